@@ -1,0 +1,110 @@
+//! The immutable picture that every handler reads.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+
+use super::error::ErrorKind;
+use super::reading::{FieldName, Observed, Value};
+
+/// Everything that can be shown at one moment. Never changed after publication.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// Counts publications since the start.
+    pub version: u64,
+    /// The sources in the order of the configuration.
+    pub sources: Vec<SourceView>,
+    /// The body of `GET /api/v1/status`, rendered once.
+    pub status: Rendered,
+}
+
+/// One source as it stands in a snapshot.
+#[derive(Debug, Clone)]
+pub struct SourceView {
+    /// The configured name, `[a-z][a-z0-9_]*`.
+    pub name: Arc<str>,
+    /// The title for people.
+    pub title: Arc<str>,
+    /// The kind's name as in the configuration, `ptlevel`.
+    pub kind: &'static str,
+    /// Whether it can be trusted at the moment of publication.
+    pub state: State,
+    /// The last good reading, kept through failures.
+    pub reading: Option<KeptReading>,
+    /// When the next poll is due.
+    pub next_poll_at: Option<Timestamp>,
+    /// The failure that lasts, if the latest poll failed.
+    pub error: Option<Failure>,
+}
+
+/// The last good reading with both of its clocks.
+#[derive(Debug, Clone)]
+pub struct KeptReading {
+    /// The sensor's clock.
+    pub observed: Observed,
+    /// Our clock, when the answer was complete.
+    pub fetched_at: Timestamp,
+    /// `observed.at` plus the source's `stale_after`.
+    pub stale_at: Timestamp,
+    /// The values, in display order.
+    pub values: Vec<(FieldName, Value)>,
+}
+
+/// How far a source can be trusted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum State {
+    /// Never answered since the start.
+    Waiting,
+    /// Observed recently enough.
+    Fresh,
+    /// Now is past `stale_at`.
+    Stale,
+}
+
+impl State {
+    /// Every state.
+    pub const ALL: [State; 3] = [State::Waiting, State::Fresh, State::Stale];
+
+    /// The name in JSON and metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            State::Waiting => "waiting",
+            State::Fresh => "fresh",
+            State::Stale => "stale",
+        }
+    }
+}
+
+/// A failure that has lasted since a moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// The kind of the latest failure.
+    pub kind: ErrorKind,
+    /// The message of the latest failure; holds no secret.
+    pub message: Arc<str>,
+    /// When the first failure of this row happened.
+    pub since: Timestamp,
+    /// How many polls in a row have failed.
+    pub failures: u32,
+}
+
+/// A body in its forms, each with the strong entity tag over its own bytes (RFC 9110 8.8.3).
+#[derive(Debug, Clone)]
+pub struct Rendered {
+    /// The media type, such as `application/json`.
+    pub content_type: &'static str,
+    /// As it is.
+    pub identity: Form,
+    /// Compressed by gzip, where that is worth it (above 1 KiB).
+    pub gzip: Option<Form>,
+}
+
+/// One encoding of a body.
+#[derive(Debug, Clone)]
+pub struct Form {
+    /// The bytes to send.
+    pub body: Bytes,
+    /// The quoted entity tag, ready to be sent.
+    pub etag: ::http::HeaderValue,
+}

@@ -1,0 +1,135 @@
+//! What passes between the engine and the program it serves.
+
+use std::fmt;
+use std::io::Read;
+use std::net::SocketAddr;
+
+use ::http::{HeaderMap, Method, StatusCode, Uri, Version};
+use bytes::Bytes;
+
+/// A whole request: a handler is called when the last byte of its body has arrived.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// The method, as sent.
+    pub method: Method,
+    /// The request target in origin, absolute or asterisk form (RFC 9112 3.2).
+    pub target: Uri,
+    /// HTTP/1.0 or HTTP/1.1.
+    pub version: Version,
+    /// The header fields, in order of arrival for each name.
+    pub headers: HeaderMap,
+    /// The decoded body, empty when there is none.
+    pub body: Bytes,
+    /// Who asks.
+    pub peer: Peer,
+}
+
+/// The other end of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Peer {
+    /// Its address; `None` on a unix socket.
+    pub address: Option<SocketAddr>,
+    /// Whether the connection is encrypted.
+    pub tls: bool,
+}
+
+/// A response. The engine adds `Date`, `Content-Length` or `Transfer-Encoding`, and
+/// `Connection`; it leaves the body out for HEAD, 204 and 304.
+pub type Response = ::http::Response<Body>;
+
+/// The body of a response.
+pub enum Body {
+    /// All of it in memory, shared rather than copied.
+    Full(Bytes),
+    /// Read piece by piece as the client takes it, sent chunked where the version allows it.
+    Stream(Box<dyn Read + Send>),
+}
+
+impl Body {
+    /// No body.
+    pub const fn empty() -> Body {
+        Body::Full(Bytes::new())
+    }
+}
+
+impl<T: Into<Bytes>> From<T> for Body {
+    fn from(bytes: T) -> Body {
+        Body::Full(bytes.into())
+    }
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Body::Full(bytes) => write!(f, "Full({} bytes)", bytes.len()),
+            Body::Stream(_) => f.write_str("Stream"),
+        }
+    }
+}
+
+/// The program behind the engine.
+pub trait Service: Send + Sync + 'static {
+    /// Answers a whole request. Runs on a worker; may block that worker, no other.
+    fn call(&self, request: &Request) -> Response;
+
+    /// Words the answer to a request that never reached [`Service::call`]. The engine
+    /// sends it with the refusal's status and closes. Must not block.
+    fn refuse(&self, refusal: Refusal) -> Response;
+}
+
+/// Why the engine answered in the program's stead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Refusal {
+    /// 400: the head or the body's framing breaks RFC 9112; the text names the rule.
+    Malformed(&'static str),
+    /// 408: the head or the body was not complete at its deadline.
+    Timeout,
+    /// 413: the body exceeds `max_body_bytes`.
+    BodyTooLarge,
+    /// 417: an expectation other than `100-continue`.
+    Expectation,
+    /// 431: the head exceeds `max_header_bytes` or `max_headers`.
+    HeadTooLarge,
+    /// 500: the handler panicked.
+    Panicked,
+    /// 501: a transfer coding other than `chunked`.
+    UnknownCoding,
+    /// 503: no worker was free within `queue_timeout`, or too many connections are open.
+    Overloaded,
+    /// 505: neither HTTP/1.0 nor HTTP/1.1.
+    Version,
+}
+
+impl Refusal {
+    /// The status that this refusal is answered with.
+    pub const fn status(self) -> StatusCode {
+        match self {
+            Refusal::Malformed(_) => StatusCode::BAD_REQUEST,
+            Refusal::Timeout => StatusCode::REQUEST_TIMEOUT,
+            Refusal::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Refusal::Expectation => StatusCode::EXPECTATION_FAILED,
+            Refusal::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            Refusal::Panicked => StatusCode::INTERNAL_SERVER_ERROR,
+            Refusal::UnknownCoding => StatusCode::NOT_IMPLEMENTED,
+            Refusal::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
+            Refusal::Version => StatusCode::HTTP_VERSION_NOT_SUPPORTED,
+        }
+    }
+
+    /// One sentence for the client.
+    pub const fn detail(self) -> &'static str {
+        match self {
+            Refusal::Malformed(rule) => rule,
+            Refusal::Timeout => "The request was not complete in time.",
+            Refusal::BodyTooLarge => "The request body is larger than this server accepts.",
+            Refusal::Expectation => "The only expectation this server meets is 100-continue.",
+            Refusal::HeadTooLarge => "The request head is larger than this server accepts.",
+            Refusal::Panicked => {
+                "The server failed while it handled the request; the log says why."
+            }
+            Refusal::UnknownCoding => "The only transfer coding this server decodes is chunked.",
+            Refusal::Overloaded => "Every worker is busy; try again shortly.",
+            Refusal::Version => "This server speaks HTTP/1.0 and HTTP/1.1.",
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! What the engine counts. Every counter is an atomic that readers may look at
+//! at any time; nothing here is ever waited for.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// What an open connection is doing, as `connections{state}` names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ConnectionState {
+    /// In the TLS handshake.
+    Handshaking,
+    /// Some of a request has arrived, or the first one is awaited.
+    Reading,
+    /// Ready, waiting for a worker.
+    Queued,
+    /// A worker drives it.
+    Active,
+    /// A response waits for room at the client.
+    Writing,
+    /// Kept alive between two requests.
+    Idle,
+}
+
+impl ConnectionState {
+    /// Every state.
+    pub const ALL: [ConnectionState; 6] = [
+        ConnectionState::Handshaking,
+        ConnectionState::Reading,
+        ConnectionState::Queued,
+        ConnectionState::Active,
+        ConnectionState::Writing,
+        ConnectionState::Idle,
+    ];
+
+    /// The label's value.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            ConnectionState::Handshaking => "handshaking",
+            ConnectionState::Reading => "reading",
+            ConnectionState::Queued => "queued",
+            ConnectionState::Active => "active",
+            ConnectionState::Writing => "writing",
+            ConnectionState::Idle => "idle",
+        }
+    }
+}
+
+/// Why a connection ended, as `connections_closed_total{reason}` names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CloseReason {
+    /// Both sides were done: after a last response, or the client left between requests.
+    Done,
+    /// The client closed or reset in the middle of a request or response.
+    ClientGone,
+    /// The TLS handshake failed.
+    TlsError,
+    /// The request was refused (400, 413, 431 and their kin).
+    Refused,
+    /// `handshake_timeout` passed.
+    HandshakeTimeout,
+    /// `header_timeout` passed.
+    HeaderTimeout,
+    /// `body_timeout` passed.
+    BodyTimeout,
+    /// `write_timeout` passed.
+    WriteTimeout,
+    /// `keep_alive` passed.
+    KeepAlive,
+    /// No worker in time, or over the connection cap: answered 503 or closed.
+    Shed,
+    /// Gave its place to a newer connection at the cap.
+    Evicted,
+    /// The server is stopping.
+    Drain,
+    /// The handler panicked.
+    Panicked,
+}
+
+impl CloseReason {
+    /// Every reason.
+    pub const ALL: [CloseReason; 13] = [
+        CloseReason::Done,
+        CloseReason::ClientGone,
+        CloseReason::TlsError,
+        CloseReason::Refused,
+        CloseReason::HandshakeTimeout,
+        CloseReason::HeaderTimeout,
+        CloseReason::BodyTimeout,
+        CloseReason::WriteTimeout,
+        CloseReason::KeepAlive,
+        CloseReason::Shed,
+        CloseReason::Evicted,
+        CloseReason::Drain,
+        CloseReason::Panicked,
+    ];
+
+    /// The label's value.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            CloseReason::Done => "done",
+            CloseReason::ClientGone => "client_gone",
+            CloseReason::TlsError => "tls_error",
+            CloseReason::Refused => "refused",
+            CloseReason::HandshakeTimeout => "handshake_timeout",
+            CloseReason::HeaderTimeout => "header_timeout",
+            CloseReason::BodyTimeout => "body_timeout",
+            CloseReason::WriteTimeout => "write_timeout",
+            CloseReason::KeepAlive => "keep_alive",
+            CloseReason::Shed => "shed",
+            CloseReason::Evicted => "evicted",
+            CloseReason::Drain => "drain",
+            CloseReason::Panicked => "panicked",
+        }
+    }
+}
+
+/// Why a connection was turned away, as `connections_shed_total{reason}` names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ShedReason {
+    /// It waited for a worker longer than `queue_timeout`.
+    QueueTimeout,
+    /// `max_connections` are open and none could give way.
+    ConnectionCap,
+    /// The process ran out of file descriptors.
+    Descriptors,
+}
+
+impl ShedReason {
+    /// Every reason.
+    pub const ALL: [ShedReason; 3] =
+        [ShedReason::QueueTimeout, ShedReason::ConnectionCap, ShedReason::Descriptors];
+
+    /// The label's value.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            ShedReason::QueueTimeout => "queue_timeout",
+            ShedReason::ConnectionCap => "connection_cap",
+            ShedReason::Descriptors => "descriptors",
+        }
+    }
+}
+
+/// The engine's counters and gauges.
+#[derive(Debug, Default)]
+pub struct Stats {
+    accepted: AtomicU64,
+    accept_errors: AtomicU64,
+    closed: [AtomicU64; CloseReason::ALL.len()],
+    shed: [AtomicU64; ShedReason::ALL.len()],
+    connections: [AtomicU64; ConnectionState::ALL.len()],
+    workers_busy: AtomicU64,
+    queue_depth: AtomicU64,
+}
+
+impl Stats {
+    /// Connections accepted since the start.
+    pub fn accepted(&self) -> u64 {
+        self.accepted.load(Ordering::Relaxed)
+    }
+
+    /// `accept(2)` failures passed over since the start.
+    pub fn accept_errors(&self) -> u64 {
+        self.accept_errors.load(Ordering::Relaxed)
+    }
+
+    /// Connections that ended for that reason since the start.
+    pub fn closed(&self, reason: CloseReason) -> u64 {
+        self.closed[reason as usize].load(Ordering::Relaxed)
+    }
+
+    /// Connections turned away for that reason since the start.
+    pub fn shed(&self, reason: ShedReason) -> u64 {
+        self.shed[reason as usize].load(Ordering::Relaxed)
+    }
+
+    /// Connections in that state now.
+    pub fn connections(&self, state: ConnectionState) -> u64 {
+        self.connections[state as usize].load(Ordering::Relaxed)
+    }
+
+    /// Workers that drive a connection now.
+    pub fn workers_busy(&self) -> u64 {
+        self.workers_busy.load(Ordering::Relaxed)
+    }
+
+    /// Ready connections that wait for a worker now.
+    pub fn queue_depth(&self) -> u64 {
+        self.queue_depth.load(Ordering::Relaxed)
+    }
+}

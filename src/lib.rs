@@ -1,0 +1,18 @@
+//! The dashboard server for remote water systems.
+//!
+//! Two halves that never wait for each other: pollers fetch readings from slow
+//! upstreams and publish an immutable snapshot; the HTTP engine serves clients
+//! from that snapshot. `ARCHITECTURE.md` is the map; the modules below are in
+//! the order of its layers, and each knows nothing of those above it.
+#![forbid(unsafe_code)]
+
+pub mod cli;
+pub mod ops;
+pub mod site;
+
+pub mod upstream;
+
+pub mod board;
+pub mod config;
+pub mod http;
+pub mod units;

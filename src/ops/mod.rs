@@ -1,0 +1,1 @@
+//! Operations: health, metrics, the admin listener, signals.

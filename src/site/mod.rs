@@ -1,0 +1,1 @@
+//! What visitors see: routes, JSON, pages, problems, assets.

@@ -1,0 +1,1 @@
+//! Pollers: one thread a source, and one file a kind of upstream.
