@@ -1,9 +1,41 @@
-//! The connection engine: a fixed acceptor, a fixed pool of workers, and
-//! connections whose every phase has an absolute deadline. It knows nothing of
-//! tanks and could serve another program.
+//! The connection engine: a fixed acceptor, a fixed pool of workers, and connections whose
+//! every phase has an absolute deadline. It knows nothing of tanks and could serve another
+//! program.
+//!
+//! ```text
+//!  clients ──► listeners ──► acceptor ──► bounded queue ──► workers ──► Service
+//!                             │    ▲                           │
+//!                  deadlines, │    └── parked connections ◄────┤
+//!                  503s       ▼                                │
+//!                           usher ─────────────────────────────┘
+//! ```
+//!
+//! From the wire inwards: `socket`, `tls`, `session` (which joins them to) `connection`,
+//! `head`, `framing`, `chunked`, `response`, `output`. Around them: `slot` (who may drive a
+//! connection), `acceptor`, `worker`, `engine`. By the names of [`Settings`] every phase and
+//! every size has a limit.
 
-pub mod message;
-pub mod stats;
+mod acceptor;
+mod chunked;
+mod connection;
+mod deadline;
+mod engine;
+mod framing;
+mod head;
+mod limits;
+mod message;
+mod output;
+mod response;
+mod session;
+mod slot;
+mod socket;
+mod stats;
+mod throttle;
+pub mod tls;
+mod worker;
 
+pub use engine::{Drained, Engine};
+pub use limits::{DESCRIPTORS_BEYOND_CAP, Settings};
 pub use message::{Body, Peer, Refusal, Request, Response, Service};
+pub use socket::Listener;
 pub use stats::{CloseReason, ConnectionState, ShedReason, Stats};

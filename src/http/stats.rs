@@ -71,8 +71,8 @@ pub enum CloseReason {
     Evicted,
     /// The server is stopping.
     Drain,
-    /// The handler panicked.
-    Panicked,
+    /// The handler panicked, or the source of a streamed body failed.
+    HandlerFailed,
 }
 
 impl CloseReason {
@@ -90,7 +90,7 @@ impl CloseReason {
         CloseReason::Shed,
         CloseReason::Evicted,
         CloseReason::Drain,
-        CloseReason::Panicked,
+        CloseReason::HandlerFailed,
     ];
 
     /// The label's value.
@@ -108,7 +108,7 @@ impl CloseReason {
             CloseReason::Shed => "shed",
             CloseReason::Evicted => "evicted",
             CloseReason::Drain => "drain",
-            CloseReason::Panicked => "panicked",
+            CloseReason::HandlerFailed => "handler_failed",
         }
     }
 }
@@ -185,5 +185,39 @@ impl Stats {
     /// Ready connections that wait for a worker now.
     pub fn queue_depth(&self) -> u64 {
         self.queue_depth.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn count_accepted(&self) {
+        self.accepted.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn count_accept_error(&self) {
+        self.accept_errors.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn count_closed(&self, reason: CloseReason) {
+        self.closed[reason as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn count_shed(&self, reason: ShedReason) {
+        self.shed[reason as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn worker_began(&self) {
+        self.workers_busy.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn worker_ended(&self) {
+        self.workers_busy.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn set_queue_depth(&self, depth: usize) {
+        self.queue_depth.store(depth as u64, Ordering::Relaxed);
+    }
+
+    pub(super) fn set_connections(&self, counts: [u64; ConnectionState::ALL.len()]) {
+        for (gauge, count) in self.connections.iter().zip(counts) {
+            gauge.store(count, Ordering::Relaxed);
+        }
     }
 }

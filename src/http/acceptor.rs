@@ -1,0 +1,420 @@
+//! The thread that accepts, waits for readiness, hands over, and watches the clock. It makes
+//! no system call that can wait for a client: it neither reads nor writes.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender, TrySendError};
+use mio::event::Event;
+use mio::{Events, Poll, Token};
+use rustls::ServerConfig;
+use slab::Slab;
+
+use super::limits::{ACCEPT_BACKOFF, ACCEPT_BATCH, SWEEP_INTERVAL, Settings, TURNED_AWAY};
+use super::limits::{EVICTION_BATCH, EVICTION_GRACE};
+use super::session::{Order, Session};
+use super::slot::{Place, Ready, Signal, Slot};
+use super::socket::{Listener, Stream};
+use super::stats::{CloseReason, ConnectionState, ShedReason};
+use super::throttle::Throttle;
+use super::worker::{Errand, Return, Shared};
+
+/// Events taken from the kernel at a time.
+const EVENTS: usize = 1024;
+
+/// Tokens: connections count up from zero, listeners down from just below this one.
+pub(super) const WAKE: Token = Token(usize::MAX);
+
+fn listener_token(index: usize) -> Token {
+    Token(WAKE.0 - 1 - index)
+}
+
+fn listener_index(token: Token) -> usize {
+    WAKE.0 - 1 - token.0
+}
+
+/// See the module's documentation.
+pub(super) struct Acceptor {
+    poll: Poll,
+    listeners: Vec<Listening>,
+    slots: Slab<Arc<Slot>>,
+    settings: Arc<Settings>,
+    tls: Option<Arc<ServerConfig>>,
+    shared: Arc<Shared>,
+    queue: Sender<Arc<Slot>>,
+    errands: Sender<Errand>,
+    returns: Receiver<Return>,
+    /// Ready connections for which the queue had no room, in order.
+    backlog: VecDeque<Arc<Slot>>,
+    candidates: Candidates,
+    reserve: Option<File>,
+    next_sweep: Instant,
+    draining: bool,
+    errors: Throttle,
+}
+
+struct Listening {
+    listener: Listener,
+    /// An edge has come in, and the kernel has not said since that it would block.
+    ready: bool,
+    /// Out of descriptors or memory: not tried again before then.
+    resume_at: Option<Instant>,
+}
+
+/// Who might give way at the cap, in order; looked up for many newcomers at a time.
+#[derive(Default)]
+struct Candidates {
+    queue: VecDeque<Arc<Slot>>,
+    /// There were none; looked up again after the next sweep.
+    exhausted: bool,
+}
+
+/// The ends of the channels that the acceptor holds.
+pub(super) struct Channels {
+    pub(super) queue: Sender<Arc<Slot>>,
+    pub(super) errands: Sender<Errand>,
+    pub(super) returns: Receiver<Return>,
+}
+
+impl Acceptor {
+    pub(super) fn new(
+        poll: Poll,
+        listeners: Vec<Listener>,
+        settings: Arc<Settings>,
+        tls: Option<Arc<ServerConfig>>,
+        shared: Arc<Shared>,
+        channels: Channels,
+    ) -> io::Result<Acceptor> {
+        let mut listening = Vec::new();
+        for (index, mut listener) in listeners.into_iter().enumerate() {
+            listener.register(poll.registry(), listener_token(index))?;
+            listening.push(Listening { listener, ready: true, resume_at: None });
+        }
+        let Channels { queue, errands, returns } = channels;
+        Ok(Acceptor {
+            poll,
+            listeners: listening,
+            slots: Slab::new(),
+            settings,
+            tls,
+            shared,
+            queue,
+            errands,
+            returns,
+            backlog: VecDeque::new(),
+            candidates: Candidates::default(),
+            reserve: open_reserve(),
+            next_sweep: Instant::now(),
+            draining: false,
+            errors: Throttle::default(),
+        })
+    }
+
+    /// Runs until the server has been told to stop and the last connection is gone. No error
+    /// of a client or of the kernel ends it.
+    pub(super) fn run(&mut self) {
+        let mut events = Events::with_capacity(EVENTS);
+        while !(self.draining && self.slots.is_empty()) {
+            let timeout = self.timeout(Instant::now());
+            if let Err(error) = self.poll.poll(&mut events, timeout)
+                && error.kind() != io::ErrorKind::Interrupted
+            {
+                self.errors.warn(format_args!("waiting for readiness failed: {error}"));
+            }
+            let now = Instant::now();
+            for event in &events {
+                self.dispatch(event, now);
+            }
+            self.take_returns();
+            self.feed_workers();
+            self.accept_ready(now);
+            if self.shared.draining.load(Ordering::Acquire) && !self.draining {
+                self.begin_drain();
+            }
+            if now >= self.next_sweep {
+                self.sweep(now);
+            }
+        }
+    }
+
+    /// How long to wait: not at all while a listener may have more, until the next sweep while
+    /// there is something to watch, else for as long as it takes.
+    fn timeout(&self, now: Instant) -> Option<Duration> {
+        if self.listeners.iter().any(|listening| listening.is_due(now)) {
+            return Some(Duration::ZERO);
+        }
+        let watching = !self.slots.is_empty()
+            || self.listeners.iter().any(|listening| listening.resume_at.is_some());
+        watching.then(|| self.next_sweep.saturating_duration_since(now))
+    }
+
+    fn dispatch(&mut self, event: &Event, now: Instant) {
+        let token = event.token();
+        if token == WAKE {
+            return;
+        }
+        if let Some(listening) = self.listeners.get_mut(listener_index(token)) {
+            listening.ready = true;
+            return;
+        }
+        let Some(slot) = self.slots.get(token.0) else { return };
+        match slot.signal(edges(event), self.shared.epoch.ticks(now)) {
+            Signal::Noted => {}
+            Signal::Queue => self.backlog.push_back(Arc::clone(slot)),
+            Signal::Usher => self.send_usher(Errand::Slot(Arc::clone(slot), Order::TurnAway)),
+        }
+    }
+
+    fn take_returns(&mut self) {
+        while let Ok(back) = self.returns.try_recv() {
+            match back {
+                Return::Closed(key) => {
+                    self.slots.try_remove(key);
+                }
+                Return::Again(slot) => self.backlog.push_back(slot),
+            }
+        }
+    }
+
+    /// Moves ready connections into the workers' queue while it has room.
+    fn feed_workers(&mut self) {
+        while let Some(slot) = self.backlog.pop_front() {
+            match self.queue.try_send(slot) {
+                Ok(()) => {}
+                Err(TrySendError::Full(slot)) => {
+                    self.backlog.push_front(slot);
+                    // Raised first, looked at second: whoever empties the queue from here on
+                    // sees it and wakes this thread.
+                    self.shared.backlogged.store(true, Ordering::SeqCst);
+                    if !self.queue.is_empty() {
+                        break;
+                    }
+                }
+                // Without workers the process is on its way out.
+                Err(TrySendError::Disconnected(_)) => break,
+            }
+        }
+        self.shared.stats.set_queue_depth(self.queue.len() + self.backlog.len());
+    }
+
+    fn send_usher(&self, errand: Errand) {
+        // The usher ends after the acceptor, which holds this sender.
+        let _ = self.errands.send(errand);
+    }
+
+    fn accept_ready(&mut self, now: Instant) {
+        for index in 0..self.listeners.len() {
+            if self.listeners[index].is_due(now) {
+                self.listeners[index].resume_at = None;
+                self.accept_from(index, ACCEPT_BATCH);
+            }
+        }
+    }
+
+    /// Accepts until the kernel says that it would block, or `most` times.
+    fn accept_from(&mut self, index: usize, most: usize) {
+        for _ in 0..most {
+            match self.listeners[index].listener.accept() {
+                Ok((stream, address)) => {
+                    self.shared.stats.count_accepted();
+                    self.admit(stream, address);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.listeners[index].ready = false;
+                    return;
+                }
+                Err(error) if is_exhaustion(&error) => {
+                    self.shared.stats.count_accept_error();
+                    self.errors.warn(format_args!(
+                        "cannot accept: {error}; newcomers are turned away until descriptors \
+                         are free (raise `ulimit -n`, or lower max_connections)"
+                    ));
+                    if !self.turn_away_by_reserve(index) {
+                        self.listeners[index].resume_at = Some(Instant::now() + ACCEPT_BACKOFF);
+                        return;
+                    }
+                }
+                // The newcomer was gone before it was accepted (ECONNABORTED and its kin,
+                // accept(2)): the next one may be well.
+                Err(_) => self.shared.stats.count_accept_error(),
+            }
+        }
+    }
+
+    /// Gives up the reserved descriptor to accept a connection and close it at once, so that
+    /// it is not left waiting in silence.
+    fn turn_away_by_reserve(&mut self, index: usize) -> bool {
+        drop(self.reserve.take());
+        let accepted = self.listeners[index].listener.accept();
+        let turned_away = accepted.is_ok();
+        drop(accepted);
+        self.reserve = open_reserve();
+        if turned_away {
+            self.shared.stats.count_shed(ShedReason::Descriptors);
+        }
+        turned_away && self.reserve.is_some()
+    }
+
+    fn admit(&mut self, stream: Stream, address: Option<std::net::SocketAddr>) {
+        if self.slots.len() >= self.settings.max_connections && !self.make_room() {
+            return self.turn_away(stream);
+        }
+        let now = Instant::now();
+        let mut session = Session::new(stream, self.tls.clone(), &self.settings, address, now);
+        let entry = self.slots.vacant_entry();
+        let key = entry.key();
+        if let Err(error) = session.stream().register(self.poll.registry(), Token(key)) {
+            self.shared.stats.count_accept_error();
+            self.errors.warn(format_args!("cannot watch a new connection: {error}"));
+            return;
+        }
+        let epoch = self.shared.epoch;
+        let deadline = epoch.ticks(session.deadline().at());
+        entry.insert(Arc::new(Slot::new(key, session, deadline, epoch.ticks(now))));
+    }
+
+    /// Says no to a newcomer at the cap. Over TLS that would take a handshake, so there the
+    /// close must say it.
+    fn turn_away(&self, stream: Stream) {
+        self.shared.stats.count_shed(ShedReason::ConnectionCap);
+        self.shared.stats.count_closed(CloseReason::Shed);
+        let turned_away = &self.shared.turned_away;
+        if self.tls.is_none() && turned_away.load(Ordering::Relaxed) < TURNED_AWAY {
+            turned_away.fetch_add(1, Ordering::Relaxed);
+            self.send_usher(Errand::TurnAway(stream));
+        }
+    }
+
+    /// Closes the connection that has waited longest for its client. False when all are busy,
+    /// or so young that their request may still be on its way.
+    fn make_room(&mut self) -> bool {
+        loop {
+            let Some(slot) = self.candidates.queue.pop_front() else {
+                if self.candidates.exhausted || !self.look_for_candidates() {
+                    return false;
+                }
+                continue;
+            };
+            if let Some(session) = slot.evict() {
+                session.abort();
+                self.shared.stats.count_closed(CloseReason::Evicted);
+                self.slots.try_remove(slot.key);
+                return true;
+            }
+        }
+    }
+
+    /// Looks up who could give way: first those between requests, then those that keep a
+    /// request or a response waiting; of each the one that has waited longest.
+    fn look_for_candidates(&mut self) -> bool {
+        let young = self.shared.epoch.ticks(Instant::now() - EVICTION_GRACE);
+        let mut found: Vec<(bool, u64, &Arc<Slot>)> = self
+            .slots
+            .iter()
+            .filter(|(_, slot)| slot.place() == Place::Parked)
+            .map(|(_, slot)| (slot.state() != ConnectionState::Idle, slot.since(), slot))
+            .filter(|(busy, since, _)| !busy || *since < young)
+            .collect();
+        let most = EVICTION_BATCH.min(found.len());
+        if most == 0 {
+            self.candidates.exhausted = true;
+            return false;
+        }
+        found.select_nth_unstable_by_key(most - 1, |(busy, since, _)| (*busy, *since));
+        found.truncate(most);
+        found.sort_unstable_by_key(|(busy, since, _)| (*busy, *since));
+        self.candidates.queue = found.into_iter().map(|(_, _, slot)| Arc::clone(slot)).collect();
+        true
+    }
+
+    /// Looks at every connection's clock, and counts what they are doing.
+    fn sweep(&mut self, now: Instant) {
+        let tick = self.shared.epoch.ticks(now);
+        let patience = u64::try_from(self.settings.queue_timeout.as_millis()).unwrap_or(u64::MAX);
+        let mut counts = [0; ConnectionState::ALL.len()];
+        for (_, slot) in &self.slots {
+            let state = match slot.place() {
+                Place::Parked => {
+                    if slot.deadline() <= tick && slot.call_away() {
+                        self.send_usher(Errand::Slot(Arc::clone(slot), Order::Expire));
+                    }
+                    slot.state()
+                }
+                Place::Queued => {
+                    if slot.since().saturating_add(patience) <= tick && slot.turn_away() {
+                        self.shared.stats.count_shed(ShedReason::QueueTimeout);
+                        self.send_usher(Errand::Slot(Arc::clone(slot), Order::TurnAway));
+                    }
+                    ConnectionState::Queued
+                }
+                Place::Driven | Place::Errand => ConnectionState::Active,
+                Place::Closed => continue,
+            };
+            counts[state as usize] += 1;
+        }
+        while self.backlog.front().is_some_and(|slot| slot.place() != Place::Queued) {
+            self.backlog.pop_front();
+        }
+        self.shared.stats.set_connections(counts);
+        self.shared.stats.set_queue_depth(self.queue.len() + self.backlog.len());
+        self.candidates = Candidates::default();
+        self.next_sweep = now + SWEEP_INTERVAL;
+    }
+
+    /// Stops accepting: takes those that the kernel has already let in, closes the listeners,
+    /// and tells every parked connection.
+    fn begin_drain(&mut self) {
+        self.draining = true;
+        for index in 0..self.listeners.len() {
+            self.accept_from(index, usize::MAX);
+        }
+        self.listeners.clear();
+        for (_, slot) in &self.slots {
+            if slot.call_away() {
+                self.send_usher(Errand::Slot(Arc::clone(slot), Order::Drain));
+            }
+        }
+    }
+}
+
+impl Listening {
+    fn is_due(&self, now: Instant) -> bool {
+        self.ready && self.resume_at.is_none_or(|at| now >= at)
+    }
+}
+
+fn edges(event: &Event) -> Ready {
+    let mut edges = Ready::NONE;
+    if event.is_readable() {
+        edges.insert(Ready::READ);
+    }
+    if event.is_writable() {
+        edges.insert(Ready::WRITE);
+    }
+    if event.is_read_closed() {
+        edges.insert(Ready::READ);
+        edges.insert(Ready::READ_CLOSED);
+    }
+    if event.is_error() || event.is_write_closed() {
+        edges.insert(Ready::READ);
+        edges.insert(Ready::WRITE);
+    }
+    edges
+}
+
+/// The process or the system has no descriptor or memory left for a connection (accept(2)).
+fn is_exhaustion(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    let exhaustion = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
+    error
+        .raw_os_error()
+        .is_some_and(|code| exhaustion.iter().any(|errno| errno.raw_os_error() == code))
+}
+
+fn open_reserve() -> Option<File> {
+    File::open("/dev/null").ok()
+}

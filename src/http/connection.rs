@@ -1,0 +1,387 @@
+//! One HTTP/1 connection as a state machine without a socket: bytes and a clock in, bytes
+//! and a [`Wish`] out.
+//!
+//! ```text
+//!              first byte             head is whole            body is whole
+//!   ┌──► Idle ───────────► Head ────────────────────► Body ───────────────┐
+//!   │      │ keep_alive     │ header_timeout            │ body_timeout     ▼
+//!   │      ▼                ▼                           ▼               Handling
+//!   │    close       408, close if anything came    408, close             │ respond
+//!   │                                                                      ▼
+//!   └──────────────── output is written (write_timeout) ◄──────────────  output
+//! ```
+//!
+//! Every phase has one [`Deadline`], set when it begins. A refusal (RFC 9110 15.5) is put
+//! into the output and ends the connection; whatever else the client had sent is not read.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use ::http::{Method, Version};
+use bytes::{BufMut, Bytes, BytesMut};
+
+use super::chunked::{ChunkedDecoder, ChunkedLimits};
+use super::deadline::Deadline;
+use super::framing::{self, Framing, Semantics};
+use super::head::{Head, HeadLimits, HeadReader};
+use super::limits::{DRAIN_GRACE, Settings};
+use super::message::{Peer, Refusal, Request, Response};
+use super::output::Output;
+use super::response::{self, Exchange};
+use super::stats::{CloseReason, ConnectionState};
+
+/// What a connection needs next.
+#[derive(Debug)]
+pub(super) enum Wish {
+    /// More bytes from the client.
+    Read,
+    /// Its output written.
+    Write,
+    /// A response to this request, by [`Connection::respond`].
+    Handle(Box<Request>),
+    /// The wording of this refusal, by [`Connection::refuse`].
+    Refuse(Refusal),
+    /// To be closed; all output is written.
+    Close(Closing),
+}
+
+/// How a connection ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Closing {
+    pub(super) reason: CloseReason,
+    /// The client may still be sending, so a plain close could reset the connection under
+    /// the last response (RFC 9112 9.6).
+    pub(super) linger: bool,
+}
+
+/// The state machine.
+pub(super) struct Connection {
+    settings: Arc<Settings>,
+    peer: Peer,
+    phase: Phase,
+    deadline: Deadline,
+    input: BytesMut,
+    input_ended: bool,
+    head: HeadReader,
+    output: Output,
+    /// The output has begun to be written and must be finished before more is put there.
+    flushing: bool,
+    write_deadline: Option<Deadline>,
+    closing: Option<Closing>,
+    /// This connection's next response is its last.
+    last_response: bool,
+}
+
+enum Phase {
+    /// Between two requests.
+    Idle,
+    /// In a head, or before the first one.
+    Head,
+    Body(Box<Receiving>),
+    /// The program has the request.
+    Handling(Exchange),
+}
+
+struct Receiving {
+    head: Head,
+    semantics: Semantics,
+    body: BytesMut,
+    decoder: BodyDecoder,
+}
+
+enum BodyDecoder {
+    Length(usize),
+    Chunked(ChunkedDecoder),
+}
+
+impl Connection {
+    /// A connection accepted at `accepted`; its first head is due from then.
+    pub(super) fn new(settings: Arc<Settings>, peer: Peer, accepted: Instant) -> Connection {
+        let deadline = Deadline::of(accepted, settings.header_timeout);
+        Connection {
+            settings,
+            peer,
+            phase: Phase::Head,
+            deadline,
+            input: BytesMut::new(),
+            input_ended: false,
+            head: HeadReader::default(),
+            output: Output::default(),
+            flushing: false,
+            write_deadline: None,
+            closing: None,
+            last_response: false,
+        }
+    }
+
+    /// Takes bytes from the client.
+    pub(super) fn receive(&mut self, bytes: &[u8]) {
+        if self.closing.is_none() {
+            self.input.put_slice(bytes);
+        }
+    }
+
+    /// The client will send no more. Whole requests that came before are still answered.
+    pub(super) fn end_of_input(&mut self) {
+        self.input_ended = true;
+    }
+
+    /// The server is stopping: the next response is the last. A client that has connected and
+    /// not yet sent anything has a moment to do so.
+    pub(super) fn set_last_response(&mut self, now: Instant) {
+        if !std::mem::replace(&mut self.last_response, true)
+            && matches!(self.phase, Phase::Head)
+            && self.input.is_empty()
+        {
+            self.deadline = self.deadline.min(Deadline::of(now, DRAIN_GRACE));
+        }
+    }
+
+    /// Ends a connection that is between two requests.
+    pub(super) fn close_if_idle(&mut self, reason: CloseReason) -> Option<Closing> {
+        let idle = matches!(self.phase, Phase::Idle) && self.input.is_empty();
+        if idle && self.output.is_empty() && self.closing.is_none() {
+            self.closing = Some(Closing { reason, linger: false });
+            return self.closing;
+        }
+        None
+    }
+
+    /// Goes as far as it can without input or output.
+    pub(super) fn poll(&mut self, now: Instant) -> Wish {
+        if self.flushing || !self.output.has_room() {
+            return Wish::Write;
+        }
+        if let Some(closing) = self.closing {
+            return if self.output.is_empty() { Wish::Close(closing) } else { Wish::Write };
+        }
+        match self.advance(now) {
+            Ok(Some(request)) => Wish::Handle(request),
+            Ok(None) if !self.output.is_empty() => Wish::Write,
+            Ok(None) => self.want_input(),
+            Err(refusal) => Wish::Refuse(refusal),
+        }
+    }
+
+    /// Nothing can be done without input: waits for it, if any can come.
+    fn want_input(&mut self) -> Wish {
+        let between_requests = match self.phase {
+            Phase::Idle => true,
+            Phase::Head => self.input.is_empty(),
+            Phase::Body(_) | Phase::Handling(_) => false,
+        };
+        match (self.input_ended, between_requests) {
+            (true, true) => self.close(CloseReason::Done, false),
+            (true, false) => self.close(CloseReason::ClientGone, false),
+            (false, _) => Wish::Read,
+        }
+    }
+
+    fn close(&mut self, reason: CloseReason, linger: bool) -> Wish {
+        let closing = Closing { reason, linger };
+        self.closing = Some(closing);
+        Wish::Close(closing)
+    }
+
+    /// Reads on in the input until a request is whole.
+    fn advance(&mut self, now: Instant) -> Result<Option<Box<Request>>, Refusal> {
+        loop {
+            match &mut self.phase {
+                Phase::Handling(_) => return Ok(None),
+                Phase::Idle => {
+                    if self.input.is_empty() {
+                        return Ok(None);
+                    }
+                    self.phase = Phase::Head;
+                    self.deadline = Deadline::of(now, self.settings.header_timeout);
+                }
+                Phase::Head => {
+                    let limits = HeadLimits {
+                        bytes: self.settings.max_header_bytes,
+                        fields: self.settings.max_headers,
+                    };
+                    let Some(head) = self.head.read(&mut self.input, limits)? else {
+                        return Ok(None);
+                    };
+                    let semantics = framing::semantics(&head, self.settings.max_body_bytes)?;
+                    self.deadline = Deadline::of(now, self.settings.body_timeout);
+                    let decoder = match semantics.framing {
+                        Framing::None => {
+                            return Ok(Some(self.hand_out(head, semantics, Bytes::new())));
+                        }
+                        Framing::Length(length) => BodyDecoder::Length(length),
+                        Framing::Chunked => BodyDecoder::Chunked(ChunkedDecoder::new()),
+                    };
+                    let body = BytesMut::new();
+                    self.phase =
+                        Phase::Body(Box::new(Receiving { head, semantics, body, decoder }));
+                }
+                Phase::Body(receiving) => {
+                    if !receiving.decode(&mut self.input, &self.settings)? {
+                        // The client may be waiting for this before it sends the rest.
+                        if std::mem::take(&mut receiving.semantics.expects_continue) {
+                            // It must be taken before the body's deadline; it has none of its own.
+                            self.output.head().put_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
+                        }
+                        return Ok(None);
+                    }
+                    let Phase::Body(receiving) = std::mem::replace(&mut self.phase, Phase::Idle)
+                    else {
+                        unreachable!("the phase was matched just above")
+                    };
+                    let Receiving { head, semantics, body, .. } = *receiving;
+                    return Ok(Some(self.hand_out(head, semantics, body.freeze())));
+                }
+            }
+        }
+    }
+
+    fn hand_out(&mut self, head: Head, semantics: Semantics, body: Bytes) -> Box<Request> {
+        self.phase = Phase::Handling(Exchange {
+            version: head.version,
+            head_only: head.method == Method::HEAD,
+            keep_alive: semantics.keep_alive,
+        });
+        let Head { method, target, version, headers } = head;
+        Box::new(Request { method, target, version, headers, body, peer: self.peer })
+    }
+
+    /// Answers the request that [`Wish::Handle`] gave out.
+    pub(super) fn respond(&mut self, response: Response, now: Instant) {
+        let Phase::Handling(mut exchange) = self.phase else {
+            debug_assert!(false, "a response without a request");
+            return;
+        };
+        // What the client has sent beyond this request was sent in the hope of an answer.
+        let client_closes = !exchange.keep_alive && self.input.is_empty();
+        exchange.keep_alive &= !self.last_response;
+        exchange.keep_alive = response::persists(&response, exchange);
+        self.put(response, exchange, now);
+        if !exchange.keep_alive {
+            let reason = if self.last_response { CloseReason::Drain } else { CloseReason::Done };
+            self.closing = Some(Closing { reason, linger: !client_closes });
+        }
+    }
+
+    /// Answers in the program's stead, and ends the connection for that reason.
+    pub(super) fn refuse(&mut self, response: Response, reason: CloseReason, now: Instant) {
+        let head_only = matches!(&self.phase, Phase::Handling(exchange) if exchange.head_only);
+        self.put(
+            response,
+            Exchange { version: Version::HTTP_11, head_only, keep_alive: false },
+            now,
+        );
+        self.input = BytesMut::new();
+        self.closing = Some(Closing { reason, linger: !self.input_ended });
+    }
+
+    fn put(&mut self, response: Response, exchange: Exchange, now: Instant) {
+        self.begin_write(now);
+        let payload = response::encode(response, exchange, self.output.head());
+        self.output.follow(payload);
+        self.phase = Phase::Idle;
+        self.deadline = Deadline::of(now, self.settings.keep_alive);
+        if self.input.is_empty() {
+            // An idle connection keeps no buffer.
+            self.input = BytesMut::new();
+        }
+    }
+
+    fn begin_write(&mut self, now: Instant) {
+        self.write_deadline.get_or_insert(Deadline::of(now, self.settings.write_timeout));
+    }
+
+    /// The bytes to write next.
+    ///
+    /// # Errors
+    /// A streamed body's source failed; the connection can only be dropped.
+    pub(super) fn output(&mut self) -> std::io::Result<[&[u8]; 2]> {
+        self.flushing |= !self.output.is_empty();
+        self.output.pieces()
+    }
+
+    /// Notes how much of [`Connection::output`] was taken.
+    pub(super) fn taken(&mut self, bytes: usize) {
+        self.output.advance(bytes);
+    }
+
+    /// Whether all output was taken. It is written only once the layers below have said so
+    /// by [`Connection::written`].
+    pub(super) fn output_is_taken(&self) -> bool {
+        self.output.is_empty()
+    }
+
+    /// All output has been written, if there was any.
+    pub(super) fn written(&mut self, now: Instant) {
+        if !std::mem::take(&mut self.flushing) {
+            return;
+        }
+        self.write_deadline = None;
+        if matches!(self.phase, Phase::Idle) {
+            self.deadline = Deadline::of(now, self.settings.keep_alive);
+        }
+    }
+
+    /// When [`Connection::expire`] is due.
+    pub(super) fn deadline(&self) -> Deadline {
+        self.write_deadline.unwrap_or(self.deadline)
+    }
+
+    /// The deadline has passed: a half-sent request is refused, all else is closed.
+    pub(super) fn expire(&mut self) -> Wish {
+        let reason = self.expiry();
+        let half_sent = match self.phase {
+            Phase::Head => !self.input.is_empty(),
+            Phase::Body(_) => true,
+            Phase::Idle | Phase::Handling(_) => false,
+        };
+        if half_sent && reason != CloseReason::WriteTimeout {
+            Wish::Refuse(Refusal::Timeout)
+        } else {
+            self.close(reason, false)
+        }
+    }
+
+    /// Which limit the current deadline stands for.
+    pub(super) fn expiry(&self) -> CloseReason {
+        match (self.write_deadline, &self.phase) {
+            (Some(_), _) => CloseReason::WriteTimeout,
+            (None, Phase::Idle | Phase::Handling(_)) => CloseReason::KeepAlive,
+            (None, Phase::Head) => CloseReason::HeaderTimeout,
+            (None, Phase::Body(_)) => CloseReason::BodyTimeout,
+        }
+    }
+
+    /// What it waits for, as the metrics name it.
+    pub(super) fn state(&self) -> ConnectionState {
+        match (self.write_deadline, &self.phase) {
+            (Some(_), _) => ConnectionState::Writing,
+            (None, Phase::Idle) => ConnectionState::Idle,
+            (None, Phase::Handling(_)) => ConnectionState::Active,
+            (None, Phase::Head | Phase::Body(_)) => ConnectionState::Reading,
+        }
+    }
+}
+
+impl Receiving {
+    /// Moves input to the body; true once it is whole.
+    fn decode(&mut self, input: &mut BytesMut, settings: &Settings) -> Result<bool, Refusal> {
+        match &mut self.decoder {
+            BodyDecoder::Length(length) => {
+                let some = input.len().min(*length - self.body.len());
+                self.body.put_slice(&input.split_to(some));
+                Ok(self.body.len() == *length)
+            }
+            BodyDecoder::Chunked(decoder) => {
+                let limits = ChunkedLimits {
+                    body_bytes: settings.max_body_bytes,
+                    trailer_bytes: settings.max_header_bytes,
+                };
+                decoder.decode(input, &mut self.body, limits)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,105 @@
+//! Every limit of the engine, by the name it has in the `[server]` table.
+
+use std::time::Duration;
+
+/// The engine's limits and deadlines. The default of each is the one documented.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Threads that serve requests.
+    pub workers: usize,
+    /// Length of the bounded hand-off from the acceptor to the workers.
+    pub queue: usize,
+    /// Open connections at most; at the cap the one that has waited longest for its
+    /// client gives way, or the newcomer is turned away.
+    pub max_connections: usize,
+    /// From accept to the end of the TLS handshake.
+    pub handshake_timeout: Duration,
+    /// To the end of a request's head: from accept for the first one, else from its first byte.
+    pub header_timeout: Duration,
+    /// From the end of the head to the end of the body.
+    pub body_timeout: Duration,
+    /// From the first byte of a response to its last.
+    pub write_timeout: Duration,
+    /// From the end of a response to the first byte of the next request.
+    pub keep_alive: Duration,
+    /// Longest wait of a ready connection for a worker.
+    pub queue_timeout: Duration,
+    /// Longest wait of [`Engine::drain`](super::Engine::drain) for requests in flight.
+    pub drain_timeout: Duration,
+    /// Bytes of a request's head at most.
+    pub max_header_bytes: usize,
+    /// Header fields of a request at most.
+    pub max_headers: usize,
+    /// Bytes of a request's decoded body at most.
+    pub max_body_bytes: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            workers: 8,
+            queue: 64,
+            max_connections: 4096,
+            handshake_timeout: Duration::from_secs(5),
+            header_timeout: Duration::from_secs(10),
+            body_timeout: Duration::from_secs(20),
+            write_timeout: Duration::from_secs(30),
+            keep_alive: Duration::from_secs(75),
+            queue_timeout: Duration::from_secs(2),
+            drain_timeout: Duration::from_secs(8),
+            max_header_bytes: 16 << 10,
+            max_headers: 100,
+            max_body_bytes: 64 << 10,
+        }
+    }
+}
+
+/// Once this much output is pending, further pipelined requests wait until it is written.
+pub(super) const OUTPUT_HIGH_WATER: usize = 64 << 10;
+
+/// Bodies up to this size are copied behind their head, so that one write sends both.
+pub(super) const INLINE_BODY: usize = 16 << 10;
+
+/// How much of a streamed body is read from its source at a time.
+pub(super) const STREAM_CHUNK: usize = 16 << 10;
+
+/// A chunk's size line with its extensions (RFC 9112 7.1.1) at most.
+pub(super) const MAX_CHUNK_LINE: usize = 256;
+
+/// Reads and requests of one connection before the worker turns to the next.
+pub(super) const MAX_BURST: usize = 16;
+
+/// How long a closed connection is still read from, so that the last response is not
+/// lost to a reset (RFC 9112 9.6).
+pub(super) const LINGER: Duration = Duration::from_secs(1);
+
+/// A connection whose request is incomplete is safe from eviction for this long.
+pub(super) const EVICTION_GRACE: Duration = Duration::from_secs(1);
+
+/// How often deadlines are looked at while connections are open: the precision of them all.
+pub(super) const SWEEP_INTERVAL: Duration = Duration::from_millis(100);
+
+/// Connections accepted in a row before events of the others are looked at.
+pub(super) const ACCEPT_BATCH: usize = 512;
+
+/// Connections being turned away at the same time, beyond the cap; more are closed unanswered.
+pub(super) const TURNED_AWAY: usize = 16;
+
+/// Bytes that are read and dropped after a last response.
+pub(super) const LINGER_BYTES: usize = 256 << 10;
+
+/// When the server stops, how long a client that has connected may take to begin its request.
+pub(super) const DRAIN_GRACE: Duration = Duration::from_secs(1);
+
+/// Room of each of a worker's two scratch buffers: a TLS record and a little more.
+pub(super) const SCRATCH: usize = 18 << 10;
+
+/// Candidates for eviction that are looked up at a time.
+pub(super) const EVICTION_BATCH: usize = 64;
+
+/// Pause after `accept(2)` ran out of descriptors or memory.
+pub(super) const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
+
+/// Descriptors that the engine holds beside its listeners and up to `max_connections`
+/// connections. Whoever fits `max_connections` to `RLIMIT_NOFILE` leaves room for these.
+pub const DESCRIPTORS_BEYOND_CAP: usize = TURNED_AWAY + 8;

@@ -1,0 +1,116 @@
+//! Bytes on their way to the client.
+
+use std::io::{self, Read};
+
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+
+use super::limits::{INLINE_BODY, OUTPUT_HIGH_WATER, STREAM_CHUNK};
+use super::response::Payload;
+
+/// What is to be written, in order: heads with small bodies in one buffer, then at most one
+/// body that is too large to be copied or not yet read.
+#[derive(Default)]
+pub(super) struct Output {
+    buffer: BytesMut,
+    tail: Tail,
+}
+
+#[derive(Default)]
+enum Tail {
+    #[default]
+    None,
+    Bytes(Bytes),
+    Stream {
+        source: Box<dyn Read + Send>,
+        chunked: bool,
+    },
+}
+
+impl Output {
+    /// The buffer in which a head is written.
+    pub(super) fn head(&mut self) -> &mut BytesMut {
+        debug_assert!(matches!(self.tail, Tail::None), "a response behind an unfinished one");
+        &mut self.buffer
+    }
+
+    /// Puts a body behind the head just written.
+    pub(super) fn follow(&mut self, payload: Payload) {
+        self.tail = match payload {
+            Payload::Nothing => Tail::None,
+            Payload::Full(bytes) if bytes.len() <= INLINE_BODY => {
+                self.buffer.put_slice(&bytes);
+                Tail::None
+            }
+            Payload::Full(bytes) => Tail::Bytes(bytes),
+            Payload::Stream { source, chunked } => Tail::Stream { source, chunked },
+        };
+    }
+
+    /// Nothing is left to write.
+    pub(super) fn is_empty(&self) -> bool {
+        self.buffer.is_empty() && matches!(self.tail, Tail::None)
+    }
+
+    /// Another response may be put behind what is pending.
+    pub(super) fn has_room(&self) -> bool {
+        matches!(self.tail, Tail::None) && self.buffer.len() < OUTPUT_HIGH_WATER
+    }
+
+    /// The next bytes to write, in up to two pieces; both empty only when all is written.
+    /// Reads on in a streamed body when the buffer has run dry.
+    ///
+    /// # Errors
+    /// The body's source failed: the response cannot be completed.
+    pub(super) fn pieces(&mut self) -> io::Result<[&[u8]; 2]> {
+        if self.buffer.is_empty()
+            && let Tail::Stream { source, chunked } = &mut self.tail
+            && !read_on(source, *chunked, &mut self.buffer)?
+        {
+            self.tail = Tail::None;
+        }
+        let tail: &[u8] = match &self.tail {
+            Tail::Bytes(bytes) => bytes,
+            Tail::None | Tail::Stream { .. } => &[],
+        };
+        Ok([&self.buffer, tail])
+    }
+
+    /// Notes that the first `written` bytes of the pieces are gone.
+    pub(super) fn advance(&mut self, written: usize) {
+        let from_buffer = written.min(self.buffer.len());
+        self.buffer.advance(from_buffer);
+        if let Tail::Bytes(bytes) = &mut self.tail {
+            bytes.advance(written - from_buffer);
+            if bytes.is_empty() {
+                self.tail = Tail::None;
+            }
+        }
+        if self.buffer.is_empty() {
+            // An idle connection keeps no buffer.
+            self.buffer = BytesMut::new();
+        }
+    }
+}
+
+/// Reads a piece of a streamed body into `buffer`; false when it was the last.
+fn read_on(
+    source: &mut Box<dyn Read + Send>,
+    chunked: bool,
+    buffer: &mut BytesMut,
+) -> io::Result<bool> {
+    let mut piece = vec![0; STREAM_CHUNK];
+    let length = loop {
+        match source.read(&mut piece) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            other => break other?,
+        }
+    };
+    if chunked {
+        buffer.put_slice(format!("{length:x}\r\n").as_bytes());
+    }
+    buffer.put_slice(&piece[..length]);
+    if chunked {
+        buffer.put_slice(b"\r\n");
+    }
+    Ok(length > 0)
+}

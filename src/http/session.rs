@@ -1,0 +1,429 @@
+//! A client's connection: its socket, its TLS layer and its HTTP state machine, driven as far
+//! as they go without waiting.
+
+use std::io::{self, IoSlice, Read, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Instant;
+
+use rustls::ServerConfig;
+
+use super::connection::{Closing, Connection, Wish};
+use super::deadline::Deadline;
+use super::limits::{LINGER, LINGER_BYTES, MAX_BURST, SCRATCH, Settings};
+use super::message::{Peer, Refusal, Request, Response, Service};
+use super::slot::Ready;
+use super::socket::Stream;
+use super::stats::{CloseReason, ConnectionState};
+use super::tls::{Intake, TlsLayer};
+
+/// Why a session is driven.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Order {
+    /// Its client has sent something, or made room.
+    Serve,
+    /// No worker was free in time: its next request is answered 503.
+    TurnAway,
+    /// Its deadline has passed.
+    Expire,
+    /// The server is stopping.
+    Drain,
+}
+
+/// What came of driving a session.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Outcome {
+    /// It waits for its client.
+    Park { wants: Ready, deadline: Deadline, state: ConnectionState },
+    /// There is more to do, after others had their turn.
+    Yield,
+    /// It is over.
+    Closed(CloseReason),
+}
+
+/// Room to read into, one for each thread that drives sessions.
+pub(super) struct Scratch {
+    wire: Box<[u8]>,
+    plain: Box<[u8]>,
+}
+
+impl Scratch {
+    pub(super) fn new() -> Scratch {
+        let room = || vec![0; SCRATCH].into_boxed_slice();
+        Scratch { wire: room(), plain: room() }
+    }
+}
+
+/// See the module's documentation.
+pub(super) struct Session {
+    stream: Stream,
+    tls: Option<TlsLayer>,
+    http: Connection,
+    stage: Stage,
+    handshake_deadline: Deadline,
+    /// Edges not yet used up: a direction is tried until the kernel says that it would block.
+    ready: Ready,
+}
+
+enum Stage {
+    Open,
+    /// The last bytes are being written.
+    Finishing {
+        closing: Closing,
+        deadline: Deadline,
+    },
+    /// All is written; the client's last bytes are read and dropped.
+    Lingering {
+        reason: CloseReason,
+        deadline: Deadline,
+        dropped: usize,
+    },
+}
+
+enum Flush {
+    Done,
+    Blocked,
+    Failed(CloseReason),
+}
+
+impl Session {
+    pub(super) fn new(
+        stream: Stream,
+        tls: Option<Arc<ServerConfig>>,
+        settings: &Arc<Settings>,
+        address: Option<std::net::SocketAddr>,
+        accepted: Instant,
+    ) -> Session {
+        let peer = Peer { address, tls: tls.is_some() };
+        Session {
+            stream,
+            tls: tls.map(TlsLayer::new),
+            http: Connection::new(Arc::clone(settings), peer, accepted),
+            stage: Stage::Open,
+            handshake_deadline: Deadline::of(accepted, settings.handshake_timeout),
+            // A fresh socket has room to write to.
+            ready: Ready::WRITE,
+        }
+    }
+
+    /// The registration of its socket is the acceptor's to make.
+    pub(super) fn stream(&mut self) -> &mut Stream {
+        &mut self.stream
+    }
+
+    fn is_handshaking(&self) -> bool {
+        self.tls.as_ref().is_some_and(TlsLayer::is_handshaking)
+    }
+
+    /// What it waits for, as the metrics name it.
+    pub(super) fn state(&self) -> ConnectionState {
+        match self.stage {
+            Stage::Open if self.is_handshaking() => ConnectionState::Handshaking,
+            Stage::Open => self.http.state(),
+            Stage::Finishing { .. } | Stage::Lingering { .. } => ConnectionState::Writing,
+        }
+    }
+
+    /// When it must be looked at, whatever its client does.
+    pub(super) fn deadline(&self) -> Deadline {
+        match self.stage {
+            Stage::Open if self.is_handshaking() => {
+                self.handshake_deadline.min(self.http.deadline())
+            }
+            Stage::Open => self.http.deadline(),
+            Stage::Finishing { deadline, .. } | Stage::Lingering { deadline, .. } => deadline,
+        }
+    }
+
+    /// Drops the connection rudely: what the client has not taken is lost.
+    pub(super) fn abort(self) {
+        if self.state() == ConnectionState::Writing {
+            self.stream.abort_on_close();
+        }
+    }
+
+    /// Goes as far as possible without waiting.
+    pub(super) fn drive(
+        &mut self,
+        order: Order,
+        edges: Ready,
+        service: &dyn Service,
+        scratch: &mut Scratch,
+    ) -> Outcome {
+        self.ready.insert(edges);
+        let now = Instant::now();
+        if let Some(outcome) = self.obey(order, service, now) {
+            return outcome;
+        }
+        let mut burst = 0;
+        loop {
+            if let Some(outcome) = self.wind_up(scratch) {
+                return outcome;
+            }
+            let now = Instant::now();
+            match self.http.poll(now) {
+                Wish::Handle(request) => {
+                    burst += 1;
+                    self.answer(&request, order, service);
+                }
+                Wish::Refuse(refusal) => {
+                    self.http.refuse(service.refuse(refusal), CloseReason::Refused, now);
+                }
+                Wish::Close(closing) => {
+                    self.finish(closing, now);
+                    continue;
+                }
+                Wish::Write => match self.flush() {
+                    Flush::Done => {}
+                    Flush::Blocked => return self.park(Ready::WRITE),
+                    Flush::Failed(reason) => return Outcome::Closed(reason),
+                },
+                Wish::Read => {
+                    // A handshake's answer goes out before the next flight is awaited.
+                    if self.tls.as_ref().is_some_and(TlsLayer::wants_write) {
+                        match self.flush() {
+                            Flush::Done => {}
+                            Flush::Blocked => return self.park(Ready::WRITE),
+                            Flush::Failed(reason) => return Outcome::Closed(reason),
+                        }
+                    }
+                    if !self.ready.contains(Ready::READ) {
+                        if order == Order::Drain
+                            && let Some(closing) = self.http.close_if_idle(CloseReason::Drain)
+                        {
+                            self.finish(closing, now);
+                            continue;
+                        }
+                        return self.park(Ready::READ);
+                    }
+                    burst += 1;
+                    if let Err(reason) = self.fill(service, scratch, now) {
+                        return Outcome::Closed(reason);
+                    }
+                }
+            }
+            if burst >= MAX_BURST {
+                return match self.flush() {
+                    Flush::Done => Outcome::Yield,
+                    Flush::Blocked => self.park(Ready::WRITE),
+                    Flush::Failed(reason) => Outcome::Closed(reason),
+                };
+            }
+        }
+    }
+
+    fn park(&self, wants: Ready) -> Outcome {
+        Outcome::Park { wants, deadline: self.deadline(), state: self.state() }
+    }
+
+    /// Does what the order asks for beyond serving.
+    fn obey(&mut self, order: Order, service: &dyn Service, now: Instant) -> Option<Outcome> {
+        match order {
+            Order::Serve | Order::TurnAway => {}
+            Order::Drain => {
+                self.http.set_last_response(now);
+                // Its request may have arrived without its edge having been seen.
+                self.ready.insert(Ready::READ);
+            }
+            // The order may be older than the session's latest turn.
+            Order::Expire if self.deadline().passed(now) => return self.expire(service, now),
+            Order::Expire => {}
+        }
+        None
+    }
+
+    fn expire(&mut self, service: &dyn Service, now: Instant) -> Option<Outcome> {
+        match self.stage {
+            Stage::Finishing { closing: Closing { reason, .. }, .. } => {
+                self.stream.abort_on_close();
+                Some(Outcome::Closed(reason))
+            }
+            Stage::Lingering { reason, .. } => Some(Outcome::Closed(reason)),
+            Stage::Open if self.is_handshaking() => {
+                Some(Outcome::Closed(CloseReason::HandshakeTimeout))
+            }
+            Stage::Open => {
+                let reason = self.http.expiry();
+                match self.http.expire() {
+                    Wish::Refuse(refusal) => {
+                        self.http.refuse(service.refuse(refusal), reason, now);
+                        None
+                    }
+                    _ if reason == CloseReason::WriteTimeout => {
+                        self.stream.abort_on_close();
+                        Some(Outcome::Closed(reason))
+                    }
+                    _ => None,
+                }
+            }
+        }
+    }
+
+    /// Calls the program, whose panic costs no more than this connection.
+    fn answer(&mut self, request: &Request, order: Order, service: &dyn Service) {
+        if order == Order::TurnAway {
+            let response = service.refuse(Refusal::Overloaded);
+            self.http.refuse(response, CloseReason::Shed, Instant::now());
+            return;
+        }
+        let answer: Result<Response, _> = catch_unwind(AssertUnwindSafe(|| service.call(request)));
+        let now = Instant::now();
+        match answer {
+            Ok(response) => self.http.respond(response, now),
+            // The panic hook has logged it.
+            Err(_) => {
+                let response = service.refuse(Refusal::Panicked);
+                self.http.refuse(response, CloseReason::HandlerFailed, now);
+            }
+        }
+    }
+
+    /// Reads once and takes in what came.
+    fn fill(
+        &mut self,
+        service: &dyn Service,
+        scratch: &mut Scratch,
+        now: Instant,
+    ) -> Result<(), CloseReason> {
+        let length = match self.read(&mut scratch.wire)? {
+            Some(0) => {
+                if self.is_handshaking() {
+                    return Err(CloseReason::ClientGone);
+                }
+                self.http.end_of_input();
+                return Ok(());
+            }
+            Some(length) => length,
+            None => return Ok(()),
+        };
+        let wire = &scratch.wire[..length];
+        let Some(tls) = &mut self.tls else {
+            self.http.receive(wire);
+            return Ok(());
+        };
+        let http = &mut self.http;
+        match tls.receive(wire, &mut scratch.plain, |plain| http.receive(plain)) {
+            Intake::Taken => {}
+            Intake::Ended => http.end_of_input(),
+            Intake::Broken => {
+                let closing = Closing { reason: CloseReason::TlsError, linger: true };
+                self.stage = Stage::Finishing { closing, deadline: Deadline::of(now, LINGER) };
+            }
+            Intake::PlainHttp => {
+                self.tls = None;
+                let refusal = Refusal::Malformed("This port speaks HTTPS: use https:// here.");
+                self.http.refuse(service.refuse(refusal), CloseReason::TlsError, now);
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads from the socket; `None` when that would block.
+    fn read(&mut self, buffer: &mut [u8]) -> Result<Option<usize>, CloseReason> {
+        loop {
+            match self.stream.read(buffer) {
+                Ok(length) => {
+                    // A short read has emptied the socket, and an edge will tell of more; but
+                    // the end of the stream may lie behind it without an edge of its own.
+                    if length == 0
+                        || length < buffer.len() && !self.ready.contains(Ready::READ_CLOSED)
+                    {
+                        self.ready.remove(Ready::READ);
+                    }
+                    return Ok(Some(length));
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.ready.remove(Ready::READ);
+                    return Ok(None);
+                }
+                Err(_) => return Err(CloseReason::ClientGone),
+            }
+        }
+    }
+
+    /// Writes until all is written or the socket is full.
+    fn flush(&mut self) -> Flush {
+        loop {
+            let pieces = match self.http.output() {
+                Ok(pieces) => pieces,
+                Err(error) => {
+                    log::error!("a response's body failed under way: {error}");
+                    return Flush::Failed(CloseReason::HandlerFailed);
+                }
+            };
+            let offered = pieces.iter().map(|piece| piece.len()).sum::<usize>();
+            let (taken, written) = match &mut self.tls {
+                Some(tls) => {
+                    let taken = tls.encrypt(pieces);
+                    let written =
+                        if tls.wants_write() { tls.write_to(&mut self.stream) } else { Ok(0) };
+                    (taken, written)
+                }
+                None if offered == 0 => (0, Ok(0)),
+                None => {
+                    let written = self.stream.write_vectored(&pieces.map(IoSlice::new));
+                    (*written.as_ref().unwrap_or(&0), written)
+                }
+            };
+            self.http.taken(taken);
+            match written {
+                Ok(_) if self.is_flushed() => {
+                    self.http.written(Instant::now());
+                    return Flush::Done;
+                }
+                // The layer below neither took nor wrote what it was offered.
+                Ok(0) if taken == 0 && offered > 0 => {
+                    return Flush::Failed(CloseReason::ClientGone);
+                }
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.ready.remove(Ready::WRITE);
+                    return Flush::Blocked;
+                }
+                Err(_) => return Flush::Failed(CloseReason::ClientGone),
+            }
+        }
+    }
+
+    fn is_flushed(&self) -> bool {
+        self.http.output_is_taken() && !self.tls.as_ref().is_some_and(TlsLayer::wants_write)
+    }
+
+    /// Begins to end the connection.
+    fn finish(&mut self, closing: Closing, now: Instant) {
+        if let Some(tls) = &mut self.tls {
+            tls.close();
+        }
+        self.stage = Stage::Finishing { closing, deadline: Deadline::of(now, LINGER) };
+    }
+
+    /// Goes through the last stages; `None` while the session is open.
+    fn wind_up(&mut self, scratch: &mut Scratch) -> Option<Outcome> {
+        if let Stage::Finishing { closing, deadline } = self.stage {
+            match self.flush() {
+                Flush::Done => {}
+                Flush::Blocked => return Some(self.park(Ready::WRITE)),
+                Flush::Failed(_) => return Some(Outcome::Closed(closing.reason)),
+            }
+            if !closing.linger || self.stream.shutdown_write().is_err() {
+                return Some(Outcome::Closed(closing.reason));
+            }
+            self.stage = Stage::Lingering { reason: closing.reason, deadline, dropped: 0 };
+        }
+        while let Stage::Lingering { reason, deadline, dropped } = self.stage {
+            if !self.ready.contains(Ready::READ) {
+                return Some(self.park(Ready::READ));
+            }
+            match self.read(&mut scratch.wire) {
+                Ok(None) => {}
+                Ok(Some(length)) if length > 0 && dropped < LINGER_BYTES => {
+                    self.stage = Stage::Lingering { reason, deadline, dropped: dropped + length };
+                }
+                Ok(Some(_)) | Err(_) => return Some(Outcome::Closed(reason)),
+            }
+        }
+        None
+    }
+}

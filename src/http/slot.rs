@@ -1,0 +1,284 @@
+//! A connection's place in the engine: parked, queued or driven, and never two at once.
+//!
+//! The acceptor learns of readiness, workers drive, and neither may wait for the other. So
+//! all that they must agree on stands in one atomic word: where the connection is, which
+//! edges have come in since it was last looked at, and which of them it waits for. An edge
+//! that arrives while a worker drives is kept in the word, and parking fails because of it.
+//!
+//! ```text
+//!            edge that is wanted        a worker takes it
+//!   PARKED ──────────────────► QUEUED ───────────────────► DRIVEN ──► CLOSED
+//!     ▲  │                       │ queue_timeout             │ ▲
+//!     │  │ deadline              ▼                           │ │
+//!     │  └───────────────────► ERRAND ───────────────────────┼─┘
+//!     │                               the usher takes it     │
+//!     └──────────────────────────────────────────────────────┘ nothing left to do now
+//! ```
+
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::session::Session;
+use super::stats::ConnectionState;
+
+/// Edges of readiness, as a set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Ready(u32);
+
+impl Ready {
+    pub(super) const NONE: Ready = Ready(0);
+    pub(super) const READ: Ready = Ready(1);
+    pub(super) const WRITE: Ready = Ready(2);
+    /// The client has ended its half: reading goes on to the end of the stream.
+    pub(super) const READ_CLOSED: Ready = Ready(4);
+    const ALL: u32 = 7;
+
+    pub(super) fn contains(self, other: Ready) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    pub(super) fn intersects(self, other: Ready) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    pub(super) fn insert(&mut self, other: Ready) {
+        self.0 |= other.0;
+    }
+
+    pub(super) fn remove(&mut self, other: Ready) {
+        self.0 &= !other.0;
+    }
+}
+
+/// Where the connection is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    Parked,
+    Queued,
+    Driven,
+    Errand,
+    Closed,
+}
+
+/// The word: place in bits 0..3, edges in 4..7, wanted edges in 8..11, turned away in 12.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Word(u32);
+
+impl Word {
+    const READY_SHIFT: u32 = 4;
+    const WANTS_SHIFT: u32 = 8;
+    const TURNED_AWAY: u32 = 1 << 12;
+
+    fn place(self) -> Place {
+        match self.0 & 7 {
+            0 => Place::Parked,
+            1 => Place::Queued,
+            2 => Place::Driven,
+            3 => Place::Errand,
+            _ => Place::Closed,
+        }
+    }
+
+    fn at(self, place: Place) -> Word {
+        Word(self.0 & !7 | place as u32)
+    }
+
+    fn ready(self) -> Ready {
+        Ready(self.0 >> Word::READY_SHIFT & Ready::ALL)
+    }
+
+    fn with_ready(self, ready: Ready) -> Word {
+        Word(self.0 & !(Ready::ALL << Word::READY_SHIFT) | ready.0 << Word::READY_SHIFT)
+    }
+
+    fn wants(self) -> Ready {
+        Ready(self.0 >> Word::WANTS_SHIFT & Ready::ALL)
+    }
+
+    fn wanting(self, wants: Ready) -> Word {
+        Word(self.0 & !(Ready::ALL << Word::WANTS_SHIFT) | wants.0 << Word::WANTS_SHIFT)
+    }
+
+    fn is_turned_away(self) -> bool {
+        self.0 & Word::TURNED_AWAY != 0
+    }
+}
+
+/// What the acceptor must do with a connection after an edge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Signal {
+    /// Nothing: it waits for something else, or is looked after already.
+    Noted,
+    /// Put it into the workers' queue; its place is `Queued`.
+    Queue,
+    /// Hand it to the usher, as it was turned away before; its place is `Errand`.
+    Usher,
+}
+
+/// See the module's documentation.
+pub(super) struct Slot {
+    /// The key in the acceptor's table, and the token of its events.
+    pub(super) key: usize,
+    word: AtomicU32,
+    /// Tick at which the connection must be looked at, whatever its client does.
+    deadline: AtomicU64,
+    /// Tick at which it was parked or queued.
+    since: AtomicU64,
+    state: AtomicU8,
+    session: Mutex<Option<Session>>,
+}
+
+impl Slot {
+    /// A new connection, parked until its client says something.
+    pub(super) fn new(key: usize, session: Session, deadline: u64, now: u64) -> Slot {
+        let state = session.state();
+        Slot {
+            key,
+            word: AtomicU32::new(Word(0).wanting(Ready::READ).0),
+            deadline: AtomicU64::new(deadline),
+            since: AtomicU64::new(now),
+            state: AtomicU8::new(state as u8),
+            session: Mutex::new(Some(session)),
+        }
+    }
+
+    /// Whoever has moved the slot to `Driven` may have the session; nobody else waits for it.
+    pub(super) fn session(&self) -> MutexGuard<'_, Option<Session>> {
+        self.session.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn load(&self) -> Word {
+        Word(self.word.load(Ordering::Acquire))
+    }
+
+    /// Changes the word by `change` unless that gives `None`; returns the word before.
+    fn update(&self, change: impl Fn(Word) -> Option<Word>) -> Result<Word, Word> {
+        self.word
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |word| {
+                change(Word(word)).map(|word| word.0)
+            })
+            .map(Word)
+            .map_err(Word)
+    }
+
+    pub(super) fn place(&self) -> Place {
+        self.load().place()
+    }
+
+    /// What the connection was doing when it was last parked.
+    pub(super) fn state(&self) -> ConnectionState {
+        ConnectionState::ALL[usize::from(self.state.load(Ordering::Relaxed))]
+    }
+
+    pub(super) fn since(&self) -> u64 {
+        self.since.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn deadline(&self) -> u64 {
+        self.deadline.load(Ordering::Relaxed)
+    }
+
+    /// Notes edges, and moves the connection on if it waits for one of them.
+    pub(super) fn signal(&self, edges: Ready, now: u64) -> Signal {
+        let step = |word: Word| {
+            let mut ready = word.ready();
+            ready.insert(edges);
+            let noted = word.with_ready(ready);
+            if word.place() != Place::Parked || !ready.intersects(word.wants()) {
+                (noted, Signal::Noted)
+            } else if word.is_turned_away() {
+                (noted.at(Place::Errand), Signal::Usher)
+            } else {
+                (noted.at(Place::Queued), Signal::Queue)
+            }
+        };
+        match self.update(|word| Some(step(word).0)) {
+            Ok(before) => {
+                let signal = step(before).1;
+                if signal == Signal::Queue {
+                    self.since.store(now, Ordering::Relaxed);
+                }
+                signal
+            }
+            Err(_) => Signal::Noted,
+        }
+    }
+
+    /// Takes a queued connection to drive it, with the edges that have come in; `None` when it
+    /// has left the queue by another way.
+    pub(super) fn take_queued(&self) -> Option<Ready> {
+        self.take(Place::Queued)
+    }
+
+    /// Takes a connection that the usher was sent for.
+    pub(super) fn take_errand(&self) -> Option<Ready> {
+        self.take(Place::Errand)
+    }
+
+    fn take(&self, from: Place) -> Option<Ready> {
+        self.update(|word| {
+            (word.place() == from).then(|| word.at(Place::Driven).with_ready(Ready::NONE))
+        })
+        .ok()
+        .map(Word::ready)
+    }
+
+    /// Parks a driven connection until one of `wants` or the deadline. Fails, giving the edges,
+    /// when one of them has come in meanwhile: then it must be driven on.
+    pub(super) fn park(
+        &self,
+        wants: Ready,
+        state: ConnectionState,
+        deadline: u64,
+        now: u64,
+    ) -> Result<(), Ready> {
+        self.deadline.store(deadline, Ordering::Relaxed);
+        self.since.store(now, Ordering::Relaxed);
+        self.state.store(state as u8, Ordering::Relaxed);
+        let step = |word: Word| {
+            if word.ready().intersects(wants) {
+                word.with_ready(Ready::NONE)
+            } else {
+                word.wanting(wants).at(Place::Parked)
+            }
+        };
+        match self.update(|word| Some(step(word))) {
+            Ok(before) if before.ready().intersects(wants) => Err(before.ready()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Sends a driven connection to the end of the queue; the acceptor puts it there.
+    pub(super) fn requeue(&self, now: u64) {
+        self.since.store(now, Ordering::Relaxed);
+        let _ = self.update(|word| Some(word.at(Place::Queued)));
+    }
+
+    /// Calls a parked connection away on an errand; false when it is not parked any more.
+    pub(super) fn call_away(&self) -> bool {
+        self.update(|word| (word.place() == Place::Parked).then(|| word.at(Place::Errand))).is_ok()
+    }
+
+    /// Turns a queued connection away for good: from now on the usher answers it. False when a
+    /// worker has it already.
+    pub(super) fn turn_away(&self) -> bool {
+        self.update(|word| {
+            (word.place() == Place::Queued)
+                .then(|| Word(word.at(Place::Errand).0 | Word::TURNED_AWAY))
+        })
+        .is_ok()
+    }
+
+    /// Takes the session of a parked connection, to drop it. `None` when it is not parked, or
+    /// the thread that parked it has not let go of it yet.
+    pub(super) fn evict(&self) -> Option<Session> {
+        let mut session = self.session.try_lock().ok()?;
+        self.update(|word| (word.place() == Place::Parked).then(|| word.at(Place::Closed))).ok()?;
+        session.take()
+    }
+
+    /// The session is gone.
+    pub(super) fn close(&self) {
+        let _ = self.update(|word| Some(word.at(Place::Closed)));
+    }
+}

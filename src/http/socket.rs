@@ -1,0 +1,226 @@
+//! Sockets: the ones that listen and the ones that are accepted.
+
+use std::io::{self, IoSlice, Read, Write};
+use std::net::{Shutdown, SocketAddr};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use mio::event::Source;
+use mio::{Interest, Registry, Token};
+use socket2::{Domain, SockAddr, SockRef, Socket, Type};
+
+/// A bound, listening socket.
+#[derive(Debug)]
+pub struct Listener {
+    kind: ListenerKind,
+}
+
+#[derive(Debug)]
+enum ListenerKind {
+    Tcp(mio::net::TcpListener),
+    Unix { listener: mio::net::UnixListener, _file: Option<OwnedPath> },
+}
+
+/// The socket file that this process made and removes.
+#[derive(Debug)]
+struct OwnedPath(PathBuf);
+
+impl Drop for OwnedPath {
+    fn drop(&mut self) {
+        // It may be gone already; then there is nothing to tidy.
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+impl Listener {
+    /// Listens on an IP address; an IPv6 one takes IPv6 only, so that `0.0.0.0` and `[::]` can
+    /// stand side by side.
+    ///
+    /// # Errors
+    /// Those of `socket(2)`, `bind(2)` and `listen(2)`.
+    pub fn tcp(address: SocketAddr, backlog: u32) -> io::Result<Listener> {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+        if address.is_ipv6() {
+            socket.set_only_v6(true)?;
+        }
+        // A restarted server may bind while old connections linger in TIME_WAIT.
+        socket.set_reuse_address(true)?;
+        // Accepted sockets inherit it, which saves a system call for each of them.
+        socket.set_tcp_nodelay(true)?;
+        socket.bind(&SockAddr::from(address))?;
+        listen(&socket, backlog)?;
+        let listener = mio::net::TcpListener::from_std(socket.into());
+        Ok(Listener { kind: ListenerKind::Tcp(listener) })
+    }
+
+    /// Listens on a unix socket, and removes its file at the end. A file left behind by a
+    /// server that died is replaced; one that still answers is not.
+    ///
+    /// # Errors
+    /// Those of `socket(2)`, `bind(2)` and `listen(2)`; `AddrInUse` when another server answers.
+    pub fn unix(path: &Path, backlog: u32) -> io::Result<Listener> {
+        let address = SockAddr::unix(path)?;
+        let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+        let in_use = |error: &io::Error| error.kind() == io::ErrorKind::AddrInUse;
+        match socket.bind(&address) {
+            Err(error) if in_use(&error) && is_abandoned(&address) => {
+                std::fs::remove_file(path)?;
+                socket.bind(&address)?;
+            }
+            other => other?,
+        }
+        listen(&socket, backlog)?;
+        let listener = mio::net::UnixListener::from_std(socket.into());
+        Ok(Listener {
+            kind: ListenerKind::Unix { listener, _file: Some(OwnedPath(path.to_owned())) },
+        })
+    }
+
+    /// Takes over a socket that the supervisor has bound and passed as descriptor `fd`.
+    ///
+    /// # Errors
+    /// There is no such descriptor, or it is not a listening stream socket.
+    pub fn inherited(fd: i32) -> io::Result<Listener> {
+        let socket = Socket::from(duplicate(fd)?);
+        let not_listening = |what| io::Error::new(io::ErrorKind::InvalidInput, what);
+        if !matches!(socket.is_listener(), Ok(true)) {
+            return Err(not_listening("the descriptor is not a listening socket"));
+        }
+        socket.set_nonblocking(true)?;
+        socket.set_cloexec(true)?;
+        let local = socket.local_addr()?;
+        let kind = if local.as_socket().is_some() {
+            socket.set_tcp_nodelay(true)?;
+            ListenerKind::Tcp(mio::net::TcpListener::from_std(socket.into()))
+        } else if local.is_unix() {
+            let listener = mio::net::UnixListener::from_std(socket.into());
+            ListenerKind::Unix { listener, _file: None }
+        } else {
+            return Err(not_listening("the descriptor is neither a TCP nor a unix socket"));
+        };
+        Ok(Listener { kind })
+    }
+
+    /// Where it listens: `127.0.0.1:6443`, `unix:/path`.
+    pub fn local_addr(&self) -> String {
+        const UNKNOWN: &str = "unknown";
+        match &self.kind {
+            ListenerKind::Tcp(listener) => {
+                listener.local_addr().map_or_else(|_| UNKNOWN.to_owned(), |at| at.to_string())
+            }
+            ListenerKind::Unix { listener, .. } => match listener.local_addr() {
+                Ok(address) => address
+                    .as_pathname()
+                    .map_or_else(|| "unix".to_owned(), |path| format!("unix:{}", path.display())),
+                Err(_) => UNKNOWN.to_owned(),
+            },
+        }
+    }
+
+    /// Accepts one connection without waiting.
+    pub(super) fn accept(&self) -> io::Result<(Stream, Option<SocketAddr>)> {
+        match &self.kind {
+            ListenerKind::Tcp(listener) => {
+                let (stream, address) = listener.accept()?;
+                Ok((Stream::Tcp(stream), Some(address)))
+            }
+            ListenerKind::Unix { listener, .. } => Ok((Stream::Unix(listener.accept()?.0), None)),
+        }
+    }
+
+    pub(super) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+        match &mut self.kind {
+            ListenerKind::Tcp(listener) => listener.register(registry, token, Interest::READABLE),
+            ListenerKind::Unix { listener, .. } => {
+                listener.register(registry, token, Interest::READABLE)
+            }
+        }
+    }
+}
+
+fn listen(socket: &Socket, backlog: u32) -> io::Result<()> {
+    socket.set_nonblocking(true)?;
+    socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))
+}
+
+/// Nobody listens at a unix socket's path.
+fn is_abandoned(address: &SockAddr) -> bool {
+    let probe = || Socket::new(Domain::UNIX, Type::STREAM, None)?.connect(address);
+    matches!(probe(), Err(error) if error.kind() == io::ErrorKind::ConnectionRefused)
+}
+
+/// A descriptor of our own for what the number `fd` stands for. Standard input can simply be
+/// cloned; other numbers have no owner in safe Rust, so the kernel is asked by number.
+fn duplicate(fd: i32) -> io::Result<OwnedFd> {
+    use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
+    if fd == 0 {
+        return io::stdin().as_fd().try_clone_to_owned();
+    }
+    let this_process = pidfd_open(getpid(), PidfdFlags::empty())?;
+    Ok(pidfd_getfd(this_process, fd, PidfdGetfdFlags::empty())?)
+}
+
+/// An accepted connection's socket, which never blocks.
+#[derive(Debug)]
+pub(super) enum Stream {
+    Tcp(mio::net::TcpStream),
+    Unix(mio::net::UnixStream),
+}
+
+impl Stream {
+    /// Registers once, for edges in both directions; what is wanted is filtered by the slot.
+    pub(super) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        match self {
+            Stream::Tcp(stream) => stream.register(registry, token, interest),
+            Stream::Unix(stream) => stream.register(registry, token, interest),
+        }
+    }
+
+    /// Ends our half; the client reads the end of the stream behind all that was written.
+    pub(super) fn shutdown_write(&self) -> io::Result<()> {
+        match self {
+            Stream::Tcp(stream) => stream.shutdown(Shutdown::Write),
+            Stream::Unix(stream) => stream.shutdown(Shutdown::Write),
+        }
+    }
+
+    /// Makes the coming close a reset: what a client would not read is dropped at once,
+    /// rather than kept by the kernel until it gives up.
+    pub(super) fn abort_on_close(&self) {
+        if let Stream::Tcp(stream) = self {
+            // Should it fail, the close is an ordinary one.
+            let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
+        }
+    }
+}
+
+impl Read for Stream {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Stream::Tcp(stream) => stream.read(buffer),
+            Stream::Unix(stream) => stream.read(buffer),
+        }
+    }
+}
+
+impl Write for Stream {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Stream::Tcp(stream) => stream.write(bytes),
+            Stream::Unix(stream) => stream.write(bytes),
+        }
+    }
+
+    fn write_vectored(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+        match self {
+            Stream::Tcp(stream) => stream.write_vectored(pieces),
+            Stream::Unix(stream) => stream.write_vectored(pieces),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

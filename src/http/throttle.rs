@@ -1,0 +1,51 @@
+//! A warning that cannot flood the log.
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+/// At most one line in this time.
+const PERIOD: Duration = Duration::from_secs(1);
+
+/// Logs at most one line a second, and says how many it left out.
+#[derive(Debug, Default)]
+pub(super) struct Throttle {
+    latest: Option<Instant>,
+    left_out: u64,
+}
+
+impl Throttle {
+    /// Logs a warning, unless one was logged just now.
+    pub(super) fn warn(&mut self, message: fmt::Arguments<'_>) {
+        self.warn_at(Instant::now(), message);
+    }
+
+    fn warn_at(&mut self, now: Instant, message: fmt::Arguments<'_>) -> bool {
+        if self.latest.is_some_and(|latest| now < latest + PERIOD) {
+            self.left_out += 1;
+            return false;
+        }
+        match std::mem::take(&mut self.left_out) {
+            0 => log::warn!("{message}"),
+            more => log::warn!("{message} ({more} more like it since the last line)"),
+        }
+        self.latest = Some(now);
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_line_a_second_and_the_rest_counted() {
+        let mut throttle = Throttle::default();
+        let start = Instant::now();
+        let at = |millis| start + Duration::from_millis(millis);
+        let logged: Vec<bool> = [0, 1, 999, 1000, 1001, 2500]
+            .map(|millis| throttle.warn_at(at(millis), format_args!("full")))
+            .to_vec();
+        assert_eq!(logged, [true, false, false, true, false, true]);
+        assert_eq!(throttle.left_out, 0);
+    }
+}

@@ -1,0 +1,161 @@
+//! TLS: the server's configuration, and the layer between a socket and its connection.
+
+use std::io::{self, Read, Write};
+use std::sync::Arc;
+
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::pem::{self, PemObject};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ServerConfig, ServerConnection};
+
+/// The one application protocol that is negotiated (RFC 7301).
+const ALPN: &[u8] = b"http/1.1";
+
+/// Session tickets sent after a TLS 1.3 handshake. One serves a client that comes back; each
+/// more costs every handshake an encryption and a write.
+const TICKETS: usize = 1;
+
+/// Why a certificate chain and a key make no server.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// The chain is not PEM.
+    #[error("the certificate chain cannot be read as PEM: {0}")]
+    Chain(#[source] pem::Error),
+    /// The chain's file holds no certificate.
+    #[error("the certificate chain holds no certificate (BEGIN CERTIFICATE)")]
+    NoCertificate,
+    /// The key's file holds no private key, or is not PEM.
+    #[error("the private key cannot be read as PEM: {0}")]
+    Key(#[source] pem::Error),
+    /// The key is of no use with this chain.
+    #[error("the certificate and the private key do not go together: {0}")]
+    Mismatch(#[source] rustls::Error),
+    /// No ticket key could be made.
+    #[error("no session ticket key could be made: {0}")]
+    Ticketer(#[source] rustls::Error),
+}
+
+/// A configuration for TLS 1.2 and 1.3 with that chain (PEM, leaf first) and key (PEM).
+///
+/// # Errors
+/// Says which of the two cannot be used, and why.
+pub fn server_config(chain_pem: &[u8], key_pem: &[u8]) -> Result<Arc<ServerConfig>, TlsError> {
+    let chain = CertificateDer::pem_slice_iter(chain_pem)
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(TlsError::Chain)?;
+    if chain.is_empty() {
+        return Err(TlsError::NoCertificate);
+    }
+    let key = PrivateKeyDer::from_pem_slice(key_pem).map_err(TlsError::Key)?;
+    let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(TlsError::Mismatch)?
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .map_err(TlsError::Mismatch)?;
+    config.alpn_protocols = vec![ALPN.to_vec()];
+    config.ticketer = aws_lc_rs::Ticketer::new().map_err(TlsError::Ticketer)?;
+    config.send_tls13_tickets = TICKETS;
+    Ok(Arc::new(config))
+}
+
+/// What came of bytes from the client.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Intake {
+    /// Taken in; there may be an answer to write.
+    Taken,
+    /// The client has ended the session (`close_notify`).
+    Ended,
+    /// The first byte belongs to an HTTP request, not to a handshake.
+    PlainHttp,
+    /// The protocol was broken; an alert waits to be written.
+    Broken,
+}
+
+/// A TLS session without a socket. It takes no room before the client has said something.
+pub(super) enum TlsLayer {
+    Silent(Arc<ServerConfig>),
+    Session(Box<ServerConnection>),
+}
+
+impl TlsLayer {
+    pub(super) fn new(config: Arc<ServerConfig>) -> TlsLayer {
+        TlsLayer::Silent(config)
+    }
+
+    pub(super) fn is_handshaking(&self) -> bool {
+        match self {
+            TlsLayer::Silent(_) => true,
+            TlsLayer::Session(session) => session.is_handshaking(),
+        }
+    }
+
+    /// Takes ciphertext in and gives the plaintext in it to `deliver`.
+    pub(super) fn receive(
+        &mut self,
+        mut ciphertext: &[u8],
+        scratch: &mut [u8],
+        mut deliver: impl FnMut(&[u8]),
+    ) -> Intake {
+        let session = match self {
+            TlsLayer::Session(session) => session,
+            TlsLayer::Silent(config) => {
+                if ciphertext.first().is_some_and(u8::is_ascii_uppercase) {
+                    return Intake::PlainHttp;
+                }
+                match ServerConnection::new(Arc::clone(config)) {
+                    Ok(session) => {
+                        *self = TlsLayer::Session(Box::new(session));
+                        return self.receive(ciphertext, scratch, deliver);
+                    }
+                    Err(_) => return Intake::Broken,
+                }
+            }
+        };
+        while !ciphertext.is_empty() {
+            // A slice is read without fail; what is decrypted is drained at once, so that
+            // the session never refuses more.
+            if session.read_tls(&mut ciphertext).is_err() || session.process_new_packets().is_err()
+            {
+                return Intake::Broken;
+            }
+            loop {
+                match session.reader().read(scratch) {
+                    Ok(0) => return Intake::Ended,
+                    Ok(length) => deliver(&scratch[..length]),
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                    Err(_) => return Intake::Broken,
+                }
+            }
+        }
+        Intake::Taken
+    }
+
+    /// Encrypts as much of `plaintext` as there is room for; tells how much that was.
+    pub(super) fn encrypt(&mut self, plaintext: [&[u8]; 2]) -> usize {
+        let TlsLayer::Session(session) = self else { return 0 };
+        let slices = plaintext.map(io::IoSlice::new);
+        // The writer's one error is that it is full, which zero tells as well.
+        session.writer().write_vectored(&slices).unwrap_or(0)
+    }
+
+    /// Ciphertext is waiting to be written.
+    pub(super) fn wants_write(&self) -> bool {
+        matches!(self, TlsLayer::Session(session) if session.wants_write())
+    }
+
+    /// Writes ciphertext once.
+    pub(super) fn write_to(&mut self, socket: &mut dyn Write) -> io::Result<usize> {
+        match self {
+            TlsLayer::Silent(_) => Ok(0),
+            TlsLayer::Session(session) => session.write_tls(socket),
+        }
+    }
+
+    /// Says goodbye (RFC 8446 6.1), if there is a session to end.
+    pub(super) fn close(&mut self) {
+        if let TlsLayer::Session(session) = self {
+            session.send_close_notify();
+        }
+    }
+}
