@@ -4,6 +4,7 @@
 use std::io::{self, IoSlice, Read, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use rustls::ServerConfig;
@@ -39,6 +40,19 @@ pub(super) enum Outcome {
     Yield,
     /// It is over.
     Closed(CloseReason),
+}
+
+/// What sessions are driven for: the program, and whether the server is stopping.
+#[derive(Clone, Copy)]
+pub(super) struct Host<'a> {
+    pub(super) service: &'a dyn Service,
+    pub(super) draining: &'a AtomicBool,
+}
+
+impl Host<'_> {
+    fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
 }
 
 /// Room to read into, one for each thread that drives sessions.
@@ -147,12 +161,15 @@ impl Session {
         &mut self,
         order: Order,
         edges: Ready,
-        service: &dyn Service,
+        host: Host<'_>,
         scratch: &mut Scratch,
     ) -> Outcome {
         self.ready.insert(edges);
         let now = Instant::now();
-        if let Some(outcome) = self.obey(order, service, now) {
+        if host.is_draining() {
+            self.http.set_last_response(now);
+        }
+        if let Some(outcome) = self.obey(order, host.service, now) {
             return outcome;
         }
         let mut burst = 0;
@@ -164,10 +181,10 @@ impl Session {
             match self.http.poll(now) {
                 Wish::Handle(request) => {
                     burst += 1;
-                    self.answer(&request, order, service);
+                    self.answer(&request, order, host);
                 }
                 Wish::Refuse(refusal) => {
-                    self.http.refuse(service.refuse(refusal), CloseReason::Refused, now);
+                    self.http.refuse(host.service.refuse(refusal), CloseReason::Refused, now);
                 }
                 Wish::Close(closing) => {
                     self.finish(closing, now);
@@ -188,7 +205,7 @@ impl Session {
                         }
                     }
                     if !self.ready.contains(Ready::READ) {
-                        if order == Order::Drain
+                        if host.is_draining()
                             && let Some(closing) = self.http.close_if_idle(CloseReason::Drain)
                         {
                             self.finish(closing, now);
@@ -197,7 +214,7 @@ impl Session {
                         return self.park(Ready::READ);
                     }
                     burst += 1;
-                    if let Err(reason) = self.fill(service, scratch, now) {
+                    if let Err(reason) = self.fill(host.service, scratch, now) {
                         return Outcome::Closed(reason);
                     }
                 }
@@ -220,11 +237,8 @@ impl Session {
     fn obey(&mut self, order: Order, service: &dyn Service, now: Instant) -> Option<Outcome> {
         match order {
             Order::Serve | Order::TurnAway => {}
-            Order::Drain => {
-                self.http.set_last_response(now);
-                // Its request may have arrived without its edge having been seen.
-                self.ready.insert(Ready::READ);
-            }
+            // Its request may have arrived without its edge having been seen.
+            Order::Drain => self.ready.insert(Ready::READ),
             // The order may be older than the session's latest turn.
             Order::Expire if self.deadline().passed(now) => return self.expire(service, now),
             Order::Expire => {}
@@ -260,19 +274,24 @@ impl Session {
     }
 
     /// Calls the program, whose panic costs no more than this connection.
-    fn answer(&mut self, request: &Request, order: Order, service: &dyn Service) {
+    fn answer(&mut self, request: &Request, order: Order, host: Host<'_>) {
         if order == Order::TurnAway {
-            let response = service.refuse(Refusal::Overloaded);
+            let response = host.service.refuse(Refusal::Overloaded);
             self.http.refuse(response, CloseReason::Shed, Instant::now());
             return;
         }
-        let answer: Result<Response, _> = catch_unwind(AssertUnwindSafe(|| service.call(request)));
+        let answer: Result<Response, _> =
+            catch_unwind(AssertUnwindSafe(|| host.service.call(request)));
         let now = Instant::now();
+        // It may have begun while the program was at work.
+        if host.is_draining() {
+            self.http.set_last_response(now);
+        }
         match answer {
             Ok(response) => self.http.respond(response, now),
             // The panic hook has logged it.
             Err(_) => {
-                let response = service.refuse(Refusal::Panicked);
+                let response = host.service.refuse(Refusal::Panicked);
                 self.http.refuse(response, CloseReason::HandlerFailed, now);
             }
         }

@@ -17,7 +17,7 @@ use crossbeam_channel::{Receiver, Sender};
 use super::deadline::Epoch;
 use super::message::{Refusal, Service};
 use super::response::{self, Exchange, Payload};
-use super::session::{Order, Outcome, Scratch};
+use super::session::{Host, Order, Outcome, Scratch};
 use super::slot::{Ready, Slot};
 use super::socket::Stream;
 use super::stats::{CloseReason, Stats};
@@ -37,6 +37,10 @@ pub(super) struct Shared {
 }
 
 impl Shared {
+    fn host(&self) -> Host<'_> {
+        Host { service: &*self.service, draining: &self.draining }
+    }
+
     /// Interrupts the acceptor's wait.
     pub(super) fn wake_acceptor(&self) {
         if let Err(error) = self.waker.wake() {
@@ -104,7 +108,7 @@ fn drive(
     shared: &Shared,
     returns: &Sender<Return>,
     slot: &Arc<Slot>,
-    mut order: Order,
+    order: Order,
     mut edges: Ready,
     scratch: &mut Scratch,
 ) {
@@ -112,12 +116,9 @@ fn drive(
         let mut session = slot.session();
         let outcome = match &mut *session {
             Some(session) => {
-                if shared.draining.load(Ordering::Relaxed) && order == Order::Serve {
-                    order = Order::Drain;
-                }
                 // A defect of the engine must cost this connection, not the thread.
                 catch_unwind(AssertUnwindSafe(|| {
-                    session.drive(order, edges, &*shared.service, scratch)
+                    session.drive(order, edges, shared.host(), scratch)
                 }))
                 .unwrap_or(Outcome::Closed(CloseReason::HandlerFailed))
             }

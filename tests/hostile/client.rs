@@ -1,0 +1,210 @@
+//! Hostile clients, on blocking sockets and with a bound on every wait.
+
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
+
+/// How a client holds its connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Connects and says nothing.
+    Silent,
+    /// Sends the first half of a ClientHello.
+    HalfClientHello,
+    /// After the handshake, sends a request's head one byte at a time, for ever.
+    DripHead,
+    /// Sends a whole head, and its body one byte at a time.
+    DripBody,
+    /// Asks for large responses and reads none.
+    NeverRead,
+    /// Takes one response and stays.
+    Idle,
+    /// Sends half a request and ends its half of the connection.
+    CloseHalfway,
+}
+
+/// How the server ended the connection.
+#[derive(Debug)]
+pub struct Ending {
+    /// All that the server sent, decrypted.
+    pub said: Vec<u8>,
+    /// From just before the connect to the end.
+    pub after: Duration,
+}
+
+/// A bound on every wait: a test that comes to it has failed.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Time between two dripped bytes.
+const DRIP: Duration = Duration::from_millis(100);
+
+type Tls = StreamOwned<ClientConnection, TcpStream>;
+
+/// A hostile client that holds its connection.
+pub struct Client {
+    mode: Mode,
+    begun: Instant,
+    link: Link,
+}
+
+enum Link {
+    Plain(TcpStream),
+    Tls(Box<Tls>),
+}
+
+/// Connects over TLS and completes the handshake.
+pub fn connect_tls(address: SocketAddr, config: &Arc<ClientConfig>) -> io::Result<Tls> {
+    let socket = connect(address)?;
+    let name = ServerName::try_from("localhost").unwrap();
+    let session = ClientConnection::new(Arc::clone(config), name).map_err(io::Error::other)?;
+    let mut stream = StreamOwned::new(session, socket);
+    stream.conn.complete_io(&mut stream.sock)?;
+    Ok(stream)
+}
+
+fn connect(address: SocketAddr) -> io::Result<TcpStream> {
+    let socket = TcpStream::connect_timeout(&address, PATIENCE)?;
+    socket.set_read_timeout(Some(PATIENCE))?;
+    socket.set_write_timeout(Some(PATIENCE))?;
+    Ok(socket)
+}
+
+impl Client {
+    /// Connects and goes as far as the mode goes before it begins to hold.
+    pub fn start(
+        mode: Mode,
+        address: SocketAddr,
+        config: &Arc<ClientConfig>,
+    ) -> io::Result<Client> {
+        let begun = Instant::now();
+        let link = match mode {
+            Mode::Silent => Link::Plain(connect(address)?),
+            Mode::HalfClientHello => {
+                let mut socket = connect(address)?;
+                let hello = client_hello(config);
+                socket.write_all(&hello[..hello.len() / 2])?;
+                Link::Plain(socket)
+            }
+            _ => {
+                let mut tls = connect_tls(address, config)?;
+                tls.write_all(opening(mode))?;
+                tls.flush()?;
+                if mode == Mode::Idle {
+                    read_response(&mut tls)?;
+                }
+                if mode == Mode::CloseHalfway {
+                    tls.sock.shutdown(std::net::Shutdown::Write)?;
+                }
+                Link::Tls(Box::new(tls))
+            }
+        };
+        Ok(Client { mode, begun, link })
+    }
+
+    /// Goes on holding until the server ends the connection.
+    pub fn hold(mut self) -> Ending {
+        let drips = matches!(self.mode, Mode::DripHead | Mode::DripBody);
+        if drips {
+            self.drip();
+        }
+        if self.mode == Mode::NeverRead {
+            self.wait_unread();
+        }
+        let mut said = Vec::new();
+        match &mut self.link {
+            Link::Plain(socket) => read_to_end(socket, &mut said),
+            Link::Tls(tls) => read_to_end(tls, &mut said),
+        }
+        Ending { said, after: self.begun.elapsed() }
+    }
+
+    /// Sends a byte at a time until the server has had enough.
+    fn drip(&mut self) {
+        let Link::Tls(tls) = &mut self.link else { return };
+        tls.sock.set_read_timeout(Some(DRIP)).unwrap();
+        while self.begun.elapsed() < PATIENCE {
+            if tls.write_all(b"x").and_then(|()| tls.flush()).is_err() {
+                break;
+            }
+            // An answer or an end, if one has come; else this waits for one drip.
+            let mut peeked = [0; 1];
+            match tls.sock.peek(&mut peeked) {
+                Err(error) if is_timeout(&error) => {}
+                _ => break,
+            }
+        }
+        tls.sock.set_read_timeout(Some(PATIENCE)).unwrap();
+    }
+
+    /// Waits without reading until the server has reset the connection.
+    fn wait_unread(&self) {
+        let Link::Tls(tls) = &self.link else { return };
+        while self.begun.elapsed() < PATIENCE {
+            match tls.sock.take_error() {
+                Ok(None) => std::thread::sleep(DRIP),
+                _ => return,
+            }
+        }
+    }
+}
+
+/// What a client says before it begins to hold.
+fn opening(mode: Mode) -> &'static [u8] {
+    match mode {
+        Mode::Silent | Mode::HalfClientHello => b"",
+        Mode::DripHead => b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Drip: ",
+        Mode::DripBody => b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 60000\r\n\r\n",
+        Mode::NeverRead => b"GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        Mode::Idle => b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        Mode::CloseHalfway => b"GET / HTTP/1.1\r\nHost: loc",
+    }
+}
+
+/// The bytes of a real ClientHello.
+fn client_hello(config: &Arc<ClientConfig>) -> Vec<u8> {
+    let name = ServerName::try_from("localhost").unwrap();
+    let mut session = ClientConnection::new(Arc::clone(config), name).unwrap();
+    let mut hello = Vec::new();
+    session.write_tls(&mut hello).unwrap();
+    hello
+}
+
+/// Reads one response with a `content-length`, and gives its bytes.
+pub fn read_response(stream: &mut impl Read) -> io::Result<Vec<u8>> {
+    let mut response = Vec::new();
+    let mut buffer = [0; 4096];
+    loop {
+        if let Some(end) = response.windows(4).position(|window| window == b"\r\n\r\n") {
+            let head = String::from_utf8_lossy(&response[..end]).to_ascii_lowercase();
+            let length: usize = head
+                .lines()
+                .find_map(|line| line.strip_prefix("content-length: "))
+                .map_or(0, |length| length.parse().unwrap());
+            if response.len() >= end + 4 + length {
+                return Ok(response);
+            }
+        }
+        match stream.read(&mut buffer)? {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            some => response.extend_from_slice(&buffer[..some]),
+        }
+    }
+}
+
+/// Reads until the end of the stream, or until it is reset.
+fn read_to_end(stream: &mut impl Read, said: &mut Vec<u8>) {
+    match stream.read_to_end(said) {
+        Err(error) if is_timeout(&error) => {
+            panic!("the server did not end the connection within {PATIENCE:?}")
+        }
+        _ => {}
+    }
+}
+
+fn is_timeout(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
+}

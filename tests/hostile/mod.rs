@@ -1,0 +1,3 @@
+//! Clients that try to hold a server: each in a named mode, over TLS.
+
+pub mod client;

@@ -1,0 +1,80 @@
+//! A requested stop: what is under way finishes, what is new is refused.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use crossbeam_channel::bounded;
+use pumphouse_web::http::{Body, Drained, Request, Response, Settings};
+
+use crate::harness::{Program, TestEngine, get, plain_program};
+use crate::hostile::client::{Client, Mode, PATIENCE, connect_tls, read_response};
+
+#[test]
+fn requests_in_flight_finish_and_new_ones_are_refused() {
+    let (entered, enter) = bounded(1);
+    let (release, released) = bounded::<()>(0);
+    let server = TestEngine::https(
+        Settings { drain_timeout: PATIENCE, ..Settings::default() },
+        Program(move |request: &Request| {
+            if request.target.path() == "/slow" {
+                entered.send(()).unwrap();
+                let _ = released.recv_timeout(PATIENCE);
+            }
+            Response::new(Body::from("done"))
+        }),
+    );
+    let mut idle = connect_tls(server.address, &server.client).unwrap();
+    idle.write_all(get("/").as_bytes()).unwrap();
+    read_response(&mut idle).unwrap();
+    let mut slow = connect_tls(server.address, &server.client).unwrap();
+    slow.write_all(get("/slow").as_bytes()).unwrap();
+    enter.recv_timeout(PATIENCE).unwrap();
+    let mut half = connect_tls(server.address, &server.client).unwrap();
+    half.write_all(b"GET / HTTP/1.1\r\nHost: local").unwrap();
+    half.flush().unwrap();
+    crate::harness::eventually("half a request is read", || {
+        server.stats.connections(pumphouse_web::http::ConnectionState::Reading) == 1
+    });
+
+    let address = server.address;
+    let draining = std::thread::spawn(move || server.engine.drain());
+    assert_eq!(idle.read(&mut [0; 1]).unwrap(), 0, "idle connections are closed at once");
+    assert!(TcpStream::connect(address).is_err(), "the listener is gone");
+    half.write_all(b"host\r\n\r\n").unwrap();
+    let response = String::from_utf8(read_response(&mut half).unwrap()).unwrap();
+    assert!(response.starts_with("HTTP/1.1 200") && response.contains("connection: close"));
+    drop(release);
+    let response = String::from_utf8(read_response(&mut slow).unwrap()).unwrap();
+    assert!(response.starts_with("HTTP/1.1 200") && response.contains("connection: close"));
+    assert_eq!(draining.join().unwrap(), Drained::Complete);
+}
+
+#[test]
+fn hostile_clients_cannot_hold_up_a_stop() {
+    let settings = Settings { drain_timeout: Duration::from_secs(2), ..Settings::default() };
+    let server = TestEngine::https(settings, Program(plain_program));
+    let modes = [
+        Mode::Silent,
+        Mode::HalfClientHello,
+        Mode::DripHead,
+        Mode::DripBody,
+        Mode::NeverRead,
+        Mode::Idle,
+    ];
+    let clients: Vec<Client> = modes
+        .into_iter()
+        .flat_map(|mode| std::iter::repeat_n(mode, 5))
+        .map(|mode| Client::start(mode, server.address, &server.client).unwrap())
+        .collect();
+    // The drain's own timeout ends it; a test that hangs here has found a defect.
+    assert_eq!(server.engine.drain(), Drained::TimedOut);
+    drop(clients);
+}
+
+#[test]
+fn a_stop_with_nobody_there_is_complete() {
+    let server = TestEngine::https(Settings::default(), Program(plain_program));
+    assert!(server.fresh_https("/").starts_with("HTTP/1.1 200"));
+    assert_eq!(server.engine.drain(), Drained::Complete);
+}

@@ -1,0 +1,215 @@
+//! More work than workers, and more connections than places.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+use pumphouse_web::http::{Body, CloseReason, Request, Response, Settings, ShedReason};
+
+use crate::harness::{Program, TestEngine, eventually, get, plain_program};
+use crate::hostile::client::{PATIENCE, connect_tls, read_response};
+
+/// A program whose `/block` returns when the test lets it.
+fn blocking_program() -> (Program<impl Fn(&Request) -> Response>, Receiver<()>, Sender<()>) {
+    let (entered, enter) = bounded(64);
+    let (release, released) = bounded::<()>(0);
+    let program = Program(move |request: &Request| {
+        if request.target.path() == "/block" {
+            entered.send(()).unwrap();
+            // Ends when the test drops its sender.
+            let _ = released.recv_timeout(PATIENCE);
+        }
+        Response::new(Body::from("done"))
+    });
+    (program, enter, release)
+}
+
+fn plain(server: &TestEngine) -> TcpStream {
+    let stream = TcpStream::connect(server.address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream
+}
+
+fn status(response: &[u8]) -> &str {
+    std::str::from_utf8(&response[9..12]).unwrap()
+}
+
+#[test]
+fn requests_behind_blocked_workers_are_shed_at_queue_timeout() {
+    let settings = Settings {
+        workers: 2,
+        queue: 4,
+        queue_timeout: Duration::from_millis(500),
+        ..Settings::default()
+    };
+    let (program, entered, release) = blocking_program();
+    let server = TestEngine::https(settings, program);
+
+    // One connection was kept alive from before, the others come when it is too late.
+    let mut kept = connect_tls(server.address, &server.client).unwrap();
+    kept.write_all(get("/").as_bytes()).unwrap();
+    read_response(&mut kept).unwrap();
+
+    let blocked: Vec<_> = (0..2)
+        .map(|_| {
+            let mut stream = connect_tls(server.address, &server.client).unwrap();
+            stream.write_all(get("/block").as_bytes()).unwrap();
+            entered.recv_timeout(PATIENCE).unwrap();
+            stream
+        })
+        .collect();
+
+    kept.write_all(get("/").as_bytes()).unwrap();
+    let response = read_response(&mut kept).unwrap();
+    assert_eq!(status(&response), "503");
+    assert!(String::from_utf8_lossy(&response).to_lowercase().contains("retry-after: "));
+
+    // More than the queue holds, and each must get through its handshake first.
+    let newcomers: Vec<_> = (0..12)
+        .map(|_| {
+            let (address, client) = (server.address, server.client.clone());
+            std::thread::spawn(move || {
+                let mut stream = connect_tls(address, &client).unwrap();
+                stream.write_all(get("/").as_bytes()).unwrap();
+                read_response(&mut stream).unwrap()
+            })
+        })
+        .collect();
+    for newcomer in newcomers {
+        assert_eq!(status(&newcomer.join().unwrap()), "503");
+    }
+    assert_eq!(server.stats.shed(ShedReason::QueueTimeout), 13);
+
+    // The blocked ones were never shed, and the server is well again.
+    drop(release);
+    for mut stream in blocked {
+        assert_eq!(status(&read_response(&mut stream).unwrap()), "200");
+    }
+    assert!(server.fresh_https("/").starts_with("HTTP/1.1 200"));
+}
+
+#[test]
+fn deadlines_pass_on_time_while_workers_are_blocked() {
+    let settings =
+        Settings { workers: 1, header_timeout: Duration::from_millis(500), ..Settings::default() };
+    let (program, entered, release) = blocking_program();
+    let server = TestEngine::http(settings, program);
+    let mut dripping = plain(&server);
+    dripping.write_all(b"GET / HT").unwrap();
+    eventually("its bytes are read", || {
+        server.stats.connections(pumphouse_web::http::ConnectionState::Reading) == 1
+    });
+    let mut blocked = plain(&server);
+    blocked.write_all(get("/block").as_bytes()).unwrap();
+    entered.recv_timeout(PATIENCE).unwrap();
+
+    let mut said = Vec::new();
+    dripping.read_to_end(&mut said).unwrap();
+    assert_eq!(status(&said), "408");
+    drop(release);
+    read_response(&mut blocked).unwrap();
+}
+
+#[test]
+fn at_the_cap_the_longest_idle_gives_way() {
+    let settings = Settings { max_connections: 4, ..Settings::default() };
+    let server = TestEngine::http(settings, Program(plain_program));
+    let mut idle: Vec<TcpStream> = Vec::new();
+    for number in 0..4 {
+        let mut stream = plain(&server);
+        stream.write_all(get("/").as_bytes()).unwrap();
+        read_response(&mut stream).unwrap();
+        idle.push(stream);
+        let states = || server.stats.connections(pumphouse_web::http::ConnectionState::Idle);
+        eventually("it is parked idle", || states() == number + 1);
+    }
+    let mut newcomer = plain(&server);
+    newcomer.write_all(get("/").as_bytes()).unwrap();
+    assert_eq!(status(&read_response(&mut newcomer).unwrap()), "200");
+    assert_eq!(server.stats.closed(CloseReason::Evicted), 1);
+    assert_eq!(idle[0].read(&mut [0; 1]).unwrap(), 0, "the first had been idle longest");
+    for stream in &mut idle[1..] {
+        stream.write_all(get("/").as_bytes()).unwrap();
+        assert_eq!(status(&read_response(stream).unwrap()), "200");
+    }
+}
+
+#[test]
+fn at_the_cap_with_all_busy_newcomers_get_503_at_once() {
+    let settings = Settings { workers: 2, max_connections: 2, ..Settings::default() };
+    let (program, entered, release) = blocking_program();
+    let server = TestEngine::http(settings, program);
+    let busy: Vec<TcpStream> = (0..2)
+        .map(|_| {
+            let mut stream = plain(&server);
+            stream.write_all(get("/block").as_bytes()).unwrap();
+            entered.recv_timeout(PATIENCE).unwrap();
+            stream
+        })
+        .collect();
+    let mut newcomer = plain(&server);
+    let mut said = Vec::new();
+    newcomer.read_to_end(&mut said).unwrap();
+    assert_eq!(status(&said), "503");
+    assert_eq!(server.stats.shed(ShedReason::ConnectionCap), 1);
+    drop(release);
+    for mut stream in busy {
+        assert_eq!(status(&read_response(&mut stream).unwrap()), "200");
+    }
+}
+
+#[test]
+fn a_panicking_handler_costs_its_own_connection_only() {
+    let settings = Settings { workers: 1, ..Settings::default() };
+    let server = TestEngine::http(
+        settings,
+        Program(|request: &Request| {
+            assert_ne!(request.target.path(), "/panic", "a handler's defect, for the test");
+            Response::new(Body::from("well"))
+        }),
+    );
+    let mut stream = plain(&server);
+    let mut said = Vec::new();
+    stream.write_all(get("/panic").as_bytes()).unwrap();
+    stream.read_to_end(&mut said).unwrap();
+    assert_eq!(status(&said), "500");
+    let mut stream = plain(&server);
+    stream.write_all(get("/").as_bytes()).unwrap();
+    assert_eq!(status(&read_response(&mut stream).unwrap()), "200");
+}
+
+#[test]
+fn a_flood_of_pipelined_requests_does_not_starve_the_rest() {
+    let settings = Settings { workers: 1, ..Settings::default() };
+    let server = TestEngine::http(settings, Program(plain_program));
+    let mut flood = plain(&server);
+    let mut reader = flood.try_clone().unwrap();
+    let count = 20_000;
+    let writing = std::thread::spawn(move || {
+        let batch = get("/flood").repeat(100);
+        for _ in 0..count / 100 {
+            flood.write_all(batch.as_bytes()).unwrap();
+        }
+        flood
+    });
+    let reading = std::thread::spawn(move || {
+        let mut text = Vec::new();
+        let mut buffer = [0; 65536];
+        let mut answers = 0;
+        while answers < count {
+            let length = reader.read(&mut buffer).unwrap();
+            assert_ne!(length, 0);
+            text.extend_from_slice(&buffer[..length]);
+            answers = memchr::memmem::find_iter(&text, b"HTTP/1.1 200 OK").count();
+        }
+        answers
+    });
+    for _ in 0..20 {
+        let mut other = plain(&server);
+        other.write_all(get("/other").as_bytes()).unwrap();
+        assert_eq!(status(&read_response(&mut other).unwrap()), "200");
+    }
+    assert_eq!(reading.join().unwrap(), count);
+    drop(writing.join().unwrap());
+}

@@ -1,0 +1,112 @@
+//! Starts what is tested, and asks it as a client would.
+
+use std::io::Write;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use pumphouse_web::http::{Body, Engine, Listener, Refusal, Request, Response};
+use pumphouse_web::http::{Service, Settings, Stats, tls};
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
+
+use crate::hostile::client::{PATIENCE, connect_tls, read_response};
+
+/// A server's and a client's configuration that trust each other.
+pub fn tls_pair() -> (Arc<ServerConfig>, Arc<ClientConfig>) {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let server =
+        tls::server_config(made.cert.pem().as_bytes(), made.signing_key.serialize_pem().as_bytes())
+            .unwrap();
+    let mut roots = RootCertStore::empty();
+    roots.add(made.cert.der().clone()).unwrap();
+    (server, client_config(roots))
+}
+
+fn client_config(roots: RootCertStore) -> Arc<ClientConfig> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Arc::new(config)
+}
+
+/// An engine in this process, with a program of the test's own behind it.
+pub struct TestEngine {
+    pub address: SocketAddr,
+    pub client: Arc<ClientConfig>,
+    pub stats: Arc<Stats>,
+    pub engine: Engine,
+}
+
+impl TestEngine {
+    /// Serves HTTPS on a port of the kernel's choice.
+    pub fn https(settings: Settings, service: impl Service) -> TestEngine {
+        let (server, client) = tls_pair();
+        TestEngine::start(settings, Some(server), client, service)
+    }
+
+    /// Serves plain HTTP on a port of the kernel's choice.
+    pub fn http(settings: Settings, service: impl Service) -> TestEngine {
+        TestEngine::start(settings, None, client_config(RootCertStore::empty()), service)
+    }
+
+    fn start(
+        settings: Settings,
+        server: Option<Arc<ServerConfig>>,
+        client: Arc<ClientConfig>,
+        service: impl Service,
+    ) -> TestEngine {
+        let listener = Listener::tcp((Ipv4Addr::LOCALHOST, 0).into(), 128).unwrap();
+        let address = listener.local_addr().parse().unwrap();
+        let engine = Engine::start(vec![listener], settings, server, Arc::new(service)).unwrap();
+        TestEngine { address, client, stats: engine.stats(), engine }
+    }
+
+    /// A fresh TLS connection with one request; gives the whole response.
+    pub fn fresh_https(&self, target: &str) -> String {
+        let mut stream = connect_tls(self.address, &self.client).unwrap();
+        stream.write_all(get(target).as_bytes()).unwrap();
+        String::from_utf8(read_response(&mut stream).unwrap()).unwrap()
+    }
+}
+
+/// A request for `target` that leaves the connection open.
+pub fn get(target: &str) -> String {
+    format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n")
+}
+
+/// Waits until something that will happen has happened.
+pub fn eventually(what: &str, mut happened: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !happened() {
+        assert!(begun.elapsed() < PATIENCE, "still not so after {PATIENCE:?}: {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// A program made of one function, which words refusals plainly.
+pub struct Program<F>(pub F);
+
+impl<F: Fn(&Request) -> Response + Send + Sync + 'static> Service for Program<F> {
+    fn call(&self, request: &Request) -> Response {
+        (self.0)(request)
+    }
+
+    fn refuse(&self, refusal: Refusal) -> Response {
+        ::http::Response::builder()
+            .status(refusal.status())
+            .header("Retry-After", "1")
+            .body(Body::from(refusal.detail()))
+            .unwrap()
+    }
+}
+
+/// Says back the path; `/large` is more than any socket's buffers hold.
+pub fn plain_program(request: &Request) -> Response {
+    match request.target.path() {
+        "/large" => Response::new(Body::from(vec![b'x'; 32 << 20])),
+        path => Response::new(Body::from(path.to_owned())),
+    }
+}

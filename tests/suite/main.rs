@@ -1,0 +1,14 @@
+//! Behaviour seen from outside: over real sockets, one file a behaviour.
+//!
+//! One test program rather than many, as each would link the whole server again.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+#[path = "../hostile/mod.rs"]
+mod hostile;
+
+mod harness;
+
+mod engine_drain;
+mod engine_holding_clients;
+mod engine_overload;
+mod engine_protocol;
