@@ -260,8 +260,12 @@ impl Acceptor {
     }
 
     fn admit(&mut self, stream: Stream, address: Option<std::net::SocketAddr>) {
-        if self.slots.len() >= self.settings.max_connections && !self.make_room() {
-            return self.turn_away(stream);
+        if self.slots.len() >= self.settings.max_connections {
+            // Some may have closed by themselves since they were last counted.
+            self.take_returns();
+            if self.slots.len() >= self.settings.max_connections && !self.make_room() {
+                return self.turn_away(stream);
+            }
         }
         let now = Instant::now();
         let mut session = Session::new(stream, self.tls.clone(), &self.settings, address, now);
