@@ -6,6 +6,7 @@ use serde::Serialize;
 use crate::board::{Rendered, SourceView};
 use crate::http::Response;
 
+use super::Site;
 use super::deliver::deliver;
 use super::freshness::{overtaken, policy, require};
 use super::json::{ByName, ServiceInfo, Source, Status};
@@ -13,7 +14,6 @@ use super::problem::Problem;
 use super::query::{Accepts, Field, Query};
 use super::render::render;
 use super::routes::Ask;
-use super::Site;
 
 /// Every source. The whole of it is the snapshot's own bytes; only what is narrowed,
 /// or has turned stale since the publication, is rendered here.

@@ -111,8 +111,7 @@ pub(super) fn stale(mut source: SourceView, seconds: i64) -> SourceView {
 
 /// The same source, whose polls fail.
 pub(super) fn failing(mut source: SourceView, kind: ErrorKind, message: &str) -> SourceView {
-    source.error =
-        Some(Failure { kind, message: message.into(), since: at(-1260), failures: 5 });
+    source.error = Some(Failure { kind, message: message.into(), since: at(-1260), failures: 5 });
     source
 }
 
@@ -127,10 +126,7 @@ pub(super) fn site(sources: Vec<SourceView>) -> Site {
 }
 
 /// A site over one snapshot, and who counts its requests.
-pub(super) fn site_observed(
-    sources: Vec<SourceView>,
-    observer: Arc<dyn RequestObserver>,
-) -> Site {
+pub(super) fn site_observed(sources: Vec<SourceView>, observer: Arc<dyn RequestObserver>) -> Site {
     let whole = |view| Source::whole(view, false, now());
     let status = api::rendered_json(&Status {
         service: ServiceInfo::started(at(-86_400)),

@@ -25,10 +25,7 @@ pub(super) fn overtaken(source: &SourceView, now: Timestamp) -> bool {
 }
 
 /// The freshness headers over some sources.
-pub(super) fn policy<'a>(
-    sources: impl Iterator<Item = &'a SourceView>,
-    now: Timestamp,
-) -> Policy {
+pub(super) fn policy<'a>(sources: impl Iterator<Item = &'a SourceView>, now: Timestamp) -> Policy {
     let mut observed: Option<Timestamp> = None;
     let mut changed: Option<Timestamp> = None;
     let mut until: Option<Timestamp> = None;

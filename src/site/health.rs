@@ -3,11 +3,11 @@
 use crate::board::{SourceView, State};
 use crate::http::Response;
 
+use super::Site;
 use super::deliver::plain;
 use super::freshness::{retry_after, state_at};
 use super::problem::Problem;
 use super::routes::Ask;
-use super::Site;
 
 /// Went the full path and came back.
 pub(super) fn ping(_: &Site, _: &Ask<'_>) -> Result<Response, Problem> {

@@ -125,8 +125,7 @@ impl Service for Site {
     fn refuse(&self, refusal: Refusal) -> Response {
         let begun = Instant::now();
         // The head may never have been understood, so there is no `Accept` to go by.
-        let mut response =
-            Problem::refusal(refusal).respond(self, &::http::HeaderMap::new(), None);
+        let mut response = Problem::refusal(refusal).respond(self, &::http::HeaderMap::new(), None);
         deliver::secure(&mut response);
         let code = response.status().as_u16();
         self.observer.observe(NO_ROUTE, NO_METHOD, code, begun.elapsed());

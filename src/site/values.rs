@@ -3,6 +3,7 @@
 use crate::board::{Datum, SourceView, Value};
 use crate::http::Response;
 
+use super::Site;
 use super::api::{find, rendered_json};
 use super::deliver::{PLAIN, deliver};
 use super::freshness::{policy, require, retry_after, state_at};
@@ -11,7 +12,6 @@ use super::problem::Problem;
 use super::query::{Accepts, Query};
 use super::render::render;
 use super::routes::Ask;
-use super::Site;
 
 /// One value.
 pub(super) fn value(site: &Site, ask: &Ask<'_>) -> Result<Response, Problem> {

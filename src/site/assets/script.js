@@ -27,7 +27,8 @@ function span(seconds) {
 }
 
 function words(seconds, form) {
-  if (form === "rough") return seconds >= 3600 && seconds < 86400 ? count(Math.floor(seconds / 3600), "hour") : span(seconds);
+  if (form === "span") return span(seconds);
+  if (form === "rough") return span(seconds < 86400 ? seconds - (seconds > 3600 && seconds % 3600) : seconds);
   return seconds < 60 ? "just now" : `${span(seconds)} ago`;
 }
 

@@ -12,14 +12,17 @@ use crate::site::freshness::state_at;
 pub(super) fn summary(sources: &[SourceView], now: Timestamp) -> Markup {
     let count =
         |state: State| sources.iter().filter(|source| state_at(source, now) == state).count();
-    let (fresh, stale, waiting) =
-        (count(State::Fresh), count(State::Stale), count(State::Waiting));
+    let (fresh, stale, waiting) = (count(State::Fresh), count(State::Stale), count(State::Waiting));
     let total = sources.len();
     if total == 0 {
         return html! {};
     }
     let (state, icon, words) = if fresh == total {
-        let words = if total == 1 { "The reading is fresh".to_owned() } else { format!("All {total} readings are fresh") };
+        let words = if total == 1 {
+            "The reading is fresh".to_owned()
+        } else {
+            format!("All {total} readings are fresh")
+        };
         (State::Fresh, Icon::Fresh, words)
     } else if stale > 0 {
         (State::Stale, Icon::Stale, format!("{stale} of {total} stale"))
@@ -30,7 +33,7 @@ pub(super) fn summary(sources: &[SourceView], now: Timestamp) -> Markup {
     html! {
         p.summary #summary data-state=(state.as_str()) {
             (icon.show()) span { (words) }
-            @if failing > 0 { span.failing { "· " (failing) " failing to update" } }
+            @if failing > 0 { " " span.failing { (Icon::Failing.show()) (failing) " failing to update" } }
         }
     }
 }
@@ -87,7 +90,7 @@ fn trouble(source: &SourceView, failure: &Failure, now: Timestamp) -> Markup {
                 p { strong { (meaning(failure.kind)) } }
                 p.reason { code { (failure.kind) } " " (failure.message) }
                 p {
-                    "Failing since " (time(failure.since, now, Form::Ago))
+                    "Failing for " (time(failure.since, now, Form::Span))
                     @if failure.failures > 1 { ", " (failure.failures) " tries in a row" }
                     "."
                     @if source.reading.is_some() { " The values are the last good ones." }
@@ -117,6 +120,8 @@ const fn meaning(kind: ErrorKind) -> &'static str {
 enum Form {
     /// `4 minutes ago`
     Ago,
+    /// `3 hours 5 minutes`
+    Span,
     /// `3 hours`
     Rough,
 }
@@ -126,6 +131,7 @@ fn time(at: Timestamp, now: Timestamp, form: Form) -> Markup {
     let elapsed = age::since(at, now);
     let (name, words) = match form {
         Form::Ago => ("ago", age::words(elapsed)),
+        Form::Span => ("span", age::span(elapsed)),
         Form::Rough => ("rough", age::rough(elapsed)),
     };
     html! {

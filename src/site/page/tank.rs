@@ -74,10 +74,13 @@ fn missing(source: &SourceView) -> Markup {
 }
 
 // The drawing's coordinates: the inside of the tank.
-const LEFT: f64 = 30.0;
-const RIGHT: f64 = 230.0;
-const TOP: f64 = 62.0;
-const BOTTOM: f64 = 302.0;
+const LEFT: f64 = 34.0;
+const RIGHT: f64 = 234.0;
+const TOP: f64 = 76.0;
+const BOTTOM: f64 = 364.0;
+
+/// Distance between the rings of the corrugated wall.
+const RING: f64 = 24.0;
 
 /// Where a level stands in the drawing. What is beyond the walls is drawn at the wall.
 fn height(level: f64) -> f64 {
@@ -100,7 +103,7 @@ fn svg(name: &str, level: Option<f64>) -> Markup {
     let url = |id: &str| format!("url(#{id})");
     let low = level.is_some_and(|level| level <= LOW);
     html! {
-        svg.drawing.unknown[level.is_none()].low[low] viewBox="0 0 300 330" aria-hidden="true"
+        svg.drawing.unknown[level.is_none()].low[low] viewBox="0 0 300 382" aria-hidden="true"
             focusable="false" {
             defs {
                 linearGradient id=(water) x1="0" y1="0" x2="0" y2="1" {
@@ -110,12 +113,14 @@ fn svg(name: &str, level: Option<f64>) -> Markup {
                 pattern id=(hatch) width="10" height="10" patternUnits="userSpaceOnUse"
                     patternTransform="rotate(45)" { rect.stroke width="4" height="10" {} }
                 clipPath id=(inside) {
-                    rect x=(LEFT) y=(TOP) width=(RIGHT - LEFT) height=(BOTTOM - TOP) rx="10" {}
+                    rect x=(LEFT) y=(TOP) width=(RIGHT - LEFT) height=(BOTTOM - TOP) rx="8" {}
                 }
             }
-            path.pipe d="M230 284h26v26" {}
-            path.ground d="M4 312h292" {}
-            rect.wall x=(LEFT) y=(TOP) width=(RIGHT - LEFT) height=(BOTTOM - TOP) rx="10" {}
+            path.ground d="M2 376h296" {}
+            // The downpipe that brings the rain, and the tap.
+            path.pipe d="M10 30v64q0 14 14 14h10" {}
+            path.pipe d="M34 340H14v12M14 340v-9M8 330h12" {}
+            rect.wall x=(LEFT) y=(TOP) width=(RIGHT - LEFT) height=(BOTTOM - TOP) rx="8" {}
             @if let Some(level) = level {
                 g clip-path=(url(&inside)) {
                     path.wave.behind d=(wave(height(level) - 3.0, 7.0)) {}
@@ -124,21 +129,25 @@ fn svg(name: &str, level: Option<f64>) -> Markup {
                         height=(BOTTOM - height(level)) fill=(url(&hatch)) {}
                 }
             }
-            g.ribs { @for rib in 1..8 {
-                line x1=(LEFT) x2=(RIGHT) y1=(TOP + 30.0 * f64::from(rib)) y2=(TOP + 30.0 * f64::from(rib)) {}
-            } }
-            path.shine d="M48 84v196" {}
-            rect.rim x=(LEFT) y=(TOP) width=(RIGHT - LEFT) height=(BOTTOM - TOP) rx="10" {}
-            path.roof d="M22 62q108-62 216 0z" {}
-            path.hatchway d="M112 30v-9q0-5 5-5h26q5 0 5 5v9" {}
+            g.rings {
+                @for ring in 1..12 {
+                    @let y = TOP + RING * f64::from(ring);
+                    line x1=(LEFT) x2=(RIGHT) y1=(y) y2=(y) {}
+                }
+            }
+            path.shine d="M52 96v248" {}
+            rect.rim x=(LEFT) y=(TOP) width=(RIGHT - LEFT) height=(BOTTOM - TOP) rx="8" {}
+            path.roof d="M26 76L126 38h16L242 76z" {}
+            path.vent d="M134 36V24M122 22h24" {}
+            path.mark d={ "M" (LEFT) " " (height(LOW)) "H" (RIGHT) } {}
             g.scale {
                 @for mark in [0.0, 25.0, 50.0, 75.0, 100.0] {
-                    line x1="238" x2="246" y1=(height(mark)) y2=(height(mark)) {}
-                    text x="252" y=(height(mark) + 4.0) { (mark) }
+                    line x1="242" x2="250" y1=(height(mark)) y2=(height(mark)) {}
+                    text x="262" y=(height(mark) + 4.0) { (mark) }
                 }
             }
             @if let Some(level) = level {
-                path.pointer d={ "M233 " (height(level)) "l12 -7v14z" } {}
+                path.pointer d={ "M238 " (height(level)) "l13 -8v16z" } {}
             }
         }
     }
@@ -147,6 +156,5 @@ fn svg(name: &str, level: Option<f64>) -> Markup {
 /// The water with waves on top, wider than the tank so that the script-free
 /// animation of the style sheet can let it drift.
 fn wave(surface: f64, swell: f64) -> String {
-    format!("M-170 {surface}q50 -{swell} 100 0t100 0t100 0t100 0t100 0V{BOTTOM}H-170z")
+    format!("M-166 {surface}q50 -{swell} 100 0t100 0t100 0t100 0t100 0V{BOTTOM}H-166z")
 }
-
