@@ -12,7 +12,7 @@ use super::freshness::{overtaken, policy, require};
 use super::json::{ByName, ServiceInfo, Source, Status};
 use super::problem::Problem;
 use super::query::{Accepts, Field, Query};
-use super::render::render;
+use super::render::render_for;
 use super::routes::Ask;
 
 /// Every source. The whole of it is the snapshot's own bytes; only what is narrowed,
@@ -30,7 +30,7 @@ pub(super) fn status(site: &Site, ask: &Ask<'_>) -> Result<Response, Problem> {
     let sources = selected(&snapshot.sources, &query, ask, false)?;
     let service = ServiceInfo::started(site.settings.started_at);
     let views: Vec<&SourceView> = sources.iter().map(|source| source.view).collect();
-    let rendered = rendered_json(&Status { service, sources: ByName(sources) });
+    let rendered = rendered_json(ask, &Status { service, sources: ByName(sources) });
     deliver(asked, &rendered, policy(views.into_iter(), ask.now))
 }
 
@@ -40,7 +40,7 @@ pub(super) fn sources(site: &Site, ask: &Ask<'_>) -> Result<Response, Problem> {
     let snapshot = (site.snapshots)();
     let sources = selected(&snapshot.sources, &query, ask, true)?;
     let views = sources.iter().map(|source| source.view);
-    deliver(&ask.request.headers, &rendered_json(&sources), policy(views, ask.now))
+    deliver(&ask.request.headers, &rendered_json(ask, &sources), policy(views, ask.now))
 }
 
 /// One source.
@@ -52,7 +52,7 @@ pub(super) fn source(site: &Site, ask: &Ask<'_>) -> Result<Response, Problem> {
     let alone = std::slice::from_ref(view);
     // A query that names fields names at least one, and of this source only: one is left.
     let source = selected(alone, &query, ask, true)?.pop();
-    deliver(&ask.request.headers, &rendered_json(&source), policy(alone.iter(), ask.now))
+    deliver(&ask.request.headers, &rendered_json(ask, &source), policy(alone.iter(), ask.now))
 }
 
 /// The source of that name.
@@ -60,10 +60,10 @@ pub(super) fn find<'a>(sources: &'a [SourceView], name: &str) -> Option<&'a Sour
     sources.iter().find(|source| *source.name == *name)
 }
 
-/// JSON in its forms.
-pub(super) fn rendered_json(value: &impl Serialize) -> Rendered {
+/// JSON for one request.
+pub(super) fn rendered_json(ask: &Ask<'_>, value: &impl Serialize) -> Rendered {
     let json = serde_json::to_vec(value).expect("names, texts and finite numbers are always JSON");
-    render("application/json", Bytes::from(json))
+    render_for(&ask.request.headers, "application/json", Bytes::from(json))
 }
 
 /// What the query leaves of the sources, once they have passed its gate.

@@ -8,7 +8,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::json::{ByName, ServiceInfo, Source, Status};
 use super::observe::RequestObserver;
-use super::{Settings, Site, api};
+use super::render::render;
+use super::{Settings, Site};
 use crate::board::{
     ErrorKind, Failure, FieldName, KeptReading, Observed, Snapshot, SourceView, State, Value,
 };
@@ -128,10 +129,12 @@ pub(super) fn site(sources: Vec<SourceView>) -> Site {
 /// A site over one snapshot, and who counts its requests.
 pub(super) fn site_observed(sources: Vec<SourceView>, observer: Arc<dyn RequestObserver>) -> Site {
     let whole = |view| Source::whole(view, false, now());
-    let status = api::rendered_json(&Status {
+    let status = serde_json::to_vec(&Status {
         service: ServiceInfo::started(at(-86_400)),
         sources: ByName(sources.iter().map(whole).collect()),
-    });
+    })
+    .unwrap();
+    let status = render("application/json", status.into());
     let snapshot = Arc::new(Snapshot { version: 1, sources, status });
     let settings = Settings { title: "Pumphouse".into(), started_at: at(-86_400) };
     Site::new(settings, Box::new(move || Arc::clone(&snapshot)), observer)

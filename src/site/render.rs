@@ -3,20 +3,29 @@
 use std::hash::{DefaultHasher, Hasher as _};
 use std::io::Write as _;
 
-use ::http::HeaderValue;
+use ::http::{HeaderMap, HeaderValue};
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
+use super::negotiate::{self, Coding};
 use crate::board::{Form, Rendered};
 
 /// A body shorter than this is not compressed: it fits a packet either way.
 const GZIP_FROM: usize = 1024;
 
-/// The body in its forms.
+/// The body in its forms, for many requests.
 pub(super) fn render(content_type: &'static str, body: Bytes) -> Rendered {
     let gzip = (body.len() > GZIP_FROM).then(|| compressed(&body)).flatten().map(form);
     Rendered { content_type, identity: form(body), gzip }
+}
+
+/// The body for one request: compressed only if this client would take it so.
+pub(super) fn render_for(asked: &HeaderMap, content_type: &'static str, body: Bytes) -> Rendered {
+    match negotiate::coding(asked) {
+        Coding::Gzip => render(content_type, body),
+        Coding::Identity => Rendered { content_type, identity: form(body), gzip: None },
+    }
 }
 
 /// The digest of some bytes as 16 hexadecimal digits.

@@ -10,7 +10,7 @@ use super::freshness::{policy, require, retry_after, state_at};
 use super::json::{OneValue, Time, ValueMembers};
 use super::problem::Problem;
 use super::query::{Accepts, Query};
-use super::render::render;
+use super::render::render_for;
 use super::routes::Ask;
 
 /// One value.
@@ -38,16 +38,19 @@ pub(super) fn value(site: &Site, ask: &Ask<'_>) -> Result<Response, Problem> {
             let note = value.note.as_deref().unwrap_or("the upstream sent none");
             absent(view, ask, format!("There is no value now: {note}."))
         })?;
-        render(PLAIN, text.into())
+        render_for(&ask.request.headers, PLAIN, text.into())
     } else {
-        rendered_json(&OneValue {
-            source,
-            field,
-            members: ValueMembers::from(value),
-            state: state_at(view, ask.now).as_str(),
-            observed_at: Time(reading.observed.at),
-            fetched_at: Time(reading.fetched_at),
-        })
+        rendered_json(
+            ask,
+            &OneValue {
+                source,
+                field,
+                members: ValueMembers::from(value),
+                state: state_at(view, ask.now).as_str(),
+                observed_at: Time(reading.observed.at),
+                fetched_at: Time(reading.fetched_at),
+            },
+        )
     };
     deliver(&ask.request.headers, &rendered, policy([view].into_iter(), ask.now))
 }

@@ -27,19 +27,15 @@ function span(seconds) {
 }
 
 function words(seconds, form) {
-  if (form === "span") return span(seconds);
-  if (form === "rough") return span(seconds < 86400 ? seconds - (seconds > 3600 && seconds % 3600) : seconds);
+  if (form === "rough" && seconds >= 3600 && seconds < 86400) seconds -= seconds % 3600;
+  if (form !== "ago") return span(seconds);
   return seconds < 60 ? "just now" : `${span(seconds)} ago`;
-}
-
-function write(element, text) {
-  if (element.textContent !== text) element.textContent = text;
 }
 
 function tick() {
   if (failures > 1) {
     lost.hidden = false;
-    write(lost, `Connection lost. The numbers below are ${span((Date.now() - heard) / 1000)} old.`);
+    write(lost.querySelector("span"), `${span((Date.now() - heard) / 1000)} ago.`);
   } else {
     lost.hidden = true;
   }

@@ -45,7 +45,11 @@ fn page(site: &Site, title: &str, main: &Markup, live: bool) -> Markup {
                 }
                 // Both stand outside of what the script replaces: a live region speaks
                 // of changes in it only if it was there before.
-                p.lost #lost role="alert" hidden { }
+                p.lost #lost role="alert" hidden {
+                    "Connection lost. The numbers below were loaded "
+                    // It grows each minute, which is not worth an alert each time.
+                    span aria-live="off" {}
+                }
                 p.unseen #spoken role="status" { }
                 main #main tabindex="-1" { (main) }
                 footer.colophon {

@@ -21,11 +21,12 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use maud::{Markup, html};
 
-use crate::board::{Rendered, Snapshot, SourceView};
+use crate::board::{Rendered, Snapshot, SourceView, State};
 use crate::http::Response;
 
 use super::Site;
 use super::deliver::{HTML, Policy, deliver};
+use super::freshness::state_at;
 use super::problem::Problem;
 use super::render::render;
 use super::routes::Ask;
@@ -73,16 +74,25 @@ pub(super) fn dashboard(site: &Site, ask: &Ask<'_>) -> Result<Response, Problem>
 }
 
 fn dashboard_html(site: &Site, snapshot: &Snapshot, now: Timestamp) -> String {
-    let title = match snapshot.sources.iter().find_map(tank::level) {
-        Some(level) => format!("{} % · {}", figure::whole(level), site.settings.title),
-        None => site.settings.title.clone(),
-    };
+    let title = title(&site.settings.title, &snapshot.sources, now);
     let main = html! {
         (state::summary(&snapshot.sources, now))
         @if snapshot.sources.is_empty() { (nothing_configured()) }
         div.cards { @for source in &snapshot.sources { (card_of(source, now)) } }
     };
     layout::live(site, &title, &main).into_string()
+}
+
+/// The level first, for it is what a row of tabs has room for.
+fn title(site: &str, sources: &[SourceView], now: Timestamp) -> String {
+    let tank = sources.iter().find_map(|source| Some((source, tank::level(source)?)));
+    match tank {
+        Some((source, level)) if state_at(source, now) == State::Stale => {
+            format!("{} % (stale) · {site}", figure::whole(level))
+        }
+        Some((_, level)) => format!("{} % · {site}", figure::whole(level)),
+        None => site.to_owned(),
+    }
 }
 
 /// The card that suits what a source measures. One that has not answered yet is

@@ -55,6 +55,7 @@ fn what_a_page_says() {
         (
             vec![timeout(stale(tank(), 10_800)), pump()],
             &[
+                "<title>85 % (stale) · Pumphouse</title>",
                 "1 of 2 stale",
                 "1 failing to update",
                 "<strong>STALE</strong> — ",
