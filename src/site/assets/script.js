@@ -32,6 +32,10 @@ function words(seconds, form) {
   return seconds < 60 ? "just now" : `${span(seconds)} ago`;
 }
 
+function write(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
 function tick() {
   if (failures > 1) {
     lost.hidden = false;
