@@ -1,1 +1,143 @@
 //! What visitors see: routes, JSON, pages, problems, assets.
+//!
+//! [`Site`] is the [`Service`] behind the engine. Every answer comes from the
+//! latest snapshot; no handler waits for anything.
+
+mod age;
+mod api;
+mod assets;
+mod conditional;
+mod deliver;
+mod freshness;
+mod health;
+mod json;
+mod negotiate;
+mod observe;
+mod page;
+mod problem;
+mod query;
+mod render;
+mod routes;
+mod target;
+mod values;
+
+#[cfg(test)]
+mod fixture;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Instant;
+
+use jiff::Timestamp;
+
+use crate::board::Snapshot;
+use crate::http::{Refusal, Request, Response, Service};
+
+use self::assets::Assets;
+use self::observe::{NO_METHOD, method_label};
+use self::page::PageCache;
+use self::problem::Problem;
+use self::routes::{Ask, NO_ROUTE, Router};
+
+pub use self::observe::RequestObserver;
+
+/// What the site needs to know besides the snapshots.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The page's heading, `[site] title`.
+    pub title: String,
+    /// When the process started, told as `service.started_at`.
+    pub started_at: Timestamp,
+}
+
+/// Where the latest snapshot comes from; must not block.
+pub type SnapshotReader = Box<dyn Fn() -> Arc<Snapshot> + Send + Sync>;
+
+/// The public site.
+pub struct Site {
+    settings: Settings,
+    snapshots: SnapshotReader,
+    observer: Arc<dyn RequestObserver>,
+    router: Router,
+    assets: Assets,
+    page: PageCache,
+}
+
+impl Site {
+    /// A site over those snapshots, whose requests that observer counts.
+    pub fn new(
+        settings: Settings,
+        snapshots: SnapshotReader,
+        observer: Arc<dyn RequestObserver>,
+    ) -> Site {
+        Site {
+            settings,
+            snapshots,
+            observer,
+            router: Router::new(),
+            assets: Assets::new(),
+            page: PageCache::default(),
+        }
+    }
+
+    /// The answer as of `now`, and the route it came by.
+    fn answer(&self, request: &Request, now: Timestamp) -> (&'static str, Response) {
+        let (route, outcome) = self.route(request, now);
+        let mut response = match outcome {
+            Ok(response) => response,
+            Err(problem) => problem.respond(self, &request.headers, target::instance(request)),
+        };
+        deliver::secure(&mut response);
+        (route, response)
+    }
+
+    fn route(
+        &self,
+        request: &Request,
+        now: Timestamp,
+    ) -> (&'static str, Result<Response, Problem>) {
+        let path = match target::decoded_path(&request.target) {
+            Ok(path) => path,
+            Err(problem) => return (NO_ROUTE, Err(problem)),
+        };
+        if path == "*" {
+            return (NO_ROUTE, routes::answer_asterisk(&request.method));
+        }
+        let Some(matched) = self.router.at(&path) else {
+            return (NO_ROUTE, Err(Problem::not_found("There is nothing at this address.")));
+        };
+        let outcome = routes::admit(&request.method).unwrap_or_else(|| {
+            (matched.handler)(self, &Ask { request, parameter: matched.parameter, now })
+        });
+        (matched.pattern, outcome)
+    }
+}
+
+impl Service for Site {
+    fn call(&self, request: &Request) -> Response {
+        let begun = Instant::now();
+        let (route, response) = self.answer(request, Timestamp::now());
+        let method = method_label(&request.method);
+        self.observer.observe(route, method, response.status().as_u16(), begun.elapsed());
+        response
+    }
+
+    fn refuse(&self, refusal: Refusal) -> Response {
+        let begun = Instant::now();
+        // The head may never have been understood, so there is no `Accept` to go by.
+        let mut response = Problem::refusal(refusal).respond(self, &::http::HeaderMap::new(), None);
+        deliver::secure(&mut response);
+        let code = response.status().as_u16();
+        self.observer.observe(NO_ROUTE, NO_METHOD, code, begun.elapsed());
+        response
+    }
+}
+
+impl fmt::Debug for Site {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Site").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,179 @@
+//! Sources, snapshots and sites for the tests.
+
+use std::sync::Arc;
+
+use ::http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
+use bytes::Bytes;
+use jiff::{SignedDuration, Timestamp};
+
+use super::json::{ByName, ServiceInfo, Source, Status};
+use super::observe::RequestObserver;
+use super::render::render;
+use super::{Settings, Site};
+use crate::board::{
+    ErrorKind, Failure, FieldName, KeptReading, Observed, Snapshot, SourceView, State, Value,
+};
+use crate::http::{Body, Peer, Request, Response};
+use crate::units::Unit;
+
+/// The moment at which the tests stand.
+pub(super) fn now() -> Timestamp {
+    "2026-01-31T17:20:00Z".parse().unwrap()
+}
+
+/// So many seconds from [`now`].
+pub(super) fn at(seconds: i64) -> Timestamp {
+    now() + SignedDuration::from_secs(seconds)
+}
+
+/// A source that has answered, its three times given in seconds from [`now`].
+pub(super) fn source_at(observed: i64, stale: i64, next_poll: i64) -> SourceView {
+    SourceView {
+        name: "tank".into(),
+        title: "Cistern".into(),
+        kind: "ptlevel",
+        state: State::Fresh,
+        reading: Some(KeptReading {
+            observed: Observed { at: at(observed), inferred: false },
+            fetched_at: at(-59),
+            stale_at: at(stale),
+            values: values([
+                ("level", Value::number(84.6, Unit::Percent)),
+                ("depth", Value::number(49.09, Unit::Inch)),
+                ("volume", Value::number(1185.0, Unit::UsGallon)),
+            ]),
+        }),
+        next_poll_at: Some(at(next_poll)),
+        error: None,
+    }
+}
+
+/// A fresh tank, observed four minutes ago.
+pub(super) fn tank() -> SourceView {
+    source_at(-240, 960, 241)
+}
+
+/// Fresh weather.
+pub(super) fn weather() -> SourceView {
+    let mut source = source_at(-600, 2100, 120);
+    source.name = "weather".into();
+    source.title = "At the ridge".into();
+    source.kind = "open-meteo";
+    source.reading.as_mut().unwrap().values = values([
+        ("temperature", Value::number(52.3, Unit::Fahrenheit)),
+        ("humidity", Value::number(35.0, Unit::Percent)),
+        ("wind_speed", Value::number(9.4, Unit::MilePerHour)),
+        ("wind_gust", Value::missing(Some(Unit::MilePerHour), "the station sent null")),
+        ("wind_direction", Value::number(315.0, Unit::Degree)),
+        ("pressure", Value::number(30.05, Unit::InchOfMercury)),
+        ("rain", Value::number(0.0, Unit::Inch)),
+        ("weather_code", Value::number(2.0, Unit::WmoCode)),
+    ]);
+    source
+}
+
+/// A source of a kind of its own.
+pub(super) fn pump() -> SourceView {
+    let mut source = source_at(-30, 600, 30);
+    source.name = "pump".into();
+    source.title = "Booster pump".into();
+    source.kind = "json";
+    source.reading.as_mut().unwrap().values = values([
+        ("outlet_pressure", Value::number(3447.4, Unit::Hectopascal)),
+        ("battery", Value::number(12.84, Unit::Volt)),
+        ("mode", Value::text("automatic")),
+        ("motor_temperature", Value::number(41.0, Unit::Celsius)),
+    ]);
+    source
+}
+
+/// A source that has not answered yet.
+pub(super) fn waiting(name: &str, kind: &'static str) -> SourceView {
+    SourceView {
+        name: name.into(),
+        title: name.into(),
+        kind,
+        state: State::Waiting,
+        reading: None,
+        next_poll_at: Some(at(10)),
+        error: None,
+    }
+}
+
+/// The same source, so many seconds older and stale.
+pub(super) fn stale(mut source: SourceView, seconds: i64) -> SourceView {
+    let reading = source.reading.as_mut().unwrap();
+    let back = SignedDuration::from_secs(seconds);
+    reading.observed.at -= back;
+    reading.stale_at -= back;
+    source.state = State::Stale;
+    source
+}
+
+/// The same source, whose polls fail.
+pub(super) fn failing(mut source: SourceView, kind: ErrorKind, message: &str) -> SourceView {
+    source.error = Some(Failure { kind, message: message.into(), since: at(-1260), failures: 5 });
+    source
+}
+
+/// Named values.
+pub(super) fn values<const N: usize>(list: [(&str, Value); N]) -> Vec<(FieldName, Value)> {
+    list.into_iter().map(|(name, value)| (name.into(), value)).collect()
+}
+
+/// A site over one snapshot of these sources.
+pub(super) fn site(sources: Vec<SourceView>) -> Site {
+    site_observed(sources, Arc::new(Unobserved))
+}
+
+/// A site over one snapshot, and who counts its requests.
+pub(super) fn site_observed(sources: Vec<SourceView>, observer: Arc<dyn RequestObserver>) -> Site {
+    let whole = |view| Source::whole(view, false, now());
+    let status = serde_json::to_vec(&Status {
+        service: ServiceInfo::started(at(-86_400)),
+        sources: ByName(sources.iter().map(whole).collect()),
+    })
+    .unwrap();
+    let status = render("application/json", status.into());
+    let snapshot = Arc::new(Snapshot { version: 1, sources, status });
+    let settings = Settings { title: "Pumphouse".into(), started_at: at(-86_400) };
+    Site::new(settings, Box::new(move || Arc::clone(&snapshot)), observer)
+}
+
+struct Unobserved;
+
+impl RequestObserver for Unobserved {
+    fn observe(&self, _: &'static str, _: &'static str, _: u16, _: std::time::Duration) {}
+}
+
+/// A request as the engine would hand it over.
+pub(super) fn request(method: &str, target: &str, fields: &[(&str, &str)]) -> Request {
+    let mut headers = HeaderMap::new();
+    for (name, value) in fields {
+        headers.append(
+            HeaderName::from_bytes(name.as_bytes()).unwrap(),
+            HeaderValue::from_str(value).unwrap(),
+        );
+    }
+    Request {
+        method: Method::from_bytes(method.as_bytes()).unwrap(),
+        target: target.parse().unwrap(),
+        version: Version::HTTP_11,
+        headers,
+        body: Bytes::new(),
+        peer: Peer { address: None, tls: true },
+    }
+}
+
+/// The answer to a GET at [`now`].
+pub(super) fn get(site: &Site, target: &str, fields: &[(&str, &str)]) -> Response {
+    site.answer(&request("GET", target, fields), now()).1
+}
+
+/// The body as text.
+pub(super) fn text(response: &Response) -> &str {
+    match response.body() {
+        Body::Full(bytes) => std::str::from_utf8(bytes).unwrap(),
+        Body::Stream(_) => panic!("the site streams nothing"),
+    }
+}

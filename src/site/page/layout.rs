@@ -1,0 +1,63 @@
+//! What every page shares: the head, the masthead, the footer.
+
+use maud::{DOCTYPE, Markup, html};
+
+use super::icon;
+use crate::site::Site;
+
+/// Seconds after which a browser without scripts loads the page again.
+const REFRESH: u32 = 30;
+
+/// A page that keeps itself up to date.
+pub(super) fn live(site: &Site, title: &str, main: &Markup) -> Markup {
+    page(site, title, main, true)
+}
+
+/// A page that stays as it is.
+pub(super) fn still(site: &Site, title: &str, main: &Markup) -> Markup {
+    page(site, title, main, false)
+}
+
+fn page(site: &Site, title: &str, main: &Markup, live: bool) -> Markup {
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                title { (title) }
+                meta name="color-scheme" content="light dark";
+                meta name="theme-color" content="#e9efee" media="(prefers-color-scheme: light)";
+                meta name="theme-color" content="#0b1518" media="(prefers-color-scheme: dark)";
+                link rel="icon" type="image/svg+xml" href=(site.assets.icon.path);
+                link rel="stylesheet" href=(site.assets.style.path);
+                @if live {
+                    script defer src=(site.assets.script.path) {}
+                    noscript { meta http-equiv="refresh" content=(REFRESH); }
+                }
+            }
+            body {
+                (icon::sheet())
+                a.skip href="#main" { "Skip to the readings" }
+                header.masthead {
+                    (icon::mark())
+                    h1 { (site.settings.title) }
+                }
+                // Both stand outside of what the script replaces: a live region speaks
+                // of changes in it only if it was there before.
+                p.lost #lost role="alert" hidden {
+                    "Connection lost. The numbers below were loaded "
+                    // It grows each minute, which is not worth an alert each time.
+                    span aria-live="off" {}
+                }
+                p.unseen #spoken role="status" { }
+                main #main tabindex="-1" { (main) }
+                footer.colophon {
+                    p { "Times are UTC. The same readings for scripts: "
+                        a href="/api/v1/status" { "JSON" } }
+                    p { "pumphouse-web " (env!("CARGO_PKG_VERSION")) }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,177 @@
+use jiff::SignedDuration;
+
+use super::*;
+use crate::board::{ErrorKind, Value};
+use crate::site::fixture::{
+    at, failing, get, now, pump, request, site, stale, tank, text, values, waiting, weather,
+};
+use crate::units::Unit;
+
+fn html(sources: Vec<SourceView>) -> String {
+    text(&get(&site(sources), "/", &[])).to_owned()
+}
+
+fn tank_at(level: Value) -> SourceView {
+    let mut source = tank();
+    source.reading.as_mut().unwrap().values = values([("level", level)]);
+    source
+}
+
+#[test]
+fn what_a_page_says() {
+    let percent = |level| vec![tank_at(Value::number(level, Unit::Percent))];
+    let no_level = Value::missing(Some(Unit::Percent), "the page had no level");
+    let mut inferred = tank();
+    inferred.reading.as_mut().unwrap().observed.inferred = true;
+    let timeout = |source| failing(source, ErrorKind::Timeout, "no answer within 10 s");
+    let table: Vec<(Vec<SourceView>, &[&str], &[&str])> = vec![
+        (
+            vec![tank(), weather()],
+            &[
+                "<title>85 % · Pumphouse</title>",
+                ">85<",
+                ">1,185<",
+                ">gallons<",
+                "All 2 readings are fresh",
+                "Observed <time datetime=\"2026-01-31T17:16:00Z\" data-age=\"ago\" \
+                 title=\"Saturday, 31 January 2026, 17:16:00 UTC\">4 minutes ago</time>",
+                ">just now</time>",
+                "Partly cloudy",
+                "Wind from NW",
+                "the station sent null",
+            ],
+            &["STALE", "Low level", "Very low", "class=\"failing\""],
+        ),
+        (percent(25.0), &["Low level"], &["Very low"]),
+        (percent(25.1), &[], &["Low level", "Very low"]),
+        (percent(10.0), &["Very low"], &["Low level"]),
+        (percent(0.0), &["<title>0 % ·", ">0<", "Very low"], &[]),
+        (percent(104.0), &["<title>104 % ·", ">104<"], &[]),
+        (
+            vec![tank_at(no_level)],
+            &["<title>Pumphouse</title>", "Level unknown", "No reading: the page had no level"],
+            &["<title>0", "Very low", "Low level"],
+        ),
+        (
+            vec![timeout(stale(tank(), 10_800)), pump()],
+            &[
+                "<title>85 % (stale) · Pumphouse</title>",
+                "1 of 2 stale",
+                "1 failing to update",
+                "<strong>STALE</strong> — ",
+                ">3 hours</time> old",
+                ">3 hours 4 minutes ago</time>",
+                ">85<",
+                "No answer in time",
+                "<code>timeout</code> no answer within 10 s",
+                ">21 minutes</time>, 5 tries in a row.",
+                "The values are the last good ones.",
+            ],
+            &[],
+        ),
+        (
+            vec![timeout(waiting("tank", "ptlevel")), waiting("weather", "nws")],
+            &["Waiting for 2 of 2", "No reading yet", "No answer in time", ">Waiting<"],
+            &["last good ones", "STALE"],
+        ),
+        (vec![inferred], &["(time estimated)"], &[]),
+        (vec![tank()], &["The reading is fresh"], &["(time estimated)"]),
+        (vec![], &["Nothing to watch yet", "<title>Pumphouse</title>"], &["summary"]),
+    ];
+    for (sources, said, unsaid) in table {
+        let html = html(sources);
+        for words in said {
+            assert!(html.contains(words), "{words:?} is not in {html}");
+        }
+        for words in unsaid {
+            assert!(!html.contains(words), "{words:?} is in {html}");
+        }
+    }
+}
+
+#[test]
+fn what_upstreams_and_operators_write_stays_text() {
+    const EVIL: &str = "<script>alert('x')</script>\"><img src=x onerror=y>";
+    let mut source = pump();
+    source.title = EVIL.into();
+    source.reading.as_mut().unwrap().values =
+        values([("mode", Value::text(EVIL)), ("gone", Value::missing(None, EVIL))]);
+    let source = failing(source, ErrorKind::Decode, EVIL);
+    let mut sky = weather();
+    sky.reading.as_mut().unwrap().values = values([("conditions", Value::text(EVIL))]);
+    let html = html(vec![source, sky]);
+    assert!(!html.contains("alert('x')</script>") && !html.contains("<img"), "{html}");
+    assert_eq!(html.matches("&lt;script&gt;").count(), 5, "{html}");
+}
+
+#[test]
+fn nothing_is_inline_and_nothing_comes_from_elsewhere() {
+    let sources = vec![stale(tank(), 9000), weather(), pump(), waiting("well", "json")];
+    let site = site(sources);
+    let error = get(&site, "/nowhere", &[("accept", "text/html")]);
+    let dashboard = get(&site, "/", &[]);
+    for html in [text(&dashboard), text(&error)] {
+        for forbidden in
+            ["style=", "<style", "onclick", "onload", "javascript:", "http://", "https://", "//"]
+        {
+            assert!(!html.contains(forbidden), "{forbidden} is in {html}");
+        }
+        for (start, _) in html.match_indices("<script") {
+            assert!(html[start..].starts_with("<script defer src=\"/assets/script."), "{html}");
+        }
+        for (start, _) in html.match_indices("<use") {
+            let id = html[start..].split('"').nth(1).unwrap().trim_start_matches('#');
+            assert!(html.contains(&format!("<symbol id=\"{id}\"")), "{id} is not drawn");
+        }
+    }
+    assert!(
+        text(&dashboard)
+            .contains("<noscript><meta http-equiv=\"refresh\" content=\"30\"></noscript>")
+    );
+    assert!(!text(&error).contains("<script"));
+}
+
+#[test]
+fn ids_are_unique_though_there_are_two_tanks() {
+    let mut other = tank();
+    other.name = "other".into();
+    let html = html(vec![tank(), other, weather(), pump()]);
+    let mut ids: Vec<&str> =
+        html.match_indices(" id=\"").filter_map(|(at, _)| html[at..].split('"').nth(1)).collect();
+    let all = ids.len();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), all);
+}
+
+#[test]
+fn the_page_changes_with_the_minute_and_not_with_the_second() {
+    let site = site(vec![tank()]);
+    let etag = |seconds: i64| {
+        let (_, response) = site.answer(&request("GET", "/", &[]), at(seconds));
+        response.headers()["etag"].clone()
+    };
+    // The tank was observed 240 s and fetched 59 s before `now`.
+    let first = etag(1);
+    assert_eq!(etag(2), first);
+    assert_eq!(etag(59), first);
+    assert_ne!(etag(60), first);
+    assert_ne!(etag(0), first);
+    // Stale from 960 s on, though the board has not published that yet.
+    let (_, response) = site.answer(&request("GET", "/", &[]), at(960));
+    assert!(text(&response).contains("STALE"));
+}
+
+#[test]
+fn a_second_is_rendered_once() {
+    let site = site(vec![tank()]);
+    let snapshot = (site.snapshots)();
+    let half = SignedDuration::from_millis(500);
+    let first = site.page.page(&site, &snapshot, now());
+    assert!(Arc::ptr_eq(&first, &site.page.page(&site, &snapshot, now() + half)));
+    let later = site.page.page(&site, &snapshot, at(1));
+    assert!(!Arc::ptr_eq(&first, &later));
+    let much_later = site.page.page(&site, &snapshot, at(2));
+    let address = |kept: &Kept| kept.page.identity.body.as_ptr();
+    assert_eq!(address(&later), address(&much_later), "the same words are the same bytes");
+}

@@ -1,0 +1,157 @@
+//! The weather: temperature and conditions large, the rest beside them.
+
+use jiff::Timestamp;
+use maud::{Markup, html};
+
+use super::card::{amount, frame, pending, tiles};
+use super::figure::{compass, find, number, symbol, whole};
+use super::icon::Icon;
+use crate::board::{Datum, SourceView};
+
+/// Fields that the head of the card shows.
+const IN_HEAD: [&str; 4] = ["temperature", "conditions", "weather_code", "wind_direction"];
+
+/// The card of a weather station or forecast.
+pub(super) fn card(source: &SourceView, now: Timestamp) -> Markup {
+    let rest = || source.values().iter().filter(|(name, _)| !IN_HEAD.contains(&&**name));
+    let body = html! {
+        @if source.reading.is_none() { (pending()) } @else {
+            div.sky {
+                (sky(source))
+                div {
+                    p.temperature {
+                        @match number(source, "temperature") {
+                            Some((degrees, unit)) => {
+                                span.number { (whole(degrees)) }
+                                @if let Some(unit) = unit { span.sign { (symbol(unit)) } }
+                            }
+                            None => @if let Some(value) = find(source, "temperature") {
+                                (amount(value))
+                            }
+                        }
+                    }
+                    p.conditions { (conditions(source)) }
+                }
+            }
+            @if let Some((degrees, _)) = number(source, "wind_direction") { (vane(degrees)) }
+            (tiles(rest()))
+        }
+    };
+    frame(source, "weather", now, &body)
+}
+
+fn vane(degrees: f64) -> Markup {
+    html! {
+        p.vane {
+            svg.icon viewBox="0 0 24 24" aria-hidden="true" focusable="false" {
+                circle cx="12" cy="12" r="10.5" {}
+                // The wind is named for where it comes from; the arrow flies with it.
+                path transform={ "rotate(" (degrees) " 12 12)" } d="M12 19l-4.5-12L12 9.5 16.5 7z" {}
+            }
+            span { "Wind from " (compass(degrees)) " " span.quiet { (whole(degrees)) "°" } }
+        }
+    }
+}
+
+fn sky(source: &SourceView) -> Markup {
+    let icon = match number(source, "weather_code") {
+        Some((code, _)) => described(code).map(|(icon, _)| icon),
+        None => text(source).map(|text| pictured(&text.to_ascii_lowercase())),
+    };
+    icon.unwrap_or(Icon::Unknown).show()
+}
+
+fn conditions(source: &SourceView) -> String {
+    if let Some(text) = text(source) {
+        return text.to_owned();
+    }
+    let words = number(source, "weather_code").and_then(|(code, _)| described(code));
+    words.map_or_else(String::new, |(_, words)| words.to_owned())
+}
+
+fn text(source: &SourceView) -> Option<&str> {
+    match &find(source, "conditions")?.datum {
+        Some(Datum::Text(text)) => Some(text),
+        _ => None,
+    }
+}
+
+/// WMO table 4677 in the selection that weather services use.
+fn described(code: f64) -> Option<(Icon, &'static str)> {
+    if !(0.0..=99.0).contains(&code) {
+        return None;
+    }
+    Some(match code as u8 {
+        0 => (Icon::Clear, "Clear sky"),
+        1 => (Icon::Clear, "Mainly clear"),
+        2 => (Icon::PartlyCloudy, "Partly cloudy"),
+        3 => (Icon::Cloudy, "Overcast"),
+        45 => (Icon::Fog, "Fog"),
+        48 => (Icon::Fog, "Freezing fog"),
+        51 | 53 | 55 => (Icon::Rain, "Drizzle"),
+        56 | 57 => (Icon::Rain, "Freezing drizzle"),
+        61 => (Icon::Rain, "Light rain"),
+        63 => (Icon::Rain, "Rain"),
+        65 => (Icon::Rain, "Heavy rain"),
+        66 | 67 => (Icon::Rain, "Freezing rain"),
+        71 => (Icon::Snow, "Light snow"),
+        73 => (Icon::Snow, "Snow"),
+        75 => (Icon::Snow, "Heavy snow"),
+        77 => (Icon::Snow, "Snow grains"),
+        80 | 81 => (Icon::Rain, "Rain showers"),
+        82 => (Icon::Rain, "Violent rain showers"),
+        85 | 86 => (Icon::Snow, "Snow showers"),
+        95 => (Icon::Thunder, "Thunderstorm"),
+        96 | 99 => (Icon::Thunder, "Thunderstorm with hail"),
+        _ => return None,
+    })
+}
+
+/// The icon for a description in lower-case words. The graver word decides.
+fn pictured(text: &str) -> Icon {
+    const WORDS: [(&str, Icon); 14] = [
+        ("thunder", Icon::Thunder),
+        ("snow", Icon::Snow),
+        ("sleet", Icon::Snow),
+        ("ice", Icon::Snow),
+        ("rain", Icon::Rain),
+        ("drizzle", Icon::Rain),
+        ("shower", Icon::Rain),
+        ("fog", Icon::Fog),
+        ("mist", Icon::Fog),
+        ("haze", Icon::Fog),
+        ("partly", Icon::PartlyCloudy),
+        ("overcast", Icon::Cloudy),
+        ("cloud", Icon::Cloudy),
+        ("clear", Icon::Clear),
+    ];
+    let found = WORDS.into_iter().find(|(word, _)| text.contains(word));
+    found.map_or(Icon::Unknown, |(_, icon)| icon)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pictures_for_words() {
+        for (text, icon) in [
+            ("clear", Icon::Clear),
+            ("partly cloudy", Icon::PartlyCloudy),
+            ("mostly cloudy", Icon::Cloudy),
+            ("light rain and fog", Icon::Rain),
+            ("thunderstorms and rain", Icon::Thunder),
+            ("", Icon::Unknown),
+        ] {
+            assert_eq!(pictured(text), icon, "{text}");
+        }
+    }
+
+    #[test]
+    fn codes_beyond_the_table_have_no_words() {
+        for code in [-3.0, 4.0, 100.0, 1e9] {
+            assert_eq!(described(code).map(|(_, words)| words), None, "{code}");
+        }
+        assert_eq!(described(63.0).map(|(_, words)| words), Some("Rain"));
+    }
+}

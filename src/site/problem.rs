@@ -1,0 +1,156 @@
+//! Errors as `application/problem+json` (RFC 9457), or as a page for browsers.
+
+use std::borrow::Cow;
+
+use ::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, VARY};
+use ::http::{HeaderMap, HeaderValue, StatusCode};
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::board::SourceView;
+use crate::http::{Body, Refusal, Response};
+
+use super::deliver::HTML;
+use super::freshness::state_at;
+use super::json::Time;
+use super::{Site, negotiate, page, routes};
+
+/// How soon a client that was shed may come again, in seconds.
+const OVERLOADED_RETRY: u64 = 2;
+
+/// An error on its way to the client.
+#[derive(Debug)]
+pub(super) struct Problem {
+    status: StatusCode,
+    detail: Cow<'static, str>,
+    retry_after: Option<u64>,
+    sources: Vec<Concerned>,
+}
+
+/// A source that a problem is about.
+#[derive(Debug, Serialize)]
+struct Concerned {
+    name: String,
+    state: &'static str,
+    observed_at: Option<Time>,
+}
+
+/// The members of RFC 9457 3.1, and `sources` as an extension. Our problems say no
+/// more than their status, so `type` is `about:blank` and `title` the status's phrase.
+#[derive(Serialize)]
+struct Members<'a> {
+    r#type: &'static str,
+    title: &'a str,
+    status: u16,
+    detail: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    instance: Option<&'a str>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    sources: &'a [Concerned],
+}
+
+impl Problem {
+    fn new(status: StatusCode, detail: impl Into<Cow<'static, str>>) -> Problem {
+        Problem { status, detail: detail.into(), retry_after: None, sources: Vec::new() }
+    }
+
+    /// 400
+    pub(super) fn bad_request(detail: impl Into<Cow<'static, str>>) -> Problem {
+        Problem::new(StatusCode::BAD_REQUEST, detail)
+    }
+
+    /// 404
+    pub(super) fn not_found(detail: impl Into<Cow<'static, str>>) -> Problem {
+        Problem::new(StatusCode::NOT_FOUND, detail)
+    }
+
+    /// 405, with `Allow`.
+    pub(super) fn method_not_allowed() -> Problem {
+        Problem::new(StatusCode::METHOD_NOT_ALLOWED, "This address can only be read.")
+    }
+
+    /// 412
+    pub(super) fn precondition_failed() -> Problem {
+        Problem::new(
+            StatusCode::PRECONDITION_FAILED,
+            "The data is not, or no longer, what the precondition names.",
+        )
+    }
+
+    /// 503
+    pub(super) fn unavailable(detail: impl Into<Cow<'static, str>>) -> Problem {
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail)
+    }
+
+    /// What the engine refused.
+    pub(super) fn refusal(refusal: Refusal) -> Problem {
+        let problem = Problem::new(refusal.status(), refusal.detail());
+        match refusal {
+            Refusal::Overloaded => problem.retry_after(OVERLOADED_RETRY),
+            _ => problem,
+        }
+    }
+
+    /// Says after how many seconds to try again.
+    pub(super) fn retry_after(mut self, seconds: u64) -> Problem {
+        self.retry_after = Some(seconds);
+        self
+    }
+
+    /// Names the sources that it is about.
+    pub(super) fn about(mut self, sources: &[&SourceView], now: Timestamp) -> Problem {
+        self.sources = sources
+            .iter()
+            .map(|source| Concerned {
+                name: source.name.to_string(),
+                state: state_at(source, now).as_str(),
+                observed_at: source.reading.as_ref().map(|reading| Time(reading.observed.at)),
+            })
+            .collect();
+        self
+    }
+
+    fn title(&self) -> &'static str {
+        self.status.canonical_reason().unwrap_or("Error")
+    }
+
+    /// The response, in the form that `asked` prefers; `instance` is the path as sent.
+    pub(super) fn respond(
+        &self,
+        site: &Site,
+        asked: &HeaderMap,
+        instance: Option<&str>,
+    ) -> Response {
+        let (body, content_type) = if negotiate::prefers_html(asked) {
+            let page = page::error(site, self.status.as_u16(), self.title(), &self.detail);
+            (page, HTML)
+        } else {
+            (self.json(instance), "application/problem+json")
+        };
+        let mut response = Response::new(Body::Full(body.into()));
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.insert(VARY, HeaderValue::from_static("accept"));
+        if self.status == StatusCode::METHOD_NOT_ALLOWED {
+            headers.insert(ALLOW, routes::METHODS);
+        }
+        if let Some(seconds) = self.retry_after {
+            headers.insert(RETRY_AFTER, seconds.into());
+        }
+        response
+    }
+
+    fn json(&self, instance: Option<&str>) -> String {
+        let members = Members {
+            r#type: "about:blank",
+            title: self.title(),
+            status: self.status.as_u16(),
+            detail: &self.detail,
+            instance,
+            sources: &self.sources,
+        };
+        serde_json::to_string(&members).expect("strings and numbers are always JSON")
+    }
+}

@@ -1,0 +1,73 @@
+//! The request target (RFC 9112 3.2) and percent-decoding (RFC 3986 2.1).
+
+use std::borrow::Cow;
+
+use ::http::Uri;
+
+use crate::http::Request;
+
+use super::problem::Problem;
+
+/// The path of the target, decoded once. The absolute form is read as the origin form.
+pub(super) fn decoded_path(target: &Uri) -> Result<Cow<'_, str>, Problem> {
+    let path = target.path();
+    // A slash that was escaped is data and no separator (RFC 3986 2.2). No route has
+    // such data, so decoding it could only lend a name to what is not there.
+    if path.as_bytes().windows(3).any(|escape| escape.eq_ignore_ascii_case(b"%2f")) {
+        return Err(Problem::not_found("There is nothing at this address."));
+    }
+    percent_decoded(path)
+        .ok_or_else(|| Problem::bad_request("The path holds an invalid percent-encoding."))
+}
+
+/// The text with its escapes decoded; `None` if one is incomplete or the whole is not UTF-8.
+pub(super) fn percent_decoded(text: &str) -> Option<Cow<'_, str>> {
+    if !text.contains('%') {
+        return Some(Cow::Borrowed(text));
+    }
+    let mut decoded = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&first, tail)) = rest.split_first() {
+        if first == b'%' {
+            let (digits, after) = tail.split_first_chunk::<2>()?;
+            decoded.push(hex_digit(digits[0])? << 4 | hex_digit(digits[1])?);
+            rest = after;
+        } else {
+            decoded.push(first);
+            rest = tail;
+        }
+    }
+    String::from_utf8(decoded).ok().map(Cow::Owned)
+}
+
+fn hex_digit(digit: u8) -> Option<u8> {
+    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
+}
+
+/// What a problem names as its `instance`: the path as sent, without the query.
+pub(super) fn instance(request: &Request) -> Option<&str> {
+    Some(request.target.path()).filter(|path| path.starts_with('/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escapes_are_decoded_once() {
+        for (text, decoded) in [
+            ("/plain", Some("/plain")),
+            ("/%70ing", Some("/ping")),
+            ("/a%20b", Some("/a b")),
+            ("/%2570ing", Some("/%70ing")),
+            ("/%C3%a9", Some("/é")),
+            ("/%", None),
+            ("/%4", None),
+            ("/%zz", None),
+            ("/%+1", None),
+            ("/%ff", None),
+        ] {
+            assert_eq!(percent_decoded(text).as_deref(), decoded, "{text}");
+        }
+    }
+}
