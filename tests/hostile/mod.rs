@@ -1,3 +1,4 @@
-//! Clients that try to hold a server: each in a named mode, over TLS.
+//! Clients and upstreams that try to hold a server.
 
 pub mod client;
+pub mod upstream;

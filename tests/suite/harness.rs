@@ -22,7 +22,7 @@ pub fn tls_pair() -> (Arc<ServerConfig>, Arc<ClientConfig>) {
     (server, client_config(roots))
 }
 
-fn client_config(roots: RootCertStore) -> Arc<ClientConfig> {
+pub fn client_config(roots: RootCertStore) -> Arc<ClientConfig> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()

@@ -7,8 +7,15 @@
 mod hostile;
 
 mod harness;
+mod server;
 
+mod browser;
+mod demo;
+mod descriptors;
+mod drain;
 mod engine_drain;
 mod engine_holding_clients;
 mod engine_overload;
 mod engine_protocol;
+mod hung_upstreams;
+mod webdriver;

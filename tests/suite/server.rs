@@ -1,0 +1,236 @@
+//! The real binary, started as a supervisor would start it, on ports of the kernel's choice.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::SocketAddr;
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::{Duration, Instant};
+
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, RootCertStore};
+
+use crate::harness::{client_config, eventually, get};
+use crate::hostile::client::{PATIENCE, connect_tls, read_response};
+
+/// The binary under test.
+pub const BINARY: &str = env!("CARGO_BIN_EXE_pumphouse-web");
+
+/// A running `serve`, killed when dropped.
+pub struct Server {
+    child: Child,
+    log: Arc<Log>,
+    pub address: SocketAddr,
+    pub admin: SocketAddr,
+    pub client: Arc<ClientConfig>,
+    directory: tempfile::TempDir,
+}
+
+/// What the process has written to standard error.
+#[derive(Default)]
+struct Log {
+    lines: Mutex<Vec<String>>,
+    grown: Condvar,
+}
+
+/// How to start it.
+pub struct Setup<'a> {
+    /// Keys for `[server]`, beside the listeners.
+    pub server: &'a str,
+    /// The `[[source]]` tables.
+    pub sources: &'a str,
+    /// What to say to a shell before it becomes the server: `ulimit -n 64`.
+    pub shell: &'a str,
+}
+
+impl Default for Setup<'_> {
+    fn default() -> Self {
+        Setup { server: "", sources: "", shell: "true" }
+    }
+}
+
+impl Server {
+    pub fn start(setup: &Setup<'_>) -> Server {
+        let directory = tempfile::tempdir().unwrap();
+        make_certificate(directory.path());
+        let config = format!(
+            "[server]\nlisten = [\"127.0.0.1:0\"]\nadmin_listen = \"127.0.0.1:0\"\n{}\n\
+             [tls]\ncert = \"cert.pem\"\nkey = \"key.pem\"\n{}",
+            setup.server, setup.sources
+        );
+        std::fs::write(directory.path().join("pumphouse.toml"), config).unwrap();
+        let mut child = Command::new("sh")
+            .args(["-c", &format!("{} && exec {BINARY} serve", setup.shell)])
+            .current_dir(directory.path())
+            .env_remove("PUMPHOUSE_CONFIG")
+            .env_remove("RUST_LOG")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let log = Log::follow(child.stderr.take().unwrap());
+        let address = log.wait_for_address("listening on https://");
+        let admin = log.wait_for_address("admin listener on http://");
+        let client = trust(&directory.path().join("cert.pem"));
+        Server { child, log, address, admin, client, directory }
+    }
+
+    /// A fresh TLS connection with one request; gives the whole response.
+    pub fn get(&self, target: &str) -> String {
+        self.ask(&get(target))
+    }
+
+    /// A fresh TLS connection with that request; gives the whole response.
+    pub fn ask(&self, request: &str) -> String {
+        let mut stream = connect_tls(self.address, &self.client).unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
+        String::from_utf8(read_response(&mut stream).unwrap()).unwrap()
+    }
+
+    /// A request to the admin listener.
+    pub fn admin_get(&self, target: &str) -> String {
+        let mut stream = std::net::TcpStream::connect(self.admin).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.write_all(get(target).as_bytes()).unwrap();
+        String::from_utf8(read_response(&mut stream).unwrap()).unwrap()
+    }
+
+    /// Waits until a line with that text has been logged.
+    pub fn wait_for_log(&self, text: &str) -> String {
+        self.log.wait_for(text)
+    }
+
+    /// The lines logged so far.
+    pub fn log(&self) -> Vec<String> {
+        self.log.lines.lock().unwrap().clone()
+    }
+
+    pub fn process(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Where its configuration and certificates lie.
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// Sends a signal by its name, as `kill -NAME` does.
+    pub fn signal(&self, name: &str) {
+        let kill = Command::new("kill")
+            .args([&format!("-{name}"), &self.process().to_string()])
+            .status()
+            .unwrap();
+        assert!(kill.success());
+    }
+
+    /// Waits for the end of the process.
+    pub fn wait(&mut self) -> ExitStatus {
+        let begun = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                assert_eq!(status.signal(), None, "killed by a signal");
+                return status;
+            }
+            assert!(begun.elapsed() < PATIENCE, "still running; its log: {:#?}", self.log());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// A line of `/proc/PID/status`, such as `Threads`.
+    pub fn status_line(&self, name: &str) -> u64 {
+        let text = std::fs::read_to_string(format!("/proc/{}/status", self.process())).unwrap();
+        let line = text.lines().find_map(|line| line.strip_prefix(&format!("{name}:"))).unwrap();
+        line.split_whitespace().next().unwrap().parse().unwrap()
+    }
+
+    /// Waits until the status JSON fulfils a condition, and gives it.
+    pub fn eventually_status(
+        &self,
+        what: &str,
+        fulfilled: impl Fn(&serde_json::Value) -> bool,
+    ) -> serde_json::Value {
+        let mut status = serde_json::Value::Null;
+        eventually(what, || {
+            status = json(&self.get("/api/v1/status"));
+            fulfilled(&status)
+        });
+        status
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Log {
+    fn follow(stderr: std::process::ChildStderr) -> Arc<Log> {
+        let log = Arc::new(Log::default());
+        let follower = Arc::clone(&log);
+        std::thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                follower.lines.lock().unwrap().push(line);
+                follower.grown.notify_all();
+            }
+        });
+        log
+    }
+
+    fn wait_for(&self, text: &str) -> String {
+        let find = |lines: &Vec<String>| lines.iter().find(|line| line.contains(text)).cloned();
+        let lines = self.lines.lock().unwrap();
+        let (lines, _) =
+            self.grown.wait_timeout_while(lines, PATIENCE, |lines| find(lines).is_none()).unwrap();
+        find(&lines).unwrap_or_else(|| panic!("no line with {text:?} in {lines:#?}"))
+    }
+
+    fn wait_for_address(&self, before: &str) -> SocketAddr {
+        let line = self.wait_for(before);
+        let (_, address) = line.split_once(before).unwrap();
+        let address = address.split_whitespace().next().unwrap();
+        address.trim_end_matches('/').parse().unwrap()
+    }
+}
+
+/// Runs the binary to its end.
+pub fn run(arguments: &[&str], directory: &Path) -> std::process::Output {
+    Command::new(BINARY)
+        .args(arguments)
+        .current_dir(directory)
+        .env_remove("PUMPHOUSE_CONFIG")
+        .env_remove("RUST_LOG")
+        .stdin(Stdio::null())
+        .output()
+        .unwrap()
+}
+
+fn make_certificate(directory: &Path) {
+    let made = run(&["cert", "--dir", "."], directory);
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+}
+
+fn trust(certificate: &Path) -> Arc<ClientConfig> {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(certificate).unwrap()).unwrap();
+    client_config(roots)
+}
+
+/// The body of a response.
+pub fn body(response: &str) -> &str {
+    response.split_once("\r\n\r\n").unwrap().1
+}
+
+/// The JSON body of a response.
+pub fn json(response: &str) -> serde_json::Value {
+    serde_json::from_str(body(response)).unwrap_or_else(|error| panic!("{error}: {response}"))
+}
+
+/// The status code of a response.
+pub fn code(response: &str) -> u16 {
+    response["HTTP/1.1 ".len()..][..3].parse().unwrap()
+}

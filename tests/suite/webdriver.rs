@@ -1,0 +1,132 @@
+//! A small WebDriver client (W3C WebDriver 2) for headless Chromium by chromedriver.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::hostile::client::PATIENCE;
+
+/// A browser window, closed when dropped.
+pub struct Browser {
+    driver: Child,
+    session: String,
+    agent: ureq::Agent,
+    _profile: tempfile::TempDir,
+}
+
+impl Browser {
+    /// Opens a window of that size, with JavaScript on or off. A self-signed certificate is
+    /// accepted, as the operator would.
+    pub fn open(width: u32, height: u32, javascript: bool) -> Browser {
+        let mut driver = Command::new("chromedriver")
+            .arg("--port=0")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("chromedriver is needed: apt-get install chromium-driver");
+        let stdout = BufReader::new(driver.stdout.take().unwrap());
+        let port = stdout
+            .lines()
+            .map_while(Result::ok)
+            .find_map(|line| {
+                let (_, port) = line.split_once("was started successfully on port ")?;
+                port.trim_end_matches('.').parse::<u16>().ok()
+            })
+            .expect("chromedriver says its port");
+        let profile = tempfile::tempdir().unwrap();
+        let agent = ureq::Agent::config_builder()
+            .timeout_global(Some(PATIENCE))
+            .http_status_as_error(false)
+            .build()
+            .into();
+        let mut browser = Browser {
+            driver,
+            session: format!("http://127.0.0.1:{port}/session"),
+            agent,
+            _profile: profile,
+        };
+        let data_dir = browser._profile.path().display().to_string();
+        let scripts = if javascript { 1 } else { 2 };
+        let created = browser.post(
+            "",
+            &json!({"capabilities": {"alwaysMatch": {
+                "browserName": "chrome",
+                "acceptInsecureCerts": true,
+                "goog:loggingPrefs": {"browser": "ALL"},
+                "goog:chromeOptions": {
+                    "args": [
+                        "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic",
+                        "--no-first-run", "--disable-background-networking",
+                        "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
+                        format!("--window-size={width},{height}"),
+                        format!("--user-data-dir={data_dir}"),
+                    ],
+                    "prefs": {"profile.managed_default_content_settings.javascript": scripts},
+                },
+            }}}),
+        );
+        let id = created["sessionId"].as_str().expect("a session").to_owned();
+        browser.session = format!("{}/{id}", browser.session);
+        browser
+    }
+
+    pub fn visit(&self, url: &str) {
+        self.post("/url", &json!({"url": url}));
+    }
+
+    /// The text that a visitor sees in the first element that the selector names.
+    pub fn text(&self, selector: &str) -> String {
+        let found = self.post("/element", &json!({"using": "css selector", "value": selector}));
+        let id = found.as_object().and_then(|element| element.values().next());
+        let id = id.and_then(Value::as_str).unwrap_or_else(|| panic!("no {selector}: {found}"));
+        self.get(&format!("/element/{id}/text")).as_str().unwrap().to_owned()
+    }
+
+    /// Runs a script in the page and gives what it returns.
+    pub fn run(&self, script: &str) -> Value {
+        self.post("/execute/sync", &json!({"script": script, "args": []}))
+    }
+
+    /// What the console has said since it was last asked.
+    pub fn console(&self) -> Vec<String> {
+        let entries = self.post("/se/log", &json!({"type": "browser"}));
+        let entries = entries.as_array().expect("a list of log entries").iter();
+        entries.map(|entry| entry["message"].as_str().unwrap_or_default().to_owned()).collect()
+    }
+
+    fn get(&self, path: &str) -> Value {
+        let mut response = self.agent.get(format!("{}{path}", self.session)).call().unwrap();
+        value(&response.body_mut().read_to_string().unwrap())
+    }
+
+    fn post(&self, path: &str, body: &Value) -> Value {
+        let mut response = self
+            .agent
+            .post(format!("{}{path}", self.session))
+            .content_type("application/json")
+            .send(body.to_string())
+            .unwrap();
+        value(&response.body_mut().read_to_string().unwrap())
+    }
+}
+
+fn value(response: &str) -> Value {
+    let answer: Value = serde_json::from_str(response).unwrap();
+    let value = answer["value"].clone();
+    assert!(value["error"].is_null(), "{value}");
+    value
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        // Ends the browser too; the driver alone would leave it behind.
+        let bound = Duration::from_secs(10);
+        let quit = self.agent.delete(&self.session).config().timeout_global(Some(bound)).build();
+        let _ = quit.call();
+        let _ = self.driver.kill();
+        let _ = self.driver.wait();
+    }
+}
