@@ -1,0 +1,315 @@
+//! The kinds of upstream, and the keys that each adds to its `[[source]]`.
+
+use std::sync::Arc;
+
+use ::http::{HeaderName, HeaderValue};
+
+use super::problem::nearest;
+use super::secret::Secret;
+use super::section::{At, Section};
+use super::source::is_name;
+use super::source_url::SourceUrl;
+use crate::units::Unit;
+
+/// What to poll, and how to read the answer.
+#[derive(Debug, Clone)]
+pub enum Kind {
+    /// A PTLevel share page.
+    PtLevel(PtLevel),
+    /// The Open-Meteo forecast API's current weather.
+    OpenMeteo(OpenMeteo),
+    /// Any JSON endpoint, read by pointers.
+    Json(Json),
+}
+
+impl Kind {
+    /// The name in the configuration and in JSON.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Kind::PtLevel(_) => "ptlevel",
+            Kind::OpenMeteo(_) => "open-meteo",
+            Kind::Json(_) => "json",
+        }
+    }
+
+    /// The address that is polled, or its base.
+    pub const fn url(&self) -> &SourceUrl {
+        match self {
+            Kind::PtLevel(kind) => &kind.url,
+            Kind::OpenMeteo(kind) => &kind.url,
+            Kind::Json(kind) => &kind.url,
+        }
+    }
+}
+
+/// Keys of `kind = "ptlevel"`.
+#[derive(Debug, Clone)]
+pub struct PtLevel {
+    /// The share page, `https://www.mypt.in/s/…`.
+    pub url: SourceUrl,
+    /// Height of the full tank, inches.
+    pub height: f64,
+    /// Volume of the full tank, US gallons.
+    pub capacity: f64,
+}
+
+/// Keys of `kind = "open-meteo"`.
+#[derive(Debug, Clone)]
+pub struct OpenMeteo {
+    /// Base of the API.
+    pub url: SourceUrl,
+    /// Degrees north.
+    pub latitude: f64,
+    /// Degrees east.
+    pub longitude: f64,
+}
+
+/// Keys of `kind = "json"`.
+#[derive(Debug, Clone)]
+pub struct Json {
+    /// The endpoint.
+    pub url: SourceUrl,
+    /// `[source.headers]`: sent with each request.
+    pub headers: Vec<(HeaderName, Secret)>,
+    /// `bearer`, or `[source.basic]`.
+    pub credentials: Option<Credentials>,
+    /// `[source.values.NAME]`, in the order of the file.
+    pub values: Vec<JsonValue>,
+    /// Where the time of observation stands.
+    pub observed_at: Option<JsonTime>,
+}
+
+/// What proves to an upstream who asks.
+#[derive(Debug, Clone)]
+pub enum Credentials {
+    /// RFC 6750.
+    Bearer(Secret),
+    /// RFC 7617.
+    Basic {
+        /// The user's name.
+        username: String,
+        /// The password.
+        password: Secret,
+    },
+}
+
+/// `[source.values.NAME]`
+#[derive(Debug, Clone)]
+pub struct JsonValue {
+    /// The field's name.
+    pub name: Arc<str>,
+    /// RFC 6901.
+    pub pointer: String,
+    /// The unit; `None` for text.
+    pub unit: Option<Unit>,
+    /// Multiplies the raw number.
+    pub scale: f64,
+    /// Added after scaling.
+    pub offset: f64,
+    /// Smallest value that is believed.
+    pub min: Option<f64>,
+    /// Largest value that is believed.
+    pub max: Option<f64>,
+}
+
+/// `observed_at = { pointer, format }`
+#[derive(Debug, Clone)]
+pub struct JsonTime {
+    /// RFC 6901.
+    pub pointer: String,
+    /// How the time is written there.
+    pub format: TimeFormat,
+}
+
+/// How an upstream writes a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TimeFormat {
+    /// Seconds since 1970, `unix`.
+    Unix,
+    /// Milliseconds since 1970, `unix_ms`.
+    UnixMs,
+    /// `rfc3339`
+    Rfc3339,
+}
+
+impl TimeFormat {
+    const ALL: [TimeFormat; 3] = [TimeFormat::Unix, TimeFormat::UnixMs, TimeFormat::Rfc3339];
+
+    /// The name in the configuration.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            TimeFormat::Unix => "unix",
+            TimeFormat::UnixMs => "unix_ms",
+            TimeFormat::Rfc3339 => "rfc3339",
+        }
+    }
+}
+
+const AVAILABLE: [&str; 3] = ["ptlevel", "open-meteo", "json"];
+const PLANNED: [&str; 3] = ["ptdevices", "nws", "ambient"];
+const OPEN_METEO: &str = "https://api.open-meteo.com";
+
+/// Reads `kind` and the keys that belong to it.
+pub(super) fn read(section: &mut Section<'_, '_>) -> Option<Kind> {
+    let kind = section.string("kind");
+    let At { value, span } = section.require("kind", kind)?;
+    match value.as_str() {
+        "ptlevel" => ptlevel(section).map(Kind::PtLevel),
+        "open-meteo" => open_meteo(section).map(Kind::OpenMeteo),
+        "json" => json(section).map(Kind::Json),
+        other => {
+            let available = AVAILABLE.join(", ");
+            let hint = match nearest(other, AVAILABLE) {
+                _ if PLANNED.contains(&other) => {
+                    format!("is not in this version; available are {available};")
+                }
+                Some(near) => format!("is unknown; did you mean \"{near}\"?"),
+                None => format!("is unknown; available are {available};"),
+            };
+            section.report(span, format_args!("\"kind\": \"{other}\" {hint}"));
+            None
+        }
+    }
+}
+
+fn url(section: &mut Section<'_, '_>) -> Option<SourceUrl> {
+    let url = section.parsed("url").map(|at| at.value);
+    section.require("url", url)
+}
+
+fn ptlevel(section: &mut Section<'_, '_>) -> Option<PtLevel> {
+    let url = url(section);
+    let height = section.positive("height");
+    let height = section.require("height", height);
+    let capacity = section.positive("capacity");
+    let capacity = section.require("capacity", capacity);
+    Some(PtLevel { url: url?, height: height?, capacity: capacity? })
+}
+
+fn open_meteo(section: &mut Section<'_, '_>) -> Option<OpenMeteo> {
+    let url = section.parsed("url").map(|at| at.value).or_else(|| OPEN_METEO.parse().ok());
+    let latitude = section.number_within("latitude", -90.0..=90.0);
+    let latitude = section.require("latitude", latitude);
+    let longitude = section.number_within("longitude", -180.0..=180.0);
+    let longitude = section.require("longitude", longitude);
+    Some(OpenMeteo { url: url?, latitude: latitude?, longitude: longitude? })
+}
+
+fn json(section: &mut Section<'_, '_>) -> Option<Json> {
+    let url = url(section);
+    let headers = section.section("headers", "[source.headers]".to_owned());
+    let headers = headers.map(headers_of).unwrap_or_default();
+    let credentials = credentials(section);
+    let values = section.section("values", "[source.values]".to_owned());
+    let values = section.require("values", values).map(values_of);
+    let observed_at = section.section("observed_at", "\"observed_at\"".to_owned());
+    let observed_at = observed_at.map(time_of);
+    // A time that is there but wrong must not become one that is inferred.
+    let observed_at = match observed_at {
+        Some(None) => return None,
+        Some(time) => time,
+        None => None,
+    };
+    Some(Json { url: url?, headers, credentials, values: values?, observed_at })
+}
+
+fn headers_of(mut section: Section<'_, '_>) -> Vec<(HeaderName, Secret)> {
+    let mut headers = Vec::new();
+    for At { value: key, span } in section.invented_keys() {
+        // `NAME_file` is read along with its NAME: a header's name has no underscore.
+        let name = key.strip_suffix("_file").unwrap_or(&key).to_owned();
+        let value = section.secret(&name);
+        match (HeaderName::from_bytes(name.as_bytes()), value) {
+            (Err(_), _) => section.report(span, format_args!("\"{name}\" is no header name")),
+            (Ok(_), Some(value)) if HeaderValue::from_str(value.expose()).is_err() => {
+                section.report(span, format_args!("\"{name}\" holds a control character"));
+            }
+            (Ok(name), Some(value)) => headers.push((name, value)),
+            (Ok(_), None) => {}
+        }
+    }
+    section.finish();
+    headers
+}
+
+fn credentials(section: &mut Section<'_, '_>) -> Option<Credentials> {
+    let bearer = section.secret("bearer").map(Credentials::Bearer);
+    let basic_at = section.span_of("basic");
+    let basic = section.section("basic", "[source.basic]".to_owned()).and_then(basic_of);
+    if let (Some(_), Some(span)) = (&bearer, basic_at) {
+        section.report(span, "\"bearer\" and \"basic\" exclude each other");
+    }
+    bearer.or(basic)
+}
+
+fn basic_of(mut section: Section<'_, '_>) -> Option<Credentials> {
+    let username = section.string("username").map(|at| at.value);
+    let username = section.require("username", username);
+    let password = section.secret("password");
+    let password = section.require("password", password);
+    section.finish();
+    Some(Credentials::Basic { username: username?, password: password? })
+}
+
+fn values_of(mut section: Section<'_, '_>) -> Vec<JsonValue> {
+    let mut values = Vec::new();
+    for At { value: name, span } in section.invented_keys() {
+        if !is_name(&name) {
+            section.report(
+                span,
+                format_args!("\"{name}\" must be lower-case letters, digits and underscores"),
+            );
+        }
+        let title = format!("[source.values.{name}]");
+        values.extend(section.section(&name, title).and_then(|value| value_of(&name, value)));
+    }
+    section.finish();
+    values
+}
+
+fn value_of(name: &str, mut section: Section<'_, '_>) -> Option<JsonValue> {
+    let pointer = pointer(&mut section);
+    let unit = match section.string("unit") {
+        None => Some(None),
+        Some(At { value, span }) => match Unit::parse(&value) {
+            Some(unit) => Some(Some(unit)),
+            None => {
+                let known = Unit::ALL.map(Unit::as_str).join(", ");
+                section.report(span, format_args!("\"unit\": \"{value}\" is none of {known}"));
+                None
+            }
+        },
+    };
+    let number = |section: &mut Section<'_, '_>, key: &str| section.number(key).map(|at| at.value);
+    let scale = number(&mut section, "scale").unwrap_or(1.0);
+    let offset = number(&mut section, "offset").unwrap_or(0.0);
+    let (min, max) = (number(&mut section, "min"), number(&mut section, "max"));
+    section.finish();
+    Some(JsonValue { name: name.into(), pointer: pointer?, unit: unit?, scale, offset, min, max })
+}
+
+fn time_of(mut section: Section<'_, '_>) -> Option<JsonTime> {
+    let pointer = pointer(&mut section);
+    let format = section.string("format");
+    let format = section.require("format", format).and_then(|At { value, span }| {
+        let known = TimeFormat::ALL.into_iter().find(|format| format.as_str() == value);
+        if known.is_none() {
+            let all = TimeFormat::ALL.map(TimeFormat::as_str).join(", ");
+            section.report(span, format_args!("\"format\": \"{value}\" is none of {all}"));
+        }
+        known
+    });
+    section.finish();
+    Some(JsonTime { pointer: pointer?, format: format? })
+}
+
+/// RFC 6901: empty, or beginning with a slash.
+fn pointer(section: &mut Section<'_, '_>) -> Option<String> {
+    let pointer = section.string("pointer");
+    let At { value, span } = section.require("pointer", pointer)?;
+    if value.is_empty() || value.starts_with('/') {
+        return Some(value);
+    }
+    section.report(span, "\"pointer\" must be a JSON pointer (RFC 6901) such as \"/a/b/0\"");
+    None
+}

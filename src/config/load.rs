@@ -1,0 +1,89 @@
+//! From a file to a checked configuration.
+
+use std::path::{Path, PathBuf};
+
+use super::problem::{ConfigErrors, Problem};
+use super::section::{Reader, Section};
+use super::{Config, Site, server, source, tls};
+
+const VARIABLE: &str = "PUMPHOUSE_CONFIG";
+const DEFAULT_FILE: &str = "pumphouse.toml";
+
+/// Which file to read: the one named, else `$PUMPHOUSE_CONFIG`, else `./pumphouse.toml`.
+pub fn location(named: Option<&Path>) -> PathBuf {
+    match named {
+        Some(path) => path.to_owned(),
+        None => std::env::var_os(VARIABLE).map_or_else(|| DEFAULT_FILE.into(), PathBuf::from),
+    }
+}
+
+/// Reads and checks a file.
+///
+/// # Errors
+/// Tells of everything that is wrong with it, with line and column.
+pub fn load(path: &Path) -> Result<Config, ConfigErrors> {
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        let hint = match error.kind() {
+            std::io::ErrorKind::NotFound => {
+                "; name another with --config or $PUMPHOUSE_CONFIG, \
+                 or begin with a copy of examples/pumphouse.toml"
+            }
+            _ => "",
+        };
+        ConfigErrors::of_file(path, format!("cannot read the configuration: {error}{hint}"))
+    })?;
+    parse(path, &text, &|name| std::env::var(name).ok())
+}
+
+/// Reads and checks a configuration's text; `environment` looks `${NAME}` up.
+///
+/// # Errors
+/// Tells of everything that is wrong with it, with line and column.
+pub fn parse(
+    path: &Path,
+    text: &str,
+    environment: &dyn Fn(&str) -> Option<String>,
+) -> Result<Config, ConfigErrors> {
+    let root = toml_span::parse(text).map_err(|error| {
+        let problem = Problem { span: error.span, message: error.to_string() };
+        ConfigErrors::in_text(path, text, vec![problem])
+    })?;
+    let reader = Reader::new(environment);
+    let config = Section::new(&reader, "the file", root).map(|root| read(&reader, root));
+    match (config, reader.into_problems()) {
+        (Some(config), problems) if problems.is_empty() => Ok(config),
+        (_, problems) => Err(ConfigErrors::in_text(path, text, problems)),
+    }
+}
+
+fn read<'reader>(reader: &'reader Reader<'reader>, mut root: Section<'reader, '_>) -> Config {
+    let server = root
+        .section("server", "[server]".to_owned())
+        .unwrap_or_else(|| Section::absent(reader, "[server]"));
+    let server = server::read(server);
+    let tls = root.section("tls", "[tls]".to_owned()).and_then(tls::read);
+    let site = root
+        .section("site", "[site]".to_owned())
+        .unwrap_or_else(|| Section::absent(reader, "[site]"));
+    let site = read_site(site);
+    let mut notices = Vec::new();
+    if let Some(span) = root.mentions("auth") {
+        // To ignore it would be to serve openly what was meant to be guarded.
+        reader.report(span, "[auth] is not in this version; remove it to serve openly");
+    }
+    if root.mentions("history").is_some() {
+        notices.push("[history] is not in this version, and nothing is recorded".to_owned());
+    }
+    let sources = source::read_all(root.sections("source"));
+    root.finish();
+    if sources.is_empty() {
+        notices.push("there is no [[source]], so the dashboard will be empty".to_owned());
+    }
+    Config { site, server, tls, sources, notices }
+}
+
+fn read_site(mut section: Section<'_, '_>) -> Site {
+    let title = section.string("title").map(|at| at.value);
+    section.finish();
+    title.map_or_else(Site::default, |title| Site { title })
+}

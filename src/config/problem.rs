@@ -1,0 +1,81 @@
+//! What is wrong with a configuration, and where.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use toml_span::Span;
+
+/// Everything that is wrong with a file, in the order of the file. Displayed as one line each:
+/// `pumphouse.toml:12:1: unknown key "lisen" in [server]; did you mean "listen"?`
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct ConfigErrors {
+    path: PathBuf,
+    problems: Vec<Located>,
+}
+
+/// A problem with its place, if it has one. Lines and columns count from one; columns count
+/// characters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Located {
+    place: Option<(usize, usize)>,
+    message: String,
+}
+
+/// A problem as the readers find it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Problem {
+    pub(super) span: Span,
+    pub(super) message: String,
+}
+
+impl ConfigErrors {
+    pub(super) fn in_text(path: &Path, text: &str, mut problems: Vec<Problem>) -> ConfigErrors {
+        problems.sort_by_key(|problem| problem.span.start);
+        let problems = problems
+            .into_iter()
+            .map(|Problem { span, message }| Located { place: Some(place(text, span)), message })
+            .collect();
+        ConfigErrors { path: path.to_owned(), problems }
+    }
+
+    pub(super) fn of_file(path: &Path, message: String) -> ConfigErrors {
+        ConfigErrors { path: path.to_owned(), problems: vec![Located { place: None, message }] }
+    }
+}
+
+impl fmt::Display for ConfigErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = self.path.display();
+        for (index, problem) in self.problems.iter().enumerate() {
+            if index > 0 {
+                f.write_str("\n")?;
+            }
+            match problem.place {
+                Some((line, column)) => write!(f, "{path}:{line}:{column}: {}", problem.message)?,
+                None => write!(f, "{path}: {}", problem.message)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+fn place(text: &str, span: Span) -> (usize, usize) {
+    let before = text.get(..span.start).unwrap_or(text);
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    (line, column)
+}
+
+/// The nearest of `known` to what was written, if it is near enough to be a slip.
+pub(super) fn nearest<'a>(
+    written: &str,
+    known: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
+    const SLIP: f64 = 0.75;
+    known
+        .into_iter()
+        .map(|name| (strsim::jaro_winkler(written, name), name))
+        .filter(|(likeness, _)| *likeness >= SLIP)
+        .max_by(|(one, _), (other, _)| one.total_cmp(other))
+        .map(|(_, name)| name)
+}

@@ -1,0 +1,385 @@
+//! Reading a table of the file key by key. What is wrong is noted and reading goes on, so that
+//! one run tells of every error.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::RangeInclusive;
+use std::path::Path;
+use std::str::FromStr;
+use std::time::Duration;
+
+use bytesize::ByteSize;
+use jiff::SignedDuration;
+use toml_span::value::{Key, Table, ValueInner};
+use toml_span::{Span, Value};
+
+use super::problem::{Problem, nearest};
+use super::secret::Secret;
+
+/// What the sections of one file share.
+pub(super) struct Reader<'env> {
+    environment: &'env dyn Fn(&str) -> Option<String>,
+    problems: RefCell<Vec<Problem>>,
+}
+
+impl<'env> Reader<'env> {
+    pub(super) fn new(environment: &'env dyn Fn(&str) -> Option<String>) -> Reader<'env> {
+        Reader { environment, problems: RefCell::default() }
+    }
+
+    pub(super) fn report(&self, span: Span, message: impl Into<String>) {
+        self.problems.borrow_mut().push(Problem { span, message: message.into() });
+    }
+
+    pub(super) fn into_problems(self) -> Vec<Problem> {
+        self.problems.into_inner()
+    }
+
+    /// Replaces each `${NAME}` from the environment.
+    fn expand(&self, span: Span, text: &str) -> Option<String> {
+        let mut expanded = String::new();
+        let mut rest = text;
+        while let Some(start) = rest.find("${") {
+            expanded.push_str(&rest[..start]);
+            let name = &rest[start + 2..];
+            let Some(end) = name.find('}') else {
+                self.report(span, "\"${\" without its \"}\"");
+                return None;
+            };
+            let name = &name[..end];
+            let Some(value) = (self.environment)(name) else {
+                self.report(span, format!("the environment variable {name} is not set"));
+                return None;
+            };
+            expanded.push_str(&value);
+            rest = &rest[start + 2 + end + 1..];
+        }
+        expanded.push_str(rest);
+        Some(expanded)
+    }
+}
+
+/// A value with its place in the file.
+#[derive(Debug, Clone)]
+pub(super) struct At<T> {
+    pub(super) value: T,
+    pub(super) span: Span,
+}
+
+/// A table that is being read. Every key that is asked for is known; [`Section::finish`] reports
+/// the rest.
+pub(super) struct Section<'reader, 'text> {
+    reader: &'reader Reader<'reader>,
+    /// As people know it: `[server]`, `[[source]] "tank"`.
+    title: String,
+    span: Span,
+    table: Table<'text>,
+    /// Keys that were asked for.
+    known: Vec<String>,
+    /// Those of them that were there.
+    taken: Vec<String>,
+}
+
+impl<'reader, 'text> Section<'reader, 'text> {
+    pub(super) fn new(
+        reader: &'reader Reader<'reader>,
+        title: impl Into<String>,
+        value: Value<'text>,
+    ) -> Option<Section<'reader, 'text>> {
+        let (title, span) = (title.into(), value.span);
+        match into_inner(value) {
+            ValueInner::Table(table) => {
+                Some(Section { reader, title, span, table, known: Vec::new(), taken: Vec::new() })
+            }
+            other => {
+                reader.report(span, format!("{title} must be a table, not {}", kind(&other)));
+                None
+            }
+        }
+    }
+
+    /// An empty one, for a table that the file leaves out.
+    pub(super) fn absent(
+        reader: &'reader Reader<'reader>,
+        title: impl Into<String>,
+    ) -> Section<'reader, 'text> {
+        let span = Span::new(0, 0);
+        Section {
+            reader,
+            title: title.into(),
+            span,
+            table: BTreeMap::new(),
+            known: Vec::new(),
+            taken: Vec::new(),
+        }
+    }
+
+    pub(super) fn rename(&mut self, title: String) {
+        self.title = title;
+    }
+
+    pub(super) fn report(&self, span: Span, message: impl fmt::Display) {
+        self.reader.report(span, format!("{message} in {}", self.title));
+    }
+
+    /// The keys in the order of the file, for tables whose keys the user invents.
+    pub(super) fn invented_keys(&self) -> Vec<At<String>> {
+        let mut keys: Vec<At<String>> = self
+            .table
+            .keys()
+            .map(|key| At { value: key.name.to_string(), span: key.span })
+            .collect();
+        keys.sort_by_key(|key| key.span.start);
+        keys
+    }
+
+    fn take(&mut self, key: &str) -> Option<(Key<'text>, Value<'text>)> {
+        self.known.push(key.to_owned());
+        let entry = self.table.remove_entry(key);
+        if entry.is_some() {
+            self.taken.push(key.to_owned());
+        }
+        entry
+    }
+
+    /// Notes that a key without default is not there. One that is there but wrong has been
+    /// reported already.
+    pub(super) fn require<T>(&self, key: &str, value: Option<T>) -> Option<T> {
+        let file_key = format!("{key}_file");
+        let there = self.taken.iter().any(|taken| taken == key || *taken == file_key);
+        if value.is_none() && !there {
+            self.report(self.span, format_args!("missing key \"{key}\""));
+        }
+        value
+    }
+
+    fn wanted(&self, key: &str, span: Span, wanted: &str, found: &ValueInner<'_>) {
+        let found = kind(found);
+        self.report(span, format_args!("\"{key}\" must be {wanted}, not {found}"));
+    }
+
+    pub(super) fn string(&mut self, key: &str) -> Option<At<String>> {
+        let (_, value) = self.take(key)?;
+        let span = value.span;
+        match into_inner(value) {
+            ValueInner::String(text) => {
+                self.reader.expand(span, &text).map(|value| At { value, span })
+            }
+            other => {
+                self.wanted(key, span, "a string", &other);
+                None
+            }
+        }
+    }
+
+    pub(super) fn strings(&mut self, key: &str) -> Option<Vec<At<String>>> {
+        let (_, value) = self.take(key)?;
+        let span = value.span;
+        let ValueInner::Array(items) = into_inner(value) else {
+            self.report(span, format_args!("\"{key}\" must be an array of strings"));
+            return None;
+        };
+        let mut strings = Vec::new();
+        for item in items {
+            let span = item.span;
+            match into_inner(item) {
+                ValueInner::String(text) => {
+                    let expanded = self.reader.expand(span, &text);
+                    strings.extend(expanded.map(|value| At { value, span }));
+                }
+                other => self.wanted(key, span, "an array of strings", &other),
+            }
+        }
+        Some(strings)
+    }
+
+    /// A string that is parsed; the error of the parse is told behind the key.
+    pub(super) fn parsed<T>(&mut self, key: &str) -> Option<At<T>>
+    where
+        T: FromStr<Err: fmt::Display>,
+    {
+        let At { value, span } = self.string(key)?;
+        match value.parse() {
+            Ok(value) => Some(At { value, span }),
+            Err(error) => {
+                self.report(span, format_args!("\"{key}\": {error}"));
+                None
+            }
+        }
+    }
+
+    pub(super) fn number(&mut self, key: &str) -> Option<At<f64>> {
+        let (_, value) = self.take(key)?;
+        let span = value.span;
+        match into_inner(value) {
+            // Configured quantities are far below 2^53.
+            ValueInner::Integer(number) => Some(At { value: number as f64, span }),
+            ValueInner::Float(number) if number.is_finite() => Some(At { value: number, span }),
+            other => {
+                self.wanted(key, span, "a number", &other);
+                None
+            }
+        }
+    }
+
+    pub(super) fn number_within(&mut self, key: &str, range: RangeInclusive<f64>) -> Option<f64> {
+        let At { value, span } = self.number(key)?;
+        if range.contains(&value) {
+            return Some(value);
+        }
+        let (least, most) = (range.start(), range.end());
+        self.report(span, format_args!("\"{key}\" must be between {least} and {most}"));
+        None
+    }
+
+    pub(super) fn positive(&mut self, key: &str) -> Option<f64> {
+        let At { value, span } = self.number(key)?;
+        if value > 0.0 {
+            return Some(value);
+        }
+        self.report(span, format_args!("\"{key}\" must be greater than 0"));
+        None
+    }
+
+    pub(super) fn integer(&mut self, key: &str, default: usize, most: usize) -> usize {
+        let Some((_, value)) = self.take(key) else { return default };
+        let span = value.span;
+        match into_inner(value) {
+            ValueInner::Integer(number) => match usize::try_from(number) {
+                Ok(number) if (1..=most).contains(&number) => return number,
+                _ => self.report(span, format_args!("\"{key}\" must be between 1 and {most}")),
+            },
+            other => self.wanted(key, span, "a whole number", &other),
+        }
+        default
+    }
+
+    /// A duration such as `"10s"`, `"5m"`, `"1h30m"`; longer than nothing.
+    pub(super) fn duration(&mut self, key: &str) -> Option<At<Duration>> {
+        let At { value, span } = self.string(key)?;
+        let parsed = value.parse::<SignedDuration>().ok();
+        let duration = parsed.and_then(|parsed| Duration::try_from(parsed).ok());
+        match duration {
+            Some(duration) if duration > MOST_DURATION => {
+                self.report(span, format_args!("\"{key}\" must be at most 366 days"));
+                None
+            }
+            Some(duration) if !duration.is_zero() => Some(At { value: duration, span }),
+            _ => {
+                self.report(
+                    span,
+                    format_args!("\"{key}\" must be a duration such as \"10s\" or \"5m\""),
+                );
+                None
+            }
+        }
+    }
+
+    pub(super) fn duration_or(&mut self, key: &str, default: Duration) -> Duration {
+        self.duration(key).map_or(default, |at| at.value)
+    }
+
+    /// A size such as `"16KiB"`.
+    pub(super) fn size(
+        &mut self,
+        key: &str,
+        default: usize,
+        range: RangeInclusive<usize>,
+    ) -> usize {
+        let Some(At { value, span }) = self.string(key) else { return default };
+        let size = value.parse::<ByteSize>().ok();
+        match size.and_then(|size| usize::try_from(size.as_u64()).ok()) {
+            Some(size) if range.contains(&size) => return size,
+            Some(_) => {
+                let name = |size: &usize| ByteSize::b(*size as u64).display().iec().to_string();
+                let (least, most) = (name(range.start()), name(range.end()));
+                self.report(span, format_args!("\"{key}\" must be between {least} and {most}"));
+            }
+            None => self.report(span, format_args!("\"{key}\" must be a size such as \"16KiB\"")),
+        }
+        default
+    }
+
+    /// A secret, in the file by `key` or in a file of its own by `key_file`.
+    pub(super) fn secret(&mut self, key: &str) -> Option<Secret> {
+        let file_key = format!("{key}_file");
+        match (self.string(key), self.string(&file_key)) {
+            (Some(_), Some(At { span, .. })) => {
+                self.report(span, format_args!("\"{key}\" and \"{file_key}\" exclude each other"));
+                None
+            }
+            (Some(At { value, .. }), None) => Some(Secret::new(value)),
+            (None, Some(At { value, span })) => match Secret::from_file(Path::new(&value)) {
+                Ok(secret) => Some(secret),
+                Err(error) => {
+                    self.report(span, format_args!("\"{file_key}\": cannot read {value}: {error}"));
+                    None
+                }
+            },
+            (None, None) => None,
+        }
+    }
+
+    /// A table inside this one.
+    pub(super) fn section(&mut self, key: &str, title: String) -> Option<Section<'reader, 'text>> {
+        let (_, value) = self.take(key)?;
+        Section::new(self.reader, title, value)
+    }
+
+    /// An array of tables, `[[key]]`.
+    pub(super) fn sections(&mut self, key: &str) -> Vec<Section<'reader, 'text>> {
+        let Some((_, value)) = self.take(key) else { return Vec::new() };
+        let span = value.span;
+        match into_inner(value) {
+            ValueInner::Array(items) => items
+                .into_iter()
+                .filter_map(|item| Section::new(self.reader, format!("[[{key}]]"), item))
+                .collect(),
+            _ => {
+                self.reader.report(span, format!("\"{key}\" must be written [[{key}]]"));
+                Vec::new()
+            }
+        }
+    }
+
+    /// Takes a key whose value is of no interest, and tells where it stands.
+    pub(super) fn mentions(&mut self, key: &str) -> Option<Span> {
+        self.take(key).map(|(key, _)| key.span)
+    }
+
+    /// Where a key stands, if it is there.
+    pub(super) fn span_of(&self, key: &str) -> Option<Span> {
+        self.table.get_key_value(key).map(|(key, _)| key.span)
+    }
+
+    /// Reports the keys that nobody has asked for.
+    pub(super) fn finish(self) {
+        for key in self.table.keys() {
+            let near = nearest(&key.name, self.known.iter().map(String::as_str));
+            let hint = match near {
+                Some(name) => format!("; did you mean \"{name}\"?"),
+                None => format!("; known are {}", self.known.join(", ")),
+            };
+            let (name, title) = (&key.name, &self.title);
+            self.reader.report(key.span, format!("unknown key \"{name}\" in {title}{hint}"));
+        }
+    }
+}
+
+const MOST_DURATION: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+
+fn into_inner(mut value: Value<'_>) -> ValueInner<'_> {
+    value.take()
+}
+
+fn kind(value: &ValueInner<'_>) -> &'static str {
+    match value {
+        ValueInner::String(_) => "a string",
+        ValueInner::Integer(_) => "a whole number",
+        ValueInner::Float(_) => "a number",
+        ValueInner::Boolean(_) => "true or false",
+        ValueInner::Array(_) => "an array",
+        ValueInner::Table(_) => "a table",
+    }
+}

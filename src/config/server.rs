@@ -1,0 +1,166 @@
+//! `[server]`: where to listen, and every limit and deadline of the engine.
+
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use super::section::{At, Section};
+use crate::http::Settings;
+
+/// The `[server]` table, checked.
+#[derive(Debug, Clone)]
+pub struct Server {
+    /// Public listeners; at least one.
+    pub listen: Vec<ListenAddr>,
+    /// The admin listener: loopback or a unix socket.
+    pub admin_listen: ListenAddr,
+    /// The `listen(2)` backlog.
+    pub backlog: u32,
+    /// The engine's limits and deadlines, key for key.
+    pub engine: Settings,
+}
+
+/// An address to listen on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ListenAddr {
+    /// `host:port`, an IP address and a port.
+    Tcp(SocketAddr),
+    /// `unix:/path`
+    Unix(PathBuf),
+    /// `fd:N`, a listening socket passed by the supervisor.
+    Fd(i32),
+}
+
+/// Why a text names no address to listen on.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "\"{0}\" is no address to listen on; write \"0.0.0.0:6443\", \"[::]:6443\", \
+     \"unix:/path\" or \"fd:0\""
+)]
+pub struct ListenAddrError(String);
+
+impl FromStr for ListenAddr {
+    type Err = ListenAddrError;
+
+    fn from_str(text: &str) -> Result<ListenAddr, ListenAddrError> {
+        let refused = || ListenAddrError(text.to_owned());
+        if let Some(path) = text.strip_prefix("unix:") {
+            let path = PathBuf::from(path);
+            return if path.file_name().is_some() {
+                Ok(ListenAddr::Unix(path))
+            } else {
+                Err(refused())
+            };
+        }
+        if let Some(number) = text.strip_prefix("fd:") {
+            let number: u16 = number.parse().map_err(|_| refused())?;
+            return Ok(ListenAddr::Fd(number.into()));
+        }
+        // Names are resolved by nobody here, save the one that everybody writes.
+        if let Some(port) = text.strip_prefix("localhost:") {
+            let port: u16 = port.parse().map_err(|_| refused())?;
+            return Ok(ListenAddr::Tcp((Ipv4Addr::LOCALHOST, port).into()));
+        }
+        text.parse().map(ListenAddr::Tcp).map_err(|_| refused())
+    }
+}
+
+impl fmt::Display for ListenAddr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ListenAddr::Tcp(address) => address.fmt(f),
+            ListenAddr::Unix(path) => write!(f, "unix:{}", path.display()),
+            ListenAddr::Fd(number) => write!(f, "fd:{number}"),
+        }
+    }
+}
+
+impl ListenAddr {
+    /// Nobody but this machine can reach it.
+    pub fn is_local(&self) -> bool {
+        match self {
+            ListenAddr::Tcp(address) => address.ip().is_loopback(),
+            ListenAddr::Unix(_) => true,
+            ListenAddr::Fd(_) => false,
+        }
+    }
+}
+
+/// Why an address must not carry the admin listener.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the admin listener has no access control, so it must be on loopback (127.0.0.1, [::1]) \
+     or a unix socket"
+)]
+pub struct NotLocal;
+
+/// Passes an address that is fit for the admin listener.
+///
+/// # Errors
+/// Others than this machine could reach it.
+pub fn admin_address(address: ListenAddr) -> Result<ListenAddr, NotLocal> {
+    if address.is_local() { Ok(address) } else { Err(NotLocal) }
+}
+
+const PUBLIC_PORT: u16 = 6443;
+const ADMIN_PORT: u16 = 6480;
+const BACKLOG: usize = 1024;
+
+pub(super) fn read(mut section: Section<'_, '_>) -> Server {
+    let listen = listeners(&mut section);
+    let default_admin = || ListenAddr::Tcp((Ipv4Addr::LOCALHOST, ADMIN_PORT).into());
+    let admin_listen = match section.parsed::<ListenAddr>("admin_listen") {
+        None => default_admin(),
+        Some(At { value, span }) => admin_address(value).unwrap_or_else(|error| {
+            section.report(span, format_args!("\"admin_listen\": {error}"));
+            default_admin()
+        }),
+    };
+    let backlog = section.integer("backlog", BACKLOG, 65_535);
+    let engine = engine(&mut section);
+    section.finish();
+    // At most 65,535, as was just checked.
+    Server { listen, admin_listen, backlog: backlog as u32, engine }
+}
+
+fn listeners(section: &mut Section<'_, '_>) -> Vec<ListenAddr> {
+    let default = vec![ListenAddr::Tcp((Ipv4Addr::UNSPECIFIED, PUBLIC_PORT).into())];
+    let Some(written) = section.strings("listen") else { return default };
+    let mut listeners = Vec::new();
+    for At { value, span } in written {
+        match value.parse() {
+            Ok(address) => listeners.push(address),
+            Err(error) => section.report(span, format_args!("\"listen\": {error}")),
+        }
+    }
+    if listeners.is_empty() { default } else { listeners }
+}
+
+fn engine(section: &mut Section<'_, '_>) -> Settings {
+    let default = Settings::default();
+    let mut duration = |key: &str, default: Duration| section.duration_or(key, default);
+    let handshake_timeout = duration("handshake_timeout", default.handshake_timeout);
+    let header_timeout = duration("header_timeout", default.header_timeout);
+    let body_timeout = duration("body_timeout", default.body_timeout);
+    let write_timeout = duration("write_timeout", default.write_timeout);
+    let keep_alive = duration("keep_alive", default.keep_alive);
+    let queue_timeout = duration("queue_timeout", default.queue_timeout);
+    let drain_timeout = duration("drain_timeout", default.drain_timeout);
+    Settings {
+        workers: section.integer("workers", default.workers, 1024),
+        queue: section.integer("queue", default.queue, 65_536),
+        max_connections: section.integer("max_connections", default.max_connections, 1 << 20),
+        handshake_timeout,
+        header_timeout,
+        body_timeout,
+        write_timeout,
+        keep_alive,
+        queue_timeout,
+        drain_timeout,
+        max_header_bytes: section.size("max_header_bytes", default.max_header_bytes, 256..=1 << 20),
+        max_headers: section.integer("max_headers", default.max_headers, 10_000),
+        max_body_bytes: section.size("max_body_bytes", default.max_body_bytes, 0..=64 << 20),
+    }
+}

@@ -1,0 +1,249 @@
+//! What files mean, and what is said of those that mean nothing.
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::*;
+
+fn environment(name: &str) -> Option<String> {
+    (name == "TOKEN").then(|| "s3cret".to_owned())
+}
+
+fn read(text: &str) -> Result<Config, String> {
+    parse(Path::new("p.toml"), text, &environment).map_err(|errors| errors.to_string())
+}
+
+const TANK: &str = "[[source]]\nname = \"tank\"\nkind = \"ptlevel\"\nurl = \"https://h/s/x\"\n\
+                    height = 58\ncapacity = 1400\n";
+
+#[test]
+fn an_empty_file_is_all_defaults() {
+    let config = read("").unwrap();
+    assert_eq!(config.server.listen, ["0.0.0.0:6443".parse().unwrap()]);
+    assert_eq!(config.server.admin_listen, "127.0.0.1:6480".parse().unwrap());
+    assert_eq!(config.server.backlog, 1024);
+    assert_eq!(config.server.engine.workers, 8);
+    assert_eq!(config.server.engine.keep_alive, Duration::from_secs(75));
+    assert_eq!(config.server.engine.max_header_bytes, 16 * 1024);
+    assert!(config.tls.is_none() && config.sources.is_empty());
+    assert_eq!(config.site.title, "Pumphouse");
+}
+
+#[test]
+fn every_key_is_read() {
+    let config = read(
+        "[site]\ntitle = \"Well\"\n\
+         [server]\nlisten = [\"[::1]:1\", \"unix:/run/x\", \"fd:0\"]\nadmin_listen = \"unix:/run/a\"\n\
+         workers = 3\nqueue = 4\nbacklog = 5\nmax_connections = 6\nhandshake_timeout = \"1s\"\n\
+         header_timeout = \"2s\"\nbody_timeout = \"3s\"\nwrite_timeout = \"1m 4s\"\n\
+         keep_alive = \"1h30m\"\nqueue_timeout = \"500ms\"\ndrain_timeout = \"7s\"\n\
+         max_header_bytes = \"8 KiB\"\nmax_headers = 9\nmax_body_bytes = \"1MiB\"\n\
+         [tls]\ncert = \"c\"\nkey = \"k\"\n",
+    )
+    .unwrap();
+    let server = &config.server;
+    assert_eq!(
+        server.listen,
+        [
+            ListenAddr::Tcp("[::1]:1".parse().unwrap()),
+            ListenAddr::Unix("/run/x".into()),
+            ListenAddr::Fd(0)
+        ]
+    );
+    let engine = &server.engine;
+    assert_eq!((engine.workers, engine.queue, server.backlog), (3, 4, 5));
+    assert_eq!((engine.max_connections, engine.max_headers), (6, 9));
+    assert_eq!((engine.max_header_bytes, engine.max_body_bytes), (8 << 10, 1 << 20));
+    let millis = [
+        engine.handshake_timeout,
+        engine.header_timeout,
+        engine.body_timeout,
+        engine.write_timeout,
+        engine.keep_alive,
+        engine.queue_timeout,
+        engine.drain_timeout,
+    ]
+    .map(|duration| duration.as_millis());
+    assert_eq!(millis, [1000, 2000, 3000, 64_000, 5_400_000, 500, 7000]);
+    assert_eq!(config.tls, Some(TlsFiles { cert: "c".into(), key: "k".into() }));
+    assert_eq!(config.site.title, "Well");
+}
+
+#[test]
+fn a_source_has_sensible_defaults() {
+    let config = read(TANK).unwrap();
+    let source = &config.sources[0];
+    assert_eq!((&*source.name, &*source.title), ("tank", "tank"));
+    assert_eq!(source.interval, Duration::from_secs(300));
+    assert_eq!(source.timeout, Duration::from_secs(10));
+    assert_eq!(source.stale_after, Duration::from_secs(900));
+    let Kind::PtLevel(kind) = &source.kind else { panic!("{:?}", source.kind) };
+    assert_eq!((kind.height, kind.capacity), (58.0, 1400.0));
+}
+
+#[test]
+fn a_json_source_keeps_its_order_and_its_secrets() {
+    let config = read(
+        "[[source]]\nname = \"w\"\nkind = \"json\"\nurl = \"http://h/?key=${TOKEN}\"\n\
+         bearer = \"${TOKEN}\"\nobserved_at = { pointer = \"/t\", format = \"unix_ms\" }\n\
+         [source.headers]\nX-Key = \"${TOKEN}\"\n\
+         [source.values.z]\npointer = \"/z\"\nunit = \"gal\"\nscale = 2\nmin = 0\n\
+         [source.values.a]\npointer = \"/a\"\n",
+    )
+    .unwrap();
+    let Kind::Json(kind) = &config.sources[0].kind else { panic!() };
+    assert_eq!(kind.url.as_str(), "http://h/?key=s3cret");
+    let names: Vec<&str> = kind.values.iter().map(|value| &*value.name).collect();
+    assert_eq!(names, ["z", "a"]);
+    assert_eq!((kind.values[0].scale, kind.values[0].min), (2.0, Some(0.0)));
+    assert_eq!(kind.values[1].unit, None);
+    assert!(!format!("{config:?}").contains("s3cret"), "secrets are never shown");
+}
+
+#[test]
+fn secrets_may_stand_in_files() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("token");
+    std::fs::write(&path, "s3cret\n").unwrap();
+    let source = |keys: &str| {
+        format!(
+            "[[source]]\nname = \"w\"\nkind = \"json\"\nurl = \"http://h/\"\n{keys}\n\
+             [source.values.a]\npointer = \"\"\n"
+        )
+    };
+    let config = read(&source(&format!("bearer_file = \"{}\"", path.display()))).unwrap();
+    let Kind::Json(kind) = &config.sources[0].kind else { panic!() };
+    let Some(Credentials::Bearer(secret)) = &kind.credentials else { panic!() };
+    assert_eq!(secret.expose(), "s3cret");
+
+    let missing = read(&source("bearer_file = \"/nowhere/token\"")).unwrap_err();
+    assert!(missing.contains("cannot read /nowhere/token"), "{missing}");
+}
+
+/// Files and the first line that must be said of each.
+const WRONG: &[(&str, &str)] = &[
+    (
+        "[server]\nlisen = []\n",
+        "p.toml:2:1: unknown key \"lisen\" in [server]; did you mean \"listen\"?",
+    ),
+    ("[sever]\n", "p.toml:1:2: unknown key \"sever\" in the file; did you mean \"server\"?"),
+    ("[server]\nworkers = 0\n", "p.toml:2:11: \"workers\" must be between 1 and 1024 in [server]"),
+    (
+        "[server]\nworkers = \"8\"\n",
+        "p.toml:2:12: \"workers\" must be a whole number, not a string in [server]",
+    ),
+    (
+        "[server]\nkeep_alive = 75\n",
+        "p.toml:2:14: \"keep_alive\" must be a string, not a whole number in [server]",
+    ),
+    (
+        "[server]\nkeep_alive = \"75\"\n",
+        "p.toml:2:15: \"keep_alive\" must be a duration such as \"10s\" or \"5m\" in [server]",
+    ),
+    (
+        "[server]\nkeep_alive = \"-5s\"\n",
+        "p.toml:2:15: \"keep_alive\" must be a duration such as \"10s\" or \"5m\" in [server]",
+    ),
+    (
+        "[server]\nmax_body_bytes = \"lots\"\n",
+        "p.toml:2:19: \"max_body_bytes\" must be a size such as \"16KiB\" in [server]",
+    ),
+    (
+        "[server]\nmax_header_bytes = \"1B\"\n",
+        "p.toml:2:21: \"max_header_bytes\" must be between 256 B and 1.0 MiB in [server]",
+    ),
+    (
+        "[server]\nlisten = [\"6443\"]\n",
+        "p.toml:2:12: \"listen\": \"6443\" is no address to listen on; write \"0.0.0.0:6443\", \"[::]:6443\", \"unix:/path\" or \"fd:0\" in [server]",
+    ),
+    (
+        "[server]\nadmin_listen = \"0.0.0.0:6480\"\n",
+        "p.toml:2:17: \"admin_listen\": the admin listener has no access control, so it must be on loopback (127.0.0.1, [::1]) or a unix socket in [server]",
+    ),
+    ("[tls]\ncert = \"c\"\n", "p.toml:1:1: missing key \"key\" in [tls]"),
+    ("[server]\nlisten = \"x\n", "p.toml:2:12: invalid character in string"),
+    ("[auth]\n", "p.toml:1:2: [auth] is not in this version; remove it to serve openly"),
+    ("[[source]]\nkind = \"json\"\n", "p.toml:1:1: missing key \"name\" in [[source]]"),
+    (
+        "[[source]]\nname = \"w\"\nkind = \"ptlevle\"\n",
+        "p.toml:3:9: \"kind\": \"ptlevle\" is unknown; did you mean \"ptlevel\"? in [[source]] \"w\"",
+    ),
+    (
+        "[[source]]\nname = \"w\"\nkind = \"nws\"\n",
+        "p.toml:3:9: \"kind\": \"nws\" is not in this version; available are ptlevel, open-meteo, json; in [[source]] \"w\"",
+    ),
+    (
+        "[[source]]\nname = \"w\"\nkind = \"open-meteo\"\nlatitude = 91\nlongitude = 0\n",
+        "p.toml:4:12: \"latitude\" must be between -90 and 90 in [[source]] \"w\"",
+    ),
+    (
+        "[[source]]\nname = \"w\"\nkind = \"json\"\nurl = \"${NOWHERE}\"\n[source.values.a]\npointer = \"\"\n",
+        "p.toml:4:8: the environment variable NOWHERE is not set",
+    ),
+    (
+        "[[source]]\nname = \"w\"\nkind = \"json\"\nurl = \"https://me:pw@h/\"\n",
+        "p.toml:4:8: \"url\": must not hold a user name or password; give credentials by their own keys in [[source]] \"w\"",
+    ),
+    (
+        "[[source]]\nname = \"w\"\nkind = \"json\"\ninterval = \"5s\"\ntimeout = \"6s\"\nurl = \"http://h\"\n[source.values.a]\npointer = \"\"\n",
+        "p.toml:5:12: \"timeout\" must not be longer than \"interval\" in [[source]] \"w\"",
+    ),
+    (
+        "[[source]]\nname = \"w\"\nkind = \"json\"\nurl = \"http://h\"\n[source.values.a]\npointer = \"x\"\n",
+        "p.toml:6:12: \"pointer\" must be a JSON pointer (RFC 6901) such as \"/a/b/0\" in [source.values.a]",
+    ),
+    (
+        "[[source]]\nname = \"w\"\nkind = \"json\"\nurl = \"http://h\"\n[source.values.a]\npointer = \"\"\nunit = \"F\"\n",
+        "p.toml:7:9: \"unit\": \"F\" is none of %, in, cm, mm, gal, L, degF, degC, mph, km/h, m/s, deg, inHg, hPa, V, WMO in [source.values.a]",
+    ),
+];
+
+#[test]
+fn what_is_wrong_is_told_with_its_place() {
+    for (text, expected) in WRONG {
+        let said = read(text).expect_err(text);
+        let first = said.lines().next().unwrap_or_default();
+        assert!(first.starts_with(expected), "of\n{text}was said\n{said}\nnot\n{expected}");
+    }
+}
+
+#[test]
+fn one_run_tells_of_every_error() {
+    let text = "[server]\nlisen = 1\nworkers = 0\n[[source]]\nname = \"Tank\"\nkind = \"x\"\n";
+    let said = read(text).unwrap_err();
+    let places: Vec<&str> = said.lines().filter_map(|line| line.split(": ").next()).collect();
+    assert_eq!(places, ["p.toml:2:1", "p.toml:3:11", "p.toml:5:9", "p.toml:6:9"], "{said}");
+}
+
+#[test]
+fn names_are_unique() {
+    let said = read(&TANK.repeat(2)).unwrap_err();
+    assert!(said.contains("the name \"tank\" is taken by another source"), "{said}");
+}
+
+#[test]
+fn what_cannot_be_done_yet_is_said() {
+    let config = read(&format!("[history]\npath = \"x.db\"\n{TANK}")).unwrap();
+    assert_eq!(config.notices, ["[history] is not in this version, and nothing is recorded"]);
+}
+
+#[test]
+fn a_self_signed_pair_can_be_loaded() {
+    let directory = tempfile::tempdir().unwrap();
+    let names = ["pumphouse.example".to_owned(), "127.0.0.1".to_owned()];
+    let made = self_signed::self_signed(&names).unwrap();
+    let files =
+        TlsFiles { cert: directory.path().join("cert.pem"), key: directory.path().join("key.pem") };
+    std::fs::write(&files.cert, made.cert_pem).unwrap();
+    std::fs::write(&files.key, made.key_pem).unwrap();
+    let (_, info) = files.load().unwrap();
+    assert_eq!(info.names, names);
+    let now = jiff::Timestamp::now();
+    assert!(info.not_before < now);
+    // One day lies before now, against clocks that are behind.
+    let left = i64::from(self_signed::VALID_DAYS) - 1;
+    assert!((left - 1..=left).contains(&info.days_left(now)), "{}", info.days_left(now));
+
+    std::fs::write(&files.cert, "garbage").unwrap();
+    assert!(matches!(files.load(), Err(CertificateError::Tls { .. })));
+}
