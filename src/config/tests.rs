@@ -181,7 +181,7 @@ const WRONG: &[(&str, &str)] = &[
         "p.toml:4:8: the environment variable NOWHERE is not set",
     ),
     (
-        "[[source]]\nname = \"w\"\nkind = \"json\"\nurl = \"https://me:pw@h/\"\n",
+        "[[source]]\nname = \"w\"\nkind = \"json\"\nurl = \"https://me:pw@h/\"\n[source.values.a]\npointer = \"\"\n",
         "p.toml:4:8: \"url\": must not hold a user name or password; give credentials by their own keys in [[source]] \"w\"",
     ),
     (
