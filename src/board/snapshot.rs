@@ -38,6 +38,13 @@ pub struct SourceView {
     pub error: Option<Failure>,
 }
 
+impl SourceView {
+    /// The last good values, in display order; none while the source waits.
+    pub fn values(&self) -> &[(FieldName, Value)] {
+        self.reading.as_ref().map_or(&[], |reading| &reading.values)
+    }
+}
+
 /// The last good reading with both of its clocks.
 #[derive(Debug, Clone)]
 pub struct KeptReading {
