@@ -218,13 +218,15 @@ mod tests {
         (keeper, BoardReader(published))
     }
 
-    /// Looks until the snapshot is as wanted; the test's own time limit is the bound.
+    /// Looks until the snapshot is as wanted, or for far longer than that may take.
     fn until(reader: &BoardReader, wanted: impl Fn(&Snapshot) -> bool) -> Arc<Snapshot> {
+        let begun = std::time::Instant::now();
         loop {
             let snapshot = reader.load();
             if wanted(&snapshot) {
                 return snapshot;
             }
+            assert!(begun.elapsed() < Duration::from_secs(30), "{snapshot:?}");
             thread::yield_now();
         }
     }

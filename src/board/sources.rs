@@ -79,7 +79,7 @@ impl Sources {
     /// Every source, still without an answer.
     pub(super) fn new(sources: Vec<SourceInfo>) -> Sources {
         let waiting = |info: SourceInfo| Source {
-            stale_after: info.stale_after,
+            stale_after: in_whole_seconds(info.stale_after),
             view: SourceView {
                 name: info.name,
                 title: info.title,
@@ -178,7 +178,7 @@ impl Source {
         }
         // An overflow needs a `stale_after` of millennia, and then "never" is right.
         let stale_at = observed.at.saturating_add(self.stale_after).unwrap_or(Timestamp::MAX);
-        KeptReading { observed, fetched_at, stale_at: whole_seconds(stale_at), values }
+        KeptReading { observed, fetched_at, stale_at, values }
     }
 
     fn state(&self, now: Timestamp) -> State {
@@ -205,6 +205,12 @@ fn note_clock(values: &mut [(super::FieldName, Value)], ahead: SignedDuration) {
 /// The time without its fraction of a second.
 fn whole_seconds(at: Timestamp) -> Timestamp {
     Timestamp::from_second(at.as_second()).expect("a timestamp's seconds are in range")
+}
+
+/// The duration rounded up to whole seconds, as all times are told.
+fn in_whole_seconds(duration: Duration) -> Duration {
+    let fraction = u64::from(duration.subsec_nanos() > 0);
+    Duration::from_secs(duration.as_secs().saturating_add(fraction))
 }
 
 #[cfg(test)]
@@ -373,6 +379,14 @@ mod tests {
         let kept = view(&sources, "tank").reading.unwrap();
         assert_eq!((kept.fetched_at, kept.observed.at), (t(10), t(10)));
         assert_eq!(kept.stale_at, t(10 + STALE_AFTER));
+    }
+
+    #[test]
+    fn a_lifetime_of_part_of_a_second_is_a_second() {
+        for (millis, seconds) in [(0, 0), (1, 1), (500, 1), (1000, 1), (1001, 2)] {
+            let rounded = in_whole_seconds(Duration::from_millis(millis));
+            assert_eq!(rounded, Duration::from_secs(seconds), "{millis}");
+        }
     }
 
     #[test]

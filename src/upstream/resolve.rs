@@ -222,7 +222,9 @@ mod tests {
             }
         };
         let resolver = SourceResolver::new("x", Arc::new(lookup));
-        let first = resolver.addresses("host.test", 80, soon());
+        // Time enough for the thread to come up on a busy machine.
+        let ample = Some(Instant::now() + Duration::from_secs(1));
+        let first = resolver.addresses("host.test", 80, ample);
         assert!(matches!(first, Err(ResolveError::Unanswered)), "{first:?}");
         for _ in 0..3 {
             let next = resolver.addresses("host.test", 80, soon());

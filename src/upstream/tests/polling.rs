@@ -51,13 +51,15 @@ fn start(sources: &[Source], reporter: &Reporter) -> Pollers {
     Pollers::start_with(sources, reporter, "test", &tls, &SourceResolver::system).unwrap()
 }
 
-/// Looks until the snapshot is as wanted; the test runner's patience is the bound.
+/// Looks until the snapshot is as wanted, or for far longer than that may take.
 fn until(reader: &BoardReader, wanted: impl Fn(&Snapshot) -> bool) -> Arc<Snapshot> {
+    let begun = Instant::now();
     loop {
         let snapshot = reader.load();
         if wanted(&snapshot) {
             return snapshot;
         }
+        assert!(begun.elapsed() < Duration::from_secs(60), "{snapshot:?}");
         thread::yield_now();
     }
 }
