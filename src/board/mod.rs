@@ -1,9 +1,26 @@
 //! The state of each source, and the snapshots published from it.
+//!
+//! ```text
+//! Reporter ──► channel ──► keeper thread: Sources ──► arc-swap ──► BoardReader
+//! (pollers)                (the only owner of state)               (handlers)
+//! ```
+//! A reader takes the latest snapshot and waits for nobody; the keeper alone
+//! changes anything, and it publishes at each report and at each moment when a
+//! reading turns stale.
 
 pub mod error;
+pub mod heartbeat;
+mod json;
+mod keeper;
 pub mod reading;
+mod rendered;
 pub mod snapshot;
+mod sources;
 
 pub use error::{ErrorKind, PollError};
+pub use heartbeat::Heartbeat;
+pub use json::ServiceInfo;
+pub use keeper::{Board, BoardReader, Reporter};
 pub use reading::{Datum, FieldName, Finite, Observed, Reading, Value};
 pub use snapshot::{Failure, Form, KeptReading, Rendered, Snapshot, SourceView, State};
+pub use sources::{Polled, Report, SourceInfo};

@@ -1,0 +1,236 @@
+//! The JSON forms of sources and values, the same in every answer that tells them.
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde::ser::{SerializeMap as _, Serializer};
+
+use super::reading::{Datum, Value};
+use super::snapshot::{Failure, SourceView};
+
+/// `service` in the status: who answers.
+#[derive(Debug, Clone)]
+pub struct ServiceInfo {
+    /// `pumphouse-web`
+    pub name: &'static str,
+    /// The program's version.
+    pub version: &'static str,
+    /// When this process started.
+    pub started_at: Timestamp,
+}
+
+/// The body of `GET /api/v1/status`, ended by a newline for those who read it in a terminal.
+pub(super) fn status(service: &ServiceInfo, sources: &[SourceView]) -> Vec<u8> {
+    let mut body = serde_json::to_vec(&Status { service, sources: ByName(sources) })
+        .expect("string keys and finite numbers are JSON");
+    body.push(b'\n');
+    body
+}
+
+#[derive(Serialize)]
+struct Status<'a> {
+    service: &'a ServiceInfo,
+    sources: ByName<'a>,
+}
+
+/// Sources as an object, each under its name, in the order of the configuration.
+struct ByName<'a>(&'a [SourceView]);
+
+impl Serialize for ByName<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|source| (&*source.name, source)))
+    }
+}
+
+/// A time as the API tells it: UTC, RFC 3339, whole seconds, `Z`.
+struct Time(Timestamp);
+
+impl Serialize for Time {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0.strftime("%Y-%m-%dT%H:%M:%SZ"))
+    }
+}
+
+impl Serialize for ServiceInfo {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(3))?;
+        map.serialize_entry("name", self.name)?;
+        map.serialize_entry("version", self.version)?;
+        map.serialize_entry("started_at", &Time(self.started_at))?;
+        map.end()
+    }
+}
+
+/// The members of one source in `/api/v1/status`; the name is the key that it stands under.
+impl Serialize for SourceView {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let reading = self.reading.as_ref();
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("title", &*self.title)?;
+        map.serialize_entry("kind", self.kind)?;
+        map.serialize_entry("state", self.state.as_str())?;
+        map.serialize_entry("observed_at", &reading.map(|kept| Time(kept.observed.at)))?;
+        if reading.is_some_and(|kept| kept.observed.inferred) {
+            map.serialize_entry("observed_at_inferred", &true)?;
+        }
+        map.serialize_entry("fetched_at", &reading.map(|kept| Time(kept.fetched_at)))?;
+        map.serialize_entry("stale_at", &reading.map(|kept| Time(kept.stale_at)))?;
+        map.serialize_entry("next_poll_at", &self.next_poll_at.map(Time))?;
+        map.serialize_entry("values", &Values(self))?;
+        map.serialize_entry("error", &self.error)?;
+        map.end()
+    }
+}
+
+struct Values<'a>(&'a SourceView);
+
+impl Serialize for Values<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.values().iter().map(|(name, value)| (&**name, value)))
+    }
+}
+
+/// `value`, `unit` (null for text), and `note` where there is something to remark.
+impl Serialize for Value {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("value", &self.datum)?;
+        map.serialize_entry("unit", &self.unit.map(|unit| unit.as_str()))?;
+        if let Some(note) = &self.note {
+            map.serialize_entry("note", &**note)?;
+        }
+        map.end()
+    }
+}
+
+/// A JSON number or a JSON string.
+impl Serialize for Datum {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Datum::Number(number) => serializer.serialize_f64(number.get()),
+            Datum::Text(text) => serializer.serialize_str(text),
+        }
+    }
+}
+
+impl Serialize for Failure {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(4))?;
+        map.serialize_entry("kind", self.kind.as_str())?;
+        map.serialize_entry("message", &*self.message)?;
+        map.serialize_entry("since", &Time(self.since))?;
+        map.serialize_entry("failures", &self.failures)?;
+        map.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::board::{ErrorKind, KeptReading, Observed, State};
+    use crate::units::Unit;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    fn service() -> ServiceInfo {
+        ServiceInfo {
+            name: "pumphouse-web",
+            version: "0.1.0",
+            started_at: at("2026-01-31T16:00:00.75Z"),
+        }
+    }
+
+    fn tank() -> SourceView {
+        SourceView {
+            name: "tank".into(),
+            title: "Cistern".into(),
+            kind: "ptlevel",
+            state: State::Fresh,
+            reading: Some(KeptReading {
+                observed: Observed { at: at("2026-01-31T17:16:00Z"), inferred: false },
+                fetched_at: at("2026-01-31T17:20:01Z"),
+                stale_at: at("2026-01-31T17:36:00Z"),
+                values: vec![
+                    ("level".into(), Value::number(84.6, Unit::Percent)),
+                    ("depth".into(), Value::number(49.09, Unit::Inch)),
+                    ("volume".into(), Value::number(1185.0, Unit::UsGallon)),
+                ],
+            }),
+            next_poll_at: Some(at("2026-01-31T17:25:01.9Z")),
+            error: None,
+        }
+    }
+
+    fn text(body: Vec<u8>) -> String {
+        String::from_utf8(body).unwrap()
+    }
+
+    #[test]
+    fn the_status_has_the_shape_of_the_contract() {
+        assert_eq!(
+            text(status(&service(), &[tank()])),
+            concat!(
+                r#"{"service":{"name":"pumphouse-web","version":"0.1.0","#,
+                r#""started_at":"2026-01-31T16:00:00Z"},"sources":{"tank":{"title":"Cistern","#,
+                r#""kind":"ptlevel","state":"fresh","observed_at":"2026-01-31T17:16:00Z","#,
+                r#""fetched_at":"2026-01-31T17:20:01Z","stale_at":"2026-01-31T17:36:00Z","#,
+                r#""next_poll_at":"2026-01-31T17:25:01Z","values":{"#,
+                r#""level":{"value":84.6,"unit":"%"},"depth":{"value":49.09,"unit":"in"},"#,
+                r#""volume":{"value":1185.0,"unit":"gal"}},"error":null}}}"#,
+                "\n"
+            )
+        );
+    }
+
+    #[test]
+    fn a_waiting_source_has_nulls_and_no_values() {
+        let waiting =
+            SourceView { state: State::Waiting, reading: None, next_poll_at: None, ..tank() };
+        assert_eq!(
+            serde_json::to_string(&waiting).unwrap(),
+            concat!(
+                r#"{"title":"Cistern","kind":"ptlevel","state":"waiting","observed_at":null,"#,
+                r#""fetched_at":null,"stale_at":null,"next_poll_at":null,"values":{},"error":null}"#
+            )
+        );
+    }
+
+    #[test]
+    fn an_inferred_time_and_a_failure_are_told() {
+        let mut view = tank();
+        view.reading.as_mut().unwrap().observed.inferred = true;
+        view.error = Some(Failure {
+            kind: ErrorKind::TooLarge,
+            message: "more than 1 MiB".into(),
+            since: at("2026-01-31T17:10:00Z"),
+            failures: 3,
+        });
+        let json = serde_json::to_string(&view).unwrap();
+        assert!(
+            json.contains(r#""observed_at":"2026-01-31T17:16:00Z","observed_at_inferred":true"#)
+        );
+        assert!(json.ends_with(concat!(
+            r#""error":{"kind":"too_large","message":"more than 1 MiB","#,
+            r#""since":"2026-01-31T17:10:00Z","failures":3}}"#
+        )));
+    }
+
+    #[test]
+    fn values_of_every_sort() {
+        for (value, json) in [
+            (Value::number(-40.0, Unit::Celsius), r#"{"value":-40.0,"unit":"degC"}"#),
+            (Value::text("Clear \"sky\""), r#"{"value":"Clear \"sky\"","unit":null}"#),
+            (
+                Value::missing(Some(Unit::Inch), "sent as null"),
+                r#"{"value":null,"unit":"in","note":"sent as null"}"#,
+            ),
+            (
+                Value::number(f64::NAN, Unit::Volt),
+                r#"{"value":null,"unit":"V","note":"not a finite number"}"#,
+            ),
+        ] {
+            assert_eq!(serde_json::to_string(&value).unwrap(), json);
+        }
+    }
+}

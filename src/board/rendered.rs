@@ -1,0 +1,111 @@
+//! Renders a body once into the forms and entity tags that every client gets.
+
+use std::hash::{DefaultHasher, Hasher as _};
+use std::io::Write as _;
+
+use ::http::HeaderValue;
+use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
+use super::snapshot::{Form, Rendered};
+
+/// A body up to this many bytes is not compressed: it fits a packet or two either way.
+const GZIP_ABOVE: usize = 1024;
+
+impl Rendered {
+    /// The body in its forms. The same bytes always get the same entity tags.
+    pub fn new(content_type: &'static str, body: impl Into<Bytes>) -> Rendered {
+        let body = body.into();
+        let gzip = (body.len() > GZIP_ABOVE)
+            .then(|| gzip(&body))
+            .filter(|packed| packed.len() < body.len())
+            .map(Form::new);
+        Rendered { content_type, identity: Form::new(body), gzip }
+    }
+}
+
+impl Form {
+    fn new(body: impl Into<Bytes>) -> Form {
+        let body = body.into();
+        Form { etag: strong_etag(&body), body }
+    }
+}
+
+/// The quoted strong entity tag over the bytes (RFC 9110 8.8.3): 128 bits, as two
+/// SipHashes of which each sees a first byte of its own. The bytes are ours, so
+/// nobody can look for collisions; a new compiler may change the hash, which
+/// costs each client one more download and nothing else.
+fn strong_etag(body: &[u8]) -> HeaderValue {
+    let half = |lane: u8| {
+        let mut hasher = DefaultHasher::new();
+        hasher.write_u8(lane);
+        hasher.write(body);
+        hasher.finish()
+    };
+    HeaderValue::try_from(format!("\"{:016x}{:016x}\"", half(0), half(1)))
+        .expect("quotes and hexadecimal digits are a header value")
+}
+
+/// The gzip form (RFC 1952). Its header holds no time, so equal input is equal output.
+fn gzip(body: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::with_capacity(body.len() / 2), Compression::default());
+    encoder
+        .write_all(body)
+        .and_then(|()| encoder.finish())
+        .expect("writing to a vector does not fail")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+
+    use flate2::read::GzDecoder;
+
+    use super::*;
+
+    #[test]
+    fn equal_bytes_have_equal_tags_and_other_bytes_others() {
+        let one = Rendered::new("text/plain", "a".repeat(2000));
+        let same = Rendered::new("text/plain", "a".repeat(2000));
+        let other = Rendered::new("text/plain", "a".repeat(2001));
+        assert_eq!(one.identity.etag, same.identity.etag);
+        assert_eq!(one.gzip.as_ref().unwrap().etag, same.gzip.unwrap().etag);
+        assert_ne!(one.identity.etag, other.identity.etag);
+        assert_ne!(one.identity.etag, one.gzip.unwrap().etag);
+    }
+
+    #[test]
+    fn a_tag_is_strong_and_quoted() {
+        let rendered = Rendered::new("text/plain", "x");
+        let tag = rendered.identity.etag.to_str().unwrap();
+        assert_eq!(tag.len(), 34, "{tag}");
+        assert!(tag.starts_with('"') && tag.ends_with('"'), "{tag}");
+    }
+
+    #[test]
+    fn gzip_is_made_where_it_helps() {
+        for (body, compressed) in [
+            ("x".repeat(GZIP_ABOVE).into_bytes(), false),
+            ("x".repeat(GZIP_ABOVE + 1).into_bytes(), true),
+            // Random bytes only grow.
+            (
+                std::iter::repeat_with({
+                    let mut random = fastrand::Rng::with_seed(7);
+                    move || random.u8(..)
+                })
+                .take(4000)
+                .collect(),
+                false,
+            ),
+        ] {
+            let rendered = Rendered::new("text/plain", body.clone());
+            assert_eq!(rendered.gzip.is_some(), compressed);
+            if let Some(form) = rendered.gzip {
+                let mut unpacked = Vec::new();
+                GzDecoder::new(&form.body[..]).read_to_end(&mut unpacked).unwrap();
+                assert_eq!(unpacked, body);
+            }
+        }
+    }
+}

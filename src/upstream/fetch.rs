@@ -1,0 +1,242 @@
+//! One HTTP exchange with an upstream, within bounds that hold whatever it does.
+//!
+//! | bound | by |
+//! | --- | --- |
+//! | total time: name, connection, TLS, head, body, redirects | the source's `timeout` |
+//! | body, after decompression | [`MAX_BODY`] |
+//! | head | [`MAX_HEAD`] |
+//! | redirects | [`MAX_REDIRECTS`], within the configured origin |
+//! | threads | one a source, for names ([`super::resolve`]) |
+//!
+//! No proxy is taken from the environment: a poll goes to the host that was configured.
+//! Connections are not kept, since the next poll is minutes away.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use ureq::http::header::{
+    ETAG, HeaderMap, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED, LOCATION, RETRY_AFTER,
+};
+use ureq::http::{HeaderName, HeaderValue, StatusCode, Uri};
+use ureq::tls::TlsConfig;
+use ureq::unversioned::transport::DefaultConnector;
+use ureq::{Agent, Body};
+
+use super::failure;
+use super::redirect;
+use super::resolve::SourceResolver;
+use super::retry_after;
+use crate::board::{ErrorKind, PollError};
+
+/// Bytes of a body at most, after decompression; pages and JSON of sensors have a
+/// few dozen KiB.
+pub(super) const MAX_BODY: u64 = 1024 * 1024;
+
+/// Bytes of a response head at most.
+const MAX_HEAD: usize = 32 * 1024;
+
+/// Bytes of a failed answer that are read for the upstream's own reason.
+const MAX_REASON: u64 = 4 * 1024;
+
+/// Redirects followed at most.
+const MAX_REDIRECTS: u32 = 3;
+
+/// Bytes of the input and the output buffer of a connection. More than [`MAX_HEAD`],
+/// because a head has to fit in whole before it can be found too large.
+const BUFFER: usize = 2 * MAX_HEAD;
+
+/// What to ask for.
+pub(super) struct Request {
+    /// Where. Never shown: it may hold a credential.
+    pub(super) url: String,
+    /// Further header fields.
+    pub(super) headers: Vec<(HeaderName, HeaderValue)>,
+    /// Whether a 304 can be made use of.
+    pub(super) conditional: bool,
+    /// Finds the upstream's own reason in the body of a refusal.
+    pub(super) reason: fn(&[u8]) -> Option<String>,
+}
+
+/// A good answer.
+#[derive(Debug)]
+pub(super) enum Answer {
+    /// A whole body.
+    Body {
+        /// The body, decompressed.
+        body: Vec<u8>,
+        /// What a later request may ask with.
+        validators: Validators,
+    },
+    /// 304: the answer that the validators came with still holds.
+    NotModified,
+}
+
+/// The validators of an answer (RFC 9110 8.8).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Validators {
+    etag: Option<HeaderValue>,
+    last_modified: Option<HeaderValue>,
+}
+
+/// A failed exchange, and how long the upstream asks to be left alone after it.
+#[derive(Debug)]
+pub(super) struct FetchError {
+    pub(super) error: PollError,
+    pub(super) retry_after: Option<Duration>,
+}
+
+impl From<PollError> for FetchError {
+    fn from(error: PollError) -> FetchError {
+        FetchError { error, retry_after: None }
+    }
+}
+
+/// Fetches for one source.
+#[derive(Debug)]
+pub(super) struct Fetcher {
+    agent: Agent,
+    timeout: Duration,
+}
+
+impl Fetcher {
+    pub(super) fn new(
+        timeout: Duration,
+        user_agent: &str,
+        tls: TlsConfig,
+        resolver: SourceResolver,
+    ) -> Fetcher {
+        let total = Some(timeout);
+        let config = Agent::config_builder()
+            .timeout_global(total)
+            .timeout_resolve(total)
+            .timeout_connect(total)
+            .timeout_send_request(total)
+            .timeout_recv_response(total)
+            .timeout_recv_body(total)
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .proxy(None)
+            .max_response_header_size(MAX_HEAD)
+            .input_buffer_size(BUFFER)
+            .output_buffer_size(BUFFER)
+            .max_idle_connections(0)
+            .user_agent(user_agent)
+            .tls_config(tls)
+            .build();
+        let agent = Agent::with_parts(config, DefaultConnector::default(), resolver);
+        Fetcher { agent, timeout }
+    }
+
+    /// Asks, with the validators of the last answer if there are any.
+    pub(super) fn fetch(
+        &self,
+        request: &Request,
+        validators: &Validators,
+    ) -> Result<Answer, FetchError> {
+        let deadline = Instant::now() + self.timeout;
+        let unusable = |_| PollError::new(ErrorKind::Http, "the address cannot be requested");
+        let mut uri: Uri = request.url.parse().map_err(unusable)?;
+        for hop in 0..=MAX_REDIRECTS {
+            let mut response = self.exchange(request, validators, &uri, hop, deadline)?;
+            let status = response.status();
+            match status {
+                StatusCode::NOT_MODIFIED if request.conditional && validators.any() => {
+                    return Ok(Answer::NotModified);
+                }
+                _ if status.is_success() => {
+                    let validators = Validators::of(response.headers());
+                    let body = self.read(response.body_mut(), MAX_BODY)?;
+                    return Ok(Answer::Body { body, validators });
+                }
+                StatusCode::MOVED_PERMANENTLY
+                | StatusCode::FOUND
+                | StatusCode::SEE_OTHER
+                | StatusCode::TEMPORARY_REDIRECT
+                | StatusCode::PERMANENT_REDIRECT => {
+                    let location = response.headers().get(LOCATION);
+                    let location = location.and_then(|location| location.to_str().ok());
+                    uri = redirect::target(&uri, location.unwrap_or_default())
+                        .map_err(|error| PollError::new(ErrorKind::Http, error.to_string()))?;
+                }
+                _ => return Err(self.refused(request, response)),
+            }
+        }
+        let message = format!("more than {MAX_REDIRECTS} redirects");
+        Err(PollError::new(ErrorKind::Http, message).into())
+    }
+
+    fn exchange(
+        &self,
+        request: &Request,
+        validators: &Validators,
+        uri: &Uri,
+        hop: u32,
+        deadline: Instant,
+    ) -> Result<ureq::http::Response<Body>, PollError> {
+        let mut builder = self.agent.get(uri);
+        for (name, value) in &request.headers {
+            builder = builder.header(name, value);
+        }
+        if request.conditional {
+            builder = validators.add_to(builder);
+        }
+        if hop > 0 {
+            // The agent's bounds begin anew with each exchange; ours is for all of them.
+            let left = deadline.saturating_duration_since(Instant::now());
+            builder = builder.config().timeout_global(Some(left)).build();
+        }
+        builder.call().map_err(|error| failure::of(error, self.timeout))
+    }
+
+    fn read(&self, body: &mut Body, limit: u64) -> Result<Vec<u8>, PollError> {
+        if body.content_length().is_some_and(|length| length > limit) {
+            return Err(failure::of(ureq::Error::BodyExceedsLimit(limit), self.timeout));
+        }
+        body.with_config()
+            .limit(limit)
+            .read_to_vec()
+            .map_err(|error| failure::of(error, self.timeout))
+    }
+
+    /// The error for a status that is no success.
+    fn refused(&self, request: &Request, mut response: ureq::http::Response<Body>) -> FetchError {
+        let status = response.status();
+        let retry_after = response
+            .headers()
+            .get(RETRY_AFTER)
+            .and_then(|value| value.to_str().ok())
+            .and_then(|value| retry_after::parse(value, SystemTime::now()));
+        let slow_down = status == StatusCode::TOO_MANY_REQUESTS
+            || (status == StatusCode::SERVICE_UNAVAILABLE && retry_after.is_some());
+        let kind = if slow_down { ErrorKind::RateLimited } else { ErrorKind::Http };
+        let mut message = format!("the answer was {status}");
+        let reason = self.read(response.body_mut(), MAX_REASON).ok();
+        if let Some(reason) = reason.and_then(|body| (request.reason)(&body)) {
+            message.push_str(": ");
+            message.push_str(&reason);
+        }
+        FetchError { error: PollError::new(kind, message), retry_after }
+    }
+}
+
+impl Validators {
+    fn of(headers: &HeaderMap) -> Validators {
+        Validators {
+            etag: headers.get(ETAG).cloned(),
+            last_modified: headers.get(LAST_MODIFIED).cloned(),
+        }
+    }
+
+    fn any(&self) -> bool {
+        self.etag.is_some() || self.last_modified.is_some()
+    }
+
+    fn add_to<T>(&self, mut builder: ureq::RequestBuilder<T>) -> ureq::RequestBuilder<T> {
+        if let Some(etag) = &self.etag {
+            builder = builder.header(IF_NONE_MATCH, etag);
+        }
+        if let Some(last_modified) = &self.last_modified {
+            builder = builder.header(IF_MODIFIED_SINCE, last_modified);
+        }
+        builder
+    }
+}

@@ -1,0 +1,251 @@
+//! Any JSON endpoint, read by JSON pointers (RFC 6901).
+//!
+//! Each configured value stands at a pointer. A number may be written as a string
+//! (`"12.5"`); it becomes `raw × scale + offset`. What is null, missing, no number
+//! or out of `min..=max` is told as null with a note, never as 0. A value without
+//! a unit is a text, unless the answer holds a JSON number there.
+//!
+//! Without `observed_at` the time of fetching stands in for the time of observation
+//! (`observed_at_inferred`). Where it *is* configured, an answer that lacks it is an
+//! error: a sensor of unknown age must not look fresh. An answer in which not one of
+//! the configured pointers leads anywhere is an error too: it is some other
+//! document, such as an error page with status 200.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde_json::Value as Json;
+
+use super::decode::{self, DecodeError};
+use crate::board::{Datum, FieldName, Finite, Observed, Reading, Value};
+use crate::config;
+
+/// Significant digits of a number that was scaled: more than any sensor has, fewer
+/// than binary rounding spoils (0.1 × 3 is 0.3, not 0.30000000000000004).
+const SCALED_DIGITS: usize = 9;
+
+/// Reads an answer.
+///
+/// # Errors
+/// When the body is not JSON, holds none of the values, or lacks its configured time.
+pub(super) fn decode(
+    keys: &config::Json,
+    body: &[u8],
+    fetched_at: Timestamp,
+) -> Result<Reading, DecodeError> {
+    let document = decode::json(body)?;
+    let found = |value: &config::JsonValue| document.pointer(&value.pointer).is_some();
+    if !keys.values.iter().any(found) {
+        return Err(DecodeError::new("the answer holds none of the configured values"));
+    }
+    let observed = match &keys.observed_at {
+        None => Observed { at: fetched_at, inferred: true },
+        Some(time) => Observed { at: observed_at(time, &document)?, inferred: false },
+    };
+    let values = keys.values.iter().map(|value| field(value, &document)).collect();
+    Ok(Reading { observed, values })
+}
+
+fn field(keys: &config::JsonValue, document: &Json) -> (FieldName, Value) {
+    let raw = document.pointer(&keys.pointer);
+    // A quantity may have no unit, such as a pH; only what is no number is a text then.
+    let value = if keys.unit.is_some() || raw.is_some_and(Json::is_number) {
+        match decode::number(raw).and_then(|raw| calibrated(keys, raw)) {
+            Ok(number) => Value { datum: Some(Datum::Number(number)), unit: keys.unit, note: None },
+            Err(note) => Value::missing(keys.unit, note),
+        }
+    } else {
+        decode::text_value(raw)
+    };
+    (Arc::clone(&keys.name), value)
+}
+
+/// `raw × scale + offset`, if it can be believed.
+fn calibrated(keys: &config::JsonValue, raw: f64) -> Result<Finite, &'static str> {
+    let scaled = if keys.scale == 1.0 && keys.offset == 0.0 {
+        raw
+    } else {
+        significant(raw * keys.scale + keys.offset)
+    };
+    let number = Finite::new(scaled).ok_or("out of range after scaling")?;
+    if keys.min.is_some_and(|min| scaled < min) {
+        return Err("below the smallest value that is believed");
+    }
+    if keys.max.is_some_and(|max| scaled > max) {
+        return Err("above the largest value that is believed");
+    }
+    Ok(number)
+}
+
+/// The number with [`SCALED_DIGITS`] significant digits. Decimal printing is exact
+/// where a multiplication by a power of ten is not.
+fn significant(number: f64) -> f64 {
+    let precision = SCALED_DIGITS - 1;
+    format!("{number:.precision$e}").parse().unwrap_or(number)
+}
+
+fn observed_at(time: &config::JsonTime, document: &Json) -> Result<Timestamp, DecodeError> {
+    let error = || {
+        DecodeError::new("the answer lacks a usable time of observation at the configured pointer")
+    };
+    let raw = document.pointer(&time.pointer);
+    match time.format {
+        config::TimeFormat::Unix => from_unix(decode::number(raw).ok(), 1.0),
+        config::TimeFormat::UnixMs => from_unix(decode::number(raw).ok(), 1000.0),
+        config::TimeFormat::Rfc3339 => {
+            raw.and_then(Json::as_str).and_then(|text| text.trim().parse().ok())
+        }
+    }
+    .ok_or_else(error)
+}
+
+/// A time from a count of seconds or of their parts. Zero is what a device tells
+/// that has no clock yet, so it is no time.
+fn from_unix(count: Option<f64>, per_second: f64) -> Option<Timestamp> {
+    let seconds = (count? / per_second).floor();
+    // The cast saturates, and a saturated count is out of the timestamp's range.
+    (seconds > 0.0).then(|| Timestamp::from_second(seconds as i64).ok()).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{JsonTime, JsonValue, TimeFormat};
+    use crate::units::Unit;
+
+    fn fetched() -> Timestamp {
+        "2026-01-31T17:20:01Z".parse().unwrap()
+    }
+
+    fn value(pointer: &str, unit: Option<Unit>) -> JsonValue {
+        JsonValue {
+            name: "x".into(),
+            pointer: pointer.into(),
+            unit,
+            scale: 1.0,
+            offset: 0.0,
+            min: None,
+            max: None,
+        }
+    }
+
+    fn keys(values: Vec<JsonValue>, observed_at: Option<JsonTime>) -> config::Json {
+        config::Json { url: "http://127.0.0.1/".into(), values, observed_at }
+    }
+
+    fn one(value: JsonValue, body: &str) -> Value {
+        let mut reading = decode(&keys(vec![value], None), body.as_bytes(), fetched()).unwrap();
+        reading.values.remove(0).1
+    }
+
+    #[test]
+    fn pointers_find_their_values() {
+        let body = r#"{"a":{"b":[1,2.5]},"x/y":3,"m~n":4,"":5,"s":"on"}"#;
+        for (pointer, number) in
+            [("/a/b/0", 1.0), ("/a/b/1", 2.5), ("/x~1y", 3.0), ("/m~0n", 4.0), ("/", 5.0)]
+        {
+            let value = one(value(pointer, Some(Unit::Inch)), body);
+            assert_eq!(value, Value::number(number, Unit::Inch), "{pointer}");
+        }
+        assert_eq!(one(value("/s", None), body), Value::text("on"));
+        assert_eq!(
+            one(value("/a/b/1", None), body),
+            Value { unit: None, ..Value::number(2.5, Unit::Inch) }
+        );
+        assert_eq!(one(value("", Some(Unit::Inch)), "42"), Value::number(42.0, Unit::Inch));
+    }
+
+    #[test]
+    fn scale_offset_and_bounds() {
+        let calibrated = |scale, offset, min, max| JsonValue {
+            scale,
+            offset,
+            min,
+            max,
+            ..value("/v", Some(Unit::Percent))
+        };
+        for (keys, raw, number) in [
+            (calibrated(1.0, 0.0, None, None), "0.30000000000000004", Some(0.30000000000000004)),
+            (calibrated(0.1, 0.0, None, None), "3", Some(0.3)),
+            (calibrated(1e-6, 0.0, None, None), "123456", Some(0.123456)),
+            (calibrated(1.8, 32.0, None, None), "\"100\"", Some(212.0)),
+            (calibrated(1.0, 0.0, Some(0.0), Some(100.0)), "0", Some(0.0)),
+            (calibrated(1.0, 0.0, Some(0.0), Some(100.0)), "100", Some(100.0)),
+            (calibrated(1.0, 0.0, Some(0.0), Some(100.0)), "100.1", None),
+            (calibrated(1.0, 0.0, Some(0.0), Some(100.0)), "-1", None),
+            (calibrated(1e300, 0.0, None, None), "1e300", None),
+            (calibrated(1.0, 0.0, None, None), "1e999", None),
+            (calibrated(1.0, 0.0, None, None), "null", None),
+        ] {
+            let read = one(keys, &format!("{{\"v\":{raw}}}"));
+            match number {
+                Some(number) => assert_eq!(read, Value::number(number, Unit::Percent), "{raw}"),
+                None => {
+                    assert_eq!((read.datum, read.unit), (None, Some(Unit::Percent)), "{raw}");
+                    assert!(read.note.is_some(), "{raw}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_missing_value_does_not_spoil_the_others() {
+        let keys =
+            keys(vec![value("/here", Some(Unit::Inch)), value("/gone", Some(Unit::Inch))], None);
+        let reading = decode(&keys, br#"{"here":1}"#, fetched()).unwrap();
+        assert_eq!(reading.observed, Observed { at: fetched(), inferred: true });
+        assert_eq!(reading.values[0].1, Value::number(1.0, Unit::Inch));
+        assert_eq!(
+            reading.values[1].1,
+            Value::missing(Some(Unit::Inch), "missing from the answer")
+        );
+    }
+
+    #[test]
+    fn another_document_is_an_error() {
+        let keys = keys(vec![value("/level", Some(Unit::Inch))], None);
+        for body in ["", "{}", "[]", "null", r#"{"error":"token"}"#, "<html>", r#"{"level":1"#] {
+            assert!(decode(&keys, body.as_bytes(), fetched()).is_err(), "{body}");
+        }
+    }
+
+    #[test]
+    fn times_of_observation() {
+        use TimeFormat::{Rfc3339, Unix, UnixMs};
+        for (format, time, expected) in [
+            (Unix, "1769879760", Some("2026-01-31T17:16:00Z")),
+            (Unix, "1769879760.9", Some("2026-01-31T17:16:00Z")),
+            (Unix, "\"1769879760\"", Some("2026-01-31T17:16:00Z")),
+            (UnixMs, "1769879760500", Some("2026-01-31T17:16:00Z")),
+            (Rfc3339, "\"2026-01-31T18:16:00+01:00\"", Some("2026-01-31T17:16:00Z")),
+            (Rfc3339, "\"2026-01-31 17:16:00Z\"", Some("2026-01-31T17:16:00Z")),
+            (Rfc3339, "\"2026-01-31T17:16:00\"", None),
+            (Rfc3339, "1769879760", None),
+            (Rfc3339, "\"yesterday\"", None),
+            (Unix, "0", None),
+            (Unix, "-5", None),
+            (Unix, "null", None),
+            (Unix, "1e30", None),
+            (Unix, "1e999", None),
+            (Unix, "\"now\"", None),
+        ] {
+            let time_keys = JsonTime { pointer: "/t".into(), format };
+            let keys = keys(vec![value("/v", Some(Unit::Inch))], Some(time_keys));
+            let body = format!("{{\"v\":1,\"t\":{time}}}");
+            let observed =
+                decode(&keys, body.as_bytes(), fetched()).map(|reading| reading.observed);
+            match expected {
+                Some(at) => {
+                    let at = at.parse().unwrap();
+                    assert_eq!(observed, Ok(Observed { at, inferred: false }), "{time}");
+                }
+                None => assert!(observed.is_err(), "{time}"),
+            }
+        }
+        let keys = keys(
+            vec![value("/v", Some(Unit::Inch))],
+            Some(JsonTime { pointer: "/t".into(), format: Unix }),
+        );
+        assert!(decode(&keys, br#"{"v":1}"#, fetched()).is_err(), "missing");
+    }
+}

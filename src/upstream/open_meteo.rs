@@ -1,0 +1,312 @@
+//! The current weather of Open-Meteo's forecast API
+//! (<https://open-meteo.com/en/docs>, `GET /v1/forecast?current=…`).
+//!
+//! We ask for US units, as the tank is told in gallons: °F, mph, inches. Pressure
+//! comes in hPa whatever one asks for and is converted to inHg. What a number means is
+//! read from `current_units` beside it, not from what was asked, so that an API
+//! that ignores a unit parameter yields another unit and not a wrong number.
+//!
+//! `current.time` is the start of the interval that the values are for, as seconds
+//! since 1970 by `timeformat=unixtime`. Any value may be null. Errors are status 400 with
+//! `{"error":true,"reason":"…"}`.
+
+use jiff::Timestamp;
+use serde_json::Value as Json;
+
+use super::decode::{self, DecodeError};
+use crate::board::{Datum, FieldName, Observed, Reading, Value};
+use crate::config;
+use crate::units::{self, Unit};
+
+/// Our field, the API's variable, and the unit that it is told in when it is missing.
+const FIELDS: [(&str, &str, Unit); 8] = [
+    ("temperature", "temperature_2m", Unit::Fahrenheit),
+    ("humidity", "relative_humidity_2m", Unit::Percent),
+    ("wind_speed", "wind_speed_10m", Unit::MilePerHour),
+    ("wind_gust", "wind_gusts_10m", Unit::MilePerHour),
+    ("wind_direction", "wind_direction_10m", Unit::Degree),
+    ("pressure", "surface_pressure", Unit::InchOfMercury),
+    ("rain", "precipitation", Unit::Inch),
+    (WEATHER_CODE, "weather_code", Unit::WmoCode),
+];
+
+const WEATHER_CODE: &str = "weather_code";
+const CONDITIONS: &str = "conditions";
+
+/// The address of the current weather at the configured place.
+pub(super) fn url(keys: &config::OpenMeteo) -> String {
+    let variables: Vec<&str> = FIELDS.iter().map(|(_, variable, _)| *variable).collect();
+    format!(
+        "{}/v1/forecast?latitude={}&longitude={}&current={}&temperature_unit=fahrenheit\
+         &wind_speed_unit=mph&precipitation_unit=inch&timeformat=unixtime",
+        keys.url.as_str().trim_end_matches('/'),
+        keys.latitude,
+        keys.longitude,
+        variables.join(","),
+    )
+}
+
+/// The API's own word about a refused request.
+pub(super) fn reason(body: &[u8]) -> Option<String> {
+    let answer: Json = serde_json::from_slice(body).ok()?;
+    decode::short_text(answer.get("reason")?.as_str()?).map(|reason| reason.to_string())
+}
+
+/// Reads an answer.
+///
+/// # Errors
+/// When the body is not JSON, is an error object, or lacks `current` or its time.
+pub(super) fn decode(body: &[u8]) -> Result<Reading, DecodeError> {
+    let answer = decode::json(body)?;
+    if answer.get("error") == Some(&Json::Bool(true)) {
+        let reason = reason(body).unwrap_or_else(|| "without a reason".to_owned());
+        return Err(DecodeError::new(format!("the service answered with an error: {reason}")));
+    }
+    let current = answer
+        .get("current")
+        .filter(|current| current.is_object())
+        .ok_or_else(|| DecodeError::new("the answer holds no current weather"))?;
+    let at = current
+        .get("time")
+        .and_then(Json::as_i64)
+        .filter(|seconds| *seconds > 0)
+        .and_then(|seconds| Timestamp::from_second(seconds).ok())
+        .ok_or_else(|| DecodeError::new("the current weather has no usable time"))?;
+    let units = answer.get("current_units");
+
+    let mut values: Vec<(FieldName, Value)> = Vec::with_capacity(FIELDS.len() + 1);
+    for (field, variable, usual) in FIELDS {
+        let unit = units.and_then(|units| units.get(variable)).and_then(Json::as_str);
+        let value = told(current.get(variable), unit, usual);
+        let conditions = (field == WEATHER_CODE).then(|| conditions(&value));
+        values.push((field.into(), value));
+        values.extend(conditions.map(|conditions| (CONDITIONS.into(), conditions)));
+    }
+    if values.iter().all(|(_, value)| value.datum.is_none()) {
+        return Err(DecodeError::new("the current weather holds none of the values asked for"));
+    }
+    Ok(Reading { observed: Observed { at, inferred: false }, values })
+}
+
+/// One value in the unit that the answer names, pressure in inches of mercury.
+fn told(raw: Option<&Json>, unit: Option<&str>, usual: Unit) -> Value {
+    let number = match decode::number(raw) {
+        Ok(number) => number,
+        Err(note) => return Value::missing(Some(usual), note),
+    };
+    match unit.and_then(named_unit) {
+        Some(Unit::Hectopascal) => {
+            let inches = units::hectopascals_to_inches_of_mercury(number);
+            Value::number(units::round_to(inches, 2), Unit::InchOfMercury)
+        }
+        Some(unit) => Value::number(number, unit),
+        None => Value::missing(Some(usual), "sent in an unknown unit"),
+    }
+}
+
+/// The unit as the API spells it.
+fn named_unit(name: &str) -> Option<Unit> {
+    Some(match name {
+        "°F" => Unit::Fahrenheit,
+        "°C" => Unit::Celsius,
+        "%" => Unit::Percent,
+        "mp/h" | "mph" => Unit::MilePerHour,
+        "km/h" => Unit::KilometrePerHour,
+        "m/s" => Unit::MetrePerSecond,
+        "°" => Unit::Degree,
+        "hPa" => Unit::Hectopascal,
+        "inch" => Unit::Inch,
+        "mm" => Unit::Millimetre,
+        "wmo code" => Unit::WmoCode,
+        _ => return None,
+    })
+}
+
+/// The weather code in words.
+fn conditions(code: &Value) -> Value {
+    let Some(Datum::Number(code)) = &code.datum else {
+        return Value::missing(None, "no weather code was sent");
+    };
+    match words(code.get()) {
+        Some(words) => Value::text(words),
+        None => Value::missing(None, "the weather code is not in the table"),
+    }
+}
+
+/// The codes of WMO table 4677 that Open-Meteo uses ("WMO Weather interpretation codes").
+fn words(code: f64) -> Option<&'static str> {
+    // A fraction is no code; the range makes the cast exact.
+    if code.fract() != 0.0 || !(0.0..=99.0).contains(&code) {
+        return None;
+    }
+    Some(match code as u8 {
+        0 => "Clear sky",
+        1 => "Mainly clear",
+        2 => "Partly cloudy",
+        3 => "Overcast",
+        45 => "Fog",
+        48 => "Depositing rime fog",
+        51 => "Light drizzle",
+        53 => "Moderate drizzle",
+        55 => "Dense drizzle",
+        56 => "Light freezing drizzle",
+        57 => "Dense freezing drizzle",
+        61 => "Slight rain",
+        63 => "Moderate rain",
+        65 => "Heavy rain",
+        66 => "Light freezing rain",
+        67 => "Heavy freezing rain",
+        71 => "Slight snowfall",
+        73 => "Moderate snowfall",
+        75 => "Heavy snowfall",
+        77 => "Snow grains",
+        80 => "Slight rain showers",
+        81 => "Moderate rain showers",
+        82 => "Violent rain showers",
+        85 => "Slight snow showers",
+        86 => "Heavy snow showers",
+        95 => "Thunderstorm",
+        96 => "Thunderstorm with slight hail",
+        99 => "Thunderstorm with heavy hail",
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const US: &str = r#"{"latitude":46.52,"longitude":6.64,"utc_offset_seconds":0,"timezone":"GMT",
+        "current_units":{"time":"unixtime","interval":"seconds","temperature_2m":"°F",
+        "relative_humidity_2m":"%","wind_speed_10m":"mp/h","wind_gusts_10m":"mp/h",
+        "wind_direction_10m":"°","surface_pressure":"hPa","precipitation":"inch",
+        "weather_code":"wmo code"},
+        "current":{"time":1760885100,"interval":900,"temperature_2m":52.2,
+        "relative_humidity_2m":71,"wind_speed_10m":5.8,"wind_gusts_10m":null,
+        "wind_direction_10m":210,"surface_pressure":1013.25,"precipitation":0.0,
+        "weather_code":3}}"#;
+
+    fn field(reading: &Reading, name: &str) -> Value {
+        reading.values.iter().find(|(field, _)| &**field == name).unwrap().1.clone()
+    }
+
+    #[test]
+    fn an_answer_in_us_units() {
+        let reading = decode(US.as_bytes()).unwrap();
+        let at = "2025-10-19T14:45:00Z".parse().unwrap();
+        assert_eq!(reading.observed, Observed { at, inferred: false });
+        let names: Vec<&str> = reading.values.iter().map(|(name, _)| &**name).collect();
+        assert_eq!(
+            names,
+            [
+                "temperature",
+                "humidity",
+                "wind_speed",
+                "wind_gust",
+                "wind_direction",
+                "pressure",
+                "rain",
+                "weather_code",
+                "conditions"
+            ]
+        );
+        for (name, value) in [
+            ("temperature", Value::number(52.2, Unit::Fahrenheit)),
+            ("humidity", Value::number(71.0, Unit::Percent)),
+            ("wind_speed", Value::number(5.8, Unit::MilePerHour)),
+            ("wind_gust", Value::missing(Some(Unit::MilePerHour), "sent as null")),
+            ("wind_direction", Value::number(210.0, Unit::Degree)),
+            ("pressure", Value::number(29.92, Unit::InchOfMercury)),
+            ("rain", Value::number(0.0, Unit::Inch)),
+            ("weather_code", Value::number(3.0, Unit::WmoCode)),
+            ("conditions", Value::text("Overcast")),
+        ] {
+            assert_eq!(field(&reading, name), value);
+        }
+    }
+
+    #[test]
+    fn the_units_are_read_and_not_assumed() {
+        let body = US
+            .replace("°F", "°C")
+            .replace(r#""wind_speed_10m":"mp/h""#, r#""wind_speed_10m":"kn""#)
+            .replace("\"inch\"", "\"mm\"");
+        let reading = decode(body.as_bytes()).unwrap();
+        assert_eq!(field(&reading, "temperature"), Value::number(52.2, Unit::Celsius));
+        assert_eq!(field(&reading, "rain"), Value::number(0.0, Unit::Millimetre));
+        assert_eq!(
+            field(&reading, "wind_speed"),
+            Value::missing(Some(Unit::MilePerHour), "sent in an unknown unit")
+        );
+    }
+
+    #[test]
+    fn a_partial_answer_has_notes() {
+        let body = br#"{"current_units":{"temperature_2m":"\u00b0C"},
+            "current":{"time":1760885100,"interval":900,"temperature_2m":11.2,"weather_code":98}}"#;
+        let reading = decode(body).unwrap();
+        assert_eq!(field(&reading, "temperature"), Value::number(11.2, Unit::Celsius));
+        for name in ["humidity", "pressure", "weather_code", "conditions"] {
+            let value = field(&reading, name);
+            assert!(value.datum.is_none() && value.note.is_some(), "{name}");
+        }
+    }
+
+    #[test]
+    fn codes_in_words() {
+        for (code, text) in [
+            (0.0, Some("Clear sky")),
+            (95.0, Some("Thunderstorm")),
+            (99.0, Some("Thunderstorm with heavy hail")),
+            (4.0, None),
+            (3.5, None),
+            (-1.0, None),
+            (300.0, None),
+        ] {
+            assert_eq!(words(code), text, "{code}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_weather() {
+        for (body, reason) in [
+            ("", "empty"),
+            ("<html>Bad gateway</html>", "not JSON"),
+            ("{}", "no current weather"),
+            (r#"{"current":[]}"#, "no current weather"),
+            (r#"{"current":{"temperature_2m":1}}"#, "no usable time"),
+            (r#"{"current":{"time":"2025-10-19T14:45","temperature_2m":1}}"#, "no usable time"),
+            (r#"{"current":{"time":1760885100}}"#, "none of the values"),
+            (r#"{"error":true,"reason":"Too busy"}"#, "Too busy"),
+            (&US[..US.len() - 2], "not JSON"),
+        ] {
+            let error = decode(body.as_bytes()).unwrap_err().to_string();
+            assert!(error.contains(reason), "{body}: {error}");
+        }
+    }
+
+    #[test]
+    fn the_request_names_place_variables_and_units() {
+        for base in ["https://api.open-meteo.com", "https://api.open-meteo.com/"] {
+            let keys = config::OpenMeteo { url: base.into(), latitude: 46.52, longitude: -6.64 };
+            assert_eq!(
+                url(&keys),
+                "https://api.open-meteo.com/v1/forecast?latitude=46.52&longitude=-6.64\
+                 &current=temperature_2m,relative_humidity_2m,wind_speed_10m,wind_gusts_10m,\
+                 wind_direction_10m,surface_pressure,precipitation,weather_code\
+                 &temperature_unit=fahrenheit&wind_speed_unit=mph&precipitation_unit=inch\
+                 &timeformat=unixtime"
+            );
+        }
+    }
+
+    #[test]
+    fn the_reason_of_a_refusal() {
+        assert_eq!(
+            reason(br#"{"error":true,"reason":"Latitude must be in range\n"}"#).as_deref(),
+            Some("Latitude must be in range")
+        );
+        assert_eq!(reason(b"<html>"), None);
+        assert_eq!(reason(br#"{"error":true}"#), None);
+    }
+}

@@ -1,0 +1,151 @@
+//! The life of one source's thread: wait, poll, report.
+
+use std::convert::Infallible;
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError};
+use jiff::Timestamp;
+
+use super::fetch::{Answer, FetchError, Fetcher, Request, Validators};
+use super::kind;
+use super::schedule::{Schedule, Verdict};
+use super::stats::{BEAT, Outcome, PollStats};
+use crate::board::{ErrorKind, PollError, Polled, Report, Reporter};
+use crate::config;
+
+/// One source with all that it takes to poll it.
+pub(super) struct Poller {
+    pub(super) source: config::Source,
+    pub(super) request: Request,
+    /// Makes a fetcher, at the start and after a panic that may have broken the last one.
+    pub(super) make_fetcher: Box<dyn Fn() -> Fetcher + Send>,
+    pub(super) schedule: Schedule,
+    pub(super) reporter: Reporter,
+    pub(super) stats: Arc<PollStats>,
+    /// Disconnected when the thread is to end.
+    pub(super) stop: Receiver<Infallible>,
+}
+
+/// What a poll came to, for the board and for the schedule.
+struct Polling {
+    outcome: Result<Polled, PollError>,
+    verdict: Verdict,
+    /// When the answer was complete, or the poll was given up.
+    at: Timestamp,
+}
+
+impl Poller {
+    pub(super) fn run(mut self) {
+        let mut fetcher = (self.make_fetcher)();
+        let mut validators = Validators::default();
+        let mut failing: Option<ErrorKind> = None;
+        let mut due = self.schedule.first();
+        while self.wait_until(due) {
+            let begun = Instant::now();
+            self.stats.begin();
+            // A defect in a decoder must cost one poll and not the source. What the closure
+            // touches is either replaced after a panic or assigned as a whole.
+            let polling = panic::catch_unwind(AssertUnwindSafe(|| {
+                poll(&self.source.kind, &self.request, &fetcher, &mut validators)
+            }))
+            .unwrap_or_else(|_| {
+                fetcher = (self.make_fetcher)();
+                panicked()
+            });
+            let now = Instant::now();
+            self.stats.end(outcome(&polling), now.duration_since(begun));
+            due = self.schedule.next(polling.verdict, now, fastrand::f64());
+            self.log(&polling, &mut failing, due.duration_since(now));
+            let report = Report {
+                source: self.source.name.clone(),
+                at: polling.at,
+                outcome: polling.outcome,
+                next_poll_at: wall_clock(due),
+            };
+            if !self.reporter.send(report) {
+                return;
+            }
+        }
+    }
+
+    /// Waits for that moment with signs of life; false when the thread is to end.
+    fn wait_until(&self, due: Instant) -> bool {
+        loop {
+            self.stats.beat();
+            let wake = due.min(Instant::now() + BEAT);
+            match self.stop.recv_deadline(wake) {
+                Ok(never) => match never {},
+                Err(RecvTimeoutError::Disconnected) => return false,
+                Err(RecvTimeoutError::Timeout) if Instant::now() >= due => return true,
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+        }
+    }
+
+    /// Tells when a source begins to fail, fails in another way, and recovers; the
+    /// repetitions in between are for those who debug.
+    fn log(&self, polling: &Polling, failing: &mut Option<ErrorKind>, wait: Duration) {
+        let (name, wait) = (&self.source.name, wait.as_secs());
+        match &polling.outcome {
+            Err(error) if *failing != Some(error.kind) => {
+                log::warn!("{name}: {error}; next poll in {wait} s");
+            }
+            Err(error) => log::debug!("{name}: still {error}; next poll in {wait} s"),
+            Ok(_) if failing.is_some() => log::info!("{name}: answers again"),
+            Ok(_) => log::debug!("{name}: polled; next poll in {wait} s"),
+        }
+        *failing = polling.outcome.as_ref().err().map(|error| error.kind);
+    }
+}
+
+/// One poll: ask, read the answer.
+fn poll(
+    kind: &config::Kind,
+    request: &Request,
+    fetcher: &Fetcher,
+    validators: &mut Validators,
+) -> Polling {
+    let answer = fetcher.fetch(request, validators);
+    let at = Timestamp::now();
+    match answer {
+        Ok(Answer::NotModified) => {
+            Polling { outcome: Ok(Polled::Unchanged), verdict: Verdict::Good, at }
+        }
+        Ok(Answer::Body { body, validators: new }) => match kind::decode(kind, &body, at) {
+            Ok(reading) => {
+                // Only now: a 304 must always mean the reading that the board holds.
+                *validators = new;
+                Polling { outcome: Ok(Polled::Reading(reading)), verdict: Verdict::Good, at }
+            }
+            Err(error) => failed(PollError::new(ErrorKind::Decode, error.to_string()).into(), at),
+        },
+        Err(error) => failed(error, at),
+    }
+}
+
+fn failed(FetchError { error, retry_after }: FetchError, at: Timestamp) -> Polling {
+    let slow_down = error.kind == ErrorKind::RateLimited || retry_after.is_some();
+    let verdict = if slow_down { Verdict::SlowDown(retry_after) } else { Verdict::Failed };
+    Polling { outcome: Err(error), verdict, at }
+}
+
+fn panicked() -> Polling {
+    let message = "a defect in this program; its log tells where";
+    failed(PollError::new(ErrorKind::Panic, message).into(), Timestamp::now())
+}
+
+fn outcome(polling: &Polling) -> Outcome {
+    match &polling.outcome {
+        Ok(Polled::Reading(_)) => Outcome::Ok,
+        Ok(Polled::Unchanged) => Outcome::NotModified,
+        Err(error) => Outcome::Failed(error.kind),
+    }
+}
+
+/// The moment by the wall clock as it is now set.
+fn wall_clock(due: Instant) -> Timestamp {
+    let wait = due.saturating_duration_since(Instant::now());
+    Timestamp::now().saturating_add(wait).unwrap_or(Timestamp::MAX)
+}

@@ -1,0 +1,388 @@
+//! The share page of a PTLevel tank sensor, `https://www.mypt.in/s/<share>`.
+//!
+//! An HTML page without an API behind it, read by an HTML tokenizer:
+//! - `span.inchLevel`: the depth of the water, inches, `49.09`;
+//! - `span.updated_on`: the age of the observation in words, `3 minutes, 20 seconds ago`;
+//! - a script that mentions `ptlevel`: the vendor's percentage, `level: 85`, a whole number.
+//!
+//! The page is renewed about every 15 minutes and answers 200 whether or not the
+//! sensor is alive, so the age is what matters: a page without both spans, or with
+//! an age that is not understood, is an error and no reading. The level and the
+//! volume are computed from the depth and the configured size of the tank. The
+//! sensor is good to 6 gallons, hence whole gallons and tenths of a percent.
+
+use std::sync::Arc;
+
+use html5gum::emitters::default::DefaultEmitter;
+use html5gum::{Token, Tokenizer};
+use jiff::Timestamp;
+
+use super::age;
+use super::decode::{self, DecodeError};
+use crate::board::{FieldName, Observed, Reading, Value};
+use crate::config;
+use crate::units::{Unit, round_to};
+
+/// Percentage points by which the vendor's whole-number level may differ from ours
+/// before the configured height is worth doubting.
+const LEVEL_TOLERANCE: f64 = 2.0;
+
+/// Reads a page.
+///
+/// # Errors
+/// When either span is missing or the age is not understood.
+pub(super) fn decode(
+    keys: &config::PtLevel,
+    body: &[u8],
+    fetched_at: Timestamp,
+) -> Result<Reading, DecodeError> {
+    if body.trim_ascii().is_empty() {
+        return Err(DecodeError::new("the page is empty"));
+    }
+    let page = Page::read(body);
+    let missing = |class: &str| DecodeError::new(format!("the page has no span.{class}"));
+    let depth = page.depth.ok_or_else(|| missing(DEPTH))?;
+    let age = page.age.ok_or_else(|| missing(AGE))?;
+    let age = age::parse(&age)
+        .ok_or_else(|| DecodeError::new(format!("the age in span.{AGE} is not understood")))?;
+    let at = fetched_at
+        .checked_sub(age)
+        .map_err(|_| DecodeError::new("the age of the observation is out of range"))?;
+    Ok(Reading {
+        observed: Observed { at, inferred: false },
+        values: values(keys, &depth, page.vendor_level),
+    })
+}
+
+fn values(keys: &config::PtLevel, depth: &str, vendor: Option<f64>) -> Vec<(FieldName, Value)> {
+    let (depth, level, volume) = match decode::clean_number(depth).filter(|inches| *inches >= 0.0) {
+        Some(inches) => {
+            let full = inches / keys.height;
+            let percent = full * 100.0;
+            let level = Value {
+                note: level_note(keys, inches, percent, vendor),
+                ..Value::number(round_to(percent, 1), Unit::Percent)
+            };
+            (Value::number(inches, Unit::Inch), level, volume(keys, full))
+        }
+        None => {
+            let depth = Value::missing(Some(Unit::Inch), "the page shows no usable depth");
+            match vendor {
+                Some(percent) => {
+                    let by_vendor = |value| Value {
+                        note: Some("from the vendor's percentage, as there is no depth".into()),
+                        ..value
+                    };
+                    let level = by_vendor(Value::number(percent, Unit::Percent));
+                    (depth, level, by_vendor(volume(keys, percent / 100.0)))
+                }
+                None => {
+                    let note = "the page shows neither depth nor percentage";
+                    let missing = |unit| Value::missing(Some(unit), note);
+                    (depth, missing(Unit::Percent), missing(Unit::UsGallon))
+                }
+            }
+        }
+    };
+    vec![("level".into(), level), ("depth".into(), depth), ("volume".into(), volume)]
+}
+
+fn volume(keys: &config::PtLevel, full: f64) -> Value {
+    Value::number(round_to(full * keys.capacity, 0), Unit::UsGallon)
+}
+
+/// What makes the computed level doubtful.
+fn level_note(
+    keys: &config::PtLevel,
+    inches: f64,
+    percent: f64,
+    vendor: Option<f64>,
+) -> Option<Arc<str>> {
+    if inches > keys.height {
+        return Some(format!("deeper than the configured height of {} in", keys.height).into());
+    }
+    let vendor = vendor.filter(|vendor| (vendor - percent).abs() > LEVEL_TOLERANCE)?;
+    Some(format!("the vendor shows {vendor} %; check the configured height").into())
+}
+
+/// The class of the span that holds the depth.
+const DEPTH: &str = "inchLevel";
+
+/// The class of the span that holds the age.
+const AGE: &str = "updated_on";
+
+/// What the page holds, as texts; the first of each counts.
+#[derive(Debug, Default, PartialEq)]
+struct Page {
+    depth: Option<String>,
+    age: Option<String>,
+    vendor_level: Option<f64>,
+}
+
+/// What text belongs to at a place in the page.
+enum Place {
+    Elsewhere,
+    Script(String),
+    /// In one of the two spans, that many further spans deep.
+    Span {
+        class: &'static str,
+        deep: usize,
+        text: String,
+    },
+}
+
+impl Page {
+    fn read(body: &[u8]) -> Page {
+        // Scripts hold `<` and quotes that are no tags; the emitter's switch makes
+        // the tokenizer read them as the raw text that they are.
+        let mut emitter = DefaultEmitter::default();
+        emitter.naively_switch_states(true);
+        let mut page = Page::default();
+        let mut place = Place::Elsewhere;
+        for token in Tokenizer::new_with_emitter(body, emitter) {
+            let Ok(token) = token;
+            place = page.step(place, token);
+        }
+        page
+    }
+
+    fn step(&mut self, place: Place, token: Token) -> Place {
+        match (place, token) {
+            (Place::Elsewhere, Token::StartTag(tag)) => match &tag.name[..] {
+                b"script" => Place::Script(String::new()),
+                b"span" => {
+                    let classes = tag.attributes.get(&b"class"[..]);
+                    match classes.and_then(|classes| wanted_class(&classes.value)) {
+                        Some(class) => Place::Span { class, deep: 0, text: String::new() },
+                        None => Place::Elsewhere,
+                    }
+                }
+                _ => Place::Elsewhere,
+            },
+            (Place::Script(text), Token::String(more)) => Place::Script(text + &lossy(&more)),
+            (Place::Script(text), Token::EndTag(_)) => {
+                self.vendor_level = self.vendor_level.or_else(|| vendor_level(&text));
+                Place::Elsewhere
+            }
+            (Place::Span { class, deep, text }, Token::String(more)) => {
+                Place::Span { class, deep, text: text + &lossy(&more) }
+            }
+            (Place::Span { class, deep, text }, Token::StartTag(tag))
+                if &tag.name[..] == b"span" =>
+            {
+                Place::Span { class, deep: deep + 1, text }
+            }
+            (Place::Span { class, deep, text }, Token::EndTag(tag)) if &tag.name[..] == b"span" => {
+                match deep.checked_sub(1) {
+                    Some(deep) => Place::Span { class, deep, text },
+                    None => {
+                        let slot = if class == DEPTH { &mut self.depth } else { &mut self.age };
+                        slot.get_or_insert_with(|| text.trim().to_owned());
+                        Place::Elsewhere
+                    }
+                }
+            }
+            (place, _) => place,
+        }
+    }
+}
+
+/// The class that we look for, if it is one of these.
+fn wanted_class(classes: &[u8]) -> Option<&'static str> {
+    [DEPTH, AGE].into_iter().find(|wanted| {
+        classes.split(u8::is_ascii_whitespace).any(|class| class == wanted.as_bytes())
+    })
+}
+
+fn lossy(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// The number after `level:` in a script that mentions `ptlevel`, if it is a percentage.
+fn vendor_level(script: &str) -> Option<f64> {
+    if !script.to_ascii_lowercase().contains("ptlevel") {
+        return None;
+    }
+    script.match_indices("level").find_map(|(at, word)| {
+        let part_of_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '$' | '-');
+        if script[..at].ends_with(part_of_name) {
+            return None;
+        }
+        let rest = script[at + word.len()..].trim_start_matches(['"', '\'']).trim_start();
+        let rest = rest.strip_prefix(':')?.trim_start().trim_start_matches(['"', '\'']);
+        let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
+        decode::clean_number(&rest[..end]).filter(|percent| (0.0..=100.0).contains(percent))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn keys() -> config::PtLevel {
+        config::PtLevel {
+            url: "https://www.mypt.in/s/share".into(),
+            height: 58.0,
+            capacity: 1400.0,
+        }
+    }
+
+    fn fetched() -> Timestamp {
+        "2026-01-31T17:20:01Z".parse().unwrap()
+    }
+
+    fn page(depth: &str, age: &str, level: &str) -> String {
+        format!(
+            r#"<!DOCTYPE html><html><head><title>Tank</title>
+            <script>if (1 < 2) {{ document.write("<span class='inchLevel'>1</span>") }}</script>
+            </head><body><!-- <span class="inchLevel">2</span> -->
+            <div class="inchLevel">3</div>
+            <p>Depth: <span class="big inchLevel"> {depth} </span> inches</p>
+            <p>Updated <span class='updated_on'>{age}</span></p>
+            <script>$('#tank').ptlevel({{ waterlevel: 7, level: {level}, height: 58 }});</script>
+            <span class="inchLevel">4</span></body></html>"#
+        )
+    }
+
+    fn read(page: &str) -> Result<Reading, DecodeError> {
+        decode(&keys(), page.as_bytes(), fetched())
+    }
+
+    fn noted(number: f64, unit: Unit, note: &str) -> Value {
+        Value { note: Some(note.into()), ..Value::number(number, unit) }
+    }
+
+    #[test]
+    fn the_original_tank() {
+        let reading = read(&page("49.09", "3 minutes, 20 seconds ago", "85")).unwrap();
+        let at = "2026-01-31T17:16:41Z".parse().unwrap();
+        assert_eq!(reading.observed, Observed { at, inferred: false });
+        assert_eq!(
+            reading.values,
+            [
+                ("level".into(), Value::number(84.6, Unit::Percent)),
+                ("depth".into(), Value::number(49.09, Unit::Inch)),
+                ("volume".into(), Value::number(1185.0, Unit::UsGallon)),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_dead_sensor_is_days_old() {
+        for (age, seconds) in [("4 days, 1 hour ago", 349_200), ("just now", 0)] {
+            let reading = read(&page("49.09", age, "85")).unwrap();
+            let at = fetched().checked_sub(Duration::from_secs(seconds)).unwrap();
+            assert_eq!(reading.observed.at, at);
+        }
+    }
+
+    #[test]
+    fn depths_and_what_follows_from_them() {
+        let missing = |unit, note: &str| Value::missing(Some(unit), note);
+        let by_vendor = "from the vendor's percentage, as there is no depth";
+        for (depth, vendor, level, volume) in [
+            ("0", "0", Value::number(0.0, Unit::Percent), Value::number(0.0, Unit::UsGallon)),
+            (
+                "58",
+                "100",
+                Value::number(100.0, Unit::Percent),
+                Value::number(1400.0, Unit::UsGallon),
+            ),
+            (
+                "60",
+                "100",
+                noted(103.4, Unit::Percent, "deeper than the configured height of 58 in"),
+                Value::number(1448.0, Unit::UsGallon),
+            ),
+            (
+                "29",
+                "85",
+                noted(50.0, Unit::Percent, "the vendor shows 85 %; check the configured height"),
+                Value::number(700.0, Unit::UsGallon),
+            ),
+            (
+                "29",
+                "none",
+                Value::number(50.0, Unit::Percent),
+                Value::number(700.0, Unit::UsGallon),
+            ),
+            (
+                "--",
+                "85",
+                noted(85.0, Unit::Percent, by_vendor),
+                noted(1190.0, Unit::UsGallon, by_vendor),
+            ),
+            (
+                "-1",
+                "null",
+                missing(Unit::Percent, "the page shows neither depth nor percentage"),
+                missing(Unit::UsGallon, "the page shows neither depth nor percentage"),
+            ),
+            (
+                "",
+                "850",
+                missing(Unit::Percent, "the page shows neither depth nor percentage"),
+                missing(Unit::UsGallon, "the page shows neither depth nor percentage"),
+            ),
+        ] {
+            let reading = read(&page(depth, "just now", vendor)).unwrap();
+            assert_eq!(reading.values[0].1, level, "{depth}");
+            assert_eq!(reading.values[2].1, volume, "{depth}");
+        }
+    }
+
+    #[test]
+    fn a_page_without_the_spans_is_an_error() {
+        let whole = page("49.09", "just now", "85");
+        for (page, reason) in [
+            (String::new(), "empty"),
+            ("<html><body><h1>We'll be back soon</h1></body></html>".to_owned(), "inchLevel"),
+            (r#"{"error":"no such share"}"#.to_owned(), "inchLevel"),
+            (whole.replace("updated_on", "updated"), "updated_on"),
+            (whole.replace("inchLevel", "cmLevel"), "inchLevel"),
+            (whole[..whole.find("</span> inches").unwrap()].to_owned(), "inchLevel"),
+            (whole.replace("just now", "a while ago"), "not understood"),
+            (whole.replace("just now", ""), "not understood"),
+            (whole.replace("just now", "400000 years ago"), "out of range"),
+        ] {
+            let error = read(&page).unwrap_err().to_string();
+            assert!(error.contains(reason), "{error}");
+        }
+    }
+
+    #[test]
+    fn markup_within_a_span_and_entities() {
+        let page = concat!(
+            "<SPAN CLASS=inchLevel><b>49</b><span>.0</span>9</SPAN>",
+            "<span class=updated_on>2&nbsp;hours, <i>5 minutes</i> ago</span>"
+        );
+        let read = Page::read(page.as_bytes());
+        assert_eq!(read.depth.as_deref(), Some("49.09"));
+        assert_eq!(age::parse(&read.age.unwrap()), Some(Duration::from_secs(7500)));
+    }
+
+    #[test]
+    fn the_vendors_percentage() {
+        for (script, level) in [
+            ("$('#x').ptlevel({level: 85})", Some(85.0)),
+            ("PTLevel.draw({'level':'42.5'})", Some(42.5)),
+            ("ptlevel({ waterlevel: 5, inch_level: 6 })", None),
+            ("ptlevel({level: -5})", None),
+            ("chart({level: 85})", None),
+            ("ptlevel: 9, level : 12", Some(12.0)),
+        ] {
+            assert_eq!(vendor_level(script), level, "{script}");
+        }
+    }
+
+    #[test]
+    fn hostile_bytes_do_no_harm() {
+        for body in
+            [&b"\xff\xfe<span class=inchLevel>\xff"[..], b"<", b"<script>", b"</span></span>"]
+        {
+            assert!(decode(&keys(), body, fetched()).is_err());
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! A fake upstream: one thread that hands each connection to a script.
+
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+/// Ends with the test.
+pub(super) struct Upstream {
+    pub(super) address: SocketAddr,
+    stopped: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Upstream {
+    /// Hands each connection to the script, one after the other. A script must end when
+    /// its client leaves.
+    pub(super) fn new(mut script: impl FnMut(TcpStream) + Send + 'static) -> Upstream {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let address = listener.local_addr().unwrap();
+        let stopped = Arc::new(AtomicBool::new(false));
+        let thread = {
+            let stopped = stopped.clone();
+            thread::spawn(move || {
+                for stream in listener.incoming() {
+                    if stopped.load(Ordering::SeqCst) {
+                        return;
+                    }
+                    script(stream.unwrap());
+                }
+            })
+        };
+        Upstream { address, stopped, thread: Some(thread) }
+    }
+
+    /// Reads a request and writes that answer, again and again.
+    pub(super) fn answering(answer: impl Into<Vec<u8>>) -> Upstream {
+        let answer = answer.into();
+        Upstream::new(move |mut stream| {
+            head(&mut stream);
+            // The client may have seen enough.
+            let _ = stream.write_all(&answer);
+        })
+    }
+
+    pub(super) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+}
+
+impl Drop for Upstream {
+    fn drop(&mut self) {
+        self.stopped.store(true, Ordering::SeqCst);
+        // Wakes the accept.
+        let _ = TcpStream::connect(self.address);
+        let ended = self.thread.take().unwrap().join();
+        if !thread::panicking() {
+            ended.unwrap();
+        }
+    }
+}
+
+/// The request's head as text.
+pub(super) fn head(stream: &mut TcpStream) -> String {
+    let mut head = Vec::new();
+    let mut byte = [0];
+    while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).is_ok_and(|n| n == 1) {
+        head.push(byte[0]);
+    }
+    String::from_utf8(head).unwrap()
+}
+
+/// Holds the connection and says nothing until the client leaves.
+pub(super) fn hold(mut stream: TcpStream) {
+    let mut bytes = [0; 1024];
+    while stream.read(&mut bytes).is_ok_and(|n| n > 0) {}
+}
+
+/// Sends the byte again and again, slowly, until the client leaves.
+pub(super) fn drip(mut stream: TcpStream, byte: u8) {
+    // The read that waits for the client to leave sets the pace.
+    stream.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
+    let mut bytes = [0; 1024];
+    while stream.write_all(&[byte]).is_ok() {
+        match stream.read(&mut bytes) {
+            Ok(0) => return,
+            Err(error) if !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                return;
+            }
+            _ => {}
+        }
+    }
+}

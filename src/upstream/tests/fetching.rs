@@ -1,0 +1,373 @@
+//! One exchange: every way to hurt the client ends in its own kind of error, in time.
+
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use ureq::http::header::{ACCEPT, HeaderValue};
+
+use super::fake::{Upstream, drip, head, hold};
+use crate::board::ErrorKind;
+use crate::upstream::fetch::{Answer, FetchError, Fetcher, MAX_BODY, Request, Validators};
+use crate::upstream::resolve::{Lookup, SourceResolver};
+use crate::upstream::tls;
+
+/// The total bound in these tests.
+const TIMEOUT: Duration = Duration::from_millis(400);
+
+/// Far more than the total bound and far less than for ever.
+const BOUND: Duration = Duration::from_secs(10);
+
+fn fetcher(timeout: Duration) -> Fetcher {
+    let nobody: &[&[u8]] = &[];
+    let tls = tls::trusting(nobody.iter().copied());
+    Fetcher::new(timeout, "pumphouse-web/test", tls, SourceResolver::system("x"))
+}
+
+fn request(url: String) -> Request {
+    Request {
+        url,
+        headers: vec![(ACCEPT, HeaderValue::from_static("application/json"))],
+        conditional: false,
+        reason: |body| String::from_utf8(body.to_vec()).ok(),
+    }
+}
+
+/// An exchange with ample time.
+fn fetch(url: String) -> Result<Answer, FetchError> {
+    fetcher(BOUND).fetch(&request(url), &Validators::default())
+}
+
+fn body(url: String) -> Vec<u8> {
+    match fetch(url).unwrap() {
+        Answer::Body { body, .. } => body,
+        Answer::NotModified => panic!("not asked conditionally"),
+    }
+}
+
+fn kind(result: Result<Answer, FetchError>) -> ErrorKind {
+    result.unwrap_err().error.kind
+}
+
+/// The upstream makes the exchange end at its total bound.
+fn times_out(upstream: &Upstream, scheme: &str) {
+    let begun = Instant::now();
+    let url = format!("{scheme}://{}/s/secret", upstream.address);
+    let error = fetcher(TIMEOUT).fetch(&request(url), &Validators::default()).unwrap_err().error;
+    assert_eq!(error.kind, ErrorKind::Timeout, "{error}");
+    assert_eq!(error.message, "no complete answer within 0.4 s");
+    assert!(begun.elapsed() < BOUND);
+}
+
+#[test]
+fn a_good_answer_and_the_request_that_got_it() {
+    let (seen, requests) = crossbeam_channel::unbounded();
+    let upstream = Upstream::new(move |mut stream| {
+        seen.send(head(&mut stream)).unwrap();
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi").unwrap();
+    });
+    assert_eq!(body(upstream.url("/a?b=c")), b"hi");
+    let request = requests.recv().unwrap().to_ascii_lowercase();
+    for line in [
+        "get /a?b=c http/1.1\r\n",
+        "\r\nuser-agent: pumphouse-web/test\r\n",
+        "\r\naccept: application/json\r\n",
+        "\r\naccept-encoding: gzip\r\n",
+    ] {
+        assert!(request.contains(line), "{request}");
+    }
+}
+
+#[test]
+fn accepts_and_never_sends() {
+    times_out(&Upstream::new(hold), "http");
+}
+
+#[test]
+fn tls_that_stalls_in_the_handshake() {
+    times_out(&Upstream::new(hold), "https");
+}
+
+#[test]
+fn a_head_that_never_ends() {
+    let upstream = Upstream::new(|mut stream| {
+        stream.write_all(b"HTTP/1.1 200 OK\r\nX: ").unwrap();
+        drip(stream, b'x');
+    });
+    times_out(&upstream, "http");
+}
+
+#[test]
+fn a_body_that_drips() {
+    let upstream = Upstream::new(|mut stream| {
+        stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").unwrap();
+        drip(stream, b'x');
+    });
+    times_out(&upstream, "http");
+}
+
+#[test]
+fn redirects_share_one_bound() {
+    // Each is answered within the bound. With a bound for each, the last error would be
+    // that there are too many of them.
+    let upstream = Upstream::new(|mut stream| {
+        head(&mut stream);
+        stream.set_read_timeout(Some(TIMEOUT * 3 / 4)).unwrap();
+        let _ = stream.read(&mut [0]);
+        let _ = stream.write_all(b"HTTP/1.1 302 Found\r\nLocation: /\r\n\r\n");
+    });
+    times_out(&upstream, "http");
+}
+
+#[test]
+fn a_body_over_the_cap() {
+    let endless = Upstream::new(|mut stream| {
+        head(&mut stream);
+        let mut more = stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n");
+        while more.is_ok() {
+            more = stream.write_all(&[b'x'; 65_536]);
+        }
+    });
+    assert_eq!(kind(fetch(endless.url("/"))), ErrorKind::TooLarge);
+
+    let announced = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", MAX_BODY + 1);
+    assert_eq!(kind(fetch(Upstream::answering(announced).url("/"))), ErrorKind::TooLarge);
+
+    let mut largest = b"HTTP/1.1 200 OK\r\n\r\n".to_vec();
+    largest.resize(largest.len() + MAX_BODY as usize, b'x');
+    assert_eq!(body(Upstream::answering(largest).url("/")).len() as u64, MAX_BODY);
+}
+
+#[test]
+fn a_head_over_the_cap() {
+    let answer = format!("HTTP/1.1 200 OK\r\nX: {}\r\n\r\n", "x".repeat(100_000));
+    assert_eq!(kind(fetch(Upstream::answering(answer).url("/"))), ErrorKind::TooLarge);
+}
+
+fn gzipped(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+#[test]
+fn compressed_answers_and_a_bomb() {
+    let answer = |packed: &[u8]| {
+        let mut answer = format!(
+            "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {}\r\n\r\n",
+            packed.len()
+        )
+        .into_bytes();
+        answer.extend_from_slice(packed);
+        Upstream::answering(answer)
+    };
+    assert_eq!(body(answer(&gzipped(b"small")).url("/")), b"small");
+    let bomb = gzipped(&vec![0; 32 * 1024 * 1024]);
+    assert!((bomb.len() as u64) < MAX_BODY);
+    assert_eq!(kind(fetch(answer(&bomb).url("/"))), ErrorKind::TooLarge);
+    assert_eq!(kind(fetch(answer(b"no gzip at all").url("/"))), ErrorKind::Decode);
+}
+
+#[test]
+fn connections_that_break() {
+    let closed_mid_body =
+        Upstream::answering("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nten bytes.");
+    assert_eq!(kind(fetch(closed_mid_body.url("/"))), ErrorKind::Connect);
+
+    let reset_mid_body = Upstream::new(|mut stream| {
+        head(&mut stream);
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nten bytes.").unwrap();
+        // Closing without lingering sends a reset.
+        socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap();
+    });
+    assert_eq!(kind(fetch(reset_mid_body.url("/"))), ErrorKind::Connect);
+
+    let closed_at_once = Upstream::new(drop);
+    assert_eq!(kind(fetch(closed_at_once.url("/"))), ErrorKind::Connect);
+
+    // Bound and not listening: the port is ours, and nobody answers on it.
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    let port = socket.local_addr().unwrap().as_socket().unwrap().port();
+    assert_eq!(kind(fetch(format!("http://127.0.0.1:{port}/"))), ErrorKind::Connect);
+}
+
+#[test]
+fn what_is_not_http() {
+    for garbage in ["SSH-2.0-OpenSSH_9.2\r\n\r\n", "HTTP/9.9 ok\r\n\r\n"] {
+        assert_eq!(kind(fetch(Upstream::answering(garbage).url("/"))), ErrorKind::Http);
+    }
+}
+
+#[test]
+fn redirects() {
+    for (location, message) in [
+        ("http://elsewhere.test/s?token=secret", "elsewhere.test"),
+        ("/again", "more than 3 redirects"),
+        ("", "without a usable address"),
+    ] {
+        let answer =
+            format!("HTTP/1.1 302 Found\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n");
+        let error = fetch(Upstream::answering(answer).url("/s/secret")).unwrap_err().error;
+        assert_eq!(error.kind, ErrorKind::Http, "{location}");
+        assert!(error.message.contains(message), "{error}");
+        assert!(!error.message.contains("secret"), "{error}");
+    }
+    let upstream = Upstream::new(|mut stream| {
+        let answer: &[u8] = if head(&mut stream).starts_with("GET /there ") {
+            b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
+        } else {
+            b"HTTP/1.1 307 Temporary Redirect\r\nLocation: there\r\nContent-Length: 0\r\n\r\n"
+        };
+        stream.write_all(answer).unwrap();
+    });
+    assert_eq!(body(upstream.url("/here")), b"hi");
+}
+
+#[test]
+fn statuses() {
+    for (status, header, expected, wait) in [
+        ("429 Too Many Requests", "Retry-After: 120", ErrorKind::RateLimited, Some(120)),
+        ("429 Too Many Requests", "X: y", ErrorKind::RateLimited, None),
+        ("429 Too Many Requests", "Retry-After: soon", ErrorKind::RateLimited, None),
+        (
+            "503 Service Unavailable",
+            "Retry-After: Tue, 31 Dec 2199 23:59:59 GMT",
+            ErrorKind::RateLimited,
+            Some(3600),
+        ),
+        ("503 Service Unavailable", "X: y", ErrorKind::Http, None),
+        ("500 Internal Server Error", "Retry-After: 5", ErrorKind::Http, Some(5)),
+        ("404 Not Found", "X: y", ErrorKind::Http, None),
+        ("304 Not Modified", "X: not asked for", ErrorKind::Http, None),
+        ("300 Multiple Choices", "Location: /", ErrorKind::Http, None),
+    ] {
+        let upstream = Upstream::answering(format!("HTTP/1.1 {status}\r\n{header}\r\n\r\n"));
+        let error = fetch(upstream.url("/")).unwrap_err();
+        assert_eq!(error.error.kind, expected, "{status}");
+        assert_eq!(error.retry_after, wait.map(Duration::from_secs), "{status} {header}");
+        assert!(error.error.message.contains(status), "{}", error.error);
+    }
+}
+
+#[test]
+fn the_reason_of_a_refusal_is_told() {
+    let upstream =
+        Upstream::answering("HTTP/1.1 400 Bad Request\r\nContent-Length: 8\r\n\r\nlatitude");
+    let error = fetch(upstream.url("/")).unwrap_err().error;
+    assert_eq!(error.message, "the answer was 400 Bad Request: latitude");
+}
+
+#[test]
+fn an_unchanged_answer() {
+    let upstream = Upstream::new(|mut stream| {
+        let head = head(&mut stream).to_ascii_lowercase();
+        let known = head.contains("if-none-match: \"v1\"")
+            && head.contains("if-modified-since: sat, 31 jan 2026 17:16:00 gmt");
+        let answer: &[u8] = if known {
+            b"HTTP/1.1 304 Not Modified\r\nETag: \"v1\"\r\n\r\n"
+        } else {
+            b"HTTP/1.1 200 OK\r\nETag: \"v1\"\r\nLast-Modified: Sat, 31 Jan 2026 17:16:00 GMT\r\n\
+              Content-Length: 2\r\n\r\nhi"
+        };
+        stream.write_all(answer).unwrap();
+    });
+    let request = Request { conditional: true, ..request(upstream.url("/")) };
+    let fetcher = fetcher(BOUND);
+    let Answer::Body { validators, .. } = fetcher.fetch(&request, &Validators::default()).unwrap()
+    else {
+        panic!("nothing was known yet");
+    };
+    assert!(matches!(fetcher.fetch(&request, &validators), Ok(Answer::NotModified)));
+    let unconditional = Request { conditional: false, ..request };
+    assert!(matches!(fetcher.fetch(&unconditional, &validators), Ok(Answer::Body { .. })));
+}
+
+/// An upstream with a certificate for that name, and the fetcher that trusts it.
+fn tls_upstream(name: &str) -> (Upstream, Fetcher) {
+    let made = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
+    let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key)
+        .unwrap();
+    let config = Arc::new(config);
+    let upstream = Upstream::new(move |stream| {
+        let connection = rustls::ServerConnection::new(config.clone()).unwrap();
+        let mut tls = rustls::StreamOwned::new(connection, stream);
+        let mut some = [0; 1024];
+        // A client that refuses the certificate leaves before it asks.
+        if tls.read(&mut some).is_ok() {
+            let _ = tls.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi");
+            let _ = tls.flush();
+        }
+    });
+    let trusted: &[&[u8]] = &[made.cert.der()];
+    let tls = tls::trusting(trusted.iter().copied());
+    let to_upstream: Lookup = {
+        let address = upstream.address;
+        Arc::new(move |_, _| Ok(vec![address]))
+    };
+    let fetcher = Fetcher::new(BOUND, "test", tls, SourceResolver::new("x", to_upstream));
+    (upstream, fetcher)
+}
+
+#[test]
+fn certificates() {
+    let (upstream, trusting) = tls_upstream("sensor.test");
+    let url = |host: &str| format!("https://{host}:{}/", upstream.address.port());
+    let ask =
+        |fetcher: &Fetcher, host: &str| fetcher.fetch(&request(url(host)), &Validators::default());
+    assert!(ask(&trusting, "sensor.test").is_ok());
+    assert_eq!(kind(ask(&trusting, "other.test")), ErrorKind::Tls);
+    assert_eq!(kind(ask(&fetcher(BOUND), "127.0.0.1")), ErrorKind::Tls);
+}
+
+#[test]
+fn tls_to_a_plain_port() {
+    let upstream = Upstream::new(|mut stream: TcpStream| {
+        let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
+        hold(stream);
+    });
+    let url = format!("https://{}/", upstream.address);
+    assert_eq!(kind(fetch(url)), ErrorKind::Tls);
+}
+
+/// How many threads of this process have that name (of which Linux keeps 15 bytes).
+#[cfg(target_os = "linux")]
+fn threads(name: &str) -> usize {
+    std::fs::read_dir("/proc/self/task")
+        .unwrap()
+        .filter_map(|task| std::fs::read_to_string(task.unwrap().path().join("comm")).ok())
+        .filter(|comm| comm.trim_end() == name)
+        .count()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn names_that_are_never_resolved_hold_one_thread() {
+    let (release, hang) = crossbeam_channel::bounded::<()>(0);
+    let lookup = move |_: &str, port| {
+        let _ = hang.recv();
+        Ok(vec![SocketAddr::from(([127, 0, 0, 1], port))])
+    };
+    let nobody: &[&[u8]] = &[];
+    let tls = tls::trusting(nobody.iter().copied());
+    let resolver = SourceResolver::new("silent", Arc::new(lookup));
+    let fetcher = Fetcher::new(Duration::from_millis(200), "test", tls, resolver);
+    let begun = Instant::now();
+    for _ in 0..4 {
+        let request = request("http://sensor.test/".to_owned());
+        let error = fetcher.fetch(&request, &Validators::default()).unwrap_err().error;
+        assert_eq!(error.kind, ErrorKind::Dns, "{error}");
+        assert_eq!(threads("pw-dns-silent"), 1);
+    }
+    assert!(begun.elapsed() < BOUND);
+    drop(release);
+}

@@ -1,0 +1,215 @@
+//! Whole pollers: from the upstream to the board's snapshot.
+
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::fake::{Upstream, head, hold};
+use crate::board::{
+    Board, BoardReader, ErrorKind, Reporter, ServiceInfo, Snapshot, SourceInfo, State,
+};
+use crate::config::{Json, JsonTime, JsonValue, Kind, Source, TimeFormat};
+use crate::units::Unit;
+use crate::upstream::fetch::{Fetcher, Request};
+use crate::upstream::poller::Poller;
+use crate::upstream::resolve::SourceResolver;
+use crate::upstream::schedule::Schedule;
+use crate::upstream::{Outcome, Phase, PollStats, Pollers, tls};
+
+fn source(name: &str, url: String) -> Source {
+    let level = JsonValue {
+        name: "level".into(),
+        pointer: "/level".into(),
+        unit: Some(Unit::Percent),
+        scale: 1.0,
+        offset: 0.0,
+        min: None,
+        max: None,
+    };
+    let observed_at = JsonTime { pointer: "/at".into(), format: TimeFormat::Unix };
+    Source {
+        name: name.into(),
+        title: name.into(),
+        interval: Duration::from_millis(20),
+        timeout: Duration::from_secs(10),
+        stale_after: Duration::from_secs(3600),
+        kind: Kind::Json(Json { url, values: vec![level], observed_at: Some(observed_at) }),
+    }
+}
+
+fn board(sources: &[Source]) -> (Board, BoardReader, Reporter) {
+    let service =
+        ServiceInfo { name: "test", version: "0", started_at: jiff::Timestamp::UNIX_EPOCH };
+    Board::start(sources.iter().map(SourceInfo::from).collect(), service).unwrap()
+}
+
+fn start(sources: &[Source], reporter: &Reporter) -> Pollers {
+    let nobody: &[&[u8]] = &[];
+    let tls = tls::trusting(nobody.iter().copied());
+    Pollers::start_with(sources, reporter, "test", &tls, &SourceResolver::system).unwrap()
+}
+
+/// Looks until the snapshot is as wanted, or for far longer than that may take.
+fn until(reader: &BoardReader, wanted: impl Fn(&Snapshot) -> bool) -> Arc<Snapshot> {
+    let begun = Instant::now();
+    loop {
+        let snapshot = reader.load();
+        if wanted(&snapshot) {
+            return snapshot;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(60), "{snapshot:?}");
+        thread::yield_now();
+    }
+}
+
+fn answer(level: u32) -> Vec<u8> {
+    let at = jiff::Timestamp::now().as_second();
+    let body = format!("{{\"level\":{level},\"at\":{at}}}");
+    format!("HTTP/1.1 200 OK\r\nETag: \"{level}\"\r\nContent-Length: {}\r\n\r\n{body}", body.len())
+        .into_bytes()
+}
+
+#[test]
+fn readings_failures_and_recovery_reach_the_board() {
+    let mut polls = 0;
+    let upstream = Upstream::new(move |mut stream| {
+        let conditional = head(&mut stream).to_ascii_lowercase().contains("if-none-match: \"1\"");
+        polls += 1;
+        let answer = match polls {
+            1 => answer(1),
+            2 if conditional => b"HTTP/1.1 304 Not Modified\r\n\r\n".to_vec(),
+            3 => b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nnope".to_vec(),
+            _ => answer(2),
+        };
+        stream.write_all(&answer).unwrap();
+    });
+    let sources = [source("tank", upstream.url("/"))];
+    let (_board, reader, reporter) = board(&sources);
+    let pollers = start(&sources, &reporter);
+    let stats = pollers.stats()[0].clone();
+    let level = |snapshot: &Snapshot| {
+        let value = snapshot.sources[0].values().first().map(|(_, value)| value.clone());
+        serde_json::to_string(&value).unwrap()
+    };
+    until(&reader, |snapshot| level(snapshot).contains("2.0"));
+    drop(pollers);
+    assert!(stats.count(Outcome::Ok) >= 2);
+    assert_eq!(stats.count(Outcome::NotModified), 1);
+    assert_eq!(stats.count(Outcome::Failed(ErrorKind::Decode)), 1);
+    assert!(stats.durations().count >= 4);
+    assert_eq!(stats.phase().0, Phase::Waiting);
+    let view = &reader.load().sources[0];
+    assert_eq!((view.state, &view.error), (State::Fresh, &None));
+    assert!(view.next_poll_at.is_some());
+}
+
+#[test]
+fn a_failing_source_keeps_its_values_and_does_not_disturb_the_others() {
+    let silent = Upstream::new(hold);
+    let mut first = true;
+    let failing = Upstream::new(move |mut stream| {
+        head(&mut stream);
+        let broken = b"HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n".to_vec();
+        let answer = if std::mem::take(&mut first) { answer(7) } else { broken };
+        stream.write_all(&answer).unwrap();
+    });
+    let well = Upstream::new(|mut stream| {
+        head(&mut stream);
+        stream.write_all(&answer(9)).unwrap();
+    });
+    let mut sources = [
+        source("silent", silent.url("/")),
+        source("failing", failing.url("/")),
+        source("well", well.url("/")),
+    ];
+    sources[0].timeout = Duration::from_millis(300);
+    let (_board, reader, reporter) = board(&sources);
+    let _pollers = start(&sources, &reporter);
+    let snapshot = until(&reader, |snapshot| {
+        let failures = |source: usize| {
+            snapshot.sources[source].error.as_ref().map_or(0, |error| error.failures)
+        };
+        failures(0) >= 2 && failures(1) >= 2
+    });
+    let [silent, failing, well] = &snapshot.sources[..] else { panic!("three sources") };
+    assert_eq!(silent.state, State::Waiting);
+    assert_eq!(silent.error.as_ref().unwrap().kind, ErrorKind::Timeout);
+    assert_eq!(failing.state, State::Fresh);
+    assert_eq!(failing.error.as_ref().unwrap().kind, ErrorKind::Http);
+    assert_eq!(failing.values().len(), 1);
+    assert_eq!((well.state, &well.error), (State::Fresh, &None));
+}
+
+#[test]
+fn a_panic_costs_one_poll() {
+    let mut polls = 0;
+    let upstream = Upstream::new(move |mut stream| {
+        head(&mut stream);
+        polls += 1;
+        let bad = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 3\r\n\r\nbad".to_vec();
+        stream.write_all(&if polls == 1 { bad } else { answer(5) }).unwrap();
+    });
+    let source = source("tank", upstream.url("/"));
+    let (_board, reader, reporter) = board(std::slice::from_ref(&source));
+    let (stop, stopped) = crossbeam_channel::bounded(0);
+    let stats = Arc::new(PollStats::new(source.name.clone(), source.timeout));
+    let poller = Poller {
+        request: Request {
+            url: upstream.url("/"),
+            headers: Vec::new(),
+            conditional: false,
+            reason: |_| panic!("a defect, made for this test"),
+        },
+        make_fetcher: Box::new(|| {
+            let nobody: &[&[u8]] = &[];
+            let tls = tls::trusting(nobody.iter().copied());
+            Fetcher::new(Duration::from_secs(10), "test", tls, SourceResolver::system("x"))
+        }),
+        schedule: Schedule::new(source.interval, 0, Instant::now()),
+        reporter,
+        stats: stats.clone(),
+        stop: stopped,
+        source,
+    };
+    let thread = thread::spawn(move || poller.run());
+    until(&reader, |snapshot| snapshot.sources[0].state == State::Fresh);
+    drop(stop);
+    thread.join().unwrap();
+    assert_eq!(stats.count(Outcome::Failed(ErrorKind::Panic)), 1);
+    assert!(stats.count(Outcome::Ok) >= 1);
+}
+
+#[test]
+fn a_stop_does_not_wait_for_polls_in_flight() {
+    let (asked, asking) = crossbeam_channel::unbounded::<SocketAddr>();
+    let upstream = Upstream::new(move |stream| {
+        asked.send(stream.peer_addr().unwrap()).unwrap();
+        hold(stream);
+    });
+    let mut sources = [source("silent", upstream.url("/"))];
+    // Far longer than the stop may take, but not so long as to hold up the test's end.
+    sources[0].timeout = Duration::from_secs(5);
+    let (_board, _, reporter) = board(&sources);
+    let pollers = start(&sources, &reporter);
+    asking.recv().unwrap();
+    assert_eq!(pollers.stats()[0].phase().0, Phase::Polling);
+    let begun = Instant::now();
+    drop(pollers);
+    assert!(begun.elapsed() < Duration::from_secs(4));
+}
+
+#[test]
+fn waiting_pollers_end_at_once_and_are_joined() {
+    let upstream = Upstream::answering(answer(1));
+    let mut sources = [source("tank", upstream.url("/"))];
+    sources[0].interval = Duration::from_secs(3600);
+    let (_board, reader, reporter) = board(&sources);
+    let pollers = start(&sources, &reporter);
+    until(&reader, |snapshot| snapshot.sources[0].state == State::Fresh);
+    let stats = pollers.stats()[0].clone();
+    drop(pollers);
+    // The thread held the other handles.
+    assert_eq!(Arc::strong_count(&stats), 1);
+}
