@@ -33,11 +33,7 @@ impl From<&config::Source> for SourceInfo {
         SourceInfo {
             name: source.name.clone(),
             title: source.title.clone(),
-            kind: match source.kind {
-                config::Kind::PtLevel(_) => "ptlevel",
-                config::Kind::OpenMeteo(_) => "open-meteo",
-                config::Kind::Json(_) => "json",
-            },
+            kind: source.kind.as_str(),
             stale_after: source.stale_after,
         }
     }

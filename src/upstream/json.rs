@@ -130,7 +130,13 @@ mod tests {
     }
 
     fn keys(values: Vec<JsonValue>, observed_at: Option<JsonTime>) -> config::Json {
-        config::Json { url: "http://127.0.0.1/".into(), values, observed_at }
+        config::Json {
+            url: "http://127.0.0.1/".parse().unwrap(),
+            headers: Vec::new(),
+            credentials: None,
+            values,
+            observed_at,
+        }
     }
 
     fn one(value: JsonValue, body: &str) -> Value {

@@ -1,13 +1,14 @@
 //! What is particular to each kind of upstream: what to ask for, and how to read it.
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use jiff::Timestamp;
-use ureq::http::header::{ACCEPT, HeaderName, HeaderValue};
+use ureq::http::header::{ACCEPT, AUTHORIZATION, HeaderName, HeaderValue};
 
 use super::decode::DecodeError;
 use super::fetch::Request;
 use super::{json, open_meteo, ptlevel};
 use crate::board::Reading;
-use crate::config::Kind;
+use crate::config::{Credentials, Json, Kind};
 
 /// The request for the source's current values. This is the one place where the
 /// configured addresses are taken and header fields are set.
@@ -31,7 +32,7 @@ pub(super) fn request(kind: &Kind) -> Request {
         },
         Kind::Json(keys) => Request {
             url: keys.url.as_str().to_owned(),
-            headers: accept("application/json"),
+            headers: json_headers(keys),
             conditional: keys.observed_at.is_some(),
             reason: |_| None,
         },
@@ -40,6 +41,35 @@ pub(super) fn request(kind: &Kind) -> Request {
 
 fn accept(media_type: &'static str) -> Vec<(HeaderName, HeaderValue)> {
     vec![(ACCEPT, HeaderValue::from_static(media_type))]
+}
+
+fn json_headers(keys: &Json) -> Vec<(HeaderName, HeaderValue)> {
+    let mut headers = Vec::new();
+    // A configured `Accept` takes the place of ours.
+    if keys.headers.iter().all(|(name, _)| *name != ACCEPT) {
+        headers.extend(accept("application/json"));
+    }
+    headers
+        .extend(keys.headers.iter().map(|(name, value)| (name.clone(), sensitive(value.expose()))));
+    headers.extend(keys.credentials.as_ref().map(|credentials| {
+        let value = match credentials {
+            Credentials::Bearer(token) => format!("Bearer {}", token.expose()),
+            Credentials::Basic { username, password } => {
+                let pair = format!("{username}:{}", password.expose());
+                format!("Basic {}", BASE64_STANDARD.encode(pair))
+            }
+        };
+        (AUTHORIZATION, sensitive(&value))
+    }));
+    headers
+}
+
+/// A value that `Debug` does not show.
+fn sensitive(value: &str) -> HeaderValue {
+    let mut value = HeaderValue::from_str(value)
+        .expect("the configuration refuses control characters in headers and credentials");
+    value.set_sensitive(true);
+    value
 }
 
 /// Reads an answer that was complete at that time by our clock.
@@ -55,5 +85,42 @@ pub(super) fn decode(
         Kind::PtLevel(keys) => ptlevel::decode(keys, body, fetched_at),
         Kind::OpenMeteo(_) => open_meteo::decode(body),
         Kind::Json(keys) => json::decode(keys, body, fetched_at),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Secret;
+
+    fn json(credentials: Option<Credentials>) -> Kind {
+        Kind::Json(Json {
+            url: "http://h/".parse().unwrap(),
+            headers: vec![(ACCEPT, Secret::new("text/json".to_owned()))],
+            credentials,
+            values: Vec::new(),
+            observed_at: None,
+        })
+    }
+
+    #[test]
+    fn credentials_are_sent_and_never_shown() {
+        let secret = || Secret::new("s3cret".to_owned());
+        let basic = Credentials::Basic { username: "me".to_owned(), password: secret() };
+        // printf me:s3cret | base64
+        let cases =
+            [(Credentials::Bearer(secret()), "Bearer s3cret"), (basic, "Basic bWU6czNjcmV0")];
+        for (credentials, expected) in cases {
+            let request = request(&json(Some(credentials)));
+            let (name, value) = request.headers.last().unwrap();
+            assert_eq!((name, value.to_str().unwrap()), (&AUTHORIZATION, expected));
+            assert!(!format!("{value:?}").contains("s3cret"));
+        }
+    }
+
+    #[test]
+    fn a_configured_accept_takes_the_place_of_ours() {
+        let request = request(&json(None));
+        assert_eq!(request.headers, [(ACCEPT, HeaderValue::from_static("text/json"))]);
     }
 }

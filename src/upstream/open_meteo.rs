@@ -288,7 +288,8 @@ mod tests {
     #[test]
     fn the_request_names_place_variables_and_units() {
         for base in ["https://api.open-meteo.com", "https://api.open-meteo.com/"] {
-            let keys = config::OpenMeteo { url: base.into(), latitude: 46.52, longitude: -6.64 };
+            let keys =
+                config::OpenMeteo { url: base.parse().unwrap(), latitude: 46.52, longitude: -6.64 };
             assert_eq!(
                 url(&keys),
                 "https://api.open-meteo.com/v1/forecast?latitude=46.52&longitude=-6.64\

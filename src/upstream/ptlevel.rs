@@ -223,7 +223,7 @@ mod tests {
 
     fn keys() -> config::PtLevel {
         config::PtLevel {
-            url: "https://www.mypt.in/s/share".into(),
+            url: "https://www.mypt.in/s/share".parse().unwrap(),
             height: 58.0,
             capacity: 1400.0,
         }

@@ -25,7 +25,7 @@ pub struct Server {
     pub address: SocketAddr,
     pub admin: SocketAddr,
     pub client: Arc<ClientConfig>,
-    directory: tempfile::TempDir,
+    _directory: tempfile::TempDir,
 }
 
 /// What the process has written to standard error.
@@ -75,7 +75,7 @@ impl Server {
         let address = log.wait_for_address("listening on https://");
         let admin = log.wait_for_address("admin listener on http://");
         let client = trust(&directory.path().join("cert.pem"));
-        Server { child, log, address, admin, client, directory }
+        Server { child, log, address, admin, client, _directory: directory }
     }
 
     /// A fresh TLS connection with one request; gives the whole response.
@@ -110,11 +110,6 @@ impl Server {
 
     pub fn process(&self) -> u32 {
         self.child.id()
-    }
-
-    /// Where its configuration and certificates lie.
-    pub fn directory(&self) -> &Path {
-        self.directory.path()
     }
 
     /// Sends a signal by its name, as `kill -NAME` does.

@@ -35,7 +35,13 @@ fn source(name: &str, url: String) -> Source {
         interval: Duration::from_millis(20),
         timeout: Duration::from_secs(10),
         stale_after: Duration::from_secs(3600),
-        kind: Kind::Json(Json { url, values: vec![level], observed_at: Some(observed_at) }),
+        kind: Kind::Json(Json {
+            url: url.parse().unwrap(),
+            headers: Vec::new(),
+            credentials: None,
+            values: vec![level],
+            observed_at: Some(observed_at),
+        }),
     }
 }
 
