@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 pub mod cli;
+pub mod demo;
 pub mod ops;
 pub mod site;
 
@@ -14,5 +15,6 @@ pub mod upstream;
 
 pub mod board;
 pub mod config;
+pub mod heartbeat;
 pub mod http;
 pub mod units;

@@ -10,10 +10,10 @@ use arc_swap::ArcSwap;
 use crossbeam_channel::{Receiver, Sender, bounded, select};
 use jiff::Timestamp;
 
-use super::heartbeat::Heartbeat;
 use super::json::{self, ServiceInfo};
 use super::snapshot::{Rendered, Snapshot};
 use super::sources::{Report, SourceInfo, Sources};
+use crate::heartbeat::Heartbeat;
 
 /// Reports that may wait for the keeper. It is never busy for longer than one
 /// rendering, so a poller waits here only when the keeper is gone for good.

@@ -9,7 +9,6 @@
 //! reading turns stale.
 
 pub mod error;
-pub mod heartbeat;
 mod json;
 mod keeper;
 pub mod reading;
@@ -18,7 +17,6 @@ pub mod snapshot;
 mod sources;
 
 pub use error::{ErrorKind, PollError};
-pub use heartbeat::Heartbeat;
 pub use json::ServiceInfo;
 pub use keeper::{Board, BoardReader, Reporter};
 pub use reading::{Datum, FieldName, Finite, Observed, Reading, Value};

@@ -1,8 +1,74 @@
 //! One file a command.
 
+mod cert;
+mod check;
+mod demo;
+mod probe;
+mod run;
+mod serve;
+
 use std::process::ExitCode;
 
-/// Parses the arguments and runs the command they name.
+use argh::FromArgs;
+
+/// A dashboard server for remote water systems that no slow upstream and no hostile client can
+/// hang.
+#[derive(FromArgs)]
+struct Arguments {
+    /// print the version and exit
+    #[argh(switch, short = 'V')]
+    version: bool,
+
+    #[argh(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(FromArgs)]
+#[argh(subcommand)]
+enum Command {
+    Serve(serve::Serve),
+    Demo(demo::Demo),
+    Check(check::Check),
+    Probe(probe::Probe),
+    Cert(cert::Cert),
+}
+
+/// An error that ends a command, told on standard error.
+type Failure = Box<dyn std::error::Error>;
+
+/// Parses the arguments and runs the command that they name.
+///
+/// Exit codes: 0 when all went well, 1 when it did not.
 pub fn main() -> ExitCode {
-    ExitCode::SUCCESS
+    let arguments: Arguments = argh::from_env();
+    if arguments.version {
+        return print(&format!("{} {}\n", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION")));
+    }
+    let outcome = match arguments.command {
+        Some(Command::Serve(command)) => command.run(),
+        Some(Command::Demo(command)) => command.run(),
+        Some(Command::Check(command)) => command.run(),
+        Some(Command::Probe(command)) => command.run(),
+        Some(Command::Cert(command)) => command.run(),
+        None => Err("name a command; `pumphouse-web --help` lists them".into()),
+    };
+    match outcome {
+        Ok(code) => code,
+        Err(failure) => {
+            eprintln!("pumphouse-web: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Writes to standard output. A reader that has gone, as in `| head`, is no failure.
+fn print(text: &str) -> ExitCode {
+    use std::io::Write as _;
+    match std::io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            eprintln!("pumphouse-web: cannot write: {error}");
+            ExitCode::FAILURE
+        }
+        _ => ExitCode::SUCCESS,
+    }
 }

@@ -40,6 +40,19 @@ pub struct Config {
     pub notices: Vec<String>,
 }
 
+/// What an empty file means.
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            site: Site::default(),
+            server: Server::default(),
+            tls: None,
+            sources: Vec::new(),
+            notices: Vec::new(),
+        }
+    }
+}
+
 /// `[site]`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Site {

@@ -106,11 +106,22 @@ pub fn admin_address(address: ListenAddr) -> Result<ListenAddr, NotLocal> {
 
 const PUBLIC_PORT: u16 = 6443;
 const ADMIN_PORT: u16 = 6480;
-const BACKLOG: usize = 1024;
+const BACKLOG: u16 = 1024;
+
+impl Default for Server {
+    fn default() -> Server {
+        Server {
+            listen: vec![ListenAddr::Tcp((Ipv4Addr::UNSPECIFIED, PUBLIC_PORT).into())],
+            admin_listen: ListenAddr::Tcp((Ipv4Addr::LOCALHOST, ADMIN_PORT).into()),
+            backlog: BACKLOG.into(),
+            engine: Settings::default(),
+        }
+    }
+}
 
 pub(super) fn read(mut section: Section<'_, '_>) -> Server {
     let listen = listeners(&mut section);
-    let default_admin = || ListenAddr::Tcp((Ipv4Addr::LOCALHOST, ADMIN_PORT).into());
+    let default_admin = || Server::default().admin_listen;
     let admin_listen = match section.parsed::<ListenAddr>("admin_listen") {
         None => default_admin(),
         Some(At { value, span }) => admin_address(value).unwrap_or_else(|error| {
@@ -118,7 +129,7 @@ pub(super) fn read(mut section: Section<'_, '_>) -> Server {
             default_admin()
         }),
     };
-    let backlog = section.integer("backlog", BACKLOG, 65_535);
+    let backlog = section.integer("backlog", BACKLOG.into(), 65_535);
     let engine = engine(&mut section);
     section.finish();
     // At most 65,535, as was just checked.
@@ -126,7 +137,7 @@ pub(super) fn read(mut section: Section<'_, '_>) -> Server {
 }
 
 fn listeners(section: &mut Section<'_, '_>) -> Vec<ListenAddr> {
-    let default = vec![ListenAddr::Tcp((Ipv4Addr::UNSPECIFIED, PUBLIC_PORT).into())];
+    let default = Server::default().listen;
     let Some(written) = section.strings("listen") else { return default };
     let mut listeners = Vec::new();
     for At { value, span } in written {

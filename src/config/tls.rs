@@ -93,7 +93,10 @@ fn read_file(path: &Path) -> Result<Vec<u8>, CertificateError> {
 
 impl CertificateInfo {
     /// Reads the first certificate of a PEM chain.
-    fn of_chain(pem: &[u8]) -> Result<CertificateInfo, String> {
+    ///
+    /// # Errors
+    /// Says why it cannot be read.
+    pub fn of_chain(pem: &[u8]) -> Result<CertificateInfo, String> {
         let leaf = CertificateDer::from_pem_slice(pem).map_err(|error| error.to_string())?;
         let (_, leaf) = X509Certificate::from_der(&leaf).map_err(|error| error.to_string())?;
         let moment = |time: x509_parser::time::ASN1Time| {

@@ -19,7 +19,7 @@ use super::limits::{EVICTION_BATCH, EVICTION_GRACE};
 use super::session::{Order, Session};
 use super::slot::{Place, Ready, Signal, Slot};
 use super::socket::{Listener, Stream};
-use super::stats::{CloseReason, ConnectionState, ShedReason};
+use super::stats::{ACCEPTOR_PULSE, CloseReason, ConnectionState, ShedReason};
 use super::throttle::Throttle;
 use super::worker::{Errand, Return, Shared};
 
@@ -120,12 +120,13 @@ impl Acceptor {
         let mut events = Events::with_capacity(EVENTS);
         while !(self.draining && self.slots.is_empty()) {
             let timeout = self.timeout(Instant::now());
-            if let Err(error) = self.poll.poll(&mut events, timeout)
+            if let Err(error) = self.poll.poll(&mut events, Some(timeout))
                 && error.kind() != io::ErrorKind::Interrupted
             {
                 self.errors.warn(format_args!("waiting for readiness failed: {error}"));
             }
             let now = Instant::now();
+            self.shared.stats.acceptor_beat();
             for event in &events {
                 self.dispatch(event, now);
             }
@@ -142,14 +143,14 @@ impl Acceptor {
     }
 
     /// How long to wait: not at all while a listener may have more, until the next sweep while
-    /// there is something to watch, else for as long as it takes.
-    fn timeout(&self, now: Instant) -> Option<Duration> {
+    /// there is something to watch, else until the next sign of life is due.
+    fn timeout(&self, now: Instant) -> Duration {
         if self.listeners.iter().any(|listening| listening.is_due(now)) {
-            return Some(Duration::ZERO);
+            return Duration::ZERO;
         }
         let watching = !self.slots.is_empty()
             || self.listeners.iter().any(|listening| listening.resume_at.is_some());
-        watching.then(|| self.next_sweep.saturating_duration_since(now))
+        if watching { self.next_sweep.saturating_duration_since(now) } else { ACCEPTOR_PULSE }
     }
 
     fn dispatch(&mut self, event: &Event, now: Instant) {

@@ -50,7 +50,7 @@ impl Engine {
         let poll = Poll::new()?;
         let shared = Arc::new(Shared {
             service,
-            stats: Arc::new(Stats::default()),
+            stats: Arc::new(Stats::new(settings.workers)),
             epoch: Epoch::starting(Instant::now()),
             waker: Waker::new(poll.registry(), WAKE)?,
             draining: AtomicBool::new(false),
@@ -66,7 +66,7 @@ impl Engine {
             let (shared, queued, give_back) =
                 (Arc::clone(&shared), queued.clone(), give_back.clone());
             threads.push(spawn(format!("pw-worker-{number}"), move || {
-                worker::work(&shared, &queued, &give_back);
+                worker::work(&shared, number, &queued, &give_back);
             })?);
         }
         let usher_shared = Arc::clone(&shared);

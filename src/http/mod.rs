@@ -38,4 +38,4 @@ pub use engine::{Drained, Engine};
 pub use limits::{DESCRIPTORS_BEYOND_CAP, Settings};
 pub use message::{Body, Peer, Refusal, Request, Response, Service};
 pub use socket::Listener;
-pub use stats::{CloseReason, ConnectionState, ShedReason, Stats};
+pub use stats::{ACCEPTOR_PULSE, CloseReason, ConnectionState, ShedReason, Stats};

@@ -1,7 +1,10 @@
 //! What the engine counts. Every counter is an atomic that readers may look at
 //! at any time; nothing here is ever waited for.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use crate::heartbeat::Heartbeat;
 
 /// What an open connection is doing, as `connections{state}` names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -139,19 +142,43 @@ impl ShedReason {
     }
 }
 
+/// The acceptor passes through its loop at least this often.
+pub const ACCEPTOR_PULSE: Duration = Duration::from_secs(1);
+
 /// The engine's counters and gauges.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Stats {
     accepted: AtomicU64,
     accept_errors: AtomicU64,
     closed: [AtomicU64; CloseReason::ALL.len()],
     shed: [AtomicU64; ShedReason::ALL.len()],
     connections: [AtomicU64; ConnectionState::ALL.len()],
-    workers_busy: AtomicU64,
+    workers: Box<[WorkerStats]>,
+    acceptor: Heartbeat,
     queue_depth: AtomicU64,
 }
 
+/// What one worker is doing.
+#[derive(Debug, Default)]
+struct WorkerStats {
+    busy: AtomicBool,
+    since: Heartbeat,
+}
+
 impl Stats {
+    pub(super) fn new(workers: usize) -> Stats {
+        Stats {
+            accepted: AtomicU64::new(0),
+            accept_errors: AtomicU64::new(0),
+            closed: Default::default(),
+            shed: Default::default(),
+            connections: Default::default(),
+            workers: std::iter::repeat_with(WorkerStats::default).take(workers).collect(),
+            acceptor: Heartbeat::new(),
+            queue_depth: AtomicU64::new(0),
+        }
+    }
+
     /// Connections accepted since the start.
     pub fn accepted(&self) -> u64 {
         self.accepted.load(Ordering::Relaxed)
@@ -179,7 +206,21 @@ impl Stats {
 
     /// Workers that drive a connection now.
     pub fn workers_busy(&self) -> u64 {
-        self.workers_busy.load(Ordering::Relaxed)
+        self.workers().filter(Option::is_some).count() as u64
+    }
+
+    /// For how long each worker has driven the connection that it drives now; `None` for those
+    /// that wait for work.
+    pub fn workers(&self) -> impl Iterator<Item = Option<Duration>> + '_ {
+        self.workers
+            .iter()
+            .map(|worker| worker.busy.load(Ordering::Relaxed).then(|| worker.since.age()))
+    }
+
+    /// How long ago the acceptor last passed through its loop. It does so at least once in
+    /// [`ACCEPTOR_PULSE`].
+    pub fn acceptor_age(&self) -> Duration {
+        self.acceptor.age()
     }
 
     /// Ready connections that wait for a worker now.
@@ -203,12 +244,18 @@ impl Stats {
         self.shed[reason as usize].fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(super) fn worker_began(&self) {
-        self.workers_busy.fetch_add(1, Ordering::Relaxed);
+    pub(super) fn worker_began(&self, number: usize) {
+        let worker = &self.workers[number];
+        worker.since.beat();
+        worker.busy.store(true, Ordering::Relaxed);
     }
 
-    pub(super) fn worker_ended(&self) {
-        self.workers_busy.fetch_sub(1, Ordering::Relaxed);
+    pub(super) fn worker_ended(&self, number: usize) {
+        self.workers[number].busy.store(false, Ordering::Relaxed);
+    }
+
+    pub(super) fn acceptor_beat(&self) {
+        self.acceptor.beat();
     }
 
     pub(super) fn set_queue_depth(&self, depth: usize) {

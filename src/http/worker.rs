@@ -67,7 +67,12 @@ pub(super) enum Errand {
 }
 
 /// A worker: serves queued connections until the acceptor has gone.
-pub(super) fn work(shared: &Shared, queue: &Receiver<Arc<Slot>>, returns: &Sender<Return>) {
+pub(super) fn work(
+    shared: &Shared,
+    number: usize,
+    queue: &Receiver<Arc<Slot>>,
+    returns: &Sender<Return>,
+) {
     let mut scratch = Scratch::new();
     for slot in queue {
         if shared.backlogged.load(Ordering::Relaxed)
@@ -78,9 +83,9 @@ pub(super) fn work(shared: &Shared, queue: &Receiver<Arc<Slot>>, returns: &Sende
         }
         // Those that were turned away meanwhile leave an empty ticket behind.
         if let Some(edges) = slot.take_queued() {
-            shared.stats.worker_began();
+            shared.stats.worker_began(number);
             drive(shared, returns, &slot, Order::Serve, edges, &mut scratch);
-            shared.stats.worker_ended();
+            shared.stats.worker_ended(number);
         }
     }
 }

@@ -1,1 +1,8 @@
-//! Operations: health, metrics, the admin listener, signals.
+//! Operations: what the people who keep the server running see and send.
+
+pub mod admin;
+pub mod descriptors;
+pub mod health;
+pub mod logging;
+pub mod metrics;
+pub mod signals;

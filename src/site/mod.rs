@@ -28,6 +28,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
+use ::http::StatusCode;
 use jiff::Timestamp;
 
 use crate::board::Snapshot;
@@ -80,6 +81,11 @@ impl Site {
         }
     }
 
+    /// The answer to a request that does not count among the visitors'.
+    pub fn respond(&self, request: &Request) -> Response {
+        self.answer(request, Timestamp::now()).1
+    }
+
     /// The answer as of `now`, and the route it came by.
     fn answer(&self, request: &Request, now: Timestamp) -> (&'static str, Response) {
         let (route, outcome) = self.route(request, now);
@@ -111,6 +117,13 @@ impl Site {
         });
         (matched.pattern, outcome)
     }
+}
+
+/// An error as `application/problem+json` (RFC 9457); `instance` is the path that was asked for.
+pub fn problem(status: StatusCode, detail: &str, instance: &str) -> Response {
+    let mut response = Problem::new(status, detail.to_owned()).respond_json(Some(instance));
+    deliver::secure(&mut response);
+    response
 }
 
 impl Service for Site {

@@ -50,7 +50,8 @@ struct Members<'a> {
 }
 
 impl Problem {
-    fn new(status: StatusCode, detail: impl Into<Cow<'static, str>>) -> Problem {
+    /// Any status.
+    pub(super) fn new(status: StatusCode, detail: impl Into<Cow<'static, str>>) -> Problem {
         Problem { status, detail: detail.into(), retry_after: None, sources: Vec::new() }
     }
 
@@ -121,12 +122,15 @@ impl Problem {
         asked: &HeaderMap,
         instance: Option<&str>,
     ) -> Response {
-        let (body, content_type) = if negotiate::prefers_html(asked) {
+        if negotiate::prefers_html(asked) {
             let page = page::error(site, self.status.as_u16(), self.title(), &self.detail);
-            (page, HTML)
+            self.response(page, HTML)
         } else {
-            (self.json(instance), "application/problem+json")
-        };
+            self.respond_json(instance)
+        }
+    }
+
+    fn response(&self, body: String, content_type: &'static str) -> Response {
         let mut response = Response::new(Body::Full(body.into()));
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
@@ -140,6 +144,11 @@ impl Problem {
             headers.insert(RETRY_AFTER, seconds.into());
         }
         response
+    }
+
+    /// The response for those who are no browser.
+    pub(super) fn respond_json(&self, instance: Option<&str>) -> Response {
+        self.response(self.json(instance), "application/problem+json")
     }
 
     fn json(&self, instance: Option<&str>) -> String {

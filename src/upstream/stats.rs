@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::board::{ErrorKind, Heartbeat};
+use crate::board::ErrorKind;
+use crate::heartbeat::Heartbeat;
 
 /// Upper bounds of the histogram's buckets, seconds.
 pub const DURATION_BUCKETS: [f64; 10] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];

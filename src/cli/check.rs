@@ -1,0 +1,175 @@
+//! `check`: what a configuration means, without starting anything.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use argh::FromArgs;
+use jiff::{SignedDuration, Timestamp};
+
+use super::run::admitted_connections;
+use super::{Failure, print};
+use crate::config::{self, CertificateInfo, Config, Credentials, Kind, Source, TlsFiles};
+
+/// Check a configuration and its certificates without starting, and tell what it would do.
+#[derive(FromArgs)]
+#[argh(subcommand, name = "check")]
+pub(super) struct Check {
+    /// the configuration (default: $PUMPHOUSE_CONFIG, else pumphouse.toml)
+    #[argh(positional)]
+    file: Option<PathBuf>,
+}
+
+/// A certificate that expires sooner is worth a word.
+const EXPIRES_SOON_DAYS: i64 = 14;
+
+impl Check {
+    pub(super) fn run(self) -> Result<ExitCode, Failure> {
+        let path = config::location(self.file.as_deref());
+        let config = config::load(&path)?;
+        let certificate = config.tls.as_ref().map(TlsFiles::load).transpose()?;
+        let certificate = certificate.map(|(_, info)| info);
+        let now = Timestamp::now();
+        if let Some(info) = &certificate
+            && info.days_left(now) < 0
+        {
+            return Err(format!("the certificate expired on {}", day(info.not_after)).into());
+        }
+        let told = describe(&config, certificate.as_ref(), now)?;
+        Ok(print(&format!("{} is valid.\n\n{told}", path.display())))
+    }
+}
+
+fn describe(
+    config: &Config,
+    certificate: Option<&CertificateInfo>,
+    now: Timestamp,
+) -> Result<String, std::fmt::Error> {
+    let mut text = String::new();
+    let server = &config.server;
+    for address in &server.listen {
+        let scheme = if config.tls.is_some() { "HTTPS" } else { "plain HTTP" };
+        writeln!(text, "listens on {address}, {scheme}")?;
+    }
+    writeln!(text, "health and metrics on {}, for this machine only", server.admin_listen)?;
+    if let Some(info) = certificate {
+        certificate_line(&mut text, info, now)?;
+    }
+    limits(&mut text, config)?;
+    for source in &config.sources {
+        describe_source(&mut text, source)?;
+    }
+    for notice in &config.notices {
+        writeln!(text, "note: {notice}")?;
+    }
+    Ok(text)
+}
+
+fn certificate_line(text: &mut String, info: &CertificateInfo, now: Timestamp) -> std::fmt::Result {
+    let names = info.names.join(", ");
+    let days = info.days_left(now);
+    writeln!(text, "certificate for {names}, until {} ({days} days)", day(info.not_after))?;
+    if now < info.not_before {
+        writeln!(text, "note: the certificate is not valid before {}", day(info.not_before))?;
+    }
+    if days < EXPIRES_SOON_DAYS {
+        writeln!(text, "note: the certificate expires soon")?;
+    }
+    Ok(())
+}
+
+fn limits(text: &mut String, config: &Config) -> std::fmt::Result {
+    let engine = &config.server.engine;
+    writeln!(
+        text,
+        "{} workers, a queue of {}, a backlog of {}",
+        engine.workers, engine.queue, config.server.backlog
+    )?;
+    let admitted = admitted_connections(config);
+    write!(text, "at most {admitted} connections")?;
+    if admitted < engine.max_connections {
+        write!(text, " (lowered from {} to fit RLIMIT_NOFILE)", engine.max_connections)?;
+    }
+    writeln!(text)?;
+    writeln!(
+        text,
+        "deadlines: handshake {}, header {}, body {}, write {}, keep-alive {}, queue {}, drain {}",
+        span(engine.handshake_timeout),
+        span(engine.header_timeout),
+        span(engine.body_timeout),
+        span(engine.write_timeout),
+        span(engine.keep_alive),
+        span(engine.queue_timeout),
+        span(engine.drain_timeout),
+    )?;
+    writeln!(
+        text,
+        "requests: head up to {} bytes and {} fields, body up to {} bytes",
+        engine.max_header_bytes, engine.max_headers, engine.max_body_bytes
+    )
+}
+
+fn describe_source(text: &mut String, source: &Source) -> std::fmt::Result {
+    let Source { name, title, interval, timeout, stale_after, kind } = source;
+    writeln!(text, "\nsource {name}: \"{title}\", {} at {}", kind.as_str(), kind.url())?;
+    writeln!(
+        text,
+        "  polled every {}, given up after {}, stale when observed more than {} ago",
+        span(*interval),
+        span(*timeout),
+        span(*stale_after)
+    )?;
+    match kind {
+        Kind::PtLevel(keys) => writeln!(
+            text,
+            "  a full tank is {} in high and holds {} gal",
+            keys.height, keys.capacity
+        ),
+        Kind::OpenMeteo(keys) => {
+            writeln!(text, "  at latitude {}, longitude {}", keys.latitude, keys.longitude)
+        }
+        Kind::Json(keys) => {
+            for (name, _) in &keys.headers {
+                writeln!(text, "  sends {name}: [secret]")?;
+            }
+            match &keys.credentials {
+                Some(Credentials::Bearer(_)) => writeln!(text, "  sends a bearer token")?,
+                Some(Credentials::Basic { username, .. }) => {
+                    writeln!(text, "  sends a password for {username}")?;
+                }
+                None => {}
+            }
+            match &keys.observed_at {
+                Some(time) => {
+                    writeln!(text, "  observed at \"{}\" ({})", time.pointer, time.format.as_str())?
+                }
+                None => writeln!(text, "  observed when fetched, for want of observed_at")?,
+            }
+            keys.values.iter().try_for_each(|value| {
+                let unit = value.unit.map_or("no unit", |unit| unit.as_str());
+                write!(text, "  {}: \"{}\", {unit}", value.name, value.pointer)?;
+                if value.scale != 1.0 || value.offset != 0.0 {
+                    write!(text, ", times {} plus {}", value.scale, value.offset)?;
+                }
+                if value.min.is_some() || value.max.is_some() {
+                    let bound = |bound: Option<f64>| {
+                        bound.map_or_else(|| "…".to_owned(), |bound| bound.to_string())
+                    };
+                    write!(text, ", believed from {} to {}", bound(value.min), bound(value.max))?;
+                }
+                writeln!(text)
+            })
+        }
+    }
+}
+
+/// As it would be written in the file.
+fn span(duration: Duration) -> String {
+    SignedDuration::try_from(duration)
+        .map_or_else(|_| format!("{duration:?}"), |duration| format!("{duration:#}"))
+}
+
+fn day(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d").to_string()
+}

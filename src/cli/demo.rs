@@ -1,0 +1,60 @@
+//! `demo`: everything with simulated upstreams, for a first look.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::process::ExitCode;
+
+use argh::FromArgs;
+
+use super::Failure;
+use super::run::{Tls, run};
+use crate::config::self_signed::self_signed;
+use crate::config::{CertificateInfo, Config, ListenAddr, admin_address};
+use crate::demo::Upstreams;
+use crate::http::tls::server_config;
+use crate::ops::logging;
+
+/// Serve a dashboard over simulated upstreams: no configuration, no network.
+#[derive(FromArgs)]
+#[argh(subcommand, name = "demo")]
+pub(super) struct Demo {
+    /// listen here; may be repeated (default: 127.0.0.1:6443 and [::1]:6443)
+    #[argh(option)]
+    listen: Vec<ListenAddr>,
+
+    /// serve health and metrics here: loopback or unix:/path (default: 127.0.0.1:6480)
+    #[argh(option)]
+    admin_listen: Option<ListenAddr>,
+}
+
+const PORT: u16 = 6443;
+
+impl Demo {
+    pub(super) fn run(self) -> Result<ExitCode, Failure> {
+        logging::start();
+        let upstreams = Upstreams::start()
+            .map_err(|error| format!("the simulated upstreams cannot start: {error}"))?;
+        let mut config = Config { sources: upstreams.sources(), ..Config::default() };
+        config.site.title = "Pumphouse demo".to_owned();
+        config.server.listen = if self.listen.is_empty() { here() } else { self.listen };
+        if let Some(address) = self.admin_listen {
+            config.server.admin_listen =
+                admin_address(address).map_err(|error| format!("--admin-listen: {error}"))?;
+        }
+        let names = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
+        let made = self_signed(&names)?;
+        let server = server_config(made.cert_pem.as_bytes(), made.key_pem.as_bytes())?;
+        let certificate = CertificateInfo::of_chain(made.cert_pem.as_bytes())?;
+        log::info!("the certificate is self-signed: a browser asks once, curl takes -k");
+        let outcome = run(&config, Some(Tls { server, certificate }));
+        drop(upstreams);
+        outcome
+    }
+}
+
+/// This machine only, by both of its addresses where it has both.
+fn here() -> Vec<ListenAddr> {
+    let v4 = ListenAddr::Tcp((Ipv4Addr::LOCALHOST, PORT).into());
+    let has_v6 = std::net::TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_ok();
+    let v6 = has_v6.then(|| ListenAddr::Tcp((Ipv6Addr::LOCALHOST, PORT).into()));
+    std::iter::once(v4).chain(v6).collect()
+}

@@ -1,0 +1,166 @@
+//! Puts the parts together, runs them until asked to stop, and takes them apart.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use crossbeam_channel::Receiver;
+use jiff::Timestamp;
+use rustls::ServerConfig;
+
+use super::Failure;
+use crate::board::{Board, ServiceInfo, SourceInfo};
+use crate::config::{CertificateInfo, Config, ListenAddr};
+use crate::http::{Drained, Engine, Listener, Settings};
+use crate::ops::admin::{Admin, AdminSite};
+use crate::ops::health::Health;
+use crate::ops::metrics::{Metrics, RequestMetrics};
+use crate::ops::{descriptors, signals};
+use crate::site::{self, Site};
+use crate::upstream::Pollers;
+
+/// What the public listeners speak TLS with.
+pub(super) struct Tls {
+    pub(super) server: Arc<ServerConfig>,
+    pub(super) certificate: CertificateInfo,
+}
+
+/// A certificate that expires sooner is warned of.
+const EXPIRES_SOON_DAYS: i64 = 14;
+
+/// Sent to upstreams, so that they know whom to ask.
+const USER_AGENT: &str = concat!("pumphouse-web/", env!("CARGO_PKG_VERSION"));
+
+/// Serves until TERM or INT.
+pub(super) fn run(config: &Config, tls: Option<Tls>) -> Result<ExitCode, Failure> {
+    // Before any thread is made, so that none of them meets a signal unprepared.
+    let requests = signals::listen().map_err(|error| format!("cannot watch signals: {error}"))?;
+    for notice in &config.notices {
+        log::warn!("{notice}");
+    }
+    let listeners = bind(config)?;
+    let addresses: Vec<String> = listeners.iter().map(Listener::local_addr).collect();
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    let started_at = Timestamp::now();
+    let service = ServiceInfo {
+        name: env!("CARGO_PKG_NAME"),
+        version: env!("CARGO_PKG_VERSION"),
+        started_at,
+    };
+
+    let infos = config.sources.iter().map(SourceInfo::from).collect();
+    let (board, reader, reporter) = Board::start(infos, service)?;
+    let pollers = Pollers::start(&config.sources, &reporter, USER_AGENT)?;
+    let counted = Arc::new(RequestMetrics::new()?);
+    let snapshots = reader.clone();
+    let site = Arc::new(Site::new(
+        site::Settings { title: config.site.title.clone(), started_at },
+        Box::new(move || snapshots.load()),
+        counted.clone(),
+    ));
+    if let Some(tls) = &tls {
+        warn_of_expiry(&tls.certificate);
+    }
+    let settings = Settings { max_connections: lowered(config), ..config.server.engine.clone() };
+    let engine = Engine::start(listeners, settings, tls.map(|tls| tls.server), site.clone())?;
+    let polls = pollers.stats().to_vec();
+    let health = Health { engine: engine.stats(), board: reader.clone(), polls: polls.clone() };
+    let metrics =
+        Metrics { requests: counted, engine: engine.stats(), board: reader, polls, started_at };
+    let admin_address = &config.server.admin_listen;
+    let admin = Admin::start(admin_address, AdminSite { health, metrics, site })
+        .map_err(|error| cannot_listen(admin_address, &error))?;
+    for address in addresses {
+        match address.strip_prefix("unix:") {
+            Some(_) => log::info!("listening on {address}, {scheme}"),
+            None => log::info!("listening on {scheme}://{address}/"),
+        }
+    }
+    log::info!("admin listener on {}", admin.local_addr());
+
+    wait_for_stop(&requests);
+    match engine.drain() {
+        Drained::Complete => log::info!("stopped: every request in flight was answered"),
+        Drained::TimedOut => {
+            log::info!("stopped: drain_timeout passed, and open connections were cut");
+        }
+    }
+    drop(admin);
+    drop(pollers);
+    drop(reporter);
+    drop(board);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn wait_for_stop(requests: &Receiver<signals::Request>) {
+    for request in requests {
+        match request {
+            signals::Request::Stop => {
+                log::info!("stopping: finishing requests in flight; a second signal cuts them");
+                return;
+            }
+            signals::Request::Reload => {
+                log::warn!("HUP: this version cannot reload; restart it to apply changes");
+            }
+        }
+    }
+}
+
+fn bind(config: &Config) -> Result<Vec<Listener>, Failure> {
+    let backlog = config.server.backlog;
+    let bind = |address: &ListenAddr| {
+        let bound = match address {
+            ListenAddr::Tcp(address) => Listener::tcp(*address, backlog),
+            ListenAddr::Unix(path) => Listener::unix(path, backlog),
+            ListenAddr::Fd(number) => Listener::inherited(*number),
+        };
+        bound.map_err(|error| cannot_listen(address, &error).into())
+    };
+    config.server.listen.iter().map(bind).collect()
+}
+
+fn cannot_listen(address: &ListenAddr, error: &std::io::Error) -> String {
+    let hint = match (error.kind(), address) {
+        (std::io::ErrorKind::AddrInUse, _) => {
+            "; another program has it: stop that one, or choose another by --listen or \
+             --admin-listen"
+        }
+        (std::io::ErrorKind::PermissionDenied, ListenAddr::Tcp(_)) => {
+            "; ports below 1024 need privileges"
+        }
+        (std::io::ErrorKind::AddrNotAvailable, _) => "; this machine has no such address",
+        _ => "",
+    };
+    format!("cannot listen on {address}: {error}{hint}")
+}
+
+/// How many connections there is room for.
+pub(super) fn admitted_connections(config: &Config) -> usize {
+    descriptors::fit(
+        config.server.engine.max_connections,
+        descriptors::limit(),
+        config.server.listen.len(),
+        config.sources.len(),
+    )
+}
+
+fn lowered(config: &Config) -> usize {
+    let configured = config.server.engine.max_connections;
+    let admitted = admitted_connections(config);
+    if admitted < configured {
+        log::warn!(
+            "max_connections lowered from {configured} to {admitted} to fit RLIMIT_NOFILE {}; \
+             raise that by `ulimit -n` or supervisord's minfds",
+            descriptors::limit().unwrap_or_default()
+        );
+    }
+    admitted
+}
+
+fn warn_of_expiry(certificate: &CertificateInfo) {
+    let days = certificate.days_left(Timestamp::now());
+    if days < 0 {
+        log::error!("the certificate has expired: clients will refuse it");
+    } else if days < EXPIRES_SOON_DAYS {
+        log::warn!("the certificate expires in {days} days");
+    }
+}

@@ -1,0 +1,65 @@
+//! `serve`: the server, in the foreground.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use argh::FromArgs;
+
+use super::Failure;
+use super::run::{Tls, run};
+use crate::config::{self, Config, ListenAddr, admin_address};
+use crate::ops::logging;
+
+/// Serve in the foreground; logs go to standard error, filtered by RUST_LOG (default: info).
+#[derive(FromArgs)]
+#[argh(subcommand, name = "serve")]
+pub(super) struct Serve {
+    /// the configuration (default: $PUMPHOUSE_CONFIG, else pumphouse.toml)
+    #[argh(option)]
+    config: Option<PathBuf>,
+
+    /// listen here instead: an address such as 0.0.0.0:6443 or [::]:6443, unix:/path or fd:0;
+    /// may be repeated
+    #[argh(option)]
+    listen: Vec<ListenAddr>,
+
+    /// serve health and metrics here instead: loopback or unix:/path
+    #[argh(option)]
+    admin_listen: Option<ListenAddr>,
+
+    /// serve plain HTTP, even when the configuration has [tls]
+    #[argh(switch)]
+    no_tls: bool,
+}
+
+impl Serve {
+    pub(super) fn run(self) -> Result<ExitCode, Failure> {
+        logging::start();
+        let path = config::location(self.config.as_deref());
+        let mut config = config::load(&path)?;
+        self.apply(&mut config)?;
+        let tls = match &config.tls {
+            Some(files) => {
+                let (server, certificate) = files.load()?;
+                Some(Tls { server, certificate })
+            }
+            None => None,
+        };
+        run(&config, tls)
+    }
+
+    /// What is said on the command line goes before the file.
+    fn apply(&self, config: &mut Config) -> Result<(), Failure> {
+        if !self.listen.is_empty() {
+            config.server.listen.clone_from(&self.listen);
+        }
+        if let Some(address) = &self.admin_listen {
+            config.server.admin_listen = admin_address(address.clone())
+                .map_err(|error| format!("--admin-listen {address}: {error}"))?;
+        }
+        if self.no_tls {
+            config.tls = None;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,7 @@
+//! Simulated upstreams, real enough that the whole path runs over them: servers on loopback that
+//! answer as the real ones do, from a model of a tank, a pump and the weather.
+
+mod model;
+mod upstreams;
+
+pub use upstreams::Upstreams;

@@ -1,0 +1,168 @@
+//! The model's upstreams: a share page, a weather API and a pump controller's JSON, served on
+//! loopback as the real ones serve them.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use tiny_http::{Header, Response, Server};
+
+use super::model::{self, Scene, TANK_CAPACITY, TANK_HEIGHT};
+use crate::config::{Json, JsonTime, JsonValue, Kind, OpenMeteo, PtLevel, Source, TimeFormat};
+use crate::units::Unit;
+
+/// How often each is polled: often enough that a visitor sees the page live.
+const INTERVAL: Duration = Duration::from_secs(3);
+const TIMEOUT: Duration = Duration::from_secs(2);
+const STALE_AFTER: Duration = Duration::from_secs(20);
+
+/// The running servers' one thread and address. Dropping it ends them.
+pub struct Upstreams {
+    address: SocketAddr,
+    server: Arc<Server>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Upstreams {
+    /// Starts them on a port of the kernel's choice.
+    ///
+    /// # Errors
+    /// There is no port or thread to be had.
+    pub fn start() -> io::Result<Upstreams> {
+        let server = Server::http((Ipv4Addr::LOCALHOST, 0)).map_err(io::Error::other)?;
+        let address = server.server_addr().to_ip().ok_or_else(|| io::Error::other("no port"))?;
+        let server = Arc::new(server);
+        let answering = Arc::clone(&server);
+        let begun = Instant::now();
+        let thread = std::thread::Builder::new().name("pw-demo".to_owned()).spawn(move || {
+            while let Ok(request) = answering.recv() {
+                let response = answer(request.url(), &model::scene(begun.elapsed()));
+                // A poller that has given up needs no answer.
+                let _ = request.respond(response);
+            }
+        })?;
+        Ok(Upstreams { address, server, thread: Some(thread) })
+    }
+
+    /// The sources to configure for them.
+    pub fn sources(&self) -> Vec<Source> {
+        let url = |path: &str| {
+            let text = format!("http://{}{path}", self.address);
+            text.parse().expect("a loopback address and a constant path are a URL")
+        };
+        let source = |name: &str, title: &str, kind| Source {
+            name: name.into(),
+            title: title.into(),
+            interval: INTERVAL,
+            timeout: TIMEOUT,
+            stale_after: STALE_AFTER,
+            kind,
+        };
+        let value = |name: &str, pointer: &str, unit| JsonValue {
+            name: name.into(),
+            pointer: pointer.to_owned(),
+            unit,
+            scale: 1.0,
+            offset: 0.0,
+            min: None,
+            max: None,
+        };
+        let pump = Json {
+            url: url("/pump.json"),
+            headers: Vec::new(),
+            credentials: None,
+            values: vec![
+                value("state", "/pump/state", None),
+                value("battery", "/battery/volts", Some(Unit::Volt)),
+            ],
+            observed_at: Some(JsonTime { pointer: "/at".into(), format: TimeFormat::Unix }),
+        };
+        let tank = PtLevel { url: url("/s/demo"), height: TANK_HEIGHT, capacity: TANK_CAPACITY };
+        let weather = OpenMeteo { url: url(""), latitude: 37.24, longitude: -122.14 };
+        vec![
+            source("tank", "Cistern", Kind::PtLevel(tank)),
+            source("weather", "Weather", Kind::OpenMeteo(weather)),
+            source("pump", "Well pump", Kind::Json(pump)),
+        ]
+    }
+}
+
+impl Drop for Upstreams {
+    fn drop(&mut self) {
+        self.server.unblock();
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            log::error!("the simulated upstreams had panicked");
+        }
+    }
+}
+
+fn answer(url: &str, scene: &Scene) -> Response<io::Cursor<Vec<u8>>> {
+    let path = url.split('?').next().unwrap_or_default();
+    let (content_type, body) = match path {
+        "/s/demo" => ("text/html", share_page(scene)),
+        "/v1/forecast" => ("application/json", forecast(scene)),
+        "/pump.json" => ("application/json", pump(scene)),
+        _ => return Response::from_string("not here").with_status_code(404),
+    };
+    let header = Header::from_bytes("Content-Type", content_type);
+    let response = Response::from_string(body);
+    match header {
+        Ok(header) => response.with_header(header),
+        Err(()) => response,
+    }
+}
+
+/// A PTLevel share page, as far as it matters.
+fn share_page(scene: &Scene) -> String {
+    let percent = (100.0 * scene.depth / TANK_HEIGHT).round();
+    format!(
+        "<!DOCTYPE html><html><head><title>Cistern</title></head><body>\
+         <span class=\"inchLevel\">{:.2}</span>\
+         <span class=\"updated_on\">just now</span>\
+         <script>var ptlevel = {{ level: {percent} }};</script></body></html>",
+        scene.depth
+    )
+}
+
+/// Open-Meteo's answer, in the units that were asked for.
+fn forecast(scene: &Scene) -> String {
+    serde_json::json!({
+        "latitude": 37.24, "longitude": -122.14, "utc_offset_seconds": 0, "timezone": "GMT",
+        "current_units": {
+            "time": "unixtime", "interval": "seconds", "temperature_2m": "°F",
+            "relative_humidity_2m": "%", "wind_speed_10m": "mp/h", "wind_gusts_10m": "mp/h",
+            "wind_direction_10m": "°", "surface_pressure": "hPa", "precipitation": "inch",
+            "weather_code": "wmo code"
+        },
+        "current": {
+            "time": Timestamp::now().as_second(), "interval": 900,
+            "temperature_2m": tenths(scene.temperature),
+            "relative_humidity_2m": scene.humidity.round(),
+            "wind_speed_10m": tenths(scene.wind),
+            "wind_gusts_10m": tenths(scene.gust),
+            "wind_direction_10m": scene.wind_direction.round(),
+            "surface_pressure": tenths(scene.pressure),
+            "precipitation": scene.rain,
+            "weather_code": scene.weather_code
+        }
+    })
+    .to_string()
+}
+
+fn pump(scene: &Scene) -> String {
+    serde_json::json!({
+        "at": Timestamp::now().as_second(),
+        "pump": { "state": if scene.pumping { "running" } else { "resting" } },
+        "battery": { "volts": tenths(scene.battery) }
+    })
+    .to_string()
+}
+
+fn tenths(number: f64) -> f64 {
+    (number * 10.0).round() / 10.0
+}

@@ -1,0 +1,324 @@
+//! `/metrics`, in the Prometheus text format 0.0.4.
+//!
+//! Requests are counted as they are answered. All else is kept by the parts themselves and read
+//! at the time of the scrape.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use prometheus::proto::{
+    Bucket, Counter, Gauge, Histogram, LabelPair, Metric, MetricFamily, MetricType,
+};
+use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry, TextEncoder};
+
+use crate::board::{BoardReader, Datum, Snapshot, State};
+use crate::http::{CloseReason, ConnectionState, ShedReason, Stats};
+use crate::site::RequestObserver;
+use crate::upstream::{DURATION_BUCKETS, Outcome, PollStats};
+
+const PREFIX: &str = "pumphouse_";
+
+/// Upper bounds of the request histogram's buckets, seconds. A handler copies bytes, so most
+/// of them lie below a millisecond.
+const REQUEST_BUCKETS: [f64; 12] =
+    [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0];
+
+/// Counts requests as the site answers them.
+pub struct RequestMetrics {
+    registry: Registry,
+    requests: IntCounterVec,
+    durations: HistogramVec,
+}
+
+impl RequestMetrics {
+    /// All counters at zero.
+    ///
+    /// # Errors
+    /// Never in practice: the names are constants, each registered once.
+    pub fn new() -> prometheus::Result<RequestMetrics> {
+        let registry = Registry::new();
+        let name = |name: &str| format!("{PREFIX}{name}");
+        let requests = IntCounterVec::new(
+            Opts::new(name("http_requests_total"), "Requests answered."),
+            &["route", "method", "code"],
+        )?;
+        let durations = HistogramVec::new(
+            HistogramOpts::new(
+                name("http_request_duration_seconds"),
+                "Time from a whole request to its response, without the wait for a worker.",
+            )
+            .buckets(REQUEST_BUCKETS.to_vec()),
+            &["route"],
+        )?;
+        registry.register(Box::new(requests.clone()))?;
+        registry.register(Box::new(durations.clone()))?;
+        Ok(RequestMetrics { registry, requests, durations })
+    }
+}
+
+impl RequestObserver for RequestMetrics {
+    fn observe(&self, route: &'static str, method: &'static str, code: u16, elapsed: Duration) {
+        let mut digits = [0; 3];
+        self.requests.with_label_values(&[route, method, code_label(code, &mut digits)]).inc();
+        self.durations.with_label_values(&[route]).observe(elapsed.as_secs_f64());
+    }
+}
+
+/// Three digits without an allocation.
+fn code_label(code: u16, digits: &mut [u8; 3]) -> &str {
+    for (place, digit) in [100, 10, 1].into_iter().zip(digits.iter_mut()) {
+        // A digit is below ten.
+        *digit = b'0' + (code / place % 10) as u8;
+    }
+    std::str::from_utf8(digits).unwrap_or_default()
+}
+
+/// Where a scrape reads from.
+pub struct Metrics {
+    /// Requests.
+    pub requests: Arc<RequestMetrics>,
+    /// Connections and workers.
+    pub engine: Arc<Stats>,
+    /// Sources and their values.
+    pub board: BoardReader,
+    /// Polls, in the order of the configuration.
+    pub polls: Vec<Arc<PollStats>>,
+    /// When the process started.
+    pub started_at: Timestamp,
+}
+
+impl Metrics {
+    /// The text of a scrape at `now`.
+    pub fn render(&self, now: Timestamp) -> String {
+        let mut families = self.requests.registry.gather();
+        families.extend(self.engine());
+        families.extend(self.polls());
+        families.extend(sources(&self.board.load(), now));
+        families.push(
+            Family::gauge("build_info", "The running version; always 1.")
+                .sample(&[("version", env!("CARGO_PKG_VERSION"))], 1.0)
+                .done(),
+        );
+        families.push(
+            Family::gauge("start_time_seconds", "When the process started, Unix time.")
+                .sample(&[], self.started_at.as_second() as f64)
+                .done(),
+        );
+        // A family without samples, as of values before the first poll, has nothing to say.
+        families.retain(|family| !family.get_metric().is_empty());
+        TextEncoder::new().encode_to_string(&families).unwrap_or_else(|error| {
+            log::error!("the metrics cannot be told: {error}");
+            String::new()
+        })
+    }
+
+    fn engine(&self) -> Vec<MetricFamily> {
+        let stats = &self.engine;
+        let mut connections = Family::gauge("connections", "Open connections by what they do.");
+        for state in ConnectionState::ALL {
+            connections =
+                connections.sample(&[("state", state.as_str())], stats.connections(state) as f64);
+        }
+        let mut closed =
+            Family::counter("connections_closed_total", "Connections ended, by reason.");
+        for reason in CloseReason::ALL {
+            closed = closed.sample(&[("reason", reason.as_str())], stats.closed(reason) as f64);
+        }
+        let mut shed =
+            Family::counter("connections_shed_total", "Connections turned away, by reason.");
+        for reason in ShedReason::ALL {
+            shed = shed.sample(&[("reason", reason.as_str())], stats.shed(reason) as f64);
+        }
+        let one = |family: Family, value: u64| family.sample(&[], value as f64).done();
+        vec![
+            connections.done(),
+            one(
+                Family::counter("connections_accepted_total", "Connections accepted."),
+                stats.accepted(),
+            ),
+            one(
+                Family::counter("accept_errors_total", "Failures of accept(2) passed over."),
+                stats.accept_errors(),
+            ),
+            closed.done(),
+            shed.done(),
+            one(
+                Family::gauge("workers_busy", "Workers that drive a connection."),
+                stats.workers_busy(),
+            ),
+            one(
+                Family::gauge("queue_depth", "Ready connections that wait for a worker."),
+                stats.queue_depth(),
+            ),
+        ]
+    }
+
+    fn polls(&self) -> Vec<MetricFamily> {
+        let mut total = Family::counter("poll_total", "Polls ended, by outcome.");
+        let mut durations = Family::histogram("poll_duration_seconds", "How long polls took.");
+        for poll in &self.polls {
+            for outcome in Outcome::all() {
+                let labels = [("source", poll.source()), ("outcome", outcome.as_str())];
+                total = total.sample(&labels, poll.count(outcome) as f64);
+            }
+            let taken = poll.durations();
+            durations = durations.distribution(
+                &[("source", poll.source())],
+                DURATION_BUCKETS.into_iter().zip(taken.cumulative),
+                taken.count,
+                taken.seconds,
+            );
+        }
+        vec![total.done(), durations.done()]
+    }
+}
+
+/// What the snapshot tells of sources and values.
+fn sources(snapshot: &Snapshot, now: Timestamp) -> Vec<MetricFamily> {
+    let mut age = Family::gauge("source_age_seconds", "Age of the latest observation.");
+    let mut state = Family::gauge("source_state", "1 for the state that a source is in.");
+    let mut value =
+        Family::gauge("value", "The latest values; those without a number are left out.");
+    for source in &snapshot.sources {
+        for one in State::ALL {
+            let labels = [("source", &*source.name), ("state", one.as_str())];
+            state = state.sample(&labels, f64::from(u8::from(source.state == one)));
+        }
+        if let Some(reading) = &source.reading {
+            let elapsed = now.duration_since(reading.observed.at).as_secs_f64();
+            age = age.sample(&[("source", &source.name)], elapsed.max(0.0));
+        }
+        for (field, told) in source.values() {
+            if let Some(Datum::Number(number)) = &told.datum {
+                let unit = told.unit.map_or("", |unit| unit.as_str());
+                let labels = [("source", &*source.name), ("field", &**field), ("unit", unit)];
+                value = value.sample(&labels, number.get());
+            }
+        }
+    }
+    vec![age.done(), state.done(), value.done()]
+}
+
+/// A metric with its samples, built up for one scrape.
+struct Family {
+    family: MetricFamily,
+    samples: Vec<Metric>,
+}
+
+impl Family {
+    fn new(kind: MetricType, name: &str, help: &str) -> Family {
+        let mut family = MetricFamily::default();
+        family.set_name(format!("{PREFIX}{name}"));
+        family.set_help(help.to_owned());
+        family.set_field_type(kind);
+        Family { family, samples: Vec::new() }
+    }
+
+    fn counter(name: &str, help: &str) -> Family {
+        Family::new(MetricType::COUNTER, name, help)
+    }
+
+    fn gauge(name: &str, help: &str) -> Family {
+        Family::new(MetricType::GAUGE, name, help)
+    }
+
+    fn histogram(name: &str, help: &str) -> Family {
+        Family::new(MetricType::HISTOGRAM, name, help)
+    }
+
+    fn sample(mut self, labels: &[(&str, &str)], value: f64) -> Family {
+        let mut metric = Metric::from_label(label_pairs(labels));
+        if self.family.get_field_type() == MetricType::COUNTER {
+            let mut counter = Counter::default();
+            counter.set_value(value);
+            metric.set_counter(counter);
+        } else {
+            let mut gauge = Gauge::default();
+            gauge.set_value(value);
+            metric.set_gauge(gauge);
+        }
+        self.samples.push(metric);
+        self
+    }
+
+    fn distribution(
+        mut self,
+        labels: &[(&str, &str)],
+        buckets: impl Iterator<Item = (f64, u64)>,
+        count: u64,
+        sum: f64,
+    ) -> Family {
+        let buckets = buckets.map(|(upper_bound, cumulative)| {
+            let mut bucket = Bucket::default();
+            bucket.set_upper_bound(upper_bound);
+            bucket.set_cumulative_count(cumulative);
+            bucket
+        });
+        let mut histogram = Histogram::default();
+        histogram.set_bucket(buckets.collect());
+        histogram.set_sample_count(count);
+        histogram.set_sample_sum(sum);
+        let mut metric = Metric::from_label(label_pairs(labels));
+        metric.set_histogram(histogram);
+        self.samples.push(metric);
+        self
+    }
+
+    fn done(mut self) -> MetricFamily {
+        self.family.set_metric(self.samples);
+        self.family
+    }
+}
+
+fn label_pairs(labels: &[(&str, &str)]) -> Vec<LabelPair> {
+    let pair = |(name, value): &(&str, &str)| {
+        let mut pair = LabelPair::default();
+        pair.set_name((*name).to_owned());
+        pair.set_value((*value).to_owned());
+        pair
+    };
+    labels.iter().map(pair).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_are_told_by_route_method_and_code() {
+        let metrics = RequestMetrics::new().unwrap();
+        for code in [200, 200, 404] {
+            metrics.observe("/ping", "GET", code, Duration::from_micros(300));
+        }
+        let text = TextEncoder::new().encode_to_string(&metrics.registry.gather()).unwrap();
+        for line in [
+            r#"pumphouse_http_requests_total{code="200",method="GET",route="/ping"} 2"#,
+            r#"pumphouse_http_requests_total{code="404",method="GET",route="/ping"} 1"#,
+            r#"pumphouse_http_request_duration_seconds_bucket{route="/ping",le="0.00025"} 0"#,
+            r#"pumphouse_http_request_duration_seconds_bucket{route="/ping",le="0.0005"} 3"#,
+        ] {
+            assert!(text.lines().any(|told| told == line), "{line} is not in\n{text}");
+        }
+    }
+
+    #[test]
+    fn a_family_tells_its_samples() {
+        let families = [
+            Family::counter("c_total", "Help.").sample(&[("a", "\"b\"\n")], 3.0).done(),
+            Family::histogram("h", "Help.")
+                .distribution(&[("a", "b")], [(0.5, 1), (1.0, 2)].into_iter(), 4, 9.5)
+                .done(),
+        ];
+        let text = TextEncoder::new().encode_to_string(&families).unwrap();
+        for line in [
+            "# TYPE pumphouse_c_total counter",
+            r#"pumphouse_c_total{a="\"b\"\n"} 3"#,
+            r#"pumphouse_h_bucket{a="b",le="1"} 2"#,
+            r#"pumphouse_h_bucket{a="b",le="+Inf"} 4"#,
+            r#"pumphouse_h_sum{a="b"} 9.5"#,
+        ] {
+            assert!(text.lines().any(|told| told == line), "{line} is not in\n{text}");
+        }
+    }
+}
