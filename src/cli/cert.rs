@@ -9,7 +9,8 @@ use std::process::ExitCode;
 use argh::FromArgs;
 
 use super::{Failure, print};
-use crate::config::self_signed::{VALID_DAYS, self_signed};
+use crate::config::CertificateInfo;
+use crate::config::self_signed::self_signed;
 
 /// Write a self-signed certificate and its key, for a first start or a private network.
 #[derive(FromArgs)]
@@ -50,15 +51,17 @@ impl Cert {
         }
         let made = self_signed(&names)
             .map_err(|error| format!("no certificate for {}: {error}", names.join(", ")))?;
+        let certificate = CertificateInfo::of_chain(made.cert_pem.as_bytes())?;
         fs::create_dir_all(&self.dir)
             .map_err(|error| format!("cannot make {}: {error}", self.dir.display()))?;
         write(&key, &made.key_pem, KEY_MODE, self.force)?;
         write(&cert, &made.cert_pem, CERT_MODE, self.force)?;
         Ok(print(&format!(
-            "{}\n{}\nself-signed for {}, valid for {VALID_DAYS} days\n",
+            "{}\n{}\nself-signed for {}, valid until {}\n",
             cert.display(),
             key.display(),
-            names.join(", ")
+            names.join(", "),
+            certificate.not_after.strftime("%Y-%m-%d")
         )))
     }
 }

@@ -9,7 +9,9 @@ mod hostile;
 mod harness;
 mod server;
 
+mod admin;
 mod browser;
+mod commands;
 mod demo;
 mod descriptors;
 mod drain;

@@ -25,7 +25,7 @@ pub struct Server {
     pub address: SocketAddr,
     pub admin: SocketAddr,
     pub client: Arc<ClientConfig>,
-    _directory: tempfile::TempDir,
+    directory: tempfile::TempDir,
 }
 
 /// What the process has written to standard error.
@@ -75,7 +75,7 @@ impl Server {
         let address = log.wait_for_address("listening on https://");
         let admin = log.wait_for_address("admin listener on http://");
         let client = trust(&directory.path().join("cert.pem"));
-        Server { child, log, address, admin, client, _directory: directory }
+        Server { child, log, address, admin, client, directory }
     }
 
     /// A fresh TLS connection with one request; gives the whole response.
@@ -88,6 +88,16 @@ impl Server {
         let mut stream = connect_tls(self.address, &self.client).unwrap();
         stream.write_all(request.as_bytes()).unwrap();
         String::from_utf8(read_response(&mut stream).unwrap()).unwrap()
+    }
+
+    /// Whether a fresh TLS connection gets its answer.
+    pub fn serves(&self) -> bool {
+        let ask = || -> std::io::Result<Vec<u8>> {
+            let mut stream = connect_tls(self.address, &self.client)?;
+            stream.write_all(get("/ping").as_bytes())?;
+            read_response(&mut stream)
+        };
+        ask().is_ok_and(|response| response.starts_with(b"HTTP/1.1 200"))
     }
 
     /// A request to the admin listener.
@@ -110,6 +120,11 @@ impl Server {
 
     pub fn process(&self) -> u32 {
         self.child.id()
+    }
+
+    /// The certificate that it shows.
+    pub fn certificate(&self) -> std::path::PathBuf {
+        self.directory.path().join("cert.pem")
     }
 
     /// Sends a signal by its name, as `kill -NAME` does.

@@ -1,0 +1,63 @@
+# `make help` lists the targets.
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+CARGO ?= cargo
+
+# What the tests use beside Cargo's packages, as Debian names it.
+TEST_PACKAGES = chromium chromium-driver curl jq supervisor
+TEST_PROGRAMS = chromedriver curl jq supervisord
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: toolchain ## build, then serve a demo on https://localhost:6443
+	$(CARGO) run --release --quiet -- demo
+
+.PHONY: build
+build: toolchain ## build the release binary
+	$(CARGO) build --release
+
+.PHONY: test
+test: toolchain test-programs ## run every test; installs what they need when root
+	$(CARGO) test --lib --bins --examples
+	$(CARGO) test --test suite -- --test-threads=8
+
+.PHONY: lint
+lint: toolchain ## clippy, rustfmt and rustdoc, without a warning
+	$(CARGO) fmt --check
+	$(CARGO) clippy --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps
+
+.PHONY: install
+install: build ## install the binary and the examples (PREFIX, DESTDIR)
+	install -D -m 755 target/release/pumphouse-web $(DESTDIR)$(PREFIX)/bin/pumphouse-web
+	install -D -m 644 examples/pumphouse.toml \
+		$(DESTDIR)$(PREFIX)/share/pumphouse-web/pumphouse.toml
+	install -D -m 644 examples/supervisord.conf \
+		$(DESTDIR)$(PREFIX)/share/pumphouse-web/supervisord.conf
+
+.PHONY: toolchain
+toolchain:
+	@command -v $(CARGO) >/dev/null || { \
+		echo "make: cargo is missing: install Rust by https://rustup.rs" >&2; exit 1; }
+	@command -v cc >/dev/null || { \
+		echo "make: a C compiler (cc) is missing: apt-get install gcc libc6-dev" >&2; exit 1; }
+
+.PHONY: test-programs
+test-programs:
+	@missing=; for program in $(TEST_PROGRAMS); do \
+		command -v $$program >/dev/null || missing="$$missing $$program"; \
+	done; \
+	test -z "$$missing" && exit 0; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -qq && \
+		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+			$(TEST_PACKAGES) >/dev/null; \
+	else \
+		echo "make: the tests need$$missing: apt-get install $(TEST_PACKAGES)" >&2; exit 1; \
+	fi

@@ -1,0 +1,120 @@
+//! The commands that end by themselves: `check`, `cert`, `probe`, and what a bad start says.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Output;
+
+use crate::server::{Server, Setup, run};
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+#[test]
+fn cert_writes_a_private_key_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let made = run(&["cert", "--name", "tank.example"], directory.path());
+    assert_eq!(made.status.code(), Some(0), "{}", stderr(&made));
+    assert!(stdout(&made).contains("tank.example"));
+    let key = directory.path().join("certs/key.pem");
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&key), 0o600);
+    let before = std::fs::read(&key).unwrap();
+
+    let again = run(&["cert"], directory.path());
+    assert_eq!(again.status.code(), Some(1));
+    assert!(stderr(&again).contains("--force"), "{}", stderr(&again));
+    assert_eq!(std::fs::read(&key).unwrap(), before, "nothing is lost");
+
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o644)).unwrap();
+    assert_eq!(run(&["cert", "--force"], directory.path()).status.code(), Some(0));
+    assert_ne!(std::fs::read(&key).unwrap(), before);
+    assert_eq!(mode(&key), 0o600, "an overwritten key is as private as a new one");
+}
+
+#[test]
+fn the_example_configuration_is_valid() {
+    let directory = tempfile::tempdir().unwrap();
+    assert!(run(&["cert"], directory.path()).status.success());
+    let example = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/pumphouse.toml");
+    let checked = run(&["check", example], directory.path());
+    assert_eq!(checked.status.code(), Some(0), "{}", stderr(&checked));
+    let told = stdout(&checked);
+    for expected in [
+        "is valid",
+        "listens on 0.0.0.0:6443, HTTPS",
+        "certificate for localhost",
+        "source tank: \"Cistern\", ptlevel at https://www.mypt.in/s/…",
+        "polled every 5m",
+    ] {
+        assert!(told.contains(expected), "{expected:?} is not in\n{told}");
+    }
+    assert!(!told.contains("your-share"), "a share link is a secret: {told}");
+}
+
+#[test]
+fn a_bad_configuration_is_told_line_by_line_and_nothing_starts() {
+    let directory = tempfile::tempdir().unwrap();
+    let text = "[server]\nlisen = [\"127.0.0.1:0\"]\nworkers = \"many\"\n";
+    std::fs::write(directory.path().join("pumphouse.toml"), text).unwrap();
+    for command in ["check", "serve"] {
+        let refused = run(&[command], directory.path());
+        assert_eq!(refused.status.code(), Some(1));
+        let told = stderr(&refused);
+        assert!(told.contains("pumphouse.toml:2:1: unknown key \"lisen\""), "{told}");
+        assert!(told.contains("did you mean \"listen\"?"), "{told}");
+        assert!(told.contains("pumphouse.toml:3:12: \"workers\" must be"), "{told}");
+        assert_eq!(stdout(&refused), "");
+    }
+}
+
+#[test]
+fn a_start_that_cannot_be_says_why_and_what_to_try() {
+    let directory = tempfile::tempdir().unwrap();
+    let empty = directory.path().join("empty.toml");
+    std::fs::write(&empty, "").unwrap();
+    let empty = empty.to_str().unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = taken.local_addr().unwrap().to_string();
+    let cases: [(&[&str], &str); 4] = [
+        (&["serve"], "pumphouse.toml: cannot read the configuration"),
+        (&["serve", "--config", empty, "--listen", &taken], "another program has it"),
+        (&["serve", "--config", empty, "--admin-listen", "0.0.0.0:0"], "loopback"),
+        (&["serve", "--config", empty, "--listen", "6443"], "no address to listen on"),
+    ];
+    for (arguments, expected) in cases {
+        let refused = run(arguments, directory.path());
+        assert_eq!(refused.status.code(), Some(1), "{arguments:?}");
+        assert!(stderr(&refused).contains(expected), "{}", stderr(&refused));
+    }
+}
+
+#[test]
+fn probe_tells_the_healthy_from_the_rest() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = Server::start(&Setup::default());
+    let admin = format!("http://{}/healthz", server.admin);
+    let healthy = run(&["probe", "--url", &admin], directory.path());
+    assert_eq!(healthy.status.code(), Some(0), "{}", stderr(&healthy));
+
+    let public = format!("https://localhost:{}/healthz", server.address.port());
+    let untrusted = run(&["probe", "--url", &public], directory.path());
+    assert_eq!(untrusted.status.code(), Some(1), "an unknown certificate is not healthy");
+    let trusted = server.certificate();
+    let trusted = ["probe", "--url", &public, "--ca", trusted.to_str().unwrap()];
+    let trusted = run(&trusted, directory.path());
+    assert_eq!(trusted.status.code(), Some(0), "{}", stderr(&trusted));
+
+    let missing = format!("http://{}/nowhere", server.admin);
+    assert_eq!(run(&["probe", "--url", &missing], directory.path()).status.code(), Some(1));
+
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let silent = format!("http://{}/", silent.local_addr().unwrap());
+    let hung = run(&["probe", "--url", &silent, "--timeout", "200ms"], directory.path());
+    assert_eq!(hung.status.code(), Some(1));
+    assert!(stderr(&hung).contains("timeout"), "{}", stderr(&hung));
+}
