@@ -19,7 +19,7 @@ pub struct ServiceInfo {
 }
 
 /// The body of `GET /api/v1/status`, ended by a newline for those who read it in a terminal.
-pub(super) fn status(service: &ServiceInfo, sources: &[SourceView]) -> Vec<u8> {
+pub fn status(service: &ServiceInfo, sources: &[SourceView]) -> Vec<u8> {
     let mut body = serde_json::to_vec(&Status { service, sources: ByName(sources) })
         .expect("string keys and finite numbers are JSON");
     body.push(b'\n');
@@ -42,7 +42,8 @@ impl Serialize for ByName<'_> {
 }
 
 /// A time as the API tells it: UTC, RFC 3339, whole seconds, `Z`.
-struct Time(Timestamp);
+#[derive(Debug, Clone, Copy)]
+pub struct Time(pub Timestamp);
 
 impl Serialize for Time {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -17,7 +17,7 @@ pub mod snapshot;
 mod sources;
 
 pub use error::{ErrorKind, PollError};
-pub use json::ServiceInfo;
+pub use json::{ServiceInfo, Time, status};
 pub use keeper::{Board, BoardReader, Reporter};
 pub use reading::{Datum, FieldName, Finite, Observed, Reading, Value};
 pub use snapshot::{Failure, Form, KeptReading, Rendered, Snapshot, SourceView, State};

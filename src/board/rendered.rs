@@ -23,6 +23,11 @@ impl Rendered {
             .map(Form::new);
         Rendered { content_type, identity: Form::new(body), gzip }
     }
+
+    /// The body as it is, for one request that would not take it compressed.
+    pub fn uncompressed(content_type: &'static str, body: impl Into<Bytes>) -> Rendered {
+        Rendered { content_type, identity: Form::new(body), gzip: None }
+    }
 }
 
 impl Form {

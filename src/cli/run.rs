@@ -48,12 +48,12 @@ pub(super) fn run(config: &Config, tls: Option<Tls>) -> Result<ExitCode, Failure
     };
 
     let infos = config.sources.iter().map(SourceInfo::from).collect();
-    let (board, reader, reporter) = Board::start(infos, service)?;
+    let (board, reader, reporter) = Board::start(infos, service.clone())?;
     let pollers = Pollers::start(&config.sources, &reporter, USER_AGENT)?;
     let counted = Arc::new(RequestMetrics::new()?);
     let snapshots = reader.clone();
     let site = Arc::new(Site::new(
-        site::Settings { title: config.site.title.clone(), started_at },
+        site::Settings { title: config.site.title.clone(), service },
         Box::new(move || snapshots.load()),
         counted.clone(),
     ));

@@ -3,13 +3,13 @@
 use bytes::Bytes;
 use serde::Serialize;
 
-use crate::board::{Rendered, SourceView};
+use crate::board::{self, Rendered, SourceView};
 use crate::http::Response;
 
 use super::Site;
-use super::deliver::deliver;
-use super::freshness::{overtaken, policy, require};
-use super::json::{ByName, ServiceInfo, Source, Status};
+use super::deliver::{JSON, deliver};
+use super::freshness::{overtaken, policy, require, state_at};
+use super::json::Named;
 use super::problem::Problem;
 use super::query::{Accepts, Field, Query};
 use super::render::render_for;
@@ -27,20 +27,20 @@ pub(super) fn status(site: &Site, ask: &Ask<'_>) -> Result<Response, Problem> {
         }
         return deliver(asked, &snapshot.status, policy(snapshot.sources.iter(), ask.now));
     }
-    let sources = selected(&snapshot.sources, &query, ask, false)?;
-    let service = ServiceInfo::started(site.settings.started_at);
-    let views: Vec<&SourceView> = sources.iter().map(|source| source.view).collect();
-    let rendered = rendered_json(ask, &Status { service, sources: ByName(sources) });
-    deliver(asked, &rendered, policy(views.into_iter(), ask.now))
+    let sources = selected(&snapshot.sources, &query, ask)?;
+    let body = board::status(&site.settings.service, &sources);
+    let rendered = render_for(asked, JSON, body.into());
+    deliver(asked, &rendered, policy(sources.iter(), ask.now))
 }
 
 /// Every source, as a list.
 pub(super) fn sources(site: &Site, ask: &Ask<'_>) -> Result<Response, Problem> {
     let query = Query::parse(&ask.request.target, Accepts::MaxAgeAndFields)?;
     let snapshot = (site.snapshots)();
-    let sources = selected(&snapshot.sources, &query, ask, true)?;
-    let views = sources.iter().map(|source| source.view);
-    deliver(&ask.request.headers, &rendered_json(ask, &sources), policy(views, ask.now))
+    let sources = selected(&snapshot.sources, &query, ask)?;
+    let named: Vec<Named<'_>> = sources.iter().map(Named::new).collect();
+    let rendered = rendered_json(ask, &named);
+    deliver(&ask.request.headers, &rendered, policy(sources.iter(), ask.now))
 }
 
 /// One source.
@@ -49,10 +49,10 @@ pub(super) fn source(site: &Site, ask: &Ask<'_>) -> Result<Response, Problem> {
     let snapshot = (site.snapshots)();
     let view = find(&snapshot.sources, ask.parameter)
         .ok_or_else(|| Problem::not_found("There is no source of that name."))?;
-    let alone = std::slice::from_ref(view);
     // A query that names fields names at least one, and of this source only: one is left.
-    let source = selected(alone, &query, ask, true)?.pop();
-    deliver(&ask.request.headers, &rendered_json(ask, &source), policy(alone.iter(), ask.now))
+    let sources = selected(std::slice::from_ref(view), &query, ask)?;
+    let rendered = rendered_json(ask, &sources.first().map(Named::new));
+    deliver(&ask.request.headers, &rendered, policy(sources.iter(), ask.now))
 }
 
 /// The source of that name.
@@ -60,50 +60,52 @@ pub(super) fn find<'a>(sources: &'a [SourceView], name: &str) -> Option<&'a Sour
     sources.iter().find(|source| *source.name == *name)
 }
 
-/// JSON for one request.
+/// JSON for one request, ended by a newline for those who read it in a terminal.
 pub(super) fn rendered_json(ask: &Ask<'_>, value: &impl Serialize) -> Rendered {
-    let json = serde_json::to_vec(value).expect("names, texts and finite numbers are always JSON");
-    render_for(&ask.request.headers, "application/json", Bytes::from(json))
+    let mut json =
+        serde_json::to_vec(value).expect("names, texts and finite numbers are always JSON");
+    json.push(b'\n');
+    render_for(&ask.request.headers, JSON, Bytes::from(json))
 }
 
-/// What the query leaves of the sources, once they have passed its gate.
-fn selected<'a>(
-    views: &'a [SourceView],
+/// What the query leaves of the sources, as they stand now, once they have passed its gate.
+fn selected(
+    views: &[SourceView],
     query: &Query,
     ask: &Ask<'_>,
-    named: bool,
-) -> Result<Vec<Source<'a>>, Problem> {
-    let sources: Vec<Source<'a>> = match &query.fields {
-        None => views.iter().map(|view| Source::whole(view, named, ask.now)).collect(),
-        Some(fields) => narrowed(views, fields, ask, named)?,
+) -> Result<Vec<SourceView>, Problem> {
+    let mut sources = match &query.fields {
+        None => views.to_vec(),
+        Some(fields) => narrowed(views, fields)?,
     };
     if let Some(max_age) = query.max_age {
-        require(sources.iter().map(|source| source.view), max_age, ask.now)?;
+        require(sources.iter(), max_age, ask.now)?;
+    }
+    for source in &mut sources {
+        source.state = state_at(source, ask.now);
     }
     Ok(sources)
 }
 
-fn narrowed<'a>(
-    views: &'a [SourceView],
-    fields: &[Field],
-    ask: &Ask<'_>,
-    named: bool,
-) -> Result<Vec<Source<'a>>, Problem> {
+fn narrowed(views: &[SourceView], fields: &[Field]) -> Result<Vec<SourceView>, Problem> {
     for Field { source, field } in fields {
         let known = find(views, source).is_some_and(|view| has(view, field));
         if !known {
             return Err(Problem::bad_request(format!("There is no field {source}.{field} here.")));
         }
     }
-    let narrow = |view: &'a SourceView| {
+    let of = |view: &SourceView| fields.iter().filter(|field| *field.source == *view.name).count();
+    let mut narrow: Vec<SourceView> = views.iter().filter(|view| of(view) > 0).cloned().collect();
+    for view in &mut narrow {
+        let source = &view.name;
         let wanted = |name: &str| {
-            fields.iter().any(|field| *field.source == *view.name && field.field == name)
+            fields.iter().any(|field| *field.source == **source && field.field == name)
         };
-        let values = view.values().iter().filter(|(name, _)| wanted(name)).collect();
-        let concerned = fields.iter().any(|field| *field.source == *view.name);
-        concerned.then_some(Source { view, values, named, now: ask.now })
-    };
-    Ok(views.iter().filter_map(narrow).collect())
+        if let Some(reading) = &mut view.reading {
+            reading.values.retain(|(name, _)| wanted(name));
+        }
+    }
+    Ok(narrow)
 }
 
 /// Whether a source has that field. As long as it waits for its first answer nobody

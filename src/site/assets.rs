@@ -1,14 +1,12 @@
 //! The files that pages load, under names that change with their bytes.
 
-use bytes::Bytes;
-
 use crate::board::Rendered;
 use crate::http::Response;
 
 use super::Site;
 use super::deliver::{PLAIN, Policy, deliver};
 use super::problem::Problem;
-use super::render::{digest, render};
+use super::render::digest;
 use super::routes::Ask;
 
 /// A name is never used again for other bytes, so a copy never goes bad.
@@ -53,7 +51,7 @@ impl Assets {
             ),
             icon: Asset::new("icon", "svg", "image/svg+xml", include_str!("assets/icon.svg")),
             // The water level of a household is nothing for a search engine.
-            robots: render(PLAIN, Bytes::from_static(b"User-agent: *\nDisallow: /\n")),
+            robots: Rendered::new(PLAIN, &b"User-agent: *\nDisallow: /\n"[..]),
         }
     }
 }
@@ -62,7 +60,7 @@ impl Asset {
     fn new(stem: &str, suffix: &str, content_type: &'static str, text: &'static str) -> Asset {
         Asset {
             path: format!("{PREFIX}{stem}.{}.{suffix}", digest(text.as_bytes())),
-            rendered: render(content_type, Bytes::from_static(text.as_bytes())),
+            rendered: Rendered::new(content_type, text),
         }
     }
 }

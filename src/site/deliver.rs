@@ -81,6 +81,9 @@ pub(super) fn plain(text: &'static str) -> Response {
     response
 }
 
+/// The media type of the API.
+pub(super) const JSON: &str = "application/json";
+
 /// The media type of plain text.
 pub(super) const PLAIN: &str = "text/plain; charset=utf-8";
 

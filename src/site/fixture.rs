@@ -6,12 +6,12 @@ use ::http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 
-use super::json::{ByName, ServiceInfo, Source, Status};
+use super::deliver::JSON;
 use super::observe::RequestObserver;
-use super::render::render;
 use super::{Settings, Site};
 use crate::board::{
-    ErrorKind, Failure, FieldName, KeptReading, Observed, Snapshot, SourceView, State, Value,
+    self, ErrorKind, Failure, FieldName, KeptReading, Observed, Rendered, ServiceInfo, Snapshot,
+    SourceView, State, Value,
 };
 use crate::http::{Body, Peer, Request, Response};
 use crate::units::Unit;
@@ -128,15 +128,14 @@ pub(super) fn site(sources: Vec<SourceView>) -> Site {
 
 /// A site over one snapshot, and who counts its requests.
 pub(super) fn site_observed(sources: Vec<SourceView>, observer: Arc<dyn RequestObserver>) -> Site {
-    let whole = |view| Source::whole(view, false, now());
-    let status = serde_json::to_vec(&Status {
-        service: ServiceInfo::started(at(-86_400)),
-        sources: ByName(sources.iter().map(whole).collect()),
-    })
-    .unwrap();
-    let status = render("application/json", status.into());
+    let service = ServiceInfo {
+        name: env!("CARGO_PKG_NAME"),
+        version: env!("CARGO_PKG_VERSION"),
+        started_at: at(-86_400),
+    };
+    let status = Rendered::new(JSON, board::status(&service, &sources));
     let snapshot = Arc::new(Snapshot { version: 1, sources, status });
-    let settings = Settings { title: "Pumphouse".into(), started_at: at(-86_400) };
+    let settings = Settings { title: "Pumphouse".into(), service };
     Site::new(settings, Box::new(move || Arc::clone(&snapshot)), observer)
 }
 

@@ -31,7 +31,7 @@ use std::time::Instant;
 use ::http::StatusCode;
 use jiff::Timestamp;
 
-use crate::board::Snapshot;
+use crate::board::{ServiceInfo, Snapshot};
 use crate::http::{Refusal, Request, Response, Service};
 
 use self::assets::Assets;
@@ -47,8 +47,8 @@ pub use self::observe::RequestObserver;
 pub struct Settings {
     /// The page's heading, `[site] title`.
     pub title: String,
-    /// When the process started, told as `service.started_at`.
-    pub started_at: Timestamp,
+    /// Who answers, as the status tells it.
+    pub service: ServiceInfo,
 }
 
 /// Where the latest snapshot comes from; must not block.

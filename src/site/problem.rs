@@ -7,12 +7,11 @@ use ::http::{HeaderMap, HeaderValue, StatusCode};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::board::SourceView;
+use crate::board::{SourceView, Time};
 use crate::http::{Body, Refusal, Response};
 
 use super::deliver::HTML;
 use super::freshness::state_at;
-use super::json::Time;
 use super::{Site, negotiate, page, routes};
 
 /// How soon a client that was shed may come again, in seconds.

@@ -115,7 +115,7 @@ fn status_in_the_shape_of_the_contract() {
         "stale_at": "2026-01-31T15:36:00Z", "next_poll_at": "2026-01-31T17:24:01Z",
         "values": {
             "level": {"value": null, "unit": "%", "note": "not a number"},
-            "mode": {"value": "auto"},
+            "mode": {"value": "auto", "unit": null},
             "volume": {"value": 1185.0, "unit": "gal"},
         },
         "error": {"kind": "too_large", "message": "more than 1 MiB",

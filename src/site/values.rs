@@ -1,13 +1,13 @@
 //! `/api/v1/values/{source}.{field}`, and with `.txt` after it the bare value.
 
-use crate::board::{Datum, SourceView, Value};
+use crate::board::{Datum, SourceView, Time, Value};
 use crate::http::Response;
 
 use super::Site;
 use super::api::{find, rendered_json};
 use super::deliver::{PLAIN, deliver};
 use super::freshness::{policy, require, retry_after, state_at};
-use super::json::{OneValue, Time, ValueMembers};
+use super::json::OneValue;
 use super::problem::Problem;
 use super::query::{Accepts, Query};
 use super::render::render_for;
@@ -45,7 +45,7 @@ pub(super) fn value(site: &Site, ask: &Ask<'_>) -> Result<Response, Problem> {
             &OneValue {
                 source,
                 field,
-                members: ValueMembers::from(value),
+                value,
                 state: state_at(view, ask.now).as_str(),
                 observed_at: Time(reading.observed.at),
                 fetched_at: Time(reading.fetched_at),

@@ -17,7 +17,6 @@ mod tests;
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
-use bytes::Bytes;
 use jiff::Timestamp;
 use maud::{Markup, html};
 
@@ -28,7 +27,6 @@ use super::Site;
 use super::deliver::{HTML, Policy, deliver};
 use super::freshness::state_at;
 use super::problem::Problem;
-use super::render::render;
 use super::routes::Ask;
 
 /// A browser may keep the page but asks before it shows it again: its words age.
@@ -58,7 +56,7 @@ impl PageCache {
         let page = match kept {
             // Most seconds change no word, and then there is nothing to compress.
             Some(kept) if kept.page.identity.body == html => kept.page.clone(),
-            _ => render(HTML, Bytes::from(html)),
+            _ => Rendered::new(HTML, html),
         };
         let fresh = Arc::new(Kept { version, second, page });
         self.0.store(Some(Arc::clone(&fresh)));
