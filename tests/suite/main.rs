@@ -20,4 +20,5 @@ mod engine_holding_clients;
 mod engine_overload;
 mod engine_protocol;
 mod hung_upstreams;
+mod supervisor;
 mod webdriver;

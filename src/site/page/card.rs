@@ -64,7 +64,7 @@ pub(super) fn amount(value: &Value) -> Markup {
         @match &value.datum {
             Some(Datum::Text(text)) => { span.text { (text) } }
             Some(number) => {
-                (datum(number)) @if let Some(unit) = value.unit { span.unit { (symbol(unit)) } }
+                (datum(number, value.unit)) @if let Some(unit) = value.unit { span.unit { (symbol(unit)) } }
             }
             None => { span.absent { span aria-hidden="true" { "–" } span.unseen { "no value" } } }
         }

@@ -45,10 +45,12 @@ fn grouped(text: &str) -> String {
 }
 
 /// A datum in words: the number with its decimals cut to what is useful, or the text.
-pub(super) fn datum(datum: &Datum) -> String {
-    match datum {
-        Datum::Number(number) => short(number.get()),
-        Datum::Text(text) => text.to_string(),
+pub(super) fn datum(datum: &Datum, unit: Option<Unit>) -> String {
+    match (datum, unit) {
+        // A barometer is read to the hundredth: half an inch is the range of the weather.
+        (Datum::Number(number), Some(Unit::InchOfMercury)) => format!("{:.2}", number.get()),
+        (Datum::Number(number), _) => short(number.get()),
+        (Datum::Text(text), _) => text.to_string(),
     }
 }
 
@@ -129,6 +131,14 @@ mod tests {
             assert_eq!(short(number), expected, "{number}");
         }
         assert_eq!(whole(84.6), "85");
+    }
+
+    #[test]
+    fn a_barometer_is_read_to_the_hundredth() {
+        let number = |number| Value::number(number, Unit::InchOfMercury).datum.unwrap();
+        for (pressure, expected) in [(30.05, "30.05"), (29.9, "29.90")] {
+            assert_eq!(datum(&number(pressure), Some(Unit::InchOfMercury)), expected);
+        }
     }
 
     #[test]
