@@ -20,5 +20,6 @@ mod engine_holding_clients;
 mod engine_overload;
 mod engine_protocol;
 mod hung_upstreams;
+mod listening;
 mod supervisor;
 mod webdriver;
