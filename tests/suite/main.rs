@@ -7,6 +7,7 @@
 mod hostile;
 
 mod harness;
+mod scripts;
 mod server;
 
 mod admin;

@@ -1,0 +1,66 @@
+//! What the README shows to scripts, with the real curl and jq.
+
+use std::process::{Command, Output};
+
+use crate::demo::Demo;
+
+/// Runs a line of the README in a shell, with the demo in place of its server.
+fn shell(demo: &Demo, line: &str) -> Output {
+    let line = line
+        .replace("curl ", "curl --insecure --max-time 20 ")
+        .replace("https://localhost:6443/", &demo.url());
+    let directory = tempfile::tempdir().unwrap();
+    Command::new("sh").args(["-c", &line]).current_dir(directory.path()).output().unwrap()
+}
+
+fn said(output: &Output) -> String {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+#[test]
+fn the_readme_s_lines_do_what_they_say() {
+    let demo = Demo::start();
+    crate::harness::eventually("the sources have answered", || {
+        shell(&demo, "curl -sf https://localhost:6443/readyz").status.success()
+    });
+    let level = shell(
+        &demo,
+        "curl -s https://localhost:6443/api/v1/status | jq -e '.sources.tank.values.level.value'",
+    );
+    let level: f64 = said(&level).trim().parse().unwrap();
+    assert!((30.0..=100.0).contains(&level), "{level}");
+
+    let bare = shell(&demo, "curl -sf https://localhost:6443/api/v1/values/tank.level.txt");
+    let bare = said(&bare);
+    assert!(bare.ends_with('\n') && bare.trim().parse::<f64>().is_ok(), "{bare:?}");
+
+    let gate = |age: &str| {
+        let url = "https://localhost:6443/api/v1/values/tank.level.txt";
+        shell(&demo, &format!("curl -sf '{url}?max_age={age}' || echo \"no fresh level\""))
+    };
+    assert_ne!(said(&gate("600")), "no fresh level\n");
+
+    let ages = shell(
+        &demo,
+        "curl -s https://localhost:6443/api/v1/status | jq -r '.sources | to_entries[] | \
+         \"\\(.key): \\(.value.state), \\(now - (.value.observed_at | fromdateiso8601) | floor) s old\"'",
+    );
+    let ages = said(&ages);
+    assert_eq!(ages.lines().count(), 3, "{ages}");
+    assert!(ages.lines().all(|line| line.contains(": fresh, ")), "{ages}");
+
+    // The icon does not change from one request to the next, as the readings of a demo do.
+    let twice = shell(
+        &demo,
+        "ask() { curl -s --etag-save tag --etag-compare tag -o out -w '%{http_code} ' \
+         https://localhost:6443/favicon.ico; }; ask; ask",
+    );
+    assert_eq!(said(&twice), "200 304 ");
+
+    let problem = shell(
+        &demo,
+        "curl -s https://localhost:6443/api/v1/values/tank.nothing | jq -r '.status, .title'",
+    );
+    assert_eq!(said(&problem), "404\nNot Found\n");
+}
