@@ -229,12 +229,15 @@ impl Acceptor {
                     return;
                 }
                 Err(error) if is_exhaustion(&error) => {
-                    self.shared.stats.count_accept_error();
-                    self.errors.warn(format_args!(
-                        "cannot accept: {error}; newcomers are turned away until descriptors \
-                         are free (raise `ulimit -n`, or lower max_connections)"
-                    ));
-                    if !self.turn_away_by_reserve(index) {
+                    // The kernel looks for a descriptor before it looks for a connection, so
+                    // this alone does not say that anybody waits.
+                    if self.turn_away_by_reserve(index) {
+                        self.shared.stats.count_accept_error();
+                        self.errors.warn(format_args!(
+                            "cannot accept: {error}; newcomers are turned away until descriptors \
+                             are free (raise `ulimit -n`, or lower max_connections)"
+                        ));
+                    } else {
                         self.listeners[index].resume_at = Some(Instant::now() + ACCEPT_BACKOFF);
                         return;
                     }
@@ -247,7 +250,7 @@ impl Acceptor {
     }
 
     /// Gives up the reserved descriptor to accept a connection and close it at once, so that
-    /// it is not left waiting in silence.
+    /// it is not left waiting in silence. False when nobody waits, or nothing can be done.
     fn turn_away_by_reserve(&mut self, index: usize) -> bool {
         drop(self.reserve.take());
         let accepted = self.listeners[index].listener.accept();
