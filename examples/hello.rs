@@ -8,12 +8,14 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use pumphouse_web::http::{Body, Engine, Listener, Refusal, Request, Response, Service, Settings};
+use pumphouse_web::http::{
+    Activity, Body, Engine, Listener, Refusal, Request, Response, Service, Settings,
+};
 
 struct Hello;
 
 impl Service for Hello {
-    fn call(&self, request: &Request) -> Response {
+    fn call(&self, request: &Request, _: &Activity) -> Response {
         Response::new(Body::from(format!("hello from {}\n", request.target.path())))
     }
 

@@ -13,7 +13,9 @@ use crate::config::{CertificateInfo, Config, ListenAddr};
 use crate::http::{Drained, Engine, Listener, Settings};
 use crate::ops::admin::{Admin, AdminSite};
 use crate::ops::health::Health;
+use crate::ops::listen_queue::{ListenSocket, granted_backlog};
 use crate::ops::metrics::{Metrics, RequestMetrics};
+use crate::ops::scoreboard::Scoreboard;
 use crate::ops::{descriptors, signals};
 use crate::site::{self, Site};
 use crate::upstream::Pollers;
@@ -39,6 +41,7 @@ pub(super) fn run(config: &Config, tls: Option<Tls>) -> Result<ExitCode, Failure
     }
     let listeners = bind(config)?;
     let addresses: Vec<String> = listeners.iter().map(Listener::local_addr).collect();
+    let sockets = listen_sockets(&listeners, config.server.backlog);
     let scheme = if tls.is_some() { "https" } else { "http" };
     let started_at = Timestamp::now();
     let service = ServiceInfo {
@@ -64,10 +67,18 @@ pub(super) fn run(config: &Config, tls: Option<Tls>) -> Result<ExitCode, Failure
     let engine = Engine::start(listeners, settings, tls.map(|tls| tls.server), site.clone())?;
     let polls = pollers.stats().to_vec();
     let health = Health { engine: engine.stats(), board: reader.clone(), polls: polls.clone() };
-    let metrics =
-        Metrics { requests: counted, engine: engine.stats(), board: reader, polls, started_at };
+    let scoreboard =
+        Scoreboard { engine: engine.stats(), polls: polls.clone(), listeners: sockets.clone() };
+    let metrics = Metrics {
+        requests: counted,
+        engine: engine.stats(),
+        board: reader,
+        polls,
+        listeners: sockets,
+        started_at,
+    };
     let admin_address = &config.server.admin_listen;
-    let admin = Admin::start(admin_address, AdminSite { health, metrics, site })
+    let admin = Admin::start(admin_address, AdminSite { health, metrics, scoreboard, site })
         .map_err(|error| cannot_listen(admin_address, &error))?;
     for address in addresses {
         match address.strip_prefix("unix:") {
@@ -111,11 +122,21 @@ fn bind(config: &Config) -> Result<Vec<Listener>, Failure> {
         let bound = match address {
             ListenAddr::Tcp(address) => Listener::tcp(*address, backlog),
             ListenAddr::Unix(path) => Listener::unix(path, backlog),
-            ListenAddr::Fd(number) => Listener::inherited(*number),
+            ListenAddr::Fd(number) => Listener::inherited(*number, backlog),
         };
         bound.map_err(|error| cannot_listen(address, &error).into())
     };
     config.server.listen.iter().map(bind).collect()
+}
+
+/// What the metrics follow of the public listeners.
+fn listen_sockets(listeners: &[Listener], backlog: u32) -> Vec<ListenSocket> {
+    let limit = granted_backlog(backlog);
+    let sockets = listeners.iter().filter_map(|listener| {
+        let inode = listener.tcp_inode()?;
+        Some(ListenSocket { address: listener.local_addr(), inode, limit })
+    });
+    sockets.collect()
 }
 
 fn cannot_listen(address: &ListenAddr, error: &std::io::Error) -> String {

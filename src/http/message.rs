@@ -7,6 +7,8 @@ use std::net::SocketAddr;
 use ::http::{HeaderMap, Method, StatusCode, Uri, Version};
 use bytes::Bytes;
 
+use super::activity::Activity;
+
 /// A whole request: a handler is called when the last byte of its body has arrived.
 #[derive(Debug, Clone)]
 pub struct Request {
@@ -70,7 +72,8 @@ impl fmt::Debug for Body {
 /// The program behind the engine.
 pub trait Service: Send + Sync + 'static {
     /// Answers a whole request. Runs on a worker; may block that worker, no other.
-    fn call(&self, request: &Request) -> Response;
+    /// The program may tell `activity` which route it is, for the scoreboard.
+    fn call(&self, request: &Request, activity: &Activity) -> Response;
 
     /// Words the answer to a request that never reached [`Service::call`]. The engine
     /// sends it with the refusal's status and closes. Must not block.

@@ -16,6 +16,7 @@
 //! every size has a limit.
 
 mod acceptor;
+mod activity;
 mod chunked;
 mod connection;
 mod deadline;
@@ -34,6 +35,7 @@ mod throttle;
 pub mod tls;
 mod worker;
 
+pub use activity::{Activity, WorkerState};
 pub use engine::{Drained, Engine};
 pub use limits::{DESCRIPTORS_BEYOND_CAP, Settings};
 pub use message::{Body, Peer, Refusal, Request, Response, Service};

@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use rustls::ServerConfig;
 
+use super::activity::{Activity, WorkerState};
 use super::connection::{Closing, Connection, Wish};
 use super::deadline::Deadline;
 use super::limits::{LINGER, LINGER_BYTES, MAX_BURST, SCRATCH, Settings};
@@ -42,11 +43,13 @@ pub(super) enum Outcome {
     Closed(CloseReason),
 }
 
-/// What sessions are driven for: the program, and whether the server is stopping.
+/// What sessions are driven for: the program, whether the server is stopping, and the driver's
+/// entry on the scoreboard.
 #[derive(Clone, Copy)]
 pub(super) struct Host<'a> {
     pub(super) service: &'a dyn Service,
     pub(super) draining: &'a AtomicBool,
+    pub(super) activity: &'a Activity,
 }
 
 impl Host<'_> {
@@ -181,7 +184,9 @@ impl Session {
             match self.http.poll(now) {
                 Wish::Handle(request) => {
                     burst += 1;
+                    host.activity.enter(WorkerState::Handling);
                     self.answer(&request, order, host);
+                    host.activity.enter(WorkerState::Writing);
                 }
                 Wish::Refuse(refusal) => {
                     self.http.refuse(host.service.refuse(refusal), CloseReason::Refused, now);
@@ -214,6 +219,7 @@ impl Session {
                         return self.park(Ready::READ);
                     }
                     burst += 1;
+                    host.activity.enter(WorkerState::Reading);
                     if let Err(reason) = self.fill(host.service, scratch, now) {
                         return Outcome::Closed(reason);
                     }
@@ -281,7 +287,7 @@ impl Session {
             return;
         }
         let answer: Result<Response, _> =
-            catch_unwind(AssertUnwindSafe(|| host.service.call(request)));
+            catch_unwind(AssertUnwindSafe(|| host.service.call(request, host.activity)));
         let now = Instant::now();
         // It may have begun while the program was at work.
         if host.is_draining() {

@@ -81,14 +81,15 @@ impl Listener {
     ///
     /// # Errors
     /// There is no such descriptor, or it is not a listening stream socket.
-    pub fn inherited(fd: i32) -> io::Result<Listener> {
+    pub fn inherited(fd: i32, backlog: u32) -> io::Result<Listener> {
         let socket = Socket::from(duplicate(fd)?);
         let not_listening = |what| io::Error::new(io::ErrorKind::InvalidInput, what);
         if !matches!(socket.is_listener(), Ok(true)) {
             return Err(not_listening("the descriptor is not a listening socket"));
         }
-        socket.set_nonblocking(true)?;
         socket.set_cloexec(true)?;
+        // Whoever bound it may have been content with a shorter queue.
+        listen(&socket, backlog)?;
         let local = socket.local_addr()?;
         let kind = if local.as_socket().is_some() {
             socket.set_tcp_nodelay(true)?;
@@ -100,6 +101,14 @@ impl Listener {
             return Err(not_listening("the descriptor is neither a TCP nor a unix socket"));
         };
         Ok(Listener { kind })
+    }
+
+    /// The inode of a TCP socket, by which the kernel's tables name it.
+    pub fn tcp_inode(&self) -> Option<u64> {
+        match &self.kind {
+            ListenerKind::Tcp(listener) => Some(rustix::fs::fstat(listener).ok()?.st_ino),
+            ListenerKind::Unix { .. } => None,
+        }
     }
 
     /// Where it listens: `127.0.0.1:6443`, `unix:/path`.

@@ -1,9 +1,10 @@
 //! What the engine counts. Every counter is an atomic that readers may look at
 //! at any time; nothing here is ever waited for.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use super::activity::{Activity, WorkerState};
 use crate::heartbeat::Heartbeat;
 
 /// What an open connection is doing, as `connections{state}` names it.
@@ -123,20 +124,27 @@ pub enum ShedReason {
     QueueTimeout,
     /// `max_connections` are open and none could give way.
     ConnectionCap,
+    /// Its address holds `max_connections_per_address`, and none of them could give way.
+    AddressCap,
     /// The process ran out of file descriptors.
     Descriptors,
 }
 
 impl ShedReason {
     /// Every reason.
-    pub const ALL: [ShedReason; 3] =
-        [ShedReason::QueueTimeout, ShedReason::ConnectionCap, ShedReason::Descriptors];
+    pub const ALL: [ShedReason; 4] = [
+        ShedReason::QueueTimeout,
+        ShedReason::ConnectionCap,
+        ShedReason::AddressCap,
+        ShedReason::Descriptors,
+    ];
 
     /// The label's value.
     pub const fn as_str(self) -> &'static str {
         match self {
             ShedReason::QueueTimeout => "queue_timeout",
             ShedReason::ConnectionCap => "connection_cap",
+            ShedReason::AddressCap => "address_cap",
             ShedReason::Descriptors => "descriptors",
         }
     }
@@ -153,16 +161,9 @@ pub struct Stats {
     closed: [AtomicU64; CloseReason::ALL.len()],
     shed: [AtomicU64; ShedReason::ALL.len()],
     connections: [AtomicU64; ConnectionState::ALL.len()],
-    workers: Box<[WorkerStats]>,
+    workers: Box<[Activity]>,
     acceptor: Heartbeat,
     queue_depth: AtomicU64,
-}
-
-/// What one worker is doing.
-#[derive(Debug, Default)]
-struct WorkerStats {
-    busy: AtomicBool,
-    since: Heartbeat,
 }
 
 impl Stats {
@@ -173,7 +174,7 @@ impl Stats {
             closed: Default::default(),
             shed: Default::default(),
             connections: Default::default(),
-            workers: std::iter::repeat_with(WorkerStats::default).take(workers).collect(),
+            workers: std::iter::repeat_with(Activity::default).take(workers).collect(),
             acceptor: Heartbeat::new(),
             queue_depth: AtomicU64::new(0),
         }
@@ -206,15 +207,12 @@ impl Stats {
 
     /// Workers that drive a connection now.
     pub fn workers_busy(&self) -> u64 {
-        self.workers().filter(Option::is_some).count() as u64
+        self.workers.iter().filter(|worker| worker.look().0 != WorkerState::Waiting).count() as u64
     }
 
-    /// For how long each worker has driven the connection that it drives now; `None` for those
-    /// that wait for work.
-    pub fn workers(&self) -> impl Iterator<Item = Option<Duration>> + '_ {
-        self.workers
-            .iter()
-            .map(|worker| worker.busy.load(Ordering::Relaxed).then(|| worker.since.age()))
+    /// What each worker is doing.
+    pub fn workers(&self) -> &[Activity] {
+        &self.workers
     }
 
     /// How long ago the acceptor last passed through its loop. It does so at least once in
@@ -242,16 +240,6 @@ impl Stats {
 
     pub(super) fn count_shed(&self, reason: ShedReason) {
         self.shed[reason as usize].fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(super) fn worker_began(&self, number: usize) {
-        let worker = &self.workers[number];
-        worker.since.beat();
-        worker.busy.store(true, Ordering::Relaxed);
-    }
-
-    pub(super) fn worker_ended(&self, number: usize) {
-        self.workers[number].busy.store(false, Ordering::Relaxed);
     }
 
     pub(super) fn acceptor_beat(&self) {

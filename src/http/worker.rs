@@ -14,6 +14,7 @@ use ::http::Version;
 use bytes::BytesMut;
 use crossbeam_channel::{Receiver, Sender};
 
+use super::activity::{Activity, WorkerState};
 use super::deadline::Epoch;
 use super::message::{Refusal, Service};
 use super::response::{self, Exchange, Payload};
@@ -37,8 +38,8 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    fn host(&self) -> Host<'_> {
-        Host { service: &*self.service, draining: &self.draining }
+    fn host<'a>(&'a self, activity: &'a Activity) -> Host<'a> {
+        Host { service: &*self.service, draining: &self.draining, activity }
     }
 
     /// Interrupts the acceptor's wait.
@@ -74,6 +75,7 @@ pub(super) fn work(
     returns: &Sender<Return>,
 ) {
     let mut scratch = Scratch::new();
+    let activity = &shared.stats.workers()[number];
     for slot in queue {
         if shared.backlogged.load(Ordering::Relaxed)
             && queue.is_empty()
@@ -83,9 +85,9 @@ pub(super) fn work(
         }
         // Those that were turned away meanwhile leave an empty ticket behind.
         if let Some(edges) = slot.take_queued() {
-            shared.stats.worker_began(number);
-            drive(shared, returns, &slot, Order::Serve, edges, &mut scratch);
-            shared.stats.worker_ended(number);
+            activity.begin();
+            drive(shared, activity, returns, &slot, Order::Serve, edges, &mut scratch);
+            activity.enter(WorkerState::Waiting);
         }
     }
 }
@@ -93,11 +95,13 @@ pub(super) fn work(
 /// The usher: runs errands until the acceptor has gone.
 pub(super) fn usher(shared: &Shared, errands: &Receiver<Errand>, returns: &Sender<Return>) {
     let mut scratch = Scratch::new();
+    // Nobody looks: the usher calls no handler, so it cannot be held.
+    let activity = Activity::default();
     for errand in errands {
         match errand {
             Errand::Slot(slot, order) => {
                 if let Some(edges) = slot.take_errand() {
-                    drive(shared, returns, &slot, order, edges, &mut scratch);
+                    drive(shared, &activity, returns, &slot, order, edges, &mut scratch);
                 }
             }
             Errand::TurnAway(stream) => {
@@ -111,6 +115,7 @@ pub(super) fn usher(shared: &Shared, errands: &Receiver<Errand>, returns: &Sende
 /// Drives a connection until it waits for its client or is closed.
 fn drive(
     shared: &Shared,
+    activity: &Activity,
     returns: &Sender<Return>,
     slot: &Arc<Slot>,
     order: Order,
@@ -123,7 +128,7 @@ fn drive(
             Some(session) => {
                 // A defect of the engine must cost this connection, not the thread.
                 catch_unwind(AssertUnwindSafe(|| {
-                    session.drive(order, edges, shared.host(), scratch)
+                    session.drive(order, edges, shared.host(activity), scratch)
                 }))
                 .unwrap_or(Outcome::Closed(CloseReason::HandlerFailed))
             }

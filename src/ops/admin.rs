@@ -1,4 +1,4 @@
-//! The admin listener: health and metrics, for this machine only.
+//! The admin listener: health, metrics and the scoreboard, for this machine only.
 //!
 //! It is a `tiny_http::Server` on threads of its own, so that it answers while the public engine
 //! is under attack. tiny_http ends its accept loop for good at the first error of `accept(2)`,
@@ -25,6 +25,7 @@ use tiny_http::Server;
 
 use super::health::Health;
 use super::metrics::Metrics;
+use super::scoreboard::Scoreboard;
 use crate::config::ListenAddr;
 use crate::http::{Body, Peer, Request, Response};
 use crate::site::{Site, problem};
@@ -44,6 +45,8 @@ pub struct AdminSite {
     pub health: Health,
     /// Behind `/metrics`.
     pub metrics: Metrics,
+    /// Behind `/scoreboard`.
+    pub scoreboard: Scoreboard,
     /// Behind `/readyz`, which is the public one.
     pub site: Arc<Site>,
 }
@@ -52,7 +55,7 @@ impl AdminSite {
     /// Answers a request. A function of the same shape as the public site's.
     pub fn call(&self, request: &Request) -> Response {
         let path = request.target.path();
-        if !["/healthz", "/readyz", "/metrics"].contains(&path) {
+        if !["/healthz", "/readyz", "/metrics", "/scoreboard"].contains(&path) {
             return problem(StatusCode::NOT_FOUND, "There is nothing at this address.", path);
         }
         if request.method != Method::GET && request.method != Method::HEAD {
@@ -67,6 +70,7 @@ impl AdminSite {
                 let text = self.metrics.render(Timestamp::now());
                 plain("text/plain; version=0.0.4; charset=utf-8", text)
             }
+            "/scoreboard" => plain("application/json", self.scoreboard.render()),
             _ => self.healthz(path),
         }
     }

@@ -36,8 +36,10 @@ impl Health {
             }
         };
         check("acceptor".to_owned(), self.engine.acceptor_age(), ACCEPTOR_BOUND);
-        for (number, busy) in self.engine.workers().enumerate() {
-            check(format!("worker {number}"), busy.unwrap_or_default(), WORKER_BOUND);
+        for (number, worker) in self.engine.workers().iter().enumerate() {
+            if let (_, Some((_, busy))) = worker.look() {
+                check(format!("worker {number}"), busy, WORKER_BOUND);
+            }
         }
         check("board".to_owned(), self.board.heartbeat_age(), BOARD_BOUND);
         let pollers = self.polls.iter().filter(|poll| poll.stuck());

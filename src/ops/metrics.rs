@@ -12,6 +12,7 @@ use prometheus::proto::{
 };
 use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry, TextEncoder};
 
+use super::listen_queue::{ListenQueue, ListenSocket, listen_losses, listen_queues};
 use crate::board::{BoardReader, Datum, Snapshot, State};
 use crate::http::{CloseReason, ConnectionState, ShedReason, Stats};
 use crate::site::RequestObserver;
@@ -84,6 +85,8 @@ pub struct Metrics {
     pub board: BoardReader,
     /// Polls, in the order of the configuration.
     pub polls: Vec<Arc<PollStats>>,
+    /// The public TCP listeners.
+    pub listeners: Vec<ListenSocket>,
     /// When the process started.
     pub started_at: Timestamp,
 }
@@ -93,6 +96,7 @@ impl Metrics {
     pub fn render(&self, now: Timestamp) -> String {
         let mut families = self.requests.registry.gather();
         families.extend(self.engine());
+        families.extend(listening(&self.listeners));
         families.extend(self.polls());
         families.extend(sources(&self.board.load(), now));
         families.push(
@@ -172,6 +176,30 @@ impl Metrics {
         }
         vec![total.done(), durations.done()]
     }
+}
+
+/// What the kernel tells of the listeners. Of several queues the fullest is told.
+fn listening(listeners: &[ListenSocket]) -> Vec<MetricFamily> {
+    let losses = listen_losses();
+    let share = |queue: &ListenQueue| f64::from(queue.depth) / f64::from(queue.limit.max(1));
+    let fullest = listen_queues(listeners).into_iter().max_by(|a, b| share(a).total_cmp(&share(b)));
+    let mut families = vec![
+        Family::counter(
+            "listen_overflows_total",
+            "Connections lost to a full accept queue (host).",
+        )
+        .sample(&[], losses.overflows as f64)
+        .done(),
+        Family::counter("listen_drops_total", "Connections lost while listening (host).")
+            .sample(&[], losses.drops as f64)
+            .done(),
+    ];
+    if let Some(queue) = fullest {
+        let of = |name, help, value| Family::gauge(name, help).sample(&[], f64::from(value)).done();
+        families.push(of("accept_queue_depth", "Connections that wait for accept.", queue.depth));
+        families.push(of("accept_queue_limit", "Connections that may wait.", queue.limit));
+    }
+    families
 }
 
 /// What the snapshot tells of sources and values.

@@ -3,6 +3,8 @@
 pub mod admin;
 pub mod descriptors;
 pub mod health;
+pub mod listen_queue;
 pub mod logging;
 pub mod metrics;
+pub mod scoreboard;
 pub mod signals;

@@ -13,7 +13,7 @@ use crate::board::{
     self, ErrorKind, Failure, FieldName, KeptReading, Observed, Rendered, ServiceInfo, Snapshot,
     SourceView, State, Value,
 };
-use crate::http::{Body, Peer, Request, Response};
+use crate::http::{Activity, Body, Peer, Request, Response};
 use crate::units::Unit;
 
 /// The moment at which the tests stand.
@@ -166,7 +166,7 @@ pub(super) fn request(method: &str, target: &str, fields: &[(&str, &str)]) -> Re
 
 /// The answer to a GET at [`now`].
 pub(super) fn get(site: &Site, target: &str, fields: &[(&str, &str)]) -> Response {
-    site.answer(&request("GET", target, fields), now()).1
+    site.answer(&request("GET", target, fields), now(), &Activity::default()).1
 }
 
 /// The body as text.

@@ -32,7 +32,7 @@ use ::http::StatusCode;
 use jiff::Timestamp;
 
 use crate::board::{ServiceInfo, Snapshot};
-use crate::http::{Refusal, Request, Response, Service};
+use crate::http::{Activity, Refusal, Request, Response, Service};
 
 use self::assets::Assets;
 use self::observe::{NO_METHOD, method_label};
@@ -83,12 +83,17 @@ impl Site {
 
     /// The answer to a request that does not count among the visitors'.
     pub fn respond(&self, request: &Request) -> Response {
-        self.answer(request, Timestamp::now()).1
+        self.answer(request, Timestamp::now(), &Activity::default()).1
     }
 
     /// The answer as of `now`, and the route it came by.
-    fn answer(&self, request: &Request, now: Timestamp) -> (&'static str, Response) {
-        let (route, outcome) = self.route(request, now);
+    fn answer(
+        &self,
+        request: &Request,
+        now: Timestamp,
+        activity: &Activity,
+    ) -> (&'static str, Response) {
+        let (route, outcome) = self.route(request, now, activity);
         let mut response = match outcome {
             Ok(response) => response,
             Err(problem) => problem.respond(self, &request.headers, target::instance(request)),
@@ -101,6 +106,7 @@ impl Site {
         &self,
         request: &Request,
         now: Timestamp,
+        activity: &Activity,
     ) -> (&'static str, Result<Response, Problem>) {
         let path = match target::decoded_path(&request.target) {
             Ok(path) => path,
@@ -112,6 +118,7 @@ impl Site {
         let Some(matched) = self.router.at(&path) else {
             return (NO_ROUTE, Err(Problem::not_found("There is nothing at this address.")));
         };
+        activity.set_route(matched.pattern);
         let outcome = routes::admit(&request.method).unwrap_or_else(|| {
             (matched.handler)(self, &Ask { request, parameter: matched.parameter, now })
         });
@@ -127,9 +134,9 @@ pub fn problem(status: StatusCode, detail: &str, instance: &str) -> Response {
 }
 
 impl Service for Site {
-    fn call(&self, request: &Request) -> Response {
+    fn call(&self, request: &Request, activity: &Activity) -> Response {
         let begun = Instant::now();
-        let (route, response) = self.answer(request, Timestamp::now());
+        let (route, response) = self.answer(request, Timestamp::now(), activity);
         let method = method_label(&request.method);
         self.observer.observe(route, method, response.status().as_u16(), begun.elapsed());
         response

@@ -6,6 +6,7 @@ use serde_json::{Value as Json, json};
 
 use super::*;
 use crate::board::{ErrorKind, SourceView, State, Value};
+use crate::http::Activity;
 use crate::http::Body;
 use crate::site::fixture::{
     at, failing, get, now, pump, request, site, site_observed, stale, tank, text, values, waiting,
@@ -63,7 +64,8 @@ fn methods_by_routes() {
         ("*", NO_ROUTE, 400),
     ] {
         for method in ["GET", "HEAD"] {
-            let (route, response) = site.answer(&request(method, target, &[]), now());
+            let (route, response) =
+                site.answer(&request(method, target, &[]), now(), &Activity::default());
             assert_eq!((route, response.status().as_u16()), (pattern, code), "{method} {target}");
         }
         // A route that exists answers the other methods by its table, whatever lies below it.
@@ -76,7 +78,8 @@ fn methods_by_routes() {
                 _ if exists => allowed,
                 _ => code,
             };
-            let (_, response) = site.answer(&request(method, target, &[]), now());
+            let (_, response) =
+                site.answer(&request(method, target, &[]), now(), &Activity::default());
             assert_eq!(response.status().as_u16(), expected, "{method} {target}");
             let allow = if matches!(expected, 204 | 405) { "GET, HEAD, OPTIONS" } else { "" };
             assert_eq!(header(&response, "allow"), allow, "{method} {target}");
@@ -157,7 +160,7 @@ fn the_whole_status_is_the_snapshots_own_bytes() {
     let site = site(vec![tank()]);
     let published = (site.snapshots)().status.identity.body.as_ptr();
     let sent = |seconds| match site
-        .answer(&request("GET", "/api/v1/status", &[]), at(seconds))
+        .answer(&request("GET", "/api/v1/status", &[]), at(seconds), &Activity::default())
         .1
         .into_body()
     {
@@ -398,7 +401,8 @@ fn every_response_is_secured() {
     let site = site(vec![tank()]);
     for target in ["/", "/ping", "/api/v1/status", "/nowhere", "/%zz", "/robots.txt"] {
         for method in ["GET", "OPTIONS", "POST"] {
-            let (_, response) = site.answer(&request(method, target, &[]), now());
+            let (_, response) =
+                site.answer(&request(method, target, &[]), now(), &Activity::default());
             assert_eq!(header(&response, "x-content-type-options"), "nosniff");
             assert_eq!(header(&response, "referrer-policy"), "no-referrer");
         }
@@ -435,9 +439,9 @@ impl RequestObserver for Seen {
 fn what_is_answered_and_what_is_refused_is_observed() {
     let seen = Arc::new(Seen::default());
     let site = site_observed(vec![], Arc::clone(&seen) as Arc<dyn RequestObserver>);
-    site.call(&request("GET", "/ping", &[]));
-    site.call(&request("BREW", "/ping", &[]));
-    site.call(&request("HEAD", "/nowhere", &[]));
+    site.call(&request("GET", "/ping", &[]), &Activity::default());
+    site.call(&request("BREW", "/ping", &[]), &Activity::default());
+    site.call(&request("HEAD", "/nowhere", &[]), &Activity::default());
     for (refusal, code, retry) in [
         (Refusal::Malformed("A field line starts with white space."), 400, ""),
         (Refusal::Timeout, 408, ""),

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use pumphouse_web::http::{Body, Engine, Listener, Refusal, Request, Response};
+use pumphouse_web::http::{Activity, Body, Engine, Listener, Refusal, Request, Response};
 use pumphouse_web::http::{Service, Settings, Stats, tls};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 
@@ -90,7 +90,7 @@ pub fn eventually(what: &str, mut happened: impl FnMut() -> bool) {
 pub struct Program<F>(pub F);
 
 impl<F: Fn(&Request) -> Response + Send + Sync + 'static> Service for Program<F> {
-    fn call(&self, request: &Request) -> Response {
+    fn call(&self, request: &Request, _: &Activity) -> Response {
         (self.0)(request)
     }
 

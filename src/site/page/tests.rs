@@ -2,6 +2,7 @@ use jiff::SignedDuration;
 
 use super::*;
 use crate::board::{ErrorKind, Value};
+use crate::http::Activity;
 use crate::site::fixture::{
     at, failing, get, now, pump, request, site, stale, tank, text, values, waiting, weather,
 };
@@ -148,7 +149,8 @@ fn ids_are_unique_though_there_are_two_tanks() {
 fn the_page_changes_with_the_minute_and_not_with_the_second() {
     let site = site(vec![tank()]);
     let etag = |seconds: i64| {
-        let (_, response) = site.answer(&request("GET", "/", &[]), at(seconds));
+        let (_, response) =
+            site.answer(&request("GET", "/", &[]), at(seconds), &Activity::default());
         response.headers()["etag"].clone()
     };
     // The tank was observed 240 s and fetched 59 s before `now`.
@@ -158,7 +160,7 @@ fn the_page_changes_with_the_minute_and_not_with_the_second() {
     assert_ne!(etag(60), first);
     assert_ne!(etag(0), first);
     // Stale from 960 s on, though the board has not published that yet.
-    let (_, response) = site.answer(&request("GET", "/", &[]), at(960));
+    let (_, response) = site.answer(&request("GET", "/", &[]), at(960), &Activity::default());
     assert!(text(&response).contains("STALE"));
 }
 

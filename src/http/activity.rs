@@ -1,0 +1,72 @@
+//! What each worker is doing, for those who look from outside.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use crate::heartbeat::Heartbeat;
+
+/// What a worker is doing, as the scoreboard names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WorkerState {
+    /// Waiting for a ready connection.
+    Waiting,
+    /// Reading and parsing what a client has sent, its handshake included.
+    Reading,
+    /// In the program's handler: the one place where a worker may block.
+    Handling,
+    /// Writing to a client.
+    Writing,
+}
+
+impl WorkerState {
+    const ALL: [WorkerState; 4] =
+        [WorkerState::Waiting, WorkerState::Reading, WorkerState::Handling, WorkerState::Writing];
+
+    /// The name on the scoreboard.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            WorkerState::Waiting => "waiting",
+            WorkerState::Reading => "reading",
+            WorkerState::Handling => "handling",
+            WorkerState::Writing => "writing",
+        }
+    }
+}
+
+/// One worker's entry on the scoreboard. Written by that worker, read by anyone.
+#[derive(Debug, Default)]
+pub struct Activity {
+    state: AtomicU8,
+    /// When it took the connection that it drives.
+    since: Heartbeat,
+    route: Mutex<&'static str>,
+}
+
+impl Activity {
+    /// Notes which route the request at hand belongs to. For the program, once it knows.
+    pub fn set_route(&self, route: &'static str) {
+        *self.route.lock().unwrap_or_else(PoisonError::into_inner) = route;
+    }
+
+    /// The state; and unless it waits, the latest route that it served and for how long it
+    /// has driven the connection at hand.
+    pub fn look(&self) -> (WorkerState, Option<(&'static str, Duration)>) {
+        let state = WorkerState::ALL[usize::from(self.state.load(Ordering::Relaxed))];
+        let busy = (state != WorkerState::Waiting).then(|| {
+            (*self.route.lock().unwrap_or_else(PoisonError::into_inner), self.since.age())
+        });
+        (state, busy)
+    }
+
+    /// It has taken a connection.
+    pub(super) fn begin(&self) {
+        self.since.beat();
+        self.set_route("");
+        self.enter(WorkerState::Reading);
+    }
+
+    pub(super) fn enter(&self, state: WorkerState) {
+        self.state.store(state as u8, Ordering::Relaxed);
+    }
+}

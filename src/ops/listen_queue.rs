@@ -1,0 +1,117 @@
+//! The kernel's side of the listeners: what an investigator would look up with `ss -ltn` and
+//! `nstat`.
+
+use std::fs;
+
+use procfs::net::TcpState;
+
+/// A listening TCP socket of this process, by its inode.
+#[derive(Debug, Clone)]
+pub struct ListenSocket {
+    /// Where it listens, as the log says it.
+    pub address: String,
+    /// The socket's inode, which names it in `/proc/net/tcp`.
+    pub inode: u64,
+    /// Connections that may wait to be accepted: `listen(2)`'s backlog within somaxconn. The
+    /// kernel lets one more in, which is how a full queue comes to stand at `129 / 128`.
+    pub limit: u32,
+}
+
+/// How full an accept queue is: `Recv-Q` and `Send-Q` of `ss -ltn`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListenQueue {
+    /// Where it listens.
+    pub address: String,
+    /// Connections that wait to be accepted.
+    pub depth: u32,
+    /// Connections that may wait.
+    pub limit: u32,
+}
+
+/// What the kernel had to turn away, in this network namespace, since it started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ListenLosses {
+    /// `ListenOverflows`: an accept queue was full.
+    pub overflows: u64,
+    /// `ListenDrops`: all connections dropped for whatever reason while listening.
+    pub drops: u64,
+}
+
+/// The backlog that the kernel really grants: at most `net.core.somaxconn`.
+pub fn granted_backlog(backlog: u32) -> u32 {
+    let somaxconn = fs::read_to_string("/proc/sys/net/core/somaxconn");
+    let somaxconn = somaxconn.ok().and_then(|text| text.trim().parse().ok());
+    backlog.min(somaxconn.unwrap_or(u32::MAX))
+}
+
+/// The accept queues of these sockets, as they are now. A socket that the kernel does not list
+/// is left out.
+pub fn listen_queues(sockets: &[ListenSocket]) -> Vec<ListenQueue> {
+    let tables = [procfs::net::tcp(), procfs::net::tcp6()];
+    let mut queues = Vec::new();
+    for entry in tables.into_iter().filter_map(Result::ok).flatten() {
+        if entry.state != TcpState::Listen {
+            continue;
+        }
+        // For a listening socket the receive queue is the accept queue (tcp_diag, proc(5)).
+        queues.extend(sockets.iter().filter(|socket| socket.inode == entry.inode).map(|socket| {
+            ListenQueue {
+                address: socket.address.clone(),
+                depth: entry.rx_queue,
+                limit: socket.limit,
+            }
+        }));
+    }
+    queues
+}
+
+/// What the kernel had to turn away; zero where it does not say.
+pub fn listen_losses() -> ListenLosses {
+    fs::read_to_string("/proc/net/netstat")
+        .map_or_else(|_| ListenLosses::default(), |text| losses(&text))
+}
+
+/// The `TcpExt` lines of `/proc/net/netstat`: one of names, one of values in the same order.
+fn losses(text: &str) -> ListenLosses {
+    let mut lines = text.lines().filter_map(|line| line.strip_prefix("TcpExt: "));
+    let (Some(names), Some(values)) = (lines.next(), lines.next()) else {
+        return ListenLosses::default();
+    };
+    let value = |wanted: &str| {
+        let mut pairs = names.split(' ').zip(values.split(' '));
+        pairs.find(|(name, _)| *name == wanted).and_then(|(_, value)| value.parse().ok())
+    };
+    ListenLosses {
+        overflows: value("ListenOverflows").unwrap_or(0),
+        drops: value("ListenDrops").unwrap_or(0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{TcpListener, TcpStream};
+    use std::os::fd::AsFd;
+
+    use super::*;
+
+    #[test]
+    fn a_socket_that_nobody_accepts_from_shows_who_waits() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let inode = rustix::fs::fstat(listener.as_fd()).unwrap().st_ino;
+        let socket = ListenSocket { address: "here".to_owned(), inode, limit: 128 };
+        let waiting: Vec<TcpStream> =
+            (0..3).map(|_| TcpStream::connect(listener.local_addr().unwrap()).unwrap()).collect();
+        let queues = listen_queues(&[socket]);
+        assert_eq!(queues, [ListenQueue { address: "here".to_owned(), depth: 3, limit: 128 }]);
+        drop(waiting);
+    }
+
+    #[test]
+    fn losses_are_found_by_name() {
+        let text = "TcpExt: SyncookiesSent ListenOverflows ListenDrops TCPHPHits\n\
+                    TcpExt: 1 22 333 4444\nIpExt: InNoRoutes\nIpExt: 5\n";
+        assert_eq!(losses(text), ListenLosses { overflows: 22, drops: 333 });
+        assert_eq!(losses(""), ListenLosses::default());
+        assert_eq!(losses("TcpExt: A\nTcpExt: B\n"), ListenLosses::default());
+    }
+}
