@@ -1,10 +1,12 @@
 //! `[server]`: where to listen, and every limit and deadline of the engine.
 
 use std::fmt;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
+
+use ipnet::IpNet;
 
 use super::section::{At, Section};
 use crate::http::Settings;
@@ -107,6 +109,10 @@ pub fn admin_address(address: ListenAddr) -> Result<ListenAddr, NotLocal> {
 const PUBLIC_PORT: u16 = 6443;
 const ADMIN_PORT: u16 = 6480;
 const BACKLOG: u16 = 1024;
+const MOST_CONNECTIONS: usize = 1 << 20;
+
+/// A browser or two need as many, however few connections there are in all.
+const LEAST_PER_ADDRESS: usize = 16;
 
 impl Default for Server {
     fn default() -> Server {
@@ -149,6 +155,24 @@ fn listeners(section: &mut Section<'_, '_>) -> Vec<ListenAddr> {
     if listeners.is_empty() { default } else { listeners }
 }
 
+/// Addresses and networks: `"10.0.0.0/8"`, `"192.0.2.1"`.
+fn networks(section: &mut Section<'_, '_>) -> Vec<IpNet> {
+    let mut networks = Vec::new();
+    for At { value, span } in section.strings("trusted_proxies").unwrap_or_default() {
+        let network = value.parse::<IpNet>().ok();
+        match network.or_else(|| value.parse::<IpAddr>().ok().map(IpNet::from)) {
+            Some(network) => networks.push(network),
+            None => section.report(
+                span,
+                format_args!(
+                    "\"trusted_proxies\": \"{value}\" is neither an address nor a network"
+                ),
+            ),
+        }
+    }
+    networks
+}
+
 fn engine(section: &mut Section<'_, '_>) -> Settings {
     let default = Settings::default();
     let mut duration = |key: &str, default: Duration| section.duration_or(key, default);
@@ -159,10 +183,17 @@ fn engine(section: &mut Section<'_, '_>) -> Settings {
     let keep_alive = duration("keep_alive", default.keep_alive);
     let queue_timeout = duration("queue_timeout", default.queue_timeout);
     let drain_timeout = duration("drain_timeout", default.drain_timeout);
+    let max_connections =
+        section.integer("max_connections", default.max_connections, MOST_CONNECTIONS);
+    let generous = (max_connections / 4).max(LEAST_PER_ADDRESS);
+    let per_address = section.integer("max_connections_per_address", generous, MOST_CONNECTIONS);
+    let trusted_proxies = networks(section);
     Settings {
         workers: section.integer("workers", default.workers, 1024),
         queue: section.integer("queue", default.queue, 65_536),
-        max_connections: section.integer("max_connections", default.max_connections, 1 << 20),
+        max_connections,
+        max_connections_per_address: per_address,
+        trusted_proxies,
         handshake_timeout,
         header_timeout,
         body_timeout,

@@ -34,7 +34,8 @@ fn every_key_is_read() {
     let config = read(
         "[site]\ntitle = \"Well\"\n\
          [server]\nlisten = [\"[::1]:1\", \"unix:/run/x\", \"fd:0\"]\nadmin_listen = \"unix:/run/a\"\n\
-         workers = 3\nqueue = 4\nbacklog = 5\nmax_connections = 6\nhandshake_timeout = \"1s\"\n\
+         workers = 3\nqueue = 4\nbacklog = 5\nmax_connections = 6\n\
+         max_connections_per_address = 7\ntrusted_proxies = [\"10.0.0.0/8\", \"::1\"]\nhandshake_timeout = \"1s\"\n\
          header_timeout = \"2s\"\nbody_timeout = \"3s\"\nwrite_timeout = \"1m 4s\"\n\
          keep_alive = \"1h30m\"\nqueue_timeout = \"500ms\"\ndrain_timeout = \"7s\"\n\
          max_header_bytes = \"8 KiB\"\nmax_headers = 9\nmax_body_bytes = \"1MiB\"\n\
@@ -53,6 +54,9 @@ fn every_key_is_read() {
     let engine = &server.engine;
     assert_eq!((engine.workers, engine.queue, server.backlog), (3, 4, 5));
     assert_eq!((engine.max_connections, engine.max_headers), (6, 9));
+    assert_eq!(engine.max_connections_per_address, 7);
+    let proxies: Vec<String> = engine.trusted_proxies.iter().map(ToString::to_string).collect();
+    assert_eq!(proxies, ["10.0.0.0/8", "::1/128"]);
     assert_eq!((engine.max_header_bytes, engine.max_body_bytes), (8 << 10, 1 << 20));
     let millis = [
         engine.handshake_timeout,
@@ -159,6 +163,10 @@ const WRONG: &[(&str, &str)] = &[
     (
         "[server]\nadmin_listen = \"0.0.0.0:6480\"\n",
         "p.toml:2:17: \"admin_listen\": the admin listener has no access control, so it must be on loopback (127.0.0.1, [::1]) or a unix socket in [server]",
+    ),
+    (
+        "[server]\ntrusted_proxies = [\"10.0.0.0/33\"]\n",
+        "p.toml:2:21: \"trusted_proxies\": \"10.0.0.0/33\" is neither an address nor a network in [server]",
     ),
     ("[tls]\ncert = \"c\"\n", "p.toml:1:1: missing key \"key\" in [tls]"),
     ("[server]\nlisten = \"x\n", "p.toml:2:12: invalid character in string"),

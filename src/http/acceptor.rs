@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -14,8 +15,10 @@ use mio::{Events, Poll, Token};
 use rustls::ServerConfig;
 use slab::Slab;
 
+use super::addresses::{Addresses, Visitor};
+use super::eviction::{Candidates, candidate_of};
+use super::limits::EVICTION_GRACE;
 use super::limits::{ACCEPT_BACKOFF, ACCEPT_BATCH, SWEEP_INTERVAL, Settings, TURNED_AWAY};
-use super::limits::{EVICTION_BATCH, EVICTION_GRACE};
 use super::session::{Order, Session};
 use super::slot::{Place, Ready, Signal, Slot};
 use super::socket::{Listener, Stream};
@@ -51,10 +54,12 @@ pub(super) struct Acceptor {
     /// Ready connections for which the queue had no room, in order.
     backlog: VecDeque<Arc<Slot>>,
     candidates: Candidates,
+    addresses: Addresses,
     reserve: Option<File>,
     next_sweep: Instant,
     draining: bool,
     errors: Throttle,
+    crowds: Throttle,
 }
 
 struct Listening {
@@ -63,14 +68,6 @@ struct Listening {
     ready: bool,
     /// Out of descriptors or memory: not tried again before then.
     resume_at: Option<Instant>,
-}
-
-/// Who might give way at the cap, in order; looked up for many newcomers at a time.
-#[derive(Default)]
-struct Candidates {
-    queue: VecDeque<Arc<Slot>>,
-    /// There were none; looked up again after the next sweep.
-    exhausted: bool,
 }
 
 /// The ends of the channels that the acceptor holds.
@@ -95,6 +92,8 @@ impl Acceptor {
             listening.push(Listening { listener, ready: true, resume_at: None });
         }
         let Channels { queue, errands, returns } = channels;
+        let addresses =
+            Addresses::new(settings.max_connections_per_address, settings.trusted_proxies.clone());
         Ok(Acceptor {
             poll,
             listeners: listening,
@@ -107,10 +106,12 @@ impl Acceptor {
             returns,
             backlog: VecDeque::new(),
             candidates: Candidates::default(),
+            addresses,
             reserve: open_reserve(),
             next_sweep: Instant::now(),
             draining: false,
             errors: Throttle::default(),
+            crowds: Throttle::default(),
         })
     }
 
@@ -173,9 +174,7 @@ impl Acceptor {
     fn take_returns(&mut self) {
         while let Ok(back) = self.returns.try_recv() {
             match back {
-                Return::Closed(key) => {
-                    self.slots.try_remove(key);
-                }
+                Return::Closed(key) => self.release(key),
                 Return::Again(slot) => self.backlog.push_back(slot),
             }
         }
@@ -263,13 +262,10 @@ impl Acceptor {
         turned_away && self.reserve.is_some()
     }
 
-    fn admit(&mut self, stream: Stream, address: Option<std::net::SocketAddr>) {
-        if self.slots.len() >= self.settings.max_connections {
-            // Some may have closed by themselves since they were last counted.
-            self.take_returns();
-            if self.slots.len() >= self.settings.max_connections && !self.make_room() {
-                return self.turn_away(stream);
-            }
+    fn admit(&mut self, stream: Stream, address: Option<SocketAddr>) {
+        let visitor = self.addresses.visitor(address);
+        if let Err(reason) = self.make_place(visitor) {
+            return self.turn_away(stream, reason);
         }
         let now = Instant::now();
         let mut session = Session::new(stream, self.tls.clone(), &self.settings, address, now);
@@ -282,13 +278,33 @@ impl Acceptor {
         }
         let epoch = self.shared.epoch;
         let deadline = epoch.ticks(session.deadline().at());
-        entry.insert(Arc::new(Slot::new(key, session, deadline, epoch.ticks(now))));
+        entry.insert(Arc::new(Slot::new(key, visitor, session, deadline, epoch.ticks(now))));
+        self.addresses.enter(visitor);
+    }
+
+    /// Sees to it that there is a place for one more, if need be at another's cost.
+    fn make_place(&mut self, visitor: Option<Visitor>) -> Result<(), ShedReason> {
+        let is_full = |slots: &Slab<_>, cap| slots.len() >= cap;
+        let cap = self.settings.max_connections;
+        if is_full(&self.slots, cap) || self.addresses.at_cap(visitor).is_some() {
+            // Some may have closed by themselves since they were last counted.
+            self.take_returns();
+        }
+        if let Some(visitor) = self.addresses.at_cap(visitor)
+            && !self.evict_among(visitor)
+        {
+            return Err(ShedReason::AddressCap);
+        }
+        if is_full(&self.slots, cap) && !self.evict_any() {
+            return Err(ShedReason::ConnectionCap);
+        }
+        Ok(())
     }
 
     /// Says no to a newcomer at the cap. Over TLS that would take a handshake, so there the
     /// close must say it.
-    fn turn_away(&self, stream: Stream) {
-        self.shared.stats.count_shed(ShedReason::ConnectionCap);
+    fn turn_away(&self, stream: Stream, reason: ShedReason) {
+        self.shared.stats.count_shed(reason);
         self.shared.stats.count_closed(CloseReason::Shed);
         let turned_away = &self.shared.turned_away;
         if self.tls.is_none() && turned_away.load(Ordering::Relaxed) < TURNED_AWAY {
@@ -297,46 +313,54 @@ impl Acceptor {
         }
     }
 
-    /// Closes the connection that has waited longest for its client. False when all are busy,
-    /// or so young that their request may still be on its way.
-    fn make_room(&mut self) -> bool {
-        loop {
-            let Some(slot) = self.candidates.queue.pop_front() else {
-                if self.candidates.exhausted || !self.look_for_candidates() {
-                    return false;
-                }
-                continue;
-            };
-            if let Some(session) = slot.evict() {
-                session.abort();
-                self.shared.stats.count_closed(CloseReason::Evicted);
-                self.slots.try_remove(slot.key);
+    /// Closes, of one visitor's connections, the one that has waited longest for it.
+    fn evict_among(&mut self, visitor: Visitor) -> bool {
+        if self.addresses.is_exhausted(visitor) {
+            return false;
+        }
+        let longest = candidate_of(visitor, &self.slots, &self.addresses, self.young());
+        let evicted = longest.is_some_and(|slot| self.evict(&slot));
+        if evicted {
+            self.crowds.warn(format_args!(
+                "{visitor} is at max_connections_per_address, and its idle connections give way; \
+                 a proxy belongs into trusted_proxies"
+            ));
+        } else {
+            self.addresses.set_exhausted(visitor);
+        }
+        evicted
+    }
+
+    /// Closes the connection that has waited longest for its client, of the largest crowd.
+    /// False when all are busy, or so young that their request may still be on its way.
+    fn evict_any(&mut self) -> bool {
+        let young = self.young();
+        while let Some(slot) = self.candidates.next(&self.slots, &self.addresses, young) {
+            if self.evict(&slot) {
                 return true;
             }
         }
+        false
     }
 
-    /// Looks up who could give way: first those between requests, then those that keep a
-    /// request or a response waiting; of each the one that has waited longest.
-    fn look_for_candidates(&mut self) -> bool {
-        let young = self.shared.epoch.ticks(Instant::now() - EVICTION_GRACE);
-        let mut found: Vec<(bool, u64, &Arc<Slot>)> = self
-            .slots
-            .iter()
-            .filter(|(_, slot)| slot.place() == Place::Parked)
-            .map(|(_, slot)| (slot.state() != ConnectionState::Idle, slot.since(), slot))
-            .filter(|(busy, since, _)| !busy || *since < young)
-            .collect();
-        let most = EVICTION_BATCH.min(found.len());
-        if most == 0 {
-            self.candidates.exhausted = true;
-            return false;
-        }
-        found.select_nth_unstable_by_key(most - 1, |(busy, since, _)| (*busy, *since));
-        found.truncate(most);
-        found.sort_unstable_by_key(|(busy, since, _)| (*busy, *since));
-        self.candidates.queue = found.into_iter().map(|(_, _, slot)| Arc::clone(slot)).collect();
+    fn evict(&mut self, slot: &Slot) -> bool {
+        let Some(session) = slot.evict() else { return false };
+        session.abort();
+        self.shared.stats.count_closed(CloseReason::Evicted);
+        self.release(slot.key);
         true
+    }
+
+    /// The tick before which a connection must have been waiting to count as old.
+    fn young(&self) -> u64 {
+        self.shared.epoch.ticks(Instant::now() - EVICTION_GRACE)
+    }
+
+    /// Frees a closed connection's place.
+    fn release(&mut self, key: usize) {
+        if let Some(slot) = self.slots.try_remove(key) {
+            self.addresses.leave(slot.visitor);
+        }
     }
 
     /// Looks at every connection's clock, and counts what they are doing.
@@ -370,6 +394,7 @@ impl Acceptor {
         self.shared.stats.set_connections(counts);
         self.shared.stats.set_queue_depth(self.queue.len() + self.backlog.len());
         self.candidates = Candidates::default();
+        self.addresses.forget_exhausted();
         self.next_sweep = now + SWEEP_INTERVAL;
     }
 

@@ -20,6 +20,7 @@ use std::time::Instant;
 use ::http::{Method, Version};
 use bytes::{BufMut, Bytes, BytesMut};
 
+use super::addresses;
 use super::chunked::{ChunkedDecoder, ChunkedLimits};
 use super::deadline::Deadline;
 use super::framing::{self, Framing, Semantics};
@@ -243,7 +244,9 @@ impl Connection {
             keep_alive: semantics.keep_alive,
         });
         let Head { method, target, version, headers } = head;
-        Box::new(Request { method, target, version, headers, body, peer: self.peer })
+        let trusted = &self.settings.trusted_proxies;
+        let client = self.peer.address.map(|peer| addresses::client(peer.ip(), &headers, trusted));
+        Box::new(Request { method, target, version, headers, body, peer: self.peer, client })
     }
 
     /// Answers the request that [`Wish::Handle`] gave out.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use ipnet::IpNet;
+
 /// The engine's limits and deadlines. The default of each is the one documented.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -12,6 +14,11 @@ pub struct Settings {
     /// Open connections at most; at the cap the one that has waited longest for its
     /// client gives way, or the newcomer is turned away.
     pub max_connections: usize,
+    /// Open connections of one address at most (IPv6: of one /64); at this cap one of its own
+    /// gives way.
+    pub max_connections_per_address: usize,
+    /// Proxies: they may hold any number, and their `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
     /// From accept to the end of the TLS handshake.
     pub handshake_timeout: Duration,
     /// To the end of a request's head: from accept for the first one, else from its first byte.
@@ -40,6 +47,8 @@ impl Default for Settings {
             workers: 8,
             queue: 64,
             max_connections: 4096,
+            max_connections_per_address: 1024,
+            trusted_proxies: Vec::new(),
             handshake_timeout: Duration::from_secs(5),
             header_timeout: Duration::from_secs(10),
             body_timeout: Duration::from_secs(20),

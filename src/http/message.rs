@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io::Read;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use ::http::{HeaderMap, Method, StatusCode, Uri, Version};
 use bytes::Bytes;
@@ -24,6 +24,9 @@ pub struct Request {
     pub body: Bytes,
     /// Who asks.
     pub peer: Peer,
+    /// The visitor behind the peer, where the peer is a trusted proxy; else the peer. `None` on
+    /// a unix socket.
+    pub client: Option<IpAddr>,
 }
 
 /// The other end of a connection.

@@ -17,10 +17,12 @@
 
 mod acceptor;
 mod activity;
+mod addresses;
 mod chunked;
 mod connection;
 mod deadline;
 mod engine;
+mod eviction;
 mod framing;
 mod head;
 mod limits;

@@ -18,6 +18,7 @@
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::addresses::Visitor;
 use super::session::Session;
 use super::stats::ConnectionState;
 
@@ -119,6 +120,8 @@ pub(super) enum Signal {
 pub(super) struct Slot {
     /// The key in the acceptor's table, and the token of its events.
     pub(super) key: usize,
+    /// Who holds it, for the cap on one address's connections.
+    pub(super) visitor: Option<Visitor>,
     word: AtomicU32,
     /// Tick at which the connection must be looked at, whatever its client does.
     deadline: AtomicU64,
@@ -130,10 +133,17 @@ pub(super) struct Slot {
 
 impl Slot {
     /// A new connection, parked until its client says something.
-    pub(super) fn new(key: usize, session: Session, deadline: u64, now: u64) -> Slot {
+    pub(super) fn new(
+        key: usize,
+        visitor: Option<Visitor>,
+        session: Session,
+        deadline: u64,
+        now: u64,
+    ) -> Slot {
         let state = session.state();
         Slot {
             key,
+            visitor,
             word: AtomicU32::new(Word(0).wanting(Ready::READ).0),
             deadline: AtomicU64::new(deadline),
             since: AtomicU64::new(now),

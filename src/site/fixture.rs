@@ -161,6 +161,7 @@ pub(super) fn request(method: &str, target: &str, fields: &[(&str, &str)]) -> Re
         headers,
         body: Bytes::new(),
         peer: Peer { address: None, tls: true },
+        client: None,
     }
 }
 

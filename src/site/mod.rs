@@ -137,8 +137,15 @@ impl Service for Site {
     fn call(&self, request: &Request, activity: &Activity) -> Response {
         let begun = Instant::now();
         let (route, response) = self.answer(request, Timestamp::now(), activity);
-        let method = method_label(&request.method);
-        self.observer.observe(route, method, response.status().as_u16(), begun.elapsed());
+        let (method, code) = (method_label(&request.method), response.status().as_u16());
+        let elapsed = begun.elapsed();
+        self.observer.observe(route, method, code, elapsed);
+        // Neither the query nor an unknown path is told: both may hold what is nobody's business.
+        if let Some(client) = request.client {
+            log::debug!("{client} {method} {route} {code} {elapsed:?}");
+        } else {
+            log::debug!("unix {method} {route} {code} {elapsed:?}");
+        }
         response
     }
 

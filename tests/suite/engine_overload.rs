@@ -135,6 +135,81 @@ fn at_the_cap_the_longest_idle_gives_way() {
     }
 }
 
+/// A connection from one of the many addresses that loopback has.
+fn plain_from(server: &TestEngine, last: u8) -> TcpStream {
+    use socket2::{Domain, Socket, Type};
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.bind(&std::net::SocketAddr::from(([127, 0, 0, last], 0)).into()).unwrap();
+    socket.connect(&server.address.into()).unwrap();
+    let stream = TcpStream::from(socket);
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream
+}
+
+#[test]
+fn one_address_cannot_push_the_others_out() {
+    let settings =
+        Settings { max_connections: 16, max_connections_per_address: 8, ..Settings::default() };
+    let server = TestEngine::http(settings, Program(plain_program));
+    let mut visitors: Vec<TcpStream> = (0..4).map(|_| plain_from(&server, 2)).collect();
+    for visitor in &mut visitors {
+        visitor.write_all(get("/").as_bytes()).unwrap();
+        read_response(visitor).unwrap();
+    }
+    let crowd: Vec<TcpStream> = (0..100).map(|_| plain_from(&server, 3)).collect();
+    eventually("the crowd has been let in or turned away", || server.stats.accepted() == 104);
+    // On a machine so slow that the first of the crowd are no longer young, these give way.
+    let own_cost = || server.stats.closed(CloseReason::Evicted);
+    eventually("the crowd pays for itself", || {
+        server.stats.shed(ShedReason::AddressCap) + own_cost() == 100 - 8
+    });
+    for visitor in &mut visitors {
+        visitor.write_all(get("/").as_bytes()).unwrap();
+        assert_eq!(status(&read_response(visitor).unwrap()), "200");
+    }
+    let mut newcomer = plain_from(&server, 4);
+    newcomer.write_all(get("/").as_bytes()).unwrap();
+    assert_eq!(status(&read_response(&mut newcomer).unwrap()), "200");
+    drop(crowd);
+}
+
+#[test]
+fn an_address_at_its_cap_is_served_at_its_own_idle_connections_cost() {
+    let settings = Settings { max_connections_per_address: 3, ..Settings::default() };
+    let server = TestEngine::http(settings, Program(plain_program));
+    let mut idle: Vec<TcpStream> = Vec::new();
+    for number in 0..5 {
+        let mut stream = plain(&server);
+        stream.write_all(get("/").as_bytes()).unwrap();
+        assert_eq!(status(&read_response(&mut stream).unwrap()), "200");
+        idle.push(stream);
+        let parked = || server.stats.connections(ConnectionState::Idle) == (number + 1).min(3);
+        eventually("it is parked idle", parked);
+    }
+    assert_eq!(server.stats.closed(CloseReason::Evicted), 2);
+    assert_eq!(idle[0].read(&mut [0; 1]).unwrap(), 0, "the first had been idle longest");
+}
+
+#[test]
+fn a_trusted_proxy_may_hold_any_number_and_is_believed() {
+    let settings = Settings {
+        max_connections_per_address: 1,
+        trusted_proxies: vec!["127.0.0.0/8".parse().unwrap()],
+        ..Settings::default()
+    };
+    let server = TestEngine::http(
+        settings,
+        Program(|request: &Request| Response::new(Body::from(format!("{:?}", request.client)))),
+    );
+    let connections: Vec<TcpStream> = (0..5).map(|_| plain(&server)).collect();
+    for mut stream in &connections {
+        let request = "GET / HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 1.1.1.1, 192.0.2.7\r\n\r\n";
+        stream.write_all(request.as_bytes()).unwrap();
+        let answer = String::from_utf8(read_response(&mut stream).unwrap()).unwrap();
+        assert!(answer.ends_with("Some(192.0.2.7)"), "{answer}");
+    }
+}
+
 #[test]
 fn at_the_cap_with_all_busy_newcomers_get_503_at_once() {
     let settings = Settings { workers: 2, max_connections: 2, ..Settings::default() };

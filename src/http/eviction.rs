@@ -1,0 +1,88 @@
+//! Who gives way when there is no place for a newcomer.
+
+use std::cmp::Reverse;
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use slab::Slab;
+
+use super::addresses::{Addresses, Visitor};
+use super::limits::EVICTION_BATCH;
+use super::slot::{Place, Slot};
+use super::stats::ConnectionState;
+
+/// How ready a connection is to give way; the least goes first: the largest crowd's before
+/// others', those between two requests before those with one under way, and of these the one
+/// that has waited longest for its client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Candidacy {
+    crowd: Reverse<u32>,
+    under_way: bool,
+    since: u64,
+}
+
+impl Candidacy {
+    /// `None` for one that is driven or queued, or whose request may still be on its way.
+    fn of(slot: &Slot, young: u64, addresses: &Addresses) -> Option<Candidacy> {
+        let under_way = slot.state() != ConnectionState::Idle;
+        let since = slot.since();
+        if slot.place() != Place::Parked || (under_way && since >= young) {
+            return None;
+        }
+        Some(Candidacy { crowd: Reverse(addresses.crowd(slot.visitor)), under_way, since })
+    }
+}
+
+/// Candidates, looked up for many newcomers at a time: a look goes through all connections.
+#[derive(Default)]
+pub(super) struct Candidates {
+    queue: VecDeque<Arc<Slot>>,
+    /// There were none; looked up again after the next sweep.
+    exhausted: bool,
+}
+
+impl Candidates {
+    /// The next candidate of all. It may have become busy since it was looked up.
+    pub(super) fn next(
+        &mut self,
+        slots: &Slab<Arc<Slot>>,
+        addresses: &Addresses,
+        young: u64,
+    ) -> Option<Arc<Slot>> {
+        if self.queue.is_empty() && !self.exhausted {
+            self.queue = look(slots, addresses, young);
+            self.exhausted = self.queue.is_empty();
+        }
+        self.queue.pop_front()
+    }
+}
+
+fn look(slots: &Slab<Arc<Slot>>, addresses: &Addresses, young: u64) -> VecDeque<Arc<Slot>> {
+    let mut found: Vec<(Candidacy, &Arc<Slot>)> = slots
+        .iter()
+        .filter_map(|(_, slot)| Some((Candidacy::of(slot, young, addresses)?, slot)))
+        .collect();
+    let most = EVICTION_BATCH.min(found.len());
+    if most > 0 {
+        found.select_nth_unstable_by_key(most - 1, |(candidacy, _)| *candidacy);
+        found.truncate(most);
+        found.sort_unstable_by_key(|(candidacy, _)| *candidacy);
+    }
+    found.into_iter().map(|(_, slot)| Arc::clone(slot)).collect()
+}
+
+/// The candidate among one visitor's connections.
+pub(super) fn candidate_of(
+    visitor: Visitor,
+    slots: &Slab<Arc<Slot>>,
+    addresses: &Addresses,
+    young: u64,
+) -> Option<Arc<Slot>> {
+    slots
+        .iter()
+        .map(|(_, slot)| slot)
+        .filter(|slot| slot.visitor == Some(visitor))
+        .filter_map(|slot| Some((Candidacy::of(slot, young, addresses)?, slot)))
+        .min_by_key(|(candidacy, _)| *candidacy)
+        .map(|(_, slot)| Arc::clone(slot))
+}
