@@ -332,7 +332,7 @@ impl Acceptor {
     }
 
     /// Closes the connection that has waited longest for its client, of the largest crowd.
-    /// False when all are busy, or so young that their request may still be on its way.
+    /// False when all have a request under way, and none for long.
     fn evict_any(&mut self) -> bool {
         let young = self.young();
         while let Some(slot) = self.candidates.next(&self.slots, &self.addresses, young) {

@@ -12,24 +12,44 @@ use super::slot::{Place, Slot};
 use super::stats::ConnectionState;
 
 /// How ready a connection is to give way; the least goes first: the largest crowd's before
-/// others', those between two requests before those with one under way, and of these the one
-/// that has waited longest for its client.
+/// others', then by standing, and of equals the one that has waited longest for its client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Candidacy {
     crowd: Reverse<u32>,
-    under_way: bool,
+    standing: Standing,
     since: u64,
 }
 
+/// What would be lost with a connection, in growing order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Standing {
+    /// It is between two requests.
+    Idle,
+    /// Its request or response has been under way for longer than [`EVICTION_GRACE`].
+    Overdue,
+    /// It is young and has not got through its handshake, or not said anything at all. A server
+    /// that spared these would be closed to everybody by whoever opens enough of them in a
+    /// second; one that takes the oldest of them gives each newcomer the same chance.
+    ///
+    /// [`EVICTION_GRACE`]: super::limits::EVICTION_GRACE
+    Unproven,
+}
+
 impl Candidacy {
-    /// `None` for one that is driven or queued, or whose request may still be on its way.
+    /// `None` for one that is driven or queued, or is young and in a request.
     fn of(slot: &Slot, young: u64, addresses: &Addresses) -> Option<Candidacy> {
-        let under_way = slot.state() != ConnectionState::Idle;
-        let since = slot.since();
-        if slot.place() != Place::Parked || (under_way && since >= young) {
+        if slot.place() != Place::Parked {
             return None;
         }
-        Some(Candidacy { crowd: Reverse(addresses.crowd(slot.visitor)), under_way, since })
+        let (state, since) = (slot.state(), slot.since());
+        let standing = match state {
+            ConnectionState::Idle => Standing::Idle,
+            _ if since < young => Standing::Overdue,
+            ConnectionState::Handshaking => Standing::Unproven,
+            _ if !slot.has_spoken() => Standing::Unproven,
+            _ => return None,
+        };
+        Some(Candidacy { crowd: Reverse(addresses.crowd(slot.visitor)), standing, since })
     }
 }
 

@@ -15,7 +15,7 @@
 //!     └──────────────────────────────────────────────────────┘ nothing left to do now
 //! ```
 
-use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::addresses::Visitor;
@@ -128,6 +128,8 @@ pub(super) struct Slot {
     /// Tick at which it was parked or queued.
     since: AtomicU64,
     state: AtomicU8,
+    /// Its client has sent something.
+    spoken: AtomicBool,
     session: Mutex<Option<Session>>,
 }
 
@@ -148,6 +150,7 @@ impl Slot {
             deadline: AtomicU64::new(deadline),
             since: AtomicU64::new(now),
             state: AtomicU8::new(state as u8),
+            spoken: AtomicBool::new(false),
             session: Mutex::new(Some(session)),
         }
     }
@@ -178,6 +181,11 @@ impl Slot {
     /// What the connection was doing when it was last parked.
     pub(super) fn state(&self) -> ConnectionState {
         ConnectionState::ALL[usize::from(self.state.load(Ordering::Relaxed))]
+    }
+
+    /// Whether its client has ever sent anything.
+    pub(super) fn has_spoken(&self) -> bool {
+        self.spoken.load(Ordering::Relaxed)
     }
 
     pub(super) fn since(&self) -> u64 {
@@ -245,6 +253,7 @@ impl Slot {
         self.deadline.store(deadline, Ordering::Relaxed);
         self.since.store(now, Ordering::Relaxed);
         self.state.store(state as u8, Ordering::Relaxed);
+        self.spoken.store(true, Ordering::Relaxed);
         let step = |word: Word| {
             if word.ready().intersects(wants) {
                 word.with_ready(Ready::NONE)

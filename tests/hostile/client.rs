@@ -5,27 +5,9 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::mode::Mode;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
-
-/// How a client holds its connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
-    /// Connects and says nothing.
-    Silent,
-    /// Sends the first half of a ClientHello.
-    HalfClientHello,
-    /// After the handshake, sends a request's head one byte at a time, for ever.
-    DripHead,
-    /// Sends a whole head, and its body one byte at a time.
-    DripBody,
-    /// Asks for large responses and reads none.
-    NeverRead,
-    /// Takes one response and stays.
-    Idle,
-    /// Sends half a request and ends its half of the connection.
-    CloseHalfway,
-}
 
 /// How the server ended the connection.
 #[derive(Debug)]
@@ -82,16 +64,20 @@ impl Client {
     ) -> io::Result<Client> {
         let begun = Instant::now();
         let link = match mode {
-            Mode::Silent => Link::Plain(connect(address)?),
             Mode::HalfClientHello => {
                 let mut socket = connect(address)?;
                 let hello = client_hello(config);
                 socket.write_all(&hello[..hello.len() / 2])?;
                 Link::Plain(socket)
             }
+            _ if !mode.shakes_hands() => {
+                let mut socket = connect(address)?;
+                socket.write_all(&mode.opening("/large"))?;
+                Link::Plain(socket)
+            }
             _ => {
                 let mut tls = connect_tls(address, config)?;
-                tls.write_all(opening(mode))?;
+                tls.write_all(&mode.opening("/large"))?;
                 tls.flush()?;
                 if mode == Mode::Idle {
                     read_response(&mut tls)?;
@@ -152,20 +138,8 @@ impl Client {
     }
 }
 
-/// What a client says before it begins to hold.
-fn opening(mode: Mode) -> &'static [u8] {
-    match mode {
-        Mode::Silent | Mode::HalfClientHello => b"",
-        Mode::DripHead => b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Drip: ",
-        Mode::DripBody => b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 60000\r\n\r\n",
-        Mode::NeverRead => b"GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n",
-        Mode::Idle => b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
-        Mode::CloseHalfway => b"GET / HTTP/1.1\r\nHost: loc",
-    }
-}
-
 /// The bytes of a real ClientHello.
-fn client_hello(config: &Arc<ClientConfig>) -> Vec<u8> {
+pub fn client_hello(config: &Arc<ClientConfig>) -> Vec<u8> {
     let name = ServerName::try_from("localhost").unwrap();
     let mut session = ClientConnection::new(Arc::clone(config), name).unwrap();
     let mut hello = Vec::new();

@@ -1,6 +1,7 @@
 //! The admin listener, apart from the public engine.
 
-use crate::hostile::client::{Client, Mode};
+use crate::hostile::client::Client;
+use crate::hostile::mode::Mode;
 use crate::hostile::upstream::Upstream;
 use crate::server::{Server, Setup, body, code, json};
 

@@ -4,7 +4,8 @@ use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crate::harness::{eventually, get};
-use crate::hostile::client::{Client, Mode, connect_tls, read_response};
+use crate::hostile::client::{Client, connect_tls, read_response};
+use crate::hostile::mode::Mode;
 use crate::server::{Server, Setup};
 use std::io::Write;
 

@@ -8,7 +8,8 @@ use crossbeam_channel::bounded;
 use pumphouse_web::http::{Body, Drained, Request, Response, Settings};
 
 use crate::harness::{Program, TestEngine, get, plain_program};
-use crate::hostile::client::{Client, Mode, PATIENCE, connect_tls, read_response};
+use crate::hostile::client::{Client, PATIENCE, connect_tls, read_response};
+use crate::hostile::mode::Mode;
 
 #[test]
 fn requests_in_flight_finish_and_new_ones_are_refused() {

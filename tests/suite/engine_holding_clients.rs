@@ -5,7 +5,8 @@ use std::time::Duration;
 use pumphouse_web::http::{CloseReason, Settings};
 
 use crate::harness::{Program, TestEngine, eventually, plain_program};
-use crate::hostile::client::{Client, Ending, Mode};
+use crate::hostile::client::{Client, Ending};
+use crate::hostile::mode::Mode;
 
 const WORKERS: usize = 2;
 

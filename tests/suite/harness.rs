@@ -10,6 +10,7 @@ use pumphouse_web::http::{Service, Settings, Stats, tls};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 
 use crate::hostile::client::{PATIENCE, connect_tls, read_response};
+use crate::hostile::target::client_config;
 
 /// A server's and a client's configuration that trust each other.
 pub fn tls_pair() -> (Arc<ServerConfig>, Arc<ClientConfig>) {
@@ -20,16 +21,6 @@ pub fn tls_pair() -> (Arc<ServerConfig>, Arc<ClientConfig>) {
     let mut roots = RootCertStore::empty();
     roots.add(made.cert.der().clone()).unwrap();
     (server, client_config(roots))
-}
-
-pub fn client_config(roots: RootCertStore) -> Arc<ClientConfig> {
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Arc::new(config)
 }
 
 /// An engine in this process, with a program of the test's own behind it.

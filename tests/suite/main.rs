@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 #[path = "../hostile/mod.rs"]
+#[allow(dead_code)] // `make attack` uses what the tests do not.
 mod hostile;
 
 mod harness;
@@ -11,6 +12,7 @@ mod scripts;
 mod server;
 
 mod admin;
+mod attack;
 mod browser;
 mod commands;
 mod demo;

@@ -12,8 +12,9 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 
-use crate::harness::{client_config, eventually, get};
+use crate::harness::{eventually, get};
 use crate::hostile::client::{PATIENCE, connect_tls, read_response};
+use crate::hostile::target::client_config;
 
 /// The binary under test.
 pub const BINARY: &str = env!("CARGO_BIN_EXE_pumphouse-web");

@@ -1,0 +1,89 @@
+//! A well-behaved visitor who comes ten times a second, each time on a fresh TLS connection.
+
+use std::io::{self, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
+
+use super::client::read_response;
+
+const PERIOD: Duration = Duration::from_millis(100);
+
+/// Longer than this for a connection, a handshake and an answer is a miss.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What the canary has seen.
+#[derive(Debug, Clone, Default)]
+pub struct Song {
+    /// Time from the connect to the whole answer, of each visit that got one.
+    pub served: Vec<Duration>,
+    /// Visits that got none, each with its reason.
+    pub missed: Vec<String>,
+}
+
+impl Song {
+    /// The time within which that share of the visits was served.
+    pub fn quantile(&self, share: f64) -> Duration {
+        let mut times = self.served.clone();
+        times.sort_unstable();
+        let last = times.len().saturating_sub(1);
+        // A share of a length is within it.
+        let at = (share * last as f64).round() as usize;
+        times.get(at).copied().unwrap_or_default()
+    }
+}
+
+/// A running canary.
+pub struct Canary {
+    stop: Arc<AtomicBool>,
+    thread: JoinHandle<Song>,
+}
+
+impl Canary {
+    /// Begins its visits.
+    pub fn start(address: SocketAddr, config: Arc<ClientConfig>) -> Canary {
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        let thread = std::thread::spawn(move || {
+            let mut song = Song::default();
+            while !stopped.load(Ordering::SeqCst) {
+                let begun = Instant::now();
+                match visit(address, &config) {
+                    Ok(()) => song.served.push(begun.elapsed()),
+                    Err(error) => song.missed.push(error.to_string()),
+                }
+                std::thread::sleep(PERIOD.saturating_sub(begun.elapsed()));
+            }
+            song
+        });
+        Canary { stop, thread }
+    }
+
+    /// Ends its visits and tells of them.
+    pub fn stop(self) -> Song {
+        self.stop.store(true, Ordering::SeqCst);
+        self.thread.join().expect("the canary does not panic")
+    }
+}
+
+fn visit(address: SocketAddr, config: &Arc<ClientConfig>) -> io::Result<()> {
+    let socket = TcpStream::connect_timeout(&address, PATIENCE)?;
+    socket.set_read_timeout(Some(PATIENCE))?;
+    socket.set_write_timeout(Some(PATIENCE))?;
+    socket.set_nodelay(true)?;
+    let name = ServerName::try_from("localhost").map_err(io::Error::other)?;
+    let session = ClientConnection::new(Arc::clone(config), name).map_err(io::Error::other)?;
+    let mut stream = StreamOwned::new(session, socket);
+    stream.write_all(b"GET /ping HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+    let response = read_response(&mut stream)?;
+    if response.starts_with(b"HTTP/1.1 200") {
+        Ok(())
+    } else {
+        Err(io::Error::other(String::from_utf8_lossy(&response[..12.min(response.len())])))
+    }
+}

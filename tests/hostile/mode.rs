@@ -1,0 +1,137 @@
+//! The ways in which a client can try to hold a server, or wear it down.
+
+/// How a client behaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Connects and says nothing.
+    Silent,
+    /// Sends the first half of a ClientHello.
+    HalfClientHello,
+    /// Sends bytes that begin like TLS and are none.
+    GarbageTls,
+    /// After the handshake, sends a request's head one byte at a time, for ever.
+    DripHead,
+    /// Sends a whole head, and its body one byte at a time.
+    DripBody,
+    /// Sends a head that is longer than any server should take.
+    LongHead,
+    /// Asks for large responses and reads none.
+    NeverRead,
+    /// Asks again and again without waiting for the answers.
+    PipelineFlood,
+    /// Takes one response and stays.
+    Idle,
+    /// Sends half a request and ends its half of the connection.
+    CloseHalfway,
+    /// Connects and resets at once, again and again.
+    ConnectReset,
+    /// Silent connections, all from one address, opened again as soon as they are closed.
+    OneAddress,
+}
+
+impl Mode {
+    /// Those that an attack is made of.
+    pub const ATTACK: [Mode; 11] = [
+        Mode::Silent,
+        Mode::HalfClientHello,
+        Mode::GarbageTls,
+        Mode::DripHead,
+        Mode::DripBody,
+        Mode::LongHead,
+        Mode::NeverRead,
+        Mode::PipelineFlood,
+        Mode::Idle,
+        Mode::ConnectReset,
+        Mode::OneAddress,
+    ];
+
+    /// The name in tables.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Mode::Silent => "silent",
+            Mode::HalfClientHello => "half ClientHello",
+            Mode::GarbageTls => "garbage TLS",
+            Mode::DripHead => "dripping head",
+            Mode::DripBody => "dripping body",
+            Mode::LongHead => "over-long head",
+            Mode::NeverRead => "never reads",
+            Mode::PipelineFlood => "pipelining flood",
+            Mode::Idle => "idle keep-alive",
+            Mode::CloseHalfway => "closes half way",
+            Mode::ConnectReset => "connect and reset",
+            Mode::OneAddress => "one address",
+        }
+    }
+
+    /// Whether it completes a TLS handshake first.
+    pub const fn shakes_hands(self) -> bool {
+        match self {
+            Mode::Silent
+            | Mode::HalfClientHello
+            | Mode::GarbageTls
+            | Mode::ConnectReset
+            | Mode::OneAddress => false,
+            Mode::DripHead
+            | Mode::DripBody
+            | Mode::LongHead
+            | Mode::NeverRead
+            | Mode::PipelineFlood
+            | Mode::Idle
+            | Mode::CloseHalfway => true,
+        }
+    }
+
+    /// What it says after the handshake, before it begins to hold. `large` is a target whose
+    /// response is large.
+    pub fn opening(self, large: &str) -> Vec<u8> {
+        let get = |target: &str| format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        match self {
+            Mode::DripHead => "GET / HTTP/1.1\r\nHost: localhost\r\nX-Drip: ".into(),
+            Mode::DripBody => {
+                "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 60000\r\n\r\n".into()
+            }
+            Mode::LongHead => {
+                let padding = "p".repeat(64 << 10);
+                format!("GET / HTTP/1.1\r\nHost: localhost\r\nX-Long: {padding}").into_bytes()
+            }
+            Mode::NeverRead => get(large).repeat(NEVER_READ).into_bytes(),
+            Mode::Idle => get("/ping").into_bytes(),
+            Mode::CloseHalfway => "GET / HTTP/1.1\r\nHost: loc".into(),
+            Mode::GarbageTls => b"\x16\x03\x01\xff\xff this was never a handshake".to_vec(),
+            Mode::Silent
+            | Mode::HalfClientHello
+            | Mode::PipelineFlood
+            | Mode::ConnectReset
+            | Mode::OneAddress => Vec::new(),
+        }
+    }
+
+    /// What it says once a second while it holds.
+    pub fn drip(self) -> &'static [u8] {
+        match self {
+            Mode::DripHead | Mode::DripBody => b"x",
+            Mode::PipelineFlood => FLOOD.as_bytes(),
+            _ => b"",
+        }
+    }
+
+    /// Whether it takes what the server sends.
+    pub const fn reads(self) -> bool {
+        !matches!(self, Mode::NeverRead)
+    }
+}
+
+/// Requests of [`Mode::NeverRead`]: their answers are more than any socket's buffers hold.
+const NEVER_READ: usize = 400;
+
+/// Requests that [`Mode::PipelineFlood`] sends in one go.
+const FLOOD: &str = concat!(
+    "GET /ping HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    "GET /ping HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    "GET /ping HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    "GET /ping HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    "GET /ping HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    "GET /ping HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    "GET /ping HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    "GET /ping HTTP/1.1\r\nHost: localhost\r\n\r\n",
+);

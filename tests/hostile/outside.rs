@@ -1,0 +1,52 @@
+//! What can be seen of a server from outside: its accept queue, its losses, its share of the
+//! machine.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use procfs::net::TcpState;
+
+/// Connections that wait to be accepted at that address.
+pub fn accept_queue(address: SocketAddr) -> u32 {
+    let tables = [procfs::net::tcp(), procfs::net::tcp6()];
+    let entries = tables.into_iter().filter_map(Result::ok).flatten();
+    entries
+        .filter(|entry| {
+            entry.state == TcpState::Listen && entry.local_address.port() == address.port()
+        })
+        .map(|entry| entry.rx_queue)
+        .max()
+        .unwrap_or(0)
+}
+
+/// Connections lost to a full accept queue in this network namespace, by the kernel's count.
+pub fn listen_overflows() -> u64 {
+    let text = fs::read_to_string("/proc/net/netstat").unwrap_or_default();
+    let mut lines = text.lines().filter_map(|line| line.strip_prefix("TcpExt: "));
+    let (Some(names), Some(values)) = (lines.next(), lines.next()) else { return 0 };
+    let mut pairs = names.split(' ').zip(values.split(' '));
+    pairs
+        .find(|(name, _)| *name == "ListenOverflows")
+        .and_then(|(_, value)| value.parse().ok())
+        .unwrap_or(0)
+}
+
+/// Processor time that a process has used.
+pub fn cpu_time(process: u32) -> Duration {
+    let text = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    // The name may hold spaces; the numbers begin behind its closing bracket.
+    let fields: Vec<&str> = text.rsplit(')').next().unwrap_or_default().split(' ').collect();
+    let ticks = |at: usize| fields.get(at).and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
+    // Ticks are hundredths of a second on every Linux that matters (proc(5), utime and stime).
+    Duration::from_millis((ticks(12) + ticks(13)) * 10)
+}
+
+/// A size of `/proc/PID/status` in KiB, such as `VmRSS`; or a count, such as `Threads`.
+pub fn status(process: u32, name: &str) -> u64 {
+    let text = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    text.lines()
+        .find_map(|line| line.strip_prefix(&format!("{name}:")))
+        .and_then(|line| line.split_whitespace().next()?.parse().ok())
+        .unwrap_or(0)
+}

@@ -1,0 +1,46 @@
+//! The attack in small: every mode at once, and a canary that must not be missed.
+
+use std::path::Path;
+use std::time::Duration;
+
+use crate::hostile::canary::Canary;
+use crate::hostile::mode::Mode;
+use crate::hostile::outside;
+use crate::hostile::swarm::{Plan, Swarm};
+use crate::hostile::target::Target;
+use crate::server::BINARY;
+
+#[test]
+fn hundreds_of_hostile_clients_in_every_mode_and_the_canary_sings() {
+    let target = Target::start(Path::new(BINARY), "max_connections = 300").unwrap();
+    // Every thread has begun once the admin listener, the last of them, has answered.
+    target.admin_page("/healthz").unwrap();
+    let threads = outside::status(target.process(), "Threads");
+    let canary = Canary::start(target.address, target.config.clone());
+    // More than there is room for, so that some must give way.
+    let mut swarm = Swarm::new(Plan {
+        target: target.address,
+        config: target.config.clone(),
+        large: "/".to_owned(),
+        modes: Mode::ATTACK.to_vec(),
+        connections: 440,
+    })
+    .unwrap();
+    swarm.run(Duration::from_secs(6), |_| {});
+    let song = canary.stop();
+    assert!(song.missed.is_empty(), "{:?}", song.missed);
+    assert!(!song.served.is_empty());
+    for (mode, tally) in swarm.tallies() {
+        assert!(tally.opened > 0, "{}", mode.as_str());
+    }
+    assert_eq!(outside::status(target.process(), "Threads"), threads);
+    let board = target.admin_page("/scoreboard").unwrap();
+    assert!(board.contains("\"accept_queues\":[{"), "{board}");
+    drop(swarm);
+    crate::harness::eventually("all are gone", || {
+        let metrics = target.admin_page("/metrics").unwrap();
+        ["handshaking", "reading", "writing", "idle"]
+            .iter()
+            .all(|state| metrics.contains(&format!("pumphouse_connections{{state=\"{state}\"}} 0")))
+    });
+}
