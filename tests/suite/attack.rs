@@ -33,7 +33,8 @@ fn hundreds_of_hostile_clients_in_every_mode_and_the_canary_sings() {
     for (mode, tally) in swarm.tallies() {
         assert!(tally.opened > 0, "{}", mode.as_str());
     }
-    assert_eq!(outside::status(target.process(), "Threads"), threads);
+    let now = outside::status(target.process(), "Threads");
+    assert!(now <= threads, "from {threads} threads to {now}");
     let board = target.admin_page("/scoreboard").unwrap();
     assert!(board.contains("\"accept_queues\":[{"), "{board}");
     drop(swarm);
