@@ -27,6 +27,10 @@ test: toolchain test-programs ## run every test; installs what they need when ro
 	$(CARGO) test --lib --bins --examples
 	$(CARGO) test --test suite -- --test-threads=8
 
+.PHONY: incident
+incident: toolchain ## play the outage again: the old design and ours, with their listen queues
+	$(CARGO) run --release --quiet --example incident
+
 .PHONY: attack
 attack: build ## hold a server with 5,000 hostile clients (ATTACK="--url https://127.0.0.1:6443")
 	$(CARGO) run --release --quiet --example attack -- $(ATTACK)

@@ -53,7 +53,7 @@ impl Canary {
             let mut song = Song::default();
             while !stopped.load(Ordering::SeqCst) {
                 let begun = Instant::now();
-                match visit(address, &config) {
+                match visit(address, &config, PATIENCE) {
                     Ok(()) => song.served.push(begun.elapsed()),
                     Err(error) => song.missed.push(error.to_string()),
                 }
@@ -71,10 +71,18 @@ impl Canary {
     }
 }
 
-fn visit(address: SocketAddr, config: &Arc<ClientConfig>) -> io::Result<()> {
-    let socket = TcpStream::connect_timeout(&address, PATIENCE)?;
-    socket.set_read_timeout(Some(PATIENCE))?;
-    socket.set_write_timeout(Some(PATIENCE))?;
+/// One visit: a fresh connection, a handshake, a request and its answer.
+///
+/// # Errors
+/// There is no answer within `patience` for each step, or it is not 200.
+pub fn visit(
+    address: SocketAddr,
+    config: &Arc<ClientConfig>,
+    patience: Duration,
+) -> io::Result<()> {
+    let socket = TcpStream::connect_timeout(&address, patience)?;
+    socket.set_read_timeout(Some(patience))?;
+    socket.set_write_timeout(Some(patience))?;
     socket.set_nodelay(true)?;
     let name = ServerName::try_from("localhost").map_err(io::Error::other)?;
     let session = ClientConnection::new(Arc::clone(config), name).map_err(io::Error::other)?;

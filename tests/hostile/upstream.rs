@@ -47,6 +47,10 @@ impl Upstream {
         Upstream { address, state, accepting: Some(accepting) }
     }
 
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     pub fn url(&self) -> String {
         format!("http://{}/", self.address)
     }

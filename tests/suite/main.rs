@@ -23,6 +23,7 @@ mod engine_holding_clients;
 mod engine_overload;
 mod engine_protocol;
 mod hung_upstreams;
+mod incident;
 mod listening;
 mod supervisor;
 mod webdriver;

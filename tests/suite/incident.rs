@@ -1,0 +1,17 @@
+//! The incident, played as `make incident` plays it.
+
+use std::process::Command;
+
+#[test]
+fn the_old_design_fails_twice_and_ours_does_not() {
+    let here = std::env::current_exe().unwrap();
+    let target = here.ancestors().nth(2).unwrap();
+    let incident = target.join("examples/incident");
+    let played = Command::new(&incident).output().unwrap_or_else(|error| {
+        panic!("{}: {error}: cargo build --example incident", incident.display())
+    });
+    let told = String::from_utf8_lossy(&played.stdout);
+    assert!(played.status.success(), "{told}\n{}", String::from_utf8_lossy(&played.stderr));
+    assert!(told.contains("129 / 128"), "{told}");
+    assert!(told.contains("timed out"), "{told}");
+}
