@@ -24,8 +24,13 @@ build: toolchain ## build the release binary
 
 .PHONY: test
 test: toolchain test-programs ## run every test; installs what they need when root
-	$(CARGO) test --lib --bins --examples
+	$(CARGO) test --lib --bins
+	$(CARGO) build --examples
 	$(CARGO) test --test suite -- --test-threads=8
+
+.PHONY: fuzz
+fuzz: toolchain ## look for inputs that break a promise (FUZZ_SECONDS, default 300 for each target)
+	FUZZ_SECONDS=$${FUZZ_SECONDS:-300} $(CARGO) test --release --lib fuzz:: -- --nocapture
 
 .PHONY: incident
 incident: toolchain ## play the outage again: the old design and ours, with their listen queues

@@ -15,6 +15,8 @@ pub mod upstream;
 
 pub mod board;
 pub mod config;
+#[cfg(test)]
+mod fuzzing;
 pub mod heartbeat;
 pub mod http;
 pub mod units;

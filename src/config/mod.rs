@@ -67,4 +67,6 @@ impl Default for Site {
 }
 
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod tests;

@@ -21,15 +21,28 @@ use super::secret::Secret;
 pub(super) struct Reader<'env> {
     environment: &'env dyn Fn(&str) -> Option<String>,
     problems: RefCell<Vec<Problem>>,
+    /// What was taken from the environment: names and values.
+    expanded: RefCell<Vec<(String, String)>>,
 }
+
+/// Shorter values are no secrets, and stand in messages by chance.
+const LEAST_SECRET: usize = 4;
 
 impl<'env> Reader<'env> {
     pub(super) fn new(environment: &'env dyn Fn(&str) -> Option<String>) -> Reader<'env> {
-        Reader { environment, problems: RefCell::default() }
+        Reader { environment, problems: RefCell::default(), expanded: RefCell::default() }
     }
 
+    /// Notes a problem. What came from the environment is told by its name: it may be a secret
+    /// that was put into the wrong place.
     pub(super) fn report(&self, span: Span, message: impl Into<String>) {
-        self.problems.borrow_mut().push(Problem { span, message: message.into() });
+        let mut message = message.into();
+        for (name, value) in self.expanded.borrow().iter() {
+            if value.len() >= LEAST_SECRET {
+                message = message.replace(value, &format!("${{{name}}}"));
+            }
+        }
+        self.problems.borrow_mut().push(Problem { span, message });
     }
 
     pub(super) fn into_problems(self) -> Vec<Problem> {
@@ -53,6 +66,7 @@ impl<'env> Reader<'env> {
                 return None;
             };
             expanded.push_str(&value);
+            self.expanded.borrow_mut().push((name.to_owned(), value));
             rest = &rest[start + 2 + end + 1..];
         }
         expanded.push_str(rest);

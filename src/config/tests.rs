@@ -224,6 +224,13 @@ fn one_run_tells_of_every_error() {
 }
 
 #[test]
+fn a_secret_in_the_wrong_place_is_told_by_its_name() {
+    let said = read("[[source]]\nname = \"w?${TOKEN}\"\nkind = \"x${TOKEN}\"\n").unwrap_err();
+    assert!(!said.contains("s3cret"), "{said}");
+    assert!(said.contains("w?${TOKEN}"), "{said}");
+}
+
+#[test]
 fn names_are_unique() {
     let said = read(&TANK.repeat(2)).unwrap_err();
     assert!(said.contains("the name \"tank\" is taken by another source"), "{said}");

@@ -387,4 +387,6 @@ impl Receiving {
 }
 
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod tests;

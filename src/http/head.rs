@@ -7,7 +7,7 @@
 use ::http::uri::Authority;
 use ::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version, header};
 use bytes::{Buf, Bytes, BytesMut};
-use memchr::{memchr, memmem};
+use memchr::{memmem, memrchr};
 
 use super::message::Refusal;
 
@@ -54,10 +54,11 @@ impl HeadReader {
             *self = HeadReader::default();
             return parse(&head, limits.fields).map(Some);
         }
-        // Nothing is gained by waiting for the rest of what is already wrong.
+        // Nothing is gained by waiting for the rest of what is already wrong. Only whole lines
+        // are looked at, as what is said of half a line would depend on where it was cut.
         let news = self.searched.min(window.len());
-        if memchr(b'\n', &window[news..]).is_some() {
-            probe(window, limits.fields)?;
+        if let Some(at) = memrchr(b'\n', &window[news..]) {
+            probe(&window[..=news + at], limits.fields)?;
         }
         self.searched = window.len();
         if input.len() >= limits.bytes { Err(Refusal::HeadTooLarge) } else { Ok(None) }

@@ -11,6 +11,8 @@ mod backoff;
 mod decode;
 mod failure;
 mod fetch;
+#[cfg(test)]
+mod fuzz;
 mod json;
 mod kind;
 mod open_meteo;

@@ -8,7 +8,7 @@ use super::super::message::Body;
 use super::*;
 
 /// A connection with a program behind it that says back what it was asked.
-struct Conversation {
+pub(super) struct Conversation {
     connection: Connection,
     now: Instant,
     started: Instant,
@@ -18,9 +18,10 @@ struct Conversation {
 
 /// What a conversation came to, for comparison between ways to cut the same bytes.
 #[derive(Debug, PartialEq, Eq)]
-struct Verdict {
+pub(super) struct Verdict {
     answers: String,
-    closing: Option<Closing>,
+    /// Whether it lingers depends on what has come already, and is no part of the verdict.
+    pub(super) closing: Option<CloseReason>,
 }
 
 fn settings() -> Settings {
@@ -116,16 +117,19 @@ impl Conversation {
         self
     }
 
-    fn verdict(&self) -> Verdict {
+    /// Without what depends on when the bytes came: the date, and whether a client that waits for
+    /// 100 Continue had to.
+    pub(super) fn verdict(&self) -> Verdict {
         let answers = String::from_utf8_lossy(&self.answers)
             .lines()
             .filter(|line| !line.starts_with("date: "))
             .fold(String::new(), |text, line| text + line + "\n");
-        Verdict { answers, closing: self.closing }
+        let answers = answers.replace("HTTP/1.1 100 Continue\n\n", "");
+        Verdict { answers, closing: self.closing.map(|closing| closing.reason) }
     }
 
     /// The status codes of the answers, in order.
-    fn statuses(&self) -> Vec<u16> {
+    pub(super) fn statuses(&self) -> Vec<u16> {
         let text = self.text();
         let codes = text.match_indices("HTTP/1.1 ").filter_map(|(at, _)| text[at + 9..].get(..3));
         codes.filter_map(|code| code.parse().ok()).collect()
@@ -136,7 +140,7 @@ impl Conversation {
     }
 }
 
-fn converse<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Conversation {
+pub(super) fn converse<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Conversation {
     let mut conversation = Conversation::new();
     for piece in pieces {
         conversation.say(piece);

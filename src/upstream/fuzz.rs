@@ -1,0 +1,126 @@
+//! Any body is a reading or an error, and nothing that is not there becomes a number.
+
+use jiff::Timestamp;
+
+use super::kind::decode;
+use crate::board::{Datum, Reading};
+use crate::config::{self, Kind};
+use crate::fuzzing::fuzz;
+
+const SOURCES: &str = r#"
+[[source]]
+name = "ptlevel"
+kind = "ptlevel"
+url = "http://h/s/x"
+height = 58
+capacity = 1400
+[[source]]
+name = "open_meteo"
+kind = "open-meteo"
+latitude = 1
+longitude = 2
+[[source]]
+name = "json"
+kind = "json"
+url = "http://h/"
+observed_at = { pointer = "/at", format = "unix" }
+[source.values.level]
+pointer = "/tank/level"
+unit = "%"
+min = 0
+max = 100
+[source.values.state]
+pointer = "/pump/state"
+"#;
+
+fn kind(name: &str) -> Kind {
+    let config = config::parse(std::path::Path::new("x"), SOURCES, &|_| None).unwrap();
+    let mut sources = config.sources.into_iter();
+    sources.find(|source| &*source.name == name).unwrap().kind
+}
+
+/// Checks what is said of every value, and tells how the reading came out.
+fn describe(reading: &Reading) -> String {
+    let mut description = format!("inferred {}", reading.observed.inferred);
+    for (field, value) in &reading.values {
+        let is = match &value.datum {
+            Some(Datum::Number(number)) => {
+                assert!(number.get().is_finite());
+                "number"
+            }
+            Some(Datum::Text(_)) => "text",
+            None => {
+                assert!(value.note.is_some(), "{field} is missing and nobody says why");
+                "missing"
+            }
+        };
+        let noted = value.note.is_some();
+        description += &format!(" {field} {is} {noted}");
+    }
+    description
+}
+
+fn fuzz_kind(name: &str, dictionary: &[&str]) {
+    let kind = kind(name);
+    let fetched_at: Timestamp = "2026-01-31T17:20:00Z".parse().unwrap();
+    fuzz(name, dictionary, |input| match decode(&kind, input, fetched_at) {
+        Ok(reading) => describe(&reading),
+        Err(error) => {
+            let told = error.to_string();
+            told.split(['"', '`']).step_by(2).collect::<String>().replace(char::is_numeric, "")
+        }
+    });
+}
+
+#[test]
+fn ptlevel_pages() {
+    let dictionary = [
+        "<span class=\"inchLevel\">",
+        "<span class='updated_on'>",
+        "</span>",
+        "<script>",
+        "ptlevel level: 85",
+        "3 minutes, 20 seconds ago",
+        "99999999999 days ago",
+        "just now",
+        "-49.09",
+        "NaN",
+        "<!--",
+        "&#x30;",
+    ];
+    fuzz_kind("ptlevel", &dictionary);
+}
+
+#[test]
+fn open_meteo_bodies() {
+    let dictionary = [
+        "null",
+        "1e999",
+        "-1",
+        "\"11.2\"",
+        "{}",
+        "[]",
+        "\"error\":true",
+        "\"current\":",
+        "°C",
+        "NaN",
+    ];
+    fuzz_kind("open_meteo", &dictionary);
+}
+
+#[test]
+fn json_bodies() {
+    let dictionary = [
+        "null",
+        "1e999",
+        "-1",
+        "\"84.6\"",
+        "{}",
+        "[]",
+        "\"tank\":",
+        "\"level\":",
+        "\"at\":",
+        "1e308",
+    ];
+    fuzz_kind("json", &dictionary);
+}
