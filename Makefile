@@ -32,6 +32,16 @@ test: toolchain test-programs ## run every test; installs what they need when ro
 fuzz: toolchain ## look for inputs that break a promise (FUZZ_SECONDS, default 300 for each target)
 	FUZZ_SECONDS=$${FUZZ_SECONDS:-300} $(CARGO) test --release --lib fuzz:: -- --nocapture
 
+.PHONY: bench
+bench: build ## measure side by side with nginx, axum and tiny_http (BENCH="--rounds 5 --seconds 2")
+	@command -v nginx >/dev/null || { test "$$(id -u)" = 0 && apt-get update -qq && \
+		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+			nginx-light >/dev/null; } || { \
+		echo "make: nginx is missing: apt-get install nginx-light" >&2; exit 1; }
+	$(CARGO) build --release --manifest-path benches/peers/Cargo.toml
+	benches/peers/target/release/bench --ours target/release/pumphouse-web \
+		--output benches/RESULTS.md $(BENCH)
+
 .PHONY: incident
 incident: toolchain ## play the outage again: the old design and ours, with their listen queues
 	$(CARGO) run --release --quiet --example incident

@@ -1,0 +1,239 @@
+//! `make bench`: ours and its peers side by side in one run.
+//!
+//! Rounds are interleaved (ours, nginx, axum, tiny_http, ours, …), so that whatever else the
+//! machine does hits all alike; figures are medians over the rounds, ratios are taken round by
+//! round. Load generator and server share the machine.
+
+mod idle;
+mod load;
+mod report;
+mod servers;
+mod upstream;
+
+use std::error::Error;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use argh::FromArgs;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustls::{ClientConfig, RootCertStore};
+
+use load::{Load, Outcome};
+use report::{Alone, Figures, Way, median};
+use servers::{Kind, Ours, Places, Server};
+
+/// Measure pumphouse-web beside nginx, axum and tiny_http.
+#[derive(FromArgs)]
+struct Arguments {
+    /// the release binary
+    #[argh(option)]
+    ours: PathBuf,
+
+    /// seconds for each server, way of asking and round (default: 2)
+    #[argh(option, default = "2.0")]
+    seconds: f64,
+
+    /// rounds (default: 5)
+    #[argh(option, default = "5")]
+    rounds: usize,
+
+    /// idle TLS connections (default: 10000)
+    #[argh(option, default = "10000")]
+    idle: usize,
+
+    /// write the tables to this file, too
+    #[argh(option)]
+    output: Option<PathBuf>,
+}
+
+const PATH: &str = "/api/v1/status";
+const CONNECTIONS: usize = 64;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Arguments = argh::from_env();
+    raise_descriptors(arguments.idle as u64 + 500)?;
+    let folder = tempfile::tempdir()?;
+    let peers = std::env::current_exe()?;
+    let peers = peers.parent().ok_or("the benchmark has no folder")?.to_owned();
+    let ours = arguments.ours.canonicalize()?;
+    let places = Places { folder: folder.path().to_owned(), ours, peers };
+    let client = make_certificate(&places)?;
+    let sources = upstream::sources(upstream::answering()?, "1h");
+    save_status(&places, &sources)?;
+
+    let mut figures = Vec::new();
+    for round in 1..=arguments.rounds {
+        eprintln!("round {round} of {}", arguments.rounds);
+        for way in Way::ALL {
+            for kind in Kind::ALL.into_iter().filter(|kind| kind.speaks_tls() || !way.tls) {
+                let time = Duration::from_secs_f64(arguments.seconds);
+                figures.push(measure(kind, way, &places, &client, &sources, time)?);
+            }
+        }
+    }
+    let alone = alone(&arguments, &places, &client, &sources)?;
+    let failed: u64 = figures.iter().map(|it| it.failed).sum();
+    let text = format!(
+        "Measured by `make bench` on {}; {} rounds of {} s each, {CONNECTIONS} connections, \
+         {failed} failed requests.\n\n{}\n{}",
+        report::machine(),
+        arguments.rounds,
+        arguments.seconds,
+        report::goals_table(&figures, &alone),
+        report::figures_table(&figures)
+    );
+    println!("{text}");
+    if let Some(output) = &arguments.output {
+        std::fs::write(output, format!("# Benchmarks\n\n{text}"))?;
+    }
+    Ok(())
+}
+
+fn measure(
+    kind: Kind,
+    way: Way,
+    places: &Places,
+    client: &Arc<ClientConfig>,
+    sources: &str,
+    time: Duration,
+) -> Result<Figures, Box<dyn Error>> {
+    let server = servers::start(kind, places, way.tls, sources)?;
+    let load = load_of(&server, way, client, CONNECTIONS, time);
+    // A warm-up, so that nobody is measured while it makes its first allocations.
+    load::run(&Load { time: time / 10, ..load.clone() })?;
+    let before = server.cpu();
+    let mut outcome = load::run(&load)?;
+    let cpu = server.cpu() - before;
+    let figures = Figures {
+        way,
+        kind,
+        per_second: outcome.per_second(),
+        p50: outcome.quantile(0.5),
+        p99: outcome.quantile(0.99),
+        cpu_micros: cpu.as_secs_f64() * 1e6 / outcome.served.max(1) as f64,
+        memory_kib: server.memory(),
+        failed: outcome.failed,
+    };
+    eprintln!(
+        "  {:<30} {:<14} {:>9.0}/s  p99 {:>7.2} ms  {:>6.1} µs",
+        way.as_str(),
+        kind.as_str(),
+        figures.per_second,
+        figures.p99,
+        figures.cpu_micros
+    );
+    Ok(figures)
+}
+
+fn load_of(
+    server: &Server,
+    way: Way,
+    client: &Arc<ClientConfig>,
+    connections: usize,
+    time: Duration,
+) -> Load {
+    Load {
+        address: server.address,
+        tls: way.tls.then(|| Arc::clone(client)),
+        path: PATH,
+        connections,
+        keep_alive: way.keep_alive,
+        time,
+    }
+}
+
+fn alone(
+    arguments: &Arguments,
+    places: &Places,
+    client: &Arc<ClientConfig>,
+    sources: &str,
+) -> Result<Alone, Box<dyn Error>> {
+    let limits =
+        format!("max_connections = {0}\nmax_connections_per_address = {0}", arguments.idle + 200);
+    eprintln!("{} idle TLS connections", arguments.idle);
+    let server = servers::start_ours(places, &Ours { tls: true, server: &limits, sources })?;
+    std::thread::sleep(Duration::from_secs(1));
+    let at_rest_kib = server.memory();
+    let idle = idle::measure(&server, client, arguments.idle)?;
+    drop(server);
+    eprintln!("all upstreams hung");
+    let hung_over_well = hung_over_well(arguments, places, client, sources)?;
+    let starts = (0..9).map(|_| servers::time_to_first_byte(places));
+    let starts = starts.collect::<Result<Vec<_>, _>>()?;
+    Ok(Alone {
+        idle_connections: idle.connections,
+        idle_kib_each: idle.kib_each,
+        idle_canary_p99: idle.canary_p99,
+        hung_over_well,
+        at_rest_kib,
+        start_millis: median(starts.iter().map(|time| time.as_secs_f64() * 1e3).collect()),
+        binary_bytes: std::fs::metadata(&places.ours)?.len(),
+    })
+}
+
+/// The p99 of a status with every upstream hung, over that with all well, in turns.
+fn hung_over_well(
+    arguments: &Arguments,
+    places: &Places,
+    client: &Arc<ClientConfig>,
+    sources: &str,
+) -> Result<f64, Box<dyn Error>> {
+    let hung_sources = upstream::sources(upstream::hung()?, "1s");
+    let start = |sources| servers::start_ours(places, &Ours { tls: true, server: "", sources });
+    let (well, hung) = (start(sources)?, start(&hung_sources)?);
+    let way = Way { tls: true, keep_alive: true };
+    let time = Duration::from_secs_f64(arguments.seconds);
+    let p99 = |server: &Server| -> std::io::Result<f64> {
+        let mut outcome: Outcome = load::run(&load_of(server, way, client, 8, time))?;
+        Ok(outcome.quantile(0.99))
+    };
+    let mut ratios = Vec::new();
+    for _ in 0..arguments.rounds.max(3) {
+        let baseline = p99(&well)?;
+        ratios.push(p99(&hung)? / baseline);
+    }
+    Ok(median(ratios))
+}
+
+/// A P-256 certificate that all servers show, and a client that trusts it.
+fn make_certificate(places: &Places) -> Result<Arc<ClientConfig>, Box<dyn Error>> {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()])?;
+    std::fs::write(places.folder.join("cert.pem"), made.cert.pem())?;
+    std::fs::write(places.folder.join("key.pem"), made.signing_key.serialize_pem())?;
+    let mut roots = RootCertStore::empty();
+    roots.add(made.cert.der().clone())?;
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    // Each connection pays for its handshake.
+    config.resumption = rustls::client::Resumption::disabled();
+    Ok(Arc::new(config))
+}
+
+/// Keeps the bytes that ours serves, for the peers to serve the same.
+fn save_status(places: &Places, sources: &str) -> Result<(), Box<dyn Error>> {
+    use std::io::{Read as _, Write as _};
+    let server = servers::start_ours(places, &Ours { tls: false, server: "", sources })?;
+    std::thread::sleep(Duration::from_secs(2));
+    let mut stream = std::net::TcpStream::connect(server.address)?;
+    write!(stream, "GET {PATH} HTTP/1.0\r\n\r\n")?;
+    let mut response = String::new();
+    stream.read_to_string(&mut response)?;
+    let (_, body) = response.split_once("\r\n\r\n").ok_or("no body")?;
+    std::fs::write(places.folder.join("status.json"), body)?;
+    // nginx's workers may run as another user.
+    let readable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(&places.folder, readable)?;
+    Ok(())
+}
+
+fn raise_descriptors(needed: u64) -> Result<(), Box<dyn Error>> {
+    let limit = getrlimit(Resource::Nofile);
+    if limit.maximum.is_some_and(|most| most < needed) {
+        return Err(format!("{needed} open files are needed: raise `ulimit -Hn`").into());
+    }
+    Ok(setrlimit(Resource::Nofile, Rlimit { current: Some(needed), maximum: limit.maximum })?)
+}

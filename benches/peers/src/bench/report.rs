@@ -1,0 +1,176 @@
+//! The tables: figures as medians over the rounds, and each goal with what was reached.
+
+use std::fmt::Write as _;
+
+use crate::servers::Kind;
+
+/// One way of asking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Way {
+    pub tls: bool,
+    pub keep_alive: bool,
+}
+
+impl Way {
+    pub const ALL: [Way; 4] = [
+        Way { tls: false, keep_alive: true },
+        Way { tls: true, keep_alive: true },
+        Way { tls: false, keep_alive: false },
+        Way { tls: true, keep_alive: false },
+    ];
+
+    pub const fn as_str(self) -> &'static str {
+        match (self.tls, self.keep_alive) {
+            (false, true) => "http, keep-alive",
+            (true, true) => "https, keep-alive",
+            (false, false) => "http, connection per request",
+            (true, false) => "https, connection per request",
+        }
+    }
+}
+
+/// One round's figures.
+#[derive(Debug, Clone, Copy)]
+pub struct Figures {
+    pub way: Way,
+    pub kind: Kind,
+    pub per_second: f64,
+    pub p50: f64,
+    pub p99: f64,
+    pub cpu_micros: f64,
+    pub memory_kib: u64,
+    pub failed: u64,
+}
+
+/// What is measured of ours alone.
+pub struct Alone {
+    pub idle_connections: usize,
+    pub idle_kib_each: f64,
+    pub idle_canary_p99: f64,
+    pub hung_over_well: f64,
+    pub at_rest_kib: u64,
+    pub start_millis: f64,
+    pub binary_bytes: u64,
+}
+
+pub fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_unstable_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+fn figure(all: &[Figures], way: Way, kind: Kind, of: impl Fn(&Figures) -> f64) -> f64 {
+    let these = all.iter().filter(|figures| figures.way == way && figures.kind == kind);
+    median(these.map(of).collect())
+}
+
+pub fn figures_table(all: &[Figures]) -> String {
+    let mut text = String::new();
+    let _ =
+        writeln!(text, "| | server | requests/s | p50 ms | p99 ms | CPU µs/request | RSS MiB |");
+    let _ = writeln!(text, "| --- | --- | ---: | ---: | ---: | ---: | ---: |");
+    for way in Way::ALL {
+        for kind in Kind::ALL.into_iter().filter(|kind| kind.speaks_tls() || !way.tls) {
+            let of = |of: fn(&Figures) -> f64| figure(all, way, kind, of);
+            let _ = writeln!(
+                text,
+                "| {} | {} | {:.0} | {:.2} | {:.2} | {:.1} | {:.1} |",
+                way.as_str(),
+                kind.as_str(),
+                of(|it| it.per_second),
+                of(|it| it.p50),
+                of(|it| it.p99),
+                of(|it| it.cpu_micros),
+                of(|it| it.memory_kib as f64 / 1024.0),
+            );
+        }
+    }
+    text
+}
+
+pub fn goals_table(all: &[Figures], alone: &Alone) -> String {
+    let rate = |way, kind| figure(all, way, kind, |it| it.per_second);
+    // Ratios are taken round by round, so that a slow moment of the machine hits both sides.
+    let ratio = |way: Way, kind: Kind, of: fn(&Figures) -> f64| {
+        let side = |kind| all.iter().filter(move |it| it.way == way && it.kind == kind).map(of);
+        median(side(Kind::Ours).zip(side(kind)).map(|(ours, theirs)| ours / theirs).collect())
+    };
+    let better_peer = |way| match rate(way, Kind::Nginx) > rate(way, Kind::Axum) {
+        true => Kind::Nginx,
+        false => Kind::Axum,
+    };
+    let [http_keep, https_keep, http_close, https_close] = Way::ALL;
+    let speed: fn(&Figures) -> f64 = |it| it.per_second;
+    let cost: fn(&Figures) -> f64 = |it| it.cpu_micros;
+    let mib = |kib: u64| kib as f64 / 1024.0;
+    let least = |name: &str, goal: f64, reached: f64| {
+        (name.to_owned(), format!("≥ {goal}"), format!("{reached:.2}"), reached >= goal)
+    };
+    let most = |name: &str, goal: f64, unit: &str, reached: f64| {
+        let digits = if reached < 10.0 { 2 } else { 1 };
+        (
+            name.to_owned(),
+            format!("≤ {goal}{unit}"),
+            format!("{reached:.digits$}{unit}"),
+            reached <= goal,
+        )
+    };
+    let rows = [
+        least(
+            "http keep-alive: requests/s over the better of nginx and axum",
+            1.0,
+            ratio(http_keep, better_peer(http_keep), speed),
+        ),
+        least("https keep-alive: the same", 1.0, ratio(https_keep, better_peer(https_keep), speed)),
+        least(
+            "http, connection per request: requests/s over nginx",
+            1.0,
+            ratio(http_close, Kind::Nginx, speed),
+        ),
+        least(
+            "https, connection per request: requests/s over nginx",
+            1.7,
+            ratio(https_close, Kind::Nginx, speed),
+        ),
+        most(
+            "http keep-alive: CPU per request over nginx",
+            1.0,
+            "",
+            ratio(http_keep, Kind::Nginx, cost),
+        ),
+        most(
+            "https keep-alive: CPU per request over nginx",
+            1.0,
+            "",
+            ratio(https_keep, Kind::Nginx, cost),
+        ),
+        most("p99 with all upstreams hung over all well", 1.1, "", alone.hung_over_well),
+        most(
+            &format!("{} idle TLS connections: each", alone.idle_connections),
+            12.0,
+            " KiB",
+            alone.idle_kib_each,
+        ),
+        most("idle TLS connections: canary p99", 50.0, " ms", alone.idle_canary_p99),
+        most("at rest: RSS", 12.0, " MiB", mib(alone.at_rest_kib)),
+        most("start: exec to first byte", 50.0, " ms", alone.start_millis),
+        most("binary", 10.0, " MB", alone.binary_bytes as f64 / 1e6),
+    ];
+    let mut text = String::from("| goal | wanted | measured | |\n| --- | --- | --- | --- |\n");
+    for (name, wanted, measured, reached) in rows {
+        let verdict = if reached { "reached" } else { "missed" };
+        let _ = writeln!(text, "| {name} | {wanted} | {measured} | {verdict} |");
+    }
+    text
+}
+
+/// The machine, without its name.
+pub fn machine() -> String {
+    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
+    let cpuinfo = read("/proc/cpuinfo");
+    let model = cpuinfo.lines().find_map(|line| line.strip_prefix("model name"));
+    let model =
+        model.and_then(|line| line.split_once(": ")).map_or("an unknown processor", |(_, it)| it);
+    let cores = cpuinfo.lines().filter(|line| line.starts_with("processor")).count();
+    let kernel = read("/proc/sys/kernel/osrelease");
+    format!("{cores} cores of {model}, Linux {}", kernel.trim())
+}
