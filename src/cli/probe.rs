@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use argh::FromArgs;
-use jiff::SignedDuration;
 use rustls::crypto::aws_lc_rs;
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 
 use super::{Failure, print};
+use crate::config::parse_duration;
 
 /// Probe a running server once: exit 0 when it is healthy, 1 when it is not.
 #[derive(FromArgs)]
@@ -30,8 +30,7 @@ pub(super) struct Probe {
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
-    let parsed = text.parse::<SignedDuration>().map_err(|error| error.to_string())?;
-    Duration::try_from(parsed).map_err(|error| error.to_string())
+    parse_duration(text).ok_or_else(|| "not a duration such as 2s or 500ms".to_owned())
 }
 
 impl Probe {

@@ -20,6 +20,7 @@ pub use kind::{Credentials, Json, JsonTime, JsonValue, Kind, OpenMeteo, PtLevel,
 pub use load::{load, location, parse};
 pub use problem::ConfigErrors;
 pub use secret::Secret;
+pub use section::parse_duration;
 pub use server::{ListenAddr, ListenAddrError, NotLocal, Server, admin_address};
 pub use source::Source;
 pub use source_url::{SourceUrl, SourceUrlError};

@@ -10,7 +10,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use bytesize::ByteSize;
-use jiff::SignedDuration;
+use jiff::SpanRelativeTo;
 use toml_span::value::{Key, Table, ValueInner};
 use toml_span::{Span, Value};
 
@@ -272,9 +272,7 @@ impl<'reader, 'text> Section<'reader, 'text> {
     /// A duration such as `"10s"`, `"5m"`, `"1h30m"`; longer than nothing.
     pub(super) fn duration(&mut self, key: &str) -> Option<At<Duration>> {
         let At { value, span } = self.string(key)?;
-        let parsed = value.parse::<SignedDuration>().ok();
-        let duration = parsed.and_then(|parsed| Duration::try_from(parsed).ok());
-        match duration {
+        match parse_duration(&value) {
             Some(duration) if duration > MOST_DURATION => {
                 self.report(span, format_args!("\"{key}\" must be at most 366 days"));
                 None
@@ -379,6 +377,13 @@ impl<'reader, 'text> Section<'reader, 'text> {
             self.reader.report(key.span, format!("unknown key \"{name}\" in {title}{hint}"));
         }
     }
+}
+
+/// Reads a duration such as `10s`, `5m`, `1h30m` or `2d`; a day has 24 hours.
+pub fn parse_duration(text: &str) -> Option<Duration> {
+    let span = text.parse::<jiff::Span>().ok()?;
+    let duration = span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?;
+    Duration::try_from(duration).ok()
 }
 
 const MOST_DURATION: Duration = Duration::from_secs(366 * 24 * 60 * 60);

@@ -37,7 +37,7 @@ fn every_key_is_read() {
          workers = 3\nqueue = 4\nbacklog = 5\nmax_connections = 6\n\
          max_connections_per_address = 7\ntrusted_proxies = [\"10.0.0.0/8\", \"::1\"]\nhandshake_timeout = \"1s\"\n\
          header_timeout = \"2s\"\nbody_timeout = \"3s\"\nwrite_timeout = \"1m 4s\"\n\
-         keep_alive = \"1h30m\"\nqueue_timeout = \"500ms\"\ndrain_timeout = \"7s\"\n\
+         keep_alive = \"1d 1h30m\"\nqueue_timeout = \"500ms\"\ndrain_timeout = \"7s\"\n\
          max_header_bytes = \"8 KiB\"\nmax_headers = 9\nmax_body_bytes = \"1MiB\"\n\
          [tls]\ncert = \"c\"\nkey = \"k\"\n",
     )
@@ -68,7 +68,7 @@ fn every_key_is_read() {
         engine.drain_timeout,
     ]
     .map(|duration| duration.as_millis());
-    assert_eq!(millis, [1000, 2000, 3000, 64_000, 5_400_000, 500, 7000]);
+    assert_eq!(millis, [1000, 2000, 3000, 64_000, 91_800_000, 500, 7000]);
     assert_eq!(config.tls, Some(TlsFiles { cert: "c".into(), key: "k".into() }));
     assert_eq!(config.site.title, "Well");
 }
