@@ -8,6 +8,8 @@
 //! cargo run --release --example incident
 //! ```
 
+#![allow(clippy::print_stdout)] // Its table is its purpose.
+
 #[path = "../../tests/hostile/mod.rs"]
 #[allow(dead_code)] // The tests use what this does not.
 mod hostile;

@@ -1,4 +1,5 @@
 //! Clients and upstreams that try to hold a server, shared by the tests and `make attack`.
+#![allow(clippy::unwrap_used)] // As in any test: what cannot be set up ends the run.
 
 pub mod canary;
 pub mod client;

@@ -4,7 +4,7 @@
 //! at a bounded rate. Every mode comes from addresses of its own, of which loopback has many.
 
 use std::io::{self, Read, Write};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -146,7 +146,7 @@ impl Swarm {
         let kind = self.plan.modes[mode];
         let socket = Socket::new(Domain::for_address(self.plan.target), Type::STREAM, None)?;
         socket.set_nonblocking(true)?;
-        if let IpAddr::V4(_) = self.plan.target.ip() {
+        if self.plan.target.ip().is_ipv4() {
             let host = match kind {
                 Mode::OneAddress => 1,
                 // Of two hundred addresses each.
