@@ -1,7 +1,6 @@
 //! The thread that accepts, waits for readiness, hands over, and watches the clock. It makes
 //! no system call that can wait for a client: it neither reads nor writes.
 
-use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
 use std::net::SocketAddr;
@@ -9,50 +8,40 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender, TrySendError};
-use mio::event::Event;
+use crossbeam_channel::Receiver;
 use mio::{Events, Poll, Token};
 use rustls::ServerConfig;
-use slab::Slab;
 
 use super::addresses::{Addresses, Visitor};
 use super::eviction::{Candidates, candidate_of};
 use super::limits::EVICTION_GRACE;
 use super::limits::{ACCEPT_BACKOFF, ACCEPT_BATCH, SWEEP_INTERVAL, Settings, TURNED_AWAY};
+use super::oversight::Oversight;
 use super::session::{Order, Session};
-use super::slot::{Place, Ready, Signal, Slot};
+use super::shared::{Errand, Shared};
+use super::slot::{Place, Slot};
 use super::socket::{Listener, Stream};
 use super::stats::{ACCEPTOR_PULSE, CloseReason, ConnectionState, ShedReason};
 use super::throttle::Throttle;
-use super::worker::{Errand, Return, Shared};
 
 /// Events taken from the kernel at a time.
 const EVENTS: usize = 1024;
 
-/// Tokens: connections count up from zero, listeners down from just below this one.
+/// Tokens: listeners count up from zero.
 pub(super) const WAKE: Token = Token(usize::MAX);
-
-fn listener_token(index: usize) -> Token {
-    Token(WAKE.0 - 1 - index)
-}
-
-fn listener_index(token: Token) -> usize {
-    WAKE.0 - 1 - token.0
-}
 
 /// See the module's documentation.
 pub(super) struct Acceptor {
     poll: Poll,
     listeners: Vec<Listening>,
-    slots: Slab<Arc<Slot>>,
+    /// Open connections.
+    open: usize,
     settings: Arc<Settings>,
     tls: Option<Arc<ServerConfig>>,
     shared: Arc<Shared>,
-    queue: Sender<Arc<Slot>>,
-    errands: Sender<Errand>,
-    returns: Receiver<Return>,
-    /// Ready connections for which the queue had no room, in order.
-    backlog: VecDeque<Arc<Slot>>,
+    /// Keys of connections that the workers have closed.
+    closed: Receiver<usize>,
+    oversight: Oversight,
     candidates: Candidates,
     addresses: Addresses,
     reserve: Option<File>,
@@ -70,13 +59,6 @@ struct Listening {
     resume_at: Option<Instant>,
 }
 
-/// The ends of the channels that the acceptor holds.
-pub(super) struct Channels {
-    pub(super) queue: Sender<Arc<Slot>>,
-    pub(super) errands: Sender<Errand>,
-    pub(super) returns: Receiver<Return>,
-}
-
 impl Acceptor {
     pub(super) fn new(
         poll: Poll,
@@ -84,27 +66,24 @@ impl Acceptor {
         settings: Arc<Settings>,
         tls: Option<Arc<ServerConfig>>,
         shared: Arc<Shared>,
-        channels: Channels,
+        closed: Receiver<usize>,
     ) -> io::Result<Acceptor> {
         let mut listening = Vec::new();
         for (index, mut listener) in listeners.into_iter().enumerate() {
-            listener.register(poll.registry(), listener_token(index))?;
+            listener.register(poll.registry(), Token(index))?;
             listening.push(Listening { listener, ready: true, resume_at: None });
         }
-        let Channels { queue, errands, returns } = channels;
         let addresses =
             Addresses::new(settings.max_connections_per_address, settings.trusted_proxies.clone());
         Ok(Acceptor {
             poll,
             listeners: listening,
-            slots: Slab::new(),
+            open: 0,
             settings,
             tls,
             shared,
-            queue,
-            errands,
-            returns,
-            backlog: VecDeque::new(),
+            closed,
+            oversight: Oversight::new(Instant::now()),
             candidates: Candidates::default(),
             addresses,
             reserve: open_reserve(),
@@ -119,7 +98,7 @@ impl Acceptor {
     /// of a client or of the kernel ends it.
     pub(super) fn run(&mut self) {
         let mut events = Events::with_capacity(EVENTS);
-        while !(self.draining && self.slots.is_empty()) {
+        while !(self.draining && self.open == 0) {
             let timeout = self.timeout(Instant::now());
             if let Err(error) = self.poll.poll(&mut events, Some(timeout))
                 && error.kind() != io::ErrorKind::Interrupted
@@ -129,18 +108,21 @@ impl Acceptor {
             let now = Instant::now();
             self.shared.stats.acceptor_beat();
             for event in &events {
-                self.dispatch(event, now);
+                if let Some(listening) = self.listeners.get_mut(event.token().0) {
+                    listening.ready = true;
+                }
             }
-            self.take_returns();
-            self.feed_workers();
+            self.take_closed();
             self.accept_ready(now);
             if self.shared.draining.load(Ordering::Acquire) && !self.draining {
                 self.begin_drain();
             }
+            self.oversight.look(&self.shared, now);
             if now >= self.next_sweep {
                 self.sweep(now);
             }
         }
+        self.shared.stop(self.settings.workers);
     }
 
     /// How long to wait: not at all while a listener may have more, until the next sweep while
@@ -149,61 +131,17 @@ impl Acceptor {
         if self.listeners.iter().any(|listening| listening.is_due(now)) {
             return Duration::ZERO;
         }
-        let watching = !self.slots.is_empty()
-            || self.listeners.iter().any(|listening| listening.resume_at.is_some());
-        if watching { self.next_sweep.saturating_duration_since(now) } else { ACCEPTOR_PULSE }
+        let watching =
+            self.open > 0 || self.listeners.iter().any(|listening| listening.resume_at.is_some());
+        let sweep =
+            if watching { self.next_sweep.saturating_duration_since(now) } else { ACCEPTOR_PULSE };
+        self.oversight.timeout(&self.shared, now).map_or(sweep, |look| look.min(sweep))
     }
 
-    fn dispatch(&mut self, event: &Event, now: Instant) {
-        let token = event.token();
-        if token == WAKE {
-            return;
+    fn take_closed(&mut self) {
+        while let Ok(key) = self.closed.try_recv() {
+            self.release(key);
         }
-        if let Some(listening) = self.listeners.get_mut(listener_index(token)) {
-            listening.ready = true;
-            return;
-        }
-        let Some(slot) = self.slots.get(token.0) else { return };
-        match slot.signal(edges(event), self.shared.epoch.ticks(now)) {
-            Signal::Noted => {}
-            Signal::Queue => self.backlog.push_back(Arc::clone(slot)),
-            Signal::Usher => self.send_usher(Errand::Slot(Arc::clone(slot), Order::TurnAway)),
-        }
-    }
-
-    fn take_returns(&mut self) {
-        while let Ok(back) = self.returns.try_recv() {
-            match back {
-                Return::Closed(key) => self.release(key),
-                Return::Again(slot) => self.backlog.push_back(slot),
-            }
-        }
-    }
-
-    /// Moves ready connections into the workers' queue while it has room.
-    fn feed_workers(&mut self) {
-        while let Some(slot) = self.backlog.pop_front() {
-            match self.queue.try_send(slot) {
-                Ok(()) => {}
-                Err(TrySendError::Full(slot)) => {
-                    self.backlog.push_front(slot);
-                    // Raised first, looked at second: whoever empties the queue from here on
-                    // sees it and wakes this thread.
-                    self.shared.backlogged.store(true, Ordering::SeqCst);
-                    if !self.queue.is_empty() {
-                        break;
-                    }
-                }
-                // Without workers the process is on its way out.
-                Err(TrySendError::Disconnected(_)) => break,
-            }
-        }
-        self.shared.stats.set_queue_depth(self.queue.len() + self.backlog.len());
-    }
-
-    fn send_usher(&self, errand: Errand) {
-        // The usher ends after the acceptor, which holds this sender.
-        let _ = self.errands.send(errand);
     }
 
     fn accept_ready(&mut self, now: Instant) {
@@ -269,9 +207,10 @@ impl Acceptor {
         }
         let now = Instant::now();
         let mut session = Session::new(stream, self.tls.clone(), &self.settings, address, now);
-        let entry = self.slots.vacant_entry();
+        let mut slots = self.shared.slots();
+        let entry = slots.vacant_entry();
         let key = entry.key();
-        if let Err(error) = session.stream().register(self.poll.registry(), Token(key)) {
+        if let Err(error) = session.watch(self.shared.watch.registry(), Token(key)) {
             self.shared.stats.count_accept_error();
             self.errors.warn(format_args!("cannot watch a new connection: {error}"));
             return;
@@ -279,23 +218,27 @@ impl Acceptor {
         let epoch = self.shared.epoch;
         let deadline = epoch.ticks(session.deadline().at());
         entry.insert(Arc::new(Slot::new(key, visitor, session, deadline, epoch.ticks(now))));
+        self.open += 1;
         self.addresses.enter(visitor);
     }
 
     /// Sees to it that there is a place for one more, if need be at another's cost.
     fn make_place(&mut self, visitor: Option<Visitor>) -> Result<(), ShedReason> {
-        let is_full = |slots: &Slab<_>, cap| slots.len() >= cap;
         let cap = self.settings.max_connections;
-        if is_full(&self.slots, cap) || self.addresses.at_cap(visitor).is_some() {
+        if self.open >= cap || self.addresses.at_cap(visitor).is_some() {
             // Some may have closed by themselves since they were last counted.
-            self.take_returns();
+            self.take_closed();
         }
-        if let Some(visitor) = self.addresses.at_cap(visitor)
-            && !self.evict_among(visitor)
-        {
-            return Err(ShedReason::AddressCap);
+        if let Some(visitor) = self.addresses.at_cap(visitor) {
+            if !self.evict_among(visitor) {
+                return Err(ShedReason::AddressCap);
+            }
+            self.crowds.warn(format_args!(
+                "{visitor} is at max_connections_per_address, and its idle connections give way; \
+                 a proxy belongs into trusted_proxies"
+            ));
         }
-        if is_full(&self.slots, cap) && !self.evict_any() {
+        if self.open >= cap && !self.evict_for(visitor) {
             return Err(ShedReason::ConnectionCap);
         }
         Ok(())
@@ -309,7 +252,7 @@ impl Acceptor {
         let turned_away = &self.shared.turned_away;
         if self.tls.is_none() && turned_away.load(Ordering::Relaxed) < TURNED_AWAY {
             turned_away.fetch_add(1, Ordering::Relaxed);
-            self.send_usher(Errand::TurnAway(stream));
+            self.shared.send_usher(Errand::TurnAway(stream));
         }
     }
 
@@ -318,29 +261,30 @@ impl Acceptor {
         if self.addresses.is_exhausted(visitor) {
             return false;
         }
-        let longest = candidate_of(visitor, &self.slots, &self.addresses, self.young());
+        let longest = candidate_of(visitor, &self.shared.slots(), &self.addresses, self.young());
         let evicted = longest.is_some_and(|slot| self.evict(&slot));
-        if evicted {
-            self.crowds.warn(format_args!(
-                "{visitor} is at max_connections_per_address, and its idle connections give way; \
-                 a proxy belongs into trusted_proxies"
-            ));
-        } else {
+        if !evicted {
             self.addresses.set_exhausted(visitor);
         }
         evicted
     }
 
-    /// Closes the connection that has waited longest for its client, of the largest crowd.
-    /// False when all have a request under way, and none for long.
-    fn evict_any(&mut self) -> bool {
+    /// Closes the connection that has waited longest for its client, of the largest crowd; but
+    /// a newcomer never costs a smaller crowd than its own anything. False when none can go.
+    fn evict_for(&mut self, newcomer: Option<Visitor>) -> bool {
+        let crowd = self.addresses.crowd(newcomer);
         let young = self.young();
-        while let Some(slot) = self.candidates.next(&self.slots, &self.addresses, young) {
+        loop {
+            let next = self.candidates.next(&self.shared.slots(), &self.addresses, young);
+            let Some(slot) = next else { return false };
+            if self.addresses.crowd(slot.visitor) < crowd {
+                self.candidates.put_back(slot);
+                return newcomer.is_some_and(|visitor| self.evict_among(visitor));
+            }
             if self.evict(&slot) {
                 return true;
             }
         }
-        false
     }
 
     fn evict(&mut self, slot: &Slot) -> bool {
@@ -358,7 +302,9 @@ impl Acceptor {
 
     /// Frees a closed connection's place.
     fn release(&mut self, key: usize) {
-        if let Some(slot) = self.slots.try_remove(key) {
+        let slot = self.shared.slots().try_remove(key);
+        if let Some(slot) = slot {
+            self.open -= 1;
             self.addresses.leave(slot.visitor);
         }
     }
@@ -368,18 +314,19 @@ impl Acceptor {
         let tick = self.shared.epoch.ticks(now);
         let patience = u64::try_from(self.settings.queue_timeout.as_millis()).unwrap_or(u64::MAX);
         let mut counts = [0; ConnectionState::ALL.len()];
-        for (_, slot) in &self.slots {
+        let slots = self.shared.slots();
+        for (_, slot) in &*slots {
             let state = match slot.place() {
                 Place::Parked => {
                     if slot.deadline() <= tick && slot.call_away() {
-                        self.send_usher(Errand::Slot(Arc::clone(slot), Order::Expire));
+                        self.shared.send_usher(Errand::Slot(Arc::clone(slot), Order::Expire));
                     }
                     slot.state()
                 }
                 Place::Queued => {
                     if slot.since().saturating_add(patience) <= tick && slot.turn_away() {
                         self.shared.stats.count_shed(ShedReason::QueueTimeout);
-                        self.send_usher(Errand::Slot(Arc::clone(slot), Order::TurnAway));
+                        self.shared.send_usher(Errand::Slot(Arc::clone(slot), Order::TurnAway));
                     }
                     ConnectionState::Queued
                 }
@@ -388,11 +335,10 @@ impl Acceptor {
             };
             counts[state as usize] += 1;
         }
-        while self.backlog.front().is_some_and(|slot| slot.place() != Place::Queued) {
-            self.backlog.pop_front();
-        }
+        drop(slots);
+        self.shared.queue.prune();
         self.shared.stats.set_connections(counts);
-        self.shared.stats.set_queue_depth(self.queue.len() + self.backlog.len());
+        self.shared.stats.set_queue_depth(self.shared.queue.len());
         self.candidates = Candidates::default();
         self.addresses.forget_exhausted();
         self.next_sweep = now + SWEEP_INTERVAL;
@@ -406,9 +352,9 @@ impl Acceptor {
             self.accept_from(index, usize::MAX);
         }
         self.listeners.clear();
-        for (_, slot) in &self.slots {
+        for (_, slot) in &*self.shared.slots() {
             if slot.call_away() {
-                self.send_usher(Errand::Slot(Arc::clone(slot), Order::Drain));
+                self.shared.send_usher(Errand::Slot(Arc::clone(slot), Order::Drain));
             }
         }
     }
@@ -418,25 +364,6 @@ impl Listening {
     fn is_due(&self, now: Instant) -> bool {
         self.ready && self.resume_at.is_none_or(|at| now >= at)
     }
-}
-
-fn edges(event: &Event) -> Ready {
-    let mut edges = Ready::NONE;
-    if event.is_readable() {
-        edges.insert(Ready::READ);
-    }
-    if event.is_writable() {
-        edges.insert(Ready::WRITE);
-    }
-    if event.is_read_closed() {
-        edges.insert(Ready::READ);
-        edges.insert(Ready::READ_CLOSED);
-    }
-    if event.is_error() || event.is_write_closed() {
-        edges.insert(Ready::READ);
-        edges.insert(Ready::WRITE);
-    }
-    edges
 }
 
 /// The process or the system has no descriptor or memory left for a connection (accept(2)).

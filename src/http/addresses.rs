@@ -65,11 +65,11 @@ impl Addresses {
         visitor.filter(|visitor| self.count(*visitor) >= self.cap)
     }
 
-    /// How large a crowd the visitor makes, in steps that double: the few connections of a
-    /// browser are as good as one.
+    /// How large a crowd the visitor makes, in steps that double: few connections, up to a
+    /// sixteenth of what one may hold, are as good as one.
     pub(super) fn crowd(&self, visitor: Option<Visitor>) -> u32 {
-        const FEW: usize = 64;
-        visitor.map_or(0, |visitor| (self.count(visitor) / FEW + 1).ilog2())
+        let few = (self.cap / 16).max(1);
+        visitor.map_or(0, |visitor| (self.count(visitor) / few + 1).ilog2())
     }
 
     fn count(&self, visitor: Visitor) -> usize {
@@ -172,7 +172,7 @@ mod tests {
 
     #[test]
     fn a_crowd_grows_in_steps() {
-        let mut addresses = Addresses::new(9999, Vec::new());
+        let mut addresses = Addresses::new(1024, Vec::new());
         let one = visitor(&addresses, "192.0.2.1");
         let mut crowds = Vec::new();
         for count in 1..=1000 {

@@ -1,22 +1,25 @@
 //! Starting and stopping the engine's threads.
 
 use std::io;
+use std::num::NonZero;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::sync::atomic::Ordering;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use crossbeam_channel::{Receiver, bounded, unbounded};
 use mio::{Poll, Waker};
 use rustls::ServerConfig;
 
-use super::acceptor::{Acceptor, Channels, WAKE};
-use super::deadline::Epoch;
+use super::acceptor::{Acceptor, WAKE};
 use super::limits::Settings;
 use super::message::Service;
+use super::queue::Queue;
+use super::shared::{Channels, Shared};
 use super::socket::Listener;
 use super::stats::Stats;
-use super::worker::{self, Shared};
+use super::watch::Watch;
+use super::worker;
 
 /// A running server. Dropping it stops it without waiting for requests in flight.
 pub struct Engine {
@@ -47,36 +50,33 @@ impl Engine {
         tls: Option<Arc<ServerConfig>>,
         service: Arc<dyn Service>,
     ) -> io::Result<Engine> {
+        let (workers, drain_timeout) = (settings.workers, settings.drain_timeout);
         let poll = Poll::new()?;
-        let shared = Arc::new(Shared {
-            service,
-            stats: Arc::new(Stats::new(settings.workers)),
-            epoch: Epoch::starting(Instant::now()),
-            waker: Waker::new(poll.registry(), WAKE)?,
-            draining: AtomicBool::new(false),
-            backlogged: AtomicBool::new(false),
-            turned_away: AtomicUsize::new(0),
-        });
-        let (queue, queued) = bounded(settings.queue);
         let (errands, errand) = unbounded();
-        let (give_back, returns) = unbounded();
-        let (ended, acceptor_ended) = bounded(0);
+        let (calls, call) = bounded(workers);
+        let (closed, places) = unbounded();
+        let shared = Arc::new(Shared::new(
+            service,
+            Stats::new(workers),
+            Queue::new(settings.queue),
+            Watch::new()?,
+            Waker::new(poll.registry(), WAKE)?,
+            Channels { errands, calls, closed },
+        ));
+        let mut acceptor =
+            Acceptor::new(poll, listeners, Arc::new(settings), tls, Arc::clone(&shared), places)?;
         let mut threads = Vec::new();
-        for number in 0..settings.workers {
-            let (shared, queued, give_back) =
-                (Arc::clone(&shared), queued.clone(), give_back.clone());
+        let most_at_once = thread::available_parallelism().map_or(1, NonZero::get);
+        for number in 0..workers {
+            let (shared, call) = (Arc::clone(&shared), call.clone());
             threads.push(spawn(format!("pw-worker-{number}"), move || {
-                worker::work(&shared, number, &queued, &give_back);
+                worker::work(&shared, number, most_at_once, &call);
             })?);
         }
-        let usher_shared = Arc::clone(&shared);
-        threads.push(spawn("pw-usher".to_owned(), move || {
-            worker::usher(&usher_shared, &errand, &give_back);
-        })?);
-        let drain_timeout = settings.drain_timeout;
-        let channels = Channels { queue, errands, returns };
-        let mut acceptor =
-            Acceptor::new(poll, listeners, Arc::new(settings), tls, Arc::clone(&shared), channels)?;
+        let usher = Arc::clone(&shared);
+        threads.push(spawn("pw-usher".to_owned(), move || worker::usher(&usher, &errand))?);
+        // Told, by being disconnected, that the acceptor has ended.
+        let (ended, acceptor_ended) = bounded(0);
         threads.push(spawn("pw-acceptor".to_owned(), move || {
             acceptor.run();
             drop(ended);
@@ -119,5 +119,5 @@ impl Drop for Engine {
 }
 
 fn spawn(name: String, body: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
-    std::thread::Builder::new().name(name).spawn(body)
+    thread::Builder::new().name(name).spawn(body)
 }

@@ -75,6 +75,11 @@ impl Candidates {
         }
         self.queue.pop_front()
     }
+
+    /// Leaves a candidate to the next newcomer.
+    pub(super) fn put_back(&mut self, candidate: Arc<Slot>) {
+        self.queue.push_front(candidate);
+    }
 }
 
 fn look(slots: &Slab<Arc<Slot>>, addresses: &Addresses, young: u64) -> VecDeque<Arc<Slot>> {

@@ -103,6 +103,12 @@ pub(super) const DRAIN_GRACE: Duration = Duration::from_secs(1);
 /// Room of each of a worker's two scratch buffers: a TLS record and a little more.
 pub(super) const SCRATCH: usize = 18 << 10;
 
+/// A worker that has served for so long and sees more to do calls another one.
+pub(super) const HELP_AFTER: Duration = Duration::from_micros(200);
+
+/// The watch is left unkept for no longer than twice this.
+pub(super) const RELIEF: Duration = Duration::from_millis(2);
+
 /// Candidates for eviction that are looked up at a time.
 pub(super) const EVICTION_BATCH: usize = 64;
 

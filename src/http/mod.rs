@@ -28,13 +28,17 @@ mod head;
 mod limits;
 mod message;
 mod output;
+mod oversight;
+mod queue;
 mod response;
 mod session;
+mod shared;
 mod slot;
 mod socket;
 mod stats;
 mod throttle;
 pub mod tls;
+mod watch;
 mod worker;
 
 pub use activity::{Activity, WorkerState};

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
+use mio::{Registry, Token};
 use rustls::ServerConfig;
 
 use super::activity::{Activity, WorkerState};
@@ -78,6 +79,8 @@ pub(super) struct Session {
     http: Connection,
     stage: Stage,
     handshake_deadline: Deadline,
+    /// Its socket is watched for room to write, too.
+    watched_for_room: bool,
     /// Edges not yet used up: a direction is tried until the kernel says that it would block.
     ready: Ready,
 }
@@ -118,14 +121,25 @@ impl Session {
             http: Connection::new(Arc::clone(settings), peer, accepted),
             stage: Stage::Open,
             handshake_deadline: Deadline::of(accepted, settings.handshake_timeout),
+            watched_for_room: false,
             // A fresh socket has room to write to.
             ready: Ready::WRITE,
         }
     }
 
-    /// The registration of its socket is the acceptor's to make.
-    pub(super) fn stream(&mut self) -> &mut Stream {
-        &mut self.stream
+    /// Has its client's words watched for, under that token.
+    pub(super) fn watch(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+        self.stream.register(registry, token)
+    }
+
+    /// Has the socket watched for room to write as well, as few ever need it.
+    pub(super) fn watch_for_room(&mut self, registry: &Registry, token: Token) {
+        if !std::mem::replace(&mut self.watched_for_room, true)
+            && let Err(error) = self.stream.register_for_room(registry, token)
+        {
+            // It is closed at its deadline then.
+            log::warn!("a connection cannot be watched for room to write: {error}");
+        }
     }
 
     fn is_handshaking(&self) -> bool {

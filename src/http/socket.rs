@@ -178,12 +178,24 @@ pub(super) enum Stream {
 }
 
 impl Stream {
-    /// Registers once, for edges in both directions; what is wanted is filtered by the slot.
+    /// Has arriving bytes told of, as edges.
     pub(super) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
-        let interest = Interest::READABLE | Interest::WRITABLE;
         match self {
-            Stream::Tcp(stream) => stream.register(registry, token, interest),
-            Stream::Unix(stream) => stream.register(registry, token, interest),
+            Stream::Tcp(stream) => stream.register(registry, token, Interest::READABLE),
+            Stream::Unix(stream) => stream.register(registry, token, Interest::READABLE),
+        }
+    }
+
+    /// Has room to write told of, too. What has come by now is told once more, so no edge is lost.
+    pub(super) fn register_for_room(
+        &mut self,
+        registry: &Registry,
+        token: Token,
+    ) -> io::Result<()> {
+        let both = Interest::READABLE | Interest::WRITABLE;
+        match self {
+            Stream::Tcp(stream) => stream.reregister(registry, token, both),
+            Stream::Unix(stream) => stream.reregister(registry, token, both),
         }
     }
 

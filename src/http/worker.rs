@@ -7,93 +7,82 @@
 use std::io::{Read, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use ::http::Version;
 use bytes::BytesMut;
-use crossbeam_channel::{Receiver, Sender};
+use crossbeam_channel::Receiver;
+use mio::Token;
 
 use super::activity::{Activity, WorkerState};
-use super::deadline::Epoch;
+use super::limits::HELP_AFTER;
 use super::message::{Refusal, Service};
 use super::response::{self, Exchange, Payload};
 use super::session::{Host, Order, Outcome, Scratch};
+use super::shared::{Errand, Shared};
 use super::slot::{Ready, Slot};
 use super::socket::Stream;
-use super::stats::{CloseReason, Stats};
+use super::stats::CloseReason;
 
-/// What all threads of an engine share.
-pub(super) struct Shared {
-    pub(super) service: Arc<dyn Service>,
-    pub(super) stats: Arc<Stats>,
-    pub(super) epoch: Epoch,
-    pub(super) waker: mio::Waker,
-    /// The server is stopping.
-    pub(super) draining: AtomicBool,
-    /// Ready connections found the queue full, and wait with the acceptor.
-    pub(super) backlogged: AtomicBool,
-    /// Newcomers with the usher that have no slot.
-    pub(super) turned_away: AtomicUsize,
-}
-
-impl Shared {
-    fn host<'a>(&'a self, activity: &'a Activity) -> Host<'a> {
-        Host { service: &*self.service, draining: &self.draining, activity }
-    }
-
-    /// Interrupts the acceptor's wait.
-    pub(super) fn wake_acceptor(&self) {
-        if let Err(error) = self.waker.wake() {
-            // The next sweep finds by itself what it would have been told.
-            log::warn!("the acceptor could not be woken: {error}");
-        }
-    }
-}
-
-/// What a driving thread tells the acceptor.
-pub(super) enum Return {
-    /// The connection of that key is closed; its place is free.
-    Closed(usize),
-    /// The connection goes to the end of the queue.
-    Again(Arc<Slot>),
-}
-
-/// Work for the usher.
-pub(super) enum Errand {
-    /// A connection that was called away.
-    Slot(Arc<Slot>, Order),
-    /// A plain connection beyond the cap, to be answered 503.
-    TurnAway(Stream),
-}
-
-/// A worker: serves queued connections until the acceptor has gone.
-pub(super) fn work(
-    shared: &Shared,
-    number: usize,
-    queue: &Receiver<Arc<Slot>>,
-    returns: &Sender<Return>,
-) {
+/// A worker: serves ready connections, keeps the watch when there are none, and sleeps when
+/// somebody else keeps it.
+pub(super) fn work(shared: &Shared, number: usize, most_at_once: usize, calls: &Receiver<()>) {
     let mut scratch = Scratch::new();
     let activity = &shared.stats.workers()[number];
-    for slot in queue {
-        if shared.backlogged.load(Ordering::Relaxed)
-            && queue.is_empty()
-            && shared.backlogged.swap(false, Ordering::AcqRel)
-        {
-            shared.wake_acceptor();
-        }
-        // Those that were turned away meanwhile leave an empty ticket behind.
-        if let Some(edges) = slot.take_queued() {
-            activity.begin();
-            drive(shared, activity, returns, &slot, Order::Serve, edges, &mut scratch);
-            activity.enter(WorkerState::Waiting);
+    while !shared.is_stopped() {
+        serve(shared, activity, most_at_once, &mut scratch);
+        if !keep_watch(shared) && calls.recv().is_err() {
+            return;
         }
     }
 }
 
-/// The usher: runs errands until the acceptor has gone.
-pub(super) fn usher(shared: &Shared, errands: &Receiver<Errand>, returns: &Sender<Return>) {
+/// Serves until the queue is empty. When that takes long, calls others to share in it.
+fn serve(shared: &Shared, activity: &Activity, most_at_once: usize, scratch: &mut Scratch) {
+    let Some(mut next) = shared.queue.pop() else { return };
+    let mut begun = Instant::now();
+    shared.serving.fetch_add(1, Ordering::Relaxed);
+    loop {
+        // Those that were turned away meanwhile leave an empty ticket behind.
+        if let Some(edges) = next.take_queued() {
+            activity.begin();
+            let now = drive(shared, activity, &next, Order::Serve, edges, scratch);
+            if now.duration_since(begun) >= HELP_AFTER && !shared.queue.is_empty() {
+                begun = now;
+                if shared.serving.load(Ordering::Relaxed) < most_at_once {
+                    shared.call_worker();
+                }
+            }
+        }
+        match shared.queue.pop() {
+            Some(slot) => next = slot,
+            None => break,
+        }
+    }
+    activity.enter(WorkerState::Waiting);
+    shared.serving.fetch_sub(1, Ordering::Relaxed);
+}
+
+/// Waits at the watch until there is something to do; false when another worker keeps it.
+fn keep_watch(shared: &Shared) -> bool {
+    shared.watch.keep(
+        || shared.queue.is_empty() && !shared.is_stopped(),
+        |events| {
+            shared.sight(events);
+            // From here on nobody keeps the watch, and the acceptor must know.
+            if !shared.queue.is_empty()
+                && !shared.alert.load(Ordering::SeqCst)
+                && !shared.alert.swap(true, Ordering::SeqCst)
+            {
+                shared.wake_acceptor();
+            }
+        },
+    )
+}
+
+/// The usher: runs errands until there are no more.
+pub(super) fn usher(shared: &Shared, errands: &Receiver<Errand>) {
     let mut scratch = Scratch::new();
     // Nobody looks: the usher calls no handler, so it cannot be held.
     let activity = Activity::default();
@@ -101,53 +90,61 @@ pub(super) fn usher(shared: &Shared, errands: &Receiver<Errand>, returns: &Sende
         match errand {
             Errand::Slot(slot, order) => {
                 if let Some(edges) = slot.take_errand() {
-                    drive(shared, &activity, returns, &slot, order, edges, &mut scratch);
+                    drive(shared, &activity, &slot, order, edges, &mut scratch);
+                    // A worker serves what the usher has put into the queue.
+                    if !shared.queue.is_empty() {
+                        shared.watch.wake();
+                    }
                 }
             }
             Errand::TurnAway(stream) => {
                 turn_away(stream, &*shared.service);
                 shared.turned_away.fetch_sub(1, Ordering::Relaxed);
             }
+            Errand::End => return,
         }
     }
 }
 
-/// Drives a connection until it waits for its client or is closed.
+/// Drives a connection until it waits for its client or is closed; tells when that was.
 fn drive(
     shared: &Shared,
     activity: &Activity,
-    returns: &Sender<Return>,
     slot: &Arc<Slot>,
     order: Order,
     mut edges: Ready,
     scratch: &mut Scratch,
-) {
+) -> Instant {
+    let host = Host { service: &*shared.service, draining: &shared.draining, activity };
     loop {
         let mut session = slot.session();
         let outcome = match &mut *session {
             Some(session) => {
                 // A defect of the engine must cost this connection, not the thread.
-                catch_unwind(AssertUnwindSafe(|| {
-                    session.drive(order, edges, shared.host(activity), scratch)
-                }))
-                .unwrap_or(Outcome::Closed(CloseReason::HandlerFailed))
+                catch_unwind(AssertUnwindSafe(|| session.drive(order, edges, host, scratch)))
+                    .unwrap_or(Outcome::Closed(CloseReason::HandlerFailed))
             }
-            None => return,
+            None => return Instant::now(),
         };
+        let now = Instant::now();
         match outcome {
             Outcome::Park { wants, deadline, state } => {
-                let (deadline, now) = (shared.epoch.ticks(deadline.at()), Instant::now());
+                if wants == Ready::WRITE
+                    && let Some(session) = &mut *session
+                {
+                    session.watch_for_room(shared.watch.registry(), Token(slot.key));
+                }
+                let deadline = shared.epoch.ticks(deadline.at());
                 match slot.park(wants, state, deadline, shared.epoch.ticks(now)) {
-                    Ok(()) => return,
+                    Ok(()) => return now,
                     Err(more) => edges = more,
                 }
             }
             Outcome::Yield => {
                 drop(session);
-                slot.requeue(shared.epoch.ticks(Instant::now()));
-                give_back(shared, returns, Return::Again(Arc::clone(slot)));
-                shared.wake_acceptor();
-                return;
+                slot.requeue(shared.epoch.ticks(now));
+                shared.queue.push(Arc::clone(slot));
+                return now;
             }
             Outcome::Closed(reason) => {
                 // The socket is closed before its key can be used again.
@@ -155,20 +152,14 @@ fn drive(
                 drop(session);
                 slot.close();
                 shared.stats.count_closed(reason);
-                give_back(shared, returns, Return::Closed(slot.key));
+                // Without an acceptor there is no table to tidy.
+                let _ = shared.closed.send(slot.key);
                 if shared.draining.load(Ordering::Relaxed) {
                     shared.wake_acceptor();
                 }
-                return;
+                return now;
             }
         }
-    }
-}
-
-fn give_back(shared: &Shared, returns: &Sender<Return>, back: Return) {
-    // Without an acceptor there is nobody to tell, and no table to tidy.
-    if returns.send(back).is_err() {
-        debug_assert!(shared.draining.load(Ordering::Relaxed));
     }
 }
 

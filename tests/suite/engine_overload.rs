@@ -174,6 +174,29 @@ fn one_address_cannot_push_the_others_out() {
 }
 
 #[test]
+fn a_crowd_that_fills_the_server_makes_room_for_itself() {
+    let settings =
+        Settings { max_connections: 16, max_connections_per_address: 16, ..Settings::default() };
+    let server = TestEngine::http(settings, Program(plain_program));
+    let mut visitors: Vec<TcpStream> = (0..4).map(|_| plain_from(&server, 2)).collect();
+    for visitor in &mut visitors {
+        visitor.write_all(get("/").as_bytes()).unwrap();
+        read_response(visitor).unwrap();
+    }
+    // Many times more than there is room for, and faster than candidates are looked up.
+    let crowd: Vec<TcpStream> = (0..200).map(|_| plain_from(&server, 3)).collect();
+    eventually("the crowd has been let in or turned away", || server.stats.accepted() == 204);
+    for visitor in &mut visitors {
+        visitor.write_all(get("/").as_bytes()).unwrap();
+        assert_eq!(status(&read_response(visitor).unwrap()), "200");
+    }
+    let mut newcomer = plain_from(&server, 4);
+    newcomer.write_all(get("/").as_bytes()).unwrap();
+    assert_eq!(status(&read_response(&mut newcomer).unwrap()), "200");
+    drop(crowd);
+}
+
+#[test]
 fn an_address_at_its_cap_is_served_at_its_own_idle_connections_cost() {
     let settings = Settings { max_connections_per_address: 3, ..Settings::default() };
     let server = TestEngine::http(settings, Program(plain_program));

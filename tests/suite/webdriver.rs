@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -77,12 +77,24 @@ impl Browser {
         self.post("/url", &json!({"url": url}));
     }
 
-    /// The text that a visitor sees in the first element that the selector names.
+    /// The text that a visitor sees in the first element that the selector names. Looks again
+    /// when the page was replaced between finding the element and reading it.
     pub fn text(&self, selector: &str) -> String {
-        let found = self.post("/element", &json!({"using": "css selector", "value": selector}));
+        let begun = Instant::now();
+        loop {
+            match self.try_text(selector) {
+                Ok(text) => return text,
+                Err(error) => assert!(begun.elapsed() < PATIENCE, "{selector}: {error}"),
+            }
+        }
+    }
+
+    fn try_text(&self, selector: &str) -> Result<String, Value> {
+        let query = json!({"using": "css selector", "value": selector});
+        let found = self.try_post("/element", &query)?;
         let id = found.as_object().and_then(|element| element.values().next());
         let id = id.and_then(Value::as_str).unwrap_or_else(|| panic!("no {selector}: {found}"));
-        self.get(&format!("/element/{id}/text")).as_str().unwrap().to_owned()
+        Ok(self.get(&format!("/element/{id}/text"))?.as_str().unwrap().to_owned())
     }
 
     /// Runs a script in the page and gives what it returns.
@@ -97,12 +109,16 @@ impl Browser {
         entries.map(|entry| entry["message"].as_str().unwrap_or_default().to_owned()).collect()
     }
 
-    fn get(&self, path: &str) -> Value {
+    fn get(&self, path: &str) -> Result<Value, Value> {
         let mut response = self.agent.get(format!("{}{path}", self.session)).call().unwrap();
         value(&response.body_mut().read_to_string().unwrap())
     }
 
     fn post(&self, path: &str, body: &Value) -> Value {
+        self.try_post(path, body).unwrap_or_else(|error| panic!("{path}: {error}"))
+    }
+
+    fn try_post(&self, path: &str, body: &Value) -> Result<Value, Value> {
         let mut response = self
             .agent
             .post(format!("{}{path}", self.session))
@@ -113,11 +129,11 @@ impl Browser {
     }
 }
 
-fn value(response: &str) -> Value {
+/// What the driver answered, or the error that it told.
+fn value(response: &str) -> Result<Value, Value> {
     let answer: Value = serde_json::from_str(response).unwrap();
     let value = answer["value"].clone();
-    assert!(value["error"].is_null(), "{value}");
-    value
+    if value["error"].is_null() { Ok(value) } else { Err(value) }
 }
 
 impl Drop for Browser {

@@ -1,0 +1,153 @@
+//! What all threads of an engine share.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use crossbeam_channel::Sender;
+use mio::Events;
+use slab::Slab;
+
+use super::deadline::Epoch;
+use super::message::Service;
+use super::queue::Queue;
+use super::session::Order;
+use super::slot::{Signal, Slot};
+use super::socket::Stream;
+use super::stats::Stats;
+use super::watch::{self, Watch};
+
+/// Work for the usher.
+pub(super) enum Errand {
+    /// A connection that was called away.
+    Slot(Arc<Slot>, Order),
+    /// A plain connection beyond the cap, to be answered 503.
+    TurnAway(Stream),
+    /// There will be no more.
+    End,
+}
+
+/// See the module's documentation.
+pub(super) struct Shared {
+    pub(super) service: Arc<dyn Service>,
+    pub(super) stats: Arc<Stats>,
+    pub(super) epoch: Epoch,
+    /// Ready connections.
+    pub(super) queue: Queue,
+    /// Where the others wait to become ready.
+    pub(super) watch: Watch,
+    slots: Mutex<Slab<Arc<Slot>>>,
+    pub(super) errands: Sender<Errand>,
+    /// Each message has one more worker look at the queue and the watch.
+    pub(super) calls: Sender<()>,
+    /// Keys of closed connections, whose places are free.
+    pub(super) closed: Sender<usize>,
+    pub(super) acceptor: mio::Waker,
+    /// Ready connections are being served: the acceptor is to look after the watch.
+    pub(super) alert: AtomicBool,
+    /// Workers that serve.
+    pub(super) serving: AtomicUsize,
+    /// Newcomers with the usher that have no slot.
+    pub(super) turned_away: AtomicUsize,
+    /// The server is stopping.
+    pub(super) draining: AtomicBool,
+    /// The last connection is gone, and the threads end.
+    stopped: AtomicBool,
+}
+
+/// The ends of the channels that are shared.
+pub(super) struct Channels {
+    pub(super) errands: Sender<Errand>,
+    pub(super) calls: Sender<()>,
+    pub(super) closed: Sender<usize>,
+}
+
+impl Shared {
+    pub(super) fn new(
+        service: Arc<dyn Service>,
+        stats: Stats,
+        queue: Queue,
+        watch: Watch,
+        acceptor: mio::Waker,
+        channels: Channels,
+    ) -> Shared {
+        let Channels { errands, calls, closed } = channels;
+        Shared {
+            service,
+            stats: Arc::new(stats),
+            epoch: Epoch::starting(Instant::now()),
+            queue,
+            watch,
+            slots: Mutex::default(),
+            errands,
+            calls,
+            closed,
+            acceptor,
+            alert: AtomicBool::new(false),
+            serving: AtomicUsize::new(0),
+            turned_away: AtomicUsize::new(0),
+            draining: AtomicBool::new(false),
+            stopped: AtomicBool::new(false),
+        }
+    }
+
+    /// All open connections by their keys. Nobody holds them while I/O happens.
+    pub(super) fn slots(&self) -> MutexGuard<'_, Slab<Arc<Slot>>> {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Queues what has become ready.
+    ///
+    /// An event that was taken from the kernel just before its connection closed may find
+    /// another under its key: one more read that would block.
+    pub(super) fn sight(&self, events: &Events) {
+        if events.is_empty() {
+            return;
+        }
+        let now = self.epoch.ticks(Instant::now());
+        let slots = self.slots();
+        for event in events {
+            let Some(slot) = slots.get(event.token().0) else { continue };
+            match slot.signal(watch::edges(event), now) {
+                Signal::Noted => {}
+                Signal::Queue => self.queue.push(Arc::clone(slot)),
+                Signal::Usher => self.send_usher(Errand::Slot(Arc::clone(slot), Order::TurnAway)),
+            }
+        }
+        drop(slots);
+        self.stats.set_queue_depth(self.queue.len());
+    }
+
+    pub(super) fn send_usher(&self, errand: Errand) {
+        // Without an usher the process is on its way out.
+        let _ = self.errands.send(errand);
+    }
+
+    /// Has one more worker come, if any is free.
+    pub(super) fn call_worker(&self) {
+        // When it is full, there are as many calls as workers already.
+        let _ = self.calls.try_send(());
+    }
+
+    /// Interrupts the acceptor's wait.
+    pub(super) fn wake_acceptor(&self) {
+        if let Err(error) = self.acceptor.wake() {
+            // The next sweep finds by itself what it would have been told.
+            log::warn!("the acceptor could not be woken: {error}");
+        }
+    }
+
+    pub(super) fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Acquire)
+    }
+
+    /// Ends the workers and the usher.
+    pub(super) fn stop(&self, workers: usize) {
+        self.stopped.store(true, Ordering::Release);
+        self.watch.wake();
+        for _ in 0..workers {
+            self.call_worker();
+        }
+        self.send_usher(Errand::End);
+    }
+}
