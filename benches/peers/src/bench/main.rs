@@ -6,6 +6,7 @@
 
 mod idle;
 mod load;
+mod pinned;
 mod report;
 mod servers;
 mod upstream;
@@ -17,7 +18,7 @@ use std::time::Duration;
 
 use argh::FromArgs;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::ClientConfig;
 
 use load::{Load, Outcome};
 use report::{Alone, Figures, Way, median};
@@ -196,21 +197,12 @@ fn hung_over_well(
     Ok(median(ratios))
 }
 
-/// A P-256 certificate that all servers show, and a client that trusts it.
+/// A P-256 certificate that all servers show, and a client that knows it.
 fn make_certificate(places: &Places) -> Result<Arc<ClientConfig>, Box<dyn Error>> {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()])?;
     std::fs::write(places.folder.join("cert.pem"), made.cert.pem())?;
     std::fs::write(places.folder.join("key.pem"), made.signing_key.serialize_pem())?;
-    let mut roots = RootCertStore::empty();
-    roots.add(made.cert.der().clone())?;
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let mut config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    // Each connection pays for its handshake.
-    config.resumption = rustls::client::Resumption::disabled();
-    Ok(Arc::new(config))
+    Ok(pinned::client(made.cert.der().clone())?)
 }
 
 /// Keeps the bytes that ours serves, for the peers to serve the same.

@@ -160,7 +160,7 @@ fn nginx_config(folder: &Path, address: SocketAddr, tls: bool) -> String {
     let certificate = if tls {
         format!(
             "ssl_certificate {folder}/cert.pem; ssl_certificate_key {folder}/key.pem; \
-             ssl_session_cache off; ssl_session_tickets off;"
+             ssl_protocols TLSv1.3; ssl_session_cache off; ssl_session_tickets off;"
         )
     } else {
         String::new()
