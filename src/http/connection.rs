@@ -314,6 +314,11 @@ impl Connection {
         self.output.is_empty()
     }
 
+    /// It closes behind the output that was taken; there will be no more.
+    pub(super) fn is_at_its_end(&self) -> bool {
+        self.closing.is_some() && self.output.is_empty()
+    }
+
     /// All output has been written, if there was any.
     pub(super) fn written(&mut self, now: Instant) {
         if !std::mem::take(&mut self.flushing) {

@@ -395,6 +395,11 @@ impl Session {
             let (taken, written) = match &mut self.tls {
                 Some(tls) => {
                     let taken = tls.encrypt(pieces);
+                    self.http.taken(taken);
+                    if self.http.is_at_its_end() {
+                        // The goodbye goes out with the last bytes.
+                        tls.close();
+                    }
                     let written =
                         if tls.wants_write() { tls.write_to(&mut self.stream) } else { Ok(0) };
                     (taken, written)
@@ -402,10 +407,11 @@ impl Session {
                 None if offered == 0 => (0, Ok(0)),
                 None => {
                     let written = self.stream.write_vectored(&pieces.map(IoSlice::new));
-                    (*written.as_ref().unwrap_or(&0), written)
+                    let taken = *written.as_ref().unwrap_or(&0);
+                    self.http.taken(taken);
+                    (taken, written)
                 }
             };
-            self.http.taken(taken);
             match written {
                 Ok(_) if self.is_flushed() => {
                     self.http.written(Instant::now());

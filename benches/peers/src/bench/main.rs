@@ -39,6 +39,10 @@ struct Arguments {
     #[argh(option, default = "5")]
     rounds: usize,
 
+    /// only ways of asking whose name begins with this, and nothing else
+    #[argh(option)]
+    only: Option<String>,
+
     /// idle TLS connections (default: 10000)
     #[argh(option, default = "10000")]
     idle: usize,
@@ -66,12 +70,17 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut figures = Vec::new();
     for round in 1..=arguments.rounds {
         eprintln!("round {round} of {}", arguments.rounds);
-        for way in Way::ALL {
+        let only = arguments.only.as_deref().unwrap_or_default();
+        for way in Way::ALL.into_iter().filter(|way| way.as_str().starts_with(only)) {
             for kind in Kind::ALL.into_iter().filter(|kind| kind.speaks_tls() || !way.tls) {
                 let time = Duration::from_secs_f64(arguments.seconds);
                 figures.push(measure(kind, way, &places, &client, &sources, time)?);
             }
         }
+    }
+    if arguments.only.is_some() {
+        println!("{}", report::figures_table(&figures));
+        return Ok(());
     }
     let alone = alone(&arguments, &places, &client, &sources)?;
     let failed: u64 = figures.iter().map(|it| it.failed).sum();

@@ -68,7 +68,7 @@ pub fn figures_table(all: &[Figures]) -> String {
     let _ =
         writeln!(text, "| | server | requests/s | p50 ms | p99 ms | CPU µs/request | RSS MiB |");
     let _ = writeln!(text, "| --- | --- | ---: | ---: | ---: | ---: | ---: |");
-    for way in Way::ALL {
+    for way in Way::ALL.into_iter().filter(|way| all.iter().any(|it| it.way == *way)) {
         for kind in Kind::ALL.into_iter().filter(|kind| kind.speaks_tls() || !way.tls) {
             let of = |of: fn(&Figures) -> f64| figure(all, way, kind, of);
             let _ = writeln!(
