@@ -15,7 +15,9 @@ use rustls::ServerConfig;
 use super::addresses::{Addresses, Visitor};
 use super::eviction::{Candidates, candidate_of};
 use super::limits::EVICTION_GRACE;
-use super::limits::{ACCEPT_BACKOFF, ACCEPT_BATCH, SWEEP_INTERVAL, Settings, TURNED_AWAY};
+use super::limits::{
+    ACCEPT_BACKOFF, ACCEPT_BATCH, ACCEPT_PACE, SWEEP_INTERVAL, Settings, TURNED_AWAY,
+};
 use super::oversight::Oversight;
 use super::session::{Order, Session};
 use super::shared::{Errand, Shared};
@@ -46,6 +48,7 @@ pub(super) struct Acceptor {
     addresses: Addresses,
     reserve: Option<File>,
     next_sweep: Instant,
+    last_accept: Instant,
     draining: bool,
     errors: Throttle,
     crowds: Throttle,
@@ -88,6 +91,7 @@ impl Acceptor {
             addresses,
             reserve: open_reserve(),
             next_sweep: Instant::now(),
+            last_accept: Instant::now(),
             draining: false,
             errors: Throttle::default(),
             crowds: Throttle::default(),
@@ -105,7 +109,12 @@ impl Acceptor {
             {
                 self.errors.warn(format_args!("waiting for readiness failed: {error}"));
             }
-            let now = Instant::now();
+            let mut now = Instant::now();
+            if !events.is_empty() && now.duration_since(self.last_accept) < ACCEPT_PACE {
+                // Many come: a moment later several can be let in at once.
+                std::thread::sleep(ACCEPT_PACE);
+                now = Instant::now();
+            }
             self.shared.stats.acceptor_beat();
             for event in &events {
                 if let Some(listening) = self.listeners.get_mut(event.token().0) {
@@ -155,10 +164,12 @@ impl Acceptor {
 
     /// Accepts until the kernel says that it would block, or `most` times.
     fn accept_from(&mut self, index: usize, most: usize) {
+        let now = Instant::now();
         for _ in 0..most {
             match self.listeners[index].listener.accept() {
                 Ok((stream, address)) => {
                     self.shared.stats.count_accepted();
+                    self.last_accept = now;
                     self.admit(stream, address);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {

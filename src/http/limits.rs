@@ -91,6 +91,10 @@ pub(super) const SWEEP_INTERVAL: Duration = Duration::from_millis(100);
 /// Connections accepted in a row before events of the others are looked at.
 pub(super) const ACCEPT_BATCH: usize = 512;
 
+/// When newcomers follow each other faster than this, they are let in that much later, but
+/// several at a time.
+pub(super) const ACCEPT_PACE: Duration = Duration::from_micros(300);
+
 /// Connections being turned away at the same time, beyond the cap; more are closed unanswered.
 pub(super) const TURNED_AWAY: usize = 16;
 
