@@ -33,7 +33,7 @@ fuzz: toolchain ## look for inputs that break a promise (FUZZ_SECONDS, default 3
 	FUZZ_SECONDS=$${FUZZ_SECONDS:-300} $(CARGO) test --release --lib fuzz:: -- --nocapture
 
 .PHONY: bench
-bench: build ## measure side by side with nginx, axum and tiny_http (BENCH="--rounds 5 --seconds 2")
+bench: build ## measure side by side with nginx, axum and tiny_http (BENCH="--rounds 21")
 	@command -v nginx >/dev/null || { test "$$(id -u)" = 0 && apt-get update -qq && \
 		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
 			nginx-light >/dev/null; } || { \

@@ -6,7 +6,8 @@
 //! cargo run --release --example attack -- --url https://127.0.0.1:6443
 //! ```
 //!
-//! Without `--url` it starts the release binary itself. Only servers on loopback are attacked.
+//! Without `--url` it starts the release binary itself, and shows it a burst of connects and a
+//! want of descriptors, too. Only servers on loopback are attacked.
 
 #![allow(clippy::print_stdout)] // Its table is its purpose.
 
@@ -16,18 +17,21 @@ mod hostile;
 
 mod anyone;
 mod report;
+mod scarcity;
 
 use std::error::Error;
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use argh::FromArgs;
+use pumphouse_web::ops::listen_queue::listen_losses;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustls::ClientConfig;
 
+use hostile::burst::burst;
 use hostile::canary::Canary;
 use hostile::mode::Mode;
 use hostile::outside;
@@ -90,7 +94,36 @@ fn run(arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
     );
     let report = attack(address, &config, connections, time, own.as_ref())?;
     println!("{report}");
+    if own.is_some() {
+        drop(own);
+        show_burst(&binary()?)?;
+        println!("{}", scarcity::run(&binary()?)?);
+    }
     Ok(report.canary.missed.is_empty())
+}
+
+/// Connects twice as often as there is room for, all at once.
+fn show_burst(binary: &Path) -> Result<(), Box<dyn Error>> {
+    const CONNECTS: usize = 4096;
+    const CAP: usize = CONNECTS / 2;
+    let target = Target::start(binary, &format!("max_connections = {CAP}"))?;
+    let burst = burst(target.address, CONNECTS, CAP, Duration::from_secs(10))?;
+    let metrics = target.admin_page("/metrics")?;
+    let limit = metrics.lines().find_map(|line| {
+        let (name, value) = line.rsplit_once(' ')?;
+        name.starts_with("pumphouse_accept_queue_limit").then_some(value)
+    });
+    println!(
+        "burst of {CONNECTS} connects in {:.0} ms, twice max_connections: {} held, {} closed at \
+         once, {} left in silence; accept queue {} of {} at most (goal: half of it)",
+        burst.took.as_secs_f64() * 1e3,
+        burst.held.min(CAP),
+        burst.closed,
+        burst.held.saturating_sub(CAP),
+        burst.fullest_queue,
+        limit.unwrap_or("?")
+    );
+    Ok(())
 }
 
 fn attack(
@@ -109,7 +142,7 @@ fn attack(
     })?;
     let process = own.map(Target::process);
     let cpu_before = process.map(outside::cpu_time).unwrap_or_default();
-    let overflows_before = outside::listen_overflows();
+    let overflows_before = listen_losses().overflows;
     let canary = Canary::start(address, Arc::clone(config));
     let (mut fullest, mut largest, mut second) = (0, 0, 0);
     swarm.run(time, |tallies| {
@@ -126,7 +159,7 @@ fn attack(
         tallies: swarm.tallies(),
         canary,
         fullest_queue: fullest,
-        overflows: outside::listen_overflows() - overflows_before,
+        overflows: listen_losses().overflows - overflows_before,
         cpu: process.map(|process| outside::cpu_time(process).saturating_sub(cpu_before)),
         memory_kib: largest,
         time,

@@ -2,8 +2,10 @@
 //! `nstat`.
 
 use std::fs;
+use std::io::{BufRead, BufReader, Read};
 
-use procfs::net::TcpState;
+use procfs::net::{TcpNetEntries, TcpNetEntry};
+use procfs::{FromBufReadSI, ProcResult};
 
 /// A listening TCP socket of this process, by its inode.
 #[derive(Debug, Clone)]
@@ -47,12 +49,8 @@ pub fn granted_backlog(backlog: u32) -> u32 {
 /// The accept queues of these sockets, as they are now. A socket that the kernel does not list
 /// is left out.
 pub fn listen_queues(sockets: &[ListenSocket]) -> Vec<ListenQueue> {
-    let tables = [procfs::net::tcp(), procfs::net::tcp6()];
     let mut queues = Vec::new();
-    for entry in tables.into_iter().filter_map(Result::ok).flatten() {
-        if entry.state != TcpState::Listen {
-            continue;
-        }
+    for entry in listening() {
         // For a listening socket the receive queue is the accept queue (tcp_diag, proc(5)).
         queues.extend(sockets.iter().filter(|socket| socket.inode == entry.inode).map(|socket| {
             ListenQueue {
@@ -63,6 +61,26 @@ pub fn listen_queues(sockets: &[ListenSocket]) -> Vec<ListenQueue> {
         }));
     }
     queues
+}
+
+/// All listening TCP sockets of this network namespace. The kernel lists them before all
+/// others, and is not asked for these: with thousands of connections that takes it long.
+pub fn listening() -> impl Iterator<Item = TcpNetEntry> {
+    let tables = ["/proc/net/tcp", "/proc/net/tcp6"].into_iter();
+    tables.filter_map(|path| listening_in(fs::File::open(path).ok()?).ok()).flatten()
+}
+
+fn listening_in(table: impl Read) -> ProcResult<Vec<TcpNetEntry>> {
+    const STATE_COLUMN: usize = 3;
+    const LISTEN: &str = "0A";
+    let is_heading = |line: &str| line.split_whitespace().nth(STATE_COLUMN) == Some("st");
+    let is_listening = |line: &str| line.split_whitespace().nth(STATE_COLUMN) == Some(LISTEN);
+    let lines = BufReader::with_capacity(4096, table).lines().map_while(Result::ok);
+    let head: String = lines
+        .take_while(|line| is_heading(line) || is_listening(line))
+        .flat_map(|line| [line, "\n".to_owned()])
+        .collect();
+    Ok(TcpNetEntries::from_buf_read(head.as_bytes(), procfs::current_system_info())?.0)
 }
 
 /// What the kernel had to turn away; zero where it does not say.
@@ -104,6 +122,22 @@ mod tests {
         let queues = listen_queues(&[socket]);
         assert_eq!(queues, [ListenQueue { address: "here".to_owned(), depth: 3, limit: 128 }]);
         drop(waiting);
+    }
+
+    #[test]
+    fn the_table_is_read_no_further_than_the_listeners_go() {
+        let line = |number, state: &str| {
+            format!(
+                "{number}: 0100007F:192B 00000000:0000 {state} 00000000:00000007 00:00000000 \
+                 00000000 0 0 {number} 1 0000000000000000 100 0 0 10 0\n"
+            )
+        };
+        let heading = "sl local_address rem_address st tx_queue rx_queue tr tm->when retrnsmt\n";
+        let table = [heading, &line(1, "0A"), &line(2, "0A"), &line(3, "01"), "garbage"].concat();
+        let entries = listening_in(table.as_bytes()).unwrap();
+        let found: Vec<(u64, u32)> = entries.iter().map(|it| (it.inode, it.rx_queue)).collect();
+        assert_eq!(found, [(1, 7), (2, 7)]);
+        assert!(listening_in("".as_bytes()).unwrap().is_empty());
     }
 
     #[test]

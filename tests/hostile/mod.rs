@@ -1,6 +1,7 @@
 //! Clients and upstreams that try to hold a server, shared by the tests and `make attack`.
 #![allow(clippy::unwrap_used)] // As in any test: what cannot be set up ends the run.
 
+pub mod burst;
 pub mod canary;
 pub mod client;
 pub mod mode;

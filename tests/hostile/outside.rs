@@ -5,30 +5,14 @@ use std::fs;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use procfs::net::TcpState;
+use pumphouse_web::ops::listen_queue::listening;
 
 /// Connections that wait to be accepted at that address.
 pub fn accept_queue(address: SocketAddr) -> u32 {
-    let tables = [procfs::net::tcp(), procfs::net::tcp6()];
-    let entries = tables.into_iter().filter_map(Result::ok).flatten();
-    entries
-        .filter(|entry| {
-            entry.state == TcpState::Listen && entry.local_address.port() == address.port()
-        })
+    listening()
+        .filter(|entry| entry.local_address.port() == address.port())
         .map(|entry| entry.rx_queue)
         .max()
-        .unwrap_or(0)
-}
-
-/// Connections lost to a full accept queue in this network namespace, by the kernel's count.
-pub fn listen_overflows() -> u64 {
-    let text = fs::read_to_string("/proc/net/netstat").unwrap_or_default();
-    let mut lines = text.lines().filter_map(|line| line.strip_prefix("TcpExt: "));
-    let (Some(names), Some(values)) = (lines.next(), lines.next()) else { return 0 };
-    let mut pairs = names.split(' ').zip(values.split(' '));
-    pairs
-        .find(|(name, _)| *name == "ListenOverflows")
-        .and_then(|(_, value)| value.parse().ok())
         .unwrap_or(0)
 }
 

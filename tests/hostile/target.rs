@@ -5,6 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use rustls::pki_types::CertificateDer;
@@ -22,6 +23,7 @@ pub struct Target {
     pub admin: SocketAddr,
     /// Trusts its certificate.
     pub config: Arc<ClientConfig>,
+    log_lines: Arc<AtomicUsize>,
     _directory: tempfile::TempDir,
 }
 
@@ -31,6 +33,20 @@ impl Target {
     /// # Errors
     /// It cannot be started, or ends before it listens.
     pub fn start(binary: &Path, server: &str) -> io::Result<Target> {
+        Target::start_by(Command::new(binary), binary, server)
+    }
+
+    /// The same, with so many file descriptors and no more.
+    ///
+    /// # Errors
+    /// As above; or the limit cannot be set.
+    pub fn start_with_descriptors(binary: &Path, descriptors: u32) -> io::Result<Target> {
+        let mut command = Command::new("sh");
+        command.arg("-c").arg(format!("ulimit -n {descriptors} && exec \"$0\" \"$@\"")).arg(binary);
+        Target::start_by(command, binary, "")
+    }
+
+    fn start_by(mut command: Command, binary: &Path, server: &str) -> io::Result<Target> {
         let directory = tempfile::tempdir()?;
         let folder = directory.path();
         let cert =
@@ -43,7 +59,7 @@ impl Target {
              [tls]\ncert = \"cert.pem\"\nkey = \"key.pem\"\n"
         );
         std::fs::write(folder.join("pumphouse.toml"), config)?;
-        let mut child = Command::new(binary)
+        let mut child = command
             .args(["serve", "--config", "pumphouse.toml"])
             .current_dir(folder)
             .env_remove("RUST_LOG")
@@ -63,17 +79,28 @@ impl Target {
         let address = address_behind("listening on https://")?;
         let admin = address_behind("admin listener on http://")?;
         // The rest is read, so that the server never waits for room in the pipe.
-        std::thread::spawn(move || lines.for_each(drop));
+        let log_lines = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&log_lines);
+        std::thread::spawn(move || {
+            lines.for_each(|_| {
+                counted.fetch_add(1, Ordering::Relaxed);
+            });
+        });
         let mut roots = RootCertStore::empty();
         let certificate = CertificateDer::from_pem_file(folder.join("cert.pem"));
         roots.add(certificate.map_err(io::Error::other)?).map_err(io::Error::other)?;
         let config = client_config(roots);
-        Ok(Target { child, address, admin, config, _directory: directory })
+        Ok(Target { child, address, admin, config, log_lines, _directory: directory })
     }
 
     /// Its process.
     pub fn process(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Lines that it has logged since it began to listen.
+    pub fn log_lines(&self) -> usize {
+        self.log_lines.load(Ordering::Relaxed)
     }
 
     /// A page of its admin listener.

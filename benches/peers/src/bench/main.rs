@@ -31,12 +31,12 @@ struct Arguments {
     #[argh(option)]
     ours: PathBuf,
 
-    /// seconds for each server, way of asking and round (default: 2)
-    #[argh(option, default = "2.0")]
+    /// seconds for each server, way of asking and round (default: 1)
+    #[argh(option, default = "1.0")]
     seconds: f64,
 
-    /// rounds (default: 5)
-    #[argh(option, default = "5")]
+    /// rounds (default: 11)
+    #[argh(option, default = "11")]
     rounds: usize,
 
     /// only ways of asking whose name begins with this, and nothing else
