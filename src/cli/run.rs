@@ -34,6 +34,11 @@ const USER_AGENT: &str = concat!("pumphouse-web/", env!("CARGO_PKG_VERSION"));
 
 /// Serves until TERM or INT.
 pub(super) fn run(config: &Config, tls: Option<Tls>) -> Result<ExitCode, Failure> {
+    let max_connections = lowered(config);
+    let (listeners, sources) = (config.server.listen.len(), config.sources.len());
+    if let Err(error) = descriptors::make_room(max_connections, listeners, sources) {
+        log::debug!("the table of descriptors will grow when it must: {error}");
+    }
     // Before any thread is made, so that none of them meets a signal unprepared.
     let requests = signals::listen().map_err(|error| format!("cannot watch signals: {error}"))?;
     for notice in &config.notices {
@@ -63,7 +68,7 @@ pub(super) fn run(config: &Config, tls: Option<Tls>) -> Result<ExitCode, Failure
     if let Some(tls) = &tls {
         warn_of_expiry(&tls.certificate);
     }
-    let settings = Settings { max_connections: lowered(config), ..config.server.engine.clone() };
+    let settings = Settings { max_connections, ..config.server.engine.clone() };
     let engine = Engine::start(listeners, settings, tls.map(|tls| tls.server), site.clone())?;
     let polls = pollers.stats().to_vec();
     let health = Health { engine: engine.stats(), board: reader.clone(), polls: polls.clone() };

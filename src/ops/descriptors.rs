@@ -1,5 +1,8 @@
 //! How many connections the process may hold: `RLIMIT_NOFILE` and what it must leave free.
 
+use std::io;
+
+use rustix::io::fcntl_dupfd_cloexec;
 use rustix::process::{Resource, getrlimit};
 
 use crate::http::DESCRIPTORS_BEYOND_CAP;
@@ -24,18 +27,49 @@ pub fn limit() -> Option<u64> {
 /// Lowers `max_connections` to what fits `limit` beside `listeners` and `sources`.
 pub fn fit(max_connections: usize, limit: Option<u64>, listeners: usize, sources: usize) -> usize {
     let Some(limit) = limit else { return max_connections };
-    let taken = ALWAYS_OPEN
+    let room = limit.saturating_sub(beside_connections(listeners, sources)).max(LEAST_CONNECTIONS);
+    usize::try_from(room).map_or(max_connections, |room| max_connections.min(room))
+}
+
+fn beside_connections(listeners: usize, sources: usize) -> u64 {
+    ALWAYS_OPEN
         + FOR_ADMIN
         + DESCRIPTORS_BEYOND_CAP as u64
         + listeners as u64
-        + FOR_EACH_SOURCE * sources as u64;
-    let room = limit.saturating_sub(taken).max(LEAST_CONNECTIONS);
-    usize::try_from(room).map_or(max_connections, |room| max_connections.min(room))
+        + FOR_EACH_SOURCE * sources as u64
+}
+
+/// Has the kernel make the process's table of descriptors as large as it may have to become. To
+/// be called before any thread is made: later the table grows by doubling, and each time the
+/// thread that needed it, the acceptor in a burst, waits some ten milliseconds for every other
+/// processor (Linux, `expand_files` in fs/file.c).
+///
+/// # Errors
+/// The limit does not allow that many; then the table grows when it must.
+pub fn make_room(max_connections: usize, listeners: usize, sources: usize) -> io::Result<()> {
+    let highest = max_connections as u64 + beside_connections(listeners, sources);
+    let highest = limit().map_or(highest, |limit| highest.min(limit.saturating_sub(1)));
+    let highest = i32::try_from(highest).unwrap_or(i32::MAX);
+    // A duplicate with the highest number, closed at once.
+    drop(fcntl_dupfd_cloexec(io::stdin(), highest)?);
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_table_has_room_for_every_connection() {
+        let size = || {
+            let status = std::fs::read_to_string("/proc/self/status").unwrap();
+            let line = status.lines().find_map(|line| line.strip_prefix("FDSize:"));
+            line.unwrap().trim().parse::<u64>().unwrap()
+        };
+        let most = limit().map_or(4000, |limit| limit.min(4000)) / 2;
+        make_room(most as usize, 1, 3).unwrap();
+        assert!(size() >= most, "{}", size());
+    }
 
     #[test]
     fn the_cap_fits_the_limit() {
