@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::hostile::canary::Canary;
+use crate::hostile::burst::burst;
+use crate::hostile::canary::{Canary, visit};
+use crate::hostile::client::PATIENCE;
 use crate::hostile::mode::Mode;
 use crate::hostile::outside;
 use crate::hostile::swarm::{Plan, Swarm};
@@ -44,4 +46,13 @@ fn hundreds_of_hostile_clients_in_every_mode_and_the_canary_sings() {
             .iter()
             .all(|state| metrics.contains(&format!("pumphouse_connections{{state=\"{state}\"}} 0")))
     });
+}
+
+#[test]
+fn in_a_burst_of_connects_nobody_is_left_in_silence() {
+    const CAP: usize = 200;
+    let target = Target::start(Path::new(BINARY), &format!("max_connections = {CAP}")).unwrap();
+    let burst = burst(target.address, 2 * CAP, CAP, PATIENCE).unwrap();
+    assert_eq!(burst.held.max(CAP), CAP, "all beyond the cap are closed: {burst:?}");
+    visit(target.address, &target.config, PATIENCE).unwrap();
 }

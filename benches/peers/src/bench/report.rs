@@ -172,5 +172,7 @@ pub fn machine() -> String {
         model.and_then(|line| line.split_once(": ")).map_or("an unknown processor", |(_, it)| it);
     let cores = cpuinfo.lines().filter(|line| line.starts_with("processor")).count();
     let kernel = read("/proc/sys/kernel/osrelease");
-    format!("{cores} cores of {model}, Linux {}", kernel.trim())
+    // Without the suffix by which whoever built it tells his kernels apart.
+    let version = kernel.trim().split('-').next().unwrap_or_default();
+    format!("{cores} cores of {model}, Linux {version}")
 }
