@@ -94,13 +94,119 @@ impl fmt::Display for Unit {
     }
 }
 
-/// Pascals in a conventional inch of mercury: 25.4 mm of 133.322 387 415 Pa each
-/// (NIST SP 811, appendix B.8).
-const PASCALS_PER_INCH_OF_MERCURY: f64 = 25.4 * 133.322_387_415;
+/// What a unit measures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Quantity {
+    /// Depth, rain.
+    Length,
+    /// Volume.
+    Volume,
+    /// Temperature.
+    Temperature,
+    /// Speed.
+    Speed,
+    /// Pressure.
+    Pressure,
+    /// What is told in one unit only: per cent, degrees of arc, volts, codes.
+    Other,
+}
 
-/// Hectopascals as inches of mercury.
-pub fn hectopascals_to_inches_of_mercury(hectopascals: f64) -> f64 {
-    hectopascals * 100.0 / PASCALS_PER_INCH_OF_MERCURY
+/// The units that people of a region are used to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum System {
+    /// Inches, US gallons, °F, mph, inHg; `us`.
+    Us,
+    /// Centimetres (rain: millimetres), litres, °C, km/h, hPa; `metric`.
+    Metric,
+}
+
+impl System {
+    /// Both.
+    pub const ALL: [System; 2] = [System::Us, System::Metric];
+
+    /// The name in the configuration.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            System::Us => "us",
+            System::Metric => "metric",
+        }
+    }
+
+    /// The unit in which this system tells a field that was sent in `unit`. A unit that already
+    /// belongs to the system stays.
+    pub fn unit_for(self, field: &str, unit: Unit) -> Unit {
+        match (self, unit.quantity()) {
+            (System::Us, Quantity::Length) => Unit::Inch,
+            (System::Us, Quantity::Volume) => Unit::UsGallon,
+            (System::Us, Quantity::Temperature) => Unit::Fahrenheit,
+            (System::Us, Quantity::Speed) => Unit::MilePerHour,
+            (System::Us, Quantity::Pressure) => Unit::InchOfMercury,
+            (System::Metric, Quantity::Length) if unit != Unit::Inch => unit,
+            (System::Metric, Quantity::Length) if field.starts_with("rain") => Unit::Millimetre,
+            (System::Metric, Quantity::Length) => Unit::Centimetre,
+            (System::Metric, Quantity::Volume) => Unit::Litre,
+            (System::Metric, Quantity::Temperature) => Unit::Celsius,
+            (System::Metric, Quantity::Speed) if unit != Unit::MilePerHour => unit,
+            (System::Metric, Quantity::Speed) => Unit::KilometrePerHour,
+            (System::Metric, Quantity::Pressure) => Unit::Hectopascal,
+            (_, Quantity::Other) => unit,
+        }
+    }
+}
+
+impl Unit {
+    /// What it measures.
+    pub const fn quantity(self) -> Quantity {
+        match self {
+            Unit::Inch | Unit::Centimetre | Unit::Millimetre => Quantity::Length,
+            Unit::UsGallon | Unit::Litre => Quantity::Volume,
+            Unit::Fahrenheit | Unit::Celsius => Quantity::Temperature,
+            Unit::MilePerHour | Unit::KilometrePerHour | Unit::MetrePerSecond => Quantity::Speed,
+            Unit::InchOfMercury | Unit::Hectopascal => Quantity::Pressure,
+            Unit::Percent | Unit::Degree | Unit::Volt | Unit::WmoCode => Quantity::Other,
+        }
+    }
+
+    /// The unit in units of the first one of its quantity. All but the pressure are exact by
+    /// definition (NIST SP 811, appendix B.8); the conventional inch of mercury is 25.4 mm of
+    /// 133.322 387 415 Pa each.
+    const fn factor(self) -> f64 {
+        match self {
+            Unit::Inch => 25.4,
+            Unit::Centimetre => 10.0,
+            Unit::UsGallon => 3.785_411_784,
+            Unit::MilePerHour => 1.609_344,
+            Unit::MetrePerSecond => 3.6,
+            Unit::InchOfMercury => 25.4 * 1.333_223_874_15,
+            _ => 1.0,
+        }
+    }
+
+    /// Decimals of a number that was converted to this unit: about what sensors resolve.
+    const fn decimals(self) -> i32 {
+        match self {
+            Unit::UsGallon | Unit::Litre => 0,
+            Unit::Inch | Unit::InchOfMercury => 2,
+            _ => 1,
+        }
+    }
+
+    /// The number, told in this unit, as it is told in `other`; `None` when they measure
+    /// different things. A converted number is rounded to what sensors resolve.
+    pub fn convert(self, number: f64, other: Unit) -> Option<f64> {
+        if self == other {
+            return Some(number);
+        }
+        let converted = match (self, other) {
+            (Unit::Fahrenheit, Unit::Celsius) => (number - 32.0) / 1.8,
+            (Unit::Celsius, Unit::Fahrenheit) => number * 1.8 + 32.0,
+            _ if self.quantity() == other.quantity() && self.quantity() != Quantity::Other => {
+                number * self.factor() / other.factor()
+            }
+            _ => return None,
+        };
+        Some(round_to(converted, other.decimals()))
+    }
 }
 
 /// The number rounded half away from zero to that many decimals, as the nearest
@@ -127,12 +233,50 @@ mod tests {
     }
 
     #[test]
-    fn pressure_converts_as_the_tables_say() {
-        for (hectopascals, inches) in
-            [(0.0, 0.0), (1013.25, 29.9213), (33.863_886_4, 1.0), (870.0, 25.6911)]
-        {
-            let converted = hectopascals_to_inches_of_mercury(hectopascals);
-            assert!((converted - inches).abs() < 0.0001, "{hectopascals}: {converted}");
+    fn numbers_convert_as_the_tables_say() {
+        for (number, unit, expected, other) in [
+            (1013.25, Unit::Hectopascal, 29.92, Unit::InchOfMercury),
+            (30.05, Unit::InchOfMercury, 1017.6, Unit::Hectopascal),
+            (100.0, Unit::Celsius, 212.0, Unit::Fahrenheit),
+            (-40.0, Unit::Fahrenheit, -40.0, Unit::Celsius),
+            (66.9, Unit::Fahrenheit, 19.4, Unit::Celsius),
+            (49.09, Unit::Inch, 124.7, Unit::Centimetre),
+            (1.0, Unit::Inch, 25.4, Unit::Millimetre),
+            (254.0, Unit::Millimetre, 25.4, Unit::Centimetre),
+            (1185.0, Unit::UsGallon, 4486.0, Unit::Litre),
+            (1000.0, Unit::Litre, 264.0, Unit::UsGallon),
+            (60.0, Unit::MilePerHour, 96.6, Unit::KilometrePerHour),
+            (10.0, Unit::MetrePerSecond, 22.4, Unit::MilePerHour),
+            (36.0, Unit::KilometrePerHour, 10.0, Unit::MetrePerSecond),
+            (6.612_345, Unit::Volt, 6.612_345, Unit::Volt),
+        ] {
+            assert_eq!(unit.convert(number, other), Some(expected), "{number} {unit} in {other}");
+        }
+        for (unit, other) in [
+            (Unit::Inch, Unit::Litre),
+            (Unit::Percent, Unit::Degree),
+            (Unit::Celsius, Unit::Hectopascal),
+        ] {
+            assert_eq!(unit.convert(1.0, other), None);
+        }
+    }
+
+    #[test]
+    fn each_system_has_its_units() {
+        for (field, unit, us, metric) in [
+            ("depth", Unit::Inch, Unit::Inch, Unit::Centimetre),
+            ("depth", Unit::Centimetre, Unit::Inch, Unit::Centimetre),
+            ("rain", Unit::Inch, Unit::Inch, Unit::Millimetre),
+            ("rain_daily", Unit::Millimetre, Unit::Inch, Unit::Millimetre),
+            ("volume", Unit::UsGallon, Unit::UsGallon, Unit::Litre),
+            ("temperature", Unit::Celsius, Unit::Fahrenheit, Unit::Celsius),
+            ("wind_gust", Unit::MilePerHour, Unit::MilePerHour, Unit::KilometrePerHour),
+            ("wind_gust", Unit::MetrePerSecond, Unit::MilePerHour, Unit::MetrePerSecond),
+            ("pressure", Unit::Hectopascal, Unit::InchOfMercury, Unit::Hectopascal),
+            ("level", Unit::Percent, Unit::Percent, Unit::Percent),
+        ] {
+            assert_eq!(System::Us.unit_for(field, unit), us, "{field}");
+            assert_eq!(System::Metric.unit_for(field, unit), metric, "{field}");
         }
     }
 

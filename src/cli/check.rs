@@ -9,6 +9,7 @@ use argh::FromArgs;
 use jiff::{SignedDuration, Timestamp};
 
 use super::run::admitted_connections;
+use super::trial;
 use super::{Failure, print};
 use crate::config::{self, CertificateInfo, Config, Credentials, Kind, Source, TlsFiles};
 
@@ -19,6 +20,10 @@ pub(super) struct Check {
     /// the configuration (default: $PUMPHOUSE_CONFIG, else pumphouse.toml)
     #[argh(positional)]
     file: Option<PathBuf>,
+
+    /// poll each source once, and tell what it sent and what is made of it
+    #[argh(switch)]
+    poll: bool,
 }
 
 /// A certificate that expires sooner is worth a word.
@@ -37,7 +42,8 @@ impl Check {
             return Err(format!("the certificate expired on {}", day(info.not_after)).into());
         }
         let told = describe(&config, certificate.as_ref(), now)?;
-        Ok(print(&format!("{} is valid.\n\n{told}", path.display())))
+        let printed = print(&format!("{} is valid.\n\n{told}", path.display()));
+        if self.poll { Ok(trial::run(&config)) } else { Ok(printed) }
     }
 }
 
@@ -111,7 +117,7 @@ fn limits(text: &mut String, config: &Config) -> std::fmt::Result {
 }
 
 fn describe_source(text: &mut String, source: &Source) -> std::fmt::Result {
-    let Source { name, title, interval, timeout, stale_after, kind } = source;
+    let Source { name, title, interval, timeout, stale_after, kind, .. } = source;
     writeln!(text, "\nsource {name}: \"{title}\", {} at {}", kind.as_str(), kind.url())?;
     writeln!(
         text,
@@ -120,12 +126,35 @@ fn describe_source(text: &mut String, source: &Source) -> std::fmt::Result {
         span(*timeout),
         span(*stale_after)
     )?;
+    if let Some(system) = source.units.system {
+        writeln!(text, "  told in {} units", system.as_str())?;
+    }
+    for (field, unit) in &source.units.fields {
+        writeln!(text, "  {field} told in {unit}")?;
+    }
+    if let Some(limit) = &source.rate_limit {
+        let every = span(limit.every);
+        writeln!(text, "  requests of its rate limit's group begin at least {every} apart")?;
+    }
+    if let Some(authorities) = &source.authorities {
+        let count = authorities.len();
+        writeln!(text, "  trusts {count} certificate authorities of its own, and no others")?;
+    }
     match kind {
         Kind::PtLevel(keys) => writeln!(
             text,
             "  a full tank is {} in high and holds {} gal",
             keys.height, keys.capacity
         ),
+        Kind::PtDevices(keys) => {
+            let zone = keys.timezone.iana_name().unwrap_or("an unnamed zone");
+            writeln!(text, "  device {}, its clock in {zone}", keys.device)
+        }
+        Kind::Nws(keys) => writeln!(text, "  station {}", keys.station),
+        Kind::Ambient(keys) => match &keys.mac {
+            Some(mac) => writeln!(text, "  station {mac}"),
+            None => writeln!(text, "  the account's only station"),
+        },
         Kind::OpenMeteo(keys) => {
             writeln!(text, "  at latitude {}, longitude {}", keys.latitude, keys.longitude)
         }

@@ -6,6 +6,7 @@ mod demo;
 mod probe;
 mod run;
 mod serve;
+mod trial;
 
 use std::process::ExitCode;
 

@@ -9,7 +9,7 @@ use rustls::ServerConfig;
 
 use super::Failure;
 use crate::board::{Board, ServiceInfo, SourceInfo};
-use crate::config::{CertificateInfo, Config, ListenAddr};
+use crate::config::{self, CertificateInfo, Config, ListenAddr};
 use crate::http::{Drained, Engine, Listener, Settings};
 use crate::ops::admin::{Admin, AdminSite};
 use crate::ops::health::Health;
@@ -30,7 +30,13 @@ pub(super) struct Tls {
 const EXPIRES_SOON_DAYS: i64 = 14;
 
 /// Sent to upstreams, so that they know whom to ask.
-const USER_AGENT: &str = concat!("pumphouse-web/", env!("CARGO_PKG_VERSION"));
+pub(super) fn user_agent(site: &config::Site) -> String {
+    let product = concat!("pumphouse-web/", env!("CARGO_PKG_VERSION"));
+    match &site.contact {
+        Some(contact) => format!("{product} ({contact})"),
+        None => product.to_owned(),
+    }
+}
 
 /// Serves until TERM or INT.
 pub(super) fn run(config: &Config, tls: Option<Tls>) -> Result<ExitCode, Failure> {
@@ -57,7 +63,7 @@ pub(super) fn run(config: &Config, tls: Option<Tls>) -> Result<ExitCode, Failure
 
     let infos = config.sources.iter().map(SourceInfo::from).collect();
     let (board, reader, reporter) = Board::start(infos, service.clone())?;
-    let pollers = Pollers::start(&config.sources, &reporter, USER_AGENT)?;
+    let pollers = Pollers::start(&config.sources, &reporter, &user_agent(&config.site))?;
     let counted = Arc::new(RequestMetrics::new()?);
     let snapshots = reader.clone();
     let site = Arc::new(Site::new(

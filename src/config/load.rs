@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use super::problem::{ConfigErrors, Problem};
-use super::section::{Reader, Section};
-use super::{Config, Site, server, source, tls};
+use super::section::{At, Reader, Section};
+use super::{Config, History, Site, server, source, tls};
+use crate::units::System;
 
 const VARIABLE: &str = "PUMPHOUSE_CONFIG";
 const DEFAULT_FILE: &str = "pumphouse.toml";
@@ -65,25 +66,42 @@ fn read<'reader>(reader: &'reader Reader<'reader>, mut root: Section<'reader, '_
     let site = root
         .section("site", "[site]".to_owned())
         .unwrap_or_else(|| Section::absent(reader, "[site]"));
-    let site = read_site(site);
+    let (site, units) = read_site(site);
     let mut notices = Vec::new();
     if let Some(span) = root.mentions("auth") {
         // To ignore it would be to serve openly what was meant to be guarded.
         reader.report(span, "[auth] is not in this version; remove it to serve openly");
     }
-    if root.mentions("history").is_some() {
-        notices.push("[history] is not in this version, and nothing is recorded".to_owned());
-    }
-    let sources = source::read_all(root.sections("source"));
+    let history = root.section("history", "[history]".to_owned());
+    let history = history.map(read_history).unwrap_or_default();
+    let sources = source::read_all(root.sections("source"), units);
     root.finish();
     if sources.is_empty() {
         notices.push("there is no [[source]], so the dashboard will be empty".to_owned());
     }
-    Config { site, server, tls, sources, notices }
+    Config { site, server, tls, sources, history, notices }
 }
 
-fn read_site(mut section: Section<'_, '_>) -> Site {
-    let title = section.string("title").map(|at| at.value);
+/// `[site]`, and the units of all sources that name none.
+fn read_site(mut section: Section<'_, '_>) -> (Site, Option<System>) {
+    let default = Site::default();
+    let title = section.string("title").map_or(default.title, |at| at.value);
+    let contact = section.string("contact").and_then(|At { value, span }| {
+        // It stands in a comment of a header field (RFC 9110 5.6.5).
+        let plain = |c: char| c == ' ' || c.is_ascii_graphic() && !matches!(c, '(' | ')' | '\\');
+        if value.chars().all(plain) && !value.is_empty() {
+            return Some(value);
+        }
+        section.report(span, "\"contact\" must be an address or a URL in plain ASCII");
+        None
+    });
+    let units = source::system(&mut section);
     section.finish();
-    title.map_or_else(Site::default, |title| Site { title })
+    (Site { title, contact }, units)
+}
+
+fn read_history(mut section: Section<'_, '_>) -> History {
+    let path = section.string("path").map(|at| at.value);
+    section.finish();
+    path.map_or_else(History::default, |path| History { path: path.into() })
 }

@@ -16,13 +16,18 @@ mod source;
 mod source_url;
 mod tls;
 
-pub use kind::{Credentials, Json, JsonTime, JsonValue, Kind, OpenMeteo, PtLevel, TimeFormat};
+use std::path::PathBuf;
+
+pub use kind::{
+    Ambient, Credentials, Json, JsonTime, JsonValue, Kind, Nws, OpenMeteo, PtDevices, PtLevel,
+    TimeFormat,
+};
 pub use load::{load, location, parse};
 pub use problem::ConfigErrors;
 pub use secret::Secret;
 pub use section::parse_duration;
 pub use server::{ListenAddr, ListenAddrError, NotLocal, Server, admin_address};
-pub use source::Source;
+pub use source::{DesiredUnits, RateLimit, Source};
 pub use source_url::{SourceUrl, SourceUrlError};
 pub use tls::{CertificateError, CertificateInfo, TlsFiles};
 
@@ -37,6 +42,8 @@ pub struct Config {
     pub tls: Option<TlsFiles>,
     /// `[[source]]`, in the order of the file.
     pub sources: Vec<Source>,
+    /// `[history]`
+    pub history: History,
     /// What is no error, but should be known.
     pub notices: Vec<String>,
 }
@@ -49,6 +56,7 @@ impl Default for Config {
             server: Server::default(),
             tls: None,
             sources: Vec::new(),
+            history: History::default(),
             notices: Vec::new(),
         }
     }
@@ -59,11 +67,33 @@ impl Default for Config {
 pub struct Site {
     /// The page's heading.
     pub title: String,
+    /// Whom an upstream's operator may write to, sent in the User-Agent.
+    pub contact: Option<String>,
 }
 
 impl Default for Site {
     fn default() -> Site {
-        Site { title: "Pumphouse".to_owned() }
+        Site { title: "Pumphouse".to_owned(), contact: None }
+    }
+}
+
+/// `[history]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct History {
+    /// The database.
+    pub path: PathBuf,
+}
+
+impl Default for History {
+    fn default() -> History {
+        History { path: "pumphouse.db".into() }
+    }
+}
+
+impl History {
+    /// The file beside the database in which the last good values survive a restart.
+    pub fn last_values(&self) -> PathBuf {
+        self.path.with_extension("last.json")
     }
 }
 

@@ -4,8 +4,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::{self, PemObject};
+
 use super::kind::{self, Kind};
+use super::secret::Secret;
 use super::section::{At, Section};
+use crate::units::{System, Unit};
 
 /// One `[[source]]`, checked.
 #[derive(Debug, Clone)]
@@ -22,7 +27,42 @@ pub struct Source {
     pub stale_after: Duration,
     /// What to poll and how to read the answer.
     pub kind: Kind,
+    /// In which units the values are told.
+    pub units: DesiredUnits,
+    /// Shared with other sources.
+    pub rate_limit: Option<RateLimit>,
+    /// `ca_file`: the authorities to trust in place of the system's.
+    pub authorities: Option<Arc<[CertificateDer<'static>]>>,
 }
+
+/// `units`, and `unit` of `[source.fields.NAME]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DesiredUnits {
+    /// For all fields that have no unit of their own; `None`: as they are sent.
+    pub system: Option<System>,
+    /// Fields with a unit of their own.
+    pub fields: Vec<(Arc<str>, Unit)>,
+}
+
+impl DesiredUnits {
+    /// The unit in which to tell a field that was sent in `unit`.
+    pub fn unit_for(&self, field: &str, unit: Unit) -> Unit {
+        let own = self.fields.iter().find(|(name, _)| **name == *field).map(|(_, unit)| *unit);
+        own.or_else(|| Some(self.system?.unit_for(field, unit))).unwrap_or(unit)
+    }
+}
+
+/// `rate_limit`: requests of all sources of a group begin at least `every` apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RateLimit {
+    /// What the sources share. An API's key may stand in it.
+    pub group: Secret,
+    /// From the start of one request to the start of the next.
+    pub every: Duration,
+}
+
+/// One request a second for each key (<https://ambientweather.docs.apiary.io>, "Rate Limiting").
+const AMBIENT_EVERY: Duration = Duration::from_secs(1);
 
 const INTERVAL: Duration = Duration::from_secs(5 * 60);
 const LEAST_INTERVAL: Duration = Duration::from_secs(1);
@@ -31,12 +71,17 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// Intervals after which a reading that has no `stale_after` of its own is stale.
 const STALE_INTERVALS: u32 = 3;
 
-pub(super) fn read_all(sections: Vec<Section<'_, '_>>) -> Vec<Source> {
+/// Reads all sources; `units` are those of the whole site, if it names any.
+pub(super) fn read_all(sections: Vec<Section<'_, '_>>, units: Option<System>) -> Vec<Source> {
     let mut names = BTreeSet::new();
-    sections.into_iter().filter_map(|section| read(section, &mut names)).collect()
+    sections.into_iter().filter_map(|section| read(section, &mut names, units)).collect()
 }
 
-fn read(mut section: Section<'_, '_>, names: &mut BTreeSet<String>) -> Option<Source> {
+fn read(
+    mut section: Section<'_, '_>,
+    names: &mut BTreeSet<String>,
+    units: Option<System>,
+) -> Option<Source> {
     let name = name(&mut section, names);
     if let Some(name) = &name {
         section.rename(format!("[[source]] \"{name}\""));
@@ -45,6 +90,11 @@ fn read(mut section: Section<'_, '_>, names: &mut BTreeSet<String>) -> Option<So
     let interval = interval(&mut section);
     let timeout = timeout(&mut section, interval);
     let stale_after = section.duration_or("stale_after", interval * STALE_INTERVALS);
+    let system = system(&mut section).or(units);
+    let fields = section.section("fields", "[source.fields]".to_owned()).map(fields_of);
+    let rate_limit = section.section("rate_limit", "\"rate_limit\"".to_owned());
+    let rate_limit = rate_limit.and_then(rate_limit_of);
+    let authorities = authorities(&mut section);
     let kind = kind::read(&mut section);
     // Without a kind nobody knows which other keys are right.
     if kind.is_some() {
@@ -52,7 +102,86 @@ fn read(mut section: Section<'_, '_>, names: &mut BTreeSet<String>) -> Option<So
     }
     let name: Arc<str> = name?.into();
     let title = title.map_or_else(|| Arc::clone(&name), Arc::from);
-    Some(Source { name, title, interval, timeout, stale_after, kind: kind? })
+    let kind = kind?;
+    let system = match &kind {
+        // Its units were chosen value by value.
+        Kind::Json(_) => system,
+        _ => Some(system.unwrap_or(System::Us)),
+    };
+    let units = DesiredUnits { system, fields: fields.unwrap_or_default() };
+    let rate_limit = rate_limit.or_else(|| limit_of(&kind));
+    Some(Source {
+        name,
+        title,
+        interval,
+        timeout,
+        stale_after,
+        kind,
+        units,
+        rate_limit,
+        authorities,
+    })
+}
+
+/// The limit that an API is known to have.
+fn limit_of(kind: &Kind) -> Option<RateLimit> {
+    match kind {
+        Kind::Ambient(keys) => {
+            let group = Secret::new(format!("ambient {}", keys.api_key.expose()));
+            Some(RateLimit { group, every: AMBIENT_EVERY })
+        }
+        _ => None,
+    }
+}
+
+/// `units`, here or in `[site]`.
+pub(super) fn system(section: &mut Section<'_, '_>) -> Option<System> {
+    let At { value, span } = section.string("units")?;
+    let system = System::ALL.into_iter().find(|system| system.as_str() == value);
+    if system.is_none() {
+        section.report(span, format_args!("\"units\": \"{value}\" is neither us nor metric"));
+    }
+    system
+}
+
+fn fields_of(mut section: Section<'_, '_>) -> Vec<(Arc<str>, Unit)> {
+    let mut fields = Vec::new();
+    for At { value: name, .. } in section.invented_keys() {
+        let title = format!("[source.fields.{name}]");
+        let Some(mut field) = section.section(&name, title) else { continue };
+        let unit = kind::unit(&mut field);
+        let unit = field.require("unit", unit);
+        field.finish();
+        fields.extend(unit.map(|unit| (Arc::from(name), unit)));
+    }
+    section.finish();
+    fields
+}
+
+fn rate_limit_of(mut section: Section<'_, '_>) -> Option<RateLimit> {
+    let group = section.string("group").map(|at| Secret::new(at.value));
+    let group = section.require("group", group);
+    let every = section.duration("every").map(|at| at.value);
+    let every = section.require("every", every);
+    section.finish();
+    Some(RateLimit { group: group?, every: every? })
+}
+
+fn authorities(section: &mut Section<'_, '_>) -> Option<Arc<[CertificateDer<'static>]>> {
+    let At { value, span } = section.string("ca_file")?;
+    let read = || -> Result<Vec<CertificateDer<'static>>, pem::Error> {
+        CertificateDer::pem_file_iter(&value)?.collect()
+    };
+    match read() {
+        Ok(found) if !found.is_empty() => return Some(found.into()),
+        Ok(_) => {
+            section.report(span, format_args!("\"ca_file\": {value} holds no certificate"));
+        }
+        Err(error) => {
+            section.report(span, format_args!("\"ca_file\": cannot read {value}: {error}"));
+        }
+    }
+    None
 }
 
 fn name(section: &mut Section<'_, '_>, names: &mut BTreeSet<String>) -> Option<String> {

@@ -34,6 +34,20 @@ impl SourceUrl {
     }
 }
 
+impl SourceUrl {
+    /// The last part of the path, which for a share link is the capability.
+    pub fn secret_path(&self) -> &str {
+        let path = self.text.split('?').next().unwrap_or_default();
+        path.rsplit('/').next().unwrap_or_default()
+    }
+
+    /// The values of the query's parameters.
+    pub fn secret_parameters(&self) -> impl Iterator<Item = &str> {
+        let query = self.text.split_once('?').map_or("", |(_, query)| query);
+        query.split('&').filter_map(|parameter| Some(parameter.split_once('=')?.1))
+    }
+}
+
 impl FromStr for SourceUrl {
     type Err = SourceUrlError;
 

@@ -177,8 +177,48 @@ const WRONG: &[(&str, &str)] = &[
         "p.toml:3:9: \"kind\": \"ptlevle\" is unknown; did you mean \"ptlevel\"? in [[source]] \"w\"",
     ),
     (
-        "[[source]]\nname = \"w\"\nkind = \"nws\"\n",
-        "p.toml:3:9: \"kind\": \"nws\" is not in this version; available are ptlevel, open-meteo, json; in [[source]] \"w\"",
+        "[[source]]\nname = \"w\"\nkind = \"metar\"\n",
+        "p.toml:3:9: \"kind\": \"metar\" is unknown; known are ptlevel, ptdevices, open-meteo, nws, ambient, json; in [[source]] \"w\"",
+    ),
+    (
+        "[[source]]\nname = \"w\"\nkind = \"nws\"\nstation = \"K/../SFO\"\n",
+        "p.toml:4:12: \"station\" must be a station's name such as \"KSFO\" in [[source]] \"w\"",
+    ),
+    (
+        "[[source]]\nname = \"w\"\nkind = \"ambient\"\napi_key = \"a&b\"\napplication_key = \"c\"\n",
+        "p.toml:4:1: \"api_key\" must be letters and digits in [[source]] \"w\"",
+    ),
+    (
+        "[[source]]\nname = \"w\"\nkind = \"ambient\"\napi_key = \"a\"\napplication_key = \"c\"\nmac = \"home\"\n",
+        "p.toml:6:8: \"mac\" must be a MAC address such as \"00:0E:C6:20:0F:7B\" in [[source]] \"w\"",
+    ),
+    (
+        "[[source]]\nname = \"t\"\nkind = \"ptdevices\"\ndevice = \"1\"\ntoken = \"x\"\n",
+        "p.toml:1:1: missing key \"timezone\" in [[source]] \"t\"",
+    ),
+    (
+        "[[source]]\nname = \"t\"\nkind = \"ptdevices\"\ndevice = \"1\"\ntoken = \"x\"\ntimezone = \"MST7\"\n",
+        "p.toml:6:13: \"timezone\": \"MST7\" is not a time zone such as \"America/Denver\", the one of the device's clock, in [[source]] \"t\"",
+    ),
+    (
+        "[site]\nunits = \"imperial\"\n",
+        "p.toml:2:10: \"units\": \"imperial\" is neither us nor metric in [site]",
+    ),
+    (
+        "[site]\ncontact = \"a)b\"\n",
+        "p.toml:2:12: \"contact\" must be an address or a URL in plain ASCII in [site]",
+    ),
+    (
+        "[[source]]\nname = \"w\"\nkind = \"nws\"\nstation = \"KSFO\"\nca_file = \"/nowhere.pem\"\n",
+        "p.toml:5:12: \"ca_file\": cannot read /nowhere.pem: ",
+    ),
+    (
+        "[[source]]\nname = \"w\"\nkind = \"nws\"\nstation = \"KSFO\"\nrate_limit = { group = \"a\" }\n",
+        "p.toml:5:15: missing key \"every\" in \"rate_limit\"",
+    ),
+    (
+        "[[source]]\nname = \"w\"\nkind = \"nws\"\nstation = \"KSFO\"\n[source.fields.rain]\nunit = \"cups\"\n",
+        "p.toml:6:9: \"unit\": \"cups\" is none of ",
     ),
     (
         "[[source]]\nname = \"w\"\nkind = \"open-meteo\"\nlatitude = 91\nlongitude = 0\n",
@@ -237,9 +277,44 @@ fn names_are_unique() {
 }
 
 #[test]
-fn what_cannot_be_done_yet_is_said() {
-    let config = read(&format!("[history]\npath = \"x.db\"\n{TANK}")).unwrap();
-    assert_eq!(config.notices, ["[history] is not in this version, and nothing is recorded"]);
+fn units_are_those_of_the_source_or_of_the_site() {
+    let sources = r#"
+        [[source]]
+        name = "a"
+        kind = "nws"
+        station = "ksfo"
+        [source.fields.wind_speed]
+        unit = "m/s"
+        [[source]]
+        name = "b"
+        kind = "nws"
+        station = "KSFO"
+        units = "metric"
+        [[source]]
+        name = "c"
+        kind = "json"
+        url = "http://h/"
+        values = { v = { pointer = "/v", unit = "cm" } }
+    "#;
+    let systems = |text: &str| {
+        let config = read(text).unwrap();
+        config.sources.iter().map(|source| source.units.system).collect::<Vec<_>>()
+    };
+    use crate::units::{System, Unit};
+    let (us, metric) = (Some(System::Us), Some(System::Metric));
+    assert_eq!(systems(sources), [us, metric, None]);
+    assert_eq!(systems(&format!("[site]\nunits = \"metric\"\n{sources}")), [metric; 3]);
+    let config = read(sources).unwrap();
+    let units = &config.sources[0].units;
+    assert_eq!(units.unit_for("wind_speed", Unit::KilometrePerHour), Unit::MetrePerSecond);
+    assert_eq!(units.unit_for("wind_gust", Unit::KilometrePerHour), Unit::MilePerHour);
+}
+
+#[test]
+fn the_last_values_stand_beside_the_database() {
+    let config = read("[history]\npath = \"/var/lib/tank/pumphouse.db\"\n").unwrap();
+    let expected = std::path::Path::new("/var/lib/tank/pumphouse.last.json");
+    assert_eq!(config.history.last_values(), expected);
 }
 
 #[test]

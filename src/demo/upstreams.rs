@@ -11,8 +11,10 @@ use jiff::Timestamp;
 use tiny_http::{Header, Response, Server};
 
 use super::model::{self, Scene, TANK_CAPACITY, TANK_HEIGHT};
-use crate::config::{Json, JsonTime, JsonValue, Kind, OpenMeteo, PtLevel, Source, TimeFormat};
-use crate::units::Unit;
+use crate::config::{
+    DesiredUnits, Json, JsonTime, JsonValue, Kind, OpenMeteo, PtLevel, Source, TimeFormat,
+};
+use crate::units::{System, Unit};
 
 /// How often each is polled: often enough that a visitor sees the page live.
 const INTERVAL: Duration = Duration::from_secs(3);
@@ -60,6 +62,9 @@ impl Upstreams {
             timeout: TIMEOUT,
             stale_after: STALE_AFTER,
             kind,
+            units: DesiredUnits { system: Some(System::Us), fields: Vec::new() },
+            rate_limit: None,
+            authorities: None,
         };
         let value = |name: &str, pointer: &str, unit| JsonValue {
             name: name.into(),

@@ -50,6 +50,8 @@ pub(super) struct Request {
     pub(super) url: String,
     /// Further header fields.
     pub(super) headers: Vec<(HeaderName, HeaderValue)>,
+    /// What a redirect means, where it is not one to be followed.
+    pub(super) redirect: Option<&'static str>,
     /// Whether a 304 can be made use of.
     pub(super) conditional: bool,
     /// Finds the upstream's own reason in the body of a refusal.
@@ -152,6 +154,9 @@ impl Fetcher {
                 | StatusCode::SEE_OTHER
                 | StatusCode::TEMPORARY_REDIRECT
                 | StatusCode::PERMANENT_REDIRECT => {
+                    if let Some(meaning) = request.redirect {
+                        return Err(PollError::new(ErrorKind::Http, meaning).into());
+                    }
                     let location = response.headers().get(LOCATION);
                     let location = location.and_then(|location| location.to_str().ok());
                     uri = redirect::target(&uri, location.unwrap_or_default())

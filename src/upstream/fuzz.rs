@@ -20,6 +20,21 @@ kind = "open-meteo"
 latitude = 1
 longitude = 2
 [[source]]
+name = "ptdevices"
+kind = "ptdevices"
+device = "1"
+token = "x"
+timezone = "America/Denver"
+[[source]]
+name = "nws"
+kind = "nws"
+station = "KSFO"
+[[source]]
+name = "ambient"
+kind = "ambient"
+api_key = "x"
+application_key = "y"
+[[source]]
 name = "json"
 kind = "json"
 url = "http://h/"
@@ -123,4 +138,51 @@ fn json_bodies() {
         "1e308",
     ];
     fuzz_kind("json", &dictionary);
+}
+
+#[test]
+fn ptdevices_bodies() {
+    let dictionary = [
+        "\"data\":",
+        "\"device_data\":",
+        "\"tx_reported\":\"Feb 29th, 8:17 AM\"",
+        "\"percent_level\":",
+        "\"-46.00dBm\"",
+        "\"units\":\"British Imperial\"",
+        "null",
+        "1e999",
+        "{}",
+    ];
+    fuzz_kind("ptdevices", &dictionary);
+}
+
+#[test]
+fn nws_bodies() {
+    let dictionary = [
+        "\"properties\":",
+        "\"timestamp\":\"2026-04-07T20:25:00+00:00\"",
+        "\"temperature\":",
+        "\"unitCode\":\"wmoUnit:Pa\"",
+        "\"qualityControl\":\"X\"",
+        "\"value\":",
+        "null",
+        "1e999",
+        "{}",
+    ];
+    fuzz_kind("nws", &dictionary);
+}
+
+#[test]
+fn ambient_bodies() {
+    let dictionary = [
+        "\"lastData\":",
+        "\"dateutc\":1515436500000",
+        "\"tempf\":",
+        "null",
+        "1e999",
+        "{}",
+        "[",
+        "]",
+    ];
+    fuzz_kind("ambient", &dictionary);
 }

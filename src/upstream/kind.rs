@@ -6,9 +6,9 @@ use ureq::http::header::{ACCEPT, AUTHORIZATION, HeaderName, HeaderValue};
 
 use super::decode::DecodeError;
 use super::fetch::Request;
-use super::{json, open_meteo, ptlevel};
+use super::{ambient, json, nws, open_meteo, ptdevices, ptlevel};
 use crate::board::Reading;
-use crate::config::{Credentials, Json, Kind};
+use crate::config::{Credentials, DesiredUnits, Json, Kind};
 
 /// The request for the source's current values. This is the one place where the
 /// configured addresses are taken and header fields are set.
@@ -16,25 +16,37 @@ use crate::config::{Credentials, Json, Kind};
 /// A 304 is of use only where the body tells the time of observation absolutely: an
 /// unchanged page that says "3 minutes ago" would say something else by now, and a
 /// body without any time is observed when it is fetched.
-pub(super) fn request(kind: &Kind) -> Request {
+pub(super) fn request(kind: &Kind, units: &DesiredUnits) -> Request {
+    let asking = |url, media_type| Request {
+        url,
+        headers: accept(media_type),
+        conditional: false,
+        redirect: None,
+        reason: |_| None,
+    };
+    const JSON: &str = "application/json";
     match kind {
-        Kind::PtLevel(keys) => Request {
-            url: keys.url.as_str().to_owned(),
-            headers: accept("text/html"),
-            conditional: false,
-            reason: |_| None,
-        },
+        Kind::PtLevel(keys) => asking(keys.url.as_str().to_owned(), "text/html"),
+        Kind::PtDevices(keys) => {
+            Request { redirect: Some(ptdevices::REDIRECT), ..asking(ptdevices::url(keys), JSON) }
+        }
         Kind::OpenMeteo(keys) => Request {
-            url: open_meteo::url(keys),
-            headers: accept("application/json"),
             conditional: true,
             reason: open_meteo::reason,
+            ..asking(open_meteo::url(keys, units.system), JSON)
         },
+        Kind::Nws(keys) => Request {
+            conditional: true,
+            reason: nws::reason,
+            ..asking(nws::url(keys), "application/geo+json")
+        },
+        Kind::Ambient(keys) => {
+            Request { reason: ambient::reason, ..asking(ambient::url(keys), JSON) }
+        }
         Kind::Json(keys) => Request {
-            url: keys.url.as_str().to_owned(),
             headers: json_headers(keys),
             conditional: keys.observed_at.is_some(),
-            reason: |_| None,
+            ..asking(keys.url.as_str().to_owned(), JSON)
         },
     }
 }
@@ -72,7 +84,8 @@ fn sensitive(value: &str) -> HeaderValue {
     value
 }
 
-/// Reads an answer that was complete at that time by our clock.
+/// Reads an answer that was complete at that time by our clock. Values are in the units in
+/// which they were sent, where we have these.
 ///
 /// # Errors
 /// When it is not what this kind of upstream sends.
@@ -83,7 +96,10 @@ pub(super) fn decode(
 ) -> Result<Reading, DecodeError> {
     match kind {
         Kind::PtLevel(keys) => ptlevel::decode(keys, body, fetched_at),
+        Kind::PtDevices(keys) => ptdevices::decode(keys, body, fetched_at),
         Kind::OpenMeteo(_) => open_meteo::decode(body),
+        Kind::Nws(_) => nws::decode(body),
+        Kind::Ambient(_) => ambient::decode(body),
         Kind::Json(keys) => json::decode(keys, body, fetched_at),
     }
 }
@@ -111,7 +127,7 @@ mod tests {
         let cases =
             [(Credentials::Bearer(secret()), "Bearer s3cret"), (basic, "Basic bWU6czNjcmV0")];
         for (credentials, expected) in cases {
-            let request = request(&json(Some(credentials)));
+            let request = request(&json(Some(credentials)), &DesiredUnits::default());
             let (name, value) = request.headers.last().unwrap();
             assert_eq!((name, value.to_str().unwrap()), (&AUTHORIZATION, expected));
             assert!(!format!("{value:?}").contains("s3cret"));
@@ -120,7 +136,7 @@ mod tests {
 
     #[test]
     fn a_configured_accept_takes_the_place_of_ours() {
-        let request = request(&json(None));
+        let request = request(&json(None), &DesiredUnits::default());
         assert_eq!(request.headers, [(ACCEPT, HeaderValue::from_static("text/json"))]);
     }
 }

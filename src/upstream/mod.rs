@@ -7,18 +7,25 @@
 //! ```
 
 mod age;
+mod ambient;
 mod backoff;
+mod conversion;
 mod decode;
+mod excerpt;
 mod failure;
 mod fetch;
 #[cfg(test)]
 mod fuzz;
 mod json;
 mod kind;
+mod nws;
+mod on_demand;
 mod open_meteo;
 mod poller;
 mod pollers;
+mod ptdevices;
 mod ptlevel;
+mod rate_limit;
 mod redirect;
 mod resolve;
 mod retry_after;
@@ -27,6 +34,8 @@ mod stats;
 #[cfg(test)]
 mod tests;
 mod tls;
+pub mod trial;
 
-pub use pollers::Pollers;
+pub use on_demand::Asked;
+pub use pollers::{PollRequests, Pollers};
 pub use stats::{DURATION_BUCKETS, Durations, Outcome, Phase, PollStats};

@@ -1,8 +1,8 @@
 //! The current weather of Open-Meteo's forecast API
 //! (<https://open-meteo.com/en/docs>, `GET /v1/forecast?current=…`).
 //!
-//! We ask for US units, as the tank is told in gallons: °F, mph, inches. Pressure
-//! comes in hPa whatever one asks for and is converted to inHg. What a number means is
+//! We ask for the units of the configured system; pressure comes in hPa whatever one asks
+//! for. What a number means is
 //! read from `current_units` beside it, not from what was asked, so that an API
 //! that ignores a unit parameter yields another unit and not a wrong number.
 //!
@@ -16,7 +16,7 @@ use serde_json::Value as Json;
 use super::decode::{self, DecodeError};
 use crate::board::{Datum, FieldName, Observed, Reading, Value};
 use crate::config;
-use crate::units::{self, Unit};
+use crate::units::{System, Unit};
 
 /// Our field, the API's variable, and the unit that it is told in when it is missing.
 const FIELDS: [(&str, &str, Unit); 8] = [
@@ -25,7 +25,7 @@ const FIELDS: [(&str, &str, Unit); 8] = [
     ("wind_speed", "wind_speed_10m", Unit::MilePerHour),
     ("wind_gust", "wind_gusts_10m", Unit::MilePerHour),
     ("wind_direction", "wind_direction_10m", Unit::Degree),
-    ("pressure", "surface_pressure", Unit::InchOfMercury),
+    ("pressure", "surface_pressure", Unit::Hectopascal),
     ("rain", "precipitation", Unit::Inch),
     (WEATHER_CODE, "weather_code", Unit::WmoCode),
 ];
@@ -34,11 +34,17 @@ const WEATHER_CODE: &str = "weather_code";
 const CONDITIONS: &str = "conditions";
 
 /// The address of the current weather at the configured place.
-pub(super) fn url(keys: &config::OpenMeteo) -> String {
+pub(super) fn url(keys: &config::OpenMeteo, system: Option<System>) -> String {
+    let units = match system {
+        Some(System::Us) => {
+            "&temperature_unit=fahrenheit&wind_speed_unit=mph&precipitation_unit=inch"
+        }
+        // °C, km/h and mm are the API's own.
+        Some(System::Metric) | None => "",
+    };
     let variables: Vec<&str> = FIELDS.iter().map(|(_, variable, _)| *variable).collect();
     format!(
-        "{}/v1/forecast?latitude={}&longitude={}&current={}&temperature_unit=fahrenheit\
-         &wind_speed_unit=mph&precipitation_unit=inch&timeformat=unixtime",
+        "{}/v1/forecast?latitude={}&longitude={}&current={}{units}&timeformat=unixtime",
         keys.url.as_str().trim_end_matches('/'),
         keys.latitude,
         keys.longitude,
@@ -88,17 +94,13 @@ pub(super) fn decode(body: &[u8]) -> Result<Reading, DecodeError> {
     Ok(Reading { observed: Observed { at, inferred: false }, values })
 }
 
-/// One value in the unit that the answer names, pressure in inches of mercury.
+/// One value in the unit that the answer names.
 fn told(raw: Option<&Json>, unit: Option<&str>, usual: Unit) -> Value {
     let number = match decode::number(raw) {
         Ok(number) => number,
         Err(note) => return Value::missing(Some(usual), note),
     };
     match unit.and_then(named_unit) {
-        Some(Unit::Hectopascal) => {
-            let inches = units::hectopascals_to_inches_of_mercury(number);
-            Value::number(units::round_to(inches, 2), Unit::InchOfMercury)
-        }
         Some(unit) => Value::number(number, unit),
         None => Value::missing(Some(usual), "sent in an unknown unit"),
     }
@@ -216,7 +218,7 @@ mod tests {
             ("wind_speed", Value::number(5.8, Unit::MilePerHour)),
             ("wind_gust", Value::missing(Some(Unit::MilePerHour), "sent as null")),
             ("wind_direction", Value::number(210.0, Unit::Degree)),
-            ("pressure", Value::number(29.92, Unit::InchOfMercury)),
+            ("pressure", Value::number(1013.25, Unit::Hectopascal)),
             ("rain", Value::number(0.0, Unit::Inch)),
             ("weather_code", Value::number(3.0, Unit::WmoCode)),
             ("conditions", Value::text("Overcast")),
@@ -291,12 +293,16 @@ mod tests {
             let keys =
                 config::OpenMeteo { url: base.parse().unwrap(), latitude: 46.52, longitude: -6.64 };
             assert_eq!(
-                url(&keys),
+                url(&keys, Some(System::Us)),
                 "https://api.open-meteo.com/v1/forecast?latitude=46.52&longitude=-6.64\
                  &current=temperature_2m,relative_humidity_2m,wind_speed_10m,wind_gusts_10m,\
                  wind_direction_10m,surface_pressure,precipitation,weather_code\
                  &temperature_unit=fahrenheit&wind_speed_unit=mph&precipitation_unit=inch\
                  &timeformat=unixtime"
+            );
+            assert!(
+                !url(&keys, Some(System::Metric)).contains("unit="),
+                "the API's own are metric"
             );
         }
     }

@@ -5,11 +5,15 @@ use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, RecvTimeoutError};
+use crossbeam_channel::{Receiver, select};
 use jiff::Timestamp;
 
+use super::conversion::told_in;
+use super::excerpt;
 use super::fetch::{Answer, FetchError, Fetcher, Request, Validators};
 use super::kind;
+use super::on_demand::OnDemand;
+use super::rate_limit::Pace;
 use super::schedule::{Schedule, Verdict};
 use super::stats::{BEAT, Outcome, PollStats};
 use crate::board::{ErrorKind, PollError, Polled, Report, Reporter};
@@ -22,6 +26,9 @@ pub(super) struct Poller {
     /// Makes a fetcher, at the start and after a panic that may have broken the last one.
     pub(super) make_fetcher: Box<dyn Fn() -> Fetcher + Send>,
     pub(super) schedule: Schedule,
+    /// Shared with sources of the same rate limit.
+    pub(super) pace: Option<Arc<Pace>>,
+    pub(super) on_demand: Arc<OnDemand>,
     pub(super) reporter: Reporter,
     pub(super) stats: Arc<PollStats>,
     /// Disconnected when the thread is to end.
@@ -34,6 +41,8 @@ struct Polling {
     verdict: Verdict,
     /// When the answer was complete, or the poll was given up.
     at: Timestamp,
+    /// How an answer begins that was not understood.
+    excerpt: Option<String>,
 }
 
 impl Poller {
@@ -42,13 +51,13 @@ impl Poller {
         let mut validators = Validators::default();
         let mut failing: Option<ErrorKind> = None;
         let mut due = self.schedule.first();
-        while self.wait_until(due) {
+        while self.wait_for_turn(due) {
             let begun = Instant::now();
             self.stats.begin();
             // A defect in a decoder must cost one poll and not the source. What the closure
             // touches is either replaced after a panic or assigned as a whole.
             let polling = panic::catch_unwind(AssertUnwindSafe(|| {
-                poll(&self.source.kind, &self.request, &fetcher, &mut validators)
+                poll(&self.source, &self.request, &fetcher, &mut validators)
             }))
             .unwrap_or_else(|_| {
                 fetcher = (self.make_fetcher)();
@@ -57,6 +66,11 @@ impl Poller {
             let now = Instant::now();
             self.stats.end(outcome(&polling), now.duration_since(begun));
             due = self.schedule.next(polling.verdict, now, fastrand::f64());
+            let hold = match polling.verdict {
+                Verdict::SlowDown(_) => due.duration_since(now),
+                Verdict::Good | Verdict::Failed => Duration::ZERO,
+            };
+            self.on_demand.polled(now, hold);
             self.log(&polling, &mut failing, due.duration_since(now));
             let report = Report {
                 source: self.source.name.clone(),
@@ -70,16 +84,34 @@ impl Poller {
         }
     }
 
-    /// Waits for that moment with signs of life; false when the thread is to end.
-    fn wait_until(&self, due: Instant) -> bool {
+    /// Waits until a poll is due or asked for, and then for its place in the rate limit; false
+    /// when the thread is to end.
+    fn wait_for_turn(&self, due: Instant) -> bool {
+        let never = crossbeam_channel::never();
+        if !self.wait_until(due, self.on_demand.asked()) {
+            return false;
+        }
+        match &self.pace {
+            Some(pace) => self.wait_until(pace.take(Instant::now()), &never),
+            None => true,
+        }
+    }
+
+    /// Waits for that moment, or until somebody asks, with signs of life; false when the thread
+    /// is to end.
+    fn wait_until(&self, due: Instant, asked: &Receiver<()>) -> bool {
         loop {
             self.stats.beat();
             let wake = due.min(Instant::now() + BEAT);
-            match self.stop.recv_deadline(wake) {
-                Ok(never) => match never {},
-                Err(RecvTimeoutError::Disconnected) => return false,
-                Err(RecvTimeoutError::Timeout) if Instant::now() >= due => return true,
-                Err(RecvTimeoutError::Timeout) => {}
+            select! {
+                // Nothing is ever sent: it is disconnected to end the thread.
+                recv(self.stop) -> _ => return false,
+                recv(asked) -> _ => return true,
+                recv(crossbeam_channel::at(wake)) -> _ => {
+                    if Instant::now() >= due {
+                        return true;
+                    }
+                }
             }
         }
     }
@@ -91,6 +123,9 @@ impl Poller {
         match &polling.outcome {
             Err(error) if *failing != Some(error.kind) => {
                 log::warn!("{name}: {error}; next poll in {wait} s");
+                if let Some(excerpt) = &polling.excerpt {
+                    log::warn!("{name}: the answer begins {excerpt}");
+                }
             }
             Err(error) => log::debug!("{name}: still {error}; next poll in {wait} s"),
             Ok(_) if failing.is_some() => log::info!("{name}: answers again"),
@@ -102,7 +137,7 @@ impl Poller {
 
 /// One poll: ask, read the answer.
 fn poll(
-    kind: &config::Kind,
+    source: &config::Source,
     request: &Request,
     fetcher: &Fetcher,
     validators: &mut Validators,
@@ -110,25 +145,32 @@ fn poll(
     let answer = fetcher.fetch(request, validators);
     let at = Timestamp::now();
     match answer {
-        Ok(Answer::NotModified) => {
-            Polling { outcome: Ok(Polled::Unchanged), verdict: Verdict::Good, at }
-        }
-        Ok(Answer::Body { body, validators: new }) => match kind::decode(kind, &body, at) {
+        Ok(Answer::NotModified) => good(Polled::Unchanged, at),
+        Ok(Answer::Body { body, validators: new }) => match kind::decode(&source.kind, &body, at) {
             Ok(reading) => {
+                let reading = told_in(&source.units, reading);
                 // Only now: a 304 must always mean the reading that the board holds.
                 *validators = new;
-                Polling { outcome: Ok(Polled::Reading(reading)), verdict: Verdict::Good, at }
+                good(Polled::Reading(reading), at)
             }
-            Err(error) => failed(PollError::new(ErrorKind::Decode, error.to_string()).into(), at),
+            Err(error) => {
+                let error = PollError::new(ErrorKind::Decode, error.to_string());
+                let excerpt = Some(excerpt::of(&body, &source.kind));
+                Polling { excerpt, ..failed(error.into(), at) }
+            }
         },
         Err(error) => failed(error, at),
     }
 }
 
+fn good(polled: Polled, at: Timestamp) -> Polling {
+    Polling { outcome: Ok(polled), verdict: Verdict::Good, at, excerpt: None }
+}
+
 fn failed(FetchError { error, retry_after }: FetchError, at: Timestamp) -> Polling {
     let slow_down = error.kind == ErrorKind::RateLimited || retry_after.is_some();
     let verdict = if slow_down { Verdict::SlowDown(retry_after) } else { Verdict::Failed };
-    Polling { outcome: Err(error), verdict, at }
+    Polling { outcome: Err(error), verdict, at, excerpt: None }
 }
 
 fn panicked() -> Polling {

@@ -11,7 +11,9 @@ use ureq::tls::TlsConfig;
 
 use super::fetch::Fetcher;
 use super::kind;
+use super::on_demand::{Asked, OnDemand};
 use super::poller::Poller;
+use super::rate_limit;
 use super::resolve::SourceResolver;
 use super::schedule::Schedule;
 use super::stats::PollStats;
@@ -34,6 +36,20 @@ pub struct Pollers {
     ended: Receiver<Infallible>,
     threads: Vec<JoinHandle<()>>,
     stats: Vec<Arc<PollStats>>,
+    on_demand: Vec<(Arc<str>, Arc<OnDemand>)>,
+}
+
+/// Asks for polls by the sources' names. Cheap to clone; outlives the pollers, though nobody
+/// polls then.
+#[derive(Debug, Clone)]
+pub struct PollRequests(Arc<[(Arc<str>, Arc<OnDemand>)]>);
+
+impl PollRequests {
+    /// Asks for a poll of that source now; `None` when there is no such source. Never waits.
+    pub fn ask(&self, source: &str) -> Option<Asked> {
+        let (_, desk) = self.0.iter().find(|(name, _)| **name == *source)?;
+        Some(desk.ask(Instant::now()))
+    }
 }
 
 impl Pollers {
@@ -59,21 +75,35 @@ impl Pollers {
     ) -> io::Result<Pollers> {
         let (stop, stopped) = bounded(0);
         let (running, ended) = bounded::<Infallible>(0);
-        let mut pollers =
-            Pollers { stop: Some(stop), ended, threads: Vec::new(), stats: Vec::new() };
+        let mut pollers = Pollers {
+            stop: Some(stop),
+            ended,
+            threads: Vec::new(),
+            stats: Vec::new(),
+            on_demand: Vec::new(),
+        };
         let now = Instant::now();
-        for (position, source) in (0..).zip(sources) {
+        let paces = rate_limit::paces(sources);
+        for ((position, source), pace) in (0..).zip(sources).zip(paces) {
             let stats = Arc::new(PollStats::new(source.name.clone(), source.timeout));
             let make_fetcher = {
                 let (timeout, user_agent) = (source.timeout, user_agent.to_owned());
-                let (tls, resolver) = (tls.clone(), resolver(&source.name));
+                let tls = match &source.authorities {
+                    Some(own) => tls::trusting(own.iter().map(AsRef::as_ref)),
+                    None => tls.clone(),
+                };
+                let resolver = resolver(&source.name);
                 move || Fetcher::new(timeout, &user_agent, tls.clone(), resolver.clone())
             };
+            let on_demand = Arc::new(OnDemand::new(source.interval));
+            pollers.on_demand.push((source.name.clone(), on_demand.clone()));
             let poller = Poller {
                 source: source.clone(),
-                request: kind::request(&source.kind),
+                request: kind::request(&source.kind, &source.units),
                 make_fetcher: Box::new(make_fetcher),
                 schedule: Schedule::new(source.interval, position, now),
+                pace,
+                on_demand,
                 reporter: reporter.clone(),
                 stats: stats.clone(),
                 stop: stopped.clone(),
@@ -88,6 +118,19 @@ impl Pollers {
             pollers.stats.push(stats);
         }
         Ok(pollers)
+    }
+
+    /// Ends the pause after the latest poll of each source.
+    #[cfg(test)]
+    pub(super) fn let_ask_again(&self) {
+        for (_, desk) in &self.on_demand {
+            desk.forget_pause();
+        }
+    }
+
+    /// Where polls are asked for.
+    pub fn requests(&self) -> PollRequests {
+        PollRequests(self.on_demand.clone().into())
     }
 
     /// The counters of each source in the order of the configuration. They outlive

@@ -54,6 +54,15 @@ pub(super) fn decode(
     })
 }
 
+/// What the page holds of interest, as it is written there.
+pub(super) fn raw_fields(body: &[u8]) -> Vec<(String, String)> {
+    let Page { depth, age, vendor_level } = Page::read(body);
+    let spans = [(DEPTH, depth), (AGE, age)].into_iter();
+    let spans = spans.filter_map(|(class, text)| Some((format!("span.{class}"), text?)));
+    let vendor = vendor_level.map(|percent| ("script: level".to_owned(), percent.to_string()));
+    spans.chain(vendor).collect()
+}
+
 fn values(keys: &config::PtLevel, depth: &str, vendor: Option<f64>) -> Vec<(FieldName, Value)> {
     let (depth, level, volume) = match decode::clean_number(depth).filter(|inches| *inches >= 0.0) {
         Some(inches) => {

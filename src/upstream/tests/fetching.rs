@@ -31,6 +31,7 @@ fn request(url: String) -> Request {
     Request {
         url,
         headers: vec![(ACCEPT, HeaderValue::from_static("application/json"))],
+        redirect: None,
         conditional: false,
         reason: |body| String::from_utf8(body.to_vec()).ok(),
     }

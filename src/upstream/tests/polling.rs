@@ -10,13 +10,16 @@ use super::fake::{Upstream, head, hold};
 use crate::board::{
     Board, BoardReader, ErrorKind, Reporter, ServiceInfo, Snapshot, SourceInfo, State,
 };
-use crate::config::{Json, JsonTime, JsonValue, Kind, Source, TimeFormat};
+use crate::config::{
+    DesiredUnits, Json, JsonTime, JsonValue, Kind, RateLimit, Secret, Source, TimeFormat,
+};
 use crate::units::Unit;
 use crate::upstream::fetch::{Fetcher, Request};
+use crate::upstream::on_demand::OnDemand;
 use crate::upstream::poller::Poller;
 use crate::upstream::resolve::SourceResolver;
 use crate::upstream::schedule::Schedule;
-use crate::upstream::{Outcome, Phase, PollStats, Pollers, tls};
+use crate::upstream::{Asked, Outcome, Phase, PollStats, Pollers, tls};
 
 fn source(name: &str, url: String) -> Source {
     let level = JsonValue {
@@ -42,6 +45,9 @@ fn source(name: &str, url: String) -> Source {
             values: vec![level],
             observed_at: Some(observed_at),
         }),
+        units: DesiredUnits::default(),
+        rate_limit: None,
+        authorities: None,
     }
 }
 
@@ -165,6 +171,7 @@ fn a_panic_costs_one_poll() {
         request: Request {
             url: upstream.url("/"),
             headers: Vec::new(),
+            redirect: None,
             conditional: false,
             reason: |_| panic!("a defect, made for this test"),
         },
@@ -174,6 +181,8 @@ fn a_panic_costs_one_poll() {
             Fetcher::new(Duration::from_secs(10), "test", tls, SourceResolver::system("x"))
         }),
         schedule: Schedule::new(source.interval, 0, Instant::now()),
+        pace: None,
+        on_demand: Arc::new(OnDemand::new(source.interval)),
         reporter,
         stats: stats.clone(),
         stop: stopped,
@@ -218,4 +227,44 @@ fn waiting_pollers_end_at_once_and_are_joined() {
     drop(pollers);
     // The thread held the other handles.
     assert_eq!(Arc::strong_count(&stats), 1);
+}
+
+#[test]
+fn a_poll_that_is_asked_for_comes_at_once() {
+    let upstream = Upstream::answering(answer(50));
+    let mut source = source("tank", upstream.url("/"));
+    source.interval = Duration::from_secs(3600);
+    let (_board, reader, reporter) = board(std::slice::from_ref(&source));
+    let pollers = start(&[source], &reporter);
+    let first = until(&reader, |snapshot| snapshot.sources[0].state == State::Fresh).version;
+    let requests = pollers.requests();
+    assert_eq!(requests.ask("nobody"), None);
+    assert!(matches!(requests.ask("tank"), Some(Asked::TooSoon(_))), "it was polled just now");
+    // As after the pause.
+    pollers.let_ask_again();
+    assert_eq!(requests.ask("tank"), Some(Asked::Granted));
+    until(&reader, |snapshot| snapshot.version > first);
+}
+
+#[test]
+fn sources_of_one_rate_limit_are_polled_apart() {
+    let (came, comes) = crossbeam_channel::unbounded();
+    let upstream = Upstream::new(move |mut stream| {
+        head(&mut stream);
+        let _ = came.send(Instant::now());
+        let _ = stream.write_all(&answer(50));
+    });
+    let every = Duration::from_millis(300);
+    let limited = |name: &str| Source {
+        interval: Duration::from_secs(3600),
+        rate_limit: Some(RateLimit { group: Secret::new("key".to_owned()), every }),
+        ..source(name, upstream.url("/"))
+    };
+    let sources = [limited("one"), limited("two"), limited("three")];
+    let (_board, _reader, reporter) = board(&sources);
+    let _pollers = start(&sources, &reporter);
+    let times: Vec<Instant> =
+        (0..3).map(|_| comes.recv_timeout(Duration::from_secs(30)).unwrap()).collect();
+    // Two gaps, though the arrival of each may be late by what the machine likes.
+    assert!(times[2].duration_since(times[0]) >= every, "{times:?}");
 }

@@ -1,68 +1,15 @@
-//! The kinds of upstream, and the keys that each adds to its `[[source]]`.
+//! `kind = "json"`: any JSON endpoint, read by pointers.
 
 use std::sync::Arc;
 
 use ::http::{HeaderName, HeaderValue};
 
-use super::problem::nearest;
-use super::secret::Secret;
-use super::section::{At, Section};
-use super::source::is_name;
-use super::source_url::SourceUrl;
+use super::super::secret::Secret;
+use super::super::section::{At, Section};
+use super::super::source::is_name;
+use super::super::source_url::SourceUrl;
+use super::url;
 use crate::units::Unit;
-
-/// What to poll, and how to read the answer.
-#[derive(Debug, Clone)]
-pub enum Kind {
-    /// A PTLevel share page.
-    PtLevel(PtLevel),
-    /// The Open-Meteo forecast API's current weather.
-    OpenMeteo(OpenMeteo),
-    /// Any JSON endpoint, read by pointers.
-    Json(Json),
-}
-
-impl Kind {
-    /// The name in the configuration and in JSON.
-    pub const fn as_str(&self) -> &'static str {
-        match self {
-            Kind::PtLevel(_) => "ptlevel",
-            Kind::OpenMeteo(_) => "open-meteo",
-            Kind::Json(_) => "json",
-        }
-    }
-
-    /// The address that is polled, or its base.
-    pub const fn url(&self) -> &SourceUrl {
-        match self {
-            Kind::PtLevel(kind) => &kind.url,
-            Kind::OpenMeteo(kind) => &kind.url,
-            Kind::Json(kind) => &kind.url,
-        }
-    }
-}
-
-/// Keys of `kind = "ptlevel"`.
-#[derive(Debug, Clone)]
-pub struct PtLevel {
-    /// The share page, `https://www.mypt.in/s/…`.
-    pub url: SourceUrl,
-    /// Height of the full tank, inches.
-    pub height: f64,
-    /// Volume of the full tank, US gallons.
-    pub capacity: f64,
-}
-
-/// Keys of `kind = "open-meteo"`.
-#[derive(Debug, Clone)]
-pub struct OpenMeteo {
-    /// Base of the API.
-    pub url: SourceUrl,
-    /// Degrees north.
-    pub latitude: f64,
-    /// Degrees east.
-    pub longitude: f64,
-}
 
 /// Keys of `kind = "json"`.
 #[derive(Debug, Clone)]
@@ -77,6 +24,17 @@ pub struct Json {
     pub values: Vec<JsonValue>,
     /// Where the time of observation stands.
     pub observed_at: Option<JsonTime>,
+}
+
+impl Json {
+    pub(super) fn secrets(&self) -> Vec<&str> {
+        let headers = self.headers.iter().map(|(_, value)| value.expose());
+        let credentials = self.credentials.as_ref().map(|credentials| match credentials {
+            Credentials::Bearer(token) => token.expose(),
+            Credentials::Basic { password, .. } => password.expose(),
+        });
+        headers.chain(credentials).chain(self.url.secret_parameters()).collect()
+    }
 }
 
 /// What proves to an upstream who asks.
@@ -145,57 +103,7 @@ impl TimeFormat {
     }
 }
 
-const AVAILABLE: [&str; 3] = ["ptlevel", "open-meteo", "json"];
-const PLANNED: [&str; 3] = ["ptdevices", "nws", "ambient"];
-const OPEN_METEO: &str = "https://api.open-meteo.com";
-
-/// Reads `kind` and the keys that belong to it.
-pub(super) fn read(section: &mut Section<'_, '_>) -> Option<Kind> {
-    let kind = section.string("kind");
-    let At { value, span } = section.require("kind", kind)?;
-    match value.as_str() {
-        "ptlevel" => ptlevel(section).map(Kind::PtLevel),
-        "open-meteo" => open_meteo(section).map(Kind::OpenMeteo),
-        "json" => json(section).map(Kind::Json),
-        other => {
-            let available = AVAILABLE.join(", ");
-            let hint = match nearest(other, AVAILABLE) {
-                _ if PLANNED.contains(&other) => {
-                    format!("is not in this version; available are {available};")
-                }
-                Some(near) => format!("is unknown; did you mean \"{near}\"?"),
-                None => format!("is unknown; available are {available};"),
-            };
-            section.report(span, format_args!("\"kind\": \"{other}\" {hint}"));
-            None
-        }
-    }
-}
-
-fn url(section: &mut Section<'_, '_>) -> Option<SourceUrl> {
-    let url = section.parsed("url").map(|at| at.value);
-    section.require("url", url)
-}
-
-fn ptlevel(section: &mut Section<'_, '_>) -> Option<PtLevel> {
-    let url = url(section);
-    let height = section.positive("height");
-    let height = section.require("height", height);
-    let capacity = section.positive("capacity");
-    let capacity = section.require("capacity", capacity);
-    Some(PtLevel { url: url?, height: height?, capacity: capacity? })
-}
-
-fn open_meteo(section: &mut Section<'_, '_>) -> Option<OpenMeteo> {
-    let url = section.parsed("url").map(|at| at.value).or_else(|| OPEN_METEO.parse().ok());
-    let latitude = section.number_within("latitude", -90.0..=90.0);
-    let latitude = section.require("latitude", latitude);
-    let longitude = section.number_within("longitude", -180.0..=180.0);
-    let longitude = section.require("longitude", longitude);
-    Some(OpenMeteo { url: url?, latitude: latitude?, longitude: longitude? })
-}
-
-fn json(section: &mut Section<'_, '_>) -> Option<Json> {
+pub(super) fn read(section: &mut Section<'_, '_>) -> Option<Json> {
     let url = url(section);
     let headers = section.section("headers", "[source.headers]".to_owned());
     let headers = headers.map(headers_of).unwrap_or_default();
@@ -269,23 +177,18 @@ fn values_of(mut section: Section<'_, '_>) -> Vec<JsonValue> {
 
 fn value_of(name: &str, mut section: Section<'_, '_>) -> Option<JsonValue> {
     let pointer = pointer(&mut section);
-    let unit = match section.string("unit") {
-        None => Some(None),
-        Some(At { value, span }) => match Unit::parse(&value) {
-            Some(unit) => Some(Some(unit)),
-            None => {
-                let known = Unit::ALL.map(Unit::as_str).join(", ");
-                section.report(span, format_args!("\"unit\": \"{value}\" is none of {known}"));
-                None
-            }
-        },
-    };
+    let has_unit = section.span_of("unit").is_some();
+    let unit = super::unit(&mut section);
     let number = |section: &mut Section<'_, '_>, key: &str| section.number(key).map(|at| at.value);
     let scale = number(&mut section, "scale").unwrap_or(1.0);
     let offset = number(&mut section, "offset").unwrap_or(0.0);
     let (min, max) = (number(&mut section, "min"), number(&mut section, "max"));
     section.finish();
-    Some(JsonValue { name: name.into(), pointer: pointer?, unit: unit?, scale, offset, min, max })
+    // A unit that is there but wrong must not become none.
+    if has_unit && unit.is_none() {
+        return None;
+    }
+    Some(JsonValue { name: name.into(), pointer: pointer?, unit, scale, offset, min, max })
 }
 
 fn time_of(mut section: Section<'_, '_>) -> Option<JsonTime> {

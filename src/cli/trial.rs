@@ -1,0 +1,82 @@
+//! `check --poll`: each source polled once, from what it sent to what is told.
+
+use std::fmt::Write as _;
+use std::process::ExitCode;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::print;
+use super::run::user_agent;
+use crate::board::{Datum, Reading, Value};
+use crate::config::{Config, Source};
+use crate::upstream::trial::{Trial, poll_all};
+
+/// Polls every source and prints what came of it; fails when one of them did.
+pub(super) fn run(config: &Config) -> ExitCode {
+    let mut all_well = true;
+    poll_all(&config.sources, &user_agent(&config.site), |source, trial| {
+        all_well &= trial.reading.is_ok();
+        print(&told(source, &trial));
+    });
+    if all_well { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn told(source: &Source, trial: &Trial) -> String {
+    let mut text = String::new();
+    // Writing to a string does not fail.
+    let _ = tell(&mut text, source, trial);
+    text
+}
+
+fn tell(text: &mut String, source: &Source, trial: &Trial) -> std::fmt::Result {
+    let kind = &source.kind;
+    let seconds = trial.took.as_secs_f64();
+    writeln!(text, "\npolled {}: {} at {}", source.name, kind.as_str(), kind.url())?;
+    if let Some((bytes, fields)) = &trial.sent {
+        writeln!(text, "  {bytes} bytes in {seconds:.1} s, in them:")?;
+        let width = fields.iter().map(|(place, _)| place.chars().count()).max().unwrap_or(0);
+        for (place, raw) in fields {
+            writeln!(text, "    {place:width$}  {raw}")?;
+        }
+    }
+    match &trial.reading {
+        Ok((reading, at)) => told_reading(text, source, reading, *at),
+        Err(error) => {
+            writeln!(text, "  FAILED after {seconds:.1} s: {error}")?;
+            match &trial.excerpt {
+                Some(excerpt) => writeln!(text, "  the answer begins {excerpt}"),
+                None => Ok(()),
+            }
+        }
+    }
+}
+
+fn told_reading(
+    text: &mut String,
+    source: &Source,
+    reading: &Reading,
+    at: Timestamp,
+) -> std::fmt::Result {
+    let age = at.duration_since(reading.observed.at);
+    let inferred = if reading.observed.inferred { ", inferred" } else { "" };
+    let stale = SignedDuration::try_from(source.stale_after).is_ok_and(|limit| age >= limit);
+    let stale = if stale { ": STALE" } else { "" };
+    let whole = SignedDuration::from_secs(age.as_secs());
+    writeln!(text, "  observed {whole:#} ago ({:.0}{inferred}){stale}", reading.observed.at)?;
+    let width = reading.values.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    for (name, value) in &reading.values {
+        writeln!(text, "    {name:width$}  {}", in_words(value))?;
+    }
+    Ok(())
+}
+
+fn in_words(value: &Value) -> String {
+    let datum = match &value.datum {
+        Some(Datum::Number(number)) => number.get().to_string(),
+        Some(Datum::Text(words)) => format!("{words:?}"),
+        None => "null".to_owned(),
+    };
+    let unit = value.unit.map_or_else(String::new, |unit| format!(" {unit}"));
+    let note = value.note.as_ref().map_or_else(String::new, |note| format!(" ({note})"));
+    format!("{datum}{unit}{note}")
+}

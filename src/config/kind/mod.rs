@@ -1,0 +1,112 @@
+//! The kinds of upstream, and the keys that each adds to its `[[source]]`.
+
+mod json;
+mod tank;
+mod weather;
+
+use super::problem::nearest;
+use super::section::{At, Section};
+use super::source_url::SourceUrl;
+use crate::units::Unit;
+
+pub use json::{Credentials, Json, JsonTime, JsonValue, TimeFormat};
+pub use tank::{PtDevices, PtLevel};
+pub use weather::{Ambient, Nws, OpenMeteo};
+
+/// What to poll, and how to read the answer.
+#[derive(Debug, Clone)]
+pub enum Kind {
+    /// A PTLevel share page.
+    PtLevel(PtLevel),
+    /// The PTDevices API.
+    PtDevices(PtDevices),
+    /// The Open-Meteo forecast API's current weather.
+    OpenMeteo(OpenMeteo),
+    /// The latest observation of a station of the US National Weather Service.
+    Nws(Nws),
+    /// The Ambient Weather API.
+    Ambient(Ambient),
+    /// Any JSON endpoint, read by pointers.
+    Json(Json),
+}
+
+impl Kind {
+    /// The name in the configuration and in JSON.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Kind::PtLevel(_) => "ptlevel",
+            Kind::PtDevices(_) => "ptdevices",
+            Kind::OpenMeteo(_) => "open-meteo",
+            Kind::Nws(_) => "nws",
+            Kind::Ambient(_) => "ambient",
+            Kind::Json(_) => "json",
+        }
+    }
+
+    /// What must not be shown of it, wherever it may turn up.
+    pub fn secrets(&self) -> Vec<&str> {
+        match self {
+            Kind::PtLevel(kind) => vec![kind.url.secret_path()],
+            Kind::PtDevices(kind) => vec![kind.token.expose()],
+            Kind::OpenMeteo(_) | Kind::Nws(_) => Vec::new(),
+            Kind::Ambient(kind) => vec![kind.api_key.expose(), kind.application_key.expose()],
+            Kind::Json(kind) => kind.secrets(),
+        }
+    }
+
+    /// The address that is polled, or its base.
+    pub const fn url(&self) -> &SourceUrl {
+        match self {
+            Kind::PtLevel(kind) => &kind.url,
+            Kind::PtDevices(kind) => &kind.url,
+            Kind::OpenMeteo(kind) => &kind.url,
+            Kind::Nws(kind) => &kind.url,
+            Kind::Ambient(kind) => &kind.url,
+            Kind::Json(kind) => &kind.url,
+        }
+    }
+}
+
+const NAMES: [&str; 6] = ["ptlevel", "ptdevices", "open-meteo", "nws", "ambient", "json"];
+
+/// Reads `kind` and the keys that belong to it.
+pub(super) fn read(section: &mut Section<'_, '_>) -> Option<Kind> {
+    let kind = section.string("kind");
+    let At { value, span } = section.require("kind", kind)?;
+    match value.as_str() {
+        "ptlevel" => tank::ptlevel(section).map(Kind::PtLevel),
+        "ptdevices" => tank::ptdevices(section).map(Kind::PtDevices),
+        "open-meteo" => weather::open_meteo(section).map(Kind::OpenMeteo),
+        "nws" => weather::nws(section).map(Kind::Nws),
+        "ambient" => weather::ambient(section).map(Kind::Ambient),
+        "json" => json::read(section).map(Kind::Json),
+        other => {
+            let hint = match nearest(other, NAMES) {
+                Some(near) => format!("did you mean \"{near}\"?"),
+                None => format!("known are {};", NAMES.join(", ")),
+            };
+            section.report(span, format_args!("\"kind\": \"{other}\" is unknown; {hint}"));
+            None
+        }
+    }
+}
+
+/// `unit`, by its name.
+pub(super) fn unit(section: &mut Section<'_, '_>) -> Option<Unit> {
+    let At { value, span } = section.string("unit")?;
+    let unit = Unit::parse(&value);
+    if unit.is_none() {
+        let known = Unit::ALL.map(Unit::as_str).join(", ");
+        section.report(span, format_args!("\"unit\": \"{value}\" is none of {known}"));
+    }
+    unit
+}
+
+fn url(section: &mut Section<'_, '_>) -> Option<SourceUrl> {
+    let url = section.parsed("url").map(|at| at.value);
+    section.require("url", url)
+}
+
+fn url_or(section: &mut Section<'_, '_>, default: &str) -> Option<SourceUrl> {
+    section.parsed("url").map(|at| at.value).or_else(|| default.parse().ok())
+}

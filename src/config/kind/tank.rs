@@ -1,0 +1,67 @@
+//! The kinds that tell of tanks.
+
+use jiff::tz::TimeZone;
+
+use super::super::secret::Secret;
+use super::super::section::{At, Section};
+use super::super::source_url::SourceUrl;
+use super::{url, url_or};
+
+/// Keys of `kind = "ptlevel"`.
+#[derive(Debug, Clone)]
+pub struct PtLevel {
+    /// The share page, `https://www.mypt.in/s/…`.
+    pub url: SourceUrl,
+    /// Height of the full tank, inches.
+    pub height: f64,
+    /// Volume of the full tank, US gallons.
+    pub capacity: f64,
+}
+
+/// Keys of `kind = "ptdevices"`.
+#[derive(Debug, Clone)]
+pub struct PtDevices {
+    /// Base of the API.
+    pub url: SourceUrl,
+    /// The device's number or its MAC address.
+    pub device: String,
+    /// `token`, sent as `api_token`.
+    pub token: Secret,
+    /// Where the device's clock is told, as the API leaves that out.
+    pub timezone: TimeZone,
+}
+
+const PTDEVICES: &str = "https://api.ptdevices.com";
+
+pub(super) fn ptlevel(section: &mut Section<'_, '_>) -> Option<PtLevel> {
+    let url = url(section);
+    let height = section.positive("height");
+    let height = section.require("height", height);
+    let capacity = section.positive("capacity");
+    let capacity = section.require("capacity", capacity);
+    Some(PtLevel { url: url?, height: height?, capacity: capacity? })
+}
+
+pub(super) fn ptdevices(section: &mut Section<'_, '_>) -> Option<PtDevices> {
+    let url = url_or(section, PTDEVICES);
+    let device = section.string("device");
+    let device = section.require("device", device).and_then(|At { value, span }| {
+        let plain = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        if !plain {
+            section.report(span, "\"device\" must be the device's number or its 12 hex digits");
+        }
+        plain.then_some(value)
+    });
+    let token = section.secret("token");
+    let token = section.require("token", token);
+    let timezone = section.string("timezone");
+    let timezone = section.require("timezone", timezone).and_then(|At { value, span }| {
+        let zone = TimeZone::get(&value).ok();
+        if zone.is_none() {
+            let wanted = "a time zone such as \"America/Denver\", the one of the device's clock";
+            section.report(span, format_args!("\"timezone\": \"{value}\" is not {wanted},"));
+        }
+        zone
+    });
+    Some(PtDevices { url: url?, device: device?, token: token?, timezone: timezone? })
+}

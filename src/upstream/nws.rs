@@ -1,0 +1,195 @@
+//! The latest observation of a station of the US National Weather Service
+//! (<https://www.weather.gov/documentation/services-web-api>,
+//! `GET /stations/{id}/observations/latest`, `application/geo+json`).
+//!
+//! Every quantity is an object with a `value`, which is null whenever the station did not
+//! measure it, a `unitCode` such as `wmoUnit:degC`, and the quality control's verdict:
+//! a value that it rejected is told as null. "Latest" may be days old; `timestamp` says so.
+//! Errors are problem+json with a `detail`. The service wants a User-Agent, and answers a
+//! conditional request with 304.
+
+use jiff::Timestamp;
+use serde_json::Value as Json;
+
+use super::decode::{self, DecodeError};
+use crate::board::{Datum, FieldName, Observed, Reading, Value};
+use crate::config;
+use crate::units::{Unit, round_to};
+
+/// Our field, the API's property, and the unit that it is told in when it is missing.
+const FIELDS: [(&str, &str, Unit); 7] = [
+    ("temperature", "temperature", Unit::Celsius),
+    ("humidity", "relativeHumidity", Unit::Percent),
+    ("wind_speed", "windSpeed", Unit::KilometrePerHour),
+    ("wind_gust", "windGust", Unit::KilometrePerHour),
+    ("wind_direction", "windDirection", Unit::Degree),
+    ("pressure", "barometricPressure", Unit::Hectopascal),
+    ("rain", "precipitationLastHour", Unit::Millimetre),
+];
+
+const CONDITIONS: (&str, &str) = ("conditions", "textDescription");
+
+/// The address of the station's latest observation.
+pub(super) fn url(keys: &config::Nws) -> String {
+    let base = keys.url.as_str().trim_end_matches('/');
+    format!("{base}/stations/{}/observations/latest", keys.station)
+}
+
+/// The API's own word about a refused request (RFC 9457).
+pub(super) fn reason(body: &[u8]) -> Option<String> {
+    let problem: Json = serde_json::from_slice(body).ok()?;
+    decode::short_text(problem.get("detail")?.as_str()?).map(|detail| detail.to_string())
+}
+
+/// Reads an answer.
+///
+/// # Errors
+/// When the body is not JSON, has no properties with a time, or not one value.
+pub(super) fn decode(body: &[u8]) -> Result<Reading, DecodeError> {
+    let answer = decode::json(body)?;
+    let properties = answer
+        .get("properties")
+        .filter(|properties| properties.is_object())
+        .ok_or_else(|| DecodeError::new("the answer is not an observation: no properties"))?;
+    let at: Timestamp = properties
+        .get("timestamp")
+        .and_then(Json::as_str)
+        .and_then(|text| text.parse().ok())
+        .ok_or_else(|| DecodeError::new("the observation has no usable timestamp"))?;
+    let mut values: Vec<(FieldName, Value)> = FIELDS
+        .iter()
+        .map(|(field, property, usual)| ((*field).into(), told(properties.get(*property), *usual)))
+        .collect();
+    if values.iter().all(|(_, value)| value.datum.is_none()) {
+        return Err(DecodeError::new("the observation holds none of the values looked for"));
+    }
+    values.push((CONDITIONS.0.into(), decode::text_value(properties.get(CONDITIONS.1))));
+    Ok(Reading { observed: Observed { at, inferred: false }, values })
+}
+
+/// One quantity with its unit and the verdict of the quality control.
+fn told(quantity: Option<&Json>, usual: Unit) -> Value {
+    let missing = |note: &str| Value::missing(Some(usual), note);
+    let Some(quantity) = quantity else { return missing("missing from the answer") };
+    let number = match decode::number(quantity.get("value")) {
+        Ok(number) => number,
+        Err(note) => return missing(note),
+    };
+    let unit_code = quantity.get("unitCode").and_then(Json::as_str);
+    let value = match unit_code.map(|code| code.rsplit(':').next().unwrap_or_default()) {
+        Some("degC") => Value::number(number, Unit::Celsius),
+        Some("degF") => Value::number(number, Unit::Fahrenheit),
+        Some("km_h-1") => Value::number(number, Unit::KilometrePerHour),
+        Some("m_s-1") => Value::number(number, Unit::MetrePerSecond),
+        Some("Pa") => Value::number(round_to(number / 100.0, 2), Unit::Hectopascal),
+        Some("hPa") => Value::number(number, Unit::Hectopascal),
+        // Computed by the service, with more digits than any sensor has.
+        Some("percent") => Value::number(round_to(number, 1), Unit::Percent),
+        Some("degree_(angle)") => Value::number(number, Unit::Degree),
+        Some("mm") => Value::number(number, Unit::Millimetre),
+        Some("m") => Value::number(round_to(number * 1000.0, 1), Unit::Millimetre),
+        _ => return missing("sent in an unknown unit"),
+    };
+    // MADIS quality control, as the service's OpenAPI document lists its letters.
+    match quantity.get("qualityControl").and_then(Json::as_str) {
+        Some("X" | "B") => missing("rejected by the quality control"),
+        Some("Q") => Value {
+            note: value.datum.as_ref().map(|_: &Datum| "doubted by the quality control".into()),
+            ..value
+        },
+        _ => value,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CLEAR: &str = r#"{"type":"Feature","properties":{"timestamp":"2026-04-07T20:25:00+00:00",
+        "textDescription":"Clear",
+        "temperature":{"unitCode":"wmoUnit:degC","value":11,"qualityControl":"V"},
+        "windSpeed":{"unitCode":"wmoUnit:km_h-1","value":28},
+        "windGust":{"unitCode":"wmoUnit:km_h-1","value":null,"qualityControl":"Z"},
+        "windDirection":{"unitCode":"wmoUnit:degree_(angle)","value":310},
+        "barometricPressure":{"unitCode":"wmoUnit:Pa","value":102370},
+        "relativeHumidity":{"unitCode":"wmoUnit:percent","value":35.0123}}}"#;
+
+    fn read(body: &str) -> Vec<(FieldName, Value)> {
+        decode(body.as_bytes()).unwrap().values
+    }
+
+    #[test]
+    fn an_observation() {
+        let reading = decode(CLEAR.as_bytes()).unwrap();
+        let at = "2026-04-07T20:25:00Z".parse().unwrap();
+        assert_eq!(reading.observed, Observed { at, inferred: false });
+        let expected: Vec<(FieldName, Value)> = [
+            ("temperature", Value::number(11.0, Unit::Celsius)),
+            ("humidity", Value::number(35.0, Unit::Percent)),
+            ("wind_speed", Value::number(28.0, Unit::KilometrePerHour)),
+            ("wind_gust", Value::missing(Some(Unit::KilometrePerHour), "sent as null")),
+            ("wind_direction", Value::number(310.0, Unit::Degree)),
+            ("pressure", Value::number(1023.7, Unit::Hectopascal)),
+            ("rain", Value::missing(Some(Unit::Millimetre), "missing from the answer")),
+            ("conditions", Value::text("Clear")),
+        ]
+        .map(|(name, value)| (name.into(), value))
+        .into();
+        assert_eq!(reading.values, expected);
+    }
+
+    #[test]
+    fn units_and_verdicts() {
+        let missing = |note: &str| Value::missing(Some(Unit::Celsius), note);
+        for (quantity, value) in [
+            (r#"{"unitCode":"unit:degC","value":-3.5}"#, Value::number(-3.5, Unit::Celsius)),
+            (r#"{"unitCode":"wmoUnit:degF","value":"52"}"#, Value::number(52.0, Unit::Fahrenheit)),
+            (r#"{"unitCode":"wmoUnit:K","value":280}"#, missing("sent in an unknown unit")),
+            (r#"{"value":280}"#, missing("sent in an unknown unit")),
+            (r#"{"unitCode":"wmoUnit:degC"}"#, missing("missing from the answer")),
+            (r#"{"unitCode":"wmoUnit:degC","value":1e999}"#, missing("sent out of range")),
+            (
+                r#"{"unitCode":"wmoUnit:degC","value":60,"qualityControl":"X"}"#,
+                missing("rejected by the quality control"),
+            ),
+            (
+                r#"{"unitCode":"wmoUnit:degC","value":40,"qualityControl":"Q"}"#,
+                Value {
+                    note: Some("doubted by the quality control".into()),
+                    ..Value::number(40.0, Unit::Celsius)
+                },
+            ),
+            ("12", missing("missing from the answer")),
+        ] {
+            let body = CLEAR.replace(
+                r#"{"unitCode":"wmoUnit:degC","value":11,"qualityControl":"V"}"#,
+                quantity,
+            );
+            assert_eq!(read(&body)[0].1, value, "{quantity}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_observation() {
+        for (body, reason) in [
+            ("", "empty"),
+            ("<html></html>", "not JSON"),
+            ("{}", "no properties"),
+            (r#"{"properties":[]}"#, "no properties"),
+            (r#"{"properties":{}}"#, "timestamp"),
+            (r#"{"properties":{"timestamp":"yesterday"}}"#, "timestamp"),
+            (r#"{"properties":{"timestamp":"2026-04-07T20:25:00+00:00"}}"#, "none of the values"),
+        ] {
+            let error = decode(body.as_bytes()).unwrap_err().to_string();
+            assert!(error.contains(reason), "{body}: {error}");
+        }
+    }
+
+    #[test]
+    fn the_reason_of_a_refusal() {
+        let problem =
+            br#"{"type":"x","title":"Not Found","status":404,"detail":"Unknown station"}"#;
+        assert_eq!(reason(problem).as_deref(), Some("Unknown station"));
+        assert_eq!(reason(b"<html>"), None);
+    }
+}

@@ -1,0 +1,126 @@
+//! One poll outside of any schedule, told in full: what `check --poll` shows.
+
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use serde_json::Value as Json;
+
+use super::excerpt::{self, without_secrets};
+use super::fetch::{Answer, Fetcher, Validators};
+use super::resolve::SourceResolver;
+use super::{conversion, kind, ptlevel, rate_limit, tls};
+use crate::board::{ErrorKind, PollError, Reading};
+use crate::config::{Kind, Source};
+
+/// Raw fields told at most.
+const MOST_FIELDS: usize = 100;
+
+/// What a poll brought.
+#[derive(Debug)]
+pub struct Trial {
+    /// From the request to the whole answer, or to giving up.
+    pub took: Duration,
+    /// Bytes of the answer, and its fields as they were sent: where, and what. No secrets.
+    pub sent: Option<(usize, Vec<(String, String)>)>,
+    /// What was made of it, in the units in which it is told; with the time by our clock.
+    pub reading: Result<(Reading, Timestamp), PollError>,
+    /// How an answer begins that was not understood.
+    pub excerpt: Option<String>,
+}
+
+/// Polls each source once, one after the other and within the rate limits.
+pub fn poll_all(sources: &[Source], user_agent: &str, mut tell: impl FnMut(&Source, Trial)) {
+    let system = tls::system();
+    for (source, pace) in sources.iter().zip(rate_limit::paces(sources)) {
+        if let Some(pace) = pace {
+            let now = Instant::now();
+            std::thread::sleep(pace.take(now).saturating_duration_since(now));
+        }
+        let tls = match &source.authorities {
+            Some(own) => tls::trusting(own.iter().map(AsRef::as_ref)),
+            None => system.clone(),
+        };
+        let resolver = SourceResolver::system(&source.name);
+        tell(source, poll(source, &Fetcher::new(source.timeout, user_agent, tls, resolver)));
+    }
+}
+
+fn poll(source: &Source, fetcher: &Fetcher) -> Trial {
+    let begun = Instant::now();
+    let request = kind::request(&source.kind, &source.units);
+    let answer = fetcher.fetch(&request, &Validators::default());
+    let (took, at) = (begun.elapsed(), Timestamp::now());
+    let body = match answer {
+        Ok(Answer::Body { body, .. }) => body,
+        // Without validators nothing was asked that a 304 could answer.
+        Ok(Answer::NotModified) => Vec::new(),
+        Err(error) => return Trial { took, sent: None, reading: Err(error.error), excerpt: None },
+    };
+    let sent = Some((body.len(), raw_fields(&source.kind, &body)));
+    match kind::decode(&source.kind, &body, at) {
+        Ok(reading) => {
+            let reading = conversion::told_in(&source.units, reading);
+            Trial { took, sent, reading: Ok((reading, at)), excerpt: None }
+        }
+        Err(error) => {
+            let error = PollError::new(ErrorKind::Decode, error.to_string());
+            let excerpt = Some(excerpt::of(&body, &source.kind));
+            Trial { took, sent, reading: Err(error), excerpt }
+        }
+    }
+}
+
+/// The fields of an answer as they were sent; of JSON each with its pointer.
+fn raw_fields(kind: &Kind, body: &[u8]) -> Vec<(String, String)> {
+    let mut fields = match kind {
+        Kind::PtLevel(_) => ptlevel::raw_fields(body),
+        _ => {
+            let mut fields = Vec::new();
+            if let Ok(document) = serde_json::from_slice::<Json>(body) {
+                flatten(&document, String::new(), &mut fields);
+            }
+            fields
+        }
+    };
+    fields.truncate(MOST_FIELDS);
+    for (_, text) in &mut fields {
+        *text = without_secrets(std::mem::take(text), kind);
+    }
+    fields
+}
+
+/// Every number, text and truth in the document, by its pointer (RFC 6901).
+fn flatten(json: &Json, pointer: String, fields: &mut Vec<(String, String)>) {
+    match json {
+        _ if fields.len() >= MOST_FIELDS => {}
+        Json::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                flatten(item, format!("{pointer}/{index}"), fields);
+            }
+        }
+        Json::Object(members) => {
+            for (name, member) in members {
+                let name = name.replace('~', "~0").replace('/', "~1");
+                flatten(member, format!("{pointer}/{name}"), fields);
+            }
+        }
+        scalar => fields.push((pointer, scalar.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pointers_lead_back_to_what_they_name() {
+        let body = r#"{"a":{"b":[1,"x",null]},"x/y":true,"m~n":2.50,"e":{}}"#;
+        let document: Json = serde_json::from_str(body).unwrap();
+        let mut fields = Vec::new();
+        flatten(&document, String::new(), &mut fields);
+        assert_eq!(fields.len(), 5);
+        for (pointer, text) in fields {
+            assert_eq!(document.pointer(&pointer).unwrap().to_string(), text);
+        }
+    }
+}
