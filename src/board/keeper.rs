@@ -12,7 +12,7 @@ use jiff::Timestamp;
 
 use super::json::{self, ServiceInfo};
 use super::snapshot::{Rendered, Snapshot};
-use super::sources::{Report, SourceInfo, Sources};
+use super::sources::{Kept, Report, SourceInfo, Sources};
 use crate::heartbeat::Heartbeat;
 
 /// Reports that may wait for the keeper. It is never busy for longer than one
@@ -50,16 +50,18 @@ struct Published {
 }
 
 impl Board {
-    /// Starts the keeper. The first snapshot, in which every source waits, is
-    /// there at once.
+    /// Starts the keeper. The first snapshot is there at once: in it every source waits, or
+    /// shows the reading that was kept of it.
     ///
     /// # Errors
     /// When the thread cannot be made.
     pub fn start(
         sources: Vec<SourceInfo>,
+        kept: Vec<Kept>,
         service: ServiceInfo,
     ) -> io::Result<(Board, BoardReader, Reporter)> {
-        let sources = Sources::new(sources);
+        let mut sources = Sources::new(sources);
+        sources.restore(kept, Timestamp::now());
         let published = Arc::new(Published {
             snapshot: ArcSwap::from_pointee(snapshot(1, &service, &sources)),
             heartbeat: Heartbeat::new(),
@@ -278,7 +280,7 @@ mod tests {
 
     #[test]
     fn reports_travel_through_the_thread_to_the_readers() {
-        let (board, reader, reporter) = Board::start(vec![info()], service()).unwrap();
+        let (board, reader, reporter) = Board::start(vec![info()], Vec::new(), service()).unwrap();
         assert_eq!(reader.load().sources[0].state, State::Waiting);
         let now = Timestamp::now();
         assert!(reporter.send(good(now, now)));
@@ -295,7 +297,7 @@ mod tests {
 
     #[test]
     fn it_outlives_its_reporters_and_tells_what_turns_stale() {
-        let (_board, reader, reporter) = Board::start(vec![info()], service()).unwrap();
+        let (_board, reader, reporter) = Board::start(vec![info()], Vec::new(), service()).unwrap();
         let now = Timestamp::now();
         // Turns stale a second or less from now: 600 s after the observation.
         let observed = now.checked_sub(Duration::from_secs(599)).unwrap();

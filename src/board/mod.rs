@@ -21,4 +21,4 @@ pub use json::{ServiceInfo, Time, status};
 pub use keeper::{Board, BoardReader, Reporter};
 pub use reading::{Datum, FieldName, Finite, Observed, Reading, Value};
 pub use snapshot::{Failure, Form, KeptReading, Rendered, Snapshot, SourceView, State};
-pub use sources::{Polled, Report, SourceInfo};
+pub use sources::{Kept, Polled, Report, SourceInfo};

@@ -61,6 +61,19 @@ pub enum Polled {
     Unchanged,
 }
 
+/// A reading that was kept from before a restart.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Kept {
+    /// The source's name.
+    pub source: Arc<str>,
+    /// The source's kind, by its name; another kind's reading is of no use.
+    pub kind: String,
+    /// When the answer was complete, by our clock as it then was.
+    pub fetched_at: Timestamp,
+    /// What it said.
+    pub reading: Reading,
+}
+
 /// All sources in the order of the configuration.
 #[derive(Debug)]
 pub(super) struct Sources(Vec<Source>);
@@ -87,6 +100,19 @@ impl Sources {
             },
         };
         Sources(sources.into_iter().map(waiting).collect())
+    }
+
+    /// Takes up readings from before a restart. Those of sources that are gone are dropped.
+    pub(super) fn restore(&mut self, kept: Vec<Kept>, now: Timestamp) {
+        for Kept { source, kind, fetched_at, reading } in kept {
+            let of = |it: &&mut Source| it.view.name == source && it.view.kind == kind;
+            if let Some(source) = self.0.iter_mut().find(of) {
+                // A clock that was set back since then must not make it younger than now.
+                let fetched_at = whole_seconds(fetched_at.min(now));
+                source.view.reading = Some(source.keep(reading, fetched_at));
+                source.view.state = source.state(now);
+            }
+        }
     }
 
     /// Takes in a report; false when it names no source of ours.
@@ -383,6 +409,34 @@ mod tests {
             let rounded = in_whole_seconds(Duration::from_millis(millis));
             assert_eq!(rounded, Duration::from_secs(seconds), "{millis}");
         }
+    }
+
+    #[test]
+    fn what_was_kept_is_told_until_the_first_poll() {
+        let kept = |source: &str, kind: &str, at: i64| Kept {
+            source: source.into(),
+            kind: kind.to_owned(),
+            fetched_at: t(at),
+            reading: Reading {
+                observed: Observed { at: t(at), inferred: false },
+                values: vec![("level".into(), Value::number(50.0, Unit::Percent))],
+            },
+        };
+        let mut sources = sources();
+        let all = vec![kept("tank", "json", 0), kept("weather", "nws", 0), kept("gone", "json", 0)];
+        sources.restore(all, t(600));
+        let tank = view(&sources, "tank");
+        assert_eq!((tank.state, tank.values().len()), (State::Fresh, 1));
+        assert_eq!(tank.reading.unwrap().observed.at, t(0));
+        assert_eq!(view(&sources, "weather").state, State::Waiting, "it was of another kind");
+        assert!(sources.expire(t(STALE_AFTER)), "it ages as any other");
+        // The clock was set back by a day meanwhile.
+        sources.restore(vec![kept("tank", "json", 86_400)], t(600));
+        let kept = view(&sources, "tank").reading.unwrap();
+        assert_eq!(
+            (kept.observed, kept.fetched_at),
+            (Observed { at: t(600), inferred: true }, t(600))
+        );
     }
 
     #[test]

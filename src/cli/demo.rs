@@ -34,6 +34,7 @@ impl Demo {
         let upstreams = Upstreams::start()
             .map_err(|error| format!("the simulated upstreams cannot start: {error}"))?;
         let mut config = Config { sources: upstreams.sources(), ..Config::default() };
+        config.history = None;
         config.site.title = "Pumphouse demo".to_owned();
         config.server.listen = if self.listen.is_empty() { here() } else { self.listen };
         if let Some(address) = self.admin_listen {

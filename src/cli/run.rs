@@ -9,8 +9,9 @@ use rustls::ServerConfig;
 
 use super::Failure;
 use crate::board::{Board, ServiceInfo, SourceInfo};
-use crate::config::{self, CertificateInfo, Config, ListenAddr};
+use crate::config::{self, CertificateInfo, Config, History, ListenAddr};
 use crate::http::{Drained, Engine, Listener, Settings};
+use crate::last_values::{self, Keeping};
 use crate::ops::admin::{Admin, AdminSite};
 use crate::ops::health::Health;
 use crate::ops::listen_queue::{ListenSocket, granted_backlog};
@@ -62,13 +63,18 @@ pub(super) fn run(config: &Config, tls: Option<Tls>) -> Result<ExitCode, Failure
     };
 
     let infos = config.sources.iter().map(SourceInfo::from).collect();
-    let (board, reader, reporter) = Board::start(infos, service.clone())?;
+    let file = config.history.as_ref().map(History::last_values);
+    let kept = file.as_deref().map(last_values::load).unwrap_or_default();
+    let (board, reader, reporter) = Board::start(infos, kept, service.clone())?;
+    let keeping = file.map(|file| Keeping::start(file, reader.clone())).transpose()?;
     let pollers = Pollers::start(&config.sources, &reporter, &user_agent(&config.site))?;
     let counted = Arc::new(RequestMetrics::new()?);
     let snapshots = reader.clone();
+    let polls_wanted = pollers.requests();
     let site = Arc::new(Site::new(
         site::Settings { title: config.site.title.clone(), service },
         Box::new(move || snapshots.load()),
+        Box::new(move |source| polls_wanted.ask(source)),
         counted.clone(),
     ));
     if let Some(tls) = &tls {
@@ -109,6 +115,7 @@ pub(super) fn run(config: &Config, tls: Option<Tls>) -> Result<ExitCode, Failure
     drop(admin);
     drop(pollers);
     drop(reporter);
+    drop(keeping);
     drop(board);
     Ok(ExitCode::SUCCESS)
 }

@@ -73,7 +73,7 @@ fn read<'reader>(reader: &'reader Reader<'reader>, mut root: Section<'reader, '_
         reader.report(span, "[auth] is not in this version; remove it to serve openly");
     }
     let history = root.section("history", "[history]".to_owned());
-    let history = history.map(read_history).unwrap_or_default();
+    let history = Some(history.map(read_history).unwrap_or_default());
     let sources = source::read_all(root.sections("source"), units);
     root.finish();
     if sources.is_empty() {

@@ -42,8 +42,8 @@ pub struct Config {
     pub tls: Option<TlsFiles>,
     /// `[[source]]`, in the order of the file.
     pub sources: Vec<Source>,
-    /// `[history]`
-    pub history: History,
+    /// `[history]`; `None`: nothing is kept on disk.
+    pub history: Option<History>,
     /// What is no error, but should be known.
     pub notices: Vec<String>,
 }
@@ -56,7 +56,7 @@ impl Default for Config {
             server: Server::default(),
             tls: None,
             sources: Vec::new(),
-            history: History::default(),
+            history: Some(History::default()),
             notices: Vec::new(),
         }
     }

@@ -214,7 +214,7 @@ const WRONG: &[(&str, &str)] = &[
     ),
     (
         "[[source]]\nname = \"w\"\nkind = \"nws\"\nstation = \"KSFO\"\nrate_limit = { group = \"a\" }\n",
-        "p.toml:5:15: missing key \"every\" in \"rate_limit\"",
+        "p.toml:5:14: missing key \"every\" in \"rate_limit\"",
     ),
     (
         "[[source]]\nname = \"w\"\nkind = \"nws\"\nstation = \"KSFO\"\n[source.fields.rain]\nunit = \"cups\"\n",
@@ -314,7 +314,7 @@ fn units_are_those_of_the_source_or_of_the_site() {
 fn the_last_values_stand_beside_the_database() {
     let config = read("[history]\npath = \"/var/lib/tank/pumphouse.db\"\n").unwrap();
     let expected = std::path::Path::new("/var/lib/tank/pumphouse.last.json");
-    assert_eq!(config.history.last_values(), expected);
+    assert_eq!(config.history.unwrap().last_values(), expected);
 }
 
 #[test]

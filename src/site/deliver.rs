@@ -74,9 +74,14 @@ pub(super) fn deliver(
 
 /// A short plain text that nobody should keep.
 pub(super) fn plain(text: &'static str) -> Response {
-    let mut response = Response::new(Body::Full(text.into()));
+    plain_as(text, PLAIN)
+}
+
+/// A short text of that media type that nobody should keep.
+pub(super) fn plain_as(text: impl Into<Body>, media_type: &'static str) -> Response {
+    let mut response = Response::new(text.into());
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(PLAIN));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }

@@ -15,6 +15,7 @@ use crate::board::{
 };
 use crate::http::{Activity, Body, Peer, Request, Response};
 use crate::units::Unit;
+use crate::upstream::Asked;
 
 /// The moment at which the tests stand.
 pub(super) fn now() -> Timestamp {
@@ -136,7 +137,12 @@ pub(super) fn site_observed(sources: Vec<SourceView>, observer: Arc<dyn RequestO
     let status = Rendered::new(JSON, board::status(&service, &sources));
     let snapshot = Arc::new(Snapshot { version: 1, sources, status });
     let settings = Settings { title: "Pumphouse".into(), service };
-    Site::new(settings, Box::new(move || Arc::clone(&snapshot)), observer)
+    let desk = |source: &str| match source {
+        "tank" => Some(Asked::Granted),
+        "weather" => Some(Asked::TooSoon(std::time::Duration::from_millis(9500))),
+        _ => None,
+    };
+    Site::new(settings, Box::new(move || Arc::clone(&snapshot)), Box::new(desk), observer)
 }
 
 struct Unobserved;

@@ -14,6 +14,7 @@ mod json;
 mod negotiate;
 mod observe;
 mod page;
+mod poll;
 mod problem;
 mod query;
 mod render;
@@ -33,6 +34,7 @@ use jiff::Timestamp;
 
 use crate::board::{ServiceInfo, Snapshot};
 use crate::http::{Activity, Refusal, Request, Response, Service};
+use crate::upstream::Asked;
 
 use self::assets::Assets;
 use self::observe::{NO_METHOD, method_label};
@@ -54,10 +56,14 @@ pub struct Settings {
 /// Where the latest snapshot comes from; must not block.
 pub type SnapshotReader = Box<dyn Fn() -> Arc<Snapshot> + Send + Sync>;
 
+/// Asks for a poll of the source of that name; `None` when there is none. Must not block.
+pub type PollDesk = Box<dyn Fn(&str) -> Option<Asked> + Send + Sync>;
+
 /// The public site.
 pub struct Site {
     settings: Settings,
     snapshots: SnapshotReader,
+    polls: PollDesk,
     observer: Arc<dyn RequestObserver>,
     router: Router,
     assets: Assets,
@@ -65,15 +71,18 @@ pub struct Site {
 }
 
 impl Site {
-    /// A site over those snapshots, whose requests that observer counts.
+    /// A site over those snapshots, whose requests that observer counts, and which passes
+    /// wishes for polls on to that desk.
     pub fn new(
         settings: Settings,
         snapshots: SnapshotReader,
+        polls: PollDesk,
         observer: Arc<dyn RequestObserver>,
     ) -> Site {
         Site {
             settings,
             snapshots,
+            polls,
             observer,
             router: Router::new(),
             assets: Assets::new(),
@@ -119,7 +128,7 @@ impl Site {
             return (NO_ROUTE, Err(Problem::not_found("There is nothing at this address.")));
         };
         activity.set_route(matched.pattern);
-        let outcome = routes::admit(&request.method).unwrap_or_else(|| {
+        let outcome = matched.methods.admit(&request.method).unwrap_or_else(|| {
             (matched.handler)(self, &Ask { request, parameter: matched.parameter, now })
         });
         (matched.pattern, outcome)

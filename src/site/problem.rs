@@ -12,7 +12,8 @@ use crate::http::{Body, Refusal, Response};
 
 use super::deliver::HTML;
 use super::freshness::state_at;
-use super::{Site, negotiate, page, routes};
+use super::routes::Methods;
+use super::{Site, negotiate, page};
 
 /// How soon a client that was shed may come again, in seconds.
 const OVERLOADED_RETRY: u64 = 2;
@@ -23,6 +24,7 @@ pub(super) struct Problem {
     status: StatusCode,
     detail: Cow<'static, str>,
     retry_after: Option<u64>,
+    allowed: Option<Methods>,
     sources: Vec<Concerned>,
 }
 
@@ -51,7 +53,13 @@ struct Members<'a> {
 impl Problem {
     /// Any status.
     pub(super) fn new(status: StatusCode, detail: impl Into<Cow<'static, str>>) -> Problem {
-        Problem { status, detail: detail.into(), retry_after: None, sources: Vec::new() }
+        Problem {
+            status,
+            detail: detail.into(),
+            retry_after: None,
+            allowed: None,
+            sources: Vec::new(),
+        }
     }
 
     /// 400
@@ -65,8 +73,13 @@ impl Problem {
     }
 
     /// 405, with `Allow`.
-    pub(super) fn method_not_allowed() -> Problem {
-        Problem::new(StatusCode::METHOD_NOT_ALLOWED, "This address can only be read.")
+    pub(super) fn method_not_allowed(allowed: Methods) -> Problem {
+        let detail = match allowed {
+            Methods::Read => "This address can only be read.",
+            Methods::Post => "This address takes POST only.",
+        };
+        let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail);
+        Problem { allowed: Some(allowed), ..problem }
     }
 
     /// 412
@@ -136,8 +149,8 @@ impl Problem {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.insert(VARY, HeaderValue::from_static("accept"));
-        if self.status == StatusCode::METHOD_NOT_ALLOWED {
-            headers.insert(ALLOW, routes::METHODS);
+        if let Some(allowed) = self.allowed {
+            headers.insert(ALLOW, allowed.allow());
         }
         if let Some(seconds) = self.retry_after {
             headers.insert(RETRY_AFTER, seconds.into());

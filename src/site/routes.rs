@@ -7,13 +7,38 @@ use jiff::Timestamp;
 use crate::http::{Body, Request, Response};
 
 use super::problem::Problem;
-use super::{Site, api, assets, health, page, values};
+use super::{Site, api, assets, health, page, poll, values};
 
 /// The route label of requests that matched none.
 pub(super) const NO_ROUTE: &str = "-";
 
-/// Every route only reads, so one list of methods serves all of them.
-pub(super) const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, OPTIONS");
+/// What may be done at a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Methods {
+    /// GET and HEAD.
+    Read,
+    /// POST.
+    Post,
+}
+
+impl Methods {
+    /// As `Allow` tells it.
+    pub(super) const fn allow(self) -> HeaderValue {
+        match self {
+            Methods::Read => HeaderValue::from_static("GET, HEAD, OPTIONS"),
+            Methods::Post => HeaderValue::from_static("POST, OPTIONS"),
+        }
+    }
+
+    /// The answer that the method alone decides: `None` where the handler is to be called.
+    pub(super) fn admit(self, method: &Method) -> Option<Result<Response, Problem>> {
+        match (self, method) {
+            (Methods::Read, &Method::GET | &Method::HEAD) | (Methods::Post, &Method::POST) => None,
+            (_, &Method::OPTIONS) => Some(Ok(options(self))),
+            _ => Some(Err(Problem::method_not_allowed(self))),
+        }
+    }
+}
 
 /// A request on its way into a handler.
 pub(super) struct Ask<'a> {
@@ -28,28 +53,31 @@ pub(super) struct Ask<'a> {
 /// Answers a GET; the engine makes HEAD of it by leaving out the body.
 pub(super) type Handler = fn(&Site, &Ask<'_>) -> Result<Response, Problem>;
 
-/// A pattern, which is also the route's name in the metrics, and its handler.
-const ROUTES: [(&str, Handler); 11] = [
-    ("/", page::dashboard),
-    ("/api/v1/status", api::status),
-    ("/api/v1/sources", api::sources),
-    ("/api/v1/sources/{source}", api::source),
-    ("/api/v1/values/{value}", values::value),
-    ("/ping", health::ping),
-    ("/healthz", health::healthz),
-    ("/readyz", health::readyz),
-    ("/assets/{name}", assets::asset),
-    ("/favicon.ico", assets::favicon),
-    ("/robots.txt", assets::robots),
+/// A pattern, which is also the route's name in the metrics, its methods and its handler.
+const ROUTES: [(&str, Methods, Handler); 12] = [
+    ("/", Methods::Read, page::dashboard),
+    ("/api/v1/status", Methods::Read, api::status),
+    ("/api/v1/sources", Methods::Read, api::sources),
+    ("/api/v1/sources/{source}", Methods::Read, api::source),
+    ("/api/v1/sources/{source}/poll", Methods::Post, poll::poll),
+    ("/api/v1/values/{value}", Methods::Read, values::value),
+    ("/ping", Methods::Read, health::ping),
+    ("/healthz", Methods::Read, health::healthz),
+    ("/readyz", Methods::Read, health::readyz),
+    ("/assets/{name}", Methods::Read, assets::asset),
+    ("/favicon.ico", Methods::Read, assets::favicon),
+    ("/robots.txt", Methods::Read, assets::robots),
 ];
 
 /// The table, ready to be searched.
-pub(super) struct Router(matchit::Router<(&'static str, Handler)>);
+pub(super) struct Router(matchit::Router<(&'static str, Methods, Handler)>);
 
 /// What a path led to.
 pub(super) struct Matched<'p> {
     /// The route's pattern.
     pub(super) pattern: &'static str,
+    /// What may be done there.
+    pub(super) methods: Methods,
     /// Its handler.
     pub(super) handler: Handler,
     /// The pattern's parameter, if it has one.
@@ -60,9 +88,9 @@ impl Router {
     /// Builds the search tree.
     pub(super) fn new() -> Router {
         let mut router = matchit::Router::new();
-        for (pattern, handler) in ROUTES {
+        for (pattern, methods, handler) in ROUTES {
             router
-                .insert(pattern, (pattern, handler))
+                .insert(pattern, (pattern, methods, handler))
                 .expect("the patterns are constants that a test has inserted before");
         }
         Router(router)
@@ -71,32 +99,23 @@ impl Router {
     /// The route of a percent-decoded path.
     pub(super) fn at<'p>(&self, path: &'p str) -> Option<Matched<'p>> {
         let found = self.0.at(path).ok()?;
-        let (pattern, handler) = *found.value;
+        let (pattern, methods, handler) = *found.value;
         let parameter = found.params.iter().next().map_or("", |(_, value)| value);
-        Some(Matched { pattern, handler, parameter })
-    }
-}
-
-/// The answer that the method alone decides: `None` for GET and HEAD.
-pub(super) fn admit(method: &Method) -> Option<Result<Response, Problem>> {
-    match *method {
-        Method::GET | Method::HEAD => None,
-        Method::OPTIONS => Some(Ok(options())),
-        _ => Some(Err(Problem::method_not_allowed())),
+        Some(Matched { pattern, methods, handler, parameter })
     }
 }
 
 /// `*` stands for the server as a whole and goes with OPTIONS only (RFC 9112 3.2.4).
 pub(super) fn answer_asterisk(method: &Method) -> Result<Response, Problem> {
     match *method {
-        Method::OPTIONS => Ok(options()),
+        Method::OPTIONS => Ok(options(Methods::Read)),
         _ => Err(Problem::bad_request("The target * goes with OPTIONS only.")),
     }
 }
 
-fn options() -> Response {
+fn options(methods: Methods) -> Response {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::NO_CONTENT;
-    response.headers_mut().insert(ALLOW, METHODS);
+    response.headers_mut().insert(ALLOW, methods.allow());
     response
 }

@@ -88,6 +88,38 @@ fn methods_by_routes() {
 }
 
 #[test]
+fn a_poll_can_be_asked_for() {
+    let site = site(vec![tank()]);
+    let same = ("host", "pump.example:6443");
+    for (target, fields, code) in [
+        ("/api/v1/sources/tank/poll", &[][..], 202),
+        ("/api/v1/sources/weather/poll", &[], 429),
+        ("/api/v1/sources/none/poll", &[], 404),
+        ("/api/v1/sources/tank/poll?now=1", &[], 400),
+        ("/api/v1/sources/tank/poll", &[("sec-fetch-site", "same-origin")], 202),
+        ("/api/v1/sources/tank/poll", &[("sec-fetch-site", "cross-site")], 403),
+        ("/api/v1/sources/tank/poll", &[("sec-fetch-site", "same-site")], 403),
+        ("/api/v1/sources/tank/poll", &[same, ("origin", "https://pump.example:6443")], 202),
+        ("/api/v1/sources/tank/poll", &[same, ("origin", "https://evil.example")], 403),
+        ("/api/v1/sources/tank/poll", &[same, ("origin", "null")], 403),
+    ] {
+        let response = site.respond(&request("POST", target, fields));
+        assert_eq!(response.status().as_u16(), code, "{target} {fields:?}");
+        if code == 429 {
+            assert_eq!(header(&response, "retry-after"), "10");
+        }
+        if code == 202 {
+            assert_eq!(header(&response, "location"), "/api/v1/sources/tank");
+        }
+    }
+    for (method, code) in [("GET", 405), ("HEAD", 405), ("DELETE", 405), ("OPTIONS", 204)] {
+        let response = site.respond(&request(method, "/api/v1/sources/tank/poll", &[]));
+        assert_eq!(response.status().as_u16(), code, "{method}");
+        assert_eq!(header(&response, "allow"), "POST, OPTIONS", "{method}");
+    }
+}
+
+#[test]
 fn status_in_the_shape_of_the_contract() {
     let mut odd = failing(stale(tank(), 7200), ErrorKind::TooLarge, "more than 1 MiB");
     let reading = odd.reading.as_mut().unwrap();

@@ -54,7 +54,7 @@ fn source(name: &str, url: String) -> Source {
 fn board(sources: &[Source]) -> (Board, BoardReader, Reporter) {
     let service =
         ServiceInfo { name: "test", version: "0", started_at: jiff::Timestamp::UNIX_EPOCH };
-    Board::start(sources.iter().map(SourceInfo::from).collect(), service).unwrap()
+    Board::start(sources.iter().map(SourceInfo::from).collect(), Vec::new(), service).unwrap()
 }
 
 fn start(sources: &[Source], reporter: &Reporter) -> Pollers {
