@@ -32,7 +32,6 @@ pub(super) fn of(error: ureq::Error, timeout: Duration) -> PollError {
         Error::LargeResponseHeader(_, limit) => {
             (ErrorKind::TooLarge, format!("the head is larger than {} KiB", limit / 1024))
         }
-        Error::Decompress(..) => (ErrorKind::Decode, "the body cannot be decompressed".to_owned()),
         Error::Protocol(_) => (ErrorKind::Http, "the answer breaks the HTTP protocol".to_owned()),
         // The rest is about the request, whose address must not be shown.
         _ => (ErrorKind::Http, "the request cannot be made".to_owned()),
@@ -81,7 +80,6 @@ mod tests {
             (ureq::Error::Io(io::Error::new(io::ErrorKind::InvalidData, tls)), ErrorKind::Tls),
             (ureq::Error::BodyExceedsLimit(1024), ErrorKind::TooLarge),
             (ureq::Error::LargeResponseHeader(9, 1), ErrorKind::TooLarge),
-            (ureq::Error::Decompress("gzip", io::Error::other("x")), ErrorKind::Decode),
             (ureq::Error::BadUri(secret.into()), ErrorKind::Http),
             (ureq::Error::RequireHttpsOnly(secret.into()), ErrorKind::Http),
         ] {

@@ -3,7 +3,7 @@
 //! | bound | by |
 //! | --- | --- |
 //! | total time: name, connection, TLS, head, body, redirects | the source's `timeout` |
-//! | body, after decompression | [`MAX_BODY`] |
+//! | body, before and after decompression | [`MAX_BODY`] each |
 //! | head | [`MAX_HEAD`] |
 //! | redirects | [`MAX_REDIRECTS`], within the configured origin |
 //! | threads | one a source, for names ([`super::resolve`]) |
@@ -11,10 +11,13 @@
 //! No proxy is taken from the environment: a poll goes to the host that was configured.
 //! Connections are not kept, since the next poll is minutes away.
 
+use std::io::Read as _;
 use std::time::{Duration, Instant, SystemTime};
 
+use flate2::read::MultiGzDecoder;
 use ureq::http::header::{
-    ETAG, HeaderMap, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED, LOCATION, RETRY_AFTER,
+    ACCEPT_ENCODING, CONTENT_ENCODING, ETAG, HeaderMap, IF_MODIFIED_SINCE, IF_NONE_MATCH,
+    LAST_MODIFIED, LOCATION, RETRY_AFTER,
 };
 use ureq::http::{HeaderName, HeaderValue, StatusCode, Uri};
 use ureq::tls::TlsConfig;
@@ -27,8 +30,8 @@ use super::resolve::SourceResolver;
 use super::retry_after;
 use crate::board::{ErrorKind, PollError};
 
-/// Bytes of a body at most, after decompression; pages and JSON of sensors have a
-/// few dozen KiB.
+/// Bytes of a body at most, as it is sent and after decompression; pages and JSON of sensors
+/// have a few dozen KiB.
 pub(super) const MAX_BODY: u64 = 1024 * 1024;
 
 /// Bytes of a response head at most.
@@ -43,6 +46,8 @@ const MAX_REDIRECTS: u32 = 3;
 /// Bytes of the input and the output buffer of a connection. More than [`MAX_HEAD`],
 /// because a head has to fit in whole before it can be found too large.
 const BUFFER: usize = 2 * MAX_HEAD;
+
+type Response = ureq::http::Response<Body>;
 
 /// What to ask for.
 pub(super) struct Request {
@@ -146,7 +151,7 @@ impl Fetcher {
                 }
                 _ if status.is_success() => {
                     let validators = Validators::of(response.headers());
-                    let body = self.read(response.body_mut(), MAX_BODY)?;
+                    let body = self.read(&mut response, MAX_BODY)?;
                     return Ok(Answer::Body { body, validators });
                 }
                 StatusCode::MOVED_PERMANENTLY
@@ -176,8 +181,8 @@ impl Fetcher {
         uri: &Uri,
         hop: u32,
         deadline: Instant,
-    ) -> Result<ureq::http::Response<Body>, PollError> {
-        let mut builder = self.agent.get(uri);
+    ) -> Result<Response, PollError> {
+        let mut builder = self.agent.get(uri).header(ACCEPT_ENCODING, "gzip");
         for (name, value) in &request.headers {
             builder = builder.header(name, value);
         }
@@ -192,18 +197,34 @@ impl Fetcher {
         builder.call().map_err(|error| failure::of(error, self.timeout))
     }
 
-    fn read(&self, body: &mut Body, limit: u64) -> Result<Vec<u8>, PollError> {
-        if body.content_length().is_some_and(|length| length > limit) {
-            return Err(failure::of(ureq::Error::BodyExceedsLimit(limit), self.timeout));
+    /// Reads the body as it was meant, of at most that many bytes in either form.
+    fn read(&self, response: &mut Response, limit: u64) -> Result<Vec<u8>, PollError> {
+        let too_large = || failure::of(ureq::Error::BodyExceedsLimit(limit), self.timeout);
+        if response.body().content_length().is_some_and(|length| length > limit) {
+            return Err(too_large());
         }
-        body.with_config()
-            .limit(limit)
-            .read_to_vec()
-            .map_err(|error| failure::of(error, self.timeout))
+        let coding = response.headers().get(CONTENT_ENCODING).cloned();
+        let body = response.body_mut().with_config().limit(limit).read_to_vec();
+        let body = body.map_err(|error| failure::of(error, self.timeout))?;
+        match coding.as_ref().map(HeaderValue::as_bytes) {
+            None | Some(b"identity" | b"") => Ok(body),
+            Some(coding) if coding.eq_ignore_ascii_case(b"gzip") => {
+                let mut plain = Vec::new();
+                let mut decoder = MultiGzDecoder::new(&body[..]).take(limit + 1);
+                decoder.read_to_end(&mut plain).map_err(|_| {
+                    PollError::new(ErrorKind::Decode, "the body cannot be decompressed")
+                })?;
+                if plain.len() as u64 > limit { Err(too_large()) } else { Ok(plain) }
+            }
+            Some(_) => {
+                let message = "the body is in a coding that was not asked for";
+                Err(PollError::new(ErrorKind::Decode, message))
+            }
+        }
     }
 
     /// The error for a status that is no success.
-    fn refused(&self, request: &Request, mut response: ureq::http::Response<Body>) -> FetchError {
+    fn refused(&self, request: &Request, mut response: Response) -> FetchError {
         let status = response.status();
         let retry_after = response
             .headers()
@@ -214,7 +235,7 @@ impl Fetcher {
             || (status == StatusCode::SERVICE_UNAVAILABLE && retry_after.is_some());
         let kind = if slow_down { ErrorKind::RateLimited } else { ErrorKind::Http };
         let mut message = format!("the answer was {status}");
-        let reason = self.read(response.body_mut(), MAX_REASON).ok();
+        let reason = self.read(&mut response, MAX_REASON).ok();
         if let Some(reason) = reason.and_then(|body| (request.reason)(&body)) {
             message.push_str(": ");
             message.push_str(&reason);

@@ -173,6 +173,28 @@ fn compressed_answers_and_a_bomb() {
 }
 
 #[test]
+fn compressed_bytes_without_end() {
+    // Stored blocks: gzip that does not compress, chunked, so that no length gives it away.
+    let upstream = Upstream::new(|mut stream| {
+        head(&mut stream);
+        let start =
+            b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n";
+        let _ = stream.write_all(start);
+        let empty_member = gzipped(b"");
+        let chunk = empty_member.repeat(1000);
+        let size = format!("{:x}\r\n", chunk.len());
+        // Far more than the cap, and an end all the same.
+        for _ in 0..200 {
+            let parts = [size.as_bytes(), &chunk, b"\r\n"].concat();
+            if stream.write_all(&parts).is_err() {
+                return;
+            }
+        }
+    });
+    assert_eq!(kind(fetch(upstream.url("/"))), ErrorKind::TooLarge);
+}
+
+#[test]
 fn connections_that_break() {
     let closed_mid_body =
         Upstream::answering("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nten bytes.");
