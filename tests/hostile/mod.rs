@@ -4,6 +4,7 @@
 pub mod burst;
 pub mod canary;
 pub mod client;
+pub mod hurt;
 pub mod mode;
 pub mod outside;
 pub mod swarm;

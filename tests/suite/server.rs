@@ -157,6 +157,11 @@ impl Server {
         line.split_whitespace().next().unwrap().parse().unwrap()
     }
 
+    /// The status JSON as it is now.
+    pub fn status(&self) -> serde_json::Value {
+        json(&self.get("/api/v1/status"))
+    }
+
     /// Waits until the status JSON fulfils a condition, and gives it.
     pub fn eventually_status(
         &self,
@@ -165,7 +170,7 @@ impl Server {
     ) -> serde_json::Value {
         let mut status = serde_json::Value::Null;
         eventually(what, || {
-            status = json(&self.get("/api/v1/status"));
+            status = self.status();
             fulfilled(&status)
         });
         status
