@@ -18,9 +18,14 @@ const CAP_INTERVALS: u32 = 8;
 /// The window's cap, except that it is never shorter than the interval.
 const CAP: Duration = Duration::from_secs(15 * 60);
 
+/// The shortest wait.
+pub(super) fn floor(interval: Duration) -> Duration {
+    interval.min(SOON)
+}
+
 /// The wait after that many failures in a row; `random` is drawn evenly from 0 up to 1.
 pub(super) fn delay(interval: Duration, failures: u32, random: f64) -> Duration {
-    let floor = interval.min(SOON);
+    let floor = floor(interval);
     let cap = interval.saturating_mul(CAP_INTERVALS).min(CAP).max(interval);
     let doublings = 2_u32.saturating_pow(failures.saturating_sub(1));
     let window = floor.saturating_mul(doublings).min(cap);

@@ -9,6 +9,7 @@ mod hostile;
 
 mod harness;
 mod scripts;
+mod secrets;
 mod server;
 
 mod admin;
@@ -25,6 +26,7 @@ mod engine_protocol;
 mod hostile_upstreams;
 mod hung_upstreams;
 mod incident;
+mod last_values;
 mod listening;
 mod supervisor;
 mod webdriver;

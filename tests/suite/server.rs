@@ -26,7 +26,7 @@ pub struct Server {
     pub address: SocketAddr,
     pub admin: SocketAddr,
     pub client: Arc<ClientConfig>,
-    directory: tempfile::TempDir,
+    directory: Arc<tempfile::TempDir>,
 }
 
 /// What the process has written to standard error.
@@ -56,6 +56,15 @@ impl Server {
     pub fn start(setup: &Setup<'_>) -> Server {
         let directory = tempfile::tempdir().unwrap();
         make_certificate(directory.path());
+        Server::start_in(Arc::new(directory), setup)
+    }
+
+    /// Another one in the same folder, as after a crash.
+    pub fn start_again(&self, setup: &Setup<'_>) -> Server {
+        Server::start_in(Arc::clone(&self.directory), setup)
+    }
+
+    fn start_in(directory: Arc<tempfile::TempDir>, setup: &Setup<'_>) -> Server {
         let config = format!(
             "[server]\nlisten = [\"127.0.0.1:0\"]\nadmin_listen = \"127.0.0.1:0\"\n{}\n\
              [tls]\ncert = \"cert.pem\"\nkey = \"key.pem\"\n{}",
@@ -121,6 +130,11 @@ impl Server {
 
     pub fn process(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Where it runs, with its configuration.
+    pub fn folder(&self) -> &Path {
+        self.directory.path()
     }
 
     /// The certificate that it shows.

@@ -1,0 +1,43 @@
+//! The last good values survive `kill -9`, and are told with their true ages before any poll.
+
+use crate::harness::eventually;
+use crate::hostile::upstream::Upstream;
+use crate::server::{Server, Setup};
+
+fn source(upstream: &Upstream) -> String {
+    format!(
+        "[[source]]\nname = \"well\"\nkind = \"json\"\nurl = \"{}\"\ninterval = \"1h\"\n\
+         timeout = \"50s\"\n\
+         [source.values.pressure]\npointer = \"/pressure\"\nunit = \"inHg\"\n",
+        upstream.url()
+    )
+}
+
+#[test]
+fn values_outlive_kill_9() {
+    let upstream = Upstream::answering(r#"{"pressure": 29.92}"#);
+    let sources = source(&upstream);
+    let setup = Setup { sources: &sources, ..Setup::default() };
+    let server = Server::start(&setup);
+    let before = server.eventually_status("the well has answered", |status| {
+        status["sources"]["well"]["state"] == "fresh"
+    });
+    let file = server.folder().join("pumphouse.last.json");
+    eventually("the value is on disk", || file.exists());
+    server.signal("KILL");
+
+    // Whatever is told from now on was not polled.
+    upstream.set(None);
+    let again = server.start_again(&setup);
+    let status = again.status();
+    for key in ["state", "observed_at", "fetched_at", "stale_at", "values"] {
+        assert_eq!(status["sources"]["well"][key], before["sources"]["well"][key], "{key}");
+    }
+    again.signal("KILL");
+
+    std::fs::write(&file, "damaged").unwrap();
+    let third = again.start_again(&setup);
+    assert_eq!(third.status()["sources"]["well"]["state"], "waiting");
+    assert!(third.log().iter().any(|line| line.contains("set aside")), "{:?}", third.log());
+    assert!(third.folder().join("pumphouse.last.json.damaged").exists());
+}
