@@ -1,7 +1,7 @@
 //! The last good values survive a restart, a power cut and `kill -9`.
 //!
 //! One thread, `pw-last-values`, looks at the board's snapshots and writes the readings to a
-//! small file: at once when there is news, then at most once in [`PAUSE`], to be gentle to SD
+//! small file: at once when there is news, then at most once a minute, to be gentle to SD
 //! cards. No poller and no handler ever waits for it.
 
 mod file;

@@ -2,9 +2,10 @@
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::Output;
+use std::process::{Command, Output};
 
-use crate::server::{Server, Setup, run};
+use crate::hostile::upstream::Upstream;
+use crate::server::{BINARY, Server, Setup, run};
 
 fn stdout(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).unwrap()
@@ -54,6 +55,59 @@ fn the_example_configuration_is_valid() {
         assert!(told.contains(expected), "{expected:?} is not in\n{told}");
     }
     assert!(!told.contains("your-share"), "a share link is a secret: {told}");
+}
+
+#[test]
+fn each_kind_has_an_example_that_is_valid() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/sources");
+    let mut kinds = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let output = Command::new(BINARY)
+            .arg("check")
+            .arg(&path)
+            .envs(
+                ["PTDEVICES_TOKEN", "AMBIENT_API_KEY", "AMBIENT_APPLICATION_KEY"]
+                    .map(|it| (it, "x1")),
+            )
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}: {}", path.display(), stderr(&output));
+        let kind = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        assert!(stdout(&output).contains(&format!(", {kind} at ")), "{}", stdout(&output));
+        kinds.push(kind);
+    }
+    kinds.sort();
+    assert_eq!(kinds, ["ambient", "json", "nws", "open-meteo", "ptdevices", "ptlevel"]);
+}
+
+#[test]
+fn check_poll_shows_what_came_and_what_is_made_of_it() {
+    let upstream = Upstream::answering(r#"{"tank":{"m~m":"1270"},"on":true}"#);
+    let folder = tempfile::tempdir().unwrap();
+    let config = |pointer: &str| {
+        format!(
+            "[[source]]\nname = \"tank\"\nkind = \"json\"\nurl = \"{}?key=s3cret\"\nunits = \"us\"\n\
+             [source.values.depth]\npointer = \"{pointer}\"\nunit = \"mm\"\n",
+            upstream.url()
+        )
+    };
+    let run = |pointer| {
+        let path = folder.path().join("pumphouse.toml");
+        std::fs::write(&path, config(pointer)).unwrap();
+        Command::new(BINARY).args(["check", "--poll"]).arg(path).output().unwrap()
+    };
+    let output = run("/tank/m~0m");
+    let told = stdout(&output);
+    assert!(output.status.success(), "{told}{}", stderr(&output));
+    for wanted in ["/tank/m~0m  \"1270\"", "/on         true", "depth  50 in", "key=…", "inferred"]
+    {
+        assert!(told.contains(wanted), "no {wanted} in {told}");
+    }
+    let output = run("/elsewhere");
+    assert_eq!(output.status.code(), Some(1));
+    let told = stdout(&output);
+    assert!(told.contains("FAILED") && told.contains("the answer begins"), "{told}");
 }
 
 #[test]
