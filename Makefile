@@ -61,6 +61,8 @@ install: build ## install the binary and the examples (PREFIX, DESTDIR)
 	install -D -m 755 target/release/pumphouse-web $(DESTDIR)$(PREFIX)/bin/pumphouse-web
 	install -D -m 644 examples/pumphouse.toml \
 		$(DESTDIR)$(PREFIX)/share/pumphouse-web/pumphouse.toml
+	install -d $(DESTDIR)$(PREFIX)/share/pumphouse-web/sources
+	install -m 644 examples/sources/*.toml $(DESTDIR)$(PREFIX)/share/pumphouse-web/sources
 	install -D -m 644 examples/supervisord.conf \
 		$(DESTDIR)$(PREFIX)/share/pumphouse-web/supervisord.conf
 
