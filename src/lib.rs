@@ -11,6 +11,7 @@ pub mod demo;
 pub mod ops;
 pub mod site;
 
+pub mod history;
 pub mod last_values;
 pub mod upstream;
 

@@ -37,11 +37,25 @@ pub enum Unit {
     Volt,
     /// `WMO`, a code of WMO table 4677 as the weather services use it
     WmoCode,
+    /// `h`
+    Hour,
+    /// `%/h`
+    PercentPerHour,
+    /// `gal/h`
+    UsGallonPerHour,
+    /// `L/h`
+    LitrePerHour,
+    /// `in/h`
+    InchPerHour,
+    /// `cm/h`
+    CentimetrePerHour,
+    /// `mm/h`
+    MillimetrePerHour,
 }
 
 impl Unit {
     /// Every unit.
-    pub const ALL: [Unit; 16] = [
+    pub const ALL: [Unit; 23] = [
         Unit::Percent,
         Unit::Inch,
         Unit::Centimetre,
@@ -58,6 +72,13 @@ impl Unit {
         Unit::Hectopascal,
         Unit::Volt,
         Unit::WmoCode,
+        Unit::Hour,
+        Unit::PercentPerHour,
+        Unit::UsGallonPerHour,
+        Unit::LitrePerHour,
+        Unit::InchPerHour,
+        Unit::CentimetrePerHour,
+        Unit::MillimetrePerHour,
     ];
 
     /// The exact name used in JSON, configuration and metrics.
@@ -79,6 +100,26 @@ impl Unit {
             Unit::Hectopascal => "hPa",
             Unit::Volt => "V",
             Unit::WmoCode => "WMO",
+            Unit::Hour => "h",
+            Unit::PercentPerHour => "%/h",
+            Unit::UsGallonPerHour => "gal/h",
+            Unit::LitrePerHour => "L/h",
+            Unit::InchPerHour => "in/h",
+            Unit::CentimetrePerHour => "cm/h",
+            Unit::MillimetrePerHour => "mm/h",
+        }
+    }
+
+    /// The unit of its change in time, for what is told so: per cent, volumes and lengths.
+    pub const fn per_hour(self) -> Option<Unit> {
+        match self {
+            Unit::Percent => Some(Unit::PercentPerHour),
+            Unit::UsGallon => Some(Unit::UsGallonPerHour),
+            Unit::Litre => Some(Unit::LitrePerHour),
+            Unit::Inch => Some(Unit::InchPerHour),
+            Unit::Centimetre => Some(Unit::CentimetrePerHour),
+            Unit::Millimetre => Some(Unit::MillimetrePerHour),
+            _ => None,
         }
     }
 
@@ -163,7 +204,7 @@ impl Unit {
             Unit::Fahrenheit | Unit::Celsius => Quantity::Temperature,
             Unit::MilePerHour | Unit::KilometrePerHour | Unit::MetrePerSecond => Quantity::Speed,
             Unit::InchOfMercury | Unit::Hectopascal => Quantity::Pressure,
-            Unit::Percent | Unit::Degree | Unit::Volt | Unit::WmoCode => Quantity::Other,
+            _ => Quantity::Other,
         }
     }
 

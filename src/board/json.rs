@@ -86,7 +86,7 @@ struct Values<'a>(&'a SourceView);
 
 impl Serialize for Values<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.values().iter().map(|(name, value)| (&**name, value)))
+        serializer.collect_map(self.0.values().map(|(name, value)| (&**name, value)))
     }
 }
 
@@ -157,6 +157,7 @@ mod tests {
                     ("depth".into(), Value::number(49.09, Unit::Inch)),
                     ("volume".into(), Value::number(1185.0, Unit::UsGallon)),
                 ],
+                derived: Vec::new(),
             }),
             next_poll_at: Some(at("2026-01-31T17:25:01.9Z")),
             error: None,

@@ -10,6 +10,7 @@ use arc_swap::ArcSwap;
 use crossbeam_channel::{Receiver, Sender, bounded, select};
 use jiff::Timestamp;
 
+use super::event::{ChangeSink, Sample};
 use super::json::{self, ServiceInfo};
 use super::snapshot::{Rendered, Snapshot};
 use super::sources::{Kept, Report, SourceInfo, Sources};
@@ -41,7 +42,14 @@ pub struct BoardReader(Arc<Published>);
 
 /// Sends reports to the keeper. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Reporter(Sender<Report>);
+pub struct Reporter(Sender<Message>);
+
+#[derive(Debug)]
+enum Message {
+    Report(Report),
+    /// What sources told in the past, from the earliest on.
+    Past(Vec<Sample>),
+}
 
 #[derive(Debug)]
 struct Published {
@@ -51,7 +59,7 @@ struct Published {
 
 impl Board {
     /// Starts the keeper. The first snapshot is there at once: in it every source waits, or
-    /// shows the reading that was kept of it.
+    /// shows the reading that was kept of it. `changes` is told what is learnt from then on.
     ///
     /// # Errors
     /// When the thread cannot be made.
@@ -59,6 +67,7 @@ impl Board {
         sources: Vec<SourceInfo>,
         kept: Vec<Kept>,
         service: ServiceInfo,
+        changes: ChangeSink,
     ) -> io::Result<(Board, BoardReader, Reporter)> {
         let mut sources = Sources::new(sources);
         sources.restore(kept, Timestamp::now());
@@ -67,9 +76,18 @@ impl Board {
             heartbeat: Heartbeat::new(),
         });
         let (stop, stopped) = bounded(0);
-        let (sender, reports) = bounded(REPORTS);
-        let keeper =
-            Keeper { sources, service, version: 1, published: published.clone(), reports, stopped };
+        let (sender, messages) = bounded(REPORTS);
+        let published_here = published.clone();
+        let version = 1;
+        let keeper = Keeper {
+            sources,
+            service,
+            version,
+            published: published_here,
+            messages,
+            stopped,
+            changes,
+        };
         let keeper =
             thread::Builder::new().name("pw-board".to_owned()).spawn(move || keeper.run())?;
         let board = Board { stop: Some(stop), keeper: Some(keeper) };
@@ -104,7 +122,12 @@ impl BoardReader {
 impl Reporter {
     /// Hands the report to the keeper; false when the keeper has ended.
     pub fn send(&self, report: Report) -> bool {
-        self.0.send(report).is_ok()
+        self.0.send(Message::Report(report)).is_ok()
+    }
+
+    /// Hands over what sources told in the past, from the earliest on.
+    pub fn remember(&self, past: Vec<Sample>) -> bool {
+        self.0.send(Message::Past(past)).is_ok()
     }
 }
 
@@ -113,8 +136,9 @@ struct Keeper {
     service: ServiceInfo,
     version: u64,
     published: Arc<Published>,
-    reports: Receiver<Report>,
+    messages: Receiver<Message>,
     stopped: Receiver<Infallible>,
+    changes: ChangeSink,
 }
 
 impl Keeper {
@@ -122,28 +146,38 @@ impl Keeper {
         loop {
             self.published.heartbeat.beat();
             let wait = wait(self.sources.next_expiry(), Timestamp::now());
-            let report = select! {
+            let message = select! {
                 recv(self.stopped) -> _ => return,
-                recv(self.reports) -> report => match report {
-                    Ok(report) => Some(report),
+                recv(self.messages) -> message => match message {
+                    Ok(message) => Some(message),
                     // No poller is left: only the clock can change anything now.
-                    Err(_) => { self.reports = crossbeam_channel::never(); None }
+                    Err(_) => { self.messages = crossbeam_channel::never(); None }
                 },
                 default(wait) => None,
             };
-            self.step(report, Timestamp::now());
+            self.step(message, Timestamp::now());
         }
     }
 
-    fn step(&mut self, report: Option<Report>, now: Timestamp) {
+    fn step(&mut self, message: Option<Message>, now: Timestamp) {
         let mut changed = self.sources.expire(now);
-        if let Some(report) = report {
-            let source = report.source.clone();
-            if self.sources.apply(report, now) {
+        match message {
+            None => {}
+            Some(Message::Past(past)) => {
+                self.sources.remember(&past);
                 changed = true;
-            } else {
-                log::error!("a poller reported for {source}, which is no source of the board");
             }
+            Some(Message::Report(report)) => {
+                let source = report.source.clone();
+                if self.sources.apply(report, now) {
+                    changed = true;
+                } else {
+                    log::error!("a poller reported for {source}, which is no source of the board");
+                }
+            }
+        }
+        for change in self.sources.take_news() {
+            (self.changes)(change);
         }
         if changed {
             self.version += 1;
@@ -187,7 +221,12 @@ mod tests {
             title: "Cistern".into(),
             kind: "json",
             stale_after: Duration::from_secs(600),
+            trends: Vec::new(),
         }
+    }
+
+    fn news(at: Timestamp, observed: Timestamp) -> Option<Message> {
+        Some(Message::Report(good(at, observed)))
     }
 
     fn good(at: Timestamp, observed: Timestamp) -> Report {
@@ -214,8 +253,9 @@ mod tests {
             service: service(),
             version: 1,
             published: published.clone(),
-            reports: crossbeam_channel::never(),
+            messages: crossbeam_channel::never(),
             stopped: crossbeam_channel::never(),
+            changes: Box::new(|_| {}),
         };
         (keeper, BoardReader(published))
     }
@@ -242,7 +282,7 @@ mod tests {
         let (mut keeper, reader) = keeper();
         keeper.step(None, t(10));
         assert_eq!(reader.load().version, 1);
-        keeper.step(Some(good(t(20), t(0))), t(20));
+        keeper.step(news(t(20), t(0)), t(20));
         let fresh = reader.load();
         assert_eq!((fresh.version, fresh.sources[0].state), (2, State::Fresh));
         keeper.step(None, t(599));
@@ -256,9 +296,9 @@ mod tests {
     #[test]
     fn equal_content_keeps_its_entity_tag() {
         let (mut keeper, reader) = keeper();
-        keeper.step(Some(good(t(20), t(0))), t(20));
+        keeper.step(news(t(20), t(0)), t(20));
         let one = reader.load();
-        keeper.step(Some(good(t(20), t(0))), t(21));
+        keeper.step(news(t(20), t(0)), t(21));
         let two = reader.load();
         assert_ne!(one.version, two.version);
         assert_eq!(one.status.identity.etag, two.status.identity.etag);
@@ -280,7 +320,8 @@ mod tests {
 
     #[test]
     fn reports_travel_through_the_thread_to_the_readers() {
-        let (board, reader, reporter) = Board::start(vec![info()], Vec::new(), service()).unwrap();
+        let (board, reader, reporter) =
+            Board::start(vec![info()], Vec::new(), service(), Box::new(|_| {})).unwrap();
         assert_eq!(reader.load().sources[0].state, State::Waiting);
         let now = Timestamp::now();
         assert!(reporter.send(good(now, now)));
@@ -289,7 +330,7 @@ mod tests {
         assert!(reporter.send(Report { outcome: error, ..good(now, now) }));
         let failing = published(&reader, 3);
         assert_eq!(failing.sources[0].error.as_ref().unwrap().kind, ErrorKind::Timeout);
-        assert_eq!(failing.sources[0].values().len(), 1);
+        assert_eq!(failing.sources[0].values().count(), 1);
         drop(board);
         assert!(!reporter.send(good(now, now)), "the keeper is gone");
         assert_eq!(reader.load().version, 3, "what it published stays");
@@ -297,7 +338,8 @@ mod tests {
 
     #[test]
     fn it_outlives_its_reporters_and_tells_what_turns_stale() {
-        let (_board, reader, reporter) = Board::start(vec![info()], Vec::new(), service()).unwrap();
+        let (_board, reader, reporter) =
+            Board::start(vec![info()], Vec::new(), service(), Box::new(|_| {})).unwrap();
         let now = Timestamp::now();
         // Turns stale a second or less from now: 600 s after the observation.
         let observed = now.checked_sub(Duration::from_secs(599)).unwrap();

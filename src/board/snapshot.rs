@@ -39,9 +39,15 @@ pub struct SourceView {
 }
 
 impl SourceView {
-    /// The last good values, in display order; none while the source waits.
-    pub fn values(&self) -> &[(FieldName, Value)] {
-        self.reading.as_ref().map_or(&[], |reading| &reading.values)
+    /// The last good values and what was worked out of them, in display order; none while the
+    /// source waits.
+    pub fn values(&self) -> impl Iterator<Item = &(FieldName, Value)> + Clone {
+        self.reading.iter().flat_map(|reading| reading.values.iter().chain(&reading.derived))
+    }
+
+    /// One of them.
+    pub fn value(&self, field: &str) -> Option<&Value> {
+        self.values().find(|(name, _)| **name == *field).map(|(_, value)| value)
     }
 }
 
@@ -54,8 +60,10 @@ pub struct KeptReading {
     pub fetched_at: Timestamp,
     /// `observed.at` plus the source's `stale_after`.
     pub stale_at: Timestamp,
-    /// The values, in display order.
+    /// What the upstream told, in display order.
     pub values: Vec<(FieldName, Value)>,
+    /// What was worked out of its observations.
+    pub derived: Vec<(FieldName, Value)>,
 }
 
 /// How far a source can be trusted.

@@ -7,9 +7,12 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::error::PollError;
-use super::reading::{Observed, Reading, Value};
+use super::event::{Change, Sample};
+use super::news::{Standing, samples};
+use super::reading::{FieldName, Observed, Reading, Value};
 use super::snapshot::{Failure, KeptReading, SourceView, State};
-use crate::config;
+use super::trend::Trend;
+use crate::config::{self, TrendSettings};
 
 /// How far an upstream's clock may be ahead of ours before it is worth a remark.
 /// Times arrive in whole seconds and clocks drift by as much.
@@ -26,6 +29,8 @@ pub struct SourceInfo {
     pub kind: &'static str,
     /// Age of the observation at which the source is stale.
     pub stale_after: Duration,
+    /// What to work out of its values.
+    pub trends: Vec<TrendSettings>,
 }
 
 impl From<&config::Source> for SourceInfo {
@@ -35,6 +40,7 @@ impl From<&config::Source> for SourceInfo {
             title: source.title.clone(),
             kind: source.kind.as_str(),
             stale_after: source.stale_after,
+            trends: source.trends.clone(),
         }
     }
 }
@@ -76,12 +82,17 @@ pub struct Kept {
 
 /// All sources in the order of the configuration.
 #[derive(Debug)]
-pub(super) struct Sources(Vec<Source>);
+pub(super) struct Sources {
+    sources: Vec<Source>,
+    /// What has changed and was not told yet.
+    news: Vec<Change>,
+}
 
 #[derive(Debug)]
 struct Source {
     stale_after: Duration,
     view: SourceView,
+    trends: Vec<Trend>,
 }
 
 impl Sources {
@@ -89,6 +100,7 @@ impl Sources {
     pub(super) fn new(sources: Vec<SourceInfo>) -> Sources {
         let waiting = |info: SourceInfo| Source {
             stale_after: in_whole_seconds(info.stale_after),
+            trends: info.trends.into_iter().map(Trend::new).collect(),
             view: SourceView {
                 name: info.name,
                 title: info.title,
@@ -99,30 +111,47 @@ impl Sources {
                 error: None,
             },
         };
-        Sources(sources.into_iter().map(waiting).collect())
+        Sources { sources: sources.into_iter().map(waiting).collect(), news: Vec::new() }
     }
 
     /// Takes up readings from before a restart. Those of sources that are gone are dropped.
     pub(super) fn restore(&mut self, kept: Vec<Kept>, now: Timestamp) {
         for Kept { source, kind, fetched_at, reading } in kept {
             let of = |it: &&mut Source| it.view.name == source && it.view.kind == kind;
-            if let Some(source) = self.0.iter_mut().find(of) {
+            if let Some(source) = self.sources.iter_mut().find(of) {
                 // A clock that was set back since then must not make it younger than now.
                 let fetched_at = whole_seconds(fetched_at.min(now));
                 source.view.reading = Some(source.keep(reading, fetched_at));
                 source.view.state = source.state(now);
+                // The crash that it outlived may have kept it from being recorded.
+                let recorded =
+                    source.view.reading.as_ref().map(|it| samples(&source.view.name, it));
+                self.news.extend(recorded.map(Change::Observed));
             }
         }
+    }
+
+    /// Takes up what sources told in the past, from the earliest on, of which the trends know
+    /// nothing yet.
+    pub(super) fn remember(&mut self, past: &[Sample]) {
+        for source in &mut self.sources {
+            source.remember(past);
+        }
+    }
+
+    /// What has changed since this was asked last.
+    pub(super) fn take_news(&mut self) -> Vec<Change> {
+        std::mem::take(&mut self.news)
     }
 
     /// Takes in a report; false when it names no source of ours.
     #[must_use]
     pub(super) fn apply(&mut self, report: Report, now: Timestamp) -> bool {
-        let Some(source) = self.0.iter_mut().find(|source| source.view.name == report.source)
-        else {
-            return false;
-        };
+        let of = |source: &&mut Source| source.view.name == report.source;
+        let Some(source) = self.sources.iter_mut().find(of) else { return false };
+        let before = Standing::of(&source.view);
         source.apply(report, now);
+        self.news.extend(before.until(&source.view, now));
         true
     }
 
@@ -131,17 +160,18 @@ impl Sources {
     #[must_use]
     pub(super) fn expire(&mut self, now: Timestamp) -> bool {
         let mut changed = false;
-        for source in &mut self.0 {
-            let state = source.state(now);
-            changed |= state != source.view.state;
-            source.view.state = state;
+        for source in &mut self.sources {
+            let before = Standing::of(&source.view);
+            source.view.state = source.state(now);
+            changed |= before.state != source.view.state;
+            self.news.extend(before.until(&source.view, now));
         }
         changed
     }
 
     /// When the next fresh source turns stale.
     pub(super) fn next_expiry(&self) -> Option<Timestamp> {
-        self.0
+        self.sources
             .iter()
             .filter(|source| source.view.state == State::Fresh)
             .filter_map(|source| source.view.reading.as_ref())
@@ -151,7 +181,7 @@ impl Sources {
 
     /// The sources as they stand.
     pub(super) fn views(&self) -> Vec<SourceView> {
-        self.0.iter().map(|source| source.view.clone()).collect()
+        self.sources.iter().map(|source| source.view.clone()).collect()
     }
 }
 
@@ -187,7 +217,7 @@ impl Source {
     }
 
     /// The reading with both clocks, the sensor's one never ahead of ours.
-    fn keep(&self, reading: Reading, fetched_at: Timestamp) -> KeptReading {
+    fn keep(&mut self, reading: Reading, fetched_at: Timestamp) -> KeptReading {
         let Reading { observed, mut values } = reading;
         let mut observed = Observed { at: whole_seconds(observed.at), ..observed };
         let ahead = observed.at.duration_since(fetched_at);
@@ -200,7 +230,31 @@ impl Source {
         }
         // An overflow needs a `stale_after` of millennia, and then "never" is right.
         let stale_at = observed.at.saturating_add(self.stale_after).unwrap_or(Timestamp::MAX);
-        KeptReading { observed, fetched_at, stale_at, values }
+        let trends = self.trends.iter_mut().flat_map(|trend| trend.derive(observed.at, &values));
+        // A field that the upstream itself tells goes before one that is worked out.
+        let is_new =
+            |(name, _): &(FieldName, Value)| !values.iter().any(|(known, _)| known == name);
+        let derived = trends.filter(is_new).collect();
+        KeptReading { observed, fetched_at, stale_at, values, derived }
+    }
+
+    /// Begins the trends anew, from the past on.
+    fn remember(&mut self, past: &[Sample]) {
+        let mine = || past.iter().filter(|sample| sample.source == self.view.name);
+        if mine().next().is_none() {
+            return;
+        }
+        for trend in &mut self.trends {
+            trend.clear();
+            for sample in mine() {
+                let (at, number) = (sample.at.as_second(), sample.value.get());
+                trend.remember(&sample.field, sample.unit, at, number);
+            }
+        }
+        if let Some(kept) = self.view.reading.take() {
+            let reading = Reading { observed: kept.observed, values: kept.values };
+            self.view.reading = Some(self.keep(reading, kept.fetched_at));
+        }
     }
 
     fn state(&self, now: Timestamp) -> State {
@@ -213,7 +267,7 @@ impl Source {
 }
 
 /// Remarks on each value that has no remark yet that its time is not the upstream's.
-fn note_clock(values: &mut [(super::FieldName, Value)], ahead: SignedDuration) {
+fn note_clock(values: &mut [(FieldName, Value)], ahead: SignedDuration) {
     let note: Arc<str> = format!(
         "observed {} s in the future by the upstream's clock; counted from the time of fetching",
         ahead.as_secs()
@@ -236,217 +290,4 @@ fn in_whole_seconds(duration: Duration) -> Duration {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::board::ErrorKind;
-    use crate::units::Unit;
-
-    const STALE_AFTER: i64 = 900;
-
-    /// Seconds after an arbitrary moment.
-    fn t(seconds: i64) -> Timestamp {
-        Timestamp::from_second(1_770_000_000 + seconds).unwrap()
-    }
-
-    fn sources() -> Sources {
-        let info = |name: &str| SourceInfo {
-            name: name.into(),
-            title: name.into(),
-            kind: "json",
-            stale_after: Duration::from_secs(STALE_AFTER as u64),
-        };
-        Sources::new(vec![info("tank"), info("weather")])
-    }
-
-    fn reading(observed: i64, level: f64) -> Result<Polled, PollError> {
-        Ok(Polled::Reading(Reading {
-            observed: Observed { at: t(observed), inferred: false },
-            values: vec![("level".into(), Value::number(level, Unit::Percent))],
-        }))
-    }
-
-    fn failure(kind: ErrorKind) -> Result<Polled, PollError> {
-        Err(PollError::new(kind, "it failed"))
-    }
-
-    fn report(
-        sources: &mut Sources,
-        source: &str,
-        at: i64,
-        outcome: Result<Polled, PollError>,
-    ) -> SourceView {
-        let report =
-            Report { source: source.into(), at: t(at), outcome, next_poll_at: t(at + 300) };
-        assert!(sources.apply(report, t(at)));
-        view(sources, source)
-    }
-
-    fn view(sources: &Sources, name: &str) -> SourceView {
-        sources.views().into_iter().find(|view| &*view.name == name).unwrap()
-    }
-
-    #[test]
-    fn a_source_waits_until_its_first_good_poll() {
-        let mut sources = sources();
-        assert_eq!(view(&sources, "tank").state, State::Waiting);
-        let failed = report(&mut sources, "tank", 1, failure(ErrorKind::Dns));
-        assert_eq!(failed.state, State::Waiting);
-        assert!(failed.reading.is_none());
-        assert_eq!(failed.error.unwrap().failures, 1);
-        assert_eq!(failed.next_poll_at, Some(t(301)));
-        let good = report(&mut sources, "tank", 2, reading(0, 50.0));
-        assert_eq!(good.state, State::Fresh);
-        assert_eq!(view(&sources, "weather").state, State::Waiting);
-    }
-
-    #[test]
-    fn staleness_counts_from_the_observation_and_begins_at_stale_at() {
-        let mut sources = sources();
-        let view_now = report(&mut sources, "tank", 100, reading(0, 50.0));
-        assert_eq!(view_now.reading.unwrap().stale_at, t(STALE_AFTER));
-        assert_eq!(sources.next_expiry(), Some(t(STALE_AFTER)));
-        assert!(!sources.expire(t(STALE_AFTER - 1)));
-        assert!(sources.expire(t(STALE_AFTER)));
-        assert_eq!(view(&sources, "tank").state, State::Stale);
-        assert!(!sources.expire(t(STALE_AFTER + 1)), "told once");
-        assert_eq!(sources.next_expiry(), None);
-    }
-
-    #[test]
-    fn a_success_with_an_old_observation_is_stale() {
-        let mut sources = sources();
-        let old = report(&mut sources, "tank", 3 * 86_400, reading(0, 50.0));
-        assert_eq!(old.state, State::Stale);
-        assert_eq!(old.error, None);
-    }
-
-    #[test]
-    fn the_earliest_expiry_counts() {
-        let mut sources = sources();
-        report(&mut sources, "tank", 100, reading(90, 50.0));
-        report(&mut sources, "weather", 100, reading(30, 50.0));
-        assert_eq!(sources.next_expiry(), Some(t(30 + STALE_AFTER)));
-    }
-
-    #[test]
-    fn a_clock_set_back_makes_a_source_fresh_again() {
-        let mut sources = sources();
-        report(&mut sources, "tank", 10, reading(0, 50.0));
-        assert!(sources.expire(t(5000)));
-        assert!(sources.expire(t(20)));
-        assert_eq!(view(&sources, "tank").state, State::Fresh);
-    }
-
-    #[test]
-    fn failures_keep_the_values_and_are_counted_until_a_success() {
-        let mut sources = sources();
-        report(&mut sources, "tank", 10, reading(0, 50.0));
-        report(&mut sources, "tank", 310, failure(ErrorKind::Timeout));
-        let failed = report(&mut sources, "tank", 610, failure(ErrorKind::Http));
-        assert_eq!(failed.values().len(), 1);
-        assert_eq!(failed.reading.unwrap().fetched_at, t(10));
-        assert_eq!(
-            failed.error,
-            Some(Failure {
-                kind: ErrorKind::Http,
-                message: "it failed".into(),
-                since: t(310),
-                failures: 2
-            })
-        );
-        assert_eq!(report(&mut sources, "tank", 910, reading(900, 51.0)).error, None);
-        let again = report(&mut sources, "tank", 1210, failure(ErrorKind::Tls)).error.unwrap();
-        assert_eq!((again.since, again.failures), (t(1210), 1));
-    }
-
-    #[test]
-    fn an_unchanged_answer_advances_only_our_clock() {
-        let mut sources = sources();
-        report(&mut sources, "tank", 10, reading(0, 50.0));
-        report(&mut sources, "tank", 300, failure(ErrorKind::Connect));
-        let unchanged = report(&mut sources, "tank", 600, Ok(Polled::Unchanged));
-        assert_eq!(unchanged.error, None);
-        let kept = unchanged.reading.unwrap();
-        assert_eq!((kept.observed.at, kept.fetched_at), (t(0), t(600)));
-        assert_eq!(kept.stale_at, t(STALE_AFTER));
-    }
-
-    #[test]
-    fn a_time_in_the_future_is_clamped_and_noted() {
-        for (ahead, noted) in [(0, false), (2, false), (3, true), (3600, true)] {
-            let mut sources = sources();
-            let view = report(&mut sources, "tank", 10, reading(10 + ahead, 50.0));
-            let note = view.values()[0].1.note.clone();
-            let kept = view.reading.unwrap();
-            assert_eq!(kept.observed, Observed { at: t(10), inferred: noted }, "{ahead}");
-            assert_eq!(kept.stale_at, t(10 + STALE_AFTER), "{ahead}");
-            assert_eq!(note.is_some_and(|note| note.contains(&ahead.to_string())), noted);
-        }
-    }
-
-    #[test]
-    fn fractions_of_seconds_are_dropped() {
-        let mut sources = sources();
-        let late = t(10).checked_add(Duration::from_millis(900)).unwrap();
-        let report = Report {
-            source: "tank".into(),
-            at: late,
-            outcome: Ok(Polled::Reading(Reading {
-                observed: Observed { at: late, inferred: true },
-                values: vec![],
-            })),
-            next_poll_at: t(300),
-        };
-        assert!(sources.apply(report, late));
-        let kept = view(&sources, "tank").reading.unwrap();
-        assert_eq!((kept.fetched_at, kept.observed.at), (t(10), t(10)));
-        assert_eq!(kept.stale_at, t(10 + STALE_AFTER));
-    }
-
-    #[test]
-    fn a_lifetime_of_part_of_a_second_is_a_second() {
-        for (millis, seconds) in [(0, 0), (1, 1), (500, 1), (1000, 1), (1001, 2)] {
-            let rounded = in_whole_seconds(Duration::from_millis(millis));
-            assert_eq!(rounded, Duration::from_secs(seconds), "{millis}");
-        }
-    }
-
-    #[test]
-    fn what_was_kept_is_told_until_the_first_poll() {
-        let kept = |source: &str, kind: &str, at: i64| Kept {
-            source: source.into(),
-            kind: kind.to_owned(),
-            fetched_at: t(at),
-            reading: Reading {
-                observed: Observed { at: t(at), inferred: false },
-                values: vec![("level".into(), Value::number(50.0, Unit::Percent))],
-            },
-        };
-        let mut sources = sources();
-        let all = vec![kept("tank", "json", 0), kept("weather", "nws", 0), kept("gone", "json", 0)];
-        sources.restore(all, t(600));
-        let tank = view(&sources, "tank");
-        assert_eq!((tank.state, tank.values().len()), (State::Fresh, 1));
-        assert_eq!(tank.reading.unwrap().observed.at, t(0));
-        assert_eq!(view(&sources, "weather").state, State::Waiting, "it was of another kind");
-        assert!(sources.expire(t(STALE_AFTER)), "it ages as any other");
-        // The clock was set back by a day meanwhile.
-        sources.restore(vec![kept("tank", "json", 86_400)], t(600));
-        let kept = view(&sources, "tank").reading.unwrap();
-        assert_eq!(
-            (kept.observed, kept.fetched_at),
-            (Observed { at: t(600), inferred: true }, t(600))
-        );
-    }
-
-    #[test]
-    fn a_report_of_an_unknown_source_is_refused() {
-        let report = Report {
-            source: "other".into(),
-            at: t(0),
-            outcome: Ok(Polled::Unchanged),
-            next_poll_at: t(1),
-        };
-        assert!(!sources().apply(report, t(0)));
-    }
-}
+mod tests;

@@ -3,6 +3,7 @@
 mod cert;
 mod check;
 mod demo;
+mod past;
 mod probe;
 mod run;
 mod serve;

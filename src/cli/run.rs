@@ -2,14 +2,16 @@
 
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crossbeam_channel::Receiver;
 use jiff::Timestamp;
 use rustls::ServerConfig;
 
-use super::Failure;
-use crate::board::{Board, ServiceInfo, SourceInfo};
+use super::{Failure, past};
+use crate::board::{Board, Change, Event, EventKind, ServiceInfo, SourceInfo};
 use crate::config::{self, CertificateInfo, Config, History, ListenAddr};
+use crate::history::{self, Retention};
 use crate::http::{Drained, Engine, Listener, Settings};
 use crate::last_values::{self, Keeping};
 use crate::ops::admin::{Admin, AdminSite};
@@ -26,6 +28,9 @@ pub(super) struct Tls {
     pub(super) server: Arc<ServerConfig>,
     pub(super) certificate: CertificateInfo,
 }
+
+/// Between two looks of a recorder that has nothing to write.
+const REST: Duration = Duration::from_secs(60);
 
 /// A certificate that expires sooner is warned of.
 const EXPIRES_SOON_DAYS: i64 = 14;
@@ -65,7 +70,16 @@ pub(super) fn run(config: &Config, tls: Option<Tls>) -> Result<ExitCode, Failure
     let infos = config.sources.iter().map(SourceInfo::from).collect();
     let file = config.history.as_ref().map(History::last_values);
     let kept = file.as_deref().map(last_values::load).unwrap_or_default();
-    let (board, reader, reporter) = Board::start(infos, kept, service.clone())?;
+    let (recorder, intake, history) = history::prepare(history_settings(config));
+    intake.take(program(EventKind::Started, env!("CARGO_PKG_VERSION")));
+    let changes = intake.clone();
+    let changes = Box::new(move |change| changes.take(change));
+    let (board, reader, reporter) = Board::start(infos, kept, service.clone(), changes)?;
+    // Trends need the past, which is on disk, which may be slow: they get it when it comes.
+    let (needs, teller) = (past::needs(&config.sources), reporter.clone());
+    let recorder = recorder.start(Box::new(move |history| {
+        teller.remember(past::fetch(history, &needs, Timestamp::now()));
+    }))?;
     let keeping = file.map(|file| Keeping::start(file, reader.clone())).transpose()?;
     let pollers = Pollers::start(&config.sources, &reporter, &user_agent(&config.site))?;
     let counted = Arc::new(RequestMetrics::new()?);
@@ -83,7 +97,12 @@ pub(super) fn run(config: &Config, tls: Option<Tls>) -> Result<ExitCode, Failure
     let settings = Settings { max_connections, ..config.server.engine.clone() };
     let engine = Engine::start(listeners, settings, tls.map(|tls| tls.server), site.clone())?;
     let polls = pollers.stats().to_vec();
-    let health = Health { engine: engine.stats(), board: reader.clone(), polls: polls.clone() };
+    let health = Health {
+        engine: engine.stats(),
+        board: reader.clone(),
+        polls: polls.clone(),
+        history: history.clone(),
+    };
     let scoreboard =
         Scoreboard { engine: engine.stats(), polls: polls.clone(), listeners: sockets.clone() };
     let metrics = Metrics {
@@ -91,6 +110,7 @@ pub(super) fn run(config: &Config, tls: Option<Tls>) -> Result<ExitCode, Failure
         engine: engine.stats(),
         board: reader,
         polls,
+        history: history.clone(),
         listeners: sockets,
         started_at,
     };
@@ -117,7 +137,33 @@ pub(super) fn run(config: &Config, tls: Option<Tls>) -> Result<ExitCode, Failure
     drop(reporter);
     drop(keeping);
     drop(board);
+    intake.take(program(EventKind::Stopped, ""));
+    drop(recorder);
     Ok(ExitCode::SUCCESS)
+}
+
+/// Something that happened to the program itself.
+fn program(kind: EventKind, detail: &str) -> Change {
+    let (at, detail) = (Timestamp::now(), detail.into());
+    Change::Happened(Event { at, kind, source: None, detail })
+}
+
+fn history_settings(config: &Config) -> history::Settings {
+    let zone = config.site.timezone.clone();
+    // Half of the workers: a disk that hangs must not hold all of them.
+    let readers = (config.server.engine.workers / 2).max(1);
+    match &config.history {
+        Some(kept) => history::Settings {
+            path: Some(kept.path.clone()),
+            flush: kept.flush,
+            keep: Retention { raw: kept.keep_raw, quarters: kept.keep_15m, days: kept.keep_daily },
+            zone,
+            readers,
+        },
+        None => {
+            history::Settings { path: None, flush: REST, keep: Retention::default(), zone, readers }
+        }
+    }
 }
 
 fn wait_for_stop(requests: &Receiver<signals::Request>) {

@@ -2,9 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use jiff::tz::TimeZone;
+
 use super::problem::{ConfigErrors, Problem};
 use super::section::{At, Reader, Section};
-use super::{Config, History, Site, server, source, tls};
+use super::{Config, History, Site, history, server, source, tls};
 use crate::units::System;
 
 const VARIABLE: &str = "PUMPHOUSE_CONFIG";
@@ -73,7 +75,7 @@ fn read<'reader>(reader: &'reader Reader<'reader>, mut root: Section<'reader, '_
         reader.report(span, "[auth] is not in this version; remove it to serve openly");
     }
     let history = root.section("history", "[history]".to_owned());
-    let history = Some(history.map(read_history).unwrap_or_default());
+    let history = history.map_or_else(|| Some(History::default()), history::read);
     let sources = source::read_all(root.sections("source"), units);
     root.finish();
     if sources.is_empty() {
@@ -95,13 +97,16 @@ fn read_site(mut section: Section<'_, '_>) -> (Site, Option<System>) {
         section.report(span, "\"contact\" must be an address or a URL in plain ASCII");
         None
     });
+    let timezone = section.string("timezone").and_then(|At { value, span }| {
+        let zone = TimeZone::get(&value);
+        if zone.is_err() {
+            let message = format!("\"timezone\": {value} is no zone such as America/Los_Angeles");
+            section.report(span, message);
+        }
+        zone.ok()
+    });
+    let timezone = timezone.unwrap_or(default.timezone);
     let units = source::system(&mut section);
     section.finish();
-    (Site { title, contact }, units)
-}
-
-fn read_history(mut section: Section<'_, '_>) -> History {
-    let path = section.string("path").map(|at| at.value);
-    section.finish();
-    path.map_or_else(History::default, |path| History { path: path.into() })
+    (Site { title, contact, timezone }, units)
 }

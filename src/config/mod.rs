@@ -5,6 +5,8 @@
 //! run tells of every error, each with its line and column. Relative paths are taken from the
 //! working directory.
 
+mod amount;
+mod history;
 mod kind;
 mod load;
 mod problem;
@@ -15,9 +17,12 @@ mod server;
 mod source;
 mod source_url;
 mod tls;
+mod trends;
 
-use std::path::PathBuf;
+use jiff::tz::TimeZone;
 
+pub use amount::parse_duration;
+pub use history::History;
 pub use kind::{
     Ambient, Credentials, Json, JsonTime, JsonValue, Kind, Nws, OpenMeteo, PtDevices, PtLevel,
     TimeFormat,
@@ -25,11 +30,11 @@ pub use kind::{
 pub use load::{load, location, parse};
 pub use problem::ConfigErrors;
 pub use secret::Secret;
-pub use section::parse_duration;
 pub use server::{ListenAddr, ListenAddrError, NotLocal, Server, admin_address};
 pub use source::{DesiredUnits, RateLimit, Source};
 pub use source_url::{SourceUrl, SourceUrlError};
 pub use tls::{CertificateError, CertificateInfo, TlsFiles};
+pub use trends::{Tank, TrendSettings};
 
 /// A checked configuration: whatever is in here can be run.
 #[derive(Debug, Clone)]
@@ -69,31 +74,13 @@ pub struct Site {
     pub title: String,
     /// Whom an upstream's operator may write to, sent in the User-Agent.
     pub contact: Option<String>,
+    /// Whose days and hours the page tells; the machine's own unless it is configured.
+    pub timezone: TimeZone,
 }
 
 impl Default for Site {
     fn default() -> Site {
-        Site { title: "Pumphouse".to_owned(), contact: None }
-    }
-}
-
-/// `[history]`
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct History {
-    /// The database.
-    pub path: PathBuf,
-}
-
-impl Default for History {
-    fn default() -> History {
-        History { path: "pumphouse.db".into() }
-    }
-}
-
-impl History {
-    /// The file beside the database in which the last good values survive a restart.
-    pub fn last_values(&self) -> PathBuf {
-        self.path.with_extension("last.json")
+        Site { title: "Pumphouse".to_owned(), contact: None, timezone: TimeZone::system() }
     }
 }
 

@@ -7,10 +7,7 @@ use std::fmt;
 use std::ops::RangeInclusive;
 use std::path::Path;
 use std::str::FromStr;
-use std::time::Duration;
 
-use bytesize::ByteSize;
-use jiff::SpanRelativeTo;
 use toml_span::value::{Key, Table, ValueInner};
 use toml_span::{Span, Value};
 
@@ -256,6 +253,18 @@ impl<'reader, 'text> Section<'reader, 'text> {
         None
     }
 
+    pub(super) fn boolean(&mut self, key: &str) -> Option<At<bool>> {
+        let (_, value) = self.take(key)?;
+        let span = value.span;
+        match into_inner(value) {
+            ValueInner::Boolean(value) => Some(At { value, span }),
+            other => {
+                self.wanted(key, span, "true or false", &other);
+                None
+            }
+        }
+    }
+
     pub(super) fn integer(&mut self, key: &str, default: usize, most: usize) -> usize {
         let Some((_, value)) = self.take(key) else { return default };
         let span = value.span;
@@ -265,50 +274,6 @@ impl<'reader, 'text> Section<'reader, 'text> {
                 _ => self.report(span, format_args!("\"{key}\" must be between 1 and {most}")),
             },
             other => self.wanted(key, span, "a whole number", &other),
-        }
-        default
-    }
-
-    /// A duration such as `"10s"`, `"5m"`, `"1h30m"`; longer than nothing.
-    pub(super) fn duration(&mut self, key: &str) -> Option<At<Duration>> {
-        let At { value, span } = self.string(key)?;
-        match parse_duration(&value) {
-            Some(duration) if duration > MOST_DURATION => {
-                self.report(span, format_args!("\"{key}\" must be at most 366 days"));
-                None
-            }
-            Some(duration) if !duration.is_zero() => Some(At { value: duration, span }),
-            _ => {
-                self.report(
-                    span,
-                    format_args!("\"{key}\" must be a duration such as \"10s\" or \"5m\""),
-                );
-                None
-            }
-        }
-    }
-
-    pub(super) fn duration_or(&mut self, key: &str, default: Duration) -> Duration {
-        self.duration(key).map_or(default, |at| at.value)
-    }
-
-    /// A size such as `"16KiB"`.
-    pub(super) fn size(
-        &mut self,
-        key: &str,
-        default: usize,
-        range: RangeInclusive<usize>,
-    ) -> usize {
-        let Some(At { value, span }) = self.string(key) else { return default };
-        let size = value.parse::<ByteSize>().ok();
-        match size.and_then(|size| usize::try_from(size.as_u64()).ok()) {
-            Some(size) if range.contains(&size) => return size,
-            Some(_) => {
-                let name = |size: &usize| ByteSize::b(*size as u64).display().iec().to_string();
-                let (least, most) = (name(range.start()), name(range.end()));
-                self.report(span, format_args!("\"{key}\" must be between {least} and {most}"));
-            }
-            None => self.report(span, format_args!("\"{key}\" must be a size such as \"16KiB\"")),
         }
         default
     }
@@ -378,15 +343,6 @@ impl<'reader, 'text> Section<'reader, 'text> {
         }
     }
 }
-
-/// Reads a duration such as `10s`, `5m`, `1h30m` or `2d`; a day has 24 hours.
-pub fn parse_duration(text: &str) -> Option<Duration> {
-    let span = text.parse::<jiff::Span>().ok()?;
-    let duration = span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?;
-    Duration::try_from(duration).ok()
-}
-
-const MOST_DURATION: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 
 fn into_inner(mut value: Value<'_>) -> ValueInner<'_> {
     value.take()

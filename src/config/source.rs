@@ -10,6 +10,7 @@ use rustls::pki_types::pem::{self, PemObject};
 use super::kind::{self, Kind};
 use super::secret::Secret;
 use super::section::{At, Section};
+use super::trends::{self, TrendSettings};
 use crate::units::{System, Unit};
 
 /// One `[[source]]`, checked.
@@ -33,6 +34,8 @@ pub struct Source {
     pub rate_limit: Option<RateLimit>,
     /// `ca_file`: the authorities to trust in place of the system's.
     pub authorities: Option<Arc<[CertificateDer<'static>]>>,
+    /// `[source.trends.NAME]`: what to work out of its values.
+    pub trends: Vec<TrendSettings>,
 }
 
 /// `units`, and `unit` of `[source.fields.NAME]`.
@@ -95,6 +98,7 @@ fn read(
     let rate_limit = section.section("rate_limit", "\"rate_limit\"".to_owned());
     let rate_limit = rate_limit.and_then(rate_limit_of);
     let authorities = authorities(&mut section);
+    let trends = section.section("trends", "[source.trends]".to_owned()).map(trends::read);
     let kind = kind::read(&mut section);
     // Without a kind nobody knows which other keys are right.
     if kind.is_some() {
@@ -110,6 +114,7 @@ fn read(
     };
     let units = DesiredUnits { system, fields: fields.unwrap_or_default() };
     let rate_limit = rate_limit.or_else(|| limit_of(&kind));
+    let trends = trends.unwrap_or_else(|| trends::of_kind(&kind));
     Some(Source {
         name,
         title,
@@ -120,6 +125,7 @@ fn read(
         units,
         rate_limit,
         authorities,
+        trends,
     })
 }
 

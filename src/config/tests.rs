@@ -242,7 +242,7 @@ const WRONG: &[(&str, &str)] = &[
     ),
     (
         "[[source]]\nname = \"w\"\nkind = \"json\"\nurl = \"http://h\"\n[source.values.a]\npointer = \"\"\nunit = \"F\"\n",
-        "p.toml:7:9: \"unit\": \"F\" is none of %, in, cm, mm, gal, L, degF, degC, mph, km/h, m/s, deg, inHg, hPa, V, WMO in [source.values.a]",
+        "p.toml:7:9: \"unit\": \"F\" is none of %, in, cm, mm, gal, L, degF, degC, mph, km/h, m/s, deg, inHg, hPa, V, WMO, h, %/h, gal/h, L/h, in/h, cm/h, mm/h in [source.values.a]",
     ),
 ];
 

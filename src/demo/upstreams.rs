@@ -65,6 +65,7 @@ impl Upstreams {
             units: DesiredUnits { system: Some(System::Us), fields: Vec::new() },
             rate_limit: None,
             authorities: None,
+            trends: Vec::new(),
         };
         let value = |name: &str, pointer: &str, unit| JsonValue {
             name: name.into(),

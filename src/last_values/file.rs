@@ -56,6 +56,7 @@ pub(super) fn encode(snapshot: &Snapshot) -> Vec<u8> {
         .iter()
         .filter_map(|source| {
             let reading = source.reading.as_ref()?;
+            // What is worked out of them is worked out again.
             let values = reading.values.iter().map(|(name, value)| KeptValue {
                 name: name.to_string(),
                 datum: value.datum.as_ref().map(|datum| match datum {

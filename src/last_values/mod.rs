@@ -146,12 +146,13 @@ mod tests {
             title: "Cistern".into(),
             kind: "json",
             stale_after: Duration::from_secs(900),
+            trends: Vec::new(),
         }
     }
 
     fn start(kept: Vec<Kept>) -> (Board, BoardReader, crate::board::Reporter) {
         let service = ServiceInfo { name: "x", version: "0", started_at: Timestamp::UNIX_EPOCH };
-        Board::start(vec![info()], kept, service).unwrap()
+        Board::start(vec![info()], kept, service, Box::new(|_| {})).unwrap()
     }
 
     fn report(level: f64, at: Timestamp) -> Report {
@@ -184,13 +185,13 @@ mod tests {
                 thread::yield_now();
             }
             drop(keeping);
-            reader.load().sources[0].values().to_vec()
+            reader.load().sources[0].values().cloned().collect::<Vec<_>>()
         };
         let (_board, reader, _reporter) = start(load(&path));
         let snapshot = reader.load();
         let source = &snapshot.sources[0];
         assert_eq!(source.state, State::Stale, "before the first poll");
-        assert_eq!(source.values(), values);
+        assert_eq!(source.values().cloned().collect::<Vec<_>>(), values);
         let reading = source.reading.as_ref().unwrap();
         assert_eq!(reading.observed, Observed { at: hours_ago, inferred: true });
         assert_eq!(reading.fetched_at, hours_ago);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::board::BoardReader;
+use crate::history::History;
 use crate::http::{ACCEPTOR_PULSE, Stats};
 use crate::upstream::PollStats;
 
@@ -16,6 +17,9 @@ const WORKER_BOUND: Duration = Duration::from_secs(30);
 /// The board's keeper looks at the clock every half a minute.
 const BOARD_BOUND: Duration = Duration::from_secs(90);
 
+/// The recorder looks up each minute; beyond that a write may take its time on a slow disk.
+const RECORDER_BOUND: Duration = Duration::from_secs(300);
+
 /// The threads that are watched.
 pub struct Health {
     /// The engine's acceptor and workers.
@@ -24,6 +28,8 @@ pub struct Health {
     pub board: BoardReader,
     /// The pollers, in the order of the configuration.
     pub polls: Vec<Arc<PollStats>>,
+    /// The recorder.
+    pub history: History,
 }
 
 impl Health {
@@ -42,6 +48,7 @@ impl Health {
             }
         }
         check("board".to_owned(), self.board.heartbeat_age(), BOARD_BOUND);
+        check("recorder".to_owned(), self.history.heartbeat_age(), RECORDER_BOUND);
         let pollers = self.polls.iter().filter(|poll| poll.stuck());
         stuck.extend(pollers.map(|poll| {
             format!("poller {} for {} s", poll.source(), poll.heartbeat_age().as_secs())

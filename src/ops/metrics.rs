@@ -14,6 +14,7 @@ use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry, Tex
 
 use super::listen_queue::{ListenQueue, ListenSocket, listen_losses, listen_queues};
 use crate::board::{BoardReader, Datum, Snapshot, State};
+use crate::history::History;
 use crate::http::{CloseReason, ConnectionState, ShedReason, Stats};
 use crate::site::RequestObserver;
 use crate::upstream::{DURATION_BUCKETS, Outcome, PollStats};
@@ -85,6 +86,8 @@ pub struct Metrics {
     pub board: BoardReader,
     /// Polls, in the order of the configuration.
     pub polls: Vec<Arc<PollStats>>,
+    /// The history.
+    pub history: History,
     /// The public TCP listeners.
     pub listeners: Vec<ListenSocket>,
     /// When the process started.
@@ -99,6 +102,7 @@ impl Metrics {
         families.extend(listening(&self.listeners));
         families.extend(self.polls());
         families.extend(sources(&self.board.load(), now));
+        families.extend(self.history());
         families.push(
             Family::gauge("build_info", "The running version; always 1.")
                 .sample(&[("version", env!("CARGO_PKG_VERSION"))], 1.0)
@@ -115,6 +119,21 @@ impl Metrics {
             log::error!("the metrics cannot be told: {error}");
             String::new()
         })
+    }
+
+    fn history(&self) -> [MetricFamily; 3] {
+        let count =
+            |name, help, value: u64| Family::counter(name, help).sample(&[], value as f64).done();
+        let history = &self.history;
+        [
+            count("history_rows_total", "Values and events written to disk.", history.rows()),
+            count("history_errors_total", "Failures to write or read it.", history.errors()),
+            count(
+                "history_dropped_total",
+                "Values and events given up, as the disk was too slow or full.",
+                history.dropped(),
+            ),
+        ]
     }
 
     fn engine(&self) -> Vec<MetricFamily> {

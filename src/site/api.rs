@@ -103,6 +103,7 @@ fn narrowed(views: &[SourceView], fields: &[Field]) -> Result<Vec<SourceView>, P
         };
         if let Some(reading) = &mut view.reading {
             reading.values.retain(|(name, _)| wanted(name));
+            reading.derived.retain(|(name, _)| wanted(name));
         }
     }
     Ok(narrow)
@@ -111,5 +112,5 @@ fn narrowed(views: &[SourceView], fields: &[Field]) -> Result<Vec<SourceView>, P
 /// Whether a source has that field. As long as it waits for its first answer nobody
 /// knows its fields, so any may be asked for.
 fn has(view: &SourceView, field: &str) -> bool {
-    view.reading.is_none() || view.values().iter().any(|(name, _)| **name == *field)
+    view.reading.is_none() || view.value(field).is_some()
 }

@@ -43,6 +43,7 @@ pub(super) fn source_at(observed: i64, stale: i64, next_poll: i64) -> SourceView
                 ("depth", Value::number(49.09, Unit::Inch)),
                 ("volume", Value::number(1185.0, Unit::UsGallon)),
             ]),
+            derived: Vec::new(),
         }),
         next_poll_at: Some(at(next_poll)),
         error: None,

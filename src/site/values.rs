@@ -28,8 +28,7 @@ pub(super) fn value(site: &Site, ask: &Ask<'_>) -> Result<Response, Problem> {
     let Some(reading) = &view.reading else {
         return Err(absent(view, ask, "The source has not answered yet.".to_owned()));
     };
-    let (_, value) =
-        reading.values.iter().find(|(name, _)| **name == *field).ok_or_else(unknown)?;
+    let value = view.value(field).ok_or_else(unknown)?;
     if let Some(max_age) = query.max_age {
         require([view].into_iter(), max_age, ask.now)?;
     }

@@ -33,7 +33,7 @@ pub(super) fn frame(
 /// Any source: its values in the order they came.
 pub(super) fn generic(source: &SourceView, now: Timestamp) -> Markup {
     let body = html! {
-        @if source.reading.is_some() { (tiles(source.values().iter())) } @else { (pending()) }
+        @if source.reading.is_some() { (tiles(source.values())) } @else { (pending()) }
     };
     frame(source, "generic", now, &body)
 }

@@ -86,7 +86,7 @@ pub(super) fn label(field: &str) -> String {
 
 /// The value of that field, if the source has it.
 pub(super) fn find<'a>(source: &'a SourceView, field: &str) -> Option<&'a Value> {
-    source.values().iter().find(|(name, _)| **name == *field).map(|(_, value)| value)
+    source.value(field)
 }
 
 /// The number in that field, if there is one.

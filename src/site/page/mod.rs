@@ -96,7 +96,7 @@ fn title(site: &str, sources: &[SourceView], now: Timestamp) -> String {
 /// The card that suits what a source measures. One that has not answered yet is
 /// known by its kind only.
 fn card_of(source: &SourceView, now: Timestamp) -> Markup {
-    let has = |field: &str| source.values().iter().any(|(name, _)| **name == *field);
+    let has = |field: &str| source.value(field).is_some();
     match source.kind {
         "ptlevel" | "ptdevices" => tank::card(source, now),
         "open-meteo" | "nws" | "ambient" => weather::card(source, now),

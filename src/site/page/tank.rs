@@ -22,7 +22,7 @@ pub(super) fn level(source: &SourceView) -> Option<f64> {
 /// The card of a tank.
 pub(super) fn card(source: &SourceView, now: Timestamp) -> Markup {
     let level = level(source);
-    let rest = || source.values().iter().filter(|(name, _)| !matches!(&**name, "level" | "volume"));
+    let rest = || source.values().filter(|(name, _)| !matches!(&**name, "level" | "volume"));
     let body = html! {
         div.figures {
             p.level {
@@ -66,7 +66,7 @@ fn missing(source: &SourceView) -> Markup {
         ("level" | "volume", None, Some(note)) => Some(note.clone()),
         _ => None,
     };
-    let first = source.values().iter().find_map(note);
+    let first = source.values().find_map(note);
     html! {
         @if let Some(note) = first { p.pending { "No reading: " (note) } }
         @else if source.reading.is_none() { p.pending { "No reading yet" } }

@@ -13,7 +13,7 @@ const IN_HEAD: [&str; 4] = ["temperature", "conditions", "weather_code", "wind_d
 
 /// The card of a weather station or forecast.
 pub(super) fn card(source: &SourceView, now: Timestamp) -> Markup {
-    let rest = || source.values().iter().filter(|(name, _)| !IN_HEAD.contains(&&**name));
+    let rest = || source.values().filter(|(name, _)| !IN_HEAD.contains(&&**name));
     let body = html! {
         @if source.reading.is_none() { (pending()) } @else {
             div.sky {

@@ -48,13 +48,20 @@ fn source(name: &str, url: String) -> Source {
         units: DesiredUnits::default(),
         rate_limit: None,
         authorities: None,
+        trends: Vec::new(),
     }
 }
 
 fn board(sources: &[Source]) -> (Board, BoardReader, Reporter) {
     let service =
         ServiceInfo { name: "test", version: "0", started_at: jiff::Timestamp::UNIX_EPOCH };
-    Board::start(sources.iter().map(SourceInfo::from).collect(), Vec::new(), service).unwrap()
+    Board::start(
+        sources.iter().map(SourceInfo::from).collect(),
+        Vec::new(),
+        service,
+        Box::new(|_| {}),
+    )
+    .unwrap()
 }
 
 fn start(sources: &[Source], reporter: &Reporter) -> Pollers {
@@ -102,7 +109,7 @@ fn readings_failures_and_recovery_reach_the_board() {
     let pollers = start(&sources, &reporter);
     let stats = pollers.stats()[0].clone();
     let level = |snapshot: &Snapshot| {
-        let value = snapshot.sources[0].values().first().map(|(_, value)| value.clone());
+        let value = snapshot.sources[0].values().next().map(|(_, value)| value.clone());
         serde_json::to_string(&value).unwrap()
     };
     until(&reader, |snapshot| level(snapshot).contains("2.0"));
@@ -150,7 +157,7 @@ fn a_failing_source_keeps_its_values_and_does_not_disturb_the_others() {
     assert_eq!(silent.error.as_ref().unwrap().kind, ErrorKind::Timeout);
     assert_eq!(failing.state, State::Fresh);
     assert_eq!(failing.error.as_ref().unwrap().kind, ErrorKind::Http);
-    assert_eq!(failing.values().len(), 1);
+    assert_eq!(failing.values().count(), 1);
     assert_eq!((well.state, &well.error), (State::Fresh, &None));
 }
 

@@ -1,0 +1,211 @@
+//! A source's life, report by report.
+
+use super::*;
+use crate::board::ErrorKind;
+use crate::units::Unit;
+
+const STALE_AFTER: i64 = 900;
+
+/// Seconds after an arbitrary moment.
+fn t(seconds: i64) -> Timestamp {
+    Timestamp::from_second(1_770_000_000 + seconds).unwrap()
+}
+
+fn sources() -> Sources {
+    let info = |name: &str| SourceInfo {
+        name: name.into(),
+        title: name.into(),
+        kind: "json",
+        stale_after: Duration::from_secs(STALE_AFTER as u64),
+        trends: Vec::new(),
+    };
+    Sources::new(vec![info("tank"), info("weather")])
+}
+
+fn reading(observed: i64, level: f64) -> Result<Polled, PollError> {
+    Ok(Polled::Reading(Reading {
+        observed: Observed { at: t(observed), inferred: false },
+        values: vec![("level".into(), Value::number(level, Unit::Percent))],
+    }))
+}
+
+fn failure(kind: ErrorKind) -> Result<Polled, PollError> {
+    Err(PollError::new(kind, "it failed"))
+}
+
+fn report(
+    sources: &mut Sources,
+    source: &str,
+    at: i64,
+    outcome: Result<Polled, PollError>,
+) -> SourceView {
+    let report = Report { source: source.into(), at: t(at), outcome, next_poll_at: t(at + 300) };
+    assert!(sources.apply(report, t(at)));
+    view(sources, source)
+}
+
+fn view(sources: &Sources, name: &str) -> SourceView {
+    sources.views().into_iter().find(|view| &*view.name == name).unwrap()
+}
+
+#[test]
+fn a_source_waits_until_its_first_good_poll() {
+    let mut sources = sources();
+    assert_eq!(view(&sources, "tank").state, State::Waiting);
+    let failed = report(&mut sources, "tank", 1, failure(ErrorKind::Dns));
+    assert_eq!(failed.state, State::Waiting);
+    assert!(failed.reading.is_none());
+    assert_eq!(failed.error.unwrap().failures, 1);
+    assert_eq!(failed.next_poll_at, Some(t(301)));
+    let good = report(&mut sources, "tank", 2, reading(0, 50.0));
+    assert_eq!(good.state, State::Fresh);
+    assert_eq!(view(&sources, "weather").state, State::Waiting);
+}
+
+#[test]
+fn staleness_counts_from_the_observation_and_begins_at_stale_at() {
+    let mut sources = sources();
+    let view_now = report(&mut sources, "tank", 100, reading(0, 50.0));
+    assert_eq!(view_now.reading.unwrap().stale_at, t(STALE_AFTER));
+    assert_eq!(sources.next_expiry(), Some(t(STALE_AFTER)));
+    assert!(!sources.expire(t(STALE_AFTER - 1)));
+    assert!(sources.expire(t(STALE_AFTER)));
+    assert_eq!(view(&sources, "tank").state, State::Stale);
+    assert!(!sources.expire(t(STALE_AFTER + 1)), "told once");
+    assert_eq!(sources.next_expiry(), None);
+}
+
+#[test]
+fn a_success_with_an_old_observation_is_stale() {
+    let mut sources = sources();
+    let old = report(&mut sources, "tank", 3 * 86_400, reading(0, 50.0));
+    assert_eq!(old.state, State::Stale);
+    assert_eq!(old.error, None);
+}
+
+#[test]
+fn the_earliest_expiry_counts() {
+    let mut sources = sources();
+    report(&mut sources, "tank", 100, reading(90, 50.0));
+    report(&mut sources, "weather", 100, reading(30, 50.0));
+    assert_eq!(sources.next_expiry(), Some(t(30 + STALE_AFTER)));
+}
+
+#[test]
+fn a_clock_set_back_makes_a_source_fresh_again() {
+    let mut sources = sources();
+    report(&mut sources, "tank", 10, reading(0, 50.0));
+    assert!(sources.expire(t(5000)));
+    assert!(sources.expire(t(20)));
+    assert_eq!(view(&sources, "tank").state, State::Fresh);
+}
+
+#[test]
+fn failures_keep_the_values_and_are_counted_until_a_success() {
+    let mut sources = sources();
+    report(&mut sources, "tank", 10, reading(0, 50.0));
+    report(&mut sources, "tank", 310, failure(ErrorKind::Timeout));
+    let failed = report(&mut sources, "tank", 610, failure(ErrorKind::Http));
+    assert_eq!(failed.values().count(), 1);
+    assert_eq!(failed.reading.unwrap().fetched_at, t(10));
+    assert_eq!(
+        failed.error,
+        Some(Failure {
+            kind: ErrorKind::Http,
+            message: "it failed".into(),
+            since: t(310),
+            failures: 2
+        })
+    );
+    assert_eq!(report(&mut sources, "tank", 910, reading(900, 51.0)).error, None);
+    let again = report(&mut sources, "tank", 1210, failure(ErrorKind::Tls)).error.unwrap();
+    assert_eq!((again.since, again.failures), (t(1210), 1));
+}
+
+#[test]
+fn an_unchanged_answer_advances_only_our_clock() {
+    let mut sources = sources();
+    report(&mut sources, "tank", 10, reading(0, 50.0));
+    report(&mut sources, "tank", 300, failure(ErrorKind::Connect));
+    let unchanged = report(&mut sources, "tank", 600, Ok(Polled::Unchanged));
+    assert_eq!(unchanged.error, None);
+    let kept = unchanged.reading.unwrap();
+    assert_eq!((kept.observed.at, kept.fetched_at), (t(0), t(600)));
+    assert_eq!(kept.stale_at, t(STALE_AFTER));
+}
+
+#[test]
+fn a_time_in_the_future_is_clamped_and_noted() {
+    for (ahead, noted) in [(0, false), (2, false), (3, true), (3600, true)] {
+        let mut sources = sources();
+        let view = report(&mut sources, "tank", 10, reading(10 + ahead, 50.0));
+        let note = view.value("level").unwrap().note.clone();
+        let kept = view.reading.unwrap();
+        assert_eq!(kept.observed, Observed { at: t(10), inferred: noted }, "{ahead}");
+        assert_eq!(kept.stale_at, t(10 + STALE_AFTER), "{ahead}");
+        assert_eq!(note.is_some_and(|note| note.contains(&ahead.to_string())), noted);
+    }
+}
+
+#[test]
+fn fractions_of_seconds_are_dropped() {
+    let mut sources = sources();
+    let late = t(10).checked_add(Duration::from_millis(900)).unwrap();
+    let report = Report {
+        source: "tank".into(),
+        at: late,
+        outcome: Ok(Polled::Reading(Reading {
+            observed: Observed { at: late, inferred: true },
+            values: vec![],
+        })),
+        next_poll_at: t(300),
+    };
+    assert!(sources.apply(report, late));
+    let kept = view(&sources, "tank").reading.unwrap();
+    assert_eq!((kept.fetched_at, kept.observed.at), (t(10), t(10)));
+    assert_eq!(kept.stale_at, t(10 + STALE_AFTER));
+}
+
+#[test]
+fn a_lifetime_of_part_of_a_second_is_a_second() {
+    for (millis, seconds) in [(0, 0), (1, 1), (500, 1), (1000, 1), (1001, 2)] {
+        let rounded = in_whole_seconds(Duration::from_millis(millis));
+        assert_eq!(rounded, Duration::from_secs(seconds), "{millis}");
+    }
+}
+
+#[test]
+fn what_was_kept_is_told_until_the_first_poll() {
+    let kept = |source: &str, kind: &str, at: i64| Kept {
+        source: source.into(),
+        kind: kind.to_owned(),
+        fetched_at: t(at),
+        reading: Reading {
+            observed: Observed { at: t(at), inferred: false },
+            values: vec![("level".into(), Value::number(50.0, Unit::Percent))],
+        },
+    };
+    let mut sources = sources();
+    let all = vec![kept("tank", "json", 0), kept("weather", "nws", 0), kept("gone", "json", 0)];
+    sources.restore(all, t(600));
+    let tank = view(&sources, "tank");
+    assert_eq!((tank.state, tank.values().count()), (State::Fresh, 1));
+    assert_eq!(tank.reading.unwrap().observed.at, t(0));
+    assert_eq!(view(&sources, "weather").state, State::Waiting, "it was of another kind");
+    assert!(sources.expire(t(STALE_AFTER)), "it ages as any other");
+    // The clock was set back by a day meanwhile.
+    sources.restore(vec![kept("tank", "json", 86_400)], t(600));
+    let kept = view(&sources, "tank").reading.unwrap();
+    assert_eq!((kept.observed, kept.fetched_at), (Observed { at: t(600), inferred: true }, t(600)));
+}
+
+#[test]
+fn a_report_of_an_unknown_source_is_refused() {
+    let report = Report {
+        source: "other".into(),
+        at: t(0),
+        outcome: Ok(Polled::Unchanged),
+        next_poll_at: t(1),
+    };
+    assert!(!sources().apply(report, t(0)));
+}

@@ -1,0 +1,119 @@
+//! Trends over made-up tanks.
+
+use super::*;
+
+const START: i64 = 1_770_000_000;
+
+fn reading(volume: f64, full: f64) -> Vec<(FieldName, Value)> {
+    vec![
+        ("level".into(), Value::number(100.0 * volume / full, Unit::Percent)),
+        ("volume".into(), Value::number(volume, Unit::UsGallon)),
+    ]
+}
+
+fn at(minutes: i64) -> Timestamp {
+    Timestamp::from_second(START + minutes * 60).unwrap()
+}
+
+fn find(told: &[(FieldName, Value)], name: &str) -> Value {
+    told.iter().find(|(field, _)| **field == *name).unwrap_or_else(|| panic!("{name}")).1.clone()
+}
+
+/// What is told after observations each five minutes.
+fn after(minutes: i64, volume: impl Fn(i64) -> f64) -> Vec<(FieldName, Value)> {
+    let mut trend = Trend::new(TrendSettings::of_tank());
+    let mut told = Vec::new();
+    for minute in (0..=minutes).step_by(5) {
+        told = trend.derive(at(minute), &reading(volume(minute), 1400.0));
+    }
+    told
+}
+
+#[test]
+fn a_tank_that_drains() {
+    // Twelve gallons an hour, and a sensor that is off by three.
+    let told = after(26 * 60, |minute| {
+        1300.0 - minute as f64 / 5.0 + if minute % 2 == 0 { 3.0 } else { -3.0 }
+    });
+    let rate = number(&find(&told, "volume_rate")).unwrap();
+    assert!((-12.6..=-11.4).contains(&rate), "{rate}");
+    assert_eq!(find(&told, "volume_rate").unit, Some(Unit::UsGallonPerHour));
+    assert_eq!(number(&find(&told, "volume_change_1h")), Some(-12.0));
+    assert_eq!(number(&find(&told, "volume_change_24h")), Some(-288.0));
+    let hours = number(&find(&told, "time_to_empty")).unwrap();
+    assert!((75.0..=90.0).contains(&hours), "{hours}");
+    let full = find(&told, "time_to_full");
+    assert_eq!(full.datum, None);
+    assert_eq!(full.note.as_deref(), Some("it is not rising"));
+    assert_eq!(find(&told, "last_refill").note.as_deref(), Some("none was seen yet"));
+}
+
+#[test]
+fn a_tank_that_is_filled() {
+    let told = after(4 * 60, |minute| if minute < 60 { 700.0 } else { 640.0 + minute as f64 });
+    assert_eq!(number(&find(&told, "volume_rate")), Some(60.0));
+    let hours = number(&find(&told, "time_to_full")).unwrap();
+    assert!((8.6..=8.7).contains(&hours), "{hours}");
+    let when = find(&told, "last_refill").datum;
+    assert_eq!(when, Some(Datum::Text(at(240).strftime("%Y-%m-%dT%H:%M:%SZ").to_string().into())));
+    assert_eq!(number(&find(&told, "last_refill_amount")), Some(180.0));
+}
+
+#[test]
+fn too_little_is_known_at_first() {
+    let told = after(10, |_| 700.0);
+    for field in ["volume_rate", "volume_change_1h", "volume_change_24h", "time_to_empty"] {
+        let value = find(&told, field);
+        assert_eq!(value.datum, None, "{field}");
+        assert_eq!(value.note.as_deref(), Some("too few observations yet"), "{field}");
+    }
+}
+
+#[test]
+fn a_gap_is_not_bridged() {
+    // Silent from the first hour to the thirtieth.
+    let mut trend = Trend::new(TrendSettings::of_tank());
+    for minute in (0..60).step_by(5) {
+        trend.derive(at(minute), &reading(1000.0, 1400.0));
+    }
+    let told = trend.derive(at(30 * 60), &reading(800.0, 1400.0));
+    assert_eq!(find(&told, "volume_rate").datum, None);
+    assert_eq!(find(&told, "volume_change_1h").datum, None);
+    assert_eq!(find(&told, "volume_change_24h").datum, None);
+}
+
+#[test]
+fn the_past_is_taken_up() {
+    let mut trend = Trend::new(TrendSettings::of_tank());
+    trend.clear();
+    for minute in (0..24 * 60).step_by(15) {
+        let volume = 1000.0 - minute as f64 / 6.0;
+        trend.remember("volume", Some(Unit::UsGallon), START + minute * 60, volume);
+        trend.remember("level", Some(Unit::Percent), START + minute * 60, 1.0);
+    }
+    let told = trend.derive(at(24 * 60), &reading(760.0, 1400.0));
+    assert_eq!(number(&find(&told, "volume_rate")), Some(-10.0));
+    assert_eq!(number(&find(&told, "volume_change_24h")), Some(-240.0));
+}
+
+#[test]
+fn any_field_may_have_a_trend() {
+    let mut settings = TrendSettings::of_fields(vec!["pressure".into()]);
+    settings.changes = vec![Duration::from_secs(3 * 3600)];
+    let mut trend = Trend::new(settings);
+    let mut told = Vec::new();
+    for hour in 0..6 {
+        let value = Value::number(1010.0 - f64::from(hour as i32), Unit::Hectopascal);
+        told = trend.derive(at(hour * 60), &[("pressure".into(), value)]);
+    }
+    assert_eq!(told, [("pressure_change_3h".into(), Value::number(-3.0, Unit::Hectopascal))]);
+}
+
+#[test]
+fn times_have_short_names() {
+    for (seconds, name) in
+        [(1800, "30m"), (3600, "1h"), (86_400, "24h"), (604_800, "7d"), (90, "90s")]
+    {
+        assert_eq!(short(Duration::from_secs(seconds)), name);
+    }
+}

@@ -1,0 +1,307 @@
+//! What the rest of the program sees of the history: questions, and how it fares.
+
+use std::collections::VecDeque;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use arc_swap::{ArcSwap, ArcSwapOption};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use super::bucket::Calendar;
+use super::error::StoreError;
+use super::reader::{ReadError, Readers};
+use super::recorder::Settings;
+use super::window::{Points, Window};
+use super::writer::Retention;
+use crate::board::Event;
+use crate::heartbeat::Heartbeat;
+
+/// An event with its number; later ones have larger numbers.
+pub type Numbered = (i64, Event);
+
+/// Reads the history. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct History(Arc<Shared>);
+
+/// Why the history has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum HistoryError {
+    /// There is none by configuration.
+    #[error("no history is kept here")]
+    Off,
+    /// The file is not open, or not yet.
+    #[error("the history is not open")]
+    Closed,
+    /// Too many read at the same time.
+    #[error("the history is busy")]
+    Busy,
+    /// The disk or the file says no.
+    #[error("the history cannot be read")]
+    Unreadable,
+}
+
+/// How the history fares.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Fare {
+    /// What keeps it from being written, and since when.
+    pub trouble: Option<(Timestamp, Arc<str>)>,
+}
+
+/// What the recorder and its readers share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    enabled: bool,
+    keep: Retention,
+    zone: TimeZone,
+    readers: ArcSwapOption<Readers>,
+    fare: ArcSwap<Fare>,
+    /// The latest events, the latest first.
+    recent: ArcSwap<Vec<Numbered>>,
+    rows: AtomicU64,
+    errors: AtomicU64,
+    dropped: AtomicU64,
+    /// Grows with every flush that wrote something.
+    version: AtomicU64,
+    /// A reader has met what looks like damage.
+    suspect: AtomicBool,
+    pub(super) heartbeat: Heartbeat,
+}
+
+impl Shared {
+    pub(super) fn new(settings: &Settings) -> Shared {
+        Shared {
+            enabled: settings.path.is_some(),
+            keep: settings.keep,
+            zone: settings.zone.clone(),
+            readers: ArcSwapOption::empty(),
+            fare: ArcSwap::default(),
+            recent: ArcSwap::default(),
+            rows: AtomicU64::new(0),
+            errors: AtomicU64::new(0),
+            dropped: AtomicU64::new(0),
+            version: AtomicU64::new(0),
+            suspect: AtomicBool::new(false),
+            heartbeat: Heartbeat::new(),
+        }
+    }
+
+    pub(super) fn opened(&self, readers: Arc<Readers>) {
+        self.readers.store(Some(readers));
+        self.version.fetch_add(1, Ordering::Relaxed);
+        self.well();
+    }
+
+    pub(super) fn closed(&self) {
+        self.readers.store(None);
+    }
+
+    pub(super) fn flushed(&self, rows: u64) {
+        self.rows.fetch_add(rows, Ordering::Relaxed);
+        self.version.fetch_add(1, Ordering::Relaxed);
+        self.well();
+    }
+
+    pub(super) fn dropped(&self, rows: u64) {
+        self.dropped.fetch_add(rows, Ordering::Relaxed);
+    }
+
+    /// Notes a failure. The log tells of it when it begins, and when it is over.
+    pub(super) fn trouble(&self, what: &str) {
+        self.errors.fetch_add(1, Ordering::Relaxed);
+        let fare = self.fare.load();
+        let since = match &fare.trouble {
+            Some((since, known)) if **known == *what => return self.keep_trouble(*since, known),
+            Some((since, _)) => *since,
+            None => Timestamp::now(),
+        };
+        log::error!("{what}");
+        self.keep_trouble(since, &Arc::from(what));
+    }
+
+    fn keep_trouble(&self, since: Timestamp, what: &Arc<str>) {
+        self.fare.store(Arc::new(Fare { trouble: Some((since, what.clone())) }));
+    }
+
+    fn well(&self) {
+        if self.fare.load().trouble.is_some() {
+            let dropped = self.dropped.load(Ordering::Relaxed);
+            log::info!(
+                "the history is written again; {dropped} values were dropped since the start"
+            );
+            self.fare.store(Arc::default());
+        }
+    }
+
+    /// Hands out the latest events.
+    pub(super) fn tell(&self, recent: &VecDeque<Numbered>) {
+        self.recent.store(Arc::new(recent.iter().cloned().collect()));
+    }
+
+    pub(super) fn take_suspicion(&self) -> bool {
+        self.suspect.swap(false, Ordering::Relaxed)
+    }
+}
+
+impl History {
+    pub(super) fn new(shared: Arc<Shared>) -> History {
+        History(shared)
+    }
+
+    /// A history of a file that nobody writes to now.
+    pub fn of_file(path: &Path, keep: Retention, zone: TimeZone) -> History {
+        let flush = std::time::Duration::ZERO;
+        let path = path.to_owned();
+        let settings = Settings { path: Some(path.clone()), flush, keep, zone, readers: 1 };
+        let shared = Shared::new(&settings);
+        shared.readers.store(Some(Arc::new(Readers::new(&path, 1))));
+        History(Arc::new(shared))
+    }
+
+    /// The points of a window; `None` when no such field was ever recorded.
+    ///
+    /// # Errors
+    /// When the history cannot be read now.
+    pub fn points(&self, window: Window, now: Timestamp) -> Result<Option<Points>, HistoryError> {
+        let calendar = Calendar::new(self.0.zone.clone());
+        let points = Points::open(self.readers()?, window, &self.0.keep, calendar, now);
+        points.map_err(|error| self.failed(error))
+    }
+
+    /// All fields that were ever recorded, as `source` and `field`.
+    ///
+    /// # Errors
+    /// When the history cannot be read now.
+    pub fn fields(&self) -> Result<Vec<(String, String)>, HistoryError> {
+        let readers = self.readers()?;
+        let fields = readers.borrow().and_then(|reader| Ok(reader.fields()?));
+        fields.map_err(|error| self.failed(error))
+    }
+
+    /// The latest events, the latest first. Known without a look at the disk.
+    pub fn recent_events(&self) -> Arc<Vec<Numbered>> {
+        self.0.recent.load_full()
+    }
+
+    /// Events with numbers below that one, the latest first.
+    ///
+    /// # Errors
+    /// When the history cannot be read now.
+    pub fn events(
+        &self,
+        before: Option<i64>,
+        source: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Numbered>, HistoryError> {
+        let mut before = before.unwrap_or(i64::MAX);
+        let wanted = |(number, event): &&Numbered| {
+            *number < before && source.is_none_or(|name| event.source.as_deref() == Some(name))
+        };
+        let recent = self.recent_events();
+        let mut events: Vec<Numbered> = recent.iter().filter(wanted).take(limit).cloned().collect();
+        if events.len() == limit || !self.0.enabled {
+            return Ok(events);
+        }
+        // The rest is on disk: everything before the earliest that memory holds.
+        before = before.min(recent.last().map_or(i64::MAX, |(number, _)| *number));
+        let readers = match self.readers() {
+            // Before it has been opened, memory has all that can be told.
+            Err(HistoryError::Closed) => return Ok(events),
+            readers => readers?,
+        };
+        let earlier = readers
+            .borrow()
+            .and_then(|reader| Ok(reader.events(before, source, limit - events.len())?));
+        events.extend(earlier.map_err(|error| self.failed(error))?);
+        Ok(events)
+    }
+
+    /// Copies the file, while it is written to, into another one.
+    ///
+    /// # Errors
+    /// When either cannot be read or written.
+    pub fn backup(&self, to: &Path) -> Result<(), ReadError> {
+        let readers = self.0.readers.load_full().ok_or(ReadError::Busy)?;
+        Ok(readers.borrow()?.backup(to)?)
+    }
+
+    /// Looks through the whole file for damage, and counts its rows, table by table.
+    ///
+    /// # Errors
+    /// When it is damaged or cannot be read.
+    pub fn check(&self) -> Result<Vec<(&'static str, i64)>, ReadError> {
+        let readers = self.0.readers.load_full().ok_or(ReadError::Busy)?;
+        let reader = readers.borrow()?;
+        reader.verify()?;
+        Ok(reader.sizes()?)
+    }
+
+    /// Whether a history is kept at all.
+    pub fn is_enabled(&self) -> bool {
+        self.0.enabled
+    }
+
+    /// How it fares.
+    pub fn fare(&self) -> Arc<Fare> {
+        self.0.fare.load_full()
+    }
+
+    /// The zone by whose days it is rolled up.
+    pub fn zone(&self) -> &TimeZone {
+        &self.0.zone
+    }
+
+    /// Rows written since the start.
+    pub fn rows(&self) -> u64 {
+        self.0.rows.load(Ordering::Relaxed)
+    }
+
+    /// Failures since the start.
+    pub fn errors(&self) -> u64 {
+        self.0.errors.load(Ordering::Relaxed)
+    }
+
+    /// Values and events that were never written, because the disk was too slow or full.
+    pub fn dropped(&self) -> u64 {
+        self.0.dropped.load(Ordering::Relaxed)
+    }
+
+    /// Another number means that there may be more to read than there was.
+    pub fn version(&self) -> u64 {
+        self.0.version.load(Ordering::Relaxed)
+    }
+
+    /// How long ago the recorder last gave a sign of life.
+    pub fn heartbeat_age(&self) -> std::time::Duration {
+        self.0.heartbeat.age()
+    }
+
+    fn readers(&self) -> Result<Arc<Readers>, HistoryError> {
+        match self.0.readers.load_full() {
+            Some(readers) => Ok(readers),
+            None if self.0.enabled => Err(HistoryError::Closed),
+            None => Err(HistoryError::Off),
+        }
+    }
+
+    /// What a visitor is told of a failure; the log has the rest.
+    pub fn failed(&self, error: ReadError) -> HistoryError {
+        let error = match error {
+            ReadError::Busy => return HistoryError::Busy,
+            ReadError::Store(error) => error,
+        };
+        self.0.errors.fetch_add(1, Ordering::Relaxed);
+        if error.is_damage() {
+            self.0.suspect.store(true, Ordering::Relaxed);
+        }
+        log::warn!("the history cannot be read: {error}");
+        HistoryError::Unreadable
+    }
+}
+
+impl From<StoreError> for HistoryError {
+    fn from(_: StoreError) -> HistoryError {
+        HistoryError::Unreadable
+    }
+}

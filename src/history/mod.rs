@@ -1,0 +1,30 @@
+//! What the sensors told, for years.
+//!
+//! ```text
+//! board ──► intake (bounded, never waits) ──► recorder thread ──► writer ──► SQLite file (WAL)
+//!                                                                               │
+//! handlers ◄── points, read page by page ◄── readers (few, read-only) ◄─────────┘
+//! ```
+//! Numbers are kept as single observations, as quarters of an hour and as days, each for as long
+//! as the configuration says; a time without observations is a time without rows. All SQL of the
+//! program lives in this module, behind the types that it exports.
+
+mod bucket;
+mod error;
+mod handle;
+mod reader;
+mod recorder;
+mod schema;
+mod window;
+mod writer;
+
+pub use bucket::{Bucket, Calendar, DAY, QUARTER};
+pub use error::StoreError;
+pub use handle::{Fare, History, HistoryError, Numbered};
+pub use reader::{ReadError, Tier};
+pub use recorder::{Intake, OnOpen, Prepared, Recorder, Settings, prepare};
+pub use window::{MOST_POINTS, Plan, Points, Step, Window};
+pub use writer::Retention;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,243 @@
+//! Connections that read, a few and no more: a disk that hangs holds as many workers as there
+//! are readers, and the others go on.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+use jiff::Timestamp;
+use rusqlite::{Connection, Row, params};
+
+use super::bucket::Bucket;
+use super::error::StoreError;
+use super::schema;
+use crate::board::{Event, EventKind};
+use crate::units::Unit;
+
+/// How long a worker waits for a reader while all of them are in use.
+const PATIENCE: Duration = Duration::from_millis(250);
+
+/// The readers of a file.
+#[derive(Debug)]
+pub struct Readers {
+    path: PathBuf,
+    /// Places that are free, with the connection that was last used there.
+    free: Receiver<Option<Connection>>,
+    back: Sender<Option<Connection>>,
+}
+
+/// Why there is no reader to be had.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// All of them are in use, and stay so.
+    #[error("the history is busy")]
+    Busy,
+    /// The store says no.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// A connection on loan.
+#[derive(Debug)]
+pub(super) struct Reader<'readers> {
+    readers: &'readers Readers,
+    connection: Option<Connection>,
+}
+
+/// A field of a source in one unit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Series {
+    pub(super) id: i64,
+    pub(super) unit: Option<Unit>,
+}
+
+/// How finely a row tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tier {
+    /// Single observations.
+    Raw,
+    /// Quarters of an hour.
+    Quarter,
+    /// Days.
+    Day,
+}
+
+impl Tier {
+    /// The name in JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Tier::Raw => "raw",
+            Tier::Quarter => "15m",
+            Tier::Day => "1d",
+        }
+    }
+
+    /// Rows after a moment, up to and without another.
+    const fn sql(self) -> &'static str {
+        match self {
+            Tier::Raw => {
+                "SELECT at, value, value, value, value, 1 FROM raw \
+                 WHERE series = ? AND at > ? AND at < ? ORDER BY at LIMIT ?"
+            }
+            Tier::Quarter => {
+                "SELECT at, min, max, sum, last, count FROM quarter \
+                 WHERE series = ? AND at > ? AND at < ? ORDER BY at LIMIT ?"
+            }
+            Tier::Day => {
+                "SELECT at, min, max, sum, last, count FROM day \
+                 WHERE series = ? AND at > ? AND at < ? ORDER BY at LIMIT ?"
+            }
+        }
+    }
+}
+
+impl Readers {
+    /// That many readers of a file, at least one; each is opened when it is first needed.
+    pub fn new(path: &Path, number: usize) -> Readers {
+        let number = number.max(1);
+        let (back, free) = bounded(number);
+        for _ in 0..number {
+            // The channel has room for all.
+            let _ = back.send(None);
+        }
+        Readers { path: path.to_owned(), free, back }
+    }
+
+    pub(super) fn borrow(&self) -> Result<Reader<'_>, ReadError> {
+        let connection = self.free.recv_timeout(PATIENCE).map_err(|_| ReadError::Busy)?;
+        // From here on the place is given back whatever happens.
+        let mut reader = Reader { readers: self, connection };
+        if reader.connection.is_none() {
+            reader.connection = Some(schema::open_to_read(&self.path)?);
+        }
+        Ok(reader)
+    }
+}
+
+impl Drop for Reader<'_> {
+    fn drop(&mut self) {
+        let _ = self.readers.back.send(self.connection.take());
+    }
+}
+
+impl Reader<'_> {
+    fn connection(&self) -> &Connection {
+        self.connection.as_ref().expect("a reader on loan has been opened")
+    }
+
+    /// The series of a field, one for each unit that it was ever told in; the latest first.
+    pub(super) fn series(&self, source: &str, field: &str) -> Result<Vec<Series>, StoreError> {
+        let mut select = self.connection().prepare_cached(
+            "SELECT id, unit FROM series WHERE source = ? AND field = ? ORDER BY \
+             (SELECT max(at) FROM day WHERE series = id) DESC",
+        )?;
+        let series = select.query_map([source, field], |row| {
+            Ok(Series { id: row.get(0)?, unit: Unit::parse(&row.get::<_, String>(1)?) })
+        })?;
+        Ok(series.collect::<Result<_, _>>()?)
+    }
+
+    /// All fields that there are series of, as `source` and `field`.
+    pub(super) fn fields(&self) -> Result<Vec<(String, String)>, StoreError> {
+        let mut select = self
+            .connection()
+            .prepare_cached("SELECT DISTINCT source, field FROM series ORDER BY source, field")?;
+        let fields = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(fields.collect::<Result<_, _>>()?)
+    }
+
+    /// The first rows after a moment, up to and without another.
+    pub(super) fn page(
+        &self,
+        series: i64,
+        tier: Tier,
+        after: i64,
+        to: i64,
+        limit: usize,
+    ) -> Result<Vec<Bucket>, StoreError> {
+        let mut select = self.connection().prepare_cached(tier.sql())?;
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let rows = select.query_map(params![series, after, to, limit], bucket)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Rows of single observations in a window, counted up to a limit.
+    pub(super) fn count_raw(
+        &self,
+        series: i64,
+        from: i64,
+        to: i64,
+        limit: usize,
+    ) -> Result<usize, StoreError> {
+        let mut select = self.connection().prepare_cached(
+            "SELECT count(*) FROM (SELECT 1 FROM raw WHERE series = ? AND at >= ? AND at < ? \
+             LIMIT ?)",
+        )?;
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let count: i64 = select.query_row(params![series, from, to, limit], |row| row.get(0))?;
+        Ok(usize::try_from(count).unwrap_or(0))
+    }
+
+    /// Events with numbers below that one, the latest first.
+    pub(super) fn events(
+        &self,
+        before: i64,
+        source: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<(i64, Event)>, StoreError> {
+        let mut select = self.connection().prepare_cached(
+            "SELECT id, at, kind, source, detail FROM event \
+             WHERE id < ?1 AND (?2 IS NULL OR source = ?2) ORDER BY id DESC LIMIT ?3",
+        )?;
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let rows = select.query_map(params![before, source, limit], event)?;
+        // A later version's kinds are passed over.
+        Ok(rows.filter_map(Result::transpose).collect::<Result<_, _>>()?)
+    }
+
+    /// Copies the whole file while others write to it.
+    pub(super) fn backup(&self, to: &Path) -> Result<(), StoreError> {
+        const PAGES: i32 = 256;
+        let mut copy = Connection::open(to)?;
+        let backup = rusqlite::backup::Backup::new(self.connection(), &mut copy)?;
+        backup.run_to_completion(PAGES, Duration::ZERO, None)?;
+        Ok(())
+    }
+
+    /// Looks through the whole file for damage.
+    pub(super) fn verify(&self) -> Result<(), StoreError> {
+        schema::verify(self.connection())
+    }
+
+    /// How many rows each table has, by name.
+    pub(super) fn sizes(&self) -> Result<Vec<(&'static str, i64)>, StoreError> {
+        let tables = ["series", "raw", "quarter", "day", "event"].into_iter();
+        let sized = tables.map(|table| {
+            let sql = format!("SELECT count(*) FROM {table}");
+            Ok((table, self.connection().query_row(&sql, [], |row| row.get(0))?))
+        });
+        sized.collect()
+    }
+}
+
+fn bucket(row: &Row<'_>) -> rusqlite::Result<Bucket> {
+    Ok(Bucket {
+        at: row.get(0)?,
+        min: row.get(1)?,
+        max: row.get(2)?,
+        sum: row.get(3)?,
+        last: row.get(4)?,
+        count: u64::try_from(row.get::<_, i64>(5)?).unwrap_or(1).max(1),
+    })
+}
+
+fn event(row: &Row<'_>) -> rusqlite::Result<Option<(i64, Event)>> {
+    let (id, at): (i64, i64) = (row.get(0)?, row.get(1)?);
+    let (kind, source): (String, Option<String>) = (row.get(2)?, row.get(3)?);
+    let detail: String = row.get(4)?;
+    let event = EventKind::parse(&kind)
+        .zip(Timestamp::from_second(at).ok())
+        .map(|(kind, at)| Event { at, kind, source: source.map(Arc::from), detail: detail.into() });
+    Ok(event.map(|event| (id, event)))
+}

@@ -1,0 +1,165 @@
+//! The tables, their versions, and how the file is opened.
+//!
+//! | table | a row is |
+//! | --- | --- |
+//! | `series` | a field of a source in one unit |
+//! | `raw` | one observation |
+//! | `quarter` | a quarter of an hour, by UTC |
+//! | `day` | a day of the site's calendar |
+//! | `event` | something that happened |
+//! | `meta` | a fact about the file |
+//!
+//! Rows of a series lie together (`WITHOUT ROWID`), so that a window is one stretch of the file.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OpenFlags};
+
+use super::error::StoreError;
+
+/// Marks the file as ours (<https://www.sqlite.org/pragma.html#pragma_application_id>): `PUMP`.
+const APPLICATION: i32 = 0x5055_4d50;
+
+/// How long another program's lock is waited for.
+const BUSY: Duration = Duration::from_secs(5);
+
+/// The steps from each version of the schema to the next; the first makes an empty file ours.
+const MIGRATIONS: [&str; 1] = ["
+    CREATE TABLE series (
+        id INTEGER PRIMARY KEY,
+        source TEXT NOT NULL,
+        field TEXT NOT NULL,
+        unit TEXT NOT NULL,
+        UNIQUE (source, field, unit)
+    ) STRICT;
+    CREATE TABLE raw (
+        series INTEGER NOT NULL,
+        at INTEGER NOT NULL,
+        value REAL NOT NULL,
+        PRIMARY KEY (series, at)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE quarter (
+        series INTEGER NOT NULL,
+        at INTEGER NOT NULL,
+        min REAL NOT NULL,
+        max REAL NOT NULL,
+        sum REAL NOT NULL,
+        last REAL NOT NULL,
+        last_at INTEGER NOT NULL,
+        count INTEGER NOT NULL,
+        PRIMARY KEY (series, at)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE day (
+        series INTEGER NOT NULL,
+        at INTEGER NOT NULL,
+        min REAL NOT NULL,
+        max REAL NOT NULL,
+        sum REAL NOT NULL,
+        last REAL NOT NULL,
+        last_at INTEGER NOT NULL,
+        count INTEGER NOT NULL,
+        PRIMARY KEY (series, at)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE event (
+        id INTEGER PRIMARY KEY,
+        at INTEGER NOT NULL,
+        kind TEXT NOT NULL,
+        source TEXT,
+        detail TEXT NOT NULL
+    ) STRICT;
+    CREATE TABLE meta (
+        key TEXT PRIMARY KEY,
+        value TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID;
+"];
+
+/// The version that this program writes.
+const VERSION: i32 = MIGRATIONS.len() as i32;
+
+/// Opens the file for the one that writes, makes it if there is none, and brings it up to date.
+pub(super) fn open_to_write(path: &Path) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_CREATE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY)?;
+    let version = admitted(&connection, path)?;
+    // WAL, so that readers never wait for the writer nor it for them. FULL, so that what a
+    // flush has written outlasts a power cut.
+    connection.pragma_update(None, "journal_mode", "wal")?;
+    connection.pragma_update(None, "synchronous", "full")?;
+    connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
+    for (done, step) in (0..).zip(MIGRATIONS).skip(version as usize) {
+        let transaction = connection.transaction()?;
+        transaction.execute_batch(step)?;
+        transaction.pragma_update(None, "application_id", APPLICATION)?;
+        transaction.pragma_update(None, "user_version", done + 1)?;
+        transaction.commit()?;
+        if version > 0 {
+            log::info!("the history was brought from schema version {done} to {}", done + 1);
+        }
+    }
+    Ok(connection)
+}
+
+/// Opens the file for one that reads.
+pub(super) fn open_to_read(path: &Path) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY)?;
+    if admitted(&connection, path)? == 0 {
+        return Err(StoreError::Damaged(format!("{} holds no history", path.display())));
+    }
+    connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
+    Ok(connection)
+}
+
+/// Memory for pages of the file, for each connection.
+const CACHE_KIB: i64 = 256;
+
+/// The file's version: 0 if it is new; an error if it is not ours to use.
+fn admitted(connection: &Connection, path: &Path) -> Result<i32, StoreError> {
+    let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
+    let (application, found) = (pragma("application_id")?, pragma("user_version")?);
+    let tables: i64 =
+        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    match (application, found) {
+        (0, 0) if tables == 0 => Ok(0),
+        (APPLICATION, 1..=VERSION) => Ok(found),
+        (APPLICATION, 0 | i32::MIN..0) => {
+            Err(StoreError::Damaged(format!("{} has no schema version", path.display())))
+        }
+        (APPLICATION, _) => {
+            Err(StoreError::FromTheFuture { path: path.to_owned(), found, known: VERSION })
+        }
+        _ => Err(StoreError::Foreign(path.to_owned())),
+    }
+}
+
+/// Looks through the whole file for damage.
+pub(super) fn verify(connection: &Connection) -> Result<(), StoreError> {
+    let found: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    if found == "ok" { Ok(()) } else { Err(StoreError::Damaged(found)) }
+}
+
+/// Moves the file out of the way, with what belongs to it, and tells where it is now.
+pub(super) fn set_aside(path: &Path, now: Timestamp) -> io::Result<PathBuf> {
+    let stamp = now.strftime("%Y%m%dT%H%M%SZ");
+    let beside = |suffix: &str| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(suffix);
+        PathBuf::from(name)
+    };
+    let aside = beside(&format!(".damaged-{stamp}"));
+    std::fs::rename(path, &aside)?;
+    for suffix in ["-wal", "-shm"] {
+        match std::fs::rename(beside(suffix), beside(&format!(".damaged-{stamp}{suffix}"))) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(aside)
+}

@@ -1,0 +1,354 @@
+//! The store over real files: what goes in comes out, through crashes of every kind.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use rusqlite::Connection;
+use tempfile::TempDir;
+
+use super::writer::{Entry, Writer};
+use super::*;
+use crate::board::{Change, Event, EventKind, Finite, Sample};
+use crate::units::Unit;
+
+/// A Monday, midnight in UTC.
+const START: i64 = 1_773_014_400;
+
+const FOREVER: Retention = Retention { raw: None, quarters: None, days: None };
+
+struct Place {
+    _folder: TempDir,
+    path: PathBuf,
+}
+
+impl Place {
+    fn new() -> Place {
+        let folder = tempfile::tempdir().unwrap();
+        Place { path: folder.path().join("pumphouse.db"), _folder: folder }
+    }
+
+    fn settings(&self) -> Settings {
+        Settings {
+            path: Some(self.path.clone()),
+            flush: Duration::from_millis(10),
+            keep: FOREVER,
+            zone: TimeZone::UTC,
+            readers: 2,
+        }
+    }
+
+    fn history(&self) -> History {
+        History::of_file(&self.path, FOREVER, TimeZone::UTC)
+    }
+
+    fn recorder(&self) -> (Recorder, Intake, History) {
+        let (prepared, intake, history) = prepare(self.settings());
+        (prepared.start(Box::new(|_| {})).unwrap(), intake, history)
+    }
+
+    fn writer(&self) -> Writer {
+        Writer::open(&self.path, &TimeZone::UTC).unwrap()
+    }
+}
+
+fn moment(at: i64) -> Timestamp {
+    Timestamp::from_second(at).unwrap()
+}
+
+fn sample(field: &str, at: i64, value: f64, unit: Unit) -> Sample {
+    Sample {
+        source: "tank".into(),
+        field: field.into(),
+        at: moment(at),
+        value: Finite::new(value).unwrap(),
+        unit: Some(unit),
+    }
+}
+
+fn level(at: i64, value: f64) -> Sample {
+    sample("level", at, value, Unit::Percent)
+}
+
+fn window(field: &str, from: i64, to: i64, step: Step) -> Window {
+    Window { source: "tank".into(), field: field.into(), from, to, step }
+}
+
+fn points(history: &History, window: Window) -> Vec<Bucket> {
+    let now = moment(window.to);
+    let points = history.points(window, now).unwrap().expect("the field was recorded");
+    points.map(Result::unwrap).collect()
+}
+
+/// Waits for what has to come, far longer than it may take.
+fn until(what: &str, happened: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !happened() {
+        assert!(begun.elapsed() < Duration::from_secs(30), "{what}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+fn happened(kind: EventKind, at: i64) -> Change {
+    Change::Happened(Event { at: moment(at), kind, source: Some("tank".into()), detail: "".into() })
+}
+
+#[test]
+fn what_goes_in_comes_out_in_every_grain() {
+    let place = Place::new();
+    let samples: Vec<Sample> =
+        (0..3 * 288).map(|n| level(START + n * 300, (n % 288) as f64)).collect();
+    let entry = Entry::Samples(samples);
+    let mut writer = place.writer();
+    assert_eq!(writer.write([&entry].into_iter()).unwrap(), 3 * 288);
+    assert_eq!(writer.write([&entry].into_iter()).unwrap(), 0, "it is there already");
+    let history = place.history();
+    let day = 24 * 3600;
+    let raw = points(&history, window("level", START, START + 3600, Step::Fitting));
+    assert_eq!(raw.len(), 12);
+    assert_eq!(raw[3], Bucket::single(START + 900, 3.0));
+    let quarters = points(&history, window("level", START, START + 3 * day, Step::Fitting));
+    assert_eq!(quarters.len(), 3 * 96);
+    let second = Bucket { at: START + 900, min: 3.0, max: 5.0, sum: 12.0, last: 5.0, count: 3 };
+    assert_eq!(quarters[1], second);
+    let hours = points(&history, window("level", START, START + day, Step::Seconds(3600)));
+    assert_eq!((hours.len(), hours[1].count, hours[1].min, hours[1].last), (24, 12, 12.0, 23.0));
+    let days = points(&history, window("level", START, START + 3 * day, Step::Seconds(day)));
+    assert_eq!(days.len(), 3);
+    assert_eq!((days[2].min, days[2].max, days[2].mean()), (0.0, 287.0, 143.5));
+    let ten_minutes = points(&history, window("level", START, START + day, Step::Seconds(600)));
+    assert_eq!((ten_minutes.len(), ten_minutes[0].count), (144, 2));
+    let all = points(&history, window("level", START, START + 3 * day, Step::Raw));
+    assert_eq!(all.len(), 3 * 288);
+    let none = history.points(window("nothing", 0, START, Step::Raw), moment(START)).unwrap();
+    assert!(none.is_none());
+}
+
+#[test]
+fn a_late_observation_finds_its_place() {
+    let place = Place::new();
+    let mut writer = place.writer();
+    for (at, value) in [(600, 6.0), (0, 2.0), (300, 4.0)] {
+        writer.write([&Entry::Samples(vec![level(START + at, value)])].into_iter()).unwrap();
+    }
+    let quarter =
+        points(&place.history(), window("level", START, START + 900, Step::Seconds(QUARTER)));
+    let expected = Bucket { at: START, min: 2.0, max: 6.0, sum: 12.0, last: 6.0, count: 3 };
+    assert_eq!(quarter, [expected]);
+}
+
+#[test]
+fn a_change_of_units_changes_nothing_that_was() {
+    let place = Place::new();
+    let mut writer = place.writer();
+    let inches = (0..20).map(|n| sample("depth", START + n * 300, 10.0, Unit::Inch));
+    let centimetres = (20..40).map(|n| sample("depth", START + n * 300, 25.0, Unit::Centimetre));
+    for samples in [inches.collect(), centimetres.collect()] {
+        writer.write([&Entry::Samples(samples)].into_iter()).unwrap();
+    }
+    let history = place.history();
+    let window = window("depth", START, START + 40 * 300, Step::Raw);
+    let points = history.points(window, moment(START)).unwrap().unwrap();
+    assert_eq!(points.unit(), Some(Unit::Centimetre), "the unit that is told now");
+    let depths: Vec<f64> = points.map(|point| point.unwrap().last).collect();
+    assert_eq!(depths.len(), 40);
+    assert_eq!((depths[0], depths[39]), (25.4, 25.0));
+}
+
+#[test]
+fn days_follow_the_time_zone_and_its_change() {
+    let place = Place::new();
+    let samples = (0..96).map(|n| level(START + n * 1800, n as f64)).collect();
+    place.writer().write([&Entry::Samples(samples)].into_iter()).unwrap();
+    let days = |zone: &str| {
+        let zone = TimeZone::get(zone).unwrap();
+        drop(Writer::open(&place.path, &zone).unwrap());
+        let history = History::of_file(&place.path, FOREVER, zone);
+        let step = Step::Seconds(86_400);
+        points(&history, window("level", START - 86_400, START + 3 * 86_400, step))
+    };
+    assert_eq!(days("UTC").iter().map(|day| day.count).collect::<Vec<_>>(), [48, 48]);
+    // Seven hours behind: the first seven hours are of the day before.
+    let there = days("America/Los_Angeles");
+    assert_eq!(there.iter().map(|day| day.count).collect::<Vec<_>>(), [14, 48, 34]);
+    assert_eq!(there[1].at, START + 7 * 3600);
+    assert_eq!(days("UTC").iter().map(|day| day.count).collect::<Vec<_>>(), [48, 48]);
+}
+
+#[test]
+fn old_rows_go_grain_by_grain() {
+    let place = Place::new();
+    let mut writer = place.writer();
+    let samples = (0..20_000).map(|n| level(START + n * 300, 1.0)).collect();
+    writer.write([&Entry::Samples(samples)].into_iter()).unwrap();
+    let end = START + 20_000 * 300;
+    let day = Duration::from_secs(24 * 3600);
+    let keep = Retention { raw: Some(7 * day), quarters: Some(30 * day), days: None };
+    let mut rounds = 1;
+    while !writer.forget(&keep, moment(end)).unwrap() {
+        rounds += 1;
+    }
+    assert!(rounds > 2, "a few rows at a time");
+    let sizes = place.history().check().unwrap();
+    let size = |table: &str| sizes.iter().find(|(name, _)| *name == table).unwrap().1;
+    assert_eq!((size("raw"), size("quarter"), size("day")), (7 * 288, 30 * 96, 70));
+}
+
+#[test]
+fn events_are_numbered_on_after_a_restart() {
+    let place = Place::new();
+    for round in 0..2 {
+        let (recorder, intake, history) = place.recorder();
+        intake.take(happened(EventKind::Stale, START + round * 100));
+        intake.take(happened(EventKind::Fresh, START + round * 100 + 50));
+        drop(recorder);
+        let numbers: Vec<i64> = history.recent_events().iter().map(|(number, _)| *number).collect();
+        assert_eq!(numbers, [2 * round + 2, 2 * round + 1]);
+    }
+    let history = place.history();
+    let events = history.events(None, None, 10).unwrap();
+    let seen: Vec<_> = events.iter().map(|(number, event)| (*number, event.kind)).collect();
+    let (stale, fresh) = (EventKind::Stale, EventKind::Fresh);
+    assert_eq!(seen, [(4, fresh), (3, stale), (2, fresh), (1, stale)]);
+    assert_eq!(history.events(Some(3), None, 1).unwrap()[0].0, 2);
+    assert_eq!(history.events(None, Some("well"), 10).unwrap(), []);
+}
+
+#[test]
+fn recent_events_and_those_on_disk_make_one_list() {
+    let place = Place::new();
+    let (_recorder, intake, history) = place.recorder();
+    for n in 0..450 {
+        intake.take(happened(EventKind::Stale, START + n));
+    }
+    until("all are written", || history.rows() == 450);
+    let mut before = None;
+    let mut numbers = Vec::new();
+    loop {
+        let page = history.events(before, None, 120).unwrap();
+        let Some((last, _)) = page.last() else { break };
+        before = Some(*last);
+        numbers.extend(page.iter().map(|(number, _)| *number));
+    }
+    assert_eq!(numbers, (1..=450).rev().collect::<Vec<_>>());
+}
+
+#[test]
+fn a_damaged_file_is_set_aside_and_never_overwritten() {
+    for damage in ["head", "page"] {
+        let place = Place::new();
+        let samples = (0..5_000).map(|n| level(START + n * 300, n as f64)).collect();
+        let mut writer = place.writer();
+        writer.write([&Entry::Samples(samples)].into_iter()).unwrap();
+        drop(writer);
+        let mut bytes = std::fs::read(&place.path).unwrap();
+        let at = if damage == "head" { 0 } else { 3 * 4096 };
+        bytes[at..at + 2000].fill(0x5a);
+        std::fs::write(&place.path, &bytes).unwrap();
+        let (_recorder, intake, history) = place.recorder();
+        intake.take(Change::Observed(vec![level(START, 7.0)]));
+        until("the new file is written", || history.rows() == 2);
+        assert_eq!(points(&history, window("level", 0, START + 1, Step::Raw)).len(), 1);
+        let kind = history.recent_events()[0].1.kind;
+        assert_eq!(kind, EventKind::HistorySetAside, "{damage}");
+        let folder = place.path.parent().unwrap();
+        let aside = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .find(|path| path.to_string_lossy().contains(".damaged-") && !path.ends_with("-wal"));
+        assert_eq!(std::fs::read(aside.unwrap()).unwrap(), bytes, "{damage}: every byte is there");
+    }
+}
+
+#[test]
+fn files_of_others_are_left_alone() {
+    for (made, told) in [
+        ("CREATE TABLE a (b)", "another program"),
+        ("PRAGMA application_id = 1347767632; PRAGMA user_version = 99", "version 99"),
+    ] {
+        let place = Place::new();
+        Connection::open(&place.path).unwrap().execute_batch(made).unwrap();
+        let before = std::fs::read(&place.path).unwrap();
+        let (recorder, intake, history) = place.recorder();
+        until("it has tried", || history.fare().trouble.is_some());
+        let (_, trouble) = history.fare().trouble.clone().unwrap();
+        assert!(trouble.contains(told), "{trouble}");
+        intake.take(Change::Observed(vec![level(START, 7.0)]));
+        drop(recorder);
+        assert_eq!(std::fs::read(&place.path).unwrap(), before);
+        assert!(matches!(
+            history.points(window("level", 0, START, Step::Raw), moment(START)),
+            Err(HistoryError::Closed)
+        ));
+    }
+}
+
+#[test]
+fn whoever_tells_never_waits_and_the_oldest_is_dropped() {
+    let place = Place::new();
+    drop(place.writer());
+    let (recorder, intake, history) = place.recorder();
+    until("it is open", || history.version() > 0);
+    // Somebody else holds the file, as a disk that does not write would.
+    let other = Connection::open(&place.path).unwrap();
+    other.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    let many = 10_000;
+    for n in 0..many {
+        intake.take(Change::Observed(vec![level(START + n, n as f64)]));
+    }
+    assert!(history.dropped() > 0, "more than can be held");
+    other.execute_batch("COMMIT").unwrap();
+    until("the rest is written", || {
+        history.rows() + history.dropped() == many as u64 && history.fare().trouble.is_none()
+    });
+    drop(recorder);
+    let kept = points(&history, window("level", START, START + many, Step::Raw));
+    assert_eq!(kept.last().unwrap().last, (many - 1) as f64, "the latest is there");
+    assert_eq!(kept.len() as u64, history.rows());
+}
+
+#[test]
+fn readers_are_few_and_come_back() {
+    let place = Place::new();
+    let mut writer = place.writer();
+    writer.write([&Entry::Samples(vec![level(START, 1.0)])].into_iter()).unwrap();
+    let readers = super::reader::Readers::new(&place.path, 1);
+    let one = readers.borrow().unwrap();
+    assert!(matches!(readers.borrow(), Err(ReadError::Busy)));
+    drop(one);
+    assert!(readers.borrow().is_ok());
+}
+
+#[test]
+fn an_open_window_holds_no_reader() {
+    let place = Place::new();
+    let mut writer = place.writer();
+    let samples = (0..5_000).map(|n| level(START + n, n as f64)).collect();
+    writer.write([&Entry::Samples(samples)].into_iter()).unwrap();
+    let history = place.history();
+    let all = || history.points(window("level", START, START + 5_000, Step::Raw), moment(START));
+    let mut open: Vec<_> = (0..10).map(|_| all().unwrap().unwrap()).collect();
+    for points in &mut open {
+        assert_eq!(points.next().unwrap().unwrap().last, 0.0);
+    }
+    // Rows that come meanwhile are read by those that have not passed them.
+    let late = Entry::Samples(vec![sample("level", START + 4_999, 1.0, Unit::Percent)]);
+    assert_eq!(writer.write([&late].into_iter()).unwrap(), 0);
+    for points in open {
+        assert_eq!(points.count(), 4_999);
+    }
+}
+
+#[test]
+fn a_backup_is_whole() {
+    let place = Place::new();
+    let mut writer = place.writer();
+    let samples = (0..5_000).map(|n| level(START + n, n as f64)).collect();
+    writer.write([&Entry::Samples(samples)].into_iter()).unwrap();
+    let copy = place.path.with_file_name("copy.db");
+    place.history().backup(&copy).unwrap();
+    let copy = History::of_file(&copy, FOREVER, TimeZone::UTC);
+    assert_eq!(points(&copy, window("level", START, START + 5_000, Step::Raw)).len(), 5_000);
+    copy.check().unwrap();
+}

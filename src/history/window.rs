@@ -1,0 +1,278 @@
+//! From a question about a stretch of time to the points that answer it.
+//!
+//! A window is read in pages, each by a reader that is given back at once; so a client that
+//! takes a year to download a year holds no reader, no transaction and no more than a page.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::bucket::{Bucket, Calendar, DAY, Merger, QUARTER};
+use super::error::StoreError;
+use super::reader::{ReadError, Reader, Readers, Series, Tier};
+use super::writer::Retention;
+use crate::units::Unit;
+
+/// Points of an answer at most, unless a step is asked for.
+pub const MOST_POINTS: i64 = 2_000;
+
+/// Rows read at a time.
+const PAGE: usize = 1_000;
+
+/// Windows up to this long are answered with single observations.
+const RAW_UP_TO: i64 = 36 * 60 * 60;
+
+/// Windows up to this long are answered from quarters of an hour, longer ones from days. It
+/// bounds the rows that any window costs at about those of one month of quarters.
+const QUARTERS_UP_TO: i64 = 40 * DAY;
+
+/// How fine the points are to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// As fine as [`MOST_POINTS`] allow.
+    Fitting,
+    /// Each observation as it was made.
+    Raw,
+    /// Spans of that many seconds, from midnight; above a day, whole days.
+    Seconds(i64),
+}
+
+/// A stretch of time of one field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Window {
+    /// The source's name.
+    pub source: String,
+    /// The field's name.
+    pub field: String,
+    /// From that second on.
+    pub from: i64,
+    /// Up to and without that second.
+    pub to: i64,
+    /// How fine.
+    pub step: Step,
+}
+
+/// How a window is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Plan {
+    /// The rows that are read.
+    pub tier: Tier,
+    /// Seconds to which they are joined; `None`: as they are.
+    pub step: Option<i64>,
+}
+
+/// Plans for a window, as far as that can be done without looking; `now` tells what has been
+/// kept. Single observations are counted first where there may be too many.
+fn plan(window: &Window, keep: &Retention, now: i64) -> Plan {
+    let length = (window.to - window.from).max(1);
+    let coarse_enough =
+        |steps: &[i64]| steps.iter().copied().find(|step| length.div_euclid(*step) <= MOST_POINTS);
+    // A tier whose rows of that time have been deleted answers nothing.
+    let kept = |keep: Option<Duration>| {
+        keep.is_none_or(|keep| window.from >= now.saturating_sub_unsigned(keep.as_secs()))
+    };
+    match window.step {
+        Step::Raw => Plan { tier: Tier::Raw, step: None },
+        Step::Seconds(step) if step % DAY == 0 => {
+            Plan { tier: Tier::Day, step: (step > DAY).then_some(step) }
+        }
+        Step::Seconds(QUARTER) => Plan { tier: Tier::Quarter, step: None },
+        Step::Seconds(step) if step % QUARTER == 0 => {
+            Plan { tier: Tier::Quarter, step: Some(step) }
+        }
+        Step::Seconds(step) => Plan { tier: Tier::Raw, step: Some(step) },
+        Step::Fitting if length <= RAW_UP_TO && kept(keep.raw) => {
+            Plan { tier: Tier::Raw, step: coarse_enough(&[1, 10, 30, 60, 120, 300]) }
+        }
+        Step::Fitting if length <= QUARTERS_UP_TO && kept(keep.quarters) => {
+            let step = coarse_enough(&[QUARTER, 2 * QUARTER, 4 * QUARTER]);
+            Plan { tier: Tier::Quarter, step: step.filter(|&step| step > QUARTER) }
+        }
+        Step::Fitting => {
+            let days = length.div_euclid(DAY * MOST_POINTS) + 1;
+            Plan { tier: Tier::Day, step: (days > 1).then_some(days * DAY) }
+        }
+    }
+}
+
+/// The points of a window, from the earliest on. Reads as it is asked.
+#[derive(Debug)]
+pub struct Points {
+    readers: Arc<Readers>,
+    window: Window,
+    plan: Plan,
+    unit: Option<Unit>,
+    cursors: Vec<Cursor>,
+    merger: Option<Merger>,
+    finished: bool,
+}
+
+/// How far one series of the field has been read.
+#[derive(Debug)]
+struct Cursor {
+    series: Series,
+    after: i64,
+    page: VecDeque<Bucket>,
+    exhausted: bool,
+}
+
+impl Points {
+    /// Opens a window; `None` when there is no series of that field.
+    pub(super) fn open(
+        readers: Arc<Readers>,
+        window: Window,
+        keep: &Retention,
+        calendar: Calendar,
+        now: Timestamp,
+    ) -> Result<Option<Points>, ReadError> {
+        let reader = readers.borrow()?;
+        let series = reader.series(&window.source, &window.field)?;
+        let Some(first) = series.first() else { return Ok(None) };
+        let unit = first.unit;
+        let mut plan = plan(&window, keep, now.as_second());
+        if window.step == Step::Fitting && plan.tier == Tier::Raw {
+            let most = usize::try_from(MOST_POINTS).unwrap_or(usize::MAX);
+            let mut count = 0;
+            for one in &series {
+                count += reader.count_raw(one.id, window.from, window.to, most + 1)?;
+            }
+            if count <= most {
+                plan.step = None;
+            }
+        }
+        drop(reader);
+        let mut calendar = calendar;
+        let start = match (plan.tier, plan.step) {
+            (Tier::Raw, None) => window.from,
+            // A span that has begun before the window is told as a whole or not at all.
+            (Tier::Raw | Tier::Quarter, step) => {
+                let step = step.unwrap_or(QUARTER);
+                let start = calendar.step(window.from, step);
+                if start < window.from { start + step } else { start }
+            }
+            // But today must not be missing from "the last 30 days", nor the first of them.
+            (Tier::Day, step) => calendar.step(window.from, step.unwrap_or(DAY)),
+        };
+        let cursor = |series: Series| Cursor {
+            series,
+            after: start - 1,
+            page: VecDeque::new(),
+            exhausted: false,
+        };
+        let cursors = series.into_iter().map(cursor).collect();
+        let merger = plan.step.map(|step| Merger::new(calendar, step));
+        Ok(Some(Points { readers, window, plan, unit, cursors, merger, finished: false }))
+    }
+
+    /// How the window is answered.
+    pub fn plan(&self) -> Plan {
+        self.plan
+    }
+
+    /// What was asked for.
+    pub fn window(&self) -> &Window {
+        &self.window
+    }
+
+    /// The unit of all points.
+    pub fn unit(&self) -> Option<Unit> {
+        self.unit
+    }
+
+    /// The next row of whichever series has the earliest.
+    fn row(&mut self) -> Result<Option<Bucket>, ReadError> {
+        for cursor in &mut self.cursors {
+            if cursor.page.is_empty() && !cursor.exhausted {
+                let reader = self.readers.borrow()?;
+                cursor.read_on(&reader, self.plan.tier, self.window.to)?;
+            }
+        }
+        let next = |cursor: &&mut Cursor| cursor.page.front().map_or(i64::MAX, |row| row.at);
+        let Some(cursor) = self.cursors.iter_mut().min_by_key(next) else { return Ok(None) };
+        let from = cursor.series.unit;
+        Ok(cursor.page.pop_front().map(|row| row.converted(from, self.unit)))
+    }
+
+    fn point(&mut self) -> Result<Option<Bucket>, ReadError> {
+        loop {
+            let row = self.row()?;
+            let Some(merger) = &mut self.merger else { return Ok(row) };
+            match row {
+                Some(row) => {
+                    if let Some(complete) = merger.push(row) {
+                        return Ok(Some(complete));
+                    }
+                }
+                None => return Ok(merger.finish()),
+            }
+        }
+    }
+}
+
+impl Cursor {
+    fn read_on(&mut self, reader: &Reader<'_>, tier: Tier, to: i64) -> Result<(), StoreError> {
+        let page = reader.page(self.series.id, tier, self.after, to, PAGE)?;
+        self.exhausted = page.len() < PAGE;
+        if let Some(last) = page.last() {
+            self.after = last.at;
+        }
+        self.page = page.into();
+        Ok(())
+    }
+}
+
+impl Iterator for Points {
+    type Item = Result<Bucket, ReadError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.finished {
+            return None;
+        }
+        let point = self.point().transpose();
+        self.finished = !matches!(point, Some(Ok(_)));
+        point
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: i64 = 1_790_000_000;
+    const HOUR: i64 = 3600;
+
+    #[test]
+    fn the_step_fits_the_window() {
+        let keep = Retention {
+            raw: Some(Duration::from_secs(400 * 86_400)),
+            quarters: Some(Duration::from_secs(3650 * 86_400)),
+            days: None,
+        };
+        let raw = |step| Plan { tier: Tier::Raw, step };
+        let quarter = |step| Plan { tier: Tier::Quarter, step };
+        let day = |step| Plan { tier: Tier::Day, step };
+        for (from, length, step, expected) in [
+            (NOW - 6 * HOUR, 6 * HOUR, Step::Fitting, raw(Some(30))),
+            (NOW - 36 * HOUR, 36 * HOUR, Step::Fitting, raw(Some(120))),
+            (NOW - 3 * DAY, 3 * DAY, Step::Fitting, quarter(None)),
+            (NOW - 30 * DAY, 30 * DAY, Step::Fitting, quarter(Some(1800))),
+            (NOW - 365 * DAY, 365 * DAY, Step::Fitting, day(None)),
+            (NOW - 3650 * DAY, 3650 * DAY, Step::Fitting, day(Some(2 * DAY))),
+            // What was single observations once is quarters now, and at last days.
+            (NOW - 500 * DAY, 6 * HOUR, Step::Fitting, quarter(None)),
+            (NOW - 4000 * DAY, 6 * HOUR, Step::Fitting, day(None)),
+            (NOW - 365 * DAY, 365 * DAY, Step::Raw, raw(None)),
+            (NOW - 365 * DAY, 365 * DAY, Step::Seconds(60), raw(Some(60))),
+            (NOW - 365 * DAY, 365 * DAY, Step::Seconds(900), quarter(None)),
+            (NOW - 365 * DAY, 365 * DAY, Step::Seconds(HOUR), quarter(Some(HOUR))),
+            (NOW - 365 * DAY, 365 * DAY, Step::Seconds(DAY), day(None)),
+            (NOW - 365 * DAY, 365 * DAY, Step::Seconds(7 * DAY), day(Some(7 * DAY))),
+        ] {
+            let (source, field) = ("tank".to_owned(), "level".to_owned());
+            let window = Window { source, field, from, to: from + length, step };
+            assert_eq!(plan(&window, &keep, NOW), expected, "{from} {length} {step:?}");
+        }
+    }
+}

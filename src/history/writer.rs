@@ -1,0 +1,251 @@
+//! The one connection that writes: whole batches, each in a transaction.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
+
+use super::bucket::{Calendar, DAY, QUARTER};
+use super::error::StoreError;
+use super::schema;
+use crate::board::{Event, Sample};
+
+/// How long rows are kept; `None`: for ever.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Retention {
+    /// Single observations.
+    pub raw: Option<Duration>,
+    /// Quarters of an hour.
+    pub quarters: Option<Duration>,
+    /// Days.
+    pub days: Option<Duration>,
+}
+
+/// Rows deleted in one go, so that a shortened retention never holds a flush up for long.
+const DELETED_AT_ONCE: i64 = 5_000;
+
+/// Events are few, and are kept for as long as days are; but not more than these.
+const MOST_EVENTS: i64 = 100_000;
+
+/// Something to be written.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Entry {
+    /// What a source told in one answer.
+    Samples(Vec<Sample>),
+    /// An event with its number.
+    Event(i64, Event),
+}
+
+impl Entry {
+    /// How many rows it makes.
+    pub(super) fn rows(&self) -> u64 {
+        match self {
+            Entry::Samples(samples) => samples.len() as u64,
+            Entry::Event(..) => 1,
+        }
+    }
+}
+
+/// The writer of a file.
+pub(super) struct Writer {
+    connection: Connection,
+    calendar: Calendar,
+    series: HashMap<(Arc<str>, Arc<str>, &'static str), i64>,
+}
+
+impl Writer {
+    /// Opens the file, or makes it. Days are those of that zone.
+    pub(super) fn open(path: &Path, zone: &TimeZone) -> Result<Writer, StoreError> {
+        let connection = schema::open_to_write(path)?;
+        let calendar = Calendar::new(zone.clone());
+        let mut writer = Writer { connection, calendar, series: HashMap::new() };
+        writer.adopt_zone(zone)?;
+        Ok(writer)
+    }
+
+    /// Looks through the whole file for damage.
+    pub(super) fn verify(&self) -> Result<(), StoreError> {
+        schema::verify(&self.connection)
+    }
+
+    /// The number of the latest event.
+    pub(super) fn latest_event(&self) -> Result<i64, StoreError> {
+        let sql = "SELECT coalesce(max(id), 0) FROM event";
+        Ok(self.connection.query_row(sql, [], |row| row.get(0))?)
+    }
+
+    /// Writes all or nothing, and tells how many rows that made. An observation that is there
+    /// already is not counted again.
+    pub(super) fn write<'e>(
+        &mut self,
+        entries: impl Iterator<Item = &'e Entry>,
+    ) -> Result<u64, StoreError> {
+        let transaction = self.connection.transaction()?;
+        let mut rows = 0;
+        for entry in entries {
+            match entry {
+                Entry::Samples(samples) => {
+                    for sample in samples {
+                        rows += add(&transaction, &mut self.series, &mut self.calendar, sample)?;
+                    }
+                }
+                Entry::Event(id, event) => {
+                    let mut insert = transaction.prepare_cached(
+                        "INSERT INTO event (id, at, kind, source, detail) VALUES (?, ?, ?, ?, ?) \
+                         ON CONFLICT DO NOTHING",
+                    )?;
+                    let (at, source) = (event.at.as_second(), event.source.as_deref());
+                    let row = params![id, at, event.kind.as_str(), source, &*event.detail];
+                    rows += insert.execute(row)? as u64;
+                }
+            }
+        }
+        if let Err(error) = transaction.commit() {
+            // Ids that were given in it are gone with it.
+            self.series.clear();
+            return Err(error.into());
+        }
+        Ok(rows)
+    }
+
+    /// Deletes some of what is older than it has to be; true when nothing is left to delete.
+    pub(super) fn forget(&mut self, keep: &Retention, now: Timestamp) -> Result<bool, StoreError> {
+        let mut done = true;
+        for (table, keep) in [("raw", keep.raw), ("quarter", keep.quarters), ("day", keep.days)] {
+            let Some(before) = keep.and_then(|keep| now.checked_sub(keep).ok()) else { continue };
+            let sql = format!(
+                "DELETE FROM {table} WHERE (series, at) IN (SELECT series, at FROM {table} \
+                 WHERE series = ? AND at < ? ORDER BY at LIMIT ?)"
+            );
+            let mut delete = self.connection.prepare_cached(&sql)?;
+            for series in self.all_series()? {
+                let gone = delete.execute(params![series, before.as_second(), DELETED_AT_ONCE])?;
+                done &= (gone as i64) < DELETED_AT_ONCE;
+            }
+        }
+        let sql = "DELETE FROM event WHERE id <= (SELECT max(id) FROM event) - ?";
+        self.connection.execute(sql, [MOST_EVENTS])?;
+        Ok(done)
+    }
+
+    fn all_series(&self) -> Result<Vec<i64>, StoreError> {
+        let mut select = self.connection.prepare_cached("SELECT id FROM series")?;
+        let ids = select.query_map([], |row| row.get(0))?;
+        Ok(ids.collect::<Result<_, _>>()?)
+    }
+
+    /// Makes the days anew, as far back as there are quarters, if they were another zone's.
+    fn adopt_zone(&mut self, zone: &TimeZone) -> Result<(), StoreError> {
+        let name = zone.iana_name().unwrap_or("UTC");
+        let sql = "SELECT value FROM meta WHERE key = 'timezone'";
+        let known: Option<String> =
+            self.connection.query_row(sql, [], |row| row.get(0)).optional()?;
+        if known.as_deref() == Some(name) {
+            return Ok(());
+        }
+        if let Some(known) = known {
+            log::info!("the history's days were those of {known}; making them anew for {name}");
+        }
+        let all = self.all_series()?;
+        let transaction = self.connection.transaction()?;
+        for series in all {
+            rebuild_days(&transaction, &mut self.calendar, series)?;
+        }
+        let sql = "INSERT INTO meta (key, value) VALUES ('timezone', ?) \
+                   ON CONFLICT DO UPDATE SET value = excluded.value";
+        transaction.execute(sql, [name])?;
+        transaction.commit()?;
+        Ok(())
+    }
+}
+
+/// Adds an observation to its series and to the rollups over it.
+fn add(
+    transaction: &Transaction<'_>,
+    known: &mut HashMap<(Arc<str>, Arc<str>, &'static str), i64>,
+    calendar: &mut Calendar,
+    sample: &Sample,
+) -> Result<u64, StoreError> {
+    let unit = sample.unit.map_or("", |unit| unit.as_str());
+    let key = (sample.source.clone(), sample.field.clone(), unit);
+    let series = match known.get(&key) {
+        Some(&series) => series,
+        None => {
+            let series = series_id(transaction, &sample.source, &sample.field, unit)?;
+            known.insert(key, series);
+            series
+        }
+    };
+    let (at, value) = (sample.at.as_second(), sample.value.get());
+    let mut insert = transaction.prepare_cached(
+        "INSERT INTO raw (series, at, value) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+    )?;
+    if insert.execute(params![series, at, value])? == 0 {
+        return Ok(0);
+    }
+    let quarter = at.div_euclid(QUARTER) * QUARTER;
+    let (day, _) = calendar.day(at);
+    for (table, start) in [("quarter", quarter), ("day", day)] {
+        let mut upsert = transaction.prepare_cached(&upsert(table))?;
+        upsert.execute(params![series, start, value, value, value, value, at, 1])?;
+    }
+    Ok(1)
+}
+
+/// Adds to a rollup: series, start, min, max, sum, last, when that was, count.
+fn upsert(table: &str) -> String {
+    format!(
+        "INSERT INTO {table} (series, at, min, max, sum, last, last_at, count) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET \
+         min = min(min, excluded.min), max = max(max, excluded.max), \
+         sum = sum + excluded.sum, count = count + excluded.count, \
+         last = iif(excluded.last_at >= last_at, excluded.last, last), \
+         last_at = max(last_at, excluded.last_at)"
+    )
+}
+
+fn series_id(
+    transaction: &Transaction<'_>,
+    source: &str,
+    field: &str,
+    unit: &str,
+) -> Result<i64, StoreError> {
+    let row = params![source, field, unit];
+    transaction.execute(
+        "INSERT INTO series (source, field, unit) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+        row,
+    )?;
+    let sql = "SELECT id FROM series WHERE source = ? AND field = ? AND unit = ?";
+    Ok(transaction.query_row(sql, row, |row| row.get(0))?)
+}
+
+fn rebuild_days(
+    transaction: &Transaction<'_>,
+    calendar: &mut Calendar,
+    series: i64,
+) -> Result<(), StoreError> {
+    let sql = "SELECT min(at) FROM quarter WHERE series = ?";
+    let first: Option<i64> = transaction.query_row(sql, [series], |row| row.get(0))?;
+    let Some(first) = first else { return Ok(()) };
+    let (from, _) = calendar.day(first);
+    // The other zone's days overlap with ours by less than one.
+    let sql = "DELETE FROM day WHERE series = ? AND at > ?";
+    transaction.execute(sql, params![series, from - DAY])?;
+    let mut select = transaction.prepare(
+        "SELECT at, min, max, sum, last, last_at, count FROM quarter WHERE series = ? ORDER BY at",
+    )?;
+    let mut upsert = transaction.prepare(&upsert("day"))?;
+    let mut rows = select.query([series])?;
+    while let Some(row) = rows.next()? {
+        let (day, _) = calendar.day(row.get(0)?);
+        let number = |column| row.get::<_, f64>(column);
+        let (last_at, count): (i64, i64) = (row.get(5)?, row.get(6)?);
+        let (min, max, sum, last) = (number(1)?, number(2)?, number(3)?, number(4)?);
+        upsert.execute(params![series, day, min, max, sum, last, last_at, count])?;
+    }
+    Ok(())
+}
