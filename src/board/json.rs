@@ -1,5 +1,7 @@
 //! The JSON forms of sources and values, the same in every answer that tells them.
 
+use std::fmt;
+
 use jiff::Timestamp;
 use serde::Serialize;
 use serde::ser::{SerializeMap as _, Serializer};
@@ -45,9 +47,15 @@ impl Serialize for ByName<'_> {
 #[derive(Debug, Clone, Copy)]
 pub struct Time(pub Timestamp);
 
+impl fmt::Display for Time {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.strftime("%Y-%m-%dT%H:%M:%SZ").fmt(f)
+    }
+}
+
 impl Serialize for Time {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&self.0.strftime("%Y-%m-%dT%H:%M:%SZ"))
+        serializer.collect_str(self)
     }
 }
 
@@ -147,6 +155,7 @@ mod tests {
             name: "tank".into(),
             title: "Cistern".into(),
             kind: "ptlevel",
+            show: [].into(),
             state: State::Fresh,
             reading: Some(KeptReading {
                 observed: Observed { at: at("2026-01-31T17:16:00Z"), inferred: false },

@@ -221,6 +221,7 @@ mod tests {
             title: "Cistern".into(),
             kind: "json",
             stale_after: Duration::from_secs(600),
+            show: [].into(),
             trends: Vec::new(),
         }
     }

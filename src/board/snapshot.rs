@@ -28,6 +28,8 @@ pub struct SourceView {
     pub title: Arc<str>,
     /// The kind's name as in the configuration, `ptlevel`.
     pub kind: &'static str,
+    /// The fields that the page shows, in that order; empty: all that come.
+    pub show: Arc<[FieldName]>,
     /// Whether it can be trusted at the moment of publication.
     pub state: State,
     /// The last good reading, kept through failures.
@@ -43,6 +45,16 @@ impl SourceView {
     /// source waits.
     pub fn values(&self) -> impl Iterator<Item = &(FieldName, Value)> + Clone {
         self.reading.iter().flat_map(|reading| reading.values.iter().chain(&reading.derived))
+    }
+
+    /// The values for the page: those that the configuration names, in its order; else those
+    /// that the upstream told.
+    pub fn shown(&self) -> Vec<&(FieldName, Value)> {
+        if self.show.is_empty() {
+            return self.reading.iter().flat_map(|reading| &reading.values).collect();
+        }
+        let named = self.show.iter().map(|wanted| self.values().find(|(name, _)| name == wanted));
+        named.flatten().collect()
     }
 
     /// One of them.

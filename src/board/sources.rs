@@ -29,6 +29,8 @@ pub struct SourceInfo {
     pub kind: &'static str,
     /// Age of the observation at which the source is stale.
     pub stale_after: Duration,
+    /// The fields that the page shows, in that order; empty: all that come.
+    pub show: Arc<[Arc<str>]>,
     /// What to work out of its values.
     pub trends: Vec<TrendSettings>,
 }
@@ -40,6 +42,7 @@ impl From<&config::Source> for SourceInfo {
             title: source.title.clone(),
             kind: source.kind.as_str(),
             stale_after: source.stale_after,
+            show: source.show.as_slice().into(),
             trends: source.trends.clone(),
         }
     }
@@ -105,6 +108,7 @@ impl Sources {
                 name: info.name,
                 title: info.title,
                 kind: info.kind,
+                show: info.show,
                 state: State::Waiting,
                 reading: None,
                 next_poll_at: None,

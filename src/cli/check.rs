@@ -63,6 +63,7 @@ fn describe(
         certificate_line(&mut text, info, now)?;
     }
     limits(&mut text, config)?;
+    history(&mut text, config)?;
     for source in &config.sources {
         describe_source(&mut text, source)?;
     }
@@ -113,6 +114,24 @@ fn limits(text: &mut String, config: &Config) -> std::fmt::Result {
         text,
         "requests: head up to {} bytes and {} fields, body up to {} bytes",
         engine.max_header_bytes, engine.max_headers, engine.max_body_bytes
+    )
+}
+
+fn history(text: &mut String, config: &Config) -> std::fmt::Result {
+    let Some(kept) = &config.history else { return writeln!(text, "no history is kept") };
+    let zone = config.site.timezone.iana_name().unwrap_or("UTC");
+    let keep = |keep: Option<Duration>| {
+        keep.map_or_else(|| "for ever".to_owned(), |keep| format!("{} d", keep.as_secs() / 86_400))
+    };
+    writeln!(
+        text,
+        "history in {}, written every {}; observations are kept {}, quarters of an hour {}, days \
+         {}, by the calendar of {zone}",
+        kept.path.display(),
+        span(kept.flush),
+        keep(kept.keep_raw),
+        keep(kept.keep_15m),
+        keep(kept.keep_daily),
     )
 }
 

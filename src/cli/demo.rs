@@ -2,14 +2,17 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use argh::FromArgs;
+use jiff::Timestamp;
 
 use super::Failure;
 use super::run::{Tls, run};
 use crate::config::self_signed::self_signed;
-use crate::config::{CertificateInfo, Config, ListenAddr, admin_address};
-use crate::demo::Upstreams;
+use crate::config::{CertificateInfo, Config, History, ListenAddr, admin_address};
+use crate::demo::{self, Upstreams};
+use crate::history::fill;
 use crate::http::tls::server_config;
 use crate::ops::logging;
 
@@ -28,13 +31,23 @@ pub(super) struct Demo {
 
 const PORT: u16 = 6443;
 
+/// The demo's history is no memory card's.
+const FLUSH: Duration = Duration::from_secs(5);
+
 impl Demo {
     pub(super) fn run(self) -> Result<ExitCode, Failure> {
         logging::start();
         let upstreams = Upstreams::start()
             .map_err(|error| format!("the simulated upstreams cannot start: {error}"))?;
         let mut config = Config { sources: upstreams.sources(), ..Config::default() };
-        config.history = None;
+        let folder = tempfile::Builder::new()
+            .prefix("pumphouse-demo-")
+            .tempdir()
+            .map_err(|error| format!("no folder for a temporary history: {error}"))?;
+        let path = folder.path().join("pumphouse.db");
+        fill(&path, &config.site.timezone, demo::past(Timestamp::now()))
+            .map_err(|error| format!("the temporary history cannot be made: {error}"))?;
+        config.history = Some(History { path, flush: FLUSH, ..History::default() });
         config.site.title = "Pumphouse demo".to_owned();
         config.server.listen = if self.listen.is_empty() { here() } else { self.listen };
         if let Some(address) = self.admin_listen {

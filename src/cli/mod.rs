@@ -3,6 +3,8 @@
 mod cert;
 mod check;
 mod demo;
+mod export;
+mod history;
 mod past;
 mod probe;
 mod run;
@@ -33,6 +35,8 @@ enum Command {
     Check(check::Check),
     Probe(probe::Probe),
     Cert(cert::Cert),
+    Export(export::Export),
+    History(history::HistoryCommand),
 }
 
 /// An error that ends a command, told on standard error.
@@ -52,6 +56,8 @@ pub fn main() -> ExitCode {
         Some(Command::Check(command)) => command.run(),
         Some(Command::Probe(command)) => command.run(),
         Some(Command::Cert(command)) => command.run(),
+        Some(Command::Export(command)) => command.run(),
+        Some(Command::History(command)) => command.run(),
         None => Err("name a command; `pumphouse-web --help` lists them".into()),
     };
     match outcome {

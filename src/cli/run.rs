@@ -89,6 +89,7 @@ pub(super) fn run(config: &Config, tls: Option<Tls>) -> Result<ExitCode, Failure
         site::Settings { title: config.site.title.clone(), service },
         Box::new(move || snapshots.load()),
         Box::new(move |source| polls_wanted.ask(source)),
+        history.clone(),
         counted.clone(),
     ));
     if let Some(tls) = &tls {

@@ -34,6 +34,8 @@ pub struct Source {
     pub rate_limit: Option<RateLimit>,
     /// `ca_file`: the authorities to trust in place of the system's.
     pub authorities: Option<Arc<[CertificateDer<'static>]>>,
+    /// `show`: the fields that the page shows, in that order; empty: all that come.
+    pub show: Vec<Arc<str>>,
     /// `[source.trends.NAME]`: what to work out of its values.
     pub trends: Vec<TrendSettings>,
 }
@@ -98,6 +100,7 @@ fn read(
     let rate_limit = section.section("rate_limit", "\"rate_limit\"".to_owned());
     let rate_limit = rate_limit.and_then(rate_limit_of);
     let authorities = authorities(&mut section);
+    let show = shown(&mut section);
     let trends = section.section("trends", "[source.trends]".to_owned()).map(trends::read);
     let kind = kind::read(&mut section);
     // Without a kind nobody knows which other keys are right.
@@ -125,6 +128,7 @@ fn read(
         units,
         rate_limit,
         authorities,
+        show,
         trends,
     })
 }
@@ -171,6 +175,17 @@ fn rate_limit_of(mut section: Section<'_, '_>) -> Option<RateLimit> {
     let every = section.require("every", every);
     section.finish();
     Some(RateLimit { group: group?, every: every? })
+}
+
+fn shown(section: &mut Section<'_, '_>) -> Vec<Arc<str>> {
+    let names = section.strings("show").unwrap_or_default();
+    let checked = names.into_iter().filter_map(|At { value, span }| {
+        if !is_name(&value) {
+            section.report(span, format_args!("\"show\": \"{value}\" is no name of a field"));
+        }
+        is_name(&value).then(|| Arc::from(value))
+    });
+    checked.collect()
 }
 
 fn authorities(section: &mut Section<'_, '_>) -> Option<Arc<[CertificateDer<'static>]>> {

@@ -2,6 +2,8 @@
 //! answer as the real ones do, from a model of a tank, a pump and the weather.
 
 mod model;
+mod past;
 mod upstreams;
 
+pub use past::past;
 pub use upstreams::Upstreams;

@@ -5,7 +5,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use tiny_http::{Header, Response, Server};
@@ -13,6 +13,7 @@ use tiny_http::{Header, Response, Server};
 use super::model::{self, Scene, TANK_CAPACITY, TANK_HEIGHT};
 use crate::config::{
     DesiredUnits, Json, JsonTime, JsonValue, Kind, OpenMeteo, PtLevel, Source, TimeFormat,
+    TrendSettings,
 };
 use crate::units::{System, Unit};
 
@@ -38,10 +39,9 @@ impl Upstreams {
         let address = server.server_addr().to_ip().ok_or_else(|| io::Error::other("no port"))?;
         let server = Arc::new(server);
         let answering = Arc::clone(&server);
-        let begun = Instant::now();
         let thread = std::thread::Builder::new().name("pw-demo".to_owned()).spawn(move || {
             while let Ok(request) = answering.recv() {
-                let response = answer(request.url(), &model::scene(begun.elapsed()));
+                let response = answer(request.url(), &model::scene(Timestamp::now()));
                 // A poller that has given up needs no answer.
                 let _ = request.respond(response);
             }
@@ -55,7 +55,7 @@ impl Upstreams {
             let text = format!("http://{}{path}", self.address);
             text.parse().expect("a loopback address and a constant path are a URL")
         };
-        let source = |name: &str, title: &str, kind| Source {
+        let source = |name: &str, title: &str, kind, trends| Source {
             name: name.into(),
             title: title.into(),
             interval: INTERVAL,
@@ -65,7 +65,8 @@ impl Upstreams {
             units: DesiredUnits { system: Some(System::Us), fields: Vec::new() },
             rate_limit: None,
             authorities: None,
-            trends: Vec::new(),
+            show: Vec::new(),
+            trends,
         };
         let value = |name: &str, pointer: &str, unit| JsonValue {
             name: name.into(),
@@ -89,9 +90,9 @@ impl Upstreams {
         let tank = PtLevel { url: url("/s/demo"), height: TANK_HEIGHT, capacity: TANK_CAPACITY };
         let weather = OpenMeteo { url: url(""), latitude: 37.24, longitude: -122.14 };
         vec![
-            source("tank", "Cistern", Kind::PtLevel(tank)),
-            source("weather", "Weather", Kind::OpenMeteo(weather)),
-            source("pump", "Well pump", Kind::Json(pump)),
+            source("tank", "Cistern", Kind::PtLevel(tank), vec![TrendSettings::of_tank()]),
+            source("weather", "Weather", Kind::OpenMeteo(weather), Vec::new()),
+            source("pump", "Well pump", Kind::Json(pump), Vec::new()),
         ]
     }
 }
@@ -169,6 +170,6 @@ fn pump(scene: &Scene) -> String {
     .to_string()
 }
 
-fn tenths(number: f64) -> f64 {
+pub(super) fn tenths(number: f64) -> f64 {
     (number * 10.0).round() / 10.0
 }

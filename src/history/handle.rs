@@ -149,6 +149,13 @@ impl History {
         History(shared)
     }
 
+    /// No history.
+    pub fn off() -> History {
+        let (flush, keep) = (std::time::Duration::ZERO, Retention::default());
+        let settings = Settings { path: None, flush, keep, zone: TimeZone::UTC, readers: 1 };
+        History(Arc::new(Shared::new(&settings)))
+    }
+
     /// A history of a file that nobody writes to now.
     pub fn of_file(path: &Path, keep: Retention, zone: TimeZone) -> History {
         let flush = std::time::Duration::ZERO;

@@ -15,16 +15,18 @@ mod handle;
 mod reader;
 mod recorder;
 mod schema;
+mod when;
 mod window;
 mod writer;
 
-pub use bucket::{Bucket, Calendar, DAY, QUARTER};
+pub use bucket::{Bucket, Calendar, DAY, Merger, QUARTER};
 pub use error::StoreError;
 pub use handle::{Fare, History, HistoryError, Numbered};
 pub use reader::{ReadError, Tier};
 pub use recorder::{Intake, OnOpen, Prepared, Recorder, Settings, prepare};
+pub use when::{parse_step, parse_when};
 pub use window::{MOST_POINTS, Plan, Points, Step, Window};
-pub use writer::Retention;
+pub use writer::{Retention, fill};
 
 #[cfg(test)]
 mod tests;

@@ -184,6 +184,8 @@ impl Work {
                     self.note(Some(change));
                 }
                 self.flush();
+                // The writer is to be the last to close the file, for it tidies up then.
+                self.shared.closed();
                 return;
             }
             let now = Instant::now();
@@ -229,6 +231,18 @@ impl Work {
         self.batch.push_back(entry);
     }
 
+    /// Adds what happened before the start to the latest events.
+    fn recall(&mut self, readers: &Readers) {
+        let before = self.recent.back().map_or(i64::MAX, |(number, _)| *number);
+        let room = RECENT.saturating_sub(self.recent.len());
+        let earlier = readers.borrow().and_then(|reader| Ok(reader.events(before, None, room)?));
+        match earlier {
+            Ok(earlier) => self.recent.extend(earlier),
+            Err(error) => log::warn!("earlier events cannot be read: {error}"),
+        }
+        self.shared.tell(&self.recent);
+    }
+
     /// Lets everybody know of an event without a look at the disk.
     fn remember(&mut self, number: i64, event: Event) {
         self.recent.truncate(RECENT - 1);
@@ -241,6 +255,7 @@ impl Work {
         match self.opened(&path) {
             Ok(writer) => {
                 let readers = Arc::new(Readers::new(&path, self.settings.readers));
+                self.recall(&readers);
                 self.shared.opened(readers);
                 self.writer = Some(writer);
                 if let Some(on_open) = self.on_open.take() {
@@ -387,5 +402,32 @@ fn rows_of(change: &Change) -> u64 {
     match change {
         Change::Observed(samples) => samples.len() as u64,
         Change::Happened(_) => 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_jumps_deletes_nothing() {
+        const HOUR: Duration = Duration::from_secs(3600);
+        let (steady, wall) = (Instant::now(), Timestamp::now());
+        let later = |time: Duration, jump: i64| {
+            (steady + time, wall + time + jiff::SignedDuration::from_hours(jump))
+        };
+        let mut clock = RetentionClock::new(steady, wall);
+        let mut due = |(steady, wall)| clock.is_due(steady, wall);
+        assert!(!due(later(HOUR / 2, 0)));
+        assert!(due(later(HOUR, 0)));
+        assert!(!due(later(HOUR * 3 / 2, 0)));
+        // Ten years ahead: nothing before it has gone steadily for an hour from there.
+        let years = 10 * 365 * 24;
+        assert!(!due(later(2 * HOUR, years)));
+        assert!(!due(later(2 * HOUR + HOUR / 2, years)));
+        // And back again, which is a jump, too.
+        assert!(!due(later(3 * HOUR, 0)));
+        assert!(!due(later(3 * HOUR + HOUR / 2, 0)));
+        assert!(due(later(4 * HOUR, 0)));
     }
 }

@@ -12,7 +12,7 @@ use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 use super::bucket::{Calendar, DAY, QUARTER};
 use super::error::StoreError;
 use super::schema;
-use crate::board::{Event, Sample};
+use crate::board::{Change, Event, Sample};
 
 /// How long rows are kept; `None`: for ever.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -48,6 +48,29 @@ impl Entry {
             Entry::Event(..) => 1,
         }
     }
+}
+
+/// Writes what was learnt before into a file that nobody else writes to now, and makes the file
+/// if there is none. Tells how many rows that made.
+///
+/// # Errors
+/// When the file cannot be written; nothing of it all is in it then.
+pub fn fill(
+    path: &Path,
+    zone: &TimeZone,
+    changes: impl IntoIterator<Item = Change>,
+) -> Result<u64, StoreError> {
+    let mut writer = Writer::open(path, zone)?;
+    let mut number = writer.latest_event()?;
+    let entries = changes.into_iter().map(|change| match change {
+        Change::Observed(samples) => Entry::Samples(samples),
+        Change::Happened(event) => {
+            number += 1;
+            Entry::Event(number, event)
+        }
+    });
+    let entries: Vec<Entry> = entries.collect();
+    writer.write(entries.iter())
 }
 
 /// The writer of a file.

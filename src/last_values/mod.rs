@@ -146,6 +146,7 @@ mod tests {
             title: "Cistern".into(),
             kind: "json",
             stale_after: Duration::from_secs(900),
+            show: [].into(),
             trends: Vec::new(),
         }
     }

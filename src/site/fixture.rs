@@ -1,5 +1,6 @@
 //! Sources, snapshots and sites for the tests.
 
+use std::io::Read as _;
 use std::sync::Arc;
 
 use ::http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
@@ -13,6 +14,7 @@ use crate::board::{
     self, ErrorKind, Failure, FieldName, KeptReading, Observed, Rendered, ServiceInfo, Snapshot,
     SourceView, State, Value,
 };
+use crate::history::History;
 use crate::http::{Activity, Body, Peer, Request, Response};
 use crate::units::Unit;
 use crate::upstream::Asked;
@@ -33,6 +35,7 @@ pub(super) fn source_at(observed: i64, stale: i64, next_poll: i64) -> SourceView
         name: "tank".into(),
         title: "Cistern".into(),
         kind: "ptlevel",
+        show: [].into(),
         state: State::Fresh,
         reading: Some(KeptReading {
             observed: Observed { at: at(observed), inferred: false },
@@ -95,6 +98,7 @@ pub(super) fn waiting(name: &str, kind: &'static str) -> SourceView {
         name: name.into(),
         title: name.into(),
         kind,
+        show: [].into(),
         state: State::Waiting,
         reading: None,
         next_poll_at: Some(at(10)),
@@ -130,6 +134,19 @@ pub(super) fn site(sources: Vec<SourceView>) -> Site {
 
 /// A site over one snapshot, and who counts its requests.
 pub(super) fn site_observed(sources: Vec<SourceView>, observer: Arc<dyn RequestObserver>) -> Site {
+    site_over(sources, History::off(), observer)
+}
+
+/// A site over one snapshot and a history.
+pub(super) fn site_with(sources: Vec<SourceView>, history: History) -> Site {
+    site_over(sources, history, Arc::new(Unobserved))
+}
+
+fn site_over(
+    sources: Vec<SourceView>,
+    history: History,
+    observer: Arc<dyn RequestObserver>,
+) -> Site {
     let service = ServiceInfo {
         name: env!("CARGO_PKG_NAME"),
         version: env!("CARGO_PKG_VERSION"),
@@ -143,7 +160,8 @@ pub(super) fn site_observed(sources: Vec<SourceView>, observer: Arc<dyn RequestO
         "weather" => Some(Asked::TooSoon(std::time::Duration::from_millis(9500))),
         _ => None,
     };
-    Site::new(settings, Box::new(move || Arc::clone(&snapshot)), Box::new(desk), observer)
+    let snapshots = Box::new(move || Arc::clone(&snapshot));
+    Site::new(settings, snapshots, Box::new(desk), history, observer)
 }
 
 struct Unobserved;
@@ -181,6 +199,18 @@ pub(super) fn get(site: &Site, target: &str, fields: &[(&str, &str)]) -> Respons
 pub(super) fn text(response: &Response) -> &str {
     match response.body() {
         Body::Full(bytes) => std::str::from_utf8(bytes).unwrap(),
-        Body::Stream(_) => panic!("the site streams nothing"),
+        Body::Stream(_) => panic!("it is streamed"),
+    }
+}
+
+/// All of a body, streamed or not.
+pub(super) fn drained(response: Response) -> String {
+    match response.into_body() {
+        Body::Full(bytes) => String::from_utf8(bytes.to_vec()).unwrap(),
+        Body::Stream(mut source) => {
+            let mut text = String::new();
+            source.read_to_string(&mut text).unwrap();
+            text
+        }
     }
 }

@@ -1,15 +1,18 @@
 //! What visitors see: routes, JSON, pages, problems, assets.
 //!
-//! [`Site`] is the [`Service`] behind the engine. Every answer comes from the
-//! latest snapshot; no handler waits for anything.
+//! [`Site`] is the [`Service`] behind the engine. What is comes from the latest
+//! snapshot, in memory, and no handler waits for it. What was comes from the
+//! history, on disk, and no more than half of the workers can wait for that.
 
 mod age;
 mod api;
 mod assets;
+mod chart;
 mod conditional;
 mod deliver;
 mod freshness;
 mod health;
+mod history;
 mod json;
 mod negotiate;
 mod observe;
@@ -19,6 +22,7 @@ mod problem;
 mod query;
 mod render;
 mod routes;
+mod series;
 mod target;
 mod values;
 
@@ -33,16 +37,19 @@ use ::http::StatusCode;
 use jiff::Timestamp;
 
 use crate::board::{ServiceInfo, Snapshot};
+use crate::history::History;
 use crate::http::{Activity, Refusal, Request, Response, Service};
 use crate::upstream::Asked;
 
 use self::assets::Assets;
+use self::chart::Charts;
 use self::observe::{NO_METHOD, method_label};
 use self::page::PageCache;
 use self::problem::Problem;
 use self::routes::{Ask, NO_ROUTE, Router};
 
 pub use self::observe::RequestObserver;
+pub use self::series::{Exporter, Format};
 
 /// What the site needs to know besides the snapshots.
 #[derive(Debug, Clone)]
@@ -64,28 +71,33 @@ pub struct Site {
     settings: Settings,
     snapshots: SnapshotReader,
     polls: PollDesk,
+    history: History,
     observer: Arc<dyn RequestObserver>,
     router: Router,
     assets: Assets,
+    charts: Charts,
     page: PageCache,
 }
 
 impl Site {
-    /// A site over those snapshots, whose requests that observer counts, and which passes
-    /// wishes for polls on to that desk.
+    /// A site over those snapshots and that history, whose requests that observer counts, and
+    /// which passes wishes for polls on to that desk.
     pub fn new(
         settings: Settings,
         snapshots: SnapshotReader,
         polls: PollDesk,
+        history: History,
         observer: Arc<dyn RequestObserver>,
     ) -> Site {
         Site {
             settings,
             snapshots,
             polls,
+            history,
             observer,
             router: Router::new(),
             assets: Assets::new(),
+            charts: Charts::default(),
             page: PageCache::default(),
         }
     }

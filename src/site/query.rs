@@ -1,4 +1,4 @@
-//! The query parameters of the API: `fields=` and `max_age=`.
+//! The query parameters of the API. Whatever one cannot mean is refused, never ignored.
 
 use std::borrow::Cow;
 
@@ -37,30 +37,53 @@ pub(super) struct Field {
 impl Query {
     /// Reads the target's query.
     pub(super) fn parse(target: &Uri, accepts: Accepts) -> Result<Query, Problem> {
-        let mut query = Query::default();
+        let mut pairs = Pairs::of(target)?;
+        let max_age = pairs.take("max_age").map(|text| max_age(&text)).transpose()?;
+        let fields = match accepts {
+            Accepts::MaxAge => None,
+            Accepts::MaxAgeAndFields => {
+                pairs.take("fields").map(|text| fields(&text)).transpose()?
+            }
+        };
+        pairs.finish()?;
+        Ok(Query { fields, max_age })
+    }
+}
+
+/// The parameters of a query, to be taken one by one.
+#[derive(Debug)]
+pub(super) struct Pairs<'q>(Vec<(Cow<'q, str>, Cow<'q, str>)>);
+
+impl<'q> Pairs<'q> {
+    /// Those of the target. A repeated one is refused.
+    pub(super) fn of(target: &'q Uri) -> Result<Pairs<'q>, Problem> {
         let text = target.query().unwrap_or("");
-        if text.is_empty() {
-            return Ok(query);
-        }
-        for pair in text.split('&') {
+        let mut pairs: Vec<(Cow<'q, str>, Cow<'q, str>)> = Vec::new();
+        for pair in text.split('&').filter(|_| !text.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             let (name, value) = (decoded(name)?, decoded(value)?);
-            let repeated = match (&*name, accepts) {
-                ("max_age", _) => query.max_age.replace(max_age(&value)?).is_some(),
-                ("fields", Accepts::MaxAgeAndFields) => {
-                    query.fields.replace(fields(&value)?).is_some()
-                }
-                _ => {
-                    return Err(Problem::bad_request(format!(
-                        "There is no parameter {name:?} here."
-                    )));
-                }
-            };
-            if repeated {
+            if pairs.iter().any(|(known, _)| *known == name) {
                 return Err(Problem::bad_request(format!("The parameter {name} is repeated.")));
             }
+            pairs.push((name, value));
         }
-        Ok(query)
+        Ok(Pairs(pairs))
+    }
+
+    /// The value of that parameter.
+    pub(super) fn take(&mut self, name: &str) -> Option<String> {
+        let at = self.0.iter().position(|(known, _)| known == name)?;
+        Some(self.0.swap_remove(at).1.into_owned())
+    }
+
+    /// Refuses what nobody took.
+    pub(super) fn finish(self) -> Result<(), Problem> {
+        match self.0.first() {
+            None => Ok(()),
+            Some((name, _)) => {
+                Err(Problem::bad_request(format!("There is no parameter {name:?} here.")))
+            }
+        }
     }
 }
 
@@ -71,20 +94,27 @@ fn decoded(text: &str) -> Result<Cow<'_, str>, Problem> {
 }
 
 fn max_age(text: &str) -> Result<u64, Problem> {
-    // `parse` alone would accept a sign.
-    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
-    text.parse().ok().filter(|_| digits).ok_or_else(|| {
+    whole_number(text).ok_or_else(|| {
         Problem::bad_request("max_age is a number of whole seconds, such as max_age=300.")
     })
 }
 
+/// `source.field`
+pub(super) fn field(text: &str) -> Option<Field> {
+    let (source, field) = text.split_once('.')?;
+    (is_name(source) && is_name(field))
+        .then(|| Field { source: source.to_owned(), field: field.to_owned() })
+}
+
+/// Digits and nothing else.
+pub(super) fn whole_number<T: std::str::FromStr>(text: &str) -> Option<T> {
+    // `parse` alone would accept a sign.
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|_| digits)
+}
+
 fn fields(text: &str) -> Result<Vec<Field>, Problem> {
-    let parse = |item: &str| {
-        let (source, field) = item.split_once('.')?;
-        (is_name(source) && is_name(field))
-            .then(|| Field { source: source.to_owned(), field: field.to_owned() })
-    };
-    text.split(',').map(parse).collect::<Option<_>>().ok_or_else(|| {
+    text.split(',').map(field).collect::<Option<_>>().ok_or_else(|| {
         Problem::bad_request(
             "fields is a list of source.field, such as fields=tank.level,weather.temperature.",
         )

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use crate::http::{Body, Request, Response};
 
 use super::problem::Problem;
-use super::{Site, api, assets, health, page, poll, values};
+use super::{Site, api, assets, chart, health, history, page, poll, values};
 
 /// The route label of requests that matched none.
 pub(super) const NO_ROUTE: &str = "-";
@@ -54,13 +54,17 @@ pub(super) struct Ask<'a> {
 pub(super) type Handler = fn(&Site, &Ask<'_>) -> Result<Response, Problem>;
 
 /// A pattern, which is also the route's name in the metrics, its methods and its handler.
-const ROUTES: [(&str, Methods, Handler); 12] = [
+const ROUTES: [(&str, Methods, Handler); 16] = [
     ("/", Methods::Read, page::dashboard),
+    ("/source/{source}", Methods::Read, page::source),
+    ("/chart/{chart}", Methods::Read, chart::picture),
     ("/api/v1/status", Methods::Read, api::status),
     ("/api/v1/sources", Methods::Read, api::sources),
     ("/api/v1/sources/{source}", Methods::Read, api::source),
     ("/api/v1/sources/{source}/poll", Methods::Post, poll::poll),
     ("/api/v1/values/{value}", Methods::Read, values::value),
+    ("/api/v1/history", Methods::Read, history::history),
+    ("/api/v1/events", Methods::Read, history::events),
     ("/ping", Methods::Read, health::ping),
     ("/healthz", Methods::Read, health::healthz),
     ("/readyz", Methods::Read, health::readyz),

@@ -17,6 +17,7 @@ fn sources() -> Sources {
         title: name.into(),
         kind: "json",
         stale_after: Duration::from_secs(STALE_AFTER as u64),
+        show: [].into(),
         trends: Vec::new(),
     };
     Sources::new(vec![info("tank"), info("weather")])

@@ -28,6 +28,9 @@ const STEADY: f64 = 0.000_5;
 /// Times to full or empty beyond this many hours mean nothing.
 const LONGEST: f64 = 365.0 * 24.0;
 
+/// Early observations at most: two months of quarters of an hour.
+const MOST_EARLY: usize = 8_192;
+
 /// A trend with the observations that it rests on.
 #[derive(Debug)]
 pub(super) struct Trend {
@@ -37,12 +40,14 @@ pub(super) struct Trend {
     samples: Samples,
     refills: Option<Refills>,
     full: Option<f64>,
+    /// Observations of a tank from before its size was known.
+    early: Vec<(i64, f64)>,
 }
 
 impl Trend {
     pub(super) fn new(settings: TrendSettings) -> Trend {
         let samples = Samples::new(reach(&settings));
-        Trend { full: None, settings, of: None, samples, refills: None }
+        Trend { full: None, settings, of: None, samples, refills: None, early: Vec::new() }
     }
 
     /// Takes in what a source tells now, and tells what that amounts to.
@@ -83,6 +88,7 @@ impl Trend {
         self.of = Some((field, unit));
         self.samples = Samples::new(reach(&self.settings));
         self.refills = None;
+        self.early.clear();
         let configured = self.settings.tank.and_then(|tank| tank.full);
         self.full = configured.or((unit == Some(Unit::Percent)).then_some(100.0));
     }
@@ -91,9 +97,17 @@ impl Trend {
         if !self.samples.push(at, number) {
             return;
         }
-        if let (Some(tank), Some(full)) = (self.settings.tank, self.full) {
-            let rise = full * tank.refill / 100.0;
-            self.refills.get_or_insert_with(|| Refills::new(rise)).push(at, number);
+        let Some(tank) = self.settings.tank else { return };
+        match self.full {
+            None if self.early.len() < MOST_EARLY => self.early.push((at, number)),
+            None => {}
+            Some(full) => {
+                let rise = full * tank.refill / 100.0;
+                let refills = self.refills.get_or_insert_with(|| Refills::new(rise));
+                for (at, number) in self.early.drain(..).chain([(at, number)]) {
+                    refills.push(at, number);
+                }
+            }
         }
     }
 

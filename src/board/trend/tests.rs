@@ -86,6 +86,9 @@ fn a_gap_is_not_bridged() {
 fn the_past_is_taken_up() {
     let mut trend = Trend::new(TrendSettings::of_tank());
     trend.clear();
+    for (minute, volume) in [(-6000, 500.0), (-5985, 700.0), (-5970, 1000.0)] {
+        trend.remember("volume", Some(Unit::UsGallon), START + minute * 60, volume);
+    }
     for minute in (0..24 * 60).step_by(15) {
         let volume = 1000.0 - minute as f64 / 6.0;
         trend.remember("volume", Some(Unit::UsGallon), START + minute * 60, volume);
@@ -94,6 +97,8 @@ fn the_past_is_taken_up() {
     let told = trend.derive(at(24 * 60), &reading(760.0, 1400.0));
     assert_eq!(number(&find(&told, "volume_rate")), Some(-10.0));
     assert_eq!(number(&find(&told, "volume_change_24h")), Some(-240.0));
+    // Seen in the past, although the size of the tank is known only now.
+    assert_eq!(number(&find(&told, "last_refill_amount")), Some(500.0));
 }
 
 #[test]

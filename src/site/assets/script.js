@@ -71,6 +71,10 @@ function show(html) {
   const next = fresh.querySelector("main");
   const main = document.querySelector("main");
   if (!next || !main) return;
+  // What a visitor has opened stays open.
+  for (const details of next.querySelectorAll("details[id]")) {
+    details.open = document.getElementById(details.id)?.open ?? false;
+  }
   const before = document.getElementById("summary")?.textContent ?? "";
   renew(main, next);
   document.title = fresh.title;
@@ -84,7 +88,7 @@ async function poll() {
   try {
     const headers = { Accept: "text/html" };
     if (etag) headers["If-None-Match"] = etag;
-    const response = await fetch(location.pathname, { headers, cache: "no-store", signal: AbortSignal.timeout(PATIENCE) });
+    const response = await fetch(location.pathname + location.search, { headers, cache: "no-store", signal: AbortSignal.timeout(PATIENCE) });
     if (response.status !== 304 && !response.ok) throw new Error(`status ${response.status}`);
     const html = response.status === 304 ? null : await response.text();
     const date = Date.parse(response.headers.get("Date") ?? "");
@@ -105,6 +109,63 @@ async function poll() {
   }
 }
 
+// The read-out of a chart: the point nearest to the pointer, in words. The points are those of
+// its lines, put back from places to numbers.
+const SVG = "http://www.w3.org/2000/svg";
+const readout = document.createElement("p");
+readout.className = "readout";
+readout.hidden = true;
+readout.append(document.createElement("strong"), document.createElement("span"));
+document.body.append(readout);
+
+function places(chart) {
+  const points = [];
+  for (const line of chart.querySelectorAll(".line")) {
+    let x = 0;
+    let y = 0;
+    for (const [, letter, right, down] of line.getAttribute("d").matchAll(/([Ml])(-?[\d.]+) (-?[\d.]+)/g)) {
+      x = letter === "M" ? +right : x + +right;
+      y = letter === "M" ? +down : y + +down;
+      points.push({ x, y });
+    }
+  }
+  return points;
+}
+
+function drawn(chart, name, attributes) {
+  const shape = chart.querySelector(`.${attributes.class}`) ?? chart.appendChild(document.createElementNS(SVG, name));
+  for (const [key, value] of Object.entries(attributes)) shape.setAttribute(key, value);
+}
+
+function read(event) {
+  const chart = event.target.closest?.("main svg.chart");
+  const points = chart ? places(chart) : [];
+  readout.hidden = points.length === 0;
+  for (const shape of document.querySelectorAll(".cursor, .spot")) {
+    if (readout.hidden || !chart.contains(shape)) shape.remove();
+  }
+  if (readout.hidden) return;
+  const box = chart.getBoundingClientRect();
+  const scale = box.width / chart.viewBox.baseVal.width;
+  const pointer = (event.clientX - box.left) / scale;
+  const near = points.reduce((best, point) => (Math.abs(point.x - pointer) < Math.abs(best.x - pointer) ? point : best));
+  const { from, to, low, high, left, right, top, bottom, unit, decimals } = chart.dataset;
+  const at = +from + ((near.x - left) / (right - left)) * (to - from);
+  const value = +low + ((bottom - near.y) / (bottom - top)) * (high - low);
+  const digits = { minimumFractionDigits: 0, maximumFractionDigits: +decimals };
+  const options = { weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZone: document.documentElement.dataset.zone };
+  write(readout.firstChild, `${value.toLocaleString("en", digits)} ${unit}`);
+  write(readout.lastChild, new Date(at * 1000).toLocaleString("en", options));
+  drawn(chart, "line", { class: "cursor", x1: near.x, x2: near.x, y1: top, y2: bottom });
+  drawn(chart, "circle", { class: "spot", cx: near.x, cy: near.y, r: 4.5 });
+  const width = readout.offsetWidth;
+  const x = Math.min(Math.max(box.left + near.x * scale - width / 2, 4), document.documentElement.clientWidth - width - 4);
+  readout.style.left = `${x + scrollX}px`;
+  readout.style.top = `${box.top + near.y * scale - readout.offsetHeight - 12 + scrollY}px`;
+}
+
+document.addEventListener("pointermove", read);
+document.addEventListener("pointerdown", read);
 document.addEventListener("visibilitychange", poll);
 setInterval(poll, POLL);
 setInterval(tick, 1000);

@@ -16,26 +16,30 @@ pub(super) fn frame(
     class: &'static str,
     now: Timestamp,
     body: &Markup,
+    past: &Markup,
 ) -> Markup {
     let id = format!("source-{}", source.name);
     let stale_at = source.reading.as_ref().map(|reading| reading.stale_at);
     html! {
         article.card.(class) aria-labelledby=(id) data-state=(state_at(source, now).as_str())
             data-stale-at=[stale_at.map(|at| at.as_second())] {
-            header { h2 #(id) { (source.title) } (state::badge(source, now)) }
+            header {
+                h2 #(id) { a href={ "/source/" (source.name) } { (source.title) } }
+                (state::badge(source, now))
+            }
             (state::band(source, now))
-            div.body { (body) }
+            div.parts { div.body { (body) } (past) }
             (state::foot(source, now))
         }
     }
 }
 
 /// Any source: its values in the order they came.
-pub(super) fn generic(source: &SourceView, now: Timestamp) -> Markup {
+pub(super) fn generic(source: &SourceView, now: Timestamp, past: &Markup) -> Markup {
     let body = html! {
-        @if source.reading.is_some() { (tiles(source.values())) } @else { (pending()) }
+        @if source.reading.is_some() { (tiles(source.shown().into_iter())) } @else { (pending()) }
     };
-    frame(source, "generic", now, &body)
+    frame(source, "generic", now, &body, past)
 }
 
 /// Where values will stand once there are any.

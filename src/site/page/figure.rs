@@ -9,7 +9,7 @@ pub(super) fn whole(number: f64) -> String {
 }
 
 /// A number with as many decimals as a reader can use.
-pub(super) fn short(number: f64) -> String {
+pub(in crate::site) fn short(number: f64) -> String {
     let decimals = match number.abs() {
         size if size >= 1000.0 => 0,
         size if size >= 10.0 => 1,
@@ -23,7 +23,8 @@ pub(super) fn short(number: f64) -> String {
     grouped(text)
 }
 
-fn grouped(text: &str) -> String {
+/// A number in digits, its thousands apart and its minus as wide as a digit.
+pub(in crate::site) fn grouped(text: &str) -> String {
     let text = if text == "-0" { "0" } else { text };
     let (sign, digits) = match text.strip_prefix('-') {
         // U+2212, which is as wide as a digit.
@@ -55,7 +56,7 @@ pub(super) fn datum(datum: &Datum, unit: Option<Unit>) -> String {
 }
 
 /// A unit as it is printed after a number.
-pub(super) const fn symbol(unit: Unit) -> &'static str {
+pub(in crate::site) const fn symbol(unit: Unit) -> &'static str {
     match unit {
         Unit::Fahrenheit => "°F",
         Unit::Celsius => "°C",
@@ -76,7 +77,7 @@ pub(super) const fn spelled(unit: Unit) -> &'static str {
 }
 
 /// `wind_speed` as `Wind speed`.
-pub(super) fn label(field: &str) -> String {
+pub(in crate::site) fn label(field: &str) -> String {
     let mut text = field.replace('_', " ");
     if let Some(first) = text.get_mut(..1) {
         first.make_ascii_uppercase();

@@ -24,6 +24,9 @@ pub(super) enum Icon {
     Thermometer,
     Battery,
     Depth,
+    Rising,
+    Falling,
+    Steady,
 }
 
 impl Icon {
@@ -48,6 +51,9 @@ impl Icon {
             Icon::Thermometer => "i-thermometer",
             Icon::Battery => "i-battery",
             Icon::Depth => "i-depth",
+            Icon::Rising => "i-rising",
+            Icon::Falling => "i-falling",
+            Icon::Steady => "i-steady",
         }
     }
 

@@ -19,9 +19,10 @@ pub(super) fn still(site: &Site, title: &str, main: &Markup) -> Markup {
 }
 
 fn page(site: &Site, title: &str, main: &Markup, live: bool) -> Markup {
+    let zone = site.history.zone().iana_name().unwrap_or("UTC");
     html! {
         (DOCTYPE)
-        html lang="en" {
+        html lang="en" data-zone=(zone) {
             head {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
@@ -53,7 +54,8 @@ fn page(site: &Site, title: &str, main: &Markup, live: bool) -> Markup {
                 p.unseen #spoken role="status" { }
                 main #main tabindex="-1" { (main) }
                 footer.colophon {
-                    p { "Times are UTC. The same readings for scripts: "
+                    p { "Charts are by the clocks of " (zone)
+                        ". The same readings for scripts: "
                         a href="/api/v1/status" { "JSON" } }
                     p { "pumphouse-web " (env!("CARGO_PKG_VERSION")) }
                 }

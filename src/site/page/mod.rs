@@ -1,14 +1,18 @@
-//! The pages: the dashboard, and the small one that tells a browser of an error.
+//! The pages: the dashboard, one for each source, and the small one that tells of an error.
 //!
 //! A page is rendered for a moment, since it tells ages in words, and kept for that
 //! second, so that a flood of visitors costs copies of a handle.
 
 mod card;
+mod events;
 mod figure;
 mod icon;
 mod layout;
+mod plot;
+mod source;
 mod state;
 mod tank;
+mod trend;
 mod weather;
 
 #[cfg(test)]
@@ -16,6 +20,7 @@ mod tests;
 
 use std::sync::Arc;
 
+use ::http::Uri;
 use arc_swap::ArcSwapOption;
 use jiff::Timestamp;
 use maud::{Markup, html};
@@ -24,18 +29,25 @@ use crate::board::{Rendered, Snapshot, SourceView, State};
 use crate::http::Response;
 
 use super::Site;
+use super::api::find;
+use super::chart::Range;
 use super::deliver::{HTML, Policy, deliver};
 use super::freshness::state_at;
 use super::problem::Problem;
+use super::render::render_for;
 use super::routes::Ask;
+
+use self::plot::Answers;
+
+pub(super) use self::figure::{grouped, label, short, symbol};
 
 /// A browser may keep the page but asks before it shows it again: its words age.
 const REVALIDATE: &str = "no-cache";
 
-/// The latest rendering of the dashboard. Workers that find it out of date at the
-/// same time each render it; none waits for another.
+/// The latest rendering of the dashboard for each range. Workers that find it out of date at
+/// the same time each render it; none waits for another.
 #[derive(Default)]
-pub(super) struct PageCache(ArcSwapOption<Kept>);
+pub(super) struct PageCache([ArcSwapOption<Kept>; Range::ALL.len()]);
 
 struct Kept {
     version: u64,
@@ -44,39 +56,89 @@ struct Kept {
 }
 
 impl PageCache {
-    fn page(&self, site: &Site, snapshot: &Snapshot, now: Timestamp) -> Arc<Kept> {
-        let (version, second) = (snapshot.version, now.as_second());
-        let kept = self.0.load_full();
+    fn page(&self, view: &View<'_>) -> Arc<Kept> {
+        let place = Range::ALL.iter().position(|range| *range == view.range).unwrap_or_default();
+        let (version, second) = (view.snapshot.version, view.now.as_second());
+        let kept = self.0[place].load_full();
         if let Some(kept) = &kept
             && (kept.version, kept.second) == (version, second)
         {
             return Arc::clone(kept);
         }
-        let html = dashboard_html(site, snapshot, now);
+        let html = dashboard_html(view);
         let page = match kept {
             // Most seconds change no word, and then there is nothing to compress.
             Some(kept) if kept.page.identity.body == html => kept.page.clone(),
             _ => Rendered::new(HTML, html),
         };
         let fresh = Arc::new(Kept { version, second, page });
-        self.0.store(Some(Arc::clone(&fresh)));
+        self.0[place].store(Some(Arc::clone(&fresh)));
         fresh
     }
+}
+
+/// What a page is made from.
+struct View<'a> {
+    site: &'a Site,
+    snapshot: &'a Snapshot,
+    now: Timestamp,
+    range: Range,
+    silent: Answers,
+}
+
+impl<'a> View<'a> {
+    fn new(site: &'a Site, snapshot: &'a Snapshot, ask: &Ask<'_>) -> View<'a> {
+        let range = range_of(&ask.request.target);
+        View { site, snapshot, now: ask.now, range, silent: Answers::default() }
+    }
+}
+
+/// The range that an address names; a day if it names none. On pages what is not understood is
+/// ignored.
+fn range_of(target: &Uri) -> Range {
+    let mut pairs = target.query().unwrap_or("").split('&');
+    let name = pairs.find_map(|pair| pair.strip_prefix("range="));
+    name.and_then(Range::parse).unwrap_or(Range::Day)
 }
 
 /// `/`
 pub(super) fn dashboard(site: &Site, ask: &Ask<'_>) -> Result<Response, Problem> {
     let snapshot = (site.snapshots)();
-    let kept = site.page.page(site, &snapshot, ask.now);
+    let kept = site.page.page(&View::new(site, &snapshot, ask));
     deliver(&ask.request.headers, &kept.page, Policy::undated(REVALIDATE))
 }
 
-fn dashboard_html(site: &Site, snapshot: &Snapshot, now: Timestamp) -> String {
-    let title = title(&site.settings.title, &snapshot.sources, now);
+/// `/source/{source}`
+pub(super) fn source(site: &Site, ask: &Ask<'_>) -> Result<Response, Problem> {
+    let snapshot = (site.snapshots)();
+    let source = find(&snapshot.sources, ask.parameter)
+        .ok_or_else(|| Problem::not_found("There is no source of that name."))?;
+    let view = View::new(site, &snapshot, ask);
+    let title = format!("{} · {}", source.title, site.settings.title);
+    let html = layout::live(site, &title, &source::main(&view, source)).into_string();
+    let rendered = render_for(&ask.request.headers, HTML, html.into());
+    deliver(&ask.request.headers, &rendered, Policy::undated(REVALIDATE))
+}
+
+/// Events that the dashboard shows.
+const EVENTS: usize = 6;
+
+fn dashboard_html(view: &View<'_>) -> String {
+    let View { site, snapshot, now, .. } = *view;
+    let sources = &snapshot.sources;
+    let title = title(&site.settings.title, sources, now);
+    let recent = site.history.recent_events();
     let main = html! {
-        (state::summary(&snapshot.sources, now))
-        @if snapshot.sources.is_empty() { (nothing_configured()) }
-        div.cards { @for source in &snapshot.sources { (card_of(source, now)) } }
+        div.between-parts { (state::summary(sources, now)) (view.ranges("/")) }
+        (state::history(&site.history.fare(), site.history.dropped(), now))
+        @if sources.is_empty() { (nothing_configured()) }
+        div.cards {
+            @for source in sources {
+                @let past = plot::leading(source).map(|field| view.titled(source, &field));
+                (card_of(source, now, &past.unwrap_or_default()))
+            }
+        }
+        (events::list(recent.iter().take(EVENTS), sources, now))
     };
     layout::live(site, &title, &main).into_string()
 }
@@ -95,14 +157,14 @@ fn title(site: &str, sources: &[SourceView], now: Timestamp) -> String {
 
 /// The card that suits what a source measures. One that has not answered yet is
 /// known by its kind only.
-fn card_of(source: &SourceView, now: Timestamp) -> Markup {
+fn card_of(source: &SourceView, now: Timestamp, past: &Markup) -> Markup {
     let has = |field: &str| source.value(field).is_some();
     match source.kind {
-        "ptlevel" | "ptdevices" => tank::card(source, now),
-        "open-meteo" | "nws" | "ambient" => weather::card(source, now),
-        _ if has("level") => tank::card(source, now),
-        _ if has("conditions") || has("weather_code") => weather::card(source, now),
-        _ => card::generic(source, now),
+        "ptlevel" | "ptdevices" => tank::card(source, now, past),
+        "open-meteo" | "nws" | "ambient" => weather::card(source, now, past),
+        _ if has("level") => tank::card(source, now, past),
+        _ if has("conditions") || has("weather_code") => weather::card(source, now, past),
+        _ => card::generic(source, now, past),
     }
 }
 

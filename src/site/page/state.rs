@@ -5,6 +5,7 @@ use maud::{Markup, html};
 
 use super::icon::Icon;
 use crate::board::{ErrorKind, Failure, SourceView, State};
+use crate::history::Fare;
 use crate::site::age;
 use crate::site::freshness::state_at;
 
@@ -34,6 +35,22 @@ pub(super) fn summary(sources: &[SourceView], now: Timestamp) -> Markup {
         p.summary #summary data-state=(state.as_str()) {
             (icon.show()) span { (words) }
             @if failing > 0 { " " span.failing { (Icon::Failing.show()) (failing) " failing to update" } }
+        }
+    }
+}
+
+/// What the page has to say of a history that is not written.
+pub(super) fn history(fare: &Fare, dropped: u64, now: Timestamp) -> Markup {
+    html! {
+        @if let Some((since, _)) = &fare.trouble {
+            p.notice role="status" {
+                (Icon::Failing.show())
+                span {
+                    "History is not being written, for " (time(*since, now, Form::Span))
+                    @if dropped > 0 { "; " (dropped) " values were given up" }
+                    ". The readings below are not affected; the log tells why."
+                }
+            }
         }
     }
 }
@@ -117,7 +134,7 @@ const fn meaning(kind: ErrorKind) -> &'static str {
 
 /// How a time is told; the script knows these names.
 #[derive(Clone, Copy)]
-enum Form {
+pub(super) enum Form {
     /// `4 minutes ago`
     Ago,
     /// `3 hours 5 minutes`
@@ -127,7 +144,7 @@ enum Form {
 }
 
 /// An age in words with the time itself behind it.
-fn time(at: Timestamp, now: Timestamp, form: Form) -> Markup {
+pub(super) fn time(at: Timestamp, now: Timestamp, form: Form) -> Markup {
     let elapsed = age::since(at, now);
     let (name, words) = match form {
         Form::Ago => ("ago", age::words(elapsed)),

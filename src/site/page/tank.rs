@@ -6,6 +6,7 @@ use maud::{Markup, html};
 use super::card::{frame, tiles};
 use super::figure::{number, spelled, whole};
 use super::icon::Icon;
+use super::trend;
 use crate::board::{FieldName, SourceView, Value};
 
 /// At this level and below, in percent, the page says that the tank is low.
@@ -20,9 +21,13 @@ pub(super) fn level(source: &SourceView) -> Option<f64> {
 }
 
 /// The card of a tank.
-pub(super) fn card(source: &SourceView, now: Timestamp) -> Markup {
+pub(super) fn card(source: &SourceView, now: Timestamp, past: &Markup) -> Markup {
     let level = level(source);
-    let rest = || source.values().filter(|(name, _)| !matches!(&**name, "level" | "volume"));
+    let rest: Vec<_> = source
+        .shown()
+        .into_iter()
+        .filter(|(name, _)| !matches!(&**name, "level" | "volume"))
+        .collect();
     let body = html! {
         div.figures {
             p.level {
@@ -44,11 +49,12 @@ pub(super) fn card(source: &SourceView, now: Timestamp) -> Markup {
             }
             (warning(level))
             (missing(source))
-            @if rest().next().is_some() { (tiles(rest())) }
+            (trend::of_tank(source, now))
+            @if !rest.is_empty() { (tiles(rest.into_iter())) }
         }
         (drawing(source, level))
     };
-    frame(source, "tank", now, &body)
+    frame(source, "tank", now, &body, past)
 }
 
 fn warning(level: Option<f64>) -> Markup {

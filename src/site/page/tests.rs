@@ -169,11 +169,15 @@ fn a_second_is_rendered_once() {
     let site = site(vec![tank()]);
     let snapshot = (site.snapshots)();
     let half = SignedDuration::from_millis(500);
-    let first = site.page.page(&site, &snapshot, now());
-    assert!(Arc::ptr_eq(&first, &site.page.page(&site, &snapshot, now() + half)));
-    let later = site.page.page(&site, &snapshot, at(1));
+    let (range, silent) = (Range::Day, Answers::default);
+    let page = |now| {
+        site.page.page(&View { site: &site, snapshot: &snapshot, now, range, silent: silent() })
+    };
+    let first = page(now());
+    assert!(Arc::ptr_eq(&first, &page(now() + half)));
+    let later = page(at(1));
     assert!(!Arc::ptr_eq(&first, &later));
-    let much_later = site.page.page(&site, &snapshot, at(2));
+    let much_later = page(at(2));
     let address = |kept: &Kept| kept.page.identity.body.as_ptr();
     assert_eq!(address(&later), address(&much_later), "the same words are the same bytes");
 }

@@ -12,8 +12,8 @@ use crate::board::{Datum, SourceView};
 const IN_HEAD: [&str; 4] = ["temperature", "conditions", "weather_code", "wind_direction"];
 
 /// The card of a weather station or forecast.
-pub(super) fn card(source: &SourceView, now: Timestamp) -> Markup {
-    let rest = || source.values().filter(|(name, _)| !IN_HEAD.contains(&&**name));
+pub(super) fn card(source: &SourceView, now: Timestamp, past: &Markup) -> Markup {
+    let rest = source.shown().into_iter().filter(|(name, _)| !IN_HEAD.contains(&&**name));
     let body = html! {
         @if source.reading.is_none() { (pending()) } @else {
             div.sky {
@@ -34,10 +34,10 @@ pub(super) fn card(source: &SourceView, now: Timestamp) -> Markup {
                 }
             }
             @if let Some((degrees, _)) = number(source, "wind_direction") { (vane(degrees)) }
-            (tiles(rest()))
+            (tiles(rest))
         }
     };
-    frame(source, "weather", now, &body)
+    frame(source, "weather", now, &body, past)
 }
 
 fn vane(degrees: f64) -> Markup {

@@ -48,6 +48,7 @@ fn source(name: &str, url: String) -> Source {
         units: DesiredUnits::default(),
         rate_limit: None,
         authorities: None,
+        show: Vec::new(),
         trends: Vec::new(),
     }
 }

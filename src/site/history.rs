@@ -1,0 +1,227 @@
+//! `/api/v1/history` and `/api/v1/events`: what was.
+
+use std::io::Read as _;
+
+use ::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE};
+use ::http::{HeaderValue, StatusCode};
+use serde::Serialize;
+
+use crate::board::{Event, Time};
+use crate::history::{
+    DAY, History, HistoryError, Numbered, Points, Step, Window, parse_step, parse_when,
+};
+use crate::http::{Body, Response};
+
+use super::Site;
+use super::api::{find, rendered_json};
+use super::deliver::{Policy, deliver};
+use super::freshness::policy;
+use super::problem::Problem;
+use super::query::{self, Pairs};
+use super::render::render_for;
+use super::routes::Ask;
+use super::series::{Format, SeriesBody};
+
+/// The window of a query that names none.
+const USUAL: i64 = DAY;
+
+/// Events in a page, unless another number is asked for.
+const EVENTS: usize = 50;
+
+/// Events in a page at most.
+const MOST_EVENTS: usize = 500;
+
+/// A series.
+pub(super) fn history(site: &Site, ask: &Ask<'_>) -> Result<Response, Problem> {
+    let (window, format) = asked_for(site, ask)?;
+    let unbounded = window.step != Step::Fitting;
+    let name = format!("{}.{}", window.source, window.field);
+    let points = open(site, window, ask)?;
+    let body = SeriesBody::new(points, format);
+    let mut response = if unbounded {
+        // As long as it is asked for: read while it is sent, and never held as a whole.
+        let mut response = Response::new(Body::Stream(Box::new(body)));
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(format.media_type()));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        response
+    } else {
+        let rendered = render_for(&ask.request.headers, format.media_type(), whole(body)?.into());
+        deliver(&ask.request.headers, &rendered, cached(site, &name, ask))?
+    };
+    if format != Format::Json && response.status() == StatusCode::OK {
+        let named = format!("attachment; filename=\"{name}.{}\"", format.suffix());
+        // Names are letters, digits, underscores and a dot.
+        response
+            .headers_mut()
+            .extend(HeaderValue::try_from(named).map(|it| (CONTENT_DISPOSITION, it)));
+    }
+    Ok(response)
+}
+
+fn whole(mut body: SeriesBody) -> Result<Vec<u8>, Problem> {
+    let mut bytes = Vec::new();
+    body.read_to_end(&mut bytes).map_err(|_| unavailable(&HistoryError::Busy))?;
+    Ok(bytes)
+}
+
+/// Nothing new can be there before the source is polled again.
+fn cached(site: &Site, name: &str, ask: &Ask<'_>) -> Policy {
+    let snapshot = (site.snapshots)();
+    let source = name.split('.').next().unwrap_or_default();
+    let fresh = policy(find(&snapshot.sources, source).into_iter(), ask.now);
+    // The dates of the latest reading are not those of a window of the past.
+    Policy { last_modified: None, changed: None, ..fresh }
+}
+
+fn open(site: &Site, window: Window, ask: &Ask<'_>) -> Result<Points, Problem> {
+    let (source, field) = (window.source.clone(), window.field.clone());
+    let points = site.history.points(window, ask.now).map_err(|error| unavailable(&error))?;
+    points.ok_or_else(|| {
+        let snapshot = (site.snapshots)();
+        let known = find(&snapshot.sources, &source).map(|view| view.value(&field).is_some());
+        let detail = match known {
+            Some(true) => format!(
+                "{source}.{field} is not recorded: it is worked out, or a text, or too new."
+            ),
+            _ => format!("Nothing of {source}.{field} was ever recorded."),
+        };
+        Problem::not_found(detail)
+    })
+}
+
+/// What a visitor is told of a history without an answer.
+pub(super) fn unavailable(error: &HistoryError) -> Problem {
+    let (status, retry) = match error {
+        HistoryError::Off => return Problem::not_found("No history is kept here."),
+        HistoryError::Busy | HistoryError::Closed => (StatusCode::SERVICE_UNAVAILABLE, 2),
+        HistoryError::Unreadable => (StatusCode::SERVICE_UNAVAILABLE, 60),
+    };
+    let mut detail = error.to_string();
+    // A sentence begins with a capital and ends with a stop.
+    detail.replace_range(..1, &detail[..1].to_ascii_uppercase());
+    detail.push_str(" now.");
+    Problem::new(status, detail).retry_after(retry)
+}
+
+fn asked_for(site: &Site, ask: &Ask<'_>) -> Result<(Window, Format), Problem> {
+    let zone = site.history.zone();
+    let mut pairs = Pairs::of(&ask.request.target)?;
+    let moment = |text: Option<String>, name: &str| {
+        let Some(text) = text else { return Ok(None) };
+        parse_when(&text, zone).map(Some).ok_or_else(|| {
+            Problem::bad_request(format!(
+                "{name} is a time such as 2026-01-31T17:16:00Z, a date, or seconds since 1970."
+            ))
+        })
+    };
+    let field = pairs
+        .take("field")
+        .ok_or_else(|| Problem::bad_request("Which field? Name one, such as field=tank.level."))?;
+    let field = query::field(&field)
+        .ok_or_else(|| Problem::bad_request("field is source.field, such as field=tank.level."))?;
+    let from = moment(pairs.take("from"), "from")?;
+    let to = moment(pairs.take("to"), "to")?;
+    let mut short = Vec::new();
+    for (name, seconds) in [("hours", 3600), ("days", DAY)] {
+        if let Some(text) = pairs.take(name) {
+            short.push(span(&text, seconds).ok_or_else(|| {
+                Problem::bad_request(format!(
+                    "{name} is a number greater than 0, such as {name}=6."
+                ))
+            })?);
+        }
+    }
+    let step = match pairs.take("step") {
+        None => Step::Fitting,
+        Some(text) => parse_step(&text).ok_or_else(|| {
+            Problem::bad_request(
+                "step is raw, a time such as 15m or 1d, or seconds; above a day, whole days.",
+            )
+        })?,
+    };
+    let format = match pairs.take("format") {
+        None => Format::Json,
+        Some(name) => Format::parse(&name)
+            .ok_or_else(|| Problem::bad_request("format is json, csv or ndjson."))?,
+    };
+    pairs.finish()?;
+    let to = to.unwrap_or(ask.now.as_second() + 1);
+    let from = match (from, &short[..]) {
+        (None, []) => to - USUAL,
+        (Some(from), []) => from,
+        (None, [length]) => to.saturating_sub(*length),
+        _ => {
+            return Err(Problem::bad_request("from, hours and days exclude each other."));
+        }
+    };
+    if from >= to {
+        return Err(Problem::bad_request("The window ends before it begins."));
+    }
+    let window = Window { source: field.source, field: field.field, from, to, step };
+    Ok((window, format))
+}
+
+/// So many hours or days, as seconds.
+fn span(text: &str, unit: i64) -> Option<i64> {
+    const MOST: f64 = 1e9;
+    let plain = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let number: f64 = text.parse().ok().filter(|_| plain)?;
+    let seconds = number * unit as f64;
+    // Whole seconds are fine enough, and thirty years far enough.
+    (1.0..=MOST).contains(&seconds).then_some(seconds as i64)
+}
+
+/// What happened, the latest first.
+pub(super) fn events(site: &Site, ask: &Ask<'_>) -> Result<Response, Problem> {
+    let mut pairs = Pairs::of(&ask.request.target)?;
+    let limit = pairs.take("limit").map_or(Some(EVENTS), |text| query::whole_number(&text));
+    let limit = limit.filter(|limit| (1..=MOST_EVENTS).contains(limit)).ok_or_else(|| {
+        Problem::bad_request(format!("limit is a number from 1 to {MOST_EVENTS}."))
+    })?;
+    let before: Option<i64> = match pairs.take("before") {
+        None => None,
+        Some(text) => Some(query::whole_number(&text).ok_or_else(|| {
+            Problem::bad_request("before is the id of an event, of which earlier ones are told.")
+        })?),
+    };
+    let source = pairs.take("source");
+    pairs.finish()?;
+    let history: &History = &site.history;
+    let found = history.events(before, source.as_deref(), limit);
+    let found = found.map_err(|error| unavailable(&error))?;
+    let next = found.last().filter(|_| found.len() == limit).map(|(number, _)| {
+        let source = source.map_or_else(String::new, |source| format!("&source={source}"));
+        format!("/api/v1/events?limit={limit}{source}&before={number}")
+    });
+    let events = found.iter().map(Told::of).collect();
+    let rendered = rendered_json(ask, &Page { events, next });
+    deliver(&ask.request.headers, &rendered, Policy::undated("no-cache"))
+}
+
+/// A page of events, and where the next one is.
+#[derive(Serialize)]
+struct Page<'a> {
+    events: Vec<Told<'a>>,
+    next: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Told<'a> {
+    id: i64,
+    at: Time,
+    kind: &'static str,
+    source: Option<&'a str>,
+    detail: &'a str,
+}
+
+impl<'a> Told<'a> {
+    fn of((number, event): &'a Numbered) -> Told<'a> {
+        let Event { at, kind, source, detail } = event;
+        let (kind, source) = (kind.as_str(), source.as_deref());
+        Told { id: *number, at: Time(*at), kind, source, detail }
+    }
+}
+
+#[cfg(test)]
+mod tests;

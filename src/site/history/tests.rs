@@ -1,0 +1,181 @@
+//! Questions about the past, over a real file.
+
+use ::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, ETAG, RETRY_AFTER};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde_json::Value as Json;
+
+use super::*;
+use crate::board::{Change, Finite, Sample};
+use crate::history::{Retention, fill};
+use crate::site::fixture::{drained, get, now, site, site_with, tank, text};
+use crate::units::Unit;
+
+const FOREVER: Retention = Retention { raw: None, quarters: None, days: None };
+
+/// Two days of a level at five minutes, with a gap of six hours that ended twelve hours ago.
+fn level() -> Vec<Sample> {
+    let end = now().as_second();
+    let gap = end - 18 * 3600..end - 12 * 3600;
+    let times = (0..576).map(|n| end - n * 300).rev().filter(|at| !gap.contains(at));
+    let sample = |at| Sample {
+        source: "tank".into(),
+        field: "level".into(),
+        at: Timestamp::from_second(at).unwrap(),
+        value: Finite::new(50.0 + ((at / 300) % 10) as f64).unwrap(),
+        unit: Some(Unit::Percent),
+    };
+    times.map(sample).collect()
+}
+
+struct Place {
+    _folder: tempfile::TempDir,
+    site: Site,
+}
+
+fn place() -> Place {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pumphouse.db");
+    fill(&path, &TimeZone::UTC, [Change::Observed(level())]).unwrap();
+    let history = History::of_file(&path, FOREVER, TimeZone::UTC);
+    Place { _folder: folder, site: site_with(vec![tank()], history) }
+}
+
+fn ask(site: &Site, query: &str) -> Json {
+    let response = get(site, &format!("/api/v1/history?{query}"), &[]);
+    assert_eq!(response.status(), 200, "{query}: {}", drained(response));
+    serde_json::from_str(&drained(response)).unwrap()
+}
+
+#[test]
+fn windows_of_every_length() {
+    let Place { site, .. } = &place();
+    for (query, resolution, step, points) in [
+        ("field=tank.level&hours=6", "raw", Json::Null, 72),
+        ("field=tank.level", "raw", Json::Null, 216),
+        ("field=tank.level&days=1", "raw", Json::Null, 216),
+        ("field=tank.level&days=2", "15m", 900.into(), 169),
+        ("field=tank.level&days=2&step=1h", "15m", 3600.into(), 43),
+        ("field=tank.level&days=365", "1d", 86_400.into(), 3),
+        ("field=tank.level&hours=1&step=raw", "raw", Json::Null, 12),
+        ("field=tank.level&from=2026-01-31&to=2026-01-31T06:00:00Z", "raw", Json::Null, 8),
+        ("field=tank.level&from=0&to=100", "raw", Json::Null, 0),
+    ] {
+        let told = ask(site, query);
+        assert_eq!(told["field"], "tank.level");
+        assert_eq!(told["unit"], "%");
+        assert_eq!(told["resolution"], resolution, "{query}");
+        assert_eq!(told["step"], step, "{query}");
+        assert_eq!(told["points"].as_array().unwrap().len(), points, "{query}");
+    }
+    let told = ask(site, "field=tank.level&hours=2&step=1h");
+    let hour = &told["points"][1];
+    assert_eq!((&hour["at"], &hour["count"]), (&"2026-01-31T17:00:00Z".into(), &5.into()));
+    assert!(hour["min"].as_f64() <= hour["value"].as_f64(), "{hour}");
+}
+
+#[test]
+fn formats_are_the_same_points() {
+    let Place { site, .. } = &place();
+    let told = ask(site, "field=tank.level&hours=6");
+    let points = told["points"].as_array().unwrap();
+    for how in ["", "&step=raw"] {
+        let get = |format: &str| {
+            let target = format!("/api/v1/history?field=tank.level&hours=6&format={format}{how}");
+            let response = get(site, &target, &[]);
+            let kind = response.headers()[CONTENT_TYPE].to_str().unwrap().to_owned();
+            let named = response.headers()[CONTENT_DISPOSITION].to_str().unwrap().to_owned();
+            (kind, named, drained(response))
+        };
+        let (kind, named, csv) = get("csv");
+        assert!(kind.starts_with("text/csv"), "{kind}");
+        assert_eq!(named, "attachment; filename=\"tank.level.csv\"");
+        let mut lines = csv.split("\r\n");
+        assert_eq!(lines.next(), Some("at,value,min,max,last,count"));
+        for (point, line) in points.iter().zip(lines.by_ref()) {
+            let (at, value) = (point["at"].as_str().unwrap(), &point["value"]);
+            assert_eq!(line, format!("{at},{value},{value},{value},{value},1"));
+        }
+        assert_eq!(lines.collect::<Vec<_>>(), [""], "it ends with its last line");
+        let (kind, _, ndjson) = get("ndjson");
+        assert_eq!(kind, "application/x-ndjson");
+        let lines: Vec<Json> =
+            ndjson.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(&lines, points);
+    }
+}
+
+#[test]
+fn what_is_bounded_has_a_tag_and_what_is_not_is_streamed() {
+    let Place { site, .. } = &place();
+    let target = "/api/v1/history?field=tank.level&hours=6";
+    let whole = get(site, target, &[]);
+    assert_eq!(whole.headers()[CACHE_CONTROL], "max-age=241, stale-if-error=86400");
+    let tag = whole.headers()[ETAG].to_str().unwrap().to_owned();
+    assert_eq!(get(site, target, &[("if-none-match", &tag)]).status(), 304);
+    let packed = get(site, target, &[("accept-encoding", "gzip")]);
+    assert_eq!(packed.headers()["content-encoding"], "gzip");
+    let streamed = get(site, &format!("{target}&step=raw"), &[]);
+    assert!(matches!(streamed.body(), Body::Stream(_)));
+    assert_eq!(streamed.headers()[CACHE_CONTROL], "no-cache");
+}
+
+#[test]
+fn what_makes_no_sense_is_refused() {
+    let Place { site, .. } = &place();
+    for query in [
+        "",
+        "field=tank",
+        "field=tank.level.txt",
+        "field=tank.level&hours=0",
+        "field=tank.level&hours=-1",
+        "field=tank.level&hours=1e3",
+        "field=tank.level&days=99999999",
+        "field=tank.level&hours=1&days=1",
+        "field=tank.level&from=2026-01-30&hours=1",
+        "field=tank.level&from=yesterday",
+        "field=tank.level&from=2026-02-01&to=2026-01-31",
+        "field=tank.level&step=25h",
+        "field=tank.level&step=fine",
+        "field=tank.level&format=xml",
+        "field=tank.level&fields=tank.level",
+        "field=tank.level&field=tank.level",
+    ] {
+        let response = get(site, &format!("/api/v1/history?{query}"), &[]);
+        assert_eq!(response.status(), 400, "{query}");
+        assert!(text(&response).contains("\"detail\""), "{query}");
+    }
+    for (query, told) in [
+        ("field=tank.nothing", "Nothing of tank.nothing was ever recorded"),
+        ("field=well.level", "Nothing of well.level"),
+        ("field=tank.depth", "tank.depth is not recorded"),
+    ] {
+        let response = get(site, &format!("/api/v1/history?{query}"), &[]);
+        assert_eq!(response.status(), 404, "{query}");
+        assert!(text(&response).contains(told), "{}", text(&response));
+    }
+}
+
+#[test]
+fn a_history_without_an_answer_says_why() {
+    let off = site(vec![tank()]);
+    let response = get(&off, "/api/v1/history?field=tank.level", &[]);
+    assert_eq!(response.status(), 404);
+    assert!(text(&response).contains("No history is kept here."));
+    let gone = History::of_file("/nowhere/p.db".as_ref(), FOREVER, TimeZone::UTC);
+    let gone = site_with(vec![tank()], gone);
+    let response = get(&gone, "/api/v1/history?field=tank.level", &[]);
+    assert_eq!(response.status(), 503);
+    assert_eq!(response.headers()[RETRY_AFTER], "60");
+    assert!(!text(&response).contains("nowhere"), "a path is nobody's business");
+}
+
+#[test]
+fn events_come_in_pages() {
+    let Place { site, .. } = &place();
+    let response = get(site, "/api/v1/events", &[]);
+    assert_eq!(text(&response), "{\"events\":[],\"next\":null}\n");
+    for query in ["limit=0", "limit=501", "limit=x", "before=-1", "after=1"] {
+        assert_eq!(get(site, &format!("/api/v1/events?{query}"), &[]).status(), 400, "{query}");
+    }
+}

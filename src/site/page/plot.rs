@@ -1,0 +1,140 @@
+//! Charts in a page, and the choice of their range.
+
+use std::cell::Cell;
+use std::sync::Arc;
+
+use maud::{Markup, PreEscaped, html};
+
+use super::View;
+use super::figure::{label, symbol};
+use crate::board::{Datum, SourceView};
+use crate::site::chart::{Chart, Missing, NARROW, Range, Size, WIDE, Wanted};
+
+/// Whether the history has an answer for this page. After the first failure nothing more is
+/// asked of it.
+#[derive(Debug, Default)]
+pub(super) struct Answers(Cell<bool>);
+
+impl View<'_> {
+    /// A chart, if there is one to be had.
+    fn drawn(&self, source: &SourceView, field: &str, size: Size) -> Result<Arc<Chart>, Missing> {
+        if self.silent.0.get() {
+            return Err(Missing::Unavailable);
+        }
+        let wanted = Wanted { source, field, range: self.range, size, style: None };
+        let chart = self.site.charts.chart(&self.site.history, wanted, self.now);
+        self.silent.0.set(matches!(chart, Err(Missing::Unavailable)));
+        chart
+    }
+
+    /// The chart of a field in both sizes, of which the style sheet shows one.
+    pub(super) fn chart(&self, source: &SourceView, field: &str) -> Markup {
+        if !self.site.history.is_enabled() {
+            return html! {};
+        }
+        let both = self
+            .drawn(source, field, WIDE)
+            .and_then(|wide| Ok((wide, self.drawn(source, field, NARROW)?)));
+        html! {
+            @match both {
+                Ok((wide, narrow)) => {
+                    div.plot { (PreEscaped(&wide.svg)) (PreEscaped(&narrow.svg)) }
+                }
+                Err(missing) => { (self.absent(missing)) }
+            }
+        }
+    }
+
+    /// A chart with what it shows above it, for a card.
+    pub(super) fn titled(&self, source: &SourceView, field: &str) -> Markup {
+        let chart = self.chart(source, field);
+        let unit = source.value(field).and_then(|value| value.unit).map_or("", symbol);
+        html! {
+            @if !chart.0.is_empty() {
+                div.past {
+                    p.charted { (label(field)) @if !unit.is_empty() { ", " (unit) } }
+                    (chart)
+                }
+            }
+        }
+    }
+
+    fn absent(&self, missing: Missing) -> Markup {
+        html! {
+            p.no-plot {
+                @match missing {
+                    Missing::Nothing => { "Nothing recorded in the last " (self.range.words()) "." }
+                    Missing::Unavailable => { "The history cannot be read at the moment." }
+                }
+            }
+        }
+    }
+
+    /// A chart with its name, and its numbers behind it.
+    pub(super) fn figure(&self, source: &SourceView, field: &str) -> Markup {
+        let zone = self.site.history.zone();
+        let id = format!("numbers-{field}");
+        html! {
+            figure.history #{ "chart-" (field) } {
+                figcaption { h3 { (label(field)) } }
+                (self.chart(source, field))
+                @if let Ok(chart) = self.drawn(source, field, WIDE) {
+                    details #(id) {
+                        summary { "The numbers" span.unseen { " of " (label(field)) } }
+                        div.scroll role="region" tabindex="0" aria-label={ (label(field)) ", numbers" } {
+                            (chart.table(self.range, zone))
+                        }
+                        p { "All of them, for a spreadsheet: "
+                            a href={ "/api/v1/history?field=" (source.name) "." (field)
+                                "&from=" (self.now.as_second() - self.range.seconds())
+                                "&format=csv&step=raw" } download {
+                                "CSV" span.unseen { " of " (label(field)) }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// The choice of the range, as links.
+    pub(super) fn ranges(&self, path: &str) -> Markup {
+        if !self.site.history.is_enabled() {
+            return html! {};
+        }
+        html! {
+            nav.ranges aria-label="How far back charts go" {
+                @for range in Range::ALL {
+                    @let here = (range == self.range).then_some("true");
+                    a href={ (path) "?range=" (range.as_str()) } aria-current=[here]
+                        aria-label={ "The last " (range.words()) } { (range.as_str()) }
+                }
+            }
+        }
+    }
+}
+
+/// The field whose chart says most of a source: what it is there for.
+pub(super) fn leading(source: &SourceView) -> Option<String> {
+    let is_number = |field: &str| {
+        let value = source.reading.as_ref()?.values.iter().find(|(name, _)| **name == *field);
+        value.filter(|(_, value)| matches!(value.datum, Some(Datum::Number(_)) | None))
+    };
+    let usual = ["level", "volume", "temperature"].into_iter().find(|it| is_number(it).is_some());
+    match usual.filter(|_| source.show.is_empty()) {
+        Some(field) => Some(field.to_owned()),
+        None => numbers(source).into_iter().next(),
+    }
+}
+
+/// The fields of a source that a chart can show, in the order of the page.
+pub(super) fn numbers(source: &SourceView) -> Vec<String> {
+    let told = source.reading.iter().flat_map(|reading| &reading.values);
+    let is_told = |name: &str| told.clone().any(|(known, _)| **known == *name);
+    // Of a code or a direction a line says nothing.
+    let drawn = |name: &str| !matches!(name, "weather_code" | "wind_direction" | "status");
+    let shown = source.shown().into_iter().filter(|(name, value)| {
+        is_told(name) && drawn(name) && !matches!(value.datum, Some(Datum::Text(_)))
+    });
+    shown.map(|(name, _)| name.to_string()).collect()
+}

@@ -1,0 +1,220 @@
+//! Series as JSON, CSV and lines of JSON, written point by point as the client takes them.
+
+use std::collections::VecDeque;
+use std::fmt::Write as _;
+use std::io::{self, Read};
+
+use jiff::Timestamp;
+
+use crate::board::Time;
+use crate::history::{Bucket, Points, QUARTER, Tier};
+use crate::units::round_to;
+
+/// Decimals of a mean. What it is the mean of has fewer.
+const MEAN_DECIMALS: i32 = 4;
+
+/// Bytes that are gathered before they are passed on.
+const PIECE: usize = 16 * 1024;
+
+/// The forms of a series.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// One object, with the points in an array.
+    Json,
+    /// A head line, and a line for each point (RFC 4180).
+    Csv,
+    /// An object for each point, each on a line.
+    Ndjson,
+}
+
+impl Format {
+    /// The format of that name.
+    pub fn parse(name: &str) -> Option<Format> {
+        match name {
+            "json" => Some(Format::Json),
+            "csv" => Some(Format::Csv),
+            "ndjson" => Some(Format::Ndjson),
+            _ => None,
+        }
+    }
+
+    /// The media type.
+    pub(super) const fn media_type(self) -> &'static str {
+        match self {
+            Format::Json => "application/json",
+            Format::Csv => "text/csv; charset=utf-8; header=present",
+            Format::Ndjson => "application/x-ndjson",
+        }
+    }
+
+    /// What a file of it is called.
+    pub(super) const fn suffix(self) -> &'static str {
+        match self {
+            Format::Json => "json",
+            Format::Csv => "csv",
+            Format::Ndjson => "ndjson",
+        }
+    }
+}
+
+/// The head line of CSV, for one series.
+const CSV_HEAD: &str = "at,value,min,max,last,count\r\n";
+
+/// A series on its way out. Reads on in the history only as it is read itself.
+#[derive(Debug)]
+pub(super) struct SeriesBody {
+    points: Points,
+    format: Format,
+    ready: VecDeque<u8>,
+    begun: bool,
+    first: bool,
+    ended: bool,
+}
+
+impl SeriesBody {
+    /// The points in that format.
+    pub(super) fn new(points: Points, format: Format) -> SeriesBody {
+        let ready = VecDeque::new();
+        SeriesBody { points, format, ready, begun: false, first: true, ended: false }
+    }
+
+    fn begin(&mut self, out: &mut String) {
+        match self.format {
+            Format::Ndjson => {}
+            Format::Csv => out.push_str(CSV_HEAD),
+            Format::Json => out.push_str(&json_head(&self.points)),
+        }
+    }
+
+    fn point(&mut self, point: &Bucket, out: &mut String) {
+        match self.format {
+            Format::Csv => csv_point(point, out),
+            Format::Ndjson => {
+                json_point(point, out);
+                out.push('\n');
+            }
+            Format::Json => {
+                if !std::mem::take(&mut self.first) {
+                    out.push(',');
+                }
+                json_point(point, out);
+            }
+        }
+    }
+
+    /// Gathers a piece.
+    fn read_on(&mut self) -> io::Result<()> {
+        let mut out = String::new();
+        if !std::mem::replace(&mut self.begun, true) {
+            self.begin(&mut out);
+        }
+        while out.len() < PIECE {
+            match self.points.next() {
+                Some(Ok(point)) => self.point(&point, &mut out),
+                // What has been sent cannot be taken back: the connection ends without its last
+                // chunk, and the client knows that something is missing.
+                Some(Err(error)) => return Err(io::Error::other(error)),
+                None => {
+                    if self.format == Format::Json {
+                        out.push_str("]}\n");
+                    }
+                    self.ended = true;
+                    break;
+                }
+            }
+        }
+        self.ready = out.into_bytes().into();
+        Ok(())
+    }
+}
+
+impl Read for SeriesBody {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.ready.is_empty() && !self.ended {
+            self.read_on()?;
+        }
+        self.ready.read(buffer)
+    }
+}
+
+/// The members before the points, up to the bracket that opens them.
+fn json_head(points: &Points) -> String {
+    let window = points.window();
+    let plan = points.plan();
+    let step = match (plan.tier, plan.step) {
+        (_, Some(step)) => Some(step),
+        (Tier::Raw, None) => None,
+        (Tier::Quarter, None) => Some(QUARTER),
+        (Tier::Day, None) => Some(crate::history::DAY),
+    };
+    // Neither names nor units hold what JSON would escape.
+    let unit = points.unit().map_or_else(|| "null".to_owned(), |unit| format!("\"{unit}\""));
+    let step = step.map_or_else(|| "null".to_owned(), |step| step.to_string());
+    format!(
+        r#"{{"field":"{}.{}","unit":{unit},"from":"{}","to":"{}","resolution":"{}","step":{step},"points":["#,
+        window.source,
+        window.field,
+        time(window.from),
+        time(window.to),
+        plan.tier.as_str(),
+    )
+}
+
+/// The members of a point.
+fn json_point(point: &Bucket, out: &mut String) {
+    let Bucket { min, max, last, count, .. } = point;
+    let (at, value) = (time(point.at), round_to(point.mean(), MEAN_DECIMALS));
+    let _ = write!(
+        out,
+        r#"{{"at":"{at}","value":{value},"min":{min},"max":{max},"last":{last},"count":{count}}}"#
+    );
+}
+
+/// The columns of a point, and the end of its line.
+fn csv_point(point: &Bucket, out: &mut String) {
+    let Bucket { min, max, last, count, .. } = point;
+    let (at, value) = (time(point.at), round_to(point.mean(), MEAN_DECIMALS));
+    let _ = write!(out, "{at},{value},{min},{max},{last},{count}\r\n");
+}
+
+fn time(at: i64) -> String {
+    Timestamp::from_second(at).map_or_else(|_| at.to_string(), |at| Time(at).to_string())
+}
+
+/// Writes series after series with their names, for `export`.
+#[derive(Debug)]
+pub struct Exporter {
+    format: Format,
+}
+
+impl Exporter {
+    /// An exporter, and the head of its output.
+    pub fn new(format: Format) -> (Exporter, &'static str) {
+        let head = match format {
+            Format::Csv => "source,field,unit,at,value,min,max,last,count\r\n",
+            Format::Json | Format::Ndjson => "",
+        };
+        (Exporter { format }, head)
+    }
+
+    /// A point of those points' series.
+    pub fn point(&self, points: &Points, point: &Bucket, out: &mut String) {
+        let window = points.window();
+        let (source, field) = (&window.source, &window.field);
+        let unit = points.unit().map(|unit| unit.as_str());
+        if self.format == Format::Csv {
+            let _ = write!(out, "{source},{field},{},", unit.unwrap_or_default());
+            return csv_point(point, out);
+        }
+        // Neither names nor units hold what JSON would escape.
+        let _ = write!(out, r#"{{"source":"{source}","field":"{field}","unit":"#);
+        let _ = match unit {
+            Some(unit) => write!(out, r#""{unit}","#),
+            None => write!(out, "null,"),
+        };
+        let begin = out.len();
+        json_point(point, out);
+        out.remove(begin);
+        out.push('\n');
+    }
+}

@@ -1,0 +1,124 @@
+//! The history of the real program: through `kill -9`, a full disk, and the commands around it.
+
+use std::path::PathBuf;
+use std::process::Output;
+
+use crate::harness::eventually;
+use crate::hostile::upstream::Upstream;
+use crate::server::{BINARY, Server, Setup, code, json, run};
+
+/// A source that is polled each second, over a history that is written as soon as may be.
+fn sources(upstream: &Upstream, path: &str) -> String {
+    format!(
+        "[history]\npath = \"{path}\"\nflush = \"200ms\"\n\
+         [[source]]\nname = \"tank\"\nkind = \"json\"\nurl = \"{}\"\ninterval = \"1s\"\n\
+         [source.values.level]\npointer = \"/level\"\nunit = \"%\"\n",
+        upstream.url()
+    )
+}
+
+/// The times of all points that the server tells of.
+fn times(server: &Server) -> Vec<String> {
+    let response = server.get("/api/v1/history?field=tank.level&days=1&step=raw");
+    match code(&response) {
+        200 => {
+            let body = response.split_once("\r\n\r\n").unwrap().1;
+            // It is streamed in chunks.
+            let at = body.split("\"at\":\"").skip(1);
+            at.map(|rest| rest[..20].to_owned()).collect()
+        }
+        404 | 503 => Vec::new(),
+        other => panic!("{other}: {response}"),
+    }
+}
+
+fn told(output: &Output) -> String {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+#[test]
+fn what_was_told_once_outlives_kill_9_again_and_again() {
+    let upstream = Upstream::answering(r#"{"level": 84.6}"#);
+    let sources = sources(&upstream, "pumphouse.db");
+    let setup = Setup { sources: &sources, ..Setup::default() };
+    let mut server = Server::start(&setup);
+    let mut known: Vec<String> = Vec::new();
+    for round in 0..6 {
+        let mut seen = Vec::new();
+        eventually("more is recorded", || {
+            seen = times(&server);
+            seen.len() > known.len()
+        });
+        for at in &known {
+            assert!(seen.contains(at), "round {round}: {at} is lost from {seen:?}");
+        }
+        known = seen;
+        server.signal("KILL");
+        server = server.start_again(&setup);
+    }
+    let folder = server.folder().to_owned();
+    // Looked after while the server writes to it.
+    let check = told(&run(&["history", "check"], &folder));
+    assert!(check.contains("rows of raw") && check.contains("is sound"), "{check}");
+    let starts = |events: &serde_json::Value| {
+        let events = events["events"].as_array().unwrap().clone();
+        events.iter().filter(|event| event["kind"] == "started").count()
+    };
+    eventually("all starts are told of", || starts(&json(&server.get("/api/v1/events"))) == 7);
+    told(&run(&["history", "backup", "copy.db"], &folder));
+    let again = run(&["history", "backup", "copy.db"], &folder);
+    assert_eq!(again.status.code(), Some(1), "a file that is there is not replaced");
+    let export = ["export", "--from", "2020-01-01", "--to", "2100-01-01"];
+    let csv = told(&run(&export, &folder));
+    assert!(csv.starts_with("source,field,unit,at,value,min,max,last,count\r\n"), "{csv}");
+    for at in &known {
+        assert!(csv.contains(&format!("tank,level,%,{at},84.6,")), "{at} is not in {csv}");
+    }
+    let ndjson = told(&run(&[&export[..], &["--format", "ndjson"]].concat(), &folder));
+    for line in ndjson.lines() {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert_eq!((&line["source"], &line["unit"]), (&"tank".into(), &"%".into()));
+    }
+}
+
+#[test]
+fn a_full_disk_costs_history_and_nothing_else() {
+    let upstream = Upstream::answering(r#"{"level": 84.6}"#);
+    let sources = sources(&upstream, "disk/pumphouse.db");
+    // A disk of its own, in a mount namespace of its own.
+    let shell = format!(
+        "mkdir disk && exec unshare --map-root-user --mount sh -c \
+         'mount -t tmpfs -o size=512k tmpfs disk && exec {BINARY} serve' #"
+    );
+    let setup = Setup { sources: &sources, shell: &shell, ..Setup::default() };
+    let server = Server::start(&setup);
+    eventually("it is recorded", || !times(&server).is_empty());
+    let disk = PathBuf::from(format!("/proc/{}/cwd/disk", server.process()));
+    let ballast = disk.join("ballast");
+    // `write` stops at the last byte that fits.
+    let _ = std::fs::write(&ballast, vec![0; 1 << 20]);
+    server.wait_for_log("the disk is full");
+    let metric = |name: &str| {
+        let metrics = server.admin_get("/metrics");
+        let line = metrics.lines().find_map(|line| line.strip_prefix(name)).unwrap().to_owned();
+        line.trim().parse::<f64>().unwrap()
+    };
+    assert!(metric("pumphouse_history_errors_total ") >= 1.0);
+    assert!(server.get("/").contains("History is not being written"), "the page says so");
+    // Readings go on, and the log does not flood.
+    let before = server.status()["sources"]["tank"]["fetched_at"].clone();
+    server.eventually_status("a new reading", |status| {
+        status["sources"]["tank"]["fetched_at"] != before
+    });
+    let lines = server.log().iter().filter(|line| line.contains("the disk is full")).count();
+    assert!(lines <= 2, "{:?}", server.log());
+    let last = times(&server).last().unwrap().clone();
+    std::fs::remove_file(&ballast).unwrap();
+    server.wait_for_log("the history is written again");
+    eventually("what came meanwhile is there", || {
+        times(&server).iter().filter(|at| **at > last).count() >= 2
+    });
+    assert_eq!(metric("pumphouse_history_dropped_total "), 0.0);
+    assert!(!server.get("/").contains("History is not being written"));
+}
