@@ -37,7 +37,8 @@ pub(super) fn history(site: &Site, ask: &Ask<'_>) -> Result<Response, Problem> {
     let unbounded = window.step != Step::Fitting;
     let name = format!("{}.{}", window.source, window.field);
     let points = open(site, window, ask)?;
-    let body = SeriesBody::new(points, format);
+    let body = SeriesBody::begin(points, format, &site.history);
+    let body = body.map_err(|error| unavailable(&error))?;
     let mut response = if unbounded {
         // As long as it is asked for: read while it is sent, and never held as a whole.
         let mut response = Response::new(Body::Stream(Box::new(body)));

@@ -7,7 +7,7 @@ use std::io::{self, Read};
 use jiff::Timestamp;
 
 use crate::board::Time;
-use crate::history::{Bucket, Points, QUARTER, Tier};
+use crate::history::{Bucket, History, HistoryError, Points, QUARTER, Tier};
 use crate::units::round_to;
 
 /// Decimals of a mean. What it is the mean of has fewer.
@@ -65,20 +65,36 @@ const CSV_HEAD: &str = "at,value,min,max,last,count\r\n";
 pub(super) struct SeriesBody {
     points: Points,
     format: Format,
+    history: History,
     ready: VecDeque<u8>,
-    begun: bool,
     first: bool,
     ended: bool,
 }
 
 impl SeriesBody {
-    /// The points in that format.
-    pub(super) fn new(points: Points, format: Format) -> SeriesBody {
-        let ready = VecDeque::new();
-        SeriesBody { points, format, ready, begun: false, first: true, ended: false }
+    /// The points in that format. The first of them are read at once, so that a history that
+    /// has no answer is known before anything is said.
+    pub(super) fn begin(
+        points: Points,
+        format: Format,
+        history: &History,
+    ) -> Result<SeriesBody, HistoryError> {
+        let history = history.clone();
+        let mut body = SeriesBody {
+            points,
+            format,
+            history,
+            ready: VecDeque::new(),
+            first: true,
+            ended: false,
+        };
+        let mut out = String::new();
+        body.head(&mut out);
+        body.gather(out)?;
+        Ok(body)
     }
 
-    fn begin(&mut self, out: &mut String) {
+    fn head(&self, out: &mut String) {
         match self.format {
             Format::Ndjson => {}
             Format::Csv => out.push_str(CSV_HEAD),
@@ -102,18 +118,12 @@ impl SeriesBody {
         }
     }
 
-    /// Gathers a piece.
-    fn read_on(&mut self) -> io::Result<()> {
-        let mut out = String::new();
-        if !std::mem::replace(&mut self.begun, true) {
-            self.begin(&mut out);
-        }
+    /// Gathers a piece behind what is there.
+    fn gather(&mut self, mut out: String) -> Result<(), HistoryError> {
         while out.len() < PIECE {
             match self.points.next() {
                 Some(Ok(point)) => self.point(&point, &mut out),
-                // What has been sent cannot be taken back: the connection ends without its last
-                // chunk, and the client knows that something is missing.
-                Some(Err(error)) => return Err(io::Error::other(error)),
+                Some(Err(error)) => return Err(self.history.failed(error)),
                 None => {
                     if self.format == Format::Json {
                         out.push_str("]}\n");
@@ -131,7 +141,9 @@ impl SeriesBody {
 impl Read for SeriesBody {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         while self.ready.is_empty() && !self.ended {
-            self.read_on()?;
+            // What has been sent cannot be taken back: the connection ends without its last
+            // chunk, and the client knows that something is missing.
+            self.gather(String::new()).map_err(io::Error::other)?;
         }
         self.ready.read(buffer)
     }

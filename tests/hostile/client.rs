@@ -158,7 +158,10 @@ pub fn read_response(stream: &mut impl Read) -> io::Result<Vec<u8>> {
                 .lines()
                 .find_map(|line| line.strip_prefix("content-length: "))
                 .map_or(0, |length| length.parse().unwrap());
-            if response.len() >= end + 4 + length {
+            let chunked = head.contains("transfer-encoding: chunked");
+            if chunked && response[end + 4..].ends_with(b"0\r\n\r\n")
+                || !chunked && response.len() >= end + 4 + length
+            {
                 return Ok(response);
             }
         }
