@@ -5,8 +5,12 @@ DESTDIR ?=
 CARGO ?= cargo
 
 # What the tests use beside Cargo's packages, as Debian names it.
-TEST_PACKAGES = chromium chromium-driver curl jq supervisor
-TEST_PROGRAMS = chromedriver curl jq supervisord
+TEST_PACKAGES = chromium chromium-driver curl jq npm supervisor
+TEST_PROGRAMS = chromedriver curl jq npm supervisord
+
+# Looks for what keeps people out who use a page without a mouse, or without seeing it.
+AXE_VERSION = 4.14.1
+AXE = target/axe/node_modules/axe-core/axe.min.js
 
 .DEFAULT_GOAL := help
 
@@ -23,7 +27,7 @@ build: toolchain ## build the release binary
 	$(CARGO) build --release
 
 .PHONY: test
-test: toolchain test-programs ## run every test; installs what they need when root
+test: toolchain test-programs $(AXE) ## run every test; installs what they need when root
 	$(CARGO) test --lib --bins
 	$(CARGO) build --examples
 	$(CARGO) test --test suite -- --test-threads=8
@@ -72,6 +76,10 @@ toolchain:
 		echo "make: cargo is missing: install Rust by https://rustup.rs" >&2; exit 1; }
 	@command -v cc >/dev/null || { \
 		echo "make: a C compiler (cc) is missing: apt-get install gcc libc6-dev" >&2; exit 1; }
+
+$(AXE): | test-programs
+	npm install --silent --no-audit --no-fund --no-save --prefix target/axe \
+		axe-core@$(AXE_VERSION)
 
 .PHONY: test-programs
 test-programs:

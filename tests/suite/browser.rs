@@ -35,8 +35,81 @@ fn without_javascript_the_page_refreshes_itself() {
 fn nothing_scrolls_sideways_on_a_narrow_phone() {
     let demo = Demo::start();
     let browser = Browser::open(320, 640, true);
-    browser.visit(&demo.url());
-    let widths = "return [document.documentElement.scrollWidth, window.innerWidth]";
-    let widths = browser.run(widths);
-    assert!(widths[0].as_u64() <= widths[1].as_u64(), "{widths}");
+    for path in ["", "source/tank?range=1y", "source/weather", "nowhere"] {
+        browser.visit(&format!("{}{path}", demo.url()));
+        let widths = "return [document.documentElement.scrollWidth, window.innerWidth]";
+        let widths = browser.run(widths);
+        assert!(widths[0].as_u64() <= widths[1].as_u64(), "{path}: {widths}");
+    }
+}
+
+/// How many charts a visitor sees.
+const CHARTS: &str = "return [...document.querySelectorAll('svg.chart')]
+    .filter(chart => chart.getBoundingClientRect().width > 100).length";
+
+#[test]
+fn each_range_has_its_charts() {
+    let demo = Demo::start();
+    let browser = Browser::open(1280, 900, true);
+    for range in ["6h", "24h", "3d", "7d", "30d", "1y"] {
+        browser.visit(&format!("{}?range={range}", demo.url()));
+        assert_eq!(browser.run(CHARTS), 3, "{range}");
+        assert!(browser.text(".ranges [aria-current]").starts_with(range));
+        let first = browser.text("main");
+        eventually("the values are renewed in place", || browser.text("main") != first);
+        assert_eq!(browser.run(CHARTS), 3, "{range}: the charts are still there");
+    }
+    assert_eq!(browser.console(), [""; 0]);
+    // And so they are without scripts.
+    let plain = Browser::open(1280, 900, false);
+    plain.visit(&format!("{}source/tank?range=7d", demo.url()));
+    assert!(plain.text("main").contains("The last 7 days"));
+    assert!(plain.text("figure.history").contains("The numbers"));
+}
+
+#[test]
+fn a_chart_reads_out_the_point_under_the_pointer() {
+    let demo = Demo::start();
+    let browser = Browser::open(1280, 900, true);
+    browser.visit(&format!("{}source/tank?range=7d", demo.url()));
+    let told = browser.run(
+        "const chart = document.querySelector('figure.history svg.wide');
+         const box = chart.getBoundingClientRect();
+         const place = { clientX: box.left + box.width / 2, clientY: box.top + 9, bubbles: true };
+         chart.dispatchEvent(new PointerEvent('pointermove', place));
+         const readout = document.querySelector('.readout');
+         const seen = readout.getBoundingClientRect();
+         return [readout.hidden, readout.textContent, Math.abs((seen.left + seen.right) / 2 - place.clientX)]",
+    );
+    assert_eq!(told[0], false);
+    let text = told[1].as_str().unwrap();
+    assert!(text.contains('%') && text.contains(':'), "a level and a time: {text}");
+    assert!(told[2].as_f64().unwrap() < 20.0, "it stands where the pointer is: {told}");
+    // What has been opened stays open when the page renews itself.
+    browser.run("document.querySelector('details').open = true");
+    let first = browser.text("main");
+    eventually("the page is renewed", || browser.text("main") != first);
+    assert_eq!(browser.run("return document.querySelector('details').open"), true);
+    assert_eq!(browser.console(), [""; 0]);
+}
+
+#[test]
+fn axe_finds_nothing_that_keeps_anybody_out() {
+    let axe = concat!(env!("CARGO_MANIFEST_DIR"), "/target/axe/node_modules/axe-core/axe.min.js");
+    let axe = std::fs::read_to_string(axe).expect("`make test` installs axe-core");
+    let demo = Demo::start();
+    for (width, height) in [(1280, 900), (360, 740)] {
+        let browser = Browser::open(width, height, true);
+        for path in ["", "?range=1y", "source/tank", "source/weather?range=7d", "nowhere"] {
+            browser.visit(&format!("{}{path}", demo.url()));
+            browser.run("document.querySelectorAll('details').forEach(it => it.open = true)");
+            browser.run(&axe);
+            let found = browser.run_async(
+                "const done = arguments[0];
+                 axe.run().then(found => done(found.violations.map(it =>
+                     `${it.id}: ${it.nodes.map(node => node.html + node.failureSummary).join(', ')}`)))",
+            );
+            assert_eq!(found, serde_json::json!([]), "{path} at {width}: {found:#}");
+        }
+    }
 }

@@ -63,8 +63,7 @@ impl ValueAxis {
 
     /// Decimals with which a number between marks is worth telling.
     pub(super) fn decimals(&self) -> usize {
-        let step = (self.high - self.low) / SPACES;
-        (1.0 - step.log10().floor()).clamp(0.0, 6.0) as usize
+        (3.0 - (self.high - self.low).log10().ceil()).clamp(0.0, 6.0) as usize
     }
 }
 

@@ -125,7 +125,7 @@ impl Charts {
             {
                 return Ok(chart.clone());
             }
-            if (0..PAUSE).contains(&(kept.failed_until - now.as_second())) {
+            if (1..=PAUSE).contains(&(kept.failed_until - now.as_second())) {
                 return Err(Missing::Unavailable);
             }
         }
@@ -209,3 +209,6 @@ fn latest(kept: &KeptReading, field: &str) -> Option<(Bucket, Option<Unit>)> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -106,8 +106,9 @@ impl View<'_> {
             nav.ranges aria-label="How far back charts go" {
                 @for range in Range::ALL {
                     @let here = (range == self.range).then_some("true");
-                    a href={ (path) "?range=" (range.as_str()) } aria-current=[here]
-                        aria-label={ "The last " (range.words()) } { (range.as_str()) }
+                    a href={ (path) "?range=" (range.as_str()) } aria-current=[here] {
+                        (range.as_str()) span.unseen { ", the last " (range.words()) }
+                    }
                 }
             }
         }

@@ -181,3 +181,54 @@ fn a_second_is_rendered_once() {
     let address = |kept: &Kept| kept.page.identity.body.as_ptr();
     assert_eq!(address(&later), address(&much_later), "the same words are the same bytes");
 }
+
+#[test]
+fn a_tank_says_where_it_goes() {
+    let number = |number, unit| Value::number(number, unit);
+    let derived = |rate: f64| {
+        values([
+            ("volume_rate", number(rate, Unit::UsGallonPerHour)),
+            ("volume_change_1h", number(-13.0, Unit::UsGallon)),
+            ("volume_change_24h", number(540.0, Unit::UsGallon)),
+            ("time_to_empty", number(75.0, Unit::Hour)),
+            ("time_to_full", Value::missing(Some(Unit::Hour), "it is not rising")),
+            ("last_refill", Value::text("2026-01-31T12:20:00Z")),
+            ("last_refill_amount", number(842.0, Unit::UsGallon)),
+        ])
+    };
+    for (rate, said) in [
+        (-12.8, "<strong>Falling</strong> 12.8 gal/h, empty in 3 days"),
+        (12.8, "<strong>Rising</strong> 12.8 gal/h"),
+        (0.0, "<strong>Steady</strong>"),
+    ] {
+        let mut source = tank();
+        source.reading.as_mut().unwrap().derived = derived(rate);
+        let html = html(vec![source]);
+        for words in [
+            said,
+            "<span class=\"delta\">−13 gal</span> in 1 h",
+            "<span class=\"delta\">+540 gal</span> in 24 h",
+            "Filled <time datetime=\"2026-01-31T12:20:00Z\"",
+            ">5 hours ago</time> by 842 gal",
+        ] {
+            assert!(html.contains(words), "{words} is not in {html}");
+        }
+        assert!(!html.contains("Time to empty"), "what is said in words is no tile: {html}");
+    }
+    let mut young = tank();
+    young.reading.as_mut().unwrap().derived = derived(1.0)
+        .into_iter()
+        .map(|(name, value)| (name, Value::missing(value.unit, "too few observations yet")))
+        .collect();
+    assert!(!html(vec![young]).contains("class=\"trend\""));
+}
+
+#[test]
+fn a_source_shows_what_it_is_configured_to() {
+    let mut source = pump();
+    source.show = ["mode".into(), "battery".into(), "gone".into()].into();
+    let html = html(vec![source]);
+    let at = |words: &str| html.find(words);
+    assert!(at(">Mode<").unwrap() < at("</svg>Battery<").unwrap(), "{html}");
+    assert_eq!(at("Motor temperature"), None);
+}

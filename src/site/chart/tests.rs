@@ -1,0 +1,147 @@
+//! Charts over a real file.
+
+use ::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG};
+use jiff::tz::TimeZone;
+
+use super::*;
+use crate::board::{Change, Finite, Sample};
+use crate::history::{Retention, fill};
+use crate::site::Site;
+use crate::site::fixture::{get, now, site, site_with, tank, text};
+
+struct Place {
+    _folder: tempfile::TempDir,
+    site: Site,
+}
+
+/// Two days of a level at five minutes, with a gap of four hours.
+fn place(title: &str) -> Place {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pumphouse.db");
+    let end = now().as_second() - 840;
+    let times = (0..576).map(|n| end - n * 300).rev();
+    let samples = times.filter(|at| !(end - 40_000..end - 25_600).contains(at)).map(|at| Sample {
+        source: "tank".into(),
+        field: "level".into(),
+        at: Timestamp::from_second(at).unwrap(),
+        value: Finite::new(40.0 + (at / 300 % 20) as f64).unwrap(),
+        unit: Some(Unit::Percent),
+    });
+    fill(&path, &TimeZone::UTC, [Change::Observed(samples.collect())]).unwrap();
+    let history = History::of_file(&path, Retention::default(), TimeZone::UTC);
+    let mut source = tank();
+    source.title = title.into();
+    Place { _folder: folder, site: site_with(vec![source], history) }
+}
+
+#[test]
+fn a_chart_tells_what_it_shows_and_where_nothing_is_known() {
+    let Place { site, .. } = &place("Cistern");
+    let response = get(site, "/chart/tank.level.svg", &[]);
+    assert_eq!(response.status(), 200);
+    assert_eq!(response.headers()[CONTENT_TYPE], "image/svg+xml");
+    let svg = text(&response);
+    for told in [
+        "<title id=\"t-tank-level-720\">Level of Cistern, the last 24 hours</title>",
+        // The latest is the board's, which has not been written yet.
+        "Between 40.0 % and 84.6 %; the latest is 84.6 %. There is one gap.</desc>",
+        "xmlns=\"http://www.w3.org/2000/svg\"",
+        "prefers-color-scheme: dark",
+        ">20:00</text>",
+        ">Sat 31</text>",
+        ">100</text>",
+    ] {
+        assert!(svg.contains(told), "{told} is not in {svg}");
+    }
+    assert_eq!(svg.matches("class=\"stale\"").count(), 1, "{svg}");
+    assert_eq!(svg.matches("class=\"line\"").count(), 2, "the line ends at the gap: {svg}");
+    let tag = response.headers()[ETAG].to_str().unwrap();
+    assert_eq!(get(site, "/chart/tank.level.svg", &[("if-none-match", tag)]).status(), 304);
+}
+
+#[test]
+fn each_range_size_and_theme_has_its_picture() {
+    let Place { site, .. } = &place("Cistern");
+    let mut seen = std::collections::HashSet::new();
+    for query in [
+        "range=6h",
+        "range=24h",
+        "range=3d",
+        "range=7d",
+        "range=30d",
+        "range=1y",
+        "width=400&height=200",
+        "theme=dark",
+        "theme=light",
+    ] {
+        let response = get(site, &format!("/chart/tank.level.svg?{query}"), &[]);
+        assert_eq!(response.status(), 200, "{query}");
+        assert!(seen.insert(text(&response).to_owned()), "{query}");
+    }
+    for query in ["range=2d", "width=10", "height=9999", "theme=pink", "field=tank.level", "range"]
+    {
+        let response = get(site, &format!("/chart/tank.level.svg?{query}"), &[]);
+        assert_eq!(response.status(), 400, "{query}");
+    }
+    for path in ["/chart/tank.level", "/chart/tank.svg", "/chart/well.level.svg", "/chart/.svg"] {
+        assert_eq!(get(site, path, &[]).status(), 404, "{path}");
+    }
+}
+
+#[test]
+fn pages_show_charts_with_their_numbers() {
+    let Place { site, .. } = &place("<Cistern>");
+    for (path, charts) in [("/", 2), ("/source/tank", 2), ("/source/tank?range=1y", 2)] {
+        let response = get(site, path, &[]);
+        let html = text(&response);
+        assert_eq!(html.matches("<svg class=\"chart ").count(), charts, "{path}: {html}");
+        assert!(html.contains("of &lt;Cistern&gt;"), "{html}");
+        assert!(!html.contains("http:"), "a chart in a page names no other place");
+        assert!(response.headers().contains_key(CONTENT_SECURITY_POLICY));
+    }
+    let response = get(site, "/source/tank", &[]);
+    let html = text(&response);
+    assert!(html.contains("Sat 31 Jan 2026, 17:00</th>"), "{html}");
+    // Depth and volume are told, but nothing of them was recorded.
+    assert_eq!(html.matches("Nothing recorded in the last 24 hours.").count(), 2, "{html}");
+    let week = get(site, "/?range=7d", &[]);
+    assert!(text(&week).contains("href=\"/?range=7d\" aria-current=\"true\""));
+    assert_eq!(get(site, "/source/well", &[]).status(), 404);
+}
+
+#[test]
+fn a_page_without_a_history_has_no_charts_and_one_that_fails_says_so() {
+    let off = site(vec![tank()]);
+    let response = get(&off, "/", &[]);
+    assert!(!text(&response).contains("class=\"chart") && !text(&response).contains("ranges"));
+    let gone = History::of_file("/nowhere/p.db".as_ref(), Retention::default(), TimeZone::UTC);
+    let errors = gone.clone();
+    let gone = site_with(vec![tank()], gone);
+    let response = get(&gone, "/source/tank", &[]);
+    assert_eq!(response.status(), 200);
+    assert!(text(&response).contains("The history cannot be read at the moment."));
+    assert_eq!(errors.errors(), 1, "asked once for all charts of the page");
+    let again = get(&gone, "/", &[]);
+    assert!(text(&again).contains("The history cannot be read at the moment."));
+    assert_eq!(errors.errors(), 1, "and not again for a moment");
+}
+
+#[test]
+fn a_chart_is_drawn_once_until_there_is_something_new() {
+    let Place { site, .. } = &place("Cistern");
+    let snapshot = (site.snapshots)();
+    let chart = |seconds| {
+        let wanted = Wanted {
+            source: &snapshot.sources[0],
+            field: "level",
+            range: Range::Week,
+            size: WIDE,
+            style: None,
+        };
+        let at = now() + jiff::SignedDuration::from_secs(seconds);
+        site.charts.chart(&site.history, wanted, at).unwrap()
+    };
+    let first = chart(0);
+    assert!(Arc::ptr_eq(&first, &chart(30)));
+    assert!(!Arc::ptr_eq(&first, &chart(7 * 24 * 3600 / 600)), "a pixel later");
+}
