@@ -45,6 +45,7 @@ bench: build ## measure side by side with nginx, axum and tiny_http (BENCH="--ro
 	$(CARGO) build --release --manifest-path benches/peers/Cargo.toml
 	benches/peers/target/release/bench --ours target/release/pumphouse-web \
 		--output benches/RESULTS.md $(BENCH)
+	$(CARGO) run --release --quiet --example years -- --output benches/HISTORY.md
 
 .PHONY: incident
 incident: toolchain ## play the outage again: the old design and ours, with their listen queues

@@ -244,6 +244,26 @@ const WRONG: &[(&str, &str)] = &[
         "[[source]]\nname = \"w\"\nkind = \"json\"\nurl = \"http://h\"\n[source.values.a]\npointer = \"\"\nunit = \"F\"\n",
         "p.toml:7:9: \"unit\": \"F\" is none of %, in, cm, mm, gal, L, degF, degC, mph, km/h, m/s, deg, inHg, hPa, V, WMO, h, %/h, gal/h, L/h, in/h, cm/h, mm/h in [source.values.a]",
     ),
+    (
+        "[site]\ntimezone = \"Nowhere/Town\"\n",
+        "p.toml:2:13: \"timezone\": Nowhere/Town is no zone such as America/Los_Angeles in [site]",
+    ),
+    (
+        "[history]\nkeep_raw = \"some\"\n",
+        "p.toml:2:13: \"keep_raw\" must be a duration such as \"400d\", or \"forever\" in [history]",
+    ),
+    (
+        "[history]\nenabled = \"no\"\n",
+        "p.toml:2:12: \"enabled\" must be true or false, not a string in [history]",
+    ),
+    (
+        "[[source]]\nname = \"w\"\nkind = \"nws\"\nstation = \"KSFO\"\nshow = [\"Rain\"]\n",
+        "p.toml:5:10: \"show\": \"Rain\" is no name of a field in [[source]] \"w\"",
+    ),
+    (
+        "[[source]]\nname = \"w\"\nkind = \"nws\"\nstation = \"KSFO\"\n[source.trends.rain]\nchanges = [\"90d\"]\n",
+        "p.toml:6:13: \"changes\" must be longer than nothing and at most 31d in [source.trends.rain]",
+    ),
 ];
 
 #[test]
@@ -315,6 +335,46 @@ fn the_last_values_stand_beside_the_database() {
     let config = read("[history]\npath = \"/var/lib/tank/pumphouse.db\"\n").unwrap();
     let expected = std::path::Path::new("/var/lib/tank/pumphouse.last.json");
     assert_eq!(config.history.unwrap().last_values(), expected);
+}
+
+#[test]
+fn the_history_is_kept_as_configured() {
+    const DAY: Duration = Duration::from_secs(86_400);
+    let default = read("").unwrap().history.unwrap();
+    assert_eq!(default.path, Path::new("pumphouse.db"));
+    assert_eq!(default.flush, Duration::from_secs(60));
+    assert_eq!((default.keep_raw, default.keep_15m), (Some(400 * DAY), Some(3650 * DAY)));
+    assert_eq!(default.keep_daily, None);
+    let config = read(
+        "[site]\ntimezone = \"America/Los_Angeles\"\n[history]\nflush = \"5m\"\n\
+         keep_raw = \"30d\"\nkeep_15m = \"forever\"\nkeep_daily = \"1000d\"\n",
+    )
+    .unwrap();
+    assert_eq!(config.site.timezone.iana_name(), Some("America/Los_Angeles"));
+    let kept = config.history.unwrap();
+    assert_eq!((kept.keep_raw, kept.keep_15m), (Some(30 * DAY), None));
+    assert_eq!((kept.keep_daily, kept.flush), (Some(1000 * DAY), Duration::from_secs(300)));
+    assert_eq!(read("[history]\nenabled = false\n").unwrap().history, None);
+}
+
+#[test]
+fn trends_are_those_of_tanks_unless_they_are_configured() {
+    let trends = |text: &str| read(text).unwrap().sources.remove(0).trends;
+    assert_eq!(trends(TANK), [TrendSettings::of_tank()]);
+    assert_eq!(trends(&format!("{TANK}[source.trends]\n")), []);
+    let weather = "[[source]]\nname = \"w\"\nkind = \"nws\"\nstation = \"KSFO\"\n";
+    assert_eq!(trends(weather), []);
+    let configured = trends(&format!(
+        "{weather}[source.trends.pressure]\nrate_over = \"3h\"\nchanges = [\"3h\", \"7d\"]\n"
+    ));
+    let hour = Duration::from_secs(3600);
+    assert_eq!(configured[0].fields, ["pressure".into()]);
+    assert_eq!((configured[0].rate_over, configured[0].tank), (3 * hour, None));
+    assert_eq!(configured[0].changes, [3 * hour, 7 * 24 * hour]);
+    let tank = trends(&format!("{TANK}[source.trends.volume]\nfull = 1400\nrefill = 10\n"));
+    assert_eq!(tank[0].tank, Some(Tank { full: Some(1400.0), refill: 10.0 }));
+    let shown = read(&format!("{TANK}show = [\"volume\", \"level\"]\n")).unwrap();
+    assert_eq!(shown.sources[0].show, ["volume".into(), "level".into()]);
 }
 
 #[test]

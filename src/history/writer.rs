@@ -50,6 +50,9 @@ impl Entry {
     }
 }
 
+/// Memory for pages while a file is filled.
+const FILL_CACHE_KIB: i64 = 64 * 1024;
+
 /// Writes what was learnt before into a file that nobody else writes to now, and makes the file
 /// if there is none. Tells how many rows that made.
 ///
@@ -61,6 +64,8 @@ pub fn fill(
     changes: impl IntoIterator<Item = Change>,
 ) -> Result<u64, StoreError> {
     let mut writer = Writer::open(path, zone)?;
+    // Much at once is best held in memory until it is sorted.
+    writer.connection.pragma_update(None, "cache_size", -FILL_CACHE_KIB)?;
     let mut number = writer.latest_event()?;
     let entries = changes.into_iter().map(|change| match change {
         Change::Observed(samples) => Entry::Samples(samples),

@@ -1,7 +1,14 @@
-//! The history of the real program: through `kill -9`, a full disk, and the commands around it.
+//! The history of the real program: through `kill -9`, a full disk, a long answer, and the
+//! commands around it.
 
 use std::path::PathBuf;
 use std::process::Output;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use pumphouse_web::board::{Change, Finite, Sample};
+use pumphouse_web::history::fill;
+use pumphouse_web::units::Unit;
 
 use crate::harness::eventually;
 use crate::hostile::upstream::Upstream;
@@ -121,4 +128,32 @@ fn a_full_disk_costs_history_and_nothing_else() {
     });
     assert_eq!(metric("pumphouse_history_dropped_total "), 0.0);
     assert!(!server.get("/").contains("History is not being written"));
+}
+
+#[test]
+fn a_year_of_csv_is_streamed_in_constant_memory() {
+    const ROWS: i64 = 365 * 288;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pumphouse.db");
+    let now = Timestamp::now().as_second();
+    let told = (0..ROWS).map(|number| {
+        Change::Observed(vec![Sample {
+            source: "tank".into(),
+            field: "level".into(),
+            at: Timestamp::from_second(now - 600 - number * 300).unwrap(),
+            value: Finite::new((number % 100) as f64).unwrap(),
+            unit: Some(Unit::Percent),
+        }])
+    });
+    fill(&path, &TimeZone::UTC, told).unwrap();
+    let upstream = Upstream::answering(r#"{"level": 84.6}"#);
+    let sources = sources(&upstream, path.to_str().unwrap());
+    let server = Server::start(&Setup { sources: &sources, ..Setup::default() });
+    eventually("the history is open", || !times(&server).is_empty());
+    let before = server.status_line("VmHWM");
+    let csv = server.get("/api/v1/history?field=tank.level&days=366&format=csv&step=raw");
+    assert_eq!(code(&csv), 200);
+    assert!(csv.matches(",1\r\n").count() as i64 >= ROWS, "all of it");
+    let (grown, size) = (server.status_line("VmHWM") - before, csv.len() as u64 / 1024);
+    assert!(grown < size / 2, "{size} KiB were sent, and memory grew by {grown} KiB");
 }

@@ -177,7 +177,7 @@ fn nothing_configured() -> Markup {
                 p {
                     "The server runs, and no source is configured. Add a "
                     code { "[[source]]" } " to " code { "pumphouse.toml" }
-                    " and send the process a " code { "HUP" } "."
+                    " and restart the server."
                 }
             }
         }

@@ -1,0 +1,187 @@
+//! What years of history cost: fills a database with ten years of twenty series, one with a month
+//! of them, and asks both the same questions by turns. `make bench` runs it.
+#![allow(clippy::print_stdout)]
+
+use std::error::Error;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use argh::FromArgs;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use pumphouse_web::board::{Change, Finite, Sample};
+use pumphouse_web::history::{DAY, History, Retention, Step, Window, fill};
+use pumphouse_web::units::Unit;
+
+/// Measure what years of history cost.
+#[derive(FromArgs)]
+struct Arguments {
+    /// years in the large database (default 10)
+    #[argh(option, default = "10")]
+    years: i64,
+
+    /// series in both (default 20)
+    #[argh(option, default = "20")]
+    series: usize,
+
+    /// write a Markdown table here, too
+    #[argh(option)]
+    output: Option<PathBuf>,
+}
+
+/// Seconds between observations.
+const INTERVAL: i64 = 300;
+
+/// Each question is asked so often; the median counts.
+const ROUNDS: usize = 41;
+
+/// A window of any length may cost this many times what a month costs in a database of a month.
+const GOAL: f64 = 2.0;
+
+/// A moment like any other: nothing here depends on the clock.
+const NOW: i64 = 1_790_000_000;
+
+/// What is kept by default.
+const KEEP: Retention = Retention { raw: None, quarters: None, days: None };
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Arguments = argh::from_env();
+    let folder = tempfile::tempdir()?;
+    let (large, small) = (folder.path().join("years.db"), folder.path().join("month.db"));
+    let begun = Instant::now();
+    let rows = make(&large, arguments.series, arguments.years * 365 * DAY)?;
+    let took = begun.elapsed();
+    make(&small, arguments.series, 31 * DAY)?;
+    let bytes = std::fs::metadata(&large)?.len();
+    let mut report = String::new();
+    writeln!(
+        report,
+        "{} years of {} series, an observation each {INTERVAL} s: {rows} rows, written at {:.0} a \
+         second into {:.0} MB, {:.1} bytes for each with its rollups.\n",
+        arguments.years,
+        arguments.series,
+        rows as f64 / took.as_secs_f64(),
+        bytes as f64 / 1e6,
+        bytes as f64 / rows as f64,
+    )?;
+    let (large, small) = (open(&large), open(&small));
+    let mut missed = false;
+    writeln!(report, "| window | points | median | of a month in a database of a month | |")?;
+    writeln!(report, "| --- | --- | --- | --- | --- |")?;
+    for (name, days) in [
+        ("6 h", 0.25),
+        ("24 h", 1.0),
+        ("3 d", 3.0),
+        ("7 d", 7.0),
+        ("30 d", 30.0),
+        ("90 d", 90.0),
+        ("1 y", 365.0),
+        ("10 y", 3650.0),
+    ] {
+        let length = (days * DAY as f64) as i64;
+        let (mut times, mut yardstick) = (Vec::new(), Vec::new());
+        let mut points = 0;
+        for round in 0..ROUNDS {
+            let series = round % arguments.series;
+            let (taken, told) = ask(&large, series, length)?;
+            times.push(taken);
+            points = told;
+            yardstick.push(ask(&small, series, 30 * DAY)?.0);
+        }
+        let (median, month) = (median(&mut times), median(&mut yardstick));
+        let ratio = median.as_secs_f64() / month.as_secs_f64();
+        missed |= ratio > GOAL;
+        let verdict = if ratio > GOAL { "MISSED" } else { "reached" };
+        writeln!(
+            report,
+            "| {name} | {points} | {:.2} ms | {ratio:.2} of {:.2} ms, wanted ≤ {GOAL} | {verdict} |",
+            median.as_secs_f64() * 1e3,
+            month.as_secs_f64() * 1e3,
+        )?;
+    }
+    let peak_before = peak_memory()?;
+    let year = read_all(&large, 365 * DAY)?;
+    writeln!(
+        report,
+        "\nA year of single observations, {year} of them, read one by one: the process grew by \
+         {} KiB.",
+        peak_memory()?.saturating_sub(peak_before),
+    )?;
+    println!("{report}");
+    if let Some(output) = &arguments.output {
+        std::fs::write(
+            output,
+            format!("# What years of history cost\n\nMade by `make bench`.\n\n{report}"),
+        )?;
+    }
+    if missed { Err("a goal was missed".into()) } else { Ok(()) }
+}
+
+/// Makes a database of that many seconds up to now, a month at a time.
+fn make(path: &Path, series: usize, length: i64) -> Result<u64, Box<dyn Error>> {
+    let mut rows = 0;
+    let mut from = NOW - length;
+    while from < NOW {
+        let to = (from + 30 * DAY).min(NOW);
+        let changes = (from..to).step_by(INTERVAL as usize).map(|at| told(at, series));
+        rows += fill(path, &TimeZone::UTC, changes)?;
+        from += (to - from) / INTERVAL * INTERVAL;
+        if to == NOW {
+            break;
+        }
+    }
+    Ok(rows)
+}
+
+/// What all series tell at a moment: numbers with as many digits as sensors have.
+fn told(at: i64, series: usize) -> Change {
+    let sample = |number: usize| {
+        let phase = at as f64 / 86_400.0 * std::f64::consts::TAU + number as f64;
+        let value = (500.0 + 400.0 * phase.sin() + (at * 7 % 13) as f64).round() / 10.0;
+        Some(Sample {
+            source: "site".into(),
+            field: format!("field_{number}").into(),
+            at: Timestamp::from_second(at).ok()?,
+            value: Finite::new(value)?,
+            unit: Some(Unit::Percent),
+        })
+    };
+    Change::Observed((0..series).filter_map(sample).collect())
+}
+
+fn open(path: &Path) -> History {
+    History::of_file(path, KEEP, TimeZone::UTC)
+}
+
+fn window(series: usize, length: i64, step: Step) -> Window {
+    let (source, field) = ("site".to_owned(), format!("field_{series}"));
+    Window { source, field, from: NOW - length, to: NOW, step }
+}
+
+/// Asks for a window, and tells how long it took and how many points there were.
+fn ask(history: &History, series: usize, length: i64) -> Result<(Duration, usize), Box<dyn Error>> {
+    let begun = Instant::now();
+    let now = Timestamp::from_second(NOW)?;
+    let points = history.points(window(series, length, Step::Fitting), now)?;
+    let count = points.ok_or("the series is there")?.map_while(Result::ok).count();
+    Ok((begun.elapsed(), count))
+}
+
+fn read_all(history: &History, length: i64) -> Result<usize, Box<dyn Error>> {
+    let now = Timestamp::from_second(NOW)?;
+    let points = history.points(window(0, length, Step::Raw), now)?;
+    Ok(points.ok_or("the series is there")?.map_while(Result::ok).count())
+}
+
+fn median(times: &mut [Duration]) -> Duration {
+    times.sort_unstable();
+    times[times.len() / 2]
+}
+
+/// The most memory that the process has used, KiB.
+fn peak_memory() -> Result<u64, Box<dyn Error>> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).ok_or("no VmHWM")?;
+    Ok(line.trim().trim_end_matches(" kB").parse()?)
+}
