@@ -4,9 +4,10 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 CARGO ?= cargo
 
-# What the tests use beside Cargo's packages, as Debian names it.
-TEST_PACKAGES = chromium chromium-driver curl jq npm supervisor
-TEST_PROGRAMS = chromedriver curl jq npm supervisord
+# What the tests use beside Cargo's packages: each program, and Debian's package that has it. Only
+# the packages of missing programs are installed, as a Node.js from elsewhere excludes Debian's npm.
+TEST_PROGRAMS = chromium:chromium chromedriver:chromium-driver curl:curl jq:jq npm:npm \
+	supervisord:supervisor
 
 # Looks for what keeps people out who use a page without a mouse, or without seeing it.
 AXE_VERSION = 4.14.1
@@ -85,13 +86,13 @@ $(AXE): | test-programs
 .PHONY: test-programs
 test-programs:
 	@missing=; for program in $(TEST_PROGRAMS); do \
-		command -v $$program >/dev/null || missing="$$missing $$program"; \
+		command -v $${program%:*} >/dev/null || missing="$$missing $${program#*:}"; \
 	done; \
 	test -z "$$missing" && exit 0; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		apt-get update -qq && \
 		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-			$(TEST_PACKAGES) >/dev/null; \
+			$$missing >/dev/null; \
 	else \
-		echo "make: the tests need$$missing: apt-get install $(TEST_PACKAGES)" >&2; exit 1; \
+		echo "make: the tests need more: apt-get install$$missing" >&2; exit 1; \
 	fi
