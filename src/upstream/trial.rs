@@ -7,8 +7,9 @@ use serde_json::Value as Json;
 
 use super::excerpt::{self, without_secrets};
 use super::fetch::{Answer, Fetcher, Validators};
+use super::rate_limit::Paces;
 use super::resolve::SourceResolver;
-use super::{conversion, kind, ptlevel, rate_limit, tls};
+use super::{conversion, kind, ptlevel, tls};
 use crate::board::{ErrorKind, PollError, Reading};
 use crate::config::{Kind, Source};
 
@@ -31,7 +32,7 @@ pub struct Trial {
 /// Polls each source once, one after the other and within the rate limits.
 pub fn poll_all(sources: &[Source], user_agent: &str, mut tell: impl FnMut(&Source, Trial)) {
     let system = tls::system();
-    for (source, pace) in sources.iter().zip(rate_limit::paces(sources)) {
+    for (source, pace) in sources.iter().zip(Paces::default().of(sources)) {
         if let Some(pace) = pace {
             let now = Instant::now();
             std::thread::sleep(pace.take(now).saturating_duration_since(now));

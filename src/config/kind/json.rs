@@ -12,7 +12,7 @@ use super::url;
 use crate::units::Unit;
 
 /// Keys of `kind = "json"`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Json {
     /// The endpoint.
     pub url: SourceUrl,
@@ -38,7 +38,7 @@ impl Json {
 }
 
 /// What proves to an upstream who asks.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Credentials {
     /// RFC 6750.
     Bearer(Secret),
@@ -52,7 +52,7 @@ pub enum Credentials {
 }
 
 /// `[source.values.NAME]`
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct JsonValue {
     /// The field's name.
     pub name: Arc<str>,
@@ -71,7 +71,7 @@ pub struct JsonValue {
 }
 
 /// `observed_at = { pointer, format }`
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct JsonTime {
     /// RFC 6901.
     pub pointer: String,
