@@ -73,11 +73,15 @@ impl Drop for Watchdog {
 
 fn run(watched: &Watched, give_up: &GiveUp, stopped: &Receiver<Infallible>) {
     let mut calm = Calm::from(Instant::now());
+    let mut backlog = Backlog::default();
     let mut told: Vec<String> = Vec::new();
     let waited_for = systemd::wants_signs_of_life();
     while stopped.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
-        calm.look(Instant::now());
-        let failure = fatal(&watched.health.engine, watched.timeout);
+        let now = Instant::now();
+        let engine = &watched.health.engine;
+        calm.look(now);
+        backlog.look(now, engine);
+        let failure = fatal(engine, &backlog, now, watched.timeout);
         if let Some(failure) = failure.filter(|_| calm.has_lasted(watched.timeout)) {
             log::error!("giving up: {failure}; scoreboard: {}", watched.scoreboard.render().trim());
             give_up();
@@ -100,10 +104,15 @@ fn run(watched: &Watched, give_up: &GiveUp, stopped: &Receiver<Infallible>) {
 }
 
 /// Why nobody can be served: the acceptor or every worker has been stuck for that long.
-fn fatal(engine: &Stats, timeout: Duration) -> Option<String> {
+fn fatal(engine: &Stats, backlog: &Backlog, now: Instant, timeout: Duration) -> Option<String> {
     let silent = engine.acceptor_age();
     if silent > timeout {
         return Some(format!("the acceptor has been silent for {:.1} s", silent.as_secs_f64()));
+    }
+    let waiting = backlog.waiting(now);
+    if waiting > timeout {
+        let waiting = waiting.as_secs_f64();
+        return Some(format!("no worker has taken what is queued for {waiting:.1} s"));
     }
     let busy = |worker: &crate::http::Activity| match worker.look() {
         (WorkerState::Waiting, _) | (_, None) => Duration::ZERO,
@@ -113,6 +122,31 @@ fn fatal(engine: &Stats, timeout: Duration) -> Option<String> {
     let busy = engine.workers().iter().map(busy).min()?;
     (busy > timeout)
         .then(|| format!("every worker has been at one connection for {:.1} s", busy.as_secs_f64()))
+}
+
+/// Since when something has been queued and no worker has taken anything.
+#[derive(Default)]
+struct Backlog(Option<Instant>);
+
+impl Backlog {
+    fn look(&mut self, now: Instant, engine: &Stats) {
+        let latest = engine.workers().iter().map(|worker| worker.since_taking()).min();
+        self.note(now, engine.queue_depth(), latest.unwrap_or_default());
+    }
+
+    /// `latest`: how long ago a worker last took something.
+    fn note(&mut self, now: Instant, depth: u64, latest: Duration) {
+        self.0 = match self.0 {
+            _ if depth == 0 => None,
+            None => Some(now),
+            Some(since) if latest < now.duration_since(since) => Some(now),
+            since => since,
+        };
+    }
+
+    fn waiting(&self, now: Instant) -> Duration {
+        self.0.map_or(Duration::ZERO, |since| now.duration_since(since))
+    }
 }
 
 /// Since when the watchdog itself has been running on time. A process that was stopped, or a
@@ -144,6 +178,23 @@ impl Calm {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_queue_that_moves_is_no_backlog() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let long_ago = Duration::from_secs(3600);
+        let mut backlog = Backlog::default();
+        backlog.note(at(0), 0, long_ago);
+        assert_eq!(backlog.waiting(at(1)), Duration::ZERO);
+        backlog.note(at(1), 3, long_ago);
+        backlog.note(at(4), 3, long_ago);
+        assert_eq!(backlog.waiting(at(4)), Duration::from_secs(3));
+        backlog.note(at(5), 3, Duration::from_secs(2));
+        assert_eq!(backlog.waiting(at(6)), Duration::from_secs(1), "one was taken");
+        backlog.note(at(6), 0, long_ago);
+        assert_eq!(backlog.waiting(at(6)), Duration::ZERO);
+    }
 
     #[test]
     fn a_machine_that_slept_blames_nobody() {

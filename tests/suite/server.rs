@@ -40,6 +40,8 @@ struct Log {
 pub struct Setup<'a> {
     /// Keys for `[server]`, beside the listeners.
     pub server: &'a str,
+    /// Keys for `[tls]`, beside the certificate.
+    pub tls: &'a str,
     /// The `[[source]]` tables.
     pub sources: &'a str,
     /// What to say to a shell before it becomes the server: `ulimit -n 64`.
@@ -48,7 +50,7 @@ pub struct Setup<'a> {
 
 impl Default for Setup<'_> {
     fn default() -> Self {
-        Setup { server: "", sources: "", shell: "true" }
+        Setup { server: "", tls: "", sources: "", shell: "true" }
     }
 }
 
@@ -65,12 +67,7 @@ impl Server {
     }
 
     fn start_in(directory: Arc<tempfile::TempDir>, setup: &Setup<'_>) -> Server {
-        let config = format!(
-            "[server]\nlisten = [\"127.0.0.1:0\"]\nadmin_listen = \"127.0.0.1:0\"\n{}\n\
-             [tls]\ncert = \"cert.pem\"\nkey = \"key.pem\"\n{}",
-            setup.server, setup.sources
-        );
-        std::fs::write(directory.path().join("pumphouse.toml"), config).unwrap();
+        configure(directory.path(), setup);
         let mut child = Command::new("sh")
             .args(["-c", &format!("{} && exec {BINARY} serve", setup.shell)])
             .current_dir(directory.path())
@@ -86,6 +83,25 @@ impl Server {
         let admin = log.wait_for_address("admin listener on http://");
         let client = trust(&directory.path().join("cert.pem"));
         Server { child, log, address, admin, client, directory }
+    }
+
+    /// Writes another configuration and has it taken up; gives the line that says what came of it.
+    pub fn reload(&self, setup: &Setup<'_>) -> String {
+        configure(self.folder(), setup);
+        self.signal_and_wait("HUP", &["reloaded: ", "HUP: nothing changes"])
+    }
+
+    /// Sends a signal and waits for a line, not logged before, with one of these texts.
+    pub fn signal_and_wait(&self, name: &str, texts: &[&str]) -> String {
+        let logged = self.log().len();
+        self.signal(name);
+        let mut found = None;
+        eventually("a signal is answered in the log", || {
+            let has = |line: &&String| texts.iter().any(|text| line.contains(text));
+            found = self.log().iter().skip(logged).find(has).cloned();
+            found.is_some()
+        });
+        found.unwrap()
     }
 
     /// A fresh TLS connection with one request; gives the whole response.
@@ -149,6 +165,18 @@ impl Server {
             .status()
             .unwrap();
         assert!(kill.success());
+    }
+
+    /// The threads of that name, by their numbers.
+    pub fn threads(&self, name: &str) -> Vec<u32> {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.process())).unwrap();
+        let tasks = tasks.map(|task| task.unwrap().path());
+        tasks
+            .filter(|task| {
+                std::fs::read_to_string(task.join("comm")).is_ok_and(|comm| comm.trim() == name)
+            })
+            .map(|task| task.file_name().unwrap().to_str().unwrap().parse().unwrap())
+            .collect()
     }
 
     /// Waits for the end of the process.
@@ -239,12 +267,21 @@ pub fn run(arguments: &[&str], directory: &Path) -> std::process::Output {
         .unwrap()
 }
 
+fn configure(directory: &Path, setup: &Setup<'_>) {
+    let config = format!(
+        "[server]\nlisten = [\"127.0.0.1:0\"]\nadmin_listen = \"127.0.0.1:0\"\n{}\n\
+         [tls]\ncert = \"cert.pem\"\nkey = \"key.pem\"\n{}\n{}",
+        setup.server, setup.tls, setup.sources
+    );
+    std::fs::write(directory.join("pumphouse.toml"), config).unwrap();
+}
+
 fn make_certificate(directory: &Path) {
     let made = run(&["cert", "--dir", "."], directory);
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
 }
 
-fn trust(certificate: &Path) -> Arc<ClientConfig> {
+pub fn trust(certificate: &Path) -> Arc<ClientConfig> {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(certificate).unwrap()).unwrap();
     client_config(roots)
