@@ -59,6 +59,9 @@ fn describe(
         let scheme = if config.tls.is_some() { "HTTPS" } else { "plain HTTP" };
         writeln!(text, "listens on {address}, {scheme}")?;
     }
+    for address in config.tls.iter().flat_map(|tls| &tls.redirect_listen) {
+        writeln!(text, "listens on {address}, plain HTTP, and sends everybody to HTTPS")?;
+    }
     writeln!(text, "health and metrics on {}, for this machine only", server.admin_listen)?;
     if let Some(certificates) = certificates {
         certificates.told.iter().try_for_each(|info| certificate_line(&mut text, info, now))?;

@@ -167,16 +167,20 @@ fn watchdog_timeout(section: &mut Section<'_, '_>) -> Duration {
 }
 
 fn listeners(section: &mut Section<'_, '_>) -> Vec<ListenAddr> {
-    let default = Server::default().listen;
-    let Some(written) = section.strings("listen") else { return default };
-    let mut listeners = Vec::new();
-    for At { value, span } in written {
+    let listeners = addresses(section, "listen");
+    if listeners.is_empty() { Server::default().listen } else { listeners }
+}
+
+/// A list of addresses to listen on.
+pub(super) fn addresses(section: &mut Section<'_, '_>, key: &str) -> Vec<ListenAddr> {
+    let mut addresses = Vec::new();
+    for At { value, span } in section.strings(key).unwrap_or_default() {
         match value.parse() {
-            Ok(address) => listeners.push(address),
-            Err(error) => section.report(span, format_args!("\"listen\": {error}")),
+            Ok(address) => addresses.push(address),
+            Err(error) => section.report(span, format_args!("\"{key}\": {error}")),
         }
     }
-    if listeners.is_empty() { default } else { listeners }
+    addresses
 }
 
 /// Addresses and networks: `"10.0.0.0/8"`, `"192.0.2.1"`.
@@ -213,6 +217,7 @@ fn engine(section: &mut Section<'_, '_>) -> Settings {
     let per_address = section.integer("max_connections_per_address", generous, MOST_CONNECTIONS);
     let trusted_proxies = networks(section);
     Settings {
+        threads: default.threads,
         workers: section.integer("workers", default.workers, 1024),
         queue: section.integer("queue", default.queue, 65_536),
         max_connections,

@@ -71,7 +71,10 @@ fn every_key_is_read() {
     assert_eq!(millis, [1000, 2000, 3000, 64_000, 91_800_000, 500, 7000]);
     let default = CertificateFiles { cert: "c".into(), key: "k".into() };
     let check_every = Duration::from_secs(60);
-    assert_eq!(config.tls, Some(TlsFiles { default, named: Vec::new(), check_every }));
+    assert_eq!(
+        config.tls,
+        Some(TlsFiles { default, named: Vec::new(), check_every, redirect_listen: vec![] })
+    );
     assert_eq!(config.site.title, "Well");
 }
 
@@ -392,6 +395,7 @@ fn a_self_signed_pair_can_be_loaded() {
         default: default.clone(),
         named: Vec::new(),
         check_every: Duration::from_secs(60),
+        redirect_listen: Vec::new(),
     };
     std::fs::write(&default.cert, made.cert_pem).unwrap();
     std::fs::write(&default.key, made.key_pem).unwrap();

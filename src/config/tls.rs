@@ -12,6 +12,7 @@ use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::section::Section;
+use super::server::{self, ListenAddr};
 use crate::http::tls::{Identities, Identity, TlsError};
 
 /// A certificate and its key.
@@ -32,6 +33,8 @@ pub struct TlsFiles {
     pub named: Vec<CertificateFiles>,
     /// From one look for renewed files to the next.
     pub check_every: Duration,
+    /// Plain listeners that send everybody to the TLS ones.
+    pub redirect_listen: Vec<ListenAddr>,
 }
 
 const CHECK_EVERY: Duration = Duration::from_secs(60);
@@ -39,6 +42,7 @@ const CHECK_EVERY: Duration = Duration::from_secs(60);
 pub(super) fn read(mut section: Section<'_, '_>) -> Option<TlsFiles> {
     let default = pair(&mut section);
     let check_every = section.duration_or("check_every", CHECK_EVERY);
+    let redirect_listen = server::addresses(&mut section, "redirect_listen");
     let mut named = Vec::new();
     for mut section in section.sections("certificate") {
         section.rename("[[tls.certificate]]".to_owned());
@@ -46,7 +50,7 @@ pub(super) fn read(mut section: Section<'_, '_>) -> Option<TlsFiles> {
         section.finish();
     }
     section.finish();
-    Some(TlsFiles { default: default?, named, check_every })
+    Some(TlsFiles { default: default?, named, check_every, redirect_listen })
 }
 
 fn pair(section: &mut Section<'_, '_>) -> Option<CertificateFiles> {

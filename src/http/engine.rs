@@ -49,7 +49,7 @@ impl Engine {
         tls: Option<Arc<ServerConfig>>,
         service: Arc<dyn Service>,
     ) -> io::Result<Engine> {
-        let workers = settings.workers;
+        let (workers, names) = (settings.workers, settings.threads);
         let queue = Queue::new(settings.queue);
         let poll = Poll::new()?;
         let (errands, errand) = unbounded();
@@ -69,15 +69,15 @@ impl Engine {
         let most_at_once = thread::available_parallelism().map_or(1, NonZero::get);
         for number in 0..workers {
             let (shared, call) = (Arc::clone(&shared), call.clone());
-            threads.push(spawn(format!("pw-worker-{number}"), move || {
+            threads.push(spawn(format!("{names}-worker-{number}"), move || {
                 worker::work(&shared, number, most_at_once, &call);
             })?);
         }
         let usher = Arc::clone(&shared);
-        threads.push(spawn("pw-usher".to_owned(), move || worker::usher(&usher, &errand))?);
+        threads.push(spawn(format!("{names}-usher"), move || worker::usher(&usher, &errand))?);
         // Told, by being disconnected, that the acceptor has ended.
         let (ended, acceptor_ended) = bounded(0);
-        threads.push(spawn("pw-acceptor".to_owned(), move || {
+        threads.push(spawn(format!("{names}-acceptor"), move || {
             acceptor.run();
             drop(ended);
         })?);

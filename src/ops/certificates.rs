@@ -190,6 +190,7 @@ mod tests {
             default: default.clone(),
             named: Vec::new(),
             check_every: std::time::Duration::from_secs(60),
+            redirect_listen: Vec::new(),
         };
         let live = LiveCertificates::new(files.load().unwrap());
         let (renewals, renewed) = crossbeam_channel::unbounded();

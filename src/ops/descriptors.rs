@@ -40,9 +40,10 @@ fn beside_connections(listeners: usize, sources: usize) -> u64 {
         + FOR_EACH_SOURCE * sources as u64
 }
 
-/// Grows the table of descriptors for what the configuration may come to need.
-pub fn grow(config: &Config) {
-    let (listeners, sources) = (config.server.listen.len(), config.sources.len());
+/// Grows the table of descriptors for what the configuration may come to need, beside so many
+/// others.
+pub fn grow(config: &Config, beside: usize) {
+    let (listeners, sources) = (config.server.listen.len() + beside, config.sources.len());
     let most = fit(config.server.engine.max_connections, limit(), listeners, sources);
     if let Err(error) = make_room(most, listeners, sources) {
         log::debug!("the table of descriptors will grow when it must: {error}");

@@ -20,6 +20,7 @@ mod page;
 mod poll;
 mod problem;
 mod query;
+mod redirect;
 mod render;
 mod routes;
 mod series;
@@ -50,6 +51,7 @@ use self::problem::Problem;
 use self::routes::{Ask, NO_ROUTE, Router};
 
 pub use self::observe::RequestObserver;
+pub use self::redirect::Redirect;
 pub use self::series::{Exporter, Format};
 
 /// What the site needs to know besides the snapshots; replaceable at any time.

@@ -98,3 +98,20 @@ fn each_name_has_its_certificate() {
     }
     assert!(ask(&server, &north, "localhost").is_err(), "others are shown the default");
 }
+
+#[test]
+fn a_plain_listener_sends_visitors_to_https() {
+    let server =
+        Server::start(&Setup { tls: "redirect_listen = [\"127.0.0.1:0\"]", ..Setup::default() });
+    let line = server.wait_for_log("for redirects to https");
+    let (_, address) = line.split_once("listening on http://").unwrap();
+    let (address, _) = address.split_once('/').unwrap();
+    let mut stream = std::net::TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.write_all(get("/source/tank?range=7d").as_bytes()).unwrap();
+    let answer = String::from_utf8(read_response(&mut stream).unwrap()).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 308 "), "{answer}");
+    let port = server.address.port();
+    let location = format!("location: https://localhost:{port}/source/tank?range=7d\r\n");
+    assert!(answer.contains(&location), "{answer}");
+}

@@ -3,13 +3,12 @@
 use std::io;
 
 use crate::cli::Failure;
-use crate::config::{Config, ListenAddr};
+use crate::config::ListenAddr;
 use crate::http::Listener;
 use crate::ops::listen_queue::{ListenSocket, granted_backlog};
 
-/// Binds every public listener.
-pub(super) fn bind(config: &Config) -> Result<Vec<Listener>, Failure> {
-    let backlog = config.server.backlog;
+/// Binds every one of these.
+pub(super) fn bind(addresses: &[ListenAddr], backlog: u32) -> Result<Vec<Listener>, Failure> {
     let bind = |address: &ListenAddr| {
         let bound = match address {
             ListenAddr::Tcp(address) => Listener::tcp(*address, backlog),
@@ -18,7 +17,7 @@ pub(super) fn bind(config: &Config) -> Result<Vec<Listener>, Failure> {
         };
         bound.map_err(|error| cannot_listen(address, &error).into())
     };
-    config.server.listen.iter().map(bind).collect()
+    addresses.iter().map(bind).collect()
 }
 
 /// What the metrics follow of the public listeners.

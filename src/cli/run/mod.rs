@@ -1,6 +1,7 @@
 //! Puts the parts together, runs them until asked to stop, and takes them apart.
 
 mod listen;
+mod redirect;
 mod reload;
 mod start;
 mod stop;
@@ -42,6 +43,8 @@ struct Running {
     certificate_watch: Option<CertificateWatch>,
     certificates: Option<Arc<LiveCertificates>>,
     engine: Engine,
+    /// Sends those who speak plain HTTP to the other one.
+    redirect: Option<Engine>,
     site: Arc<Site>,
     pollers: Pollers,
     reporter: Reporter,
@@ -55,7 +58,8 @@ struct Running {
 
 /// Serves until TERM or INT; on HUP goes on with what `again` reads.
 pub(super) fn run(setup: Setup, again: Option<Again<'_>>) -> Result<ExitCode, Failure> {
-    descriptors::grow(&setup.config);
+    let beside = redirect::descriptors(&setup.config);
+    descriptors::grow(&setup.config, beside);
     // Before any thread is made, so that none of them meets a signal unprepared.
     let requests = signals::listen().map_err(|error| format!("cannot watch signals: {error}"))?;
     let mut running = Running::start(setup)?;
@@ -97,7 +101,7 @@ pub(super) fn admitted_connections(config: &Config) -> usize {
     descriptors::fit(
         config.server.engine.max_connections,
         descriptors::limit(),
-        config.server.listen.len(),
+        config.server.listen.len() + redirect::descriptors(config),
         config.sources.len(),
     )
 }

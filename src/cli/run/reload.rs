@@ -3,7 +3,7 @@
 
 use super::{Running, Setup, admitted_connections, program, start, user_agent};
 use crate::board::{EventKind, SourceInfo};
-use crate::config::{Config, Server, Source};
+use crate::config::{Config, ListenAddr, Server, Site, Source, TlsFiles};
 use crate::http::Settings;
 
 impl Running {
@@ -48,11 +48,8 @@ impl Running {
         // What takes a restart stays as it runs, so that the next HUP says so again.
         self.config = Config {
             server: Server { engine: config.server.engine, ..self.config.server.clone() },
-            site: crate::config::Site {
-                timezone: self.config.site.timezone.clone(),
-                ..config.site
-            },
-            tls: if self.config.tls.is_some() { config.tls } else { None },
+            site: Site { timezone: self.config.site.timezone.clone(), ..config.site },
+            tls: self.config.tls.take().map(|before| kept_tls(before, config.tls)),
             history: self.config.history.clone(),
             sources: config.sources,
             notices: config.notices,
@@ -67,6 +64,14 @@ impl Running {
             log::warn!("HUP: {} take a restart to change", restart.join(", "));
         }
         self.intake.take(program(EventKind::Reloaded, &told));
+    }
+}
+
+/// The files as they now are, by the listeners that there are.
+fn kept_tls(before: TlsFiles, after: Option<TlsFiles>) -> TlsFiles {
+    match after {
+        Some(after) => TlsFiles { redirect_listen: before.redirect_listen, ..after },
+        None => before,
     }
 }
 
@@ -132,8 +137,13 @@ fn changes_for_a_restart(before: &Config, after: &Config) -> Vec<&'static str> {
         ("queue", a.engine.queue != b.engine.queue),
         ("watchdog_timeout", a.watchdog_timeout != b.watchdog_timeout),
         ("the presence of [tls]", before.tls.is_some() != after.tls.is_some()),
+        ("[tls] redirect_listen", redirects(before) != redirects(after)),
         ("[history]", before.history != after.history),
         ("[site] timezone", before.site.timezone != after.site.timezone),
     ];
     keys.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key).collect()
+}
+
+fn redirects(config: &Config) -> &[ListenAddr] {
+    config.tls.as_ref().map_or(&[], |tls| &tls.redirect_listen)
 }

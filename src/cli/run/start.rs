@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::listen::{bind, cannot_listen, listen_sockets};
-use super::{Running, Setup, admitted_connections, program, user_agent};
+use super::{Running, Setup, admitted_connections, program, redirect, user_agent};
 use crate::board::{Board, EventKind, Reporter, ServiceInfo, SourceInfo};
 use crate::cli::{Failure, past};
 use crate::config::{self, Config};
@@ -33,8 +33,9 @@ impl Running {
         let Setup { config, certificates } = setup;
         config.notices.iter().for_each(|notice| log::warn!("{notice}"));
         let max_connections = lowered(&config);
-        let listeners = bind(&config)?;
+        let listeners = bind(&config.server.listen, config.server.backlog)?;
         let addresses: Vec<String> = listeners.iter().map(Listener::local_addr).collect();
+        let redirect = redirect::start(&config, &addresses)?;
         let sockets = listen_sockets(&listeners, config.server.backlog);
         let service = service();
 
@@ -118,6 +119,7 @@ impl Running {
             certificate_watch: None,
             certificates,
             engine,
+            redirect,
             site,
             pollers,
             reporter,

@@ -27,6 +27,7 @@ impl Running {
             certificate_watch,
             certificates: _,
             engine,
+            redirect,
             site,
             mut pollers,
             reporter,
@@ -40,7 +41,7 @@ impl Running {
         let drain_timeout = config.server.engine.drain_timeout;
         let deadline = Instant::now() + drain_timeout;
         // An acceptor that ends is not stuck.
-        drop((watchdog, certificate_watch));
+        drop((watchdog, certificate_watch, redirect));
         pollers.begin_stop();
         let teardown = TEARDOWN.min(drain_timeout / 4);
         match engine.drain_within(drain_timeout - teardown) {
