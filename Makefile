@@ -56,6 +56,10 @@ incident: toolchain ## play the outage again: the old design and ours, with thei
 attack: build ## hold a server with 5,000 hostile clients (ATTACK="--url https://127.0.0.1:6443")
 	$(CARGO) run --release --quiet --example attack -- $(ATTACK)
 
+.PHONY: soak
+soak: build ## an hour of visitors, hostile clients and reloads: does anything grow? (SOAK="--seconds 600")
+	$(CARGO) run --release --quiet --example soak -- $(SOAK)
+
 .PHONY: lint
 lint: toolchain ## clippy, rustfmt and rustdoc, without a warning
 	$(CARGO) fmt --check

@@ -7,6 +7,7 @@ pub mod client;
 pub mod hurt;
 pub mod mode;
 pub mod outside;
+pub mod soak;
 pub mod swarm;
 pub mod target;
 pub mod upstream;

@@ -30,6 +30,7 @@ mod incident;
 mod last_values;
 mod listening;
 mod reload;
+mod soak;
 mod supervisor;
 mod systemd;
 mod tls;
