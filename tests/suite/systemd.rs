@@ -1,9 +1,13 @@
 //! What systemd is told of a service of `Type=notify`, over a socket of the test's own.
 
+use std::io::Write;
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixDatagram;
+use std::process::{Command, Stdio};
 
-use crate::hostile::client::PATIENCE;
-use crate::server::{Server, Setup};
+use crate::harness::{eventually, get};
+use crate::hostile::client::{PATIENCE, read_response};
+use crate::server::{BINARY, Server, Setup};
 
 #[test]
 fn it_is_told_of_the_start_signs_of_life_reloads_and_the_stop() {
@@ -34,4 +38,37 @@ fn it_is_told_of_the_start_signs_of_life_reloads_and_the_stop() {
     server.signal("TERM");
     next("STOPPING=1");
     assert_eq!(server.wait().code(), Some(0));
+}
+
+#[test]
+fn a_socket_that_systemd_holds_is_served_and_wakes_it_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = "[server]\nlisten = [\"fd:3\"]\nadmin_listen = \"127.0.0.1:0\"\n";
+    std::fs::write(folder.path().join("pumphouse.toml"), config).unwrap();
+    let port = {
+        let free = TcpListener::bind("127.0.0.1:0").unwrap();
+        free.local_addr().unwrap().port()
+    };
+    let mut activated = Command::new("systemd-socket-activate")
+        .arg(format!("--listen=127.0.0.1:{port}"))
+        .args([BINARY, "serve"])
+        .current_dir(folder.path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("systemd-socket-activate is needed: apt-get install systemd");
+    let mut stream = None;
+    eventually("somebody holds the socket", || {
+        stream = TcpStream::connect(("127.0.0.1", port)).ok();
+        stream.is_some()
+    });
+    // It is the connection that starts the server.
+    let mut stream = stream.unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.write_all(get("/ping").as_bytes()).unwrap();
+    let answer = String::from_utf8(read_response(&mut stream).unwrap()).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    activated.kill().unwrap();
+    activated.wait().unwrap();
 }
