@@ -294,6 +294,11 @@ impl Connection {
         self.write_deadline.get_or_insert(Deadline::of(now, self.settings.write_timeout));
     }
 
+    /// The bytes to write next must be read from a streamed body's source, which may block.
+    pub(super) fn awaits_source(&self) -> bool {
+        self.output.awaits_source()
+    }
+
     /// The bytes to write next.
     ///
     /// # Errors

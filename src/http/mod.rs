@@ -38,6 +38,7 @@ mod socket;
 mod stats;
 mod throttle;
 pub mod tls;
+mod turn;
 mod watch;
 mod worker;
 

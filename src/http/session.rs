@@ -13,14 +13,16 @@ use rustls::ServerConfig;
 use super::activity::{Activity, WorkerState};
 use super::connection::{Closing, Connection, Wish};
 use super::deadline::Deadline;
-use super::limits::{LINGER, LINGER_BYTES, MAX_BURST, SCRATCH, Settings};
+use super::limits::{LINGER, LINGER_BYTES, SCRATCH, Settings};
 use super::message::{Peer, Refusal, Request, Response, Service};
 use super::slot::Ready;
 use super::socket::Stream;
 use super::stats::{CloseReason, ConnectionState};
 use super::tls::{Intake, TlsLayer};
+use super::turn::Turn;
 
-/// Why a session is driven.
+/// Why a session is driven. All but the first are the usher's, who neither calls the program nor
+/// reads the source of a body, as either may block: what needs that it leaves to a worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Order {
     /// Its client has sent something, or made room.
@@ -38,8 +40,8 @@ pub(super) enum Order {
 pub(super) enum Outcome {
     /// It waits for its client.
     Park { wants: Ready, deadline: Deadline, state: ConnectionState },
-    /// There is more to do, after others had their turn.
-    Yield,
+    /// There is more to do for a worker, after others had their turn.
+    Yield { deadline: Deadline, state: ConnectionState },
     /// It is over.
     Closed(CloseReason),
 }
@@ -79,6 +81,8 @@ pub(super) struct Session {
     http: Connection,
     stage: Stage,
     handshake_deadline: Deadline,
+    /// A whole request that the usher came upon: a worker is to answer it.
+    held: Option<Box<Request>>,
     /// Its socket is watched for room to write, too.
     watched_for_room: bool,
     /// Edges not yet used up: a direction is tried until the kernel says that it would block.
@@ -100,9 +104,14 @@ enum Stage {
     },
 }
 
+/// What came of writing.
 enum Flush {
+    /// All is written.
     Done,
+    /// The socket is full.
     Blocked,
+    /// There is more, for another turn.
+    Paused,
     Failed(CloseReason),
 }
 
@@ -121,6 +130,7 @@ impl Session {
             http: Connection::new(Arc::clone(settings), peer, accepted),
             stage: Stage::Open,
             handshake_deadline: Deadline::of(accepted, settings.handshake_timeout),
+            held: None,
             watched_for_room: false,
             // A fresh socket has room to write to.
             ready: Ready::WRITE,
@@ -189,15 +199,23 @@ impl Session {
         if let Some(outcome) = self.obey(order, host.service, now) {
             return outcome;
         }
-        let mut burst = 0;
+        let mut turn = Turn::new(order == Order::Serve);
         loop {
-            if let Some(outcome) = self.wind_up(scratch) {
+            if let Some(outcome) = self.wind_up(&mut turn, scratch) {
                 return outcome;
             }
             let now = Instant::now();
-            match self.http.poll(now) {
+            let wish = match self.held.take() {
+                Some(request) => Wish::Handle(request),
+                None => self.http.poll(now),
+            };
+            match wish {
+                Wish::Handle(request) if matches!(order, Order::Expire | Order::Drain) => {
+                    self.held = Some(request);
+                    return self.give_way();
+                }
                 Wish::Handle(request) => {
-                    burst += 1;
+                    turn.step();
                     host.activity.enter(WorkerState::Handling);
                     self.answer(&request, order, host);
                     host.activity.enter(WorkerState::Writing);
@@ -209,19 +227,17 @@ impl Session {
                     self.finish(closing, now);
                     continue;
                 }
-                Wish::Write => match self.flush() {
-                    Flush::Done => {}
-                    Flush::Blocked => return self.park(Ready::WRITE),
-                    Flush::Failed(reason) => return Outcome::Closed(reason),
-                },
+                Wish::Write => {
+                    if let Some(outcome) = self.write(&mut turn) {
+                        return outcome;
+                    }
+                }
                 Wish::Read => {
                     // A handshake's answer goes out before the next flight is awaited.
-                    if self.tls.as_ref().is_some_and(TlsLayer::wants_write) {
-                        match self.flush() {
-                            Flush::Done => {}
-                            Flush::Blocked => return self.park(Ready::WRITE),
-                            Flush::Failed(reason) => return Outcome::Closed(reason),
-                        }
+                    if self.tls.as_ref().is_some_and(TlsLayer::wants_write)
+                        && let Some(outcome) = self.write(&mut turn)
+                    {
+                        return outcome;
                     }
                     if !self.ready.contains(Ready::READ) {
                         if host.is_draining()
@@ -232,19 +248,15 @@ impl Session {
                         }
                         return self.park(Ready::READ);
                     }
-                    burst += 1;
+                    turn.step();
                     host.activity.enter(WorkerState::Reading);
                     if let Err(reason) = self.fill(host.service, scratch, now) {
                         return Outcome::Closed(reason);
                     }
                 }
             }
-            if burst >= MAX_BURST {
-                return match self.flush() {
-                    Flush::Done => Outcome::Yield,
-                    Flush::Blocked => self.park(Ready::WRITE),
-                    Flush::Failed(reason) => Outcome::Closed(reason),
-                };
+            if turn.is_over() {
+                return self.write(&mut turn).unwrap_or_else(|| self.give_way());
             }
         }
     }
@@ -253,17 +265,31 @@ impl Session {
         Outcome::Park { wants, deadline: self.deadline(), state: self.state() }
     }
 
+    fn give_way(&self) -> Outcome {
+        Outcome::Yield { deadline: self.deadline(), state: self.state() }
+    }
+
+    /// Writes what there is; `None` once all is written.
+    fn write(&mut self, turn: &mut Turn) -> Option<Outcome> {
+        match self.flush(turn) {
+            Flush::Done => None,
+            Flush::Blocked => Some(self.park(Ready::WRITE)),
+            Flush::Paused => Some(self.give_way()),
+            Flush::Failed(reason) => Some(Outcome::Closed(reason)),
+        }
+    }
+
     /// Does what the order asks for beyond serving.
     fn obey(&mut self, order: Order, service: &dyn Service, now: Instant) -> Option<Outcome> {
-        match order {
-            Order::Serve | Order::TurnAway => {}
+        if order == Order::Drain {
             // Its request may have arrived without its edge having been seen.
-            Order::Drain => self.ready.insert(Ready::READ),
-            // The order may be older than the session's latest turn.
-            Order::Expire if self.deadline().passed(now) => return self.expire(service, now),
-            Order::Expire => {}
+            self.ready.insert(Ready::READ);
         }
-        None
+        // A response's time runs out while there is no end of room for it, too. What a client has
+        // sent in time is not held against it, however long it has waited for a worker since. And
+        // an order to expire may be older than the session's latest turn.
+        let due = order == Order::Expire || self.state() == ConnectionState::Writing;
+        if due && self.deadline().passed(now) { self.expire(service, now) } else { None }
     }
 
     fn expire(&mut self, service: &dyn Service, now: Instant) -> Option<Outcome> {
@@ -381,11 +407,17 @@ impl Session {
         }
     }
 
-    /// Writes until all is written or the socket is full.
-    fn flush(&mut self) -> Flush {
+    /// Writes until all is written, the socket is full or the turn is over.
+    fn flush(&mut self, turn: &mut Turn) -> Flush {
         loop {
+            if turn.room() == 0 || self.http.awaits_source() && !turn.may_read_sources() {
+                return Flush::Paused;
+            }
             let pieces = match self.http.output() {
-                Ok(pieces) => pieces,
+                Ok([head, body]) => {
+                    let room = turn.room().saturating_sub(head.len());
+                    [head, &body[..body.len().min(room)]]
+                }
                 Err(error) => {
                     log::error!("a response's body failed under way: {error}");
                     return Flush::Failed(CloseReason::HandlerFailed);
@@ -412,6 +444,7 @@ impl Session {
                     (taken, written)
                 }
             };
+            turn.wrote(taken);
             match written {
                 Ok(_) if self.is_flushed() => {
                     self.http.written(Instant::now());
@@ -445,11 +478,12 @@ impl Session {
     }
 
     /// Goes through the last stages; `None` while the session is open.
-    fn wind_up(&mut self, scratch: &mut Scratch) -> Option<Outcome> {
+    fn wind_up(&mut self, turn: &mut Turn, scratch: &mut Scratch) -> Option<Outcome> {
         if let Stage::Finishing { closing, deadline } = self.stage {
-            match self.flush() {
+            match self.flush(turn) {
                 Flush::Done => {}
                 Flush::Blocked => return Some(self.park(Ready::WRITE)),
+                Flush::Paused => return Some(self.give_way()),
                 Flush::Failed(_) => return Some(Outcome::Closed(closing.reason)),
             }
             if !closing.linger || self.stream.shutdown_write().is_err() {
@@ -472,3 +506,6 @@ impl Session {
         None
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -140,9 +140,10 @@ fn drive(
                     Err(more) => edges = more,
                 }
             }
-            Outcome::Yield => {
+            Outcome::Yield { deadline, state } => {
                 drop(session);
-                slot.requeue(shared.epoch.ticks(now));
+                let deadline = shared.epoch.ticks(deadline.at());
+                slot.requeue(state, deadline, shared.epoch.ticks(now));
                 shared.queue.push(Arc::clone(slot));
                 return now;
             }
