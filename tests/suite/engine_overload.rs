@@ -4,28 +4,13 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::bounded;
 use pumphouse_web::http::{
     Body, CloseReason, ConnectionState, Request, Response, Settings, ShedReason,
 };
 
-use crate::harness::{Program, TestEngine, eventually, get, plain_program};
+use crate::harness::{Program, TestEngine, blocking_program, eventually, get, plain_program};
 use crate::hostile::client::{PATIENCE, connect_tls, read_response};
-
-/// A program whose `/block` returns when the test lets it.
-fn blocking_program() -> (Program<impl Fn(&Request) -> Response>, Receiver<()>, Sender<()>) {
-    let (entered, enter) = bounded(64);
-    let (release, released) = bounded::<()>(0);
-    let program = Program(move |request: &Request| {
-        if request.target.path() == "/block" {
-            entered.send(()).unwrap();
-            // Ends when the test drops its sender.
-            let _ = released.recv_timeout(PATIENCE);
-        }
-        Response::new(Body::from("done"))
-    });
-    (program, enter, release)
-}
 
 fn plain(server: &TestEngine) -> TcpStream {
     let stream = TcpStream::connect(server.address).unwrap();

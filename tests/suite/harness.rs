@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crossbeam_channel::{Receiver, Sender, bounded};
 use pumphouse_web::http::{Activity, Body, Engine, Listener, Refusal, Request, Response};
 use pumphouse_web::http::{Service, Settings, Stats, tls};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
@@ -100,4 +101,19 @@ pub fn plain_program(request: &Request) -> Response {
         "/large" => Response::new(Body::from(vec![b'x'; 32 << 20])),
         path => Response::new(Body::from(path.to_owned())),
     }
+}
+
+/// A program whose `/block` returns when the test lets it.
+pub fn blocking_program() -> (Program<impl Fn(&Request) -> Response>, Receiver<()>, Sender<()>) {
+    let (entered, enter) = bounded(64);
+    let (release, released) = bounded::<()>(0);
+    let program = Program(move |request: &Request| {
+        if request.target.path() == "/block" {
+            entered.send(()).unwrap();
+            // Ends when the test drops its sender.
+            let _ = released.recv_timeout(PATIENCE);
+        }
+        Response::new(Body::from("done"))
+    });
+    (program, enter, release)
 }
