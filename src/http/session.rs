@@ -11,10 +11,10 @@ use mio::{Registry, Token};
 use rustls::ServerConfig;
 
 use super::activity::{Activity, WorkerState};
-use super::connection::{Closing, Connection, Wish};
+use super::connection::{Closing, Connection, Refused, Wish};
 use super::deadline::Deadline;
 use super::limits::{LINGER, LINGER_BYTES, SCRATCH, Settings};
-use super::message::{Peer, Refusal, Request, Response, Service};
+use super::message::{Peer, Refusal, Request, RequestHead, Response, Service};
 use super::slot::Ready;
 use super::socket::Stream;
 use super::stats::{CloseReason, ConnectionState};
@@ -220,8 +220,9 @@ impl Session {
                     self.answer(&request, order, host);
                     host.activity.enter(WorkerState::Writing);
                 }
-                Wish::Refuse(refusal) => {
-                    self.http.refuse(host.service.refuse(refusal), CloseReason::Refused, now);
+                Wish::Refuse(refused) => {
+                    let response = word(host.service, &refused);
+                    self.http.refuse(response, CloseReason::Refused, now);
                 }
                 Wish::Close(closing) => {
                     self.finish(closing, now);
@@ -305,8 +306,8 @@ impl Session {
             Stage::Open => {
                 let reason = self.http.expiry();
                 match self.http.expire() {
-                    Wish::Refuse(refusal) => {
-                        self.http.refuse(service.refuse(refusal), reason, now);
+                    Wish::Refuse(refused) => {
+                        self.http.refuse(word(service, &refused), reason, now);
                         None
                     }
                     _ if reason == CloseReason::WriteTimeout => {
@@ -322,7 +323,7 @@ impl Session {
     /// Calls the program, whose panic costs no more than this connection.
     fn answer(&mut self, request: &Request, order: Order, host: Host<'_>) {
         if order == Order::TurnAway {
-            let response = host.service.refuse(Refusal::Overloaded);
+            let response = host.service.refuse(Refusal::Overloaded, Some(request.into()));
             self.http.refuse(response, CloseReason::Shed, Instant::now());
             return;
         }
@@ -337,7 +338,7 @@ impl Session {
             Ok(response) => self.http.respond(response, now),
             // The panic hook has logged it.
             Err(_) => {
-                let response = host.service.refuse(Refusal::Panicked);
+                let response = host.service.refuse(Refusal::Panicked, Some(request.into()));
                 self.http.refuse(response, CloseReason::HandlerFailed, now);
             }
         }
@@ -377,7 +378,7 @@ impl Session {
             Intake::PlainHttp => {
                 self.tls = None;
                 let refusal = Refusal::Malformed("This port speaks HTTPS: use https:// here.");
-                self.http.refuse(service.refuse(refusal), CloseReason::TlsError, now);
+                self.http.refuse(service.refuse(refusal, None), CloseReason::TlsError, now);
             }
         }
         Ok(())
@@ -505,6 +506,12 @@ impl Session {
         }
         None
     }
+}
+
+/// The program's wording of a refusal.
+fn word(service: &dyn Service, refused: &Refused) -> Response {
+    let head = refused.head.as_deref().map(RequestHead::from);
+    service.refuse(refused.refusal, head)
 }
 
 #[cfg(test)]

@@ -171,7 +171,7 @@ fn turn_away(mut stream: Stream, service: &dyn Service) {
     let _ = stream.read(&mut request);
     let mut bytes = BytesMut::new();
     let exchange = Exchange { version: Version::HTTP_11, head_only: false, keep_alive: false };
-    let payload = response::encode(service.refuse(Refusal::Overloaded), exchange, &mut bytes);
+    let payload = response::encode(service.refuse(Refusal::Overloaded, None), exchange, &mut bytes);
     if let Payload::Full(body) = payload {
         bytes.extend_from_slice(&body);
     }

@@ -169,9 +169,7 @@ fn behind_blocked_workers_a_download_waits_for_one_and_is_read_by_nobody_else() 
     enter.recv_timeout(PATIENCE).unwrap();
 
     let download = Greedy::start(download);
-    eventually("it waits for the worker", || {
-        server.stats.connections(ConnectionState::Queued) == 1
-    });
+    server.wait_until_one_waits_behind_one();
     // By the time that this one is turned away, the download has waited as long.
     let mut shed = asked(&server, "/");
     assert!(read_response(&mut shed).unwrap().starts_with(b"HTTP/1.1 503"));

@@ -6,8 +6,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
-use pumphouse_web::http::{Activity, Body, Engine, Listener, Refusal, Request, Response};
-use pumphouse_web::http::{Service, Settings, Stats, tls};
+use pumphouse_web::http::{
+    Activity, Body, ConnectionState, Engine, Listener, Refusal, Request, RequestHead,
+};
+use pumphouse_web::http::{Response, Service, Settings, Stats, tls};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 
 use crate::hostile::client::{PATIENCE, connect_tls, read_response};
@@ -56,6 +58,16 @@ impl TestEngine {
         TestEngine { address, client, stats: engine.stats(), engine }
     }
 
+    /// Waits until one connection waits for a worker while another one's handler runs. The gauges
+    /// are of one moment, so that the one which was queued before it was handled is not taken for
+    /// another.
+    pub fn wait_until_one_waits_behind_one(&self) {
+        eventually("one waits for the worker that another one has", || {
+            let count = |state| self.stats.connections(state);
+            (count(ConnectionState::Active), count(ConnectionState::Queued)) == (1, 1)
+        });
+    }
+
     /// A fresh TLS connection with one request; gives the whole response.
     pub fn fresh_https(&self, target: &str) -> String {
         let mut stream = connect_tls(self.address, &self.client).unwrap();
@@ -86,10 +98,12 @@ impl<F: Fn(&Request) -> Response + Send + Sync + 'static> Service for Program<F>
         (self.0)(request)
     }
 
-    fn refuse(&self, refusal: Refusal) -> Response {
+    fn refuse(&self, refusal: Refusal, head: Option<RequestHead<'_>>) -> Response {
+        let asked = head.map_or_else(String::new, |head| head.target.to_string());
         ::http::Response::builder()
             .status(refusal.status())
             .header("Retry-After", "1")
+            .header("X-Asked", asked)
             .body(Body::from(refusal.detail()))
             .unwrap()
     }

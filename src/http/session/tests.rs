@@ -34,7 +34,7 @@ impl Service for Endless {
         }
     }
 
-    fn refuse(&self, refusal: Refusal) -> Response {
+    fn refuse(&self, refusal: Refusal, _: Option<RequestHead<'_>>) -> Response {
         let mut response = Response::new(Body::empty());
         *response.status_mut() = refusal.status();
         response
