@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use pumphouse_web::http::{
-    Activity, Body, Engine, Listener, Refusal, Request, Response, Service, Settings,
+    Activity, Body, Engine, Listener, Refusal, Request, RequestHead, Response, Service, Settings,
 };
 
 struct Hello;
@@ -19,7 +19,7 @@ impl Service for Hello {
         Response::new(Body::from(format!("hello from {}\n", request.target.path())))
     }
 
-    fn refuse(&self, refusal: Refusal) -> Response {
+    fn refuse(&self, refusal: Refusal, _: Option<RequestHead<'_>>) -> Response {
         let mut response = Response::new(Body::from(refusal.detail()));
         *response.status_mut() = refusal.status();
         response

@@ -340,10 +340,13 @@ impl Acceptor {
         for (_, slot) in &*slots {
             let state = match slot.place() {
                 Place::Parked => {
-                    if slot.deadline() <= tick && slot.call_away() {
-                        self.shared.send_usher(Errand::Slot(Arc::clone(slot), Order::Expire));
-                    }
+                    self.expire_when_due(slot, Place::Parked, tick);
                     slot.state()
+                }
+                // With a response under way it is owed the rest, and has until its deadline.
+                Place::Queued if slot.state() == ConnectionState::Writing => {
+                    self.expire_when_due(slot, Place::Queued, tick);
+                    ConnectionState::Queued
                 }
                 Place::Queued => {
                     if slot.since().saturating_add(patience) <= tick && slot.turn_away() {
@@ -366,6 +369,12 @@ impl Acceptor {
         self.next_sweep = now + SWEEP_INTERVAL;
     }
 
+    fn expire_when_due(&self, slot: &Arc<Slot>, at: Place, tick: u64) {
+        if slot.deadline() <= tick && slot.call_away(at) {
+            self.shared.send_usher(Errand::Slot(Arc::clone(slot), Order::Expire));
+        }
+    }
+
     /// Stops accepting: takes those that the kernel has already let in, closes the listeners,
     /// and tells every parked connection.
     fn begin_drain(&mut self) {
@@ -375,7 +384,7 @@ impl Acceptor {
         }
         self.listeners.clear();
         for (_, slot) in &*self.shared.slots() {
-            if slot.call_away() {
+            if slot.call_away(Place::Parked) {
                 self.shared.send_usher(Errand::Slot(Arc::clone(slot), Order::Drain));
             }
         }

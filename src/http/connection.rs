@@ -41,9 +41,22 @@ pub(super) enum Wish {
     /// A response to this request, by [`Connection::respond`].
     Handle(Box<Request>),
     /// The wording of this refusal, by [`Connection::refuse`].
-    Refuse(Refusal),
+    Refuse(Refused),
     /// To be closed; all output is written.
     Close(Closing),
+}
+
+/// A request that is refused, with its head if that was understood.
+#[derive(Debug)]
+pub(super) struct Refused {
+    pub(super) refusal: Refusal,
+    pub(super) head: Option<Box<Head>>,
+}
+
+impl From<Refusal> for Refused {
+    fn from(refusal: Refusal) -> Refused {
+        Refused { refusal, head: None }
+    }
 }
 
 /// How a connection ends.
@@ -160,7 +173,7 @@ impl Connection {
             Ok(Some(request)) => Wish::Handle(request),
             Ok(None) if !self.output.is_empty() => Wish::Write,
             Ok(None) => self.want_input(),
-            Err(refusal) => Wish::Refuse(refusal),
+            Err(refused) => Wish::Refuse(refused),
         }
     }
 
@@ -185,7 +198,7 @@ impl Connection {
     }
 
     /// Reads on in the input until a request is whole.
-    fn advance(&mut self, now: Instant) -> Result<Option<Box<Request>>, Refusal> {
+    fn advance(&mut self, now: Instant) -> Result<Option<Box<Request>>, Refused> {
         loop {
             match &mut self.phase {
                 Phase::Handling(_) => return Ok(None),
@@ -204,7 +217,10 @@ impl Connection {
                     let Some(head) = self.head.read(&mut self.input, limits)? else {
                         return Ok(None);
                     };
-                    let semantics = framing::semantics(&head, self.settings.max_body_bytes)?;
+                    let semantics = match framing::semantics(&head, self.settings.max_body_bytes) {
+                        Ok(semantics) => semantics,
+                        Err(refusal) => return Err(self.refused(refusal, head)),
+                    };
                     self.deadline = Deadline::of(now, self.settings.body_timeout);
                     let decoder = match semantics.framing {
                         Framing::None => {
@@ -218,7 +234,8 @@ impl Connection {
                         Phase::Body(Box::new(Receiving { head, semantics, body, decoder }));
                 }
                 Phase::Body(receiving) => {
-                    if !receiving.decode(&mut self.input, &self.settings)? {
+                    let decoded = receiving.decode(&mut self.input, &self.settings);
+                    if decoded == Ok(false) {
                         // The client may be waiting for this before it sends the rest.
                         if std::mem::take(&mut receiving.semantics.expects_continue) {
                             // It must be taken before the body's deadline; it has none of its own.
@@ -231,18 +248,23 @@ impl Connection {
                         unreachable!("the phase was matched just above")
                     };
                     let Receiving { head, semantics, body, .. } = *receiving;
-                    return Ok(Some(self.hand_out(head, semantics, body.freeze())));
+                    return match decoded {
+                        Ok(_) => Ok(Some(self.hand_out(head, semantics, body.freeze()))),
+                        Err(refusal) => Err(self.refused(refusal, head)),
+                    };
                 }
             }
         }
     }
 
+    /// Refuses a request whose head was understood.
+    fn refused(&mut self, refusal: Refusal, head: Head) -> Refused {
+        self.phase = Phase::Handling(exchange(&head, false));
+        Refused { refusal, head: Some(Box::new(head)) }
+    }
+
     fn hand_out(&mut self, head: Head, semantics: Semantics, body: Bytes) -> Box<Request> {
-        self.phase = Phase::Handling(Exchange {
-            version: head.version,
-            head_only: head.method == Method::HEAD,
-            keep_alive: semantics.keep_alive,
-        });
+        self.phase = Phase::Handling(exchange(&head, semantics.keep_alive));
         let Head { method, target, version, headers } = head;
         let trusted = &self.settings.trusted_proxies;
         let client = self.peer.address.map(|peer| addresses::client(peer.ip(), &headers, trusted));
@@ -294,6 +316,11 @@ impl Connection {
         self.write_deadline.get_or_insert(Deadline::of(now, self.settings.write_timeout));
     }
 
+    /// The bytes to write next must be read from a streamed body's source, which may block.
+    pub(super) fn awaits_source(&self) -> bool {
+        self.output.awaits_source()
+    }
+
     /// The bytes to write next.
     ///
     /// # Errors
@@ -338,15 +365,13 @@ impl Connection {
     /// The deadline has passed: a half-sent request is refused, all else is closed.
     pub(super) fn expire(&mut self) -> Wish {
         let reason = self.expiry();
-        let half_sent = match self.phase {
-            Phase::Head => !self.input.is_empty(),
-            Phase::Body(_) => true,
-            Phase::Idle | Phase::Handling(_) => false,
-        };
-        if half_sent && reason != CloseReason::WriteTimeout {
-            Wish::Refuse(Refusal::Timeout)
-        } else {
-            self.close(reason, false)
+        if reason == CloseReason::WriteTimeout {
+            return self.close(reason, false);
+        }
+        match std::mem::replace(&mut self.phase, Phase::Idle) {
+            Phase::Head if !self.input.is_empty() => Wish::Refuse(Refusal::Timeout.into()),
+            Phase::Body(receiving) => Wish::Refuse(self.refused(Refusal::Timeout, receiving.head)),
+            Phase::Idle | Phase::Head | Phase::Handling(_) => self.close(reason, false),
         }
     }
 
@@ -369,6 +394,10 @@ impl Connection {
             (None, Phase::Head | Phase::Body(_)) => ConnectionState::Reading,
         }
     }
+}
+
+fn exchange(head: &Head, keep_alive: bool) -> Exchange {
+    Exchange { version: head.version, head_only: head.method == Method::HEAD, keep_alive }
 }
 
 impl Receiving {

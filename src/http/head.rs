@@ -9,7 +9,7 @@ use ::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version, header};
 use bytes::{Buf, Bytes, BytesMut};
 use memchr::{memmem, memrchr};
 
-use super::message::Refusal;
+use super::message::{Refusal, RequestHead};
 
 /// The head of a request.
 #[derive(Debug)]
@@ -18,6 +18,13 @@ pub(super) struct Head {
     pub(super) target: Uri,
     pub(super) version: Version,
     pub(super) headers: HeaderMap,
+}
+
+impl<'a> From<&'a Head> for RequestHead<'a> {
+    fn from(head: &'a Head) -> RequestHead<'a> {
+        let Head { method, target, headers, .. } = head;
+        RequestHead { method, target, headers }
+    }
 }
 
 /// How much a head may hold.

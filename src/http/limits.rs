@@ -27,7 +27,8 @@ pub struct Settings {
     pub header_timeout: Duration,
     /// From the end of the head to the end of the body.
     pub body_timeout: Duration,
-    /// From the first byte of a response to its last.
+    /// From the first byte of a response to its last, however large it is and however steadily
+    /// its client reads: whoever takes longer gets it in parts, or raises this.
     pub write_timeout: Duration,
     /// From the end of a response to the first byte of the next request.
     pub keep_alive: Duration,
@@ -74,6 +75,10 @@ pub(super) const INLINE_BODY: usize = 16 << 10;
 
 /// How much of a streamed body is read from its source at a time.
 pub(super) const STREAM_CHUNK: usize = 16 << 10;
+
+/// Bytes written to one client before the worker turns to the next; of a streamed body, this many
+/// [`STREAM_CHUNK`]s are read, however little each brings.
+pub(super) const WRITE_BURST: usize = 16 * STREAM_CHUNK;
 
 /// A chunk's size line with its extensions (RFC 9112 7.1.1) at most.
 pub(super) const MAX_CHUNK_LINE: usize = 256;

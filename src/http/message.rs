@@ -29,6 +29,24 @@ pub struct Request {
     pub client: Option<IpAddr>,
 }
 
+/// What a request asks for, where no more of it is known or needed.
+#[derive(Debug, Clone, Copy)]
+pub struct RequestHead<'a> {
+    /// The method, as sent.
+    pub method: &'a Method,
+    /// The request target.
+    pub target: &'a Uri,
+    /// The header fields.
+    pub headers: &'a HeaderMap,
+}
+
+impl<'a> From<&'a Request> for RequestHead<'a> {
+    fn from(request: &'a Request) -> RequestHead<'a> {
+        let Request { method, target, headers, .. } = request;
+        RequestHead { method, target, headers }
+    }
+}
+
 /// The other end of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Peer {
@@ -78,9 +96,10 @@ pub trait Service: Send + Sync + 'static {
     /// The program may tell `activity` which route it is, for the scoreboard.
     fn call(&self, request: &Request, activity: &Activity) -> Response;
 
-    /// Words the answer to a request that never reached [`Service::call`]. The engine
-    /// sends it with the refusal's status and closes. Must not block.
-    fn refuse(&self, refusal: Refusal) -> Response;
+    /// Words the answer to a request that never reached [`Service::call`], or did not come back
+    /// from there; `head` is its head, if that was understood. The engine sends it with the
+    /// refusal's status and closes. Must not block.
+    fn refuse(&self, refusal: Refusal, head: Option<RequestHead<'_>>) -> Response;
 }
 
 /// Why the engine answered in the program's stead.

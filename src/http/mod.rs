@@ -38,12 +38,13 @@ mod socket;
 mod stats;
 mod throttle;
 pub mod tls;
+mod turn;
 mod watch;
 mod worker;
 
 pub use activity::{Activity, WorkerState};
 pub use engine::{Drained, Engine};
 pub use limits::{DESCRIPTORS_BEYOND_CAP, Settings};
-pub use message::{Body, Peer, Refusal, Request, Response, Service};
+pub use message::{Body, Peer, Refusal, Request, RequestHead, Response, Service};
 pub use socket::Listener;
 pub use stats::{ACCEPTOR_PULSE, CloseReason, ConnectionState, ShedReason, Stats};

@@ -56,6 +56,11 @@ impl Output {
         matches!(self.tail, Tail::None) && self.buffer.len() < OUTPUT_HIGH_WATER
     }
 
+    /// The next bytes are still to be read from a streamed body's source.
+    pub(super) fn awaits_source(&self) -> bool {
+        self.buffer.is_empty() && matches!(self.tail, Tail::Stream { .. })
+    }
+
     /// The next bytes to write, in up to two pieces; both empty only when all is written.
     /// Reads on in a streamed body when the buffer has run dry.
     ///

@@ -11,16 +11,18 @@ use mio::{Registry, Token};
 use rustls::ServerConfig;
 
 use super::activity::{Activity, WorkerState};
-use super::connection::{Closing, Connection, Wish};
+use super::connection::{Closing, Connection, Refused, Wish};
 use super::deadline::Deadline;
-use super::limits::{LINGER, LINGER_BYTES, MAX_BURST, SCRATCH, Settings};
-use super::message::{Peer, Refusal, Request, Response, Service};
+use super::limits::{LINGER, LINGER_BYTES, SCRATCH, Settings};
+use super::message::{Peer, Refusal, Request, RequestHead, Response, Service};
 use super::slot::Ready;
 use super::socket::Stream;
 use super::stats::{CloseReason, ConnectionState};
 use super::tls::{Intake, TlsLayer};
+use super::turn::Turn;
 
-/// Why a session is driven.
+/// Why a session is driven. All but the first are the usher's, who neither calls the program nor
+/// reads the source of a body, as either may block: what needs that it leaves to a worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Order {
     /// Its client has sent something, or made room.
@@ -38,8 +40,8 @@ pub(super) enum Order {
 pub(super) enum Outcome {
     /// It waits for its client.
     Park { wants: Ready, deadline: Deadline, state: ConnectionState },
-    /// There is more to do, after others had their turn.
-    Yield,
+    /// There is more to do for a worker, after others had their turn.
+    Yield { deadline: Deadline, state: ConnectionState },
     /// It is over.
     Closed(CloseReason),
 }
@@ -79,6 +81,8 @@ pub(super) struct Session {
     http: Connection,
     stage: Stage,
     handshake_deadline: Deadline,
+    /// A whole request that the usher came upon: a worker is to answer it.
+    held: Option<Box<Request>>,
     /// Its socket is watched for room to write, too.
     watched_for_room: bool,
     /// Edges not yet used up: a direction is tried until the kernel says that it would block.
@@ -100,9 +104,14 @@ enum Stage {
     },
 }
 
+/// What came of writing.
 enum Flush {
+    /// All is written.
     Done,
+    /// The socket is full.
     Blocked,
+    /// There is more, for another turn.
+    Paused,
     Failed(CloseReason),
 }
 
@@ -121,6 +130,7 @@ impl Session {
             http: Connection::new(Arc::clone(settings), peer, accepted),
             stage: Stage::Open,
             handshake_deadline: Deadline::of(accepted, settings.handshake_timeout),
+            held: None,
             watched_for_room: false,
             // A fresh socket has room to write to.
             ready: Ready::WRITE,
@@ -189,39 +199,46 @@ impl Session {
         if let Some(outcome) = self.obey(order, host.service, now) {
             return outcome;
         }
-        let mut burst = 0;
+        let mut turn = Turn::new(order == Order::Serve);
         loop {
-            if let Some(outcome) = self.wind_up(scratch) {
+            if let Some(outcome) = self.wind_up(&mut turn, scratch) {
                 return outcome;
             }
             let now = Instant::now();
-            match self.http.poll(now) {
+            let wish = match self.held.take() {
+                Some(request) => Wish::Handle(request),
+                None => self.http.poll(now),
+            };
+            match wish {
+                Wish::Handle(request) if matches!(order, Order::Expire | Order::Drain) => {
+                    self.held = Some(request);
+                    return self.give_way();
+                }
                 Wish::Handle(request) => {
-                    burst += 1;
+                    turn.step();
                     host.activity.enter(WorkerState::Handling);
                     self.answer(&request, order, host);
                     host.activity.enter(WorkerState::Writing);
                 }
-                Wish::Refuse(refusal) => {
-                    self.http.refuse(host.service.refuse(refusal), CloseReason::Refused, now);
+                Wish::Refuse(refused) => {
+                    let response = word(host.service, &refused);
+                    self.http.refuse(response, CloseReason::Refused, now);
                 }
                 Wish::Close(closing) => {
                     self.finish(closing, now);
                     continue;
                 }
-                Wish::Write => match self.flush() {
-                    Flush::Done => {}
-                    Flush::Blocked => return self.park(Ready::WRITE),
-                    Flush::Failed(reason) => return Outcome::Closed(reason),
-                },
+                Wish::Write => {
+                    if let Some(outcome) = self.write(&mut turn) {
+                        return outcome;
+                    }
+                }
                 Wish::Read => {
                     // A handshake's answer goes out before the next flight is awaited.
-                    if self.tls.as_ref().is_some_and(TlsLayer::wants_write) {
-                        match self.flush() {
-                            Flush::Done => {}
-                            Flush::Blocked => return self.park(Ready::WRITE),
-                            Flush::Failed(reason) => return Outcome::Closed(reason),
-                        }
+                    if self.tls.as_ref().is_some_and(TlsLayer::wants_write)
+                        && let Some(outcome) = self.write(&mut turn)
+                    {
+                        return outcome;
                     }
                     if !self.ready.contains(Ready::READ) {
                         if host.is_draining()
@@ -232,19 +249,15 @@ impl Session {
                         }
                         return self.park(Ready::READ);
                     }
-                    burst += 1;
+                    turn.step();
                     host.activity.enter(WorkerState::Reading);
                     if let Err(reason) = self.fill(host.service, scratch, now) {
                         return Outcome::Closed(reason);
                     }
                 }
             }
-            if burst >= MAX_BURST {
-                return match self.flush() {
-                    Flush::Done => Outcome::Yield,
-                    Flush::Blocked => self.park(Ready::WRITE),
-                    Flush::Failed(reason) => Outcome::Closed(reason),
-                };
+            if turn.is_over() {
+                return self.write(&mut turn).unwrap_or_else(|| self.give_way());
             }
         }
     }
@@ -253,17 +266,31 @@ impl Session {
         Outcome::Park { wants, deadline: self.deadline(), state: self.state() }
     }
 
+    fn give_way(&self) -> Outcome {
+        Outcome::Yield { deadline: self.deadline(), state: self.state() }
+    }
+
+    /// Writes what there is; `None` once all is written.
+    fn write(&mut self, turn: &mut Turn) -> Option<Outcome> {
+        match self.flush(turn) {
+            Flush::Done => None,
+            Flush::Blocked => Some(self.park(Ready::WRITE)),
+            Flush::Paused => Some(self.give_way()),
+            Flush::Failed(reason) => Some(Outcome::Closed(reason)),
+        }
+    }
+
     /// Does what the order asks for beyond serving.
     fn obey(&mut self, order: Order, service: &dyn Service, now: Instant) -> Option<Outcome> {
-        match order {
-            Order::Serve | Order::TurnAway => {}
+        if order == Order::Drain {
             // Its request may have arrived without its edge having been seen.
-            Order::Drain => self.ready.insert(Ready::READ),
-            // The order may be older than the session's latest turn.
-            Order::Expire if self.deadline().passed(now) => return self.expire(service, now),
-            Order::Expire => {}
+            self.ready.insert(Ready::READ);
         }
-        None
+        // A response's time runs out while there is no end of room for it, too. What a client has
+        // sent in time is not held against it, however long it has waited for a worker since. And
+        // an order to expire may be older than the session's latest turn.
+        let due = order == Order::Expire || self.state() == ConnectionState::Writing;
+        if due && self.deadline().passed(now) { self.expire(service, now) } else { None }
     }
 
     fn expire(&mut self, service: &dyn Service, now: Instant) -> Option<Outcome> {
@@ -279,8 +306,8 @@ impl Session {
             Stage::Open => {
                 let reason = self.http.expiry();
                 match self.http.expire() {
-                    Wish::Refuse(refusal) => {
-                        self.http.refuse(service.refuse(refusal), reason, now);
+                    Wish::Refuse(refused) => {
+                        self.http.refuse(word(service, &refused), reason, now);
                         None
                     }
                     _ if reason == CloseReason::WriteTimeout => {
@@ -296,7 +323,7 @@ impl Session {
     /// Calls the program, whose panic costs no more than this connection.
     fn answer(&mut self, request: &Request, order: Order, host: Host<'_>) {
         if order == Order::TurnAway {
-            let response = host.service.refuse(Refusal::Overloaded);
+            let response = host.service.refuse(Refusal::Overloaded, Some(request.into()));
             self.http.refuse(response, CloseReason::Shed, Instant::now());
             return;
         }
@@ -311,7 +338,7 @@ impl Session {
             Ok(response) => self.http.respond(response, now),
             // The panic hook has logged it.
             Err(_) => {
-                let response = host.service.refuse(Refusal::Panicked);
+                let response = host.service.refuse(Refusal::Panicked, Some(request.into()));
                 self.http.refuse(response, CloseReason::HandlerFailed, now);
             }
         }
@@ -351,7 +378,7 @@ impl Session {
             Intake::PlainHttp => {
                 self.tls = None;
                 let refusal = Refusal::Malformed("This port speaks HTTPS: use https:// here.");
-                self.http.refuse(service.refuse(refusal), CloseReason::TlsError, now);
+                self.http.refuse(service.refuse(refusal, None), CloseReason::TlsError, now);
             }
         }
         Ok(())
@@ -381,11 +408,17 @@ impl Session {
         }
     }
 
-    /// Writes until all is written or the socket is full.
-    fn flush(&mut self) -> Flush {
+    /// Writes until all is written, the socket is full or the turn is over.
+    fn flush(&mut self, turn: &mut Turn) -> Flush {
         loop {
+            if turn.room() == 0 || self.http.awaits_source() && !turn.may_read_sources() {
+                return Flush::Paused;
+            }
             let pieces = match self.http.output() {
-                Ok(pieces) => pieces,
+                Ok([head, body]) => {
+                    let room = turn.room().saturating_sub(head.len());
+                    [head, &body[..body.len().min(room)]]
+                }
                 Err(error) => {
                     log::error!("a response's body failed under way: {error}");
                     return Flush::Failed(CloseReason::HandlerFailed);
@@ -412,6 +445,7 @@ impl Session {
                     (taken, written)
                 }
             };
+            turn.wrote(taken);
             match written {
                 Ok(_) if self.is_flushed() => {
                     self.http.written(Instant::now());
@@ -445,11 +479,12 @@ impl Session {
     }
 
     /// Goes through the last stages; `None` while the session is open.
-    fn wind_up(&mut self, scratch: &mut Scratch) -> Option<Outcome> {
+    fn wind_up(&mut self, turn: &mut Turn, scratch: &mut Scratch) -> Option<Outcome> {
         if let Stage::Finishing { closing, deadline } = self.stage {
-            match self.flush() {
+            match self.flush(turn) {
                 Flush::Done => {}
                 Flush::Blocked => return Some(self.park(Ready::WRITE)),
+                Flush::Paused => return Some(self.give_way()),
                 Flush::Failed(_) => return Some(Outcome::Closed(closing.reason)),
             }
             if !closing.linger || self.stream.shutdown_write().is_err() {
@@ -472,3 +507,12 @@ impl Session {
         None
     }
 }
+
+/// The program's wording of a refusal.
+fn word(service: &dyn Service, refused: &Refused) -> Response {
+    let head = refused.head.as_deref().map(RequestHead::from);
+    service.refuse(refused.refusal, head)
+}
+
+#[cfg(test)]
+mod tests;

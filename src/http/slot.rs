@@ -8,8 +8,8 @@
 //! ```text
 //!            edge that is wanted        a worker takes it
 //!   PARKED ──────────────────► QUEUED ───────────────────► DRIVEN ──► CLOSED
-//!     ▲  │                       │ queue_timeout             │ ▲
-//!     │  │ deadline              ▼                           │ │
+//!     ▲  │                       │ queue_timeout, or         │ ▲
+//!     │  │ deadline              ▼ a response's deadline     │ │
 //!     │  └───────────────────► ERRAND ───────────────────────┼─┘
 //!     │                               the usher takes it     │
 //!     └──────────────────────────────────────────────────────┘ nothing left to do now
@@ -178,7 +178,7 @@ impl Slot {
         self.load().place()
     }
 
-    /// What the connection was doing when it was last parked.
+    /// What the connection was doing when it was last let go of.
     pub(super) fn state(&self) -> ConnectionState {
         ConnectionState::ALL[usize::from(self.state.load(Ordering::Relaxed))]
     }
@@ -250,10 +250,7 @@ impl Slot {
         deadline: u64,
         now: u64,
     ) -> Result<(), Ready> {
-        self.deadline.store(deadline, Ordering::Relaxed);
-        self.since.store(now, Ordering::Relaxed);
-        self.state.store(state as u8, Ordering::Relaxed);
-        self.spoken.store(true, Ordering::Relaxed);
+        self.note(state, deadline, now);
         let step = |word: Word| {
             if word.ready().intersects(wants) {
                 word.with_ready(Ready::NONE)
@@ -267,19 +264,28 @@ impl Slot {
         }
     }
 
-    /// Sends a driven connection to the end of the queue; the acceptor puts it there.
-    pub(super) fn requeue(&self, now: u64) {
+    /// Sends a driven connection to the end of the queue, where the caller puts it. A worker is
+    /// to take it, even if it was turned away before.
+    pub(super) fn requeue(&self, state: ConnectionState, deadline: u64, now: u64) {
+        self.note(state, deadline, now);
+        let _ = self.update(|word| Some(Word(word.at(Place::Queued).0 & !Word::TURNED_AWAY)));
+    }
+
+    /// Notes what those who do not drive it need to know.
+    fn note(&self, state: ConnectionState, deadline: u64, now: u64) {
+        self.deadline.store(deadline, Ordering::Relaxed);
         self.since.store(now, Ordering::Relaxed);
-        let _ = self.update(|word| Some(word.at(Place::Queued)));
+        self.state.store(state as u8, Ordering::Relaxed);
+        self.spoken.store(true, Ordering::Relaxed);
     }
 
-    /// Calls a parked connection away on an errand; false when it is not parked any more.
-    pub(super) fn call_away(&self) -> bool {
-        self.update(|word| (word.place() == Place::Parked).then(|| word.at(Place::Errand))).is_ok()
+    /// Calls a connection away on an errand; false when it is not at `from` any more.
+    pub(super) fn call_away(&self, from: Place) -> bool {
+        self.update(|word| (word.place() == from).then(|| word.at(Place::Errand))).is_ok()
     }
 
-    /// Turns a queued connection away for good: from now on the usher answers it. False when a
-    /// worker has it already.
+    /// Turns a queued connection away: from now on the usher answers it. False when a worker has
+    /// it already.
     pub(super) fn turn_away(&self) -> bool {
         self.update(|word| {
             (word.place() == Place::Queued)

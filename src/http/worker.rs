@@ -140,9 +140,10 @@ fn drive(
                     Err(more) => edges = more,
                 }
             }
-            Outcome::Yield => {
+            Outcome::Yield { deadline, state } => {
                 drop(session);
-                slot.requeue(shared.epoch.ticks(now));
+                let deadline = shared.epoch.ticks(deadline.at());
+                slot.requeue(state, deadline, shared.epoch.ticks(now));
                 shared.queue.push(Arc::clone(slot));
                 return now;
             }
@@ -170,7 +171,7 @@ fn turn_away(mut stream: Stream, service: &dyn Service) {
     let _ = stream.read(&mut request);
     let mut bytes = BytesMut::new();
     let exchange = Exchange { version: Version::HTTP_11, head_only: false, keep_alive: false };
-    let payload = response::encode(service.refuse(Refusal::Overloaded), exchange, &mut bytes);
+    let payload = response::encode(service.refuse(Refusal::Overloaded, None), exchange, &mut bytes);
     if let Payload::Full(body) = payload {
         bytes.extend_from_slice(&body);
     }

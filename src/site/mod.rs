@@ -40,7 +40,7 @@ use jiff::Timestamp;
 
 use crate::board::{ServiceInfo, Snapshot};
 use crate::history::History;
-use crate::http::{Activity, Refusal, Request, Response, Service};
+use crate::http::{Activity, Refusal, Request, RequestHead, Response, Service};
 use crate::upstream::Asked;
 
 use self::assets::Assets;
@@ -184,13 +184,17 @@ impl Service for Site {
         response
     }
 
-    fn refuse(&self, refusal: Refusal) -> Response {
+    fn refuse(&self, refusal: Refusal, head: Option<RequestHead<'_>>) -> Response {
         let begun = Instant::now();
-        // The head may never have been understood, so there is no `Accept` to go by.
-        let mut response = Problem::refusal(refusal).respond(self, &::http::HeaderMap::new(), None);
+        let problem = Problem::refusal(refusal);
+        let mut response = match head {
+            Some(head) => problem.respond(self, head.headers, target::instance(head)),
+            // The head was never understood, so there is no `Accept` to go by.
+            None => problem.respond_json(None),
+        };
         deliver::secure(&mut response);
-        let code = response.status().as_u16();
-        self.observer.observe(NO_ROUTE, NO_METHOD, code, begun.elapsed());
+        let method = head.map_or(NO_METHOD, |head| method_label(head.method));
+        self.observer.observe(NO_ROUTE, method, response.status().as_u16(), begun.elapsed());
         response
     }
 }

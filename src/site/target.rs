@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use ::http::Uri;
 
-use crate::http::Request;
+use crate::http::RequestHead;
 
 use super::problem::Problem;
 
@@ -45,8 +45,8 @@ fn hex_digit(digit: u8) -> Option<u8> {
 }
 
 /// What a problem names as its `instance`: the path as sent, without the query.
-pub(super) fn instance(request: &Request) -> Option<&str> {
-    Some(request.target.path()).filter(|path| path.starts_with('/'))
+pub(super) fn instance<'a>(head: impl Into<RequestHead<'a>>) -> Option<&'a str> {
+    Some(head.into().target.path()).filter(|path| path.starts_with('/'))
 }
 
 #[cfg(test)]

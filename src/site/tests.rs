@@ -485,11 +485,22 @@ fn what_is_answered_and_what_is_refused_is_observed() {
         (Refusal::Overloaded, 503, "2"),
         (Refusal::Version, 505, ""),
     ] {
-        let response = site.refuse(refusal);
+        let response = site.refuse(refusal, None);
         assert_eq!(response.status().as_u16(), code);
         assert_eq!(header(&response, "retry-after"), retry);
         assert_eq!(parsed(&response)["detail"], refusal.detail());
         assert_eq!(seen.0.lock().unwrap().pop(), Some(("-", "-", code)));
+
+        let asked = request("POST", "/api/v1/status?a=b", &[("accept", "application/json")]);
+        let response = site.refuse(refusal, Some((&asked).into()));
+        assert_eq!(parsed(&response)["instance"], "/api/v1/status");
+        assert_eq!(seen.0.lock().unwrap().pop(), Some(("-", "POST", code)));
+
+        let browser = request("GET", "/", &[("accept", "text/html,*/*;q=0.8")]);
+        let response = site.refuse(refusal, Some((&browser).into()));
+        assert_eq!(header(&response, "content-type"), "text/html; charset=utf-8");
+        assert!(text(&response).contains(refusal.detail()));
+        assert_eq!(seen.0.lock().unwrap().pop(), Some(("-", "GET", code)));
     }
     assert_eq!(
         *seen.0.lock().unwrap(),

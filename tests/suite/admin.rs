@@ -1,9 +1,149 @@
 //! The admin listener, apart from the public engine.
 
-use crate::hostile::client::Client;
+use std::io::Write;
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use pumphouse_web::board::{Board, Reporter, ServiceInfo};
+use pumphouse_web::history::{self, Retention};
+use pumphouse_web::http::{Settings, Stats};
+use pumphouse_web::ops::admin::{Admin, AdminSite};
+use pumphouse_web::ops::health::Health;
+use pumphouse_web::ops::metrics::{Metrics, RequestMetrics};
+use pumphouse_web::ops::scoreboard::Scoreboard;
+use pumphouse_web::site::{self, Site};
+
+use crate::harness::{TestEngine, blocking_program, eventually, get};
+use crate::hostile::client::{Client, PATIENCE, connect_tls, read_response};
 use crate::hostile::mode::Mode;
 use crate::hostile::upstream::Upstream;
 use crate::server::{Server, Setup, body, code, json};
+
+/// The admin listener over an engine of the test's own, with a board that has no sources.
+struct OverEngine {
+    address: SocketAddr,
+    _admin: Admin,
+    _board: (Board, Reporter),
+}
+
+impl OverEngine {
+    fn start(engine: &Arc<Stats>) -> OverEngine {
+        let started_at = Timestamp::now();
+        let service = ServiceInfo { name: "test", version: "0", started_at };
+        let (_, _, history) = history::prepare(history::Settings {
+            path: None,
+            flush: PATIENCE,
+            keep: Retention::default(),
+            zone: TimeZone::UTC,
+            readers: 1,
+        });
+        let (board, reader, reporter) =
+            Board::start(Vec::new(), Vec::new(), service.clone(), Box::new(|_| ())).unwrap();
+        let requests = Arc::new(RequestMetrics::new().unwrap());
+        let snapshots = reader.clone();
+        let site = Arc::new(Site::new(
+            site::Settings { title: "Test".to_owned(), service },
+            Box::new(move || snapshots.load()),
+            Box::new(|_| None),
+            history.clone(),
+            requests.clone(),
+        ));
+        let shown = AdminSite {
+            health: Health {
+                engine: engine.clone(),
+                board: reader.clone(),
+                polls: Vec::new(),
+                history: history.clone(),
+            },
+            metrics: Metrics {
+                requests,
+                engine: engine.clone(),
+                board: reader,
+                polls: Vec::new(),
+                history,
+                listeners: Vec::new(),
+                started_at,
+            },
+            scoreboard: Scoreboard {
+                engine: engine.clone(),
+                polls: Vec::new(),
+                listeners: Vec::new(),
+            },
+            site,
+        };
+        let admin = Admin::start(&"127.0.0.1:0".parse().unwrap(), shown).unwrap();
+        let address = admin.local_addr();
+        let address = address.trim_start_matches("http://").trim_end_matches('/');
+        OverEngine { address: address.parse().unwrap(), _admin: admin, _board: (board, reporter) }
+    }
+
+    fn get(&self, target: &str) -> String {
+        let mut stream = TcpStream::connect(self.address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.write_all(get(target).as_bytes()).unwrap();
+        String::from_utf8(read_response(&mut stream).unwrap()).unwrap()
+    }
+}
+
+#[test]
+fn it_answers_while_handlers_block_every_worker() {
+    const WORKERS: usize = 2;
+    let settings = Settings {
+        workers: WORKERS,
+        queue_timeout: Duration::from_millis(200),
+        ..Settings::default()
+    };
+    let (program, entered, release) = blocking_program();
+    let server = TestEngine::https(settings, program);
+    let admin = OverEngine::start(&server.stats);
+    let since = Instant::now();
+    let blocked: Vec<_> = (0..WORKERS)
+        .map(|_| {
+            let mut stream = connect_tls(server.address, &server.client).unwrap();
+            stream.write_all(get("/block").as_bytes()).unwrap();
+            entered.recv_timeout(PATIENCE).unwrap();
+            stream
+        })
+        .collect();
+    let all_in = Instant::now();
+    assert_eq!(code(&server.fresh_https("/")[..]), 503, "the public side has no worker left");
+
+    let healthz = admin.get("/healthz");
+    // Beyond half a minute a worker counts as stuck, and a machine may be as slow as that.
+    if since.elapsed() < Duration::from_secs(25) {
+        assert_eq!(body(&healthz), "ok\n");
+    }
+    let metrics = admin.get("/metrics");
+    for line in [
+        format!("pumphouse_workers_busy {WORKERS}"),
+        "pumphouse_connections_shed_total{reason=\"queue_timeout\"} 1".to_owned(),
+    ] {
+        assert!(body(&metrics).lines().any(|told| told == line), "{line} is not in {metrics}");
+    }
+    let least = all_in.elapsed().as_secs_f64();
+    let told = json(&admin.get("/scoreboard"));
+    let most = since.elapsed().as_secs_f64();
+    let workers = told["workers"].as_array().unwrap();
+    assert_eq!(workers.len(), WORKERS);
+    for worker in workers {
+        assert_eq!(worker["state"], "handling", "{told}");
+        // The scoreboard's clock counts whole milliseconds.
+        let seconds = worker["seconds"].as_f64().unwrap() + 0.002;
+        assert!((least..=most + 0.004).contains(&seconds), "{least} to {most}: {told}");
+    }
+
+    drop(release);
+    for mut stream in blocked {
+        assert!(read_response(&mut stream).unwrap().starts_with(b"HTTP/1.1 200"));
+    }
+    eventually("the scoreboard shows them waiting", || {
+        let told = json(&admin.get("/scoreboard"));
+        told["workers"].as_array().unwrap().iter().all(|worker| worker["state"] == "waiting")
+    });
+}
 
 #[test]
 fn health_readiness_and_metrics() {

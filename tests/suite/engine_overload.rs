@@ -4,28 +4,13 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::bounded;
 use pumphouse_web::http::{
     Body, CloseReason, ConnectionState, Request, Response, Settings, ShedReason,
 };
 
-use crate::harness::{Program, TestEngine, eventually, get, plain_program};
+use crate::harness::{Program, TestEngine, blocking_program, eventually, get, plain_program};
 use crate::hostile::client::{PATIENCE, connect_tls, read_response};
-
-/// A program whose `/block` returns when the test lets it.
-fn blocking_program() -> (Program<impl Fn(&Request) -> Response>, Receiver<()>, Sender<()>) {
-    let (entered, enter) = bounded(64);
-    let (release, released) = bounded::<()>(0);
-    let program = Program(move |request: &Request| {
-        if request.target.path() == "/block" {
-            entered.send(()).unwrap();
-            // Ends when the test drops its sender.
-            let _ = released.recv_timeout(PATIENCE);
-        }
-        Response::new(Body::from("done"))
-    });
-    (program, enter, release)
-}
 
 fn plain(server: &TestEngine) -> TcpStream {
     let stream = TcpStream::connect(server.address).unwrap();
@@ -62,10 +47,12 @@ fn requests_behind_blocked_workers_are_shed_at_queue_timeout() {
         })
         .collect();
 
-    kept.write_all(get("/").as_bytes()).unwrap();
+    kept.write_all(get("/kept?a=b").as_bytes()).unwrap();
     let response = read_response(&mut kept).unwrap();
     assert_eq!(status(&response), "503");
-    assert!(String::from_utf8_lossy(&response).to_lowercase().contains("retry-after: "));
+    let told = String::from_utf8_lossy(&response).to_lowercase();
+    assert!(told.contains("retry-after: "), "{told}");
+    assert!(told.contains("x-asked: /kept?a=b\r\n"), "worded for the request: {told}");
 
     // More than the queue holds, and each must get through its handshake first.
     let newcomers: Vec<_> = (0..12)
@@ -272,6 +259,8 @@ fn a_panicking_handler_costs_its_own_connection_only() {
     stream.write_all(get("/panic").as_bytes()).unwrap();
     stream.read_to_end(&mut said).unwrap();
     assert_eq!(status(&said), "500");
+    let told = String::from_utf8_lossy(&said);
+    assert!(told.contains("x-asked: /panic\r\n"), "worded for the request: {told}");
     let mut stream = plain(&server);
     stream.write_all(get("/").as_bytes()).unwrap();
     assert_eq!(status(&read_response(&mut stream).unwrap()), "200");
@@ -301,9 +290,7 @@ fn a_flood_of_pipelined_requests_does_not_starve_the_rest() {
     enter.recv_timeout(PATIENCE).unwrap();
     let mut other = plain(&server);
     other.write_all(get("/other").as_bytes()).unwrap();
-    eventually("the other waits for the worker", || {
-        server.stats.connections(ConnectionState::Queued) == 1
-    });
+    server.wait_until_one_waits_behind_one();
     drop(release);
 
     let order: Vec<String> = (0..201).map(|_| order.recv_timeout(PATIENCE).unwrap()).collect();

@@ -5,8 +5,11 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use pumphouse_web::http::{Activity, Body, Engine, Listener, Refusal, Request, Response};
-use pumphouse_web::http::{Service, Settings, Stats, tls};
+use crossbeam_channel::{Receiver, Sender, bounded};
+use pumphouse_web::http::{
+    Activity, Body, ConnectionState, Engine, Listener, Refusal, Request, RequestHead,
+};
+use pumphouse_web::http::{Response, Service, Settings, Stats, tls};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 
 use crate::hostile::client::{PATIENCE, connect_tls, read_response};
@@ -55,6 +58,16 @@ impl TestEngine {
         TestEngine { address, client, stats: engine.stats(), engine }
     }
 
+    /// Waits until one connection waits for a worker while another one's handler runs. The gauges
+    /// are of one moment, so that the one which was queued before it was handled is not taken for
+    /// another.
+    pub fn wait_until_one_waits_behind_one(&self) {
+        eventually("one waits for the worker that another one has", || {
+            let count = |state| self.stats.connections(state);
+            (count(ConnectionState::Active), count(ConnectionState::Queued)) == (1, 1)
+        });
+    }
+
     /// A fresh TLS connection with one request; gives the whole response.
     pub fn fresh_https(&self, target: &str) -> String {
         let mut stream = connect_tls(self.address, &self.client).unwrap();
@@ -85,10 +98,12 @@ impl<F: Fn(&Request) -> Response + Send + Sync + 'static> Service for Program<F>
         (self.0)(request)
     }
 
-    fn refuse(&self, refusal: Refusal) -> Response {
+    fn refuse(&self, refusal: Refusal, head: Option<RequestHead<'_>>) -> Response {
+        let asked = head.map_or_else(String::new, |head| head.target.to_string());
         ::http::Response::builder()
             .status(refusal.status())
             .header("Retry-After", "1")
+            .header("X-Asked", asked)
             .body(Body::from(refusal.detail()))
             .unwrap()
     }
@@ -100,4 +115,19 @@ pub fn plain_program(request: &Request) -> Response {
         "/large" => Response::new(Body::from(vec![b'x'; 32 << 20])),
         path => Response::new(Body::from(path.to_owned())),
     }
+}
+
+/// A program whose `/block` returns when the test lets it.
+pub fn blocking_program() -> (Program<impl Fn(&Request) -> Response>, Receiver<()>, Sender<()>) {
+    let (entered, enter) = bounded(64);
+    let (release, released) = bounded::<()>(0);
+    let program = Program(move |request: &Request| {
+        if request.target.path() == "/block" {
+            entered.send(()).unwrap();
+            // Ends when the test drops its sender.
+            let _ = released.recv_timeout(PATIENCE);
+        }
+        Response::new(Body::from("done"))
+    });
+    (program, enter, release)
 }

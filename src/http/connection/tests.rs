@@ -43,8 +43,11 @@ fn echo(request: &Request) -> Response {
     Response::new(body)
 }
 
-fn word(refusal: Refusal) -> Response {
-    let mut response = Response::new(Body::from(refusal.detail()));
+/// The refusal, and what was asked for as far as that is known.
+fn word(refused: &Refused) -> Response {
+    let Refused { refusal, head } = refused;
+    let asked = head.as_ref().map_or_else(String::new, |head| format!(" {}", head.target));
+    let mut response = Response::new(Body::from(format!("{}{asked}", refusal.detail())));
     *response.status_mut() = refusal.status();
     response
 }
@@ -73,8 +76,8 @@ impl Conversation {
                 Wish::Read => return,
                 Wish::Write => self.take_output(),
                 Wish::Handle(request) => self.connection.respond(echo(&request), self.now),
-                Wish::Refuse(refusal) => {
-                    self.connection.refuse(word(refusal), CloseReason::Refused, self.now);
+                Wish::Refuse(refused) => {
+                    self.connection.refuse(word(&refused), CloseReason::Refused, self.now);
                 }
                 Wish::Close(closing) => {
                     self.closing = Some(closing);
@@ -108,7 +111,7 @@ impl Conversation {
         if self.connection.deadline().passed(self.now) {
             let reason = self.connection.expiry();
             match self.connection.expire() {
-                Wish::Refuse(refusal) => self.connection.refuse(word(refusal), reason, self.now),
+                Wish::Refuse(refused) => self.connection.refuse(word(&refused), reason, self.now),
                 Wish::Close(closing) => self.closing = Some(closing),
                 other => panic!("an expired connection wishes {other:?}"),
             }
@@ -344,6 +347,32 @@ fn head_tells_the_length_and_sends_no_body() {
     let text = conversation.text();
     assert!(text.contains("content-length: 10\r\n"), "{text}");
     assert!(text.ends_with("\r\n\r\n"), "{text}");
+}
+
+#[test]
+fn a_refusal_is_worded_for_the_request_as_far_as_that_is_known() {
+    let ask = |fields: &str| format!("POST /a?b HTTP/1.1\r\nHost: x\r\n{fields}\r\n\r\n");
+    let chunked = ask("Transfer-Encoding: chunked");
+    for (status, request, known) in [
+        (400, ask("A : b"), false),
+        (400, ask("Content-Length: 5, 5"), true),
+        (400, format!("{chunked}+5\r\n"), true),
+        (413, ask("Content-Length: 17"), true),
+        (413, format!("{chunked}ff\r\n"), true),
+        (417, ask("Expect: coffee"), true),
+        (501, ask("Transfer-Encoding: gzip"), true),
+    ] {
+        let conversation = converse([request.as_bytes()]);
+        let text = conversation.text();
+        assert_eq!(conversation.statuses(), [status], "{request}");
+        assert_eq!(text.ends_with(" /a?b"), known, "{request}: {text}");
+    }
+    let mut late = Conversation::new();
+    late.say(ask("Content-Length: 5")).pass(settings().body_timeout);
+    assert!(late.statuses() == [408] && late.text().ends_with(" /a?b"), "{}", late.text());
+
+    let head = converse([&b"HEAD / HTTP/1.1\r\nHost: x\r\nContent-Length: 17\r\n\r\n"[..]]);
+    assert!(head.statuses() == [413] && head.text().ends_with("\r\n\r\n"), "{}", head.text());
 }
 
 #[test]

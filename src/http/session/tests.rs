@@ -1,0 +1,164 @@
+//! What the usher leaves to workers, and what a turn may cost.
+
+use std::os::unix::net::UnixStream;
+use std::sync::atomic::AtomicUsize;
+use std::time::Duration;
+
+use super::super::limits::{STREAM_CHUNK, WRITE_BURST};
+use super::super::message::Body;
+use super::*;
+
+/// Streams without end, or answers with a large body; counts what it is asked for.
+#[derive(Default)]
+struct Endless {
+    calls: AtomicUsize,
+    reads: Arc<AtomicUsize>,
+}
+
+struct Source(Arc<AtomicUsize>);
+
+impl Read for Source {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        buffer[0] = b'x';
+        Ok(1)
+    }
+}
+
+impl Service for Endless {
+    fn call(&self, request: &Request, _: &Activity) -> Response {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        match request.target.path() {
+            "/large" => Response::new(Body::from(vec![b'x'; 4 * WRITE_BURST])),
+            _ => Response::new(Body::Stream(Box::new(Source(Arc::clone(&self.reads))))),
+        }
+    }
+
+    fn refuse(&self, refusal: Refusal, _: Option<RequestHead<'_>>) -> Response {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = refusal.status();
+        response
+    }
+}
+
+/// A session without an engine around it, and its client.
+struct Stage {
+    session: Session,
+    client: UnixStream,
+    service: Endless,
+    draining: AtomicBool,
+    activity: Activity,
+}
+
+impl Stage {
+    fn new(settings: Settings) -> Stage {
+        let (client, server) = UnixStream::pair().unwrap();
+        client.set_nonblocking(true).unwrap();
+        server.set_nonblocking(true).unwrap();
+        socket2::SockRef::from(&server).set_send_buffer_size(4 * WRITE_BURST).unwrap();
+        let stream = Stream::Unix(mio::net::UnixStream::from_std(server));
+        let session = Session::new(stream, None, &Arc::new(settings), None, Instant::now());
+        Stage {
+            session,
+            client,
+            service: Endless::default(),
+            draining: AtomicBool::new(false),
+            activity: Activity::default(),
+        }
+    }
+
+    fn ask(&mut self, target: &str) {
+        let request = format!("GET {target} HTTP/1.1\r\nHost: x\r\n\r\n");
+        self.client.write_all(request.as_bytes()).unwrap();
+    }
+
+    fn drive(&mut self, order: Order) -> Outcome {
+        let host =
+            Host { service: &self.service, draining: &self.draining, activity: &self.activity };
+        self.session.drive(order, Ready::READ, host, &mut Scratch::new())
+    }
+
+    /// The client takes all that has come.
+    fn take(&mut self) -> usize {
+        let mut taken = Vec::new();
+        let ended = self.client.read_to_end(&mut taken);
+        assert_eq!(ended.unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        taken.len()
+    }
+
+    fn counts(&self) -> (usize, usize) {
+        let count = |of: &AtomicUsize| of.load(Ordering::Relaxed);
+        (count(&self.service.calls), count(&self.service.reads))
+    }
+}
+
+const USHERS: [Order; 3] = [Order::TurnAway, Order::Expire, Order::Drain];
+
+fn yields(outcome: Outcome) -> bool {
+    matches!(outcome, Outcome::Yield { .. })
+}
+
+#[test]
+fn a_stream_whose_client_takes_everything_gives_way_all_the_same() {
+    let mut stage = Stage::new(Settings::default());
+    stage.ask("/");
+    for turn in 1..5 {
+        let before = stage.counts().1;
+        assert!(yields(stage.drive(Order::Serve)));
+        let reads = stage.counts().1 - before;
+        assert!((1..=WRITE_BURST / STREAM_CHUNK).contains(&reads), "{reads} in turn {turn}");
+        stage.take();
+    }
+}
+
+#[test]
+fn so_does_a_large_body() {
+    let mut stage = Stage::new(Settings::default());
+    stage.ask("/large");
+    let outcome = stage.drive(Order::Serve);
+    assert!(stage.take() <= WRITE_BURST);
+    // Where the kernel's limit is below ours, its room ends first.
+    let waits = matches!(outcome, Outcome::Park { wants: Ready::WRITE, .. });
+    assert!(yields(outcome) || waits, "{outcome:?}");
+}
+
+#[test]
+fn the_usher_leaves_the_source_of_a_stream_to_workers() {
+    for order in USHERS {
+        let mut stage = Stage::new(Settings::default());
+        stage.ask("/");
+        stage.drive(Order::Serve);
+        stage.take();
+        let before = stage.counts();
+        assert!(yields(stage.drive(order)), "{order:?}");
+        assert_eq!(stage.counts(), before, "{order:?}");
+        assert!(yields(stage.drive(Order::Serve)));
+        assert!(stage.counts().1 > before.1, "a worker goes on with it");
+    }
+}
+
+#[test]
+fn the_usher_leaves_a_request_to_workers() {
+    for order in [Order::Expire, Order::Drain] {
+        let mut stage = Stage::new(Settings::default());
+        stage.ask("/large");
+        assert!(yields(stage.drive(order)), "{order:?}");
+        assert_eq!(stage.counts(), (0, 0), "{order:?}");
+        stage.drive(Order::Serve);
+        assert_eq!(stage.counts(), (1, 0), "a worker answers it");
+    }
+}
+
+#[test]
+fn a_response_under_way_ends_at_its_deadline_though_room_never_ends() {
+    let settings = Settings { write_timeout: Duration::ZERO, ..Settings::default() };
+    for order in USHERS.into_iter().chain([Order::Serve]) {
+        let mut stage = Stage::new(settings.clone());
+        stage.ask("/");
+        assert!(yields(stage.drive(Order::Serve)));
+        stage.take();
+        let outcome = stage.drive(order);
+        let cut = matches!(outcome, Outcome::Closed(CloseReason::WriteTimeout));
+        assert!(cut, "{order:?}: {outcome:?}");
+    }
+}

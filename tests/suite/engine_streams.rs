@@ -1,0 +1,212 @@
+//! Responses that are read piece by piece while they are sent, as a year of history is.
+
+use std::io::{self, Read, Write};
+use std::net::TcpStream;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::bounded;
+use pumphouse_web::http::{
+    Body, CloseReason, ConnectionState, Drained, Request, Response, Settings, ShedReason,
+};
+
+use crate::harness::{Program, TestEngine, eventually, get};
+use crate::hostile::client::{PATIENCE, read_response};
+
+const PIECE: usize = 1000;
+
+/// A source of that many pieces, each of which may take a while, as on a disk.
+struct Pieces {
+    left: usize,
+    each: Duration,
+    /// The names of the threads that have read it.
+    readers: Arc<Mutex<Vec<String>>>,
+}
+
+impl Read for Pieces {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let name = thread::current().name().unwrap_or_default().to_owned();
+        self.readers.lock().unwrap().push(name);
+        if self.left == 0 {
+            return Ok(0);
+        }
+        self.left -= 1;
+        thread::sleep(self.each);
+        buffer[..PIECE].fill(b'x');
+        Ok(PIECE)
+    }
+}
+
+/// Streams slower than any client reads.
+fn streams(pieces: usize) -> Program<impl Fn(&Request) -> Response> {
+    Program(move |request: &Request| match request.target.path() {
+        "/stream" => {
+            let each = Duration::from_millis(1);
+            let source = Pieces { left: pieces, each, readers: Arc::default() };
+            Response::new(Body::Stream(Box::new(source)))
+        }
+        _ => Response::new(Body::from("done")),
+    })
+}
+
+fn asked(server: &TestEngine, target: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(server.address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.write_all(get(target).as_bytes()).unwrap();
+    stream
+}
+
+/// A client that takes whatever comes, at once.
+struct Greedy {
+    taken: Arc<AtomicUsize>,
+    thread: JoinHandle<io::Result<()>>,
+}
+
+impl Greedy {
+    fn start(mut stream: TcpStream) -> Greedy {
+        let taken = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&taken);
+        let thread = thread::spawn(move || {
+            let mut buffer = vec![0; 64 << 10];
+            loop {
+                match stream.read(&mut buffer)? {
+                    0 => return Ok(()),
+                    length => counted.fetch_add(length, Ordering::SeqCst),
+                };
+            }
+        });
+        Greedy { taken, thread }
+    }
+
+    fn taken(&self) -> usize {
+        self.taken.load(Ordering::SeqCst)
+    }
+}
+
+#[test]
+fn as_many_endless_downloads_as_workers_hold_nobody_up() {
+    let settings =
+        Settings { workers: 2, write_timeout: Duration::from_secs(4), ..Settings::default() };
+    let server = TestEngine::http(settings, streams(usize::MAX));
+    let begun = Instant::now();
+    let downloads: Vec<Greedy> = (0..4).map(|_| Greedy::start(asked(&server, "/stream"))).collect();
+    eventually("each is under way", || downloads.iter().all(|it| it.taken() > 10 * PIECE));
+
+    let mut other = asked(&server, "/");
+    assert!(read_response(&mut other).unwrap().starts_with(b"HTTP/1.1 200"));
+    let cut = || server.stats.closed(CloseReason::WriteTimeout);
+    if begun.elapsed() < Duration::from_secs(4) {
+        assert_eq!(cut(), 0, "they go on while it is served");
+    }
+
+    for download in downloads {
+        let ending = download.thread.join().unwrap();
+        assert!(ending.is_err(), "a response that is cut must not look whole");
+    }
+    assert!(begun.elapsed() >= Duration::from_secs(4), "not before the deadline");
+    eventually("each is cut for its reason", || cut() == 4);
+}
+
+#[test]
+fn a_stop_waits_for_a_download_no_longer_than_its_deadline() {
+    let settings = Settings {
+        workers: 1,
+        write_timeout: Duration::from_secs(2),
+        drain_timeout: PATIENCE,
+        ..Settings::default()
+    };
+    let server = TestEngine::http(settings, streams(usize::MAX));
+    let download = Greedy::start(asked(&server, "/stream"));
+    eventually("it is under way", || download.taken() > 10 * PIECE);
+    assert_eq!(server.engine.drain(), Drained::Complete);
+    assert!(download.thread.join().unwrap().is_err());
+}
+
+#[test]
+fn a_stop_lets_a_download_come_to_its_end() {
+    const PIECES: usize = 500;
+    let settings = Settings { workers: 1, drain_timeout: PATIENCE, ..Settings::default() };
+    let server = TestEngine::http(settings, streams(PIECES));
+    let download = Greedy::start(asked(&server, "/stream"));
+    eventually("it is under way", || download.taken() > 10 * PIECE);
+    assert_eq!(server.engine.drain(), Drained::Complete);
+    download.thread.join().unwrap().unwrap();
+}
+
+#[test]
+fn behind_blocked_workers_a_download_waits_for_one_and_is_read_by_nobody_else() {
+    // More than the socket's buffers hold, so that it waits for its client.
+    const PIECES: usize = 16_000;
+    let (entered, enter) = bounded(1);
+    let (release, released) = bounded::<()>(0);
+    let readers = Arc::new(Mutex::new(Vec::new()));
+    let read_by = Arc::clone(&readers);
+    let settings =
+        Settings { workers: 1, queue_timeout: Duration::from_millis(200), ..Settings::default() };
+    let server = TestEngine::http(
+        Settings { write_timeout: PATIENCE, ..settings },
+        Program(move |request: &Request| match request.target.path() {
+            "/stream" => {
+                let readers = Arc::clone(&read_by);
+                let source = Pieces { left: PIECES, each: Duration::ZERO, readers };
+                Response::new(Body::Stream(Box::new(source)))
+            }
+            "/block" => {
+                entered.send(()).unwrap();
+                let _ = released.recv_timeout(PATIENCE);
+                Response::new(Body::from("done"))
+            }
+            _ => Response::new(Body::from("done")),
+        }),
+    );
+    let download = asked(&server, "/stream");
+    eventually("its client has no more room", || {
+        server.stats.connections(ConnectionState::Writing) == 1
+    });
+    let mut blocked = asked(&server, "/block");
+    enter.recv_timeout(PATIENCE).unwrap();
+
+    let download = Greedy::start(download);
+    server.wait_until_one_waits_behind_one();
+    // By the time that this one is turned away, the download has waited as long.
+    let mut shed = asked(&server, "/");
+    assert!(read_response(&mut shed).unwrap().starts_with(b"HTTP/1.1 503"));
+    assert_eq!(server.stats.shed(ShedReason::QueueTimeout), 1, "nobody else is");
+
+    drop(release);
+    assert!(read_response(&mut blocked).unwrap().starts_with(b"HTTP/1.1 200"));
+    eventually("it goes on to its end", || download.taken() > PIECES * PIECE);
+    let readers = readers.lock().unwrap();
+    assert!(readers.iter().all(|name| name.starts_with("pw-worker")), "{:?}", readers.last());
+}
+
+#[test]
+fn a_download_that_waits_for_a_worker_is_cut_at_its_deadline() {
+    let (entered, enter) = bounded(1);
+    let (release, released) = bounded::<()>(0);
+    let settings =
+        Settings { workers: 1, write_timeout: Duration::from_secs(2), ..Settings::default() };
+    let server = TestEngine::http(
+        settings,
+        Program(move |request: &Request| match request.target.path() {
+            "/stream" => Response::new(Body::Stream(Box::new(io::repeat(b'x')))),
+            _ => {
+                entered.send(()).unwrap();
+                let _ = released.recv_timeout(PATIENCE);
+                Response::new(Body::from("done"))
+            }
+        }),
+    );
+    let download = Greedy::start(asked(&server, "/stream"));
+    eventually("it is under way", || download.taken() > PIECE);
+    let mut blocked = asked(&server, "/block");
+    enter.recv_timeout(PATIENCE).unwrap();
+    assert!(download.thread.join().unwrap().is_err());
+    eventually("it is cut while the worker is blocked", || {
+        server.stats.closed(CloseReason::WriteTimeout) == 1
+    });
+    drop(release);
+    read_response(&mut blocked).unwrap();
+}
