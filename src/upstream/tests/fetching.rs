@@ -13,6 +13,7 @@ use super::fake::{Upstream, drip, head, hold};
 use crate::board::ErrorKind;
 use crate::upstream::fetch::{Answer, FetchError, Fetcher, MAX_BODY, Request, Validators};
 use crate::upstream::resolve::{Lookup, SourceResolver};
+use crate::upstream::secrets::Secrets;
 use crate::upstream::tls;
 
 /// The total bound in these tests.
@@ -34,6 +35,7 @@ fn request(url: String) -> Request {
         redirect: None,
         conditional: false,
         reason: |body| String::from_utf8(body.to_vec()).ok(),
+        secrets: Secrets::default(),
     }
 }
 

@@ -19,6 +19,7 @@ use crate::upstream::on_demand::OnDemand;
 use crate::upstream::poller::Poller;
 use crate::upstream::resolve::SourceResolver;
 use crate::upstream::schedule::Schedule;
+use crate::upstream::secrets::Secrets;
 use crate::upstream::{Asked, Outcome, Phase, PollStats, Pollers, tls};
 
 fn source(name: &str, url: String) -> Source {
@@ -182,6 +183,7 @@ fn a_panic_costs_one_poll() {
             redirect: None,
             conditional: false,
             reason: |_| panic!("a defect, made for this test"),
+            secrets: Secrets::default(),
         },
         make_fetcher: Box::new(|| {
             let nobody: &[&[u8]] = &[];
