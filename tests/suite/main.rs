@@ -29,5 +29,6 @@ mod hung_upstreams;
 mod incident;
 mod last_values;
 mod listening;
+mod silent_dns;
 mod supervisor;
 mod webdriver;
