@@ -235,10 +235,14 @@ impl Source {
         // An overflow needs a `stale_after` of millennia, and then "never" is right.
         let stale_at = observed.at.saturating_add(self.stale_after).unwrap_or(Timestamp::MAX);
         let trends = self.trends.iter_mut().flat_map(|trend| trend.derive(observed.at, &values));
-        // A field that the upstream itself tells goes before one that is worked out.
-        let is_new =
-            |(name, _): &(FieldName, Value)| !values.iter().any(|(known, _)| known == name);
-        let derived = trends.filter(is_new).collect();
+        let mut derived: Vec<(FieldName, Value)> = Vec::new();
+        for (name, value) in trends {
+            // A name is told once. A field that the upstream itself tells goes before one that is
+            // worked out.
+            if !values.iter().chain(&derived).any(|(known, _)| *known == name) {
+                derived.push((name, value));
+            }
+        }
         KeptReading { observed, fetched_at, stale_at, values, derived }
     }
 
