@@ -101,21 +101,27 @@ struct Source {
 impl Sources {
     /// Every source, still without an answer.
     pub(super) fn new(sources: Vec<SourceInfo>) -> Sources {
-        let waiting = |info: SourceInfo| Source {
-            stale_after: in_whole_seconds(info.stale_after),
-            trends: info.trends.into_iter().map(Trend::new).collect(),
-            view: SourceView {
-                name: info.name,
-                title: info.title,
-                kind: info.kind,
-                show: info.show,
-                state: State::Waiting,
-                reading: None,
-                next_poll_at: None,
-                error: None,
-            },
-        };
-        Sources { sources: sources.into_iter().map(waiting).collect(), news: Vec::new() }
+        Sources { sources: sources.into_iter().map(Source::waiting).collect(), news: Vec::new() }
+    }
+
+    /// Goes on with these sources. Those known by name and kind keep their values.
+    pub(super) fn renew(&mut self, sources: Vec<SourceInfo>, now: Timestamp) {
+        let mut before = std::mem::take(&mut self.sources);
+        for info in sources {
+            let same = |it: &Source| it.view.name == info.name && it.view.kind == info.kind;
+            let source = match before.iter().position(same) {
+                None => Source::waiting(info),
+                Some(at) => {
+                    let before = before.swap_remove(at);
+                    let standing = Standing::of(&before.view);
+                    let renewed = before.renewed(info, now);
+                    // Another `stale_after` may judge the same reading otherwise.
+                    self.news.extend(standing.until(&renewed.view, now));
+                    renewed
+                }
+            };
+            self.sources.push(source);
+        }
     }
 
     /// Takes up readings from before a restart. Those of sources that are gone are dropped.
@@ -190,6 +196,42 @@ impl Sources {
 }
 
 impl Source {
+    fn waiting(info: SourceInfo) -> Source {
+        Source {
+            stale_after: in_whole_seconds(info.stale_after),
+            trends: info.trends.into_iter().map(Trend::new).collect(),
+            view: SourceView {
+                name: info.name,
+                title: info.title,
+                kind: info.kind,
+                show: info.show,
+                state: State::Waiting,
+                reading: None,
+                next_poll_at: None,
+                error: None,
+            },
+        }
+    }
+
+    /// The same source by a new configuration.
+    fn renewed(mut self, info: SourceInfo, now: Timestamp) -> Source {
+        let mut known = std::mem::take(&mut self.trends);
+        let mut renewed = Source::waiting(info);
+        for trend in &mut renewed.trends {
+            if let Some(at) = known.iter().position(|it| it.settings() == trend.settings()) {
+                *trend = known.swap_remove(at);
+            }
+        }
+        renewed.view.next_poll_at = self.view.next_poll_at;
+        renewed.view.error = self.view.error.take();
+        if let Some(kept) = self.view.reading.take() {
+            let reading = Reading { observed: kept.observed, values: kept.values };
+            renewed.view.reading = Some(renewed.keep(reading, kept.fetched_at));
+        }
+        renewed.view.state = renewed.state(now);
+        renewed
+    }
+
     fn apply(&mut self, report: Report, now: Timestamp) {
         // Whole seconds, so that the state never contradicts the times told beside it.
         let at = whole_seconds(report.at);

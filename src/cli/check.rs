@@ -11,7 +11,10 @@ use jiff::{SignedDuration, Timestamp};
 use super::run::admitted_connections;
 use super::trial;
 use super::{Failure, print};
-use crate::config::{self, CertificateInfo, Config, Credentials, Kind, Source, TlsFiles};
+use crate::config::{
+    self, CertificateInfo, Certificates, Config, Credentials, Kind, Source, TlsFiles,
+};
+use crate::ops::certificates::EXPIRES_SOON_DAYS;
 
 /// Check a configuration and its certificates without starting, and tell what it would do.
 #[derive(FromArgs)]
@@ -26,22 +29,20 @@ pub(super) struct Check {
     poll: bool,
 }
 
-/// A certificate that expires sooner is worth a word.
-const EXPIRES_SOON_DAYS: i64 = 14;
-
 impl Check {
     pub(super) fn run(self) -> Result<ExitCode, Failure> {
         let path = config::location(self.file.as_deref());
         let config = config::load(&path)?;
-        let certificate = config.tls.as_ref().map(TlsFiles::load).transpose()?;
-        let certificate = certificate.map(|(_, info)| info);
+        let certificates = config.tls.as_ref().map(TlsFiles::load).transpose()?;
         let now = Timestamp::now();
-        if let Some(info) = &certificate
-            && info.days_left(now) < 0
-        {
-            return Err(format!("the certificate expired on {}", day(info.not_after)).into());
+        let told = certificates.iter().flat_map(|certificates| &certificates.told);
+        for info in told {
+            if info.days_left(now) < 0 {
+                let (names, until) = (info.names.join(", "), day(info.not_after));
+                return Err(format!("the certificate for {names} expired on {until}").into());
+            }
         }
-        let told = describe(&config, certificate.as_ref(), now)?;
+        let told = describe(&config, certificates.as_ref(), now)?;
         let printed = print(&format!("{} is valid.\n\n{told}", path.display()));
         if self.poll { Ok(trial::run(&config)) } else { Ok(printed) }
     }
@@ -49,7 +50,7 @@ impl Check {
 
 fn describe(
     config: &Config,
-    certificate: Option<&CertificateInfo>,
+    certificates: Option<&Certificates>,
     now: Timestamp,
 ) -> Result<String, std::fmt::Error> {
     let mut text = String::new();
@@ -59,8 +60,11 @@ fn describe(
         writeln!(text, "listens on {address}, {scheme}")?;
     }
     writeln!(text, "health and metrics on {}, for this machine only", server.admin_listen)?;
-    if let Some(info) = certificate {
-        certificate_line(&mut text, info, now)?;
+    if let Some(certificates) = certificates {
+        certificates.told.iter().try_for_each(|info| certificate_line(&mut text, info, now))?;
+        for notice in &certificates.notices {
+            writeln!(text, "note: {notice}")?;
+        }
     }
     limits(&mut text, config)?;
     history(&mut text, config)?;

@@ -8,12 +8,11 @@ use argh::FromArgs;
 use jiff::Timestamp;
 
 use super::Failure;
-use super::run::{Tls, run};
+use super::run::{Setup, run};
 use crate::config::self_signed::self_signed;
-use crate::config::{CertificateInfo, Config, History, ListenAddr, admin_address};
+use crate::config::{Certificates, Config, History, ListenAddr, admin_address};
 use crate::demo::{self, Upstreams};
 use crate::history::fill;
-use crate::http::tls::server_config;
 use crate::ops::logging;
 
 /// Serve a dashboard over simulated upstreams: no configuration, no network.
@@ -56,10 +55,9 @@ impl Demo {
         }
         let names = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
         let made = self_signed(&names)?;
-        let server = server_config(made.cert_pem.as_bytes(), made.key_pem.as_bytes())?;
-        let certificate = CertificateInfo::of_chain(made.cert_pem.as_bytes())?;
+        let certificates = Certificates::from_pem(&made.cert_pem, &made.key_pem)?;
         log::info!("the certificate is self-signed: a browser asks once, curl takes -k");
-        let outcome = run(&config, Some(Tls { server, certificate }));
+        let outcome = run(Setup { config, certificates: Some(certificates) }, None);
         drop(upstreams);
         outcome
     }

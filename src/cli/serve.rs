@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use argh::FromArgs;
 
 use super::Failure;
-use super::run::{Tls, run};
-use crate::config::{self, Config, ListenAddr, admin_address};
+use super::run::{Setup, run};
+use crate::config::{self, Config, ListenAddr, TlsFiles, admin_address};
 use crate::ops::logging;
 
 /// Serve in the foreground; logs go to standard error, filtered by RUST_LOG (default: info).
@@ -35,17 +35,17 @@ pub(super) struct Serve {
 impl Serve {
     pub(super) fn run(self) -> Result<ExitCode, Failure> {
         logging::start();
+        let read = || self.read();
+        run(read()?, Some(&read))
+    }
+
+    /// The configuration and the certificates that it names.
+    fn read(&self) -> Result<Setup, Failure> {
         let path = config::location(self.config.as_deref());
         let mut config = config::load(&path)?;
         self.apply(&mut config)?;
-        let tls = match &config.tls {
-            Some(files) => {
-                let (server, certificate) = files.load()?;
-                Some(Tls { server, certificate })
-            }
-            None => None,
-        };
-        run(&config, tls)
+        let certificates = config.tls.as_ref().map(TlsFiles::load).transpose()?;
+        Ok(Setup { config, certificates })
     }
 
     /// What is said on the command line goes before the file.

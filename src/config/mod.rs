@@ -33,7 +33,7 @@ pub use secret::Secret;
 pub use server::{ListenAddr, ListenAddrError, NotLocal, Server, admin_address};
 pub use source::{DesiredUnits, RateLimit, Source};
 pub use source_url::{SourceUrl, SourceUrlError};
-pub use tls::{CertificateError, CertificateInfo, TlsFiles};
+pub use tls::{CertificateError, CertificateFiles, CertificateInfo, Certificates, TlsFiles};
 pub use trends::{Tank, TrendSettings};
 
 /// A checked configuration: whatever is in here can be run.

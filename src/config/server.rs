@@ -20,6 +20,9 @@ pub struct Server {
     pub admin_listen: ListenAddr,
     /// The `listen(2)` backlog.
     pub backlog: u32,
+    /// When the acceptor, or every worker, has been stuck for so long, the process gives up
+    /// and is to be started again.
+    pub watchdog_timeout: Duration,
     /// The engine's limits and deadlines, key for key.
     pub engine: Settings,
 }
@@ -109,6 +112,14 @@ pub fn admin_address(address: ListenAddr) -> Result<ListenAddr, NotLocal> {
 const PUBLIC_PORT: u16 = 6443;
 const ADMIN_PORT: u16 = 6480;
 const BACKLOG: u16 = 1024;
+
+/// With the time that a supervisor takes to start it again, a server that was stuck is back
+/// within seven seconds.
+const WATCHDOG_TIMEOUT: Duration = Duration::from_secs(4);
+
+/// A look at the clock takes a busy machine longer than a shorter one would allow for.
+const LEAST_WATCHDOG_TIMEOUT: Duration = Duration::from_secs(2);
+
 const MOST_CONNECTIONS: usize = 1 << 20;
 
 /// A browser or two need as many, however few connections there are in all.
@@ -120,6 +131,7 @@ impl Default for Server {
             listen: vec![ListenAddr::Tcp((Ipv4Addr::UNSPECIFIED, PUBLIC_PORT).into())],
             admin_listen: ListenAddr::Tcp((Ipv4Addr::LOCALHOST, ADMIN_PORT).into()),
             backlog: BACKLOG.into(),
+            watchdog_timeout: WATCHDOG_TIMEOUT,
             engine: Settings::default(),
         }
     }
@@ -136,10 +148,22 @@ pub(super) fn read(mut section: Section<'_, '_>) -> Server {
         }),
     };
     let backlog = section.integer("backlog", BACKLOG.into(), 65_535);
+    let watchdog_timeout = watchdog_timeout(&mut section);
     let engine = engine(&mut section);
     section.finish();
     // At most 65,535, as was just checked.
-    Server { listen, admin_listen, backlog: backlog as u32, engine }
+    Server { listen, admin_listen, backlog: backlog as u32, watchdog_timeout, engine }
+}
+
+fn watchdog_timeout(section: &mut Section<'_, '_>) -> Duration {
+    match section.duration("watchdog_timeout") {
+        None => WATCHDOG_TIMEOUT,
+        Some(At { value, .. }) if value >= LEAST_WATCHDOG_TIMEOUT => value,
+        Some(At { span, .. }) => {
+            section.report(span, "\"watchdog_timeout\" must be at least 2s");
+            WATCHDOG_TIMEOUT
+        }
+    }
 }
 
 fn listeners(section: &mut Section<'_, '_>) -> Vec<ListenAddr> {

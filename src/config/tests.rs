@@ -69,7 +69,9 @@ fn every_key_is_read() {
     ]
     .map(|duration| duration.as_millis());
     assert_eq!(millis, [1000, 2000, 3000, 64_000, 91_800_000, 500, 7000]);
-    assert_eq!(config.tls, Some(TlsFiles { cert: "c".into(), key: "k".into() }));
+    let default = CertificateFiles { cert: "c".into(), key: "k".into() };
+    let check_every = Duration::from_secs(60);
+    assert_eq!(config.tls, Some(TlsFiles { default, named: Vec::new(), check_every }));
     assert_eq!(config.site.title, "Well");
 }
 
@@ -407,11 +409,29 @@ fn a_self_signed_pair_can_be_loaded() {
     let directory = tempfile::tempdir().unwrap();
     let names = ["pumphouse.example".to_owned(), "127.0.0.1".to_owned()];
     let made = self_signed::self_signed(&names).unwrap();
-    let files =
-        TlsFiles { cert: directory.path().join("cert.pem"), key: directory.path().join("key.pem") };
-    std::fs::write(&files.cert, made.cert_pem).unwrap();
-    std::fs::write(&files.key, made.key_pem).unwrap();
-    let (_, info) = files.load().unwrap();
+    let default = CertificateFiles {
+        cert: directory.path().join("cert.pem"),
+        key: directory.path().join("key.pem"),
+    };
+    let files = TlsFiles {
+        default: default.clone(),
+        named: Vec::new(),
+        check_every: Duration::from_secs(60),
+    };
+    std::fs::write(&default.cert, made.cert_pem).unwrap();
+    std::fs::write(&default.key, made.key_pem).unwrap();
+    let mode = |mode| {
+        let permissions = std::os::unix::fs::PermissionsExt::from_mode(mode);
+        std::fs::set_permissions(&default.key, permissions).unwrap();
+    };
+    mode(0o644);
+    let notices = files.load().unwrap().notices;
+    assert!(notices[0].contains("others can read the private key"), "{notices:?}");
+    mode(0o640);
+    let loaded = files.load().unwrap();
+    assert!(loaded.notices.is_empty());
+    assert!(!format!("{loaded:?}").contains("PRIVATE"));
+    let info = &loaded.told[0];
     assert_eq!(info.names, names);
     let now = jiff::Timestamp::now();
     assert!(info.not_before < now);
@@ -419,6 +439,6 @@ fn a_self_signed_pair_can_be_loaded() {
     let left = i64::from(self_signed::VALID_DAYS) - 1;
     assert!((left - 1..=left).contains(&info.days_left(now)), "{}", info.days_left(now));
 
-    std::fs::write(&files.cert, "garbage").unwrap();
+    std::fs::write(&default.cert, "garbage").unwrap();
     assert!(matches!(files.load(), Err(CertificateError::Tls { .. })));
 }

@@ -66,7 +66,6 @@ impl Acceptor {
     pub(super) fn new(
         poll: Poll,
         listeners: Vec<Listener>,
-        settings: Arc<Settings>,
         tls: Option<Arc<ServerConfig>>,
         shared: Arc<Shared>,
         closed: Receiver<usize>,
@@ -76,6 +75,7 @@ impl Acceptor {
             listener.register(poll.registry(), Token(index))?;
             listening.push(Listening { listener, ready: true, resume_at: None });
         }
+        let settings = shared.settings.load_full();
         let addresses =
             Addresses::new(settings.max_connections_per_address, settings.trusted_proxies.clone());
         Ok(Acceptor {
@@ -122,6 +122,7 @@ impl Acceptor {
                 }
             }
             self.take_closed();
+            self.take_settings();
             self.accept_ready(now);
             if self.shared.draining.load(Ordering::Acquire) && !self.draining {
                 self.begin_drain();
@@ -131,7 +132,7 @@ impl Acceptor {
                 self.sweep(now);
             }
         }
-        self.shared.stop(self.settings.workers);
+        self.shared.stop();
     }
 
     /// How long to wait: not at all while a listener may have more, until the next sweep while
@@ -145,6 +146,16 @@ impl Acceptor {
         let sweep =
             if watching { self.next_sweep.saturating_duration_since(now) } else { ACCEPTOR_PULSE };
         self.oversight.timeout(&self.shared, now).map_or(sweep, |look| look.min(sweep))
+    }
+
+    /// Goes on with the latest settings.
+    fn take_settings(&mut self) {
+        let latest = self.shared.settings.load();
+        if !Arc::ptr_eq(&latest, &self.settings) {
+            self.settings = Arc::clone(&latest);
+            let Settings { max_connections_per_address, trusted_proxies, .. } = &*self.settings;
+            self.addresses.renew(*max_connections_per_address, trusted_proxies.clone());
+        }
     }
 
     fn take_closed(&mut self) {

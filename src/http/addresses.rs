@@ -28,6 +28,14 @@ impl Addresses {
         Addresses { cap, trusted, counts: HashMap::new(), exhausted: HashSet::new() }
     }
 
+    /// Goes on with this cap and these proxies. Connections that are open stay counted as they
+    /// were when they came.
+    pub(super) fn renew(&mut self, cap: usize, trusted: Vec<IpNet>) {
+        self.cap = cap;
+        self.trusted = trusted;
+        self.exhausted.clear();
+    }
+
     /// Who is at the other end; `None` where the address tells nobody from anybody: on unix
     /// sockets, and for trusted proxies, which speak for many.
     pub(super) fn visitor(&self, address: Option<SocketAddr>) -> Option<Visitor> {

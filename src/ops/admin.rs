@@ -42,11 +42,11 @@ const STOP_WAIT: Duration = Duration::from_secs(1);
 /// What the admin listener shows.
 pub struct AdminSite {
     /// Behind `/healthz`.
-    pub health: Health,
+    pub health: Arc<Health>,
     /// Behind `/metrics`.
     pub metrics: Metrics,
     /// Behind `/scoreboard`.
-    pub scoreboard: Scoreboard,
+    pub scoreboard: Arc<Scoreboard>,
     /// Behind `/readyz`, which is the public one.
     pub site: Arc<Site>,
 }
@@ -80,6 +80,7 @@ impl AdminSite {
         if stuck.is_empty() {
             return plain("text/plain; charset=utf-8", "ok\n");
         }
+        let stuck: Vec<String> = stuck.iter().map(ToString::to_string).collect();
         let detail = format!("Stuck: {}.", stuck.join(", "));
         problem(StatusCode::SERVICE_UNAVAILABLE, &detail, path)
     }

@@ -12,12 +12,13 @@ use prometheus::proto::{
 };
 use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry, TextEncoder};
 
+use super::certificates::LiveCertificates;
 use super::listen_queue::{ListenQueue, ListenSocket, listen_losses, listen_queues};
 use crate::board::{BoardReader, Datum, Snapshot, State};
 use crate::history::History;
 use crate::http::{CloseReason, ConnectionState, ShedReason, Stats};
 use crate::site::RequestObserver;
-use crate::upstream::{DURATION_BUCKETS, Outcome, PollStats};
+use crate::upstream::{DURATION_BUCKETS, Outcome, Roster};
 
 const PREFIX: &str = "pumphouse_";
 
@@ -84,12 +85,14 @@ pub struct Metrics {
     pub engine: Arc<Stats>,
     /// Sources and their values.
     pub board: BoardReader,
-    /// Polls, in the order of the configuration.
-    pub polls: Vec<Arc<PollStats>>,
+    /// Polls.
+    pub polls: Roster,
     /// The history.
     pub history: History,
     /// The public TCP listeners.
     pub listeners: Vec<ListenSocket>,
+    /// The certificates in use, if the listeners speak TLS.
+    pub certificates: Option<Arc<LiveCertificates>>,
     /// When the process started.
     pub started_at: Timestamp,
 }
@@ -180,7 +183,7 @@ impl Metrics {
     fn polls(&self) -> Vec<MetricFamily> {
         let mut total = Family::counter("poll_total", "Polls ended, by outcome.");
         let mut durations = Family::histogram("poll_duration_seconds", "How long polls took.");
-        for poll in &self.polls {
+        for poll in self.polls.stats() {
             for outcome in Outcome::all() {
                 let labels = [("source", poll.source()), ("outcome", outcome.as_str())];
                 total = total.sample(&labels, poll.count(outcome) as f64);

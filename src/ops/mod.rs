@@ -1,6 +1,7 @@
 //! Operations: what the people who keep the server running see and send.
 
 pub mod admin;
+pub mod certificates;
 pub mod descriptors;
 pub mod health;
 pub mod listen_queue;
@@ -8,3 +9,5 @@ pub mod logging;
 pub mod metrics;
 pub mod scoreboard;
 pub mod signals;
+pub mod systemd;
+pub mod watchdog;

@@ -7,14 +7,14 @@ use serde::Serialize;
 
 use super::listen_queue::{ListenSocket, listen_losses, listen_queues};
 use crate::http::{ConnectionState, Stats};
-use crate::upstream::PollStats;
+use crate::upstream::Roster;
 
 /// Where the scoreboard looks.
 pub struct Scoreboard {
     /// Workers and connections.
     pub engine: Arc<Stats>,
-    /// Pollers, in the order of the configuration.
-    pub polls: Vec<Arc<PollStats>>,
+    /// Pollers.
+    pub polls: Roster,
     /// The public TCP listeners.
     pub listeners: Vec<ListenSocket>,
 }
@@ -96,7 +96,8 @@ impl Scoreboard {
     }
 
     fn pollers(&self) -> Vec<Poller> {
-        let told = self.polls.iter().map(|poll| {
+        let polls = self.polls.stats();
+        let told = polls.iter().map(|poll| {
             let (phase, time) = poll.phase();
             Poller {
                 source: poll.source().to_owned(),

@@ -28,7 +28,7 @@ pub(super) fn status(site: &Site, ask: &Ask<'_>) -> Result<Response, Problem> {
         return deliver(asked, &snapshot.status, policy(snapshot.sources.iter(), ask.now));
     }
     let sources = selected(&snapshot.sources, &query, ask)?;
-    let body = board::status(&site.settings.service, &sources);
+    let body = board::status(&site.settings().service, &sources);
     let rendered = render_for(asked, JSON, body.into());
     deliver(asked, &rendered, policy(sources.iter(), ask.now))
 }

@@ -34,6 +34,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use ::http::StatusCode;
+use arc_swap::ArcSwap;
 use jiff::Timestamp;
 
 use crate::board::{ServiceInfo, Snapshot};
@@ -51,7 +52,7 @@ use self::routes::{Ask, NO_ROUTE, Router};
 pub use self::observe::RequestObserver;
 pub use self::series::{Exporter, Format};
 
-/// What the site needs to know besides the snapshots.
+/// What the site needs to know besides the snapshots; replaceable at any time.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// The page's heading, `[site] title`.
@@ -68,7 +69,7 @@ pub type PollDesk = Box<dyn Fn(&str) -> Option<Asked> + Send + Sync>;
 
 /// The public site.
 pub struct Site {
-    settings: Settings,
+    settings: ArcSwap<Settings>,
     snapshots: SnapshotReader,
     polls: PollDesk,
     history: History,
@@ -90,7 +91,7 @@ impl Site {
         observer: Arc<dyn RequestObserver>,
     ) -> Site {
         Site {
-            settings,
+            settings: ArcSwap::from_pointee(settings),
             snapshots,
             polls,
             history,
@@ -100,6 +101,17 @@ impl Site {
             charts: Charts::default(),
             page: PageCache::default(),
         }
+    }
+
+    /// Goes on under that title.
+    pub fn rename(&self, title: &str) {
+        let before = self.settings();
+        self.settings.store(Arc::new(Settings { title: title.to_owned(), ..(*before).clone() }));
+        self.page.clear();
+    }
+
+    fn settings(&self) -> Arc<Settings> {
+        self.settings.load_full()
     }
 
     /// The answer to a request that does not count among the visitors'.

@@ -39,5 +39,5 @@ mod tls;
 pub mod trial;
 
 pub use on_demand::Asked;
-pub use pollers::{PollRequests, Pollers};
+pub use pollers::{Pollers, Roster};
 pub use stats::{DURATION_BUCKETS, Durations, Outcome, Phase, PollStats};

@@ -5,7 +5,7 @@ use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, select};
+use crossbeam_channel::{Receiver, TryRecvError, select};
 use jiff::Timestamp;
 
 use super::answer::{self, NotUnderstood};
@@ -69,6 +69,10 @@ impl Poller {
                 Verdict::Good | Verdict::Failed => Duration::ZERO,
             };
             self.on_demand.polled(now, hold);
+            if self.is_stopped() {
+                // Another may be polling the source by now, by another configuration.
+                return;
+            }
             self.log(&polling, &mut failing, due.duration_since(now));
             let report = Report {
                 source: self.source.name.clone(),
@@ -80,6 +84,11 @@ impl Poller {
                 return;
             }
         }
+    }
+
+    /// The thread is to end.
+    fn is_stopped(&self) -> bool {
+        self.stop.try_recv() == Err(TryRecvError::Disconnected)
     }
 
     /// Waits until a poll is due or asked for, and then for its place in the rate limit; false

@@ -7,9 +7,10 @@ use serde_json::Value as Json;
 
 use super::answer::{self, NotUnderstood};
 use super::fetch::{Answer, Fetcher, Validators};
+use super::rate_limit::Paces;
 use super::resolve::SourceResolver;
 use super::secrets::Secrets;
-use super::{kind, ptlevel, rate_limit, tls};
+use super::{kind, ptlevel, tls};
 use crate::board::{PollError, Reading};
 use crate::config::{Kind, Source};
 
@@ -32,7 +33,7 @@ pub struct Trial {
 /// Polls each source once, one after the other and within the rate limits.
 pub fn poll_all(sources: &[Source], user_agent: &str, mut tell: impl FnMut(&Source, Trial)) {
     let system = tls::system();
-    for (source, pace) in sources.iter().zip(rate_limit::paces(sources)) {
+    for (source, pace) in sources.iter().zip(Paces::default().of(sources)) {
         if let Some(pace) = pace {
             let now = Instant::now();
             std::thread::sleep(pace.take(now).saturating_duration_since(now));

@@ -11,15 +11,18 @@ fn t(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_770_000_000 + seconds).unwrap()
 }
 
-fn sources() -> Sources {
-    let info = |name: &str| SourceInfo {
+fn info(name: &str) -> SourceInfo {
+    SourceInfo {
         name: name.into(),
         title: name.into(),
         kind: "json",
         stale_after: Duration::from_secs(STALE_AFTER as u64),
         show: [].into(),
         trends: Vec::new(),
-    };
+    }
+}
+
+fn sources() -> Sources {
     Sources::new(vec![info("tank"), info("weather")])
 }
 
@@ -209,4 +212,31 @@ fn a_report_of_an_unknown_source_is_refused() {
         next_poll_at: t(1),
     };
     assert!(!sources().apply(report, t(0)));
+}
+
+#[test]
+fn a_new_configuration_keeps_the_values_of_what_it_still_names() {
+    let mut sources = sources();
+    report(&mut sources, "tank", 0, reading(0, 84.6));
+    report(&mut sources, "weather", 0, reading(0, 50.0));
+    report(&mut sources, "tank", 10, failure(ErrorKind::Dns));
+    sources.take_news();
+
+    let hasty = SourceInfo { stale_after: Duration::from_secs(60), ..info("tank") };
+    let another = SourceInfo { kind: "nws", ..info("weather") };
+    sources.renew(vec![info("pump"), another, hasty], t(100));
+    let names: Vec<_> = sources.views().into_iter().map(|view| view.name).collect();
+    assert_eq!(names, ["pump".into(), "weather".into(), "tank".into()]);
+    let tank = view(&sources, "tank");
+    assert_eq!(
+        tank.value("level").unwrap().datum.clone(),
+        Value::number(84.6, Unit::Percent).datum
+    );
+    assert_eq!(tank.error.unwrap().failures, 1);
+    assert_eq!(tank.reading.unwrap().stale_at, t(60));
+    assert_eq!(tank.state, State::Stale, "by the new stale_after");
+    let news = sources.take_news();
+    assert!(matches!(&news[..], [Change::Happened(event)] if event.kind.as_str() == "stale"));
+    assert_eq!(view(&sources, "weather").state, State::Waiting, "another kind tells other things");
+    assert_eq!(view(&sources, "pump").state, State::Waiting);
 }

@@ -52,6 +52,11 @@ impl Trend {
         Trend { full: None, settings, of: None, samples, refills: None, early: Vec::new() }
     }
 
+    /// What it works out.
+    pub(super) fn settings(&self) -> &TrendSettings {
+        &self.settings
+    }
+
     /// Takes in what a source tells now, and tells what that amounts to.
     pub(super) fn derive(
         &mut self,

@@ -13,7 +13,7 @@ use super::url;
 use crate::units::Unit;
 
 /// Keys of `kind = "json"`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Json {
     /// The endpoint.
     pub url: SourceUrl,
@@ -40,7 +40,7 @@ impl Json {
 }
 
 /// What proves to an upstream who asks.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Credentials {
     /// RFC 6750.
     Bearer(Secret),
@@ -81,7 +81,7 @@ impl Credentials {
 }
 
 /// `[source.values.NAME]`
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct JsonValue {
     /// The field's name.
     pub name: Arc<str>,
@@ -100,7 +100,7 @@ pub struct JsonValue {
 }
 
 /// `observed_at = { pointer, format }`
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct JsonTime {
     /// RFC 6901.
     pub pointer: String,

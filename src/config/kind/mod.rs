@@ -15,7 +15,7 @@ pub use tank::{PtDevices, PtLevel};
 pub use weather::{Ambient, Nws, OpenMeteo};
 
 /// What to poll, and how to read the answer.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Kind {
     /// A PTLevel share page.
     PtLevel(PtLevel),

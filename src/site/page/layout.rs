@@ -42,7 +42,7 @@ fn page(site: &Site, title: &str, main: &Markup, live: bool) -> Markup {
                 a.skip href="#main" { "Skip to the readings" }
                 header.masthead {
                     (icon::mark())
-                    h1 { (site.settings.title) }
+                    h1 { (site.settings().title) }
                 }
                 // Both stand outside of what the script replaces: a live region speaks
                 // of changes in it only if it was there before.
