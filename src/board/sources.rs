@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::error::PollError;
 use super::event::{Change, Sample};
-use super::news::{Standing, samples};
+use super::news::Standing;
 use super::reading::{FieldName, Observed, Reading, Value};
 use super::snapshot::{Failure, KeptReading, SourceView, State};
 use super::trend::Trend;
@@ -79,6 +79,8 @@ pub struct Kept {
     pub kind: String,
     /// When the answer was complete, by our clock as it then was.
     pub fetched_at: Timestamp,
+    /// Whether it was known to be stale, and that told.
+    pub stale: bool,
     /// What it said.
     pub reading: Reading,
 }
@@ -126,17 +128,16 @@ impl Sources {
 
     /// Takes up readings from before a restart. Those of sources that are gone are dropped.
     pub(super) fn restore(&mut self, kept: Vec<Kept>, now: Timestamp) {
-        for Kept { source, kind, fetched_at, reading } in kept {
+        for Kept { source, kind, fetched_at, stale, reading } in kept {
             let of = |it: &&mut Source| it.view.name == source && it.view.kind == kind;
             if let Some(source) = self.sources.iter_mut().find(of) {
                 // A clock that was set back since then must not make it younger than now.
                 let fetched_at = whole_seconds(fetched_at.min(now));
                 source.view.reading = Some(source.keep(reading, fetched_at));
                 source.view.state = source.state(now);
-                // The crash that it outlived may have kept it from being recorded.
-                let recorded =
-                    source.view.reading.as_ref().map(|it| samples(&source.view.name, it));
-                self.news.extend(recorded.map(Change::Observed));
+                // The crash that it outlived may have kept it from being recorded, and it may
+                // have turned stale while nobody was there to tell.
+                self.news.extend(Standing::kept(stale).until(&source.view, now));
             }
         }
     }

@@ -23,6 +23,7 @@ mod engine_drain;
 mod engine_holding_clients;
 mod engine_overload;
 mod engine_protocol;
+mod events;
 mod history;
 mod hostile_upstreams;
 mod hung_upstreams;

@@ -1,7 +1,7 @@
 //! A source's life, report by report.
 
 use super::*;
-use crate::board::ErrorKind;
+use crate::board::{ErrorKind, EventKind};
 use crate::units::Unit;
 
 const STALE_AFTER: i64 = 900;
@@ -184,6 +184,7 @@ fn what_was_kept_is_told_until_the_first_poll() {
         source: source.into(),
         kind: kind.to_owned(),
         fetched_at: t(at),
+        stale: false,
         reading: Reading {
             observed: Observed { at: t(at), inferred: false },
             values: vec![("level".into(), Value::number(50.0, Unit::Percent))],
@@ -197,6 +198,20 @@ fn what_was_kept_is_told_until_the_first_poll() {
     assert_eq!(tank.reading.unwrap().observed.at, t(0));
     assert_eq!(view(&sources, "weather").state, State::Waiting, "it was of another kind");
     assert!(sources.expire(t(STALE_AFTER)), "it ages as any other");
+    let happened = |sources: &mut Sources| {
+        let news = sources.take_news().into_iter();
+        let kinds = news.filter_map(|change| match change {
+            Change::Happened(event) => Some(event.kind),
+            Change::Observed(_) => None,
+        });
+        kinds.collect::<Vec<_>>()
+    };
+    assert_eq!(happened(&mut sources), [EventKind::Stale]);
+    // Stale since nobody was there to tell; and told by whoever was there.
+    sources.restore(vec![kept("tank", "json", -5000)], t(600));
+    assert_eq!(happened(&mut sources), [EventKind::Stale]);
+    sources.restore(vec![Kept { stale: true, ..kept("tank", "json", -5000) }], t(600));
+    assert_eq!(happened(&mut sources), []);
     // The clock was set back by a day meanwhile.
     sources.restore(vec![kept("tank", "json", 86_400)], t(600));
     let kept = view(&sources, "tank").reading.unwrap();
