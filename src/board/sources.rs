@@ -291,20 +291,31 @@ impl Source {
 
     /// Begins the trends anew, from the past on.
     fn remember(&mut self, past: &[Sample]) {
-        let mine = || past.iter().filter(|sample| sample.source == self.view.name);
-        if mine().next().is_none() {
+        let name = self.view.name.clone();
+        let mine = past.iter().filter(|sample| sample.source == name);
+        // The history may know of later observations than the reading that was kept: what is
+        // told beside that is of its time, and they are for the next one.
+        let latest = self.view.reading.as_ref().map(|kept| kept.observed.at);
+        let (earlier, later): (Vec<&Sample>, Vec<&Sample>) =
+            mine.partition(|sample| latest.is_none_or(|latest| sample.at <= latest));
+        if earlier.is_empty() && later.is_empty() {
             return;
         }
-        for trend in &mut self.trends {
-            trend.clear();
-            for sample in mine() {
-                let (at, number) = (sample.at.as_second(), sample.value.get());
-                trend.remember(&sample.field, sample.unit, at, number);
-            }
-        }
+        self.trends.iter_mut().for_each(Trend::clear);
+        self.remind(&earlier);
         if let Some(kept) = self.view.reading.take() {
             let reading = Reading { observed: kept.observed, values: kept.values };
             self.view.reading = Some(self.keep(reading, kept.fetched_at));
+        }
+        self.remind(&later);
+    }
+
+    fn remind(&mut self, past: &[&Sample]) {
+        for trend in &mut self.trends {
+            for sample in past {
+                let (at, number) = (sample.at.as_second(), sample.value.get());
+                trend.remember(&sample.field, sample.unit, at, number);
+            }
         }
     }
 

@@ -32,4 +32,5 @@ mod last_values;
 mod listening;
 mod silent_dns;
 mod supervisor;
+mod trends;
 mod webdriver;

@@ -42,7 +42,7 @@ pub(super) struct Trend {
     samples: Samples,
     refills: Option<Refills>,
     full: Option<f64>,
-    /// Observations of a tank from before its size was known.
+    /// Observations that were not looked at for refills yet: the size of the tank is not known.
     early: Vec<(i64, f64)>,
 }
 
@@ -110,20 +110,15 @@ impl Trend {
             self.refills = self.refills.take().and_then(|refills| refills.before(at));
             self.early.retain(|&(early, _)| early < at);
         }
-        if !self.samples.push(at, number) {
-            return;
-        }
+        let is_new = self.samples.push(at, number);
         let Some(tank) = self.settings.tank else { return };
-        match self.full {
-            None if self.early.len() < MOST_EARLY => self.early.push((at, number)),
-            None => {}
-            Some(full) => {
-                let rise = full * tank.refill / 100.0;
-                let refills = self.refills.get_or_insert_with(|| Refills::new(rise));
-                for (at, number) in self.early.drain(..).chain([(at, number)]) {
-                    refills.push(at, number);
-                }
-            }
+        if is_new && self.early.len() < MOST_EARLY {
+            self.early.push((at, number));
+        }
+        let Some(full) = self.full else { return };
+        let refills = self.refills.get_or_insert_with(|| Refills::new(full * tank.refill / 100.0));
+        for (at, number) in self.early.drain(..) {
+            refills.push(at, number);
         }
     }
 

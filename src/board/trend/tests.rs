@@ -183,6 +183,14 @@ fn the_past_is_taken_up() {
     assert_eq!(number(&find(&told, "volume_change_24h")), Some(-240.0));
     // Seen in the past, although the size of the tank is known only now.
     assert_eq!(number(&find(&told, "last_refill_amount")), Some(500.0));
+
+    // The latest of the past is the one that is told now: recorded before a restart.
+    let mut trend = Trend::new(TrendSettings::of_tank());
+    for (minute, volume) in [(0, 500.0), (15, 700.0), (30, 1000.0)] {
+        trend.remember("volume", Some(Unit::UsGallon), START + minute * 60, volume);
+    }
+    let told = trend.derive(at(30), &reading(1000.0, 1400.0));
+    assert_eq!(number(&find(&told, "last_refill_amount")), Some(500.0));
 }
 
 #[test]
