@@ -153,6 +153,7 @@ struct Keeper {
 
 impl Keeper {
     fn run(mut self) {
+        self.tell_news();
         loop {
             self.published.heartbeat.beat();
             let wait = wait(self.sources.next_expiry(), Timestamp::now());
@@ -190,13 +191,17 @@ impl Keeper {
                 }
             }
         }
-        for change in self.sources.take_news() {
-            (self.changes)(change);
-        }
+        self.tell_news();
         if changed {
             self.version += 1;
             let snapshot = snapshot(self.version, &self.service, &self.sources);
             self.published.snapshot.store(Arc::new(snapshot));
+        }
+    }
+
+    fn tell_news(&mut self) {
+        for change in self.sources.take_news() {
+            (self.changes)(change);
         }
     }
 }

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::error::PollError;
 use super::event::{Change, Sample};
-use super::news::{Standing, samples};
+use super::news::Standing;
 use super::reading::{FieldName, Observed, Reading, Value};
 use super::snapshot::{Failure, KeptReading, SourceView, State};
 use super::trend::Trend;
@@ -79,6 +79,8 @@ pub struct Kept {
     pub kind: String,
     /// When the answer was complete, by our clock as it then was.
     pub fetched_at: Timestamp,
+    /// Whether it was known to be stale, and that told.
+    pub stale: bool,
     /// What it said.
     pub reading: Reading,
 }
@@ -126,17 +128,16 @@ impl Sources {
 
     /// Takes up readings from before a restart. Those of sources that are gone are dropped.
     pub(super) fn restore(&mut self, kept: Vec<Kept>, now: Timestamp) {
-        for Kept { source, kind, fetched_at, reading } in kept {
+        for Kept { source, kind, fetched_at, stale, reading } in kept {
             let of = |it: &&mut Source| it.view.name == source && it.view.kind == kind;
             if let Some(source) = self.sources.iter_mut().find(of) {
                 // A clock that was set back since then must not make it younger than now.
                 let fetched_at = whole_seconds(fetched_at.min(now));
                 source.view.reading = Some(source.keep(reading, fetched_at));
                 source.view.state = source.state(now);
-                // The crash that it outlived may have kept it from being recorded.
-                let recorded =
-                    source.view.reading.as_ref().map(|it| samples(&source.view.name, it));
-                self.news.extend(recorded.map(Change::Observed));
+                // The crash that it outlived may have kept it from being recorded, and it may
+                // have turned stale while nobody was there to tell.
+                self.news.extend(Standing::kept(stale).until(&source.view, now));
             }
         }
     }
@@ -277,29 +278,44 @@ impl Source {
         // An overflow needs a `stale_after` of millennia, and then "never" is right.
         let stale_at = observed.at.saturating_add(self.stale_after).unwrap_or(Timestamp::MAX);
         let trends = self.trends.iter_mut().flat_map(|trend| trend.derive(observed.at, &values));
-        // A field that the upstream itself tells goes before one that is worked out.
-        let is_new =
-            |(name, _): &(FieldName, Value)| !values.iter().any(|(known, _)| known == name);
-        let derived = trends.filter(is_new).collect();
+        let mut derived: Vec<(FieldName, Value)> = Vec::new();
+        for (name, value) in trends {
+            // A name is told once. A field that the upstream itself tells goes before one that is
+            // worked out.
+            if !values.iter().chain(&derived).any(|(known, _)| *known == name) {
+                derived.push((name, value));
+            }
+        }
         KeptReading { observed, fetched_at, stale_at, values, derived }
     }
 
     /// Begins the trends anew, from the past on.
     fn remember(&mut self, past: &[Sample]) {
-        let mine = || past.iter().filter(|sample| sample.source == self.view.name);
-        if mine().next().is_none() {
+        let name = self.view.name.clone();
+        let mine = past.iter().filter(|sample| sample.source == name);
+        // The history may know of later observations than the reading that was kept: what is
+        // told beside that is of its time, and they are for the next one.
+        let latest = self.view.reading.as_ref().map(|kept| kept.observed.at);
+        let (earlier, later): (Vec<&Sample>, Vec<&Sample>) =
+            mine.partition(|sample| latest.is_none_or(|latest| sample.at <= latest));
+        if earlier.is_empty() && later.is_empty() {
             return;
         }
-        for trend in &mut self.trends {
-            trend.clear();
-            for sample in mine() {
-                let (at, number) = (sample.at.as_second(), sample.value.get());
-                trend.remember(&sample.field, sample.unit, at, number);
-            }
-        }
+        self.trends.iter_mut().for_each(Trend::clear);
+        self.remind(&earlier);
         if let Some(kept) = self.view.reading.take() {
             let reading = Reading { observed: kept.observed, values: kept.values };
             self.view.reading = Some(self.keep(reading, kept.fetched_at));
+        }
+        self.remind(&later);
+    }
+
+    fn remind(&mut self, past: &[&Sample]) {
+        for trend in &mut self.trends {
+            for sample in past {
+                let (at, number) = (sample.at.as_second(), sample.value.get());
+                trend.remember(&sample.field, sample.unit, at, number);
+            }
         }
     }
 

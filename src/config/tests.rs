@@ -269,6 +269,16 @@ const WRONG: &[(&str, &str)] = &[
         "[[source]]\nname = \"w\"\nkind = \"nws\"\nstation = \"KSFO\"\n[source.trends.rain]\nchanges = [\"90d\"]\n",
         "p.toml:6:13: \"changes\" must be longer than nothing and at most 31d in [source.trends.rain]",
     ),
+    (
+        "[[source]]\nname = \"w\"\nkind = \"nws\"\nstation = \"KSFO\"\n\
+         [source.trends.volume]\nrefill = 3\n[source.trends.rain]\ntank = true\n",
+        "p.toml:8:1: a source has one tank, which is \"volume\" already: leave \"tank = true\", \
+         \"full\" and \"refill\" to one of them in [source.trends.rain]",
+    ),
+    (
+        "[[source]]\nname = \"w\"\nkind = \"nws\"\nstation = \"KSFO\"\n[source.trends.rain]\nfull = 0\n",
+        "p.toml:6:8: \"full\" must be greater than 0",
+    ),
 ];
 
 #[test]
@@ -378,6 +388,21 @@ fn trends_are_those_of_tanks_unless_they_are_configured() {
     assert_eq!(configured[0].changes, [3 * hour, 7 * 24 * hour]);
     let tank = trends(&format!("{TANK}[source.trends.volume]\nfull = 1400\nrefill = 10\n"));
     assert_eq!(tank[0].tank, Some(Tank { full: Some(1400.0), refill: 10.0 }));
+    // One of several fields is the tank.
+    for (tables, tanks) in [
+        ("[source.trends.level]\n[source.trends.volume]\n", [false, true]),
+        ("[source.trends.level]\ntank = true\n[source.trends.volume]\n", [true, false]),
+        ("[source.trends.level]\nfull = 90\n[source.trends.volume]\n", [true, false]),
+        ("[source.trends.level]\n[source.trends.volume]\ntank = false\n", [true, false]),
+        ("[source.trends.level]\n[source.trends.rain]\ntank = true\n", [false, true]),
+        ("[source.trends.rain]\n[source.trends.depth]\n", [false, false]),
+    ] {
+        let found = trends(&format!("{TANK}{tables}"));
+        let found: Vec<bool> = found.iter().map(|trend| trend.tank.is_some()).collect();
+        assert_eq!(found, tanks, "{tables}");
+    }
+    let twice = trends(&format!("{TANK}[source.trends.depth]\nchanges = [\"1h\", \"60m\"]\n"));
+    assert_eq!(twice[0].changes, [hour]);
     let shown = read(&format!("{TANK}show = [\"volume\", \"level\"]\n")).unwrap();
     assert_eq!(shown.sources[0].show, ["volume".into(), "level".into()]);
 }

@@ -8,6 +8,7 @@
 
 mod age;
 mod ambient;
+mod answer;
 mod backoff;
 mod conversion;
 mod decode;
@@ -30,6 +31,7 @@ mod redirect;
 mod resolve;
 mod retry_after;
 mod schedule;
+mod secrets;
 mod stats;
 #[cfg(test)]
 mod tests;

@@ -6,6 +6,7 @@ pub mod canary;
 pub mod client;
 pub mod hurt;
 pub mod mode;
+pub mod name_server;
 pub mod outside;
 pub mod soak;
 pub mod swarm;

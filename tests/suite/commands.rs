@@ -111,6 +111,67 @@ fn check_poll_shows_what_came_and_what_is_made_of_it() {
 }
 
 #[test]
+fn check_poll_shows_what_stands_on_a_page() {
+    let page = r#"<html><body>
+        <span class="inchLevel">49.09</span> <span class="updated_on">3 minutes, 20 seconds ago</span>
+        <script>var ptlevel = { level: 85 };</script></body></html>"#;
+    let upstream = Upstream::answering(page);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pumphouse.toml");
+    let config = format!(
+        "[site]\ncontact = \"keeper@example.org\"\n\
+         [[source]]\nname = \"tank\"\nkind = \"ptlevel\"\nurl = \"{}s/s3cretShare\"\n\
+         height = 58\ncapacity = 1400\n",
+        upstream.url()
+    );
+    std::fs::write(&path, config).unwrap();
+    let output = Command::new(BINARY).args(["check", "--poll"]).arg(path).output().unwrap();
+    let told = stdout(&output);
+    assert!(output.status.success(), "{told}{}", stderr(&output));
+    for wanted in [
+        "/s/…",
+        "span.inchLevel   49.09",
+        "span.updated_on  3 minutes, 20 seconds ago",
+        "script: level    85",
+        "observed 3m 20s ago",
+        "level   84.6 %",
+        "depth   49.09 in",
+        "volume  1185 gal",
+    ] {
+        assert!(told.contains(wanted), "no {wanted} in {told}");
+    }
+    assert!(!told.contains("s3cret"), "{told}");
+    let asked = upstream.asked();
+    assert!(asked.starts_with("GET /s/s3cretShare HTTP/1.1"), "{asked}");
+    assert_eq!(user_agent(&asked), contactable("keeper@example.org"));
+}
+
+#[test]
+fn whoever_is_polled_learns_whom_to_write_to() {
+    let upstream = Upstream::answering(r#"{"level": 50}"#);
+    let sources = format!(
+        "[site]\ncontact = \"https://pumphouse.example/contact\"\n\
+         [[source]]\nname = \"tank\"\nkind = \"json\"\nurl = \"{}\"\n\
+         [source.values.level]\npointer = \"/level\"\nunit = \"%\"\n",
+        upstream.url()
+    );
+    let server = Server::start(&Setup { sources: &sources, ..Setup::default() });
+    server.eventually_status("polled", |status| status["sources"]["tank"]["state"] == "fresh");
+    assert_eq!(user_agent(&upstream.asked()), contactable("https://pumphouse.example/contact"));
+}
+
+/// What a request tells of who asks.
+fn user_agent(request: &str) -> String {
+    let mut fields = request.lines().filter_map(|line| line.split_once(": "));
+    let field = fields.find(|(name, _)| name.eq_ignore_ascii_case("user-agent"));
+    field.unwrap_or_else(|| panic!("no User-Agent in {request}")).1.to_owned()
+}
+
+fn contactable(contact: &str) -> String {
+    format!("pumphouse-web/{} ({contact})", env!("CARGO_PKG_VERSION"))
+}
+
+#[test]
 fn a_bad_configuration_is_told_line_by_line_and_nothing_starts() {
     let directory = tempfile::tempdir().unwrap();
     let text = "[server]\nlisen = [\"127.0.0.1:0\"]\nworkers = \"many\"\n";

@@ -134,6 +134,21 @@ impl Server {
         String::from_utf8(read_response(&mut stream).unwrap()).unwrap()
     }
 
+    /// Each poll of the source took at most so many seconds, which is a bucket's bound; a poll
+    /// that goes on is not counted yet.
+    pub fn assert_polls_took_at_most(&self, source: &str, seconds: u32) {
+        let metrics = self.admin_get("/metrics");
+        let count = |sample: &str| -> u64 {
+            let line = metrics.lines().find_map(|line| line.strip_prefix(sample));
+            line.unwrap_or_else(|| panic!("no {sample} in {metrics}")).trim().parse().unwrap()
+        };
+        let name = "pumphouse_poll_duration_seconds";
+        let all = count(&format!("{name}_count{{source=\"{source}\"}}"));
+        let within = count(&format!("{name}_bucket{{source=\"{source}\",le=\"{seconds}\"}}"));
+        assert!(all > 0, "{source} was polled");
+        assert_eq!(within, all, "polls of {source} that took at most {seconds} s");
+    }
+
     /// Waits until a line with that text has been logged.
     pub fn wait_for_log(&self, text: &str) -> String {
         self.log.wait_for(text)

@@ -1,7 +1,7 @@
 //! A source's life, report by report.
 
 use super::*;
-use crate::board::ErrorKind;
+use crate::board::{Datum, ErrorKind, EventKind, Finite};
 use crate::units::Unit;
 
 const STALE_AFTER: i64 = 900;
@@ -184,6 +184,7 @@ fn what_was_kept_is_told_until_the_first_poll() {
         source: source.into(),
         kind: kind.to_owned(),
         fetched_at: t(at),
+        stale: false,
         reading: Reading {
             observed: Observed { at: t(at), inferred: false },
             values: vec![("level".into(), Value::number(50.0, Unit::Percent))],
@@ -197,10 +198,58 @@ fn what_was_kept_is_told_until_the_first_poll() {
     assert_eq!(tank.reading.unwrap().observed.at, t(0));
     assert_eq!(view(&sources, "weather").state, State::Waiting, "it was of another kind");
     assert!(sources.expire(t(STALE_AFTER)), "it ages as any other");
+    let happened = |sources: &mut Sources| {
+        let news = sources.take_news().into_iter();
+        let kinds = news.filter_map(|change| match change {
+            Change::Happened(event) => Some(event.kind),
+            Change::Observed(_) => None,
+        });
+        kinds.collect::<Vec<_>>()
+    };
+    assert_eq!(happened(&mut sources), [EventKind::Stale]);
+    // Stale since nobody was there to tell; and told by whoever was there.
+    sources.restore(vec![kept("tank", "json", -5000)], t(600));
+    assert_eq!(happened(&mut sources), [EventKind::Stale]);
+    sources.restore(vec![Kept { stale: true, ..kept("tank", "json", -5000) }], t(600));
+    assert_eq!(happened(&mut sources), []);
     // The clock was set back by a day meanwhile.
     sources.restore(vec![kept("tank", "json", 86_400)], t(600));
     let kept = view(&sources, "tank").reading.unwrap();
     assert_eq!((kept.observed, kept.fetched_at), (Observed { at: t(600), inferred: true }, t(600)));
+}
+
+#[test]
+fn the_past_is_taken_up_around_the_reading_that_was_kept() {
+    let mut info = info("tank");
+    info.trends = vec![TrendSettings::of_fields(vec!["level".into()])];
+    // Six per cent an hour less.
+    let level = |at: i64| 90.0 - at as f64 / 600.0;
+    let sample = |at: i64| Sample {
+        source: "tank".into(),
+        field: "level".into(),
+        at: t(at),
+        value: Finite::new(level(at)).unwrap(),
+        unit: Some(Unit::Percent),
+    };
+    let rate = |sources: &Sources| {
+        let view = view(sources, "tank");
+        let rate = view.values().find(|(name, _)| **name == *"level_rate").unwrap();
+        rate.1.datum.clone()
+    };
+    let six = Finite::new(-6.0).map(Datum::Number);
+    let past: Vec<Sample> = (-4..=6).map(|number| sample(number * 1800)).collect();
+    // The reading is the latest, in the middle of what the history knows, or unknown to it.
+    for (observed, known) in [(10_800, 11), (5400, 11), (5400, 7)] {
+        let mut sources = Sources::new(vec![info.clone()]);
+        let _ = report(&mut sources, "tank", observed, reading(observed, level(observed)));
+        assert_eq!(rate(&sources), None, "one observation is too few");
+        sources.remember(&past[..known]);
+        let tank = view(&sources, "tank");
+        assert_eq!(tank.reading.unwrap().observed.at, t(observed), "the reading is the same");
+        assert_eq!(rate(&sources), six, "{observed} {known}");
+        let _ = report(&mut sources, "tank", 18_000, reading(12_600, level(12_600)));
+        assert_eq!(rate(&sources), six.clone().filter(|_| known == 11), "{observed} {known}");
+    }
 }
 
 #[test]
