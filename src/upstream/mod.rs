@@ -12,7 +12,7 @@ mod backoff;
 mod conversion;
 mod decode;
 mod excerpt;
-mod failure;
+pub(crate) mod failure;
 mod fetch;
 #[cfg(test)]
 mod fuzz;
@@ -33,9 +33,10 @@ mod schedule;
 mod stats;
 #[cfg(test)]
 mod tests;
-mod tls;
+pub(crate) mod tls;
 pub mod trial;
 
 pub use on_demand::Asked;
 pub use pollers::{PollRequests, Pollers};
+pub(crate) use resolve::SourceResolver;
 pub use stats::{DURATION_BUCKETS, Durations, Outcome, Phase, PollStats};
