@@ -114,12 +114,11 @@ impl Watch {
         let service = Listeners { prober, admin: self.admin.clone() };
         let (name, restarter, beat) = self.means()?;
         log::info!(
-            "watching {name} at {}: restarted after {} failed probes in a row, at most {} times \
-             an hour{}",
+            "watching {name} at {}: --failures {}, --max-restarts {} an hour{}",
             asked.join(", "),
             self.failures,
             self.max_restarts,
-            if self.dry_run { " (dry run)" } else { "" }
+            if self.dry_run { ", --dry-run" } else { "" }
         );
         let limits =
             Limits { failures: self.failures, max_restarts: self.max_restarts, grace: self.grace };

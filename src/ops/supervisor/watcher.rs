@@ -138,17 +138,22 @@ impl Watcher {
         let outcome = self.service.probe();
         let verdict = self.policy.judge(outcome.is_ok(), Instant::now());
         let Err(error) = outcome else {
-            if let Verdict::Recovered(failures) = verdict {
-                log::info!("{name} is healthy again after {failures} failed probes");
+            match verdict {
+                Verdict::Recovered(failures) => {
+                    log::info!("{name} is healthy again, after {}", probes(failures));
+                }
+                _ => log::debug!("{name} is healthy"),
             }
             self.left_alone = None;
             return;
         };
         match verdict {
             Verdict::Settling => log::info!("{name} is not up yet: {error}"),
-            Verdict::Failing(failures) => log::warn!("{name} failed probe {failures}: {error}"),
+            Verdict::Failing(failures) => {
+                log::warn!("{name}: {}: {error}", probes(failures));
+            }
             Verdict::Restart(failures) => {
-                log::warn!("{name} failed probe {failures}: {error}");
+                log::warn!("{name}: {}: {error}", probes(failures));
                 if self.is_due() {
                     self.restart(failures);
                 }
@@ -156,9 +161,10 @@ impl Watcher {
             Verdict::Alarm(failures) => {
                 if self.is_due() {
                     log::error!(
-                        "ALARM: {} has failed {failures} probes in a row, and has had all the \
-                         restarts of this hour, so it is left as it is: {error}",
-                        self.name
+                        "ALARM: {} is not healthy, and has had all the restarts of this hour, so \
+                         it is left as it is after {} in a row: {error}",
+                        self.name,
+                        probes(failures)
                     );
                 }
             }
@@ -198,11 +204,11 @@ impl Watcher {
             Err(error) => log::warn!("scoreboard of {name}: none, {error}"),
         }
         if self.dry_run {
-            log::warn!("dry run: {name} would be restarted now, after {failures} failed probes");
+            log::warn!("dry run: {name} would be restarted now, after {}", probes(failures));
             self.policy.restarted(Instant::now());
             return;
         }
-        log::error!("restarting {name} after {failures} failed probes in a row");
+        log::error!("restarting {name} after {} in a row", probes(failures));
         match self.restarter.restart() {
             Ok(done) => log::warn!("restarted {name}: {done}"),
             Err(RestartError::NotBegun(error)) => {
@@ -216,6 +222,10 @@ impl Watcher {
         }
         self.policy.restarted(Instant::now());
     }
+}
+
+fn probes(failed: u32) -> String {
+    if failed == 1 { "1 failed probe".to_owned() } else { format!("{failed} failed probes") }
 }
 
 #[cfg(test)]

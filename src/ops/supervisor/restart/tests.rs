@@ -201,7 +201,8 @@ fn what_goes_wrong_on_the_way_is_told_and_made_good() {
         ),
     ];
     for (what, script, expected, owes_a_start) in cases {
-        let mut supervised = Scripted::start(script).supervised();
+        let scripted = Scripted::start(script);
+        let mut supervised = scripted.supervised();
         let outcome = supervised.restart();
         assert!(expected(&outcome), "{what}: {outcome:?}");
         assert_eq!(supervised.stopped_by_us, owes_a_start, "{what}");
@@ -229,7 +230,8 @@ fn what_we_have_stopped_is_started_as_soon_as_that_can_be() {
     assert_eq!(supervised.resume(), None);
     assert_eq!(scripted.methods().len(), 7);
 
-    let mut supervised = Scripted::start(&[RUNNING]).supervised();
+    let scripted = Scripted::start(&[RUNNING]);
+    let mut supervised = scripted.supervised();
     supervised.stopped_by_us = true;
     assert!(supervised.resume().unwrap().contains("RUNNING"));
     assert!(!supervised.stopped_by_us, "somebody else has seen to it");
