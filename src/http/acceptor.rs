@@ -399,3 +399,6 @@ fn is_exhaustion(error: &io::Error) -> bool {
 fn open_reserve() -> Option<File> {
     File::open("/dev/null").ok()
 }
+
+#[cfg(test)]
+mod tests;
