@@ -10,10 +10,14 @@ mod probe;
 mod run;
 mod serve;
 mod trial;
+mod watch;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use argh::FromArgs;
+
+use crate::config::parse_duration;
 
 /// A dashboard server for remote water systems that no slow upstream and no hostile client can
 /// hang.
@@ -34,6 +38,7 @@ enum Command {
     Demo(demo::Demo),
     Check(check::Check),
     Probe(probe::Probe),
+    Watch(watch::Watch),
     Cert(cert::Cert),
     Export(export::Export),
     History(history::HistoryCommand),
@@ -55,6 +60,7 @@ pub fn main() -> ExitCode {
         Some(Command::Demo(command)) => command.run(),
         Some(Command::Check(command)) => command.run(),
         Some(Command::Probe(command)) => command.run(),
+        Some(Command::Watch(command)) => command.run(),
         Some(Command::Cert(command)) => command.run(),
         Some(Command::Export(command)) => command.run(),
         Some(Command::History(command)) => command.run(),
@@ -67,6 +73,11 @@ pub fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// An option that is a duration.
+fn duration(text: &str) -> Result<Duration, String> {
+    parse_duration(text).ok_or_else(|| "not a duration such as 2s or 500ms".to_owned())
 }
 
 /// Writes to standard output. A reader that has gone, as in `| head`, is no failure.

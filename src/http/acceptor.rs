@@ -123,10 +123,11 @@ impl Acceptor {
             }
             self.take_closed();
             self.take_settings();
-            self.accept_ready(now);
+            // Before anybody is let in: whoever waits at a passed socket is for the next process.
             if self.shared.draining.load(Ordering::Acquire) && !self.draining {
                 self.begin_drain();
             }
+            self.accept_ready(now);
             self.oversight.look(&self.shared, now);
             if now >= self.next_sweep {
                 self.sweep(now);
@@ -375,12 +376,21 @@ impl Acceptor {
         }
     }
 
-    /// Stops accepting: takes those that the kernel has already let in, closes the listeners,
-    /// and tells every parked connection.
+    /// Stops accepting, and tells every parked connection. Those that the kernel has let in at
+    /// a listener of our own would be reset by its close, so they are taken; those at a passed
+    /// socket stay in its queue, which outlives us.
     fn begin_drain(&mut self) {
         self.draining = true;
         for index in 0..self.listeners.len() {
-            self.accept_from(index, usize::MAX);
+            if self.listeners[index].listener.is_passed() {
+                // The supervisor's copy keeps the socket open, and a registration lasts as long.
+                let registry = self.poll.registry();
+                if let Err(error) = self.listeners[index].listener.deregister(registry) {
+                    self.errors.warn(format_args!("cannot let go of a passed socket: {error}"));
+                }
+            } else {
+                self.accept_from(index, usize::MAX);
+            }
         }
         self.listeners.clear();
         for (_, slot) in &*self.shared.slots() {
@@ -409,3 +419,6 @@ fn is_exhaustion(error: &io::Error) -> bool {
 fn open_reserve() -> Option<File> {
     File::open("/dev/null").ok()
 }
+
+#[cfg(test)]
+mod tests;

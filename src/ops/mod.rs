@@ -2,12 +2,15 @@
 
 pub mod admin;
 pub mod certificates;
+pub mod client;
 pub mod descriptors;
 pub mod health;
 pub mod listen_queue;
 pub mod logging;
 pub mod metrics;
+pub mod probe;
 pub mod scoreboard;
 pub mod signals;
+pub mod supervisor;
 pub mod systemd;
 pub mod watchdog;

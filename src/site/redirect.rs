@@ -5,7 +5,7 @@ use ::http::uri::Authority;
 use ::http::{HeaderValue, StatusCode, header};
 
 use super::problem;
-use crate::http::{Activity, Body, Refusal, Request, Response, Service};
+use crate::http::{Activity, Body, Refusal, Request, RequestHead, Response, Service};
 
 /// HTTPS has this port unless another is named (RFC 9110 4.2.2).
 const HTTPS: u16 = 443;
@@ -45,8 +45,9 @@ impl Service for Redirect {
         response
     }
 
-    fn refuse(&self, refusal: Refusal) -> Response {
-        problem(refusal.status(), refusal.detail(), "/")
+    fn refuse(&self, refusal: Refusal, head: Option<RequestHead<'_>>) -> Response {
+        let instance = head.map_or("/", |head| head.target.path());
+        problem(refusal.status(), refusal.detail(), instance)
     }
 }
 

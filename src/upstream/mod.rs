@@ -13,7 +13,7 @@ mod backoff;
 mod conversion;
 mod decode;
 mod excerpt;
-mod failure;
+pub(crate) mod failure;
 mod fetch;
 #[cfg(test)]
 mod fuzz;
@@ -35,9 +35,10 @@ mod secrets;
 mod stats;
 #[cfg(test)]
 mod tests;
-mod tls;
+pub(crate) mod tls;
 pub mod trial;
 
 pub use on_demand::Asked;
 pub use pollers::{Pollers, Roster};
+pub(crate) use resolve::SourceResolver;
 pub use stats::{DURATION_BUCKETS, Durations, Outcome, Phase, PollStats};

@@ -50,7 +50,7 @@ pub(super) enum ResolveError {
 
 /// The resolver of one source. Cheap to clone; clones share the one thread.
 #[derive(Clone)]
-pub(super) struct SourceResolver(Arc<Inner>);
+pub(crate) struct SourceResolver(Arc<Inner>);
 
 struct Inner {
     thread_name: String,
@@ -69,7 +69,7 @@ struct Question {
 
 impl SourceResolver {
     /// For that source, by the system's resolver.
-    pub(super) fn system(source: &str) -> SourceResolver {
+    pub(crate) fn system(source: &str) -> SourceResolver {
         let lookup = |host: &str, port| Ok((host, port).to_socket_addrs()?.collect());
         SourceResolver::new(source, Arc::new(lookup))
     }

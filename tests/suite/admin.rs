@@ -15,6 +15,7 @@ use pumphouse_web::ops::health::Health;
 use pumphouse_web::ops::metrics::{Metrics, RequestMetrics};
 use pumphouse_web::ops::scoreboard::Scoreboard;
 use pumphouse_web::site::{self, Site};
+use pumphouse_web::upstream::Roster;
 
 use crate::harness::{TestEngine, blocking_program, eventually, get};
 use crate::hostile::client::{Client, PATIENCE, connect_tls, read_response};
@@ -52,26 +53,27 @@ impl OverEngine {
             requests.clone(),
         ));
         let shown = AdminSite {
-            health: Health {
+            health: Arc::new(Health {
                 engine: engine.clone(),
                 board: reader.clone(),
-                polls: Vec::new(),
+                polls: Roster::default(),
                 history: history.clone(),
-            },
+            }),
             metrics: Metrics {
                 requests,
                 engine: engine.clone(),
                 board: reader,
-                polls: Vec::new(),
+                polls: Roster::default(),
                 history,
                 listeners: Vec::new(),
+                certificates: None,
                 started_at,
             },
-            scoreboard: Scoreboard {
+            scoreboard: Arc::new(Scoreboard {
                 engine: engine.clone(),
-                polls: Vec::new(),
+                polls: Roster::default(),
                 listeners: Vec::new(),
-            },
+            }),
             site,
         };
         let admin = Admin::start(&"127.0.0.1:0".parse().unwrap(), shown).unwrap();
