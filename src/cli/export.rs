@@ -94,13 +94,17 @@ fn write_all(
     let mut line = String::new();
     for window in windows {
         let name = format!("{}.{}", window.source, window.field);
-        let mut points = history
+        let points = history
             .points(window, Timestamp::now())?
             .ok_or_else(|| format!("nothing of {name} was ever recorded"))?;
-        while let Some(point) = points.next() {
-            line.clear();
-            exporter.point(&points, &point?, &mut line);
-            out.write_all(line.as_bytes())?;
+        let mut part = Some(points);
+        while let Some(mut points) = part {
+            while let Some(point) = points.next() {
+                line.clear();
+                exporter.point(&points, &point?, &mut line);
+                out.write_all(line.as_bytes())?;
+            }
+            part = points.rest();
         }
     }
     out.flush()?;

@@ -126,11 +126,12 @@ impl Reader<'_> {
         self.connection.as_ref().expect("a reader on loan has been opened")
     }
 
-    /// The series of a field, one for each unit that it was ever told in; the latest first.
+    /// The series of a field, one for each unit that it was ever told in; that which was
+    /// observed last comes first.
     pub(super) fn series(&self, source: &str, field: &str) -> Result<Vec<Series>, StoreError> {
         let mut select = self.connection().prepare_cached(
             "SELECT id, unit FROM series WHERE source = ? AND field = ? ORDER BY \
-             (SELECT max(at) FROM day WHERE series = id) DESC",
+             (SELECT last_at FROM day WHERE series = id ORDER BY at DESC LIMIT 1) DESC, id DESC",
         )?;
         let series = select.query_map([source, field], |row| {
             Ok(Series { id: row.get(0)?, unit: Unit::parse(&row.get::<_, String>(1)?) })

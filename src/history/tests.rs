@@ -157,6 +157,51 @@ fn a_change_of_units_changes_nothing_that_was() {
 }
 
 #[test]
+fn the_unit_that_is_told_now_is_that_of_the_latest_observation() {
+    use Unit::{Celsius, Fahrenheit, Litre, UsGallon};
+    for (before, after, was, is) in [
+        (Celsius, Fahrenheit, 20.0, 68.0),
+        (Fahrenheit, Celsius, 68.0, 20.0),
+        (UsGallon, Litre, 100.0, 379.0),
+        (Litre, UsGallon, 379.0, 100.0),
+    ] {
+        let place = Place::new();
+        let mut writer = place.writer();
+        // All on one day.
+        for (n, unit) in [(0, before), (1, after)] {
+            let sample = sample("it", START + n * 300, if n == 0 { was } else { 1.0 }, unit);
+            writer.write([&Entry::Samples(vec![sample])].into_iter()).unwrap();
+        }
+        let window = window("it", START, START + 600, Step::Raw);
+        let points = || place.history().points(window.clone(), moment(START)).unwrap().unwrap();
+        assert_eq!(points().unit(), Some(after), "{before} to {after}");
+        let told = |points: Points| points.map(|point| point.unwrap().last).collect::<Vec<_>>();
+        assert_eq!(told(points()), [is, 1.0], "{before} to {after}");
+        assert_eq!(told(points().told_in(Some(before)))[0], was);
+    }
+}
+
+#[test]
+fn what_a_field_measured_once_is_not_mixed_with_what_it_measures_now() {
+    let place = Place::new();
+    let mut writer = place.writer();
+    for (n, unit) in [Unit::Percent, Unit::Inch, Unit::Centimetre].into_iter().enumerate() {
+        let sample = sample("it", START + n as i64 * 300, 10.0, unit);
+        writer.write([&Entry::Samples(vec![sample])].into_iter()).unwrap();
+    }
+    let window = window("it", START, START + 900, Step::Seconds(900));
+    let mut points = place.history().points(window, moment(START)).unwrap().unwrap();
+    let lengths: Vec<Bucket> = points.by_ref().map(Result::unwrap).collect();
+    assert_eq!((points.unit(), lengths.len()), (Some(Unit::Centimetre), 1));
+    assert_eq!((lengths[0].min, lengths[0].max, lengths[0].count), (10.0, 25.4, 2));
+    let mut points = points.rest().expect("the level");
+    let levels: Vec<Bucket> = points.by_ref().map(Result::unwrap).collect();
+    assert_eq!((points.unit(), levels.len()), (Some(Unit::Percent), 1));
+    assert_eq!((levels[0].last, levels[0].count), (10.0, 1));
+    assert!(points.rest().is_none());
+}
+
+#[test]
 fn days_follow_the_time_zone_and_its_change() {
     let place = Place::new();
     let samples = (0..96).map(|n| level(START + n * 1800, n as f64)).collect();

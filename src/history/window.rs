@@ -105,6 +105,8 @@ pub struct Points {
     plan: Plan,
     unit: Option<Unit>,
     cursors: Vec<Cursor>,
+    /// What was told in units that measure something else.
+    others: Vec<Cursor>,
     merger: Option<Merger>,
     finished: bool,
 }
@@ -161,9 +163,33 @@ impl Points {
             page: VecDeque::new(),
             exhausted: false,
         };
-        let cursors = series.into_iter().map(cursor).collect();
+        let others = series.into_iter().map(cursor).collect();
         let merger = plan.step.map(|step| Merger::new(calendar, step));
-        Ok(Some(Points { readers, window, plan, unit, cursors, merger, finished: false }))
+        let cursors = Vec::new();
+        let points =
+            Points { readers, window, plan, unit, cursors, others, merger, finished: false };
+        Ok(Some(points.told_in(unit)))
+    }
+
+    /// The same points in another unit, before any of them has been read. Left out is what was
+    /// told in units that cannot be told in it.
+    pub fn told_in(mut self, unit: Option<Unit>) -> Points {
+        self.unit = unit;
+        let all = self.cursors.into_iter().chain(self.others);
+        (self.cursors, self.others) = all.partition(|cursor| {
+            cursor.series.unit.zip(unit).is_none_or(|(from, to)| from.convert(0.0, to).is_some())
+        });
+        self
+    }
+
+    /// Points of the same window that these left out, because the field once measured something
+    /// else; `None` when there is nothing like that.
+    pub fn rest(mut self) -> Option<Points> {
+        let unit = self.others.first()?.series.unit;
+        // Those that were read are not to be read again.
+        self.cursors.clear();
+        self.finished = false;
+        Some(self.told_in(unit))
     }
 
     /// How the window is answered.
@@ -181,7 +207,8 @@ impl Points {
         self.unit
     }
 
-    /// The next row of whichever series has the earliest.
+    /// The next row of whichever series has the earliest. Where units changed in the middle of a
+    /// quarter or a day, two have a row of it.
     fn row(&mut self) -> Result<Option<Bucket>, ReadError> {
         for cursor in &mut self.cursors {
             if cursor.page.is_empty() && !cursor.exhausted {
@@ -189,10 +216,21 @@ impl Points {
                 cursor.read_on(&reader, self.plan.tier, self.window.to)?;
             }
         }
-        let next = |cursor: &&mut Cursor| cursor.page.front().map_or(i64::MAX, |row| row.at);
-        let Some(cursor) = self.cursors.iter_mut().min_by_key(next) else { return Ok(None) };
-        let from = cursor.series.unit;
-        Ok(cursor.page.pop_front().map(|row| row.converted(from, self.unit)))
+        let next = self.cursors.iter().filter_map(|cursor| Some(cursor.page.front()?.at)).min();
+        let mut joined: Option<Bucket> = None;
+        // The series that is told now comes first, and tells what was last.
+        for cursor in self.cursors.iter_mut().rev() {
+            let first = cursor.page.front().copied();
+            let Some(row) = first.filter(|row| Some(row.at) == next) else { continue };
+            cursor.page.pop_front();
+            let row = row.converted(cursor.series.unit, self.unit);
+            match &mut joined {
+                Some(earlier) if self.plan.tier != Tier::Raw => earlier.merge(&row),
+                // A single observation that was told in both units.
+                joined => *joined = Some(row),
+            }
+        }
+        Ok(joined)
     }
 
     fn point(&mut self) -> Result<Option<Bucket>, ReadError> {

@@ -4,10 +4,10 @@ use ::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG};
 use jiff::tz::TimeZone;
 
 use super::*;
-use crate::board::{Change, Finite, Sample};
+use crate::board::{Change, Finite, Sample, Value};
 use crate::history::{Retention, fill};
 use crate::site::Site;
-use crate::site::fixture::{get, now, site, site_with, tank, text};
+use crate::site::fixture::{get, now, site, site_with, tank, text, values};
 
 struct Place {
     _folder: tempfile::TempDir,
@@ -57,6 +57,57 @@ fn a_chart_tells_what_it_shows_and_where_nothing_is_known() {
     assert_eq!(svg.matches("class=\"line\"").count(), 2, "the line ends at the gap: {svg}");
     let tag = response.headers()[ETAG].to_str().unwrap();
     assert_eq!(get(site, "/chart/tank.level.svg", &[("if-none-match", tag)]).status(), 304);
+}
+
+/// The description of the one chart of a source that told `was` a quarter of an hour ago, and
+/// tells `is` now, by way of the history and not.
+fn told_of_units(was: (f64, Unit), is: (f64, Unit), is_written: bool) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pumphouse.db");
+    let sample = |ago: i64, (value, unit): (f64, Unit)| {
+        Change::Observed(vec![Sample {
+            source: "tank".into(),
+            field: "it".into(),
+            at: Timestamp::from_second(now().as_second() - ago).unwrap(),
+            value: Finite::new(value).unwrap(),
+            unit: Some(unit),
+        }])
+    };
+    let mut told = vec![sample(1140, was)];
+    if is_written {
+        told.push(sample(240, is));
+    }
+    fill(&path, &TimeZone::UTC, told).unwrap();
+    let history = History::of_file(&path, Retention::default(), TimeZone::UTC);
+    let mut source = tank();
+    source.reading.as_mut().unwrap().values = values([("it", Value::number(is.0, is.1))]);
+    let site = site_with(vec![source], history);
+    let response = get(&site, "/chart/tank.it.svg?range=6h", &[]);
+    let (_, description) = text(&response).split_once("<desc").unwrap();
+    description.split(['>', '<']).nth(1).unwrap().to_owned()
+}
+
+#[test]
+fn a_chart_is_in_the_unit_that_is_told_now() {
+    use Unit::{Celsius, Fahrenheit, Litre, UsGallon};
+    for (was, is, told) in [
+        ((20.0, Celsius), (50.0, Fahrenheit), [50.0, 68.0]),
+        ((68.0, Fahrenheit), (10.0, Celsius), [10.0, 20.0]),
+        ((100.0, UsGallon), (300.0, Litre), [300.0, 379.0]),
+        ((379.0, Litre), (90.0, UsGallon), [90.0, 100.0]),
+        // A level was a depth once: nothing of that belongs in this chart.
+        ((70.0, Unit::Inch), (80.0, Unit::Percent), [80.0, 80.0]),
+    ] {
+        let unit = crate::site::page::symbol(is.1);
+        for is_written in [false, true] {
+            let description = told_of_units(was, is, is_written);
+            let between = description.strip_prefix("Between ").unwrap();
+            let (least, rest) = between.split_once(&format!(" {unit} and ")).unwrap();
+            let (most, _) = rest.split_once(&format!(" {unit};")).unwrap();
+            let found = [least, most].map(|number| number.parse::<f64>().unwrap());
+            assert_eq!(found, told, "{description}");
+        }
+    }
 }
 
 #[test]
