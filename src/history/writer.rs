@@ -112,6 +112,18 @@ impl Writer {
         &mut self,
         entries: impl Iterator<Item = &'e Entry>,
     ) -> Result<u64, StoreError> {
+        let written = self.write_in_one(entries);
+        if written.is_err() {
+            // Ids that were given in the transaction are gone with it.
+            self.series.clear();
+        }
+        written
+    }
+
+    fn write_in_one<'e>(
+        &mut self,
+        entries: impl Iterator<Item = &'e Entry>,
+    ) -> Result<u64, StoreError> {
         let transaction = self.connection.transaction()?;
         let mut rows = 0;
         for entry in entries {
@@ -132,11 +144,7 @@ impl Writer {
                 }
             }
         }
-        if let Err(error) = transaction.commit() {
-            // Ids that were given in it are gone with it.
-            self.series.clear();
-            return Err(error.into());
-        }
+        transaction.commit()?;
         Ok(rows)
     }
 
@@ -276,4 +284,50 @@ fn rebuild_days(
         upsert.execute(params![series, day, min, max, sum, last, last_at, count])?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::ErrorCode;
+
+    use super::*;
+    use crate::board::Finite;
+
+    fn samples(field: &str, number: i64) -> Entry {
+        let sample = |at| Sample {
+            source: "tank".into(),
+            field: field.into(),
+            at: Timestamp::from_second(1_773_014_400 + at).expect("a second of 2026"),
+            value: Finite::new(1.0).expect("1 is finite"),
+            unit: None,
+        };
+        Entry::Samples((0..number).map(sample).collect())
+    }
+
+    #[test]
+    fn what_was_rolled_back_is_forgotten() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pumphouse.db");
+        let mut writer = Writer::open(&path, &TimeZone::UTC).unwrap();
+        let pages: i64 =
+            writer.connection.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
+        let most = |writer: &Writer, pages: i64| {
+            let limited = format!("PRAGMA max_page_count = {pages}");
+            writer.connection.query_row(&limited, [], |_| Ok(())).unwrap();
+        };
+        // The disk is full in the middle of a batch whose first row is of a new series.
+        most(&writer, pages + 2);
+        let error = writer.write([samples("level", 10_000)].iter()).unwrap_err();
+        let StoreError::Database(error) = error else { panic!("{error}") };
+        assert_eq!(error.sqlite_error_code(), Some(ErrorCode::DiskFull));
+        most(&writer, 1 << 20);
+        // The number that it had goes to another series now.
+        writer.write([samples("depth", 3)].iter()).unwrap();
+        writer.write([samples("level", 5)].iter()).unwrap();
+        let rows = |field| {
+            let sql = "SELECT count(*) FROM raw JOIN series ON series = id WHERE field = ?";
+            writer.connection.query_row(sql, [field], |row| row.get::<_, i64>(0)).unwrap()
+        };
+        assert_eq!((rows("depth"), rows("level")), (3, 5));
+    }
 }
