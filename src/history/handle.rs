@@ -224,10 +224,10 @@ impl History {
         Ok(events)
     }
 
-    /// Copies the file, while it is written to, into another one.
+    /// Copies the file, while it is written to, into a new one, which is there once it is whole.
     ///
     /// # Errors
-    /// When either cannot be read or written.
+    /// When the one cannot be read, or the other not made; nothing is left of it then.
     pub fn backup(&self, to: &Path) -> Result<(), ReadError> {
         let readers = self.0.readers.load_full().ok_or(ReadError::Busy)?;
         Ok(readers.borrow()?.backup(to)?)

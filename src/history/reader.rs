@@ -9,6 +9,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use jiff::Timestamp;
 use rusqlite::{Connection, Row, params};
 
+use super::backup;
 use super::bucket::Bucket;
 use super::error::StoreError;
 use super::schema;
@@ -197,13 +198,9 @@ impl Reader<'_> {
         Ok(rows.filter_map(Result::transpose).collect::<Result<_, _>>()?)
     }
 
-    /// Copies the whole file while others write to it.
+    /// Copies the whole file, while others write to it, into a new one.
     pub(super) fn backup(&self, to: &Path) -> Result<(), StoreError> {
-        const PAGES: i32 = 256;
-        let mut copy = Connection::open(to)?;
-        let backup = rusqlite::backup::Backup::new(self.connection(), &mut copy)?;
-        backup.run_to_completion(PAGES, Duration::ZERO, None)?;
-        Ok(())
+        backup::copy(self.connection(), &self.readers.path, to)
     }
 
     /// Looks through the whole file for damage.

@@ -397,3 +397,55 @@ fn a_backup_is_whole() {
     assert_eq!(points(&copy, window("level", START, START + 5_000, Step::Raw)).len(), 5_000);
     copy.check().unwrap();
 }
+
+#[test]
+fn a_backup_is_made_while_others_write() {
+    let place = Place::new();
+    let mut writer = place.writer();
+    let samples = (0..60_000).map(|n| level(START + n, n as f64)).collect();
+    writer.write([&Entry::Samples(samples)].into_iter()).unwrap();
+    let (stop, stopped) = crossbeam_channel::bounded::<()>(0);
+    let (begun, begins) = crossbeam_channel::bounded(1);
+    let busy = std::thread::spawn(move || {
+        let mut n = 60_000;
+        // A pause far shorter than a step of the copy, so that a write falls into each.
+        while stopped.try_recv() == Err(crossbeam_channel::TryRecvError::Empty) {
+            let sample = Entry::Samples(vec![level(START + n, 1.0)]);
+            writer.write([&sample].into_iter()).unwrap();
+            let _ = begun.try_send(());
+            n += 1;
+        }
+    });
+    begins.recv().unwrap();
+    let (history, copy) = (place.history(), place.path.with_file_name("copy.db"));
+    let (done, is_done) = crossbeam_channel::bounded(1);
+    let to = copy.clone();
+    std::thread::spawn(move || done.send(history.backup(&to).map_err(|error| error.to_string())));
+    let outcome = is_done.recv_timeout(Duration::from_secs(30));
+    drop(stop);
+    busy.join().unwrap();
+    outcome.expect("it ends though writes go on").unwrap();
+    let copy = History::of_file(&copy, FOREVER, TimeZone::UTC);
+    let sizes = copy.check().unwrap();
+    assert!(sizes.iter().any(|&(table, rows)| table == "raw" && rows > 60_000), "{sizes:?}");
+}
+
+#[test]
+fn nothing_is_left_of_a_backup_that_failed() {
+    let place = Place::new();
+    let mut writer = place.writer();
+    let samples = (0..5_000).map(|n| level(START + n, n as f64)).collect();
+    writer.write([&Entry::Samples(samples)].into_iter()).unwrap();
+    drop(writer);
+    let copy = place.path.with_file_name("copy.db");
+    std::fs::write(&copy, "the last good one").unwrap();
+    assert!(place.history().backup(&copy).is_err(), "no file is replaced");
+    assert_eq!(std::fs::read(&copy).unwrap(), b"the last good one");
+    let full = std::fs::OpenOptions::new().write(true).open(&place.path).unwrap();
+    full.set_len(3 * 4096).unwrap();
+    let other = place.path.with_file_name("other.db");
+    assert!(place.history().backup(&other).is_err(), "half of the file is gone");
+    let folder = std::fs::read_dir(place.path.parent().unwrap()).unwrap();
+    let left: Vec<_> = folder.map(|entry| entry.unwrap().file_name()).collect();
+    assert!(!left.iter().any(|name| name.to_string_lossy().contains("other.db")), "{left:?}");
+}
