@@ -120,6 +120,18 @@ fn a_full_disk_costs_history_and_nothing_else() {
     });
     let lines = server.log().iter().filter(|line| line.contains("the disk is full")).count();
     assert!(lines <= 2, "{:?}", server.log());
+    // A backup that finds no room leaves nothing behind.
+    let looking = tempfile::tempdir().unwrap();
+    let config = format!("[history]\npath = \"{}\"\n", disk.join("pumphouse.db").display());
+    std::fs::write(looking.path().join("pumphouse.toml"), config).unwrap();
+    let copy = disk.join("copy.db");
+    let failed = run(&["history", "backup", copy.to_str().unwrap()], looking.path());
+    let told = String::from_utf8_lossy(&failed.stderr);
+    assert_eq!(failed.status.code(), Some(1), "{told}");
+    assert!(told.contains("the disk is full"), "{told}");
+    let left = std::fs::read_dir(&disk).unwrap().map(|entry| entry.unwrap().file_name());
+    let left: Vec<_> = left.filter(|name| name.to_string_lossy().contains("copy")).collect();
+    assert!(left.is_empty(), "{left:?}");
     let last = times(&server).last().unwrap().clone();
     std::fs::remove_file(&ballast).unwrap();
     server.wait_for_log("the history is written again");
