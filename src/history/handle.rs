@@ -103,25 +103,37 @@ impl Shared {
         self.well();
     }
 
+    /// Counts what will never be written, and tells of it when it begins: a disk that is slow, or
+    /// hangs, fails at nothing that could be told.
     pub(super) fn dropped(&self, rows: u64) {
+        const SLOW: &str = "the history is written too slowly: what has waited longest is dropped";
         self.dropped.fetch_add(rows, Ordering::Relaxed);
+        self.complain(SLOW, |known| known.is_none());
     }
 
     /// Notes a failure. The log tells of it when it begins, and when it is over.
     pub(super) fn trouble(&self, what: &str) {
         self.errors.fetch_add(1, Ordering::Relaxed);
-        let fare = self.fare.load();
-        let since = match &fare.trouble {
-            Some((since, known)) if **known == *what => return self.keep_trouble(*since, known),
-            Some((since, _)) => *since,
-            None => Timestamp::now(),
-        };
-        log::error!("{what}");
-        self.keep_trouble(since, &Arc::from(what));
+        self.complain(what, |known| known != Some(what));
     }
 
-    fn keep_trouble(&self, since: Timestamp, what: &Arc<str>) {
-        self.fare.store(Arc::new(Fare { trouble: Some((since, what.clone())) }));
+    /// Lets everybody know of it, if that is news to them.
+    fn complain(&self, what: &str, is_news: impl Fn(Option<&str>) -> bool) {
+        let is_news = |fare: &Fare| is_news(fare.trouble.as_ref().map(|(_, known)| &**known));
+        if !is_news(&self.fare.load()) {
+            return;
+        }
+        let before = self.fare.rcu(|fare| match &fare.trouble {
+            _ if !is_news(fare) => fare.clone(),
+            known => {
+                let since = known.as_ref().map_or_else(Timestamp::now, |(since, _)| *since);
+                Arc::new(Fare { trouble: Some((since, Arc::from(what))) })
+            }
+        });
+        // Two may complain at the same time: only one of them brought news.
+        if is_news(&before) {
+            log::error!("{what}");
+        }
     }
 
     fn well(&self) {

@@ -354,6 +354,27 @@ fn whoever_tells_never_waits_and_the_oldest_is_dropped() {
 }
 
 #[test]
+fn a_disk_that_hangs_is_told_of_though_nothing_fails() {
+    let place = Place::new();
+    // Its recorder never gets to take anything out, as one that waits for a disk.
+    let (_prepared, intake, history) = prepare(place.settings());
+    let mut n = 0;
+    let mut tell = || {
+        n += 1;
+        intake.take(Change::Observed(vec![level(START + n, 1.0)]));
+    };
+    while history.dropped() == 0 {
+        assert_eq!(history.fare().trouble, None);
+        tell();
+    }
+    let (since, what) = history.fare().trouble.clone().expect("told with the first");
+    assert!(what.contains("too slowly"), "{what}");
+    tell();
+    assert_eq!(history.fare().trouble, Some((since, what)), "and once");
+    assert_eq!((history.dropped(), history.errors()), (2, 0));
+}
+
+#[test]
 fn readers_are_few_and_come_back() {
     let place = Place::new();
     let mut writer = place.writer();
