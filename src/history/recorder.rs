@@ -35,10 +35,6 @@ const REOPEN: Duration = Duration::from_secs(60);
 /// Between two deletions of old rows.
 const FORGET: Duration = Duration::from_secs(60 * 60);
 
-/// By how much the wall clock may differ from the steady one in that time. After a larger step
-/// nothing is deleted for a while: a clock that is years ahead must not cost years.
-const STEADY: f64 = 60.0;
-
 /// Observations from before that moment were made by a clock that nobody had set.
 const CLOCK_SET: i64 = 1_577_836_800;
 
@@ -128,7 +124,7 @@ impl Prepared {
             batch: VecDeque::new(),
             next_event: 1,
             recent: VecDeque::new(),
-            retention: RetentionClock::new(Instant::now(), Timestamp::now()),
+            forgot: Instant::now(),
             warned_of_clock: false,
             settings,
         };
@@ -160,7 +156,8 @@ struct Work {
     next_event: i64,
     /// The latest events, the latest first.
     recent: VecDeque<Numbered>,
-    retention: RetentionClock,
+    /// When old rows were last deleted.
+    forgot: Instant,
     warned_of_clock: bool,
 }
 
@@ -352,49 +349,18 @@ impl Work {
 
     fn forget(&mut self) {
         let Some(writer) = &mut self.writer else { return };
-        let now = Timestamp::now();
-        if !self.retention.is_due(Instant::now(), now) {
+        if self.forgot.elapsed() < FORGET {
             return;
         }
-        match writer.forget(&self.settings.keep, now) {
-            Ok(true) => {}
+        match writer.forget(&self.settings.keep, Timestamp::now()) {
+            Ok(true) => self.forgot = Instant::now(),
             // There is more: go on at the next flush.
-            Ok(false) => self.retention.again(),
-            Err(error) => self.shared.trouble(&format!("old rows cannot be deleted: {error}")),
+            Ok(false) => {}
+            Err(error) => {
+                self.forgot = Instant::now();
+                self.shared.trouble(&format!("old rows cannot be deleted: {error}"));
+            }
         }
-    }
-}
-
-/// Tells when old rows may be deleted: now and then, and only after the wall clock has gone
-/// steadily for as long.
-#[derive(Debug)]
-struct RetentionClock {
-    steady: Instant,
-    wall: Timestamp,
-    again: bool,
-}
-
-impl RetentionClock {
-    fn new(steady: Instant, wall: Timestamp) -> RetentionClock {
-        RetentionClock { steady, wall, again: false }
-    }
-
-    fn is_due(&mut self, steady: Instant, wall: Timestamp) -> bool {
-        let passed = steady.saturating_duration_since(self.steady);
-        let told = wall.duration_since(self.wall).as_secs_f64();
-        if (told - passed.as_secs_f64()).abs() > STEADY {
-            *self = RetentionClock::new(steady, wall);
-            return false;
-        }
-        if passed < FORGET && !self.again {
-            return false;
-        }
-        *self = RetentionClock::new(steady, wall);
-        true
-    }
-
-    fn again(&mut self) {
-        self.again = true;
     }
 }
 
@@ -402,32 +368,5 @@ fn rows_of(change: &Change) -> u64 {
     match change {
         Change::Observed(samples) => samples.len() as u64,
         Change::Happened(_) => 1,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_clock_that_jumps_deletes_nothing() {
-        const HOUR: Duration = Duration::from_secs(3600);
-        let (steady, wall) = (Instant::now(), Timestamp::now());
-        let later = |time: Duration, jump: i64| {
-            (steady + time, wall + time + jiff::SignedDuration::from_hours(jump))
-        };
-        let mut clock = RetentionClock::new(steady, wall);
-        let mut due = |(steady, wall)| clock.is_due(steady, wall);
-        assert!(!due(later(HOUR / 2, 0)));
-        assert!(due(later(HOUR, 0)));
-        assert!(!due(later(HOUR * 3 / 2, 0)));
-        // Ten years ahead: nothing before it has gone steadily for an hour from there.
-        let years = 10 * 365 * 24;
-        assert!(!due(later(2 * HOUR, years)));
-        assert!(!due(later(2 * HOUR + HOUR / 2, years)));
-        // And back again, which is a jump, too.
-        assert!(!due(later(3 * HOUR, 0)));
-        assert!(!due(later(3 * HOUR + HOUR / 2, 0)));
-        assert!(due(later(4 * HOUR, 0)));
     }
 }

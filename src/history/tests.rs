@@ -241,6 +241,35 @@ fn old_rows_go_grain_by_grain() {
 }
 
 #[test]
+fn a_clock_that_is_years_ahead_deletes_no_years() {
+    const DAY: i64 = 24 * 3600;
+    let place = Place::new();
+    let mut writer = place.writer();
+    let hourly = |from: i64, hours: i64| {
+        Entry::Samples((0..hours).map(|n| level(from + n * 3600, 1.0)).collect())
+    };
+    writer.write([&hourly(START, 60 * 24)].into_iter()).unwrap();
+    let keep = Duration::from_secs(60 * DAY.unsigned_abs());
+    let keep = Retention { raw: Some(keep), quarters: Some(keep), days: Some(keep) };
+    let size = |table: &str| {
+        let sizes = place.history().check().unwrap();
+        sizes.into_iter().find(|(name, _)| *name == table).unwrap().1
+    };
+    let mut forget = |at: i64| while !writer.forget(&keep, moment(at)).unwrap() {};
+    // However long the clock goes wrong, as long as nothing is recorded by it.
+    let ahead = START + 3650 * DAY;
+    for hours in [0, 1, 2, 100] {
+        forget(ahead + hours * 3600);
+        assert_eq!((size("raw"), size("day")), (60 * 24, 60));
+    }
+    // And by as many days as are recorded by it.
+    let mut writer = place.writer();
+    writer.write([&hourly(ahead, 2 * 24)].into_iter()).unwrap();
+    while !writer.forget(&keep, moment(ahead + 2 * DAY)).unwrap() {}
+    assert_eq!((size("raw"), size("quarter"), size("day")), (60 * 24, 60 * 24, 60));
+}
+
+#[test]
 fn events_are_numbered_on_after_a_restart() {
     let place = Place::new();
     for round in 0..2 {

@@ -149,22 +149,32 @@ impl Writer {
     }
 
     /// Deletes some of what is older than it has to be; true when nothing is left to delete.
+    ///
+    /// Older by the clock, which may be years ahead, and by the days that were recorded since,
+    /// of which a clock that is wrong makes no more than one that is right. So what is kept
+    /// for a year is at least a year of days on which something was recorded.
     pub(super) fn forget(&mut self, keep: &Retention, now: Timestamp) -> Result<bool, StoreError> {
+        let all = self.all_series()?;
+        let transaction = self.connection.transaction()?;
         let mut done = true;
         for (table, keep) in [("raw", keep.raw), ("quarter", keep.quarters), ("day", keep.days)] {
-            let Some(before) = keep.and_then(|keep| now.checked_sub(keep).ok()) else { continue };
+            let Some(keep) = keep else { continue };
+            let Ok(by_clock) = now.checked_sub(keep) else { continue };
+            let Some(by_days) = first_of_last_days(&transaction, keep)? else { continue };
+            let before = by_clock.as_second().min(by_days);
             let sql = format!(
                 "DELETE FROM {table} WHERE (series, at) IN (SELECT series, at FROM {table} \
                  WHERE series = ? AND at < ? ORDER BY at LIMIT ?)"
             );
-            let mut delete = self.connection.prepare_cached(&sql)?;
-            for series in self.all_series()? {
-                let gone = delete.execute(params![series, before.as_second(), DELETED_AT_ONCE])?;
+            let mut delete = transaction.prepare_cached(&sql)?;
+            for series in &all {
+                let gone = delete.execute(params![series, before, DELETED_AT_ONCE])?;
                 done &= (gone as i64) < DELETED_AT_ONCE;
             }
         }
         let sql = "DELETE FROM event WHERE id <= (SELECT max(id) FROM event) - ?";
-        self.connection.execute(sql, [MOST_EVENTS])?;
+        transaction.execute(sql, [MOST_EVENTS])?;
+        transaction.commit()?;
         Ok(done)
     }
 
@@ -257,6 +267,18 @@ fn series_id(
     )?;
     let sql = "SELECT id FROM series WHERE source = ? AND field = ? AND unit = ?";
     Ok(transaction.query_row(sql, row, |row| row.get(0))?)
+}
+
+/// The beginning of the first of so many last days on which anything was recorded; `None` when
+/// there are not as many.
+fn first_of_last_days(
+    transaction: &Transaction<'_>,
+    keep: Duration,
+) -> Result<Option<i64>, StoreError> {
+    const DAY: u64 = super::bucket::DAY.unsigned_abs();
+    let days = i64::try_from(keep.as_secs().div_ceil(DAY).max(1)).unwrap_or(i64::MAX);
+    let sql = "SELECT DISTINCT at FROM day ORDER BY at DESC LIMIT 1 OFFSET ?";
+    Ok(transaction.query_row(sql, [days - 1], |row| row.get(0)).optional()?)
 }
 
 fn rebuild_days(
