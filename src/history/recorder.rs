@@ -114,8 +114,16 @@ impl Prepared {
     /// # Errors
     /// When the thread cannot be made.
     pub fn start(self, on_open: OnOpen) -> io::Result<Recorder> {
-        let Prepared { settings, shared, changes } = self;
         let (stop, stopped) = bounded(0);
+        let (work, changes) = self.work(on_open);
+        let thread = thread::Builder::new().name("pw-history".to_owned());
+        let thread = thread.spawn(move || work.run(&changes, &stopped))?;
+        Ok(Recorder { stop: Some(stop), thread: Some(thread) })
+    }
+
+    /// What the thread does, and what it does it with.
+    fn work(self, on_open: OnOpen) -> (Work, Receiver<Change>) {
+        let Prepared { settings, shared, changes } = self;
         let work = Work {
             on_open: Some(on_open),
             history: History::new(shared.clone()),
@@ -123,14 +131,13 @@ impl Prepared {
             writer: None,
             batch: VecDeque::new(),
             next_event: 1,
+            numbered: false,
             recent: VecDeque::new(),
             forgot: Instant::now(),
             warned_of_clock: false,
             settings,
         };
-        let thread = thread::Builder::new().name("pw-history".to_owned());
-        let thread = thread.spawn(move || work.run(&changes, &stopped))?;
-        Ok(Recorder { stop: Some(stop), thread: Some(thread) })
+        (work, changes)
     }
 }
 
@@ -154,6 +161,8 @@ struct Work {
     /// What is to be written next, the oldest first.
     batch: VecDeque<Entry>,
     next_event: i64,
+    /// Whether the numbers go on from those in the file; until that has been open they begin at 1.
+    numbered: bool,
     /// The latest events, the latest first.
     recent: VecDeque<Numbered>,
     /// When old rows were last deleted.
@@ -279,9 +288,9 @@ impl Work {
             }
             other => other?,
         };
-        let latest = writer.latest_event()?;
-        if self.next_event <= latest {
-            self.renumber(latest);
+        if !self.numbered {
+            self.renumber(writer.latest_event()?);
+            self.numbered = true;
         }
         Ok(writer)
     }
@@ -368,5 +377,44 @@ fn rows_of(change: &Change) -> u64 {
     match change {
         Change::Observed(samples) => samples.len() as u64,
         Change::Happened(_) => 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_from_before_the_file_could_be_opened_are_not_taken_for_those_in_it() {
+        let happened = |kind| {
+            Change::Happened(Event { at: Timestamp::now(), kind, source: None, detail: "".into() })
+        };
+        // More, as many and fewer than are in the file.
+        for in_it in [1, 3, 5] {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("pumphouse.db");
+            let before = (0..in_it).map(|_| happened(EventKind::Stale));
+            super::super::fill(&path, &TimeZone::UTC, before).unwrap();
+            let (flush, keep) = (Duration::ZERO, Retention::default());
+            let (zone, path) = (TimeZone::UTC, Some(path));
+            let settings = Settings { path, flush, keep, zone, readers: 1 };
+            let (prepared, _, history) = prepare(settings);
+            let (mut work, _) = prepared.work(Box::new(|_| {}));
+            for _ in 0..3 {
+                work.note(Some(happened(EventKind::Fresh)));
+            }
+            work.open();
+            work.flush();
+            work.note(Some(happened(EventKind::Stopped)));
+            work.flush();
+            let (numbers, kinds): (Vec<i64>, Vec<EventKind>) =
+                history.recent_events().iter().map(|(number, event)| (*number, event.kind)).unzip();
+            assert_eq!(numbers, (1..=in_it + 4).rev().collect::<Vec<_>>(), "{in_it}");
+            assert_eq!(
+                kinds[..4],
+                [[EventKind::Stopped].as_slice(), &[EventKind::Fresh; 3]].concat()
+            );
+            assert_eq!(history.rows(), 4, "{in_it}: all of them are written");
+        }
     }
 }
