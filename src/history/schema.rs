@@ -92,7 +92,13 @@ pub(super) fn open_to_write(path: &Path) -> Result<Connection, StoreError> {
     connection.pragma_update(None, "journal_mode", "wal")?;
     connection.pragma_update(None, "synchronous", "full")?;
     connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
-    for (done, step) in (0..).zip(MIGRATIONS).skip(version as usize) {
+    migrate(&mut connection, version, &MIGRATIONS)?;
+    Ok(connection)
+}
+
+/// Brings a file of that version to that of the last step, each step as a whole or not at all.
+fn migrate(connection: &mut Connection, version: i32, steps: &[&str]) -> Result<(), StoreError> {
+    for (done, step) in (0..).zip(steps).skip(usize::try_from(version).unwrap_or(0)) {
         let transaction = connection.transaction()?;
         transaction.execute_batch(step)?;
         transaction.pragma_update(None, "application_id", APPLICATION)?;
@@ -102,7 +108,7 @@ pub(super) fn open_to_write(path: &Path) -> Result<Connection, StoreError> {
             log::info!("the history was brought from schema version {done} to {}", done + 1);
         }
     }
-    Ok(connection)
+    Ok(())
 }
 
 /// Opens the file for one that reads.
@@ -162,4 +168,54 @@ pub(super) fn set_aside(path: &Path, now: Timestamp) -> io::Result<PathBuf> {
         }
     }
     Ok(aside)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A file of the first version with a row in it.
+    fn first_version(folder: &tempfile::TempDir) -> Connection {
+        let connection = open_to_write(&folder.path().join("pumphouse.db")).unwrap();
+        let sql = "INSERT INTO raw (series, at, value) VALUES (1, 2, 3.5)";
+        connection.execute(sql, []).unwrap();
+        connection
+    }
+
+    fn version(connection: &Connection) -> i32 {
+        connection.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap()
+    }
+
+    #[test]
+    fn each_version_is_brought_to_the_next() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut connection = first_version(&folder);
+        let second = "ALTER TABLE raw ADD COLUMN quality INTEGER NOT NULL DEFAULT 7";
+        let third = "UPDATE raw SET quality = quality + 1";
+        migrate(&mut connection, 1, &[MIGRATIONS[0], second, third]).unwrap();
+        assert_eq!(version(&connection), 3);
+        let row = connection.query_row("SELECT value, quality FROM raw", [], |row| {
+            Ok((row.get::<_, f64>(0)?, row.get::<_, i64>(1)?))
+        });
+        assert_eq!(row.unwrap(), (3.5, 8), "each step was made, once");
+        drop(connection);
+        // The program that knows one version only leaves it alone.
+        let path = folder.path().join("pumphouse.db");
+        let error = open_to_write(&path).unwrap_err();
+        assert!(matches!(error, StoreError::FromTheFuture { found: 3, .. }), "{error}");
+    }
+
+    #[test]
+    fn a_step_that_fails_leaves_the_version_before_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut connection = first_version(&folder);
+        let second = "ALTER TABLE raw ADD COLUMN quality INTEGER; CREATE TABLE raw (x)";
+        assert!(migrate(&mut connection, 1, &[MIGRATIONS[0], second]).is_err());
+        drop(connection);
+        let connection = open_to_write(&folder.path().join("pumphouse.db")).unwrap();
+        assert_eq!(version(&connection), 1);
+        let columns = "SELECT count(*) FROM pragma_table_info('raw')";
+        let columns: i64 = connection.query_row(columns, [], |row| row.get(0)).unwrap();
+        assert_eq!(columns, 3, "half of a step is none");
+    }
 }
