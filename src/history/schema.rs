@@ -148,7 +148,11 @@ fn admitted(connection: &Connection, path: &Path) -> Result<i32, StoreError> {
 /// Looks through the whole file for damage.
 pub(super) fn verify(connection: &Connection) -> Result<(), StoreError> {
     let found: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
-    if found == "ok" { Ok(()) } else { Err(StoreError::Damaged(found)) }
+    // The first line names the database, of which there is one.
+    match found.lines().next_back() {
+        Some("ok") => Ok(()),
+        first => Err(StoreError::Damaged(first.unwrap_or("for reasons unknown").to_owned())),
+    }
 }
 
 /// Moves the file out of the way, with what belongs to it, and tells where it is now.
