@@ -277,8 +277,8 @@ impl Work {
     /// A writer of a file that is sound, if need be of a new one.
     fn opened(&mut self, path: &std::path::Path) -> Result<Writer, StoreError> {
         let sound = || {
-            let writer = Writer::open(path, &self.settings.zone)?;
-            writer.verify()?;
+            let mut writer = Writer::open(path, &self.settings.zone)?;
+            writer.verify(sign_of(&self.shared))?;
             Ok(writer)
         };
         let writer = match sound() {
@@ -329,7 +329,7 @@ impl Work {
     fn flush(&mut self) {
         let Some(writer) = &mut self.writer else { return };
         let suspect = self.shared.take_suspicion();
-        let checked = if suspect { writer.verify() } else { Ok(()) };
+        let checked = if suspect { writer.verify(sign_of(&self.shared)) } else { Ok(()) };
         if self.batch.is_empty() && checked.is_ok() {
             return;
         }
@@ -371,6 +371,12 @@ impl Work {
             }
         }
     }
+}
+
+/// Shows that the recorder is at work, though it does not come through its loop.
+fn sign_of(shared: &Arc<Shared>) -> impl Fn() + Send + 'static {
+    let shared = shared.clone();
+    move || shared.heartbeat.beat()
 }
 
 fn rows_of(change: &Change) -> u64 {

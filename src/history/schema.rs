@@ -155,7 +155,27 @@ pub(super) fn verify(connection: &Connection) -> Result<(), StoreError> {
     }
 }
 
+/// The same, and calls `sign` now and then: a file of years on a slow card takes minutes.
+pub(super) fn verify_with(
+    connection: &mut Connection,
+    sign: impl Fn() + Send + 'static,
+) -> Result<(), StoreError> {
+    // Of the database's own steps; a few hundred pages.
+    const EVERY: i32 = 500;
+    let go_on = move || {
+        sign();
+        false
+    };
+    connection.progress_handler(EVERY, Some(go_on))?;
+    let sound = verify(connection);
+    connection.progress_handler(0, None::<fn() -> bool>)?;
+    sound
+}
+
 /// Moves the file out of the way, with what belongs to it, and tells where it is now.
+///
+/// The write-ahead log goes first: left behind by a crash in between, it would be taken for that
+/// of the next file.
 pub(super) fn set_aside(path: &Path, now: Timestamp) -> io::Result<PathBuf> {
     let stamp = now.strftime("%Y%m%dT%H%M%SZ");
     let beside = |suffix: &str| {
@@ -163,19 +183,31 @@ pub(super) fn set_aside(path: &Path, now: Timestamp) -> io::Result<PathBuf> {
         name.push(suffix);
         PathBuf::from(name)
     };
-    let aside = beside(&format!(".damaged-{stamp}"));
-    std::fs::rename(path, &aside)?;
-    for suffix in ["-wal", "-shm"] {
-        match std::fs::rename(beside(suffix), beside(&format!(".damaged-{stamp}{suffix}"))) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+    const SUFFIXES: [&str; 3] = ["-wal", "-shm", ""];
+    // Two within a second keep apart.
+    let mut names = (1_u64..).map(|number| match number {
+        1 => format!(".damaged-{stamp}"),
+        number => format!(".damaged-{stamp}-{number}"),
+    });
+    let is_free =
+        |name: &String| SUFFIXES.iter().all(|it| !beside(&format!("{name}{it}")).exists());
+    let name = names.find(is_free).expect("numbers do not run out");
+    for suffix in SUFFIXES {
+        match std::fs::rename(beside(suffix), beside(&format!("{name}{suffix}"))) {
+            Err(error) if suffix.is_empty() || error.kind() != io::ErrorKind::NotFound => {
+                return Err(error);
+            }
             _ => {}
         }
     }
-    Ok(aside)
+    Ok(beside(&name))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
     use super::*;
 
     /// A file of the first version with a row in it.
@@ -221,5 +253,50 @@ mod tests {
         let columns = "SELECT count(*) FROM pragma_table_info('raw')";
         let columns: i64 = connection.query_row(columns, [], |row| row.get(0)).unwrap();
         assert_eq!(columns, 3, "half of a step is none");
+    }
+
+    #[test]
+    fn what_is_set_aside_replaces_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pumphouse.db");
+        let now = "2026-01-31T17:20:00Z".parse().unwrap();
+        for content in ["one", "two", "three"] {
+            std::fs::write(&path, content).unwrap();
+            let log = folder.path().join("pumphouse.db-wal");
+            std::fs::write(&log, format!("{content}'s log")).unwrap();
+            let aside = set_aside(&path, now).unwrap();
+            assert!(!path.exists() && !log.exists());
+            assert_eq!(std::fs::read_to_string(&aside).unwrap(), content);
+        }
+        let names = std::fs::read_dir(folder.path()).unwrap();
+        assert_eq!(names.count(), 6, "three files and their logs");
+    }
+
+    #[test]
+    fn a_log_is_never_left_to_the_next_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pumphouse.db");
+        let log = folder.path().join("pumphouse.db-wal");
+        std::fs::write(&log, "a log").unwrap();
+        // As if the file could not be moved: there is none.
+        assert!(set_aside(&path, Timestamp::UNIX_EPOCH).is_err());
+        assert!(!log.exists());
+    }
+
+    #[test]
+    fn a_long_look_gives_signs_of_life() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut connection = first_version(&folder);
+        let rows = "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n LIMIT 100000) \
+                    INSERT INTO raw SELECT 2, n, n FROM n";
+        connection.execute(rows, []).unwrap();
+        let signs = Arc::new(AtomicU64::new(0));
+        let counted = signs.clone();
+        let sign = move || _ = counted.fetch_add(1, Ordering::Relaxed);
+        verify_with(&mut connection, sign).unwrap();
+        let given = signs.load(Ordering::Relaxed);
+        assert!(given > 5, "{given} for 100,000 rows");
+        verify(&connection).unwrap();
+        assert_eq!(signs.load(Ordering::Relaxed), given, "and none afterwards");
     }
 }

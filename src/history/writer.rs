@@ -95,9 +95,9 @@ impl Writer {
         Ok(writer)
     }
 
-    /// Looks through the whole file for damage.
-    pub(super) fn verify(&self) -> Result<(), StoreError> {
-        schema::verify(&self.connection)
+    /// Looks through the whole file for damage, which may take long, and calls `sign` meanwhile.
+    pub(super) fn verify(&mut self, sign: impl Fn() + Send + 'static) -> Result<(), StoreError> {
+        schema::verify_with(&mut self.connection, sign)
     }
 
     /// The number of the latest event.
