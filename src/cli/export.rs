@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use argh::FromArgs;
-use jiff::Timestamp;
 
 use super::Failure;
 use super::history::history_of;
@@ -95,7 +94,7 @@ fn write_all(
     for window in windows {
         let name = format!("{}.{}", window.source, window.field);
         let points = history
-            .points(window, Timestamp::now())?
+            .points(window)?
             .ok_or_else(|| format!("nothing of {name} was ever recorded"))?;
         let mut part = Some(points);
         while let Some(mut points) = part {

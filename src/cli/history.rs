@@ -8,7 +8,7 @@ use argh::FromArgs;
 
 use super::{Failure, print};
 use crate::config::{self, Config};
-use crate::history::{History, ReadError, Retention};
+use crate::history::{History, ReadError};
 
 /// Look after the recorded history; safe while the server runs.
 #[derive(FromArgs)]
@@ -93,6 +93,5 @@ pub(super) fn history_of(config: &Config) -> Result<History, Failure> {
     if !kept.path.exists() {
         return Err(format!("there is no history yet: {}", kept.path.display()).into());
     }
-    let keep = Retention { raw: kept.keep_raw, quarters: kept.keep_15m, days: kept.keep_daily };
-    Ok(History::of_file(&kept.path, keep, config.site.timezone.clone()))
+    Ok(History::of_file(&kept.path, config.site.timezone.clone()))
 }

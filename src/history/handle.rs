@@ -53,7 +53,6 @@ pub struct Fare {
 #[derive(Debug)]
 pub(super) struct Shared {
     enabled: bool,
-    keep: Retention,
     zone: TimeZone,
     readers: ArcSwapOption<Readers>,
     fare: ArcSwap<Fare>,
@@ -73,7 +72,6 @@ impl Shared {
     pub(super) fn new(settings: &Settings) -> Shared {
         Shared {
             enabled: settings.path.is_some(),
-            keep: settings.keep,
             zone: settings.zone.clone(),
             readers: ArcSwapOption::empty(),
             fare: ArcSwap::default(),
@@ -169,12 +167,12 @@ impl History {
     }
 
     /// A history of a file that nobody writes to now.
-    pub fn of_file(path: &Path, keep: Retention, zone: TimeZone) -> History {
+    pub fn of_file(path: &Path, zone: TimeZone) -> History {
         let flush = std::time::Duration::ZERO;
-        let path = path.to_owned();
-        let settings = Settings { path: Some(path.clone()), flush, keep, zone, readers: 1 };
+        let keep = Retention::default();
+        let settings = Settings { path: Some(path.to_owned()), flush, keep, zone, readers: 1 };
         let shared = Shared::new(&settings);
-        shared.readers.store(Some(Arc::new(Readers::new(&path, 1))));
+        shared.readers.store(Some(Arc::new(Readers::new(path, 1))));
         History(Arc::new(shared))
     }
 
@@ -182,9 +180,9 @@ impl History {
     ///
     /// # Errors
     /// When the history cannot be read now.
-    pub fn points(&self, window: Window, now: Timestamp) -> Result<Option<Points>, HistoryError> {
+    pub fn points(&self, window: Window) -> Result<Option<Points>, HistoryError> {
         let calendar = Calendar::new(self.0.zone.clone());
-        let points = Points::open(self.readers()?, window, &self.0.keep, calendar, now);
+        let points = Points::open(self.readers()?, window, calendar);
         points.map_err(|error| self.failed(error))
     }
 

@@ -149,6 +149,16 @@ impl Reader<'_> {
         Ok(fields.collect::<Result<_, _>>()?)
     }
 
+    /// The beginning of the earliest row.
+    pub(super) fn first(&self, series: i64, tier: Tier) -> Result<Option<i64>, StoreError> {
+        let mut select = self.connection().prepare_cached(match tier {
+            Tier::Raw => "SELECT min(at) FROM raw WHERE series = ?",
+            Tier::Quarter => "SELECT min(at) FROM quarter WHERE series = ?",
+            Tier::Day => "SELECT min(at) FROM day WHERE series = ?",
+        })?;
+        Ok(select.query_row([series], |row| row.get(0))?)
+    }
+
     /// The first rows after a moment, up to and without another.
     pub(super) fn page(
         &self,

@@ -40,7 +40,7 @@ impl Place {
     }
 
     fn history(&self) -> History {
-        History::of_file(&self.path, FOREVER, TimeZone::UTC)
+        History::of_file(&self.path, TimeZone::UTC)
     }
 
     fn recorder(&self) -> (Recorder, Intake, History) {
@@ -76,8 +76,7 @@ fn window(field: &str, from: i64, to: i64, step: Step) -> Window {
 }
 
 fn points(history: &History, window: Window) -> Vec<Bucket> {
-    let now = moment(window.to);
-    let points = history.points(window, now).unwrap().expect("the field was recorded");
+    let points = history.points(window).unwrap().expect("the field was recorded");
     points.map(Result::unwrap).collect()
 }
 
@@ -121,7 +120,7 @@ fn what_goes_in_comes_out_in_every_grain() {
     assert_eq!((ten_minutes.len(), ten_minutes[0].count), (144, 2));
     let all = points(&history, window("level", START, START + 3 * day, Step::Raw));
     assert_eq!(all.len(), 3 * 288);
-    let none = history.points(window("nothing", 0, START, Step::Raw), moment(START)).unwrap();
+    let none = history.points(window("nothing", 0, START, Step::Raw)).unwrap();
     assert!(none.is_none());
 }
 
@@ -149,7 +148,7 @@ fn a_change_of_units_changes_nothing_that_was() {
     }
     let history = place.history();
     let window = window("depth", START, START + 40 * 300, Step::Raw);
-    let points = history.points(window, moment(START)).unwrap().unwrap();
+    let points = history.points(window).unwrap().unwrap();
     assert_eq!(points.unit(), Some(Unit::Centimetre), "the unit that is told now");
     let depths: Vec<f64> = points.map(|point| point.unwrap().last).collect();
     assert_eq!(depths.len(), 40);
@@ -173,7 +172,7 @@ fn the_unit_that_is_told_now_is_that_of_the_latest_observation() {
             writer.write([&Entry::Samples(vec![sample])].into_iter()).unwrap();
         }
         let window = window("it", START, START + 600, Step::Raw);
-        let points = || place.history().points(window.clone(), moment(START)).unwrap().unwrap();
+        let points = || place.history().points(window.clone()).unwrap().unwrap();
         assert_eq!(points().unit(), Some(after), "{before} to {after}");
         let told = |points: Points| points.map(|point| point.unwrap().last).collect::<Vec<_>>();
         assert_eq!(told(points()), [is, 1.0], "{before} to {after}");
@@ -190,7 +189,7 @@ fn what_a_field_measured_once_is_not_mixed_with_what_it_measures_now() {
         writer.write([&Entry::Samples(vec![sample])].into_iter()).unwrap();
     }
     let window = window("it", START, START + 900, Step::Seconds(900));
-    let mut points = place.history().points(window, moment(START)).unwrap().unwrap();
+    let mut points = place.history().points(window).unwrap().unwrap();
     let lengths: Vec<Bucket> = points.by_ref().map(Result::unwrap).collect();
     assert_eq!((points.unit(), lengths.len()), (Some(Unit::Centimetre), 1));
     assert_eq!((lengths[0].min, lengths[0].max, lengths[0].count), (10.0, 25.4, 2));
@@ -209,7 +208,7 @@ fn days_follow_the_time_zone_and_its_change() {
     let days = |zone: &str| {
         let zone = TimeZone::get(zone).unwrap();
         drop(Writer::open(&place.path, &zone).unwrap());
-        let history = History::of_file(&place.path, FOREVER, zone);
+        let history = History::of_file(&place.path, zone);
         let step = Step::Seconds(86_400);
         points(&history, window("level", START - 86_400, START + 3 * 86_400, step))
     };
@@ -238,6 +237,32 @@ fn old_rows_go_grain_by_grain() {
     let sizes = place.history().check().unwrap();
     let size = |table: &str| sizes.iter().find(|(name, _)| *name == table).unwrap().1;
     assert_eq!((size("raw"), size("quarter"), size("day")), (7 * 288, 30 * 96, 70));
+}
+
+#[test]
+fn what_is_left_of_an_old_window_answers_whatever_step_is_asked_for() {
+    let place = Place::new();
+    let mut writer = place.writer();
+    let samples = (0..288 * 40).map(|n| level(START + n * 300, 1.0)).collect();
+    writer.write([&Entry::Samples(samples)].into_iter()).unwrap();
+    let (day, history) = (24 * 3600, place.history());
+    let plan = |from: i64, step| {
+        let window = window("level", START + from, START + from + day, step);
+        let points = history.points(window).unwrap().unwrap();
+        (points.plan().tier, points.plan().step, points.count())
+    };
+    let minute = Step::Seconds(600);
+    assert_eq!(plan(0, minute), (Tier::Raw, Some(600), 144), "all of it is kept");
+    assert_eq!(plan(-day, minute), (Tier::Raw, Some(600), 0), "older than anything");
+    let days = |days: u64| Some(Duration::from_secs(days * 86_400));
+    let keep = Retention { raw: days(10), quarters: days(20), days: None };
+    while !writer.forget(&keep, moment(START + 40 * day)).unwrap() {}
+    assert_eq!(plan(35 * day, minute), (Tier::Raw, Some(600), 144));
+    assert_eq!(plan(25 * day, minute), (Tier::Quarter, None, 96));
+    assert_eq!(plan(25 * day, Step::Fitting), (Tier::Quarter, None, 96));
+    assert_eq!(plan(5 * day, minute), (Tier::Day, None, 1));
+    assert_eq!(plan(5 * day, Step::Seconds(3600)), (Tier::Day, None, 1));
+    assert_eq!(plan(5 * day, Step::Raw).2, 0, "who wants those wants no others");
 }
 
 #[test]
@@ -343,7 +368,7 @@ fn damage_that_a_reader_meets_is_looked_into_and_set_aside() {
     bytes[half..half + 40 * 4096].fill(0x5a);
     std::fs::write(&place.path, &bytes).unwrap();
     let all = window("level", START, START + 40_000, Step::Raw);
-    let mut points = history.points(all, moment(START)).unwrap().unwrap();
+    let mut points = history.points(all).unwrap().unwrap();
     let error = points.find_map(Result::err).expect("it comes to the damage");
     assert!(matches!(history.failed(error), HistoryError::Unreadable));
     until("it is set aside", || !history.recent_events().is_empty());
@@ -389,7 +414,7 @@ fn files_of_others_are_left_alone() {
         drop(recorder);
         assert_eq!(std::fs::read(&place.path).unwrap(), before);
         assert!(matches!(
-            history.points(window("level", 0, START, Step::Raw), moment(START)),
+            history.points(window("level", 0, START, Step::Raw)),
             Err(HistoryError::Closed)
         ));
     }
@@ -459,7 +484,7 @@ fn an_open_window_holds_no_reader() {
     let samples = (0..5_000).map(|n| level(START + n, n as f64)).collect();
     writer.write([&Entry::Samples(samples)].into_iter()).unwrap();
     let history = place.history();
-    let all = || history.points(window("level", START, START + 5_000, Step::Raw), moment(START));
+    let all = || history.points(window("level", START, START + 5_000, Step::Raw));
     let mut open: Vec<_> = (0..10).map(|_| all().unwrap().unwrap()).collect();
     for points in &mut open {
         assert_eq!(points.next().unwrap().unwrap().last, 0.0);
@@ -480,7 +505,7 @@ fn a_backup_is_whole() {
     writer.write([&Entry::Samples(samples)].into_iter()).unwrap();
     let copy = place.path.with_file_name("copy.db");
     place.history().backup(&copy).unwrap();
-    let copy = History::of_file(&copy, FOREVER, TimeZone::UTC);
+    let copy = History::of_file(&copy, TimeZone::UTC);
     assert_eq!(points(&copy, window("level", START, START + 5_000, Step::Raw)).len(), 5_000);
     copy.check().unwrap();
 }
@@ -511,7 +536,7 @@ fn a_backup_is_made_while_others_write() {
     drop(stop);
     busy.join().unwrap();
     outcome.expect("it ends though writes go on").unwrap();
-    History::of_file(&copy, FOREVER, TimeZone::UTC).check().unwrap();
+    History::of_file(&copy, TimeZone::UTC).check().unwrap();
 }
 
 #[test]

@@ -5,14 +5,10 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
-
-use jiff::Timestamp;
 
 use super::bucket::{Bucket, Calendar, DAY, Merger, QUARTER};
 use super::error::StoreError;
 use super::reader::{ReadError, Reader, Readers, Series, Tier};
-use super::writer::Retention;
 use crate::units::Unit;
 
 /// Points of an answer at most, unless a step is asked for.
@@ -63,30 +59,70 @@ pub struct Plan {
     pub step: Option<i64>,
 }
 
-/// Plans for a window, as far as that can be done without looking; `now` tells what has been
-/// kept. Single observations are counted first where there may be too many.
-fn plan(window: &Window, keep: &Retention, now: i64) -> Plan {
+/// From which second on the finer tiers have all that was told; of earlier times only coarser
+/// rows are left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Held {
+    raw: i64,
+    quarters: i64,
+}
+
+impl Held {
+    /// Everything.
+    const ALL: Held = Held { raw: i64::MIN, quarters: i64::MIN };
+
+    /// What is held of all of these series.
+    fn of(reader: &Reader<'_>, all: &[Series]) -> Result<Held, StoreError> {
+        // A day of which clocks make the most.
+        const LONGEST_DAY: i64 = DAY + 60 * 60;
+        let mut held = Held::ALL;
+        for series in all {
+            let first = |tier| Ok::<_, StoreError>(reader.first(series.id, tier)?);
+            let (raw, quarter, day) = (first(Tier::Raw)?, first(Tier::Quarter)?, first(Tier::Day)?);
+            // Rows are deleted from the earliest on, so a tier lacks what a coarser one has
+            // before its first.
+            let lacks = |fine: Option<i64>, coarse: Option<i64>, length| match (fine, coarse) {
+                (Some(fine), Some(coarse)) => fine >= coarse + length,
+                (fine, coarse) => fine.is_none() && coarse.is_some(),
+            };
+            if lacks(raw, quarter, QUARTER) || lacks(raw, day, LONGEST_DAY) {
+                held.raw = held.raw.max(raw.unwrap_or(i64::MAX));
+            }
+            if lacks(quarter, day, LONGEST_DAY) {
+                held.quarters = held.quarters.max(quarter.unwrap_or(i64::MAX));
+            }
+        }
+        Ok(held)
+    }
+}
+
+/// Plans for a window, as far as that can be done without looking. Single observations are
+/// counted first where there may be too many.
+fn plan(window: &Window, held: Held) -> Plan {
     let length = (window.to - window.from).max(1);
     let coarse_enough =
         |steps: &[i64]| steps.iter().copied().find(|step| length.div_euclid(*step) <= MOST_POINTS);
+    let whole = |part: i64, step: i64| (step - 1).div_euclid(part) * part + part;
     // A tier whose rows of that time have been deleted answers nothing.
-    let kept = |keep: Option<Duration>| {
-        keep.is_none_or(|keep| window.from >= now.saturating_sub_unsigned(keep.as_secs()))
-    };
+    let (raw, quarters) = (window.from >= held.raw, window.from >= held.quarters);
     match window.step {
         Step::Raw => Plan { tier: Tier::Raw, step: None },
-        Step::Seconds(step) if step % DAY == 0 => {
+        Step::Seconds(step) if step % QUARTER != 0 && raw => {
+            Plan { tier: Tier::Raw, step: Some(step) }
+        }
+        Step::Seconds(step) if step % DAY != 0 && quarters => {
+            // As fine as asked for, or as is left.
+            let step = whole(QUARTER, step);
+            Plan { tier: Tier::Quarter, step: (step > QUARTER).then_some(step) }
+        }
+        Step::Seconds(step) => {
+            let step = whole(DAY, step);
             Plan { tier: Tier::Day, step: (step > DAY).then_some(step) }
         }
-        Step::Seconds(QUARTER) => Plan { tier: Tier::Quarter, step: None },
-        Step::Seconds(step) if step % QUARTER == 0 => {
-            Plan { tier: Tier::Quarter, step: Some(step) }
-        }
-        Step::Seconds(step) => Plan { tier: Tier::Raw, step: Some(step) },
-        Step::Fitting if length <= RAW_UP_TO && kept(keep.raw) => {
+        Step::Fitting if length <= RAW_UP_TO && raw => {
             Plan { tier: Tier::Raw, step: coarse_enough(&[1, 10, 30, 60, 120, 300]) }
         }
-        Step::Fitting if length <= QUARTERS_UP_TO && kept(keep.quarters) => {
+        Step::Fitting if length <= QUARTERS_UP_TO && quarters => {
             let step = coarse_enough(&[QUARTER, 2 * QUARTER, 4 * QUARTER]);
             Plan { tier: Tier::Quarter, step: step.filter(|&step| step > QUARTER) }
         }
@@ -125,15 +161,13 @@ impl Points {
     pub(super) fn open(
         readers: Arc<Readers>,
         window: Window,
-        keep: &Retention,
         calendar: Calendar,
-        now: Timestamp,
     ) -> Result<Option<Points>, ReadError> {
         let reader = readers.borrow()?;
         let series = reader.series(&window.source, &window.field)?;
         let Some(first) = series.first() else { return Ok(None) };
         let unit = first.unit;
-        let mut plan = plan(&window, keep, now.as_second());
+        let mut plan = plan(&window, Held::of(&reader, &series)?);
         if window.step == Step::Fitting && plan.tier == Tier::Raw {
             let most = usize::try_from(MOST_POINTS).unwrap_or(usize::MAX);
             let mut count = 0;
@@ -283,11 +317,7 @@ mod tests {
 
     #[test]
     fn the_step_fits_the_window() {
-        let keep = Retention {
-            raw: Some(Duration::from_secs(400 * 86_400)),
-            quarters: Some(Duration::from_secs(3650 * 86_400)),
-            days: None,
-        };
+        let held = Held { raw: NOW - 400 * DAY, quarters: NOW - 3650 * DAY };
         let raw = |step| Plan { tier: Tier::Raw, step };
         let quarter = |step| Plan { tier: Tier::Quarter, step };
         let day = |step| Plan { tier: Tier::Day, step };
@@ -307,10 +337,15 @@ mod tests {
             (NOW - 365 * DAY, 365 * DAY, Step::Seconds(HOUR), quarter(Some(HOUR))),
             (NOW - 365 * DAY, 365 * DAY, Step::Seconds(DAY), day(None)),
             (NOW - 365 * DAY, 365 * DAY, Step::Seconds(7 * DAY), day(Some(7 * DAY))),
+            // And so it is whatever step is asked for.
+            (NOW - 500 * DAY, DAY, Step::Seconds(60), quarter(None)),
+            (NOW - 500 * DAY, DAY, Step::Seconds(1000), quarter(Some(1800))),
+            (NOW - 4000 * DAY, DAY, Step::Seconds(60), day(None)),
+            (NOW - 4000 * DAY, DAY, Step::Seconds(HOUR), day(None)),
         ] {
             let (source, field) = ("tank".to_owned(), "level".to_owned());
             let window = Window { source, field, from, to: from + length, step };
-            assert_eq!(plan(&window, &keep, NOW), expected, "{from} {length} {step:?}");
+            assert_eq!(plan(&window, held), expected, "{from} {length} {step:?}");
         }
     }
 }

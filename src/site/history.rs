@@ -36,7 +36,7 @@ pub(super) fn history(site: &Site, ask: &Ask<'_>) -> Result<Response, Problem> {
     let (window, format) = asked_for(site, ask)?;
     let unbounded = window.step != Step::Fitting;
     let name = format!("{}.{}", window.source, window.field);
-    let points = open(site, window, ask)?;
+    let points = open(site, window)?;
     let body = SeriesBody::begin(points, format, &site.history);
     let body = body.map_err(|error| unavailable(&error))?;
     let mut response = if unbounded {
@@ -75,9 +75,9 @@ fn cached(site: &Site, name: &str, ask: &Ask<'_>) -> Policy {
     Policy { last_modified: None, changed: None, ..fresh }
 }
 
-fn open(site: &Site, window: Window, ask: &Ask<'_>) -> Result<Points, Problem> {
+fn open(site: &Site, window: Window) -> Result<Points, Problem> {
     let (source, field) = (window.source.clone(), window.field.clone());
-    let points = site.history.points(window, ask.now).map_err(|error| unavailable(&error))?;
+    let points = site.history.points(window).map_err(|error| unavailable(&error))?;
     points.ok_or_else(|| {
         let snapshot = (site.snapshots)();
         let known = find(&snapshot.sources, &source).map(|view| view.value(&field).is_some());

@@ -165,7 +165,7 @@ fn draw(
         to,
         step: Step::Seconds(range.step()),
     };
-    let points = history.points(window, now).map_err(|error| match error {
+    let points = history.points(window).map_err(|error| match error {
         HistoryError::Off => Missing::Nothing,
         _ => Missing::Unavailable,
     })?;

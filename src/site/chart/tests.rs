@@ -5,7 +5,7 @@ use jiff::tz::TimeZone;
 
 use super::*;
 use crate::board::{Change, Finite, Sample, Value};
-use crate::history::{Retention, fill};
+use crate::history::fill;
 use crate::site::Site;
 use crate::site::fixture::{get, now, site, site_with, tank, text, values};
 
@@ -28,7 +28,7 @@ fn place(title: &str) -> Place {
         unit: Some(Unit::Percent),
     });
     fill(&path, &TimeZone::UTC, [Change::Observed(samples.collect())]).unwrap();
-    let history = History::of_file(&path, Retention::default(), TimeZone::UTC);
+    let history = History::of_file(&path, TimeZone::UTC);
     let mut source = tank();
     source.title = title.into();
     Place { _folder: folder, site: site_with(vec![source], history) }
@@ -78,7 +78,7 @@ fn told_of_units(was: (f64, Unit), is: (f64, Unit), is_written: bool) -> String 
         told.push(sample(240, is));
     }
     fill(&path, &TimeZone::UTC, told).unwrap();
-    let history = History::of_file(&path, Retention::default(), TimeZone::UTC);
+    let history = History::of_file(&path, TimeZone::UTC);
     let mut source = tank();
     source.reading.as_mut().unwrap().values = values([("it", Value::number(is.0, is.1))]);
     let site = site_with(vec![source], history);
@@ -165,7 +165,7 @@ fn a_page_without_a_history_has_no_charts_and_one_that_fails_says_so() {
     let off = site(vec![tank()]);
     let response = get(&off, "/", &[]);
     assert!(!text(&response).contains("class=\"chart") && !text(&response).contains("ranges"));
-    let gone = History::of_file("/nowhere/p.db".as_ref(), Retention::default(), TimeZone::UTC);
+    let gone = History::of_file("/nowhere/p.db".as_ref(), TimeZone::UTC);
     let errors = gone.clone();
     let gone = site_with(vec![tank()], gone);
     let response = get(&gone, "/source/tank", &[]);

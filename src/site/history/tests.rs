@@ -7,11 +7,9 @@ use serde_json::Value as Json;
 
 use super::*;
 use crate::board::{Change, Finite, Sample};
-use crate::history::{Retention, fill};
+use crate::history::fill;
 use crate::site::fixture::{drained, get, now, site, site_with, tank, text};
 use crate::units::Unit;
-
-const FOREVER: Retention = Retention { raw: None, quarters: None, days: None };
 
 /// Two days of a level at five minutes, with a gap of six hours that ended twelve hours ago.
 fn level() -> Vec<Sample> {
@@ -37,7 +35,7 @@ fn place() -> Place {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("pumphouse.db");
     fill(&path, &TimeZone::UTC, [Change::Observed(level())]).unwrap();
-    let history = History::of_file(&path, FOREVER, TimeZone::UTC);
+    let history = History::of_file(&path, TimeZone::UTC);
     Place { _folder: folder, site: site_with(vec![tank()], history) }
 }
 
@@ -162,7 +160,7 @@ fn a_history_without_an_answer_says_why() {
     let response = get(&off, "/api/v1/history?field=tank.level", &[]);
     assert_eq!(response.status(), 404);
     assert!(text(&response).contains("No history is kept here."));
-    let gone = History::of_file("/nowhere/p.db".as_ref(), FOREVER, TimeZone::UTC);
+    let gone = History::of_file("/nowhere/p.db".as_ref(), TimeZone::UTC);
     let gone = site_with(vec![tank()], gone);
     let response = get(&gone, "/api/v1/history?field=tank.level", &[]);
     assert_eq!(response.status(), 503);
