@@ -181,6 +181,7 @@ fn draw(
         points.map_err(|error| history.failed(error)).map_err(|_| Missing::Unavailable)?;
     // What the board knows may not have been written yet.
     if let Some((latest, _)) = latest
+        && latest.at >= to - range.seconds()
         && points.last().is_none_or(|last| last.at < latest.at - range.step())
     {
         points.push(latest);

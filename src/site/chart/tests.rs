@@ -59,6 +59,26 @@ fn a_chart_tells_what_it_shows_and_where_nothing_is_known() {
     assert_eq!(get(site, "/chart/tank.level.svg", &[("if-none-match", tag)]).status(), 304);
 }
 
+#[test]
+fn a_reading_from_before_the_window_is_not_in_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pumphouse.db");
+    let old = crate::site::fixture::stale(tank(), 8 * 3600);
+    let sample = Sample {
+        source: "tank".into(),
+        field: "level".into(),
+        at: old.reading.as_ref().unwrap().observed.at,
+        value: Finite::new(84.6).unwrap(),
+        unit: Some(Unit::Percent),
+    };
+    fill(&path, &TimeZone::UTC, [Change::Observed(vec![sample])]).unwrap();
+    let site = site_with(vec![old], History::of_file(&path, TimeZone::UTC));
+    let response = get(&site, "/chart/tank.level.svg?range=6h", &[]);
+    assert_eq!(response.status(), 404, "{}", text(&response));
+    assert!(text(&response).contains("Nothing of tank.level was recorded in the last 6 hours."));
+    assert_eq!(get(&site, "/chart/tank.level.svg?range=24h", &[]).status(), 200);
+}
+
 /// The description of the one chart of a source that told `was` a quarter of an hour ago, and
 /// tells `is` now, by way of the history and not.
 fn told_of_units(was: (f64, Unit), is: (f64, Unit), is_written: bool) -> String {
