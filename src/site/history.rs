@@ -6,7 +6,7 @@ use ::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE};
 use ::http::{HeaderValue, StatusCode};
 use serde::Serialize;
 
-use crate::board::{Event, Time};
+use crate::board::{Datum, Event, SourceView, Time};
 use crate::history::{
     DAY, History, HistoryError, Numbered, Points, Step, Window, parse_step, parse_when,
 };
@@ -80,15 +80,30 @@ fn open(site: &Site, window: Window) -> Result<Points, Problem> {
     let points = site.history.points(window).map_err(|error| unavailable(&error))?;
     points.ok_or_else(|| {
         let snapshot = (site.snapshots)();
-        let known = find(&snapshot.sources, &source).map(|view| view.value(&field).is_some());
-        let detail = match known {
-            Some(true) => format!(
-                "{source}.{field} is not recorded: it is worked out, or a text, or too new."
-            ),
-            _ => format!("Nothing of {source}.{field} was ever recorded."),
-        };
-        Problem::not_found(detail)
+        unrecorded(find(&snapshot.sources, &source), &source, &field)
     })
+}
+
+/// Why nothing of that field is recorded, as the source's latest reading has it.
+pub(super) fn unrecorded(view: Option<&SourceView>, source: &str, field: &str) -> Problem {
+    let reading = view.and_then(|view| view.reading.as_ref());
+    let derived = reading.map_or(&[][..], |reading| &reading.derived);
+    let told = view.and_then(|view| view.value(field)).map(|value| &value.datum);
+    let detail = if derived.iter().any(|(name, _)| **name == *field) {
+        format!(
+            "{source}.{field} is worked out of the latest recorded values, and not itself \
+             recorded. Its present value is at /api/v1/values/{source}.{field}."
+        )
+    } else {
+        match told {
+            Some(Some(Datum::Text(_))) => {
+                format!("{source}.{field} is a text, and only numbers are recorded.")
+            }
+            Some(_) => format!("Nothing of {source}.{field} has been recorded yet."),
+            None => format!("Nothing of {source}.{field} was ever recorded."),
+        }
+    };
+    Problem::not_found(detail)
 }
 
 /// What a visitor is told of a history without an answer.

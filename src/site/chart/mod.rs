@@ -68,7 +68,9 @@ pub(super) struct Chart {
 /// Why there is no chart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Missing {
-    /// Nothing of that field is recorded in that window, or ever.
+    /// Nothing of that field was ever recorded.
+    Never,
+    /// Nothing of that field is recorded in that window.
     Nothing,
     /// The history has no answer now.
     Unavailable,
@@ -166,10 +168,10 @@ fn draw(
         step: Step::Seconds(range.step()),
     };
     let points = history.points(window).map_err(|error| match error {
-        HistoryError::Off => Missing::Nothing,
+        HistoryError::Off => Missing::Never,
         _ => Missing::Unavailable,
     })?;
-    let mut points = points.ok_or(Missing::Nothing)?;
+    let mut points = points.ok_or(Missing::Never)?;
     let latest = source.reading.as_ref().and_then(|kept| latest(kept, field));
     if let Some((_, Some(told_now))) = latest {
         // The board may know of a change of units that the history has not heard of yet.

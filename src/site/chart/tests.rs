@@ -174,7 +174,7 @@ fn pages_show_charts_with_their_numbers() {
     let html = text(&response);
     assert!(html.contains("Sat 31 Jan 2026, 17:00</th>"), "{html}");
     // Depth and volume are told, but nothing of them was recorded.
-    assert_eq!(html.matches("Nothing recorded in the last 24 hours.").count(), 2, "{html}");
+    assert_eq!(html.matches("Nothing recorded yet.").count(), 2, "{html}");
     let week = get(site, "/?range=7d", &[]);
     assert!(text(&week).contains("href=\"/?range=7d\" aria-current=\"true\""));
     assert_eq!(get(site, "/source/well", &[]).status(), 404);

@@ -6,9 +6,9 @@ use jiff::tz::TimeZone;
 use serde_json::Value as Json;
 
 use super::*;
-use crate::board::{Change, Finite, Sample};
+use crate::board::{Change, Finite, Sample, Value};
 use crate::history::fill;
-use crate::site::fixture::{drained, get, now, site, site_with, tank, text};
+use crate::site::fixture::{drained, get, now, site, site_with, tank, text, values};
 use crate::units::Unit;
 
 /// Two days of a level at five minutes, with a gap of six hours that ended twelve hours ago.
@@ -146,7 +146,7 @@ fn what_makes_no_sense_is_refused() {
     for (query, told) in [
         ("field=tank.nothing", "Nothing of tank.nothing was ever recorded"),
         ("field=well.level", "Nothing of well.level"),
-        ("field=tank.depth", "tank.depth is not recorded"),
+        ("field=tank.depth", "Nothing of tank.depth has been recorded yet"),
     ] {
         let response = get(site, &format!("/api/v1/history?{query}"), &[]);
         assert_eq!(response.status(), 404, "{query}");
@@ -160,6 +160,8 @@ fn a_history_without_an_answer_says_why() {
     let response = get(&off, "/api/v1/history?field=tank.level", &[]);
     assert_eq!(response.status(), 404);
     assert!(text(&response).contains("No history is kept here."));
+    let picture = get(&off, "/chart/tank.level.svg", &[]);
+    assert!(text(&picture).contains("No history is kept here."));
     let gone = History::of_file("/nowhere/p.db".as_ref(), TimeZone::UTC);
     let gone = site_with(vec![tank()], gone);
     let response = get(&gone, "/api/v1/history?field=tank.level", &[]);
@@ -175,5 +177,32 @@ fn events_come_in_pages() {
     assert_eq!(text(&response), "{\"events\":[],\"next\":null}\n");
     for query in ["limit=0", "limit=501", "limit=x", "before=-1", "after=1"] {
         assert_eq!(get(site, &format!("/api/v1/events?{query}"), &[]).status(), 400, "{query}");
+    }
+}
+
+#[test]
+fn what_is_not_recorded_says_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pumphouse.db");
+    fill(&path, &TimeZone::UTC, [Change::Observed(level())]).unwrap();
+    let mut source = tank();
+    let reading = source.reading.as_mut().unwrap();
+    reading.values.extend(values([("mode", Value::text("automatic"))]));
+    reading.derived = values([("volume_rate", Value::number(-12.8, Unit::UsGallonPerHour))]);
+    let site = site_with(vec![source], History::of_file(&path, TimeZone::UTC));
+    for (field, told) in [
+        ("volume_rate", "tank.volume_rate is worked out of the latest recorded values, and not"),
+        ("volume_rate", "at /api/v1/values/tank.volume_rate."),
+        ("mode", "tank.mode is a text, and only numbers are recorded."),
+        ("depth", "Nothing of tank.depth has been recorded yet."),
+        ("nothing", "Nothing of tank.nothing was ever recorded."),
+    ] {
+        for path in
+            [format!("/api/v1/history?field=tank.{field}"), format!("/chart/tank.{field}.svg")]
+        {
+            let response = get(&site, &path, &[]);
+            assert_eq!(response.status(), 404, "{path}");
+            assert!(text(&response).contains(told), "{path}: {}", text(&response));
+        }
     }
 }

@@ -63,6 +63,7 @@ impl View<'_> {
         html! {
             p.no-plot {
                 @match missing {
+                    Missing::Never => { "Nothing recorded yet." }
                     Missing::Nothing => { "Nothing recorded in the last " (self.range.words()) "." }
                     Missing::Unavailable => { "The history cannot be read at the moment." }
                 }
