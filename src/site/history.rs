@@ -4,11 +4,12 @@ use std::io::Read as _;
 
 use ::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE};
 use ::http::{HeaderValue, StatusCode};
+use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::board::{Datum, Event, SourceView, Time};
 use crate::history::{
-    DAY, History, HistoryError, Numbered, Points, Step, Window, parse_step, parse_when,
+    DAY, History, HistoryError, Numbered, Points, QUARTER, Step, Window, parse_step, parse_when,
 };
 use crate::http::{Body, Response};
 
@@ -162,7 +163,8 @@ fn asked_for(site: &Site, ask: &Ask<'_>) -> Result<(Window, Format), Problem> {
             .ok_or_else(|| Problem::bad_request("format is json, csv or ndjson."))?,
     };
     pairs.finish()?;
-    let to = to.unwrap_or(ask.now.as_second() + 1);
+    let length = short.first().copied().unwrap_or(USUAL);
+    let to = to.unwrap_or_else(|| soon(ask.now, length));
     let from = match (from, &short[..]) {
         (None, []) => to - USUAL,
         (Some(from), []) => from,
@@ -176,6 +178,14 @@ fn asked_for(site: &Site, ask: &Ask<'_>) -> Result<(Window, Format), Problem> {
     }
     let window = Window { source: field.source, field: field.field, from, to, step };
     Ok((window, format))
+}
+
+/// The end of a window of that length up to now. It stands still for as long as a point of such
+/// a window lasts, so that a client who asks again before anything was observed is told so.
+fn soon(now: Timestamp, length: i64) -> i64 {
+    const POINTS: i64 = 300;
+    let still = [60, 300].into_iter().find(|still| length <= still * POINTS).unwrap_or(QUARTER);
+    (now.as_second().div_euclid(still) + 1) * still
 }
 
 /// So many hours or days, as seconds.

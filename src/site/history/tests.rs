@@ -8,7 +8,8 @@ use serde_json::Value as Json;
 use super::*;
 use crate::board::{Change, Finite, Sample, Value};
 use crate::history::fill;
-use crate::site::fixture::{drained, get, now, site, site_with, tank, text, values};
+use crate::http::Activity;
+use crate::site::fixture::{at, drained, get, now, request, site, site_with, tank, text, values};
 use crate::units::Unit;
 
 /// Two days of a level at five minutes, with a gap of six hours that ended twelve hours ago.
@@ -116,6 +117,31 @@ fn what_is_bounded_has_a_tag_and_what_is_not_is_streamed() {
     let streamed = get(site, &format!("{target}&step=raw"), &[]);
     assert!(matches!(streamed.body(), Body::Stream(_)));
     assert_eq!(streamed.headers()[CACHE_CONTROL], "no-cache");
+}
+
+#[test]
+fn a_window_up_to_now_has_the_same_tag_until_something_is_observed() {
+    let Place { site, .. } = &place();
+    // 17:20 is the beginning of a minute, of five, and not of a quarter of an hour.
+    for (query, still) in [
+        ("hours=1", 59),
+        ("hours=5", 59),
+        ("hours=6", 299),
+        ("", 299),
+        ("days=1", 299),
+        ("days=7", 599),
+        ("days=365", 599),
+    ] {
+        let target = format!("/api/v1/history?field=tank.level&{query}");
+        let tag = |seconds| {
+            let request = request("GET", target.trim_end_matches('&'), &[]);
+            let (_, response) = site.answer(&request, at(seconds), &Activity::default());
+            assert_eq!(response.status(), 200, "{query}");
+            response.headers()[ETAG].clone()
+        };
+        assert_eq!(tag(0), tag(still), "{query}");
+        assert_ne!(tag(0), tag(still + 1), "{query}");
+    }
 }
 
 #[test]
