@@ -2,8 +2,9 @@
 
 use std::collections::VecDeque;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use jiff::Timestamp;
@@ -17,6 +18,9 @@ use super::window::{Points, Window};
 use super::writer::Retention;
 use crate::board::Event;
 use crate::heartbeat::Heartbeat;
+
+/// After that time the log is told again what keeps the history from being read.
+const REPEAT: Duration = Duration::from_secs(60);
 
 /// An event with its number; later ones have larger numbers.
 pub type Numbered = (i64, Event);
@@ -63,6 +67,8 @@ pub(super) struct Shared {
     dropped: AtomicU64,
     /// Grows with every flush that wrote something.
     version: AtomicU64,
+    /// What the log was last told that keeps the history from being read, and when.
+    unreadable: Mutex<Option<(Instant, String)>>,
     /// A reader has met what looks like damage.
     suspect: AtomicBool,
     pub(super) heartbeat: Heartbeat,
@@ -80,6 +86,7 @@ impl Shared {
             errors: AtomicU64::new(0),
             dropped: AtomicU64::new(0),
             version: AtomicU64::new(0),
+            unreadable: Mutex::default(),
             suspect: AtomicBool::new(false),
             heartbeat: Heartbeat::new(),
         }
@@ -144,6 +151,18 @@ impl Shared {
         }
     }
 
+    /// Whether the log is to be told that this keeps the history from being read: each visitor
+    /// meets it.
+    fn is_news(&self, what: &str, now: Instant) -> bool {
+        let mut told = self.unreadable.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = |(at, known): &(Instant, String)| known == what && now < *at + REPEAT;
+        if told.as_ref().is_some_and(known) {
+            return false;
+        }
+        *told = Some((now, what.to_owned()));
+        true
+    }
+
     /// Hands out the latest events.
     pub(super) fn tell(&self, recent: &VecDeque<Numbered>) {
         self.recent.store(Arc::new(recent.iter().cloned().collect()));
@@ -161,14 +180,14 @@ impl History {
 
     /// No history.
     pub fn off() -> History {
-        let (flush, keep) = (std::time::Duration::ZERO, Retention::default());
+        let (flush, keep) = (Duration::ZERO, Retention::default());
         let settings = Settings { path: None, flush, keep, zone: TimeZone::UTC, readers: 1 };
         History(Arc::new(Shared::new(&settings)))
     }
 
     /// A history of a file that nobody writes to now.
     pub fn of_file(path: &Path, zone: TimeZone) -> History {
-        let flush = std::time::Duration::ZERO;
+        let flush = Duration::ZERO;
         let keep = Retention::default();
         let settings = Settings { path: Some(path.to_owned()), flush, keep, zone, readers: 1 };
         let shared = Shared::new(&settings);
@@ -290,7 +309,7 @@ impl History {
     }
 
     /// How long ago the recorder last gave a sign of life.
-    pub fn heartbeat_age(&self) -> std::time::Duration {
+    pub fn heartbeat_age(&self) -> Duration {
         self.0.heartbeat.age()
     }
 
@@ -312,7 +331,10 @@ impl History {
         if error.is_damage() {
             self.0.suspect.store(true, Ordering::Relaxed);
         }
-        log::warn!("the history cannot be read: {error}");
+        let what = error.to_string();
+        if self.0.is_news(&what, Instant::now()) {
+            log::warn!("the history cannot be read: {what}");
+        }
         HistoryError::Unreadable
     }
 }
@@ -320,5 +342,20 @@ impl History {
 impl From<StoreError> for HistoryError {
     fn from(_: StoreError) -> HistoryError {
         HistoryError::Unreadable
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_log_is_not_told_the_same_by_each_visitor() {
+        let history = History::off();
+        let now = Instant::now();
+        let told =
+            [(0, "full"), (1, "full"), (59, "full"), (60, "full"), (61, "gone"), (62, "gone")]
+                .map(|(seconds, what)| history.0.is_news(what, now + Duration::from_secs(seconds)));
+        assert_eq!(told, [true, false, false, true, true, false]);
     }
 }

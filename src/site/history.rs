@@ -212,6 +212,10 @@ pub(super) fn events(site: &Site, ask: &Ask<'_>) -> Result<Response, Problem> {
         })?),
     };
     let source = pairs.take("source");
+    // So it can also stand in the address of the next page as it is.
+    if source.as_deref().is_some_and(|name| !query::is_name(name)) {
+        return Err(Problem::bad_request("source is the name of a source, such as source=tank."));
+    }
     pairs.finish()?;
     let history: &History = &site.history;
     let found = history.events(before, source.as_deref(), limit);

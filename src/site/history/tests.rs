@@ -201,7 +201,9 @@ fn events_come_in_pages() {
     let Place { site, .. } = &place();
     let response = get(site, "/api/v1/events", &[]);
     assert_eq!(text(&response), "{\"events\":[],\"next\":null}\n");
-    for query in ["limit=0", "limit=501", "limit=x", "before=-1", "after=1"] {
+    for query in
+        ["limit=0", "limit=501", "limit=x", "before=-1", "after=1", "source=a%26b", "source="]
+    {
         assert_eq!(get(site, &format!("/api/v1/events?{query}"), &[]).status(), 400, "{query}");
     }
 }
