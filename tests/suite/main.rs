@@ -31,3 +31,4 @@ mod last_values;
 mod listening;
 mod supervisor;
 mod webdriver;
+mod weight;

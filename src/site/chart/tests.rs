@@ -168,6 +168,11 @@ fn pages_show_charts_with_their_numbers() {
         assert_eq!(html.matches("<svg class=\"chart ").count(), charts, "{path}: {html}");
         assert!(html.contains("of &lt;Cistern&gt;"), "{html}");
         assert!(!html.contains("http:"), "a chart in a page names no other place");
+        assert_eq!(
+            html.matches("<details class=\"numbers\" id=\"numbers-tank-level\">").count(),
+            1
+        );
+        assert!(html.contains("<th scope=\"col\">Most (%)</th>"), "{path}: {html}");
         assert!(response.headers().contains_key(CONTENT_SECURITY_POLICY));
     }
     let response = get(site, "/source/tank", &[]);
@@ -215,4 +220,49 @@ fn a_chart_is_drawn_once_until_there_is_something_new() {
     let first = chart(0);
     assert!(Arc::ptr_eq(&first, &chart(30)));
     assert!(!Arc::ptr_eq(&first, &chart(7 * 24 * 3600 / 600)), "a pixel later");
+}
+
+#[test]
+fn a_page_with_charts_changes_with_a_pixel_and_not_with_the_second() {
+    let Place { site, .. } = &place("Cistern");
+    let tag = |path, seconds| {
+        let request = crate::site::fixture::request("GET", path, &[]);
+        let at = crate::site::fixture::at(seconds);
+        let (_, response) = site.answer(&request, at, &crate::http::Activity::default());
+        response.headers()[ETAG].clone()
+    };
+    for path in ["/", "/source/tank"] {
+        assert_eq!(tag(path, 1), tag(path, 2), "{path}");
+        assert_eq!(tag(path, 1), tag(path, 30), "{path}");
+    }
+}
+
+#[test]
+fn a_band_spans_the_least_and_the_most_where_points_stand_for_several() {
+    let Place { site, .. } = &place("Cistern");
+    let bands = |range: &str| {
+        let response = get(site, &format!("/chart/tank.level.svg?range={range}"), &[]);
+        let svg = text(&response);
+        let lines = svg.matches("class=\"line\"").count();
+        (svg.matches("class=\"between\"").count(), lines)
+    };
+    // An observation a point; then three, which differ; then all of a day.
+    assert_eq!(bands("24h"), (0, 2));
+    assert_eq!(bands("3d"), (2, 2));
+    assert_eq!(bands("1y"), (1, 1));
+    let response = get(site, "/chart/tank.level.svg?range=1y", &[]);
+    let (_, band) = text(&response).split_once("class=\"between\" d=\"M").unwrap();
+    let (band, _) = band.split_once('"').unwrap();
+    // Three days: there along the most, and back along the least, which is lower on the screen.
+    assert_eq!(band.matches('l').count(), 5, "{band}");
+    assert!(band.ends_with('z'), "{band}");
+    let first: f64 = band.split(['l', ' ']).nth(1).unwrap().parse().unwrap();
+    let down: f64 = band
+        .split('l')
+        .map(|step| step.trim_end_matches('z'))
+        .skip(1)
+        .map(|step| step.split(' ').nth(1).unwrap().parse::<f64>().unwrap())
+        .take(3)
+        .sum();
+    assert!(down > 10.0, "from {first} down by {down}: {band}");
 }
