@@ -9,6 +9,7 @@
 //! as the configuration says; a time without observations is a time without rows. All SQL of the
 //! program lives in this module, behind the types that it exports.
 
+mod backup;
 mod bucket;
 mod error;
 mod handle;

@@ -122,7 +122,7 @@ fn fields(text: &str) -> Result<Vec<Field>, Problem> {
 }
 
 /// `[a-z][a-z0-9_]*`
-fn is_name(text: &str) -> bool {
+pub(super) fn is_name(text: &str) -> bool {
     text.starts_with(|first: char| first.is_ascii_lowercase())
         && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
 }

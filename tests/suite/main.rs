@@ -40,3 +40,4 @@ mod tls;
 mod trends;
 mod watchdog;
 mod webdriver;
+mod weight;

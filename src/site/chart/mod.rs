@@ -68,7 +68,9 @@ pub(super) struct Chart {
 /// Why there is no chart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Missing {
-    /// Nothing of that field is recorded in that window, or ever.
+    /// Nothing of that field was ever recorded.
+    Never,
+    /// Nothing of that field is recorded in that window.
     Nothing,
     /// The history has no answer now.
     Unavailable,
@@ -165,21 +167,26 @@ fn draw(
         to,
         step: Step::Seconds(range.step()),
     };
-    let points = history.points(window, now).map_err(|error| match error {
-        HistoryError::Off => Missing::Nothing,
+    let points = history.points(window).map_err(|error| match error {
+        HistoryError::Off => Missing::Never,
         _ => Missing::Unavailable,
     })?;
-    let points = points.ok_or(Missing::Nothing)?;
-    let mut unit = points.unit();
+    let mut points = points.ok_or(Missing::Never)?;
+    let latest = source.reading.as_ref().and_then(|kept| latest(kept, field));
+    if let Some((_, Some(told_now))) = latest {
+        // The board may know of a change of units that the history has not heard of yet.
+        points = points.told_in(Some(told_now));
+    }
+    let unit = points.unit();
     let points: Result<Vec<Bucket>, _> = points.collect();
     let mut points =
         points.map_err(|error| history.failed(error)).map_err(|_| Missing::Unavailable)?;
-    if let Some((latest, its_unit)) = source.reading.as_ref().and_then(|kept| latest(kept, field)) {
-        // What the board knows may not have been written yet.
-        if points.last().is_none_or(|last| last.at < latest.at - range.step()) {
-            points.push(latest);
-        }
-        unit = its_unit.or(unit);
+    // What the board knows may not have been written yet.
+    if let Some((latest, _)) = latest
+        && latest.at >= to - range.seconds()
+        && points.last().is_none_or(|last| last.at < latest.at - range.step())
+    {
+        points.push(latest);
     }
     let stale_after = source
         .reading
