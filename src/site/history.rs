@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::board::{Event, Time};
 use crate::history::{
-    DAY, History, HistoryError, Numbered, Points, Step, Window, parse_step, parse_when,
+    DAY, EARLIEST, History, HistoryError, Numbered, Points, Step, Window, parse_step, parse_when,
 };
 use crate::http::{Body, Response};
 
@@ -26,10 +26,10 @@ use super::series::{Format, SeriesBody};
 const USUAL: i64 = DAY;
 
 /// Events in a page, unless another number is asked for.
-const EVENTS: usize = 50;
+pub(super) const EVENTS: usize = 50;
 
 /// Events in a page at most.
-const MOST_EVENTS: usize = 500;
+pub(super) const MOST_EVENTS: usize = 500;
 
 /// A series.
 pub(super) fn history(site: &Site, ask: &Ask<'_>) -> Result<Response, Problem> {
@@ -149,9 +149,9 @@ fn asked_for(site: &Site, ask: &Ask<'_>) -> Result<(Window, Format), Problem> {
     pairs.finish()?;
     let to = to.unwrap_or(ask.now.as_second() + 1);
     let from = match (from, &short[..]) {
-        (None, []) => to - USUAL,
+        (None, []) => (to - USUAL).max(EARLIEST),
         (Some(from), []) => from,
-        (None, [length]) => to.saturating_sub(*length),
+        (None, [length]) => to.saturating_sub(*length).max(EARLIEST),
         _ => {
             return Err(Problem::bad_request("from, hours and days exclude each other."));
         }
