@@ -158,6 +158,28 @@ fn each_explains_itself_when_used_wrongly() {
 }
 
 #[test]
+fn a_name_that_is_none_is_refused_before_it_is_used() {
+    let folder = tempfile::tempdir().unwrap();
+    let desk = Desk { url: NOWHERE.into(), certificate: "none".into(), folder };
+    for (script, before, code) in [
+        ("status-line.sh", &[][..], 2),
+        ("gate.sh", &["600"], 2),
+        ("cron-alert.sh", &["-l", "25"], 2),
+        ("plot.sh", &[], 2),
+        ("watch.sh", &[], 2),
+        ("check_pumphouse.sh", &["-f"], 3),
+    ] {
+        for name in
+            ["tank.$(touch x)", "tank.level;touch x", "tank.a&max_age=1", "tank", ".a", "a.b.c"]
+        {
+            let outcome = desk.run(script, &[before, &[name]].concat());
+            assert_eq!(outcome.code, code, "{script} {name}: {outcome:?}");
+        }
+    }
+    assert!(!desk.folder.path().join("x").exists());
+}
+
+#[test]
 fn a_link_from_elsewhere_finds_what_it_needs() {
     let (_demo, desk) = demo();
     let link = desk.folder.path().join("level");
@@ -311,10 +333,18 @@ fn changes_are_watched_for_the_price_of_304s() {
     let mut lines = BufReader::new(watch.stdout.take().unwrap()).lines();
     let mut next = || lines.next().unwrap().unwrap();
     assert!(next().ends_with("Z tank.level 50 %"));
-    eventually("it was told that nothing is new", || {
+    let not_modified = || -> u64 {
+        let label = "code=\"304\",method=\"GET\",route=\"/api/v1/status\"} ";
         let metrics = server.admin_get("/metrics");
-        metrics.contains("code=\"304\",method=\"GET\",route=\"/api/v1/status\"")
-    });
+        let count = metrics.split_once(label).and_then(|(_, rest)| rest.lines().next());
+        count.map_or(0, |count| count.parse().unwrap())
+    };
+    // The same value is polled again, and looked at, and then there is nothing new for a while.
+    let polled = |status: &serde_json::Value| status["sources"]["tank"]["fetched_at"].clone();
+    let before = polled(&server.status());
+    server.eventually_status("it was polled again", |status| polled(status) != before);
+    let seen = not_modified();
+    eventually("it was told that nothing is new", || not_modified() > seen);
     tank.set(Some(r#"{"level": 49.5}"#));
     assert!(next().ends_with("Z tank.level 49.5 %"), "what is the same was not said again");
     assert!(watch.wait().unwrap().success());
