@@ -6,8 +6,10 @@ CARGO ?= cargo
 
 # What the tests use beside Cargo's packages: each program, and Debian's package that has it. Only
 # the packages of missing programs are installed, as a Node.js from elsewhere excludes Debian's npm.
-TEST_PROGRAMS = chromium:chromium chromedriver:chromium-driver curl:curl ip:iproute2 jq:jq npm:npm \
-	openssl:openssl strace:strace supervisord:supervisor systemd-socket-activate:systemd
+TEST_PROGRAMS = chromium:chromium chromedriver:chromium-driver curl:curl gnuplot:gnuplot-nox \
+	http:httpie ip:iproute2 jq:jq npm:npm openssl:openssl python3:python3-requests \
+	shellcheck:shellcheck strace:strace supervisord:supervisor \
+	systemd-socket-activate:systemd wget:wget
 
 # Looks for what keeps people out who use a page without a mouse, or without seeing it.
 AXE_VERSION = 4.14.1
@@ -75,6 +77,10 @@ install: build ## install the binary and the examples (PREFIX, DESTDIR)
 	install -m 644 examples/sources/*.toml $(DESTDIR)$(PREFIX)/share/pumphouse-web/sources
 	install -D -m 644 examples/supervisord.conf \
 		$(DESTDIR)$(PREFIX)/share/pumphouse-web/supervisord.conf
+	install -d $(DESTDIR)$(PREFIX)/share/pumphouse-web/shell
+	install -m 755 examples/shell/*.sh $(DESTDIR)$(PREFIX)/share/pumphouse-web/shell
+	install -m 644 examples/home-assistant.yaml examples/prometheus.yml \
+		$(DESTDIR)$(PREFIX)/share/pumphouse-web
 
 .PHONY: toolchain
 toolchain:

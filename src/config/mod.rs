@@ -24,8 +24,8 @@ use jiff::tz::TimeZone;
 pub use amount::parse_duration;
 pub use history::History;
 pub use kind::{
-    Ambient, Credentials, Json, JsonTime, JsonValue, Kind, Nws, OpenMeteo, PtDevices, PtLevel,
-    TimeFormat,
+    Ambient, Credentials, Json, JsonTime, JsonValue, Kind, NAMES as KINDS, Nws, OpenMeteo,
+    PtDevices, PtLevel, TimeFormat,
 };
 pub use load::{load, location, parse};
 pub use problem::ConfigErrors;

@@ -25,7 +25,7 @@ pub use error::StoreError;
 pub use handle::{Fare, History, HistoryError, Numbered};
 pub use reader::{ReadError, Tier};
 pub use recorder::{Intake, OnOpen, Prepared, Recorder, Settings, prepare};
-pub use when::{parse_step, parse_when};
+pub use when::{EARLIEST, parse_step, parse_when};
 pub use window::{MOST_POINTS, Plan, Points, Step, Window};
 pub use writer::{Retention, fill};
 

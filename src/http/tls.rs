@@ -12,8 +12,9 @@ use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::{ServerConfig, ServerConnection, SupportedCipherSuite};
 
-/// The one application protocol that is negotiated (RFC 7301).
-const ALPN: &[u8] = b"http/1.1";
+/// The application protocols that are negotiated, the better first (RFC 7301). Who names neither,
+/// though it names some, is refused: so `curl --http1.0` needs its own.
+const ALPN: [&[u8]; 2] = [b"http/1.1", b"http/1.0"];
 
 /// Session tickets sent after a TLS 1.3 handshake. One serves a client that comes back; each
 /// more costs every handshake an encryption and a write.
@@ -132,7 +133,7 @@ pub fn live_server_config(identities: Arc<LiveIdentities>) -> Result<Arc<ServerC
         .with_no_client_auth()
         .with_cert_resolver(identities);
     config.ignore_client_order = true;
-    config.alpn_protocols = vec![ALPN.to_vec()];
+    config.alpn_protocols = ALPN.map(<[u8]>::to_vec).to_vec();
     config.ticketer = aws_lc_rs::Ticketer::new().map_err(TlsError::Ticketer)?;
     config.send_tls13_tickets = TICKETS;
     Ok(Arc::new(config))

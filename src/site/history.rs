@@ -9,7 +9,8 @@ use serde::Serialize;
 
 use crate::board::{Datum, Event, SourceView, Time};
 use crate::history::{
-    DAY, History, HistoryError, Numbered, Points, QUARTER, Step, Window, parse_step, parse_when,
+    DAY, EARLIEST, History, HistoryError, Numbered, Points, QUARTER, Step, Window, parse_step,
+    parse_when,
 };
 use crate::http::{Body, Response};
 
@@ -27,10 +28,10 @@ use super::series::{Format, SeriesBody};
 const USUAL: i64 = DAY;
 
 /// Events in a page, unless another number is asked for.
-const EVENTS: usize = 50;
+pub(super) const EVENTS: usize = 50;
 
 /// Events in a page at most.
-const MOST_EVENTS: usize = 500;
+pub(super) const MOST_EVENTS: usize = 500;
 
 /// A series.
 pub(super) fn history(site: &Site, ask: &Ask<'_>) -> Result<Response, Problem> {
@@ -166,9 +167,9 @@ fn asked_for(site: &Site, ask: &Ask<'_>) -> Result<(Window, Format), Problem> {
     let length = short.first().copied().unwrap_or(USUAL);
     let to = to.unwrap_or_else(|| soon(ask.now, length));
     let from = match (from, &short[..]) {
-        (None, []) => to - USUAL,
+        (None, []) => (to - USUAL).max(EARLIEST),
         (Some(from), []) => from,
-        (None, [length]) => to.saturating_sub(*length),
+        (None, [length]) => to.saturating_sub(*length).max(EARLIEST),
         _ => {
             return Err(Problem::bad_request("from, hours and days exclude each other."));
         }

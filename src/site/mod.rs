@@ -16,6 +16,7 @@ mod history;
 mod json;
 mod negotiate;
 mod observe;
+mod openapi;
 mod page;
 mod poll;
 mod problem;
@@ -24,6 +25,7 @@ mod redirect;
 mod render;
 mod routes;
 mod series;
+mod shell;
 mod target;
 mod values;
 

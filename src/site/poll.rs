@@ -6,6 +6,7 @@ use ::http::{HeaderMap, HeaderValue, StatusCode};
 use super::Site;
 use super::deliver::{JSON, plain_as};
 use super::problem::Problem;
+use super::query::Pairs;
 use super::routes::Ask;
 use crate::http::Response;
 use crate::upstream::Asked;
@@ -14,9 +15,7 @@ const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// 202 when the poll begins; the source tells when it is done, by its `fetched_at` or `error`.
 pub(super) fn poll(site: &Site, ask: &Ask<'_>) -> Result<Response, Problem> {
-    if ask.request.target.query().is_some_and(|query| !query.is_empty()) {
-        return Err(Problem::bad_request("There are no parameters here."));
-    }
+    Pairs::of(&ask.request.target)?.finish()?;
     if is_cross_site(&ask.request.headers) {
         return Err(Problem::new(
             StatusCode::FORBIDDEN,

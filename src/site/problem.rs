@@ -123,6 +123,12 @@ impl Problem {
         self
     }
 
+    /// What it tells.
+    #[cfg(test)]
+    pub(super) fn detail(&self) -> &str {
+        &self.detail
+    }
+
     fn title(&self) -> &'static str {
         self.status.canonical_reason().unwrap_or("Error")
     }

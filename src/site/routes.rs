@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use crate::http::{Body, Request, Response};
 
 use super::problem::Problem;
-use super::{Site, api, assets, chart, health, history, page, poll, values};
+use super::{Site, api, assets, chart, health, history, openapi, page, poll, values};
 
 /// The route label of requests that matched none.
 pub(super) const NO_ROUTE: &str = "-";
@@ -54,7 +54,7 @@ pub(super) struct Ask<'a> {
 pub(super) type Handler = fn(&Site, &Ask<'_>) -> Result<Response, Problem>;
 
 /// A pattern, which is also the route's name in the metrics, its methods and its handler.
-const ROUTES: [(&str, Methods, Handler); 16] = [
+pub(super) const ROUTES: [(&str, Methods, Handler); 17] = [
     ("/", Methods::Read, page::dashboard),
     ("/source/{source}", Methods::Read, page::source),
     ("/chart/{chart}", Methods::Read, chart::picture),
@@ -65,6 +65,7 @@ const ROUTES: [(&str, Methods, Handler); 16] = [
     ("/api/v1/values/{value}", Methods::Read, values::value),
     ("/api/v1/history", Methods::Read, history::history),
     ("/api/v1/events", Methods::Read, history::events),
+    ("/openapi.json", Methods::Read, openapi::openapi),
     ("/ping", Methods::Read, health::ping),
     ("/healthz", Methods::Read, health::healthz),
     ("/readyz", Methods::Read, health::readyz),

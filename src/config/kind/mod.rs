@@ -68,7 +68,8 @@ impl Kind {
     }
 }
 
-const NAMES: [&str; 6] = ["ptlevel", "ptdevices", "open-meteo", "nws", "ambient", "json"];
+/// The name of every kind.
+pub const NAMES: [&str; 6] = ["ptlevel", "ptdevices", "open-meteo", "nws", "ambient", "json"];
 
 /// Reads `kind` and the keys that belong to it.
 pub(super) fn read(section: &mut Section<'_, '_>) -> Option<Kind> {

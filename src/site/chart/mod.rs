@@ -25,7 +25,7 @@ use crate::history::{Bucket, History, HistoryError, Step, Window};
 use crate::units::Unit;
 
 pub(super) use self::range::Range;
-pub(super) use self::route::picture;
+pub(super) use self::route::{SIDES, picture};
 pub(super) use self::svg::Size;
 
 /// Charts that are kept; with more, all are drawn anew.

@@ -20,7 +20,7 @@ const STYLE: &str = include_str!("../assets/chart.css");
 const DARK: &str = include_str!("../assets/chart_dark.css");
 
 /// Sides that a chart may have.
-const SIDES: std::ops::RangeInclusive<u32> = 160..=2400;
+pub(in crate::site) const SIDES: std::ops::RangeInclusive<u32> = 160..=2400;
 
 /// A picture of a chart.
 pub(in crate::site) fn picture(site: &Site, ask: &Ask<'_>) -> Result<Response, Problem> {
