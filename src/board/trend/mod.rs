@@ -158,15 +158,19 @@ impl Trend {
             None => Value::missing(Some(unit), format!("there is no {field} now")),
         };
         let rate = now.and_then(|_| self.samples.rate(self.settings.rate_over.as_secs_f64()));
-        if let Some(per_hour) = unit.and_then(Unit::per_hour) {
-            let value = rate.map(|rate| Value::number(round_to(rate, 1), per_hour));
+        if let (Some(unit), Some(per_hour)) = (unit, unit.and_then(Unit::per_hour)) {
+            let value = now
+                .zip(rate)
+                .map(|(now, rate)| Value::number(rounded(rate, unit, now, 1), per_hour));
             told.push((format!("{field}_rate").into(), value.unwrap_or_else(|| none(per_hour))));
         }
         for &over in &self.settings.changes {
             let name = format!("{field}_change_{}", short(over));
-            let change = now.and_then(|_| self.samples.change(over));
+            let change = now.and_then(|now| Some((now, self.samples.change(over)?)));
             let value = match (change, unit) {
-                (Some(change), Some(unit)) => Value::number(round_to(change, decimals(unit)), unit),
+                (Some((now, change)), Some(unit)) => {
+                    Value::number(rounded(change, unit, now, 0), unit)
+                }
                 (None, Some(unit)) => none(unit),
                 (_, None) => continue,
             };
@@ -196,7 +200,7 @@ impl Trend {
                     |_| none(),
                     |at| Value::text(at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()),
                 );
-                (when, Value::number(round_to(amount, decimals(unit)), unit))
+                (when, Value::number(unit.rounded(amount), unit))
             }
             _ => (none(), Value { unit, ..none() }),
         };
@@ -225,13 +229,11 @@ fn hours(full: f64, distance: f64, rate: f64, otherwise: &str) -> Value {
     }
 }
 
-/// Decimals of a difference.
-fn decimals(unit: Unit) -> i32 {
-    match unit {
-        Unit::UsGallon | Unit::Litre => 0,
-        Unit::Inch | Unit::InchOfMercury => 2,
-        _ => 1,
-    }
+/// A difference or a rate, with the decimals of the numbers that it comes from: to the whole gallon
+/// for a cistern, to the hundredth for a bucket.
+fn rounded(number: f64, unit: Unit, now: f64, least: i32) -> f64 {
+    let size = now.abs().max(number.abs());
+    round_to(number, unit.decimals_of(size).max(least))
 }
 
 /// A time as it stands in a name: `30m`, `1h`, `24h`, `7d`.

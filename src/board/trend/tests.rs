@@ -60,6 +60,21 @@ fn a_tank_that_is_filled() {
 }
 
 #[test]
+fn a_bucket_keeps_its_digits() {
+    // A tenth of a gallon an hour out of a gallon and a half.
+    let mut trend = Trend::new(TrendSettings::of_tank());
+    let mut told = Vec::new();
+    for minute in (0..=4 * 60).step_by(5) {
+        let volume = 1.5 - 0.1 * minute as f64 / 60.0;
+        told = trend.derive(at(minute), &reading(volume, 2.0));
+    }
+    assert_eq!(number(&find(&told, "volume_rate")), Some(-0.1));
+    assert_eq!(number(&find(&told, "volume_change_1h")), Some(-0.1));
+    let told = trend.derive(at(245), &reading(0.0, 2.0));
+    assert_eq!(number(&find(&told, "volume_change_1h")), Some(-1.19));
+}
+
+#[test]
 fn too_little_is_known_at_first() {
     let told = after(10, |_| 700.0);
     for field in ["volume_rate", "volume_change_1h", "volume_change_24h", "time_to_empty"] {
