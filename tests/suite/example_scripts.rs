@@ -185,7 +185,7 @@ fn a_link_from_elsewhere_finds_what_it_needs() {
     let link = desk.folder.path().join("level");
     std::os::unix::fs::symlink(Path::new(FOLDER).join("status-line.sh"), &link).unwrap();
     let said = Outcome::of(
-        &mut Command::new(&link)
+        Command::new(&link)
             .envs([("PUMPHOUSE_URL", desk.url.as_str()), ("PUMPHOUSE_INSECURE", "1")]),
     );
     assert_eq!(said.code, 0, "{said:?}");
