@@ -2,14 +2,18 @@
 //!
 //! It is a `tiny_http::Server` on threads of its own, so that it answers while the public engine
 //! is under attack. tiny_http ends its accept loop for good at the first error of `accept(2)`,
-//! which a process short of descriptors meets; `recv` tells of that by an error. The bound
-//! socket is ours and only cloned for the server, so a new server takes the old one's place on
-//! the same port. What tiny_http lacks in deadlines is borne by only being reachable from here.
+//! which a process short of descriptors meets, and tells of that by an error of `recv`; where the
+//! last descriptor was just enough to accept, it panics for want of a second one, and tells nobody.
+//! The bound socket is ours and only cloned for the server: when that clone is closed, the loop has
+//! ended, and a new server takes the old one's place on the same port. What tiny_http lacks in
+//! deadlines is borne by only being reachable from here.
 
 use std::convert::Infallible;
 use std::io::{self, Cursor, Read};
 use std::net::TcpListener;
+use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::net::UnixListener;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -27,7 +31,7 @@ use super::health::Health;
 use super::metrics::Metrics;
 use super::scoreboard::Scoreboard;
 use crate::config::ListenAddr;
-use crate::http::{Body, Peer, Request, Response};
+use crate::http::{Body, Peer, Request, Response, Throttle};
 use crate::site::{Site, problem};
 
 /// Threads that answer.
@@ -35,6 +39,9 @@ const THREADS: usize = 2;
 
 /// Pause before a server that has ended is replaced.
 const REBUILD_PAUSE: Duration = Duration::from_millis(200);
+
+/// How often the server is looked at.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// How long a stop waits for a request that is being answered.
 const STOP_WAIT: Duration = Duration::from_secs(1);
@@ -119,12 +126,22 @@ impl Socket {
         }
     }
 
-    fn server(&self) -> io::Result<Server> {
-        let listener: tiny_http::Listener = match self {
-            Socket::Tcp(listener) => listener.try_clone()?.into(),
-            Socket::Unix { listener, .. } => listener.try_clone()?.into(),
+    fn server(&self) -> io::Result<Accepting> {
+        let (listener, descriptor): (tiny_http::Listener, RawFd) = match self {
+            Socket::Tcp(listener) => {
+                let clone = listener.try_clone()?;
+                let descriptor = clone.as_raw_fd();
+                (clone.into(), descriptor)
+            }
+            Socket::Unix { listener, .. } => {
+                let clone = listener.try_clone()?;
+                let descriptor = clone.as_raw_fd();
+                (clone.into(), descriptor)
+            }
         };
-        Server::from_listener(listener, None).map_err(io::Error::other)
+        let socket = named(descriptor);
+        let server = Server::from_listener(listener, None).map_err(io::Error::other)?;
+        Ok(Accepting { server, descriptor, socket })
     }
 
     fn local_addr(&self) -> String {
@@ -146,10 +163,31 @@ impl Drop for Socket {
     }
 }
 
+/// A server, with a way to tell whether it still accepts.
+struct Accepting {
+    server: Server,
+    /// The number of the clone that its accept loop holds for as long as it runs.
+    descriptor: RawFd,
+    /// What that number stood for at first; `None` where there is no /proc.
+    socket: Option<PathBuf>,
+}
+
+impl Accepting {
+    /// False once the clone is closed, even if its number has been given to something else.
+    fn is_alive(&self) -> bool {
+        self.socket.is_none() || named(self.descriptor) == self.socket
+    }
+}
+
+/// What a descriptor stands for: `socket:[4026]`. Takes no descriptor to find out (proc(5)).
+fn named(descriptor: RawFd) -> Option<PathBuf> {
+    std::fs::read_link(format!("/proc/self/fd/{descriptor}")).ok()
+}
+
 /// The running listener. Dropping it ends its threads.
 pub struct Admin {
     local_addr: String,
-    server: Arc<ArcSwapOption<Server>>,
+    server: Arc<ArcSwapOption<Accepting>>,
     stop: Option<Sender<Infallible>>,
     ended: Receiver<Infallible>,
     keeper: Option<JoinHandle<()>>,
@@ -183,8 +221,8 @@ impl Admin {
 impl Drop for Admin {
     fn drop(&mut self) {
         self.stop = None;
-        if let Some(server) = self.server.load_full() {
-            server.unblock();
+        if let Some(accepting) = self.server.load_full() {
+            accepting.server.unblock();
         }
         // Nothing is ever sent: this waits for the end of the threads or for the bound.
         let timed_out = self.ended.recv_timeout(STOP_WAIT).is_err_and(|error| error.is_timeout());
@@ -200,12 +238,14 @@ impl Drop for Admin {
 fn keep(
     socket: &Socket,
     site: &AdminSite,
-    current: &ArcSwapOption<Server>,
+    current: &ArcSwapOption<Accepting>,
     stopped: &Receiver<Infallible>,
 ) {
+    // Short of descriptors, each new server ends as soon as somebody comes.
+    let mut endings = Throttle::default();
     loop {
-        if let Some(server) = current.load_full() {
-            serve(&server, site);
+        if let Some(accepting) = current.load_full() {
+            serve(&accepting, site);
             current.store(None);
         }
         // Disconnected: told to stop.
@@ -214,20 +254,26 @@ fn keep(
         }
         match socket.server() {
             Ok(server) => {
-                log::warn!("the admin listener had ended and was started again");
+                endings.warn(format_args!("the admin listener had ended and was started again"));
                 current.store(Some(Arc::new(server)));
             }
-            Err(error) => log::warn!("the admin listener cannot be started again: {error}"),
+            Err(error) => {
+                endings.warn(format_args!("the admin listener cannot be started again: {error}"));
+            }
         }
     }
 }
 
 /// Answers until the server's accept loop has ended, or it is unblocked.
-fn serve(server: &Server, site: &AdminSite) {
+fn serve(accepting: &Accepting, site: &AdminSite) {
+    let server = &accepting.server;
+    let (running, over) = bounded::<Infallible>(0);
     std::thread::scope(|scope| {
         for number in 0..THREADS {
             let name = format!("pw-admin-{number}");
-            let answering = std::thread::Builder::new().name(name).spawn_scoped(scope, || {
+            let running = running.clone();
+            let answering = std::thread::Builder::new().name(name).spawn_scoped(scope, move || {
+                let _running = running;
                 while let Ok(request) = server.recv() {
                     answer(request, site);
                 }
@@ -239,12 +285,25 @@ fn serve(server: &Server, site: &AdminSite) {
                 server.unblock();
             }
         }
+        drop(running);
+        // Nothing is ever sent: this waits for the end of the threads.
+        while over.recv_timeout(LOOK).is_err_and(|error| error.is_timeout()) {
+            if !accepting.is_alive() {
+                server.unblock();
+            }
+        }
     });
 }
 
 fn answer(request: tiny_http::Request, site: &AdminSite) {
     let response = match translate(&request) {
-        Some(request) => site.call(&request),
+        // A defect must cost this answer, not the listener.
+        Some(request) => {
+            catch_unwind(AssertUnwindSafe(|| site.call(&request))).unwrap_or_else(|_| {
+                let path = request.target.path();
+                problem(StatusCode::INTERNAL_SERVER_ERROR, "The log says why.", path)
+            })
+        }
         None => problem(StatusCode::BAD_REQUEST, "The request is malformed.", "/"),
     };
     // A client that has gone needs no answer.

@@ -25,6 +25,8 @@ pub fn start() {
     for module in URL_WRITERS {
         builder.filter_module(module, LevelFilter::Info);
     }
+    // Its calls give its errors back, too, and whoever made them tells of them at a bounded rate.
+    builder.filter_module("tiny_http", LevelFilter::Off);
     // A second start, as in tests, changes nothing.
     let _ = builder.try_init();
 }

@@ -14,10 +14,10 @@ use pumphouse_web::ops::admin::{Admin, AdminSite};
 use pumphouse_web::ops::health::Health;
 use pumphouse_web::ops::metrics::{Metrics, RequestMetrics};
 use pumphouse_web::ops::scoreboard::Scoreboard;
-use pumphouse_web::site::{self, Site};
+use pumphouse_web::site::{self, Site, SnapshotReader};
 use pumphouse_web::upstream::Roster;
 
-use crate::harness::{TestEngine, blocking_program, eventually, get};
+use crate::harness::{Program, TestEngine, blocking_program, eventually, get, plain_program};
 use crate::hostile::client::{Client, PATIENCE, connect_tls, read_response};
 use crate::hostile::mode::Mode;
 use crate::hostile::upstream::Upstream;
@@ -32,6 +32,14 @@ struct OverEngine {
 
 impl OverEngine {
     fn start(engine: &Arc<Stats>) -> OverEngine {
+        OverEngine::with_snapshots(engine, |snapshots| snapshots)
+    }
+
+    /// The same, over snapshots that may be got otherwise than from the board.
+    fn with_snapshots(
+        engine: &Arc<Stats>,
+        instead: impl FnOnce(SnapshotReader) -> SnapshotReader,
+    ) -> OverEngine {
         let started_at = Timestamp::now();
         let service = ServiceInfo { name: "test", version: "0", started_at };
         let (_, _, history) = history::prepare(history::Settings {
@@ -47,7 +55,7 @@ impl OverEngine {
         let snapshots = reader.clone();
         let site = Arc::new(Site::new(
             site::Settings { title: "Test".to_owned(), service },
-            Box::new(move || snapshots.load()),
+            instead(Box::new(move || snapshots.load())),
             Box::new(|_| None),
             history.clone(),
             requests.clone(),
@@ -88,6 +96,18 @@ impl OverEngine {
         stream.write_all(get(target).as_bytes()).unwrap();
         String::from_utf8(read_response(&mut stream).unwrap()).unwrap()
     }
+}
+
+#[test]
+fn a_panic_costs_an_answer_and_not_the_listener() {
+    let server = TestEngine::http(Settings::default(), Program(plain_program));
+    let admin = OverEngine::with_snapshots(&server.stats, |_| {
+        Box::new(|| panic!("a defect of the site, for the test"))
+    });
+    for _ in 0..3 {
+        assert_eq!(code(&admin.get("/readyz")), 500);
+    }
+    assert_eq!(body(&admin.get("/healthz")), "ok\n");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! No client can hold a worker: ten times as many hostile clients as workers, in each mode.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pumphouse_web::http::{CloseReason, Settings};
 
@@ -10,8 +10,12 @@ use crate::hostile::mode::Mode;
 
 const WORKERS: usize = 2;
 
-/// Long enough that all clients are there, and a fresh request is served, before it passes.
+/// Long enough that all clients are commonly there, and a fresh request is served, before it
+/// passes.
 const LIMIT: Duration = Duration::from_secs(4);
+
+/// A deadline that is enforced by now is enforced late by the machine's fault, if any.
+const LATE: Duration = Duration::from_secs(25);
 
 /// Every phase at its own limit, so that a client closed by the wrong one is found out.
 fn settings(mode: Mode) -> Settings {
@@ -32,6 +36,7 @@ fn settings(mode: Mode) -> Settings {
 fn hold(mode: Mode, reason: CloseReason) -> Vec<Ending> {
     let server = TestEngine::https(settings(mode), Program(plain_program));
     let count = 10 * WORKERS;
+    let begun = Instant::now();
     let clients: Vec<Client> =
         (0..count).map(|_| Client::start(mode, server.address, &server.client).unwrap()).collect();
     let holding: Vec<_> =
@@ -39,7 +44,7 @@ fn hold(mode: Mode, reason: CloseReason) -> Vec<Ending> {
 
     let response = server.fresh_https("/fresh");
     assert!(response.starts_with("HTTP/1.1 200 OK\r\n"), "{response}");
-    if mode != Mode::CloseHalfway {
+    if mode != Mode::CloseHalfway && begun.elapsed() < LIMIT {
         assert_eq!(server.stats.closed(reason), 0, "they must be holding while it is served");
     }
 
@@ -48,10 +53,11 @@ fn hold(mode: Mode, reason: CloseReason) -> Vec<Ending> {
     endings
 }
 
-/// Not before the deadline, and at it: [`hold`] has a bound of its own on how long after.
+/// Not before the deadline, and not long after it.
 fn assert_deadline(endings: &[Ending]) {
     for ending in endings {
         assert!(ending.after >= LIMIT, "ended early, after {:?}", ending.after);
+        assert!(ending.after < LIMIT + LATE, "ended late, after {:?}", ending.after);
     }
 }
 

@@ -2,9 +2,10 @@
 
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use pumphouse_web::http::{
     Activity, Body, ConnectionState, Engine, Listener, Refusal, Request, RequestHead,
@@ -109,10 +110,11 @@ impl<F: Fn(&Request) -> Response + Send + Sync + 'static> Service for Program<F>
     }
 }
 
-/// Says back the path; `/large` is more than any socket's buffers hold.
+/// Says back the path; `/large` is more than any socket's buffers hold, and shared by all.
 pub fn plain_program(request: &Request) -> Response {
+    static LARGE: LazyLock<Bytes> = LazyLock::new(|| vec![b'x'; 32 << 20].into());
     match request.target.path() {
-        "/large" => Response::new(Body::from(vec![b'x'; 32 << 20])),
+        "/large" => Response::new(Body::from(LARGE.clone())),
         path => Response::new(Body::from(path.to_owned())),
     }
 }

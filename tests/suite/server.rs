@@ -73,6 +73,7 @@ impl Server {
             .current_dir(directory.path())
             .env_remove("PUMPHOUSE_CONFIG")
             .env_remove("RUST_LOG")
+            .env_remove("RUST_BACKTRACE")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -128,10 +129,15 @@ impl Server {
 
     /// A request to the admin listener.
     pub fn admin_get(&self, target: &str) -> String {
-        let mut stream = std::net::TcpStream::connect(self.admin).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        stream.write_all(get(target).as_bytes()).unwrap();
-        String::from_utf8(read_response(&mut stream).unwrap()).unwrap()
+        self.try_admin_get(target, PATIENCE).unwrap()
+    }
+
+    /// The same, where there may be no answer, or none within `patience`.
+    pub fn try_admin_get(&self, target: &str, patience: Duration) -> std::io::Result<String> {
+        let mut stream = std::net::TcpStream::connect_timeout(&self.admin, patience)?;
+        stream.set_read_timeout(Some(patience))?;
+        stream.write_all(get(target).as_bytes())?;
+        read_response(&mut stream).map(|response| String::from_utf8(response).unwrap())
     }
 
     /// Each poll of the source took at most so many seconds, which is a bucket's bound; a poll
