@@ -69,8 +69,8 @@ install: build ## install the binary and the examples (PREFIX, DESTDIR)
 		$(DESTDIR)$(PREFIX)/share/pumphouse-web/pumphouse.toml
 	install -d $(DESTDIR)$(PREFIX)/share/pumphouse-web/sources
 	install -m 644 examples/sources/*.toml $(DESTDIR)$(PREFIX)/share/pumphouse-web/sources
-	install -D -m 644 examples/supervisord.conf \
-		$(DESTDIR)$(PREFIX)/share/pumphouse-web/supervisord.conf
+	install -m 644 examples/supervisord.conf examples/supervisord-fcgi.conf \
+		$(DESTDIR)$(PREFIX)/share/pumphouse-web
 
 .PHONY: toolchain
 toolchain:
