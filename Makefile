@@ -75,11 +75,12 @@ install: build ## install the binary and the examples (PREFIX, DESTDIR)
 		$(DESTDIR)$(PREFIX)/share/pumphouse-web/pumphouse.toml
 	install -d $(DESTDIR)$(PREFIX)/share/pumphouse-web/sources
 	install -m 644 examples/sources/*.toml $(DESTDIR)$(PREFIX)/share/pumphouse-web/sources
-	install -D -m 644 examples/supervisord.conf \
-		$(DESTDIR)$(PREFIX)/share/pumphouse-web/supervisord.conf
 	install -d $(DESTDIR)$(PREFIX)/share/pumphouse-web/shell
 	install -m 755 examples/shell/*.sh $(DESTDIR)$(PREFIX)/share/pumphouse-web/shell
-	install -m 644 examples/home-assistant.yaml examples/prometheus.yml \
+	install -d $(DESTDIR)$(PREFIX)/share/pumphouse-web/systemd
+	install -m 644 examples/systemd/* $(DESTDIR)$(PREFIX)/share/pumphouse-web/systemd
+	install -m 644 examples/supervisord.conf examples/supervisord-fcgi.conf \
+		examples/home-assistant.yaml examples/prometheus.yml \
 		$(DESTDIR)$(PREFIX)/share/pumphouse-web
 
 .PHONY: toolchain

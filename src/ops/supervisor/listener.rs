@@ -160,6 +160,8 @@ mod tests {
     fn garbage_is_skipped_and_the_next_event_is_taken() {
         let tick = event("TICK_5", "when:1201063880");
         let long = "x".repeat(100_000);
+        // What comes behind the part that is looked at is a header by itself.
+        let sly = format!("{}{tick}", "x".repeat(MAX_HEADER as usize));
         for garbage in [
             b"\n".as_slice(),
             b"hello\n",
@@ -172,6 +174,7 @@ mod tests {
             b"len:0\n",
             format!("{long}\n").as_bytes(),
             format!("len:5 eventname:TICK_5 {long}\n").as_bytes(),
+            sly.split_inclusive('\n').next().unwrap().as_bytes(),
         ] {
             let input = [garbage, tick.as_bytes()].concat();
             let (said, ticked) = run(&input);

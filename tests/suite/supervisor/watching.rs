@@ -8,7 +8,7 @@ use std::time::Instant;
 use super::{Control, EXAMPLE, PASSWORD, Supervisord, free_port, signal};
 use crate::harness::eventually;
 use crate::hostile::client::PATIENCE;
-use crate::server::BINARY;
+use crate::server::{BINARY, run};
 
 const WEB: &str = "pumphouse-web";
 const WATCH: &str = "pumphouse-watch";
@@ -46,6 +46,9 @@ fn alive_but_silent_is_restarted_and_a_dead_upstream_is_no_reason() {
     });
     let process = supervisord.process(WEB);
     assert!(!supervisord.read("pumphouse-watch.log").contains("failed probe"));
+    let admin = format!("unix:{}", supervisord.path("admin.sock").display());
+    let probed = run(&["probe", "--url", &admin], supervisord.directory.path());
+    assert_eq!(probed.stdout, format!("healthy: {admin} answered 200\n").as_bytes());
 
     signal(&process, "STOP");
     let told = supervisord.wait_for("pumphouse-watch.log", "restarted pumphouse-web: process");
