@@ -51,7 +51,7 @@ pub(super) struct Watch {
     #[argh(option)]
     program: Option<String>,
 
-    /// restart by this command for sh instead, outside supervisord
+    /// restart by this command, which sh runs, instead; for use outside supervisord
     #[argh(option)]
     exec: Option<String>,
 
