@@ -77,7 +77,7 @@ impl Held {
         const LONGEST_DAY: i64 = DAY + 60 * 60;
         let mut held = Held::ALL;
         for series in all {
-            let first = |tier| Ok::<_, StoreError>(reader.first(series.id, tier)?);
+            let first = |tier| reader.first(series.id, tier);
             let (raw, quarter, day) = (first(Tier::Raw)?, first(Tier::Quarter)?, first(Tier::Day)?);
             // Rows are deleted from the earliest on, so a tier lacks what a coarser one has
             // before its first.
