@@ -266,6 +266,12 @@ fn what_is_left_of_an_old_window_answers_whatever_step_is_asked_for() {
     assert_eq!(plan(5 * day, minute), (Tier::Day, None, 1));
     assert_eq!(plan(5 * day, Step::Seconds(3600)), (Tier::Day, None, 1));
     assert_eq!(plan(5 * day, Step::Raw).2, 0, "who wants those wants no others");
+    // What was told in another unit once, of which no observation is left, spoils nothing.
+    let once = Entry::Samples(vec![sample("level", START - 90 * day, 1.0, Unit::Inch)]);
+    writer.write([&once].into_iter()).unwrap();
+    while !writer.forget(&keep, moment(START + 40 * day)).unwrap() {}
+    assert_eq!(plan(35 * day, minute), (Tier::Raw, Some(600), 144));
+    assert_eq!(plan(25 * day, minute), (Tier::Quarter, None, 96));
 }
 
 #[test]
