@@ -149,14 +149,26 @@ impl Reader<'_> {
         Ok(fields.collect::<Result<_, _>>()?)
     }
 
-    /// The beginning of the earliest row.
-    pub(super) fn first(&self, series: i64, tier: Tier) -> Result<Option<i64>, StoreError> {
+    /// When the earliest and the latest row begin.
+    pub(super) fn extent(&self, series: i64, tier: Tier) -> Result<Option<(i64, i64)>, StoreError> {
+        // Each of the two is one step in the index; in one `SELECT` they would be a scan.
         let mut select = self.connection().prepare_cached(match tier {
-            Tier::Raw => "SELECT min(at) FROM raw WHERE series = ?",
-            Tier::Quarter => "SELECT min(at) FROM quarter WHERE series = ?",
-            Tier::Day => "SELECT min(at) FROM day WHERE series = ?",
+            Tier::Raw => {
+                "SELECT (SELECT min(at) FROM raw WHERE series = ?1), \
+                 (SELECT max(at) FROM raw WHERE series = ?1)"
+            }
+            Tier::Quarter => {
+                "SELECT (SELECT min(at) FROM quarter WHERE series = ?1), \
+                 (SELECT max(at) FROM quarter WHERE series = ?1)"
+            }
+            Tier::Day => {
+                "SELECT (SELECT min(at) FROM day WHERE series = ?1), \
+                 (SELECT max(at) FROM day WHERE series = ?1)"
+            }
         })?;
-        Ok(select.query_row([series], |row| row.get(0))?)
+        let row: (Option<i64>, Option<i64>) =
+            select.query_row([series], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(row.0.zip(row.1))
     }
 
     /// The first rows after a moment, up to and without another.

@@ -13,6 +13,9 @@ use super::*;
 use crate::board::{Change, Event, EventKind, Finite, Sample};
 use crate::units::Unit;
 
+mod backup;
+mod damage;
+
 /// A Monday, midnight in UTC.
 const START: i64 = 1_773_014_400;
 
@@ -263,6 +266,12 @@ fn what_is_left_of_an_old_window_answers_whatever_step_is_asked_for() {
     assert_eq!(plan(5 * day, minute), (Tier::Day, None, 1));
     assert_eq!(plan(5 * day, Step::Seconds(3600)), (Tier::Day, None, 1));
     assert_eq!(plan(5 * day, Step::Raw).2, 0, "who wants those wants no others");
+    // What was told in another unit once, of which no observation is left, spoils nothing.
+    let once = Entry::Samples(vec![sample("level", START - 90 * day, 1.0, Unit::Inch)]);
+    writer.write([&once].into_iter()).unwrap();
+    while !writer.forget(&keep, moment(START + 40 * day)).unwrap() {}
+    assert_eq!(plan(35 * day, minute), (Tier::Raw, Some(600), 144));
+    assert_eq!(plan(25 * day, minute), (Tier::Quarter, None, 96));
 }
 
 #[test]
@@ -331,93 +340,6 @@ fn recent_events_and_those_on_disk_make_one_list() {
         numbers.extend(page.iter().map(|(number, _)| *number));
     }
     assert_eq!(numbers, (1..=450).rev().collect::<Vec<_>>());
-}
-
-#[test]
-fn a_damaged_file_is_set_aside_and_never_overwritten() {
-    for damage in ["head", "page"] {
-        let place = Place::new();
-        let samples = (0..5_000).map(|n| level(START + n * 300, n as f64)).collect();
-        let mut writer = place.writer();
-        writer.write([&Entry::Samples(samples)].into_iter()).unwrap();
-        drop(writer);
-        let mut bytes = std::fs::read(&place.path).unwrap();
-        let at = if damage == "head" { 0 } else { 3 * 4096 };
-        bytes[at..at + 2000].fill(0x5a);
-        std::fs::write(&place.path, &bytes).unwrap();
-        let (_recorder, intake, history) = place.recorder();
-        intake.take(Change::Observed(vec![level(START, 7.0)]));
-        until("the new file is written", || history.rows() == 2);
-        assert_eq!(points(&history, window("level", 0, START + 1, Step::Raw)).len(), 1);
-        let kind = history.recent_events()[0].1.kind;
-        assert_eq!(kind, EventKind::HistorySetAside, "{damage}");
-        assert_eq!(set_aside(&place), [bytes], "{damage}: every byte is there");
-    }
-}
-
-#[test]
-fn damage_that_a_reader_meets_is_looked_into_and_set_aside() {
-    let place = Place::new();
-    let samples = (0..40_000).map(|n| level(START + n, n as f64)).collect();
-    place.writer().write([&Entry::Samples(samples)].into_iter()).unwrap();
-    let (recorder, intake, history) = place.recorder();
-    until("it is open", || history.version() > 0);
-    let mut bytes = std::fs::read(&place.path).unwrap();
-    // Beyond the pages that a connection holds in memory.
-    let half = bytes.len() / 2 / 4096 * 4096;
-    bytes[half..half + 40 * 4096].fill(0x5a);
-    std::fs::write(&place.path, &bytes).unwrap();
-    let all = window("level", START, START + 40_000, Step::Raw);
-    let mut points = history.points(all).unwrap().unwrap();
-    let error = points.find_map(Result::err).expect("it comes to the damage");
-    assert!(matches!(history.failed(error), HistoryError::Unreadable));
-    until("it is set aside", || !history.recent_events().is_empty());
-    assert_eq!(history.recent_events()[0].1.kind, EventKind::HistorySetAside);
-    intake.take(Change::Observed(vec![level(START, 7.0)]));
-    until("the new file is written", || history.rows() == 2);
-    assert_eq!(points_of_level(&history).len(), 1);
-    drop(recorder);
-    assert_eq!(set_aside(&place), [bytes], "every byte is there");
-}
-
-/// All points of the level.
-fn points_of_level(history: &History) -> Vec<Bucket> {
-    points(history, window("level", 0, START + 86_400, Step::Raw))
-}
-
-/// What the files hold that were set aside.
-fn set_aside(place: &Place) -> Vec<Vec<u8>> {
-    let folder = std::fs::read_dir(place.path.parent().unwrap()).unwrap();
-    let mut paths: Vec<PathBuf> = folder.map(|entry| entry.unwrap().path()).collect();
-    paths.sort();
-    let is_database = |path: &&PathBuf| {
-        let name = path.file_name().unwrap().to_string_lossy();
-        name.contains(".damaged-") && !name.ends_with("-wal") && !name.ends_with("-shm")
-    };
-    paths.iter().filter(is_database).map(|path| std::fs::read(path).unwrap()).collect()
-}
-
-#[test]
-fn files_of_others_are_left_alone() {
-    for (made, told) in [
-        ("CREATE TABLE a (b)", "another program"),
-        ("PRAGMA application_id = 1347767632; PRAGMA user_version = 99", "version 99"),
-    ] {
-        let place = Place::new();
-        Connection::open(&place.path).unwrap().execute_batch(made).unwrap();
-        let before = std::fs::read(&place.path).unwrap();
-        let (recorder, intake, history) = place.recorder();
-        until("it has tried", || history.fare().trouble.is_some());
-        let (_, trouble) = history.fare().trouble.clone().unwrap();
-        assert!(trouble.contains(told), "{trouble}");
-        intake.take(Change::Observed(vec![level(START, 7.0)]));
-        drop(recorder);
-        assert_eq!(std::fs::read(&place.path).unwrap(), before);
-        assert!(matches!(
-            history.points(window("level", 0, START, Step::Raw)),
-            Err(HistoryError::Closed)
-        ));
-    }
 }
 
 #[test]
@@ -495,63 +417,4 @@ fn an_open_window_holds_no_reader() {
     for points in open {
         assert_eq!(points.count(), 4_999);
     }
-}
-
-#[test]
-fn a_backup_is_whole() {
-    let place = Place::new();
-    let mut writer = place.writer();
-    let samples = (0..5_000).map(|n| level(START + n, n as f64)).collect();
-    writer.write([&Entry::Samples(samples)].into_iter()).unwrap();
-    let copy = place.path.with_file_name("copy.db");
-    place.history().backup(&copy).unwrap();
-    let copy = History::of_file(&copy, TimeZone::UTC);
-    assert_eq!(points(&copy, window("level", START, START + 5_000, Step::Raw)).len(), 5_000);
-    copy.check().unwrap();
-}
-
-#[test]
-fn a_backup_is_made_while_others_write() {
-    let place = Place::new();
-    drop(place.writer());
-    let other = Connection::open(&place.path).unwrap();
-    // Large enough, and written to often enough, that a copy in steps is never done before the
-    // next write.
-    other.execute_batch("CREATE TABLE ballast AS SELECT zeroblob(64 << 20) AS it").unwrap();
-    other.execute_batch("PRAGMA synchronous = off; CREATE TABLE busy (n)").unwrap();
-    let (stop, stopped) = crossbeam_channel::bounded::<()>(0);
-    let (begun, begins) = crossbeam_channel::bounded(1);
-    let busy = std::thread::spawn(move || {
-        while stopped.try_recv() == Err(crossbeam_channel::TryRecvError::Empty) {
-            other.execute("INSERT INTO busy VALUES (1)", []).unwrap();
-            let _ = begun.try_send(());
-        }
-    });
-    begins.recv().unwrap();
-    let (history, copy) = (place.history(), place.path.with_file_name("copy.db"));
-    let (done, is_done) = crossbeam_channel::bounded(1);
-    let to = copy.clone();
-    std::thread::spawn(move || done.send(history.backup(&to).map_err(|error| error.to_string())));
-    let outcome = is_done.recv_timeout(Duration::from_secs(30));
-    drop(stop);
-    busy.join().unwrap();
-    outcome.expect("it ends though writes go on").unwrap();
-    History::of_file(&copy, TimeZone::UTC).check().unwrap();
-}
-
-#[test]
-fn a_backup_replaces_no_file() {
-    let place = Place::new();
-    let mut writer = place.writer();
-    writer.write([&Entry::Samples(vec![level(START, 1.0)])].into_iter()).unwrap();
-    let copy = place.path.with_file_name("copy.db");
-    place.history().backup(&copy).unwrap();
-    let before = std::fs::read(&copy).unwrap();
-    writer.write([&Entry::Samples(vec![level(START + 300, 2.0)])].into_iter()).unwrap();
-    assert!(place.history().backup(&copy).is_err());
-    assert_eq!(std::fs::read(&copy).unwrap(), before);
-    let folder = std::fs::read_dir(place.path.parent().unwrap()).unwrap();
-    let names = folder.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned());
-    let partial: Vec<String> = names.filter(|name| name.contains("partial")).collect();
-    assert_eq!(partial, [""; 0]);
 }

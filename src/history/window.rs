@@ -77,20 +77,21 @@ impl Held {
         const LONGEST_DAY: i64 = DAY + 60 * 60;
         let mut held = Held::ALL;
         for series in all {
-            let first = |tier| reader.first(series.id, tier);
-            let (raw, quarter, day) = (first(Tier::Raw)?, first(Tier::Quarter)?, first(Tier::Day)?);
+            let rows = |tier| reader.extent(series.id, tier);
+            let (raw, quarters, days) = (rows(Tier::Raw)?, rows(Tier::Quarter)?, rows(Tier::Day)?);
             // Rows are deleted from the earliest on, so a tier lacks what a coarser one has
-            // before its first.
-            let lacks = |fine: Option<i64>, coarse: Option<i64>, length| match (fine, coarse) {
-                (Some(fine), Some(coarse)) => fine >= coarse + length,
-                (fine, coarse) => fine.is_none() && coarse.is_some(),
+            // before its first; and all of it where it has no row left.
+            let since = |fine: Option<(i64, i64)>, coarse: Option<(i64, i64)>, length| {
+                let (first, last) = coarse?;
+                match fine {
+                    Some((fine, _)) => (fine >= first + length).then_some(fine),
+                    None => Some(last + length),
+                }
             };
-            if lacks(raw, quarter, QUARTER) || lacks(raw, day, LONGEST_DAY) {
-                held.raw = held.raw.max(raw.unwrap_or(i64::MAX));
-            }
-            if lacks(quarter, day, LONGEST_DAY) {
-                held.quarters = held.quarters.max(quarter.unwrap_or(i64::MAX));
-            }
+            let lacks = [since(raw, quarters, QUARTER), since(raw, days, LONGEST_DAY)];
+            held.raw = lacks.into_iter().flatten().fold(held.raw, i64::max);
+            let lacks = since(quarters, days, LONGEST_DAY);
+            held.quarters = lacks.into_iter().fold(held.quarters, i64::max);
         }
         Ok(held)
     }

@@ -181,19 +181,21 @@ fn draw(
     let points: Result<Vec<Bucket>, _> = points.collect();
     let mut points =
         points.map_err(|error| history.failed(error)).map_err(|_| Missing::Unavailable)?;
+    let latest =
+        latest.map(|(latest, _)| latest).filter(|latest| latest.at >= to - range.seconds());
     // What the board knows may not have been written yet.
-    if let Some((latest, _)) = latest
-        && latest.at >= to - range.seconds()
-        && points.last().is_none_or(|last| last.at < latest.at - range.step())
-    {
-        points.push(latest);
-    }
+    let unwritten =
+        latest.filter(|it| points.last().is_none_or(|last| last.at < it.at - range.step()));
+    points.extend(unwritten);
     let stale_after = source
         .reading
         .as_ref()
         .map_or(STALE_AFTER, |kept| kept.stale_at.duration_since(kept.observed.at).as_secs());
     let frame = Frame { from: to - range.seconds(), to, step: range.step(), stale_after, unit };
-    let plot = Plot::of(&points, frame).ok_or(Missing::Nothing)?;
+    // A line through means ends at what is so now, which is what the last of them is part of.
+    let end = latest.filter(|it| points.last().is_some_and(|last| last.at < it.at));
+    let drawn: Vec<Bucket> = points.iter().copied().chain(end).collect();
+    let plot = Plot::of(&drawn, frame).ok_or(Missing::Nothing)?;
     let caption = Caption {
         title: &super::page::label(field),
         source: &source.title,

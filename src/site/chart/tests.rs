@@ -251,18 +251,19 @@ fn a_band_spans_the_least_and_the_most_where_points_stand_for_several() {
     assert_eq!(bands("3d"), (2, 2));
     assert_eq!(bands("1y"), (1, 1));
     let response = get(site, "/chart/tank.level.svg?range=1y", &[]);
+    assert!(text(&response).contains("the latest is 84.6 %."), "it ends at what is so now");
     let (_, band) = text(&response).split_once("class=\"between\" d=\"M").unwrap();
     let (band, _) = band.split_once('"').unwrap();
-    // Three days: there along the most, and back along the least, which is lower on the screen.
-    assert_eq!(band.matches('l').count(), 5, "{band}");
+    // Three days and now: there along the most, and back along the least, lower on the screen.
+    assert_eq!(band.matches('l').count(), 7, "{band}");
     assert!(band.ends_with('z'), "{band}");
-    let first: f64 = band.split(['l', ' ']).nth(1).unwrap().parse().unwrap();
-    let down: f64 = band
+    let steps: Vec<f64> = band
+        .trim_end_matches('z')
         .split('l')
-        .map(|step| step.trim_end_matches('z'))
         .skip(1)
-        .map(|step| step.split(' ').nth(1).unwrap().parse::<f64>().unwrap())
-        .take(3)
-        .sum();
-    assert!(down > 10.0, "from {first} down by {down}: {band}");
+        .map(|step| step.split_once(' ').unwrap().1.parse().unwrap())
+        .collect();
+    // From the first day's most by way of now, where they are one, to that day's least.
+    assert_eq!(steps[3], 0.0, "{band}");
+    assert!(steps.iter().sum::<f64>() > 10.0, "{band}");
 }

@@ -54,7 +54,7 @@ fn page(site: &Site, title: &str, main: &Markup, live: bool) -> Markup {
                 p.unseen #spoken role="status" { }
                 main #main tabindex="-1" { (main) }
                 footer.colophon {
-                    p { "Charts are by the clocks of " (zone)
+                    p { "Charts are by the clocks of " (zone.trim_start_matches("Etc/"))
                         ". The same readings for scripts: "
                         a href="/api/v1/status" { "JSON" } }
                     p { "pumphouse-web " (env!("CARGO_PKG_VERSION")) }

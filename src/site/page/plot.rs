@@ -48,11 +48,10 @@ impl View<'_> {
     /// A chart with what it shows above it, for a card.
     pub(super) fn titled(&self, source: &SourceView, field: &str) -> Markup {
         let chart = self.chart(source, field);
-        let unit = source.value(field).and_then(|value| value.unit).map_or("", symbol);
         html! {
             @if !chart.0.is_empty() {
                 div.past {
-                    p.charted { (label(field)) @if !unit.is_empty() { ", " (unit) } }
+                    p.charted { (heading(source, field)) }
                     (chart)
                     (self.numbers(source, field))
                 }
@@ -76,7 +75,7 @@ impl View<'_> {
     pub(super) fn figure(&self, source: &SourceView, field: &str) -> Markup {
         html! {
             figure.history #{ "chart-" (field) } {
-                figcaption { h3 { (label(field)) } }
+                figcaption { h3 { (heading(source, field)) } }
                 (self.chart(source, field))
                 (self.numbers(source, field))
             }
@@ -122,6 +121,14 @@ impl View<'_> {
                 }
             }
         }
+    }
+}
+
+/// What a chart shows, and in which unit.
+fn heading(source: &SourceView, field: &str) -> String {
+    match source.value(field).and_then(|value| value.unit).map_or("", symbol) {
+        "" => label(field),
+        unit => format!("{}, {unit}", label(field)),
     }
 }
 

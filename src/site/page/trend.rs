@@ -118,7 +118,7 @@ fn going(source: &SourceView, subject: &Subject) -> Option<Markup> {
         let and = if words.0.is_empty() { "" } else { ", " };
         words = html! { (words) (and) (end) };
     }
-    (!words.0.is_empty()).then(|| html! { (icon.show()) span { (words) } })
+    (!words.0.is_empty()).then(|| html! { (icon.show()) span.way { (words) } })
 }
 
 /// `2 hours`, `3 days`: as rough as a forecast is.
