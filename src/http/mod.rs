@@ -42,8 +42,10 @@ mod watch;
 mod worker;
 
 pub use activity::{Activity, WorkerState};
+pub use addresses::Visitor;
 pub use engine::{Drained, Engine};
 pub use limits::{DESCRIPTORS_BEYOND_CAP, Settings};
 pub use message::{Body, Peer, Refusal, Request, Response, Service};
 pub use socket::Listener;
 pub use stats::{ACCEPTOR_PULSE, CloseReason, ConnectionState, ShedReason, Stats};
+pub use throttle::Throttle as LogThrottle;

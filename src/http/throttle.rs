@@ -8,14 +8,14 @@ const PERIOD: Duration = Duration::from_secs(1);
 
 /// Logs at most one line a second, and says how many it left out.
 #[derive(Debug, Default)]
-pub(super) struct Throttle {
+pub struct Throttle {
     latest: Option<Instant>,
     left_out: u64,
 }
 
 impl Throttle {
     /// Logs a warning, unless one was logged just now.
-    pub(super) fn warn(&mut self, message: fmt::Arguments<'_>) {
+    pub fn warn(&mut self, message: fmt::Arguments<'_>) {
         self.warn_at(Instant::now(), message);
     }
 
