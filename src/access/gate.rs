@@ -76,6 +76,7 @@ pub(super) type Clock = Box<dyn Fn() -> Instant + Send + Sync>;
 pub struct Posted {
     rules: Rules,
     accounts: Option<Accounts>,
+    strict_transport: Option<HeaderValue>,
     generation: u64,
 }
 
@@ -83,6 +84,11 @@ impl Posted {
     /// As they were given.
     pub fn rules(&self) -> &Rules {
         &self.rules
+    }
+
+    /// `Strict-Transport-Security`, for answers that go out by TLS.
+    pub fn strict_transport(&self) -> Option<&HeaderValue> {
+        self.strict_transport.as_ref()
     }
 
     /// The origin that the request comes from, if its pages may read what is here.
@@ -380,7 +386,10 @@ fn post(rules: Rules, key: &ProcessKey, before: Option<&Accounts>, generation: u
         Admission::Open => None,
         Admission::Restricted(restricted) => Some(Accounts::new(restricted, key, before)),
     };
-    Posted { rules, accounts, generation }
+    // Only this host: its neighbours may have reasons of their own.
+    let strict_transport = rules.hsts.map(|age| format!("max-age={}", age.as_secs()));
+    let strict_transport = strict_transport.and_then(|value| HeaderValue::try_from(value).ok());
+    Posted { rules, accounts, strict_transport, generation }
 }
 
 fn pace(limits: &Limits, free: usize) -> Pace {

@@ -36,4 +36,3 @@ pub(crate) use rules::HSTS;
 pub use rules::{Admission, Limits, Restricted, Rules, Scope, Scopes, Token, User};
 pub use stats::{FailureReason, Stats};
 pub use token::{TOKEN_PREFIX, TokenHash, TokenHashError, generate_token};
-

@@ -103,9 +103,9 @@ impl PasswordHash {
     pub fn of(password: &str) -> Result<PasswordHash, NoRandomness> {
         let salt = random::<SALT>()?;
         let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::DEFAULT);
-        let hash = argon2
-            .hash_password_with_salt(password.as_bytes(), &salt)
-            .expect("the parameters are the crate's own, and the salt has the length it recommends");
+        let hash = argon2.hash_password_with_salt(password.as_bytes(), &salt).expect(
+            "the parameters are the crate's own, and the salt has the length it recommends",
+        );
         Ok(PasswordHash(hash))
     }
 

@@ -136,12 +136,8 @@ fn make_room(records: &mut HashMap<Fingerprint, Record>, now: Instant, pace: Pac
 mod tests {
     use super::*;
 
-    const PACE: Pace = Pace {
-        free: 2,
-        first: Duration::from_secs(1),
-        longest: Duration::from_secs(5),
-        cap: 4,
-    };
+    const PACE: Pace =
+        Pace { free: 2, first: Duration::from_secs(1), longest: Duration::from_secs(5), cap: 4 };
 
     fn guess(number: u8) -> Guess {
         Guess { generation: 1, fingerprint: [number; 32] }

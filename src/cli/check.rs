@@ -32,7 +32,7 @@ const EXPIRES_SOON_DAYS: i64 = 14;
 impl Check {
     pub(super) fn run(self) -> Result<ExitCode, Failure> {
         let path = config::location(self.file.as_deref());
-        let config = config::load(&path)?;
+        let config = config::load_to_serve(&path, &[])?;
         let certificate = config.tls.as_ref().map(TlsFiles::load).transpose()?;
         let certificate = certificate.map(|(_, info)| info);
         let now = Timestamp::now();

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use rustls::ServerConfig;
 
 use super::{Failure, past};
+use crate::access::Gate;
 use crate::board::{Board, Change, Event, EventKind, ServiceInfo, SourceInfo};
 use crate::config::{self, CertificateInfo, Config, History, ListenAddr};
 use crate::history::{self, Retention};
@@ -85,12 +86,14 @@ pub(super) fn run(config: &Config, tls: Option<Tls>) -> Result<ExitCode, Failure
     let counted = Arc::new(RequestMetrics::new()?);
     let snapshots = reader.clone();
     let polls_wanted = pollers.requests();
+    let gate = Arc::new(Gate::new(config.auth.rules.clone())?);
     let site = Arc::new(Site::new(
         site::Settings { title: config.site.title.clone(), service },
         Box::new(move || snapshots.load()),
         Box::new(move |source| polls_wanted.ask(source)),
         history.clone(),
         counted.clone(),
+        gate.clone(),
     ));
     if let Some(tls) = &tls {
         warn_of_expiry(&tls.certificate);
@@ -109,6 +112,7 @@ pub(super) fn run(config: &Config, tls: Option<Tls>) -> Result<ExitCode, Failure
     let metrics = Metrics {
         requests: counted,
         engine: engine.stats(),
+        access: gate.stats(),
         board: reader,
         polls,
         history: history.clone(),

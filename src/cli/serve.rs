@@ -36,7 +36,7 @@ impl Serve {
     pub(super) fn run(self) -> Result<ExitCode, Failure> {
         logging::start();
         let path = config::location(self.config.as_deref());
-        let mut config = config::load(&path)?;
+        let mut config = config::load_to_serve(&path, &self.listen)?;
         self.apply(&mut config)?;
         let tls = match &config.tls {
             Some(files) => {
@@ -48,11 +48,8 @@ impl Serve {
         run(&config, tls)
     }
 
-    /// What is said on the command line goes before the file.
+    /// What is said on the command line goes before the file; where to listen has done so already.
     fn apply(&self, config: &mut Config) -> Result<(), Failure> {
-        if !self.listen.is_empty() {
-            config.server.listen.clone_from(&self.listen);
-        }
         if let Some(address) = &self.admin_listen {
             config.server.admin_listen = admin_address(address.clone())
                 .map_err(|error| format!("--admin-listen {address}: {error}"))?;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use super::section::{At, Section};
+use crate::access::{HSTS, HostName};
 use crate::http::Settings;
 
 /// The `[server]` table, checked.
@@ -20,6 +21,10 @@ pub struct Server {
     pub admin_listen: ListenAddr,
     /// The `listen(2)` backlog.
     pub backlog: u32,
+    /// The names under which it may be asked for; none: under any.
+    pub names: Vec<HostName>,
+    /// How long browsers that came by TLS are told to keep to it; `None`: they are not told.
+    pub hsts: Option<Duration>,
     /// The engine's limits and deadlines, key for key.
     pub engine: Settings,
 }
@@ -120,6 +125,8 @@ impl Default for Server {
             listen: vec![ListenAddr::Tcp((Ipv4Addr::UNSPECIFIED, PUBLIC_PORT).into())],
             admin_listen: ListenAddr::Tcp((Ipv4Addr::LOCALHOST, ADMIN_PORT).into()),
             backlog: BACKLOG.into(),
+            names: Vec::new(),
+            hsts: Some(HSTS),
             engine: Settings::default(),
         }
     }
@@ -136,10 +143,31 @@ pub(super) fn read(mut section: Section<'_, '_>) -> Server {
         }),
     };
     let backlog = section.integer("backlog", BACKLOG.into(), 65_535);
+    let names = names(&mut section);
+    let hsts = hsts(&mut section);
     let engine = engine(&mut section);
     section.finish();
     // At most 65,535, as was just checked.
-    Server { listen, admin_listen, backlog: backlog as u32, engine }
+    Server { listen, admin_listen, backlog: backlog as u32, names, hsts, engine }
+}
+
+fn names(section: &mut Section<'_, '_>) -> Vec<HostName> {
+    let mut names = Vec::new();
+    for At { value, span } in section.strings("names").unwrap_or_default() {
+        match value.parse() {
+            Ok(name) => names.push(name),
+            Err(error) => section.report(span, format_args!("\"names\": {error}")),
+        }
+    }
+    names
+}
+
+/// A duration, or `"off"`.
+fn hsts(section: &mut Section<'_, '_>) -> Option<Duration> {
+    match section.duration_unless("hsts", "off") {
+        None => Some(HSTS),
+        Some(hsts) => hsts,
+    }
 }
 
 fn listeners(section: &mut Section<'_, '_>) -> Vec<ListenAddr> {
