@@ -364,7 +364,13 @@ impl Gate {
     /// Runs something while every slot is taken.
     #[cfg(test)]
     pub(crate) fn while_busy<T>(&self, run: impl FnOnce() -> T) -> T {
-        let _slots: Vec<_> = std::iter::from_fn(|| self.slots.take(64)).collect();
+        self.while_taken(64, run)
+    }
+
+    /// Runs something while so many slots are taken.
+    #[cfg(test)]
+    pub(super) fn while_taken<T>(&self, count: usize, run: impl FnOnce() -> T) -> T {
+        let _slots: Vec<_> = std::iter::from_fn(|| self.slots.take(count)).collect();
         run()
     }
 

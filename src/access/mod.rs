@@ -33,6 +33,11 @@ pub use key::NoRandomness;
 pub use origins::{Origin, OriginError};
 pub use password::{LONGEST_PASSWORD, PasswordHash, PasswordHashError, Unfit, check_password};
 pub(crate) use rules::HSTS;
-pub use rules::{Admission, Limits, Restricted, Rules, Scope, Scopes, Token, User};
+pub use rules::{
+    Admission, LONGEST_NAME, Limits, Restricted, Rules, Scope, Scopes, Token, User, is_account_name,
+};
 pub use stats::{FailureReason, Stats};
 pub use token::{TOKEN_PREFIX, TokenHash, TokenHashError, generate_token};
+
+#[cfg(test)]
+mod tests;

@@ -109,6 +109,14 @@ impl PasswordHash {
         Ok(PasswordHash(hash))
     }
 
+    /// As cheap as argon2id can be, for tests that verify often.
+    #[cfg(test)]
+    pub(crate) fn cheap(password: &str) -> PasswordHash {
+        let params = Params::new(Params::MIN_M_COST, 1, 1, None).unwrap();
+        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+        PasswordHash(argon2.hash_password_with_salt(password.as_bytes(), &[7; SALT]).unwrap())
+    }
+
     /// Takes as long as its parameters want, whether the password is right or not.
     pub(super) fn verify(&self, password: &[u8]) -> bool {
         // What is refused was parsed before, so the only error left is that it does not match. The

@@ -179,6 +179,16 @@ impl Default for Scopes {
 impl fmt::Display for Scopes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<&str> = self.0.iter().map(|scope| scope.as_str()).collect();
+        f.write_str(if names.is_empty() { "nothing" } else { "" })?;
         f.write_str(&names.join(", "))
     }
+}
+
+/// Bytes of an account's name at most.
+pub const LONGEST_NAME: usize = 128;
+
+/// Whether an account can have that name. HTTP tells a user's up to the first colon (RFC 7617 2).
+pub fn is_account_name(name: &str) -> bool {
+    let odd = |c: char| c == ':' || c.is_control();
+    !name.is_empty() && name.len() <= LONGEST_NAME && !name.chars().any(odd)
 }

@@ -11,7 +11,8 @@ use jiff::{SignedDuration, Timestamp};
 use super::run::admitted_connections;
 use super::trial;
 use super::{Failure, print};
-use crate::config::{self, CertificateInfo, Config, Credentials, Kind, Source, TlsFiles};
+use crate::access::{Admission, Restricted};
+use crate::config::{self, Auth, CertificateInfo, Config, Credentials, Kind, Source, TlsFiles};
 
 /// Check a configuration and its certificates without starting, and tell what it would do.
 #[derive(FromArgs)]
@@ -62,6 +63,7 @@ fn describe(
     if let Some(info) = certificate {
         certificate_line(&mut text, info, now)?;
     }
+    access(&mut text, &config.auth)?;
     limits(&mut text, config)?;
     history(&mut text, config)?;
     for source in &config.sources {
@@ -84,6 +86,58 @@ fn certificate_line(text: &mut String, info: &CertificateInfo, now: Timestamp) -
         writeln!(text, "note: the certificate expires soon")?;
     }
     Ok(())
+}
+
+/// Names and scopes; never a hash.
+fn access(text: &mut String, auth: &Auth) -> std::fmt::Result {
+    let rules = &auth.rules;
+    match &rules.admission {
+        Admission::Restricted(restricted) => accounts(text, restricted)?,
+        Admission::Open if auth.decided => {
+            writeln!(text, "everybody may look who can reach it, by \"open = true\" in [auth]")?;
+        }
+        Admission::Open => {
+            writeln!(
+                text,
+                "everybody on this machine may look, and nobody else can reach it; to serve \
+                 others, decide by [auth] who may"
+            )?;
+        }
+    }
+    if !rules.names.is_empty() {
+        let names: Vec<String> = rules.names.iter().map(ToString::to_string).collect();
+        writeln!(text, "answers to {} and no other name", names.join(", "))?;
+    }
+    if !rules.cors_origins.is_empty() {
+        let origins: Vec<String> = rules.cors_origins.iter().map(ToString::to_string).collect();
+        writeln!(text, "pages of {} may read what their visitors may", origins.join(", "))?;
+    }
+    Ok(())
+}
+
+fn accounts(text: &mut String, restricted: &Restricted) -> std::fmt::Result {
+    let Restricted { users, tokens, public, limits } = restricted;
+    for user in users {
+        writeln!(text, "user {} may: {}", user.name, user.scopes)?;
+    }
+    for token in tokens {
+        writeln!(text, "token {} may: {}", token.name, token.scopes)?;
+    }
+    match public.as_slice() {
+        [] => writeln!(text, "nothing is open to all but the files of the page")?,
+        _ => writeln!(text, "open to all: {}", public.join(", "))?,
+    }
+    writeln!(
+        text,
+        "passwords are remembered for {}; {} verified at once; {} failures of an address and {} \
+         of an account are free, then a wait of {} doubles up to {}",
+        span(limits.remember),
+        limits.verifications,
+        limits.failures_per_address,
+        limits.failures_per_account,
+        span(limits.first_delay),
+        span(limits.longest_delay),
+    )
 }
 
 fn limits(text: &mut String, config: &Config) -> std::fmt::Result {

@@ -4,11 +4,13 @@ mod cert;
 mod check;
 mod demo;
 mod export;
+mod hash_password;
 mod history;
 mod past;
 mod probe;
 mod run;
 mod serve;
+mod token;
 mod trial;
 
 use std::process::ExitCode;
@@ -35,6 +37,8 @@ enum Command {
     Check(check::Check),
     Probe(probe::Probe),
     Cert(cert::Cert),
+    HashPassword(hash_password::HashPassword),
+    Token(token::TokenCommand),
     Export(export::Export),
     History(history::HistoryCommand),
 }
@@ -56,6 +60,8 @@ pub fn main() -> ExitCode {
         Some(Command::Check(command)) => command.run(),
         Some(Command::Probe(command)) => command.run(),
         Some(Command::Cert(command)) => command.run(),
+        Some(Command::HashPassword(command)) => command.run(),
+        Some(Command::Token(command)) => command.run(),
         Some(Command::Export(command)) => command.run(),
         Some(Command::History(command)) => command.run(),
         None => Err("name a command; `pumphouse-web --help` lists them".into()),

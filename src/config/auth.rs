@@ -5,7 +5,10 @@ use std::time::Duration;
 use super::problem::nearest;
 use super::section::{At, Section};
 use super::server::{ListenAddr, Server};
-use crate::access::{Admission, Limits, Origin, Restricted, Rules, Scope, Scopes, Token, User};
+use crate::access::{
+    Admission, LONGEST_NAME, Limits, Origin, Restricted, Rules, Scope, Scopes, Token, User,
+    is_account_name,
+};
 
 /// `[auth]`, and what `[server]` says about names and browsers.
 #[derive(Debug, Clone, Default)]
@@ -40,9 +43,6 @@ pub const ROUTES: [&str; 16] = [
 
 /// Open unless configured otherwise: they tell that the server is there, and nothing else.
 const PUBLIC: [&str; 2] = ["/ping", "/healthz"];
-
-/// Bytes of a name at most.
-const LONGEST_NAME: usize = 128;
 
 const MOST_VERIFICATIONS: usize = 64;
 const MOST_FAILURES: usize = 1000;
@@ -151,7 +151,7 @@ fn tokens(sections: Vec<Section<'_, '_>>) -> Vec<Token> {
     tokens
 }
 
-/// A name that no other has. HTTP tells a user's up to the first colon (RFC 7617 2).
+/// A name that no other has.
 fn name(
     section: &mut Section<'_, '_>,
     title: &str,
@@ -161,10 +161,7 @@ fn name(
     let name = section.string("name");
     let At { value, span } = section.require("name", name)?;
     section.rename(format!("{title} \"{value}\""));
-    let fit = !value.is_empty()
-        && value.len() <= LONGEST_NAME
-        && !value.chars().any(|c| c == ':' || c.is_control());
-    if !fit {
+    if !is_account_name(&value) {
         section.report(
             span,
             format_args!(
