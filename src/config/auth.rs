@@ -272,3 +272,6 @@ pub(super) fn undecided(address: &ListenAddr) -> String {
          127.0.0.1 or a unix socket no decision is needed"
     )
 }
+
+#[cfg(test)]
+mod tests;

@@ -118,3 +118,6 @@ pub(super) fn keep_private(response: &mut Response) {
     let private = private.unwrap_or(const { HeaderValue::from_static("private") });
     headers.insert(CACHE_CONTROL, private);
 }
+
+#[cfg(test)]
+mod tests;

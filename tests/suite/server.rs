@@ -42,13 +42,15 @@ pub struct Setup<'a> {
     pub server: &'a str,
     /// The `[[source]]` tables.
     pub sources: &'a str,
+    /// `[auth]` and its tables.
+    pub auth: &'a str,
     /// What to say to a shell before it becomes the server: `ulimit -n 64`.
     pub shell: &'a str,
 }
 
 impl Default for Setup<'_> {
     fn default() -> Self {
-        Setup { server: "", sources: "", shell: "true" }
+        Setup { server: "", sources: "", auth: "", shell: "true" }
     }
 }
 
@@ -67,8 +69,8 @@ impl Server {
     fn start_in(directory: Arc<tempfile::TempDir>, setup: &Setup<'_>) -> Server {
         let config = format!(
             "[server]\nlisten = [\"127.0.0.1:0\"]\nadmin_listen = \"127.0.0.1:0\"\n{}\n\
-             [tls]\ncert = \"cert.pem\"\nkey = \"key.pem\"\n{}",
-            setup.server, setup.sources
+             [tls]\ncert = \"cert.pem\"\nkey = \"key.pem\"\n{}\n{}",
+            setup.server, setup.auth, setup.sources
         );
         std::fs::write(directory.path().join("pumphouse.toml"), config).unwrap();
         let mut child = Command::new("sh")
