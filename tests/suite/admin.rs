@@ -1,6 +1,8 @@
 //! The admin listener, apart from the public engine.
 
-use crate::hostile::client::Client;
+use std::io::Write as _;
+
+use crate::hostile::client::{Client, PATIENCE, read_response};
 use crate::hostile::mode::Mode;
 use crate::hostile::upstream::Upstream;
 use crate::server::{Server, Setup, body, code, json};
@@ -43,4 +45,20 @@ fn it_answers_while_the_public_side_is_full() {
     assert_eq!(body(&server.admin_get("/healthz")), "ok\n");
     assert!(body(&server.admin_get("/metrics")).contains("pumphouse_connections_accepted_total"));
     drop(crowd);
+}
+
+#[test]
+fn it_is_asked_for_by_names_of_this_machine_only() {
+    let server = Server::start(&Setup::default());
+    let ask = |host: &str| {
+        let mut stream = std::net::TcpStream::connect(server.admin).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        write!(stream, "GET /metrics HTTP/1.1\r\nHost: {host}\r\n\r\n").unwrap();
+        code(&String::from_utf8(read_response(&mut stream).unwrap()).unwrap())
+    };
+    for (host, expected) in
+        [("127.0.0.1:6480", 200), ("localhost", 200), ("evil.example:6480", 421)]
+    {
+        assert_eq!(ask(host), expected, "{host}");
+    }
 }
