@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::problem::nearest;
 use super::section::{At, Section};
 use super::server::{ListenAddr, Server};
+use super::tls::TlsFiles;
 use crate::access::{
     Admission, LONGEST_NAME, Limits, Origin, Restricted, Rules, Scope, Scopes, Token, User,
     is_account_name,
@@ -261,6 +262,18 @@ impl Auth {
     pub(super) fn undecided_at<'a>(&self, listen: &'a [ListenAddr]) -> Option<&'a ListenAddr> {
         listen.iter().find(|address| !self.decided && !address.is_local())
     }
+}
+
+/// Credentials that others could read on their way here.
+pub(super) fn in_clear(auth: &Auth, server: &Server, tls: Option<&TlsFiles>) -> Option<String> {
+    let address = server.listen.iter().find(|address| !address.is_local())?;
+    let restricted = matches!(auth.rules.admission, Admission::Restricted(_));
+    (restricted && tls.is_none()).then(|| {
+        format!(
+            "passwords and tokens come to {address} in clear, as there is no [tls]; that is only \
+             good behind a proxy that speaks TLS"
+        )
+    })
 }
 
 /// What to do about such an address.

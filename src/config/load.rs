@@ -136,6 +136,7 @@ fn read<'reader>(
             let message = format!("{said}{}", auth::undecided(address));
             reader.report(listen_key.unwrap_or_default(), message);
         }
+        notices.extend(auth::in_clear(&auth, &server, tls.as_ref()));
     }
     let history = root.section("history", "[history]".to_owned());
     let history = history.map_or_else(|| Some(History::default()), history::read);

@@ -112,6 +112,22 @@ fn what_is_odd_is_noted() {
 }
 
 #[test]
+fn credentials_in_clear_are_noted() {
+    let user = format!("[[auth.user]]\nname = \"a\"\npassword_hash = \"{HASH}\"\n");
+    let tls = "[tls]\ncert = \"c\"\nkey = \"k\"\n";
+    let here = "[server]\nlisten = [\"127.0.0.1:0\"]\n";
+    for (file, noted) in [
+        (user.clone(), true),
+        (format!("{tls}{user}"), false),
+        (format!("{here}{user}"), false),
+        ("[auth]\nopen = true\n".to_owned(), false),
+    ] {
+        let config = parse_to_serve(Path::new("p.toml"), &file, &environment, &[]).unwrap();
+        assert_eq!(config.notices.join("\n").contains("in clear"), noted, "{file}");
+    }
+}
+
+#[test]
 fn hashes_may_stand_in_files() {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), format!("{HASH}\n")).unwrap();
