@@ -3,9 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
+use argon2::password_hash::PasswordHasher as _;
 use argon2::password_hash::phc::{self, Output, Salt};
-use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
-use argon2::{Algorithm, Argon2, Params, Version};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
+use aws_lc_rs::constant_time::verify_slices_are_equal;
 
 use super::key::{Fingerprint, NoRandomness, random};
 
@@ -119,9 +120,16 @@ impl PasswordHash {
 
     /// Takes as long as its parameters want, whether the password is right or not.
     pub(super) fn verify(&self, password: &[u8]) -> bool {
-        // What is refused was parsed before, so the only error left is that it does not match. The
-        // outputs are compared in constant time.
-        Argon2::default().verify_password(password, &self.0).is_ok()
+        let phc::PasswordHash { salt: Some(salt), hash: Some(expected), .. } = &self.0 else {
+            return false;
+        };
+        let Ok(params) = Params::try_from(&self.0) else { return false };
+        let mut memory = memory(&params);
+        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+        let mut computed = [0; Output::MAX_LENGTH];
+        let computed = &mut computed[..expected.len()];
+        argon2.hash_password_into_with_memory(password, salt, computed, &mut memory).is_ok()
+            && verify_slices_are_equal(computed, expected.as_bytes()).is_ok()
     }
 
     /// A hash of no password, that takes as long to verify as this one.
@@ -150,6 +158,18 @@ impl fmt::Debug for PasswordHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("[password hash]")
     }
+}
+
+/// The memory that a verification works in. An allocator may keep what it is given back, for each
+/// thread, and any worker verifies sooner or later; then the 19 MiB of one verification would
+/// become 150 for good. Of what is larger than 32 MiB glibc keeps nothing. So much is asked for;
+/// pages that are not touched cost nothing.
+fn memory(params: &Params) -> Vec<Block> {
+    const NEVER_KEPT: usize = 33 << 20;
+    let count = params.block_count();
+    let mut blocks = Vec::with_capacity(count.max(NEVER_KEPT / Block::SIZE));
+    blocks.resize(count, Block::new());
+    blocks
 }
 
 #[cfg(test)]
