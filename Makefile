@@ -8,7 +8,7 @@ CARGO ?= cargo
 # the packages of missing programs are installed, as a Node.js from elsewhere excludes Debian's npm.
 TEST_PROGRAMS = chromium:chromium chromedriver:chromium-driver curl:curl gnuplot:gnuplot-nox \
 	http:httpie ip:iproute2 jq:jq npm:npm openssl:openssl python3:python3-requests \
-	shellcheck:shellcheck strace:strace supervisord:supervisor \
+	script:bsdutils shellcheck:shellcheck strace:strace supervisord:supervisor \
 	systemd-socket-activate:systemd wget:wget
 
 # Looks for what keeps people out who use a page without a mouse, or without seeing it.

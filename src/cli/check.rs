@@ -11,8 +11,9 @@ use jiff::{SignedDuration, Timestamp};
 use super::run::admitted_connections;
 use super::trial;
 use super::{Failure, print};
+use crate::access::{Admission, Restricted};
 use crate::config::{
-    self, CertificateInfo, Certificates, Config, Credentials, Kind, Source, TlsFiles,
+    self, Auth, CertificateInfo, Certificates, Config, Credentials, Kind, Source, TlsFiles,
 };
 use crate::ops::certificates::EXPIRES_SOON_DAYS;
 
@@ -32,7 +33,7 @@ pub(super) struct Check {
 impl Check {
     pub(super) fn run(self) -> Result<ExitCode, Failure> {
         let path = config::location(self.file.as_deref());
-        let config = config::load(&path)?;
+        let config = config::load_to_serve(&path, &[])?;
         let certificates = config.tls.as_ref().map(TlsFiles::load).transpose()?;
         let now = Timestamp::now();
         let told = certificates.iter().flat_map(|certificates| &certificates.told);
@@ -69,6 +70,7 @@ fn describe(
             writeln!(text, "note: {notice}")?;
         }
     }
+    access(&mut text, &config.auth)?;
     limits(&mut text, config)?;
     history(&mut text, config)?;
     for source in &config.sources {
@@ -91,6 +93,58 @@ fn certificate_line(text: &mut String, info: &CertificateInfo, now: Timestamp) -
         writeln!(text, "note: the certificate expires soon")?;
     }
     Ok(())
+}
+
+/// Names and scopes; never a hash.
+fn access(text: &mut String, auth: &Auth) -> std::fmt::Result {
+    let rules = &auth.rules;
+    match &rules.admission {
+        Admission::Restricted(restricted) => accounts(text, restricted)?,
+        Admission::Open if auth.decided => {
+            writeln!(text, "everybody may look who can reach it, by \"open = true\" in [auth]")?;
+        }
+        Admission::Open => {
+            writeln!(
+                text,
+                "everybody on this machine may look, and nobody else can reach it; to serve \
+                 others, decide by [auth] who may"
+            )?;
+        }
+    }
+    if !rules.names.is_empty() {
+        let names: Vec<String> = rules.names.iter().map(ToString::to_string).collect();
+        writeln!(text, "answers to {} and no other name", names.join(", "))?;
+    }
+    if !rules.cors_origins.is_empty() {
+        let origins: Vec<String> = rules.cors_origins.iter().map(ToString::to_string).collect();
+        writeln!(text, "pages of {} may read what their visitors may", origins.join(", "))?;
+    }
+    Ok(())
+}
+
+fn accounts(text: &mut String, restricted: &Restricted) -> std::fmt::Result {
+    let Restricted { users, tokens, public, limits } = restricted;
+    for user in users {
+        writeln!(text, "user {} may: {}", user.name, user.scopes)?;
+    }
+    for token in tokens {
+        writeln!(text, "token {} may: {}", token.name, token.scopes)?;
+    }
+    match public.as_slice() {
+        [] => writeln!(text, "nothing is open to all but the files of the page")?,
+        _ => writeln!(text, "open to all: {}", public.join(", "))?,
+    }
+    writeln!(
+        text,
+        "passwords are remembered for {}; {} verified at once; {} failures of an address and {} \
+         of an account are free, then a wait of {} doubles up to {}",
+        span(limits.remember),
+        limits.verifications,
+        limits.failures_per_address,
+        limits.failures_per_account,
+        span(limits.first_delay),
+        span(limits.longest_delay),
+    )
 }
 
 fn limits(text: &mut String, config: &Config) -> std::fmt::Result {

@@ -4,11 +4,13 @@ mod cert;
 mod check;
 mod demo;
 mod export;
+mod hash_password;
 mod history;
 mod past;
 mod probe;
 mod run;
 mod serve;
+mod token;
 mod trial;
 mod watch;
 
@@ -40,6 +42,8 @@ enum Command {
     Probe(probe::Probe),
     Watch(watch::Watch),
     Cert(cert::Cert),
+    HashPassword(hash_password::HashPassword),
+    Token(token::TokenCommand),
     Export(export::Export),
     History(history::HistoryCommand),
 }
@@ -62,6 +66,8 @@ pub fn main() -> ExitCode {
         Some(Command::Probe(command)) => command.run(),
         Some(Command::Watch(command)) => command.run(),
         Some(Command::Cert(command)) => command.run(),
+        Some(Command::HashPassword(command)) => command.run(),
+        Some(Command::Token(command)) => command.run(),
         Some(Command::Export(command)) => command.run(),
         Some(Command::History(command)) => command.run(),
         None => Err("name a command; `pumphouse-web --help` lists them".into()),

@@ -42,17 +42,14 @@ impl Serve {
     /// The configuration and the certificates that it names.
     fn read(&self) -> Result<Setup, Failure> {
         let path = config::location(self.config.as_deref());
-        let mut config = config::load(&path)?;
+        let mut config = config::load_to_serve(&path, &self.listen)?;
         self.apply(&mut config)?;
         let certificates = config.tls.as_ref().map(TlsFiles::load).transpose()?;
         Ok(Setup { config, certificates })
     }
 
-    /// What is said on the command line goes before the file.
+    /// What is said on the command line goes before the file; where to listen has done so already.
     fn apply(&self, config: &mut Config) -> Result<(), Failure> {
-        if !self.listen.is_empty() {
-            config.server.listen.clone_from(&self.listen);
-        }
         if let Some(address) = &self.admin_listen {
             config.server.admin_listen = admin_address(address.clone())
                 .map_err(|error| format!("--admin-listen {address}: {error}"))?;

@@ -6,6 +6,7 @@
 //! working directory.
 
 mod amount;
+mod auth;
 mod history;
 mod kind;
 mod load;
@@ -22,12 +23,13 @@ mod trends;
 use jiff::tz::TimeZone;
 
 pub use amount::parse_duration;
+pub use auth::{Auth, ROUTES};
 pub use history::History;
 pub use kind::{
     Ambient, Credentials, Json, JsonTime, JsonValue, Kind, NAMES as KINDS, Nws, OpenMeteo,
     PtDevices, PtLevel, TimeFormat,
 };
-pub use load::{load, location, parse};
+pub use load::{load, load_to_serve, location, parse, parse_to_serve};
 pub use problem::ConfigErrors;
 pub use secret::Secret;
 pub use server::{ListenAddr, ListenAddrError, NotLocal, Server, admin_address};
@@ -45,6 +47,8 @@ pub struct Config {
     pub server: Server,
     /// `[tls]`; absent: plain HTTP.
     pub tls: Option<TlsFiles>,
+    /// `[auth]`; absent: everybody who can reach the server may look.
+    pub auth: Auth,
     /// `[[source]]`, in the order of the file.
     pub sources: Vec<Source>,
     /// `[history]`; `None`: nothing is kept on disk.
@@ -60,6 +64,7 @@ impl Default for Config {
             site: Site::default(),
             server: Server::default(),
             tls: None,
+            auth: Auth::default(),
             sources: Vec::new(),
             history: Some(History::default()),
             notices: Vec::new(),

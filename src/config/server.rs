@@ -9,6 +9,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use super::section::{At, Section};
+use crate::access::{HSTS, HostName};
 use crate::http::Settings;
 
 /// The `[server]` table, checked.
@@ -23,6 +24,10 @@ pub struct Server {
     /// When the acceptor, or every worker, has been stuck for so long, the process gives up
     /// and is to be started again.
     pub watchdog_timeout: Duration,
+    /// The names under which it may be asked for; none: under any.
+    pub names: Vec<HostName>,
+    /// How long browsers that came by TLS are told to keep to it; `None`: they are not told.
+    pub hsts: Option<Duration>,
     /// The engine's limits and deadlines, key for key.
     pub engine: Settings,
 }
@@ -132,6 +137,8 @@ impl Default for Server {
             admin_listen: ListenAddr::Tcp((Ipv4Addr::LOCALHOST, ADMIN_PORT).into()),
             backlog: BACKLOG.into(),
             watchdog_timeout: WATCHDOG_TIMEOUT,
+            names: Vec::new(),
+            hsts: Some(HSTS),
             engine: Settings::default(),
         }
     }
@@ -149,10 +156,13 @@ pub(super) fn read(mut section: Section<'_, '_>) -> Server {
     };
     let backlog = section.integer("backlog", BACKLOG.into(), 65_535);
     let watchdog_timeout = watchdog_timeout(&mut section);
+    let names = names(&mut section);
+    let hsts = hsts(&mut section);
     let engine = engine(&mut section);
     section.finish();
     // At most 65,535, as was just checked.
-    Server { listen, admin_listen, backlog: backlog as u32, watchdog_timeout, engine }
+    let backlog = backlog as u32;
+    Server { listen, admin_listen, backlog, watchdog_timeout, names, hsts, engine }
 }
 
 fn watchdog_timeout(section: &mut Section<'_, '_>) -> Duration {
@@ -163,6 +173,25 @@ fn watchdog_timeout(section: &mut Section<'_, '_>) -> Duration {
             section.report(span, "\"watchdog_timeout\" must be at least 2s");
             WATCHDOG_TIMEOUT
         }
+    }
+}
+
+fn names(section: &mut Section<'_, '_>) -> Vec<HostName> {
+    let mut names = Vec::new();
+    for At { value, span } in section.strings("names").unwrap_or_default() {
+        match value.parse() {
+            Ok(name) => names.push(name),
+            Err(error) => section.report(span, format_args!("\"names\": {error}")),
+        }
+    }
+    names
+}
+
+/// A duration, or `"off"`.
+fn hsts(section: &mut Section<'_, '_>) -> Option<Duration> {
+    match section.duration_unless("hsts", "off") {
+        None => Some(HSTS),
+        Some(hsts) => hsts,
     }
 }
 

@@ -175,7 +175,6 @@ const WRONG: &[(&str, &str)] = &[
     ),
     ("[tls]\ncert = \"c\"\n", "p.toml:1:1: missing key \"key\" in [tls]"),
     ("[server]\nlisten = \"x\n", "p.toml:2:12: invalid character in string"),
-    ("[auth]\n", "p.toml:1:2: [auth] is not in this version; remove it to serve openly"),
     ("[[source]]\nkind = \"json\"\n", "p.toml:1:1: missing key \"name\" in [[source]]"),
     (
         "[[source]]\nname = \"w\"\nkind = \"ptlevle\"\n",

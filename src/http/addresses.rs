@@ -11,7 +11,21 @@ const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 /// A visitor as far as addresses tell one from another: an IPv4 address, or an IPv6 network of
 /// 64 bits, of which a visitor commonly has all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Visitor(IpAddr);
+pub struct Visitor(IpAddr);
+
+impl Visitor {
+    /// The visitor at that address.
+    pub fn of(address: IpAddr) -> Visitor {
+        let address = address.to_canonical();
+        Visitor(match address {
+            IpAddr::V4(_) => address,
+            IpAddr::V6(v6) => {
+                let [a, b, c, d, ..] = v6.segments();
+                Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
+            }
+        })
+    }
+}
 
 /// Counts the connections of each visitor.
 #[derive(Debug)]
@@ -43,13 +57,7 @@ impl Addresses {
         if is_trusted(&self.trusted, address) {
             return None;
         }
-        Some(Visitor(match address {
-            IpAddr::V4(_) => address,
-            IpAddr::V6(v6) => {
-                let [a, b, c, d, ..] = v6.segments();
-                Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
-            }
-        }))
+        Some(Visitor::of(address))
     }
 
     pub(super) fn enter(&mut self, visitor: Option<Visitor>) {

@@ -30,6 +30,7 @@ use tiny_http::Server;
 use super::health::Health;
 use super::metrics::Metrics;
 use super::scoreboard::Scoreboard;
+use crate::access::names_this_machine;
 use crate::config::ListenAddr;
 use crate::http::{Body, Peer, Request, Response, Throttle};
 use crate::site::{Site, problem};
@@ -62,6 +63,12 @@ impl AdminSite {
     /// Answers a request. A function of the same shape as the public site's.
     pub fn call(&self, request: &Request) -> Response {
         let path = request.target.path();
+        // A page elsewhere may have let a name of its own point here (DNS rebinding). On a unix
+        // socket no browser comes, and the name means nothing.
+        if request.peer.address.is_some() && !names_this_machine(request) {
+            let detail = "The admin listener is asked for by localhost or a loopback address only.";
+            return problem(StatusCode::MISDIRECTED_REQUEST, detail, path);
+        }
         if !["/healthz", "/readyz", "/metrics", "/scoreboard"].contains(&path) {
             return problem(StatusCode::NOT_FOUND, "There is nothing at this address.", path);
         }

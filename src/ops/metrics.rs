@@ -14,6 +14,7 @@ use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry, Tex
 
 use super::certificates::LiveCertificates;
 use super::listen_queue::{ListenQueue, ListenSocket, listen_losses, listen_queues};
+use crate::access::{self, FailureReason};
 use crate::board::{BoardReader, Datum, Snapshot, State};
 use crate::history::History;
 use crate::http::{CloseReason, ConnectionState, ShedReason, Stats};
@@ -83,6 +84,8 @@ pub struct Metrics {
     pub requests: Arc<RequestMetrics>,
     /// Connections and workers.
     pub engine: Arc<Stats>,
+    /// Who was refused.
+    pub access: Arc<access::Stats>,
     /// Sources and their values.
     pub board: BoardReader,
     /// Polls.
@@ -102,6 +105,7 @@ impl Metrics {
     pub fn render(&self, now: Timestamp) -> String {
         let mut families = self.requests.registry.gather();
         families.extend(self.engine());
+        families.extend(self.access());
         families.extend(listening(&self.listeners));
         families.extend(self.polls());
         families.extend(sources(&self.board.load(), now));
@@ -122,6 +126,18 @@ impl Metrics {
             log::error!("the metrics cannot be told: {error}");
             String::new()
         })
+    }
+
+    fn access(&self) -> [MetricFamily; 2] {
+        let mut failures = Family::counter("auth_failures_total", "Requests refused, by reason.");
+        for reason in FailureReason::ALL {
+            let count = self.access.failures(reason) as f64;
+            failures = failures.sample(&[("reason", reason.as_str())], count);
+        }
+        let verifications =
+            Family::counter("auth_verifications_total", "Passwords verified by argon2id.")
+                .sample(&[], self.access.verifications() as f64);
+        [failures.done(), verifications.done()]
     }
 
     fn history(&self) -> [MetricFamily; 3] {

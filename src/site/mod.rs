@@ -4,6 +4,7 @@
 //! snapshot, in memory, and no handler waits for it. What was comes from the
 //! history, on disk, and no more than half of the workers can wait for that.
 
+mod access;
 mod age;
 mod api;
 mod assets;
@@ -40,6 +41,7 @@ use ::http::StatusCode;
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
 
+use crate::access::{Demand, Gate, Posted};
 use crate::board::{ServiceInfo, Snapshot};
 use crate::history::History;
 use crate::http::{Activity, Refusal, Request, RequestHead, Response, Service};
@@ -78,6 +80,7 @@ pub struct Site {
     polls: PollDesk,
     history: History,
     observer: Arc<dyn RequestObserver>,
+    gate: Arc<Gate>,
     router: Router,
     assets: Assets,
     charts: Charts,
@@ -85,14 +88,15 @@ pub struct Site {
 }
 
 impl Site {
-    /// A site over those snapshots and that history, whose requests that observer counts, and
-    /// which passes wishes for polls on to that desk.
+    /// A site over those snapshots and that history, behind that gate, whose requests that
+    /// observer counts, and which passes wishes for polls on to that desk.
     pub fn new(
         settings: Settings,
         snapshots: SnapshotReader,
         polls: PollDesk,
         history: History,
         observer: Arc<dyn RequestObserver>,
+        gate: Arc<Gate>,
     ) -> Site {
         Site {
             settings: ArcSwap::from_pointee(settings),
@@ -100,6 +104,7 @@ impl Site {
             polls,
             history,
             observer,
+            gate,
             router: Router::new(),
             assets: Assets::new(),
             charts: Charts::default(),
@@ -118,9 +123,10 @@ impl Site {
         self.settings.load_full()
     }
 
-    /// The answer to a request that does not count among the visitors'.
+    /// The answer to a request that does not count among the visitors', and needs no account.
     pub fn respond(&self, request: &Request) -> Response {
-        self.answer(request, Timestamp::now(), &Activity::default()).1
+        let routed = self.route(request, Timestamp::now(), &Activity::default(), None);
+        self.settle(request, routed.outcome)
     }
 
     /// The answer as of `now`, and the route it came by.
@@ -130,36 +136,81 @@ impl Site {
         now: Timestamp,
         activity: &Activity,
     ) -> (&'static str, Response) {
-        let (route, outcome) = self.route(request, now, activity);
+        let posted = self.gate.posted();
+        let routed = match self.gate.check_host(&posted, request) {
+            Err(denial) => Routed::nowhere(Err(denial.into())),
+            Ok(()) => match access::preflight(&posted, request) {
+                Some(answer) => Routed::nowhere(Ok(answer)),
+                None => self.route(request, now, activity, Some(&posted)),
+            },
+        };
+        let mut response = self.settle(request, routed.outcome);
+        if routed.guarded {
+            access::keep_private(&mut response);
+        }
+        access::steer(&posted, request, &mut response);
+        (routed.pattern, response)
+    }
+
+    /// The response, be it an error's.
+    fn settle(&self, request: &Request, outcome: Result<Response, Problem>) -> Response {
         let mut response = match outcome {
             Ok(response) => response,
             Err(problem) => problem.respond(self, &request.headers, target::instance(request)),
         };
         deliver::secure(&mut response);
-        (route, response)
+        response
     }
 
+    /// Finds the route, and calls its handler if the posted rules let the request through.
     fn route(
         &self,
         request: &Request,
         now: Timestamp,
         activity: &Activity,
-    ) -> (&'static str, Result<Response, Problem>) {
-        let path = match target::decoded_path(&request.target) {
-            Ok(path) => path,
-            Err(problem) => return (NO_ROUTE, Err(problem)),
+        posted: Option<&Posted>,
+    ) -> Routed {
+        // What cannot be decoded matches nothing, and whoever may not look does not learn why.
+        let (path, astray) = match target::decoded_path(&request.target) {
+            Ok(path) => (path, Problem::not_found("There is nothing at this address.")),
+            Err(problem) => ("".into(), problem),
         };
-        if path == "*" {
-            return (NO_ROUTE, routes::answer_asterisk(&request.method));
+        let matched = self.router.at(&path);
+        let pattern = matched.as_ref().map_or(NO_ROUTE, |matched| matched.pattern);
+        let demand = matched.as_ref().map_or(Demand::Account, |matched| matched.demand);
+        if matched.is_some() {
+            activity.set_route(pattern);
         }
-        let Some(matched) = self.router.at(&path) else {
-            return (NO_ROUTE, Err(Problem::not_found("There is nothing at this address.")));
+        let mut guarded = false;
+        if let Some(posted) = posted {
+            match self.gate.admit(posted, request, pattern, demand) {
+                Ok(pass) => guarded = pass.guarded,
+                Err(denial) => {
+                    return Routed { pattern, guarded: true, outcome: Err(denial.into()) };
+                }
+            }
+        }
+        let outcome = match matched {
+            Some(matched) => matched.methods.admit(&request.method).unwrap_or_else(|| {
+                (matched.handler)(self, &Ask { request, parameter: matched.parameter, now })
+            }),
+            None if path == "*" => routes::answer_asterisk(&request.method),
+            None => Err(astray),
         };
-        activity.set_route(matched.pattern);
-        let outcome = matched.methods.admit(&request.method).unwrap_or_else(|| {
-            (matched.handler)(self, &Ask { request, parameter: matched.parameter, now })
-        });
-        (matched.pattern, outcome)
+        Routed { pattern, guarded, outcome }
+    }
+}
+
+/// What came of a request, by which route, and whether it took credentials.
+struct Routed {
+    pattern: &'static str,
+    guarded: bool,
+    outcome: Result<Response, Problem>,
+}
+
+impl Routed {
+    fn nowhere(outcome: Result<Response, Problem>) -> Routed {
+        Routed { pattern: NO_ROUTE, guarded: false, outcome }
     }
 }
 

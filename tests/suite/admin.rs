@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use pumphouse_web::access::{Gate, Rules};
 use pumphouse_web::board::{Board, Reporter, ServiceInfo};
 use pumphouse_web::history::{self, Retention};
 use pumphouse_web::http::{Settings, Stats};
@@ -53,12 +54,14 @@ impl OverEngine {
             Board::start(Vec::new(), Vec::new(), service.clone(), Box::new(|_| ())).unwrap();
         let requests = Arc::new(RequestMetrics::new().unwrap());
         let snapshots = reader.clone();
+        let gate = Arc::new(Gate::new(Rules::default()).unwrap());
         let site = Arc::new(Site::new(
             site::Settings { title: "Test".to_owned(), service },
             instead(Box::new(move || snapshots.load())),
             Box::new(|_| None),
             history.clone(),
             requests.clone(),
+            gate.clone(),
         ));
         let shown = AdminSite {
             health: Arc::new(Health {
@@ -70,6 +73,7 @@ impl OverEngine {
             metrics: Metrics {
                 requests,
                 engine: engine.clone(),
+                access: gate.stats(),
                 board: reader,
                 polls: Roster::default(),
                 history,
@@ -205,4 +209,20 @@ fn it_answers_while_the_public_side_is_full() {
     assert_eq!(body(&server.admin_get("/healthz")), "ok\n");
     assert!(body(&server.admin_get("/metrics")).contains("pumphouse_connections_accepted_total"));
     drop(crowd);
+}
+
+#[test]
+fn it_is_asked_for_by_names_of_this_machine_only() {
+    let server = Server::start(&Setup::default());
+    let ask = |host: &str| {
+        let mut stream = std::net::TcpStream::connect(server.admin).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        write!(stream, "GET /metrics HTTP/1.1\r\nHost: {host}\r\n\r\n").unwrap();
+        code(&String::from_utf8(read_response(&mut stream).unwrap()).unwrap())
+    };
+    for (host, expected) in
+        [("127.0.0.1:6480", 200), ("localhost", 200), ("evil.example:6480", 421)]
+    {
+        assert_eq!(ask(host), expected, "{host}");
+    }
 }

@@ -49,6 +49,7 @@ fn the_example_configuration_is_valid() {
         "is valid",
         "listens on 0.0.0.0:6443, HTTPS",
         "certificate for localhost",
+        "everybody may look who can reach it, by \"open = true\"",
         "source tank: \"Cistern\", ptlevel at https://www.mypt.in/s/…",
         "polled every 5m",
     ] {
@@ -75,6 +76,7 @@ fn each_kind_has_an_example_that_is_valid() {
         assert!(output.status.success(), "{}: {}", path.display(), stderr(&output));
         let kind = path.file_stem().unwrap().to_str().unwrap().to_owned();
         assert!(stdout(&output).contains(&format!(", {kind} at ")), "{}", stdout(&output));
+        assert!(stdout(&output).contains("to serve others, decide by [auth] who may"));
         kinds.push(kind);
     }
     kinds.sort();
@@ -87,7 +89,7 @@ fn check_poll_shows_what_came_and_what_is_made_of_it() {
     let folder = tempfile::tempdir().unwrap();
     let config = |pointer: &str| {
         format!(
-            "[[source]]\nname = \"tank\"\nkind = \"json\"\nurl = \"{}?key=s3cret\"\nunits = \"us\"\n\
+            "[auth]\nopen = true\n[[source]]\nname = \"tank\"\nkind = \"json\"\nurl = \"{}?key=s3cret\"\nunits = \"us\"\n\
              [source.values.depth]\npointer = \"{pointer}\"\nunit = \"mm\"\n",
             upstream.url()
         )
@@ -193,12 +195,17 @@ fn a_start_that_cannot_be_says_why_and_what_to_try() {
     let empty = directory.path().join("empty.toml");
     std::fs::write(&empty, "").unwrap();
     let empty = empty.to_str().unwrap();
+    let open = directory.path().join("open.toml");
+    std::fs::write(&open, "[auth]\nopen = true\n").unwrap();
+    let open = open.to_str().unwrap();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = taken.local_addr().unwrap().to_string();
-    let cases: [(&[&str], &str); 4] = [
+    let cases: [(&[&str], &str); 6] = [
+        (&["serve", "--config", empty], "0.0.0.0:6443 lets others than this machine in"),
+        (&["serve", "--config", empty, "--listen", "fd:0"], "nothing says who may look"),
         (&["serve"], "pumphouse.toml: cannot read the configuration"),
         (&["serve", "--config", empty, "--listen", &taken], "another program has it"),
-        (&["serve", "--config", empty, "--admin-listen", "0.0.0.0:0"], "loopback"),
+        (&["serve", "--config", open, "--admin-listen", "0.0.0.0:0"], "loopback"),
         (&["serve", "--config", empty, "--listen", "6443"], "no address to listen on"),
     ];
     for (arguments, expected) in cases {

@@ -12,6 +12,7 @@ mod scripts;
 mod secrets;
 mod server;
 
+mod access;
 mod admin;
 mod attack;
 mod browser;

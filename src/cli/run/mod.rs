@@ -13,6 +13,7 @@ use crossbeam_channel::Receiver;
 use jiff::Timestamp;
 
 use super::Failure;
+use crate::access::Gate;
 use crate::board::{Board, Change, Event, EventKind, Reporter};
 use crate::config::{self, Certificates, Config};
 use crate::history::{History, Intake, Recorder};
@@ -46,6 +47,7 @@ struct Running {
     /// Sends those who speak plain HTTP to the other one.
     redirect: Option<Engine>,
     site: Arc<Site>,
+    gate: Arc<Gate>,
     pollers: Pollers,
     reporter: Reporter,
     keeping: Option<Keeping>,

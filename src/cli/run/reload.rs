@@ -27,6 +27,10 @@ impl Running {
         if self.config.site.contact != config.site.contact {
             changes.push("contact changed".to_owned());
         }
+        if self.config.auth != config.auth {
+            self.gate.replace(config.auth.rules.clone());
+            changes.push("who may look changed".to_owned());
+        }
         let limits = changed_limits(&self.config.server, &config.server);
         if !limits.is_empty() {
             let max_connections = admitted_connections(&config);
@@ -47,9 +51,15 @@ impl Running {
         config.notices.iter().for_each(|notice| log::warn!("{notice}"));
         // What takes a restart stays as it runs, so that the next HUP says so again.
         self.config = Config {
-            server: Server { engine: config.server.engine, ..self.config.server.clone() },
+            server: Server {
+                engine: config.server.engine,
+                names: config.server.names,
+                hsts: config.server.hsts,
+                ..self.config.server.clone()
+            },
             site: Site { timezone: self.config.site.timezone.clone(), ..config.site },
             tls: self.config.tls.take().map(|before| kept_tls(before, config.tls)),
+            auth: config.auth,
             history: self.config.history.clone(),
             sources: config.sources,
             notices: config.notices,

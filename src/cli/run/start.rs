@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use super::listen::{bind, cannot_listen, listen_sockets};
 use super::{Running, Setup, admitted_connections, program, redirect, user_agent};
+use crate::access::Gate;
 use crate::board::{Board, EventKind, Reporter, ServiceInfo, SourceInfo};
 use crate::cli::{Failure, past};
 use crate::config::{self, Config};
@@ -57,12 +58,14 @@ impl Running {
         let roster = pollers.roster();
         let counted = Arc::new(RequestMetrics::new()?);
         let (snapshots, polls_wanted) = (reader.clone(), roster.clone());
+        let gate = Arc::new(Gate::new(config.auth.rules.clone())?);
         let site = Arc::new(Site::new(
             site::Settings { title: config.site.title.clone(), service: service.clone() },
             Box::new(move || snapshots.load()),
             Box::new(move |source| polls_wanted.ask(source)),
             history.clone(),
             counted.clone(),
+            gate.clone(),
         ));
 
         let certificates = certificates.map(|certificates| {
@@ -87,6 +90,7 @@ impl Running {
         let metrics = Metrics {
             requests: counted,
             engine: engine.stats(),
+            access: gate.stats(),
             board: reader,
             polls: roster,
             history: history.clone(),
@@ -121,6 +125,7 @@ impl Running {
             engine,
             redirect,
             site,
+            gate,
             pollers,
             reporter,
             keeping,

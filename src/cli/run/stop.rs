@@ -29,6 +29,7 @@ impl Running {
             engine,
             redirect,
             site,
+            gate: _,
             mut pollers,
             reporter,
             keeping,

@@ -144,7 +144,7 @@ fn every_route_and_method_is_documented_and_nothing_else() {
         assert!(!matches!(is_refused, Some(Err(_))), "{} {path}", operation.method);
         documented.entry(matched.pattern).or_default().insert(operation.method);
     }
-    for (pattern, methods, _) in ROUTES {
+    for (pattern, methods, _, _) in ROUTES {
         let allow = methods.allow();
         let allowed = allow.to_str().unwrap().split(", ").map(str::to_owned).collect();
         assert_eq!(documented.remove(pattern), Some(allowed), "{pattern}");
