@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use jiff::tz::TimeZone;
+use toml_span::Value;
 
 use super::problem::{ConfigErrors, Problem};
 use super::section::{At, Reader, Section};
-use super::{Config, History, Site, history, server, source, tls};
+use super::{Config, History, Log, Server, Site, history, log, server, source, tls};
 use crate::units::System;
 
 const VARIABLE: &str = "PUMPHOUSE_CONFIG";
@@ -25,7 +26,11 @@ pub fn location(named: Option<&Path>) -> PathBuf {
 /// # Errors
 /// Tells of everything that is wrong with it, with line and column.
 pub fn load(path: &Path) -> Result<Config, ConfigErrors> {
-    let text = std::fs::read_to_string(path).map_err(|error| {
+    parse(path, &read_text(path)?, &|name| std::env::var(name).ok())
+}
+
+fn read_text(path: &Path) -> Result<String, ConfigErrors> {
+    std::fs::read_to_string(path).map_err(|error| {
         let hint = match error.kind() {
             std::io::ErrorKind::NotFound => {
                 "; name another with --config or $PUMPHOUSE_CONFIG, \
@@ -34,8 +39,25 @@ pub fn load(path: &Path) -> Result<Config, ConfigErrors> {
             _ => "",
         };
         ConfigErrors::of_file(path, format!("cannot read the configuration: {error}{hint}"))
-    })?;
-    parse(path, &text, &|name| std::env::var(name).ok())
+    })
+}
+
+/// Reads `[server]` alone: for who has not the environment, and may not read the files, that the
+/// rest takes.
+///
+/// # Errors
+/// Tells of everything that is wrong with that section, with line and column.
+pub fn load_server(path: &Path) -> Result<Server, ConfigErrors> {
+    let text = read_text(path)?;
+    let root = parse_toml(path, &text)?;
+    let environment = |name: &str| std::env::var(name).ok();
+    let reader = Reader::new(&environment);
+    let server =
+        Section::new(&reader, "the file", root).map(|mut root| read_server(&reader, &mut root));
+    match (server, reader.into_problems()) {
+        (Some(server), problems) if problems.is_empty() => Ok(server),
+        (_, problems) => Err(ConfigErrors::in_text(path, &text, problems)),
+    }
 }
 
 /// Reads and checks a configuration's text; `environment` looks `${NAME}` up.
@@ -47,10 +69,7 @@ pub fn parse(
     text: &str,
     environment: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Config, ConfigErrors> {
-    let root = toml_span::parse(text).map_err(|error| {
-        let problem = Problem { span: error.span, message: error.to_string() };
-        ConfigErrors::in_text(path, text, vec![problem])
-    })?;
+    let root = parse_toml(path, text)?;
     let reader = Reader::new(environment);
     let config = Section::new(&reader, "the file", root).map(|root| read(&reader, root));
     match (config, reader.into_problems()) {
@@ -59,11 +78,23 @@ pub fn parse(
     }
 }
 
+fn parse_toml<'text>(path: &Path, text: &'text str) -> Result<Value<'text>, ConfigErrors> {
+    toml_span::parse(text).map_err(|error| {
+        let problem = Problem { span: error.span, message: error.to_string() };
+        ConfigErrors::in_text(path, text, vec![problem])
+    })
+}
+
+fn read_server<'reader>(
+    reader: &'reader Reader<'reader>,
+    root: &mut Section<'reader, '_>,
+) -> Server {
+    let section = root.section("server", "[server]".to_owned());
+    server::read(section.unwrap_or_else(|| Section::absent(reader, "[server]")))
+}
+
 fn read<'reader>(reader: &'reader Reader<'reader>, mut root: Section<'reader, '_>) -> Config {
-    let server = root
-        .section("server", "[server]".to_owned())
-        .unwrap_or_else(|| Section::absent(reader, "[server]"));
-    let server = server::read(server);
+    let server = read_server(reader, &mut root);
     let tls = root.section("tls", "[tls]".to_owned()).and_then(tls::read);
     let site = root
         .section("site", "[site]".to_owned())
@@ -76,12 +107,13 @@ fn read<'reader>(reader: &'reader Reader<'reader>, mut root: Section<'reader, '_
     }
     let history = root.section("history", "[history]".to_owned());
     let history = history.map_or_else(|| Some(History::default()), history::read);
+    let log = root.section("log", "[log]".to_owned()).map_or_else(Log::default, log::read);
     let sources = source::read_all(root.sections("source"), units);
     root.finish();
     if sources.is_empty() {
         notices.push("there is no [[source]], so the dashboard will be empty".to_owned());
     }
-    Config { site, server, tls, sources, history, notices }
+    Config { site, server, tls, sources, history, log, notices }
 }
 
 /// `[site]`, and the units of all sources that name none.

@@ -9,6 +9,7 @@ mod amount;
 mod history;
 mod kind;
 mod load;
+mod log;
 mod problem;
 mod secret;
 mod section;
@@ -27,7 +28,8 @@ pub use kind::{
     Ambient, Credentials, Json, JsonTime, JsonValue, Kind, Nws, OpenMeteo, PtDevices, PtLevel,
     TimeFormat,
 };
-pub use load::{load, location, parse};
+pub use load::{load, load_server, location, parse};
+pub use log::Log;
 pub use problem::ConfigErrors;
 pub use secret::Secret;
 pub use server::{ListenAddr, ListenAddrError, NotLocal, Server, admin_address};
@@ -49,6 +51,8 @@ pub struct Config {
     pub sources: Vec<Source>,
     /// `[history]`; `None`: nothing is kept on disk.
     pub history: Option<History>,
+    /// `[log]`
+    pub log: Log,
     /// What is no error, but should be known.
     pub notices: Vec<String>,
 }
@@ -62,6 +66,7 @@ impl Default for Config {
             tls: None,
             sources: Vec::new(),
             history: Some(History::default()),
+            log: Log::default(),
             notices: Vec::new(),
         }
     }

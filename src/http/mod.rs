@@ -47,3 +47,4 @@ pub use limits::{DESCRIPTORS_BEYOND_CAP, Settings};
 pub use message::{Body, Peer, Refusal, Request, Response, Service};
 pub use socket::Listener;
 pub use stats::{ACCEPTOR_PULSE, CloseReason, ConnectionState, ShedReason, Stats};
+pub use throttle::Throttle;

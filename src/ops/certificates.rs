@@ -60,6 +60,13 @@ impl LiveCertificates {
         true
     }
 
+    /// Whole days until the first of them expires, if that is soon; negative once it has.
+    pub fn expires_soon(&self, now: Timestamp) -> Option<i64> {
+        let told = self.told.load();
+        let soonest = told.iter().map(|certificate| certificate.days_left(now)).min();
+        soonest.filter(|days| *days < EXPIRES_SOON_DAYS)
+    }
+
     /// Logs which expire soon, or have expired.
     pub fn warn_of_expiry(&self, now: Timestamp) {
         for certificate in &*self.told() {

@@ -2,12 +2,17 @@
 
 pub mod admin;
 pub mod certificates;
+pub mod configuration;
 pub mod descriptors;
+pub mod doctor;
 pub mod health;
 pub mod listen_queue;
 pub mod logging;
+mod losses;
 pub mod metrics;
+pub mod process;
 pub mod scoreboard;
 pub mod signals;
+pub mod sock_diag;
 pub mod systemd;
 pub mod watchdog;

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 use super::health::Health;
+use super::losses::Losses;
 use super::scoreboard::Scoreboard;
 use super::systemd;
 use crate::http::{Stats, WorkerState};
@@ -75,8 +76,11 @@ fn run(watched: &Watched, give_up: &GiveUp, stopped: &Receiver<Infallible>) {
     let mut calm = Calm::from(Instant::now());
     let mut told: Vec<String> = Vec::new();
     let waited_for = systemd::wants_signs_of_life();
+    let mut losses = Losses::default();
     while stopped.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
-        calm.look(Instant::now());
+        let now = Instant::now();
+        calm.look(now);
+        losses.look(&watched.health.engine, now);
         let failure = fatal(&watched.health.engine, watched.timeout);
         if let Some(failure) = failure.filter(|_| calm.has_lasted(watched.timeout)) {
             log::error!("giving up: {failure}; scoreboard: {}", watched.scoreboard.render().trim());
