@@ -71,6 +71,8 @@ install: build ## install the binary and the examples (PREFIX, DESTDIR)
 	install -m 644 examples/sources/*.toml $(DESTDIR)$(PREFIX)/share/pumphouse-web/sources
 	install -D -m 644 examples/supervisord.conf \
 		$(DESTDIR)$(PREFIX)/share/pumphouse-web/supervisord.conf
+	install -m 644 examples/grafana-dashboard.json examples/prometheus-rules.yml \
+		$(DESTDIR)$(PREFIX)/share/pumphouse-web
 
 .PHONY: toolchain
 toolchain:

@@ -3,6 +3,7 @@
 mod cert;
 mod check;
 mod demo;
+mod doctor;
 mod export;
 mod history;
 mod past;
@@ -34,6 +35,7 @@ enum Command {
     Demo(demo::Demo),
     Check(check::Check),
     Probe(probe::Probe),
+    Doctor(doctor::Doctor),
     Cert(cert::Cert),
     Export(export::Export),
     History(history::HistoryCommand),
@@ -55,6 +57,7 @@ pub fn main() -> ExitCode {
         Some(Command::Demo(command)) => command.run(),
         Some(Command::Check(command)) => command.run(),
         Some(Command::Probe(command)) => command.run(),
+        Some(Command::Doctor(command)) => command.run(),
         Some(Command::Cert(command)) => command.run(),
         Some(Command::Export(command)) => command.run(),
         Some(Command::History(command)) => command.run(),

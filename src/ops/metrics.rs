@@ -234,6 +234,10 @@ impl Metrics {
             closed.done(),
             shed.done(),
             one(
+                Family::gauge("workers", "Threads that serve requests."),
+                stats.workers().len() as u64,
+            ),
+            one(
                 Family::gauge("workers_busy", "Workers that drive a connection."),
                 stats.workers_busy(),
             ),
