@@ -188,6 +188,20 @@ mod tests {
     }
 
     #[test]
+    fn what_expires_first_is_told_once_it_is_soon() {
+        let made = self_signed(&["a.example".to_owned()]).unwrap();
+        let mut certificates = Certificates::from_pem(&made.cert_pem, &made.key_pem).unwrap();
+        let later = certificates.told[0].clone();
+        let days = |days: i64| jiff::SignedDuration::from_hours(24 * days);
+        let sooner = CertificateInfo { not_after: later.not_after - days(30), ..later.clone() };
+        certificates.told.push(sooner.clone());
+        let live = LiveCertificates::new(certificates);
+        for (left, expected) in [(14, None), (13, Some(13)), (0, Some(0)), (-2, Some(-2))] {
+            assert_eq!(live.expires_soon(sooner.not_after - days(left)), expected);
+        }
+    }
+
+    #[test]
     fn renewed_files_are_taken_up_and_broken_ones_are_not() {
         let folder = tempfile::tempdir().unwrap();
         let default =

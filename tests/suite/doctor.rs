@@ -84,7 +84,9 @@ fn a_stopped_server_is_found_by_the_kernel() {
         format!("{} for pumphouse-web (pid {process}) to accept", server.address),
         format!("WRONG  process         pumphouse-web, pid {process}: stopped"),
         format!("-> kill -CONT {process}"),
-        "1 x pw-acceptor: stopped".to_owned(),
+        " stopped".to_owned(),
+        ", pw-acceptor, ".to_owned(),
+        ", 8 pw-worker".to_owned(),
         "open files".to_owned(),
         "ESTAB".to_owned(),
     ] {

@@ -33,7 +33,7 @@ fn busy() -> (Server, Upstream, Client) {
     });
     for (request, expected) in [
         ("GET /ping HTTP/1.1\r\nHost: a\r\n\r\n", 200),
-        ("HEAD /api/v1/status HTTP/1.1\r\nHost: a\r\n\r\n", 200),
+        ("POST /api/v1/status HTTP/1.1\r\nHost: a\r\n\r\n", 405),
         ("GET /nowhere HTTP/1.1\r\nHost: a\r\n\r\n", 404),
         ("DELETE /ping HTTP/1.1\r\nHost: a\r\n\r\n", 405),
         ("GET / HTTP/1.1\r\n\r\n", 400),
@@ -86,7 +86,7 @@ fn every_metric_of_the_contract_is_scraped() {
     // A name without its prefix, its type, and of each label what it must be found with.
     for (name, kind, labels) in [
         ("http_requests_total", "counter", "route=/ping method=GET code=200"),
-        ("http_requests_total", "counter", "route=/api/v1/status method=HEAD code=200"),
+        ("http_requests_total", "counter", "route=/api/v1/status method=POST code=405"),
         ("http_requests_total", "counter", "route=- method=GET code=404"),
         ("http_requests_total", "counter", "route=/ping method=DELETE code=405"),
         ("http_requests_total", "counter", "route=- method=- code=400"),

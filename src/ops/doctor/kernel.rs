@@ -56,18 +56,18 @@ pub(super) struct Holder {
     pub(super) state: char,
     pub(super) facts: Option<ProcessFacts>,
     pub(super) pid: i32,
-    /// Its threads, those that do the same as one.
+    /// Its threads, by what they do.
     pub(super) threads: Vec<Threads>,
 }
 
-/// Threads of the same name that wait in the same place.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+/// Threads that wait in the same place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct Threads {
-    pub(super) name: String,
     pub(super) state: char,
     /// The kernel's function, where we may know it.
     pub(super) waits_in: Option<String>,
-    pub(super) count: u64,
+    /// How many there are of each name.
+    pub(super) names: BTreeMap<String, u64>,
 }
 
 impl Kernel {
@@ -159,18 +159,15 @@ fn name_holders(listeners: &mut [Listener]) -> Vec<Holder> {
 
 fn holder(process: &Process) -> Option<Holder> {
     let stat = process.stat().ok()?;
-    let mut groups: BTreeMap<(String, char, Option<String>), u64> = BTreeMap::new();
+    let mut groups: BTreeMap<(char, Option<String>), BTreeMap<String, u64>> = BTreeMap::new();
     for task in process.tasks().into_iter().flatten().flatten() {
         let Ok(stat) = task.stat() else { continue };
         let waits_in = waits_in(process.pid, task.tid);
-        *groups.entry((stat.comm, stat.state, waits_in)).or_default() += 1;
+        let names = groups.entry((stat.state, waits_in)).or_default();
+        *names.entry(kind_of(&stat.comm)).or_default() += 1;
     }
-    let threads = groups.into_iter().map(|((name, state, waits_in), count)| Threads {
-        name,
-        state,
-        waits_in,
-        count,
-    });
+    let threads = groups.into_iter();
+    let threads = threads.map(|((state, waits_in), names)| Threads { state, waits_in, names });
     Some(Holder {
         name: stat.comm,
         state: stat.state,
@@ -178,6 +175,13 @@ fn holder(process: &Process) -> Option<Holder> {
         pid: process.pid,
         threads: threads.collect(),
     })
+}
+
+/// The name without a number at its end: `pw-worker-7` is one of `pw-worker`.
+fn kind_of(name: &str) -> String {
+    let kind = name.trim_end_matches(|letter: char| letter.is_ascii_digit());
+    let kind = kind.strip_suffix(['-', '_', ' ', '#', ':', '/']).unwrap_or(name);
+    if kind.is_empty() { name.to_owned() } else { kind.to_owned() }
 }
 
 /// The kernel says `0` of a thread that runs, and of other users'.
@@ -238,6 +242,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn kinds_of_threads() {
+        for (name, kind) in [
+            ("pw-worker-7", "pw-worker"),
+            ("pw-acceptor", "pw-acceptor"),
+            ("python3", "python3"),
+            ("kworker/0:1", "kworker/0"),
+            ("-7", "-7"),
+            ("42", "42"),
+        ] {
+            assert_eq!(kind_of(name), kind);
+        }
+    }
+
+    #[test]
     fn who_listens_and_who_waits() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("socket");
@@ -264,7 +282,7 @@ mod tests {
         assert!(elsewhere.sockets.is_empty(), "{kernel:?}");
         let [holder] = &kernel.processes[..] else { panic!("{kernel:?}") };
         assert_eq!(holder.pid, this);
-        assert!(holder.threads.iter().map(|threads| threads.count).sum::<u64>() >= 1);
+        assert!(holder.threads.iter().flat_map(|group| group.names.values()).sum::<u64>() >= 1);
         assert!(holder.facts.as_ref().unwrap().open_files > 3);
         assert!(kernel.connections["ESTAB"] >= 2, "{kernel:?}");
         drop((waiting, unix, tcp));

@@ -7,9 +7,6 @@ use super::finding::Finding;
 use super::kernel::{Holder, Kernel, Listener, Socket, Threads};
 use crate::config::ListenAddr;
 
-/// Groups of threads that are shown of one process.
-const MOST_GROUPS: usize = 24;
-
 /// The admin listener, which has told no scoreboard.
 pub(super) fn admin(address: &ListenAddr, answer: &Result<Answer, AskError>) -> Finding {
     let detail = match answer {
@@ -123,20 +120,20 @@ fn process(holder: &Holder) -> Finding {
     }
 }
 
-fn threads_of(holder: &Holder) -> Vec<Finding> {
-    let shown = holder.threads.iter().take(MOST_GROUPS);
-    let mut findings: Vec<Finding> = shown
-        .map(|Threads { name, state, waits_in, count }| {
-            let place = waits_in.as_ref().map_or(String::new(), |place| format!(" in {place}"));
-            let state = state_word(*state);
-            Finding::note("threads", format!("{count} x {name}: {state}{place}"))
-        })
-        .collect();
-    let more = holder.threads.len().saturating_sub(MOST_GROUPS);
-    if more > 0 {
-        findings.push(Finding::note("threads", format!("and {more} more kinds")));
-    }
-    findings
+fn threads_of(holder: &Holder) -> impl Iterator<Item = Finding> {
+    holder.threads.iter().map(|Threads { state, waits_in, names }| {
+        let count: u64 = names.values().sum();
+        let place = waits_in.as_ref().map_or(String::new(), |place| format!(" in {place}"));
+        let names: Vec<String> = names
+            .iter()
+            .map(|(name, count)| match count {
+                1 => name.clone(),
+                _ => format!("{count} {name}"),
+            })
+            .collect();
+        let state = state_word(*state);
+        Finding::note("threads", format!("{count} {state}{place}: {}", names.join(", ")))
+    })
 }
 
 /// The state's letter of proc(5) in words.
@@ -178,10 +175,9 @@ mod tests {
                 facts: None,
                 pid: 42,
                 threads: vec![Threads {
-                    name: "python3".to_owned(),
                     state,
                     waits_in: Some("wait_woken".to_owned()),
-                    count: 1,
+                    names: [("python3".to_owned(), 1), ("worker".to_owned(), 4)].into(),
                 }],
             }],
             connections: [("ESTAB", 130)].into(),
@@ -199,7 +195,7 @@ mod tests {
             [
                 (Mark::Wrong, "129 / 128 wait at 0.0.0.0:6443 for python3 (pid 42) to accept them"),
                 (Mark::Well, "python3, pid 42: asleep"),
-                (Mark::Note, "1 x python3: asleep in wait_woken"),
+                (Mark::Note, "5 asleep in wait_woken: python3, 4 worker"),
                 (Mark::Note, "ESTAB 130"),
                 (Mark::Note, "12 listen overflows of this host so far"),
             ]
