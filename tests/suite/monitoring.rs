@@ -244,8 +244,13 @@ fn the_scoreboard_has_its_shape() {
     assert!(at("/certificates/0/days_left").as_i64() > Some(14), "{board}");
 }
 
-/// The metrics that an expression names, each with the label values that it asks for.
-fn named_in(expression: &str) -> Vec<(String, Vec<(String, Vec<String>)>)> {
+/// A metric that an expression names, with the label values that it asks for.
+struct Selector {
+    name: String,
+    labels: Vec<(String, Vec<String>)>,
+}
+
+fn named_in(expression: &str) -> Vec<Selector> {
     let mut named = Vec::new();
     let word = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
     let mut rest = expression;
@@ -253,17 +258,17 @@ fn named_in(expression: &str) -> Vec<(String, Vec<(String, Vec<String>)>)> {
         rest = &rest[at..];
         let end = rest.find(|letter| !word(letter)).unwrap_or(rest.len());
         let (name, after) = rest.split_at(end);
-        let mut asked = Vec::new();
+        let mut labels = Vec::new();
         if let Some((matchers, _)) = after.strip_prefix('{').and_then(|it| it.split_once('}')) {
             for matcher in matchers.split(',').filter(|matcher| !matcher.contains('$')) {
                 let (label, value) = matcher.split_once(['=', '!']).unwrap();
                 // What is asked for, and what is asked not to be, must both exist.
                 let value = value.trim_start_matches(['=', '~']).trim_matches('"');
                 let values = value.split('|').map(str::to_owned).collect();
-                asked.push((label.to_owned(), values));
+                labels.push((label.to_owned(), values));
             }
         }
-        named.push((name.to_owned(), asked));
+        named.push(Selector { name: name.to_owned(), labels });
         rest = after;
     }
     named
@@ -318,7 +323,7 @@ fn the_examples_name_what_exists() {
     }
 
     for expression in asked {
-        for (name, labels) in named_in(&expression) {
+        for Selector { name, labels } in named_in(&expression) {
             let of_name: Vec<_> = found.iter().filter(|sample| sample.name == name).collect();
             assert!(!of_name.is_empty(), "{name}, of {expression}, is not scraped");
             for (label, values) in labels.iter().filter(|(label, _)| label != "job") {
