@@ -7,7 +7,7 @@ CARGO ?= cargo
 # What the tests use beside Cargo's packages: each program, and Debian's package that has it. Only
 # the packages of missing programs are installed, as a Node.js from elsewhere excludes Debian's npm.
 TEST_PROGRAMS = chromium:chromium chromedriver:chromium-driver curl:curl jq:jq npm:npm \
-	supervisord:supervisor
+	script:bsdutils supervisord:supervisor
 
 # Looks for what keeps people out who use a page without a mouse, or without seeing it.
 AXE_VERSION = 4.14.1

@@ -4,6 +4,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use pumphouse_web::ops::listen_queue::granted_backlog;
 use serde_json::Value;
 use socket2::{Domain, Socket, Type};
 
@@ -21,15 +22,15 @@ fn doctor(arguments: &[&str]) -> (i32, String) {
         .stdin(Stdio::null())
         .output()
         .unwrap();
-    // Bounded by 2 s; a busy machine may be slow to begin.
-    assert!(begun.elapsed() < Duration::from_secs(12), "{:?}", begun.elapsed());
+    // Bounded by 5 s at most; a busy machine may be slow to begin.
+    assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
     let told = String::from_utf8(stdout).unwrap() + &String::from_utf8(stderr).unwrap();
     (status.code().unwrap(), told)
 }
 
 fn beside(server: &Server, more: &[&str]) -> (i32, String) {
     let (listen, admin) = (server.address.to_string(), server.admin.to_string());
-    doctor(&[&["--listen", &listen, "--admin", &admin], more].concat())
+    doctor(&[&["--listen", &listen, "--admin", &admin, "--timeout", "5s"], more].concat())
 }
 
 #[test]
@@ -37,7 +38,8 @@ fn a_well_server() {
     let server = Server::start(&Setup::default());
     let (code, page) = beside(&server, &[]);
     assert_eq!(code, 0, "{page}");
-    let line = format!("ok     accept queue    0 / 1024 waiting at {}", server.address);
+    let limit = granted_backlog(1024);
+    let line = format!("ok     accept queue    0 / {limit} waiting at {}", server.address);
     for line in ["ok     health", &line, "ok     workers", "localhost, 127.0.0.1", "All is well."] {
         assert!(page.contains(line), "{line:?} is not in\n{page}");
     }
@@ -172,7 +174,7 @@ fn it_asks_by_a_unix_socket_too() {
         .spawn()
         .unwrap();
     eventually("it listens", || socket.exists());
-    let (_, page) = doctor(&["--listen", "127.0.0.1:1", "--admin", &admin]);
+    let (_, page) = doctor(&["--listen", "127.0.0.1:1", "--admin", &admin, "--timeout", "5s"]);
     second.kill().unwrap();
     second.wait().unwrap();
     assert!(page.contains("as the server tells"), "{page}");

@@ -1,5 +1,6 @@
 //! What is logged, and how.
 
+use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
@@ -89,22 +90,36 @@ fn connections_that_gave_way_are_told() {
 
 #[test]
 fn colours_on_a_terminal_and_nowhere_else() {
-    let serve =
-        |log: &str| format!("{BINARY} demo --listen 127.0.0.1:0 --admin-listen 127.0.0.1:0 {log}");
-    for (log, coloured) in [("--log-format text", true), ("--log-format json", false)] {
-        // `script` gives it a terminal; TERM ends it as soon as it has said where it listens.
-        let command = format!("{} 2>&1 & sleep 2; kill -TERM $!; wait", serve(log));
-        let output = Command::new("script")
-            .args(["-qec", &format!("sh -c '{command}'"), "/dev/null"])
+    for (format, coloured) in [("text", true), ("json", false)] {
+        // `script` gives it a terminal, and its shell tells whom to end.
+        let command = format!(
+            "echo PID=$$; exec {BINARY} demo --listen 127.0.0.1:0 --admin-listen 127.0.0.1:0 \
+             --log-format {format}"
+        );
+        let mut terminal = Command::new("script")
+            .args(["-qfec", &command, "/dev/null"])
             .env("TERM", "xterm")
             .env_remove("NO_COLOR")
             .env_remove("RUST_LOG")
             .stdin(Stdio::null())
-            .output()
+            .stdout(Stdio::piped())
+            .spawn()
             .expect("script is needed: apt-get install bsdutils");
-        let told = String::from_utf8_lossy(&output.stdout);
-        assert!(told.contains("admin listener on"), "{told}");
-        assert_eq!(told.contains('\u{1b}'), coloured, "{log}: {told:?}");
+        let mut lines = BufReader::new(terminal.stdout.take().unwrap()).lines();
+        let mut told = Vec::new();
+        for line in lines.by_ref().map_while(Result::ok) {
+            told.push(line);
+            if told.last().unwrap().contains("admin listener on") {
+                break;
+            }
+        }
+        let process = told[0].trim().strip_prefix("PID=").unwrap_or_else(|| panic!("{told:?}"));
+        assert!(Command::new("kill").arg(process).status().unwrap().success());
+        told.extend(lines.map_while(Result::ok));
+        terminal.wait().unwrap();
+        let told = told.join("\n");
+        assert!(told.contains("stopping"), "{told}");
+        assert_eq!(told.contains('\u{1b}'), coloured, "{format}: {told:?}");
     }
 }
 

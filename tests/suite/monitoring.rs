@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use pumphouse_web::ops::listen_queue::granted_backlog;
 use saphyr::{LoadableYamlNode, Yaml};
 use serde_json::Value;
 
@@ -219,7 +220,7 @@ fn the_scoreboard_has_its_shape() {
         ("/process/pid", server.process().into()),
         ("/limits/backlog", 1024.into()),
         ("/accept_queues/0/listener", server.address.to_string().into()),
-        ("/accept_queues/0/limit", 1024.into()),
+        ("/accept_queues/0/limit", granted_backlog(1024).into()),
         ("/pollers/0/source", "well".into()),
         ("/sources/0/state", "fresh".into()),
         ("/sources/0/error", Value::Null),
