@@ -81,6 +81,7 @@ install: build ## install the binary and the examples (PREFIX, DESTDIR)
 	install -m 644 examples/systemd/* $(DESTDIR)$(PREFIX)/share/pumphouse-web/systemd
 	install -m 644 examples/supervisord.conf examples/supervisord-fcgi.conf \
 		examples/home-assistant.yaml examples/prometheus.yml \
+		examples/grafana-dashboard.json examples/prometheus-rules.yml \
 		$(DESTDIR)$(PREFIX)/share/pumphouse-web
 
 .PHONY: toolchain

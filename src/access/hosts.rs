@@ -101,6 +101,7 @@ mod tests {
             body: Bytes::new(),
             peer: Peer { address: None, tls: true },
             client: None,
+            proxied: false,
         }
     }
 

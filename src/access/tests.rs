@@ -103,6 +103,7 @@ fn request(credentials: &str, from: &str) -> Request {
         body: Bytes::new(),
         peer: Peer { address: None, tls: true },
         client: from.parse::<IpAddr>().ok(),
+        proxied: false,
     }
 }
 

@@ -13,7 +13,7 @@ use crate::config::self_signed::self_signed;
 use crate::config::{Certificates, Config, History, ListenAddr, admin_address};
 use crate::demo::{self, Upstreams};
 use crate::history::fill;
-use crate::ops::logging;
+use crate::ops::logging::{self, Format};
 
 /// Serve a dashboard over simulated upstreams: no configuration, no network.
 #[derive(FromArgs)]
@@ -26,6 +26,10 @@ pub(super) struct Demo {
     /// serve health and metrics here: loopback or unix:/path (default: 127.0.0.1:6480)
     #[argh(option)]
     admin_listen: Option<ListenAddr>,
+
+    /// log as text, or json: an object a line (default: $PUMPHOUSE_LOG_FORMAT, else text)
+    #[argh(option)]
+    log_format: Option<Format>,
 }
 
 const PORT: u16 = 6443;
@@ -35,7 +39,7 @@ const FLUSH: Duration = Duration::from_secs(5);
 
 impl Demo {
     pub(super) fn run(self) -> Result<ExitCode, Failure> {
-        logging::start();
+        logging::start(self.log_format)?;
         let upstreams = Upstreams::start()
             .map_err(|error| format!("the simulated upstreams cannot start: {error}"))?;
         let mut config = Config { sources: upstreams.sources(), ..Config::default() };

@@ -3,6 +3,7 @@
 mod cert;
 mod check;
 mod demo;
+mod doctor;
 mod export;
 mod hash_password;
 mod history;
@@ -40,6 +41,7 @@ enum Command {
     Demo(demo::Demo),
     Check(check::Check),
     Probe(probe::Probe),
+    Doctor(doctor::Doctor),
     Watch(watch::Watch),
     Cert(cert::Cert),
     HashPassword(hash_password::HashPassword),
@@ -64,6 +66,7 @@ pub fn main() -> ExitCode {
         Some(Command::Demo(command)) => command.run(),
         Some(Command::Check(command)) => command.run(),
         Some(Command::Probe(command)) => command.run(),
+        Some(Command::Doctor(command)) => command.run(),
         Some(Command::Watch(command)) => command.run(),
         Some(Command::Cert(command)) => command.run(),
         Some(Command::HashPassword(command)) => command.run(),

@@ -8,9 +8,10 @@ use argh::FromArgs;
 use super::Failure;
 use super::run::{Setup, run};
 use crate::config::{self, Config, ListenAddr, TlsFiles, admin_address};
-use crate::ops::logging;
+use crate::ops::logging::{self, Format};
 
-/// Serve in the foreground; logs go to standard error, filtered by RUST_LOG (default: info).
+/// Serve in the foreground; logs go to standard error, filtered by RUST_LOG (default: info; debug
+/// has a line for each request).
 #[derive(FromArgs)]
 #[argh(subcommand, name = "serve")]
 pub(super) struct Serve {
@@ -30,11 +31,15 @@ pub(super) struct Serve {
     /// serve plain HTTP, even when the configuration has [tls]
     #[argh(switch)]
     no_tls: bool,
+
+    /// text, or json: an object a line (default: $PUMPHOUSE_LOG_FORMAT, else text)
+    #[argh(option)]
+    log_format: Option<Format>,
 }
 
 impl Serve {
     pub(super) fn run(self) -> Result<ExitCode, Failure> {
-        logging::start();
+        logging::start(self.log_format)?;
         let read = || self.read();
         run(read()?, Some(&read))
     }

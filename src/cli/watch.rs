@@ -11,13 +11,14 @@ use crossbeam_channel::bounded;
 use super::{Failure, duration};
 use crate::config::Secret;
 use crate::ops::client::{Origin, Target};
+use crate::ops::logging::{self, Format};
 use crate::ops::probe::Prober;
+use crate::ops::signals;
 use crate::ops::supervisor::listener;
 use crate::ops::supervisor::policy::Limits;
 use crate::ops::supervisor::restart::{ByCommand, Restarter, Supervised};
 use crate::ops::supervisor::rpc::Supervisord;
 use crate::ops::supervisor::watcher::{Beat, Listeners, Watcher};
-use crate::ops::{logging, signals};
 
 /// Watch a server from outside, and restart it when it is alive but does not answer.
 #[derive(FromArgs)]
@@ -97,11 +98,15 @@ pub(super) struct Watch {
     /// restart nothing, only say when it would
     #[argh(switch)]
     dry_run: bool,
+
+    /// text, or json: an object a line (default: $PUMPHOUSE_LOG_FORMAT, else text)
+    #[argh(option)]
+    log_format: Option<Format>,
 }
 
 impl Watch {
     pub(super) fn run(self) -> Result<ExitCode, Failure> {
-        logging::start();
+        logging::start(self.log_format)?;
         if self.failures == 0 {
             return Err("--failures must be at least 1".into());
         }

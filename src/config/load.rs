@@ -3,10 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use jiff::tz::TimeZone;
+use toml_span::{Span, Value};
 
 use super::problem::{ConfigErrors, Problem};
 use super::section::{At, Reader, Section};
-use super::{Config, History, ListenAddr, Site, auth, history, server, source, tls};
+use super::{
+    Config, History, ListenAddr, Log, Server, Site, auth, history, log, server, source, tls,
+};
 use crate::units::System;
 
 const VARIABLE: &str = "PUMPHOUSE_CONFIG";
@@ -47,7 +50,11 @@ pub fn load_to_serve(path: &Path, listen: &[ListenAddr]) -> Result<Config, Confi
 }
 
 fn load_for(path: &Path, purpose: Purpose<'_>) -> Result<Config, ConfigErrors> {
-    let text = std::fs::read_to_string(path).map_err(|error| {
+    parse_for(path, &read_text(path)?, &|name| std::env::var(name).ok(), purpose)
+}
+
+fn read_text(path: &Path) -> Result<String, ConfigErrors> {
+    std::fs::read_to_string(path).map_err(|error| {
         let hint = match error.kind() {
             std::io::ErrorKind::NotFound => {
                 "; name another with --config or $PUMPHOUSE_CONFIG, \
@@ -56,8 +63,25 @@ fn load_for(path: &Path, purpose: Purpose<'_>) -> Result<Config, ConfigErrors> {
             _ => "",
         };
         ConfigErrors::of_file(path, format!("cannot read the configuration: {error}{hint}"))
-    })?;
-    parse_for(path, &text, &|name| std::env::var(name).ok(), purpose)
+    })
+}
+
+/// Reads `[server]` alone: for who has not the environment, and may not read the files, that the
+/// rest takes.
+///
+/// # Errors
+/// Tells of everything that is wrong with that section, with line and column.
+pub fn load_server(path: &Path) -> Result<Server, ConfigErrors> {
+    let text = read_text(path)?;
+    let root = parse_toml(path, &text)?;
+    let environment = |name: &str| std::env::var(name).ok();
+    let reader = Reader::new(&environment);
+    let server =
+        Section::new(&reader, "the file", root).map(|mut root| read_server(&reader, &mut root).0);
+    match (server, reader.into_problems()) {
+        (Some(server), problems) if problems.is_empty() => Ok(server),
+        (_, problems) => Err(ConfigErrors::in_text(path, &text, problems)),
+    }
 }
 
 /// Reads and checks a configuration's text; `environment` looks `${NAME}` up.
@@ -91,10 +115,7 @@ fn parse_for(
     environment: &dyn Fn(&str) -> Option<String>,
     purpose: Purpose<'_>,
 ) -> Result<Config, ConfigErrors> {
-    let root = toml_span::parse(text).map_err(|error| {
-        let problem = Problem { span: error.span, message: error.to_string() };
-        ConfigErrors::in_text(path, text, vec![problem])
-    })?;
+    let root = parse_toml(path, text)?;
     let reader = Reader::new(environment);
     let config = Section::new(&reader, "the file", root).map(|root| read(&reader, root, purpose));
     match (config, reader.into_problems()) {
@@ -103,16 +124,30 @@ fn parse_for(
     }
 }
 
+fn parse_toml<'text>(path: &Path, text: &'text str) -> Result<Value<'text>, ConfigErrors> {
+    toml_span::parse(text).map_err(|error| {
+        let problem = Problem { span: error.span, message: error.to_string() };
+        ConfigErrors::in_text(path, text, vec![problem])
+    })
+}
+
+/// `[server]`, and where its `listen` stands, if it is there.
+fn read_server<'reader>(
+    reader: &'reader Reader<'reader>,
+    root: &mut Section<'reader, '_>,
+) -> (Server, Option<Span>) {
+    let section = root.section("server", "[server]".to_owned());
+    let section = section.unwrap_or_else(|| Section::absent(reader, "[server]"));
+    let listen_key = section.span_of("listen");
+    (server::read(section), listen_key)
+}
+
 fn read<'reader>(
     reader: &'reader Reader<'reader>,
     mut root: Section<'reader, '_>,
     purpose: Purpose<'_>,
 ) -> Config {
-    let server = root
-        .section("server", "[server]".to_owned())
-        .unwrap_or_else(|| Section::absent(reader, "[server]"));
-    let listen_key = server.span_of("listen");
-    let mut server = server::read(server);
+    let (mut server, listen_key) = read_server(reader, &mut root);
     let tls = root.section("tls", "[tls]".to_owned()).and_then(tls::read);
     let site = root
         .section("site", "[site]".to_owned())
@@ -140,12 +175,13 @@ fn read<'reader>(
     }
     let history = root.section("history", "[history]".to_owned());
     let history = history.map_or_else(|| Some(History::default()), history::read);
+    let log = root.section("log", "[log]".to_owned()).map_or_else(Log::default, log::read);
     let sources = source::read_all(root.sections("source"), units);
     root.finish();
     if sources.is_empty() {
         notices.push("there is no [[source]], so the dashboard will be empty".to_owned());
     }
-    Config { site, server, tls, auth, sources, history, notices }
+    Config { site, server, tls, auth, sources, history, log, notices }
 }
 
 /// `[site]`, and the units of all sources that name none.

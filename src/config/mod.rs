@@ -10,6 +10,7 @@ mod auth;
 mod history;
 mod kind;
 mod load;
+mod log;
 mod problem;
 mod secret;
 mod section;
@@ -29,7 +30,8 @@ pub use kind::{
     Ambient, Credentials, Json, JsonTime, JsonValue, Kind, NAMES as KINDS, Nws, OpenMeteo,
     PtDevices, PtLevel, TimeFormat,
 };
-pub use load::{load, load_to_serve, location, parse, parse_to_serve};
+pub use load::{load, load_server, load_to_serve, location, parse, parse_to_serve};
+pub use log::Log;
 pub use problem::ConfigErrors;
 pub use secret::Secret;
 pub use server::{ListenAddr, ListenAddrError, NotLocal, Server, admin_address};
@@ -53,6 +55,8 @@ pub struct Config {
     pub sources: Vec<Source>,
     /// `[history]`; `None`: nothing is kept on disk.
     pub history: Option<History>,
+    /// `[log]`
+    pub log: Log,
     /// What is no error, but should be known.
     pub notices: Vec<String>,
 }
@@ -67,6 +71,7 @@ impl Default for Config {
             auth: Auth::default(),
             sources: Vec::new(),
             history: Some(History::default()),
+            log: Log::default(),
             notices: Vec::new(),
         }
     }

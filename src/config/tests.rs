@@ -27,6 +27,7 @@ fn an_empty_file_is_all_defaults() {
     assert_eq!(config.server.engine.max_header_bytes, 16 * 1024);
     assert!(config.tls.is_none() && config.sources.is_empty());
     assert_eq!(config.site.title, "Pumphouse");
+    assert_eq!(config.log.slow_request, Duration::from_secs(1));
 }
 
 #[test]
@@ -39,9 +40,10 @@ fn every_key_is_read() {
          header_timeout = \"2s\"\nbody_timeout = \"3s\"\nwrite_timeout = \"1m 4s\"\n\
          keep_alive = \"1d 1h30m\"\nqueue_timeout = \"500ms\"\ndrain_timeout = \"7s\"\n\
          max_header_bytes = \"8 KiB\"\nmax_headers = 9\nmax_body_bytes = \"1MiB\"\n\
-         [tls]\ncert = \"c\"\nkey = \"k\"\n",
+         [tls]\ncert = \"c\"\nkey = \"k\"\n[log]\nslow_request = \"250ms\"\n",
     )
     .unwrap();
+    assert_eq!(config.log.slow_request, Duration::from_millis(250));
     let server = &config.server;
     assert_eq!(
         server.listen,

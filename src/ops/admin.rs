@@ -333,6 +333,7 @@ fn translate(request: &tiny_http::Request) -> Option<Request> {
         body: Bytes::new(),
         peer: Peer { address: request.remote_addr().copied(), tls: false },
         client: request.remote_addr().map(|address| address.ip()),
+        proxied: false,
     })
 }
 

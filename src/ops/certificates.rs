@@ -60,6 +60,13 @@ impl LiveCertificates {
         true
     }
 
+    /// Whole days until the first of them expires, if that is soon; negative once it has.
+    pub fn expires_soon(&self, now: Timestamp) -> Option<i64> {
+        let told = self.told.load();
+        let soonest = told.iter().map(|certificate| certificate.days_left(now)).min();
+        soonest.filter(|days| *days < EXPIRES_SOON_DAYS)
+    }
+
     /// Logs which expire soon, or have expired.
     pub fn warn_of_expiry(&self, now: Timestamp) {
         for certificate in &*self.told() {
@@ -178,6 +185,20 @@ mod tests {
         std::fs::write(&files.cert, &made.cert_pem).unwrap();
         std::fs::write(&files.key, &made.key_pem).unwrap();
         (made.cert_pem, made.key_pem)
+    }
+
+    #[test]
+    fn what_expires_first_is_told_once_it_is_soon() {
+        let made = self_signed(&["a.example".to_owned()]).unwrap();
+        let mut certificates = Certificates::from_pem(&made.cert_pem, &made.key_pem).unwrap();
+        let later = certificates.told[0].clone();
+        let days = |days: i64| jiff::SignedDuration::from_hours(24 * days);
+        let sooner = CertificateInfo { not_after: later.not_after - days(30), ..later.clone() };
+        certificates.told.push(sooner.clone());
+        let live = LiveCertificates::new(certificates);
+        for (left, expected) in [(14, None), (13, Some(13)), (0, Some(0)), (-2, Some(-2))] {
+            assert_eq!(live.expires_soon(sooner.not_after - days(left)), expected);
+        }
     }
 
     #[test]

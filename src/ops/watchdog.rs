@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 use super::health::Health;
+use super::losses::Losses;
 use super::scoreboard::Scoreboard;
 use super::systemd;
 use crate::http::{Stats, WorkerState};
@@ -76,11 +77,13 @@ fn run(watched: &Watched, give_up: &GiveUp, stopped: &Receiver<Infallible>) {
     let mut backlog = Backlog::default();
     let mut told: Vec<String> = Vec::new();
     let waited_for = systemd::wants_signs_of_life();
+    let mut losses = Losses::default();
     while stopped.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
         let now = Instant::now();
         let engine = &watched.health.engine;
         calm.look(now);
         backlog.look(now, engine);
+        losses.look(engine, now);
         let failure = fatal(engine, &backlog, now, watched.timeout);
         if let Some(failure) = failure.filter(|_| calm.has_lasted(watched.timeout)) {
             log::error!("giving up: {failure}; scoreboard: {}", watched.scoreboard.render().trim());

@@ -195,6 +195,7 @@ pub(super) fn request(method: &str, target: &str, fields: &[(&str, &str)]) -> Re
         body: Bytes::new(),
         peer: Peer { address: None, tls: true },
         client: None,
+        proxied: false,
     }
 }
 

@@ -24,6 +24,8 @@ mod problem;
 mod query;
 mod redirect;
 mod render;
+mod request_id;
+mod request_log;
 mod routes;
 mod series;
 mod shell;
@@ -35,7 +37,7 @@ mod fixture;
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use ::http::StatusCode;
 use arc_swap::ArcSwap;
@@ -52,6 +54,8 @@ use self::chart::Charts;
 use self::observe::{NO_METHOD, method_label};
 use self::page::PageCache;
 use self::problem::Problem;
+use self::request_id::RequestId;
+use self::request_log::RequestLog;
 use self::routes::{Ask, NO_ROUTE, Router};
 
 pub use self::observe::RequestObserver;
@@ -73,6 +77,10 @@ pub type SnapshotReader = Box<dyn Fn() -> Arc<Snapshot> + Send + Sync>;
 /// Asks for a poll of the source of that name; `None` when there is none. Must not block.
 pub type PollDesk = Box<dyn Fn(&str) -> Option<Asked> + Send + Sync>;
 
+/// Whole days until a certificate expires, negative once it has, if that is soon enough to be
+/// told. Must not block.
+pub type ExpiryReader = Box<dyn Fn(Timestamp) -> Option<i64> + Send + Sync>;
+
 /// The public site.
 pub struct Site {
     settings: ArcSwap<Settings>,
@@ -85,6 +93,8 @@ pub struct Site {
     assets: Assets,
     charts: Charts,
     page: PageCache,
+    expiry: ExpiryReader,
+    log: RequestLog,
 }
 
 impl Site {
@@ -109,7 +119,19 @@ impl Site {
             assets: Assets::new(),
             charts: Charts::default(),
             page: PageCache::default(),
+            expiry: Box::new(|_| None),
+            log: RequestLog::default(),
         }
+    }
+
+    /// Whose pages tell of a certificate that expires soon.
+    pub fn with_expiry(self, expiry: ExpiryReader) -> Site {
+        Site { expiry, ..self }
+    }
+
+    /// Warns of requests that take longer than this from now on.
+    pub fn warn_of_slow(&self, slow_request: Duration) {
+        self.log.set_slow(slow_request);
     }
 
     /// Goes on under that title.
@@ -224,16 +246,13 @@ pub fn problem(status: StatusCode, detail: &str, instance: &str) -> Response {
 impl Service for Site {
     fn call(&self, request: &Request, activity: &Activity) -> Response {
         let begun = Instant::now();
-        let (route, response) = self.answer(request, Timestamp::now(), activity);
+        let (route, mut response) = self.answer(request, Timestamp::now(), activity);
         let (method, code) = (method_label(&request.method), response.status().as_u16());
         let elapsed = begun.elapsed();
         self.observer.observe(route, method, code, elapsed);
-        // Neither the query nor an unknown path is told: both may hold what is nobody's business.
-        if let Some(client) = request.client {
-            log::debug!("{client} {method} {route} {code} {elapsed:?}");
-        } else {
-            log::debug!("unix {method} {route} {code} {elapsed:?}");
-        }
+        let id = RequestId::of(request);
+        self.log.answered(&id, request.client, method, route, code, elapsed);
+        id.put_on(&mut response);
         response
     }
 
@@ -247,7 +266,11 @@ impl Service for Site {
         };
         deliver::secure(&mut response);
         let method = head.map_or(NO_METHOD, |head| method_label(head.method));
-        self.observer.observe(NO_ROUTE, method, response.status().as_u16(), begun.elapsed());
+        let code = response.status().as_u16();
+        self.observer.observe(NO_ROUTE, method, code, begun.elapsed());
+        let id = RequestId::new();
+        self.log.refused(&id, code);
+        id.put_on(&mut response);
         response
     }
 }

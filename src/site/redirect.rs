@@ -70,6 +70,7 @@ mod tests {
             body: Bytes::new(),
             peer: Peer { address: None, tls: false },
             client: None,
+            proxied: false,
         };
         let response = Redirect { port }.call(&request, &Activity::default());
         let location = response.headers().get(LOCATION);

@@ -12,6 +12,7 @@ use pumphouse_web::board::{Board, Reporter, ServiceInfo};
 use pumphouse_web::history::{self, Retention};
 use pumphouse_web::http::{Settings, Stats};
 use pumphouse_web::ops::admin::{Admin, AdminSite};
+use pumphouse_web::ops::configuration::{Limits, LiveConfiguration};
 use pumphouse_web::ops::health::Health;
 use pumphouse_web::ops::metrics::{Metrics, RequestMetrics};
 use pumphouse_web::ops::scoreboard::Scoreboard;
@@ -63,13 +64,15 @@ impl OverEngine {
             requests.clone(),
             gate.clone(),
         ));
+        let health = Arc::new(Health {
+            engine: engine.clone(),
+            board: reader.clone(),
+            polls: Roster::default(),
+            history: history.clone(),
+        });
+        let configuration = LiveConfiguration::new(Limits::default());
         let shown = AdminSite {
-            health: Arc::new(Health {
-                engine: engine.clone(),
-                board: reader.clone(),
-                polls: Roster::default(),
-                history: history.clone(),
-            }),
+            health: health.clone(),
             metrics: Metrics {
                 requests,
                 engine: engine.clone(),
@@ -79,12 +82,16 @@ impl OverEngine {
                 history,
                 listeners: Vec::new(),
                 certificates: None,
+                configuration: configuration.clone(),
+                health: health.clone(),
                 started_at,
             },
             scoreboard: Arc::new(Scoreboard {
-                engine: engine.clone(),
-                polls: Roster::default(),
+                health,
                 listeners: Vec::new(),
+                certificates: None,
+                configuration,
+                started_at,
             }),
             site,
         };

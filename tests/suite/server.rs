@@ -273,8 +273,9 @@ impl Log {
     fn wait_for_address(&self, before: &str) -> SocketAddr {
         let line = self.wait_for(before);
         let (_, address) = line.split_once(before).unwrap();
-        let address = address.split_whitespace().next().unwrap();
-        address.trim_end_matches('/').parse().unwrap()
+        // Behind it stand a slash, and in a line of JSON the end of the text.
+        let address = address.split(['/', '"', ' ']).next().unwrap();
+        address.parse().unwrap()
     }
 }
 

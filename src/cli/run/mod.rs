@@ -21,6 +21,8 @@ use crate::http::Engine;
 use crate::last_values::Keeping;
 use crate::ops::admin::Admin;
 use crate::ops::certificates::{CertificateWatch, LiveCertificates};
+use crate::ops::configuration::{Limits, LiveConfiguration};
+use crate::ops::listen_queue::somaxconn;
 use crate::ops::signals::{self, Request};
 use crate::ops::watchdog::Watchdog;
 use crate::ops::{descriptors, systemd};
@@ -43,6 +45,7 @@ struct Running {
     watchdog: Watchdog,
     certificate_watch: Option<CertificateWatch>,
     certificates: Option<Arc<LiveCertificates>>,
+    configuration: Arc<LiveConfiguration>,
     engine: Engine,
     /// Sends those who speak plain HTTP to the other one.
     redirect: Option<Engine>,
@@ -80,7 +83,10 @@ fn serve(running: &mut Running, requests: &Receiver<Request>, again: Option<Agai
                 systemd::reloading();
                 match again() {
                     Ok(setup) => running.reload(setup),
-                    Err(error) => log::error!("HUP: nothing changes: {error}"),
+                    Err(error) => {
+                        running.configuration.refuse();
+                        log::error!("HUP: nothing changes: {error}");
+                    }
                 }
                 systemd::ready();
             }
@@ -106,6 +112,18 @@ pub(super) fn admitted_connections(config: &Config) -> usize {
         config.server.listen.len() + redirect::descriptors(config),
         config.sources.len(),
     )
+}
+
+/// How much of everything there may be.
+fn limits(config: &Config) -> Limits {
+    Limits {
+        workers: config.server.engine.workers,
+        queue: config.server.engine.queue,
+        backlog: config.server.backlog,
+        somaxconn: somaxconn(),
+        max_connections: admitted_connections(config),
+        max_connections_configured: config.server.engine.max_connections,
+    }
 }
 
 /// Something that happened to the program itself.

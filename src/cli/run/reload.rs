@@ -1,7 +1,7 @@
 //! HUP: a running server goes on by another configuration, which has been read and checked as
 //! a whole before anything changes.
 
-use super::{Running, Setup, admitted_connections, program, start, user_agent};
+use super::{Running, Setup, admitted_connections, limits, program, start, user_agent};
 use crate::board::{EventKind, SourceInfo};
 use crate::config::{Config, ListenAddr, Server, Site, Source, TlsFiles};
 use crate::http::Settings;
@@ -31,11 +31,15 @@ impl Running {
             self.gate.replace(config.auth.rules.clone());
             changes.push("who may look changed".to_owned());
         }
-        let limits = changed_limits(&self.config.server, &config.server);
-        if !limits.is_empty() {
+        if self.config.log != config.log {
+            self.site.warn_of_slow(config.log.slow_request);
+            changes.push("[log] slow_request changed".to_owned());
+        }
+        let changed = changed_limits(&self.config.server, &config.server);
+        if !changed.is_empty() {
             let max_connections = admitted_connections(&config);
             self.engine.renew(Settings { max_connections, ..config.server.engine.clone() });
-            changes.push(format!("[server] {} changed", limits.join(", ")));
+            changes.push(format!("[server] {} changed", changed.join(", ")));
         }
         let restart = changes_for_a_restart(&self.config, &config);
         let renewed = match (&self.certificates, certificates) {
@@ -50,20 +54,25 @@ impl Running {
         }
         config.notices.iter().for_each(|notice| log::warn!("{notice}"));
         // What takes a restart stays as it runs, so that the next HUP says so again.
+        let running = &self.config.server;
+        let (workers, queue) = (running.engine.workers, running.engine.queue);
+        let engine = Settings { workers, queue, ..config.server.engine };
         self.config = Config {
             server: Server {
-                engine: config.server.engine,
+                engine,
                 names: config.server.names,
                 hsts: config.server.hsts,
-                ..self.config.server.clone()
+                ..running.clone()
             },
             site: Site { timezone: self.config.site.timezone.clone(), ..config.site },
             tls: self.config.tls.take().map(|before| kept_tls(before, config.tls)),
             auth: config.auth,
             history: self.config.history.clone(),
+            log: config.log,
             sources: config.sources,
             notices: config.notices,
         };
+        self.configuration.take_up(limits(&self.config));
         if let Err(error) = self.watch_certificates() {
             log::error!("HUP: nobody looks for renewed certificates: {error}");
         }

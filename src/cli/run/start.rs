@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::listen::{bind, cannot_listen, listen_sockets};
-use super::{Running, Setup, admitted_connections, program, redirect, user_agent};
+use super::{Running, Setup, admitted_connections, limits, program, redirect, user_agent};
 use crate::access::Gate;
 use crate::board::{Board, EventKind, Reporter, ServiceInfo, SourceInfo};
 use crate::cli::{Failure, past};
@@ -17,6 +17,7 @@ use crate::http::{Engine, Listener, Settings};
 use crate::last_values::{self, Keeping};
 use crate::ops::admin::{Admin, AdminSite};
 use crate::ops::certificates::{CertificateWatch, LiveCertificates};
+use crate::ops::configuration::LiveConfiguration;
 use crate::ops::descriptors;
 use crate::ops::health::Health;
 use crate::ops::metrics::{Metrics, RequestMetrics};
@@ -59,19 +60,23 @@ impl Running {
         let counted = Arc::new(RequestMetrics::new()?);
         let (snapshots, polls_wanted) = (reader.clone(), roster.clone());
         let gate = Arc::new(Gate::new(config.auth.rules.clone())?);
-        let site = Arc::new(Site::new(
+        let certificates = certificates.map(|certificates| {
+            certificates.notices.iter().for_each(|notice| log::warn!("{notice}"));
+            LiveCertificates::new(certificates)
+        });
+        let shown = certificates.clone();
+        let site = Site::new(
             site::Settings { title: config.site.title.clone(), service: service.clone() },
             Box::new(move || snapshots.load()),
             Box::new(move |source| polls_wanted.ask(source)),
             history.clone(),
             counted.clone(),
             gate.clone(),
-        ));
+        );
+        let site = site.with_expiry(Box::new(move |now| shown.as_ref()?.expires_soon(now)));
+        site.warn_of_slow(config.log.slow_request);
+        let site = Arc::new(site);
 
-        let certificates = certificates.map(|certificates| {
-            certificates.notices.iter().for_each(|notice| log::warn!("{notice}"));
-            LiveCertificates::new(certificates)
-        });
         let tls = certificates.as_ref().map(|live| live.server_config()).transpose()?;
         let scheme = if tls.is_some() { "https" } else { "http" };
         let settings = Settings { max_connections, ..config.server.engine.clone() };
@@ -82,10 +87,13 @@ impl Running {
             polls: roster.clone(),
             history: history.clone(),
         });
+        let configuration = LiveConfiguration::new(limits(&config));
         let scoreboard = Arc::new(Scoreboard {
-            engine: engine.stats(),
-            polls: roster.clone(),
+            health: health.clone(),
             listeners: sockets.clone(),
+            certificates: certificates.clone(),
+            configuration: configuration.clone(),
+            started_at: service.started_at,
         });
         let metrics = Metrics {
             requests: counted,
@@ -96,6 +104,8 @@ impl Running {
             history: history.clone(),
             listeners: sockets,
             certificates: certificates.clone(),
+            configuration: configuration.clone(),
+            health: health.clone(),
             started_at: service.started_at,
         };
         let admin_address = &config.server.admin_listen;
@@ -122,6 +132,7 @@ impl Running {
             watchdog,
             certificate_watch: None,
             certificates,
+            configuration,
             engine,
             redirect,
             site,

@@ -26,6 +26,7 @@ impl Running {
             watchdog,
             certificate_watch,
             certificates: _,
+            configuration: _,
             engine,
             redirect,
             site,

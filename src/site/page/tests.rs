@@ -91,6 +91,22 @@ fn what_a_page_says() {
 }
 
 #[test]
+fn a_certificate_that_expires_soon_is_told_without_its_names() {
+    for (days, expected) in [
+        (None, ""),
+        (Some(13), "certificate expires in 13 days;"),
+        (Some(1), "certificate expires in 1 day;"),
+        (Some(0), "certificate expires within a day;"),
+        (Some(-1), "certificate has expired;"),
+    ] {
+        let site = site(vec![tank()]).with_expiry(Box::new(move |_| days));
+        let page = text(&get(&site, "/", &[])).to_owned();
+        assert_eq!(page.contains("certificate"), days.is_some(), "{days:?}");
+        assert!(page.contains(expected), "{expected} is not in {page}");
+    }
+}
+
+#[test]
 fn what_upstreams_and_operators_write_stays_text() {
     const EVIL: &str = "<script>alert('x')</script>\"><img src=x onerror=y>";
     let mut source = pump();
