@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use pumphouse_web::http::{
-    Activity, Body, Engine, Listener, Refusal, Request, Response, Service, Settings,
+    Activity, Body, Engine, Listener, Refusal, Request, RequestHead, Response, Service, Settings,
 };
 
 use crate::stage::{BACKLOG, Stage, ask_upstream};
@@ -26,7 +26,7 @@ impl Service for Page {
         Response::new(Body::from(format!("{readings} readings so far\n")))
     }
 
-    fn refuse(&self, refusal: Refusal) -> Response {
+    fn refuse(&self, refusal: Refusal, _: Option<RequestHead<'_>>) -> Response {
         let mut response = Response::new(Body::from(refusal.detail()));
         *response.status_mut() = refusal.status();
         response
