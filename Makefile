@@ -56,7 +56,7 @@ incident: toolchain ## play the outage again: the old design and ours, with thei
 
 .PHONY: attack
 attack: build ## hold a server with 5,000 hostile clients (ATTACK="--url https://127.0.0.1:6443")
-	$(CARGO) run --release --quiet --example attack -- $(ATTACK)
+	$(CARGO) run --release --quiet --example attack -- $(or $(ATTACK),--output benches/ATTACK.md)
 
 .PHONY: soak
 soak: build ## an hour of visitors, hostile clients and reloads: does anything grow? (SOAK="--seconds 600")

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Without `--url` it starts the release binary itself, and shows it a burst of connects and a
-//! want of descriptors, too. Only servers on loopback are attacked.
+//! want of descriptors, too. Only servers on loopback are attacked. Ends with 1 if a goal is missed.
 
 #![allow(clippy::print_stdout)] // Its table is its purpose.
 
@@ -16,28 +16,31 @@
 mod hostile;
 
 mod anyone;
+mod goals;
 mod report;
 mod scarcity;
 
 use std::error::Error;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use argh::FromArgs;
+use pumphouse_web::http::Settings;
 use pumphouse_web::ops::listen_queue::listen_losses;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustls::ClientConfig;
 
+use goals::{Goal, Goals};
 use hostile::burst::burst;
 use hostile::canary::Canary;
 use hostile::mode::Mode;
 use hostile::outside;
 use hostile::swarm::{Plan, Swarm};
 use hostile::target::Target;
-use report::Report;
+use report::{Inside, Report};
 
 /// Attack a server on loopback in every mode at once, while a canary sings.
 #[derive(FromArgs)]
@@ -53,7 +56,17 @@ struct Arguments {
     /// for how long (default: 60)
     #[argh(option, default = "60")]
     seconds: u64,
+
+    /// write the tables to this file, too
+    #[argh(option)]
+    output: Option<PathBuf>,
 }
+
+/// Longer than this for a step of the canary's visit is a miss.
+const CANARY_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Addresses that each mode comes from, where one comes from many.
+const ADDRESSES: u8 = 200;
 
 /// Descriptors beside the connections.
 const SPARE: u64 = 200;
@@ -74,7 +87,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// True when the canary was never missed.
+/// True when every goal is reached.
 fn run(arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
     let connections = arguments.connections.clamp(Mode::ATTACK.len(), MOST_CONNECTIONS);
     let time = Duration::from_secs(arguments.seconds.clamp(1, MOST_SECONDS));
@@ -85,45 +98,62 @@ fn run(arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
     };
     let (address, config) = match (&own, &arguments.url) {
         (Some(target), _) => (target.address, Arc::clone(&target.config)),
-        (None, url) => (resolve(url.as_deref().unwrap_or_default())?, anyone::config()?),
+        (None, url) => (find(url.as_deref().unwrap_or_default())?, anyone::config()?),
     };
-    println!(
-        "{connections} connections in {} modes against {address} for {} s\n",
+    let what = format!(
+        "{connections} connections in {} modes for {} s",
         Mode::ATTACK.len(),
         time.as_secs()
     );
+    println!("{what} against {address}\n");
     let report = attack(address, &config, connections, time, own.as_ref())?;
-    println!("{report}");
+    let mut goals = report.goals();
     if own.is_some() {
         drop(own);
-        show_burst(&binary()?)?;
-        println!("{}", scarcity::run(&binary()?)?);
+        goals.extend(show_burst(&binary()?)?);
+        goals.extend(scarcity::run(&binary()?)?.goals());
     }
-    Ok(report.canary.missed.is_empty())
+    let text = format!("{}\n{report}", Goals(&goals));
+    println!("\n{text}");
+    if let Some(output) = &arguments.output {
+        let machine = outside::machine();
+        let head = format!("# Under attack\n\nMeasured by `make attack` on {machine}; {what}.");
+        std::fs::write(output, format!("{head}\n\n{text}"))?;
+    }
+    Ok(goals.iter().all(Goal::is_reached))
 }
 
 /// Connects twice as often as there is room for, all at once.
-fn show_burst(binary: &Path) -> Result<(), Box<dyn Error>> {
+fn show_burst(binary: &Path) -> Result<Vec<Goal>, Box<dyn Error>> {
     const CONNECTS: usize = 4096;
     const CAP: usize = CONNECTS / 2;
     let target = Target::start(binary, &format!("max_connections = {CAP}"))?;
     let burst = burst(target.address, CONNECTS, CAP, Duration::from_secs(10))?;
-    let metrics = target.admin_page("/metrics")?;
-    let limit = metrics.lines().find_map(|line| {
-        let (name, value) = line.rsplit_once(' ')?;
-        name.starts_with("pumphouse_accept_queue_limit").then_some(value)
+    let limits = counts(&target, "pumphouse_accept_queue_limit")?;
+    let (_, limit) = limits.first().ok_or("the server tells no limit of its accept queue")?;
+    let took = burst.took.as_secs_f64() * 1e3;
+    let whole = format!("burst of {CONNECTS} connects in {took:.0} ms, twice max_connections");
+    let silent = burst.held.saturating_sub(CAP);
+    Ok(vec![
+        Goal::at_most(
+            format!("{whole}: accept queue, half its limit"),
+            burst.fullest_queue.into(),
+            *limit as f64 / 2.0,
+            "",
+        ),
+        Goal::at_most("the same: left in silence", silent as f64, 0.0, ""),
+    ])
+}
+
+/// The samples of a metric, each with its last label's value.
+fn counts(target: &Target, metric: &str) -> Result<Vec<(String, u64)>, Box<dyn Error>> {
+    let page = target.admin_page("/metrics")?;
+    let samples = page.lines().filter_map(|line| {
+        let (name, value) = line.strip_prefix(metric)?.rsplit_once(' ')?;
+        let label = name.trim_end_matches("\"}").rsplit('"').next()?;
+        Some((label.to_owned(), value.parse().ok()?))
     });
-    println!(
-        "burst of {CONNECTS} connects in {:.0} ms, twice max_connections: {} held, {} closed at \
-         once, {} left in silence; accept queue {} of {} at most (goal: half of it)",
-        burst.took.as_secs_f64() * 1e3,
-        burst.held.min(CAP),
-        burst.closed,
-        burst.held.saturating_sub(CAP),
-        burst.fullest_queue,
-        limit.unwrap_or("?")
-    );
-    Ok(())
+    Ok(samples.collect())
 }
 
 fn attack(
@@ -139,11 +169,14 @@ fn attack(
         large: "/".to_owned(),
         modes: Mode::ATTACK.to_vec(),
         connections,
+        addresses: ADDRESSES,
+        // Those of a server elsewhere are not known.
+        limits: Settings::default(),
     })?;
     let process = own.map(Target::process);
     let cpu_before = process.map(outside::cpu_time).unwrap_or_default();
     let overflows_before = listen_losses().overflows;
-    let canary = Canary::start(address, Arc::clone(config));
+    let canary = Canary::start(address, Arc::clone(config), CANARY_PATIENCE);
     let (mut fullest, mut largest, mut second) = (0, 0, 0);
     swarm.run(time, |tallies| {
         let queue = outside::accept_queue(address);
@@ -155,13 +188,18 @@ fn attack(
         println!("{second:>4} s   {held:>6} held   accept queue {queue:>4}   {memory:>7} KiB");
     });
     let canary = canary.stop();
+    let inside = |target: &Target| -> Result<Inside, Box<dyn Error>> {
+        let mut closed = counts(target, "pumphouse_connections_closed_total")?;
+        closed.retain(|(_, count)| *count > 0);
+        let cpu = outside::cpu_time(target.process()).saturating_sub(cpu_before);
+        Ok(Inside { cpu, memory_kib: largest, closed })
+    };
     Ok(Report {
         tallies: swarm.tallies(),
         canary,
         fullest_queue: fullest,
         overflows: listen_losses().overflows - overflows_before,
-        cpu: process.map(|process| outside::cpu_time(process).saturating_sub(cpu_before)),
-        memory_kib: largest,
+        server: own.map(inside).transpose()?,
         time,
     })
 }
@@ -178,11 +216,19 @@ fn binary() -> Result<PathBuf, Box<dyn Error>> {
     }
 }
 
-fn resolve(url: &str) -> Result<SocketAddr, Box<dyn Error>> {
+/// The first address behind that URL at which somebody listens.
+fn find(url: &str) -> Result<SocketAddr, Box<dyn Error>> {
     let rest = url.strip_prefix("https://").ok_or("--url must begin with https://")?;
     let host = rest.trim_end_matches('/');
-    let mut addresses = host.to_socket_addrs().map_err(|error| format!("{host}: {error}"))?;
-    Ok(addresses.next().ok_or("--url names no address")?)
+    let addresses = host.to_socket_addrs().map_err(|error| format!("{host}: {error}"))?;
+    let mut failures = Vec::new();
+    for address in addresses {
+        match TcpStream::connect_timeout(&address, CANARY_PATIENCE) {
+            Ok(_) => return Ok(address),
+            Err(error) => failures.push(format!("{address}: {error}")),
+        }
+    }
+    Err(format!("nobody listens at {host} ({})", failures.join("; ")).into())
 }
 
 /// Lets this process, and the server that it starts, open that many files.

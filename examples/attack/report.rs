@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::goals::Goal;
 use crate::hostile::canary::Song;
 use crate::hostile::mode::Mode;
 use crate::hostile::swarm::Tally;
@@ -17,56 +18,96 @@ pub struct Report {
     pub fullest_queue: u32,
     /// Connections lost to a full accept queue.
     pub overflows: u64,
-    /// Processor time of the server, where it is the attack's own.
-    pub cpu: Option<Duration>,
-    /// The largest memory of the server seen.
-    pub memory_kib: u64,
+    /// What the server has counted, where it is the attack's own.
+    pub server: Option<Inside>,
     /// For how long it was attacked.
     pub time: Duration,
+}
+
+/// A server, seen by itself and by its machine.
+pub struct Inside {
+    /// Processor time.
+    pub cpu: Duration,
+    /// The largest memory seen.
+    pub memory_kib: u64,
+    /// Connections that it closed, by its reason.
+    pub closed: Vec<(String, u64)>,
+}
+
+impl Report {
+    /// What was to be reached.
+    pub fn goals(&self) -> Vec<Goal> {
+        let canary = &self.canary;
+        let visits = canary.served.len() + canary.missed.len();
+        let p99 = canary.quantile(0.99).as_secs_f64() * 1e3;
+        vec![
+            Goal::all("canary: visits served", visits, canary.served.len()),
+            Goal::at_most("canary: p99 of a visit", p99, 50.0, "ms"),
+            Goal::at_most(
+                "connections lost to a full accept queue",
+                self.overflows as f64,
+                0.0,
+                "",
+            ),
+        ]
+    }
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "\n| mode | held at the end | opened | closed by the server | lived at most |"
+            "| mode | opened | held at the end | closed when due | gave way before | lived at most \
+             | canary |\n| --- | ---: | ---: | ---: | ---: | ---: | --- |"
         )?;
-        writeln!(f, "| --- | ---: | ---: | ---: | ---: |")?;
+        let mut all = Tally::default();
         for (mode, tally) in &self.tallies {
-            writeln!(
-                f,
-                "| {} | {} | {} | {} | {:.1} s |",
-                mode.as_str(),
-                tally.held,
-                tally.opened,
-                tally.closed,
-                tally.longest.as_secs_f64()
-            )?;
+            row(f, mode.as_str(), tally, "")?;
+            all.opened += tally.opened;
+            all.held += tally.held;
+            all.closed += tally.closed;
+            all.due += tally.due;
+            all.longest = all.longest.max(tally.longest);
         }
-        let canary = &self.canary;
-        let visits = canary.served.len() + canary.missed.len();
-        let millis = |share| canary.quantile(share).as_secs_f64() * 1e3;
-        writeln!(f)?;
-        writeln!(f, "canary: {} of {visits} visits served", canary.served.len())?;
-        writeln!(
-            f,
-            "canary: p50 {:.1} ms, p99 {:.1} ms, max {:.1} ms (goal: p99 of at most 50 ms)",
+        let millis = |share| self.canary.quantile(share).as_secs_f64() * 1e3;
+        let song = format!(
+            "{} of {} served; p50 {:.1} ms, p99 {:.1} ms, max {:.1} ms",
+            self.canary.served.len(),
+            self.canary.served.len() + self.canary.missed.len(),
             millis(0.5),
             millis(0.99),
             millis(1.0)
+        );
+        row(f, "all at once", &all, &song)?;
+        writeln!(
+            f,
+            "\nDue is who has used up the deadline of its phase, or broken a rule; at the cap others \
+             give way to newcomers before."
         )?;
-        for reason in canary.missed.iter().take(5) {
-            writeln!(f, "canary: missed: {reason}")?;
+        for reason in self.canary.missed.iter().take(5) {
+            writeln!(f, "The canary was missed: {reason}.")?;
         }
         writeln!(
             f,
-            "accept queue: {} at most; lost to a full one: {}",
+            "\nAccept queue: {} at most; lost to a full one: {}.",
             self.fullest_queue, self.overflows
         )?;
-        if let Some(cpu) = self.cpu {
+        if let Some(Inside { cpu, memory_kib, closed }) = &self.server {
             let share = 100.0 * cpu.as_secs_f64() / self.time.as_secs_f64();
-            writeln!(f, "server: {share:.0} % of a core, {} KiB at most", self.memory_kib)?;
+            writeln!(f, "Server: {share:.0} % of a core, {memory_kib} KiB at most.")?;
+            let told = closed.iter().map(|(reason, count)| format!("{count} {reason}"));
+            writeln!(f, "It counted as closed: {}.", told.collect::<Vec<_>>().join(", "))?;
         }
         Ok(())
     }
+}
+
+fn row(f: &mut fmt::Formatter<'_>, name: &str, tally: &Tally, canary: &str) -> fmt::Result {
+    let Tally { opened, held, closed, due, longest } = tally;
+    let before = closed - due;
+    let lived = match closed {
+        0 => String::new(),
+        _ => format!("{:.1} s", longest.as_secs_f64()),
+    };
+    writeln!(f, "| {name} | {opened} | {held} | {due} | {before} | {lived} | {canary} |")
 }

@@ -1,11 +1,13 @@
 //! Far more connections than the server has descriptors for.
 
 use std::error::Error;
-use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use pumphouse_web::http::Settings;
+
+use crate::goals::Goal;
 use crate::hostile::canary::visit;
 use crate::hostile::mode::Mode;
 use crate::hostile::outside;
@@ -35,6 +37,8 @@ pub fn run(binary: &Path) -> Result<Scarcity, Box<dyn Error>> {
         large: "/".to_owned(),
         modes: vec![Mode::Silent],
         connections: CONNECTIONS,
+        addresses: 200,
+        limits: Settings::default(),
     })?;
     swarm.run(TIME, |_| {});
     let cpu = outside::cpu_time(target.process()).saturating_sub(cpu);
@@ -49,21 +53,19 @@ pub fn run(binary: &Path) -> Result<Scarcity, Box<dyn Error>> {
     Ok(Scarcity { cpu, log_lines, back_after: gone.elapsed() })
 }
 
-impl fmt::Display for Scarcity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Scarcity {
+    /// What was to be reached.
+    pub fn goals(&self) -> Vec<Goal> {
         let seconds = TIME.as_secs_f64();
-        writeln!(
-            f,
-            "{CONNECTIONS} silent connections, opened again whenever closed, against {DESCRIPTORS} \
-             descriptors for {seconds} s:"
-        )?;
-        writeln!(
-            f,
-            "server: {:.1} % of a core (goal: at most 5 %), {:.1} log lines a second (goal: at \
-             most 1); a visitor is served {:.0} ms after they go (goal: at most 1000 ms)",
-            100.0 * self.cpu.as_secs_f64() / seconds,
-            self.log_lines as f64 / seconds,
-            self.back_after.as_secs_f64() * 1e3
-        )
+        let whole =
+            format!("{CONNECTIONS} connections on {DESCRIPTORS} descriptors for {seconds} s");
+        let share = 100.0 * self.cpu.as_secs_f64() / seconds;
+        let lines = self.log_lines as f64 / seconds;
+        let back = self.back_after.as_secs_f64() * 1e3;
+        vec![
+            Goal::at_most(format!("{whole}: CPU"), share, 5.0, "% of a core"),
+            Goal::at_most("the same: log lines a second", lines, 1.0, ""),
+            Goal::at_most("the same: a visitor is served after they go", back, 1000.0, "ms"),
+        ]
     }
 }

@@ -14,9 +14,6 @@ use super::client::read_response;
 
 const PERIOD: Duration = Duration::from_millis(100);
 
-/// Longer than this for a connection, a handshake and an answer is a miss.
-const PATIENCE: Duration = Duration::from_secs(5);
-
 /// What the canary has seen.
 #[derive(Debug, Clone, Default)]
 pub struct Song {
@@ -45,15 +42,15 @@ pub struct Canary {
 }
 
 impl Canary {
-    /// Begins its visits.
-    pub fn start(address: SocketAddr, config: Arc<ClientConfig>) -> Canary {
+    /// Begins its visits. Longer than `patience` for a step is a miss.
+    pub fn start(address: SocketAddr, config: Arc<ClientConfig>, patience: Duration) -> Canary {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
         let thread = std::thread::spawn(move || {
             let mut song = Song::default();
             while !stopped.load(Ordering::SeqCst) {
                 let begun = Instant::now();
-                match visit(address, &config, PATIENCE) {
+                match visit(address, &config, patience) {
                     Ok(()) => song.served.push(begun.elapsed()),
                     Err(error) => song.missed.push(error.to_string()),
                 }

@@ -63,30 +63,22 @@ impl Client {
         config: &Arc<ClientConfig>,
     ) -> io::Result<Client> {
         let begun = Instant::now();
-        let link = match mode {
-            Mode::HalfClientHello => {
-                let mut socket = connect(address)?;
-                let hello = client_hello(config);
-                socket.write_all(&hello[..hello.len() / 2])?;
-                Link::Plain(socket)
+        let opening = mode.opening("/large", &client_hello(config));
+        let link = if mode.shakes_hands() {
+            let mut tls = connect_tls(address, config)?;
+            tls.write_all(&opening)?;
+            tls.flush()?;
+            if mode == Mode::Idle {
+                read_response(&mut tls)?;
             }
-            _ if !mode.shakes_hands() => {
-                let mut socket = connect(address)?;
-                socket.write_all(&mode.opening("/large"))?;
-                Link::Plain(socket)
+            if mode == Mode::CloseHalfway {
+                tls.sock.shutdown(std::net::Shutdown::Write)?;
             }
-            _ => {
-                let mut tls = connect_tls(address, config)?;
-                tls.write_all(&mode.opening("/large"))?;
-                tls.flush()?;
-                if mode == Mode::Idle {
-                    read_response(&mut tls)?;
-                }
-                if mode == Mode::CloseHalfway {
-                    tls.sock.shutdown(std::net::Shutdown::Write)?;
-                }
-                Link::Tls(Box::new(tls))
-            }
+            Link::Tls(Box::new(tls))
+        } else {
+            let mut socket = connect(address)?;
+            socket.write_all(&opening)?;
+            Link::Plain(socket)
         };
         Ok(Client { mode, begun, link })
     }

@@ -1,5 +1,9 @@
 //! The ways in which a client can try to hold a server, or wear it down.
 
+use std::time::Duration;
+
+use pumphouse_web::http::Settings;
+
 /// How a client behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
@@ -9,6 +13,9 @@ pub enum Mode {
     HalfClientHello,
     /// Sends bytes that begin like TLS and are none.
     GarbageTls,
+    /// Begins a handshake, and in the middle of it begins anew: a renegotiation, which would have
+    /// the server pay for a handshake again and again.
+    SecondClientHello,
     /// After the handshake, sends a request's head one byte at a time, for ever.
     DripHead,
     /// Sends a whole head, and its body one byte at a time.
@@ -31,10 +38,11 @@ pub enum Mode {
 
 impl Mode {
     /// Those that an attack is made of.
-    pub const ATTACK: [Mode; 11] = [
+    pub const ATTACK: [Mode; 12] = [
         Mode::Silent,
         Mode::HalfClientHello,
         Mode::GarbageTls,
+        Mode::SecondClientHello,
         Mode::DripHead,
         Mode::DripBody,
         Mode::LongHead,
@@ -51,6 +59,7 @@ impl Mode {
             Mode::Silent => "silent",
             Mode::HalfClientHello => "half ClientHello",
             Mode::GarbageTls => "garbage TLS",
+            Mode::SecondClientHello => "second ClientHello",
             Mode::DripHead => "dripping head",
             Mode::DripBody => "dripping body",
             Mode::LongHead => "over-long head",
@@ -69,6 +78,7 @@ impl Mode {
             Mode::Silent
             | Mode::HalfClientHello
             | Mode::GarbageTls
+            | Mode::SecondClientHello
             | Mode::ConnectReset
             | Mode::OneAddress => false,
             Mode::DripHead
@@ -81,9 +91,9 @@ impl Mode {
         }
     }
 
-    /// What it says after the handshake, before it begins to hold. `large` is a target whose
-    /// response is large.
-    pub fn opening(self, large: &str) -> Vec<u8> {
+    /// What it says, after the handshake if it makes one, before it begins to hold. `large` is a
+    /// target whose response is large, `hello` a ClientHello.
+    pub fn opening(self, large: &str, hello: &[u8]) -> Vec<u8> {
         let get = |target: &str| format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n");
         match self {
             Mode::DripHead => "GET / HTTP/1.1\r\nHost: localhost\r\nX-Drip: ".into(),
@@ -98,11 +108,11 @@ impl Mode {
             Mode::Idle => get("/ping").into_bytes(),
             Mode::CloseHalfway => "GET / HTTP/1.1\r\nHost: loc".into(),
             Mode::GarbageTls => b"\x16\x03\x01\xff\xff this was never a handshake".to_vec(),
-            Mode::Silent
-            | Mode::HalfClientHello
-            | Mode::PipelineFlood
-            | Mode::ConnectReset
-            | Mode::OneAddress => Vec::new(),
+            Mode::HalfClientHello => hello[..hello.len() / 2].to_vec(),
+            Mode::SecondClientHello => hello.repeat(2),
+            Mode::Silent | Mode::PipelineFlood | Mode::ConnectReset | Mode::OneAddress => {
+                Vec::new()
+            }
         }
     }
 
@@ -112,6 +122,24 @@ impl Mode {
             Mode::DripHead | Mode::DripBody => b"x",
             Mode::PipelineFlood => FLOOD.as_bytes(),
             _ => b"",
+        }
+    }
+
+    /// How long a server with these limits lets it live: not at all where it is refused at once;
+    /// `None` where it breaks no rule, or ends by itself.
+    pub fn allowance(self, limits: &Settings) -> Option<Duration> {
+        match self {
+            Mode::Silent | Mode::HalfClientHello | Mode::OneAddress => {
+                Some(limits.handshake_timeout)
+            }
+            Mode::DripHead => Some(limits.header_timeout),
+            Mode::DripBody => Some(limits.body_timeout),
+            Mode::NeverRead => Some(limits.write_timeout),
+            Mode::Idle => Some(limits.keep_alive),
+            Mode::GarbageTls | Mode::SecondClientHello | Mode::LongHead | Mode::CloseHalfway => {
+                Some(Duration::ZERO)
+            }
+            Mode::PipelineFlood | Mode::ConnectReset => None,
         }
     }
 

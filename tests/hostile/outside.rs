@@ -35,3 +35,17 @@ pub fn status(process: u32, name: &str) -> u64 {
         .and_then(|line| line.split_whitespace().next()?.parse().ok())
         .unwrap_or(0)
 }
+
+/// The machine, in a few words.
+pub fn machine() -> String {
+    let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
+    let cpuinfo = read("/proc/cpuinfo");
+    let model = cpuinfo.lines().find_map(|line| line.strip_prefix("model name"));
+    let model =
+        model.and_then(|line| line.split_once(": ")).map_or("an unknown processor", |(_, it)| it);
+    let cores = cpuinfo.lines().filter(|line| line.starts_with("processor")).count();
+    let kernel = read("/proc/sys/kernel/osrelease");
+    // Without the suffix by which whoever built it tells his kernels apart.
+    let version = kernel.trim().split('-').next().unwrap_or_default();
+    format!("{cores} cores of {model}, Linux {version}")
+}

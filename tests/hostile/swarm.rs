@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
+use pumphouse_web::http::Settings;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection};
 use slab::Slab;
@@ -43,6 +44,10 @@ pub struct Plan {
     pub modes: Vec<Mode>,
     /// Connections held at the same time, in all modes together.
     pub connections: usize,
+    /// Addresses that each mode comes from; but one has only one.
+    pub addresses: u8,
+    /// The limits that the server is believed to have.
+    pub limits: Settings,
 }
 
 /// What one mode has come to.
@@ -54,6 +59,8 @@ pub struct Tally {
     pub held: usize,
     /// Connections that the server ended.
     pub closed: u64,
+    /// Of these, those that had lived for as long as it allows; the others gave way to newcomers.
+    pub due: u64,
     /// The longest that the server let one live.
     pub longest: Duration,
 }
@@ -149,8 +156,8 @@ impl Swarm {
         if self.plan.target.ip().is_ipv4() {
             let host = match kind {
                 Mode::OneAddress => 1,
-                // Of two hundred addresses each.
-                _ => 1 + (self.tallies[mode].opened % 200) as u8,
+                // A remainder is below its divisor.
+                _ => 1 + (self.tallies[mode].opened % u64::from(self.plan.addresses)) as u8,
             };
             let source = Ipv4Addr::new(127, 7, 1 + mode as u8, host);
             socket.bind(&SocketAddr::from((source, 0)).into())?;
@@ -174,10 +181,7 @@ impl Swarm {
             let name = ServerName::try_from("localhost").expect("a constant name");
             ClientConnection::new(Arc::clone(&self.plan.config), name).expect("a valid config")
         });
-        let pending = match kind {
-            Mode::HalfClientHello => self.hello[..self.hello.len() / 2].to_vec(),
-            _ => kind.opening(&self.plan.large),
-        };
+        let pending = kind.opening(&self.plan.large, &self.hello);
         entry.insert(Client { mode, socket, tls, pending, opened: Instant::now() });
         self.tallies[mode].opened += 1;
         self.tallies[mode].held += 1;
@@ -211,9 +215,12 @@ impl Swarm {
             Err(_) => true,
         };
         if ended {
+            let lived = client.opened.elapsed();
+            let due = mode.allowance(&self.plan.limits).is_some_and(|most| lived >= most);
             let tally = &mut self.tallies[client.mode];
             tally.closed += 1;
-            tally.longest = tally.longest.max(client.opened.elapsed());
+            tally.due += u64::from(due);
+            tally.longest = tally.longest.max(lived);
             self.remove(key);
         }
     }

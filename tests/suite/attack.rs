@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
+use pumphouse_web::http::Settings;
+
 use crate::hostile::burst::burst;
 use crate::hostile::canary::{Canary, visit};
 use crate::hostile::client::PATIENCE;
@@ -18,14 +20,18 @@ fn hundreds_of_hostile_clients_in_every_mode_and_the_canary_sings() {
     // Every thread has begun once the admin listener, the last of them, has answered.
     target.admin_page("/healthz").unwrap();
     let threads = outside::status(target.process(), "Threads");
-    let canary = Canary::start(target.address, target.config.clone());
-    // More than there is room for, so that some must give way.
+    let canary = Canary::start(target.address, target.config.clone(), PATIENCE);
+    // More than there is room for, so that some must give way. Each address holds several of them,
+    // so there always is a larger crowd than the canary's to be chosen from, however slow the
+    // machine makes its handshake.
     let mut swarm = Swarm::new(Plan {
         target: target.address,
         config: target.config.clone(),
         large: "/".to_owned(),
         modes: Mode::ATTACK.to_vec(),
-        connections: 440,
+        connections: 480,
+        addresses: 4,
+        limits: Settings::default(),
     })
     .unwrap();
     swarm.run(Duration::from_secs(6), |_| {});
@@ -34,6 +40,9 @@ fn hundreds_of_hostile_clients_in_every_mode_and_the_canary_sings() {
     assert!(!song.served.is_empty());
     for (mode, tally) in swarm.tallies() {
         assert!(tally.opened > 0, "{}", mode.as_str());
+        if mode.allowance(&Settings::default()) == Some(Duration::ZERO) {
+            assert!(tally.closed > 0, "refused: {}", mode.as_str());
+        }
     }
     let now = outside::status(target.process(), "Threads");
     assert!(now <= threads, "from {threads} threads to {now}");

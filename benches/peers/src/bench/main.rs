@@ -55,6 +55,9 @@ struct Arguments {
 const PATH: &str = "/api/v1/status";
 const CONNECTIONS: usize = 64;
 
+/// By then every source has been polled.
+const FIRST_POLLS: Duration = Duration::from_secs(3);
+
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Arguments = argh::from_env();
     raise_descriptors(arguments.idle as u64 + 500)?;
@@ -64,7 +67,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let ours = arguments.ours.canonicalize()?;
     let places = Places { folder: folder.path().to_owned(), ours, peers };
     let client = make_certificate(&places)?;
-    let sources = upstream::sources(upstream::answering()?, "1h");
+    let body = upstream::body();
+    let sources = upstream::sources(upstream::answering(body.clone())?, "1h");
     save_status(&places, &sources)?;
 
     let mut figures = Vec::new();
@@ -82,7 +86,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("{}", report::figures_table(&figures));
         return Ok(());
     }
-    let alone = alone(&arguments, &places, &client, &sources)?;
+    let alone = alone(&arguments, &places, &client, &sources, body)?;
     let failed: u64 = figures.iter().map(|it| it.failed).sum();
     let text = format!(
         "Measured by `make bench` on {}; {} rounds of {} s each, {CONNECTIONS} connections, \
@@ -158,6 +162,7 @@ fn alone(
     places: &Places,
     client: &Arc<ClientConfig>,
     sources: &str,
+    body: String,
 ) -> Result<Alone, Box<dyn Error>> {
     let limits =
         format!("max_connections = {0}\nmax_connections_per_address = {0}", arguments.idle + 200);
@@ -168,7 +173,7 @@ fn alone(
     let idle = idle::measure(&server, client, arguments.idle)?;
     drop(server);
     eprintln!("all upstreams hung");
-    let hung_over_well = hung_over_well(arguments, places, client, sources)?;
+    let hung_over_well = hung_over_well(arguments, places, client, sources, body)?;
     let starts = (0..9).map(|_| servers::time_to_first_byte(places));
     let starts = starts.collect::<Result<Vec<_>, _>>()?;
     Ok(Alone {
@@ -188,10 +193,13 @@ fn hung_over_well(
     places: &Places,
     client: &Arc<ClientConfig>,
     sources: &str,
+    body: String,
 ) -> Result<f64, Box<dyn Error>> {
-    let hung_sources = upstream::sources(upstream::hung()?, "1s");
+    let hung_sources = upstream::sources(upstream::hung(body)?, "1s");
     let start = |sources| servers::start_ours(places, &Ours { tls: true, server: "", sources });
     let (well, hung) = (start(sources)?, start(&hung_sources)?);
+    // Both have their values by then, and one of them its first failures.
+    std::thread::sleep(FIRST_POLLS);
     let way = Way { tls: true, keep_alive: true };
     let time = Duration::from_secs_f64(arguments.seconds);
     let p99 = |server: &Server| -> std::io::Result<f64> {
@@ -218,7 +226,7 @@ fn make_certificate(places: &Places) -> Result<Arc<ClientConfig>, Box<dyn Error>
 fn save_status(places: &Places, sources: &str) -> Result<(), Box<dyn Error>> {
     use std::io::{Read as _, Write as _};
     let server = servers::start_ours(places, &Ours { tls: false, server: "", sources })?;
-    std::thread::sleep(Duration::from_secs(2));
+    std::thread::sleep(FIRST_POLLS);
     let mut stream = std::net::TcpStream::connect(server.address)?;
     write!(stream, "GET {PATH} HTTP/1.0\r\n\r\n")?;
     let mut response = String::new();

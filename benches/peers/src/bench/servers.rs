@@ -89,15 +89,11 @@ pub fn start(kind: Kind, places: &Places, tls: bool, sources: &str) -> io::Resul
 /// Starts ours and waits until it says that it listens.
 pub fn start_ours(places: &Places, ours: &Ours<'_>) -> io::Result<Server> {
     let address = free_address()?;
-    let tls = if ours.tls { "[tls]\ncert = \"cert.pem\"\nkey = \"key.pem\"\n" } else { "" };
-    let config = format!(
-        "[server]\nlisten = [\"{address}\"]\nadmin_listen = \"127.0.0.1:0\"\n{}\n{tls}{}",
-        ours.server, ours.sources
-    );
-    let file = places.folder.join(format!("pumphouse-{}.toml", address.port()));
-    std::fs::write(&file, config)?;
-    let mut command = Command::new(&places.ours);
-    command.args(["serve", "--config"]).arg(file).current_dir(&places.folder);
+    let folder = places.folder.display();
+    let tls = format!("[tls]\ncert = \"{folder}/cert.pem\"\nkey = \"{folder}/key.pem\"\n");
+    let tls = if ours.tls { &tls } else { "" };
+    let rest = format!("{}\n{tls}{}", ours.server, ours.sources);
+    let mut command = serve(places, address, &rest)?;
     let mut child = quiet(&mut command).stderr(Stdio::piped()).spawn()?;
     let stderr = child.stderr.take().ok_or_else(|| io::Error::other("no standard error"))?;
     let mut lines = BufReader::new(stderr).lines().map_while(Result::ok);
@@ -112,12 +108,9 @@ pub fn start_ours(places: &Places, ours: &Ours<'_>) -> io::Result<Server> {
 /// From the start of the process to the first byte of an answer.
 pub fn time_to_first_byte(places: &Places) -> io::Result<Duration> {
     let address = free_address()?;
-    let config = format!("[server]\nlisten = [\"{address}\"]\nadmin_listen = \"127.0.0.1:0\"\n");
-    let file = places.folder.join("start.toml");
-    std::fs::write(&file, config)?;
-    let mut command = Command::new(&places.ours);
+    let mut command = serve(places, address, "")?;
     let begun = Instant::now();
-    let child = quiet(command.args(["serve", "--config"]).arg(file)).spawn()?;
+    let child = quiet(&mut command).spawn()?;
     let server = Server { child, address };
     let mut stream = loop {
         match TcpStream::connect(address) {
@@ -132,6 +125,19 @@ pub fn time_to_first_byte(places: &Places) -> io::Result<Duration> {
     let time = begun.elapsed();
     drop(server);
     Ok(time)
+}
+
+/// Ours at that address, in a folder of its own, where it keeps its history.
+fn serve(places: &Places, address: SocketAddr, rest: &str) -> io::Result<Command> {
+    let folder = places.folder.join(format!("ours-{}", address.port()));
+    std::fs::create_dir_all(&folder)?;
+    let file = folder.join("pumphouse.toml");
+    let config =
+        format!("[server]\nlisten = [\"{address}\"]\nadmin_listen = \"127.0.0.1:0\"\n{rest}");
+    std::fs::write(&file, config)?;
+    let mut command = Command::new(&places.ours);
+    command.args(["serve", "--config"]).arg(file).current_dir(folder);
+    Ok(command)
 }
 
 fn quiet(command: &mut Command) -> &mut Command {

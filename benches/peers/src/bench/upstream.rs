@@ -1,40 +1,70 @@
-//! The upstreams behind ours while it is measured: one that answers, one that never does.
+//! The upstreams behind ours while it is measured: one that answers, one that no longer does.
 
-use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::collections::{HashSet, VecDeque};
+use std::io::{self, BufRead, BufReader, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::time::{SystemTime, UNIX_EPOCH};
 
-const BODY: &str = r#"{"at":1769879760,"level":84.6,"depth":49.09,"volume":1185,"pressure":29.92,"state":"resting"}"#;
+/// Connections that are kept without an answer; older ones have been given up by their pollers.
+const KEPT: usize = 100;
 
-/// Answers each request at once, until the process ends.
-pub fn answering() -> io::Result<SocketAddr> {
+/// What each source tells, as of now, so that it is not stale whenever this is run.
+pub fn body() -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    format!(
+        r#"{{"at":{now},"level":84.6,"depth":49.09,"volume":1185,"pressure":29.92,"state":"resting"}}"#
+    )
+}
+
+/// Answers each request at once with `body`, until the process ends.
+pub fn answering(body: String) -> io::Result<SocketAddr> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let address = listener.local_addr()?;
     std::thread::spawn(move || {
-        for mut stream in listener.incoming().map_while(Result::ok) {
-            let _ = stream.read(&mut [0; 4096]);
-            let _ = write!(
-                stream,
-                "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{BODY}",
-                BODY.len()
-            );
+        for stream in listener.incoming().map_while(Result::ok) {
+            if request_line(&stream).is_ok() {
+                answer(stream, &body);
+            }
         }
     });
     Ok(address)
 }
 
-/// Accepts and never says anything, until the process ends.
-pub fn hung() -> io::Result<SocketAddr> {
+/// Answers each source once with `body`, so that there is something to show; from then on accepts
+/// and never says anything, until the process ends.
+pub fn hung(body: String) -> io::Result<SocketAddr> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let address = listener.local_addr()?;
     std::thread::spawn(move || {
-        let mut kept = std::collections::VecDeque::new();
+        let mut answered = HashSet::new();
+        let mut kept = VecDeque::new();
         for stream in listener.incoming().map_while(Result::ok) {
+            if request_line(&stream).is_ok_and(|line| answered.insert(line)) {
+                answer(stream, &body);
+                continue;
+            }
             kept.push_back(stream);
-            // Older ones have been given up by their pollers long ago.
-            kept.truncate(100);
+            if kept.len() > KEPT {
+                kept.pop_front();
+            }
         }
     });
     Ok(address)
+}
+
+fn request_line(stream: &TcpStream) -> io::Result<String> {
+    let mut line = String::new();
+    BufReader::new(stream).read_line(&mut line)?;
+    Ok(line)
+}
+
+fn answer(mut stream: TcpStream, body: &str) {
+    let length = body.len();
+    // A poller that has gone needs no answer.
+    let _ = write!(
+        stream,
+        "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+    );
 }
 
 /// `[[source]]` tables for three sources at that address.
@@ -42,7 +72,7 @@ pub fn sources(address: SocketAddr, interval: &str) -> String {
     ["tank", "well", "spring"]
         .map(|name| {
             format!(
-                "[[source]]\nname = \"{name}\"\nkind = \"json\"\nurl = \"http://{address}/\"\n\
+                "[[source]]\nname = \"{name}\"\nkind = \"json\"\nurl = \"http://{address}/{name}\"\n\
                  interval = \"{interval}\"\ntimeout = \"900ms\"\nstale_after = \"300d\"\n\
                  observed_at = {{ pointer = \"/at\", format = \"unix\" }}\n\
                  [source.values.level]\npointer = \"/level\"\nunit = \"%\"\n\
