@@ -6,11 +6,17 @@ use std::io;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use pumphouse_web::http::Settings;
+
 use super::canary::{Canary, Song};
+use super::client::PATIENCE;
 use super::mode::Mode;
 use super::outside;
 use super::swarm::{Plan, Swarm};
 use super::target::Target;
+
+/// From how many addresses each mode comes.
+const ADDRESSES: u8 = 4;
 
 /// What a process holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,7 +56,7 @@ pub fn soak(
     mut tell: impl FnMut(u32, Holdings),
 ) -> io::Result<Soaked> {
     let begun = Instant::now();
-    let canary = Canary::start(target.address, target.config.clone());
+    let canary = Canary::start(target.address, target.config.clone(), PATIENCE);
     let mut first = None;
     let mut rounds = 0;
     loop {
@@ -60,6 +66,8 @@ pub fn soak(
             large: "/".to_owned(),
             modes: Mode::ATTACK.to_vec(),
             connections,
+            addresses: ADDRESSES,
+            limits: Settings::default(),
         })?;
         swarm.run(round, |_| {});
         drop(swarm);

@@ -3,6 +3,8 @@
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use pumphouse_web::http::Settings;
+
 use crate::harness::{eventually, get};
 use crate::hostile::client::{Client, connect_tls, read_response};
 use crate::hostile::mode::Mode;
@@ -82,6 +84,8 @@ fn a_thousand_hostile_clients_and_a_hung_upstream_do_not_hold_up_the_exit() {
         large: "/".to_owned(),
         modes: Mode::ATTACK.to_vec(),
         connections: 1100,
+        addresses: 4,
+        limits: Settings::default(),
     })
     .unwrap();
     std::thread::scope(|scope| {

@@ -11,12 +11,14 @@ use crate::http::Response;
 use crate::site::fixture::drained;
 
 /// Headers that every answer may have; the document tells of them in words.
-const EVERYWHERE: [&str; 5] = [
+const EVERYWHERE: [&str; 7] = [
     "content-type",
     "content-encoding",
     "content-security-policy",
     "referrer-policy",
+    "strict-transport-security",
     "x-content-type-options",
+    "x-request-id",
 ];
 
 /// The document with its schemas made strict, so that a member that it does not tell of is found.
