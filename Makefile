@@ -15,6 +15,10 @@ TEST_PROGRAMS = chromium:chromium chromedriver:chromium-driver curl:curl gnuplot
 AXE_VERSION = 4.14.1
 AXE = target/axe/node_modules/axe-core/axe.min.js
 
+# Looks for advisories, licences and duplicates among the packages.
+DENY_VERSION = 0.20.2
+DENY = target/tools/bin/cargo-deny
+
 .DEFAULT_GOAL := help
 
 .PHONY: help
@@ -63,10 +67,23 @@ soak: build ## an hour of visitors, hostile clients and reloads: does anything g
 	$(CARGO) run --release --quiet --example soak -- $(SOAK)
 
 .PHONY: lint
-lint: toolchain ## clippy, rustfmt and rustdoc, without a warning
+lint: toolchain deny ## clippy, rustfmt and rustdoc without a warning, and the supply chain
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps
+
+# Advisories come from a repository that not every machine can reach; the rest needs no network.
+.PHONY: deny
+deny: $(DENY)
+	$(DENY) check bans licenses sources
+	@if timeout 120 $(DENY) fetch db >/dev/null 2>&1; then \
+		$(DENY) check advisories; \
+	else \
+		echo "make: the advisory database cannot be reached: advisories were NOT checked" >&2; \
+	fi
+
+$(DENY): | toolchain
+	$(CARGO) install --quiet --locked --root target/tools cargo-deny@$(DENY_VERSION)
 
 .PHONY: install
 install: build ## install the binary and the examples (PREFIX, DESTDIR)
