@@ -121,7 +121,7 @@ fn check_poll_shows_what_stands_on_a_page() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("pumphouse.toml");
     let config = format!(
-        "[site]\ncontact = \"keeper@example.org\"\n\
+        "[auth]\nopen = true\n[site]\ncontact = \"keeper@example.org\"\n\
          [[source]]\nname = \"tank\"\nkind = \"ptlevel\"\nurl = \"{}s/s3cretShare\"\n\
          height = 58\ncapacity = 1400\n",
         upstream.url()

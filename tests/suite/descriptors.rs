@@ -32,15 +32,15 @@ impl Since<'_> {
         self.server.log().split_off(self.lines)
     }
 
-    /// The acceptor and the admin listener each have at most an entry a second to make, whatever
-    /// it is about. A panic of a library is one, of several lines.
+    /// The acceptor, the admin listener and the watchdog each have at most an entry a second to
+    /// make, whatever it is about. A panic of a library is one, of several lines.
     fn assert_few_entries(&self) {
         let lines = self.lines();
         let begins = |line: &&String| {
             line.starts_with(|first: char| first.is_ascii_digit()) || line.starts_with("thread ")
         };
         let entries = lines.iter().filter(begins).count();
-        let most = 2 * (self.begun.elapsed().as_secs() as usize + 1);
+        let most = 3 * (self.begun.elapsed().as_secs() as usize + 1);
         assert!(entries <= most, "more than {most} entries: {lines:#?}");
     }
 }

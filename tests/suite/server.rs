@@ -192,14 +192,7 @@ impl Server {
 
     /// The threads of that name, by their numbers.
     pub fn threads(&self, name: &str) -> Vec<u32> {
-        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.process())).unwrap();
-        let tasks = tasks.map(|task| task.unwrap().path());
-        tasks
-            .filter(|task| {
-                std::fs::read_to_string(task.join("comm")).is_ok_and(|comm| comm.trim() == name)
-            })
-            .map(|task| task.file_name().unwrap().to_str().unwrap().parse().unwrap())
-            .collect()
+        threads(self.process(), name)
     }
 
     /// Waits for the end of the process.
@@ -309,6 +302,18 @@ pub fn trust(certificate: &Path) -> Arc<ClientConfig> {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(certificate).unwrap()).unwrap();
     client_config(roots)
+}
+
+/// A process's threads of that name, by their numbers.
+pub fn threads(process: u32, name: &str) -> Vec<u32> {
+    let tasks = std::fs::read_dir(format!("/proc/{process}/task")).unwrap();
+    let tasks = tasks.map(|task| task.unwrap().path());
+    tasks
+        .filter(|task| {
+            std::fs::read_to_string(task.join("comm")).is_ok_and(|comm| comm.trim() == name)
+        })
+        .map(|task| task.file_name().unwrap().to_str().unwrap().parse().unwrap())
+        .collect()
 }
 
 /// The body of a response.

@@ -43,7 +43,8 @@ fn it_is_told_of_the_start_signs_of_life_reloads_and_the_stop() {
 #[test]
 fn a_socket_that_systemd_holds_is_served_and_wakes_it_up() {
     let folder = tempfile::tempdir().unwrap();
-    let config = "[server]\nlisten = [\"fd:3\"]\nadmin_listen = \"127.0.0.1:0\"\n";
+    let config = "[server]\nlisten = [\"fd:3\"]\nadmin_listen = \"127.0.0.1:0\"\n\
+                  [auth]\nopen = true\n";
     std::fs::write(folder.path().join("pumphouse.toml"), config).unwrap();
     let port = {
         let free = TcpListener::bind("127.0.0.1:0").unwrap();

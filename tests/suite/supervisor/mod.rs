@@ -3,12 +3,15 @@
 mod passing;
 mod watching;
 
+use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
-use crate::harness::eventually;
-use crate::server::{BINARY, run};
+use crate::harness::{eventually, get};
+use crate::server::{BINARY, run, threads};
+use crate::watchdog::Wedge;
 
 const EXAMPLE: &str = include_str!("../../../examples/supervisord.conf");
 const FCGI_EXAMPLE: &str = include_str!("../../../examples/supervisord-fcgi.conf");
@@ -163,4 +166,46 @@ fn it_starts_restarts_after_a_crash_and_stops_with_exit_0() {
     let told = supervisord.read("pumphouse-web.log");
     assert!(told.contains("listening on https://"), "{told}");
     assert!(!told.contains('\u{1b}'), "no colours in a file: {told}");
+}
+
+/// Each is held as strace holds it: in a system call, for longer than anybody waits.
+#[test]
+fn an_acceptor_and_workers_that_are_stuck_are_back_in_seconds() {
+    let port = free_port();
+    let config = format!(
+        "[server]\nlisten = [\"127.0.0.1:{port}\"]\nadmin_listen = \"unix:admin.sock\"\nworkers = 1\n"
+    );
+    let section = EXAMPLE.split("[eventlistener").next().unwrap();
+    let supervisord = Supervisord::start(Control::Unix, &config, section);
+    let serves = || {
+        let ask = || -> std::io::Result<usize> {
+            let mut stream = std::net::TcpStream::connect(("127.0.0.1", port))?;
+            stream.set_read_timeout(Some(Duration::from_secs(1)))?;
+            stream.write_all(get("/ping").as_bytes())?;
+            stream.read(&mut [0; 512])
+        };
+        ask().is_ok_and(|length| length > 0)
+    };
+    for (thread, calls) in [("pw-acceptor", "epoll_wait"), ("pw-worker-0", "writev,sendto,sendmsg")]
+    {
+        eventually("it serves", serves);
+        let process = supervisord.process("pumphouse-web");
+        let held = Instant::now();
+        let wedge = Wedge::new(&threads(process.parse().unwrap(), thread), calls);
+        // With the worker held, this is what it is held with.
+        while serves() {}
+        let mut wedge = Some(wedge);
+        eventually("it was given up and serves again", || {
+            let gave_up = supervisord.read("pumphouse-web.log").contains("giving up");
+            // A thread that is held cannot end, nor its process.
+            wedge.take_if(|_| gave_up);
+            serves() && supervisord.process("pumphouse-web") != process
+        });
+        // Seven seconds on a machine that has nothing else to do.
+        println!("{thread}: back after {:.1} s", held.elapsed().as_secs_f64());
+        assert!(held.elapsed() < Duration::from_secs(30));
+        std::fs::write(supervisord.path("pumphouse-web.log"), "").unwrap();
+    }
+    let log = supervisord.read("supervisord.log");
+    assert_eq!(log.matches("exit status 70; not expected").count(), 2, "{log}");
 }

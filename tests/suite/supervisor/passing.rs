@@ -135,7 +135,7 @@ fn stop(mut server: Served) {
 #[test]
 fn a_hundred_restarts_under_load_lose_nothing() {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("pumphouse.toml"), "").unwrap();
+    std::fs::write(folder.path().join("pumphouse.toml"), "[auth]\nopen = true\n").unwrap();
     let held = TcpListener::bind("127.0.0.1:0").unwrap();
     let served = Load::on(held.local_addr().unwrap(), |load| {
         for _ in 0..100 {
@@ -159,7 +159,7 @@ fn a_hundred_restarts_under_load_lose_nothing() {
 #[test]
 fn supervisord_holds_the_socket_while_it_restarts_the_server() {
     let port = free_port();
-    let config = "[server]\nadmin_listen = \"unix:admin.sock\"\n";
+    let config = "[server]\nadmin_listen = \"unix:admin.sock\"\n[auth]\nopen = true\n";
     let (section, _) = FCGI_EXAMPLE.split_once("[eventlistener").unwrap();
     let section = section.replace("0.0.0.0:6443", &format!("127.0.0.1:{port}"));
     let supervisord = Supervisord::start(Control::Unix, config, &section);
@@ -183,7 +183,7 @@ fn supervisord_holds_the_socket_while_it_restarts_the_server() {
 #[test]
 fn who_is_in_the_queue_at_the_end_is_served_by_the_next_process() {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("pumphouse.toml"), "").unwrap();
+    std::fs::write(folder.path().join("pumphouse.toml"), "[auth]\nopen = true\n").unwrap();
     let held = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = held.local_addr().unwrap();
     let mut first = start(folder.path(), &held);
