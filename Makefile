@@ -6,8 +6,10 @@ CARGO ?= cargo
 
 # What the tests use beside Cargo's packages: each program, and Debian's package that has it. Only
 # the packages of missing programs are installed, as a Node.js from elsewhere excludes Debian's npm.
-TEST_PROGRAMS = chromium:chromium chromedriver:chromium-driver curl:curl jq:jq npm:npm \
-	supervisord:supervisor
+TEST_PROGRAMS = chromium:chromium chromedriver:chromium-driver curl:curl gnuplot:gnuplot-nox \
+	http:httpie ip:iproute2 jq:jq npm:npm openssl:openssl python3:python3-requests \
+	script:bsdutils shellcheck:shellcheck strace:strace supervisord:supervisor \
+	systemd-socket-activate:systemd wget:wget
 
 # Looks for what keeps people out who use a page without a mouse, or without seeing it.
 AXE_VERSION = 4.14.1
@@ -56,6 +58,10 @@ incident: toolchain ## play the outage again: the old design and ours, with thei
 attack: build ## hold a server with 5,000 hostile clients (ATTACK="--url https://127.0.0.1:6443")
 	$(CARGO) run --release --quiet --example attack -- $(or $(ATTACK),--output benches/ATTACK.md)
 
+.PHONY: soak
+soak: build ## an hour of visitors, hostile clients and reloads: does anything grow? (SOAK="--seconds 600")
+	$(CARGO) run --release --quiet --example soak -- $(SOAK)
+
 .PHONY: lint
 lint: toolchain ## clippy, rustfmt and rustdoc, without a warning
 	$(CARGO) fmt --check
@@ -69,8 +75,14 @@ install: build ## install the binary and the examples (PREFIX, DESTDIR)
 		$(DESTDIR)$(PREFIX)/share/pumphouse-web/pumphouse.toml
 	install -d $(DESTDIR)$(PREFIX)/share/pumphouse-web/sources
 	install -m 644 examples/sources/*.toml $(DESTDIR)$(PREFIX)/share/pumphouse-web/sources
-	install -D -m 644 examples/supervisord.conf \
-		$(DESTDIR)$(PREFIX)/share/pumphouse-web/supervisord.conf
+	install -d $(DESTDIR)$(PREFIX)/share/pumphouse-web/shell
+	install -m 755 examples/shell/*.sh $(DESTDIR)$(PREFIX)/share/pumphouse-web/shell
+	install -d $(DESTDIR)$(PREFIX)/share/pumphouse-web/systemd
+	install -m 644 examples/systemd/* $(DESTDIR)$(PREFIX)/share/pumphouse-web/systemd
+	install -m 644 examples/supervisord.conf examples/supervisord-fcgi.conf \
+		examples/home-assistant.yaml examples/prometheus.yml \
+		examples/grafana-dashboard.json examples/prometheus-rules.yml \
+		$(DESTDIR)$(PREFIX)/share/pumphouse-web
 
 .PHONY: toolchain
 toolchain:

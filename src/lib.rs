@@ -17,6 +17,8 @@ pub mod upstream;
 
 pub mod board;
 pub mod config;
+
+pub mod access;
 #[cfg(test)]
 mod fuzzing;
 pub mod heartbeat;

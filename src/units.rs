@@ -223,8 +223,25 @@ impl Unit {
         }
     }
 
-    /// Decimals of a number that was converted to this unit: about what sensors resolve.
-    const fn decimals(self) -> i32 {
+    /// Decimals of a number of that size that was worked out: what sensors resolve in this unit,
+    /// and more of small numbers, so that the content of a bucket keeps its digits and what is not
+    /// 0 does not become it. Of temperatures, whose zero is arbitrary, no more.
+    pub fn decimals_of(self, size: f64) -> i32 {
+        let least = self.least_decimals();
+        if size == 0.0 || !size.is_finite() || self.quantity() == Quantity::Temperature {
+            return least;
+        }
+        // The logarithm of a finite number is far within an i32.
+        let digits = SIGNIFICANT - 1 - size.abs().log10().floor() as i32;
+        digits.clamp(least, MOST_DECIMALS)
+    }
+
+    /// The number with the decimals of its size.
+    pub fn rounded(self, number: f64) -> f64 {
+        round_to(number, self.decimals_of(number))
+    }
+
+    const fn least_decimals(self) -> i32 {
         match self {
             Unit::UsGallon | Unit::Litre => 0,
             Unit::Inch | Unit::InchOfMercury => 2,
@@ -233,7 +250,7 @@ impl Unit {
     }
 
     /// The number, told in this unit, as it is told in `other`; `None` when they measure
-    /// different things. A converted number is rounded to what sensors resolve.
+    /// different things. A converted number is [rounded](Unit::rounded).
     pub fn convert(self, number: f64, other: Unit) -> Option<f64> {
         if self == other {
             return Some(number);
@@ -246,9 +263,15 @@ impl Unit {
             }
             _ => return None,
         };
-        Some(round_to(converted, other.decimals()))
+        Some(other.rounded(converted))
     }
 }
+
+/// Digits of a small number that are told at least.
+const SIGNIFICANT: i32 = 3;
+
+/// Powers of ten beyond this are none of an `f64`.
+const MOST_DECIMALS: i32 = 300;
 
 /// The number rounded half away from zero to that many decimals, as the nearest
 /// `f64`, which prints with no more than those decimals.
@@ -290,8 +313,24 @@ mod tests {
             (10.0, Unit::MetrePerSecond, 22.4, Unit::MilePerHour),
             (36.0, Unit::KilometrePerHour, 10.0, Unit::MetrePerSecond),
             (6.612_345, Unit::Volt, 6.612_345, Unit::Volt),
+            // Small tanks and little rain.
+            (0.4, Unit::UsGallon, 1.51, Unit::Litre),
+            (1.5, Unit::Litre, 0.396, Unit::UsGallon),
+            (45.67, Unit::Litre, 12.1, Unit::UsGallon),
+            (-0.4, Unit::UsGallon, -1.51, Unit::Litre),
+            (0.1, Unit::Millimetre, 0.00394, Unit::Inch),
+            (0.01, Unit::Inch, 0.254, Unit::Millimetre),
+            (0.001, Unit::Hectopascal, 0.000_029_5, Unit::InchOfMercury),
+            (0.0, Unit::Litre, 0.0, Unit::UsGallon),
+            (0.1, Unit::KilometrePerHour, 0.0621, Unit::MilePerHour),
+            // The zero of a temperature is no smallness.
+            (32.1, Unit::Fahrenheit, 0.1, Unit::Celsius),
         ] {
             assert_eq!(unit.convert(number, other), Some(expected), "{number} {unit} in {other}");
+        }
+        for tiny in [f64::MIN_POSITIVE, -f64::MIN_POSITIVE, f64::MAX, 5e-324] {
+            let told = Unit::Litre.convert(tiny, Unit::UsGallon).unwrap();
+            assert!(told.is_finite(), "{tiny}: {told}");
         }
         for (unit, other) in [
             (Unit::Inch, Unit::Litre),

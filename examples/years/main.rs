@@ -11,7 +11,7 @@ use argh::FromArgs;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use pumphouse_web::board::{Change, Finite, Sample};
-use pumphouse_web::history::{DAY, History, Retention, Step, Window, fill};
+use pumphouse_web::history::{DAY, History, Step, Window, fill};
 use pumphouse_web::units::Unit;
 
 /// Measure what years of history cost.
@@ -41,9 +41,6 @@ const GOAL: f64 = 2.0;
 
 /// A moment like any other: nothing here depends on the clock.
 const NOW: i64 = 1_790_000_000;
-
-/// What is kept by default.
-const KEEP: Retention = Retention { raw: None, quarters: None, days: None };
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Arguments = argh::from_env();
@@ -151,7 +148,7 @@ fn told(at: i64, series: usize) -> Change {
 }
 
 fn open(path: &Path) -> History {
-    History::of_file(path, KEEP, TimeZone::UTC)
+    History::of_file(path, TimeZone::UTC)
 }
 
 fn window(series: usize, length: i64, step: Step) -> Window {
@@ -162,15 +159,13 @@ fn window(series: usize, length: i64, step: Step) -> Window {
 /// Asks for a window, and tells how long it took and how many points there were.
 fn ask(history: &History, series: usize, length: i64) -> Result<(Duration, usize), Box<dyn Error>> {
     let begun = Instant::now();
-    let now = Timestamp::from_second(NOW)?;
-    let points = history.points(window(series, length, Step::Fitting), now)?;
+    let points = history.points(window(series, length, Step::Fitting))?;
     let count = points.ok_or("the series is there")?.map_while(Result::ok).count();
     Ok((begun.elapsed(), count))
 }
 
 fn read_all(history: &History, length: i64) -> Result<usize, Box<dyn Error>> {
-    let now = Timestamp::from_second(NOW)?;
-    let points = history.points(window(0, length, Step::Raw), now)?;
+    let points = history.points(window(0, length, Step::Raw))?;
     Ok(points.ok_or("the series is there")?.map_while(Result::ok).count())
 }
 

@@ -31,6 +31,7 @@ const SHORTEST_WAIT: Duration = Duration::from_millis(1);
 /// The owner of the keeper thread, which ends and is joined when this is dropped.
 #[derive(Debug)]
 pub struct Board {
+    messages: Sender<Message>,
     /// Dropped to stop the keeper.
     stop: Option<Sender<Infallible>>,
     keeper: Option<JoinHandle<()>>,
@@ -49,6 +50,8 @@ enum Message {
     Report(Report),
     /// What sources told in the past, from the earliest on.
     Past(Vec<Sample>),
+    /// The sources of a new configuration.
+    Sources(Vec<SourceInfo>),
 }
 
 #[derive(Debug)]
@@ -90,8 +93,15 @@ impl Board {
         };
         let keeper =
             thread::Builder::new().name("pw-board".to_owned()).spawn(move || keeper.run())?;
-        let board = Board { stop: Some(stop), keeper: Some(keeper) };
+        let board = Board { messages: sender.clone(), stop: Some(stop), keeper: Some(keeper) };
         Ok((board, BoardReader(published), Reporter(sender)))
+    }
+
+    /// Goes on with these sources. Those that it knows by name and kind keep their values,
+    /// whatever else of them has changed.
+    pub fn renew(&self, sources: Vec<SourceInfo>) {
+        // Without a keeper the process is on its way out.
+        let _ = self.messages.send(Message::Sources(sources));
     }
 }
 
@@ -143,6 +153,7 @@ struct Keeper {
 
 impl Keeper {
     fn run(mut self) {
+        self.tell_news();
         loop {
             self.published.heartbeat.beat();
             let wait = wait(self.sources.next_expiry(), Timestamp::now());
@@ -150,8 +161,8 @@ impl Keeper {
                 recv(self.stopped) -> _ => return,
                 recv(self.messages) -> message => match message {
                     Ok(message) => Some(message),
-                    // No poller is left: only the clock can change anything now.
-                    Err(_) => { self.messages = crossbeam_channel::never(); None }
+                    // The board is being dropped.
+                    Err(_) => return,
                 },
                 default(wait) => None,
             };
@@ -167,6 +178,10 @@ impl Keeper {
                 self.sources.remember(&past);
                 changed = true;
             }
+            Some(Message::Sources(sources)) => {
+                self.sources.renew(sources, now);
+                changed = true;
+            }
             Some(Message::Report(report)) => {
                 let source = report.source.clone();
                 if self.sources.apply(report, now) {
@@ -176,13 +191,17 @@ impl Keeper {
                 }
             }
         }
-        for change in self.sources.take_news() {
-            (self.changes)(change);
-        }
+        self.tell_news();
         if changed {
             self.version += 1;
             let snapshot = snapshot(self.version, &self.service, &self.sources);
             self.published.snapshot.store(Arc::new(snapshot));
+        }
+    }
+
+    fn tell_news(&mut self) {
+        for change in self.sources.take_news() {
+            (self.changes)(change);
         }
     }
 }

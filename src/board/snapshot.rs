@@ -57,7 +57,12 @@ impl SourceView {
         named.flatten().collect()
     }
 
-    /// One of them.
+    /// Whether the page is to show that field.
+    pub fn shows(&self, field: &str) -> bool {
+        self.show.is_empty() || self.show.iter().any(|name| **name == *field)
+    }
+
+    /// One of the values.
     pub fn value(&self, field: &str) -> Option<&Value> {
         self.values().find(|(name, _)| **name == *field).map(|(_, value)| value)
     }

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::error::PollError;
 use super::event::{Change, Sample};
-use super::news::{Standing, samples};
+use super::news::Standing;
 use super::reading::{FieldName, Observed, Reading, Value};
 use super::snapshot::{Failure, KeptReading, SourceView, State};
 use super::trend::Trend;
@@ -79,6 +79,8 @@ pub struct Kept {
     pub kind: String,
     /// When the answer was complete, by our clock as it then was.
     pub fetched_at: Timestamp,
+    /// Whether it was known to be stale, and that told.
+    pub stale: bool,
     /// What it said.
     pub reading: Reading,
 }
@@ -101,36 +103,41 @@ struct Source {
 impl Sources {
     /// Every source, still without an answer.
     pub(super) fn new(sources: Vec<SourceInfo>) -> Sources {
-        let waiting = |info: SourceInfo| Source {
-            stale_after: in_whole_seconds(info.stale_after),
-            trends: info.trends.into_iter().map(Trend::new).collect(),
-            view: SourceView {
-                name: info.name,
-                title: info.title,
-                kind: info.kind,
-                show: info.show,
-                state: State::Waiting,
-                reading: None,
-                next_poll_at: None,
-                error: None,
-            },
-        };
-        Sources { sources: sources.into_iter().map(waiting).collect(), news: Vec::new() }
+        Sources { sources: sources.into_iter().map(Source::waiting).collect(), news: Vec::new() }
+    }
+
+    /// Goes on with these sources. Those known by name and kind keep their values.
+    pub(super) fn renew(&mut self, sources: Vec<SourceInfo>, now: Timestamp) {
+        let mut before = std::mem::take(&mut self.sources);
+        for info in sources {
+            let same = |it: &Source| it.view.name == info.name && it.view.kind == info.kind;
+            let source = match before.iter().position(same) {
+                None => Source::waiting(info),
+                Some(at) => {
+                    let before = before.swap_remove(at);
+                    let standing = Standing::of(&before.view);
+                    let renewed = before.renewed(info, now);
+                    // Another `stale_after` may judge the same reading otherwise.
+                    self.news.extend(standing.until(&renewed.view, now));
+                    renewed
+                }
+            };
+            self.sources.push(source);
+        }
     }
 
     /// Takes up readings from before a restart. Those of sources that are gone are dropped.
     pub(super) fn restore(&mut self, kept: Vec<Kept>, now: Timestamp) {
-        for Kept { source, kind, fetched_at, reading } in kept {
+        for Kept { source, kind, fetched_at, stale, reading } in kept {
             let of = |it: &&mut Source| it.view.name == source && it.view.kind == kind;
             if let Some(source) = self.sources.iter_mut().find(of) {
                 // A clock that was set back since then must not make it younger than now.
                 let fetched_at = whole_seconds(fetched_at.min(now));
                 source.view.reading = Some(source.keep(reading, fetched_at));
                 source.view.state = source.state(now);
-                // The crash that it outlived may have kept it from being recorded.
-                let recorded =
-                    source.view.reading.as_ref().map(|it| samples(&source.view.name, it));
-                self.news.extend(recorded.map(Change::Observed));
+                // The crash that it outlived may have kept it from being recorded, and it may
+                // have turned stale while nobody was there to tell.
+                self.news.extend(Standing::kept(stale).until(&source.view, now));
             }
         }
     }
@@ -190,6 +197,42 @@ impl Sources {
 }
 
 impl Source {
+    fn waiting(info: SourceInfo) -> Source {
+        Source {
+            stale_after: in_whole_seconds(info.stale_after),
+            trends: info.trends.into_iter().map(Trend::new).collect(),
+            view: SourceView {
+                name: info.name,
+                title: info.title,
+                kind: info.kind,
+                show: info.show,
+                state: State::Waiting,
+                reading: None,
+                next_poll_at: None,
+                error: None,
+            },
+        }
+    }
+
+    /// The same source by a new configuration.
+    fn renewed(mut self, info: SourceInfo, now: Timestamp) -> Source {
+        let mut known = std::mem::take(&mut self.trends);
+        let mut renewed = Source::waiting(info);
+        for trend in &mut renewed.trends {
+            if let Some(at) = known.iter().position(|it| it.settings() == trend.settings()) {
+                *trend = known.swap_remove(at);
+            }
+        }
+        renewed.view.next_poll_at = self.view.next_poll_at;
+        renewed.view.error = self.view.error.take();
+        if let Some(kept) = self.view.reading.take() {
+            let reading = Reading { observed: kept.observed, values: kept.values };
+            renewed.view.reading = Some(renewed.keep(reading, kept.fetched_at));
+        }
+        renewed.view.state = renewed.state(now);
+        renewed
+    }
+
     fn apply(&mut self, report: Report, now: Timestamp) {
         // Whole seconds, so that the state never contradicts the times told beside it.
         let at = whole_seconds(report.at);
@@ -235,29 +278,44 @@ impl Source {
         // An overflow needs a `stale_after` of millennia, and then "never" is right.
         let stale_at = observed.at.saturating_add(self.stale_after).unwrap_or(Timestamp::MAX);
         let trends = self.trends.iter_mut().flat_map(|trend| trend.derive(observed.at, &values));
-        // A field that the upstream itself tells goes before one that is worked out.
-        let is_new =
-            |(name, _): &(FieldName, Value)| !values.iter().any(|(known, _)| known == name);
-        let derived = trends.filter(is_new).collect();
+        let mut derived: Vec<(FieldName, Value)> = Vec::new();
+        for (name, value) in trends {
+            // A name is told once. A field that the upstream itself tells goes before one that is
+            // worked out.
+            if !values.iter().chain(&derived).any(|(known, _)| *known == name) {
+                derived.push((name, value));
+            }
+        }
         KeptReading { observed, fetched_at, stale_at, values, derived }
     }
 
     /// Begins the trends anew, from the past on.
     fn remember(&mut self, past: &[Sample]) {
-        let mine = || past.iter().filter(|sample| sample.source == self.view.name);
-        if mine().next().is_none() {
+        let name = self.view.name.clone();
+        let mine = past.iter().filter(|sample| sample.source == name);
+        // The history may know of later observations than the reading that was kept: what is
+        // told beside that is of its time, and they are for the next one.
+        let latest = self.view.reading.as_ref().map(|kept| kept.observed.at);
+        let (earlier, later): (Vec<&Sample>, Vec<&Sample>) =
+            mine.partition(|sample| latest.is_none_or(|latest| sample.at <= latest));
+        if earlier.is_empty() && later.is_empty() {
             return;
         }
-        for trend in &mut self.trends {
-            trend.clear();
-            for sample in mine() {
-                let (at, number) = (sample.at.as_second(), sample.value.get());
-                trend.remember(&sample.field, sample.unit, at, number);
-            }
-        }
+        self.trends.iter_mut().for_each(Trend::clear);
+        self.remind(&earlier);
         if let Some(kept) = self.view.reading.take() {
             let reading = Reading { observed: kept.observed, values: kept.values };
             self.view.reading = Some(self.keep(reading, kept.fetched_at));
+        }
+        self.remind(&later);
+    }
+
+    fn remind(&mut self, past: &[&Sample]) {
+        for trend in &mut self.trends {
+            for sample in past {
+                let (at, number) = (sample.at.as_second(), sample.value.get());
+                trend.remember(&sample.field, sample.unit, at, number);
+            }
         }
     }
 

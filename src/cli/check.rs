@@ -11,7 +11,11 @@ use jiff::{SignedDuration, Timestamp};
 use super::run::admitted_connections;
 use super::trial;
 use super::{Failure, print};
-use crate::config::{self, CertificateInfo, Config, Credentials, Kind, Source, TlsFiles};
+use crate::access::{Admission, Restricted};
+use crate::config::{
+    self, Auth, CertificateInfo, Certificates, Config, Credentials, Kind, Source, TlsFiles,
+};
+use crate::ops::certificates::EXPIRES_SOON_DAYS;
 
 /// Check a configuration and its certificates without starting, and tell what it would do.
 #[derive(FromArgs)]
@@ -26,22 +30,20 @@ pub(super) struct Check {
     poll: bool,
 }
 
-/// A certificate that expires sooner is worth a word.
-const EXPIRES_SOON_DAYS: i64 = 14;
-
 impl Check {
     pub(super) fn run(self) -> Result<ExitCode, Failure> {
         let path = config::location(self.file.as_deref());
-        let config = config::load(&path)?;
-        let certificate = config.tls.as_ref().map(TlsFiles::load).transpose()?;
-        let certificate = certificate.map(|(_, info)| info);
+        let config = config::load_to_serve(&path, &[])?;
+        let certificates = config.tls.as_ref().map(TlsFiles::load).transpose()?;
         let now = Timestamp::now();
-        if let Some(info) = &certificate
-            && info.days_left(now) < 0
-        {
-            return Err(format!("the certificate expired on {}", day(info.not_after)).into());
+        let told = certificates.iter().flat_map(|certificates| &certificates.told);
+        for info in told {
+            if info.days_left(now) < 0 {
+                let (names, until) = (info.names.join(", "), day(info.not_after));
+                return Err(format!("the certificate for {names} expired on {until}").into());
+            }
         }
-        let told = describe(&config, certificate.as_ref(), now)?;
+        let told = describe(&config, certificates.as_ref(), now)?;
         let printed = print(&format!("{} is valid.\n\n{told}", path.display()));
         if self.poll { Ok(trial::run(&config)) } else { Ok(printed) }
     }
@@ -49,7 +51,7 @@ impl Check {
 
 fn describe(
     config: &Config,
-    certificate: Option<&CertificateInfo>,
+    certificates: Option<&Certificates>,
     now: Timestamp,
 ) -> Result<String, std::fmt::Error> {
     let mut text = String::new();
@@ -58,10 +60,17 @@ fn describe(
         let scheme = if config.tls.is_some() { "HTTPS" } else { "plain HTTP" };
         writeln!(text, "listens on {address}, {scheme}")?;
     }
-    writeln!(text, "health and metrics on {}, for this machine only", server.admin_listen)?;
-    if let Some(info) = certificate {
-        certificate_line(&mut text, info, now)?;
+    for address in config.tls.iter().flat_map(|tls| &tls.redirect_listen) {
+        writeln!(text, "listens on {address}, plain HTTP, and sends everybody to HTTPS")?;
     }
+    writeln!(text, "health and metrics on {}, for this machine only", server.admin_listen)?;
+    if let Some(certificates) = certificates {
+        certificates.told.iter().try_for_each(|info| certificate_line(&mut text, info, now))?;
+        for notice in &certificates.notices {
+            writeln!(text, "note: {notice}")?;
+        }
+    }
+    access(&mut text, &config.auth)?;
     limits(&mut text, config)?;
     history(&mut text, config)?;
     for source in &config.sources {
@@ -84,6 +93,58 @@ fn certificate_line(text: &mut String, info: &CertificateInfo, now: Timestamp) -
         writeln!(text, "note: the certificate expires soon")?;
     }
     Ok(())
+}
+
+/// Names and scopes; never a hash.
+fn access(text: &mut String, auth: &Auth) -> std::fmt::Result {
+    let rules = &auth.rules;
+    match &rules.admission {
+        Admission::Restricted(restricted) => accounts(text, restricted)?,
+        Admission::Open if auth.decided => {
+            writeln!(text, "everybody may look who can reach it, by \"open = true\" in [auth]")?;
+        }
+        Admission::Open => {
+            writeln!(
+                text,
+                "everybody on this machine may look, and nobody else can reach it; to serve \
+                 others, decide by [auth] who may"
+            )?;
+        }
+    }
+    if !rules.names.is_empty() {
+        let names: Vec<String> = rules.names.iter().map(ToString::to_string).collect();
+        writeln!(text, "answers to {} and no other name", names.join(", "))?;
+    }
+    if !rules.cors_origins.is_empty() {
+        let origins: Vec<String> = rules.cors_origins.iter().map(ToString::to_string).collect();
+        writeln!(text, "pages of {} may read what their visitors may", origins.join(", "))?;
+    }
+    Ok(())
+}
+
+fn accounts(text: &mut String, restricted: &Restricted) -> std::fmt::Result {
+    let Restricted { users, tokens, public, limits } = restricted;
+    for user in users {
+        writeln!(text, "user {} may: {}", user.name, user.scopes)?;
+    }
+    for token in tokens {
+        writeln!(text, "token {} may: {}", token.name, token.scopes)?;
+    }
+    match public.as_slice() {
+        [] => writeln!(text, "nothing is open to all but the files of the page")?,
+        _ => writeln!(text, "open to all: {}", public.join(", "))?,
+    }
+    writeln!(
+        text,
+        "passwords are remembered for {}; {} verified at once; {} failures of an address and {} \
+         of an account are free, then a wait of {} doubles up to {}",
+        span(limits.remember),
+        limits.verifications,
+        limits.failures_per_address,
+        limits.failures_per_account,
+        span(limits.first_delay),
+        span(limits.longest_delay),
+    )
 }
 
 fn limits(text: &mut String, config: &Config) -> std::fmt::Result {

@@ -8,13 +8,12 @@ use argh::FromArgs;
 use jiff::Timestamp;
 
 use super::Failure;
-use super::run::{Tls, run};
+use super::run::{Setup, run};
 use crate::config::self_signed::self_signed;
-use crate::config::{CertificateInfo, Config, History, ListenAddr, admin_address};
+use crate::config::{Certificates, Config, History, ListenAddr, admin_address};
 use crate::demo::{self, Upstreams};
 use crate::history::fill;
-use crate::http::tls::server_config;
-use crate::ops::logging;
+use crate::ops::logging::{self, Format};
 
 /// Serve a dashboard over simulated upstreams: no configuration, no network.
 #[derive(FromArgs)]
@@ -27,6 +26,10 @@ pub(super) struct Demo {
     /// serve health and metrics here: loopback or unix:/path (default: 127.0.0.1:6480)
     #[argh(option)]
     admin_listen: Option<ListenAddr>,
+
+    /// log as text, or json: an object a line (default: $PUMPHOUSE_LOG_FORMAT, else text)
+    #[argh(option)]
+    log_format: Option<Format>,
 }
 
 const PORT: u16 = 6443;
@@ -36,7 +39,7 @@ const FLUSH: Duration = Duration::from_secs(5);
 
 impl Demo {
     pub(super) fn run(self) -> Result<ExitCode, Failure> {
-        logging::start();
+        logging::start(self.log_format)?;
         let upstreams = Upstreams::start()
             .map_err(|error| format!("the simulated upstreams cannot start: {error}"))?;
         let mut config = Config { sources: upstreams.sources(), ..Config::default() };
@@ -56,10 +59,9 @@ impl Demo {
         }
         let names = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
         let made = self_signed(&names)?;
-        let server = server_config(made.cert_pem.as_bytes(), made.key_pem.as_bytes())?;
-        let certificate = CertificateInfo::of_chain(made.cert_pem.as_bytes())?;
+        let certificates = Certificates::from_pem(&made.cert_pem, &made.key_pem)?;
         log::info!("the certificate is self-signed: a browser asks once, curl takes -k");
-        let outcome = run(&config, Some(Tls { server, certificate }));
+        let outcome = run(Setup { config, certificates: Some(certificates) }, None);
         drop(upstreams);
         outcome
     }

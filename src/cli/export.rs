@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use argh::FromArgs;
-use jiff::Timestamp;
 
 use super::Failure;
 use super::history::history_of;
@@ -94,13 +93,17 @@ fn write_all(
     let mut line = String::new();
     for window in windows {
         let name = format!("{}.{}", window.source, window.field);
-        let mut points = history
-            .points(window, Timestamp::now())?
+        let points = history
+            .points(window)?
             .ok_or_else(|| format!("nothing of {name} was ever recorded"))?;
-        while let Some(point) = points.next() {
-            line.clear();
-            exporter.point(&points, &point?, &mut line);
-            out.write_all(line.as_bytes())?;
+        let mut part = Some(points);
+        while let Some(mut points) = part {
+            while let Some(point) = points.next() {
+                line.clear();
+                exporter.point(&points, &point?, &mut line);
+                out.write_all(line.as_bytes())?;
+            }
+            part = points.rest();
         }
     }
     out.flush()?;

@@ -8,7 +8,7 @@ use argh::FromArgs;
 
 use super::{Failure, print};
 use crate::config::{self, Config};
-use crate::history::{History, Retention};
+use crate::history::{History, ReadError};
 
 /// Look after the recorded history; safe while the server runs.
 #[derive(FromArgs)]
@@ -54,7 +54,7 @@ impl HistoryCommand {
                 let config = config::load(&config::location(config.as_deref()))?;
                 let history = history_of(&config)?;
                 let mut text = String::new();
-                for (table, rows) in history.check()? {
+                for (table, rows) in history.check().map_err(|error| damaged(&config, error))? {
                     writeln!(text, "{rows:>12} rows of {table}")?;
                 }
                 text.push_str("The file is sound.\n");
@@ -73,6 +73,18 @@ impl HistoryCommand {
     }
 }
 
+/// What an operator is told of a file that did not stand the check.
+fn damaged(config: &Config, error: ReadError) -> Failure {
+    match (&config.history, error) {
+        (Some(kept), ReadError::Store(error)) if error.is_damage() => format!(
+            "{} is damaged: {error}. The server sets it aside, whole, and begins a new one",
+            kept.path.display()
+        )
+        .into(),
+        (_, error) => error.into(),
+    }
+}
+
 /// The history of that configuration, to be read only.
 pub(super) fn history_of(config: &Config) -> Result<History, Failure> {
     let Some(kept) = &config.history else {
@@ -81,6 +93,5 @@ pub(super) fn history_of(config: &Config) -> Result<History, Failure> {
     if !kept.path.exists() {
         return Err(format!("there is no history yet: {}", kept.path.display()).into());
     }
-    let keep = Retention { raw: kept.keep_raw, quarters: kept.keep_15m, days: kept.keep_daily };
-    Ok(History::of_file(&kept.path, keep, config.site.timezone.clone()))
+    Ok(History::of_file(&kept.path, config.site.timezone.clone()))
 }

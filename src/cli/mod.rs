@@ -3,17 +3,24 @@
 mod cert;
 mod check;
 mod demo;
+mod doctor;
 mod export;
+mod hash_password;
 mod history;
 mod past;
 mod probe;
 mod run;
 mod serve;
+mod token;
 mod trial;
+mod watch;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use argh::FromArgs;
+
+use crate::config::parse_duration;
 
 /// A dashboard server for remote water systems that no slow upstream and no hostile client can
 /// hang.
@@ -34,7 +41,11 @@ enum Command {
     Demo(demo::Demo),
     Check(check::Check),
     Probe(probe::Probe),
+    Doctor(doctor::Doctor),
+    Watch(watch::Watch),
     Cert(cert::Cert),
+    HashPassword(hash_password::HashPassword),
+    Token(token::TokenCommand),
     Export(export::Export),
     History(history::HistoryCommand),
 }
@@ -55,7 +66,11 @@ pub fn main() -> ExitCode {
         Some(Command::Demo(command)) => command.run(),
         Some(Command::Check(command)) => command.run(),
         Some(Command::Probe(command)) => command.run(),
+        Some(Command::Doctor(command)) => command.run(),
+        Some(Command::Watch(command)) => command.run(),
         Some(Command::Cert(command)) => command.run(),
+        Some(Command::HashPassword(command)) => command.run(),
+        Some(Command::Token(command)) => command.run(),
         Some(Command::Export(command)) => command.run(),
         Some(Command::History(command)) => command.run(),
         None => Err("name a command; `pumphouse-web --help` lists them".into()),
@@ -67,6 +82,11 @@ pub fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// An option that is a duration.
+fn duration(text: &str) -> Result<Duration, String> {
+    parse_duration(text).ok_or_else(|| "not a duration such as 2s or 500ms".to_owned())
 }
 
 /// Writes to standard output. A reader that has gone, as in `| head`, is no failure.

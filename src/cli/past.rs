@@ -54,7 +54,7 @@ pub(super) fn fetch(history: &History, needs: &[Need], now: Timestamp) -> Vec<Sa
             to: now.as_second() + 1,
             step: need.step,
         };
-        let points = match history.points(window, now) {
+        let points = match history.points(window) {
             Ok(Some(points)) => points,
             Ok(None) => continue,
             Err(error) => {

@@ -6,11 +6,12 @@ use std::process::ExitCode;
 use argh::FromArgs;
 
 use super::Failure;
-use super::run::{Tls, run};
-use crate::config::{self, Config, ListenAddr, admin_address};
-use crate::ops::logging;
+use super::run::{Setup, run};
+use crate::config::{self, Config, ListenAddr, TlsFiles, admin_address};
+use crate::ops::logging::{self, Format};
 
-/// Serve in the foreground; logs go to standard error, filtered by RUST_LOG (default: info).
+/// Serve in the foreground; logs go to standard error, filtered by RUST_LOG (default: info; debug
+/// has a line for each request).
 #[derive(FromArgs)]
 #[argh(subcommand, name = "serve")]
 pub(super) struct Serve {
@@ -30,29 +31,30 @@ pub(super) struct Serve {
     /// serve plain HTTP, even when the configuration has [tls]
     #[argh(switch)]
     no_tls: bool,
+
+    /// text, or json: an object a line (default: $PUMPHOUSE_LOG_FORMAT, else text)
+    #[argh(option)]
+    log_format: Option<Format>,
 }
 
 impl Serve {
     pub(super) fn run(self) -> Result<ExitCode, Failure> {
-        logging::start();
-        let path = config::location(self.config.as_deref());
-        let mut config = config::load(&path)?;
-        self.apply(&mut config)?;
-        let tls = match &config.tls {
-            Some(files) => {
-                let (server, certificate) = files.load()?;
-                Some(Tls { server, certificate })
-            }
-            None => None,
-        };
-        run(&config, tls)
+        logging::start(self.log_format)?;
+        let read = || self.read();
+        run(read()?, Some(&read))
     }
 
-    /// What is said on the command line goes before the file.
+    /// The configuration and the certificates that it names.
+    fn read(&self) -> Result<Setup, Failure> {
+        let path = config::location(self.config.as_deref());
+        let mut config = config::load_to_serve(&path, &self.listen)?;
+        self.apply(&mut config)?;
+        let certificates = config.tls.as_ref().map(TlsFiles::load).transpose()?;
+        Ok(Setup { config, certificates })
+    }
+
+    /// What is said on the command line goes before the file; where to listen has done so already.
     fn apply(&self, config: &mut Config) -> Result<(), Failure> {
-        if !self.listen.is_empty() {
-            config.server.listen.clone_from(&self.listen);
-        }
         if let Some(address) = &self.admin_listen {
             config.server.admin_listen = admin_address(address.clone())
                 .map_err(|error| format!("--admin-listen {address}: {error}"))?;

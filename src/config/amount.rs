@@ -15,6 +15,15 @@ impl Section<'_, '_> {
         self.duration_in(key, text)
     }
 
+    /// A duration, or that word, which is `Some(None)`.
+    pub(super) fn duration_unless(&mut self, key: &str, word: &str) -> Option<Option<Duration>> {
+        let text = self.string(key)?;
+        if text.value == word {
+            return Some(None);
+        }
+        self.duration_in(key, text).map(|at| Some(at.value))
+    }
+
     /// An array of durations.
     pub(super) fn durations(&mut self, key: &str) -> Option<Vec<At<Duration>>> {
         let texts = self.strings(key)?;

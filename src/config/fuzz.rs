@@ -12,6 +12,12 @@ fn any_text() {
     let dictionary = [
         "[server]\n",
         "[tls]\n",
+        "[auth]\n",
+        "[[auth.user]]\n",
+        "[[auth.token]]\n",
+        "password_hash = \"${TOKEN}\"\n",
+        "sha256 = \"${TOKEN}\"\n",
+        "public = [\"/\"]\n",
         "[[source]]\n",
         "[source.values.x]\n",
         "kind = \"json\"\n",

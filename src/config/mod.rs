@@ -6,9 +6,11 @@
 //! working directory.
 
 mod amount;
+mod auth;
 mod history;
 mod kind;
 mod load;
+mod log;
 mod problem;
 mod secret;
 mod section;
@@ -22,18 +24,20 @@ mod trends;
 use jiff::tz::TimeZone;
 
 pub use amount::parse_duration;
+pub use auth::{Auth, ROUTES};
 pub use history::History;
 pub use kind::{
-    Ambient, Credentials, Json, JsonTime, JsonValue, Kind, Nws, OpenMeteo, PtDevices, PtLevel,
-    TimeFormat,
+    Ambient, Credentials, Json, JsonTime, JsonValue, Kind, NAMES as KINDS, Nws, OpenMeteo,
+    PtDevices, PtLevel, TimeFormat,
 };
-pub use load::{load, location, parse};
+pub use load::{load, load_server, load_to_serve, location, parse, parse_to_serve};
+pub use log::Log;
 pub use problem::ConfigErrors;
 pub use secret::Secret;
 pub use server::{ListenAddr, ListenAddrError, NotLocal, Server, admin_address};
 pub use source::{DesiredUnits, RateLimit, Source};
 pub use source_url::{SourceUrl, SourceUrlError};
-pub use tls::{CertificateError, CertificateInfo, TlsFiles};
+pub use tls::{CertificateError, CertificateFiles, CertificateInfo, Certificates, TlsFiles};
 pub use trends::{Tank, TrendSettings};
 
 /// A checked configuration: whatever is in here can be run.
@@ -45,10 +49,14 @@ pub struct Config {
     pub server: Server,
     /// `[tls]`; absent: plain HTTP.
     pub tls: Option<TlsFiles>,
+    /// `[auth]`; absent: everybody who can reach the server may look.
+    pub auth: Auth,
     /// `[[source]]`, in the order of the file.
     pub sources: Vec<Source>,
     /// `[history]`; `None`: nothing is kept on disk.
     pub history: Option<History>,
+    /// `[log]`
+    pub log: Log,
     /// What is no error, but should be known.
     pub notices: Vec<String>,
 }
@@ -60,8 +68,10 @@ impl Default for Config {
             site: Site::default(),
             server: Server::default(),
             tls: None,
+            auth: Auth::default(),
             sources: Vec::new(),
             history: Some(History::default()),
+            log: Log::default(),
             notices: Vec::new(),
         }
     }

@@ -27,6 +27,13 @@ impl Secret {
     pub fn expose(&self) -> &str {
         &self.0
     }
+
+    /// The last of several words: of credentials with their scheme (RFC 9110 11.4) the part
+    /// that proves something.
+    pub(super) fn last_word(&self) -> Option<Secret> {
+        let (_, last) = self.0.trim().rsplit_once(char::is_whitespace)?;
+        Some(Secret(last.to_owned()))
+    }
 }
 
 impl fmt::Debug for Secret {

@@ -320,9 +320,9 @@ impl<'reader, 'text> Section<'reader, 'text> {
         }
     }
 
-    /// Takes a key whose value is of no interest, and tells where it stands.
-    pub(super) fn mentions(&mut self, key: &str) -> Option<Span> {
-        self.take(key).map(|(key, _)| key.span)
+    /// Whether a key that was asked for was there.
+    pub(super) fn has_taken(&self, key: &str) -> bool {
+        self.taken.iter().any(|taken| taken == key)
     }
 
     /// Where a key stands, if it is there.

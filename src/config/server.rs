@@ -9,6 +9,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use super::section::{At, Section};
+use crate::access::{HSTS, HostName};
 use crate::http::Settings;
 
 /// The `[server]` table, checked.
@@ -20,6 +21,13 @@ pub struct Server {
     pub admin_listen: ListenAddr,
     /// The `listen(2)` backlog.
     pub backlog: u32,
+    /// When the acceptor, or every worker, has been stuck for so long, the process gives up
+    /// and is to be started again.
+    pub watchdog_timeout: Duration,
+    /// The names under which it may be asked for; none: under any.
+    pub names: Vec<HostName>,
+    /// How long browsers that came by TLS are told to keep to it; `None`: they are not told.
+    pub hsts: Option<Duration>,
     /// The engine's limits and deadlines, key for key.
     pub engine: Settings,
 }
@@ -109,6 +117,14 @@ pub fn admin_address(address: ListenAddr) -> Result<ListenAddr, NotLocal> {
 const PUBLIC_PORT: u16 = 6443;
 const ADMIN_PORT: u16 = 6480;
 const BACKLOG: u16 = 1024;
+
+/// With the time that a supervisor takes to start it again, a server that was stuck is back
+/// within seven seconds.
+const WATCHDOG_TIMEOUT: Duration = Duration::from_secs(4);
+
+/// A look at the clock takes a busy machine longer than a shorter one would allow for.
+const LEAST_WATCHDOG_TIMEOUT: Duration = Duration::from_secs(2);
+
 const MOST_CONNECTIONS: usize = 1 << 20;
 
 /// A browser or two need as many, however few connections there are in all.
@@ -120,6 +136,9 @@ impl Default for Server {
             listen: vec![ListenAddr::Tcp((Ipv4Addr::UNSPECIFIED, PUBLIC_PORT).into())],
             admin_listen: ListenAddr::Tcp((Ipv4Addr::LOCALHOST, ADMIN_PORT).into()),
             backlog: BACKLOG.into(),
+            watchdog_timeout: WATCHDOG_TIMEOUT,
+            names: Vec::new(),
+            hsts: Some(HSTS),
             engine: Settings::default(),
         }
     }
@@ -136,23 +155,61 @@ pub(super) fn read(mut section: Section<'_, '_>) -> Server {
         }),
     };
     let backlog = section.integer("backlog", BACKLOG.into(), 65_535);
+    let watchdog_timeout = watchdog_timeout(&mut section);
+    let names = names(&mut section);
+    let hsts = hsts(&mut section);
     let engine = engine(&mut section);
     section.finish();
     // At most 65,535, as was just checked.
-    Server { listen, admin_listen, backlog: backlog as u32, engine }
+    let backlog = backlog as u32;
+    Server { listen, admin_listen, backlog, watchdog_timeout, names, hsts, engine }
+}
+
+fn watchdog_timeout(section: &mut Section<'_, '_>) -> Duration {
+    match section.duration("watchdog_timeout") {
+        None => WATCHDOG_TIMEOUT,
+        Some(At { value, .. }) if value >= LEAST_WATCHDOG_TIMEOUT => value,
+        Some(At { span, .. }) => {
+            section.report(span, "\"watchdog_timeout\" must be at least 2s");
+            WATCHDOG_TIMEOUT
+        }
+    }
+}
+
+fn names(section: &mut Section<'_, '_>) -> Vec<HostName> {
+    let mut names = Vec::new();
+    for At { value, span } in section.strings("names").unwrap_or_default() {
+        match value.parse() {
+            Ok(name) => names.push(name),
+            Err(error) => section.report(span, format_args!("\"names\": {error}")),
+        }
+    }
+    names
+}
+
+/// A duration, or `"off"`.
+fn hsts(section: &mut Section<'_, '_>) -> Option<Duration> {
+    match section.duration_unless("hsts", "off") {
+        None => Some(HSTS),
+        Some(hsts) => hsts,
+    }
 }
 
 fn listeners(section: &mut Section<'_, '_>) -> Vec<ListenAddr> {
-    let default = Server::default().listen;
-    let Some(written) = section.strings("listen") else { return default };
-    let mut listeners = Vec::new();
-    for At { value, span } in written {
+    let listeners = addresses(section, "listen");
+    if listeners.is_empty() { Server::default().listen } else { listeners }
+}
+
+/// A list of addresses to listen on.
+pub(super) fn addresses(section: &mut Section<'_, '_>, key: &str) -> Vec<ListenAddr> {
+    let mut addresses = Vec::new();
+    for At { value, span } in section.strings(key).unwrap_or_default() {
         match value.parse() {
-            Ok(address) => listeners.push(address),
-            Err(error) => section.report(span, format_args!("\"listen\": {error}")),
+            Ok(address) => addresses.push(address),
+            Err(error) => section.report(span, format_args!("\"{key}\": {error}")),
         }
     }
-    if listeners.is_empty() { default } else { listeners }
+    addresses
 }
 
 /// Addresses and networks: `"10.0.0.0/8"`, `"192.0.2.1"`.
@@ -189,6 +246,7 @@ fn engine(section: &mut Section<'_, '_>) -> Settings {
     let per_address = section.integer("max_connections_per_address", generous, MOST_CONNECTIONS);
     let trusted_proxies = networks(section);
     Settings {
+        threads: default.threads,
         workers: section.integer("workers", default.workers, 1024),
         queue: section.integer("queue", default.queue, 65_536),
         max_connections,

@@ -14,7 +14,7 @@ use super::trends::{self, TrendSettings};
 use crate::units::{System, Unit};
 
 /// One `[[source]]`, checked.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Source {
     /// Unique, `[a-z][a-z0-9_]*`.
     pub name: Arc<str>,

@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use ::http::Uri;
 
+use super::secret::Secret;
+
 /// An `http` or `https` URL. Keys in its query, a password before its host and the last part of
 /// its path (a share link is a capability) are secrets: what is displayed leaves them out.
 #[derive(Clone, PartialEq, Eq)]
@@ -36,16 +38,50 @@ impl SourceUrl {
 
 impl SourceUrl {
     /// The last part of the path, which for a share link is the capability.
-    pub fn secret_path(&self) -> &str {
-        let path = self.text.split('?').next().unwrap_or_default();
-        path.rsplit('/').next().unwrap_or_default()
+    pub fn share(&self) -> Option<Secret> {
+        let (_, last) = self.path().rsplit_once('/')?;
+        Some(Secret::new(last.to_owned()))
     }
 
-    /// The values of the query's parameters.
-    pub fn secret_parameters(&self) -> impl Iterator<Item = &str> {
+    /// What may prove something: the values of the query's parameters, as they are written and
+    /// as they are meant, and a last part of the path that is no word.
+    pub fn secrets(&self) -> impl Iterator<Item = Secret> {
         let query = self.text.split_once('?').map_or("", |(_, query)| query);
-        query.split('&').filter_map(|parameter| Some(parameter.split_once('=')?.1))
+        let query = query.split('#').next().unwrap_or_default();
+        let values = query.split('&').map(|it| it.split_once('=').map_or(it, |(_, value)| value));
+        let meant = values.clone().map(percent_decoded);
+        let share = self.share().filter(|share| is_no_word(share.expose()));
+        values.map(str::to_owned).chain(meant).map(Secret::new).chain(share)
     }
+
+    fn path(&self) -> &str {
+        self.text.split(['?', '#']).next().unwrap_or_default()
+    }
+}
+
+/// Whether it may be a key: of some length, with a digit in it.
+fn is_no_word(text: &str) -> bool {
+    text.len() >= 8 && text.bytes().any(|byte| byte.is_ascii_digit())
+}
+
+/// The text behind a parameter's value (WHATWG URL 5.1).
+fn percent_decoded(value: &str) -> String {
+    let mut decoded = Vec::new();
+    let mut rest = value.as_bytes();
+    while let Some((&byte, behind)) = rest.split_first() {
+        rest = behind;
+        let digit = |at: usize| behind.get(at).and_then(|digit| char::from(*digit).to_digit(16));
+        decoded.push(match (byte, digit(0), digit(1)) {
+            (b'%', Some(high), Some(low)) => {
+                rest = &behind[2..];
+                // Two hexadecimal digits are a byte.
+                (high * 16 + low) as u8
+            }
+            (b'+', ..) => b' ',
+            (byte, ..) => byte,
+        });
+    }
+    String::from_utf8_lossy(&decoded).into_owned()
 }
 
 impl FromStr for SourceUrl {
@@ -112,6 +148,24 @@ mod tests {
             assert_eq!(url.as_str(), text);
             assert_eq!(url.to_string(), shown);
             assert!(!format!("{url:?}").contains("s3cret"));
+        }
+    }
+
+    #[test]
+    fn what_may_prove_something_is_a_secret() {
+        for (text, secrets) in [
+            ("https://h/data?key=a%2Fb+c&days=1&flag", &["1", "a%2Fb+c", "a/b c", "flag"][..]),
+            ("https://h/data?broken=%4&last=%zz#x", &["%4", "%zz"]),
+            ("https://h/share/k3y0fth3tank?", &["k3y0fth3tank"]),
+            ("https://h/observations/latest", &[]),
+        ] {
+            let url: SourceUrl = text.parse().unwrap();
+            let mut found: Vec<String> =
+                url.secrets().map(|secret| secret.expose().to_owned()).collect();
+            found.retain(|secret| !secret.is_empty());
+            found.sort_unstable();
+            found.dedup();
+            assert_eq!(found, secrets, "{text}");
         }
     }
 

@@ -27,6 +27,7 @@ fn an_empty_file_is_all_defaults() {
     assert_eq!(config.server.engine.max_header_bytes, 16 * 1024);
     assert!(config.tls.is_none() && config.sources.is_empty());
     assert_eq!(config.site.title, "Pumphouse");
+    assert_eq!(config.log.slow_request, Duration::from_secs(1));
 }
 
 #[test]
@@ -39,9 +40,10 @@ fn every_key_is_read() {
          header_timeout = \"2s\"\nbody_timeout = \"3s\"\nwrite_timeout = \"1m 4s\"\n\
          keep_alive = \"1d 1h30m\"\nqueue_timeout = \"500ms\"\ndrain_timeout = \"7s\"\n\
          max_header_bytes = \"8 KiB\"\nmax_headers = 9\nmax_body_bytes = \"1MiB\"\n\
-         [tls]\ncert = \"c\"\nkey = \"k\"\n",
+         [tls]\ncert = \"c\"\nkey = \"k\"\n[log]\nslow_request = \"250ms\"\n",
     )
     .unwrap();
+    assert_eq!(config.log.slow_request, Duration::from_millis(250));
     let server = &config.server;
     assert_eq!(
         server.listen,
@@ -69,7 +71,12 @@ fn every_key_is_read() {
     ]
     .map(|duration| duration.as_millis());
     assert_eq!(millis, [1000, 2000, 3000, 64_000, 91_800_000, 500, 7000]);
-    assert_eq!(config.tls, Some(TlsFiles { cert: "c".into(), key: "k".into() }));
+    let default = CertificateFiles { cert: "c".into(), key: "k".into() };
+    let check_every = Duration::from_secs(60);
+    assert_eq!(
+        config.tls,
+        Some(TlsFiles { default, named: Vec::new(), check_every, redirect_listen: vec![] })
+    );
     assert_eq!(config.site.title, "Well");
 }
 
@@ -170,7 +177,6 @@ const WRONG: &[(&str, &str)] = &[
     ),
     ("[tls]\ncert = \"c\"\n", "p.toml:1:1: missing key \"key\" in [tls]"),
     ("[server]\nlisten = \"x\n", "p.toml:2:12: invalid character in string"),
-    ("[auth]\n", "p.toml:1:2: [auth] is not in this version; remove it to serve openly"),
     ("[[source]]\nkind = \"json\"\n", "p.toml:1:1: missing key \"name\" in [[source]]"),
     (
         "[[source]]\nname = \"w\"\nkind = \"ptlevle\"\n",
@@ -263,6 +269,16 @@ const WRONG: &[(&str, &str)] = &[
     (
         "[[source]]\nname = \"w\"\nkind = \"nws\"\nstation = \"KSFO\"\n[source.trends.rain]\nchanges = [\"90d\"]\n",
         "p.toml:6:13: \"changes\" must be longer than nothing and at most 31d in [source.trends.rain]",
+    ),
+    (
+        "[[source]]\nname = \"w\"\nkind = \"nws\"\nstation = \"KSFO\"\n\
+         [source.trends.volume]\nrefill = 3\n[source.trends.rain]\ntank = true\n",
+        "p.toml:8:1: a source has one tank, which is \"volume\" already: leave \"tank = true\", \
+         \"full\" and \"refill\" to one of them in [source.trends.rain]",
+    ),
+    (
+        "[[source]]\nname = \"w\"\nkind = \"nws\"\nstation = \"KSFO\"\n[source.trends.rain]\nfull = 0\n",
+        "p.toml:6:8: \"full\" must be greater than 0",
     ),
 ];
 
@@ -373,6 +389,21 @@ fn trends_are_those_of_tanks_unless_they_are_configured() {
     assert_eq!(configured[0].changes, [3 * hour, 7 * 24 * hour]);
     let tank = trends(&format!("{TANK}[source.trends.volume]\nfull = 1400\nrefill = 10\n"));
     assert_eq!(tank[0].tank, Some(Tank { full: Some(1400.0), refill: 10.0 }));
+    // One of several fields is the tank.
+    for (tables, tanks) in [
+        ("[source.trends.level]\n[source.trends.volume]\n", [false, true]),
+        ("[source.trends.level]\ntank = true\n[source.trends.volume]\n", [true, false]),
+        ("[source.trends.level]\nfull = 90\n[source.trends.volume]\n", [true, false]),
+        ("[source.trends.level]\n[source.trends.volume]\ntank = false\n", [true, false]),
+        ("[source.trends.level]\n[source.trends.rain]\ntank = true\n", [false, true]),
+        ("[source.trends.rain]\n[source.trends.depth]\n", [false, false]),
+    ] {
+        let found = trends(&format!("{TANK}{tables}"));
+        let found: Vec<bool> = found.iter().map(|trend| trend.tank.is_some()).collect();
+        assert_eq!(found, tanks, "{tables}");
+    }
+    let twice = trends(&format!("{TANK}[source.trends.depth]\nchanges = [\"1h\", \"60m\"]\n"));
+    assert_eq!(twice[0].changes, [hour]);
     let shown = read(&format!("{TANK}show = [\"volume\", \"level\"]\n")).unwrap();
     assert_eq!(shown.sources[0].show, ["volume".into(), "level".into()]);
 }
@@ -382,11 +413,30 @@ fn a_self_signed_pair_can_be_loaded() {
     let directory = tempfile::tempdir().unwrap();
     let names = ["pumphouse.example".to_owned(), "127.0.0.1".to_owned()];
     let made = self_signed::self_signed(&names).unwrap();
-    let files =
-        TlsFiles { cert: directory.path().join("cert.pem"), key: directory.path().join("key.pem") };
-    std::fs::write(&files.cert, made.cert_pem).unwrap();
-    std::fs::write(&files.key, made.key_pem).unwrap();
-    let (_, info) = files.load().unwrap();
+    let default = CertificateFiles {
+        cert: directory.path().join("cert.pem"),
+        key: directory.path().join("key.pem"),
+    };
+    let files = TlsFiles {
+        default: default.clone(),
+        named: Vec::new(),
+        check_every: Duration::from_secs(60),
+        redirect_listen: Vec::new(),
+    };
+    std::fs::write(&default.cert, made.cert_pem).unwrap();
+    std::fs::write(&default.key, made.key_pem).unwrap();
+    let mode = |mode| {
+        let permissions = std::os::unix::fs::PermissionsExt::from_mode(mode);
+        std::fs::set_permissions(&default.key, permissions).unwrap();
+    };
+    mode(0o644);
+    let notices = files.load().unwrap().notices;
+    assert!(notices[0].contains("others can read the private key"), "{notices:?}");
+    mode(0o640);
+    let loaded = files.load().unwrap();
+    assert!(loaded.notices.is_empty());
+    assert!(!format!("{loaded:?}").contains("PRIVATE"));
+    let info = &loaded.told[0];
     assert_eq!(info.names, names);
     let now = jiff::Timestamp::now();
     assert!(info.not_before < now);
@@ -394,6 +444,6 @@ fn a_self_signed_pair_can_be_loaded() {
     let left = i64::from(self_signed::VALID_DAYS) - 1;
     assert!((left - 1..=left).contains(&info.days_left(now)), "{}", info.days_left(now));
 
-    std::fs::write(&files.cert, "garbage").unwrap();
+    std::fs::write(&default.cert, "garbage").unwrap();
     assert!(matches!(files.load(), Err(CertificateError::Tls { .. })));
 }

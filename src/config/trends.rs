@@ -66,34 +66,66 @@ pub(super) fn of_kind(kind: &Kind) -> Vec<TrendSettings> {
 /// `[source.trends]`
 pub(super) fn read(mut section: Section<'_, '_>) -> Vec<TrendSettings> {
     let mut trends = Vec::new();
+    let mut tank = None;
     for At { value: name, .. } in section.invented_keys() {
         let title = format!("[source.trends.{name}]");
         let Some(trend) = section.section(&name, title) else { continue };
-        trends.push(trend_of(&name, trend));
+        trends.push(trend_of(&name, trend, &mut tank));
     }
     section.finish();
-    trends
+    // Without a word the content of a tank is its volume, else its level; but never both, since
+    // what is told of a tank has one name.
+    let default = ["volume", "level"].into_iter().find_map(|name| {
+        trends.iter().position(|(trend, is_tank)| is_tank.is_none() && *trend.fields[0] == *name)
+    });
+    if let (None, Some(default)) = (tank, default) {
+        trends[default].0.tank = Some(Tank { full: None, refill: REFILL });
+    }
+    trends.into_iter().map(|(trend, _)| trend).collect()
 }
 
-fn trend_of(name: &str, mut section: Section<'_, '_>) -> TrendSettings {
-    let default = TrendSettings::of_fields(vec![name.into()]);
-    let rate_over = section.duration("rate_over").map_or(default.rate_over, |at| {
+/// The trend of a field, and what it says of being a tank; `tank` is the field that said yes.
+fn trend_of(
+    name: &str,
+    mut section: Section<'_, '_>,
+    tank: &mut Option<Arc<str>>,
+) -> (TrendSettings, Option<bool>) {
+    let mut trend = TrendSettings::of_fields(vec![name.into()]);
+    if let Some(at) = section.duration("rate_over") {
         within(&section, "rate_over", &at);
-        at.value
-    });
-    let changes = section.durations("changes").map_or(default.changes, |changes| {
-        for change in &changes {
-            within(&section, "changes", change);
+        trend.rate_over = at.value;
+    }
+    if let Some(changes) = section.durations("changes") {
+        trend.changes.clear();
+        for change in changes {
+            within(&section, "changes", &change);
+            // However often and in whatever unit: it has one name.
+            if !trend.changes.contains(&change.value) {
+                trend.changes.push(change.value);
+            }
         }
-        changes.into_iter().map(|at| at.value).collect()
-    });
-    let is_tank = matches!(name, "volume" | "level");
-    let is_tank = section.boolean("tank").map_or(is_tank, |at| at.value);
-    let full = section.number("full").map(|at| at.value);
-    let refill = section.number("refill").map_or(REFILL, |at| at.value);
+    }
+    let span = ["tank", "full", "refill"].iter().find_map(|key| section.span_of(key));
+    let is_tank = section.boolean("tank");
+    let (full, refill) = (section.positive("full"), section.positive("refill"));
+    // Whoever tells what a full one holds means a tank.
+    let implied = (full.is_some() || refill.is_some()).then_some(true);
+    let is_tank = is_tank.map(|at| at.value).or(implied);
+    if is_tank == Some(true) {
+        match tank {
+            None => *tank = Some(name.into()),
+            Some(other) => section.report(
+                span.unwrap_or_default(),
+                format_args!(
+                    "a source has one tank, which is \"{other}\" already: leave \"tank = true\", \
+                     \"full\" and \"refill\" to one of them"
+                ),
+            ),
+        }
+        trend.tank = Some(Tank { full, refill: refill.unwrap_or(REFILL) });
+    }
     section.finish();
-    let tank = is_tank.then_some(Tank { full, refill });
-    TrendSettings { fields: vec![name.into()], rate_over, changes, tank }
+    (trend, is_tank)
 }
 
 fn within(section: &Section<'_, '_>, key: &str, time: &At<Duration>) {

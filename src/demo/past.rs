@@ -22,10 +22,12 @@ const SILENT: std::ops::Range<i64> = 26 * HOUR..30 * HOUR;
 /// Everything that was told and happened up to a moment, the earliest first.
 pub fn past(now: Timestamp) -> Vec<Change> {
     let end = now.as_second();
-    let ends = GRAIN.iter().skip(1).map(|(from, _)| *from).chain([0]);
+    // A day of two grains would have a mean that is mostly of its finer part.
+    let whole = |from: i64| if from < DAY { from } else { from + end.rem_euclid(DAY) };
+    let ends = GRAIN.iter().skip(1).map(|(from, _)| whole(*from)).chain([0]);
     let mut changes = Vec::new();
     for ((from, step), to) in GRAIN.iter().zip(ends) {
-        let ago = (to + 1..=*from).rev().step_by(usize::try_from(*step).unwrap_or(1));
+        let ago = (to + 1..=whole(*from)).rev().step_by(usize::try_from(*step).unwrap_or(1));
         let told = ago.filter_map(|ago| Some((ago, Timestamp::from_second(end - ago).ok()?)));
         changes.extend(told.map(|(ago, at)| Change::Observed(told_at(at, SILENT.contains(&ago)))));
     }

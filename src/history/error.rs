@@ -26,6 +26,9 @@ pub enum StoreError {
         /// The latest that is known.
         known: i32,
     },
+    /// The file has been locked by another program for too long.
+    #[error("another program holds the database")]
+    Locked,
     /// The file could not be made, moved or looked at.
     #[error("{0}: {1}")]
     File(PathBuf, std::io::Error),

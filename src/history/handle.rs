@@ -2,8 +2,9 @@
 
 use std::collections::VecDeque;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use jiff::Timestamp;
@@ -17,6 +18,9 @@ use super::window::{Points, Window};
 use super::writer::Retention;
 use crate::board::Event;
 use crate::heartbeat::Heartbeat;
+
+/// After that time the log is told again what keeps the history from being read.
+const REPEAT: Duration = Duration::from_secs(60);
 
 /// An event with its number; later ones have larger numbers.
 pub type Numbered = (i64, Event);
@@ -53,7 +57,6 @@ pub struct Fare {
 #[derive(Debug)]
 pub(super) struct Shared {
     enabled: bool,
-    keep: Retention,
     zone: TimeZone,
     readers: ArcSwapOption<Readers>,
     fare: ArcSwap<Fare>,
@@ -64,6 +67,8 @@ pub(super) struct Shared {
     dropped: AtomicU64,
     /// Grows with every flush that wrote something.
     version: AtomicU64,
+    /// What the log was last told that keeps the history from being read, and when.
+    unreadable: Mutex<Option<(Instant, String)>>,
     /// A reader has met what looks like damage.
     suspect: AtomicBool,
     pub(super) heartbeat: Heartbeat,
@@ -73,7 +78,6 @@ impl Shared {
     pub(super) fn new(settings: &Settings) -> Shared {
         Shared {
             enabled: settings.path.is_some(),
-            keep: settings.keep,
             zone: settings.zone.clone(),
             readers: ArcSwapOption::empty(),
             fare: ArcSwap::default(),
@@ -82,6 +86,7 @@ impl Shared {
             errors: AtomicU64::new(0),
             dropped: AtomicU64::new(0),
             version: AtomicU64::new(0),
+            unreadable: Mutex::default(),
             suspect: AtomicBool::new(false),
             heartbeat: Heartbeat::new(),
         }
@@ -103,25 +108,37 @@ impl Shared {
         self.well();
     }
 
+    /// Counts what will never be written, and tells of it when it begins: a disk that is slow, or
+    /// hangs, fails at nothing that could be told.
     pub(super) fn dropped(&self, rows: u64) {
+        const SLOW: &str = "the history is written too slowly: what has waited longest is dropped";
         self.dropped.fetch_add(rows, Ordering::Relaxed);
+        self.complain(SLOW, |known| known.is_none());
     }
 
     /// Notes a failure. The log tells of it when it begins, and when it is over.
     pub(super) fn trouble(&self, what: &str) {
         self.errors.fetch_add(1, Ordering::Relaxed);
-        let fare = self.fare.load();
-        let since = match &fare.trouble {
-            Some((since, known)) if **known == *what => return self.keep_trouble(*since, known),
-            Some((since, _)) => *since,
-            None => Timestamp::now(),
-        };
-        log::error!("{what}");
-        self.keep_trouble(since, &Arc::from(what));
+        self.complain(what, |known| known != Some(what));
     }
 
-    fn keep_trouble(&self, since: Timestamp, what: &Arc<str>) {
-        self.fare.store(Arc::new(Fare { trouble: Some((since, what.clone())) }));
+    /// Lets everybody know of it, if that is news to them.
+    fn complain(&self, what: &str, is_news: impl Fn(Option<&str>) -> bool) {
+        let is_news = |fare: &Fare| is_news(fare.trouble.as_ref().map(|(_, known)| &**known));
+        if !is_news(&self.fare.load()) {
+            return;
+        }
+        let before = self.fare.rcu(|fare| match &fare.trouble {
+            _ if !is_news(fare) => fare.clone(),
+            known => {
+                let since = known.as_ref().map_or_else(Timestamp::now, |(since, _)| *since);
+                Arc::new(Fare { trouble: Some((since, Arc::from(what))) })
+            }
+        });
+        // Two may complain at the same time: only one of them brought news.
+        if is_news(&before) {
+            log::error!("{what}");
+        }
     }
 
     fn well(&self) {
@@ -132,6 +149,18 @@ impl Shared {
             );
             self.fare.store(Arc::default());
         }
+    }
+
+    /// Whether the log is to be told that this keeps the history from being read: each visitor
+    /// meets it.
+    fn is_news(&self, what: &str, now: Instant) -> bool {
+        let mut told = self.unreadable.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = |(at, known): &(Instant, String)| known == what && now < *at + REPEAT;
+        if told.as_ref().is_some_and(known) {
+            return false;
+        }
+        *told = Some((now, what.to_owned()));
+        true
     }
 
     /// Hands out the latest events.
@@ -151,18 +180,18 @@ impl History {
 
     /// No history.
     pub fn off() -> History {
-        let (flush, keep) = (std::time::Duration::ZERO, Retention::default());
+        let (flush, keep) = (Duration::ZERO, Retention::default());
         let settings = Settings { path: None, flush, keep, zone: TimeZone::UTC, readers: 1 };
         History(Arc::new(Shared::new(&settings)))
     }
 
     /// A history of a file that nobody writes to now.
-    pub fn of_file(path: &Path, keep: Retention, zone: TimeZone) -> History {
-        let flush = std::time::Duration::ZERO;
-        let path = path.to_owned();
-        let settings = Settings { path: Some(path.clone()), flush, keep, zone, readers: 1 };
+    pub fn of_file(path: &Path, zone: TimeZone) -> History {
+        let flush = Duration::ZERO;
+        let keep = Retention::default();
+        let settings = Settings { path: Some(path.to_owned()), flush, keep, zone, readers: 1 };
         let shared = Shared::new(&settings);
-        shared.readers.store(Some(Arc::new(Readers::new(&path, 1))));
+        shared.readers.store(Some(Arc::new(Readers::new(path, 1))));
         History(Arc::new(shared))
     }
 
@@ -170,9 +199,9 @@ impl History {
     ///
     /// # Errors
     /// When the history cannot be read now.
-    pub fn points(&self, window: Window, now: Timestamp) -> Result<Option<Points>, HistoryError> {
+    pub fn points(&self, window: Window) -> Result<Option<Points>, HistoryError> {
         let calendar = Calendar::new(self.0.zone.clone());
-        let points = Points::open(self.readers()?, window, &self.0.keep, calendar, now);
+        let points = Points::open(self.readers()?, window, calendar);
         points.map_err(|error| self.failed(error))
     }
 
@@ -224,10 +253,10 @@ impl History {
         Ok(events)
     }
 
-    /// Copies the file, while it is written to, into another one.
+    /// Copies the file, while it is written to, into a new one, which is there once it is whole.
     ///
     /// # Errors
-    /// When either cannot be read or written.
+    /// When the one cannot be read, or the other not made; nothing is left of it then.
     pub fn backup(&self, to: &Path) -> Result<(), ReadError> {
         let readers = self.0.readers.load_full().ok_or(ReadError::Busy)?;
         Ok(readers.borrow()?.backup(to)?)
@@ -280,7 +309,7 @@ impl History {
     }
 
     /// How long ago the recorder last gave a sign of life.
-    pub fn heartbeat_age(&self) -> std::time::Duration {
+    pub fn heartbeat_age(&self) -> Duration {
         self.0.heartbeat.age()
     }
 
@@ -302,7 +331,10 @@ impl History {
         if error.is_damage() {
             self.0.suspect.store(true, Ordering::Relaxed);
         }
-        log::warn!("the history cannot be read: {error}");
+        let what = error.to_string();
+        if self.0.is_news(&what, Instant::now()) {
+            log::warn!("the history cannot be read: {what}");
+        }
         HistoryError::Unreadable
     }
 }
@@ -310,5 +342,20 @@ impl History {
 impl From<StoreError> for HistoryError {
     fn from(_: StoreError) -> HistoryError {
         HistoryError::Unreadable
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_log_is_not_told_the_same_by_each_visitor() {
+        let history = History::off();
+        let now = Instant::now();
+        let told =
+            [(0, "full"), (1, "full"), (59, "full"), (60, "full"), (61, "gone"), (62, "gone")]
+                .map(|(seconds, what)| history.0.is_news(what, now + Duration::from_secs(seconds)));
+        assert_eq!(told, [true, false, false, true, true, false]);
     }
 }

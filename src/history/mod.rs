@@ -9,6 +9,7 @@
 //! as the configuration says; a time without observations is a time without rows. All SQL of the
 //! program lives in this module, behind the types that it exports.
 
+mod backup;
 mod bucket;
 mod error;
 mod handle;
@@ -24,7 +25,7 @@ pub use error::StoreError;
 pub use handle::{Fare, History, HistoryError, Numbered};
 pub use reader::{ReadError, Tier};
 pub use recorder::{Intake, OnOpen, Prepared, Recorder, Settings, prepare};
-pub use when::{parse_step, parse_when};
+pub use when::{EARLIEST, parse_step, parse_when};
 pub use window::{MOST_POINTS, Plan, Points, Step, Window};
 pub use writer::{Retention, fill};
 

@@ -9,6 +9,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use jiff::Timestamp;
 use rusqlite::{Connection, Row, params};
 
+use super::backup;
 use super::bucket::Bucket;
 use super::error::StoreError;
 use super::schema;
@@ -126,11 +127,12 @@ impl Reader<'_> {
         self.connection.as_ref().expect("a reader on loan has been opened")
     }
 
-    /// The series of a field, one for each unit that it was ever told in; the latest first.
+    /// The series of a field, one for each unit that it was ever told in; that which was
+    /// observed last comes first.
     pub(super) fn series(&self, source: &str, field: &str) -> Result<Vec<Series>, StoreError> {
         let mut select = self.connection().prepare_cached(
             "SELECT id, unit FROM series WHERE source = ? AND field = ? ORDER BY \
-             (SELECT max(at) FROM day WHERE series = id) DESC",
+             (SELECT last_at FROM day WHERE series = id ORDER BY at DESC LIMIT 1) DESC, id DESC",
         )?;
         let series = select.query_map([source, field], |row| {
             Ok(Series { id: row.get(0)?, unit: Unit::parse(&row.get::<_, String>(1)?) })
@@ -145,6 +147,28 @@ impl Reader<'_> {
             .prepare_cached("SELECT DISTINCT source, field FROM series ORDER BY source, field")?;
         let fields = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
         Ok(fields.collect::<Result<_, _>>()?)
+    }
+
+    /// When the earliest and the latest row begin.
+    pub(super) fn extent(&self, series: i64, tier: Tier) -> Result<Option<(i64, i64)>, StoreError> {
+        // Each of the two is one step in the index; in one `SELECT` they would be a scan.
+        let mut select = self.connection().prepare_cached(match tier {
+            Tier::Raw => {
+                "SELECT (SELECT min(at) FROM raw WHERE series = ?1), \
+                 (SELECT max(at) FROM raw WHERE series = ?1)"
+            }
+            Tier::Quarter => {
+                "SELECT (SELECT min(at) FROM quarter WHERE series = ?1), \
+                 (SELECT max(at) FROM quarter WHERE series = ?1)"
+            }
+            Tier::Day => {
+                "SELECT (SELECT min(at) FROM day WHERE series = ?1), \
+                 (SELECT max(at) FROM day WHERE series = ?1)"
+            }
+        })?;
+        let row: (Option<i64>, Option<i64>) =
+            select.query_row([series], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(row.0.zip(row.1))
     }
 
     /// The first rows after a moment, up to and without another.
@@ -196,13 +220,9 @@ impl Reader<'_> {
         Ok(rows.filter_map(Result::transpose).collect::<Result<_, _>>()?)
     }
 
-    /// Copies the whole file while others write to it.
+    /// Copies the whole file, while others write to it, into a new one.
     pub(super) fn backup(&self, to: &Path) -> Result<(), StoreError> {
-        const PAGES: i32 = 256;
-        let mut copy = Connection::open(to)?;
-        let backup = rusqlite::backup::Backup::new(self.connection(), &mut copy)?;
-        backup.run_to_completion(PAGES, Duration::ZERO, None)?;
-        Ok(())
+        backup::copy(self.connection(), &self.readers.path, to)
     }
 
     /// Looks through the whole file for damage.

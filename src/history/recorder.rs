@@ -35,10 +35,6 @@ const REOPEN: Duration = Duration::from_secs(60);
 /// Between two deletions of old rows.
 const FORGET: Duration = Duration::from_secs(60 * 60);
 
-/// By how much the wall clock may differ from the steady one in that time. After a larger step
-/// nothing is deleted for a while: a clock that is years ahead must not cost years.
-const STEADY: f64 = 60.0;
-
 /// Observations from before that moment were made by a clock that nobody had set.
 const CLOCK_SET: i64 = 1_577_836_800;
 
@@ -118,8 +114,16 @@ impl Prepared {
     /// # Errors
     /// When the thread cannot be made.
     pub fn start(self, on_open: OnOpen) -> io::Result<Recorder> {
-        let Prepared { settings, shared, changes } = self;
         let (stop, stopped) = bounded(0);
+        let (work, changes) = self.work(on_open);
+        let thread = thread::Builder::new().name("pw-history".to_owned());
+        let thread = thread.spawn(move || work.run(&changes, &stopped))?;
+        Ok(Recorder { stop: Some(stop), thread: Some(thread) })
+    }
+
+    /// What the thread does, and what it does it with.
+    fn work(self, on_open: OnOpen) -> (Work, Receiver<Change>) {
+        let Prepared { settings, shared, changes } = self;
         let work = Work {
             on_open: Some(on_open),
             history: History::new(shared.clone()),
@@ -127,14 +131,13 @@ impl Prepared {
             writer: None,
             batch: VecDeque::new(),
             next_event: 1,
+            numbered: false,
             recent: VecDeque::new(),
-            retention: RetentionClock::new(Instant::now(), Timestamp::now()),
+            forgot: Instant::now(),
             warned_of_clock: false,
             settings,
         };
-        let thread = thread::Builder::new().name("pw-history".to_owned());
-        let thread = thread.spawn(move || work.run(&changes, &stopped))?;
-        Ok(Recorder { stop: Some(stop), thread: Some(thread) })
+        (work, changes)
     }
 }
 
@@ -158,9 +161,12 @@ struct Work {
     /// What is to be written next, the oldest first.
     batch: VecDeque<Entry>,
     next_event: i64,
+    /// Whether the numbers go on from those in the file; until that has been open they begin at 1.
+    numbered: bool,
     /// The latest events, the latest first.
     recent: VecDeque<Numbered>,
-    retention: RetentionClock,
+    /// When old rows were last deleted.
+    forgot: Instant,
     warned_of_clock: bool,
 }
 
@@ -271,8 +277,8 @@ impl Work {
     /// A writer of a file that is sound, if need be of a new one.
     fn opened(&mut self, path: &std::path::Path) -> Result<Writer, StoreError> {
         let sound = || {
-            let writer = Writer::open(path, &self.settings.zone)?;
-            writer.verify()?;
+            let mut writer = Writer::open(path, &self.settings.zone)?;
+            writer.verify(sign_of(&self.shared))?;
             Ok(writer)
         };
         let writer = match sound() {
@@ -282,9 +288,9 @@ impl Work {
             }
             other => other?,
         };
-        let latest = writer.latest_event()?;
-        if self.next_event <= latest {
-            self.renumber(latest);
+        if !self.numbered {
+            self.renumber(writer.latest_event()?);
+            self.numbered = true;
         }
         Ok(writer)
     }
@@ -323,7 +329,7 @@ impl Work {
     fn flush(&mut self) {
         let Some(writer) = &mut self.writer else { return };
         let suspect = self.shared.take_suspicion();
-        let checked = if suspect { writer.verify() } else { Ok(()) };
+        let checked = if suspect { writer.verify(sign_of(&self.shared)) } else { Ok(()) };
         if self.batch.is_empty() && checked.is_ok() {
             return;
         }
@@ -352,50 +358,25 @@ impl Work {
 
     fn forget(&mut self) {
         let Some(writer) = &mut self.writer else { return };
-        let now = Timestamp::now();
-        if !self.retention.is_due(Instant::now(), now) {
+        if self.forgot.elapsed() < FORGET {
             return;
         }
-        match writer.forget(&self.settings.keep, now) {
-            Ok(true) => {}
+        match writer.forget(&self.settings.keep, Timestamp::now()) {
+            Ok(true) => self.forgot = Instant::now(),
             // There is more: go on at the next flush.
-            Ok(false) => self.retention.again(),
-            Err(error) => self.shared.trouble(&format!("old rows cannot be deleted: {error}")),
+            Ok(false) => {}
+            Err(error) => {
+                self.forgot = Instant::now();
+                self.shared.trouble(&format!("old rows cannot be deleted: {error}"));
+            }
         }
     }
 }
 
-/// Tells when old rows may be deleted: now and then, and only after the wall clock has gone
-/// steadily for as long.
-#[derive(Debug)]
-struct RetentionClock {
-    steady: Instant,
-    wall: Timestamp,
-    again: bool,
-}
-
-impl RetentionClock {
-    fn new(steady: Instant, wall: Timestamp) -> RetentionClock {
-        RetentionClock { steady, wall, again: false }
-    }
-
-    fn is_due(&mut self, steady: Instant, wall: Timestamp) -> bool {
-        let passed = steady.saturating_duration_since(self.steady);
-        let told = wall.duration_since(self.wall).as_secs_f64();
-        if (told - passed.as_secs_f64()).abs() > STEADY {
-            *self = RetentionClock::new(steady, wall);
-            return false;
-        }
-        if passed < FORGET && !self.again {
-            return false;
-        }
-        *self = RetentionClock::new(steady, wall);
-        true
-    }
-
-    fn again(&mut self) {
-        self.again = true;
-    }
+/// Shows that the recorder is at work, though it does not come through its loop.
+fn sign_of(shared: &Arc<Shared>) -> impl Fn() + Send + 'static {
+    let shared = shared.clone();
+    move || shared.heartbeat.beat()
 }
 
 fn rows_of(change: &Change) -> u64 {
@@ -410,24 +391,36 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_clock_that_jumps_deletes_nothing() {
-        const HOUR: Duration = Duration::from_secs(3600);
-        let (steady, wall) = (Instant::now(), Timestamp::now());
-        let later = |time: Duration, jump: i64| {
-            (steady + time, wall + time + jiff::SignedDuration::from_hours(jump))
+    fn events_from_before_the_file_could_be_opened_are_not_taken_for_those_in_it() {
+        let happened = |kind| {
+            Change::Happened(Event { at: Timestamp::now(), kind, source: None, detail: "".into() })
         };
-        let mut clock = RetentionClock::new(steady, wall);
-        let mut due = |(steady, wall)| clock.is_due(steady, wall);
-        assert!(!due(later(HOUR / 2, 0)));
-        assert!(due(later(HOUR, 0)));
-        assert!(!due(later(HOUR * 3 / 2, 0)));
-        // Ten years ahead: nothing before it has gone steadily for an hour from there.
-        let years = 10 * 365 * 24;
-        assert!(!due(later(2 * HOUR, years)));
-        assert!(!due(later(2 * HOUR + HOUR / 2, years)));
-        // And back again, which is a jump, too.
-        assert!(!due(later(3 * HOUR, 0)));
-        assert!(!due(later(3 * HOUR + HOUR / 2, 0)));
-        assert!(due(later(4 * HOUR, 0)));
+        // More, as many and fewer than are in the file.
+        for in_it in [1, 3, 5] {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("pumphouse.db");
+            let before = (0..in_it).map(|_| happened(EventKind::Stale));
+            super::super::fill(&path, &TimeZone::UTC, before).unwrap();
+            let (flush, keep) = (Duration::ZERO, Retention::default());
+            let (zone, path) = (TimeZone::UTC, Some(path));
+            let settings = Settings { path, flush, keep, zone, readers: 1 };
+            let (prepared, _, history) = prepare(settings);
+            let (mut work, _) = prepared.work(Box::new(|_| {}));
+            for _ in 0..3 {
+                work.note(Some(happened(EventKind::Fresh)));
+            }
+            work.open();
+            work.flush();
+            work.note(Some(happened(EventKind::Stopped)));
+            work.flush();
+            let (numbers, kinds): (Vec<i64>, Vec<EventKind>) =
+                history.recent_events().iter().map(|(number, event)| (*number, event.kind)).unzip();
+            assert_eq!(numbers, (1..=in_it + 4).rev().collect::<Vec<_>>(), "{in_it}");
+            assert_eq!(
+                kinds[..4],
+                [[EventKind::Stopped].as_slice(), &[EventKind::Fresh; 3]].concat()
+            );
+            assert_eq!(history.rows(), 4, "{in_it}: all of them are written");
+        }
     }
 }

@@ -92,7 +92,13 @@ pub(super) fn open_to_write(path: &Path) -> Result<Connection, StoreError> {
     connection.pragma_update(None, "journal_mode", "wal")?;
     connection.pragma_update(None, "synchronous", "full")?;
     connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
-    for (done, step) in (0..).zip(MIGRATIONS).skip(version as usize) {
+    migrate(&mut connection, version, &MIGRATIONS)?;
+    Ok(connection)
+}
+
+/// Brings a file of that version to that of the last step, each step as a whole or not at all.
+fn migrate(connection: &mut Connection, version: i32, steps: &[&str]) -> Result<(), StoreError> {
+    for (done, step) in (0..).zip(steps).skip(usize::try_from(version).unwrap_or(0)) {
         let transaction = connection.transaction()?;
         transaction.execute_batch(step)?;
         transaction.pragma_update(None, "application_id", APPLICATION)?;
@@ -102,7 +108,7 @@ pub(super) fn open_to_write(path: &Path) -> Result<Connection, StoreError> {
             log::info!("the history was brought from schema version {done} to {}", done + 1);
         }
     }
-    Ok(connection)
+    Ok(())
 }
 
 /// Opens the file for one that reads.
@@ -142,10 +148,34 @@ fn admitted(connection: &Connection, path: &Path) -> Result<i32, StoreError> {
 /// Looks through the whole file for damage.
 pub(super) fn verify(connection: &Connection) -> Result<(), StoreError> {
     let found: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
-    if found == "ok" { Ok(()) } else { Err(StoreError::Damaged(found)) }
+    // The first line names the database, of which there is one.
+    match found.lines().next_back() {
+        Some("ok") => Ok(()),
+        first => Err(StoreError::Damaged(first.unwrap_or("for reasons unknown").to_owned())),
+    }
+}
+
+/// The same, and calls `sign` now and then: a file of years on a slow card takes minutes.
+pub(super) fn verify_with(
+    connection: &mut Connection,
+    sign: impl Fn() + Send + 'static,
+) -> Result<(), StoreError> {
+    // Of the database's own steps; a few hundred pages.
+    const EVERY: i32 = 500;
+    let go_on = move || {
+        sign();
+        false
+    };
+    connection.progress_handler(EVERY, Some(go_on))?;
+    let sound = verify(connection);
+    connection.progress_handler(0, None::<fn() -> bool>)?;
+    sound
 }
 
 /// Moves the file out of the way, with what belongs to it, and tells where it is now.
+///
+/// The write-ahead log goes first: left behind by a crash in between, it would be taken for that
+/// of the next file.
 pub(super) fn set_aside(path: &Path, now: Timestamp) -> io::Result<PathBuf> {
     let stamp = now.strftime("%Y%m%dT%H%M%SZ");
     let beside = |suffix: &str| {
@@ -153,13 +183,120 @@ pub(super) fn set_aside(path: &Path, now: Timestamp) -> io::Result<PathBuf> {
         name.push(suffix);
         PathBuf::from(name)
     };
-    let aside = beside(&format!(".damaged-{stamp}"));
-    std::fs::rename(path, &aside)?;
-    for suffix in ["-wal", "-shm"] {
-        match std::fs::rename(beside(suffix), beside(&format!(".damaged-{stamp}{suffix}"))) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+    const SUFFIXES: [&str; 3] = ["-wal", "-shm", ""];
+    // Two within a second keep apart.
+    let mut names = (1_u64..).map(|number| match number {
+        1 => format!(".damaged-{stamp}"),
+        number => format!(".damaged-{stamp}-{number}"),
+    });
+    let is_free =
+        |name: &String| SUFFIXES.iter().all(|it| !beside(&format!("{name}{it}")).exists());
+    let name = names.find(is_free).expect("numbers do not run out");
+    for suffix in SUFFIXES {
+        match std::fs::rename(beside(suffix), beside(&format!("{name}{suffix}"))) {
+            Err(error) if suffix.is_empty() || error.kind() != io::ErrorKind::NotFound => {
+                return Err(error);
+            }
             _ => {}
         }
     }
-    Ok(aside)
+    Ok(beside(&name))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use super::*;
+
+    /// A file of the first version with a row in it.
+    fn first_version(folder: &tempfile::TempDir) -> Connection {
+        let connection = open_to_write(&folder.path().join("pumphouse.db")).unwrap();
+        let sql = "INSERT INTO raw (series, at, value) VALUES (1, 2, 3.5)";
+        connection.execute(sql, []).unwrap();
+        connection
+    }
+
+    fn version(connection: &Connection) -> i32 {
+        connection.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap()
+    }
+
+    #[test]
+    fn each_version_is_brought_to_the_next() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut connection = first_version(&folder);
+        let second = "ALTER TABLE raw ADD COLUMN quality INTEGER NOT NULL DEFAULT 7";
+        let third = "UPDATE raw SET quality = quality + 1";
+        migrate(&mut connection, 1, &[MIGRATIONS[0], second, third]).unwrap();
+        assert_eq!(version(&connection), 3);
+        let row = connection.query_row("SELECT value, quality FROM raw", [], |row| {
+            Ok((row.get::<_, f64>(0)?, row.get::<_, i64>(1)?))
+        });
+        assert_eq!(row.unwrap(), (3.5, 8), "each step was made, once");
+        drop(connection);
+        // The program that knows one version only leaves it alone.
+        let path = folder.path().join("pumphouse.db");
+        let error = open_to_write(&path).unwrap_err();
+        assert!(matches!(error, StoreError::FromTheFuture { found: 3, .. }), "{error}");
+    }
+
+    #[test]
+    fn a_step_that_fails_leaves_the_version_before_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut connection = first_version(&folder);
+        let second = "ALTER TABLE raw ADD COLUMN quality INTEGER; CREATE TABLE raw (x)";
+        assert!(migrate(&mut connection, 1, &[MIGRATIONS[0], second]).is_err());
+        drop(connection);
+        let connection = open_to_write(&folder.path().join("pumphouse.db")).unwrap();
+        assert_eq!(version(&connection), 1);
+        let columns = "SELECT count(*) FROM pragma_table_info('raw')";
+        let columns: i64 = connection.query_row(columns, [], |row| row.get(0)).unwrap();
+        assert_eq!(columns, 3, "half of a step is none");
+    }
+
+    #[test]
+    fn what_is_set_aside_replaces_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pumphouse.db");
+        let now = "2026-01-31T17:20:00Z".parse().unwrap();
+        for content in ["one", "two", "three"] {
+            std::fs::write(&path, content).unwrap();
+            let log = folder.path().join("pumphouse.db-wal");
+            std::fs::write(&log, format!("{content}'s log")).unwrap();
+            let aside = set_aside(&path, now).unwrap();
+            assert!(!path.exists() && !log.exists());
+            assert_eq!(std::fs::read_to_string(&aside).unwrap(), content);
+        }
+        let names = std::fs::read_dir(folder.path()).unwrap();
+        assert_eq!(names.count(), 6, "three files and their logs");
+    }
+
+    #[test]
+    fn a_log_is_never_left_to_the_next_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pumphouse.db");
+        let log = folder.path().join("pumphouse.db-wal");
+        std::fs::write(&log, "a log").unwrap();
+        // As if the file could not be moved: there is none.
+        assert!(set_aside(&path, Timestamp::UNIX_EPOCH).is_err());
+        assert!(!log.exists());
+    }
+
+    #[test]
+    fn a_long_look_gives_signs_of_life() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut connection = first_version(&folder);
+        let rows = "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n LIMIT 100000) \
+                    INSERT INTO raw SELECT 2, n, n FROM n";
+        connection.execute(rows, []).unwrap();
+        let signs = Arc::new(AtomicU64::new(0));
+        let counted = signs.clone();
+        let sign = move || _ = counted.fetch_add(1, Ordering::Relaxed);
+        verify_with(&mut connection, sign).unwrap();
+        let given = signs.load(Ordering::Relaxed);
+        assert!(given > 5, "{given} for 100,000 rows");
+        verify(&connection).unwrap();
+        assert_eq!(signs.load(Ordering::Relaxed), given, "and none afterwards");
+    }
 }

@@ -13,6 +13,9 @@ use super::*;
 use crate::board::{Change, Event, EventKind, Finite, Sample};
 use crate::units::Unit;
 
+mod backup;
+mod damage;
+
 /// A Monday, midnight in UTC.
 const START: i64 = 1_773_014_400;
 
@@ -40,7 +43,7 @@ impl Place {
     }
 
     fn history(&self) -> History {
-        History::of_file(&self.path, FOREVER, TimeZone::UTC)
+        History::of_file(&self.path, TimeZone::UTC)
     }
 
     fn recorder(&self) -> (Recorder, Intake, History) {
@@ -76,8 +79,7 @@ fn window(field: &str, from: i64, to: i64, step: Step) -> Window {
 }
 
 fn points(history: &History, window: Window) -> Vec<Bucket> {
-    let now = moment(window.to);
-    let points = history.points(window, now).unwrap().expect("the field was recorded");
+    let points = history.points(window).unwrap().expect("the field was recorded");
     points.map(Result::unwrap).collect()
 }
 
@@ -121,7 +123,7 @@ fn what_goes_in_comes_out_in_every_grain() {
     assert_eq!((ten_minutes.len(), ten_minutes[0].count), (144, 2));
     let all = points(&history, window("level", START, START + 3 * day, Step::Raw));
     assert_eq!(all.len(), 3 * 288);
-    let none = history.points(window("nothing", 0, START, Step::Raw), moment(START)).unwrap();
+    let none = history.points(window("nothing", 0, START, Step::Raw)).unwrap();
     assert!(none.is_none());
 }
 
@@ -149,11 +151,56 @@ fn a_change_of_units_changes_nothing_that_was() {
     }
     let history = place.history();
     let window = window("depth", START, START + 40 * 300, Step::Raw);
-    let points = history.points(window, moment(START)).unwrap().unwrap();
+    let points = history.points(window).unwrap().unwrap();
     assert_eq!(points.unit(), Some(Unit::Centimetre), "the unit that is told now");
     let depths: Vec<f64> = points.map(|point| point.unwrap().last).collect();
     assert_eq!(depths.len(), 40);
     assert_eq!((depths[0], depths[39]), (25.4, 25.0));
+}
+
+#[test]
+fn the_unit_that_is_told_now_is_that_of_the_latest_observation() {
+    use Unit::{Celsius, Fahrenheit, Litre, UsGallon};
+    for (before, after, was, is) in [
+        (Celsius, Fahrenheit, 20.0, 68.0),
+        (Fahrenheit, Celsius, 68.0, 20.0),
+        (UsGallon, Litre, 100.0, 379.0),
+        (Litre, UsGallon, 379.0, 100.0),
+    ] {
+        let place = Place::new();
+        let mut writer = place.writer();
+        // All on one day.
+        for (n, unit) in [(0, before), (1, after)] {
+            let sample = sample("it", START + n * 300, if n == 0 { was } else { 1.0 }, unit);
+            writer.write([&Entry::Samples(vec![sample])].into_iter()).unwrap();
+        }
+        let window = window("it", START, START + 600, Step::Raw);
+        let points = || place.history().points(window.clone()).unwrap().unwrap();
+        assert_eq!(points().unit(), Some(after), "{before} to {after}");
+        let told = |points: Points| points.map(|point| point.unwrap().last).collect::<Vec<_>>();
+        assert_eq!(told(points()), [is, 1.0], "{before} to {after}");
+        assert_eq!(told(points().told_in(Some(before)))[0], was);
+    }
+}
+
+#[test]
+fn what_a_field_measured_once_is_not_mixed_with_what_it_measures_now() {
+    let place = Place::new();
+    let mut writer = place.writer();
+    for (n, unit) in [Unit::Percent, Unit::Inch, Unit::Centimetre].into_iter().enumerate() {
+        let sample = sample("it", START + n as i64 * 300, 10.0, unit);
+        writer.write([&Entry::Samples(vec![sample])].into_iter()).unwrap();
+    }
+    let window = window("it", START, START + 900, Step::Seconds(900));
+    let mut points = place.history().points(window).unwrap().unwrap();
+    let lengths: Vec<Bucket> = points.by_ref().map(Result::unwrap).collect();
+    assert_eq!((points.unit(), lengths.len()), (Some(Unit::Centimetre), 1));
+    assert_eq!((lengths[0].min, lengths[0].max, lengths[0].count), (10.0, 25.4, 2));
+    let mut points = points.rest().expect("the level");
+    let levels: Vec<Bucket> = points.by_ref().map(Result::unwrap).collect();
+    assert_eq!((points.unit(), levels.len()), (Some(Unit::Percent), 1));
+    assert_eq!((levels[0].last, levels[0].count), (10.0, 1));
+    assert!(points.rest().is_none());
 }
 
 #[test]
@@ -164,7 +211,7 @@ fn days_follow_the_time_zone_and_its_change() {
     let days = |zone: &str| {
         let zone = TimeZone::get(zone).unwrap();
         drop(Writer::open(&place.path, &zone).unwrap());
-        let history = History::of_file(&place.path, FOREVER, zone);
+        let history = History::of_file(&place.path, zone);
         let step = Step::Seconds(86_400);
         points(&history, window("level", START - 86_400, START + 3 * 86_400, step))
     };
@@ -193,6 +240,67 @@ fn old_rows_go_grain_by_grain() {
     let sizes = place.history().check().unwrap();
     let size = |table: &str| sizes.iter().find(|(name, _)| *name == table).unwrap().1;
     assert_eq!((size("raw"), size("quarter"), size("day")), (7 * 288, 30 * 96, 70));
+}
+
+#[test]
+fn what_is_left_of_an_old_window_answers_whatever_step_is_asked_for() {
+    let place = Place::new();
+    let mut writer = place.writer();
+    let samples = (0..288 * 40).map(|n| level(START + n * 300, 1.0)).collect();
+    writer.write([&Entry::Samples(samples)].into_iter()).unwrap();
+    let (day, history) = (24 * 3600, place.history());
+    let plan = |from: i64, step| {
+        let window = window("level", START + from, START + from + day, step);
+        let points = history.points(window).unwrap().unwrap();
+        (points.plan().tier, points.plan().step, points.count())
+    };
+    let minute = Step::Seconds(600);
+    assert_eq!(plan(0, minute), (Tier::Raw, Some(600), 144), "all of it is kept");
+    assert_eq!(plan(-day, minute), (Tier::Raw, Some(600), 0), "older than anything");
+    let days = |days: u64| Some(Duration::from_secs(days * 86_400));
+    let keep = Retention { raw: days(10), quarters: days(20), days: None };
+    while !writer.forget(&keep, moment(START + 40 * day)).unwrap() {}
+    assert_eq!(plan(35 * day, minute), (Tier::Raw, Some(600), 144));
+    assert_eq!(plan(25 * day, minute), (Tier::Quarter, None, 96));
+    assert_eq!(plan(25 * day, Step::Fitting), (Tier::Quarter, None, 96));
+    assert_eq!(plan(5 * day, minute), (Tier::Day, None, 1));
+    assert_eq!(plan(5 * day, Step::Seconds(3600)), (Tier::Day, None, 1));
+    assert_eq!(plan(5 * day, Step::Raw).2, 0, "who wants those wants no others");
+    // What was told in another unit once, of which no observation is left, spoils nothing.
+    let once = Entry::Samples(vec![sample("level", START - 90 * day, 1.0, Unit::Inch)]);
+    writer.write([&once].into_iter()).unwrap();
+    while !writer.forget(&keep, moment(START + 40 * day)).unwrap() {}
+    assert_eq!(plan(35 * day, minute), (Tier::Raw, Some(600), 144));
+    assert_eq!(plan(25 * day, minute), (Tier::Quarter, None, 96));
+}
+
+#[test]
+fn a_clock_that_is_years_ahead_deletes_no_years() {
+    const DAY: i64 = 24 * 3600;
+    let place = Place::new();
+    let mut writer = place.writer();
+    let hourly = |from: i64, hours: i64| {
+        Entry::Samples((0..hours).map(|n| level(from + n * 3600, 1.0)).collect())
+    };
+    writer.write([&hourly(START, 60 * 24)].into_iter()).unwrap();
+    let keep = Duration::from_secs(60 * DAY.unsigned_abs());
+    let keep = Retention { raw: Some(keep), quarters: Some(keep), days: Some(keep) };
+    let size = |table: &str| {
+        let sizes = place.history().check().unwrap();
+        sizes.into_iter().find(|(name, _)| *name == table).unwrap().1
+    };
+    let mut forget = |at: i64| while !writer.forget(&keep, moment(at)).unwrap() {};
+    // However long the clock goes wrong, as long as nothing is recorded by it.
+    let ahead = START + 3650 * DAY;
+    for hours in [0, 1, 2, 100] {
+        forget(ahead + hours * 3600);
+        assert_eq!((size("raw"), size("day")), (60 * 24, 60));
+    }
+    // And by as many days as are recorded by it.
+    let mut writer = place.writer();
+    writer.write([&hourly(ahead, 2 * 24)].into_iter()).unwrap();
+    while !writer.forget(&keep, moment(ahead + 2 * DAY)).unwrap() {}
+    assert_eq!((size("raw"), size("quarter"), size("day")), (60 * 24, 60 * 24, 60));
 }
 
 #[test]
@@ -235,56 +343,6 @@ fn recent_events_and_those_on_disk_make_one_list() {
 }
 
 #[test]
-fn a_damaged_file_is_set_aside_and_never_overwritten() {
-    for damage in ["head", "page"] {
-        let place = Place::new();
-        let samples = (0..5_000).map(|n| level(START + n * 300, n as f64)).collect();
-        let mut writer = place.writer();
-        writer.write([&Entry::Samples(samples)].into_iter()).unwrap();
-        drop(writer);
-        let mut bytes = std::fs::read(&place.path).unwrap();
-        let at = if damage == "head" { 0 } else { 3 * 4096 };
-        bytes[at..at + 2000].fill(0x5a);
-        std::fs::write(&place.path, &bytes).unwrap();
-        let (_recorder, intake, history) = place.recorder();
-        intake.take(Change::Observed(vec![level(START, 7.0)]));
-        until("the new file is written", || history.rows() == 2);
-        assert_eq!(points(&history, window("level", 0, START + 1, Step::Raw)).len(), 1);
-        let kind = history.recent_events()[0].1.kind;
-        assert_eq!(kind, EventKind::HistorySetAside, "{damage}");
-        let folder = place.path.parent().unwrap();
-        let aside = std::fs::read_dir(folder)
-            .unwrap()
-            .map(|entry| entry.unwrap().path())
-            .find(|path| path.to_string_lossy().contains(".damaged-") && !path.ends_with("-wal"));
-        assert_eq!(std::fs::read(aside.unwrap()).unwrap(), bytes, "{damage}: every byte is there");
-    }
-}
-
-#[test]
-fn files_of_others_are_left_alone() {
-    for (made, told) in [
-        ("CREATE TABLE a (b)", "another program"),
-        ("PRAGMA application_id = 1347767632; PRAGMA user_version = 99", "version 99"),
-    ] {
-        let place = Place::new();
-        Connection::open(&place.path).unwrap().execute_batch(made).unwrap();
-        let before = std::fs::read(&place.path).unwrap();
-        let (recorder, intake, history) = place.recorder();
-        until("it has tried", || history.fare().trouble.is_some());
-        let (_, trouble) = history.fare().trouble.clone().unwrap();
-        assert!(trouble.contains(told), "{trouble}");
-        intake.take(Change::Observed(vec![level(START, 7.0)]));
-        drop(recorder);
-        assert_eq!(std::fs::read(&place.path).unwrap(), before);
-        assert!(matches!(
-            history.points(window("level", 0, START, Step::Raw), moment(START)),
-            Err(HistoryError::Closed)
-        ));
-    }
-}
-
-#[test]
 fn whoever_tells_never_waits_and_the_oldest_is_dropped() {
     let place = Place::new();
     drop(place.writer());
@@ -309,6 +367,27 @@ fn whoever_tells_never_waits_and_the_oldest_is_dropped() {
 }
 
 #[test]
+fn a_disk_that_hangs_is_told_of_though_nothing_fails() {
+    let place = Place::new();
+    // Its recorder never gets to take anything out, as one that waits for a disk.
+    let (_prepared, intake, history) = prepare(place.settings());
+    let mut n = 0;
+    let mut tell = || {
+        n += 1;
+        intake.take(Change::Observed(vec![level(START + n, 1.0)]));
+    };
+    while history.dropped() == 0 {
+        assert_eq!(history.fare().trouble, None);
+        tell();
+    }
+    let (since, what) = history.fare().trouble.clone().expect("told with the first");
+    assert!(what.contains("too slowly"), "{what}");
+    tell();
+    assert_eq!(history.fare().trouble, Some((since, what)), "and once");
+    assert_eq!((history.dropped(), history.errors()), (2, 0));
+}
+
+#[test]
 fn readers_are_few_and_come_back() {
     let place = Place::new();
     let mut writer = place.writer();
@@ -327,7 +406,7 @@ fn an_open_window_holds_no_reader() {
     let samples = (0..5_000).map(|n| level(START + n, n as f64)).collect();
     writer.write([&Entry::Samples(samples)].into_iter()).unwrap();
     let history = place.history();
-    let all = || history.points(window("level", START, START + 5_000, Step::Raw), moment(START));
+    let all = || history.points(window("level", START, START + 5_000, Step::Raw));
     let mut open: Vec<_> = (0..10).map(|_| all().unwrap().unwrap()).collect();
     for points in &mut open {
         assert_eq!(points.next().unwrap().unwrap().last, 0.0);
@@ -338,17 +417,4 @@ fn an_open_window_holds_no_reader() {
     for points in open {
         assert_eq!(points.count(), 4_999);
     }
-}
-
-#[test]
-fn a_backup_is_whole() {
-    let place = Place::new();
-    let mut writer = place.writer();
-    let samples = (0..5_000).map(|n| level(START + n, n as f64)).collect();
-    writer.write([&Entry::Samples(samples)].into_iter()).unwrap();
-    let copy = place.path.with_file_name("copy.db");
-    place.history().backup(&copy).unwrap();
-    let copy = History::of_file(&copy, FOREVER, TimeZone::UTC);
-    assert_eq!(points(&copy, window("level", START, START + 5_000, Step::Raw)).len(), 5_000);
-    copy.check().unwrap();
 }

@@ -5,14 +5,10 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
-
-use jiff::Timestamp;
 
 use super::bucket::{Bucket, Calendar, DAY, Merger, QUARTER};
 use super::error::StoreError;
 use super::reader::{ReadError, Reader, Readers, Series, Tier};
-use super::writer::Retention;
 use crate::units::Unit;
 
 /// Points of an answer at most, unless a step is asked for.
@@ -63,30 +59,71 @@ pub struct Plan {
     pub step: Option<i64>,
 }
 
-/// Plans for a window, as far as that can be done without looking; `now` tells what has been
-/// kept. Single observations are counted first where there may be too many.
-fn plan(window: &Window, keep: &Retention, now: i64) -> Plan {
+/// From which second on the finer tiers have all that was told; of earlier times only coarser
+/// rows are left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Held {
+    raw: i64,
+    quarters: i64,
+}
+
+impl Held {
+    /// Everything.
+    const ALL: Held = Held { raw: i64::MIN, quarters: i64::MIN };
+
+    /// What is held of all of these series.
+    fn of(reader: &Reader<'_>, all: &[Series]) -> Result<Held, StoreError> {
+        // A day of which clocks make the most.
+        const LONGEST_DAY: i64 = DAY + 60 * 60;
+        let mut held = Held::ALL;
+        for series in all {
+            let rows = |tier| reader.extent(series.id, tier);
+            let (raw, quarters, days) = (rows(Tier::Raw)?, rows(Tier::Quarter)?, rows(Tier::Day)?);
+            // Rows are deleted from the earliest on, so a tier lacks what a coarser one has
+            // before its first; and all of it where it has no row left.
+            let since = |fine: Option<(i64, i64)>, coarse: Option<(i64, i64)>, length| {
+                let (first, last) = coarse?;
+                match fine {
+                    Some((fine, _)) => (fine >= first + length).then_some(fine),
+                    None => Some(last + length),
+                }
+            };
+            let lacks = [since(raw, quarters, QUARTER), since(raw, days, LONGEST_DAY)];
+            held.raw = lacks.into_iter().flatten().fold(held.raw, i64::max);
+            let lacks = since(quarters, days, LONGEST_DAY);
+            held.quarters = lacks.into_iter().fold(held.quarters, i64::max);
+        }
+        Ok(held)
+    }
+}
+
+/// Plans for a window, as far as that can be done without looking. Single observations are
+/// counted first where there may be too many.
+fn plan(window: &Window, held: Held) -> Plan {
     let length = (window.to - window.from).max(1);
     let coarse_enough =
         |steps: &[i64]| steps.iter().copied().find(|step| length.div_euclid(*step) <= MOST_POINTS);
+    let whole = |part: i64, step: i64| (step - 1).div_euclid(part) * part + part;
     // A tier whose rows of that time have been deleted answers nothing.
-    let kept = |keep: Option<Duration>| {
-        keep.is_none_or(|keep| window.from >= now.saturating_sub_unsigned(keep.as_secs()))
-    };
+    let (raw, quarters) = (window.from >= held.raw, window.from >= held.quarters);
     match window.step {
         Step::Raw => Plan { tier: Tier::Raw, step: None },
-        Step::Seconds(step) if step % DAY == 0 => {
+        Step::Seconds(step) if step % QUARTER != 0 && raw => {
+            Plan { tier: Tier::Raw, step: Some(step) }
+        }
+        Step::Seconds(step) if step % DAY != 0 && quarters => {
+            // As fine as asked for, or as is left.
+            let step = whole(QUARTER, step);
+            Plan { tier: Tier::Quarter, step: (step > QUARTER).then_some(step) }
+        }
+        Step::Seconds(step) => {
+            let step = whole(DAY, step);
             Plan { tier: Tier::Day, step: (step > DAY).then_some(step) }
         }
-        Step::Seconds(QUARTER) => Plan { tier: Tier::Quarter, step: None },
-        Step::Seconds(step) if step % QUARTER == 0 => {
-            Plan { tier: Tier::Quarter, step: Some(step) }
-        }
-        Step::Seconds(step) => Plan { tier: Tier::Raw, step: Some(step) },
-        Step::Fitting if length <= RAW_UP_TO && kept(keep.raw) => {
+        Step::Fitting if length <= RAW_UP_TO && raw => {
             Plan { tier: Tier::Raw, step: coarse_enough(&[1, 10, 30, 60, 120, 300]) }
         }
-        Step::Fitting if length <= QUARTERS_UP_TO && kept(keep.quarters) => {
+        Step::Fitting if length <= QUARTERS_UP_TO && quarters => {
             let step = coarse_enough(&[QUARTER, 2 * QUARTER, 4 * QUARTER]);
             Plan { tier: Tier::Quarter, step: step.filter(|&step| step > QUARTER) }
         }
@@ -105,6 +142,8 @@ pub struct Points {
     plan: Plan,
     unit: Option<Unit>,
     cursors: Vec<Cursor>,
+    /// What was told in units that measure something else.
+    others: Vec<Cursor>,
     merger: Option<Merger>,
     finished: bool,
 }
@@ -123,15 +162,13 @@ impl Points {
     pub(super) fn open(
         readers: Arc<Readers>,
         window: Window,
-        keep: &Retention,
         calendar: Calendar,
-        now: Timestamp,
     ) -> Result<Option<Points>, ReadError> {
         let reader = readers.borrow()?;
         let series = reader.series(&window.source, &window.field)?;
         let Some(first) = series.first() else { return Ok(None) };
         let unit = first.unit;
-        let mut plan = plan(&window, keep, now.as_second());
+        let mut plan = plan(&window, Held::of(&reader, &series)?);
         if window.step == Step::Fitting && plan.tier == Tier::Raw {
             let most = usize::try_from(MOST_POINTS).unwrap_or(usize::MAX);
             let mut count = 0;
@@ -161,9 +198,33 @@ impl Points {
             page: VecDeque::new(),
             exhausted: false,
         };
-        let cursors = series.into_iter().map(cursor).collect();
+        let others = series.into_iter().map(cursor).collect();
         let merger = plan.step.map(|step| Merger::new(calendar, step));
-        Ok(Some(Points { readers, window, plan, unit, cursors, merger, finished: false }))
+        let cursors = Vec::new();
+        let points =
+            Points { readers, window, plan, unit, cursors, others, merger, finished: false };
+        Ok(Some(points.told_in(unit)))
+    }
+
+    /// The same points in another unit, before any of them has been read. Left out is what was
+    /// told in units that cannot be told in it.
+    pub fn told_in(mut self, unit: Option<Unit>) -> Points {
+        self.unit = unit;
+        let all = self.cursors.into_iter().chain(self.others);
+        (self.cursors, self.others) = all.partition(|cursor| {
+            cursor.series.unit.zip(unit).is_none_or(|(from, to)| from.convert(0.0, to).is_some())
+        });
+        self
+    }
+
+    /// Points of the same window that these left out, because the field once measured something
+    /// else; `None` when there is nothing like that.
+    pub fn rest(mut self) -> Option<Points> {
+        let unit = self.others.first()?.series.unit;
+        // Those that were read are not to be read again.
+        self.cursors.clear();
+        self.finished = false;
+        Some(self.told_in(unit))
     }
 
     /// How the window is answered.
@@ -181,7 +242,8 @@ impl Points {
         self.unit
     }
 
-    /// The next row of whichever series has the earliest.
+    /// The next row of whichever series has the earliest. Where units changed in the middle of a
+    /// quarter or a day, two have a row of it.
     fn row(&mut self) -> Result<Option<Bucket>, ReadError> {
         for cursor in &mut self.cursors {
             if cursor.page.is_empty() && !cursor.exhausted {
@@ -189,10 +251,21 @@ impl Points {
                 cursor.read_on(&reader, self.plan.tier, self.window.to)?;
             }
         }
-        let next = |cursor: &&mut Cursor| cursor.page.front().map_or(i64::MAX, |row| row.at);
-        let Some(cursor) = self.cursors.iter_mut().min_by_key(next) else { return Ok(None) };
-        let from = cursor.series.unit;
-        Ok(cursor.page.pop_front().map(|row| row.converted(from, self.unit)))
+        let next = self.cursors.iter().filter_map(|cursor| Some(cursor.page.front()?.at)).min();
+        let mut joined: Option<Bucket> = None;
+        // The series that is told now comes first, and tells what was last.
+        for cursor in self.cursors.iter_mut().rev() {
+            let first = cursor.page.front().copied();
+            let Some(row) = first.filter(|row| Some(row.at) == next) else { continue };
+            cursor.page.pop_front();
+            let row = row.converted(cursor.series.unit, self.unit);
+            match &mut joined {
+                Some(earlier) if self.plan.tier != Tier::Raw => earlier.merge(&row),
+                // A single observation that was told in both units.
+                joined => *joined = Some(row),
+            }
+        }
+        Ok(joined)
     }
 
     fn point(&mut self) -> Result<Option<Bucket>, ReadError> {
@@ -245,11 +318,7 @@ mod tests {
 
     #[test]
     fn the_step_fits_the_window() {
-        let keep = Retention {
-            raw: Some(Duration::from_secs(400 * 86_400)),
-            quarters: Some(Duration::from_secs(3650 * 86_400)),
-            days: None,
-        };
+        let held = Held { raw: NOW - 400 * DAY, quarters: NOW - 3650 * DAY };
         let raw = |step| Plan { tier: Tier::Raw, step };
         let quarter = |step| Plan { tier: Tier::Quarter, step };
         let day = |step| Plan { tier: Tier::Day, step };
@@ -269,10 +338,15 @@ mod tests {
             (NOW - 365 * DAY, 365 * DAY, Step::Seconds(HOUR), quarter(Some(HOUR))),
             (NOW - 365 * DAY, 365 * DAY, Step::Seconds(DAY), day(None)),
             (NOW - 365 * DAY, 365 * DAY, Step::Seconds(7 * DAY), day(Some(7 * DAY))),
+            // And so it is whatever step is asked for.
+            (NOW - 500 * DAY, DAY, Step::Seconds(60), quarter(None)),
+            (NOW - 500 * DAY, DAY, Step::Seconds(1000), quarter(Some(1800))),
+            (NOW - 4000 * DAY, DAY, Step::Seconds(60), day(None)),
+            (NOW - 4000 * DAY, DAY, Step::Seconds(HOUR), day(None)),
         ] {
             let (source, field) = ("tank".to_owned(), "level".to_owned());
             let window = Window { source, field, from, to: from + length, step };
-            assert_eq!(plan(&window, &keep, NOW), expected, "{from} {length} {step:?}");
+            assert_eq!(plan(&window, held), expected, "{from} {length} {step:?}");
         }
     }
 }

@@ -95,9 +95,9 @@ impl Writer {
         Ok(writer)
     }
 
-    /// Looks through the whole file for damage.
-    pub(super) fn verify(&self) -> Result<(), StoreError> {
-        schema::verify(&self.connection)
+    /// Looks through the whole file for damage, which may take long, and calls `sign` meanwhile.
+    pub(super) fn verify(&mut self, sign: impl Fn() + Send + 'static) -> Result<(), StoreError> {
+        schema::verify_with(&mut self.connection, sign)
     }
 
     /// The number of the latest event.
@@ -109,6 +109,18 @@ impl Writer {
     /// Writes all or nothing, and tells how many rows that made. An observation that is there
     /// already is not counted again.
     pub(super) fn write<'e>(
+        &mut self,
+        entries: impl Iterator<Item = &'e Entry>,
+    ) -> Result<u64, StoreError> {
+        let written = self.write_in_one(entries);
+        if written.is_err() {
+            // Ids that were given in the transaction are gone with it.
+            self.series.clear();
+        }
+        written
+    }
+
+    fn write_in_one<'e>(
         &mut self,
         entries: impl Iterator<Item = &'e Entry>,
     ) -> Result<u64, StoreError> {
@@ -132,31 +144,37 @@ impl Writer {
                 }
             }
         }
-        if let Err(error) = transaction.commit() {
-            // Ids that were given in it are gone with it.
-            self.series.clear();
-            return Err(error.into());
-        }
+        transaction.commit()?;
         Ok(rows)
     }
 
     /// Deletes some of what is older than it has to be; true when nothing is left to delete.
+    ///
+    /// Older by the clock, which may be years ahead, and by the days that were recorded since,
+    /// of which a clock that is wrong makes no more than one that is right. So what is kept
+    /// for a year is at least a year of days on which something was recorded.
     pub(super) fn forget(&mut self, keep: &Retention, now: Timestamp) -> Result<bool, StoreError> {
+        let all = self.all_series()?;
+        let transaction = self.connection.transaction()?;
         let mut done = true;
         for (table, keep) in [("raw", keep.raw), ("quarter", keep.quarters), ("day", keep.days)] {
-            let Some(before) = keep.and_then(|keep| now.checked_sub(keep).ok()) else { continue };
+            let Some(keep) = keep else { continue };
+            let Ok(by_clock) = now.checked_sub(keep) else { continue };
+            let Some(by_days) = first_of_last_days(&transaction, keep)? else { continue };
+            let before = by_clock.as_second().min(by_days);
             let sql = format!(
                 "DELETE FROM {table} WHERE (series, at) IN (SELECT series, at FROM {table} \
                  WHERE series = ? AND at < ? ORDER BY at LIMIT ?)"
             );
-            let mut delete = self.connection.prepare_cached(&sql)?;
-            for series in self.all_series()? {
-                let gone = delete.execute(params![series, before.as_second(), DELETED_AT_ONCE])?;
+            let mut delete = transaction.prepare_cached(&sql)?;
+            for series in &all {
+                let gone = delete.execute(params![series, before, DELETED_AT_ONCE])?;
                 done &= (gone as i64) < DELETED_AT_ONCE;
             }
         }
         let sql = "DELETE FROM event WHERE id <= (SELECT max(id) FROM event) - ?";
-        self.connection.execute(sql, [MOST_EVENTS])?;
+        transaction.execute(sql, [MOST_EVENTS])?;
+        transaction.commit()?;
         Ok(done)
     }
 
@@ -251,6 +269,18 @@ fn series_id(
     Ok(transaction.query_row(sql, row, |row| row.get(0))?)
 }
 
+/// The beginning of the first of so many last days on which anything was recorded; `None` when
+/// there are not as many.
+fn first_of_last_days(
+    transaction: &Transaction<'_>,
+    keep: Duration,
+) -> Result<Option<i64>, StoreError> {
+    const DAY: u64 = super::bucket::DAY.unsigned_abs();
+    let days = i64::try_from(keep.as_secs().div_ceil(DAY).max(1)).unwrap_or(i64::MAX);
+    let sql = "SELECT DISTINCT at FROM day ORDER BY at DESC LIMIT 1 OFFSET ?";
+    Ok(transaction.query_row(sql, [days - 1], |row| row.get(0)).optional()?)
+}
+
 fn rebuild_days(
     transaction: &Transaction<'_>,
     calendar: &mut Calendar,
@@ -276,4 +306,50 @@ fn rebuild_days(
         upsert.execute(params![series, day, min, max, sum, last, last_at, count])?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::ErrorCode;
+
+    use super::*;
+    use crate::board::Finite;
+
+    fn samples(field: &str, number: i64) -> Entry {
+        let sample = |at| Sample {
+            source: "tank".into(),
+            field: field.into(),
+            at: Timestamp::from_second(1_773_014_400 + at).expect("a second of 2026"),
+            value: Finite::new(1.0).expect("1 is finite"),
+            unit: None,
+        };
+        Entry::Samples((0..number).map(sample).collect())
+    }
+
+    #[test]
+    fn what_was_rolled_back_is_forgotten() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pumphouse.db");
+        let mut writer = Writer::open(&path, &TimeZone::UTC).unwrap();
+        let pages: i64 =
+            writer.connection.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
+        let most = |writer: &Writer, pages: i64| {
+            let limited = format!("PRAGMA max_page_count = {pages}");
+            writer.connection.query_row(&limited, [], |_| Ok(())).unwrap();
+        };
+        // The disk is full in the middle of a batch whose first row is of a new series.
+        most(&writer, pages + 2);
+        let error = writer.write([samples("level", 10_000)].iter()).unwrap_err();
+        let StoreError::Database(error) = error else { panic!("{error}") };
+        assert_eq!(error.sqlite_error_code(), Some(ErrorCode::DiskFull));
+        most(&writer, 1 << 20);
+        // The number that it had goes to another series now.
+        writer.write([samples("depth", 3)].iter()).unwrap();
+        writer.write([samples("level", 5)].iter()).unwrap();
+        let rows = |field| {
+            let sql = "SELECT count(*) FROM raw JOIN series ON series = id WHERE field = ?";
+            writer.connection.query_row(sql, [field], |row| row.get::<_, i64>(0)).unwrap()
+        };
+        assert_eq!((rows("depth"), rows("level")), (3, 5));
+    }
 }

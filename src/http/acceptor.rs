@@ -66,7 +66,6 @@ impl Acceptor {
     pub(super) fn new(
         poll: Poll,
         listeners: Vec<Listener>,
-        settings: Arc<Settings>,
         tls: Option<Arc<ServerConfig>>,
         shared: Arc<Shared>,
         closed: Receiver<usize>,
@@ -76,6 +75,7 @@ impl Acceptor {
             listener.register(poll.registry(), Token(index))?;
             listening.push(Listening { listener, ready: true, resume_at: None });
         }
+        let settings = shared.settings.load_full();
         let addresses =
             Addresses::new(settings.max_connections_per_address, settings.trusted_proxies.clone());
         Ok(Acceptor {
@@ -122,16 +122,18 @@ impl Acceptor {
                 }
             }
             self.take_closed();
-            self.accept_ready(now);
+            self.take_settings();
+            // Before anybody is let in: whoever waits at a passed socket is for the next process.
             if self.shared.draining.load(Ordering::Acquire) && !self.draining {
                 self.begin_drain();
             }
+            self.accept_ready(now);
             self.oversight.look(&self.shared, now);
             if now >= self.next_sweep {
                 self.sweep(now);
             }
         }
-        self.shared.stop(self.settings.workers);
+        self.shared.stop();
     }
 
     /// How long to wait: not at all while a listener may have more, until the next sweep while
@@ -145,6 +147,16 @@ impl Acceptor {
         let sweep =
             if watching { self.next_sweep.saturating_duration_since(now) } else { ACCEPTOR_PULSE };
         self.oversight.timeout(&self.shared, now).map_or(sweep, |look| look.min(sweep))
+    }
+
+    /// Goes on with the latest settings.
+    fn take_settings(&mut self) {
+        let latest = self.shared.settings.load();
+        if !Arc::ptr_eq(&latest, &self.settings) {
+            self.settings = Arc::clone(&latest);
+            let Settings { max_connections_per_address, trusted_proxies, .. } = &*self.settings;
+            self.addresses.renew(*max_connections_per_address, trusted_proxies.clone());
+        }
     }
 
     fn take_closed(&mut self) {
@@ -364,12 +376,21 @@ impl Acceptor {
         }
     }
 
-    /// Stops accepting: takes those that the kernel has already let in, closes the listeners,
-    /// and tells every parked connection.
+    /// Stops accepting, and tells every parked connection. Those that the kernel has let in at
+    /// a listener of our own would be reset by its close, so they are taken; those at a passed
+    /// socket stay in its queue, which outlives us.
     fn begin_drain(&mut self) {
         self.draining = true;
         for index in 0..self.listeners.len() {
-            self.accept_from(index, usize::MAX);
+            if self.listeners[index].listener.is_passed() {
+                // The supervisor's copy keeps the socket open, and a registration lasts as long.
+                let registry = self.poll.registry();
+                if let Err(error) = self.listeners[index].listener.deregister(registry) {
+                    self.errors.warn(format_args!("cannot let go of a passed socket: {error}"));
+                }
+            } else {
+                self.accept_from(index, usize::MAX);
+            }
         }
         self.listeners.clear();
         for (_, slot) in &*self.shared.slots() {
@@ -398,3 +419,6 @@ fn is_exhaustion(error: &io::Error) -> bool {
 fn open_reserve() -> Option<File> {
     File::open("/dev/null").ok()
 }
+
+#[cfg(test)]
+mod tests;

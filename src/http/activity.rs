@@ -59,6 +59,11 @@ impl Activity {
         (state, busy)
     }
 
+    /// How long ago it took a connection, whether it still drives it or not.
+    pub fn since_taking(&self) -> Duration {
+        self.since.age()
+    }
+
     /// It has taken a connection.
     pub(super) fn begin(&self) {
         self.since.beat();

@@ -11,7 +11,21 @@ const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 /// A visitor as far as addresses tell one from another: an IPv4 address, or an IPv6 network of
 /// 64 bits, of which a visitor commonly has all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Visitor(IpAddr);
+pub struct Visitor(IpAddr);
+
+impl Visitor {
+    /// The visitor at that address.
+    pub fn of(address: IpAddr) -> Visitor {
+        let address = address.to_canonical();
+        Visitor(match address {
+            IpAddr::V4(_) => address,
+            IpAddr::V6(v6) => {
+                let [a, b, c, d, ..] = v6.segments();
+                Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
+            }
+        })
+    }
+}
 
 /// Counts the connections of each visitor.
 #[derive(Debug)]
@@ -28,6 +42,14 @@ impl Addresses {
         Addresses { cap, trusted, counts: HashMap::new(), exhausted: HashSet::new() }
     }
 
+    /// Goes on with this cap and these proxies. Connections that are open stay counted as they
+    /// were when they came.
+    pub(super) fn renew(&mut self, cap: usize, trusted: Vec<IpNet>) {
+        self.cap = cap;
+        self.trusted = trusted;
+        self.exhausted.clear();
+    }
+
     /// Who is at the other end; `None` where the address tells nobody from anybody: on unix
     /// sockets, and for trusted proxies, which speak for many.
     pub(super) fn visitor(&self, address: Option<SocketAddr>) -> Option<Visitor> {
@@ -35,13 +57,7 @@ impl Addresses {
         if is_trusted(&self.trusted, address) {
             return None;
         }
-        Some(Visitor(match address {
-            IpAddr::V4(_) => address,
-            IpAddr::V6(v6) => {
-                let [a, b, c, d, ..] = v6.segments();
-                Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
-            }
-        }))
+        Some(Visitor::of(address))
     }
 
     pub(super) fn enter(&mut self, visitor: Option<Visitor>) {
@@ -123,7 +139,8 @@ fn parse_hop(hop: &[u8]) -> Option<IpAddr> {
     address.map(|address| address.to_canonical())
 }
 
-fn is_trusted(trusted: &[IpNet], address: IpAddr) -> bool {
+/// Whether it is a trusted proxy's; `address` is canonical.
+pub(super) fn is_trusted(trusted: &[IpNet], address: IpAddr) -> bool {
     trusted.iter().any(|network| network.contains(&address))
 }
 

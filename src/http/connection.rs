@@ -267,8 +267,11 @@ impl Connection {
         self.phase = Phase::Handling(exchange(&head, semantics.keep_alive));
         let Head { method, target, version, headers } = head;
         let trusted = &self.settings.trusted_proxies;
-        let client = self.peer.address.map(|peer| addresses::client(peer.ip(), &headers, trusted));
-        Box::new(Request { method, target, version, headers, body, peer: self.peer, client })
+        let peer = self.peer;
+        let address = peer.address.map(|peer| peer.ip().to_canonical());
+        let client = address.map(|peer| addresses::client(peer, &headers, trusted));
+        let proxied = address.is_some_and(|peer| addresses::is_trusted(trusted, peer));
+        Box::new(Request { method, target, version, headers, body, peer, client, proxied })
     }
 
     /// Answers the request that [`Wish::Handle`] gave out.

@@ -24,7 +24,6 @@ use super::worker;
 /// A running server. Dropping it stops it without waiting for requests in flight.
 pub struct Engine {
     shared: Arc<Shared>,
-    drain_timeout: Duration,
     /// Told, by being disconnected, that the acceptor has ended.
     acceptor_ended: Receiver<()>,
     threads: Vec<JoinHandle<()>>,
@@ -50,38 +49,39 @@ impl Engine {
         tls: Option<Arc<ServerConfig>>,
         service: Arc<dyn Service>,
     ) -> io::Result<Engine> {
-        let (workers, drain_timeout) = (settings.workers, settings.drain_timeout);
+        let (workers, names) = (settings.workers, settings.threads);
+        let queue = Queue::new(settings.queue);
         let poll = Poll::new()?;
         let (errands, errand) = unbounded();
         let (calls, call) = bounded(workers);
         let (closed, places) = unbounded();
         let shared = Arc::new(Shared::new(
             service,
+            settings,
             Stats::new(workers),
-            Queue::new(settings.queue),
+            queue,
             Watch::new()?,
             Waker::new(poll.registry(), WAKE)?,
             Channels { errands, calls, closed },
         ));
-        let mut acceptor =
-            Acceptor::new(poll, listeners, Arc::new(settings), tls, Arc::clone(&shared), places)?;
+        let mut acceptor = Acceptor::new(poll, listeners, tls, Arc::clone(&shared), places)?;
         let mut threads = Vec::new();
         let most_at_once = thread::available_parallelism().map_or(1, NonZero::get);
         for number in 0..workers {
             let (shared, call) = (Arc::clone(&shared), call.clone());
-            threads.push(spawn(format!("pw-worker-{number}"), move || {
+            threads.push(spawn(format!("{names}-worker-{number}"), move || {
                 worker::work(&shared, number, most_at_once, &call);
             })?);
         }
         let usher = Arc::clone(&shared);
-        threads.push(spawn("pw-usher".to_owned(), move || worker::usher(&usher, &errand))?);
+        threads.push(spawn(format!("{names}-usher"), move || worker::usher(&usher, &errand))?);
         // Told, by being disconnected, that the acceptor has ended.
         let (ended, acceptor_ended) = bounded(0);
-        threads.push(spawn("pw-acceptor".to_owned(), move || {
+        threads.push(spawn(format!("{names}-acceptor"), move || {
             acceptor.run();
             drop(ended);
         })?);
-        Ok(Engine { shared, drain_timeout, acceptor_ended, threads })
+        Ok(Engine { shared, acceptor_ended, threads })
     }
 
     /// The engine's counters, which outlive it.
@@ -89,12 +89,25 @@ impl Engine {
         Arc::clone(&self.shared.stats)
     }
 
+    /// Goes on with these limits and deadlines: those of connections that begin from now on.
+    /// The number of workers and the length of the queue stay as they are.
+    pub fn renew(&self, settings: Settings) {
+        self.shared.settings.store(Arc::new(settings));
+        self.shared.wake_acceptor();
+    }
+
     /// Stops: accepts no more, closes idle connections, lets requests in flight finish, and
     /// returns when all is done or `drain_timeout` has passed.
-    pub fn drain(mut self) -> Drained {
+    pub fn drain(self) -> Drained {
+        let bound = self.shared.settings.load().drain_timeout;
+        self.drain_within(bound)
+    }
+
+    /// As [`Engine::drain`], with another bound.
+    pub fn drain_within(mut self, bound: Duration) -> Drained {
         self.stop();
         // Nothing is ever sent: the wait ends by the acceptor's end or by the clock.
-        match self.acceptor_ended.recv_timeout(self.drain_timeout) {
+        match self.acceptor_ended.recv_timeout(bound) {
             Err(crossbeam_channel::RecvTimeoutError::Disconnected) => {
                 for thread in self.threads.drain(..) {
                     // A panicked thread has been logged by the panic hook.

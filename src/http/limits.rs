@@ -7,6 +7,8 @@ use ipnet::IpNet;
 /// The engine's limits and deadlines. The default of each is the one documented.
 #[derive(Debug, Clone)]
 pub struct Settings {
+    /// How the names of the engine's threads begin.
+    pub threads: &'static str,
     /// Threads that serve requests.
     pub workers: usize,
     /// Length of the bounded hand-off from the acceptor to the workers.
@@ -45,6 +47,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Settings {
         Settings {
+            threads: "pw",
             workers: 8,
             queue: 64,
             max_connections: 4096,

@@ -27,6 +27,8 @@ pub struct Request {
     /// The visitor behind the peer, where the peer is a trusted proxy; else the peer. `None` on
     /// a unix socket.
     pub client: Option<IpAddr>,
+    /// The peer is a trusted proxy: what it says of the request may be believed.
+    pub proxied: bool,
 }
 
 /// What a request asks for, where no more of it is known or needed.

@@ -43,6 +43,7 @@ mod watch;
 mod worker;
 
 pub use activity::{Activity, WorkerState};
+pub use addresses::Visitor;
 pub use engine::{Drained, Engine};
 pub use limits::{DESCRIPTORS_BEYOND_CAP, Settings};
 pub use message::{Body, Peer, Refusal, Request, RequestHead, Response, Service};

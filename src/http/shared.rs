@@ -4,11 +4,13 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use arc_swap::ArcSwap;
 use crossbeam_channel::Sender;
 use mio::Events;
 use slab::Slab;
 
 use super::deadline::Epoch;
+use super::limits::Settings;
 use super::message::Service;
 use super::queue::Queue;
 use super::session::Order;
@@ -30,6 +32,8 @@ pub(super) enum Errand {
 /// See the module's documentation.
 pub(super) struct Shared {
     pub(super) service: Arc<dyn Service>,
+    /// For connections that begin from now on.
+    pub(super) settings: ArcSwap<Settings>,
     pub(super) stats: Arc<Stats>,
     pub(super) epoch: Epoch,
     /// Ready connections.
@@ -65,6 +69,7 @@ pub(super) struct Channels {
 impl Shared {
     pub(super) fn new(
         service: Arc<dyn Service>,
+        settings: Settings,
         stats: Stats,
         queue: Queue,
         watch: Watch,
@@ -74,6 +79,7 @@ impl Shared {
         let Channels { errands, calls, closed } = channels;
         Shared {
             service,
+            settings: ArcSwap::from_pointee(settings),
             stats: Arc::new(stats),
             epoch: Epoch::starting(Instant::now()),
             queue,
@@ -142,7 +148,8 @@ impl Shared {
     }
 
     /// Ends the workers and the usher.
-    pub(super) fn stop(&self, workers: usize) {
+    pub(super) fn stop(&self) {
+        let workers = self.stats.workers().len();
         self.stopped.store(true, Ordering::Release);
         self.watch.wake();
         for _ in 0..workers {

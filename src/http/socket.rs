@@ -14,6 +14,8 @@ use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 #[derive(Debug)]
 pub struct Listener {
     kind: ListenerKind,
+    /// Somebody else holds it too, and its queue with it.
+    passed: bool,
 }
 
 #[derive(Debug)]
@@ -51,7 +53,7 @@ impl Listener {
         socket.bind(&SockAddr::from(address))?;
         listen(&socket, backlog)?;
         let listener = mio::net::TcpListener::from_std(socket.into());
-        Ok(Listener { kind: ListenerKind::Tcp(listener) })
+        Ok(Listener { kind: ListenerKind::Tcp(listener), passed: false })
     }
 
     /// Listens on a unix socket, and removes its file at the end. A file left behind by a
@@ -74,10 +76,13 @@ impl Listener {
         let listener = mio::net::UnixListener::from_std(socket.into());
         Ok(Listener {
             kind: ListenerKind::Unix { listener, _file: Some(OwnedPath(path.to_owned())) },
+            passed: false,
         })
     }
 
-    /// Takes over a socket that the supervisor has bound and passed as descriptor `fd`.
+    /// Takes over a socket that the supervisor has bound and passed as descriptor `fd`. Who is
+    /// in its queue by now is served first; who is there when we stop is left to the next
+    /// process, as the supervisor still holds the socket.
     ///
     /// # Errors
     /// There is no such descriptor, or it is not a listening stream socket.
@@ -88,7 +93,8 @@ impl Listener {
             return Err(not_listening("the descriptor is not a listening socket"));
         }
         socket.set_cloexec(true)?;
-        // Whoever bound it may have been content with a shorter queue.
+        // Whoever bound it may have been content with a shorter queue. On a socket that listens
+        // already this sets the length alone, and drops nobody (listen(2)).
         listen(&socket, backlog)?;
         let local = socket.local_addr()?;
         let kind = if local.as_socket().is_some() {
@@ -100,7 +106,12 @@ impl Listener {
         } else {
             return Err(not_listening("the descriptor is neither a TCP nor a unix socket"));
         };
-        Ok(Listener { kind })
+        Ok(Listener { kind, passed: true })
+    }
+
+    /// Whether its queue outlives this process.
+    pub(super) fn is_passed(&self) -> bool {
+        self.passed
     }
 
     /// The inode of a TCP socket, by which the kernel's tables name it.
@@ -144,6 +155,13 @@ impl Listener {
             ListenerKind::Unix { listener, .. } => {
                 listener.register(registry, token, Interest::READABLE)
             }
+        }
+    }
+
+    pub(super) fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
+        match &mut self.kind {
+            ListenerKind::Tcp(listener) => listener.deregister(registry),
+            ListenerKind::Unix { listener, .. } => listener.deregister(registry),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 /// At most one line in this time.
 const PERIOD: Duration = Duration::from_secs(1);
 
-/// Logs at most one line a second, and says how many it left out.
+/// Lets at most one line a second into the log, and says how many it left out.
 #[derive(Debug, Default)]
 pub struct Throttle {
     latest: Option<Instant>,
@@ -20,16 +20,23 @@ impl Throttle {
     }
 
     fn warn_at(&mut self, now: Instant, message: fmt::Arguments<'_>) -> bool {
+        let admitted = self.admit(now);
+        match admitted {
+            None => {}
+            Some(0) => log::warn!("{message}"),
+            Some(more) => log::warn!("{message} ({more} more like it since the last line)"),
+        }
+        admitted.is_some()
+    }
+
+    /// Whether there may be a line now: then how many were left out since the last one.
+    pub fn admit(&mut self, now: Instant) -> Option<u64> {
         if self.latest.is_some_and(|latest| now < latest + PERIOD) {
             self.left_out += 1;
-            return false;
-        }
-        match std::mem::take(&mut self.left_out) {
-            0 => log::warn!("{message}"),
-            more => log::warn!("{message} ({more} more like it since the last line)"),
+            return None;
         }
         self.latest = Some(now);
-        true
+        Some(std::mem::take(&mut self.left_out))
     }
 }
 

@@ -3,14 +3,18 @@
 use std::io::{self, Read, Write};
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use rustls::crypto::hash::HashAlgorithm;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
 use rustls::{ServerConfig, ServerConnection, SupportedCipherSuite};
 
-/// The one application protocol that is negotiated (RFC 7301).
-const ALPN: &[u8] = b"http/1.1";
+/// The application protocols that are negotiated, the better first (RFC 7301). Who names neither,
+/// though it names some, is refused: so `curl --http1.0` needs its own.
+const ALPN: [&[u8]; 2] = [b"http/1.1", b"http/1.0"];
 
 /// Session tickets sent after a TLS 1.3 handshake. One serves a client that comes back; each
 /// more costs every handshake an encryption and a write.
@@ -36,26 +40,100 @@ pub enum TlsError {
     Ticketer(#[source] rustls::Error),
 }
 
-/// A configuration for TLS 1.2 and 1.3 with that chain (PEM, leaf first) and key (PEM).
+/// A certificate chain with its private key.
+#[derive(Debug, Clone)]
+pub struct Identity(Arc<CertifiedKey>);
+
+impl Identity {
+    /// Reads a chain (PEM, leaf first) and its key (PEM), and checks that they go together.
+    ///
+    /// # Errors
+    /// Says which of the two cannot be used, and why.
+    pub fn from_pem(chain: &[u8], key: &[u8]) -> Result<Identity, TlsError> {
+        let chain = CertificateDer::pem_slice_iter(chain)
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(TlsError::Chain)?;
+        if chain.is_empty() {
+            return Err(TlsError::NoCertificate);
+        }
+        let key = PrivateKeyDer::from_pem_slice(key).map_err(TlsError::Key)?;
+        let pair = CertifiedKey::from_der(chain, key, &provider()).map_err(TlsError::Mismatch)?;
+        Ok(Identity(Arc::new(pair)))
+    }
+}
+
+/// Which identity to show to whom.
+#[derive(Debug, Clone)]
+pub struct Identities {
+    /// For clients that name nobody, or somebody else.
+    pub default: Identity,
+    /// For clients that name one of these (SNI, RFC 6066 3): `tank.example`, `*.example`.
+    pub named: Vec<(Vec<String>, Identity)>,
+}
+
+impl Identities {
+    fn choose(&self, name: Option<&str>) -> &Identity {
+        let named = |name| self.named.iter().find(|(names, _)| serves(names, name));
+        name.and_then(named).map_or(&self.default, |(_, identity)| identity)
+    }
+}
+
+/// Whether a certificate for these names is good for that one (RFC 6125 6.4: a wildcard stands
+/// for one whole label).
+fn serves(names: &[String], wanted: &str) -> bool {
+    names.iter().any(|name| match (name.strip_prefix("*."), wanted.split_once('.')) {
+        (Some(parent), Some((_, wanted))) => parent.eq_ignore_ascii_case(wanted),
+        (None, _) => name.eq_ignore_ascii_case(wanted),
+        (Some(_), None) => false,
+    })
+}
+
+/// The identities in use. They can be replaced at any time: handshakes that begin afterwards
+/// show the new ones, and sessions go on.
+#[derive(Debug)]
+pub struct LiveIdentities(ArcSwap<Identities>);
+
+impl LiveIdentities {
+    /// Begins with these.
+    pub fn new(identities: Identities) -> Arc<LiveIdentities> {
+        Arc::new(LiveIdentities(ArcSwap::from_pointee(identities)))
+    }
+
+    /// Shows these from now on.
+    pub fn replace(&self, identities: Identities) {
+        self.0.store(Arc::new(identities));
+    }
+}
+
+impl ResolvesServerCert for LiveIdentities {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(Arc::clone(&self.0.load().choose(hello.server_name()).0))
+    }
+}
+
+/// A configuration for TLS 1.2 and 1.3 with one identity: that chain (PEM, leaf first) and key
+/// (PEM).
 ///
 /// # Errors
 /// Says which of the two cannot be used, and why.
 pub fn server_config(chain_pem: &[u8], key_pem: &[u8]) -> Result<Arc<ServerConfig>, TlsError> {
-    let chain = CertificateDer::pem_slice_iter(chain_pem)
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(TlsError::Chain)?;
-    if chain.is_empty() {
-        return Err(TlsError::NoCertificate);
-    }
-    let key = PrivateKeyDer::from_pem_slice(key_pem).map_err(TlsError::Key)?;
+    let default = Identity::from_pem(chain_pem, key_pem)?;
+    live_server_config(LiveIdentities::new(Identities { default, named: Vec::new() }))
+}
+
+/// A configuration for TLS 1.2 and 1.3. Every suite has forward secrecy; keys of session
+/// tickets are changed every few hours.
+///
+/// # Errors
+/// The system has no randomness for the ticket keys.
+pub fn live_server_config(identities: Arc<LiveIdentities>) -> Result<Arc<ServerConfig>, TlsError> {
     let mut config = ServerConfig::builder_with_provider(Arc::new(provider()))
         .with_safe_default_protocol_versions()
         .map_err(TlsError::Mismatch)?
         .with_no_client_auth()
-        .with_single_cert(chain, key)
-        .map_err(TlsError::Mismatch)?;
+        .with_cert_resolver(identities);
     config.ignore_client_order = true;
-    config.alpn_protocols = vec![ALPN.to_vec()];
+    config.alpn_protocols = ALPN.map(<[u8]>::to_vec).to_vec();
     config.ticketer = aws_lc_rs::Ticketer::new().map_err(TlsError::Ticketer)?;
     config.send_tls13_tickets = TICKETS;
     Ok(Arc::new(config))
@@ -175,6 +253,28 @@ impl TlsLayer {
     pub(super) fn close(&mut self) {
         if let TlsLayer::Session(session) = self {
             session.send_close_notify();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_matched_label_by_label() {
+        let names = ["tank.example", "*.pump.example"].map(str::to_owned);
+        for (wanted, expected) in [
+            ("tank.example", true),
+            ("Tank.EXAMPLE", true),
+            ("a.tank.example", false),
+            ("north.pump.example", true),
+            ("pump.example", false),
+            ("a.north.pump.example", false),
+            ("example", false),
+            ("", false),
+        ] {
+            assert_eq!(serves(&names, wanted), expected, "{wanted}");
         }
     }
 }

@@ -9,7 +9,7 @@ use std::path::Path;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::board::{Datum, Finite, Kept, Observed, Reading, Snapshot, Value};
+use crate::board::{Datum, Finite, Kept, Observed, Reading, Snapshot, State, Value};
 use crate::units::Unit;
 
 /// Begins the first line; the number changes when the form does.
@@ -31,6 +31,9 @@ struct KeptSource {
     observed_at: i64,
     inferred: bool,
     fetched_at: i64,
+    /// Whether it was stale; files of earlier versions do not tell.
+    #[serde(default)]
+    stale: bool,
     values: Vec<KeptValue>,
 }
 
@@ -72,6 +75,7 @@ pub(super) fn encode(snapshot: &Snapshot) -> Vec<u8> {
                 observed_at: reading.observed.at.as_second(),
                 inferred: reading.observed.inferred,
                 fetched_at: reading.fetched_at.as_second(),
+                stale: source.state == State::Stale,
                 values: values.collect(),
             })
         })
@@ -110,6 +114,7 @@ fn restored(kept: KeptSource) -> Option<Kept> {
         source: kept.source.into(),
         kind: kept.kind,
         fetched_at: Timestamp::from_second(kept.fetched_at).ok()?,
+        stale: kept.stale,
         reading: Reading {
             observed: Observed {
                 at: Timestamp::from_second(kept.observed_at).ok()?,

@@ -188,7 +188,9 @@ mod tests {
             drop(keeping);
             reader.load().sources[0].values().cloned().collect::<Vec<_>>()
         };
-        let (_board, reader, _reporter) = start(load(&path));
+        let kept = load(&path);
+        assert!(kept[0].stale, "that this was told is kept, too");
+        let (_board, reader, _reporter) = start(kept);
         let snapshot = reader.load();
         let source = &snapshot.sources[0];
         assert_eq!(source.state, State::Stale, "before the first poll");

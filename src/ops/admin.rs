@@ -30,6 +30,7 @@ use tiny_http::Server;
 use super::health::Health;
 use super::metrics::Metrics;
 use super::scoreboard::Scoreboard;
+use crate::access::names_this_machine;
 use crate::config::ListenAddr;
 use crate::http::{Body, Peer, Request, Response, Throttle};
 use crate::site::{Site, problem};
@@ -49,11 +50,11 @@ const STOP_WAIT: Duration = Duration::from_secs(1);
 /// What the admin listener shows.
 pub struct AdminSite {
     /// Behind `/healthz`.
-    pub health: Health,
+    pub health: Arc<Health>,
     /// Behind `/metrics`.
     pub metrics: Metrics,
     /// Behind `/scoreboard`.
-    pub scoreboard: Scoreboard,
+    pub scoreboard: Arc<Scoreboard>,
     /// Behind `/readyz`, which is the public one.
     pub site: Arc<Site>,
 }
@@ -62,6 +63,12 @@ impl AdminSite {
     /// Answers a request. A function of the same shape as the public site's.
     pub fn call(&self, request: &Request) -> Response {
         let path = request.target.path();
+        // A page elsewhere may have let a name of its own point here (DNS rebinding). On a unix
+        // socket no browser comes, and the name means nothing.
+        if request.peer.address.is_some() && !names_this_machine(request) {
+            let detail = "The admin listener is asked for by localhost or a loopback address only.";
+            return problem(StatusCode::MISDIRECTED_REQUEST, detail, path);
+        }
         if !["/healthz", "/readyz", "/metrics", "/scoreboard"].contains(&path) {
             return problem(StatusCode::NOT_FOUND, "There is nothing at this address.", path);
         }
@@ -87,6 +94,7 @@ impl AdminSite {
         if stuck.is_empty() {
             return plain("text/plain; charset=utf-8", "ok\n");
         }
+        let stuck: Vec<String> = stuck.iter().map(ToString::to_string).collect();
         let detail = format!("Stuck: {}.", stuck.join(", "));
         problem(StatusCode::SERVICE_UNAVAILABLE, &detail, path)
     }
@@ -325,6 +333,7 @@ fn translate(request: &tiny_http::Request) -> Option<Request> {
         body: Bytes::new(),
         peer: Peer { address: request.remote_addr().copied(), tls: false },
         client: request.remote_addr().map(|address| address.ip()),
+        proxied: false,
     })
 }
 

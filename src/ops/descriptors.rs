@@ -5,6 +5,7 @@ use std::io;
 use rustix::io::fcntl_dupfd_cloexec;
 use rustix::process::{Resource, getrlimit};
 
+use crate::config::Config;
 use crate::http::DESCRIPTORS_BEYOND_CAP;
 
 /// Standard streams, epoll instances, wakers, the signal pipe and a file being read.
@@ -39,6 +40,16 @@ fn beside_connections(listeners: usize, sources: usize) -> u64 {
         + FOR_EACH_SOURCE * sources as u64
 }
 
+/// Grows the table of descriptors for what the configuration may come to need, beside so many
+/// others.
+pub fn grow(config: &Config, beside: usize) {
+    let (listeners, sources) = (config.server.listen.len() + beside, config.sources.len());
+    let most = fit(config.server.engine.max_connections, limit(), listeners, sources);
+    if let Err(error) = make_room(most, listeners, sources) {
+        log::debug!("the table of descriptors will grow when it must: {error}");
+    }
+}
+
 /// Has the kernel make the process's table of descriptors as large as it may have to become. To
 /// be called before any thread is made: later the table grows by doubling, and each time the
 /// thread that needed it, the acceptor in a burst, waits some ten milliseconds for every other
@@ -46,7 +57,7 @@ fn beside_connections(listeners: usize, sources: usize) -> u64 {
 ///
 /// # Errors
 /// The limit does not allow that many; then the table grows when it must.
-pub fn make_room(max_connections: usize, listeners: usize, sources: usize) -> io::Result<()> {
+fn make_room(max_connections: usize, listeners: usize, sources: usize) -> io::Result<()> {
     let highest = max_connections as u64 + beside_connections(listeners, sources);
     let highest = limit().map_or(highest, |limit| highest.min(limit.saturating_sub(1)));
     let highest = i32::try_from(highest).unwrap_or(i32::MAX);

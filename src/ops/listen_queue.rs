@@ -3,9 +3,12 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
 
 use procfs::net::{TcpNetEntries, TcpNetEntry};
 use procfs::{FromBufReadSI, ProcResult};
+
+use super::sock_diag;
 
 /// A listening TCP socket of this process, by its inode.
 #[derive(Debug, Clone)]
@@ -14,8 +17,9 @@ pub struct ListenSocket {
     pub address: String,
     /// The socket's inode, which names it in `/proc/net/tcp`.
     pub inode: u64,
-    /// Connections that may wait to be accepted: `listen(2)`'s backlog within somaxconn. The
-    /// kernel lets one more in, which is how a full queue comes to stand at `129 / 128`.
+    /// Connections that may wait to be accepted, if the kernel does not say: `listen(2)`'s
+    /// backlog within somaxconn. The kernel lets one more in, which is how a full queue comes to
+    /// stand at `129 / 128`.
     pub limit: u32,
 }
 
@@ -41,33 +45,70 @@ pub struct ListenLosses {
 
 /// The backlog that the kernel really grants: at most `net.core.somaxconn`.
 pub fn granted_backlog(backlog: u32) -> u32 {
-    let somaxconn = fs::read_to_string("/proc/sys/net/core/somaxconn");
-    let somaxconn = somaxconn.ok().and_then(|text| text.trim().parse().ok());
-    backlog.min(somaxconn.unwrap_or(u32::MAX))
+    backlog.min(somaxconn().unwrap_or(u32::MAX))
+}
+
+/// The most that the kernel grants, `net.core.somaxconn`.
+pub fn somaxconn() -> Option<u32> {
+    fs::read_to_string("/proc/sys/net/core/somaxconn").ok()?.trim().parse().ok()
 }
 
 /// The accept queues of these sockets, as they are now. A socket that the kernel does not list
 /// is left out.
 pub fn listen_queues(sockets: &[ListenSocket]) -> Vec<ListenQueue> {
     let mut queues = Vec::new();
-    for entry in listening() {
-        // For a listening socket the receive queue is the accept queue (tcp_diag, proc(5)).
-        queues.extend(sockets.iter().filter(|socket| socket.inode == entry.inode).map(|socket| {
-            ListenQueue {
-                address: socket.address.clone(),
-                depth: entry.rx_queue,
-                limit: socket.limit,
-            }
+    for found in listening() {
+        queues.extend(sockets.iter().filter(|socket| socket.inode == found.inode).map(|socket| {
+            let limit = found.limit.unwrap_or(socket.limit);
+            ListenQueue { address: socket.address.clone(), depth: found.depth, limit }
         }));
     }
     queues
 }
 
-/// All listening TCP sockets of this network namespace. The kernel lists them before all
-/// others, and is not asked for these: with thousands of connections that takes it long.
-pub fn listening() -> impl Iterator<Item = TcpNetEntry> {
+/// A listening TCP socket, whoever's it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listening {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Its inode, which names it in `/proc/PID/fd`.
+    pub inode: u64,
+    /// Connections that wait to be accepted.
+    pub depth: u32,
+    /// Connections that may wait, where the kernel says so.
+    pub limit: Option<u32>,
+}
+
+/// All listening TCP sockets of this network namespace.
+pub fn listening() -> Vec<Listening> {
+    // A sandbox that forbids netlink sockets still has its /proc.
+    sock_diag::listening().map_or_else(
+        |_| listening_by_tables(),
+        |found| {
+            let found = found.into_iter().map(|it| Listening {
+                address: it.address,
+                inode: it.inode,
+                depth: it.depth,
+                limit: Some(it.limit),
+            });
+            found.collect()
+        },
+    )
+}
+
+/// The same without limits. The kernel lists listeners before all others, and is not asked for
+/// these: with thousands of connections that takes it long.
+fn listening_by_tables() -> Vec<Listening> {
     let tables = ["/proc/net/tcp", "/proc/net/tcp6"].into_iter();
-    tables.filter_map(|path| listening_in(fs::File::open(path).ok()?).ok()).flatten()
+    let entries = tables.filter_map(|path| listening_in(fs::File::open(path).ok()?).ok()).flatten();
+    // For a listening socket the receive queue is the accept queue (tcp_diag, proc(5)).
+    let found = entries.map(|entry| Listening {
+        address: entry.local_address,
+        inode: entry.inode,
+        depth: entry.rx_queue,
+        limit: None,
+    });
+    found.collect()
 }
 
 fn listening_in(table: impl Read) -> ProcResult<Vec<TcpNetEntry>> {
@@ -116,11 +157,18 @@ mod tests {
     fn a_socket_that_nobody_accepts_from_shows_who_waits() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let inode = rustix::fs::fstat(listener.as_fd()).unwrap().st_ino;
-        let socket = ListenSocket { address: "here".to_owned(), inode, limit: 128 };
+        let socket = ListenSocket { address: "here".to_owned(), inode, limit: 64 };
         let waiting: Vec<TcpStream> =
             (0..3).map(|_| TcpStream::connect(listener.local_addr().unwrap()).unwrap()).collect();
         let queues = listen_queues(&[socket]);
+        // What the standard library asks for, whatever we believe.
         assert_eq!(queues, [ListenQueue { address: "here".to_owned(), depth: 3, limit: 128 }]);
+        let tables = listening_by_tables();
+        let ours = tables.iter().find(|found| found.inode == inode).unwrap();
+        assert_eq!(
+            (ours.depth, ours.limit, ours.address),
+            (3, None, listener.local_addr().unwrap())
+        );
         drop(waiting);
     }
 

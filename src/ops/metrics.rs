@@ -3,21 +3,28 @@
 //! Requests are counted as they are answered. All else is kept by the parts themselves and read
 //! at the time of the scrape.
 
+mod family;
+mod process;
+
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use prometheus::proto::{
-    Bucket, Counter, Gauge, Histogram, LabelPair, Metric, MetricFamily, MetricType,
-};
+use prometheus::proto::MetricFamily;
 use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry, TextEncoder};
 
+use self::family::Family;
+use super::certificates::LiveCertificates;
+use super::configuration::LiveConfiguration;
+use super::health::Health;
 use super::listen_queue::{ListenQueue, ListenSocket, listen_losses, listen_queues};
+use crate::access::{self, FailureReason};
 use crate::board::{BoardReader, Datum, Snapshot, State};
 use crate::history::History;
 use crate::http::{CloseReason, ConnectionState, ShedReason, Stats};
 use crate::site::RequestObserver;
-use crate::upstream::{DURATION_BUCKETS, Outcome, PollStats};
+use crate::upstream::{DURATION_BUCKETS, Outcome, Roster};
 
 const PREFIX: &str = "pumphouse_";
 
@@ -82,14 +89,22 @@ pub struct Metrics {
     pub requests: Arc<RequestMetrics>,
     /// Connections and workers.
     pub engine: Arc<Stats>,
+    /// Who was refused.
+    pub access: Arc<access::Stats>,
     /// Sources and their values.
     pub board: BoardReader,
-    /// Polls, in the order of the configuration.
-    pub polls: Vec<Arc<PollStats>>,
+    /// Polls.
+    pub polls: Roster,
     /// The history.
     pub history: History,
     /// The public TCP listeners.
     pub listeners: Vec<ListenSocket>,
+    /// The certificates in use, if the listeners speak TLS.
+    pub certificates: Option<Arc<LiveCertificates>>,
+    /// The limits in force, and reloads.
+    pub configuration: Arc<LiveConfiguration>,
+    /// Every thread's signs of life.
+    pub health: Arc<Health>,
     /// When the process started.
     pub started_at: Timestamp,
 }
@@ -99,10 +114,15 @@ impl Metrics {
     pub fn render(&self, now: Timestamp) -> String {
         let mut families = self.requests.registry.gather();
         families.extend(self.engine());
+        families.extend(self.access());
         families.extend(listening(&self.listeners));
         families.extend(self.polls());
         families.extend(sources(&self.board.load(), now));
         families.extend(self.history());
+        families.extend(self.threads());
+        families.extend(self.reloads());
+        families.push(self.certificates(now));
+        families.extend(process::families());
         families.push(
             Family::gauge("build_info", "The running version; always 1.")
                 .sample(&[("version", env!("CARGO_PKG_VERSION"))], 1.0)
@@ -121,6 +141,18 @@ impl Metrics {
         })
     }
 
+    fn access(&self) -> [MetricFamily; 2] {
+        let mut failures = Family::counter("auth_failures_total", "Requests refused, by reason.");
+        for reason in FailureReason::ALL {
+            let count = self.access.failures(reason) as f64;
+            failures = failures.sample(&[("reason", reason.as_str())], count);
+        }
+        let verifications =
+            Family::counter("auth_verifications_total", "Passwords verified by argon2id.")
+                .sample(&[], self.access.verifications() as f64);
+        [failures.done(), verifications.done()]
+    }
+
     fn history(&self) -> [MetricFamily; 3] {
         let count =
             |name, help, value: u64| Family::counter(name, help).sample(&[], value as f64).done();
@@ -134,6 +166,57 @@ impl Metrics {
                 history.dropped(),
             ),
         ]
+    }
+
+    fn threads(&self) -> [MetricFamily; 2] {
+        let mut age =
+            Family::gauge("heartbeat_age_seconds", "Time since a thread's last sign of life.");
+        let mut bound = Family::gauge(
+            "heartbeat_bound_seconds",
+            "The age beyond which that thread counts as stuck.",
+        );
+        for beat in self.health.beats() {
+            let labels = [("thread", &*beat.thread)];
+            age = age.sample(&labels, beat.age.as_secs_f64());
+            bound = bound.sample(&labels, beat.bound.as_secs_f64());
+        }
+        [age.done(), bound.done()]
+    }
+
+    fn reloads(&self) -> [MetricFamily; 2] {
+        let (taken_up, refused) = self.configuration.reloads();
+        let latest_is_good = !self.configuration.latest_refused();
+        [
+            Family::counter("config_reloads_total", "Reloads asked for by HUP, by outcome.")
+                .sample(&[("outcome", "ok")], taken_up as f64)
+                .sample(&[("outcome", "refused")], refused as f64)
+                .done(),
+            Family::gauge(
+                "config_last_reload_successful",
+                "0 when the latest reload was refused, so that the file says what does not hold.",
+            )
+            .sample(&[], f64::from(u8::from(latest_is_good)))
+            .done(),
+        ]
+    }
+
+    fn certificates(&self, now: Timestamp) -> MetricFamily {
+        let mut days = Family::gauge(
+            "certificate_expiry_days",
+            "Whole days until a certificate expires; negative once it has.",
+        );
+        let told = self.certificates.as_ref().map(|live| live.told()).unwrap_or_default();
+        // Two of the same names, as of two kinds of keys, are one series: the sooner counts.
+        let mut soonest: BTreeMap<String, i64> = BTreeMap::new();
+        for certificate in &*told {
+            let left = certificate.days_left(now);
+            let known = soonest.entry(certificate.names.join(",")).or_insert(left);
+            *known = left.min(*known);
+        }
+        for (name, left) in &soonest {
+            days = days.sample(&[("name", name)], *left as f64);
+        }
+        days.done()
     }
 
     fn engine(&self) -> Vec<MetricFamily> {
@@ -167,6 +250,10 @@ impl Metrics {
             closed.done(),
             shed.done(),
             one(
+                Family::gauge("workers", "Threads that serve requests."),
+                stats.workers().len() as u64,
+            ),
+            one(
                 Family::gauge("workers_busy", "Workers that drive a connection."),
                 stats.workers_busy(),
             ),
@@ -180,7 +267,7 @@ impl Metrics {
     fn polls(&self) -> Vec<MetricFamily> {
         let mut total = Family::counter("poll_total", "Polls ended, by outcome.");
         let mut durations = Family::histogram("poll_duration_seconds", "How long polls took.");
-        for poll in &self.polls {
+        for poll in self.polls.stats() {
             for outcome in Outcome::all() {
                 let labels = [("source", poll.source()), ("outcome", outcome.as_str())];
                 total = total.sample(&labels, poll.count(outcome) as f64);
@@ -247,87 +334,6 @@ fn sources(snapshot: &Snapshot, now: Timestamp) -> Vec<MetricFamily> {
     vec![age.done(), state.done(), value.done()]
 }
 
-/// A metric with its samples, built up for one scrape.
-struct Family {
-    family: MetricFamily,
-    samples: Vec<Metric>,
-}
-
-impl Family {
-    fn new(kind: MetricType, name: &str, help: &str) -> Family {
-        let mut family = MetricFamily::default();
-        family.set_name(format!("{PREFIX}{name}"));
-        family.set_help(help.to_owned());
-        family.set_field_type(kind);
-        Family { family, samples: Vec::new() }
-    }
-
-    fn counter(name: &str, help: &str) -> Family {
-        Family::new(MetricType::COUNTER, name, help)
-    }
-
-    fn gauge(name: &str, help: &str) -> Family {
-        Family::new(MetricType::GAUGE, name, help)
-    }
-
-    fn histogram(name: &str, help: &str) -> Family {
-        Family::new(MetricType::HISTOGRAM, name, help)
-    }
-
-    fn sample(mut self, labels: &[(&str, &str)], value: f64) -> Family {
-        let mut metric = Metric::from_label(label_pairs(labels));
-        if self.family.get_field_type() == MetricType::COUNTER {
-            let mut counter = Counter::default();
-            counter.set_value(value);
-            metric.set_counter(counter);
-        } else {
-            let mut gauge = Gauge::default();
-            gauge.set_value(value);
-            metric.set_gauge(gauge);
-        }
-        self.samples.push(metric);
-        self
-    }
-
-    fn distribution(
-        mut self,
-        labels: &[(&str, &str)],
-        buckets: impl Iterator<Item = (f64, u64)>,
-        count: u64,
-        sum: f64,
-    ) -> Family {
-        let buckets = buckets.map(|(upper_bound, cumulative)| {
-            let mut bucket = Bucket::default();
-            bucket.set_upper_bound(upper_bound);
-            bucket.set_cumulative_count(cumulative);
-            bucket
-        });
-        let mut histogram = Histogram::default();
-        histogram.set_bucket(buckets.collect());
-        histogram.set_sample_count(count);
-        histogram.set_sample_sum(sum);
-        let mut metric = Metric::from_label(label_pairs(labels));
-        metric.set_histogram(histogram);
-        self.samples.push(metric);
-        self
-    }
-
-    fn done(mut self) -> MetricFamily {
-        self.family.set_metric(self.samples);
-        self.family
-    }
-}
-
-fn label_pairs(labels: &[(&str, &str)]) -> Vec<LabelPair> {
-    let pair = |(name, value): &(&str, &str)| {
-        let mut pair = LabelPair::default();
-        pair.set_name((*name).to_owned());
-        pair.set_value((*value).to_owned());
-        pair
-    };
-    labels.iter().map(pair).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -344,26 +350,6 @@ mod tests {
             r#"pumphouse_http_requests_total{code="404",method="GET",route="/ping"} 1"#,
             r#"pumphouse_http_request_duration_seconds_bucket{route="/ping",le="0.00025"} 0"#,
             r#"pumphouse_http_request_duration_seconds_bucket{route="/ping",le="0.0005"} 3"#,
-        ] {
-            assert!(text.lines().any(|told| told == line), "{line} is not in\n{text}");
-        }
-    }
-
-    #[test]
-    fn a_family_tells_its_samples() {
-        let families = [
-            Family::counter("c_total", "Help.").sample(&[("a", "\"b\"\n")], 3.0).done(),
-            Family::histogram("h", "Help.")
-                .distribution(&[("a", "b")], [(0.5, 1), (1.0, 2)].into_iter(), 4, 9.5)
-                .done(),
-        ];
-        let text = TextEncoder::new().encode_to_string(&families).unwrap();
-        for line in [
-            "# TYPE pumphouse_c_total counter",
-            r#"pumphouse_c_total{a="\"b\"\n"} 3"#,
-            r#"pumphouse_h_bucket{a="b",le="1"} 2"#,
-            r#"pumphouse_h_bucket{a="b",le="+Inf"} 4"#,
-            r#"pumphouse_h_sum{a="b"} 9.5"#,
         ] {
             assert!(text.lines().any(|told| told == line), "{line} is not in\n{text}");
         }

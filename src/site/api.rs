@@ -7,35 +7,45 @@ use crate::board::{self, Rendered, SourceView};
 use crate::http::Response;
 
 use super::Site;
-use super::deliver::{JSON, deliver};
+use super::deliver::{JSON, PLAIN, deliver};
 use super::freshness::{overtaken, policy, require, state_at};
 use super::json::Named;
 use super::problem::Problem;
-use super::query::{Accepts, Field, Query};
+use super::query::{Field, Parameter, Query, Syntax};
 use super::render::render_for;
 use super::routes::Ask;
+use super::shell;
 
 /// Every source. The whole of it is the snapshot's own bytes; only what is narrowed,
 /// or has turned stale since the publication, is rendered here.
 pub(super) fn status(site: &Site, ask: &Ask<'_>) -> Result<Response, Problem> {
-    let query = Query::parse(&ask.request.target, Accepts::MaxAgeAndFields)?;
+    const UNDERSTOOD: [Parameter; 3] = [Parameter::Fields, Parameter::Format, Parameter::MaxAge];
+    let query = Query::parse(&ask.request.target, &UNDERSTOOD)?;
     let snapshot = (site.snapshots)();
     let asked = &ask.request.headers;
-    if query.fields.is_none() && !snapshot.sources.iter().any(|it| overtaken(it, ask.now)) {
+    let whole = query.fields.is_none() && query.syntax == Syntax::Json;
+    if whole && !snapshot.sources.iter().any(|it| overtaken(it, ask.now)) {
         if let Some(max_age) = query.max_age {
             require(snapshot.sources.iter(), max_age, ask.now)?;
         }
         return deliver(asked, &snapshot.status, policy(snapshot.sources.iter(), ask.now));
     }
     let sources = selected(&snapshot.sources, &query, ask)?;
-    let body = board::status(&site.settings.service, &sources);
-    let rendered = render_for(asked, JSON, body.into());
+    let settings = site.settings();
+    let service = &settings.service;
+    let rendered = match query.syntax {
+        Syntax::Json => render_for(asked, JSON, board::status(service, &sources).into()),
+        Syntax::Shell => render_for(asked, PLAIN, shell::status(service, &sources)?.into()),
+    };
     deliver(asked, &rendered, policy(sources.iter(), ask.now))
 }
 
+/// What the routes understand that tell of sources as JSON only.
+const NARROWED: [Parameter; 2] = [Parameter::Fields, Parameter::MaxAge];
+
 /// Every source, as a list.
 pub(super) fn sources(site: &Site, ask: &Ask<'_>) -> Result<Response, Problem> {
-    let query = Query::parse(&ask.request.target, Accepts::MaxAgeAndFields)?;
+    let query = Query::parse(&ask.request.target, &NARROWED)?;
     let snapshot = (site.snapshots)();
     let sources = selected(&snapshot.sources, &query, ask)?;
     let named: Vec<Named<'_>> = sources.iter().map(Named::new).collect();
@@ -45,7 +55,7 @@ pub(super) fn sources(site: &Site, ask: &Ask<'_>) -> Result<Response, Problem> {
 
 /// One source.
 pub(super) fn source(site: &Site, ask: &Ask<'_>) -> Result<Response, Problem> {
-    let query = Query::parse(&ask.request.target, Accepts::MaxAgeAndFields)?;
+    let query = Query::parse(&ask.request.target, &NARROWED)?;
     let snapshot = (site.snapshots)();
     let view = find(&snapshot.sources, ask.parameter)
         .ok_or_else(|| Problem::not_found("There is no source of that name."))?;

@@ -10,6 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::deliver::JSON;
 use super::observe::RequestObserver;
 use super::{Settings, Site};
+use crate::access::{Gate, Rules};
 use crate::board::{
     self, ErrorKind, Failure, FieldName, KeptReading, Observed, Rendered, ServiceInfo, Snapshot,
     SourceView, State, Value,
@@ -134,18 +135,24 @@ pub(super) fn site(sources: Vec<SourceView>) -> Site {
 
 /// A site over one snapshot, and who counts its requests.
 pub(super) fn site_observed(sources: Vec<SourceView>, observer: Arc<dyn RequestObserver>) -> Site {
-    site_over(sources, History::off(), observer)
+    site_over(sources, History::off(), observer, Rules::default())
 }
 
 /// A site over one snapshot and a history.
 pub(super) fn site_with(sources: Vec<SourceView>, history: History) -> Site {
-    site_over(sources, history, Arc::new(Unobserved))
+    site_over(sources, history, Arc::new(Unobserved), Rules::default())
+}
+
+/// A site over one snapshot, under those rules of access.
+pub(super) fn site_under(sources: Vec<SourceView>, rules: Rules) -> Site {
+    site_over(sources, History::off(), Arc::new(Unobserved), rules)
 }
 
 fn site_over(
     sources: Vec<SourceView>,
     history: History,
     observer: Arc<dyn RequestObserver>,
+    rules: Rules,
 ) -> Site {
     let service = ServiceInfo {
         name: env!("CARGO_PKG_NAME"),
@@ -161,7 +168,8 @@ fn site_over(
         _ => None,
     };
     let snapshots = Box::new(move || Arc::clone(&snapshot));
-    Site::new(settings, snapshots, Box::new(desk), history, observer)
+    let gate = Arc::new(Gate::new(rules).unwrap());
+    Site::new(settings, snapshots, Box::new(desk), history, observer, gate)
 }
 
 struct Unobserved;
@@ -187,6 +195,7 @@ pub(super) fn request(method: &str, target: &str, fields: &[(&str, &str)]) -> Re
         body: Bytes::new(),
         peer: Peer { address: None, tls: true },
         client: None,
+        proxied: false,
     }
 }
 

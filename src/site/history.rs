@@ -4,11 +4,13 @@ use std::io::Read as _;
 
 use ::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE};
 use ::http::{HeaderValue, StatusCode};
+use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::board::{Event, Time};
+use crate::board::{Datum, Event, SourceView, Time};
 use crate::history::{
-    DAY, History, HistoryError, Numbered, Points, Step, Window, parse_step, parse_when,
+    DAY, EARLIEST, History, HistoryError, Numbered, Points, QUARTER, Step, Window, parse_step,
+    parse_when,
 };
 use crate::http::{Body, Response};
 
@@ -26,17 +28,17 @@ use super::series::{Format, SeriesBody};
 const USUAL: i64 = DAY;
 
 /// Events in a page, unless another number is asked for.
-const EVENTS: usize = 50;
+pub(super) const EVENTS: usize = 50;
 
 /// Events in a page at most.
-const MOST_EVENTS: usize = 500;
+pub(super) const MOST_EVENTS: usize = 500;
 
 /// A series.
 pub(super) fn history(site: &Site, ask: &Ask<'_>) -> Result<Response, Problem> {
     let (window, format) = asked_for(site, ask)?;
     let unbounded = window.step != Step::Fitting;
     let name = format!("{}.{}", window.source, window.field);
-    let points = open(site, window, ask)?;
+    let points = open(site, window)?;
     let body = SeriesBody::begin(points, format, &site.history);
     let body = body.map_err(|error| unavailable(&error))?;
     let mut response = if unbounded {
@@ -75,20 +77,35 @@ fn cached(site: &Site, name: &str, ask: &Ask<'_>) -> Policy {
     Policy { last_modified: None, changed: None, ..fresh }
 }
 
-fn open(site: &Site, window: Window, ask: &Ask<'_>) -> Result<Points, Problem> {
+fn open(site: &Site, window: Window) -> Result<Points, Problem> {
     let (source, field) = (window.source.clone(), window.field.clone());
-    let points = site.history.points(window, ask.now).map_err(|error| unavailable(&error))?;
+    let points = site.history.points(window).map_err(|error| unavailable(&error))?;
     points.ok_or_else(|| {
         let snapshot = (site.snapshots)();
-        let known = find(&snapshot.sources, &source).map(|view| view.value(&field).is_some());
-        let detail = match known {
-            Some(true) => format!(
-                "{source}.{field} is not recorded: it is worked out, or a text, or too new."
-            ),
-            _ => format!("Nothing of {source}.{field} was ever recorded."),
-        };
-        Problem::not_found(detail)
+        unrecorded(find(&snapshot.sources, &source), &source, &field)
     })
+}
+
+/// Why nothing of that field is recorded, as the source's latest reading has it.
+pub(super) fn unrecorded(view: Option<&SourceView>, source: &str, field: &str) -> Problem {
+    let reading = view.and_then(|view| view.reading.as_ref());
+    let derived = reading.map_or(&[][..], |reading| &reading.derived);
+    let told = view.and_then(|view| view.value(field)).map(|value| &value.datum);
+    let detail = if derived.iter().any(|(name, _)| **name == *field) {
+        format!(
+            "{source}.{field} is worked out of the latest recorded values, and not itself \
+             recorded. Its present value is at /api/v1/values/{source}.{field}."
+        )
+    } else {
+        match told {
+            Some(Some(Datum::Text(_))) => {
+                format!("{source}.{field} is a text, and only numbers are recorded.")
+            }
+            Some(_) => format!("Nothing of {source}.{field} has been recorded yet."),
+            None => format!("Nothing of {source}.{field} was ever recorded."),
+        }
+    };
+    Problem::not_found(detail)
 }
 
 /// What a visitor is told of a history without an answer.
@@ -147,11 +164,12 @@ fn asked_for(site: &Site, ask: &Ask<'_>) -> Result<(Window, Format), Problem> {
             .ok_or_else(|| Problem::bad_request("format is json, csv or ndjson."))?,
     };
     pairs.finish()?;
-    let to = to.unwrap_or(ask.now.as_second() + 1);
+    let length = short.first().copied().unwrap_or(USUAL);
+    let to = to.unwrap_or_else(|| soon(ask.now, length));
     let from = match (from, &short[..]) {
-        (None, []) => to - USUAL,
+        (None, []) => (to - USUAL).max(EARLIEST),
         (Some(from), []) => from,
-        (None, [length]) => to.saturating_sub(*length),
+        (None, [length]) => to.saturating_sub(*length).max(EARLIEST),
         _ => {
             return Err(Problem::bad_request("from, hours and days exclude each other."));
         }
@@ -161,6 +179,14 @@ fn asked_for(site: &Site, ask: &Ask<'_>) -> Result<(Window, Format), Problem> {
     }
     let window = Window { source: field.source, field: field.field, from, to, step };
     Ok((window, format))
+}
+
+/// The end of a window of that length up to now. It stands still for as long as a point of such
+/// a window lasts, so that a client who asks again before anything was observed is told so.
+fn soon(now: Timestamp, length: i64) -> i64 {
+    const POINTS: i64 = 300;
+    let still = [60, 300].into_iter().find(|still| length <= still * POINTS).unwrap_or(QUARTER);
+    (now.as_second().div_euclid(still) + 1) * still
 }
 
 /// So many hours or days, as seconds.
@@ -187,6 +213,10 @@ pub(super) fn events(site: &Site, ask: &Ask<'_>) -> Result<Response, Problem> {
         })?),
     };
     let source = pairs.take("source");
+    // So it can also stand in the address of the next page as it is.
+    if source.as_deref().is_some_and(|name| !query::is_name(name)) {
+        return Err(Problem::bad_request("source is the name of a source, such as source=tank."));
+    }
     pairs.finish()?;
     let history: &History = &site.history;
     let found = history.events(before, source.as_deref(), limit);

@@ -1,28 +1,19 @@
 //! `POST /api/v1/sources/{source}/poll`: asks for a poll now.
 
-use ::http::header::{HOST, HeaderName, LOCATION, ORIGIN};
-use ::http::{HeaderMap, HeaderValue, StatusCode};
+use ::http::header::LOCATION;
+use ::http::{HeaderValue, StatusCode};
 
 use super::Site;
 use super::deliver::{JSON, plain_as};
 use super::problem::Problem;
+use super::query::Pairs;
 use super::routes::Ask;
 use crate::http::Response;
 use crate::upstream::Asked;
 
-const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
-
 /// 202 when the poll begins; the source tells when it is done, by its `fetched_at` or `error`.
 pub(super) fn poll(site: &Site, ask: &Ask<'_>) -> Result<Response, Problem> {
-    if ask.request.target.query().is_some_and(|query| !query.is_empty()) {
-        return Err(Problem::bad_request("There are no parameters here."));
-    }
-    if is_cross_site(&ask.request.headers) {
-        return Err(Problem::new(
-            StatusCode::FORBIDDEN,
-            "Another site's page may not ask for a poll.",
-        ));
-    }
+    Pairs::of(&ask.request.target)?.finish()?;
     let source = ask.parameter;
     match (site.polls)(source) {
         None => Err(Problem::not_found("There is no source of that name.")),
@@ -43,16 +34,4 @@ pub(super) fn poll(site: &Site, ask: &Ask<'_>) -> Result<Response, Problem> {
             Ok(response)
         }
     }
-}
-
-/// Whether a browser sends it for a page of another site (Fetch Metadata; RFC 6454 7 for older
-/// ones). Programs send neither field.
-fn is_cross_site(headers: &HeaderMap) -> bool {
-    if let Some(site) = headers.get(SEC_FETCH_SITE) {
-        return !matches!(site.as_bytes(), b"same-origin" | b"none");
-    }
-    let Some(origin) = headers.get(ORIGIN) else { return false };
-    let origin = origin.to_str().ok().and_then(|origin| origin.split_once("://"));
-    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
-    !matches!((origin, host), (Some((_, origin)), Some(host)) if origin.eq_ignore_ascii_case(host))
 }

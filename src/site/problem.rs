@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use ::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, VARY};
+use ::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, VARY, WWW_AUTHENTICATE};
 use ::http::{HeaderMap, HeaderValue, StatusCode};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -25,6 +25,7 @@ pub(super) struct Problem {
     detail: Cow<'static, str>,
     retry_after: Option<u64>,
     allowed: Option<Methods>,
+    challenges: Vec<HeaderValue>,
     sources: Vec<Concerned>,
 }
 
@@ -58,6 +59,7 @@ impl Problem {
             detail: detail.into(),
             retry_after: None,
             allowed: None,
+            challenges: Vec::new(),
             sources: Vec::new(),
         }
     }
@@ -110,6 +112,12 @@ impl Problem {
         self
     }
 
+    /// Says which credentials would help.
+    pub(super) fn challenge(mut self, challenges: Vec<HeaderValue>) -> Problem {
+        self.challenges = challenges;
+        self
+    }
+
     /// Names the sources that it is about.
     pub(super) fn about(mut self, sources: &[&SourceView], now: Timestamp) -> Problem {
         self.sources = sources
@@ -121,6 +129,12 @@ impl Problem {
             })
             .collect();
         self
+    }
+
+    /// What it tells.
+    #[cfg(test)]
+    pub(super) fn detail(&self) -> &str {
+        &self.detail
     }
 
     fn title(&self) -> &'static str {
@@ -151,6 +165,9 @@ impl Problem {
         headers.insert(VARY, HeaderValue::from_static("accept"));
         if let Some(allowed) = self.allowed {
             headers.insert(ALLOW, allowed.allow());
+        }
+        for challenge in &self.challenges {
+            headers.append(WWW_AUTHENTICATE, challenge.clone());
         }
         if let Some(seconds) = self.retry_after {
             headers.insert(RETRY_AFTER, seconds.into());

@@ -7,13 +7,25 @@ use ::http::Uri;
 use super::problem::Problem;
 use super::target::percent_decoded;
 
-/// The parameters that a route understands.
+/// A parameter that a route understands.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Accepts {
+pub(super) enum Parameter {
+    /// `fields`
+    Fields,
+    /// `format`
+    Format,
     /// `max_age`
     MaxAge,
-    /// `max_age` and `fields`
-    MaxAgeAndFields,
+}
+
+/// How what is now is written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Syntax {
+    /// `format=json`
+    #[default]
+    Json,
+    /// `format=shell`: assignments for `eval`.
+    Shell,
 }
 
 /// The query, checked. Whatever it cannot mean is refused, never ignored.
@@ -23,6 +35,8 @@ pub(super) struct Query {
     pub(super) fields: Option<Vec<Field>>,
     /// `max_age=seconds`: how old the data may be.
     pub(super) max_age: Option<u64>,
+    /// `format=json` or `shell`.
+    pub(super) syntax: Syntax,
 }
 
 /// `source.field`
@@ -35,55 +49,70 @@ pub(super) struct Field {
 }
 
 impl Query {
-    /// Reads the target's query.
-    pub(super) fn parse(target: &Uri, accepts: Accepts) -> Result<Query, Problem> {
+    /// Reads the target's query, of which the route understands these parameters.
+    pub(super) fn parse(target: &Uri, understood: &[Parameter]) -> Result<Query, Problem> {
         let mut pairs = Pairs::of(target)?;
-        let max_age = pairs.take("max_age").map(|text| max_age(&text)).transpose()?;
-        let fields = match accepts {
-            Accepts::MaxAge => None,
-            Accepts::MaxAgeAndFields => {
-                pairs.take("fields").map(|text| fields(&text)).transpose()?
+        let mut query = Query::default();
+        for parameter in understood {
+            match parameter {
+                Parameter::Fields => {
+                    query.fields = pairs.take("fields").map(|text| fields(&text)).transpose()?;
+                }
+                Parameter::Format => {
+                    let syntax = pairs.take("format").map(|text| syntax(&text)).transpose()?;
+                    query.syntax = syntax.unwrap_or_default();
+                }
+                Parameter::MaxAge => {
+                    query.max_age = pairs.take("max_age").map(|text| max_age(&text)).transpose()?;
+                }
             }
-        };
+        }
         pairs.finish()?;
-        Ok(Query { fields, max_age })
+        Ok(query)
     }
 }
 
 /// The parameters of a query, to be taken one by one.
 #[derive(Debug)]
-pub(super) struct Pairs<'q>(Vec<(Cow<'q, str>, Cow<'q, str>)>);
+pub(super) struct Pairs<'q> {
+    left: Vec<(Cow<'q, str>, Cow<'q, str>)>,
+    /// The names that were asked for, which are those that there are.
+    known: Vec<&'static str>,
+}
 
 impl<'q> Pairs<'q> {
     /// Those of the target. A repeated one is refused.
     pub(super) fn of(target: &'q Uri) -> Result<Pairs<'q>, Problem> {
         let text = target.query().unwrap_or("");
-        let mut pairs: Vec<(Cow<'q, str>, Cow<'q, str>)> = Vec::new();
+        let mut left: Vec<(Cow<'q, str>, Cow<'q, str>)> = Vec::new();
         for pair in text.split('&').filter(|_| !text.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             let (name, value) = (decoded(name)?, decoded(value)?);
-            if pairs.iter().any(|(known, _)| *known == name) {
+            if left.iter().any(|(known, _)| *known == name) {
                 return Err(Problem::bad_request(format!("The parameter {name} is repeated.")));
             }
-            pairs.push((name, value));
+            left.push((name, value));
         }
-        Ok(Pairs(pairs))
+        Ok(Pairs { left, known: Vec::new() })
     }
 
     /// The value of that parameter.
-    pub(super) fn take(&mut self, name: &str) -> Option<String> {
-        let at = self.0.iter().position(|(known, _)| known == name)?;
-        Some(self.0.swap_remove(at).1.into_owned())
+    pub(super) fn take(&mut self, name: &'static str) -> Option<String> {
+        self.known.push(name);
+        let at = self.left.iter().position(|(known, _)| known == name)?;
+        Some(self.left.swap_remove(at).1.into_owned())
     }
 
-    /// Refuses what nobody took.
-    pub(super) fn finish(self) -> Result<(), Problem> {
-        match self.0.first() {
-            None => Ok(()),
-            Some((name, _)) => {
-                Err(Problem::bad_request(format!("There is no parameter {name:?} here.")))
-            }
-        }
+    /// Refuses what nobody took, and names what there is.
+    pub(super) fn finish(mut self) -> Result<(), Problem> {
+        let Some((name, _)) = self.left.first() else { return Ok(()) };
+        self.known.sort_unstable();
+        let known = match self.known.split_last() {
+            None => String::new(),
+            Some((only, [])) => format!("; there is {only}"),
+            Some((last, others)) => format!("; there are {} and {last}", others.join(", ")),
+        };
+        Err(Problem::bad_request(format!("There is no parameter {name:?} here{known}.")))
     }
 }
 
@@ -97,6 +126,14 @@ fn max_age(text: &str) -> Result<u64, Problem> {
     whole_number(text).ok_or_else(|| {
         Problem::bad_request("max_age is a number of whole seconds, such as max_age=300.")
     })
+}
+
+fn syntax(text: &str) -> Result<Syntax, Problem> {
+    match text {
+        "json" => Ok(Syntax::Json),
+        "shell" => Ok(Syntax::Shell),
+        _ => Err(Problem::bad_request("format is json or shell.")),
+    }
 }
 
 /// `source.field`
@@ -122,7 +159,7 @@ fn fields(text: &str) -> Result<Vec<Field>, Problem> {
 }
 
 /// `[a-z][a-z0-9_]*`
-fn is_name(text: &str) -> bool {
+pub(super) fn is_name(text: &str) -> bool {
     text.starts_with(|first: char| first.is_ascii_lowercase())
         && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
 }
@@ -131,8 +168,10 @@ fn is_name(text: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn parse(query: &str, accepts: Accepts) -> Option<Query> {
-        Query::parse(&format!("/x?{query}").parse().unwrap(), accepts).ok()
+    const ALL: [Parameter; 3] = [Parameter::Fields, Parameter::Format, Parameter::MaxAge];
+
+    fn parse(query: &str, understood: &[Parameter]) -> Result<Query, Problem> {
+        Query::parse(&format!("/x?{query}").parse().unwrap(), understood)
     }
 
     fn field(source: &str, field: &str) -> Field {
@@ -156,8 +195,11 @@ mod tests {
                 None,
             ),
         ] {
-            let expected = Query { fields, max_age };
-            assert_eq!(parse(text, Accepts::MaxAgeAndFields), Some(expected), "{text}");
+            let expected = Query { fields, max_age, syntax: Syntax::Json };
+            assert_eq!(parse(text, &ALL).ok(), Some(expected), "{text}");
+        }
+        for (text, syntax) in [("format=json", Syntax::Json), ("format=shell", Syntax::Shell)] {
+            assert_eq!(parse(text, &ALL).unwrap().syntax, syntax);
         }
     }
 
@@ -192,9 +234,26 @@ mod tests {
             "fields=%ff",
             "max_age=%",
             "%zz=1",
+            "format",
+            "format=xml",
+            "format=Shell",
         ] {
-            assert_eq!(parse(text, Accepts::MaxAgeAndFields), None, "{text}");
+            assert_eq!(parse(text, &ALL).ok(), None, "{text}");
         }
-        assert_eq!(parse("fields=a.b", Accepts::MaxAge), None);
+    }
+
+    #[test]
+    fn what_is_not_understood_is_told_what_is() {
+        for (understood, told) in [
+            (&[][..], r#"There is no parameter "colour" here."#),
+            (&[Parameter::MaxAge], r#"There is no parameter "colour" here; there is max_age."#),
+            (
+                &[Parameter::MaxAge, Parameter::Fields, Parameter::Format],
+                r#"There is no parameter "colour" here; there are fields, format and max_age."#,
+            ),
+        ] {
+            assert_eq!(parse("colour=blue", understood).unwrap_err().detail(), told);
+        }
+        assert!(parse("fields=a.b", &[Parameter::MaxAge]).is_err());
     }
 }

@@ -7,7 +7,8 @@ use jiff::Timestamp;
 use crate::http::{Body, Request, Response};
 
 use super::problem::Problem;
-use super::{Site, api, assets, chart, health, history, page, poll, values};
+use super::{Site, api, assets, chart, health, history, openapi, page, poll, values};
+use crate::access::{Demand, Scope};
 
 /// The route label of requests that matched none.
 pub(super) const NO_ROUTE: &str = "-";
@@ -53,28 +54,35 @@ pub(super) struct Ask<'a> {
 /// Answers a GET; the engine makes HEAD of it by leaving out the body.
 pub(super) type Handler = fn(&Site, &Ask<'_>) -> Result<Response, Problem>;
 
-/// A pattern, which is also the route's name in the metrics, its methods and its handler.
-const ROUTES: [(&str, Methods, Handler); 16] = [
-    ("/", Methods::Read, page::dashboard),
-    ("/source/{source}", Methods::Read, page::source),
-    ("/chart/{chart}", Methods::Read, chart::picture),
-    ("/api/v1/status", Methods::Read, api::status),
-    ("/api/v1/sources", Methods::Read, api::sources),
-    ("/api/v1/sources/{source}", Methods::Read, api::source),
-    ("/api/v1/sources/{source}/poll", Methods::Post, poll::poll),
-    ("/api/v1/values/{value}", Methods::Read, values::value),
-    ("/api/v1/history", Methods::Read, history::history),
-    ("/api/v1/events", Methods::Read, history::events),
-    ("/ping", Methods::Read, health::ping),
-    ("/healthz", Methods::Read, health::healthz),
-    ("/readyz", Methods::Read, health::readyz),
-    ("/assets/{name}", Methods::Read, assets::asset),
-    ("/favicon.ico", Methods::Read, assets::favicon),
-    ("/robots.txt", Methods::Read, assets::robots),
+const READ: Demand = Demand::Scope(Scope::Read);
+const POLL: Demand = Demand::Scope(Scope::Poll);
+
+/// A pattern, which is also the route's name in the metrics, what may be
+/// done there, what it asks of visitors while access is restricted, and its handler.
+pub(super) const ROUTES: [Route; 17] = [
+    ("/", Methods::Read, READ, page::dashboard),
+    ("/source/{source}", Methods::Read, READ, page::source),
+    ("/chart/{chart}", Methods::Read, READ, chart::picture),
+    ("/api/v1/status", Methods::Read, READ, api::status),
+    ("/api/v1/sources", Methods::Read, READ, api::sources),
+    ("/api/v1/sources/{source}", Methods::Read, READ, api::source),
+    ("/api/v1/sources/{source}/poll", Methods::Post, POLL, poll::poll),
+    ("/api/v1/values/{value}", Methods::Read, READ, values::value),
+    ("/api/v1/history", Methods::Read, READ, history::history),
+    ("/api/v1/events", Methods::Read, READ, history::events),
+    ("/openapi.json", Methods::Read, READ, openapi::openapi),
+    ("/ping", Methods::Read, READ, health::ping),
+    ("/healthz", Methods::Read, READ, health::healthz),
+    ("/readyz", Methods::Read, READ, health::readyz),
+    ("/assets/{name}", Methods::Read, Demand::Nothing, assets::asset),
+    ("/favicon.ico", Methods::Read, Demand::Nothing, assets::favicon),
+    ("/robots.txt", Methods::Read, Demand::Nothing, assets::robots),
 ];
 
+type Route = (&'static str, Methods, Demand, Handler);
+
 /// The table, ready to be searched.
-pub(super) struct Router(matchit::Router<(&'static str, Methods, Handler)>);
+pub(super) struct Router(matchit::Router<Route>);
 
 /// What a path led to.
 pub(super) struct Matched<'p> {
@@ -82,6 +90,8 @@ pub(super) struct Matched<'p> {
     pub(super) pattern: &'static str,
     /// What may be done there.
     pub(super) methods: Methods,
+    /// What it asks of visitors.
+    pub(super) demand: Demand,
     /// Its handler.
     pub(super) handler: Handler,
     /// The pattern's parameter, if it has one.
@@ -92,9 +102,9 @@ impl Router {
     /// Builds the search tree.
     pub(super) fn new() -> Router {
         let mut router = matchit::Router::new();
-        for (pattern, methods, handler) in ROUTES {
+        for route in ROUTES {
             router
-                .insert(pattern, (pattern, methods, handler))
+                .insert(route.0, route)
                 .expect("the patterns are constants that a test has inserted before");
         }
         Router(router)
@@ -103,9 +113,9 @@ impl Router {
     /// The route of a percent-decoded path.
     pub(super) fn at<'p>(&self, path: &'p str) -> Option<Matched<'p>> {
         let found = self.0.at(path).ok()?;
-        let (pattern, methods, handler) = *found.value;
+        let (pattern, methods, demand, handler) = *found.value;
         let parameter = found.params.iter().next().map_or("", |(_, value)| value);
-        Some(Matched { pattern, methods, handler, parameter })
+        Some(Matched { pattern, methods, demand, handler, parameter })
     }
 }
 
@@ -122,4 +132,14 @@ fn options(methods: Methods) -> Response {
     *response.status_mut() = StatusCode::NO_CONTENT;
     response.headers_mut().insert(ALLOW, methods.allow());
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_configuration_knows_the_routes() {
+        assert_eq!(ROUTES.map(|(pattern, ..)| pattern), crate::config::ROUTES);
+    }
 }

@@ -103,7 +103,8 @@ fn a_poll_can_be_asked_for() {
         ("/api/v1/sources/tank/poll", &[same, ("origin", "https://evil.example")], 403),
         ("/api/v1/sources/tank/poll", &[same, ("origin", "null")], 403),
     ] {
-        let response = site.respond(&request("POST", target, fields));
+        let (_, response) =
+            site.answer(&request("POST", target, fields), now(), &Activity::default());
         assert_eq!(response.status().as_u16(), code, "{target} {fields:?}");
         if code == 429 {
             assert_eq!(header(&response, "retry-after"), "10");
@@ -113,7 +114,8 @@ fn a_poll_can_be_asked_for() {
         }
     }
     for (method, code) in [("GET", 405), ("HEAD", 405), ("DELETE", 405), ("OPTIONS", 204)] {
-        let response = site.respond(&request(method, "/api/v1/sources/tank/poll", &[]));
+        let asked = request(method, "/api/v1/sources/tank/poll", &[]);
+        let (_, response) = site.answer(&asked, now(), &Activity::default());
         assert_eq!(response.status().as_u16(), code, "{method}");
         assert_eq!(header(&response, "allow"), "POST, OPTIONS", "{method}");
     }

@@ -9,13 +9,13 @@ use super::deliver::{PLAIN, deliver};
 use super::freshness::{policy, require, retry_after, state_at};
 use super::json::OneValue;
 use super::problem::Problem;
-use super::query::{Accepts, Query};
+use super::query::{Parameter, Query, Syntax};
 use super::render::render_for;
 use super::routes::Ask;
+use super::shell;
 
 /// One value.
 pub(super) fn value(site: &Site, ask: &Ask<'_>) -> Result<Response, Problem> {
-    let query = Query::parse(&ask.request.target, Accepts::MaxAge)?;
     let unknown = || Problem::not_found("There is no source and field of that name.");
     let (source, rest) = ask.parameter.split_once('.').ok_or_else(unknown)?;
     let (field, bare) = match rest.split_once('.') {
@@ -23,6 +23,11 @@ pub(super) fn value(site: &Site, ask: &Ask<'_>) -> Result<Response, Problem> {
         Some((field, "txt")) => (field, true),
         Some(_) => return Err(unknown()),
     };
+    let understood: &[Parameter] = match bare {
+        true => &[Parameter::MaxAge],
+        false => &[Parameter::Format, Parameter::MaxAge],
+    };
+    let query = Query::parse(&ask.request.target, understood)?;
     let snapshot = (site.snapshots)();
     let view = find(&snapshot.sources, source).ok_or_else(unknown)?;
     let Some(reading) = &view.reading else {
@@ -32,11 +37,15 @@ pub(super) fn value(site: &Site, ask: &Ask<'_>) -> Result<Response, Problem> {
     if let Some(max_age) = query.max_age {
         require([view].into_iter(), max_age, ask.now)?;
     }
+    let state = state_at(view, ask.now);
     let rendered = if bare {
         let text = bare_text(value).ok_or_else(|| {
             let note = value.note.as_deref().unwrap_or("the upstream sent none");
             absent(view, ask, format!("There is no value now: {note}."))
         })?;
+        render_for(&ask.request.headers, PLAIN, text.into())
+    } else if query.syntax == Syntax::Shell {
+        let text = shell::value(view, reading, field, value, state)?;
         render_for(&ask.request.headers, PLAIN, text.into())
     } else {
         rendered_json(
@@ -45,7 +54,7 @@ pub(super) fn value(site: &Site, ask: &Ask<'_>) -> Result<Response, Problem> {
                 source,
                 field,
                 value,
-                state: state_at(view, ask.now).as_str(),
+                state: state.as_str(),
                 observed_at: Time(reading.observed.at),
                 fetched_at: Time(reading.fetched_at),
             },

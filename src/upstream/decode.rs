@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
+use super::secrets::CUT;
 use crate::board::Value;
 
 /// Characters of a text value at most; a longer one is no label for people.
@@ -64,10 +65,15 @@ pub(super) fn text_value(json: Option<&Json>) -> Value {
     }
 }
 
-/// One line of bounded length without control characters; `None` when nothing is left.
+/// One line of bounded length without control characters, with [`CUT`] at its end if there was
+/// more; `None` when nothing is left.
 pub(super) fn short_text(text: &str) -> Option<Arc<str>> {
-    let line: String =
+    let text = text.trim();
+    let mut line: String =
         text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MAX_TEXT).collect();
+    if text.chars().nth(MAX_TEXT).is_some() {
+        line.push(CUT);
+    }
     let line = line.trim();
     (!line.is_empty()).then(|| line.into())
 }
@@ -125,7 +131,7 @@ mod tests {
             ("\"  \"", None),
             ("null", None),
             ("[]", None),
-            (&*long, Some(&*"é".repeat(200))),
+            (&*long, Some(&*format!("{}…", "é".repeat(200)))),
         ] {
             let value = text_value(Some(&serde_json::from_str(json).unwrap()));
             match text {

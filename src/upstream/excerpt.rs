@@ -1,30 +1,28 @@
 //! The beginning of an answer that was not understood, safe to be logged.
 
-use crate::config::Kind;
+use super::secrets::{CUT, Secrets};
 
 /// Characters at most.
 const LENGTH: usize = 160;
 
 /// One quoted line of printable characters, in which the source's secrets are left out: a
 /// service may echo what it was asked.
-pub(super) fn of(body: &[u8], kind: &Kind) -> String {
-    // More than is shown, so that a secret that is cut off at the end is found, too.
+pub(super) fn of(body: &[u8], secrets: &Secrets) -> String {
+    // More than is shown, as spaces are left out.
     let start = &body[..body.len().min(16 * LENGTH)];
-    let text = without_secrets(String::from_utf8_lossy(start).into_owned(), kind);
+    let mut text = String::from_utf8_lossy(start).into_owned();
+    if start.len() < body.len() {
+        text.push(CUT);
+    }
+    let text = secrets.strike_out(text);
     let printable = |c: char| if c.is_control() || c == '\u{fffd}' { ' ' } else { c };
     let words = text.split(|c| printable(c).is_whitespace()).filter(|word| !word.is_empty());
     let line = words.collect::<Vec<_>>().join(" ");
     let mut shown: String = line.chars().take(LENGTH).collect();
     if shown.len() < line.len() {
-        shown.push('…');
+        shown.push(CUT);
     }
     format!("{shown:?}")
-}
-
-/// The text with the source's secrets left out.
-pub(super) fn without_secrets(text: String, kind: &Kind) -> String {
-    let secrets = kind.secrets().into_iter().filter(|secret| !secret.is_empty());
-    secrets.fold(text, |text, secret| text.replace(secret, "[secret]"))
 }
 
 #[cfg(test)]
@@ -42,15 +40,19 @@ mod tests {
             application_key = "s3cretapp"
         "#;
         let source = config::parse("p".as_ref(), config, &|_| None).unwrap().sources.remove(0);
+        let secrets = Secrets::of(&source.kind);
         for (body, shown) in [
             (&b"<html>\n <h1>Down\x1b[31m</h1>"[..], r#""<html> <h1>Down [31m</h1>""#),
             (b"", r#""""#),
             (b"no such key s3cretkey, or s3cretapp", r#""no such key [secret], or [secret]""#),
             (b"\xff\xfe", r#""""#),
         ] {
-            assert_eq!(of(body, &source.kind), shown);
+            assert_eq!(of(body, &secrets), shown);
         }
-        let long = of("é".repeat(500).as_bytes(), &source.kind);
+        let long = of("é".repeat(500).as_bytes(), &secrets);
         assert_eq!(long.chars().count(), LENGTH + 3);
+        // Cut off while it is read, and then brought into view by the spaces that are left out.
+        let cut = [&b" ".repeat(16 * LENGTH - 6)[..], b"s3cretkey"].concat();
+        assert_eq!(of(&cut, &secrets), r#""[secret]…""#);
     }
 }

@@ -10,7 +10,7 @@ use super::resolve::ResolveError;
 use crate::board::{ErrorKind, PollError};
 
 /// The kind and the message of a client's error in an exchange with that total bound.
-pub(super) fn of(error: ureq::Error, timeout: Duration) -> PollError {
+pub(crate) fn of(error: ureq::Error, timeout: Duration) -> PollError {
     use ureq::Error;
     let (kind, message) = match error {
         Error::Timeout(_) => (ErrorKind::Timeout, late(timeout)),

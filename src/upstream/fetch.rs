@@ -28,6 +28,7 @@ use super::failure;
 use super::redirect;
 use super::resolve::SourceResolver;
 use super::retry_after;
+use super::secrets::Secrets;
 use crate::board::{ErrorKind, PollError};
 
 /// Bytes of a body at most, as it is sent and after decompression; pages and JSON of sensors
@@ -61,6 +62,8 @@ pub(super) struct Request {
     pub(super) conditional: bool,
     /// Finds the upstream's own reason in the body of a refusal.
     pub(super) reason: fn(&[u8]) -> Option<String>,
+    /// What must not be told of the answer.
+    pub(super) secrets: Secrets,
 }
 
 /// A good answer.
@@ -133,12 +136,20 @@ impl Fetcher {
         Fetcher { agent, timeout }
     }
 
-    /// Asks, with the validators of the last answer if there are any.
+    /// Asks, with the validators of the last answer if there are any. An error quotes the
+    /// upstream, but none of the request's secrets.
     pub(super) fn fetch(
         &self,
         request: &Request,
         validators: &Validators,
     ) -> Result<Answer, FetchError> {
+        self.follow(request, validators).map_err(|FetchError { error, retry_after }| FetchError {
+            error: request.secrets.strike_out_of_error(error),
+            retry_after,
+        })
+    }
+
+    fn follow(&self, request: &Request, validators: &Validators) -> Result<Answer, FetchError> {
         let deadline = Instant::now() + self.timeout;
         let unusable = |_| PollError::new(ErrorKind::Http, "the address cannot be requested");
         let mut uri: Uri = request.url.parse().map_err(unusable)?;

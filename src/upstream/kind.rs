@@ -1,14 +1,14 @@
 //! What is particular to each kind of upstream: what to ask for, and how to read it.
 
-use base64::prelude::{BASE64_STANDARD, Engine as _};
 use jiff::Timestamp;
 use ureq::http::header::{ACCEPT, AUTHORIZATION, HeaderName, HeaderValue};
 
 use super::decode::DecodeError;
 use super::fetch::Request;
+use super::secrets::Secrets;
 use super::{ambient, json, nws, open_meteo, ptdevices, ptlevel};
 use crate::board::Reading;
-use crate::config::{Credentials, DesiredUnits, Json, Kind};
+use crate::config::{DesiredUnits, Json, Kind};
 
 /// The request for the source's current values. This is the one place where the
 /// configured addresses are taken and header fields are set.
@@ -23,6 +23,7 @@ pub(super) fn request(kind: &Kind, units: &DesiredUnits) -> Request {
         conditional: false,
         redirect: None,
         reason: |_| None,
+        secrets: Secrets::of(kind),
     };
     const JSON: &str = "application/json";
     match kind {
@@ -63,16 +64,11 @@ fn json_headers(keys: &Json) -> Vec<(HeaderName, HeaderValue)> {
     }
     headers
         .extend(keys.headers.iter().map(|(name, value)| (name.clone(), sensitive(value.expose()))));
-    headers.extend(keys.credentials.as_ref().map(|credentials| {
-        let value = match credentials {
-            Credentials::Bearer(token) => format!("Bearer {}", token.expose()),
-            Credentials::Basic { username, password } => {
-                let pair = format!("{username}:{}", password.expose());
-                format!("Basic {}", BASE64_STANDARD.encode(pair))
-            }
-        };
-        (AUTHORIZATION, sensitive(&value))
-    }));
+    headers.extend(
+        keys.credentials
+            .as_ref()
+            .map(|credentials| (AUTHORIZATION, sensitive(credentials.authorization().expose()))),
+    );
     headers
 }
 
@@ -107,7 +103,7 @@ pub(super) fn decode(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Secret;
+    use crate::config::{Credentials, Secret};
 
     fn json(credentials: Option<Credentials>) -> Kind {
         Kind::Json(Json {

@@ -8,11 +8,12 @@
 
 mod age;
 mod ambient;
+mod answer;
 mod backoff;
 mod conversion;
 mod decode;
 mod excerpt;
-mod failure;
+pub(crate) mod failure;
 mod fetch;
 #[cfg(test)]
 mod fuzz;
@@ -30,12 +31,14 @@ mod redirect;
 mod resolve;
 mod retry_after;
 mod schedule;
+mod secrets;
 mod stats;
 #[cfg(test)]
 mod tests;
-mod tls;
+pub(crate) mod tls;
 pub mod trial;
 
 pub use on_demand::Asked;
-pub use pollers::{PollRequests, Pollers};
+pub use pollers::{Pollers, Roster};
+pub(crate) use resolve::SourceResolver;
 pub use stats::{DURATION_BUCKETS, Durations, Outcome, Phase, PollStats};

@@ -5,13 +5,11 @@ use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, select};
+use crossbeam_channel::{Receiver, TryRecvError, select};
 use jiff::Timestamp;
 
-use super::conversion::told_in;
-use super::excerpt;
+use super::answer::{self, NotUnderstood};
 use super::fetch::{Answer, FetchError, Fetcher, Request, Validators};
-use super::kind;
 use super::on_demand::OnDemand;
 use super::rate_limit::Pace;
 use super::schedule::{Schedule, Verdict};
@@ -71,6 +69,10 @@ impl Poller {
                 Verdict::Good | Verdict::Failed => Duration::ZERO,
             };
             self.on_demand.polled(now, hold);
+            if self.is_stopped() {
+                // Another may be polling the source by now, by another configuration.
+                return;
+            }
             self.log(&polling, &mut failing, due.duration_since(now));
             let report = Report {
                 source: self.source.name.clone(),
@@ -82,6 +84,11 @@ impl Poller {
                 return;
             }
         }
+    }
+
+    /// The thread is to end.
+    fn is_stopped(&self) -> bool {
+        self.stop.try_recv() == Err(TryRecvError::Disconnected)
     }
 
     /// Waits until a poll is due or asked for, and then for its place in the rate limit; false
@@ -146,19 +153,18 @@ fn poll(
     let at = Timestamp::now();
     match answer {
         Ok(Answer::NotModified) => good(Polled::Unchanged, at),
-        Ok(Answer::Body { body, validators: new }) => match kind::decode(&source.kind, &body, at) {
-            Ok(reading) => {
-                let reading = told_in(&source.units, reading);
-                // Only now: a 304 must always mean the reading that the board holds.
-                *validators = new;
-                good(Polled::Reading(reading), at)
+        Ok(Answer::Body { body, validators: new }) => {
+            match answer::read(source, &request.secrets, &body, at) {
+                Ok(reading) => {
+                    // Only now: a 304 must always mean the reading that the board holds.
+                    *validators = new;
+                    good(Polled::Reading(reading), at)
+                }
+                Err(NotUnderstood { error, excerpt }) => {
+                    Polling { excerpt: Some(excerpt), ..failed(error.into(), at) }
+                }
             }
-            Err(error) => {
-                let error = PollError::new(ErrorKind::Decode, error.to_string());
-                let excerpt = Some(excerpt::of(&body, &source.kind));
-                Polling { excerpt, ..failed(error.into(), at) }
-            }
-        },
+        }
         Err(error) => failed(error, at),
     }
 }

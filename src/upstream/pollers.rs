@@ -1,19 +1,21 @@
-//! The threads of all sources, and their end.
+//! The threads of all sources, their replacement, and their end.
 
 use std::convert::Infallible;
+use std::fmt;
 use std::io;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use arc_swap::ArcSwap;
+use crossbeam_channel::{Receiver, Sender, bounded};
 use ureq::tls::TlsConfig;
 
 use super::fetch::Fetcher;
 use super::kind;
 use super::on_demand::{Asked, OnDemand};
 use super::poller::Poller;
-use super::rate_limit;
+use super::rate_limit::{Pace, Paces};
 use super::resolve::SourceResolver;
 use super::schedule::Schedule;
 use super::stats::PollStats;
@@ -28,27 +30,58 @@ const STOP_WAIT: Duration = Duration::from_secs(1);
 
 /// One thread a source, `pw-poll-NAME`. Dropping this ends them: those that wait at
 /// once, those in a poll within a second or else on their own.
-#[derive(Debug)]
 pub struct Pollers {
-    /// Dropped to end the threads.
-    stop: Option<Sender<Infallible>>,
-    /// Disconnected when the last thread has ended.
-    ended: Receiver<Infallible>,
-    threads: Vec<JoinHandle<()>>,
-    stats: Vec<Arc<PollStats>>,
-    on_demand: Vec<(Arc<str>, Arc<OnDemand>)>,
+    running: Vec<Running>,
+    roster: Roster,
+    paces: Paces,
+    reporter: Reporter,
+    user_agent: String,
+    tls: TlsConfig,
+    resolver: Box<dyn Fn(&str) -> SourceResolver + Send>,
 }
 
-/// Asks for polls by the sources' names. Cheap to clone; outlives the pollers, though nobody
-/// polls then.
-#[derive(Debug, Clone)]
-pub struct PollRequests(Arc<[(Arc<str>, Arc<OnDemand>)]>);
+/// A source's thread.
+struct Running {
+    source: config::Source,
+    entry: Entry,
+    /// Dropped to end the thread.
+    stop: Option<Sender<Infallible>>,
+    /// Disconnected when the thread has ended.
+    ended: Receiver<Infallible>,
+    thread: JoinHandle<()>,
+}
 
-impl PollRequests {
-    /// Asks for a poll of that source now; `None` when there is no such source. Never waits.
+/// What others see of a poller, and where they ask it for a poll.
+#[derive(Debug, Clone)]
+struct Entry {
+    stats: Arc<PollStats>,
+    on_demand: Arc<OnDemand>,
+}
+
+/// The pollers as seen from outside, at any time those of the latest configuration. Cheap to
+/// clone; never waits; outlives the pollers, though nobody polls then.
+#[derive(Debug, Clone, Default)]
+pub struct Roster(Arc<ArcSwap<Vec<Entry>>>);
+
+impl Roster {
+    /// The counters of each source, in the order of the configuration.
+    pub fn stats(&self) -> Vec<Arc<PollStats>> {
+        self.0.load().iter().map(|entry| entry.stats.clone()).collect()
+    }
+
+    /// Asks for a poll of that source now; `None` when there is no such source.
     pub fn ask(&self, source: &str) -> Option<Asked> {
-        let (_, desk) = self.0.iter().find(|(name, _)| **name == *source)?;
-        Some(desk.ask(Instant::now()))
+        let entries = self.0.load();
+        let entry = entries.iter().find(|entry| entry.stats.source() == source)?;
+        Some(entry.on_demand.ask(Instant::now()))
+    }
+
+    /// Ends the pause after the latest poll of each source.
+    #[cfg(test)]
+    pub(super) fn let_ask_again(&self) {
+        for entry in &**self.0.load() {
+            entry.on_demand.forget_pause();
+        }
     }
 }
 
@@ -62,7 +95,8 @@ impl Pollers {
         reporter: &Reporter,
         user_agent: &str,
     ) -> io::Result<Pollers> {
-        Pollers::start_with(sources, reporter, user_agent, &tls::system(), &SourceResolver::system)
+        let resolver = Box::new(SourceResolver::system);
+        Pollers::start_with(sources, reporter, user_agent, tls::system(), resolver)
     }
 
     /// As [`Pollers::start`], with what else may resolve and authenticate upstreams.
@@ -70,88 +104,136 @@ impl Pollers {
         sources: &[config::Source],
         reporter: &Reporter,
         user_agent: &str,
-        tls: &TlsConfig,
-        resolver: &dyn Fn(&str) -> SourceResolver,
+        tls: TlsConfig,
+        resolver: Box<dyn Fn(&str) -> SourceResolver + Send>,
     ) -> io::Result<Pollers> {
-        let (stop, stopped) = bounded(0);
-        let (running, ended) = bounded::<Infallible>(0);
         let mut pollers = Pollers {
-            stop: Some(stop),
-            ended,
-            threads: Vec::new(),
-            stats: Vec::new(),
-            on_demand: Vec::new(),
+            running: Vec::new(),
+            roster: Roster::default(),
+            paces: Paces::default(),
+            reporter: reporter.clone(),
+            user_agent: user_agent.to_owned(),
+            tls,
+            resolver,
         };
-        let now = Instant::now();
-        let paces = rate_limit::paces(sources);
-        for ((position, source), pace) in (0..).zip(sources).zip(paces) {
-            let stats = Arc::new(PollStats::new(source.name.clone(), source.timeout));
-            let make_fetcher = {
-                let (timeout, user_agent) = (source.timeout, user_agent.to_owned());
-                let tls = match &source.authorities {
-                    Some(own) => tls::trusting(own.iter().map(AsRef::as_ref)),
-                    None => tls.clone(),
-                };
-                let resolver = resolver(&source.name);
-                move || Fetcher::new(timeout, &user_agent, tls.clone(), resolver.clone())
-            };
-            let on_demand = Arc::new(OnDemand::new(source.interval));
-            pollers.on_demand.push((source.name.clone(), on_demand.clone()));
-            let poller = Poller {
-                source: source.clone(),
-                request: kind::request(&source.kind, &source.units),
-                make_fetcher: Box::new(make_fetcher),
-                schedule: Schedule::new(source.interval, position, now),
-                pace,
-                on_demand,
-                reporter: reporter.clone(),
-                stats: stats.clone(),
-                stop: stopped.clone(),
-            };
-            let running = running.clone();
-            let thread = thread::Builder::new().name(format!("pw-poll-{}", source.name));
-            pollers.threads.push(thread.spawn(move || {
-                // Dropped at the end of the thread, however it ends.
-                let _running = running;
-                poller.run();
-            })?);
-            pollers.stats.push(stats);
-        }
+        pollers.renew(sources, user_agent)?;
         Ok(pollers)
     }
 
-    /// Ends the pause after the latest poll of each source.
-    #[cfg(test)]
-    pub(super) fn let_ask_again(&self) {
-        for (_, desk) in &self.on_demand {
-            desk.forget_pause();
+    /// Goes on with these sources: pollers of those that are the same as before are left alone,
+    /// the others are ended, and what is new or changed is polled at once.
+    ///
+    /// # Errors
+    /// When a thread cannot be made; sources without one are not polled.
+    pub fn renew(&mut self, sources: &[config::Source], user_agent: &str) -> io::Result<()> {
+        let same_agent = self.user_agent == user_agent;
+        user_agent.clone_into(&mut self.user_agent);
+        let (kept, gone): (Vec<Running>, Vec<Running>) = std::mem::take(&mut self.running)
+            .into_iter()
+            .partition(|running| same_agent && sources.contains(&running.source));
+        end(gone);
+        let mut kept: Vec<Option<Running>> = kept.into_iter().map(Some).collect();
+        let now = Instant::now();
+        let paces = self.paces.of(sources);
+        let mut outcome = Ok(());
+        for ((position, source), pace) in (0..).zip(sources).zip(paces) {
+            let same = |it: &&mut Option<Running>| {
+                it.as_ref().is_some_and(|running| running.source == *source)
+            };
+            match kept.iter_mut().find(same).and_then(Option::take) {
+                Some(running) => self.running.push(running),
+                None => match self.run(source, Schedule::new(source.interval, position, now), pace)
+                {
+                    Ok(running) => self.running.push(running),
+                    Err(error) => outcome = Err(error),
+                },
+            }
+        }
+        let entries = self.running.iter().map(|running| running.entry.clone()).collect();
+        self.roster.0.store(Arc::new(entries));
+        outcome
+    }
+
+    /// Starts the thread of one source.
+    fn run(
+        &self,
+        source: &config::Source,
+        schedule: Schedule,
+        pace: Option<Arc<Pace>>,
+    ) -> io::Result<Running> {
+        let entry = Entry {
+            stats: Arc::new(PollStats::new(source.name.clone(), source.timeout)),
+            on_demand: Arc::new(OnDemand::new(source.interval)),
+        };
+        let make_fetcher = {
+            let (timeout, user_agent) = (source.timeout, self.user_agent.clone());
+            let tls = match &source.authorities {
+                Some(own) => tls::trusting(own.iter().map(AsRef::as_ref)),
+                None => self.tls.clone(),
+            };
+            let resolver = (self.resolver)(&source.name);
+            move || Fetcher::new(timeout, &user_agent, tls.clone(), resolver.clone())
+        };
+        let (stop, stopped) = bounded(0);
+        let (running, ended) = bounded::<Infallible>(0);
+        let poller = Poller {
+            source: source.clone(),
+            request: kind::request(&source.kind, &source.units),
+            make_fetcher: Box::new(make_fetcher),
+            schedule,
+            pace,
+            on_demand: entry.on_demand.clone(),
+            reporter: self.reporter.clone(),
+            stats: entry.stats.clone(),
+            stop: stopped,
+        };
+        let thread = thread::Builder::new().name(format!("pw-poll-{}", source.name));
+        let thread = thread.spawn(move || {
+            // Dropped at the end of the thread, however it ends.
+            let _running = running;
+            poller.run();
+        })?;
+        Ok(Running { source: source.clone(), entry, stop: Some(stop), ended, thread })
+    }
+
+    /// The pollers as seen from outside.
+    pub fn roster(&self) -> Roster {
+        self.roster.clone()
+    }
+
+    /// Tells all pollers to end, without waiting for any.
+    pub fn begin_stop(&mut self) {
+        for running in &mut self.running {
+            running.stop = None;
         }
     }
+}
 
-    /// Where polls are asked for.
-    pub fn requests(&self) -> PollRequests {
-        PollRequests(self.on_demand.clone().into())
+/// Ends pollers: waits a moment for those in a poll, and leaves them to themselves then.
+fn end(mut pollers: Vec<Running>) {
+    for running in &mut pollers {
+        running.stop = None;
     }
-
-    /// The counters of each source in the order of the configuration. They outlive
-    /// the pollers.
-    pub fn stats(&self) -> &[Arc<PollStats>] {
-        &self.stats
+    let deadline = Instant::now() + STOP_WAIT;
+    for Running { source, ended, thread, .. } in pollers {
+        let name = &source.name;
+        // Nothing is ever sent: this waits for the thread's end or for the bound.
+        if ended.recv_deadline(deadline).is_err_and(|error| error.is_timeout()) {
+            log::info!("{name}: left in a poll that is still in flight");
+        } else if thread.join().is_err() {
+            log::error!("{name}: the poller had panicked");
+        }
     }
 }
 
 impl Drop for Pollers {
     fn drop(&mut self) {
-        self.stop = None;
-        // Nothing is ever sent: this waits for the last thread's end or for the bound.
-        let all_ended = self.ended.recv_timeout(STOP_WAIT) == Err(RecvTimeoutError::Disconnected);
-        for (thread, stats) in self.threads.drain(..).zip(&self.stats) {
-            let name = stats.source();
-            if !all_ended && !thread.is_finished() {
-                log::info!("{name}: left in a poll that is still in flight");
-            } else if thread.join().is_err() {
-                log::error!("{name}: the poller had panicked");
-            }
-        }
+        end(std::mem::take(&mut self.running));
+    }
+}
+
+impl fmt::Debug for Pollers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pollers").field("roster", &self.roster).finish_non_exhaustive()
     }
 }

@@ -20,7 +20,7 @@ use serde_json::Value as Json;
 use super::decode::{self, DecodeError};
 use crate::board::{FieldName, Observed, Reading, Value};
 use crate::config;
-use crate::units::{Unit, round_to};
+use crate::units::Unit;
 
 /// What a redirect means here.
 pub(super) const REDIRECT: &str = "it redirects, which is how it refuses a token";
@@ -102,7 +102,7 @@ fn volume(device: &Json, data: &Json) -> Value {
         (Ok(gallons), Some("US Imperial")) => Value::number(gallons, Unit::UsGallon),
         (Ok(litres), Some("Metric")) => Value::number(litres, Unit::Litre),
         (Ok(gallons), Some("British Imperial")) => {
-            Value::number(round_to(gallons * LITRES_PER_IMPERIAL_GALLON, 0), Unit::Litre)
+            Value::number(Unit::Litre.rounded(gallons * LITRES_PER_IMPERIAL_GALLON), Unit::Litre)
         }
         (Ok(_), _) => Value::missing(Some(Unit::UsGallon), "sent in an unknown unit"),
     }

@@ -7,14 +7,22 @@ use super::backoff;
 /// First polls of several sources start this far apart, so that a start is no burst.
 const SPREAD: Duration = Duration::from_millis(250);
 
-/// The plan of one source: a grid of moments an interval apart, left only while
-/// the source fails.
+/// Failures that count beyond those that are retried out of turn: after a long outage so many
+/// successes pass before the next failure is retried so.
+const REMEMBERED: u32 = 4;
+
+/// The plan of one source: a grid of moments an interval apart. A source that fails is polled
+/// between them, too, for a while; one that asks for patience leaves some of them out.
 #[derive(Debug)]
 pub(super) struct Schedule {
     interval: Duration,
     /// A moment of the grid; kept close to the present.
     anchor: Instant,
+    /// Failures that still count: each success makes up for one, so that a source that answers
+    /// now and then in the middle of an outage is not hurried each time.
     failures: u32,
+    /// Pleas in a row that do not say how long to wait.
+    pleas: u32,
 }
 
 /// What the schedule needs to know of a poll.
@@ -34,7 +42,7 @@ impl Schedule {
         // An interval of zero would be a grid without an end.
         let interval = interval.max(Duration::from_millis(1));
         let offset = SPREAD.saturating_mul(position).min(interval);
-        Schedule { interval, anchor: now + offset, failures: 0 }
+        Schedule { interval, anchor: now + offset, failures: 0, pleas: 0 }
     }
 
     /// When the first poll is due.
@@ -42,9 +50,9 @@ impl Schedule {
         self.anchor
     }
 
-    /// When the next poll is due, after one that ended now. After a success it is the
-    /// next moment of the grid: no drift by the time that polls take, and no burst
-    /// to make up for moments that were missed.
+    /// When the next poll is due, after one that ended now: within one interval, except where
+    /// the upstream asked for patience. After a success it is the next moment of the grid: no
+    /// drift by the time that polls take, and no burst to make up for moments that were missed.
     pub(super) fn next(&mut self, verdict: Verdict, now: Instant, random: f64) -> Instant {
         while self.anchor <= now {
             // In whole strides, so that a laptop that slept for a month doesn't loop long.
@@ -52,26 +60,31 @@ impl Schedule {
             let strides = behind.as_nanos() / self.interval.as_nanos() + 1;
             self.anchor += self.interval.saturating_mul(u32::try_from(strides).unwrap_or(u32::MAX));
         }
+        if !matches!(verdict, Verdict::SlowDown(_)) {
+            self.pleas = 0;
+        }
         match verdict {
             Verdict::Good => {
-                // It answered out of turn: the next turn may be too close behind.
-                let retried = std::mem::take(&mut self.failures) > 0;
-                if retried && self.anchor < now + backoff::floor(self.interval) {
-                    self.anchor += self.interval;
-                }
+                self.failures = self.failures.saturating_sub(1);
                 self.anchor
             }
-            Verdict::Failed => {
-                self.failures = self.failures.saturating_add(1);
-                now + backoff::delay(self.interval, self.failures, random)
-            }
-            Verdict::SlowDown(wait) => {
-                self.failures = self.failures.saturating_add(1);
-                // Never sooner than planned, than asked for, or than after any failure.
-                let backed_off = now + backoff::delay(self.interval, self.failures, random);
-                self.anchor.max(backed_off).max(now + wait.unwrap_or(Duration::ZERO))
+            Verdict::Failed => self.retry(now, random).unwrap_or(self.anchor),
+            Verdict::SlowDown(Some(wait)) => self.anchor.max(now + wait),
+            Verdict::SlowDown(None) => {
+                let wait = backoff::patience(self.interval, self.pleas, random);
+                self.pleas = self.pleas.saturating_add(1);
+                self.anchor.max(now + wait)
             }
         }
+    }
+
+    /// When to try again out of turn, unless the next turn is as close.
+    fn retry(&mut self, now: Instant, random: f64) -> Option<Instant> {
+        let wait = backoff::retry(self.interval, self.failures, random);
+        let most = backoff::retries(self.interval) + REMEMBERED;
+        self.failures = self.failures.saturating_add(1).min(most);
+        let retry = now + wait?;
+        (retry + backoff::floor(self.interval) <= self.anchor).then_some(retry)
     }
 }
 
@@ -115,19 +128,67 @@ mod tests {
     }
 
     #[test]
-    fn failures_back_off_and_a_success_returns_to_the_grid() {
+    fn failures_are_retried_within_the_interval_and_then_at_the_interval() {
         let start = Instant::now();
         let mut schedule = Schedule::new(INTERVAL, 0, start);
-        let mut now = start + seconds(10);
-        for wait in [2, 3, 5, 9, 16, 16] {
-            let next = schedule.next(Verdict::Failed, now, 1.0);
-            assert_eq!(next, now + wait * MINUTE);
-            now = next + seconds(10);
+        let mut fail = |at: Duration, random| {
+            schedule.next(Verdict::Failed, start + at, random).duration_since(start)
+        };
+        // Twice out of turn, with a minute left before the next turn.
+        assert_eq!(fail(seconds(0), 1.0), 2 * MINUTE);
+        assert_eq!(fail(2 * MINUTE, 0.0), 3 * MINUTE);
+        // The third time the next turn is as close.
+        assert_eq!(fail(3 * MINUTE, 0.5), INTERVAL);
+        // And from then on only at the interval, however the dice fall.
+        for turn in 1..9 {
+            let random = f64::from(turn % 2);
+            assert_eq!(fail(INTERVAL * turn + seconds(9), random), INTERVAL * (turn + 1));
         }
-        let next = schedule.next(Verdict::Good, now, 1.0);
-        assert!(next > now && next <= now + INTERVAL);
-        assert_eq!(next.duration_since(start).as_nanos() % INTERVAL.as_nanos(), 0);
-        assert_eq!(schedule.next(Verdict::Failed, next, 1.0), next + 2 * MINUTE, "starts anew");
+    }
+
+    #[test]
+    fn a_success_returns_to_the_grid_and_makes_up_for_one_failure() {
+        let start = Instant::now();
+        let mut schedule = Schedule::new(INTERVAL, 0, start);
+        let mut poll =
+            |verdict, at: Duration| schedule.next(verdict, start + at, 0.0).duration_since(start);
+        let retried = |turn: u32| {
+            [(0, 60), (60, 120), (120, 180), (180, 300)]
+                .map(|(at, next)| (turn * INTERVAL + seconds(at), turn * INTERVAL + seconds(next)))
+        };
+        for (at, next) in retried(0) {
+            assert_eq!(poll(Verdict::Failed, at), next);
+        }
+        for turn in 1..50 {
+            poll(Verdict::Failed, turn * INTERVAL);
+        }
+        for turn in 50..54 {
+            assert_eq!(poll(Verdict::Good, turn * INTERVAL), (turn + 1) * INTERVAL);
+            assert_eq!(poll(Verdict::Failed, turn * INTERVAL), (turn + 1) * INTERVAL, "still");
+            assert_eq!(poll(Verdict::Good, turn * INTERVAL), (turn + 1) * INTERVAL);
+        }
+        for turn in 54..60 {
+            poll(Verdict::Good, turn * INTERVAL);
+        }
+        for (at, next) in retried(60) {
+            assert_eq!(poll(Verdict::Failed, at), next, "anew");
+        }
+    }
+
+    #[test]
+    fn an_upstream_that_heals_is_seen_within_one_interval() {
+        let mut random = fastrand::Rng::with_seed(4);
+        for interval in [1, 5, 59, 61, 90, 300, 3600, 86_400].map(seconds) {
+            let mut now = Instant::now();
+            let mut schedule = Schedule::new(interval, 0, now);
+            for _ in 0..1000 {
+                let verdict = if random.f64() < 0.1 { Verdict::Good } else { Verdict::Failed };
+                let next = schedule.next(verdict, now, random.f64());
+                assert!(next > now && next <= now + interval, "{:?}", next.duration_since(now));
+                // A poll takes its time, up to the whole interval.
+                now = next + interval.mul_f64(random.f64() * random.f64());
+            }
+        }
     }
 
     #[test]
@@ -139,32 +200,41 @@ mod tests {
             let mut schedule = Schedule::new(INTERVAL, 0, start);
             assert_eq!(schedule.next(Verdict::SlowDown(wait), start, 0.0), start + next);
         }
+        // Pleas that say nothing of how long are heeded longer and longer.
+        let mut schedule = Schedule::new(INTERVAL, 0, start);
+        let mut plead = || schedule.next(Verdict::SlowDown(None), start, 1.0).duration_since(start);
+        let waits: Vec<Duration> = (0..6).map(|_| plead()).collect();
+        assert_eq!(waits, [5, 5, 5, 9, 16, 16].map(|minutes| minutes * MINUTE));
+        schedule.next(Verdict::Failed, start, 0.0);
+        assert_eq!(schedule.next(Verdict::SlowDown(None), start, 1.0), start + INTERVAL);
     }
 
     /// The outage that is on record: 15 hours, in which 84 of 100 answers were a 503.
     #[test]
     fn a_long_outage_is_sat_out_politely() {
-        let start = Instant::now();
         let outage = seconds(15 * 3600);
-        let mut random = fastrand::Rng::with_seed(84);
-        let mut schedule = Schedule::new(INTERVAL, 0, start);
-        let mut polls = Vec::new();
-        let mut due = schedule.first();
-        while due < start + outage {
-            polls.push(due);
-            let verdict = if random.f64() < 0.84 { Verdict::Failed } else { Verdict::Good };
-            due = schedule.next(verdict, due + seconds(1), random.f64());
+        for seed in 0..50 {
+            let start = Instant::now();
+            let mut random = fastrand::Rng::with_seed(seed);
+            let mut schedule = Schedule::new(INTERVAL, 0, start);
+            let mut polls = Vec::new();
+            let mut due = schedule.first();
+            while due < start + outage {
+                polls.push(due);
+                let verdict = if random.f64() < 0.84 { Verdict::Failed } else { Verdict::Good };
+                due = schedule.next(verdict, due + seconds(1), random.f64());
+            }
+            let healthy = outage.as_secs() / INTERVAL.as_secs();
+            let polled = polls.len() as u64;
+            // Each turn, so that whoever heals is seen; and a tenth more at most, for the retries
+            // at the beginning and after several successes.
+            assert!((healthy..=healthy + healthy / 10).contains(&polled), "{seed}: {polled}");
+            let gaps = polls.windows(2).map(|pair| pair[1].duration_since(pair[0]));
+            let gaps: Vec<Duration> = gaps.collect();
+            assert!(gaps.iter().all(|gap| *gap >= MINUTE), "{seed}: {gaps:?}");
+            assert!(gaps.iter().all(|gap| *gap <= INTERVAL + seconds(1)), "{seed}: {gaps:?}");
+            let turns = gaps.iter().filter(|gap| **gap == INTERVAL).count() as u64;
+            assert!(turns >= healthy / 2, "{seed}: {turns}");
         }
-        let most = outage.as_secs() / INTERVAL.as_secs();
-        let polled = polls.len() as u64;
-        assert!(polled <= most, "{polled} polls, where a healthy upstream sees {most}");
-        assert!(polled >= most / 4, "{polled} polls are too few to notice that it answers");
-        let gaps: Vec<Duration> =
-            polls.windows(2).map(|pair| pair[1].duration_since(pair[0])).collect();
-        assert!(gaps.iter().all(|gap| *gap >= MINUTE), "{gaps:?}");
-        assert!(gaps.iter().all(|gap| *gap <= 17 * MINUTE), "{gaps:?}");
-        // Whatever went before: well again, it is polled as ever.
-        let next = schedule.next(Verdict::Good, due, 1.0);
-        assert!(next.duration_since(due) <= INTERVAL);
     }
 }

@@ -147,14 +147,14 @@ impl PollStats {
         self.heartbeat.age()
     }
 
-    /// Whether the poller has been silent for longer than its phase explains: a poll
-    /// lasts for its source's `timeout` at most, and a wait is full of signs of life.
-    pub fn stuck(&self) -> bool {
+    /// The longest silence that its phase explains: a poll lasts for its source's `timeout` at
+    /// most, and a wait is full of signs of life. Beyond it the poller counts as stuck.
+    pub fn heartbeat_bound(&self) -> Duration {
         let explained = match self.phase().0 {
             Phase::Waiting => BEAT,
             Phase::Polling => self.timeout,
         };
-        self.heartbeat_age() > explained + GRACE
+        explained + GRACE
     }
 
     pub(super) fn beat(&self) {
@@ -229,6 +229,6 @@ mod tests {
         assert_eq!(stats.phase().0, Phase::Polling);
         stats.end(Outcome::Ok, Duration::ZERO);
         assert_eq!(stats.phase().0, Phase::Waiting);
-        assert!(!stats.stuck());
+        assert!(stats.heartbeat_age() < stats.heartbeat_bound());
     }
 }

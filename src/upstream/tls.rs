@@ -7,7 +7,7 @@ use ureq::tls::{Certificate, RootCerts, TlsConfig, TlsProvider};
 
 /// The settings for every source, with the system's authorities read once. Without
 /// any authority each https source fails with a `tls` error, and the rest goes on.
-pub(super) fn system() -> TlsConfig {
+pub(crate) fn system() -> TlsConfig {
     let found = rustls_native_certs::load_native_certs();
     for error in &found.errors {
         log::warn!("certificate authorities of the system: {error}");
@@ -20,7 +20,7 @@ pub(super) fn system() -> TlsConfig {
 
 /// The settings that trust these authorities (DER) and no others. The provider is
 /// named explicitly, so that nothing hangs on a default of the process.
-pub(super) fn trusting<'a>(authorities: impl Iterator<Item = &'a [u8]>) -> TlsConfig {
+pub(crate) fn trusting<'a>(authorities: impl Iterator<Item = &'a [u8]>) -> TlsConfig {
     let roots: Vec<Certificate<'static>> =
         authorities.map(|der| Certificate::from_der(der).to_owned()).collect();
     TlsConfig::builder()

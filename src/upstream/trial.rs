@@ -5,11 +5,13 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use serde_json::Value as Json;
 
-use super::excerpt::{self, without_secrets};
+use super::answer::{self, NotUnderstood};
 use super::fetch::{Answer, Fetcher, Validators};
+use super::rate_limit::Paces;
 use super::resolve::SourceResolver;
-use super::{conversion, kind, ptlevel, rate_limit, tls};
-use crate::board::{ErrorKind, PollError, Reading};
+use super::secrets::Secrets;
+use super::{kind, ptlevel, tls};
+use crate::board::{PollError, Reading};
 use crate::config::{Kind, Source};
 
 /// Raw fields told at most.
@@ -31,7 +33,7 @@ pub struct Trial {
 /// Polls each source once, one after the other and within the rate limits.
 pub fn poll_all(sources: &[Source], user_agent: &str, mut tell: impl FnMut(&Source, Trial)) {
     let system = tls::system();
-    for (source, pace) in sources.iter().zip(rate_limit::paces(sources)) {
+    for (source, pace) in sources.iter().zip(Paces::default().of(sources)) {
         if let Some(pace) = pace {
             let now = Instant::now();
             std::thread::sleep(pace.take(now).saturating_duration_since(now));
@@ -56,22 +58,17 @@ fn poll(source: &Source, fetcher: &Fetcher) -> Trial {
         Ok(Answer::NotModified) => Vec::new(),
         Err(error) => return Trial { took, sent: None, reading: Err(error.error), excerpt: None },
     };
-    let sent = Some((body.len(), raw_fields(&source.kind, &body)));
-    match kind::decode(&source.kind, &body, at) {
-        Ok(reading) => {
-            let reading = conversion::told_in(&source.units, reading);
-            Trial { took, sent, reading: Ok((reading, at)), excerpt: None }
-        }
-        Err(error) => {
-            let error = PollError::new(ErrorKind::Decode, error.to_string());
-            let excerpt = Some(excerpt::of(&body, &source.kind));
-            Trial { took, sent, reading: Err(error), excerpt }
+    let sent = Some((body.len(), raw_fields(&source.kind, &request.secrets, &body)));
+    match answer::read(source, &request.secrets, &body, at) {
+        Ok(reading) => Trial { took, sent, reading: Ok((reading, at)), excerpt: None },
+        Err(NotUnderstood { error, excerpt }) => {
+            Trial { took, sent, reading: Err(error), excerpt: Some(excerpt) }
         }
     }
 }
 
 /// The fields of an answer as they were sent; of JSON each with its pointer.
-fn raw_fields(kind: &Kind, body: &[u8]) -> Vec<(String, String)> {
+fn raw_fields(kind: &Kind, secrets: &Secrets, body: &[u8]) -> Vec<(String, String)> {
     let mut fields = match kind {
         Kind::PtLevel(_) => ptlevel::raw_fields(body),
         _ => {
@@ -83,8 +80,8 @@ fn raw_fields(kind: &Kind, body: &[u8]) -> Vec<(String, String)> {
         }
     };
     fields.truncate(MOST_FIELDS);
-    for (_, text) in &mut fields {
-        *text = without_secrets(std::mem::take(text), kind);
+    for text in fields.iter_mut().flat_map(|(place, text)| [place, text]) {
+        *text = secrets.strike_out(std::mem::take(text));
     }
     fields
 }

@@ -2,8 +2,8 @@
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
@@ -195,6 +195,9 @@ impl HurtfulUpstream {
         // The kernel lets one more in than it is told.
         listener.listen(if hurt == Hurt::DropsSyn { 1 } else { 64 }).unwrap();
         let address = listener.local_addr().unwrap().as_socket().unwrap();
+        if hurt == Hurt::GzipBomb {
+            bomb();
+        }
         let bad_name = match hurt {
             Hurt::CertificateForAnother => "elsewhere.test",
             _ => "127.0.0.1",
@@ -348,12 +351,10 @@ fn answer(hurt: Option<Hurt>, level: usize, mut stream: TcpStream) {
             return;
         }
         Some(Hurt::GzipBomb) => {
-            let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-            encoder.write_all(&vec![b' '; 32 << 20]).unwrap();
-            let body = encoder.finish().unwrap();
+            let body = bomb();
             let head =
                 format!("{HEAD}Content-Encoding: gzip\r\nContent-Length: {}\r\n\r\n", body.len());
-            let _ = stream.write_all(&[head.as_bytes(), &body].concat());
+            let _ = stream.write_all(&[head.as_bytes(), body].concat());
             return;
         }
         Some(Hurt::ErrorPage) => ok("<html><h1>We will be back soon</h1></html>"),
@@ -398,6 +399,16 @@ fn answer(hurt: Option<Hurt>, level: usize, mut stream: TcpStream) {
         ) => return,
     };
     let _ = stream.write_all(text.as_bytes());
+}
+
+/// Much that is little when compressed, which takes a while and is done once.
+fn bomb() -> &'static [u8] {
+    static BOMB: OnceLock<Vec<u8>> = OnceLock::new();
+    BOMB.get_or_init(|| {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(&vec![b' '; 32 << 20]).unwrap();
+        encoder.finish().unwrap()
+    })
 }
 
 /// Says the start, and then one byte again and again until the client goes.

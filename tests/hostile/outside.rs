@@ -10,8 +10,9 @@ use pumphouse_web::ops::listen_queue::listening;
 /// Connections that wait to be accepted at that address.
 pub fn accept_queue(address: SocketAddr) -> u32 {
     listening()
-        .filter(|entry| entry.local_address.port() == address.port())
-        .map(|entry| entry.rx_queue)
+        .into_iter()
+        .filter(|found| found.address.port() == address.port())
+        .map(|found| found.depth)
         .max()
         .unwrap_or(0)
 }

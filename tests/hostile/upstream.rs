@@ -18,6 +18,8 @@ struct State {
     answer: Mutex<Option<String>>,
     connections: AtomicUsize,
     stopping: AtomicBool,
+    /// The latest request that was answered.
+    asked: Mutex<String>,
     /// Kept open for as long as the upstream lives.
     hung: Mutex<Vec<TcpStream>>,
 }
@@ -40,6 +42,7 @@ impl Upstream {
             answer: Mutex::new(answer),
             connections: AtomicUsize::new(0),
             stopping: AtomicBool::new(false),
+            asked: Mutex::default(),
             hung: Mutex::new(Vec::new()),
         });
         let accepted = Arc::clone(&state);
@@ -58,6 +61,11 @@ impl Upstream {
     /// From now on answers with that JSON, or hangs.
     pub fn set(&self, answer: Option<&str>) {
         *self.state.answer.lock().unwrap() = answer.map(str::to_owned);
+    }
+
+    /// The latest request that was answered.
+    pub fn asked(&self) -> String {
+        self.state.asked.lock().unwrap().clone()
     }
 
     /// Connections accepted so far.
@@ -85,18 +93,17 @@ fn accept(listener: &TcpListener, state: &State) {
         state.connections.fetch_add(1, Ordering::SeqCst);
         let answer = state.answer.lock().unwrap().clone();
         match answer {
-            Some(json) => answer_once(stream, &json),
+            Some(json) => answer_once(stream, &json, state),
             None => state.hung.lock().unwrap().push(stream),
         }
     }
 }
 
 /// Reads what has come of a request and answers it.
-fn answer_once(mut stream: TcpStream, json: &str) {
+fn answer_once(mut stream: TcpStream, json: &str, state: &State) {
     let mut request = [0; 4096];
-    if stream.read(&mut request).is_err() {
-        return;
-    }
+    let Ok(length) = stream.read(&mut request) else { return };
+    *state.asked.lock().unwrap() = String::from_utf8_lossy(&request[..length]).into_owned();
     let _ = write!(
         stream,
         "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\

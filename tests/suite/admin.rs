@@ -7,14 +7,17 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use pumphouse_web::access::{Gate, Rules};
 use pumphouse_web::board::{Board, Reporter, ServiceInfo};
 use pumphouse_web::history::{self, Retention};
 use pumphouse_web::http::{Settings, Stats};
 use pumphouse_web::ops::admin::{Admin, AdminSite};
+use pumphouse_web::ops::configuration::{Limits, LiveConfiguration};
 use pumphouse_web::ops::health::Health;
 use pumphouse_web::ops::metrics::{Metrics, RequestMetrics};
 use pumphouse_web::ops::scoreboard::Scoreboard;
 use pumphouse_web::site::{self, Site, SnapshotReader};
+use pumphouse_web::upstream::Roster;
 
 use crate::harness::{Program, TestEngine, blocking_program, eventually, get, plain_program};
 use crate::hostile::client::{Client, PATIENCE, connect_tls, read_response};
@@ -52,34 +55,44 @@ impl OverEngine {
             Board::start(Vec::new(), Vec::new(), service.clone(), Box::new(|_| ())).unwrap();
         let requests = Arc::new(RequestMetrics::new().unwrap());
         let snapshots = reader.clone();
+        let gate = Arc::new(Gate::new(Rules::default()).unwrap());
         let site = Arc::new(Site::new(
             site::Settings { title: "Test".to_owned(), service },
             instead(Box::new(move || snapshots.load())),
             Box::new(|_| None),
             history.clone(),
             requests.clone(),
+            gate.clone(),
         ));
+        let health = Arc::new(Health {
+            engine: engine.clone(),
+            board: reader.clone(),
+            polls: Roster::default(),
+            history: history.clone(),
+        });
+        let configuration = LiveConfiguration::new(Limits::default());
         let shown = AdminSite {
-            health: Health {
-                engine: engine.clone(),
-                board: reader.clone(),
-                polls: Vec::new(),
-                history: history.clone(),
-            },
+            health: health.clone(),
             metrics: Metrics {
                 requests,
                 engine: engine.clone(),
+                access: gate.stats(),
                 board: reader,
-                polls: Vec::new(),
+                polls: Roster::default(),
                 history,
                 listeners: Vec::new(),
+                certificates: None,
+                configuration: configuration.clone(),
+                health: health.clone(),
                 started_at,
             },
-            scoreboard: Scoreboard {
-                engine: engine.clone(),
-                polls: Vec::new(),
+            scoreboard: Arc::new(Scoreboard {
+                health,
                 listeners: Vec::new(),
-            },
+                certificates: None,
+                configuration,
+                started_at,
+            }),
             site,
         };
         let admin = Admin::start(&"127.0.0.1:0".parse().unwrap(), shown).unwrap();
@@ -203,4 +216,20 @@ fn it_answers_while_the_public_side_is_full() {
     assert_eq!(body(&server.admin_get("/healthz")), "ok\n");
     assert!(body(&server.admin_get("/metrics")).contains("pumphouse_connections_accepted_total"));
     drop(crowd);
+}
+
+#[test]
+fn it_is_asked_for_by_names_of_this_machine_only() {
+    let server = Server::start(&Setup::default());
+    let ask = |host: &str| {
+        let mut stream = std::net::TcpStream::connect(server.admin).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        write!(stream, "GET /metrics HTTP/1.1\r\nHost: {host}\r\n\r\n").unwrap();
+        code(&String::from_utf8(read_response(&mut stream).unwrap()).unwrap())
+    };
+    for (host, expected) in
+        [("127.0.0.1:6480", 200), ("localhost", 200), ("evil.example:6480", 421)]
+    {
+        assert_eq!(ask(host), expected, "{host}");
+    }
 }

@@ -104,12 +104,67 @@ fn axe_finds_nothing_that_keeps_anybody_out() {
             browser.visit(&format!("{}{path}", demo.url()));
             browser.run("document.querySelectorAll('details').forEach(it => it.open = true)");
             browser.run(&axe);
-            let found = browser.run_async(
-                "const done = arguments[0];
-                 axe.run().then(found => done(found.violations.map(it =>
-                     `${it.id}: ${it.nodes.map(node => node.html + node.failureSummary).join(', ')}`)))",
-            );
-            assert_eq!(found, serde_json::json!([]), "{path} at {width}: {found:#}");
+            // In the dark nothing but the colours is different.
+            for (colours, rules) in [("light", "{}"), ("dark", "{runOnly: ['color-contrast']}")] {
+                browser.emulate("", &[("prefers-color-scheme", colours)]);
+                let found = browser.run_async(&format!(
+                    "const done = arguments[0];
+                     axe.run({rules}).then(found => done(found.violations.map(it =>
+                         `${{it.id}}: ${{it.nodes.map(node => node.html + node.failureSummary).join(', ')}}`)))",
+                ));
+                assert_eq!(found, serde_json::json!([]), "{path} at {width}, {colours}: {found:#}");
+            }
         }
     }
+}
+
+/// The colour behind the page.
+const GROUND: &str = "return getComputedStyle(document.body).backgroundColor";
+
+#[test]
+fn the_page_follows_what_its_visitor_prefers() {
+    let demo = Demo::start();
+    let browser = Browser::open(1280, 900, true);
+    browser.visit(&demo.url());
+    let seen = |script: &str| browser.run(script);
+    let moving = "return document.getAnimations().length";
+    browser.emulate("", &[("prefers-color-scheme", "light")]);
+    let light = seen(GROUND);
+    eventually("the water moves", || seen(moving) != 0);
+    browser.emulate("", &[("prefers-reduced-motion", "reduce")]);
+    assert_eq!(seen(moving), 0, "nothing moves");
+    browser.emulate("", &[("prefers-color-scheme", "dark")]);
+    assert_ne!(seen(GROUND), light, "dark is another colour");
+    let chart = "return [getComputedStyle(document.querySelector('.chart text')).fill,
+                         getComputedStyle(document.querySelector('.chart .line')).stroke]";
+    let dark = seen(chart);
+    browser.emulate("", &[("prefers-color-scheme", "light")]);
+    assert_ne!(seen(chart), dark, "and so are charts");
+}
+
+#[test]
+fn a_printed_page_is_ink_on_paper() {
+    let demo = Demo::start();
+    let browser = Browser::open(1280, 900, true);
+    // Paper is white though the screen is dark.
+    browser.emulate("print", &[("prefers-color-scheme", "dark")]);
+    browser.visit(&demo.url());
+    let displayed = |selector: &str| {
+        browser.run(&format!(
+            "return [...document.querySelectorAll('{selector}')]
+                 .filter(it => it.getClientRects().length > 0).length"
+        ))
+    };
+    for (selector, number) in
+        [(".ranges", 0), (".skip", 0), ("details", 0), ("svg.chart", 3), (".card", 3), ("time", 6)]
+    {
+        let found = displayed(selector).as_u64().unwrap();
+        assert!(if number == 0 { found == 0 } else { found >= number }, "{selector}: {found}");
+    }
+    assert_eq!(browser.run(GROUND), "rgb(255, 255, 255)");
+    let ink = browser.run("return getComputedStyle(document.body).color");
+    assert_eq!(ink, "rgb(0, 0, 0)");
+    let card =
+        browser.run("return getComputedStyle(document.querySelector('.card')).backgroundColor");
+    assert_eq!(card, "rgb(255, 255, 255)");
 }

@@ -49,6 +49,7 @@ fn the_example_configuration_is_valid() {
         "is valid",
         "listens on 0.0.0.0:6443, HTTPS",
         "certificate for localhost",
+        "everybody may look who can reach it, by \"open = true\"",
         "source tank: \"Cistern\", ptlevel at https://www.mypt.in/s/…",
         "polled every 5m",
     ] {
@@ -75,6 +76,7 @@ fn each_kind_has_an_example_that_is_valid() {
         assert!(output.status.success(), "{}: {}", path.display(), stderr(&output));
         let kind = path.file_stem().unwrap().to_str().unwrap().to_owned();
         assert!(stdout(&output).contains(&format!(", {kind} at ")), "{}", stdout(&output));
+        assert!(stdout(&output).contains("to serve others, decide by [auth] who may"));
         kinds.push(kind);
     }
     kinds.sort();
@@ -87,7 +89,7 @@ fn check_poll_shows_what_came_and_what_is_made_of_it() {
     let folder = tempfile::tempdir().unwrap();
     let config = |pointer: &str| {
         format!(
-            "[[source]]\nname = \"tank\"\nkind = \"json\"\nurl = \"{}?key=s3cret\"\nunits = \"us\"\n\
+            "[auth]\nopen = true\n[[source]]\nname = \"tank\"\nkind = \"json\"\nurl = \"{}?key=s3cret\"\nunits = \"us\"\n\
              [source.values.depth]\npointer = \"{pointer}\"\nunit = \"mm\"\n",
             upstream.url()
         )
@@ -108,6 +110,67 @@ fn check_poll_shows_what_came_and_what_is_made_of_it() {
     assert_eq!(output.status.code(), Some(1));
     let told = stdout(&output);
     assert!(told.contains("FAILED") && told.contains("the answer begins"), "{told}");
+}
+
+#[test]
+fn check_poll_shows_what_stands_on_a_page() {
+    let page = r#"<html><body>
+        <span class="inchLevel">49.09</span> <span class="updated_on">3 minutes, 20 seconds ago</span>
+        <script>var ptlevel = { level: 85 };</script></body></html>"#;
+    let upstream = Upstream::answering(page);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pumphouse.toml");
+    let config = format!(
+        "[site]\ncontact = \"keeper@example.org\"\n\
+         [[source]]\nname = \"tank\"\nkind = \"ptlevel\"\nurl = \"{}s/s3cretShare\"\n\
+         height = 58\ncapacity = 1400\n",
+        upstream.url()
+    );
+    std::fs::write(&path, config).unwrap();
+    let output = Command::new(BINARY).args(["check", "--poll"]).arg(path).output().unwrap();
+    let told = stdout(&output);
+    assert!(output.status.success(), "{told}{}", stderr(&output));
+    for wanted in [
+        "/s/…",
+        "span.inchLevel   49.09",
+        "span.updated_on  3 minutes, 20 seconds ago",
+        "script: level    85",
+        "observed 3m 20s ago",
+        "level   84.6 %",
+        "depth   49.09 in",
+        "volume  1185 gal",
+    ] {
+        assert!(told.contains(wanted), "no {wanted} in {told}");
+    }
+    assert!(!told.contains("s3cret"), "{told}");
+    let asked = upstream.asked();
+    assert!(asked.starts_with("GET /s/s3cretShare HTTP/1.1"), "{asked}");
+    assert_eq!(user_agent(&asked), contactable("keeper@example.org"));
+}
+
+#[test]
+fn whoever_is_polled_learns_whom_to_write_to() {
+    let upstream = Upstream::answering(r#"{"level": 50}"#);
+    let sources = format!(
+        "[site]\ncontact = \"https://pumphouse.example/contact\"\n\
+         [[source]]\nname = \"tank\"\nkind = \"json\"\nurl = \"{}\"\n\
+         [source.values.level]\npointer = \"/level\"\nunit = \"%\"\n",
+        upstream.url()
+    );
+    let server = Server::start(&Setup { sources: &sources, ..Setup::default() });
+    server.eventually_status("polled", |status| status["sources"]["tank"]["state"] == "fresh");
+    assert_eq!(user_agent(&upstream.asked()), contactable("https://pumphouse.example/contact"));
+}
+
+/// What a request tells of who asks.
+fn user_agent(request: &str) -> String {
+    let mut fields = request.lines().filter_map(|line| line.split_once(": "));
+    let field = fields.find(|(name, _)| name.eq_ignore_ascii_case("user-agent"));
+    field.unwrap_or_else(|| panic!("no User-Agent in {request}")).1.to_owned()
+}
+
+fn contactable(contact: &str) -> String {
+    format!("pumphouse-web/{} ({contact})", env!("CARGO_PKG_VERSION"))
 }
 
 #[test]
@@ -132,12 +195,17 @@ fn a_start_that_cannot_be_says_why_and_what_to_try() {
     let empty = directory.path().join("empty.toml");
     std::fs::write(&empty, "").unwrap();
     let empty = empty.to_str().unwrap();
+    let open = directory.path().join("open.toml");
+    std::fs::write(&open, "[auth]\nopen = true\n").unwrap();
+    let open = open.to_str().unwrap();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = taken.local_addr().unwrap().to_string();
-    let cases: [(&[&str], &str); 4] = [
+    let cases: [(&[&str], &str); 6] = [
+        (&["serve", "--config", empty], "0.0.0.0:6443 lets others than this machine in"),
+        (&["serve", "--config", empty, "--listen", "fd:0"], "nothing says who may look"),
         (&["serve"], "pumphouse.toml: cannot read the configuration"),
         (&["serve", "--config", empty, "--listen", &taken], "another program has it"),
-        (&["serve", "--config", empty, "--admin-listen", "0.0.0.0:0"], "loopback"),
+        (&["serve", "--config", open, "--admin-listen", "0.0.0.0:0"], "loopback"),
         (&["serve", "--config", empty, "--listen", "6443"], "no address to listen on"),
     ];
     for (arguments, expected) in cases {

@@ -3,11 +3,16 @@
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use pumphouse_web::http::Settings;
+
 use crate::harness::{eventually, get};
 use crate::hostile::client::{Client, connect_tls, read_response};
 use crate::hostile::mode::Mode;
+use crate::hostile::swarm::{Plan, Swarm};
+use crate::hostile::upstream::Upstream;
 use crate::server::{Server, Setup};
 use std::io::Write;
+use std::time::{Duration, Instant};
 
 #[test]
 fn requests_in_flight_are_answered_and_the_exit_is_clean() {
@@ -62,4 +67,42 @@ fn a_second_signal_ends_it_at_once() {
     server.wait_for_log("stopping");
     server.signal("INT");
     server.wait();
+}
+
+#[test]
+fn a_thousand_hostile_clients_and_a_hung_upstream_do_not_hold_up_the_exit() {
+    let upstream = Upstream::hung();
+    let source = format!(
+        "[[source]]\nname = \"tank\"\nkind = \"json\"\nurl = \"{}\"\ntimeout = \"60s\"\n\
+         values = {{ level = {{ pointer = \"/level\" }} }}\n",
+        upstream.url()
+    );
+    let mut server = Server::start(&Setup { sources: &source, ..Setup::default() });
+    let mut swarm = Swarm::new(Plan {
+        target: server.address,
+        config: server.client.clone(),
+        large: "/".to_owned(),
+        modes: Mode::ATTACK.to_vec(),
+        connections: 1100,
+        addresses: 4,
+        limits: Settings::default(),
+    })
+    .unwrap();
+    std::thread::scope(|scope| {
+        let attack = scope.spawn(|| swarm.run(Duration::from_secs(20), |_| {}));
+        eventually("a thousand have connected", || {
+            let metrics = server.admin_get("/metrics");
+            let open = metrics
+                .lines()
+                .filter_map(|line| line.strip_prefix("pumphouse_connections{"))
+                .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok());
+            open.sum::<f64>() > 700.0 && upstream.connections() > 0
+        });
+        server.signal("TERM");
+        let asked = Instant::now();
+        assert_eq!(server.wait().code(), Some(0));
+        // 8 s by default; supervisord kills after 10.
+        assert!(asked.elapsed() < Duration::from_secs(10), "{:?}", asked.elapsed());
+        attack.join().unwrap();
+    });
 }

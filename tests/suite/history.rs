@@ -2,7 +2,7 @@
 //! commands around it.
 
 use std::path::PathBuf;
-use std::process::Output;
+use std::process::{Command, Output};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -90,12 +90,50 @@ fn what_was_told_once_outlives_kill_9_again_and_again() {
 }
 
 #[test]
+fn check_finds_damage() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pumphouse.db");
+    let told = (0..5_000).map(|number| {
+        Change::Observed(vec![Sample {
+            source: "tank".into(),
+            field: "level".into(),
+            at: Timestamp::from_second(1_773_014_400 + number).unwrap(),
+            value: Finite::new(1.0).unwrap(),
+            unit: Some(Unit::Percent),
+        }])
+    });
+    fill(&path, &TimeZone::UTC, told).unwrap();
+    std::fs::write(folder.path().join("pumphouse.toml"), "[history]\n").unwrap();
+    assert!(self::told(&run(&["history", "check"], folder.path())).contains("5000 rows of raw"));
+    let mut bytes = std::fs::read(&path).unwrap();
+    let half = bytes.len() / 2 / 4096 * 4096;
+    bytes[half..half + 4096].fill(0x5a);
+    std::fs::write(&path, &bytes).unwrap();
+    let check = run(&["history", "check"], folder.path());
+    let error = String::from_utf8_lossy(&check.stderr);
+    assert_eq!(check.status.code(), Some(1), "{error}");
+    assert!(error.contains("pumphouse.db is damaged: "), "{error}");
+    assert_eq!(std::fs::read(&path).unwrap(), bytes, "a look changes nothing");
+}
+
+#[test]
 fn a_full_disk_costs_history_and_nothing_else() {
     let upstream = Upstream::answering(r#"{"level": 84.6}"#);
     let sources = sources(&upstream, "disk/pumphouse.db");
-    // A disk of its own, in a mount namespace of its own.
+    // A disk of its own, in a mount namespace of its own; who is not root needs one of users, too.
+    let may = |arguments: &[&str]| {
+        let tried = Command::new("unshare").args(arguments).arg("true").output();
+        tried.is_ok_and(|output| output.status.success())
+    };
+    let unprivileged = !may(&["--mount"]);
+    assert!(
+        !unprivileged || may(&["--map-root-user", "--mount"]),
+        "this test mounts a small disk: be root, or allow user namespaces by \
+         `sysctl kernel.unprivileged_userns_clone=1 kernel.apparmor_restrict_unprivileged_userns=0`"
+    );
+    let user = if unprivileged { "--map-root-user " } else { "" };
     let shell = format!(
-        "mkdir disk && exec unshare --map-root-user --mount sh -c \
+        "mkdir disk && exec unshare {user}--mount sh -c \
          'mount -t tmpfs -o size=512k tmpfs disk && exec {BINARY} serve' #"
     );
     let setup = Setup { sources: &sources, shell: &shell, ..Setup::default() };
@@ -120,6 +158,21 @@ fn a_full_disk_costs_history_and_nothing_else() {
     });
     let lines = server.log().iter().filter(|line| line.contains("the disk is full")).count();
     assert!(lines <= 2, "{:?}", server.log());
+    // A backup that finds no room leaves nothing behind.
+    let failed = Command::new("nsenter")
+        .args(["--mount", "--target", &server.process().to_string()])
+        .args(if unprivileged { &["--user", "--preserve-credentials"][..] } else { &[] })
+        .args(["sh", "-c", "cd \"$0\" && exec \"$1\" history backup disk/copy.db"])
+        .args([server.folder().as_os_str(), BINARY.as_ref()])
+        .env_remove("PUMPHOUSE_CONFIG")
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&failed.stderr);
+    assert_eq!(failed.status.code(), Some(1), "{told}");
+    assert!(told.contains("the disk is full"), "{told}");
+    let left = std::fs::read_dir(&disk).unwrap().map(|entry| entry.unwrap().file_name());
+    let left: Vec<_> = left.filter(|name| name.to_string_lossy().contains("copy")).collect();
+    assert!(left.is_empty(), "{left:?}");
     let last = times(&server).last().unwrap().clone();
     std::fs::remove_file(&ballast).unwrap();
     server.wait_for_log("the history is written again");

@@ -1,5 +1,6 @@
 //! Upstreams that hurt in every way at once: each costs its own source an error, and no more.
 
+use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::harness::eventually;
@@ -50,6 +51,14 @@ fn hurts_as_it_should(status: &Value, hurt: Hurt) -> bool {
     }
 }
 
+/// It is polled again within the interval of a second, so that it is seen when it heals; the
+/// patience that some ask for is no longer than that. Times are told in whole seconds.
+fn is_polled_soon(status: &Value, hurt: Hurt, now: Timestamp) -> bool {
+    let next = status["sources"][name(hurt)]["next_poll_at"].as_str();
+    let next = next.map(|at| at.parse::<Timestamp>().unwrap());
+    next.is_none_or(|next| next.as_second() <= now.as_second() + 1)
+}
+
 #[test]
 fn each_hurt_costs_its_own_source_an_error_and_heals() {
     let folder = tempfile::tempdir().unwrap();
@@ -61,6 +70,11 @@ fn each_hurt_costs_its_own_source_an_error_and_heals() {
         let mut last = Value::Null;
         eventually(what, || {
             last = server.status();
+            let now = Timestamp::now();
+            for hurt in Hurt::ALL {
+                let told = &last["sources"][name(hurt)];
+                assert!(is_polled_soon(&last, hurt, now), "{hurt:?} at {now}: {told}");
+            }
             missing = Hurt::ALL.into_iter().filter(|hurt| !is_so(&last, *hurt)).collect();
             missing.is_empty()
         });
@@ -86,4 +100,8 @@ fn each_hurt_costs_its_own_source_an_error_and_heals() {
     }
     is_so_for_all("all have healed", &|status, hurt| is_well(status, hurt, 60));
     assert_eq!(server.status_line("Threads"), threads);
+    for hurt in Hurt::ALL {
+        // Far more than the timeout of a second, and far less than for ever.
+        server.assert_polls_took_at_most(&name(hurt), 5);
+    }
 }

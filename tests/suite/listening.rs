@@ -10,15 +10,15 @@ use crate::harness::get;
 use crate::hostile::client::{PATIENCE, read_response};
 use crate::server::BINARY;
 
-/// A `serve` over an empty configuration, killed when dropped.
+/// A `serve` that is open to all, killed when dropped.
 struct Serve(Child);
 
 impl Serve {
     /// Starts it and waits until it listens.
     fn start(arguments: &[&str], stdin: Stdio) -> Serve {
         let directory = tempfile::tempdir().unwrap();
-        let config = directory.path().join("empty.toml");
-        std::fs::write(&config, "").unwrap();
+        let config = directory.path().join("open.toml");
+        std::fs::write(&config, "[auth]\nopen = true\n").unwrap();
         let mut child = Command::new(BINARY)
             .args(["serve", "--admin-listen", "127.0.0.1:0", "--config"])
             .arg(&config)
@@ -84,7 +84,7 @@ fn unix_sockets_serve_and_are_taken_over_from_the_dead() {
 #[test]
 fn what_is_no_listening_socket_is_refused() {
     let directory = tempfile::tempdir().unwrap();
-    std::fs::write(directory.path().join("pumphouse.toml"), "").unwrap();
+    std::fs::write(directory.path().join("pumphouse.toml"), "[auth]\nopen = true\n").unwrap();
     let refused = crate::server::run(&["serve", "--listen", "fd:0"], directory.path());
     assert_eq!(refused.status.code(), Some(1));
     let told = String::from_utf8(refused.stderr).unwrap();

@@ -35,6 +35,14 @@ fn the_readme_s_lines_do_what_they_say() {
     let bare = said(&bare);
     assert!(bare.ends_with('\n') && bare.trim().parse::<f64>().is_ok(), "{bare:?}");
 
+    let variables = shell(
+        &demo,
+        "eval \"$(curl -sf 'https://localhost:6443/api/v1/status?format=shell')\"\n\
+         echo \"$tank_level $tank_level_unit, $tank_state, observed $tank_observed_at\"",
+    );
+    let variables = said(&variables);
+    assert!(variables.contains(" %, fresh, observed 2"), "{variables}");
+
     let gate = |age: &str| {
         let url = "https://localhost:6443/api/v1/values/tank.level.txt";
         shell(&demo, &format!("curl -sf '{url}?max_age={age}' || echo \"no fresh level\""))

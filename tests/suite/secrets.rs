@@ -5,9 +5,13 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::Command;
 
-use crate::server::{BINARY, Server, Setup};
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 
-/// Answers every request with the request itself.
+use crate::harness::eventually;
+use crate::server::{BINARY, Server, Setup, json};
+
+/// Answers every request with the request itself: as text, as the JSON of a service that shows
+/// what it was asked, or as a refusal by a reason of its own.
 fn echo() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -16,13 +20,36 @@ fn echo() -> SocketAddr {
         for mut stream in listener.incoming().map_while(Result::ok) {
             let mut request = [0; 4096];
             let length = stream.read(&mut request).unwrap_or(0);
-            let body = String::from_utf8_lossy(&request[..length]).into_owned();
-            let status = if body.contains("refuse") { "403 Forbidden" } else { "200 OK" };
+            let request = String::from_utf8_lossy(&request[..length]).into_owned();
+            let line = request.lines().next().unwrap_or_default();
+            let (status, body) = if line.starts_with("GET /json") {
+                ("200 OK", as_json(&request))
+            } else if line.starts_with("GET /v1/devices") {
+                ("401 Unauthorized", serde_json::json!({ "error": line }).to_string())
+            } else if line.starts_with("GET /refuse") {
+                ("403 Forbidden", request)
+            } else {
+                ("200 OK", request)
+            };
             let head = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n", body.len());
             let _ = TcpStream::write_all(&mut stream, (head + &body).as_bytes());
         }
     });
     address
+}
+
+/// The request's line, header fields by their names, and a text longer than is shown, that ends
+/// in the middle of the line.
+fn as_json(request: &str) -> String {
+    let mut lines = request.lines();
+    let line = lines.next().unwrap_or_default();
+    let headers: serde_json::Map<String, serde_json::Value> = lines
+        .filter_map(|line| line.split_once(": "))
+        .map(|(name, value)| (name.to_ascii_lowercase(), value.into()))
+        .collect();
+    let before_key = line.find("s3cret").unwrap_or(0);
+    let long = format!("{}{line}", ".".repeat(190 - before_key));
+    serde_json::json!({ "line": line, "headers": headers, "long": long }).to_string()
 }
 
 #[test]
@@ -69,6 +96,30 @@ fn planted_secrets_turn_up_nowhere() {
         password = "${{S3CRET_PASSWORD}}"
         [source.values.v]
         pointer = "/v"
+        [[source]]
+        name = "shown"
+        kind = "json"
+        url = "http://{echo}/json?days=1&key=s3cretQuery"
+        [source.headers]
+        x-key = "Token s3cretHeader"
+        [source.basic]
+        username = "me"
+        password = "${{S3CRET_PASSWORD}}"
+        [source.values.line]
+        pointer = "/line"
+        [source.values.sent]
+        pointer = "/headers/authorization"
+        [source.values.key]
+        pointer = "/headers/x-key"
+        [source.values.long]
+        pointer = "/long"
+        [[source]]
+        name = "bearer"
+        kind = "json"
+        url = "http://{echo}/json"
+        bearer = "s3cretBearer"
+        [source.values.sent]
+        pointer = "/headers/authorization"
         "#,
         file = secret_file.path().display()
     );
@@ -80,10 +131,45 @@ fn planted_secrets_turn_up_nowhere() {
             .all(|name| status["sources"][name]["error"].is_object())
     };
     server.eventually_status("every source has failed", failed);
+    let shown = |status: &serde_json::Value| {
+        ["shown", "bearer"].iter().all(|name| status["sources"][name]["values"]["sent"].is_object())
+    };
+    let status = server.eventually_status("what is echoed as JSON is shown", shown);
+    // Struck out, and not simply absent.
+    for (source, field, told) in [
+        ("shown", "line", "GET /json?days=1&key=[secret] HTTP/1.1"),
+        ("shown", "sent", "Basic [secret]"),
+        ("shown", "key", "[secret]"),
+        ("bearer", "sent", "Bearer [secret]"),
+    ] {
+        assert_eq!(status["sources"][source]["values"][field]["value"], told, "{source}.{field}");
+    }
+    let refusal = status["sources"]["station"]["error"]["message"].as_str().unwrap();
+    assert!(refusal.contains("apiKey=[secret]&applicationKey=[secret]"), "{refusal}");
+    eventually("the failures are among the events", || {
+        let events = json(&server.get("/api/v1/events"));
+        let began = |event: &&serde_json::Value| event["kind"] == "error_began";
+        events["events"].as_array().is_some_and(|all| all.iter().filter(began).count() == 5)
+    });
 
     let mut told = server.log().join("\n");
     assert!(told.contains("the answer begins"), "the echo is logged: {told}");
-    for target in ["/", "/api/v1/status", "/api/v1/sources", "/api/v1/sources/login", "/readyz"] {
+    for target in [
+        "/",
+        "/source/station",
+        "/source/shown",
+        "/source/login",
+        "/api/v1/status",
+        "/api/v1/sources",
+        "/api/v1/sources/login",
+        "/api/v1/values/shown.line",
+        "/api/v1/values/shown.long.txt",
+        "/api/v1/events",
+        "/api/v1/history?field=shown.line&hours=1",
+        "/api/v1/history?field=station.temperature&hours=1&format=csv",
+        "/openapi.json",
+        "/readyz",
+    ] {
         told += &server.get(target);
     }
     for target in ["/metrics", "/scoreboard", "/healthz"] {
@@ -100,11 +186,16 @@ fn planted_secrets_turn_up_nowhere() {
         told += &String::from_utf8_lossy(&output.stderr);
     }
     assert!(told.contains("polled station"), "check --poll told its results: {told}");
-    let lower = told.to_lowercase();
-    // As planted, and as Basic tells the password: printf me:s3cretPassword | base64.
-    for secret in ["s3cret", "bwu6czncmv0ugfzc3dvcmq", "bwu6czny"] {
+    assert!(told.contains("days=1"), "what is no secret is told as it is: {told}");
+    let lower = told.to_ascii_lowercase();
+    // As planted, and as Basic tells the password.
+    let basic = BASE64_STANDARD.encode("me:s3cretPassword");
+    let inside = BASE64_STANDARD.encode("s3cret");
+    assert!(basic.contains(&inside), "three bytes stand before it");
+    for secret in ["s3cret", &inside.to_ascii_lowercase()] {
         if let Some(at) = lower.find(secret) {
-            panic!("{}", &told[at.saturating_sub(200)..(at + 40).min(told.len())]);
+            let start = (0..=at.saturating_sub(200)).rev().find(|at| told.is_char_boundary(*at));
+            panic!("{}", &told[start.unwrap_or(0)..].chars().take(300).collect::<String>());
         }
     }
 }

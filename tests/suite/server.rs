@@ -40,15 +40,19 @@ struct Log {
 pub struct Setup<'a> {
     /// Keys for `[server]`, beside the listeners.
     pub server: &'a str,
+    /// Keys for `[tls]`, beside the certificate.
+    pub tls: &'a str,
     /// The `[[source]]` tables.
     pub sources: &'a str,
+    /// `[auth]` and its tables.
+    pub auth: &'a str,
     /// What to say to a shell before it becomes the server: `ulimit -n 64`.
     pub shell: &'a str,
 }
 
 impl Default for Setup<'_> {
     fn default() -> Self {
-        Setup { server: "", sources: "", shell: "true" }
+        Setup { server: "", tls: "", sources: "", auth: "", shell: "true" }
     }
 }
 
@@ -65,12 +69,7 @@ impl Server {
     }
 
     fn start_in(directory: Arc<tempfile::TempDir>, setup: &Setup<'_>) -> Server {
-        let config = format!(
-            "[server]\nlisten = [\"127.0.0.1:0\"]\nadmin_listen = \"127.0.0.1:0\"\n{}\n\
-             [tls]\ncert = \"cert.pem\"\nkey = \"key.pem\"\n{}",
-            setup.server, setup.sources
-        );
-        std::fs::write(directory.path().join("pumphouse.toml"), config).unwrap();
+        configure(directory.path(), setup);
         let mut child = Command::new("sh")
             .args(["-c", &format!("{} && exec {BINARY} serve", setup.shell)])
             .current_dir(directory.path())
@@ -87,6 +86,25 @@ impl Server {
         let admin = log.wait_for_address("admin listener on http://");
         let client = trust(&directory.path().join("cert.pem"));
         Server { child, log, address, admin, client, directory }
+    }
+
+    /// Writes another configuration and has it taken up; gives the line that says what came of it.
+    pub fn reload(&self, setup: &Setup<'_>) -> String {
+        configure(self.folder(), setup);
+        self.signal_and_wait("HUP", &["reloaded: ", "HUP: nothing changes"])
+    }
+
+    /// Sends a signal and waits for a line, not logged before, with one of these texts.
+    pub fn signal_and_wait(&self, name: &str, texts: &[&str]) -> String {
+        let logged = self.log().len();
+        self.signal(name);
+        let mut found = None;
+        eventually("a signal is answered in the log", || {
+            let has = |line: &&String| texts.iter().any(|text| line.contains(text));
+            found = self.log().iter().skip(logged).find(has).cloned();
+            found.is_some()
+        });
+        found.unwrap()
     }
 
     /// A fresh TLS connection with one request; gives the whole response.
@@ -124,6 +142,21 @@ impl Server {
         read_response(&mut stream).map(|response| String::from_utf8(response).unwrap())
     }
 
+    /// Each poll of the source took at most so many seconds, which is a bucket's bound; a poll
+    /// that goes on is not counted yet.
+    pub fn assert_polls_took_at_most(&self, source: &str, seconds: u32) {
+        let metrics = self.admin_get("/metrics");
+        let count = |sample: &str| -> u64 {
+            let line = metrics.lines().find_map(|line| line.strip_prefix(sample));
+            line.unwrap_or_else(|| panic!("no {sample} in {metrics}")).trim().parse().unwrap()
+        };
+        let name = "pumphouse_poll_duration_seconds";
+        let all = count(&format!("{name}_count{{source=\"{source}\"}}"));
+        let within = count(&format!("{name}_bucket{{source=\"{source}\",le=\"{seconds}\"}}"));
+        assert!(all > 0, "{source} was polled");
+        assert_eq!(within, all, "polls of {source} that took at most {seconds} s");
+    }
+
     /// Waits until a line with that text has been logged.
     pub fn wait_for_log(&self, text: &str) -> String {
         self.log.wait_for(text)
@@ -155,6 +188,18 @@ impl Server {
             .status()
             .unwrap();
         assert!(kill.success());
+    }
+
+    /// The threads of that name, by their numbers.
+    pub fn threads(&self, name: &str) -> Vec<u32> {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.process())).unwrap();
+        let tasks = tasks.map(|task| task.unwrap().path());
+        tasks
+            .filter(|task| {
+                std::fs::read_to_string(task.join("comm")).is_ok_and(|comm| comm.trim() == name)
+            })
+            .map(|task| task.file_name().unwrap().to_str().unwrap().parse().unwrap())
+            .collect()
     }
 
     /// Waits for the end of the process.
@@ -228,8 +273,9 @@ impl Log {
     fn wait_for_address(&self, before: &str) -> SocketAddr {
         let line = self.wait_for(before);
         let (_, address) = line.split_once(before).unwrap();
-        let address = address.split_whitespace().next().unwrap();
-        address.trim_end_matches('/').parse().unwrap()
+        // Behind it stand a slash, and in a line of JSON the end of the text.
+        let address = address.split(['/', '"', ' ']).next().unwrap();
+        address.parse().unwrap()
     }
 }
 
@@ -245,12 +291,21 @@ pub fn run(arguments: &[&str], directory: &Path) -> std::process::Output {
         .unwrap()
 }
 
+fn configure(directory: &Path, setup: &Setup<'_>) {
+    let config = format!(
+        "[server]\nlisten = [\"127.0.0.1:0\"]\nadmin_listen = \"127.0.0.1:0\"\n{}\n\
+         [tls]\ncert = \"cert.pem\"\nkey = \"key.pem\"\n{}\n{}\n{}",
+        setup.server, setup.tls, setup.auth, setup.sources
+    );
+    std::fs::write(directory.join("pumphouse.toml"), config).unwrap();
+}
+
 fn make_certificate(directory: &Path) {
     let made = run(&["cert", "--dir", "."], directory);
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
 }
 
-fn trust(certificate: &Path) -> Arc<ClientConfig> {
+pub fn trust(certificate: &Path) -> Arc<ClientConfig> {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(certificate).unwrap()).unwrap();
     client_config(roots)

@@ -38,7 +38,7 @@ impl Browser {
             .expect("chromedriver says its port");
         let profile = tempfile::tempdir().unwrap();
         let agent = ureq::Agent::config_builder()
-            .timeout_global(Some(PATIENCE))
+            .timeout_global(Some(2 * PATIENCE))
             .http_status_as_error(false)
             .build()
             .into();
@@ -55,6 +55,8 @@ impl Browser {
             &json!({"capabilities": {"alwaysMatch": {
                 "browserName": "chrome",
                 "acceptInsecureCerts": true,
+                // Long scripts are those of axe, on a machine that does other things.
+                "timeouts": {"script": PATIENCE.as_millis() as u64},
                 "goog:loggingPrefs": {"browser": "ALL"},
                 "goog:chromeOptions": {
                     "args": [
@@ -105,6 +107,16 @@ impl Browser {
     /// Runs a script that hands its result to its last argument, and gives that.
     pub fn run_async(&self, script: &str) -> Value {
         self.post("/execute/async", &json!({"script": script, "args": []}))
+    }
+
+    /// Shows the page as another medium would (`print`), or to somebody who prefers something
+    /// (`("prefers-color-scheme", "dark")`), from now on.
+    pub fn emulate(&self, medium: &str, features: &[(&str, &str)]) {
+        let features: Vec<Value> =
+            features.iter().map(|(name, value)| json!({"name": name, "value": value})).collect();
+        let parameters = json!({"media": medium, "features": features});
+        let command = json!({"cmd": "Emulation.setEmulatedMedia", "params": parameters});
+        self.post("/goog/cdp/execute", &command);
     }
 
     /// What the console has said since it was last asked.

@@ -1,7 +1,7 @@
 //! A source's life, report by report.
 
 use super::*;
-use crate::board::ErrorKind;
+use crate::board::{Datum, ErrorKind, EventKind, Finite};
 use crate::units::Unit;
 
 const STALE_AFTER: i64 = 900;
@@ -11,15 +11,18 @@ fn t(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_770_000_000 + seconds).unwrap()
 }
 
-fn sources() -> Sources {
-    let info = |name: &str| SourceInfo {
+fn info(name: &str) -> SourceInfo {
+    SourceInfo {
         name: name.into(),
         title: name.into(),
         kind: "json",
         stale_after: Duration::from_secs(STALE_AFTER as u64),
         show: [].into(),
         trends: Vec::new(),
-    };
+    }
+}
+
+fn sources() -> Sources {
     Sources::new(vec![info("tank"), info("weather")])
 }
 
@@ -181,6 +184,7 @@ fn what_was_kept_is_told_until_the_first_poll() {
         source: source.into(),
         kind: kind.to_owned(),
         fetched_at: t(at),
+        stale: false,
         reading: Reading {
             observed: Observed { at: t(at), inferred: false },
             values: vec![("level".into(), Value::number(50.0, Unit::Percent))],
@@ -194,10 +198,58 @@ fn what_was_kept_is_told_until_the_first_poll() {
     assert_eq!(tank.reading.unwrap().observed.at, t(0));
     assert_eq!(view(&sources, "weather").state, State::Waiting, "it was of another kind");
     assert!(sources.expire(t(STALE_AFTER)), "it ages as any other");
+    let happened = |sources: &mut Sources| {
+        let news = sources.take_news().into_iter();
+        let kinds = news.filter_map(|change| match change {
+            Change::Happened(event) => Some(event.kind),
+            Change::Observed(_) => None,
+        });
+        kinds.collect::<Vec<_>>()
+    };
+    assert_eq!(happened(&mut sources), [EventKind::Stale]);
+    // Stale since nobody was there to tell; and told by whoever was there.
+    sources.restore(vec![kept("tank", "json", -5000)], t(600));
+    assert_eq!(happened(&mut sources), [EventKind::Stale]);
+    sources.restore(vec![Kept { stale: true, ..kept("tank", "json", -5000) }], t(600));
+    assert_eq!(happened(&mut sources), []);
     // The clock was set back by a day meanwhile.
     sources.restore(vec![kept("tank", "json", 86_400)], t(600));
     let kept = view(&sources, "tank").reading.unwrap();
     assert_eq!((kept.observed, kept.fetched_at), (Observed { at: t(600), inferred: true }, t(600)));
+}
+
+#[test]
+fn the_past_is_taken_up_around_the_reading_that_was_kept() {
+    let mut info = info("tank");
+    info.trends = vec![TrendSettings::of_fields(vec!["level".into()])];
+    // Six per cent an hour less.
+    let level = |at: i64| 90.0 - at as f64 / 600.0;
+    let sample = |at: i64| Sample {
+        source: "tank".into(),
+        field: "level".into(),
+        at: t(at),
+        value: Finite::new(level(at)).unwrap(),
+        unit: Some(Unit::Percent),
+    };
+    let rate = |sources: &Sources| {
+        let view = view(sources, "tank");
+        let rate = view.values().find(|(name, _)| **name == *"level_rate").unwrap();
+        rate.1.datum.clone()
+    };
+    let six = Finite::new(-6.0).map(Datum::Number);
+    let past: Vec<Sample> = (-4..=6).map(|number| sample(number * 1800)).collect();
+    // The reading is the latest, in the middle of what the history knows, or unknown to it.
+    for (observed, known) in [(10_800, 11), (5400, 11), (5400, 7)] {
+        let mut sources = Sources::new(vec![info.clone()]);
+        let _ = report(&mut sources, "tank", observed, reading(observed, level(observed)));
+        assert_eq!(rate(&sources), None, "one observation is too few");
+        sources.remember(&past[..known]);
+        let tank = view(&sources, "tank");
+        assert_eq!(tank.reading.unwrap().observed.at, t(observed), "the reading is the same");
+        assert_eq!(rate(&sources), six, "{observed} {known}");
+        let _ = report(&mut sources, "tank", 18_000, reading(12_600, level(12_600)));
+        assert_eq!(rate(&sources), six.clone().filter(|_| known == 11), "{observed} {known}");
+    }
 }
 
 #[test]
@@ -209,4 +261,31 @@ fn a_report_of_an_unknown_source_is_refused() {
         next_poll_at: t(1),
     };
     assert!(!sources().apply(report, t(0)));
+}
+
+#[test]
+fn a_new_configuration_keeps_the_values_of_what_it_still_names() {
+    let mut sources = sources();
+    report(&mut sources, "tank", 0, reading(0, 84.6));
+    report(&mut sources, "weather", 0, reading(0, 50.0));
+    report(&mut sources, "tank", 10, failure(ErrorKind::Dns));
+    sources.take_news();
+
+    let hasty = SourceInfo { stale_after: Duration::from_secs(60), ..info("tank") };
+    let another = SourceInfo { kind: "nws", ..info("weather") };
+    sources.renew(vec![info("pump"), another, hasty], t(100));
+    let names: Vec<_> = sources.views().into_iter().map(|view| view.name).collect();
+    assert_eq!(names, ["pump".into(), "weather".into(), "tank".into()]);
+    let tank = view(&sources, "tank");
+    assert_eq!(
+        tank.value("level").unwrap().datum.clone(),
+        Value::number(84.6, Unit::Percent).datum
+    );
+    assert_eq!(tank.error.unwrap().failures, 1);
+    assert_eq!(tank.reading.unwrap().stale_at, t(60));
+    assert_eq!(tank.state, State::Stale, "by the new stale_after");
+    let news = sources.take_news();
+    assert!(matches!(&news[..], [Change::Happened(event)] if event.kind.as_str() == "stale"));
+    assert_eq!(view(&sources, "weather").state, State::Waiting, "another kind tells other things");
+    assert_eq!(view(&sources, "pump").state, State::Waiting);
 }

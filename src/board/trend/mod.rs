@@ -1,12 +1,14 @@
 //! What the latest observations amount to: how fast a tank drains, how long that can go on, when
 //! it was filled last.
 //!
-//! Everything is told as of the source's latest observation, so it is exactly as old as that.
+//! Everything is told as of the source's latest observation, so it is exactly as old as that. Where
+//! that has null for the field, so has all that follows from it; what was known before is kept for the
+//! next observation. The times to full and empty and the refills need the size of the tank: as it is
+//! configured, or from a `level` in per cent beside the content; without either they are not told.
 
 mod refill;
 mod window;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -40,7 +42,7 @@ pub(super) struct Trend {
     samples: Samples,
     refills: Option<Refills>,
     full: Option<f64>,
-    /// Observations of a tank from before its size was known.
+    /// Observations that were not looked at for refills yet: the size of the tank is not known.
     early: Vec<(i64, f64)>,
 }
 
@@ -50,19 +52,29 @@ impl Trend {
         Trend { full: None, settings, of: None, samples, refills: None, early: Vec::new() }
     }
 
+    /// What it works out.
+    pub(super) fn settings(&self) -> &TrendSettings {
+        &self.settings
+    }
+
     /// Takes in what a source tells now, and tells what that amounts to.
     pub(super) fn derive(
         &mut self,
         at: Timestamp,
         values: &[(FieldName, Value)],
     ) -> Vec<(FieldName, Value)> {
-        let Some((field, unit, number)) = self.chosen(values) else { return Vec::new() };
-        if self.of != Some((field.clone(), unit)) {
-            self.begin(field.clone(), unit);
+        let Some((field, value)) = self.chosen(values) else { return Vec::new() };
+        let Some(now) = number(value) else {
+            let unit = self.of.as_ref().filter(|(of, _)| of == field).and_then(|(_, unit)| *unit);
+            return self.told(field, unit.or(value.unit), None);
+        };
+        let of = Some((field.clone(), value.unit));
+        if self.of != of {
+            self.begin(field.clone(), value.unit);
         }
-        self.learn_size(values, unit, number);
-        self.take(at.as_second(), number);
-        self.told(&field, unit, number)
+        self.learn_size(values, value.unit, now);
+        self.take(at.as_second(), now);
+        self.told(field, value.unit, Some(now))
     }
 
     /// Takes in an observation from the past; they come in order.
@@ -94,28 +106,34 @@ impl Trend {
     }
 
     fn take(&mut self, at: i64, number: f64) {
-        if !self.samples.push(at, number) {
-            return;
+        if self.samples.forget_after(at) {
+            self.refills = self.refills.take().and_then(|refills| refills.before(at));
+            self.early.retain(|&(early, _)| early < at);
         }
+        let is_new = self.samples.push(at, number);
         let Some(tank) = self.settings.tank else { return };
-        match self.full {
-            None if self.early.len() < MOST_EARLY => self.early.push((at, number)),
-            None => {}
-            Some(full) => {
-                let rise = full * tank.refill / 100.0;
-                let refills = self.refills.get_or_insert_with(|| Refills::new(rise));
-                for (at, number) in self.early.drain(..).chain([(at, number)]) {
-                    refills.push(at, number);
-                }
-            }
+        if is_new && self.early.len() < MOST_EARLY {
+            self.early.push((at, number));
+        }
+        let Some(full) = self.full else { return };
+        let refills = self.refills.get_or_insert_with(|| Refills::new(full * tank.refill / 100.0));
+        for (at, number) in self.early.drain(..) {
+            refills.push(at, number);
         }
     }
 
-    fn chosen(&self, values: &[(FieldName, Value)]) -> Option<(FieldName, Option<Unit>, f64)> {
-        self.settings.fields.iter().find_map(|wanted| {
-            let (name, value) = values.iter().find(|(name, _)| name == wanted)?;
-            Some((name.clone(), value.unit, number(value)?))
-        })
+    /// The first field that has a number. One that had numbers and is still there stays, though
+    /// it has none for once, unless one that goes before it has come.
+    fn chosen<'v>(&self, values: &'v [(FieldName, Value)]) -> Option<(&'v FieldName, &'v Value)> {
+        let found = self.settings.fields.iter().filter_map(|wanted| {
+            values.iter().find(|(name, _)| name == wanted).map(|(name, value)| (name, value))
+        });
+        let found: Vec<(&FieldName, &Value)> = found.collect();
+        let of = self.of.as_ref().map(|(of, _)| of);
+        let held = found.iter().position(|(name, _)| Some(*name) == of);
+        let candidates = held.map_or(&found[..], |held| &found[..=held]);
+        let with_number = candidates.iter().find(|(_, value)| number(value).is_some());
+        with_number.or(held.map_or(found.first(), |held| found.get(held))).copied()
     }
 
     /// The size of a tank, from its content in per cent.
@@ -132,50 +150,48 @@ impl Trend {
         }
     }
 
-    fn told(&self, field: &str, unit: Option<Unit>, now: f64) -> Vec<(FieldName, Value)> {
+    /// What it amounts to with that number now, or without one.
+    fn told(&self, field: &str, unit: Option<Unit>, now: Option<f64>) -> Vec<(FieldName, Value)> {
         let mut told = Vec::new();
-        let rate = self.samples.rate(self.settings.rate_over.as_secs_f64());
-        if let Some(per_hour) = unit.and_then(Unit::per_hour) {
-            let value = rate.map(|rate| Value::number(round_to(rate, 1), per_hour));
-            told.push((format!("{field}_rate").into(), value.unwrap_or_else(|| too_few(per_hour))));
+        let none = |unit: Unit| match now {
+            Some(_) => Value::missing(Some(unit), "too few observations yet"),
+            None => Value::missing(Some(unit), format!("there is no {field} now")),
+        };
+        let rate = now.and_then(|_| self.samples.rate(self.settings.rate_over.as_secs_f64()));
+        if let (Some(unit), Some(per_hour)) = (unit, unit.and_then(Unit::per_hour)) {
+            let value = now
+                .zip(rate)
+                .map(|(now, rate)| Value::number(rounded(rate, unit, now, 1), per_hour));
+            told.push((format!("{field}_rate").into(), value.unwrap_or_else(|| none(per_hour))));
         }
         for &over in &self.settings.changes {
             let name = format!("{field}_change_{}", short(over));
-            let change = self.samples.change(over);
+            let change = now.and_then(|now| Some((now, self.samples.change(over)?)));
             let value = match (change, unit) {
-                (Some(change), Some(unit)) => Value::number(round_to(change, decimals(unit)), unit),
-                (None, Some(unit)) => too_few(unit),
+                (Some((now, change)), Some(unit)) => {
+                    Value::number(rounded(change, unit, now, 0), unit)
+                }
+                (None, Some(unit)) => none(unit),
                 (_, None) => continue,
             };
             told.push((name.into(), value));
         }
-        if self.settings.tank.is_some() {
-            self.tank(&mut told, unit, now, rate);
+        if let (Some(_), Some(full)) = (self.settings.tank, self.full) {
+            let (to_empty, to_full) = match now.zip(rate) {
+                Some((now, rate)) => (
+                    hours(full, now, -rate, "it is not falling"),
+                    hours(full, full - now, rate, "it is not rising"),
+                ),
+                None => (none(Unit::Hour), none(Unit::Hour)),
+            };
+            told.push(("time_to_empty".into(), to_empty));
+            told.push(("time_to_full".into(), to_full));
+            self.last_refill(&mut told, unit);
         }
         told
     }
 
-    fn tank(
-        &self,
-        told: &mut Vec<(FieldName, Value)>,
-        unit: Option<Unit>,
-        now: f64,
-        rate: Option<f64>,
-    ) {
-        let Some(full) = self.full else { return };
-        let hours = |distance: f64, towards: f64, otherwise: &str| match rate {
-            None => too_few(Unit::Hour),
-            Some(_) if towards < full * STEADY => Value::missing(Some(Unit::Hour), otherwise),
-            Some(_) => match distance.max(0.0) / towards {
-                hours if hours > LONGEST => {
-                    Value::missing(Some(Unit::Hour), "more than a year at this rate")
-                }
-                hours => Value::number(round_to(hours, 1), Unit::Hour),
-            },
-        };
-        let rate = rate.unwrap_or(0.0);
-        told.push(("time_to_empty".into(), hours(now, -rate, "it is not falling")));
-        told.push(("time_to_full".into(), hours(full - now, rate, "it is not rising")));
+    fn last_refill(&self, told: &mut Vec<(FieldName, Value)>, unit: Option<Unit>) {
         let last = self.refills.as_ref().and_then(Refills::last);
         let none = || Value::missing(None, "none was seen yet");
         let (when, amount) = match (last, unit) {
@@ -184,7 +200,7 @@ impl Trend {
                     |_| none(),
                     |at| Value::text(at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()),
                 );
-                (when, Value::number(round_to(amount, decimals(unit)), unit))
+                (when, Value::number(unit.rounded(amount), unit))
             }
             _ => (none(), Value { unit, ..none() }),
         };
@@ -200,18 +216,24 @@ fn number(value: &Value) -> Option<f64> {
     }
 }
 
-fn too_few(unit: Unit) -> Value {
-    const NOTE: &str = "too few observations yet";
-    Value::missing(Some(unit), Arc::<str>::from(NOTE))
+/// How long a distance takes at that rate; `otherwise` says why it is never over.
+fn hours(full: f64, distance: f64, rate: f64, otherwise: &str) -> Value {
+    if rate < full * STEADY {
+        return Value::missing(Some(Unit::Hour), otherwise);
+    }
+    match distance.max(0.0) / rate {
+        hours if hours > LONGEST => {
+            Value::missing(Some(Unit::Hour), "more than a year at this rate")
+        }
+        hours => Value::number(round_to(hours, 1), Unit::Hour),
+    }
 }
 
-/// Decimals of a difference.
-fn decimals(unit: Unit) -> i32 {
-    match unit {
-        Unit::UsGallon | Unit::Litre => 0,
-        Unit::Inch | Unit::InchOfMercury => 2,
-        _ => 1,
-    }
+/// A difference or a rate, with the decimals of the numbers that it comes from: to the whole gallon
+/// for a cistern, to the hundredth for a bucket.
+fn rounded(number: f64, unit: Unit, now: f64, least: i32) -> f64 {
+    let size = now.abs().max(number.abs());
+    round_to(number, unit.decimals_of(size).max(least))
 }
 
 /// A time as it stands in a name: `30m`, `1h`, `24h`, `7d`.

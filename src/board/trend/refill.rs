@@ -66,6 +66,12 @@ impl Refills {
         }
     }
 
+    /// What is left when all from then on is not true; `None`: nothing.
+    pub(super) fn before(self, at: i64) -> Option<Refills> {
+        let last = self.last.filter(|refill| refill.at < at)?;
+        Some(Refills { state: State::Start, last: Some(last), ..self })
+    }
+
     /// The latest refill, which may go on.
     pub(super) fn last(&self) -> Option<Refill> {
         self.last

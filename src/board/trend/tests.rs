@@ -60,6 +60,21 @@ fn a_tank_that_is_filled() {
 }
 
 #[test]
+fn a_bucket_keeps_its_digits() {
+    // A tenth of a gallon an hour out of a gallon and a half.
+    let mut trend = Trend::new(TrendSettings::of_tank());
+    let mut told = Vec::new();
+    for minute in (0..=4 * 60).step_by(5) {
+        let volume = 1.5 - 0.1 * minute as f64 / 60.0;
+        told = trend.derive(at(minute), &reading(volume, 2.0));
+    }
+    assert_eq!(number(&find(&told, "volume_rate")), Some(-0.1));
+    assert_eq!(number(&find(&told, "volume_change_1h")), Some(-0.1));
+    let told = trend.derive(at(245), &reading(0.0, 2.0));
+    assert_eq!(number(&find(&told, "volume_change_1h")), Some(-1.19));
+}
+
+#[test]
 fn too_little_is_known_at_first() {
     let told = after(10, |_| 700.0);
     for field in ["volume_rate", "volume_change_1h", "volume_change_24h", "time_to_empty"] {
@@ -67,6 +82,90 @@ fn too_little_is_known_at_first() {
         assert_eq!(value.datum, None, "{field}");
         assert_eq!(value.note.as_deref(), Some("too few observations yet"), "{field}");
     }
+}
+
+#[test]
+fn a_null_is_told_and_forgets_nothing() {
+    let mut trend = Trend::new(TrendSettings::of_tank());
+    let nothing = trend.derive(at(-5), &[("other".into(), Value::text("x"))]);
+    assert_eq!(nothing, []);
+    let mut volume = |minute: i64| {
+        let gone = (60..90).contains(&minute) || minute < 0;
+        let mut reading = reading(1000.0 - minute as f64, 1400.0);
+        if gone {
+            reading[1].1 = Value::missing(Some(Unit::UsGallon), "sent as null");
+        }
+        trend.derive(at(minute), &reading)
+    };
+    let mut before = Vec::new();
+    for minute in (0..60).step_by(5) {
+        before = volume(minute);
+    }
+    let names = |told: &[(FieldName, Value)]| {
+        told.iter().map(|(name, _)| name.to_string()).collect::<Vec<_>>()
+    };
+    for minute in (60..90).step_by(5) {
+        let told = volume(minute);
+        assert_eq!(names(&told), names(&before), "not those of the level, and none is missing");
+        for field in ["volume_rate", "volume_change_1h", "time_to_empty", "time_to_full"] {
+            let value = find(&told, field);
+            assert_eq!(value.datum, None, "{field}");
+            assert_eq!(value.note.as_deref(), Some("there is no volume now"), "{field}");
+        }
+        assert_eq!(find(&told, "volume_rate").unit, Some(Unit::UsGallonPerHour));
+    }
+    let told = volume(90);
+    assert_eq!(number(&find(&told, "volume_rate")), Some(-60.0), "as if nothing had happened");
+    assert_eq!(number(&find(&told, "volume_change_1h")), Some(-60.0));
+}
+
+#[test]
+fn the_first_field_that_comes_is_chosen() {
+    let level = || ("level".into(), Value::number(50.0, Unit::Percent));
+    let volume = |value| ("volume".into(), value);
+    let null = || Value::missing(Some(Unit::UsGallon), "sent as null");
+    let gallons = || Value::number(700.0, Unit::UsGallon);
+    let mut trend = Trend::new(TrendSettings::of_tank());
+    for (minute, values, prefix) in [
+        (0, vec![level(), volume(null())], "level"),
+        // What goes before it has come.
+        (5, vec![level(), volume(gallons())], "volume"),
+        (10, vec![level(), volume(null())], "volume"),
+        // What is not there at all will not come back.
+        (15, vec![level()], "level"),
+        (20, vec![level(), volume(null())], "level"),
+        (25, vec![("level".into(), null()), volume(null())], "level"),
+        (30, vec![volume(null())], "volume"),
+    ] {
+        let told = trend.derive(at(minute), &values);
+        assert_eq!(&*told[0].0, format!("{prefix}_rate"), "{minute}");
+    }
+}
+
+#[test]
+fn one_observation_ahead_of_its_time_does_not_keep_out_the_others() {
+    let mut trend = Trend::new(TrendSettings::of_tank());
+    let mut told = Vec::new();
+    for minute in (0..3 * 60).step_by(5) {
+        told = trend.derive(at(minute), &reading(700.0 - minute as f64, 1400.0));
+        if minute == 60 {
+            // A year ahead, and of a tank just filled.
+            trend.derive(at(minute + 365 * 24 * 60), &reading(1400.0, 1400.0));
+        }
+    }
+    assert_eq!(number(&find(&told, "volume_rate")), Some(-60.0));
+    assert_eq!(find(&told, "last_refill").note.as_deref(), Some("none was seen yet"));
+    // One that comes late is no reason to forget the later ones.
+    told = trend.derive(at(170), &reading(530.0, 1400.0));
+    assert_eq!(number(&find(&told, "volume_rate")), Some(-60.0));
+}
+
+#[test]
+fn a_tank_of_unknown_size_has_a_rate_and_no_end() {
+    let mut trend = Trend::new(TrendSettings::of_tank());
+    let told = trend.derive(at(0), &[("volume".into(), Value::number(700.0, Unit::UsGallon))]);
+    let names: Vec<&str> = told.iter().map(|(name, _)| &**name).collect();
+    assert_eq!(names, ["volume_rate", "volume_change_1h", "volume_change_24h"]);
 }
 
 #[test]
@@ -98,6 +197,14 @@ fn the_past_is_taken_up() {
     assert_eq!(number(&find(&told, "volume_rate")), Some(-10.0));
     assert_eq!(number(&find(&told, "volume_change_24h")), Some(-240.0));
     // Seen in the past, although the size of the tank is known only now.
+    assert_eq!(number(&find(&told, "last_refill_amount")), Some(500.0));
+
+    // The latest of the past is the one that is told now: recorded before a restart.
+    let mut trend = Trend::new(TrendSettings::of_tank());
+    for (minute, volume) in [(0, 500.0), (15, 700.0), (30, 1000.0)] {
+        trend.remember("volume", Some(Unit::UsGallon), START + minute * 60, volume);
+    }
+    let told = trend.derive(at(30), &reading(1000.0, 1400.0));
     assert_eq!(number(&find(&told, "last_refill_amount")), Some(500.0));
 }
 

@@ -17,6 +17,10 @@ const SHARE: f64 = 0.5;
 const NEAR: f64 = 0.1;
 const NEAR_LEAST: f64 = 20.0 * 60.0;
 
+/// An observation that is older than the latest by that much is no late one: the latest was ahead of
+/// its time.
+const FAR_BACK: i64 = 20 * 60;
+
 /// Observations, the earliest first, as far back as they are needed.
 #[derive(Debug)]
 pub(super) struct Samples {
@@ -29,6 +33,16 @@ impl Samples {
         // A little more, so that there is one before the far end.
         let reach = reach.as_secs_f64() * (1.0 + NEAR) + NEAR_LEAST;
         Samples { reach: reach as i64, samples: VecDeque::new() }
+    }
+
+    /// Forgets what claims to be of later than that, if it is so by far: one clock that went wrong
+    /// for once must not keep out all that follows. True if it did.
+    pub(super) fn forget_after(&mut self, at: i64) -> bool {
+        let is_ahead = self.samples.back().is_some_and(|&(last, _)| last - at > FAR_BACK);
+        if is_ahead {
+            self.samples.retain(|&(known, _)| known < at);
+        }
+        is_ahead
     }
 
     /// Takes in an observation; false if it is not later than the latest.

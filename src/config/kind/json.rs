@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use ::http::{HeaderName, HeaderValue};
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 
 use super::super::secret::Secret;
 use super::super::section::{At, Section};
@@ -12,7 +13,7 @@ use super::url;
 use crate::units::Unit;
 
 /// Keys of `kind = "json"`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Json {
     /// The endpoint.
     pub url: SourceUrl,
@@ -27,18 +28,19 @@ pub struct Json {
 }
 
 impl Json {
-    pub(super) fn secrets(&self) -> Vec<&str> {
-        let headers = self.headers.iter().map(|(_, value)| value.expose());
-        let credentials = self.credentials.as_ref().map(|credentials| match credentials {
-            Credentials::Bearer(token) => token.expose(),
-            Credentials::Basic { password, .. } => password.expose(),
-        });
-        headers.chain(credentials).chain(self.url.secret_parameters()).collect()
+    pub(super) fn secrets(&self) -> Vec<Secret> {
+        let mut secrets: Vec<Secret> = self.url.secrets().collect();
+        for (_, value) in &self.headers {
+            secrets.extend(value.last_word());
+            secrets.push(value.clone());
+        }
+        secrets.extend(self.credentials.iter().flat_map(Credentials::secrets));
+        secrets
     }
 }
 
 /// What proves to an upstream who asks.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Credentials {
     /// RFC 6750.
     Bearer(Secret),
@@ -51,8 +53,35 @@ pub enum Credentials {
     },
 }
 
+impl Credentials {
+    /// The value of `Authorization`.
+    pub fn authorization(&self) -> Secret {
+        let (scheme, proof) = self.in_two_words();
+        Secret::new(format!("{scheme} {}", proof.expose()))
+    }
+
+    fn in_two_words(&self) -> (&'static str, Secret) {
+        match self {
+            Credentials::Bearer(token) => ("Bearer", token.clone()),
+            Credentials::Basic { username, password } => {
+                let pair = format!("{username}:{}", password.expose());
+                ("Basic", Secret::new(BASE64_STANDARD.encode(pair)))
+            }
+        }
+    }
+
+    /// As they are configured, and as they are sent.
+    fn secrets(&self) -> Vec<Secret> {
+        let (_, sent) = self.in_two_words();
+        match self {
+            Credentials::Bearer(_) => vec![sent],
+            Credentials::Basic { password, .. } => vec![sent, password.clone()],
+        }
+    }
+}
+
 /// `[source.values.NAME]`
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct JsonValue {
     /// The field's name.
     pub name: Arc<str>,
@@ -71,7 +100,7 @@ pub struct JsonValue {
 }
 
 /// `observed_at = { pointer, format }`
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct JsonTime {
     /// RFC 6901.
     pub pointer: String,

@@ -5,6 +5,7 @@ mod tank;
 mod weather;
 
 use super::problem::nearest;
+use super::secret::Secret;
 use super::section::{At, Section};
 use super::source_url::SourceUrl;
 use crate::units::Unit;
@@ -14,7 +15,7 @@ pub use tank::{PtDevices, PtLevel};
 pub use weather::{Ambient, Nws, OpenMeteo};
 
 /// What to poll, and how to read the answer.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Kind {
     /// A PTLevel share page.
     PtLevel(PtLevel),
@@ -44,12 +45,12 @@ impl Kind {
     }
 
     /// What must not be shown of it, wherever it may turn up.
-    pub fn secrets(&self) -> Vec<&str> {
+    pub fn secrets(&self) -> Vec<Secret> {
         match self {
-            Kind::PtLevel(kind) => vec![kind.url.secret_path()],
-            Kind::PtDevices(kind) => vec![kind.token.expose()],
+            Kind::PtLevel(kind) => kind.url.share().into_iter().chain(kind.url.secrets()).collect(),
+            Kind::PtDevices(kind) => vec![kind.token.clone()],
             Kind::OpenMeteo(_) | Kind::Nws(_) => Vec::new(),
-            Kind::Ambient(kind) => vec![kind.api_key.expose(), kind.application_key.expose()],
+            Kind::Ambient(kind) => vec![kind.api_key.clone(), kind.application_key.clone()],
             Kind::Json(kind) => kind.secrets(),
         }
     }
@@ -67,7 +68,8 @@ impl Kind {
     }
 }
 
-const NAMES: [&str; 6] = ["ptlevel", "ptdevices", "open-meteo", "nws", "ambient", "json"];
+/// The name of every kind.
+pub const NAMES: [&str; 6] = ["ptlevel", "ptdevices", "open-meteo", "nws", "ambient", "json"];
 
 /// Reads `kind` and the keys that belong to it.
 pub(super) fn read(section: &mut Section<'_, '_>) -> Option<Kind> {

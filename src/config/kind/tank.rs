@@ -8,7 +8,7 @@ use super::super::source_url::SourceUrl;
 use super::{url, url_or};
 
 /// Keys of `kind = "ptlevel"`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct PtLevel {
     /// The share page, `https://www.mypt.in/s/…`.
     pub url: SourceUrl,
@@ -19,7 +19,7 @@ pub struct PtLevel {
 }
 
 /// Keys of `kind = "ptdevices"`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct PtDevices {
     /// Base of the API.
     pub url: SourceUrl,

@@ -6,7 +6,7 @@ use super::super::source_url::SourceUrl;
 use super::url_or;
 
 /// Keys of `kind = "open-meteo"`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct OpenMeteo {
     /// Base of the API.
     pub url: SourceUrl,
@@ -17,7 +17,7 @@ pub struct OpenMeteo {
 }
 
 /// Keys of `kind = "nws"`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Nws {
     /// Base of the API.
     pub url: SourceUrl,
@@ -26,7 +26,7 @@ pub struct Nws {
 }
 
 /// Keys of `kind = "ambient"`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Ambient {
     /// Base of the API.
     pub url: SourceUrl,

@@ -25,7 +25,7 @@ use crate::history::{Bucket, History, HistoryError, Step, Window};
 use crate::units::Unit;
 
 pub(super) use self::range::Range;
-pub(super) use self::route::picture;
+pub(super) use self::route::{SIDES, picture};
 pub(super) use self::svg::Size;
 
 /// Charts that are kept; with more, all are drawn anew.
@@ -68,7 +68,9 @@ pub(super) struct Chart {
 /// Why there is no chart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Missing {
-    /// Nothing of that field is recorded in that window, or ever.
+    /// Nothing of that field was ever recorded.
+    Never,
+    /// Nothing of that field is recorded in that window.
     Nothing,
     /// The history has no answer now.
     Unavailable,
@@ -165,28 +167,35 @@ fn draw(
         to,
         step: Step::Seconds(range.step()),
     };
-    let points = history.points(window, now).map_err(|error| match error {
-        HistoryError::Off => Missing::Nothing,
+    let points = history.points(window).map_err(|error| match error {
+        HistoryError::Off => Missing::Never,
         _ => Missing::Unavailable,
     })?;
-    let points = points.ok_or(Missing::Nothing)?;
-    let mut unit = points.unit();
+    let mut points = points.ok_or(Missing::Never)?;
+    let latest = source.reading.as_ref().and_then(|kept| latest(kept, field));
+    if let Some((_, Some(told_now))) = latest {
+        // The board may know of a change of units that the history has not heard of yet.
+        points = points.told_in(Some(told_now));
+    }
+    let unit = points.unit();
     let points: Result<Vec<Bucket>, _> = points.collect();
     let mut points =
         points.map_err(|error| history.failed(error)).map_err(|_| Missing::Unavailable)?;
-    if let Some((latest, its_unit)) = source.reading.as_ref().and_then(|kept| latest(kept, field)) {
-        // What the board knows may not have been written yet.
-        if points.last().is_none_or(|last| last.at < latest.at - range.step()) {
-            points.push(latest);
-        }
-        unit = its_unit.or(unit);
-    }
+    let latest =
+        latest.map(|(latest, _)| latest).filter(|latest| latest.at >= to - range.seconds());
+    // What the board knows may not have been written yet.
+    let unwritten =
+        latest.filter(|it| points.last().is_none_or(|last| last.at < it.at - range.step()));
+    points.extend(unwritten);
     let stale_after = source
         .reading
         .as_ref()
         .map_or(STALE_AFTER, |kept| kept.stale_at.duration_since(kept.observed.at).as_secs());
     let frame = Frame { from: to - range.seconds(), to, step: range.step(), stale_after, unit };
-    let plot = Plot::of(&points, frame).ok_or(Missing::Nothing)?;
+    // A line through means ends at what is so now, which is what the last of them is part of.
+    let end = latest.filter(|it| points.last().is_some_and(|last| last.at < it.at));
+    let drawn: Vec<Bucket> = points.iter().copied().chain(end).collect();
+    let plot = Plot::of(&drawn, frame).ok_or(Missing::Nothing)?;
     let caption = Caption {
         title: &super::page::label(field),
         source: &source.title,

@@ -69,6 +69,12 @@ impl Plot {
         self.runs.iter().flatten()
     }
 
+    /// How far the least and the most of a point are apart, by and large.
+    pub(super) fn mean_band(&self) -> f64 {
+        let apart: f64 = self.points().map(|point| point.max - point.min).sum();
+        apart / self.points().count().max(1) as f64
+    }
+
     /// Whether some point stands for several observations that differ.
     pub(super) fn has_band(&self) -> bool {
         self.points().any(|point| point.min < point.max)

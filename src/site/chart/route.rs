@@ -1,11 +1,13 @@
 //! `/chart/{source}.{field}.svg`: a chart that stands alone, for other pages to show.
 
 use super::{Missing, Range, Size, WIDE, Wanted};
+use crate::history::HistoryError;
 use crate::http::Response;
 use crate::site::Site;
 use crate::site::api::find;
 use crate::site::deliver::{Policy, deliver};
 use crate::site::freshness::policy;
+use crate::site::history::{unavailable, unrecorded};
 use crate::site::problem::Problem;
 use crate::site::query::{self, Pairs};
 use crate::site::render::render_for;
@@ -18,7 +20,7 @@ const STYLE: &str = include_str!("../assets/chart.css");
 const DARK: &str = include_str!("../assets/chart_dark.css");
 
 /// Sides that a chart may have.
-const SIDES: std::ops::RangeInclusive<u32> = 160..=2400;
+pub(in crate::site) const SIDES: std::ops::RangeInclusive<u32> = 160..=2400;
 
 /// A picture of a chart.
 pub(in crate::site) fn picture(site: &Site, ask: &Ask<'_>) -> Result<Response, Problem> {
@@ -52,9 +54,13 @@ pub(in crate::site) fn picture(site: &Site, ask: &Ask<'_>) -> Result<Response, P
     pairs.finish()?;
     let snapshot = (site.snapshots)();
     let view = find(&snapshot.sources, &source).ok_or_else(unknown)?;
+    if !site.history.is_enabled() {
+        return Err(unavailable(&HistoryError::Off));
+    }
     let wanted = Wanted { source: view, field: &field, range, size, style: Some(&style) };
     let chart =
         site.charts.chart(&site.history, wanted, ask.now).map_err(|missing| match missing {
+            Missing::Never => unrecorded(Some(view), &source, &field),
             Missing::Nothing => Problem::not_found(format!(
                 "Nothing of {source}.{field} was recorded in the last {}.",
                 range.words()

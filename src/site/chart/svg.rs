@@ -29,6 +29,10 @@ const BOTTOM: f64 = 26.0;
 /// A label of time closer than that to the edge would be cut off.
 const EDGE: f64 = 22.0;
 
+/// Where the least and the most are further apart than this share of the chart, by and large, the
+/// line through the means is thin, for it says the lesser part.
+const WIDE_BAND: f64 = 0.08;
+
 /// What is told along with the shapes.
 pub(super) struct Caption<'a> {
     /// `Level`
@@ -152,8 +156,9 @@ pub(super) fn render(
     let decimals = axis.decimals();
     let unit = caption.unit.map_or("", symbol);
     let last = plot.points().next_back();
+    let is_wide = plot.mean_band() > WIDE_BAND * (axis.high - axis.low);
     html! {
-        svg.chart.(caption.class) xmlns=[style.map(|_| "http://www.w3.org/2000/svg")] role="img"
+        svg.chart.(caption.class).banded[is_wide] xmlns=[style.map(|_| "http://www.w3.org/2000/svg")] role="img"
             viewBox={ "0 0 " (size.width) " " (size.height) }
             width=[style.map(|_| size.width)] height=[style.map(|_| size.height)]
             aria-labelledby={ (title_id) " " (desc_id) }

@@ -4,10 +4,10 @@ use ::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG};
 use jiff::tz::TimeZone;
 
 use super::*;
-use crate::board::{Change, Finite, Sample};
-use crate::history::{Retention, fill};
+use crate::board::{Change, Finite, Sample, Value};
+use crate::history::fill;
 use crate::site::Site;
-use crate::site::fixture::{get, now, site, site_with, tank, text};
+use crate::site::fixture::{get, now, site, site_with, tank, text, values};
 
 struct Place {
     _folder: tempfile::TempDir,
@@ -28,7 +28,7 @@ fn place(title: &str) -> Place {
         unit: Some(Unit::Percent),
     });
     fill(&path, &TimeZone::UTC, [Change::Observed(samples.collect())]).unwrap();
-    let history = History::of_file(&path, Retention::default(), TimeZone::UTC);
+    let history = History::of_file(&path, TimeZone::UTC);
     let mut source = tank();
     source.title = title.into();
     Place { _folder: folder, site: site_with(vec![source], history) }
@@ -57,6 +57,77 @@ fn a_chart_tells_what_it_shows_and_where_nothing_is_known() {
     assert_eq!(svg.matches("class=\"line\"").count(), 2, "the line ends at the gap: {svg}");
     let tag = response.headers()[ETAG].to_str().unwrap();
     assert_eq!(get(site, "/chart/tank.level.svg", &[("if-none-match", tag)]).status(), 304);
+}
+
+#[test]
+fn a_reading_from_before_the_window_is_not_in_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pumphouse.db");
+    let old = crate::site::fixture::stale(tank(), 8 * 3600);
+    let sample = Sample {
+        source: "tank".into(),
+        field: "level".into(),
+        at: old.reading.as_ref().unwrap().observed.at,
+        value: Finite::new(84.6).unwrap(),
+        unit: Some(Unit::Percent),
+    };
+    fill(&path, &TimeZone::UTC, [Change::Observed(vec![sample])]).unwrap();
+    let site = site_with(vec![old], History::of_file(&path, TimeZone::UTC));
+    let response = get(&site, "/chart/tank.level.svg?range=6h", &[]);
+    assert_eq!(response.status(), 404, "{}", text(&response));
+    assert!(text(&response).contains("Nothing of tank.level was recorded in the last 6 hours."));
+    assert_eq!(get(&site, "/chart/tank.level.svg?range=24h", &[]).status(), 200);
+}
+
+/// The description of the one chart of a source that told `was` a quarter of an hour ago, and
+/// tells `is` now, by way of the history and not.
+fn told_of_units(was: (f64, Unit), is: (f64, Unit), is_written: bool) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pumphouse.db");
+    let sample = |ago: i64, (value, unit): (f64, Unit)| {
+        Change::Observed(vec![Sample {
+            source: "tank".into(),
+            field: "it".into(),
+            at: Timestamp::from_second(now().as_second() - ago).unwrap(),
+            value: Finite::new(value).unwrap(),
+            unit: Some(unit),
+        }])
+    };
+    let mut told = vec![sample(1140, was)];
+    if is_written {
+        told.push(sample(240, is));
+    }
+    fill(&path, &TimeZone::UTC, told).unwrap();
+    let history = History::of_file(&path, TimeZone::UTC);
+    let mut source = tank();
+    source.reading.as_mut().unwrap().values = values([("it", Value::number(is.0, is.1))]);
+    let site = site_with(vec![source], history);
+    let response = get(&site, "/chart/tank.it.svg?range=6h", &[]);
+    let (_, description) = text(&response).split_once("<desc").unwrap();
+    description.split(['>', '<']).nth(1).unwrap().to_owned()
+}
+
+#[test]
+fn a_chart_is_in_the_unit_that_is_told_now() {
+    use Unit::{Celsius, Fahrenheit, Litre, UsGallon};
+    for (was, is, told) in [
+        ((20.0, Celsius), (50.0, Fahrenheit), [50.0, 68.0]),
+        ((68.0, Fahrenheit), (10.0, Celsius), [10.0, 20.0]),
+        ((100.0, UsGallon), (300.0, Litre), [300.0, 379.0]),
+        ((379.0, Litre), (90.0, UsGallon), [90.0, 100.0]),
+        // A level was a depth once: nothing of that belongs in this chart.
+        ((70.0, Unit::Inch), (80.0, Unit::Percent), [80.0, 80.0]),
+    ] {
+        let unit = crate::site::page::symbol(is.1);
+        for is_written in [false, true] {
+            let description = told_of_units(was, is, is_written);
+            let between = description.strip_prefix("Between ").unwrap();
+            let (least, rest) = between.split_once(&format!(" {unit} and ")).unwrap();
+            let (most, _) = rest.split_once(&format!(" {unit};")).unwrap();
+            let found = [least, most].map(|number| number.parse::<f64>().unwrap());
+            assert_eq!(found, told, "{description}");
+        }
+    }
 }
 
 #[test]
@@ -97,13 +168,18 @@ fn pages_show_charts_with_their_numbers() {
         assert_eq!(html.matches("<svg class=\"chart ").count(), charts, "{path}: {html}");
         assert!(html.contains("of &lt;Cistern&gt;"), "{html}");
         assert!(!html.contains("http:"), "a chart in a page names no other place");
+        assert_eq!(
+            html.matches("<details class=\"numbers\" id=\"numbers-tank-level\">").count(),
+            1
+        );
+        assert!(html.contains("<th scope=\"col\">Most (%)</th>"), "{path}: {html}");
         assert!(response.headers().contains_key(CONTENT_SECURITY_POLICY));
     }
     let response = get(site, "/source/tank", &[]);
     let html = text(&response);
     assert!(html.contains("Sat 31 Jan 2026, 17:00</th>"), "{html}");
     // Depth and volume are told, but nothing of them was recorded.
-    assert_eq!(html.matches("Nothing recorded in the last 24 hours.").count(), 2, "{html}");
+    assert_eq!(html.matches("Nothing recorded yet.").count(), 2, "{html}");
     let week = get(site, "/?range=7d", &[]);
     assert!(text(&week).contains("href=\"/?range=7d\" aria-current=\"true\""));
     assert_eq!(get(site, "/source/well", &[]).status(), 404);
@@ -114,7 +190,7 @@ fn a_page_without_a_history_has_no_charts_and_one_that_fails_says_so() {
     let off = site(vec![tank()]);
     let response = get(&off, "/", &[]);
     assert!(!text(&response).contains("class=\"chart") && !text(&response).contains("ranges"));
-    let gone = History::of_file("/nowhere/p.db".as_ref(), Retention::default(), TimeZone::UTC);
+    let gone = History::of_file("/nowhere/p.db".as_ref(), TimeZone::UTC);
     let errors = gone.clone();
     let gone = site_with(vec![tank()], gone);
     let response = get(&gone, "/source/tank", &[]);
@@ -144,4 +220,50 @@ fn a_chart_is_drawn_once_until_there_is_something_new() {
     let first = chart(0);
     assert!(Arc::ptr_eq(&first, &chart(30)));
     assert!(!Arc::ptr_eq(&first, &chart(7 * 24 * 3600 / 600)), "a pixel later");
+}
+
+#[test]
+fn a_page_with_charts_changes_with_a_pixel_and_not_with_the_second() {
+    let Place { site, .. } = &place("Cistern");
+    let tag = |path, seconds| {
+        let request = crate::site::fixture::request("GET", path, &[]);
+        let at = crate::site::fixture::at(seconds);
+        let (_, response) = site.answer(&request, at, &crate::http::Activity::default());
+        response.headers()[ETAG].clone()
+    };
+    for path in ["/", "/source/tank"] {
+        assert_eq!(tag(path, 1), tag(path, 2), "{path}");
+        assert_eq!(tag(path, 1), tag(path, 30), "{path}");
+    }
+}
+
+#[test]
+fn a_band_spans_the_least_and_the_most_where_points_stand_for_several() {
+    let Place { site, .. } = &place("Cistern");
+    let bands = |range: &str| {
+        let response = get(site, &format!("/chart/tank.level.svg?range={range}"), &[]);
+        let svg = text(&response);
+        let lines = svg.matches("class=\"line\"").count();
+        (svg.matches("class=\"between\"").count(), lines)
+    };
+    // An observation a point; then three, which differ; then all of a day.
+    assert_eq!(bands("24h"), (0, 2));
+    assert_eq!(bands("3d"), (2, 2));
+    assert_eq!(bands("1y"), (1, 1));
+    let response = get(site, "/chart/tank.level.svg?range=1y", &[]);
+    assert!(text(&response).contains("the latest is 84.6 %."), "it ends at what is so now");
+    let (_, band) = text(&response).split_once("class=\"between\" d=\"M").unwrap();
+    let (band, _) = band.split_once('"').unwrap();
+    // Three days and now: there along the most, and back along the least, lower on the screen.
+    assert_eq!(band.matches('l').count(), 7, "{band}");
+    assert!(band.ends_with('z'), "{band}");
+    let steps: Vec<f64> = band
+        .trim_end_matches('z')
+        .split('l')
+        .skip(1)
+        .map(|step| step.split_once(' ').unwrap().1.parse().unwrap())
+        .collect();
+    // From the first day's most by way of now, where they are one, to that day's least.
+    assert_eq!(steps[3], 0.0, "{band}");
+    assert!(steps.iter().sum::<f64>() > 10.0, "{band}");
 }

@@ -6,12 +6,11 @@ use jiff::tz::TimeZone;
 use serde_json::Value as Json;
 
 use super::*;
-use crate::board::{Change, Finite, Sample};
-use crate::history::{Retention, fill};
-use crate::site::fixture::{drained, get, now, site, site_with, tank, text};
+use crate::board::{Change, Finite, Sample, Value};
+use crate::history::fill;
+use crate::http::Activity;
+use crate::site::fixture::{at, drained, get, now, request, site, site_with, tank, text, values};
 use crate::units::Unit;
-
-const FOREVER: Retention = Retention { raw: None, quarters: None, days: None };
 
 /// Two days of a level at five minutes, with a gap of six hours that ended twelve hours ago.
 fn level() -> Vec<Sample> {
@@ -37,7 +36,7 @@ fn place() -> Place {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("pumphouse.db");
     fill(&path, &TimeZone::UTC, [Change::Observed(level())]).unwrap();
-    let history = History::of_file(&path, FOREVER, TimeZone::UTC);
+    let history = History::of_file(&path, TimeZone::UTC);
     Place { _folder: folder, site: site_with(vec![tank()], history) }
 }
 
@@ -121,6 +120,31 @@ fn what_is_bounded_has_a_tag_and_what_is_not_is_streamed() {
 }
 
 #[test]
+fn a_window_up_to_now_has_the_same_tag_until_something_is_observed() {
+    let Place { site, .. } = &place();
+    // 17:20 is the beginning of a minute, of five, and not of a quarter of an hour.
+    for (query, still) in [
+        ("hours=1", 59),
+        ("hours=5", 59),
+        ("hours=6", 299),
+        ("", 299),
+        ("days=1", 299),
+        ("days=7", 599),
+        ("days=365", 599),
+    ] {
+        let target = format!("/api/v1/history?field=tank.level&{query}");
+        let tag = |seconds| {
+            let request = request("GET", target.trim_end_matches('&'), &[]);
+            let (_, response) = site.answer(&request, at(seconds), &Activity::default());
+            assert_eq!(response.status(), 200, "{query}");
+            response.headers()[ETAG].clone()
+        };
+        assert_eq!(tag(0), tag(still), "{query}");
+        assert_ne!(tag(0), tag(still + 1), "{query}");
+    }
+}
+
+#[test]
 fn what_makes_no_sense_is_refused() {
     let Place { site, .. } = &place();
     for query in [
@@ -148,7 +172,7 @@ fn what_makes_no_sense_is_refused() {
     for (query, told) in [
         ("field=tank.nothing", "Nothing of tank.nothing was ever recorded"),
         ("field=well.level", "Nothing of well.level"),
-        ("field=tank.depth", "tank.depth is not recorded"),
+        ("field=tank.depth", "Nothing of tank.depth has been recorded yet"),
     ] {
         let response = get(site, &format!("/api/v1/history?{query}"), &[]);
         assert_eq!(response.status(), 404, "{query}");
@@ -162,7 +186,9 @@ fn a_history_without_an_answer_says_why() {
     let response = get(&off, "/api/v1/history?field=tank.level", &[]);
     assert_eq!(response.status(), 404);
     assert!(text(&response).contains("No history is kept here."));
-    let gone = History::of_file("/nowhere/p.db".as_ref(), FOREVER, TimeZone::UTC);
+    let picture = get(&off, "/chart/tank.level.svg", &[]);
+    assert!(text(&picture).contains("No history is kept here."));
+    let gone = History::of_file("/nowhere/p.db".as_ref(), TimeZone::UTC);
     let gone = site_with(vec![tank()], gone);
     let response = get(&gone, "/api/v1/history?field=tank.level", &[]);
     assert_eq!(response.status(), 503);
@@ -175,7 +201,36 @@ fn events_come_in_pages() {
     let Place { site, .. } = &place();
     let response = get(site, "/api/v1/events", &[]);
     assert_eq!(text(&response), "{\"events\":[],\"next\":null}\n");
-    for query in ["limit=0", "limit=501", "limit=x", "before=-1", "after=1"] {
+    for query in
+        ["limit=0", "limit=501", "limit=x", "before=-1", "after=1", "source=a%26b", "source="]
+    {
         assert_eq!(get(site, &format!("/api/v1/events?{query}"), &[]).status(), 400, "{query}");
+    }
+}
+
+#[test]
+fn what_is_not_recorded_says_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pumphouse.db");
+    fill(&path, &TimeZone::UTC, [Change::Observed(level())]).unwrap();
+    let mut source = tank();
+    let reading = source.reading.as_mut().unwrap();
+    reading.values.extend(values([("mode", Value::text("automatic"))]));
+    reading.derived = values([("volume_rate", Value::number(-12.8, Unit::UsGallonPerHour))]);
+    let site = site_with(vec![source], History::of_file(&path, TimeZone::UTC));
+    for (field, told) in [
+        ("volume_rate", "tank.volume_rate is worked out of the latest recorded values, and not"),
+        ("volume_rate", "at /api/v1/values/tank.volume_rate."),
+        ("mode", "tank.mode is a text, and only numbers are recorded."),
+        ("depth", "Nothing of tank.depth has been recorded yet."),
+        ("nothing", "Nothing of tank.nothing was ever recorded."),
+    ] {
+        for path in
+            [format!("/api/v1/history?field=tank.{field}"), format!("/chart/tank.{field}.svg")]
+        {
+            let response = get(&site, &path, &[]);
+            assert_eq!(response.status(), 404, "{path}");
+            assert!(text(&response).contains(told), "{path}: {}", text(&response));
+        }
     }
 }

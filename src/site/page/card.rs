@@ -5,7 +5,7 @@ use maud::{Markup, html};
 
 use super::figure::{datum, label, symbol};
 use super::icon::Icon;
-use super::state;
+use super::{state, trend};
 use crate::board::{Datum, FieldName, SourceView, Value};
 use crate::site::freshness::state_at;
 use crate::units::Unit;
@@ -34,10 +34,15 @@ pub(super) fn frame(
     }
 }
 
-/// Any source: its values in the order they came.
+/// Any source: its values in the order they came, and where those go that there are trends of.
 pub(super) fn generic(source: &SourceView, now: Timestamp, past: &Markup) -> Markup {
+    let values =
+        source.shown().into_iter().filter(|(name, value)| !trend::tells(source, name, value));
     let body = html! {
-        @if source.reading.is_some() { (tiles(source.shown().into_iter())) } @else { (pending()) }
+        @if source.reading.is_some() {
+            (tiles(values))
+            (trend::of_source(source, now))
+        } @else { (pending()) }
     };
     frame(source, "generic", now, &body, past)
 }

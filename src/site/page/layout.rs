@@ -13,7 +13,8 @@ pub(super) fn live(site: &Site, title: &str, main: &Markup) -> Markup {
     page(site, title, main, true)
 }
 
-/// A page that stays as it is.
+/// A page that stays as it is. Strangers may see it, so it tells neither where this is nor which
+/// release.
 pub(super) fn still(site: &Site, title: &str, main: &Markup) -> Markup {
     page(site, title, main, false)
 }
@@ -22,7 +23,7 @@ fn page(site: &Site, title: &str, main: &Markup, live: bool) -> Markup {
     let zone = site.history.zone().iana_name().unwrap_or("UTC");
     html! {
         (DOCTYPE)
-        html lang="en" data-zone=(zone) {
+        html lang="en" data-zone=[live.then_some(zone)] {
             head {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
@@ -42,7 +43,7 @@ fn page(site: &Site, title: &str, main: &Markup, live: bool) -> Markup {
                 a.skip href="#main" { "Skip to the readings" }
                 header.masthead {
                     (icon::mark())
-                    h1 { (site.settings.title) }
+                    h1 { (site.settings().title) }
                 }
                 // Both stand outside of what the script replaces: a live region speaks
                 // of changes in it only if it was there before.
@@ -53,11 +54,13 @@ fn page(site: &Site, title: &str, main: &Markup, live: bool) -> Markup {
                 }
                 p.unseen #spoken role="status" { }
                 main #main tabindex="-1" { (main) }
-                footer.colophon {
-                    p { "Charts are by the clocks of " (zone)
-                        ". The same readings for scripts: "
-                        a href="/api/v1/status" { "JSON" } }
-                    p { "pumphouse-web " (env!("CARGO_PKG_VERSION")) }
+                @if live {
+                    footer.colophon {
+                        p { "Charts are by the clocks of " (zone.trim_start_matches("Etc/"))
+                            ". The same readings for scripts: "
+                            a href="/api/v1/status" { "JSON" } }
+                        p { "pumphouse-web " (env!("CARGO_PKG_VERSION")) }
+                    }
                 }
             }
         }

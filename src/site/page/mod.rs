@@ -56,6 +56,11 @@ struct Kept {
 }
 
 impl PageCache {
+    /// Forgets every rendering.
+    pub(super) fn clear(&self) {
+        self.0.iter().for_each(|kept| kept.store(None));
+    }
+
     fn page(&self, view: &View<'_>) -> Arc<Kept> {
         let place = Range::ALL.iter().position(|range| *range == view.range).unwrap_or_default();
         let (version, second) = (view.snapshot.version, view.now.as_second());
@@ -114,7 +119,7 @@ pub(super) fn source(site: &Site, ask: &Ask<'_>) -> Result<Response, Problem> {
     let source = find(&snapshot.sources, ask.parameter)
         .ok_or_else(|| Problem::not_found("There is no source of that name."))?;
     let view = View::new(site, &snapshot, ask);
-    let title = format!("{} · {}", source.title, site.settings.title);
+    let title = format!("{} · {}", source.title, site.settings().title);
     let html = layout::live(site, &title, &source::main(&view, source)).into_string();
     let rendered = render_for(&ask.request.headers, HTML, html.into());
     deliver(&ask.request.headers, &rendered, Policy::undated(REVALIDATE))
@@ -126,11 +131,12 @@ const EVENTS: usize = 6;
 fn dashboard_html(view: &View<'_>) -> String {
     let View { site, snapshot, now, .. } = *view;
     let sources = &snapshot.sources;
-    let title = title(&site.settings.title, sources, now);
+    let title = title(&site.settings().title, sources, now);
     let recent = site.history.recent_events();
     let main = html! {
         div.between-parts { (state::summary(sources, now)) (view.ranges("/")) }
         (state::history(&site.history.fare(), site.history.dropped(), now))
+        (state::expiry((site.expiry)(now)))
         @if sources.is_empty() { (nothing_configured()) }
         div.cards {
             @for source in sources {
@@ -194,5 +200,5 @@ pub(super) fn error(site: &Site, status: u16, title: &str, detail: &str) -> Stri
             p { a href="/" { "Back to the readings" } }
         }
     };
-    layout::still(site, &format!("{title} · {}", site.settings.title), &main).into_string()
+    layout::still(site, &format!("{title} · {}", site.settings().title), &main).into_string()
 }

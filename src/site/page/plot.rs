@@ -48,12 +48,12 @@ impl View<'_> {
     /// A chart with what it shows above it, for a card.
     pub(super) fn titled(&self, source: &SourceView, field: &str) -> Markup {
         let chart = self.chart(source, field);
-        let unit = source.value(field).and_then(|value| value.unit).map_or("", symbol);
         html! {
             @if !chart.0.is_empty() {
                 div.past {
-                    p.charted { (label(field)) @if !unit.is_empty() { ", " (unit) } }
+                    p.charted { (heading(source, field)) }
                     (chart)
+                    (self.numbers(source, field))
                 }
             }
         }
@@ -63,6 +63,7 @@ impl View<'_> {
         html! {
             p.no-plot {
                 @match missing {
+                    Missing::Never => { "Nothing recorded yet." }
                     Missing::Nothing => { "Nothing recorded in the last " (self.range.words()) "." }
                     Missing::Unavailable => { "The history cannot be read at the moment." }
                 }
@@ -72,24 +73,32 @@ impl View<'_> {
 
     /// A chart with its name, and its numbers behind it.
     pub(super) fn figure(&self, source: &SourceView, field: &str) -> Markup {
-        let zone = self.site.history.zone();
-        let id = format!("numbers-{field}");
         html! {
             figure.history #{ "chart-" (field) } {
-                figcaption { h3 { (label(field)) } }
+                figcaption { h3 { (heading(source, field)) } }
                 (self.chart(source, field))
-                @if let Ok(chart) = self.drawn(source, field, WIDE) {
-                    details #(id) {
-                        summary { "The numbers" span.unseen { " of " (label(field)) } }
-                        div.scroll role="region" tabindex="0" aria-label={ (label(field)) ", numbers" } {
-                            (chart.table(self.range, zone))
-                        }
-                        p { "All of them, for a spreadsheet: "
-                            a href={ "/api/v1/history?field=" (source.name) "." (field)
-                                "&from=" (self.now.as_second() - self.range.seconds())
-                                "&format=csv&step=raw" } download {
-                                "CSV" span.unseen { " of " (label(field)) }
-                            }
+                (self.numbers(source, field))
+            }
+        }
+    }
+
+    /// The numbers behind a chart, to be opened.
+    fn numbers(&self, source: &SourceView, field: &str) -> Markup {
+        let zone = self.site.history.zone();
+        let name = label(field);
+        html! {
+            @if let Ok(chart) = self.drawn(source, field, WIDE) {
+                details.numbers #{ "numbers-" (source.name) "-" (field) } {
+                    summary { "The numbers" span.unseen { " of " (name) ", " (source.title) } }
+                    div.scroll role="region" tabindex="0"
+                        aria-label={ (name) ", " (source.title) ", numbers" } {
+                        (chart.table(self.range, zone))
+                    }
+                    p { "All of them, for a spreadsheet: "
+                        a href={ "/api/v1/history?field=" (source.name) "." (field)
+                            "&hours=" (self.range.seconds() / 3600) "&step=raw&format=csv" }
+                            download {
+                            "CSV" span.unseen { " of " (name) ", " (source.title) }
                         }
                     }
                 }
@@ -112,6 +121,14 @@ impl View<'_> {
                 }
             }
         }
+    }
+}
+
+/// What a chart shows, and in which unit.
+fn heading(source: &SourceView, field: &str) -> String {
+    match source.value(field).and_then(|value| value.unit).map_or("", symbol) {
+        "" => label(field),
+        unit => format!("{}, {unit}", label(field)),
     }
 }
 

@@ -55,6 +55,26 @@ pub(super) fn history(fare: &Fare, dropped: u64, now: Timestamp) -> Markup {
     }
 }
 
+/// What the page has to say of a certificate that expires in so many days, if it is soon.
+pub(super) fn expiry(days: Option<i64>) -> Markup {
+    html! {
+        @if let Some(days) = days {
+            p.notice role="status" {
+                (Icon::Failing.show())
+                span {
+                    @match days {
+                        ..0 => "This site's certificate has expired",
+                        0 => "This site's certificate expires within a day",
+                        1 => "This site's certificate expires in 1 day",
+                        _ => { "This site's certificate expires in " (days) " days" }
+                    }
+                    "; browsers refuse an expired one. Whoever keeps the server is to renew it."
+                }
+            }
+        }
+    }
+}
+
 /// The badge in a card's corner.
 pub(super) fn badge(source: &SourceView, now: Timestamp) -> Markup {
     let (icon, word) = match state_at(source, now) {

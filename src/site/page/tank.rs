@@ -15,9 +15,9 @@ const LOW: f64 = 25.0;
 /// At this level and below it says so with more urgency.
 const VERY_LOW: f64 = 10.0;
 
-/// The level in percent, if that source has one.
+/// The level in percent, if that source has one and shows it.
 pub(super) fn level(source: &SourceView) -> Option<f64> {
-    number(source, "level").map(|(level, _)| level)
+    number(source, "level").filter(|_| source.shows("level")).map(|(level, _)| level)
 }
 
 /// The card of a tank.
@@ -26,22 +26,14 @@ pub(super) fn card(source: &SourceView, now: Timestamp, past: &Markup) -> Markup
     let rest: Vec<_> = source
         .shown()
         .into_iter()
-        .filter(|(name, _)| !matches!(&**name, "level" | "volume"))
+        .filter(|(name, value)| {
+            !matches!(&**name, "level" | "volume") && !trend::tells(source, name, value)
+        })
         .collect();
     let body = html! {
         div.figures {
-            p.level {
-                @match level {
-                    Some(level) => {
-                        span.number { (whole(level)) } span.sign { "%" } span.unseen { " full" }
-                    }
-                    None => {
-                        span.number.absent aria-hidden="true" { "–" }
-                        span.unseen { "Level unknown" }
-                    }
-                }
-            }
-            @if let Some((volume, unit)) = number(source, "volume") {
+            @if source.shows("level") { (figure(level)) }
+            @if let Some((volume, unit)) = number(source, "volume") && source.shows("volume") {
                 p.volume {
                     span.number { (whole(volume)) }
                     @if let Some(unit) = unit { " " span.sign { (spelled(unit)) } }
@@ -49,12 +41,29 @@ pub(super) fn card(source: &SourceView, now: Timestamp, past: &Markup) -> Markup
             }
             (warning(level))
             (missing(source))
-            (trend::of_tank(source, now))
+            (trend::of_source(source, now))
             @if !rest.is_empty() { (tiles(rest.into_iter())) }
         }
-        (drawing(source, level))
+        // Without a level to show, a tank would say that it is not known.
+        @if source.shows("level") { (drawing(source, level)) }
     };
     frame(source, "tank", now, &body, past)
+}
+
+fn figure(level: Option<f64>) -> Markup {
+    html! {
+        p.level {
+            @match level {
+                Some(level) => {
+                    span.number { (whole(level)) } span.sign { "%" } span.unseen { " full" }
+                }
+                None => {
+                    span.number.absent aria-hidden="true" { "–" }
+                    span.unseen { "Level unknown" }
+                }
+            }
+        }
+    }
 }
 
 fn warning(level: Option<f64>) -> Markup {
@@ -69,7 +78,7 @@ fn warning(level: Option<f64>) -> Markup {
 /// Why there is no level, where the source has answered without one.
 fn missing(source: &SourceView) -> Markup {
     let note = |(name, value): &(FieldName, Value)| match (&**name, &value.datum, &value.note) {
-        ("level" | "volume", None, Some(note)) => Some(note.clone()),
+        ("level" | "volume", None, Some(note)) if source.shows(name) => Some(note.clone()),
         _ => None,
     };
     let first = source.values().find_map(note);

@@ -91,6 +91,22 @@ fn what_a_page_says() {
 }
 
 #[test]
+fn a_certificate_that_expires_soon_is_told_without_its_names() {
+    for (days, expected) in [
+        (None, ""),
+        (Some(13), "certificate expires in 13 days;"),
+        (Some(1), "certificate expires in 1 day;"),
+        (Some(0), "certificate expires within a day;"),
+        (Some(-1), "certificate has expired;"),
+    ] {
+        let site = site(vec![tank()]).with_expiry(Box::new(move |_| days));
+        let page = text(&get(&site, "/", &[])).to_owned();
+        assert_eq!(page.contains("certificate"), days.is_some(), "{days:?}");
+        assert!(page.contains(expected), "{expected} is not in {page}");
+    }
+}
+
+#[test]
 fn what_upstreams_and_operators_write_stays_text() {
     const EVIL: &str = "<script>alert('x')</script>\"><img src=x onerror=y>";
     let mut source = pump();
@@ -231,4 +247,103 @@ fn a_source_shows_what_it_is_configured_to() {
     let at = |words: &str| html.find(words);
     assert!(at(">Mode<").unwrap() < at("</svg>Battery<").unwrap(), "{html}");
     assert_eq!(at("Motor temperature"), None);
+}
+
+#[test]
+fn cards_of_every_kind_show_what_they_are_configured_to() {
+    let derived = || {
+        values([
+            ("volume_rate", Value::number(-12.8, Unit::UsGallonPerHour)),
+            ("volume_change_1h", Value::number(-13.0, Unit::UsGallon)),
+            ("time_to_empty", Value::number(75.0, Unit::Hour)),
+            ("time_to_full", Value::missing(Some(Unit::Hour), "it is not rising")),
+            ("last_refill", Value::text("2026-01-31T12:20:00Z")),
+            ("last_refill_amount", Value::number(842.0, Unit::UsGallon)),
+        ])
+    };
+    let of_tank = |show: &[&str]| {
+        let mut source = tank();
+        source.reading.as_mut().unwrap().derived = derived();
+        source.show = show.iter().map(|&name| name.into()).collect();
+        html(vec![source])
+    };
+    let of_weather = |show: &[&str]| {
+        let mut source = weather();
+        source.show = show.iter().map(|&name| name.into()).collect();
+        html(vec![source])
+    };
+    let (level, volume, depth) = ("<p class=\"level\">", "<p class=\"volume\">", "Depth<");
+    let (drawing, going) = ("class=\"drawing", "<strong>Falling</strong> 12.8 gal/h");
+    let (change, empty, filled) = ("in 1 h", "empty in 3 days", "Filled ");
+    let all = [level, volume, depth, drawing, going, change, empty, filled];
+    for (show, shown) in [
+        (&[][..], &all[..]),
+        (&["level"], &[level, drawing]),
+        (&["volume", "depth"], &[volume, depth]),
+        (&["depth", "volume_rate"], &[depth, going]),
+        (&["level", "time_to_empty"], &[level, drawing, empty]),
+        (&["volume", "volume_change_1h", "last_refill"], &[volume, change, filled]),
+    ] {
+        let html = of_tank(show);
+        for words in all {
+            assert_eq!(html.contains(words), shown.contains(&words), "{words} by {show:?}: {html}");
+        }
+        let in_tab = html.contains("<title>85 %");
+        assert_eq!(in_tab, shown.contains(&level), "the tab shows no more than the card");
+    }
+    // What was asked for by name and is not there says why.
+    assert!(of_tank(&["time_to_full"]).contains("it is not rising"));
+    let (degrees, sky, vane) = ("<p class=\"temperature\">", "Partly cloudy", "Wind from");
+    let (rain, humidity) = ("</svg>Rain<", "</svg>Humidity<");
+    let all = [degrees, sky, vane, rain, humidity];
+    for (show, shown) in [
+        (&[][..], &all[..]),
+        (&["temperature"], &[degrees]),
+        (&["weather_code", "rain"], &[sky, rain]),
+        (&["rain", "humidity", "wind_direction"], &[rain, humidity, vane]),
+    ] {
+        let html = of_weather(show);
+        for words in all {
+            assert_eq!(html.contains(words), shown.contains(&words), "{words} by {show:?}: {html}");
+        }
+    }
+    let turned = of_weather(&["rain", "humidity"]);
+    assert!(turned.find(rain) < turned.find(humidity), "in the order of the configuration");
+}
+
+#[test]
+fn trends_stand_on_cards_of_any_kind() {
+    let mut source = pump();
+    let reading = source.reading.as_mut().unwrap();
+    reading.values = values([("volume", Value::number(700.0, Unit::UsGallon))]);
+    reading.derived = values([
+        ("volume_rate", Value::number(-12.8, Unit::UsGallonPerHour)),
+        ("time_to_empty", Value::number(75.0, Unit::Hour)),
+        ("battery_change_24h", Value::number(-0.4, Unit::Volt)),
+    ]);
+    let mut sky = weather();
+    sky.reading.as_mut().unwrap().derived =
+        values([("temperature_change_24h", Value::number(6.0, Unit::Fahrenheit))]);
+    let html = html(vec![source, sky]);
+    for words in [
+        "<strong>Falling</strong> 12.8 gal/h, empty in 3 days",
+        "<span>Battery</span></li><li><span class=\"delta\">−0.4 V</span> in 24 h",
+        "<span>Temperature</span></li><li><span class=\"delta\">+6 °F</span> in 24 h",
+    ] {
+        assert!(html.contains(words), "{words} is not in {html}");
+    }
+    assert!(!html.contains("as of"), "{html}");
+}
+
+#[test]
+fn an_old_forecast_says_of_when_it_is() {
+    let mut source = tank();
+    source.reading.as_mut().unwrap().derived = values([
+        ("volume_rate", Value::number(-12.8, Unit::UsGallonPerHour)),
+        ("time_to_empty", Value::number(75.0, Unit::Hour)),
+    ]);
+    let html = html(vec![stale(source, 10_800)]);
+    let (_, after) = html.split_once("empty in 3 days").unwrap();
+    assert!(after.starts_with("</span><span class=\"then\">as of <time"), "{html}");
+    assert!(after.contains(">3 hours 4 minutes ago</time></span>"), "{html}");
 }

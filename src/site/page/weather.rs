@@ -6,38 +6,51 @@ use maud::{Markup, html};
 use super::card::{amount, frame, pending, tiles};
 use super::figure::{compass, find, number, symbol, whole};
 use super::icon::Icon;
-use crate::board::{Datum, SourceView};
+use super::trend;
+use crate::board::{Datum, SourceView, Value};
 
 /// Fields that the head of the card shows.
 const IN_HEAD: [&str; 4] = ["temperature", "conditions", "weather_code", "wind_direction"];
 
 /// The card of a weather station or forecast.
 pub(super) fn card(source: &SourceView, now: Timestamp, past: &Markup) -> Markup {
-    let rest = source.shown().into_iter().filter(|(name, _)| !IN_HEAD.contains(&&**name));
+    let rest: Vec<_> = source
+        .shown()
+        .into_iter()
+        .filter(|(name, value)| !IN_HEAD.contains(&&**name) && !trend::tells(source, name, value))
+        .collect();
+    let temperature = find(source, "temperature").filter(|_| source.shows("temperature"));
+    let has_sky = source.shows("conditions") || source.shows("weather_code");
+    let direction = number(source, "wind_direction").filter(|_| source.shows("wind_direction"));
     let body = html! {
         @if source.reading.is_none() { (pending()) } @else {
-            div.sky {
-                (sky(source))
-                div {
-                    p.temperature {
-                        @match number(source, "temperature") {
-                            Some((degrees, unit)) => {
-                                span.number { (whole(degrees)) }
-                                @if let Some(unit) = unit { span.sign { (symbol(unit)) } }
-                            }
-                            None => @if let Some(value) = find(source, "temperature") {
-                                (amount(value))
-                            }
-                        }
+            @if has_sky || temperature.is_some() {
+                div.sky {
+                    @if has_sky { (sky(source)) }
+                    div {
+                        @if let Some(value) = temperature { p.temperature { (degrees(value)) } }
+                        @if has_sky { p.conditions { (conditions(source)) } }
                     }
-                    p.conditions { (conditions(source)) }
                 }
             }
-            @if let Some((degrees, _)) = number(source, "wind_direction") { (vane(degrees)) }
-            (tiles(rest))
+            @if let Some((degrees, _)) = direction { (vane(degrees)) }
+            @if !rest.is_empty() { (tiles(rest.into_iter())) }
+            (trend::of_source(source, now))
         }
     };
     frame(source, "weather", now, &body, past)
+}
+
+fn degrees(temperature: &Value) -> Markup {
+    html! {
+        @match (&temperature.datum, temperature.unit) {
+            (Some(Datum::Number(degrees)), unit) => {
+                span.number { (whole(degrees.get())) }
+                @if let Some(unit) = unit { span.sign { (symbol(unit)) } }
+            }
+            _ => { (amount(temperature)) }
+        }
+    }
 }
 
 fn vane(degrees: f64) -> Markup {

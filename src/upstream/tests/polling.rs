@@ -19,6 +19,7 @@ use crate::upstream::on_demand::OnDemand;
 use crate::upstream::poller::Poller;
 use crate::upstream::resolve::SourceResolver;
 use crate::upstream::schedule::Schedule;
+use crate::upstream::secrets::Secrets;
 use crate::upstream::{Asked, Outcome, Phase, PollStats, Pollers, tls};
 
 fn source(name: &str, url: String) -> Source {
@@ -68,7 +69,7 @@ fn board(sources: &[Source]) -> (Board, BoardReader, Reporter) {
 fn start(sources: &[Source], reporter: &Reporter) -> Pollers {
     let nobody: &[&[u8]] = &[];
     let tls = tls::trusting(nobody.iter().copied());
-    Pollers::start_with(sources, reporter, "test", &tls, &SourceResolver::system).unwrap()
+    Pollers::start_with(sources, reporter, "test", tls, Box::new(SourceResolver::system)).unwrap()
 }
 
 /// Looks until the snapshot is as wanted, or for far longer than that may take.
@@ -108,7 +109,7 @@ fn readings_failures_and_recovery_reach_the_board() {
     let sources = [source("tank", upstream.url("/"))];
     let (_board, reader, reporter) = board(&sources);
     let pollers = start(&sources, &reporter);
-    let stats = pollers.stats()[0].clone();
+    let stats = pollers.roster().stats()[0].clone();
     let level = |snapshot: &Snapshot| {
         let value = snapshot.sources[0].values().next().map(|(_, value)| value.clone());
         serde_json::to_string(&value).unwrap()
@@ -182,6 +183,7 @@ fn a_panic_costs_one_poll() {
             redirect: None,
             conditional: false,
             reason: |_| panic!("a defect, made for this test"),
+            secrets: Secrets::default(),
         },
         make_fetcher: Box::new(|| {
             let nobody: &[&[u8]] = &[];
@@ -217,7 +219,7 @@ fn a_stop_does_not_wait_for_polls_in_flight() {
     let (_board, _, reporter) = board(&sources);
     let pollers = start(&sources, &reporter);
     asking.recv().unwrap();
-    assert_eq!(pollers.stats()[0].phase().0, Phase::Polling);
+    assert_eq!(pollers.roster().stats()[0].phase().0, Phase::Polling);
     let begun = Instant::now();
     drop(pollers);
     assert!(begun.elapsed() < Duration::from_secs(4));
@@ -231,7 +233,7 @@ fn waiting_pollers_end_at_once_and_are_joined() {
     let (_board, reader, reporter) = board(&sources);
     let pollers = start(&sources, &reporter);
     until(&reader, |snapshot| snapshot.sources[0].state == State::Fresh);
-    let stats = pollers.stats()[0].clone();
+    let stats = pollers.roster().stats()[0].clone();
     drop(pollers);
     // The thread held the other handles.
     assert_eq!(Arc::strong_count(&stats), 1);
@@ -245,11 +247,11 @@ fn a_poll_that_is_asked_for_comes_at_once() {
     let (_board, reader, reporter) = board(std::slice::from_ref(&source));
     let pollers = start(&[source], &reporter);
     let first = until(&reader, |snapshot| snapshot.sources[0].state == State::Fresh).version;
-    let requests = pollers.requests();
+    let requests = pollers.roster();
     assert_eq!(requests.ask("nobody"), None);
     assert!(matches!(requests.ask("tank"), Some(Asked::TooSoon(_))), "it was polled just now");
     // As after the pause.
-    pollers.let_ask_again();
+    pollers.roster().let_ask_again();
     assert_eq!(requests.ask("tank"), Some(Asked::Granted));
     until(&reader, |snapshot| snapshot.version > first);
 }
@@ -262,7 +264,7 @@ fn sources_of_one_rate_limit_are_polled_apart() {
         let _ = came.send(Instant::now());
         let _ = stream.write_all(&answer(50));
     });
-    let every = Duration::from_millis(300);
+    let every = Duration::from_millis(700);
     let limited = |name: &str| Source {
         interval: Duration::from_secs(3600),
         rate_limit: Some(RateLimit { group: Secret::new("key".to_owned()), every }),
@@ -270,9 +272,45 @@ fn sources_of_one_rate_limit_are_polled_apart() {
     };
     let sources = [limited("one"), limited("two"), limited("three")];
     let (_board, _reader, reporter) = board(&sources);
+    let begun = Instant::now();
     let _pollers = start(&sources, &reporter);
     let times: Vec<Instant> =
         (0..3).map(|_| comes.recv_timeout(Duration::from_secs(30)).unwrap()).collect();
-    // Two gaps, though the arrival of each may be late by what the machine likes.
-    assert!(times[2].duration_since(times[0]) >= every, "{times:?}");
+    // Two gaps, counted from a moment that no lateness of the machine can move behind the first.
+    assert!(times[2].duration_since(begun) >= 2 * every, "{times:?}");
+}
+
+#[test]
+fn a_new_configuration_leaves_alone_what_it_does_not_change() {
+    let upstream = Upstream::answering(answer(50));
+    let named = |name: &str| Source {
+        interval: Duration::from_secs(3600),
+        ..source(name, upstream.url("/"))
+    };
+    let (before, mut after) = ([named("same"), named("gone"), named("changed")], Vec::new());
+    let (board, reader, reporter) = board(&before);
+    let mut pollers = start(&before, &reporter);
+    let fresh = |snapshot: &Snapshot| snapshot.sources.iter().all(|it| it.state == State::Fresh);
+    until(&reader, fresh);
+    let stats = pollers.roster().stats();
+
+    after.push(named("new"));
+    after.push(Source { timeout: Duration::from_secs(7), ..named("changed") });
+    after.push(named("same"));
+    board.renew(after.iter().map(SourceInfo::from).collect());
+    pollers.renew(&after, "test").unwrap();
+    let roster = pollers.roster();
+    until(&reader, |snapshot| snapshot.sources.len() == 3 && fresh(snapshot));
+    let names: Vec<String> = roster.stats().iter().map(|it| it.source().to_owned()).collect();
+    assert_eq!(names, ["new", "changed", "same"]);
+    assert!(Arc::ptr_eq(&roster.stats()[2], &stats[0]), "left alone");
+    assert!(!Arc::ptr_eq(&roster.stats()[1], &stats[2]), "polled anew");
+    assert_eq!(roster.ask("gone"), None);
+    // Its thread has ended, which held the other handle.
+    let gone = &stats[1];
+    let begun = Instant::now();
+    while Arc::strong_count(gone) > 1 {
+        assert!(begun.elapsed() < Duration::from_secs(30), "its poller goes on");
+        std::thread::yield_now();
+    }
 }

@@ -1,0 +1,45 @@
+#!/bin/sh
+# The latest values on one line, for a prompt, tmux or a bar.
+#
+#   status-line.sh                                   69.8 % · 59.7 degF
+#   status-line.sh tank.level pump.battery           69.8 % · 12.8 V
+#
+# A value that is stale has a ? after it; one that is missing is -. When the server cannot be
+# reached it says so in a word and ends with 1, within PUMPHOUSE_TIMEOUT seconds (here 2).
+#
+# In ~/.tmux.conf:   set -g status-right '#(~/bin/status-line.sh)'
+#                    set -g status-interval 60
+#
+# It shows how to use format=shell, which needs no jq: one request, and every value is a variable.
+# Only an answer that curl calls a success goes into eval.
+set -eu
+PUMPHOUSE_TIMEOUT=${PUMPHOUSE_TIMEOUT:-2}
+. "$(dirname "$(readlink -f "$0")")/pumphouse.sh"
+
+[ $# -gt 0 ] || set -- tank.level weather.temperature
+fields=
+for field in "$@"; do
+    is_field "$field" || usage
+    fields=$fields${fields:+,}$field
+done
+
+if ! values=$(ask "/api/v1/status?format=shell&fields=$fields" 2>/dev/null); then
+    echo 'pumphouse?'
+    exit 1
+fi
+eval "$values"
+
+line=
+for field in "$@"; do
+    name=${field%.*}_${field#*.}
+    # A field that is called like something of its source, such as state, has _value behind it.
+    eval "value=\${${name}_value-\${$name-}} unit=\${${name}_value_unit-\${${name}_unit-}}"
+    eval "state=\$${field%.*}_state"
+    # shellcheck disable=SC2154 # eval sets them.
+    case $state in
+    fresh) mark= ;;
+    *) mark='?' ;;
+    esac
+    line=$line${line:+ · }${value:--}${value:+${unit:+ $unit}}$mark
+done
+printf '%s\n' "$line"

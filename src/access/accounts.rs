@@ -1,0 +1,132 @@
+//! The accounts, ready to be looked up, and the passwords that were verified lately.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+
+use super::key::{Fingerprint, ProcessKey};
+use super::password::PasswordHash;
+use super::rules::{Limits, Restricted, Scopes, Token, User};
+use super::token::TokenHash;
+
+/// Who has an account, and what is open to all.
+pub(super) struct Accounts {
+    users: HashMap<String, Account>,
+    tokens: Vec<Token>,
+    public: HashSet<String>,
+    decoys: Vec<PasswordHash>,
+    pub(super) limits: Limits,
+}
+
+/// A user's account.
+pub(super) struct Account {
+    pub(super) password_hash: PasswordHash,
+    pub(super) scopes: Scopes,
+    /// Only the right password comes in here, so there is one at most for each account.
+    remembered: Mutex<Option<Remembered>>,
+}
+
+#[derive(Clone, Copy)]
+struct Remembered {
+    credential: Fingerprint,
+    used: Instant,
+}
+
+impl Accounts {
+    /// Those of the rules. Who was remembered by `before` and has the same password still, is
+    /// remembered on.
+    pub(super) fn new(
+        restricted: &Restricted,
+        key: &ProcessKey,
+        before: Option<&Accounts>,
+    ) -> Accounts {
+        let account = |user: &User| {
+            let same = before
+                .and_then(|before| before.users.get(&user.name))
+                .filter(|account| account.password_hash == user.password_hash);
+            Account {
+                password_hash: user.password_hash.clone(),
+                scopes: user.scopes.clone(),
+                remembered: Mutex::new(same.and_then(|account| *account.remembered())),
+            }
+        };
+        let decoy = |user: &User| {
+            let name = user.name.as_bytes();
+            let salt = key.fingerprint(&[b"salt of a decoy", name]);
+            user.password_hash.decoy(&salt, &key.fingerprint(&[b"output of a decoy", name]))
+        };
+        let Restricted { users, tokens, public, limits } = restricted;
+        Accounts {
+            users: users.iter().map(|user| (user.name.clone(), account(user))).collect(),
+            tokens: tokens.clone(),
+            public: public.iter().cloned().collect(),
+            decoys: users.iter().map(decoy).collect(),
+            limits: limits.clone(),
+        }
+    }
+
+    pub(super) fn is_public(&self, pattern: &str) -> bool {
+        self.public.contains(pattern)
+    }
+
+    pub(super) fn has_users(&self) -> bool {
+        !self.users.is_empty()
+    }
+
+    pub(super) fn has_tokens(&self) -> bool {
+        !self.tokens.is_empty()
+    }
+
+    pub(super) fn user(&self, name: &str) -> Option<&Account> {
+        self.users.get(name)
+    }
+
+    /// What to verify for a name that nobody has: always the same for the same name, and as
+    /// costly as for one of the users. `None`: there are no users to be told from.
+    pub(super) fn decoy(&self, name: &Fingerprint) -> Option<&PasswordHash> {
+        let number = name.iter().take(4).fold(0_usize, |number, byte| number << 8 | *byte as usize);
+        self.decoys.get(number.checked_rem(self.decoys.len())?)
+    }
+
+    /// The scopes of a token. Every token is looked at, whichever it is.
+    pub(super) fn token(&self, hash: &TokenHash) -> Option<&Scopes> {
+        self.tokens
+            .iter()
+            .fold(None, |found, token| if token.hash == *hash { Some(token) } else { found })
+            .map(|token| &token.scopes)
+    }
+}
+
+impl Account {
+    fn remembered(&self) -> MutexGuard<'_, Option<Remembered>> {
+        self.remembered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether this credential was verified, or used, no longer ago than `remember`. The time
+    /// begins anew with each use: the password of an account cannot change without new rules, and
+    /// with those whoever changed is forgotten.
+    pub(super) fn recognises(
+        &self,
+        credential: &Fingerprint,
+        now: Instant,
+        remember: Duration,
+    ) -> bool {
+        let mut remembered = self.remembered();
+        let Some(latest) = &mut *remembered else { return false };
+        if now.saturating_duration_since(latest.used) >= remember {
+            *remembered = None;
+            return false;
+        }
+        let same = verify_slices_are_equal(&latest.credential, credential).is_ok();
+        if same {
+            latest.used = now;
+        }
+        same
+    }
+
+    pub(super) fn remember(&self, credential: Fingerprint, now: Instant) {
+        *self.remembered() = Some(Remembered { credential, used: now });
+    }
+}

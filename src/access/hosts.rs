@@ -1,0 +1,158 @@
+//! The names under which the server may be asked for, so that a page elsewhere cannot reach it
+//! through a name of its own that it lets point here (DNS rebinding).
+
+use std::fmt;
+use std::net::IpAddr;
+use std::str::FromStr;
+
+use ::http::header::HOST;
+use ::http::uri::Authority;
+
+use crate::http::Request;
+
+/// A host name or an IP address, without a port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostName(Name);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Name {
+    Address(IpAddr),
+    /// In lower case, without a dot at its end.
+    Dns(String),
+}
+
+/// Why a text is no host name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("\"{0}\" is no host name such as \"tank.example\" or \"192.0.2.7\", without a port")]
+pub struct HostNameError(String);
+
+impl FromStr for HostName {
+    type Err = HostNameError;
+
+    fn from_str(text: &str) -> Result<HostName, HostNameError> {
+        let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
+        if let Ok(address) = bare.parse() {
+            return Ok(HostName(Name::Address(address)));
+        }
+        let name = text.strip_suffix('.').unwrap_or(text);
+        let is_label = |label: &str| {
+            let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+            (1..=63).contains(&label.len()) && label.bytes().all(plain)
+        };
+        if name.split('.').all(is_label) {
+            Ok(HostName(Name::Dns(name.to_ascii_lowercase())))
+        } else {
+            Err(HostNameError(text.to_owned()))
+        }
+    }
+}
+
+impl fmt::Display for HostName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Name::Address(address) => address.fmt(f),
+            Name::Dns(name) => f.write_str(name),
+        }
+    }
+}
+
+/// Whom the request asks for: the authority of an absolute target, which goes before Host
+/// (RFC 9112 3.2.2). `None`: it does not say, or not in a way that can be understood.
+fn asked_for(request: &Request) -> Option<HostName> {
+    if let Some(host) = request.target.host() {
+        return host.parse().ok();
+    }
+    let field = request.headers.get(HOST)?;
+    Authority::try_from(field.as_bytes()).ok()?.host().parse().ok()
+}
+
+/// Whether the request asks for one of these names; for any, if there are none.
+pub(super) fn asks_for_one_of(names: &[HostName], request: &Request) -> bool {
+    names.is_empty() || asked_for(request).is_some_and(|host| names.contains(&host))
+}
+
+/// Whether the request asks for this machine by a name that means nothing elsewhere. Whoever
+/// names nobody, as HTTP/1.0 allows, is no browser.
+pub fn names_this_machine(request: &Request) -> bool {
+    if request.target.host().is_none() && !request.headers.contains_key(HOST) {
+        return true;
+    }
+    asked_for(request).is_some_and(|host| match host.0 {
+        Name::Address(address) => address.to_canonical().is_loopback(),
+        Name::Dns(name) => name == "localhost" || name.ends_with(".localhost"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use ::http::{HeaderMap, HeaderValue, Method, Version};
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::http::Peer;
+
+    fn request(target: &str, host: Option<&str>) -> Request {
+        let host = host.map(|host| (HOST, HeaderValue::from_str(host).unwrap()));
+        Request {
+            method: Method::GET,
+            target: target.parse().unwrap(),
+            version: Version::HTTP_11,
+            headers: HeaderMap::from_iter(host),
+            body: Bytes::new(),
+            peer: Peer { address: None, tls: true },
+            client: None,
+            proxied: false,
+        }
+    }
+
+    #[test]
+    fn names_are_compared_as_names() {
+        let names: Vec<HostName> =
+            ["Tank.example", "192.0.2.7", "::1"].map(|name| name.parse().unwrap()).to_vec();
+        for (target, host, expected) in [
+            ("/", Some("tank.example"), true),
+            ("/", Some("TANK.example.:6443"), true),
+            ("/", Some("192.0.2.7:6443"), true),
+            ("/", Some("[0:0::1]:6443"), true),
+            ("/", Some("evil.example"), false),
+            ("/", Some("tank.example.evil.example"), false),
+            ("/", Some("192.0.2.8"), false),
+            ("/", Some("[::2]"), false),
+            ("/", Some(""), false),
+            ("/", None, false),
+            ("https://tank.example/", Some("evil.example"), true),
+            ("https://evil.example/", Some("tank.example"), false),
+        ] {
+            let asked = request(target, host);
+            assert_eq!(asks_for_one_of(&names, &asked), expected, "{target} {host:?}");
+            assert!(asks_for_one_of(&[], &asked), "without names all are served");
+        }
+    }
+
+    #[test]
+    fn this_machine_has_names_that_nobody_else_can_have() {
+        for (host, expected) in [
+            (None, true),
+            (Some("127.0.0.1:6480"), true),
+            (Some("127.1.2.3"), true),
+            (Some("[::1]:6480"), true),
+            (Some("[::ffff:127.0.0.1]"), true),
+            (Some("localhost:6480"), true),
+            (Some("Admin.LOCALHOST"), true),
+            (Some("evil.example:6480"), false),
+            (Some("localhost.evil.example"), false),
+            (Some("192.0.2.7"), false),
+            (Some(""), false),
+        ] {
+            assert_eq!(names_this_machine(&request("/metrics", host)), expected, "{host:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_name() {
+        for text in ["", "tank.example:6443", "https://tank.example", "a..b", "*.example", "[x]"] {
+            assert!(text.parse::<HostName>().is_err(), "{text}");
+        }
+        assert_eq!("Tank.Example.".parse::<HostName>().unwrap().to_string(), "tank.example");
+    }
+}

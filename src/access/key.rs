@@ -1,0 +1,55 @@
+//! A key that lives as long as the process, so that what is kept in memory names nobody.
+
+use aws_lc_rs::{hmac, rand};
+
+/// The system gives no random numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the system gives no random numbers")]
+pub struct NoRandomness;
+
+/// Random bytes, good for keys, salts and tokens.
+pub(super) fn random<const N: usize>() -> Result<[u8; N], NoRandomness> {
+    let mut bytes = [0; N];
+    rand::fill(&mut bytes).map_err(|_| NoRandomness)?;
+    Ok(bytes)
+}
+
+/// What stands for a name, an address or a credential. It tells nothing to those without the key.
+pub(super) type Fingerprint = [u8; 32];
+
+/// HMAC-SHA256 (RFC 2104) with a key that is random for each process.
+pub(super) struct ProcessKey(hmac::Key);
+
+impl ProcessKey {
+    pub(super) fn new() -> Result<ProcessKey, NoRandomness> {
+        Ok(ProcessKey(hmac::Key::new(hmac::HMAC_SHA256, &random::<32>()?)))
+    }
+
+    /// The fingerprint of these parts. Each goes in behind its length, so that no two lists of
+    /// parts run together to the same bytes.
+    pub(super) fn fingerprint(&self, parts: &[&[u8]]) -> Fingerprint {
+        let mut context = hmac::Context::with_key(&self.0);
+        for part in parts {
+            context.update(&(part.len() as u64).to_be_bytes());
+            context.update(part);
+        }
+        let mut fingerprint = [0; 32];
+        fingerprint.copy_from_slice(context.sign().as_ref());
+        fingerprint
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_do_not_run_together() {
+        let (key, other) = (ProcessKey::new().unwrap(), ProcessKey::new().unwrap());
+        let of = |parts: &[&[u8]]| key.fingerprint(parts);
+        assert_eq!(of(&[b"anna", b"secret"]), of(&[b"anna", b"secret"]));
+        assert_ne!(of(&[b"anna", b"secret"]), of(&[b"annas", b"ecret"]));
+        assert_ne!(of(&[b"anna"]), of(&[b"anna", b""]));
+        assert_ne!(of(&[b"anna"]), other.fingerprint(&[b"anna"]), "each process has its own key");
+    }
+}

@@ -1,0 +1,159 @@
+//! Pages of other sites: what they may read (CORS), and that they may change nothing.
+
+use std::fmt;
+use std::str::FromStr;
+
+use ::http::header::{HOST, HeaderName, ORIGIN};
+use ::http::{HeaderMap, HeaderValue, Method, Uri};
+
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+/// A site as browsers tell it in `Origin` (RFC 6454 7): scheme, host, and the port unless it is the
+/// scheme's own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin(HeaderValue);
+
+/// Why a text is no origin.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OriginError {
+    /// All of them.
+    #[error("\"*\" would let every site read what your visitors may read; name each site")]
+    Any,
+    /// No `scheme://host[:port]`.
+    #[error("\"{0}\" is no origin such as \"https://home.example\", without a path")]
+    Malformed(String),
+    /// Browsers write it otherwise, so it would never match.
+    #[error("\"{written}\" is written \"{serialised}\" by browsers")]
+    NotSerialised {
+        /// As it was written.
+        written: String,
+        /// As browsers send it.
+        serialised: String,
+    },
+}
+
+impl FromStr for Origin {
+    type Err = OriginError;
+
+    fn from_str(text: &str) -> Result<Origin, OriginError> {
+        if text == "*" {
+            return Err(OriginError::Any);
+        }
+        let malformed = || OriginError::Malformed(text.to_owned());
+        let uri: Uri = text.parse().map_err(|_| malformed())?;
+        let scheme = uri.scheme_str().filter(|scheme| matches!(*scheme, "http" | "https"));
+        let scheme = scheme.ok_or_else(malformed)?;
+        let authority = uri.authority().filter(|it| !it.as_str().contains('@'));
+        let authority = authority.ok_or_else(malformed)?;
+        if uri.path() != "/" || uri.query().is_some() {
+            return Err(malformed());
+        }
+        let own_port = if scheme == "https" { 443 } else { 80 };
+        let port = authority.port_u16().filter(|port| *port != own_port);
+        let port = port.map_or_else(String::new, |port| format!(":{port}"));
+        let serialised = format!("{scheme}://{}{port}", authority.host().to_ascii_lowercase());
+        if serialised != text {
+            return Err(OriginError::NotSerialised { written: text.to_owned(), serialised });
+        }
+        HeaderValue::try_from(serialised).map(Origin).map_err(|_| malformed())
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.to_str().unwrap_or_default())
+    }
+}
+
+/// The request's origin, if it is one of these.
+pub(super) fn listed(origins: &[Origin], headers: &HeaderMap) -> Option<HeaderValue> {
+    let mut sent = headers.get_all(ORIGIN).iter();
+    let (Some(origin), None) = (sent.next(), sent.next()) else { return None };
+    origins.iter().find(|listed| listed.0 == origin).map(|listed| listed.0.clone())
+}
+
+/// Whether the method may change something (RFC 9110 9.2.1).
+pub(super) fn changes_something(method: &Method) -> bool {
+    !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE)
+}
+
+/// Whether a browser sends it for a page of another site (Fetch Metadata; `Origin` for older
+/// browsers). Programs send neither field.
+pub(super) fn is_cross_site(headers: &HeaderMap) -> bool {
+    if let Some(site) = headers.get(SEC_FETCH_SITE) {
+        return !matches!(site.as_bytes(), b"same-origin" | b"none");
+    }
+    let Some(origin) = headers.get(ORIGIN) else { return false };
+    let origin = origin.to_str().ok().and_then(|origin| origin.split_once("://"));
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+    !matches!((origin, host), (Some((_, origin)), Some(host)) if origin.eq_ignore_ascii_case(host))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fields(fields: &[(&'static str, &'static str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in fields {
+            headers.append(HeaderName::from_static(name), HeaderValue::from_static(value));
+        }
+        headers
+    }
+
+    #[test]
+    fn origins_are_written_as_browsers_send_them() {
+        for text in ["https://home.example", "http://home.example:8123", "http://[::1]:8123"] {
+            assert_eq!(text.parse::<Origin>().unwrap().to_string(), text);
+        }
+        for (text, expected) in [
+            ("*", "every site"),
+            ("null", "no origin"),
+            ("home.example", "no origin"),
+            ("https://home.example/dash", "no origin"),
+            ("https://me@home.example", "no origin"),
+            ("ftp://home.example", "no origin"),
+            ("https://home.example/", "written \"https://home.example\" by browsers"),
+            ("https://home.example:443", "written \"https://home.example\" by browsers"),
+            ("https://Home.example", "written \"https://home.example\" by browsers"),
+        ] {
+            let said = text.parse::<Origin>().unwrap_err().to_string();
+            assert!(said.contains(expected), "{text}: {said}");
+        }
+    }
+
+    #[test]
+    fn only_exact_origins_are_listed() {
+        let origins = ["https://home.example".parse().unwrap()];
+        for (sent, expected) in [
+            (&[("origin", "https://home.example")][..], true),
+            (&[("origin", "https://home.example.evil.example")], false),
+            (&[("origin", "http://home.example")], false),
+            (&[("origin", "null")], false),
+            (&[], false),
+            (&[("origin", "https://home.example"), ("origin", "https://home.example")], false),
+        ] {
+            assert_eq!(listed(&origins, &fields(sent)).is_some(), expected, "{sent:?}");
+        }
+    }
+
+    #[test]
+    fn who_sends_for_another_site() {
+        const HERE: (&str, &str) = ("host", "pump.example:6443");
+        for (sent, expected) in [
+            (&[][..], false),
+            (&[("sec-fetch-site", "same-origin")], false),
+            (&[("sec-fetch-site", "none")], false),
+            (&[("sec-fetch-site", "cross-site")], true),
+            (&[("sec-fetch-site", "same-site")], true),
+            (&[HERE, ("origin", "https://pump.example:6443")], false),
+            (&[HERE, ("origin", "https://evil.example")], true),
+            (&[HERE, ("origin", "https://pump.example")], true),
+            (&[HERE, ("origin", "null")], true),
+            (&[("origin", "https://pump.example")], true),
+            (&[HERE, ("origin", "https://evil.example"), ("sec-fetch-site", "same-origin")], false),
+        ] {
+            assert_eq!(is_cross_site(&fields(sent)), expected, "{sent:?}");
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! Binding what the configuration names.
+
+use std::io;
+
+use crate::cli::Failure;
+use crate::config::ListenAddr;
+use crate::http::Listener;
+use crate::ops::listen_queue::{ListenSocket, granted_backlog};
+
+/// Binds every one of these.
+pub(super) fn bind(addresses: &[ListenAddr], backlog: u32) -> Result<Vec<Listener>, Failure> {
+    let bind = |address: &ListenAddr| {
+        let bound = match address {
+            ListenAddr::Tcp(address) => Listener::tcp(*address, backlog),
+            ListenAddr::Unix(path) => Listener::unix(path, backlog),
+            ListenAddr::Fd(number) => Listener::inherited(*number, backlog),
+        };
+        bound.map_err(|error| cannot_listen(address, &error).into())
+    };
+    addresses.iter().map(bind).collect()
+}
+
+/// What the metrics follow of the public listeners.
+pub(super) fn listen_sockets(listeners: &[Listener], backlog: u32) -> Vec<ListenSocket> {
+    let limit = granted_backlog(backlog);
+    let sockets = listeners.iter().filter_map(|listener| {
+        let inode = listener.tcp_inode()?;
+        Some(ListenSocket { address: listener.local_addr(), inode, limit })
+    });
+    sockets.collect()
+}
+
+/// Says which address it was, and what may help.
+pub(super) fn cannot_listen(address: &ListenAddr, error: &io::Error) -> String {
+    let hint = match (error.kind(), address) {
+        (io::ErrorKind::AddrInUse, _) => {
+            "; another program has it: stop that one, or choose another by --listen or \
+             --admin-listen"
+        }
+        (io::ErrorKind::PermissionDenied, ListenAddr::Tcp(_)) => {
+            "; ports below 1024 need privileges"
+        }
+        (io::ErrorKind::AddrNotAvailable, _) => "; this machine has no such address",
+        _ => "",
+    };
+    format!("cannot listen on {address}: {error}{hint}")
+}

@@ -1,0 +1,133 @@
+//! Puts the parts together, runs them until asked to stop, and takes them apart.
+
+mod listen;
+mod redirect;
+mod reload;
+mod start;
+mod stop;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use crossbeam_channel::Receiver;
+use jiff::Timestamp;
+
+use super::Failure;
+use crate::access::Gate;
+use crate::board::{Board, Change, Event, EventKind, Reporter};
+use crate::config::{self, Certificates, Config};
+use crate::history::{History, Intake, Recorder};
+use crate::http::Engine;
+use crate::last_values::Keeping;
+use crate::ops::admin::Admin;
+use crate::ops::certificates::{CertificateWatch, LiveCertificates};
+use crate::ops::configuration::{Limits, LiveConfiguration};
+use crate::ops::listen_queue::somaxconn;
+use crate::ops::signals::{self, Request};
+use crate::ops::watchdog::Watchdog;
+use crate::ops::{descriptors, systemd};
+use crate::site::Site;
+use crate::upstream::Pollers;
+
+/// What is served, once all of it has been read and checked.
+pub(super) struct Setup {
+    pub(super) config: Config,
+    /// What the public listeners show; without any they speak plain HTTP.
+    pub(super) certificates: Option<Certificates>,
+}
+
+/// Reads the setup anew, as HUP asks for.
+pub(super) type Again<'a> = &'a dyn Fn() -> Result<Setup, Failure>;
+
+/// The running server, in the order in which its parts are taken down.
+struct Running {
+    config: Config,
+    watchdog: Watchdog,
+    certificate_watch: Option<CertificateWatch>,
+    certificates: Option<Arc<LiveCertificates>>,
+    configuration: Arc<LiveConfiguration>,
+    engine: Engine,
+    /// Sends those who speak plain HTTP to the other one.
+    redirect: Option<Engine>,
+    site: Arc<Site>,
+    gate: Arc<Gate>,
+    pollers: Pollers,
+    reporter: Reporter,
+    keeping: Option<Keeping>,
+    board: Board,
+    history: History,
+    intake: Intake,
+    recorder: Recorder,
+    admin: Admin,
+}
+
+/// Serves until TERM or INT; on HUP goes on with what `again` reads.
+pub(super) fn run(setup: Setup, again: Option<Again<'_>>) -> Result<ExitCode, Failure> {
+    let beside = redirect::descriptors(&setup.config);
+    descriptors::grow(&setup.config, beside);
+    // Before any thread is made, so that none of them meets a signal unprepared.
+    let requests = signals::listen().map_err(|error| format!("cannot watch signals: {error}"))?;
+    let mut running = Running::start(setup)?;
+    systemd::ready();
+    serve(&mut running, &requests, again);
+    running.stop();
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Follows signals until one asks for the end.
+fn serve(running: &mut Running, requests: &Receiver<Request>, again: Option<Again<'_>>) {
+    for request in requests {
+        match (request, again) {
+            (Request::Stop, _) => return,
+            (Request::Reload, Some(again)) => {
+                systemd::reloading();
+                match again() {
+                    Ok(setup) => running.reload(setup),
+                    Err(error) => {
+                        running.configuration.refuse();
+                        log::error!("HUP: nothing changes: {error}");
+                    }
+                }
+                systemd::ready();
+            }
+            (Request::Reload, None) => log::warn!("HUP: the demo has nothing to read anew"),
+        }
+    }
+}
+
+/// Sent to upstreams, so that they know whom to ask.
+pub(super) fn user_agent(site: &config::Site) -> String {
+    let product = concat!("pumphouse-web/", env!("CARGO_PKG_VERSION"));
+    match &site.contact {
+        Some(contact) => format!("{product} ({contact})"),
+        None => product.to_owned(),
+    }
+}
+
+/// How many connections there is room for.
+pub(super) fn admitted_connections(config: &Config) -> usize {
+    descriptors::fit(
+        config.server.engine.max_connections,
+        descriptors::limit(),
+        config.server.listen.len() + redirect::descriptors(config),
+        config.sources.len(),
+    )
+}
+
+/// How much of everything there may be.
+fn limits(config: &Config) -> Limits {
+    Limits {
+        workers: config.server.engine.workers,
+        queue: config.server.engine.queue,
+        backlog: config.server.backlog,
+        somaxconn: somaxconn(),
+        max_connections: admitted_connections(config),
+        max_connections_configured: config.server.engine.max_connections,
+    }
+}
+
+/// Something that happened to the program itself.
+fn program(kind: EventKind, detail: &str) -> Change {
+    let (at, detail) = (Timestamp::now(), detail.into());
+    Change::Happened(Event { at, kind, source: None, detail })
+}

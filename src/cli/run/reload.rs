@@ -1,0 +1,168 @@
+//! HUP: a running server goes on by another configuration, which has been read and checked as
+//! a whole before anything changes.
+
+use super::{Running, Setup, admitted_connections, limits, program, start, user_agent};
+use crate::board::{EventKind, SourceInfo};
+use crate::config::{Config, ListenAddr, Server, Site, Source, TlsFiles};
+use crate::http::Settings;
+
+impl Running {
+    /// Takes the setup up, as far as a running server can, and says in the log what changed.
+    pub(super) fn reload(&mut self, setup: Setup) {
+        let Setup { config, certificates } = setup;
+        let mut changes = source_changes(&self.config.sources, &config.sources);
+        let latest = config.sources.clone();
+        if self.config.site != config.site || self.config.sources != config.sources {
+            self.site.rename(&config.site.title);
+            // The board first: a poller's report has to find its source.
+            self.board.renew(latest.iter().map(SourceInfo::from).collect());
+            if let Err(error) = self.pollers.renew(&latest, &user_agent(&config.site)) {
+                log::error!("HUP: a source lacks its thread: {error}");
+            }
+            start::remember(&self.history, &latest, &self.reporter);
+        }
+        if self.config.site.title != config.site.title {
+            changes.push("title changed".to_owned());
+        }
+        if self.config.site.contact != config.site.contact {
+            changes.push("contact changed".to_owned());
+        }
+        if self.config.auth != config.auth {
+            self.gate.replace(config.auth.rules.clone());
+            changes.push("who may look changed".to_owned());
+        }
+        if self.config.log != config.log {
+            self.site.warn_of_slow(config.log.slow_request);
+            changes.push("[log] slow_request changed".to_owned());
+        }
+        let changed = changed_limits(&self.config.server, &config.server);
+        if !changed.is_empty() {
+            let max_connections = admitted_connections(&config);
+            self.engine.renew(Settings { max_connections, ..config.server.engine.clone() });
+            changes.push(format!("[server] {} changed", changed.join(", ")));
+        }
+        let restart = changes_for_a_restart(&self.config, &config);
+        let renewed = match (&self.certificates, certificates) {
+            (Some(live), Some(latest)) => {
+                latest.notices.iter().for_each(|notice| log::warn!("{notice}"));
+                live.renew(latest)
+            }
+            _ => false,
+        };
+        if renewed {
+            changes.push("certificates renewed".to_owned());
+        }
+        config.notices.iter().for_each(|notice| log::warn!("{notice}"));
+        // What takes a restart stays as it runs, so that the next HUP says so again.
+        let running = &self.config.server;
+        let (workers, queue) = (running.engine.workers, running.engine.queue);
+        let engine = Settings { workers, queue, ..config.server.engine };
+        self.config = Config {
+            server: Server {
+                engine,
+                names: config.server.names,
+                hsts: config.server.hsts,
+                ..running.clone()
+            },
+            site: Site { timezone: self.config.site.timezone.clone(), ..config.site },
+            tls: self.config.tls.take().map(|before| kept_tls(before, config.tls)),
+            auth: config.auth,
+            history: self.config.history.clone(),
+            log: config.log,
+            sources: config.sources,
+            notices: config.notices,
+        };
+        self.configuration.take_up(limits(&self.config));
+        if let Err(error) = self.watch_certificates() {
+            log::error!("HUP: nobody looks for renewed certificates: {error}");
+        }
+        let told =
+            if changes.is_empty() { "nothing changed".to_owned() } else { changes.join("; ") };
+        log::info!("reloaded: {told}");
+        if !restart.is_empty() {
+            log::warn!("HUP: {} take a restart to change", restart.join(", "));
+        }
+        self.intake.take(program(EventKind::Reloaded, &told));
+    }
+}
+
+/// The files as they now are, by the listeners that there are.
+fn kept_tls(before: TlsFiles, after: Option<TlsFiles>) -> TlsFiles {
+    match after {
+        Some(after) => TlsFiles { redirect_listen: before.redirect_listen, ..after },
+        None => before,
+    }
+}
+
+/// Which sources came, went, or are to be polled otherwise.
+fn source_changes(before: &[Source], after: &[Source]) -> Vec<String> {
+    let find = |sources: &[Source], name: &str| {
+        sources.iter().find(|source| *source.name == *name).cloned()
+    };
+    let mut changes = Vec::new();
+    for source in after {
+        match find(before, &source.name) {
+            None => changes.push(format!("source {} added", source.name)),
+            Some(old) if old != *source => changes.push(format!("source {} changed", source.name)),
+            Some(_) => {}
+        }
+    }
+    for source in before {
+        if find(after, &source.name).is_none() {
+            changes.push(format!("source {} removed", source.name));
+        }
+    }
+    let order = |sources: &[Source]| -> Vec<_> {
+        sources.iter().map(|source| source.name.clone()).collect()
+    };
+    if changes.is_empty() && order(before) != order(after) {
+        changes.push("the order of the sources changed".to_owned());
+    }
+    changes
+}
+
+/// The limits and deadlines that changed, by their keys.
+fn changed_limits(before: &Server, after: &Server) -> Vec<&'static str> {
+    let (a, b) = (&before.engine, &after.engine);
+    let keys = [
+        ("max_connections", a.max_connections != b.max_connections),
+        (
+            "max_connections_per_address",
+            a.max_connections_per_address != b.max_connections_per_address,
+        ),
+        ("trusted_proxies", a.trusted_proxies != b.trusted_proxies),
+        ("handshake_timeout", a.handshake_timeout != b.handshake_timeout),
+        ("header_timeout", a.header_timeout != b.header_timeout),
+        ("body_timeout", a.body_timeout != b.body_timeout),
+        ("write_timeout", a.write_timeout != b.write_timeout),
+        ("keep_alive", a.keep_alive != b.keep_alive),
+        ("queue_timeout", a.queue_timeout != b.queue_timeout),
+        ("drain_timeout", a.drain_timeout != b.drain_timeout),
+        ("max_header_bytes", a.max_header_bytes != b.max_header_bytes),
+        ("max_headers", a.max_headers != b.max_headers),
+        ("max_body_bytes", a.max_body_bytes != b.max_body_bytes),
+    ];
+    keys.into_iter().filter(|(_, changed)| *changed).map(|(key, _)| key).collect()
+}
+
+/// What differs and cannot be changed while the server runs.
+fn changes_for_a_restart(before: &Config, after: &Config) -> Vec<&'static str> {
+    let (a, b) = (&before.server, &after.server);
+    let keys = [
+        ("[server] listen", a.listen != b.listen),
+        ("admin_listen", a.admin_listen != b.admin_listen),
+        ("backlog", a.backlog != b.backlog),
+        ("workers", a.engine.workers != b.engine.workers),
+        ("queue", a.engine.queue != b.engine.queue),
+        ("watchdog_timeout", a.watchdog_timeout != b.watchdog_timeout),
+        ("the presence of [tls]", before.tls.is_some() != after.tls.is_some()),
+        ("[tls] redirect_listen", redirects(before) != redirects(after)),
+        ("[history]", before.history != after.history),
+        ("[site] timezone", before.site.timezone != after.site.timezone),
+    ];
+    keys.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key).collect()
+}
+
+fn redirects(config: &Config) -> &[ListenAddr] {
+    config.tls.as_ref().map_or(&[], |tls| &tls.redirect_listen)
+}

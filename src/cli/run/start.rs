@@ -1,0 +1,214 @@
+//! From a setup to a running server.
+
+use std::process;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::listen::{bind, cannot_listen, listen_sockets};
+use super::{Running, Setup, admitted_connections, limits, program, redirect, user_agent};
+use crate::access::Gate;
+use crate::board::{Board, EventKind, Reporter, ServiceInfo, SourceInfo};
+use crate::cli::{Failure, past};
+use crate::config::{self, Config};
+use crate::history::{self, History, Retention};
+use crate::http::{Engine, Listener, Settings};
+use crate::last_values::{self, Keeping};
+use crate::ops::admin::{Admin, AdminSite};
+use crate::ops::certificates::{CertificateWatch, LiveCertificates};
+use crate::ops::configuration::LiveConfiguration;
+use crate::ops::descriptors;
+use crate::ops::health::Health;
+use crate::ops::metrics::{Metrics, RequestMetrics};
+use crate::ops::scoreboard::Scoreboard;
+use crate::ops::watchdog::{INTERNAL_FAILURE, Watchdog, Watched};
+use crate::site::{self, Site};
+use crate::upstream::Pollers;
+
+/// Between two looks of a recorder that has nothing to write.
+const REST: Duration = Duration::from_secs(60);
+
+impl Running {
+    /// Binds what has to be bound and starts every thread.
+    pub(super) fn start(setup: Setup) -> Result<Running, Failure> {
+        let Setup { config, certificates } = setup;
+        config.notices.iter().for_each(|notice| log::warn!("{notice}"));
+        let max_connections = lowered(&config);
+        let listeners = bind(&config.server.listen, config.server.backlog)?;
+        let addresses: Vec<String> = listeners.iter().map(Listener::local_addr).collect();
+        let redirect = redirect::start(&config, &addresses)?;
+        let sockets = listen_sockets(&listeners, config.server.backlog);
+        let service = service();
+
+        let infos = config.sources.iter().map(SourceInfo::from).collect();
+        let file = config.history.as_ref().map(config::History::last_values);
+        let kept = file.as_deref().map(last_values::load).unwrap_or_default();
+        let (recorder, intake, history) = history::prepare(history_settings(&config));
+        intake.take(program(EventKind::Started, env!("CARGO_PKG_VERSION")));
+        let changes = intake.clone();
+        let changes = Box::new(move |change| changes.take(change));
+        let (board, reader, reporter) = Board::start(infos, kept, service.clone(), changes)?;
+        // Trends need the past, which is on disk, which may be slow: they get it when it comes.
+        let (needs, teller) = (past::needs(&config.sources), reporter.clone());
+        let recorder = recorder.start(Box::new(move |history| {
+            teller.remember(past::fetch(history, &needs, Timestamp::now()));
+        }))?;
+        let keeping = file.map(|file| Keeping::start(file, reader.clone())).transpose()?;
+        let pollers = Pollers::start(&config.sources, &reporter, &user_agent(&config.site))?;
+        let roster = pollers.roster();
+        let counted = Arc::new(RequestMetrics::new()?);
+        let (snapshots, polls_wanted) = (reader.clone(), roster.clone());
+        let gate = Arc::new(Gate::new(config.auth.rules.clone())?);
+        let certificates = certificates.map(|certificates| {
+            certificates.notices.iter().for_each(|notice| log::warn!("{notice}"));
+            LiveCertificates::new(certificates)
+        });
+        let shown = certificates.clone();
+        let site = Site::new(
+            site::Settings { title: config.site.title.clone(), service: service.clone() },
+            Box::new(move || snapshots.load()),
+            Box::new(move |source| polls_wanted.ask(source)),
+            history.clone(),
+            counted.clone(),
+            gate.clone(),
+        );
+        let site = site.with_expiry(Box::new(move |now| shown.as_ref()?.expires_soon(now)));
+        site.warn_of_slow(config.log.slow_request);
+        let site = Arc::new(site);
+
+        let tls = certificates.as_ref().map(|live| live.server_config()).transpose()?;
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let settings = Settings { max_connections, ..config.server.engine.clone() };
+        let engine = Engine::start(listeners, settings, tls, site.clone())?;
+        let health = Arc::new(Health {
+            engine: engine.stats(),
+            board: reader.clone(),
+            polls: roster.clone(),
+            history: history.clone(),
+        });
+        let configuration = LiveConfiguration::new(limits(&config));
+        let scoreboard = Arc::new(Scoreboard {
+            health: health.clone(),
+            listeners: sockets.clone(),
+            certificates: certificates.clone(),
+            configuration: configuration.clone(),
+            started_at: service.started_at,
+        });
+        let metrics = Metrics {
+            requests: counted,
+            engine: engine.stats(),
+            access: gate.stats(),
+            board: reader,
+            polls: roster,
+            history: history.clone(),
+            listeners: sockets,
+            certificates: certificates.clone(),
+            configuration: configuration.clone(),
+            health: health.clone(),
+            started_at: service.started_at,
+        };
+        let admin_address = &config.server.admin_listen;
+        let admin = AdminSite {
+            health: health.clone(),
+            metrics,
+            scoreboard: scoreboard.clone(),
+            site: site.clone(),
+        };
+        let admin = Admin::start(admin_address, admin)
+            .map_err(|error| cannot_listen(admin_address, &error))?;
+        let watched = Watched { health, scoreboard, timeout: config.server.watchdog_timeout };
+        let give_up = Box::new(|| process::exit(INTERNAL_FAILURE.into()));
+        let watchdog = Watchdog::start(watched, give_up)?;
+        for address in addresses {
+            match address.strip_prefix("unix:") {
+                Some(_) => log::info!("listening on {address}, {scheme}"),
+                None => log::info!("listening on {scheme}://{address}/"),
+            }
+        }
+        log::info!("admin listener on {}", admin.local_addr());
+        let mut running = Running {
+            config,
+            watchdog,
+            certificate_watch: None,
+            certificates,
+            configuration,
+            engine,
+            redirect,
+            site,
+            gate,
+            pollers,
+            reporter,
+            keeping,
+            board,
+            history,
+            intake,
+            recorder,
+            admin,
+        };
+        running.watch_certificates()?;
+        Ok(running)
+    }
+
+    /// Begins to look for renewed files of the certificates, if they are in files.
+    pub(super) fn watch_certificates(&mut self) -> Result<(), Failure> {
+        self.certificate_watch = None;
+        let Some(live) = &self.certificates else { return Ok(()) };
+        live.warn_of_expiry(Timestamp::now());
+        let Some(files) = &self.config.tls else { return Ok(()) };
+        let intake = self.intake.clone();
+        let renewed = Box::new(move || {
+            log::info!("the certificates were renewed, and are in use");
+            intake.take(program(EventKind::Reloaded, "certificates renewed"));
+        });
+        let watch = CertificateWatch::start(files.clone(), live.clone(), renewed)?;
+        self.certificate_watch = Some(watch);
+        Ok(())
+    }
+}
+
+/// Who answers. Made once, as it says since when.
+fn service() -> ServiceInfo {
+    ServiceInfo {
+        name: env!("CARGO_PKG_NAME"),
+        version: env!("CARGO_PKG_VERSION"),
+        started_at: Timestamp::now(),
+    }
+}
+
+fn history_settings(config: &Config) -> history::Settings {
+    let zone = config.site.timezone.clone();
+    // Half of the workers: a disk that hangs must not hold all of them.
+    let readers = (config.server.engine.workers / 2).max(1);
+    match &config.history {
+        Some(kept) => history::Settings {
+            path: Some(kept.path.clone()),
+            flush: kept.flush,
+            keep: Retention { raw: kept.keep_raw, quarters: kept.keep_15m, days: kept.keep_daily },
+            zone,
+            readers,
+        },
+        None => {
+            history::Settings { path: None, flush: REST, keep: Retention::default(), zone, readers }
+        }
+    }
+}
+
+fn lowered(config: &Config) -> usize {
+    let configured = config.server.engine.max_connections;
+    let admitted = admitted_connections(config);
+    if admitted < configured {
+        log::warn!(
+            "max_connections lowered from {configured} to {admitted} to fit RLIMIT_NOFILE {}; \
+             raise that by `ulimit -n` or supervisord's minfds",
+            descriptors::limit().unwrap_or_default()
+        );
+    }
+    admitted
+}
+
+/// Tells trends about the past of sources, as far as the history knows it.
+pub(super) fn remember(history: &History, sources: &[config::Source], reporter: &Reporter) {
+    let needs = past::needs(sources);
+    reporter.remember(past::fetch(history, &needs, Timestamp::now()));
+}

@@ -1,0 +1,196 @@
+//! `watch`: restarts a server that is alive but silent.
+
+use std::io::IsTerminal as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use argh::FromArgs;
+use crossbeam_channel::bounded;
+
+use super::{Failure, duration};
+use crate::config::Secret;
+use crate::ops::client::{Origin, Target};
+use crate::ops::logging::{self, Format};
+use crate::ops::probe::Prober;
+use crate::ops::signals;
+use crate::ops::supervisor::listener;
+use crate::ops::supervisor::policy::Limits;
+use crate::ops::supervisor::restart::{ByCommand, Restarter, Supervised};
+use crate::ops::supervisor::rpc::Supervisord;
+use crate::ops::supervisor::watcher::{Beat, Listeners, Watcher};
+
+/// Watch a server from outside, and restart it when it is alive but does not answer.
+#[derive(FromArgs)]
+#[argh(
+    subcommand,
+    name = "watch",
+    note = "Under supervisord it is an event listener (see examples/supervisord.conf):
+
+  [eventlistener:pumphouse-watch]
+  command=pumphouse-web watch --program pumphouse-web
+  events=TICK_5
+
+Each tick it asks the admin listener, and every --url, for /healthz. After --failures failed
+probes in a row it writes the server's /scoreboard into its log and has supervisord stop and
+start the program. Upstreams play no part: /healthz does not depend on them. A program that
+supervisord does not call RUNNING is left alone, so what an operator has stopped stays stopped.
+
+supervisord tells where it is by $SUPERVISOR_SERVER_URL. If it wants a password, put
+SUPERVISOR_USERNAME and SUPERVISOR_PASSWORD into the listener's environment=.
+
+Everywhere else, with a tick of its own every 5 s:
+
+  pumphouse-web watch --exec 'systemctl restart pumphouse-web'
+
+The log goes to standard error, filtered by RUST_LOG (default: info).",
+    error_code(0, "asked to stop, or supervisord has gone"),
+    error_code(1, "the options make no sense, or a file cannot be read")
+)]
+pub(super) struct Watch {
+    /// the program to restart by supervisord: NAME, or GROUP:NAME for a member of a group
+    #[argh(option)]
+    program: Option<String>,
+
+    /// restart by this command, which sh runs, instead; for use outside supervisord
+    #[argh(option)]
+    exec: Option<String>,
+
+    /// the admin listener: http://HOST:PORT or unix:/path (default: http://127.0.0.1:6480)
+    #[argh(option, default = "Origin::Web(\"http://127.0.0.1:6480\".to_owned())")]
+    admin: Origin,
+
+    /// also probe this address, as a visitor would, with its certificate checked; without a path
+    /// it is asked for /healthz; may be repeated
+    #[argh(option)]
+    url: Vec<Target>,
+
+    /// PEM file with the certificates to trust for https, such as a self-signed one (default:
+    /// the system's)
+    #[argh(option)]
+    ca: Option<PathBuf>,
+
+    /// bound on all probes of a tick together (default: 2s)
+    #[argh(option, default = "Duration::from_secs(2)", from_str_fn(duration))]
+    timeout: Duration,
+
+    /// failed probes in a row before a restart (default: 3)
+    #[argh(option, default = "3")]
+    failures: u32,
+
+    /// restarts within an hour; beyond, it raises an alarm in the log each minute; 0: alarms only
+    /// (default: 4)
+    #[argh(option, default = "4")]
+    max_restarts: u32,
+
+    /// after a start, how long failures do not count (default: 15s)
+    #[argh(option, default = "Duration::from_secs(15)", from_str_fn(duration))]
+    grace: Duration,
+
+    /// bound on a restart; more than the program's stopwaitsecs (default: 60s)
+    #[argh(option, default = "Duration::from_secs(60)", from_str_fn(duration))]
+    restart_timeout: Duration,
+
+    /// supervisord's address: unix:///path or http://HOST:PORT (default: $SUPERVISOR_SERVER_URL)
+    #[argh(option)]
+    server_url: Option<String>,
+
+    /// restart nothing, only say when it would
+    #[argh(switch)]
+    dry_run: bool,
+
+    /// text, or json: an object a line (default: $PUMPHOUSE_LOG_FORMAT, else text)
+    #[argh(option)]
+    log_format: Option<Format>,
+}
+
+impl Watch {
+    pub(super) fn run(self) -> Result<ExitCode, Failure> {
+        logging::start(self.log_format)?;
+        if self.failures == 0 {
+            return Err("--failures must be at least 1".into());
+        }
+        let requests =
+            signals::listen().map_err(|error| format!("cannot watch signals: {error}"))?;
+        let mut targets = vec![Target::health(&self.admin)];
+        targets.extend(self.url.iter().cloned());
+        let asked: Vec<String> = targets.iter().map(Target::to_string).collect();
+        let prober = Prober::new(targets, self.ca.as_deref(), self.timeout)?;
+        let service = Listeners { prober, admin: self.admin.clone() };
+        let (name, restarter, beat) = self.means()?;
+        log::info!(
+            "watching {name} at {}: --failures {}, --max-restarts {} an hour{}",
+            asked.join(", "),
+            self.failures,
+            self.max_restarts,
+            if self.dry_run { ", --dry-run" } else { "" }
+        );
+        let limits =
+            Limits { failures: self.failures, max_restarts: self.max_restarts, grace: self.grace };
+        Watcher::new(name, Box::new(service), restarter, limits, self.dry_run)
+            .run(&beat, &requests);
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// The name for the log, how to restart, and what makes it look.
+    fn means(&self) -> Result<(String, Box<dyn Restarter>, Beat), Failure> {
+        let bound = self.restart_timeout;
+        match (&self.program, &self.exec) {
+            (Some(program), None) => {
+                let supervised = self.supervised(program)?;
+                // What is wrong with the connection is best known before it is needed.
+                match supervised.info() {
+                    Ok(info) => log::info!("supervisord says {program} is {}", info.state.as_str()),
+                    Err(error) => log::error!("{program} could not be restarted: {error}"),
+                }
+                Ok((program.clone(), Box::new(supervised), supervisords_ticks()?))
+            }
+            (None, Some(command)) => {
+                let by_command = ByCommand { command: command.clone(), bound };
+                Ok(("the server".to_owned(), Box::new(by_command), Beat::Own))
+            }
+            _ => Err("give either --program NAME, under supervisord, or --exec COMMAND; \
+                      `pumphouse-web watch --help` explains"
+                .into()),
+        }
+    }
+
+    fn supervised(&self, program: &str) -> Result<Supervised, Failure> {
+        let environment = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let url = self.server_url.clone().or_else(|| environment("SUPERVISOR_SERVER_URL"));
+        let Some(url) = url else {
+            return Err("supervisord's address is not known: it has to run this itself, with a \
+                        [unix_http_server] or [inet_http_server] in its configuration, or give \
+                        --server-url; outside supervisord, use --exec"
+                .into());
+        };
+        if std::io::stdin().is_terminal() {
+            return Err("--program is for supervisord, which talks to it over standard input; at \
+                        a terminal, use --exec"
+                .into());
+        }
+        let origin: Origin = url
+            .strip_suffix("/RPC2")
+            .unwrap_or(&url)
+            .parse()
+            .map_err(|error| format!("supervisord's address: {error}"))?;
+        if matches!(&origin, Origin::Web(address) if !address.starts_with("http://")) {
+            return Err("supervisord's address: it speaks no TLS; write http://".into());
+        }
+        let user = environment("SUPERVISOR_USERNAME");
+        let password = Secret::new(environment("SUPERVISOR_PASSWORD").unwrap_or_default());
+        let user = user.as_deref().map(|user| (user, &password));
+        let supervisord = Supervisord::new(origin, user);
+        Ok(Supervised::new(supervisord, program.to_owned(), self.restart_timeout, self.grace))
+    }
+}
+
+/// Begins to speak the event listener protocol. Its thread ends with standard input, or with the
+/// process: nothing can interrupt a read.
+fn supervisords_ticks() -> Result<Beat, Failure> {
+    let (sender, ticks) = bounded(1);
+    std::thread::Builder::new().name("pw-listener".to_owned()).spawn(move || {
+        listener::listen(std::io::stdin().lock(), std::io::stdout().lock(), &sender);
+    })?;
+    Ok(Beat::Supervisord(ticks))
+}

@@ -1,0 +1,291 @@
+//! `[auth]`: who may look.
+
+use std::time::Duration;
+
+use super::problem::nearest;
+use super::section::{At, Section};
+use super::server::{ListenAddr, Server};
+use super::tls::TlsFiles;
+use crate::access::{
+    Admission, LONGEST_NAME, Limits, Origin, Restricted, Rules, Scope, Scopes, Token, User,
+    is_account_name,
+};
+
+/// `[auth]`, and what `[server]` says about names and browsers.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Auth {
+    /// Whether the file says who may look. If it does not, everybody may who can reach the server,
+    /// which then is reached from this machine only.
+    pub decided: bool,
+    /// What is held against each request.
+    pub rules: Rules,
+}
+
+/// The patterns of the public routes, as `public` names them. A test of the site holds the list
+/// true; it stands here because the site is built upon the configuration.
+pub const ROUTES: [&str; 17] = [
+    "/",
+    "/source/{source}",
+    "/chart/{chart}",
+    "/api/v1/status",
+    "/api/v1/sources",
+    "/api/v1/sources/{source}",
+    "/api/v1/sources/{source}/poll",
+    "/api/v1/values/{value}",
+    "/api/v1/history",
+    "/api/v1/events",
+    "/openapi.json",
+    "/ping",
+    "/healthz",
+    "/readyz",
+    "/assets/{name}",
+    "/favicon.ico",
+    "/robots.txt",
+];
+
+/// Open unless configured otherwise: they tell that the server is there, and nothing else.
+const PUBLIC: [&str; 2] = ["/ping", "/healthz"];
+
+const MOST_VERIFICATIONS: usize = 64;
+const MOST_FAILURES: usize = 1000;
+const MOST_THROTTLED: usize = 1 << 20;
+
+/// Reads `[auth]`; what is odd but no error goes to `notices`.
+pub(super) fn read(
+    mut section: Section<'_, '_>,
+    server: &Server,
+    notices: &mut Vec<String>,
+) -> Auth {
+    let open = section.boolean("open");
+    let users = users(section.sections("user"), notices);
+    let tokens = tokens(section.sections("token"));
+    let has_accounts = section.has_taken("user") || section.has_taken("token");
+    let public = public(&mut section);
+    let has_public = section.has_taken("public");
+    let limits = limits(&mut section, server);
+    let cors_origins = cors_origins(&mut section);
+    match &open {
+        Some(At { value: true, span }) if has_accounts => section.report(
+            *span,
+            "\"open = true\" lets everybody look, so there can be no [[auth.user]] or \
+             [[auth.token]]; remove one or the other",
+        ),
+        Some(At { value: false, span }) if !has_accounts => section.report(
+            *span,
+            "\"open = false\" without [[auth.user]] or [[auth.token]] would let nobody look; add \
+             one (`pumphouse-web hash-password`, `pumphouse-web token new`)",
+        ),
+        _ => {}
+    }
+    if has_public && !has_accounts {
+        notices.push("\"public\" in [auth] means nothing, as everything is open".to_owned());
+    }
+    section.finish();
+    let admission = if has_accounts {
+        Admission::Restricted(Restricted { users, tokens, public, limits })
+    } else {
+        Admission::Open
+    };
+    Auth {
+        decided: has_accounts || open.is_some(),
+        rules: Rules { admission, cors_origins, ..rules_of(server) },
+    }
+}
+
+/// Without `[auth]`.
+pub(super) fn absent(server: &Server) -> Auth {
+    Auth { decided: false, rules: rules_of(server) }
+}
+
+fn rules_of(server: &Server) -> Rules {
+    Rules { names: server.names.clone(), hsts: server.hsts, ..Rules::default() }
+}
+
+fn users(sections: Vec<Section<'_, '_>>, notices: &mut Vec<String>) -> Vec<User> {
+    let mut users: Vec<User> = Vec::new();
+    for mut section in sections {
+        let name = name(&mut section, "[[auth.user]]", "user", |name| {
+            users.iter().any(|user| user.name == name)
+        });
+        let span = section.span_of("password_hash").or(section.span_of("password_hash_file"));
+        let hash = section.secret("password_hash");
+        let hash = section.require("password_hash", hash);
+        let hash = hash.and_then(|hash| match hash.expose().parse() {
+            Ok(hash) => Some(hash),
+            Err(error) => {
+                // What was written may be a password, and is not repeated.
+                let span = span.unwrap_or_default();
+                section.report(span, format_args!("\"password_hash\": {error}"));
+                None
+            }
+        });
+        let scopes = scopes(&mut section);
+        section.finish();
+        if let (Some(name), Some(password_hash)) = (name, hash) {
+            let user = User { name, password_hash, scopes };
+            if user.password_hash.is_weak() {
+                notices.push(format!(
+                    "the password hash of user \"{}\" is cheap to guess against; \
+                     `pumphouse-web hash-password` makes a better one",
+                    user.name
+                ));
+            }
+            users.push(user);
+        }
+    }
+    users
+}
+
+fn tokens(sections: Vec<Section<'_, '_>>) -> Vec<Token> {
+    let mut tokens: Vec<Token> = Vec::new();
+    for mut section in sections {
+        let name = name(&mut section, "[[auth.token]]", "token", |name| {
+            tokens.iter().any(|token| token.name == name)
+        });
+        let hash = section.parsed("sha256");
+        let hash = section.require("sha256", hash);
+        let scopes = scopes(&mut section);
+        section.finish();
+        if let (Some(name), Some(At { value: hash, .. })) = (name, hash) {
+            tokens.push(Token { name, hash, scopes });
+        }
+    }
+    tokens
+}
+
+/// A name that no other has.
+fn name(
+    section: &mut Section<'_, '_>,
+    title: &str,
+    what: &str,
+    is_taken: impl Fn(&str) -> bool,
+) -> Option<String> {
+    let name = section.string("name");
+    let At { value, span } = section.require("name", name)?;
+    section.rename(format!("{title} \"{value}\""));
+    if !is_account_name(&value) {
+        section.report(
+            span,
+            format_args!(
+                "\"name\" must have 1 to {LONGEST_NAME} bytes, no colon and no control character"
+            ),
+        );
+        return None;
+    }
+    if is_taken(&value) {
+        section.report(span, format_args!("the name \"{value}\" is taken by another {what}"));
+        return None;
+    }
+    Some(value)
+}
+
+fn scopes(section: &mut Section<'_, '_>) -> Scopes {
+    let Some(written) = section.strings("scopes") else { return Scopes::default() };
+    let mut scopes = Vec::new();
+    for At { value, span } in written {
+        match value.parse::<Scope>() {
+            Ok(scope) if !scopes.contains(&scope) => scopes.push(scope),
+            Ok(_) => {}
+            Err(error) => {
+                let near = nearest(&value, Scope::ALL.map(Scope::as_str));
+                let hint = match near {
+                    Some(near) => format!("did you mean \"{near}\"?"),
+                    None => error.to_string(),
+                };
+                section.report(span, format_args!("\"scopes\": \"{value}\" is unknown; {hint}"));
+            }
+        }
+    }
+    Scopes::new(scopes)
+}
+
+fn public(section: &mut Section<'_, '_>) -> Vec<String> {
+    let Some(written) = section.strings("public") else {
+        return PUBLIC.map(str::to_owned).to_vec();
+    };
+    let mut public = Vec::new();
+    for At { value, span } in written {
+        if ROUTES.contains(&&*value) {
+            public.push(value);
+            continue;
+        }
+        let hint = match nearest(&value, ROUTES) {
+            Some(near) => format!("did you mean \"{near}\"?"),
+            None => format!("known are {}", ROUTES.join(", ")),
+        };
+        section.report(span, format_args!("\"public\": \"{value}\" is no route; {hint}"));
+    }
+    public
+}
+
+fn limits(section: &mut Section<'_, '_>, server: &Server) -> Limits {
+    let default = Limits::default();
+    let mut duration = |key: &str, default: Duration| section.duration_or(key, default);
+    let remember = duration("remember", default.remember);
+    let first_delay = duration("first_delay", default.first_delay);
+    let longest_delay = duration("longest_delay", default.longest_delay);
+    let mut number = |key: &str, default, most| section.integer(key, default, most);
+    let verifications = number("verifications", default.verifications, MOST_VERIFICATIONS);
+    // A worker is held while a password is verified, so one at least is left to the others.
+    let spare = server.engine.workers.saturating_sub(1).max(1);
+    Limits {
+        remember,
+        verifications: verifications.min(spare),
+        failures_per_address: number(
+            "failures_per_address",
+            default.failures_per_address,
+            MOST_FAILURES,
+        ),
+        failures_per_account: number(
+            "failures_per_account",
+            default.failures_per_account,
+            MOST_FAILURES,
+        ),
+        first_delay,
+        longest_delay: longest_delay.max(first_delay),
+        max_throttled: number("max_throttled", default.max_throttled, MOST_THROTTLED),
+    }
+}
+
+fn cors_origins(section: &mut Section<'_, '_>) -> Vec<Origin> {
+    let mut origins = Vec::new();
+    for At { value, span } in section.strings("cors_origins").unwrap_or_default() {
+        match value.parse() {
+            Ok(origin) => origins.push(origin),
+            Err(error) => section.report(span, format_args!("\"cors_origins\": {error}")),
+        }
+    }
+    origins
+}
+
+impl Auth {
+    /// Where others than this machine are let in although nobody has said who may look.
+    pub(super) fn undecided_at<'a>(&self, listen: &'a [ListenAddr]) -> Option<&'a ListenAddr> {
+        listen.iter().find(|address| !self.decided && !address.is_local())
+    }
+}
+
+/// Credentials that others could read on their way here.
+pub(super) fn in_clear(auth: &Auth, server: &Server, tls: Option<&TlsFiles>) -> Option<String> {
+    let address = server.listen.iter().find(|address| !address.is_local())?;
+    let restricted = matches!(auth.rules.admission, Admission::Restricted(_));
+    (restricted && tls.is_none()).then(|| {
+        format!(
+            "passwords and tokens come to {address} in clear, as there is no [tls]; that is only \
+             good behind a proxy that speaks TLS"
+        )
+    })
+}
+
+/// What to do about such an address.
+pub(super) fn undecided(address: &ListenAddr) -> String {
+    format!(
+        "{address} lets others than this machine in, and nothing says who may look. Either name \
+         them by [[auth.user]] (`pumphouse-web hash-password`) or [[auth.token]] (`pumphouse-web \
+         token new`); or let everybody look who can reach it, by \"open = true\" in [auth]. On \
+         127.0.0.1 or a unix socket no decision is needed"
+    )
+}
+
+#[cfg(test)]
+mod tests;

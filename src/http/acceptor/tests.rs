@@ -1,0 +1,83 @@
+//! What becomes of those who wait at a listener when the server stops. The acceptor's thread
+//! would let them in at once, so here it does not run.
+
+use std::net::{TcpListener, TcpStream};
+use std::os::fd::AsRawFd;
+
+use crossbeam_channel::{bounded, unbounded};
+use mio::Waker;
+
+use super::*;
+use crate::http::activity::Activity;
+use crate::http::message::{Refusal, Request, RequestHead, Response, Service};
+use crate::http::queue::Queue;
+use crate::http::shared::Channels;
+use crate::http::stats::Stats;
+use crate::http::watch::Watch;
+
+struct Nothing;
+
+impl Service for Nothing {
+    fn call(&self, _: &Request, _: &Activity) -> Response {
+        unreachable!("nobody works")
+    }
+
+    fn refuse(&self, _: Refusal, _: Option<RequestHead<'_>>) -> Response {
+        unreachable!("nobody works")
+    }
+}
+
+fn acceptor(listener: Listener) -> Acceptor {
+    let poll = Poll::new().unwrap();
+    let (errands, calls, (closed, places)) = (unbounded().0, bounded(1).0, unbounded());
+    let shared = Shared::new(
+        Arc::new(Nothing),
+        Settings::default(),
+        Stats::new(1),
+        Queue::new(1),
+        Watch::new().unwrap(),
+        Waker::new(poll.registry(), WAKE).unwrap(),
+        Channels { errands, calls, closed },
+    );
+    Acceptor::new(poll, vec![listener], None, Arc::new(shared), places).unwrap()
+}
+
+/// Two clients connect, and the server stops before it has let them in; gives how many it took.
+fn taken(listener: Listener, address: SocketAddr) -> (Acceptor, [TcpStream; 2], u64) {
+    let mut acceptor = acceptor(listener);
+    let clients = [0; 2].map(|_| TcpStream::connect(address).unwrap());
+    acceptor.begin_drain();
+    let accepted = acceptor.shared.stats.accepted();
+    (acceptor, clients, accepted)
+}
+
+#[test]
+fn at_a_listener_of_our_own_they_are_taken() {
+    let listener = Listener::tcp(([127, 0, 0, 1], 0).into(), 16).unwrap();
+    let address = listener.local_addr().parse().unwrap();
+    let (_acceptor, _clients, accepted) = taken(listener, address);
+    assert_eq!(accepted, 2);
+    assert!(TcpStream::connect(address).is_err(), "the listener is gone");
+}
+
+#[test]
+fn at_a_passed_socket_they_stay_and_the_acceptor_lets_go_of_it() {
+    let held = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = held.local_addr().unwrap();
+    let listener = Listener::inherited(held.as_raw_fd(), 16).unwrap();
+    let (mut acceptor, _clients, accepted) = taken(listener, address);
+    assert_eq!(accepted, 0);
+
+    // A newcomer wakes it no more, though the socket is still open.
+    let _third = TcpStream::connect(address).unwrap();
+    let mut events = Events::with_capacity(8);
+    acceptor.poll.poll(&mut events, Some(Duration::ZERO)).unwrap();
+    assert!(events.is_empty(), "{events:?}");
+
+    // The next process is told of those who came before it, although epoll tells edges.
+    let mut next = self::acceptor(Listener::inherited(held.as_raw_fd(), 16).unwrap());
+    next.poll.poll(&mut events, Some(Duration::ZERO)).unwrap();
+    assert!(events.iter().any(|event| event.token() == Token(0)), "{events:?}");
+    next.accept_ready(Instant::now());
+    assert_eq!(next.shared.stats.accepted(), 3);
+}

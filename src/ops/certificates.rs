@@ -1,0 +1,242 @@
+//! The certificates in use: what they say of themselves, and their renewal while the server
+//! runs.
+
+use std::convert::Infallible;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use arc_swap::ArcSwap;
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use jiff::Timestamp;
+use rustls::ServerConfig;
+
+use crate::config::{CertificateInfo, Certificates, TlsFiles};
+use crate::http::tls::{LiveIdentities, TlsError, live_server_config};
+
+/// A certificate that expires sooner is warned of.
+pub const EXPIRES_SOON_DAYS: i64 = 14;
+
+/// What the public listeners show, replaceable at any time.
+#[derive(Debug)]
+pub struct LiveCertificates {
+    identities: Arc<LiveIdentities>,
+    told: ArcSwap<Vec<CertificateInfo>>,
+    loaded: Mutex<Certificates>,
+}
+
+impl LiveCertificates {
+    /// Begins with these.
+    pub fn new(certificates: Certificates) -> Arc<LiveCertificates> {
+        Arc::new(LiveCertificates {
+            identities: LiveIdentities::new(certificates.identities.clone()),
+            told: ArcSwap::from_pointee(certificates.told.clone()),
+            loaded: Mutex::new(certificates),
+        })
+    }
+
+    /// What the listeners speak TLS with; it always shows the latest certificates.
+    ///
+    /// # Errors
+    /// The system has no randomness for the keys of session tickets.
+    pub fn server_config(&self) -> Result<Arc<ServerConfig>, TlsError> {
+        live_server_config(Arc::clone(&self.identities))
+    }
+
+    /// What the certificates in use say of themselves, the default one first.
+    pub fn told(&self) -> Arc<Vec<CertificateInfo>> {
+        self.told.load_full()
+    }
+
+    /// Shows these from now on; false when they are those that it shows already.
+    pub fn renew(&self, latest: Certificates) -> bool {
+        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        if loaded.same_as(&latest) {
+            return false;
+        }
+        self.identities.replace(latest.identities.clone());
+        self.told.store(Arc::new(latest.told.clone()));
+        *loaded = latest;
+        true
+    }
+
+    /// Whole days until the first of them expires, if that is soon; negative once it has.
+    pub fn expires_soon(&self, now: Timestamp) -> Option<i64> {
+        let told = self.told.load();
+        let soonest = told.iter().map(|certificate| certificate.days_left(now)).min();
+        soonest.filter(|days| *days < EXPIRES_SOON_DAYS)
+    }
+
+    /// Logs which expire soon, or have expired.
+    pub fn warn_of_expiry(&self, now: Timestamp) {
+        for certificate in &*self.told() {
+            let (names, days) = (certificate.names.join(", "), certificate.days_left(now));
+            if days < 0 {
+                log::error!("the certificate for {names} has expired: clients will refuse it");
+            } else if days < EXPIRES_SOON_DAYS {
+                log::warn!("the certificate for {names} expires in {days} days");
+            }
+        }
+    }
+}
+
+/// Told when renewed certificates are in use.
+pub type Renewed = Box<dyn Fn() + Send>;
+
+/// The thread `pw-certs`, which looks for renewed files. It reads them by their names each
+/// time, so symbolic links that were replaced, as certbot does it, are followed. Dropping this
+/// ends it.
+#[derive(Debug)]
+pub struct CertificateWatch {
+    /// Dropped to end the thread.
+    stop: Option<Sender<Infallible>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl CertificateWatch {
+    /// Starts to look.
+    ///
+    /// # Errors
+    /// When the thread cannot be made.
+    pub fn start(
+        files: TlsFiles,
+        live: Arc<LiveCertificates>,
+        renewed: Renewed,
+    ) -> io::Result<CertificateWatch> {
+        let (stop, stopped) = bounded(0);
+        let watcher = Watcher { files, live, renewed, failing: None, warned_at: Timestamp::now() };
+        let thread = thread::Builder::new().name("pw-certs".to_owned());
+        let thread = thread.spawn(move || watcher.run(&stopped))?;
+        Ok(CertificateWatch { stop: Some(stop), thread: Some(thread) })
+    }
+}
+
+impl Drop for CertificateWatch {
+    fn drop(&mut self) {
+        self.stop = None;
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            log::error!("the watch over certificates had panicked");
+        }
+    }
+}
+
+struct Watcher {
+    files: TlsFiles,
+    live: Arc<LiveCertificates>,
+    renewed: Renewed,
+    /// What was wrong with the files at the last look, and whether that was told.
+    failing: Option<(String, bool)>,
+    warned_at: Timestamp,
+}
+
+/// Between two warnings of the same expiry.
+const DAY_SECONDS: i64 = 24 * 60 * 60;
+
+impl Watcher {
+    fn run(mut self, stopped: &Receiver<Infallible>) {
+        while stopped.recv_timeout(self.files.check_every) == Err(RecvTimeoutError::Timeout) {
+            self.look();
+            let now = Timestamp::now();
+            if now.as_second() - self.warned_at.as_second() >= DAY_SECONDS {
+                self.warned_at = now;
+                self.live.warn_of_expiry(now);
+            }
+        }
+    }
+
+    fn look(&mut self) {
+        match self.files.load() {
+            Ok(latest) => {
+                self.failing = None;
+                let notices = latest.notices.clone();
+                if self.live.renew(latest) {
+                    notices.iter().for_each(|notice| log::warn!("{notice}"));
+                    (self.renewed)();
+                }
+            }
+            Err(error) => {
+                let error = error.to_string();
+                // Seen once, it may be a renewal under way: a new chain beside the old key.
+                let told = match &self.failing {
+                    Some((last, told)) if *last == error => {
+                        if !told {
+                            log::error!("the certificates in use stay: {error}");
+                        }
+                        true
+                    }
+                    _ => false,
+                };
+                self.failing = Some((error, told));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::CertificateFiles;
+    use crate::config::self_signed::self_signed;
+
+    fn write(files: &CertificateFiles, name: &str) -> (String, String) {
+        let made = self_signed(&[name.to_owned()]).unwrap();
+        std::fs::write(&files.cert, &made.cert_pem).unwrap();
+        std::fs::write(&files.key, &made.key_pem).unwrap();
+        (made.cert_pem, made.key_pem)
+    }
+
+    #[test]
+    fn what_expires_first_is_told_once_it_is_soon() {
+        let made = self_signed(&["a.example".to_owned()]).unwrap();
+        let mut certificates = Certificates::from_pem(&made.cert_pem, &made.key_pem).unwrap();
+        let later = certificates.told[0].clone();
+        let days = |days: i64| jiff::SignedDuration::from_hours(24 * days);
+        let sooner = CertificateInfo { not_after: later.not_after - days(30), ..later.clone() };
+        certificates.told.push(sooner.clone());
+        let live = LiveCertificates::new(certificates);
+        for (left, expected) in [(14, None), (13, Some(13)), (0, Some(0)), (-2, Some(-2))] {
+            assert_eq!(live.expires_soon(sooner.not_after - days(left)), expected);
+        }
+    }
+
+    #[test]
+    fn renewed_files_are_taken_up_and_broken_ones_are_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let default =
+            CertificateFiles { cert: folder.path().join("c"), key: folder.path().join("k") };
+        write(&default, "one.example");
+        let files = TlsFiles {
+            default: default.clone(),
+            named: Vec::new(),
+            check_every: std::time::Duration::from_secs(60),
+            redirect_listen: Vec::new(),
+        };
+        let live = LiveCertificates::new(files.load().unwrap());
+        let (renewals, renewed) = crossbeam_channel::unbounded();
+        let mut watcher = Watcher {
+            files,
+            live: live.clone(),
+            renewed: Box::new(move || renewals.send(()).unwrap()),
+            failing: None,
+            warned_at: Timestamp::now(),
+        };
+        watcher.look();
+        assert!(renewed.is_empty(), "nothing is new");
+
+        let (_, old_key) = write(&default, "two.example");
+        let new_key = std::fs::read(&default.key).unwrap();
+        std::fs::write(&default.key, "half a k").unwrap();
+        watcher.look();
+        watcher.look();
+        assert_eq!(live.told()[0].names, ["one.example"]);
+        assert!(matches!(watcher.failing, Some((_, true))), "the second look tells");
+
+        std::fs::write(&default.key, new_key).unwrap();
+        watcher.look();
+        assert_eq!((live.told()[0].names[0].as_str(), renewed.len()), ("two.example", 1));
+        assert!(watcher.failing.is_none());
+        drop(old_key);
+    }
+}

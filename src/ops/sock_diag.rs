@@ -1,0 +1,163 @@
+//! Asks the kernel for listening TCP sockets as `ss -ltn` does (sock_diag(7)): that alone tells
+//! how many connections may wait at a socket that somebody else has bound.
+
+use std::io::{self, Read};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use socket2::{Domain, Protocol, Socket, Type};
+
+/// A listening socket of this network namespace, whoever's it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listening {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Its inode, which names it in `/proc/PID/fd`.
+    pub inode: u64,
+    /// Connections that wait to be accepted.
+    pub depth: u32,
+    /// Connections that may wait.
+    pub limit: u32,
+}
+
+// linux/netlink.h, linux/sock_diag.h, linux/inet_diag.h, net/tcp_states.h
+const AF_NETLINK: i32 = 16;
+const NETLINK_SOCK_DIAG: i32 = 4;
+const SOCK_DIAG_BY_FAMILY: u16 = 20;
+const REQUEST_AND_DUMP: u16 = 0x1 | 0x300;
+const NLMSG_ERROR: u16 = 2;
+const NLMSG_DONE: u16 = 3;
+const AF_INET: u8 = 2;
+const AF_INET6: u8 = 10;
+const IPPROTO_TCP: u8 = 6;
+const TCP_LISTEN: u8 = 10;
+
+const HEADER: usize = 16;
+const REQUEST: usize = HEADER + 56;
+const MESSAGE: usize = 72;
+
+/// The kernel answers at once; whatever stands in for it may not.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// All of them.
+///
+/// # Errors
+/// The kernel has no such interface, or does not let this process use it.
+pub fn listening() -> io::Result<Vec<Listening>> {
+    let mut found = Vec::new();
+    for family in [AF_INET, AF_INET6] {
+        dump(family, &mut found)?;
+    }
+    Ok(found)
+}
+
+fn dump(family: u8, found: &mut Vec<Listening>) -> io::Result<()> {
+    let protocol = Some(Protocol::from(NETLINK_SOCK_DIAG));
+    let socket = Socket::new(Domain::from(AF_NETLINK), Type::RAW, protocol)?;
+    socket.set_read_timeout(Some(PATIENCE))?;
+    socket.send(&request(family))?;
+    let mut buffer = vec![0; 32 << 10];
+    loop {
+        let length = (&socket).read(&mut buffer)?;
+        if length == 0 || take(&buffer[..length], found)? {
+            return Ok(());
+        }
+    }
+}
+
+/// `struct nlmsghdr` and `struct inet_diag_req_v2`.
+fn request(family: u8) -> [u8; REQUEST] {
+    let mut bytes = [0; REQUEST];
+    bytes[0..4].copy_from_slice(&(REQUEST as u32).to_ne_bytes());
+    bytes[4..6].copy_from_slice(&SOCK_DIAG_BY_FAMILY.to_ne_bytes());
+    bytes[6..8].copy_from_slice(&REQUEST_AND_DUMP.to_ne_bytes());
+    bytes[HEADER] = family;
+    bytes[HEADER + 1] = IPPROTO_TCP;
+    bytes[HEADER + 4..HEADER + 8].copy_from_slice(&(1_u32 << TCP_LISTEN).to_ne_bytes());
+    bytes
+}
+
+/// Takes in a datagram of messages; true when the last one was among them.
+fn take(mut bytes: &[u8], found: &mut Vec<Listening>) -> io::Result<bool> {
+    let broken = || io::Error::new(io::ErrorKind::InvalidData, "a broken netlink message");
+    while !bytes.is_empty() {
+        let length = u32_at(bytes, 0).ok_or_else(broken)? as usize;
+        let kind = u16::from_ne_bytes([byte(bytes, 4), byte(bytes, 5)]);
+        let message = bytes.get(HEADER..length).ok_or_else(broken)?;
+        match kind {
+            NLMSG_DONE => return Ok(true),
+            NLMSG_ERROR => {
+                let code = u32_at(message, 0).ok_or_else(broken)?.cast_signed();
+                return Err(io::Error::from_raw_os_error(code.wrapping_neg()));
+            }
+            _ => found.extend(listener(message)),
+        }
+        // Messages begin at multiples of four.
+        bytes = bytes.get(length.next_multiple_of(4)..).unwrap_or_default();
+    }
+    Ok(false)
+}
+
+/// `struct inet_diag_msg`
+fn listener(message: &[u8]) -> Option<Listening> {
+    let message = message.get(..MESSAGE)?;
+    if message[1] != TCP_LISTEN {
+        return None;
+    }
+    let port = u16::from_be_bytes([message[4], message[5]]);
+    let source: [u8; 16] = message[8..24].try_into().ok()?;
+    let address = match message[0] {
+        AF_INET => IpAddr::from([source[0], source[1], source[2], source[3]]),
+        _ => IpAddr::from(Ipv6Addr::from(source)),
+    };
+    Some(Listening {
+        address: (address, port).into(),
+        inode: u32_at(message, 68)?.into(),
+        depth: u32_at(message, 56)?,
+        limit: u32_at(message, 60)?,
+    })
+}
+
+fn byte(bytes: &[u8], at: usize) -> u8 {
+    bytes.get(at).copied().unwrap_or_default()
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
+    Some(u32::from_ne_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpStream;
+
+    use super::*;
+
+    #[test]
+    fn a_socket_that_nobody_accepts_from_shows_who_waits_and_who_may() {
+        for host in ["127.0.0.1:0", "[::1]:0"] {
+            let address: SocketAddr = host.parse().unwrap();
+            let socket = Socket::new(Domain::for_address(address), Type::STREAM, None).unwrap();
+            socket.bind(&address.into()).unwrap();
+            socket.listen(7).unwrap();
+            let address = socket.local_addr().unwrap().as_socket().unwrap();
+            let waiting: Vec<_> = (0..3).map(|_| TcpStream::connect(address).unwrap()).collect();
+            let all = listening().unwrap();
+            let ours = all.iter().find(|socket| socket.address == address);
+            let ours = ours.unwrap_or_else(|| panic!("{address} is not in {all:?}"));
+            assert_eq!((ours.depth, ours.limit), (3, 7));
+            drop(waiting);
+        }
+    }
+
+    #[test]
+    fn broken_messages_are_errors() {
+        for (bytes, broken) in [
+            (&[][..], false),
+            (&[1, 0], true),
+            (&[200, 0, 0, 0, 20, 0, 0, 0], true),
+            (&[4, 0, 0, 0, 20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], true),
+        ] {
+            assert_eq!(take(bytes, &mut Vec::new()).is_err(), broken, "{bytes:?}");
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! supervisord's event listener protocol (<https://supervisord.org/events.html>): we say
+//! `READY`, it sends a header line and a payload, we say `RESULT` and are ready again.
+//!
+//! Events are acknowledged as soon as they are whole, and a tick is passed on if nobody is still
+//! at work on the last. So supervisord never finds us busy, its buffer never overflows, and the
+//! end of our standard input, which is its end, is noticed at once.
+
+use std::io::{self, BufRead, Read, Write};
+
+use crossbeam_channel::Sender;
+
+/// The event that makes us look.
+const TICK: &str = "TICK_5";
+
+/// Bytes of a header line at most; supervisord's are below 200.
+const MAX_HEADER: u64 = 4096;
+
+/// Bytes of a payload at most; a tick's is 15.
+const MAX_PAYLOAD: u64 = 1024 * 1024;
+
+const READY: &[u8] = b"READY\n";
+const RESULT: &[u8] = b"RESULT 2\nOK";
+
+/// Speaks the protocol until supervisord is gone: its end of either pipe is closed. Ticks go to
+/// `ticks`, which has room for one.
+///
+/// What is no event is skipped line by line. If it was meant for one, supervisord will wait for
+/// our result and send no more; then the watch goes by its own clock.
+pub fn listen(mut input: impl BufRead, mut output: impl Write, ticks: &Sender<()>) {
+    let mut garbage = false;
+    while say(&mut output, READY).is_ok() {
+        let event = loop {
+            match read_header(&mut input) {
+                Ok(Header::Event { tick, length }) => break Some((tick, length)),
+                Ok(Header::Garbage) if garbage => {}
+                Ok(Header::Garbage) => {
+                    log::warn!("standard input has what is no event of supervisord's; skipped");
+                    garbage = true;
+                }
+                Ok(Header::End) | Err(_) => break None,
+            }
+        };
+        let Some((tick, length)) = event else { return };
+        garbage = false;
+        match io::copy(&mut input.by_ref().take(length), &mut io::sink()) {
+            Ok(read) if read == length => {}
+            _ => return,
+        }
+        if say(&mut output, RESULT).is_err() {
+            return;
+        }
+        if tick {
+            // Full: somebody is still at work on the last.
+            let _ = ticks.try_send(());
+        }
+    }
+}
+
+enum Header {
+    Event { tick: bool, length: u64 },
+    Garbage,
+    End,
+}
+
+fn read_header(input: &mut impl BufRead) -> io::Result<Header> {
+    let mut line = Vec::new();
+    if input.take(MAX_HEADER).read_until(b'\n', &mut line)? == 0 {
+        return Ok(Header::End);
+    }
+    if line.pop_if(|last| *last == b'\n').is_none() {
+        // Too long, or cut off by the end.
+        return Ok(if skip_line(input)? { Header::Garbage } else { Header::End });
+    }
+    Ok(std::str::from_utf8(&line).ok().and_then(parse).unwrap_or(Header::Garbage))
+}
+
+/// Reads to the end of the line, holding nothing of it. False when the input ends first.
+fn skip_line(input: &mut impl BufRead) -> io::Result<bool> {
+    loop {
+        let buffer = input.fill_buf()?;
+        if buffer.is_empty() {
+            return Ok(false);
+        }
+        let (read, found) = match memchr::memchr(b'\n', buffer) {
+            Some(at) => (at + 1, true),
+            None => (buffer.len(), false),
+        };
+        input.consume(read);
+        if found {
+            return Ok(true);
+        }
+    }
+}
+
+/// `ver:3.0 server:supervisor serial:21 pool:watch poolserial:10 eventname:TICK_5 len:15`
+fn parse(line: &str) -> Option<Header> {
+    let value = |key: &str| {
+        line.split_ascii_whitespace().find_map(|token| token.strip_prefix(key)?.strip_prefix(':'))
+    };
+    let length = value("len")?.parse().ok().filter(|length| *length <= MAX_PAYLOAD)?;
+    Some(Header::Event { tick: value("eventname")? == TICK, length })
+}
+
+fn say(output: &mut impl Write, words: &[u8]) -> io::Result<()> {
+    output.write_all(words)?;
+    output.flush()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::BufReader;
+
+    use crossbeam_channel::bounded;
+
+    use super::*;
+
+    fn event(name: &str, payload: &str) -> String {
+        let length = payload.len();
+        format!(
+            "ver:3.0 server:supervisor serial:1 pool:w poolserial:1 eventname:{name} \
+             len:{length}\n{payload}"
+        )
+    }
+
+    /// What was said, and how many ticks were passed on, for that input.
+    fn run(input: &[u8]) -> (String, usize) {
+        let (sender, ticks) = bounded(100);
+        let mut said = Vec::new();
+        // A small buffer: lines and payloads come in pieces, as from a pipe.
+        listen(BufReader::with_capacity(7, input), &mut said, &sender);
+        (String::from_utf8(said).unwrap(), ticks.len())
+    }
+
+    #[test]
+    fn events_are_acknowledged_and_ticks_are_passed_on() {
+        let ok = "RESULT 2\nOKREADY\n";
+        let tick = event("TICK_5", "when:1201063880");
+        let other = event("PROCESS_STATE_EXITED", "processname:cat from_state:STOPPING");
+        // A payload may hold anything.
+        let sly = event("REMOTE_COMMUNICATION", &format!("type:x\n{tick}"));
+        for (input, acknowledged, ticked) in [
+            (String::new(), 0, 0),
+            (tick.clone(), 1, 1),
+            (other.clone(), 1, 0),
+            (sly.clone(), 1, 0),
+            (event("TICK_60", "when:1201063860"), 1, 0),
+            (format!("{tick}{other}{sly}{tick}"), 4, 2),
+            (event("TICK_5", ""), 1, 1),
+            // Cut off: supervisord is gone.
+            (tick[..tick.len() - 1].to_owned(), 0, 0),
+            (tick[..20].to_owned(), 0, 0),
+        ] {
+            let (said, passed_on) = run(input.as_bytes());
+            assert_eq!(said, format!("READY\n{}", ok.repeat(acknowledged)), "{input}");
+            assert_eq!(passed_on, ticked, "{input}");
+        }
+    }
+
+    #[test]
+    fn garbage_is_skipped_and_the_next_event_is_taken() {
+        let tick = event("TICK_5", "when:1201063880");
+        let long = "x".repeat(100_000);
+        // What comes behind the part that is looked at is a header by itself.
+        let sly = format!("{}{tick}", "x".repeat(MAX_HEADER as usize));
+        for garbage in [
+            b"\n".as_slice(),
+            b"hello\n",
+            b"\xff\xfe\x00\n",
+            b"ver:3.0 eventname:TICK_5\n",
+            b"eventname:TICK_5 len:\n",
+            b"eventname:TICK_5 len:-1\n",
+            b"eventname:TICK_5 len:99999999999999999999\n",
+            b"eventname:TICK_5 len:9999999999\n",
+            b"len:0\n",
+            format!("{long}\n").as_bytes(),
+            format!("len:5 eventname:TICK_5 {long}\n").as_bytes(),
+            sly.split_inclusive('\n').next().unwrap().as_bytes(),
+        ] {
+            let input = [garbage, tick.as_bytes()].concat();
+            let (said, ticked) = run(&input);
+            let shown = String::from_utf8_lossy(&garbage[..garbage.len().min(60)]).into_owned();
+            assert_eq!(said, "READY\nRESULT 2\nOKREADY\n", "{shown}");
+            assert_eq!(ticked, 1, "{shown}");
+        }
+        assert_eq!(run(long.as_bytes()), ("READY\n".to_owned(), 0));
+    }
+
+    #[test]
+    fn a_watch_at_work_misses_ticks_but_none_pile_up() {
+        let (sender, ticks) = bounded(1);
+        let input = event("TICK_5", "when:1201063880").repeat(5);
+        let mut said = Vec::new();
+        listen(input.as_bytes(), &mut said, &sender);
+        assert_eq!(ticks.len(), 1);
+        assert_eq!(said, format!("READY\n{}", "RESULT 2\nOKREADY\n".repeat(5)).as_bytes());
+    }
+
+    #[test]
+    fn a_closed_output_ends_it() {
+        struct Closed;
+        impl Write for Closed {
+            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+                Err(io::ErrorKind::BrokenPipe.into())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let (sender, ticks) = bounded(1);
+        listen(event("TICK_5", "").as_bytes(), Closed, &sender);
+        assert!(ticks.is_empty());
+    }
+}

@@ -1,0 +1,123 @@
+//! What the gate says, as HTTP: refusals, and the headers that steer browsers and caches.
+
+use std::time::Duration;
+
+use ::http::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD,
+    CACHE_CONTROL, STRICT_TRANSPORT_SECURITY, VARY,
+};
+use ::http::{HeaderValue, Method, StatusCode};
+
+use super::problem::Problem;
+use crate::access::{Denial, Posted};
+use crate::http::{Body, Request, Response};
+
+/// How soon whoever found all verifications taken may come again, in seconds.
+const BUSY_RETRY: u64 = 1;
+
+impl From<Denial> for Problem {
+    fn from(denial: Denial) -> Problem {
+        match denial {
+            Denial::Host => Problem::new(
+                StatusCode::MISDIRECTED_REQUEST,
+                "This server does not go by the name that the request asks for.",
+            ),
+            Denial::Unauthorized(challenges) => Problem::new(
+                StatusCode::UNAUTHORIZED,
+                "This is for those with an account, and the request has no credentials that are \
+                 good here.",
+            )
+            .challenge(challenges),
+            Denial::Scope(scope, challenges) => Problem::new(
+                StatusCode::FORBIDDEN,
+                format!("These credentials do not allow \"{}\".", scope.as_str()),
+            )
+            .challenge(challenges),
+            Denial::CrossSite => Problem::new(
+                StatusCode::FORBIDDEN,
+                "Another site's page may change nothing here, unless it sends a token.",
+            ),
+            Denial::Throttled(wait) => Problem::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "Too many wrong credentials have come before this; wait as long as Retry-After \
+                 says.",
+            )
+            .retry_after(whole_seconds(wait)),
+            Denial::Busy => Problem::unavailable(
+                "As many passwords as may be are being verified; try again shortly.",
+            )
+            .retry_after(BUSY_RETRY),
+        }
+    }
+}
+
+/// Rounded up, so that whoever comes on time is not too early.
+fn whole_seconds(wait: Duration) -> u64 {
+    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
+}
+
+/// The fields of a request that a page of another site may set.
+const ALLOWED_FIELDS: HeaderValue = HeaderValue::from_static(
+    "accept, authorization, cache-control, content-type, if-match, if-modified-since, \
+     if-none-match, if-unmodified-since",
+);
+
+/// The fields of a response that it may read, beside those that it always may.
+const EXPOSED_FIELDS: HeaderValue =
+    HeaderValue::from_static("content-disposition, etag, location, retry-after, www-authenticate");
+
+/// Seconds for which a browser need not ask again.
+const PREFLIGHT_AGE: HeaderValue = HeaderValue::from_static("600");
+
+/// The answer to a browser that asks on behalf of a listed origin what its page may send (CORS
+/// preflight). It is the same for every target, so it tells nothing of what is here.
+pub(super) fn preflight(posted: &Posted, request: &Request) -> Option<Response> {
+    if request.method != Method::OPTIONS
+        || !request.headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
+    {
+        return None;
+    }
+    posted.listed_origin(request)?;
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    let headers = response.headers_mut();
+    headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, HEAD, POST"));
+    headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, ALLOWED_FIELDS);
+    headers.insert(ACCESS_CONTROL_MAX_AGE, PREFLIGHT_AGE);
+    Some(response)
+}
+
+/// Adds what the rules say about the sender's browser: that it keep to TLS, and which other
+/// site's pages may read the answer.
+pub(super) fn steer(posted: &Posted, request: &Request, response: &mut Response) {
+    let headers = response.headers_mut();
+    if let Some(value) = posted.strict_transport().filter(|_| request.peer.tls) {
+        headers.insert(STRICT_TRANSPORT_SECURITY, value.clone());
+    }
+    if posted.rules().cors_origins.is_empty() {
+        return;
+    }
+    headers.append(VARY, HeaderValue::from_static("origin"));
+    if let Some(origin) = posted.listed_origin(request) {
+        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED_FIELDS);
+    }
+}
+
+/// Keeps an answer that took credentials out of caches that serve others.
+pub(super) fn keep_private(response: &mut Response) {
+    let headers = response.headers_mut();
+    headers.append(VARY, HeaderValue::from_static("authorization"));
+    let told = headers.get(CACHE_CONTROL).and_then(|value| value.to_str().ok());
+    let private = match told {
+        Some(told) if told.contains("no-store") => return,
+        Some(told) => HeaderValue::try_from(format!("private, {told}")).ok(),
+        None => None,
+    };
+    let private = private.unwrap_or(const { HeaderValue::from_static("private") });
+    headers.insert(CACHE_CONTROL, private);
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,227 @@
+//! The parameters of all operations, each with examples that tests try.
+
+use serde_json::{Map, Value as Json, json};
+
+use super::schema::{FIELD, NAME};
+use crate::site::chart::{Range, SIDES, WIDE};
+use crate::site::history::{EVENTS, MOST_EVENTS};
+
+/// Parameters by their names.
+pub(super) fn references(names: &[&str]) -> Json {
+    names.iter().map(|name| json!({"$ref": format!("#/components/parameters/{name}")})).collect()
+}
+
+/// The conditions that an answer with an entity tag is subject to (RFC 9110 13).
+pub(super) const CONDITIONS: [&str; 4] =
+    ["if_none_match", "if_modified_since", "if_match", "if_unmodified_since"];
+
+/// `components.parameters`
+pub(super) fn parameters() -> Json {
+    let groups = [of_paths(), of_now(), of_windows(), of_events(), of_charts(), conditions()];
+    groups.into_iter().flatten().collect::<Map<String, Json>>().into()
+}
+
+type Named = (String, Json);
+
+/// A parameter of a path. Two of one name that mean different things have different keys.
+fn in_path(key: &str, name: &str, description: &str, schema: Json, example: &str) -> Named {
+    let parameter = json!({
+        "name": name,
+        "in": "path",
+        "required": true,
+        "description": description,
+        "schema": schema,
+        "example": example,
+    });
+    (key.to_owned(), parameter)
+}
+
+fn in_query(name: &str, description: &str, schema: Json, examples: &[Json]) -> Named {
+    let examples: Map<String, Json> = examples
+        .iter()
+        .map(|value| {
+            let key = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            // A key is made of few signs (OpenAPI 4.8.7.1).
+            let key = key.replace(|sign: char| !sign.is_ascii_alphanumeric() && sign != '.', "_");
+            (key, json!({"value": value}))
+        })
+        .collect();
+    let parameter = json!({
+        "name": name,
+        "in": "query",
+        "description": description,
+        "schema": schema,
+        "examples": examples,
+    });
+    (name.to_owned(), parameter)
+}
+
+fn in_header(key: &str, name: &str, description: &str, example: &str) -> Named {
+    let parameter = json!({
+        "name": name,
+        "in": "header",
+        "description": description,
+        "schema": {"type": "string"},
+        "example": example,
+    });
+    (key.to_owned(), parameter)
+}
+
+fn of_paths() -> Vec<Named> {
+    let name = json!({"type": "string", "pattern": NAME});
+    vec![
+        in_path("source", "source", "A source's name.", name.clone(), "tank"),
+        in_path("field", "field", "A field's name.", name, "level"),
+        in_path(
+            "asset",
+            "name",
+            "A file's name, as the pages of this release call it.",
+            json!({"type": "string"}),
+            "style.0123456789abcdef.css",
+        ),
+    ]
+}
+
+fn of_now() -> Vec<Named> {
+    vec![
+        in_query(
+            "max_age",
+            "Seconds: older data is a 503 with `Retry-After`, as is a source that has not \
+             answered yet. Counted from the observation.",
+            json!({"type": "integer", "minimum": 0}),
+            &[json!(86_400)],
+        ),
+        (
+            "fields".to_owned(),
+            json!({
+                "name": "fields",
+                "in": "query",
+                "description": "What to narrow the answer to.",
+                "style": "form",
+                "explode": false,
+                "schema": {
+                    "type": "array",
+                    "minItems": 1,
+                    "items": {"type": "string", "pattern": FIELD},
+                },
+                "examples": {
+                    "one": {"value": ["tank.level"]},
+                    "two": {"value": ["tank.level", "tank.volume"]},
+                },
+            }),
+        ),
+        in_query(
+            "format",
+            "`shell`: assignments for `eval` in a POSIX shell.",
+            json!({"type": "string", "enum": ["json", "shell"], "default": "json"}),
+            &[json!("json"), json!("shell")],
+        ),
+    ]
+}
+
+fn of_windows() -> Vec<Named> {
+    let moment = || json!({"type": "string", "minLength": 1});
+    let number = || json!({"type": "number", "exclusiveMinimum": 0, "maximum": 1e9});
+    let times = [json!("2026-01-30T17:16:00Z"), json!("2026-01-30"), json!("1769793360")];
+    let (mut key, field) = in_query(
+        "field",
+        "The series: a source's and a field's name.",
+        json!({"type": "string", "pattern": FIELD}),
+        &[json!("tank.level")],
+    );
+    key.insert_str(0, "series_");
+    let (mut format_key, format) = in_query(
+        "format",
+        "`csv`: a line for each point. `ndjson`: an object on a line for each.",
+        json!({"type": "string", "enum": ["json", "csv", "ndjson"], "default": "json"}),
+        &[json!("json"), json!("csv"), json!("ndjson")],
+    );
+    format_key.insert_str(0, "series_");
+    let mut field = (key, field);
+    field.1["required"] = true.into();
+    vec![
+        field,
+        (format_key, format),
+        in_query(
+            "from",
+            "Where the window begins: RFC 3339, a date by the site's calendar, or seconds since \
+             1970. Excludes `hours` and `days`; without any of them it is a day.",
+            moment(),
+            &times,
+        ),
+        in_query("to", "Where the window ends, written likewise; else now.", moment(), &times[..1]),
+        in_query("hours", "So many hours up to `to`.", number(), &[json!(6), json!(0.5)]),
+        in_query("days", "So many days up to `to`.", number(), &[json!(7)]),
+        in_query(
+            "step",
+            "Time from point to point: `raw` for each observation, a time such as `15m`, or \
+             seconds; above a day, whole days. Without it, as fine as 2,000 points allow. A window \
+             with a step is streamed, and has no entity tag.",
+            json!({"type": "string", "pattern": "^(raw|[0-9]+|([0-9]+(ms|s|m|h|d))+)$"}),
+            &[json!("raw"), json!("15m"), json!("1h30m"), json!("1d"), json!("3600")],
+        ),
+    ]
+}
+
+fn of_events() -> Vec<Named> {
+    let (mut key, source) = in_query(
+        "source",
+        "Those of that source only.",
+        json!({"type": "string"}),
+        &[json!("tank")],
+    );
+    key.insert_str(0, "events_");
+    vec![
+        (key, source),
+        in_query(
+            "limit",
+            "How many at most.",
+            json!({"type": "integer", "minimum": 1, "maximum": MOST_EVENTS, "default": EVENTS}),
+            &[json!(1), json!(MOST_EVENTS)],
+        ),
+        in_query(
+            "before",
+            "Those with an `id` below that one only.",
+            json!({"type": "integer", "minimum": 0}),
+            &[json!(41)],
+        ),
+    ]
+}
+
+fn of_charts() -> Vec<Named> {
+    let side = |usual: u32| {
+        let (least, most) = (SIDES.start(), SIDES.end());
+        json!({"type": "integer", "minimum": least, "maximum": most, "default": usual})
+    };
+    let range = json!({
+        "type": "string",
+        "enum": Range::ALL.map(Range::as_str),
+        "default": Range::Day.as_str(),
+    });
+    vec![
+        in_query("range", "The last so many hours, days or years.", range, &[json!("7d")]),
+        in_query("width", "Pixels.", side(WIDE.width), &[json!(SIDES.start())]),
+        in_query("height", "Pixels.", side(WIDE.height), &[json!(SIDES.end())]),
+        in_query(
+            "theme",
+            "`auto` follows the viewer's preference.",
+            json!({"type": "string", "enum": ["auto", "light", "dark"], "default": "auto"}),
+            &[json!("dark")],
+        ),
+    ]
+}
+
+fn conditions() -> Vec<Named> {
+    let date = "Sat, 31 Jan 2026 17:16:00 GMT";
+    let tags = [
+        ("if_none_match", "If-None-Match", "Entity tags of answers that the client has: a 304."),
+        ("if_match", "If-Match", "Entity tags of which one must be the answer's, else a 412."),
+    ];
+    let dates = [
+        ("if_modified_since", "If-Modified-Since", "Not changed since then: a 304."),
+        ("if_unmodified_since", "If-Unmodified-Since", "Changed since then: a 412."),
+    ];
+    let tags = tags.map(|(key, name, about)| in_header(key, name, about, "\"0123456789abcdef\""));
+    let dates = dates.map(|(key, name, about)| in_header(key, name, about, date));
+    tags.into_iter().chain(dates).collect()
+}

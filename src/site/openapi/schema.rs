@@ -1,0 +1,344 @@
+//! The schemas of all bodies (JSON Schema 2020-12).
+
+use serde_json::{Value as Json, json};
+
+use super::example;
+use crate::board::{ErrorKind, EventKind, State};
+use crate::config::KINDS;
+use crate::history::{DAY, Tier};
+use crate::units::Unit;
+
+/// A source's or a field's name.
+pub(super) const NAME: &str = "^[a-z][a-z0-9_]*$";
+
+/// A source's and a field's name.
+pub(super) const FIELD: &str = r"^[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*$";
+
+/// Assignments to variables, as [`shell`](crate::site) writes them: nothing that a shell would run.
+const ASSIGNMENTS: &str = r"^([a-z][A-Za-z0-9_]*=(-?[0-9]+(\.[0-9]+)?|'([^']|'\\'')*')\n)*$";
+
+/// A schema of the components by its name.
+pub(super) fn reference(name: &str) -> Json {
+    json!({"$ref": format!("#/components/schemas/{name}")})
+}
+
+/// `components.schemas`
+pub(super) fn schemas() -> Json {
+    json!({
+        "Time": time(),
+        "Status": status(),
+        "Service": service(),
+        "Source": source(),
+        "NamedSource": named_source(),
+        "Sources": {"type": "array", "items": reference("NamedSource")},
+        "Failure": failure(),
+        "Value": value(),
+        "OneValue": one_value(),
+        "BareValue": {
+            "type": "string",
+            "description": "A number, or a text, on one line.",
+            "pattern": "^[^\r\n]*\n$",
+        },
+        "Assignments": {
+            "type": "string",
+            "description": "Assignments for `eval` in a POSIX shell, one variable after the other. \
+                A variable is called what its place in the JSON is: `tank_level`, \
+                `tank_level_unit`, `tank_level_note`, `tank_state`, `tank_observed_at`. Numbers \
+                stand as they are, all else is quoted; what there is not is empty. A field with \
+                the name of something of the source itself, such as `state`, has `_value` after \
+                it.",
+            "pattern": ASSIGNMENTS,
+        },
+        "PollBegun": poll_begun(),
+        "Series": series(),
+        "Point": point(),
+        "SeriesCsv": {
+            "type": "string",
+            "description": "A head line, and a line for each point (RFC 4180).",
+            "pattern": "^at,value,min,max,last,count\r\n([^\n]+\r\n)*$",
+        },
+        "SeriesLines": {
+            "type": "string",
+            "description": "An object of the schema Point on each line.",
+            "pattern": "^(\\{[^\n]*\\}\n)*$",
+        },
+        "Events": events(),
+        "Event": event(),
+        "Ok": {"type": "string", "const": "ok\n"},
+        "Problem": problem(),
+        "Text": {"type": "string"},
+        "OpenApi": {
+            "type": "object",
+            "description": "An OpenAPI 3.1 document.",
+            "required": ["openapi", "info", "paths", "components"],
+            "properties": {"openapi": {"type": "string", "pattern": r"^3\.1\.\d+$"}},
+            "additionalProperties": true,
+        },
+    })
+}
+
+fn time() -> Json {
+    json!({
+        "type": "string",
+        "description": "UTC, RFC 3339, whole seconds.",
+        "format": "date-time",
+        "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$",
+        "examples": [example::OBSERVED],
+    })
+}
+
+/// A time that there may not be.
+fn maybe_time(description: &str) -> Json {
+    json!({"description": description, "anyOf": [reference("Time"), {"type": "null"}]})
+}
+
+fn name(description: &str) -> Json {
+    json!({"type": "string", "description": description, "pattern": NAME})
+}
+
+fn state() -> Json {
+    json!({
+        "type": "string",
+        "description": "`waiting`: never answered. `fresh`. `stale`: now is past `stale_at`.",
+        "enum": State::ALL.map(State::as_str),
+    })
+}
+
+/// A unit, or null.
+fn unit() -> Json {
+    let units = Unit::ALL.iter().map(|unit| json!(unit.as_str())).chain([Json::Null]);
+    json!({"description": "Null for a text.", "enum": units.collect::<Vec<_>>()})
+}
+
+fn status() -> Json {
+    json!({
+        "type": "object",
+        "required": ["service", "sources"],
+        "properties": {
+            "service": reference("Service"),
+            "sources": {
+                "type": "object",
+                "description": "Each source under its name.",
+                "propertyNames": {"pattern": NAME},
+                "additionalProperties": reference("Source"),
+            },
+        },
+    })
+}
+
+fn service() -> Json {
+    json!({
+        "type": "object",
+        "required": ["name", "version", "started_at"],
+        "properties": {
+            "name": {"type": "string"},
+            "version": {"type": "string"},
+            "started_at": reference("Time"),
+        },
+    })
+}
+
+fn source() -> Json {
+    json!({
+        "type": "object",
+        "required": [
+            "title", "kind", "state", "observed_at", "fetched_at", "stale_at", "next_poll_at",
+            "values", "error",
+        ],
+        "properties": {
+            "title": {"type": "string", "description": "For people."},
+            "kind": {"type": "string", "description": "What is asked.", "enum": KINDS},
+            "state": state(),
+            "observed_at": maybe_time("The sensor's clock."),
+            "observed_at_inferred": {
+                "type": "boolean",
+                "description": "There, and true, when the upstream did not tell the time plainly.",
+                "const": true,
+            },
+            "fetched_at": maybe_time("Our clock, when the answer was complete."),
+            "stale_at": maybe_time("From then on it is stale."),
+            "next_poll_at": maybe_time("When it will be asked again."),
+            "values": {
+                "type": "object",
+                "description": "Each value under its field's name; none while it waits.",
+                "propertyNames": {"pattern": NAME},
+                "additionalProperties": reference("Value"),
+            },
+            "error": {
+                "description": "Why the latest poll failed; null if it did not.",
+                "anyOf": [reference("Failure"), {"type": "null"}],
+            },
+        },
+    })
+}
+
+/// A source that tells its name itself.
+fn named_source() -> Json {
+    let mut schema = source();
+    schema["properties"]["name"] = name("The source's name.");
+    if let Some(required) = schema["required"].as_array_mut() {
+        required.push("name".into());
+    }
+    schema
+}
+
+fn failure() -> Json {
+    json!({
+        "type": "object",
+        "required": ["kind", "message", "since", "failures"],
+        "properties": {
+            "kind": {"type": "string", "enum": ErrorKind::ALL.map(ErrorKind::as_str)},
+            "message": {"type": "string", "description": "For people."},
+            "since": {"$ref": "#/components/schemas/Time", "description": "The first failure."},
+            "failures": {"type": "integer", "description": "Polls in a row.", "minimum": 1},
+        },
+    })
+}
+
+fn value() -> Json {
+    json!({
+        "type": "object",
+        "required": ["value", "unit"],
+        "properties": value_members(),
+        "if": {"properties": {"value": {"type": "null"}}},
+        "then": {"required": ["note"]},
+    })
+}
+
+fn value_members() -> Json {
+    json!({
+        "value": {
+            "type": ["number", "string", "null"],
+            "description": "Null where the upstream sent null or garbage: then `note` says why.",
+        },
+        "unit": unit(),
+        "note": {"type": "string", "description": "A remark for people."},
+    })
+}
+
+fn one_value() -> Json {
+    let mut schema = value();
+    schema["required"] =
+        json!(["source", "field", "value", "unit", "state", "observed_at", "fetched_at"]);
+    let members = &mut schema["properties"];
+    members["source"] = name("The source's name.");
+    members["field"] = name("The field's name.");
+    members["state"] = state();
+    members["observed_at"] = reference("Time");
+    members["fetched_at"] = reference("Time");
+    schema
+}
+
+fn poll_begun() -> Json {
+    json!({
+        "type": "object",
+        "required": ["source", "poll"],
+        "properties": {"source": name("The source's name."), "poll": {"const": "begun"}},
+    })
+}
+
+fn series() -> Json {
+    let tiers = [Tier::Raw, Tier::Quarter, Tier::Day].map(Tier::as_str);
+    json!({
+        "type": "object",
+        "required": ["field", "unit", "from", "to", "resolution", "step", "points"],
+        "properties": {
+            "field": {"type": "string", "pattern": FIELD},
+            "unit": unit(),
+            "from": reference("Time"),
+            "to": {"$ref": "#/components/schemas/Time", "description": "Not within any more."},
+            "resolution": {
+                "type": "string",
+                "description": "The rows that it was read from: observations, quarters or days.",
+                "enum": tiers,
+            },
+            "step": {
+                "type": ["integer", "null"],
+                "description": "Seconds from point to point; null: each observation is a point.",
+                "minimum": 1,
+                "maximum": 3660 * DAY,
+            },
+            "points": {"type": "array", "items": reference("Point")},
+        },
+    })
+}
+
+fn point() -> Json {
+    json!({
+        "type": "object",
+        "required": ["at", "value", "min", "max", "last", "count"],
+        "properties": {
+            "at": {"$ref": "#/components/schemas/Time", "description": "When the step begins."},
+            "value": {"type": "number", "description": "The mean."},
+            "min": {"type": "number"},
+            "max": {"type": "number"},
+            "last": {"type": "number"},
+            "count": {"type": "integer", "description": "Observations.", "minimum": 1},
+        },
+    })
+}
+
+fn events() -> Json {
+    json!({
+        "type": "object",
+        "required": ["events", "next"],
+        "properties": {
+            "events": {
+                "type": "array",
+                "description": "The latest first.",
+                "items": reference("Event"),
+            },
+            "next": {
+                "type": ["string", "null"],
+                "description": "Where the next page is; null: this is the last.",
+                "format": "uri-reference",
+            },
+        },
+    })
+}
+
+fn event() -> Json {
+    json!({
+        "type": "object",
+        "required": ["id", "at", "kind", "source", "detail"],
+        "properties": {
+            "id": {"type": "integer", "description": "A later event has a greater one."},
+            "at": reference("Time"),
+            "kind": {"type": "string", "enum": EventKind::ALL.map(EventKind::as_str)},
+            "source": {
+                "type": ["string", "null"],
+                "description": "The source that it happened to; null: the program.",
+                "pattern": NAME,
+            },
+            "detail": {"type": "string", "description": "For people; may be empty."},
+        },
+    })
+}
+
+fn problem() -> Json {
+    json!({
+        "type": "object",
+        "description": "RFC 9457.",
+        "required": ["type", "title", "status", "detail"],
+        "properties": {
+            "type": {"type": "string", "format": "uri-reference", "default": "about:blank"},
+            "title": {"type": "string", "description": "The status in words."},
+            "status": {"type": "integer", "minimum": 400, "maximum": 599},
+            "detail": {"type": "string", "description": "What went wrong here, and what to do."},
+            "instance": {"type": "string", "description": "The path that was asked for."},
+            "sources": {
+                "type": "array",
+                "description": "The sources that it is about.",
+                "items": {
+                    "type": "object",
+                    "required": ["name", "state", "observed_at"],
+                    "properties": {
+                        "name": name("The source's name."),
+                        "state": state(),
+                        "observed_at": maybe_time("The sensor's clock."),
+                    },
+                },
+            },
+        },
+    })
+}

@@ -1,0 +1,269 @@
+//! `format=shell`: what is now, as assignments for `eval` in a POSIX shell.
+//!
+//! A variable is called what its place in the JSON is, joined by `_`: `sources.tank.values.level`
+//! is `tank_level`, its unit `tank_level_unit`, the state of its source `tank_state`. What there is
+//! nothing to tell of is empty rather than left out, so that nothing stays from the answer before. Numbers stand as they are; everything else, whoever sent it,
+//! is between single quotes, where a shell sees nothing but text (POSIX.1-2017, Shell Command
+//! Language 2.2.2).
+
+use std::collections::HashSet;
+use std::fmt::{Display, Write as _};
+
+use crate::board::{Datum, KeptReading, ServiceInfo, SourceView, State, Time, Value};
+
+use super::problem::Problem;
+
+/// Fields that have the name of something told of the source itself: their variables end so.
+const VALUE: &str = "_value";
+
+/// What is told of a source itself.
+const OF_SOURCE: [&str; 12] = [
+    "title",
+    "kind",
+    "state",
+    "observed_at",
+    "observed_at_inferred",
+    "fetched_at",
+    "stale_at",
+    "next_poll_at",
+    "error_kind",
+    "error_message",
+    "error_since",
+    "error_failures",
+];
+
+/// The whole status.
+pub(super) fn status(service: &ServiceInfo, sources: &[SourceView]) -> Result<String, Problem> {
+    let mut script = Script::default();
+    script.text("service_name", service.name);
+    script.text("service_version", service.version);
+    script.text("service_started_at", Time(service.started_at));
+    let names: Vec<&str> = sources.iter().map(|source| &*source.name).collect();
+    script.text("sources", names.join(" "));
+    for source in sources {
+        script.source(source);
+    }
+    script.finish()
+}
+
+/// One value, and how far it can be trusted.
+pub(super) fn value(
+    source: &SourceView,
+    reading: &KeptReading,
+    field: &str,
+    value: &Value,
+    state: State,
+) -> Result<String, Problem> {
+    let mut script = Script::default();
+    script.value(&source.name, field, value);
+    script.text(format_args!("{}_state", source.name), state.as_str());
+    script.text(format_args!("{}_observed_at", source.name), Time(reading.observed.at));
+    script.text(format_args!("{}_fetched_at", source.name), Time(reading.fetched_at));
+    script.finish()
+}
+
+/// Assignments, each on a line.
+#[derive(Default)]
+struct Script {
+    text: String,
+    names: HashSet<String>,
+    /// A name that stands for two things.
+    ambiguous: Option<String>,
+}
+
+impl Script {
+    fn source(&mut self, source: &SourceView) {
+        let reading = source.reading.as_ref();
+        let time = |at: Option<_>| quoted(&at.map(|at| Time(at).to_string()).unwrap_or_default());
+        let error = source.error.as_ref();
+        let told: [String; OF_SOURCE.len()] = [
+            quoted(&source.title),
+            quoted(source.kind),
+            quoted(source.state.as_str()),
+            time(reading.map(|kept| kept.observed.at)),
+            quoted(if reading.is_some_and(|kept| kept.observed.inferred) {
+                "true"
+            } else {
+                "false"
+            }),
+            time(reading.map(|kept| kept.fetched_at)),
+            time(reading.map(|kept| kept.stale_at)),
+            time(source.next_poll_at),
+            quoted(error.map_or("", |error| error.kind.as_str())),
+            quoted(error.map_or("", |error| &*error.message)),
+            time(error.map(|error| error.since)),
+            error.map_or(0, |error| error.failures).to_string(),
+        ];
+        for (name, literal) in OF_SOURCE.iter().zip(told) {
+            self.set(format_args!("{}_{name}", source.name), literal);
+        }
+        for (field, value) in source.values() {
+            self.value(&source.name, field, value);
+        }
+    }
+
+    fn value(&mut self, source: &str, field: &str, value: &Value) {
+        let is_taken = OF_SOURCE.contains(&field);
+        let name = format!("{source}_{field}{}", if is_taken { VALUE } else { "" });
+        match &value.datum {
+            Some(Datum::Number(number)) => self.set(&name, format_args!("{}", number.get())),
+            Some(Datum::Text(text)) => self.text(&name, text),
+            None => self.text(&name, ""),
+        }
+        self.text(
+            format_args!("{name}_unit"),
+            value.unit.map(|it| it.as_str()).unwrap_or_default(),
+        );
+        self.text(format_args!("{name}_note"), value.note.as_deref().unwrap_or_default());
+    }
+
+    fn text(&mut self, name: impl Display, text: impl Display) {
+        self.set(name, quoted(&text.to_string()));
+    }
+
+    fn set(&mut self, name: impl Display, literal: impl Display) {
+        let name = identifier(&name.to_string());
+        // Writing to a string does not fail.
+        let _ = writeln!(self.text, "{name}={literal}");
+        if let Some(twice) = self.names.replace(name) {
+            self.ambiguous.get_or_insert(twice);
+        }
+    }
+
+    /// The text, unless a variable would have two meanings.
+    fn finish(self) -> Result<String, Problem> {
+        match self.ambiguous {
+            None => Ok(self.text),
+            Some(name) => Err(Problem::bad_request(format!(
+                "Two values here would be called {name} in a shell: ask for one of them by \
+                 fields=, or for JSON."
+            ))),
+        }
+    }
+}
+
+/// The name of a variable. Sources and fields are called so that nothing has to be changed.
+fn identifier(name: &str) -> String {
+    name.replace(|sign: char| !sign.is_ascii_alphanumeric() && sign != '_', "_")
+}
+
+/// The text between single quotes; what holds one is closed, `\'` and opened again. Without NUL,
+/// which no variable can hold.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\0', "").replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Command, Stdio};
+
+    use super::*;
+    use crate::site::fixture::{failing, get, pump, site, stale, tank, text, values, waiting};
+    use crate::units::Unit;
+
+    /// Runs a shell in a folder of its own over an answer, and gives what it said.
+    fn eval(script: &str, then: &str) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("answer"), script).unwrap();
+        let output = Command::new("sh")
+            .args(["-eufc", &format!("eval \"$(cat answer)\"\n{then}")])
+            .current_dir(folder.path())
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success() && complaint.is_empty(), "{complaint}: {script}");
+        let files = std::fs::read_dir(folder.path()).unwrap().count();
+        assert_eq!(files, 1, "it left something behind: {script}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    #[test]
+    fn a_value_and_its_source() {
+        let response = get(&site(vec![tank()]), "/api/v1/values/tank.level?format=shell", &[]);
+        assert_eq!(response.headers()["content-type"], "text/plain; charset=utf-8");
+        assert_eq!(
+            text(&response),
+            "tank_level=84.6\ntank_level_unit='%'\ntank_level_note=''\ntank_state='fresh'\n\
+             tank_observed_at='2026-01-31T17:16:00Z'\ntank_fetched_at='2026-01-31T17:19:01Z'\n"
+        );
+        let json = get(&site(vec![tank()]), "/api/v1/values/tank.level?format=json", &[]);
+        assert!(text(&json).starts_with('{'));
+    }
+
+    #[test]
+    fn a_status_in_a_shell() {
+        let mut odd = failing(stale(tank(), 7200), crate::board::ErrorKind::Dns, "no such name");
+        odd.name = "odd".into();
+        odd.title = "What's up".into();
+        let site = site(vec![tank(), odd, waiting("well", "json")]);
+        let answer = get(&site, "/api/v1/status?format=shell", &[]);
+        let said = eval(
+            text(&answer),
+            "echo $sources; echo $service_name $tank_volume $tank_volume_unit $tank_error_failures
+             echo \"$odd_title: $odd_state, $odd_error_kind: $odd_error_message\"
+             echo \"$well_state [$well_observed_at] $well_observed_at_inferred\"",
+        );
+        let expected = "tank odd well\npumphouse-web 1185 gal 0\n\
+                        What's up: stale, dns: no such name\nwaiting [] false\n";
+        assert_eq!(said, expected);
+        let narrow = get(&site, "/api/v1/status?format=shell&fields=tank.level", &[]);
+        let names: Vec<&str> =
+            text(&narrow).lines().filter_map(|line| Some(line.split_once('=')?.0)).collect();
+        assert!(names.contains(&"tank_level") && !names.contains(&"tank_volume"), "{names:?}");
+        assert!(!names.iter().any(|name| name.starts_with("odd")), "{names:?}");
+        let old = get(&site, "/api/v1/status?format=shell&max_age=1&fields=tank.level", &[]);
+        assert_eq!(old.status(), 503);
+    }
+
+    #[test]
+    fn hostile_texts_stay_texts() {
+        let sent =
+            "'; touch a #\n$(touch b)`touch c`\\'\"\r\n' ; exit 3; '\0 ${IFS} !! ~ * é \u{1}";
+        let mut source = pump();
+        source.title = sent.into();
+        source.reading.as_mut().unwrap().values = values([
+            ("mode", Value::text(sent)),
+            ("level", Value::missing(Some(Unit::Percent), sent)),
+        ]);
+        let site = site(vec![failing(source, crate::board::ErrorKind::Decode, sent)]);
+        for target in ["/api/v1/status", "/api/v1/values/pump.mode"] {
+            let answer = get(&site, &format!("{target}?format=shell"), &[]);
+            let said = eval(text(&answer), "printf '%s' \"$pump_mode\"");
+            assert_eq!(said, sent.replace('\0', ""), "{target}");
+        }
+        let missing = get(&site, "/api/v1/values/pump.level?format=shell", &[]);
+        let said = eval(text(&missing), "printf '%s|%s' \"$pump_level\" \"$pump_level_note\"");
+        assert_eq!(said, format!("|{}", sent.replace('\0', "")));
+    }
+
+    #[test]
+    fn a_name_never_stands_for_two_things() {
+        let mut source = pump();
+        source.reading.as_mut().unwrap().values =
+            values([("state", Value::text("running")), ("mode", Value::text("automatic"))]);
+        let plain = site(vec![source.clone()]);
+        for target in ["/api/v1/status?format=shell", "/api/v1/values/pump.state?format=shell"] {
+            let answer = get(&plain, target, &[]);
+            let said = eval(text(&answer), "echo $pump_state $pump_state_value");
+            assert_eq!(said, "fresh running\n", "{target}");
+        }
+        let reading = source.reading.as_mut().unwrap();
+        reading.values = values([
+            ("level", Value::number(1.0, Unit::Percent)),
+            ("level_unit", Value::text("per cent")),
+        ]);
+        let response = get(&site(vec![source]), "/api/v1/status?format=shell", &[]);
+        assert_eq!(response.status(), 400);
+        assert!(text(&response).contains("pump_level_unit"), "{}", text(&response));
+    }
+
+    #[test]
+    fn names_are_names() {
+        for (name, expected) in
+            [("tank_level", "tank_level"), ("a;b", "a_b"), ("é\n", "__"), ("a b=c", "a_b_c")]
+        {
+            assert_eq!(identifier(name), expected);
+        }
+    }
+}

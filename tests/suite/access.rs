@@ -1,0 +1,363 @@
+//! Who may look, against the real program: each level of access, brute force at full speed, and
+//! the commands that make what the configuration keeps.
+
+use std::io::{Read as _, Write as _};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+
+use crate::harness::eventually;
+use crate::hostile::client::{connect_tls, read_response};
+use crate::server::{BINARY, Server, Setup, body, code, run};
+
+/// Runs a command with that on its standard input.
+fn run_with(arguments: &[&str], input: &[u8]) -> Output {
+    let mut child = Command::new(BINARY)
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // It may have seen enough before the end.
+    let _ = child.stdin.take().unwrap().write_all(input);
+    child.wait_with_output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap()
+}
+
+/// A user's section, with a hash that the program itself made.
+fn user(name: &str, password: &str, scopes: &str) -> String {
+    let made = run_with(&["hash-password"], password.as_bytes());
+    assert!(made.status.success(), "{}", text(&made.stderr));
+    let hash = text(&made.stdout).trim_end();
+    format!("[[auth.user]]\nname = \"{name}\"\npassword_hash = \"{hash}\"\nscopes = [{scopes}]\n")
+}
+
+/// A token, and its section, as the program printed them.
+fn token(arguments: &[&str]) -> (String, String) {
+    let made = run(&[&["token", "new"], arguments].concat(), Path::new("."));
+    assert!(made.status.success(), "{}", text(&made.stderr));
+    let (token, section) = text(&made.stdout).split_once("\n\n").unwrap();
+    (token.to_owned(), section.to_owned())
+}
+
+fn basic(user: &str, password: &str) -> String {
+    format!("Basic {}", BASE64_STANDARD.encode(format!("{user}:{password}")))
+}
+
+fn request(method: &str, target: &str, credentials: &str, from: &str) -> String {
+    let authorization = match credentials {
+        "" => String::new(),
+        credentials => format!("Authorization: {credentials}\r\n"),
+    };
+    format!(
+        "{method} {target} HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: {from}\r\n\
+         {authorization}\r\n"
+    )
+}
+
+fn metric(server: &Server, name: &str) -> usize {
+    let page = server.admin_get("/metrics");
+    let value = body(&page).lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    value.unwrap_or_else(|| panic!("no {name} in {page}")).parse().unwrap()
+}
+
+const SOURCE: &str = "[[source]]\nname = \"well\"\nkind = \"json\"\nurl = \"http://127.0.0.1:1/\"\n\
+                      [source.values.level]\npointer = \"/level\"\nunit = \"%\"\n";
+
+#[test]
+fn each_level_of_access() {
+    let (reader, read) = token(&["--name", "reader"]);
+    let (poller, poll) = token(&["--name", "poller", "--scope", "poll"]);
+    let (boss, admin) = token(&["--name", "boss", "--scope", "admin"]);
+    let anna = user("anna", "right\n", "\"read\"");
+    let auth = [&*anna, &read, &poll, &admin].concat();
+    let server = Server::start(&Setup { auth: &auth, sources: SOURCE, ..Setup::default() });
+    let bearer = |token: &str| format!("Bearer {token}");
+    // What a GET of the status, a POST for a poll and a GET of nothing are answered.
+    for (credentials, expected) in [
+        (String::new(), [401, 401, 401]),
+        (basic("anna", "wrong"), [401, 401, 401]),
+        (basic("nobody", "right"), [401, 401, 401]),
+        (bearer("pumphouse_wrong"), [401, 401, 401]),
+        (basic("anna", "right"), [200, 403, 404]),
+        (bearer(&reader), [200, 403, 404]),
+        (bearer(&poller), [403, 404, 404]),
+        (bearer(&boss), [200, 404, 404]),
+    ] {
+        let told =
+            [("GET", "/api/v1/status"), ("POST", "/api/v1/sources/none/poll"), ("GET", "/nowhere")]
+                .map(|(method, target)| {
+                    let answer = server.ask(&request(method, target, &credentials, "127.0.0.1"));
+                    let head = answer.to_ascii_lowercase();
+                    assert!(head.contains("strict-transport-security: max-age="), "{answer}");
+                    assert!(!head.contains("\r\nserver:") && !answer.contains("anna"), "{answer}");
+                    code(&answer)
+                });
+        assert_eq!(told, expected, "{credentials}");
+        assert_eq!(code(&server.ask(&request("GET", "/ping", &credentials, "127.0.0.1"))), 200);
+    }
+    let told = run(&["check"], server.folder());
+    let told = text(&told.stdout);
+    for expected in
+        ["user anna may: read", "token poller may: poll", "open to all: /ping, /healthz"]
+    {
+        assert!(told.contains(expected), "{expected} is not in {told}");
+    }
+    assert!(!told.contains("argon2") && !told.contains("sha256"), "{told}");
+    let log = server.log().join("\n");
+    assert!(!log.contains(&reader) && !log.contains("right") && !log.contains("argon2"), "{log}");
+}
+
+#[test]
+fn curl_gets_in() {
+    let (token, read) = token(&[]);
+    let auth = user("anna", "correct horse: battery", "\"read\"") + &read;
+    let server = Server::start(&Setup { auth: &auth, ..Setup::default() });
+    let url = format!("https://localhost:{}/api/v1/status", server.address.port());
+    let curl = |arguments: &[&str]| {
+        let output = Command::new("curl")
+            .args(["--silent", "--show-error", "--output", "/dev/null", "--cacert"])
+            .arg(server.certificate())
+            .args(["--write-out", "%{http_code}", &url])
+            .args(arguments)
+            .output()
+            .unwrap();
+        text(&output.stdout).to_owned()
+    };
+    assert_eq!(curl(&[]), "401");
+    assert_eq!(curl(&["--user", "anna:correct horse: battery"]), "200");
+    assert_eq!(curl(&["--anyauth", "--user", "anna:correct horse: battery"]), "200");
+    assert_eq!(curl(&["--oauth2-bearer", &token]), "200");
+}
+
+/// Guesses at full speed on one connection, until it was told to wait so often.
+fn guess_until_throttled(server: &Server, times: usize, attempt: impl Fn(usize) -> String) {
+    let mut stream = connect_tls(server.address, &server.client).unwrap();
+    let mut throttled = 0;
+    for number in 0..MOST_GUESSES {
+        stream.write_all(attempt(number).as_bytes()).unwrap();
+        let answer = read_response(&mut stream).unwrap();
+        match code(text(&answer)) {
+            429 => throttled += 1,
+            401 | 503 => {}
+            code => panic!("a guess was answered {code}"),
+        }
+        if throttled == times {
+            return;
+        }
+    }
+    panic!("{MOST_GUESSES} guesses, and told to wait {throttled} times");
+}
+
+/// More than a connection can make before the verifications are through that are free.
+const MOST_GUESSES: usize = 1_000_000;
+
+/// Runs an attack on several connections while canaries come who must not be missed.
+fn under_attack(server: &Server, good: &[(&str, String)], attack: impl Fn(usize) + Sync) -> usize {
+    let visits = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        let attackers: Vec<_> = (0..8)
+            .map(|number| {
+                let attack = &attack;
+                scope.spawn(move || attack(number))
+            })
+            .collect();
+        while !attackers.iter().all(|attacker| attacker.is_finished()) {
+            for (target, credentials) in good {
+                let answer = server.ask(&request("GET", target, credentials, "192.0.2.1"));
+                assert_eq!(code(&answer), 200, "{target}: {answer}");
+                visits.fetch_add(1, Ordering::SeqCst);
+            }
+        }
+    });
+    visits.into_inner()
+}
+
+#[test]
+fn brute_force_at_full_speed_costs_few_verifications_and_nobody_else_anything() {
+    /// How often each of the attacking connections is told to wait before it gives up.
+    const REFUSALS: usize = 200;
+    /// Those that were on their way when the first wait began.
+    const UNDER_WAY: usize = 4;
+    let (token, read) = token(&[]);
+    let auth = format!(
+        "[auth]\nmax_throttled = 64\nlongest_delay = \"1h\"\nfirst_delay = \"10m\"\n{}{read}",
+        user("anna", "right", "\"read\"")
+    );
+    // So that one machine can come from many addresses.
+    let proxy = "trusted_proxies = [\"127.0.0.1\"]";
+    let server = Server::start(&Setup { auth: &auth, server: proxy, ..Setup::default() });
+    let good = [
+        ("/api/v1/status", basic("anna", "right")),
+        ("/api/v1/status", format!("Bearer {token}")),
+        ("/ping", String::new()),
+    ];
+    let verified = || metric(&server, "pumphouse_auth_verifications_total");
+    let anna = server.ask(&request("GET", "/", &good[0].1, "192.0.2.1"));
+    assert_eq!((code(&anna), verified()), (200, 1));
+
+    // From one address, against one account and against many names.
+    let visits = under_attack(&server, &good, |attacker| {
+        guess_until_throttled(&server, REFUSALS, |number| {
+            let name = if number % 2 == 0 { "anna".to_owned() } else { format!("user{number}") };
+            let credentials = basic(&name, &format!("{attacker}-{number}"));
+            request("GET", "/", &credentials, "198.51.100.1")
+        });
+    });
+    assert!(visits >= good.len());
+    let after_one = verified();
+    assert!(after_one <= 1 + 6 + UNDER_WAY, "{after_one} verifications");
+
+    // From many addresses, against one account.
+    under_attack(&server, &good, |attacker| {
+        guess_until_throttled(&server, REFUSALS, |number| {
+            let from = format!("203.0.{attacker}.{}", number % 250);
+            request("GET", "/", &basic("anna", &format!("{attacker}-{number}")), &from)
+        });
+    });
+    let after_many = verified();
+    assert!(after_many <= after_one + 21 + UNDER_WAY, "{after_many} verifications");
+
+    // From many addresses, with tokens, and with as many names as there are guesses: all that
+    // holds these up is that few are verified at the same time.
+    under_attack(&server, &good, |attacker| {
+        let mut stream = connect_tls(server.address, &server.client).unwrap();
+        for number in 0..200 {
+            let from = format!("203.{attacker}.{}.1", number % 250);
+            let credentials = match number % 2 {
+                0 => format!("Bearer pumphouse_{attacker}-{number}"),
+                _ => basic(&format!("user{attacker}-{number}"), "guess"),
+            };
+            stream.write_all(request("GET", "/", &credentials, &from).as_bytes()).unwrap();
+            let answer = read_response(&mut stream).unwrap();
+            assert!([401, 503].contains(&code(text(&answer))));
+        }
+    });
+    let failures = metric(&server, "pumphouse_auth_failures_total{reason=\"throttled\"}");
+    assert!(failures >= 2 * 8 * REFUSALS, "{failures} were throttled");
+    assert_eq!(code(&server.admin_get("/healthz")), 200);
+    let lines = server.log();
+    assert!(lines.len() < 200, "the log does not flood: {} lines", lines.len());
+    assert!(lines.iter().any(|line| line.contains("too many failures: 198.51.100.1")), "{lines:?}");
+    // Each verification takes 19 MiB for as long as it runs, no more than two do, and afterwards
+    // nothing is left of them, whichever workers they ran on.
+    let (peak, now) = (server.status_line("VmHWM"), server.status_line("VmRSS"));
+    assert!(peak < 128 << 10 && now < 64 << 10, "{peak} KiB at most, {now} KiB now");
+}
+
+#[test]
+fn verifications_that_take_long_hold_up_nobody() {
+    // Never right, and a hundred times as costly as usual.
+    let auth = "[[auth.user]]\nname = \"anna\"\npassword_hash = \
+                \"$argon2id$v=19$m=65536,t=16,p=1$c2FsdHNhbHRzYWx0$LCBBDyN4mGdrzmYpAZn3ag\"\n";
+    let keys = "workers = 2\ntrusted_proxies = [\"127.0.0.1\"]";
+    let server = Server::start(&Setup { auth, server: keys, ..Setup::default() });
+    let seen_enough = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for attacker in 0..4 {
+            let (server, seen_enough) = (&server, &seen_enough);
+            scope.spawn(move || {
+                for number in 0.. {
+                    let from = format!("203.0.{attacker}.{}", number % 250);
+                    let credentials = basic(&format!("u{attacker}-{number}"), "guess");
+                    server.ask(&request("GET", "/", &credentials, &from));
+                    if seen_enough.load(Ordering::SeqCst) {
+                        return;
+                    }
+                }
+            });
+        }
+        let busy = "pumphouse_auth_failures_total{reason=\"busy\"}";
+        for _ in 0..3 {
+            let before = metric(&server, busy);
+            eventually("a verification keeps others out", || metric(&server, busy) > before);
+            for _ in 0..5 {
+                assert_eq!(code(&server.get("/ping")), 200);
+            }
+        }
+        seen_enough.store(true, Ordering::SeqCst);
+    });
+}
+
+#[test]
+fn what_hash_password_takes_and_what_it_does_not() {
+    let long = "x".repeat(1025);
+    for (input, expected) in [
+        ("correct horse\n", ""),
+        ("correct horse\r\n", ""),
+        ("", "the password is empty"),
+        ("\n", "the password is empty"),
+        (&*long, "longer than 1024 bytes"),
+        ("two\nlines\n", "control character"),
+    ] {
+        let made = run_with(&["hash-password"], input.as_bytes());
+        assert_eq!(made.status.success(), expected.is_empty(), "{input:?}");
+        assert!(text(&made.stderr).contains(expected), "{}", text(&made.stderr));
+        let told = text(&made.stdout);
+        let is_hash = told.starts_with("$argon2id$v=19$m=19456,t=2,p=1$") && told.ends_with('\n');
+        assert!(if expected.is_empty() { is_hash } else { told.is_empty() }, "{told}");
+    }
+    let invalid = run_with(&["hash-password"], b"\xff\n");
+    assert!(text(&invalid.stderr).contains("not UTF-8"));
+    let name = run(&["token", "new", "--name", "a:b"], Path::new("."));
+    assert!(text(&name.stderr).contains("no colon"), "{}", text(&name.stderr));
+    let scope = run(&["token", "new", "--scope", "raed"], Path::new("."));
+    assert!(text(&scope.stderr).contains("known are read, poll and admin"));
+}
+
+/// Types each text when its prompt has come and the terminal has ceased to echo; gives whether it
+/// went well, and all that the terminal showed.
+fn on_a_terminal(typed: &[(&str, &str)]) -> (bool, String) {
+    let mut child = Command::new("script")
+        .args(["--quiet", "--return", "--command"])
+        .arg(format!("{BINARY} hash-password"))
+        .arg("/dev/null")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("script is needed: apt-get install bsdutils");
+    let (mut keys, mut screen) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+    let mut shown = Vec::new();
+    for (prompt, text) in typed {
+        while !String::from_utf8_lossy(&shown).contains(prompt) {
+            let mut byte = [0];
+            assert_eq!(screen.read(&mut byte).unwrap(), 1, "{}", String::from_utf8_lossy(&shown));
+            shown.push(byte[0]);
+        }
+        let terminal = terminal_below(child.id());
+        eventually("the terminal ceases to echo", || {
+            let modes = Command::new("stty").arg("--file").arg(&terminal).arg("--all").output();
+            String::from_utf8(modes.unwrap().stdout).unwrap().contains(" -echo ")
+        });
+        writeln!(keys, "{text}").unwrap();
+    }
+    screen.read_to_end(&mut shown).unwrap();
+    drop(keys);
+    (child.wait().unwrap().success(), String::from_utf8(shown).unwrap())
+}
+
+/// The terminal of a process's child.
+fn terminal_below(process: u32) -> std::path::PathBuf {
+    let children = format!("/proc/{process}/task/{process}/children");
+    let children = std::fs::read_to_string(children).unwrap();
+    let child = children.split_whitespace().next().unwrap();
+    std::fs::read_link(format!("/proc/{child}/fd/0")).unwrap()
+}
+
+#[test]
+fn on_a_terminal_the_password_is_asked_for_twice_and_not_shown() {
+    let (made, shown) = on_a_terminal(&[("Password: ", "hunter2"), ("Once more: ", "hunter2")]);
+    assert!(made && shown.contains("$argon2id$"), "{shown}");
+    assert!(!shown.contains("hunter2"), "{shown}");
+    let (made, shown) = on_a_terminal(&[("Password: ", "hunter2"), ("Once more: ", "hunter3")]);
+    assert!(!made && shown.contains("not the same") && !shown.contains("$argon2id$"), "{shown}");
+    let (made, shown) = on_a_terminal(&[("Password: ", "")]);
+    assert!(!made && shown.contains("empty") && !shown.contains("Once more"), "{shown}");
+}

@@ -1,0 +1,182 @@
+//! `doctor`, beside servers that are well, ill, stopped, or not ours.
+
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use pumphouse_web::ops::listen_queue::granted_backlog;
+use serde_json::Value;
+use socket2::{Domain, Socket, Type};
+
+use crate::harness::eventually;
+use crate::hostile::upstream::Upstream;
+use crate::server::{BINARY, Server, Setup};
+
+/// Runs it to its end, and checks that it came within its bound.
+fn doctor(arguments: &[&str]) -> (i32, String) {
+    let begun = Instant::now();
+    let Output { status, stdout, stderr } = Command::new(BINARY)
+        .arg("doctor")
+        .args(arguments)
+        .env_remove("PUMPHOUSE_CONFIG")
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    // Bounded by 5 s at most; a busy machine may be slow to begin.
+    assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
+    let told = String::from_utf8(stdout).unwrap() + &String::from_utf8(stderr).unwrap();
+    (status.code().unwrap(), told)
+}
+
+fn beside(server: &Server, more: &[&str]) -> (i32, String) {
+    let (listen, admin) = (server.address.to_string(), server.admin.to_string());
+    doctor(&[&["--listen", &listen, "--admin", &admin, "--timeout", "5s"], more].concat())
+}
+
+#[test]
+fn a_well_server() {
+    let server = Server::start(&Setup::default());
+    let (code, page) = beside(&server, &[]);
+    assert_eq!(code, 0, "{page}");
+    let limit = granted_backlog(1024);
+    let line = format!("ok     accept queue    0 / {limit} waiting at {}", server.address);
+    for line in ["ok     health", &line, "ok     workers", "localhost, 127.0.0.1", "All is well."] {
+        assert!(page.contains(line), "{line:?} is not in\n{page}");
+    }
+    let (code, json) = beside(&server, &["--json"]);
+    let report: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((code, &report["well"], &report["answered"]), (0, &true.into(), &true.into()));
+    assert_eq!(report["scoreboard"]["process"]["pid"], server.process());
+    assert!(report["findings"].as_array().unwrap().iter().all(|it| it["mark"] != "wrong"));
+}
+
+#[test]
+fn a_source_that_does_not_answer_and_a_reload_that_was_refused() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let sources = format!(
+        "[[source]]\nname = \"well\"\nkind = \"json\"\nurl = \"http://{}\"\ninterval = \"1s\"\n\
+         timeout = \"500ms\"\n[source.values.pressure]\npointer = \"/pressure\"\n",
+        silent.local_addr().unwrap()
+    );
+    let server = Server::start(&Setup { sources: &sources, ..Setup::default() });
+    let config = server.folder().join("pumphouse.toml");
+    std::fs::write(&config, "[server]\nlisten = 1\n").unwrap();
+    server.signal("HUP");
+    server.wait_for_log("HUP: nothing changes");
+    let (code, page) = beside(&server, &[]);
+    assert_eq!(code, 1, "{page}");
+    for line in ["WRONG  readiness       well is waiting. (503)", "source", "WRONG  reloads"] {
+        assert!(page.contains(line), "{line:?} is not in\n{page}");
+    }
+    assert!(page.contains("-> `pumphouse-web check` says"), "{page}");
+}
+
+#[test]
+fn a_stopped_server_is_found_by_the_kernel() {
+    let server = Server::start(&Setup::default());
+    server.signal("STOP");
+    let waiting: Vec<_> = (0..3).map(|_| TcpStream::connect(server.address).unwrap()).collect();
+    let (code, page) = beside(&server, &[]);
+    server.signal("CONT");
+    assert_eq!(code, 1, "{page}");
+    let process = server.process();
+    for line in [
+        "WRONG  admin listener".to_owned(),
+        "no answer in time".to_owned(),
+        format!("{} for pumphouse-web (pid {process}) to accept", server.address),
+        format!("WRONG  process         pumphouse-web, pid {process}: stopped"),
+        format!("-> kill -CONT {process}"),
+        " stopped".to_owned(),
+        ", pw-acceptor, ".to_owned(),
+        ", 8 pw-worker".to_owned(),
+        "open files".to_owned(),
+        "ESTAB".to_owned(),
+    ] {
+        assert!(page.contains(&line), "{line:?} is not in\n{page}");
+    }
+    eventually("it goes on", || server.serves());
+    drop(waiting);
+}
+
+#[test]
+fn any_program_whose_queue_is_full() {
+    // This program, which accepts nobody, stands for the one of the story.
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    socket.listen(2).unwrap();
+    let address = socket.local_addr().unwrap().as_socket().unwrap();
+    let waiting: Vec<_> = (0..3).map(|_| TcpStream::connect(address).unwrap()).collect();
+    let (listen, nobody) = (address.to_string(), "unix:/nonexistent/admin.sock");
+    let arguments = ["--listen", &listen, "--admin", nobody];
+    let (code, page) = doctor(&arguments);
+    assert_eq!(code, 1, "{page}");
+    let queue = format!("WRONG  accept queue    3 / 2 wait at {address} for ");
+    let (_, by) = page.split_once(&queue).unwrap_or_else(|| panic!("{queue:?} is not in\n{page}"));
+    assert!(
+        by.lines().next().unwrap().contains(&format!("(pid {})", std::process::id())),
+        "{page}"
+    );
+    assert!(page.contains(&format!("{nobody} does not answer: No such file")), "{page}");
+
+    let (code, json) = doctor(&[&arguments[..], &["--json"]].concat());
+    let report: Value = serde_json::from_str(&json).unwrap();
+    let socket = &report["kernel"]["listeners"][0]["sockets"][0];
+    assert_eq!((code, &socket["depth"], &socket["limit"]), (1, &3.into(), &2.into()), "{json}");
+    assert_eq!((&report["answered"], &report["scoreboard"]), (&false.into(), &Value::Null));
+    drop(waiting);
+}
+
+#[test]
+fn what_it_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("pumphouse.toml");
+    // What the rest of the file needs, an investigator may lack.
+    let text = "[server]\nlisten = [\"127.0.0.1:1\"]\nadmin_listen = \"unix:/nonexistent/a\"\n\
+                [[source]]\ntoken = \"${A_SECRET_OF_OTHERS}\"\n";
+    std::fs::write(&file, text).unwrap();
+    let file = file.display().to_string();
+    for (arguments, expected) in [
+        (&["--config", &file][..], "nobody listens at 127.0.0.1:1\n"),
+        (&["--config", &file], "unix:/nonexistent/a does not answer"),
+        (&["--config", "/nonexistent"], "cannot read the configuration"),
+        (&["--admin", "0.0.0.0:6480"], "loopback"),
+        (&["--timeout", "soon"], "not a duration"),
+    ] {
+        let (code, told) = doctor(arguments);
+        assert_eq!(code, 1, "{arguments:?}: {told}");
+        assert!(told.contains(expected), "{arguments:?}: {expected:?} is not in {told}");
+    }
+    let (_, told) = doctor(&["--help"]);
+    for word in ["--admin", "--json", "sudo", "accept queue"] {
+        assert!(told.contains(word), "{word} is not in {told}");
+    }
+}
+
+#[test]
+fn it_asks_by_a_unix_socket_too() {
+    let well = Upstream::answering(r#"{"pressure": 29.92}"#);
+    let sources = format!(
+        "[[source]]\nname = \"well\"\nkind = \"json\"\nurl = \"{}\"\n\
+         [source.values.pressure]\npointer = \"/pressure\"\n",
+        well.url()
+    );
+    let server = Server::start(&Setup { sources: &sources, ..Setup::default() });
+    server.eventually_status("the well has answered", |status| {
+        status["sources"]["well"]["state"] == "fresh"
+    });
+    // A second server of the same folder, whose admin listener is a unix socket.
+    let socket = server.folder().join("admin.sock");
+    let admin = format!("unix:{}", socket.display());
+    let mut second = Command::new(BINARY)
+        .args(["serve", "--listen", "127.0.0.1:0", "--admin-listen", &admin])
+        .current_dir(server.folder())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    eventually("it listens", || socket.exists());
+    let (_, page) = doctor(&["--listen", "127.0.0.1:1", "--admin", &admin, "--timeout", "5s"]);
+    second.kill().unwrap();
+    second.wait().unwrap();
+    assert!(page.contains("as the server tells"), "{page}");
+    assert!(page.contains("ok     health"), "{page}");
+}

@@ -1,0 +1,104 @@
+//! Name servers that never answer, met by the real program through the real `getaddrinfo(3)`.
+//!
+//! Which name servers that asks stands in a file of the system. So the test runs in namespaces of
+//! its own, with a network in which nothing is but what it starts, and another such file.
+
+use std::io::Write as _;
+use std::process::Command;
+
+use crate::hostile::name_server::NameServer;
+use crate::hostile::upstream::Upstream;
+use crate::server::{Server, Setup};
+
+const INSIDE: &str = "PUMPHOUSE_TEST_INSIDE_NAMESPACES";
+
+/// Makes the namespaces, brings up their loopback and puts the two files in place.
+const SCRIPT: &str = r#"
+set -e
+ip link set lo up
+mount --bind "$1/resolv.conf" /etc/resolv.conf
+mount --bind "$1/nsswitch.conf" /etc/nsswitch.conf
+shift
+exec "$@"
+"#;
+
+#[test]
+fn names_that_are_never_resolved_cost_their_source_and_no_thread() {
+    let namespaces = Command::new("unshare").args(["-rmn", "true"]).status();
+    if !namespaces.is_ok_and(|status| status.success()) {
+        assert!(std::env::var_os("CI").is_none(), "the system allows no namespaces");
+        // Not by a macro, whose output is shown only of tests that fail.
+        let _ = writeln!(
+            std::io::stderr(),
+            "\n*** SKIPPED: name servers that never answer, as this system allows no namespaces ***"
+        );
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    // As they are without any options: seconds go by before it asks again.
+    std::fs::write(folder.path().join("resolv.conf"), "nameserver 127.0.0.1\n").unwrap();
+    std::fs::write(folder.path().join("nsswitch.conf"), "hosts: files dns\n").unwrap();
+    let inside = Command::new("unshare")
+        .args(["-rmn", "sh", "-c", SCRIPT, "sh"])
+        .arg(folder.path())
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", "silent_dns::inside", "--ignored", "--nocapture"])
+        .env(INSIDE, "1")
+        .output()
+        .unwrap();
+    let told = [inside.stdout, inside.stderr].concat();
+    let told = String::from_utf8_lossy(&told);
+    assert!(inside.status.success() && told.contains("1 passed"), "{told}");
+}
+
+#[test]
+#[ignore = "runs in the namespaces that its neighbour makes"]
+fn inside() {
+    if std::env::var_os(INSIDE).is_none() {
+        return;
+    }
+    let names = NameServer::start("127.0.0.1:53").unwrap();
+    names.answer(true);
+    let upstream = Upstream::answering(r#"{"level": 50}"#);
+    let sources: String = ["one", "two"]
+        .map(|name| {
+            format!(
+                "[[source]]\nname = \"{name}\"\nkind = \"json\"\nurl = \"http://{name}.test:{}/\"\n\
+                 interval = \"1s\"\ntimeout = \"1s\"\nstale_after = \"1h\"\n\
+                 [source.values.level]\npointer = \"/level\"\nunit = \"%\"\n",
+                upstream.address().port()
+            )
+        })
+        .concat();
+    let server = Server::start(&Setup { sources: &sources, ..Setup::default() });
+    let of_both = |what: &str, is_so: &dyn Fn(&serde_json::Value) -> bool| {
+        server.eventually_status(what, |status| {
+            ["one", "two"].iter().all(|name| is_so(&status["sources"][name]))
+        })
+    };
+    of_both("both are resolved and well", &|source| {
+        source["error"].is_null() && source["values"]["level"]["value"] == 50.0
+    });
+    let threads = server.status_line("Threads");
+
+    names.answer(false);
+    let questions = names.questions();
+    let status = of_both("both have failed again and again", &|source| {
+        source["error"]["kind"] == "dns" && source["error"]["failures"].as_u64() >= Some(5)
+    });
+    assert!(names.questions() > questions, "the name server was asked: {status}");
+    assert_eq!(server.status_line("Threads"), threads, "no lookup makes a thread");
+    for name in ["one", "two"] {
+        let source = &status["sources"][name];
+        assert_eq!(source["values"]["level"]["value"], 50.0, "the last value is kept: {source}");
+        server.assert_polls_took_at_most(name, 5);
+    }
+    assert!(server.serves(), "and clients are served meanwhile");
+
+    upstream.set(Some(r#"{"level": 60}"#));
+    names.answer(true);
+    of_both("both have recovered", &|source| {
+        source["error"].is_null() && source["values"]["level"]["value"] == 60.0
+    });
+    assert_eq!(server.status_line("Threads"), threads);
+}

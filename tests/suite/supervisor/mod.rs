@@ -1,0 +1,166 @@
+//! Under a real supervisord, by the sections of the examples.
+
+mod passing;
+mod watching;
+
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use crate::harness::eventually;
+use crate::server::{BINARY, run};
+
+const EXAMPLE: &str = include_str!("../../../examples/supervisord.conf");
+const FCGI_EXAMPLE: &str = include_str!("../../../examples/supervisord-fcgi.conf");
+
+/// Where supervisord is spoken to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Control {
+    /// By a unix socket, without a password.
+    Unix,
+    /// By TCP, as joe with the password [`PASSWORD`].
+    Inet,
+}
+
+const PASSWORD: &str = "s3cret";
+
+/// A supervisord of the test's own, ended when dropped.
+struct Supervisord {
+    child: Child,
+    directory: tempfile::TempDir,
+}
+
+impl Supervisord {
+    /// Runs the sections, with this machine's paths in place of the example's, and with the
+    /// certificate in `certs/`.
+    fn start(control: Control, config: &str, sections: &str) -> Supervisord {
+        let directory = tempfile::tempdir().unwrap();
+        let folder = directory.path().display().to_string();
+        assert!(run(&["cert"], directory.path()).status.success());
+        std::fs::write(directory.path().join("pumphouse.toml"), config).unwrap();
+        let sections = sections
+            .replace("/usr/local/bin/pumphouse-web", BINARY)
+            .replace("/srv/pumphouse", &folder)
+            .replace("/var/log/", &format!("{folder}/"))
+            .lines()
+            .filter(|line| !line.starts_with("user="))
+            .fold(String::new(), |text, line| text + line + "\n");
+        let (server, url) = match control {
+            Control::Unix => (
+                format!("[unix_http_server]\nfile={folder}/control.sock\n"),
+                format!("unix://{folder}/control.sock"),
+            ),
+            Control::Inet => {
+                let port = free_port();
+                let login = format!("username=joe\npassword={PASSWORD}\n");
+                (
+                    format!("[inet_http_server]\nport=127.0.0.1:{port}\n{login}"),
+                    format!("http://127.0.0.1:{port}\n{login}"),
+                )
+            }
+        };
+        let main = format!(
+            "[supervisord]\nnodaemon=true\nlogfile={folder}/supervisord.log\n\
+             pidfile={folder}/supervisord.pid\n{server}\
+             [supervisorctl]\nserverurl={url}\n\
+             [rpcinterface:supervisor]\n\
+             supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface\n"
+        );
+        std::fs::write(directory.path().join("supervisord.conf"), main + &sections).unwrap();
+        let child = Command::new("supervisord")
+            .args(["-n", "-c"])
+            .arg(directory.path().join("supervisord.conf"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("supervisord is needed: apt-get install supervisor");
+        Supervisord { child, directory }
+    }
+
+    fn control(&self, arguments: &[&str]) -> String {
+        let output = Command::new("supervisorctl")
+            .arg("-c")
+            .arg(self.path("supervisord.conf"))
+            .args(arguments)
+            .output()
+            .unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    fn is_running(&self, program: &str) -> bool {
+        self.control(&["status", program]).contains("RUNNING")
+    }
+
+    fn process(&self, program: &str) -> String {
+        self.control(&["pid", program]).trim().to_owned()
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    fn read(&self, name: &str) -> String {
+        read(&self.path(name))
+    }
+
+    /// Waits until a line with that text stands in a file; gives the whole of it.
+    fn wait_for(&self, name: &str, text: &str) -> String {
+        let mut told = String::new();
+        eventually(&format!("{name} says {text:?}"), || {
+            told = self.read(name);
+            told.contains(text)
+        });
+        told
+    }
+}
+
+fn read(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap_or_default()
+}
+
+impl Drop for Supervisord {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            for name in ["supervisord.log", "pumphouse-watch.log", "pumphouse-web.log"] {
+                eprintln!("{name}:\n{}", self.read(name));
+            }
+        }
+        // A plain kill would leave the server behind.
+        self.control(&["shutdown"]);
+        let _ = self.child.wait();
+    }
+}
+
+/// A port that nobody listens on. Somebody could take it before it is used, but the kernel hands
+/// out others first.
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+fn signal(process: &str, name: &str) {
+    assert!(Command::new("kill").args([&format!("-{name}"), process]).status().unwrap().success());
+}
+
+#[test]
+fn it_starts_restarts_after_a_crash_and_stops_with_exit_0() {
+    let config = "[server]\nlisten = [\"127.0.0.1:0\"]\nadmin_listen = \"127.0.0.1:0\"\n\
+                  [tls]\ncert = \"certs/cert.pem\"\nkey = \"certs/key.pem\"\n";
+    let (section, _) = EXAMPLE.split_once("[eventlistener").unwrap();
+    let supervisord = Supervisord::start(Control::Unix, config, section);
+    let running = || supervisord.is_running("pumphouse-web");
+    eventually("it runs", running);
+    let process = supervisord.process("pumphouse-web");
+    signal(&process, "KILL");
+    eventually("it was started again", || {
+        running() && supervisord.process("pumphouse-web") != process
+    });
+
+    let stopped = supervisord.control(&["stop", "pumphouse-web"]);
+    assert!(stopped.contains("stopped"), "{stopped}");
+    let log = supervisord.read("supervisord.log");
+    assert!(log.contains("stopped: pumphouse-web (exit status 0)"), "{log}");
+    let told = supervisord.read("pumphouse-web.log");
+    assert!(told.contains("listening on https://"), "{told}");
+    assert!(!told.contains('\u{1b}'), "no colours in a file: {told}");
+}

@@ -1,0 +1,214 @@
+//! Restarts behind a socket that somebody else holds lose no request.
+//!
+//! A hundred under supervisord would take minutes, as each waits for supervisord's main loop and
+//! for `startsecs`. So a hundred are made by the test, which holds the socket as supervisord's
+//! fcgi-program does and passes it as standard input, and five by supervisord itself.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use super::{Control, FCGI_EXAMPLE, Supervisord, free_port};
+use crate::harness::{eventually, get};
+use crate::hostile::client::{PATIENCE, read_response};
+use crate::server::BINARY;
+
+/// Requests begin this far apart: 200 a second.
+const SPACING: Duration = Duration::from_millis(5);
+
+/// Clients that take turns, so that some may wait while a server is replaced.
+const CLIENTS: usize = 40;
+
+/// Visitors who come at a steady pace, each with a connection of its own.
+struct Load {
+    address: SocketAddr,
+    begun: Instant,
+    next: AtomicU32,
+    served: AtomicU32,
+    lost: Mutex<Vec<String>>,
+    stop: AtomicBool,
+}
+
+impl Load {
+    /// Loads the address while `during` does what it does; gives how many were served.
+    fn on(address: SocketAddr, during: impl FnOnce(&Load)) -> u32 {
+        let load = Load {
+            address,
+            begun: Instant::now(),
+            next: AtomicU32::new(0),
+            served: AtomicU32::new(0),
+            lost: Mutex::new(Vec::new()),
+            stop: AtomicBool::new(false),
+        };
+        std::thread::scope(|scope| {
+            for _ in 0..CLIENTS {
+                scope.spawn(|| load.visit());
+            }
+            // Also when it panics, or the clients would go on for ever.
+            let _stop = StopAtEnd(&load.stop);
+            during(&load);
+        });
+        let lost = load.lost.into_inner().unwrap();
+        assert!(lost.is_empty(), "{} of {:?} lost: {lost:#?}", lost.len(), load.next);
+        load.served.into_inner()
+    }
+
+    fn visit(&self) {
+        while !self.stop.load(Ordering::SeqCst) {
+            let turn = self.next.fetch_add(1, Ordering::SeqCst);
+            let due = self.begun + SPACING * turn;
+            std::thread::sleep(due.saturating_duration_since(Instant::now()));
+            match self.request() {
+                Ok(response) if response.starts_with(b"HTTP/1.1 200") => {
+                    self.served.fetch_add(1, Ordering::SeqCst);
+                }
+                Ok(response) => {
+                    let response = String::from_utf8_lossy(&response).into_owned();
+                    self.lost.lock().unwrap().push(response);
+                }
+                Err(error) => self.lost.lock().unwrap().push(error.to_string()),
+            }
+        }
+    }
+
+    fn request(&self) -> std::io::Result<Vec<u8>> {
+        let mut stream = TcpStream::connect_timeout(&self.address, PATIENCE)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.write_all(get("/ping").as_bytes())?;
+        read_response(&mut stream)
+    }
+
+    /// Waits until so many more have been served.
+    fn wait_for_more(&self, count: u32) {
+        let before = self.served.load(Ordering::SeqCst);
+        eventually("requests are served", || self.served.load(Ordering::SeqCst) > before + count);
+    }
+}
+
+struct StopAtEnd<'a>(&'a AtomicBool);
+
+impl Drop for StopAtEnd<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+/// A `serve` with the held socket as its standard input, killed when dropped.
+struct Served(Child);
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Starts one; returns when it listens.
+fn start(folder: &Path, held: &TcpListener) -> Served {
+    let mut child = Command::new(BINARY)
+        .args(["serve", "--no-tls", "--listen", "fd:0", "--admin-listen", "127.0.0.1:0"])
+        .current_dir(folder)
+        .env_remove("PUMPHOUSE_CONFIG")
+        .env_remove("RUST_LOG")
+        .stdin(OwnedFd::from(held.try_clone().unwrap()))
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+    let listening = lines.any(|line| line.contains("admin listener on"));
+    std::thread::spawn(move || lines.for_each(drop));
+    assert!(listening, "it listens");
+    Served(child)
+}
+
+/// Asks it to stop and waits until it has.
+fn stop(mut server: Served) {
+    super::signal(&server.0.id().to_string(), "TERM");
+    assert_eq!(server.0.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn a_hundred_restarts_under_load_lose_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("pumphouse.toml"), "").unwrap();
+    let held = TcpListener::bind("127.0.0.1:0").unwrap();
+    let served = Load::on(held.local_addr().unwrap(), |load| {
+        for _ in 0..100 {
+            let server = start(folder.path(), &held);
+            load.wait_for_more(3);
+            stop(server);
+        }
+        let last = start(folder.path(), &held);
+        load.wait_for_more(3);
+        // Until the clients are done; the scope joins them before this is reaped.
+        load.stop.store(true, Ordering::SeqCst);
+        eventually("the last are served", || {
+            load.served.load(Ordering::SeqCst) + load.lost.lock().unwrap().len() as u32
+                == load.next.load(Ordering::SeqCst)
+        });
+        stop(last);
+    });
+    assert!(served > 400, "{served}");
+}
+
+#[test]
+fn supervisord_holds_the_socket_while_it_restarts_the_server() {
+    let port = free_port();
+    let config = "[server]\nadmin_listen = \"unix:admin.sock\"\n";
+    let (section, _) = FCGI_EXAMPLE.split_once("[eventlistener").unwrap();
+    let section = section.replace("0.0.0.0:6443", &format!("127.0.0.1:{port}"));
+    let supervisord = Supervisord::start(Control::Unix, config, &section);
+    let server = "pumphouse-web:pumphouse-web-0";
+    eventually("it runs", || supervisord.is_running(server));
+    let address = SocketAddr::from(([127, 0, 0, 1], port));
+    Load::on(address, |load| {
+        load.wait_for_more(3);
+        for _ in 0..5 {
+            let told = supervisord.control(&["restart", server]);
+            assert!(told.contains("started"), "{told}");
+            load.wait_for_more(3);
+        }
+    });
+    let log = supervisord.read("supervisord.log");
+    assert_eq!(log.matches("stopped: pumphouse-web-0 (exit status 0)").count(), 5, "{log}");
+}
+
+/// On its way out it takes nobody who waits at the passed socket: a silent client would be let in
+/// and lost, though all it wanted was a moment more.
+#[test]
+fn who_is_in_the_queue_at_the_end_is_served_by_the_next_process() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("pumphouse.toml"), "").unwrap();
+    let held = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = held.local_addr().unwrap();
+    let mut first = start(folder.path(), &held);
+    // Half a request keeps the drain going for as long as the test wants.
+    let mut half = TcpStream::connect(address).unwrap();
+    half.set_read_timeout(Some(PATIENCE)).unwrap();
+    half.write_all(b"GET /ping HTTP/1.1\r\nHost: local").unwrap();
+    let mut idle = TcpStream::connect(address).unwrap();
+    idle.set_read_timeout(Some(PATIENCE)).unwrap();
+    idle.write_all(get("/ping").as_bytes()).unwrap();
+    read_response(&mut idle).unwrap();
+    super::signal(&first.0.id().to_string(), "TERM");
+    // Idle ones are closed at once, so from here on it is draining.
+    assert_eq!(idle.read(&mut [0; 1]).unwrap(), 0);
+
+    let mut waiting: Vec<TcpStream> =
+        (0..5).map(|_| TcpStream::connect(address).unwrap()).collect();
+    half.write_all(b"host\r\n\r\n").unwrap();
+    assert!(read_response(&mut half).unwrap().starts_with(b"HTTP/1.1 200"));
+    assert_eq!(first.0.wait().unwrap().code(), Some(0));
+    let second = start(folder.path(), &held);
+    for stream in &mut waiting {
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.write_all(get("/ping").as_bytes()).unwrap();
+        assert!(read_response(stream).unwrap().starts_with(b"HTTP/1.1 200"));
+    }
+    stop(second);
+}

@@ -1,0 +1,173 @@
+//! `watch`, as an event listener and by itself.
+
+use std::io::Write;
+use std::net::TcpListener;
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use super::{Control, EXAMPLE, PASSWORD, Supervisord, free_port, signal};
+use crate::harness::eventually;
+use crate::hostile::client::PATIENCE;
+use crate::server::{BINARY, run};
+
+const WEB: &str = "pumphouse-web";
+const WATCH: &str = "pumphouse-watch";
+
+/// The example's sections, quicker, and on ports of the test's own.
+fn example(options: &str) -> (String, String) {
+    let port = free_port();
+    let config = format!(
+        "[server]\nlisten = [\"127.0.0.1:{port}\"]\nadmin_listen = \"unix:admin.sock\"\n\
+         [tls]\ncert = \"certs/cert.pem\"\nkey = \"certs/key.pem\"\n"
+    );
+    let sections = EXAMPLE
+        .replace("localhost:6443", &format!("localhost:{port}"))
+        .replace("watch --program", "watch --admin unix:/srv/pumphouse/admin.sock --program")
+        .replace("--failures 3 --max-restarts 4", options)
+        .replace("stopwaitsecs=10", "stopwaitsecs=1");
+    (config, sections)
+}
+
+#[test]
+fn alive_but_silent_is_restarted_and_a_dead_upstream_is_no_reason() {
+    let (config, sections) = example("--failures 1 --grace 1s");
+    let nobody = free_port();
+    let source = format!(
+        "[[source]]\nname = \"well\"\nkind = \"json\"\nurl = \"http://127.0.0.1:{nobody}/\"\n\
+         interval = \"1s\"\n[source.values.depth]\npointer = \"/depth\"\nunit = \"in\"\n"
+    );
+    let sections = sections.replace("events=TICK_5", "events=TICK_5\nenvironment=RUST_LOG=debug");
+    let supervisord = Supervisord::start(Control::Unix, &(config + &source), &sections);
+    supervisord.wait_for(&format!("{WATCH}.log"), "pumphouse-web is healthy");
+    supervisord.wait_for(&format!("{WEB}.log"), "well");
+    let healthy = |log: &str| log.matches("pumphouse-web is healthy").count();
+    eventually("three looks at it while its upstream is down", || {
+        healthy(&supervisord.read("pumphouse-watch.log")) >= 3
+    });
+    let process = supervisord.process(WEB);
+    assert!(!supervisord.read("pumphouse-watch.log").contains("failed probe"));
+    let admin = format!("unix:{}", supervisord.path("admin.sock").display());
+    let probed = run(&["probe", "--url", &admin], supervisord.directory.path());
+    assert_eq!(probed.stdout, format!("healthy: {admin} answered 200\n").as_bytes());
+
+    signal(&process, "STOP");
+    let told = supervisord.wait_for("pumphouse-watch.log", "restarted pumphouse-web: process");
+    assert!(told.contains("timeout: no complete answer within 2 s"), "{told}");
+    assert!(told.contains("scoreboard of pumphouse-web: none, timeout"), "{told}");
+    let seen = healthy(&told);
+    eventually("it is healthy again", || healthy(&supervisord.read("pumphouse-watch.log")) > seen);
+    assert_ne!(supervisord.process(WEB), process);
+    let log = supervisord.read("supervisord.log");
+    assert!(log.contains("killing 'pumphouse-web'"), "a stopped process has to be killed: {log}");
+    assert!(!log.contains("UNKNOWN state"), "the protocol was kept: {log}");
+}
+
+#[test]
+fn with_a_password_a_dry_run_restarts_nothing_and_the_limit_alarms() {
+    let (config, sections) = example("--failures 1 --max-restarts 1 --grace 1s");
+    let (_, listener) = sections.split_once("[eventlistener:pumphouse-watch]").unwrap();
+    let login = format!("SUPERVISOR_USERNAME=joe,SUPERVISOR_PASSWORD={PASSWORD}");
+    let dry = format!("[eventlistener:dry]{listener}")
+        .replace("watch --admin", "watch --dry-run --admin")
+        .replace("pumphouse-watch.log", "dry.log")
+        .replace("events=TICK_5", &format!("events=TICK_5\nenvironment={login}"));
+    // Begins when the dry run has had its say.
+    let sections = sections
+        .replace("autorestart=true", "autorestart=true\nautostart=false")
+        .replace("events=TICK_5", &format!("events=TICK_5\nenvironment={login}"));
+    let supervisord = Supervisord::start(Control::Inet, &config, &(sections + &dry));
+    supervisord.wait_for("pumphouse-web.log", "admin listener on");
+    supervisord.wait_for("dry.log", "supervisord says pumphouse-web is ");
+    let process = supervisord.process(WEB);
+    signal(&process, "STOP");
+    supervisord.wait_for("dry.log", "dry run: pumphouse-web would be restarted now");
+    assert_eq!(supervisord.process(WEB), process);
+    assert!(!supervisord.read("supervisord.log").contains("stopped: pumphouse-web"));
+
+    supervisord.control(&["start", WATCH]);
+    supervisord.wait_for("pumphouse-watch.log", "restarted pumphouse-web: process");
+    eventually("it runs", || supervisord.is_running(WEB));
+    let process = supervisord.process(WEB);
+    signal(&process, "STOP");
+    let told = supervisord.wait_for("pumphouse-watch.log", "ALARM: pumphouse-web is not healthy");
+    assert!(told.contains("ERROR ALARM"), "{told}");
+    assert_eq!(supervisord.process(WEB), process, "one restart an hour and no more");
+    assert!(!told.contains(PASSWORD), "{told}");
+
+    // An operator stops it, and asks for the whole limit anew.
+    supervisord.control(&["stop", WEB]);
+    supervisord.control(&["restart", WATCH]);
+    supervisord
+        .wait_for("pumphouse-watch.log", "pumphouse-web is left alone: supervisord says STOPPED");
+    assert!(supervisord.control(&["status", WEB]).contains("STOPPED"));
+}
+
+#[test]
+fn outside_supervisord_a_command_restarts() {
+    let folder = tempfile::tempdir().unwrap();
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let admin = format!("http://{}", silent.local_addr().unwrap());
+    let mut watch = Command::new(BINARY)
+        .args(["watch", "--exec", "echo again >> done", "--admin", &admin, "--failures", "1"])
+        .args(["--grace", "1ms", "--timeout", "100ms", "--max-restarts", "1"])
+        .current_dir(folder.path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    eventually("the command was run", || folder.path().join("done").exists());
+    signal(&watch.id().to_string(), "TERM");
+    assert_eq!(watch.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn garbage_is_survived_and_the_end_of_supervisord_is_the_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let nobody = format!("unix:{}", folder.path().join("nobody").display());
+    let begun = Instant::now();
+    let mut watch = Command::new(BINARY)
+        .args(["watch", "--program", "x", "--server-url", &nobody, "--admin", &nobody])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = watch.stdin.take().unwrap();
+    stdin.write_all(b"\0\xff garbage\nlen:12\n").unwrap();
+    stdin.write_all(b"ver:3.0 eventname:TICK_5 len:15\nwhen:1201063880").unwrap();
+    drop(stdin);
+    let output = watch.wait_with_output().unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{told}");
+    assert_eq!(output.stdout, b"READY\nRESULT 2\nOKREADY\n", "nothing else: {told}");
+    assert!(told.contains("x could not be restarted: supervisord does not answer"), "{told}");
+    assert!(told.contains("supervisord is gone"), "{told}");
+    assert!(begun.elapsed() < PATIENCE);
+}
+
+#[test]
+fn options_that_make_no_sense_are_refused() {
+    let login = "http://joe:s3cret@127.0.0.1:9001";
+    let cases: [(&[&str], &str); 7] = [
+        (&[], "give either --program NAME, under supervisord, or --exec COMMAND"),
+        (&["--program", "x", "--exec", "y"], "give either"),
+        (&["--program", "x"], "supervisord's address is not known"),
+        (&["--exec", "y", "--failures", "0"], "at least 1"),
+        (&["--exec", "y", "--admin", "http://127.0.0.1:6480/metrics"], "without a path"),
+        (&["--exec", "y", "--ca", "nowhere.pem"], "cannot read nowhere.pem"),
+        (&["--program", "x", "--server-url", login], "must not hold a user or a password"),
+    ];
+    for (arguments, expected) in cases {
+        let refused = Command::new(BINARY)
+            .arg("watch")
+            .args(arguments)
+            .env_remove("SUPERVISOR_SERVER_URL")
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        let told = String::from_utf8(refused.stderr).unwrap();
+        assert_eq!(refused.status.code(), Some(1), "{arguments:?}: {told}");
+        assert!(told.contains(expected) && !told.contains("s3cret"), "{told}");
+    }
+}

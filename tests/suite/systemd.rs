@@ -1,0 +1,74 @@
+//! What systemd is told of a service of `Type=notify`, over a socket of the test's own.
+
+use std::io::Write;
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::net::UnixDatagram;
+use std::process::{Command, Stdio};
+
+use crate::harness::{eventually, get};
+use crate::hostile::client::{PATIENCE, read_response};
+use crate::server::{BINARY, Server, Setup};
+
+#[test]
+fn it_is_told_of_the_start_signs_of_life_reloads_and_the_stop() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("notify");
+    let socket = UnixDatagram::bind(&path).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    let shell = format!(
+        "export NOTIFY_SOCKET={} WATCHDOG_USEC=2000000 && unset WATCHDOG_PID",
+        path.display()
+    );
+    let mut server = Server::start(&Setup { shell: &shell, ..Setup::default() });
+    let next = |wanted: &str| loop {
+        let mut buffer = [0; 256];
+        let length = socket.recv(&mut buffer).unwrap_or_else(|_| panic!("no {wanted}"));
+        let told = std::str::from_utf8(&buffer[..length]).unwrap().to_owned();
+        if told.contains(wanted) {
+            return told;
+        }
+    };
+    next("READY=1");
+    next("WATCHDOG=1");
+    next("WATCHDOG=1");
+    server.signal("HUP");
+    let reloading = next("RELOADING=1");
+    assert!(reloading.contains("MONOTONIC_USEC="), "{reloading}");
+    next("READY=1");
+    server.signal("TERM");
+    next("STOPPING=1");
+    assert_eq!(server.wait().code(), Some(0));
+}
+
+#[test]
+fn a_socket_that_systemd_holds_is_served_and_wakes_it_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = "[server]\nlisten = [\"fd:3\"]\nadmin_listen = \"127.0.0.1:0\"\n";
+    std::fs::write(folder.path().join("pumphouse.toml"), config).unwrap();
+    let port = {
+        let free = TcpListener::bind("127.0.0.1:0").unwrap();
+        free.local_addr().unwrap().port()
+    };
+    let mut activated = Command::new("systemd-socket-activate")
+        .arg(format!("--listen=127.0.0.1:{port}"))
+        .args([BINARY, "serve"])
+        .current_dir(folder.path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("systemd-socket-activate is needed: apt-get install systemd");
+    let mut stream = None;
+    eventually("somebody holds the socket", || {
+        stream = TcpStream::connect(("127.0.0.1", port)).ok();
+        stream.is_some()
+    });
+    // It is the connection that starts the server.
+    let mut stream = stream.unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.write_all(get("/ping").as_bytes()).unwrap();
+    let answer = String::from_utf8(read_response(&mut stream).unwrap()).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    activated.kill().unwrap();
+    activated.wait().unwrap();
+}

@@ -1,0 +1,117 @@
+//! What the TLS listeners speak, as other TLS implementations find it.
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+
+use rustls::pki_types::ServerName;
+use rustls::{ClientConnection, StreamOwned};
+
+use crate::harness::get;
+use crate::hostile::client::{PATIENCE, read_response};
+use crate::server::{Server, Setup, run, trust};
+
+/// One handshake by openssl; what it tells of it, or `None` when the server refused.
+fn handshake(address: SocketAddr, arguments: &[&str]) -> Option<String> {
+    let output = Command::new("timeout")
+        .args(["20", "openssl", "s_client", "-connect", &address.to_string()])
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output()
+        .expect("openssl is needed: apt-get install openssl");
+    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    output.status.success().then_some(told)
+}
+
+/// What openssl calls the suites that it has for a protocol.
+fn suites(protocol: &str) -> Vec<String> {
+    let all = "ALL:COMPLEMENTOFALL:@SECLEVEL=0";
+    let output = Command::new("openssl").args(["ciphers", "-s", protocol, all]).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    text.trim().split(':').filter(|name| !name.starts_with("TLS_")).map(str::to_owned).collect()
+}
+
+#[test]
+fn only_tls_1_2_and_1_3_with_forward_secrecy_are_spoken() {
+    let server = Server::start(&Setup::default());
+    let at = server.address;
+    for protocol in ["-tls1", "-tls1_1"] {
+        let told = handshake(at, &[protocol, "-cipher", "ALL:@SECLEVEL=0"]);
+        assert_eq!(told, None, "{protocol}");
+    }
+    let modern = handshake(at, &["-tls1_3"]).expect("TLS 1.3 is spoken");
+    assert!(modern.contains("TLSv1.3"), "{modern}");
+
+    let offered = suites("-tls1_2");
+    assert!(offered.len() > 20, "openssl has few suites to offer: {offered:?}");
+    let mut taken: Vec<&String> = offered
+        .iter()
+        .filter(|suite| {
+            let list = format!("{suite}:@SECLEVEL=0");
+            handshake(at, &["-tls1_2", "-cipher", &list]).is_some()
+        })
+        .collect();
+    taken.sort();
+    let expected = [
+        "ECDHE-ECDSA-AES128-GCM-SHA256",
+        "ECDHE-ECDSA-AES256-GCM-SHA384",
+        "ECDHE-ECDSA-CHACHA20-POLY1305",
+    ];
+    assert_eq!(taken, expected, "ephemeral keys and authenticated encryption only");
+    let renegotiation = handshake(at, &["-tls1_2"]).unwrap();
+    assert!(renegotiation.contains("Secure Renegotiation IS supported"), "{renegotiation}");
+    assert!(renegotiation.contains("Compression: NONE"), "{renegotiation}");
+}
+
+/// A request to a server that is asked for by that name.
+fn ask(server: &Server, config: &Arc<rustls::ClientConfig>, name: &str) -> std::io::Result<String> {
+    let name = ServerName::try_from(name.to_owned()).unwrap();
+    let session = ClientConnection::new(config.clone(), name).unwrap();
+    let socket = std::net::TcpStream::connect(server.address)?;
+    socket.set_read_timeout(Some(PATIENCE))?;
+    let mut stream = StreamOwned::new(session, socket);
+    stream.write_all(get("/ping").as_bytes())?;
+    Ok(String::from_utf8_lossy(&read_response(&mut stream)?).into_owned())
+}
+
+#[test]
+fn each_name_has_its_certificate() {
+    let server = Server::start(&Setup::default());
+    for (folder, name) in [("north", "north.example"), ("wild", "*.pump.example")] {
+        let made = run(&["cert", "--dir", folder, "--name", name], server.folder());
+        assert!(made.status.success());
+    }
+    let told = server.reload(&Setup {
+        tls: "[[tls.certificate]]\ncert = \"north/cert.pem\"\nkey = \"north/key.pem\"\n\
+              [[tls.certificate]]\ncert = \"wild/cert.pem\"\nkey = \"wild/key.pem\"",
+        ..Setup::default()
+    });
+    assert!(told.contains("certificates renewed"), "{told}");
+    let client = |folder: &str| trust(&server.folder().join(folder).join("cert.pem"));
+    let (north, wild) = (client("north"), client("wild"));
+    for (config, name) in
+        [(&north, "north.example"), (&wild, "a.pump.example"), (&server.client, "localhost")]
+    {
+        let answer = ask(&server, config, name).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert!(answer.starts_with("HTTP/1.1 200"), "{name}: {answer}");
+    }
+    assert!(ask(&server, &north, "localhost").is_err(), "others are shown the default");
+}
+
+#[test]
+fn a_plain_listener_sends_visitors_to_https() {
+    let server =
+        Server::start(&Setup { tls: "redirect_listen = [\"127.0.0.1:0\"]", ..Setup::default() });
+    let line = server.wait_for_log("for redirects to https");
+    let (_, address) = line.split_once("listening on http://").unwrap();
+    let (address, _) = address.split_once('/').unwrap();
+    let mut stream = std::net::TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.write_all(get("/source/tank?range=7d").as_bytes()).unwrap();
+    let answer = String::from_utf8(read_response(&mut stream).unwrap()).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 308 "), "{answer}");
+    let port = server.address.port();
+    let location = format!("location: https://localhost:{port}/source/tank?range=7d\r\n");
+    assert!(answer.contains(&location), "{answer}");
+}

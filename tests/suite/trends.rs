@@ -1,0 +1,68 @@
+//! Trends do not begin anew at a restart: the past comes from the history.
+
+use jiff::Timestamp;
+
+use crate::harness::eventually;
+use crate::hostile::upstream::Upstream;
+use crate::server::{Server, Setup, code};
+
+/// Seconds before the start of the test, and the gallons that there were: a refill of 500 gallons,
+/// and from then on 60 gallons an hour less.
+const SEEN: [(i64, f64); 6] =
+    [(10_800, 500.0), (9000, 1000.0), (6000, 950.0), (4200, 920.0), (2400, 890.0), (600, 860.0)];
+
+#[test]
+fn a_restart_forgets_no_trend() {
+    let start = Timestamp::now().as_second();
+    let answer = |(ago, volume): (i64, f64)| {
+        let (at, level) = (start - ago, volume / 14.0);
+        format!(r#"{{"at": {at}, "volume": {volume}, "level": {level}}}"#)
+    };
+    let upstream = Upstream::answering(&answer(SEEN[0]));
+    let sources = format!(
+        "[history]\nflush = \"200ms\"\n\
+         [[source]]\nname = \"tank\"\nkind = \"json\"\nurl = \"{}\"\ninterval = \"1s\"\n\
+         stale_after = \"1d\"\nobserved_at = {{ pointer = \"/at\", format = \"unix\" }}\n\
+         [source.values.volume]\npointer = \"/volume\"\nunit = \"gal\"\n\
+         [source.values.level]\npointer = \"/level\"\nunit = \"%\"\n",
+        upstream.url()
+    );
+    let setup = Setup { sources: &sources, ..Setup::default() };
+    let mut server = Server::start(&setup);
+    let recorded = || {
+        let response =
+            server.get("/api/v1/history?field=tank.volume&days=1&step=raw&format=ndjson");
+        if code(&response) == 200 { response.matches("\"at\"").count() } else { 0 }
+    };
+    for (number, seen) in SEEN.into_iter().enumerate() {
+        upstream.set(Some(&answer(seen)));
+        eventually("the observation is recorded", || recorded() > number);
+    }
+    let value = |status: &serde_json::Value, field: &str| {
+        status["sources"]["tank"]["values"][field]["value"].clone()
+    };
+    const FIELDS: [&str; 6] = [
+        "volume_rate",
+        "volume_change_1h",
+        "time_to_empty",
+        "time_to_full",
+        "last_refill",
+        "last_refill_amount",
+    ];
+    let before = server.status();
+    let expected = FIELDS.map(|field| value(&before, field));
+    assert_eq!(expected[0], -60.0, "{before}");
+    assert_eq!(expected[5], 500.0, "{before}");
+    // Asked to, it writes the last values; at other times it does so once a minute.
+    server.signal("TERM");
+    assert!(server.wait().success());
+
+    // Nothing is polled any more: one more observation would not be enough for a rate.
+    upstream.set(None);
+    let again = server.start_again(&setup);
+    let status = again.eventually_status("the past was taken up", |status| {
+        !value(status, "volume_rate").is_null()
+    });
+    assert!(status["sources"]["tank"]["observed_at"].is_string());
+    assert_eq!(FIELDS.map(|field| value(&status, field)), expected, "{status}");
+}

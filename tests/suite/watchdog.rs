@@ -1,0 +1,109 @@
+//! Threads that stand still, seen from outside: strace holds a system call of a thread of the
+//! real program for longer than anybody waits.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use crate::harness::{eventually, get};
+use crate::server::{Server, Setup};
+
+/// Threads held by strace; let go when dropped.
+pub struct Wedge(Vec<Child>);
+
+impl Wedge {
+    /// Holds each of these threads at its next call of `calls`.
+    pub fn new(threads: &[u32], calls: &str) -> Wedge {
+        assert!(!threads.is_empty());
+        let hold = |thread: &u32| {
+            Command::new("strace")
+                .args(["-qq", "-o", "/dev/null", "-p", &thread.to_string()])
+                .args(["-e", &format!("trace={calls}")])
+                .args(["-e", &format!("inject={calls}:delay_enter=120s")])
+                .stderr(Stdio::null())
+                .spawn()
+                .expect("strace is needed: apt-get install strace")
+        };
+        let wedge = Wedge(threads.iter().map(hold).collect());
+        for thread in threads {
+            eventually("strace has attached", || {
+                let status = std::fs::read_to_string(format!("/proc/{thread}/status"));
+                status.is_ok_and(|text| !text.contains("TracerPid:\t0"))
+            });
+        }
+        wedge
+    }
+}
+
+impl Drop for Wedge {
+    fn drop(&mut self) {
+        for strace in &mut self.0 {
+            let _ = strace.kill();
+            let _ = strace.wait();
+        }
+    }
+}
+
+#[test]
+fn an_acceptor_that_is_stuck_ends_the_process_with_70() {
+    let mut server = Server::start(&Setup::default());
+    let wedge = Wedge::new(&server.threads("pw-acceptor"), "epoll_wait");
+    let told = server.wait_for_log("giving up: the acceptor has been silent");
+    assert!(told.contains("scoreboard: {"), "{told}");
+    drop(wedge);
+    assert_eq!(server.wait().code(), Some(70));
+}
+
+#[test]
+fn workers_that_are_all_stuck_end_the_process_with_70_but_not_some_of_them() {
+    let mut server = Server::start(&Setup { server: "workers = 2", ..Setup::default() });
+    let workers: Vec<u32> =
+        (0..2).flat_map(|number| server.threads(&format!("pw-worker-{number}"))).collect();
+    // A worker answers this at once, and is held as it does.
+    let ask = || {
+        let mut stream = TcpStream::connect(server.address).unwrap();
+        stream.write_all(get("/ping").as_bytes()).unwrap();
+        stream
+    };
+    // Not write(2), by which they wake each other.
+    let calls = "writev,sendto,sendmsg";
+    // Only one of them serves while there is little to do: the one that is held is found by trying.
+    let mut asked = Vec::new();
+    let mut tries = workers.iter().cycle().take(20);
+    let (stuck, one) = tries
+        .find_map(|worker| {
+            let wedge = Wedge::new(&[*worker], calls);
+            // strace is not at work at once.
+            let held = (0..20).any(|_| {
+                let mut stream = ask();
+                stream.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
+                let unanswered = stream.read(&mut [0]).is_err() && !busy(&server).is_empty();
+                asked.push(stream);
+                unanswered
+            });
+            held.then_some((*worker, wedge))
+        })
+        .expect("one of them serves");
+    eventually("it is stuck for longer than all may be", || {
+        busy(&server).iter().any(|seconds| *seconds > 5.0)
+    });
+    assert!(server.serves(), "the other one serves");
+
+    let rest: Vec<u32> = workers.into_iter().filter(|worker| *worker != stuck).collect();
+    let other = Wedge::new(&rest, calls);
+    asked.push(ask());
+    // It may be held with a connection, or on its way to one.
+    let told = server.wait_for_log("giving up: ");
+    assert!(told.contains("worker"), "{told}");
+    assert!(told.contains("scoreboard: {"), "{told}");
+    drop((one, other, asked));
+    assert_eq!(server.wait().code(), Some(70));
+}
+
+/// For how long each worker that does something has done it, in seconds.
+fn busy(server: &Server) -> Vec<f64> {
+    let scoreboard = crate::server::json(&server.admin_get("/scoreboard"));
+    let workers = scoreboard["workers"].as_array().unwrap().iter();
+    workers.filter_map(|worker| worker["seconds"].as_f64()).collect()
+}

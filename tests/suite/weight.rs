@@ -1,0 +1,120 @@
+//! A page is light enough for the far end of a bad line: all of it is a few dozen kilobytes.
+
+use std::process::Command;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use pumphouse_web::board::{Change, Sample};
+use pumphouse_web::history::fill;
+
+use crate::demo::Demo;
+use crate::harness::eventually;
+use crate::hostile::upstream::Upstream;
+use crate::server::{Server, Setup};
+
+/// The dashboard with its style sheet, script and icon, as they are sent.
+const MOST: usize = 50 * 1024;
+
+/// What curl gets from there: the bytes as they come over the line.
+fn fetched(url: &str, fields: &[&str]) -> Vec<u8> {
+    let mut curl = Command::new("curl");
+    curl.args(["--insecure", "--silent", "--fail", "--max-time", "20"]);
+    let output = curl.args(fields).arg(url).output().expect("curl is needed: apt-get install curl");
+    assert!(output.status.success(), "{url}: {}", output.status);
+    output.stdout
+}
+
+/// Bytes of a page and of what it asks for, compressed where the server does that.
+fn weight(origin: &str, path: &str) -> usize {
+    const GZIP: [&str; 2] = ["--header", "Accept-Encoding: gzip"];
+    let page = String::from_utf8(fetched(&format!("{origin}{path}"), &[])).unwrap();
+    let assets =
+        page.match_indices("/assets/").map(|(at, _)| page[at..].split('"').next().unwrap());
+    let assets: Vec<&str> = assets.collect();
+    assert_eq!(assets.len(), 3, "a style sheet, a script and an icon: {assets:?}");
+    let all = assets.into_iter().chain([path]);
+    all.map(|path| fetched(&format!("{origin}{path}"), &GZIP).len()).sum()
+}
+
+const RANGES: [&str; 6] = ["6h", "24h", "3d", "7d", "30d", "1y"];
+
+#[test]
+fn the_demo_is_light() {
+    let demo = Demo::start();
+    let (url, mut heaviest) = (demo.url(), 0);
+    for range in RANGES {
+        let path = format!("/?range={range}");
+        eventually("the charts are there", || {
+            let page = fetched(&format!("{}{path}", url.trim_end_matches('/')), &[]);
+            String::from_utf8(page).unwrap().matches("<svg class=\"chart ").count() == 6
+        });
+        let weight = weight(url.trim_end_matches('/'), &path);
+        assert!(weight <= MOST, "{range}: {weight} bytes");
+        heaviest = heaviest.max(weight);
+    }
+    assert!(heaviest > MOST / 10, "{heaviest} bytes are too few to be true");
+}
+
+#[test]
+fn six_sources_with_a_year_of_data_are_light_enough() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pumphouse.db");
+    // Each of the demo's sources twice, under another name.
+    let told = pumphouse_web::demo::past(Timestamp::now()).into_iter().map(|change| match change {
+        Change::Observed(samples) => {
+            let other = |sample: &Sample| Sample {
+                source: format!("{}_two", sample.source).into(),
+                ..sample.clone()
+            };
+            let others: Vec<Sample> = samples.iter().map(other).collect();
+            Change::Observed([samples, others].concat())
+        }
+        happened => happened,
+    });
+    fill(&path, &TimeZone::UTC, told).unwrap();
+    let upstream = Upstream::answering(
+        r#"{"level": 84.6, "volume": 1185, "depth": 49.1, "temperature": 71.2, "humidity": 40,
+            "wind_speed": 7.5, "pressure": 30.01, "rain": 0.1, "conditions": "Partly cloudy",
+            "battery": 12.7}"#,
+    );
+    let fields = [
+        ("tank", &[("level", "%"), ("volume", "gal"), ("depth", "in")][..]),
+        (
+            "weather",
+            &[
+                ("temperature", "degF"),
+                ("conditions", ""),
+                ("humidity", "%"),
+                ("wind_speed", "mph"),
+                ("pressure", "inHg"),
+                ("rain", "in"),
+            ],
+        ),
+        ("pump", &[("battery", "V")]),
+    ];
+    let mut sources = format!("[history]\npath = \"{}\"\n", path.display());
+    for (name, fields) in fields {
+        for name in [name.to_owned(), format!("{name}_two")] {
+            let url = upstream.url();
+            sources += &format!(
+                "[[source]]\nname = \"{name}\"\nkind = \"json\"\nurl = \"{url}\"\ninterval = \"1s\"\n"
+            );
+            for (field, unit) in fields {
+                sources += &format!("[source.values.{field}]\npointer = \"/{field}\"\n");
+                if !unit.is_empty() {
+                    sources += &format!("unit = \"{unit}\"\n");
+                }
+            }
+        }
+    }
+    let server = Server::start(&Setup { sources: &sources, ..Setup::default() });
+    let origin = format!("https://{}", server.address);
+    for range in RANGES {
+        let path = format!("/?range={range}");
+        eventually("the charts are there", || {
+            server.get(&path).matches("<svg class=\"chart ").count() == 12
+        });
+        let weight = weight(&origin, &path);
+        assert!(weight <= MOST, "{range}: {weight} bytes");
+    }
+}
