@@ -19,14 +19,15 @@ use socket2::{Domain, SockRef, Socket, Type};
 use super::client::client_hello;
 use super::mode::Mode;
 
-/// Drips, floods and the opening of new connections happen at this pace.
-const TICK: Duration = Duration::from_millis(100);
+/// Drips, floods and the opening of new connections happen at this pace: often, as clients who
+/// know nothing of each other do not come all at the same moment. That is what `burst` is for.
+const TICK: Duration = Duration::from_millis(10);
 
-/// Connections that one mode opens in one tick.
-const OPENED_AT_A_TICK: usize = 60;
+/// Connections that one mode opens in one tick: 600 a second.
+const OPENED_AT_A_TICK: usize = 6;
 
 /// Each connection says its drip once a second.
-const DRIP_TICKS: usize = 10;
+const DRIP_TICKS: usize = 100;
 
 /// A reader that never reads leaves as little room as it may.
 const SMALL_BUFFER: usize = 4096;
