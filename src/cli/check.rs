@@ -15,6 +15,7 @@ use crate::access::{Admission, Restricted};
 use crate::config::{
     self, Auth, CertificateInfo, Certificates, Config, Credentials, Kind, Source, TlsFiles,
 };
+use crate::http::Settings;
 use crate::ops::certificates::EXPIRES_SOON_DAYS;
 
 /// Check a configuration and its certificates without starting, and tell what it would do.
@@ -159,7 +160,8 @@ fn limits(text: &mut String, config: &Config) -> std::fmt::Result {
     if admitted < engine.max_connections {
         write!(text, " (lowered from {} to fit RLIMIT_NOFILE)", engine.max_connections)?;
     }
-    writeln!(text)?;
+    let of_one = Settings { max_connections: admitted, ..engine.clone() }.address_cap();
+    writeln!(text, ", {of_one} of them from one address")?;
     writeln!(
         text,
         "deadlines: handshake {}, header {}, body {}, write {}, keep-alive {}, queue {}, drain {}",

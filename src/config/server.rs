@@ -127,9 +127,6 @@ const LEAST_WATCHDOG_TIMEOUT: Duration = Duration::from_secs(2);
 
 const MOST_CONNECTIONS: usize = 1 << 20;
 
-/// A browser or two need as many, however few connections there are in all.
-const LEAST_PER_ADDRESS: usize = 16;
-
 impl Default for Server {
     fn default() -> Server {
         Server {
@@ -242,8 +239,9 @@ fn engine(section: &mut Section<'_, '_>) -> Settings {
     let drain_timeout = duration("drain_timeout", default.drain_timeout);
     let max_connections =
         section.integer("max_connections", default.max_connections, MOST_CONNECTIONS);
-    let generous = (max_connections / 4).max(LEAST_PER_ADDRESS);
-    let per_address = section.integer("max_connections_per_address", generous, MOST_CONNECTIONS);
+    // Left open, it follows max_connections when that is lowered to fit RLIMIT_NOFILE.
+    let per_address = section.integer("max_connections_per_address", 0, MOST_CONNECTIONS);
+    let per_address = Some(per_address).filter(|cap| *cap > 0);
     let trusted_proxies = networks(section);
     Settings {
         threads: default.threads,

@@ -56,7 +56,7 @@ fn every_key_is_read() {
     let engine = &server.engine;
     assert_eq!((engine.workers, engine.queue, server.backlog), (3, 4, 5));
     assert_eq!((engine.max_connections, engine.max_headers), (6, 9));
-    assert_eq!(engine.max_connections_per_address, 7);
+    assert_eq!(engine.max_connections_per_address, Some(7));
     let proxies: Vec<String> = engine.trusted_proxies.iter().map(ToString::to_string).collect();
     assert_eq!(proxies, ["10.0.0.0/8", "::1/128"]);
     assert_eq!((engine.max_header_bytes, engine.max_body_bytes), (8 << 10, 1 << 20));

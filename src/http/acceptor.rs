@@ -76,8 +76,7 @@ impl Acceptor {
             listening.push(Listening { listener, ready: true, resume_at: None });
         }
         let settings = shared.settings.load_full();
-        let addresses =
-            Addresses::new(settings.max_connections_per_address, settings.trusted_proxies.clone());
+        let addresses = Addresses::new(settings.address_cap(), settings.trusted_proxies.clone());
         Ok(Acceptor {
             poll,
             listeners: listening,
@@ -154,8 +153,8 @@ impl Acceptor {
         let latest = self.shared.settings.load();
         if !Arc::ptr_eq(&latest, &self.settings) {
             self.settings = Arc::clone(&latest);
-            let Settings { max_connections_per_address, trusted_proxies, .. } = &*self.settings;
-            self.addresses.renew(*max_connections_per_address, trusted_proxies.clone());
+            let trusted = self.settings.trusted_proxies.clone();
+            self.addresses.renew(self.settings.address_cap(), trusted);
         }
     }
 

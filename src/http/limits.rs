@@ -17,8 +17,8 @@ pub struct Settings {
     /// client gives way, or the newcomer is turned away.
     pub max_connections: usize,
     /// Open connections of one address at most (IPv6: of one /64); at this cap one of its own
-    /// gives way.
-    pub max_connections_per_address: usize,
+    /// gives way. `None`: as [`Settings::address_cap`] derives it from `max_connections`.
+    pub max_connections_per_address: Option<usize>,
     /// Proxies: they may hold any number, and their `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
     /// From accept to the end of the TLS handshake.
@@ -51,7 +51,7 @@ impl Default for Settings {
             workers: 8,
             queue: 64,
             max_connections: 4096,
-            max_connections_per_address: 1024,
+            max_connections_per_address: None,
             trusted_proxies: Vec::new(),
             handshake_timeout: Duration::from_secs(5),
             header_timeout: Duration::from_secs(10),
@@ -64,6 +64,17 @@ impl Default for Settings {
             max_headers: 100,
             max_body_bytes: 64 << 10,
         }
+    }
+}
+
+/// A browser or two need as many, however few connections there are in all.
+const LEAST_PER_ADDRESS: usize = 16;
+
+impl Settings {
+    /// Open connections of one address at most: a quarter of all, where nothing else is said.
+    pub fn address_cap(&self) -> usize {
+        let generous = (self.max_connections / 4).max(LEAST_PER_ADDRESS);
+        self.max_connections_per_address.unwrap_or(generous)
     }
 }
 

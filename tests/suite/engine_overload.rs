@@ -136,8 +136,11 @@ fn plain_from(server: &TestEngine, last: u8) -> TcpStream {
 
 #[test]
 fn one_address_cannot_push_the_others_out() {
-    let settings =
-        Settings { max_connections: 16, max_connections_per_address: 8, ..Settings::default() };
+    let settings = Settings {
+        max_connections: 16,
+        max_connections_per_address: Some(8),
+        ..Settings::default()
+    };
     let server = TestEngine::http(settings, Program(plain_program));
     let mut visitors: Vec<TcpStream> = (0..4).map(|_| plain_from(&server, 2)).collect();
     for visitor in &mut visitors {
@@ -163,8 +166,11 @@ fn one_address_cannot_push_the_others_out() {
 
 #[test]
 fn a_crowd_that_fills_the_server_makes_room_for_itself() {
-    let settings =
-        Settings { max_connections: 16, max_connections_per_address: 16, ..Settings::default() };
+    let settings = Settings {
+        max_connections: 16,
+        max_connections_per_address: Some(16),
+        ..Settings::default()
+    };
     let server = TestEngine::http(settings, Program(plain_program));
     let mut visitors: Vec<TcpStream> = (0..4).map(|_| plain_from(&server, 2)).collect();
     for visitor in &mut visitors {
@@ -186,7 +192,7 @@ fn a_crowd_that_fills_the_server_makes_room_for_itself() {
 
 #[test]
 fn an_address_at_its_cap_is_served_at_its_own_idle_connections_cost() {
-    let settings = Settings { max_connections_per_address: 3, ..Settings::default() };
+    let settings = Settings { max_connections_per_address: Some(3), ..Settings::default() };
     let server = TestEngine::http(settings, Program(plain_program));
     let mut idle: Vec<TcpStream> = Vec::new();
     for number in 0..5 {
@@ -204,7 +210,7 @@ fn an_address_at_its_cap_is_served_at_its_own_idle_connections_cost() {
 #[test]
 fn a_trusted_proxy_may_hold_any_number_and_is_believed() {
     let settings = Settings {
-        max_connections_per_address: 1,
+        max_connections_per_address: Some(1),
         trusted_proxies: vec!["127.0.0.0/8".parse().unwrap()],
         ..Settings::default()
     };

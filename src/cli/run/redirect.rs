@@ -33,7 +33,7 @@ pub(super) fn start(config: &Config, public: &[String]) -> Result<Option<Engine>
         threads: "pw-rd",
         workers: 1,
         max_connections: CONNECTIONS,
-        max_connections_per_address: CONNECTIONS / 4,
+        max_connections_per_address: None,
         ..config.server.engine.clone()
     };
     Ok(Some(Engine::start(listeners, settings, None, Arc::new(Redirect { port }))?))
