@@ -34,6 +34,12 @@ impl SourceUrl {
     pub fn as_str(&self) -> &str {
         &self.text
     }
+
+    /// Whether it takes a certificate to be believed.
+    pub fn is_https(&self) -> bool {
+        const SCHEME: &str = "https:";
+        self.as_str().get(..SCHEME.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(SCHEME))
+    }
 }
 
 impl SourceUrl {

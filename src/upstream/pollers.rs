@@ -1,5 +1,6 @@
 //! The threads of all sources, their replacement, and their end.
 
+use std::cell::OnceCell;
 use std::convert::Infallible;
 use std::fmt;
 use std::io;
@@ -36,7 +37,8 @@ pub struct Pollers {
     paces: Paces,
     reporter: Reporter,
     user_agent: String,
-    tls: TlsConfig,
+    /// The system's authorities, once a source needs them: reading them takes time and room.
+    system: OnceCell<TlsConfig>,
     resolver: Box<dyn Fn(&str) -> SourceResolver + Send>,
 }
 
@@ -96,7 +98,7 @@ impl Pollers {
         user_agent: &str,
     ) -> io::Result<Pollers> {
         let resolver = Box::new(SourceResolver::system);
-        Pollers::start_with(sources, reporter, user_agent, tls::system(), resolver)
+        Pollers::start_with(sources, reporter, user_agent, OnceCell::new(), resolver)
     }
 
     /// As [`Pollers::start`], with what else may resolve and authenticate upstreams.
@@ -104,7 +106,7 @@ impl Pollers {
         sources: &[config::Source],
         reporter: &Reporter,
         user_agent: &str,
-        tls: TlsConfig,
+        system: OnceCell<TlsConfig>,
         resolver: Box<dyn Fn(&str) -> SourceResolver + Send>,
     ) -> io::Result<Pollers> {
         let mut pollers = Pollers {
@@ -113,7 +115,7 @@ impl Pollers {
             paces: Paces::default(),
             reporter: reporter.clone(),
             user_agent: user_agent.to_owned(),
-            tls,
+            system,
             resolver,
         };
         pollers.renew(sources, user_agent)?;
@@ -169,7 +171,11 @@ impl Pollers {
             let (timeout, user_agent) = (source.timeout, self.user_agent.clone());
             let tls = match &source.authorities {
                 Some(own) => tls::trusting(own.iter().map(AsRef::as_ref)),
-                None => self.tls.clone(),
+                None if source.kind.url().is_https() => {
+                    self.system.get_or_init(tls::system).clone()
+                }
+                // A redirect from http to https is not followed either.
+                None => tls::trusting(std::iter::empty()),
             };
             let resolver = (self.resolver)(&source.name);
             move || Fetcher::new(timeout, &user_agent, tls.clone(), resolver.clone())

@@ -69,7 +69,8 @@ fn board(sources: &[Source]) -> (Board, BoardReader, Reporter) {
 fn start(sources: &[Source], reporter: &Reporter) -> Pollers {
     let nobody: &[&[u8]] = &[];
     let tls = tls::trusting(nobody.iter().copied());
-    Pollers::start_with(sources, reporter, "test", tls, Box::new(SourceResolver::system)).unwrap()
+    Pollers::start_with(sources, reporter, "test", tls.into(), Box::new(SourceResolver::system))
+        .unwrap()
 }
 
 /// Looks until the snapshot is as wanted, or for far longer than that may take.
