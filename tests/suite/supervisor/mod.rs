@@ -202,7 +202,7 @@ fn an_acceptor_and_workers_that_are_stuck_are_back_in_seconds() {
             serves() && supervisord.process("pumphouse-web") != process
         });
         // Seven seconds on a machine that has nothing else to do.
-        println!("{thread}: back after {:.1} s", held.elapsed().as_secs_f64());
+        eprintln!("{thread}: back after {:.1} s", held.elapsed().as_secs_f64());
         assert!(held.elapsed() < Duration::from_secs(30));
         std::fs::write(supervisord.path("pumphouse-web.log"), "").unwrap();
     }
