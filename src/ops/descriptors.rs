@@ -8,8 +8,9 @@ use rustix::process::{Resource, getrlimit};
 use crate::config::Config;
 use crate::http::DESCRIPTORS_BEYOND_CAP;
 
-/// Standard streams, epoll instances, wakers, the signal pipe and a file being read.
-const ALWAYS_OPEN: u64 = 16;
+/// Standard streams, epoll instances, wakers, the signal pipe and a file being read; and the
+/// history's file with its log and index (SQLite's WAL), for its writer and four readers.
+const ALWAYS_OPEN: u64 = 16 + 3 * 5;
 
 /// A poller's connection, and its resolver's socket.
 const FOR_EACH_SOURCE: u64 = 2;

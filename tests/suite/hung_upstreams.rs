@@ -15,6 +15,9 @@ const ROUTES: &[(&str, u16)] = &[
     ("/api/v1/values/well.pressure", 200),
     ("/api/v1/values/well.pressure.txt", 200),
     ("/api/v1/status?max_age=0", 503),
+    ("/source/well", 200),
+    ("/api/v1/events", 200),
+    ("/openapi.json", 200),
     ("/nowhere", 404),
 ];
 
