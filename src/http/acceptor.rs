@@ -177,6 +177,11 @@ impl Acceptor {
     fn accept_from(&mut self, index: usize, most: usize) {
         let now = Instant::now();
         for _ in 0..most {
+            // Given up, and its number taken by another thread before it could be had again: it
+            // goes before a connection, or the next newcomers would wait in silence.
+            if self.reserve.is_none() {
+                self.reserve = open_reserve();
+            }
             match self.listeners[index].listener.accept() {
                 Ok((stream, address)) => {
                     self.shared.stats.count_accepted();

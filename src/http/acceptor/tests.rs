@@ -1,5 +1,5 @@
-//! What becomes of those who wait at a listener when the server stops. The acceptor's thread
-//! would let them in at once, so here it does not run.
+//! What the acceptor does with those who wait at a listener: when the server stops, and when
+//! descriptors are short. Its thread would let them in at once, so here it does not run.
 
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
@@ -80,4 +80,16 @@ fn at_a_passed_socket_they_stay_and_the_acceptor_lets_go_of_it() {
     assert!(events.iter().any(|event| event.token() == Token(0)), "{events:?}");
     next.accept_ready(Instant::now());
     assert_eq!(next.shared.stats.accepted(), 3);
+}
+
+#[test]
+fn a_reserve_that_another_thread_has_taken_is_had_again_before_anybody_is_let_in() {
+    let listener = Listener::tcp(([127, 0, 0, 1], 0).into(), 16).unwrap();
+    let address: SocketAddr = listener.local_addr().parse().unwrap();
+    let mut acceptor = acceptor(listener);
+    acceptor.reserve = None;
+    let _client = TcpStream::connect(address).unwrap();
+    acceptor.accept_from(0, 1);
+    assert_eq!(acceptor.shared.stats.accepted(), 1);
+    assert!(acceptor.reserve.is_some());
 }
