@@ -28,6 +28,7 @@ use super::head::{Head, HeadLimits, HeadReader};
 use super::limits::{DRAIN_GRACE, Settings};
 use super::message::{Peer, Refusal, Request, Response};
 use super::output::Output;
+use super::request_line::Schemes;
 use super::response::{self, Exchange};
 use super::stats::{CloseReason, ConnectionState};
 
@@ -213,6 +214,7 @@ impl Connection {
                     let limits = HeadLimits {
                         bytes: self.settings.max_header_bytes,
                         fields: self.settings.max_headers,
+                        schemes: Schemes::of(self.peer, &self.settings.trusted_proxies),
                     };
                     let Some(head) = self.head.read(&mut self.input, limits)? else {
                         return Ok(None);
@@ -416,6 +418,7 @@ impl Receiving {
                 let limits = ChunkedLimits {
                     body_bytes: settings.max_body_bytes,
                     trailer_bytes: settings.max_header_bytes,
+                    trailer_fields: settings.max_headers.saturating_sub(self.head.headers.len()),
                 };
                 decoder.decode(input, &mut self.body, limits)
             }

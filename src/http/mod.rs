@@ -11,13 +11,16 @@
 //! ```
 //!
 //! From the wire inwards: `socket`, `tls`, `session` (which joins them to) `connection`,
-//! `head`, `framing`, `chunked`, `response`, `output`. Around them: `slot` (who may drive a
+//! `head` (with `request_line` and `authority`), `framing`, `chunked` (with `chunk_line`),
+//! `response`, `output`. Around them: `slot` (who may drive a
 //! connection), `acceptor`, `worker`, `engine`. By the names of [`Settings`] every phase and
 //! every size has a limit.
 
 mod acceptor;
 mod activity;
 mod addresses;
+mod authority;
+mod chunk_line;
 mod chunked;
 mod connection;
 mod deadline;
@@ -30,6 +33,7 @@ mod message;
 mod output;
 mod oversight;
 mod queue;
+mod request_line;
 mod response;
 mod session;
 mod shared;
@@ -44,6 +48,7 @@ mod worker;
 
 pub use activity::{Activity, WorkerState};
 pub use addresses::Visitor;
+pub use authority::{Authority, AuthorityError, Host};
 pub use engine::{Drained, Engine};
 pub use limits::{DESCRIPTORS_BEYOND_CAP, Settings};
 pub use message::{Body, Peer, Refusal, Request, RequestHead, Response, Service};
