@@ -62,9 +62,8 @@ fn behind_space(text: &[u8]) -> &[u8] {
 
 /// `token` (RFC 9110 5.6.2).
 fn behind_token(text: &[u8]) -> Result<&[u8], Refusal> {
-    let is_token = |byte: &&u8| {
-        byte.is_ascii_alphanumeric() || memchr(**byte, b"!#$%&'*+-.^_`|~").is_some()
-    };
+    let is_token =
+        |byte: &&u8| byte.is_ascii_alphanumeric() || memchr(**byte, b"!#$%&'*+-.^_`|~").is_some();
     match text.iter().take_while(is_token).count() {
         0 => Err(MALFORMED_EXTENSION),
         length => Ok(&text[length..]),
@@ -113,9 +112,7 @@ mod tests {
 
     #[test]
     fn size_lines_beyond_the_grammar_are_refused() {
-        for line in
-            [&b""[..], b" 5", b"+5", b"-5", b";a", b"g", b"\t5", b"\"5\"", b"\xb5"]
-        {
+        for line in [&b""[..], b" 5", b"+5", b"-5", b";a", b"g", b"\t5", b"\"5\"", b"\xb5"] {
             let shown = String::from_utf8_lossy(line);
             assert_eq!(ChunkLine::parse(line), Err(MALFORMED_SIZE), "{shown}");
         }

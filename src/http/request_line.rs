@@ -137,9 +137,7 @@ fn target(
     let (authority, path) = (rest.slice(..end), rest.slice(end..));
     if let Err(error) = Authority::parse(&authority) {
         return Err(match error {
-            AuthorityError::Userinfo => {
-                Refusal::Malformed("The request target contains userinfo.")
-            }
+            AuthorityError::Userinfo => Refusal::Malformed("The request target contains userinfo."),
             _ => MALFORMED_TARGET,
         });
     }

@@ -82,7 +82,12 @@ mod tests {
     use crate::access::Rules;
     use crate::http::Peer;
 
-    fn answer(port: u16, target: &str, host: Option<&str>, names: &[&str]) -> (u16, Option<String>) {
+    fn answer(
+        port: u16,
+        target: &str,
+        host: Option<&str>,
+        names: &[&str],
+    ) -> (u16, Option<String>) {
         let request = Request {
             method: ::http::Method::GET,
             target: target.parse().unwrap(),

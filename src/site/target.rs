@@ -44,9 +44,8 @@ pub(super) fn percent_decoded(text: &str) -> Option<Cow<'_, str>> {
 /// Returns the path and query with every byte escaped that a URI cannot hold (RFC 3986 3.3, 3.4).
 /// A `%` that begins no escape is data, and is escaped itself.
 pub(super) fn escaped(path_and_query: &str) -> Cow<'_, str> {
-    let is_plain = |byte: u8| {
-        byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/?".contains(&byte)
-    };
+    let is_plain =
+        |byte: u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/?".contains(&byte);
     let is_escape = |at: usize| {
         let digits = path_and_query.as_bytes().get(at + 1..at + 3);
         digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))

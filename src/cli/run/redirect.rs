@@ -41,7 +41,12 @@ pub(super) fn start(
         max_connections_per_address: None,
         ..config.server.engine.clone()
     };
-    Ok(Some(Engine::start(listeners, settings, None, Arc::new(Redirect { port, gate: gate.clone() }))?))
+    Ok(Some(Engine::start(
+        listeners,
+        settings,
+        None,
+        Arc::new(Redirect { port, gate: gate.clone() }),
+    )?))
 }
 
 /// The descriptors that it takes.

@@ -52,7 +52,9 @@ fn heads_framing_and_chunks() {
             assert_eq!(at, statuses.len() - 1, "nothing is answered behind a refusal");
             assert!(verdict.closing.is_some(), "a refusal ends the connection");
         }
-        format!("{statuses:?} {:?}", verdict.closing)
+        // Each rule that refuses is a behaviour of its own: the generator looks for all of them.
+        let rule = refused.and_then(|_| verdict.answers.lines().last()?.split('.').next());
+        format!("{statuses:?} {:?} {rule:?}", verdict.closing)
     });
 }
 

@@ -22,7 +22,7 @@ pub(super) struct Conversation {
 /// What a conversation came to, for comparison between ways to cut the same bytes.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Verdict {
-    answers: String,
+    pub(super) answers: String,
     /// Whether it lingers depends on what has come already, and is no part of the verdict.
     pub(super) closing: Option<CloseReason>,
 }

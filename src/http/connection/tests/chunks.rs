@@ -36,7 +36,11 @@ const CASES: &[(&str, &[u8], u16)] = &[
     ("a trailer field above ASCII", b"0\r\nA: \xc3\xa9\r\n\r\n", 200),
     ("a trailer field with colons", b"0\r\nA:b:c\r\n\r\n", 200),
     ("as many trailer fields as are left", b"0\r\na:\r\nb:\r\nc:\r\nd:\r\ne:\r\nf:\r\n\r\n", 200),
-    ("more trailer fields than are left", b"0\r\na:\r\nb:\r\nc:\r\nd:\r\ne:\r\nf:\r\ng:\r\n\r\n", 431),
+    (
+        "more trailer fields than are left",
+        b"0\r\na:\r\nb:\r\nc:\r\nd:\r\ne:\r\nf:\r\ng:\r\n\r\n",
+        431,
+    ),
     ("a trailer line without a colon", b"0\r\nA\r\n\r\n", 400),
     ("a trailer line of spaces", b"0\r\n \r\n\r\n", 400),
     ("a space before a trailer's colon", b"0\r\nA : b\r\n\r\n", 400),

@@ -40,16 +40,46 @@ const CASES: &[Case] = &[
     ("an empty path in absolute form", b"GET http://x HTTP/1.1\r\nHost: x\r\n\r\n", &[200], true),
     ("a query behind no path", b"GET http://x?a HTTP/1.1\r\nHost: x\r\n\r\n", &[200], true),
     ("an upper-case scheme", b"GET HTTP://x/a HTTP/1.1\r\nHost: x\r\n\r\n", &[200], true),
-    ("an escaped host in absolute form", b"GET http://a%20b/a HTTP/1.1\r\nHost: x\r\n\r\n", &[200], true),
+    (
+        "an escaped host in absolute form",
+        b"GET http://a%20b/a HTTP/1.1\r\nHost: x\r\n\r\n",
+        &[200],
+        true,
+    ),
     ("absolute form in HTTP/1.0", b"GET http://x/a HTTP/1.0\r\n\r\n", &[200], false),
     ("absolute form without Host", b"GET http://x/a HTTP/1.1\r\n\r\n", &[400], false),
-    ("absolute form with a bad Host", b"GET http://x/a HTTP/1.1\r\nHost: a b\r\n\r\n", &[400], false),
+    (
+        "absolute form with a bad Host",
+        b"GET http://x/a HTTP/1.1\r\nHost: a b\r\n\r\n",
+        &[400],
+        false,
+    ),
     ("userinfo in absolute form", b"GET http://u@x/a HTTP/1.1\r\nHost: x\r\n\r\n", &[400], false),
-    ("a password in absolute form", b"GET http://u:p@x/a HTTP/1.1\r\nHost: x\r\n\r\n", &[400], false),
+    (
+        "a password in absolute form",
+        b"GET http://u:p@x/a HTTP/1.1\r\nHost: x\r\n\r\n",
+        &[400],
+        false,
+    ),
     ("no host in absolute form", b"GET http:///a HTTP/1.1\r\nHost: x\r\n\r\n", &[400], false),
-    ("a port alone in absolute form", b"GET http://:80/a HTTP/1.1\r\nHost: x\r\n\r\n", &[400], false),
-    ("a bad port in absolute form", b"GET http://x:99999/a HTTP/1.1\r\nHost: x\r\n\r\n", &[400], false),
-    ("a bad address in absolute form", b"GET http://[::1]x/a HTTP/1.1\r\nHost: x\r\n\r\n", &[400], false),
+    (
+        "a port alone in absolute form",
+        b"GET http://:80/a HTTP/1.1\r\nHost: x\r\n\r\n",
+        &[400],
+        false,
+    ),
+    (
+        "a bad port in absolute form",
+        b"GET http://x:99999/a HTTP/1.1\r\nHost: x\r\n\r\n",
+        &[400],
+        false,
+    ),
+    (
+        "a bad address in absolute form",
+        b"GET http://[::1]x/a HTTP/1.1\r\nHost: x\r\n\r\n",
+        &[400],
+        false,
+    ),
     ("another scheme", b"GET ftp://x/a HTTP/1.1\r\nHost: x\r\n\r\n", &[400], false),
     ("a scheme without authority", b"GET http:/a HTTP/1.1\r\nHost: x\r\n\r\n", &[400], false),
     // Hosts (RFC 3986 3.2.2 and 3.2.3).
@@ -58,10 +88,30 @@ const CASES: &[Case] = &[
     ("an IPv6 Host", b"GET /a HTTP/1.1\r\nHost: [::1]:80\r\n\r\n", &[200], true),
     ("an IPvFuture Host", b"GET /a HTTP/1.1\r\nHost: [v1.a:b]\r\n\r\n", &[200], true),
     ("an escaped Host", b"GET /a HTTP/1.1\r\nHost: a%20b\r\n\r\n", &[200], true),
-    ("a Host with a port of letters", b"GET /a HTTP/1.1\r\nHost: localhost:abc\r\n\r\n", &[400], false),
-    ("a Host with a negative port", b"GET /a HTTP/1.1\r\nHost: localhost:-1\r\n\r\n", &[400], false),
-    ("a Host with a port past 16 bits", b"GET /a HTTP/1.1\r\nHost: localhost:99999\r\n\r\n", &[400], false),
-    ("a Host behind brackets", b"GET /a HTTP/1.1\r\nHost: [::1]evil.example\r\n\r\n", &[400], false),
+    (
+        "a Host with a port of letters",
+        b"GET /a HTTP/1.1\r\nHost: localhost:abc\r\n\r\n",
+        &[400],
+        false,
+    ),
+    (
+        "a Host with a negative port",
+        b"GET /a HTTP/1.1\r\nHost: localhost:-1\r\n\r\n",
+        &[400],
+        false,
+    ),
+    (
+        "a Host with a port past 16 bits",
+        b"GET /a HTTP/1.1\r\nHost: localhost:99999\r\n\r\n",
+        &[400],
+        false,
+    ),
+    (
+        "a Host behind brackets",
+        b"GET /a HTTP/1.1\r\nHost: [::1]evil.example\r\n\r\n",
+        &[400],
+        false,
+    ),
     ("a Host of letters in brackets", b"GET /a HTTP/1.1\r\nHost: [zz]\r\n\r\n", &[400], false),
     ("a Host with half an escape", b"GET /a HTTP/1.1\r\nHost: a%2\r\n\r\n", &[400], false),
     ("a Host that is a port", b"GET /a HTTP/1.1\r\nHost: :80\r\n\r\n", &[400], false),
@@ -143,7 +193,8 @@ fn scheme_of_another_connection_is_misdirected() {
             assert_eq!(refusal, expected, "{scheme} from {peer:?}");
         }
     }
-    let foreign = outcome(peer(proxy, false), settings(), b"GET ws://x/ HTTP/1.1\r\nHost: x\r\n\r\n");
+    let foreign =
+        outcome(peer(proxy, false), settings(), b"GET ws://x/ HTTP/1.1\r\nHost: x\r\n\r\n");
     assert_eq!(foreign.unwrap_err().status(), StatusCode::BAD_REQUEST);
 }
 
@@ -160,8 +211,7 @@ fn target_beyond_its_limit_is_414_at_any_head_limit() {
     ] {
         let head = format!("GET /{} HTTP/1.1\r\nHost: x\r\n\r\n", "a".repeat(length - 1));
         for pieces in [head.len(), 10_007] {
-            let mut conversation =
-                Conversation::with(Settings { max_header_bytes, ..settings() });
+            let mut conversation = Conversation::with(Settings { max_header_bytes, ..settings() });
             for piece in head.as_bytes().chunks(pieces) {
                 conversation.say(piece);
             }
