@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use crate::board::{SourceView, State};
 
+use super::conditional::Dates;
 use super::deliver::Policy;
 use super::problem::Problem;
 
@@ -54,7 +55,7 @@ pub(super) fn policy<'a>(sources: impl Iterator<Item = &'a SourceView>, now: Tim
         ))
         .expect("words and digits are a header value"),
         last_modified: observed.and_then(http_date),
-        changed,
+        dates: changed.map(|changed| Dates { changed, now }),
     }
 }
 
