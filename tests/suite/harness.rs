@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use pumphouse_web::http::{
-    Activity, Body, ConnectionState, Engine, Listener, Refusal, Request, RequestHead,
+    Activity, Body, ConnectionState, Engine, Listener, Refusal, Reply, Request, RequestHead,
 };
 use pumphouse_web::http::{Response, Service, Settings, Stats, tls};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
@@ -95,8 +95,8 @@ pub fn eventually(what: &str, mut happened: impl FnMut() -> bool) {
 pub struct Program<F>(pub F);
 
 impl<F: Fn(&Request) -> Response + Send + Sync + 'static> Service for Program<F> {
-    fn call(&self, request: &Request, _: &Activity) -> Response {
-        (self.0)(request)
+    fn call(&self, request: &Request, _: &Activity) -> Reply {
+        (self.0)(request).into()
     }
 
     fn refuse(&self, refusal: Refusal, head: Option<RequestHead<'_>>) -> Response {
