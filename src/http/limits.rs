@@ -11,8 +11,6 @@ pub struct Settings {
     pub threads: &'static str,
     /// Threads that serve requests.
     pub workers: usize,
-    /// Length of the bounded hand-off from the acceptor to the workers.
-    pub queue: usize,
     /// Open connections at most; at the cap the one that has waited longest for its
     /// client gives way, or the newcomer is turned away.
     pub max_connections: usize,
@@ -51,7 +49,6 @@ impl Default for Settings {
         Settings {
             threads: "pw",
             workers: 8,
-            queue: 64,
             max_connections: 4096,
             max_connections_per_address: None,
             trusted_proxies: Vec::new(),

@@ -3,7 +3,7 @@
 //! program.
 //!
 //! ```text
-//!  clients ──► listeners ──► acceptor ──► bounded queue ──► workers ──► Service
+//!  clients ──► listeners ──► acceptor ──► run queue ─────► workers ──► Service
 //!                             │    ▲                           │
 //!                  deadlines, │    └── parked connections ◄────┤
 //!                  503s       ▼                                │

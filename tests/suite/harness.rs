@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
+use ::http::Method;
 use bytes::Bytes;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use pumphouse_web::http::{
@@ -91,11 +92,19 @@ pub fn eventually(what: &str, mut happened: impl FnMut() -> bool) {
     }
 }
 
-/// A program made of one function, which words refusals plainly.
+/// A program made of one function, which words refusals plainly. The body of a POST is read, and
+/// answered with its length.
 pub struct Program<F>(pub F);
 
 impl<F: Fn(&Request) -> Response + Send + Sync + 'static> Service for Program<F> {
     fn call(&self, request: &Request, _: &Activity) -> Reply {
+        if request.method == Method::POST {
+            let length = |request: &Request| format!("{} bytes", request.body.len());
+            return Reply::ReadBody {
+                limit: usize::MAX,
+                then: Box::new(move |request, _| Response::new(length(request).into()).into()),
+            };
+        }
         (self.0)(request).into()
     }
 

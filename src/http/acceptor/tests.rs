@@ -35,7 +35,7 @@ fn acceptor(listener: Listener) -> Acceptor {
         Arc::new(Nothing),
         Settings::default(),
         Stats::new(1),
-        Queue::new(1),
+        Queue::default(),
         Watch::new().unwrap(),
         Waker::new(poll.registry(), WAKE).unwrap(),
         Channels { errands, calls, closed },
