@@ -189,7 +189,7 @@ impl Session {
             Stage::Open if self.is_handshaking() => {
                 self.handshake_deadline.min(self.http.deadline())
             }
-            Stage::Open => self.http.deadline(),
+            Stage::Open => self.heavy.deadline().unwrap_or(self.http.deadline()),
             Stage::Finishing { deadline, .. } | Stage::Lingering { deadline, .. } => deadline,
         }
     }
@@ -241,7 +241,8 @@ impl Session {
                 Wish::Run(task) => {
                     let task = match self.admit(task, host, now) {
                         Ok(task) => task,
-                        Err(Some(outcome)) => return outcome,
+                        // Earlier responses go out before it waits.
+                        Err(Some(outcome)) => return self.write(&mut turn).unwrap_or(outcome),
                         Err(None) => continue,
                     };
                     turn.step();
@@ -511,12 +512,17 @@ impl Session {
             if turn.room() == 0 {
                 return Flush::Paused;
             }
-            let reads_source = self.http.awaits_source();
+            // What is encrypted already is written before more is read for it.
+            let encrypted = self.tls.as_ref().is_some_and(TlsLayer::wants_write);
+            let awaits_source = self.http.awaits_source();
+            let reads_source = awaits_source && !encrypted;
             if reads_source && let Some(pause) = self.admit_read(turn) {
                 return pause;
             }
             let mut source_paused = false;
-            let pieces = match self.http.output() {
+            let output =
+                if awaits_source && encrypted { Ok([&[][..], &[]]) } else { self.http.output() };
+            let pieces = match output {
                 Ok([head, body]) => {
                     let room = turn.room().saturating_sub(head.len());
                     [head, &body[..body.len().min(room)]]
@@ -565,7 +571,7 @@ impl Session {
                 }
                 Ok(_) if source_paused => return Flush::Paused,
                 // The layer below neither took nor wrote what it was offered.
-                Ok(0) if taken == 0 && offered > 0 => {
+                Ok(0) if taken == 0 && (offered > 0 || encrypted) => {
                     return Flush::Failed(CloseReason::ClientGone);
                 }
                 Ok(_) => {}
@@ -583,7 +589,7 @@ impl Session {
 
     /// Decides whether the source of the streamed body may be read now; else where to go on.
     fn admit_read(&mut self, turn: &Turn) -> Option<Flush> {
-        if !turn.may_read_sources() {
+        if !turn.may_read_sources() || turn.is_over() {
             return Some(Flush::Paused);
         }
         match (self.heavy.admit_read(Instant::now()), self.heavy.entry()) {
@@ -643,5 +649,7 @@ fn word(service: &dyn Service, refused: &Refused) -> Response {
     service.refuse(refused.refusal, head)
 }
 
+#[cfg(test)]
+mod heavy_tests;
 #[cfg(test)]
 mod tests;
