@@ -9,7 +9,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use memchr::{memchr, memmem, memrchr};
 
 use super::authority::Authority;
-use super::message::{Refusal, RequestHead};
+use super::message::{Refusal, Request, RequestHead};
 use super::request_line::{self, RequestLine, Schemes};
 
 /// The head of a request.
@@ -25,6 +25,13 @@ impl<'a> From<&'a Head> for RequestHead<'a> {
     fn from(head: &'a Head) -> RequestHead<'a> {
         let Head { method, target, headers, .. } = head;
         RequestHead { method, target, headers }
+    }
+}
+
+impl From<Request> for Head {
+    fn from(request: Request) -> Head {
+        let Request { method, target, version, headers, .. } = request;
+        Head { method, target, version, headers }
     }
 }
 

@@ -3,7 +3,7 @@
 //! program.
 //!
 //! ```text
-//!  clients ──► listeners ──► acceptor ──► bounded queue ──► workers ──► Service
+//!  clients ──► listeners ──► acceptor ──► run queue ─────► workers ──► Service
 //!                             │    ▲                           │
 //!                  deadlines, │    └── parked connections ◄────┤
 //!                  503s       ▼                                │
@@ -20,6 +20,7 @@ mod acceptor;
 mod activity;
 mod addresses;
 mod authority;
+mod body;
 mod chunk_line;
 mod chunked;
 mod connection;
@@ -28,11 +29,14 @@ mod engine;
 mod eviction;
 mod framing;
 mod head;
+mod heavy;
+mod lanes;
 mod limits;
 mod message;
 mod output;
 mod oversight;
 mod queue;
+mod reply;
 mod request_line;
 mod response;
 mod session;
@@ -52,6 +56,7 @@ pub use authority::{Authority, AuthorityError, Host};
 pub use engine::{Drained, Engine};
 pub use limits::{DESCRIPTORS_BEYOND_CAP, Settings};
 pub use message::{Body, Peer, Refusal, Request, RequestHead, Response, Service};
+pub use reply::{Continuation, Lane, Reply};
 pub use socket::Listener;
 pub use stats::{ACCEPTOR_PULSE, CloseReason, ConnectionState, ShedReason, Stats};
 pub use throttle::Throttle;

@@ -9,7 +9,9 @@ use super::problem;
 use super::problem::Problem;
 use super::{deliver, target};
 use crate::access::Gate;
-use crate::http::{Activity, Authority, Body, Refusal, Request, RequestHead, Response, Service};
+use crate::http::{
+    Activity, Authority, Body, Refusal, Reply, Request, RequestHead, Response, Service,
+};
 
 /// HTTPS has this port unless another is named (RFC 9110 4.2.2).
 const HTTPS: u16 = 443;
@@ -48,11 +50,8 @@ impl Redirect {
         HeaderValue::try_from(location)
             .map_err(|_| Problem::bad_request("The request target is malformed."))
     }
-}
 
-impl Service for Redirect {
-    fn call(&self, request: &Request, activity: &Activity) -> Response {
-        activity.set_route("redirect");
+    fn respond(&self, request: &Request) -> Response {
         let location = match self.location(request) {
             Ok(location) => location,
             Err(problem) => {
@@ -66,6 +65,13 @@ impl Service for Redirect {
         *response.status_mut() = StatusCode::PERMANENT_REDIRECT;
         response.headers_mut().insert(LOCATION, location);
         response
+    }
+}
+
+impl Service for Redirect {
+    fn call(&self, request: &Request, activity: &Activity) -> Reply {
+        activity.set_route("redirect");
+        self.respond(request).into()
     }
 
     fn refuse(&self, refusal: Refusal, head: Option<RequestHead<'_>>) -> Response {
@@ -103,7 +109,7 @@ mod tests {
         };
         let names = names.iter().map(|name| name.parse().unwrap()).collect();
         let gate = Arc::new(Gate::new(Rules { names, ..Rules::default() }).unwrap());
-        let response = Redirect { port, gate }.call(&request, &Activity::default());
+        let response = Redirect { port, gate }.respond(&request);
         let location = response.headers().get(LOCATION);
         let location = location.map(|location| location.to_str().unwrap().to_owned());
         (response.status().as_u16(), location)
