@@ -76,13 +76,13 @@ fn host(request: &Request) -> Option<Host<'_>> {
     Authority::parse(field.as_bytes()).ok().map(|authority| authority.host())
 }
 
-/// Whether the request asks for one of these names; for any, if there are none.
+/// Returns whether the request's host is one of these names, or true if there are none.
 pub(super) fn asks_for_one_of(names: &[HostName], request: &Request) -> bool {
     names.is_empty() || host(request).is_some_and(|host| names.iter().any(|name| name.is(host)))
 }
 
-/// Whether the request asks for this machine by a name that means nothing elsewhere. A request
-/// without a Host field, as HTTP/1.0 allows, is not sent by a browser.
+/// Returns whether the request's host is a name or an address that means this machine everywhere. So
+/// is the host of a request without a Host field, as HTTP/1.0 allows: no browser sends one.
 pub fn names_this_machine(request: &Request) -> bool {
     if !request.headers.contains_key(HOST) {
         return true;

@@ -95,7 +95,7 @@ pub enum CertificateError {
 pub struct CertificateInfo {
     /// The names and addresses that it is good for (RFC 5280 4.2.1.6).
     pub names: Vec<String>,
-    /// Whether its issuer is its own subject.
+    /// Its issuer is its own subject.
     pub self_issued: bool,
     /// Good from then.
     pub not_before: Timestamp,

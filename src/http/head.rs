@@ -35,7 +35,7 @@ impl From<Request> for Head {
     }
 }
 
-/// How much a head may hold, and which schemes its target may have.
+/// Limits of a head, and the schemes that its target may have.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct HeadLimits {
     pub(super) bytes: usize,

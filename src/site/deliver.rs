@@ -19,8 +19,8 @@ pub(super) struct Policy {
     pub(super) cache_control: HeaderValue,
     /// `Last-Modified`, where the body has a date.
     pub(super) last_modified: Option<HeaderValue>,
-    /// What conditions on dates are weighed against. The change is later than `last_modified` if
-    /// the body has changed otherwise: a source turned stale, or began to fail.
+    /// Times that conditions on dates are compared with. The change is later than `last_modified`
+    /// if the body has changed otherwise: a source turned stale, or began to fail.
     pub(super) dates: Option<Dates>,
 }
 

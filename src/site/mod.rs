@@ -192,8 +192,8 @@ impl Site {
         activity: &Activity,
         posted: Option<&Posted>,
     ) -> Routed {
-        // 405 says that another method would do; for an unknown one, that is not known either
-        // (RFC 9110 15.6.2).
+        // 405 is for methods that other resources may allow (RFC 9110 15.5.6); no resource here
+        // implements an unknown method, so the answer is 501 (15.6.2).
         if !is_known(&request.method) {
             return Routed::nowhere(Err(Problem::method_unknown()));
         }

@@ -23,7 +23,7 @@ fn known(method: &Method) -> Option<&'static str> {
     METHODS.into_iter().find(|known| *known == method.as_str())
 }
 
-/// Whether the method is known, be it allowed anywhere or not.
+/// Returns whether the method is known, even if no route allows it.
 pub(super) fn is_known(method: &Method) -> bool {
     known(method).is_some()
 }

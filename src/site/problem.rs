@@ -18,8 +18,8 @@ use super::{Site, negotiate, page};
 /// How soon a client that was shed may come again, in seconds.
 const OVERLOADED_RETRY: u64 = 2;
 
-/// Seconds that a response asks a client to wait at most, whatever a clock or an upstream says. A
-/// client that comes back before it can be served gets the rest of its wait.
+/// Seconds in `Retry-After` at most, so that no wrong clock and no upstream keeps a client away for
+/// longer. A client that returns too early gets the rest of its wait.
 pub(super) const MAX_RETRY_AFTER: u64 = 3600;
 
 /// An error on its way to the client.
@@ -115,7 +115,7 @@ impl Problem {
         }
     }
 
-    /// Says after how many seconds to try again, at most [`MAX_RETRY_AFTER`].
+    /// Adds `Retry-After`, of at most [`MAX_RETRY_AFTER`] seconds.
     pub(super) fn retry_after(mut self, seconds: u64) -> Problem {
         self.retry_after = Some(seconds.min(MAX_RETRY_AFTER));
         self
