@@ -24,4 +24,6 @@ mod fuzzing;
 pub mod heartbeat;
 pub mod http;
 mod outbound;
+mod private_file;
+mod text;
 pub mod units;
