@@ -8,11 +8,13 @@
 mod hostile;
 
 mod harness;
+mod namespaces;
 mod scripts;
 mod secrets;
 mod server;
 
 mod access;
+mod address_families;
 mod admin;
 mod attack;
 mod browser;
