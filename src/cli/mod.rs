@@ -21,6 +21,7 @@ use std::time::Duration;
 use argh::FromArgs;
 
 use crate::config::parse_duration;
+use crate::ops::logging;
 
 /// A dashboard server for remote water systems that no slow upstream and no hostile client can
 /// hang.
@@ -57,6 +58,7 @@ type Failure = Box<dyn std::error::Error>;
 ///
 /// Exit codes: 0 when all went well, 1 when it did not.
 pub fn main() -> ExitCode {
+    let _flush = logging::FlushOnDrop;
     let arguments: Arguments = argh::from_env();
     if arguments.version {
         return print(&format!("{} {}\n", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION")));
@@ -78,7 +80,7 @@ pub fn main() -> ExitCode {
     match outcome {
         Ok(code) => code,
         Err(failure) => {
-            eprintln!("pumphouse-web: {failure}");
+            logging::print_failure(&failure);
             ExitCode::FAILURE
         }
     }
