@@ -72,16 +72,32 @@ impl FullPipe {
     }
 }
 
-/// Waits for the end of a process that has no reason to stay.
-fn wait(child: &mut Child) -> ExitStatus {
-    let mut ended = None;
-    eventually("the process ends", || {
-        ended = child.try_wait().unwrap();
-        ended.is_some()
-    });
-    let status = ended.unwrap();
-    assert_eq!(status.signal(), None);
-    status
+/// A process that is killed when dropped, so that a test that fails leaves none behind.
+struct Process(Child);
+
+impl Process {
+    fn start(command: &mut Command) -> Process {
+        Process(command.spawn().unwrap())
+    }
+
+    /// Waits for the end of a process that has no reason to stay.
+    fn wait(&mut self) -> ExitStatus {
+        let mut ended = None;
+        eventually("the process ends", || {
+            ended = self.0.try_wait().unwrap();
+            ended.is_some()
+        });
+        let status = ended.unwrap();
+        assert_eq!(status.signal(), None);
+        status
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 #[test]
@@ -168,14 +184,15 @@ fn a_start_that_fails_ends_though_standard_error_is_full() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("pumphouse.toml"), "nonsense").unwrap();
     let full = FullPipe::new();
-    let mut child = Command::new(BINARY)
-        .arg("serve")
-        .current_dir(folder.path())
-        .stdin(Stdio::null())
-        .stderr(full.stdio())
-        .spawn()
-        .unwrap();
-    assert_eq!(wait(&mut child).code(), Some(1));
+    let mut server = Process::start(
+        Command::new(BINARY)
+            .arg("serve")
+            .current_dir(folder.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(full.stdio()),
+    );
+    assert_eq!(server.wait().code(), Some(1));
 }
 
 #[test]
@@ -197,12 +214,10 @@ fn a_full_socket_of_systemd_holds_up_neither_start_nor_reload_nor_stop() {
 
     systemd.set_read_timeout(Some(PATIENCE)).unwrap();
     let mut buffer = [0; 256];
-    loop {
-        let length = systemd.recv(&mut buffer).expect("READY=1 is sent once there is room");
-        if buffer[..length].starts_with(b"READY=1") {
-            break;
-        }
-    }
+    eventually("READY=1 is sent once there is room", || {
+        let length = systemd.recv(&mut buffer).unwrap();
+        buffer[..length].starts_with(b"READY=1")
+    });
     fill();
     server.signal("TERM");
     assert_eq!(server.wait().code(), Some(0));
@@ -214,21 +229,22 @@ fn watch_with_a_full_standard_error_acknowledges_every_event() {
     let folder = tempfile::tempdir().unwrap();
     let nobody = format!("unix:{}", folder.path().join("nobody").display());
     let full = FullPipe::new();
-    let mut watch = Command::new(BINARY)
-        .args(["watch", "--program", "x", "--server-url", &nobody, "--admin", &nobody])
-        .args(["--failures", "1", "--grace", "1ms"])
-        .env("RUST_LOG", "debug")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(full.stdio())
-        .spawn()
-        .unwrap();
-    let mut events = watch.stdin.take().unwrap();
-    let mut said = BufReader::new(watch.stdout.take().unwrap());
-    let mut expect = |wanted: &str| {
-        let mut line = String::new();
-        said.read_line(&mut line).unwrap();
-        assert_eq!(line.trim_end(), wanted);
+    let mut watch = Process::start(
+        Command::new(BINARY)
+            .args(["watch", "--program", "x", "--server-url", &nobody, "--admin", &nobody])
+            .args(["--failures", "1", "--grace", "1ms"])
+            .env("RUST_LOG", "debug")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(full.stdio()),
+    );
+    let mut events = watch.0.stdin.take().unwrap();
+    let mut said = BufReader::new(watch.0.stdout.take().unwrap()).lines();
+    let (sender, lines) = crossbeam_channel::unbounded();
+    std::thread::spawn(move || said.try_for_each(|line| sender.send(line.unwrap())));
+    let expect = |wanted: &str| {
+        let line = lines.recv_timeout(PATIENCE).expect("it speaks the protocol");
+        assert_eq!(line, wanted);
     };
     expect("READY");
     for _ in 0..EVENTS {
@@ -237,34 +253,34 @@ fn watch_with_a_full_standard_error_acknowledges_every_event() {
         expect("OKREADY");
     }
     drop(events);
-    assert_eq!(wait(&mut watch).code(), Some(0));
+    assert_eq!(watch.wait().code(), Some(0));
 }
 
 const INSIDE: &str = "PUMPHOUSE_TEST_INSIDE_PANICS";
 
 /// Runs [`inside`] in a process of its own, as a panic hook belongs to the whole process.
-fn run_inside(stderr: Stdio) -> Child {
-    Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "log_stalls::inside", "--ignored", "--nocapture"])
-        .env(INSIDE, "1")
-        .env_remove("RUST_LOG")
-        .env_remove("RUST_BACKTRACE")
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(stderr)
-        .spawn()
-        .unwrap()
+fn run_inside(stderr: Stdio) -> Process {
+    Process::start(
+        Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "log_stalls::inside", "--ignored", "--nocapture"])
+            .env(INSIDE, "1")
+            .env_remove("RUST_LOG")
+            .env_remove("RUST_BACKTRACE")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(stderr),
+    )
 }
 
 #[test]
 fn panics_of_handlers_do_not_wait_for_standard_error_and_are_logged_with_thread_and_place() {
     let full = FullPipe::new();
-    let mut stalled = run_inside(full.stdio());
-    assert!(wait(&mut stalled).success());
+    assert!(run_inside(full.stdio()).wait().success());
 
-    let read = run_inside(Stdio::piped()).wait_with_output().unwrap();
-    assert!(read.status.success());
-    let log = String::from_utf8(read.stderr).unwrap();
+    let mut read = run_inside(Stdio::piped());
+    let mut log = String::new();
+    read.0.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+    assert!(read.wait().success(), "{log}");
     let panics = log.lines().filter(|line| {
         line.contains("ERROR thread 'pw-worker-")
             && line.contains("panicked at tests/suite/log_stalls.rs:")
@@ -372,14 +388,15 @@ fn a_sink_that_refuses_every_line_costs_lines_that_are_counted_and_nothing_else(
     let config = "[server]\nlisten = [\"unix:web.sock\"]\nadmin_listen = \"unix:admin.sock\"\n\
                   [auth]\nopen = true\n";
     std::fs::write(folder.path().join("pumphouse.toml"), config).unwrap();
-    let mut child = Command::new(BINARY)
-        .arg("serve")
-        .current_dir(folder.path())
-        .env("RUST_LOG", "debug")
-        .stdin(Stdio::null())
-        .stderr(File::options().write(true).open("/dev/full").unwrap())
-        .spawn()
-        .unwrap();
+    let mut server = Process::start(
+        Command::new(BINARY)
+            .arg("serve")
+            .current_dir(folder.path())
+            .env("RUST_LOG", "debug")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(File::options().write(true).open("/dev/full").unwrap()),
+    );
     let mut stream = None;
     eventually("it listens", || {
         stream = UnixStream::connect(folder.path().join("web.sock")).ok();
@@ -399,6 +416,6 @@ fn a_sink_that_refuses_every_line_costs_lines_that_are_counted_and_nothing_else(
         json(&board)["log"]["dropped"].as_u64()
     };
     eventually("its lines are counted", || dropped() >= Some(100));
-    assert!(Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
-    assert_eq!(wait(&mut child).code(), Some(0));
+    assert!(Command::new("kill").arg(server.0.id().to_string()).status().unwrap().success());
+    assert_eq!(server.wait().code(), Some(0));
 }

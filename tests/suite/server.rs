@@ -257,6 +257,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
+        self.resume_log();
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
