@@ -54,9 +54,10 @@ pub fn grow(config: &Config, beside: usize) {
 }
 
 /// Has the kernel make the process's table of descriptors as large as it may have to become. To
-/// be called before any thread is made: later the table grows by doubling, and each time the
+/// be called before any thread serves: later the table grows by doubling, and each time the
 /// thread that needed it, the acceptor in a burst, waits some ten milliseconds for every other
-/// processor (Linux, `expand_files` in fs/file.c).
+/// processor (Linux, `expand_files` in fs/file.c). The log's writer runs already, so the start waits
+/// once.
 ///
 /// # Errors
 /// The limit does not allow that many; then the table grows when it must.

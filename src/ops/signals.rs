@@ -7,6 +7,8 @@ use crossbeam_channel::{Receiver, bounded};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
+use super::logging;
+
 /// What a signal asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Request {
@@ -35,7 +37,10 @@ pub fn listen() -> io::Result<Receiver<Request>> {
         for signal in signals.forever() {
             let request = match signal {
                 SIGHUP => Request::Reload,
-                _ if stopping => process::exit(INTERRUPTED),
+                _ if stopping => {
+                    logging::flush();
+                    process::exit(INTERRUPTED)
+                }
                 _ => {
                     stopping = true;
                     Request::Stop

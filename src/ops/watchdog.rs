@@ -91,6 +91,7 @@ fn run(watched: &Watched, give_up: &GiveUp, stopped: &Receiver<Infallible>) {
         } else if waited_for {
             systemd::watchdog();
         }
+        systemd::resend();
         let stuck = watched.health.stuck();
         let names: Vec<String> = stuck.iter().map(|it| it.thread.clone()).collect();
         if names != told {

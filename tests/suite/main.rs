@@ -39,6 +39,7 @@ mod incident;
 mod interop;
 mod last_values;
 mod listening;
+mod log_stalls;
 mod logs;
 mod monitoring;
 mod reload;

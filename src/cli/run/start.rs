@@ -20,6 +20,7 @@ use crate::ops::certificates::{CertificateWatch, LiveCertificates};
 use crate::ops::configuration::LiveConfiguration;
 use crate::ops::descriptors;
 use crate::ops::health::Health;
+use crate::ops::logging;
 use crate::ops::metrics::{Metrics, RequestMetrics};
 use crate::ops::scoreboard::Scoreboard;
 use crate::ops::watchdog::{INTERNAL_FAILURE, Watchdog, Watched};
@@ -118,7 +119,10 @@ impl Running {
         let admin = Admin::start(admin_address, admin)
             .map_err(|error| cannot_listen(admin_address, &error))?;
         let watched = Watched { health, scoreboard, timeout: config.server.watchdog_timeout };
-        let give_up = Box::new(|| process::exit(INTERNAL_FAILURE.into()));
+        let give_up = Box::new(|| {
+            logging::flush();
+            process::exit(INTERNAL_FAILURE.into())
+        });
         let watchdog = Watchdog::start(watched, give_up)?;
         for address in addresses {
             match address.strip_prefix("unix:") {
