@@ -31,6 +31,8 @@ use env_filter::Filter;
 use jiff::Timestamp;
 use log::{Log, Metadata, Record};
 
+use crate::text::escape;
+
 pub use self::caps::{MAX_DEPENDENCY_MESSAGE_BYTES, MAX_OWN_MESSAGE_BYTES};
 pub use self::format::{Format, FormatError};
 
@@ -144,9 +146,9 @@ impl Drop for FlushOnDrop {
 }
 
 /// Writes the reason why a command failed to standard error: through the queue if the log was
-/// started, else directly, as a filter does.
+/// started, else directly, as a filter does. Hidden characters are escaped.
 pub fn print_failure(failure: &dyn std::fmt::Display) {
-    let text = format!("{}: {failure}\n", env!("CARGO_PKG_NAME"));
+    let text = format!("{}: {}\n", env!("CARGO_PKG_NAME"), escape(&failure.to_string()));
     match LOGGER.get() {
         Some(logger) => logger.producer.send(log::Level::Error, text),
         None => eprint!("{text}"),
