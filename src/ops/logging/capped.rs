@@ -1,4 +1,4 @@
-//! Text of a bounded length, whose control characters are escaped on the way in.
+//! Text of a bounded length.
 
 use std::fmt::{self, Write};
 
@@ -6,32 +6,22 @@ use crate::text::is_hidden;
 
 /// Collects formatted text up to a number of bytes and counts the rest.
 ///
-/// A peer's text must not end a line early, move the cursor or reorder what a terminal shows. With
-/// [`Escapes::Visible`] such characters are therefore replaced by `\n` or `\u{1b}`.
+/// Characters that are escaped when the text is shown count at their escaped length, so the bound
+/// holds for what is written.
 #[derive(Debug)]
 pub(super) struct Capped {
     text: String,
     max_bytes: usize,
-    /// Bytes counted against `max_bytes`, escapes at their written length.
+    /// Bytes counted against `max_bytes`.
     used: usize,
     /// Bytes of the original text that did not fit.
     cut: usize,
-    escapes: Escapes,
-}
-
-/// Treatment of control characters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Escapes {
-    /// Replaced here, for a text that is written as it is.
-    Visible,
-    /// Kept, for a text that JSON escapes later.
-    ByJson,
 }
 
 impl Capped {
     /// Returns an empty text that takes at most `max_bytes`.
-    pub(super) fn new(max_bytes: usize, escapes: Escapes) -> Capped {
-        Capped { text: String::new(), max_bytes, used: 0, cut: 0, escapes }
+    pub(super) fn new(max_bytes: usize) -> Capped {
+        Capped { text: String::new(), max_bytes, used: 0, cut: 0 }
     }
 
     /// Returns the text, with a mark of how much was cut off.
@@ -44,22 +34,13 @@ impl Capped {
     }
 
     fn push(&mut self, character: char) {
-        let escaped = is_hidden(character);
-        let length = match (escaped, self.escapes, character) {
-            (true, _, _) => character.escape_default().len(),
-            (false, Escapes::ByJson, '"' | '\\') => 2,
-            (false, _, _) => character.len_utf8(),
-        };
+        let length = escaped_length(character);
         if self.cut > 0 || self.used + length > self.max_bytes {
             self.cut += character.len_utf8();
             return;
         }
         self.used += length;
-        if escaped && self.escapes == Escapes::Visible {
-            self.text.extend(character.escape_default());
-        } else {
-            self.text.push(character);
-        }
+        self.text.push(character);
     }
 }
 
@@ -77,6 +58,17 @@ impl Write for Capped {
     }
 }
 
+/// Returns the length of a character in the longer of text and JSON.
+fn escaped_length(character: char) -> usize {
+    match character {
+        '"' | '\\' => 2,
+        _ if is_hidden(character) => {
+            character.escape_unicode().len().max(6 * character.len_utf16())
+        }
+        _ => character.len_utf8(),
+    }
+}
+
 /// Whether a byte is a printable ASCII character that neither form escapes.
 fn is_plain(byte: u8) -> bool {
     matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\'
@@ -85,12 +77,13 @@ fn is_plain(byte: u8) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::text::{escape_json, escape_line};
 
-    fn capped(text: &str, max_bytes: usize, escapes: Escapes) -> String {
-        let mut whole = Capped::new(max_bytes, escapes);
+    fn capped(text: &str, max_bytes: usize) -> String {
+        let mut whole = Capped::new(max_bytes);
         whole.write_str(text).unwrap();
         // In pieces it is the same.
-        let mut pieces = Capped::new(max_bytes, escapes);
+        let mut pieces = Capped::new(max_bytes);
         text.chars().for_each(|character| pieces.write_char(character).unwrap());
         let whole = whole.into_text();
         assert_eq!(pieces.into_text(), whole);
@@ -108,29 +101,21 @@ mod tests {
             // A shorter character behind the cut does not fill the gap.
             ("größe", 6, "größ… [1 bytes cut]"),
             ("a\u{1b}b", 6, "a… [2 bytes cut]"),
-            ("a\u{1b}b", 7, "a\\u{1b}… [1 bytes cut]"),
+            ("a\u{1b}b", 7, "a\u{1b}… [1 bytes cut]"),
+            ("a\"b", 3, "a\"… [1 bytes cut]"),
         ] {
-            assert_eq!(capped(text, max_bytes, Escapes::Visible), expected, "{text} {max_bytes}");
+            assert_eq!(capped(text, max_bytes), expected, "{text} {max_bytes}");
         }
     }
 
     #[test]
-    fn controls_and_direction_marks_are_escaped_and_other_text_is_kept() {
-        for (text, expected) in [
-            ("2 ft³ at 5 °C, \"x\" \\ \u{1f6b0}", "2 ft³ at 5 °C, \"x\" \\ \u{1f6b0}"),
-            ("a\nb\r\tc", "a\\nb\\r\\tc"),
-            ("\u{1b}[31m\u{7f}\u{9b}\0", "\\u{1b}[31m\\u{7f}\\u{9b}\\u{0}"),
-            ("\u{202e}\u{2066}\u{2028}\u{200f}", "\\u{202e}\\u{2066}\\u{2028}\\u{200f}"),
-        ] {
-            assert_eq!(capped(text, 1000, Escapes::Visible), expected);
-            assert_eq!(capped(text, 1000, Escapes::ByJson), text);
+    fn escapes_count_at_their_written_length() {
+        for character in ["\u{1}", "\u{9b}", "\u{202e}", "\u{e0041}", "\"", "\n", "x"] {
+            let capped = capped(&character.repeat(60_000), 1024);
+            let text = escape_line(&capped).len();
+            assert!(text < 1024 + 32, "{character:?}: {text}");
+            let json = escape_json(&serde_json::to_string(&capped).unwrap()).len();
+            assert!(json < 1024 + 32, "{character:?}: {json}");
         }
-    }
-
-    #[test]
-    fn escapes_of_json_count_at_their_written_length() {
-        let capped = capped(&"\u{1}".repeat(60_000), 1024, Escapes::ByJson);
-        let written = serde_json::to_string(&capped).unwrap().len();
-        assert!(written < 1024 + 256, "{written}");
     }
 }

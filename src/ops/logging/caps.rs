@@ -34,7 +34,7 @@ pub(super) const DEPENDENCY_DEBUG_RATE: Rate = Rate { burst: 50, interval: Durat
 /// Caps on the lines of one target at one level.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Caps {
-    /// Longest message, bytes, escapes included.
+    /// Longest message, bytes, with escapes at their written length.
     pub(super) max_bytes: usize,
     /// `None`: only the queue bounds these lines. That is for the request lines at `debug`.
     pub(super) rate: Option<Rate>,

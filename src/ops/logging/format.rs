@@ -9,9 +9,9 @@ use log::kv::{self, Key, VisitSource, VisitValue};
 use log::{Level, Record};
 use serde_json::{Map, Number, Value};
 
-use super::capped::{Capped, Escapes};
+use super::capped::Capped;
 use super::caps::Caps;
-use crate::text::escape_json;
+use crate::text::{escape_json, escape_line};
 
 /// Target of the lines that the log itself adds.
 const OWN_TARGET: &str = module_path!();
@@ -68,7 +68,8 @@ impl Layout {
     }
 
     fn text(self, record: &Record<'_>, time: Timestamp) -> String {
-        let message = message(record, Escapes::Visible);
+        let message = message(record);
+        let message = escape_line(&message);
         let style = if self.colours { level_style(record.level()) } else { Style::new() };
         let mut line = String::with_capacity(message.len() + 48);
         // Writing to a String cannot fail.
@@ -79,9 +80,9 @@ impl Layout {
 }
 
 /// Renders the message within the cap of its target.
-fn message(record: &Record<'_>, escapes: Escapes) -> String {
+fn message(record: &Record<'_>) -> String {
     let caps = Caps::of(record.target(), record.level());
-    let mut message = Capped::new(caps.max_bytes, escapes);
+    let mut message = Capped::new(caps.max_bytes);
     // Only a value that fails to format itself can fail here; what it wrote so far is kept.
     let _ = message.write_fmt(*record.args());
     message.into_text()
@@ -108,7 +109,7 @@ fn json(record: &Record<'_>, time: Timestamp) -> String {
         ("time", date_time(time).to_string()),
         ("level", record.level().as_str().to_ascii_lowercase()),
         ("target", record.target().to_owned()),
-        ("message", message(record, Escapes::ByJson)),
+        ("message", message(record)),
     ] {
         line.members.insert(name.to_owned(), Value::String(value));
     }
@@ -149,7 +150,7 @@ struct Member {
 
 impl VisitValue<'_> for Member {
     fn visit_any(&mut self, value: kv::Value<'_>) -> Result<(), kv::Error> {
-        let mut text = Capped::new(self.max_bytes, Escapes::ByJson);
+        let mut text = Capped::new(self.max_bytes);
         let _ = write!(text, "{value}");
         self.value = Value::String(text.into_text());
         Ok(())
@@ -233,7 +234,7 @@ mod tests {
         let forged = "2026-01-31T17:20:00.500Z ERROR forged";
         assert_eq!(
             TEXT.line(&record, time()),
-            format!("2026-01-31T17:20:00.500Z WARN  a\\r\\n{forged} \\u{{1b}}[2J\n")
+            format!("2026-01-31T17:20:00.500Z WARN  a\\u{{d}}\\n{forged} \\u{{1b}}[2J\n")
         );
         let coloured = Layout { colours: true, ..TEXT }.line(&record, time());
         assert!(coloured.contains(" \u{1b}[33mWARN \u{1b}[0m a"), "{coloured:?}");

@@ -146,10 +146,9 @@ impl Drop for FlushOnDrop {
 }
 
 /// Writes the reason why a command failed to standard error: through the queue if the log was
-/// started, else directly, as a filter does.
+/// started, else directly, as a filter does. Hidden characters are escaped.
 pub fn print_failure(failure: &dyn std::fmt::Display) {
-    let failure = failure.to_string();
-    let text = format!("{}: {}\n", env!("CARGO_PKG_NAME"), escape(&failure));
+    let text = format!("{}: {}\n", env!("CARGO_PKG_NAME"), escape(&failure.to_string()));
     match LOGGER.get() {
         Some(logger) => logger.producer.send(log::Level::Error, text),
         None => eprint!("{text}"),
