@@ -256,6 +256,7 @@ fn engine(section: &mut Section<'_, '_>) -> Settings {
         write_timeout,
         keep_alive,
         queue_timeout,
+        eviction_grace: default.eviction_grace,
         drain_timeout,
         max_header_bytes: section.size("max_header_bytes", default.max_header_bytes, 256..=1 << 20),
         max_headers: section.integer("max_headers", default.max_headers, 10_000),

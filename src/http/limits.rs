@@ -34,6 +34,9 @@ pub struct Settings {
     pub keep_alive: Duration,
     /// Longest wait of a ready connection for a worker.
     pub queue_timeout: Duration,
+    /// At the cap, a connection whose request or response is incomplete is not evicted before it
+    /// has waited for its client this long.
+    pub eviction_grace: Duration,
     /// Longest wait of [`Engine::drain`](super::Engine::drain) for requests in flight.
     pub drain_timeout: Duration,
     /// Bytes of a request's head at most.
@@ -59,6 +62,7 @@ impl Default for Settings {
             write_timeout: Duration::from_secs(30),
             keep_alive: Duration::from_secs(75),
             queue_timeout: Duration::from_secs(2),
+            eviction_grace: Duration::from_secs(1),
             drain_timeout: Duration::from_secs(8),
             max_header_bytes: 16 << 10,
             max_headers: 100,
@@ -100,9 +104,6 @@ pub(super) const MAX_BURST: usize = 16;
 /// How long a closed connection is still read from, so that the last response is not
 /// lost to a reset (RFC 9112 9.6).
 pub(super) const LINGER: Duration = Duration::from_secs(1);
-
-/// A connection whose request is incomplete is safe from eviction for this long.
-pub(super) const EVICTION_GRACE: Duration = Duration::from_secs(1);
 
 /// How often deadlines are looked at while connections are open: the precision of them all.
 pub(super) const SWEEP_INTERVAL: Duration = Duration::from_millis(100);

@@ -1,6 +1,8 @@
 //! The watchdog: a thread that looks whether the others pass through their loops, says so when
 //! one does not, and gives the process up when nobody can be served any more.
 
+mod admin;
+
 use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
@@ -9,7 +11,8 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
-use super::health::Health;
+use self::admin::AdminReport;
+use super::health::{Health, Stuck};
 use super::losses::Losses;
 use super::scoreboard::Scoreboard;
 use super::systemd;
@@ -78,6 +81,9 @@ fn run(watched: &Watched, give_up: &GiveUp, stopped: &Receiver<Infallible>) {
     let mut told: Vec<String> = Vec::new();
     let waited_for = systemd::wants_signs_of_life();
     let mut losses = Losses::default();
+    let mut admin_backlog = Backlog::default();
+    let mut admin_losses = Losses::of("admin listener: ");
+    let mut admin_report = AdminReport::default();
     while stopped.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
         let now = Instant::now();
         let engine = &watched.health.engine;
@@ -91,22 +97,36 @@ fn run(watched: &Watched, give_up: &GiveUp, stopped: &Receiver<Infallible>) {
         } else if waited_for {
             systemd::watchdog();
         }
+        if let Some(admin) = watched.health.admin.get() {
+            admin_backlog.look(now, admin);
+            admin_losses.look(admin, now);
+            let failure = fatal(admin, &admin_backlog, now, watched.timeout)
+                .or_else(|| list(&watched.health.admin_stuck()))
+                .filter(|_| calm.has_lasted(watched.timeout));
+            admin_report.look(failure.as_deref(), now);
+        }
         let stuck = watched.health.stuck();
         let names: Vec<String> = stuck.iter().map(|it| it.thread.clone()).collect();
         if names != told {
-            let list = stuck.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-            if stuck.is_empty() {
-                log::info!("no thread is stuck any more");
-            } else {
-                let scoreboard = watched.scoreboard.render();
-                log::error!("stuck: {list}; scoreboard: {}", scoreboard.trim());
+            match list(&stuck) {
+                None => log::info!("no thread is stuck any more"),
+                Some(list) => {
+                    let scoreboard = watched.scoreboard.render();
+                    log::error!("stuck: {list}; scoreboard: {}", scoreboard.trim());
+                }
             }
             told = names;
         }
     }
 }
 
-/// Why nobody can be served: the acceptor or every worker has been stuck for that long.
+/// `worker 3 for 31 s, board for 92 s`; `None` when no thread is stuck.
+fn list(stuck: &[Stuck]) -> Option<String> {
+    let stuck: Vec<String> = stuck.iter().map(ToString::to_string).collect();
+    (!stuck.is_empty()).then(|| stuck.join(", "))
+}
+
+/// Why an engine can serve no request: its acceptor or every worker has been stuck for that long.
 fn fatal(engine: &Stats, backlog: &Backlog, now: Instant, timeout: Duration) -> Option<String> {
     let silent = engine.acceptor_age();
     if silent > timeout {

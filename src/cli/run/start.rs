@@ -1,12 +1,12 @@
 //! From a setup to a running server.
 
 use std::process;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::listen::{bind, cannot_listen, listen_sockets};
+use super::listen::{bind, bind_one, listen_sockets};
 use super::{Running, Setup, admitted_connections, limits, program, redirect, user_agent};
 use crate::access::Gate;
 use crate::board::{Board, EventKind, Reporter, ServiceInfo, SourceInfo};
@@ -37,6 +37,7 @@ impl Running {
         let max_connections = lowered(&config);
         let listeners = bind(&config.server.listen, config.server.backlog)?;
         let addresses: Vec<String> = listeners.iter().map(Listener::local_addr).collect();
+        let admin_listener = bind_one(&config.server.admin_listen, config.server.backlog)?;
         let redirect = redirect::start(&config, &addresses)?;
         let sockets = listen_sockets(&listeners, config.server.backlog);
         let service = service();
@@ -86,6 +87,7 @@ impl Running {
             board: reader.clone(),
             polls: roster.clone(),
             history: history.clone(),
+            admin: OnceLock::new(),
         });
         let configuration = LiveConfiguration::new(limits(&config));
         let scoreboard = Arc::new(Scoreboard {
@@ -108,15 +110,13 @@ impl Running {
             health: health.clone(),
             started_at: service.started_at,
         };
-        let admin_address = &config.server.admin_listen;
         let admin = AdminSite {
             health: health.clone(),
             metrics,
             scoreboard: scoreboard.clone(),
             site: site.clone(),
         };
-        let admin = Admin::start(admin_address, admin)
-            .map_err(|error| cannot_listen(admin_address, &error))?;
+        let admin = Admin::start(admin_listener, admin)?;
         let watched = Watched { health, scoreboard, timeout: config.server.watchdog_timeout };
         let give_up = Box::new(|| process::exit(INTERNAL_FAILURE.into()));
         let watchdog = Watchdog::start(watched, give_up)?;
