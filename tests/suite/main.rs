@@ -14,6 +14,7 @@ mod server;
 
 mod access;
 mod admin;
+mod admin_attacks;
 mod attack;
 mod browser;
 mod commands;
