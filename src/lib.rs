@@ -23,4 +23,5 @@ pub mod access;
 mod fuzzing;
 pub mod heartbeat;
 pub mod http;
+pub mod threads;
 pub mod units;

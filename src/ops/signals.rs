@@ -7,6 +7,8 @@ use crossbeam_channel::{Receiver, bounded};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
+use crate::threads;
+
 /// What a signal asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Request {
@@ -30,7 +32,7 @@ const WAITING: usize = 8;
 pub fn listen() -> io::Result<Receiver<Request>> {
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])?;
     let (sender, requests) = bounded(WAITING);
-    std::thread::Builder::new().name("pw-signals".to_owned()).spawn(move || {
+    threads::spawn(threads::SIGNALS.to_owned(), move || {
         let mut stopping = false;
         for signal in signals.forever() {
             let request = match signal {

@@ -6,7 +6,7 @@ mod admin;
 use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
@@ -17,6 +17,7 @@ use super::losses::Losses;
 use super::scoreboard::Scoreboard;
 use super::systemd;
 use crate::http::{Stats, WorkerState};
+use crate::threads;
 
 /// How the process ends when the watchdog gives it up: `EX_SOFTWARE` of sysexits.h. Whoever
 /// supervises it is to start it again.
@@ -58,8 +59,8 @@ impl Watchdog {
     /// When the thread cannot be made.
     pub fn start(watched: Watched, give_up: GiveUp) -> io::Result<Watchdog> {
         let (stop, stopped) = bounded(0);
-        let thread = thread::Builder::new().name("pw-watchdog".to_owned());
-        let thread = thread.spawn(move || run(&watched, &give_up, &stopped))?;
+        let watch = move || run(&watched, &give_up, &stopped);
+        let thread = threads::spawn(threads::WATCHDOG.to_owned(), watch)?;
         Ok(Watchdog { stop: Some(stop), thread: Some(thread) })
     }
 }

@@ -44,6 +44,7 @@ mod silent_dns;
 mod soak;
 mod supervisor;
 mod systemd;
+mod thread_limits;
 mod tls;
 mod trends;
 mod watchdog;

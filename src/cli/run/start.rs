@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::listen::{bind, bind_one, listen_sockets};
+use super::stop::Teardown;
 use super::{Running, Setup, admitted_connections, limits, program, redirect, user_agent};
 use crate::access::Gate;
 use crate::board::{Board, EventKind, Reporter, ServiceInfo, SourceInfo};
@@ -41,6 +42,7 @@ impl Running {
         let redirect = redirect::start(&config, &addresses)?;
         let sockets = listen_sockets(&listeners, config.server.backlog);
         let service = service();
+        let teardown = Teardown::start()?;
 
         let infos = config.sources.iter().map(SourceInfo::from).collect();
         let file = config.history.as_ref().map(config::History::last_values);
@@ -145,6 +147,7 @@ impl Running {
             intake,
             recorder,
             admin,
+            teardown,
         };
         running.watch_certificates()?;
         Ok(running)

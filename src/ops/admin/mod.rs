@@ -78,6 +78,11 @@ pub struct Admin {
 }
 
 impl Admin {
+    /// Names of its threads.
+    pub fn thread_names() -> Vec<String> {
+        Engine::thread_names(&settings(1))
+    }
+
     /// Serves `site` on a bound listener.
     ///
     /// # Errors
