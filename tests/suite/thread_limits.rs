@@ -186,6 +186,7 @@ fn reload_and_stop_without_threads_to_be_had_end_nothing_and_log_a_line() {
     let Some(place) = Place::new(USERS[1]) else { return };
     let all = needed(&place.fails(4));
     let mut server = Running::start(place.serve(all));
+    server.wait_for("admin listener on");
     server.wait_for("well: connect: ");
     // From now on none can be made.
     let (setter, rest) = place.as_user.split_first().unwrap();
