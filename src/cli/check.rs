@@ -188,8 +188,8 @@ fn limits(text: &mut String, config: &Config) -> std::fmt::Result {
     let engine = &config.server.engine;
     writeln!(
         text,
-        "{} workers, a queue of {}, a backlog of {}",
-        engine.workers, engine.queue, config.server.backlog
+        "{} workers, {} of them for expensive requests at a time, a backlog of {}",
+        engine.workers, engine.heavy_requests, config.server.backlog
     )?;
     let admitted = admitted_connections(config);
     write!(text, "at most {admitted} connections")?;

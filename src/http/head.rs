@@ -9,7 +9,7 @@ use ::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version, header};
 use bytes::{Buf, Bytes, BytesMut};
 use memchr::{memmem, memrchr};
 
-use super::message::{Refusal, RequestHead};
+use super::message::{Refusal, Request, RequestHead};
 
 /// The head of a request.
 #[derive(Debug)]
@@ -24,6 +24,13 @@ impl<'a> From<&'a Head> for RequestHead<'a> {
     fn from(head: &'a Head) -> RequestHead<'a> {
         let Head { method, target, headers, .. } = head;
         RequestHead { method, target, headers }
+    }
+}
+
+impl From<Request> for Head {
+    fn from(request: Request) -> Head {
+        let Request { method, target, version, headers, .. } = request;
+        Head { method, target, version, headers }
     }
 }
 

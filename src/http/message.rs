@@ -8,8 +8,10 @@ use ::http::{HeaderMap, Method, StatusCode, Uri, Version};
 use bytes::Bytes;
 
 use super::activity::Activity;
+use super::reply::Reply;
 
-/// A whole request: a handler is called when the last byte of its body has arrived.
+/// A request. Its head is always whole; its body is there only if the program asked for it, by
+/// [`Reply::ReadBody`].
 #[derive(Debug, Clone)]
 pub struct Request {
     /// The method, as sent.
@@ -20,7 +22,7 @@ pub struct Request {
     pub version: Version,
     /// The header fields, in order of arrival for each name.
     pub headers: HeaderMap,
-    /// The decoded body, empty when there is none.
+    /// The decoded body; empty until the program has asked for it.
     pub body: Bytes,
     /// Who asks.
     pub peer: Peer,
@@ -94,11 +96,15 @@ impl fmt::Debug for Body {
 
 /// The program behind the engine.
 pub trait Service: Send + Sync + 'static {
-    /// Answers a whole request. Runs on a worker; may block that worker, no other.
-    /// The program may tell `activity` which route it is, for the scoreboard.
-    fn call(&self, request: &Request, activity: &Activity) -> Response;
+    /// Answers a request whose head is whole, or says what that takes. Runs on a worker; may
+    /// block that worker, no other. The program may set the route on `activity`, for the
+    /// scoreboard.
+    ///
+    /// Called once for each request, before any of its body is read: the place to decide about
+    /// access. A [`Continuation`](super::reply::Continuation) carries that decision along.
+    fn call(&self, request: &Request, activity: &Activity) -> Reply;
 
-    /// Words the answer to a request that never reached [`Service::call`], or did not come back
+    /// Renders the answer to a request that never reached [`Service::call`], or did not come back
     /// from there; `head` is its head, if that was understood. The engine sends it with the
     /// refusal's status and closes. Must not block.
     fn refuse(&self, refusal: Refusal, head: Option<RequestHead<'_>>) -> Response;
@@ -123,6 +129,8 @@ pub enum Refusal {
     UnknownCoding,
     /// 503: no worker was free within `queue_timeout`, or too many connections are open.
     Overloaded,
+    /// 503: no permit for expensive work was free within `queue_timeout`.
+    HeavyOverload,
     /// 505: neither HTTP/1.0 nor HTTP/1.1.
     Version,
 }
@@ -138,7 +146,7 @@ impl Refusal {
             Refusal::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Refusal::Panicked => StatusCode::INTERNAL_SERVER_ERROR,
             Refusal::UnknownCoding => StatusCode::NOT_IMPLEMENTED,
-            Refusal::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
+            Refusal::Overloaded | Refusal::HeavyOverload => StatusCode::SERVICE_UNAVAILABLE,
             Refusal::Version => StatusCode::HTTP_VERSION_NOT_SUPPORTED,
         }
     }
@@ -156,6 +164,10 @@ impl Refusal {
             }
             Refusal::UnknownCoding => "The only transfer coding this server decodes is chunked.",
             Refusal::Overloaded => "Every worker is busy; try again shortly.",
+            Refusal::HeavyOverload => {
+                "Too many expensive requests are in progress; retry shortly, or ask for less: a \
+                 shorter window, or a coarser step."
+            }
             Refusal::Version => "This server speaks HTTP/1.0 and HTTP/1.1.",
         }
     }

@@ -3,7 +3,7 @@
 //! program.
 //!
 //! ```text
-//!  clients ──► listeners ──► acceptor ──► bounded queue ──► workers ──► Service
+//!  clients ──► listeners ──► acceptor ──► run queue ─────► workers ──► Service
 //!                             │    ▲                           │
 //!                  deadlines, │    └── parked connections ◄────┤
 //!                  503s       ▼                                │
@@ -18,6 +18,7 @@
 mod acceptor;
 mod activity;
 mod addresses;
+mod body;
 mod chunked;
 mod connection;
 mod deadline;
@@ -25,11 +26,14 @@ mod engine;
 mod eviction;
 mod framing;
 mod head;
+mod heavy;
+mod lanes;
 mod limits;
 mod message;
 mod output;
 mod oversight;
 mod queue;
+mod reply;
 mod response;
 mod session;
 mod shared;
@@ -48,6 +52,7 @@ pub use addresses::Visitor;
 pub use engine::{Drained, Engine};
 pub use limits::{DESCRIPTORS_BEYOND_CAP, Settings};
 pub use message::{Body, Peer, Refusal, Request, RequestHead, Response, Service};
+pub use reply::{Continuation, Lane, Reply};
 pub use socket::Listener;
 pub use socket_file::{SocketPath, SocketPathError, inspect_socket_path};
 pub use stats::{ACCEPTOR_PULSE, CloseReason, ConnectionState, ShedReason, Stats};

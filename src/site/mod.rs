@@ -46,7 +46,7 @@ use jiff::Timestamp;
 use crate::access::{Demand, Gate, Posted};
 use crate::board::{ServiceInfo, Snapshot};
 use crate::history::History;
-use crate::http::{Activity, Refusal, Request, RequestHead, Response, Service};
+use crate::http::{Activity, Refusal, Reply, Request, RequestHead, Response, Service};
 use crate::upstream::Asked;
 
 use self::assets::Assets;
@@ -244,7 +244,7 @@ pub fn problem(status: StatusCode, detail: &str, instance: &str) -> Response {
 }
 
 impl Service for Site {
-    fn call(&self, request: &Request, activity: &Activity) -> Response {
+    fn call(&self, request: &Request, activity: &Activity) -> Reply {
         let begun = Instant::now();
         let (route, mut response) = self.answer(request, Timestamp::now(), activity);
         let (method, code) = (method_label(&request.method), response.status().as_u16());
@@ -253,7 +253,7 @@ impl Service for Site {
         let id = RequestId::of(request);
         self.log.answered(&id, request.client, method, route, code, elapsed);
         id.put_on(&mut response);
-        response
+        Reply::Ready(response)
     }
 
     fn refuse(&self, refusal: Refusal, head: Option<RequestHead<'_>>) -> Response {

@@ -101,7 +101,7 @@ impl Problem {
     pub(super) fn refusal(refusal: Refusal) -> Problem {
         let problem = Problem::new(refusal.status(), refusal.detail());
         match refusal {
-            Refusal::Overloaded => problem.retry_after(OVERLOADED_RETRY),
+            Refusal::Overloaded | Refusal::HeavyOverload => problem.retry_after(OVERLOADED_RETRY),
             _ => problem,
         }
     }

@@ -5,7 +5,7 @@ use ::http::uri::Authority;
 use ::http::{HeaderValue, StatusCode, header};
 
 use super::problem;
-use crate::http::{Activity, Body, Refusal, Request, RequestHead, Response, Service};
+use crate::http::{Activity, Body, Refusal, Reply, Request, RequestHead, Response, Service};
 
 /// HTTPS has this port unless another is named (RFC 9110 4.2.2).
 const HTTPS: u16 = 443;
@@ -29,11 +29,8 @@ impl Redirect {
         let port = if self.port == HTTPS { String::new() } else { format!(":{}", self.port) };
         HeaderValue::try_from(format!("https://{host}{port}{path}")).ok()
     }
-}
 
-impl Service for Redirect {
-    fn call(&self, request: &Request, activity: &Activity) -> Response {
-        activity.set_route("redirect");
+    fn respond(&self, request: &Request) -> Response {
         let Some(target) = self.target(request) else {
             let detail = "Say by Host which server you want; it is reached by https.";
             return problem(StatusCode::BAD_REQUEST, detail, request.target.path());
@@ -43,6 +40,13 @@ impl Service for Redirect {
         *response.status_mut() = StatusCode::PERMANENT_REDIRECT;
         response.headers_mut().insert(LOCATION, target);
         response
+    }
+}
+
+impl Service for Redirect {
+    fn call(&self, request: &Request, activity: &Activity) -> Reply {
+        activity.set_route("redirect");
+        self.respond(request).into()
     }
 
     fn refuse(&self, refusal: Refusal, head: Option<RequestHead<'_>>) -> Response {
@@ -72,7 +76,7 @@ mod tests {
             client: None,
             proxied: false,
         };
-        let response = Redirect { port }.call(&request, &Activity::default());
+        let response = Redirect { port }.respond(&request);
         let location = response.headers().get(LOCATION);
         let location = location.map(|location| location.to_str().unwrap().to_owned());
         (response.status().as_u16(), location)

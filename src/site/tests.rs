@@ -485,6 +485,7 @@ fn what_is_answered_and_what_is_refused_is_observed() {
         (Refusal::Panicked, 500, ""),
         (Refusal::UnknownCoding, 501, ""),
         (Refusal::Overloaded, 503, "2"),
+        (Refusal::HeavyOverload, 503, "2"),
         (Refusal::Version, 505, ""),
     ] {
         let response = site.refuse(refusal, None);

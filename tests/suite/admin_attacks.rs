@@ -65,7 +65,7 @@ fn descriptors(server: &Server) -> usize {
 }
 
 #[test]
-fn announced_body_of_a_petabyte_is_refused_and_costs_nothing() {
+fn announced_body_of_a_petabyte_costs_nothing() {
     let server = Server::start(&Setup::default());
     for target in ["/healthz", "/metrics", "/nowhere"] {
         let answer = refused(
@@ -73,7 +73,8 @@ fn announced_body_of_a_petabyte_is_refused_and_costs_nothing() {
             format!("POST {target} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000000000000\r\n\r\n")
                 .as_bytes(),
         );
-        assert_eq!(code(&answer), 413, "{answer}");
+        assert!([404, 405].contains(&code(&answer)), "{answer}");
+        assert!(answer.contains("connection: close"), "{answer}");
     }
     assert_healthy(&server);
     assert!(server.serves());

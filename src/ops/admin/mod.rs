@@ -5,7 +5,7 @@
 //! round. Every local user can reach it, and all of them share one address, so fairness by
 //! address cannot help here. Three rules bound the damage of a hostile local client instead:
 //!
-//! * Every request is small and every phase is short. Bodies have no use here.
+//! * Every request is small and every phase is short. No route takes a body.
 //! * A new connection replaces the one that has waited longest for its client, however young
 //!   that is. No number of silent clients can therefore keep a new client out.
 //! * A page that is expensive to render is rendered by one worker at a time and then shared:
@@ -45,9 +45,6 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longer than the interval at which most monitoring asks, so that it may keep its connection.
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
 
-/// Scripts send `{}` where no body is wanted.
-const MAX_BODY_BYTES: usize = 1 << 10;
-
 /// Longest wait for requests in flight when the process stops.
 const STOP_WAIT: Duration = Duration::from_millis(250);
 
@@ -65,7 +62,6 @@ fn settings(max_connections: usize) -> Settings {
         write_timeout: WRITE_TIMEOUT,
         keep_alive: KEEP_ALIVE,
         drain_timeout: STOP_WAIT,
-        max_body_bytes: MAX_BODY_BYTES,
         ..Settings::default()
     }
 }

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use super::shared_page::{Busy, Rendered, SharedPage};
 use crate::access::names_this_machine;
-use crate::http::{Activity, Body, Refusal, Request, RequestHead, Response, Service};
+use crate::http::{Activity, Body, Refusal, Reply, Request, RequestHead, Response, Service};
 use crate::ops::health::Health;
 use crate::ops::metrics::Metrics;
 use crate::ops::scoreboard::Scoreboard;
@@ -111,8 +111,8 @@ impl AdminService {
 }
 
 impl Service for AdminService {
-    fn call(&self, request: &Request, activity: &Activity) -> Response {
-        self.answer(request, activity)
+    fn call(&self, request: &Request, activity: &Activity) -> Reply {
+        self.answer(request, activity).into()
     }
 
     fn refuse(&self, refusal: Refusal, head: Option<RequestHead<'_>>) -> Response {
