@@ -62,7 +62,11 @@ impl Place {
         }
         let folder = tempfile::tempdir().unwrap();
         std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o755)).unwrap();
-        std::fs::copy(BINARY, folder.path().join("pumphouse-web")).unwrap();
+        // By another process: a child that a neighbouring test forks meanwhile would inherit the
+        // descriptor of a copy made here, and keep the program from being run (ETXTBSY).
+        let copied =
+            Command::new("cp").arg(BINARY).arg(folder.path().join("pumphouse-web")).status();
+        assert!(copied.unwrap().success());
         std::fs::write(folder.path().join("pumphouse.toml"), CONFIG).unwrap();
         if is_root {
             chown(folder.path(), Some(user), Some(user)).unwrap();
