@@ -23,5 +23,8 @@ pub mod access;
 mod fuzzing;
 pub mod heartbeat;
 pub mod http;
+mod outbound;
+mod private_file;
+mod text;
 pub mod threads;
 pub mod units;

@@ -40,9 +40,12 @@ impl BodyDecoder {
             Framing::None => Coding::Length(0),
             Framing::Length(length) if length > limit => return None,
             Framing::Length(length) => Coding::Length(length),
-            Framing::Chunked => {
-                let limits =
-                    ChunkedLimits { body_bytes: limit, trailer_bytes: settings.max_header_bytes };
+            Framing::Chunked { header_fields } => {
+                let limits = ChunkedLimits {
+                    body_bytes: limit,
+                    trailer_bytes: settings.max_header_bytes,
+                    trailer_fields: settings.max_headers.saturating_sub(header_fields),
+                };
                 Coding::Chunked(ChunkedDecoder::new(), limits)
             }
         };

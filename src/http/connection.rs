@@ -35,6 +35,7 @@ use super::limits::{DRAIN_GRACE, Settings};
 use super::message::{Peer, Refusal, Request, Response};
 use super::output::Output;
 use super::reply::{Continuation, HeavyWork};
+use super::request_line::Schemes;
 use super::response::{self, Exchange};
 use super::stats::{CloseReason, ConnectionState};
 
@@ -264,6 +265,7 @@ impl Connection {
                     let limits = HeadLimits {
                         bytes: self.settings.max_header_bytes,
                         fields: self.settings.max_headers,
+                        schemes: Schemes::of(self.peer, &self.settings.trusted_proxies),
                     };
                     let Some(head) = self.head.read(&mut self.input, limits)? else {
                         return Ok(None);

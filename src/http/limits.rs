@@ -100,8 +100,15 @@ pub(super) const STREAM_CHUNK: usize = 16 << 10;
 /// [`STREAM_CHUNK`]s are read, however little each brings.
 pub(super) const WRITE_BURST: usize = 16 * STREAM_CHUNK;
 
+/// Bytes of a request target at most, below [`Settings::max_header_bytes`]: a `Uri` holds no more.
+pub(super) const MAX_TARGET_BYTES: usize = 65_534;
+
 /// A chunk's size line with its extensions (RFC 9112 7.1.1) at most.
 pub(super) const MAX_CHUNK_LINE: usize = 256;
+
+/// Bytes of extensions and leading zeros in all size lines of a body at most, so that a small
+/// body cannot bring a large one in unnoticed.
+pub(super) const MAX_CHUNK_OVERHEAD: usize = 16 << 10;
 
 /// Reads and requests of one connection before the worker turns to the next.
 pub(super) const MAX_BURST: usize = 16;

@@ -11,14 +11,17 @@
 //! ```
 //!
 //! From the wire inwards: `socket`, `tls`, `session` (which joins them to) `connection`,
-//! `head`, `framing`, `chunked`, `response`, `output`. Around them: `slot` (who may drive a
+//! `head` (with `request_line` and `authority`), `framing`, `chunked` (with `chunk_line`),
+//! `response`, `output`. Around them: `slot` (who may drive a
 //! connection), `acceptor`, `worker`, `engine`. By the names of [`Settings`] every phase and
 //! every size has a limit.
 
 mod acceptor;
 mod activity;
 mod addresses;
+mod authority;
 mod body;
+mod chunk_line;
 mod chunked;
 mod connection;
 mod deadline;
@@ -34,6 +37,7 @@ mod output;
 mod oversight;
 mod queue;
 mod reply;
+mod request_line;
 mod response;
 mod session;
 mod shared;
@@ -49,6 +53,7 @@ mod worker;
 
 pub use activity::{Activity, WorkerState};
 pub use addresses::Visitor;
+pub use authority::{Authority, AuthorityError, Host};
 pub use engine::{Drained, Engine};
 pub use limits::{DESCRIPTORS_BEYOND_CAP, Settings};
 pub use message::{Body, Peer, Refusal, Request, RequestHead, Response, Service};

@@ -51,7 +51,7 @@ use crate::upstream::Asked;
 
 use self::assets::Assets;
 use self::chart::Charts;
-use self::observe::{NO_METHOD, method_label};
+use self::observe::{NO_METHOD, is_known, method_label};
 use self::page::PageCache;
 use self::problem::Problem;
 use self::request_id::RequestId;
@@ -192,6 +192,11 @@ impl Site {
         activity: &Activity,
         posted: Option<&Posted>,
     ) -> Routed {
+        // 405 is for methods that other resources may allow (RFC 9110 15.5.6); no resource here
+        // implements an unknown method, so the answer is 501 (15.6.2).
+        if !is_known(&request.method) {
+            return Routed::nowhere(Err(Problem::method_unknown()));
+        }
         // What cannot be decoded matches nothing, and whoever may not look does not learn why.
         let (path, astray) = match target::decoded_path(&request.target) {
             Ok(path) => (path, Problem::not_found("There is nothing at this address.")),

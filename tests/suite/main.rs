@@ -8,15 +8,18 @@
 mod hostile;
 
 mod harness;
+mod namespaces;
 mod scripts;
 mod secrets;
 mod server;
 
 mod access;
+mod address_families;
 mod admin;
 mod admin_attacks;
 mod attack;
 mod browser;
+mod certificates;
 mod commands;
 mod demo;
 mod descriptors;
@@ -44,6 +47,7 @@ mod silent_dns;
 mod soak;
 mod supervisor;
 mod systemd;
+mod targets;
 mod thread_limits;
 mod tls;
 mod trends;

@@ -39,7 +39,8 @@ impl Running {
         let listeners = bind(&config.server.listen, config.server.backlog)?;
         let addresses: Vec<String> = listeners.iter().map(Listener::local_addr).collect();
         let admin_listener = bind_one(&config.server.admin_listen, config.server.backlog)?;
-        let redirect = redirect::start(&config, &addresses)?;
+        let gate = Arc::new(Gate::new(config.auth.rules.clone())?);
+        let redirect = redirect::start(&config, &addresses, &gate)?;
         let sockets = listen_sockets(&listeners, config.server.backlog);
         let service = service();
         let teardown = Teardown::start()?;
@@ -62,7 +63,6 @@ impl Running {
         let roster = pollers.roster();
         let counted = Arc::new(RequestMetrics::new()?);
         let (snapshots, polls_wanted) = (reader.clone(), roster.clone());
-        let gate = Arc::new(Gate::new(config.auth.rules.clone())?);
         let certificates = certificates.map(|certificates| {
             certificates.notices.iter().for_each(|notice| log::warn!("{notice}"));
             LiveCertificates::new(certificates)
