@@ -26,4 +26,5 @@ pub mod http;
 mod outbound;
 mod private_file;
 mod text;
+pub mod threads;
 pub mod units;

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -15,6 +15,7 @@ use super::json::{self, ServiceInfo};
 use super::snapshot::{Rendered, Snapshot};
 use super::sources::{Kept, Report, SourceInfo, Sources};
 use crate::heartbeat::Heartbeat;
+use crate::threads;
 
 /// Reports that may wait for the keeper. It is never busy for longer than one
 /// rendering, so a poller waits here only when the keeper is gone for good.
@@ -91,8 +92,7 @@ impl Board {
             stopped,
             changes,
         };
-        let keeper =
-            thread::Builder::new().name("pw-board".to_owned()).spawn(move || keeper.run())?;
+        let keeper = threads::spawn(threads::BOARD.to_owned(), move || keeper.run())?;
         let board = Board { messages: sender.clone(), stop: Some(stop), keeper: Some(keeper) };
         Ok((board, BoardReader(published), Reporter(sender)))
     }
@@ -290,7 +290,7 @@ mod tests {
                 return snapshot;
             }
             assert!(begun.elapsed() < Duration::from_secs(30), "{snapshot:?}");
-            thread::yield_now();
+            std::thread::yield_now();
         }
     }
 

@@ -13,9 +13,10 @@ use super::trial;
 use super::{Failure, print};
 use crate::access::{Admission, Restricted};
 use crate::config::{
-    self, Auth, CertificateInfo, Certificates, Config, Credentials, Kind, Source, TlsFiles,
+    self, Auth, CertificateInfo, Certificates, Config, Credentials, Kind, ListenAddr, Source,
+    TlsFiles,
 };
-use crate::http::Settings;
+use crate::http::{Settings, SocketPath, SocketPathError, inspect_socket_path};
 use crate::ops::certificates::EXPIRES_SOON_DAYS;
 use crate::private_file;
 
@@ -45,10 +46,45 @@ impl Check {
                 return Err(format!("the certificate for {names} expired on {until}").into());
             }
         }
-        let told = describe(&config, certificates.as_ref(), now)?;
+        let socket_notes = socket_notes(&config)?;
+        let told = describe(&config, certificates.as_ref(), now)? + &socket_notes;
         let printed = print(&format!("{} is valid.\n\n{told}", path.display()));
         if self.poll { Ok(trial::run(&config)) } else { Ok(printed) }
     }
+}
+
+/// Notes about the paths where unix sockets are to be made.
+///
+/// # Errors
+/// A path holds a file that a start would refuse to replace.
+fn socket_notes(config: &Config) -> Result<String, Failure> {
+    let redirects = config.tls.iter().flat_map(|tls| &tls.redirect_listen);
+    let listeners = config.server.listen.iter().chain(redirects);
+    let mut notes = String::new();
+    for address in listeners.chain([&config.server.admin_listen]) {
+        let ListenAddr::Unix(path) = address else { continue };
+        match inspect_socket_path(path) {
+            Ok(SocketPath::Free) => {
+                let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+                if let Some(folder) = folder.filter(|folder| !folder.exists()) {
+                    let folder = folder.display();
+                    writeln!(notes, "note: {address}: the folder {folder} does not exist yet")?;
+                }
+            }
+            Ok(SocketPath::Abandoned) => {
+                writeln!(notes, "note: {address}: no process listens on it; a start replaces it")?;
+            }
+            Ok(SocketPath::Listening) => {
+                writeln!(notes, "note: {address}: a process listens there now")?;
+            }
+            // Another user may run the server.
+            Err(error @ SocketPathError::Unknown(_)) => {
+                writeln!(notes, "note: {address}: {error}")?;
+            }
+            Err(error) => return Err(format!("{address}: {error}").into()),
+        }
+    }
+    Ok(notes)
 }
 
 fn describe(

@@ -14,6 +14,7 @@ use crate::config::{Certificates, Config, History, ListenAddr, admin_address};
 use crate::demo::{self, Upstreams};
 use crate::history::fill;
 use crate::ops::logging::{self, Format};
+use crate::threads;
 
 /// Serve a dashboard over simulated upstreams: no configuration, no network.
 #[derive(FromArgs)]
@@ -40,6 +41,7 @@ const FLUSH: Duration = Duration::from_secs(5);
 impl Demo {
     pub(super) fn run(self) -> Result<ExitCode, Failure> {
         logging::start(self.log_format)?;
+        threads::ensure(&demo::thread_names())?;
         let upstreams = Upstreams::start()
             .map_err(|error| format!("the simulated upstreams cannot start: {error}"))?;
         let mut config = Config { sources: upstreams.sources(), ..Config::default() };

@@ -19,6 +19,7 @@ use crate::ops::supervisor::policy::Limits;
 use crate::ops::supervisor::restart::{ByCommand, Restarter, Supervised};
 use crate::ops::supervisor::rpc::Supervisord;
 use crate::ops::supervisor::watcher::{Beat, Listeners, Watcher};
+use crate::threads;
 
 /// Watch a server from outside, and restart it when it is alive but does not answer.
 #[derive(FromArgs)]
@@ -189,7 +190,7 @@ impl Watch {
 /// process: nothing can interrupt a read.
 fn supervisords_ticks() -> Result<Beat, Failure> {
     let (sender, ticks) = bounded(1);
-    std::thread::Builder::new().name("pw-listener".to_owned()).spawn(move || {
+    threads::spawn("pw-listener".to_owned(), move || {
         listener::listen(std::io::stdin().lock(), std::io::stdout().lock(), &sender);
     })?;
     Ok(Beat::Supervisord(ticks))

@@ -262,6 +262,7 @@ fn engine(section: &mut Section<'_, '_>) -> Settings {
         write_timeout,
         keep_alive,
         queue_timeout,
+        eviction_grace: default.eviction_grace,
         heavy_requests: section.integer("heavy_requests", default.heavy_requests, 1024),
         drain_timeout,
         max_header_bytes: section.size("max_header_bytes", default.max_header_bytes, 256..=1 << 20),

@@ -6,4 +6,4 @@ mod past;
 mod upstreams;
 
 pub use past::past;
-pub use upstreams::Upstreams;
+pub use upstreams::{Upstreams, thread_names};

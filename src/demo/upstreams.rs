@@ -15,10 +15,12 @@ use crate::config::{
     DesiredUnits, Json, JsonTime, JsonValue, Kind, OpenMeteo, PtLevel, Source, TimeFormat,
     TrendSettings,
 };
+use crate::threads;
 use crate::units::{System, Unit};
 
 /// How often each is polled: often enough that a visitor sees the page live.
 const INTERVAL: Duration = Duration::from_secs(3);
+const THREAD: &str = "pw-demo";
 const TIMEOUT: Duration = Duration::from_secs(2);
 const STALE_AFTER: Duration = Duration::from_secs(20);
 
@@ -27,6 +29,14 @@ pub struct Upstreams {
     address: SocketAddr,
     server: Arc<Server>,
     thread: Option<JoinHandle<()>>,
+}
+
+/// Names of the threads of the simulated upstreams: ours, and those of the library, which panics
+/// where it cannot make them.
+pub fn thread_names() -> Vec<String> {
+    const OF_THE_LIBRARY: usize = 8;
+    let library = (0..OF_THE_LIBRARY).map(|number| format!("pw-demo-{number}"));
+    std::iter::once(THREAD.to_owned()).chain(library).collect()
 }
 
 impl Upstreams {
@@ -39,7 +49,7 @@ impl Upstreams {
         let address = server.server_addr().to_ip().ok_or_else(|| io::Error::other("no port"))?;
         let server = Arc::new(server);
         let answering = Arc::clone(&server);
-        let thread = std::thread::Builder::new().name("pw-demo".to_owned()).spawn(move || {
+        let thread = threads::spawn(THREAD.to_owned(), move || {
             while let Ok(request) = answering.recv() {
                 let response = answer(request.url(), &model::scene(Timestamp::now()));
                 // A poller that has given up needs no answer.

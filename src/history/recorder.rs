@@ -8,7 +8,7 @@ use std::convert::Infallible;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, select};
@@ -21,6 +21,7 @@ use super::reader::Readers;
 use super::schema;
 use super::writer::{Entry, Retention, Writer};
 use crate::board::{Change, Event, EventKind};
+use crate::threads;
 
 /// Changes that wait for the recorder, and entries that wait to be written: each at most so
 /// many. At a reading a minute that is more than two days of a disk that does not write.
@@ -116,8 +117,8 @@ impl Prepared {
     pub fn start(self, on_open: OnOpen) -> io::Result<Recorder> {
         let (stop, stopped) = bounded(0);
         let (work, changes) = self.work(on_open);
-        let thread = thread::Builder::new().name("pw-history".to_owned());
-        let thread = thread.spawn(move || work.run(&changes, &stopped))?;
+        let thread =
+            threads::spawn(threads::HISTORY.to_owned(), move || work.run(&changes, &stopped))?;
         Ok(Recorder { stop: Some(stop), thread: Some(thread) })
     }
 

@@ -14,7 +14,6 @@ use rustls::ServerConfig;
 
 use super::addresses::{Addresses, Visitor};
 use super::eviction::{Candidates, candidate_of};
-use super::limits::EVICTION_GRACE;
 use super::limits::{
     ACCEPT_BACKOFF, ACCEPT_BATCH, ACCEPT_PACE, SWEEP_INTERVAL, Settings, TURNED_AWAY,
 };
@@ -324,7 +323,9 @@ impl Acceptor {
 
     /// The tick before which a connection must have been waiting to count as old.
     fn young(&self) -> u64 {
-        self.shared.epoch.ticks(Instant::now() - EVICTION_GRACE)
+        let now = Instant::now();
+        let cutoff = now.checked_sub(self.settings.eviction_grace);
+        self.shared.epoch.ticks(cutoff.unwrap_or(now))
     }
 
     /// Frees a closed connection's place.

@@ -20,6 +20,7 @@ use super::socket::Listener;
 use super::stats::Stats;
 use super::watch::Watch;
 use super::worker;
+use crate::threads;
 
 /// A running server. Dropping it stops it without waiting for requests in flight.
 pub struct Engine {
@@ -64,23 +65,31 @@ impl Engine {
             Channels { errands, calls, closed },
         ));
         let mut acceptor = Acceptor::new(poll, listeners, tls, Arc::clone(&shared), places)?;
-        let mut threads = Vec::new();
+        let mut threads = Starting { shared: &shared, threads: Vec::new() };
         let most_at_once = thread::available_parallelism().map_or(1, NonZero::get);
         for number in 0..workers {
             let (shared, call) = (Arc::clone(&shared), call.clone());
-            threads.push(spawn(format!("{names}-worker-{number}"), move || {
+            threads.spawn(worker_name(names, number), move || {
                 worker::work(&shared, number, most_at_once, &call);
-            })?);
+            })?;
         }
         let usher = Arc::clone(&shared);
-        threads.push(spawn(format!("{names}-usher"), move || worker::usher(&usher, &errand))?);
+        threads.spawn(usher_name(names), move || worker::usher(&usher, &errand))?;
         // Told, by being disconnected, that the acceptor has ended.
         let (ended, acceptor_ended) = bounded(0);
-        threads.push(spawn(format!("{names}-acceptor"), move || {
+        threads.spawn(acceptor_name(names), move || {
             acceptor.run();
             drop(ended);
-        })?);
+        })?;
+        let threads = threads.complete();
         Ok(Engine { shared, acceptor_ended, threads })
+    }
+
+    /// Names of the threads that an engine with these settings has.
+    pub fn thread_names(settings: &Settings) -> Vec<String> {
+        let names = settings.threads;
+        let workers = (0..settings.workers).map(|number| worker_name(names, number));
+        workers.chain([usher_name(names), acceptor_name(names)]).collect()
     }
 
     /// The engine's counters, which outlive it.
@@ -130,6 +139,44 @@ impl Drop for Engine {
     }
 }
 
-fn spawn(name: String, body: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
-    thread::Builder::new().name(name).spawn(body)
+fn worker_name(names: &str, number: usize) -> String {
+    format!("{names}-worker-{number}")
+}
+
+fn usher_name(names: &str) -> String {
+    format!("{names}-usher")
+}
+
+fn acceptor_name(names: &str) -> String {
+    format!("{names}-acceptor")
+}
+
+/// The threads of an engine that is starting. Dropped before it is complete, for want of a
+/// thread, it ends those that there are.
+struct Starting<'a> {
+    shared: &'a Shared,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Starting<'_> {
+    fn spawn(&mut self, name: String, body: impl FnOnce() + Send + 'static) -> io::Result<()> {
+        self.threads.push(threads::spawn(name, body)?);
+        Ok(())
+    }
+
+    fn complete(mut self) -> Vec<JoinHandle<()>> {
+        std::mem::take(&mut self.threads)
+    }
+}
+
+impl Drop for Starting<'_> {
+    fn drop(&mut self) {
+        if self.threads.is_empty() {
+            return;
+        }
+        self.shared.stop();
+        for thread in self.threads.drain(..) {
+            let _ = thread.join();
+        }
+    }
 }

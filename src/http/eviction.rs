@@ -25,13 +25,13 @@ struct Candidacy {
 enum Standing {
     /// It is between two requests.
     Idle,
-    /// Its request or response has been under way for longer than [`EVICTION_GRACE`].
+    /// Its request or response has been under way for longer than [`eviction_grace`].
+    ///
+    /// [`eviction_grace`]: super::Settings::eviction_grace
     Overdue,
     /// It is young and has not got through its handshake, or not said anything at all. A server
     /// that spared these would be closed to everybody by whoever opens enough of them in a
     /// second; one that takes the oldest of them gives each newcomer the same chance.
-    ///
-    /// [`EVICTION_GRACE`]: super::limits::EVICTION_GRACE
     Unproven,
 }
 

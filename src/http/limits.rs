@@ -32,6 +32,9 @@ pub struct Settings {
     pub keep_alive: Duration,
     /// Longest wait of a ready connection for a worker, and of an expensive request for a permit.
     pub queue_timeout: Duration,
+    /// At the cap, a connection whose request or response is incomplete is not evicted before it
+    /// has waited for its client this long.
+    pub eviction_grace: Duration,
     /// Expensive requests of scripts that run at the same time; at most one for each client.
     pub heavy_requests: usize,
     /// Longest wait of [`Engine::drain`](super::Engine::drain) for requests in flight.
@@ -58,6 +61,7 @@ impl Default for Settings {
             write_timeout: Duration::from_secs(30),
             keep_alive: Duration::from_secs(75),
             queue_timeout: Duration::from_secs(2),
+            eviction_grace: Duration::from_secs(1),
             heavy_requests: default_heavy_requests(),
             drain_timeout: Duration::from_secs(8),
             max_header_bytes: 16 << 10,
@@ -123,9 +127,6 @@ pub(super) const PERMIT_QUANTUM: Duration = Duration::from_millis(50);
 /// How long a closed connection is still read from, so that the last response is not
 /// lost to a reset (RFC 9112 9.6).
 pub(super) const LINGER: Duration = Duration::from_secs(1);
-
-/// A connection whose request is incomplete is safe from eviction for this long.
-pub(super) const EVICTION_GRACE: Duration = Duration::from_secs(1);
 
 /// How often deadlines are looked at while connections are open: the precision of them all.
 pub(super) const SWEEP_INTERVAL: Duration = Duration::from_millis(100);

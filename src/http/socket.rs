@@ -3,12 +3,14 @@
 use std::io::{self, IoSlice, Read, Write};
 use std::net::{Shutdown, SocketAddr};
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use mio::event::Source;
 use mio::{Interest, Registry, Token};
 use socket2::{Domain, SockAddr, SockRef, Socket, Type};
+
+use super::socket_file::SocketFile;
 
 /// A bound, listening socket.
 #[derive(Debug)]
@@ -21,18 +23,7 @@ pub struct Listener {
 #[derive(Debug)]
 enum ListenerKind {
     Tcp(mio::net::TcpListener),
-    Unix { listener: mio::net::UnixListener, _file: Option<OwnedPath> },
-}
-
-/// The socket file that this process made and removes.
-#[derive(Debug)]
-struct OwnedPath(PathBuf);
-
-impl Drop for OwnedPath {
-    fn drop(&mut self) {
-        // It may be gone already; then there is nothing to tidy.
-        let _ = std::fs::remove_file(&self.0);
-    }
+    Unix { listener: mio::net::UnixListener, _file: Option<SocketFile> },
 }
 
 impl Listener {
@@ -56,28 +47,18 @@ impl Listener {
         Ok(Listener { kind: ListenerKind::Tcp(listener), passed: false })
     }
 
-    /// Listens on a unix socket, and removes its file at the end. A file left behind by a
-    /// server that died is replaced; one that still answers is not.
+    /// Listens on a unix socket, and removes its file at the end. A socket left behind by a
+    /// process that died is replaced; every other file is kept.
     ///
     /// # Errors
-    /// Those of `socket(2)`, `bind(2)` and `listen(2)`; `AddrInUse` when another server answers.
+    /// Those of `socket(2)`, `bind(2)` and `listen(2)`; `AddrInUse` with a
+    /// [`SocketPathError`](super::SocketPathError) for a file that is kept.
     pub fn unix(path: &Path, backlog: u32) -> io::Result<Listener> {
-        let address = SockAddr::unix(path)?;
         let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
-        let in_use = |error: &io::Error| error.kind() == io::ErrorKind::AddrInUse;
-        match socket.bind(&address) {
-            Err(error) if in_use(&error) && is_abandoned(&address) => {
-                std::fs::remove_file(path)?;
-                socket.bind(&address)?;
-            }
-            other => other?,
-        }
+        let file = SocketFile::bind(&socket, path)?;
         listen(&socket, backlog)?;
         let listener = mio::net::UnixListener::from_std(socket.into());
-        Ok(Listener {
-            kind: ListenerKind::Unix { listener, _file: Some(OwnedPath(path.to_owned())) },
-            passed: false,
-        })
+        Ok(Listener { kind: ListenerKind::Unix { listener, _file: Some(file) }, passed: false })
     }
 
     /// Takes over a socket that the supervisor has bound and passed as descriptor `fd`. Who is
@@ -169,12 +150,6 @@ impl Listener {
 fn listen(socket: &Socket, backlog: u32) -> io::Result<()> {
     socket.set_nonblocking(true)?;
     socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))
-}
-
-/// Nobody listens at a unix socket's path.
-fn is_abandoned(address: &SockAddr) -> bool {
-    let probe = || Socket::new(Domain::UNIX, Type::STREAM, None)?.connect(address);
-    matches!(probe(), Err(error) if error.kind() == io::ErrorKind::ConnectionRefused)
 }
 
 /// A descriptor of our own for what the number `fd` stands for. Standard input can simply be

@@ -10,12 +10,13 @@ use std::convert::Infallible;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 use crate::board::{BoardReader, Kept, Snapshot};
+use crate::threads;
 
 /// Between two writes. What a power cut can cost is the readings of this long.
 const PAUSE: Duration = Duration::from_secs(60);
@@ -61,8 +62,7 @@ impl Keeping {
     pub fn start(path: PathBuf, board: BoardReader) -> io::Result<Keeping> {
         let (stop, stopped) = bounded(0);
         let keeper = Keeper { path, board, written: None, failing: false };
-        let thread = thread::Builder::new().name("pw-last-values".to_owned());
-        let thread = thread.spawn(move || keeper.run(&stopped))?;
+        let thread = threads::spawn(threads::LAST_VALUES.to_owned(), move || keeper.run(&stopped))?;
         Ok(Keeping { stop: Some(stop), thread: Some(thread) })
     }
 }
@@ -184,7 +184,7 @@ mod tests {
             let keeping = Keeping::start(path.clone(), reader.clone()).unwrap();
             assert!(reporter.send(report(84.6, hours_ago)));
             while reader.load().version < 2 {
-                thread::yield_now();
+                std::thread::yield_now();
             }
             drop(keeping);
             reader.load().sources[0].values().cloned().collect::<Vec<_>>()
@@ -218,7 +218,7 @@ mod tests {
         let keeping = Keeping::start("/proc/nowhere/x.json".into(), reader.clone()).unwrap();
         assert!(reporter.send(report(1.0, Timestamp::now())));
         while reader.load().version < 2 {
-            thread::yield_now();
+            std::thread::yield_now();
         }
         drop(keeping);
     }

@@ -4,7 +4,7 @@
 use std::convert::Infallible;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
 
 use arc_swap::ArcSwap;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
@@ -13,6 +13,7 @@ use rustls::ServerConfig;
 
 use crate::config::{CertificateInfo, Certificates, TlsFiles};
 use crate::http::tls::{LiveIdentities, TlsError, live_server_config};
+use crate::threads;
 
 /// A certificate that expires sooner is warned of.
 pub const EXPIRES_SOON_DAYS: i64 = 14;
@@ -105,8 +106,8 @@ impl CertificateWatch {
     ) -> io::Result<CertificateWatch> {
         let (stop, stopped) = bounded(0);
         let watcher = Watcher { files, live, renewed, failing: None, warned_at: Timestamp::now() };
-        let thread = thread::Builder::new().name("pw-certs".to_owned());
-        let thread = thread.spawn(move || watcher.run(&stopped))?;
+        let thread =
+            threads::spawn(threads::CERTIFICATES.to_owned(), move || watcher.run(&stopped))?;
         Ok(CertificateWatch { stop: Some(stop), thread: Some(thread) })
     }
 }

@@ -17,8 +17,14 @@ const ALWAYS_OPEN: u64 = 16 + 3 * 5;
 /// socket.
 const FOR_EACH_SOURCE: u64 = MAX_PENDING as u64 + 1;
 
-/// Admin connections that are answered at the same time, with their listener.
-const FOR_ADMIN: u64 = 8;
+/// Connections of the admin listener at most.
+const MOST_ADMIN_CONNECTIONS: u64 = 64;
+
+/// Connections of the admin listener where descriptors are few.
+const LEAST_ADMIN_CONNECTIONS: u64 = 8;
+
+/// The share of the limit that they may take: one in so many.
+const ADMIN_SHARE: u64 = 16;
 
 /// Below this a server is of no use, and descriptors are left to run out instead.
 const LEAST_CONNECTIONS: u64 = 8;
@@ -28,16 +34,30 @@ pub fn limit() -> Option<u64> {
     getrlimit(Resource::Nofile).current
 }
 
+/// Number of connections that the admin listener may hold under `limit`. These are its own: they
+/// are subtracted from what the public listeners may hold, so that neither side can use up the
+/// descriptors of the other.
+pub fn admin_connections(limit: Option<u64>) -> usize {
+    let share = limit.map_or(MOST_ADMIN_CONNECTIONS, |limit| limit / ADMIN_SHARE);
+    share.clamp(LEAST_ADMIN_CONNECTIONS, MOST_ADMIN_CONNECTIONS) as usize
+}
+
+/// Descriptors that the admin listener and its engine may hold under `limit`.
+fn for_admin(limit: Option<u64>) -> u64 {
+    (1 + admin_connections(limit) + DESCRIPTORS_BEYOND_CAP) as u64
+}
+
 /// Lowers `max_connections` to what fits `limit` beside `listeners` and `sources`.
 pub fn fit(max_connections: usize, limit: Option<u64>, listeners: usize, sources: usize) -> usize {
     let Some(limit) = limit else { return max_connections };
-    let room = limit.saturating_sub(beside_connections(listeners, sources)).max(LEAST_CONNECTIONS);
+    let beside = beside_connections(Some(limit), listeners, sources);
+    let room = limit.saturating_sub(beside).max(LEAST_CONNECTIONS);
     usize::try_from(room).map_or(max_connections, |room| max_connections.min(room))
 }
 
-fn beside_connections(listeners: usize, sources: usize) -> u64 {
+fn beside_connections(limit: Option<u64>, listeners: usize, sources: usize) -> u64 {
     ALWAYS_OPEN
-        + FOR_ADMIN
+        + for_admin(limit)
         + DESCRIPTORS_BEYOND_CAP as u64
         + listeners as u64
         + FOR_EACH_SOURCE * sources as u64
@@ -62,7 +82,7 @@ pub fn grow(config: &Config, beside: usize) {
 /// # Errors
 /// The limit does not allow that many; then the table grows when it must.
 fn make_room(max_connections: usize, listeners: usize, sources: usize) -> io::Result<()> {
-    let highest = max_connections as u64 + beside_connections(listeners, sources);
+    let highest = max_connections as u64 + beside_connections(limit(), listeners, sources);
     let highest = limit().map_or(highest, |limit| highest.min(limit.saturating_sub(1)));
     let highest = i32::try_from(highest).unwrap_or(i32::MAX);
     // A duplicate with the highest number, closed at once.
@@ -88,11 +108,21 @@ mod tests {
 
     #[test]
     fn the_cap_fits_the_limit() {
-        let taken = (ALWAYS_OPEN + FOR_ADMIN) as usize + DESCRIPTORS_BEYOND_CAP + 1 + 5 * 3;
+        let admin = 1 + 64 + DESCRIPTORS_BEYOND_CAP;
+        let taken = ALWAYS_OPEN as usize + admin + DESCRIPTORS_BEYOND_CAP + 1 + 5 * 3;
         assert_eq!(fit(4096, None, 1, 3), 4096);
         assert_eq!(fit(4096, Some(1 << 20), 1, 3), 4096);
         assert_eq!(fit(4096, Some(1024), 1, 3), 1024 - taken);
         assert_eq!(fit(100, Some(1024), 1, 3), 100);
         assert_eq!(fit(4096, Some(10), 1, 3), LEAST_CONNECTIONS as usize);
+    }
+
+    #[test]
+    fn admin_connections_are_a_share_of_the_limit_within_bounds() {
+        for (limit, expected) in
+            [(None, 64), (Some(1 << 20), 64), (Some(1024), 64), (Some(512), 32), (Some(10), 8)]
+        {
+            assert_eq!(admin_connections(limit), expected, "{limit:?}");
+        }
     }
 }

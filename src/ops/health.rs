@@ -1,7 +1,7 @@
 //! `/healthz` of the admin listener: whether each thread still passes through its loop.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use crate::board::BoardReader;
@@ -21,6 +21,9 @@ const BOARD_BOUND: Duration = Duration::from_secs(90);
 /// The recorder looks up each minute; beyond that a write may take its time on a slow disk.
 const RECORDER_BOUND: Duration = Duration::from_secs(300);
 
+/// An admin request needs no disk and no other process, and its pages are small.
+const ADMIN_WORKER_BOUND: Duration = Duration::from_secs(10);
+
 /// The threads that are watched.
 pub struct Health {
     /// The engine's acceptor and workers.
@@ -31,6 +34,9 @@ pub struct Health {
     pub polls: Roster,
     /// The recorder.
     pub history: History,
+    /// The admin listener's acceptor and workers, once it runs. It reports on the others and is
+    /// started after them.
+    pub admin: OnceLock<Arc<Stats>>,
 }
 
 /// When a thread last showed that it is alive, and what it may take for that.
@@ -66,7 +72,13 @@ impl fmt::Display for Stuck {
 }
 
 impl Health {
-    /// The latest sign of life of every thread.
+    /// Watches the admin listener's engine, too, from now on.
+    pub fn watch_admin(&self, engine: Arc<Stats>) {
+        // The first one stays: a process has one admin listener.
+        let _ = self.admin.set(engine);
+    }
+
+    /// The latest sign of life of every thread that visitors depend on.
     pub fn beats(&self) -> Vec<Beat> {
         let mut beats = vec![Beat::new("acceptor", self.engine.acceptor_age(), ACCEPTOR_BOUND)];
         for (number, worker) in self.engine.workers().iter().enumerate() {
@@ -82,9 +94,26 @@ impl Health {
         beats
     }
 
+    /// The latest sign of life of the admin listener's threads.
+    pub fn admin_beats(&self) -> Vec<Beat> {
+        let Some(engine) = self.admin.get() else { return Vec::new() };
+        let mut beats = vec![Beat::new("admin acceptor", engine.acceptor_age(), ACCEPTOR_BOUND)];
+        for (number, worker) in engine.workers().iter().enumerate() {
+            let busy = worker.look().1.map_or(Duration::ZERO, |(_, busy)| busy);
+            beats.push(Beat::new(format!("admin worker {number}"), busy, ADMIN_WORKER_BOUND));
+        }
+        beats
+    }
+
     /// The threads that are stuck; empty when all is well.
     pub fn stuck(&self) -> Vec<Stuck> {
         stuck(self.beats())
+    }
+
+    /// The admin listener's threads that are stuck. They cost no visitor anything, so they are
+    /// reported and `/healthz` stays 200: its 503 makes a supervisor restart the process.
+    pub fn admin_stuck(&self) -> Vec<Stuck> {
+        stuck(self.admin_beats())
     }
 }
 

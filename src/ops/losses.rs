@@ -10,9 +10,11 @@ use crate::http::{CloseReason, ShedReason, Stats};
 /// At most one line of each kind in this time.
 const PERIOD: Duration = Duration::from_secs(10);
 
-/// What has been told so far.
+/// Reports one engine's losses, and remembers what it has reported.
 #[derive(Debug, Default)]
 pub(super) struct Losses {
+    /// Begins each line where it is not the public engine's: `admin listener: `.
+    prefix: &'static str,
     told: Option<Counts>,
     latest: Option<Instant>,
 }
@@ -34,10 +36,15 @@ impl Counts {
 }
 
 impl Losses {
+    /// Those of another engine than the public one.
+    pub(super) fn of(prefix: &'static str) -> Losses {
+        Losses { prefix, ..Losses::default() }
+    }
+
     /// Logs what has been lost since the last line, unless that was just now.
     pub(super) fn look(&mut self, engine: &Stats, now: Instant) {
         for (level, line) in self.lines(Counts::of(engine), now) {
-            log::log!(level, "{line}");
+            log::log!(level, "{}{line}", self.prefix);
         }
     }
 

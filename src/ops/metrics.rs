@@ -121,6 +121,7 @@ impl Metrics {
         families.extend(sources(&self.board.load(), now));
         families.extend(self.history());
         families.extend(self.threads());
+        families.extend(self.admin());
         families.extend(self.reloads());
         families.extend(log_lines());
         families.push(self.certificates(now));
@@ -177,12 +178,32 @@ impl Metrics {
             "heartbeat_bound_seconds",
             "The age beyond which that thread counts as stuck.",
         );
-        for beat in self.health.beats() {
+        for beat in self.health.beats().into_iter().chain(self.health.admin_beats()) {
             let labels = [("thread", &*beat.thread)];
             age = age.sample(&labels, beat.age.as_secs_f64());
             bound = bound.sample(&labels, beat.bound.as_secs_f64());
         }
         [age.done(), bound.done()]
+    }
+
+    /// The admin listener's connections. A number that grows without scrapes to match shows a
+    /// local client that floods it.
+    fn admin(&self) -> Vec<MetricFamily> {
+        let Some(stats) = self.health.admin.get() else { return Vec::new() };
+        let mut connections =
+            Family::gauge("admin_connections", "Open connections of the admin listener, by state.");
+        for state in ConnectionState::ALL {
+            connections =
+                connections.sample(&[("state", state.as_str())], stats.connections(state) as f64);
+        }
+        let mut closed = Family::counter(
+            "admin_connections_closed_total",
+            "Connections of the admin listener that ended, by reason.",
+        );
+        for reason in CloseReason::ALL {
+            closed = closed.sample(&[("reason", reason.as_str())], stats.closed(reason) as f64);
+        }
+        vec![connections.done(), closed.done()]
     }
 
     fn reloads(&self) -> [MetricFamily; 2] {

@@ -141,16 +141,20 @@ impl Prober {
         let outcomes: Vec<Result<u16, Unhealthy>> = thread::scope(|scope| {
             let ask = |(target, names): &(Target, SourceResolver)| {
                 let (target, names) = (target.clone(), names.clone());
-                let asking = thread::Builder::new()
-                    .name("pw-probe".to_owned())
-                    .spawn_scoped(scope, move || judge(&target, timeout, trust.clone(), names));
-                asking.map_err(|error| error.to_string())
+                let asking = thread::Builder::new().name("pw-probe".to_owned());
+                asking.spawn_scoped(scope, move || judge(&target, timeout, trust.clone(), names))
             };
             let asked: Vec<_> = self.targets.iter().map(ask).collect();
-            let outcome = |(asked, (target, _)): (Result<_, String>, &(Target, _))| {
-                let asked: thread::ScopedJoinHandle<'_, _> =
-                    asked.map_err(|error| failed(target, format!("no thread: {error}")))?;
-                asked.join().unwrap_or_else(|_| Err(failed(target, "the probe panicked")))
+            type Asked<'scope> =
+                io::Result<thread::ScopedJoinHandle<'scope, Result<u16, Unhealthy>>>;
+            let outcome = |(asked, (target, names)): (Asked<'_>, &(Target, SourceResolver))| {
+                match asked {
+                    Ok(asked) => {
+                        asked.join().unwrap_or_else(|_| Err(failed(target, "the probe panicked")))
+                    }
+                    // A server is not unhealthy because this process gets no thread.
+                    Err(_) => judge(target, timeout, trust.clone(), names.clone()),
+                }
             };
             asked.into_iter().zip(&self.targets).map(outcome).collect()
         });

@@ -3,6 +3,7 @@
 pub mod told;
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -15,7 +16,7 @@ use super::listen_queue::{ListenSocket, listen_losses, listen_queues};
 use super::logging::{self, LogStats};
 use super::process::ProcessFacts;
 use crate::board::{Snapshot, SourceView};
-use crate::http::{ConnectionState, ShedReason};
+use crate::http::{CloseReason, ConnectionState, ShedReason, Stats};
 
 /// Where the scoreboard looks.
 pub struct Scoreboard {
@@ -42,6 +43,7 @@ impl Scoreboard {
     /// All that it shows, as of `now`.
     fn look(&self, now: Timestamp) -> Told {
         let Health { engine, board, history, .. } = &*self.health;
+        let admin = self.health.admin.get();
         let losses = listen_losses();
         let (ok, refused) = self.configuration.reloads();
         Told {
@@ -59,15 +61,9 @@ impl Scoreboard {
             },
             stuck: self.health.stuck().iter().map(ToString::to_string).collect(),
             acceptor_silent_seconds: engine.acceptor_age().as_secs_f64(),
-            workers: self.workers(),
-            connections: ConnectionState::ALL
-                .into_iter()
-                .map(|state| (state.as_str().into(), engine.connections(state)))
-                .collect(),
-            connections_shed: ShedReason::ALL
-                .into_iter()
-                .map(|reason| (reason.as_str().into(), engine.shed(reason)))
-                .collect(),
+            workers: workers(engine),
+            connections: connections(engine),
+            connections_shed: connections_shed(engine),
             queue_depth: engine.queue_depth(),
             accept_queues: listen_queues(&self.listeners)
                 .into_iter()
@@ -82,6 +78,15 @@ impl Scoreboard {
             pollers: self.pollers(),
             sources: sources(&board.load(), now),
             certificates: self.certificates(now),
+            admin: admin.map(|engine| told::Admin {
+                acceptor_silent_seconds: engine.acceptor_age().as_secs_f64(),
+                workers: workers(engine),
+                connections: connections(engine),
+                connections_shed: connections_shed(engine),
+                connections_evicted: engine.closed(CloseReason::Evicted),
+                queue_depth: engine.queue_depth(),
+                stuck: self.health.admin_stuck().iter().map(ToString::to_string).collect(),
+            }),
             board: told::Board { silent_seconds: board.heartbeat_age().as_secs_f64() },
             recorder: told::Recorder {
                 enabled: history.is_enabled(),
@@ -96,20 +101,6 @@ impl Scoreboard {
             },
             log: log(),
         }
-    }
-
-    fn workers(&self) -> Vec<told::Worker> {
-        let told = self.health.engine.workers().iter().map(|worker| {
-            let (state, busy) = worker.look();
-            // Before the head is read no route is known.
-            let route = busy.map(|(route, _)| route).filter(|route| !route.is_empty());
-            told::Worker {
-                state: state.as_str().into(),
-                route: route.map(Cow::Borrowed),
-                seconds: busy.map(|(_, time)| time.as_secs_f64()),
-            }
-        });
-        told.collect()
     }
 
     fn pollers(&self) -> Vec<told::Poller> {
@@ -135,6 +126,30 @@ impl Scoreboard {
         });
         told.collect()
     }
+}
+
+fn workers(engine: &Stats) -> Vec<told::Worker> {
+    let told = engine.workers().iter().map(|worker| {
+        let (state, busy) = worker.look();
+        // Before the head is read no route is known.
+        let route = busy.map(|(route, _)| route).filter(|route| !route.is_empty());
+        told::Worker {
+            state: state.as_str().into(),
+            route: route.map(Cow::Borrowed),
+            seconds: busy.map(|(_, time)| time.as_secs_f64()),
+        }
+    });
+    told.collect()
+}
+
+fn connections(engine: &Stats) -> BTreeMap<Cow<'static, str>, u64> {
+    let counted = |state: ConnectionState| (state.as_str().into(), engine.connections(state));
+    ConnectionState::ALL.into_iter().map(counted).collect()
+}
+
+fn connections_shed(engine: &Stats) -> BTreeMap<Cow<'static, str>, u64> {
+    let counted = |reason: ShedReason| (reason.as_str().into(), engine.shed(reason));
+    ShedReason::ALL.into_iter().map(counted).collect()
 }
 
 fn sources(snapshot: &Snapshot, now: Timestamp) -> Vec<told::Source> {

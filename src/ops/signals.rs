@@ -8,6 +8,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use super::logging;
+use crate::threads;
 
 /// What a signal asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,7 +33,7 @@ const WAITING: usize = 8;
 pub fn listen() -> io::Result<Receiver<Request>> {
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])?;
     let (sender, requests) = bounded(WAITING);
-    std::thread::Builder::new().name("pw-signals".to_owned()).spawn(move || {
+    threads::spawn(threads::SIGNALS.to_owned(), move || {
         let mut stopping = false;
         for signal in signals.forever() {
             let request = match signal {

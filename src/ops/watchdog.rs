@@ -1,19 +1,23 @@
 //! The watchdog: a thread that looks whether the others pass through their loops, says so when
 //! one does not, and gives the process up when nobody can be served any more.
 
+mod admin;
+
 use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
-use super::health::Health;
+use self::admin::AdminReport;
+use super::health::{Health, Stuck};
 use super::losses::Losses;
 use super::scoreboard::Scoreboard;
 use super::systemd;
 use crate::http::{Stats, WorkerState};
+use crate::threads;
 
 /// How the process ends when the watchdog gives it up: `EX_SOFTWARE` of sysexits.h. Whoever
 /// supervises it is to start it again.
@@ -55,8 +59,8 @@ impl Watchdog {
     /// When the thread cannot be made.
     pub fn start(watched: Watched, give_up: GiveUp) -> io::Result<Watchdog> {
         let (stop, stopped) = bounded(0);
-        let thread = thread::Builder::new().name("pw-watchdog".to_owned());
-        let thread = thread.spawn(move || run(&watched, &give_up, &stopped))?;
+        let watch = move || run(&watched, &give_up, &stopped);
+        let thread = threads::spawn(threads::WATCHDOG.to_owned(), watch)?;
         Ok(Watchdog { stop: Some(stop), thread: Some(thread) })
     }
 }
@@ -78,6 +82,9 @@ fn run(watched: &Watched, give_up: &GiveUp, stopped: &Receiver<Infallible>) {
     let mut told: Vec<String> = Vec::new();
     let waited_for = systemd::wants_signs_of_life();
     let mut losses = Losses::default();
+    let mut admin_backlog = Backlog::default();
+    let mut admin_losses = Losses::of("admin listener: ");
+    let mut admin_report = AdminReport::default();
     while stopped.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
         let now = Instant::now();
         let engine = &watched.health.engine;
@@ -92,22 +99,36 @@ fn run(watched: &Watched, give_up: &GiveUp, stopped: &Receiver<Infallible>) {
             systemd::watchdog();
         }
         systemd::resend();
+        if let Some(admin) = watched.health.admin.get() {
+            admin_backlog.look(now, admin);
+            admin_losses.look(admin, now);
+            let failure = fatal(admin, &admin_backlog, now, watched.timeout)
+                .or_else(|| list(&watched.health.admin_stuck()))
+                .filter(|_| calm.has_lasted(watched.timeout));
+            admin_report.look(failure.as_deref(), now);
+        }
         let stuck = watched.health.stuck();
         let names: Vec<String> = stuck.iter().map(|it| it.thread.clone()).collect();
         if names != told {
-            let list = stuck.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-            if stuck.is_empty() {
-                log::info!("no thread is stuck any more");
-            } else {
-                let scoreboard = watched.scoreboard.render();
-                log::error!("stuck: {list}; scoreboard: {}", scoreboard.trim());
+            match list(&stuck) {
+                None => log::info!("no thread is stuck any more"),
+                Some(list) => {
+                    let scoreboard = watched.scoreboard.render();
+                    log::error!("stuck: {list}; scoreboard: {}", scoreboard.trim());
+                }
             }
             told = names;
         }
     }
 }
 
-/// Why nobody can be served: the acceptor or every worker has been stuck for that long.
+/// `worker 3 for 31 s, board for 92 s`; `None` when no thread is stuck.
+fn list(stuck: &[Stuck]) -> Option<String> {
+    let stuck: Vec<String> = stuck.iter().map(ToString::to_string).collect();
+    (!stuck.is_empty()).then(|| stuck.join(", "))
+}
+
+/// Why an engine can serve no request: its acceptor or every worker has been stuck for that long.
 fn fatal(engine: &Stats, backlog: &Backlog, now: Instant, timeout: Duration) -> Option<String> {
     let silent = engine.acceptor_age();
     if silent > timeout {

@@ -39,6 +39,6 @@ pub(crate) mod tls;
 pub mod trial;
 
 pub use on_demand::Asked;
-pub use pollers::{Pollers, Roster};
+pub use pollers::{Pollers, Roster, thread_names};
 pub(crate) use resolve::SourceResolver;
 pub use stats::{DURATION_BUCKETS, Durations, Outcome, Phase, PollStats};

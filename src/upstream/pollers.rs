@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
@@ -23,6 +23,7 @@ use super::stats::PollStats;
 use super::tls;
 use crate::board::Reporter;
 use crate::config;
+use crate::threads;
 
 /// How long a stop waits for polls in flight. A poll may last for its source's
 /// `timeout`, and nobody needs its answer any more: a thread that is still in one
@@ -40,6 +41,12 @@ pub struct Pollers {
     /// The system's authorities, once a source needs them: reading them takes time and room.
     system: OnceCell<TlsConfig>,
     resolver: Box<dyn Fn(&str) -> SourceResolver + Send>,
+}
+
+/// Names of the threads of one source: its poller, and its resolver, which is made at the first
+/// name that it looks up.
+pub fn thread_names(source: &config::Source) -> [String; 2] {
+    [format!("pw-poll-{}", source.name), SourceResolver::thread_name(&source.name)]
 }
 
 /// A source's thread.
@@ -193,13 +200,18 @@ impl Pollers {
             stats: entry.stats.clone(),
             stop: stopped,
         };
-        let thread = thread::Builder::new().name(format!("pw-poll-{}", source.name));
-        let thread = thread.spawn(move || {
+        let [poller_thread, _] = thread_names(source);
+        let thread = threads::spawn(poller_thread, move || {
             // Dropped at the end of the thread, however it ends.
             let _running = running;
             poller.run();
         })?;
         Ok(Running { source: source.clone(), entry, stop: Some(stop), ended, thread })
+    }
+
+    /// Whether a source lacks its poller, as no thread could be made for it.
+    pub fn is_incomplete(&self, sources: &[config::Source]) -> bool {
+        self.running.len() < sources.len()
     }
 
     /// The pollers as seen from outside.

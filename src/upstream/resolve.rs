@@ -76,9 +76,14 @@ impl SourceResolver {
         SourceResolver::new(source, Arc::new(lookup))
     }
 
+    /// Name of the thread that looks names up for that source.
+    pub(super) fn thread_name(source: &str) -> String {
+        format!("pw-dns-{source}")
+    }
+
     /// For that source, by the given function.
     pub(super) fn new(source: &str, lookup: Lookup) -> SourceResolver {
-        let thread_name = format!("pw-dns-{source}");
+        let thread_name = SourceResolver::thread_name(source);
         SourceResolver(Arc::new(Inner { thread_name, lookup, thread: Mutex::new(None) }))
     }
 

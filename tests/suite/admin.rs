@@ -1,8 +1,8 @@
 //! The admin listener, apart from the public engine.
 
 use std::io::Write;
-use std::net::{SocketAddr, TcpStream};
-use std::sync::Arc;
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 use pumphouse_web::access::{Gate, Rules};
 use pumphouse_web::board::{Board, Reporter, ServiceInfo};
 use pumphouse_web::history::{self, Retention};
-use pumphouse_web::http::{Settings, Stats};
+use pumphouse_web::http::{Listener, Settings, Stats};
 use pumphouse_web::ops::admin::{Admin, AdminSite};
 use pumphouse_web::ops::configuration::{Limits, LiveConfiguration};
 use pumphouse_web::ops::health::Health;
@@ -69,6 +69,7 @@ impl OverEngine {
             board: reader.clone(),
             polls: Roster::default(),
             history: history.clone(),
+            admin: OnceLock::new(),
         });
         let configuration = LiveConfiguration::new(Limits::default());
         let shown = AdminSite {
@@ -95,7 +96,8 @@ impl OverEngine {
             }),
             site,
         };
-        let admin = Admin::start(&"127.0.0.1:0".parse().unwrap(), shown).unwrap();
+        let listener = Listener::tcp((Ipv4Addr::LOCALHOST, 0).into(), 128).unwrap();
+        let admin = Admin::start(listener, shown).unwrap();
         let address = admin.local_addr();
         let address = address.trim_start_matches("http://").trim_end_matches('/');
         OverEngine { address: address.parse().unwrap(), _admin: admin, _board: (board, reporter) }

@@ -19,10 +19,13 @@ impl Serve {
         let directory = tempfile::tempdir().unwrap();
         let config = directory.path().join("open.toml");
         std::fs::write(&config, "[auth]\nopen = true\n").unwrap();
+        let has_admin = arguments.contains(&"--admin-listen");
+        let admin: &[&str] = if has_admin { &[] } else { &["--admin-listen", "127.0.0.1:0"] };
         let mut child = Command::new(BINARY)
-            .args(["serve", "--admin-listen", "127.0.0.1:0", "--config"])
+            .args(["serve", "--config"])
             .arg(&config)
             .args(arguments)
+            .args(admin)
             .env_remove("RUST_LOG")
             .stdin(stdin)
             .stderr(Stdio::piped())
@@ -79,6 +82,94 @@ fn unix_sockets_serve_and_are_taken_over_from_the_dead() {
         assert!(ping(&mut stream).ends_with("ok\n"));
     }
     assert!(path.exists());
+}
+
+#[test]
+fn paths_that_hold_another_file_are_refused_by_serve_and_check_and_left_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    std::fs::write(at("pumphouse.db"), "years of history").unwrap();
+    std::fs::create_dir(at("folder")).unwrap();
+    std::os::unix::fs::symlink("nowhere", at("link")).unwrap();
+    for (name, kind) in
+        [("pumphouse.db", "a regular file"), ("folder", "a directory"), ("link", "a symbolic link")]
+    {
+        for server in [
+            format!("listen = [\"unix:{name}\"]\nadmin_listen = \"127.0.0.1:0\"\n"),
+            format!("listen = [\"127.0.0.1:0\"]\nadmin_listen = \"unix:{name}\"\n"),
+        ] {
+            let config =
+                format!("[server]\n{server}[auth]\nopen = true\n[history]\nenabled = false\n");
+            std::fs::write(at("pumphouse.toml"), config).unwrap();
+            for command in ["check", "serve"] {
+                let refused = crate::server::run(&[command], directory.path());
+                let told = String::from_utf8(refused.stderr).unwrap();
+                assert_eq!(refused.status.code(), Some(1), "{command}: {told}");
+                assert!(told.contains(&format!("unix:{name}: {kind} is at this path")), "{told}");
+                assert!(told.contains("choose another path"), "{told}");
+            }
+        }
+    }
+    assert_eq!(std::fs::read_to_string(at("pumphouse.db")).unwrap(), "years of history");
+    assert!(at("folder").is_dir());
+    assert!(std::fs::symlink_metadata(at("link")).is_ok());
+}
+
+#[test]
+fn check_notes_the_state_of_socket_paths_and_changes_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    drop(std::os::unix::net::UnixListener::bind(at("dead.sock")).unwrap());
+    let live = std::os::unix::net::UnixListener::bind(at("live.sock")).unwrap();
+    let config = "[server]\nlisten = [\"unix:dead.sock\", \"unix:live.sock\"]\n\
+                  admin_listen = \"unix:run/admin.sock\"\n";
+    std::fs::write(at("pumphouse.toml"), config).unwrap();
+    let checked = crate::server::run(&["check"], directory.path());
+    assert_eq!(checked.status.code(), Some(0), "{}", String::from_utf8_lossy(&checked.stderr));
+    let told = String::from_utf8(checked.stdout).unwrap();
+    for note in [
+        "note: unix:dead.sock: no process listens on it; a start replaces it",
+        "note: unix:live.sock: a process listens there now",
+        "note: unix:run/admin.sock: the folder run does not exist yet",
+    ] {
+        assert!(told.contains(note), "{note:?} is not in {told}");
+    }
+    assert!(at("dead.sock").exists() && at("live.sock").exists());
+    drop(live);
+}
+
+#[test]
+fn live_socket_is_not_taken_over_and_the_message_says_so() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("http.sock");
+    let listen = format!("unix:{}", path.display());
+    let _first = Serve::start(&["--no-tls", "--listen", &listen], Stdio::null());
+    std::fs::write(directory.path().join("pumphouse.toml"), "[auth]\nopen = true\n").unwrap();
+    let arguments = ["serve", "--no-tls", "--listen", &listen, "--admin-listen", "127.0.0.1:0"];
+    let second = crate::server::run(&arguments, directory.path());
+    let told = String::from_utf8(second.stderr).unwrap();
+    assert_eq!(second.status.code(), Some(1), "{told}");
+    assert!(told.contains("another process listens on this socket"), "{told}");
+    assert!(ping(&mut UnixStream::connect(&path).unwrap()).ends_with("ok\n"));
+}
+
+#[test]
+fn admin_listener_on_a_unix_socket_answers_any_host_and_removes_its_file_at_the_end() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("admin.sock");
+    let listen = format!("unix:{}", path.display());
+    let mut serve = Serve::start(
+        &["--no-tls", "--listen", "127.0.0.1:0", "--admin-listen", &listen],
+        Stdio::null(),
+    );
+    let mut stream = UnixStream::connect(&path).unwrap();
+    stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: any.example\r\n\r\n").unwrap();
+    let answer = String::from_utf8(read_response(&mut stream).unwrap()).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("ok\n"), "{answer}");
+    let stop = Command::new("kill").arg(serve.0.id().to_string()).status().unwrap();
+    assert!(stop.success());
+    assert!(serve.0.wait().unwrap().success());
+    assert!(!path.exists(), "it removed its socket");
 }
 
 #[test]

@@ -138,12 +138,21 @@ fn every_metric_of_the_contract_is_scraped() {
         (
             "heartbeat_age_seconds",
             "gauge",
-            "thread=acceptor|worker_0|worker_7|board|recorder|poller_well",
+            "thread=acceptor|worker_0|worker_7|board|recorder|poller_well|admin_acceptor|\
+             admin_worker_4",
         ),
         (
             "heartbeat_bound_seconds",
             "gauge",
-            "thread=acceptor|worker_0|worker_7|board|recorder|poller_well",
+            "thread=acceptor|worker_0|worker_7|board|recorder|poller_well|admin_acceptor|\
+             admin_worker_4",
+        ),
+        ("admin_connections", "gauge", "state=handshaking|reading|queued|active|writing|idle"),
+        (
+            "admin_connections_closed_total",
+            "counter",
+            "reason=done|client_gone|tls_error|refused|handshake_timeout|header_timeout|\
+             body_timeout|write_timeout|keep_alive|shed|evicted|drain|handler_failed",
         ),
         ("process_cpu_seconds_total", "counter", ""),
         ("process_start_time_seconds", "gauge", ""),
@@ -210,6 +219,11 @@ fn the_scoreboard_has_its_shape() {
         "/connections_shed/queue_timeout",
         "/accept_queues/0/depth",
         "/pollers/0/seconds",
+        "/admin/acceptor_silent_seconds",
+        "/admin/queue_depth",
+        "/admin/connections/idle",
+        "/admin/connections_shed/queue_timeout",
+        "/admin/connections_evicted",
         "/board/silent_seconds",
         "/recorder/silent_seconds",
         "/recorder/rows",
@@ -238,6 +252,7 @@ fn the_scoreboard_has_its_shape() {
         ("/recorder/trouble", Value::Null),
         ("/reloads/latest_refused", false.into()),
         ("/stuck", Value::Array(Vec::new())),
+        ("/admin/stuck", Value::Array(Vec::new())),
         ("/certificates/0/names/0", "localhost".into()),
     ] {
         assert_eq!(*at(pointer), expected, "{pointer}");

@@ -215,6 +215,16 @@ impl Server {
         status.is_ok_and(|text| !text.contains("State:\tZ"))
     }
 
+    /// The thread of that name, which it takes as soon as it runs.
+    pub fn thread(&self, name: &str) -> u32 {
+        let mut found = Vec::new();
+        eventually("the thread runs", || {
+            found = self.threads(name);
+            !found.is_empty()
+        });
+        found[0]
+    }
+
     /// Waits for the end of the process.
     pub fn wait(&mut self) -> ExitStatus {
         let begun = Instant::now();

@@ -48,7 +48,7 @@ impl Drop for Wedge {
 #[test]
 fn an_acceptor_that_is_stuck_ends_the_process_with_70() {
     let mut server = Server::start(&Setup::default());
-    let wedge = Wedge::new(&server.threads("pw-acceptor"), "epoll_wait");
+    let wedge = Wedge::new(&[server.thread("pw-acceptor")], "epoll_wait");
     let told = server.wait_for_log("giving up: the acceptor has been silent");
     assert!(told.contains("scoreboard: {"), "{told}");
     drop(wedge);
@@ -59,7 +59,7 @@ fn an_acceptor_that_is_stuck_ends_the_process_with_70() {
 fn workers_that_are_all_stuck_end_the_process_with_70_but_not_some_of_them() {
     let mut server = Server::start(&Setup { server: "workers = 2", ..Setup::default() });
     let workers: Vec<u32> =
-        (0..2).flat_map(|number| server.threads(&format!("pw-worker-{number}"))).collect();
+        (0..2).map(|number| server.thread(&format!("pw-worker-{number}"))).collect();
     // A worker answers this at once, and is held as it does.
     let ask = || {
         let mut stream = TcpStream::connect(server.address).unwrap();

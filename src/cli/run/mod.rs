@@ -5,6 +5,7 @@ mod redirect;
 mod reload;
 mod start;
 mod stop;
+mod threads_needed;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 use crossbeam_channel::Receiver;
 use jiff::Timestamp;
 
+use self::stop::Teardown;
 use super::Failure;
 use crate::access::Gate;
 use crate::board::{Board, Change, Event, EventKind, Reporter};
@@ -27,6 +29,7 @@ use crate::ops::signals::{self, Request};
 use crate::ops::watchdog::Watchdog;
 use crate::ops::{descriptors, systemd};
 use crate::site::Site;
+use crate::threads;
 use crate::upstream::Pollers;
 
 /// What is served, once all of it has been read and checked.
@@ -59,12 +62,14 @@ struct Running {
     intake: Intake,
     recorder: Recorder,
     admin: Admin,
+    teardown: Teardown,
 }
 
 /// Serves until TERM or INT; on HUP goes on with what `again` reads.
 pub(super) fn run(setup: Setup, again: Option<Again<'_>>) -> Result<ExitCode, Failure> {
     let beside = redirect::descriptors(&setup.config);
     descriptors::grow(&setup.config, beside);
+    threads::ensure(&threads_needed::at_start(&setup.config))?;
     // Before any thread that serves is started, so that none of them meets a signal unprepared.
     let requests = signals::listen().map_err(|error| format!("cannot watch signals: {error}"))?;
     let mut running = Running::start(setup)?;
@@ -81,7 +86,11 @@ fn serve(running: &mut Running, requests: &Receiver<Request>, again: Option<Agai
             (Request::Stop, _) => return,
             (Request::Reload, Some(again)) => {
                 systemd::reloading();
-                match again() {
+                let setup = again().and_then(|setup| {
+                    threads::ensure(&threads_needed::at_reload(&running.config, &setup.config))?;
+                    Ok(setup)
+                });
+                match setup {
                     Ok(setup) => running.reload(setup),
                     Err(error) => {
                         running.configuration.refuse();

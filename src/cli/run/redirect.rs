@@ -34,19 +34,26 @@ pub(super) fn start(
     for address in listeners.iter().map(Listener::local_addr) {
         log::info!("listening on http://{address}/, for redirects to https");
     }
-    let settings = Settings {
+    let service = Arc::new(Redirect { port, gate: gate.clone() });
+    Ok(Some(Engine::start(listeners, settings(config), None, service)?))
+}
+
+fn settings(config: &Config) -> Settings {
+    Settings {
         threads: "pw-rd",
         workers: 1,
         max_connections: CONNECTIONS,
         max_connections_per_address: None,
         ..config.server.engine.clone()
-    };
-    Ok(Some(Engine::start(
-        listeners,
-        settings,
-        None,
-        Arc::new(Redirect { port, gate: gate.clone() }),
-    )?))
+    }
+}
+
+/// Names of its threads, if the configuration wants one.
+pub(super) fn thread_names(config: &Config) -> Vec<String> {
+    match addresses(config) {
+        [] => Vec::new(),
+        _ => Engine::thread_names(&settings(config)),
+    }
 }
 
 /// The descriptors that it takes.

@@ -12,12 +12,14 @@ impl Running {
         let Setup { config, certificates } = setup;
         let mut changes = source_changes(&self.config.sources, &config.sources);
         let latest = config.sources.clone();
-        if self.config.site != config.site || self.config.sources != config.sources {
+        let is_incomplete = self.pollers.is_incomplete(&self.config.sources);
+        if self.config.site != config.site || self.config.sources != config.sources || is_incomplete
+        {
             self.site.rename(&config.site.title);
             // The board first: a poller's report has to find its source.
             self.board.renew(latest.iter().map(SourceInfo::from).collect());
             if let Err(error) = self.pollers.renew(&latest, &user_agent(&config.site)) {
-                log::error!("HUP: a source lacks its thread: {error}");
+                log::error!("HUP: a source is not polled: {error}; then send HUP again");
             }
             start::remember(&self.history, &latest, &self.reporter);
         }

@@ -1,12 +1,13 @@
 //! From a setup to a running server.
 
 use std::process;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::listen::{bind, cannot_listen, listen_sockets};
+use super::listen::{bind, bind_one, listen_sockets};
+use super::stop::Teardown;
 use super::{Running, Setup, admitted_connections, limits, program, redirect, user_agent};
 use crate::access::Gate;
 use crate::board::{Board, EventKind, Reporter, ServiceInfo, SourceInfo};
@@ -38,10 +39,12 @@ impl Running {
         let max_connections = lowered(&config);
         let listeners = bind(&config.server.listen, config.server.backlog)?;
         let addresses: Vec<String> = listeners.iter().map(Listener::local_addr).collect();
+        let admin_listener = bind_one(&config.server.admin_listen, config.server.backlog)?;
         let gate = Arc::new(Gate::new(config.auth.rules.clone())?);
         let redirect = redirect::start(&config, &addresses, &gate)?;
         let sockets = listen_sockets(&listeners, config.server.backlog);
         let service = service();
+        let teardown = Teardown::start()?;
 
         let infos = config.sources.iter().map(SourceInfo::from).collect();
         let file = config.history.as_ref().map(config::History::last_values);
@@ -87,6 +90,7 @@ impl Running {
             board: reader.clone(),
             polls: roster.clone(),
             history: history.clone(),
+            admin: OnceLock::new(),
         });
         let configuration = LiveConfiguration::new(limits(&config));
         let scoreboard = Arc::new(Scoreboard {
@@ -109,15 +113,13 @@ impl Running {
             health: health.clone(),
             started_at: service.started_at,
         };
-        let admin_address = &config.server.admin_listen;
         let admin = AdminSite {
             health: health.clone(),
             metrics,
             scoreboard: scoreboard.clone(),
             site: site.clone(),
         };
-        let admin = Admin::start(admin_address, admin)
-            .map_err(|error| cannot_listen(admin_address, &error))?;
+        let admin = Admin::start(admin_listener, admin)?;
         let watched = Watched { health, scoreboard, timeout: config.server.watchdog_timeout };
         let give_up = Box::new(|| {
             logging::flush();
@@ -149,6 +151,7 @@ impl Running {
             intake,
             recorder,
             admin,
+            teardown,
         };
         running.watch_certificates()?;
         Ok(running)

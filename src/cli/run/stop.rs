@@ -1,19 +1,51 @@
 //! From a running server to the end of the process, within `drain_timeout`.
 
 use std::convert::Infallible;
-use std::thread;
+use std::io;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::bounded;
+use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::{Running, program};
 use crate::board::EventKind;
 use crate::http::Drained;
 use crate::ops::{logging, systemd};
+use crate::threads;
 
 /// How much of `drain_timeout` is kept for writing down what is in memory, after the last
 /// request; less where that is short.
 const TEARDOWN: Duration = Duration::from_secs(1);
+
+/// A thread that waits for the end of the server, to write down what is in memory. It is made at
+/// the start: when the server stops there may be no thread to be had.
+pub(super) struct Teardown {
+    work: Sender<Box<dyn FnOnce() + Send>>,
+    ended: Receiver<Infallible>,
+}
+
+impl Teardown {
+    /// Makes the thread.
+    pub(super) fn start() -> io::Result<Teardown> {
+        let (work, works) = bounded::<Box<dyn FnOnce() + Send>>(1);
+        let (running, ended) = bounded::<Infallible>(0);
+        threads::spawn(threads::TEARDOWN.to_owned(), move || {
+            // Dropped at the end, however it comes.
+            let _running = running;
+            if let Ok(work) = works.recv() {
+                work();
+            }
+        })?;
+        Ok(Teardown { work, ended })
+    }
+
+    /// Runs `work` there; false if it has not ended at the deadline.
+    fn run(self, work: Box<dyn FnOnce() + Send>, deadline: Instant) -> bool {
+        // The thread waits for this, and nothing else is sent to it.
+        let _ = self.work.send(work);
+        // Nothing is ever sent: this waits for the end of the thread or for the bound.
+        !self.ended.recv_deadline(deadline).is_err_and(|error| error.is_timeout())
+    }
+}
 
 impl Running {
     /// Finishes requests in flight, writes down what is in memory, and ends every thread that
@@ -39,6 +71,7 @@ impl Running {
             intake,
             recorder,
             admin,
+            teardown,
         } = self;
         let drain_timeout = config.server.engine.drain_timeout;
         // The log's last lines are written within drain_timeout, too.
@@ -47,17 +80,14 @@ impl Running {
         // An acceptor that ends is not stuck.
         drop((watchdog, certificate_watch, redirect));
         pollers.begin_stop();
-        let teardown = TEARDOWN.min(drain_timeout / 4) + flush_timeout;
-        match engine.drain_within(drain_timeout - teardown) {
+        let reserved = TEARDOWN.min(drain_timeout / 4) + flush_timeout;
+        match engine.drain_within(drain_timeout - reserved) {
             Drained::Complete => log::info!("stopped: every request in flight was answered"),
             Drained::TimedOut => {
                 log::info!("stopped: drain_timeout passed, and open connections were cut");
             }
         }
-        let (running, ended) = bounded::<Infallible>(0);
-        let last = move || {
-            // Dropped at the end, however it comes.
-            let _running = running;
+        let last = Box::new(move || {
             drop(keeping);
             drop((reporter, board));
             intake.take(program(EventKind::Stopped, ""));
@@ -65,12 +95,8 @@ impl Running {
             drop((history, site));
             drop(pollers);
             drop(admin);
-        };
-        if let Err(error) = thread::Builder::new().name("pw-teardown".to_owned()).spawn(last) {
-            log::error!("what is in memory cannot be written down: {error}");
-        }
-        // Nothing is ever sent: this waits for the end of the thread or for the bound.
-        if ended.recv_deadline(deadline).is_err_and(|error| error.is_timeout()) {
+        });
+        if !teardown.run(last, deadline) {
             log::warn!("stopped with threads that did not end in time");
         }
     }

@@ -35,6 +35,7 @@ pub(super) fn findings(told: &Told, answers: &Answers) -> Vec<Finding> {
     findings.extend(workers(told));
     findings.push(connections(told));
     findings.push(queue(told));
+    findings.extend(admin(told));
     findings.push(asked(
         "readiness",
         &answers.ready,
@@ -128,6 +129,18 @@ fn losses(told: &Told) -> Finding {
     } else {
         Finding::note("losses", detail)
     }
+}
+
+/// The admin listener, which has just answered, so only part of it can be stuck.
+fn admin(told: &Told) -> Option<Finding> {
+    let stuck = &told.admin.as_ref()?.stuck;
+    (!stuck.is_empty()).then(|| {
+        Finding::wrong(
+            "admin",
+            format!("stuck: {}", stuck.join(", ")),
+            "visitors are still served; a restart repairs it",
+        )
+    })
 }
 
 fn workers(told: &Told) -> Vec<Finding> {
@@ -426,6 +439,12 @@ mod tests {
                 "worker 0 has been handling /api/v1/history for 31 s",
             ),
             ("workers", json!([{"state": "reading", "seconds": 0.1}]), Mark::Wrong, "1 of 1 busy"),
+            (
+                "admin",
+                json!({"stuck": ["admin worker 1 for 12 s"]}),
+                Mark::Wrong,
+                "stuck: admin worker 1 for 12 s",
+            ),
             ("connections", json!({"idle": 900}), Mark::Wrong, "900 of 970: idle 900"),
             ("queue_depth", json!(16), Mark::Wrong, "16 requests wait for 2 workers"),
             ("connections_shed", json!({"queue_timeout": 4}), Mark::Note, "queue_timeout 4"),

@@ -19,6 +19,9 @@
 //!  "pollers": [{"source": "tank", "phase": "waiting", "seconds": 42.0}],
 //!  "sources": [{"source": "tank", "state": "fresh", "age_seconds": 242.0, "error": null}],
 //!  "certificates": [{"names": ["pumphouse.example"], "not_after": "2026-04-01T00:00:00Z", "days_left": 59}],
+//!  "admin": {"acceptor_silent_seconds": 0.2, "workers": [{"state": "waiting"}],
+//!            "connections": {"idle": 1}, "connections_shed": {"queue_timeout": 0},
+//!            "connections_evicted": 0, "queue_depth": 0, "stuck": []},
 //!  "board": {"silent_seconds": 3.1},
 //!  "recorder": {"enabled": true, "silent_seconds": 12.0, "rows": 8123, "errors": 0, "dropped": 0,
 //!               "trouble": null},
@@ -74,6 +77,8 @@ pub struct Told {
     pub sources: Vec<Source>,
     /// In use, the default one first; empty where the listeners speak plain HTTP.
     pub certificates: Vec<Certificate>,
+    /// The admin listener's own engine; `None` from a server older than this member.
+    pub admin: Option<Admin>,
     /// The thread that keeps the board.
     pub board: Board,
     /// The thread that writes the history.
@@ -118,6 +123,26 @@ pub struct Worker {
     /// For how long it has been at the connection at hand.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seconds: Option<f64>,
+}
+
+/// The admin listener's own engine.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Admin {
+    /// Since its acceptor last passed through its loop.
+    pub acceptor_silent_seconds: f64,
+    /// Each of its workers, in the order of their numbers.
+    pub workers: Vec<Worker>,
+    /// Its open connections by what they do.
+    pub connections: BTreeMap<Name, u64>,
+    /// Its connections turned away since the start, by reason.
+    pub connections_shed: BTreeMap<Name, u64>,
+    /// Its connections replaced by newer ones at the cap since the start.
+    pub connections_evicted: u64,
+    /// Its ready connections that wait for a worker.
+    pub queue_depth: u64,
+    /// Its threads that do not pass through their loops: `admin worker 1 for 12 s`.
+    pub stuck: Vec<String>,
 }
 
 /// `Recv-Q` and `Send-Q` of `ss -ltn`.

@@ -1,0 +1,55 @@
+//! Names of the threads that a configuration needs, to be ensured before any of them is made.
+
+use super::redirect;
+use crate::config::{Config, Source};
+use crate::http::Engine;
+use crate::ops::admin::Admin;
+use crate::threads;
+use crate::upstream::thread_names;
+
+/// Threads of the whole server, in about the order in which they are made.
+pub(super) fn at_start(config: &Config) -> Vec<String> {
+    let always =
+        [threads::SIGNALS, threads::TEARDOWN, threads::BOARD, threads::HISTORY, threads::WATCHDOG];
+    let kept = config.history.as_ref().map(|_| threads::LAST_VALUES);
+    let certificates = config.tls.as_ref().map(|_| threads::CERTIFICATES);
+    let mut names: Vec<String> =
+        always.into_iter().chain(kept).chain(certificates).map(str::to_owned).collect();
+    names.extend(config.sources.iter().flat_map(thread_names));
+    names.extend(Engine::thread_names(&config.server.engine));
+    names.extend(redirect::thread_names(config));
+    names.extend(Admin::thread_names());
+    names
+}
+
+/// Threads of sources that a reload adds or changes. Those of a source that changes may go on
+/// for a while, in a poll that is under way.
+pub(super) fn at_reload(before: &Config, after: &Config) -> Vec<String> {
+    let is_new = |source: &&Source| !before.sources.contains(source);
+    after.sources.iter().filter(is_new).flat_map(thread_names).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reload_needs_threads_for_new_and_changed_sources_only() {
+        let config = |sources: &str| {
+            let text = format!("[auth]\nopen = true\n{sources}");
+            crate::config::parse("p.toml".as_ref(), &text, &|_| None).unwrap()
+        };
+        let source = |name: &str, port: u16| {
+            format!(
+                "[[source]]\nname = \"{name}\"\nkind = \"json\"\n\
+                 url = \"http://127.0.0.1:{port}/\"\n\
+                 [source.values.v]\npointer = \"/v\"\n"
+            )
+        };
+        let before = config(&[source("a", 1), source("b", 1)].concat());
+        let after = config(&[source("a", 1), source("b", 2), source("c", 1)].concat());
+        let needed = at_reload(&before, &after);
+        assert_eq!(needed, ["pw-poll-b", "pw-dns-b", "pw-poll-c", "pw-dns-c"]);
+        assert_eq!(at_reload(&after, &before).len(), 2);
+    }
+}

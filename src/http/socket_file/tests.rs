@@ -1,0 +1,146 @@
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
+
+use super::*;
+use crate::http::Listener;
+
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir().unwrap()
+}
+
+/// Leaves a socket behind at `path`, as a process does that is killed.
+fn abandon(path: &Path) {
+    drop(UnixListener::bind(path).unwrap());
+}
+
+fn refusal(path: &Path) -> String {
+    Listener::unix(path, 8).unwrap_err().to_string()
+}
+
+#[test]
+fn file_that_is_no_socket_is_kept_and_named() {
+    let folder = folder();
+    let at = |name: &str| folder.path().join(name);
+    fs::write(at("pumphouse.db"), "years of history").unwrap();
+    fs::create_dir(at("folder")).unwrap();
+    abandon(&at("dead.sock"));
+    symlink(at("dead.sock"), at("link")).unwrap();
+    symlink(at("nowhere"), at("dangling")).unwrap();
+    for (name, kind) in [
+        ("pumphouse.db", "a regular file"),
+        ("folder", "a directory"),
+        ("link", "a symbolic link"),
+        ("dangling", "a symbolic link"),
+    ] {
+        let before = FileId::at(&at(name));
+        assert!(before.is_some());
+        let told = refusal(&at(name));
+        assert!(told.starts_with(kind), "{name}: {told}");
+        assert!(told.contains("choose another path"), "{told}");
+        assert_eq!(FileId::at(&at(name)), before, "{name} is untouched");
+        let inspected = inspect_socket_path(&at(name));
+        assert!(matches!(inspected, Err(SocketPathError::NotASocket(it)) if it == kind), "{name}");
+    }
+    assert_eq!(fs::read_to_string(at("pumphouse.db")).unwrap(), "years of history");
+    assert!(at("dead.sock").exists(), "the target of a link is untouched");
+}
+
+#[test]
+fn abandoned_socket_is_replaced_and_a_live_one_is_not() {
+    let folder = folder();
+    let path = folder.path().join("http.sock");
+    assert_eq!(inspect_socket_path(&path).unwrap(), SocketPath::Free);
+    abandon(&path);
+    assert_eq!(inspect_socket_path(&path).unwrap(), SocketPath::Abandoned);
+    let live = Listener::unix(&path, 8).unwrap();
+    assert_eq!(inspect_socket_path(&path).unwrap(), SocketPath::Listening);
+    let told = refusal(&path);
+    assert!(told.starts_with("another process listens"), "{told}");
+    UnixStream::connect(&path).expect("the live one still listens");
+    drop(live);
+    assert_eq!(inspect_socket_path(&path).unwrap(), SocketPath::Free, "it removed its file");
+    let left = fs::read_dir(folder.path()).unwrap().count();
+    assert_eq!(left, 0, "nothing is left beside it");
+}
+
+#[test]
+fn socket_of_a_live_process_is_kept_whatever_connecting_returns() {
+    let folder = folder();
+    // A full backlog.
+    let full = folder.path().join("full");
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
+    socket.bind(&SockAddr::unix(&full).unwrap()).unwrap();
+    socket.listen(0).unwrap();
+    let mut waiting = Vec::new();
+    loop {
+        let client = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
+        client.set_nonblocking(true).unwrap();
+        match client.connect(&SockAddr::unix(&full).unwrap()) {
+            Ok(()) => waiting.push(client),
+            Err(_) => break,
+        }
+        assert!(waiting.len() < 100, "its backlog is full");
+    }
+    // A socket of another type.
+    let datagrams = folder.path().join("datagrams");
+    let _datagrams = UnixDatagram::bind(&datagrams).unwrap();
+    for path in [&full, &datagrams] {
+        assert_eq!(inspect_socket_path(path).unwrap(), SocketPath::Listening);
+        assert!(refusal(path).starts_with("another process listens"));
+        assert!(path.exists());
+    }
+}
+
+#[test]
+fn end_of_a_listener_removes_its_own_file_only() {
+    let folder = folder();
+    let path = folder.path().join("http.sock");
+    let kept = |listener: Listener, what: &str| {
+        drop(listener);
+        assert!(fs::symlink_metadata(&path).is_ok(), "{what}");
+        fs::remove_file(&path).unwrap();
+    };
+    let listener = Listener::unix(&path, 8).unwrap();
+    fs::remove_file(&path).unwrap();
+    fs::write(&path, "written since").unwrap();
+    kept(listener, "a file that was put there since is kept");
+    let listener = Listener::unix(&path, 8).unwrap();
+    fs::remove_file(&path).unwrap();
+    // Its inode's number is likely that of the socket before it.
+    thread::sleep(Duration::from_millis(20));
+    let _other = UnixListener::bind(&path).unwrap();
+    kept(listener, "the socket of another process is kept");
+    let listener = Listener::unix(&path, 8).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o660)).unwrap();
+    UnixStream::connect(&path).unwrap();
+    drop(listener);
+    assert!(!path.exists(), "its own is removed, though its mode was changed");
+}
+
+#[test]
+fn socket_that_was_replaced_meanwhile_is_put_back() {
+    let folder = folder();
+    let path = folder.path().join("http.sock");
+    abandon(&path);
+    let seen = FileId::at(&path).unwrap();
+    fs::remove_file(&path).unwrap();
+    thread::sleep(Duration::from_millis(20));
+    let _other = UnixListener::bind(&path).unwrap();
+    assert!(matches!(remove(&path, seen), Err(SocketPathError::Replaced)));
+    UnixStream::connect(&path).expect("the other process still listens");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn socket_that_is_about_to_listen_is_not_taken_for_an_abandoned_one() {
+    let folder = folder();
+    let path = folder.path().join("http.sock");
+    let starting = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
+    starting.bind(&SockAddr::unix(&path).unwrap()).unwrap();
+    thread::scope(|scope| {
+        let second = scope.spawn(|| Listener::unix(&path, 8));
+        starting.listen(8).unwrap();
+        assert!(second.join().unwrap().is_err());
+    });
+    UnixStream::connect(&path).expect("the first one listens");
+}

@@ -1,0 +1,198 @@
+//! Threads: making them with an error that says what to do, and finding out before the start
+//! whether the system gives as many as the server needs.
+//!
+//! The limits are those of `RLIMIT_NPROC` (for users other than root), of the pids controller
+//! (containers, `TasksMax=` of systemd), and of the address space, of which every thread takes
+//! some megabytes. A server that finds one of them in the middle of its start, or later, would
+//! run without some of its parts. So [`ensure`] makes as many threads as will be needed, all at
+//! the same time, and ends them again.
+
+mod limits;
+
+use std::convert::Infallible;
+use std::fmt;
+use std::hint::black_box;
+use std::io;
+use std::thread::{Builder, JoinHandle, sleep};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, bounded};
+
+pub use self::limits::Limits;
+
+/// The board's keeper.
+pub const BOARD: &str = "pw-board";
+/// The recorder of the history.
+pub const HISTORY: &str = "pw-history";
+/// The keeper of the last good values.
+pub const LAST_VALUES: &str = "pw-last-values";
+/// The one that looks for renewed certificates.
+pub const CERTIFICATES: &str = "pw-certs";
+/// The watchdog.
+pub const WATCHDOG: &str = "pw-watchdog";
+/// The one that receives signals.
+pub const SIGNALS: &str = "pw-signals";
+/// The one that ends the others when the server stops.
+pub const TEARDOWN: &str = "pw-teardown";
+
+/// Threads that must be to spare: the kernel counts a thread for a moment after it has ended.
+const SPARE: usize = 2;
+
+/// Address space that one thread takes at least: Rust's default stack.
+const STACK: usize = 2 << 20;
+
+/// Address space that must be left while all threads exist, for what they allocate later.
+const HEADROOM: usize = 32 << 20;
+
+/// Longest wait until ended threads are gone.
+const MAX_WAIT: Duration = Duration::from_secs(1);
+
+/// Makes a named thread.
+///
+/// # Errors
+/// The system gives no thread; the message names it and the limits to raise.
+pub fn spawn<F>(name: String, body: F) -> io::Result<JoinHandle<()>>
+where
+    F: FnOnce() + Send + 'static,
+{
+    Builder::new().name(name.clone()).spawn(body).map_err(|error| {
+        let limits = Limits::of_this_process();
+        io::Error::new(error.kind(), format!("cannot create the thread {name}: {error}; {limits}"))
+    })
+}
+
+/// The system gives fewer threads than the server needs.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "cannot create the thread {name}: {reason}; {needed} threads are needed in all, and {made} \
+     could be created; {limits}"
+)]
+pub struct Shortage {
+    name: String,
+    reason: Reason,
+    needed: usize,
+    made: usize,
+    limits: Limits,
+}
+
+/// The resource that is short.
+#[derive(Debug)]
+enum Reason {
+    Thread(io::Error),
+    AddressSpace,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Reason::Thread(error) => error.fmt(f),
+            Reason::AddressSpace => f.write_str("too little address space is left"),
+        }
+    }
+}
+
+/// Checks that threads of these names can exist at the same time, beside those that do now.
+///
+/// # Errors
+/// The system gives fewer, or leaves too little address space for them to work.
+pub fn ensure(names: &[String]) -> Result<(), Shortage> {
+    let before = count();
+    let (release, held) = bounded::<Infallible>(0);
+    let mut made = Vec::new();
+    let spare = (1..=SPARE).map(|number| format!("pw-spare-{number}"));
+    let wanted: Vec<String> = names.iter().cloned().chain(spare).collect();
+    let mut outcome = Ok(());
+    for name in &wanted {
+        match make_idle(name, &held) {
+            Ok(thread) => made.push(thread),
+            Err(reason) => {
+                outcome = Err((name, reason));
+                break;
+            }
+        }
+    }
+    if let (Ok(()), Some(last)) = (&outcome, wanted.last())
+        && !has_address_space(HEADROOM)
+    {
+        outcome = Err((last, Reason::AddressSpace));
+    }
+    let outcome = outcome.map_err(|(name, reason)| Shortage {
+        name: name.clone(),
+        reason,
+        needed: before + wanted.len(),
+        made: before + made.len(),
+        limits: Limits::of_this_process(),
+    });
+    drop(release);
+    for thread in made {
+        // It does nothing that could panic.
+        let _ = thread.join();
+    }
+    let deadline = Instant::now() + MAX_WAIT;
+    while count() > before && Instant::now() < deadline {
+        sleep(Duration::from_millis(1));
+    }
+    outcome
+}
+
+/// Makes a thread that waits until `held` is disconnected, and returns once it runs.
+fn make_idle(name: &str, held: &Receiver<Infallible>) -> Result<JoinHandle<()>, Reason> {
+    // Beside its stack a new thread needs some memory; without it the process would be aborted.
+    if !has_address_space(2 * STACK) {
+        return Err(Reason::AddressSpace);
+    }
+    let held = held.clone();
+    let (run, runs) = bounded(1);
+    let wait = move || {
+        // The first allocation may make the allocator reserve room for this thread.
+        let _ = run.send(black_box(vec![0_u8; 64]));
+        let _ = held.recv();
+    };
+    let thread = Builder::new().name(name.to_owned()).spawn(wait).map_err(Reason::Thread)?;
+    let _ = runs.recv();
+    Ok(thread)
+}
+
+/// Whether so many bytes can be mapped. Pages that are not touched take no memory.
+fn has_address_space(bytes: usize) -> bool {
+    let mut room = Vec::<u8>::new();
+    let has_room = room.try_reserve_exact(bytes).is_ok();
+    black_box(&room);
+    has_room
+}
+
+/// Number of threads of this process; 0 without `/proc`.
+fn count() -> usize {
+    std::fs::read_dir("/proc/self/task").map_or(0, Iterator::count)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threads_that_can_exist_are_ensured_and_gone_afterwards() {
+        let names: Vec<String> = (0..5).map(|number| format!("pw-test-{number}")).collect();
+        ensure(&names).unwrap();
+        let left = std::fs::read_dir("/proc/self/task").unwrap().filter(|task| {
+            let comm = task.as_ref().unwrap().path().join("comm");
+            std::fs::read_to_string(comm).is_ok_and(|comm| comm.starts_with("pw-test-"))
+        });
+        assert_eq!(left.count(), 0);
+    }
+
+    #[test]
+    fn shortage_names_the_thread_the_counts_and_the_limits() {
+        let shortage = Shortage {
+            name: "pw-worker-3".to_owned(),
+            reason: Reason::Thread(io::ErrorKind::WouldBlock.into()),
+            needed: 27,
+            made: 9,
+            limits: Limits { processes: Some(9), pids: None, address_space: None },
+        };
+        let told = shortage.to_string();
+        for part in ["pw-worker-3", "27 threads are needed", "9 could be", "ulimit -u (now 9)"] {
+            assert!(told.contains(part), "{part:?} is not in {told}");
+        }
+    }
+}

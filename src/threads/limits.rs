@@ -1,0 +1,100 @@
+//! The limits of the system on threads, for messages.
+
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use rustix::process::{Resource, getrlimit};
+
+/// Limits that can refuse a thread to this process; `None` where there is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Limits {
+    /// `RLIMIT_NPROC`: threads of all processes of this user. Root is exempt.
+    pub processes: Option<u64>,
+    /// The smallest `pids.max` of this process's control groups.
+    pub pids: Option<u64>,
+    /// `RLIMIT_AS`, in bytes.
+    pub address_space: Option<u64>,
+}
+
+impl Limits {
+    /// Reads those in force.
+    pub fn of_this_process() -> Limits {
+        Limits {
+            processes: getrlimit(Resource::Nproc).current,
+            pids: smallest_pids_max(),
+            address_space: getrlimit(Resource::As).current,
+        }
+    }
+}
+
+impl fmt::Display for Limits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let now = |limit: Option<u64>| match limit {
+            Some(limit) => format!(" (now {limit})"),
+            None => String::new(),
+        };
+        let kib = self.address_space.map(|bytes| bytes / 1024);
+        write!(
+            f,
+            "raise the limit that is too low: ulimit -u{}, TasksMax= or the container's pids \
+             limit{}, ulimit -v{}; or lower [server] workers",
+            now(self.processes),
+            now(self.pids),
+            now(kib)
+        )
+    }
+}
+
+/// Every control group above this process limits it.
+fn smallest_pids_max() -> Option<u64> {
+    let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
+    let limits = groups.lines().filter_map(pids_group).flat_map(|(root, group)| {
+        let group = root.join(group.strip_prefix("/").unwrap_or(group));
+        let above: Vec<PathBuf> =
+            group.ancestors().take_while(|it| it.starts_with(root)).map(Path::to_owned).collect();
+        above.into_iter().filter_map(|it| {
+            // `max` where there is no limit.
+            fs::read_to_string(it.join("pids.max")).ok()?.trim().parse().ok()
+        })
+    });
+    limits.min()
+}
+
+/// The mount and the group of a line of `/proc/self/cgroup`, if the pids controller may be there.
+fn pids_group(line: &str) -> Option<(&'static Path, &Path)> {
+    let mut parts = line.splitn(3, ':');
+    let (_, controllers, group) = (parts.next()?, parts.next()?, parts.next()?);
+    let root = match controllers {
+        "" => "/sys/fs/cgroup",
+        "pids" => "/sys/fs/cgroup/pids",
+        _ => return None,
+    };
+    Some((Path::new(root), Path::new(group)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_of_both_versions_name_the_group_of_pids() {
+        for (line, expected) in [
+            ("0::/user.slice/a", Some(("/sys/fs/cgroup", "/user.slice/a"))),
+            ("8:pids:/docker/x", Some(("/sys/fs/cgroup/pids", "/docker/x"))),
+            ("4:memory:/x", None),
+            ("", None),
+        ] {
+            let expected = expected.map(|(root, group)| (Path::new(root), Path::new(group)));
+            assert_eq!(pids_group(line), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn limits_that_do_not_exist_have_no_number() {
+        let limits = Limits { address_space: Some(300 << 20), ..Limits::default() };
+        let told = limits.to_string();
+        assert!(told.contains("ulimit -u, "), "{told}");
+        assert!(told.contains("ulimit -v (now 307200)"), "{told}");
+    }
+}

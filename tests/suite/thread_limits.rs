@@ -1,0 +1,242 @@
+//! A system that gives fewer threads than the server needs, by real limits.
+
+use std::io::{BufRead, BufReader, Write as _};
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Arc, Mutex};
+
+use crate::harness::eventually;
+use crate::hostile::client::PATIENCE;
+use crate::server::BINARY;
+
+/// Users without another process, so that every thread counted is the server's: one a test.
+const USERS: [u32; 2] = [54_321, 54_322];
+
+/// One source by an address, and one by a name, which takes a thread for lookups.
+const CONFIG: &str = r#"
+[server]
+listen = ["127.0.0.1:0"]
+admin_listen = "127.0.0.1:0"
+workers = 2
+[auth]
+open = true
+[history]
+path = "pumphouse.db"
+[[source]]
+name = "well"
+kind = "json"
+url = "http://localhost:1/"
+[source.values.v]
+pointer = "/v"
+"#;
+
+/// A folder with the program and its configuration, both usable by one of [`USERS`].
+struct Place {
+    folder: tempfile::TempDir,
+    /// Runs what follows as a user that the limit holds for.
+    as_user: Vec<String>,
+}
+
+impl Place {
+    /// `None` where the system offers no such user; CI must offer one.
+    fn new(user: u32) -> Option<Place> {
+        let number = user.to_string();
+        let by_root = ["setpriv", "--reuid", &number, "--regid", &number, "--clear-groups"];
+        let by_namespace = ["unshare", "-r"];
+        let works = |prefix: &[&str]| {
+            let true_ = Command::new(prefix[0]).args(&prefix[1..]).arg("true").output();
+            true_.is_ok_and(|output| output.status.success())
+        };
+        let is_root = rustix::process::geteuid().is_root();
+        let prefix = if is_root { &by_root[..] } else { &by_namespace[..] };
+        if !works(prefix) {
+            assert!(std::env::var_os("CI").is_none(), "{} does not work here", prefix[0]);
+            // Not by a macro, whose output is shown only of tests that fail.
+            let _ = writeln!(
+                std::io::stderr(),
+                "\n*** SKIPPED: limits on threads, as {} does not work here ***",
+                prefix[0]
+            );
+            return None;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o755)).unwrap();
+        // By another process: a child that a neighbouring test forks meanwhile would inherit the
+        // descriptor of a copy made here, and keep the program from being run (ETXTBSY).
+        let copied =
+            Command::new("cp").arg(BINARY).arg(folder.path().join("pumphouse-web")).status();
+        assert!(copied.unwrap().success());
+        std::fs::write(folder.path().join("pumphouse.toml"), CONFIG).unwrap();
+        if is_root {
+            chown(folder.path(), Some(user), Some(user)).unwrap();
+        }
+        Some(Place { folder, as_user: prefix.iter().map(|&part| part.to_owned()).collect() })
+    }
+
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// `serve` by a user with so many threads.
+    fn serve(&self, threads: usize) -> Command {
+        let mut command = Command::new("prlimit");
+        command
+            .arg(format!("--nproc={threads}:{threads}"))
+            .args(&self.as_user)
+            .arg(self.path().join("pumphouse-web"))
+            .args(["serve", "--no-tls"])
+            .current_dir(self.path())
+            .env_remove("PUMPHOUSE_CONFIG")
+            .env_remove("RUST_LOG")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
+        command
+    }
+
+    /// A start that fails.
+    fn fails(&self, threads: usize) -> String {
+        let Output { status, stderr, .. } = self.serve(threads).output().unwrap();
+        let told = String::from_utf8(stderr).unwrap();
+        assert_eq!(status.code(), Some(1), "with {threads} threads: {told}");
+        told
+    }
+}
+
+/// A server that runs, killed when dropped.
+struct Running {
+    child: Child,
+    log: Arc<Mutex<Vec<String>>>,
+}
+
+impl Running {
+    fn start(mut command: Command) -> Running {
+        let mut child = command.spawn().unwrap();
+        let log = Arc::<Mutex<Vec<String>>>::default();
+        let (lines, follower) = (BufReader::new(child.stderr.take().unwrap()), Arc::clone(&log));
+        std::thread::spawn(move || {
+            for line in lines.lines().map_while(Result::ok) {
+                follower.lock().unwrap().push(line);
+            }
+        });
+        Running { child, log }
+    }
+
+    fn log(&self) -> Vec<String> {
+        self.log.lock().unwrap().clone()
+    }
+
+    fn wait_for(&self, text: &str) -> String {
+        let begun = std::time::Instant::now();
+        loop {
+            if let Some(line) = self.log().into_iter().find(|line| line.contains(text)) {
+                return line;
+            }
+            assert!(begun.elapsed() < PATIENCE, "no {text:?} in {:#?}", self.log());
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+    }
+
+    /// Runs a program on the process, whose number comes last.
+    fn command(&self, program: &str, arguments: &[&str]) {
+        let process = self.child.id().to_string();
+        let status = Command::new(program).args(arguments).arg(process).status().unwrap();
+        assert!(status.success());
+    }
+
+    /// Sends TERM, and gives the exit code.
+    fn stop(&mut self) -> Option<i32> {
+        self.command("kill", &["-TERM"]);
+        eventually("it stops", || self.child.try_wait().unwrap().is_some());
+        self.child.wait().unwrap().code()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// `27` of `27 threads are needed in all`.
+fn needed(told: &str) -> usize {
+    let (before, _) = told.split_once(" threads are needed in all").expect(told);
+    before.rsplit(' ').next().unwrap().parse().unwrap()
+}
+
+#[test]
+fn start_with_too_few_threads_fails_and_names_the_thread_the_number_and_the_limits() {
+    let Some(place) = Place::new(USERS[0]) else { return };
+    let told = place.fails(4);
+    assert!(told.contains("cannot create the thread pw-"), "{told}");
+    assert!(told.contains("ulimit -u (now 4)"), "{told}");
+    assert!(told.contains("TasksMax="), "{told}");
+    let all = needed(&told);
+    // With each number in between it fails in the same way, wherever it comes to its end.
+    for threads in [2, all / 2, all - 1] {
+        assert_eq!(needed(&place.fails(threads)), all);
+    }
+    let mut server = Running::start(place.serve(all));
+    server.wait_for("admin listener on");
+    // The lookup's thread was counted in, so the upstream is asked, and refuses.
+    server.wait_for("well: connect: ");
+    assert_eq!(server.stop(), Some(0));
+}
+
+#[test]
+fn reload_and_stop_without_threads_to_be_had_end_nothing_and_log_a_line() {
+    let Some(place) = Place::new(USERS[1]) else { return };
+    let all = needed(&place.fails(4));
+    let mut server = Running::start(place.serve(all));
+    server.wait_for("admin listener on");
+    server.wait_for("well: connect: ");
+    // From now on none can be made.
+    let (setter, rest) = place.as_user.split_first().unwrap();
+    let mut arguments: Vec<&str> = rest.iter().map(String::as_str).collect();
+    arguments.extend(["prlimit", "--nproc=1:1", "--pid"]);
+    server.command(setter, &arguments);
+    let file = place.path().join("pumphouse.toml");
+    let more = CONFIG.replace(
+        "[[source]]",
+        "[[source]]\nname = \"b\"\nkind = \"json\"\nurl = \
+        \"http://127.0.0.1:1/\"\n[source.values.v]\npointer = \"/v\"\n[[source]]",
+    );
+    std::fs::write(&file, more).unwrap();
+    std::fs::set_permissions(&file, PermissionsExt::from_mode(0o644)).unwrap();
+    let before = server.log().len();
+    server.command("kill", &["-HUP"]);
+    let told = server.wait_for("HUP: nothing changes: ");
+    assert!(told.contains("cannot create the thread pw-poll-b"), "{told}");
+    assert_eq!(server.stop(), Some(0));
+    let log = server.log().split_off(before);
+    let about_threads = log.iter().filter(|line| line.contains("thread")).count();
+    assert_eq!(about_threads, 1, "{log:#?}");
+    assert!(log.iter().any(|line| line.contains("every request in flight")), "{log:#?}");
+    assert!(!log.iter().any(|line| line.contains("panicked")), "{log:#?}");
+    let kept = std::fs::read(place.path().join("pumphouse.db")).unwrap();
+    let stopped = kept.windows(7).any(|bytes| bytes == b"stopped")
+        || std::fs::read(place.path().join("pumphouse.db-wal"))
+            .is_ok_and(|wal| wal.windows(7).any(|bytes| bytes == b"stopped"));
+    assert!(stopped, "what was in memory at the stop is on the disk");
+}
+
+#[test]
+fn start_with_too_little_address_space_fails_with_a_message_and_no_abort() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("pumphouse.toml"), CONFIG).unwrap();
+    for kib in [60_000, 80_000] {
+        let output = Command::new("sh")
+            .args(["-c", &format!("ulimit -v {kib} && exec timeout 60 {BINARY} serve --no-tls")])
+            .current_dir(folder.path())
+            .env_remove("PUMPHOUSE_CONFIG")
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{kib}: {told}");
+        assert!(told.contains(&format!("ulimit -v (now {kib})")), "{told}");
+        assert!(needed(&told) > 10, "{told}");
+    }
+}
