@@ -37,6 +37,7 @@ mod interop;
 mod last_values;
 mod listening;
 mod logs;
+mod make_targets;
 mod monitoring;
 mod reload;
 mod silent_dns;
