@@ -9,14 +9,15 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use pumphouse_web::http::{
-    Activity, Body, Engine, Listener, Refusal, Request, RequestHead, Response, Service, Settings,
+    Activity, Body, Engine, Listener, Refusal, Reply, Request, RequestHead, Response, Service,
+    Settings,
 };
 
 struct Hello;
 
 impl Service for Hello {
-    fn call(&self, request: &Request, _: &Activity) -> Response {
-        Response::new(Body::from(format!("hello from {}\n", request.target.path())))
+    fn call(&self, request: &Request, _: &Activity) -> Reply {
+        Response::new(Body::from(format!("hello from {}\n", request.target.path()))).into()
     }
 
     fn refuse(&self, refusal: Refusal, _: Option<RequestHead<'_>>) -> Response {

@@ -23,4 +23,7 @@ pub mod access;
 mod fuzzing;
 pub mod heartbeat;
 pub mod http;
+mod outbound;
+mod private_file;
+mod text;
 pub mod units;

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use pumphouse_web::http::{
-    Activity, Body, Engine, Listener, Refusal, Request, RequestHead, Response, Service, Settings,
+    Activity, Body, Engine, Listener, Refusal, Reply, Request, RequestHead, Response, Service,
+    Settings,
 };
 
 use crate::stage::{BACKLOG, Stage, ask_upstream};
@@ -21,9 +22,9 @@ pub struct Server {
 struct Page(Arc<AtomicU64>);
 
 impl Service for Page {
-    fn call(&self, _: &Request, _: &Activity) -> Response {
+    fn call(&self, _: &Request, _: &Activity) -> Reply {
         let readings = self.0.load(Ordering::Relaxed);
-        Response::new(Body::from(format!("{readings} readings so far\n")))
+        Response::new(Body::from(format!("{readings} readings so far\n"))).into()
     }
 
     fn refuse(&self, refusal: Refusal, _: Option<RequestHead<'_>>) -> Response {

@@ -6,9 +6,8 @@ use std::net::IpAddr;
 use std::str::FromStr;
 
 use ::http::header::HOST;
-use ::http::uri::Authority;
 
-use crate::http::Request;
+use crate::http::{Authority, Host, Request};
 
 /// A host name or an IP address, without a port.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,30 +55,45 @@ impl fmt::Display for HostName {
     }
 }
 
-/// Whom the request asks for: the authority of an absolute target, which goes before Host
-/// (RFC 9112 3.2.2). `None`: it does not say, or not in a way that can be understood.
-fn asked_for(request: &Request) -> Option<HostName> {
-    if let Some(host) = request.target.host() {
-        return host.parse().ok();
+impl HostName {
+    /// Returns whether a request's host is this one. Names compare without case and without a dot
+    /// at the end; an escape in a name makes it another name.
+    fn is(&self, host: Host<'_>) -> bool {
+        match (&self.0, host) {
+            (Name::Address(address), Host::Address(host)) => *address == host,
+            (Name::Dns(name), Host::Name(host)) => {
+                host.strip_suffix('.').unwrap_or(host).eq_ignore_ascii_case(name)
+            }
+            _ => false,
+        }
     }
+}
+
+/// Returns the request's host, which the engine has taken from an absolute target where there was
+/// one (RFC 9112 3.2.2); `None` if it is absent, empty or malformed.
+fn host(request: &Request) -> Option<Host<'_>> {
     let field = request.headers.get(HOST)?;
-    Authority::try_from(field.as_bytes()).ok()?.host().parse().ok()
+    Authority::parse(field.as_bytes()).ok().map(|authority| authority.host())
 }
 
-/// Whether the request asks for one of these names; for any, if there are none.
+/// Returns whether the request's host is one of these names, or true if there are none.
 pub(super) fn asks_for_one_of(names: &[HostName], request: &Request) -> bool {
-    names.is_empty() || asked_for(request).is_some_and(|host| names.contains(&host))
+    names.is_empty() || host(request).is_some_and(|host| names.iter().any(|name| name.is(host)))
 }
 
-/// Whether the request asks for this machine by a name that means nothing elsewhere. Whoever
-/// names nobody, as HTTP/1.0 allows, is no browser.
+/// Returns whether the request's host is a name or an address that means this machine everywhere. So
+/// is the host of a request without a Host field, as HTTP/1.0 allows: no browser sends one.
 pub fn names_this_machine(request: &Request) -> bool {
-    if request.target.host().is_none() && !request.headers.contains_key(HOST) {
+    if !request.headers.contains_key(HOST) {
         return true;
     }
-    asked_for(request).is_some_and(|host| match host.0 {
-        Name::Address(address) => address.to_canonical().is_loopback(),
-        Name::Dns(name) => name == "localhost" || name.ends_with(".localhost"),
+    host(request).is_some_and(|host| match host {
+        Host::Address(address) => address.to_canonical().is_loopback(),
+        Host::Name(name) => {
+            let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
+            name == "localhost" || name.ends_with(".localhost")
+        }
+        Host::Future(_) => false,
     })
 }
 
@@ -91,11 +105,11 @@ mod tests {
     use super::*;
     use crate::http::Peer;
 
-    fn request(target: &str, host: Option<&str>) -> Request {
+    fn request(host: Option<&str>) -> Request {
         let host = host.map(|host| (HOST, HeaderValue::from_str(host).unwrap()));
         Request {
             method: Method::GET,
-            target: target.parse().unwrap(),
+            target: "/".parse().unwrap(),
             version: Version::HTTP_11,
             headers: HeaderMap::from_iter(host),
             body: Bytes::new(),
@@ -109,22 +123,28 @@ mod tests {
     fn names_are_compared_as_names() {
         let names: Vec<HostName> =
             ["Tank.example", "192.0.2.7", "::1"].map(|name| name.parse().unwrap()).to_vec();
-        for (target, host, expected) in [
-            ("/", Some("tank.example"), true),
-            ("/", Some("TANK.example.:6443"), true),
-            ("/", Some("192.0.2.7:6443"), true),
-            ("/", Some("[0:0::1]:6443"), true),
-            ("/", Some("evil.example"), false),
-            ("/", Some("tank.example.evil.example"), false),
-            ("/", Some("192.0.2.8"), false),
-            ("/", Some("[::2]"), false),
-            ("/", Some(""), false),
-            ("/", None, false),
-            ("https://tank.example/", Some("evil.example"), true),
-            ("https://evil.example/", Some("tank.example"), false),
+        for (host, expected) in [
+            (Some("tank.example"), true),
+            (Some("tank.example:"), true),
+            (Some("TANK.example.:6443"), true),
+            (Some("192.0.2.7:6443"), true),
+            (Some("[0:0::1]:6443"), true),
+            (Some("evil.example"), false),
+            (Some("tank.example.evil.example"), false),
+            (Some("tank.example.."), false),
+            (Some("%74ank.example"), false),
+            (Some("192.0.2.8"), false),
+            (Some("[::2]"), false),
+            (Some("[v1.x]"), false),
+            // The engine refuses these as malformed.
+            (Some("[::1]evil.example"), false),
+            (Some("tank.example:abc"), false),
+            (Some("tank.example@evil.example"), false),
+            (Some(""), false),
+            (None, false),
         ] {
-            let asked = request(target, host);
-            assert_eq!(asks_for_one_of(&names, &asked), expected, "{target} {host:?}");
+            let asked = request(host);
+            assert_eq!(asks_for_one_of(&names, &asked), expected, "{host:?}");
             assert!(asks_for_one_of(&[], &asked), "without names all are served");
         }
     }
@@ -140,11 +160,14 @@ mod tests {
             (Some("localhost:6480"), true),
             (Some("Admin.LOCALHOST"), true),
             (Some("evil.example:6480"), false),
+            (Some("localhost."), true),
+            (Some("[::1]evil.example"), false),
+            (Some("localhost:abc"), false),
             (Some("localhost.evil.example"), false),
             (Some("192.0.2.7"), false),
             (Some(""), false),
         ] {
-            assert_eq!(names_this_machine(&request("/metrics", host)), expected, "{host:?}");
+            assert_eq!(names_this_machine(&request(host)), expected, "{host:?}");
         }
     }
 

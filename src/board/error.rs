@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::text::clean;
+
 /// The kinds of failure that the JSON names in `error.kind` and the metrics in `outcome`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ErrorKind {
@@ -72,8 +74,9 @@ pub struct PollError {
 }
 
 impl PollError {
-    /// A failure of that kind with its message.
+    /// A failure of that kind with its message, which may quote a peer: it is cleaned of hidden
+    /// characters.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> PollError {
-        PollError { kind, message: message.into() }
+        PollError { kind, message: clean(&message.into()).into_owned() }
     }
 }

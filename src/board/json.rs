@@ -168,6 +168,7 @@ mod tests {
                 ],
                 derived: Vec::new(),
             }),
+            interval: std::time::Duration::from_secs(300),
             next_poll_at: Some(at("2026-01-31T17:25:01.9Z")),
             error: None,
         }

@@ -239,6 +239,7 @@ mod tests {
             name: "tank".into(),
             title: "Cistern".into(),
             kind: "json",
+            interval: Duration::from_secs(300),
             stale_after: Duration::from_secs(600),
             show: [].into(),
             trends: Vec::new(),

@@ -117,6 +117,7 @@ mod tests {
             show: [].into(),
             state,
             reading: observed.map(kept),
+            interval: std::time::Duration::from_secs(300),
             next_poll_at: None,
             error: (failures > 0).then(|| Failure {
                 kind: ErrorKind::Dns,

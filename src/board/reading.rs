@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use crate::text::clean_shared;
 use crate::units::Unit;
 
 /// One successful answer of an upstream, decoded.
@@ -47,6 +48,13 @@ pub enum Datum {
     Text(Arc<str>),
 }
 
+impl Datum {
+    /// A text, without hidden characters.
+    pub fn text(text: impl Into<Arc<str>>) -> Datum {
+        Datum::Text(clean_shared(text.into()))
+    }
+}
+
 /// An `f64` that is neither NaN nor infinite, so that it can always be told as JSON.
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
 pub struct Finite(f64);
@@ -76,11 +84,11 @@ impl Value {
 
     /// A text.
     pub fn text(text: impl Into<Arc<str>>) -> Value {
-        Value { datum: Some(Datum::Text(text.into())), unit: None, note: None }
+        Value { datum: Some(Datum::text(text)), unit: None, note: None }
     }
 
     /// A value that is not there, and why.
     pub fn missing(unit: Option<Unit>, note: impl Into<Arc<str>>) -> Value {
-        Value { datum: None, unit, note: Some(note.into()) }
+        Value { datum: None, unit, note: Some(clean_shared(note.into())) }
     }
 }

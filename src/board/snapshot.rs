@@ -1,6 +1,7 @@
 //! The immutable picture that every handler reads.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -34,6 +35,8 @@ pub struct SourceView {
     pub state: State,
     /// The last good reading, kept through failures.
     pub reading: Option<KeptReading>,
+    /// Time from one poll to the next, unless the upstream asks for more.
+    pub interval: Duration,
     /// When the next poll is due.
     pub next_poll_at: Option<Timestamp>,
     /// The failure that lasts, if the latest poll failed.

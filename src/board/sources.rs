@@ -27,6 +27,8 @@ pub struct SourceInfo {
     pub title: Arc<str>,
     /// The kind's name as in the configuration.
     pub kind: &'static str,
+    /// Time from one poll to the next.
+    pub interval: Duration,
     /// Age of the observation at which the source is stale.
     pub stale_after: Duration,
     /// The fields that the page shows, in that order; empty: all that come.
@@ -41,6 +43,7 @@ impl From<&config::Source> for SourceInfo {
             name: source.name.clone(),
             title: source.title.clone(),
             kind: source.kind.as_str(),
+            interval: source.interval,
             stale_after: source.stale_after,
             show: source.show.as_slice().into(),
             trends: source.trends.clone(),
@@ -208,6 +211,7 @@ impl Source {
                 show: info.show,
                 state: State::Waiting,
                 reading: None,
+                interval: info.interval,
                 next_poll_at: None,
                 error: None,
             },

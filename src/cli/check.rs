@@ -1,7 +1,7 @@
 //! `check`: what a configuration means, without starting anything.
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -17,6 +17,7 @@ use crate::config::{
 };
 use crate::http::Settings;
 use crate::ops::certificates::EXPIRES_SOON_DAYS;
+use crate::private_file;
 
 /// Check a configuration and its certificates without starting, and tell what it would do.
 #[derive(FromArgs)]
@@ -152,8 +153,8 @@ fn limits(text: &mut String, config: &Config) -> std::fmt::Result {
     let engine = &config.server.engine;
     writeln!(
         text,
-        "{} workers, a queue of {}, a backlog of {}",
-        engine.workers, engine.queue, config.server.backlog
+        "{} workers, {} of them for expensive requests at a time, a backlog of {}",
+        engine.workers, engine.heavy_requests, config.server.backlog
     )?;
     let admitted = admitted_connections(config);
     write!(text, "at most {admitted} connections")?;
@@ -195,6 +196,19 @@ fn history(text: &mut String, config: &Config) -> std::fmt::Result {
         keep(kept.keep_raw),
         keep(kept.keep_15m),
         keep(kept.keep_daily),
+    )?;
+    kept.files().iter().try_for_each(|file| exposed(text, file))
+}
+
+/// Warns of a file with data that other users of the machine can read.
+fn exposed(text: &mut String, file: &Path) -> std::fmt::Result {
+    let Some(mode) = private_file::exposed_mode(file) else { return Ok(()) };
+    let shown = file.display();
+    let quoted = shown.to_string().replace('\'', r"'\''");
+    writeln!(
+        text,
+        "note: {shown} is readable by other users (mode {mode:04o}); to keep it private, run: \
+         chmod 600 -- '{quoted}'"
     )
 }
 

@@ -21,6 +21,7 @@ use std::time::Duration;
 use argh::FromArgs;
 
 use crate::config::parse_duration;
+use crate::text::escape;
 
 /// A dashboard server for remote water systems that no slow upstream and no hostile client can
 /// hang.
@@ -78,7 +79,7 @@ pub fn main() -> ExitCode {
     match outcome {
         Ok(code) => code,
         Err(failure) => {
-            eprintln!("pumphouse-web: {failure}");
+            eprintln!("pumphouse-web: {}", escape(&failure.to_string()));
             ExitCode::FAILURE
         }
     }
@@ -89,10 +90,11 @@ fn duration(text: &str) -> Result<Duration, String> {
     parse_duration(text).ok_or_else(|| "not a duration such as 2s or 500ms".to_owned())
 }
 
-/// Writes to standard output. A reader that has gone, as in `| head`, is no failure.
+/// Writes to standard output, with hidden characters escaped: configurations, files and upstreams
+/// may have put any into the text. A reader that has gone, as in `| head`, is no failure.
 fn print(text: &str) -> ExitCode {
     use std::io::Write as _;
-    match std::io::stdout().lock().write_all(text.as_bytes()) {
+    match std::io::stdout().lock().write_all(escape(text).as_bytes()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
             eprintln!("pumphouse-web: cannot write: {error}");
             ExitCode::FAILURE

@@ -6,6 +6,7 @@ use argh::FromArgs;
 
 use super::{Failure, print};
 use crate::access::{LONGEST_NAME, Scope, Scopes, TokenHash, generate_token, is_account_name};
+use crate::text::clean;
 
 /// Make tokens for scripts.
 #[derive(FromArgs)]
@@ -37,9 +38,11 @@ struct New {
 impl TokenCommand {
     pub(super) fn run(self) -> Result<ExitCode, Failure> {
         let Action::New(New { name, scope }) = self.action;
-        if !is_account_name(&name) {
+        // The printed TOML must be what the configuration reads, without an escape of our own.
+        if !is_account_name(&name) || clean(&name) != name {
             return Err(format!(
-                "--name must have 1 to {LONGEST_NAME} bytes, no colon and no control character"
+                "--name must have 1 to {LONGEST_NAME} bytes, no colon and no control or invisible \
+                 character"
             )
             .into());
         }

@@ -9,6 +9,7 @@ use super::print;
 use super::run::user_agent;
 use crate::board::{Datum, Reading, Value};
 use crate::config::{Config, Source};
+use crate::text::escape_line;
 use crate::upstream::trial::{Trial, poll_all};
 
 /// Polls every source and prints what came of it; fails when one of them did.
@@ -36,7 +37,12 @@ fn tell(text: &mut String, source: &Source, trial: &Trial) -> std::fmt::Result {
         writeln!(text, "  {bytes} bytes in {seconds:.1} s, in them:")?;
         let width = fields.iter().map(|(place, _)| place.chars().count()).max().unwrap_or(0);
         for (place, raw) in fields {
-            writeln!(text, "    {place:width$}  {raw}")?;
+            writeln!(
+                text,
+                "    {place:width$}  {raw}",
+                place = escape_line(place),
+                raw = escape_line(raw)
+            )?;
         }
     }
     match &trial.reading {

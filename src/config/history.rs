@@ -42,6 +42,17 @@ impl History {
     pub fn last_values(&self) -> PathBuf {
         self.path.with_extension("last.json")
     }
+
+    /// The files with data that the server keeps: the database, its log and index, and the last
+    /// values. Not all of them exist at all times.
+    pub fn files(&self) -> [PathBuf; 4] {
+        let beside = |suffix: &str| {
+            let mut name = self.path.as_os_str().to_owned();
+            name.push(suffix);
+            PathBuf::from(name)
+        };
+        [self.path.clone(), beside("-wal"), beside("-shm"), self.last_values()]
+    }
 }
 
 /// `None`: nothing is kept on disk.

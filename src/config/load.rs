@@ -76,8 +76,8 @@ pub fn load_server(path: &Path) -> Result<Server, ConfigErrors> {
     let root = parse_toml(path, &text)?;
     let environment = |name: &str| std::env::var(name).ok();
     let reader = Reader::new(&environment);
-    let server =
-        Section::new(&reader, "the file", root).map(|mut root| read_server(&reader, &mut root).0);
+    let server = Section::new(&reader, "the file", root)
+        .map(|mut root| read_server(&reader, &mut root, &mut Vec::new()).0);
     match (server, reader.into_problems()) {
         (Some(server), problems) if problems.is_empty() => Ok(server),
         (_, problems) => Err(ConfigErrors::in_text(path, &text, problems)),
@@ -135,11 +135,12 @@ fn parse_toml<'text>(path: &Path, text: &'text str) -> Result<Value<'text>, Conf
 fn read_server<'reader>(
     reader: &'reader Reader<'reader>,
     root: &mut Section<'reader, '_>,
+    notices: &mut Vec<String>,
 ) -> (Server, Option<Span>) {
     let section = root.section("server", "[server]".to_owned());
     let section = section.unwrap_or_else(|| Section::absent(reader, "[server]"));
     let listen_key = section.span_of("listen");
-    (server::read(section), listen_key)
+    (server::read(section, notices), listen_key)
 }
 
 fn read<'reader>(
@@ -147,13 +148,13 @@ fn read<'reader>(
     mut root: Section<'reader, '_>,
     purpose: Purpose<'_>,
 ) -> Config {
-    let (mut server, listen_key) = read_server(reader, &mut root);
+    let mut notices = Vec::new();
+    let (mut server, listen_key) = read_server(reader, &mut root, &mut notices);
     let tls = root.section("tls", "[tls]".to_owned()).and_then(tls::read);
     let site = root
         .section("site", "[site]".to_owned())
         .unwrap_or_else(|| Section::absent(reader, "[site]"));
     let (site, units) = read_site(site);
-    let mut notices = Vec::new();
     let auth = match root.section("auth", "[auth]".to_owned()) {
         Some(section) => auth::read(section, &server, &mut notices),
         None => auth::absent(&server),

@@ -298,6 +298,12 @@ impl<'reader, 'text> Section<'reader, 'text> {
         }
     }
 
+    /// Whether a key of an earlier version is there, which has no effect any more.
+    pub(super) fn retired(&mut self, key: &str) -> bool {
+        // It is not suggested for a misspelt key.
+        self.table.remove(key).is_some()
+    }
+
     /// A table inside this one.
     pub(super) fn section(&mut self, key: &str, title: String) -> Option<Section<'reader, 'text>> {
         let (_, value) = self.take(key)?;

@@ -141,7 +141,7 @@ impl Default for Server {
     }
 }
 
-pub(super) fn read(mut section: Section<'_, '_>) -> Server {
+pub(super) fn read(mut section: Section<'_, '_>, notices: &mut Vec<String>) -> Server {
     let listen = listeners(&mut section);
     let default_admin = || Server::default().admin_listen;
     let admin_listen = match section.parsed::<ListenAddr>("admin_listen") {
@@ -156,6 +156,13 @@ pub(super) fn read(mut section: Section<'_, '_>) -> Server {
     let names = names(&mut section);
     let hsts = hsts(&mut section);
     let engine = engine(&mut section);
+    if section.retired("queue") {
+        notices.push(
+            "\"queue\" in [server] has no effect any more, remove it: the queue holds up to \
+             max_connections, and queue_timeout bounds the wait"
+                .to_owned(),
+        );
+    }
     section.finish();
     // At most 65,535, as was just checked.
     let backlog = backlog as u32;
@@ -246,7 +253,6 @@ fn engine(section: &mut Section<'_, '_>) -> Settings {
     Settings {
         threads: default.threads,
         workers: section.integer("workers", default.workers, 1024),
-        queue: section.integer("queue", default.queue, 65_536),
         max_connections,
         max_connections_per_address: per_address,
         trusted_proxies,
@@ -256,6 +262,7 @@ fn engine(section: &mut Section<'_, '_>) -> Settings {
         write_timeout,
         keep_alive,
         queue_timeout,
+        heavy_requests: section.integer("heavy_requests", default.heavy_requests, 1024),
         drain_timeout,
         max_header_bytes: section.size("max_header_bytes", default.max_header_bytes, 256..=1 << 20),
         max_headers: section.integer("max_headers", default.max_headers, 10_000),

@@ -35,7 +35,7 @@ fn every_key_is_read() {
     let config = read(
         "[site]\ntitle = \"Well\"\n\
          [server]\nlisten = [\"[::1]:1\", \"unix:/run/x\", \"fd:0\"]\nadmin_listen = \"unix:/run/a\"\n\
-         workers = 3\nqueue = 4\nbacklog = 5\nmax_connections = 6\n\
+         workers = 3\nheavy_requests = 4\nbacklog = 5\nmax_connections = 6\n\
          max_connections_per_address = 7\ntrusted_proxies = [\"10.0.0.0/8\", \"::1\"]\nhandshake_timeout = \"1s\"\n\
          header_timeout = \"2s\"\nbody_timeout = \"3s\"\nwrite_timeout = \"1m 4s\"\n\
          keep_alive = \"1d 1h30m\"\nqueue_timeout = \"500ms\"\ndrain_timeout = \"7s\"\n\
@@ -54,7 +54,7 @@ fn every_key_is_read() {
         ]
     );
     let engine = &server.engine;
-    assert_eq!((engine.workers, engine.queue, server.backlog), (3, 4, 5));
+    assert_eq!((engine.workers, engine.heavy_requests, server.backlog), (3, 4, 5));
     assert_eq!((engine.max_connections, engine.max_headers), (6, 9));
     assert_eq!(engine.max_connections_per_address, Some(7));
     let proxies: Vec<String> = engine.trusted_proxies.iter().map(ToString::to_string).collect();
@@ -406,6 +406,14 @@ fn trends_are_those_of_tanks_unless_they_are_configured() {
     assert_eq!(twice[0].changes, [hour]);
     let shown = read(&format!("{TANK}show = [\"volume\", \"level\"]\n")).unwrap();
     assert_eq!(shown.sources[0].show, ["volume".into(), "level".into()]);
+}
+
+#[test]
+fn retired_key_is_accepted_with_a_notice() {
+    let notices = read("[server]\nqueue = 64\n").unwrap().notices;
+    assert!(notices.iter().any(|notice| notice.contains("\"queue\"")), "{notices:?}");
+    let notices = read("[server]\n").unwrap().notices;
+    assert!(!notices.iter().any(|notice| notice.contains("\"queue\"")), "{notices:?}");
 }
 
 #[test]

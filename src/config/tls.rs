@@ -95,6 +95,8 @@ pub enum CertificateError {
 pub struct CertificateInfo {
     /// The names and addresses that it is good for (RFC 5280 4.2.1.6).
     pub names: Vec<String>,
+    /// Its issuer is its own subject.
+    pub self_issued: bool,
     /// Good from then.
     pub not_before: Timestamp,
     /// Good until then.
@@ -213,6 +215,7 @@ impl CertificateInfo {
         };
         Ok(CertificateInfo {
             names,
+            self_issued: leaf.issuer() == leaf.subject(),
             not_before: moment(leaf.validity().not_before)?,
             not_after: moment(leaf.validity().not_after)?,
         })

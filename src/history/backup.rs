@@ -1,6 +1,6 @@
 //! A copy of the whole file, made while others write to it.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -13,8 +13,9 @@ use super::error::StoreError;
 ///
 /// All pages are copied in one step, and so in one transaction: in several, each write of
 /// another connection would begin the copy anew. Writers are not held up, only the end of their
-/// write-ahead log is not reused meanwhile.
-pub(super) fn copy(from: &Connection, source: &Path, to: &Path) -> Result<(), StoreError> {
+/// write-ahead log is not reused meanwhile. The copy is a new file, so its mode is 0600, whatever
+/// that of the original.
+pub(super) fn copy(from: &Connection, to: &Path) -> Result<(), StoreError> {
     let failed = |error: io::Error| StoreError::File(to.to_owned(), error);
     let folder = match to.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
@@ -35,8 +36,6 @@ pub(super) fn copy(from: &Connection, source: &Path, to: &Path) -> Result<(), St
         return Err(StoreError::Locked);
     }
     copy.close().map_err(|(_, error)| error)?;
-    let permissions = fs::metadata(source).map_err(failed)?.permissions();
-    fs::set_permissions(&partial, permissions).map_err(failed)?;
     partial.persist_noclobber(to).map_err(|error| failed(error.error))?;
     // The new name is to outlast a power cut as the copy does.
     File::open(&folder).and_then(|folder| folder.sync_all()).map_err(failed)

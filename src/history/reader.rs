@@ -14,6 +14,7 @@ use super::bucket::Bucket;
 use super::error::StoreError;
 use super::schema;
 use crate::board::{Event, EventKind};
+use crate::text::clean_shared;
 use crate::units::Unit;
 
 /// How long a worker waits for a reader while all of them are in use.
@@ -222,7 +223,7 @@ impl Reader<'_> {
 
     /// Copies the whole file, while others write to it, into a new one.
     pub(super) fn backup(&self, to: &Path) -> Result<(), StoreError> {
-        backup::copy(self.connection(), &self.readers.path, to)
+        backup::copy(self.connection(), to)
     }
 
     /// Looks through the whole file for damage.
@@ -256,8 +257,10 @@ fn event(row: &Row<'_>) -> rusqlite::Result<Option<(i64, Event)>> {
     let (id, at): (i64, i64) = (row.get(0)?, row.get(1)?);
     let (kind, source): (String, Option<String>) = (row.get(2)?, row.get(3)?);
     let detail: String = row.get(4)?;
-    let event = EventKind::parse(&kind)
-        .zip(Timestamp::from_second(at).ok())
-        .map(|(kind, at)| Event { at, kind, source: source.map(Arc::from), detail: detail.into() });
+    let event = EventKind::parse(&kind).zip(Timestamp::from_second(at).ok()).map(|(kind, at)| {
+        // The file may come from a version that did not clean what upstreams wrote.
+        let detail = clean_shared(detail.into());
+        Event { at, kind, source: source.map(Arc::from), detail }
+    });
     Ok(event.map(|event| (id, event)))
 }

@@ -19,6 +19,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags};
 
 use super::error::StoreError;
+use crate::private_file;
 
 /// Marks the file as ours (<https://www.sqlite.org/pragma.html#pragma_application_id>): `PUMP`.
 const APPLICATION: i32 = 0x5055_4d50;
@@ -80,10 +81,13 @@ const MIGRATIONS: [&str; 1] = ["
 const VERSION: i32 = MIGRATIONS.len() as i32;
 
 /// Opens the file for the one that writes, makes it if there is none, and brings it up to date.
+///
+/// A new file has mode 0600. SQLite gives its log and index the mode of the file.
 pub(super) fn open_to_write(path: &Path) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_CREATE
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    private_file::create(path).map_err(|error| StoreError::File(path.to_owned(), error))?;
     let mut connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY)?;
     let version = admitted(&connection, path)?;

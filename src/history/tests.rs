@@ -324,6 +324,20 @@ fn events_are_numbered_on_after_a_restart() {
 }
 
 #[test]
+fn event_texts_of_a_file_are_cleaned() {
+    let place = Place::new();
+    let event = Event {
+        at: moment(START),
+        kind: EventKind::Stale,
+        source: Some("tank".into()),
+        detail: "1.02\u{202e} \u{1b}[2J".into(),
+    };
+    place.writer().write([&Entry::Event(1, event)].into_iter()).unwrap();
+    let events = place.history().events(None, None, 10).unwrap();
+    assert_eq!(&*events[0].1.detail, "1.02\u{fffd}  [2J");
+}
+
+#[test]
 fn recent_events_and_those_on_disk_make_one_list() {
     let place = Place::new();
     let (_recorder, intake, history) = place.recorder();

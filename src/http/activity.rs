@@ -38,7 +38,7 @@ impl WorkerState {
 #[derive(Debug, Default)]
 pub struct Activity {
     state: AtomicU8,
-    /// When it took the connection that it drives.
+    /// When it took the connection that it drives, or made progress since.
     since: Heartbeat,
     route: Mutex<&'static str>,
 }
@@ -49,8 +49,13 @@ impl Activity {
         *self.route.lock().unwrap_or_else(PoisonError::into_inner) = route;
     }
 
+    /// Notes progress. For long work of the program: a worker that makes some is not stuck.
+    pub fn progress(&self) {
+        self.since.beat();
+    }
+
     /// The state; and unless it waits, the latest route that it served and for how long it
-    /// has driven the connection at hand.
+    /// has driven the connection at hand without noting progress.
     pub fn look(&self) -> (WorkerState, Option<(&'static str, Duration)>) {
         let state = WorkerState::ALL[usize::from(self.state.load(Ordering::Relaxed))];
         let busy = (state != WorkerState::Waiting).then(|| {
@@ -59,7 +64,7 @@ impl Activity {
         (state, busy)
     }
 
-    /// How long ago it took a connection, whether it still drives it or not.
+    /// How long ago it took a connection, whether it still drives it or not, or made progress.
     pub fn since_taking(&self) -> Duration {
         self.since.age()
     }

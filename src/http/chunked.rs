@@ -1,16 +1,21 @@
 //! The chunked transfer coding (RFC 9112 7.1), decoded strictly.
 
+use ::http::{HeaderName, HeaderValue};
 use bytes::{Buf, BufMut, BytesMut};
 use memchr::memchr;
 
-use super::limits::MAX_CHUNK_LINE;
+use super::chunk_line::ChunkLine;
+use super::limits::{MAX_CHUNK_LINE, MAX_CHUNK_OVERHEAD};
 use super::message::Refusal;
 
 /// Decodes a chunked body from a growing input.
 #[derive(Debug)]
 pub(super) struct ChunkedDecoder {
     state: State,
+    /// Bytes of all size lines so far that no size needs.
+    overhead: usize,
     trailer_bytes: usize,
+    trailer_fields: usize,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -26,6 +31,8 @@ enum State {
 pub(super) struct ChunkedLimits {
     pub(super) body_bytes: usize,
     pub(super) trailer_bytes: usize,
+    /// Number of trailer fields that the header fields leave of `max_headers`.
+    pub(super) trailer_fields: usize,
 }
 
 const LINE_ENDING: Refusal =
@@ -33,11 +40,12 @@ const LINE_ENDING: Refusal =
 
 impl ChunkedDecoder {
     pub(super) fn new() -> ChunkedDecoder {
-        ChunkedDecoder { state: State::Size, trailer_bytes: 0 }
+        ChunkedDecoder { state: State::Size, overhead: 0, trailer_bytes: 0, trailer_fields: 0 }
     }
 
-    /// Moves what `input` holds of the body to `body`; true once the body is whole. Trailer
-    /// fields are checked for their bounds and dropped (RFC 9110 6.5.1).
+    /// Moves what `input` holds of the body to `body`; true once the body is whole. Chunk
+    /// extensions and trailer fields are parsed, count against their limits, and are dropped:
+    /// no field of a trailer can change the framing or the host (RFC 9110 6.5.1).
     pub(super) fn decode(
         &mut self,
         input: &mut BytesMut,
@@ -48,7 +56,11 @@ impl ChunkedDecoder {
             match self.state {
                 State::Size => {
                     let Some(line) = take_line(input, MAX_CHUNK_LINE)? else { return Ok(false) };
-                    let size = chunk_size(&line)?;
+                    let ChunkLine { size, overhead } = ChunkLine::parse(&line)?;
+                    self.overhead += overhead;
+                    if self.overhead > MAX_CHUNK_OVERHEAD {
+                        return Err(Refusal::BodyTooLarge);
+                    }
                     if size > limits.body_bytes.saturating_sub(body.len()) {
                         return Err(Refusal::BodyTooLarge);
                     }
@@ -85,7 +97,12 @@ impl ChunkedDecoder {
                     if line.is_empty() {
                         return Ok(true);
                     }
+                    check_trailer_field(&line)?;
                     self.trailer_bytes += line.len() + 2;
+                    self.trailer_fields += 1;
+                    if self.trailer_fields > limits.trailer_fields {
+                        return Err(Refusal::HeadTooLarge);
+                    }
                 }
             }
         }
@@ -113,23 +130,12 @@ fn take_line(input: &mut BytesMut, limit: usize) -> Result<Option<BytesMut>, Ref
     Ok(Some(line))
 }
 
-/// `chunk-size [ chunk-ext ]`. The size is hexadecimal digits and nothing else: neither
-/// sign nor space nor `0x`, which lenient number parsers let pass.
-fn chunk_size(line: &[u8]) -> Result<usize, Refusal> {
-    const MALFORMED: Refusal = Refusal::Malformed("A chunk's size is malformed.");
-    let digits = memchr(b';', line).unwrap_or(line.len());
-    let (digits, extension) = line.split_at(digits);
-    let printable = |byte: &u8| *byte == b'\t' || (*byte >= b' ' && *byte != 0x7f);
-    if digits.is_empty()
-        || !digits.iter().all(u8::is_ascii_hexdigit)
-        || !extension.iter().all(printable)
-    {
-        return Err(MALFORMED);
-    }
-    let significant = &digits[digits.iter().take_while(|digit| **digit == b'0').count()..];
-    if significant.len() > 2 * size_of::<usize>() {
-        return Err(Refusal::BodyTooLarge);
-    }
-    let value = |digit: &u8| (*digit as char).to_digit(16).unwrap_or(0) as usize;
-    Ok(significant.iter().fold(0, |size, digit| (size << 4) | value(digit)))
+/// `field-line` of a trailer section (RFC 9112 5): the same grammar as in a head.
+fn check_trailer_field(line: &[u8]) -> Result<(), Refusal> {
+    const MALFORMED: Refusal = Refusal::Malformed("A trailer field is malformed.");
+    let (name, value) = line.split_at(memchr(b':', line).ok_or(MALFORMED)?);
+    // A folded line and a space before the colon make a name that is no token.
+    HeaderName::from_bytes(name).map_err(|_| MALFORMED)?;
+    HeaderValue::from_bytes(&value[1..]).map_err(|_| MALFORMED)?;
+    Ok(())
 }

@@ -2,18 +2,24 @@
 //! and a [`Wish`] out.
 //!
 //! ```text
-//!              first byte             head is whole            body is whole
-//!   ┌──► Idle ───────────► Head ────────────────────► Body ───────────────┐
-//!   │      │ keep_alive     │ header_timeout            │ body_timeout     ▼
-//!   │      ▼                ▼                           ▼               Handling
-//!   │    close       408, close if anything came    408, close             │ respond
-//!   │                                                                      ▼
-//!   └──────────────── output is written (write_timeout) ◄──────────────  output
+//!              first byte           head is whole            read_body
+//!   ┌──► Idle ───────────► Head ──────────────────► Handling ───────────► Body
+//!   │      │ keep_alive     │ header_timeout          │  ▲  body is whole   │ body_timeout
+//!   │      ▼                ▼                         │  └──────────────────┤
+//!   │    close       408, close if anything came      │ respond             ▼
+//!   │                                                 ├──────► Discard   408, close
+//!   │                                                 ▼           │ an unasked body is dropped
+//!   └──────────── output is written (write_timeout) ◄─┴───────────┘
 //! ```
+//!
+//! The program is called as soon as the head is whole. A body is kept only if the program asks
+//! for it; else up to [`MAX_DISCARDED_BODY`](super::limits::MAX_DISCARDED_BODY) bytes are dropped, so that a client that no route
+//! expects a body from holds no memory with one.
 //!
 //! Every phase has one [`Deadline`], set when it begins. A refusal (RFC 9110 15.5) is put
 //! into the output and ends the connection; whatever else the client had sent is not read.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -21,13 +27,15 @@ use ::http::{Method, Version};
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::addresses;
-use super::chunked::{ChunkedDecoder, ChunkedLimits};
+use super::body::BodyDecoder;
 use super::deadline::Deadline;
 use super::framing::{self, Framing, Semantics};
 use super::head::{Head, HeadLimits, HeadReader};
 use super::limits::{DRAIN_GRACE, Settings};
 use super::message::{Peer, Refusal, Request, Response};
 use super::output::Output;
+use super::reply::{Continuation, HeavyWork};
+use super::request_line::Schemes;
 use super::response::{self, Exchange};
 use super::stats::{CloseReason, ConnectionState};
 
@@ -38,12 +46,35 @@ pub(super) enum Wish {
     Read,
     /// Its output written.
     Write,
-    /// A response to this request, by [`Connection::respond`].
-    Handle(Box<Request>),
+    /// This task run: it ends in [`Connection::respond`], or goes on by
+    /// [`Connection::read_body`].
+    Run(Task),
     /// The wording of this refusal, by [`Connection::refuse`].
     Refuse(Refused),
     /// To be closed; all output is written.
     Close(Closing),
+}
+
+/// A request, and the next piece of the program's work on it.
+pub(super) struct Task {
+    pub(super) request: Box<Request>,
+    pub(super) work: Work,
+}
+
+/// Work of the program.
+pub(super) enum Work {
+    /// [`Service::call`](super::message::Service::call).
+    Call,
+    /// The continuation of that, whose body is whole.
+    Continue(Continuation),
+    /// Expensive work, which needs a permit.
+    Heavy(HeavyWork),
+}
+
+impl fmt::Debug for Task {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Task").field("request", &self.request).finish_non_exhaustive()
+    }
 }
 
 /// A request that is refused, with its head if that was understood.
@@ -91,21 +122,37 @@ enum Phase {
     Idle,
     /// In a head, or before the first one.
     Head,
+    /// In a body that the program has asked for.
     Body(Box<Receiving>),
-    /// The program has the request.
-    Handling(Exchange),
+    /// The program has the request. The body that follows its head has not been read.
+    Handling(Exchange, PendingBody),
+    /// The response is there. The body that nothing asked for is dropped before it is sent.
+    Discard(Box<Discarding>),
+}
+
+/// A body that follows the head, of which nothing has been read.
+#[derive(Clone, Copy)]
+struct PendingBody {
+    framing: Framing,
+    expects_continue: bool,
+}
+
+impl PendingBody {
+    const NONE: PendingBody = PendingBody { framing: Framing::None, expects_continue: false };
 }
 
 struct Receiving {
-    head: Head,
-    semantics: Semantics,
-    body: BytesMut,
+    request: Box<Request>,
+    exchange: Exchange,
+    then: Continuation,
     decoder: BodyDecoder,
+    expects_continue: bool,
 }
 
-enum BodyDecoder {
-    Length(usize),
-    Chunked(ChunkedDecoder),
+struct Discarding {
+    response: Response,
+    exchange: Exchange,
+    decoder: BodyDecoder,
 }
 
 impl Connection {
@@ -126,6 +173,11 @@ impl Connection {
             closing: None,
             last_response: false,
         }
+    }
+
+    /// Limits of this connection.
+    pub(super) fn settings(&self) -> &Settings {
+        &self.settings
     }
 
     /// Takes bytes from the client.
@@ -170,7 +222,7 @@ impl Connection {
             return if self.output.is_empty() { Wish::Close(closing) } else { Wish::Write };
         }
         match self.advance(now) {
-            Ok(Some(request)) => Wish::Handle(request),
+            Ok(Some(task)) => Wish::Run(task),
             Ok(None) if !self.output.is_empty() => Wish::Write,
             Ok(None) => self.want_input(),
             Err(refused) => Wish::Refuse(refused),
@@ -182,7 +234,7 @@ impl Connection {
         let between_requests = match self.phase {
             Phase::Idle => true,
             Phase::Head => self.input.is_empty(),
-            Phase::Body(_) | Phase::Handling(_) => false,
+            Phase::Body(_) | Phase::Handling(..) | Phase::Discard(_) => false,
         };
         match (self.input_ended, between_requests) {
             (true, true) => self.close(CloseReason::Done, false),
@@ -198,10 +250,10 @@ impl Connection {
     }
 
     /// Reads on in the input until a request is whole.
-    fn advance(&mut self, now: Instant) -> Result<Option<Box<Request>>, Refused> {
+    fn advance(&mut self, now: Instant) -> Result<Option<Task>, Refused> {
         loop {
             match &mut self.phase {
-                Phase::Handling(_) => return Ok(None),
+                Phase::Handling(..) => return Ok(None),
                 Phase::Idle => {
                     if self.input.is_empty() {
                         return Ok(None);
@@ -213,6 +265,7 @@ impl Connection {
                     let limits = HeadLimits {
                         bytes: self.settings.max_header_bytes,
                         fields: self.settings.max_headers,
+                        schemes: Schemes::of(self.peer, &self.settings.trusted_proxies),
                     };
                     let Some(head) = self.head.read(&mut self.input, limits)? else {
                         return Ok(None);
@@ -222,22 +275,19 @@ impl Connection {
                         Err(refusal) => return Err(self.refused(refusal, head)),
                     };
                     self.deadline = Deadline::of(now, self.settings.body_timeout);
-                    let decoder = match semantics.framing {
-                        Framing::None => {
-                            return Ok(Some(self.hand_out(head, semantics, Bytes::new())));
-                        }
-                        Framing::Length(length) => BodyDecoder::Length(length),
-                        Framing::Chunked => BodyDecoder::Chunked(ChunkedDecoder::new()),
-                    };
-                    let body = BytesMut::new();
-                    self.phase =
-                        Phase::Body(Box::new(Receiving { head, semantics, body, decoder }));
+                    let Semantics { framing, expects_continue, keep_alive } = semantics;
+                    self.phase = Phase::Handling(
+                        exchange(&head, keep_alive),
+                        PendingBody { framing, expects_continue },
+                    );
+                    let request = self.request(head);
+                    return Ok(Some(Task { request, work: Work::Call }));
                 }
                 Phase::Body(receiving) => {
-                    let decoded = receiving.decode(&mut self.input, &self.settings);
+                    let decoded = receiving.decoder.read(&mut self.input);
                     if decoded == Ok(false) {
                         // The client may be waiting for this before it sends the rest.
-                        if std::mem::take(&mut receiving.semantics.expects_continue) {
+                        if std::mem::take(&mut receiving.expects_continue) {
                             // It must be taken before the body's deadline; it has none of its own.
                             self.output.head().put_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
                         }
@@ -247,11 +297,36 @@ impl Connection {
                     else {
                         unreachable!("the phase was matched just above")
                     };
-                    let Receiving { head, semantics, body, .. } = *receiving;
-                    return match decoded {
-                        Ok(_) => Ok(Some(self.hand_out(head, semantics, body.freeze()))),
-                        Err(refusal) => Err(self.refused(refusal, head)),
+                    let Receiving { mut request, exchange, then, decoder, .. } = *receiving;
+                    if let Err(refusal) = decoded {
+                        return Err(self.refused(refusal, Head::from(*request)));
+                    }
+                    request.body = decoder.into_body();
+                    self.phase = Phase::Handling(exchange, PendingBody::NONE);
+                    return Ok(Some(Task { request, work: Work::Continue(then) }));
+                }
+                Phase::Discard(discarding) => {
+                    let decoded = discarding.decoder.read(&mut self.input);
+                    if decoded == Ok(false) {
+                        return Ok(None);
+                    }
+                    let Phase::Discard(discarding) =
+                        std::mem::replace(&mut self.phase, Phase::Idle)
+                    else {
+                        unreachable!("the phase was matched just above")
                     };
+                    let Discarding { response, mut exchange, .. } = *discarding;
+                    match decoded {
+                        Ok(_) => {}
+                        // Longer than it is worth to read: the response stands, and is the last.
+                        Err(Refusal::BodyTooLarge) => exchange.keep_alive = false,
+                        Err(refusal) => {
+                            self.phase = Phase::Handling(exchange, PendingBody::NONE);
+                            return Err(refusal.into());
+                        }
+                    }
+                    self.send(response, exchange, now);
+                    return Ok(None);
                 }
             }
         }
@@ -259,27 +334,72 @@ impl Connection {
 
     /// Refuses a request whose head was understood.
     fn refused(&mut self, refusal: Refusal, head: Head) -> Refused {
-        self.phase = Phase::Handling(exchange(&head, false));
+        self.phase = Phase::Handling(exchange(&head, false), PendingBody::NONE);
         Refused { refusal, head: Some(Box::new(head)) }
     }
 
-    fn hand_out(&mut self, head: Head, semantics: Semantics, body: Bytes) -> Box<Request> {
-        self.phase = Phase::Handling(exchange(&head, semantics.keep_alive));
+    fn request(&self, head: Head) -> Box<Request> {
         let Head { method, target, version, headers } = head;
         let trusted = &self.settings.trusted_proxies;
         let peer = self.peer;
         let address = peer.address.map(|peer| peer.ip().to_canonical());
         let client = address.map(|peer| addresses::client(peer, &headers, trusted));
         let proxied = address.is_some_and(|peer| addresses::is_trusted(trusted, peer));
+        let body = Bytes::new();
         Box::new(Request { method, target, version, headers, body, peer, client, proxied })
     }
 
-    /// Answers the request that [`Wish::Handle`] gave out.
+    /// Goes on with a task once its body is whole; a body beyond `limit` is refused.
+    ///
+    /// # Errors
+    /// The head announces a body that is too large.
+    pub(super) fn read_body(
+        &mut self,
+        request: Box<Request>,
+        limit: usize,
+        then: Continuation,
+    ) -> Result<(), Refused> {
+        let Phase::Handling(exchange, pending) = self.phase else {
+            debug_assert!(false, "a body is wanted without a request");
+            return Ok(());
+        };
+        let limit = limit.min(self.settings.max_body_bytes);
+        let Some(decoder) = BodyDecoder::keeping(pending.framing, limit, &self.settings) else {
+            return Err(self.refused(Refusal::BodyTooLarge, Head::from(*request)));
+        };
+        let expects_continue = pending.expects_continue;
+        self.phase =
+            Phase::Body(Box::new(Receiving { request, exchange, then, decoder, expects_continue }));
+        Ok(())
+    }
+
+    /// Answers the request of the task that [`Wish::Run`] gave out, once the body behind it is
+    /// dropped.
     pub(super) fn respond(&mut self, response: Response, now: Instant) {
-        let Phase::Handling(mut exchange) = self.phase else {
+        let Phase::Handling(mut exchange, pending) = self.phase else {
             debug_assert!(false, "a response without a request");
             return;
         };
+        if pending.framing == Framing::None {
+            return self.send(response, exchange, now);
+        }
+        match BodyDecoder::dropping(pending.framing, &self.settings) {
+            // A client that waits for 100 Continue has its answer without it (RFC 9110 10.1.1).
+            Some(decoder) if !pending.expects_continue => {
+                self.phase = Phase::Discard(Box::new(Discarding { response, exchange, decoder }));
+            }
+            _ => {
+                exchange.keep_alive = false;
+                self.send(response, exchange, now);
+                // The rest of the body follows.
+                if let Some(closing) = &mut self.closing {
+                    closing.linger = true;
+                }
+            }
+        }
+    }
+
+    fn send(&mut self, response: Response, mut exchange: Exchange, now: Instant) {
         // What the client has sent beyond this request was sent in the hope of an answer.
         let client_closes = !exchange.keep_alive && self.input.is_empty();
         exchange.keep_alive &= !self.last_response;
@@ -293,7 +413,7 @@ impl Connection {
 
     /// Answers in the program's stead, and ends the connection for that reason.
     pub(super) fn refuse(&mut self, response: Response, reason: CloseReason, now: Instant) {
-        let head_only = matches!(&self.phase, Phase::Handling(exchange) if exchange.head_only);
+        let head_only = matches!(&self.phase, Phase::Handling(exchange, _) if exchange.head_only);
         self.put(
             response,
             Exchange { version: Version::HTTP_11, head_only, keep_alive: false },
@@ -373,8 +493,15 @@ impl Connection {
         }
         match std::mem::replace(&mut self.phase, Phase::Idle) {
             Phase::Head if !self.input.is_empty() => Wish::Refuse(Refusal::Timeout.into()),
-            Phase::Body(receiving) => Wish::Refuse(self.refused(Refusal::Timeout, receiving.head)),
-            Phase::Idle | Phase::Head | Phase::Handling(_) => self.close(reason, false),
+            Phase::Body(receiving) => {
+                let head = Head::from(*receiving.request);
+                Wish::Refuse(self.refused(Refusal::Timeout, head))
+            }
+            Phase::Discard(discarding) => {
+                self.phase = Phase::Handling(discarding.exchange, PendingBody::NONE);
+                Wish::Refuse(Refusal::Timeout.into())
+            }
+            Phase::Idle | Phase::Head | Phase::Handling(..) => self.close(reason, false),
         }
     }
 
@@ -382,9 +509,9 @@ impl Connection {
     pub(super) fn expiry(&self) -> CloseReason {
         match (self.write_deadline, &self.phase) {
             (Some(_), _) => CloseReason::WriteTimeout,
-            (None, Phase::Idle | Phase::Handling(_)) => CloseReason::KeepAlive,
+            (None, Phase::Idle | Phase::Handling(..)) => CloseReason::KeepAlive,
             (None, Phase::Head) => CloseReason::HeaderTimeout,
-            (None, Phase::Body(_)) => CloseReason::BodyTimeout,
+            (None, Phase::Body(_) | Phase::Discard(_)) => CloseReason::BodyTimeout,
         }
     }
 
@@ -393,34 +520,14 @@ impl Connection {
         match (self.write_deadline, &self.phase) {
             (Some(_), _) => ConnectionState::Writing,
             (None, Phase::Idle) => ConnectionState::Idle,
-            (None, Phase::Handling(_)) => ConnectionState::Active,
-            (None, Phase::Head | Phase::Body(_)) => ConnectionState::Reading,
+            (None, Phase::Handling(..)) => ConnectionState::Active,
+            (None, Phase::Head | Phase::Body(_) | Phase::Discard(_)) => ConnectionState::Reading,
         }
     }
 }
 
 fn exchange(head: &Head, keep_alive: bool) -> Exchange {
     Exchange { version: head.version, head_only: head.method == Method::HEAD, keep_alive }
-}
-
-impl Receiving {
-    /// Moves input to the body; true once it is whole.
-    fn decode(&mut self, input: &mut BytesMut, settings: &Settings) -> Result<bool, Refusal> {
-        match &mut self.decoder {
-            BodyDecoder::Length(length) => {
-                let some = input.len().min(*length - self.body.len());
-                self.body.put_slice(&input.split_to(some));
-                Ok(self.body.len() == *length)
-            }
-            BodyDecoder::Chunked(decoder) => {
-                let limits = ChunkedLimits {
-                    body_bytes: settings.max_body_bytes,
-                    trailer_bytes: settings.max_header_bytes,
-                };
-                decoder.decode(input, &mut self.body, limits)
-            }
-        }
-    }
 }
 
 #[cfg(test)]

@@ -50,7 +50,6 @@ impl Engine {
         service: Arc<dyn Service>,
     ) -> io::Result<Engine> {
         let (workers, names) = (settings.workers, settings.threads);
-        let queue = Queue::new(settings.queue);
         let poll = Poll::new()?;
         let (errands, errand) = unbounded();
         let (calls, call) = bounded(workers);
@@ -59,7 +58,7 @@ impl Engine {
             service,
             settings,
             Stats::new(workers),
-            queue,
+            Queue::default(),
             Watch::new()?,
             Waker::new(poll.registry(), WAKE)?,
             Channels { errands, calls, closed },
@@ -90,7 +89,7 @@ impl Engine {
     }
 
     /// Goes on with these limits and deadlines: those of connections that begin from now on.
-    /// The number of workers and the length of the queue stay as they are.
+    /// The numbers of workers and of permits for expensive requests stay as they are.
     pub fn renew(&self, settings: Settings) {
         self.shared.settings.store(Arc::new(settings));
         self.shared.wake_acceptor();

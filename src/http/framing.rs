@@ -17,7 +17,10 @@ pub(super) enum Framing {
     /// `Content-Length`: that many bytes, at least one.
     Length(usize),
     /// `Transfer-Encoding: chunked`.
-    Chunked,
+    Chunked {
+        /// Number of the head's fields; those of the trailer count on from there.
+        header_fields: usize,
+    },
 }
 
 /// What a head says of its connection and its body.
@@ -73,7 +76,9 @@ fn content_length(value: &[u8]) -> Result<usize, Refusal> {
 fn chunked_only(headers: &HeaderMap) -> Result<Framing, Refusal> {
     let mut codings = tokens(headers, &header::TRANSFER_ENCODING);
     match (codings.next(), codings.next()) {
-        (Some(only), None) if only.eq_ignore_ascii_case(b"chunked") => Ok(Framing::Chunked),
+        (Some(only), None) if only.eq_ignore_ascii_case(b"chunked") => {
+            Ok(Framing::Chunked { header_fields: headers.len() })
+        }
         (None, _) => Err(Refusal::Malformed("Transfer-Encoding names no coding.")),
         (Some(first), Some(_)) if first.eq_ignore_ascii_case(b"chunked") => {
             Err(Refusal::Malformed("The chunked coding must be applied once, and last."))

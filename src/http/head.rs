@@ -4,12 +4,13 @@
 //! folded line or a space before a colon is an error, and so is anything that two parsers
 //! could read in two ways.
 
-use ::http::uri::Authority;
 use ::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version, header};
 use bytes::{Buf, Bytes, BytesMut};
-use memchr::{memmem, memrchr};
+use memchr::{memchr, memmem, memrchr};
 
-use super::message::{Refusal, RequestHead};
+use super::authority::Authority;
+use super::message::{Refusal, Request, RequestHead};
+use super::request_line::{self, RequestLine, Schemes};
 
 /// The head of a request.
 #[derive(Debug)]
@@ -27,11 +28,19 @@ impl<'a> From<&'a Head> for RequestHead<'a> {
     }
 }
 
-/// How much a head may hold.
+impl From<Request> for Head {
+    fn from(request: Request) -> Head {
+        let Request { method, target, version, headers, .. } = request;
+        Head { method, target, version, headers }
+    }
+}
+
+/// Limits of a head, and the schemes that its target may have.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct HeadLimits {
     pub(super) bytes: usize,
     pub(super) fields: usize,
+    pub(super) schemes: Schemes,
 }
 
 /// Finds heads at the front of a growing input. Remembers how far it has looked, so that
@@ -59,16 +68,22 @@ impl HeadReader {
         if let Some(found) = memmem::find(&window[from..], b"\r\n\r\n") {
             let head = input.split_to(from + found + 4).freeze();
             *self = HeadReader::default();
-            return parse(&head, limits.fields).map(Some);
+            return parse(&head, limits).map(Some);
         }
         // Nothing is gained by waiting for the rest of what is already wrong. Only whole lines
         // are looked at, as what is said of half a line would depend on where it was cut.
         let news = self.searched.min(window.len());
         if let Some(at) = memrchr(b'\n', &window[news..]) {
-            probe(&window[..=news + at], limits.fields)?;
+            probe(&Bytes::copy_from_slice(&window[..=news + at]), limits)?;
         }
         self.searched = window.len();
-        if input.len() >= limits.bytes { Err(Refusal::HeadTooLarge) } else { Ok(None) }
+        if input.len() < limits.bytes {
+            return Ok(None);
+        }
+        match memchr(b'\n', window) {
+            Some(_) => Err(Refusal::HeadTooLarge),
+            None => Err(request_line::refuse_endless(window)),
+        }
     }
 
     /// Empty lines before a request line are ignored (RFC 9112 2.2), but counted: they must
@@ -82,11 +97,11 @@ impl HeadReader {
     }
 }
 
-/// Looks for errors in a head that is not whole.
-fn probe(window: &[u8], max_fields: usize) -> Result<(), Refusal> {
-    with_fields(max_fields, |fields| {
-        let mut request = httparse::Request::new(fields);
-        match request.parse(window).map_err(refusal_of)? {
+/// Looks for errors in the whole lines of a head that is not whole.
+fn probe(lines: &Bytes, limits: HeadLimits) -> Result<(), Refusal> {
+    let (_, fields) = parse_request_line(lines, limits.schemes)?;
+    with_fields(limits.fields, |room| {
+        match httparse::parse_headers(&fields, room).map_err(refusal_of)? {
             httparse::Status::Partial => Ok(()),
             // Whole by bare line feeds, as there is no CR LF CR LF in the window.
             httparse::Status::Complete(_) => Err(BARE_LINE_FEED),
@@ -95,38 +110,43 @@ fn probe(window: &[u8], max_fields: usize) -> Result<(), Refusal> {
 }
 
 /// Parses a whole head, which ends with the only CR LF CR LF in it.
-fn parse(head: &Bytes, max_fields: usize) -> Result<Head, Refusal> {
-    with_fields(max_fields, |fields| {
-        let mut request = httparse::Request::new(fields);
-        match request.parse(head).map_err(refusal_of)? {
-            httparse::Status::Complete(length) if length == head.len() => {}
+fn parse(head: &Bytes, limits: HeadLimits) -> Result<Head, Refusal> {
+    let (line, section) = parse_request_line(head, limits.schemes)?;
+    with_fields(limits.fields, |room| {
+        let fields = match httparse::parse_headers(&section, room).map_err(refusal_of)? {
+            httparse::Status::Complete((length, fields)) if length == section.len() => fields,
             _ => return Err(BARE_LINE_FEED),
-        }
-        if memchr::memchr_iter(b'\n', head).any(|at| at == 0 || head[at - 1] != b'\r') {
+        };
+        if memchr::memchr_iter(b'\n', &section).any(|at| at == 0 || section[at - 1] != b'\r') {
             return Err(BARE_LINE_FEED);
         }
-        let method = request.method.unwrap_or_default();
-        let method = Method::from_bytes(method.as_bytes())
-            .map_err(|_| Refusal::Malformed("The method is not a token."))?;
-        let target = head.slice_ref(request.path.unwrap_or_default().as_bytes());
-        let target = target_of(&method, target)?;
-        let version = match request.version {
-            Some(0) => Version::HTTP_10,
-            _ => Version::HTTP_11,
-        };
-        let mut headers = HeaderMap::with_capacity(request.headers.len());
-        for field in request.headers.iter() {
+        let RequestLine { method, target, version, authority } = line;
+        let mut headers = HeaderMap::with_capacity(fields.len());
+        for field in fields {
             let name = HeaderName::from_bytes(field.name.as_bytes())
                 .map_err(|_| Refusal::Malformed("A header field's name is not a token."))?;
             let value =
-                HeaderValue::from_maybe_shared(head.slice_ref(field.value)).map_err(|_| {
+                HeaderValue::from_maybe_shared(section.slice_ref(field.value)).map_err(|_| {
                     Refusal::Malformed("A header field's value holds a control character.")
                 })?;
             headers.append(name, value);
         }
         check_host(version, &headers)?;
+        if let Some(authority) = authority {
+            headers.insert(header::HOST, authority);
+        }
         Ok(Head { method, target, version, headers })
     })
+}
+
+/// Parses the first line of a head, and returns it with the lines behind it.
+fn parse_request_line(lines: &Bytes, schemes: Schemes) -> Result<(RequestLine, Bytes), Refusal> {
+    let feed = memchr(b'\n', lines).ok_or(BARE_LINE_FEED)?;
+    let line = match lines[..feed].strip_suffix(b"\r") {
+        Some(line) => lines.slice_ref(line),
+        None => return Err(BARE_LINE_FEED),
+    };
+    Ok((RequestLine::parse(&line, schemes)?, lines.slice(feed + 1..)))
 }
 
 const BARE_LINE_FEED: Refusal =
@@ -149,30 +169,11 @@ fn with_fields<'head, T>(
 fn refusal_of(error: httparse::Error) -> Refusal {
     match error {
         httparse::Error::TooManyHeaders => Refusal::HeadTooLarge,
-        httparse::Error::Version => Refusal::Version,
-        httparse::Error::HeaderName => Refusal::Malformed("A header field's name is malformed."),
-        httparse::Error::HeaderValue => Refusal::Malformed("A header field's value is malformed."),
         httparse::Error::NewLine => BARE_LINE_FEED,
-        httparse::Error::Token | httparse::Error::Status => {
-            Refusal::Malformed("The request line is malformed.")
-        }
+        httparse::Error::HeaderValue => Refusal::Malformed("A header field's value is malformed."),
+        // The other errors are of request and status lines, which are not parsed by httparse.
+        _ => Refusal::Malformed("A header field's name is malformed."),
     }
-}
-
-/// Checks the form of the target (RFC 9112 3.2).
-fn target_of(method: &Method, target: Bytes) -> Result<Uri, Refusal> {
-    const MALFORMED: Refusal = Refusal::Malformed("The request target is malformed.");
-    let asterisk = target.as_ref() == b"*";
-    let origin_form = target.starts_with(b"/");
-    let uri = Uri::from_maybe_shared(target).map_err(|_| MALFORMED)?;
-    let well_formed = if *method == Method::CONNECT {
-        uri.scheme().is_none() && uri.authority().is_some()
-    } else if asterisk {
-        *method == Method::OPTIONS
-    } else {
-        origin_form || uri.scheme().is_some()
-    };
-    if well_formed { Ok(uri) } else { Err(MALFORMED) }
 }
 
 /// Exactly one well-formed Host in HTTP/1.1, at most one before (RFC 9112 3.2).
@@ -183,9 +184,9 @@ fn check_host(version: Version, headers: &HeaderMap) -> Result<(), Refusal> {
         (None, _) => Err(Refusal::Malformed("HTTP/1.1 requires a Host header field.")),
         (Some(_), Some(_)) => Err(Refusal::Malformed("There is more than one Host header field.")),
         (Some(host), None) if host.is_empty() => Ok(()),
-        (Some(host), None) => match Authority::try_from(host.as_bytes()) {
-            Ok(authority) if !authority.as_str().contains('@') => Ok(()),
-            _ => Err(Refusal::Malformed("The Host header field is malformed.")),
+        (Some(host), None) => match Authority::parse(host.as_bytes()) {
+            Ok(_) => Ok(()),
+            Err(_) => Err(Refusal::Malformed("The Host header field is malformed.")),
         },
     }
 }

@@ -11,8 +11,6 @@ pub struct Settings {
     pub threads: &'static str,
     /// Threads that serve requests.
     pub workers: usize,
-    /// Length of the bounded hand-off from the acceptor to the workers.
-    pub queue: usize,
     /// Open connections at most; at the cap the one that has waited longest for its
     /// client gives way, or the newcomer is turned away.
     pub max_connections: usize,
@@ -32,8 +30,10 @@ pub struct Settings {
     pub write_timeout: Duration,
     /// From the end of a response to the first byte of the next request.
     pub keep_alive: Duration,
-    /// Longest wait of a ready connection for a worker.
+    /// Longest wait of a ready connection for a worker, and of an expensive request for a permit.
     pub queue_timeout: Duration,
+    /// Expensive requests of scripts that run at the same time; at most one for each client.
+    pub heavy_requests: usize,
     /// Longest wait of [`Engine::drain`](super::Engine::drain) for requests in flight.
     pub drain_timeout: Duration,
     /// Bytes of a request's head at most.
@@ -49,7 +49,6 @@ impl Default for Settings {
         Settings {
             threads: "pw",
             workers: 8,
-            queue: 64,
             max_connections: 4096,
             max_connections_per_address: None,
             trusted_proxies: Vec::new(),
@@ -59,12 +58,18 @@ impl Default for Settings {
             write_timeout: Duration::from_secs(30),
             keep_alive: Duration::from_secs(75),
             queue_timeout: Duration::from_secs(2),
+            heavy_requests: default_heavy_requests(),
             drain_timeout: Duration::from_secs(8),
             max_header_bytes: 16 << 10,
             max_headers: 100,
             max_body_bytes: 64 << 10,
         }
     }
+}
+
+/// Half of the processors, at least one: the other half stays free for cheap requests.
+fn default_heavy_requests() -> usize {
+    std::thread::available_parallelism().map_or(1, |processors| (processors.get() / 2).max(1))
 }
 
 /// A browser or two need as many, however few connections there are in all.
@@ -91,11 +96,29 @@ pub(super) const STREAM_CHUNK: usize = 16 << 10;
 /// [`STREAM_CHUNK`]s are read, however little each brings.
 pub(super) const WRITE_BURST: usize = 16 * STREAM_CHUNK;
 
+/// Bytes of a request target at most, below [`Settings::max_header_bytes`]: a `Uri` holds no more.
+pub(super) const MAX_TARGET_BYTES: usize = 65_534;
+
 /// A chunk's size line with its extensions (RFC 9112 7.1.1) at most.
 pub(super) const MAX_CHUNK_LINE: usize = 256;
 
+/// Bytes of extensions and leading zeros in all size lines of a body at most, so that a small
+/// body cannot bring a large one in unnoticed.
+pub(super) const MAX_CHUNK_OVERHEAD: usize = 16 << 10;
+
 /// Reads and requests of one connection before the worker turns to the next.
 pub(super) const MAX_BURST: usize = 16;
+
+/// Bytes of a body that the program did not ask for, which are read and dropped so that the
+/// connection can go on: scripts send an empty object with a POST that takes none.
+pub(super) const MAX_DISCARDED_BODY: usize = 1 << 10;
+
+/// A connection that has called the program, or read a streamed body, for so long in one turn goes
+/// to the end of the queue.
+pub(super) const TURN_TIME: Duration = Duration::from_millis(2);
+
+/// A request that holds a permit for expensive work for so long passes it on if others wait.
+pub(super) const PERMIT_QUANTUM: Duration = Duration::from_millis(50);
 
 /// How long a closed connection is still read from, so that the last response is not
 /// lost to a reset (RFC 9112 9.6).

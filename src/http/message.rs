@@ -8,19 +8,23 @@ use ::http::{HeaderMap, Method, StatusCode, Uri, Version};
 use bytes::Bytes;
 
 use super::activity::Activity;
+use super::reply::Reply;
 
-/// A whole request: a handler is called when the last byte of its body has arrived.
+/// A request. Its head is always whole; its body is there only if the program asked for it, by
+/// [`Reply::ReadBody`].
 #[derive(Debug, Clone)]
 pub struct Request {
     /// The method, as sent.
     pub method: Method,
-    /// The request target in origin, absolute or asterisk form (RFC 9112 3.2).
+    /// The request target in origin or asterisk form (RFC 9112 3.2). The engine turns the
+    /// absolute form into one of these.
     pub target: Uri,
     /// HTTP/1.0 or HTTP/1.1.
     pub version: Version,
-    /// The header fields, in order of arrival for each name.
+    /// The header fields, in order of arrival for each name. Host is well formed or empty, and is
+    /// the authority of the target where that had the absolute form (RFC 9112 3.2.2).
     pub headers: HeaderMap,
-    /// The decoded body, empty when there is none.
+    /// The decoded body; empty until the program has asked for it.
     pub body: Bytes,
     /// Who asks.
     pub peer: Peer,
@@ -94,11 +98,15 @@ impl fmt::Debug for Body {
 
 /// The program behind the engine.
 pub trait Service: Send + Sync + 'static {
-    /// Answers a whole request. Runs on a worker; may block that worker, no other.
-    /// The program may tell `activity` which route it is, for the scoreboard.
-    fn call(&self, request: &Request, activity: &Activity) -> Response;
+    /// Answers a request whose head is whole, or says what that takes. Runs on a worker; may
+    /// block that worker, no other. The program may set the route on `activity`, for the
+    /// scoreboard.
+    ///
+    /// Called once for each request, before any of its body is read: the place to decide about
+    /// access. A [`Continuation`](super::reply::Continuation) carries that decision along.
+    fn call(&self, request: &Request, activity: &Activity) -> Reply;
 
-    /// Words the answer to a request that never reached [`Service::call`], or did not come back
+    /// Renders the answer to a request that never reached [`Service::call`], or did not come back
     /// from there; `head` is its head, if that was understood. The engine sends it with the
     /// refusal's status and closes. Must not block.
     fn refuse(&self, refusal: Refusal, head: Option<RequestHead<'_>>) -> Response;
@@ -113,17 +121,25 @@ pub enum Refusal {
     Timeout,
     /// 413: the body exceeds `max_body_bytes`.
     BodyTooLarge,
+    /// 414: the target exceeds 65,534 bytes, or the request line `max_header_bytes`.
+    TargetTooLong,
     /// 417: an expectation other than `100-continue`.
     Expectation,
+    /// 421: the target's scheme is not the connection's.
+    Misdirected,
     /// 431: the head exceeds `max_header_bytes` or `max_headers`.
     HeadTooLarge,
     /// 500: the handler panicked.
     Panicked,
     /// 501: a transfer coding other than `chunked`.
     UnknownCoding,
+    /// 501: CONNECT, or a method as long as `max_header_bytes`.
+    UnknownMethod,
     /// 503: no worker was free within `queue_timeout`, or too many connections are open.
     Overloaded,
-    /// 505: neither HTTP/1.0 nor HTTP/1.1.
+    /// 503: no permit for expensive work was free within `queue_timeout`.
+    HeavyOverload,
+    /// 505: a major version other than 1.
     Version,
 }
 
@@ -134,11 +150,13 @@ impl Refusal {
             Refusal::Malformed(_) => StatusCode::BAD_REQUEST,
             Refusal::Timeout => StatusCode::REQUEST_TIMEOUT,
             Refusal::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Refusal::TargetTooLong => StatusCode::URI_TOO_LONG,
             Refusal::Expectation => StatusCode::EXPECTATION_FAILED,
+            Refusal::Misdirected => StatusCode::MISDIRECTED_REQUEST,
             Refusal::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Refusal::Panicked => StatusCode::INTERNAL_SERVER_ERROR,
-            Refusal::UnknownCoding => StatusCode::NOT_IMPLEMENTED,
-            Refusal::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
+            Refusal::UnknownCoding | Refusal::UnknownMethod => StatusCode::NOT_IMPLEMENTED,
+            Refusal::Overloaded | Refusal::HeavyOverload => StatusCode::SERVICE_UNAVAILABLE,
             Refusal::Version => StatusCode::HTTP_VERSION_NOT_SUPPORTED,
         }
     }
@@ -149,13 +167,22 @@ impl Refusal {
             Refusal::Malformed(rule) => rule,
             Refusal::Timeout => "The request was not complete in time.",
             Refusal::BodyTooLarge => "The request body is larger than this server accepts.",
+            Refusal::TargetTooLong => "The request target is longer than this server accepts.",
             Refusal::Expectation => "The only expectation this server meets is 100-continue.",
+            Refusal::Misdirected => {
+                "The scheme of the request target is not the scheme of this connection."
+            }
             Refusal::HeadTooLarge => "The request head is larger than this server accepts.",
             Refusal::Panicked => {
                 "The server failed while it handled the request; the log says why."
             }
             Refusal::UnknownCoding => "The only transfer coding this server decodes is chunked.",
+            Refusal::UnknownMethod => "The method is not implemented.",
             Refusal::Overloaded => "Every worker is busy; try again shortly.",
+            Refusal::HeavyOverload => {
+                "Too many expensive requests are in progress; retry shortly, or ask for less: a \
+                 shorter window, or a coarser step."
+            }
             Refusal::Version => "This server speaks HTTP/1.0 and HTTP/1.1.",
         }
     }

@@ -3,7 +3,7 @@
 //! program.
 //!
 //! ```text
-//!  clients ──► listeners ──► acceptor ──► bounded queue ──► workers ──► Service
+//!  clients ──► listeners ──► acceptor ──► run queue ─────► workers ──► Service
 //!                             │    ▲                           │
 //!                  deadlines, │    └── parked connections ◄────┤
 //!                  503s       ▼                                │
@@ -11,13 +11,17 @@
 //! ```
 //!
 //! From the wire inwards: `socket`, `tls`, `session` (which joins them to) `connection`,
-//! `head`, `framing`, `chunked`, `response`, `output`. Around them: `slot` (who may drive a
+//! `head` (with `request_line` and `authority`), `framing`, `chunked` (with `chunk_line`),
+//! `response`, `output`. Around them: `slot` (who may drive a
 //! connection), `acceptor`, `worker`, `engine`. By the names of [`Settings`] every phase and
 //! every size has a limit.
 
 mod acceptor;
 mod activity;
 mod addresses;
+mod authority;
+mod body;
+mod chunk_line;
 mod chunked;
 mod connection;
 mod deadline;
@@ -25,11 +29,15 @@ mod engine;
 mod eviction;
 mod framing;
 mod head;
+mod heavy;
+mod lanes;
 mod limits;
 mod message;
 mod output;
 mod oversight;
 mod queue;
+mod reply;
+mod request_line;
 mod response;
 mod session;
 mod shared;
@@ -44,9 +52,11 @@ mod worker;
 
 pub use activity::{Activity, WorkerState};
 pub use addresses::Visitor;
+pub use authority::{Authority, AuthorityError, Host};
 pub use engine::{Drained, Engine};
 pub use limits::{DESCRIPTORS_BEYOND_CAP, Settings};
 pub use message::{Body, Peer, Refusal, Request, RequestHead, Response, Service};
+pub use reply::{Continuation, Lane, Reply};
 pub use socket::Listener;
 pub use stats::{ACCEPTOR_PULSE, CloseReason, ConnectionState, ShedReason, Stats};
 pub use throttle::Throttle;

@@ -65,7 +65,8 @@ impl Output {
     /// Reads on in a streamed body when the buffer has run dry.
     ///
     /// # Errors
-    /// The body's source failed: the response cannot be completed.
+    /// [`WouldBlock`](io::ErrorKind::WouldBlock): the body's source has done its work of this
+    /// turn. Any other: it failed, and the response cannot be completed.
     pub(super) fn pieces(&mut self) -> io::Result<[&[u8]; 2]> {
         if self.buffer.is_empty()
             && let Tail::Stream { source, chunked } = &mut self.tail

@@ -1,90 +1,65 @@
-//! Ready connections on their way to a worker, in order.
+//! The run queue: ready connections on their way to a worker, first in, first out.
+//!
+//! Its bound is `max_connections`, as a connection is pushed only when it becomes
+//! [`Place::Queued`]. A connection that leaves the queue by another way (shed at `queue_timeout`,
+//! expired) leaves a stale entry, which a worker skips and [`Queue::prune`] drops.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
-use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
 use super::slot::{Place, Slot};
 
-/// The bounded hand-off. A connection that finds it full waits in the overflow, which has room
-/// for every connection there can be, and moves up as others are taken.
+/// Ready connections, in order.
+#[derive(Default)]
 pub(super) struct Queue {
-    sender: Sender<Arc<Slot>>,
-    receiver: Receiver<Arc<Slot>>,
-    overflow: Mutex<VecDeque<Arc<Slot>>>,
-    /// Somebody is in the overflow, so that newcomers must go behind them.
-    overflowing: AtomicBool,
+    entries: Mutex<VecDeque<Arc<Slot>>>,
+    /// Length of `entries`, readable without the lock. A worker that is about to block reads it
+    /// after it has announced that it will, and a producer changes it before it looks for such a
+    /// worker: in the one order of sequentially consistent operations, one of them sees the other.
+    len: AtomicUsize,
 }
 
 impl Queue {
-    pub(super) fn new(limit: usize) -> Queue {
-        let (sender, receiver) = bounded(limit);
-        let overflow = Mutex::default();
-        Queue { sender, receiver, overflow, overflowing: AtomicBool::new(false) }
+    /// Held for a few steps in memory only.
+    fn entries(&self) -> MutexGuard<'_, VecDeque<Arc<Slot>>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn overflow(&self) -> MutexGuard<'_, VecDeque<Arc<Slot>>> {
-        self.overflow.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Puts a connection at the end.
+    /// Appends a connection.
     pub(super) fn push(&self, slot: Arc<Slot>) {
-        let slot = if self.overflowing.load(Ordering::Acquire) {
-            slot
-        } else {
-            match self.sender.try_send(slot) {
-                Ok(()) => return,
-                Err(TrySendError::Full(slot) | TrySendError::Disconnected(slot)) => slot,
-            }
-        };
-        let mut overflow = self.overflow();
-        overflow.push_back(slot);
-        self.overflowing.store(true, Ordering::Release);
+        let mut entries = self.entries();
+        entries.push_back(slot);
+        self.len.store(entries.len(), Ordering::SeqCst);
     }
 
-    /// Takes the first connection. It may have left by another way and be a mere ticket.
+    /// Takes the first entry, which may be stale.
     pub(super) fn pop(&self) -> Option<Arc<Slot>> {
-        if let Ok(slot) = self.receiver.try_recv() {
-            return Some(slot);
-        }
-        if !self.overflowing.load(Ordering::Acquire) {
+        if self.is_empty() {
             return None;
         }
-        let mut overflow = self.overflow();
-        let first = overflow.pop_front();
-        while let Some(slot) = overflow.pop_front() {
-            if let Err(TrySendError::Full(slot) | TrySendError::Disconnected(slot)) =
-                self.sender.try_send(slot)
-            {
-                overflow.push_front(slot);
-                break;
-            }
-        }
-        self.overflowing.store(!overflow.is_empty(), Ordering::Release);
+        let mut entries = self.entries();
+        let first = entries.pop_front();
+        self.len.store(entries.len(), Ordering::SeqCst);
         first
     }
 
-    /// Drops the tickets at the front of the overflow, which would otherwise grow for as long
-    /// as no worker takes anything.
+    /// Drops stale entries, which would otherwise pile up while no worker takes any.
     pub(super) fn prune(&self) {
-        if self.overflowing.load(Ordering::Acquire) {
-            let mut overflow = self.overflow();
-            while overflow.front().is_some_and(|slot| slot.place() != Place::Queued) {
-                overflow.pop_front();
-            }
+        if self.is_empty() {
+            return;
         }
+        let mut entries = self.entries();
+        entries.retain(|slot| slot.place() == Place::Queued);
+        self.len.store(entries.len(), Ordering::SeqCst);
     }
 
     pub(super) fn len(&self) -> usize {
-        let overflow =
-            if self.overflowing.load(Ordering::Acquire) { self.overflow().len() } else { 0 };
-        self.receiver.len() + overflow
+        self.len.load(Ordering::SeqCst)
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.receiver.is_empty() && !self.overflowing.load(Ordering::Acquire)
+        self.len() == 0
     }
 }
 
@@ -108,8 +83,8 @@ mod tests {
     }
 
     #[test]
-    fn first_come_first_served_however_many_there_are() {
-        let queue = Queue::new(2);
+    fn entries_pop_in_the_order_of_their_push() {
+        let queue = Queue::default();
         for key in 0..5 {
             queue.push(ready(key));
         }
@@ -122,18 +97,19 @@ mod tests {
     }
 
     #[test]
-    fn who_has_left_does_not_fill_the_overflow() {
-        let queue = Queue::new(1);
-        for key in 0..4 {
+    fn prune_drops_stale_entries_wherever_they_stand() {
+        let queue = Queue::default();
+        for key in 0..6 {
             let slot = ready(key);
             queue.push(Arc::clone(&slot));
-            assert!(slot.turn_away());
+            if key % 3 != 0 {
+                assert!(slot.turn_away());
+            }
         }
-        let last = ready(4);
-        queue.push(Arc::clone(&last));
         queue.prune();
-        assert_eq!(queue.len(), 2, "the ticket in the hand-off, and the one that still waits");
+        assert_eq!(queue.len(), 2);
         assert_eq!(queue.pop().map(|slot| slot.key), Some(0));
-        assert_eq!(queue.pop().map(|slot| slot.key), Some(4));
+        assert_eq!(queue.pop().map(|slot| slot.key), Some(3));
+        assert!(queue.pop().is_none());
     }
 }

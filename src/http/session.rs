@@ -11,13 +11,17 @@ use mio::{Registry, Token};
 use rustls::ServerConfig;
 
 use super::activity::{Activity, WorkerState};
-use super::connection::{Closing, Connection, Refused, Wish};
+use super::addresses::Visitor;
+use super::connection::{Closing, Connection, Refused, Task, Wish, Work};
 use super::deadline::Deadline;
+use super::heavy::{Admission, HeavyState};
+use super::lanes::{Client, Permit};
 use super::limits::{LINGER, LINGER_BYTES, SCRATCH, Settings};
-use super::message::{Peer, Refusal, Request, RequestHead, Response, Service};
+use super::message::{Peer, Refusal, RequestHead, Response, Service};
+use super::reply::{HeavyWork, Lane, Reply};
 use super::slot::Ready;
 use super::socket::Stream;
-use super::stats::{CloseReason, ConnectionState};
+use super::stats::{CloseReason, ConnectionState, ShedReason, Stats};
 use super::tls::{Intake, TlsLayer};
 use super::turn::Turn;
 
@@ -42,6 +46,8 @@ pub(super) enum Outcome {
     Park { wants: Ready, deadline: Deadline, state: ConnectionState },
     /// There is more to do for a worker, after others had their turn.
     Yield { deadline: Deadline, state: ConnectionState },
+    /// It needs a permit of that lane, by [`Session::set_permit`], before it is driven on.
+    Enter { lane: Lane, client: Client },
     /// It is over.
     Closed(CloseReason),
 }
@@ -53,6 +59,7 @@ pub(super) struct Host<'a> {
     pub(super) service: &'a dyn Service,
     pub(super) draining: &'a AtomicBool,
     pub(super) activity: &'a Activity,
+    pub(super) stats: &'a Stats,
 }
 
 impl Host<'_> {
@@ -81,8 +88,9 @@ pub(super) struct Session {
     http: Connection,
     stage: Stage,
     handshake_deadline: Deadline,
-    /// A whole request that the usher came upon: a worker is to answer it.
-    held: Option<Box<Request>>,
+    /// Work that a worker is to do: the usher came upon it, or it waits for a permit.
+    held: Option<Task>,
+    heavy: HeavyState,
     /// Its socket is watched for room to write, too.
     watched_for_room: bool,
     /// Edges not yet used up: a direction is tried until the kernel says that it would block.
@@ -112,6 +120,10 @@ enum Flush {
     Blocked,
     /// There is more, for another turn.
     Paused,
+    /// The source of the body is read on once a permit is granted.
+    NeedsPermit,
+    /// The source of the body is read on under a permit of that lane.
+    Enters(Lane, Client),
     Failed(CloseReason),
 }
 
@@ -131,6 +143,7 @@ impl Session {
             stage: Stage::Open,
             handshake_deadline: Deadline::of(accepted, settings.handshake_timeout),
             held: None,
+            heavy: HeavyState::default(),
             watched_for_room: false,
             // A fresh socket has room to write to.
             ready: Ready::WRITE,
@@ -165,13 +178,18 @@ impl Session {
         }
     }
 
+    /// Lets it wait for that permit, or use it.
+    pub(super) fn set_permit(&mut self, permit: Permit) {
+        self.heavy.set_permit(permit);
+    }
+
     /// When it must be looked at, whatever its client does.
     pub(super) fn deadline(&self) -> Deadline {
         match self.stage {
             Stage::Open if self.is_handshaking() => {
                 self.handshake_deadline.min(self.http.deadline())
             }
-            Stage::Open => self.http.deadline(),
+            Stage::Open => self.heavy.deadline().unwrap_or(self.http.deadline()),
             Stage::Finishing { deadline, .. } | Stage::Lingering { deadline, .. } => deadline,
         }
     }
@@ -196,29 +214,42 @@ impl Session {
         if host.is_draining() {
             self.http.set_last_response(now);
         }
-        if let Some(outcome) = self.obey(order, host.service, now) {
+        if let Some(outcome) = self.obey(order, host, now) {
             return outcome;
         }
-        let mut turn = Turn::new(order == Order::Serve);
+        let mut turn = Turn::new(order == Order::Serve, now);
         loop {
             if let Some(outcome) = self.wind_up(&mut turn, scratch) {
                 return outcome;
             }
             let now = Instant::now();
             let wish = match self.held.take() {
-                Some(request) => Wish::Handle(request),
+                Some(task) => Wish::Run(task),
                 None => self.http.poll(now),
             };
             match wish {
-                Wish::Handle(request) if matches!(order, Order::Expire | Order::Drain) => {
-                    self.held = Some(request);
+                Wish::Run(task) if matches!(order, Order::Expire | Order::Drain) => {
+                    self.held = Some(task);
+                    if self.heavy.is_waiting() {
+                        return self.await_permit();
+                    }
                     return self.give_way();
                 }
-                Wish::Handle(request) => {
+                Wish::Run(task) if order == Order::TurnAway => {
+                    self.refuse_task(&task, Refusal::Overloaded, CloseReason::Shed, host, now);
+                }
+                Wish::Run(task) => {
+                    let task = match self.admit(task, host, now) {
+                        Ok(task) => task,
+                        // Earlier responses go out before it waits.
+                        Err(Some(outcome)) => return self.write(&mut turn).unwrap_or(outcome),
+                        Err(None) => continue,
+                    };
                     turn.step();
                     host.activity.enter(WorkerState::Handling);
-                    self.answer(&request, order, host);
+                    let now = self.run(task, host);
                     host.activity.enter(WorkerState::Writing);
+                    turn.worked(now);
                 }
                 Wish::Refuse(refused) => {
                     let response = word(host.service, &refused);
@@ -276,12 +307,14 @@ impl Session {
             Flush::Done => None,
             Flush::Blocked => Some(self.park(Ready::WRITE)),
             Flush::Paused => Some(self.give_way()),
+            Flush::NeedsPermit => Some(self.park(Ready::PERMIT)),
+            Flush::Enters(lane, client) => Some(Outcome::Enter { lane, client }),
             Flush::Failed(reason) => Some(Outcome::Closed(reason)),
         }
     }
 
     /// Does what the order asks for beyond serving.
-    fn obey(&mut self, order: Order, service: &dyn Service, now: Instant) -> Option<Outcome> {
+    fn obey(&mut self, order: Order, host: Host<'_>, now: Instant) -> Option<Outcome> {
         if order == Order::Drain {
             // Its request may have arrived without its edge having been seen.
             self.ready.insert(Ready::READ);
@@ -290,10 +323,10 @@ impl Session {
         // sent in time is not held against it, however long it has waited for a worker since. And
         // an order to expire may be older than the session's latest turn.
         let due = order == Order::Expire || self.state() == ConnectionState::Writing;
-        if due && self.deadline().passed(now) { self.expire(service, now) } else { None }
+        if due && self.deadline().passed(now) { self.expire(host, now) } else { None }
     }
 
-    fn expire(&mut self, service: &dyn Service, now: Instant) -> Option<Outcome> {
+    fn expire(&mut self, host: Host<'_>, now: Instant) -> Option<Outcome> {
         match self.stage {
             Stage::Finishing { closing: Closing { reason, .. }, .. } => {
                 self.stream.abort_on_close();
@@ -304,10 +337,14 @@ impl Session {
                 Some(Outcome::Closed(CloseReason::HandshakeTimeout))
             }
             Stage::Open => {
+                if let Some(task) = self.held.take_if(|_| self.heavy.deadline().is_some()) {
+                    self.refuse_heavy(&task, host, now);
+                    return None;
+                }
                 let reason = self.http.expiry();
                 match self.http.expire() {
                     Wish::Refuse(refused) => {
-                        self.http.refuse(word(service, &refused), reason, now);
+                        self.http.refuse(word(host.service, &refused), reason, now);
                         None
                     }
                     _ if reason == CloseReason::WriteTimeout => {
@@ -320,28 +357,89 @@ impl Session {
         }
     }
 
-    /// Calls the program, whose panic costs no more than this connection.
-    fn answer(&mut self, request: &Request, order: Order, host: Host<'_>) {
-        if order == Order::TurnAway {
-            let response = host.service.refuse(Refusal::Overloaded, Some(request.into()));
-            self.http.refuse(response, CloseReason::Shed, Instant::now());
-            return;
-        }
-        let answer: Result<Response, _> =
-            catch_unwind(AssertUnwindSafe(|| host.service.call(request, host.activity)));
+    /// Does a piece of the program's work, whose panic costs no more than this connection.
+    /// Returns when that ended.
+    fn run(&mut self, task: Task, host: Host<'_>) -> Instant {
+        let Task { request, work } = task;
+        let reply = catch_unwind(AssertUnwindSafe(|| match work {
+            Work::Call => host.service.call(&request, host.activity),
+            Work::Continue(then) | Work::Heavy(HeavyWork { run: then, .. }) => {
+                then(&request, host.activity)
+            }
+        }));
         let now = Instant::now();
         // It may have begun while the program was at work.
         if host.is_draining() {
             self.http.set_last_response(now);
         }
-        match answer {
-            Ok(response) => self.http.respond(response, now),
+        match reply {
+            Ok(Reply::Ready(response)) => {
+                self.heavy.respond(response.body());
+                self.http.respond(response, now);
+            }
+            Ok(Reply::ReadBody { limit, then }) => {
+                self.heavy.leave();
+                if let Err(refused) = self.http.read_body(request, limit, then) {
+                    self.http.refuse(word(host.service, &refused), CloseReason::Refused, now);
+                }
+            }
+            Ok(Reply::Heavy { lane, work }) => {
+                let work = Work::Heavy(HeavyWork { lane, run: work });
+                self.held = Some(Task { request, work });
+            }
             // The panic hook has logged it.
             Err(_) => {
-                let response = host.service.refuse(Refusal::Panicked, Some(request.into()));
+                self.heavy.leave();
+                let response = host.service.refuse(Refusal::Panicked, Some((&*request).into()));
                 self.http.refuse(response, CloseReason::HandlerFailed, now);
             }
         }
+        now
+    }
+
+    /// Answers in the stead of work that is not done.
+    fn refuse_task(
+        &mut self,
+        task: &Task,
+        refusal: Refusal,
+        reason: CloseReason,
+        host: Host<'_>,
+        now: Instant,
+    ) {
+        self.heavy.leave();
+        let response = host.service.refuse(refusal, Some((&*task.request).into()));
+        self.http.refuse(response, reason, now);
+    }
+
+    /// Decides whether a task may run. One that may not is held, and the outcome says where its
+    /// connection goes meanwhile.
+    fn admit(&mut self, task: Task, host: Host<'_>, now: Instant) -> Result<Task, Option<Outcome>> {
+        let Work::Heavy(work) = &task.work else { return Ok(task) };
+        let (lane, client) = (work.lane, task.request.client.map(Visitor::of));
+        let admission = self.heavy.admit(lane, client, self.http.settings(), now);
+        match admission {
+            Admission::Run => return Ok(task),
+            Admission::Expired => {
+                self.refuse_heavy(&task, host, now);
+                return Err(None);
+            }
+            Admission::Wait | Admission::Enter => self.held = Some(task),
+        }
+        Err(Some(match admission {
+            Admission::Enter => Outcome::Enter { lane, client },
+            _ => self.await_permit(),
+        }))
+    }
+
+    fn refuse_heavy(&mut self, task: &Task, host: Host<'_>, now: Instant) {
+        host.stats.count_shed(ShedReason::HeavyTimeout);
+        self.refuse_task(task, Refusal::HeavyOverload, CloseReason::Shed, host, now);
+    }
+
+    /// Waits parked for the permit of its lane.
+    fn await_permit(&self) -> Outcome {
+        let (deadline, state) = (self.deadline(), ConnectionState::Queued);
+        Outcome::Park { wants: Ready::PERMIT, deadline, state }
     }
 
     /// Reads once and takes in what came.
@@ -411,13 +509,27 @@ impl Session {
     /// Writes until all is written, the socket is full or the turn is over.
     fn flush(&mut self, turn: &mut Turn) -> Flush {
         loop {
-            if turn.room() == 0 || self.http.awaits_source() && !turn.may_read_sources() {
+            if turn.room() == 0 {
                 return Flush::Paused;
             }
-            let pieces = match self.http.output() {
+            // What is encrypted already is written before more is read for it.
+            let encrypted = self.tls.as_ref().is_some_and(TlsLayer::wants_write);
+            let awaits_source = self.http.awaits_source();
+            let reads_source = awaits_source && !encrypted;
+            if reads_source && let Some(pause) = self.admit_read(turn) {
+                return pause;
+            }
+            let mut source_paused = false;
+            let output =
+                if awaits_source && encrypted { Ok([&[][..], &[]]) } else { self.http.output() };
+            let pieces = match output {
                 Ok([head, body]) => {
                     let room = turn.room().saturating_sub(head.len());
                     [head, &body[..body.len().min(room)]]
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    source_paused = true;
+                    [&[][..], &[]]
                 }
                 Err(error) => {
                     log::error!("a response's body failed under way: {error}");
@@ -446,23 +558,44 @@ impl Session {
                 }
             };
             turn.wrote(taken);
+            if reads_source {
+                turn.worked(Instant::now());
+            }
             match written {
                 Ok(_) if self.is_flushed() => {
                     self.http.written(Instant::now());
+                    if self.held.is_none() {
+                        self.heavy.leave();
+                    }
                     return Flush::Done;
                 }
+                Ok(_) if source_paused => return Flush::Paused,
                 // The layer below neither took nor wrote what it was offered.
-                Ok(0) if taken == 0 && offered > 0 => {
+                Ok(0) if taken == 0 && (offered > 0 || encrypted) => {
                     return Flush::Failed(CloseReason::ClientGone);
                 }
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.ready.remove(Ready::WRITE);
+                    // Others may run while this client does not read.
+                    self.heavy.pause();
                     return Flush::Blocked;
                 }
                 Err(_) => return Flush::Failed(CloseReason::ClientGone),
             }
+        }
+    }
+
+    /// Decides whether the source of the streamed body may be read now; else where to go on.
+    fn admit_read(&mut self, turn: &Turn) -> Option<Flush> {
+        if !turn.may_read_sources() || turn.is_over() {
+            return Some(Flush::Paused);
+        }
+        match (self.heavy.admit_read(Instant::now()), self.heavy.entry()) {
+            (Admission::Enter, Some((lane, client))) => Some(Flush::Enters(lane, client)),
+            (Admission::Wait, _) => Some(Flush::NeedsPermit),
+            _ => None,
         }
     }
 
@@ -484,7 +617,9 @@ impl Session {
             match self.flush(turn) {
                 Flush::Done => {}
                 Flush::Blocked => return Some(self.park(Ready::WRITE)),
-                Flush::Paused => return Some(self.give_way()),
+                Flush::Paused | Flush::NeedsPermit | Flush::Enters(..) => {
+                    return Some(self.give_way());
+                }
                 Flush::Failed(_) => return Some(Outcome::Closed(closing.reason)),
             }
             if !closing.linger || self.stream.shutdown_write().is_err() {
@@ -514,5 +649,7 @@ fn word(service: &dyn Service, refused: &Refused) -> Response {
     service.refuse(refused.refusal, head)
 }
 
+#[cfg(test)]
+mod heavy_tests;
 #[cfg(test)]
 mod tests;

@@ -10,11 +10,12 @@ use mio::Events;
 use slab::Slab;
 
 use super::deadline::Epoch;
+use super::lanes::Lanes;
 use super::limits::Settings;
 use super::message::Service;
 use super::queue::Queue;
 use super::session::Order;
-use super::slot::{Signal, Slot};
+use super::slot::{Ready, Signal, Slot};
 use super::socket::Stream;
 use super::stats::Stats;
 use super::watch::{self, Watch};
@@ -40,6 +41,8 @@ pub(super) struct Shared {
     pub(super) queue: Queue,
     /// Where the others wait to become ready.
     pub(super) watch: Watch,
+    /// Limits on expensive work.
+    pub(super) lanes: Lanes,
     slots: Mutex<Slab<Arc<Slot>>>,
     pub(super) errands: Sender<Errand>,
     /// Each message has one more worker look at the queue and the watch.
@@ -77,8 +80,10 @@ impl Shared {
         channels: Channels,
     ) -> Shared {
         let Channels { errands, calls, closed } = channels;
+        let lanes = Lanes::new(settings.heavy_requests);
         Shared {
             service,
+            lanes,
             settings: ArcSwap::from_pointee(settings),
             stats: Arc::new(stats),
             epoch: Epoch::starting(Instant::now()),
@@ -122,6 +127,23 @@ impl Shared {
         }
         drop(slots);
         self.stats.set_queue_depth(self.queue.len());
+    }
+
+    /// Notes an edge that does not come from the kernel, and queues a connection that waits for
+    /// it.
+    pub(super) fn signal(&self, slot: &Arc<Slot>, edge: Ready) {
+        let now = self.epoch.ticks(Instant::now());
+        match slot.signal(edge, now) {
+            Signal::Noted => {}
+            Signal::Queue => {
+                self.queue.push(Arc::clone(slot));
+                // The caller may be a thread that never serves.
+                if self.watch.is_attended() {
+                    self.watch.wake();
+                }
+            }
+            Signal::Usher => self.send_usher(Errand::Slot(Arc::clone(slot), Order::TurnAway)),
+        }
     }
 
     pub(super) fn send_usher(&self, errand: Errand) {

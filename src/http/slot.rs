@@ -32,7 +32,9 @@ impl Ready {
     pub(super) const WRITE: Ready = Ready(2);
     /// The client has ended its half: reading goes on to the end of the stream.
     pub(super) const READ_CLOSED: Ready = Ready(4);
-    const ALL: u32 = 7;
+    /// A permit for expensive work is granted.
+    pub(super) const PERMIT: Ready = Ready(8);
+    const ALL: u32 = 15;
 
     pub(super) fn contains(self, other: Ready) -> bool {
         self.0 & other.0 == other.0

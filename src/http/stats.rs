@@ -122,6 +122,9 @@ impl CloseReason {
 pub enum ShedReason {
     /// It waited for a worker longer than `queue_timeout`.
     QueueTimeout,
+    /// It waited for a permit for expensive work longer than `queue_timeout`, or the work took
+    /// longer than `write_timeout`.
+    HeavyTimeout,
     /// `max_connections` are open and none could give way.
     ConnectionCap,
     /// Its address holds `max_connections_per_address`, and none of them could give way.
@@ -132,8 +135,9 @@ pub enum ShedReason {
 
 impl ShedReason {
     /// Every reason.
-    pub const ALL: [ShedReason; 4] = [
+    pub const ALL: [ShedReason; 5] = [
         ShedReason::QueueTimeout,
+        ShedReason::HeavyTimeout,
         ShedReason::ConnectionCap,
         ShedReason::AddressCap,
         ShedReason::Descriptors,
@@ -143,6 +147,7 @@ impl ShedReason {
     pub const fn as_str(self) -> &'static str {
         match self {
             ShedReason::QueueTimeout => "queue_timeout",
+            ShedReason::HeavyTimeout => "heavy_timeout",
             ShedReason::ConnectionCap => "connection_cap",
             ShedReason::AddressCap => "address_cap",
             ShedReason::Descriptors => "descriptors",

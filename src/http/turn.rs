@@ -1,9 +1,11 @@
 //! How much one connection may do before the others have their turn.
 
-use super::limits::{MAX_BURST, STREAM_CHUNK, WRITE_BURST};
+use std::time::Instant;
 
-/// What is left of a connection's turn. Nobody's client can make it longer: neither one that
-/// sends without end nor one that takes whatever it is given.
+use super::limits::{MAX_BURST, STREAM_CHUNK, TURN_TIME, WRITE_BURST};
+
+/// What is left of a connection's turn. Its client cannot make it longer: neither by sending
+/// without end, nor by reading whatever it is given, nor by requests that take long.
 #[derive(Debug)]
 pub(super) struct Turn {
     /// Reads and requests.
@@ -12,16 +14,26 @@ pub(super) struct Turn {
     room: usize,
     /// The sources of streamed bodies may be read: they may block, which only a worker can bear.
     sources: bool,
+    /// The end by the clock.
+    ends: Instant,
 }
 
 impl Turn {
-    pub(super) fn new(sources: bool) -> Turn {
-        Turn { steps: MAX_BURST, room: WRITE_BURST, sources }
+    pub(super) fn new(sources: bool, now: Instant) -> Turn {
+        Turn { steps: MAX_BURST, room: WRITE_BURST, sources, ends: now + TURN_TIME }
     }
 
     /// Notes a read, or a request.
     pub(super) fn step(&mut self) {
         self.steps = self.steps.saturating_sub(1);
+    }
+
+    /// Ends the turn if its time is up. Called after work of the program, which alone can take
+    /// long: a single such call may be all that a turn has time for.
+    pub(super) fn worked(&mut self, now: Instant) {
+        if now >= self.ends {
+            self.steps = 0;
+        }
     }
 
     /// It has read and handled as much as one turn may.

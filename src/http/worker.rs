@@ -27,7 +27,7 @@ use super::stats::CloseReason;
 
 /// A worker: serves ready connections, keeps the watch when there are none, and sleeps when
 /// somebody else keeps it.
-pub(super) fn work(shared: &Shared, number: usize, most_at_once: usize, calls: &Receiver<()>) {
+pub(super) fn work(shared: &Arc<Shared>, number: usize, most_at_once: usize, calls: &Receiver<()>) {
     let mut scratch = Scratch::new();
     let activity = &shared.stats.workers()[number];
     while !shared.is_stopped() {
@@ -39,7 +39,7 @@ pub(super) fn work(shared: &Shared, number: usize, most_at_once: usize, calls: &
 }
 
 /// Serves until the queue is empty. When that takes long, calls others to share in it.
-fn serve(shared: &Shared, activity: &Activity, most_at_once: usize, scratch: &mut Scratch) {
+fn serve(shared: &Arc<Shared>, activity: &Activity, most_at_once: usize, scratch: &mut Scratch) {
     let Some(mut next) = shared.queue.pop() else { return };
     let mut begun = Instant::now();
     shared.serving.fetch_add(1, Ordering::Relaxed);
@@ -82,7 +82,7 @@ fn keep_watch(shared: &Shared) -> bool {
 }
 
 /// The usher: runs errands until there are no more.
-pub(super) fn usher(shared: &Shared, errands: &Receiver<Errand>) {
+pub(super) fn usher(shared: &Arc<Shared>, errands: &Receiver<Errand>) {
     let mut scratch = Scratch::new();
     // Nobody looks: the usher calls no handler, so it cannot be held.
     let activity = Activity::default();
@@ -108,14 +108,15 @@ pub(super) fn usher(shared: &Shared, errands: &Receiver<Errand>) {
 
 /// Drives a connection until it waits for its client or is closed; tells when that was.
 fn drive(
-    shared: &Shared,
+    shared: &Arc<Shared>,
     activity: &Activity,
     slot: &Arc<Slot>,
     order: Order,
     mut edges: Ready,
     scratch: &mut Scratch,
 ) -> Instant {
-    let host = Host { service: &*shared.service, draining: &shared.draining, activity };
+    let (service, draining, stats) = (&*shared.service, &shared.draining, &*shared.stats);
+    let host = Host { service, draining, activity, stats };
     loop {
         let mut session = slot.session();
         let outcome = match &mut *session {
@@ -139,6 +140,15 @@ fn drive(
                     Ok(()) => return now,
                     Err(more) => edges = more,
                 }
+            }
+            Outcome::Enter { lane, client } => {
+                let (notified, slot) = (Arc::clone(shared), Arc::clone(slot));
+                let notify = Box::new(move || notified.signal(&slot, Ready::PERMIT));
+                let permit = shared.lanes.enter(lane, client, notify);
+                if let Some(session) = &mut *session {
+                    session.set_permit(permit);
+                }
+                edges = Ready::NONE;
             }
             Outcome::Yield { deadline, state } => {
                 drop(session);

@@ -2,14 +2,16 @@
 //!
 //! It is written beside itself, synced and renamed, so that there is a whole one at any moment.
 
-use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::fs;
+use std::io;
 use std::path::Path;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::board::{Datum, Finite, Kept, Observed, Reading, Snapshot, State, Value};
+use crate::private_file;
+use crate::text::clean_shared;
 use crate::units::Unit;
 
 /// Begins the first line; the number changes when the form does.
@@ -105,10 +107,11 @@ fn restored(kept: KeptSource) -> Option<Kept> {
     let values = kept.values.into_iter().map(|value| {
         let datum = value.datum.and_then(|datum| match datum {
             KeptDatum::Number(number) => Finite::new(number).map(Datum::Number),
-            KeptDatum::Text(text) => Some(Datum::Text(text.into())),
+            KeptDatum::Text(text) => Some(Datum::text(text)),
         });
         let unit = value.unit.as_deref().and_then(Unit::parse);
-        (value.name.into(), Value { datum, unit, note: value.note.map(Into::into) })
+        let note = value.note.map(|note| clean_shared(note.into()));
+        (value.name.into(), Value { datum, unit, note })
     });
     Some(Kept {
         source: kept.source.into(),
@@ -131,19 +134,22 @@ pub(super) fn read(path: &Path) -> Result<Vec<Kept>, ReadError> {
 
 /// Replaces the file as a whole.
 pub(super) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let new = path.with_extension("json.new");
-    let mut file = File::create(&new)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&new, path)?;
-    // The new name must outlast a power cut, too.
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+    private_file::replace(path, ".new", bytes)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn texts_of_a_file_are_cleaned() {
+        let json = r#"[{"source":"a","kind":"json","observed_at":1,"inferred":false,"fetched_at":2,
+            "values":[{"name":"v","datum":{"text":"1.02\u202e"},"unit":null,"note":"a\u001bb"}]}]"#;
+        let file = format!("{MARK}{:08x}\n{json}\n", crc32fast::hash(json.as_bytes()));
+        let kept = decode(file.as_bytes()).unwrap();
+        let value = Value { note: Some("a b".into()), ..Value::text("1.02\u{fffd}") };
+        assert_eq!(kept[0].reading.values, [("v".into(), value)]);
+    }
 
     #[test]
     fn damage_is_noticed() {

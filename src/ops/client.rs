@@ -13,11 +13,11 @@ use std::time::Duration;
 
 use ureq::http::{HeaderName, HeaderValue, Uri};
 use ureq::tls::TlsConfig;
-use ureq::unversioned::transport::DefaultConnector;
 use ureq::{Agent, Body};
 
 use self::unix::UnixConnector;
 use crate::board::{ErrorKind, PollError};
+use crate::outbound;
 use crate::upstream::{SourceResolver, failure};
 
 const USER_AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
@@ -166,7 +166,7 @@ impl Client {
             .build();
         let agent = match &origin {
             Origin::Unix(path) => Agent::with_parts(config, UnixConnector::to(path), names),
-            Origin::Web(_) => Agent::with_parts(config, DefaultConnector::default(), names),
+            Origin::Web(_) => Agent::with_parts(config, outbound::connector(), names),
         };
         Client { agent, origin, timeout }
     }

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 pub struct Limits {
     /// Threads that serve requests.
     pub workers: usize,
-    /// Ready connections that may wait for a worker.
+    /// Ready connections that may wait for a worker: `max_connections`.
     pub queue: usize,
     /// What `listen(2)` was asked for.
     pub backlog: u32,

@@ -7,13 +7,15 @@ use rustix::process::{Resource, getrlimit};
 
 use crate::config::Config;
 use crate::http::DESCRIPTORS_BEYOND_CAP;
+use crate::outbound::MAX_PENDING;
 
 /// Standard streams, epoll instances, wakers, the signal pipe and a file being read; and the
 /// history's file with its log and index (SQLite's WAL), for its writer and four readers.
 const ALWAYS_OPEN: u64 = 16 + 3 * 5;
 
-/// A poller's connection, and its resolver's socket.
-const FOR_EACH_SOURCE: u64 = 2;
+/// The attempts of a poller to connect, one of which becomes its connection, and its resolver's
+/// socket.
+const FOR_EACH_SOURCE: u64 = MAX_PENDING as u64 + 1;
 
 /// Admin connections that are answered at the same time, with their listener.
 const FOR_ADMIN: u64 = 8;
@@ -85,7 +87,7 @@ mod tests {
 
     #[test]
     fn the_cap_fits_the_limit() {
-        let taken = (ALWAYS_OPEN + FOR_ADMIN) as usize + DESCRIPTORS_BEYOND_CAP + 1 + 2 * 3;
+        let taken = (ALWAYS_OPEN + FOR_ADMIN) as usize + DESCRIPTORS_BEYOND_CAP + 1 + 5 * 3;
         assert_eq!(fit(4096, None, 1, 3), 4096);
         assert_eq!(fit(4096, Some(1 << 20), 1, 3), 4096);
         assert_eq!(fit(4096, Some(1024), 1, 3), 1024 - taken);

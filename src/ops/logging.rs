@@ -11,6 +11,8 @@ use log::kv::{self, Key, VisitSource, VisitValue};
 use log::{LevelFilter, Record};
 use serde_json::{Map, Number, Value};
 
+use crate::text::{escape, escape_json};
+
 /// At `trace` the HTTP client writes whole URLs, and their queries hold keys.
 const URL_WRITERS: [&str; 2] = ["ureq", "ureq_proto"];
 
@@ -82,8 +84,14 @@ fn text(out: &mut Formatter, record: &Record<'_>) -> io::Result<()> {
         "{} {style}{:<5}{style:#} {}",
         told(Timestamp::now()),
         record.level(),
-        record.args()
+        lines(&record.args().to_string())
     )
+}
+
+/// Returns a message for the text log. Further lines are indented, so that no text within a message
+/// passes for a line of the log, and hidden characters are escaped.
+fn lines(message: &str) -> String {
+    escape(message).replace('\n', "\n    ")
 }
 
 fn told(time: Timestamp) -> impl std::fmt::Display {
@@ -102,7 +110,8 @@ fn json(record: &Record<'_>, now: Timestamp) -> Vec<u8> {
     }
     // Its visitor never fails.
     let _ = record.key_values().visit(&mut line);
-    let mut text = Value::Object(line.0).to_string().into_bytes();
+    let text = Value::Object(line.0).to_string();
+    let mut text = escape_json(&text).into_owned().into_bytes();
     text.push(b'\n');
     text
 }
@@ -165,6 +174,14 @@ mod tests {
     }
 
     #[test]
+    fn text_message_with_controls_forges_no_line_and_reaches_no_terminal() {
+        let message = "two\n2026-01-31T17:20:00.500Z INFO  forged \u{1b}[2J\u{9b}2J\u{202e}\r";
+        let shown =
+            "two\n    2026-01-31T17:20:00.500Z INFO  forged \\u{1b}[2J\\u{9b}2J\\u{202e}\\u{d}";
+        assert_eq!(lines(message), shown);
+    }
+
+    #[test]
     fn a_line_of_json_is_one_line_whatever_it_says() {
         let values: &[(&str, kv::Value<'_>)] = &[
             ("status", 200_u16.into()),
@@ -176,15 +193,15 @@ mod tests {
             .level(Level::Warn)
             .target("here")
             .key_values(&values)
-            .args(format_args!("two\nlines \"quoted\" \u{1b}[31m"))
+            .args(format_args!("two\nlines \"quoted\" \u{1b}[31m\u{9b}\u{202e}"))
             .build();
         let line = String::from_utf8(json(&record, "2026-01-31T17:20:00.5Z".parse().unwrap()));
         let line = line.unwrap();
         assert_eq!(line.find('\n'), Some(line.len() - 1), "{line}");
-        assert!(!line.contains('\u{1b}'), "{line}");
+        assert!(!line.contains(['\u{1b}', '\u{9b}', '\u{202e}']), "{line}");
         let expected = json!({
             "time": "2026-01-31T17:20:00.500Z", "level": "warn", "target": "here",
-            "message": "two\nlines \"quoted\" \u{1b}[31m",
+            "message": "two\nlines \"quoted\" \u{1b}[31m\u{9b}\u{202e}",
             "status": 200, "seconds": 0.25, "route": "/ping", "whole": true,
         });
         assert_eq!(serde_json::from_str::<Value>(&line).unwrap(), expected);

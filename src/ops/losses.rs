@@ -81,21 +81,21 @@ mod tests {
         let at = |seconds| begun + Duration::from_secs(seconds);
         let mut losses = Losses::default();
         for (second, shed, evicted, expected) in [
-            (0, [0, 0, 0, 0], 0, &[][..]),
-            (1, [2, 0, 0, 0], 0, &["connections turned away: queue_timeout 2"][..]),
-            (2, [5, 0, 0, 0], 0, &[]),
-            (10, [5, 1, 0, 0], 7, &[]),
+            (0, [0, 0, 0, 0, 0], 0, &[][..]),
+            (1, [2, 0, 0, 0, 0], 0, &["connections turned away: queue_timeout 2"][..]),
+            (2, [5, 0, 0, 0, 0], 0, &[]),
+            (10, [5, 0, 1, 0, 0], 7, &[]),
             (
                 11,
-                [5, 1, 0, 0],
+                [5, 0, 1, 0, 0],
                 7,
                 &[
                     "connections turned away: queue_timeout 3, connection_cap 1",
                     "connections that gave way to newer ones, at a cap: 7",
                 ],
             ),
-            (60, [5, 1, 0, 0], 7, &[]),
-            (61, [5, 1, 0, 0], 8, &["connections that gave way to newer ones, at a cap: 1"]),
+            (60, [5, 0, 1, 0, 0], 7, &[]),
+            (61, [5, 0, 1, 0, 0], 8, &["connections that gave way to newer ones, at a cap: 1"]),
         ] {
             let told = losses.lines(Counts { shed, evicted }, at(second));
             let told: Vec<&str> = told.iter().map(|(_, line)| line.as_str()).collect();

@@ -11,6 +11,7 @@ use ureq::tls::TlsConfig;
 
 use super::client::{Answer, Client, Target};
 use crate::board::{ErrorKind, PollError};
+use crate::text::clean;
 use crate::upstream::{SourceResolver, tls};
 
 /// Bytes of an answer at most; health is told in a line.
@@ -190,16 +191,12 @@ fn failed(target: &Target, message: impl Into<String>) -> Unhealthy {
     Unhealthy::Failed { target: target.to_string(), error }
 }
 
-/// What a peer sent, fit for one line of a log: no control characters, and not too long.
+/// Returns a peer's text for one line of a log: without hidden characters, of bounded length.
 pub(super) fn one_line(bytes: &[u8], most: usize) -> String {
     let text = String::from_utf8_lossy(bytes);
-    let mut line: String = text
-        .trim()
-        .chars()
-        .map(|letter| if letter.is_control() { ' ' } else { letter })
-        .take(most)
-        .collect();
-    if text.trim().chars().nth(most).is_some() {
+    let text = clean(text.trim());
+    let mut line: String = text.chars().take(most).collect();
+    if text.chars().nth(most).is_some() {
         line.push('…');
     }
     line

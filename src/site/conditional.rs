@@ -15,16 +15,23 @@ pub(super) enum Verdict {
     Failed,
 }
 
-/// Weighs the preconditions in the order of RFC 9110 13.2.2.
+/// Times that conditions on dates are weighed against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Dates {
+    /// Time at which the representation last changed.
+    pub(super) changed: Timestamp,
+    /// Time of the response.
+    pub(super) now: Timestamp,
+}
+
+/// Weighs the preconditions in the order of RFC 9110 13.2.2. Without `dates` the conditions on
+/// dates are ignored.
 ///
-/// `changed` is when the representation last changed; without it the conditions
-/// on dates are ignored.
-pub(super) fn evaluate(
-    headers: &HeaderMap,
-    etag: &HeaderValue,
-    changed: Option<Timestamp>,
-) -> Verdict {
-    let changed = changed.map(Timestamp::as_second);
+/// So is an `If-Modified-Since` of the future: its client has a representation from before the
+/// clock was set back, and would keep it for as long as the step.
+pub(super) fn evaluate(headers: &HeaderMap, etag: &HeaderValue, dates: Option<Dates>) -> Verdict {
+    let changed = dates.map(|dates| dates.changed.as_second());
+    let now = dates.map(|dates| dates.now.as_second());
     if headers.contains_key(IF_MATCH) {
         if !any_tag(headers, IF_MATCH, etag, Compare::Strong) {
             return Verdict::Failed;
@@ -40,6 +47,7 @@ pub(super) fn evaluate(
         }
     } else if let (Some(since), Some(changed)) = (date(headers, IF_MODIFIED_SINCE), changed)
         && changed <= since
+        && now.is_some_and(|now| since <= now)
     {
         return Verdict::NotModified;
     }
@@ -96,11 +104,16 @@ mod tests {
 
     const BEFORE: &str = "Sat, 31 Jan 2026 17:15:59 GMT";
     const EQUAL: &str = "Sat, 31 Jan 2026 17:16:00 GMT";
+    const NOW: &str = "Sat, 31 Jan 2026 17:20:00 GMT";
+    const FUTURE: &str = "Sat, 31 Jan 2026 17:20:01 GMT";
 
     #[test]
     fn preconditions() {
         let etag = HeaderValue::from_static("\"a,b\"");
-        let changed: Timestamp = "2026-01-31T17:16:00.5Z".parse().unwrap();
+        let dates = Dates {
+            changed: "2026-01-31T17:16:00.5Z".parse().unwrap(),
+            now: "2026-01-31T17:20:00.9Z".parse().unwrap(),
+        };
         let table: &[(&[(&str, &str)], Verdict)] = &[
             (&[], Send),
             (&[("if-none-match", "\"a,b\"")], NotModified),
@@ -115,6 +128,9 @@ mod tests {
             (&[("if-none-match", "\"a\", \"b\"")], Send),
             (&[("if-modified-since", EQUAL)], NotModified),
             (&[("if-modified-since", BEFORE)], Send),
+            (&[("if-modified-since", NOW)], NotModified),
+            (&[("if-modified-since", FUTURE)], Send),
+            (&[("if-none-match", "\"a,b\""), ("if-modified-since", FUTURE)], NotModified),
             (&[("if-modified-since", "Saturday, 31-Jan-26 17:16:00 GMT")], NotModified),
             (&[("if-modified-since", "Sat Jan 31 17:16:00 2026")], NotModified),
             (&[("if-modified-since", "yesterday")], Send),
@@ -129,6 +145,7 @@ mod tests {
             (&[("if-match", "\"a,b\""), ("if-none-match", "\"a,b\"")], NotModified),
             (&[("if-unmodified-since", EQUAL)], Send),
             (&[("if-unmodified-since", BEFORE)], Failed),
+            (&[("if-unmodified-since", FUTURE)], Send),
             (&[("if-match", "\"a,b\""), ("if-unmodified-since", BEFORE)], Send),
         ];
         for (fields, expected) in table {
@@ -139,7 +156,7 @@ mod tests {
                     HeaderValue::from_static(value),
                 );
             }
-            assert_eq!(evaluate(&headers, &etag, Some(changed)), *expected, "{fields:?}");
+            assert_eq!(evaluate(&headers, &etag, Some(dates)), *expected, "{fields:?}");
         }
     }
 

@@ -5,12 +5,11 @@ use ::http::header::{
     REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use ::http::{HeaderMap, HeaderValue, StatusCode};
-use jiff::Timestamp;
 
 use crate::board::Rendered;
 use crate::http::{Body, Response};
 
-use super::conditional::{self, Verdict};
+use super::conditional::{self, Dates, Verdict};
 use super::negotiate::{self, Coding};
 use super::problem::Problem;
 
@@ -20,9 +19,9 @@ pub(super) struct Policy {
     pub(super) cache_control: HeaderValue,
     /// `Last-Modified`, where the body has a date.
     pub(super) last_modified: Option<HeaderValue>,
-    /// What conditions on dates are weighed against. Later than `last_modified` if
-    /// the body has changed otherwise: a source turned stale, or began to fail.
-    pub(super) changed: Option<Timestamp>,
+    /// Times that conditions on dates are compared with. The change is later than `last_modified`
+    /// if the body has changed otherwise: a source turned stale, or began to fail.
+    pub(super) dates: Option<Dates>,
 }
 
 impl Policy {
@@ -31,7 +30,7 @@ impl Policy {
         Policy {
             cache_control: HeaderValue::from_static(cache_control),
             last_modified: None,
-            changed: None,
+            dates: None,
         }
     }
 }
@@ -47,7 +46,7 @@ pub(super) fn deliver(
         Some(gzip) if negotiate::coding(asked) == Coding::Gzip => (gzip, Coding::Gzip),
         _ => (&rendered.identity, Coding::Identity),
     };
-    let (status, body) = match conditional::evaluate(asked, &form.etag, policy.changed) {
+    let (status, body) = match conditional::evaluate(asked, &form.etag, policy.dates) {
         Verdict::Send => (StatusCode::OK, Body::Full(form.body.clone())),
         Verdict::NotModified => (StatusCode::NOT_MODIFIED, Body::empty()),
         Verdict::Failed => return Err(Problem::precondition_failed()),

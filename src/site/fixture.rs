@@ -2,6 +2,7 @@
 
 use std::io::Read as _;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ::http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
 use bytes::Bytes;
@@ -49,6 +50,7 @@ pub(super) fn source_at(observed: i64, stale: i64, next_poll: i64) -> SourceView
             ]),
             derived: Vec::new(),
         }),
+        interval: Duration::from_secs(300),
         next_poll_at: Some(at(next_poll)),
         error: None,
     }
@@ -102,6 +104,7 @@ pub(super) fn waiting(name: &str, kind: &'static str) -> SourceView {
         show: [].into(),
         state: State::Waiting,
         reading: None,
+        interval: Duration::from_secs(300),
         next_poll_at: Some(at(10)),
         error: None,
     }
@@ -164,7 +167,7 @@ fn site_over(
     let settings = Settings { title: "Pumphouse".into(), service };
     let desk = |source: &str| match source {
         "tank" => Some(Asked::Granted),
-        "weather" => Some(Asked::TooSoon(std::time::Duration::from_millis(9500))),
+        "weather" => Some(Asked::TooSoon(Duration::from_millis(9500))),
         _ => None,
     };
     let snapshots = Box::new(move || Arc::clone(&snapshot));

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use crate::board::{SourceView, State};
 
+use super::conditional::Dates;
 use super::deliver::Policy;
 use super::problem::Problem;
 
@@ -28,7 +29,7 @@ pub(super) fn overtaken(source: &SourceView, now: Timestamp) -> bool {
 pub(super) fn policy<'a>(sources: impl Iterator<Item = &'a SourceView>, now: Timestamp) -> Policy {
     let mut observed: Option<Timestamp> = None;
     let mut changed: Option<Timestamp> = None;
-    let mut until: Option<Timestamp> = None;
+    let mut good_for: Option<u64> = None;
     for source in sources {
         changed = changed.max(source.error.as_ref().map(|failure| failure.since));
         if let Some(reading) = &source.reading {
@@ -40,21 +41,21 @@ pub(super) fn policy<'a>(sources: impl Iterator<Item = &'a SourceView>, now: Tim
                 changed = changed.max(Some(reading.stale_at));
             } else {
                 // A copy kept past this moment would call itself fresh.
-                until = sooner(until, reading.stale_at);
+                good_for = sooner(good_for, within_interval(source, reading.stale_at, now));
             }
         }
         if let Some(next) = source.next_poll_at {
-            until = sooner(until, next);
+            good_for = sooner(good_for, within_interval(source, next, now));
         }
     }
-    let max_age = until.map_or(0, |until| seconds(now, until));
+    let max_age = good_for.unwrap_or(0);
     Policy {
         cache_control: HeaderValue::try_from(format!(
             "max-age={max_age}, stale-if-error={STALE_IF_ERROR}"
         ))
         .expect("words and digits are a header value"),
         last_modified: observed.and_then(http_date),
-        changed,
+        dates: changed.map(|changed| Dates { changed, now }),
     }
 }
 
@@ -80,10 +81,22 @@ pub(super) fn require<'a>(
     Err(Problem::unavailable(detail).retry_after(retry_after(&older, now)).about(&older, now))
 }
 
-/// Seconds until every one of these sources will have been asked again, at least 1.
+/// Seconds until every one of these sources will have been polled again, at least 1, and at most
+/// the longest of their intervals.
 pub(super) fn retry_after(sources: &[&SourceView], now: Timestamp) -> u64 {
-    let polls = sources.iter().filter_map(|source| source.next_poll_at);
-    polls.max().map_or(1, |next| seconds(now, next).max(1))
+    let waits = sources
+        .iter()
+        .filter_map(|source| Some(within_interval(source, source.next_poll_at?, now)));
+    waits.max().unwrap_or(1).max(1)
+}
+
+/// Seconds until a moment of a source's future, at most its interval.
+///
+/// The moment was computed by the clock of an earlier time. If the clock has been set back since,
+/// the difference is as long as that step, and a client would keep one reading for all of it.
+fn within_interval(source: &SourceView, moment: Timestamp, now: Timestamp) -> u64 {
+    // An interval below a second is for tests; the headers know whole seconds only.
+    seconds(now, moment).min(source.interval.as_secs().max(1))
 }
 
 /// Whole seconds from one moment to a later one; 0 if it is not later.
@@ -91,7 +104,7 @@ fn seconds(from: Timestamp, to: Timestamp) -> u64 {
     u64::try_from(to.duration_since(from).as_secs()).unwrap_or(0)
 }
 
-fn sooner(known: Option<Timestamp>, other: Timestamp) -> Option<Timestamp> {
+fn sooner(known: Option<u64>, other: u64) -> Option<u64> {
     Some(known.map_or(other, |known| known.min(other)))
 }
 
@@ -135,6 +148,31 @@ mod tests {
             let policy = policy([source].iter(), now());
             let expected = format!("max-age={max_age}, stale-if-error=86400");
             assert_eq!(policy.cache_control, expected, "{next_poll} {stale}");
+        }
+    }
+
+    #[test]
+    fn clock_set_back_prolongs_no_answer_beyond_the_interval() {
+        const INTERVAL: u64 = 300;
+        // Seconds from NOW to the next poll and to staleness, as they look after a step back.
+        for (next_poll, stale, max_age, retry) in [
+            (241, 960, 241, 241),
+            (300, 960, 300, 300),
+            (301, 960, INTERVAL, INTERVAL),
+            (31_536_000, 31_536_900, INTERVAL, INTERVAL),
+            (i64::from(i32::MAX), 60, 60, INTERVAL),
+            (-31_536_000, -31_536_000, 0, 1),
+        ] {
+            let mut source = source_at(-1000, stale, next_poll);
+            source.interval = Duration::from_secs(INTERVAL);
+            let policy = policy([source.clone()].iter(), now());
+            let expected = format!("max-age={max_age}, stale-if-error=86400");
+            assert_eq!(policy.cache_control, expected, "{next_poll} {stale}");
+            assert_eq!(retry_after(&[&source], now()), retry, "{next_poll}");
+            // Each source has its own interval; the answer is as good as the shortest of them.
+            let hourly = SourceView { interval: Duration::from_secs(3600), ..source.clone() };
+            let both = super::policy([hourly.clone(), source.clone()].iter(), now());
+            assert_eq!(both.cache_control, expected, "{next_poll} {stale}");
         }
     }
 

@@ -74,7 +74,7 @@ fn cached(site: &Site, name: &str, ask: &Ask<'_>) -> Policy {
     let source = name.split('.').next().unwrap_or_default();
     let fresh = policy(find(&snapshot.sources, source).into_iter(), ask.now);
     // The dates of the latest reading are not those of a window of the past.
-    Policy { last_modified: None, changed: None, ..fresh }
+    Policy { last_modified: None, dates: None, ..fresh }
 }
 
 fn open(site: &Site, window: Window) -> Result<Points, Problem> {

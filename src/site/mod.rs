@@ -46,12 +46,12 @@ use jiff::Timestamp;
 use crate::access::{Demand, Gate, Posted};
 use crate::board::{ServiceInfo, Snapshot};
 use crate::history::History;
-use crate::http::{Activity, Refusal, Request, RequestHead, Response, Service};
+use crate::http::{Activity, Refusal, Reply, Request, RequestHead, Response, Service};
 use crate::upstream::Asked;
 
 use self::assets::Assets;
 use self::chart::Charts;
-use self::observe::{NO_METHOD, method_label};
+use self::observe::{NO_METHOD, is_known, method_label};
 use self::page::PageCache;
 use self::problem::Problem;
 use self::request_id::RequestId;
@@ -192,6 +192,11 @@ impl Site {
         activity: &Activity,
         posted: Option<&Posted>,
     ) -> Routed {
+        // 405 is for methods that other resources may allow (RFC 9110 15.5.6); no resource here
+        // implements an unknown method, so the answer is 501 (15.6.2).
+        if !is_known(&request.method) {
+            return Routed::nowhere(Err(Problem::method_unknown()));
+        }
         // What cannot be decoded matches nothing, and whoever may not look does not learn why.
         let (path, astray) = match target::decoded_path(&request.target) {
             Ok(path) => (path, Problem::not_found("There is nothing at this address.")),
@@ -244,7 +249,7 @@ pub fn problem(status: StatusCode, detail: &str, instance: &str) -> Response {
 }
 
 impl Service for Site {
-    fn call(&self, request: &Request, activity: &Activity) -> Response {
+    fn call(&self, request: &Request, activity: &Activity) -> Reply {
         let begun = Instant::now();
         let (route, mut response) = self.answer(request, Timestamp::now(), activity);
         let (method, code) = (method_label(&request.method), response.status().as_u16());
@@ -253,7 +258,7 @@ impl Service for Site {
         let id = RequestId::of(request);
         self.log.answered(&id, request.client, method, route, code, elapsed);
         id.put_on(&mut response);
-        response
+        Reply::Ready(response)
     }
 
     fn refuse(&self, refusal: Refusal, head: Option<RequestHead<'_>>) -> Response {

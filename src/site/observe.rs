@@ -15,21 +15,23 @@ pub trait RequestObserver: Send + Sync {
 /// The method of a request whose head was never understood.
 pub(super) const NO_METHOD: &str = "-";
 
+/// The methods of RFC 9110 9.3, and PATCH (RFC 5789). All others are unknown.
+const METHODS: [&str; 9] =
+    ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "TRACE", "CONNECT"];
+
+fn known(method: &Method) -> Option<&'static str> {
+    METHODS.into_iter().find(|known| *known == method.as_str())
+}
+
+/// Returns whether the method is known, even if no route allows it.
+pub(super) fn is_known(method: &Method) -> bool {
+    known(method).is_some()
+}
+
 /// The method as a label. Clients choose methods freely, so that all but the
-/// registered ones share one label and the number of series stays bounded.
+/// known ones share one label and the number of series stays bounded.
 pub(super) fn method_label(method: &Method) -> &'static str {
-    match method.as_str() {
-        "GET" => "GET",
-        "HEAD" => "HEAD",
-        "OPTIONS" => "OPTIONS",
-        "POST" => "POST",
-        "PUT" => "PUT",
-        "PATCH" => "PATCH",
-        "DELETE" => "DELETE",
-        "TRACE" => "TRACE",
-        "CONNECT" => "CONNECT",
-        _ => "other",
-    }
+    known(method).unwrap_or("other")
 }
 
 #[cfg(test)]
@@ -43,6 +45,7 @@ mod tests {
         {
             let method = Method::from_bytes(method.as_bytes()).unwrap();
             assert_eq!(method_label(&method), label);
+            assert_eq!(is_known(&method), label != "other", "{method}");
         }
     }
 }

@@ -18,6 +18,10 @@ use super::{Site, negotiate, page};
 /// How soon a client that was shed may come again, in seconds.
 const OVERLOADED_RETRY: u64 = 2;
 
+/// Seconds in `Retry-After` at most, so that no wrong clock and no upstream keeps a client away for
+/// longer. A client that returns too early gets the rest of its wait.
+pub(super) const MAX_RETRY_AFTER: u64 = 3600;
+
 /// An error on its way to the client.
 #[derive(Debug)]
 pub(super) struct Problem {
@@ -84,6 +88,11 @@ impl Problem {
         Problem { allowed: Some(allowed), ..problem }
     }
 
+    /// 501
+    pub(super) fn method_unknown() -> Problem {
+        Problem::new(StatusCode::NOT_IMPLEMENTED, "The method is not implemented.")
+    }
+
     /// 412
     pub(super) fn precondition_failed() -> Problem {
         Problem::new(
@@ -101,14 +110,14 @@ impl Problem {
     pub(super) fn refusal(refusal: Refusal) -> Problem {
         let problem = Problem::new(refusal.status(), refusal.detail());
         match refusal {
-            Refusal::Overloaded => problem.retry_after(OVERLOADED_RETRY),
+            Refusal::Overloaded | Refusal::HeavyOverload => problem.retry_after(OVERLOADED_RETRY),
             _ => problem,
         }
     }
 
-    /// Says after how many seconds to try again.
+    /// Adds `Retry-After`, of at most [`MAX_RETRY_AFTER`] seconds.
     pub(super) fn retry_after(mut self, seconds: u64) -> Problem {
-        self.retry_after = Some(seconds);
+        self.retry_after = Some(seconds.min(MAX_RETRY_AFTER));
         self
     }
 
@@ -190,5 +199,20 @@ impl Problem {
             sources: &self.sources,
         };
         serde_json::to_string(&members).expect("strings and numbers are always JSON")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retry_after_beyond_the_maximum_is_cut() {
+        for (seconds, sent) in
+            [(1, "1"), (3600, "3600"), (3601, "3600"), (31_536_000, "3600"), (u64::MAX, "3600")]
+        {
+            let response = Problem::unavailable("No.").retry_after(seconds).respond_json(None);
+            assert_eq!(response.headers()[RETRY_AFTER], sent);
+        }
     }
 }

@@ -122,9 +122,15 @@ fn decoded(text: &str) -> Result<Cow<'_, str>, Problem> {
         .ok_or_else(|| Problem::bad_request("The query holds an invalid percent-encoding."))
 }
 
+/// Seconds that `max_age` may be at most: the most that HTTP caches must understand as an age
+/// (RFC 9111 1.2.2), 68 years.
+pub(super) const MOST_MAX_AGE: u64 = 2_147_483_647;
+
 fn max_age(text: &str) -> Result<u64, Problem> {
-    whole_number(text).ok_or_else(|| {
-        Problem::bad_request("max_age is a number of whole seconds, such as max_age=300.")
+    whole_number(text).filter(|seconds| *seconds <= MOST_MAX_AGE).ok_or_else(|| {
+        Problem::bad_request(format!(
+            "max_age is a number of whole seconds up to {MOST_MAX_AGE}, such as max_age=300."
+        ))
     })
 }
 
@@ -185,6 +191,7 @@ mod tests {
             ("", None, None),
             ("max_age=0", None, Some(0)),
             ("max_age=300", None, Some(300)),
+            ("max_age=2147483647", None, Some(MOST_MAX_AGE)),
             ("max%5Fage=%33", None, Some(3)),
             ("fields=tank.level", level(), None),
             ("fields=tank%2Elevel&max_age=1", level(), Some(1)),
@@ -213,6 +220,7 @@ mod tests {
             "max_age=1.5",
             "max_age=5m",
             "max_age=%201",
+            "max_age=2147483648",
             "max_age=99999999999999999999",
             "max_age=1&max_age=1",
             "max_age=1&",

@@ -1,48 +1,77 @@
-//! The plain listeners beside the TLS ones: all that they say is where to go.
+//! Plain listeners beside the TLS ones: each response redirects to HTTPS or is an error.
+
+use std::sync::Arc;
 
 use ::http::header::LOCATION;
-use ::http::uri::Authority;
 use ::http::{HeaderValue, StatusCode, header};
 
 use super::problem;
-use crate::http::{Activity, Body, Refusal, Request, RequestHead, Response, Service};
+use super::problem::Problem;
+use super::{deliver, target};
+use crate::access::Gate;
+use crate::http::{
+    Activity, Authority, Body, Refusal, Reply, Request, RequestHead, Response, Service,
+};
 
 /// HTTPS has this port unless another is named (RFC 9110 4.2.2).
 const HTTPS: u16 = 443;
 
-/// Sends every request to the same path over HTTPS.
-#[derive(Debug, Clone, Copy)]
+/// Redirects every request to the same path over HTTPS.
+#[derive(Debug)]
 pub struct Redirect {
-    /// Where the TLS listeners are.
+    /// Port of the TLS listeners.
     pub port: u16,
+    /// Rules in force, of which `names` holds here too: a redirect to a name that is not this
+    /// server's would help a page elsewhere to reach it.
+    pub gate: Arc<Gate>,
 }
 
 impl Redirect {
-    /// The address to go to; `None` when the request does not say whom it wants.
-    fn target(&self, request: &Request) -> Option<HeaderValue> {
-        let asked = request.headers.get(header::HOST).and_then(|host| host.to_str().ok());
-        let asked = asked.and_then(|host| host.parse::<Authority>().ok());
-        // The absolute form goes before Host (RFC 9112 3.2.2).
-        let authority = request.target.authority().cloned().or(asked)?;
-        let host = authority.host();
-        let path = request.target.path_and_query().map_or("/", |path| path.as_str());
+    /// Returns the address to redirect to.
+    fn location(&self, request: &Request) -> Result<HeaderValue, Problem> {
+        self.gate.check_host(&self.gate.posted(), request)?;
+        // The engine has put the authority of an absolute target into Host.
+        let host = request.headers.get(header::HOST).map_or(&b""[..], HeaderValue::as_bytes);
+        let authority = Authority::parse(host).map_err(|_| {
+            Problem::bad_request(
+                "The Host field does not name a host; without one there is no address to \
+                 redirect to.",
+            )
+        })?;
+        let path = request.target.path_and_query().map_or("", |path| path.as_str());
+        if !path.starts_with('/') {
+            return Err(Problem::bad_request(
+                "The target * has no address over HTTPS; send the request to the TLS listener.",
+            ));
+        }
+        let host = authority.written_host();
         let port = if self.port == HTTPS { String::new() } else { format!(":{}", self.port) };
-        HeaderValue::try_from(format!("https://{host}{port}{path}")).ok()
+        let location = format!("https://{host}{port}{}", target::escaped(path));
+        HeaderValue::try_from(location)
+            .map_err(|_| Problem::bad_request("The request target is malformed."))
     }
-}
 
-impl Service for Redirect {
-    fn call(&self, request: &Request, activity: &Activity) -> Response {
-        activity.set_route("redirect");
-        let Some(target) = self.target(request) else {
-            let detail = "Say by Host which server you want; it is reached by https.";
-            return problem(StatusCode::BAD_REQUEST, detail, request.target.path());
+    fn respond(&self, request: &Request) -> Response {
+        let location = match self.location(request) {
+            Ok(location) => location,
+            Err(problem) => {
+                let mut response = problem.respond_json(target::instance(request));
+                deliver::secure(&mut response);
+                return response;
+            }
         };
         let mut response = Response::new(Body::empty());
         // 308 keeps the method, which 301 does not (RFC 9110 15.4.9).
         *response.status_mut() = StatusCode::PERMANENT_REDIRECT;
-        response.headers_mut().insert(LOCATION, target);
+        response.headers_mut().insert(LOCATION, location);
         response
+    }
+}
+
+impl Service for Redirect {
+    fn call(&self, request: &Request, activity: &Activity) -> Reply {
+        activity.set_route("redirect");
+        self.respond(request).into()
     }
 
     fn refuse(&self, refusal: Refusal, head: Option<RequestHead<'_>>) -> Response {
@@ -56,9 +85,15 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
+    use crate::access::Rules;
     use crate::http::Peer;
 
-    fn answer(port: u16, target: &str, host: Option<&str>) -> (u16, Option<String>) {
+    fn answer(
+        port: u16,
+        target: &str,
+        host: Option<&str>,
+        names: &[&str],
+    ) -> (u16, Option<String>) {
         let request = Request {
             method: ::http::Method::GET,
             target: target.parse().unwrap(),
@@ -72,24 +107,59 @@ mod tests {
             client: None,
             proxied: false,
         };
-        let response = Redirect { port }.call(&request, &Activity::default());
+        let names = names.iter().map(|name| name.parse().unwrap()).collect();
+        let gate = Arc::new(Gate::new(Rules { names, ..Rules::default() }).unwrap());
+        let response = Redirect { port, gate }.respond(&request);
         let location = response.headers().get(LOCATION);
         let location = location.map(|location| location.to_str().unwrap().to_owned());
         (response.status().as_u16(), location)
     }
 
     #[test]
-    fn the_same_path_over_https() {
+    fn every_target_with_a_host_is_redirected_to_the_same_path() {
         for (port, target, host, location) in [
-            (6443, "/", Some("tank.example:6080"), "https://tank.example:6443/"),
-            (443, "/a?b=c", Some("tank.example"), "https://tank.example/a?b=c"),
-            (6443, "/", Some("[::1]:80"), "https://[::1]:6443/"),
-            (443, "http://other.example/x", Some("tank.example"), "https://other.example/x"),
+            (6443, "/", "tank.example:6080", "https://tank.example:6443/"),
+            (443, "/a?b=c", "tank.example", "https://tank.example/a?b=c"),
+            (443, "/", "tank.example:", "https://tank.example/"),
+            (6443, "/", "[::1]:80", "https://[::1]:6443/"),
+            (443, "/", "a%20b", "https://a%20b/"),
+            (443, "//evil.example/x", "tank.example", "https://tank.example//evil.example/x"),
+            (443, "/a%2Fb?c=%zz&d=%", "t", "https://t/a%2Fb?c=%25zz&d=%25"),
+            (443, "/{a}|\"b\"?c=^d?", "t", "https://t/%7Ba%7D%7C%22b%22?c=%5Ed?"),
+            (443, "/é", "t", "https://t/%C3%A9"),
         ] {
-            assert_eq!(answer(port, target, host), (308, Some(location.to_owned())), "{target}");
+            let expected = (308, Some(location.to_owned()));
+            assert_eq!(answer(port, target, Some(host), &[]), expected, "{target} {host}");
         }
-        for (target, host) in [("/", None), ("/", Some("a b")), ("*", None)] {
-            assert_eq!(answer(443, target, host), (400, None), "{target} {host:?}");
+    }
+
+    #[test]
+    fn request_without_an_address_over_https_is_refused() {
+        for (target, host) in [
+            ("/", None),
+            ("/", Some("")),
+            ("/", Some(":80")),
+            ("/", Some("a b")),
+            ("/", Some("tank.example:abc")),
+            ("*", Some("tank.example")),
+            ("*", None),
+        ] {
+            assert_eq!(answer(443, target, host, &[]), (400, None), "{target} {host:?}");
+        }
+    }
+
+    #[test]
+    fn host_beside_the_names_is_misdirected() {
+        let names = ["tank.example", "::1"];
+        for (host, code) in [
+            (Some("tank.example:6080"), 308),
+            (Some("[::1]"), 308),
+            (Some("evil.example"), 421),
+            (Some("[::1]evil.example"), 421),
+            (Some(""), 421),
+            (None, 421),
+        ] {
+            assert_eq!(answer(443, "/", host, &names).0, code, "{host:?}");
         }
     }
 }

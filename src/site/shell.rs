@@ -222,9 +222,11 @@ mod tests {
             "'; touch a #\n$(touch b)`touch c`\\'\"\r\n' ; exit 3; '\0 ${IFS} !! ~ * é \u{1}";
         let mut source = pump();
         source.title = sent.into();
+        // Without the constructors, which clean texts: quotes alone have to hold them.
+        let (datum, note) = (Some(Datum::Text(sent.into())), Some(sent.into()));
         source.reading.as_mut().unwrap().values = values([
-            ("mode", Value::text(sent)),
-            ("level", Value::missing(Some(Unit::Percent), sent)),
+            ("mode", Value { datum, unit: None, note: None }),
+            ("level", Value { datum: None, unit: Some(Unit::Percent), note }),
         ]);
         let site = site(vec![failing(source, crate::board::ErrorKind::Decode, sent)]);
         for target in ["/api/v1/status", "/api/v1/values/pump.mode"] {

@@ -1,6 +1,7 @@
 //! The request target (RFC 9112 3.2) and percent-decoding (RFC 3986 2.1).
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 
 use ::http::Uri;
 
@@ -38,6 +39,31 @@ pub(super) fn percent_decoded(text: &str) -> Option<Cow<'_, str>> {
         }
     }
     String::from_utf8(decoded).ok().map(Cow::Owned)
+}
+
+/// Returns the path and query with every byte escaped that a URI cannot hold (RFC 3986 3.3, 3.4).
+/// A `%` that begins no escape is data, and is escaped itself.
+pub(super) fn escaped(path_and_query: &str) -> Cow<'_, str> {
+    let is_plain =
+        |byte: u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/?".contains(&byte);
+    let is_escape = |at: usize| {
+        let digits = path_and_query.as_bytes().get(at + 1..at + 3);
+        digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+    };
+    let stays = |at: usize, byte: u8| is_plain(byte) || (byte == b'%' && is_escape(at));
+    if path_and_query.bytes().enumerate().all(|(at, byte)| stays(at, byte)) {
+        return Cow::Borrowed(path_and_query);
+    }
+    let mut text = String::with_capacity(path_and_query.len() + 16);
+    for (at, byte) in path_and_query.bytes().enumerate() {
+        if stays(at, byte) {
+            text.push(char::from(byte));
+        } else {
+            // Writing to a string does not fail.
+            let _ = write!(text, "%{byte:02X}");
+        }
+    }
+    Cow::Owned(text)
 }
 
 fn hex_digit(digit: u8) -> Option<u8> {

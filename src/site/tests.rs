@@ -71,10 +71,11 @@ fn methods_by_routes() {
         // A route that exists answers the other methods by its table, whatever lies below it.
         let exists = pattern != NO_ROUTE;
         for (method, allowed) in
-            [("OPTIONS", 204), ("POST", 405), ("DELETE", 405), ("TRACE", 405), ("get", 405)]
+            [("OPTIONS", 204), ("POST", 405), ("DELETE", 405), ("TRACE", 405), ("get", 501)]
         {
             let expected = match (target, method) {
                 ("*", "OPTIONS") => 204,
+                (_, "get") => 501,
                 _ if exists => allowed,
                 _ => code,
             };
@@ -480,11 +481,15 @@ fn what_is_answered_and_what_is_refused_is_observed() {
         (Refusal::Malformed("A field line starts with white space."), 400, ""),
         (Refusal::Timeout, 408, ""),
         (Refusal::BodyTooLarge, 413, ""),
+        (Refusal::TargetTooLong, 414, ""),
         (Refusal::Expectation, 417, ""),
+        (Refusal::Misdirected, 421, ""),
         (Refusal::HeadTooLarge, 431, ""),
         (Refusal::Panicked, 500, ""),
         (Refusal::UnknownCoding, 501, ""),
+        (Refusal::UnknownMethod, 501, ""),
         (Refusal::Overloaded, 503, "2"),
+        (Refusal::HeavyOverload, 503, "2"),
         (Refusal::Version, 505, ""),
     ] {
         let response = site.refuse(refusal, None);
@@ -506,6 +511,6 @@ fn what_is_answered_and_what_is_refused_is_observed() {
     }
     assert_eq!(
         *seen.0.lock().unwrap(),
-        [("/ping", "GET", 200), ("/ping", "other", 405), ("-", "HEAD", 404)]
+        [("/ping", "GET", 200), ("-", "other", 501), ("-", "HEAD", 404)]
     );
 }

@@ -6,6 +6,7 @@ use serde_json::Value as Json;
 
 use super::secrets::CUT;
 use crate::board::Value;
+use crate::text::clean;
 
 /// Characters of a text value at most; a longer one is no label for people.
 const MAX_TEXT: usize = 200;
@@ -65,12 +66,11 @@ pub(super) fn text_value(json: Option<&Json>) -> Value {
     }
 }
 
-/// One line of bounded length without control characters, with [`CUT`] at its end if there was
+/// One line of bounded length without hidden characters, with [`CUT`] at its end if there was
 /// more; `None` when nothing is left.
 pub(super) fn short_text(text: &str) -> Option<Arc<str>> {
-    let text = text.trim();
-    let mut line: String =
-        text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MAX_TEXT).collect();
+    let text = clean(text.trim());
+    let mut line: String = text.chars().take(MAX_TEXT).collect();
     if text.chars().nth(MAX_TEXT).is_some() {
         line.push(CUT);
     }
@@ -127,6 +127,7 @@ mod tests {
         let long = format!("\"{}\"", "é".repeat(300));
         for (json, text) in [
             ("\" Pump\\non \"", Some("Pump on")),
+            ("\"\\u001b[2J1.02\\u202e\"", Some("[2J1.02\u{fffd}")),
             ("false", Some("false")),
             ("\"  \"", None),
             ("null", None),

@@ -1,6 +1,7 @@
 //! The beginning of an answer that was not understood, safe to be logged.
 
 use super::secrets::{CUT, Secrets};
+use crate::text::clean;
 
 /// Characters at most.
 const LENGTH: usize = 160;
@@ -15,8 +16,10 @@ pub(super) fn of(body: &[u8], secrets: &Secrets) -> String {
         text.push(CUT);
     }
     let text = secrets.strike_out(text);
-    let printable = |c: char| if c.is_control() || c == '\u{fffd}' { ' ' } else { c };
-    let words = text.split(|c| printable(c).is_whitespace()).filter(|word| !word.is_empty());
+    let text = clean(&text);
+    // U+FFFD stands for bytes that are no text, and for what was hidden.
+    let is_space = |c: char| c.is_whitespace() || c == '\u{fffd}';
+    let words = text.split(is_space).filter(|word| !word.is_empty());
     let line = words.collect::<Vec<_>>().join(" ");
     let mut shown: String = line.chars().take(LENGTH).collect();
     if shown.len() < line.len() {
@@ -43,6 +46,7 @@ mod tests {
         let secrets = Secrets::of(&source.kind);
         for (body, shown) in [
             (&b"<html>\n <h1>Down\x1b[31m</h1>"[..], r#""<html> <h1>Down [31m</h1>""#),
+            ("a\u{9b}31m\u{202e}b".as_bytes(), r#""a 31m b""#),
             (b"", r#""""#),
             (b"no such key s3cretkey, or s3cretapp", r#""no such key [secret], or [secret]""#),
             (b"\xff\xfe", r#""""#),

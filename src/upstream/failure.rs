@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::resolve::ResolveError;
 use crate::board::{ErrorKind, PollError};
+use crate::outbound::ConnectError;
 
 /// The kind and the message of a client's error in an exchange with that total bound.
 pub(crate) fn of(error: ureq::Error, timeout: Duration) -> PollError {
@@ -17,7 +18,13 @@ pub(crate) fn of(error: ureq::Error, timeout: Duration) -> PollError {
         Error::HostNotFound => (ErrorKind::Dns, "the host name has no address".to_owned()),
         Error::Other(other) => match other.downcast::<ResolveError>() {
             Ok(error) => (ErrorKind::Dns, error.to_string()),
-            Err(_) => (ErrorKind::Connect, "the connection failed".to_owned()),
+            Err(other) => match other.downcast::<ConnectError>() {
+                Ok(error) if error.timed_out() => {
+                    (ErrorKind::Timeout, format!("{}: {error}", late(timeout)))
+                }
+                Ok(error) => (ErrorKind::Connect, error.to_string()),
+                Err(_) => (ErrorKind::Connect, "the connection failed".to_owned()),
+            },
         },
         Error::Io(error) => return of_io(error, timeout),
         Error::ConnectionFailed | Error::BodyStalled => {
@@ -36,7 +43,7 @@ pub(crate) fn of(error: ureq::Error, timeout: Duration) -> PollError {
         // The rest is about the request, whose address must not be shown.
         _ => (ErrorKind::Http, "the request cannot be made".to_owned()),
     };
-    PollError { kind, message }
+    PollError::new(kind, message)
 }
 
 fn of_io(error: io::Error, timeout: Duration) -> PollError {

@@ -3,6 +3,7 @@
 //! | bound | by |
 //! | --- | --- |
 //! | total time: name, connection, TLS, head, body, redirects | the source's `timeout` |
+//! | an address that does not answer | the race with the others ([`crate::outbound`]) |
 //! | body, before and after decompression | [`MAX_BODY`] each |
 //! | head | [`MAX_HEAD`] |
 //! | redirects | [`MAX_REDIRECTS`], within the configured origin |
@@ -21,7 +22,6 @@ use ureq::http::header::{
 };
 use ureq::http::{HeaderName, HeaderValue, StatusCode, Uri};
 use ureq::tls::TlsConfig;
-use ureq::unversioned::transport::DefaultConnector;
 use ureq::{Agent, Body};
 
 use super::failure;
@@ -30,6 +30,7 @@ use super::resolve::SourceResolver;
 use super::retry_after;
 use super::secrets::Secrets;
 use crate::board::{ErrorKind, PollError};
+use crate::outbound;
 
 /// Bytes of a body at most, as it is sent and after decompression; pages and JSON of sensors
 /// have a few dozen KiB.
@@ -132,7 +133,7 @@ impl Fetcher {
             .user_agent(user_agent)
             .tls_config(tls)
             .build();
-        let agent = Agent::with_parts(config, DefaultConnector::default(), resolver);
+        let agent = Agent::with_parts(config, outbound::connector(), resolver);
         Fetcher { agent, timeout }
     }
 

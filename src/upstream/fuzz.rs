@@ -6,6 +6,7 @@ use super::kind::decode;
 use crate::board::{Datum, Reading};
 use crate::config::{self, Kind};
 use crate::fuzzing::fuzz;
+use crate::text::clean;
 
 const SOURCES: &str = r#"
 [[source]]
@@ -63,7 +64,10 @@ fn describe(reading: &Reading) -> String {
                 assert!(number.get().is_finite());
                 "number"
             }
-            Some(Datum::Text(_)) => "text",
+            Some(Datum::Text(text)) => {
+                assert_eq!(clean(text), &**text, "{field} holds hidden characters");
+                "text"
+            }
             None => {
                 assert!(value.note.is_some(), "{field} is missing and nobody says why");
                 "missing"
@@ -136,6 +140,8 @@ fn json_bodies() {
         "\"level\":",
         "\"at\":",
         "1e308",
+        "\"pump\":",
+        "{\"state\":\"\u{202e}\u{9b}\\u001b\"}",
     ];
     fuzz_kind("json", &dictionary);
 }

@@ -19,6 +19,8 @@ use ureq::http::Uri;
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::NextTimeout;
 
+use crate::outbound::interleave;
+
 /// Looks up a host name, as slowly as it likes.
 pub(super) type Lookup = Arc<dyn Fn(&str, u16) -> io::Result<Vec<SocketAddr>> + Send + Sync>;
 
@@ -168,9 +170,9 @@ impl Resolver for SourceResolver {
         let port = uri.port_u16().or(default_port).ok_or_else(|| other(ResolveError::NoHost))?;
         let deadline = (!timeout.after.is_not_happening()).then(|| Instant::now() + *timeout.after);
         let mut resolved = self.empty();
-        for address in
-            self.addresses(host, port, deadline).map_err(other)?.into_iter().take(MAX_ADDRESSES)
-        {
+        // Interleaved before the cap, so that neither family crowds out the other.
+        let addresses = interleave(self.addresses(host, port, deadline).map_err(other)?);
+        for address in addresses.into_iter().take(MAX_ADDRESSES) {
             resolved.push(address);
         }
         Ok(resolved)
@@ -259,6 +261,22 @@ mod tests {
         assert!(matches!(none, Err(ResolveError::NoAddress)), "{none:?}");
         let failed = resolver.addresses("other.test", 80, later());
         assert!(matches!(failed, Err(ResolveError::Failed(_))), "{failed:?}");
+    }
+
+    #[test]
+    fn resolve_with_many_addresses_of_one_family_keeps_the_other() {
+        let lookup = |_: &str, port| {
+            let ipv6 =
+                (1..=20).map(|n| SocketAddr::new([0xfd00, 0, 0, 0, 0, 0, 0, n].into(), port));
+            Ok(ipv6.chain([SocketAddr::from(([10, 0, 0, 1], port))]).collect())
+        };
+        let resolver = SourceResolver::new("x", Arc::new(lookup));
+        let uri = Uri::from_static("http://both.test/");
+        let timeout =
+            NextTimeout { after: Duration::from_secs(20).into(), ..NextTimeout::default() };
+        let resolved = resolver.resolve(&uri, &Config::default(), timeout).unwrap();
+        assert_eq!(resolved.len(), MAX_ADDRESSES);
+        assert_eq!(resolved[1], "10.0.0.1:80".parse().unwrap());
     }
 
     #[test]

@@ -84,6 +84,65 @@ fn each_kind_has_an_example_that_is_valid() {
 }
 
 #[test]
+fn check_poll_escapes_hidden_characters_of_an_answer() {
+    // A member's name and a text with ESC, CSI as one character, DEL, a line feed and U+202E.
+    let answer =
+        "{\"a\\u001b[2J\\npolled b: fine\":1,\"t\":\"\\u001b[31m\u{9b}31m\u{7f}1.02\u{202e}\"}";
+    let upstream = Upstream::answering(answer);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pumphouse.toml");
+    let config = |pointer: &str| {
+        format!(
+            "[auth]\nopen = true\n[[source]]\nname = \"tank\"\nkind = \"json\"\nurl = \"{}\"\n\
+             title = \"T\\u001b[2J\\u202e\"\n[source.values.text]\npointer = \"{pointer}\"\n",
+            upstream.url()
+        )
+    };
+    for pointer in ["/t", "/none\\u009b"] {
+        std::fs::write(&path, config(pointer)).unwrap();
+        let output = Command::new(BINARY).args(["check", "--poll"]).arg(&path).output().unwrap();
+        let shown = stdout(&output) + &stderr(&output);
+        let is_control = |c: char| c != '\n' && (c.is_control() || c == '\u{202e}');
+        assert!(!shown.contains(is_control), "{shown:?}");
+        assert!(!shown.lines().any(|line| line.starts_with("polled b")), "{shown}");
+        assert!(shown.contains(r"/a\u{1b}[2J\npolled b: fine"), "{shown}");
+        assert!(shown.contains(r"T\u{1b}[2J\u{202e}"), "{shown}");
+    }
+    // An error of the command itself that quotes the file.
+    std::fs::write(&path, "\"\\u001b[2J\\u202e\" = 1\n").unwrap();
+    let error = stderr(&run(&["check", "pumphouse.toml"], folder.path()));
+    assert!(error.contains(r"\u{1b}[2J\u{202e}"), "{error:?}");
+}
+
+#[test]
+fn check_file_readable_by_others_names_the_command_to_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pumphouse.toml");
+    let config = "[auth]\nopen = true\n[history]\npath = \"it's.db\"\n";
+    std::fs::write(&path, config).unwrap();
+    let check = || stdout(&run(&["check", "pumphouse.toml"], folder.path()));
+    let files = ["it's.db", "it's.db-wal", "it's.last.json"].map(|name| folder.path().join(name));
+    for file in &files {
+        std::fs::write(file, "").unwrap();
+        std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    assert!(!check().contains("readable by other users"), "{}", check());
+    for file in &files {
+        std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o640)).unwrap();
+    }
+    let shown = check();
+    assert_eq!(
+        shown.matches("readable by other users (mode 0640)").count(),
+        files.len(),
+        "{shown}"
+    );
+    let advice = shown.lines().find_map(|line| line.split_once("run: ")).unwrap().1;
+    let ran = Command::new("sh").args(["-c", advice]).current_dir(folder.path()).status().unwrap();
+    assert!(ran.success(), "{advice}");
+    assert_eq!(check().matches("readable by other users").count(), files.len() - 1);
+}
+
+#[test]
 fn check_poll_shows_what_came_and_what_is_made_of_it() {
     let upstream = Upstream::answering(r#"{"tank":{"m~m":"1270"},"on":true}"#);
     let folder = tempfile::tempdir().unwrap();

@@ -24,12 +24,8 @@ fn status(response: &[u8]) -> &str {
 
 #[test]
 fn requests_behind_blocked_workers_are_shed_at_queue_timeout() {
-    let settings = Settings {
-        workers: 2,
-        queue: 4,
-        queue_timeout: Duration::from_millis(500),
-        ..Settings::default()
-    };
+    let settings =
+        Settings { workers: 2, queue_timeout: Duration::from_millis(500), ..Settings::default() };
     let (program, entered, release) = blocking_program();
     let server = TestEngine::https(settings, program);
 

@@ -5,10 +5,11 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
+use ::http::Method;
 use bytes::Bytes;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use pumphouse_web::http::{
-    Activity, Body, ConnectionState, Engine, Listener, Refusal, Request, RequestHead,
+    Activity, Body, ConnectionState, Engine, Listener, Refusal, Reply, Request, RequestHead,
 };
 use pumphouse_web::http::{Response, Service, Settings, Stats, tls};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
@@ -91,12 +92,20 @@ pub fn eventually(what: &str, mut happened: impl FnMut() -> bool) {
     }
 }
 
-/// A program made of one function, which words refusals plainly.
+/// A program made of one function, which words refusals plainly. The body of a POST is read, and
+/// answered with its length.
 pub struct Program<F>(pub F);
 
 impl<F: Fn(&Request) -> Response + Send + Sync + 'static> Service for Program<F> {
-    fn call(&self, request: &Request, _: &Activity) -> Response {
-        (self.0)(request)
+    fn call(&self, request: &Request, _: &Activity) -> Reply {
+        if request.method == Method::POST {
+            let length = |request: &Request| format!("{} bytes", request.body.len());
+            return Reply::ReadBody {
+                limit: usize::MAX,
+                then: Box::new(move |request, _| Response::new(length(request).into()).into()),
+            };
+        }
+        (self.0)(request).into()
     }
 
     fn refuse(&self, refusal: Refusal, head: Option<RequestHead<'_>>) -> Response {

@@ -8,14 +8,17 @@
 mod hostile;
 
 mod harness;
+mod namespaces;
 mod scripts;
 mod secrets;
 mod server;
 
 mod access;
+mod address_families;
 mod admin;
 mod attack;
 mod browser;
+mod certificates;
 mod commands;
 mod demo;
 mod descriptors;
@@ -44,6 +47,7 @@ mod silent_dns;
 mod soak;
 mod supervisor;
 mod systemd;
+mod targets;
 mod tls;
 mod trends;
 mod watchdog;

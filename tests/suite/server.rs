@@ -144,7 +144,7 @@ impl Server {
 
     /// Each poll of the source took at most so many seconds, which is a bucket's bound; a poll
     /// that goes on is not counted yet.
-    pub fn assert_polls_took_at_most(&self, source: &str, seconds: u32) {
+    pub fn assert_polls_took_at_most(&self, source: &str, seconds: impl std::fmt::Display) {
         let metrics = self.admin_get("/metrics");
         let count = |sample: &str| -> u64 {
             let line = metrics.lines().find_map(|line| line.strip_prefix(sample));

@@ -3,58 +3,23 @@
 //! Which name servers that asks stands in a file of the system. So the test runs in namespaces of
 //! its own, with a network in which nothing is but what it starts, and another such file.
 
-use std::io::Write as _;
-use std::process::Command;
-
 use crate::hostile::name_server::NameServer;
 use crate::hostile::upstream::Upstream;
+use crate::namespaces::{is_inside, run_inside};
 use crate::server::{Server, Setup};
-
-const INSIDE: &str = "PUMPHOUSE_TEST_INSIDE_NAMESPACES";
-
-/// Makes the namespaces, brings up their loopback and puts the two files in place.
-const SCRIPT: &str = r#"
-set -e
-ip link set lo up
-mount --bind "$1/resolv.conf" /etc/resolv.conf
-mount --bind "$1/nsswitch.conf" /etc/nsswitch.conf
-shift
-exec "$@"
-"#;
 
 #[test]
 fn names_that_are_never_resolved_cost_their_source_and_no_thread() {
-    let namespaces = Command::new("unshare").args(["-rmn", "true"]).status();
-    if !namespaces.is_ok_and(|status| status.success()) {
-        assert!(std::env::var_os("CI").is_none(), "the system allows no namespaces");
-        // Not by a macro, whose output is shown only of tests that fail.
-        let _ = writeln!(
-            std::io::stderr(),
-            "\n*** SKIPPED: name servers that never answer, as this system allows no namespaces ***"
-        );
-        return;
-    }
-    let folder = tempfile::tempdir().unwrap();
     // As they are without any options: seconds go by before it asks again.
-    std::fs::write(folder.path().join("resolv.conf"), "nameserver 127.0.0.1\n").unwrap();
-    std::fs::write(folder.path().join("nsswitch.conf"), "hosts: files dns\n").unwrap();
-    let inside = Command::new("unshare")
-        .args(["-rmn", "sh", "-c", SCRIPT, "sh"])
-        .arg(folder.path())
-        .arg(std::env::current_exe().unwrap())
-        .args(["--exact", "silent_dns::inside", "--ignored", "--nocapture"])
-        .env(INSIDE, "1")
-        .output()
-        .unwrap();
-    let told = [inside.stdout, inside.stderr].concat();
-    let told = String::from_utf8_lossy(&told);
-    assert!(inside.status.success() && told.contains("1 passed"), "{told}");
+    let files =
+        [("resolv.conf", "nameserver 127.0.0.1\n"), ("nsswitch.conf", "hosts: files dns\n")];
+    run_inside("silent_dns::inside", &files);
 }
 
 #[test]
 #[ignore = "runs in the namespaces that its neighbour makes"]
 fn inside() {
-    if std::env::var_os(INSIDE).is_none() {
+    if !is_inside() {
         return;
     }
     let names = NameServer::start("127.0.0.1:53").unwrap();

@@ -16,6 +16,7 @@ fn info(name: &str) -> SourceInfo {
         name: name.into(),
         title: name.into(),
         kind: "json",
+        interval: Duration::from_secs(300),
         stale_after: Duration::from_secs(STALE_AFTER as u64),
         show: [].into(),
         trends: Vec::new(),

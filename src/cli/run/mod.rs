@@ -118,7 +118,7 @@ pub(super) fn admitted_connections(config: &Config) -> usize {
 fn limits(config: &Config) -> Limits {
     Limits {
         workers: config.server.engine.workers,
-        queue: config.server.engine.queue,
+        queue: admitted_connections(config),
         backlog: config.server.backlog,
         somaxconn: somaxconn(),
         max_connections: admitted_connections(config),

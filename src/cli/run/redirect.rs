@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::listen::bind;
+use crate::access::Gate;
 use crate::cli::Failure;
 use crate::config::{Config, ListenAddr};
 use crate::http::{DESCRIPTORS_BEYOND_CAP, Engine, Listener, Settings};
@@ -14,7 +15,11 @@ use crate::site::Redirect;
 const CONNECTIONS: usize = 64;
 
 /// Starts it, if the configuration wants one.
-pub(super) fn start(config: &Config, public: &[String]) -> Result<Option<Engine>, Failure> {
+pub(super) fn start(
+    config: &Config,
+    public: &[String],
+    gate: &Arc<Gate>,
+) -> Result<Option<Engine>, Failure> {
     let addresses = addresses(config);
     if addresses.is_empty() {
         return Ok(None);
@@ -36,7 +41,12 @@ pub(super) fn start(config: &Config, public: &[String]) -> Result<Option<Engine>
         max_connections_per_address: None,
         ..config.server.engine.clone()
     };
-    Ok(Some(Engine::start(listeners, settings, None, Arc::new(Redirect { port }))?))
+    Ok(Some(Engine::start(
+        listeners,
+        settings,
+        None,
+        Arc::new(Redirect { port, gate: gate.clone() }),
+    )?))
 }
 
 /// The descriptors that it takes.

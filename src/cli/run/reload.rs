@@ -55,8 +55,8 @@ impl Running {
         config.notices.iter().for_each(|notice| log::warn!("{notice}"));
         // What takes a restart stays as it runs, so that the next HUP says so again.
         let running = &self.config.server;
-        let (workers, queue) = (running.engine.workers, running.engine.queue);
-        let engine = Settings { workers, queue, ..config.server.engine };
+        let Settings { workers, heavy_requests, .. } = running.engine;
+        let engine = Settings { workers, heavy_requests, ..config.server.engine };
         self.config = Config {
             server: Server {
                 engine,
@@ -153,7 +153,7 @@ fn changes_for_a_restart(before: &Config, after: &Config) -> Vec<&'static str> {
         ("admin_listen", a.admin_listen != b.admin_listen),
         ("backlog", a.backlog != b.backlog),
         ("workers", a.engine.workers != b.engine.workers),
-        ("queue", a.engine.queue != b.engine.queue),
+        ("heavy_requests", a.engine.heavy_requests != b.engine.heavy_requests),
         ("watchdog_timeout", a.watchdog_timeout != b.watchdog_timeout),
         ("the presence of [tls]", before.tls.is_some() != after.tls.is_some()),
         ("[tls] redirect_listen", redirects(before) != redirects(after)),

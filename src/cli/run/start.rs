@@ -37,7 +37,8 @@ impl Running {
         let max_connections = lowered(&config);
         let listeners = bind(&config.server.listen, config.server.backlog)?;
         let addresses: Vec<String> = listeners.iter().map(Listener::local_addr).collect();
-        let redirect = redirect::start(&config, &addresses)?;
+        let gate = Arc::new(Gate::new(config.auth.rules.clone())?);
+        let redirect = redirect::start(&config, &addresses, &gate)?;
         let sockets = listen_sockets(&listeners, config.server.backlog);
         let service = service();
 
@@ -59,7 +60,6 @@ impl Running {
         let roster = pollers.roster();
         let counted = Arc::new(RequestMetrics::new()?);
         let (snapshots, polls_wanted) = (reader.clone(), roster.clone());
-        let gate = Arc::new(Gate::new(config.auth.rules.clone())?);
         let certificates = certificates.map(|certificates| {
             certificates.notices.iter().for_each(|notice| log::warn!("{notice}"));
             LiveCertificates::new(certificates)

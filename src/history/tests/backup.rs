@@ -16,6 +16,29 @@ fn a_backup_is_whole() {
 }
 
 #[test]
+fn new_files_are_private_and_existing_modes_stay() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let place = Place::new();
+    let beside = |suffix: &str| {
+        let name = place.path.file_name().unwrap().to_string_lossy().into_owned() + suffix;
+        place.path.with_file_name(name)
+    };
+    let mode =
+        |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let writer = place.writer();
+    for file in [beside(""), beside("-wal"), beside("-shm")] {
+        assert_eq!(mode(&file), 0o600, "{}", file.display());
+    }
+    drop(writer);
+    std::fs::set_permissions(&place.path, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let _writer = place.writer();
+    assert_eq!((mode(&place.path), mode(&beside("-wal"))), (0o644, 0o644));
+    let copy = place.path.with_file_name("copy.db");
+    place.history().backup(&copy).unwrap();
+    assert_eq!(mode(&copy), 0o600, "a copy is a new file");
+}
+
+#[test]
 fn a_backup_is_made_while_others_write() {
     let place = Place::new();
     drop(place.writer());

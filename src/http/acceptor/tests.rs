@@ -11,6 +11,7 @@ use super::*;
 use crate::http::activity::Activity;
 use crate::http::message::{Refusal, Request, RequestHead, Response, Service};
 use crate::http::queue::Queue;
+use crate::http::reply::Reply;
 use crate::http::shared::Channels;
 use crate::http::stats::Stats;
 use crate::http::watch::Watch;
@@ -18,7 +19,7 @@ use crate::http::watch::Watch;
 struct Nothing;
 
 impl Service for Nothing {
-    fn call(&self, _: &Request, _: &Activity) -> Response {
+    fn call(&self, _: &Request, _: &Activity) -> Reply {
         unreachable!("nobody works")
     }
 
@@ -34,7 +35,7 @@ fn acceptor(listener: Listener) -> Acceptor {
         Arc::new(Nothing),
         Settings::default(),
         Stats::new(1),
-        Queue::new(1),
+        Queue::default(),
         Watch::new().unwrap(),
         Waker::new(poll.registry(), WAKE).unwrap(),
         Channels { errands, calls, closed },

@@ -1,5 +1,7 @@
 //! Any bytes, cut anywhere, get the verdict that they get in one piece.
 
+use std::ops::Range;
+
 use fastrand::Rng;
 
 use super::tests::{Verdict, converse};
@@ -19,6 +21,21 @@ fn heads_framing_and_chunks() {
         "Host: x\r\n",
         "0\r\n\r\n",
         "5\r\nhello\r\n",
+        "5;a=b\r\nhello\r\n",
+        " ;a=\"b\\\"\"",
+        ";a",
+        "0\r\nA: b\r\n\r\n",
+        "0 ;a\r\nA: b\r\nB:\r\n\r\n",
+        "A: b\r\n",
+        "\r\n folded",
+        "HTTP/1.2",
+        "HTTP/2.0",
+        "http://[::1]:80",
+        "https://x",
+        "u@",
+        "#f",
+        "OPTIONS * ",
+        "CONNECT x:80 ",
         "GET / HTTP/1.1\r\nHost: x\r\n\r\n",
     ];
     fuzz("connection", &dictionary, |input| {
@@ -35,8 +52,108 @@ fn heads_framing_and_chunks() {
             assert_eq!(at, statuses.len() - 1, "nothing is answered behind a refusal");
             assert!(verdict.closing.is_some(), "a refusal ends the connection");
         }
-        format!("{statuses:?} {:?}", verdict.closing)
+        // Each rule that refuses is a behaviour of its own: the generator looks for all of them.
+        let rule = refused.and_then(|_| verdict.answers.lines().last()?.split('.').next());
+        format!("{statuses:?} {:?} {rule:?}", verdict.closing)
     });
+}
+
+/// Bodies made by the grammar of RFC 9112 7.1 are decoded, and one illegal byte in an extension or
+/// a trailer is refused, wherever either is cut.
+#[test]
+fn chunked_bodies_by_the_grammar() {
+    const HEAD: &str = "POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let mut rng = Rng::with_seed(11);
+    for _ in 0..500 {
+        let (text, parts) = chunked_body(&mut rng);
+        let request = [HEAD.as_bytes(), &text].concat();
+        let whole = converse([&request[..]]);
+        let shown = String::from_utf8_lossy(&text).into_owned();
+        assert_eq!(whole.statuses(), [200], "{shown:?}");
+        assert_eq!(in_pieces(&request, &mut rng), whole.verdict(), "{shown:?}");
+
+        // An extension or a trailer field with a byte that neither may hold anywhere.
+        if parts.is_empty() {
+            continue;
+        }
+        let part = pick(&mut rng, &parts).clone();
+        let at = HEAD.len() + rng.usize(part);
+        let mut broken = request;
+        broken.insert(at, *pick(&mut rng, b"\0\x01\x1b\x7f"));
+        let whole = converse([&broken[..]]);
+        let shown = String::from_utf8_lossy(&broken[HEAD.len()..]).into_owned();
+        assert_eq!(whole.statuses(), [400], "{shown:?}");
+        assert_eq!(in_pieces(&broken, &mut rng), whole.verdict(), "{shown:?}");
+    }
+}
+
+/// A chunked body of at most 16 bytes and 6 trailer fields, and where its extensions and fields
+/// are in it.
+fn chunked_body(rng: &mut Rng) -> (Vec<u8>, Vec<Range<usize>>) {
+    let mut text = Vec::new();
+    let mut parts = Vec::new();
+    let mut left = 16;
+    loop {
+        let size = if rng.u8(..4) == 0 { 0 } else { rng.usize(..=left.min(6)) };
+        left -= size;
+        text.extend("0".repeat(rng.usize(..3)).bytes());
+        text.extend(format!("{size:x}").bytes());
+        for _ in 0..rng.usize(..3) {
+            let begin = text.len();
+            put_extension(rng, &mut text);
+            parts.push(begin..text.len());
+        }
+        text.extend(b"\r\n");
+        if size == 0 {
+            break;
+        }
+        text.extend("x".repeat(size).bytes());
+        text.extend(b"\r\n");
+    }
+    for _ in 0..rng.usize(..=6) {
+        let begin = text.len();
+        text.extend(token(rng).bytes());
+        text.push(b':');
+        text.extend((0..rng.usize(..6)).map(|_| *pick(rng, b" \tb:;\"\\,\xe9")));
+        parts.push(begin..text.len());
+        text.extend(b"\r\n");
+    }
+    text.extend(b"\r\n");
+    (text, parts)
+}
+
+fn put_extension(rng: &mut Rng, text: &mut Vec<u8>) {
+    let space = |text: &mut Vec<u8>, rng: &mut Rng| {
+        text.extend((0..rng.usize(..3)).map(|_| *pick(rng, b" \t")));
+    };
+    space(text, rng);
+    text.push(b';');
+    space(text, rng);
+    text.extend(token(rng).bytes());
+    let value = rng.u8(..3);
+    if value == 0 {
+        return;
+    }
+    space(text, rng);
+    text.push(b'=');
+    space(text, rng);
+    if value == 1 {
+        text.extend(token(rng).bytes());
+        return;
+    }
+    text.push(b'"');
+    for _ in 0..rng.usize(..5) {
+        text.extend(*pick(rng, &[&b"a"[..], b";", b" ", b"\t", b"\xe9", b"\\\"", b"\\\\"]));
+    }
+    text.push(b'"');
+}
+
+fn token(rng: &mut Rng) -> String {
+    (0..rng.usize(1..5)).map(|_| char::from(*pick(rng, b"aZ09!#$%&'*+-.^_`|~"))).collect()
+}
+
+fn pick<'a, T>(rng: &mut Rng, list: &'a [T]) -> &'a T {
+    &list[rng.usize(..list.len())]
 }
 
 fn in_pieces(input: &[u8], rng: &mut Rng) -> Verdict {

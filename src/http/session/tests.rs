@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use super::super::limits::{STREAM_CHUNK, WRITE_BURST};
-use super::super::message::Body;
+use super::super::message::{Body, Request};
 use super::*;
 
 /// Streams without end, or answers with a large body; counts what it is asked for.
@@ -26,12 +26,13 @@ impl Read for Source {
 }
 
 impl Service for Endless {
-    fn call(&self, request: &Request, _: &Activity) -> Response {
+    fn call(&self, request: &Request, _: &Activity) -> Reply {
         self.calls.fetch_add(1, Ordering::Relaxed);
-        match request.target.path() {
-            "/large" => Response::new(Body::from(vec![b'x'; 4 * WRITE_BURST])),
-            _ => Response::new(Body::Stream(Box::new(Source(Arc::clone(&self.reads))))),
-        }
+        let body = match request.target.path() {
+            "/large" => Body::from(vec![b'x'; 4 * WRITE_BURST]),
+            _ => Body::Stream(Box::new(Source(Arc::clone(&self.reads)))),
+        };
+        Response::new(body).into()
     }
 
     fn refuse(&self, refusal: Refusal, _: Option<RequestHead<'_>>) -> Response {
@@ -48,6 +49,7 @@ struct Stage {
     service: Endless,
     draining: AtomicBool,
     activity: Activity,
+    stats: Stats,
 }
 
 impl Stage {
@@ -64,6 +66,7 @@ impl Stage {
             service: Endless::default(),
             draining: AtomicBool::new(false),
             activity: Activity::default(),
+            stats: Stats::new(1),
         }
     }
 
@@ -73,8 +76,8 @@ impl Stage {
     }
 
     fn drive(&mut self, order: Order) -> Outcome {
-        let host =
-            Host { service: &self.service, draining: &self.draining, activity: &self.activity };
+        let Stage { service, draining, activity, stats, .. } = self;
+        let host = Host { service, draining, activity, stats };
         self.session.drive(order, Ready::READ, host, &mut Scratch::new())
     }
 

@@ -178,10 +178,14 @@ fn connections(told: &Told) -> Finding {
     Finding::well("connections", detail)
 }
 
+/// Waiting requests for each worker from which on the workers do not keep up: a burst of fewer is
+/// over in milliseconds.
+const QUEUED_PER_WORKER: u64 = 8;
+
 fn queue(told: &Told) -> Finding {
-    let (depth, room) = (told.queue_depth, told.limits.queue);
-    let detail = format!("{depth} of {room} places to wait for a worker are taken");
-    if is_nearly_full(depth, room as u64) {
+    let (depth, workers) = (told.queue_depth, told.limits.workers as u64);
+    let detail = format!("{depth} requests wait for {workers} workers");
+    if depth >= QUEUED_PER_WORKER * workers {
         return Finding::wrong("queue", detail, "the workers do not keep up: see what they do");
     }
     Finding::well("queue", detail)
@@ -401,7 +405,7 @@ mod tests {
             ),
             ("workers", json!([{"state": "reading", "seconds": 0.1}]), Mark::Wrong, "1 of 1 busy"),
             ("connections", json!({"idle": 900}), Mark::Wrong, "900 of 970: idle 900"),
-            ("queue_depth", json!(60), Mark::Wrong, "60 of 64"),
+            ("queue_depth", json!(16), Mark::Wrong, "16 requests wait for 2 workers"),
             ("connections_shed", json!({"queue_timeout": 4}), Mark::Note, "queue_timeout 4"),
             ("listen_overflows_total", json!(7), Mark::Note, "7 listen overflows"),
             (

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::kernel::Kernel;
 use crate::config::ListenAddr;
+use crate::text::{clean, escape_json};
 
 /// Whether something is as it should be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -98,7 +99,7 @@ impl Report {
             "scoreboard": self.scoreboard,
             "kernel": self.kernel,
         });
-        format!("{json:#}\n")
+        format!("{}\n", escape_json(&format!("{json:#}")))
     }
 }
 
@@ -106,9 +107,9 @@ impl Report {
 impl Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for Finding { mark, subject, detail, advice } in &self.findings {
-            writeln!(f, "{:<5}  {subject:<15} {}", mark.as_str(), plain(detail))?;
+            writeln!(f, "{:<5}  {subject:<15} {}", mark.as_str(), clean(detail))?;
             if let Some(advice) = advice {
-                writeln!(f, "{:22} -> {}", "", plain(advice))?;
+                writeln!(f, "{:22} -> {}", "", clean(advice))?;
             }
         }
         let wrong = self.findings.iter().filter(|it| it.mark == Mark::Wrong).count();
@@ -118,11 +119,6 @@ impl Display for Report {
             _ => writeln!(f, "\n{wrong} things are wrong."),
         }
     }
-}
-
-/// Fit for a terminal: what others wrote may hold anything.
-fn plain(text: &str) -> String {
-    text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
 }
 
 /// A length of time for people.

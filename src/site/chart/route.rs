@@ -72,5 +72,5 @@ pub(in crate::site) fn picture(site: &Site, ask: &Ask<'_>) -> Result<Response, P
     let body = chart.svg.clone().into_bytes();
     let rendered = render_for(&ask.request.headers, "image/svg+xml", body.into());
     let fresh = policy([view].into_iter(), ask.now);
-    deliver(&ask.request.headers, &rendered, Policy { last_modified: None, changed: None, ..fresh })
+    deliver(&ask.request.headers, &rendered, Policy { last_modified: None, dates: None, ..fresh })
 }

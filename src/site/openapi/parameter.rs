@@ -5,6 +5,7 @@ use serde_json::{Map, Value as Json, json};
 use super::schema::{FIELD, NAME};
 use crate::site::chart::{Range, SIDES, WIDE};
 use crate::site::history::{EVENTS, MOST_EVENTS};
+use crate::site::query::MOST_MAX_AGE;
 
 /// Parameters by their names.
 pub(super) fn references(names: &[&str]) -> Json {
@@ -88,8 +89,8 @@ fn of_now() -> Vec<Named> {
             "max_age",
             "Seconds: older data is a 503 with `Retry-After`, as is a source that has not \
              answered yet. Counted from the observation.",
-            json!({"type": "integer", "minimum": 0}),
-            &[json!(86_400)],
+            json!({"type": "integer", "minimum": 0, "maximum": MOST_MAX_AGE}),
+            &[json!(86_400), json!(MOST_MAX_AGE)],
         ),
         (
             "fields".to_owned(),

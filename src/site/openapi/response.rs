@@ -5,6 +5,7 @@ use serde_json::{Map, Value as Json, json};
 use super::example;
 use super::schema::reference;
 use crate::site::deliver::JSON;
+use crate::site::problem::MAX_RETRY_AFTER;
 
 /// A header of the components, and whether it is always there.
 const HEADERS: [(&str, bool, &str, &str); 9] = [
@@ -28,7 +29,7 @@ const HEADERS: [(&str, bool, &str, &str); 9] = [
 pub(super) fn headers() -> Json {
     let header = |(name, required, description, example): (&str, bool, &str, &str)| {
         let schema = match name {
-            "Retry-After" => json!({"type": "integer", "minimum": 1}),
+            "Retry-After" => json!({"type": "integer", "minimum": 1, "maximum": MAX_RETRY_AFTER}),
             _ => json!({"type": "string"}),
         };
         let example = match name {
@@ -102,7 +103,7 @@ pub(super) fn responses() -> Json {
         },
         "BadRequest": problem(
             400, "Bad Request", "A parameter is unknown, repeated or malformed, or the address is.",
-            "max_age is a number of whole seconds, such as max_age=300.", &[],
+            "max_age is a number of whole seconds up to 2147483647, such as max_age=300.", &[],
         ),
         "Unauthorized": problem(
             401, "Unauthorized", "The site is not open, and nobody knows who asks.",
@@ -137,8 +138,9 @@ pub(super) fn responses() -> Json {
         "Refused": problem(
             431, "Request Header Fields Too Large",
             "What the server refuses before it looks for the address, or fails to do: 408 (not \
-             complete in time), 413 (body too large), 417 (unknown expectation), 431 (head too \
-             large), 500, 501 (unknown transfer coding), 505 (HTTP version).",
+             complete in time), 413 (body too large), 414 (target too long), 417 (unknown \
+             expectation), 421 (another server's name, or the scheme of another connection), 431 \
+             (head too large), 500, 501 (unknown method or transfer coding), 505 (HTTP version).",
             "The request head is larger than this server accepts.", &[],
         ),
     })

@@ -305,8 +305,10 @@ fn other_methods_are_told_what_there_is() {
         {
             let is_told = documented.contains_key(&method.to_ascii_lowercase());
             let response = ask(&site, method, &target, &[]);
-            assert_eq!(response.status() == 405, !is_told, "{method} {target}");
-            if !is_told {
+            let refused = if method == "BREW" { 501 } else { 405 };
+            assert_eq!(response.status() == refused, !is_told, "{method} {target}");
+            // No operation has an unknown method, so that only `default` describes its 501.
+            if !is_told && refused == 405 {
                 let as_asked = Operation { method: Method::GET.to_string(), ..operation.clone() };
                 assert_eq!(judge.judge(&as_asked, response), Ok(()), "{method} {target}");
             }

@@ -10,7 +10,8 @@ use flate2::write::GzEncoder;
 use ureq::http::header::{ACCEPT, HeaderValue};
 
 use super::fake::{Upstream, drip, head, hold};
-use crate::board::ErrorKind;
+use crate::board::{ErrorKind, PollError};
+use crate::outbound::blackhole::Blackhole;
 use crate::upstream::fetch::{Answer, FetchError, Fetcher, MAX_BODY, Request, Validators};
 use crate::upstream::resolve::{Lookup, SourceResolver};
 use crate::upstream::secrets::Secrets;
@@ -352,6 +353,31 @@ fn certificates() {
     assert!(ask(&trusting, "sensor.test").is_ok());
     assert_eq!(kind(ask(&trusting, "other.test")), ErrorKind::Tls);
     assert_eq!(kind(ask(&fetcher(BOUND), "127.0.0.1")), ErrorKind::Tls);
+}
+
+/// Addresses that drop every connection stand before the upstream's.
+#[test]
+fn fetch_with_blackholed_addresses_reaches_the_upstream() {
+    let holes = [Blackhole::new(), Blackhole::new()];
+    let upstream = Upstream::answering("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi");
+    let addresses = [holes[0].address, holes[1].address, upstream.address];
+    let nobody: &[&[u8]] = &[];
+    let fetcher = |addresses: Vec<SocketAddr>, timeout| {
+        let lookup: Lookup = Arc::new(move |_, _| Ok(addresses.clone()));
+        let resolver = SourceResolver::new("x", lookup);
+        Fetcher::new(timeout, "test", tls::trusting(nobody.iter().copied()), resolver)
+    };
+    let (request, begun) = (request("http://sensor.test/".to_owned()), Instant::now());
+    let answer = fetcher(addresses.to_vec(), BOUND).fetch(&request, &Validators::default());
+    assert!(matches!(answer, Ok(Answer::Body { .. })), "{answer:?}");
+    // Half a second; one address after the other, eight.
+    assert!(begun.elapsed() < BOUND / 2, "{:?}", begun.elapsed());
+
+    let silent = fetcher(addresses[..2].to_vec(), TIMEOUT);
+    let error = silent.fetch(&request, &Validators::default()).unwrap_err().error;
+    let message = "no complete answer within 0.4 s: no connection to any of 2 addresses: \
+                   no answer (2 times)";
+    assert_eq!(error, PollError::new(ErrorKind::Timeout, message));
 }
 
 #[test]

@@ -1,0 +1,79 @@
+//! Request bodies on their way in: kept for the program, or dropped.
+
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+
+use super::chunked::{ChunkedDecoder, ChunkedLimits};
+use super::framing::Framing;
+use super::limits::{MAX_DISCARDED_BODY, Settings};
+use super::message::Refusal;
+
+/// Decoder of one body. What it drops costs no memory.
+pub(super) struct BodyDecoder {
+    coding: Coding,
+    body: BytesMut,
+    keep: bool,
+}
+
+enum Coding {
+    /// So many bytes are still to come.
+    Length(usize),
+    Chunked(ChunkedDecoder, ChunkedLimits),
+}
+
+impl BodyDecoder {
+    /// Decoder that keeps up to `limit` bytes; `None` if the head announces more.
+    pub(super) fn keeping(
+        framing: Framing,
+        limit: usize,
+        settings: &Settings,
+    ) -> Option<BodyDecoder> {
+        BodyDecoder::new(framing, limit, true, settings)
+    }
+
+    /// Decoder that drops up to [`MAX_DISCARDED_BODY`] bytes; `None` if the head announces more.
+    pub(super) fn dropping(framing: Framing, settings: &Settings) -> Option<BodyDecoder> {
+        BodyDecoder::new(framing, MAX_DISCARDED_BODY, false, settings)
+    }
+
+    fn new(framing: Framing, limit: usize, keep: bool, settings: &Settings) -> Option<BodyDecoder> {
+        let coding = match framing {
+            Framing::None => Coding::Length(0),
+            Framing::Length(length) if length > limit => return None,
+            Framing::Length(length) => Coding::Length(length),
+            Framing::Chunked { header_fields } => {
+                let limits = ChunkedLimits {
+                    body_bytes: limit,
+                    trailer_bytes: settings.max_header_bytes,
+                    trailer_fields: settings.max_headers.saturating_sub(header_fields),
+                };
+                Coding::Chunked(ChunkedDecoder::new(), limits)
+            }
+        };
+        Some(BodyDecoder { coding, body: BytesMut::new(), keep })
+    }
+
+    /// Takes what `input` holds of the body; true once it is whole.
+    ///
+    /// # Errors
+    /// The chunked coding is malformed, or the body exceeds the limit.
+    pub(super) fn read(&mut self, input: &mut BytesMut) -> Result<bool, Refusal> {
+        match &mut self.coding {
+            Coding::Length(left) => {
+                let some = input.len().min(*left);
+                if self.keep {
+                    self.body.put_slice(&input[..some]);
+                }
+                input.advance(some);
+                *left -= some;
+                Ok(*left == 0)
+            }
+            // Bounded by the limit, so what is dropped may as well be collected first.
+            Coding::Chunked(decoder, limits) => decoder.decode(input, &mut self.body, *limits),
+        }
+    }
+
+    /// The decoded body; empty if it was dropped.
+    pub(super) fn into_body(self) -> Bytes {
+        if self.keep { self.body.freeze() } else { Bytes::new() }
+    }
+}

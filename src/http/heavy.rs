@@ -1,0 +1,121 @@
+//! One connection's use of a lane: waiting for a permit, running under it, passing it on.
+
+use std::time::Instant;
+
+use super::deadline::Deadline;
+use super::lanes::{Client, Permit};
+use super::limits::{PERMIT_QUANTUM, Settings};
+use super::message::Body;
+use super::reply::Lane;
+
+/// Expensive work of the request at hand, and of the streamed response that comes of it.
+#[derive(Default)]
+pub(super) struct HeavyState {
+    entered: Option<(Lane, Client)>,
+    permit: Option<Permit>,
+    /// Start of the present use of the permit.
+    running_since: Option<Instant>,
+    /// End of the wait for the first permit, later of the whole work.
+    deadline: Option<Deadline>,
+    started: bool,
+    /// The response is a stream, whose source is read under a permit.
+    streaming: bool,
+}
+
+/// Decision on a piece of expensive work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Admission {
+    /// It may run now.
+    Run,
+    /// It waits for the permit that it has asked for.
+    Wait,
+    /// It must enter the lane.
+    Enter,
+    /// Its deadline has passed.
+    Expired,
+}
+
+impl HeavyState {
+    /// Decides on the next piece of work that is to lead to a response. The wait for the first
+    /// permit is bounded by `queue_timeout`, and from then on the whole work by `write_timeout`.
+    pub(super) fn admit(
+        &mut self,
+        lane: Lane,
+        client: Client,
+        settings: &Settings,
+        now: Instant,
+    ) -> Admission {
+        self.entered = Some((lane, client));
+        let deadline = self.deadline.get_or_insert(Deadline::of(now, settings.queue_timeout));
+        if deadline.passed(now) {
+            return Admission::Expired;
+        }
+        let admission = self.use_permit(now);
+        if admission == Admission::Run && !self.started {
+            self.started = true;
+            self.deadline = Some(Deadline::of(now, settings.write_timeout));
+        }
+        admission
+    }
+
+    /// Decides on the next read of a streamed body's source.
+    pub(super) fn admit_read(&mut self, now: Instant) -> Admission {
+        if self.streaming { self.use_permit(now) } else { Admission::Run }
+    }
+
+    fn use_permit(&mut self, now: Instant) -> Admission {
+        match &self.permit {
+            None => Admission::Enter,
+            Some(permit) if !permit.is_granted() => Admission::Wait,
+            Some(permit) => {
+                let since = *self.running_since.get_or_insert(now);
+                if now.duration_since(since) >= PERMIT_QUANTUM && permit.is_contended() {
+                    self.pause();
+                    return Admission::Enter;
+                }
+                Admission::Run
+            }
+        }
+    }
+
+    /// Lane to enter, and the client that enters it.
+    pub(super) fn entry(&self) -> Option<(Lane, Client)> {
+        self.entered
+    }
+
+    pub(super) fn set_permit(&mut self, permit: Permit) {
+        self.permit = Some(permit);
+        self.running_since = None;
+    }
+
+    /// Whether it waits for a permit.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.permit.as_ref().is_some_and(|permit| !permit.is_granted())
+    }
+
+    /// End of the wait or of the work; `None` while a response is under way.
+    pub(super) fn deadline(&self) -> Option<Deadline> {
+        self.deadline
+    }
+
+    /// Frees the permit while its client does not read. The work goes on under another one.
+    pub(super) fn pause(&mut self) {
+        self.permit = None;
+        self.running_since = None;
+    }
+
+    /// Notes the response that the work has led to.
+    pub(super) fn respond(&mut self, body: &Body) {
+        self.deadline = None;
+        self.started = false;
+        self.streaming = self.entered.is_some() && matches!(body, Body::Stream(_));
+        if !self.streaming {
+            self.leave();
+        }
+    }
+
+    /// Frees the permit: there is no expensive work any more.
+    pub(super) fn leave(&mut self) {
+        *self = HeavyState::default();
+    }
+}

@@ -1,0 +1,243 @@
+//! Concurrency limits for expensive work (bulkheads), one for each [`Lane`], with fair queuing by
+//! client.
+//!
+//! A request enters a lane and holds a [`Permit`], granted at once or later. It waits parked, at
+//! the cost of no thread. Freed permits go round the clients that wait, one request each, and a
+//! client never runs two at the same time: a hundred connections of one client delay another
+//! client by one request.
+//!
+//! A permit is freed when it is dropped, in whichever state it is, so that a connection that
+//! closes while it waits, or between the grant and its next turn, leaves nothing behind.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::addresses::Visitor;
+use super::reply::Lane;
+
+/// Whose requests share one turn; `None` for all clients of unix sockets.
+pub(super) type Client = Option<Visitor>;
+
+/// Notifies a connection that its permit is granted.
+pub(super) type Notify = Box<dyn Fn() + Send + Sync>;
+
+/// All lanes of an engine.
+pub(super) struct Lanes {
+    bulk: Arc<LaneQueue>,
+    interactive: Arc<LaneQueue>,
+}
+
+struct LaneQueue {
+    permits: usize,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Clients that hold a granted permit, each once.
+    running: Vec<Client>,
+    waiting: HashMap<Client, VecDeque<Arc<Entry>>>,
+    /// Clients in `waiting`, the next one first.
+    order: VecDeque<Client>,
+}
+
+struct Entry {
+    client: Client,
+    granted: AtomicBool,
+    notify: Notify,
+}
+
+/// Place of one request in a lane: in its queue first, then with leave to run.
+pub(super) struct Permit {
+    queue: Arc<LaneQueue>,
+    entry: Arc<Entry>,
+}
+
+impl Lanes {
+    /// Lanes with so many permits for [`Lane::Bulk`], at least one.
+    pub(super) fn new(bulk: usize) -> Lanes {
+        let queue = |permits| Arc::new(LaneQueue { permits, state: Mutex::default() });
+        Lanes { bulk: queue(bulk.max(1)), interactive: queue(1) }
+    }
+
+    /// Enters a lane. `notify` is called once the permit is granted, unless it is at once.
+    pub(super) fn enter(&self, lane: Lane, client: Client, notify: Notify) -> Permit {
+        let queue = match lane {
+            Lane::Bulk => &self.bulk,
+            Lane::Interactive => &self.interactive,
+        };
+        let entry = Arc::new(Entry { client, granted: AtomicBool::new(false), notify });
+        let mut state = queue.state();
+        state.push(Arc::clone(&entry));
+        let granted = state.grant(queue.permits);
+        drop(state);
+        notify_all(granted.into_iter().filter(|other| !Arc::ptr_eq(other, &entry)));
+        Permit { queue: Arc::clone(queue), entry }
+    }
+}
+
+impl LaneQueue {
+    /// Held for a few steps in memory only.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn push(&mut self, entry: Arc<Entry>) {
+        let client = entry.client;
+        let queue = self.waiting.entry(client).or_default();
+        if queue.is_empty() {
+            self.order.push_back(client);
+        }
+        queue.push_back(entry);
+    }
+
+    /// Grants what is free to the clients next in turn.
+    fn grant(&mut self, permits: usize) -> Vec<Arc<Entry>> {
+        let mut granted = Vec::new();
+        while self.running.len() < permits {
+            let next = self.order.iter().position(|client| !self.running.contains(client));
+            let Some(client) = next.and_then(|at| self.order.remove(at)) else { break };
+            let Some(queue) = self.waiting.get_mut(&client) else { continue };
+            let entry = queue.pop_front();
+            if queue.is_empty() {
+                self.waiting.remove(&client);
+            } else {
+                self.order.push_back(client);
+            }
+            if let Some(entry) = entry {
+                entry.granted.store(true, Ordering::Release);
+                self.running.push(client);
+                granted.push(entry);
+            }
+        }
+        granted
+    }
+
+    fn leave(&mut self, entry: &Arc<Entry>) {
+        let client = entry.client;
+        if entry.granted.load(Ordering::Acquire) {
+            if let Some(at) = self.running.iter().position(|running| *running == client) {
+                self.running.swap_remove(at);
+            }
+        } else if let Some(queue) = self.waiting.get_mut(&client) {
+            queue.retain(|waiting| !Arc::ptr_eq(waiting, entry));
+            if queue.is_empty() {
+                self.waiting.remove(&client);
+                self.order.retain(|waiting| *waiting != client);
+            }
+        }
+    }
+}
+
+/// Runs outside the lock, as a notified connection may be driven at once.
+fn notify_all(granted: impl IntoIterator<Item = Arc<Entry>>) {
+    for entry in granted {
+        (entry.notify)();
+    }
+}
+
+impl Permit {
+    /// Whether the request may run.
+    pub(super) fn is_granted(&self) -> bool {
+        self.entry.granted.load(Ordering::Acquire)
+    }
+
+    /// Whether another client waits for a permit of the lane.
+    pub(super) fn is_contended(&self) -> bool {
+        self.queue.state().order.iter().any(|client| *client != self.entry.client)
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        let mut state = self.queue.state();
+        state.leave(&self.entry);
+        let granted = state.grant(self.queue.permits);
+        drop(state);
+        notify_all(granted);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+    use std::sync::atomic::AtomicUsize;
+
+    use super::*;
+
+    fn client(number: u8) -> Client {
+        Some(Visitor::of(IpAddr::from([192, 0, 2, number])))
+    }
+
+    fn enter(lanes: &Lanes, number: u8) -> Permit {
+        lanes.enter(Lane::Bulk, client(number), Box::new(|| {}))
+    }
+
+    fn granted(permits: &[Permit]) -> Vec<bool> {
+        permits.iter().map(Permit::is_granted).collect()
+    }
+
+    #[test]
+    fn permits_beyond_the_limit_wait_and_are_granted_in_order() {
+        let lanes = Lanes::new(2);
+        let mut permits: Vec<_> = (0..4).map(|number| enter(&lanes, number)).collect();
+        assert_eq!(granted(&permits), [true, true, false, false]);
+        permits.remove(1);
+        assert_eq!(granted(&permits), [true, true, false]);
+    }
+
+    #[test]
+    fn client_with_many_requests_runs_one_and_others_are_next() {
+        let lanes = Lanes::new(2);
+        let mut greedy: Vec<_> = (0..3).map(|_| enter(&lanes, 1)).collect();
+        assert_eq!(granted(&greedy), [true, false, false]);
+        let other = enter(&lanes, 2);
+        let third = enter(&lanes, 3);
+        assert!(other.is_granted() && !third.is_granted());
+        drop(greedy.remove(0));
+        assert_eq!(granted(&greedy), [true, false], "its turn came before the third client's");
+        drop(greedy.remove(0));
+        assert!(third.is_granted() && !greedy[0].is_granted());
+    }
+
+    #[test]
+    fn permit_dropped_while_waiting_or_granted_leaves_nothing() {
+        let lanes = Lanes::new(1);
+        let first = enter(&lanes, 1);
+        drop(enter(&lanes, 2));
+        let third = enter(&lanes, 3);
+        drop(first);
+        assert!(third.is_granted());
+        drop(third);
+        let state = lanes.bulk.state();
+        assert!(state.running.is_empty() && state.waiting.is_empty() && state.order.is_empty());
+    }
+
+    #[test]
+    fn grant_notifies_once_and_only_later_grants() {
+        let (lanes, calls) = (Lanes::new(1), Arc::new(AtomicUsize::new(0)));
+        let notify = || {
+            let calls = Arc::clone(&calls);
+            Box::new(move || {
+                calls.fetch_add(1, Ordering::Relaxed);
+            })
+        };
+        let first = lanes.enter(Lane::Bulk, client(1), notify());
+        let second = lanes.enter(Lane::Bulk, client(2), notify());
+        assert_eq!(calls.load(Ordering::Relaxed), 0);
+        assert!(first.is_contended() && !second.is_granted());
+        drop(first);
+        assert_eq!(calls.load(Ordering::Relaxed), 1);
+        assert!(second.is_granted() && !second.is_contended());
+    }
+
+    #[test]
+    fn lanes_share_no_permits() {
+        let lanes = Lanes::new(1);
+        let _bulk: Vec<_> = (0..9).map(|number| enter(&lanes, number)).collect();
+        assert!(lanes.enter(Lane::Interactive, client(1), Box::new(|| {})).is_granted());
+    }
+}

@@ -1,0 +1,72 @@
+//! The steps by which the program comes to a response: at once, after the body, or piece by piece
+//! under a concurrency limit.
+
+use std::fmt;
+
+use super::activity::Activity;
+use super::message::{Request, Response};
+
+/// Next step towards the answer to a request.
+pub enum Reply {
+    /// The response. A body that the client sends all the same is read and dropped up to
+    /// [`MAX_DISCARDED_BODY`](super::limits::MAX_DISCARDED_BODY); behind a larger one the
+    /// connection is closed.
+    Ready(Response),
+    /// The body, of at most so many bytes, then the continuation. A larger body is refused with
+    /// 413.
+    ReadBody {
+        /// Bytes of the decoded body at most; `max_body_bytes` holds as well.
+        limit: usize,
+        /// Called once the body is whole.
+        then: Continuation,
+    },
+    /// A piece of expensive work, which runs in a turn of its own while the request holds one of
+    /// the lane's permits. It should take a few milliseconds at most, and return the rest of the
+    /// work as another `Heavy`.
+    Heavy {
+        /// Concurrency limit that the work counts against.
+        lane: Lane,
+        /// The work.
+        work: Continuation,
+    },
+}
+
+/// Work that goes on once its precondition holds. It runs on a worker.
+pub type Continuation = Box<dyn FnOnce(&Request, &Activity) -> Reply + Send>;
+
+/// Concurrency limit for expensive work. Each lane has permits of its own, so that one cannot
+/// use up the other's.
+///
+/// The streamed body of a response that was made by [`Reply::Heavy`] is read under a permit of
+/// the same lane. Its source may return [`WouldBlock`](std::io::ErrorKind::WouldBlock) to end the
+/// turn: it is read on in a later one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Lane {
+    /// Requests of scripts, with [`Settings::heavy_requests`](super::Settings::heavy_requests)
+    /// permits.
+    Bulk,
+    /// Requests of people who look at a page, with one permit.
+    Interactive,
+}
+
+/// Expensive work that a request has left to do.
+pub(super) struct HeavyWork {
+    pub(super) lane: Lane,
+    pub(super) run: Continuation,
+}
+
+impl From<Response> for Reply {
+    fn from(response: Response) -> Reply {
+        Reply::Ready(response)
+    }
+}
+
+impl fmt::Debug for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Reply::Ready(response) => f.debug_tuple("Ready").field(response).finish(),
+            Reply::ReadBody { limit, .. } => write!(f, "ReadBody({limit})"),
+            Reply::Heavy { lane, .. } => write!(f, "Heavy({lane:?})"),
+        }
+    }
+}

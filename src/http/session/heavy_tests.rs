@@ -1,0 +1,213 @@
+//! Expensive work of a session, with the lanes of an engine but without its threads.
+
+use std::os::unix::net::UnixStream;
+use std::sync::atomic::AtomicUsize;
+use std::time::Duration;
+
+use super::super::lanes::Lanes;
+use super::super::message::{Body, Request};
+use super::*;
+
+/// `/piece` takes four pieces of work; `/scan` streams three bytes, with a pause before each;
+/// all else is answered at once.
+#[derive(Default)]
+struct Program {
+    pieces: Arc<AtomicUsize>,
+}
+
+fn piece(left: usize, done: Arc<AtomicUsize>) -> Reply {
+    if left == 0 {
+        return Response::new(Body::from("whole")).into();
+    }
+    let work = Box::new(move |_: &Request, _: &Activity| {
+        done.fetch_add(1, Ordering::Relaxed);
+        piece(left - 1, done)
+    });
+    Reply::Heavy { lane: Lane::Bulk, work }
+}
+
+struct Scan {
+    left: usize,
+    paused: bool,
+}
+
+impl Read for Scan {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.left == 0 {
+            return Ok(0);
+        }
+        if !std::mem::replace(&mut self.paused, true) {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        *self = Scan { left: self.left - 1, paused: false };
+        buffer[0] = b'x';
+        Ok(1)
+    }
+}
+
+impl Service for Program {
+    fn call(&self, request: &Request, _: &Activity) -> Reply {
+        match request.target.path() {
+            "/piece" => piece(4, Arc::clone(&self.pieces)),
+            "/scan" => {
+                let scan = Scan { left: 3, paused: false };
+                let work = Box::new(move |_: &Request, _: &Activity| {
+                    Response::new(Body::Stream(Box::new(scan))).into()
+                });
+                Reply::Heavy { lane: Lane::Bulk, work }
+            }
+            path => Response::new(Body::from(path.to_owned())).into(),
+        }
+    }
+
+    fn refuse(&self, refusal: Refusal, _: Option<RequestHead<'_>>) -> Response {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = refusal.status();
+        response
+    }
+}
+
+struct Stage {
+    session: Session,
+    client: UnixStream,
+    service: Program,
+    lanes: Lanes,
+    stats: Stats,
+}
+
+impl Stage {
+    fn new(settings: Settings) -> Stage {
+        let (client, server) = UnixStream::pair().unwrap();
+        client.set_nonblocking(true).unwrap();
+        server.set_nonblocking(true).unwrap();
+        let stream = Stream::Unix(mio::net::UnixStream::from_std(server));
+        Stage {
+            session: Session::new(stream, None, &Arc::new(settings), None, Instant::now()),
+            client,
+            service: Program::default(),
+            lanes: Lanes::new(1),
+            stats: Stats::new(1),
+        }
+    }
+
+    fn ask(&mut self, target: &str) {
+        let request = format!("GET {target} HTTP/1.1\r\nHost: x\r\n\r\n");
+        self.client.write_all(request.as_bytes()).unwrap();
+    }
+
+    /// Drives it as a worker does, entering lanes on the way.
+    fn drive(&mut self, order: Order) -> Outcome {
+        let (draining, activity) = (AtomicBool::new(false), Activity::default());
+        loop {
+            let Stage { session, service, stats, .. } = self;
+            let host = Host { service, draining: &draining, activity: &activity, stats };
+            match session.drive(order, Ready::READ, host, &mut Scratch::new()) {
+                Outcome::Enter { lane, client } => {
+                    let permit = self.lanes.enter(lane, client, Box::new(|| {}));
+                    self.session.set_permit(permit);
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    /// Drives it for as many turns as it yields.
+    fn drive_on(&mut self) -> Outcome {
+        for _ in 0..100 {
+            match self.drive(Order::Serve) {
+                Outcome::Yield { .. } => {}
+                outcome => return outcome,
+            }
+        }
+        panic!("a hundred turns are not enough")
+    }
+
+    /// The permit of another client, in front of this session's.
+    fn occupy(&self) -> Permit {
+        let other = Some(Visitor::of([192, 0, 2, 1].into()));
+        self.lanes.enter(Lane::Bulk, other, Box::new(|| {}))
+    }
+
+    fn received(&mut self) -> String {
+        let mut bytes = Vec::new();
+        if let Err(error) = self.client.read_to_end(&mut bytes) {
+            assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+        }
+        String::from_utf8(bytes).unwrap()
+    }
+
+    fn pieces(&self) -> usize {
+        self.service.pieces.load(Ordering::Relaxed)
+    }
+}
+
+fn waits_for(outcome: &Outcome, edge: Ready) -> bool {
+    matches!(outcome, Outcome::Park { wants, .. } if *wants == edge)
+}
+
+#[test]
+fn pieces_run_in_order_and_free_the_permit() {
+    let mut stage = Stage::new(Settings::default());
+    stage.ask("/piece");
+    assert!(waits_for(&stage.drive_on(), Ready::READ));
+    assert_eq!(stage.pieces(), 4);
+    assert!(stage.received().ends_with("whole"));
+    assert!(stage.occupy().is_granted());
+}
+
+#[test]
+fn earlier_response_goes_out_before_the_wait_for_a_permit() {
+    let mut stage = Stage::new(Settings::default());
+    let other = stage.occupy();
+    stage.ask("/light");
+    stage.ask("/piece");
+    assert!(waits_for(&stage.drive_on(), Ready::PERMIT));
+    assert!(stage.received().ends_with("/light"));
+    assert_eq!(stage.pieces(), 0);
+    drop(other);
+    stage.drive_on();
+    assert!(stage.received().ends_with("whole"));
+}
+
+#[test]
+fn wait_beyond_queue_timeout_is_refused_and_leaves_the_lane() {
+    let settings = Settings { queue_timeout: Duration::from_millis(1), ..Settings::default() };
+    let mut stage = Stage::new(settings);
+    let other = stage.occupy();
+    stage.ask("/piece");
+    assert!(waits_for(&stage.drive_on(), Ready::PERMIT));
+    std::thread::sleep(Duration::from_millis(5));
+    stage.drive(Order::Expire);
+    let answer = stage.received();
+    assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+    assert_eq!(stage.stats.shed(ShedReason::HeavyTimeout), 1);
+    drop(other);
+    assert!(stage.occupy().is_granted(), "the session has left the lane");
+}
+
+#[test]
+fn source_that_would_block_is_read_on_in_later_turns() {
+    let mut stage = Stage::new(Settings::default());
+    stage.ask("/scan");
+    let mut turns = 1;
+    while matches!(stage.drive(Order::Serve), Outcome::Yield { .. }) {
+        turns += 1;
+    }
+    assert!(turns >= 3, "{turns}");
+    assert_eq!(stage.received().matches("1\r\nx\r\n").count(), 3);
+    assert!(stage.occupy().is_granted());
+}
+
+#[test]
+fn session_dropped_while_it_waits_leaves_the_lane() {
+    let mut stage = Stage::new(Settings::default());
+    let other = stage.occupy();
+    stage.ask("/piece");
+    assert!(waits_for(&stage.drive_on(), Ready::PERMIT));
+    let (client, server) = UnixStream::pair().unwrap();
+    let stream = Stream::Unix(mio::net::UnixStream::from_std(server));
+    let settings = Arc::new(Settings::default());
+    stage.session = Session::new(stream, None, &settings, None, Instant::now());
+    drop((client, other));
+    assert!(stage.occupy().is_granted());
+}

@@ -1,0 +1,188 @@
+//! Sockets as transports of the HTTP client (ureq).
+//!
+//! ureq excludes these traits from its promise of stability. This file uses of them what ureq's
+//! own TCP transport uses, and replaces that transport: it tries one address after the other.
+
+use std::fmt;
+use std::io::{self, Read as _, Write as _};
+use std::time::{Duration, Instant};
+
+use socket2::Socket;
+use ureq::Error;
+use ureq::unversioned::transport::time;
+use ureq::unversioned::transport::{
+    Buffers, ConnectProxyConnector, ConnectionDetails, Connector, Either, LazyBuffers, NextTimeout,
+    RustlsConnector, Transport,
+};
+
+use super::connect::connect;
+
+/// Returns the connector of every HTTP client that speaks over TCP: through the client's proxy if
+/// it has one, by Happy Eyeballs, and with TLS for `https`.
+pub(crate) fn connector() -> impl Connector {
+    ().chain(ConnectProxyConnector::default())
+        .chain(RaceConnector)
+        .chain(RustlsConnector::default())
+}
+
+/// Connects to the addresses that the resolver returned, in their order.
+#[derive(Debug)]
+struct RaceConnector;
+
+impl<In: Transport> Connector<In> for RaceConnector {
+    type Out = Either<In, SocketTransport>;
+
+    fn connect(
+        &self,
+        details: &ConnectionDetails<'_>,
+        chained: Option<In>,
+    ) -> Result<Option<Self::Out>, Error> {
+        if let Some(transport) = chained {
+            return Ok(Some(Either::A(transport)));
+        }
+        let deadline = match details.now + details.timeout.after {
+            time::Instant::NotHappening => None,
+            time::Instant::Exact(at) => Some(at),
+            time::Instant::AlreadyHappened => return Err(Error::Timeout(details.timeout.reason)),
+        };
+        let socket =
+            connect(&details.addrs, deadline).map_err(|error| Error::Other(Box::new(error)))?;
+        Ok(Some(Either::B(SocketTransport::new(socket, details))))
+    }
+}
+
+/// A connected stream socket in blocking mode, over TCP or a unix socket.
+pub(crate) struct SocketTransport {
+    socket: Socket,
+    buffers: LazyBuffers,
+}
+
+impl SocketTransport {
+    pub(crate) fn new(socket: Socket, details: &ConnectionDetails<'_>) -> SocketTransport {
+        let config = details.config;
+        let buffers = LazyBuffers::new(config.input_buffer_size(), config.output_buffer_size());
+        SocketTransport { socket, buffers }
+    }
+
+    /// Returns the time that a system call may take, for one of the socket's timeouts.
+    ///
+    /// # Errors
+    /// No time is left.
+    pub(crate) fn time_left(timeout: NextTimeout) -> Result<Option<Duration>, Error> {
+        if timeout.after.is_not_happening() {
+            return Ok(None);
+        }
+        if timeout.after.is_zero() {
+            return Err(Error::Timeout(timeout.reason));
+        }
+        Ok(Some(*timeout.after))
+    }
+
+    /// Returns the error of a system call; one that ran into the socket's timeout is a timeout.
+    pub(crate) fn failure(error: io::Error, timeout: NextTimeout) -> Error {
+        match error.kind() {
+            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => Error::Timeout(timeout.reason),
+            _ => error.into(),
+        }
+    }
+}
+
+impl Transport for SocketTransport {
+    fn buffers(&mut self) -> &mut dyn Buffers {
+        &mut self.buffers
+    }
+
+    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
+        let begun = Instant::now();
+        let wait = Self::time_left(timeout)?;
+        let mut output = &self.buffers.output()[..amount];
+        // The socket's timeout bounds each write; the client's bounds all of them.
+        while !output.is_empty() {
+            let left = match wait.map(|wait| wait.checked_sub(begun.elapsed())) {
+                Some(Some(left)) if !left.is_zero() => Some(left),
+                Some(_) => return Err(Error::Timeout(timeout.reason)),
+                None => None,
+            };
+            self.socket.set_write_timeout(left)?;
+            match self.socket.write(output) {
+                Ok(0) => return Err(io::Error::from(io::ErrorKind::WriteZero).into()),
+                Ok(written) => output = &output[written..],
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(Self::failure(error, timeout)),
+            }
+        }
+        Ok(())
+    }
+
+    fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
+        let begun = Instant::now();
+        let wait = Self::time_left(timeout)?;
+        let read = loop {
+            let left = match wait.map(|wait| wait.checked_sub(begun.elapsed())) {
+                Some(Some(left)) if !left.is_zero() => Some(left),
+                Some(_) => return Err(Error::Timeout(timeout.reason)),
+                None => None,
+            };
+            self.socket.set_read_timeout(left)?;
+            match self.socket.read(self.buffers.input_append_buf()) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                read => break read.map_err(|error| Self::failure(error, timeout))?,
+            }
+        };
+        self.buffers.input_appended(read);
+        Ok(read > 0)
+    }
+
+    /// Returns false: no client of this program keeps a connection for a later request.
+    fn is_open(&mut self) -> bool {
+        false
+    }
+}
+
+impl fmt::Debug for SocketTransport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("SocketTransport").field(&self.socket).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{TcpListener, TcpStream};
+
+    use ureq::unversioned::resolver::DefaultResolver;
+    use ureq::{Agent, Proxy};
+
+    use super::*;
+
+    fn head(stream: &mut TcpStream) -> String {
+        let (mut head, mut byte) = (Vec::new(), [0]);
+        while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).unwrap() == 1 {
+            head.push(byte[0]);
+        }
+        String::from_utf8(head).unwrap()
+    }
+
+    #[test]
+    fn connector_with_a_proxy_connects_through_it() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let proxy = format!("http://{}", listener.local_addr().unwrap());
+        let proxying = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let tunnel = head(&mut stream);
+            stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").unwrap();
+            let request = head(&mut stream);
+            stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi").unwrap();
+            (tunnel, request)
+        });
+        let config = Agent::config_builder()
+            .proxy(Some(Proxy::new(&proxy).unwrap()))
+            .timeout_global(Some(Duration::from_secs(20)))
+            .build();
+        let agent = Agent::with_parts(config, connector(), DefaultResolver::default());
+        let mut response = agent.get("http://192.0.2.1:81/level").call().unwrap();
+        assert_eq!(response.body_mut().read_to_string().unwrap(), "hi");
+        let (tunnel, request) = proxying.join().unwrap();
+        assert!(tunnel.starts_with("CONNECT 192.0.2.1:81 "), "{tunnel}");
+        assert!(request.starts_with("GET /level "), "{request}");
+    }
+}

@@ -1,0 +1,124 @@
+//! `pumphouse-web cert`: what openssl makes of the certificate, and its renewal.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+
+use crate::server::{Server, Setup, run, trust};
+
+fn openssl(arguments: &[&str], folder: &Path) -> Output {
+    Command::new("openssl")
+        .args(arguments)
+        .current_dir(folder)
+        .output()
+        .expect("openssl is needed: apt-get install openssl")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// A field of `cert.pem` as openssl prints it.
+fn field(option: &str, folder: &Path) -> String {
+    text(&openssl(&["x509", "-in", "cert.pem", "-noout", option], folder).stdout)
+}
+
+#[test]
+fn self_signed_certificate_passes_strict_verification() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let made =
+        run(&["cert", "--dir", ".", "--name", "tank.example", "--name", "192.0.2.7"], folder);
+    assert!(made.status.success(), "{}", text(&made.stderr));
+
+    let printed = field("-text", folder);
+    for expected in [
+        "X509v3 Basic Constraints: critical\n                CA:FALSE",
+        "X509v3 Key Usage: critical\n                Digital Signature\n",
+        "X509v3 Extended Key Usage: \n                TLS Web Server Authentication\n",
+        "X509v3 Subject Key Identifier:",
+        "X509v3 Authority Key Identifier:",
+        "DNS:tank.example, IP Address:192.0.2.7",
+    ] {
+        assert!(printed.contains(expected), "{expected:?} is not in\n{printed}");
+    }
+    for identity in [["-verify_hostname", "tank.example"], ["-verify_ip", "192.0.2.7"]] {
+        let strict = ["verify", "-x509_strict", "-purpose", "sslserver", "-CAfile", "cert.pem"];
+        let arguments = [&strict[..], &identity, &["cert.pem"]].concat();
+        let verified = openssl(&arguments, folder);
+        assert!(verified.status.success(), "{}", text(&verified.stderr));
+    }
+    // It cannot issue certificates for other servers, nor stand for a client.
+    for purpose in ["sslclient", "any"] {
+        let arguments = ["verify", "-purpose", purpose, "-CAfile", "cert.pem", "cert.pem"];
+        let expected = purpose == "any";
+        assert_eq!(openssl(&arguments, folder).status.success(), expected, "{purpose}");
+    }
+}
+
+#[test]
+fn renewed_certificate_keeps_key_and_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let made = run(&["cert", "--dir", ".", "--name", "tank.example", "--name", "::1"], folder);
+    assert!(made.status.success());
+    let key = std::fs::read(folder.join("key.pem")).unwrap();
+    let names = field("-ext=subjectAltName", folder);
+    let (serial, public) = (field("-serial", folder), field("-pubkey", folder));
+
+    let renewed = run(&["cert", "--dir", ".", "--renew"], folder);
+    assert!(renewed.status.success(), "{}", text(&renewed.stderr));
+    assert!(text(&renewed.stdout).contains("cert.pem\nself-signed for tank.example, ::1, valid"));
+    assert_eq!(std::fs::read(folder.join("key.pem")).unwrap(), key);
+    assert_eq!(field("-pubkey", folder), public);
+    assert_eq!(field("-ext=subjectAltName", folder), names);
+    // Browsers refuse two certificates of one issuer with one number.
+    assert_ne!(field("-serial", folder), serial);
+    let files = std::fs::read_dir(folder).unwrap().count();
+    assert_eq!(files, 2, "a renewal leaves nothing behind");
+
+    let other = run(&["cert", "--dir", ".", "--renew", "--name", "well.example"], folder);
+    assert!(text(&other.stdout).contains("self-signed for well.example, valid"));
+    assert_eq!(field("-pubkey", folder), public);
+}
+
+#[test]
+fn running_server_takes_up_a_renewed_certificate() {
+    let server = Server::start(&Setup::default());
+    let renewed = run(&["cert", "--dir", ".", "--renew"], server.folder());
+    assert!(renewed.status.success(), "{}", text(&renewed.stderr));
+    let told = server.signal_and_wait("HUP", &["reloaded: ", "HUP: nothing changes"]);
+    assert!(told.contains("certificates renewed"), "{told}");
+    let client = trust(&server.folder().join("cert.pem"));
+    let mut stream = crate::hostile::client::connect_tls(server.address, &client).unwrap();
+    std::io::Write::write_all(&mut stream, crate::harness::get("/ping").as_bytes()).unwrap();
+    let answer = crate::hostile::client::read_response(&mut stream).unwrap();
+    assert!(answer.starts_with(b"HTTP/1.1 200"), "{}", text(&answer));
+}
+
+#[test]
+fn renewal_that_would_lose_something_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let refused = |arguments: &[&str], reason: &str| {
+        let output = run(&[&["cert", "--dir", "."], arguments].concat(), folder);
+        assert_eq!(output.status.code(), Some(1), "{}", text(&output.stdout));
+        let said = text(&output.stderr);
+        assert!(said.contains(reason), "{said}");
+    };
+    refused(&["--renew"], "cannot read ./key.pem");
+    refused(&["--renew", "--force"], "give one of them");
+
+    let key = KeyPair::generate().unwrap();
+    let mut authority = CertificateParams::new([]).unwrap();
+    authority.distinguished_name.push(DnType::CommonName, "An authority");
+    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let issuer = Issuer::new(authority, KeyPair::generate().unwrap());
+    let leaf = CertificateParams::new(["tank.example".to_owned()]).unwrap();
+    let issued = leaf.signed_by(&key, &issuer).unwrap().pem();
+    std::fs::write(folder.join("key.pem"), key.serialize_pem()).unwrap();
+    std::fs::write(folder.join("cert.pem"), &issued).unwrap();
+    refused(&["--renew"], "was issued by an authority");
+    assert_eq!(std::fs::read_to_string(folder.join("cert.pem")).unwrap(), issued);
+}

@@ -1,0 +1,52 @@
+//! Tests that need a network and system files of their own, such as `/etc/resolv.conf`.
+//!
+//! Such a test has two halves. The outer half calls [`run_inside`], which runs the inner half, an
+//! ignored test of this same program, in new user, mount and network namespaces.
+
+use std::io::Write as _;
+use std::process::Command;
+
+const INSIDE: &str = "PUMPHOUSE_TEST_INSIDE_NAMESPACES";
+
+/// Brings up the loopback interface with a second IPv6 address and puts the files in place.
+const SCRIPT: &str = r#"
+set -e
+ip link set lo up
+ip addr add 2001:db8::1/128 dev lo nodad
+for file in "$1"/*; do mount --bind "$file" "/etc/$(basename "$file")"; done
+shift
+exec "$@"
+"#;
+
+/// Runs the ignored test `inner`, with these files (name, content) in `/etc`, and asserts that it
+/// succeeds. Where the system allows no namespaces the test is skipped, except in CI.
+pub fn run_inside(inner: &str, files: &[(&str, &str)]) {
+    let namespaces = Command::new("unshare").args(["-rmn", "true"]).status();
+    if !namespaces.is_ok_and(|status| status.success()) {
+        assert!(std::env::var_os("CI").is_none(), "the system allows no namespaces");
+        // Not by a macro, whose output is shown only of tests that fail.
+        let skipped = format!("\n*** SKIPPED: {inner}, as this system allows no namespaces ***\n");
+        let _ = std::io::stderr().write_all(skipped.as_bytes());
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    for (name, content) in files {
+        std::fs::write(folder.path().join(name), content).unwrap();
+    }
+    let inside = Command::new("unshare")
+        .args(["-rmn", "sh", "-c", SCRIPT, "sh"])
+        .arg(folder.path())
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", inner, "--ignored", "--nocapture"])
+        .env(INSIDE, "1")
+        .output()
+        .unwrap();
+    let output = [inside.stdout, inside.stderr].concat();
+    let output = String::from_utf8_lossy(&output);
+    assert!(inside.status.success() && output.contains("1 passed"), "{output}");
+}
+
+/// Returns true if the calling test was started by [`run_inside`].
+pub fn is_inside() -> bool {
+    std::env::var_os(INSIDE).is_some()
+}
