@@ -42,6 +42,7 @@ mod last_values;
 mod listening;
 mod log_stalls;
 mod logs;
+mod make_targets;
 mod monitoring;
 mod reload;
 mod silent_dns;
