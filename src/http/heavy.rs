@@ -6,7 +6,7 @@ use super::deadline::Deadline;
 use super::lanes::{Client, Permit};
 use super::limits::{PERMIT_QUANTUM, Settings};
 use super::message::Body;
-use super::reply::Lane;
+use super::reply::{HeavyWork, Lane};
 
 /// Expensive work of the request at hand, and of the streamed response that comes of it.
 #[derive(Default)]
@@ -17,6 +17,8 @@ pub(super) struct HeavyState {
     running_since: Option<Instant>,
     /// End of the wait for the first permit, later of the whole work.
     deadline: Option<Deadline>,
+    /// End of the present wait, of work that the answer can do without.
+    patience: Option<Deadline>,
     started: bool,
     /// The response is a stream, whose source is read under a permit.
     streaming: bool,
@@ -31,29 +33,35 @@ pub(super) enum Admission {
     Wait,
     /// It must enter the lane.
     Enter,
-    /// Its deadline has passed.
+    /// It has waited, or lasted, for too long.
     Expired,
 }
 
 impl HeavyState {
     /// Decides on the next piece of work that is to lead to a response. The wait for the first
     /// permit is bounded by `queue_timeout`, and from then on the whole work by `write_timeout`.
+    /// Where there is a fallback, its patience bounds each wait.
     pub(super) fn admit(
         &mut self,
-        lane: Lane,
+        work: &HeavyWork,
         client: Client,
         settings: &Settings,
         now: Instant,
     ) -> Admission {
-        self.entered = Some((lane, client));
-        let deadline = self.deadline.get_or_insert(Deadline::of(now, settings.queue_timeout));
-        if deadline.passed(now) {
+        self.entered = Some((work.lane, client));
+        self.deadline.get_or_insert(Deadline::of(now, settings.queue_timeout));
+        if let Some(fallback) = &work.fallback {
+            self.patience.get_or_insert(Deadline::of(now, fallback.patience));
+        }
+        if self.deadline().is_some_and(|deadline| deadline.passed(now)) {
             return Admission::Expired;
         }
         let admission = self.use_permit(now);
-        if admission == Admission::Run && !self.started {
-            self.started = true;
-            self.deadline = Some(Deadline::of(now, settings.write_timeout));
+        if admission == Admission::Run {
+            self.patience = None;
+            if !std::mem::replace(&mut self.started, true) {
+                self.deadline = Some(Deadline::of(now, settings.write_timeout));
+            }
         }
         admission
     }
@@ -95,7 +103,7 @@ impl HeavyState {
 
     /// End of the wait or of the work; `None` while a response is under way.
     pub(super) fn deadline(&self) -> Option<Deadline> {
-        self.deadline
+        self.deadline.into_iter().chain(self.patience).min()
     }
 
     /// Frees the permit while its client does not read. The work goes on under another one.
@@ -107,6 +115,7 @@ impl HeavyState {
     /// Notes the response that the work has led to.
     pub(super) fn respond(&mut self, body: &Body) {
         self.deadline = None;
+        self.patience = None;
         self.started = false;
         self.streaming = self.entered.is_some() && matches!(body, Body::Stream(_));
         if !self.streaming {

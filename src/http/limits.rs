@@ -34,7 +34,8 @@ pub struct Settings {
     pub keep_alive: Duration,
     /// Longest wait of a ready connection for a worker, and of an expensive request for a permit.
     pub queue_timeout: Duration,
-    /// Expensive requests of scripts that run at the same time; at most one for each client.
+    /// Expensive requests of scripts that run at the same time; at most one for each client, and
+    /// fewer than workers: see [`Settings::heavy_permits`].
     pub heavy_requests: usize,
     /// Longest wait of [`Engine::drain`](super::Engine::drain) for requests in flight.
     pub drain_timeout: Duration,
@@ -79,6 +80,12 @@ fn default_heavy_requests() -> usize {
 const LEAST_PER_ADDRESS: usize = 16;
 
 impl Settings {
+    /// Permits for expensive requests of scripts: so many as configured, while a worker is left
+    /// for those of people and another one for all else. Expensive work may block on a disk.
+    pub fn heavy_permits(&self) -> usize {
+        self.heavy_requests.min(self.workers.saturating_sub(2)).max(1)
+    }
+
     /// Open connections of one address at most: a quarter of all, where nothing else is said.
     pub fn address_cap(&self) -> usize {
         let generous = (self.max_connections / 4).max(LEAST_PER_ADDRESS);

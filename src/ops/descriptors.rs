@@ -9,8 +9,11 @@ use crate::config::Config;
 use crate::http::DESCRIPTORS_BEYOND_CAP;
 
 /// Standard streams, epoll instances, wakers, the signal pipe and a file being read; and the
-/// history's file with its log and index (SQLite's WAL), for its writer and four readers.
-const ALWAYS_OPEN: u64 = 16 + 3 * 5;
+/// history's file with its log and index (SQLite's WAL), for its writer and [`MOST_READERS`].
+const ALWAYS_OPEN: u64 = 16 + 3 * (1 + MOST_READERS as u64);
+
+/// Readers of the history at most: more would not make a disk faster.
+pub const MOST_READERS: usize = 8;
 
 /// A poller's connection, and its resolver's socket.
 const FOR_EACH_SOURCE: u64 = 2;

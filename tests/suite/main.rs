@@ -22,6 +22,7 @@ mod descriptors;
 mod doctor;
 mod drain;
 mod engine_drain;
+mod engine_heavy;
 mod engine_holding_clients;
 mod engine_overload;
 mod engine_protocol;
