@@ -30,6 +30,7 @@ mod engine_streams;
 mod events;
 mod example_files;
 mod example_scripts;
+mod expensive;
 mod history;
 mod hostile_upstreams;
 mod hung_upstreams;
