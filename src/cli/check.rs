@@ -155,6 +155,11 @@ fn limits(text: &mut String, config: &Config) -> std::fmt::Result {
         "{} workers, a queue of {}, a backlog of {}",
         engine.workers, engine.queue, config.server.backlog
     )?;
+    writeln!(
+        text,
+        "expensive requests of scripts: {} at a time, one for each client",
+        engine.heavy_permits()
+    )?;
     let admitted = admitted_connections(config);
     write!(text, "at most {admitted} connections")?;
     if admitted < engine.max_connections {

@@ -154,6 +154,7 @@ fn changes_for_a_restart(before: &Config, after: &Config) -> Vec<&'static str> {
         ("backlog", a.backlog != b.backlog),
         ("workers", a.engine.workers != b.engine.workers),
         ("queue", a.engine.queue != b.engine.queue),
+        ("heavy_requests", a.engine.heavy_requests != b.engine.heavy_requests),
         ("watchdog_timeout", a.watchdog_timeout != b.watchdog_timeout),
         ("the presence of [tls]", before.tls.is_some() != after.tls.is_some()),
         ("[tls] redirect_listen", redirects(before) != redirects(after)),
