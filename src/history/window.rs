@@ -15,8 +15,8 @@ use crate::units::Unit;
 /// Points of an answer at most, unless a step is asked for.
 pub const MOST_POINTS: i64 = 2_000;
 
-/// Rows read at a time.
-const PAGE: usize = 1_000;
+/// Rows read at a time. As many are held for each download whose client does not read.
+const PAGE: usize = 250;
 
 /// Windows up to this long are answered with single observations.
 const RAW_UP_TO: i64 = 36 * 60 * 60;

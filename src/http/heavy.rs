@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::deadline::Deadline;
-use super::lanes::{Client, Permit};
+use super::lanes::{Begun, Client, Permit};
 use super::limits::{PERMIT_QUANTUM, Settings};
 use super::message::Body;
 use super::reply::{HeavyWork, Lane};
@@ -19,7 +19,8 @@ pub(super) struct HeavyState {
     deadline: Option<Deadline>,
     /// End of the present wait, of work that the answer can do without.
     patience: Option<Deadline>,
-    started: bool,
+    /// The work has begun, and has led to no response yet.
+    begun: Option<Begun>,
     /// The response is a stream, whose source is read under a permit.
     streaming: bool,
 }
@@ -48,7 +49,10 @@ impl HeavyState {
         settings: &Settings,
         now: Instant,
     ) -> Admission {
-        self.entered = Some((work.lane, client));
+        if self.entered.replace((work.lane, client)) != Some((work.lane, client)) {
+            // A permit of another lane is of no use.
+            self.pause();
+        }
         self.deadline.get_or_insert(Deadline::of(now, settings.queue_timeout));
         if let Some(fallback) = &work.fallback {
             self.patience.get_or_insert(Deadline::of(now, fallback.patience));
@@ -59,7 +63,8 @@ impl HeavyState {
         let admission = self.use_permit(now);
         if admission == Admission::Run {
             self.patience = None;
-            if !std::mem::replace(&mut self.started, true) {
+            if self.begun.is_none() {
+                self.begun = self.permit.as_ref().map(Permit::begin);
                 self.deadline = Some(Deadline::of(now, settings.write_timeout));
             }
         }
@@ -77,7 +82,10 @@ impl HeavyState {
             Some(permit) if !permit.is_granted() => Admission::Wait,
             Some(permit) => {
                 let since = *self.running_since.get_or_insert(now);
-                if now.duration_since(since) >= PERMIT_QUANTUM && permit.is_contended() {
+                if now.duration_since(since) >= PERMIT_QUANTUM
+                    && permit.is_contended()
+                    && self.begun.as_ref().is_none_or(Begun::may_pause)
+                {
                     self.pause();
                     return Admission::Enter;
                 }
@@ -112,12 +120,12 @@ impl HeavyState {
         self.running_since = None;
     }
 
-    /// Notes the response that the work has led to.
-    pub(super) fn respond(&mut self, body: &Body) {
+    /// Notes the response that the work has led to, with the body that is sent.
+    pub(super) fn respond(&mut self, body: Option<&Body>) {
         self.deadline = None;
         self.patience = None;
-        self.started = false;
-        self.streaming = self.entered.is_some() && matches!(body, Body::Stream(_));
+        self.begun = None;
+        self.streaming = self.entered.is_some() && matches!(body, Some(Body::Stream(_)));
         if !self.streaming {
             self.leave();
         }

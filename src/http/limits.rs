@@ -123,6 +123,10 @@ pub(super) const TURN_TIME: Duration = Duration::from_millis(2);
 /// A request that holds a permit for expensive work for so long passes it on if others wait.
 pub(super) const PERMIT_QUANTUM: Duration = Duration::from_millis(50);
 
+/// Expensive work that has begun and waits for its next permit at most: each holds what it has
+/// collected. Beyond, work keeps its permit to the end.
+pub(super) const MAX_PAUSED_WORK: usize = 16;
+
 /// How long a closed connection is still read from, so that the last response is not
 /// lost to a reset (RFC 9112 9.6).
 pub(super) const LINGER: Duration = Duration::from_secs(1);

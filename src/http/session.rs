@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
+use ::http::Method;
 use mio::{Registry, Token};
 use rustls::ServerConfig;
 
@@ -383,7 +384,8 @@ impl Session {
         }
         match reply {
             Ok(Reply::Ready(response)) => {
-                self.heavy.respond(response.body());
+                let is_sent = request.method != Method::HEAD;
+                self.heavy.respond(is_sent.then_some(response.body()));
                 self.http.respond(response, now);
             }
             Ok(Reply::ReadBody { limit, then }) => {

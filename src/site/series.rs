@@ -154,7 +154,12 @@ impl Read for SeriesBody {
         if self.ready.is_empty() && !self.ended {
             return Err(io::ErrorKind::WouldBlock.into());
         }
-        self.ready.read(buffer)
+        let length = self.ready.read(buffer)?;
+        if self.ready.is_empty() {
+            // A download whose client does not read holds no room.
+            self.ready = VecDeque::new();
+        }
+        Ok(length)
     }
 }
 

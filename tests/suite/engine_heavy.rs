@@ -111,6 +111,13 @@ impl Service for Pieces {
                 let lane = Lane::Interactive;
                 Reply::Heavy { lane, work: work(ledger, lane, usize::MAX, path) }
             }
+            "switch" => Reply::Heavy {
+                lane: Lane::Bulk,
+                work: Box::new(move |_, _| {
+                    let lane = Lane::Interactive;
+                    Reply::Heavy { lane, work: work(ledger, lane, usize::MAX, path) }
+                }),
+            },
             "or" => Reply::HeavyOr {
                 lane: Lane::Bulk,
                 patience: Duration::from_millis(50),
@@ -407,6 +414,16 @@ fn lane_of_people_is_free_however_many_scripts_wait() {
     for stream in &mut scripts {
         assert!(response(stream).starts_with("HTTP/1.1 200"));
     }
+}
+
+#[test]
+fn work_that_changes_lanes_frees_its_permit() {
+    let (server, ledger) = start(one_permit());
+    let mut switched = asked(&server, 10, "/switch/1");
+    eventually("it runs in the other lane", || ledger.has_begun("/switch/1"));
+    assert!(ask(&server, 10, "/short/2").ends_with("/short/2"), "the same client's, so none waits");
+    ledger.stop();
+    assert!(response(&mut switched).ends_with("/switch/1"));
 }
 
 #[test]

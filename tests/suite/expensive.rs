@@ -43,7 +43,9 @@ fn fill_densely(path: &Path) {
 fn pipeline(server: &Server, last: u8, requests: &str, answered: &AtomicUsize) {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.bind(&SocketAddr::from(([127, 0, 0, last], 0)).into()).unwrap();
-    socket.connect(&server.address.into()).unwrap();
+    if socket.connect(&server.address.into()).is_err() {
+        return;
+    }
     socket.set_read_timeout(Some(PATIENCE)).unwrap();
     let name = "localhost".try_into().unwrap();
     let session = ClientConnection::new(Arc::clone(&server.client), name).unwrap();

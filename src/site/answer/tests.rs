@@ -222,3 +222,15 @@ fn step_that_joins_too_much_is_refused_with_a_cheaper_one() {
         }
     }
 }
+
+#[test]
+fn disk_that_holds_up_a_drawing_is_waited_for_by_no_page() {
+    let place = Place::dense();
+    place.site.charts.stall();
+    for (target, status) in [("/", 200), ("/source/tank", 200), ("/chart/tank.level.svg", 503)] {
+        let request = request("GET", target, &[]);
+        let reply = place.site.call(&request, &Activity::default());
+        let Reply::Ready(response) = reply else { panic!("{target}: {reply:?}") };
+        assert_eq!(response.status().as_u16(), status, "{target}");
+    }
+}

@@ -52,7 +52,10 @@ impl Drawing {
 
     /// Does a piece of the work; what it has come to is kept.
     pub(super) fn advance(&mut self, site: &Site) -> Poll<Outcome> {
-        let outcome = match self.draw_on(&site.history) {
+        let at_work = site.charts.work();
+        let drawn = self.draw_on(&site.history);
+        drop(at_work);
+        let outcome = match drawn {
             Ok(Poll::Pending) => return Poll::Pending,
             Ok(Poll::Ready(chart)) => Ok(Arc::new(chart)),
             Err(missing) => Err(missing),

@@ -17,6 +17,7 @@ mod table;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -37,6 +38,9 @@ const MOST: usize = 128;
 
 /// Seconds for which no drawing is tried after a failure.
 const PAUSE: i64 = 2;
+
+/// A piece of a drawing that takes so long waits for the disk, and no page waits for that.
+const STALLED_AFTER: Duration = Duration::from_millis(100);
 
 /// Seconds for which an outdated chart is shown where a new one cannot be had.
 const SHOWN_FOR: i64 = 15 * 60;
@@ -126,6 +130,8 @@ struct Kept {
     charts: HashMap<Key, Entry>,
     /// Second until which no drawing is tried.
     failed_until: i64,
+    /// Begin of the piece of a drawing that is being done.
+    at_work_since: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -201,6 +207,17 @@ impl Charts {
         }
     }
 
+    /// Whether the disk holds up a drawing, so that it is of no use to wait for another one.
+    pub(super) fn is_stalled(&self) -> bool {
+        self.kept().at_work_since.is_some_and(|since| since.elapsed() >= STALLED_AFTER)
+    }
+
+    /// Notes that a piece of a drawing is being done until the guard is dropped.
+    fn work(&self) -> AtWork<'_> {
+        self.kept().at_work_since = Some(Instant::now());
+        AtWork(self)
+    }
+
     /// Keeps what a drawing has come to. That nothing is recorded is kept only of fields that are
     /// there: clients may invent others without end.
     fn keep(&self, key: Key, entry: Entry, is_known: bool) {
@@ -218,6 +235,15 @@ impl Charts {
             oldest.map(|key| kept.charts.remove(&key));
         }
         kept.charts.insert(key, entry);
+    }
+}
+
+/// Guard of a piece of a drawing.
+struct AtWork<'c>(&'c Charts);
+
+impl Drop for AtWork<'_> {
+    fn drop(&mut self) {
+        self.0.kept().at_work_since = None;
     }
 }
 

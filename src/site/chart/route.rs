@@ -67,6 +67,9 @@ pub(in crate::site) fn picture(site: &Site, ask: &Ask<'_>) -> Result<Answer, Pro
     let picture = Picture { view: view.clone(), field, range, size, style };
     match known {
         Known::Current(outcome) => picture.respond(ask, outcome).map(Answer::Ready),
+        Known::Outdated(shown) if site.charts.is_stalled() => {
+            picture.respond(ask, Known::Outdated(shown).best()).map(Answer::Ready)
+        }
         Known::Outdated(shown) => {
             let drawing = Drawing::new(&site.history, picture.wanted(), ask.now);
             Ok(picture.drawn(drawing, shown))

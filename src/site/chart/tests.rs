@@ -18,6 +18,11 @@ impl Charts {
         self.kept().charts.values_mut().for_each(|entry| entry.drawn_at -= seconds);
     }
 
+    /// Holds a drawing up, as a disk that hangs.
+    pub(in crate::site) fn stall(&self) {
+        self.kept().at_work_since = Instant::now().checked_sub(STALLED_AFTER);
+    }
+
     /// Number of charts that are kept.
     pub(in crate::site) fn number(&self) -> usize {
         self.kept().charts.len()

@@ -118,7 +118,7 @@ pub(super) fn dashboard(site: &Site, ask: &Ask<'_>) -> Result<Answer, Problem> {
     }
     let charts = snapshot.sources.iter().filter_map(|it| Some((it, plot::leading(it)?)));
     let outdated = view.outdated(charts);
-    if outdated.is_empty() {
+    if outdated.is_empty() || site.charts.is_stalled() {
         return render_dashboard(site, ask).map(Answer::Ready);
     }
     Ok(draw_for_page(outdated, view.range, render_dashboard))
@@ -138,7 +138,7 @@ pub(super) fn source(site: &Site, ask: &Ask<'_>) -> Result<Answer, Problem> {
     let source = named(&snapshot, ask)?;
     let charts = plot::numbers(source).into_iter().map(|field| (source, field));
     let outdated = view.outdated(charts);
-    if outdated.is_empty() {
+    if outdated.is_empty() || site.charts.is_stalled() {
         return render_source(site, ask).map(Answer::Ready);
     }
     Ok(draw_for_page(outdated, view.range, render_source))
