@@ -10,8 +10,11 @@ use crate::http::DESCRIPTORS_BEYOND_CAP;
 use crate::outbound::MAX_PENDING;
 
 /// Standard streams, epoll instances, wakers, the signal pipe and a file being read; and the
-/// history's file with its log and index (SQLite's WAL), for its writer and four readers.
-const ALWAYS_OPEN: u64 = 16 + 3 * 5;
+/// history's file with its log and index (SQLite's WAL), for its writer and [`MOST_READERS`].
+const ALWAYS_OPEN: u64 = 16 + 3 * (1 + MOST_READERS as u64);
+
+/// Readers of the history at most: more would not make a disk faster.
+pub const MOST_READERS: usize = 8;
 
 /// The attempts of a poller to connect, one of which becomes its connection, and its resolver's
 /// socket.
