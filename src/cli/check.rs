@@ -206,19 +206,25 @@ fn limits(text: &mut String, config: &Config) -> std::fmt::Result {
     writeln!(text, ", {of_one} of them from one address")?;
     writeln!(
         text,
-        "deadlines: handshake {}, header {}, body {}, write {}, keep-alive {}, queue {}, drain {}",
+        "deadlines: handshake {}, header {}, body {}, write {}, keep-alive {}, linger {}, \
+         queue {}, drain {}",
         span(engine.handshake_timeout),
         span(engine.header_timeout),
         span(engine.body_timeout),
         span(engine.write_timeout),
         span(engine.keep_alive),
+        span(engine.linger_timeout),
         span(engine.queue_timeout),
         span(engine.drain_timeout),
     )?;
     writeln!(
         text,
-        "requests: head up to {} bytes and {} fields, body up to {} bytes",
-        engine.max_header_bytes, engine.max_headers, engine.max_body_bytes
+        "requests: head up to {} bytes and {} fields, body up to {} bytes; all connections hold up \
+         to {} bytes in buffers",
+        engine.max_header_bytes,
+        engine.max_headers,
+        engine.max_body_bytes,
+        engine.max_buffered_bytes
     )
 }
 

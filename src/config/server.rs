@@ -242,6 +242,7 @@ fn engine(section: &mut Section<'_, '_>) -> Settings {
     let body_timeout = duration("body_timeout", default.body_timeout);
     let write_timeout = duration("write_timeout", default.write_timeout);
     let keep_alive = duration("keep_alive", default.keep_alive);
+    let linger_timeout = duration("linger_timeout", default.linger_timeout);
     let queue_timeout = duration("queue_timeout", default.queue_timeout);
     let drain_timeout = duration("drain_timeout", default.drain_timeout);
     let max_connections =
@@ -261,6 +262,7 @@ fn engine(section: &mut Section<'_, '_>) -> Settings {
         body_timeout,
         write_timeout,
         keep_alive,
+        linger_timeout,
         queue_timeout,
         eviction_grace: default.eviction_grace,
         heavy_requests: section.integer("heavy_requests", default.heavy_requests, 1024),
@@ -268,5 +270,10 @@ fn engine(section: &mut Section<'_, '_>) -> Settings {
         max_header_bytes: section.size("max_header_bytes", default.max_header_bytes, 256..=1 << 20),
         max_headers: section.integer("max_headers", default.max_headers, 10_000),
         max_body_bytes: section.size("max_body_bytes", default.max_body_bytes, 0..=64 << 20),
+        max_buffered_bytes: section.size(
+            "max_buffered_bytes",
+            default.max_buffered_bytes,
+            1 << 20..=1 << 40,
+        ),
     }
 }

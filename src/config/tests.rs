@@ -38,8 +38,9 @@ fn every_key_is_read() {
          workers = 3\nbacklog = 5\nmax_connections = 6\n\
          max_connections_per_address = 7\ntrusted_proxies = [\"10.0.0.0/8\", \"::1\"]\nhandshake_timeout = \"1s\"\n\
          header_timeout = \"2s\"\nbody_timeout = \"3s\"\nwrite_timeout = \"1m 4s\"\n\
-         heavy_requests = 10\nkeep_alive = \"1d 1h30m\"\nqueue_timeout = \"500ms\"\ndrain_timeout = \"7s\"\n\
+         heavy_requests = 10\nkeep_alive = \"1d 1h30m\"\nlinger_timeout = \"9s\"\nqueue_timeout = \"500ms\"\ndrain_timeout = \"7s\"\n\
          max_header_bytes = \"8 KiB\"\nmax_headers = 9\nmax_body_bytes = \"1MiB\"\n\
+         max_buffered_bytes = \"5MiB\"\n\
          [tls]\ncert = \"c\"\nkey = \"k\"\n[log]\nslow_request = \"250ms\"\n",
     )
     .unwrap();
@@ -61,17 +62,19 @@ fn every_key_is_read() {
     let proxies: Vec<String> = engine.trusted_proxies.iter().map(ToString::to_string).collect();
     assert_eq!(proxies, ["10.0.0.0/8", "::1/128"]);
     assert_eq!((engine.max_header_bytes, engine.max_body_bytes), (8 << 10, 1 << 20));
+    assert_eq!(engine.max_buffered_bytes, 5 << 20);
     let millis = [
         engine.handshake_timeout,
         engine.header_timeout,
         engine.body_timeout,
         engine.write_timeout,
         engine.keep_alive,
+        engine.linger_timeout,
         engine.queue_timeout,
         engine.drain_timeout,
     ]
     .map(|duration| duration.as_millis());
-    assert_eq!(millis, [1000, 2000, 3000, 64_000, 91_800_000, 500, 7000]);
+    assert_eq!(millis, [1000, 2000, 3000, 64_000, 91_800_000, 9000, 500, 7000]);
     let default = CertificateFiles { cert: "c".into(), key: "k".into() };
     let check_every = Duration::from_secs(60);
     assert_eq!(

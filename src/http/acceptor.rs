@@ -13,7 +13,7 @@ use mio::{Events, Poll, Token};
 use rustls::ServerConfig;
 
 use super::addresses::{Addresses, Visitor};
-use super::eviction::{Candidates, candidate_of};
+use super::eviction::{Candidates, candidate_of, largest_holders};
 use super::limits::{
     ACCEPT_BACKOFF, ACCEPT_BATCH, ACCEPT_PACE, SWEEP_INTERVAL, Settings, TURNED_AWAY,
 };
@@ -51,6 +51,7 @@ pub(super) struct Acceptor {
     draining: bool,
     errors: Throttle,
     crowds: Throttle,
+    memory: Throttle,
 }
 
 struct Listening {
@@ -93,6 +94,7 @@ impl Acceptor {
             draining: false,
             errors: Throttle::default(),
             crowds: Throttle::default(),
+            memory: Throttle::default(),
         })
     }
 
@@ -125,6 +127,9 @@ impl Acceptor {
             if self.shared.draining.load(Ordering::Acquire) && !self.draining {
                 self.begin_drain();
             }
+            if self.shared.budget.is_relief_pending() {
+                self.relieve();
+            }
             self.accept_ready(now);
             self.oversight.look(&self.shared, now);
             if now >= self.next_sweep {
@@ -154,6 +159,7 @@ impl Acceptor {
             self.settings = Arc::clone(&latest);
             let trusted = self.settings.trusted_proxies.clone();
             self.addresses.renew(self.settings.address_cap(), trusted);
+            self.shared.budget.set_limit(self.settings.max_buffered_bytes);
         }
     }
 
@@ -232,7 +238,8 @@ impl Acceptor {
             return self.turn_away(stream, reason);
         }
         let now = Instant::now();
-        let mut session = Session::new(stream, self.tls.clone(), &self.settings, address, now);
+        let (tls, budget) = (self.tls.clone(), &self.shared.budget);
+        let mut session = Session::new(stream, tls, &self.settings, budget, address, now);
         let mut slots = self.shared.slots();
         let entry = slots.vacant_entry();
         let key = entry.key();
@@ -313,11 +320,42 @@ impl Acceptor {
         }
     }
 
+    /// Closes the largest holders of buffered bytes until the budget suffices. If it never does,
+    /// as the rest is exempt or in the workers' hands, relief stays pending until the next sweep.
+    fn relieve(&mut self) {
+        if self.shared.budget.is_exceeded() {
+            let holders = largest_holders(&self.shared.slots(), &self.addresses);
+            for slot in holders {
+                if !self.shared.budget.is_exceeded() {
+                    break;
+                }
+                let session = slot.evict_waiting();
+                if self.close_evicted(slot.key, session, CloseReason::Memory) {
+                    self.memory.warn(format_args!(
+                        "connections hold more than max_buffered_bytes ({} bytes): closed the \
+                         largest holder ({} bytes) of the largest group of addresses",
+                        self.settings.max_buffered_bytes,
+                        slot.held_bytes()
+                    ));
+                }
+            }
+        }
+        if !self.shared.budget.is_exceeded() {
+            self.shared.budget.clear_relief();
+        }
+    }
+
+    /// Gives the place of a connection to a newcomer.
     fn evict(&mut self, slot: &Slot) -> bool {
-        let Some(session) = slot.evict() else { return false };
+        let session = slot.evict();
+        self.close_evicted(slot.key, session, CloseReason::Evicted)
+    }
+
+    fn close_evicted(&mut self, key: usize, session: Option<Session>, reason: CloseReason) -> bool {
+        let Some(session) = session else { return false };
         session.abort();
-        self.shared.stats.count_closed(CloseReason::Evicted);
-        self.release(slot.key);
+        self.shared.stats.count_closed(reason);
+        self.release(key);
         true
     }
 
@@ -350,7 +388,7 @@ impl Acceptor {
                     slot.state()
                 }
                 // With a response under way it is owed the rest, and has until its deadline.
-                Place::Queued if slot.state() == ConnectionState::Writing => {
+                Place::Queued if slot.state().is_answered() => {
                     self.expire_when_due(slot, Place::Queued, tick);
                     ConnectionState::Queued
                 }
@@ -370,6 +408,9 @@ impl Acceptor {
         self.shared.queue.prune();
         self.shared.stats.set_connections(counts);
         self.shared.stats.set_queue_depth(self.shared.queue.len());
+        self.relieve();
+        self.shared.budget.clear_relief();
+        self.shared.stats.set_buffered_bytes(self.shared.budget.used());
         self.candidates = Candidates::default();
         self.addresses.forget_exhausted();
         self.next_sweep = now + SWEEP_INTERVAL;

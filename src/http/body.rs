@@ -61,6 +61,7 @@ impl BodyDecoder {
             Coding::Length(left) => {
                 let some = input.len().min(*left);
                 if self.keep {
+                    grow(&mut self.body, some, *left);
                     self.body.put_slice(&input[..some]);
                 }
                 input.advance(some);
@@ -72,8 +73,25 @@ impl BodyDecoder {
         }
     }
 
+    /// Bytes that it holds.
+    pub(super) fn held_bytes(&self) -> usize {
+        self.body.capacity()
+    }
+
     /// The decoded body; empty if it was dropped.
     pub(super) fn into_body(self) -> Bytes {
         if self.keep { self.body.freeze() } else { Bytes::new() }
+    }
+}
+
+/// Makes room for `some` more bytes of a body of which `left` are to come: doubled, so that a body
+/// in many pieces is seldom copied, but never more than the body needs.
+fn grow(body: &mut BytesMut, some: usize, left: usize) {
+    if body.capacity() - body.len() < some {
+        let doubled = body.len().max(some);
+        // Exact, as a vector that is asked for less than its double would give the double.
+        let mut larger = BytesMut::with_capacity(body.len() + doubled.min(left));
+        larger.put_slice(body);
+        *body = larger;
     }
 }

@@ -31,13 +31,16 @@ use super::body::BodyDecoder;
 use super::deadline::Deadline;
 use super::framing::{self, Framing, Semantics};
 use super::head::{Head, HeadLimits, HeadReader};
-use super::limits::{DRAIN_GRACE, Settings};
+use super::limits::{DRAIN_GRACE, SPARE_ROOM, Settings};
 use super::message::{Peer, Refusal, Request, Response};
 use super::output::Output;
 use super::reply::{Continuation, HeavyWork};
 use super::request_line::Schemes;
 use super::response::{self, Exchange};
 use super::stats::{CloseReason, ConnectionState};
+
+/// Memory that [`HeaderMap`](::http::HeaderMap) takes for each field it has room for, about.
+const HEADER_FIELD_BYTES: usize = 112;
 
 /// What a connection needs next.
 #[derive(Debug)]
@@ -94,8 +97,8 @@ impl From<Refusal> for Refused {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Closing {
     pub(super) reason: CloseReason,
-    /// The client may still be sending, so a plain close could reset the connection under
-    /// the last response (RFC 9112 9.6).
+    /// Something was written, and the client may still send: a plain close could reset the
+    /// connection under it (RFC 9112 9.6).
     pub(super) linger: bool,
 }
 
@@ -106,7 +109,11 @@ pub(super) struct Connection {
     phase: Phase,
     deadline: Deadline,
     input: BytesMut,
+    /// Size of the allocation behind `input`, or more.
+    input_allocation: usize,
     input_ended: bool,
+    /// Bytes held by the head of the request at hand.
+    head_bytes: usize,
     head: HeadReader,
     output: Output,
     /// The output has begun to be written and must be finished before more is put there.
@@ -165,7 +172,9 @@ impl Connection {
             phase: Phase::Head,
             deadline,
             input: BytesMut::new(),
+            input_allocation: 0,
             input_ended: false,
+            head_bytes: 0,
             head: HeadReader::default(),
             output: Output::default(),
             flushing: false,
@@ -184,7 +193,35 @@ impl Connection {
     pub(super) fn receive(&mut self, bytes: &[u8]) {
         if self.closing.is_none() {
             self.input.put_slice(bytes);
+            self.input_allocation = self.input_allocation.max(self.input.capacity());
         }
+    }
+
+    /// Drops what the client has sent and nothing will read.
+    pub(super) fn discard_input(&mut self) {
+        self.input = BytesMut::new();
+        self.input_allocation = 0;
+    }
+
+    /// Gives back the room that buffers do not need while the connection waits; returns the
+    /// bytes that remain held.
+    pub(super) fn shrink(&mut self) -> usize {
+        if self.input.is_empty() {
+            self.discard_input();
+        } else if self.input_allocation > self.input.len() + SPARE_ROOM {
+            let mut exact = BytesMut::with_capacity(self.input.len() + SPARE_ROOM / 2);
+            exact.put_slice(&self.input);
+            self.input_allocation = exact.capacity();
+            self.input = exact;
+        }
+        let body = match &self.phase {
+            Phase::Body(receiving) => receiving.decoder.held_bytes(),
+            Phase::Discard(discarding) => {
+                discarding.decoder.held_bytes() + discarding.response.body().held_bytes()
+            }
+            Phase::Idle | Phase::Head | Phase::Handling(..) => 0,
+        };
+        self.input_allocation + self.head_bytes + body + self.output.shrink()
     }
 
     /// The client will send no more. Whole requests that came before are still answered.
@@ -237,8 +274,8 @@ impl Connection {
             Phase::Body(_) | Phase::Handling(..) | Phase::Discard(_) => false,
         };
         match (self.input_ended, between_requests) {
-            (true, true) => self.close(CloseReason::Done, false),
-            (true, false) => self.close(CloseReason::ClientGone, false),
+            (true, true) => self.close(CloseReason::Done, true),
+            (true, false) => self.close(CloseReason::ClientGone, true),
             (false, _) => Wish::Read,
         }
     }
@@ -270,6 +307,9 @@ impl Connection {
                     let Some(head) = self.head.read(&mut self.input, limits)? else {
                         return Ok(None);
                     };
+                    // Its fields share the input's allocation.
+                    self.head_bytes =
+                        self.input_allocation + head.headers.capacity() * HEADER_FIELD_BYTES;
                     let semantics = match framing::semantics(&head, self.settings.max_body_bytes) {
                         Ok(semantics) => semantics,
                         Err(refusal) => return Err(self.refused(refusal, head)),
@@ -391,23 +431,18 @@ impl Connection {
             _ => {
                 exchange.keep_alive = false;
                 self.send(response, exchange, now);
-                // The rest of the body follows.
-                if let Some(closing) = &mut self.closing {
-                    closing.linger = true;
-                }
             }
         }
     }
 
     fn send(&mut self, response: Response, mut exchange: Exchange, now: Instant) {
-        // What the client has sent beyond this request was sent in the hope of an answer.
-        let client_closes = !exchange.keep_alive && self.input.is_empty();
         exchange.keep_alive &= !self.last_response;
         exchange.keep_alive = response::persists(&response, exchange);
         self.put(response, exchange, now);
         if !exchange.keep_alive {
             let reason = if self.last_response { CloseReason::Drain } else { CloseReason::Done };
-            self.closing = Some(Closing { reason, linger: !client_closes });
+            self.discard_input();
+            self.closing = Some(Closing { reason, linger: true });
         }
     }
 
@@ -419,8 +454,8 @@ impl Connection {
             Exchange { version: Version::HTTP_11, head_only, keep_alive: false },
             now,
         );
-        self.input = BytesMut::new();
-        self.closing = Some(Closing { reason, linger: !self.input_ended });
+        self.discard_input();
+        self.closing = Some(Closing { reason, linger: true });
     }
 
     fn put(&mut self, response: Response, exchange: Exchange, now: Instant) {
@@ -428,10 +463,11 @@ impl Connection {
         let payload = response::encode(response, exchange, self.output.head());
         self.output.follow(payload);
         self.phase = Phase::Idle;
+        self.head_bytes = 0;
         self.deadline = Deadline::of(now, self.settings.keep_alive);
         if self.input.is_empty() {
             // An idle connection keeps no buffer.
-            self.input = BytesMut::new();
+            self.discard_input();
         }
     }
 
@@ -506,7 +542,9 @@ impl Connection {
                 self.phase = Phase::Handling(discarding.exchange, PendingBody::NONE);
                 Wish::Refuse(Refusal::Timeout.into())
             }
-            Phase::Idle | Phase::Head | Phase::Handling(..) => self.close(reason, false),
+            // Nothing was written yet.
+            Phase::Head => self.close(reason, false),
+            Phase::Idle | Phase::Handling(..) => self.close(reason, true),
         }
     }
 

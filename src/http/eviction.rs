@@ -7,6 +7,7 @@ use std::sync::Arc;
 use slab::Slab;
 
 use super::addresses::{Addresses, Visitor};
+use super::budget::EXEMPT_BYTES;
 use super::limits::EVICTION_BATCH;
 use super::slot::{Place, Slot};
 use super::stats::ConnectionState;
@@ -23,6 +24,8 @@ struct Candidacy {
 /// What would be lost with a connection, in growing order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Standing {
+    /// Its last response is written.
+    Lingering,
     /// It is between two requests.
     Idle,
     /// Its request or response has been under way for longer than [`eviction_grace`].
@@ -43,6 +46,7 @@ impl Candidacy {
         }
         let (state, since) = (slot.state(), slot.since());
         let standing = match state {
+            ConnectionState::Lingering => Standing::Lingering,
             ConnectionState::Idle => Standing::Idle,
             _ if since < young => Standing::Overdue,
             ConnectionState::Handshaking => Standing::Unproven,
@@ -94,6 +98,20 @@ fn look(slots: &Slab<Arc<Slot>>, addresses: &Addresses, young: u64) -> VecDeque<
         found.sort_unstable_by_key(|(candidacy, _)| *candidacy);
     }
     found.into_iter().map(|(_, slot)| Arc::clone(slot)).collect()
+}
+
+/// Connections that wait, for their clients or for a worker, and hold more than is exempt from the
+/// budget: those of the largest group of addresses first, and of these the largest holders.
+pub(super) fn largest_holders(slots: &Slab<Arc<Slot>>, addresses: &Addresses) -> Vec<Arc<Slot>> {
+    let mut holders: Vec<((u32, usize), &Arc<Slot>)> = slots
+        .iter()
+        .map(|(_, slot)| slot)
+        .filter(|slot| slot.held_bytes() > EXEMPT_BYTES)
+        .filter(|slot| matches!(slot.place(), Place::Parked | Place::Queued))
+        .map(|slot| ((addresses.crowd(slot.visitor), slot.held_bytes()), slot))
+        .collect();
+    holders.sort_unstable_by_key(|(rank, _)| Reverse(*rank));
+    holders.into_iter().map(|(_, slot)| Arc::clone(slot)).collect()
 }
 
 /// The candidate among one visitor's connections.

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use super::budget::EXEMPT_BYTES;
+
 /// The engine's limits and deadlines. The default of each is the one documented.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -30,6 +32,9 @@ pub struct Settings {
     pub write_timeout: Duration,
     /// From the end of a response to the first byte of the next request.
     pub keep_alive: Duration,
+    /// From the end of a connection's last response to the client's end of the stream; until then
+    /// the connection is read from, so that no reset cuts the response (RFC 9112 9.6).
+    pub linger_timeout: Duration,
     /// Longest wait of a ready connection for a worker, and of an expensive request for a permit.
     pub queue_timeout: Duration,
     /// At the cap, a connection whose request or response is incomplete is not evicted before it
@@ -46,6 +51,9 @@ pub struct Settings {
     pub max_headers: usize,
     /// Bytes of a request's decoded body at most.
     pub max_body_bytes: usize,
+    /// Bytes that all connections together hold in buffers at most. Once they hold more, the
+    /// largest holders of the largest group of addresses are closed.
+    pub max_buffered_bytes: usize,
 }
 
 impl Default for Settings {
@@ -61,6 +69,7 @@ impl Default for Settings {
             body_timeout: Duration::from_secs(20),
             write_timeout: Duration::from_secs(30),
             keep_alive: Duration::from_secs(75),
+            linger_timeout: Duration::from_secs(30),
             queue_timeout: Duration::from_secs(2),
             eviction_grace: Duration::from_secs(1),
             heavy_requests: default_heavy_requests(),
@@ -68,6 +77,8 @@ impl Default for Settings {
             max_header_bytes: 16 << 10,
             max_headers: 100,
             max_body_bytes: 64 << 10,
+            // What each of `max_connections` may hold in any case: see `budget`.
+            max_buffered_bytes: 4096 * EXEMPT_BYTES,
         }
     }
 }
@@ -96,6 +107,17 @@ impl Settings {
 
 /// Once this much output is pending, further pipelined requests wait until it is written.
 pub(super) const OUTPUT_HIGH_WATER: usize = 64 << 10;
+
+/// Bytes that the kernel takes for one client beyond those that the network can carry now. More
+/// would be held for clients that do not read; less would let the network run idle until a worker
+/// comes back.
+pub(super) const UNSENT_BYTES: u32 = 64 << 10;
+
+/// Ciphertext of one connection that waits for room in the kernel, at most: two records.
+pub(super) const TLS_BUFFER: usize = 32 << 10;
+
+/// Room that the buffer of a waiting connection may have beyond the bytes that it holds.
+pub(super) const SPARE_ROOM: usize = 1 << 10;
 
 /// Bodies up to this size are copied behind their head, so that one write sends both.
 pub(super) const INLINE_BODY: usize = 16 << 10;
@@ -135,10 +157,6 @@ pub(super) const PERMIT_QUANTUM: Duration = Duration::from_millis(50);
 /// collected. Beyond, work keeps its permit to the end.
 pub(super) const MAX_PAUSED_WORK: usize = 16;
 
-/// How long a closed connection is still read from, so that the last response is not
-/// lost to a reset (RFC 9112 9.6).
-pub(super) const LINGER: Duration = Duration::from_secs(1);
-
 /// How often deadlines are looked at while connections are open: the precision of them all.
 pub(super) const SWEEP_INTERVAL: Duration = Duration::from_millis(100);
 
@@ -149,13 +167,12 @@ pub(super) const ACCEPT_BATCH: usize = 512;
 /// several at a time.
 pub(super) const ACCEPT_PACE: Duration = Duration::from_micros(300);
 
-/// Connections being turned away at the same time, beyond the cap; more are closed unanswered.
+/// Connections beyond the cap that wait for their 503 at the same time, of which as many linger
+/// behind it; more are closed unanswered.
 pub(super) const TURNED_AWAY: usize = 16;
 
-/// Bytes that are read and dropped after a last response.
-pub(super) const LINGER_BYTES: usize = 256 << 10;
-
-/// When the server stops, how long a client that has connected may take to begin its request.
+/// When the server stops, how long a client that has connected may take to begin its request, and
+/// how long a connection whose last response is written lingers.
 pub(super) const DRAIN_GRACE: Duration = Duration::from_secs(1);
 
 /// Room of each of a worker's two scratch buffers: a TLS record and a little more.
@@ -175,4 +192,4 @@ pub(super) const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
 
 /// Descriptors that the engine holds beside its listeners and up to `max_connections`
 /// connections. Whoever fits `max_connections` to `RLIMIT_NOFILE` leaves room for these.
-pub const DESCRIPTORS_BEYOND_CAP: usize = TURNED_AWAY + 8;
+pub const DESCRIPTORS_BEYOND_CAP: usize = 2 * TURNED_AWAY + 8;

@@ -79,6 +79,14 @@ impl Body {
     pub const fn empty() -> Body {
         Body::Full(Bytes::new())
     }
+
+    /// Bytes that are held for this body alone.
+    pub(super) fn held_bytes(&self) -> usize {
+        match self {
+            Body::Full(bytes) if bytes.is_unique() => bytes.len(),
+            Body::Full(_) | Body::Stream(_) => 0,
+        }
+    }
 }
 
 impl<T: Into<Bytes>> From<T> for Body {

@@ -4,7 +4,7 @@ use std::io::{self, Read};
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
-use super::limits::{INLINE_BODY, OUTPUT_HIGH_WATER, STREAM_CHUNK};
+use super::limits::{INLINE_BODY, OUTPUT_HIGH_WATER, SPARE_ROOM, STREAM_CHUNK};
 use super::response::Payload;
 
 /// What is to be written, in order: heads with small bodies in one buffer, then at most one
@@ -12,6 +12,8 @@ use super::response::Payload;
 #[derive(Default)]
 pub(super) struct Output {
     buffer: BytesMut,
+    /// Size of the allocation behind `buffer` when its front was last cut off, or more.
+    allocation: usize,
     tail: Tail,
 }
 
@@ -19,7 +21,11 @@ pub(super) struct Output {
 enum Tail {
     #[default]
     None,
-    Bytes(Bytes),
+    Bytes {
+        left: Bytes,
+        /// Length before anything was written.
+        whole: usize,
+    },
     Stream {
         source: Box<dyn Read + Send>,
         chunked: bool,
@@ -41,7 +47,7 @@ impl Output {
                 self.buffer.put_slice(&bytes);
                 Tail::None
             }
-            Payload::Full(bytes) => Tail::Bytes(bytes),
+            Payload::Full(left) => Tail::Bytes { whole: left.len(), left },
             Payload::Stream { source, chunked } => Tail::Stream { source, chunked },
         };
     }
@@ -75,7 +81,7 @@ impl Output {
             self.tail = Tail::None;
         }
         let tail: &[u8] = match &self.tail {
-            Tail::Bytes(bytes) => bytes,
+            Tail::Bytes { left, .. } => left,
             Tail::None | Tail::Stream { .. } => &[],
         };
         Ok([&self.buffer, tail])
@@ -84,17 +90,34 @@ impl Output {
     /// Notes that the first `written` bytes of the pieces are gone.
     pub(super) fn advance(&mut self, written: usize) {
         let from_buffer = written.min(self.buffer.len());
+        self.allocation = self.allocation.max(self.buffer.capacity());
         self.buffer.advance(from_buffer);
-        if let Tail::Bytes(bytes) = &mut self.tail {
-            bytes.advance(written - from_buffer);
-            if bytes.is_empty() {
+        if let Tail::Bytes { left, .. } = &mut self.tail {
+            left.advance(written - from_buffer);
+            if left.is_empty() {
                 self.tail = Tail::None;
             }
         }
         if self.buffer.is_empty() {
             // An idle connection keeps no buffer.
             self.buffer = BytesMut::new();
+            self.allocation = 0;
         }
+    }
+
+    /// Gives back the room that the buffer does not need while the connection waits; returns the
+    /// bytes that remain held. A body that is shared with others is not counted.
+    pub(super) fn shrink(&mut self) -> usize {
+        self.allocation = self.allocation.max(self.buffer.capacity());
+        if self.allocation > self.buffer.len() + SPARE_ROOM {
+            self.buffer = BytesMut::from(&self.buffer[..]);
+            self.allocation = self.buffer.capacity();
+        }
+        let tail = match &self.tail {
+            Tail::Bytes { left, whole } if left.is_unique() => *whole,
+            Tail::Bytes { .. } | Tail::Stream { .. } | Tail::None => 0,
+        };
+        self.allocation + tail
     }
 }
 

@@ -67,6 +67,7 @@ impl Queue {
 mod tests {
     use std::time::Instant;
 
+    use super::super::budget::Budget;
     use super::super::limits::Settings;
     use super::super::session::Session;
     use super::super::slot::Ready;
@@ -76,7 +77,8 @@ mod tests {
     fn ready(key: usize) -> Arc<Slot> {
         let stream = Stream::Unix(mio::net::UnixStream::pair().unwrap().0);
         let settings = Arc::new(Settings::default());
-        let session = Session::new(stream, None, &settings, None, Instant::now());
+        let budget = Arc::new(Budget::new(settings.max_buffered_bytes));
+        let session = Session::new(stream, None, &settings, &budget, None, Instant::now());
         let slot = Slot::new(key, None, session, 0, 0);
         slot.signal(Ready::READ, 0);
         Arc::new(slot)

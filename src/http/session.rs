@@ -13,11 +13,12 @@ use rustls::ServerConfig;
 
 use super::activity::{Activity, WorkerState};
 use super::addresses::Visitor;
+use super::budget::{Budget, Charge};
 use super::connection::{Closing, Connection, Refused, Task, Wish, Work};
 use super::deadline::Deadline;
 use super::heavy::{Admission, HeavyState};
 use super::lanes::{Client, Permit};
-use super::limits::{LINGER, LINGER_BYTES, SCRATCH, Settings};
+use super::limits::{SCRATCH, Settings};
 use super::message::{Peer, Refusal, RequestHead, Response, Service};
 use super::reply::{Fallback, HeavyWork, Lane, Reply};
 use super::slot::Ready;
@@ -25,6 +26,9 @@ use super::socket::Stream;
 use super::stats::{CloseReason, ConnectionState, ShedReason, Stats};
 use super::tls::{Intake, TlsLayer};
 use super::turn::Turn;
+use closing::Stage;
+
+mod closing;
 
 /// Why a session is driven. All but the first are the usher's, who neither calls the program nor
 /// reads the source of a body, as either may block: what needs that it leaves to a worker.
@@ -88,29 +92,18 @@ pub(super) struct Session {
     tls: Option<TlsLayer>,
     http: Connection,
     stage: Stage,
+    /// The client's end of the stream was read.
+    stream_ended: bool,
     handshake_deadline: Deadline,
     /// Work that a worker is to do: the usher came upon it, or it waits for a permit.
     held: Option<Task>,
     heavy: HeavyState,
+    /// Its part of the budget for buffers.
+    charge: Charge,
     /// Its socket is watched for room to write, too.
     watched_for_room: bool,
     /// Edges not yet used up: a direction is tried until the kernel says that it would block.
     ready: Ready,
-}
-
-enum Stage {
-    Open,
-    /// The last bytes are being written.
-    Finishing {
-        closing: Closing,
-        deadline: Deadline,
-    },
-    /// All is written; the client's last bytes are read and dropped.
-    Lingering {
-        reason: CloseReason,
-        deadline: Deadline,
-        dropped: usize,
-    },
 }
 
 /// What came of writing.
@@ -133,6 +126,7 @@ impl Session {
         stream: Stream,
         tls: Option<Arc<ServerConfig>>,
         settings: &Arc<Settings>,
+        budget: &Arc<Budget>,
         address: Option<std::net::SocketAddr>,
         accepted: Instant,
     ) -> Session {
@@ -142,9 +136,11 @@ impl Session {
             tls: tls.map(TlsLayer::new),
             http: Connection::new(Arc::clone(settings), peer, accepted),
             stage: Stage::Open,
+            stream_ended: false,
             handshake_deadline: Deadline::of(accepted, settings.handshake_timeout),
             held: None,
             heavy: HeavyState::default(),
+            charge: Charge::new(budget),
             watched_for_room: false,
             // A fresh socket has room to write to.
             ready: Ready::WRITE,
@@ -172,11 +168,9 @@ impl Session {
 
     /// What it waits for, as the metrics name it.
     pub(super) fn state(&self) -> ConnectionState {
-        match self.stage {
-            Stage::Open if self.is_handshaking() => ConnectionState::Handshaking,
-            Stage::Open => self.http.state(),
-            Stage::Finishing { .. } | Stage::Lingering { .. } => ConnectionState::Writing,
-        }
+        self.stage.state().unwrap_or_else(|| {
+            if self.is_handshaking() { ConnectionState::Handshaking } else { self.http.state() }
+        })
     }
 
     /// Lets it wait for that permit, or use it.
@@ -198,6 +192,14 @@ impl Session {
         }
     }
 
+    /// Gives back room that buffers do not need while the session waits, and charges the budget
+    /// with the rest. Returns the bytes that are held.
+    pub(super) fn settle(&mut self) -> usize {
+        let bytes = self.http.shrink() + self.tls.as_mut().map_or(0, TlsLayer::shrink);
+        self.charge.set(bytes);
+        bytes
+    }
+
     /// Drops the connection rudely: what the client has not taken is lost.
     pub(super) fn abort(self) {
         if self.state() == ConnectionState::Writing {
@@ -217,13 +219,14 @@ impl Session {
         let now = Instant::now();
         if host.is_draining() {
             self.http.set_last_response(now);
+            self.stage.hasten(now);
         }
         if let Some(outcome) = self.obey(order, host, now) {
             return outcome;
         }
         let mut turn = Turn::new(order == Order::Serve, now);
         loop {
-            if let Some(outcome) = self.wind_up(&mut turn, scratch) {
+            if let Some(outcome) = self.drive_closing(&mut turn, scratch) {
                 return outcome;
             }
             let now = Instant::now();
@@ -260,7 +263,7 @@ impl Session {
                     self.http.refuse(response, CloseReason::Refused, now);
                 }
                 Wish::Close(closing) => {
-                    self.finish(closing, now);
+                    self.finish(closing, host.is_draining(), now);
                     continue;
                 }
                 Wish::Write => {
@@ -279,14 +282,14 @@ impl Session {
                         if host.is_draining()
                             && let Some(closing) = self.http.close_if_idle(CloseReason::Drain)
                         {
-                            self.finish(closing, now);
+                            self.finish(closing, host.is_draining(), now);
                             continue;
                         }
                         return self.park(Ready::READ);
                     }
                     turn.step();
                     host.activity.enter(WorkerState::Reading);
-                    if let Err(reason) = self.fill(host.service, scratch, now) {
+                    if let Err(reason) = self.fill(host, scratch, now) {
                         return Outcome::Closed(reason);
                     }
                 }
@@ -329,7 +332,7 @@ impl Session {
         // A response's time runs out while there is no end of room for it, too. What a client has
         // sent in time is not held against it, however long it has waited for a worker since. And
         // an order to expire may be older than the session's latest turn.
-        let due = order == Order::Expire || self.state() == ConnectionState::Writing;
+        let due = order == Order::Expire || self.state().is_answered();
         if due && self.deadline().passed(now) { self.expire(host, now) } else { None }
     }
 
@@ -483,7 +486,7 @@ impl Session {
     /// Reads once and takes in what came.
     fn fill(
         &mut self,
-        service: &dyn Service,
+        host: Host<'_>,
         scratch: &mut Scratch,
         now: Instant,
     ) -> Result<(), CloseReason> {
@@ -509,12 +512,12 @@ impl Session {
             Intake::Ended => http.end_of_input(),
             Intake::Broken => {
                 let closing = Closing { reason: CloseReason::TlsError, linger: true };
-                self.stage = Stage::Finishing { closing, deadline: Deadline::of(now, LINGER) };
+                self.finish(closing, host.is_draining(), now);
             }
             Intake::PlainHttp => {
                 self.tls = None;
                 let refusal = Refusal::Malformed("This port speaks HTTPS: use https:// here.");
-                self.http.refuse(service.refuse(refusal, None), CloseReason::TlsError, now);
+                self.http.refuse(host.service.refuse(refusal, None), CloseReason::TlsError, now);
             }
         }
         Ok(())
@@ -527,6 +530,7 @@ impl Session {
                 Ok(length) => {
                     // A short read has emptied the socket, and an edge will tell of more; but
                     // the end of the stream may lie behind it without an edge of its own.
+                    self.stream_ended |= length == 0;
                     if length == 0
                         || length < buffer.len() && !self.ready.contains(Ready::READ_CLOSED)
                     {
@@ -639,45 +643,6 @@ impl Session {
 
     fn is_flushed(&self) -> bool {
         self.http.output_is_taken() && !self.tls.as_ref().is_some_and(TlsLayer::wants_write)
-    }
-
-    /// Begins to end the connection.
-    fn finish(&mut self, closing: Closing, now: Instant) {
-        if let Some(tls) = &mut self.tls {
-            tls.close();
-        }
-        self.stage = Stage::Finishing { closing, deadline: Deadline::of(now, LINGER) };
-    }
-
-    /// Goes through the last stages; `None` while the session is open.
-    fn wind_up(&mut self, turn: &mut Turn, scratch: &mut Scratch) -> Option<Outcome> {
-        if let Stage::Finishing { closing, deadline } = self.stage {
-            match self.flush(turn) {
-                Flush::Done => {}
-                Flush::Blocked => return Some(self.park(Ready::WRITE)),
-                Flush::Paused | Flush::NeedsPermit | Flush::Enters(..) => {
-                    return Some(self.give_way());
-                }
-                Flush::Failed(_) => return Some(Outcome::Closed(closing.reason)),
-            }
-            if !closing.linger || self.stream.shutdown_write().is_err() {
-                return Some(Outcome::Closed(closing.reason));
-            }
-            self.stage = Stage::Lingering { reason: closing.reason, deadline, dropped: 0 };
-        }
-        while let Stage::Lingering { reason, deadline, dropped } = self.stage {
-            if !self.ready.contains(Ready::READ) {
-                return Some(self.park(Ready::READ));
-            }
-            match self.read(&mut scratch.wire) {
-                Ok(None) => {}
-                Ok(Some(length)) if length > 0 && dropped < LINGER_BYTES => {
-                    self.stage = Stage::Lingering { reason, deadline, dropped: dropped + length };
-                }
-                Ok(Some(_)) | Err(_) => return Some(Outcome::Closed(reason)),
-            }
-        }
-        None
     }
 }
 

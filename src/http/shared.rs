@@ -9,6 +9,7 @@ use crossbeam_channel::Sender;
 use mio::Events;
 use slab::Slab;
 
+use super::budget::Budget;
 use super::deadline::Epoch;
 use super::lanes::Lanes;
 use super::limits::Settings;
@@ -43,6 +44,8 @@ pub(super) struct Shared {
     pub(super) watch: Watch,
     /// Limits on expensive work.
     pub(super) lanes: Lanes,
+    /// Limit on what connections hold in buffers.
+    pub(super) budget: Arc<Budget>,
     slots: Mutex<Slab<Arc<Slot>>>,
     pub(super) errands: Sender<Errand>,
     /// Each message has one more worker look at the queue and the watch.
@@ -81,9 +84,11 @@ impl Shared {
     ) -> Shared {
         let Channels { errands, calls, closed } = channels;
         let lanes = Lanes::new(settings.heavy_permits());
+        let budget = Arc::new(Budget::new(settings.max_buffered_bytes));
         Shared {
             service,
             lanes,
+            budget,
             settings: ArcSwap::from_pointee(settings),
             stats: Arc::new(stats),
             epoch: Epoch::starting(Instant::now()),

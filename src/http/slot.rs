@@ -15,7 +15,7 @@
 //!     └──────────────────────────────────────────────────────┘ nothing left to do now
 //! ```
 
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::addresses::Visitor;
@@ -139,6 +139,8 @@ pub(super) struct Slot {
     state: AtomicU8,
     /// Its client has sent something.
     spoken: AtomicBool,
+    /// Bytes that it held in buffers when it was last let go of.
+    held_bytes: AtomicUsize,
     session: Mutex<Option<Session>>,
 }
 
@@ -160,6 +162,7 @@ impl Slot {
             since: AtomicU64::new(now),
             state: AtomicU8::new(state as u8),
             spoken: AtomicBool::new(false),
+            held_bytes: AtomicUsize::new(0),
             session: Mutex::new(Some(session)),
         }
     }
@@ -195,6 +198,15 @@ impl Slot {
     /// Whether its client has ever sent anything.
     pub(super) fn has_spoken(&self) -> bool {
         self.spoken.load(Ordering::Relaxed)
+    }
+
+    /// Bytes that it held in buffers when it was last let go of.
+    pub(super) fn held_bytes(&self) -> usize {
+        self.held_bytes.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_held_bytes(&self, bytes: usize) {
+        self.held_bytes.store(bytes, Ordering::Relaxed);
     }
 
     pub(super) fn since(&self) -> u64 {
@@ -306,8 +318,19 @@ impl Slot {
     /// Takes the session of a parked connection, to drop it. `None` when it is not parked, or
     /// the thread that parked it has not let go of it yet.
     pub(super) fn evict(&self) -> Option<Session> {
+        self.evict_from(&[Place::Parked])
+    }
+
+    /// As [`Slot::evict`], of a connection that may also wait for a worker. It leaves an empty
+    /// ticket in the queue.
+    pub(super) fn evict_waiting(&self) -> Option<Session> {
+        self.evict_from(&[Place::Parked, Place::Queued])
+    }
+
+    fn evict_from(&self, places: &[Place]) -> Option<Session> {
         let mut session = self.session.try_lock().ok()?;
-        self.update(|word| (word.place() == Place::Parked).then(|| word.at(Place::Closed))).ok()?;
+        let close = |word: Word| places.contains(&word.place()).then(|| word.at(Place::Closed));
+        self.update(close).ok()?;
         session.take()
     }
 

@@ -10,6 +10,7 @@ use mio::event::Source;
 use mio::{Interest, Registry, Token};
 use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 
+use super::limits::UNSENT_BYTES;
 use super::socket_file::SocketFile;
 
 /// A bound, listening socket.
@@ -39,8 +40,7 @@ impl Listener {
         }
         // A restarted server may bind while old connections linger in TIME_WAIT.
         socket.set_reuse_address(true)?;
-        // Accepted sockets inherit it, which saves a system call for each of them.
-        socket.set_tcp_nodelay(true)?;
+        configure_tcp(&socket)?;
         socket.bind(&SockAddr::from(address))?;
         listen(&socket, backlog)?;
         let listener = mio::net::TcpListener::from_std(socket.into());
@@ -79,7 +79,7 @@ impl Listener {
         listen(&socket, backlog)?;
         let local = socket.local_addr()?;
         let kind = if local.as_socket().is_some() {
-            socket.set_tcp_nodelay(true)?;
+            configure_tcp(&socket)?;
             ListenerKind::Tcp(mio::net::TcpListener::from_std(socket.into()))
         } else if local.is_unix() {
             let listener = mio::net::UnixListener::from_std(socket.into());
@@ -145,6 +145,18 @@ impl Listener {
             ListenerKind::Unix { listener, .. } => listener.deregister(registry),
         }
     }
+}
+
+/// Sets the options of connections on their listener: accepted sockets inherit them, which saves
+/// system calls for each of them.
+///
+/// The kernel takes no more than [`UNSENT_BYTES`] beyond what the congestion window lets it send. So
+/// a client that does not read costs little kernel memory, and one behind a long line is sent as
+/// much at a time as the line holds, which a fixed send buffer would prevent (`TCP_NOTSENT_LOWAT`,
+/// tcp(7)).
+fn configure_tcp(socket: &Socket) -> io::Result<()> {
+    socket.set_tcp_nodelay(true)?;
+    socket.set_tcp_notsent_lowat(UNSENT_BYTES)
 }
 
 fn listen(socket: &Socket, backlog: u32) -> io::Result<()> {
@@ -236,5 +248,31 @@ impl Write for Stream {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn accepted_socket_inherits_the_options_of_its_listener() {
+        let own = Listener::tcp(([127, 0, 0, 1], 0).into(), 16).unwrap();
+        let bound = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let passed = Listener::inherited(std::os::fd::AsRawFd::as_raw_fd(&bound), 16).unwrap();
+        for listener in [own, passed] {
+            let address: SocketAddr = listener.local_addr().parse().unwrap();
+            let _client = std::net::TcpStream::connect(address).unwrap();
+            let accepted = loop {
+                match listener.accept() {
+                    Ok((Stream::Tcp(stream), _)) => break stream,
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    other => panic!("{other:?}"),
+                }
+            };
+            let socket = SockRef::from(&accepted);
+            assert_eq!(socket.tcp_notsent_lowat().unwrap(), UNSENT_BYTES);
+            assert!(socket.tcp_nodelay().unwrap());
+        }
     }
 }

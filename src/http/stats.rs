@@ -22,18 +22,27 @@ pub enum ConnectionState {
     Writing,
     /// Kept alive between two requests.
     Idle,
+    /// The last response is written; the client's end of the stream is awaited.
+    Lingering,
 }
 
 impl ConnectionState {
     /// Every state.
-    pub const ALL: [ConnectionState; 6] = [
+    pub const ALL: [ConnectionState; 7] = [
         ConnectionState::Handshaking,
         ConnectionState::Reading,
         ConnectionState::Queued,
         ConnectionState::Active,
         ConnectionState::Writing,
         ConnectionState::Idle,
+        ConnectionState::Lingering,
     ];
+
+    /// Whether its response is under way or written, so that the request cannot be answered 503 any
+    /// more.
+    pub(super) const fn is_answered(self) -> bool {
+        matches!(self, ConnectionState::Writing | ConnectionState::Lingering)
+    }
 
     /// The label's value.
     pub const fn as_str(self) -> &'static str {
@@ -44,6 +53,7 @@ impl ConnectionState {
             ConnectionState::Active => "active",
             ConnectionState::Writing => "writing",
             ConnectionState::Idle => "idle",
+            ConnectionState::Lingering => "lingering",
         }
     }
 }
@@ -73,6 +83,8 @@ pub enum CloseReason {
     Shed,
     /// Gave its place to a newer connection at the cap.
     Evicted,
+    /// It held the most bytes when all connections together exceeded `max_buffered_bytes`.
+    Memory,
     /// The server is stopping.
     Drain,
     /// The handler panicked, or the source of a streamed body failed.
@@ -81,7 +93,7 @@ pub enum CloseReason {
 
 impl CloseReason {
     /// Every reason.
-    pub const ALL: [CloseReason; 13] = [
+    pub const ALL: [CloseReason; 14] = [
         CloseReason::Done,
         CloseReason::ClientGone,
         CloseReason::TlsError,
@@ -93,6 +105,7 @@ impl CloseReason {
         CloseReason::KeepAlive,
         CloseReason::Shed,
         CloseReason::Evicted,
+        CloseReason::Memory,
         CloseReason::Drain,
         CloseReason::HandlerFailed,
     ];
@@ -111,6 +124,7 @@ impl CloseReason {
             CloseReason::KeepAlive => "keep_alive",
             CloseReason::Shed => "shed",
             CloseReason::Evicted => "evicted",
+            CloseReason::Memory => "memory",
             CloseReason::Drain => "drain",
             CloseReason::HandlerFailed => "handler_failed",
         }
@@ -169,6 +183,7 @@ pub struct Stats {
     workers: Box<[Activity]>,
     acceptor: Heartbeat,
     queue_depth: AtomicU64,
+    buffered_bytes: AtomicU64,
 }
 
 impl Stats {
@@ -182,6 +197,7 @@ impl Stats {
             workers: std::iter::repeat_with(Activity::default).take(workers).collect(),
             acceptor: Heartbeat::new(),
             queue_depth: AtomicU64::new(0),
+            buffered_bytes: AtomicU64::new(0),
         }
     }
 
@@ -231,6 +247,11 @@ impl Stats {
         self.queue_depth.load(Ordering::Relaxed)
     }
 
+    /// Bytes that connections hold in buffers, as of the latest look at all of them.
+    pub fn buffered_bytes(&self) -> u64 {
+        self.buffered_bytes.load(Ordering::Relaxed)
+    }
+
     pub(super) fn count_accepted(&self) {
         self.accepted.fetch_add(1, Ordering::Relaxed);
     }
@@ -253,6 +274,10 @@ impl Stats {
 
     pub(super) fn set_queue_depth(&self, depth: usize) {
         self.queue_depth.store(depth as u64, Ordering::Relaxed);
+    }
+
+    pub(super) fn set_buffered_bytes(&self, bytes: usize) {
+        self.buffered_bytes.store(bytes as u64, Ordering::Relaxed);
     }
 
     pub(super) fn set_connections(&self, counts: [u64; ConnectionState::ALL.len()]) {

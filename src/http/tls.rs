@@ -12,6 +12,11 @@ use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::{ServerConfig, ServerConnection, SupportedCipherSuite};
 
+use super::limits::{SPARE_ROOM, TLS_BUFFER};
+use records::RecordTracker;
+
+mod records;
+
 /// The application protocols that are negotiated, the better first (RFC 7301). Who names neither,
 /// though it names some, is refused: so `curl --http1.0` needs its own.
 const ALPN: [&[u8]; 2] = [b"http/1.1", b"http/1.0"];
@@ -172,7 +177,49 @@ pub(super) enum Intake {
 /// A TLS session without a socket. It takes no room before the client has said something.
 pub(super) enum TlsLayer {
     Silent(Arc<ServerConfig>),
-    Session(Box<ServerConnection>),
+    Session(Box<TlsSession>),
+}
+
+/// A session that the client has begun.
+pub(super) struct TlsSession {
+    session: ServerConnection,
+    records: RecordTracker,
+}
+
+/// A read that rustls makes room for, and that brings nothing.
+struct NoInput;
+
+impl Read for NoInput {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        Err(io::ErrorKind::WouldBlock.into())
+    }
+}
+
+impl TlsSession {
+    fn new(config: Arc<ServerConfig>) -> Result<TlsSession, rustls::Error> {
+        let mut session = ServerConnection::new(config)?;
+        session.set_buffer_limit(Some(TLS_BUFFER));
+        Ok(TlsSession { session, records: RecordTracker::default() })
+    }
+
+    /// Gives back the room of records that were taken in; returns the bytes that remain held.
+    fn shrink(&mut self) -> usize {
+        let handshaking = self.session.is_handshaking();
+        // A handshake message may be joined from many records.
+        let incoming = if handshaking { self.records.received() } else { self.records.partial() };
+        if incoming == 0 && self.records.largest() > SPARE_ROOM {
+            // Before a read, rustls cuts an empty buffer to the size of a small read.
+            let _ = self.session.read_tls(&mut NoInput);
+            self.records.forget_largest();
+        }
+        let outgoing = if self.session.wants_write() {
+            let state = self.session.process_new_packets();
+            state.map_or(TLS_BUFFER, |state| state.tls_bytes_to_write())
+        } else {
+            0
+        };
+        incoming + outgoing
+    }
 }
 
 impl TlsLayer {
@@ -183,7 +230,7 @@ impl TlsLayer {
     pub(super) fn is_handshaking(&self) -> bool {
         match self {
             TlsLayer::Silent(_) => true,
-            TlsLayer::Session(session) => session.is_handshaking(),
+            TlsLayer::Session(tls) => tls.session.is_handshaking(),
         }
     }
 
@@ -194,13 +241,13 @@ impl TlsLayer {
         scratch: &mut [u8],
         mut deliver: impl FnMut(&[u8]),
     ) -> Intake {
-        let session = match self {
-            TlsLayer::Session(session) => session,
+        let TlsSession { session, records } = match self {
+            TlsLayer::Session(tls) => &mut **tls,
             TlsLayer::Silent(config) => {
                 if ciphertext.first().is_some_and(u8::is_ascii_uppercase) {
                     return Intake::PlainHttp;
                 }
-                match ServerConnection::new(Arc::clone(config)) {
+                match TlsSession::new(Arc::clone(config)) {
                     Ok(session) => {
                         *self = TlsLayer::Session(Box::new(session));
                         return self.receive(ciphertext, scratch, deliver);
@@ -209,6 +256,7 @@ impl TlsLayer {
                 }
             }
         };
+        records.follow(ciphertext);
         while !ciphertext.is_empty() {
             // A slice is read without fail; what is decrypted is drained at once, so that
             // the session never refuses more.
@@ -230,51 +278,41 @@ impl TlsLayer {
 
     /// Encrypts as much of `plaintext` as there is room for; tells how much that was.
     pub(super) fn encrypt(&mut self, plaintext: [&[u8]; 2]) -> usize {
-        let TlsLayer::Session(session) = self else { return 0 };
+        let TlsLayer::Session(tls) = self else { return 0 };
         let slices = plaintext.map(io::IoSlice::new);
         // The writer's one error is that it is full, which zero tells as well.
-        session.writer().write_vectored(&slices).unwrap_or(0)
+        tls.session.writer().write_vectored(&slices).unwrap_or(0)
     }
 
     /// Ciphertext is waiting to be written.
     pub(super) fn wants_write(&self) -> bool {
-        matches!(self, TlsLayer::Session(session) if session.wants_write())
+        matches!(self, TlsLayer::Session(tls) if tls.session.wants_write())
     }
 
     /// Writes ciphertext once.
     pub(super) fn write_to(&mut self, socket: &mut dyn Write) -> io::Result<usize> {
         match self {
             TlsLayer::Silent(_) => Ok(0),
-            TlsLayer::Session(session) => session.write_tls(socket),
+            TlsLayer::Session(tls) => tls.session.write_tls(socket),
         }
     }
 
     /// Says goodbye (RFC 8446 6.1), if there is a session to end.
     pub(super) fn close(&mut self) {
-        if let TlsLayer::Session(session) = self {
-            session.send_close_notify();
+        if let TlsLayer::Session(tls) = self {
+            tls.session.send_close_notify();
+        }
+    }
+
+    /// Gives back the room that the session does not need while it waits; returns the bytes of
+    /// records that it holds.
+    pub(super) fn shrink(&mut self) -> usize {
+        match self {
+            TlsLayer::Silent(_) => 0,
+            TlsLayer::Session(tls) => tls.shrink(),
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_are_matched_label_by_label() {
-        let names = ["tank.example", "*.pump.example"].map(str::to_owned);
-        for (wanted, expected) in [
-            ("tank.example", true),
-            ("Tank.EXAMPLE", true),
-            ("a.tank.example", false),
-            ("north.pump.example", true),
-            ("pump.example", false),
-            ("a.north.pump.example", false),
-            ("example", false),
-            ("", false),
-        ] {
-            assert_eq!(serves(&names, wanted), expected, "{wanted}");
-        }
-    }
-}
+mod tests;

@@ -4,25 +4,20 @@
 //! a worker, tells those whose deadline has passed, and closes the idle ones when the server
 //! stops. So that works even while a handler blocks every worker.
 
-use std::io::{Read, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use ::http::Version;
-use bytes::BytesMut;
-use crossbeam_channel::Receiver;
+use crossbeam_channel::{Receiver, RecvTimeoutError};
 use mio::Token;
 
 use super::activity::{Activity, WorkerState};
 use super::limits::HELP_AFTER;
-use super::message::{Refusal, Service};
-use super::response::{self, Exchange, Payload};
+use super::rejection::Rejections;
 use super::session::{Host, Order, Outcome, Scratch};
 use super::shared::{Errand, Shared};
 use super::slot::{Ready, Slot};
-use super::socket::Stream;
 use super::stats::CloseReason;
 
 /// A worker: serves ready connections, keeps the watch when there are none, and sleeps when
@@ -86,9 +81,14 @@ pub(super) fn usher(shared: &Arc<Shared>, errands: &Receiver<Errand>) {
     let mut scratch = Scratch::new();
     // Nobody looks: the usher calls no handler, so it cannot be held.
     let activity = Activity::default();
-    for errand in errands {
+    let mut rejections = Rejections::default();
+    loop {
+        let errand = match rejections.next_close() {
+            Some(at) => errands.recv_deadline(at),
+            None => errands.recv().map_err(RecvTimeoutError::from),
+        };
         match errand {
-            Errand::Slot(slot, order) => {
+            Ok(Errand::Slot(slot, order)) => {
                 if let Some(edges) = slot.take_errand() {
                     drive(shared, &activity, &slot, order, edges, &mut scratch);
                     // A worker serves what the usher has put into the queue.
@@ -97,12 +97,14 @@ pub(super) fn usher(shared: &Arc<Shared>, errands: &Receiver<Errand>) {
                     }
                 }
             }
-            Errand::TurnAway(stream) => {
-                turn_away(stream, &*shared.service);
+            Ok(Errand::TurnAway(stream)) => {
+                rejections.reject(stream, &*shared.service, Instant::now());
                 shared.turned_away.fetch_sub(1, Ordering::Relaxed);
             }
-            Errand::End => return,
+            Err(RecvTimeoutError::Timeout) => {}
+            Ok(Errand::End) | Err(RecvTimeoutError::Disconnected) => return,
         }
+        rejections.close_due(Instant::now());
     }
 }
 
@@ -128,6 +130,14 @@ fn drive(
             None => return Instant::now(),
         };
         let now = Instant::now();
+        if matches!(outcome, Outcome::Park { .. } | Outcome::Yield { .. })
+            && let Some(session) = &mut *session
+        {
+            slot.set_held_bytes(session.settle());
+            if shared.budget.request_relief() {
+                shared.wake_acceptor();
+            }
+        }
         match outcome {
             Outcome::Park { wants, deadline, state } => {
                 if wants == Ready::WRITE
@@ -172,19 +182,4 @@ fn drive(
             }
         }
     }
-}
-
-/// Answers a connection that there is no room for, with one write and no wait.
-fn turn_away(mut stream: Stream, service: &dyn Service) {
-    // A request left unread would turn the close into a reset.
-    let mut request = [0; 4096];
-    let _ = stream.read(&mut request);
-    let mut bytes = BytesMut::new();
-    let exchange = Exchange { version: Version::HTTP_11, head_only: false, keep_alive: false };
-    let payload = response::encode(service.refuse(Refusal::Overloaded, None), exchange, &mut bytes);
-    if let Payload::Full(body) = payload {
-        bytes.extend_from_slice(&body);
-    }
-    let _ = stream.write(&bytes);
-    let _ = stream.shutdown_write();
 }

@@ -273,6 +273,13 @@ impl Metrics {
             closed.done(),
             shed.done(),
             one(
+                Family::gauge(
+                    "buffered_bytes",
+                    "Bytes of requests and responses that connections hold in buffers.",
+                ),
+                stats.buffered_bytes(),
+            ),
+            one(
                 Family::gauge("workers", "Threads that serve requests."),
                 stats.workers().len() as u64,
             ),

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use pumphouse_web::http::{CloseReason, Settings};
 
-use crate::harness::{Program, TestEngine, eventually, plain_program};
+use crate::harness::{BodyProgram, Program, TestEngine, eventually, plain_program};
 use crate::hostile::client::{Client, Ending};
 use crate::hostile::mode::Mode;
 
@@ -34,7 +34,10 @@ fn settings(mode: Mode) -> Settings {
 
 /// Lets the clients hold, asks from the side, and gives how each was ended.
 fn hold(mode: Mode, reason: CloseReason) -> Vec<Ending> {
-    let server = TestEngine::https(settings(mode), Program(plain_program));
+    let server = match mode {
+        Mode::DripBody => TestEngine::https(settings(mode), BodyProgram),
+        _ => TestEngine::https(settings(mode), Program(plain_program)),
+    };
     let count = 10 * WORKERS;
     let begun = Instant::now();
     let clients: Vec<Client> =

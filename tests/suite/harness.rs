@@ -128,6 +128,29 @@ pub fn plain_program(request: &Request) -> Response {
     }
 }
 
+/// Reads the body of every POST but those of `/ignored`, and says its length back; `/large` is a
+/// response of its own for each request.
+pub struct BodyProgram;
+
+impl Service for BodyProgram {
+    fn call(&self, request: &Request, _: &Activity) -> Reply {
+        let path = request.target.path();
+        if request.method == ::http::Method::POST && path != "/ignored" {
+            let length = |request: &Request| Body::from(request.body.len().to_string());
+            let then = Box::new(move |request: &Request, _: &Activity| {
+                Response::new(length(request)).into()
+            });
+            return Reply::ReadBody { limit: usize::MAX, then };
+        }
+        let body = if path == "/large" { vec![b'x'; 16 << 20] } else { b"done".to_vec() };
+        Response::new(Body::from(body)).into()
+    }
+
+    fn refuse(&self, refusal: Refusal, head: Option<RequestHead<'_>>) -> Response {
+        Program(plain_program).refuse(refusal, head)
+    }
+}
+
 /// A program whose `/block` returns when the test lets it.
 pub fn blocking_program() -> (Program<impl Fn(&Request) -> Response>, Receiver<()>, Sender<()>) {
     let (entered, enter) = bounded(64);

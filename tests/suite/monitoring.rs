@@ -92,19 +92,20 @@ fn every_metric_of_the_contract_is_scraped() {
         ("http_requests_total", "counter", "route=/ping method=DELETE code=405"),
         ("http_requests_total", "counter", "route=- method=- code=400"),
         ("http_request_duration_seconds", "histogram", "route=/ping"),
-        ("connections", "gauge", "state=handshaking|reading|queued|active|writing|idle"),
+        ("connections", "gauge", "state=handshaking|reading|queued|active|writing|idle|lingering"),
         ("connections_accepted_total", "counter", ""),
         (
             "connections_closed_total",
             "counter",
             "reason=done|client_gone|tls_error|refused|handshake_timeout|header_timeout|\
-             body_timeout|write_timeout|keep_alive|shed|evicted|drain|handler_failed",
+             body_timeout|write_timeout|keep_alive|shed|evicted|memory|drain|handler_failed",
         ),
         (
             "connections_shed_total",
             "counter",
             "reason=queue_timeout|connection_cap|address_cap|descriptors",
         ),
+        ("buffered_bytes", "gauge", ""),
         ("accept_errors_total", "counter", ""),
         ("accept_queue_depth", "gauge", ""),
         ("accept_queue_limit", "gauge", ""),

@@ -138,11 +138,13 @@ fn changed_limits(before: &Server, after: &Server) -> Vec<&'static str> {
         ("body_timeout", a.body_timeout != b.body_timeout),
         ("write_timeout", a.write_timeout != b.write_timeout),
         ("keep_alive", a.keep_alive != b.keep_alive),
+        ("linger_timeout", a.linger_timeout != b.linger_timeout),
         ("queue_timeout", a.queue_timeout != b.queue_timeout),
         ("drain_timeout", a.drain_timeout != b.drain_timeout),
         ("max_header_bytes", a.max_header_bytes != b.max_header_bytes),
         ("max_headers", a.max_headers != b.max_headers),
         ("max_body_bytes", a.max_body_bytes != b.max_body_bytes),
+        ("max_buffered_bytes", a.max_buffered_bytes != b.max_buffered_bytes),
     ];
     keys.into_iter().filter(|(_, changed)| *changed).map(|(key, _)| key).collect()
 }

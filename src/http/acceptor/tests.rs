@@ -9,10 +9,12 @@ use mio::Waker;
 
 use super::*;
 use crate::http::activity::Activity;
+use crate::http::budget::{Charge, EXEMPT_BYTES};
 use crate::http::message::{Refusal, Request, RequestHead, Response, Service};
 use crate::http::queue::Queue;
 use crate::http::reply::Reply;
 use crate::http::shared::Channels;
+use crate::http::slot::Ready;
 use crate::http::stats::Stats;
 use crate::http::watch::Watch;
 
@@ -93,4 +95,34 @@ fn a_reserve_that_another_thread_has_taken_is_had_again_before_anybody_is_let_in
     acceptor.accept_from(0, 1);
     assert_eq!(acceptor.shared.stats.accepted(), 1);
     assert!(acceptor.reserve.is_some());
+}
+
+#[test]
+fn connection_that_waits_for_a_worker_can_be_closed_for_the_budget() {
+    let listener = Listener::tcp(([127, 0, 0, 1], 0).into(), 16).unwrap();
+    let address: SocketAddr = listener.local_addr().parse().unwrap();
+    let mut acceptor = acceptor(listener);
+    let _clients = [0; 3].map(|_| TcpStream::connect(address).unwrap());
+    acceptor.accept_from(0, 3);
+    let slots: Vec<Arc<Slot>> =
+        acceptor.shared.slots().iter().map(|(_, slot)| Arc::clone(slot)).collect();
+    let mut charge = Charge::new(&acceptor.shared.budget);
+    charge.set(acceptor.settings.max_buffered_bytes + 1);
+    let [parked, queued, exempt] = &slots[..] else { panic!("three are open") };
+    parked.set_held_bytes(EXEMPT_BYTES + 1);
+    queued.set_held_bytes(EXEMPT_BYTES + 2);
+    exempt.set_held_bytes(EXEMPT_BYTES);
+    queued.signal(Ready::READ, 0);
+    acceptor.relieve();
+    let places = slots.iter().map(|slot| slot.place()).collect::<Vec<_>>();
+    assert_eq!(places, [Place::Closed, Place::Closed, Place::Parked]);
+    assert_eq!(queued.take_queued(), None, "its ticket in the queue is empty");
+    assert_eq!(acceptor.shared.stats.closed(CloseReason::Memory), 2);
+
+    // Nothing is left to close: workers request no more relief before the next sweep.
+    assert!(acceptor.shared.budget.request_relief());
+    acceptor.relieve();
+    assert!(!acceptor.shared.budget.request_relief());
+    acceptor.sweep(Instant::now());
+    assert!(acceptor.shared.budget.request_relief());
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use ::http::StatusCode;
 
 use super::super::activity::Activity;
+use super::super::limits::SPARE_ROOM;
 use super::super::message::Body;
 use super::*;
 
@@ -603,8 +604,102 @@ fn a_stopping_server_answers_once_more_and_says_so() {
 }
 
 #[test]
-fn a_connection_closes_quietly_when_the_client_wished_so() {
-    let asked = converse([&b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"[..]]);
-    assert_eq!(asked.closing, Some(Closing { reason: CloseReason::Done, linger: false }));
-    assert_eq!(asked.started, asked.now);
+fn connection_lingers_behind_whatever_was_its_last_response() {
+    let close = "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    for (input, reason) in [
+        (close.to_owned(), CloseReason::Done),
+        (close.repeat(2), CloseReason::Done),
+        ("GET / HTTP/1.0\r\n\r\n".to_owned(), CloseReason::Done),
+        ("GET\r\n\r\n".to_owned(), CloseReason::Refused),
+        (
+            "PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\n".to_owned(),
+            CloseReason::Refused,
+        ),
+        (
+            "PUT /ignored HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n"
+                .to_owned(),
+            CloseReason::Done,
+        ),
+    ] {
+        let conversation = converse([input.as_bytes()]);
+        assert_eq!(conversation.closing, Some(Closing { reason, linger: true }), "{input}");
+        assert_eq!(conversation.started, conversation.now);
+    }
+    let mut idle = Conversation::new();
+    idle.say(REQUEST).pass(Duration::from_secs(100));
+    assert_eq!(idle.closing, Some(Closing { reason: CloseReason::KeepAlive, linger: true }));
+    let mut silent = Conversation::new();
+    silent.pass(Duration::from_secs(100));
+    assert_eq!(silent.closing, Some(Closing { reason: CloseReason::HeaderTimeout, linger: false }));
+}
+
+#[test]
+fn waiting_connection_holds_what_has_come_and_little_more() {
+    let body = |target: &str, length: usize, sent: usize| {
+        format!("PUT {target} HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n")
+            + &"b".repeat(sent)
+    };
+    let field = |length: usize| format!("GET / HTTP/1.1\r\nHost: x\r\nA: {}", "a".repeat(length));
+    let chunks = "PUT / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n".to_owned()
+        + &format!("400\r\n{}\r\n", "b".repeat(1024)).repeat(30);
+    // What comes, and the least and the most that is held then.
+    for (input, least, most) in [
+        (REQUEST.to_owned(), 0, 0),
+        (REQUEST.repeat(10), 0, 0),
+        (field(3000), 3000, 3000 + 3 * SPARE_ROOM),
+        (field(15_000), 15_000, 15_000 + 3 * SPARE_ROOM),
+        (REQUEST.repeat(500) + &field(3000), 3000, 3000 + 3 * SPARE_ROOM),
+        // The head keeps the allocation in which it came.
+        (body("/", 60_000, 59_999), 59_999, 60_000 + 20_000),
+        (body("/", 60_000, 10), 10, 4096),
+        (chunks, 30 << 10, (64 << 10) + 20_000),
+        (body("/ignored", 60_000, 59_999), 0, 0),
+        (body("/ignored", 1000, 999), 0, 4096),
+    ] {
+        let settings = Settings { max_header_bytes: 16 << 10, ..Settings::default() };
+        let mut conversation = Conversation::with(settings);
+        // As much at a time as a session reads.
+        for piece in input.as_bytes().chunks(18 << 10) {
+            conversation.say(piece);
+        }
+        let held = conversation.connection.shrink();
+        let what = &input[..input.len().min(60)];
+        assert!(
+            (least..=most).contains(&held),
+            "{held} bytes are held, not {least}..={most}: {what}"
+        );
+        assert_eq!(conversation.connection.shrink(), held, "a second time: {what}");
+    }
+}
+
+#[test]
+fn head_that_comes_byte_by_byte_is_read_whole_though_its_buffer_is_cut_each_time() {
+    let mut conversation = Conversation::new();
+    for byte in format!("{REQUEST}GET /two HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes() {
+        conversation.say([*byte]);
+        conversation.connection.shrink();
+    }
+    assert_eq!(conversation.statuses(), [200, 200]);
+    assert!(conversation.text().ends_with("[GET /two ]"));
+}
+
+#[test]
+fn unread_output_is_held_until_it_is_taken() {
+    let mut connection = Conversation::new().connection;
+    connection.receive(b"GET /long HTTP/1.1\r\nHost: x\r\n\r\n");
+    let now = Instant::now();
+    let Wish::Run(task) = connection.poll(now) else { panic!("the request is whole") };
+    connection.respond(echo(&task.request), now);
+    let total = 100_000;
+    assert!((total..total + 4096).contains(&connection.shrink()));
+    let mut left: usize = connection.output().unwrap().iter().map(|piece| piece.len()).sum();
+    while left > 0 {
+        let some = left.min(30_000);
+        connection.taken(some);
+        left -= some;
+        let held = connection.shrink();
+        // An allocation stays whole until its last byte is taken.
+        let expected = if left == 0 { 0..1 } else { total..total + 4096 };
+        assert!(expected.contains(&held), "{held} bytes are held, {left} are left");
+    }
 }

@@ -4,6 +4,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
+use super::super::budget::Budget;
 use super::super::lanes::Lanes;
 use super::super::message::{Body, Request};
 use super::*;
@@ -81,8 +82,9 @@ impl Stage {
         client.set_nonblocking(true).unwrap();
         server.set_nonblocking(true).unwrap();
         let stream = Stream::Unix(mio::net::UnixStream::from_std(server));
+        let budget = Arc::new(Budget::new(settings.max_buffered_bytes));
         Stage {
-            session: Session::new(stream, None, &Arc::new(settings), None, Instant::now()),
+            session: Session::new(stream, None, &Arc::new(settings), &budget, None, Instant::now()),
             client,
             service: Program::default(),
             lanes: Lanes::new(1),
@@ -207,7 +209,8 @@ fn session_dropped_while_it_waits_leaves_the_lane() {
     let (client, server) = UnixStream::pair().unwrap();
     let stream = Stream::Unix(mio::net::UnixStream::from_std(server));
     let settings = Arc::new(Settings::default());
-    stage.session = Session::new(stream, None, &settings, None, Instant::now());
+    let budget = Arc::new(Budget::new(settings.max_buffered_bytes));
+    stage.session = Session::new(stream, None, &settings, &budget, None, Instant::now());
     drop((client, other));
     assert!(stage.occupy().is_granted());
 }

@@ -4,7 +4,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
-use super::super::limits::{STREAM_CHUNK, TURN_TIME, WRITE_BURST};
+use super::super::limits::{DRAIN_GRACE, STREAM_CHUNK, TURN_TIME, WRITE_BURST};
 use super::super::message::{Body, Request};
 use super::*;
 
@@ -29,6 +29,7 @@ impl Service for Endless {
     fn call(&self, request: &Request, _: &Activity) -> Reply {
         self.calls.fetch_add(1, Ordering::Relaxed);
         let body = match request.target.path() {
+            "/small" => Body::from("small"),
             "/large" => Body::from(vec![b'x'; 4 * WRITE_BURST]),
             path @ ("/slow" | "/share") => Body::Stream(Box::new(Share {
                 reads: Arc::clone(&self.reads),
@@ -49,6 +50,7 @@ impl Service for Endless {
 /// A session without an engine around it, and its client.
 struct Stage {
     session: Session,
+    budget: Arc<Budget>,
     client: UnixStream,
     service: Endless,
     draining: AtomicBool,
@@ -63,9 +65,12 @@ impl Stage {
         server.set_nonblocking(true).unwrap();
         socket2::SockRef::from(&server).set_send_buffer_size(4 * WRITE_BURST).unwrap();
         let stream = Stream::Unix(mio::net::UnixStream::from_std(server));
-        let session = Session::new(stream, None, &Arc::new(settings), None, Instant::now());
+        let budget = Arc::new(Budget::new(settings.max_buffered_bytes));
+        let settings = Arc::new(settings);
+        let session = Session::new(stream, None, &settings, &budget, None, Instant::now());
         Stage {
             session,
+            budget,
             client,
             service: Endless::default(),
             draining: AtomicBool::new(false),
@@ -202,4 +207,50 @@ fn a_response_under_way_ends_at_its_deadline_though_room_never_ends() {
         let cut = matches!(outcome, Outcome::Closed(CloseReason::WriteTimeout));
         assert!(cut, "{order:?}: {outcome:?}");
     }
+}
+
+#[test]
+fn lingering_session_whose_client_sends_much_gives_way() {
+    let mut stage = Stage::new(Settings::default());
+    socket2::SockRef::from(&stage.client).set_send_buffer_size(4 * WRITE_BURST).unwrap();
+    // Most steps of the turn go to requests; what follows takes more reads than are left.
+    let request = "GET /small HTTP/1.1\r\nHost: x\r\n";
+    let requests = format!("{request}\r\n").repeat(10) + request + "Connection: close\r\n\r\n";
+    stage.client.write_all(requests.as_bytes()).unwrap();
+    let mut sent = 0;
+    while let Ok(length) = stage.client.write(&[b'x'; SCRATCH]) {
+        sent += length;
+    }
+    assert!(sent > 5 * SCRATCH, "{sent} bytes fit");
+    assert!(yields(stage.drive(Order::Serve)));
+    assert_eq!(stage.session.state(), ConnectionState::Lingering);
+    while yields(stage.drive(Order::Serve)) {}
+    stage.client.shutdown(std::net::Shutdown::Write).unwrap();
+    let outcome = stage.drive(Order::Serve);
+    assert!(matches!(outcome, Outcome::Closed(CloseReason::Done)), "{outcome:?}");
+}
+
+#[test]
+fn stopping_server_leaves_a_lingering_session_a_moment() {
+    let mut stage = Stage::new(Settings::default());
+    stage.client.write_all(b"GET /small HTTP/1.0\r\n\r\n").unwrap();
+    let Outcome::Park { deadline, .. } = stage.drive(Order::Serve) else { panic!("it lingers") };
+    stage.draining.store(true, Ordering::Relaxed);
+    let Outcome::Park { deadline: hastened, .. } = stage.drive(Order::Drain) else {
+        panic!("it still lingers")
+    };
+    assert!(hastened < deadline && hastened <= Deadline::of(Instant::now(), DRAIN_GRACE));
+}
+
+#[test]
+fn session_charges_the_budget_for_what_it_holds_and_no_longer_than_it_lives() {
+    let mut stage = Stage::new(Settings::default());
+    stage.client.write_all(&[b"GET / HTTP/1.1\r\nA: ".as_slice(), &[b'a'; 6000]].concat()).unwrap();
+    stage.drive(Order::Serve);
+    let held = stage.session.settle();
+    assert!((6000..7500).contains(&held), "{held}");
+    assert_eq!(stage.budget.used(), held);
+    let Stage { session, budget, .. } = stage;
+    drop(session);
+    assert_eq!(budget.used(), 0);
 }

@@ -1,0 +1,139 @@
+//! Connections beyond the connection cap, which have no slot: each gets a 503 by one write, and
+//! lingers for a moment, so that the request that is still on its way does not reset the connection
+//! under the response (RFC 9112 9.6).
+
+use std::collections::VecDeque;
+use std::io::{Read, Write};
+use std::time::{Duration, Instant};
+
+use ::http::Version;
+use bytes::BytesMut;
+
+use super::limits::TURNED_AWAY;
+use super::message::{Refusal, Service};
+use super::response::{self, Exchange, Payload};
+use super::socket::Stream;
+
+/// Time from the 503 to the close.
+const REJECTION_LINGER: Duration = Duration::from_secs(1);
+
+/// Bytes read and dropped at once.
+const PIECE: usize = 4096;
+
+/// Reads of one connection before its close: what a request line and its fields take, and more.
+const MAX_READS: usize = 16;
+
+/// Rejected connections that linger: at most [`TURNED_AWAY`], beyond which the oldest is closed.
+#[derive(Default)]
+pub(super) struct Rejections {
+    lingering: VecDeque<(Instant, Stream)>,
+}
+
+impl Rejections {
+    /// Answers a connection that there is no room for, without waiting.
+    pub(super) fn reject(&mut self, mut stream: Stream, service: &dyn Service, now: Instant) {
+        discard(&mut stream);
+        let mut bytes = BytesMut::new();
+        let exchange = Exchange { version: Version::HTTP_11, head_only: false, keep_alive: false };
+        let response = service.refuse(Refusal::Overloaded, None);
+        if let Payload::Full(body) = response::encode(response, exchange, &mut bytes) {
+            bytes.extend_from_slice(&body);
+        }
+        if stream.write(&bytes).is_err() || stream.shutdown_write().is_err() {
+            return;
+        }
+        if self.lingering.len() >= TURNED_AWAY {
+            self.close_oldest();
+        }
+        self.lingering.push_back((now + REJECTION_LINGER, stream));
+    }
+
+    /// When the next connection is to be closed.
+    pub(super) fn next_close(&self) -> Option<Instant> {
+        self.lingering.front().map(|(at, _)| *at)
+    }
+
+    /// Closes the connections whose time is over.
+    pub(super) fn close_due(&mut self, now: Instant) {
+        while self.next_close().is_some_and(|at| at <= now) {
+            self.close_oldest();
+        }
+    }
+
+    fn close_oldest(&mut self) {
+        if let Some((_, mut stream)) = self.lingering.pop_front() {
+            discard(&mut stream);
+        }
+    }
+}
+
+/// Reads and drops what has arrived: left unread, it would turn the close into a reset.
+fn discard(stream: &mut Stream) {
+    let mut piece = [0; PIECE];
+    for _ in 0..MAX_READS {
+        if !matches!(stream.read(&mut piece), Ok(length) if length > 0) {
+            return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{TcpListener, TcpStream};
+
+    use super::super::activity::Activity;
+    use super::super::message::{Body, Request, RequestHead, Response};
+    use super::super::reply::Reply;
+    use super::*;
+
+    struct Busy;
+
+    impl Service for Busy {
+        fn call(&self, _: &Request, _: &Activity) -> Reply {
+            unreachable!("no request is read")
+        }
+
+        fn refuse(&self, refusal: Refusal, _: Option<RequestHead<'_>>) -> Response {
+            let mut response = Response::new(Body::from(refusal.detail()));
+            *response.status_mut() = refusal.status();
+            response
+        }
+    }
+
+    /// A client, and the server's end of its connection.
+    fn connection(listener: &TcpListener) -> (TcpStream, Stream) {
+        let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let server = listener.accept().unwrap().0;
+        server.set_nonblocking(true).unwrap();
+        (client, Stream::Tcp(mio::net::TcpStream::from_std(server)))
+    }
+
+    #[test]
+    fn request_behind_the_rejection_does_not_reset_the_connection() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (mut rejections, now) = (Rejections::default(), Instant::now());
+        let (mut client, server) = connection(&listener);
+        rejections.reject(server, &Busy, now);
+        client.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+        let mut response = String::new();
+        client.read_to_string(&mut response).unwrap();
+        assert!(response.starts_with("HTTP/1.1 503 "), "{response}");
+
+        assert_eq!(rejections.next_close(), Some(now + REJECTION_LINGER));
+        rejections.close_due(now + REJECTION_LINGER);
+        assert_eq!(rejections.next_close(), None);
+    }
+
+    #[test]
+    fn rejections_beyond_their_number_close_the_oldest() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut rejections = Rejections::default();
+        let mut clients = Vec::new();
+        for _ in 0..TURNED_AWAY + 3 {
+            let (client, server) = connection(&listener);
+            rejections.reject(server, &Busy, Instant::now());
+            clients.push(client);
+        }
+        assert_eq!(rejections.lingering.len(), TURNED_AWAY);
+    }
+}

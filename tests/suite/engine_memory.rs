@@ -1,0 +1,139 @@
+//! Clients that make the server hold bytes: what they may cost, and which of them are closed.
+
+use std::io::{Read, Write};
+use std::net::{IpAddr, SocketAddr, TcpStream};
+
+use pumphouse_web::http::{CloseReason, ConnectionState, Settings};
+use socket2::{Domain, Socket, Type};
+
+use crate::harness::{BodyProgram, Program, TestEngine, eventually, get, plain_program};
+use crate::hostile::client::{PATIENCE, read_response};
+
+fn connect_from(source: [u8; 4], address: SocketAddr) -> TcpStream {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.bind(&SocketAddr::new(IpAddr::from(source), 0).into()).unwrap();
+    socket.connect(&address.into()).unwrap();
+    let stream = TcpStream::from(socket);
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream
+}
+
+fn connect(address: SocketAddr) -> TcpStream {
+    connect_from([127, 0, 0, 1], address)
+}
+
+/// All of a request with such a body, but its last byte.
+fn stalled(mut stream: TcpStream, target: &str, length: usize) -> TcpStream {
+    let head = format!("POST {target} HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n");
+    // The server may close the connection while this is sent.
+    let _ = stream.write_all(head.as_bytes());
+    let _ = stream.write_all(&vec![b'x'; length - 1]);
+    stream
+}
+
+#[test]
+fn stalled_bodies_on_a_route_that_takes_none_hold_nothing() {
+    let server = TestEngine::http(Settings::default(), BodyProgram);
+    let mut clients: Vec<TcpStream> =
+        (0..20).map(|_| stalled(connect(server.address), "/ignored", 64 << 10)).collect();
+    for client in &mut clients {
+        let response = read_response(client).unwrap();
+        assert!(response.starts_with(b"HTTP/1.1 200 "));
+    }
+    eventually("all linger", || server.stats.connections(ConnectionState::Lingering) == 20);
+    assert_eq!(server.stats.buffered_bytes(), 0);
+}
+
+#[test]
+fn stalled_bodies_hold_what_has_come_and_give_it_back() {
+    let server = TestEngine::http(Settings::default(), BodyProgram);
+    let clients: Vec<TcpStream> =
+        (0..10).map(|_| stalled(connect(server.address), "/body", 40 << 10)).collect();
+    let held = 10 * (40_u64 << 10);
+    eventually("all is charged", || server.stats.buffered_bytes() >= held - 10);
+    assert!(server.stats.buffered_bytes() < held * 3 / 2, "{}", server.stats.buffered_bytes());
+    drop(clients);
+    eventually("all is given back", || server.stats.buffered_bytes() == 0);
+    assert_eq!(server.stats.closed(CloseReason::Memory), 0);
+}
+
+#[test]
+fn budget_used_up_closes_large_holders_and_spares_small_heads() {
+    // The heads alone exceed it.
+    let settings = Settings { max_buffered_bytes: 100 << 10, ..Settings::default() };
+    let server = TestEngine::http(settings, BodyProgram);
+    let request = format!("GET / HTTP/1.1\r\nHost: x\r\nA: {}\r\n\r\n", "a".repeat(4000));
+    let (most, rest) = request.split_at(request.len() - 1);
+    let mut heads: Vec<TcpStream> = (0..40).map(|_| connect(server.address)).collect();
+    for head in &mut heads {
+        head.write_all(most.as_bytes()).unwrap();
+    }
+    let bodies: Vec<TcpStream> =
+        (0..40).map(|_| stalled(connect(server.address), "/body", 64 << 10)).collect();
+    eventually("all bodies are closed", || server.stats.closed(CloseReason::Memory) == 40);
+    for head in &mut heads {
+        head.write_all(rest.as_bytes()).unwrap();
+        assert!(read_response(head).unwrap().starts_with(b"HTTP/1.1 200 "));
+    }
+    drop(bodies);
+    eventually("all is given back", || server.stats.buffered_bytes() == 0);
+}
+
+#[test]
+fn budget_used_up_by_many_of_one_address_spares_the_largest_of_another() {
+    let settings = Settings {
+        max_buffered_bytes: 256 << 10,
+        max_connections_per_address: Some(16),
+        ..Settings::default()
+    };
+    let server = TestEngine::http(settings, BodyProgram);
+    let mut single = stalled(connect(server.address), "/body", 64 << 10);
+    eventually("it is charged", || server.stats.buffered_bytes() >= 64 << 10);
+    let _crowd: Vec<TcpStream> = (0..15)
+        .map(|_| stalled(connect_from([127, 0, 0, 2], server.address), "/body", 48 << 10))
+        .collect();
+    eventually("those beyond the budget are closed", || {
+        server.stats.closed(CloseReason::Memory) >= 11
+    });
+    single.write_all(b"x").unwrap();
+    let response = String::from_utf8(read_response(&mut single).unwrap()).unwrap();
+    assert!(response.ends_with("65536"), "{response}");
+}
+
+#[test]
+fn unread_responses_of_their_own_count_and_shared_ones_do_not() {
+    let server = TestEngine::http(Settings::default(), BodyProgram);
+    let mut own = connect(server.address);
+    own.write_all(get("/large").as_bytes()).unwrap();
+    eventually("it is charged", || server.stats.buffered_bytes() >= 16 << 20);
+    drop(own);
+    eventually("it is given back", || server.stats.buffered_bytes() == 0);
+
+    let server = TestEngine::http(Settings::default(), Program(plain_program));
+    let mut shared: Vec<TcpStream> = (0..4).map(|_| connect(server.address)).collect();
+    for client in &mut shared {
+        client.write_all(get("/large").as_bytes()).unwrap();
+    }
+    eventually("all wait", || server.stats.connections(ConnectionState::Writing) == 4);
+    assert!(server.stats.buffered_bytes() < 64 << 10, "{}", server.stats.buffered_bytes());
+}
+
+#[test]
+fn unread_responses_are_closed_when_they_use_the_budget_up() {
+    let settings = Settings { max_buffered_bytes: 40 << 20, ..Settings::default() };
+    let server = TestEngine::https(settings, BodyProgram);
+    let mut clients = Vec::new();
+    for _ in 0..6 {
+        let mut client =
+            crate::hostile::client::connect_tls(server.address, &server.client).unwrap();
+        client.write_all(get("/large").as_bytes()).unwrap();
+        clients.push(client);
+    }
+    eventually("four are closed", || server.stats.closed(CloseReason::Memory) == 4);
+    assert!(server.fresh_https("/").ends_with("done"));
+    for client in &mut clients {
+        // Either half of a response or a reset; the read ends.
+        let _ = client.sock.set_read_timeout(Some(PATIENCE));
+        let _ = client.read(&mut [0; 1024]);
+    }
+}
