@@ -143,6 +143,7 @@ impl Pending {
         Box::new(move |request, activity| {
             let Pending { site, exchange, posted } = &*self;
             activity.set_route(exchange.route);
+            activity.progress();
             let outcome = match piece(site, &exchange.ask(request)) {
                 Ok(Answer::Unfinished(work)) => return self.reply_with(work),
                 Ok(Answer::Ready(response)) => Ok(response),

@@ -111,6 +111,17 @@ impl Service for Pieces {
                 let lane = Lane::Interactive;
                 Reply::Heavy { lane, work: work(ledger, lane, usize::MAX, path) }
             }
+            "hold" => {
+                let people = path.contains("people");
+                let lane = if people { Lane::Interactive } else { Lane::Bulk };
+                let work = move |_: &Request, _: &Activity| {
+                    ledger.executing.fetch_add(1, Ordering::SeqCst);
+                    eventually("it is let go", || ledger.stop.load(Ordering::SeqCst));
+                    ledger.executing.fetch_sub(1, Ordering::SeqCst);
+                    Response::new(Body::from(path)).into()
+                };
+                Reply::Heavy { lane, work: Box::new(work) }
+            }
             "switch" => Reply::Heavy {
                 lane: Lane::Bulk,
                 work: Box::new(move |_, _| {
@@ -412,6 +423,24 @@ fn lane_of_people_is_free_however_many_scripts_wait() {
     ledger.stop();
     assert!(response(&mut people).starts_with("HTTP/1.1 200"));
     for stream in &mut scripts {
+        assert!(response(stream).starts_with("HTTP/1.1 200"));
+    }
+}
+
+#[test]
+fn work_that_blocks_as_on_a_disk_leaves_a_worker_free() {
+    let (server, ledger) = start(Settings { heavy_requests: 100, ..one_permit() });
+    let targets = (0..8).map(|n| format!("/hold/{n}")).chain(["/hold/people".to_owned()]);
+    let mut held: Vec<_> =
+        targets.zip(10..).map(|(target, last)| asked(&server, last, &target)).collect();
+    let executing = || ledger.executing.load(Ordering::SeqCst);
+    eventually("all but one of four workers are blocked", || executing() == 3);
+    for number in 0..20 {
+        assert!(ask(&server, 2, &format!("/light/{number}")).starts_with("HTTP/1.1 200"));
+    }
+    assert_eq!(executing(), 3);
+    ledger.stop();
+    for stream in &mut held {
         assert!(response(stream).starts_with("HTTP/1.1 200"));
     }
 }

@@ -71,8 +71,11 @@ fn pipelined_expensive_queries_over_a_dense_history_cost_others_nothing() {
         path.display(),
         upstream.url()
     );
-    let setup =
-        Setup { sources: &sources, server: "watchdog_timeout = \"2s\"", ..Setup::default() };
+    let setup = Setup {
+        sources: &sources,
+        server: "watchdog_timeout = \"2s\"\ndrain_timeout = \"1s\"",
+        ..Setup::default()
+    };
     let server = Server::start(&setup);
     server.eventually_status("the source is fresh", |status| {
         status["sources"]["tank"]["state"] == "fresh"

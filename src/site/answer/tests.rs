@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
-use crate::board::{Change, Finite, Sample};
+use crate::board::{Change, Finite, Sample, Value};
 use crate::history::{History, fill};
 use crate::http::{Activity, Body, Lane, Reply, Request, Response, Service as _};
 use crate::site::Site;
@@ -48,6 +48,26 @@ impl Place {
         let history = History::of_file(&path, TimeZone::UTC);
         let site = Arc::new(site_counted(vec![tank()], history, seen.clone()));
         Place { folder, site, seen }
+    }
+
+    /// The same with so many more fields like that.
+    fn with_fields(number: usize) -> Place {
+        let place = Place::dense();
+        let mut source = tank();
+        let values = &mut source.reading.as_mut().unwrap().values;
+        for number in 0..number {
+            let name = format!("f{number}");
+            place.sql(&format!(
+                "INSERT INTO series (source, field, unit) VALUES ('tank', '{name}', '%');
+                 INSERT INTO raw SELECT series.id, at, value FROM raw, series
+                 WHERE raw.series = 1 AND field = '{name}'"
+            ));
+            values.push((name.as_str().into(), Value::number(50.0, Unit::Percent)));
+        }
+        let path = place.folder.path().join("pumphouse.db");
+        let history = History::of_file(&path, TimeZone::UTC);
+        let site = Arc::new(site_counted(vec![source], history, place.seen.clone()));
+        Place { site, ..place }
     }
 
     fn sql(&self, text: &str) {
@@ -233,4 +253,24 @@ fn disk_that_holds_up_a_drawing_is_waited_for_by_no_page() {
         let Reply::Ready(response) = reply else { panic!("{target}: {reply:?}") };
         assert_eq!(response.status().as_u16(), status, "{target}");
     }
+}
+
+#[test]
+fn page_with_more_charts_than_it_may_draw_leaves_the_rest_to_later_requests() {
+    const UNDRAWN: &str = "This chart is drawn in a moment";
+    let place = Place::with_fields(16);
+    let mut undrawn = usize::MAX;
+    for request in 0.. {
+        let (lanes, response) = get(&place.site, "/source/tank");
+        // The last chart that it begins may take some more.
+        assert!(lanes.len() < 130, "{} pieces", lanes.len());
+        let left = text(&response).matches(UNDRAWN).count();
+        assert!(left < undrawn, "each request draws some: {left}");
+        undrawn = left;
+        if left == 0 {
+            assert!(request > 0, "the first cannot draw them all");
+            break;
+        }
+    }
+    assert_eq!(get(&place.site, "/source/tank").0.len(), 0);
 }
