@@ -4,6 +4,15 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 CARGO ?= cargo
 
+# Profile that binaries and tools are built with, and the folder where Cargo puts them. With
+# PROFILE=dev the measuring targets run on what the tests have built already.
+PROFILE ?= release
+BUILT = $(or $(CARGO_TARGET_DIR),target)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
+AS_PROFILE = $(if $(filter-out dev,$(PROFILE)),--profile $(PROFILE))
+# The examples bring the features of what only tests need; without them Cargo would build most of
+# the tests' dependencies once more.
+AS_TESTED = $(if $(filter dev,$(PROFILE)),--bins --examples)
+
 # What the tests use beside Cargo's packages: each program, and Debian's package that has it. Only
 # the packages of missing programs are installed, as a Node.js from elsewhere excludes Debian's npm.
 TEST_PROGRAMS = chromium:chromium chromedriver:chromium-driver curl:curl gnuplot:gnuplot-nox \
@@ -19,6 +28,9 @@ AXE = target/axe/node_modules/axe-core/axe.min.js
 DENY_VERSION = 0.20.2
 DENY = target/tools/bin/cargo-deny
 
+# Where the servers are built that ours is measured against.
+PEERS = benches/peers/target
+
 .DEFAULT_GOAL := help
 
 .PHONY: help
@@ -26,12 +38,12 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: run
-run: toolchain ## build, then serve a demo on https://localhost:6443
-	$(CARGO) run --release --quiet -- demo
+run: toolchain ## build, then serve a demo on https://localhost:6443 (RUN="--listen [::]:7443")
+	$(CARGO) run $(AS_PROFILE) --quiet -- demo $(RUN)
 
 .PHONY: build
 build: toolchain ## build the release binary
-	$(CARGO) build --release
+	$(CARGO) build $(AS_PROFILE) $(AS_TESTED)
 
 .PHONY: test
 test: toolchain test-programs $(AXE) ## run every test; installs what they need when root
@@ -41,30 +53,34 @@ test: toolchain test-programs $(AXE) ## run every test; installs what they need 
 
 .PHONY: fuzz
 fuzz: toolchain ## look for inputs that break a promise (FUZZ_SECONDS, default 300 for each target)
-	FUZZ_SECONDS=$${FUZZ_SECONDS:-300} $(CARGO) test --release --lib fuzz:: -- --nocapture
+	FUZZ_SECONDS=$${FUZZ_SECONDS:-300} $(CARGO) test $(AS_PROFILE) --lib fuzz:: -- --nocapture
 
 .PHONY: bench
-bench: build ## measure side by side with nginx, axum and tiny_http (BENCH="--rounds 21")
+bench: build ## measure side by side with nginx, axum and tiny_http (BENCH="--rounds 21", YEARS)
 	@command -v nginx >/dev/null || { test "$$(id -u)" = 0 && apt-get update -qq && \
 		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
 			nginx-light >/dev/null; } || { \
 		echo "make: nginx is missing: apt-get install nginx-light" >&2; exit 1; }
-	$(CARGO) build --release --manifest-path benches/peers/Cargo.toml
-	benches/peers/target/release/bench --ours target/release/pumphouse-web \
-		--output benches/RESULTS.md $(BENCH)
-	$(CARGO) run --release --quiet --example years -- --output benches/HISTORY.md
+	$(CARGO) build $(AS_PROFILE) --manifest-path benches/peers/Cargo.toml --target-dir $(PEERS)
+	$(PEERS)/$(notdir $(BUILT))/bench --ours $(BUILT)/pumphouse-web \
+		$(or $(BENCH),--output benches/RESULTS.md)
+	$(CARGO) run $(AS_PROFILE) --quiet --example years -- $(or $(YEARS),--output benches/HISTORY.md)
 
 .PHONY: incident
 incident: toolchain ## play the outage again: the old design and ours, with their listen queues
-	$(CARGO) run --release --quiet --example incident
+	$(CARGO) run $(AS_PROFILE) --quiet --example incident
 
 .PHONY: attack
 attack: build ## hold a server with 5,000 hostile clients (ATTACK="--url https://127.0.0.1:6443")
-	$(CARGO) run --release --quiet --example attack -- $(or $(ATTACK),--output benches/ATTACK.md)
+	$(CARGO) run $(AS_PROFILE) --quiet --example attack -- $(or $(ATTACK),--output benches/ATTACK.md)
 
 .PHONY: soak
 soak: build ## an hour of visitors, hostile clients and reloads: does anything grow? (SOAK="--seconds 600")
-	$(CARGO) run --release --quiet --example soak -- $(SOAK)
+	$(CARGO) run $(AS_PROFILE) --quiet --example soak -- $(or $(SOAK),--output benches/SOAK.md)
+
+.PHONY: targets
+targets: build ## run every other target of this list in a short form, as CI does after the tests
+	tests/targets.sh
 
 .PHONY: lint
 lint: toolchain deny ## clippy, rustfmt and rustdoc without a warning, and the supply chain
@@ -87,7 +103,7 @@ $(DENY): | toolchain
 
 .PHONY: install
 install: build ## install the binary and the examples (PREFIX, DESTDIR)
-	install -D -m 755 target/release/pumphouse-web $(DESTDIR)$(PREFIX)/bin/pumphouse-web
+	install -D -m 755 $(BUILT)/pumphouse-web $(DESTDIR)$(PREFIX)/bin/pumphouse-web
 	install -D -m 644 examples/pumphouse.toml \
 		$(DESTDIR)$(PREFIX)/share/pumphouse-web/pumphouse.toml
 	install -d $(DESTDIR)$(PREFIX)/share/pumphouse-web/sources

@@ -25,7 +25,7 @@ const REPLACEMENT: char = '\u{fffd}';
 /// These are the controls (C0, DEL, C1), the line and paragraph separators, Unicode's
 /// `Bidi_Control` and `Default_Ignorable_Code_Point` (Unicode 16, DerivedCoreProperties.txt), and
 /// the interlinear annotations.
-fn is_hidden(c: char) -> bool {
+pub(crate) fn is_hidden(c: char) -> bool {
     c.is_control()
         || matches!(c,
             '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}'

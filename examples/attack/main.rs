@@ -3,11 +3,14 @@
 //!
 //! ```text
 //! cargo run --release --example attack -- --connections 5000 --seconds 60
+//! cargo run --release --example attack -- --only log --scenario-seconds 60
+//! cargo run --release --example attack -- --memory
 //! cargo run --release --example attack -- --url https://127.0.0.1:6443
 //! ```
 //!
-//! Without `--url` it starts the release binary itself, and shows it a burst of connects and a
-//! want of descriptors, too. Only servers on loopback are attacked. Ends with 1 if a goal is missed.
+//! Without `--url` it starts the release binary itself, and shows it a burst of connects, a want
+//! of descriptors, and the scenarios that need a server with a history, with accounts, or with a
+//! log of their own. Only servers on loopback are attacked. Ends with 1 if a goal is missed.
 
 #![allow(clippy::print_stdout)] // Its table is its purpose.
 
@@ -16,57 +19,36 @@
 mod hostile;
 
 mod anyone;
+mod arguments;
+mod crowd;
 mod goals;
+mod memory;
+mod metrics;
 mod report;
 mod scarcity;
+mod surge;
 
 use std::error::Error;
+use std::fmt::Write as _;
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use argh::FromArgs;
-use pumphouse_web::http::Settings;
-use pumphouse_web::ops::listen_queue::listen_losses;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use rustls::ClientConfig;
 
+use arguments::Arguments;
 use goals::{Goal, Goals};
-use hostile::burst::burst;
-use hostile::canary::Canary;
+use hostile::dense::Dense;
 use hostile::mode::Mode;
 use hostile::outside;
-use hostile::swarm::{Plan, Swarm};
+use hostile::program;
+use hostile::scenario::{Outcome, Scale, Scenario, Scenarios};
 use hostile::target::Target;
-use report::{Inside, Report};
-
-/// Attack a server on loopback in every mode at once, while a canary sings.
-#[derive(FromArgs)]
-struct Arguments {
-    /// whom to attack: https://HOST:PORT on loopback (default: a server of its own)
-    #[argh(option)]
-    url: Option<String>,
-
-    /// connections to hold in all modes together (default: 5000)
-    #[argh(option, default = "5000")]
-    connections: usize,
-
-    /// for how long (default: 60)
-    #[argh(option, default = "60")]
-    seconds: u64,
-
-    /// write the tables to this file, too
-    #[argh(option)]
-    output: Option<PathBuf>,
-}
 
 /// Longer than this for a step of the canary's visit is a miss.
-const CANARY_PATIENCE: Duration = Duration::from_secs(5);
-
-/// Addresses that each mode comes from, where one comes from many.
-const ADDRESSES: u8 = 200;
+pub const CANARY_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Descriptors beside the connections.
 const SPARE: u64 = 200;
@@ -74,6 +56,10 @@ const SPARE: u64 = 200;
 /// Bounds on what may be asked for.
 const MOST_CONNECTIONS: usize = 20_000;
 const MOST_SECONDS: u64 = 600;
+
+/// Stalled connections of a scenario: fewer than the server's cap, so that eviction is not what
+/// saves it.
+const STALLED: usize = 3_500;
 
 fn main() -> ExitCode {
     let arguments: Arguments = argh::from_env();
@@ -87,133 +73,118 @@ fn main() -> ExitCode {
     }
 }
 
-/// True when every goal is reached.
+/// Returns true if every goal is reached.
 fn run(arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
+    if arguments.memory {
+        return measure_memory(arguments);
+    }
     let connections = arguments.connections.clamp(Mode::ATTACK.len(), MOST_CONNECTIONS);
-    let time = Duration::from_secs(arguments.seconds.clamp(1, MOST_SECONDS));
     raise_descriptors(connections as u64 + SPARE)?;
+    let machine = outside::machine();
+    let mut text = format!("# Under attack\n\nMeasured by `make attack` on {machine}.\n");
+    let (mut reached, untimed) = (true, arguments.untimed);
+    if arguments.only.is_none() {
+        let (crowd, goals) = attack_in_all_modes(arguments, connections)?;
+        let judge = if untimed { Goal::is_reached_if_slow } else { Goal::is_reached };
+        reached &= goals.iter().all(judge);
+        write!(text, "\n{}\n{crowd}", Goals(&goals))?;
+    }
+    if arguments.url.is_none() {
+        let outcomes = play_scenarios(arguments, connections)?;
+        let is_fast = |it: &Outcome| untimed || it.slow().is_empty();
+        reached &= outcomes.iter().all(|it| it.faults().is_empty() && is_fast(it));
+        if !outcomes.is_empty() {
+            let seconds = arguments.scenario_seconds;
+            writeln!(
+                text,
+                "\n{seconds} s each, on a server of its own:\n\n{}",
+                Scenarios(&outcomes)
+            )?;
+        }
+    } else {
+        let names = Scenario::ALL.map(Scenario::as_str).join(", ");
+        println!("\nskipped, as they need a server of their own: {names}");
+    }
+    println!("\n{text}");
+    save(arguments, &text)?;
+    Ok(reached)
+}
+
+/// Attacks in all modes at once; a server of its own also with a burst and without descriptors.
+fn attack_in_all_modes(
+    arguments: &Arguments,
+    connections: usize,
+) -> Result<(String, Vec<Goal>), Box<dyn Error>> {
+    let time = Duration::from_secs(arguments.seconds.clamp(1, MOST_SECONDS));
     let own = match arguments.url {
-        None => Some(Target::start(&binary()?, "")?),
+        None => Some(Target::start(&program::beside_this_example()?, "")?),
         Some(_) => None,
     };
     let (address, config) = match (&own, &arguments.url) {
         (Some(target), _) => (target.address, Arc::clone(&target.config)),
         (None, url) => (find(url.as_deref().unwrap_or_default())?, anyone::config()?),
     };
-    let what = format!(
-        "{connections} connections in {} modes for {} s",
-        Mode::ATTACK.len(),
-        time.as_secs()
-    );
+    let modes = Mode::ATTACK.len();
+    let what = format!("{connections} connections in {modes} modes for {} s", time.as_secs());
     println!("{what} against {address}\n");
-    let report = attack(address, &config, connections, time, own.as_ref())?;
+    let report = crowd::attack(address, &config, connections, time, own.as_ref())?;
     let mut goals = report.goals();
     if own.is_some() {
         drop(own);
-        goals.extend(show_burst(&binary()?)?);
-        goals.extend(scarcity::run(&binary()?)?.goals());
+        let binary = program::beside_this_example()?;
+        goals.extend(surge::run(&binary)?);
+        goals.extend(scarcity::run(&binary)?.goals());
     }
-    let text = format!("{}\n{report}", Goals(&goals));
-    println!("\n{text}");
-    if let Some(output) = &arguments.output {
-        let machine = outside::machine();
-        let head = format!("# Under attack\n\nMeasured by `make attack` on {machine}; {what}.");
-        std::fs::write(output, format!("{head}\n\n{text}"))?;
-    }
-    Ok(goals.iter().all(Goal::is_reached))
+    Ok((format!("{what}:\n\n{report}"), goals))
 }
 
-/// Connects twice as often as there is room for, all at once.
-fn show_burst(binary: &Path) -> Result<Vec<Goal>, Box<dyn Error>> {
-    const CONNECTS: usize = 4096;
-    const CAP: usize = CONNECTS / 2;
-    let target = Target::start(binary, &format!("max_connections = {CAP}"))?;
-    let burst = burst(target.address, CONNECTS, CAP, Duration::from_secs(10))?;
-    let limits = counts(&target, "pumphouse_accept_queue_limit")?;
-    let (_, limit) = limits.first().ok_or("the server tells no limit of its accept queue")?;
-    let took = burst.took.as_secs_f64() * 1e3;
-    let whole = format!("burst of {CONNECTS} connects in {took:.0} ms, twice max_connections");
-    let silent = burst.held.saturating_sub(CAP);
-    Ok(vec![
-        Goal::at_most(
-            format!("{whole}: accept queue, half its limit"),
-            burst.fullest_queue.into(),
-            *limit as f64 / 2.0,
-            "",
-        ),
-        Goal::at_most("the same: left in silence", silent as f64, 0.0, ""),
-    ])
-}
-
-/// The samples of a metric, each with its last label's value.
-fn counts(target: &Target, metric: &str) -> Result<Vec<(String, u64)>, Box<dyn Error>> {
-    let page = target.admin_page("/metrics")?;
-    let samples = page.lines().filter_map(|line| {
-        let (name, value) = line.strip_prefix(metric)?.rsplit_once(' ')?;
-        let label = name.trim_end_matches("\"}").rsplit('"').next()?;
-        Some((label.to_owned(), value.parse().ok()?))
-    });
-    Ok(samples.collect())
-}
-
-fn attack(
-    address: SocketAddr,
-    config: &Arc<ClientConfig>,
+fn play_scenarios(
+    arguments: &Arguments,
     connections: usize,
-    time: Duration,
-    own: Option<&Target>,
-) -> Result<Report, Box<dyn Error>> {
-    let mut swarm = Swarm::new(Plan {
-        target: address,
-        config: Arc::clone(config),
-        large: "/".to_owned(),
-        modes: Mode::ATTACK.to_vec(),
-        connections,
-        addresses: ADDRESSES,
-        // Those of a server elsewhere are not known.
-        limits: Settings::default(),
-    })?;
-    let process = own.map(Target::process);
-    let cpu_before = process.map(outside::cpu_time).unwrap_or_default();
-    let overflows_before = listen_losses().overflows;
-    let canary = Canary::start(address, Arc::clone(config), CANARY_PATIENCE);
-    let (mut fullest, mut largest, mut second) = (0, 0, 0);
-    swarm.run(time, |tallies| {
-        let queue = outside::accept_queue(address);
-        let memory = process.map_or(0, |process| outside::status(process, "VmRSS"));
-        fullest = fullest.max(queue);
-        largest = largest.max(memory);
-        second += 1;
-        let held: usize = tallies.iter().map(|(_, tally)| tally.held).sum();
-        println!("{second:>4} s   {held:>6} held   accept queue {queue:>4}   {memory:>7} KiB");
-    });
-    let canary = canary.stop();
-    let inside = |target: &Target| -> Result<Inside, Box<dyn Error>> {
-        let mut closed = counts(target, "pumphouse_connections_closed_total")?;
-        closed.retain(|(_, count)| *count > 0);
-        let cpu = outside::cpu_time(target.process()).saturating_sub(cpu_before);
-        Ok(Inside { cpu, memory_kib: largest, closed })
-    };
-    Ok(Report {
-        tallies: swarm.tallies(),
-        canary,
-        fullest_queue: fullest,
-        overflows: listen_losses().overflows - overflows_before,
-        server: own.map(inside).transpose()?,
+) -> Result<Vec<Outcome>, Box<dyn Error>> {
+    let time = Duration::from_secs(arguments.scenario_seconds.min(MOST_SECONDS));
+    if time.is_zero() {
+        return Ok(Vec::new());
+    }
+    let binary = program::beside_this_example()?;
+    let only = arguments.only.as_deref().unwrap_or_default();
+    let scale = Scale {
         time,
-    })
+        connections: connections.min(STALLED),
+        history: Dense { interval: arguments.history_interval.max(1) },
+        patience: CANARY_PATIENCE,
+        watched: true,
+    };
+    let chosen = Scenario::ALL.into_iter().filter(|scenario| scenario.as_str().contains(only));
+    let mut outcomes = Vec::new();
+    for scenario in chosen {
+        println!("{}, for {} s", scenario.as_str(), time.as_secs());
+        outcomes.push(scenario.run(&binary, &scale)?);
+    }
+    Ok(outcomes)
 }
 
-/// The release binary beside this example.
-fn binary() -> Result<PathBuf, Box<dyn Error>> {
-    let example = std::env::current_exe()?;
-    let folder = example.parent().and_then(|folder| folder.parent());
-    let binary = folder.ok_or("this example has no folder")?.join("pumphouse-web");
-    if binary.exists() {
-        Ok(binary)
-    } else {
-        Err(format!("{} is missing: cargo build --release", binary.display()).into())
-    }
+fn measure_memory(arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
+    let clients = arguments.stalled.clamp(1, MOST_CONNECTIONS);
+    raise_descriptors(clients as u64 + SPARE)?;
+    let binary: &Path = &program::beside_this_example()?;
+    let only = arguments.only.as_deref().unwrap_or_default();
+    let rows = memory::run(binary, clients, only)?;
+    let machine = outside::machine();
+    let text = format!(
+        "# Memory of stalled clients\n\nMeasured by `make attack ATTACK=--memory` on {machine}; \
+         {clients} clients of each mode.\n\n{}",
+        memory::Table(&rows)
+    );
+    println!("\n{text}");
+    save(arguments, &text)?;
+    Ok(rows.iter().all(memory::Row::is_reached))
+}
+
+fn save(arguments: &Arguments, text: &str) -> Result<(), Box<dyn Error>> {
+    let Some(output) = &arguments.output else { return Ok(()) };
+    Ok(std::fs::write(output, text)
+        .map_err(|error| format!("cannot write {}: {error}", output.display()))?)
 }
 
 /// The first address behind that URL at which somebody listens.

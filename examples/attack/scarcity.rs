@@ -12,7 +12,7 @@ use crate::hostile::canary::visit;
 use crate::hostile::mode::Mode;
 use crate::hostile::outside;
 use crate::hostile::swarm::{Plan, Swarm};
-use crate::hostile::target::Target;
+use crate::hostile::target::{Setup, Target};
 
 const DESCRIPTORS: u32 = 128;
 const CONNECTIONS: usize = 1000;
@@ -29,7 +29,8 @@ pub struct Scarcity {
 /// Holds a server that has few descriptors with many silent connections, each opened again as
 /// soon as it is closed; then lets go, and waits for a visitor to be served.
 pub fn run(binary: &Path) -> Result<Scarcity, Box<dyn Error>> {
-    let target = Target::start_with_descriptors(binary, DESCRIPTORS)?;
+    let setup = Setup { descriptors: Some(DESCRIPTORS), ..Setup::default() };
+    let target = Target::start_with(binary, &setup)?;
     let (cpu, lines) = (outside::cpu_time(target.process()), target.log_lines());
     let mut swarm = Swarm::new(Plan {
         target: target.address,
@@ -63,9 +64,10 @@ impl Scarcity {
         let lines = self.log_lines as f64 / seconds;
         let back = self.back_after.as_secs_f64() * 1e3;
         vec![
-            Goal::at_most(format!("{whole}: CPU"), share, 5.0, "% of a core"),
+            Goal::at_most(format!("{whole}: CPU"), share, 5.0, "% of a core").of_speed(),
             Goal::at_most("the same: log lines a second", lines, 1.0, ""),
-            Goal::at_most("the same: a visitor is served after they go", back, 1000.0, "ms"),
+            Goal::at_most("the same: a visitor is served after they go", back, 1000.0, "ms")
+                .of_speed(),
         ]
     }
 }

@@ -2,7 +2,7 @@
 //! threads and memory stay what they were.
 //!
 //! ```text
-//! cargo run --release --example soak -- --seconds 3600
+//! cargo run --release --example soak -- --seconds 3600 --output benches/SOAK.md
 //! ```
 
 #![allow(clippy::print_stdout)] // Its table is its purpose.
@@ -12,13 +12,16 @@
 mod hostile;
 
 use std::error::Error;
-use std::path::Path;
+use std::fmt::Write as _;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use argh::FromArgs;
 
-use hostile::soak::soak;
+use hostile::outside;
+use hostile::program;
+use hostile::soak::{Soaked, soak};
 use hostile::target::Target;
 
 /// Soak a server of its own, and see that it holds no more in the end than at first.
@@ -31,47 +34,84 @@ struct Arguments {
     /// hostile connections at a time (default: 500)
     #[argh(option, default = "500")]
     connections: usize,
+
+    /// write the table to this file, too
+    #[argh(option)]
+    output: Option<PathBuf>,
 }
 
 /// From one reload to the next.
 const ROUND: Duration = Duration::from_secs(60);
 
-fn main() -> Result<ExitCode, Box<dyn Error>> {
-    let Arguments { seconds, connections } = argh::from_env();
-    let time = Duration::from_secs(seconds);
-    // Deadlines that pass within a round.
-    let target = Target::start(
-        Path::new("target/release/pumphouse-web"),
-        "header_timeout = \"5s\"\nkeep_alive = \"10s\"\nwrite_timeout = \"10s\"",
-    )?;
+/// Deadlines that pass within a round.
+const SERVER: &str = "header_timeout = \"5s\"\nkeep_alive = \"10s\"\nwrite_timeout = \"10s\"";
+
+fn main() -> ExitCode {
+    let arguments: Arguments = argh::from_env();
+    match run(&arguments) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("soak: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Returns true if everything stayed flat.
+fn run(arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
+    let Arguments { seconds, connections, output } = arguments;
+    let time = Duration::from_secs(*seconds);
+    let target = Target::start(&program::beside_this_example()?, SERVER)?;
     println!("{connections} hostile connections and a canary, for {seconds} s");
     println!(
         "{:>7} {:>7} {:>12} {:>8} {:>11}",
         "after", "rounds", "descriptors", "threads", "RSS KiB"
     );
     let begun = Instant::now();
-    let soaked = soak(&target, connections, ROUND.min(time / 4), time, |round, holds| {
-        println!(
-            "{:>5} s {round:>7} {:>12} {:>8} {:>11}",
-            begun.elapsed().as_secs(),
-            holds.descriptors,
-            holds.threads,
-            holds.memory_kib
-        );
-    })?;
-    println!(
-        "canary: {} visits, {} missed, p99 {:.1} ms",
-        soaked.canary.served.len() + soaked.canary.missed.len(),
-        soaked.canary.missed.len(),
-        soaked.canary.quantile(0.99).as_secs_f64() * 1e3
+    let mut table = String::from(
+        "| after | rounds | descriptors | threads | RSS KiB |\n\
+         | ---: | ---: | ---: | ---: | ---: |\n",
     );
+    let soaked = soak(&target, *connections, ROUND.min(time / 4), time, |round, holds| {
+        let after = begun.elapsed().as_secs();
+        let (descriptors, threads, memory) = (holds.descriptors, holds.threads, holds.memory_kib);
+        println!("{after:>5} s {round:>7} {descriptors:>12} {threads:>8} {memory:>11}");
+        let cells = format!("| {after} s | {round} | {descriptors} | {threads} | {memory} |\n");
+        table.push_str(&cells);
+    })?;
+    let conclusion = conclude(&soaked)?;
+    println!("{conclusion}");
+    if let Some(output) = output {
+        let machine = outside::machine();
+        let text = format!(
+            "# Soak\n\nMeasured by `make soak` on {machine}: {connections} hostile \
+             connections in every mode, a canary ten times a second, and a reload after each \
+             round, for {seconds} s.\n\n{conclusion}\n{table}"
+        );
+        std::fs::write(output, text)
+            .map_err(|error| format!("cannot write {}: {error}", output.display()))?;
+    }
+    Ok(soaked.faults().is_empty())
+}
+
+/// Returns the canary's visits, and whether everything stayed flat.
+fn conclude(soaked: &Soaked) -> Result<String, std::fmt::Error> {
+    let canary = &soaked.canary;
+    let mut text = String::new();
+    writeln!(
+        text,
+        "canary: {} of {} visits served, p99 {:.1} ms",
+        canary.served.len(),
+        canary.served.len() + canary.missed.len(),
+        canary.quantile(0.99).as_secs_f64() * 1e3
+    )?;
     let faults = soaked.faults();
     if faults.is_empty() {
-        println!("all flat");
-        return Ok(ExitCode::SUCCESS);
+        writeln!(text, "\ndescriptors, threads and memory: flat")?;
     }
     for fault in faults {
-        println!("NOT FLAT: {fault}");
+        writeln!(text, "\nNOT FLAT: {fault}")?;
     }
-    Ok(ExitCode::FAILURE)
+    Ok(text)
 }

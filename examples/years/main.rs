@@ -25,6 +25,10 @@ struct Arguments {
     #[argh(option, default = "20")]
     series: usize,
 
+    /// report goals of speed, but do not fail for them: for a short run on a busy machine
+    #[argh(switch)]
+    untimed: bool,
+
     /// write a Markdown table here, too
     #[argh(option)]
     output: Option<PathBuf>,
@@ -107,12 +111,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     )?;
     println!("{report}");
     if let Some(output) = &arguments.output {
-        std::fs::write(
-            output,
-            format!("# What years of history cost\n\nMade by `make bench`.\n\n{report}"),
-        )?;
+        let text = format!("# What years of history cost\n\nMade by `make bench`.\n\n{report}");
+        std::fs::write(output, text)
+            .map_err(|error| format!("cannot write {}: {error}", output.display()))?;
     }
-    if missed { Err("a goal was missed".into()) } else { Ok(()) }
+    if missed && !arguments.untimed { Err("a goal was missed".into()) } else { Ok(()) }
 }
 
 /// Makes a database of that many seconds up to now, a month at a time.

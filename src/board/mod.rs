@@ -25,5 +25,6 @@ pub use event::{Change, ChangeSink, Event, EventKind, Sample};
 pub use json::{ServiceInfo, Time, status};
 pub use keeper::{Board, BoardReader, Reporter};
 pub use reading::{Datum, FieldName, Finite, Observed, Reading, Value};
+pub use rendered::Rendering;
 pub use snapshot::{Failure, Form, KeptReading, Rendered, Snapshot, SourceView, State};
 pub use sources::{Kept, Polled, Report, SourceInfo};

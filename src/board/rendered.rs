@@ -30,6 +30,46 @@ impl Rendered {
     }
 }
 
+/// A body that is rendered piece by piece, so that compressing a long one is no long piece of work.
+pub struct Rendering {
+    content_type: &'static str,
+    body: Vec<u8>,
+    gzip: Option<GzEncoder<Vec<u8>>>,
+}
+
+impl Rendering {
+    /// A body without bytes as yet, to be compressed as well where a client would take it so.
+    pub fn new(content_type: &'static str, compressed: bool) -> Rendering {
+        let gzip = compressed.then(|| GzEncoder::new(Vec::new(), Compression::default()));
+        Rendering { content_type, body: Vec::new(), gzip }
+    }
+
+    /// Adds a piece.
+    pub fn push(&mut self, piece: &[u8]) {
+        self.body.extend_from_slice(piece);
+        if let Some(gzip) = &mut self.gzip {
+            gzip.write_all(piece).expect("writing to a vector does not fail");
+        }
+    }
+
+    /// The body in its forms.
+    pub fn finish(self) -> Rendered {
+        let Rendering { content_type, body, gzip } = self;
+        let gzip = gzip
+            .filter(|_| body.len() > GZIP_ABOVE)
+            .map(|gzip| gzip.finish().expect("writing to a vector does not fail"))
+            .filter(|packed| packed.len() < body.len())
+            .map(Form::new);
+        Rendered { content_type, identity: Form::new(body), gzip }
+    }
+}
+
+impl std::fmt::Debug for Rendering {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Rendering({} bytes)", self.body.len())
+    }
+}
+
 impl Form {
     fn new(body: impl Into<Bytes>) -> Form {
         let body = body.into();
@@ -68,6 +108,25 @@ mod tests {
     use flate2::read::GzDecoder;
 
     use super::*;
+
+    #[test]
+    fn body_rendered_in_pieces_equals_body_rendered_whole() {
+        let body: String = (0..2000).map(|number| format!("{{\"at\":{number}}},")).collect();
+        let whole = Rendered::new("text/plain", body.clone());
+        let mut pieces = Rendering::new("text/plain", true);
+        body.as_bytes().chunks(1000).for_each(|piece| pieces.push(piece));
+        let pieces = pieces.finish();
+        assert_eq!(pieces.identity.etag, whole.identity.etag);
+        let packed = pieces.gzip.unwrap().body;
+        let mut unpacked = String::new();
+        GzDecoder::new(&*packed).read_to_string(&mut unpacked).unwrap();
+        assert_eq!(unpacked, body);
+        for (length, compressed) in [(GZIP_ABOVE, true), (GZIP_ABOVE + 1, false)] {
+            let mut small = Rendering::new("text/plain", compressed);
+            small.push(&vec![b'x'; length]);
+            assert!(small.finish().gzip.is_none(), "{length}");
+        }
+    }
 
     #[test]
     fn equal_bytes_have_equal_tags_and_other_bytes_others() {

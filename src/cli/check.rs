@@ -192,6 +192,11 @@ fn limits(text: &mut String, config: &Config) -> std::fmt::Result {
         "{} workers, {} of them for expensive requests at a time, a backlog of {}",
         engine.workers, engine.heavy_requests, config.server.backlog
     )?;
+    writeln!(
+        text,
+        "expensive requests of scripts: {} at a time, one for each client",
+        engine.heavy_permits()
+    )?;
     let admitted = admitted_connections(config);
     write!(text, "at most {admitted} connections")?;
     if admitted < engine.max_connections {

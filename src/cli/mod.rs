@@ -21,6 +21,7 @@ use std::time::Duration;
 use argh::FromArgs;
 
 use crate::config::parse_duration;
+use crate::ops::logging;
 use crate::text::escape;
 
 /// A dashboard server for remote water systems that no slow upstream and no hostile client can
@@ -58,6 +59,7 @@ type Failure = Box<dyn std::error::Error>;
 ///
 /// Exit codes: 0 when all went well, 1 when it did not.
 pub fn main() -> ExitCode {
+    let _flush = logging::FlushOnDrop;
     let arguments: Arguments = argh::from_env();
     if arguments.version {
         return print(&format!("{} {}\n", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION")));
@@ -79,7 +81,7 @@ pub fn main() -> ExitCode {
     match outcome {
         Ok(code) => code,
         Err(failure) => {
-            eprintln!("pumphouse-web: {}", escape(&failure.to_string()));
+            logging::print_failure(&failure);
             ExitCode::FAILURE
         }
     }

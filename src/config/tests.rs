@@ -35,10 +35,10 @@ fn every_key_is_read() {
     let config = read(
         "[site]\ntitle = \"Well\"\n\
          [server]\nlisten = [\"[::1]:1\", \"unix:/run/x\", \"fd:0\"]\nadmin_listen = \"unix:/run/a\"\n\
-         workers = 3\nheavy_requests = 4\nbacklog = 5\nmax_connections = 6\n\
+         workers = 3\nbacklog = 5\nmax_connections = 6\n\
          max_connections_per_address = 7\ntrusted_proxies = [\"10.0.0.0/8\", \"::1\"]\nhandshake_timeout = \"1s\"\n\
          header_timeout = \"2s\"\nbody_timeout = \"3s\"\nwrite_timeout = \"1m 4s\"\n\
-         keep_alive = \"1d 1h30m\"\nqueue_timeout = \"500ms\"\ndrain_timeout = \"7s\"\n\
+         heavy_requests = 10\nkeep_alive = \"1d 1h30m\"\nqueue_timeout = \"500ms\"\ndrain_timeout = \"7s\"\n\
          max_header_bytes = \"8 KiB\"\nmax_headers = 9\nmax_body_bytes = \"1MiB\"\n\
          [tls]\ncert = \"c\"\nkey = \"k\"\n[log]\nslow_request = \"250ms\"\n",
     )
@@ -54,8 +54,9 @@ fn every_key_is_read() {
         ]
     );
     let engine = &server.engine;
-    assert_eq!((engine.workers, engine.heavy_requests, server.backlog), (3, 4, 5));
+    assert_eq!((engine.workers, server.backlog), (3, 5));
     assert_eq!((engine.max_connections, engine.max_headers), (6, 9));
+    assert_eq!((engine.heavy_requests, engine.heavy_permits()), (10, 1));
     assert_eq!(engine.max_connections_per_address, Some(7));
     let proxies: Vec<String> = engine.trusted_proxies.iter().map(ToString::to_string).collect();
     assert_eq!(proxies, ["10.0.0.0/8", "::1/128"]);

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
@@ -12,7 +13,8 @@ use jiff::tz::TimeZone;
 
 use super::bucket::Calendar;
 use super::error::StoreError;
-use super::reader::{ReadError, Readers};
+use super::events::EventScan;
+use super::reader::{ReadError, ReaderWait, Readers};
 use super::recorder::Settings;
 use super::window::{Points, Window};
 use super::writer::Retention;
@@ -195,14 +197,36 @@ impl History {
         History(Arc::new(shared))
     }
 
-    /// The points of a window; `None` when no such field was ever recorded.
+    /// The points of a window; `None` when no such field was ever recorded. Blocks while all
+    /// readers are in use.
     ///
     /// # Errors
     /// When the history cannot be read now.
     pub fn points(&self, window: Window) -> Result<Option<Points>, HistoryError> {
-        let calendar = Calendar::new(self.0.zone.clone());
-        let points = Points::open(self.readers()?, window, calendar);
+        let readers = self.readers()?;
+        let reader = readers.borrow().map_err(|error| self.failed(error))?;
+        let points = Points::open(&readers, &reader, window, self.calendar());
         points.map_err(|error| self.failed(error))
+    }
+
+    /// The same for a worker, which waits for no reader: `Pending` while all are in use.
+    ///
+    /// # Errors
+    /// When the history cannot be read now.
+    pub fn poll_points(
+        &self,
+        window: &Window,
+        wait: &mut ReaderWait,
+    ) -> Result<Poll<Option<Points>>, HistoryError> {
+        let readers = self.readers()?;
+        let reader = wait.try_borrow(&readers).map_err(|error| self.failed(error))?;
+        let Some(reader) = reader else { return Ok(Poll::Pending) };
+        let points = Points::open(&readers, &reader, window.clone(), self.calendar());
+        points.map(Poll::Ready).map_err(|error| self.failed(error))
+    }
+
+    fn calendar(&self) -> Calendar {
+        Calendar::new(self.0.zone.clone())
     }
 
     /// All fields that were ever recorded, as `source` and `field`.
@@ -220,37 +244,9 @@ impl History {
         self.0.recent.load_full()
     }
 
-    /// Events with numbers below that one, the latest first.
-    ///
-    /// # Errors
-    /// When the history cannot be read now.
-    pub fn events(
-        &self,
-        before: Option<i64>,
-        source: Option<&str>,
-        limit: usize,
-    ) -> Result<Vec<Numbered>, HistoryError> {
-        let mut before = before.unwrap_or(i64::MAX);
-        let wanted = |(number, event): &&Numbered| {
-            *number < before && source.is_none_or(|name| event.source.as_deref() == Some(name))
-        };
-        let recent = self.recent_events();
-        let mut events: Vec<Numbered> = recent.iter().filter(wanted).take(limit).cloned().collect();
-        if events.len() == limit || !self.0.enabled {
-            return Ok(events);
-        }
-        // The rest is on disk: everything before the earliest that memory holds.
-        before = before.min(recent.last().map_or(i64::MAX, |(number, _)| *number));
-        let readers = match self.readers() {
-            // Before it has been opened, memory has all that can be told.
-            Err(HistoryError::Closed) => return Ok(events),
-            readers => readers?,
-        };
-        let earlier = readers
-            .borrow()
-            .and_then(|reader| Ok(reader.events(before, source, limit - events.len())?));
-        events.extend(earlier.map_err(|error| self.failed(error))?);
-        Ok(events)
+    /// Events with numbers below that one, the latest first, to be read piece by piece.
+    pub fn events(&self, before: Option<i64>, source: Option<&str>, limit: usize) -> EventScan {
+        EventScan::new(self.clone(), before, source, limit)
     }
 
     /// Copies the file, while it is written to, into a new one, which is there once it is whole.
@@ -313,7 +309,7 @@ impl History {
         self.0.heartbeat.age()
     }
 
-    fn readers(&self) -> Result<Arc<Readers>, HistoryError> {
+    pub(super) fn readers(&self) -> Result<Arc<Readers>, HistoryError> {
         match self.0.readers.load_full() {
             Some(readers) => Ok(readers),
             None if self.0.enabled => Err(HistoryError::Closed),

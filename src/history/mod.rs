@@ -12,6 +12,7 @@
 mod backup;
 mod bucket;
 mod error;
+mod events;
 mod handle;
 mod reader;
 mod recorder;
@@ -22,8 +23,9 @@ mod writer;
 
 pub use bucket::{Bucket, Calendar, DAY, Merger, QUARTER};
 pub use error::StoreError;
+pub use events::EventScan;
 pub use handle::{Fare, History, HistoryError, Numbered};
-pub use reader::{ReadError, Tier};
+pub use reader::{ReadError, ReaderWait, RowBudget, Tier};
 pub use recorder::{Intake, OnOpen, Prepared, Recorder, Settings, prepare};
 pub use when::{EARLIEST, parse_step, parse_when};
 pub use window::{MOST_POINTS, Plan, Points, Step, Window};

@@ -3,21 +3,21 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded};
 use jiff::Timestamp;
 use rusqlite::{Connection, Row, params};
 
 use super::backup;
-use super::bucket::Bucket;
+use super::bucket::{Bucket, DAY};
 use super::error::StoreError;
 use super::schema;
 use crate::board::{Event, EventKind};
 use crate::text::clean_shared;
 use crate::units::Unit;
 
-/// How long a worker waits for a reader while all of them are in use.
+/// Longest wait for a reader while all of them are in use.
 const PATIENCE: Duration = Duration::from_millis(250);
 
 /// The readers of a file.
@@ -106,8 +106,12 @@ impl Readers {
         Readers { path: path.to_owned(), free, back }
     }
 
+    /// Blocks until a reader is free. For commands and for threads that serve no client.
     pub(super) fn borrow(&self) -> Result<Reader<'_>, ReadError> {
-        let connection = self.free.recv_timeout(PATIENCE).map_err(|_| ReadError::Busy)?;
+        self.lend(self.free.recv_timeout(PATIENCE).map_err(|_| ReadError::Busy)?)
+    }
+
+    fn lend(&self, connection: Option<Connection>) -> Result<Reader<'_>, ReadError> {
         // From here on the place is given back whatever happens.
         let mut reader = Reader { readers: self, connection };
         if reader.connection.is_none() {
@@ -116,6 +120,65 @@ impl Readers {
         Ok(reader)
     }
 }
+
+/// Wait of a worker for a reader. It blocks nothing: the worker tries again in a later turn, until
+/// [`PATIENCE`] has passed.
+#[derive(Debug, Default)]
+pub struct ReaderWait {
+    since: Option<Instant>,
+}
+
+impl ReaderWait {
+    /// Borrows a reader; `None` while all are in use.
+    pub(super) fn try_borrow<'r>(
+        &mut self,
+        readers: &'r Readers,
+    ) -> Result<Option<Reader<'r>>, ReadError> {
+        match readers.free.try_recv() {
+            Ok(connection) => {
+                self.since = None;
+                readers.lend(connection).map(Some)
+            }
+            Err(TryRecvError::Empty)
+                if self.since.get_or_insert_with(Instant::now).elapsed() < PATIENCE =>
+            {
+                Ok(None)
+            }
+            Err(_) => Err(ReadError::Busy),
+        }
+    }
+}
+
+/// Rows that one piece of work may still read or join, so that it takes a few milliseconds however
+/// many rows the whole takes.
+#[derive(Debug)]
+pub struct RowBudget {
+    left: usize,
+}
+
+impl RowBudget {
+    /// Budget of one piece of work: [`ROWS_PER_PIECE`] rows.
+    pub const fn of_a_piece() -> RowBudget {
+        RowBudget { left: ROWS_PER_PIECE }
+    }
+
+    /// Budget of a command, which keeps no one waiting.
+    pub const fn unbounded() -> RowBudget {
+        RowBudget { left: usize::MAX }
+    }
+
+    pub(super) fn is_used_up(&self) -> bool {
+        self.left == 0
+    }
+
+    pub(super) fn spend(&mut self, rows: usize) {
+        self.left = self.left.saturating_sub(rows);
+    }
+}
+
+/// Rows that one piece of work reads and joins, each counted once for either: about two
+/// milliseconds' worth.
+pub const ROWS_PER_PIECE: usize = 2_000;
 
 impl Drop for Reader<'_> {
     fn drop(&mut self) {
@@ -204,21 +267,32 @@ impl Reader<'_> {
         Ok(usize::try_from(count).unwrap_or(0))
     }
 
-    /// Events with numbers below that one, the latest first.
-    pub(super) fn events(
-        &self,
-        before: i64,
-        source: Option<&str>,
-        limit: usize,
-    ) -> Result<Vec<(i64, Event)>, StoreError> {
+    /// Events with numbers below that one, of all sources, the latest first.
+    pub(super) fn events(&self, before: i64, limit: usize) -> Result<EventPage, StoreError> {
         let mut select = self.connection().prepare_cached(
             "SELECT id, at, kind, source, detail FROM event \
-             WHERE id < ?1 AND (?2 IS NULL OR source = ?2) ORDER BY id DESC LIMIT ?3",
+             WHERE id < ? ORDER BY id DESC LIMIT ?",
         )?;
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let rows = select.query_map(params![before, source, limit], event)?;
-        // A later version's kinds are passed over.
-        Ok(rows.filter_map(Result::transpose).collect::<Result<_, _>>()?)
+        let most = i64::try_from(limit).unwrap_or(i64::MAX);
+        let mut page = EventPage::default();
+        let mut rows = 0;
+        for row in select.query_map(params![before, most], event)? {
+            let (number, event) = row?;
+            rows += 1;
+            page.next = Some(number);
+            // A later version's kinds are passed over.
+            page.events.extend(event.map(|event| (number, event)));
+        }
+        page.next = page.next.filter(|_| rows == limit);
+        Ok(page)
+    }
+
+    /// Single observations of the days that a window touches, by their rollups.
+    pub(super) fn observations(&self, series: i64, from: i64, to: i64) -> Result<i64, StoreError> {
+        let mut select = self.connection().prepare_cached(
+            "SELECT coalesce(sum(count), 0) FROM day WHERE series = ? AND at > ? AND at < ?",
+        )?;
+        Ok(select.query_row(params![series, from.saturating_sub(DAY), to], |row| row.get(0))?)
     }
 
     /// Copies the whole file, while others write to it, into a new one.
@@ -253,7 +327,15 @@ fn bucket(row: &Row<'_>) -> rusqlite::Result<Bucket> {
     })
 }
 
-fn event(row: &Row<'_>) -> rusqlite::Result<Option<(i64, Event)>> {
+/// Events that were read in one go.
+#[derive(Debug, Default)]
+pub(super) struct EventPage {
+    pub(super) events: Vec<(i64, Event)>,
+    /// Number below which to read on; `None` at the end.
+    pub(super) next: Option<i64>,
+}
+
+fn event(row: &Row<'_>) -> rusqlite::Result<(i64, Option<Event>)> {
     let (id, at): (i64, i64) = (row.get(0)?, row.get(1)?);
     let (kind, source): (String, Option<String>) = (row.get(2)?, row.get(3)?);
     let detail: String = row.get(4)?;
@@ -262,5 +344,5 @@ fn event(row: &Row<'_>) -> rusqlite::Result<Option<(i64, Event)>> {
         let detail = clean_shared(detail.into());
         Event { at, kind, source: source.map(Arc::from), detail }
     });
-    Ok(event.map(|event| (id, event)))
+    Ok((id, event))
 }

@@ -242,9 +242,9 @@ impl Work {
     fn recall(&mut self, readers: &Readers) {
         let before = self.recent.back().map_or(i64::MAX, |(number, _)| *number);
         let room = RECENT.saturating_sub(self.recent.len());
-        let earlier = readers.borrow().and_then(|reader| Ok(reader.events(before, None, room)?));
+        let earlier = readers.borrow().and_then(|reader| Ok(reader.events(before, room)?));
         match earlier {
-            Ok(earlier) => self.recent.extend(earlier),
+            Ok(earlier) => self.recent.extend(earlier.events),
             Err(error) => log::warn!("earlier events cannot be read: {error}"),
         }
         self.shared.tell(&self.recent);

@@ -5,17 +5,18 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::task::Poll;
 
 use super::bucket::{Bucket, Calendar, DAY, Merger, QUARTER};
 use super::error::StoreError;
-use super::reader::{ReadError, Reader, Readers, Series, Tier};
+use super::reader::{ReadError, Reader, ReaderWait, Readers, RowBudget, Series, Tier};
 use crate::units::Unit;
 
 /// Points of an answer at most, unless a step is asked for.
 pub const MOST_POINTS: i64 = 2_000;
 
-/// Rows read at a time.
-const PAGE: usize = 1_000;
+/// Rows read at a time. As many are held for each download whose client does not read.
+const PAGE: usize = 250;
 
 /// Windows up to this long are answered with single observations.
 const RAW_UP_TO: i64 = 36 * 60 * 60;
@@ -146,6 +147,8 @@ pub struct Points {
     others: Vec<Cursor>,
     merger: Option<Merger>,
     finished: bool,
+    wait: ReaderWait,
+    observations: i64,
 }
 
 /// How far one series of the field has been read.
@@ -158,17 +161,18 @@ struct Cursor {
 }
 
 impl Points {
-    /// Opens a window; `None` when there is no series of that field.
+    /// Opens a window by a reader of those; `None` when there is no series of that field. Takes a
+    /// few look-ups, and reads no row of the window.
     pub(super) fn open(
-        readers: Arc<Readers>,
+        readers: &Arc<Readers>,
+        reader: &Reader<'_>,
         window: Window,
         calendar: Calendar,
     ) -> Result<Option<Points>, ReadError> {
-        let reader = readers.borrow()?;
         let series = reader.series(&window.source, &window.field)?;
         let Some(first) = series.first() else { return Ok(None) };
         let unit = first.unit;
-        let mut plan = plan(&window, Held::of(&reader, &series)?);
+        let mut plan = plan(&window, Held::of(reader, &series)?);
         if window.step == Step::Fitting && plan.tier == Tier::Raw {
             let most = usize::try_from(MOST_POINTS).unwrap_or(usize::MAX);
             let mut count = 0;
@@ -179,7 +183,12 @@ impl Points {
                 plan.step = None;
             }
         }
-        drop(reader);
+        let mut observations = 0;
+        if plan.tier == Tier::Raw && plan.step.is_some() {
+            for one in &series {
+                observations += reader.observations(one.id, window.from, window.to)?;
+            }
+        }
         let mut calendar = calendar;
         let start = match (plan.tier, plan.step) {
             (Tier::Raw, None) => window.from,
@@ -200,9 +209,18 @@ impl Points {
         };
         let others = series.into_iter().map(cursor).collect();
         let merger = plan.step.map(|step| Merger::new(calendar, step));
-        let cursors = Vec::new();
-        let points =
-            Points { readers, window, plan, unit, cursors, others, merger, finished: false };
+        let points = Points {
+            readers: Arc::clone(readers),
+            window,
+            plan,
+            unit,
+            cursors: Vec::new(),
+            others,
+            merger,
+            finished: false,
+            wait: ReaderWait::default(),
+            observations,
+        };
         Ok(Some(points.told_in(unit)))
     }
 
@@ -242,15 +260,31 @@ impl Points {
         self.unit
     }
 
+    /// Single observations that must be read to join them to steps, counted by whole days; 0 where
+    /// none are joined. The rows that are read are never more than a few thousand else, but for
+    /// those that are points themselves.
+    pub fn observations(&self) -> i64 {
+        self.observations
+    }
+
     /// The next row of whichever series has the earliest. Where units changed in the middle of a
     /// quarter or a day, two have a row of it.
-    fn row(&mut self) -> Result<Option<Bucket>, ReadError> {
+    fn poll_row(&mut self, rows: &mut RowBudget) -> Result<Poll<Option<Bucket>>, ReadError> {
         for cursor in &mut self.cursors {
             if cursor.page.is_empty() && !cursor.exhausted {
-                let reader = self.readers.borrow()?;
-                cursor.read_on(&reader, self.plan.tier, self.window.to)?;
+                if rows.is_used_up() {
+                    return Ok(Poll::Pending);
+                }
+                let Some(reader) = self.wait.try_borrow(&self.readers)? else {
+                    return Ok(Poll::Pending);
+                };
+                rows.spend(cursor.read_on(&reader, self.plan.tier, self.window.to)?);
             }
         }
+        if rows.is_used_up() {
+            return Ok(Poll::Pending);
+        }
+        rows.spend(1);
         let next = self.cursors.iter().filter_map(|cursor| Some(cursor.page.front()?.at)).min();
         let mut joined: Option<Bucket> = None;
         // The series that is told now comes first, and tells what was last.
@@ -265,47 +299,69 @@ impl Points {
                 joined => *joined = Some(row),
             }
         }
-        Ok(joined)
+        Ok(Poll::Ready(joined))
     }
 
-    fn point(&mut self) -> Result<Option<Bucket>, ReadError> {
+    /// The next point; `Pending` once the budget is used up, or while all readers are in use: go
+    /// on in a later turn. Never waits for a reader.
+    ///
+    /// # Errors
+    /// The history cannot be read, or no reader was free for too long.
+    pub fn poll_next(&mut self, rows: &mut RowBudget) -> Result<Poll<Option<Bucket>>, ReadError> {
+        let point = self.poll_point(rows);
+        self.finished |= matches!(point, Ok(Poll::Ready(None)) | Err(_));
+        point
+    }
+
+    fn poll_point(&mut self, rows: &mut RowBudget) -> Result<Poll<Option<Bucket>>, ReadError> {
+        if self.finished {
+            return Ok(Poll::Ready(None));
+        }
         loop {
-            let row = self.row()?;
-            let Some(merger) = &mut self.merger else { return Ok(row) };
+            let Poll::Ready(row) = self.poll_row(rows)? else { return Ok(Poll::Pending) };
+            let Some(merger) = &mut self.merger else { return Ok(Poll::Ready(row)) };
             match row {
                 Some(row) => {
                     if let Some(complete) = merger.push(row) {
-                        return Ok(Some(complete));
+                        return Ok(Poll::Ready(Some(complete)));
                     }
                 }
-                None => return Ok(merger.finish()),
+                None => return Ok(Poll::Ready(merger.finish())),
             }
         }
     }
 }
 
 impl Cursor {
-    fn read_on(&mut self, reader: &Reader<'_>, tier: Tier, to: i64) -> Result<(), StoreError> {
+    /// Reads the next page; returns the number of its rows.
+    fn read_on(&mut self, reader: &Reader<'_>, tier: Tier, to: i64) -> Result<usize, StoreError> {
         let page = reader.page(self.series.id, tier, self.after, to, PAGE)?;
         self.exhausted = page.len() < PAGE;
         if let Some(last) = page.last() {
             self.after = last.at;
         }
         self.page = page.into();
-        Ok(())
+        Ok(self.page.len())
     }
 }
 
+/// Blocks while all readers are in use: for commands and for threads that serve no client.
 impl Iterator for Points {
     type Item = Result<Bucket, ReadError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.finished {
-            return None;
+        loop {
+            match self.poll_next(&mut RowBudget::unbounded()) {
+                Ok(Poll::Ready(point)) => return point.map(Ok),
+                Err(error) => return Some(Err(error)),
+                Ok(Poll::Pending) => {
+                    if let Err(error) = self.readers.borrow() {
+                        self.finished = true;
+                        return Some(Err(error));
+                    }
+                }
+            }
         }
-        let point = self.point().transpose();
-        self.finished = !matches!(point, Some(Ok(_)));
-        point
     }
 }
 

@@ -458,6 +458,11 @@ impl Connection {
         self.output.advance(bytes);
     }
 
+    /// Whether output has begun to be written, and must be finished before more is put there.
+    pub(super) fn is_flushing(&self) -> bool {
+        self.flushing
+    }
+
     /// Whether all output was taken. It is written only once the layers below have said so
     /// by [`Connection::written`].
     pub(super) fn output_is_taken(&self) -> bool {

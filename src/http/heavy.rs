@@ -3,10 +3,10 @@
 use std::time::Instant;
 
 use super::deadline::Deadline;
-use super::lanes::{Client, Permit};
+use super::lanes::{Begun, Client, Permit};
 use super::limits::{PERMIT_QUANTUM, Settings};
 use super::message::Body;
-use super::reply::Lane;
+use super::reply::{HeavyWork, Lane};
 
 /// Expensive work of the request at hand, and of the streamed response that comes of it.
 #[derive(Default)]
@@ -17,7 +17,10 @@ pub(super) struct HeavyState {
     running_since: Option<Instant>,
     /// End of the wait for the first permit, later of the whole work.
     deadline: Option<Deadline>,
-    started: bool,
+    /// End of the present wait, of work that the answer can do without.
+    patience: Option<Deadline>,
+    /// The work has begun, and has led to no response yet.
+    begun: Option<Begun>,
     /// The response is a stream, whose source is read under a permit.
     streaming: bool,
 }
@@ -31,29 +34,39 @@ pub(super) enum Admission {
     Wait,
     /// It must enter the lane.
     Enter,
-    /// Its deadline has passed.
+    /// It has waited, or lasted, for too long.
     Expired,
 }
 
 impl HeavyState {
     /// Decides on the next piece of work that is to lead to a response. The wait for the first
     /// permit is bounded by `queue_timeout`, and from then on the whole work by `write_timeout`.
+    /// Where there is a fallback, its patience bounds each wait.
     pub(super) fn admit(
         &mut self,
-        lane: Lane,
+        work: &HeavyWork,
         client: Client,
         settings: &Settings,
         now: Instant,
     ) -> Admission {
-        self.entered = Some((lane, client));
-        let deadline = self.deadline.get_or_insert(Deadline::of(now, settings.queue_timeout));
-        if deadline.passed(now) {
+        if self.entered.replace((work.lane, client)) != Some((work.lane, client)) {
+            // A permit of another lane is of no use.
+            self.pause();
+        }
+        self.deadline.get_or_insert(Deadline::of(now, settings.queue_timeout));
+        if let Some(fallback) = &work.fallback {
+            self.patience.get_or_insert(Deadline::of(now, fallback.patience));
+        }
+        if self.deadline().is_some_and(|deadline| deadline.passed(now)) {
             return Admission::Expired;
         }
         let admission = self.use_permit(now);
-        if admission == Admission::Run && !self.started {
-            self.started = true;
-            self.deadline = Some(Deadline::of(now, settings.write_timeout));
+        if admission == Admission::Run {
+            self.patience = None;
+            if self.begun.is_none() {
+                self.begun = self.permit.as_ref().map(Permit::begin);
+                self.deadline = Some(Deadline::of(now, settings.write_timeout));
+            }
         }
         admission
     }
@@ -69,7 +82,10 @@ impl HeavyState {
             Some(permit) if !permit.is_granted() => Admission::Wait,
             Some(permit) => {
                 let since = *self.running_since.get_or_insert(now);
-                if now.duration_since(since) >= PERMIT_QUANTUM && permit.is_contended() {
+                if now.duration_since(since) >= PERMIT_QUANTUM
+                    && permit.is_contended()
+                    && self.begun.as_ref().is_none_or(Begun::may_pause)
+                {
                     self.pause();
                     return Admission::Enter;
                 }
@@ -95,7 +111,7 @@ impl HeavyState {
 
     /// End of the wait or of the work; `None` while a response is under way.
     pub(super) fn deadline(&self) -> Option<Deadline> {
-        self.deadline
+        self.deadline.into_iter().chain(self.patience).min()
     }
 
     /// Frees the permit while its client does not read. The work goes on under another one.
@@ -104,11 +120,12 @@ impl HeavyState {
         self.running_since = None;
     }
 
-    /// Notes the response that the work has led to.
-    pub(super) fn respond(&mut self, body: &Body) {
+    /// Notes the response that the work has led to, with the body that is sent.
+    pub(super) fn respond(&mut self, body: Option<&Body>) {
         self.deadline = None;
-        self.started = false;
-        self.streaming = self.entered.is_some() && matches!(body, Body::Stream(_));
+        self.patience = None;
+        self.begun = None;
+        self.streaming = self.entered.is_some() && matches!(body, Some(Body::Stream(_)));
         if !self.streaming {
             self.leave();
         }

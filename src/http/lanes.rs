@@ -10,10 +10,11 @@
 //! closes while it waits, or between the grant and its next turn, leaves nothing behind.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::addresses::Visitor;
+use super::limits::MAX_PAUSED_WORK;
 use super::reply::Lane;
 
 /// Whose requests share one turn; `None` for all clients of unix sockets.
@@ -31,6 +32,8 @@ pub(super) struct Lanes {
 struct LaneQueue {
     permits: usize,
     state: Mutex<State>,
+    /// Pieces of work that have begun and led to no response yet.
+    begun: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -57,7 +60,10 @@ pub(super) struct Permit {
 impl Lanes {
     /// Lanes with so many permits for [`Lane::Bulk`], at least one.
     pub(super) fn new(bulk: usize) -> Lanes {
-        let queue = |permits| Arc::new(LaneQueue { permits, state: Mutex::default() });
+        let queue = |permits| {
+            let (state, begun) = (Mutex::default(), AtomicUsize::new(0));
+            Arc::new(LaneQueue { permits, state, begun })
+        };
         Lanes { bulk: queue(bulk.max(1)), interactive: queue(1) }
     }
 
@@ -151,6 +157,30 @@ impl Permit {
     }
 }
 
+/// Work that has begun and led to no response yet. It holds what it has collected.
+pub(super) struct Begun(Arc<LaneQueue>);
+
+impl Permit {
+    /// Notes that its work begins.
+    pub(super) fn begin(&self) -> Begun {
+        self.queue.begun.fetch_add(1, Ordering::Relaxed);
+        Begun(Arc::clone(&self.queue))
+    }
+}
+
+impl Begun {
+    /// Whether the work may pause for that of others, which begins then as well.
+    pub(super) fn may_pause(&self) -> bool {
+        self.0.begun.load(Ordering::Relaxed) < self.0.permits + MAX_PAUSED_WORK
+    }
+}
+
+impl Drop for Begun {
+    fn drop(&mut self) {
+        self.0.begun.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 impl Drop for Permit {
     fn drop(&mut self) {
         let mut state = self.queue.state();
@@ -232,6 +262,18 @@ mod tests {
         drop(first);
         assert_eq!(calls.load(Ordering::Relaxed), 1);
         assert!(second.is_granted() && !second.is_contended());
+    }
+
+    #[test]
+    fn work_pauses_for_others_while_little_of_it_has_begun() {
+        let lanes = Lanes::new(2);
+        let permit = enter(&lanes, 1);
+        let mut begun: Vec<_> = (0..2 + MAX_PAUSED_WORK).map(|_| permit.begin()).collect();
+        assert!(!begun[0].may_pause());
+        begun.pop();
+        assert!(begun[0].may_pause());
+        drop(begun);
+        assert_eq!(lanes.bulk.begun.load(Ordering::Relaxed), 0);
     }
 
     #[test]

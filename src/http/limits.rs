@@ -35,7 +35,8 @@ pub struct Settings {
     /// At the cap, a connection whose request or response is incomplete is not evicted before it
     /// has waited for its client this long.
     pub eviction_grace: Duration,
-    /// Expensive requests of scripts that run at the same time; at most one for each client.
+    /// Expensive requests of scripts that run at the same time; at most one for each client, and
+    /// fewer than workers: see [`Settings::heavy_permits`].
     pub heavy_requests: usize,
     /// Longest wait of [`Engine::drain`](super::Engine::drain) for requests in flight.
     pub drain_timeout: Duration,
@@ -80,6 +81,12 @@ fn default_heavy_requests() -> usize {
 const LEAST_PER_ADDRESS: usize = 16;
 
 impl Settings {
+    /// Permits for expensive requests of scripts: so many as configured, while a worker is left
+    /// for those of people and another one for all else. Expensive work may block on a disk.
+    pub fn heavy_permits(&self) -> usize {
+        self.heavy_requests.min(self.workers.saturating_sub(2)).max(1)
+    }
+
     /// Open connections of one address at most: a quarter of all, where nothing else is said.
     pub fn address_cap(&self) -> usize {
         let generous = (self.max_connections / 4).max(LEAST_PER_ADDRESS);
@@ -123,6 +130,10 @@ pub(super) const TURN_TIME: Duration = Duration::from_millis(2);
 
 /// A request that holds a permit for expensive work for so long passes it on if others wait.
 pub(super) const PERMIT_QUANTUM: Duration = Duration::from_millis(50);
+
+/// Expensive work that has begun and waits for its next permit at most: each holds what it has
+/// collected. Beyond, work keeps its permit to the end.
+pub(super) const MAX_PAUSED_WORK: usize = 16;
 
 /// How long a closed connection is still read from, so that the last response is not
 /// lost to a reset (RFC 9112 9.6).

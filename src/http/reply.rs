@@ -2,6 +2,7 @@
 //! under a concurrency limit.
 
 use std::fmt;
+use std::time::Duration;
 
 use super::activity::Activity;
 use super::message::{Request, Response};
@@ -29,6 +30,19 @@ pub enum Reply {
         /// The work.
         work: Continuation,
     },
+    /// Expensive work that the answer can do without: `otherwise` is called, without a permit, if
+    /// the request has to wait for one for longer than `patience`, at first or again later.
+    HeavyOr {
+        /// Concurrency limit that the work counts against.
+        lane: Lane,
+        /// Longest wait for a permit; `queue_timeout` holds as well. Looked at every
+        /// [`SWEEP_INTERVAL`](super::limits::SWEEP_INTERVAL).
+        patience: Duration,
+        /// The work.
+        work: Continuation,
+        /// What leads to an answer without it. It should be cheap.
+        otherwise: Continuation,
+    },
 }
 
 /// Work that goes on once its precondition holds. It runs on a worker.
@@ -53,6 +67,14 @@ pub enum Lane {
 pub(super) struct HeavyWork {
     pub(super) lane: Lane,
     pub(super) run: Continuation,
+    pub(super) fallback: Option<Fallback>,
+}
+
+/// Way to an answer without expensive work.
+pub(super) struct Fallback {
+    /// Longest wait for a permit.
+    pub(super) patience: Duration,
+    pub(super) run: Continuation,
 }
 
 impl From<Response> for Reply {
@@ -67,6 +89,7 @@ impl fmt::Debug for Reply {
             Reply::Ready(response) => f.debug_tuple("Ready").field(response).finish(),
             Reply::ReadBody { limit, .. } => write!(f, "ReadBody({limit})"),
             Reply::Heavy { lane, .. } => write!(f, "Heavy({lane:?})"),
+            Reply::HeavyOr { lane, .. } => write!(f, "HeavyOr({lane:?})"),
         }
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
+use ::http::Method;
 use mio::{Registry, Token};
 use rustls::ServerConfig;
 
@@ -18,7 +19,7 @@ use super::heavy::{Admission, HeavyState};
 use super::lanes::{Client, Permit};
 use super::limits::{LINGER, LINGER_BYTES, SCRATCH, Settings};
 use super::message::{Peer, Refusal, RequestHead, Response, Service};
-use super::reply::{HeavyWork, Lane, Reply};
+use super::reply::{Fallback, HeavyWork, Lane, Reply};
 use super::slot::Ready;
 use super::socket::Stream;
 use super::stats::{CloseReason, ConnectionState, ShedReason, Stats};
@@ -189,7 +190,10 @@ impl Session {
             Stage::Open if self.is_handshaking() => {
                 self.handshake_deadline.min(self.http.deadline())
             }
-            Stage::Open => self.heavy.deadline().unwrap_or(self.http.deadline()),
+            Stage::Open => match self.heavy.deadline() {
+                Some(deadline) if self.held.is_some() && !self.http.is_flushing() => deadline,
+                _ => self.http.deadline(),
+            },
             Stage::Finishing { deadline, .. } | Stage::Lingering { deadline, .. } => deadline,
         }
     }
@@ -223,7 +227,8 @@ impl Session {
                 return outcome;
             }
             let now = Instant::now();
-            let wish = match self.held.take() {
+            // What has begun to be written is finished before more work leads to more output.
+            let wish = match self.held.take_if(|_| !self.http.is_flushing()) {
                 Some(task) => Wish::Run(task),
                 None => self.http.poll(now),
             };
@@ -231,7 +236,7 @@ impl Session {
                 Wish::Run(task) if matches!(order, Order::Expire | Order::Drain) => {
                     self.held = Some(task);
                     if self.heavy.is_waiting() {
-                        return self.await_permit();
+                        return self.await_permit(&mut turn);
                     }
                     return self.give_way();
                 }
@@ -239,10 +244,9 @@ impl Session {
                     self.refuse_task(&task, Refusal::Overloaded, CloseReason::Shed, host, now);
                 }
                 Wish::Run(task) => {
-                    let task = match self.admit(task, host, now) {
+                    let task = match self.admit(task, &mut turn, host, now) {
                         Ok(task) => task,
-                        // Earlier responses go out before it waits.
-                        Err(Some(outcome)) => return self.write(&mut turn).unwrap_or(outcome),
+                        Err(Some(outcome)) => return outcome,
                         Err(None) => continue,
                     };
                     turn.step();
@@ -307,7 +311,10 @@ impl Session {
             Flush::Done => None,
             Flush::Blocked => Some(self.park(Ready::WRITE)),
             Flush::Paused => Some(self.give_way()),
-            Flush::NeedsPermit => Some(self.park(Ready::PERMIT)),
+            Flush::NeedsPermit if self.ready.contains(Ready::BROKEN) => {
+                Some(Outcome::Closed(CloseReason::ClientGone))
+            }
+            Flush::NeedsPermit => Some(self.park(Ready::PERMIT.or(Ready::BROKEN))),
             Flush::Enters(lane, client) => Some(Outcome::Enter { lane, client }),
             Flush::Failed(reason) => Some(Outcome::Closed(reason)),
         }
@@ -337,17 +344,20 @@ impl Session {
                 Some(Outcome::Closed(CloseReason::HandshakeTimeout))
             }
             Stage::Open => {
-                if let Some(task) = self.held.take_if(|_| self.heavy.deadline().is_some()) {
-                    self.refuse_heavy(&task, host, now);
+                let reason = self.http.expiry();
+                let writes_no_more = reason == CloseReason::WriteTimeout;
+                if !writes_no_more
+                    && let Some(task) = self.held.take_if(|_| self.heavy.deadline().is_some())
+                {
+                    self.held = self.forgo(task, host, now);
                     return None;
                 }
-                let reason = self.http.expiry();
                 match self.http.expire() {
                     Wish::Refuse(refused) => {
                         self.http.refuse(word(host.service, &refused), reason, now);
                         None
                     }
-                    _ if reason == CloseReason::WriteTimeout => {
+                    _ if writes_no_more => {
                         self.stream.abort_on_close();
                         Some(Outcome::Closed(reason))
                     }
@@ -374,7 +384,8 @@ impl Session {
         }
         match reply {
             Ok(Reply::Ready(response)) => {
-                self.heavy.respond(response.body());
+                let is_sent = request.method != Method::HEAD;
+                self.heavy.respond(is_sent.then_some(response.body()));
                 self.http.respond(response, now);
             }
             Ok(Reply::ReadBody { limit, then }) => {
@@ -384,8 +395,13 @@ impl Session {
                 }
             }
             Ok(Reply::Heavy { lane, work }) => {
-                let work = Work::Heavy(HeavyWork { lane, run: work });
-                self.held = Some(Task { request, work });
+                let work = HeavyWork { lane, run: work, fallback: None };
+                self.held = Some(Task { request, work: Work::Heavy(work) });
+            }
+            Ok(Reply::HeavyOr { lane, patience, work, otherwise }) => {
+                let fallback = Some(Fallback { patience, run: otherwise });
+                let work = HeavyWork { lane, run: work, fallback };
+                self.held = Some(Task { request, work: Work::Heavy(work) });
             }
             // The panic hook has logged it.
             Err(_) => {
@@ -413,33 +429,55 @@ impl Session {
 
     /// Decides whether a task may run. One that may not is held, and the outcome says where its
     /// connection goes meanwhile.
-    fn admit(&mut self, task: Task, host: Host<'_>, now: Instant) -> Result<Task, Option<Outcome>> {
+    fn admit(
+        &mut self,
+        task: Task,
+        turn: &mut Turn,
+        host: Host<'_>,
+        now: Instant,
+    ) -> Result<Task, Option<Outcome>> {
         let Work::Heavy(work) = &task.work else { return Ok(task) };
         let (lane, client) = (work.lane, task.request.client.map(Visitor::of));
-        let admission = self.heavy.admit(lane, client, self.http.settings(), now);
-        match admission {
-            Admission::Run => return Ok(task),
-            Admission::Expired => {
-                self.refuse_heavy(&task, host, now);
-                return Err(None);
-            }
-            Admission::Wait | Admission::Enter => self.held = Some(task),
+        let admission = self.heavy.admit(work, client, self.http.settings(), now);
+        if admission == Admission::Run {
+            return Ok(task);
         }
+        if admission == Admission::Expired {
+            return self.forgo(task, host, now).ok_or(None);
+        }
+        self.held = Some(task);
         Err(Some(match admission {
             Admission::Enter => Outcome::Enter { lane, client },
-            _ => self.await_permit(),
+            _ => self.await_permit(turn),
         }))
     }
 
-    fn refuse_heavy(&mut self, task: &Task, host: Host<'_>, now: Instant) {
+    /// Gives up expensive work: the task goes on without it, or is refused.
+    fn forgo(&mut self, task: Task, host: Host<'_>, now: Instant) -> Option<Task> {
+        let Task { request, work } = task;
+        if let Work::Heavy(HeavyWork { fallback: Some(Fallback { run, .. }), .. }) = work {
+            self.heavy.leave();
+            return Some(Task { request, work: Work::Continue(run) });
+        }
         host.stats.count_shed(ShedReason::HeavyTimeout);
-        self.refuse_task(task, Refusal::HeavyOverload, CloseReason::Shed, host, now);
+        let task = Task { request, work };
+        self.refuse_task(&task, Refusal::HeavyOverload, CloseReason::Shed, host, now);
+        None
     }
 
-    /// Waits parked for the permit of its lane.
-    fn await_permit(&self) -> Outcome {
+    /// Waits parked for the permit of its lane. What earlier requests were answered goes out
+    /// before.
+    fn await_permit(&mut self, turn: &mut Turn) -> Outcome {
+        if self.ready.contains(Ready::BROKEN) {
+            return Outcome::Closed(CloseReason::ClientGone);
+        }
+        if !self.is_flushed()
+            && let Some(outcome) = self.write(turn)
+        {
+            return outcome;
+        }
         let (deadline, state) = (self.deadline(), ConnectionState::Queued);
-        Outcome::Park { wants: Ready::PERMIT, deadline, state }
+        Outcome::Park { wants: Ready::PERMIT.or(Ready::BROKEN), deadline, state }
     }
 
     /// Reads once and takes in what came.

@@ -80,7 +80,7 @@ impl Shared {
         channels: Channels,
     ) -> Shared {
         let Channels { errands, calls, closed } = channels;
-        let lanes = Lanes::new(settings.heavy_requests);
+        let lanes = Lanes::new(settings.heavy_permits());
         Shared {
             service,
             lanes,

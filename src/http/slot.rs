@@ -34,7 +34,9 @@ impl Ready {
     pub(super) const READ_CLOSED: Ready = Ready(4);
     /// A permit for expensive work is granted.
     pub(super) const PERMIT: Ready = Ready(8);
-    const ALL: u32 = 15;
+    /// The connection is broken: its client can neither send nor receive.
+    pub(super) const BROKEN: Ready = Ready(16);
+    const ALL: u32 = 31;
 
     pub(super) fn contains(self, other: Ready) -> bool {
         self.0 & other.0 == other.0
@@ -42,6 +44,11 @@ impl Ready {
 
     pub(super) fn intersects(self, other: Ready) -> bool {
         self.0 & other.0 != 0
+    }
+
+    /// Either of the two.
+    pub(super) const fn or(self, other: Ready) -> Ready {
+        Ready(self.0 | other.0)
     }
 
     pub(super) fn insert(&mut self, other: Ready) {
@@ -63,14 +70,14 @@ pub(super) enum Place {
     Closed,
 }
 
-/// The word: place in bits 0..3, edges in 4..7, wanted edges in 8..11, turned away in 12.
+/// The word: place in bits 0 to 2, edges in 4 to 8, wanted edges in 9 to 13, turned away in 14.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Word(u32);
 
 impl Word {
     const READY_SHIFT: u32 = 4;
-    const WANTS_SHIFT: u32 = 8;
-    const TURNED_AWAY: u32 = 1 << 12;
+    const WANTS_SHIFT: u32 = 9;
+    const TURNED_AWAY: u32 = 1 << 14;
 
     fn place(self) -> Place {
         match self.0 & 7 {

@@ -139,6 +139,7 @@ pub(super) fn edges(event: &Event) -> Ready {
     if event.is_error() || event.is_write_closed() {
         edges.insert(Ready::READ);
         edges.insert(Ready::WRITE);
+        edges.insert(Ready::BROKEN);
     }
     edges
 }

@@ -10,8 +10,11 @@ use crate::http::DESCRIPTORS_BEYOND_CAP;
 use crate::outbound::MAX_PENDING;
 
 /// Standard streams, epoll instances, wakers, the signal pipe and a file being read; and the
-/// history's file with its log and index (SQLite's WAL), for its writer and four readers.
-const ALWAYS_OPEN: u64 = 16 + 3 * 5;
+/// history's file with its log and index (SQLite's WAL), for its writer and [`MOST_READERS`].
+const ALWAYS_OPEN: u64 = 16 + 3 * (1 + MOST_READERS as u64);
+
+/// Readers of the history at most: more would not make a disk faster.
+pub const MOST_READERS: usize = 8;
 
 /// The attempts of a poller to connect, one of which becomes its connection, and its resolver's
 /// socket.
@@ -74,9 +77,10 @@ pub fn grow(config: &Config, beside: usize) {
 }
 
 /// Has the kernel make the process's table of descriptors as large as it may have to become. To
-/// be called before any thread is made: later the table grows by doubling, and each time the
+/// be called before any thread serves: later the table grows by doubling, and each time the
 /// thread that needed it, the acceptor in a burst, waits some ten milliseconds for every other
-/// processor (Linux, `expand_files` in fs/file.c).
+/// processor (Linux, `expand_files` in fs/file.c). The log's writer runs already, so the start waits
+/// once.
 ///
 /// # Errors
 /// The limit does not allow that many; then the table grows when it must.

@@ -19,6 +19,7 @@ use super::certificates::LiveCertificates;
 use super::configuration::LiveConfiguration;
 use super::health::Health;
 use super::listen_queue::{ListenQueue, ListenSocket, listen_losses, listen_queues};
+use super::logging;
 use crate::access::{self, FailureReason};
 use crate::board::{BoardReader, Datum, Snapshot, State};
 use crate::history::History;
@@ -122,6 +123,7 @@ impl Metrics {
         families.extend(self.threads());
         families.extend(self.admin());
         families.extend(self.reloads());
+        families.extend(log_lines());
         families.push(self.certificates(now));
         families.extend(process::families());
         families.push(
@@ -303,6 +305,31 @@ impl Metrics {
         }
         vec![total.done(), durations.done()]
     }
+}
+
+/// Lines that are missing from the log, and why.
+fn log_lines() -> [MetricFamily; 3] {
+    let log = logging::stats();
+    [
+        Family::counter(
+            "log_lines_dropped_total",
+            "Log lines lost because standard error was too slow or failed.",
+        )
+        .sample(&[], log.dropped as f64)
+        .done(),
+        Family::counter(
+            "log_lines_suppressed_total",
+            "Log lines left out because one place in the code logged too often.",
+        )
+        .sample(&[], log.suppressed as f64)
+        .done(),
+        Family::gauge(
+            "log_blocked_seconds",
+            "How long the current write to standard error has been waiting; 0 between writes.",
+        )
+        .sample(&[], log.blocked.as_secs_f64())
+        .done(),
+    ]
 }
 
 /// What the kernel tells of the listeners. Of several queues the fullest is told.

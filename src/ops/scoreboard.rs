@@ -13,6 +13,7 @@ use super::certificates::LiveCertificates;
 use super::configuration::LiveConfiguration;
 use super::health::Health;
 use super::listen_queue::{ListenSocket, listen_losses, listen_queues};
+use super::logging::{self, LogStats};
 use super::process::ProcessFacts;
 use crate::board::{Snapshot, SourceView};
 use crate::http::{CloseReason, ConnectionState, ShedReason, Stats};
@@ -98,6 +99,7 @@ impl Scoreboard {
                     seconds: seconds_since(*since, now),
                 }),
             },
+            log: log(),
         }
     }
 
@@ -163,6 +165,11 @@ fn sources(snapshot: &Snapshot, now: Timestamp) -> Vec<told::Source> {
         }),
     };
     snapshot.sources.iter().map(told).collect()
+}
+
+fn log() -> told::Log {
+    let LogStats { queued, dropped, suppressed, blocked } = logging::stats();
+    told::Log { queued, dropped, suppressed, blocked_seconds: blocked.as_secs_f64() }
 }
 
 fn rfc3339(at: Timestamp) -> String {

@@ -7,6 +7,7 @@ use crossbeam_channel::{Receiver, bounded};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
+use super::logging;
 use crate::threads;
 
 /// What a signal asks for.
@@ -37,7 +38,10 @@ pub fn listen() -> io::Result<Receiver<Request>> {
         for signal in signals.forever() {
             let request = match signal {
                 SIGHUP => Request::Reload,
-                _ if stopping => process::exit(INTERRUPTED),
+                _ if stopping => {
+                    logging::flush();
+                    process::exit(INTERRUPTED)
+                }
                 _ => {
                     stopping = true;
                     Request::Stop

@@ -1,38 +1,130 @@
-//! What systemd is told of a service of `Type=notify` (sd_notify(3)). Elsewhere nobody listens,
-//! and these do nothing.
+//! Notifications to systemd for a service of `Type=notify` (sd_notify(3)). Without `NOTIFY_SOCKET`
+//! they do nothing.
+//!
+//! No notification waits for systemd. A sign of life that finds the socket full is dropped, as the
+//! next one follows soon. A change of state that finds it full is kept and sent by [`resend`]; only
+//! the latest counts.
+
+use std::ffi::OsStr;
+use std::io;
+use std::os::linux::net::SocketAddrExt as _;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use sd_notify::NotifyState;
 
+const VARIABLE: &str = "NOTIFY_SOCKET";
+
+/// The latest change of state, if it was not sent yet.
+static UNSENT: Mutex<Option<String>> = Mutex::new(None);
+
 /// The listeners are bound and answer; also ends a [`reloading`].
 pub fn ready() {
-    tell(&[NotifyState::Ready]);
+    change_state(&[NotifyState::Ready]);
 }
 
-/// The configuration is being read anew.
+/// The configuration is being read again.
 pub fn reloading() {
-    // The time is there to tell this reload from earlier ones.
+    // systemd tells reloads apart by their time.
     if let Ok(now) = NotifyState::monotonic_usec_now() {
-        tell(&[NotifyState::Reloading, now]);
+        change_state(&[NotifyState::Reloading, now]);
     }
 }
 
 /// Requests in flight are being finished.
 pub fn stopping() {
-    tell(&[NotifyState::Stopping]);
+    change_state(&[NotifyState::Stopping]);
 }
 
-/// Whether signs of life are waited for (`WatchdogSec=`).
+/// Returns whether systemd expects signs of life (`WatchdogSec=`).
 pub fn wants_signs_of_life() -> bool {
     sd_notify::watchdog_enabled().is_some()
 }
 
-/// A sign of life.
+/// Sends a sign of life.
 pub fn watchdog() {
-    tell(&[NotifyState::Watchdog]);
+    if let Err(error) = send(&message(&[NotifyState::Watchdog])) {
+        log::debug!("systemd did not take a sign of life: {error}");
+    }
 }
 
-fn tell(state: &[NotifyState<'_>]) {
-    if let Err(error) = sd_notify::notify(state) {
-        log::debug!("systemd could not be told: {error}");
+/// Sends the latest change of state again, if systemd had no room for it. Called several times a
+/// second.
+pub fn resend() {
+    let mut unsent = unsent();
+    if let Some(state) = &*unsent
+        && !is_full(&send(state))
+    {
+        *unsent = None;
+    }
+}
+
+fn change_state(states: &[NotifyState<'_>]) {
+    let state = message(states);
+    // Held while it sends, so that an older state is never sent behind a newer one.
+    let mut unsent = unsent();
+    let sent = send(&state);
+    if let Err(error) = &sent {
+        log::debug!("systemd did not take {state:?}: {error}");
+    }
+    *unsent = is_full(&sent).then_some(state);
+}
+
+fn unsent() -> MutexGuard<'static, Option<String>> {
+    UNSENT.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whether systemd has not read its earlier messages yet.
+fn is_full(sent: &io::Result<()>) -> bool {
+    sent.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+}
+
+fn message(states: &[NotifyState<'_>]) -> String {
+    states.iter().map(|state| format!("{state}\n")).collect()
+}
+
+/// Sends a message without waiting for room.
+fn send(message: &str) -> io::Result<()> {
+    match std::env::var_os(VARIABLE) {
+        Some(path) => send_to(&path, message),
+        None => Ok(()),
+    }
+}
+
+fn send_to(path: &OsStr, message: &str) -> io::Result<()> {
+    let address = match path.as_bytes() {
+        [b'@', name @ ..] => SocketAddr::from_abstract_name(name)?,
+        _ => SocketAddr::from_pathname(path)?,
+    };
+    let socket = UnixDatagram::unbound()?;
+    socket.set_nonblocking(true)?;
+    // A datagram is sent whole or not at all.
+    socket.send_to_addr(message.as_bytes(), &address).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_socket_does_not_block_and_a_name_may_be_abstract() {
+        let name = format!("pumphouse-test-{}", std::process::id());
+        let address = SocketAddr::from_abstract_name(&name).unwrap();
+        let socket = UnixDatagram::bind_addr(&address).unwrap();
+        let path = format!("@{name}");
+        let mut sent = 0;
+        let full = loop {
+            match send_to(OsStr::new(&path), "WATCHDOG=1\n") {
+                Ok(()) => sent += 1,
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(full.kind(), io::ErrorKind::WouldBlock);
+        assert!(sent > 0);
+        let mut buffer = [0; 64];
+        let length = socket.recv(&mut buffer).unwrap();
+        assert_eq!(&buffer[..length], b"WATCHDOG=1\n");
+        assert!(send_to(OsStr::new(&path), "WATCHDOG=1\n").is_ok(), "there is room again");
     }
 }

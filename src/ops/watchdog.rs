@@ -98,6 +98,7 @@ fn run(watched: &Watched, give_up: &GiveUp, stopped: &Receiver<Infallible>) {
         } else if waited_for {
             systemd::watchdog();
         }
+        systemd::resend();
         if let Some(admin) = watched.health.admin.get() {
             admin_backlog.look(now, admin);
             admin_losses.look(admin, now);

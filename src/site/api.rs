@@ -1,5 +1,7 @@
 //! `/api/v1/status` and `/api/v1/sources`.
 
+use std::collections::HashSet;
+
 use bytes::Bytes;
 use serde::Serialize;
 
@@ -104,13 +106,14 @@ fn narrowed(views: &[SourceView], fields: &[Field]) -> Result<Vec<SourceView>, P
             return Err(Problem::bad_request(format!("There is no field {source}.{field} here.")));
         }
     }
-    let of = |view: &SourceView| fields.iter().filter(|field| *field.source == *view.name).count();
-    let mut narrow: Vec<SourceView> = views.iter().filter(|view| of(view) > 0).cloned().collect();
+    let of_source: HashSet<&str> = fields.iter().map(|field| &*field.source).collect();
+    let all: HashSet<(&str, &str)> =
+        fields.iter().map(|field| (&*field.source, &*field.field)).collect();
+    let mut narrow: Vec<SourceView> =
+        views.iter().filter(|view| of_source.contains(&*view.name)).cloned().collect();
     for view in &mut narrow {
-        let source = &view.name;
-        let wanted = |name: &str| {
-            fields.iter().any(|field| *field.source == **source && field.field == name)
-        };
+        let source = &*view.name;
+        let wanted = |name: &str| all.contains(&(source, name));
         if let Some(reading) = &mut view.reading {
             reading.values.retain(|(name, _)| wanted(name));
             reading.derived.retain(|(name, _)| wanted(name));

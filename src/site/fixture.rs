@@ -146,6 +146,15 @@ pub(super) fn site_with(sources: Vec<SourceView>, history: History) -> Site {
     site_over(sources, history, Arc::new(Unobserved), Rules::default())
 }
 
+/// A site over one snapshot and a history, and who counts its requests.
+pub(super) fn site_counted(
+    sources: Vec<SourceView>,
+    history: History,
+    observer: Arc<dyn RequestObserver>,
+) -> Site {
+    site_over(sources, history, observer, Rules::default())
+}
+
 /// A site over one snapshot, under those rules of access.
 pub(super) fn site_under(sources: Vec<SourceView>, rules: Rules) -> Site {
     site_over(sources, History::off(), Arc::new(Unobserved), rules)
@@ -199,6 +208,21 @@ pub(super) fn request(method: &str, target: &str, fields: &[(&str, &str)]) -> Re
         peer: Peer { address: None, tls: true },
         client: None,
         proxied: false,
+    }
+}
+
+impl Site {
+    /// The answer as of `now` with all the work that it takes, and the route it came by.
+    pub(super) fn answer(
+        &self,
+        request: &Request,
+        now: Timestamp,
+        activity: &Activity,
+    ) -> (&'static str, Response) {
+        let posted = self.gate.posted();
+        let (exchange, outcome) = self.begin(request, now, activity, &posted);
+        let outcome = exchange.complete(self, request, outcome);
+        (exchange.route, self.finish(&exchange, &posted, request, outcome))
     }
 }
 

@@ -1,26 +1,27 @@
 //! `/api/v1/history` and `/api/v1/events`: what was.
 
-use std::io::Read as _;
+use std::task::Poll;
 
 use ::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE};
-use ::http::{HeaderValue, StatusCode};
+use ::http::{HeaderValue, Method, StatusCode};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::board::{Datum, Event, SourceView, Time};
+use crate::board::{Datum, Event, Rendering, SourceView, Time};
 use crate::history::{
-    DAY, EARLIEST, History, HistoryError, Numbered, Points, QUARTER, Step, Window, parse_step,
-    parse_when,
+    DAY, EARLIEST, EventScan, HistoryError, Numbered, Points, QUARTER, ReaderWait, Step, Window,
+    parse_step, parse_when,
 };
 use crate::http::{Body, Response};
 
 use super::Site;
+use super::answer::Answer;
 use super::api::{find, rendered_json};
 use super::deliver::{Policy, deliver};
 use super::freshness::policy;
+use super::negotiate::{self, Coding};
 use super::problem::Problem;
 use super::query::{self, Pairs};
-use super::render::render_for;
 use super::routes::Ask;
 use super::series::{Format, SeriesBody};
 
@@ -33,57 +34,108 @@ pub(super) const EVENTS: usize = 50;
 /// Events in a page at most.
 pub(super) const MOST_EVENTS: usize = 500;
 
+/// Single observations that a request joins to steps at most: a few seconds of work, while it is
+/// due within `write_timeout`. Quarters of an hour and days are joined already.
+pub(super) const MOST_JOINED: i64 = 2_000_000;
+
 /// A series.
-pub(super) fn history(site: &Site, ask: &Ask<'_>) -> Result<Response, Problem> {
+pub(super) fn history(site: &Site, ask: &Ask<'_>) -> Result<Answer, Problem> {
     let (window, format) = asked_for(site, ask)?;
-    let unbounded = window.step != Step::Fitting;
-    let name = format!("{}.{}", window.source, window.field);
-    let points = open(site, window)?;
-    let body = SeriesBody::begin(points, format, &site.history);
-    let body = body.map_err(|error| unavailable(&error))?;
-    let mut response = if unbounded {
-        // As long as it is asked for: read while it is sent, and never held as a whole.
-        let mut response = Response::new(Body::Stream(Box::new(body)));
-        let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(format.media_type()));
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-        response
-    } else {
-        let rendered = render_for(&ask.request.headers, format.media_type(), whole(body)?.into());
-        deliver(&ask.request.headers, &rendered, cached(site, &name, ask))?
+    if !site.history.is_enabled() {
+        return Err(unavailable(&HistoryError::Off));
+    }
+    let wait = ReaderWait::default();
+    Ok(Answer::unfinished(move |site, ask| open(site, ask, window, format, wait)))
+}
+
+/// Opens the window, and begins to send or to collect its points.
+fn open(
+    site: &Site,
+    ask: &Ask<'_>,
+    window: Window,
+    format: Format,
+    mut wait: ReaderWait,
+) -> Result<Answer, Problem> {
+    let found = site.history.poll_points(&window, &mut wait);
+    let Poll::Ready(found) = found.map_err(|error| unavailable(&error))? else {
+        return Ok(Answer::unfinished(move |site, ask| open(site, ask, window, format, wait)));
     };
+    let points = found.ok_or_else(|| {
+        let snapshot = (site.snapshots)();
+        unrecorded(find(&snapshot.sources, &window.source), &window.source, &window.field)
+    })?;
+    check_cost(&points)?;
+    let mut series = SeriesBody::new(points, format, &site.history);
+    if window.step == Step::Fitting {
+        let compressed = negotiate::coding(&ask.request.headers) == Coding::Gzip;
+        let rendering = Rendering::new(format.media_type(), compressed);
+        return collect(site, ask, Collecting { window, format, series, rendering });
+    }
+    // The first piece is read before the head is sent, so that a history that has no answer is
+    // known. A HEAD has no use for it.
+    if ask.request.method != Method::HEAD {
+        series.gather().map_err(|error| unavailable(&error))?;
+    }
+    let mut response = Response::new(Body::Stream(Box::new(series)));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(format.media_type()));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    Ok(Answer::Ready(named(response, &window, format)))
+}
+
+/// A series that is held as a whole, as it has no more than a few thousand points.
+struct Collecting {
+    window: Window,
+    format: Format,
+    series: SeriesBody,
+    rendering: Rendering,
+}
+
+fn collect(site: &Site, ask: &Ask<'_>, mut collecting: Collecting) -> Result<Answer, Problem> {
+    collecting.series.gather().map_err(|error| unavailable(&error))?;
+    let (bytes, ended) = collecting.series.take();
+    collecting.rendering.push(&bytes);
+    if !ended {
+        return Ok(Answer::unfinished(move |site, ask| collect(site, ask, collecting)));
+    }
+    let Collecting { window, format, rendering, .. } = collecting;
+    let policy = cached(site, &window.source, ask);
+    let response = deliver(&ask.request.headers, &rendering.finish(), policy)?;
+    Ok(Answer::Ready(named(response, &window, format)))
+}
+
+/// Names the file that a browser makes of a format other than JSON.
+fn named(mut response: Response, window: &Window, format: Format) -> Response {
     if format != Format::Json && response.status() == StatusCode::OK {
-        let named = format!("attachment; filename=\"{name}.{}\"", format.suffix());
+        let (Window { source, field, .. }, suffix) = (window, format.suffix());
+        let named = format!("attachment; filename=\"{source}.{field}.{suffix}\"");
         // Names are letters, digits, underscores and a dot.
         response
             .headers_mut()
             .extend(HeaderValue::try_from(named).map(|it| (CONTENT_DISPOSITION, it)));
     }
-    Ok(response)
+    response
 }
 
-fn whole(mut body: SeriesBody) -> Result<Vec<u8>, Problem> {
-    let mut bytes = Vec::new();
-    body.read_to_end(&mut bytes).map_err(|_| unavailable(&HistoryError::Busy))?;
-    Ok(bytes)
+/// Refuses a window whose points take more rows than a request may join.
+fn check_cost(points: &Points) -> Result<(), Problem> {
+    let rows = points.observations();
+    if rows <= MOST_JOINED {
+        return Ok(());
+    }
+    Err(Problem::bad_request(format!(
+        "This step joins about {rows} single observations, and a request joins at most \
+         {MOST_JOINED}: ask for a shorter window, for a step that is a multiple of 15m, or for \
+         step=raw."
+    )))
 }
 
 /// Nothing new can be there before the source is polled again.
-fn cached(site: &Site, name: &str, ask: &Ask<'_>) -> Policy {
+fn cached(site: &Site, source: &str, ask: &Ask<'_>) -> Policy {
     let snapshot = (site.snapshots)();
-    let source = name.split('.').next().unwrap_or_default();
     let fresh = policy(find(&snapshot.sources, source).into_iter(), ask.now);
     // The dates of the latest reading are not those of a window of the past.
     Policy { last_modified: None, dates: None, ..fresh }
-}
-
-fn open(site: &Site, window: Window) -> Result<Points, Problem> {
-    let (source, field) = (window.source.clone(), window.field.clone());
-    let points = site.history.points(window).map_err(|error| unavailable(&error))?;
-    points.ok_or_else(|| {
-        let snapshot = (site.snapshots)();
-        unrecorded(find(&snapshot.sources, &source), &source, &field)
-    })
 }
 
 /// Why nothing of that field is recorded, as the source's latest reading has it.
@@ -200,7 +252,7 @@ fn span(text: &str, unit: i64) -> Option<i64> {
 }
 
 /// What happened, the latest first.
-pub(super) fn events(site: &Site, ask: &Ask<'_>) -> Result<Response, Problem> {
+pub(super) fn events(site: &Site, ask: &Ask<'_>) -> Result<Answer, Problem> {
     let mut pairs = Pairs::of(&ask.request.target)?;
     let limit = pairs.take("limit").map_or(Some(EVENTS), |text| query::whole_number(&text));
     let limit = limit.filter(|limit| (1..=MOST_EVENTS).contains(limit)).ok_or_else(|| {
@@ -218,16 +270,33 @@ pub(super) fn events(site: &Site, ask: &Ask<'_>) -> Result<Response, Problem> {
         return Err(Problem::bad_request("source is the name of a source, such as source=tank."));
     }
     pairs.finish()?;
-    let history: &History = &site.history;
-    let found = history.events(before, source.as_deref(), limit);
-    let found = found.map_err(|error| unavailable(&error))?;
+    let scan = site.history.events(before, source.as_deref(), limit);
+    let events = Events { scan, source, limit };
+    if events.scan.needs_file() {
+        return Ok(Answer::unfinished(move |_, ask| scan_events(ask, events)));
+    }
+    scan_events(ask, events)
+}
+
+struct Events {
+    scan: EventScan,
+    source: Option<String>,
+    limit: usize,
+}
+
+fn scan_events(ask: &Ask<'_>, mut events: Events) -> Result<Answer, Problem> {
+    let found = events.scan.poll().map_err(|error| unavailable(&error))?;
+    let Poll::Ready(found) = found else {
+        return Ok(Answer::unfinished(move |_, ask| scan_events(ask, events)));
+    };
+    let Events { source, limit, .. } = events;
     let next = found.last().filter(|_| found.len() == limit).map(|(number, _)| {
         let source = source.map_or_else(String::new, |source| format!("&source={source}"));
         format!("/api/v1/events?limit={limit}{source}&before={number}")
     });
     let events = found.iter().map(Told::of).collect();
     let rendered = rendered_json(ask, &Page { events, next });
-    deliver(&ask.request.headers, &rendered, Policy::undated("no-cache"))
+    deliver(&ask.request.headers, &rendered, Policy::undated("no-cache")).map(Answer::Ready)
 }
 
 /// A page of events, and where the next one is.

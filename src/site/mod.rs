@@ -1,11 +1,12 @@
 //! What visitors see: routes, JSON, pages, problems, assets.
 //!
-//! [`Site`] is the [`Service`] behind the engine. What is comes from the latest
-//! snapshot, in memory, and no handler waits for it. What was comes from the
-//! history, on disk, and no more than half of the workers can wait for that.
+//! [`Site`] is the [`Service`] behind the engine. Current readings come from the latest snapshot,
+//! in memory, and never block. History comes from a file: requests that read it are expensive, and
+//! run piece by piece under the engine's concurrency limits.
 
 mod access;
 mod age;
+mod answer;
 mod api;
 mod assets;
 mod chart;
@@ -49,6 +50,7 @@ use crate::history::History;
 use crate::http::{Activity, Refusal, Reply, Request, RequestHead, Response, Service};
 use crate::upstream::Asked;
 
+use self::answer::{Answer, Exchange};
 use self::assets::Assets;
 use self::chart::Charts;
 use self::observe::{NO_METHOD, is_known, method_label};
@@ -56,11 +58,14 @@ use self::page::PageCache;
 use self::problem::Problem;
 use self::request_id::RequestId;
 use self::request_log::RequestLog;
-use self::routes::{Ask, NO_ROUTE, Router};
+use self::routes::{Ask, Handler, NO_ROUTE, Router};
 
 pub use self::observe::RequestObserver;
 pub use self::redirect::Redirect;
 pub use self::series::{Exporter, Format};
+
+/// Longest wait for expensive work that an answer can do without: a page goes without charts then.
+const FALLBACK_AFTER: Duration = Duration::from_millis(250);
 
 /// What the site needs to know besides the snapshots; replaceable at any time.
 #[derive(Debug, Clone)]
@@ -147,31 +152,30 @@ impl Site {
 
     /// The answer to a request that does not count among the visitors', and needs no account.
     pub fn respond(&self, request: &Request) -> Response {
-        let routed = self.route(request, Timestamp::now(), &Activity::default(), None);
-        self.settle(request, routed.outcome)
+        let (exchange, outcome) = self.route(request, Timestamp::now(), &Activity::default(), None);
+        let outcome = exchange.complete(self, request, outcome);
+        self.settle(request, outcome)
     }
 
-    /// The answer as of `now`, and the route it came by.
-    fn answer(
+    /// Decides about access, and comes to the answer as of `now` as far as that takes no expensive
+    /// work.
+    fn begin(
         &self,
         request: &Request,
         now: Timestamp,
         activity: &Activity,
-    ) -> (&'static str, Response) {
-        let posted = self.gate.posted();
-        let routed = match self.gate.check_host(&posted, request) {
-            Err(denial) => Routed::nowhere(Err(denial.into())),
-            Ok(()) => match access::preflight(&posted, request) {
-                Some(answer) => Routed::nowhere(Ok(answer)),
-                None => self.route(request, now, activity, Some(&posted)),
-            },
+        posted: &Posted,
+    ) -> (Exchange, Result<Answer, Problem>) {
+        let nowhere = |outcome: Result<Response, Problem>| {
+            (Exchange::new(now, NO_ROUTE), outcome.map(Answer::Ready))
         };
-        let mut response = self.settle(request, routed.outcome);
-        if routed.guarded {
-            access::keep_private(&mut response);
+        match self.gate.check_host(posted, request) {
+            Err(denial) => nowhere(Err(denial.into())),
+            Ok(()) => match access::preflight(posted, request) {
+                Some(answer) => nowhere(Ok(answer)),
+                None => self.route(request, now, activity, Some(posted)),
+            },
         }
-        access::steer(&posted, request, &mut response);
-        (routed.pattern, response)
     }
 
     /// The response, be it an error's.
@@ -184,6 +188,40 @@ impl Site {
         response
     }
 
+    /// The final response of an exchange, with the headers that access asks for.
+    fn finish(
+        &self,
+        exchange: &Exchange,
+        posted: &Posted,
+        request: &Request,
+        outcome: Result<Response, Problem>,
+    ) -> Response {
+        let mut response = self.settle(request, outcome);
+        if exchange.guarded {
+            access::keep_private(&mut response);
+        }
+        access::steer(posted, request, &mut response);
+        response
+    }
+
+    /// The same, counted, logged, and named by the request's id. Called once for each exchange.
+    fn conclude(
+        &self,
+        exchange: &Exchange,
+        posted: &Posted,
+        request: &Request,
+        outcome: Result<Response, Problem>,
+    ) -> Response {
+        let mut response = self.finish(exchange, posted, request, outcome);
+        let (method, code) = (method_label(&request.method), response.status().as_u16());
+        let elapsed = exchange.begun.elapsed();
+        self.observer.observe(exchange.route, method, code, elapsed);
+        let id = RequestId::of(request);
+        self.log.answered(&id, request.client, method, exchange.route, code, elapsed);
+        id.put_on(&mut response);
+        response
+    }
+
     /// Finds the route, and calls its handler if the posted rules let the request through.
     fn route(
         &self,
@@ -191,11 +229,11 @@ impl Site {
         now: Timestamp,
         activity: &Activity,
         posted: Option<&Posted>,
-    ) -> Routed {
+    ) -> (Exchange, Result<Answer, Problem>) {
         // 405 is for methods that other resources may allow (RFC 9110 15.5.6); no resource here
         // implements an unknown method, so the answer is 501 (15.6.2).
         if !is_known(&request.method) {
-            return Routed::nowhere(Err(Problem::method_unknown()));
+            return (Exchange::new(now, NO_ROUTE), Err(Problem::method_unknown()));
         }
         // What cannot be decoded matches nothing, and whoever may not look does not learn why.
         let (path, astray) = match target::decoded_path(&request.target) {
@@ -205,39 +243,38 @@ impl Site {
         let matched = self.router.at(&path);
         let pattern = matched.as_ref().map_or(NO_ROUTE, |matched| matched.pattern);
         let demand = matched.as_ref().map_or(Demand::Account, |matched| matched.demand);
+        let mut exchange = Exchange::new(now, pattern);
         if matched.is_some() {
             activity.set_route(pattern);
         }
-        let mut guarded = false;
         if let Some(posted) = posted {
             match self.gate.admit(posted, request, pattern, demand) {
-                Ok(pass) => guarded = pass.guarded,
+                Ok(pass) => exchange.guarded = pass.guarded,
                 Err(denial) => {
-                    return Routed { pattern, guarded: true, outcome: Err(denial.into()) };
+                    exchange.guarded = true;
+                    return (exchange, Err(denial.into()));
                 }
             }
         }
         let outcome = match matched {
-            Some(matched) => matched.methods.admit(&request.method).unwrap_or_else(|| {
-                (matched.handler)(self, &Ask { request, parameter: matched.parameter, now })
-            }),
-            None if path == "*" => routes::answer_asterisk(&request.method),
+            Some(matched) => match matched.methods.admit(&request.method) {
+                Some(outcome) => outcome.map(Answer::Ready),
+                None => {
+                    let ask = Ask { request, parameter: matched.parameter, now };
+                    match matched.handler {
+                        Handler::Light(handler) => handler(self, &ask).map(Answer::Ready),
+                        Handler::Heavy(lane, handler) => {
+                            exchange.lane = lane;
+                            exchange.parameter = matched.parameter.into();
+                            handler(self, &ask)
+                        }
+                    }
+                }
+            },
+            None if path == "*" => routes::answer_asterisk(&request.method).map(Answer::Ready),
             None => Err(astray),
         };
-        Routed { pattern, guarded, outcome }
-    }
-}
-
-/// What came of a request, by which route, and whether it took credentials.
-struct Routed {
-    pattern: &'static str,
-    guarded: bool,
-    outcome: Result<Response, Problem>,
-}
-
-impl Routed {
-    fn nowhere(outcome: Result<Response, Problem>) -> Routed {
-        Routed { pattern: NO_ROUTE, guarded: false, outcome }
+        (exchange, outcome)
     }
 }
 
@@ -248,17 +285,12 @@ pub fn problem(status: StatusCode, detail: &str, instance: &str) -> Response {
     response
 }
 
-impl Service for Site {
+/// Shared, as work that is left for later turns keeps a handle to its site.
+impl Service for Arc<Site> {
     fn call(&self, request: &Request, activity: &Activity) -> Reply {
-        let begun = Instant::now();
-        let (route, mut response) = self.answer(request, Timestamp::now(), activity);
-        let (method, code) = (method_label(&request.method), response.status().as_u16());
-        let elapsed = begun.elapsed();
-        self.observer.observe(route, method, code, elapsed);
-        let id = RequestId::of(request);
-        self.log.answered(&id, request.client, method, route, code, elapsed);
-        id.put_on(&mut response);
-        Reply::Ready(response)
+        let posted = self.gate.posted();
+        let (exchange, outcome) = self.begin(request, Timestamp::now(), activity, &posted);
+        answer::reply(self, exchange, &posted, request, outcome)
     }
 
     fn refuse(&self, refusal: Refusal, head: Option<RequestHead<'_>>) -> Response {

@@ -7,6 +7,10 @@ use ::http::Uri;
 use super::problem::Problem;
 use super::target::percent_decoded;
 
+/// Parameters of a query at most, far more than any route has: comparing each with each stays
+/// cheap.
+pub(super) const MOST_PARAMETERS: usize = 32;
+
 /// A parameter that a route understands.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Parameter {
@@ -84,6 +88,11 @@ impl<'q> Pairs<'q> {
     /// Those of the target. A repeated one is refused.
     pub(super) fn of(target: &'q Uri) -> Result<Pairs<'q>, Problem> {
         let text = target.query().unwrap_or("");
+        if text.bytes().filter(|byte| *byte == b'&').count() >= MOST_PARAMETERS {
+            return Err(Problem::bad_request(format!(
+                "The query holds more than {MOST_PARAMETERS} parameters; no route takes as many."
+            )));
+        }
         let mut left: Vec<(Cow<'q, str>, Cow<'q, str>)> = Vec::new();
         for pair in text.split('&').filter(|_| !text.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -156,7 +165,16 @@ pub(super) fn whole_number<T: std::str::FromStr>(text: &str) -> Option<T> {
     text.parse().ok().filter(|_| digits)
 }
 
+/// Fields that a query names at most, as each is looked up among those of its source.
+pub(super) const MOST_FIELDS: usize = 512;
+
 fn fields(text: &str) -> Result<Vec<Field>, Problem> {
+    if text.bytes().filter(|byte| *byte == b',').count() >= MOST_FIELDS {
+        return Err(Problem::bad_request(format!(
+            "fields names more than {MOST_FIELDS} fields; ask for the rest in another request, or \
+             for everything, without fields."
+        )));
+    }
     text.split(',').map(field).collect::<Option<_>>().ok_or_else(|| {
         Problem::bad_request(
             "fields is a list of source.field, such as fields=tank.level,weather.temperature.",
@@ -248,6 +266,21 @@ mod tests {
         ] {
             assert_eq!(parse(text, &ALL).ok(), None, "{text}");
         }
+    }
+
+    #[test]
+    fn parameters_beyond_the_limit_are_refused_before_they_are_compared() {
+        let named = |number: usize| {
+            let pairs: Vec<String> = (0..number).map(|number| format!("p{number}=")).collect();
+            parse(&pairs.join("&"), &ALL).unwrap_err().detail().to_owned()
+        };
+        assert!(named(MOST_PARAMETERS).contains("There is no parameter"));
+        let detail = named(MOST_PARAMETERS + 1);
+        assert!(detail.contains("more than 32 parameters"), "{detail}");
+        let fields = |number: usize| format!("fields={}", vec!["a.b"; number].join(","));
+        assert!(parse(&fields(MOST_FIELDS), &ALL).is_ok());
+        let detail = parse(&fields(MOST_FIELDS + 1), &ALL).unwrap_err().detail().to_owned();
+        assert!(detail.contains("more than 512 fields"), "{detail}");
     }
 
     #[test]

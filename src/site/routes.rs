@@ -4,8 +4,9 @@ use ::http::header::ALLOW;
 use ::http::{HeaderValue, Method, StatusCode};
 use jiff::Timestamp;
 
-use crate::http::{Body, Request, Response};
+use crate::http::{Body, Lane, Request, Response};
 
+use super::answer::Answer;
 use super::problem::Problem;
 use super::{Site, api, assets, chart, health, history, openapi, page, poll, values};
 use crate::access::{Demand, Scope};
@@ -52,7 +53,16 @@ pub(super) struct Ask<'a> {
 }
 
 /// Answers a GET; the engine makes HEAD of it by leaving out the body.
-pub(super) type Handler = fn(&Site, &Ask<'_>) -> Result<Response, Problem>;
+#[derive(Clone, Copy)]
+pub(super) enum Handler {
+    /// Answers at once, from memory.
+    Light(fn(&Site, &Ask<'_>) -> Result<Response, Problem>),
+    /// Answers at once, or by expensive work, such as reading from a disk, that counts against
+    /// the lane's limit.
+    Heavy(Lane, fn(&Site, &Ask<'_>) -> Result<Answer, Problem>),
+}
+
+use Handler::{Heavy, Light};
 
 const READ: Demand = Demand::Scope(Scope::Read);
 const POLL: Demand = Demand::Scope(Scope::Poll);
@@ -60,23 +70,23 @@ const POLL: Demand = Demand::Scope(Scope::Poll);
 /// A pattern, which is also the route's name in the metrics, what may be
 /// done there, what it asks of visitors while access is restricted, and its handler.
 pub(super) const ROUTES: [Route; 17] = [
-    ("/", Methods::Read, READ, page::dashboard),
-    ("/source/{source}", Methods::Read, READ, page::source),
-    ("/chart/{chart}", Methods::Read, READ, chart::picture),
-    ("/api/v1/status", Methods::Read, READ, api::status),
-    ("/api/v1/sources", Methods::Read, READ, api::sources),
-    ("/api/v1/sources/{source}", Methods::Read, READ, api::source),
-    ("/api/v1/sources/{source}/poll", Methods::Post, POLL, poll::poll),
-    ("/api/v1/values/{value}", Methods::Read, READ, values::value),
-    ("/api/v1/history", Methods::Read, READ, history::history),
-    ("/api/v1/events", Methods::Read, READ, history::events),
-    ("/openapi.json", Methods::Read, READ, openapi::openapi),
-    ("/ping", Methods::Read, READ, health::ping),
-    ("/healthz", Methods::Read, READ, health::healthz),
-    ("/readyz", Methods::Read, READ, health::readyz),
-    ("/assets/{name}", Methods::Read, Demand::Nothing, assets::asset),
-    ("/favicon.ico", Methods::Read, Demand::Nothing, assets::favicon),
-    ("/robots.txt", Methods::Read, Demand::Nothing, assets::robots),
+    ("/", Methods::Read, READ, Heavy(Lane::Interactive, page::dashboard)),
+    ("/source/{source}", Methods::Read, READ, Heavy(Lane::Interactive, page::source)),
+    ("/chart/{chart}", Methods::Read, READ, Heavy(Lane::Interactive, chart::picture)),
+    ("/api/v1/status", Methods::Read, READ, Light(api::status)),
+    ("/api/v1/sources", Methods::Read, READ, Light(api::sources)),
+    ("/api/v1/sources/{source}", Methods::Read, READ, Light(api::source)),
+    ("/api/v1/sources/{source}/poll", Methods::Post, POLL, Light(poll::poll)),
+    ("/api/v1/values/{value}", Methods::Read, READ, Light(values::value)),
+    ("/api/v1/history", Methods::Read, READ, Heavy(Lane::Bulk, history::history)),
+    ("/api/v1/events", Methods::Read, READ, Heavy(Lane::Bulk, history::events)),
+    ("/openapi.json", Methods::Read, READ, Light(openapi::openapi)),
+    ("/ping", Methods::Read, READ, Light(health::ping)),
+    ("/healthz", Methods::Read, READ, Light(health::healthz)),
+    ("/readyz", Methods::Read, READ, Light(health::readyz)),
+    ("/assets/{name}", Methods::Read, Demand::Nothing, Light(assets::asset)),
+    ("/favicon.ico", Methods::Read, Demand::Nothing, Light(assets::favicon)),
+    ("/robots.txt", Methods::Read, Demand::Nothing, Light(assets::robots)),
 ];
 
 type Route = (&'static str, Methods, Demand, Handler);

@@ -3,11 +3,12 @@
 use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::io::{self, Read};
+use std::task::Poll;
 
 use jiff::Timestamp;
 
 use crate::board::Time;
-use crate::history::{Bucket, History, HistoryError, Points, QUARTER, Tier};
+use crate::history::{Bucket, History, HistoryError, Points, QUARTER, RowBudget, Tier};
 use crate::units::round_to;
 
 /// Decimals of a mean. What it is the mean of has fewer.
@@ -60,38 +61,61 @@ impl Format {
 /// The head line of CSV, for one series.
 const CSV_HEAD: &str = "at,value,min,max,last,count\r\n";
 
-/// A series on its way out. Reads on in the history only as it is read itself.
+/// A series on its way out, rendered piece by piece. Reads on in the history only as it is read
+/// itself.
 #[derive(Debug)]
 pub(super) struct SeriesBody {
     points: Points,
     format: Format,
     history: History,
     ready: VecDeque<u8>,
+    begun: bool,
     first: bool,
     ended: bool,
 }
 
 impl SeriesBody {
-    /// The points in that format. The first of them are read at once, so that a history that
-    /// has no answer is known before anything is said.
-    pub(super) fn begin(
-        points: Points,
-        format: Format,
-        history: &History,
-    ) -> Result<SeriesBody, HistoryError> {
-        let history = history.clone();
-        let mut body = SeriesBody {
+    /// The points in that format, of which nothing has been read.
+    pub(super) fn new(points: Points, format: Format, history: &History) -> SeriesBody {
+        SeriesBody {
             points,
             format,
-            history,
+            history: history.clone(),
             ready: VecDeque::new(),
+            begun: false,
             first: true,
             ended: false,
-        };
+        }
+    }
+
+    /// Does one piece of the work: renders up to [`PIECE`] bytes behind those that are ready, of no
+    /// more rows than one budget. May render nothing, where many rows make few points.
+    pub(super) fn gather(&mut self) -> Result<(), HistoryError> {
         let mut out = String::new();
-        body.head(&mut out);
-        body.gather(out)?;
-        Ok(body)
+        if !std::mem::replace(&mut self.begun, true) {
+            self.head(&mut out);
+        }
+        let mut rows = RowBudget::of_a_piece();
+        while out.len() < PIECE && !self.ended {
+            match self.points.poll_next(&mut rows) {
+                Ok(Poll::Ready(Some(point))) => self.point(&point, &mut out),
+                Ok(Poll::Ready(None)) => {
+                    if self.format == Format::Json {
+                        out.push_str("]}\n");
+                    }
+                    self.ended = true;
+                }
+                Ok(Poll::Pending) => break,
+                Err(error) => return Err(self.history.failed(error)),
+            }
+        }
+        self.ready.extend(out.into_bytes());
+        Ok(())
+    }
+
+    /// Takes the bytes that are ready; the flag says that no more will come.
+    pub(super) fn take(&mut self) -> (Vec<u8>, bool) {
+        (std::mem::take(&mut self.ready).into(), self.ended)
     }
 
     fn head(&self, out: &mut String) {
@@ -117,35 +141,25 @@ impl SeriesBody {
             }
         }
     }
-
-    /// Gathers a piece behind what is there.
-    fn gather(&mut self, mut out: String) -> Result<(), HistoryError> {
-        while out.len() < PIECE {
-            match self.points.next() {
-                Some(Ok(point)) => self.point(&point, &mut out),
-                Some(Err(error)) => return Err(self.history.failed(error)),
-                None => {
-                    if self.format == Format::Json {
-                        out.push_str("]}\n");
-                    }
-                    self.ended = true;
-                    break;
-                }
-            }
-        }
-        self.ready = out.into_bytes().into();
-        Ok(())
-    }
 }
 
+/// Returns `WouldBlock` after a piece of work that rendered nothing: it goes on in a later turn.
 impl Read for SeriesBody {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        while self.ready.is_empty() && !self.ended {
+        if self.ready.is_empty() && !self.ended {
             // What has been sent cannot be taken back: the connection ends without its last
             // chunk, and the client knows that something is missing.
-            self.gather(String::new()).map_err(io::Error::other)?;
+            self.gather().map_err(io::Error::other)?;
         }
-        self.ready.read(buffer)
+        if self.ready.is_empty() && !self.ended {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        let length = self.ready.read(buffer)?;
+        if self.ready.is_empty() {
+            // A download whose client does not read holds no room.
+            self.ready = VecDeque::new();
+        }
+        Ok(length)
     }
 }
 

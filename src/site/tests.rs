@@ -473,7 +473,7 @@ impl RequestObserver for Seen {
 #[test]
 fn what_is_answered_and_what_is_refused_is_observed() {
     let seen = Arc::new(Seen::default());
-    let site = site_observed(vec![], Arc::clone(&seen) as Arc<dyn RequestObserver>);
+    let site = Arc::new(site_observed(vec![], Arc::clone(&seen) as Arc<dyn RequestObserver>));
     site.call(&request("GET", "/ping", &[]), &Activity::default());
     site.call(&request("BREW", "/ping", &[]), &Activity::default());
     site.call(&request("HEAD", "/nowhere", &[]), &Activity::default());

@@ -1,6 +1,6 @@
 //! A well-behaved visitor who comes ten times a second, each time on a fresh TLS connection.
 
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -44,13 +44,23 @@ pub struct Canary {
 impl Canary {
     /// Begins its visits. Longer than `patience` for a step is a miss.
     pub fn start(address: SocketAddr, config: Arc<ClientConfig>, patience: Duration) -> Canary {
+        Canary::start_with(move || visit(address, &config, patience))
+    }
+
+    /// Starts a canary that requests `/healthz` of an admin listener.
+    pub fn start_at_admin(address: SocketAddr, patience: Duration) -> Canary {
+        Canary::start_with(move || visit_admin(address, patience))
+    }
+
+    /// Starts a canary that makes these visits, each of which is bounded in time.
+    pub fn start_with(visit: impl Fn() -> io::Result<()> + Send + 'static) -> Canary {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
         let thread = std::thread::spawn(move || {
             let mut song = Song::default();
             while !stopped.load(Ordering::SeqCst) {
                 let begun = Instant::now();
-                match visit(address, &config, patience) {
+                match visit() {
                     Ok(()) => song.served.push(begun.elapsed()),
                     Err(error) => song.missed.push(error.to_string()),
                 }
@@ -84,8 +94,29 @@ pub fn visit(
     let name = ServerName::try_from("localhost").map_err(io::Error::other)?;
     let session = ClientConnection::new(Arc::clone(config), name).map_err(io::Error::other)?;
     let mut stream = StreamOwned::new(session, socket);
-    stream.write_all(b"GET /ping HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
-    let response = read_response(&mut stream)?;
+    request(&mut stream, "/ping", "")
+}
+
+/// Visits the admin listener on a fresh connection and requests `/healthz`.
+///
+/// # Errors
+/// There is no answer within `patience` for each step, or it is not 200.
+pub fn visit_admin(address: SocketAddr, patience: Duration) -> io::Result<()> {
+    let mut socket = TcpStream::connect_timeout(&address, patience)?;
+    socket.set_read_timeout(Some(patience))?;
+    socket.set_write_timeout(Some(patience))?;
+    request(&mut socket, "/healthz", "")
+}
+
+/// Sends the only request of a connection, with these additional fields, and reads its response.
+///
+/// # Errors
+/// There is no answer, or it is not 200.
+pub fn request(stream: &mut (impl Read + Write), target: &str, fields: &str) -> io::Result<()> {
+    let head = "Host: localhost\r\nConnection: close\r\n";
+    stream.write_all(format!("GET {target} HTTP/1.1\r\n{head}{fields}\r\n").as_bytes())?;
+    stream.flush()?;
+    let response = read_response(stream)?;
     if response.starts_with(b"HTTP/1.1 200") {
         Ok(())
     } else {

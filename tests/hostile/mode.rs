@@ -34,6 +34,22 @@ pub enum Mode {
     ConnectReset,
     /// Silent connections, all from one address, opened again as soon as they are closed.
     OneAddress,
+    /// Sends half a request line.
+    HalfHead,
+    /// Sends a head that announces a body, and withholds the body.
+    WithheldBody,
+    /// Sends all but the last byte of the largest body, to a route that takes none.
+    StalledBody,
+    /// The same, to a route for POST that takes no body.
+    StalledPost,
+    /// The same, to a route for POST that takes a form.
+    StalledForm,
+    /// Requests one large response and never reads, with the kernel's own socket buffers.
+    StalledReader,
+    /// Announces a body of 10^15 bytes.
+    HugeLength,
+    /// Sends a head of 33,000 fields.
+    ManyFields,
 }
 
 impl Mode {
@@ -53,6 +69,18 @@ impl Mode {
         Mode::OneAddress,
     ];
 
+    /// Clients of an admin listener, over plain HTTP.
+    pub const ADMIN: [Mode; 8] = [
+        Mode::Silent,
+        Mode::Idle,
+        Mode::HalfHead,
+        Mode::LongHead,
+        Mode::WithheldBody,
+        Mode::HugeLength,
+        Mode::ManyFields,
+        Mode::NeverRead,
+    ];
+
     /// The name in tables.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -69,10 +97,18 @@ impl Mode {
             Mode::CloseHalfway => "closes half way",
             Mode::ConnectReset => "connect and reset",
             Mode::OneAddress => "one address",
+            Mode::HalfHead => "half a head",
+            Mode::WithheldBody => "withheld body",
+            Mode::StalledBody => "stalled body, to a route without one",
+            Mode::StalledPost => "stalled body, to a POST without one",
+            Mode::StalledForm => "stalled body, to a form",
+            Mode::StalledReader => "stalled reader of one large response",
+            Mode::HugeLength => "Content-Length of 10^15",
+            Mode::ManyFields => "33,000 fields",
         }
     }
 
-    /// Whether it completes a TLS handshake first.
+    /// Whether it completes a TLS handshake first, where the server speaks TLS.
     pub const fn shakes_hands(self) -> bool {
         match self {
             Mode::Silent
@@ -87,7 +123,15 @@ impl Mode {
             | Mode::NeverRead
             | Mode::PipelineFlood
             | Mode::Idle
-            | Mode::CloseHalfway => true,
+            | Mode::CloseHalfway
+            | Mode::HalfHead
+            | Mode::WithheldBody
+            | Mode::StalledBody
+            | Mode::StalledPost
+            | Mode::StalledForm
+            | Mode::StalledReader
+            | Mode::HugeLength
+            | Mode::ManyFields => true,
         }
     }
 
@@ -95,6 +139,13 @@ impl Mode {
     /// target whose response is large, `hello` a ClientHello.
     pub fn opening(self, large: &str, hello: &[u8]) -> Vec<u8> {
         let get = |target: &str| format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        let post = |target: &str, length: u64| {
+            format!("POST {target} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n")
+        };
+        let stalled = |target: &str| {
+            let body = "x".repeat(LARGEST_BODY - 1);
+            (post(target, LARGEST_BODY as u64) + &body).into_bytes()
+        };
         match self {
             Mode::DripHead => "GET / HTTP/1.1\r\nHost: localhost\r\nX-Drip: ".into(),
             Mode::DripBody => {
@@ -107,6 +158,17 @@ impl Mode {
             Mode::NeverRead => get(large).repeat(NEVER_READ).into_bytes(),
             Mode::Idle => get("/ping").into_bytes(),
             Mode::CloseHalfway => "GET / HTTP/1.1\r\nHost: loc".into(),
+            Mode::HalfHead => "GET /heal".into(),
+            Mode::WithheldBody => post("/", 100).into_bytes(),
+            Mode::StalledBody => stalled("/"),
+            Mode::StalledPost => stalled("/api/v1/sources/site/poll"),
+            Mode::StalledForm => stalled("/login"),
+            Mode::StalledReader => get(large).into_bytes(),
+            Mode::HugeLength => post("/", 1_000_000_000_000_000).into_bytes(),
+            Mode::ManyFields => {
+                let fields = "a:\r\n".repeat(33_000);
+                format!("GET / HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n").into_bytes()
+            }
             Mode::GarbageTls => b"\x16\x03\x01\xff\xff this was never a handshake".to_vec(),
             Mode::HalfClientHello => hello[..hello.len() / 2].to_vec(),
             Mode::SecondClientHello => hello.repeat(2),
@@ -126,28 +188,43 @@ impl Mode {
     }
 
     /// How long a server with these limits lets it live: not at all where it is refused at once;
-    /// `None` where it breaks no rule, or ends by itself.
+    /// `None` where it breaks no rule, ends by itself, or the route decides.
     pub fn allowance(self, limits: &Settings) -> Option<Duration> {
         match self {
             Mode::Silent | Mode::HalfClientHello | Mode::OneAddress => {
                 Some(limits.handshake_timeout)
             }
-            Mode::DripHead => Some(limits.header_timeout),
-            Mode::DripBody => Some(limits.body_timeout),
-            Mode::NeverRead => Some(limits.write_timeout),
+            Mode::DripHead | Mode::HalfHead => Some(limits.header_timeout),
+            Mode::DripBody | Mode::WithheldBody => Some(limits.body_timeout),
+            Mode::NeverRead | Mode::StalledReader => Some(limits.write_timeout),
             Mode::Idle => Some(limits.keep_alive),
-            Mode::GarbageTls | Mode::SecondClientHello | Mode::LongHead | Mode::CloseHalfway => {
-                Some(Duration::ZERO)
-            }
-            Mode::PipelineFlood | Mode::ConnectReset => None,
+            Mode::GarbageTls
+            | Mode::SecondClientHello
+            | Mode::LongHead
+            | Mode::CloseHalfway
+            | Mode::HugeLength
+            | Mode::ManyFields => Some(Duration::ZERO),
+            Mode::PipelineFlood
+            | Mode::ConnectReset
+            | Mode::StalledBody
+            | Mode::StalledPost
+            | Mode::StalledForm => None,
         }
     }
 
     /// Whether it takes what the server sends.
     pub const fn reads(self) -> bool {
-        !matches!(self, Mode::NeverRead)
+        !matches!(self, Mode::NeverRead | Mode::StalledReader)
+    }
+
+    /// Whether it gives its socket the smallest receive buffer.
+    pub const fn has_small_buffer(self) -> bool {
+        matches!(self, Mode::NeverRead)
     }
 }
+
+/// Default of `max_body_bytes`.
+const LARGEST_BODY: usize = 64 << 10;
 
 /// Requests of [`Mode::NeverRead`]: their answers are more than any socket's buffers hold.
 const NEVER_READ: usize = 400;

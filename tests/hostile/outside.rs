@@ -36,6 +36,18 @@ pub fn status(process: u32, name: &str) -> u64 {
         .unwrap_or(0)
 }
 
+/// Memory that the kernel holds for all TCP sockets of the machine, KiB.
+pub fn tcp_memory() -> u64 {
+    let text = fs::read_to_string("/proc/net/sockstat").unwrap_or_default();
+    let tcp = text.lines().find_map(|line| line.strip_prefix("TCP:"));
+    let mut fields = tcp.unwrap_or_default().split_whitespace();
+    let pages: u64 = match fields.find(|field| *field == "mem") {
+        Some(_) => fields.next().and_then(|pages| pages.parse().ok()).unwrap_or(0),
+        None => 0,
+    };
+    pages * procfs::page_size() / 1024
+}
+
 /// The machine, in a few words.
 pub fn machine() -> String {
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default();

@@ -12,6 +12,7 @@ use super::canary::{Canary, Song};
 use super::client::PATIENCE;
 use super::mode::Mode;
 use super::outside;
+use super::program;
 use super::swarm::{Plan, Swarm};
 use super::target::Target;
 
@@ -71,7 +72,8 @@ pub fn soak(
         })?;
         swarm.run(round, |_| {});
         drop(swarm);
-        Command::new("kill").args(["-HUP", &target.process().to_string()]).status()?;
+        let process = target.process().to_string();
+        program::run(Command::new("kill").args(["-HUP", &process]), "")?;
         rounds += 1;
         if begun.elapsed() >= time && rounds > 1 {
             break;

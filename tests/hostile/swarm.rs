@@ -74,6 +74,8 @@ pub struct Swarm {
     tallies: Vec<Tally>,
     hello: Vec<u8>,
     ticks: usize,
+    plain: bool,
+    source: Option<Ipv4Addr>,
 }
 
 struct Client {
@@ -96,7 +98,33 @@ impl Swarm {
         }
         let hello = client_hello(&plan.config);
         let tallies = vec![Tally::default(); plan.modes.len()];
-        Ok(Swarm { poll: Poll::new()?, clients: Slab::new(), tallies, hello, ticks: 0, plan })
+        Ok(Swarm {
+            poll: Poll::new()?,
+            clients: Slab::new(),
+            tallies,
+            hello,
+            ticks: 0,
+            plain: false,
+            source: None,
+            plan,
+        })
+    }
+
+    /// Speaks plain HTTP, in the modes that would shake hands over TLS, too.
+    pub fn over_plain_http(mut self) -> Swarm {
+        self.plain = true;
+        self
+    }
+
+    /// Binds every client to this one address, in each mode.
+    pub fn bound_to(mut self, source: Ipv4Addr) -> Swarm {
+        self.source = Some(source);
+        self
+    }
+
+    /// Number of connections held now.
+    pub fn held(&self) -> usize {
+        self.clients.len()
     }
 
     /// Attacks for that long, calling `progress` once a second.
@@ -160,10 +188,11 @@ impl Swarm {
                 // A remainder is below its divisor.
                 _ => 1 + (self.tallies[mode].opened % u64::from(self.plan.addresses)) as u8,
             };
-            let source = Ipv4Addr::new(127, 7, 1 + mode as u8, host);
+            let own = Ipv4Addr::new(127, 7, 1 + mode as u8, host);
+            let source = self.source.unwrap_or(own);
             socket.bind(&SocketAddr::from((source, 0)).into())?;
         }
-        if !kind.reads() {
+        if kind.has_small_buffer() {
             socket.set_recv_buffer_size(SMALL_BUFFER)?;
         }
         match socket.connect(&self.plan.target.into()) {
@@ -178,7 +207,7 @@ impl Swarm {
         let entry = self.clients.vacant_entry();
         let interest = Interest::READABLE | Interest::WRITABLE;
         self.poll.registry().register(&mut socket, Token(entry.key()), interest)?;
-        let tls = kind.shakes_hands().then(|| {
+        let tls = (kind.shakes_hands() && !self.plain).then(|| {
             let name = ServerName::try_from("localhost").expect("a constant name");
             ClientConnection::new(Arc::clone(&self.plan.config), name).expect("a valid config")
         });
@@ -241,7 +270,7 @@ impl Client {
                 let written = self.socket.write(&self.pending)?;
                 self.pending.drain(..written);
             }
-            return discard(&mut self.socket);
+            return if reads { discard(&mut self.socket) } else { wait_unread(&self.socket) };
         };
         loop {
             if !self.pending.is_empty() && !tls.is_handshaking() {
@@ -253,7 +282,7 @@ impl Client {
             }
             // One that never reads has no use for more, once it has shaken hands.
             if !reads && !tls.is_handshaking() {
-                return Err(io::ErrorKind::WouldBlock.into());
+                return wait_unread(&self.socket);
             }
             if tls.read_tls(&mut self.socket)? == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
@@ -266,6 +295,11 @@ impl Client {
             }
         }
     }
+}
+
+/// Waits without reading; a reset is noticed all the same.
+fn wait_unread(socket: &TcpStream) -> io::Result<()> {
+    Err(socket.take_error()?.unwrap_or_else(|| io::ErrorKind::WouldBlock.into()))
 }
 
 /// Reads until nothing is there.

@@ -1,30 +1,50 @@
 //! A server of the attack's own: the real binary, on ports of the kernel's choice.
 
-use std::io::{self, BufRead, BufReader, Write};
+use std::fmt::Write as _;
+use std::io::{self, BufRead, BufReader, Write as _};
 use std::net::{SocketAddr, TcpStream};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 
 use super::client::read_response;
+use super::dense::Dense;
+use super::program;
+
+/// How to start a server; the default serves HTTPS without accounts, sources and history.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Setup<'a> {
+    /// Keys of `[server]`, besides the listeners.
+    pub server: &'a str,
+    /// Sections that follow it.
+    pub sections: &'a str,
+    /// Serve plain HTTP.
+    pub plain: bool,
+    /// Value of `RUST_LOG`; unset by default.
+    pub log: Option<&'a str>,
+    /// Limit of open files.
+    pub descriptors: Option<u32>,
+    /// Observations that the history holds at the start.
+    pub history: Option<Dense>,
+}
 
 /// A running server, killed when dropped.
 pub struct Target {
     child: Child,
-    /// Where it serves HTTPS.
+    /// Address of its public listener.
     pub address: SocketAddr,
-    /// Where its admin listener is.
+    /// Address of its admin listener.
     pub admin: SocketAddr,
     /// Trusts its certificate.
     pub config: Arc<ClientConfig>,
-    log_lines: Arc<AtomicUsize>,
-    _directory: tempfile::TempDir,
+    log: Arc<LogReader>,
+    directory: tempfile::TempDir,
 }
 
 impl Target {
@@ -33,77 +53,102 @@ impl Target {
     /// # Errors
     /// It cannot be started, or ends before it listens.
     pub fn start(binary: &Path, server: &str) -> io::Result<Target> {
-        Target::start_by(Command::new(binary), binary, server)
+        Target::start_with(binary, &Setup { server, ..Setup::default() })
     }
 
-    /// The same, with so many file descriptors and no more.
+    /// Starts the binary.
     ///
     /// # Errors
-    /// As above; or the limit cannot be set.
-    pub fn start_with_descriptors(binary: &Path, descriptors: u32) -> io::Result<Target> {
-        let mut command = Command::new("sh");
-        command.arg("-c").arg(format!("ulimit -n {descriptors} && exec \"$0\" \"$@\"")).arg(binary);
-        Target::start_by(command, binary, "")
-    }
-
-    fn start_by(mut command: Command, binary: &Path, server: &str) -> io::Result<Target> {
+    /// It cannot be started, or ends before it listens.
+    pub fn start_with(binary: &Path, setup: &Setup<'_>) -> io::Result<Target> {
+        let binary = program::resolve(binary)?;
         let directory = tempfile::tempdir()?;
         let folder = directory.path();
-        let cert =
-            Command::new(binary).args(["cert", "--dir", "."]).current_dir(folder).output()?;
-        if !cert.status.success() {
-            return Err(io::Error::other(String::from_utf8_lossy(&cert.stderr)));
+        program::run(Command::new(&binary).args(["cert", "--dir", "."]).current_dir(folder), "")?;
+        std::fs::write(folder.join("pumphouse.toml"), setup.config())?;
+        if let Some(history) = setup.history {
+            history.fill(&folder.join("pumphouse.db")).map_err(io::Error::other)?;
         }
-        let config = format!(
-            "[server]\nlisten = [\"127.0.0.1:0\"]\nadmin_listen = \"127.0.0.1:0\"\n{server}\n\
-             [tls]\ncert = \"cert.pem\"\nkey = \"key.pem\"\n"
-        );
-        std::fs::write(folder.join("pumphouse.toml"), config)?;
-        let mut child = command
+        let mut command = setup.command(&binary);
+        command
             .args(["serve", "--config", "pumphouse.toml"])
             .current_dir(folder)
+            .env_remove("PUMPHOUSE_CONFIG")
             .env_remove("RUST_LOG")
+            .envs(setup.log.map(|level| ("RUST_LOG", level)))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()?;
+            .stderr(Stdio::piped());
+        let mut child = program::spawn(&mut command)?;
         let stderr = child.stderr.take().ok_or_else(|| io::Error::other("no standard error"))?;
-        let mut lines = BufReader::new(stderr).lines().map_while(Result::ok);
-        let mut address_behind = |text: &str| {
-            let line = lines.find(|line| line.contains(text));
-            let address = line.as_deref().and_then(|line| line.split_once(text));
-            let address =
-                address.and_then(|(_, address)| address.trim_end_matches('/').parse().ok());
-            address.ok_or_else(|| io::Error::other(format!("the server did not say {text:?}")))
+        let scheme = if setup.plain { "http" } else { "https" };
+        let mut stderr = BufReader::new(stderr);
+        let mut addresses = || -> io::Result<_> {
+            let public = address_behind(&format!("listening on {scheme}://"), &mut stderr)?;
+            Ok((public, address_behind("admin listener on http://", &mut stderr)?))
         };
-        let address = address_behind("listening on https://")?;
-        let admin = address_behind("admin listener on http://")?;
-        // The rest is read, so that the server never waits for room in the pipe.
-        let log_lines = Arc::new(AtomicUsize::new(0));
-        let counted = Arc::clone(&log_lines);
-        std::thread::spawn(move || {
-            lines.for_each(|_| {
-                counted.fetch_add(1, Ordering::Relaxed);
-            });
-        });
+        let (address, admin) = addresses().inspect_err(|_| {
+            let _ = child.kill();
+            let _ = child.wait();
+        })?;
         let mut roots = RootCertStore::empty();
         let certificate = CertificateDer::from_pem_file(folder.join("cert.pem"));
         roots.add(certificate.map_err(io::Error::other)?).map_err(io::Error::other)?;
         let config = client_config(roots);
-        Ok(Target { child, address, admin, config, log_lines, _directory: directory })
+        Ok(Target { child, address, admin, config, log: LogReader::start(stderr), directory })
     }
 
-    /// Its process.
+    /// Returns its process id.
     pub fn process(&self) -> u32 {
         self.child.id()
     }
 
-    /// Lines that it has logged since it began to listen.
-    pub fn log_lines(&self) -> usize {
-        self.log_lines.load(Ordering::Relaxed)
+    /// Returns the folder that it runs in.
+    pub fn folder(&self) -> &Path {
+        self.directory.path()
     }
 
-    /// A page of its admin listener.
+    /// Returns the path of its certificate.
+    pub fn certificate(&self) -> PathBuf {
+        self.folder().join("cert.pem")
+    }
+
+    /// Number of lines that it has logged since it began to listen.
+    pub fn log_lines(&self) -> usize {
+        self.log.lines.load(Ordering::Relaxed)
+    }
+
+    /// Stops reading its standard error, for as long as the server lives.
+    pub fn stop_reading_log(&self) {
+        *self.log.paused.lock().unwrap_or_else(PoisonError::into_inner) = true;
+    }
+
+    /// Returns its exit status if the process has ended.
+    ///
+    /// # Errors
+    /// The kernel does not know the process.
+    pub fn exited(&mut self) -> io::Result<Option<ExitStatus>> {
+        self.child.try_wait()
+    }
+
+    /// Sends TERM and returns the time until the process has ended; `None` if it still runs after
+    /// `patience`.
+    ///
+    /// # Errors
+    /// The signal cannot be sent.
+    pub fn terminate(&mut self, patience: Duration) -> io::Result<Option<Duration>> {
+        let begun = Instant::now();
+        program::run(Command::new("kill").args(["-TERM", &self.process().to_string()]), "")?;
+        while begun.elapsed() < patience {
+            if self.exited()?.is_some() {
+                return Ok(Some(begun.elapsed()));
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        Ok(None)
+    }
+
+    /// Returns a page of its admin listener.
     ///
     /// # Errors
     /// It does not answer.
@@ -120,6 +165,82 @@ impl Drop for Target {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        self.log.resume();
+    }
+}
+
+impl Setup<'_> {
+    fn config(&self) -> String {
+        let mut config = format!(
+            "[server]\nlisten = [\"127.0.0.1:0\"]\nadmin_listen = \"127.0.0.1:0\"\n{}\n",
+            self.server
+        );
+        if !self.plain {
+            config += "[tls]\ncert = \"cert.pem\"\nkey = \"key.pem\"\n";
+        }
+        config += self.sections;
+        if let Some(history) = self.history {
+            // Writing to a String cannot fail.
+            let _ = write!(config, "\n{}", history.source());
+        }
+        config
+    }
+
+    /// Returns the command that becomes the server, without its arguments.
+    fn command(&self, binary: &Path) -> Command {
+        let Some(descriptors) = self.descriptors else { return Command::new(binary) };
+        let mut command = Command::new("sh");
+        command.arg("-c").arg(format!("ulimit -n {descriptors} && exec \"$0\" \"$@\"")).arg(binary);
+        command
+    }
+}
+
+/// Reads lines up to the first one with that text, and returns the address behind the text.
+fn address_behind(text: &str, stderr: &mut impl BufRead) -> io::Result<SocketAddr> {
+    let mut read = String::new();
+    loop {
+        let begin = read.len();
+        if stderr.read_line(&mut read)? == 0 {
+            let message = format!("the server logged no line with {text:?}; it logged: {read}");
+            return Err(io::Error::other(message));
+        }
+        if let Some((_, address)) = read[begin..].trim_end().split_once(text) {
+            return address.trim_end_matches('/').parse().map_err(io::Error::other);
+        }
+    }
+}
+
+/// Reads the server's log, so that the server never waits for room in the pipe; until it is
+/// paused.
+struct LogReader {
+    lines: AtomicUsize,
+    paused: Mutex<bool>,
+    resumed: Condvar,
+}
+
+impl LogReader {
+    fn start(mut stderr: BufReader<ChildStderr>) -> Arc<LogReader> {
+        let reader = Arc::new(LogReader {
+            lines: AtomicUsize::new(0),
+            paused: Mutex::new(false),
+            resumed: Condvar::new(),
+        });
+        let counted = Arc::clone(&reader);
+        std::thread::spawn(move || {
+            let mut line = Vec::new();
+            while stderr.read_until(b'\n', &mut line).is_ok_and(|length| length > 0) {
+                counted.lines.fetch_add(1, Ordering::Relaxed);
+                line.clear();
+                let paused = counted.paused.lock().unwrap_or_else(PoisonError::into_inner);
+                drop(counted.resumed.wait_while(paused, |paused| *paused));
+            }
+        });
+        reader
+    }
+
+    fn resume(&self) {
+        *self.paused.lock().unwrap_or_else(PoisonError::into_inner) = false;
+        self.resumed.notify_all();
     }
 }
 

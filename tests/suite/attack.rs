@@ -8,8 +8,14 @@ use pumphouse_web::http::Settings;
 use crate::hostile::burst::burst;
 use crate::hostile::canary::{Canary, visit};
 use crate::hostile::client::PATIENCE;
+use crate::hostile::dense::Dense;
 use crate::hostile::mode::Mode;
 use crate::hostile::outside;
+use crate::hostile::scenario::Scenario::{
+    self, AdminClients, ExpensiveQueries, LogReaderStops, ManyParameters, PasswordGuesses,
+    StalledBodies, StalledReaders,
+};
+use crate::hostile::scenario::{Findings, Scale};
 use crate::hostile::swarm::{Plan, Swarm};
 use crate::hostile::target::Target;
 use crate::server::BINARY;
@@ -64,4 +70,57 @@ fn in_a_burst_of_connects_nobody_is_left_in_silence() {
     let burst = burst(target.address, 2 * CAP, CAP, PATIENCE).unwrap();
     assert_eq!(burst.held.max(CAP), CAP, "all beyond the cap are closed: {burst:?}");
     visit(target.address, &target.config, PATIENCE).unwrap();
+}
+
+/// Plays a scenario against the debug binary, for long enough that each of its attackers has
+/// done its worst several times, and requires that no canary was missed.
+fn withstand(scenario: Scenario) -> Findings {
+    let scale = Scale {
+        time: Duration::from_secs(6),
+        connections: 300,
+        history: Dense { interval: 300 },
+        patience: PATIENCE / 6,
+        watched: false,
+    };
+    let outcome = scenario.run(Path::new(BINARY), &scale).unwrap();
+    assert_eq!(outcome.faults(), Vec::<String>::new(), "{}", scenario.as_str());
+    outcome.findings
+}
+
+#[test]
+fn expensive_queries_pipelined_no_canary_missed() {
+    let responses = withstand(ExpensiveQueries).responses.unwrap();
+    assert!(responses.total() > 0);
+}
+
+#[test]
+fn many_parameters_pipelined_no_canary_missed() {
+    let responses = withstand(ManyParameters).responses.unwrap();
+    assert!(responses.total() > 0);
+}
+
+#[test]
+fn bodies_stalled_no_canary_missed() {
+    withstand(StalledBodies);
+}
+
+#[test]
+fn readers_stalled_no_canary_missed() {
+    withstand(StalledReaders);
+}
+
+#[test]
+fn admin_listener_misused_by_64_clients_health_served() {
+    withstand(AdminClients);
+}
+
+#[test]
+fn right_guess_by_throttled_stranger_refused_and_owner_served() {
+    let responses = withstand(PasswordGuesses).responses.unwrap();
+    assert!(responses.of(429) > 0, "{responses}");
+}
+
+#[test]
+fn log_not_read_requests_served_and_process_stops() {
+    withstand(LogReaderStops);
 }

@@ -34,6 +34,9 @@ pub struct Server {
 struct Log {
     lines: Mutex<Vec<String>>,
     grown: Condvar,
+    /// Whether standard error is left unread.
+    paused: Mutex<bool>,
+    resumed: Condvar,
 }
 
 /// How to start it.
@@ -157,6 +160,17 @@ impl Server {
         assert_eq!(within, all, "polls of {source} that took at most {seconds} s");
     }
 
+    /// Stops reading standard error, as a stopped supervisor does.
+    pub fn pause_log(&self) {
+        *self.log.paused.lock().unwrap() = true;
+    }
+
+    /// Reads standard error again.
+    pub fn resume_log(&self) {
+        *self.log.paused.lock().unwrap() = false;
+        self.log.resumed.notify_all();
+    }
+
     /// Waits until a line with that text has been logged.
     pub fn wait_for_log(&self, text: &str) -> String {
         self.log.wait_for(text)
@@ -193,6 +207,12 @@ impl Server {
     /// The threads of that name, by their numbers.
     pub fn threads(&self, name: &str) -> Vec<u32> {
         threads(self.process(), name)
+    }
+
+    /// Whether the process has not ended.
+    pub fn is_running(&self) -> bool {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process()));
+        status.is_ok_and(|text| !text.contains("State:\tZ"))
     }
 
     /// The thread of that name, which it takes as soon as it runs.
@@ -247,6 +267,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
+        self.resume_log();
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -260,6 +281,8 @@ impl Log {
             for line in BufReader::new(stderr).lines().map_while(Result::ok) {
                 follower.lines.lock().unwrap().push(line);
                 follower.grown.notify_all();
+                let paused = follower.paused.lock().unwrap();
+                drop(follower.resumed.wait_while(paused, |paused| *paused).unwrap());
             }
         });
         log

@@ -70,7 +70,7 @@ pub(super) fn run(setup: Setup, again: Option<Again<'_>>) -> Result<ExitCode, Fa
     let beside = redirect::descriptors(&setup.config);
     descriptors::grow(&setup.config, beside);
     threads::ensure(&threads_needed::at_start(&setup.config))?;
-    // Before any thread is made, so that none of them meets a signal unprepared.
+    // Before any thread that serves is started, so that none of them meets a signal unprepared.
     let requests = signals::listen().map_err(|error| format!("cannot watch signals: {error}"))?;
     let mut running = Running::start(setup)?;
     systemd::ready();
@@ -94,7 +94,10 @@ fn serve(running: &mut Running, requests: &Receiver<Request>, again: Option<Agai
                     Ok(setup) => running.reload(setup),
                     Err(error) => {
                         running.configuration.refuse();
-                        log::error!("HUP: nothing changes: {error}");
+                        // A line for each problem of the file.
+                        for problem in error.to_string().lines() {
+                            log::error!("HUP: nothing changes: {problem}");
+                        }
                     }
                 }
                 systemd::ready();

@@ -21,6 +21,7 @@ use crate::ops::certificates::{CertificateWatch, LiveCertificates};
 use crate::ops::configuration::LiveConfiguration;
 use crate::ops::descriptors;
 use crate::ops::health::Health;
+use crate::ops::logging;
 use crate::ops::metrics::{Metrics, RequestMetrics};
 use crate::ops::scoreboard::Scoreboard;
 use crate::ops::watchdog::{INTERNAL_FAILURE, Watchdog, Watched};
@@ -83,7 +84,7 @@ impl Running {
         let tls = certificates.as_ref().map(|live| live.server_config()).transpose()?;
         let scheme = if tls.is_some() { "https" } else { "http" };
         let settings = Settings { max_connections, ..config.server.engine.clone() };
-        let engine = Engine::start(listeners, settings, tls, site.clone())?;
+        let engine = Engine::start(listeners, settings, tls, Arc::new(site.clone()))?;
         let health = Arc::new(Health {
             engine: engine.stats(),
             board: reader.clone(),
@@ -120,7 +121,10 @@ impl Running {
         };
         let admin = Admin::start(admin_listener, admin)?;
         let watched = Watched { health, scoreboard, timeout: config.server.watchdog_timeout };
-        let give_up = Box::new(|| process::exit(INTERNAL_FAILURE.into()));
+        let give_up = Box::new(|| {
+            logging::flush();
+            process::exit(INTERNAL_FAILURE.into())
+        });
         let watchdog = Watchdog::start(watched, give_up)?;
         for address in addresses {
             match address.strip_prefix("unix:") {
@@ -181,8 +185,11 @@ fn service() -> ServiceInfo {
 
 fn history_settings(config: &Config) -> history::Settings {
     let zone = config.site.timezone.clone();
-    // Half of the workers: a disk that hangs must not hold all of them.
-    let readers = (config.server.engine.workers / 2).max(1);
+    // One for each piece of work that may read at the same time, but never as many as workers: a
+    // disk that hangs must not hold all of them.
+    let engine = &config.server.engine;
+    let readers = (engine.heavy_permits() + 1).min(engine.workers.saturating_sub(1));
+    let readers = readers.clamp(1, descriptors::MOST_READERS);
     match &config.history {
         Some(kept) => history::Settings {
             path: Some(kept.path.clone()),

@@ -9,7 +9,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use super::{Running, program};
 use crate::board::EventKind;
 use crate::http::Drained;
-use crate::ops::systemd;
+use crate::ops::{logging, systemd};
 use crate::threads;
 
 /// How much of `drain_timeout` is kept for writing down what is in memory, after the last
@@ -74,11 +74,13 @@ impl Running {
             teardown,
         } = self;
         let drain_timeout = config.server.engine.drain_timeout;
-        let deadline = Instant::now() + drain_timeout;
+        // The log's last lines are written within drain_timeout, too.
+        let flush_timeout = logging::FLUSH_TIMEOUT.min(drain_timeout / 4);
+        let deadline = Instant::now() + drain_timeout - flush_timeout;
         // An acceptor that ends is not stuck.
         drop((watchdog, certificate_watch, redirect));
         pollers.begin_stop();
-        let reserved = TEARDOWN.min(drain_timeout / 4);
+        let reserved = TEARDOWN.min(drain_timeout / 4) + flush_timeout;
         match engine.drain_within(drain_timeout - reserved) {
             Drained::Complete => log::info!("stopped: every request in flight was answered"),
             Drained::TimedOut => {

@@ -4,7 +4,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
-use super::super::limits::{STREAM_CHUNK, WRITE_BURST};
+use super::super::limits::{STREAM_CHUNK, TURN_TIME, WRITE_BURST};
 use super::super::message::{Body, Request};
 use super::*;
 
@@ -30,6 +30,10 @@ impl Service for Endless {
         self.calls.fetch_add(1, Ordering::Relaxed);
         let body = match request.target.path() {
             "/large" => Body::from(vec![b'x'; 4 * WRITE_BURST]),
+            path @ ("/slow" | "/share") => Body::Stream(Box::new(Share {
+                reads: Arc::clone(&self.reads),
+                would_block: path == "/share",
+            })),
             _ => Body::Stream(Box::new(Source(Arc::clone(&self.reads)))),
         };
         Response::new(body).into()
@@ -111,6 +115,40 @@ fn a_stream_whose_client_takes_everything_gives_way_all_the_same() {
         let reads = stage.counts().1 - before;
         assert!((1..=WRITE_BURST / STREAM_CHUNK).contains(&reads), "{reads} in turn {turn}");
         stage.take();
+    }
+}
+
+/// A source that takes longer for each piece than a turn lasts, or has done its share at once.
+struct Share {
+    reads: Arc<AtomicUsize>,
+    would_block: bool,
+}
+
+impl Read for Share {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.reads.fetch_add(1, Ordering::Relaxed);
+        if self.would_block {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        std::thread::sleep(TURN_TIME * 2);
+        buffer[0] = b'x';
+        Ok(1)
+    }
+}
+
+#[test]
+fn stream_ends_its_turn_by_the_clock_and_where_its_source_would_block() {
+    for target in ["/slow", "/share"] {
+        let mut stage = Stage::new(Settings::default());
+        stage.ask(target);
+        // The turn that calls the program may read the source already.
+        stage.drive(Order::Serve);
+        for _ in 0..3 {
+            let before = stage.counts().1;
+            assert!(yields(stage.drive(Order::Serve)), "{target}");
+            assert_eq!(stage.counts().1 - before, 1, "{target}: a read a turn");
+            stage.client.read(&mut [0; 4096]).ok();
+        }
     }
 }
 

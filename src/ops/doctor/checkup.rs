@@ -16,6 +16,9 @@ const NEARLY_FULL: f64 = 0.8;
 /// Polls that failed in a row, before it is more than the weather on the line.
 const FAILURES: u64 = 3;
 
+/// A write to standard error takes microseconds; one that takes longer waits for its reader, seconds.
+const LOG_BLOCKED: f64 = 2.0;
+
 pub(super) fn findings(told: &Told, answers: &Answers) -> Vec<Finding> {
     let mut findings = vec![
         process(told),
@@ -45,6 +48,7 @@ pub(super) fn findings(told: &Told, answers: &Answers) -> Vec<Finding> {
     findings.extend(certificates(told));
     findings.push(history(told));
     findings.push(reloads(told));
+    findings.push(log(told));
     findings
 }
 
@@ -336,6 +340,24 @@ fn reloads(told: &Told) -> Finding {
     Finding::well("reloads", detail)
 }
 
+fn log(told: &Told) -> Finding {
+    let log = &told.log;
+    let detail =
+        format!("{} lines dropped and {} suppressed since the start", log.dropped, log.suppressed);
+    if log.blocked_seconds >= LOG_BLOCKED {
+        return Finding::wrong(
+            "log",
+            format!("standard error has been full for {}; {detail}", span(log.blocked_seconds)),
+            "resume or restart what reads it: a stopped supervisor, a paused terminal, a full \
+             journal; the server does not wait for it",
+        );
+    }
+    if log.dropped > 0 || log.suppressed > 0 {
+        return Finding::note("log", detail);
+    }
+    Finding::well("log", detail)
+}
+
 fn is_nearly_full(taken: u64, room: u64) -> bool {
     room > 0 && taken as f64 > NEARLY_FULL * room as f64
 }
@@ -483,6 +505,13 @@ mod tests {
             ("recorder", json!({"enabled": true, "dropped": 3}), Mark::Note, "3 dropped"),
             ("recorder", json!({"enabled": false}), Mark::Note, "none is kept"),
             ("reloads", json!({"refused": 1, "latest_refused": true}), Mark::Wrong, "1 refused"),
+            (
+                "log",
+                json!({"dropped": 12, "blocked_seconds": 31.0}),
+                Mark::Wrong,
+                "standard error has been full for 31 s; 12 lines dropped",
+            ),
+            ("log", json!({"suppressed": 3}), Mark::Note, "0 lines dropped and 3 suppressed"),
             ("service", json!({"version": "0.0.9"}), Mark::Note, "pumphouse-web 0.0.9"),
         ] {
             let mut board = well();

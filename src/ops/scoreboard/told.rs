@@ -24,7 +24,8 @@
 //!            "connections_evicted": 0, "queue_depth": 0, "stuck": []},
 //!  "board": {"silent_seconds": 3.1},
 //!  "recorder": {"enabled": true, "silent_seconds": 12.0, "rows": 8123, "errors": 0, "dropped": 0,
-//!               "trouble": null}}
+//!               "trouble": null},
+//!  "log": {"queued": 0, "dropped": 0, "suppressed": 0, "blocked_seconds": 0.0}}
 //! ```
 //!
 //! Members are added, never renamed; whoever reads it leaves unknown ones aside.
@@ -82,6 +83,8 @@ pub struct Told {
     pub board: Board,
     /// The thread that writes the history.
     pub recorder: Recorder,
+    /// The thread that writes the log.
+    pub log: Log,
 }
 
 /// Who answers.
@@ -240,4 +243,18 @@ pub struct Trouble {
     pub reason: String,
     /// Since then.
     pub seconds: f64,
+}
+
+/// The thread that writes the log.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Log {
+    /// Lines that wait to be written.
+    pub queued: u64,
+    /// Lines lost since the start because standard error was too slow or failed.
+    pub dropped: u64,
+    /// Lines left out since the start because their place in the code logged too often.
+    pub suppressed: u64,
+    /// How long the current write has been waiting for standard error; 0 between writes.
+    pub blocked_seconds: f64,
 }

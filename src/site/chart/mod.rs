@@ -1,12 +1,14 @@
-//! Charts: from the history to SVG, drawn once and kept until there is something new.
+//! Charts: from the history to points, kept until there is something new, and to SVG.
 //!
 //! ```text
-//! history ──► points ──► plot (shapes) ──► svg ──► page, or a picture for other pages
+//! history ──► drawing (piece by piece) ──► chart (kept) ──► svg ──► page, or a picture
 //! ```
-//! A page goes without charts rather than wait for a disk: after a failure nobody tries for a
-//! moment, and a page that has met one tries no further.
+//! Only a drawing reads the history. One is kept for each field and range, whatever sizes and
+//! themes it is shown in, so that requests for many of these cost no look at the disk. After a
+//! failure no drawing is tried for a moment.
 
 mod axis;
+mod drawing;
 mod plot;
 mod range;
 mod route;
@@ -14,28 +16,34 @@ mod svg;
 mod table;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
-use self::plot::{Frame, Plot};
+use self::plot::Plot;
 use self::svg::Caption;
-use crate::board::{Datum, KeptReading, SourceView};
-use crate::history::{Bucket, History, HistoryError, Step, Window};
+use crate::board::SourceView;
+use crate::history::{Bucket, History};
 use crate::units::Unit;
 
+pub(super) use self::drawing::{Outdated, draw_for_page};
 pub(super) use self::range::Range;
 pub(super) use self::route::{SIDES, picture};
 pub(super) use self::svg::Size;
 
-/// Charts that are kept; with more, all are drawn anew.
+/// Charts that are kept; with more, the one drawn longest ago goes.
 const MOST: usize = 128;
 
-/// Seconds for which nobody tries after a failure.
+/// Seconds for which no drawing is tried after a failure.
 const PAUSE: i64 = 2;
 
-/// Seconds after which a source without a reading would be stale.
-const STALE_AFTER: i64 = 900;
+/// A piece of a drawing that takes so long waits for the disk, and no page waits for that.
+const STALLED_AFTER: Duration = Duration::from_millis(100);
+
+/// Seconds for which an outdated chart is shown where a new one cannot be had.
+const SHOWN_FOR: i64 = 15 * 60;
 
 /// The size where there is room.
 pub(super) const WIDE: Size = Size { width: 720, height: 240 };
@@ -43,29 +51,59 @@ pub(super) const WIDE: Size = Size { width: 720, height: 240 };
 /// The size for a telephone, or a column of the page.
 pub(super) const NARROW: Size = Size { width: 340, height: 210 };
 
-/// What is asked for.
+/// What a chart shows.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Key {
     source: Arc<str>,
     field: String,
     range: Range,
-    size: Size,
-    style: Option<String>,
 }
+
+/// State of the history and of the source that a chart was drawn from. Another chart of an equal
+/// one would look the same.
+type DrawnFrom = (u64, Option<Timestamp>);
 
 /// A chart that was drawn.
 #[derive(Debug)]
 pub(super) struct Chart {
-    /// The picture.
-    pub(super) svg: String,
+    source: Arc<str>,
+    title: String,
+    field: String,
+    range: Range,
+    plot: Plot,
     points: Vec<Bucket>,
     unit: Option<Unit>,
-    /// Whether another one would look the same: what it was drawn from, and when.
-    drawn_from: (u64, Option<Timestamp>),
-    drawn_at: i64,
+    zone: TimeZone,
+    wide: OnceLock<String>,
+    narrow: OnceLock<String>,
 }
 
-/// Why there is no chart.
+impl Chart {
+    /// The picture in that size; with a style sheet, one that stands alone.
+    fn svg(&self, size: Size, style: Option<&str>) -> String {
+        let caption = Caption {
+            title: &super::page::label(&self.field),
+            source: &self.title,
+            window: &format!("the last {}", self.range.words()),
+            unit: self.unit,
+            id: &format!("{}-{}-{}", self.source, self.field, size.width),
+            class: if size == NARROW { "narrow" } else { "wide" },
+        };
+        svg::render(&self.plot, &caption, size, &self.zone, style).into_string()
+    }
+
+    /// The picture for a page with room.
+    pub(super) fn wide(&self) -> &str {
+        self.wide.get_or_init(|| self.svg(WIDE, None))
+    }
+
+    /// The picture for a narrow page.
+    pub(super) fn narrow(&self) -> &str {
+        self.narrow.get_or_init(|| self.svg(NARROW, None))
+    }
+}
+
+/// Reason for a chart's absence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Missing {
     /// Nothing of that field was ever recorded.
@@ -74,7 +112,12 @@ pub(super) enum Missing {
     Nothing,
     /// The history has no answer now.
     Unavailable,
+    /// It is not drawn yet, as others are drawn first.
+    Undrawn,
 }
+
+/// A chart, or the reason for its absence.
+type Outcome = Result<Arc<Chart>, Missing>;
 
 /// The charts that were drawn lately.
 #[derive(Debug, Default)]
@@ -84,9 +127,18 @@ pub(super) struct Charts {
 
 #[derive(Debug, Default)]
 struct Kept {
-    charts: HashMap<Key, Arc<Chart>>,
-    /// Until when nobody tries.
+    charts: HashMap<Key, Entry>,
+    /// Second until which no drawing is tried.
     failed_until: i64,
+    /// Begin of the piece of a drawing that is being done.
+    at_work_since: Option<Instant>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    outcome: Outcome,
+    drawn_from: DrawnFrom,
+    drawn_at: i64,
 }
 
 /// A chart that is wanted.
@@ -95,127 +147,103 @@ pub(super) struct Wanted<'a> {
     pub(super) source: &'a SourceView,
     pub(super) field: &'a str,
     pub(super) range: Range,
-    pub(super) size: Size,
-    /// The style sheet of a chart that stands alone.
-    pub(super) style: Option<&'a str>,
+}
+
+impl Wanted<'_> {
+    fn key(&self) -> Key {
+        let Wanted { source, field, range } = *self;
+        Key { source: source.name.clone(), field: field.to_owned(), range }
+    }
+
+    fn drawn_from(&self, history: &History) -> DrawnFrom {
+        let observed = self.source.reading.as_ref().map(|kept| kept.observed.at);
+        (history.version(), observed)
+    }
+}
+
+/// What is known of a chart without a look at the disk.
+#[derive(Debug)]
+pub(super) enum Known {
+    /// Another drawing would come to the same.
+    Current(Outcome),
+    /// It is to be drawn; the one of before may be shown meanwhile.
+    Outdated(Option<Outcome>),
+}
+
+impl Known {
+    /// The best that can be shown now.
+    pub(super) fn best(self) -> Outcome {
+        match self {
+            Known::Current(outcome) | Known::Outdated(Some(outcome)) => outcome,
+            Known::Outdated(None) => Err(Missing::Undrawn),
+        }
+    }
 }
 
 impl Charts {
-    /// The chart as of `now`.
-    pub(super) fn chart(
-        &self,
-        history: &History,
-        wanted: Wanted<'_>,
-        now: Timestamp,
-    ) -> Result<Arc<Chart>, Missing> {
-        let key = Key {
-            source: wanted.source.name.clone(),
-            field: wanted.field.to_owned(),
-            range: wanted.range,
-            size: wanted.size,
-            style: wanted.style.map(str::to_owned),
-        };
-        let observed = wanted.source.reading.as_ref().map(|kept| kept.observed.at);
-        let drawn_from = (history.version(), observed);
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is known of a chart as of `now`.
+    pub(super) fn look(&self, history: &History, wanted: Wanted<'_>, now: Timestamp) -> Known {
+        let drawn_from = wanted.drawn_from(history);
         // What a pixel stands for.
         let fresh_for = (wanted.range.seconds() / 600).clamp(5, 900);
-        {
-            let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(chart) = kept.charts.get(&key)
-                && chart.drawn_from == drawn_from
-                && (0..fresh_for).contains(&(now.as_second() - chart.drawn_at))
-            {
-                return Ok(chart.clone());
+        let kept = self.kept();
+        let entry = kept.charts.get(&wanted.key());
+        let age = entry.map_or(0, |entry| now.as_second() - entry.drawn_at);
+        match entry {
+            Some(entry) if entry.drawn_from == drawn_from && (0..fresh_for).contains(&age) => {
+                Known::Current(entry.outcome.clone())
             }
-            if (1..=PAUSE).contains(&(kept.failed_until - now.as_second())) {
-                return Err(Missing::Unavailable);
+            _ if (1..=PAUSE).contains(&(kept.failed_until - now.as_second())) => {
+                Known::Current(Err(Missing::Unavailable))
             }
-        }
-        let drawn = draw(history, wanted, now, drawn_from);
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        match drawn {
-            Ok(chart) => {
-                if kept.charts.len() >= MOST {
-                    kept.charts.clear();
-                }
-                let chart = Arc::new(chart);
-                kept.charts.insert(key, chart.clone());
-                Ok(chart)
-            }
-            Err(missing) => {
-                if missing == Missing::Unavailable {
-                    kept.failed_until = now.as_second() + PAUSE;
-                }
-                Err(missing)
+            entry => {
+                let shown = entry.filter(|_| (0..SHOWN_FOR).contains(&age));
+                Known::Outdated(shown.map(|entry| entry.outcome.clone()))
             }
         }
     }
-}
 
-fn draw(
-    history: &History,
-    wanted: Wanted<'_>,
-    now: Timestamp,
-    drawn_from: (u64, Option<Timestamp>),
-) -> Result<Chart, Missing> {
-    let Wanted { source, field, range, size, style } = wanted;
-    let to = now.as_second() + 1;
-    let window = Window {
-        source: source.name.to_string(),
-        field: field.to_owned(),
-        from: to - range.seconds(),
-        to,
-        step: Step::Seconds(range.step()),
-    };
-    let points = history.points(window).map_err(|error| match error {
-        HistoryError::Off => Missing::Never,
-        _ => Missing::Unavailable,
-    })?;
-    let mut points = points.ok_or(Missing::Never)?;
-    let latest = source.reading.as_ref().and_then(|kept| latest(kept, field));
-    if let Some((_, Some(told_now))) = latest {
-        // The board may know of a change of units that the history has not heard of yet.
-        points = points.told_in(Some(told_now));
+    /// Whether the disk holds up a drawing, so that it is of no use to wait for another one.
+    pub(super) fn is_stalled(&self) -> bool {
+        self.kept().at_work_since.is_some_and(|since| since.elapsed() >= STALLED_AFTER)
     }
-    let unit = points.unit();
-    let points: Result<Vec<Bucket>, _> = points.collect();
-    let mut points =
-        points.map_err(|error| history.failed(error)).map_err(|_| Missing::Unavailable)?;
-    let latest =
-        latest.map(|(latest, _)| latest).filter(|latest| latest.at >= to - range.seconds());
-    // What the board knows may not have been written yet.
-    let unwritten =
-        latest.filter(|it| points.last().is_none_or(|last| last.at < it.at - range.step()));
-    points.extend(unwritten);
-    let stale_after = source
-        .reading
-        .as_ref()
-        .map_or(STALE_AFTER, |kept| kept.stale_at.duration_since(kept.observed.at).as_secs());
-    let frame = Frame { from: to - range.seconds(), to, step: range.step(), stale_after, unit };
-    // A line through means ends at what is so now, which is what the last of them is part of.
-    let end = latest.filter(|it| points.last().is_some_and(|last| last.at < it.at));
-    let drawn: Vec<Bucket> = points.iter().copied().chain(end).collect();
-    let plot = Plot::of(&drawn, frame).ok_or(Missing::Nothing)?;
-    let caption = Caption {
-        title: &super::page::label(field),
-        source: &source.title,
-        window: &format!("the last {}", range.words()),
-        unit,
-        id: &format!("{}-{field}-{}", source.name, size.width),
-        class: if size == NARROW { "narrow" } else { "wide" },
-    };
-    let svg = svg::render(&plot, &caption, size, history.zone(), style).into_string();
-    Ok(Chart { svg, points, unit, drawn_from, drawn_at: now.as_second() })
+
+    /// Notes that a piece of a drawing is being done until the guard is dropped.
+    fn work(&self) -> AtWork<'_> {
+        self.kept().at_work_since = Some(Instant::now());
+        AtWork(self)
+    }
+
+    /// Keeps what a drawing has come to. That nothing is recorded is kept only of fields that are
+    /// there: clients may invent others without end.
+    fn keep(&self, key: Key, entry: Entry, is_known: bool) {
+        let mut kept = self.kept();
+        if matches!(entry.outcome, Err(Missing::Unavailable)) {
+            kept.failed_until = entry.drawn_at + PAUSE;
+            return;
+        }
+        if entry.outcome.is_err() && !is_known {
+            return;
+        }
+        if kept.charts.len() >= MOST && !kept.charts.contains_key(&key) {
+            let oldest = kept.charts.iter().min_by_key(|(_, entry)| entry.drawn_at);
+            let oldest = oldest.map(|(key, _)| key.clone());
+            oldest.map(|key| kept.charts.remove(&key));
+        }
+        kept.charts.insert(key, entry);
+    }
 }
 
-/// The latest observation as the board knows it.
-fn latest(kept: &KeptReading, field: &str) -> Option<(Bucket, Option<Unit>)> {
-    let (_, value) = kept.values.iter().find(|(name, _)| **name == *field)?;
-    match value.datum {
-        Some(Datum::Number(number)) => {
-            Some((Bucket::single(kept.observed.at.as_second(), number.get()), value.unit))
-        }
-        _ => None,
+/// Guard of a piece of a drawing.
+struct AtWork<'c>(&'c Charts);
+
+impl Drop for AtWork<'_> {
+    fn drop(&mut self) {
+        self.0.kept().at_work_since = None;
     }
 }
 

@@ -1,9 +1,14 @@
 //! `/chart/{source}.{field}.svg`: a chart that stands alone, for other pages to show.
 
-use super::{Missing, Range, Size, WIDE, Wanted};
+use std::task::Poll;
+
+use super::drawing::Drawing;
+use super::{Known, Missing, Outcome, Range, Size, WIDE, Wanted};
+use crate::board::SourceView;
 use crate::history::HistoryError;
 use crate::http::Response;
 use crate::site::Site;
+use crate::site::answer::Answer;
 use crate::site::api::find;
 use crate::site::deliver::{Policy, deliver};
 use crate::site::freshness::policy;
@@ -23,7 +28,7 @@ const DARK: &str = include_str!("../assets/chart_dark.css");
 pub(in crate::site) const SIDES: std::ops::RangeInclusive<u32> = 160..=2400;
 
 /// A picture of a chart.
-pub(in crate::site) fn picture(site: &Site, ask: &Ask<'_>) -> Result<Response, Problem> {
+pub(in crate::site) fn picture(site: &Site, ask: &Ask<'_>) -> Result<Answer, Problem> {
     let unknown = || Problem::not_found("There is no source and field of that name.");
     let name = ask.parameter.strip_suffix(".svg").ok_or_else(|| {
         Problem::not_found("Charts are pictures: add .svg, as in /chart/tank.level.svg.")
@@ -57,20 +62,68 @@ pub(in crate::site) fn picture(site: &Site, ask: &Ask<'_>) -> Result<Response, P
     if !site.history.is_enabled() {
         return Err(unavailable(&HistoryError::Off));
     }
-    let wanted = Wanted { source: view, field: &field, range, size, style: Some(&style) };
-    let chart =
-        site.charts.chart(&site.history, wanted, ask.now).map_err(|missing| match missing {
-            Missing::Never => unrecorded(Some(view), &source, &field),
+    let wanted = Wanted { source: view, field: &field, range };
+    let known = site.charts.look(&site.history, wanted, ask.now);
+    let picture = Picture { view: view.clone(), field, range, size, style };
+    match known {
+        Known::Current(outcome) => picture.respond(ask, outcome).map(Answer::Ready),
+        Known::Outdated(shown) if site.charts.is_stalled() => {
+            picture.respond(ask, Known::Outdated(shown).best()).map(Answer::Ready)
+        }
+        Known::Outdated(shown) => {
+            let drawing = Drawing::new(&site.history, picture.wanted(), ask.now);
+            Ok(picture.drawn(drawing, shown))
+        }
+    }
+}
+
+/// A picture that was asked for.
+#[derive(Clone)]
+struct Picture {
+    view: SourceView,
+    field: String,
+    range: Range,
+    size: Size,
+    style: String,
+}
+
+impl Picture {
+    fn wanted(&self) -> Wanted<'_> {
+        Wanted { source: &self.view, field: &self.field, range: self.range }
+    }
+
+    /// Draws on; shows the chart of before where that has to wait.
+    fn drawn(self, mut drawing: Drawing, shown: Option<Outcome>) -> Answer {
+        let (picture, outdated) = (self.clone(), shown.clone());
+        let next = move |site: &Site, ask: &Ask<'_>| match drawing.advance(site) {
+            Poll::Ready(outcome) => picture.respond(ask, outcome).map(Answer::Ready),
+            Poll::Pending => Ok(picture.drawn(drawing, outdated)),
+        };
+        match shown {
+            None => Answer::unfinished(next),
+            Some(shown) => Answer::unfinished_or(next, move |_, ask| {
+                self.respond(ask, shown).map(Answer::Ready)
+            }),
+        }
+    }
+
+    fn respond(&self, ask: &Ask<'_>, outcome: Outcome) -> Result<Response, Problem> {
+        let Picture { view, field, range, size, style } = self;
+        let chart = outcome.map_err(|missing| match missing {
+            Missing::Never => unrecorded(Some(view), &view.name, field),
             Missing::Nothing => Problem::not_found(format!(
-                "Nothing of {source}.{field} was recorded in the last {}.",
+                "Nothing of {}.{field} was recorded in the last {}.",
+                view.name,
                 range.words()
             )),
-            Missing::Unavailable => {
+            Missing::Unavailable | Missing::Undrawn => {
                 Problem::unavailable("The history cannot be read now.").retry_after(2)
             }
         })?;
-    let body = chart.svg.clone().into_bytes();
-    let rendered = render_for(&ask.request.headers, "image/svg+xml", body.into());
-    let fresh = policy([view].into_iter(), ask.now);
-    deliver(&ask.request.headers, &rendered, Policy { last_modified: None, dates: None, ..fresh })
+        let body = chart.svg(*size, Some(style)).into_bytes();
+        let rendered = render_for(&ask.request.headers, "image/svg+xml", body.into());
+        let fresh = policy([view].into_iter(), ask.now);
+        let policy = Policy { last_modified: None, dates: None, ..fresh };
+        deliver(&ask.request.headers, &rendered, policy)
+    }
 }

@@ -1,6 +1,9 @@
 //! Charts over a real file.
 
 use ::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG};
+use std::task::Poll;
+
+use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 
 use super::*;
@@ -8,6 +11,23 @@ use crate::board::{Change, Finite, Sample, Value};
 use crate::history::fill;
 use crate::site::Site;
 use crate::site::fixture::{get, now, site, site_with, tank, text, values};
+
+impl Charts {
+    /// Lets what is kept become so many seconds older.
+    pub(in crate::site) fn age(&self, seconds: i64) {
+        self.kept().charts.values_mut().for_each(|entry| entry.drawn_at -= seconds);
+    }
+
+    /// Holds a drawing up, as a disk that hangs.
+    pub(in crate::site) fn stall(&self) {
+        self.kept().at_work_since = Instant::now().checked_sub(STALLED_AFTER);
+    }
+
+    /// Number of charts that are kept.
+    pub(in crate::site) fn number(&self) -> usize {
+        self.kept().charts.len()
+    }
+}
 
 struct Place {
     _folder: tempfile::TempDir,
@@ -207,15 +227,17 @@ fn a_chart_is_drawn_once_until_there_is_something_new() {
     let Place { site, .. } = &place("Cistern");
     let snapshot = (site.snapshots)();
     let chart = |seconds| {
-        let wanted = Wanted {
-            source: &snapshot.sources[0],
-            field: "level",
-            range: Range::Week,
-            size: WIDE,
-            style: None,
-        };
-        let at = now() + jiff::SignedDuration::from_secs(seconds);
-        site.charts.chart(&site.history, wanted, at).unwrap()
+        let wanted = Wanted { source: &snapshot.sources[0], field: "level", range: Range::Week };
+        let at = now() + SignedDuration::from_secs(seconds);
+        if let Known::Current(outcome) = site.charts.look(&site.history, wanted, at) {
+            return outcome.unwrap();
+        }
+        let mut drawing = drawing::Drawing::new(&site.history, wanted, at);
+        loop {
+            if let Poll::Ready(outcome) = drawing.advance(site) {
+                return outcome.unwrap();
+            }
+        }
     };
     let first = chart(0);
     assert!(Arc::ptr_eq(&first, &chart(30)));

@@ -7,6 +7,7 @@ use serde_json::Value as Json;
 
 use super::*;
 use crate::board::{Change, Finite, Sample, Value};
+use crate::history::History;
 use crate::history::fill;
 use crate::http::Activity;
 use crate::site::fixture::{at, drained, get, now, request, site, site_with, tank, text, values};

@@ -4,8 +4,8 @@ use serde_json::{Map, Value as Json, json};
 
 use super::schema::{FIELD, NAME};
 use crate::site::chart::{Range, SIDES, WIDE};
-use crate::site::history::{EVENTS, MOST_EVENTS};
-use crate::site::query::MOST_MAX_AGE;
+use crate::site::history::{EVENTS, MOST_EVENTS, MOST_JOINED};
+use crate::site::query::{MOST_FIELDS, MOST_MAX_AGE};
 
 /// Parameters by their names.
 pub(super) fn references(names: &[&str]) -> Json {
@@ -103,6 +103,7 @@ fn of_now() -> Vec<Named> {
                 "schema": {
                     "type": "array",
                     "minItems": 1,
+                    "maxItems": MOST_FIELDS,
                     "items": {"type": "string", "pattern": FIELD},
                 },
                 "examples": {
@@ -155,9 +156,12 @@ fn of_windows() -> Vec<Named> {
         in_query("days", "So many days up to `to`.", number(), &[json!(7)]),
         in_query(
             "step",
-            "Time from point to point: `raw` for each observation, a time such as `15m`, or \
-             seconds; above a day, whole days. Without it, as fine as 2,000 points allow. A window \
-             with a step is streamed, and has no entity tag.",
+            &format!(
+                "Time from point to point: `raw` for each observation, a time such as `15m`, or \
+                 seconds; above a day, whole days. Without it, as fine as 2,000 points allow. A \
+                 window with a step is streamed, and has no entity tag. A step that is no multiple \
+                 of `15m` joins single observations, at most {MOST_JOINED}: more is a 400."
+            ),
             json!({"type": "string", "pattern": "^(raw|[0-9]+|([0-9]+(ms|s|m|h|d))+)$"}),
             &[json!("raw"), json!("15m"), json!("1h30m"), json!("1d"), json!("3600")],
         ),

@@ -6,6 +6,7 @@ use super::example;
 use super::schema::reference;
 use crate::site::deliver::JSON;
 use crate::site::problem::MAX_RETRY_AFTER;
+use crate::site::query::MOST_PARAMETERS;
 
 /// A header of the components, and whether it is always there.
 const HEADERS: [(&str, bool, &str, &str); 9] = [
@@ -102,7 +103,12 @@ pub(super) fn responses() -> Json {
             "headers": carrying(&["Allow"]),
         },
         "BadRequest": problem(
-            400, "Bad Request", "A parameter is unknown, repeated or malformed, or the address is.",
+            400, "Bad Request",
+            &format!(
+                "A parameter is unknown, repeated or malformed, or the address is; the query holds \
+                 more than {MOST_PARAMETERS} parameters; or the answer would take too much work, \
+                 and the detail names a cheaper request."
+            ),
             "max_age is a number of whole seconds up to 2147483647, such as max_age=300.", &[],
         ),
         "Unauthorized": problem(
@@ -132,7 +138,9 @@ pub(super) fn responses() -> Json {
         "Unavailable": problem(
             503, "Service Unavailable",
             "There is no such data now: it is older than `max_age`, never came, or the history \
-             cannot be read. Or the server is overloaded.",
+             cannot be read. Or the server is overloaded, or too many expensive requests are in \
+             progress: those that read the history wait for `queue_timeout` and run one at a time \
+             for each client.",
             "Older than 300 seconds, or never answered: tank.", &["Retry-After"],
         ),
         "Refused": problem(

@@ -29,15 +29,14 @@ use crate::board::{Rendered, Snapshot, SourceView, State};
 use crate::http::Response;
 
 use super::Site;
+use super::answer::Answer;
 use super::api::find;
-use super::chart::Range;
+use super::chart::{Range, draw_for_page};
 use super::deliver::{HTML, Policy, deliver};
 use super::freshness::state_at;
 use super::problem::Problem;
 use super::render::render_for;
 use super::routes::Ask;
-
-use self::plot::Answers;
 
 pub(super) use self::figure::{grouped, label, short, symbol};
 
@@ -61,23 +60,28 @@ impl PageCache {
         self.0.iter().for_each(|kept| kept.store(None));
     }
 
-    fn page(&self, view: &View<'_>) -> Arc<Kept> {
-        let place = Range::ALL.iter().position(|range| *range == view.range).unwrap_or_default();
+    fn place(&self, view: &View<'_>) -> &ArcSwapOption<Kept> {
+        let place = Range::ALL.iter().position(|range| *range == view.range);
+        &self.0[place.unwrap_or_default()]
+    }
+
+    /// The rendering of this second, if there is one.
+    fn current(&self, view: &View<'_>) -> Option<Arc<Kept>> {
         let (version, second) = (view.snapshot.version, view.now.as_second());
-        let kept = self.0[place].load_full();
-        if let Some(kept) = &kept
-            && (kept.version, kept.second) == (version, second)
-        {
-            return Arc::clone(kept);
-        }
+        let kept = self.place(view).load_full();
+        kept.filter(|kept| (kept.version, kept.second) == (version, second))
+    }
+
+    fn render(&self, view: &View<'_>) -> Arc<Kept> {
         let html = dashboard_html(view);
-        let page = match kept {
+        let page = match self.place(view).load_full() {
             // Most seconds change no word, and then there is nothing to compress.
             Some(kept) if kept.page.identity.body == html => kept.page.clone(),
             _ => Rendered::new(HTML, html),
         };
+        let (version, second) = (view.snapshot.version, view.now.as_second());
         let fresh = Arc::new(Kept { version, second, page });
-        self.0[place].store(Some(Arc::clone(&fresh)));
+        self.place(view).store(Some(Arc::clone(&fresh)));
         fresh
     }
 }
@@ -88,13 +92,12 @@ struct View<'a> {
     snapshot: &'a Snapshot,
     now: Timestamp,
     range: Range,
-    silent: Answers,
 }
 
 impl<'a> View<'a> {
     fn new(site: &'a Site, snapshot: &'a Snapshot, ask: &Ask<'_>) -> View<'a> {
         let range = range_of(&ask.request.target);
-        View { site, snapshot, now: ask.now, range, silent: Answers::default() }
+        View { site, snapshot, now: ask.now, range }
     }
 }
 
@@ -107,22 +110,56 @@ fn range_of(target: &Uri) -> Range {
 }
 
 /// `/`
-pub(super) fn dashboard(site: &Site, ask: &Ask<'_>) -> Result<Response, Problem> {
+pub(super) fn dashboard(site: &Site, ask: &Ask<'_>) -> Result<Answer, Problem> {
     let snapshot = (site.snapshots)();
-    let kept = site.page.page(&View::new(site, &snapshot, ask));
-    deliver(&ask.request.headers, &kept.page, Policy::undated(REVALIDATE))
+    let view = View::new(site, &snapshot, ask);
+    if let Some(kept) = site.page.current(&view) {
+        return deliver_page(ask, &kept.page).map(Answer::Ready);
+    }
+    let charts = snapshot.sources.iter().filter_map(|it| Some((it, plot::leading(it)?)));
+    let outdated = view.outdated(charts);
+    if outdated.is_empty() || site.charts.is_stalled() {
+        return render_dashboard(site, ask).map(Answer::Ready);
+    }
+    Ok(draw_for_page(outdated, view.range, render_dashboard))
+}
+
+fn render_dashboard(site: &Site, ask: &Ask<'_>) -> Result<Response, Problem> {
+    let snapshot = (site.snapshots)();
+    let view = View::new(site, &snapshot, ask);
+    let kept = site.page.current(&view).unwrap_or_else(|| site.page.render(&view));
+    deliver_page(ask, &kept.page)
 }
 
 /// `/source/{source}`
-pub(super) fn source(site: &Site, ask: &Ask<'_>) -> Result<Response, Problem> {
+pub(super) fn source(site: &Site, ask: &Ask<'_>) -> Result<Answer, Problem> {
     let snapshot = (site.snapshots)();
-    let source = find(&snapshot.sources, ask.parameter)
-        .ok_or_else(|| Problem::not_found("There is no source of that name."))?;
+    let view = View::new(site, &snapshot, ask);
+    let source = named(&snapshot, ask)?;
+    let charts = plot::numbers(source).into_iter().map(|field| (source, field));
+    let outdated = view.outdated(charts);
+    if outdated.is_empty() || site.charts.is_stalled() {
+        return render_source(site, ask).map(Answer::Ready);
+    }
+    Ok(draw_for_page(outdated, view.range, render_source))
+}
+
+fn render_source(site: &Site, ask: &Ask<'_>) -> Result<Response, Problem> {
+    let snapshot = (site.snapshots)();
+    let source = named(&snapshot, ask)?;
     let view = View::new(site, &snapshot, ask);
     let title = format!("{} · {}", source.title, site.settings().title);
     let html = layout::live(site, &title, &source::main(&view, source)).into_string();
-    let rendered = render_for(&ask.request.headers, HTML, html.into());
-    deliver(&ask.request.headers, &rendered, Policy::undated(REVALIDATE))
+    deliver_page(ask, &render_for(&ask.request.headers, HTML, html.into()))
+}
+
+fn named<'s>(snapshot: &'s Snapshot, ask: &Ask<'_>) -> Result<&'s SourceView, Problem> {
+    find(&snapshot.sources, ask.parameter)
+        .ok_or_else(|| Problem::not_found("There is no source of that name."))
+}
+
+fn deliver_page(ask: &Ask<'_>, page: &Rendered) -> Result<Response, Problem> {
+    deliver(&ask.request.headers, page, Policy::undated(REVALIDATE))
 }
 
 /// Events that the dashboard shows.

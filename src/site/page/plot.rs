@@ -1,6 +1,5 @@
 //! Charts in a page, and the choice of their range.
 
-use std::cell::Cell;
 use std::sync::Arc;
 
 use maud::{Markup, PreEscaped, html};
@@ -8,23 +7,30 @@ use maud::{Markup, PreEscaped, html};
 use super::View;
 use super::figure::{label, symbol};
 use crate::board::{Datum, SourceView};
-use crate::site::chart::{Chart, Missing, NARROW, Range, Size, WIDE, Wanted};
-
-/// Whether the history has an answer for this page. After the first failure nothing more is
-/// asked of it.
-#[derive(Debug, Default)]
-pub(super) struct Answers(Cell<bool>);
+use crate::site::chart::{Chart, Known, Missing, Outdated, Range, Wanted};
 
 impl View<'_> {
-    /// A chart, if there is one to be had.
-    fn drawn(&self, source: &SourceView, field: &str, size: Size) -> Result<Arc<Chart>, Missing> {
-        if self.silent.0.get() {
-            return Err(Missing::Unavailable);
+    fn known(&self, source: &SourceView, field: &str) -> Known {
+        let wanted = Wanted { source, field, range: self.range };
+        self.site.charts.look(&self.site.history, wanted, self.now)
+    }
+
+    /// The charts among these that are to be drawn; names of their source and field.
+    pub(super) fn outdated<'s>(
+        &self,
+        charts: impl Iterator<Item = (&'s SourceView, String)>,
+    ) -> Vec<Outdated> {
+        if !self.site.history.is_enabled() {
+            return Vec::new();
         }
-        let wanted = Wanted { source, field, range: self.range, size, style: None };
-        let chart = self.site.charts.chart(&self.site.history, wanted, self.now);
-        self.silent.0.set(matches!(chart, Err(Missing::Unavailable)));
-        chart
+        let outdated = charts
+            .filter(|(source, field)| matches!(self.known(source, field), Known::Outdated(_)));
+        outdated.map(|(source, field)| (source.name.clone(), field)).collect()
+    }
+
+    /// The chart as far as it is drawn.
+    fn drawn(&self, source: &SourceView, field: &str) -> Result<Arc<Chart>, Missing> {
+        self.known(source, field).best()
     }
 
     /// The chart of a field in both sizes, of which the style sheet shows one.
@@ -32,13 +38,10 @@ impl View<'_> {
         if !self.site.history.is_enabled() {
             return html! {};
         }
-        let both = self
-            .drawn(source, field, WIDE)
-            .and_then(|wide| Ok((wide, self.drawn(source, field, NARROW)?)));
         html! {
-            @match both {
-                Ok((wide, narrow)) => {
-                    div.plot { (PreEscaped(&wide.svg)) (PreEscaped(&narrow.svg)) }
+            @match self.drawn(source, field) {
+                Ok(chart) => {
+                    div.plot { (PreEscaped(chart.wide())) (PreEscaped(chart.narrow())) }
                 }
                 Err(missing) => { (self.absent(missing)) }
             }
@@ -66,6 +69,7 @@ impl View<'_> {
                     Missing::Never => { "Nothing recorded yet." }
                     Missing::Nothing => { "Nothing recorded in the last " (self.range.words()) "." }
                     Missing::Unavailable => { "The history cannot be read at the moment." }
+                    Missing::Undrawn => { "This chart is drawn in a moment: reload the page." }
                 }
             }
         }
@@ -87,7 +91,7 @@ impl View<'_> {
         let zone = self.site.history.zone();
         let name = label(field);
         html! {
-            @if let Ok(chart) = self.drawn(source, field, WIDE) {
+            @if let Ok(chart) = self.drawn(source, field) {
                 details.numbers #{ "numbers-" (source.name) "-" (field) } {
                     summary { "The numbers" span.unseen { " of " (name) ", " (source.title) } }
                     div.scroll role="region" tabindex="0"

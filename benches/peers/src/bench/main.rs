@@ -4,6 +4,7 @@
 //! machine does hits all alike; figures are medians over the rounds, ratios are taken round by
 //! round. Load generator and server share the machine.
 
+mod far;
 mod idle;
 mod load;
 mod pinned;
@@ -12,7 +13,9 @@ mod servers;
 mod upstream;
 
 use std::error::Error;
-use std::path::PathBuf;
+use std::io;
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -47,6 +50,11 @@ struct Arguments {
     #[argh(option, default = "10000")]
     idle: usize,
 
+    /// measure one large response over a long line; the benchmark starts itself so, in a network
+    /// namespace of its own
+    #[argh(switch)]
+    far: bool,
+
     /// write the tables to this file, too
     #[argh(option)]
     output: Option<PathBuf>,
@@ -64,8 +72,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     let folder = tempfile::tempdir()?;
     let peers = std::env::current_exe()?;
     let peers = peers.parent().ok_or("the benchmark has no folder")?.to_owned();
-    let ours = arguments.ours.canonicalize()?;
-    let places = Places { folder: folder.path().to_owned(), ours, peers };
+    let ours = arguments.ours.canonicalize();
+    let ours =
+        ours.map_err(|error| format!("cannot find {}: {error}", arguments.ours.display()))?;
+    if arguments.far {
+        return far::run_inside(folder.path(), ours, peers);
+    }
+    let host = Ipv4Addr::LOCALHOST;
+    let places = Places { folder: folder.path().to_owned(), ours, peers, host };
     let client = make_certificate(&places)?;
     let body = upstream::body();
     let sources = upstream::sources(upstream::answering(body.clone())?, "1h");
@@ -99,7 +113,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     );
     println!("{text}");
     if let Some(output) = &arguments.output {
-        std::fs::write(output, format!("# Benchmarks\n\n{text}"))?;
+        std::fs::write(output, format!("# Benchmarks\n\n{text}"))
+            .map_err(|error| format!("cannot write {}: {error}", output.display()))?;
     }
     Ok(())
 }
@@ -174,6 +189,8 @@ fn alone(
     drop(server);
     eprintln!("all upstreams hung");
     let hung_over_well = hung_over_well(arguments, places, client, sources, body)?;
+    eprintln!("one large response over a line of {} ms", far::ROUND_TRIP_MILLIS);
+    let far = far::measure(places).inspect_err(|error| eprintln!("  not measured: {error}")).ok();
     let starts = (0..9).map(|_| servers::time_to_first_byte(places));
     let starts = starts.collect::<Result<Vec<_>, _>>()?;
     Ok(Alone {
@@ -181,6 +198,7 @@ fn alone(
         idle_kib_each: idle.kib_each,
         idle_canary_p99: idle.canary_p99,
         hung_over_well,
+        far,
         at_rest_kib,
         start_millis: median(starts.iter().map(|time| time.as_secs_f64() * 1e3).collect()),
         binary_bytes: std::fs::metadata(&places.ours)?.len(),
@@ -202,7 +220,7 @@ fn hung_over_well(
     std::thread::sleep(FIRST_POLLS);
     let way = Way { tls: true, keep_alive: true };
     let time = Duration::from_secs_f64(arguments.seconds);
-    let p99 = |server: &Server| -> std::io::Result<f64> {
+    let p99 = |server: &Server| -> io::Result<f64> {
         let mut outcome: Outcome = load::run(&load_of(server, way, client, 8, time))?;
         Ok(outcome.quantile(0.99))
     };
@@ -233,10 +251,13 @@ fn save_status(places: &Places, sources: &str) -> Result<(), Box<dyn Error>> {
     stream.read_to_string(&mut response)?;
     let (_, body) = response.split_once("\r\n\r\n").ok_or("no body")?;
     std::fs::write(places.folder.join("status.json"), body)?;
-    // nginx's workers may run as another user.
+    Ok(let_all_read(&places.folder)?)
+}
+
+/// Opens a folder to every user, as nginx's workers may run as another one.
+fn let_all_read(folder: &Path) -> io::Result<()> {
     let readable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-    std::fs::set_permissions(&places.folder, readable)?;
-    Ok(())
+    std::fs::set_permissions(folder, readable)
 }
 
 fn raise_descriptors(needed: u64) -> Result<(), Box<dyn Error>> {

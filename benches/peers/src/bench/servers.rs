@@ -38,6 +38,8 @@ pub struct Places {
     pub folder: PathBuf,
     pub ours: PathBuf,
     pub peers: PathBuf,
+    /// Address that servers listen at.
+    pub host: Ipv4Addr,
 }
 
 /// A running server, ended when dropped.
@@ -57,7 +59,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Starts one of them, serving the file `status.json` at `/api/v1/status`.
 pub fn start(kind: Kind, places: &Places, tls: bool, sources: &str) -> io::Result<Server> {
-    let address = free_address()?;
+    let address = free_address(places.host)?;
     let text = address.to_string();
     let path = |name: &str| places.folder.join(name).display().to_string();
     let child = match kind {
@@ -66,7 +68,7 @@ pub fn start(kind: Kind, places: &Places, tls: bool, sources: &str) -> io::Resul
             let config = nginx_config(&places.folder, address, tls);
             let file = places.folder.join(format!("nginx-{}.conf", address.port()));
             std::fs::write(&file, config)?;
-            quiet(Command::new("nginx").arg("-c").arg(file)).spawn()?
+            spawn(quiet(Command::new("nginx").arg("-c").arg(file)))?
         }
         Kind::Axum => {
             let mut command = Command::new(places.peers.join("axum-peer"));
@@ -74,11 +76,11 @@ pub fn start(kind: Kind, places: &Places, tls: bool, sources: &str) -> io::Resul
             if tls {
                 command.args([path("cert.pem"), path("key.pem")]);
             }
-            quiet(&mut command).spawn()?
+            spawn(quiet(&mut command))?
         }
         Kind::TinyHttp => {
             let mut command = Command::new(places.peers.join("tiny-http-peer"));
-            quiet(command.args([&text, &path("status.json")])).spawn()?
+            spawn(quiet(command.args([&text, &path("status.json")])))?
         }
     };
     let server = Server { child, address };
@@ -88,13 +90,13 @@ pub fn start(kind: Kind, places: &Places, tls: bool, sources: &str) -> io::Resul
 
 /// Starts ours and waits until it says that it listens.
 pub fn start_ours(places: &Places, ours: &Ours<'_>) -> io::Result<Server> {
-    let address = free_address()?;
+    let address = free_address(places.host)?;
     let folder = places.folder.display();
     let tls = format!("[tls]\ncert = \"{folder}/cert.pem\"\nkey = \"{folder}/key.pem\"\n");
     let tls = if ours.tls { &tls } else { "" };
     let rest = format!("{}\n{tls}{}", ours.server, ours.sources);
     let mut command = serve(places, address, &rest)?;
-    let mut child = quiet(&mut command).stderr(Stdio::piped()).spawn()?;
+    let mut child = spawn(quiet(&mut command).stderr(Stdio::piped()))?;
     let stderr = child.stderr.take().ok_or_else(|| io::Error::other("no standard error"))?;
     let mut lines = BufReader::new(stderr).lines().map_while(Result::ok);
     if !lines.any(|line| line.contains("admin listener on")) {
@@ -107,10 +109,10 @@ pub fn start_ours(places: &Places, ours: &Ours<'_>) -> io::Result<Server> {
 
 /// From the start of the process to the first byte of an answer.
 pub fn time_to_first_byte(places: &Places) -> io::Result<Duration> {
-    let address = free_address()?;
+    let address = free_address(places.host)?;
     let mut command = serve(places, address, "")?;
     let begun = Instant::now();
-    let child = quiet(&mut command).spawn()?;
+    let child = spawn(quiet(&mut command))?;
     let server = Server { child, address };
     let mut stream = loop {
         match TcpStream::connect(address) {
@@ -144,8 +146,16 @@ fn quiet(command: &mut Command) -> &mut Command {
     command.env_remove("RUST_LOG").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null())
 }
 
-fn free_address() -> io::Result<SocketAddr> {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
+/// Spawns a program; an error names it.
+pub fn spawn(command: &mut Command) -> io::Result<Child> {
+    command.spawn().map_err(|error| {
+        let program = command.get_program().display();
+        io::Error::new(error.kind(), format!("cannot start {program}: {error}"))
+    })
+}
+
+fn free_address(host: Ipv4Addr) -> io::Result<SocketAddr> {
+    TcpListener::bind((host, 0))?.local_addr()
 }
 
 fn wait_until_open(address: SocketAddr) -> io::Result<()> {

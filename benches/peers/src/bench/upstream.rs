@@ -84,3 +84,16 @@ pub fn sources(address: SocketAddr, interval: &str) -> String {
         })
         .concat()
 }
+
+/// A `[[source]]` table with that many values, for a large status.
+pub fn large_source(address: SocketAddr, values: usize) -> String {
+    let mut text = format!(
+        "[[source]]\nname = \"tank\"\nkind = \"json\"\nurl = \"http://{address}/tank\"\n\
+         interval = \"1h\"\nstale_after = \"300d\"\n\
+         observed_at = {{ pointer = \"/at\", format = \"unix\" }}\n[source.values]\n"
+    );
+    for number in 0..values {
+        text += &format!("value_{number} = {{ pointer = \"/level\", unit = \"%\" }}\n");
+    }
+    text
+}

@@ -1,0 +1,71 @@
+//! The attack in all modes at once, by thousands of connections.
+
+use std::error::Error;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pumphouse_web::http::Settings;
+use pumphouse_web::ops::listen_queue::listen_losses;
+use rustls::ClientConfig;
+
+use crate::CANARY_PATIENCE;
+use crate::hostile::canary::Canary;
+use crate::hostile::mode::Mode;
+use crate::hostile::outside;
+use crate::hostile::swarm::{Plan, Swarm};
+use crate::hostile::target::Target;
+use crate::metrics;
+use crate::report::{Inside, Report};
+
+/// Addresses that each mode comes from, where one comes from many.
+const ADDRESSES: u8 = 200;
+
+/// Attacks that address; `own` is its process, where it is known.
+pub fn attack(
+    address: SocketAddr,
+    config: &Arc<ClientConfig>,
+    connections: usize,
+    time: Duration,
+    own: Option<&Target>,
+) -> Result<Report, Box<dyn Error>> {
+    let mut swarm = Swarm::new(Plan {
+        target: address,
+        config: Arc::clone(config),
+        large: "/".to_owned(),
+        modes: Mode::ATTACK.to_vec(),
+        connections,
+        addresses: ADDRESSES,
+        // Those of a server elsewhere are not known.
+        limits: Settings::default(),
+    })?;
+    let process = own.map(Target::process);
+    let cpu_before = process.map(outside::cpu_time).unwrap_or_default();
+    let overflows_before = listen_losses().overflows;
+    let canary = Canary::start(address, Arc::clone(config), CANARY_PATIENCE);
+    let (mut fullest, mut largest, mut second) = (0, 0, 0);
+    swarm.run(time, |tallies| {
+        let queue = outside::accept_queue(address);
+        let memory = process.map_or(0, |process| outside::status(process, "VmRSS"));
+        fullest = fullest.max(queue);
+        largest = largest.max(memory);
+        second += 1;
+        let held: usize = tallies.iter().map(|(_, tally)| tally.held).sum();
+        println!("{second:>4} s   {held:>6} held   accept queue {queue:>4}   {memory:>7} KiB");
+    });
+    let canary = canary.stop();
+    let inside = |target: &Target| -> Result<Inside, Box<dyn Error>> {
+        let mut closed = metrics::counts(target, "pumphouse_connections_closed_total")?;
+        closed.retain(|(_, count)| *count > 0);
+        let cpu = outside::cpu_time(target.process()).saturating_sub(cpu_before);
+        Ok(Inside { cpu, memory_kib: largest, closed })
+    };
+    Ok(Report {
+        tallies: swarm.tallies(),
+        canary,
+        fullest_queue: fullest,
+        overflows: listen_losses().overflows - overflows_before,
+        server: own.map(inside).transpose()?,
+        time,
+    })
+}

@@ -1,0 +1,216 @@
+//! The memory that stalled clients cost a server: while they are held, and 10 s after they have
+//! gone.
+
+use std::error::Error;
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use pumphouse_web::http::Settings;
+
+use crate::hostile::dense::Dense;
+use crate::hostile::mode::Mode;
+use crate::hostile::outside;
+use crate::hostile::swarm::{Plan, Swarm};
+use crate::hostile::target::{Setup, Target};
+
+/// Stalled clients of one mode, and the server's memory above rest.
+pub struct Row {
+    mode: Mode,
+    large: Large,
+    plain: bool,
+    held: usize,
+    /// Largest resident memory above rest while clients were held, KiB.
+    while_held: u64,
+    /// Resident memory above rest after they had gone, KiB.
+    afterwards: u64,
+    /// Largest memory of the kernel's TCP sockets above rest, KiB.
+    kernel: u64,
+}
+
+/// Modes that stall a server of either protocol, each with the large response that it requests.
+const CLIENTS: [(Mode, Large); 11] = [
+    (Mode::Silent, Large::None),
+    (Mode::DripHead, Large::None),
+    (Mode::DripBody, Large::None),
+    (Mode::WithheldBody, Large::None),
+    (Mode::StalledBody, Large::None),
+    (Mode::StalledPost, Large::None),
+    (Mode::StalledForm, Large::None),
+    (Mode::NeverRead, Large::Whole),
+    (Mode::StalledReader, Large::Whole),
+    (Mode::StalledReader, Large::Streamed),
+    (Mode::Idle, Large::None),
+];
+
+/// A large response.
+#[derive(Debug, Clone, Copy)]
+enum Large {
+    None,
+    /// One that the server makes as a whole.
+    Whole,
+    /// One that the server reads bit by bit as it sends it.
+    Streamed,
+}
+
+impl Large {
+    const fn target(self) -> &'static str {
+        match self {
+            Large::None => "/",
+            Large::Whole => Dense::LARGE,
+            Large::Streamed => Dense::DOWNLOAD,
+        }
+    }
+
+    /// Addition to the mode's name.
+    const fn as_str(self) -> &'static str {
+        match self {
+            Large::None => "",
+            Large::Whole => ", made as a whole",
+            Large::Streamed => ", streamed",
+        }
+    }
+}
+
+/// Goals, MiB above rest.
+const PLAIN: u64 = 96;
+const TLS: u64 = 192;
+const AFTERWARDS: u64 = 16;
+
+/// Deadlines that no client reaches while it is measured.
+const SERVER: &str = "handshake_timeout = \"2m\"\nheader_timeout = \"2m\"\n\
+    body_timeout = \"2m\"\nwrite_timeout = \"2m\"\nkeep_alive = \"2m\"\n";
+
+/// Observations for the large responses.
+const HISTORY: Dense = Dense { interval: 300 };
+
+/// Time to open all connections, of which a mode opens up to 600 a second.
+const OPENING: Duration = Duration::from_secs(60);
+/// Time for which they are held afterwards.
+const HELD: Duration = Duration::from_secs(5);
+/// Time after their end.
+const GONE: Duration = Duration::from_secs(10);
+
+/// Addresses of the clients.
+const ADDRESSES: u8 = 200;
+
+/// Measures each mode whose name contains `only`, on a server of its own, over plain HTTP and over
+/// TLS. The server allows that many connections, so that none is evicted.
+pub fn run(binary: &Path, clients: usize, only: &str) -> Result<Vec<Row>, Box<dyn Error>> {
+    let mut rows = Vec::new();
+    for plain in [true, false] {
+        let chosen = |(mode, large): &(Mode, Large)| {
+            format!("{}{}", mode.as_str(), large.as_str()).contains(only)
+        };
+        for (mode, large) in CLIENTS.into_iter().filter(chosen) {
+            let row = measure(binary, mode, large, plain, clients)?;
+            println!("{}", Line(&row));
+            rows.push(row);
+        }
+    }
+    Ok(rows)
+}
+
+fn measure(
+    binary: &Path,
+    mode: Mode,
+    large: Large,
+    plain: bool,
+    clients: usize,
+) -> Result<Row, Box<dyn Error>> {
+    let server = format!("{SERVER}max_connections = {}\n", clients + 16);
+    let history = Some(HISTORY);
+    let setup = Setup { server: &server, plain, history, ..Setup::default() };
+    let target = Target::start_with(binary, &setup)?;
+    // What is allocated once, at the first answers, belongs to the rest.
+    target.admin_page("/metrics")?;
+    std::thread::sleep(Duration::from_secs(2));
+    let resident = || outside::status(target.process(), "VmRSS");
+    let (rest, kernel_rest) = (resident(), outside::tcp_memory());
+    let mut swarm = Swarm::new(Plan {
+        target: target.address,
+        config: Arc::clone(&target.config),
+        large: large.target().to_owned(),
+        modes: vec![mode],
+        connections: clients,
+        addresses: ADDRESSES,
+        limits: Settings::default(),
+    })?;
+    if plain {
+        swarm = swarm.over_plain_http();
+    }
+    let (mut largest, mut kernel) = (0, 0);
+    let mut hold = |swarm: &mut Swarm, time| {
+        swarm.run(time, |_| {
+            largest = largest.max(resident());
+            kernel = kernel.max(outside::tcp_memory());
+        });
+    };
+    let begun = Instant::now();
+    while swarm.held() < clients && begun.elapsed() < OPENING {
+        hold(&mut swarm, Duration::from_secs(1));
+    }
+    hold(&mut swarm, HELD);
+    let held = swarm.held();
+    drop(swarm);
+    std::thread::sleep(GONE);
+    Ok(Row {
+        mode,
+        large,
+        plain,
+        held,
+        while_held: largest.saturating_sub(rest),
+        afterwards: resident().saturating_sub(rest),
+        kernel: kernel.saturating_sub(kernel_rest),
+    })
+}
+
+impl Row {
+    fn goal(&self) -> u64 {
+        if self.plain { PLAIN } else { TLS }
+    }
+
+    /// Whether both goals are reached.
+    pub fn is_reached(&self) -> bool {
+        self.while_held <= self.goal() << 10 && self.afterwards <= AFTERWARDS << 10
+    }
+}
+
+/// A row of the table.
+struct Line<'a>(&'a Row);
+
+impl fmt::Display for Line<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Row { mode, large, plain, held, while_held, afterwards, kernel } = self.0;
+        let mib = |kib: &u64| *kib as f64 / 1024.0;
+        let verdict = if self.0.is_reached() { "reached" } else { "**missed**" };
+        write!(
+            f,
+            "| {}{} | {} | {held} | {:.1} | ≤ {} | {:.1} | ≤ {AFTERWARDS} | {:.1} | {verdict} |",
+            mode.as_str(),
+            large.as_str(),
+            if *plain { "plain" } else { "TLS" },
+            mib(while_held),
+            self.0.goal(),
+            mib(afterwards),
+            mib(kernel),
+        )
+    }
+}
+
+/// The table.
+pub struct Table<'a>(pub &'a [Row]);
+
+impl fmt::Display for Table<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "| clients | | held | RSS above rest, MiB | wanted | {} s after their end | wanted \
+             | kernel sockets of both sides, MiB | |\n\
+             | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | --- |",
+            GONE.as_secs()
+        )?;
+        self.0.iter().try_for_each(|row| writeln!(f, "{}", Line(row)))
+    }
+}

@@ -1,0 +1,16 @@
+//! The server's metrics.
+
+use std::error::Error;
+
+use crate::hostile::target::Target;
+
+/// Returns the samples of a metric, each with its last label's value.
+pub fn counts(target: &Target, metric: &str) -> Result<Vec<(String, u64)>, Box<dyn Error>> {
+    let page = target.admin_page("/metrics")?;
+    let samples = page.lines().filter_map(|line| {
+        let (name, value) = line.strip_prefix(metric)?.rsplit_once(' ')?;
+        let label = name.trim_end_matches("\"}").rsplit('"').next()?;
+        Some((label.to_owned(), value.parse().ok()?))
+    });
+    Ok(samples.collect())
+}

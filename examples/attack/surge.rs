@@ -1,0 +1,36 @@
+//! Twice as many connects as there is room for, all at once.
+
+use std::error::Error;
+use std::path::Path;
+use std::time::Duration;
+
+use crate::goals::Goal;
+use crate::hostile::burst::burst;
+use crate::hostile::target::Target;
+use crate::metrics;
+
+const CONNECTS: usize = 4096;
+const CAP: usize = CONNECTS / 2;
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Connects to a server of its own, and returns the goals with what was reached.
+pub fn run(binary: &Path) -> Result<Vec<Goal>, Box<dyn Error>> {
+    let target = Target::start(binary, &format!("max_connections = {CAP}"))?;
+    let burst = burst(target.address, CONNECTS, CAP, PATIENCE)?;
+    let limits = metrics::counts(&target, "pumphouse_accept_queue_limit")?;
+    let (_, limit) =
+        limits.first().ok_or("the server has no metric of its accept queue's limit")?;
+    let took = burst.took.as_secs_f64() * 1e3;
+    let whole = format!("burst of {CONNECTS} connects in {took:.0} ms, twice max_connections");
+    let silent = burst.held.saturating_sub(CAP);
+    Ok(vec![
+        Goal::at_most(
+            format!("{whole}: accept queue, half its limit"),
+            burst.fullest_queue.into(),
+            *limit as f64 / 2.0,
+            "",
+        )
+        .of_speed(),
+        Goal::at_most("the same: left in silence", silent as f64, 0.0, ""),
+    ])
+}

@@ -1,0 +1,80 @@
+//! Caps on log lines: how long one may be, and how many one callsite may write.
+//!
+//! A peer can make a dependency log: rustls, for one, warns about every odd server name, once a
+//! connection and with the name in full. So lines of dependencies are capped strictly. Lines of this
+//! crate hold little text from outside, and operators ask for them.
+
+use std::time::Duration;
+
+use log::Level;
+
+/// Longest message of this crate, bytes. A scoreboard with a hundred sources fits.
+pub const MAX_OWN_MESSAGE_BYTES: usize = 64 * 1024;
+
+/// Longest message of a dependency, bytes.
+pub const MAX_DEPENDENCY_MESSAGE_BYTES: usize = 1024;
+
+/// Token bucket of one callsite: `burst` lines at once, then one in each `interval`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Rate {
+    pub(super) burst: u32,
+    pub(super) interval: Duration,
+}
+
+/// Rate of this crate's lines at `info` and above. A reload or an outage of a thousand sources is
+/// logged in full.
+pub(super) const OWN_RATE: Rate = Rate { burst: 1000, interval: Duration::from_millis(50) };
+
+/// Rate of a dependency's lines at `info` and above.
+pub(super) const DEPENDENCY_RATE: Rate = Rate { burst: 5, interval: Duration::from_secs(10) };
+
+/// Rate of a dependency's lines at `debug` and `trace`, which an operator has turned on.
+pub(super) const DEPENDENCY_DEBUG_RATE: Rate = Rate { burst: 50, interval: Duration::from_secs(1) };
+
+/// Caps on the lines of one target at one level.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Caps {
+    /// Longest message, bytes, with escapes at their written length.
+    pub(super) max_bytes: usize,
+    /// `None`: only the queue bounds these lines. That is for the request lines at `debug`.
+    pub(super) rate: Option<Rate>,
+}
+
+impl Caps {
+    /// Returns the caps for lines of `target` at `level`.
+    pub(super) fn of(target: &str, level: Level) -> Caps {
+        let verbose = level >= Level::Debug;
+        if is_own(target) {
+            Caps { max_bytes: MAX_OWN_MESSAGE_BYTES, rate: (!verbose).then_some(OWN_RATE) }
+        } else {
+            let rate = if verbose { DEPENDENCY_DEBUG_RATE } else { DEPENDENCY_RATE };
+            Caps { max_bytes: MAX_DEPENDENCY_MESSAGE_BYTES, rate: Some(rate) }
+        }
+    }
+}
+
+/// Whether a target is a module of this crate.
+fn is_own(target: &str) -> bool {
+    let own = env!("CARGO_CRATE_NAME");
+    target.strip_prefix(own).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn caps_of_dependencies_are_strict_and_own_debug_lines_have_no_rate() {
+        for (target, level, max_bytes, rate) in [
+            ("pumphouse_web", Level::Info, MAX_OWN_MESSAGE_BYTES, Some(OWN_RATE)),
+            ("pumphouse_web::site", Level::Warn, MAX_OWN_MESSAGE_BYTES, Some(OWN_RATE)),
+            ("pumphouse_web::site", Level::Debug, MAX_OWN_MESSAGE_BYTES, None),
+            ("rustls::msgs", Level::Warn, MAX_DEPENDENCY_MESSAGE_BYTES, Some(DEPENDENCY_RATE)),
+            ("rustls", Level::Trace, MAX_DEPENDENCY_MESSAGE_BYTES, Some(DEPENDENCY_DEBUG_RATE)),
+            ("pumphouse_webs", Level::Info, MAX_DEPENDENCY_MESSAGE_BYTES, Some(DEPENDENCY_RATE)),
+            ("", Level::Info, MAX_DEPENDENCY_MESSAGE_BYTES, Some(DEPENDENCY_RATE)),
+        ] {
+            assert_eq!(Caps::of(target, level), Caps { max_bytes, rate }, "{target} {level}");
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! `RUST_LOG`: the levels that are logged, for all and for single modules.
+
+use env_filter::{Builder, Filter};
+use log::LevelFilter;
+
+/// Levels without the variable.
+const DEFAULT: &str = "info";
+
+/// At `trace` the HTTP client writes whole URLs, and their queries hold keys.
+const URL_WRITERS: [&str; 2] = ["ureq", "ureq_proto"];
+
+/// Returns the filter for the value of `RUST_LOG`, and a message for each part that is invalid.
+///
+/// The valid parts count. If there is none, `info` holds.
+pub(super) fn parse(variable: Option<&str>) -> (Filter, Vec<String>) {
+    let specification = variable.unwrap_or(DEFAULT);
+    let (modules, text) = match specification.split_once('/') {
+        Some((modules, text)) => (modules, Some(text)),
+        None => (specification, None),
+    };
+    let mut builder = Builder::new();
+    let mut problems = Vec::new();
+    let mut valid = false;
+    let mut parse = |builder: &mut Builder, part: &str| match builder.try_parse(part) {
+        Ok(_) => true,
+        Err(error) => {
+            problems.push(format!("RUST_LOG: {error}"));
+            false
+        }
+    };
+    for part in modules.split(',') {
+        valid |= parse(&mut builder, part);
+    }
+    if !valid {
+        builder.filter_level(LevelFilter::Info);
+    }
+    // Each call of `try_parse` replaces the text of the one before, so it comes last.
+    if let Some(text) = text {
+        parse(&mut builder, &format!("/{text}"));
+    }
+    for module in URL_WRITERS {
+        builder.filter_module(module, LevelFilter::Info);
+    }
+    // Its calls return its errors, too, and their callers log them at a bounded rate.
+    builder.filter_module("tiny_http", LevelFilter::Off);
+    (builder.build(), problems)
+}
+
+#[cfg(test)]
+mod tests {
+    use log::{Level, Metadata};
+
+    use super::*;
+
+    fn enabled(filter: &Filter, target: &str, level: Level) -> bool {
+        filter.enabled(&Metadata::builder().target(target).level(level).build())
+    }
+
+    #[test]
+    fn levels_are_those_of_the_variable_and_info_without_it() {
+        for (variable, own, other) in [
+            (None, Some(Level::Info), Some(Level::Info)),
+            (Some("debug"), Some(Level::Debug), Some(Level::Debug)),
+            (Some("warn,pumphouse_web=trace"), Some(Level::Trace), Some(Level::Warn)),
+            (Some("pumphouse_web=debug"), Some(Level::Debug), None),
+            (Some("off"), None, None),
+        ] {
+            let (filter, problems) = parse(variable);
+            assert_eq!(problems, Vec::<String>::new());
+            for level in Level::iter() {
+                let seen = enabled(&filter, "pumphouse_web::site", level);
+                assert_eq!(seen, own.is_some_and(|own| level <= own), "{variable:?} {level}");
+                let seen = enabled(&filter, "rustls", level);
+                assert_eq!(seen, other.is_some_and(|other| level <= other), "{variable:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn urls_are_never_logged_whatever_the_variable_says() {
+        let (filter, _) = parse(Some("trace,ureq=trace"));
+        assert!(enabled(&filter, "rustls", Level::Trace));
+        assert!(!enabled(&filter, "ureq::run", Level::Debug));
+        assert!(!enabled(&filter, "ureq_proto", Level::Trace));
+    }
+
+    #[test]
+    fn invalid_parts_are_reported_and_the_others_count() {
+        let (filter, problems) = parse(Some("warn,rustls=loud,pumphouse_web=debug/a/b"));
+        assert_eq!(problems.len(), 2, "{problems:?}");
+        assert!(problems[0].contains("loud"), "{problems:?}");
+        assert!(enabled(&filter, "pumphouse_web", Level::Debug));
+        assert!(!enabled(&filter, "rustls", Level::Info));
+        let (filter, problems) = parse(Some("rustls=loud"));
+        assert_eq!(problems.len(), 1);
+        assert!(enabled(&filter, "pumphouse_web", Level::Info), "info holds");
+    }
+
+    #[test]
+    fn a_text_behind_a_slash_selects_lines() {
+        let (filter, problems) = parse(Some("info/tank"));
+        assert_eq!(problems, Vec::<String>::new());
+        for (message, matches) in [("the tank is full", true), ("the well is dry", false)] {
+            let mut record = log::Record::builder();
+            let seen =
+                filter.matches(&record.level(Level::Info).args(format_args!("{message}")).build());
+            assert_eq!(seen, matches, "{message}");
+        }
+    }
+}

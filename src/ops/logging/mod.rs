@@ -1,0 +1,211 @@
+//! The log: to standard error, one line an event, filtered by `RUST_LOG`; as text for people, or
+//! as JSON for what collects logs.
+//!
+//! ```text
+//! log::warn!, panics ─► filter ─► rate limit ─► format ─► queue (bounded) ─► pw-log ─► stderr
+//!      any thread, never blocks                           full: drop, count    may block
+//! ```
+//!
+//! Standard error may stop at any time: a stopped supervisor, a paused terminal, a full pipe. Then
+//! `pw-log` waits, and no other thread does. Lines that find the queue full are dropped and counted,
+//! and a line reports them once standard error takes lines again.
+//!
+//! A line is formatted by the thread that logs it, after the rate limit and only if the queue has
+//! room, so a line that is not written costs no formatting.
+
+mod capped;
+mod caps;
+mod filter;
+mod format;
+mod panics;
+mod queue;
+mod rate;
+mod writer;
+
+use std::io;
+use std::sync::{Arc, OnceLock};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use env_filter::Filter;
+use jiff::Timestamp;
+use log::{Log, Metadata, Record};
+
+use crate::text::escape;
+
+pub use self::caps::{MAX_DEPENDENCY_MESSAGE_BYTES, MAX_OWN_MESSAGE_BYTES};
+pub use self::format::{Format, FormatError};
+
+use self::caps::Caps;
+use self::format::Layout;
+use self::queue::{BOUNDS, Producer};
+use self::rate::{RateLimiter, Suppressed};
+use self::writer::{StandardError, Writer};
+
+const VARIABLE: &str = "PUMPHOUSE_LOG_FORMAT";
+
+/// At the end of the process, time for the writer to write what is queued.
+pub const FLUSH_TIMEOUT: Duration = Duration::from_millis(200);
+
+/// The logger of the process, once [`start`] was called.
+static LOGGER: OnceLock<Logger> = OnceLock::new();
+
+/// Reasons why the log cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// No such format.
+    #[error(transparent)]
+    Format(#[from] FormatError),
+    /// No thread for the writer.
+    #[error("cannot start the thread pw-log: {0}")]
+    Thread(#[from] io::Error),
+}
+
+/// State of the log, for metrics and the scoreboard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LogStats {
+    /// Lines that wait to be written.
+    pub queued: u64,
+    /// Lines dropped since the start, as standard error was too slow or failed.
+    pub dropped: u64,
+    /// Lines suppressed since the start, as their callsite logged too often.
+    pub suppressed: u64,
+    /// Duration of the current write; zero between writes.
+    pub blocked: Duration,
+}
+
+/// Starts the log, in the format that is given, else that of `$PUMPHOUSE_LOG_FORMAT`, else as
+/// text. From then on panics are logged, too.
+///
+/// # Errors
+/// The variable names no format, or the system gives no thread.
+pub fn start(given: Option<Format>) -> Result<(), StartError> {
+    let format = match (given, std::env::var(VARIABLE)) {
+        (Some(format), _) => format,
+        (None, Ok(name)) if !name.is_empty() => name.parse()?,
+        (None, _) => Format::default(),
+    };
+    let (filter, problems) = filter::parse(std::env::var("RUST_LOG").ok().as_deref());
+    let layout = Layout { format, colours: format == Format::Text && wants_colours() };
+    let max_level = filter.filter();
+    let (producer, consumer) = queue::bounded(BOUNDS);
+    let limiter = Arc::new(RateLimiter::default());
+    let writer = Writer::new(consumer, limiter.clone(), layout, StandardError::new());
+    thread::Builder::new().name("pw-log".to_owned()).spawn(move || writer.run())?;
+    // A second start, as in tests, changes nothing: its writer ends with its producer.
+    if LOGGER.set(Logger { filter, layout, limiter, producer }).is_ok()
+        && let Some(logger) = LOGGER.get()
+        && log::set_logger(logger).is_ok()
+    {
+        log::set_max_level(max_level);
+        panics::install(logger);
+        problems.iter().for_each(|problem| log::warn!("{problem}; that part is ignored"));
+    }
+    Ok(())
+}
+
+/// Whether levels are coloured: as `RUST_LOG_STYLE` says (`always`, `never`), else on a terminal,
+/// subject to `NO_COLOR` and its like.
+fn wants_colours() -> bool {
+    match std::env::var("RUST_LOG_STYLE").as_deref() {
+        Ok("always") => true,
+        Ok("never") => false,
+        _ => anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never,
+    }
+}
+
+/// Returns the state of the log; all zero before [`start`].
+pub fn stats() -> LogStats {
+    let Some(logger) = LOGGER.get() else { return LogStats::default() };
+    let counters = logger.producer.counters();
+    LogStats {
+        queued: counters.queued(),
+        dropped: counters.dropped(),
+        suppressed: logger.limiter.suppressed(),
+        blocked: counters.blocked(),
+    }
+}
+
+/// Gives the writer up to [`FLUSH_TIMEOUT`] for what is queued. Called before the process ends, which
+/// it then does in any case.
+pub fn flush() {
+    if let Some(logger) = LOGGER.get() {
+        logger.queue_summaries();
+        logger.producer.flush(FLUSH_TIMEOUT);
+    }
+}
+
+/// Flushes the log when dropped, also by a panic of the main thread.
+#[derive(Debug)]
+pub struct FlushOnDrop;
+
+impl Drop for FlushOnDrop {
+    fn drop(&mut self) {
+        flush();
+    }
+}
+
+/// Writes the reason why a command failed to standard error: through the queue if the log was
+/// started, else directly, as a filter does. Hidden characters are escaped.
+pub fn print_failure(failure: &dyn std::fmt::Display) {
+    let text = format!("{}: {}\n", env!("CARGO_PKG_NAME"), escape(&failure.to_string()));
+    match LOGGER.get() {
+        Some(logger) => logger.producer.send(log::Level::Error, text),
+        None => eprint!("{text}"),
+    }
+}
+
+/// Filters, limits and formats records, and sends them to the writer.
+struct Logger {
+    filter: Filter,
+    layout: Layout,
+    limiter: Arc<RateLimiter>,
+    producer: Producer,
+}
+
+impl Logger {
+    /// Logs a record that the filter does not apply to.
+    fn submit(&self, record: &Record<'_>) {
+        let level = record.level();
+        let rate = Caps::of(record.target(), level).rate;
+        if rate.is_some_and(|rate| !self.limiter.admit(record, rate, Instant::now())) {
+            return;
+        }
+        if self.producer.has_room(level) {
+            self.producer.send(level, self.layout.line(record, Timestamp::now()));
+        }
+    }
+
+    /// Queues the summaries that the writer has not written yet.
+    fn queue_summaries(&self) {
+        for suppressed in self.limiter.take_suppressed() {
+            self.producer.send(suppressed.level, suppressed.note(self.layout));
+        }
+    }
+}
+
+impl Suppressed {
+    /// Renders the summary line.
+    fn note(&self, layout: Layout) -> String {
+        let Suppressed { level, callsite, count } = self;
+        layout.note(*level, format_args!("{count} more lines from {callsite} suppressed: too many"))
+    }
+}
+
+impl Log for Logger {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        self.filter.enabled(metadata)
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        if self.filter.matches(record) {
+            self.submit(record);
+        }
+    }
+
+    /// Does nothing: no caller may wait for the writer.
+    fn flush(&self) {}
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,82 @@
+use log::Level;
+
+use super::*;
+
+fn logger(filter: &str) -> (Logger, queue::Consumer) {
+    let (producer, consumer) = queue::bounded(BOUNDS);
+    let layout = Layout { format: Format::Text, colours: false };
+    let (filter, _) = filter::parse(Some(filter));
+    (Logger { filter, layout, limiter: Arc::default(), producer }, consumer)
+}
+
+/// Logs as a macro in one place of `target` would.
+fn log_from(logger: &Logger, target: &str, level: Level, message: &str) {
+    logger.log(
+        &Record::builder()
+            .level(level)
+            .target(target)
+            .file_static(Some("file.rs"))
+            .line(Some(7))
+            .args(format_args!("{message}"))
+            .build(),
+    );
+}
+
+fn drain(consumer: &queue::Consumer) -> Vec<String> {
+    std::iter::from_fn(|| consumer.try_receive().ok()).collect()
+}
+
+#[test]
+fn a_dependency_that_logs_a_line_a_connection_is_suppressed_and_summarized() {
+    let (logger, consumer) = logger("info");
+    for number in 0..500 {
+        let message = format!("Illegal SNI {number}");
+        log_from(&logger, "rustls::msgs::handshake", Level::Warn, &message);
+    }
+    let lines = drain(&consumer);
+    assert_eq!(lines.len(), 5, "{lines:?}");
+    logger.queue_summaries();
+    let lines = drain(&consumer);
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    let summary = "WARN  495 more lines from rustls::msgs::handshake:7 suppressed";
+    assert!(lines[0].contains(summary), "{lines:?}");
+    assert_eq!(logger.limiter.suppressed(), 495);
+}
+
+#[test]
+fn own_lines_of_a_reload_of_a_thousand_sources_and_request_lines_pass() {
+    let (logger, consumer) = logger("debug");
+    for level in [Level::Info, Level::Debug] {
+        (0..1000).for_each(|_| log_from(&logger, "pumphouse_web::site", level, "line"));
+        assert_eq!(drain(&consumer).len(), 1000, "{level}");
+    }
+}
+
+/// Fails the test if it is formatted.
+struct Untouched;
+
+impl std::fmt::Display for Untouched {
+    fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        panic!("formatted in vain")
+    }
+}
+
+#[test]
+fn lines_that_are_filtered_suppressed_or_dropped_are_not_formatted() {
+    let (logger, consumer) = logger("info");
+    let untouched = |target: &str, level| {
+        let mut record = Record::builder();
+        record.level(level).target(target);
+        logger.log(&record.args(format_args!("{Untouched}")).build());
+    };
+    untouched("pumphouse_web", Level::Debug);
+    // Its fallback callsite is used up first.
+    for _ in 0..5 {
+        logger.log(&Record::builder().level(Level::Warn).target("rustls").build());
+    }
+    untouched("rustls", Level::Warn);
+    assert_eq!(drain(&consumer).len(), 5);
+    (0..BOUNDS.lines).for_each(|_| logger.producer.send(Level::Info, "line\n".to_owned()));
+    untouched("pumphouse_web", Level::Info);
+    assert_eq!(logger.producer.counters().dropped(), 1);
+}

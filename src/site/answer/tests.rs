@@ -1,0 +1,236 @@
+//! Which requests are expensive, in which lane, and in how many pieces.
+
+use std::io::Read as _;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+
+use crate::board::{Change, Finite, Sample};
+use crate::history::{History, fill};
+use crate::http::{Activity, Body, Lane, Reply, Request, Response, Service as _};
+use crate::site::Site;
+use crate::site::fixture::{request, site_counted, tank, text};
+use crate::site::observe::RequestObserver;
+use crate::units::Unit;
+
+#[derive(Default)]
+struct Seen(Mutex<Vec<(&'static str, u16)>>);
+
+impl RequestObserver for Seen {
+    fn observe(&self, route: &'static str, _: &'static str, code: u16, _: Duration) {
+        self.0.lock().unwrap().push((route, code));
+    }
+}
+
+struct Place {
+    folder: tempfile::TempDir,
+    site: Arc<Site>,
+    seen: Arc<Seen>,
+}
+
+impl Place {
+    /// A level each second for a few hours, up to now.
+    fn dense() -> Place {
+        const ROWS: i64 = 12_000;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pumphouse.db");
+        let end = jiff::Timestamp::now().as_second();
+        let samples = (0..ROWS).map(|n| Sample {
+            source: "tank".into(),
+            field: "level".into(),
+            at: jiff::Timestamp::from_second(end - ROWS + n).unwrap(),
+            value: Finite::new((n % 100) as f64).unwrap(),
+            unit: Some(Unit::Percent),
+        });
+        fill(&path, &TimeZone::UTC, [Change::Observed(samples.collect())]).unwrap();
+        let seen = Arc::new(Seen::default());
+        let history = History::of_file(&path, TimeZone::UTC);
+        let site = Arc::new(site_counted(vec![tank()], history, seen.clone()));
+        Place { folder, site, seen }
+    }
+
+    fn sql(&self, text: &str) {
+        let path = self.folder.path().join("pumphouse.db");
+        rusqlite::Connection::open(path).unwrap().execute_batch(text).unwrap();
+    }
+}
+
+/// Lanes of the pieces that a request took, and its response.
+fn drive(site: &Arc<Site>, request: &Request) -> (Vec<Lane>, Response) {
+    let activity = Activity::default();
+    let mut reply = site.call(request, &activity);
+    let mut lanes = Vec::new();
+    loop {
+        reply = match reply {
+            Reply::Ready(response) => return (lanes, response),
+            Reply::Heavy { lane, work } | Reply::HeavyOr { lane, work, .. } => {
+                lanes.push(lane);
+                work(request, &activity)
+            }
+            other => panic!("{other:?}"),
+        };
+    }
+}
+
+fn get(site: &Arc<Site>, target: &str) -> (Vec<Lane>, Response) {
+    drive(site, &request("GET", target, &[]))
+}
+
+#[test]
+fn requests_that_read_the_disk_do_so_in_pieces_and_in_their_lane() {
+    let place = Place::dense();
+    for (target, lane, least, most) in [
+        ("/api/v1/status", Lane::Bulk, 0, 0),
+        // What is malformed is refused without a look at the disk.
+        ("/api/v1/history", Lane::Bulk, 0, 0),
+        ("/api/v1/events?limit=0", Lane::Bulk, 0, 0),
+        ("/chart/tank.level.svg?range=2d", Lane::Interactive, 0, 0),
+        ("/api/v1/history?field=tank.level&hours=6", Lane::Bulk, 8, 40),
+        ("/api/v1/history?field=tank.level&hours=6&step=7", Lane::Bulk, 1, 1),
+        ("/api/v1/history?field=tank.nothing", Lane::Bulk, 1, 1),
+        ("/api/v1/events", Lane::Bulk, 1, 1),
+        ("/", Lane::Interactive, 6, 30),
+        // All of its charts are kept.
+        ("/?again", Lane::Interactive, 0, 0),
+        ("/chart/tank.level.svg?width=500&theme=dark", Lane::Interactive, 0, 0),
+        ("/source/tank", Lane::Interactive, 2, 3),
+        ("/source/tank", Lane::Interactive, 0, 0),
+        ("/chart/tank.level.svg?range=6h", Lane::Interactive, 6, 30),
+    ] {
+        let (lanes, response) = get(&place.site, target);
+        assert!((least..=most).contains(&lanes.len()), "{target}: {} pieces", lanes.len());
+        assert!(lanes.iter().all(|it| *it == lane), "{target}: {lanes:?}");
+        assert!(response.headers().contains_key("x-content-type-options"), "{target}");
+        assert!(response.headers().contains_key("x-request-id"), "{target}");
+        let seen = std::mem::take(&mut *place.seen.0.lock().unwrap());
+        assert_eq!(seen.len(), 1, "{target} is counted once: {seen:?}");
+        assert_eq!(seen[0].1, response.status().as_u16(), "{target}");
+    }
+}
+
+#[test]
+fn page_that_would_wait_for_charts_is_served_without() {
+    let place = Place::dense();
+    for target in ["/", "/source/tank"] {
+        let request = request("GET", target, &[]);
+        let activity = Activity::default();
+        let Reply::HeavyOr { work, .. } = place.site.call(&request, &activity) else {
+            panic!("{target} has charts to draw");
+        };
+        // The first piece is done; then it has to wait again, for too long.
+        let Reply::HeavyOr { otherwise, .. } = work(&request, &activity) else {
+            panic!("{target}: a piece is not all of it");
+        };
+        let Reply::Ready(response) = otherwise(&request, &activity) else {
+            panic!("{target} waits for nothing more");
+        };
+        assert_eq!(response.status(), 200);
+        assert!(text(&response).contains("This chart is drawn in a moment"), "{target}");
+        assert_eq!(place.seen.0.lock().unwrap().pop(), Some((pattern(target), 200)));
+    }
+}
+
+fn pattern(target: &str) -> &'static str {
+    if target == "/" { "/" } else { "/source/{source}" }
+}
+
+#[test]
+fn outdated_chart_is_shown_where_a_new_one_has_to_wait() {
+    let place = Place::dense();
+    let target = "/chart/tank.level.svg?range=6h";
+    let (_, first) = get(&place.site, target);
+    assert_eq!(first.status(), 200);
+    place.site.charts.age(60);
+    let request = request("GET", target, &[]);
+    let activity = Activity::default();
+    let Reply::HeavyOr { otherwise, .. } = place.site.call(&request, &activity) else {
+        panic!("it is to be drawn again");
+    };
+    let Reply::Ready(response) = otherwise(&request, &activity) else { panic!("it is there") };
+    assert_eq!(text(&response), text(&first));
+    place.site.charts.age(3_600);
+    let cold = place.site.call(&request, &activity);
+    assert!(matches!(cold, Reply::Heavy { lane: Lane::Interactive, .. }), "too old: {cold:?}");
+}
+
+#[test]
+fn sizes_and_invented_fields_fill_no_memory_and_push_no_chart_out() {
+    let place = Place::dense();
+    get(&place.site, "/");
+    let kept = place.site.charts.number();
+    for number in 0..300 {
+        let (lanes, _) = get(&place.site, &format!("/chart/tank.level.svg?width={}", 300 + number));
+        assert_eq!(lanes.len(), 0, "a size takes no look at the disk");
+        assert_eq!(get(&place.site, &format!("/chart/tank.f{number}.svg")).1.status(), 404);
+    }
+    assert_eq!(place.site.charts.number(), kept);
+    assert_eq!(get(&place.site, "/?again").0.len(), 0);
+}
+
+#[test]
+fn stream_whose_rows_make_no_point_gives_way() {
+    let place = Place::dense();
+    let target = "/api/v1/history?field=tank.level&hours=6&step=7000&format=csv";
+    let (_, response) = get(&place.site, target);
+    let Body::Stream(mut source) = response.into_body() else { panic!("it is streamed") };
+    let (mut told, mut buffer, mut gave_way) = (Vec::new(), [0; 1024], 0);
+    loop {
+        match source.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(length) => told.extend_from_slice(&buffer[..length]),
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => gave_way += 1,
+            Err(error) => panic!("{error}"),
+        }
+    }
+    assert!(gave_way >= 6, "{gave_way} times in 12,000 rows");
+    let lines = String::from_utf8(told).unwrap().lines().count();
+    assert!((2..=4).contains(&lines), "{lines} lines");
+}
+
+#[test]
+fn head_of_a_stream_reads_no_row() {
+    let place = Place::dense();
+    for (method, is_read) in [("GET", true), ("HEAD", false)] {
+        let target = "/api/v1/history?field=tank.level&hours=6&step=raw&format=csv";
+        let (lanes, response) = drive(&place.site, &request(method, target, &[]));
+        assert_eq!((lanes.len(), response.status().as_u16()), (1, 200), "{method}");
+        // What was read before this is still told.
+        if !is_read {
+            place.sql("DELETE FROM raw");
+        }
+        let Body::Stream(mut source) = response.into_body() else { panic!("it is streamed") };
+        let mut buffer = [0; 64 << 10];
+        let length = source.read(&mut buffer).unwrap();
+        let told = String::from_utf8_lossy(&buffer[..length]);
+        assert_eq!(told.lines().count() > 1, is_read, "{method}: {told}");
+    }
+}
+
+#[test]
+fn step_that_joins_too_much_is_refused_with_a_cheaper_one() {
+    let place = Place::dense();
+    place.sql("UPDATE day SET count = 3000000");
+    let target = "/api/v1/history?field=tank.level&days=2";
+    for (step, status) in [("&step=7", 400), ("&step=15m", 200), ("&step=raw", 200), ("", 200)] {
+        let (_, response) = get(&place.site, &format!("{target}{step}"));
+        assert_eq!(response.status().as_u16(), status, "{step}");
+        if status == 400 {
+            let detail = text(&response);
+            assert!(detail.contains("at most 2000000"), "{detail}");
+            assert!(detail.contains("a multiple of 15m"), "{detail}");
+        }
+    }
+}
+
+#[test]
+fn disk_that_holds_up_a_drawing_is_waited_for_by_no_page() {
+    let place = Place::dense();
+    place.site.charts.stall();
+    for (target, status) in [("/", 200), ("/source/tank", 200), ("/chart/tank.level.svg", 503)] {
+        let request = request("GET", target, &[]);
+        let reply = place.site.call(&request, &Activity::default());
+        let Reply::Ready(response) = reply else { panic!("{target}: {reply:?}") };
+        assert_eq!(response.status().as_u16(), status, "{target}");
+    }
+}

@@ -1,0 +1,313 @@
+//! Attacks that each need a server of their own: its history, its accounts, its log.
+//!
+//! Two canaries ask meanwhile: one the public listener, one the admin listener. The real `watch`
+//! may stand beside the server and count the restarts that it would have made.
+
+mod guesses;
+mod report;
+mod watch;
+
+use std::io;
+use std::net::Ipv4Addr;
+use std::path::Path;
+use std::process::ExitStatus;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use pumphouse_web::http::Settings;
+
+use super::canary::{Canary, Song};
+use super::dense::Dense;
+use super::flood::{Flood, Statuses};
+use super::mode::Mode;
+use super::outside;
+use super::swarm::{Plan, Swarm};
+use super::target::{Setup, Target};
+use super::transport::Transport;
+use guesses::Guesses;
+pub use report::{CANARY_P99, Scenarios};
+use watch::Watch;
+
+/// An attack on a server of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scenario {
+    /// Eight connections pipeline GET and HEAD for history queries that scan a year of rows.
+    ExpensiveQueries,
+    /// Eight connections pipeline requests with 13 KB of query parameters.
+    ManyParameters,
+    /// Thousands of connections stall one byte before the end of a body of 64 KiB.
+    StalledBodies,
+    /// Thousands of connections request large responses and read none.
+    StalledReaders,
+    /// 64 local clients misuse the admin listener.
+    AdminClients,
+    /// Strangers guess the password of an account whose owner's page is open.
+    PasswordGuesses,
+    /// The reader of the log stops while every request is logged.
+    LogReaderStops,
+}
+
+/// Size of an attack.
+#[derive(Debug, Clone, Copy)]
+pub struct Scale {
+    /// Duration of each attack.
+    pub time: Duration,
+    /// Stalled connections.
+    pub connections: usize,
+    /// Observations of the history.
+    pub history: Dense,
+    /// Step of a canary's visit that takes longer is a miss.
+    pub patience: Duration,
+    /// Run the real `watch` beside the server.
+    pub watched: bool,
+}
+
+/// Result of an attack.
+#[derive(Debug)]
+pub struct Outcome {
+    pub scenario: Scenario,
+    /// Visits of the public listener.
+    pub canary: Song,
+    /// Visits of the admin listener's `/healthz`.
+    pub admin: Song,
+    /// Exit status of a server that ended during the attack.
+    pub exit: Option<ExitStatus>,
+    /// Restarts that `watch` made; `None`: it was not run.
+    pub restarts: Option<u32>,
+    /// Largest resident memory seen.
+    pub memory_kib: u64,
+    /// Findings of this scenario alone.
+    pub findings: Findings,
+}
+
+/// Findings beside the canaries.
+#[derive(Debug, Default)]
+pub struct Findings {
+    /// Responses to the attackers, where they were counted.
+    pub responses: Option<Statuses>,
+    /// Right guesses of throttled strangers that were accepted.
+    pub accepted_guesses: u64,
+    /// Visits of the account's owner that were refused, each with its reason.
+    pub owner_refused: Vec<String>,
+    /// Result of a TERM while the log was not read.
+    pub stop: Option<Stop>,
+}
+
+/// Result of a TERM.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stop {
+    /// The process ended after that time.
+    After(Duration),
+    /// The process still ran after that time.
+    Hung(Duration),
+}
+
+/// Addresses that the swarm of a scenario comes from in each mode.
+const ADDRESSES: u8 = 200;
+
+/// Connections of the pipelining scenarios, each from an address of its own.
+const PIPELINES: u8 = 8;
+
+/// Clients of the admin listener.
+const ADMIN_CLIENTS: usize = 64;
+
+/// Time that a stop may take: the server's `drain_timeout` of 2 s here, its writer's 200 ms at
+/// the end of the process, and a margin for a busy machine.
+const STOP: Duration = Duration::from_secs(5);
+
+impl Scenario {
+    pub const ALL: [Scenario; 7] = [
+        Scenario::ExpensiveQueries,
+        Scenario::ManyParameters,
+        Scenario::StalledBodies,
+        Scenario::StalledReaders,
+        Scenario::AdminClients,
+        Scenario::PasswordGuesses,
+        Scenario::LogReaderStops,
+    ];
+
+    /// Name in tables.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Scenario::ExpensiveQueries => "pipelined expensive queries",
+            Scenario::ManyParameters => "pipelined 13 KB of parameters",
+            Scenario::StalledBodies => "stalled bodies",
+            Scenario::StalledReaders => "stalled readers of large responses",
+            Scenario::AdminClients => "admin listener, 64 local clients",
+            Scenario::PasswordGuesses => "guesses against a remembered account",
+            Scenario::LogReaderStops => "log reader that stops",
+        }
+    }
+
+    /// Starts a server, attacks it, and returns what the canaries saw.
+    ///
+    /// # Errors
+    /// The server cannot be started, or the attack cannot be set up.
+    pub fn run(self, binary: &Path, scale: &Scale) -> io::Result<Outcome> {
+        let guesses = match self {
+            Scenario::PasswordGuesses => Some(Guesses::new(binary)?),
+            _ => None,
+        };
+        let sections = guesses.as_ref().map(Guesses::sections).unwrap_or_default();
+        let mut target = Target::start_with(binary, &self.setup(scale, &sections))?;
+        target.admin_page("/healthz")?;
+        let watch = match scale.watched {
+            true => Some(Watch::start(binary, &target)?),
+            false => None,
+        };
+        let stop = AtomicBool::new(false);
+        let canary = Canary::start(target.address, Arc::clone(&target.config), scale.patience);
+        let admin = Canary::start_at_admin(target.admin, scale.patience);
+        let (attacked, memory_kib) = std::thread::scope(|scope| {
+            let sampler = scope.spawn(|| largest_memory(target.process(), &stop));
+            let attacked = self.attack(&target, scale, guesses.as_ref());
+            stop.store(true, Ordering::Relaxed);
+            (attacked, sampler.join().expect("the sampler does not panic"))
+        });
+        let (canary, admin) = (canary.stop(), admin.stop());
+        let restarts = watch.map(Watch::restarts);
+        let mut findings = attacked?;
+        let exit = target.exited()?;
+        if self == Scenario::LogReaderStops && exit.is_none() {
+            let ended = target.terminate(STOP)?;
+            findings.stop = Some(ended.map_or(Stop::Hung(STOP), Stop::After));
+        }
+        Ok(Outcome { scenario: self, canary, admin, exit, restarts, memory_kib, findings })
+    }
+
+    fn setup<'a>(self, scale: &Scale, sections: &'a str) -> Setup<'a> {
+        let history = Some(scale.history);
+        match self {
+            Scenario::ExpensiveQueries | Scenario::StalledReaders => {
+                Setup { history, ..Setup::default() }
+            }
+            Scenario::LogReaderStops => {
+                Setup { server: "drain_timeout = \"2s\"", log: Some("debug"), ..Setup::default() }
+            }
+            Scenario::ManyParameters
+            | Scenario::StalledBodies
+            | Scenario::AdminClients
+            | Scenario::PasswordGuesses => Setup { sections, ..Setup::default() },
+        }
+    }
+
+    fn attack(
+        self,
+        target: &Target,
+        scale: &Scale,
+        guesses: Option<&Guesses>,
+    ) -> io::Result<Findings> {
+        let time = scale.time;
+        let pipeline = |requests: &dyn Fn(u8) -> Vec<String>| {
+            let floods = (1..=PIPELINES).map(|number| flood(target, number, requests(number)));
+            let responses = Some(flood_for(time, &floods.collect::<Vec<_>>()));
+            Ok(Findings { responses, ..Findings::default() })
+        };
+        match self {
+            Scenario::ExpensiveQueries => pipeline(&expensive_queries),
+            Scenario::ManyParameters => pipeline(&|_| many_parameters()),
+            Scenario::StalledBodies => {
+                let modes = vec![Mode::StalledBody, Mode::StalledPost, Mode::StalledForm];
+                swarm(target, modes, "/", scale.connections)?.run(time, |_| {});
+                Ok(Findings::default())
+            }
+            Scenario::StalledReaders => {
+                let half = scale.connections / 2;
+                let streamed = swarm(target, vec![Mode::StalledReader], Dense::DOWNLOAD, half)?;
+                let whole = swarm(target, vec![Mode::NeverRead], Dense::LARGE, half)?;
+                std::thread::scope(|scope| {
+                    for mut swarm in [streamed, whole] {
+                        scope.spawn(move || swarm.run(time, |_| {}));
+                    }
+                });
+                Ok(Findings::default())
+            }
+            Scenario::AdminClients => {
+                let mut plan = plan(target, Mode::ADMIN.to_vec(), "/metrics", ADMIN_CLIENTS);
+                plan.target = target.admin;
+                let swarm = Swarm::new(plan)?.over_plain_http();
+                swarm.bound_to(Ipv4Addr::LOCALHOST).run(time, |_| {});
+                Ok(Findings::default())
+            }
+            Scenario::PasswordGuesses => {
+                guesses.map_or_else(|| Ok(Findings::default()), |it| it.attack(target, time))
+            }
+            Scenario::LogReaderStops => {
+                target.stop_reading_log();
+                let ping = "GET /ping HTTP/1.1\r\nHost: localhost\r\n\r\n".to_owned();
+                pipeline(&|_| vec![ping.clone(); 4])
+            }
+        }
+    }
+}
+
+/// A batch of queries by GET or by HEAD. HEAD costs as much and has no body whose writing would
+/// end the connection's turn.
+fn expensive_queries(number: u8) -> Vec<String> {
+    let method = if number.is_multiple_of(4) { "GET" } else { "HEAD" };
+    vec![format!("{method} {} HTTP/1.1\r\nHost: localhost\r\n\r\n", Dense::SCAN); 64]
+}
+
+/// A batch of queries of 13 KB, in which no two parameters have the same name.
+fn many_parameters() -> Vec<String> {
+    const LENGTH: usize = 13_000;
+    let mut query = String::with_capacity(LENGTH + 8);
+    for number in 0.. {
+        if query.len() >= LENGTH {
+            break;
+        }
+        query += &format!("{number:x}&");
+    }
+    let request = |path: &str| {
+        format!("GET {path}?{} HTTP/1.1\r\nHost: localhost\r\n\r\n", query.trim_end_matches('&'))
+    };
+    vec![request("/api/v1/status"), request("/api/v1/history")]
+}
+
+fn flood(target: &Target, number: u8, requests: Vec<String>) -> Flood {
+    let config = Some(Arc::clone(&target.config));
+    let transport = Transport { address: target.address, config };
+    Flood { transport, source: Ipv4Addr::new(127, 7, 100, number), requests }
+}
+
+/// Runs floods for that long and returns their responses together.
+fn flood_for(time: Duration, floods: &[Flood]) -> Statuses {
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let running: Vec<_> = floods.iter().map(|flood| scope.spawn(|| flood.run(&stop))).collect();
+        std::thread::sleep(time);
+        stop.store(true, Ordering::Relaxed);
+        let mut all = Statuses::default();
+        for flood in running {
+            all.add(&flood.join().expect("a flood does not panic"));
+        }
+        all
+    })
+}
+
+fn plan(target: &Target, modes: Vec<Mode>, large: &str, connections: usize) -> Plan {
+    Plan {
+        target: target.address,
+        config: Arc::clone(&target.config),
+        large: large.to_owned(),
+        modes,
+        connections,
+        addresses: ADDRESSES,
+        limits: Settings::default(),
+    }
+}
+
+fn swarm(target: &Target, modes: Vec<Mode>, large: &str, connections: usize) -> io::Result<Swarm> {
+    Swarm::new(plan(target, modes, large, connections))
+}
+
+/// Samples the resident memory of a process until `stop` is set; returns the largest sample.
+fn largest_memory(process: u32, stop: &AtomicBool) -> u64 {
+    let mut largest = 0;
+    while !stop.load(Ordering::Relaxed) {
+        largest = largest.max(outside::status(process, "VmRSS"));
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    largest
+}

@@ -1,0 +1,49 @@
+//! The real `watch` beside a server, with a command that records each restart.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use crate::hostile::program;
+use crate::hostile::target::Target;
+
+/// A running `watch`, killed when dropped.
+pub(super) struct Watch {
+    child: Child,
+    record: PathBuf,
+}
+
+const RECORD: &str = "restarts";
+
+impl Watch {
+    /// Starts it with its own defaults, but without a grace after the start.
+    pub(super) fn start(binary: &Path, target: &Target) -> io::Result<Watch> {
+        let mut command = Command::new(program::resolve(binary)?);
+        command
+            .args(["watch", "--exec", &format!("echo restart >> {RECORD}"), "--grace", "1s"])
+            .args(["--admin", &format!("http://{}", target.admin)])
+            .args(["--url", &format!("https://localhost:{}/healthz", target.address.port())])
+            .arg("--ca")
+            .arg(target.certificate())
+            .current_dir(target.folder())
+            .env_remove("RUST_LOG")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        Ok(Watch { child: program::spawn(&mut command)?, record: target.folder().join(RECORD) })
+    }
+
+    /// Ends it and returns the number of restarts that it made.
+    pub(super) fn restarts(self) -> u32 {
+        // Without a restart there is no file.
+        let record = std::fs::read_to_string(&self.record).unwrap_or_default();
+        u32::try_from(record.lines().count()).unwrap_or(u32::MAX)
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

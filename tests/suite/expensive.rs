@@ -1,0 +1,111 @@
+//! Expensive requests at the real program: a dense history, and clients that ask for all of it.
+
+use std::io::{Read, Write};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use pumphouse_web::board::{Change, Finite, Sample};
+use pumphouse_web::history::fill;
+use pumphouse_web::units::Unit;
+use rustls::{ClientConnection, StreamOwned};
+use socket2::{Domain, Socket, Type};
+
+use crate::harness::{eventually, get};
+use crate::hostile::client::PATIENCE;
+use crate::hostile::upstream::Upstream;
+use crate::server::{Server, Setup, code};
+
+/// A value each second for a week, up to now.
+fn fill_densely(path: &Path) {
+    const ROWS: i64 = 7 * 24 * 3600;
+    let now = Timestamp::now().as_second();
+    let latest = Sample {
+        source: "tank".into(),
+        field: "level".into(),
+        at: Timestamp::from_second(now).unwrap(),
+        value: Finite::new(84.6).unwrap(),
+        unit: Some(Unit::Percent),
+    };
+    fill(path, &TimeZone::UTC, [Change::Observed(vec![latest])]).unwrap();
+    let sql = format!(
+        "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n LIMIT {ROWS})
+         INSERT INTO raw SELECT series.id, {now} - {ROWS} - 1 + n, n % 100 FROM n, series"
+    );
+    rusqlite::Connection::open(path).unwrap().execute_batch(&sql).unwrap();
+}
+
+/// Pipelines requests from an address of its own until the connection ends, and takes what comes.
+fn pipeline(server: &Server, last: u8, requests: &str, answered: &AtomicUsize) {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.bind(&SocketAddr::from(([127, 0, 0, last], 0)).into()).unwrap();
+    if socket.connect(&server.address.into()).is_err() {
+        return;
+    }
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    let name = "localhost".try_into().unwrap();
+    let session = ClientConnection::new(Arc::clone(&server.client), name).unwrap();
+    let mut stream = StreamOwned::new(session, std::net::TcpStream::from(socket));
+    if stream.write_all(requests.as_bytes()).is_err() {
+        return;
+    }
+    let mut buffer = vec![0; 64 << 10];
+    while let Ok(length @ 1..) = stream.read(&mut buffer) {
+        answered.fetch_add(length, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn pipelined_expensive_queries_over_a_dense_history_cost_others_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pumphouse.db");
+    fill_densely(&path);
+    let upstream = Upstream::answering(r#"{"level": 84.6}"#);
+    let sources = format!(
+        "[history]\npath = \"{}\"\n[[source]]\nname = \"tank\"\nkind = \"json\"\nurl = \"{}\"\n\
+         interval = \"1h\"\n[source.values.level]\npointer = \"/level\"\nunit = \"%\"\n",
+        path.display(),
+        upstream.url()
+    );
+    let setup =
+        Setup { sources: &sources, server: "watchdog_timeout = \"2s\"", ..Setup::default() };
+    let server = Server::start(&setup);
+    server.eventually_status("the source is fresh", |status| {
+        status["sources"]["tank"]["state"] == "fresh"
+    });
+    let history = "/api/v1/history?field=tank.level&days=7";
+    let [raw, step, json] =
+        ["&step=raw&format=csv", "&step=7000", "&step=11"].map(|how| format!("{history}{how}"));
+    let requests: String = (0..10)
+        .flat_map(|_| [get(&step), get(&json).replacen("GET", "HEAD", 1), get(&json), get(&raw)])
+        .collect();
+    let (answered, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
+    thread::scope(|scope| {
+        for last in 0..8 {
+            let (server, requests, answered, stop) = (&server, &requests, &answered, &stop);
+            scope.spawn(move || {
+                while !stop.load(Ordering::Relaxed) {
+                    pipeline(server, 10 + last, requests, answered);
+                }
+            });
+        }
+        eventually("they are served", || answered.load(Ordering::Relaxed) > 100_000);
+        for _ in 0..40 {
+            for target in ["/", "/api/v1/status"] {
+                let response = server.get(target);
+                assert_eq!(code(&response), 200, "{target}: {response}");
+            }
+        }
+        // The page has its charts, whatever scripts ask for at the same time.
+        eventually("the page has its chart", || server.get("/").contains("<svg class=\"chart"));
+        stop.store(true, Ordering::Relaxed);
+        // Ends the connections.
+        server.signal("TERM");
+    });
+    assert!(!server.log().iter().any(|line| line.contains("giving up")), "{:?}", server.log());
+    assert!(!server.log().iter().any(|line| line.contains("stuck")), "{:?}", server.log());
+}

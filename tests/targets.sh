@@ -1,0 +1,56 @@
+#!/usr/bin/env bash
+# Runs every make target that README names, in a short form, by the command that a user types.
+# `make lint` and `make test` are not here: CI runs them whole. Tools run in the profile that the
+# tests have built; what is installed and served is the release binary.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+
+step() {
+    echo "targets: $*" >&2
+    local begun=$SECONDS
+    "$@" >"$folder/output" 2>&1 || {
+        local status=$?
+        cat "$folder/output" >&2
+        echo "targets: failed with $status: $*" >&2
+        exit 1
+    }
+    echo "targets: $((SECONDS - begun)) s" >&2
+}
+
+# Serves the demo until it has answered, then stops it as Ctrl-C does.
+run() {
+    local address=127.0.0.1:${RUN_PORT:-16443}
+    setsid make run RUN="--listen $address --admin-listen 127.0.0.1:0" &
+    local group=$!
+    for _ in $(seq 600); do
+        if curl -skf --max-time 5 "https://$address/ping"; then
+            kill -INT -- "-$group"
+            wait "$group" || true
+            if curl -sk --max-time 5 "https://$address/ping"; then
+                echo "the demo still answers after it was stopped" >&2
+                return 1
+            fi
+            return 0
+        fi
+        kill -0 "$group" || return 1
+        sleep 0.1
+    done
+    kill -KILL -- "-$group"
+    echo "the demo did not answer at https://$address/ping" >&2
+    return 1
+}
+
+step make help
+step make install DESTDIR="$folder/root"
+step "$folder/root/usr/local/bin/pumphouse-web" --help
+step run
+step make incident PROFILE=dev
+step make attack PROFILE=dev \
+    ATTACK="--connections 600 --seconds 5 --scenario-seconds 4 --history-interval 300 --untimed"
+step make soak PROFILE=dev SOAK="--seconds 20 --connections 100"
+step make fuzz PROFILE=dev FUZZ_SECONDS=1
+step make bench PROFILE=dev \
+    BENCH="--rounds 1 --seconds 0.1 --idle 100" YEARS="--years 1 --series 2 --untimed"
