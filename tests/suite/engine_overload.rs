@@ -136,6 +136,7 @@ fn without_a_grace_incomplete_requests_are_evicted_before_a_connection_that_has_
         }
         let begun = Instant::now();
         let mut silent = plain(&server);
+        eventually("it is the oldest of all", || count(ConnectionState::Reading) == 1);
         for half in &mut halves {
             half.write_all(b"GET /").unwrap();
         }
