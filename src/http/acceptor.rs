@@ -13,9 +13,10 @@ use mio::{Events, Poll, Token};
 use rustls::ServerConfig;
 
 use super::addresses::{Addresses, Visitor};
-use super::eviction::{Candidates, candidate_of, largest_holders};
+use super::eviction::{Candidates, Cutoffs, candidate_of, largest_holders};
 use super::limits::{
     ACCEPT_BACKOFF, ACCEPT_BATCH, ACCEPT_PACE, SWEEP_INTERVAL, Settings, TURNED_AWAY,
+    UNPROVEN_GRACE,
 };
 use super::oversight::Oversight;
 use super::session::{Order, Session};
@@ -294,7 +295,7 @@ impl Acceptor {
         if self.addresses.is_exhausted(visitor) {
             return false;
         }
-        let longest = candidate_of(visitor, &self.shared.slots(), &self.addresses, self.young());
+        let longest = candidate_of(visitor, &self.shared.slots(), &self.addresses, self.cutoffs());
         let evicted = longest.is_some_and(|slot| self.evict(&slot));
         if !evicted {
             self.addresses.set_exhausted(visitor);
@@ -306,9 +307,9 @@ impl Acceptor {
     /// a newcomer never costs a smaller crowd than its own anything. False when none can go.
     fn evict_for(&mut self, newcomer: Option<Visitor>) -> bool {
         let crowd = self.addresses.crowd(newcomer);
-        let young = self.young();
+        let cutoffs = self.cutoffs();
         loop {
-            let next = self.candidates.next(&self.shared.slots(), &self.addresses, young);
+            let next = self.candidates.next(&self.shared.slots(), &self.addresses, cutoffs);
             let Some(slot) = next else { return false };
             if self.addresses.crowd(slot.visitor) < crowd {
                 self.candidates.put_back(slot);
@@ -359,11 +360,11 @@ impl Acceptor {
         true
     }
 
-    /// The tick before which a connection must have been waiting to count as old.
-    fn young(&self) -> u64 {
+    /// The ticks before which connections must have been waiting to count as old.
+    fn cutoffs(&self) -> Cutoffs {
         let now = Instant::now();
-        let cutoff = now.checked_sub(self.settings.eviction_grace);
-        self.shared.epoch.ticks(cutoff.unwrap_or(now))
+        let ago = |grace| self.shared.epoch.ticks(now.checked_sub(grace).unwrap_or(now));
+        Cutoffs { in_request: ago(self.settings.eviction_grace), unproven: ago(UNPROVEN_GRACE) }
     }
 
     /// Frees a closed connection's place.

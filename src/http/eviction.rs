@@ -8,7 +8,7 @@ use slab::Slab;
 
 use super::addresses::{Addresses, Visitor};
 use super::budget::EXEMPT_BYTES;
-use super::limits::EVICTION_BATCH;
+use super::limits::{EVICTION_BATCH, EVICTION_SHARE};
 use super::slot::{Place, Slot};
 use super::stats::ConnectionState;
 
@@ -38,9 +38,18 @@ enum Standing {
     Unproven,
 }
 
+/// The ticks before which a connection must have been waiting to count as old.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Cutoffs {
+    /// In a request or a response: [`eviction_grace`](super::Settings::eviction_grace) ago.
+    pub(super) in_request: u64,
+    /// Before its first byte: [`UNPROVEN_GRACE`](super::limits::UNPROVEN_GRACE) ago.
+    pub(super) unproven: u64,
+}
+
 impl Candidacy {
     /// `None` for one that is driven or queued, or is young and in a request.
-    fn of(slot: &Slot, young: u64, addresses: &Addresses) -> Option<Candidacy> {
+    fn of(slot: &Slot, cutoffs: Cutoffs, addresses: &Addresses) -> Option<Candidacy> {
         if slot.place() != Place::Parked {
             return None;
         }
@@ -48,9 +57,10 @@ impl Candidacy {
         let standing = match state {
             ConnectionState::Lingering => Standing::Lingering,
             ConnectionState::Idle => Standing::Idle,
-            _ if since < young => Standing::Overdue,
+            _ if since < cutoffs.unproven => Standing::Overdue,
             ConnectionState::Handshaking => Standing::Unproven,
             _ if !slot.has_spoken() => Standing::Unproven,
+            _ if since < cutoffs.in_request => Standing::Overdue,
             _ => return None,
         };
         Some(Candidacy { crowd: Reverse(addresses.crowd(slot.visitor)), standing, since })
@@ -71,11 +81,13 @@ impl Candidates {
         &mut self,
         slots: &Slab<Arc<Slot>>,
         addresses: &Addresses,
-        young: u64,
+        cutoffs: Cutoffs,
     ) -> Option<Arc<Slot>> {
         if self.queue.is_empty() && !self.exhausted {
-            self.queue = look(slots, addresses, young);
-            self.exhausted = self.queue.is_empty();
+            self.queue = look(slots, addresses, cutoffs);
+            // Where connections are few a look costs little, and is taken for every newcomer.
+            let is_costly = slots.len() > EVICTION_SHARE * EVICTION_BATCH;
+            self.exhausted = is_costly && self.queue.is_empty();
         }
         self.queue.pop_front()
     }
@@ -86,12 +98,14 @@ impl Candidates {
     }
 }
 
-fn look(slots: &Slab<Arc<Slot>>, addresses: &Addresses, young: u64) -> VecDeque<Arc<Slot>> {
+fn look(slots: &Slab<Arc<Slot>>, addresses: &Addresses, cutoffs: Cutoffs) -> VecDeque<Arc<Slot>> {
     let mut found: Vec<(Candidacy, &Arc<Slot>)> = slots
         .iter()
-        .filter_map(|(_, slot)| Some((Candidacy::of(slot, young, addresses)?, slot)))
+        .filter_map(|(_, slot)| Some((Candidacy::of(slot, cutoffs, addresses)?, slot)))
         .collect();
-    let most = EVICTION_BATCH.min(found.len());
+    // Of few candidates only the first are taken: the last may be a connection that was accepted
+    // a moment ago, and whose request is on its way.
+    let most = (found.len() / EVICTION_SHARE).clamp(1, EVICTION_BATCH).min(found.len());
     if most > 0 {
         found.select_nth_unstable_by_key(most - 1, |(candidacy, _)| *candidacy);
         found.truncate(most);
@@ -119,13 +133,13 @@ pub(super) fn candidate_of(
     visitor: Visitor,
     slots: &Slab<Arc<Slot>>,
     addresses: &Addresses,
-    young: u64,
+    cutoffs: Cutoffs,
 ) -> Option<Arc<Slot>> {
     slots
         .iter()
         .map(|(_, slot)| slot)
         .filter(|slot| slot.visitor == Some(visitor))
-        .filter_map(|slot| Some((Candidacy::of(slot, young, addresses)?, slot)))
+        .filter_map(|slot| Some((Candidacy::of(slot, cutoffs, addresses)?, slot)))
         .min_by_key(|(candidacy, _)| *candidacy)
         .map(|(_, slot)| Arc::clone(slot))
 }

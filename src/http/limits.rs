@@ -157,6 +157,10 @@ pub(super) const PERMIT_QUANTUM: Duration = Duration::from_millis(50);
 /// collected. Beyond, work keeps its permit to the end.
 pub(super) const MAX_PAUSED_WORK: usize = 16;
 
+/// A connection that has sent nothing yet is evicted after those in an incomplete request, unless
+/// it is older than this.
+pub(super) const UNPROVEN_GRACE: Duration = Duration::from_secs(1);
+
 /// How often deadlines are looked at while connections are open: the precision of them all.
 pub(super) const SWEEP_INTERVAL: Duration = Duration::from_millis(100);
 
@@ -184,7 +188,10 @@ pub(super) const HELP_AFTER: Duration = Duration::from_micros(200);
 /// The watch is left unkept for no longer than twice this.
 pub(super) const RELIEF: Duration = Duration::from_millis(2);
 
-/// Candidates for eviction that are looked up at a time.
+/// Of all candidates for eviction one in so many is looked up at a time.
+pub(super) const EVICTION_SHARE: usize = 8;
+
+/// Candidates for eviction that are looked up at a time, at most.
 pub(super) const EVICTION_BATCH: usize = 64;
 
 /// Pause after `accept(2)` ran out of descriptors or memory.

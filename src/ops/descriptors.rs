@@ -21,13 +21,13 @@ pub const MOST_READERS: usize = 8;
 const FOR_EACH_SOURCE: u64 = MAX_PENDING as u64 + 1;
 
 /// Connections of the admin listener at most.
-const MOST_ADMIN_CONNECTIONS: u64 = 64;
+const MOST_ADMIN_CONNECTIONS: u64 = 128;
 
 /// Connections of the admin listener where descriptors are few.
 const LEAST_ADMIN_CONNECTIONS: u64 = 8;
 
 /// The share of the limit that they may take: one in so many.
-const ADMIN_SHARE: u64 = 16;
+const ADMIN_SHARE: u64 = 8;
 
 /// Below this a server is of no use, and descriptors are left to run out instead.
 const LEAST_CONNECTIONS: u64 = 8;
@@ -111,7 +111,7 @@ mod tests {
 
     #[test]
     fn the_cap_fits_the_limit() {
-        let admin = 1 + 64 + DESCRIPTORS_BEYOND_CAP;
+        let admin = 1 + 128 + DESCRIPTORS_BEYOND_CAP;
         let taken = ALWAYS_OPEN as usize + admin + DESCRIPTORS_BEYOND_CAP + 1 + 5 * 3;
         assert_eq!(fit(4096, None, 1, 3), 4096);
         assert_eq!(fit(4096, Some(1 << 20), 1, 3), 4096);
@@ -123,7 +123,7 @@ mod tests {
     #[test]
     fn admin_connections_are_a_share_of_the_limit_within_bounds() {
         for (limit, expected) in
-            [(None, 64), (Some(1 << 20), 64), (Some(1024), 64), (Some(512), 32), (Some(10), 8)]
+            [(None, 128), (Some(1 << 20), 128), (Some(1024), 128), (Some(512), 64), (Some(10), 8)]
         {
             assert_eq!(admin_connections(limit), expected, "{limit:?}");
         }

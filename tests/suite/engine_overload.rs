@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::bounded;
 use pumphouse_web::http::{
@@ -117,6 +117,44 @@ fn at_the_cap_the_longest_idle_gives_way() {
         stream.write_all(get("/").as_bytes()).unwrap();
         assert_eq!(status(&read_response(stream).unwrap()), "200");
     }
+}
+
+#[test]
+fn without_a_grace_incomplete_requests_are_evicted_before_a_connection_that_has_sent_nothing() {
+    const CAP: usize = 4;
+    // For this long a connection may send nothing before it counts as old.
+    const GRACE: Duration = Duration::from_secs(1);
+    let settings =
+        Settings { max_connections: CAP, eviction_grace: Duration::ZERO, ..Settings::default() };
+    let server = TestEngine::http(settings, Program(plain_program));
+    let count = |state| server.stats.connections(state);
+    for _ in 0..20 {
+        let mut halves: Vec<TcpStream> = (1..CAP).map(|_| plain(&server)).collect();
+        for half in &mut halves {
+            half.write_all(get("/").as_bytes()).unwrap();
+            read_response(half).unwrap();
+        }
+        let begun = Instant::now();
+        let mut silent = plain(&server);
+        eventually("it is the oldest of all", || count(ConnectionState::Reading) == 1);
+        for half in &mut halves {
+            half.write_all(b"GET /").unwrap();
+        }
+        let all_wait = || count(ConnectionState::Idle) == 0 && count(ConnectionState::Reading) == 4;
+        eventually("every connection waits for its client", all_wait);
+        let mut newcomer = plain(&server);
+        newcomer.write_all(get("/").as_bytes()).unwrap();
+        assert_eq!(status(&read_response(&mut newcomer).unwrap()), "200");
+        // On a busy machine it may be old by now; then it is tried again.
+        if begun.elapsed() < GRACE {
+            silent.write_all(get("/").as_bytes()).unwrap();
+            assert_eq!(status(&read_response(&mut silent).unwrap()), "200");
+            return;
+        }
+        drop((halves, silent, newcomer));
+        eventually("all are gone", || ConnectionState::ALL.into_iter().all(|it| count(it) == 0));
+    }
+    panic!("the machine is too busy for a second without a break");
 }
 
 /// A connection from one of the many addresses that loopback has.

@@ -6,8 +6,9 @@
 //! address cannot help here. Three rules bound the damage of a hostile local client instead:
 //!
 //! * Every request is small and every phase is short. No route takes a body.
-//! * A new connection replaces the one that has waited longest for its client, however young
-//!   that is. No number of silent clients can therefore keep a new client out.
+//! * At the cap a new connection replaces one that waits for its client, however young that is:
+//!   idle ones first, then those in an incomplete request. No number of clients that send
+//!   nothing, or half of a request, can therefore keep a new client out.
 //! * A page that is expensive to render is rendered by one worker at a time and then shared:
 //!   see [`SharedPage`](shared_page::SharedPage). At least one worker is always left for
 //!   `/healthz`.
