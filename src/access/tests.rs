@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use ::http::header::AUTHORIZATION;
+use ::http::header::{AUTHORIZATION, COOKIE};
 use ::http::{HeaderMap, HeaderValue, Method, Version};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 
+use super::sessions::Sessions;
 use super::*;
 use crate::http::{Peer, Request};
 
@@ -39,7 +40,8 @@ fn restricted() -> Restricted {
         users: vec![user("anna", "right", &[Scope::Read]), user("bert", "other", &[Scope::Poll])],
         tokens: vec![token("reader", &[Scope::Read]), token("boss", &[Scope::Admin])],
         public: vec!["/ping".to_owned()],
-        limits: Limits::default(),
+        // The limit of unknown callers has its own tests.
+        limits: Limits { strangers_per_second: 1000, ..Limits::default() },
     }
 }
 
@@ -53,7 +55,11 @@ impl Scene {
         let (start, elapsed) = (Instant::now(), Arc::clone(&millis));
         let clock =
             Box::new(move || start + Duration::from_millis(elapsed.load(Ordering::Relaxed)));
-        Scene { gate: Gate::with_clock(rules(restricted), clock).unwrap(), millis }
+        let seconds = Arc::clone(&millis);
+        let wall = Box::new(move || 1_800_000_000 + seconds.load(Ordering::Relaxed) / 1000);
+        let sessions = Sessions::in_memory().unwrap();
+        let gate = Gate::with_clocks(rules(restricted), sessions, clock, wall).unwrap();
+        Scene { gate, millis }
     }
 
     fn pass(&self, time: Duration) {
@@ -67,6 +73,24 @@ impl Scene {
     /// A password from an address: `in`, `401`, `403`, `429` or `503`.
     fn enter(&self, user: &str, password: &str, from: &str) -> &'static str {
         told(self.ask(&request(&basic(user, password), from)))
+    }
+
+    /// A password that comes with a device cookie.
+    fn enter_with(&self, device: &str, user: &str, password: &str, from: &str) -> &'static str {
+        let mut request = request(&basic(user, password), from);
+        let cookie = format!("other=1; {DEVICE_COOKIE}6443={device}");
+        request.headers.insert(COOKIE, HeaderValue::try_from(cookie).unwrap());
+        told(self.ask(&request))
+    }
+
+    /// The device cookie that a right password is answered with.
+    fn device(&self, user: &str, password: &str, from: &str) -> String {
+        let pass = self.ask(&request(&basic(user, password), from)).unwrap();
+        pass.device.unwrap().expose().to_owned()
+    }
+
+    fn comparisons(&self, caller: CallerClass) -> u64 {
+        self.gate.stats().comparisons(caller)
     }
 
     fn bear(&self, token: &str, from: &str) -> &'static str {
@@ -85,7 +109,7 @@ fn told(outcome: Result<Pass, Denial>) -> &'static str {
         Err(Denial::Scope(..) | Denial::CrossSite) => "403",
         Err(Denial::Host) => "421",
         Err(Denial::Throttled(_)) => "429",
-        Err(Denial::Busy) => "503",
+        Err(Denial::Busy | Denial::NoRandomness) => "503",
     }
 }
 
@@ -147,24 +171,18 @@ fn a_password_is_remembered_as_long_as_it_is_used() {
     scene.pass(Duration::from_secs(1));
     assert_eq!(scene.enter("anna", "right", HOME), "in");
     assert_eq!(scene.verifications(), 2, "five minutes without use, and it is verified again");
-    // It is the account's, wherever it comes from.
     assert_eq!(scene.enter("anna", "right", ELSEWHERE), "in");
-    assert_eq!(scene.verifications(), 2);
+    assert_eq!(scene.verifications(), 3, "it is remembered for the network that sent it");
+    for from in [HOME, ELSEWHERE] {
+        assert_eq!(scene.enter("anna", "right", from), "in");
+    }
+    assert_eq!(scene.verifications(), 3);
 }
 
 #[test]
 fn no_such_user_costs_what_a_wrong_password_costs_and_is_told_alike() {
-    let course = |name: &str| {
-        let scene = Scene::new(restricted());
-        (0..40)
-            .map(|number| {
-                scene.pass(Duration::from_millis(700));
-                let attempt = request(&basic(name, &format!("guess {number}")), HOME);
-                (scene.ask(&attempt).unwrap_err(), scene.verifications())
-            })
-            .collect::<Vec<_>>()
-    };
-    let (known, unknown) = (course("anna"), course("nobody"));
+    let of = |name| course(&Scene::new(restricted()), name, Some(HOME));
+    let (known, unknown) = (of("anna"), of("nobody"));
     assert_eq!(known, unknown);
     assert!(known.iter().any(|(denial, _)| matches!(denial, Denial::Throttled(_))));
     assert!(known.last().unwrap().1 >= 6, "verified each time it was not throttled");
@@ -213,16 +231,253 @@ fn one_address_alone_cannot_make_an_account_wait() {
 }
 
 #[test]
-fn whoever_is_in_stays_in_under_attack() {
+fn owner_with_open_page_stays_in_while_others_fail_elsewhere() {
     let scene = Scene::new(restricted());
     assert_eq!(scene.enter("anna", "right", HOME), "in");
     for number in 0..=255 {
         scene.enter("anna", &format!("guess {number}"), &address(number));
-        // Even from the same address, as behind the same router.
-        scene.enter("anna", &format!("guess {number}"), HOME);
         assert_eq!(scene.enter("anna", "right", HOME), "in");
         assert_eq!(scene.bear("reader", HOME), "in");
     }
+}
+
+#[test]
+fn throttled_caller_is_refused_even_the_remembered_password() {
+    let scene = Scene::new(restricted());
+    assert_eq!(scene.enter("anna", "right", HOME), "in");
+    // The owner's page is open, at the same address and elsewhere.
+    for from in [HOME, ELSEWHERE] {
+        while scene.enter("anna", &format!("guess {}", scene.verifications()), from) != "429" {}
+        let compared = CallerClass::ALL.map(|caller| scene.comparisons(caller));
+        for _ in 0..5000 {
+            assert_eq!(scene.enter("anna", "right", from), "429", "{from}");
+        }
+        assert_eq!(CallerClass::ALL.map(|caller| scene.comparisons(caller)), compared);
+    }
+}
+
+#[test]
+fn wrong_guess_against_a_remembered_password_counts_as_failure() {
+    let scene = Scene::new(restricted());
+    assert_eq!(scene.enter("anna", "right", HOME), "in");
+    let told: Vec<_> =
+        (0..100).map(|number| scene.enter("anna", &format!("guess {number}"), HOME)).collect();
+    let free = Limits::default().failures_per_address;
+    assert_eq!(told.iter().filter(|told| **told == "401").count(), free + 1);
+    assert!(told[free + 1..].iter().all(|told| *told == "429"));
+}
+
+#[test]
+fn guesses_count_while_every_verification_is_taken() {
+    let scene = Scene::new(restricted());
+    assert_eq!(scene.enter("anna", "right", HOME), "in");
+    let free = Limits::default().failures_per_address;
+    for user in ["anna", "nobody"] {
+        scene.pass(Duration::from_secs(86_400));
+        assert_eq!(scene.enter("anna", "right", HOME), "in");
+        scene.gate.while_busy(|| {
+            let guess = |number| scene.enter(user, &format!("guess {number}"), HOME);
+            let told: Vec<_> = (0..100).map(guess).collect();
+            assert_eq!(told.iter().filter(|told| **told == "503").count(), free + 1, "{user}");
+            assert_eq!(scene.enter("anna", "right", HOME), "429", "not compared any more");
+        });
+    }
+    // A program that repeats its password while all are taken is charged once.
+    scene.pass(Duration::from_secs(86_400));
+    scene.gate.while_busy(|| {
+        for _ in 0..100 {
+            assert_eq!(scene.enter("anna", "right", HOME), "503");
+        }
+    });
+    assert_eq!(scene.enter("anna", "right", HOME), "in");
+}
+
+#[test]
+fn strangers_passwords_that_are_compared_are_few_each_second() {
+    let limits = Limits { failures_per_account: 1000, ..Limits::default() };
+    let scene = Scene::new(Restricted { limits, ..restricted() });
+    assert_eq!(scene.enter("anna", "right", HOME), "in");
+    let mut latest = 1;
+    for second in 0..10_u8 {
+        scene.pass(Duration::from_secs(1));
+        for number in 0..500_u16 {
+            let [high, low] = number.to_be_bytes();
+            let from = format!("203.{second}.{low}.{high}");
+            let told = scene.enter("anna", &format!("guess {second} {number}"), &from);
+            assert!(told == "401" || told == "503", "{told}");
+            assert_eq!(scene.enter("anna", "right", HOME), "in", "the owner is no stranger");
+        }
+        let compared = scene.comparisons(CallerClass::Stranger);
+        assert!(compared - latest <= 20, "{} in one second", compared - latest);
+        latest = compared;
+    }
+    assert_eq!(latest, 1 + 10 * 20);
+    let refused = scene.gate.stats().failures(FailureReason::StrangerLimit);
+    assert_eq!(refused, 10 * 480);
+    // A refused guess was not compared, so it is no failure of its sender.
+    scene.pass(Duration::from_secs(1));
+    assert_eq!(scene.enter("anna", "right", "203.1.255.0"), "in");
+}
+
+#[test]
+fn one_neighbourhood_leaves_half_of_the_limit_to_others() {
+    let limits = Limits { failures_per_account: 1000, ..Limits::default() };
+    let scene = Scene::new(Restricted { limits, ..restricted() });
+    for number in 0..1000 {
+        scene.enter("anna", &format!("guess {number}"), &format!("2001:db8:0:{number:x}::1"));
+    }
+    assert_eq!(scene.comparisons(CallerClass::Stranger), 10);
+    assert_eq!(scene.enter("anna", "right", ELSEWHERE), "in", "another stranger");
+}
+
+#[test]
+fn mistyped_password_is_told_to_its_own_address_only() {
+    let scene = Scene::new(restricted());
+    assert_eq!(scene.enter("anna", "rihgt", HOME), "401");
+    // The account is throttled, for strangers.
+    for number in 0..=255 {
+        scene.enter("anna", &format!("guess {number}"), &address(number));
+    }
+    assert_eq!(scene.enter("anna", "mistyped", ELSEWHERE), "429");
+    scene.pass(Duration::from_secs(86_400));
+    assert_eq!(scene.enter("anna", "rihgt again", HOME), "401");
+    for number in 0..=255 {
+        scene.enter("bert", &format!("guess {number}"), &address(number));
+    }
+    for number in 0..100 {
+        let told = ["rihgt again", "rihgt", &format!("text {number}")]
+            .map(|text| scene.enter("bert", text, "203.0.113.1"));
+        assert_eq!(told, ["429"; 3]);
+    }
+    // Of a throttled caller not even its own latest guess is compared.
+    while scene.enter("bert", &format!("x {}", scene.verifications()), ELSEWHERE) != "429" {}
+    let last = format!("x {}", scene.verifications() - 1);
+    assert_eq!(scene.enter("bert", &last, ELSEWHERE), "429");
+}
+
+#[test]
+fn throttled_stranger_gets_one_answer_for_every_text() {
+    let scene = Scene::new(restricted());
+    for number in 0..30 {
+        scene.enter("anna", &format!("guess {number}"), &address(number));
+    }
+    assert_eq!(scene.enter("anna", "mistyped", &address(200)), "429");
+    scene.pass(Duration::from_secs(16 * 60));
+    // The owner mistypes at home, and the account is throttled again.
+    assert_eq!(scene.enter("anna", "mistyped", HOME), "401");
+    scene.pass(Duration::from_millis(1));
+    let told = ["mistyped", "right", "else"].map(|text| scene.enter("anna", text, ELSEWHERE));
+    assert_eq!(told, ["429"; 3]);
+}
+
+/// The course of answers to wrong guesses, in all of which a name could differ from another.
+fn course(scene: &Scene, name: &str, from: Option<&str>) -> Vec<(Denial, u64)> {
+    let before = scene.verifications();
+    let guess = |number: usize| {
+        scene.pass(Duration::from_millis(700));
+        let mut attempt = request(&basic(name, &format!("guess {number}")), "192.0.2.200");
+        attempt.client = from.map(|from| from.parse().unwrap());
+        (scene.ask(&attempt).unwrap_err(), scene.verifications() - before)
+    };
+    (0..40).map(guess).collect()
+}
+
+#[test]
+fn names_in_use_at_a_shared_address_cannot_be_listed() {
+    // No address at all is a unix socket.
+    for from in [None, Some(HOME)] {
+        let courses = ["anna", "bert", "nobody"].map(|name| {
+            let scene = Scene::new(restricted());
+            let mut owner = request(&basic("anna", "right"), HOME);
+            owner.client = from.map(|from| from.parse().unwrap());
+            // The owner's page is open, and the account is under attack from elsewhere.
+            assert!(scene.ask(&owner).is_ok());
+            for number in 0..=255 {
+                for user in ["anna", "bert", "nobody"] {
+                    scene.enter(user, &format!("guess {number}"), &address(number));
+                }
+            }
+            assert!(scene.ask(&owner).is_ok());
+            let quiet = course(&scene, name, from);
+            // With another name the address is throttled, or becomes free again.
+            scene.pass(Duration::from_secs(60));
+            let mut other = request(&basic("else", "guess"), HOME);
+            other.client = from.map(|from| from.parse().unwrap());
+            let _ = scene.ask(&other);
+            (quiet, course(&scene, name, from))
+        });
+        assert_eq!(courses[0], courses[2], "a name in use there and no name");
+        assert_eq!(courses[1], courses[2], "a name in use elsewhere and no name");
+    }
+}
+
+#[test]
+fn device_cookie_lets_the_owner_in_where_strangers_fail() {
+    let scene = Scene::new(restricted());
+    let device = scene.device("anna", "right", HOME);
+    scene.pass(Limits::default().remember);
+    for number in 0..500 {
+        scene.enter("anna", &format!("guess {number}"), HOME);
+        scene.enter("anna", &format!("guess {number}"), &address(number as u8));
+    }
+    for from in [HOME, ELSEWHERE] {
+        assert_eq!(scene.enter("anna", "right", from), "429", "without the cookie");
+        assert_eq!(scene.enter_with("forged", "anna", "right", from), "429");
+        assert_eq!(scene.enter_with(&device, "anna", "right", from), "in");
+    }
+    // It holds for its own account.
+    assert_eq!(scene.enter_with(&device, "bert", "other", HOME), "429");
+}
+
+#[test]
+fn stolen_device_cookie_has_one_counter_of_its_own() {
+    let scene = Scene::new(restricted());
+    let (stolen, owners) =
+        (scene.device("anna", "right", HOME), scene.device("anna", "right", ELSEWHERE));
+    let mut told = Vec::new();
+    for number in 0..1000_u16 {
+        let from = address((number % 250) as u8);
+        told.push(scene.enter_with(&stolen, "anna", &format!("guess {number}"), &from));
+    }
+    let free = Limits::default().failures_per_address;
+    assert_eq!(told.iter().filter(|told| **told == "401").count(), free + 1);
+    assert_eq!(scene.enter_with(&stolen, "anna", "right", HOME), "429", "compared with nothing");
+    assert_eq!(scene.enter_with(&owners, "anna", "right", HOME), "in");
+    assert_eq!(scene.enter("anna", "right", HOME), "in", "the address has no failures");
+}
+
+#[test]
+fn device_cookie_is_set_once() {
+    let scene = Scene::new(restricted());
+    let device = scene.device("anna", "right", HOME);
+    let again = |device: &str| {
+        let mut request = request(&basic("anna", "right"), HOME);
+        let cookie = format!("{DEVICE_COOKIE}1={device}");
+        request.headers.insert(COOKIE, HeaderValue::try_from(cookie).unwrap());
+        scene.ask(&request).unwrap().device
+    };
+    assert_eq!(again(&device), None);
+    assert!(again("forged").is_some());
+    let bearer = request("Bearer pumphouse_reader", HOME);
+    assert_eq!(scene.ask(&bearer).unwrap().device, None, "a token needs none");
+}
+
+#[test]
+fn owner_seen_while_remembered_stays_known() {
+    let scene = Scene::new(restricted());
+    assert_eq!(scene.enter("anna", "right", HOME), "in");
+    // Anna comes from more networks than are kept, and from home all the while.
+    for number in 0..200 {
+        assert_eq!(scene.enter("anna", "right", &address(number)), "in");
+        scene.pass(Duration::from_secs(1));
+        assert_eq!(scene.enter("anna", "right", HOME), "in");
+    }
+    scene.pass(Limits::default().remember);
+    for number in 0..=255_u8 {
+        scene.enter("anna", &format!("guess {number}"), &format!("198.51.{number}.1"));
+    }
+    assert_eq!(scene.enter("anna", "right", ELSEWHERE), "429");
+    assert_eq!(scene.enter("anna", "right", HOME), "in");
 }
 
 #[test]
@@ -261,7 +516,7 @@ fn when_all_slots_are_taken_whoever_need_not_be_verified_comes_in() {
         assert_eq!(scene.bear("reader", HOME), "in");
         assert_eq!(scene.bear("none", HOME), "401");
         let ping = scene.gate.admit(&scene.gate.posted(), &request("", HOME), "/ping", READ);
-        assert_eq!(ping, Ok(Pass { guarded: false }));
+        assert_eq!(ping, Ok(Pass { guarded: false, by_session: false, device: None }));
     });
     assert_eq!(scene.verifications(), 1);
     assert_eq!(scene.enter("bert", "other", HOME), "403");
@@ -276,6 +531,22 @@ fn strangers_leave_a_slot_to_those_who_were_here_before() {
         assert_eq!(scene.enter("anna", "right", ELSEWHERE), "503");
         assert_eq!(scene.enter("anna", "right", HOME), "in");
     });
+}
+
+#[test]
+fn known_caller_gets_the_only_verification() {
+    let limits = Limits { verifications: 1, ..Limits::default() };
+    let scene = Scene::new(Restricted { limits, ..restricted() });
+    assert_eq!(scene.enter("anna", "right", HOME), "in");
+    scene.pass(Limits::default().remember);
+    scene.gate.while_taken(1, || {
+        assert_eq!(scene.enter("anna", "right", HOME), "503");
+    });
+    scene.pass(Duration::from_secs(1));
+    assert_eq!(scene.enter("anna", "right", ELSEWHERE), "503", "it is left to the known caller");
+    assert_eq!(scene.enter("anna", "right", HOME), "in");
+    scene.pass(Duration::from_secs(3));
+    assert_eq!(scene.enter("anna", "right", ELSEWHERE), "in");
 }
 
 #[test]
@@ -302,7 +573,34 @@ fn memory_is_bounded() {
         scene.enter(&name, "guess", &address(number));
         scene.bear(&name.replace(' ', "-"), &address(number));
     }
-    assert_eq!(scene.gate.records(), [16; 3]);
+    for number in 0..100 {
+        let from = format!("198.51.100.{number}");
+        let device = scene.device("anna", "right", &from);
+        scene.enter_with(&device, "anna", "wrong", &from);
+    }
+    assert_eq!(scene.gate.records(), [16, 16, 16, 32, 16]);
+}
+
+#[test]
+fn callers_without_a_password_evict_no_owner() {
+    let mut few = restricted();
+    few.limits.max_throttled = 16;
+    let scene = Scene::new(few);
+    let device = scene.device("anna", "right", HOME);
+    for number in 0..1000_u16 {
+        let [high, low] = number.to_be_bytes();
+        scene.enter(&format!("user {number}"), "guess", &format!("203.{high}.{low}.1"));
+        scene.pass(Duration::from_millis(2));
+    }
+    assert_eq!(scene.verifications(), 1 + 1000);
+    assert_eq!(scene.enter("anna", "right", HOME), "in");
+    assert_eq!(scene.verifications(), 1 + 1000, "still remembered");
+    scene.pass(Limits::default().remember);
+    for number in 0..=255 {
+        scene.enter("anna", &format!("guess {number}"), &address(number));
+    }
+    assert_eq!(scene.enter("anna", "right", HOME), "in", "still known");
+    assert_eq!(scene.enter_with(&device, "anna", "right", ELSEWHERE), "in");
 }
 
 #[test]

@@ -42,6 +42,11 @@ impl History {
     pub fn last_values(&self) -> PathBuf {
         self.path.with_extension("last.json")
     }
+
+    /// The file beside the database in which sessions of browsers survive a restart.
+    pub fn sessions(&self) -> PathBuf {
+        self.path.with_extension("sessions.json")
+    }
 }
 
 /// `None`: nothing is kept on disk.

@@ -15,6 +15,7 @@ mod freshness;
 mod health;
 mod history;
 mod json;
+mod login;
 mod negotiate;
 mod observe;
 mod openapi;
@@ -43,7 +44,7 @@ use ::http::StatusCode;
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
 
-use crate::access::{Demand, Gate, Posted};
+use crate::access::{Demand, Gate, Pass, Posted};
 use crate::board::{ServiceInfo, Snapshot};
 use crate::history::History;
 use crate::http::{Activity, Refusal, Request, RequestHead, Response, Service};
@@ -167,8 +168,11 @@ impl Site {
             },
         };
         let mut response = self.settle(request, routed.outcome);
-        if routed.guarded {
+        if routed.pass.guarded {
             access::keep_private(&mut response);
+        }
+        if let Some(device) = &routed.pass.device {
+            login::remember_device(request, device, &mut response);
         }
         access::steer(&posted, request, &mut response);
         (routed.pattern, response)
@@ -203,36 +207,44 @@ impl Site {
         if matched.is_some() {
             activity.set_route(pattern);
         }
-        let mut guarded = false;
+        let mut pass = OPEN;
         if let Some(posted) = posted {
             match self.gate.admit(posted, request, pattern, demand) {
-                Ok(pass) => guarded = pass.guarded,
+                Ok(granted) => pass = granted,
                 Err(denial) => {
-                    return Routed { pattern, guarded: true, outcome: Err(denial.into()) };
+                    let outcome = access::refused(self, request, &path, denial);
+                    return Routed { pattern, pass: GUARDED, outcome };
                 }
             }
         }
         let outcome = match matched {
             Some(matched) => matched.methods.admit(&request.method).unwrap_or_else(|| {
-                (matched.handler)(self, &Ask { request, parameter: matched.parameter, now })
+                let by_session = pass.by_session;
+                (matched.handler)(self, &Ask { request, parameter: matched.parameter, now, by_session })
             }),
             None if path == "*" => routes::answer_asterisk(&request.method),
             None => Err(astray),
         };
-        Routed { pattern, guarded, outcome }
+        Routed { pattern, pass, outcome }
     }
 }
+
+/// A pass that took no credentials.
+const OPEN: Pass = Pass { guarded: false, by_session: false, device: None };
+
+/// What a refusal for lack of good credentials is answered like.
+const GUARDED: Pass = Pass { guarded: true, by_session: false, device: None };
 
 /// What came of a request, by which route, and whether it took credentials.
 struct Routed {
     pattern: &'static str,
-    guarded: bool,
+    pass: Pass,
     outcome: Result<Response, Problem>,
 }
 
 impl Routed {
     fn nowhere(outcome: Result<Response, Problem>) -> Routed {
-        Routed { pattern: NO_ROUTE, guarded: false, outcome }
+        Routed { pattern: NO_ROUTE, pass: OPEN, outcome }
     }
 }
 

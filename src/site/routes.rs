@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use crate::http::{Body, Request, Response};
 
 use super::problem::Problem;
-use super::{Site, api, assets, chart, health, history, openapi, page, poll, values};
+use super::{Site, api, assets, chart, health, history, login, openapi, page, poll, values};
 use crate::access::{Demand, Scope};
 
 /// The route label of requests that matched none.
@@ -20,6 +20,8 @@ pub(super) enum Methods {
     Read,
     /// POST.
     Post,
+    /// GET and HEAD of a form, and POST of what was filled in.
+    Form,
 }
 
 impl Methods {
@@ -28,13 +30,15 @@ impl Methods {
         match self {
             Methods::Read => HeaderValue::from_static("GET, HEAD, OPTIONS"),
             Methods::Post => HeaderValue::from_static("POST, OPTIONS"),
+            Methods::Form => HeaderValue::from_static("GET, HEAD, POST, OPTIONS"),
         }
     }
 
     /// The answer that the method alone decides: `None` where the handler is to be called.
     pub(super) fn admit(self, method: &Method) -> Option<Result<Response, Problem>> {
         match (self, method) {
-            (Methods::Read, &Method::GET | &Method::HEAD) | (Methods::Post, &Method::POST) => None,
+            (Methods::Read | Methods::Form, &Method::GET | &Method::HEAD)
+            | (Methods::Post | Methods::Form, &Method::POST) => None,
             (_, &Method::OPTIONS) => Some(Ok(options(self))),
             _ => Some(Err(Problem::method_not_allowed(self))),
         }
@@ -49,6 +53,8 @@ pub(super) struct Ask<'a> {
     pub(super) parameter: &'a str,
     /// The moment the answer is for.
     pub(super) now: Timestamp,
+    /// Whether the visitor has signed in on the page.
+    pub(super) by_session: bool,
 }
 
 /// Answers a GET; the engine makes HEAD of it by leaving out the body.
@@ -59,7 +65,7 @@ const POLL: Demand = Demand::Scope(Scope::Poll);
 
 /// A pattern, which is also the route's name in the metrics, what may be
 /// done there, what it asks of visitors while access is restricted, and its handler.
-pub(super) const ROUTES: [Route; 17] = [
+pub(super) const ROUTES: [Route; 19] = [
     ("/", Methods::Read, READ, page::dashboard),
     ("/source/{source}", Methods::Read, READ, page::source),
     ("/chart/{chart}", Methods::Read, READ, chart::picture),
@@ -74,6 +80,8 @@ pub(super) const ROUTES: [Route; 17] = [
     ("/ping", Methods::Read, READ, health::ping),
     ("/healthz", Methods::Read, READ, health::healthz),
     ("/readyz", Methods::Read, READ, health::readyz),
+    ("/login", Methods::Form, Demand::Nothing, login::login),
+    ("/logout", Methods::Post, Demand::Nothing, login::logout),
     ("/assets/{name}", Methods::Read, Demand::Nothing, assets::asset),
     ("/favicon.ico", Methods::Read, Demand::Nothing, assets::favicon),
     ("/robots.txt", Methods::Read, Demand::Nothing, assets::robots),

@@ -1,5 +1,6 @@
 //! From a setup to a running server.
 
+use std::path::PathBuf;
 use std::process;
 use std::sync::Arc;
 use std::time::Duration;
@@ -59,7 +60,10 @@ impl Running {
         let roster = pollers.roster();
         let counted = Arc::new(RequestMetrics::new()?);
         let (snapshots, polls_wanted) = (reader.clone(), roster.clone());
-        let gate = Arc::new(Gate::new(config.auth.rules.clone())?);
+        let gate = Arc::new(match session_file(&config) {
+            Some(file) => Gate::with_sessions_of(config.auth.rules.clone(), &file)?,
+            None => Gate::new(config.auth.rules.clone())?,
+        });
         let certificates = certificates.map(|certificates| {
             certificates.notices.iter().for_each(|notice| log::warn!("{notice}"));
             LiveCertificates::new(certificates)
@@ -131,6 +135,7 @@ impl Running {
             config,
             watchdog,
             certificate_watch: None,
+            sessions: None,
             certificates,
             configuration,
             engine,
@@ -147,7 +152,21 @@ impl Running {
             admin,
         };
         running.watch_certificates()?;
+        running.keep_sessions()?;
         Ok(running)
+    }
+
+    /// Starts to write sessions down, once there are accounts that can sign in.
+    pub(super) fn keep_sessions(&mut self) -> Result<(), Failure> {
+        match (&self.sessions, session_file(&self.config)) {
+            (None, Some(file)) => self.sessions = self.gate.keep_sessions(&file)?,
+            (None, None) if self.gate.posted().signs_in() => log::warn!(
+                "[history] is off, so there is no place for sessions: browsers have to sign in \
+                 again after a restart"
+            ),
+            _ => {}
+        }
+        Ok(())
     }
 
     /// Begins to look for renewed files of the certificates, if they are in files.
@@ -165,6 +184,11 @@ impl Running {
         self.certificate_watch = Some(watch);
         Ok(())
     }
+}
+
+/// The file of sessions, beside the history.
+fn session_file(config: &Config) -> Option<PathBuf> {
+    config.history.as_ref().map(config::History::sessions)
 }
 
 /// Who answers. Made once, as it says since when.

@@ -25,6 +25,7 @@ impl Running {
             config,
             watchdog,
             certificate_watch,
+            sessions,
             certificates: _,
             configuration: _,
             engine,
@@ -56,6 +57,7 @@ impl Running {
         let last = move || {
             // Dropped at the end, however it comes.
             let _running = running;
+            drop(sessions);
             drop(keeping);
             drop((reporter, board));
             intake.take(program(EventKind::Stopped, ""));

@@ -9,6 +9,7 @@ mod figure;
 mod icon;
 mod layout;
 mod plot;
+mod sign_in;
 mod source;
 mod state;
 mod tank;
@@ -39,15 +40,17 @@ use super::routes::Ask;
 
 use self::plot::Answers;
 
+pub(super) use self::sign_in::sign_in;
 pub(super) use self::figure::{grouped, label, short, symbol};
 
 /// A browser may keep the page but asks before it shows it again: its words age.
 const REVALIDATE: &str = "no-cache";
 
-/// The latest rendering of the dashboard for each range. Workers that find it out of date at
+/// The latest rendering of the dashboard for each range, with and without the button to sign out.
+/// Workers that find it out of date at
 /// the same time each render it; none waits for another.
 #[derive(Default)]
-pub(super) struct PageCache([ArcSwapOption<Kept>; Range::ALL.len()]);
+pub(super) struct PageCache([ArcSwapOption<Kept>; 2 * Range::ALL.len()]);
 
 struct Kept {
     version: u64,
@@ -63,6 +66,7 @@ impl PageCache {
 
     fn page(&self, view: &View<'_>) -> Arc<Kept> {
         let place = Range::ALL.iter().position(|range| *range == view.range).unwrap_or_default();
+        let place = 2 * place + usize::from(view.by_session);
         let (version, second) = (view.snapshot.version, view.now.as_second());
         let kept = self.0[place].load_full();
         if let Some(kept) = &kept
@@ -89,12 +93,15 @@ struct View<'a> {
     now: Timestamp,
     range: Range,
     silent: Answers,
+    /// Whether the visitor can sign out.
+    by_session: bool,
 }
 
 impl<'a> View<'a> {
     fn new(site: &'a Site, snapshot: &'a Snapshot, ask: &Ask<'_>) -> View<'a> {
         let range = range_of(&ask.request.target);
-        View { site, snapshot, now: ask.now, range, silent: Answers::default() }
+        let by_session = ask.by_session;
+        View { site, snapshot, now: ask.now, range, silent: Answers::default(), by_session }
     }
 }
 
@@ -120,7 +127,7 @@ pub(super) fn source(site: &Site, ask: &Ask<'_>) -> Result<Response, Problem> {
         .ok_or_else(|| Problem::not_found("There is no source of that name."))?;
     let view = View::new(site, &snapshot, ask);
     let title = format!("{} · {}", source.title, site.settings().title);
-    let html = layout::live(site, &title, &source::main(&view, source)).into_string();
+    let html = layout::live(site, &title, &source::main(&view, source), ask.by_session).into_string();
     let rendered = render_for(&ask.request.headers, HTML, html.into());
     deliver(&ask.request.headers, &rendered, Policy::undated(REVALIDATE))
 }
@@ -146,7 +153,7 @@ fn dashboard_html(view: &View<'_>) -> String {
         }
         (events::list(recent.iter().take(EVENTS), sources, now))
     };
-    layout::live(site, &title, &main).into_string()
+    layout::live(site, &title, &main, view.by_session).into_string()
 }
 
 /// The level first, for it is what a row of tabs has room for.
