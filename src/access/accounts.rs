@@ -146,9 +146,4 @@ impl Account {
         }
         remembered.push(Remembered { network, credential, used: now });
     }
-
-    #[cfg(test)]
-    pub(super) fn remembered_networks(&self) -> usize {
-        self.remembered().len()
-    }
 }

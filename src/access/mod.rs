@@ -42,8 +42,8 @@ pub use hosts::{HostName, HostNameError, names_this_machine};
 pub use key::NoRandomness;
 pub use origins::{Origin, OriginError};
 pub use password::{LONGEST_PASSWORD, PasswordHash, PasswordHashError, Unfit, check_password};
-pub(crate) use rules::HSTS;
 pub use posted::Posted;
+pub(crate) use rules::HSTS;
 pub use rules::{
     Admission, LONGEST_NAME, Limits, Restricted, Rules, Scope, Scopes, Token, User, is_account_name,
 };

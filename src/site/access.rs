@@ -45,14 +45,12 @@ impl From<Denial> for Problem {
                  says.",
             )
             .retry_after(whole_seconds(wait)),
-            Denial::Busy => Problem::unavailable(
-                "Too many logins are in progress; retry in 1 s.",
-            )
-            .retry_after(BUSY_RETRY),
-            Denial::NoRandomness => Problem::unavailable(
-                "The system gives no random numbers, so no session can begin.",
-            )
-            .retry_after(BUSY_RETRY),
+            Denial::Busy => Problem::unavailable("Too many logins are in progress; retry in 1 s.")
+                .retry_after(BUSY_RETRY),
+            Denial::NoRandomness => {
+                Problem::unavailable("The system gives no random numbers, so no session can begin.")
+                    .retry_after(BUSY_RETRY)
+            }
         }
     }
 }

@@ -220,7 +220,10 @@ impl Site {
         let outcome = match matched {
             Some(matched) => matched.methods.admit(&request.method).unwrap_or_else(|| {
                 let by_session = pass.by_session;
-                (matched.handler)(self, &Ask { request, parameter: matched.parameter, now, by_session })
+                (matched.handler)(
+                    self,
+                    &Ask { request, parameter: matched.parameter, now, by_session },
+                )
             }),
             None if path == "*" => routes::answer_asterisk(&request.method),
             None => Err(astray),

@@ -106,8 +106,7 @@ impl Sessions {
     }
 
     fn over(vault: Vault, version: u64) -> Result<Sessions, NoRandomness> {
-        let state =
-            State { vault, version, written: 0, has_keeper: false, is_stopping: false };
+        let state = State { vault, version, written: 0, has_keeper: false, is_stopping: false };
         let shared =
             Shared { state: Mutex::new(state), changed: Condvar::new(), saved: Condvar::new() };
         let decoy = MacKey::random()?;
@@ -176,8 +175,7 @@ impl Sessions {
     /// Ends a session, for good and through a restart.
     pub(super) fn end(&self, session: &Session, now: u64) {
         let mut state = self.shared.state();
-        if let Err(error) = state.vault.revoke(&session.account, session.id, session.expires, now)
-        {
+        if let Err(error) = state.vault.revoke(&session.account, session.id, session.expires, now) {
             log::error!("a session was signed out in memory only: {error}");
         }
         self.bump(&mut state);

@@ -30,8 +30,7 @@ pub(super) fn expired_cookie(name: &str, request: &Request) -> Option<HeaderValu
 /// it never leaves without.
 fn written(name: &str, value: &str, max_age: u64, request: &Request) -> Option<HeaderValue> {
     let secure = if is_secure(request) { "; Secure" } else { "" };
-    let text =
-        format!("{name}={value}; Path=/; Max-Age={max_age}; HttpOnly; SameSite=Lax{secure}");
+    let text = format!("{name}={value}; Path=/; Max-Age={max_age}; HttpOnly; SameSite=Lax{secure}");
     HeaderValue::try_from(text).ok()
 }
 

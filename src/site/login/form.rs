@@ -78,7 +78,10 @@ mod tests {
     fn form_is_decoded() {
         for (body, expected) in [
             ("username=anna&password=right", ["anna", "right", "/"]),
-            ("password=a%26b%3D%2B+c&username=%C3%A5nna&next=%2Fx%3Fa%3Db", ["ånna", "a&b=+ c", "/x?a=b"]),
+            (
+                "password=a%26b%3D%2B+c&username=%C3%A5nna&next=%2Fx%3Fa%3Db",
+                ["ånna", "a&b=+ c", "/x?a=b"],
+            ),
             ("username=&password=&next=//evil.example", ["", "", "/"]),
             ("username=a=b&password", ["a=b", "", "/"]),
             ("&username=a&&password=b&", ["a", "b", "/"]),

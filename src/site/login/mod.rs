@@ -106,9 +106,7 @@ pub(super) fn required(site: &Site, request: &Request) -> Response {
         _ => "",
     };
     let form = Form { notice: Notice::None, username: "", next: next::checked(wanted) };
-    let mut response = show(site, StatusCode::UNAUTHORIZED, form);
-    response.headers_mut().insert(VARY, HeaderValue::from_static("accept"));
-    response
+    show(site, StatusCode::UNAUTHORIZED, form)
 }
 
 /// Adds the cookie by which a browser or script that has sent a right password is known again.
@@ -152,6 +150,8 @@ fn show(site: &Site, status: StatusCode, form: Form<'_>) -> Response {
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(HTML));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    // In place of a page a browser gets it, and a program a problem.
+    headers.insert(VARY, HeaderValue::from_static("accept"));
     if status == StatusCode::UNAUTHORIZED {
         headers.insert(WWW_AUTHENTICATE, BEARER);
     }

@@ -40,8 +40,8 @@ use super::routes::Ask;
 
 use self::plot::Answers;
 
-pub(super) use self::sign_in::sign_in;
 pub(super) use self::figure::{grouped, label, short, symbol};
+pub(super) use self::sign_in::sign_in;
 
 /// A browser may keep the page but asks before it shows it again: its words age.
 const REVALIDATE: &str = "no-cache";
@@ -127,7 +127,8 @@ pub(super) fn source(site: &Site, ask: &Ask<'_>) -> Result<Response, Problem> {
         .ok_or_else(|| Problem::not_found("There is no source of that name."))?;
     let view = View::new(site, &snapshot, ask);
     let title = format!("{} · {}", source.title, site.settings().title);
-    let html = layout::live(site, &title, &source::main(&view, source), ask.by_session).into_string();
+    let html =
+        layout::live(site, &title, &source::main(&view, source), ask.by_session).into_string();
     let rendered = render_for(&ask.request.headers, HTML, html.into());
     deliver(&ask.request.headers, &rendered, Policy::undated(REVALIDATE))
 }

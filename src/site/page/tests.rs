@@ -187,7 +187,14 @@ fn a_second_is_rendered_once() {
     let half = SignedDuration::from_millis(500);
     let (range, silent) = (Range::Day, Answers::default);
     let page = |now| {
-        site.page.page(&View { site: &site, snapshot: &snapshot, now, range, silent: silent(), by_session: false })
+        site.page.page(&View {
+            site: &site,
+            snapshot: &snapshot,
+            now,
+            range,
+            silent: silent(),
+            by_session: false,
+        })
     };
     let first = page(now());
     assert!(Arc::ptr_eq(&first, &page(now() + half)));
