@@ -92,11 +92,28 @@ impl Browser {
     }
 
     fn try_text(&self, selector: &str) -> Result<String, Value> {
+        let id = self.element(selector)?;
+        Ok(self.get(&format!("/element/{id}/text"))?.as_str().unwrap().to_owned())
+    }
+
+    fn element(&self, selector: &str) -> Result<String, Value> {
         let query = json!({"using": "css selector", "value": selector});
         let found = self.try_post("/element", &query)?;
         let id = found.as_object().and_then(|element| element.values().next());
         let id = id.and_then(Value::as_str).unwrap_or_else(|| panic!("no {selector}: {found}"));
-        Ok(self.get(&format!("/element/{id}/text"))?.as_str().unwrap().to_owned())
+        Ok(id.to_owned())
+    }
+
+    /// Types into a field, as a person does. Works without JavaScript.
+    pub fn keys(&self, selector: &str, text: &str) {
+        let id = self.element(selector).unwrap();
+        self.post(&format!("/element/{id}/value"), &json!({"text": text}));
+    }
+
+    /// Clicks an element, as a person does. Works without JavaScript.
+    pub fn click(&self, selector: &str) {
+        let id = self.element(selector).unwrap();
+        self.post(&format!("/element/{id}/click"), &json!({}));
     }
 
     /// Runs a script in the page and gives what it returns.
