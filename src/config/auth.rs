@@ -287,6 +287,16 @@ pub(super) fn in_clear(auth: &Auth, server: &Server, tls: Option<&TlsFiles>) -> 
     })
 }
 
+/// Warning for accounts that sign in while there is no place to keep their sessions.
+pub(super) fn sessions_end(auth: &Auth) -> Option<String> {
+    let Admission::Restricted(restricted) = &auth.rules.admission else { return None };
+    (!restricted.users.is_empty()).then(|| {
+        "[history] is off, so sessions are kept in memory only: browsers have to sign in again \
+         after a restart"
+            .to_owned()
+    })
+}
+
 /// What to do about such an address.
 pub(super) fn undecided(address: &ListenAddr) -> String {
     format!(

@@ -1,13 +1,14 @@
 //! Browsers sign in on a page: by curl with a jar of cookies, and by a real browser.
 
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use crate::access::{SOURCE, text, user};
 use crate::browser::{axe, violations};
 use crate::harness::eventually;
 use crate::hostile::upstream::Upstream;
-use crate::server::{Server, Setup, code};
+use crate::server::{BINARY, Server, Setup, code};
 use crate::webdriver::Browser;
 
 /// curl with a jar of its own, as a browser has one.
@@ -153,7 +154,7 @@ fn session_ends_with_the_process_where_there_is_no_history() {
     let sources = "[history]\nenabled = false\n";
     let setup = Setup { auth: &auth, sources, ..Setup::default() };
     let server = Server::start(&setup);
-    server.wait_for_log("no place for sessions");
+    server.wait_for_log("sessions are kept in memory only");
     let visitor = Visitor::new(&server, "jar");
     assert_eq!(code(&visitor.sign_in("right", "/")), 303);
     assert_eq!(visitor.status(), 200);
@@ -298,6 +299,47 @@ fn form_works_without_javascript() {
     eventually("the page", || browser.text("main").contains("well"));
     browser.click(".masthead button");
     eventually("the form", || browser.text("main").contains("Sign in"));
+}
+
+/// A `serve` of plain HTTP under another configuration, killed when dropped.
+struct PlainServer(std::process::Child);
+
+impl Drop for PlainServer {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn form_works_over_plain_http_in_a_local_network() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = "[server]\nlisten = [\"127.0.0.1:0\"]\nadmin_listen = \"127.0.0.1:0\"\n".to_owned();
+    let config = config + &user("anna", "right", "\"read\"") + SOURCE;
+    std::fs::write(folder.path().join("pumphouse.toml"), config).unwrap();
+    let mut child = Command::new(BINARY)
+        .arg("serve")
+        .current_dir(folder.path())
+        .env_remove("RUST_LOG")
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+    let server = PlainServer(child);
+    let port = lines.find_map(|line| {
+        let (_, address) = line.split_once("listening on http://127.0.0.1:")?;
+        address.trim_end_matches('/').parse::<u16>().ok()
+    });
+    std::thread::spawn(move || lines.for_each(drop));
+    // From a name that is not of this machine a browser sends no `Sec-Fetch-Site` without TLS, so
+    // all depends on `Origin`.
+    let browser = Browser::open(1280, 900, true);
+    browser.visit(&format!("http://tank.test:{}/source/well", port.unwrap()));
+    fill_in(&browser, "right");
+    eventually("the page", || browser.text("main").contains("well"));
+    browser.click(".masthead button");
+    eventually("the form", || browser.text("main").contains("Sign in"));
+    drop(server);
 }
 
 #[test]

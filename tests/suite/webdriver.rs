@@ -63,6 +63,8 @@ impl Browser {
                         "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic",
                         "--no-first-run", "--disable-background-networking",
                         "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
+                        // A name that browsers do not take for this machine's own.
+                        "--host-resolver-rules=MAP tank.test 127.0.0.1".to_owned(),
                         format!("--window-size={width},{height}"),
                         format!("--user-data-dir={data_dir}"),
                     ],

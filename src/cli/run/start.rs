@@ -158,13 +158,8 @@ impl Running {
 
     /// Starts to write sessions down, once there are accounts that can sign in.
     pub(super) fn keep_sessions(&mut self) -> Result<(), Failure> {
-        match (&self.sessions, session_file(&self.config)) {
-            (None, Some(file)) => self.sessions = self.gate.keep_sessions(&file)?,
-            (None, None) if self.gate.posted().signs_in() => log::warn!(
-                "[history] is off, so there is no place for sessions: browsers have to sign in \
-                 again after a restart"
-            ),
-            _ => {}
+        if let (None, Some(file)) = (&self.sessions, session_file(&self.config)) {
+            self.sessions = self.gate.keep_sessions(&file)?;
         }
         Ok(())
     }
