@@ -55,6 +55,9 @@ struct Ledger {
     by_address: Throttle,
     /// Failures of unknown callers, by the account that they named.
     by_account: Throttle,
+    /// Failures from known networks, by the account that they named. Without it the owner of one
+    /// account could make many networks known, and guess at another account from each of them.
+    by_account_known: Throttle,
     by_device: Throttle,
     known: KnownNetworks,
     strangers: StrangerLimit,
@@ -88,9 +91,9 @@ impl Ledger {
         }
     }
 
-    /// Where the attempt's failures are counted: first the caller's own record, then, for unknown
-    /// callers, that of the account. Known callers are not counted by account, so failures
-    /// elsewhere never make them wait.
+    /// Where the attempt's failures are counted: first the caller's own record, then, unless it is
+    /// known by a device, that of the account. Unknown callers and those from known networks have
+    /// records of their own, so failures of unknown callers never make a known one wait.
     fn counters(
         &mut self,
         caller: Caller,
@@ -101,7 +104,10 @@ impl Ledger {
         let per_account = pace(limits, limits.failures_per_account);
         let (own, account) = match caller {
             Caller::Device(device) => ((&mut self.by_device, device, per_address), None),
-            Caller::Network => ((&mut self.by_address, attempt.network, per_address), None),
+            Caller::Network => (
+                (&mut self.by_address, attempt.network, per_address),
+                Some((&mut self.by_account_known, attempt.account, per_account)),
+            ),
             Caller::Stranger => (
                 (&mut self.by_address, attempt.network, per_address),
                 Some((&mut self.by_account, attempt.account, per_account)),
@@ -209,12 +215,14 @@ impl Passwords {
         run()
     }
 
-    /// Number of records, of addresses, of accounts, of devices, and of known networks.
+    /// Number of records, of addresses, of accounts by unknown callers and from known networks, of
+    /// devices, and of known networks.
     #[cfg(test)]
-    pub(super) fn records(&self) -> [usize; 4] {
+    pub(super) fn records(&self) -> [usize; 5] {
         let ledger = self.ledger();
-        let Ledger { by_address, by_account, by_device, known, .. } = &*ledger;
-        [by_address.len(), by_account.len(), by_device.len(), known.len()]
+        let Ledger { by_address, by_account, by_account_known, by_device, known, .. } = &*ledger;
+        let accounts = [by_account.len(), by_account_known.len()];
+        [by_address.len(), accounts[0], accounts[1], by_device.len(), known.len()]
     }
 }
 

@@ -314,7 +314,8 @@ impl Drop for PlainServer {
 #[test]
 fn form_works_over_plain_http_in_a_local_network() {
     let folder = tempfile::tempdir().unwrap();
-    let config = "[server]\nlisten = [\"127.0.0.1:0\"]\nadmin_listen = \"127.0.0.1:0\"\n".to_owned();
+    let config =
+        "[server]\nlisten = [\"127.0.0.1:0\"]\nadmin_listen = \"127.0.0.1:0\"\n".to_owned();
     let config = config + &user("anna", "right", "\"read\"") + SOURCE;
     std::fs::write(folder.path().join("pumphouse.toml"), config).unwrap();
     let mut child = Command::new(BINARY)

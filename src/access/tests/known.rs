@@ -124,6 +124,24 @@ fn names_in_use_at_a_shared_address_cannot_be_listed() {
 }
 
 #[test]
+fn owner_of_one_account_cannot_guess_at_another_from_many_networks() {
+    let scene = Scene::new(restricted());
+    let device = scene.device("anna", "right", HOME);
+    let before = scene.verifications();
+    for number in 0..200 {
+        // Bert's own password makes each network known.
+        assert_eq!(scene.enter("bert", "other", &address(number)), "403");
+        for guess in 0..5 {
+            scene.enter("anna", &format!("guess {number} {guess}"), &address(number));
+        }
+    }
+    let guesses = scene.verifications() - before - 200;
+    let free = Limits::default().failures_per_account as u64;
+    assert!(guesses <= free + 1, "{guesses} were compared");
+    assert_eq!(scene.enter_with(&device, "anna", "right", HOME), "in");
+}
+
+#[test]
 fn device_cookie_lets_the_owner_in_where_strangers_fail() {
     let scene = Scene::new(restricted());
     let device = scene.device("anna", "right", HOME);
@@ -172,6 +190,16 @@ fn device_cookie_is_set_once() {
     assert!(again("forged").is_some());
     let bearer = request("Bearer pumphouse_reader", HOME);
     assert_eq!(scene.ask(&bearer).unwrap().device, None, "a token needs none");
+}
+
+#[test]
+fn password_is_remembered_for_its_own_network_only() {
+    let scene = Scene::new(restricted());
+    assert_eq!(scene.enter("anna", "right", HOME), "in");
+    assert_eq!(scene.enter("bert", "other", ELSEWHERE), "403", "so the network is known");
+    assert_eq!(scene.verifications(), 2);
+    assert_eq!(scene.enter("anna", "right", ELSEWHERE), "in");
+    assert_eq!(scene.verifications(), 3);
 }
 
 #[test]
