@@ -126,14 +126,14 @@ fn sessions_and_sign_outs_survive_a_restart() {
         let keeper = sessions.keep(&path).unwrap();
         let tokens = (issue(&sessions, &anna), issue(&sessions, &anna), issue(&sessions, &bert));
         sessions.end(&sessions.find(&tokens.1, NOW).unwrap(), NOW);
-        // A sign-out is on disk when it is answered.
+        // A sign-out is on disk when it is answered, in a file that is new.
+        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
         let stored = file::load(&path).unwrap();
         assert_eq!(stored.accounts["anna"].revoked.len(), 1);
         let device = sessions.devices().issue("anna", NOW).unwrap();
         drop(keeper);
         (tokens.0, tokens.1, tokens.2, device)
     };
-    assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
     let sessions = Sessions::of_file(&path).unwrap();
     sessions.sync(&[anna.clone(), user("bert", "newer")]);
     assert!(sessions.find(&kept, NOW).is_some());
