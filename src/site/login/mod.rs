@@ -8,8 +8,6 @@ mod cookie;
 mod form;
 mod next;
 
-use std::time::Duration;
-
 use ::http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION, RETRY_AFTER, SET_COOKIE, VARY};
 use ::http::header::{HeaderName, WWW_AUTHENTICATE};
 use ::http::{HeaderValue, Method, StatusCode};
@@ -179,8 +177,8 @@ fn append(response: &mut Response, name: HeaderName, value: Option<HeaderValue>)
 pub(super) fn wait_in_words(seconds: u64) -> String {
     match seconds {
         ..=1 => "a second".to_owned(),
-        ..120 => format!("{seconds} seconds"),
-        _ => format!("{} minutes", Duration::from_secs(seconds).as_secs().div_ceil(60)),
+        2..120 => format!("{seconds} seconds"),
+        _ => format!("{} minutes", seconds.div_ceil(60)),
     }
 }
 
