@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 
-use super::key::{Fingerprint, ProcessKey};
+use super::key::{Fingerprint, MacKey};
 use super::password::PasswordHash;
 use super::rules::{Limits, Restricted, Scopes, Token, User};
 use super::token::TokenHash;
@@ -24,22 +24,28 @@ pub(super) struct Accounts {
 pub(super) struct Account {
     pub(super) password_hash: PasswordHash,
     pub(super) scopes: Scopes,
-    /// Only the right password comes in here, so there is one at most for each account.
-    remembered: Mutex<Option<Remembered>>,
+    /// Networks from which the right password was verified lately.
+    remembered: Mutex<Vec<Remembered>>,
 }
 
+/// Networks remembered for an account; at this bound its longest unused one is forgotten. Only
+/// the right password adds one.
+const MOST_REMEMBERED: usize = 16;
+
+/// A verified password, good from one network.
 #[derive(Clone, Copy)]
 struct Remembered {
+    network: Fingerprint,
     credential: Fingerprint,
     used: Instant,
 }
 
 impl Accounts {
-    /// Those of the rules. Who was remembered by `before` and has the same password still, is
-    /// remembered on.
+    /// The accounts of the rules. What `before` remembers of an account stays remembered if its
+    /// password hash is the same.
     pub(super) fn new(
         restricted: &Restricted,
-        key: &ProcessKey,
+        key: &MacKey,
         before: Option<&Accounts>,
     ) -> Accounts {
         let account = |user: &User| {
@@ -49,7 +55,7 @@ impl Accounts {
             Account {
                 password_hash: user.password_hash.clone(),
                 scopes: user.scopes.clone(),
-                remembered: Mutex::new(same.and_then(|account| *account.remembered())),
+                remembered: Mutex::new(same.map_or_else(Vec::new, |it| it.remembered().clone())),
             }
         };
         let decoy = |user: &User| {
@@ -79,6 +85,11 @@ impl Accounts {
         !self.tokens.is_empty()
     }
 
+    /// Names of the accounts with a password.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.users.keys().map(String::as_str)
+    }
+
     pub(super) fn user(&self, name: &str) -> Option<&Account> {
         self.users.get(name)
     }
@@ -100,25 +111,24 @@ impl Accounts {
 }
 
 impl Account {
-    fn remembered(&self) -> MutexGuard<'_, Option<Remembered>> {
+    fn remembered(&self) -> MutexGuard<'_, Vec<Remembered>> {
         self.remembered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether this credential was verified, or used, no longer ago than `remember`. The time
-    /// begins anew with each use: the password of an account cannot change without new rules, and
-    /// with those whoever changed is forgotten.
+    /// Whether this credential was verified from this network, and used there no longer ago than
+    /// `remember`. Each use starts that time anew: the password of an account cannot change
+    /// without new rules, and these forget every account whose hash is another.
     pub(super) fn recognises(
         &self,
+        network: &Fingerprint,
         credential: &Fingerprint,
         now: Instant,
         remember: Duration,
     ) -> bool {
         let mut remembered = self.remembered();
-        let Some(latest) = &mut *remembered else { return false };
-        if now.saturating_duration_since(latest.used) >= remember {
-            *remembered = None;
-            return false;
-        }
+        remembered.retain(|latest| now.saturating_duration_since(latest.used) < remember);
+        let latest = remembered.iter_mut().find(|latest| latest.network == *network);
+        let Some(latest) = latest else { return false };
         let same = verify_slices_are_equal(&latest.credential, credential).is_ok();
         if same {
             latest.used = now;
@@ -126,7 +136,14 @@ impl Account {
         same
     }
 
-    pub(super) fn remember(&self, credential: Fingerprint, now: Instant) {
-        *self.remembered() = Some(Remembered { credential, used: now });
+    /// Remembers a credential that was verified from this network.
+    pub(super) fn remember(&self, network: Fingerprint, credential: Fingerprint, now: Instant) {
+        let mut remembered = self.remembered();
+        remembered.retain(|latest| latest.network != network);
+        if remembered.len() >= MOST_REMEMBERED {
+            let oldest = (0..remembered.len()).min_by_key(|place| remembered[*place].used);
+            oldest.map(|place| remembered.swap_remove(place));
+        }
+        remembered.push(Remembered { network, credential, used: now });
     }
 }

@@ -1,4 +1,4 @@
-//! A key that lives as long as the process, so that what is kept in memory names nobody.
+//! Keys for HMAC: of the process, so that records in memory hold no names, and of cookies.
 
 use aws_lc_rs::{hmac, rand};
 
@@ -17,12 +17,18 @@ pub(super) fn random<const N: usize>() -> Result<[u8; N], NoRandomness> {
 /// What stands for a name, an address or a credential. It tells nothing to those without the key.
 pub(super) type Fingerprint = [u8; 32];
 
-/// HMAC-SHA256 (RFC 2104) with a key that is random for each process.
-pub(super) struct ProcessKey(hmac::Key);
+/// HMAC-SHA256 (RFC 2104). It has no `Debug`.
+pub(super) struct MacKey(hmac::Key);
 
-impl ProcessKey {
-    pub(super) fn new() -> Result<ProcessKey, NoRandomness> {
-        Ok(ProcessKey(hmac::Key::new(hmac::HMAC_SHA256, &random::<32>()?)))
+impl MacKey {
+    /// A key that is random, and ends with the process.
+    pub(super) fn random() -> Result<MacKey, NoRandomness> {
+        Ok(MacKey::of(&random::<32>()?))
+    }
+
+    /// The key of these bytes.
+    pub(super) fn of(bytes: &[u8; 32]) -> MacKey {
+        MacKey(hmac::Key::new(hmac::HMAC_SHA256, bytes))
     }
 
     /// The fingerprint of these parts. Each goes in behind its length, so that no two lists of
@@ -45,7 +51,7 @@ mod tests {
 
     #[test]
     fn parts_do_not_run_together() {
-        let (key, other) = (ProcessKey::new().unwrap(), ProcessKey::new().unwrap());
+        let (key, other) = (MacKey::random().unwrap(), MacKey::random().unwrap());
         let of = |parts: &[&[u8]]| key.fingerprint(parts);
         assert_eq!(of(&[b"anna", b"secret"]), of(&[b"anna", b"secret"]));
         assert_ne!(of(&[b"anna", b"secret"]), of(&[b"annas", b"ecret"]));

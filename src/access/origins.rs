@@ -77,6 +77,12 @@ pub(super) fn changes_something(method: &Method) -> bool {
     !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE)
 }
 
+/// Whether the request says where it comes from, as every browser does with methods that change
+/// something.
+pub(super) fn names_origin(headers: &HeaderMap) -> bool {
+    headers.contains_key(SEC_FETCH_SITE) || headers.contains_key(ORIGIN)
+}
+
 /// Whether a browser sends it for a page of another site (Fetch Metadata; `Origin` for older
 /// browsers). Programs send neither field.
 pub(super) fn is_cross_site(headers: &HeaderMap) -> bool {

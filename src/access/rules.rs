@@ -96,9 +96,14 @@ pub struct Limits {
     pub first_delay: Duration,
     /// The longest wait; in each such time one failure is forgotten.
     pub longest_delay: Duration,
-    /// Addresses, and as many accounts, whose failures are counted; at this cap those with the
-    /// fewest are forgotten first.
+    /// Addresses, and as many accounts and devices, whose failures are counted; at this cap those
+    /// with the fewest are forgotten first.
     pub max_throttled: usize,
+    /// Passwords of unknown callers that are compared in any second, over all addresses. Further
+    /// ones are answered 503 without a comparison.
+    pub strangers_per_second: usize,
+    /// How long a browser stays signed in.
+    pub session: Duration,
 }
 
 impl Default for Limits {
@@ -111,6 +116,8 @@ impl Default for Limits {
             first_delay: Duration::from_secs(1),
             longest_delay: Duration::from_secs(15 * 60),
             max_throttled: 4096,
+            strangers_per_second: 20,
+            session: Duration::from_secs(30 * 24 * 60 * 60),
         }
     }
 }

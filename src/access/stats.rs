@@ -20,13 +20,15 @@ pub enum FailureReason {
     Throttled,
     /// As many verifications as may run were running.
     Busy,
+    /// Unknown callers had used up the comparisons of this second.
+    StrangerLimit,
     /// Asked for under a name that is not this server's.
     Host,
 }
 
 impl FailureReason {
     /// Every reason.
-    pub const ALL: [FailureReason; 8] = [
+    pub const ALL: [FailureReason; 9] = [
         FailureReason::Malformed,
         FailureReason::Password,
         FailureReason::Token,
@@ -34,6 +36,7 @@ impl FailureReason {
         FailureReason::CrossSite,
         FailureReason::Throttled,
         FailureReason::Busy,
+        FailureReason::StrangerLimit,
         FailureReason::Host,
     ];
 
@@ -47,7 +50,31 @@ impl FailureReason {
             FailureReason::CrossSite => "cross_site",
             FailureReason::Throttled => "throttled",
             FailureReason::Busy => "busy",
+            FailureReason::StrangerLimit => "stranger_limit",
             FailureReason::Host => "host",
+        }
+    }
+}
+
+/// Whether a caller has had a right password here before, as
+/// `auth_comparisons_total{caller}` names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CallerClass {
+    /// From a network where an account was used rightly, or with a device cookie.
+    Known,
+    /// Any other.
+    Stranger,
+}
+
+impl CallerClass {
+    /// Both classes.
+    pub const ALL: [CallerClass; 2] = [CallerClass::Known, CallerClass::Stranger];
+
+    /// The label's value.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            CallerClass::Known => "known",
+            CallerClass::Stranger => "stranger",
         }
     }
 }
@@ -57,6 +84,7 @@ impl FailureReason {
 pub struct Stats {
     failures: [AtomicU64; FailureReason::ALL.len()],
     verifications: AtomicU64,
+    comparisons: [AtomicU64; CallerClass::ALL.len()],
 }
 
 impl Stats {
@@ -70,11 +98,21 @@ impl Stats {
         self.verifications.load(Ordering::Relaxed)
     }
 
+    /// Passwords of such callers that were compared since the start, with a remembered one or by
+    /// argon2id.
+    pub fn comparisons(&self, caller: CallerClass) -> u64 {
+        self.comparisons[caller as usize].load(Ordering::Relaxed)
+    }
+
     pub(super) fn count_failure(&self, reason: FailureReason) {
         self.failures[reason as usize].fetch_add(1, Ordering::Relaxed);
     }
 
     pub(super) fn count_verification(&self) {
         self.verifications.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn count_comparison(&self, caller: CallerClass) {
+        self.comparisons[caller as usize].fetch_add(1, Ordering::Relaxed);
     }
 }

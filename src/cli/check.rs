@@ -182,6 +182,13 @@ fn accounts(text: &mut String, restricted: &Restricted) -> std::fmt::Result {
         limits.failures_per_account,
         span(limits.first_delay),
         span(limits.longest_delay),
+    )?;
+    writeln!(
+        text,
+        "unknown callers have {} passwords compared a second at most; a browser stays signed in \
+         for {}",
+        limits.strangers_per_second,
+        span(limits.session),
     )
 }
 

@@ -23,7 +23,7 @@ pub struct Auth {
 
 /// The patterns of the public routes, as `public` names them. A test of the site holds the list
 /// true; it stands here because the site is built upon the configuration.
-pub const ROUTES: [&str; 17] = [
+pub const ROUTES: [&str; 19] = [
     "/",
     "/source/{source}",
     "/chart/{chart}",
@@ -38,6 +38,8 @@ pub const ROUTES: [&str; 17] = [
     "/ping",
     "/healthz",
     "/readyz",
+    "/login",
+    "/logout",
     "/assets/{name}",
     "/favicon.ico",
     "/robots.txt",
@@ -49,6 +51,7 @@ const PUBLIC: [&str; 2] = ["/ping", "/healthz"];
 const MOST_VERIFICATIONS: usize = 64;
 const MOST_FAILURES: usize = 1000;
 const MOST_THROTTLED: usize = 1 << 20;
+const MOST_STRANGERS: usize = 1000;
 
 /// Reads `[auth]`; what is odd but no error goes to `notices`.
 pub(super) fn read(
@@ -224,6 +227,7 @@ fn limits(section: &mut Section<'_, '_>, server: &Server) -> Limits {
     let remember = duration("remember", default.remember);
     let first_delay = duration("first_delay", default.first_delay);
     let longest_delay = duration("longest_delay", default.longest_delay);
+    let session = duration("session", default.session);
     let mut number = |key: &str, default, most| section.integer(key, default, most);
     let verifications = number("verifications", default.verifications, MOST_VERIFICATIONS);
     // A worker is held while a password is verified, so one at least is left to the others.
@@ -244,6 +248,12 @@ fn limits(section: &mut Section<'_, '_>, server: &Server) -> Limits {
         first_delay,
         longest_delay: longest_delay.max(first_delay),
         max_throttled: number("max_throttled", default.max_throttled, MOST_THROTTLED),
+        strangers_per_second: number(
+            "strangers_per_second",
+            default.strangers_per_second,
+            MOST_STRANGERS,
+        ),
+        session,
     }
 }
 
@@ -274,6 +284,16 @@ pub(super) fn in_clear(auth: &Auth, server: &Server, tls: Option<&TlsFiles>) -> 
             "passwords and tokens come to {address} in clear, as there is no [tls]; that is only \
              good behind a proxy that speaks TLS"
         )
+    })
+}
+
+/// Warning for accounts that sign in while there is no place to keep their sessions.
+pub(super) fn sessions_end(auth: &Auth) -> Option<String> {
+    let Admission::Restricted(restricted) = &auth.rules.admission else { return None };
+    (!restricted.users.is_empty()).then(|| {
+        "[history] is off, so sessions are kept in memory only: browsers have to sign in again \
+         after a restart"
+            .to_owned()
     })
 }
 

@@ -43,15 +43,20 @@ impl History {
         self.path.with_extension("last.json")
     }
 
-    /// The files with data that the server keeps: the database, its log and index, and the last
-    /// values. Not all of them exist at all times.
-    pub fn files(&self) -> [PathBuf; 4] {
+    /// The file beside the database in which sessions of browsers survive a restart.
+    pub fn sessions(&self) -> PathBuf {
+        self.path.with_extension("sessions.json")
+    }
+
+    /// The files with data that the server keeps: the database, its log and index, the last
+    /// values and the sessions. Not all of them exist at all times.
+    pub fn files(&self) -> [PathBuf; 5] {
         let beside = |suffix: &str| {
             let mut name = self.path.as_os_str().to_owned();
             name.push(suffix);
             PathBuf::from(name)
         };
-        [self.path.clone(), beside("-wal"), beside("-shm"), self.last_values()]
+        [self.path.clone(), beside("-wal"), beside("-shm"), self.last_values(), self.sessions()]
     }
 }
 

@@ -176,6 +176,7 @@ fn read<'reader>(
     }
     let history = root.section("history", "[history]".to_owned());
     let history = history.map_or_else(|| Some(History::default()), history::read);
+    notices.extend(auth::sessions_end(&auth).filter(|_| history.is_none()));
     let log = root.section("log", "[log]".to_owned()).map_or_else(Log::default, log::read);
     let sources = source::read_all(root.sections("source"), units);
     root.finish();

@@ -20,7 +20,7 @@ use super::configuration::LiveConfiguration;
 use super::health::Health;
 use super::listen_queue::{ListenQueue, ListenSocket, listen_losses, listen_queues};
 use super::logging;
-use crate::access::{self, FailureReason};
+use crate::access::{self, CallerClass, FailureReason};
 use crate::board::{BoardReader, Datum, Snapshot, State};
 use crate::history::History;
 use crate::http::{CloseReason, ConnectionState, ShedReason, Stats};
@@ -144,7 +144,7 @@ impl Metrics {
         })
     }
 
-    fn access(&self) -> [MetricFamily; 2] {
+    fn access(&self) -> [MetricFamily; 3] {
         let mut failures = Family::counter("auth_failures_total", "Requests refused, by reason.");
         for reason in FailureReason::ALL {
             let count = self.access.failures(reason) as f64;
@@ -153,7 +153,15 @@ impl Metrics {
         let verifications =
             Family::counter("auth_verifications_total", "Passwords verified by argon2id.")
                 .sample(&[], self.access.verifications() as f64);
-        [failures.done(), verifications.done()]
+        let mut comparisons = Family::counter(
+            "auth_comparisons_total",
+            "Passwords compared, with a remembered one or by argon2id, by class of caller.",
+        );
+        for caller in CallerClass::ALL {
+            let count = self.access.comparisons(caller) as f64;
+            comparisons = comparisons.sample(&[("caller", caller.as_str())], count);
+        }
+        [failures.done(), verifications.done(), comparisons.done()]
     }
 
     fn history(&self) -> [MetricFamily; 3] {

@@ -10,11 +10,12 @@ use ::http::header::{
 use ::http::{HeaderValue, Method, StatusCode};
 
 use super::problem::Problem;
+use super::{Site, login, negotiate};
 use crate::access::{Denial, Posted};
 use crate::http::{Body, Request, Response};
 
 /// How soon whoever found all verifications taken may come again, in seconds.
-const BUSY_RETRY: u64 = 1;
+pub(super) const BUSY_RETRY: u64 = 1;
 
 impl From<Denial> for Problem {
     fn from(denial: Denial) -> Problem {
@@ -44,16 +45,36 @@ impl From<Denial> for Problem {
                  says.",
             )
             .retry_after(whole_seconds(wait)),
-            Denial::Busy => Problem::unavailable(
-                "As many passwords as may be are being verified; try again shortly.",
-            )
-            .retry_after(BUSY_RETRY),
+            Denial::Busy => Problem::unavailable("Too many logins are in progress; retry in 1 s.")
+                .retry_after(BUSY_RETRY),
+            Denial::NoRandomness => {
+                Problem::unavailable("The system gives no random numbers, so no session can begin.")
+                    .retry_after(BUSY_RETRY)
+            }
         }
     }
 }
 
+/// The answer to a request that may not go on. A browser that asks for a page without good
+/// credentials gets the form to sign in. The API does not: whether it is asked by a browser or a
+/// script, it challenges for Basic.
+pub(super) fn refused(
+    site: &Site,
+    request: &Request,
+    path: &str,
+    denial: Denial,
+) -> Result<Response, Problem> {
+    let is_page = !path.starts_with("/api/") && negotiate::prefers_html(&request.headers);
+    match denial {
+        Denial::Unauthorized(_) if is_page && site.gate.posted().signs_in() => {
+            Ok(login::required(site, request))
+        }
+        denial => Err(denial.into()),
+    }
+}
+
 /// Rounded up, so that whoever comes on time is not too early.
-fn whole_seconds(wait: Duration) -> u64 {
+pub(super) fn whole_seconds(wait: Duration) -> u64 {
     wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
 }
 
@@ -108,7 +129,7 @@ pub(super) fn steer(posted: &Posted, request: &Request, response: &mut Response)
 /// Keeps an answer that took credentials out of caches that serve others.
 pub(super) fn keep_private(response: &mut Response) {
     let headers = response.headers_mut();
-    headers.append(VARY, HeaderValue::from_static("authorization"));
+    headers.append(VARY, HeaderValue::from_static("authorization, cookie"));
     let told = headers.get(CACHE_CONTROL).and_then(|value| value.to_str().ok());
     let private = match told {
         Some(told) if told.contains("no-store") => return,

@@ -10,10 +10,10 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 
-use super::Site;
 use super::problem::Problem;
 use super::routes::Ask;
-use crate::access::Posted;
+use super::{OPEN, Site};
+use crate::access::{Pass, Posted};
 use crate::http::{Continuation, Lane, Reply, Request, Response};
 
 /// Result of a handler, or of a piece of its work.
@@ -22,6 +22,8 @@ pub(super) enum Answer {
     Ready(Response),
     /// More work to do.
     Unfinished(Work),
+    /// The rest, once the request's body is read, of so many bytes at most.
+    AfterBody(usize, Piece),
 }
 
 /// Work that is left to do.
@@ -39,6 +41,14 @@ impl Answer {
         next: impl FnOnce(&Site, &Ask<'_>) -> Result<Answer, Problem> + Send + 'static,
     ) -> Answer {
         Answer::Unfinished(Work { next: Box::new(next), fallback: None })
+    }
+
+    /// Goes on with `next` once the body is read, of `limit` bytes at most.
+    pub(super) fn after_body(
+        limit: usize,
+        next: impl FnOnce(&Site, &Ask<'_>) -> Result<Answer, Problem> + Send + 'static,
+    ) -> Answer {
+        Answer::AfterBody(limit, Box::new(next))
     }
 
     /// Goes on with `next`, or with `fallback` if that has to wait for longer than
@@ -61,8 +71,8 @@ pub(super) struct Exchange {
     pub(super) lane: Lane,
     /// The pattern's parameter; empty where it has none.
     pub(super) parameter: Box<str>,
-    /// It took credentials.
-    pub(super) guarded: bool,
+    /// Credentials that it took.
+    pub(super) pass: Pass,
 }
 
 impl Exchange {
@@ -73,12 +83,13 @@ impl Exchange {
             route,
             lane: Lane::Interactive,
             parameter: Box::default(),
-            guarded: false,
+            pass: OPEN,
         }
     }
 
-    fn ask<'a>(&'a self, request: &'a Request) -> Ask<'a> {
-        Ask { request, parameter: &self.parameter, now: self.now }
+    pub(super) fn ask<'a>(&'a self, request: &'a Request) -> Ask<'a> {
+        let by_session = self.pass.by_session;
+        Ask { request, parameter: &self.parameter, now: self.now, by_session }
     }
 
     /// Does all of the work on the calling thread.
@@ -91,7 +102,9 @@ impl Exchange {
         loop {
             match outcome? {
                 Answer::Ready(response) => return Ok(response),
-                Answer::Unfinished(work) => outcome = (work.next)(site, &self.ask(request)),
+                Answer::Unfinished(Work { next, .. }) | Answer::AfterBody(_, next) => {
+                    outcome = next(site, &self.ask(request));
+                }
             }
         }
     }
@@ -113,11 +126,13 @@ pub(super) fn reply(
     request: &Request,
     outcome: Result<Answer, Problem>,
 ) -> Reply {
+    let pending = |exchange| {
+        let (site, posted) = (Arc::clone(site), Arc::clone(posted));
+        Arc::new(Pending { site, exchange, posted })
+    };
     let outcome = match outcome {
-        Ok(Answer::Unfinished(work)) => {
-            let (site, posted) = (Arc::clone(site), Arc::clone(posted));
-            return Arc::new(Pending { site, exchange, posted }).reply_with(work);
-        }
+        Ok(Answer::Unfinished(work)) => return pending(exchange).reply_with(work),
+        Ok(Answer::AfterBody(limit, next)) => return pending(exchange).reply_after(limit, next),
         Ok(Answer::Ready(response)) => Ok(response),
         Err(problem) => Err(problem),
     };
@@ -139,6 +154,10 @@ impl Pending {
         }
     }
 
+    fn reply_after(self: Arc<Pending>, limit: usize, next: Piece) -> Reply {
+        Reply::ReadBody { limit, then: self.continued(next) }
+    }
+
     fn continued(self: Arc<Pending>, piece: Piece) -> Continuation {
         Box::new(move |request, activity| {
             let Pending { site, exchange, posted } = &*self;
@@ -146,6 +165,7 @@ impl Pending {
             activity.progress();
             let outcome = match piece(site, &exchange.ask(request)) {
                 Ok(Answer::Unfinished(work)) => return self.reply_with(work),
+                Ok(Answer::AfterBody(limit, next)) => return self.reply_after(limit, next),
                 Ok(Answer::Ready(response)) => Ok(response),
                 Err(problem) => Err(problem),
             };

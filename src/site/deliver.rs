@@ -94,10 +94,10 @@ pub(super) const PLAIN: &str = "text/plain; charset=utf-8";
 /// The media type of pages.
 pub(super) const HTML: &str = "text/html; charset=utf-8";
 
-/// What a page may load: our own files, and nothing inline. Tests hold the pages to it.
+/// What a page may load and where its forms go: our own files and addresses, and nothing inline. Tests hold the pages to it.
 const PAGE_POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; \
-     connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+     connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
 );
 
 /// Adds the headers that every response carries.

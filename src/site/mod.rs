@@ -16,6 +16,7 @@ mod freshness;
 mod health;
 mod history;
 mod json;
+mod login;
 mod negotiate;
 mod observe;
 mod openapi;
@@ -44,7 +45,7 @@ use ::http::StatusCode;
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
 
-use crate::access::{Demand, Gate, Posted};
+use crate::access::{Demand, Gate, Pass, Posted};
 use crate::board::{ServiceInfo, Snapshot};
 use crate::history::History;
 use crate::http::{Activity, Refusal, Reply, Request, RequestHead, Response, Service};
@@ -58,7 +59,7 @@ use self::page::PageCache;
 use self::problem::Problem;
 use self::request_id::RequestId;
 use self::request_log::RequestLog;
-use self::routes::{Ask, Handler, NO_ROUTE, Router};
+use self::routes::{NO_ROUTE, Router};
 
 pub use self::observe::RequestObserver;
 pub use self::redirect::Redirect;
@@ -197,8 +198,11 @@ impl Site {
         outcome: Result<Response, Problem>,
     ) -> Response {
         let mut response = self.settle(request, outcome);
-        if exchange.guarded {
+        if exchange.pass.guarded {
             access::keep_private(&mut response);
+        }
+        if let Some(device) = &exchange.pass.device {
+            login::remember_device(request, device, &mut response);
         }
         access::steer(posted, request, &mut response);
         response
@@ -249,10 +253,11 @@ impl Site {
         }
         if let Some(posted) = posted {
             match self.gate.admit(posted, request, pattern, demand) {
-                Ok(pass) => exchange.guarded = pass.guarded,
+                Ok(pass) => exchange.pass = pass,
                 Err(denial) => {
-                    exchange.guarded = true;
-                    return (exchange, Err(denial.into()));
+                    exchange.pass = GUARDED;
+                    let outcome = access::refused(self, request, &path, denial);
+                    return (exchange, outcome.map(Answer::Ready));
                 }
             }
         }
@@ -260,15 +265,8 @@ impl Site {
             Some(matched) => match matched.methods.admit(&request.method) {
                 Some(outcome) => outcome.map(Answer::Ready),
                 None => {
-                    let ask = Ask { request, parameter: matched.parameter, now };
-                    match matched.handler {
-                        Handler::Light(handler) => handler(self, &ask).map(Answer::Ready),
-                        Handler::Heavy(lane, handler) => {
-                            exchange.lane = lane;
-                            exchange.parameter = matched.parameter.into();
-                            handler(self, &ask)
-                        }
-                    }
+                    exchange.parameter = matched.parameter.into();
+                    matched.handler.begin(self, &mut exchange, request)
                 }
             },
             None if path == "*" => routes::answer_asterisk(&request.method).map(Answer::Ready),
@@ -277,6 +275,12 @@ impl Site {
         (exchange, outcome)
     }
 }
+
+/// Pass of a request that took no credentials.
+const OPEN: Pass = Pass { guarded: false, by_session: false, device: None };
+
+/// Pass by which a refusal for lack of good credentials is answered.
+const GUARDED: Pass = Pass { guarded: true, by_session: false, device: None };
 
 /// An error as `application/problem+json` (RFC 9457); `instance` is the path that was asked for.
 pub fn problem(status: StatusCode, detail: &str, instance: &str) -> Response {

@@ -83,6 +83,7 @@ impl Problem {
         let detail = match allowed {
             Methods::Read => "This address can only be read.",
             Methods::Post => "This address takes POST only.",
+            Methods::Form => "This address takes GET and POST only.",
         };
         let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail);
         Problem { allowed: Some(allowed), ..problem }

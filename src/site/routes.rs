@@ -6,9 +6,10 @@ use jiff::Timestamp;
 
 use crate::http::{Body, Lane, Request, Response};
 
-use super::answer::Answer;
+use super::answer::{Answer, Exchange};
+use super::login::LOGIN_BODY_LIMIT;
 use super::problem::Problem;
-use super::{Site, api, assets, chart, health, history, openapi, page, poll, values};
+use super::{Site, api, assets, chart, health, history, login, openapi, page, poll, values};
 use crate::access::{Demand, Scope};
 
 /// The route label of requests that matched none.
@@ -21,6 +22,8 @@ pub(super) enum Methods {
     Read,
     /// POST.
     Post,
+    /// GET and HEAD of a form, and POST of what was filled in.
+    Form,
 }
 
 impl Methods {
@@ -29,13 +32,15 @@ impl Methods {
         match self {
             Methods::Read => HeaderValue::from_static("GET, HEAD, OPTIONS"),
             Methods::Post => HeaderValue::from_static("POST, OPTIONS"),
+            Methods::Form => HeaderValue::from_static("GET, HEAD, POST, OPTIONS"),
         }
     }
 
     /// The answer that the method alone decides: `None` where the handler is to be called.
     pub(super) fn admit(self, method: &Method) -> Option<Result<Response, Problem>> {
         match (self, method) {
-            (Methods::Read, &Method::GET | &Method::HEAD) | (Methods::Post, &Method::POST) => None,
+            (Methods::Read | Methods::Form, &Method::GET | &Method::HEAD)
+            | (Methods::Post | Methods::Form, &Method::POST) => None,
             (_, &Method::OPTIONS) => Some(Ok(options(self))),
             _ => Some(Err(Problem::method_not_allowed(self))),
         }
@@ -50,6 +55,8 @@ pub(super) struct Ask<'a> {
     pub(super) parameter: &'a str,
     /// The moment the answer is for.
     pub(super) now: Timestamp,
+    /// Whether the visitor has signed in on the page.
+    pub(super) by_session: bool,
 }
 
 /// Answers a GET; the engine makes HEAD of it by leaving out the body.
@@ -60,16 +67,42 @@ pub(super) enum Handler {
     /// Answers at once, or by expensive work, such as reading from a disk, that counts against
     /// the lane's limit.
     Heavy(Lane, fn(&Site, &Ask<'_>) -> Result<Answer, Problem>),
+    /// Answers a POST once its body is read, of so many bytes at most; all else at once.
+    Form(usize, fn(&Site, &Ask<'_>) -> Result<Response, Problem>),
 }
 
-use Handler::{Heavy, Light};
+use Handler::{Form, Heavy, Light};
+
+impl Handler {
+    /// Calls the handler, or returns what it takes before that.
+    pub(super) fn begin(
+        self,
+        site: &Site,
+        exchange: &mut Exchange,
+        request: &Request,
+    ) -> Result<Answer, Problem> {
+        match self {
+            Light(handler) => handler(site, &exchange.ask(request)).map(Answer::Ready),
+            Heavy(lane, handler) => {
+                exchange.lane = lane;
+                handler(site, &exchange.ask(request))
+            }
+            Form(limit, handler) if request.method == Method::POST => {
+                Ok(Answer::after_body(limit, move |site, ask| {
+                    handler(site, ask).map(Answer::Ready)
+                }))
+            }
+            Form(_, handler) => handler(site, &exchange.ask(request)).map(Answer::Ready),
+        }
+    }
+}
 
 const READ: Demand = Demand::Scope(Scope::Read);
 const POLL: Demand = Demand::Scope(Scope::Poll);
 
 /// A pattern, which is also the route's name in the metrics, what may be
 /// done there, what it asks of visitors while access is restricted, and its handler.
-pub(super) const ROUTES: [Route; 17] = [
+pub(super) const ROUTES: [Route; 19] = [
     ("/", Methods::Read, READ, Heavy(Lane::Interactive, page::dashboard)),
     ("/source/{source}", Methods::Read, READ, Heavy(Lane::Interactive, page::source)),
     ("/chart/{chart}", Methods::Read, READ, Heavy(Lane::Interactive, chart::picture)),
@@ -84,6 +117,8 @@ pub(super) const ROUTES: [Route; 17] = [
     ("/ping", Methods::Read, READ, Light(health::ping)),
     ("/healthz", Methods::Read, READ, Light(health::healthz)),
     ("/readyz", Methods::Read, READ, Light(health::readyz)),
+    ("/login", Methods::Form, Demand::Nothing, Form(LOGIN_BODY_LIMIT, login::login)),
+    ("/logout", Methods::Post, Demand::Nothing, Light(login::logout)),
     ("/assets/{name}", Methods::Read, Demand::Nothing, Light(assets::asset)),
     ("/favicon.ico", Methods::Read, Demand::Nothing, Light(assets::favicon)),
     ("/robots.txt", Methods::Read, Demand::Nothing, Light(assets::robots)),

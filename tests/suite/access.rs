@@ -27,12 +27,12 @@ fn run_with(arguments: &[&str], input: &[u8]) -> Output {
     child.wait_with_output().unwrap()
 }
 
-fn text(bytes: &[u8]) -> &str {
+pub fn text(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).unwrap()
 }
 
 /// A user's section, with a hash that the program itself made.
-fn user(name: &str, password: &str, scopes: &str) -> String {
+pub fn user(name: &str, password: &str, scopes: &str) -> String {
     let made = run_with(&["hash-password"], password.as_bytes());
     assert!(made.status.success(), "{}", text(&made.stderr));
     let hash = text(&made.stdout).trim_end();
@@ -40,18 +40,18 @@ fn user(name: &str, password: &str, scopes: &str) -> String {
 }
 
 /// A token, and its section, as the program printed them.
-fn token(arguments: &[&str]) -> (String, String) {
+pub fn token(arguments: &[&str]) -> (String, String) {
     let made = run(&[&["token", "new"], arguments].concat(), Path::new("."));
     assert!(made.status.success(), "{}", text(&made.stderr));
     let (token, section) = text(&made.stdout).split_once("\n\n").unwrap();
     (token.to_owned(), section.to_owned())
 }
 
-fn basic(user: &str, password: &str) -> String {
+pub fn basic(user: &str, password: &str) -> String {
     format!("Basic {}", BASE64_STANDARD.encode(format!("{user}:{password}")))
 }
 
-fn request(method: &str, target: &str, credentials: &str, from: &str) -> String {
+pub fn request(method: &str, target: &str, credentials: &str, from: &str) -> String {
     let authorization = match credentials {
         "" => String::new(),
         credentials => format!("Authorization: {credentials}\r\n"),
@@ -62,13 +62,13 @@ fn request(method: &str, target: &str, credentials: &str, from: &str) -> String 
     )
 }
 
-fn metric(server: &Server, name: &str) -> usize {
+pub fn metric(server: &Server, name: &str) -> usize {
     let page = server.admin_get("/metrics");
     let value = body(&page).lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
     value.unwrap_or_else(|| panic!("no {name} in {page}")).parse().unwrap()
 }
 
-const SOURCE: &str = "[[source]]\nname = \"well\"\nkind = \"json\"\nurl = \"http://127.0.0.1:1/\"\n\
+pub const SOURCE: &str = "[[source]]\nname = \"well\"\nkind = \"json\"\nurl = \"http://127.0.0.1:1/\"\n\
                       [source.values.level]\npointer = \"/level\"\nunit = \"%\"\n";
 
 #[test]

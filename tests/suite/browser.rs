@@ -93,10 +93,24 @@ fn a_chart_reads_out_the_point_under_the_pointer() {
     assert_eq!(browser.console(), [""; 0]);
 }
 
+/// The checker of accessibility, as a script.
+pub fn axe() -> String {
+    let axe = concat!(env!("CARGO_MANIFEST_DIR"), "/target/axe/node_modules/axe-core/axe.min.js");
+    std::fs::read_to_string(axe).expect("`make test` installs axe-core")
+}
+
+/// Violations that the checker finds on the page by these rules; it has been loaded before.
+pub fn violations(browser: &Browser, rules: &str) -> serde_json::Value {
+    browser.run_async(&format!(
+        "const done = arguments[0];
+         axe.run({rules}).then(found => done(found.violations.map(it =>
+             `${{it.id}}: ${{it.nodes.map(node => node.html + node.failureSummary).join(', ')}}`)))",
+    ))
+}
+
 #[test]
 fn axe_finds_nothing_that_keeps_anybody_out() {
-    let axe = concat!(env!("CARGO_MANIFEST_DIR"), "/target/axe/node_modules/axe-core/axe.min.js");
-    let axe = std::fs::read_to_string(axe).expect("`make test` installs axe-core");
+    let axe = axe();
     let demo = Demo::start();
     for (width, height) in [(1280, 900), (360, 740)] {
         let browser = Browser::open(width, height, true);
@@ -107,11 +121,7 @@ fn axe_finds_nothing_that_keeps_anybody_out() {
             // In the dark nothing but the colours is different.
             for (colours, rules) in [("light", "{}"), ("dark", "{runOnly: ['color-contrast']}")] {
                 browser.emulate("", &[("prefers-color-scheme", colours)]);
-                let found = browser.run_async(&format!(
-                    "const done = arguments[0];
-                     axe.run({rules}).then(found => done(found.violations.map(it =>
-                         `${{it.id}}: ${{it.nodes.map(node => node.html + node.failureSummary).join(', ')}}`)))",
-                ));
+                let found = violations(&browser, rules);
                 assert_eq!(found, serde_json::json!([]), "{path} at {width}, {colours}: {found:#}");
             }
         }

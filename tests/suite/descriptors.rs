@@ -7,8 +7,14 @@ use crate::harness::eventually;
 use crate::server::{Server, Setup};
 
 /// Without a history, whose files are opened some time after the start.
-const LEAN: Setup<'_> =
-    Setup { server: "", tls: "", auth: "", sources: "[history]\nenabled = false\n", shell: "true" };
+const LEAN: Setup<'_> = Setup {
+    server: "",
+    tls: "",
+    auth: "",
+    listen: "",
+    sources: "[history]\nenabled = false\n",
+    shell: "true",
+};
 
 /// Descriptors of a server that nobody asks anything.
 fn held_when_idle() -> usize {

@@ -49,13 +49,15 @@ pub struct Setup<'a> {
     pub sources: &'a str,
     /// `[auth]` and its tables.
     pub auth: &'a str,
+    /// Further addresses to listen on, as they stand in the list: `, "unix:x"`.
+    pub listen: &'a str,
     /// What to say to a shell before it becomes the server: `ulimit -n 64`.
     pub shell: &'a str,
 }
 
 impl Default for Setup<'_> {
     fn default() -> Self {
-        Setup { server: "", tls: "", sources: "", auth: "", shell: "true" }
+        Setup { server: "", tls: "", sources: "", auth: "", listen: "", shell: "true" }
     }
 }
 
@@ -319,9 +321,9 @@ pub fn run(arguments: &[&str], directory: &Path) -> std::process::Output {
 
 fn configure(directory: &Path, setup: &Setup<'_>) {
     let config = format!(
-        "[server]\nlisten = [\"127.0.0.1:0\"]\nadmin_listen = \"127.0.0.1:0\"\n{}\n\
+        "[server]\nlisten = [\"127.0.0.1:0\"{}]\nadmin_listen = \"127.0.0.1:0\"\n{}\n\
          [tls]\ncert = \"cert.pem\"\nkey = \"key.pem\"\n{}\n{}\n{}",
-        setup.server, setup.tls, setup.auth, setup.sources
+        setup.listen, setup.server, setup.tls, setup.auth, setup.sources
     );
     std::fs::write(directory.join("pumphouse.toml"), config).unwrap();
 }

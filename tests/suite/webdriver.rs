@@ -63,6 +63,8 @@ impl Browser {
                         "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic",
                         "--no-first-run", "--disable-background-networking",
                         "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
+                        // A name that browsers do not take for this machine's own.
+                        "--host-resolver-rules=MAP tank.test 127.0.0.1".to_owned(),
                         format!("--window-size={width},{height}"),
                         format!("--user-data-dir={data_dir}"),
                     ],
@@ -92,11 +94,28 @@ impl Browser {
     }
 
     fn try_text(&self, selector: &str) -> Result<String, Value> {
+        let id = self.element(selector)?;
+        Ok(self.get(&format!("/element/{id}/text"))?.as_str().unwrap().to_owned())
+    }
+
+    fn element(&self, selector: &str) -> Result<String, Value> {
         let query = json!({"using": "css selector", "value": selector});
         let found = self.try_post("/element", &query)?;
         let id = found.as_object().and_then(|element| element.values().next());
         let id = id.and_then(Value::as_str).unwrap_or_else(|| panic!("no {selector}: {found}"));
-        Ok(self.get(&format!("/element/{id}/text"))?.as_str().unwrap().to_owned())
+        Ok(id.to_owned())
+    }
+
+    /// Types into a field, as a person does. Works without JavaScript.
+    pub fn keys(&self, selector: &str, text: &str) {
+        let id = self.element(selector).unwrap();
+        self.post(&format!("/element/{id}/value"), &json!({"text": text}));
+    }
+
+    /// Clicks an element, as a person does. Works without JavaScript.
+    pub fn click(&self, selector: &str) {
+        let id = self.element(selector).unwrap();
+        self.post(&format!("/element/{id}/click"), &json!({}));
     }
 
     /// Runs a script in the page and gives what it returns.

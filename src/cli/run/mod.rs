@@ -15,7 +15,7 @@ use jiff::Timestamp;
 
 use self::stop::Teardown;
 use super::Failure;
-use crate::access::Gate;
+use crate::access::{Gate, SessionKeeper};
 use crate::board::{Board, Change, Event, EventKind, Reporter};
 use crate::config::{self, Certificates, Config};
 use crate::history::{History, Intake, Recorder};
@@ -47,6 +47,8 @@ struct Running {
     config: Config,
     watchdog: Watchdog,
     certificate_watch: Option<CertificateWatch>,
+    /// Writes sessions of browsers down; `None` without accounts or without a place.
+    sessions: Option<SessionKeeper>,
     certificates: Option<Arc<LiveCertificates>>,
     configuration: Arc<LiveConfiguration>,
     engine: Engine,

@@ -1,5 +1,6 @@
 //! From a setup to a running server.
 
+use std::path::PathBuf;
 use std::process;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -40,7 +41,10 @@ impl Running {
         let listeners = bind(&config.server.listen, config.server.backlog)?;
         let addresses: Vec<String> = listeners.iter().map(Listener::local_addr).collect();
         let admin_listener = bind_one(&config.server.admin_listen, config.server.backlog)?;
-        let gate = Arc::new(Gate::new(config.auth.rules.clone())?);
+        let gate = Arc::new(match session_file(&config) {
+            Some(file) => Gate::with_sessions_of(config.auth.rules.clone(), &file)?,
+            None => Gate::new(config.auth.rules.clone())?,
+        });
         let redirect = redirect::start(&config, &addresses, &gate)?;
         let sockets = listen_sockets(&listeners, config.server.backlog);
         let service = service();
@@ -137,6 +141,7 @@ impl Running {
             config,
             watchdog,
             certificate_watch: None,
+            sessions: None,
             certificates,
             configuration,
             engine,
@@ -154,7 +159,16 @@ impl Running {
             teardown,
         };
         running.watch_certificates()?;
+        running.keep_sessions()?;
         Ok(running)
+    }
+
+    /// Starts to write sessions down, once there are accounts that can sign in.
+    pub(super) fn keep_sessions(&mut self) -> Result<(), Failure> {
+        if let (None, Some(file)) = (&self.sessions, session_file(&self.config)) {
+            self.sessions = self.gate.keep_sessions(&file)?;
+        }
+        Ok(())
     }
 
     /// Begins to look for renewed files of the certificates, if they are in files.
@@ -172,6 +186,11 @@ impl Running {
         self.certificate_watch = Some(watch);
         Ok(())
     }
+}
+
+/// The file of sessions, beside the history.
+fn session_file(config: &Config) -> Option<PathBuf> {
+    config.history.as_ref().map(config::History::sessions)
 }
 
 /// Who answers. Made once, as it says since when.

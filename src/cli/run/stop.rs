@@ -57,6 +57,7 @@ impl Running {
             config,
             watchdog,
             certificate_watch,
+            sessions,
             certificates: _,
             configuration: _,
             engine,
@@ -88,6 +89,7 @@ impl Running {
             }
         }
         let last = Box::new(move || {
+            drop(sessions);
             drop(keeping);
             drop((reporter, board));
             intake.take(program(EventKind::Stopped, ""));

@@ -35,7 +35,8 @@ fn every_key_is_read() {
         "[server]\nnames = [\"Tank.example\", \"192.0.2.7\"]\nhsts = \"30d\"\n\
          [auth]\npublic = [\"/\", \"/ping\"]\nremember = \"1m\"\nverifications = 1\n\
          failures_per_address = 3\nfailures_per_account = 9\nfirst_delay = \"2s\"\n\
-         longest_delay = \"1h\"\nmax_throttled = 100\ncors_origins = [\"https://home.example\"]\n\
+         longest_delay = \"1h\"\nmax_throttled = 100\nstrangers_per_second = 7\n\
+         session = \"90d\"\ncors_origins = [\"https://home.example\"]\n\
          [[auth.user]]\nname = \"anna\"\npassword_hash = \"${{HASH}}\"\n\
          [[auth.user]]\nname = \"bert\"\npassword_hash = \"{HASH}\"\nscopes = [\"read\", \"poll\"]\n\
          [[auth.token]]\nname = \"cron\"\nsha256 = \"{}\"\nscopes = [\"admin\"]\n",
@@ -65,6 +66,8 @@ fn every_key_is_read() {
         first_delay: Duration::from_secs(2),
         longest_delay: Duration::from_secs(3600),
         max_throttled: 100,
+        strangers_per_second: 7,
+        session: Duration::from_secs(90 * 86_400),
     };
     assert_eq!(*limits, expected);
     assert!(config.notices.iter().all(|notice| notice.contains("[[source]]")));

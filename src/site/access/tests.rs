@@ -87,6 +87,7 @@ fn targets(site: &Site) -> Vec<(&'static str, String, u16)> {
         "/api/v1/values/{value}" => ("/api/v1/values/tank.level".to_owned(), 200),
         "/api/v1/history" => ("/api/v1/history?field=tank.level".to_owned(), 404),
         "/api/v1/events" => ("/api/v1/events".to_owned(), 200),
+        "/logout" => ("/logout".to_owned(), 405),
         "/assets/{name}" => (site.assets.style.path.clone(), 200),
         plain => (plain.to_owned(), 200),
     };
@@ -100,8 +101,9 @@ fn targets(site: &Site) -> Vec<(&'static str, String, u16)> {
 
 /// What the rules make of it, written down once more and differently.
 fn expected(pattern: &str, method: &str, level: &str, read: u16) -> u16 {
-    let posts = pattern.ends_with("/poll");
-    let open = ["/ping", "/healthz", "/assets/{name}", "/favicon.ico", "/robots.txt"];
+    let posts = pattern.ends_with("/poll") || pattern == "/logout";
+    let open =
+        ["/ping", "/healthz", "/login", "/logout", "/assets/{name}", "/favicon.ico", "/robots.txt"];
     let allowed = match level {
         _ if open.contains(&pattern) => true,
         "none" | "wrong password" | "wrong token" => return 401,
@@ -115,6 +117,9 @@ fn expected(pattern: &str, method: &str, level: &str, read: u16) -> u16 {
         _ if !allowed => 403,
         _ if pattern == "-" => read,
         "OPTIONS" => 204,
+        "POST" if pattern == "/logout" => 303,
+        // Nothing was filled in.
+        "POST" if pattern == "/login" => 415,
         "POST" if posts => 202,
         "GET" | "HEAD" if !posts => read,
         _ => 405,
@@ -143,9 +148,11 @@ fn every_route_method_and_level() {
 #[test]
 fn nothing_is_asked_while_all_is_open() {
     let site = site_under(vec![tank()], Rules::default());
-    for (_, target, read) in targets(&site) {
+    for (pattern, target, read) in targets(&site) {
         for level in LEVELS {
             let response = answer(&site, &asked("GET", &target, level, &[]));
+            // There is nothing to sign in to.
+            let read = if pattern == "/login" { 303 } else { read };
             assert_eq!(response.status().as_u16(), read, "{target}, {level}");
             assert!(!header(&response, "cache-control").contains("private"));
         }
@@ -166,16 +173,24 @@ fn strangers_learn_nothing_of_what_is_there() {
     for level in ["none", "wrong password", "wrong token"] {
         for accept in ["*/*", "text/html"] {
             for method in METHODS {
-                let there = of(method, "/api/v1/sources/tank", level, accept);
-                assert_eq!(there.0, 401);
-                for target in [
-                    "/api/v1/sources/none",
-                    "/api/v1/sources/tank/poll",
-                    "/api/v1/values/tank.none",
-                    "/api/v1/status",
-                    "/nowhere",
+                for (there, others) in [
+                    (
+                        "/api/v1/sources/tank",
+                        &[
+                            "/api/v1/sources/none",
+                            "/api/v1/sources/tank/poll",
+                            "/api/v1/values/tank.none",
+                            "/api/v1/status",
+                            "/api/nowhere",
+                        ][..],
+                    ),
+                    ("/source/tank", &["/source/none", "/chart/tank.level.svg", "/nowhere"]),
                 ] {
-                    assert_eq!(of(method, target, level, accept), there, "{method} {target}");
+                    let there = of(method, there, level, accept);
+                    assert_eq!(there.0, 401);
+                    for target in others {
+                        assert_eq!(of(method, target, level, accept), there, "{method} {target}");
+                    }
                 }
             }
         }
@@ -186,17 +201,17 @@ fn strangers_learn_nothing_of_what_is_there() {
 fn what_an_account_sees_is_nobody_elses() {
     let site = guarded();
     for (target, level, cache, vary) in [
-        ("/", "user", "private, no-cache", "accept-encoding, authorization"),
+        ("/", "user", "private, no-cache", "accept-encoding, authorization, cookie"),
         (
             "/api/v1/status",
             "read",
             "private, max-age=120, stale-if-error=86400",
-            "accept-encoding, authorization",
+            "accept-encoding, authorization, cookie",
         ),
-        ("/api/v1/status", "none", "no-store", "accept, authorization"),
-        ("/api/v1/status", "poll", "no-store", "accept, authorization"),
-        ("/nowhere", "read", "no-store", "accept, authorization"),
-        ("/readyz", "read", "no-store", "authorization"),
+        ("/api/v1/status", "none", "no-store", "accept, authorization, cookie"),
+        ("/api/v1/status", "poll", "no-store", "accept, authorization, cookie"),
+        ("/nowhere", "read", "no-store", "accept, authorization, cookie"),
+        ("/readyz", "read", "no-store", "authorization, cookie"),
         ("/ping", "read", "no-store", ""),
     ] {
         let response = answer(&site, &asked("GET", target, level, &[]));

@@ -6,6 +6,7 @@ const POLL = 5000;
 const PATIENCE = 10000;
 
 const lost = document.getElementById("lost");
+const signedOut = document.getElementById("signed-out");
 const spoken = document.getElementById("spoken");
 
 let etag = null;
@@ -89,6 +90,13 @@ async function poll() {
     const headers = { Accept: "text/html" };
     if (etag) headers["If-None-Match"] = etag;
     const response = await fetch(location.pathname + location.search, { headers, cache: "no-store", signal: AbortSignal.timeout(PATIENCE) });
+    signedOut.hidden = response.status !== 401;
+    if (response.status === 401) {
+      // The server is there, so this is no lost connection.
+      failures = 0;
+      signedOut.querySelector("a").href = `/login?next=${encodeURIComponent(location.pathname + location.search)}`;
+      return;
+    }
     if (response.status !== 304 && !response.ok) throw new Error(`status ${response.status}`);
     const html = response.status === 304 ? null : await response.text();
     const date = Date.parse(response.headers.get("Date") ?? "");

@@ -11,11 +11,12 @@ use crate::http::Response;
 use crate::site::fixture::drained;
 
 /// Headers that every answer may have; the document tells of them in words.
-const EVERYWHERE: [&str; 7] = [
+const EVERYWHERE: [&str; 8] = [
     "content-type",
     "content-encoding",
     "content-security-policy",
     "referrer-policy",
+    "set-cookie",
     "strict-transport-security",
     "x-content-type-options",
     "x-request-id",

@@ -10,6 +10,7 @@ mod operation;
 mod parameter;
 mod response;
 mod schema;
+mod sign_in;
 
 use std::sync::LazyLock;
 
@@ -58,8 +59,8 @@ impl Document {
             info: info(),
             servers: json!([{"url": "/", "description": "Where this document came from."}]),
             tags: tags(),
-            // Either of the two, or none where the site is open.
-            security: json!([{}, {"basic": []}, {"bearer": []}]),
+            // Any of the three, or none where the site is open.
+            security: json!([{}, {"basic": []}, {"bearer": []}, {"session": []}]),
             paths: operation::paths(),
             components: json!({
                 "schemas": schema::schemas(),
@@ -85,6 +86,8 @@ reading that has not changed is a 304.
 `text/html`.
 * Bodies above 1 KiB are compressed by gzip where `Accept-Encoding` asks for it; each coding has an \
 entity tag of its own.
+* A right password is answered with a device cookie (`Set-Cookie`), unless one came with it: by it \
+the browser or script is not throttled for the failures of others at the same address.
 * Every answer carries `X-Content-Type-Options: nosniff` and `Referrer-Policy: no-referrer`, and a \
 page its `Content-Security-Policy`.";
 
@@ -104,6 +107,7 @@ fn tags() -> Json {
         {"name": "past", "description": "What was recorded, and what happened."},
         {"name": "health", "description": "For monitors and supervisors."},
         {"name": "pages", "description": "For people, and what their pages load."},
+        {"name": "access", "description": "Sign in and out, for browsers."},
         {"name": "document", "description": "This document."},
     ])
 }
@@ -119,6 +123,14 @@ fn security_schemes() -> Json {
             "type": "http",
             "scheme": "bearer",
             "description": "A token, for scripts, where the site is not open.",
+        },
+        "session": {
+            "type": "apiKey",
+            "in": "cookie",
+            "name": "pumphouse_session_6443",
+            "description": "The session of a browser that has signed in on `/login`; the name ends \
+                            with the port that the browser asked for. A method that changes \
+                            something needs `Origin` or `Sec-Fetch-Site` with it.",
         },
     })
 }

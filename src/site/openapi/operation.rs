@@ -5,6 +5,7 @@ use serde_json::{Map, Value as Json, json};
 use super::example;
 use super::parameter::{CONDITIONS, references};
 use super::response::{answer, json_media, media, plain_media, shared};
+use super::sign_in;
 
 /// Headers of an answer that is good for a while.
 const CACHED: [&str; 3] = ["ETag", "Cache-Control", "Vary"];
@@ -36,6 +37,7 @@ pub(super) fn paths() -> Json {
     let mut paths: Map<String, Json> = read.map(Read::path_item).collect();
     let (path, item) = poll();
     paths.insert(path, item);
+    paths.extend(sign_in::paths());
     paths.into()
 }
 
@@ -46,7 +48,7 @@ fn path_parameters(path: &str) -> Vec<&str> {
 }
 
 /// What any request may be answered. `also` names responses by their keys.
-fn common(also: &[&str]) -> Map<String, Json> {
+pub(super) fn common(also: &[&str]) -> Map<String, Json> {
     let always = ["BadRequest", "Unauthorized", "Forbidden", "MethodNotAllowed", "TooManyRequests"];
     let overloaded = ["Unavailable", "Refused"];
     let keys = always.iter().chain(also).chain(&overloaded);
@@ -56,6 +58,7 @@ fn common(also: &[&str]) -> Map<String, Json> {
 fn status_of(key: &str) -> &'static str {
     match key {
         "Options" => "204",
+        "SeeOther" => "303",
         "NotModified" => "304",
         "BadRequest" => "400",
         "Unauthorized" => "401",
@@ -63,13 +66,15 @@ fn status_of(key: &str) -> &'static str {
         "NotFound" => "404",
         "MethodNotAllowed" => "405",
         "PreconditionFailed" => "412",
+        "ContentTooLarge" => "413",
+        "UnsupportedMediaType" => "415",
         "TooManyRequests" => "429",
         "Unavailable" => "503",
         _ => "default",
     }
 }
 
-fn options(id: &str, tag: &str, path: &str) -> Json {
+pub(super) fn options(id: &str, tag: &str, path: &str) -> Json {
     let also: &[&str] = match path.contains('{') {
         true => &["Options", "NotFound"],
         false => &["Options"],

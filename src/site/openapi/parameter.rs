@@ -18,7 +18,8 @@ pub(super) const CONDITIONS: [&str; 4] =
 
 /// `components.parameters`
 pub(super) fn parameters() -> Json {
-    let groups = [of_paths(), of_now(), of_windows(), of_events(), of_charts(), conditions()];
+    let groups =
+        [of_paths(), of_now(), of_windows(), of_events(), of_charts(), of_sign_in(), conditions()];
     groups.into_iter().flatten().collect::<Map<String, Json>>().into()
 }
 
@@ -66,6 +67,12 @@ fn in_header(key: &str, name: &str, description: &str, example: &str) -> Named {
         "example": example,
     });
     (key.to_owned(), parameter)
+}
+
+fn of_sign_in() -> Vec<Named> {
+    let about = "Where to go after sign-in: a path of this site. Any other address means `/`.";
+    let examples = [json!("/source/tank?range=7d")];
+    vec![in_query("next", about, json!({"type": "string"}), &examples)]
 }
 
 fn of_paths() -> Vec<Named> {

@@ -9,7 +9,7 @@ use crate::site::problem::MAX_RETRY_AFTER;
 use crate::site::query::MOST_PARAMETERS;
 
 /// A header of the components, and whether it is always there.
-const HEADERS: [(&str, bool, &str, &str); 9] = [
+const HEADERS: [(&str, bool, &str, &str); 10] = [
     ("ETag", true, "A strong entity tag over the body.", "\"0123456789abcdef0123456789abcdef\""),
     ("Last-Modified", false, "The newest observation.", "Sat, 31 Jan 2026 17:16:00 GMT"),
     (
@@ -23,6 +23,12 @@ const HEADERS: [(&str, bool, &str, &str); 9] = [
     ("Allow", true, "The methods that there are.", "GET, HEAD, OPTIONS"),
     ("Location", true, "Where to look for the outcome.", "/api/v1/sources/tank"),
     ("Content-Disposition", false, "A file's name.", "attachment; filename=\"tank.level.csv\""),
+    (
+        "Set-Cookie",
+        false,
+        "The session, and the device.",
+        "pumphouse_session_6443=AbCd; Path=/; Max-Age=2592000; HttpOnly; SameSite=Lax; Secure",
+    ),
     ("WWW-Authenticate", true, "How to say who asks.", "Basic realm=\"pumphouse\""),
 ];
 
@@ -102,6 +108,18 @@ pub(super) fn responses() -> Json {
             "description": "What can be done here.",
             "headers": carrying(&["Allow"]),
         },
+        "SeeOther": {
+            "description": "Go on at `Location`, with GET.",
+            "headers": carrying(&["Location", "Cache-Control", "Set-Cookie"]),
+        },
+        "ContentTooLarge": problem(
+            413, "Payload Too Large", "The form is too large.",
+            "A sign-in form has at most 8192 bytes.", &[],
+        ),
+        "UnsupportedMediaType": problem(
+            415, "Unsupported Media Type", "The body is no form.",
+            "A sign-in form is sent as application/x-www-form-urlencoded.", &[],
+        ),
         "BadRequest": problem(
             400, "Bad Request",
             &format!(

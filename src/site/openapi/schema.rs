@@ -50,6 +50,7 @@ pub(super) fn schemas() -> Json {
             "pattern": ASSIGNMENTS,
         },
         "PollBegun": poll_begun(),
+        "SignIn": super::sign_in::form(),
         "Series": series(),
         "Point": point(),
         "SeriesCsv": {

@@ -1,18 +1,21 @@
 //! The document and the routes, held against each other.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::rc::Rc;
 
 use ::http::Method;
 use jiff::tz::TimeZone;
 use serde_json::{Value as Json, json};
 
 use super::judge::{Judge, Operation};
+use crate::access::{Admission, PasswordHash, Restricted, Rules, Scopes, User};
 use crate::board::{Change, ErrorKind, Event, EventKind, Finite, Sample, SourceView, Value};
 use crate::history::{History, fill};
 use crate::http::{Activity, Response};
 use crate::site::Site;
 use crate::site::fixture::{
-    failing, get, now, pump, request, site, site_with, stale, tank, text, values, waiting, weather,
+    failing, get, now, pump, request, site, site_under, site_with, stale, tank, text, values,
+    waiting, weather,
 };
 use crate::site::routes::{ROUTES, Router};
 use crate::units::Unit;
@@ -271,6 +274,17 @@ fn real_answers_are_what_it_says() {
             }
         }
     }
+    for (site, method, target, fields, form) in sign_ins() {
+        let operations = judge.operations();
+        let path = target.split('?').next().unwrap();
+        let operation = operations.iter().find(|it| it.path == path && it.method == method);
+        let mut request = request(method, target, fields);
+        request.body = form.into();
+        let response = site.answer(&request, now(), &Activity::default()).1;
+        let status = response.status().as_u16();
+        seen.insert((operation.unwrap().id.clone(), status));
+        assert_eq!(judge.judge(operation.unwrap(), response), Ok(()), "{method} {target}");
+    }
     // What it tells of and what was seen here are the same, but for what others add and do.
     let elsewhere = ["401", "403", "429", "503", "default"];
     for operation in judge.operations() {
@@ -292,6 +306,43 @@ fn real_answers_are_what_it_says() {
             );
         }
     }
+}
+
+type SignIn =
+    (Rc<Site>, &'static str, &'static str, &'static [(&'static str, &'static str)], String);
+
+/// Requests of browsers that sign in and out, right and wrong.
+fn sign_ins() -> Vec<SignIn> {
+    const FORM: &[(&str, &str)] = &[("content-type", "application/x-www-form-urlencoded")];
+    let user = |name: &str| User {
+        name: name.to_owned(),
+        password_hash: PasswordHash::cheap("right"),
+        scopes: Scopes::default(),
+    };
+    let under = |restricted| {
+        let admission = Admission::Restricted(restricted);
+        Rc::new(site_under(vec![tank()], Rules { admission, ..Rules::default() }))
+    };
+    let people = under(Restricted { users: vec![user("anna")], ..Restricted::default() });
+    let scripts = under(Restricted::default());
+    let form = |text: &str| text.to_owned();
+    let mut asked = vec![
+        (people.clone(), "GET", "/login?next=/source/tank", &[][..], form("")),
+        (people.clone(), "HEAD", "/login", &[], form("")),
+        (people.clone(), "POST", "/login", FORM, form("username=anna&password=right")),
+        (people.clone(), "POST", "/login", FORM, form("username=anna&password=wrong")),
+        (people.clone(), "POST", "/login", FORM, form("username=anna")),
+        (people.clone(), "POST", "/login", FORM, "x".repeat(9000)),
+        (people.clone(), "POST", "/login", &[], form("username=anna&password=right")),
+        (people.clone(), "POST", "/login", &[("sec-fetch-site", "cross-site")], form("")),
+        (people.clone(), "POST", "/logout", &[], form("")),
+    ];
+    let throttled = |number| form(&format!("username=bert&password={number}"));
+    asked.extend((0..8).map(|number| (people.clone(), "POST", "/login", FORM, throttled(number))));
+    for method in ["GET", "HEAD", "POST"] {
+        asked.push((scripts.clone(), method, "/login", &[], form("")));
+    }
+    asked
 }
 
 #[test]

@@ -8,18 +8,20 @@ use crate::site::Site;
 /// Seconds after which a browser without scripts loads the page again.
 const REFRESH: u32 = 30;
 
-/// A page that keeps itself up to date.
-pub(super) fn live(site: &Site, title: &str, main: &Markup) -> Markup {
-    page(site, title, main, true)
+/// A page that keeps itself up to date, with a button to sign out if its visitor has signed in.
+pub(super) fn live(site: &Site, title: &str, main: &Markup, by_session: bool) -> Markup {
+    page(site, title, main, Some(by_session))
 }
 
 /// A page that stays as it is. Strangers may see it, so it tells neither where this is nor which
 /// release.
 pub(super) fn still(site: &Site, title: &str, main: &Markup) -> Markup {
-    page(site, title, main, false)
+    page(site, title, main, None)
 }
 
-fn page(site: &Site, title: &str, main: &Markup, live: bool) -> Markup {
+/// `live`: whether the visitor of a live page has signed in; `None`: the page is not live.
+fn page(site: &Site, title: &str, main: &Markup, live: Option<bool>) -> Markup {
+    let (live, by_session) = (live.is_some(), live == Some(true));
     let zone = site.history.zone().iana_name().unwrap_or("UTC");
     html! {
         (DOCTYPE)
@@ -27,6 +29,9 @@ fn page(site: &Site, title: &str, main: &Markup, live: bool) -> Markup {
             head {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
+                // Without an origin of ours in its requests no form could be told from one of
+                // another site: under `no-referrer` browsers send `Origin: null`.
+                meta name="referrer" content="same-origin";
                 title { (title) }
                 meta name="color-scheme" content="light dark";
                 meta name="theme-color" content="#e9efee" media="(prefers-color-scheme: light)";
@@ -44,6 +49,9 @@ fn page(site: &Site, title: &str, main: &Markup, live: bool) -> Markup {
                 header.masthead {
                     (icon::mark())
                     h1 { (site.settings().title) }
+                    @if by_session {
+                        form method="post" action="/logout" { button type="submit" { "Sign out" } }
+                    }
                 }
                 // Both stand outside of what the script replaces: a live region speaks
                 // of changes in it only if it was there before.
@@ -51,6 +59,12 @@ fn page(site: &Site, title: &str, main: &Markup, live: bool) -> Markup {
                     "Connection lost. The numbers below were loaded "
                     // It grows each minute, which is not worth an alert each time.
                     span aria-live="off" {}
+                }
+                @if live {
+                    p.lost #signed-out role="alert" hidden {
+                        "You are not signed in any more, so nothing below is kept up to date."
+                        a href="/login" { "Sign in" }
+                    }
                 }
                 p.unseen #spoken role="status" { }
                 main #main tabindex="-1" { (main) }

@@ -9,6 +9,7 @@ mod figure;
 mod icon;
 mod layout;
 mod plot;
+mod sign_in;
 mod source;
 mod state;
 mod tank;
@@ -39,14 +40,16 @@ use super::render::render_for;
 use super::routes::Ask;
 
 pub(super) use self::figure::{grouped, label, short, symbol};
+pub(super) use self::sign_in::sign_in;
 
 /// A browser may keep the page but asks before it shows it again: its words age.
 const REVALIDATE: &str = "no-cache";
 
-/// The latest rendering of the dashboard for each range. Workers that find it out of date at
+/// The latest rendering of the dashboard for each range, with and without the button to sign out.
+/// Workers that find it out of date at
 /// the same time each render it; none waits for another.
 #[derive(Default)]
-pub(super) struct PageCache([ArcSwapOption<Kept>; Range::ALL.len()]);
+pub(super) struct PageCache([ArcSwapOption<Kept>; 2 * Range::ALL.len()]);
 
 struct Kept {
     version: u64,
@@ -61,8 +64,8 @@ impl PageCache {
     }
 
     fn place(&self, view: &View<'_>) -> &ArcSwapOption<Kept> {
-        let place = Range::ALL.iter().position(|range| *range == view.range);
-        &self.0[place.unwrap_or_default()]
+        let place = Range::ALL.iter().position(|range| *range == view.range).unwrap_or_default();
+        &self.0[2 * place + usize::from(view.by_session)]
     }
 
     /// The rendering of this second, if there is one.
@@ -92,12 +95,14 @@ struct View<'a> {
     snapshot: &'a Snapshot,
     now: Timestamp,
     range: Range,
+    /// Whether the visitor can sign out.
+    by_session: bool,
 }
 
 impl<'a> View<'a> {
     fn new(site: &'a Site, snapshot: &'a Snapshot, ask: &Ask<'_>) -> View<'a> {
         let range = range_of(&ask.request.target);
-        View { site, snapshot, now: ask.now, range }
+        View { site, snapshot, now: ask.now, range, by_session: ask.by_session }
     }
 }
 
@@ -149,7 +154,8 @@ fn render_source(site: &Site, ask: &Ask<'_>) -> Result<Response, Problem> {
     let source = named(&snapshot, ask)?;
     let view = View::new(site, &snapshot, ask);
     let title = format!("{} · {}", source.title, site.settings().title);
-    let html = layout::live(site, &title, &source::main(&view, source)).into_string();
+    let html =
+        layout::live(site, &title, &source::main(&view, source), ask.by_session).into_string();
     deliver_page(ask, &render_for(&ask.request.headers, HTML, html.into()))
 }
 
@@ -183,7 +189,7 @@ fn dashboard_html(view: &View<'_>) -> String {
         }
         (events::list(recent.iter().take(EVENTS), sources, now))
     };
-    layout::live(site, &title, &main).into_string()
+    layout::live(site, &title, &main, view.by_session).into_string()
 }
 
 /// The level first, for it is what a row of tabs has room for.

@@ -186,7 +186,8 @@ fn a_second_is_rendered_once() {
     let snapshot = (site.snapshots)();
     let half = SignedDuration::from_millis(500);
     let page = |now| {
-        let view = View { site: &site, snapshot: &snapshot, now, range: Range::Day };
+        let view =
+            View { site: &site, snapshot: &snapshot, now, range: Range::Day, by_session: false };
         site.page.current(&view).unwrap_or_else(|| site.page.render(&view))
     };
     let first = page(now());

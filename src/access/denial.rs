@@ -1,0 +1,78 @@
+//! Outcomes of the gate.
+
+use std::fmt;
+use std::time::Duration;
+
+use ::http::HeaderValue;
+
+use super::rules::Scope;
+
+/// What a route asks of its visitors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Demand {
+    /// Nothing: it holds no data.
+    Nothing,
+    /// Any account. It is asked of those who want what is not there, so that strangers do not
+    /// learn what is.
+    Account,
+    /// An account with that scope.
+    Scope(Scope),
+}
+
+/// Leave to go on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pass {
+    /// Whether it took credentials, so that the answer is nobody else's.
+    pub guarded: bool,
+    /// Whether the credentials are a browser's session.
+    pub by_session: bool,
+    /// A device cookie to set, by which the caller is known from now on.
+    pub device: Option<CookieValue>,
+}
+
+/// The cookies of a browser that has signed in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignedIn {
+    /// The new session.
+    pub session: CookieValue,
+    /// How long it is good.
+    pub lifetime: Duration,
+    /// A device cookie to set, unless the browser has one.
+    pub device: Option<CookieValue>,
+}
+
+/// A cookie's value. `Debug` does not show it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct CookieValue(pub(super) String);
+
+impl CookieValue {
+    /// The value, for the one field that sets it. It is of letters, digits, `-` and `_`.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for CookieValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[cookie]")
+    }
+}
+
+/// Why a request may not go on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Denial {
+    /// 421: it asks for a name that is not this server's.
+    Host,
+    /// 401: no credentials, or none that are any good; with the challenges to send.
+    Unauthorized(Vec<HeaderValue>),
+    /// 403: the account lacks this scope; with the challenges to send.
+    Scope(Scope, Vec<HeaderValue>),
+    /// 403: another site's page wants to change something.
+    CrossSite,
+    /// 429: too many failures; come again after that time.
+    Throttled(Duration),
+    /// 503: as many passwords as may be are being verified, or were compared in this second.
+    Busy,
+    /// 503: the system gives no random numbers for a session.
+    NoRandomness,
+}

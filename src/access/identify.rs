@@ -1,0 +1,219 @@
+//! Who sends a request: tokens and sessions first, as they cannot be guessed; then passwords.
+
+use std::sync::{MutexGuard, PoisonError};
+use std::time::Duration;
+
+use ::http::HeaderValue;
+
+use super::accounts::{Account, Accounts};
+use super::attempt::{Address, Attempt};
+use super::credentials::{Credentials, Malformed};
+use super::denial::{CookieValue, Denial, SignedIn};
+use super::gate::Gate;
+use super::key::NoRandomness;
+use super::passwords::{Refusal, pace};
+use super::posted::Posted;
+use super::rules::Scopes;
+use super::stats::FailureReason;
+use super::throttle::{Guess, Throttle};
+use super::token::TokenHash;
+use super::{DEVICE_COOKIE, SESSION_COOKIE, cookies};
+use crate::http::Request;
+
+const BASIC: HeaderValue = HeaderValue::from_static("Basic realm=\"Pumphouse\", charset=\"UTF-8\"");
+const BEARER: HeaderValue = HeaderValue::from_static("Bearer realm=\"Pumphouse\"");
+const BEARER_INVALID: HeaderValue =
+    HeaderValue::from_static("Bearer realm=\"Pumphouse\", error=\"invalid_token\"");
+
+/// Who sends a request.
+pub(super) enum Identity<'a> {
+    /// Nobody was asked.
+    Anyone,
+    /// By HTTP Basic, with a device cookie to set.
+    User(&'a Scopes, Option<CookieValue>),
+    Session(&'a Scopes),
+    Token(&'a Scopes),
+}
+
+impl Gate {
+    /// The sender of a request, by the credentials that it carries.
+    pub(super) fn identify<'a>(
+        &self,
+        posted: &Posted,
+        accounts: &'a Accounts,
+        request: &Request,
+    ) -> Result<Identity<'a>, Denial> {
+        let sent = Credentials::of(&request.headers);
+        if !matches!(sent, Ok(Some(Credentials::Bearer(_))) | Err(Malformed))
+            && let Some(scopes) = self.by_session(accounts, request)
+        {
+            return Ok(Identity::Session(scopes));
+        }
+        match sent {
+            Ok(None) => Err(unauthorized(accounts, BEARER)),
+            Err(Malformed) => {
+                self.stats.count_failure(FailureReason::Malformed);
+                Err(unauthorized(accounts, BEARER))
+            }
+            Ok(Some(Credentials::Bearer(token))) => {
+                self.by_token(posted, accounts, request, &token).map(Identity::Token)
+            }
+            Ok(Some(Credentials::Basic { user, password })) => {
+                let credentials = (&*user, &*password);
+                let (account, device) = self.by_password(posted, accounts, request, credentials)?;
+                Ok(Identity::User(&account.scopes, device))
+            }
+        }
+    }
+
+    /// A token that is right costs a hash, so it is looked for before anything else and never has
+    /// to wait. Wrong ones are slowed down to spare the log and the network.
+    fn by_token<'a>(
+        &self,
+        posted: &Posted,
+        accounts: &'a Accounts,
+        request: &Request,
+        token: &str,
+    ) -> Result<&'a Scopes, Denial> {
+        if let Some(scopes) = accounts.token(&TokenHash::of(token)) {
+            return Ok(scopes);
+        }
+        let now = (self.clock)();
+        let address = Address::of(request);
+        let network = address.fingerprint(&self.key);
+        let fingerprint = self.key.fingerprint(&[b"token", token.as_bytes()]);
+        let guess = Guess { generation: posted.generation, fingerprint };
+        let delay = {
+            let mut tokens = self.tokens();
+            if let Some(wait) = tokens.wait(&network, now) {
+                return Err(self.throttled(wait));
+            }
+            if tokens.is_known_wrong(&network, &guess) {
+                None
+            } else {
+                let pace = pace(&accounts.limits, accounts.limits.failures_per_address);
+                tokens.charge(&network, guess, now, pace);
+                tokens.confirm(&network, guess, now)
+            }
+        };
+        self.failed(FailureReason::Token, delay, &address);
+        Err(unauthorized(accounts, BEARER_INVALID))
+    }
+
+    pub(super) fn tokens(&self) -> MutexGuard<'_, Throttle> {
+        self.by_token.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn by_password<'a>(
+        &self,
+        posted: &Posted,
+        accounts: &'a Accounts,
+        request: &Request,
+        (user, password): (&str, &[u8]),
+    ) -> Result<(&'a Account, Option<CookieValue>), Denial> {
+        let now = (self.wall)();
+        let devices = cookies::of_kind(&request.headers, DEVICE_COOKIE);
+        let device = devices.into_iter().find_map(|it| self.devices.recognise(it.value, user, now));
+        let credentials = (user, password);
+        let now_here = (self.clock)();
+        let attempt =
+            Attempt::new(&self.key, posted.generation, request, credentials, device, now_here);
+        let account = self.passwords.check(accounts, &attempt, &self.stats);
+        let account = account.map_err(|refusal| self.refused(accounts, refusal, &attempt))?;
+        let is_fresh = device.is_some_and(|device| !device.is_due);
+        // Without a cookie the caller is let in all the same.
+        let issued = (!is_fresh).then(|| self.devices.issue(user, now).ok()).flatten();
+        Ok((account, issued.map(CookieValue)))
+    }
+
+    fn refused(&self, accounts: &Accounts, refusal: Refusal, attempt: &Attempt<'_>) -> Denial {
+        match refusal {
+            Refusal::Wrong(delay) => {
+                self.failed(FailureReason::Password, delay, &attempt.address);
+                unauthorized(accounts, BEARER)
+            }
+            Refusal::Throttled(wait) => self.throttled(wait),
+            Refusal::Busy => {
+                self.stats.count_failure(FailureReason::Busy);
+                Denial::Busy
+            }
+            Refusal::StrangerLimit => {
+                self.stats.count_failure(FailureReason::StrangerLimit);
+                Denial::Busy
+            }
+        }
+    }
+
+    /// Starts a session for a browser that sends a name and its password, as `POST /login` does.
+    ///
+    /// # Errors
+    /// The same as of [`Gate::admit`] for the same name and password sent by HTTP Basic.
+    pub fn sign_in(
+        &self,
+        posted: &Posted,
+        request: &Request,
+        user: &str,
+        password: &str,
+    ) -> Result<SignedIn, Denial> {
+        let Some(accounts) = &posted.accounts else { return Err(Denial::Unauthorized(vec![])) };
+        let credentials = (user, password.as_bytes());
+        let (account, device) = self.by_password(posted, accounts, request, credentials)?;
+        let (lifetime, now) = (accounts.limits.session, (self.wall)());
+        let issued = self.sessions.issue(user, &account.password_hash, now, lifetime.as_secs());
+        match issued {
+            Ok(Some(session)) => Ok(SignedIn { session: CookieValue(session), lifetime, device }),
+            Ok(None) => Err(unauthorized(accounts, BEARER)),
+            Err(NoRandomness) => Err(Denial::NoRandomness),
+        }
+    }
+
+    /// Ends the sessions of the request; returns the names of the cookies that held them.
+    pub fn sign_out<'r>(&self, request: &'r Request) -> Vec<&'r str> {
+        let now = (self.wall)();
+        let sent = cookies::of_kind(&request.headers, SESSION_COOKIE);
+        let found = sent.filter_map(|cookie| {
+            self.sessions.end(&self.sessions.find(cookie.value, now)?, now);
+            Some(cookie.name)
+        });
+        found.collect()
+    }
+
+    /// Whether the request has a session that is good.
+    pub fn is_signed_in(&self, posted: &Posted, request: &Request) -> bool {
+        posted
+            .accounts
+            .as_ref()
+            .is_some_and(|accounts| self.by_session(accounts, request).is_some())
+    }
+
+    /// A session costs an HMAC, so it is looked for before any password, and never has to wait.
+    fn by_session<'a>(&self, accounts: &'a Accounts, request: &Request) -> Option<&'a Scopes> {
+        let now = (self.wall)();
+        let mut sent = cookies::of_kind(&request.headers, SESSION_COOKIE);
+        let session = sent.find_map(|cookie| self.sessions.find(cookie.value, now))?;
+        Some(&accounts.user(&session.account)?.scopes)
+    }
+
+    fn throttled(&self, wait: Duration) -> Denial {
+        self.stats.count_failure(FailureReason::Throttled);
+        Denial::Throttled(wait)
+    }
+
+    /// The name is not told: people type passwords where names belong.
+    fn failed(&self, reason: FailureReason, delay: Option<Duration>, address: &Address) {
+        self.stats.count_failure(reason);
+        if let Some(delay) = delay {
+            let (what, who) = (reason.as_str(), address.name());
+            self.log.lock().unwrap_or_else(PoisonError::into_inner).warn(format_args!(
+                "too many failures: {who} had another wrong {what} and has to wait {delay:?}"
+            ));
+        }
+    }
+}
+
+/// Asks for the kinds of credentials that there are.
+fn unauthorized(accounts: &Accounts, bearer: HeaderValue) -> Denial {
+    let basic = accounts.has_users().then_some(BASIC);
+    let bearer = accounts.has_tokens().then_some(bearer);
+    Denial::Unauthorized(basic.into_iter().chain(bearer).collect())
+}

@@ -1,0 +1,117 @@
+//! Networks from which an account has been used with its right password.
+
+use std::collections::{HashMap, HashSet};
+use std::time::Instant;
+
+use super::key::Fingerprint;
+
+/// Networks kept for an account; at this bound its own longest unused one is evicted.
+const PER_ACCOUNT: usize = 32;
+
+/// Networks by account, with the time of the latest success.
+///
+/// Only a right password adds a network, and only networks of the same account make room for it:
+/// neither an attacker without a password nor the owner of another account can evict one.
+///
+/// A network is known for every name alike. Were it known for some names only, a caller at the
+/// same address could list them by the answers.
+#[derive(Debug, Default)]
+pub(super) struct KnownNetworks {
+    by_account: HashMap<Fingerprint, Vec<Known>>,
+    /// Number of accounts that know a network.
+    counts: HashMap<Fingerprint, usize>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Known {
+    network: Fingerprint,
+    seen: Instant,
+}
+
+impl KnownNetworks {
+    pub(super) fn contains(&self, network: &Fingerprint) -> bool {
+        self.counts.contains_key(network)
+    }
+
+    /// Records a success, or the use of a password that is still remembered.
+    pub(super) fn insert(&mut self, account: Fingerprint, network: Fingerprint, now: Instant) {
+        let list = self.by_account.entry(account).or_default();
+        if let Some(known) = list.iter_mut().find(|known| known.network == network) {
+            known.seen = now;
+            return;
+        }
+        if list.len() >= PER_ACCOUNT {
+            let oldest = (0..list.len()).min_by_key(|place| list[*place].seen);
+            let evicted = oldest.map(|place| list.swap_remove(place));
+            evicted.into_iter().for_each(|known| release(&mut self.counts, &known.network));
+        }
+        list.push(Known { network, seen: now });
+        *self.counts.entry(network).or_default() += 1;
+    }
+
+    /// Drops the networks of every account that is not one of these.
+    pub(super) fn retain(&mut self, accounts: &HashSet<Fingerprint>) {
+        let counts = &mut self.counts;
+        self.by_account.retain(|account, list| {
+            let stays = accounts.contains(account);
+            if !stays {
+                list.iter().for_each(|known| release(counts, &known.network));
+            }
+            stays
+        });
+    }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.counts.len()
+    }
+}
+
+fn release(counts: &mut HashMap<Fingerprint, usize>, network: &Fingerprint) {
+    if let Some(count) = counts.get_mut(network) {
+        *count -= 1;
+        if *count == 0 {
+            counts.remove(network);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn network(number: usize) -> Fingerprint {
+        let mut network = [0; 32];
+        network[..8].copy_from_slice(&number.to_be_bytes());
+        network
+    }
+
+    #[test]
+    fn account_at_its_bound_evicts_its_own_longest_unused() {
+        let (mut known, start) = (KnownNetworks::default(), Instant::now());
+        known.insert([1; 32], network(999), start);
+        for number in 0..2 * PER_ACCOUNT {
+            let now = start + Duration::from_secs(number as u64);
+            known.insert([2; 32], network(number), now);
+            known.insert([2; 32], network(0), now);
+        }
+        assert!(known.contains(&network(999)), "the other account's network stays");
+        assert!(known.contains(&network(0)), "a network in use stays");
+        assert!(!known.contains(&network(1)));
+        assert_eq!(known.len(), PER_ACCOUNT + 1);
+    }
+
+    #[test]
+    fn networks_of_a_removed_account_are_dropped_unless_another_knows_them() {
+        let (mut known, now) = (KnownNetworks::default(), Instant::now());
+        known.insert([1; 32], network(1), now);
+        known.insert([2; 32], network(1), now);
+        known.insert([2; 32], network(2), now);
+        known.retain(&HashSet::from([[1; 32]]));
+        assert!(known.contains(&network(1)) && !known.contains(&network(2)));
+        known.retain(&HashSet::new());
+        assert_eq!(known.len(), 0);
+    }
+}

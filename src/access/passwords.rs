@@ -1,0 +1,233 @@
+//! Compares passwords, and slows guessing down.
+//!
+//! Every attempt goes through the same steps, whether its account exists or not:
+//!
+//! 1. A caller that has to wait is refused. Its guess is compared with nothing.
+//! 2. The caller's own latest wrong guess, again, is refused for free.
+//! 3. A known caller's guess is compared with the password remembered for its network.
+//! 4. A verification has to be free; for an unknown caller, also one of the comparisons of this
+//!    second ([`StrangerLimit`]).
+//! 5. The attempt is charged as a failure.
+//! 6. argon2id decides, against a decoy if there is no such account. A right password is refunded.
+//!
+//! Steps 1 to 5 are one critical section, so concurrent attempts cannot pass a check together.
+//!
+//! A caller is known by its device cookie for that account, or by its network, where any account
+//! was used rightly before. It is known for every name or for none: otherwise a caller at a shared
+//! address could list the names that are used there by the answers to wrong guesses.
+
+use std::collections::HashSet;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::accounts::{Account, Accounts};
+use super::attempt::Attempt;
+use super::key::Fingerprint;
+use super::known_networks::KnownNetworks;
+use super::rules::Limits;
+use super::stats::{CallerClass, Stats};
+use super::strangers::StrangerLimit;
+use super::throttle::{Pace, Throttle};
+use super::verifications::Verifications;
+
+/// Why a password did not let its sender in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// It is wrong, or there is no such account; with the wait that this failure cost.
+    Wrong(Option<Duration>),
+    /// The caller has to wait.
+    Throttled(Duration),
+    /// Every verification that the caller may use is taken.
+    Busy,
+    /// Unknown callers have used up the comparisons of this second.
+    StrangerLimit,
+}
+
+/// Everything that slows guessing down.
+#[derive(Debug, Default)]
+pub(super) struct Passwords {
+    ledger: Mutex<Ledger>,
+    verifications: Verifications,
+}
+
+#[derive(Debug, Default)]
+struct Ledger {
+    by_address: Throttle,
+    /// Failures of unknown callers, by the account that they named.
+    by_account: Throttle,
+    /// Failures from known networks, by the account that they named. Without it the owner of one
+    /// account could make many networks known, and guess at another account from each of them.
+    by_account_known: Throttle,
+    by_device: Throttle,
+    known: KnownNetworks,
+    strangers: StrangerLimit,
+}
+
+/// How an attempt's caller is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Caller {
+    /// By a device cookie for this account.
+    Device(Fingerprint),
+    /// By its network.
+    Network,
+    Stranger,
+}
+
+impl Caller {
+    fn class(self) -> CallerClass {
+        match self {
+            Caller::Stranger => CallerClass::Stranger,
+            Caller::Device(_) | Caller::Network => CallerClass::Known,
+        }
+    }
+}
+
+impl Ledger {
+    fn caller(&self, attempt: &Attempt<'_>) -> Caller {
+        match attempt.device {
+            Some((_, device)) => Caller::Device(device),
+            None if self.known.contains(&attempt.network) => Caller::Network,
+            None => Caller::Stranger,
+        }
+    }
+
+    /// Where the attempt's failures are counted: first the caller's own record, then, unless it is
+    /// known by a device, that of the account. Unknown callers and those from known networks have
+    /// records of their own, so failures of unknown callers never make a known one wait.
+    fn counters(
+        &mut self,
+        caller: Caller,
+        attempt: &Attempt<'_>,
+        limits: &Limits,
+    ) -> impl Iterator<Item = (&mut Throttle, Fingerprint, Pace)> {
+        let per_address = pace(limits, limits.failures_per_address);
+        let per_account = pace(limits, limits.failures_per_account);
+        let (own, account) = match caller {
+            Caller::Device(device) => ((&mut self.by_device, device, per_address), None),
+            Caller::Network => (
+                (&mut self.by_address, attempt.network, per_address),
+                Some((&mut self.by_account_known, attempt.account, per_account)),
+            ),
+            Caller::Stranger => (
+                (&mut self.by_address, attempt.network, per_address),
+                Some((&mut self.by_account, attempt.account, per_account)),
+            ),
+        };
+        std::iter::once(own).chain(account)
+    }
+}
+
+/// How fast waits grow after so many free failures.
+pub(super) fn pace(limits: &Limits, free: usize) -> Pace {
+    Pace {
+        free,
+        first: limits.first_delay,
+        longest: limits.longest_delay,
+        cap: limits.max_throttled,
+    }
+}
+
+impl Passwords {
+    /// No code that could panic runs while it is held, except for allocation.
+    fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The account, if the attempt has its password.
+    pub(super) fn check<'a>(
+        &self,
+        accounts: &'a Accounts,
+        attempt: &Attempt<'_>,
+        stats: &Stats,
+    ) -> Result<&'a Account, Refusal> {
+        let (limits, now, guess) = (&accounts.limits, attempt.now, &attempt.guess);
+        let account = accounts.user(attempt.user);
+        let mut ledger = self.ledger();
+        let caller = ledger.caller(attempt);
+        let waits = ledger.counters(caller, attempt, limits);
+        if let Some(wait) = waits.filter_map(|(throttle, key, _)| throttle.wait(&key, now)).max() {
+            return Err(Refusal::Throttled(wait));
+        }
+        let mut own = ledger.counters(caller, attempt, limits).take(1);
+        if own.any(|(throttle, key, _)| throttle.is_known_wrong(&key, guess)) {
+            return Err(Refusal::Wrong(None));
+        }
+        drop(own);
+        if caller != Caller::Stranger
+            && let Some(account) = account
+            && account.recognises(&attempt.network, &guess.fingerprint, now, limits.remember)
+        {
+            stats.count_comparison(caller.class());
+            ledger.known.insert(attempt.account, attempt.network, now);
+            return Ok(account);
+        }
+        let permit = match caller {
+            Caller::Stranger => self.verifications.take_unknown(limits.verifications, now),
+            _ => self.verifications.take_known(limits.verifications, now),
+        };
+        let Some(permit) = permit else {
+            if caller != Caller::Stranger {
+                // The guess may have been compared with a remembered password. Were it free, a
+                // caller that keeps the verifications busy could guess without limit.
+                charge(&mut ledger, caller, attempt, limits);
+            }
+            return Err(Refusal::Busy);
+        };
+        let per_second = limits.strangers_per_second;
+        if caller == Caller::Stranger
+            && !ledger.strangers.take(attempt.neighbourhood, per_second, now)
+        {
+            return Err(Refusal::StrangerLimit);
+        }
+        charge(&mut ledger, caller, attempt, limits);
+        drop(ledger);
+        stats.count_comparison(caller.class());
+        let hash = account.map(|account| &account.password_hash);
+        let matches = hash.or_else(|| accounts.decoy(&attempt.account)).is_some_and(|hash| {
+            stats.count_verification();
+            hash.verify(attempt.password)
+        });
+        drop(permit);
+        let mut ledger = self.ledger();
+        let counters = ledger.counters(caller, attempt, limits);
+        let Some(account) = account.filter(|_| matches) else {
+            let waits =
+                counters.filter_map(|(throttle, key, _)| throttle.confirm(&key, *guess, now));
+            return Err(Refusal::Wrong(waits.max()));
+        };
+        counters.for_each(|(throttle, key, _)| throttle.refund(&key, guess));
+        account.remember(attempt.network, guess.fingerprint, now);
+        ledger.known.insert(attempt.account, attempt.network, now);
+        Ok(account)
+    }
+
+    /// Forgets the known networks of every account that is not one of these.
+    pub(super) fn retain(&self, accounts: &HashSet<Fingerprint>) {
+        self.ledger().known.retain(accounts);
+    }
+
+    /// Takes permits until none is left for known callers of that limit.
+    #[cfg(test)]
+    pub(super) fn while_taken<T>(&self, count: usize, run: impl FnOnce() -> T) -> T {
+        let now = std::time::Instant::now();
+        let permits = std::iter::from_fn(|| self.verifications.take_known(count, now));
+        let _permits: Vec<_> = permits.take(count).collect();
+        run()
+    }
+
+    /// Number of records, of addresses, of accounts by unknown callers and from known networks, of
+    /// devices, and of known networks.
+    #[cfg(test)]
+    pub(super) fn records(&self) -> [usize; 5] {
+        let ledger = self.ledger();
+        let Ledger { by_address, by_account, by_account_known, by_device, known, .. } = &*ledger;
+        let accounts = [by_account.len(), by_account_known.len()];
+        [by_address.len(), accounts[0], accounts[1], by_device.len(), known.len()]
+    }
+}
+
+fn charge(ledger: &mut Ledger, caller: Caller, attempt: &Attempt<'_>, limits: &Limits) {
+    for (throttle, key, pace) in ledger.counters(caller, attempt, limits) {
+        throttle.charge(&key, attempt.guess, attempt.now, pace);
+    }
+}

@@ -1,0 +1,60 @@
+//! The rules that are in force.
+
+use ::http::HeaderValue;
+
+use super::accounts::Accounts;
+use super::key::MacKey;
+use super::origins;
+use super::rules::{Admission, Rules};
+use crate::http::Request;
+
+/// The rules that are in force.
+pub struct Posted {
+    rules: Rules,
+    pub(super) accounts: Option<Accounts>,
+    strict_transport: Option<HeaderValue>,
+    pub(super) generation: u64,
+}
+
+impl Posted {
+    pub(super) fn new(
+        rules: Rules,
+        key: &MacKey,
+        before: Option<&Accounts>,
+        generation: u64,
+    ) -> Posted {
+        let accounts = match &rules.admission {
+            Admission::Open => None,
+            Admission::Restricted(restricted) => Some(Accounts::new(restricted, key, before)),
+        };
+        // Only this host: its neighbours may have reasons of their own.
+        let strict_transport = rules.hsts.map(|age| format!("max-age={}", age.as_secs()));
+        let strict_transport = strict_transport.and_then(|value| HeaderValue::try_from(value).ok());
+        Posted { rules, accounts, strict_transport, generation }
+    }
+
+    /// As they were given.
+    pub fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    /// `Strict-Transport-Security`, for answers that go out by TLS.
+    pub fn strict_transport(&self) -> Option<&HeaderValue> {
+        self.strict_transport.as_ref()
+    }
+
+    /// Whether there are accounts that sign in by name and password.
+    pub fn signs_in(&self) -> bool {
+        self.accounts.as_ref().is_some_and(Accounts::has_users)
+    }
+
+    /// Whether every visitor is let in without credentials.
+    pub fn is_open(&self) -> bool {
+        self.accounts.is_none()
+    }
+
+    /// The origin that the request comes from, if its pages may read what is here.
+    pub fn listed_origin(&self, request: &Request) -> Option<HeaderValue> {
+        origins::listed(&self.rules.cors_origins, &request.headers)
+    }
+}

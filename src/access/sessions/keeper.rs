@@ -1,0 +1,84 @@
+//! The thread `pw-sessions`, which writes signing keys and sign-outs to disk.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use super::{Shared, file};
+
+/// Time between two attempts while the file cannot be written.
+const RETRY: Duration = Duration::from_secs(10);
+
+/// Writes each change of the sessions. Dropping it writes the latest, and joins the thread.
+pub struct SessionKeeper {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl SessionKeeper {
+    pub(super) fn start(shared: Arc<Shared>, path: PathBuf) -> io::Result<SessionKeeper> {
+        {
+            let mut state = shared.state();
+            (state.has_keeper, state.is_stopping) = (true, false);
+        }
+        let kept = Arc::clone(&shared);
+        let thread = thread::Builder::new().name("pw-sessions".to_owned());
+        let thread = thread.spawn(move || run(&kept, &path))?;
+        Ok(SessionKeeper { shared, thread: Some(thread) })
+    }
+}
+
+impl Drop for SessionKeeper {
+    fn drop(&mut self) {
+        self.shared.state().is_stopping = true;
+        self.shared.changed.notify_all();
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            log::error!("the thread that writes sessions had panicked");
+        }
+        self.shared.state().has_keeper = false;
+        self.shared.saved.notify_all();
+    }
+}
+
+fn run(shared: &Shared, path: &std::path::Path) {
+    let mut failing = false;
+    let mut state = shared.state();
+    loop {
+        let idle = |state: &mut super::State| state.version == state.written && !state.is_stopping;
+        state = shared.changed.wait_while(state, idle).unwrap_or_else(PoisonError::into_inner);
+        if state.version == state.written {
+            return;
+        }
+        let (bytes, version) = (file::encode(&state.vault), state.version);
+        drop(state);
+        let outcome = file::write(path, &bytes);
+        state = shared.state();
+        match outcome {
+            Ok(()) => {
+                if std::mem::take(&mut failing) {
+                    log::info!("sessions are written to {} again", path.display());
+                }
+                state.written = version;
+                shared.saved.notify_all();
+            }
+            Err(error) => {
+                if !std::mem::replace(&mut failing, true) {
+                    log::error!(
+                        "cannot write sessions to {}: {error}; a restart would undo sign-outs",
+                        path.display()
+                    );
+                }
+                if state.is_stopping {
+                    return;
+                }
+                let waits = |state: &mut super::State| !state.is_stopping;
+                let waited = shared.changed.wait_timeout_while(state, RETRY, waits);
+                (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+            }
+        }
+    }
+}

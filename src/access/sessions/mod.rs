@@ -1,0 +1,208 @@
+//! Sessions of browsers: what the cookie holds, and what the server remembers.
+//!
+//! A session is a signed token. The server stores no sessions, only a random signing key for each
+//! account and the ids of sessions that were signed out before their expiry:
+//!
+//! ```text
+//!  cookie = base64url( version | id, 128 random bits | expiry | account | HMAC-SHA256 )
+//! ```
+//!
+//! The key of an account is replaced when its password hash changes, and dropped when the account
+//! goes. All of its sessions end with the key, whatever the clock says, and none comes back if the
+//! old hash or the account does.
+
+mod file;
+mod keeper;
+mod vault;
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+
+use self::vault::Vault;
+use super::device::Devices;
+use super::key::{Fingerprint, MacKey, NoRandomness, random};
+use super::password::PasswordHash;
+use super::rules::{LONGEST_NAME, User};
+
+pub use self::keeper::SessionKeeper;
+
+/// Version of the token's form.
+const VERSION: u8 = 1;
+
+/// 128 random bits.
+const ID: usize = 16;
+
+const EXPIRY: usize = 8;
+const MAC: usize = 32;
+
+/// Bytes of a token in base64url at most.
+const LONGEST_TOKEN: usize = (1 + ID + EXPIRY + LONGEST_NAME + MAC) * 4 / 3 + 1;
+
+/// Signed-out sessions kept for an account. At this bound its key is replaced, which ends all of
+/// its sessions: no list, however it fills up, brings a session back.
+const MOST_REVOKED: usize = 4096;
+
+/// How long a sign-out waits until its session is recorded on disk.
+const SAVE_WAIT: Duration = Duration::from_millis(500);
+
+/// The sessions of all accounts.
+pub(super) struct Sessions {
+    shared: Arc<Shared>,
+    /// Verifies tokens of names that have no key, so that these cost the same.
+    decoy: MacKey,
+    /// Whether a sign-out is waiting for the disk. One at a time may: a disk that hangs holds one
+    /// worker for [`SAVE_WAIT`].
+    is_waiting: AtomicBool,
+}
+
+/// A session that is good now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Session {
+    pub(super) account: String,
+    id: [u8; ID],
+    expires: u64,
+}
+
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+    saved: Condvar,
+}
+
+struct State {
+    vault: Vault,
+    /// Grows with each change of the vault.
+    version: u64,
+    /// Version on disk.
+    written: u64,
+    has_keeper: bool,
+    is_stopping: bool,
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Sessions {
+    /// Sessions that end with the process.
+    pub(super) fn in_memory() -> Result<Sessions, NoRandomness> {
+        Sessions::over(Vault::random()?, 0)
+    }
+
+    /// Sessions that were kept in that file, if there are any.
+    pub(super) fn of_file(path: &Path) -> Result<Sessions, NoRandomness> {
+        match file::load(path) {
+            Some(vault) => Sessions::over(vault, 0),
+            None => Sessions::over(Vault::random()?, 1),
+        }
+    }
+
+    fn over(vault: Vault, version: u64) -> Result<Sessions, NoRandomness> {
+        let state = State { vault, version, written: 0, has_keeper: false, is_stopping: false };
+        let shared =
+            Shared { state: Mutex::new(state), changed: Condvar::new(), saved: Condvar::new() };
+        let decoy = MacKey::random()?;
+        Ok(Sessions { shared: Arc::new(shared), decoy, is_waiting: AtomicBool::new(false) })
+    }
+
+    /// Issues device cookies under a key that is kept as long as the sessions are.
+    pub(super) fn devices(&self) -> Devices {
+        Devices::new(&self.shared.state().vault.device_key)
+    }
+
+    /// Keeps the sessions of these accounts, and ends those of every other and of accounts whose
+    /// password hash has changed.
+    pub(super) fn sync(&self, users: &[User]) {
+        let mut state = self.shared.state();
+        match state.vault.sync(users) {
+            Ok(false) => return,
+            Ok(true) => {}
+            Err(error) => log::error!("an account has no sessions: {error}"),
+        }
+        self.bump(&mut state);
+    }
+
+    /// Starts a session of `account` that is good for `lifetime` seconds from `now`. `None`: the
+    /// account has no key for that password hash, because it has just gone or changed.
+    pub(super) fn issue(
+        &self,
+        account: &str,
+        verified: &PasswordHash,
+        now: u64,
+        lifetime: u64,
+    ) -> Result<Option<String>, NoRandomness> {
+        let id = random::<ID>()?;
+        let expires = now.saturating_add(lifetime).to_be_bytes();
+        let state = self.shared.state();
+        let keyed = state.vault.accounts.get(account);
+        let Some(keyed) = keyed.filter(|keyed| keyed.is_for(verified)) else { return Ok(None) };
+        let signed = [&[VERSION][..], &id, &expires, account.as_bytes()].concat();
+        let mac = mac(&MacKey::of(&keyed.key), &signed);
+        Ok(Some(BASE64_URL_SAFE_NO_PAD.encode([&signed[..], &mac].concat())))
+    }
+
+    /// The session of a token, if it was issued here, has not expired and was not signed out.
+    pub(super) fn find(&self, token: &str, now: u64) -> Option<Session> {
+        if token.len() > LONGEST_TOKEN {
+            return None;
+        }
+        let bytes = BASE64_URL_SAFE_NO_PAD.decode(token).ok()?;
+        let (signed, sent) = bytes.split_last_chunk::<MAC>()?;
+        let (&version, rest) = signed.split_first()?;
+        let (id, rest) = rest.split_first_chunk::<ID>()?;
+        let (expires, name) = rest.split_first_chunk::<EXPIRY>()?;
+        let (account, expires) = (std::str::from_utf8(name).ok()?, u64::from_be_bytes(*expires));
+        let state = self.shared.state();
+        let keyed = state.vault.accounts.get(account);
+        let computed = match keyed {
+            Some(keyed) => mac(&MacKey::of(&keyed.key), signed),
+            None => mac(&self.decoy, signed),
+        };
+        let is_genuine = verify_slices_are_equal(&computed, sent).is_ok();
+        let keyed = keyed.filter(|_| is_genuine && version == VERSION)?;
+        let is_good = expires > now && !keyed.revoked.contains_key(id);
+        is_good.then(|| Session { account: account.to_owned(), id: *id, expires })
+    }
+
+    /// Ends a session, for good and through a restart.
+    pub(super) fn end(&self, session: &Session, now: u64) {
+        let mut state = self.shared.state();
+        if let Err(error) = state.vault.revoke(&session.account, session.id, session.expires, now) {
+            log::error!("a session was signed out in memory only: {error}");
+        }
+        self.bump(&mut state);
+        if !state.has_keeper || self.is_waiting.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let version = state.version;
+        let waits = |state: &mut State| state.written < version && !state.is_stopping;
+        let waited = self.shared.saved.wait_timeout_while(state, SAVE_WAIT, waits);
+        drop(waited.unwrap_or_else(PoisonError::into_inner));
+        self.is_waiting.store(false, Ordering::Release);
+    }
+
+    fn bump(&self, state: &mut State) {
+        state.version += 1;
+        self.shared.changed.notify_all();
+    }
+
+    /// Starts the thread that writes changes to that file.
+    pub(super) fn keep(&self, path: &Path) -> std::io::Result<SessionKeeper> {
+        SessionKeeper::start(Arc::clone(&self.shared), path.to_owned())
+    }
+}
+
+fn mac(key: &MacKey, signed: &[u8]) -> Fingerprint {
+    key.fingerprint(&[b"session", signed])
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,198 @@
+use std::os::unix::fs::PermissionsExt as _;
+
+use super::*;
+use crate::access::rules::Scopes;
+
+const NOW: u64 = 1_800_000_000;
+const DAY: u64 = 86_400;
+
+fn user(name: &str, password: &str) -> User {
+    let password_hash = PasswordHash::cheap(password);
+    User { name: name.to_owned(), password_hash, scopes: Scopes::default() }
+}
+
+fn issue(sessions: &Sessions, user: &User) -> String {
+    sessions.issue(&user.name, &user.password_hash, NOW, 30 * DAY).unwrap().unwrap()
+}
+
+fn in_memory(users: &[User]) -> Sessions {
+    let sessions = Sessions::in_memory().unwrap();
+    sessions.sync(users);
+    sessions
+}
+
+#[test]
+fn session_is_good_until_its_expiry_and_new_each_time() {
+    let anna = user("anna", "right");
+    let sessions = in_memory(std::slice::from_ref(&anna));
+    let (one, other) = (issue(&sessions, &anna), issue(&sessions, &anna));
+    assert_ne!(one, other);
+    for (now, expected) in [(NOW, true), (NOW + 30 * DAY - 1, true), (NOW + 30 * DAY, false)] {
+        assert_eq!(sessions.find(&one, now).is_some_and(|it| it.account == "anna"), expected);
+    }
+    let nobody = user("nobody", "right");
+    let none = sessions.issue("nobody", &nobody.password_hash, NOW, DAY).unwrap();
+    assert_eq!(none, None);
+}
+
+#[test]
+fn longest_name_fits() {
+    let long = user(&"ø".repeat(LONGEST_NAME / 2), "right");
+    let sessions = in_memory(std::slice::from_ref(&long));
+    let token = issue(&sessions, &long);
+    assert!(token.len() <= LONGEST_TOKEN && sessions.find(&token, NOW).is_some());
+}
+
+#[test]
+fn changed_token_is_refused() {
+    let anna = user("anna", "right");
+    let sessions = in_memory(&[anna.clone(), user("bert", "right")]);
+    let token = issue(&sessions, &anna);
+    for place in 0..token.len() {
+        let other = if token.as_bytes()[place] == b'A' { "B" } else { "A" };
+        let mut changed = token.clone();
+        changed.replace_range(place..=place, other);
+        assert_eq!(sessions.find(&changed, NOW), None, "{place}");
+    }
+    let bytes = BASE64_URL_SAFE_NO_PAD.decode(&token).unwrap();
+    let mut berts = bytes.clone();
+    let name = berts.len() - MAC - 4;
+    berts[name..name + 4].copy_from_slice(b"bert");
+    for bytes in [&berts[..], &bytes[..bytes.len() - 1], &bytes[1..], &bytes[..MAC], &[]] {
+        assert_eq!(sessions.find(&BASE64_URL_SAFE_NO_PAD.encode(bytes), NOW), None);
+    }
+    for text in ["", "é", &"A".repeat(100_000)] {
+        assert_eq!(sessions.find(text, NOW), None);
+    }
+    let others = in_memory(std::slice::from_ref(&anna));
+    assert_eq!(others.find(&token, NOW), None, "each server has its own keys");
+}
+
+#[test]
+fn sign_out_ends_one_session() {
+    let anna = user("anna", "right");
+    let sessions = in_memory(std::slice::from_ref(&anna));
+    let (one, other) = (issue(&sessions, &anna), issue(&sessions, &anna));
+    sessions.end(&sessions.find(&one, NOW).unwrap(), NOW);
+    assert_eq!(sessions.find(&one, NOW), None);
+    assert!(sessions.find(&other, NOW).is_some());
+}
+
+#[test]
+fn list_of_sign_outs_is_bounded_and_revives_no_session() {
+    let (anna, bert) = (user("anna", "right"), user("bert", "right"));
+    let sessions = in_memory(&[anna.clone(), bert.clone()]);
+    let (first, berts) = (issue(&sessions, &anna), issue(&sessions, &bert));
+    sessions.end(&sessions.find(&first, NOW).unwrap(), NOW);
+    for _ in 0..MOST_REVOKED {
+        let token = issue(&sessions, &anna);
+        sessions.end(&sessions.find(&token, NOW).unwrap(), NOW);
+        assert_eq!(sessions.find(&token, NOW), None);
+    }
+    let count = |name: &str| sessions.shared.state().vault.accounts[name].revoked.len();
+    assert!(count("anna") <= MOST_REVOKED);
+    assert_eq!(sessions.find(&first, NOW), None);
+    assert!(sessions.find(&berts, NOW).is_some(), "other accounts keep theirs");
+    assert!(sessions.find(&issue(&sessions, &anna), NOW).is_some());
+}
+
+#[test]
+fn sessions_end_with_the_hash_and_with_the_account() {
+    let (anna, bert) = (user("anna", "right"), user("bert", "right"));
+    let sessions = in_memory(&[anna.clone(), bert.clone()]);
+    let (annas, berts) = (issue(&sessions, &anna), issue(&sessions, &bert));
+    let good = || [&annas, &berts].map(|token| sessions.find(token, NOW).is_some());
+    sessions.sync(&[bert.clone(), anna.clone()]);
+    assert_eq!(good(), [true, true]);
+    sessions.sync(&[user("anna", "newer"), bert.clone()]);
+    assert_eq!(good(), [false, true]);
+    // Who has sent the old password a moment ago gets no session by the new hash.
+    assert_eq!(sessions.issue("anna", &anna.password_hash, NOW, DAY).unwrap(), None);
+    sessions.sync(std::slice::from_ref(&anna));
+    assert_eq!(good(), [false, false], "the old hash again, and its sessions stay ended");
+    sessions.sync(&[anna, bert]);
+    assert_eq!(good(), [false, false], "the same for an account that comes back");
+}
+
+#[test]
+fn sessions_and_sign_outs_survive_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.sessions.json");
+    let (anna, bert) = (user("anna", "right"), user("bert", "right"));
+    let users = [anna.clone(), bert.clone()];
+    let (kept, ended, berts, device) = {
+        let sessions = Sessions::of_file(&path).unwrap();
+        sessions.sync(&users);
+        let keeper = sessions.keep(&path).unwrap();
+        let tokens = (issue(&sessions, &anna), issue(&sessions, &anna), issue(&sessions, &bert));
+        sessions.end(&sessions.find(&tokens.1, NOW).unwrap(), NOW);
+        // A sign-out is on disk when it is answered, in a file that is new.
+        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        let stored = file::load(&path).unwrap();
+        assert_eq!(stored.accounts["anna"].revoked.len(), 1);
+        let device = sessions.devices().issue("anna", NOW).unwrap();
+        drop(keeper);
+        (tokens.0, tokens.1, tokens.2, device)
+    };
+    let sessions = Sessions::of_file(&path).unwrap();
+    sessions.sync(&[anna.clone(), user("bert", "newer")]);
+    assert!(sessions.find(&kept, NOW).is_some());
+    assert_eq!(sessions.find(&ended, NOW), None);
+    assert_eq!(sessions.find(&berts, NOW), None, "his hash has changed in between");
+    assert!(sessions.devices().recognise(&device, "anna", NOW).is_some());
+}
+
+#[test]
+fn without_its_file_no_session_is_good() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.sessions.json");
+    let anna = user("anna", "right");
+    let sessions = Sessions::of_file(&path).unwrap();
+    sessions.sync(std::slice::from_ref(&anna));
+    drop(sessions.keep(&path).unwrap());
+    let token = issue(&sessions, &anna);
+    let whole = std::fs::read(&path).unwrap();
+    for damaged in [&b""[..], b"{}", &whole[..whole.len() - 1], &whole[1..]] {
+        std::fs::write(&path, damaged).unwrap();
+        let sessions = Sessions::of_file(&path).unwrap();
+        sessions.sync(std::slice::from_ref(&anna));
+        assert_eq!(sessions.find(&token, NOW), None);
+        let aside = folder.path().join("x.sessions.json.damaged");
+        assert_eq!(std::fs::read(&aside).unwrap(), damaged);
+        std::fs::remove_file(aside).unwrap();
+    }
+    std::fs::write(&path, &whole).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let sessions = Sessions::of_file(&path).unwrap();
+    sessions.sync(std::slice::from_ref(&anna));
+    assert!(sessions.find(&token, NOW).is_some());
+    assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600, "it was 0644");
+}
+
+#[test]
+fn file_that_cannot_be_written_holds_up_no_sign_out() {
+    let anna = user("anna", "right");
+    let sessions = in_memory(std::slice::from_ref(&anna));
+    let keeper = sessions.keep(Path::new("/proc/nowhere/x.sessions.json")).unwrap();
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                let token = issue(&sessions, &anna);
+                sessions.end(&sessions.find(&token, NOW).unwrap(), NOW);
+                assert_eq!(sessions.find(&token, NOW), None);
+            });
+        }
+    });
+    drop(keeper);
+}
+
+#[test]
+fn link_in_place_of_the_new_file_is_not_followed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.sessions.json");
+    let victim = folder.path().join("victim");
+    std::fs::write(&victim, "whole").unwrap();
+    std::os::unix::fs::symlink(&victim, path.with_extension("json.new")).unwrap();
+    file::write(&path, b"{}").unwrap();
+    assert_eq!(std::fs::read_to_string(victim).unwrap(), "whole");
+}

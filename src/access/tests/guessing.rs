@@ -1,0 +1,179 @@
+//! Guesses: how few are compared, and how much is remembered of them.
+
+use super::*;
+
+#[test]
+fn brute_force_from_one_address_costs_few_verifications() {
+    let scene = Scene::new(restricted());
+    let mut told = Vec::new();
+    for number in 0..10_000 {
+        told.push(scene.enter("anna", &format!("guess {number}"), HOME));
+        // Other names do not help.
+        told.push(scene.enter(&format!("user {number}"), "guess", HOME));
+    }
+    let free = Limits::default().failures_per_address as u64;
+    assert_eq!(scene.verifications(), free + 1);
+    assert_eq!(told.iter().filter(|told| **told == "429").count() as u64, 20_000 - free - 1);
+    // A day at full speed: with each wait the next is twice as long, up to a quarter of an hour.
+    for second in 0..86_400 {
+        scene.pass(Duration::from_secs(1));
+        scene.enter("anna", &format!("later {second}"), HOME);
+    }
+    assert!(scene.verifications() < 120, "{}", scene.verifications());
+}
+
+#[test]
+fn brute_force_from_many_addresses_is_slowed_by_account() {
+    let scene = Scene::new(restricted());
+    for number in 0..=255 {
+        scene.enter("anna", &format!("guess {number}"), &address(number));
+    }
+    let free = Limits::default().failures_per_account as u64;
+    assert_eq!(scene.verifications(), free + 1);
+    assert_eq!(scene.enter("anna", "right", ELSEWHERE), "429", "a stranger has to wait");
+    assert_eq!(scene.enter("bert", "other", ELSEWHERE), "403", "other accounts are not concerned");
+}
+
+#[test]
+fn one_address_alone_cannot_make_an_account_wait() {
+    let scene = Scene::new(restricted());
+    for second in 0..86_400 {
+        scene.pass(Duration::from_secs(1));
+        scene.enter("anna", &format!("guess {second}"), HOME);
+    }
+    assert_eq!(scene.enter("anna", "right", ELSEWHERE), "in");
+}
+
+#[test]
+fn throttled_caller_is_refused_even_the_remembered_password() {
+    let scene = Scene::new(restricted());
+    assert_eq!(scene.enter("anna", "right", HOME), "in");
+    // The owner's page is open, at the same address and elsewhere.
+    for from in [HOME, ELSEWHERE] {
+        while scene.enter("anna", &format!("guess {}", scene.verifications()), from) != "429" {}
+        let compared = CallerClass::ALL.map(|caller| scene.comparisons(caller));
+        for _ in 0..5000 {
+            assert_eq!(scene.enter("anna", "right", from), "429", "{from}");
+        }
+        assert_eq!(CallerClass::ALL.map(|caller| scene.comparisons(caller)), compared);
+    }
+}
+
+#[test]
+fn wrong_guess_against_a_remembered_password_counts_as_failure() {
+    let scene = Scene::new(restricted());
+    assert_eq!(scene.enter("anna", "right", HOME), "in");
+    let told: Vec<_> =
+        (0..100).map(|number| scene.enter("anna", &format!("guess {number}"), HOME)).collect();
+    let free = Limits::default().failures_per_address;
+    assert_eq!(told.iter().filter(|told| **told == "401").count(), free + 1);
+    assert!(told[free + 1..].iter().all(|told| *told == "429"));
+}
+
+#[test]
+fn guesses_count_while_every_verification_is_taken() {
+    let scene = Scene::new(restricted());
+    assert_eq!(scene.enter("anna", "right", HOME), "in");
+    let free = Limits::default().failures_per_address;
+    for user in ["anna", "nobody"] {
+        scene.pass(Duration::from_secs(86_400));
+        assert_eq!(scene.enter("anna", "right", HOME), "in");
+        scene.gate.while_busy(|| {
+            let guess = |number| scene.enter(user, &format!("guess {number}"), HOME);
+            let told: Vec<_> = (0..100).map(guess).collect();
+            assert_eq!(told.iter().filter(|told| **told == "503").count(), free + 1, "{user}");
+            assert_eq!(scene.enter("anna", "right", HOME), "429", "not compared any more");
+        });
+    }
+    // A program that repeats its password while all are taken is charged once.
+    scene.pass(Duration::from_secs(86_400));
+    scene.gate.while_busy(|| {
+        for _ in 0..100 {
+            assert_eq!(scene.enter("anna", "right", HOME), "503");
+        }
+    });
+    assert_eq!(scene.enter("anna", "right", HOME), "in");
+}
+
+#[test]
+fn strangers_passwords_that_are_compared_are_few_each_second() {
+    let limits = Limits { failures_per_account: 1000, ..Limits::default() };
+    let scene = Scene::new(Restricted { limits, ..restricted() });
+    assert_eq!(scene.enter("anna", "right", HOME), "in");
+    let mut latest = 1;
+    for second in 0..10_u8 {
+        scene.pass(Duration::from_secs(1));
+        for number in 0..500_u16 {
+            let [high, low] = number.to_be_bytes();
+            let from = format!("203.{second}.{low}.{high}");
+            let told = scene.enter("anna", &format!("guess {second} {number}"), &from);
+            assert!(told == "401" || told == "503", "{told}");
+            assert_eq!(scene.enter("anna", "right", HOME), "in", "the owner is no stranger");
+        }
+        let compared = scene.comparisons(CallerClass::Stranger);
+        assert!(compared - latest <= 20, "{} in one second", compared - latest);
+        latest = compared;
+    }
+    assert_eq!(latest, 1 + 10 * 20);
+    let refused = scene.gate.stats().failures(FailureReason::StrangerLimit);
+    assert_eq!(refused, 10 * 480);
+    // A refused guess was not compared, so it is no failure of its sender.
+    scene.pass(Duration::from_secs(1));
+    assert_eq!(scene.enter("anna", "right", "203.1.255.0"), "in");
+}
+
+#[test]
+fn one_neighbourhood_leaves_half_of_the_limit_to_others() {
+    let limits = Limits { failures_per_account: 1000, ..Limits::default() };
+    let scene = Scene::new(Restricted { limits, ..restricted() });
+    for number in 0..1000 {
+        scene.enter("anna", &format!("guess {number}"), &format!("2001:db8:0:{number:x}::1"));
+    }
+    assert_eq!(scene.comparisons(CallerClass::Stranger), 10);
+    assert_eq!(scene.enter("anna", "right", ELSEWHERE), "in", "another stranger");
+}
+
+#[test]
+fn a_good_token_never_waits_and_bad_ones_do() {
+    let scene = Scene::new(restricted());
+    let mut told = Vec::new();
+    for number in 0..1000 {
+        told.push(scene.bear(&format!("guess {number}").replace(' ', "-"), HOME));
+        assert_eq!(scene.bear("reader", HOME), "in");
+    }
+    let free = Limits::default().failures_per_address;
+    assert_eq!(told.iter().filter(|told| **told == "401").count(), free + 1);
+    assert_eq!(told.last(), Some(&"429"));
+    assert_eq!(scene.enter("anna", "right", HOME), "in", "passwords are counted by themselves");
+}
+
+#[test]
+fn memory_is_bounded() {
+    let mut few = restricted();
+    few.limits.max_throttled = 16;
+    let scene = Scene::new(few);
+    for number in 0..=255 {
+        let name = format!("user {number}");
+        scene.enter(&name, "guess", &address(number));
+        scene.bear(&name.replace(' ', "-"), &address(number));
+    }
+    for number in 0..100 {
+        let from = format!("198.51.100.{number}");
+        let device = scene.device("anna", "right", &from);
+        scene.enter_with(&device, "anna", "wrong", &from);
+    }
+    for number in 0..100 {
+        scene.enter(&format!("known {number}"), "guess", &format!("198.51.100.{number}"));
+    }
+    assert_eq!(scene.gate.records(), ([16, 16, 16, 16, 32], 16));
+}
+
+#[test]
+fn an_ipv6_network_is_one_address() {
+    let scene = Scene::new(restricted());
+    for number in 0..100 {
+        scene.enter("anna", &format!("guess {number}"), &format!("2001:db8::{number}"));
+    }
+    assert_eq!(scene.enter("anna", "right", "2001:db8::ffff"), "429");
+    assert_eq!(scene.enter("anna", "right", "2001:db8:0:1::1"), "in");
+}

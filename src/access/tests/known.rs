@@ -1,0 +1,313 @@
+//! Owners under attack, and what wrong guesses tell of them.
+
+use super::*;
+
+#[test]
+fn a_password_is_remembered_as_long_as_it_is_used() {
+    let scene = Scene::new(restricted());
+    let remember = Limits::default().remember;
+    for _ in 0..10 {
+        assert_eq!(scene.enter("anna", "right", HOME), "in");
+        scene.pass(remember - Duration::from_secs(1));
+    }
+    assert_eq!(scene.verifications(), 1);
+    scene.pass(Duration::from_secs(1));
+    assert_eq!(scene.enter("anna", "right", HOME), "in");
+    assert_eq!(scene.verifications(), 2, "five minutes without use, and it is verified again");
+    assert_eq!(scene.enter("anna", "right", ELSEWHERE), "in");
+    assert_eq!(scene.verifications(), 3, "it is remembered for the network that sent it");
+    for from in [HOME, ELSEWHERE] {
+        assert_eq!(scene.enter("anna", "right", from), "in");
+    }
+    assert_eq!(scene.verifications(), 3);
+}
+
+#[test]
+fn no_such_user_costs_what_a_wrong_password_costs_and_is_told_alike() {
+    let of = |name| course(&Scene::new(restricted()), name, Some(HOME));
+    let (known, unknown) = (of("anna"), of("nobody"));
+    assert_eq!(known, unknown);
+    assert!(known.iter().any(|(denial, _)| matches!(denial, Denial::Throttled(_))));
+    assert!(known.last().unwrap().1 >= 6, "verified each time it was not throttled");
+}
+
+#[test]
+fn owner_with_open_page_stays_in_while_others_fail_elsewhere() {
+    let scene = Scene::new(restricted());
+    assert_eq!(scene.enter("anna", "right", HOME), "in");
+    for number in 0..=255 {
+        scene.enter("anna", &format!("guess {number}"), &address(number));
+        assert_eq!(scene.enter("anna", "right", HOME), "in");
+        assert_eq!(scene.bear("reader", HOME), "in");
+    }
+}
+
+#[test]
+fn mistyped_password_is_told_to_its_own_address_only() {
+    let scene = Scene::new(restricted());
+    assert_eq!(scene.enter("anna", "rihgt", HOME), "401");
+    // The account is throttled, for strangers.
+    for number in 0..=255 {
+        scene.enter("anna", &format!("guess {number}"), &address(number));
+    }
+    assert_eq!(scene.enter("anna", "mistyped", ELSEWHERE), "429");
+    scene.pass(Duration::from_secs(86_400));
+    assert_eq!(scene.enter("anna", "rihgt again", HOME), "401");
+    for number in 0..=255 {
+        scene.enter("bert", &format!("guess {number}"), &address(number));
+    }
+    for number in 0..100 {
+        let told = ["rihgt again", "rihgt", &format!("text {number}")]
+            .map(|text| scene.enter("bert", text, "203.0.113.1"));
+        assert_eq!(told, ["429"; 3]);
+    }
+    // Of a throttled caller not even its own latest guess is compared.
+    while scene.enter("carl", &format!("x {}", scene.verifications()), ELSEWHERE) != "429" {}
+    let last = format!("x {}", scene.verifications() - 1);
+    assert_eq!(scene.enter("carl", &last, ELSEWHERE), "429");
+}
+
+#[test]
+fn throttled_stranger_gets_one_answer_for_every_text() {
+    let scene = Scene::new(restricted());
+    for number in 0..30 {
+        scene.enter("anna", &format!("guess {number}"), &address(number));
+    }
+    assert_eq!(scene.enter("anna", "mistyped", &address(200)), "429");
+    scene.pass(Duration::from_secs(16 * 60));
+    // The owner mistypes at home, and the account is throttled again.
+    assert_eq!(scene.enter("anna", "mistyped", HOME), "401");
+    scene.pass(Duration::from_millis(1));
+    let told = ["mistyped", "right", "else"].map(|text| scene.enter("anna", text, ELSEWHERE));
+    assert_eq!(told, ["429"; 3]);
+}
+
+/// The course of answers to wrong guesses, in all of which a name could differ from another.
+fn course(scene: &Scene, name: &str, from: Option<&str>) -> Vec<(Denial, u64)> {
+    let before = scene.verifications();
+    let guess = |number: usize| {
+        scene.pass(Duration::from_millis(700));
+        let mut attempt = request(&basic(name, &format!("guess {number}")), "192.0.2.200");
+        attempt.client = from.map(|from| from.parse().unwrap());
+        (scene.ask(&attempt).unwrap_err(), scene.verifications() - before)
+    };
+    (0..40).map(guess).collect()
+}
+
+#[test]
+fn names_in_use_at_a_shared_address_cannot_be_listed() {
+    // No address at all is a unix socket.
+    for from in [None, Some(HOME)] {
+        let courses = ["anna", "bert", "nobody"].map(|name| {
+            let scene = Scene::new(restricted());
+            let mut owner = request(&basic("anna", "right"), HOME);
+            owner.client = from.map(|from| from.parse().unwrap());
+            // The owner's page is open, and the account is under attack from elsewhere.
+            assert!(scene.ask(&owner).is_ok());
+            for number in 0..=255 {
+                for user in ["anna", "bert", "nobody"] {
+                    scene.enter(user, &format!("guess {number}"), &address(number));
+                }
+            }
+            assert!(scene.ask(&owner).is_ok());
+            let quiet = course(&scene, name, from);
+            // With another name the address is throttled, or becomes free again.
+            scene.pass(Duration::from_secs(60));
+            let mut other = request(&basic("else", "guess"), HOME);
+            other.client = from.map(|from| from.parse().unwrap());
+            let _ = scene.ask(&other);
+            (quiet, course(&scene, name, from))
+        });
+        assert_eq!(courses[0], courses[2], "a name in use there and no name");
+        assert_eq!(courses[1], courses[2], "a name in use elsewhere and no name");
+    }
+}
+
+#[test]
+fn owner_of_one_account_cannot_guess_at_another_from_many_networks() {
+    let scene = Scene::new(restricted());
+    let device = scene.device("anna", "right", HOME);
+    let before = scene.verifications();
+    for number in 0..200 {
+        // Bert's own password makes each network known.
+        assert_eq!(scene.enter("bert", "other", &address(number)), "403");
+        for guess in 0..5 {
+            scene.enter("anna", &format!("guess {number} {guess}"), &address(number));
+        }
+    }
+    let guesses = scene.verifications() - before - 200;
+    let free = Limits::default().failures_per_account as u64;
+    assert!(guesses <= free + 1, "{guesses} were compared");
+    assert_eq!(scene.enter_with(&device, "anna", "right", HOME), "in");
+}
+
+#[test]
+fn device_cookie_lets_the_owner_in_where_strangers_fail() {
+    let scene = Scene::new(restricted());
+    let device = scene.device("anna", "right", HOME);
+    scene.pass(Limits::default().remember);
+    for number in 0..500 {
+        scene.enter("anna", &format!("guess {number}"), HOME);
+        scene.enter("anna", &format!("guess {number}"), &address(number as u8));
+    }
+    for from in [HOME, ELSEWHERE] {
+        assert_eq!(scene.enter("anna", "right", from), "429", "without the cookie");
+        assert_eq!(scene.enter_with("forged", "anna", "right", from), "429");
+        assert_eq!(scene.enter_with(&device, "anna", "right", from), "in");
+    }
+    // It holds for its own account.
+    assert_eq!(scene.enter_with(&device, "bert", "other", HOME), "429");
+}
+
+#[test]
+fn stolen_device_cookie_has_one_counter_of_its_own() {
+    let scene = Scene::new(restricted());
+    let (stolen, owners) =
+        (scene.device("anna", "right", HOME), scene.device("anna", "right", ELSEWHERE));
+    let mut told = Vec::new();
+    for number in 0..1000_u16 {
+        let from = address((number % 250) as u8);
+        told.push(scene.enter_with(&stolen, "anna", &format!("guess {number}"), &from));
+    }
+    let free = Limits::default().failures_per_address;
+    assert_eq!(told.iter().filter(|told| **told == "401").count(), free + 1);
+    assert_eq!(scene.enter_with(&stolen, "anna", "right", HOME), "429", "compared with nothing");
+    assert_eq!(scene.enter_with(&owners, "anna", "right", HOME), "in");
+    assert_eq!(scene.enter("anna", "right", HOME), "in", "the address has no failures");
+}
+
+#[test]
+fn device_cookie_is_set_once() {
+    let scene = Scene::new(restricted());
+    let device = scene.device("anna", "right", HOME);
+    let again = |device: &str| {
+        let mut request = request(&basic("anna", "right"), HOME);
+        let cookie = format!("{DEVICE_COOKIE}1={device}");
+        request.headers.insert(COOKIE, HeaderValue::try_from(cookie).unwrap());
+        scene.ask(&request).unwrap().device
+    };
+    assert_eq!(again(&device), None);
+    assert!(again("forged").is_some());
+    let bearer = request("Bearer pumphouse_reader", HOME);
+    assert_eq!(scene.ask(&bearer).unwrap().device, None, "a token needs none");
+}
+
+#[test]
+fn password_is_remembered_for_its_own_network_only() {
+    let scene = Scene::new(restricted());
+    assert_eq!(scene.enter("anna", "right", HOME), "in");
+    assert_eq!(scene.enter("bert", "other", ELSEWHERE), "403", "so the network is known");
+    assert_eq!(scene.verifications(), 2);
+    assert_eq!(scene.enter("anna", "right", ELSEWHERE), "in");
+    assert_eq!(scene.verifications(), 3);
+}
+
+#[test]
+fn owner_seen_while_remembered_stays_known() {
+    let scene = Scene::new(restricted());
+    assert_eq!(scene.enter("anna", "right", HOME), "in");
+    // Anna comes from more networks than are kept, and from home all the while.
+    for number in 0..200 {
+        assert_eq!(scene.enter("anna", "right", &address(number)), "in");
+        scene.pass(Duration::from_secs(1));
+        assert_eq!(scene.enter("anna", "right", HOME), "in");
+    }
+    assert_eq!(scene.verifications(), 1 + 200, "it was never forgotten at home");
+    scene.pass(Limits::default().remember);
+    for number in 0..=255_u8 {
+        scene.enter("anna", &format!("guess {number}"), &format!("198.51.{number}.1"));
+    }
+    assert_eq!(scene.enter("anna", "right", ELSEWHERE), "429");
+    assert_eq!(scene.enter("anna", "right", HOME), "in");
+}
+
+#[test]
+fn whoever_was_here_before_is_not_shut_out_by_strangers() {
+    let scene = Scene::new(restricted());
+    assert_eq!(scene.enter("anna", "right", HOME), "in");
+    scene.pass(Limits::default().remember);
+    for number in 0..=255 {
+        scene.enter("anna", &format!("guess {number}"), &address(number));
+    }
+    assert_eq!(scene.enter("anna", "right", ELSEWHERE), "429");
+    assert_eq!(scene.enter("anna", "right", HOME), "in");
+}
+
+#[test]
+fn an_old_password_in_a_tab_does_not_shut_out_the_new_one() {
+    let scene = Scene::new(restricted());
+    assert_eq!(scene.enter("anna", "right", HOME), "in");
+    scene.pass(Limits::default().remember);
+    for _ in 0..1000 {
+        scene.pass(Duration::from_secs(5));
+        assert_eq!(scene.enter("anna", "old", HOME), "401");
+    }
+    assert_eq!(scene.verifications(), 2, "the same guess again is not verified again");
+    assert_eq!(scene.enter("anna", "right", HOME), "in");
+}
+
+#[test]
+fn when_all_slots_are_taken_whoever_need_not_be_verified_comes_in() {
+    let scene = Scene::new(restricted());
+    assert_eq!(scene.enter("anna", "right", HOME), "in");
+    scene.gate.while_busy(|| {
+        assert_eq!(scene.enter("bert", "other", HOME), "503");
+        assert_eq!(scene.enter("nobody", "other", HOME), "503");
+        assert_eq!(scene.enter("anna", "right", HOME), "in");
+        assert_eq!(scene.bear("reader", HOME), "in");
+        assert_eq!(scene.bear("none", HOME), "401");
+        let ping = scene.gate.admit(&scene.gate.posted(), &request("", HOME), "/ping", READ);
+        assert_eq!(ping, Ok(Pass { guarded: false, by_session: false, device: None }));
+    });
+    assert_eq!(scene.verifications(), 1);
+    assert_eq!(scene.enter("bert", "other", HOME), "403");
+}
+
+#[test]
+fn strangers_leave_a_slot_to_those_who_were_here_before() {
+    let scene = Scene::new(restricted());
+    assert_eq!(scene.enter("anna", "right", HOME), "in");
+    scene.pass(Limits::default().remember);
+    scene.gate.while_taken(1, || {
+        assert_eq!(scene.enter("anna", "right", ELSEWHERE), "503");
+        assert_eq!(scene.enter("anna", "right", HOME), "in");
+    });
+}
+
+#[test]
+fn known_caller_gets_the_only_verification() {
+    let limits = Limits { verifications: 1, ..Limits::default() };
+    let scene = Scene::new(Restricted { limits, ..restricted() });
+    assert_eq!(scene.enter("anna", "right", HOME), "in");
+    scene.pass(Limits::default().remember);
+    scene.gate.while_taken(1, || {
+        assert_eq!(scene.enter("anna", "right", HOME), "503");
+    });
+    scene.pass(Duration::from_secs(1));
+    assert_eq!(scene.enter("anna", "right", ELSEWHERE), "503", "it is left to the known caller");
+    assert_eq!(scene.enter("anna", "right", HOME), "in");
+    scene.pass(Duration::from_secs(3));
+    assert_eq!(scene.enter("anna", "right", ELSEWHERE), "in");
+}
+
+#[test]
+fn callers_without_a_password_evict_no_owner() {
+    let mut few = restricted();
+    few.limits.max_throttled = 16;
+    let scene = Scene::new(few);
+    let device = scene.device("anna", "right", HOME);
+    for number in 0..1000_u16 {
+        let [high, low] = number.to_be_bytes();
+        scene.enter(&format!("user {number}"), "guess", &format!("203.{high}.{low}.1"));
+        scene.pass(Duration::from_millis(2));
+    }
+    assert_eq!(scene.verifications(), 1 + 1000);
+    assert_eq!(scene.enter("anna", "right", HOME), "in");
+    assert_eq!(scene.verifications(), 1 + 1000, "still remembered");
+    scene.pass(Limits::default().remember);
+    for number in 0..=255 {
+        scene.enter("anna", &format!("guess {number}"), &address(number));
+    }
+    assert_eq!(scene.enter("anna", "right", HOME), "in", "still known");
+    assert_eq!(scene.enter_with(&device, "anna", "right", ELSEWHERE), "in");
+}

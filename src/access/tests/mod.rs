@@ -1,0 +1,142 @@
+//! Who gets in, what it costs, and what an attacker can do to others. On a clock of the tests' own.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use ::http::header::{AUTHORIZATION, COOKIE};
+use ::http::{HeaderMap, HeaderValue, Method, Version};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use bytes::Bytes;
+
+use super::sessions::Sessions;
+use super::*;
+use crate::http::{Peer, Request};
+
+mod guessing;
+mod known;
+mod rules;
+mod sessions;
+
+const HOME: &str = "192.0.2.1";
+const ELSEWHERE: &str = "198.51.100.1";
+const READ: Demand = Demand::Scope(Scope::Read);
+
+/// A gate and a clock that stands still until it is told to go.
+struct Scene {
+    gate: Gate,
+    millis: Arc<AtomicU64>,
+}
+
+fn user(name: &str, password: &str, scopes: &[Scope]) -> User {
+    let password_hash = PasswordHash::cheap(password);
+    User { name: name.to_owned(), password_hash, scopes: Scopes::new(scopes.to_vec()) }
+}
+
+fn token(name: &str, scopes: &[Scope]) -> Token {
+    let hash = TokenHash::of(&format!("{TOKEN_PREFIX}{name}"));
+    Token { name: name.to_owned(), hash, scopes: Scopes::new(scopes.to_vec()) }
+}
+
+fn restricted() -> Restricted {
+    Restricted {
+        users: vec![user("anna", "right", &[Scope::Read]), user("bert", "other", &[Scope::Poll])],
+        tokens: vec![token("reader", &[Scope::Read]), token("boss", &[Scope::Admin])],
+        public: vec!["/ping".to_owned()],
+        // The limit of unknown callers has its own tests.
+        limits: Limits { strangers_per_second: 1000, ..Limits::default() },
+    }
+}
+
+fn rules(restricted: Restricted) -> Rules {
+    Rules { admission: Admission::Restricted(restricted), ..Rules::default() }
+}
+
+impl Scene {
+    fn new(restricted: Restricted) -> Scene {
+        let millis = Arc::new(AtomicU64::new(0));
+        let (start, elapsed) = (Instant::now(), Arc::clone(&millis));
+        let clock =
+            Box::new(move || start + Duration::from_millis(elapsed.load(Ordering::Relaxed)));
+        let seconds = Arc::clone(&millis);
+        let wall = Box::new(move || 1_800_000_000 + seconds.load(Ordering::Relaxed) / 1000);
+        let sessions = Sessions::in_memory().unwrap();
+        let gate = Gate::with_clocks(rules(restricted), sessions, clock, wall).unwrap();
+        Scene { gate, millis }
+    }
+
+    fn pass(&self, time: Duration) {
+        self.millis.fetch_add(u64::try_from(time.as_millis()).unwrap(), Ordering::Relaxed);
+    }
+
+    fn ask(&self, request: &Request) -> Result<Pass, Denial> {
+        self.gate.admit(&self.gate.posted(), request, "/api/v1/status", READ)
+    }
+
+    /// A password from an address: `in`, `401`, `403`, `429` or `503`.
+    fn enter(&self, user: &str, password: &str, from: &str) -> &'static str {
+        told(self.ask(&request(&basic(user, password), from)))
+    }
+
+    /// A password that comes with a device cookie.
+    fn enter_with(&self, device: &str, user: &str, password: &str, from: &str) -> &'static str {
+        let mut request = request(&basic(user, password), from);
+        let cookie = format!("other=1; {DEVICE_COOKIE}6443={device}");
+        request.headers.insert(COOKIE, HeaderValue::try_from(cookie).unwrap());
+        told(self.ask(&request))
+    }
+
+    /// The device cookie that a right password is answered with.
+    fn device(&self, user: &str, password: &str, from: &str) -> String {
+        let pass = self.ask(&request(&basic(user, password), from)).unwrap();
+        pass.device.unwrap().expose().to_owned()
+    }
+
+    fn comparisons(&self, caller: CallerClass) -> u64 {
+        self.gate.stats().comparisons(caller)
+    }
+
+    fn bear(&self, token: &str, from: &str) -> &'static str {
+        told(self.ask(&request(&format!("Bearer {TOKEN_PREFIX}{token}"), from)))
+    }
+
+    fn verifications(&self) -> u64 {
+        self.gate.stats().verifications()
+    }
+}
+
+fn told(outcome: Result<Pass, Denial>) -> &'static str {
+    match outcome {
+        Ok(_) => "in",
+        Err(Denial::Unauthorized(_)) => "401",
+        Err(Denial::Scope(..) | Denial::CrossSite) => "403",
+        Err(Denial::Host) => "421",
+        Err(Denial::Throttled(_)) => "429",
+        Err(Denial::Busy | Denial::NoRandomness) => "503",
+    }
+}
+
+fn basic(user: &str, password: &str) -> String {
+    format!("Basic {}", BASE64_STANDARD.encode(format!("{user}:{password}")))
+}
+
+fn request(credentials: &str, from: &str) -> Request {
+    let field = (AUTHORIZATION, HeaderValue::from_str(credentials).unwrap());
+    Request {
+        method: Method::GET,
+        target: "/api/v1/status".parse().unwrap(),
+        version: Version::HTTP_11,
+        headers: HeaderMap::from_iter((!credentials.is_empty()).then_some(field)),
+        body: Bytes::new(),
+        peer: Peer { address: None, tls: true },
+        client: from.parse::<IpAddr>().ok(),
+        proxied: false,
+    }
+}
+
+/// Another address for each number.
+fn address(number: u8) -> String {
+    format!("203.0.113.{number}")
+}

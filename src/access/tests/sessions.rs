@@ -1,0 +1,169 @@
+//! Sessions of browsers at the gate.
+
+use super::*;
+
+impl Scene {
+    fn sign_in(&self, user: &str, password: &str, from: &str) -> Result<SignedIn, Denial> {
+        self.gate.sign_in(&self.gate.posted(), &request("", from), user, password)
+    }
+
+    fn session(&self) -> String {
+        self.sign_in("anna", "right", HOME).unwrap().session.expose().to_owned()
+    }
+}
+
+/// A request with these cookies and further fields.
+fn with_cookies(method: Method, cookies: &[&str], fields: &[(&'static str, &str)]) -> Request {
+    let mut request = request("", ELSEWHERE);
+    request.method = method;
+    for cookie in cookies {
+        request.headers.append(COOKIE, HeaderValue::from_str(cookie).unwrap());
+    }
+    for (name, value) in fields {
+        request.headers.append(*name, HeaderValue::from_str(value).unwrap());
+    }
+    request
+}
+
+#[test]
+fn session_lets_its_browser_in() {
+    let scene = Scene::new(restricted());
+    let session = scene.session();
+    let good = format!("{SESSION_COOKIE}6443={session}");
+    let bad = format!("{SESSION_COOKIE}6443=forged");
+    for (cookies, expected) in [
+        (&[][..], "401"),
+        (&[&*good], "in"),
+        (&[&*bad], "401"),
+        (&[&*bad, &*good], "in"),
+        (&[&*format!("a=b; {bad};{good}")], "in"),
+        (&[&*format!("{SESSION_COOKIE}80={session}")], "in"),
+        (&[&*format!("session={session}")], "401"),
+        (&[&*format!("{DEVICE_COOKIE}6443={session}")], "401"),
+    ] {
+        assert_eq!(
+            told(scene.ask(&with_cookies(Method::GET, cookies, &[]))),
+            expected,
+            "{cookies:?}"
+        );
+    }
+    let asked = with_cookies(Method::GET, &[&good], &[]);
+    let pass = Pass { guarded: true, by_session: true, device: None };
+    assert_eq!(scene.ask(&asked), Ok(pass));
+    // A proxy may add a password of its own; a token was meant.
+    let wrong = basic("anna", "wrong");
+    for (authorization, expected) in
+        [(&*wrong, "in"), ("Bearer pumphouse_none", "401"), ("Basic ?", "401")]
+    {
+        let fields = [("authorization", authorization)];
+        let asked = with_cookies(Method::GET, &[&good], &fields);
+        assert_eq!(told(scene.ask(&asked)), expected, "{authorization}");
+    }
+    scene.pass(Limits::default().session);
+    assert_eq!(told(scene.ask(&asked)), "401", "it has expired");
+}
+
+#[test]
+fn session_never_waits() {
+    let scene = Scene::new(restricted());
+    let good = format!("{SESSION_COOKIE}6443={}", scene.session());
+    let asked = with_cookies(Method::GET, &[&good], &[]);
+    for number in 0..1000 {
+        scene.enter("anna", &format!("guess {number}"), ELSEWHERE);
+        scene.bear(&format!("guess-{number}"), ELSEWHERE);
+    }
+    scene.gate.while_busy(|| assert_eq!(told(scene.ask(&asked)), "in"));
+}
+
+#[test]
+fn session_changes_things_for_pages_of_this_site_only() {
+    let mut pollers = restricted();
+    pollers.users[0].scopes = Scopes::new(vec![Scope::Poll, Scope::Read]);
+    let scene = Scene::new(pollers);
+    let good = format!("{SESSION_COOKIE}6443={}", scene.session());
+    let here = ("host", "pump.example");
+    for (fields, expected) in [
+        (&[][..], "403"),
+        (&[here], "403"),
+        (&[here, ("origin", "https://pump.example")], "in"),
+        (&[("sec-fetch-site", "same-origin")], "in"),
+        (&[here, ("origin", "https://evil.example")], "403"),
+        (&[here, ("origin", "null")], "403"),
+        (&[("sec-fetch-site", "cross-site")], "403"),
+        (&[("sec-fetch-site", "same-site")], "403"),
+    ] {
+        let asked = with_cookies(Method::POST, &[&good], fields);
+        assert_eq!(told(scene.ask(&asked)), expected, "{fields:?}");
+        let read = with_cookies(Method::GET, &[&good], fields);
+        assert_eq!(told(scene.ask(&read)), "in", "{fields:?}");
+    }
+}
+
+#[test]
+fn sign_in_is_throttled_as_basic_is() {
+    let scene = Scene::new(restricted());
+    let told = |outcome: Result<SignedIn, Denial>| match outcome {
+        Ok(_) => "in",
+        Err(Denial::Unauthorized(_)) => "401",
+        Err(Denial::Throttled(_)) => "429",
+        Err(other) => panic!("{other:?}"),
+    };
+    let mut course = Vec::new();
+    for number in 0..20 {
+        let guess = format!("guess {number}");
+        course.push(match number % 2 {
+            0 => told(scene.sign_in("anna", &guess, HOME)),
+            _ => scene.enter("anna", &guess, HOME),
+        });
+    }
+    let free = Limits::default().failures_per_address;
+    assert!(course[..=free].iter().all(|told| *told == "401"), "{course:?}");
+    assert!(course[free + 1..].iter().all(|told| *told == "429"), "{course:?}");
+    assert_eq!(told(scene.sign_in("anna", "right", HOME)), "429", "compared with nothing");
+    assert_eq!(told(scene.sign_in("anna", "right", ELSEWHERE)), "in");
+}
+
+#[test]
+fn sign_out_ends_every_session_of_the_request() {
+    let scene = Scene::new(restricted());
+    let cookie = |port: u16| format!("{SESSION_COOKIE}{port}={}", scene.session());
+    let (one, two, other) = (cookie(1), cookie(2), cookie(3));
+    let asked = with_cookies(Method::POST, &[&one, "a=b", &two], &[]);
+    assert_eq!(
+        scene.gate.sign_out(&asked),
+        [format!("{SESSION_COOKIE}1"), format!("{SESSION_COOKIE}2")]
+    );
+    for (cookie, expected) in [(&one, "401"), (&two, "401"), (&other, "in")] {
+        let asked = with_cookies(Method::GET, &[cookie], &[]);
+        assert_eq!(told(scene.ask(&asked)), expected);
+    }
+}
+
+#[test]
+fn session_ends_with_the_account_and_follows_its_scopes() {
+    let scene = Scene::new(restricted());
+    let cookie = format!("{SESSION_COOKIE}1={}", scene.session());
+    let asked = with_cookies(Method::GET, &[&cookie], &[]);
+    let mut changed = restricted();
+    changed.users[0].scopes = Scopes::new(vec![Scope::Poll]);
+    scene.gate.replace(rules(changed));
+    assert_eq!(told(scene.ask(&asked)), "403");
+    scene.gate.replace(rules(restricted()));
+    assert_eq!(told(scene.ask(&asked)), "in");
+    let mut changed = restricted();
+    changed.users[0].password_hash = PasswordHash::cheap("newer");
+    scene.gate.replace(rules(changed));
+    assert_eq!(told(scene.ask(&asked)), "401");
+    scene.gate.replace(rules(restricted()));
+    assert_eq!(told(scene.ask(&asked)), "401", "the old hash revives no session");
+}
+
+#[test]
+fn cookies_are_not_shown() {
+    let scene = Scene::new(restricted());
+    let signed_in = scene.sign_in("anna", "right", HOME).unwrap();
+    let pass = scene.ask(&request(&basic("anna", "right"), HOME)).unwrap();
+    let shown = format!("{signed_in:?} {pass:?}");
+    assert!(!shown.contains(signed_in.session.expose()), "{shown}");
+    assert!(!shown.contains(pass.device.unwrap().expose()), "{shown}");
+}

@@ -1,0 +1,186 @@
+//! `/login` and `/logout`: browsers sign in on a page and get a session.
+//!
+//! A browser opens its own dialog for a Basic challenge, sends the password with every request
+//! after that and cannot forget it. So pages answer 401 with this form and with a challenge for
+//! which browsers open no dialog; the API goes on challenging for Basic.
+
+mod cookie;
+mod form;
+mod next;
+
+use ::http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION, RETRY_AFTER, SET_COOKIE, VARY};
+use ::http::header::{HeaderName, WWW_AUTHENTICATE};
+use ::http::{HeaderValue, Method, StatusCode};
+
+use super::access::{BUSY_RETRY, whole_seconds};
+use super::deliver::HTML;
+use super::problem::Problem;
+use super::routes::Ask;
+use super::{Site, page};
+use crate::access::{
+    CookieValue, DEVICE_COOKIE, DEVICE_LIFETIME, Denial, SESSION_COOKIE, SignedIn,
+};
+use crate::http::{Body, Request, Response};
+
+use self::cookie::{expired_cookie, set_cookie};
+use self::form::Credentials;
+
+/// Bytes of a `POST /login` body at most.
+pub(super) const LOGIN_BODY_LIMIT: usize = 8 << 10;
+
+const LOGIN: &str = "/login";
+const HOME: &str = "/";
+
+/// RFC 9110 15.5.2 requires a challenge with 401. No browser opens a dialog for this one.
+const BEARER: HeaderValue = HeaderValue::from_static("Bearer realm=\"Pumphouse\"");
+
+/// What the form says above its fields.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Notice {
+    /// Nothing has gone wrong yet.
+    None,
+    /// No such name and password.
+    Wrong,
+    /// Too many failures; so many seconds to wait.
+    Throttled(u64),
+    /// Too many sign-ins at the same time.
+    Busy,
+}
+
+/// The form of a page: what it says, and what it keeps.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Form<'a> {
+    /// Above the fields.
+    pub(super) notice: Notice,
+    /// The name that was typed before. The password is never sent back.
+    pub(super) username: &'a str,
+    /// Where to go after sign-in: a path of this site.
+    pub(super) next: &'a str,
+}
+
+/// `GET` and `POST /login`
+pub(super) fn login(site: &Site, ask: &Ask<'_>) -> Result<Response, Problem> {
+    let posted = site.gate.posted();
+    let wanted = next::of_query(ask.request.target.query().unwrap_or(""));
+    if posted.is_open() {
+        return Ok(see_other(&wanted));
+    }
+    if !posted.signs_in() {
+        return Err(Problem::not_found("There is no account that could sign in here."));
+    }
+    if ask.request.method == Method::POST {
+        let sent = form::read(ask.request)?;
+        let outcome = site.gate.sign_in(&posted, ask.request, &sent.username, &sent.password);
+        return Ok(match outcome {
+            Ok(signed_in) => welcome(ask.request, &signed_in, &sent.next),
+            Err(denial) => again(site, &sent, &denial)?,
+        });
+    }
+    if site.gate.is_signed_in(&posted, ask.request) {
+        return Ok(see_other(&wanted));
+    }
+    let form = Form { notice: Notice::None, username: "", next: &wanted };
+    Ok(show(site, StatusCode::OK, form))
+}
+
+/// `POST /logout`
+pub(super) fn logout(site: &Site, ask: &Ask<'_>) -> Result<Response, Problem> {
+    let ended = site.gate.sign_out(ask.request);
+    let is_open = site.gate.posted().is_open();
+    let mut response = see_other(if is_open { HOME } else { LOGIN });
+    let own = cookie::name(SESSION_COOKIE, ask.request);
+    let others = ended.into_iter().filter(|name| *name != own);
+    for name in others.chain([&*own]) {
+        append(&mut response, SET_COOKIE, expired_cookie(name, ask.request));
+    }
+    Ok(response)
+}
+
+/// The answer to a browser that asks for a page without credentials that are good here: the form,
+/// in place of the page.
+pub(super) fn required(site: &Site, request: &Request) -> Response {
+    let wanted = match request.method {
+        Method::GET | Method::HEAD => request.target.path_and_query().map_or("", |it| it.as_str()),
+        _ => "",
+    };
+    let form = Form { notice: Notice::None, username: "", next: next::checked(wanted) };
+    show(site, StatusCode::UNAUTHORIZED, form)
+}
+
+/// Adds the cookie by which a browser or script that has sent a right password is known again.
+pub(super) fn remember_device(request: &Request, device: &CookieValue, response: &mut Response) {
+    let cookie = set_cookie(DEVICE_COOKIE, device, DEVICE_LIFETIME, request);
+    append(response, SET_COOKIE, cookie);
+}
+
+fn welcome(request: &Request, signed_in: &SignedIn, next: &str) -> Response {
+    let SignedIn { session, lifetime, device } = signed_in;
+    let mut response = see_other(next);
+    append(&mut response, SET_COOKIE, set_cookie(SESSION_COOKIE, session, *lifetime, request));
+    if let Some(device) = device {
+        remember_device(request, device, &mut response);
+    }
+    response
+}
+
+/// The form once more, which says why.
+fn again(site: &Site, sent: &Credentials, denial: &Denial) -> Result<Response, Problem> {
+    let (status, notice, retry) = match denial {
+        Denial::Unauthorized(_) => (StatusCode::UNAUTHORIZED, Notice::Wrong, None),
+        Denial::Throttled(wait) => {
+            let seconds = whole_seconds(*wait);
+            (StatusCode::TOO_MANY_REQUESTS, Notice::Throttled(seconds), Some(seconds))
+        }
+        Denial::Busy => (StatusCode::SERVICE_UNAVAILABLE, Notice::Busy, Some(BUSY_RETRY)),
+        other => return Err(other.clone().into()),
+    };
+    let form = Form { notice, username: &sent.username, next: &sent.next };
+    let mut response = show(site, status, form);
+    if let Some(seconds) = retry {
+        response.headers_mut().insert(RETRY_AFTER, seconds.into());
+    }
+    Ok(response)
+}
+
+fn show(site: &Site, status: StatusCode, form: Form<'_>) -> Response {
+    let mut response = Response::new(Body::from(page::sign_in(site, form)));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(HTML));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    // In place of a page a browser gets it, and a program a problem.
+    headers.insert(VARY, HeaderValue::from_static("accept"));
+    if status == StatusCode::UNAUTHORIZED {
+        headers.insert(WWW_AUTHENTICATE, BEARER);
+    }
+    response
+}
+
+/// 303: the browser goes on with a GET. `next` has been checked.
+fn see_other(next: &str) -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::SEE_OTHER;
+    let headers = response.headers_mut();
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    let place = HeaderValue::from_str(next);
+    headers.insert(LOCATION, place.unwrap_or(const { HeaderValue::from_static(HOME) }));
+    response
+}
+
+fn append(response: &mut Response, name: HeaderName, value: Option<HeaderValue>) {
+    if let Some(value) = value {
+        response.headers_mut().append(name, value);
+    }
+}
+
+/// Seconds in words, for a person who waits.
+pub(super) fn wait_in_words(seconds: u64) -> String {
+    match seconds {
+        ..=1 => "a second".to_owned(),
+        2..120 => format!("{seconds} seconds"),
+        _ => format!("{} minutes", seconds.div_ceil(60)),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,135 @@
+use ::http::header::{COOKIE, SET_COOKIE};
+
+use super::*;
+use crate::access::{Admission, PasswordHash, Restricted, Rules, Scopes, Token, TokenHash, User};
+use crate::http::Activity;
+use crate::site::fixture::{now, request, site_under, tank, text};
+
+const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
+
+fn under(restricted: Restricted) -> Site {
+    let admission = Admission::Restricted(restricted);
+    site_under(vec![tank()], Rules { admission, ..Rules::default() })
+}
+
+fn anna() -> Restricted {
+    let user = User {
+        name: "anna".to_owned(),
+        password_hash: PasswordHash::cheap("right"),
+        scopes: Scopes::default(),
+    };
+    Restricted { users: vec![user], ..Restricted::default() }
+}
+
+fn answer(site: &Site, request: &Request) -> Response {
+    site.answer(request, now(), &Activity::default()).1
+}
+
+fn sign_in(site: &Site) -> Response {
+    let mut asked = request("POST", "/login", &[FORM]);
+    asked.body = "username=anna&password=right&next=/source/tank".into();
+    answer(site, &asked)
+}
+
+/// The cookies that an answer sets, as a browser sends them back.
+fn cookies(response: &Response) -> String {
+    let set = response.headers().get_all(SET_COOKIE).iter();
+    let pairs: Vec<&str> =
+        set.map(|cookie| cookie.to_str().unwrap().split(';').next().unwrap()).collect();
+    pairs.join("; ")
+}
+
+#[test]
+fn page_has_a_button_to_sign_out_for_its_own_session_only() {
+    let site = under(anna());
+    let sent = cookies(&sign_in(&site));
+    let by_session = request("GET", "/", &[(COOKIE.as_str(), &sent)]);
+    // "anna:right"
+    let by_basic = request("GET", "/", &[("authorization", "Basic YW5uYTpyaWdodA==")]);
+    for _ in 0..2 {
+        // At the same second, so each could be answered with the page kept for the other.
+        let page = answer(&site, &by_session);
+        assert!(text(&page).contains("action=\"/logout\""));
+        assert!(!page.headers().contains_key(SET_COOKIE), "it has its cookies");
+        let page = answer(&site, &by_basic);
+        assert!(!text(&page).contains("action=\"/logout\""));
+        assert!(cookies(&page).starts_with(DEVICE_COOKIE), "it has no device cookie yet");
+    }
+}
+
+#[test]
+fn cookies_are_for_this_host_and_no_script() {
+    let response = sign_in(&under(anna()));
+    let set: Vec<&str> =
+        response.headers().get_all(SET_COOKIE).iter().map(|it| it.to_str().unwrap()).collect();
+    let [session, device] = set[..] else { panic!("{set:?}") };
+    for (cookie, prefix, age) in
+        [(session, SESSION_COOKIE, 2_592_000), (device, DEVICE_COOKIE, 34_560_000)]
+    {
+        assert!(cookie.starts_with(&format!("{prefix}443=")), "{cookie}");
+        let end = format!("; Path=/; Max-Age={age}; HttpOnly; SameSite=Lax; Secure");
+        assert!(cookie.ends_with(&end), "{cookie}");
+    }
+    // A browser that is known gets a new session and keeps its device cookie.
+    let site = under(anna());
+    let sent = cookies(&sign_in(&site));
+    let mut again = request("POST", "/login", &[FORM, (COOKIE.as_str(), &sent)]);
+    again.body = "username=anna&password=right".into();
+    let again = cookies(&answer(&site, &again));
+    assert!(again.starts_with(SESSION_COOKIE) && !sent.contains(&again), "{again}");
+    assert!(!again.contains(DEVICE_COOKIE), "{again}");
+}
+
+#[test]
+fn without_accounts_there_is_nothing_to_sign_in_to() {
+    let open = site_under(vec![tank()], Rules::default());
+    for (method, target, place) in [
+        ("GET", "/login", "/"),
+        ("GET", "/login?next=/source/tank", "/source/tank"),
+        ("GET", "/login?next=//evil.example", "/"),
+        ("POST", "/login?next=/source/tank", "/source/tank"),
+        ("POST", "/logout", "/"),
+    ] {
+        let response = answer(&open, &request(method, target, &[]));
+        assert_eq!(response.status(), 303, "{target}");
+        assert_eq!(response.headers()[LOCATION], place, "{target}");
+        assert!(!cookies(&response).contains('=') || target == "/logout", "{target}");
+    }
+    let token =
+        Token { name: "cron".to_owned(), hash: TokenHash::of("cron"), scopes: Scopes::default() };
+    let scripts = under(Restricted { tokens: vec![token], ..Restricted::default() });
+    for (method, target, expected) in [
+        ("GET", "/login", 404),
+        ("POST", "/login", 404),
+        ("GET", "/", 401),
+        ("POST", "/logout", 303),
+    ] {
+        let response = answer(&scripts, &request(method, target, &[("accept", "text/html")]));
+        assert_eq!(response.status(), expected, "{method} {target}");
+        assert!(!text(&response).contains("<form"), "{method} {target}");
+    }
+}
+
+#[test]
+fn form_names_its_own_origin() {
+    let site = under(anna());
+    let form = answer(&site, &request("GET", "/login", &[]));
+    // By the policy of the header alone browsers would send `Origin: null` with the form.
+    assert!(text(&form).contains("<meta name=\"referrer\" content=\"same-origin\">"));
+    assert!(
+        form.headers()["content-security-policy"].to_str().unwrap().contains("form-action 'self'")
+    );
+}
+
+#[test]
+fn wait_is_told_in_words() {
+    for (seconds, expected) in [
+        (0, "a second"),
+        (1, "a second"),
+        (64, "64 seconds"),
+        (120, "2 minutes"),
+        (900, "15 minutes"),
+    ] {
+        assert_eq!(wait_in_words(seconds), expected);
+    }
+}

@@ -1,0 +1,104 @@
+//! `/login` and `/logout`, which browsers use. Scripts send credentials with each request.
+
+use serde_json::{Map, Value as Json, json};
+
+use super::operation::{common, options};
+use super::parameter::references;
+use super::response::{answer, plain_media, shared};
+use crate::access::LONGEST_NAME;
+use crate::site::login::LOGIN_BODY_LIMIT;
+
+const TAG: &str = "access";
+
+/// Both paths.
+pub(super) fn paths() -> [(String, Json); 2] {
+    [("/login".to_owned(), login()), ("/logout".to_owned(), logout())]
+}
+
+/// The schema of the form.
+pub(super) fn form() -> Json {
+    json!({
+        "type": "object",
+        "description": format!("At most {LOGIN_BODY_LIMIT} bytes, each field once."),
+        "required": ["username", "password"],
+        "properties": {
+            "username": {"type": "string", "maxLength": LONGEST_NAME},
+            "password": {"type": "string", "format": "password"},
+            "next": {
+                "type": "string",
+                "description": "The path of this site to go to; any other address means `/`.",
+            },
+        },
+    })
+}
+
+fn responses(also: &[&str], own: &[(&str, Json)]) -> Map<String, Json> {
+    let mut responses = common(also);
+    responses.extend(own.iter().map(|(status, answer)| ((*status).to_owned(), answer.clone())));
+    responses
+}
+
+fn login() -> Json {
+    let form = |content: bool| {
+        let bodies = content.then(|| plain_media("text/html", "Text"));
+        let mut form = answer("The form.", &["Cache-Control", "Vary"], bodies);
+        if let Some(members) = form.as_object_mut().filter(|_| !content) {
+            members.remove("content");
+        }
+        form
+    };
+    let see_other = || ("303", shared("SeeOther"));
+    json!({
+        "parameters": references(&["next"]),
+        "get": {
+            "operationId": "getLogin",
+            "tags": [TAG],
+            "summary": "The form to sign in; where the site is open, or the browser has signed in \
+                        already, a redirection.",
+            "security": [{}],
+            "responses": responses(&["NotFound"], &[("200", form(true)), see_other()]),
+        },
+        "head": {
+            "operationId": "getLoginHead",
+            "tags": [TAG],
+            "summary": "The form to sign in.",
+            "security": [{}],
+            "responses": responses(&["NotFound"], &[("200", form(false)), see_other()]),
+        },
+        "post": {
+            "operationId": "signIn",
+            "tags": [TAG],
+            "summary": "Sign in: sets the cookie of a session, and a device cookie by which the \
+                        browser is known to its account's throttle. Wrong credentials are answered \
+                        401 with the form. Throttled as HTTP Basic is.",
+            "security": [{}],
+            "requestBody": {
+                "required": true,
+                "content": {
+                    "application/x-www-form-urlencoded": {
+                        "schema": {"$ref": "#/components/schemas/SignIn"},
+                        "example": {"username": "anna", "password": "correct horse", "next": "/"},
+                    },
+                },
+            },
+            "responses": responses(
+                &["NotFound", "ContentTooLarge", "UnsupportedMediaType"],
+                &[see_other()],
+            ),
+        },
+        "options": options("login", TAG, "/login"),
+    })
+}
+
+fn logout() -> Json {
+    json!({
+        "post": {
+            "operationId": "signOut",
+            "tags": [TAG],
+            "summary": "Sign out: ends the session of the cookie, here and not in the browser only.",
+            "security": [{}, {"session": []}],
+            "responses": responses(&[], &[("303", shared("SeeOther"))]),
+        },
+        "options": options("signOut", TAG, "/logout"),
+    })
+}

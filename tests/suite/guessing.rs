@@ -1,0 +1,225 @@
+//! Guesses at full speed against accounts that are in use: what is compared, and who is let in.
+
+use std::io::Write as _;
+use std::path::Path;
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::access::{basic, metric, request, text, token, user};
+use crate::harness::eventually;
+use crate::hostile::client::{connect_tls, read_response};
+use crate::server::{Server, Setup, body, code};
+
+const COMPARED: &str = "pumphouse_auth_comparisons_total{caller=\"stranger\"}";
+
+/// Sends so many requests on one connection, each made from its number and the codes before it;
+/// gives the codes.
+fn codes(server: &Server, count: usize, request: impl Fn(usize, &[u16]) -> String) -> Vec<u16> {
+    let mut stream = connect_tls(server.address, &server.client).unwrap();
+    let mut codes = Vec::new();
+    for number in 0..count {
+        stream.write_all(request(number, &codes).as_bytes()).unwrap();
+        codes.push(code(text(&read_response(&mut stream).unwrap())));
+    }
+    codes
+}
+
+/// Ends the owner's visits, also when an assertion fails.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+/// Polls as the owner's open page and a script do, until the attack is over; gives the number.
+fn owners_visits(server: &Server, credentials: &[String], is_over: &AtomicBool) -> usize {
+    let mut visits = 0;
+    while !is_over.load(Ordering::SeqCst) {
+        for credentials in credentials {
+            let asked = request("GET", "/api/v1/status", credentials, "192.0.2.1");
+            assert_eq!(codes(server, 1, |_, _| asked.clone()), [200]);
+            visits += 1;
+        }
+    }
+    visits
+}
+
+#[test]
+fn remembered_account_lets_no_throttled_guess_in() {
+    const GUESSES: usize = 5000;
+    const CONNECTIONS: usize = 4;
+    let (token, read) = token(&[]);
+    // So that no wait ends before the attack does.
+    let waits = "[auth]\nfirst_delay = \"10m\"\n".to_owned();
+    let auth = waits + &user("anna", "right", "\"read\"") + &read;
+    let proxy = "trusted_proxies = [\"127.0.0.1\"]";
+    let server = Server::start(&Setup { auth: &auth, server: proxy, ..Setup::default() });
+    let owner = [basic("anna", "right"), format!("Bearer {token}")];
+    let asked = request("GET", "/", &owner[0], "192.0.2.1");
+    assert_eq!(codes(&server, 1, |_, _| asked.clone()), [200]);
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let over = Over(&is_over);
+        let visits = scope.spawn(|| owners_visits(&server, &owner, &is_over));
+
+        // From one address: each connection fails until it is throttled, then sends the right
+        // password among wrong ones.
+        let before = metric(&server, COMPARED);
+        let attackers: Vec<_> = (0..CONNECTIONS)
+            .map(|attacker| {
+                let server = &server;
+                scope.spawn(move || {
+                    codes(server, GUESSES / CONNECTIONS, |number, before| {
+                        let guess = match before.last() {
+                            Some(429) if number % 2 == 0 => basic("anna", "right"),
+                            _ => basic("anna", &format!("{attacker}-{number}")),
+                        };
+                        request("GET", "/", &guess, "198.51.100.1")
+                    })
+                })
+            })
+            .collect();
+        let told: Vec<u16> =
+            attackers.into_iter().flat_map(|attacker| attacker.join().unwrap()).collect();
+        let compared = metric(&server, COMPARED) - before;
+        assert!(!told.contains(&200), "a throttled guess was let in");
+        assert_eq!((told.len(), compared), (GUESSES, 6), "five are free, and the sixth waits");
+
+        // From as many addresses as there are guesses, under as many names.
+        let (before, begun) = (metric(&server, COMPARED), Instant::now());
+        let attackers: Vec<_> = (0..CONNECTIONS)
+            .map(|attacker| {
+                let server = &server;
+                scope.spawn(move || {
+                    codes(server, GUESSES / CONNECTIONS / 4, |number, _| {
+                        let from = format!("203.{attacker}.{}.{}", number / 250, number % 250);
+                        let guess = basic(&format!("u{attacker}-{number}"), "guess");
+                        request("GET", "/", &guess, &from)
+                    })
+                })
+            })
+            .collect();
+        let told: Vec<u16> =
+            attackers.into_iter().flat_map(|attacker| attacker.join().unwrap()).collect();
+        assert!(told.iter().all(|code| [401, 503].contains(code)));
+        let compared = metric(&server, COMPARED) - before;
+        let seconds = begun.elapsed().as_secs() as usize + 2;
+        assert!(compared <= 20 * seconds, "{compared} were compared in {seconds} s");
+
+        drop(over);
+        let visits = visits.join().unwrap();
+        assert!(visits > 0, "the owner was served {visits} times");
+    });
+    let refused = metric(&server, "pumphouse_auth_failures_total{reason=\"throttled\"}");
+    assert!(refused > 100, "{refused}");
+}
+
+/// The answer by curl over the unix socket, without what differs by the moment.
+fn over_socket(folder: &Path, arguments: &[&str]) -> (u16, String) {
+    let output = Command::new("curl")
+        .current_dir(folder)
+        .args(["--silent", "--include", "--cacert", "cert.pem", "--unix-socket", "public.sock"])
+        .args(arguments)
+        .arg("https://localhost/api/v1/status")
+        .output()
+        .unwrap();
+    let answer = text(&output.stdout).to_owned();
+    let moments = ["date: ", "x-request-id: ", "retry-after: "];
+    let stays = |line: &&str| !moments.iter().any(|it| line.to_ascii_lowercase().starts_with(it));
+    (code(&answer), answer.lines().filter(stays).collect::<Vec<_>>().join("\n"))
+}
+
+/// Guesses for a name from as many addresses, until so many were compared; waits while the limit of
+/// unknown callers refuses them.
+fn fail_from_many_addresses(server: &Server, name: &str, count: usize) {
+    let mut failed = 0;
+    for number in 0..200 {
+        let guess = basic(name, &format!("guess {number}"));
+        let asked = request("GET", "/", &guess, &format!("203.0.{number}.1"));
+        match code(&server.ask(&asked)) {
+            401 => failed += 1,
+            503 => std::thread::sleep(Duration::from_millis(200)),
+            other => panic!("{other} after {failed} failures"),
+        }
+        if failed == count {
+            return;
+        }
+    }
+    panic!("{failed} of {count} were compared");
+}
+
+#[test]
+fn names_that_are_used_at_a_unix_socket_cannot_be_listed() {
+    let waits = "[auth]\nfirst_delay = \"10m\"\n";
+    let auth = format!("{waits}{}", user("anna", "right", "\"read\""));
+    let (listen, proxy) = (", \"unix:public.sock\"", "trusted_proxies = [\"127.0.0.1\"]");
+    let setup = Setup { auth: &auth, listen, server: proxy, ..Setup::default() };
+    let answers = ["anna", "nobody"].map(|name| {
+        let server = Server::start(&setup);
+        let curl = |arguments: &[&str]| over_socket(server.folder(), arguments);
+        assert_eq!(curl(&["--user", "anna:right"]).0, 200, "the owner is here");
+        // Unknown callers to that name have to wait.
+        fail_from_many_addresses(&server, name, 21);
+        let guess = |number: usize| curl(&["--user", &format!("{name}:guess {number}")]);
+        let mut course: Vec<_> = (0..10).map(guess).collect();
+        course.extend(["anna", "nobody"].map(|name| curl(&["--user", &format!("{name}:x")])));
+        course
+    });
+    let codes = answers[0].iter().map(|(code, _)| *code).collect::<Vec<_>>();
+    assert_eq!(codes, [&[401; 6][..], &[429; 6]].concat());
+    assert_eq!(answers[0], answers[1]);
+}
+
+#[test]
+fn device_cookie_keeps_its_owner_in_behind_a_shared_socket() {
+    let auth = format!("[auth]\nfirst_delay = \"10m\"\n{}", user("anna", "right", "\"read\""));
+    let listen = ", \"unix:public.sock\"";
+    let setup = Setup { auth: &auth, listen, ..Setup::default() };
+    let server = Server::start(&setup);
+    let curl = |server: &Server, arguments: &[&str]| over_socket(server.folder(), arguments);
+    let owner = ["--user", "anna:right", "--cookie", "jar", "--cookie-jar", "jar"];
+    assert_eq!(curl(&server, &owner).0, 200);
+    let fail = |server: &Server| {
+        for number in 0..8 {
+            curl(server, &["--user", &format!("anna:guess {number}")]);
+        }
+        assert_eq!(curl(server, &["--user", "anna:right"]).0, 429, "without the cookie");
+    };
+    fail(&server);
+    let (code, answer) = curl(&server, &owner);
+    assert_eq!(code, 200);
+    assert!(!answer.to_ascii_lowercase().contains("set-cookie"), "it is set once: {answer}");
+    // A cookie of the attacker's own is worth nothing.
+    let jar = std::fs::read_to_string(server.folder().join("jar")).unwrap();
+    let value = jar.split_whitespace().last().unwrap();
+    let forged = format!("pumphouse_device_443={}AAAA", &value[..value.len() - 4]);
+    assert_eq!(curl(&server, &["--user", "anna:right", "--cookie", &forged]).0, 429);
+    // It is good after a restart, when no network is known any more.
+    let folder = server.folder().to_owned();
+    server.signal("TERM");
+    let again = server.start_again(&setup);
+    drop(server);
+    fail(&again);
+    assert_eq!(over_socket(&folder, &owner).0, 200);
+}
+
+#[test]
+fn mistyped_password_is_no_oracle_for_others() {
+    let auth = format!("[auth]\nfirst_delay = \"10m\"\n{}", user("anna", "right", "\"read\""));
+    let proxy = "trusted_proxies = [\"127.0.0.1\"]";
+    let server = Server::start(&Setup { auth: &auth, server: proxy, ..Setup::default() });
+    let guess = |text: &str, from: &str| {
+        let asked = request("GET", "/", &basic("anna", text), from);
+        server.ask(&asked)
+    };
+    // The owner's mistyped password is the failure that makes unknown callers wait.
+    fail_from_many_addresses(&server, "anna", 20);
+    eventually("the owner mistypes", || code(&guess("rihgt", "192.0.2.9")) == 401);
+    let told = ["rihgt", "right", "else"].map(|text| guess(text, "198.51.100.1"));
+    let [mistyped, right, other] = told.map(|answer| (code(&answer), body(&answer).to_owned()));
+    assert_eq!((mistyped.0, &mistyped.1), (429, &other.1));
+    assert_eq!(right, other);
+}
