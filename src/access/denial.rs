@@ -7,22 +7,22 @@ use ::http::HeaderValue;
 
 use super::rules::Scope;
 
-/// What a route asks of its visitors.
+/// Access that a route requires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Demand {
     /// Nothing: it holds no data.
     Nothing,
-    /// Any account. It is asked of those who want what is not there, so that strangers do not
-    /// learn what is.
+    /// Any account. Addresses that do not exist require one too, so that a stranger cannot learn
+    /// which do.
     Account,
     /// An account with that scope.
     Scope(Scope),
 }
 
-/// Leave to go on.
+/// Permission to call the handler.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pass {
-    /// Whether it took credentials, so that the answer is nobody else's.
+    /// Whether it took credentials, so that no other visitor may get the answer.
     pub guarded: bool,
     /// Whether the credentials are a browser's session.
     pub by_session: bool,

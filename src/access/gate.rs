@@ -28,7 +28,8 @@ use crate::http::{Request, Throttle as LogThrottle};
 /// Tells the time; tests bring their own.
 pub(super) type Clock = Box<dyn Fn() -> Instant + Send + Sync>;
 
-/// Tells the seconds since 1970; tests bring their own. Only what outlives the process goes by it.
+/// Returns the seconds since 1970; tests bring their own. Used only for cookies, which outlive the
+/// process.
 pub(super) type WallClock = Box<dyn Fn() -> u64 + Send + Sync>;
 
 /// Holds requests against the rules.

@@ -27,7 +27,7 @@ const BEARER_INVALID: HeaderValue =
 
 /// Who sends a request.
 pub(super) enum Identity<'a> {
-    /// Nobody was asked.
+    /// The route requires no credentials.
     Anyone,
     /// By HTTP Basic, with a device cookie to set.
     User(&'a Scopes, Option<CookieValue>),

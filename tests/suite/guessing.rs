@@ -43,6 +43,7 @@ fn owners_visits(server: &Server, credentials: &[String], is_over: &AtomicBool) 
             assert_eq!(codes(server, 1, |_, _| asked.clone()), [200]);
             visits += 1;
         }
+        std::thread::sleep(Duration::from_millis(20));
     }
     visits
 }

@@ -114,7 +114,7 @@ fn form_starts_a_session_and_sign_out_ends_it_through_a_restart() {
         assert_eq!(header(&page, "vary"), ["accept-encoding", "authorization, cookie"]);
     }
     assert_eq!(code(&one.curl("/login?next=/source/well", &[])), 303, "it is signed in");
-    // A copy that somebody else has made ends with it.
+    // A stolen copy ends with it.
     std::fs::copy(&one.jar, server.folder().join("stolen")).unwrap();
     let stolen = Visitor::new(&server, "stolen");
     let answer = one.curl("/logout", &["--request", "POST"]);
