@@ -12,7 +12,7 @@
 //!
 //! From the wire inwards: `socket`, `tls`, `session` (which joins them to) `connection`,
 //! `head`, `framing`, `chunked`, `response`, `output`. Around them: `slot` (who may drive a
-//! connection), `acceptor`, `worker`, `engine`. By the names of [`Settings`] every phase and
+//! connection), `acceptor`, `worker`, `engine`, `budget` (what all connections hold). By the names of [`Settings`] every phase and
 //! every size has a limit.
 
 mod acceptor;
