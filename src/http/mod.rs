@@ -12,9 +12,9 @@
 //!
 //! From the wire inwards: `socket`, `tls`, `session` (which joins them to) `connection`,
 //! `head` (with `request_line` and `authority`), `framing`, `chunked` (with `chunk_line`),
-//! `response`, `output`. Around them: `slot` (who may drive a
-//! connection), `acceptor`, `worker`, `engine`. By the names of [`Settings`] every phase and
-//! every size has a limit.
+//! `response`, `output`. Around them: `slot` (who may drive a connection), `acceptor`, `worker`,
+//! `engine`, `lanes` (expensive work), `budget` (bytes that connections hold). By the names of
+//! [`Settings`] every phase and every size has a limit.
 
 mod acceptor;
 mod activity;

@@ -74,6 +74,10 @@ fn a_source_that_does_not_answer_and_a_reload_that_was_refused() {
 #[test]
 fn a_stopped_server_is_found_by_the_kernel() {
     let server = Server::start(&Setup::default());
+    // A thread that has not run yet has no name of its own.
+    eventually("the workers have started", || {
+        (0..8).all(|number| !server.threads(&format!("pw-worker-{number}")).is_empty())
+    });
     server.signal("STOP");
     let waiting: Vec<_> = (0..3).map(|_| TcpStream::connect(server.address).unwrap()).collect();
     let (code, page) = beside(&server, &[]);
