@@ -24,6 +24,10 @@ pub use self::limits::Limits;
 pub const BOARD: &str = "pw-board";
 /// The recorder of the history.
 pub const HISTORY: &str = "pw-history";
+/// Writer of the log, made before the configuration is read.
+pub const LOG: &str = "pw-log";
+/// Keeper of the sessions of browsers.
+pub const SESSIONS: &str = "pw-sessions";
 /// The keeper of the last good values.
 pub const LAST_VALUES: &str = "pw-last-values";
 /// The one that looks for renewed certificates.

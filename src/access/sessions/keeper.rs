@@ -3,10 +3,11 @@
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::{Shared, file};
+use crate::threads;
 
 /// Time between two attempts while the file cannot be written.
 const RETRY: Duration = Duration::from_secs(10);
@@ -24,8 +25,7 @@ impl SessionKeeper {
             (state.has_keeper, state.is_stopping) = (true, false);
         }
         let kept = Arc::clone(&shared);
-        let thread = thread::Builder::new().name("pw-sessions".to_owned());
-        let thread = thread.spawn(move || run(&kept, &path))?;
+        let thread = threads::spawn(threads::SESSIONS.to_owned(), move || run(&kept, &path))?;
         Ok(SessionKeeper { shared, thread: Some(thread) })
     }
 }

@@ -1,6 +1,7 @@
 //! Names of the threads that a configuration needs, to be ensured before any of them is made.
 
 use super::redirect;
+use crate::access::Admission;
 use crate::config::{Config, Source};
 use crate::http::Engine;
 use crate::ops::admin::Admin;
@@ -12,9 +13,15 @@ pub(super) fn at_start(config: &Config) -> Vec<String> {
     let always =
         [threads::SIGNALS, threads::TEARDOWN, threads::BOARD, threads::HISTORY, threads::WATCHDOG];
     let kept = config.history.as_ref().map(|_| threads::LAST_VALUES);
+    let sessions = keeps_sessions(config).then_some(threads::SESSIONS);
     let certificates = config.tls.as_ref().map(|_| threads::CERTIFICATES);
-    let mut names: Vec<String> =
-        always.into_iter().chain(kept).chain(certificates).map(str::to_owned).collect();
+    let mut names: Vec<String> = always
+        .into_iter()
+        .chain(kept)
+        .chain(sessions)
+        .chain(certificates)
+        .map(str::to_owned)
+        .collect();
     names.extend(config.sources.iter().flat_map(thread_names));
     names.extend(Engine::thread_names(&config.server.engine));
     names.extend(redirect::thread_names(config));
@@ -26,7 +33,18 @@ pub(super) fn at_start(config: &Config) -> Vec<String> {
 /// for a while, in a poll that is under way.
 pub(super) fn at_reload(before: &Config, after: &Config) -> Vec<String> {
     let is_new = |source: &&Source| !before.sources.contains(source);
-    after.sources.iter().filter(is_new).flat_map(thread_names).collect()
+    let sources = after.sources.iter().filter(is_new).flat_map(thread_names);
+    let starts_sessions = keeps_sessions(after) && !keeps_sessions(before);
+    sources.chain(starts_sessions.then(|| threads::SESSIONS.to_owned())).collect()
+}
+
+/// Whether sessions of browsers are written to a file.
+fn keeps_sessions(config: &Config) -> bool {
+    let has_users = match &config.auth.rules.admission {
+        Admission::Open => false,
+        Admission::Restricted(restricted) => !restricted.users.is_empty(),
+    };
+    has_users && config.history.is_some()
 }
 
 #[cfg(test)]

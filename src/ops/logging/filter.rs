@@ -1,6 +1,6 @@
 //! `RUST_LOG`: the levels that are logged, for all and for single modules.
 
-use env_filter::{Builder, Filter};
+use env_logger::Logger;
 use log::LevelFilter;
 
 /// Levels without the variable.
@@ -12,32 +12,28 @@ const URL_WRITERS: [&str; 2] = ["ureq", "ureq_proto"];
 /// Returns the filter for the value of `RUST_LOG`, and a message for each part that is invalid.
 ///
 /// The valid parts count. If there is none, `info` holds.
-pub(super) fn parse(variable: Option<&str>) -> (Filter, Vec<String>) {
+pub(super) fn parse(variable: Option<&str>) -> (Logger, Vec<String>) {
     let specification = variable.unwrap_or(DEFAULT);
     let (modules, text) = match specification.split_once('/') {
         Some((modules, text)) => (modules, Some(text)),
         None => (specification, None),
     };
-    let mut builder = Builder::new();
     let mut problems = Vec::new();
-    let mut valid = false;
-    let mut parse = |builder: &mut Builder, part: &str| match builder.try_parse(part) {
+    // env_logger writes about invalid parts to standard error, so it is given valid ones only.
+    let mut is_valid = |part: &str| match env_filter::Builder::new().try_parse(part) {
         Ok(_) => true,
         Err(error) => {
             problems.push(format!("RUST_LOG: {error}"));
             false
         }
     };
-    for part in modules.split(',') {
-        valid |= parse(&mut builder, part);
+    let valid: Vec<&str> = modules.split(',').filter(|part| is_valid(part)).collect();
+    let mut specification = if valid.is_empty() { DEFAULT.to_owned() } else { valid.join(",") };
+    if let Some(text) = text.map(|text| format!("/{text}")).filter(|text| is_valid(text)) {
+        specification.push_str(&text);
     }
-    if !valid {
-        builder.filter_level(LevelFilter::Info);
-    }
-    // Each call of `try_parse` replaces the text of the one before, so it comes last.
-    if let Some(text) = text {
-        parse(&mut builder, &format!("/{text}"));
-    }
+    let mut builder = env_logger::Builder::new();
+    builder.parse_filters(&specification);
     for module in URL_WRITERS {
         builder.filter_module(module, LevelFilter::Info);
     }
@@ -48,11 +44,11 @@ pub(super) fn parse(variable: Option<&str>) -> (Filter, Vec<String>) {
 
 #[cfg(test)]
 mod tests {
-    use log::{Level, Metadata};
+    use log::{Level, Log, Metadata};
 
     use super::*;
 
-    fn enabled(filter: &Filter, target: &str, level: Level) -> bool {
+    fn enabled(filter: &Logger, target: &str, level: Level) -> bool {
         filter.enabled(&Metadata::builder().target(target).level(level).build())
     }
 

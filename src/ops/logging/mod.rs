@@ -24,14 +24,13 @@ mod writer;
 
 use std::io;
 use std::sync::{Arc, OnceLock};
-use std::thread;
 use std::time::{Duration, Instant};
 
-use env_filter::Filter;
 use jiff::Timestamp;
 use log::{Log, Metadata, Record};
 
 use crate::text::escape;
+use crate::threads;
 
 pub use self::caps::{MAX_DEPENDENCY_MESSAGE_BYTES, MAX_OWN_MESSAGE_BYTES};
 pub use self::format::{Format, FormatError};
@@ -91,7 +90,7 @@ pub fn start(given: Option<Format>) -> Result<(), StartError> {
     let (producer, consumer) = queue::bounded(BOUNDS);
     let limiter = Arc::new(RateLimiter::default());
     let writer = Writer::new(consumer, limiter.clone(), layout, StandardError::new());
-    thread::Builder::new().name("pw-log".to_owned()).spawn(move || writer.run())?;
+    threads::spawn(threads::LOG.to_owned(), move || writer.run())?;
     // A second start, as in tests, changes nothing: its writer ends with its producer.
     if LOGGER.set(Logger { filter, layout, limiter, producer }).is_ok()
         && let Some(logger) = LOGGER.get()
@@ -157,7 +156,7 @@ pub fn print_failure(failure: &dyn std::fmt::Display) {
 
 /// Filters, limits and formats records, and sends them to the writer.
 struct Logger {
-    filter: Filter,
+    filter: env_logger::Logger,
     layout: Layout,
     limiter: Arc<RateLimiter>,
     producer: Producer,
