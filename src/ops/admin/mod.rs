@@ -46,6 +46,10 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longer than the interval at which most monitoring asks, so that it may keep its connection.
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
 
+/// Bytes that all admin connections hold in buffers at most: far more than pages of metrics and
+/// their requests take.
+const MAX_BUFFERED_BYTES: usize = 4 << 20;
+
 /// Longest wait for requests in flight when the process stops.
 const STOP_WAIT: Duration = Duration::from_millis(250);
 
@@ -63,6 +67,7 @@ fn settings(max_connections: usize) -> Settings {
         write_timeout: WRITE_TIMEOUT,
         keep_alive: KEEP_ALIVE,
         drain_timeout: STOP_WAIT,
+        max_buffered_bytes: MAX_BUFFERED_BYTES,
         ..Settings::default()
     }
 }
