@@ -6,9 +6,9 @@ use std::process::ExitCode;
 use argh::FromArgs;
 
 use super::Failure;
-use super::run::{Setup, run};
+use super::run::{Setup, ensure_threads_with_log, run};
 use crate::config::{self, Config, ListenAddr, TlsFiles, admin_address};
-use crate::ops::logging::{self, Format};
+use crate::ops::logging::{self, Format, StartError};
 
 /// Serve in the foreground; logs go to standard error, filtered by RUST_LOG (default: info; debug
 /// has a line for each request).
@@ -39,9 +39,21 @@ pub(super) struct Serve {
 
 impl Serve {
     pub(super) fn run(self) -> Result<ExitCode, Failure> {
-        logging::start(self.log_format)?;
+        self.start_log()?;
         let read = || self.read();
         run(read()?, Some(&read))
+    }
+
+    /// Starts the log. If the system has no thread even for that, the error says how many the whole
+    /// server needs.
+    fn start_log(&self) -> Result<(), Failure> {
+        let started = logging::start(self.log_format);
+        if let Err(StartError::Thread(_)) = started
+            && let Ok(setup) = self.read()
+        {
+            ensure_threads_with_log(&setup)?;
+        }
+        Ok(started?)
     }
 
     /// The configuration and the certificates that it names.

@@ -384,7 +384,9 @@ fn a_reload_is_counted_and_limits_are_told_anew() {
             (ok, refused, value("pumphouse_config_last_reload_successful "))
         };
         eventually("the reload is counted", || told() == reloads);
-        let board = json(&server.admin_get("/scoreboard"));
-        assert_eq!(board["limits"]["max_connections"], limit);
+        // It is rendered once a second at most.
+        eventually("the scoreboard has the limit", || {
+            json(&server.admin_get("/scoreboard"))["limits"]["max_connections"] == limit
+        });
     }
 }

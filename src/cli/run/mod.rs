@@ -67,6 +67,16 @@ struct Running {
     teardown: Teardown,
 }
 
+/// Checks that the system gives every thread that the server needs, that of the log included.
+///
+/// # Errors
+/// It gives fewer.
+pub(super) fn ensure_threads_with_log(setup: &Setup) -> Result<(), threads::Shortage> {
+    let mut names = threads_needed::at_start(&setup.config);
+    names.insert(0, threads::LOG.to_owned());
+    threads::ensure(&names)
+}
+
 /// Serves until TERM or INT; on HUP goes on with what `again` reads.
 pub(super) fn run(setup: Setup, again: Option<Again<'_>>) -> Result<ExitCode, Failure> {
     let beside = redirect::descriptors(&setup.config);

@@ -27,9 +27,15 @@ const PASSWORD: &str = "correct horse battery staple";
 /// Strangers, each at an address of its own.
 const STRANGERS: u8 = 4;
 
-/// Guesses in a pipeline: all are wrong but the last. The first ones get the stranger throttled,
-/// for longer than the attack lasts, so the right one must be refused.
+/// Guesses in a pipeline: all are wrong but the last. The stranger is throttled for longer than the
+/// attack lasts, so the right one must be refused.
 const PIPELINE: usize = 64;
+
+/// Attempts to get a stranger throttled. The server compares few strangers' passwords a second, so
+/// most of them are refused without being counted.
+const ATTEMPTS: usize = 200;
+
+const ATTEMPT_PAUSE: Duration = Duration::from_millis(50);
 
 const OWNER_PATIENCE: Duration = Duration::from_secs(10);
 
@@ -66,8 +72,7 @@ impl Guesses {
         let owner = Canary::start_with(visit);
         let mut strangers = Vec::new();
         for number in 1..=STRANGERS {
-            let get_throttled = flood(target, number, vec![guess(0); PIPELINE]);
-            get_throttled.run_once()?;
+            get_throttled(target, number)?;
             let mut requests: Vec<String> = (1..PIPELINE).map(guess).collect();
             requests.push(status_request(PASSWORD));
             strangers.push(flood(target, number, requests));
@@ -81,6 +86,19 @@ impl Guesses {
             stop: None,
         })
     }
+}
+
+/// Guesses wrong, each time another password, until the stranger has to wait.
+fn get_throttled(target: &Target, stranger: u8) -> io::Result<()> {
+    for number in 0..ATTEMPTS {
+        let wrong = status_request(&format!("stranger {stranger}, guess {number}"));
+        if flood(target, stranger, vec![wrong]).run_once()?.of(429) > 0 {
+            return Ok(());
+        }
+        std::thread::sleep(ATTEMPT_PAUSE);
+    }
+    let failed = format!("{ATTEMPTS} wrong guesses did not get stranger {stranger} throttled");
+    Err(io::Error::other(failed))
 }
 
 fn guess(number: usize) -> String {
