@@ -54,7 +54,7 @@ impl EventScan {
     }
 
     /// The events, once all are found that there are or that were asked for; until then reads on
-    /// in the file by up to [`EVENTS_PER_PIECE`] rows. Never waits for a reader.
+    /// in the file by up to `EVENTS_PER_PIECE` rows. Never waits for a reader.
     ///
     /// # Errors
     /// When the history cannot be read now.

@@ -122,7 +122,7 @@ impl Readers {
 }
 
 /// Wait of a worker for a reader. It blocks nothing: the worker tries again in a later turn, until
-/// [`PATIENCE`] has passed.
+/// `PATIENCE` has passed.
 #[derive(Debug, Default)]
 pub struct ReaderWait {
     since: Option<Instant>,
@@ -157,7 +157,7 @@ pub struct RowBudget {
 }
 
 impl RowBudget {
-    /// Budget of one piece of work: [`ROWS_PER_PIECE`] rows.
+    /// Budget of one piece of work: `ROWS_PER_PIECE` rows.
     pub const fn of_a_piece() -> RowBudget {
         RowBudget { left: ROWS_PER_PIECE }
     }

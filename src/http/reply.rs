@@ -10,7 +10,7 @@ use super::message::{Request, Response};
 /// Next step towards the answer to a request.
 pub enum Reply {
     /// The response. A body that the client sends all the same is read and dropped up to
-    /// [`MAX_DISCARDED_BODY`](super::limits::MAX_DISCARDED_BODY); behind a larger one the
+    /// `MAX_DISCARDED_BODY`; behind a larger one the
     /// connection is closed.
     Ready(Response),
     /// The body, of at most so many bytes, then the continuation. A larger body is refused with
@@ -36,7 +36,7 @@ pub enum Reply {
         /// Concurrency limit that the work counts against.
         lane: Lane,
         /// Longest wait for a permit; `queue_timeout` holds as well. Looked at every
-        /// [`SWEEP_INTERVAL`](super::limits::SWEEP_INTERVAL).
+        /// `SWEEP_INTERVAL`.
         patience: Duration,
         /// The work.
         work: Continuation,

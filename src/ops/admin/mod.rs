@@ -10,7 +10,7 @@
 //!   idle ones first, then those in an incomplete request. No number of clients that send
 //!   nothing, or half of a request, can therefore keep a new client out.
 //! * A page that is expensive to render is rendered by one worker at a time and then shared:
-//!   see [`SharedPage`](shared_page::SharedPage). At least one worker is always left for
+//!   see `shared_page`. At least one worker is always left for
 //!   `/healthz`.
 
 mod shared_page;
@@ -30,7 +30,7 @@ use crate::http::{Engine, Listener, Settings};
 /// exactly `pw-adm-acceptor`.
 const THREADS: &str = "pw-adm";
 
-/// For each rendered page one worker that renders it and [`WAITERS`] that wait for it; and one
+/// For each rendered page one worker that renders it and `WAITERS` that wait for it; and one
 /// that neither can hold.
 pub const WORKERS: usize = RENDERED_PAGES * (1 + WAITERS) + 1;
 
