@@ -1,4 +1,4 @@
-//! Texts that others wrote, made safe to show.
+//! Makes texts of upstreams, clients and files safe to show.
 //!
 //! Three sorts of characters change how a text looks without being seen themselves: controls, which
 //! a terminal obeys (ESC, and CSI as U+009B); bidirectional controls, which reorder what stands

@@ -1,5 +1,5 @@
-//! Threads: making them with an error that says what to do, and finding out before the start
-//! whether the system gives as many as the server needs.
+//! Creates threads, with errors that name the limits to raise, and checks before the start that the
+//! system gives as many as the server needs.
 //!
 //! The limits are those of `RLIMIT_NPROC` (for users other than root), of the pids controller
 //! (containers, `TasksMax=` of systemd), and of the address space, of which every thread takes
@@ -157,7 +157,7 @@ fn make_idle(name: &str, held: &Receiver<Infallible>) -> Result<JoinHandle<()>, 
     Ok(thread)
 }
 
-/// Whether so many bytes can be mapped. Pages that are not touched take no memory.
+/// Returns true if so many bytes can be mapped. Pages that are not touched take no memory.
 fn has_address_space(bytes: usize) -> bool {
     let mut room = Vec::<u8>::new();
     let has_room = room.try_reserve_exact(bytes).is_ok();
@@ -194,9 +194,9 @@ mod tests {
             made: 9,
             limits: Limits { processes: Some(9), pids: None, address_space: None },
         };
-        let told = shortage.to_string();
+        let message = shortage.to_string();
         for part in ["pw-worker-3", "27 threads are needed", "9 could be", "ulimit -u (now 9)"] {
-            assert!(told.contains(part), "{part:?} is not in {told}");
+            assert!(message.contains(part), "{part:?} is not in {message}");
         }
     }
 }

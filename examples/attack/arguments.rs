@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use argh::FromArgs;
 
-/// Attack a server on loopback in every mode, while canaries ask whether it still serves.
+/// Attack a server on loopback in every mode, while canaries check that it still serves.
 #[derive(FromArgs)]
 pub struct Arguments {
-    /// whom to attack: https://HOST:PORT on loopback (default: a server of its own)
+    /// server to attack: https://HOST:PORT on loopback (default: a server of its own)
     #[argh(option)]
     pub url: Option<String>,
 

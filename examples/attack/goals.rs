@@ -40,7 +40,7 @@ impl Goal {
         Goal { of_speed: true, ..self }
     }
 
-    /// Whether it was reached, or depends on the machine's speed.
+    /// Returns true if it was reached, or depends on the machine's speed.
     pub fn is_reached_if_slow(&self) -> bool {
         self.reached || self.of_speed
     }

@@ -8,9 +8,9 @@
 //! cargo run --release --example attack -- --url https://127.0.0.1:6443
 //! ```
 //!
-//! Without `--url` it starts the release binary itself, and shows it a burst of connects, a want
-//! of descriptors, and the scenarios that need a server with a history, with accounts, or with a
-//! log of their own. Only servers on loopback are attacked. Ends with 1 if a goal is missed.
+//! Without `--url` it starts the release binary itself, and adds a burst of connects, a shortage of
+//! descriptors, and the scenarios that need a server with a history, with accounts, or with a log
+//! of their own. Only servers on loopback are attacked. Exits with 1 if a goal is missed.
 
 #![allow(clippy::print_stdout)] // Its table is its purpose.
 

@@ -123,7 +123,7 @@ fn measure(
     let history = Some(HISTORY);
     let setup = Setup { server: &server, plain, history, ..Setup::default() };
     let target = Target::start_with(binary, &setup)?;
-    // What is allocated once, at the first answers, belongs to the rest.
+    // Allocations made once, at the first answers, belong to the memory at rest.
     target.admin_page("/metrics")?;
     std::thread::sleep(Duration::from_secs(2));
     let resident = || outside::status(target.process(), "VmRSS");
@@ -171,7 +171,7 @@ impl Row {
         if self.plain { PLAIN } else { TLS }
     }
 
-    /// Whether both goals are reached.
+    /// Returns true if both goals are reached.
     pub fn is_reached(&self) -> bool {
         self.while_held <= self.goal() << 10 && self.afterwards <= AFTERWARDS << 10
     }

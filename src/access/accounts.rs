@@ -115,8 +115,8 @@ impl Account {
         self.remembered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether this credential was verified from this network, and used there no longer ago than
-    /// `remember`. Each use starts that time anew: the password of an account cannot change
+    /// Returns true if this credential was verified from this network, and used there no longer ago
+    /// than `remember`. Each use starts that time anew: the password of an account cannot change
     /// without new rules, and these forget every account whose hash is another.
     pub(super) fn recognises(
         &self,

@@ -22,9 +22,9 @@ pub enum Demand {
 /// Permission to call the handler.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pass {
-    /// Whether it took credentials, so that no other visitor may get the answer.
+    /// True if it took credentials, so that no other visitor may get the answer.
     pub guarded: bool,
-    /// Whether the credentials are a browser's session.
+    /// True if the credentials are a browser's session.
     pub by_session: bool,
     /// A device cookie to set, by which the caller is known from now on.
     pub device: Option<CookieValue>,
@@ -35,7 +35,7 @@ pub struct Pass {
 pub struct SignedIn {
     /// The new session.
     pub session: CookieValue,
-    /// How long it is good.
+    /// Time until it expires.
     pub lifetime: Duration,
     /// A device cookie to set, unless the browser has one.
     pub device: Option<CookieValue>,
@@ -58,10 +58,10 @@ impl fmt::Debug for CookieValue {
     }
 }
 
-/// Why a request may not go on.
+/// Reason for which a request is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Denial {
-    /// 421: it asks for a name that is not this server's.
+    /// 421: its host is not one of this server's names.
     Host,
     /// 401: no credentials, or none that are any good; with the challenges to send.
     Unauthorized(Vec<HeaderValue>),
@@ -71,7 +71,7 @@ pub enum Denial {
     CrossSite,
     /// 429: too many failures; come again after that time.
     Throttled(Duration),
-    /// 503: as many passwords as may be are being verified, or were compared in this second.
+    /// 503: too many passwords are being verified, or were compared in this second.
     Busy,
     /// 503: the system gives no random numbers for a session.
     NoRandomness,

@@ -25,7 +25,7 @@ pub(super) struct Devices(MacKey);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Device {
     pub(super) id: [u8; ID],
-    /// Whether its cookie is past half of its life, and is replaced at the next success.
+    /// True if its cookie is past half of its life; the next success replaces it.
     pub(super) is_due: bool,
 }
 

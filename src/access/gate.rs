@@ -217,7 +217,7 @@ impl fmt::Debug for Gate {
     }
 }
 
-/// Whether a page of another site could have had the request sent.
+/// Returns true if a page of another site could have had the request sent.
 ///
 /// No browser adds a token by itself. A password of HTTP Basic it may add, and programs send one
 /// too, which name no origin. A session is sent by browsers only, which name theirs with every

@@ -1,4 +1,5 @@
-//! Who sends a request: tokens and sessions first, as they cannot be guessed; then passwords.
+//! Identifies the sender of a request: by tokens and sessions first, as they cannot be guessed;
+//! then by passwords.
 
 use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
@@ -25,11 +26,11 @@ const BEARER: HeaderValue = HeaderValue::from_static("Bearer realm=\"Pumphouse\"
 const BEARER_INVALID: HeaderValue =
     HeaderValue::from_static("Bearer realm=\"Pumphouse\", error=\"invalid_token\"");
 
-/// Who sends a request.
+/// Sender of a request.
 pub(super) enum Identity<'a> {
     /// The route requires no credentials.
     Anyone,
-    /// By HTTP Basic, with a device cookie to set.
+    /// A user of HTTP Basic, with a device cookie to set.
     User(&'a Scopes, Option<CookieValue>),
     Session(&'a Scopes),
     Token(&'a Scopes),
@@ -121,7 +122,7 @@ impl Gate {
         let account = self.passwords.check(accounts, &attempt, &self.stats);
         let account = account.map_err(|refusal| self.refused(accounts, refusal, &attempt))?;
         let is_fresh = device.is_some_and(|device| !device.is_due);
-        // Without a cookie the caller is let in all the same.
+        // Without a cookie the caller is admitted all the same.
         let issued = (!is_fresh).then(|| self.devices.issue(user, now).ok()).flatten();
         Ok((account, issued.map(CookieValue)))
     }
@@ -178,7 +179,7 @@ impl Gate {
         found.collect()
     }
 
-    /// Whether the request has a session that is good.
+    /// Returns true if the request has a session that is good.
     pub fn is_signed_in(&self, posted: &Posted, request: &Request) -> bool {
         posted
             .accounts
@@ -199,7 +200,7 @@ impl Gate {
         Denial::Throttled(wait)
     }
 
-    /// The name is not told: people type passwords where names belong.
+    /// The name is not logged: people type passwords where names belong.
     fn failed(&self, reason: FailureReason, delay: Option<Duration>, address: &Address) {
         self.stats.count_failure(reason);
         if let Some(delay) = delay {
@@ -211,7 +212,7 @@ impl Gate {
     }
 }
 
-/// Asks for the kinds of credentials that there are.
+/// Challenges for the kinds of credentials that there are.
 fn unauthorized(accounts: &Accounts, bearer: HeaderValue) -> Denial {
     let basic = accounts.has_users().then_some(BASIC);
     let bearer = accounts.has_tokens().then_some(bearer);

@@ -55,7 +55,7 @@ pub const SESSION_COOKIE: &str = "pumphouse_session_";
 /// Begins the names of device cookies; a port number follows.
 pub const DEVICE_COOKIE: &str = "pumphouse_device_";
 
-/// How long browsers keep a device cookie.
+/// Time for which browsers keep a device cookie.
 pub const DEVICE_LIFETIME: std::time::Duration =
     std::time::Duration::from_secs(device::DEVICE_LIFETIME);
 

@@ -77,7 +77,7 @@ pub(super) fn changes_something(method: &Method) -> bool {
     !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE)
 }
 
-/// Whether the request says where it comes from, as every browser does with methods that change
+/// Returns true if the request names its origin, as every browser does with methods that change
 /// something.
 pub(super) fn names_origin(headers: &HeaderMap) -> bool {
     headers.contains_key(SEC_FETCH_SITE) || headers.contains_key(ORIGIN)

@@ -30,7 +30,7 @@ use super::strangers::StrangerLimit;
 use super::throttle::{Pace, Throttle};
 use super::verifications::Verifications;
 
-/// Why a password did not let its sender in.
+/// Reason for which a password was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Refusal {
     /// It is wrong, or there is no such account; with the wait that this failure cost.
@@ -63,12 +63,12 @@ struct Ledger {
     strangers: StrangerLimit,
 }
 
-/// How an attempt's caller is known.
+/// Evidence by which an attempt's caller is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Caller {
-    /// By a device cookie for this account.
+    /// A device cookie for this account.
     Device(Fingerprint),
-    /// By its network.
+    /// Its network.
     Network,
     Stranger,
 }
@@ -91,7 +91,7 @@ impl Ledger {
         }
     }
 
-    /// Where the attempt's failures are counted: first the caller's own record, then, unless it is
+    /// Counters of the attempt's failures: first the caller's own record, then, unless it is
     /// known by a device, that of the account. Unknown callers and those from known networks have
     /// records of their own, so failures of unknown callers never make a known one wait.
     fn counters(
@@ -117,7 +117,7 @@ impl Ledger {
     }
 }
 
-/// How fast waits grow after so many free failures.
+/// Growth of waits after so many free failures.
 pub(super) fn pace(limits: &Limits, free: usize) -> Pace {
     Pace {
         free,

@@ -33,7 +33,7 @@ impl Posted {
         Posted { rules, accounts, strict_transport, generation }
     }
 
-    /// As they were given.
+    /// The rules as they were given.
     pub fn rules(&self) -> &Rules {
         &self.rules
     }
@@ -43,12 +43,12 @@ impl Posted {
         self.strict_transport.as_ref()
     }
 
-    /// Whether there are accounts that sign in by name and password.
+    /// Returns true if there are accounts that sign in by name and password.
     pub fn signs_in(&self) -> bool {
         self.accounts.as_ref().is_some_and(Accounts::has_users)
     }
 
-    /// Whether every visitor is let in without credentials.
+    /// Returns true if every visitor is admitted without credentials.
     pub fn is_open(&self) -> bool {
         self.accounts.is_none()
     }

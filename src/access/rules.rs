@@ -102,7 +102,7 @@ pub struct Limits {
     /// Passwords of unknown callers that are compared in any second, over all addresses. Further
     /// ones are answered 503 without a comparison.
     pub strangers_per_second: usize,
-    /// How long a browser stays signed in.
+    /// Time for which a browser stays signed in.
     pub session: Duration,
 }
 

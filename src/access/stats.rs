@@ -56,11 +56,11 @@ impl FailureReason {
     }
 }
 
-/// Whether a caller has had a right password here before, as
-/// `auth_comparisons_total{caller}` names it.
+/// Class of a caller in `auth_comparisons_total{caller}`: known callers have had a right password
+/// here before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CallerClass {
-    /// From a network where an account was used rightly, or with a device cookie.
+    /// A caller from a network where an account was used rightly, or with a device cookie.
     Known,
     /// Any other.
     Stranger,

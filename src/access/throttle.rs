@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::key::Fingerprint;
 
-/// How fast waits grow, and how many records are kept.
+/// Growth of waits, and number of records kept.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Pace {
     /// Failures that cost nothing.
@@ -91,9 +91,9 @@ impl Throttle {
         Some(record.until - now)
     }
 
-    /// Whether this was the latest wrong guess of `key`. Trying it again teaches neither side
-    /// anything, so it costs neither a verification nor a longer wait: a tab or a script that goes
-    /// on sending an old password does not shut out its owner.
+    /// Returns true if this was the latest wrong guess of `key`. Trying it again teaches neither
+    /// side anything, so it costs neither a verification nor a longer wait: a tab or a script that
+    /// goes on sending an old password does not shut out its owner.
     pub(super) fn is_known_wrong(&self, key: &Fingerprint, guess: &Guess) -> bool {
         self.records.get(key).is_some_and(|record| record.wrong == Some(*guess))
     }

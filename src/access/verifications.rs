@@ -3,7 +3,8 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How long unknown callers are refused after a known caller found the only verification taken.
+/// Time for which unknown callers are refused after a known caller found the only verification
+/// taken.
 /// Longer than the `Retry-After` that this caller was sent, so that it comes back in time.
 const CLAIM: Duration = Duration::from_secs(3);
 

@@ -35,7 +35,7 @@ pub struct SourceView {
     pub state: State,
     /// The last good reading, kept through failures.
     pub reading: Option<KeptReading>,
-    /// Time from one poll to the next, unless the upstream asks for more.
+    /// Time from one poll to the next, unless the upstream requests a longer one.
     pub interval: Duration,
     /// When the next poll is due.
     pub next_poll_at: Option<Timestamp>,

@@ -47,8 +47,8 @@ impl Check {
             }
         }
         let socket_notes = socket_notes(&config)?;
-        let told = describe(&config, certificates.as_ref(), now)? + &socket_notes;
-        let printed = print(&format!("{} is valid.\n\n{told}", path.display()));
+        let description = describe(&config, certificates.as_ref(), now)? + &socket_notes;
+        let printed = print(&format!("{} is valid.\n\n{description}", path.display()));
         if self.poll { Ok(trial::run(&config)) } else { Ok(printed) }
     }
 }

@@ -44,8 +44,8 @@ impl Serve {
         run(read()?, Some(&read))
     }
 
-    /// Starts the log. If the system has no thread even for that, the error says how many the whole
-    /// server needs.
+    /// Starts the log. If the system has no thread even for that, the error names how many the
+    /// whole server needs.
     fn start_log(&self) -> Result<(), Failure> {
         let started = logging::start(self.log_format);
         if let Err(StartError::Thread(_)) = started

@@ -298,7 +298,7 @@ impl<'reader, 'text> Section<'reader, 'text> {
         }
     }
 
-    /// Whether a key of an earlier version is there, which has no effect any more.
+    /// Returns true if a key of an earlier version is present. It has no effect any more.
     pub(super) fn retired(&mut self, key: &str) -> bool {
         // It is not suggested for a misspelt key.
         self.table.remove(key).is_some()

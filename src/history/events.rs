@@ -5,8 +5,8 @@ use std::task::Poll;
 use super::handle::{History, HistoryError, Numbered};
 use super::reader::ReaderWait;
 
-/// Events that one piece of work reads from the file: their texts make them cost more than the
-/// rows of a series.
+/// Events that one piece of work reads from the file. They are fewer than rows of a series, as
+/// their texts make them cost more.
 const EVENTS_PER_PIECE: usize = 500;
 
 /// Events with numbers below a given one, the latest first. A source that has few of them takes a
@@ -41,27 +41,27 @@ impl EventScan {
             wait: ReaderWait::default(),
         };
         scan.take(recent.iter().filter(|(number, _)| *number < before).cloned());
-        // Before the file has been opened, memory has all that is known.
+        // Until the file has been opened, memory holds all known events.
         if matches!(scan.history.readers(), Err(HistoryError::Closed | HistoryError::Off)) {
             scan.next = None;
         }
         scan
     }
 
-    /// Whether [`EventScan::poll`] would read the file.
+    /// Returns true if [`EventScan::poll`] would read the file.
     pub fn needs_file(&self) -> bool {
         self.next.is_some() && self.found.len() < self.limit
     }
 
-    /// The events, once all are found that there are or that were asked for; until then reads on
+    /// The events, once all that exist or that were requested are found; until then reads on
     /// in the file by up to `EVENTS_PER_PIECE` rows. Never waits for a reader.
     ///
     /// # Errors
-    /// When the history cannot be read now.
+    /// The history cannot be read now.
     pub fn poll(&mut self) -> Result<Poll<Vec<Numbered>>, HistoryError> {
         if let Some(before) = self.next.filter(|_| self.needs_file()) {
             let readers = self.history.readers()?;
-            // Without a filter no more rows are read than are asked for.
+            // Without a filter no more rows are read than were requested.
             let rows = match self.source {
                 Some(_) => EVENTS_PER_PIECE,
                 None => self.limit - self.found.len(),

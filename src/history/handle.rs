@@ -212,7 +212,7 @@ impl History {
     /// The same for a worker, which waits for no reader: `Pending` while all are in use.
     ///
     /// # Errors
-    /// When the history cannot be read now.
+    /// The history cannot be read now.
     pub fn poll_points(
         &self,
         window: &Window,

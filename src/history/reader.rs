@@ -162,7 +162,7 @@ impl RowBudget {
         RowBudget { left: ROWS_PER_PIECE }
     }
 
-    /// Budget of a command, which keeps no one waiting.
+    /// Budget of a command: unlimited, as no client waits behind it.
     pub const fn unbounded() -> RowBudget {
         RowBudget { left: usize::MAX }
     }

@@ -38,7 +38,7 @@ impl WorkerState {
 #[derive(Debug, Default)]
 pub struct Activity {
     state: AtomicU8,
-    /// When it took the connection that it drives, or made progress since.
+    /// Time at which it took the connection that it drives, or made progress since.
     since: Heartbeat,
     route: Mutex<&'static str>,
 }
@@ -64,7 +64,7 @@ impl Activity {
         (state, busy)
     }
 
-    /// How long ago it took a connection, whether it still drives it or not, or made progress.
+    /// Time since it took a connection, whether it still drives it or not, or made progress.
     pub fn since_taking(&self) -> Duration {
         self.since.age()
     }

@@ -89,7 +89,7 @@ impl BodyDecoder {
 fn grow(body: &mut BytesMut, some: usize, left: usize) {
     if body.capacity() - body.len() < some {
         let doubled = body.len().max(some);
-        // Exact, as a vector that is asked for less than its double would give the double.
+        // Exact: `reserve` would round up to double the capacity.
         let mut larger = BytesMut::with_capacity(body.len() + doubled.min(left));
         larger.put_slice(body);
         *body = larger;

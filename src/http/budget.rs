@@ -13,8 +13,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-/// What a connection may hold without being closed for the budget: a head of 4 KiB, in a buffer
-/// with room to grow or in a TLS record that is not whole.
+/// Bytes that a connection may hold without being closed for the budget: a head of 4 KiB, in a
+/// buffer with room to grow or in a TLS record that is not whole.
 pub(super) const EXEMPT_BYTES: usize = 8 << 10;
 
 /// Sum of the bytes held, and its limit.

@@ -129,11 +129,12 @@ enum Phase {
     Idle,
     /// In a head, or before the first one.
     Head,
-    /// In a body that the program has asked for.
+    /// In a body that the program has requested.
     Body(Box<Receiving>),
     /// The program has the request. The body that follows its head has not been read.
     Handling(Exchange, PendingBody),
-    /// The response is there. The body that nothing asked for is dropped before it is sent.
+    /// The response is there. The body that the program did not request is dropped before it is
+    /// sent.
     Discard(Box<Discarding>),
 }
 
@@ -494,7 +495,7 @@ impl Connection {
         self.output.advance(bytes);
     }
 
-    /// Whether output has begun to be written, and must be finished before more is put there.
+    /// Returns true if output has begun to be written, and must be finished before more is added.
     pub(super) fn is_flushing(&self) -> bool {
         self.flushing
     }

@@ -41,9 +41,11 @@ enum Standing {
 /// The ticks before which a connection must have been waiting to count as old.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Cutoffs {
-    /// In a request or a response: [`eviction_grace`](super::Settings::eviction_grace) ago.
+    /// Bound for a connection in a request or a response:
+    /// [`eviction_grace`](super::Settings::eviction_grace) ago.
     pub(super) in_request: u64,
-    /// Before its first byte: [`UNPROVEN_GRACE`](super::limits::UNPROVEN_GRACE) ago.
+    /// Bound for a connection before its first byte:
+    /// [`UNPROVEN_GRACE`](super::limits::UNPROVEN_GRACE) ago.
     pub(super) unproven: u64,
 }
 
@@ -103,8 +105,8 @@ fn look(slots: &Slab<Arc<Slot>>, addresses: &Addresses, cutoffs: Cutoffs) -> Vec
         .iter()
         .filter_map(|(_, slot)| Some((Candidacy::of(slot, cutoffs, addresses)?, slot)))
         .collect();
-    // Of few candidates only the first are taken: the last may be a connection that was accepted
-    // a moment ago, and whose request is on its way.
+    // If candidates are few, only the first are taken: the last may be a connection that was
+    // accepted a moment ago, and whose request is on its way.
     let most = (found.len() / EVICTION_SHARE).clamp(1, EVICTION_BATCH).min(found.len());
     if most > 0 {
         found.select_nth_unstable_by_key(most - 1, |(candidacy, _)| *candidacy);

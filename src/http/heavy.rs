@@ -30,7 +30,7 @@ pub(super) struct HeavyState {
 pub(super) enum Admission {
     /// It may run now.
     Run,
-    /// It waits for the permit that it has asked for.
+    /// It waits for the permit that it has requested.
     Wait,
     /// It must enter the lane.
     Enter,
@@ -41,7 +41,7 @@ pub(super) enum Admission {
 impl HeavyState {
     /// Decides on the next piece of work that is to lead to a response. The wait for the first
     /// permit is bounded by `queue_timeout`, and from then on the whole work by `write_timeout`.
-    /// Where there is a fallback, its patience bounds each wait.
+    /// The patience of a fallback bounds each wait.
     pub(super) fn admit(
         &mut self,
         work: &HeavyWork,
@@ -104,7 +104,7 @@ impl HeavyState {
         self.running_since = None;
     }
 
-    /// Whether it waits for a permit.
+    /// Returns true if it waits for a permit.
     pub(super) fn is_waiting(&self) -> bool {
         self.permit.as_ref().is_some_and(|permit| !permit.is_granted())
     }

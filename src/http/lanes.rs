@@ -146,12 +146,12 @@ fn notify_all(granted: impl IntoIterator<Item = Arc<Entry>>) {
 }
 
 impl Permit {
-    /// Whether the request may run.
+    /// Returns true if the request may run.
     pub(super) fn is_granted(&self) -> bool {
         self.entry.granted.load(Ordering::Acquire)
     }
 
-    /// Whether another client waits for a permit of the lane.
+    /// Returns true if another client waits for a permit of the lane.
     pub(super) fn is_contended(&self) -> bool {
         self.queue.state().order.iter().any(|client| *client != self.entry.client)
     }
@@ -169,7 +169,7 @@ impl Permit {
 }
 
 impl Begun {
-    /// Whether the work may pause for that of others, which begins then as well.
+    /// Returns true if the work may pause for that of other clients, which then begins too.
     pub(super) fn may_pause(&self) -> bool {
         self.0.begun.load(Ordering::Relaxed) < self.0.permits + MAX_PAUSED_WORK
     }
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn client_with_many_requests_runs_one_and_others_are_next() {
+    fn client_with_many_requests_runs_one_and_other_clients_are_next() {
         let lanes = Lanes::new(2);
         let mut greedy: Vec<_> = (0..3).map(|_| enter(&lanes, 1)).collect();
         assert_eq!(granted(&greedy), [true, false, false]);
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn work_pauses_for_others_while_little_of_it_has_begun() {
+    fn work_pauses_for_other_clients_while_little_of_it_has_begun() {
         let lanes = Lanes::new(2);
         let permit = enter(&lanes, 1);
         let mut begun: Vec<_> = (0..2 + MAX_PAUSED_WORK).map(|_| permit.begin()).collect();

@@ -32,13 +32,14 @@ pub struct Settings {
     pub write_timeout: Duration,
     /// From the end of a response to the first byte of the next request.
     pub keep_alive: Duration,
-    /// From the end of a connection's last response to the client's end of the stream; until then
-    /// the connection is read from, so that no reset cuts the response (RFC 9112 9.6).
+    /// Limit from the end of a connection's last response to the client's end of the stream; until
+    /// then the server reads from the connection, so that no reset cuts the response (RFC 9112
+    /// 9.6).
     pub linger_timeout: Duration,
     /// Longest wait of a ready connection for a worker, and of an expensive request for a permit.
     pub queue_timeout: Duration,
-    /// At the cap, a connection whose request or response is incomplete is not evicted before it
-    /// has waited for its client this long.
+    /// Time for which a connection with an incomplete request or response must have waited for its
+    /// client before it can be evicted at the cap.
     pub eviction_grace: Duration,
     /// Expensive requests of scripts that run at the same time; at most one for each client, and
     /// fewer than workers: see [`Settings::heavy_permits`].
@@ -77,7 +78,7 @@ impl Default for Settings {
             max_header_bytes: 16 << 10,
             max_headers: 100,
             max_body_bytes: 64 << 10,
-            // What each of `max_connections` may hold in any case: see `budget`.
+            // Each of `max_connections` may hold so much in any case: see `budget`.
             max_buffered_bytes: 4096 * EXEMPT_BYTES,
         }
     }
@@ -142,7 +143,7 @@ pub(super) const MAX_CHUNK_OVERHEAD: usize = 16 << 10;
 /// Reads and requests of one connection before the worker turns to the next.
 pub(super) const MAX_BURST: usize = 16;
 
-/// Bytes of a body that the program did not ask for, which are read and dropped so that the
+/// Bytes of a body that the program did not request, which are read and dropped so that the
 /// connection can go on: scripts send an empty object with a POST that takes none.
 pub(super) const MAX_DISCARDED_BODY: usize = 1 << 10;
 
@@ -150,7 +151,7 @@ pub(super) const MAX_DISCARDED_BODY: usize = 1 << 10;
 /// to the end of the queue.
 pub(super) const TURN_TIME: Duration = Duration::from_millis(2);
 
-/// A request that holds a permit for expensive work for so long passes it on if others wait.
+/// A request that holds a permit for expensive work for so long passes it on if other clients wait.
 pub(super) const PERMIT_QUANTUM: Duration = Duration::from_millis(50);
 
 /// Expensive work that has begun and waits for its next permit at most: each holds what it has
@@ -175,8 +176,8 @@ pub(super) const ACCEPT_PACE: Duration = Duration::from_micros(300);
 /// behind it; more are closed unanswered.
 pub(super) const TURNED_AWAY: usize = 16;
 
-/// When the server stops, how long a client that has connected may take to begin its request, and
-/// how long a connection whose last response is written lingers.
+/// Time that a client may take to begin its request once the server stops, and for which a
+/// connection whose last response is written then lingers.
 pub(super) const DRAIN_GRACE: Duration = Duration::from_secs(1);
 
 /// Room of each of a worker's two scratch buffers: a TLS record and a little more.
@@ -188,7 +189,7 @@ pub(super) const HELP_AFTER: Duration = Duration::from_micros(200);
 /// The watch is left unkept for no longer than twice this.
 pub(super) const RELIEF: Duration = Duration::from_millis(2);
 
-/// Of all candidates for eviction one in so many is looked up at a time.
+/// Share of the candidates for eviction that is looked up at a time: one in so many.
 pub(super) const EVICTION_SHARE: usize = 8;
 
 /// Candidates for eviction that are looked up at a time, at most.

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use super::activity::Activity;
 use super::reply::Reply;
 
-/// A request. Its head is always whole; its body is there only if the program asked for it, by
+/// A request. Its head is always whole; its body is there only if the program requested it, by
 /// [`Reply::ReadBody`].
 #[derive(Debug, Clone)]
 pub struct Request {
@@ -24,7 +24,7 @@ pub struct Request {
     /// The header fields, in order of arrival for each name. Host is well formed or empty, and is
     /// the authority of the target where that had the absolute form (RFC 9112 3.2.2).
     pub headers: HeaderMap,
-    /// The decoded body; empty until the program has asked for it.
+    /// The decoded body; empty until the program has requested it.
     pub body: Bytes,
     /// Who asks.
     pub peer: Peer,
@@ -106,7 +106,7 @@ impl fmt::Debug for Body {
 
 /// The program behind the engine.
 pub trait Service: Send + Sync + 'static {
-    /// Answers a request whose head is whole, or says what that takes. Runs on a worker; may
+    /// Answers a request whose head is whole, or returns the next step. Runs on a worker; may
     /// block that worker, no other. The program may set the route on `activity`, for the
     /// scoreboard.
     ///
@@ -188,7 +188,7 @@ impl Refusal {
             Refusal::UnknownMethod => "The method is not implemented.",
             Refusal::Overloaded => "Every worker is busy; try again shortly.",
             Refusal::HeavyOverload => {
-                "Too many expensive requests are in progress; retry shortly, or ask for less: a \
+                "Too many expensive requests are in progress; retry shortly, or request less: a \
                  shorter window, or a coarser step."
             }
             Refusal::Version => "This server speaks HTTP/1.0 and HTTP/1.1.",

@@ -30,7 +30,7 @@ pub(super) struct Rejections {
 }
 
 impl Rejections {
-    /// Answers a connection that there is no room for, without waiting.
+    /// Answers a connection beyond the cap, without waiting.
     pub(super) fn reject(&mut self, mut stream: Stream, service: &dyn Service, now: Instant) {
         discard(&mut stream);
         let mut bytes = BytesMut::new();
@@ -48,7 +48,7 @@ impl Rejections {
         self.lingering.push_back((now + REJECTION_LINGER, stream));
     }
 
-    /// When the next connection is to be closed.
+    /// Time at which the next connection is to be closed.
     pub(super) fn next_close(&self) -> Option<Instant> {
         self.lingering.front().map(|(at, _)| *at)
     }

@@ -40,7 +40,7 @@ pub enum Reply {
         patience: Duration,
         /// The work.
         work: Continuation,
-        /// What leads to an answer without it. It should be cheap.
+        /// Leads to an answer without that work. It should be cheap.
         otherwise: Continuation,
     },
 }

@@ -20,7 +20,7 @@ pub(super) struct RequestLine {
     /// Target in origin form, or `*`.
     pub(super) target: Uri,
     pub(super) version: Version,
-    /// Authority of a target in absolute form: the request's host, whatever Host says.
+    /// Authority of a target in absolute form: the request's host, in place of the Host field.
     pub(super) authority: Option<HeaderValue>,
 }
 

@@ -230,7 +230,7 @@ impl Session {
                 return outcome;
             }
             let now = Instant::now();
-            // What has begun to be written is finished before more work leads to more output.
+            // Output under way is finished before more work adds to it.
             let wish = match self.held.take_if(|_| !self.http.is_flushing()) {
                 Some(task) => Wish::Run(task),
                 None => self.http.poll(now),
@@ -416,7 +416,7 @@ impl Session {
         now
     }
 
-    /// Answers in the stead of work that is not done.
+    /// Answers in place of work that is not done.
     fn refuse_task(
         &mut self,
         task: &Task,
@@ -430,8 +430,8 @@ impl Session {
         self.http.refuse(response, reason, now);
     }
 
-    /// Decides whether a task may run. One that may not is held, and the outcome says where its
-    /// connection goes meanwhile.
+    /// Decides whether a task may run. One that may not is held, and the outcome names the next
+    /// place of its connection.
     fn admit(
         &mut self,
         task: Task,
@@ -468,7 +468,7 @@ impl Session {
         None
     }
 
-    /// Waits parked for the permit of its lane. What earlier requests were answered goes out
+    /// Waits parked for the permit of its lane. The responses to earlier requests are written
     /// before.
     fn await_permit(&mut self, turn: &mut Turn) -> Outcome {
         if self.ready.contains(Ready::BROKEN) {
@@ -554,7 +554,7 @@ impl Session {
             if turn.room() == 0 {
                 return Flush::Paused;
             }
-            // What is encrypted already is written before more is read for it.
+            // Encrypted output is written before more is read from the source.
             let encrypted = self.tls.as_ref().is_some_and(TlsLayer::wants_write);
             let awaits_source = self.http.awaits_source();
             let reads_source = awaits_source && !encrypted;
@@ -620,7 +620,7 @@ impl Session {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.ready.remove(Ready::WRITE);
-                    // Others may run while this client does not read.
+                    // Other requests may run while this client does not read.
                     self.heavy.pause();
                     return Flush::Blocked;
                 }

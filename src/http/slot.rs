@@ -321,7 +321,7 @@ impl Slot {
         self.evict_from(&[Place::Parked])
     }
 
-    /// As [`Slot::evict`], of a connection that may also wait for a worker. It leaves an empty
+    /// Evicts like [`Slot::evict`] a connection that may also wait for a worker. It leaves an empty
     /// ticket in the queue.
     pub(super) fn evict_waiting(&self) -> Option<Session> {
         self.evict_from(&[Place::Parked, Place::Queued])

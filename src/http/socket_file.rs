@@ -46,7 +46,7 @@ pub enum SocketPathError {
     /// A process listens there.
     #[error("another process listens on this socket: stop it, or choose another path")]
     Listening,
-    /// It cannot be found out.
+    /// The state of the path is unknown.
     #[error(
         "cannot find out whether a process listens on the socket at this path: {0}; if none \
          does, remove it, or choose another path"

@@ -38,8 +38,8 @@ impl ConnectionState {
         ConnectionState::Lingering,
     ];
 
-    /// Whether its response is under way or written, so that the request cannot be answered 503 any
-    /// more.
+    /// Returns true if its response is under way or written, so that the request cannot be answered
+    /// with 503 any more.
     pub(super) const fn is_answered(self) -> bool {
         matches!(self, ConnectionState::Writing | ConnectionState::Lingering)
     }

@@ -4,8 +4,8 @@ use std::time::Instant;
 
 use super::limits::{MAX_BURST, STREAM_CHUNK, TURN_TIME, WRITE_BURST};
 
-/// What is left of a connection's turn. Its client cannot make it longer: neither by sending
-/// without end, nor by reading whatever it is given, nor by requests that take long.
+/// Remaining budget of a connection's turn. Its client cannot make the turn longer: endless input,
+/// fast reading of endless output and slow requests all use the budget up.
 #[derive(Debug)]
 pub(super) struct Turn {
     /// Reads and requests.

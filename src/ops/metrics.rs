@@ -340,7 +340,7 @@ fn log_lines() -> [MetricFamily; 3] {
         .done(),
         Family::gauge(
             "log_blocked_seconds",
-            "How long the current write to standard error has been waiting; 0 between writes.",
+            "Wait of the current write to standard error so far; 0 between writes.",
         )
         .sample(&[], log.blocked.as_secs_f64())
         .done(),

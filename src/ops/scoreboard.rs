@@ -131,7 +131,7 @@ impl Scoreboard {
 fn workers(engine: &Stats) -> Vec<told::Worker> {
     let told = engine.workers().iter().map(|worker| {
         let (state, busy) = worker.look();
-        // Before the head is read no route is known.
+        // Until the head is read no route is known.
         let route = busy.map(|(route, _)| route).filter(|route| !route.is_empty());
         told::Worker {
             state: state.as_str().into(),

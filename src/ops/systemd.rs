@@ -26,7 +26,7 @@ pub fn ready() {
 
 /// The configuration is being read again.
 pub fn reloading() {
-    // systemd tells reloads apart by their time.
+    // systemd distinguishes reloads by their time.
     if let Ok(now) = NotifyState::monotonic_usec_now() {
         change_state(&[NotifyState::Reloading, now]);
     }
@@ -75,7 +75,7 @@ fn unsent() -> MutexGuard<'static, Option<String>> {
     UNSENT.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Whether systemd has not read its earlier messages yet.
+/// Returns true if systemd has not read its earlier messages yet.
 fn is_full(sent: &io::Result<()>) -> bool {
     sent.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
 }

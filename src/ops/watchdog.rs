@@ -128,7 +128,8 @@ fn list(stuck: &[Stuck]) -> Option<String> {
     (!stuck.is_empty()).then(|| stuck.join(", "))
 }
 
-/// Why an engine can serve no request: its acceptor or every worker has been stuck for that long.
+/// Reason for which an engine can serve no request: its acceptor or every worker has been stuck for
+/// that long.
 fn fatal(engine: &Stats, backlog: &Backlog, now: Instant, timeout: Duration) -> Option<String> {
     let silent = engine.acceptor_age();
     if silent > timeout {

@@ -121,7 +121,7 @@ impl<Attempt> Race<Attempt> {
         }
     }
 
-    /// Adds the attempt that the last step asked for, started at `now`.
+    /// Adds the attempt that the last step requested, started at `now`.
     pub(super) fn started(&mut self, attempt: Attempt, now: Instant) {
         self.pending.push((now, attempt));
     }

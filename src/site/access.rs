@@ -55,9 +55,8 @@ impl From<Denial> for Problem {
     }
 }
 
-/// The answer to a request that may not go on. A browser that asks for a page without good
-/// credentials gets the form to sign in. The API does not: whether it is asked by a browser or a
-/// script, it challenges for Basic.
+/// The answer to a refused request. A browser that requests a page without good credentials gets
+/// the form to sign in. The API challenges for Basic, whether the client is a browser or a script.
 pub(super) fn refused(
     site: &Site,
     request: &Request,

@@ -94,7 +94,8 @@ pub(super) const PLAIN: &str = "text/plain; charset=utf-8";
 /// The media type of pages.
 pub(super) const HTML: &str = "text/html; charset=utf-8";
 
-/// What a page may load and where its forms go: our own files and addresses, and nothing inline. Tests hold the pages to it.
+/// Policy for the contents of a page: it loads our own files only, its forms go to our own
+/// addresses, and nothing is inline. Tests hold the pages to it.
 const PAGE_POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; \
      connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",

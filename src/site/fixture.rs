@@ -146,7 +146,7 @@ pub(super) fn site_with(sources: Vec<SourceView>, history: History) -> Site {
     site_over(sources, history, Arc::new(Unobserved), Rules::default())
 }
 
-/// A site over one snapshot and a history, and who counts its requests.
+/// A site over one snapshot and a history, and the counters of its requests.
 pub(super) fn site_counted(
     sources: Vec<SourceView>,
     history: History,

@@ -125,7 +125,7 @@ fn check_cost(points: &Points) -> Result<(), Problem> {
     }
     Err(Problem::bad_request(format!(
         "This step joins about {rows} single observations, and a request joins at most \
-         {MOST_JOINED}: ask for a shorter window, for a step that is a multiple of 15m, or for \
+         {MOST_JOINED}: request a shorter window, a step that is a multiple of 15m, or \
          step=raw."
     )))
 }

@@ -158,7 +158,7 @@ impl Site {
         self.settle(request, outcome)
     }
 
-    /// Decides about access, and comes to the answer as of `now` as far as that takes no expensive
+    /// Decides about access, and makes the answer as of `now` as far as that takes no expensive
     /// work.
     fn begin(
         &self,
@@ -189,7 +189,7 @@ impl Site {
         response
     }
 
-    /// The final response of an exchange, with the headers that access asks for.
+    /// The final response of an exchange, with the headers that access requires.
     fn finish(
         &self,
         exchange: &Exchange,

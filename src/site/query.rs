@@ -171,8 +171,8 @@ pub(super) const MOST_FIELDS: usize = 512;
 fn fields(text: &str) -> Result<Vec<Field>, Problem> {
     if text.bytes().filter(|byte| *byte == b',').count() >= MOST_FIELDS {
         return Err(Problem::bad_request(format!(
-            "fields names more than {MOST_FIELDS} fields; ask for the rest in another request, or \
-             for everything, without fields."
+            "fields names more than {MOST_FIELDS} fields; request the rest separately, or \
+             everything, without fields."
         )));
     }
     text.split(',').map(field).collect::<Option<_>>().ok_or_else(|| {

@@ -55,7 +55,7 @@ pub(super) struct Ask<'a> {
     pub(super) parameter: &'a str,
     /// The moment the answer is for.
     pub(super) now: Timestamp,
-    /// Whether the visitor has signed in on the page.
+    /// True if the visitor has signed in on the page.
     pub(super) by_session: bool,
 }
 

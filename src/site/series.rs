@@ -113,7 +113,7 @@ impl SeriesBody {
         Ok(())
     }
 
-    /// Takes the bytes that are ready; the flag says that no more will come.
+    /// Takes the bytes that are ready; the flag is true if no more will come.
     pub(super) fn take(&mut self) -> (Vec<u8>, bool) {
         (std::mem::take(&mut self.ready).into(), self.ended)
     }

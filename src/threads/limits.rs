@@ -93,8 +93,8 @@ mod tests {
     #[test]
     fn limits_that_do_not_exist_have_no_number() {
         let limits = Limits { address_space: Some(300 << 20), ..Limits::default() };
-        let told = limits.to_string();
-        assert!(told.contains("ulimit -u, "), "{told}");
-        assert!(told.contains("ulimit -v (now 307200)"), "{told}");
+        let message = limits.to_string();
+        assert!(message.contains("ulimit -u, "), "{message}");
+        assert!(message.contains("ulimit -v (now 307200)"), "{message}");
     }
 }

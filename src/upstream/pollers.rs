@@ -209,7 +209,7 @@ impl Pollers {
         Ok(Running { source: source.clone(), entry, stop: Some(stop), ended, thread })
     }
 
-    /// Whether a source lacks its poller, as no thread could be made for it.
+    /// Returns true if a source has no poller because no thread could be made for it.
     pub fn is_incomplete(&self, sources: &[config::Source]) -> bool {
         self.running.len() < sources.len()
     }

@@ -108,7 +108,7 @@ impl Mode {
         }
     }
 
-    /// Whether it completes a TLS handshake first, where the server speaks TLS.
+    /// Returns true if it completes a TLS handshake first, where the server speaks TLS.
     pub const fn shakes_hands(self) -> bool {
         match self {
             Mode::Silent
@@ -217,7 +217,7 @@ impl Mode {
         !matches!(self, Mode::NeverRead | Mode::StalledReader)
     }
 
-    /// Whether it gives its socket the smallest receive buffer.
+    /// Returns true if it gives its socket the smallest receive buffer.
     pub const fn has_small_buffer(self) -> bool {
         matches!(self, Mode::NeverRead)
     }

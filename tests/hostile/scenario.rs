@@ -1,6 +1,6 @@
 //! Attacks that each need a server of their own: its history, its accounts, its log.
 //!
-//! Two canaries ask meanwhile: one the public listener, one the admin listener. The real `watch`
+//! Two canaries visit meanwhile: one the public listener, one the admin listener. The real `watch`
 //! may stand beside the server and count the restarts that it would have made.
 
 mod guesses;

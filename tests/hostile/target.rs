@@ -17,7 +17,7 @@ use super::client::read_response;
 use super::dense::Dense;
 use super::program;
 
-/// How to start a server; the default serves HTTPS without accounts, sources and history.
+/// Options of a server's start; the default serves HTTPS without accounts, sources and history.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Setup<'a> {
     /// Keys of `[server]`, besides the listeners.

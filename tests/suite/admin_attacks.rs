@@ -76,7 +76,7 @@ fn heads_beyond_a_limit_are_refused_with_431() {
     let fields = "a: b\r\n".repeat(33_000);
     for head in [
         format!("GET /healthz HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n"),
-        // Without an end.
+        // A head that never ends.
         format!("GET /healthz HTTP/1.1\r\nHost: localhost\r\nX: {}", "x".repeat(256 << 10)),
     ] {
         for _ in 0..3 {
@@ -223,9 +223,9 @@ fn renderings_that_hang_leave_a_worker_to_healthz() {
 fn stuck_admin_acceptor_is_reported_and_ends_nothing() {
     let mut server = Server::start(&Setup::default());
     let wedge = Wedge::new(&[server.thread("pw-adm-acceptor")], "epoll_wait");
-    let told = server.wait_for_log("the admin listener is stuck: ");
-    assert!(told.contains("acceptor"), "{told}");
-    assert!(told.contains("visitors are still served"), "{told}");
+    let line = server.wait_for_log("the admin listener is stuck: ");
+    assert!(line.contains("acceptor"), "{line}");
+    assert!(line.contains("visitors are still served"), "{line}");
     assert!(server.serves());
     drop(wedge);
     server.wait_for_log("the admin listener is no longer stuck");
@@ -255,7 +255,7 @@ fn admin_listener_answers_heads_and_refuses_other_methods() {
 }
 
 #[test]
-fn connections_that_say_nothing_are_closed_within_seconds() {
+fn silent_connections_are_closed_within_seconds() {
     let server = Server::start(&Setup::default());
     let mut silent = connect(&server);
     silent.set_read_timeout(Some(Duration::from_secs(20))).unwrap();

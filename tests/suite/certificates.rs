@@ -1,4 +1,4 @@
-//! `pumphouse-web cert`: what openssl makes of the certificate, and its renewal.
+//! `pumphouse-web cert`: openssl's verdict on the certificate, and its renewal.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -88,8 +88,8 @@ fn running_server_takes_up_a_renewed_certificate() {
     let server = Server::start(&Setup::default());
     let renewed = run(&["cert", "--dir", ".", "--renew"], server.folder());
     assert!(renewed.status.success(), "{}", text(&renewed.stderr));
-    let told = server.signal_and_wait("HUP", &["reloaded: ", "HUP: nothing changes"]);
-    assert!(told.contains("certificates renewed"), "{told}");
+    let line = server.signal_and_wait("HUP", &["reloaded: ", "HUP: nothing changes"]);
+    assert!(line.contains("certificates renewed"), "{line}");
     let client = trust(&server.folder().join("cert.pem"));
     let mut stream = crate::hostile::client::connect_tls(server.address, &client).unwrap();
     std::io::Write::write_all(&mut stream, crate::harness::get("/ping").as_bytes()).unwrap();

@@ -127,7 +127,7 @@ fn admin_listener_answers_while_the_public_side_has_all_its_connections() {
     drop(crowd);
 }
 
-/// Whether the admin listener answers.
+/// Returns true if the admin listener answers.
 fn answers(server: &Server) -> bool {
     server
         .try_admin_get("/ping", Duration::from_secs(2))

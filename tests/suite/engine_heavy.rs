@@ -243,7 +243,7 @@ fn client_with_many_connections_runs_one_heavy_request_at_a_time() {
 fn heavy_request_without_a_permit_gets_503_at_queue_timeout() {
     let queue_timeout = Duration::from_millis(300);
     let (server, ledger) = start(Settings { queue_timeout, ..one_permit() });
-    // Of the same client, so that no permit is passed on.
+    // All belong to the same client, so that no permit is passed on.
     let mut running = asked(&server, 10, "/endless/1");
     eventually("it runs", || ledger.has_begun("/endless/1"));
     let begun = Instant::now();
@@ -318,7 +318,7 @@ fn evicted_connection_frees_its_place() {
 fn stream_whose_client_does_not_read_holds_no_permit() {
     let (server, _) = start(one_permit());
     let streams: Vec<_> = (0..3).map(|n| asked(&server, 10 + n, "/stream")).collect();
-    eventually("no one takes more", || server.stats.connections(ConnectionState::Writing) == 3);
+    eventually("no client takes more", || server.stats.connections(ConnectionState::Writing) == 3);
     for number in 0..3 {
         assert!(ask(&server, 20, &format!("/short/{number}")).starts_with("HTTP/1.1 200"));
     }
@@ -350,7 +350,7 @@ fn stream_whose_source_would_block_goes_on_in_later_turns() {
 }
 
 #[test]
-fn stop_lets_heavy_work_end_and_cuts_what_has_no_end() {
+fn stop_lets_heavy_work_end_and_cuts_endless_work() {
     let (server, ledger) = start(Settings { drain_timeout: PATIENCE, ..one_permit() });
     let mut first = asked(&server, 10, "/short/1");
     eventually("it runs", || ledger.has_begun("/short/1"));
@@ -387,14 +387,14 @@ fn head_and_pipelined_heavy_requests_are_answered_in_order() {
     let all = [get("/short/1"), head("/stream"), get("/light"), head("/short/2"), get("/drip")];
     stream.write_all((all.concat() + &get("/last")).as_bytes()).unwrap();
     stream.shutdown(std::net::Shutdown::Write).unwrap();
-    let mut told = String::new();
-    stream.read_to_string(&mut told).unwrap();
-    let mut rest = &*told;
+    let mut output = String::new();
+    stream.read_to_string(&mut output).unwrap();
+    let mut rest = &*output;
     for mark in ["/short/1", "chunked", "/light", "content-length: 8", "1\r\nx\r\n", "/last"] {
-        let at = rest.find(mark).unwrap_or_else(|| panic!("{mark} is not in its place: {told}"));
+        let at = rest.find(mark).unwrap_or_else(|| panic!("{mark} is not in its place: {output}"));
         rest = &rest[at + mark.len()..];
     }
-    assert_eq!(told.matches("HTTP/1.1 200").count(), 6);
+    assert_eq!(output.matches("HTTP/1.1 200").count(), 6);
 }
 
 #[test]
@@ -413,7 +413,7 @@ fn fallback_answers_where_a_permit_does_not_come() {
 }
 
 #[test]
-fn lane_of_people_is_free_however_many_scripts_wait() {
+fn interactive_lane_is_free_however_many_scripts_wait() {
     let (server, ledger) = start(one_permit());
     let mut scripts: Vec<_> =
         (0..8).map(|n| asked(&server, 10, &format!("/endless/{n}"))).collect();

@@ -1,4 +1,5 @@
-//! Clients that make the server hold bytes: what they may cost, and which of them are closed.
+//! Clients that make the server hold bytes: the bound on their cost, and the choice of those that
+//! are closed.
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};

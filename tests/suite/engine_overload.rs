@@ -122,7 +122,7 @@ fn at_the_cap_the_longest_idle_gives_way() {
 #[test]
 fn without_a_grace_incomplete_requests_are_evicted_before_a_connection_that_has_sent_nothing() {
     const CAP: usize = 4;
-    // For this long a connection may send nothing before it counts as old.
+    // A connection that has sent nothing for this long counts as old.
     const GRACE: Duration = Duration::from_secs(1);
     let settings =
         Settings { max_connections: CAP, eviction_grace: Duration::ZERO, ..Settings::default() };

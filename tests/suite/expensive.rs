@@ -1,4 +1,4 @@
-//! Expensive requests at the real program: a dense history, and clients that ask for all of it.
+//! Expensive requests at the real program: a dense history, and clients that request all of it.
 
 use std::io::{Read, Write};
 use std::net::SocketAddr;
@@ -60,7 +60,7 @@ fn pipeline(server: &Server, last: u8, requests: &str, answered: &AtomicUsize) {
 }
 
 #[test]
-fn pipelined_expensive_queries_over_a_dense_history_cost_others_nothing() {
+fn pipelined_expensive_queries_over_a_dense_history_delay_no_other_client() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("pumphouse.db");
     fill_densely(&path);
@@ -103,7 +103,7 @@ fn pipelined_expensive_queries_over_a_dense_history_cost_others_nothing() {
                 assert_eq!(code(&response), 200, "{target}: {response}");
             }
         }
-        // The page has its charts, whatever scripts ask for at the same time.
+        // The page has its charts, whatever scripts request at the same time.
         eventually("the page has its chart", || server.get("/").contains("<svg class=\"chart"));
         stop.store(true, Ordering::Relaxed);
         // Ends the connections.

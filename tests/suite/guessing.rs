@@ -1,4 +1,4 @@
-//! Guesses at full speed against accounts that are in use: what is compared, and who is let in.
+//! Guesses at full speed against accounts in use: the passwords compared, and the callers admitted.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -66,7 +66,7 @@ fn remembered_account_lets_no_throttled_guess_in() {
         let over = Over(&is_over);
         let visits = scope.spawn(|| owners_visits(&server, &owner, &is_over));
 
-        // From one address: each connection fails until it is throttled, then sends the right
+        // One address: each connection fails until it is throttled, then sends the right
         // password among wrong ones.
         let before = metric(&server, COMPARED);
         let attackers: Vec<_> = (0..CONNECTIONS)
@@ -83,13 +83,13 @@ fn remembered_account_lets_no_throttled_guess_in() {
                 })
             })
             .collect();
-        let told: Vec<u16> =
+        let received: Vec<u16> =
             attackers.into_iter().flat_map(|attacker| attacker.join().unwrap()).collect();
         let compared = metric(&server, COMPARED) - before;
-        assert!(!told.contains(&200), "a throttled guess was let in");
-        assert_eq!((told.len(), compared), (GUESSES, 6), "five are free, and the sixth waits");
+        assert!(!received.contains(&200), "a throttled guess was let in");
+        assert_eq!((received.len(), compared), (GUESSES, 6), "five are free, and the sixth waits");
 
-        // From as many addresses as there are guesses, under as many names.
+        // As many addresses as there are guesses, under as many names.
         let (before, begun) = (metric(&server, COMPARED), Instant::now());
         let attackers: Vec<_> = (0..CONNECTIONS)
             .map(|attacker| {
@@ -103,9 +103,9 @@ fn remembered_account_lets_no_throttled_guess_in() {
                 })
             })
             .collect();
-        let told: Vec<u16> =
+        let received: Vec<u16> =
             attackers.into_iter().flat_map(|attacker| attacker.join().unwrap()).collect();
-        assert!(told.iter().all(|code| [401, 503].contains(code)));
+        assert!(received.iter().all(|code| [401, 503].contains(code)));
         let compared = metric(&server, COMPARED) - before;
         let seconds = begun.elapsed().as_secs() as usize + 2;
         assert!(compared <= 20 * seconds, "{compared} were compared in {seconds} s");
@@ -208,7 +208,7 @@ fn device_cookie_keeps_its_owner_in_behind_a_shared_socket() {
 }
 
 #[test]
-fn mistyped_password_is_no_oracle_for_others() {
+fn mistyped_password_is_no_oracle_for_other_addresses() {
     let auth = format!("[auth]\nfirst_delay = \"10m\"\n{}", user("anna", "right", "\"read\""));
     let proxy = "trusted_proxies = [\"127.0.0.1\"]";
     let server = Server::start(&Setup { auth: &auth, server: proxy, ..Setup::default() });
@@ -219,8 +219,8 @@ fn mistyped_password_is_no_oracle_for_others() {
     // The owner's mistyped password is the failure that makes unknown callers wait.
     fail_from_many_addresses(&server, "anna", 20);
     eventually("the owner mistypes", || code(&guess("rihgt", "192.0.2.9")) == 401);
-    let told = ["rihgt", "right", "else"].map(|text| guess(text, "198.51.100.1"));
-    let [mistyped, right, other] = told.map(|answer| (code(&answer), body(&answer).to_owned()));
+    let answers = ["rihgt", "right", "else"].map(|text| guess(text, "198.51.100.1"));
+    let [mistyped, right, other] = answers.map(|answer| (code(&answer), body(&answer).to_owned()));
     assert_eq!((mistyped.0, &mistyped.1), (429, &other.1));
     assert_eq!(right, other);
 }

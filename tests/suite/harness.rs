@@ -128,7 +128,7 @@ pub fn plain_program(request: &Request) -> Response {
     }
 }
 
-/// Reads the body of every POST but those of `/ignored`, and says its length back; `/large` is a
+/// Reads the body of every POST but those of `/ignored`, and returns its length; `/large` is a
 /// response of its own for each request.
 pub struct BodyProgram;
 

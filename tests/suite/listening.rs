@@ -103,10 +103,13 @@ fn paths_that_hold_another_file_are_refused_by_serve_and_check_and_left_alone() 
             std::fs::write(at("pumphouse.toml"), config).unwrap();
             for command in ["check", "serve"] {
                 let refused = crate::server::run(&[command], directory.path());
-                let told = String::from_utf8(refused.stderr).unwrap();
-                assert_eq!(refused.status.code(), Some(1), "{command}: {told}");
-                assert!(told.contains(&format!("unix:{name}: {kind} is at this path")), "{told}");
-                assert!(told.contains("choose another path"), "{told}");
+                let output = String::from_utf8(refused.stderr).unwrap();
+                assert_eq!(refused.status.code(), Some(1), "{command}: {output}");
+                assert!(
+                    output.contains(&format!("unix:{name}: {kind} is at this path")),
+                    "{output}"
+                );
+                assert!(output.contains("choose another path"), "{output}");
             }
         }
     }
@@ -126,20 +129,20 @@ fn check_notes_the_state_of_socket_paths_and_changes_nothing() {
     std::fs::write(at("pumphouse.toml"), config).unwrap();
     let checked = crate::server::run(&["check"], directory.path());
     assert_eq!(checked.status.code(), Some(0), "{}", String::from_utf8_lossy(&checked.stderr));
-    let told = String::from_utf8(checked.stdout).unwrap();
+    let output = String::from_utf8(checked.stdout).unwrap();
     for note in [
         "note: unix:dead.sock: no process listens on it; a start replaces it",
         "note: unix:live.sock: a process listens there now",
         "note: unix:run/admin.sock: the folder run does not exist yet",
     ] {
-        assert!(told.contains(note), "{note:?} is not in {told}");
+        assert!(output.contains(note), "{note:?} is not in {output}");
     }
     assert!(at("dead.sock").exists() && at("live.sock").exists());
     drop(live);
 }
 
 #[test]
-fn live_socket_is_not_taken_over_and_the_message_says_so() {
+fn live_socket_is_refused_with_a_message() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("http.sock");
     let listen = format!("unix:{}", path.display());
@@ -147,9 +150,9 @@ fn live_socket_is_not_taken_over_and_the_message_says_so() {
     std::fs::write(directory.path().join("pumphouse.toml"), "[auth]\nopen = true\n").unwrap();
     let arguments = ["serve", "--no-tls", "--listen", &listen, "--admin-listen", "127.0.0.1:0"];
     let second = crate::server::run(&arguments, directory.path());
-    let told = String::from_utf8(second.stderr).unwrap();
-    assert_eq!(second.status.code(), Some(1), "{told}");
-    assert!(told.contains("another process listens on this socket"), "{told}");
+    let output = String::from_utf8(second.stderr).unwrap();
+    assert_eq!(second.status.code(), Some(1), "{output}");
+    assert!(output.contains("another process listens on this socket"), "{output}");
     assert!(ping(&mut UnixStream::connect(&path).unwrap()).ends_with("ok\n"));
 }
 

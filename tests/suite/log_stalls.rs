@@ -1,4 +1,4 @@
-//! Standard error that is not read: nothing but the log waits for it.
+//! Standard error that is not read: only the log's writer waits for it.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -227,11 +227,11 @@ fn a_full_socket_of_systemd_holds_up_neither_start_nor_reload_nor_stop() {
 fn watch_with_a_full_standard_error_acknowledges_every_event() {
     const EVENTS: usize = 50;
     let folder = tempfile::tempdir().unwrap();
-    let nobody = format!("unix:{}", folder.path().join("nobody").display());
+    let absent = format!("unix:{}", folder.path().join("absent").display());
     let full = FullPipe::new();
     let mut watch = Process::start(
         Command::new(BINARY)
-            .args(["watch", "--program", "x", "--server-url", &nobody, "--admin", &nobody])
+            .args(["watch", "--program", "x", "--server-url", &absent, "--admin", &absent])
             .args(["--failures", "1", "--grace", "1ms"])
             .env("RUST_LOG", "debug")
             .stdin(Stdio::piped())

@@ -34,7 +34,7 @@ pub struct Server {
 struct Log {
     lines: Mutex<Vec<String>>,
     grown: Condvar,
-    /// Whether standard error is left unread.
+    /// True if standard error is left unread.
     paused: Mutex<bool>,
     resumed: Condvar,
 }
@@ -211,7 +211,7 @@ impl Server {
         threads(self.process(), name)
     }
 
-    /// Whether the process has not ended.
+    /// Returns true if the process has not ended.
     pub fn is_running(&self) -> bool {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.process()));
         status.is_ok_and(|text| !text.contains("State:\tZ"))

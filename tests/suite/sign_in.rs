@@ -121,7 +121,7 @@ fn form_starts_a_session_and_sign_out_ends_it_through_a_restart() {
     assert_eq!((code(&answer), &*header(&answer, "location")), (303, &["/login"][..]));
     assert!(header(&answer, "set-cookie")[0].contains("=; Path=/; Max-Age=0"), "{answer}");
     assert_eq!([one.status(), stolen.status(), other.status()], [401, 401, 200]);
-    // As by a power cut, at once.
+    // Killed at once, as by a power cut.
     server.signal("KILL");
     let again = server.start_again(&setup);
     let known = |name| Visitor::new(&again, name).status();
@@ -204,10 +204,10 @@ fn form_is_throttled_as_basic_is() {
     let auth = format!("[auth]\nfirst_delay = \"10m\"\n{}", user("anna", "right", "\"read\""));
     let server = Server::start(&Setup { auth: &auth, ..Setup::default() });
     let visitor = Visitor::new(&server, "jar");
-    let told: Vec<String> =
+    let answers: Vec<String> =
         (0..8).map(|number| visitor.sign_in(&format!("guess {number}"), "/")).collect();
-    assert_eq!(told.iter().map(|it| code(it)).collect::<Vec<_>>()[..6], [401; 6]);
-    let last = told.last().unwrap();
+    assert_eq!(answers.iter().map(|it| code(it)).collect::<Vec<_>>()[..6], [401; 6]);
+    let last = answers.last().unwrap();
     assert_eq!(code(last), 429);
     assert!(header(last, "retry-after")[0].parse::<u64>().unwrap() > 500, "{last}");
     assert!(last.contains("Try again in 10 minutes."), "{last}");
@@ -248,13 +248,13 @@ fn browser_signs_in_sees_values_change_and_signs_out() {
     assert_eq!(seen(&browser, "document.activeElement.id"), "username");
     assert!(!browser.text("main").contains("Cistern"));
     fill_in(&browser, "wrong");
-    eventually("the form says that it was wrong", || {
+    eventually("the form reports that it was wrong", || {
         seen(&browser, "document.querySelector('[role=alert].notice')?.textContent ?? ''")
             == "The name or the password is wrong."
     });
     assert_eq!(seen(&browser, "document.getElementById('username').value"), "anna");
     fill_in(&browser, "right");
-    eventually("the page that was asked for", || {
+    eventually("the requested page", || {
         seen(&browser, "location.pathname + location.search") == "/source/tank?range=7d"
             && seen(&browser, "document.querySelector('.card h2')?.textContent ?? ''") == "Cistern"
     });
@@ -264,13 +264,13 @@ fn browser_signs_in_sees_values_change_and_signs_out() {
     eventually("the value changes in place", || browser.text("main").contains("73"));
     assert_eq!(seen(&browser, "window.notReloaded"), true);
     assert_eq!(seen(&browser, "document.cookie"), "", "no script reads the session");
-    // Signed out in another tab: the page says so.
+    // Signed out in another tab: the page shows it.
     let ended = browser.run_async(
         "const done = arguments[0];
          fetch('/logout', { method: 'POST', redirect: 'manual' }).then(it => done(it.type))",
     );
     assert_eq!(ended, "opaqueredirect");
-    eventually("the page says that it is signed out", || {
+    eventually("the page shows that it is signed out", || {
         seen(&browser, "!document.getElementById('signed-out').hidden") == true
     });
     assert!(browser.text("#signed-out").contains("not signed in"));
@@ -332,7 +332,7 @@ fn form_works_over_plain_http_in_a_local_network() {
         address.trim_end_matches('/').parse::<u16>().ok()
     });
     std::thread::spawn(move || lines.for_each(drop));
-    // From a name that is not of this machine a browser sends no `Sec-Fetch-Site` without TLS, so
+    // Without TLS a browser sends no `Sec-Fetch-Site` to a name that is not of this machine, so
     // all depends on `Origin`.
     let browser = Browser::open(1280, 900, true);
     browser.visit(&format!("http://tank.test:{}/source/well", port.unwrap()));

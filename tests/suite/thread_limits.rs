@@ -62,8 +62,8 @@ impl Place {
         }
         let folder = tempfile::tempdir().unwrap();
         std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o755)).unwrap();
-        // By another process: a child that a neighbouring test forks meanwhile would inherit the
-        // descriptor of a copy made here, and keep the program from being run (ETXTBSY).
+        // Copied by another process: a child that a neighbouring test forks meanwhile would inherit
+        // the descriptor of a copy made here, and keep the program from being run (ETXTBSY).
         let copied =
             Command::new("cp").arg(BINARY).arg(folder.path().join("pumphouse-web")).status();
         assert!(copied.unwrap().success());
@@ -98,9 +98,9 @@ impl Place {
     /// A start that fails.
     fn fails(&self, threads: usize) -> String {
         let Output { status, stderr, .. } = self.serve(threads).output().unwrap();
-        let told = String::from_utf8(stderr).unwrap();
-        assert_eq!(status.code(), Some(1), "with {threads} threads: {told}");
-        told
+        let output = String::from_utf8(stderr).unwrap();
+        assert_eq!(status.code(), Some(1), "with {threads} threads: {output}");
+        output
     }
 }
 
@@ -161,20 +161,20 @@ impl Drop for Running {
 }
 
 /// `27` of `27 threads are needed in all`.
-fn needed(told: &str) -> usize {
-    let (before, _) = told.split_once(" threads are needed in all").expect(told);
+fn needed(output: &str) -> usize {
+    let (before, _) = output.split_once(" threads are needed in all").expect(output);
     before.rsplit(' ').next().unwrap().parse().unwrap()
 }
 
 #[test]
 fn start_with_too_few_threads_fails_and_names_the_thread_the_number_and_the_limits() {
     let Some(place) = Place::new(USERS[0]) else { return };
-    let told = place.fails(4);
-    assert!(told.contains("cannot create the thread pw-"), "{told}");
-    assert!(told.contains("ulimit -u (now 4)"), "{told}");
-    assert!(told.contains("TasksMax="), "{told}");
-    let all = needed(&told);
-    // With each number in between it fails in the same way, wherever it comes to its end.
+    let output = place.fails(4);
+    assert!(output.contains("cannot create the thread pw-"), "{output}");
+    assert!(output.contains("ulimit -u (now 4)"), "{output}");
+    assert!(output.contains("TasksMax="), "{output}");
+    let all = needed(&output);
+    // Each number in between fails in the same way, at whichever thread.
     for threads in [2, all / 2, all - 1] {
         assert_eq!(needed(&place.fails(threads)), all);
     }
@@ -186,13 +186,13 @@ fn start_with_too_few_threads_fails_and_names_the_thread_the_number_and_the_limi
 }
 
 #[test]
-fn reload_and_stop_without_threads_to_be_had_end_nothing_and_log_a_line() {
+fn reload_and_stop_without_free_threads_log_a_line_and_end_nothing() {
     let Some(place) = Place::new(USERS[1]) else { return };
     let all = needed(&place.fails(4));
     let mut server = Running::start(place.serve(all));
     server.wait_for("admin listener on");
     server.wait_for("well: connect: ");
-    // From now on none can be made.
+    // The system gives no further thread.
     let (setter, rest) = place.as_user.split_first().unwrap();
     let mut arguments: Vec<&str> = rest.iter().map(String::as_str).collect();
     arguments.extend(["prlimit", "--nproc=1:1", "--pid"]);
@@ -207,8 +207,8 @@ fn reload_and_stop_without_threads_to_be_had_end_nothing_and_log_a_line() {
     std::fs::set_permissions(&file, PermissionsExt::from_mode(0o644)).unwrap();
     let before = server.log().len();
     server.command("kill", &["-HUP"]);
-    let told = server.wait_for("HUP: nothing changes: ");
-    assert!(told.contains("cannot create the thread pw-poll-b"), "{told}");
+    let output = server.wait_for("HUP: nothing changes: ");
+    assert!(output.contains("cannot create the thread pw-poll-b"), "{output}");
     assert_eq!(server.stop(), Some(0));
     let log = server.log().split_off(before);
     let about_threads = log.iter().filter(|line| line.contains("thread")).count();
@@ -234,9 +234,9 @@ fn start_with_too_little_address_space_fails_with_a_message_and_no_abort() {
             .stdin(Stdio::null())
             .output()
             .unwrap();
-        let told = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(1), "{kib}: {told}");
-        assert!(told.contains(&format!("ulimit -v (now {kib})")), "{told}");
-        assert!(needed(&told) > 10, "{told}");
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{kib}: {stderr}");
+        assert!(stderr.contains(&format!("ulimit -v (now {kib})")), "{stderr}");
+        assert!(needed(&stderr) > 10, "{stderr}");
     }
 }

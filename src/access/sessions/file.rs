@@ -37,7 +37,7 @@ struct StoredAccount {
     revoked: HashMap<String, u64>,
 }
 
-/// Why a file cannot be used.
+/// Reason for which a file cannot be used.
 #[derive(Debug, thiserror::Error)]
 enum LoadError {
     #[error(transparent)]

@@ -8,8 +8,8 @@
 //! ```
 //!
 //! The key of an account is replaced when its password hash changes, and dropped when the account
-//! goes. All of its sessions end with the key, whatever the clock says, and none comes back if the
-//! old hash or the account does.
+//! goes. All of its sessions end with the key, whatever the clock shows, and none comes back
+//! if the old hash or the account does.
 
 mod file;
 mod keeper;
@@ -48,7 +48,7 @@ const LONGEST_TOKEN: usize = (1 + ID + EXPIRY + LONGEST_NAME + MAC) * 4 / 3 + 1;
 /// its sessions: no list, however it fills up, brings a session back.
 const MOST_REVOKED: usize = 4096;
 
-/// How long a sign-out waits until its session is recorded on disk.
+/// Longest wait of a sign-out until its session is recorded on disk.
 const SAVE_WAIT: Duration = Duration::from_millis(500);
 
 /// The sessions of all accounts.
@@ -56,7 +56,7 @@ pub(super) struct Sessions {
     shared: Arc<Shared>,
     /// Verifies tokens of names that have no key, so that these cost the same.
     decoy: MacKey,
-    /// Whether a sign-out is waiting for the disk. One at a time may: a disk that hangs holds one
+    /// True while a sign-out waits for the disk. One at a time may: a disk that hangs holds one
     /// worker for [`SAVE_WAIT`].
     is_waiting: AtomicBool,
 }

@@ -30,8 +30,8 @@ fn session_is_good_until_its_expiry_and_new_each_time() {
     for (now, expected) in [(NOW, true), (NOW + 30 * DAY - 1, true), (NOW + 30 * DAY, false)] {
         assert_eq!(sessions.find(&one, now).is_some_and(|it| it.account == "anna"), expected);
     }
-    let nobody = user("nobody", "right");
-    let none = sessions.issue("nobody", &nobody.password_hash, NOW, DAY).unwrap();
+    let unknown = user("unknown", "right");
+    let none = sessions.issue("unknown", &unknown.password_hash, NOW, DAY).unwrap();
     assert_eq!(none, None);
 }
 
@@ -106,7 +106,7 @@ fn sessions_end_with_the_hash_and_with_the_account() {
     assert_eq!(good(), [true, true]);
     sessions.sync(&[user("anna", "newer"), bert.clone()]);
     assert_eq!(good(), [false, true]);
-    // Who has sent the old password a moment ago gets no session by the new hash.
+    // A caller that has just sent the old password gets no session by the new hash.
     assert_eq!(sessions.issue("anna", &anna.password_hash, NOW, DAY).unwrap(), None);
     sessions.sync(std::slice::from_ref(&anna));
     assert_eq!(good(), [false, false], "the old hash again, and its sessions stay ended");

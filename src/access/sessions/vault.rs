@@ -9,7 +9,7 @@ use crate::access::key::{NoRandomness, random};
 use crate::access::password::PasswordHash;
 use crate::access::rules::User;
 
-/// What is kept through a restart. It has no `Debug`.
+/// State that survives a restart. It has no `Debug`.
 pub(super) struct Vault {
     pub(super) device_key: [u8; 32],
     pub(super) accounts: BTreeMap<String, Keyed>,
@@ -29,7 +29,7 @@ impl Keyed {
         Ok(Keyed { password, key: random()?, revoked: HashMap::new() })
     }
 
-    /// Whether the key belongs to that password hash.
+    /// Returns true if the key belongs to that password hash.
     pub(super) fn is_for(&self, hash: &PasswordHash) -> bool {
         self.password == digest_of(hash)
     }

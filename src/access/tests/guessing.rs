@@ -5,15 +5,15 @@ use super::*;
 #[test]
 fn brute_force_from_one_address_costs_few_verifications() {
     let scene = Scene::new(restricted());
-    let mut told = Vec::new();
+    let mut answers = Vec::new();
     for number in 0..10_000 {
-        told.push(scene.enter("anna", &format!("guess {number}"), HOME));
+        answers.push(scene.enter("anna", &format!("guess {number}"), HOME));
         // Other names do not help.
-        told.push(scene.enter(&format!("user {number}"), "guess", HOME));
+        answers.push(scene.enter(&format!("user {number}"), "guess", HOME));
     }
     let free = Limits::default().failures_per_address as u64;
     assert_eq!(scene.verifications(), free + 1);
-    assert_eq!(told.iter().filter(|told| **told == "429").count() as u64, 20_000 - free - 1);
+    assert_eq!(answers.iter().filter(|answer| **answer == "429").count() as u64, 20_000 - free - 1);
     // A day at full speed: with each wait the next is twice as long, up to a quarter of an hour.
     for second in 0..86_400 {
         scene.pass(Duration::from_secs(1));
@@ -63,11 +63,11 @@ fn throttled_caller_is_refused_even_the_remembered_password() {
 fn wrong_guess_against_a_remembered_password_counts_as_failure() {
     let scene = Scene::new(restricted());
     assert_eq!(scene.enter("anna", "right", HOME), "in");
-    let told: Vec<_> =
+    let answers: Vec<_> =
         (0..100).map(|number| scene.enter("anna", &format!("guess {number}"), HOME)).collect();
     let free = Limits::default().failures_per_address;
-    assert_eq!(told.iter().filter(|told| **told == "401").count(), free + 1);
-    assert!(told[free + 1..].iter().all(|told| *told == "429"));
+    assert_eq!(answers.iter().filter(|answer| **answer == "401").count(), free + 1);
+    assert!(answers[free + 1..].iter().all(|answer| *answer == "429"));
 }
 
 #[test]
@@ -80,8 +80,12 @@ fn guesses_count_while_every_verification_is_taken() {
         assert_eq!(scene.enter("anna", "right", HOME), "in");
         scene.gate.while_busy(|| {
             let guess = |number| scene.enter(user, &format!("guess {number}"), HOME);
-            let told: Vec<_> = (0..100).map(guess).collect();
-            assert_eq!(told.iter().filter(|told| **told == "503").count(), free + 1, "{user}");
+            let answers: Vec<_> = (0..100).map(guess).collect();
+            assert_eq!(
+                answers.iter().filter(|answer| **answer == "503").count(),
+                free + 1,
+                "{user}"
+            );
             assert_eq!(scene.enter("anna", "right", HOME), "429", "not compared any more");
         });
     }
@@ -106,8 +110,8 @@ fn strangers_passwords_that_are_compared_are_few_each_second() {
         for number in 0..500_u16 {
             let [high, low] = number.to_be_bytes();
             let from = format!("203.{second}.{low}.{high}");
-            let told = scene.enter("anna", &format!("guess {second} {number}"), &from);
-            assert!(told == "401" || told == "503", "{told}");
+            let answer = scene.enter("anna", &format!("guess {second} {number}"), &from);
+            assert!(answer == "401" || answer == "503", "{answer}");
             assert_eq!(scene.enter("anna", "right", HOME), "in", "the owner is no stranger");
         }
         let compared = scene.comparisons(CallerClass::Stranger);
@@ -123,7 +127,7 @@ fn strangers_passwords_that_are_compared_are_few_each_second() {
 }
 
 #[test]
-fn one_neighbourhood_leaves_half_of_the_limit_to_others() {
+fn one_neighbourhood_leaves_half_of_the_limit_to_other_networks() {
     let limits = Limits { failures_per_account: 1000, ..Limits::default() };
     let scene = Scene::new(Restricted { limits, ..restricted() });
     for number in 0..1000 {
@@ -136,14 +140,14 @@ fn one_neighbourhood_leaves_half_of_the_limit_to_others() {
 #[test]
 fn a_good_token_never_waits_and_bad_ones_do() {
     let scene = Scene::new(restricted());
-    let mut told = Vec::new();
+    let mut answers = Vec::new();
     for number in 0..1000 {
-        told.push(scene.bear(&format!("guess {number}").replace(' ', "-"), HOME));
+        answers.push(scene.bear(&format!("guess {number}").replace(' ', "-"), HOME));
         assert_eq!(scene.bear("reader", HOME), "in");
     }
     let free = Limits::default().failures_per_address;
-    assert_eq!(told.iter().filter(|told| **told == "401").count(), free + 1);
-    assert_eq!(told.last(), Some(&"429"));
+    assert_eq!(answers.iter().filter(|answer| **answer == "401").count(), free + 1);
+    assert_eq!(answers.last(), Some(&"429"));
     assert_eq!(scene.enter("anna", "right", HOME), "in", "passwords are counted by themselves");
 }
 

@@ -1,4 +1,4 @@
-//! Owners under attack, and what wrong guesses tell of them.
+//! Owners under attack, and wrong guesses that must reveal nothing about them.
 
 use super::*;
 
@@ -32,7 +32,7 @@ fn no_such_user_costs_what_a_wrong_password_costs_and_is_told_alike() {
 }
 
 #[test]
-fn owner_with_open_page_stays_in_while_others_fail_elsewhere() {
+fn owner_with_open_page_stays_in_while_guesses_fail_elsewhere() {
     let scene = Scene::new(restricted());
     assert_eq!(scene.enter("anna", "right", HOME), "in");
     for number in 0..=255 {
@@ -43,7 +43,7 @@ fn owner_with_open_page_stays_in_while_others_fail_elsewhere() {
 }
 
 #[test]
-fn mistyped_password_is_told_to_its_own_address_only() {
+fn mistyped_password_is_revealed_to_its_own_address_only() {
     let scene = Scene::new(restricted());
     assert_eq!(scene.enter("anna", "rihgt", HOME), "401");
     // The account is throttled, for strangers.
@@ -57,11 +57,11 @@ fn mistyped_password_is_told_to_its_own_address_only() {
         scene.enter("bert", &format!("guess {number}"), &address(number));
     }
     for number in 0..100 {
-        let told = ["rihgt again", "rihgt", &format!("text {number}")]
+        let answers = ["rihgt again", "rihgt", &format!("text {number}")]
             .map(|text| scene.enter("bert", text, "203.0.113.1"));
-        assert_eq!(told, ["429"; 3]);
+        assert_eq!(answers, ["429"; 3]);
     }
-    // Of a throttled caller not even its own latest guess is compared.
+    // Not even a throttled caller's own latest guess is compared.
     while scene.enter("carl", &format!("x {}", scene.verifications()), ELSEWHERE) != "429" {}
     let last = format!("x {}", scene.verifications() - 1);
     assert_eq!(scene.enter("carl", &last, ELSEWHERE), "429");
@@ -78,8 +78,8 @@ fn throttled_stranger_gets_one_answer_for_every_text() {
     // The owner mistypes at home, and the account is throttled again.
     assert_eq!(scene.enter("anna", "mistyped", HOME), "401");
     scene.pass(Duration::from_millis(1));
-    let told = ["mistyped", "right", "else"].map(|text| scene.enter("anna", text, ELSEWHERE));
-    assert_eq!(told, ["429"; 3]);
+    let answers = ["mistyped", "right", "else"].map(|text| scene.enter("anna", text, ELSEWHERE));
+    assert_eq!(answers, ["429"; 3]);
 }
 
 /// The course of answers to wrong guesses, in all of which a name could differ from another.
@@ -164,13 +164,13 @@ fn stolen_device_cookie_has_one_counter_of_its_own() {
     let scene = Scene::new(restricted());
     let (stolen, owners) =
         (scene.device("anna", "right", HOME), scene.device("anna", "right", ELSEWHERE));
-    let mut told = Vec::new();
+    let mut answers = Vec::new();
     for number in 0..1000_u16 {
         let from = address((number % 250) as u8);
-        told.push(scene.enter_with(&stolen, "anna", &format!("guess {number}"), &from));
+        answers.push(scene.enter_with(&stolen, "anna", &format!("guess {number}"), &from));
     }
     let free = Limits::default().failures_per_address;
-    assert_eq!(told.iter().filter(|told| **told == "401").count(), free + 1);
+    assert_eq!(answers.iter().filter(|answer| **answer == "401").count(), free + 1);
     assert_eq!(scene.enter_with(&stolen, "anna", "right", HOME), "429", "compared with nothing");
     assert_eq!(scene.enter_with(&owners, "anna", "right", HOME), "in");
     assert_eq!(scene.enter("anna", "right", HOME), "in", "the address has no failures");

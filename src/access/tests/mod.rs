@@ -1,4 +1,5 @@
-//! Who gets in, what it costs, and what an attacker can do to others. On a clock of the tests' own.
+//! Admission of callers, its cost, and the effect of an attacker on other callers, on a clock of
+//! the tests' own.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -24,7 +25,7 @@ const HOME: &str = "192.0.2.1";
 const ELSEWHERE: &str = "198.51.100.1";
 const READ: Demand = Demand::Scope(Scope::Read);
 
-/// A gate and a clock that stands still until it is told to go.
+/// A gate and a clock that stands still until a test advances it.
 struct Scene {
     gate: Gate,
     millis: Arc<AtomicU64>,
@@ -77,7 +78,7 @@ impl Scene {
 
     /// A password from an address: `in`, `401`, `403`, `429` or `503`.
     fn enter(&self, user: &str, password: &str, from: &str) -> &'static str {
-        told(self.ask(&request(&basic(user, password), from)))
+        label(self.ask(&request(&basic(user, password), from)))
     }
 
     /// A password that comes with a device cookie.
@@ -85,7 +86,7 @@ impl Scene {
         let mut request = request(&basic(user, password), from);
         let cookie = format!("other=1; {DEVICE_COOKIE}6443={device}");
         request.headers.insert(COOKIE, HeaderValue::try_from(cookie).unwrap());
-        told(self.ask(&request))
+        label(self.ask(&request))
     }
 
     /// The device cookie that a right password is answered with.
@@ -99,7 +100,7 @@ impl Scene {
     }
 
     fn bear(&self, token: &str, from: &str) -> &'static str {
-        told(self.ask(&request(&format!("Bearer {TOKEN_PREFIX}{token}"), from)))
+        label(self.ask(&request(&format!("Bearer {TOKEN_PREFIX}{token}"), from)))
     }
 
     fn verifications(&self) -> u64 {
@@ -107,7 +108,7 @@ impl Scene {
     }
 }
 
-fn told(outcome: Result<Pass, Denial>) -> &'static str {
+fn label(outcome: Result<Pass, Denial>) -> &'static str {
     match outcome {
         Ok(_) => "in",
         Err(Denial::Unauthorized(_)) => "401",

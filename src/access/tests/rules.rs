@@ -1,4 +1,4 @@
-//! Who gets in, and what other rules change.
+//! Admission of callers, before and after a change of the rules.
 
 use super::*;
 
@@ -21,7 +21,7 @@ fn who_gets_in() {
         ("Digest realm=x".to_owned(), "401"),
     ] {
         let scene = Scene::new(restricted());
-        assert_eq!(told(scene.ask(&request(&credentials, HOME))), expected, "{credentials}");
+        assert_eq!(label(scene.ask(&request(&credentials, HOME))), expected, "{credentials}");
     }
 }
 
@@ -46,18 +46,18 @@ fn other_rules_forget_whoever_has_changed_and_nobody_else() {
     assert_eq!(scene.bear("reader", HOME), "401");
     assert_eq!(scene.bear("boss", HOME), "in");
 
-    // New scopes hold at once, for those who are remembered, too.
+    // New scopes hold at once, for remembered callers too.
     changed.users[0].scopes = Scopes::new(vec![Scope::Poll]);
     scene.gate.replace(rules(changed));
     assert_eq!(scene.enter("anna", "right", HOME), "403");
     assert_eq!(scene.verifications(), 6);
 
     scene.gate.replace(Rules::default());
-    assert_eq!(told(scene.ask(&request("", HOME))), "in");
+    assert_eq!(label(scene.ask(&request("", HOME))), "in");
     scene.gate.replace(rules(restricted()));
-    assert_eq!(told(scene.ask(&request("", HOME))), "401");
+    assert_eq!(label(scene.ask(&request("", HOME))), "401");
     assert_eq!(scene.enter("anna", "right", HOME), "in");
-    assert_eq!(scene.verifications(), 7, "nobody is remembered across an open time");
+    assert_eq!(scene.verifications(), 7, "an open time forgets every caller");
 }
 
 #[test]

@@ -42,7 +42,7 @@ fn session_lets_its_browser_in() {
         (&[&*format!("{DEVICE_COOKIE}6443={session}")], "401"),
     ] {
         assert_eq!(
-            told(scene.ask(&with_cookies(Method::GET, cookies, &[]))),
+            label(scene.ask(&with_cookies(Method::GET, cookies, &[]))),
             expected,
             "{cookies:?}"
         );
@@ -57,10 +57,10 @@ fn session_lets_its_browser_in() {
     {
         let fields = [("authorization", authorization)];
         let asked = with_cookies(Method::GET, &[&good], &fields);
-        assert_eq!(told(scene.ask(&asked)), expected, "{authorization}");
+        assert_eq!(label(scene.ask(&asked)), expected, "{authorization}");
     }
     scene.pass(Limits::default().session);
-    assert_eq!(told(scene.ask(&asked)), "401", "it has expired");
+    assert_eq!(label(scene.ask(&asked)), "401", "it has expired");
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn session_never_waits() {
         scene.enter("anna", &format!("guess {number}"), ELSEWHERE);
         scene.bear(&format!("guess-{number}"), ELSEWHERE);
     }
-    scene.gate.while_busy(|| assert_eq!(told(scene.ask(&asked)), "in"));
+    scene.gate.while_busy(|| assert_eq!(label(scene.ask(&asked)), "in"));
 }
 
 #[test]
@@ -93,16 +93,16 @@ fn session_changes_things_for_pages_of_this_site_only() {
         (&[("sec-fetch-site", "same-site")], "403"),
     ] {
         let asked = with_cookies(Method::POST, &[&good], fields);
-        assert_eq!(told(scene.ask(&asked)), expected, "{fields:?}");
+        assert_eq!(label(scene.ask(&asked)), expected, "{fields:?}");
         let read = with_cookies(Method::GET, &[&good], fields);
-        assert_eq!(told(scene.ask(&read)), "in", "{fields:?}");
+        assert_eq!(label(scene.ask(&read)), "in", "{fields:?}");
     }
 }
 
 #[test]
 fn sign_in_is_throttled_as_basic_is() {
     let scene = Scene::new(restricted());
-    let told = |outcome: Result<SignedIn, Denial>| match outcome {
+    let label = |outcome: Result<SignedIn, Denial>| match outcome {
         Ok(_) => "in",
         Err(Denial::Unauthorized(_)) => "401",
         Err(Denial::Throttled(_)) => "429",
@@ -112,15 +112,15 @@ fn sign_in_is_throttled_as_basic_is() {
     for number in 0..20 {
         let guess = format!("guess {number}");
         course.push(match number % 2 {
-            0 => told(scene.sign_in("anna", &guess, HOME)),
+            0 => label(scene.sign_in("anna", &guess, HOME)),
             _ => scene.enter("anna", &guess, HOME),
         });
     }
     let free = Limits::default().failures_per_address;
-    assert!(course[..=free].iter().all(|told| *told == "401"), "{course:?}");
-    assert!(course[free + 1..].iter().all(|told| *told == "429"), "{course:?}");
-    assert_eq!(told(scene.sign_in("anna", "right", HOME)), "429", "compared with nothing");
-    assert_eq!(told(scene.sign_in("anna", "right", ELSEWHERE)), "in");
+    assert!(course[..=free].iter().all(|label| *label == "401"), "{course:?}");
+    assert!(course[free + 1..].iter().all(|label| *label == "429"), "{course:?}");
+    assert_eq!(label(scene.sign_in("anna", "right", HOME)), "429", "compared with nothing");
+    assert_eq!(label(scene.sign_in("anna", "right", ELSEWHERE)), "in");
 }
 
 #[test]
@@ -135,7 +135,7 @@ fn sign_out_ends_every_session_of_the_request() {
     );
     for (cookie, expected) in [(&one, "401"), (&two, "401"), (&other, "in")] {
         let asked = with_cookies(Method::GET, &[cookie], &[]);
-        assert_eq!(told(scene.ask(&asked)), expected);
+        assert_eq!(label(scene.ask(&asked)), expected);
     }
 }
 
@@ -147,15 +147,15 @@ fn session_ends_with_the_account_and_follows_its_scopes() {
     let mut changed = restricted();
     changed.users[0].scopes = Scopes::new(vec![Scope::Poll]);
     scene.gate.replace(rules(changed));
-    assert_eq!(told(scene.ask(&asked)), "403");
+    assert_eq!(label(scene.ask(&asked)), "403");
     scene.gate.replace(rules(restricted()));
-    assert_eq!(told(scene.ask(&asked)), "in");
+    assert_eq!(label(scene.ask(&asked)), "in");
     let mut changed = restricted();
     changed.users[0].password_hash = PasswordHash::cheap("newer");
     scene.gate.replace(rules(changed));
-    assert_eq!(told(scene.ask(&asked)), "401");
+    assert_eq!(label(scene.ask(&asked)), "401");
     scene.gate.replace(rules(restricted()));
-    assert_eq!(told(scene.ask(&asked)), "401", "the old hash revives no session");
+    assert_eq!(label(scene.ask(&asked)), "401", "the old hash revives no session");
 }
 
 #[test]

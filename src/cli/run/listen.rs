@@ -35,7 +35,7 @@ pub(super) fn listen_sockets(listeners: &[Listener], backlog: u32) -> Vec<Listen
 /// Says which address it was, and what may help.
 fn cannot_listen(address: &ListenAddr, error: &io::Error) -> String {
     let hint = match (error.kind(), address) {
-        // The error says what is there and what to do.
+        // The error names the file at the path and the remedy.
         (io::ErrorKind::AddrInUse, ListenAddr::Unix(_)) => "",
         (io::ErrorKind::NotFound, ListenAddr::Unix(_)) => "; create the socket's folder first",
         (io::ErrorKind::PermissionDenied, ListenAddr::Unix(_)) => {

@@ -82,7 +82,7 @@ pub(super) fn run(setup: Setup, again: Option<Again<'_>>) -> Result<ExitCode, Fa
     let beside = redirect::descriptors(&setup.config);
     descriptors::grow(&setup.config, beside);
     threads::ensure(&threads_needed::at_start(&setup.config))?;
-    // Before any thread that serves is started, so that none of them meets a signal unprepared.
+    // Done before any thread that serves is started, so that signals are handled from its start.
     let requests = signals::listen().map_err(|error| format!("cannot watch signals: {error}"))?;
     let mut running = Running::start(setup)?;
     systemd::ready();

@@ -38,7 +38,7 @@ pub(super) fn at_reload(before: &Config, after: &Config) -> Vec<String> {
     sources.chain(starts_sessions.then(|| threads::SESSIONS.to_owned())).collect()
 }
 
-/// Whether sessions of browsers are written to a file.
+/// Returns true if sessions of browsers are written to a file.
 fn keeps_sessions(config: &Config) -> bool {
     let has_users = match &config.auth.rules.admission {
         Admission::Open => false,

@@ -27,7 +27,7 @@ fn many_rows_that_make_few_points_are_read_in_pieces() {
     let samples = (0..ROWS).map(|n| level(START + n, n as f64)).collect();
     place.writer().write([&Entry::Samples(samples)].into_iter()).unwrap();
     let history = place.history();
-    // Of each row, both the reading and the joining count.
+    // Reading and joining a row are counted separately.
     let least = 2 * ROWS as usize / ROWS_PER_PIECE;
     for (step, expected) in [(Step::Seconds(7_000), 3), (Step::Raw, ROWS as usize)] {
         let window = window("level", START - 10_000, START + ROWS, step);

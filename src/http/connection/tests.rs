@@ -92,7 +92,7 @@ impl Conversation {
         }
     }
 
-    /// POST and PUT ask for the body, except at `/ignored`; all else is answered at once.
+    /// POST and PUT read the body, except at `/ignored`; all else is answered at once.
     fn run_task(&mut self, task: Task) {
         let Task { request, work } = task;
         let wants_body = matches!(request.method, Method::POST | Method::PUT)
@@ -642,7 +642,7 @@ fn waiting_connection_holds_what_has_come_and_little_more() {
     let field = |length: usize| format!("GET / HTTP/1.1\r\nHost: x\r\nA: {}", "a".repeat(length));
     let chunks = "PUT / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n".to_owned()
         + &format!("400\r\n{}\r\n", "b".repeat(1024)).repeat(30);
-    // What comes, and the least and the most that is held then.
+    // Input, and the least and the most that is held then.
     for (input, least, most) in [
         (REQUEST.to_owned(), 0, 0),
         (REQUEST.repeat(10), 0, 0),

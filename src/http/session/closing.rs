@@ -4,7 +4,7 @@
 //! A socket that is closed while bytes of the client are unread, or still to arrive, answers them
 //! with a reset. The reset overtakes the response: what the client's kernel has not received by then
 //! is lost (RFC 9112 9.6). A TLS client sends its `close_notify` behind every request (RFC 8446 6.1),
-//! so this concerns clients that send nothing improper, too.
+//! so this concerns well-behaved clients, too.
 //!
 //! Nothing is decrypted any more, and no buffer is kept, so that a lingering connection costs a
 //! descriptor and its slot. The time is bounded by `linger_timeout`, the work of a turn by
@@ -20,7 +20,7 @@ use super::super::stats::{CloseReason, ConnectionState};
 use super::super::turn::Turn;
 use super::{Flush, Outcome, Scratch, Session};
 
-/// How far a session has come towards its end.
+/// Stage of a session on the way to its end.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Stage {
     Open,

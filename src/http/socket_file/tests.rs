@@ -34,9 +34,9 @@ fn file_that_is_no_socket_is_kept_and_named() {
     ] {
         let before = FileId::at(&at(name));
         assert!(before.is_some());
-        let told = refusal(&at(name));
-        assert!(told.starts_with(kind), "{name}: {told}");
-        assert!(told.contains("choose another path"), "{told}");
+        let message = refusal(&at(name));
+        assert!(message.starts_with(kind), "{name}: {message}");
+        assert!(message.contains("choose another path"), "{message}");
         assert_eq!(FileId::at(&at(name)), before, "{name} is untouched");
         let inspected = inspect_socket_path(&at(name));
         assert!(matches!(inspected, Err(SocketPathError::NotASocket(it)) if it == kind), "{name}");
@@ -54,8 +54,8 @@ fn abandoned_socket_is_replaced_and_a_live_one_is_not() {
     assert_eq!(inspect_socket_path(&path).unwrap(), SocketPath::Abandoned);
     let live = Listener::unix(&path, 8).unwrap();
     assert_eq!(inspect_socket_path(&path).unwrap(), SocketPath::Listening);
-    let told = refusal(&path);
-    assert!(told.starts_with("another process listens"), "{told}");
+    let message = refusal(&path);
+    assert!(message.starts_with("another process listens"), "{message}");
     UnixStream::connect(&path).expect("the live one still listens");
     drop(live);
     assert_eq!(inspect_socket_path(&path).unwrap(), SocketPath::Free, "it removed its file");

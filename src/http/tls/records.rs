@@ -1,4 +1,5 @@
-//! How much of a client's TLS records waits in the session: rustls does not say.
+//! Counts the bytes of a client's TLS records that wait in the session: rustls does not report
+//! them.
 
 /// Bytes of a record's header: type, version and length (RFC 8446 5.1).
 const HEADER: usize = 5;

@@ -1,4 +1,4 @@
-//! Names, and what a session holds.
+//! Tests of names, and of the memory that a session holds.
 
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, RootCertStore};

@@ -26,24 +26,24 @@ use self::site::{AdminService, RENDERED_PAGES};
 use super::descriptors;
 use crate::http::{Engine, Listener, Settings};
 
-/// How the names of its threads begin. Linux keeps 15 bytes of a thread's name, which is
+/// Prefix of the names of its threads. Linux keeps 15 bytes of a thread's name, which is
 /// exactly `pw-adm-acceptor`.
 const THREADS: &str = "pw-adm";
 
-/// For each rendered page one worker that renders it and `WAITERS` that wait for it; and one
-/// that neither can hold.
+/// Number of workers: for each rendered page one that renders it and `WAITERS` that wait for it;
+/// and one more, which is free for `/healthz`.
 pub const WORKERS: usize = RENDERED_PAGES * (1 + WAITERS) + 1;
 
-/// From the accept, or from its first byte, to the end of a request's head.
+/// Limit from the accept, or from the first byte, to the end of a request's head.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// From the end of the head to the end of a body that will be ignored.
+/// Limit from the end of the head to the end of a body that will be ignored.
 const BODY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// From the first byte of a response to its last.
+/// Limit from the first byte of a response to its last.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Longer than the interval at which most monitoring asks, so that it may keep its connection.
+/// Longer than the scrape interval of most monitoring, so that it may keep its connection.
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
 
 /// Bytes that all admin connections hold in buffers at most: far more than pages of metrics and

@@ -24,11 +24,11 @@ pub(super) const WAITERS: usize = 1;
 #[derive(Debug, Clone)]
 pub(super) struct Rendered {
     pub(super) body: Bytes,
-    /// When its rendering began: nothing on it is older.
+    /// Start of its rendering: nothing on it is older.
     pub(super) begun: Instant,
 }
 
-/// The page is being rendered, there is no previous one to give, and its end cannot be awaited.
+/// The page is being rendered, there is no previous one to return, and too many callers wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Busy;
 
@@ -89,7 +89,7 @@ impl SharedPage {
         let waited = self.ended.wait_timeout_while(state, MAX_WAIT, |state| state.rendering);
         let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
         state.waiting -= 1;
-        // Without one it goes on, or it panicked.
+        // Without a page the rendering goes on, or it panicked.
         state.latest_within(MAX_AGE, now).ok_or(Busy)
     }
 
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn rendering_that_hangs_holds_one_caller_and_lets_the_others_go() {
+    fn rendering_that_hangs_holds_one_caller_and_no_other() {
         let page = SharedPage::default();
         let start = Instant::now();
         thread::scope(|scope| {

@@ -16,15 +16,15 @@ use crate::ops::metrics::Metrics;
 use crate::ops::scoreboard::Scoreboard;
 use crate::site::{Site, problem};
 
-/// What the admin listener shows.
+/// Sources of the pages of the admin listener.
 pub struct AdminSite {
-    /// Behind `/healthz`.
+    /// Source of `/healthz`.
     pub health: Arc<Health>,
-    /// Behind `/metrics`.
+    /// Source of `/metrics`.
     pub metrics: Metrics,
-    /// Behind `/scoreboard`.
+    /// Source of `/scoreboard`.
     pub scoreboard: Arc<Scoreboard>,
-    /// Behind `/readyz`, which is the public one.
+    /// Source of `/readyz`, which is the public one.
     pub site: Arc<Site>,
 }
 

@@ -16,7 +16,8 @@ const NEARLY_FULL: f64 = 0.8;
 /// Polls that failed in a row, before it is more than the weather on the line.
 const FAILURES: u64 = 3;
 
-/// A write to standard error takes microseconds; one that takes longer waits for its reader, seconds.
+/// A write to standard error that has lasted this long waits for its reader, seconds. Others take
+/// microseconds.
 const LOG_BLOCKED: f64 = 2.0;
 
 pub(super) fn findings(told: &Told, answers: &Answers) -> Vec<Finding> {

@@ -67,7 +67,7 @@ impl Doctor {
     fn ask_admin(&self, deadline: Instant) -> Answers {
         let get = |path| ask::get(&self.admin, path, deadline);
         thread::scope(|scope| {
-            // Without a thread to be had, one page is requested after the other.
+            // If the system gives no thread, one page is requested after the other.
             let ask = |path| {
                 let name = "pw-doctor".to_owned();
                 thread::Builder::new().name(name).spawn_scoped(scope, move || get(path))

@@ -69,7 +69,7 @@ fn escaped_length(character: char) -> usize {
     }
 }
 
-/// Whether a byte is a printable ASCII character that neither form escapes.
+/// Returns true if a byte is a printable ASCII character that neither form escapes.
 fn is_plain(byte: u8) -> bool {
     matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\'
 }

@@ -2,7 +2,7 @@
 //!
 //! A peer can make a dependency log: rustls, for one, warns about every odd server name, once a
 //! connection and with the name in full. So lines of dependencies are capped strictly. Lines of this
-//! crate hold little text from outside, and operators ask for them.
+//! crate hold little text from outside, and operators rely on them.
 
 use std::time::Duration;
 
@@ -53,7 +53,7 @@ impl Caps {
     }
 }
 
-/// Whether a target is a module of this crate.
+/// Returns true if a target is a module of this crate.
 fn is_own(target: &str) -> bool {
     let own = env!("CARGO_CRATE_NAME");
     target.strip_prefix(own).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))

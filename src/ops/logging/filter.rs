@@ -6,7 +6,7 @@ use log::LevelFilter;
 /// Levels without the variable.
 const DEFAULT: &str = "info";
 
-/// At `trace` the HTTP client writes whole URLs, and their queries hold keys.
+/// Modules that log whole URLs at `trace`, whose queries hold keys.
 const URL_WRITERS: [&str; 2] = ["ureq", "ureq_proto"];
 
 /// Returns the filter for the value of `RUST_LOG`, and a message for each part that is invalid.
@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn urls_are_never_logged_whatever_the_variable_says() {
+    fn urls_are_never_logged_at_any_level() {
         let (filter, _) = parse(Some("trace,ureq=trace"));
         assert!(enabled(&filter, "rustls", Level::Trace));
         assert!(!enabled(&filter, "ureq::run", Level::Debug));
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn invalid_parts_are_reported_and_the_others_count() {
+    fn invalid_parts_are_reported_and_valid_ones_count() {
         let (filter, problems) = parse(Some("warn,rustls=loud,pumphouse_web=debug/a/b"));
         assert_eq!(problems.len(), 2, "{problems:?}");
         assert!(problems[0].contains("loud"), "{problems:?}");

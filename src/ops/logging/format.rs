@@ -16,7 +16,7 @@ use crate::text::{escape_json, escape_line};
 /// Target of the lines that the log itself adds.
 const OWN_TARGET: &str = module_path!();
 
-/// How a line is written.
+/// Form in which a line is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Format {
     /// `2026-01-31T17:20:00.123Z INFO  listening on …`, in colours on a terminal.
@@ -48,7 +48,7 @@ impl FromStr for Format {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Layout {
     pub(super) format: Format,
-    /// Whether levels of text are coloured.
+    /// True if levels of text are coloured.
     pub(super) colours: bool,
 }
 

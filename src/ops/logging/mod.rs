@@ -43,7 +43,7 @@ use self::writer::{StandardError, Writer};
 
 const VARIABLE: &str = "PUMPHOUSE_LOG_FORMAT";
 
-/// At the end of the process, time for the writer to write what is queued.
+/// Time that the writer has for the queued lines at the end of the process.
 pub const FLUSH_TIMEOUT: Duration = Duration::from_millis(200);
 
 /// The logger of the process, once [`start`] was called.
@@ -103,8 +103,8 @@ pub fn start(given: Option<Format>) -> Result<(), StartError> {
     Ok(())
 }
 
-/// Whether levels are coloured: as `RUST_LOG_STYLE` says (`always`, `never`), else on a terminal,
-/// subject to `NO_COLOR` and its like.
+/// Returns true if levels are coloured: by `RUST_LOG_STYLE` (`always`, `never`), else on a
+/// terminal, subject to `NO_COLOR` and its like.
 fn wants_colours() -> bool {
     match std::env::var("RUST_LOG_STYLE").as_deref() {
         Ok("always") => true,
@@ -125,8 +125,8 @@ pub fn stats() -> LogStats {
     }
 }
 
-/// Gives the writer up to [`FLUSH_TIMEOUT`] for what is queued. Called before the process ends, which
-/// it then does in any case.
+/// Gives the writer up to [`FLUSH_TIMEOUT`] for the queued lines. Called before the process ends,
+/// which it then does in any case.
 pub fn flush() {
     if let Some(logger) = LOGGER.get() {
         logger.queue_summaries();

@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn verbose_lines_leave_room_for_the_others() {
+    fn verbose_lines_leave_room_for_info_and_above() {
         let (producer, _consumer) = bounded(SMALL);
         for _ in 0..20 {
             if producer.has_room(Level::Debug) {

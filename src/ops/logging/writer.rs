@@ -16,7 +16,7 @@ use super::format::Layout;
 use super::queue::Consumer;
 use super::rate::RateLimiter;
 
-/// Lines are written together up to this many bytes: what `write(2)` puts into a pipe in one piece
+/// Lines are written together up to this many bytes, which `write(2)` puts into a pipe in one piece
 /// (`PIPE_BUF`), so that lines of other processes with the same pipe come between ours, not within.
 const MAX_BATCH_BYTES: usize = 4096;
 

@@ -129,7 +129,7 @@ pub struct Worker {
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Admin {
-    /// Since its acceptor last passed through its loop.
+    /// Time since its acceptor last passed through its loop.
     pub acceptor_silent_seconds: f64,
     /// Each of its workers, in the order of their numbers.
     pub workers: Vec<Worker>,
@@ -255,6 +255,6 @@ pub struct Log {
     pub dropped: u64,
     /// Lines left out since the start because their place in the code logged too often.
     pub suppressed: u64,
-    /// How long the current write has been waiting for standard error; 0 between writes.
+    /// Time for which the current write has been waiting for standard error; 0 between writes.
     pub blocked_seconds: f64,
 }

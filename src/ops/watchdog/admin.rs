@@ -8,7 +8,7 @@ use log::Level;
 /// No more than one report of a stuck admin listener in this time.
 const REPORT_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Whether the admin listener is stuck, as far as the log has been told.
+/// State of the admin listener as last logged.
 #[derive(Debug, Default)]
 pub(super) struct AdminReport {
     stuck: bool,
@@ -16,7 +16,7 @@ pub(super) struct AdminReport {
 }
 
 impl AdminReport {
-    /// Logs that the admin listener is stuck, or is no more. `failure` is the reason.
+    /// Logs that the admin listener is stuck, or has recovered. `failure` is the reason.
     pub(super) fn look(&mut self, failure: Option<&str>, now: Instant) {
         if let Some((level, line)) = self.line(failure, now) {
             log::log!(level, "{line}");

@@ -1,4 +1,4 @@
-//! Which requests are expensive, in which lane, and in how many pieces.
+//! Expensive requests: their lanes, and the number of their pieces.
 
 use std::io::Read as _;
 use std::sync::{Arc, Mutex};
@@ -102,7 +102,7 @@ fn requests_that_read_the_disk_do_so_in_pieces_and_in_their_lane() {
     let place = Place::dense();
     for (target, lane, least, most) in [
         ("/api/v1/status", Lane::Bulk, 0, 0),
-        // What is malformed is refused without a look at the disk.
+        // A malformed query is refused without a look at the disk.
         ("/api/v1/history", Lane::Bulk, 0, 0),
         ("/api/v1/events?limit=0", Lane::Bulk, 0, 0),
         ("/chart/tank.level.svg?range=2d", Lane::Interactive, 0, 0),
@@ -194,17 +194,17 @@ fn stream_whose_rows_make_no_point_gives_way() {
     let target = "/api/v1/history?field=tank.level&hours=6&step=7000&format=csv";
     let (_, response) = get(&place.site, target);
     let Body::Stream(mut source) = response.into_body() else { panic!("it is streamed") };
-    let (mut told, mut buffer, mut gave_way) = (Vec::new(), [0; 1024], 0);
+    let (mut output, mut buffer, mut gave_way) = (Vec::new(), [0; 1024], 0);
     loop {
         match source.read(&mut buffer) {
             Ok(0) => break,
-            Ok(length) => told.extend_from_slice(&buffer[..length]),
+            Ok(length) => output.extend_from_slice(&buffer[..length]),
             Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => gave_way += 1,
             Err(error) => panic!("{error}"),
         }
     }
     assert!(gave_way >= 6, "{gave_way} times in 12,000 rows");
-    let lines = String::from_utf8(told).unwrap().lines().count();
+    let lines = String::from_utf8(output).unwrap().lines().count();
     assert!((2..=4).contains(&lines), "{lines} lines");
 }
 
@@ -215,15 +215,15 @@ fn head_of_a_stream_reads_no_row() {
         let target = "/api/v1/history?field=tank.level&hours=6&step=raw&format=csv";
         let (lanes, response) = drive(&place.site, &request(method, target, &[]));
         assert_eq!((lanes.len(), response.status().as_u16()), (1, 200), "{method}");
-        // What was read before this is still told.
+        // Rows that were read before this are still sent.
         if !is_read {
             place.sql("DELETE FROM raw");
         }
         let Body::Stream(mut source) = response.into_body() else { panic!("it is streamed") };
         let mut buffer = [0; 64 << 10];
         let length = source.read(&mut buffer).unwrap();
-        let told = String::from_utf8_lossy(&buffer[..length]);
-        assert_eq!(told.lines().count() > 1, is_read, "{method}: {told}");
+        let output = String::from_utf8_lossy(&buffer[..length]);
+        assert_eq!(output.lines().count() > 1, is_read, "{method}: {output}");
     }
 }
 

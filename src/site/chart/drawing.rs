@@ -120,7 +120,7 @@ impl Drawing {
         let Window { from, to, .. } = *points.window();
         let mut points = std::mem::take(&mut self.read);
         let latest = self.latest().map(|(latest, _)| latest).filter(|latest| latest.at >= from);
-        // What the board knows may not have been written yet.
+        // The board's latest reading may not have been written yet.
         let unwritten =
             latest.filter(|it| points.last().is_none_or(|last| last.at < it.at - range.step()));
         points.extend(unwritten);

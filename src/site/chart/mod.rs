@@ -51,7 +51,7 @@ pub(super) const WIDE: Size = Size { width: 720, height: 240 };
 /// The size for a telephone, or a column of the page.
 pub(super) const NARROW: Size = Size { width: 340, height: 210 };
 
-/// What a chart shows.
+/// Content of a chart.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Key {
     source: Arc<str>,
@@ -161,7 +161,7 @@ impl Wanted<'_> {
     }
 }
 
-/// What is known of a chart without a look at the disk.
+/// State of a chart, known without a look at the disk.
 #[derive(Debug)]
 pub(super) enum Known {
     /// Another drawing would come to the same.
@@ -185,7 +185,7 @@ impl Charts {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What is known of a chart as of `now`.
+    /// Returns the state of a chart as of `now`.
     pub(super) fn look(&self, history: &History, wanted: Wanted<'_>, now: Timestamp) -> Known {
         let drawn_from = wanted.drawn_from(history);
         // What a pixel stands for.
@@ -207,7 +207,8 @@ impl Charts {
         }
     }
 
-    /// Whether the disk holds up a drawing, so that it is of no use to wait for another one.
+    /// Returns true if the disk holds up a drawing, so that a wait for another one would be in
+    /// vain.
     pub(super) fn is_stalled(&self) -> bool {
         self.kept().at_work_since.is_some_and(|since| since.elapsed() >= STALLED_AFTER)
     }
@@ -218,8 +219,8 @@ impl Charts {
         AtWork(self)
     }
 
-    /// Keeps what a drawing has come to. That nothing is recorded is kept only of fields that are
-    /// there: clients may invent others without end.
+    /// Keeps the result of a drawing. An empty result is kept only for fields that exist: clients
+    /// may invent any number of other names.
     fn keep(&self, key: Key, entry: Entry, is_known: bool) {
         let mut kept = self.kept();
         if matches!(entry.outcome, Err(Missing::Unavailable)) {

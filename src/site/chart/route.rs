@@ -77,7 +77,7 @@ pub(in crate::site) fn picture(site: &Site, ask: &Ask<'_>) -> Result<Answer, Pro
     }
 }
 
-/// A picture that was asked for.
+/// A requested picture.
 #[derive(Clone)]
 struct Picture {
     view: SourceView,

@@ -26,15 +26,15 @@ pub(super) fn expired_cookie(name: &str, request: &Request) -> Option<HeaderValu
     written(name, "", 0, request)
 }
 
-/// No script reads it, no other site's page sends it with a POST, and where the browser came by TLS
-/// it never leaves without.
+/// No script reads it, no other site's page sends it with a POST, and if the browser came by TLS it
+/// is sent over TLS only.
 fn written(name: &str, value: &str, max_age: u64, request: &Request) -> Option<HeaderValue> {
     let secure = if is_secure(request) { "; Secure" } else { "" };
     let text = format!("{name}={value}; Path=/; Max-Age={max_age}; HttpOnly; SameSite=Lax{secure}");
     HeaderValue::try_from(text).ok()
 }
 
-/// The prefix and the port that the browser has asked for, so that several servers of ours on one
+/// The prefix and the port that the browser has requested, so that several servers of ours on one
 /// host do not overwrite each other's cookies: browsers keep cookies by host, whatever the port.
 pub(super) fn name(prefix: &str, request: &Request) -> String {
     let host = || Authority::try_from(request.headers.get(HOST)?.as_bytes()).ok();
@@ -44,10 +44,10 @@ pub(super) fn name(prefix: &str, request: &Request) -> String {
     format!("{prefix}{port}")
 }
 
-/// Whether the browser came by TLS, here or at a trusted proxy that says so.
+/// Returns true if the browser came by TLS, here or by the report of a trusted proxy.
 fn is_secure(request: &Request) -> bool {
-    let told = request.headers.get(FORWARDED_PROTO).filter(|_| request.proxied);
-    told.map_or(request.peer.tls, |scheme| scheme.as_bytes().eq_ignore_ascii_case(b"https"))
+    let forwarded = request.headers.get(FORWARDED_PROTO).filter(|_| request.proxied);
+    forwarded.map_or(request.peer.tls, |scheme| scheme.as_bytes().eq_ignore_ascii_case(b"https"))
 }
 
 #[cfg(test)]

@@ -57,7 +57,7 @@ pub(super) fn read(request: &Request) -> Result<Credentials, Problem> {
     Ok(Credentials { username, password, next })
 }
 
-/// In forms a `+` is a space (URL Standard 5.1).
+/// Decodes a text of a form, where a `+` is a space (URL Standard 5.1).
 fn decoded(text: &str) -> Option<String> {
     percent_decoded(&text.replace('+', " ")).map(std::borrow::Cow::into_owned)
 }

@@ -34,7 +34,7 @@ const HOME: &str = "/";
 /// RFC 9110 15.5.2 requires a challenge with 401. No browser opens a dialog for this one.
 const BEARER: HeaderValue = HeaderValue::from_static("Bearer realm=\"Pumphouse\"");
 
-/// What the form says above its fields.
+/// Message above the fields of the form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Notice {
     /// Nothing has gone wrong yet.
@@ -47,14 +47,14 @@ pub(super) enum Notice {
     Busy,
 }
 
-/// The form of a page: what it says, and what it keeps.
+/// The form of a page: its message, and the values it keeps.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Form<'a> {
     /// Above the fields.
     pub(super) notice: Notice,
     /// The name that was typed before. The password is never sent back.
     pub(super) username: &'a str,
-    /// Where to go after sign-in: a path of this site.
+    /// Address to go to after sign-in: a path of this site.
     pub(super) next: &'a str,
 }
 
@@ -96,8 +96,8 @@ pub(super) fn logout(site: &Site, ask: &Ask<'_>) -> Result<Response, Problem> {
     Ok(response)
 }
 
-/// The answer to a browser that asks for a page without credentials that are good here: the form,
-/// in place of the page.
+/// The answer to a browser that requests a page without good credentials: the form, in place of the
+/// page.
 pub(super) fn required(site: &Site, request: &Request) -> Response {
     let wanted = match request.method {
         Method::GET | Method::HEAD => request.target.path_and_query().map_or("", |it| it.as_str()),
@@ -123,7 +123,7 @@ fn welcome(request: &Request, signed_in: &SignedIn, next: &str) -> Response {
     response
 }
 
-/// The form once more, which says why.
+/// The form once more, with the reason.
 fn again(site: &Site, sent: &Credentials, denial: &Denial) -> Result<Response, Problem> {
     let (status, notice, retry) = match denial {
         Denial::Unauthorized(_) => (StatusCode::UNAUTHORIZED, Notice::Wrong, None),
@@ -148,7 +148,7 @@ fn show(site: &Site, status: StatusCode, form: Form<'_>) -> Response {
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(HTML));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    // In place of a page a browser gets it, and a program a problem.
+    // A browser gets the form in place of a page, and a program a problem.
     headers.insert(VARY, HeaderValue::from_static("accept"));
     if status == StatusCode::UNAUTHORIZED {
         headers.insert(WWW_AUTHENTICATE, BEARER);

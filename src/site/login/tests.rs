@@ -114,7 +114,7 @@ fn without_accounts_there_is_nothing_to_sign_in_to() {
 fn form_names_its_own_origin() {
     let site = under(anna());
     let form = answer(&site, &request("GET", "/login", &[]));
-    // By the policy of the header alone browsers would send `Origin: null` with the form.
+    // With the policy of the header alone browsers would send `Origin: null` with the form.
     assert!(text(&form).contains("<meta name=\"referrer\" content=\"same-origin\">"));
     assert!(
         form.headers()["content-security-policy"].to_str().unwrap().contains("form-action 'self'")
@@ -122,7 +122,7 @@ fn form_names_its_own_origin() {
 }
 
 #[test]
-fn wait_is_told_in_words() {
+fn wait_is_shown_in_words() {
     for (seconds, expected) in [
         (0, "a second"),
         (1, "a second"),

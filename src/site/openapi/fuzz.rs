@@ -176,7 +176,7 @@ fn no_request_meets_what_the_document_does_not_tell() {
     for run in 0.. {
         *met.entry(attempt(&mut rng, &judge, &site, &operations)).or_default() += 1;
         match seconds.map(Duration::from_secs) {
-            // A slow build answers fewer in a second than the counts below ask for.
+            // A slow build answers fewer in a second than the counts below require.
             Some(long) if begun.elapsed() >= long && run >= SHORT_RUN => break,
             None if run >= SHORT_RUN => break,
             _ => {}

@@ -19,7 +19,7 @@ pub(super) fn still(site: &Site, title: &str, main: &Markup) -> Markup {
     page(site, title, main, None)
 }
 
-/// `live`: whether the visitor of a live page has signed in; `None`: the page is not live.
+/// `live`: true if the visitor of a live page has signed in; `None`: the page is not live.
 fn page(site: &Site, title: &str, main: &Markup, live: Option<bool>) -> Markup {
     let (live, by_session) = (live.is_some(), live == Some(true));
     let zone = site.history.zone().iana_name().unwrap_or("UTC");
@@ -29,8 +29,8 @@ fn page(site: &Site, title: &str, main: &Markup, live: Option<bool>) -> Markup {
             head {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
-                // Without an origin of ours in its requests no form could be told from one of
-                // another site: under `no-referrer` browsers send `Origin: null`.
+                // Without an origin of ours in its requests no form could be distinguished from one
+                // of another site: under `no-referrer` browsers send `Origin: null`.
                 meta name="referrer" content="same-origin";
                 title { (title) }
                 meta name="color-scheme" content="light dark";

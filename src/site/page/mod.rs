@@ -95,7 +95,7 @@ struct View<'a> {
     snapshot: &'a Snapshot,
     now: Timestamp,
     range: Range,
-    /// Whether the visitor can sign out.
+    /// True if the visitor can sign out.
     by_session: bool,
 }
 

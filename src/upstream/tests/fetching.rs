@@ -361,11 +361,11 @@ fn fetch_with_blackholed_addresses_reaches_the_upstream() {
     let holes = [Blackhole::new(), Blackhole::new()];
     let upstream = Upstream::answering("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi");
     let addresses = [holes[0].address, holes[1].address, upstream.address];
-    let nobody: &[&[u8]] = &[];
+    let no_roots: &[&[u8]] = &[];
     let fetcher = |addresses: Vec<SocketAddr>, timeout| {
         let lookup: Lookup = Arc::new(move |_, _| Ok(addresses.clone()));
         let resolver = SourceResolver::new("x", lookup);
-        Fetcher::new(timeout, "test", tls::trusting(nobody.iter().copied()), resolver)
+        Fetcher::new(timeout, "test", tls::trusting(no_roots.iter().copied()), resolver)
     };
     let (request, begun) = (request("http://sensor.test/".to_owned()), Instant::now());
     let answer = fetcher(addresses.to_vec(), BOUND).fetch(&request, &Validators::default());

@@ -1,4 +1,4 @@
-//! The table of scenarios, and what each must not do to a server.
+//! The table of scenarios, and the bounds that a server must keep in each.
 
 use std::fmt;
 use std::time::Duration;

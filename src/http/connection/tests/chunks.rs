@@ -5,7 +5,7 @@ use crate::http::limits::MAX_CHUNK_OVERHEAD;
 
 const HEAD: &[u8] = b"POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
 
-/// Head of a request whose body the program does not ask for.
+/// Head of a request whose body the program does not read.
 const IGNORED: &[u8] = b"GET /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
 
 /// Name, chunked body, and its status. The head has two of eight fields.

@@ -19,7 +19,7 @@ const CASES: &[Case] = &[
     ("a version in lower case", b"GET /a http/1.1\r\nHost: x\r\n\r\n", &[400], false),
     ("a version of letters", b"GET /a HTTP/x.y\r\nHost: x\r\n\r\n", &[400], false),
     ("a space behind the version", b"GET /a HTTP/1.1 \r\nHost: x\r\n\r\n", &[400], false),
-    // Methods: whether one is known is the program's to say.
+    // Methods: the program decides whether one is known.
     ("an unknown method", b"BREW /a HTTP/1.1\r\nHost: x\r\n\r\n", &[200], true),
     ("a method that is no token", b"G@T /a HTTP/1.1\r\nHost: x\r\n\r\n", &[400], false),
     ("no method", b" /a HTTP/1.1\r\nHost: x\r\n\r\n", &[400], false),
@@ -178,7 +178,7 @@ fn scheme_of_another_connection_is_misdirected() {
     for (peer, http, https) in [
         (peer(client, false), true, false),
         (peer(client, true), false, true),
-        // What terminates TLS in front may say either.
+        // A gateway that terminates TLS may use either.
         (peer(proxy, false), true, true),
         (peer(proxy, true), true, true),
         (peer(Some("[::ffff:192.0.2.1]:9"), false), true, true),

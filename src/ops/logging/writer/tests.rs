@@ -106,7 +106,7 @@ fn a_sink_that_fails_costs_the_line_and_is_reported_when_it_works_again() {
     let log = start(BOUNDS);
     log.outcomes.send(Ok(3)).unwrap();
     log.outcomes.send(Err(io::ErrorKind::StorageFull)).unwrap();
-    // Of the report, which comes at once.
+    // The write of the report, which comes at once.
     log.outcomes.send(Err(io::ErrorKind::BrokenPipe)).unwrap();
     log.send("lost line");
     let begun = Instant::now();
