@@ -1,12 +1,16 @@
 //! Expensive work of a session, with the lanes of an engine but without its threads.
 
+use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
+use super::super::addresses::Visitor;
 use super::super::budget::Budget;
 use super::super::lanes::Lanes;
 use super::super::message::{Body, Request};
+use super::super::reply::Reply;
+use super::super::stats::ShedReason;
 use super::*;
 
 /// `/piece` takes four pieces of work; `/scan` streams three bytes, with a pause before each;

@@ -1,11 +1,13 @@
 //! What the usher leaves to workers, and what a turn may cost.
 
+use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use super::super::limits::{DRAIN_GRACE, STREAM_CHUNK, TURN_TIME, WRITE_BURST};
 use super::super::message::{Body, Request};
+use super::super::reply::Reply;
 use super::*;
 
 /// Streams without end, or answers with a large body; counts what it is asked for.

@@ -1,0 +1,131 @@
+//! The program's work on a request: running it, admitting expensive work, giving it up.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Instant;
+
+use ::http::Method;
+
+use super::super::addresses::Visitor;
+use super::super::connection::{Task, Work};
+use super::super::heavy::Admission;
+use super::super::message::Refusal;
+use super::super::reply::{Fallback, HeavyWork, Reply};
+use super::super::slot::Ready;
+use super::super::stats::{CloseReason, ConnectionState, ShedReason};
+use super::super::turn::Turn;
+use super::{Host, Outcome, Session, word};
+
+impl Session {
+    /// Does a piece of the program's work, whose panic costs no more than this connection.
+    /// Returns when that ended.
+    pub(super) fn run(&mut self, task: Task, host: Host<'_>) -> Instant {
+        let Task { request, work } = task;
+        let reply = catch_unwind(AssertUnwindSafe(|| match work {
+            Work::Call => host.service.call(&request, host.activity),
+            Work::Continue(then) | Work::Heavy(HeavyWork { run: then, .. }) => {
+                then(&request, host.activity)
+            }
+        }));
+        let now = Instant::now();
+        // It may have begun while the program was at work.
+        if host.is_draining() {
+            self.http.set_last_response(now);
+        }
+        match reply {
+            Ok(Reply::Ready(response)) => {
+                let is_sent = request.method != Method::HEAD;
+                self.heavy.respond(is_sent.then_some(response.body()));
+                self.http.respond(response, now);
+            }
+            Ok(Reply::ReadBody { limit, then }) => {
+                self.heavy.leave();
+                if let Err(refused) = self.http.read_body(request, limit, then) {
+                    self.http.refuse(word(host.service, &refused), CloseReason::Refused, now);
+                }
+            }
+            Ok(Reply::Heavy { lane, work }) => {
+                let work = HeavyWork { lane, run: work, fallback: None };
+                self.held = Some(Task { request, work: Work::Heavy(work) });
+            }
+            Ok(Reply::HeavyOr { lane, patience, work, otherwise }) => {
+                let fallback = Some(Fallback { patience, run: otherwise });
+                let work = HeavyWork { lane, run: work, fallback };
+                self.held = Some(Task { request, work: Work::Heavy(work) });
+            }
+            // The panic hook has logged it.
+            Err(_) => {
+                self.heavy.leave();
+                let response = host.service.refuse(Refusal::Panicked, Some((&*request).into()));
+                self.http.refuse(response, CloseReason::HandlerFailed, now);
+            }
+        }
+        now
+    }
+
+    /// Answers in place of work that is not done.
+    pub(super) fn refuse_task(
+        &mut self,
+        task: &Task,
+        refusal: Refusal,
+        reason: CloseReason,
+        host: Host<'_>,
+        now: Instant,
+    ) {
+        self.heavy.leave();
+        let response = host.service.refuse(refusal, Some((&*task.request).into()));
+        self.http.refuse(response, reason, now);
+    }
+
+    /// Decides whether a task may run. One that may not is held, and the outcome names the next
+    /// place of its connection.
+    pub(super) fn admit(
+        &mut self,
+        task: Task,
+        turn: &mut Turn,
+        host: Host<'_>,
+        now: Instant,
+    ) -> Result<Task, Option<Outcome>> {
+        let Work::Heavy(work) = &task.work else { return Ok(task) };
+        let (lane, client) = (work.lane, task.request.client.map(Visitor::of));
+        let admission = self.heavy.admit(work, client, self.http.settings(), now);
+        if admission == Admission::Run {
+            return Ok(task);
+        }
+        if admission == Admission::Expired {
+            return self.forgo(task, host, now).ok_or(None);
+        }
+        self.held = Some(task);
+        Err(Some(match admission {
+            Admission::Enter => Outcome::Enter { lane, client },
+            _ => self.await_permit(turn),
+        }))
+    }
+
+    /// Gives up expensive work: the task goes on without it, or is refused.
+    pub(super) fn forgo(&mut self, task: Task, host: Host<'_>, now: Instant) -> Option<Task> {
+        let Task { request, work } = task;
+        if let Work::Heavy(HeavyWork { fallback: Some(Fallback { run, .. }), .. }) = work {
+            self.heavy.leave();
+            return Some(Task { request, work: Work::Continue(run) });
+        }
+        host.stats.count_shed(ShedReason::HeavyTimeout);
+        let task = Task { request, work };
+        self.refuse_task(&task, Refusal::HeavyOverload, CloseReason::Shed, host, now);
+        None
+    }
+
+    /// Waits parked for the permit of its lane. The responses to earlier requests are written
+    /// before.
+    pub(super) fn await_permit(&mut self, turn: &mut Turn) -> Outcome {
+        if self.ready.contains(Ready::BROKEN) {
+            return Outcome::Closed(CloseReason::ClientGone);
+        }
+        if !self.is_flushed()
+            && let Some(outcome) = self.write(turn)
+        {
+            return outcome;
+        }
+        let (deadline, state) = (self.deadline(), ConnectionState::Queued);
+        Outcome::Park { wants: Ready::PERMIT.or(Ready::BROKEN), deadline, state }
+    }
+}
