@@ -8,7 +8,8 @@ use toml_span::{Span, Value};
 use super::problem::{ConfigErrors, Problem};
 use super::section::{At, Reader, Section};
 use super::{
-    Config, History, ListenAddr, Log, Server, Site, auth, history, log, server, source, tls,
+    Config, History, ListenAddr, Log, Server, Site, auth, history, log, server, socket_paths,
+    source, tls,
 };
 use crate::units::System;
 
@@ -176,6 +177,9 @@ fn read<'reader>(
     }
     let history = root.section("history", "[history]".to_owned());
     let history = history.map_or_else(|| Some(History::default()), history::read);
+    for conflict in socket_paths::conflicts(&server, tls.as_ref(), history.as_ref()) {
+        reader.report(listen_key.unwrap_or_default(), conflict);
+    }
     notices.extend(auth::sessions_end(&auth).filter(|_| history.is_none()));
     let log = root.section("log", "[log]".to_owned()).map_or_else(Log::default, log::read);
     let sources = source::read_all(root.sections("source"), units);

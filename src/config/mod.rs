@@ -16,6 +16,7 @@ mod secret;
 mod section;
 pub mod self_signed;
 mod server;
+mod socket_paths;
 mod source;
 mod source_url;
 mod tls;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use ::http::header::LOCATION;
 use ::http::{HeaderValue, StatusCode, header};
 
+use super::observe::is_known;
 use super::problem;
 use super::problem::Problem;
 use super::{deliver, target};
@@ -29,6 +30,9 @@ pub struct Redirect {
 impl Redirect {
     /// Returns the address to redirect to.
     fn location(&self, request: &Request) -> Result<HeaderValue, Problem> {
+        if !is_known(&request.method) {
+            return Err(Problem::method_unknown());
+        }
         self.gate.check_host(&self.gate.posted(), request)?;
         // The engine has put the authority of an absolute target into Host.
         let host = request.headers.get(header::HOST).map_or(&b""[..], HeaderValue::as_bytes);
@@ -88,13 +92,8 @@ mod tests {
     use crate::access::Rules;
     use crate::http::Peer;
 
-    fn answer(
-        port: u16,
-        target: &str,
-        host: Option<&str>,
-        names: &[&str],
-    ) -> (u16, Option<String>) {
-        let request = Request {
+    fn request(target: &str, host: Option<&str>) -> Request {
+        Request {
             method: ::http::Method::GET,
             target: target.parse().unwrap(),
             version: ::http::Version::HTTP_11,
@@ -106,7 +105,16 @@ mod tests {
             peer: Peer { address: None, tls: false },
             client: None,
             proxied: false,
-        };
+        }
+    }
+
+    fn answer(
+        port: u16,
+        target: &str,
+        host: Option<&str>,
+        names: &[&str],
+    ) -> (u16, Option<String>) {
+        let request = request(target, host);
         let names = names.iter().map(|name| name.parse().unwrap()).collect();
         let gate = Arc::new(Gate::new(Rules { names, ..Rules::default() }).unwrap());
         let response = Redirect { port, gate }.respond(&request);
@@ -146,6 +154,16 @@ mod tests {
         ] {
             assert_eq!(answer(443, target, host, &[]), (400, None), "{target} {host:?}");
         }
+    }
+
+    #[test]
+    fn unknown_method_is_not_redirected() {
+        let names = Rules::default();
+        let mut request = request("/", Some("tank.example"));
+        let redirect = Redirect { port: 443, gate: Arc::new(Gate::new(names).unwrap()) };
+        assert_eq!(redirect.respond(&request).status(), 308);
+        request.method = "BREW".parse().unwrap();
+        assert_eq!(redirect.respond(&request).status(), 501);
     }
 
     #[test]
