@@ -194,11 +194,7 @@ fn accounts(text: &mut String, restricted: &Restricted) -> std::fmt::Result {
 
 fn limits(text: &mut String, config: &Config) -> std::fmt::Result {
     let engine = &config.server.engine;
-    writeln!(
-        text,
-        "{} workers, {} of them for expensive requests at a time, a backlog of {}",
-        engine.workers, engine.heavy_requests, config.server.backlog
-    )?;
+    writeln!(text, "{} workers, a backlog of {}", engine.workers, config.server.backlog)?;
     writeln!(
         text,
         "expensive requests of scripts: {} at a time, one for each client",

@@ -2,7 +2,8 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
@@ -10,6 +11,9 @@ use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use super::error::ConnectError;
 use super::race::{Race, Step};
+
+/// Pause before poll(2) is called again after it failed.
+const POLL_RETRY_PAUSE: Duration = Duration::from_millis(10);
 
 /// Connects to one of the addresses, in blocking mode, and closes the attempts that lost.
 ///
@@ -66,8 +70,11 @@ fn wait<'a>(pending: impl Iterator<Item = &'a Socket>, until: Option<Instant>) -
             ended.map(|(number, _)| number).collect()
         }
         Err(Errno::INTR) => Vec::new(),
-        // Without memory for poll(2) every attempt is judged by its socket as it is now.
-        Err(_) => (0..polled.len()).collect(),
+        // The kernel is short of memory, which passes. No attempt has failed by that.
+        Err(_) => {
+            thread::sleep(POLL_RETRY_PAUSE);
+            Vec::new()
+        }
     }
 }
 
@@ -86,7 +93,6 @@ fn finish(socket: Socket) -> io::Result<Socket> {
 #[cfg(test)]
 mod tests {
     use std::net::{Ipv4Addr, TcpListener};
-    use std::time::Duration;
 
     use super::*;
     use crate::outbound::blackhole::Blackhole;
