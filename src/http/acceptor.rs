@@ -309,6 +309,10 @@ impl Acceptor {
         let crowd = self.addresses.crowd(newcomer);
         let cutoffs = self.cutoffs();
         loop {
+            if self.candidates.is_empty() {
+                // A connection whose request the kernel holds already is no candidate.
+                self.shared.watch.glance(|events| self.shared.sight(events));
+            }
             let next = self.candidates.next(&self.shared.slots(), &self.addresses, cutoffs);
             let Some(slot) = next else { return false };
             if self.addresses.crowd(slot.visitor) < crowd {

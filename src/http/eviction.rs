@@ -94,6 +94,11 @@ impl Candidates {
         self.queue.pop_front()
     }
 
+    /// Returns true if the next candidate takes a look at all connections.
+    pub(super) fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
     /// Leaves a candidate to the next newcomer.
     pub(super) fn put_back(&mut self, candidate: Arc<Slot>) {
         self.queue.push_front(candidate);

@@ -1,6 +1,7 @@
 //! What the acceptor does with those who wait at a listener: when the server stops, and when
 //! descriptors are short. Its thread would let them in at once, so here it does not run.
 
+use std::io::Write;
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
 
@@ -31,11 +32,15 @@ impl Service for Nothing {
 }
 
 fn acceptor(listener: Listener) -> Acceptor {
+    acceptor_with(listener, Settings::default())
+}
+
+fn acceptor_with(listener: Listener, settings: Settings) -> Acceptor {
     let poll = Poll::new().unwrap();
     let (errands, calls, (closed, places)) = (unbounded().0, bounded(1).0, unbounded());
     let shared = Shared::new(
         Arc::new(Nothing),
-        Settings::default(),
+        settings,
         Stats::new(1),
         Queue::default(),
         Watch::new().unwrap(),
@@ -125,4 +130,22 @@ fn connection_that_waits_for_a_worker_can_be_closed_for_the_budget() {
     assert!(!acceptor.shared.budget.request_relief());
     acceptor.sweep(Instant::now());
     assert!(acceptor.shared.budget.request_relief());
+}
+
+#[test]
+fn connection_whose_request_the_kernel_holds_is_not_evicted_before_a_silent_one() {
+    let listener = Listener::tcp(([127, 0, 0, 1], 0).into(), 16).unwrap();
+    let address: SocketAddr = listener.local_addr().parse().unwrap();
+    let mut acceptor =
+        acceptor_with(listener, Settings { max_connections: 2, ..Settings::default() });
+    let mut early = TcpStream::connect(address).unwrap();
+    acceptor.accept_from(0, 1);
+    let _silent = TcpStream::connect(address).unwrap();
+    acceptor.accept_from(0, 1);
+    // It is the older of the two, and no worker has been told of its bytes.
+    early.write_all(b"GET / HTTP/1.1\r\n").unwrap();
+    let _newcomer = TcpStream::connect(address).unwrap();
+    acceptor.accept_from(0, 1);
+    assert_eq!(acceptor.shared.stats.closed(CloseReason::Evicted), 1);
+    assert_eq!(acceptor.shared.queue.len(), 1, "its request waits for a worker");
 }
