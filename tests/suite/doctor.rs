@@ -75,8 +75,10 @@ fn a_source_that_does_not_answer_and_a_reload_that_was_refused() {
 fn a_stopped_server_is_found_by_the_kernel() {
     let server = Server::start(&Setup::default());
     // A thread that has not run yet has no name of its own.
-    eventually("the workers have started", || {
-        (0..8).all(|number| !server.threads(&format!("pw-worker-{number}")).is_empty())
+    let names = (0..8).map(|number| format!("pw-worker-{number}"));
+    let names: Vec<String> = names.chain(["pw-acceptor".to_owned()]).collect();
+    eventually("the workers and the acceptor have started", || {
+        names.iter().all(|name| !server.threads(name).is_empty())
     });
     server.signal("STOP");
     let waiting: Vec<_> = (0..3).map(|_| TcpStream::connect(server.address).unwrap()).collect();
@@ -111,7 +113,8 @@ fn any_program_whose_queue_is_full() {
     let address = socket.local_addr().unwrap().as_socket().unwrap();
     let waiting: Vec<_> = (0..3).map(|_| TcpStream::connect(address).unwrap()).collect();
     let (listen, nobody) = (address.to_string(), "unix:/nonexistent/admin.sock");
-    let arguments = ["--listen", &listen, "--admin", nobody];
+    // On a busy machine the kernel's tables take longer to read than a person would wait.
+    let arguments = ["--listen", &listen, "--admin", nobody, "--timeout", "20s"];
     let (code, page) = doctor(&arguments);
     assert_eq!(code, 1, "{page}");
     let queue = format!("WRONG  accept queue    3 / 2 wait at {address} for ");
@@ -140,7 +143,7 @@ fn what_it_is_told() {
     std::fs::write(&file, text).unwrap();
     let file = file.display().to_string();
     for (arguments, expected) in [
-        (&["--config", &file][..], "nobody listens at 127.0.0.1:1\n"),
+        (&["--config", &file, "--timeout", "20s"][..], "nobody listens at 127.0.0.1:1\n"),
         (&["--config", &file], "unix:/nonexistent/a does not answer"),
         (&["--config", "/nonexistent"], "cannot read the configuration"),
         (&["--admin", "0.0.0.0:6480"], "loopback"),
