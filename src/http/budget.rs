@@ -14,8 +14,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// Bytes that a connection may hold without being closed for the budget: a head of 4 KiB, in a
-/// buffer with room to grow or in a TLS record that is not whole.
-pub(super) const EXEMPT_BYTES: usize = 8 << 10;
+/// buffer with room to grow or in a TLS record that is not whole. The default budget is more than this
+/// for each of the default `max_connections`: exempt connections alone cannot use it up.
+pub(super) const EXEMPT_BYTES: usize = 6 << 10;
 
 /// Sum of the bytes held, and its limit.
 #[derive(Debug)]
@@ -95,6 +96,12 @@ impl Drop for Charge {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn exempt_connections_alone_do_not_use_up_the_default_budget() {
+        let settings = crate::http::Settings::default();
+        assert!(settings.max_connections * EXEMPT_BYTES < settings.max_buffered_bytes);
+    }
 
     #[test]
     fn charges_that_change_and_end_leave_nothing() {

@@ -4,8 +4,6 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use super::budget::EXEMPT_BYTES;
-
 /// The engine's limits and deadlines. The default of each is the one documented.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -79,7 +77,7 @@ impl Default for Settings {
             max_headers: 100,
             max_body_bytes: 64 << 10,
             // Each of `max_connections` may hold so much in any case: see `budget`.
-            max_buffered_bytes: 4096 * EXEMPT_BYTES,
+            max_buffered_bytes: 32 << 20,
         }
     }
 }
