@@ -11,7 +11,6 @@ use ::http::HeaderValue;
 use arc_swap::{ArcSwap, Guard};
 
 use super::accounts::Accounts;
-use super::attempt::account_fingerprint;
 use super::denial::{Demand, Denial, Pass};
 use super::device::Devices;
 use super::identify::Identity;
@@ -91,17 +90,16 @@ impl Gate {
     }
 
     /// Puts other rules in force. Verified passwords stay remembered, and sessions good, for
-    /// accounts whose hash is the same; failures go on counting.
+    /// accounts whose hash is the same, and so do known networks; failures go on counting.
     pub fn replace(&self, rules: Rules) {
         let generation = self.generations.fetch_add(1, Ordering::Relaxed);
         // Sessions first: none of an account that goes is let in by the new rules.
         self.sessions.sync(users(&rules));
         let before = self.posted.load();
         let posted = Posted::new(rules, &self.key, before.accounts.as_ref(), generation);
-        let names = posted.accounts.iter().flat_map(Accounts::names);
-        let names = names.map(|name| account_fingerprint(&self.key, name)).collect();
+        let proofs = posted.accounts.iter().flat_map(Accounts::proofs).collect();
         self.posted.store(Arc::new(posted));
-        self.passwords.retain(&names);
+        self.passwords.retain(&proofs);
     }
 
     /// The rules that are in force now. A request is held against the same ones all the way.
@@ -206,7 +204,7 @@ impl Gate {
 
     /// Number of records of passwords, and of addresses that sent tokens.
     #[cfg(test)]
-    pub(super) fn records(&self) -> ([usize; 5], usize) {
+    pub(super) fn records(&self) -> ([usize; 6], usize) {
         (self.passwords.records(), self.tokens().len())
     }
 }

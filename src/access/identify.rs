@@ -113,8 +113,10 @@ impl Gate {
         (user, password): (&str, &[u8]),
     ) -> Result<(&'a Account, Option<CookieValue>), Denial> {
         let now = (self.wall)();
-        let devices = cookies::of_kind(&request.headers, DEVICE_COOKIE);
-        let device = devices.into_iter().find_map(|it| self.devices.recognise(it.value, user, now));
+        // A name without an account costs the same, and no cookie is issued for its proof.
+        let proof = accounts.user(user).map_or([0; 32], |account| account.proof);
+        let mut devices = cookies::of_kind(&request.headers, DEVICE_COOKIE);
+        let device = devices.find_map(|it| self.devices.recognise(it.value, &proof, now));
         let credentials = (user, password);
         let now_here = (self.clock)();
         let attempt =
@@ -123,7 +125,7 @@ impl Gate {
         let account = account.map_err(|refusal| self.refused(accounts, refusal, &attempt))?;
         let is_fresh = device.is_some_and(|device| !device.is_due);
         // Without a cookie the caller is admitted all the same.
-        let issued = (!is_fresh).then(|| self.devices.issue(user, now).ok()).flatten();
+        let issued = (!is_fresh).then(|| self.devices.issue(&account.proof, now).ok()).flatten();
         Ok((account, issued.map(CookieValue)))
     }
 

@@ -15,6 +15,7 @@
 
 mod accounts;
 mod attempt;
+mod comparison_limit;
 mod cookies;
 mod credentials;
 mod denial;
@@ -31,7 +32,6 @@ mod posted;
 mod rules;
 mod sessions;
 mod stats;
-mod strangers;
 mod throttle;
 mod token;
 mod verifications;

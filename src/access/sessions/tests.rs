@@ -130,7 +130,7 @@ fn sessions_and_sign_outs_survive_a_restart() {
         assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
         let stored = file::load(&path).unwrap();
         assert_eq!(stored.accounts["anna"].revoked.len(), 1);
-        let device = sessions.devices().issue("anna", NOW).unwrap();
+        let device = sessions.devices().issue(&[1; 32], NOW).unwrap();
         drop(keeper);
         (tokens.0, tokens.1, tokens.2, device)
     };
@@ -139,7 +139,7 @@ fn sessions_and_sign_outs_survive_a_restart() {
     assert!(sessions.find(&kept, NOW).is_some());
     assert_eq!(sessions.find(&ended, NOW), None);
     assert_eq!(sessions.find(&berts, NOW), None, "his hash has changed in between");
-    assert!(sessions.devices().recognise(&device, "anna", NOW).is_some());
+    assert!(sessions.devices().recognise(&device, &[1; 32], NOW).is_some());
 }
 
 #[test]
