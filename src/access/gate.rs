@@ -108,13 +108,13 @@ impl Gate {
     }
 
     /// Starts the thread that writes sessions to that file, if any account can sign in. Dropping
-    /// it writes the latest.
+    /// it writes the latest. Sign-outs wait for it on a quarter of the workers at most.
     ///
     /// # Errors
     /// The thread cannot be made.
-    pub fn keep_sessions(&self, path: &Path) -> io::Result<Option<SessionKeeper>> {
+    pub fn keep_sessions(&self, path: &Path, workers: usize) -> io::Result<Option<SessionKeeper>> {
         let signs_in = self.posted().signs_in();
-        signs_in.then(|| self.sessions.keep(path)).transpose()
+        signs_in.then(|| self.sessions.keep(path, (workers / 4).max(1))).transpose()
     }
 
     /// What it counts.

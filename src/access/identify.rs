@@ -15,6 +15,7 @@ use super::key::NoRandomness;
 use super::passwords::{Refusal, pace};
 use super::posted::Posted;
 use super::rules::Scopes;
+use super::sessions::SignOut;
 use super::stats::FailureReason;
 use super::throttle::{Guess, Throttle};
 use super::token::TokenHash;
@@ -170,15 +171,16 @@ impl Gate {
         }
     }
 
-    /// Ends the sessions of the request; returns the names of the cookies that held them.
-    pub fn sign_out<'r>(&self, request: &'r Request) -> Vec<&'r str> {
+    /// Ends the sessions of the request; returns the names of the cookies that held them, and
+    /// whether a crash could undo it.
+    pub fn sign_out<'r>(&self, request: &'r Request) -> (Vec<&'r str>, SignOut) {
         let now = (self.wall)();
         let sent = cookies::of_kind(&request.headers, SESSION_COOKIE);
-        let found = sent.filter_map(|cookie| {
-            self.sessions.end(&self.sessions.find(cookie.value, now)?, now);
-            Some(cookie.name)
-        });
-        found.collect()
+        let ended = sent.filter(|cookie| self.sessions.end(cookie.value, now));
+        let ended: Vec<_> = ended.map(|cookie| cookie.name).collect();
+        // A stranger, who has no session to end, waits for nothing.
+        let is_any = !ended.is_empty();
+        (ended, if is_any { self.sessions.wait_until_saved() } else { SignOut::Durable })
     }
 
     /// Returns true if the request has a session that is good.

@@ -47,7 +47,7 @@ pub(crate) use rules::HSTS;
 pub use rules::{
     Admission, LONGEST_NAME, Limits, Restricted, Rules, Scope, Scopes, Token, User, is_account_name,
 };
-pub use sessions::SessionKeeper;
+pub use sessions::{SessionKeeper, SignOut};
 pub use stats::{CallerClass, FailureReason, Stats};
 /// Begins the names of session cookies; a port number follows.
 pub const SESSION_COOKIE: &str = "pumphouse_session_";

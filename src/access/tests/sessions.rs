@@ -131,7 +131,7 @@ fn sign_out_ends_every_session_of_the_request() {
     let asked = with_cookies(Method::POST, &[&one, "a=b", &two], &[]);
     assert_eq!(
         scene.gate.sign_out(&asked),
-        [format!("{SESSION_COOKIE}1"), format!("{SESSION_COOKIE}2")]
+        (vec!["pumphouse_session_1", "pumphouse_session_2"], SignOut::Durable)
     );
     for (cookie, expected) in [(&one, "401"), (&two, "401"), (&other, "in")] {
         let asked = with_cookies(Method::GET, &[cookie], &[]);
