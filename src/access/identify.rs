@@ -116,7 +116,7 @@ impl Gate {
         let now = (self.wall)();
         // A name without an account costs the same, and no cookie is issued for its proof.
         let proof = accounts.user(user).map_or([0; 32], |account| account.proof);
-        let mut devices = cookies::of_kind(&request.headers, DEVICE_COOKIE);
+        let mut devices = cookies::of_kind(request, DEVICE_COOKIE);
         let device = devices.find_map(|it| self.devices.recognise(it.value, &proof, now));
         let credentials = (user, password);
         let now_here = (self.clock)();
@@ -175,7 +175,7 @@ impl Gate {
     /// whether a crash could undo it.
     pub fn sign_out<'r>(&self, request: &'r Request) -> (Vec<&'r str>, SignOut) {
         let now = (self.wall)();
-        let sent = cookies::of_kind(&request.headers, SESSION_COOKIE);
+        let sent = cookies::of_kind(request, SESSION_COOKIE);
         let ended = sent.filter(|cookie| self.sessions.end(cookie.value, now));
         let ended: Vec<_> = ended.map(|cookie| cookie.name).collect();
         // A stranger, who has no session to end, waits for nothing.
@@ -194,7 +194,7 @@ impl Gate {
     /// A session costs an HMAC, so it is looked for before any password, and never has to wait.
     fn by_session<'a>(&self, accounts: &'a Accounts, request: &Request) -> Option<&'a Scopes> {
         let now = (self.wall)();
-        let mut sent = cookies::of_kind(&request.headers, SESSION_COOKIE);
+        let mut sent = cookies::of_kind(request, SESSION_COOKIE);
         let session = sent.find_map(|cookie| self.sessions.find(cookie.value, now))?;
         Some(&accounts.user(&session.account)?.scopes)
     }

@@ -30,6 +30,7 @@ mod password;
 mod passwords;
 mod posted;
 mod rules;
+mod scheme;
 mod sessions;
 mod stats;
 mod throttle;
@@ -47,6 +48,7 @@ pub(crate) use rules::HSTS;
 pub use rules::{
     Admission, LONGEST_NAME, Limits, Restricted, Rules, Scope, Scopes, Token, User, is_account_name,
 };
+pub use scheme::{is_secure, requested_port};
 pub use sessions::{SessionKeeper, SignOut};
 pub use stats::{CallerClass, FailureReason, Stats};
 /// Begins the names of session cookies; a port number follows.
