@@ -145,11 +145,18 @@ impl Gate {
         pattern: &str,
         demand: Demand,
     ) -> Result<Pass, Denial> {
-        let identity = match &posted.accounts {
-            Some(accounts) if demand != Demand::Nothing && !accounts.is_public(pattern) => {
-                self.identify(posted, accounts, request)?
+        let (identity, by_session) = match &posted.accounts {
+            Some(accounts) if demand != Demand::Nothing => {
+                if accounts.is_public(pattern) {
+                    // The page has a button to sign out.
+                    (Identity::Anyone, self.by_session(accounts, request).is_some())
+                } else {
+                    let identity = self.identify(posted, accounts, request)?;
+                    let by_session = matches!(identity, Identity::Session(_));
+                    (identity, by_session)
+                }
             }
-            _ => Identity::Anyone,
+            _ => (Identity::Anyone, false),
         };
         if let Demand::Scope(scope) = demand {
             self.check_scope(&identity, scope)?;
@@ -160,7 +167,7 @@ impl Gate {
         }
         Ok(Pass {
             guarded: !matches!(identity, Identity::Anyone),
-            by_session: matches!(identity, Identity::Session(_)),
+            by_session,
             device: match identity {
                 Identity::User(_, device) => device,
                 _ => None,

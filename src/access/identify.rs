@@ -192,7 +192,11 @@ impl Gate {
     }
 
     /// A session costs an HMAC, so it is looked for before any password, and never has to wait.
-    fn by_session<'a>(&self, accounts: &'a Accounts, request: &Request) -> Option<&'a Scopes> {
+    pub(super) fn by_session<'a>(
+        &self,
+        accounts: &'a Accounts,
+        request: &Request,
+    ) -> Option<&'a Scopes> {
         let now = (self.wall)();
         let mut sent = cookies::of_kind(request, SESSION_COOKIE);
         let session = sent.find_map(|cookie| self.sessions.find(cookie.value, now))?;

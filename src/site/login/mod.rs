@@ -40,6 +40,9 @@ const HOME: &str = "/";
 /// RFC 9110 15.5.2 requires a challenge with 401. No browser opens a dialog for this one.
 const BEARER: HeaderValue = HeaderValue::from_static("Bearer realm=\"Pumphouse\"");
 
+const CLEAR_SITE_DATA: HeaderName = HeaderName::from_static("clear-site-data");
+const CACHE: HeaderValue = HeaderValue::from_static("\"cache\"");
+
 /// Message above the fields of the form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Notice {
@@ -105,6 +108,8 @@ pub(super) fn logout(site: &Site, ask: &Ask<'_>) -> Result<Response, Problem> {
     for name in others.chain([&*own]) {
         append(&mut response, SET_COOKIE, expired_cookie(name, ask.request));
     }
+    // Browsers act on it over TLS only.
+    response.headers_mut().insert(CLEAR_SITE_DATA, CACHE);
     Ok(response)
 }
 
