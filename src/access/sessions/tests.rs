@@ -167,7 +167,10 @@ fn without_its_file_no_session_is_good() {
     let sessions = Sessions::of_file(&path).unwrap();
     sessions.sync(std::slice::from_ref(&anna));
     assert!(sessions.find(&token, NOW).is_some());
-    assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600, "it was 0644");
+    let mode = || path.metadata().unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(), 0o644, "an existing mode stays");
+    file::write(&path, &whole).unwrap();
+    assert_eq!(mode(), 0o644);
 }
 
 /// Sessions whose keeper is a test: nothing is written until it says so.
