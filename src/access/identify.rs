@@ -15,6 +15,7 @@ use super::key::NoRandomness;
 use super::passwords::{Refusal, pace};
 use super::posted::Posted;
 use super::rules::Scopes;
+use super::scheme::requested_port;
 use super::sessions::SignOut;
 use super::stats::FailureReason;
 use super::throttle::{Guess, Throttle};
@@ -148,7 +149,8 @@ impl Gate {
         }
     }
 
-    /// Starts a session for a browser that sends a name and its password, as `POST /login` does.
+    /// Starts a session for a browser that sends a name and its password, as `POST /login` does. It
+    /// replaces the one whose cookie the browser will overwrite.
     ///
     /// # Errors
     /// The same as of [`Gate::admit`] for the same name and password sent by HTTP Basic.
@@ -165,9 +167,20 @@ impl Gate {
         let (lifetime, now) = (accounts.limits.session, (self.wall)());
         let issued = self.sessions.issue(user, &account.password_hash, now, lifetime.as_secs());
         match issued {
-            Ok(Some(session)) => Ok(SignedIn { session: CookieValue(session), lifetime, device }),
+            Ok(Some(session)) => {
+                self.end_replaced(request, now);
+                Ok(SignedIn { session: CookieValue(session), lifetime, device })
+            }
             Ok(None) => Err(unauthorized(accounts, BEARER)),
             Err(NoRandomness) => Err(Denial::NoRandomness),
+        }
+    }
+
+    /// Ends the sessions of cookies that have the name of a new one.
+    fn end_replaced(&self, request: &Request, now: u64) {
+        let name = format!("{SESSION_COOKIE}{}", requested_port(request));
+        for cookie in cookies::of_kind(request, SESSION_COOKIE).filter(|it| it.name == name) {
+            self.sessions.end(cookie.value, now);
         }
     }
 

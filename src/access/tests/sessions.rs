@@ -167,3 +167,19 @@ fn cookies_are_not_shown() {
     assert!(!shown.contains(signed_in.session.expose()), "{shown}");
     assert!(!shown.contains(pass.device.unwrap().expose()), "{shown}");
 }
+
+#[test]
+fn sign_in_ends_the_session_that_it_replaces() {
+    let scene = Scene::new(restricted());
+    let (old, other) = (scene.session(), scene.session());
+    let (old, other) =
+        (format!("{SESSION_COOKIE}6443={old}"), format!("{SESSION_COOKIE}7443={other}"));
+    let asked = with_cookies(Method::POST, &[&old, &other], &[("host", "pump.example:6443")]);
+    let wrong = scene.gate.sign_in(&scene.gate.posted(), &asked, "anna", "wrong");
+    assert!(wrong.is_err());
+    let is_good = |cookie| label(scene.ask(&with_cookies(Method::GET, &[cookie], &[])));
+    assert_eq!([is_good(&old), is_good(&other)], ["in", "in"]);
+    let new = scene.gate.sign_in(&scene.gate.posted(), &asked, "anna", "right").unwrap();
+    assert_eq!([is_good(&old), is_good(&other)], ["401", "in"]);
+    assert_eq!(is_good(&format!("{SESSION_COOKIE}6443={}", new.session.expose())), "in");
+}
