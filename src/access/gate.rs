@@ -230,9 +230,9 @@ impl fmt::Debug for Gate {
 fn is_forgeable(identity: &Identity<'_>, request: &Request) -> bool {
     match identity {
         Identity::Token(_) => false,
-        Identity::Anyone | Identity::User(..) => origins::is_cross_site(&request.headers),
+        Identity::Anyone | Identity::User(..) => origins::is_cross_site(request),
         Identity::Session(_) => {
-            !origins::names_origin(&request.headers) || origins::is_cross_site(&request.headers)
+            !origins::names_origin(&request.headers) || origins::is_cross_site(request)
         }
     }
 }
