@@ -180,3 +180,19 @@ fn sign_out_clears_the_cache() {
     assert_eq!(response.status(), 303);
     assert_eq!(response.headers()["clear-site-data"], "\"cache\"");
 }
+
+#[test]
+fn sign_out_that_is_not_on_disk_is_503_and_expires_the_cookie() {
+    let site = under(anna());
+    let unwritable = std::path::Path::new("/proc/nowhere/x.sessions.json");
+    let keeper = site.gate.keep_sessions(unwritable, 8).unwrap();
+    let sent = cookies(&sign_in(&site));
+    let fields = [(COOKIE.as_str(), &*sent), ("sec-fetch-site", "same-origin")];
+    let response = answer(&site, &request("POST", "/logout", &fields));
+    assert_eq!(response.status(), 503);
+    assert_eq!(response.headers()[RETRY_AFTER], "1");
+    assert!(cookies(&response).starts_with(&format!("{SESSION_COOKIE}443=")));
+    assert!(text(&response).contains("You are signed out, but"));
+    assert_eq!(answer(&site, &request("GET", "/", &fields[..1])).status(), 401);
+    drop(keeper);
+}
