@@ -24,6 +24,9 @@ pub(super) struct Accounts {
 pub(super) struct Account {
     pub(super) password_hash: PasswordHash,
     pub(super) scopes: Scopes,
+    /// SHA-256 of name and password hash. Evidence that a caller has had the right password is
+    /// bound to it, and ends when the hash changes or the account goes.
+    pub(super) proof: Fingerprint,
     /// Networks from which the right password was verified lately.
     remembered: Mutex<Vec<Remembered>>,
 }
@@ -55,6 +58,7 @@ impl Accounts {
             Account {
                 password_hash: user.password_hash.clone(),
                 scopes: user.scopes.clone(),
+                proof: user.password_hash.digest(&user.name),
                 remembered: Mutex::new(same.map_or_else(Vec::new, |it| it.remembered().clone())),
             }
         };
@@ -85,9 +89,9 @@ impl Accounts {
         !self.tokens.is_empty()
     }
 
-    /// Names of the accounts with a password.
-    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
-        self.users.keys().map(String::as_str)
+    /// Proofs of the accounts with a password.
+    pub(super) fn proofs(&self) -> impl Iterator<Item = Fingerprint> {
+        self.users.values().map(|account| account.proof)
     }
 
     pub(super) fn user(&self, name: &str) -> Option<&Account> {

@@ -50,13 +50,8 @@ pub(super) struct Attempt<'a> {
     pub(super) network: Fingerprint,
     pub(super) neighbourhood: Fingerprint,
     pub(super) account: Fingerprint,
-    /// The device cookie that was issued for this account, if one came along.
-    pub(super) device: Option<(Device, Fingerprint)>,
-}
-
-/// Fingerprint of an account's name.
-pub(super) fn account_fingerprint(key: &MacKey, name: &str) -> Fingerprint {
-    key.fingerprint(&[b"account", name.as_bytes()])
+    /// Fingerprint of the device whose cookie for this account came along.
+    pub(super) device: Option<Fingerprint>,
 }
 
 impl<'a> Attempt<'a> {
@@ -77,8 +72,9 @@ impl<'a> Attempt<'a> {
             guess: Guess { generation, fingerprint },
             network: address.fingerprint(key),
             neighbourhood: address.neighbourhood(key),
-            account: account_fingerprint(key, user),
-            device: device.map(|device| (device, key.fingerprint(&[b"device", &device.id]))),
+            account: key.fingerprint(&[b"account", user.as_bytes()]),
+            device: device
+                .map(|device| key.fingerprint(&[b"device", user.as_bytes(), &[device.number]])),
             address,
         }
     }

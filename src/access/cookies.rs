@@ -1,7 +1,9 @@
 //! Reads the cookies of a request (RFC 6265 5.4) without trusting any of them.
 
-use ::http::HeaderMap;
 use ::http::header::COOKIE;
+
+use super::scheme::requested_port;
+use crate::http::Request;
 
 /// Cookies of one kind that are tried. A browser sends one for each server of ours on the same
 /// host, as cookies are not separated by port, and one more for each path that another program on
@@ -15,52 +17,98 @@ pub(super) struct Cookie<'a> {
     pub(super) value: &'a str,
 }
 
-/// Cookies whose name is `prefix` and a port number, in the order sent, over all `Cookie` fields.
+/// Cookies whose name is `prefix` and a port number, over all `Cookie` fields: first those of the
+/// port that the browser has requested, then the others, each in the order sent.
 ///
-/// The port is not compared: the value proves whose cookie it is. So a session is good at every
-/// listener of this server, and the cookie of another server is passed over.
+/// The value proves whose cookie it is, so one of another port is good too: a session holds at every
+/// listener of this server, and the cookie of another server is passed over. Other programs on the
+/// host may set any number of them, and cannot displace the one of this port.
 pub(super) fn of_kind<'a>(
-    headers: &'a HeaderMap,
+    request: &'a Request,
     prefix: &'a str,
 ) -> impl Iterator<Item = Cookie<'a>> {
-    let fields = headers.get_all(COOKIE).into_iter().filter_map(|field| field.to_str().ok());
-    let pairs = fields.flat_map(|field| field.split(';')).filter_map(move |pair| {
+    let port = requested_port(request).to_string();
+    let own = pairs(request, prefix).filter_map({
+        let port = port.clone();
+        move |(it, cookie)| (it == port).then_some(cookie)
+    });
+    let others =
+        pairs(request, prefix).filter_map(move |(it, cookie)| (it != port).then_some(cookie));
+    own.chain(others).take(MOST_TRIED)
+}
+
+/// The same in the order sent, each with its port. A pair that is malformed or not UTF-8 is skipped
+/// by itself: browsers store any bytes that another program on the host sets.
+fn pairs<'a>(request: &'a Request, prefix: &'a str) -> impl Iterator<Item = (&'a str, Cookie<'a>)> {
+    let fields = request.headers.get_all(COOKIE).into_iter().map(|field| field.as_bytes());
+    fields.flat_map(|field| field.split(|byte| *byte == b';')).filter_map(move |pair| {
+        let pair = str::from_utf8(pair).ok()?;
         let (name, value) = pair.trim_matches([' ', '\t']).split_once('=')?;
         let port = name.strip_prefix(prefix)?;
         let is_port = (1..=5).contains(&port.len()) && port.bytes().all(|it| it.is_ascii_digit());
-        is_port.then_some(Cookie { name, value })
-    });
-    pairs.take(MOST_TRIED)
+        is_port.then_some((port, Cookie { name, value }))
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use ::http::HeaderValue;
+    use ::http::{HeaderMap, HeaderValue, Method, Version};
 
     use super::*;
+    use crate::http::Peer;
+
+    const PREFIX: &str = "pumphouse_session_";
+
+    fn request(fields: &[&[u8]]) -> Request {
+        let field = |field: &&[u8]| (COOKIE, HeaderValue::from_bytes(field).unwrap());
+        Request {
+            method: Method::GET,
+            target: "https://tank.example:6443/".parse().unwrap(),
+            version: Version::HTTP_11,
+            headers: fields.iter().map(field).collect::<HeaderMap>(),
+            body: bytes::Bytes::new(),
+            peer: Peer { address: None, tls: true },
+            client: None,
+            proxied: false,
+        }
+    }
+
+    fn found(request: &Request) -> Vec<(&str, &str)> {
+        of_kind(request, PREFIX).map(|cookie| (cookie.name, cookie.value)).collect()
+    }
 
     #[test]
-    fn cookies_are_found_wherever_they_stand() {
-        let mut headers = HeaderMap::new();
-        for field in [
-            "a=b; pumphouse_session_443=one;pumphouse_session_443=two",
-            "pumphouse_session_=no; pumphouse_session_x=no; pumphouse_session_123456=no",
-            "pumphouse_session_80; Pumphouse_session_80=no; xpumphouse_session_80=no",
-            "pumphouse_session_6443=three=four; ",
-        ] {
-            headers.append(COOKIE, HeaderValue::from_static(field));
-        }
-        headers.append(COOKIE, HeaderValue::from_bytes(b"pumphouse_session_1=\xff").unwrap());
-        let found = of_kind(&headers, "pumphouse_session_");
-        let found: Vec<_> = found.map(|cookie| (cookie.name, cookie.value)).collect();
+    fn cookies_are_found_in_every_field_and_place() {
+        let request = request(&[
+            b"a=b; pumphouse_session_443=one;pumphouse_session_443=two",
+            b"pumphouse_session_=no; pumphouse_session_x=no; pumphouse_session_123456=no",
+            b"pumphouse_session_80; Pumphouse_session_80=no; xpumphouse_session_80=no",
+            b"pumphouse_session_6444=three=four; ",
+        ]);
         let expected = [
             ("pumphouse_session_443", "one"),
             ("pumphouse_session_443", "two"),
-            ("pumphouse_session_6443", "three=four"),
+            ("pumphouse_session_6444", "three=four"),
         ];
-        assert_eq!(found, expected);
-        let many = "pumphouse_session_1=x;".repeat(1000);
-        let headers = HeaderMap::from_iter([(COOKIE, HeaderValue::from_str(&many).unwrap())]);
-        assert_eq!(of_kind(&headers, "pumphouse_session_").count(), MOST_TRIED);
+        assert_eq!(found(&request), expected);
+    }
+
+    #[test]
+    fn pair_that_is_not_utf8_is_skipped_alone() {
+        let request = request(&[
+            b"theme=caf\xe9; pumphouse_session_6443=good; x=\xff",
+            b"pumphouse_session_1=\xff;pumphouse_session_2=two",
+        ]);
+        let expected = [("pumphouse_session_6443", "good"), ("pumphouse_session_2", "two")];
+        assert_eq!(found(&request), expected);
+    }
+
+    #[test]
+    fn cookie_of_the_requested_port_comes_before_any_number_of_others() {
+        let junk = "pumphouse_session_1=x;".repeat(1000);
+        let request = request(&[junk.as_bytes(), b"pumphouse_session_6443=good"]);
+        let found = found(&request);
+        assert_eq!(found.len(), MOST_TRIED);
+        assert_eq!(found[0], ("pumphouse_session_6443", "good"));
     }
 }

@@ -24,7 +24,7 @@ pub enum Demand {
 pub struct Pass {
     /// True if it took credentials, so that no other visitor may get the answer.
     pub guarded: bool,
-    /// True if the credentials are a browser's session.
+    /// True if the request has a browser's session, whether the route requires credentials or not.
     pub by_session: bool,
     /// A device cookie to set, by which the caller is known from now on.
     pub device: Option<CookieValue>,

@@ -1,10 +1,19 @@
 //! Device cookies: a browser that has had an account's right password is recognised again.
 //!
 //! This is OWASP's "Slow Down Online Guessing Attacks with Device Cookies". Failures of a browser
-//! with a valid cookie are counted for that cookie alone, so strangers behind the same address
-//! (NAT, a unix socket, a proxy that is not listed) cannot make it wait. The cookie is no
+//! with a valid cookie are counted apart from those of strangers, so strangers behind the same
+//! address (NAT, a unix socket, a proxy that is not listed) cannot make it wait. The cookie is no
 //! credential: a thief gains a counter of failures of its own, and has to guess as slowly as any
-//! other caller. The value holds no name and is bound to one account.
+//! other caller.
+//!
+//! ```text
+//!  cookie = base64url( number, below 32 | expiry | HMAC-SHA256 over these, account and proof )
+//! ```
+//!
+//! The value holds no name. It is bound to one account and to its password hash
+//! ([`Account::proof`](super::accounts::Account)), so it ends when the hash changes or the account
+//! goes. Failures are counted by number: however many cookies an account's owner collects, they
+//! are [`PER_ACCOUNT`] devices at most, and no list of issued cookies has to be kept.
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use base64::Engine as _;
@@ -15,7 +24,9 @@ use super::key::{Fingerprint, MacKey, NoRandomness, random};
 /// Seconds for which a cookie is good: as long as browsers keep one (RFC 6265bis 5.5).
 pub(super) const DEVICE_LIFETIME: u64 = 400 * 24 * 60 * 60;
 
-const ID: usize = 16;
+/// Devices of an account at most; further browsers share the number and the counter of another.
+pub(super) const PER_ACCOUNT: u8 = 32;
+
 const MAC: usize = 32;
 
 /// Issues and recognises device cookies.
@@ -24,7 +35,8 @@ pub(super) struct Devices(MacKey);
 /// A browser that has had the right password of the account it now names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Device {
-    pub(super) id: [u8; ID],
+    /// Below [`PER_ACCOUNT`].
+    pub(super) number: u8,
     /// True if its cookie is past half of its life; the next success replaces it.
     pub(super) is_due: bool,
 }
@@ -34,30 +46,32 @@ impl Devices {
         Devices(MacKey::of(key))
     }
 
-    /// A new cookie for a browser that has just had the right password of `account`; `now` is in
-    /// seconds since 1970.
-    pub(super) fn issue(&self, account: &str, now: u64) -> Result<String, NoRandomness> {
-        let (id, expires) = (random::<ID>()?, now.saturating_add(DEVICE_LIFETIME).to_be_bytes());
-        let mac = self.mac(account, &id, expires);
-        Ok(BASE64_URL_SAFE_NO_PAD.encode([&id[..], &expires, &mac].concat()))
+    /// Issues a cookie for a browser that has just had the right password of the account with that
+    /// proof; `now` is in seconds since 1970.
+    pub(super) fn issue(&self, proof: &Fingerprint, now: u64) -> Result<String, NoRandomness> {
+        let [random] = random::<1>()?;
+        let number = random % PER_ACCOUNT;
+        let expires = now.saturating_add(DEVICE_LIFETIME).to_be_bytes();
+        let mac = self.mac(proof, number, expires);
+        Ok(BASE64_URL_SAFE_NO_PAD.encode([&[number][..], &expires, &mac].concat()))
     }
 
-    /// The device of a cookie, if it was issued here for `account` and has not expired.
-    pub(super) fn recognise(&self, value: &str, account: &str, now: u64) -> Option<Device> {
-        let mut bytes = [0; ID + 8 + MAC];
+    /// Returns the device of a cookie that was issued here for that proof and has not expired.
+    pub(super) fn recognise(&self, value: &str, proof: &Fingerprint, now: u64) -> Option<Device> {
+        let mut bytes = [0; 1 + 8 + MAC];
         let length = BASE64_URL_SAFE_NO_PAD.decode_slice(value, &mut bytes).ok()?;
         if length != bytes.len() {
             return None;
         }
-        let (id, rest) = bytes.split_first_chunk::<ID>()?;
+        let (&number, rest) = bytes.split_first()?;
         let (expires, mac) = rest.split_first_chunk::<8>()?;
-        verify_slices_are_equal(&self.mac(account, id, *expires), mac).ok()?;
+        verify_slices_are_equal(&self.mac(proof, number, *expires), mac).ok()?;
         let left = u64::from_be_bytes(*expires).checked_sub(now).filter(|left| *left > 0)?;
-        Some(Device { id: *id, is_due: left < DEVICE_LIFETIME / 2 })
+        Some(Device { number, is_due: left < DEVICE_LIFETIME / 2 })
     }
 
-    fn mac(&self, account: &str, id: &[u8; ID], expires: [u8; 8]) -> Fingerprint {
-        self.0.fingerprint(&[b"device cookie", account.as_bytes(), id, &expires])
+    fn mac(&self, proof: &Fingerprint, number: u8, expires: [u8; 8]) -> Fingerprint {
+        self.0.fingerprint(&[b"device cookie of a proof", proof, &[number], &expires])
     }
 }
 
@@ -66,37 +80,49 @@ mod tests {
     use super::*;
 
     const NOW: u64 = 1_800_000_000;
+    const ANNA: Fingerprint = [1; 32];
+    const BERT: Fingerprint = [2; 32];
 
     #[test]
     fn cookie_is_good_for_its_account_and_time() {
         let devices = Devices::new(&[7; 32]);
-        let cookie = devices.issue("anna", NOW).unwrap();
-        let device = devices.recognise(&cookie, "anna", NOW).unwrap();
+        let cookie = devices.issue(&ANNA, NOW).unwrap();
+        let device = devices.recognise(&cookie, &ANNA, NOW).unwrap();
         assert!(!device.is_due);
-        assert_eq!(devices.recognise(&cookie, "bert", NOW), None);
-        assert_eq!(Devices::new(&[8; 32]).recognise(&cookie, "anna", NOW), None);
+        assert_eq!(devices.recognise(&cookie, &BERT, NOW), None);
+        assert_eq!(Devices::new(&[8; 32]).recognise(&cookie, &ANNA, NOW), None);
         let late = NOW + DEVICE_LIFETIME * 3 / 4;
         assert_eq!(
-            devices.recognise(&cookie, "anna", late),
+            devices.recognise(&cookie, &ANNA, late),
             Some(Device { is_due: true, ..device })
         );
-        assert_eq!(devices.recognise(&cookie, "anna", NOW + DEVICE_LIFETIME), None);
-        assert_ne!(cookie, devices.issue("anna", NOW).unwrap(), "each device has its own id");
-        assert!(!cookie.contains("anna"));
+        assert_eq!(devices.recognise(&cookie, &ANNA, NOW + DEVICE_LIFETIME), None);
+    }
+
+    #[test]
+    fn cookies_of_an_account_are_a_bounded_number_of_devices() {
+        let devices = Devices::new(&[7; 32]);
+        let number = |_| {
+            let cookie = devices.issue(&ANNA, NOW).unwrap();
+            devices.recognise(&cookie, &ANNA, NOW).unwrap().number
+        };
+        let numbers: std::collections::HashSet<u8> = (0..2000).map(number).collect();
+        assert!(numbers.len() <= PER_ACCOUNT.into(), "{numbers:?}");
+        assert!(numbers.len() > 1, "browsers share a number by chance only");
     }
 
     #[test]
     fn changed_cookie_is_refused() {
         let devices = Devices::new(&[7; 32]);
-        let cookie = devices.issue("anna", NOW).unwrap();
+        let cookie = devices.issue(&ANNA, NOW).unwrap();
         for place in 0..cookie.len() {
             let other = if cookie.as_bytes()[place] == b'A' { "B" } else { "A" };
             let mut changed = cookie.clone();
             changed.replace_range(place..=place, other);
-            assert_eq!(devices.recognise(&changed, "anna", NOW), None, "{place}");
+            assert_eq!(devices.recognise(&changed, &ANNA, NOW), None, "{place}");
         }
         for value in ["", "A", &cookie[1..], &format!("{cookie}A"), &"A".repeat(10_000), "é"] {
-            assert_eq!(devices.recognise(value, "anna", NOW), None, "{value}");
+            assert_eq!(devices.recognise(value, &ANNA, NOW), None, "{value}");
         }
     }
 }

@@ -11,7 +11,6 @@ use ::http::HeaderValue;
 use arc_swap::{ArcSwap, Guard};
 
 use super::accounts::Accounts;
-use super::attempt::account_fingerprint;
 use super::denial::{Demand, Denial, Pass};
 use super::device::Devices;
 use super::identify::Identity;
@@ -91,17 +90,16 @@ impl Gate {
     }
 
     /// Puts other rules in force. Verified passwords stay remembered, and sessions good, for
-    /// accounts whose hash is the same; failures go on counting.
+    /// accounts whose hash is the same, and so do known networks; failures go on counting.
     pub fn replace(&self, rules: Rules) {
         let generation = self.generations.fetch_add(1, Ordering::Relaxed);
         // Sessions first: none of an account that goes is let in by the new rules.
         self.sessions.sync(users(&rules));
         let before = self.posted.load();
         let posted = Posted::new(rules, &self.key, before.accounts.as_ref(), generation);
-        let names = posted.accounts.iter().flat_map(Accounts::names);
-        let names = names.map(|name| account_fingerprint(&self.key, name)).collect();
+        let proofs = posted.accounts.iter().flat_map(Accounts::proofs).collect();
         self.posted.store(Arc::new(posted));
-        self.passwords.retain(&names);
+        self.passwords.retain(&proofs);
     }
 
     /// The rules that are in force now. A request is held against the same ones all the way.
@@ -110,13 +108,13 @@ impl Gate {
     }
 
     /// Starts the thread that writes sessions to that file, if any account can sign in. Dropping
-    /// it writes the latest.
+    /// it writes the latest. Sign-outs wait for it on a quarter of the workers at most.
     ///
     /// # Errors
     /// The thread cannot be made.
-    pub fn keep_sessions(&self, path: &Path) -> io::Result<Option<SessionKeeper>> {
+    pub fn keep_sessions(&self, path: &Path, workers: usize) -> io::Result<Option<SessionKeeper>> {
         let signs_in = self.posted().signs_in();
-        signs_in.then(|| self.sessions.keep(path)).transpose()
+        signs_in.then(|| self.sessions.keep(path, (workers / 4).max(1))).transpose()
     }
 
     /// What it counts.
@@ -147,11 +145,18 @@ impl Gate {
         pattern: &str,
         demand: Demand,
     ) -> Result<Pass, Denial> {
-        let identity = match &posted.accounts {
-            Some(accounts) if demand != Demand::Nothing && !accounts.is_public(pattern) => {
-                self.identify(posted, accounts, request)?
+        let (identity, by_session) = match &posted.accounts {
+            Some(accounts) if demand != Demand::Nothing => {
+                if accounts.is_public(pattern) {
+                    // The page has a button to sign out.
+                    (Identity::Anyone, self.by_session(accounts, request).is_some())
+                } else {
+                    let identity = self.identify(posted, accounts, request)?;
+                    let by_session = matches!(identity, Identity::Session(_));
+                    (identity, by_session)
+                }
             }
-            _ => Identity::Anyone,
+            _ => (Identity::Anyone, false),
         };
         if let Demand::Scope(scope) = demand {
             self.check_scope(&identity, scope)?;
@@ -162,7 +167,7 @@ impl Gate {
         }
         Ok(Pass {
             guarded: !matches!(identity, Identity::Anyone),
-            by_session: matches!(identity, Identity::Session(_)),
+            by_session,
             device: match identity {
                 Identity::User(_, device) => device,
                 _ => None,
@@ -206,7 +211,7 @@ impl Gate {
 
     /// Number of records of passwords, and of addresses that sent tokens.
     #[cfg(test)]
-    pub(super) fn records(&self) -> ([usize; 5], usize) {
+    pub(super) fn records(&self) -> ([usize; 6], usize) {
         (self.passwords.records(), self.tokens().len())
     }
 }
@@ -225,9 +230,9 @@ impl fmt::Debug for Gate {
 fn is_forgeable(identity: &Identity<'_>, request: &Request) -> bool {
     match identity {
         Identity::Token(_) => false,
-        Identity::Anyone | Identity::User(..) => origins::is_cross_site(&request.headers),
+        Identity::Anyone | Identity::User(..) => origins::is_cross_site(request),
         Identity::Session(_) => {
-            !origins::names_origin(&request.headers) || origins::is_cross_site(&request.headers)
+            !origins::names_origin(&request.headers) || origins::is_cross_site(request)
         }
     }
 }

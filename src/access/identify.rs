@@ -15,6 +15,8 @@ use super::key::NoRandomness;
 use super::passwords::{Refusal, pace};
 use super::posted::Posted;
 use super::rules::Scopes;
+use super::scheme::requested_port;
+use super::sessions::SignOut;
 use super::stats::FailureReason;
 use super::throttle::{Guess, Throttle};
 use super::token::TokenHash;
@@ -113,8 +115,10 @@ impl Gate {
         (user, password): (&str, &[u8]),
     ) -> Result<(&'a Account, Option<CookieValue>), Denial> {
         let now = (self.wall)();
-        let devices = cookies::of_kind(&request.headers, DEVICE_COOKIE);
-        let device = devices.into_iter().find_map(|it| self.devices.recognise(it.value, user, now));
+        // A name without an account costs the same, and no cookie is issued for its proof.
+        let proof = accounts.user(user).map_or([0; 32], |account| account.proof);
+        let mut devices = cookies::of_kind(request, DEVICE_COOKIE);
+        let device = devices.find_map(|it| self.devices.recognise(it.value, &proof, now));
         let credentials = (user, password);
         let now_here = (self.clock)();
         let attempt =
@@ -123,7 +127,7 @@ impl Gate {
         let account = account.map_err(|refusal| self.refused(accounts, refusal, &attempt))?;
         let is_fresh = device.is_some_and(|device| !device.is_due);
         // Without a cookie the caller is admitted all the same.
-        let issued = (!is_fresh).then(|| self.devices.issue(user, now).ok()).flatten();
+        let issued = (!is_fresh).then(|| self.devices.issue(&account.proof, now).ok()).flatten();
         Ok((account, issued.map(CookieValue)))
     }
 
@@ -145,7 +149,8 @@ impl Gate {
         }
     }
 
-    /// Starts a session for a browser that sends a name and its password, as `POST /login` does.
+    /// Starts a session for a browser that sends a name and its password, as `POST /login` does. It
+    /// replaces the one whose cookie the browser will overwrite.
     ///
     /// # Errors
     /// The same as of [`Gate::admit`] for the same name and password sent by HTTP Basic.
@@ -162,21 +167,33 @@ impl Gate {
         let (lifetime, now) = (accounts.limits.session, (self.wall)());
         let issued = self.sessions.issue(user, &account.password_hash, now, lifetime.as_secs());
         match issued {
-            Ok(Some(session)) => Ok(SignedIn { session: CookieValue(session), lifetime, device }),
+            Ok(Some(session)) => {
+                self.end_replaced(request, now);
+                Ok(SignedIn { session: CookieValue(session), lifetime, device })
+            }
             Ok(None) => Err(unauthorized(accounts, BEARER)),
             Err(NoRandomness) => Err(Denial::NoRandomness),
         }
     }
 
-    /// Ends the sessions of the request; returns the names of the cookies that held them.
-    pub fn sign_out<'r>(&self, request: &'r Request) -> Vec<&'r str> {
+    /// Ends the sessions of cookies that have the name of a new one.
+    fn end_replaced(&self, request: &Request, now: u64) {
+        let name = format!("{SESSION_COOKIE}{}", requested_port(request));
+        for cookie in cookies::of_kind(request, SESSION_COOKIE).filter(|it| it.name == name) {
+            self.sessions.end(cookie.value, now);
+        }
+    }
+
+    /// Ends the sessions of the request; returns the names of the cookies that held them, and
+    /// whether a crash could undo it.
+    pub fn sign_out<'r>(&self, request: &'r Request) -> (Vec<&'r str>, SignOut) {
         let now = (self.wall)();
-        let sent = cookies::of_kind(&request.headers, SESSION_COOKIE);
-        let found = sent.filter_map(|cookie| {
-            self.sessions.end(&self.sessions.find(cookie.value, now)?, now);
-            Some(cookie.name)
-        });
-        found.collect()
+        let sent = cookies::of_kind(request, SESSION_COOKIE);
+        let ended = sent.filter(|cookie| self.sessions.end(cookie.value, now));
+        let ended: Vec<_> = ended.map(|cookie| cookie.name).collect();
+        // A stranger, who has no session to end, waits for nothing.
+        let is_any = !ended.is_empty();
+        (ended, if is_any { self.sessions.wait_until_saved() } else { SignOut::Durable })
     }
 
     /// Returns true if the request has a session that is good.
@@ -188,9 +205,13 @@ impl Gate {
     }
 
     /// A session costs an HMAC, so it is looked for before any password, and never has to wait.
-    fn by_session<'a>(&self, accounts: &'a Accounts, request: &Request) -> Option<&'a Scopes> {
+    pub(super) fn by_session<'a>(
+        &self,
+        accounts: &'a Accounts,
+        request: &Request,
+    ) -> Option<&'a Scopes> {
         let now = (self.wall)();
-        let mut sent = cookies::of_kind(&request.headers, SESSION_COOKIE);
+        let mut sent = cookies::of_kind(request, SESSION_COOKIE);
         let session = sent.find_map(|cookie| self.sessions.find(cookie.value, now))?;
         Some(&accounts.user(&session.account)?.scopes)
     }

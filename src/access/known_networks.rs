@@ -8,7 +8,7 @@ use super::key::Fingerprint;
 /// Networks kept for an account; at this bound its own longest unused one is evicted.
 const PER_ACCOUNT: usize = 32;
 
-/// Networks by account, with the time of the latest success.
+/// Networks by account and password hash (`Account::proof`), with the time of the latest success.
 ///
 /// Only a right password adds a network, and only networks of the same account make room for it:
 /// neither an attacker without a password nor the owner of another account can evict one.
@@ -17,7 +17,7 @@ const PER_ACCOUNT: usize = 32;
 /// same address could list them by the answers.
 #[derive(Debug, Default)]
 pub(super) struct KnownNetworks {
-    by_account: HashMap<Fingerprint, Vec<Known>>,
+    by_proof: HashMap<Fingerprint, Vec<Known>>,
     /// Number of accounts that know a network.
     counts: HashMap<Fingerprint, usize>,
 }
@@ -34,8 +34,8 @@ impl KnownNetworks {
     }
 
     /// Records a success, or the use of a password that is still remembered.
-    pub(super) fn insert(&mut self, account: Fingerprint, network: Fingerprint, now: Instant) {
-        let list = self.by_account.entry(account).or_default();
+    pub(super) fn insert(&mut self, proof: Fingerprint, network: Fingerprint, now: Instant) {
+        let list = self.by_proof.entry(proof).or_default();
         if let Some(known) = list.iter_mut().find(|known| known.network == network) {
             known.seen = now;
             return;
@@ -49,11 +49,11 @@ impl KnownNetworks {
         *self.counts.entry(network).or_default() += 1;
     }
 
-    /// Drops the networks of every account that is not one of these.
-    pub(super) fn retain(&mut self, accounts: &HashSet<Fingerprint>) {
+    /// Drops the networks of every proof that is not one of these.
+    pub(super) fn retain(&mut self, proofs: &HashSet<Fingerprint>) {
         let counts = &mut self.counts;
-        self.by_account.retain(|account, list| {
-            let stays = accounts.contains(account);
+        self.by_proof.retain(|proof, list| {
+            let stays = proofs.contains(proof);
             if !stays {
                 list.iter().for_each(|known| release(counts, &known.network));
             }

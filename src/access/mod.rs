@@ -15,6 +15,7 @@
 
 mod accounts;
 mod attempt;
+mod comparison_limit;
 mod cookies;
 mod credentials;
 mod denial;
@@ -29,9 +30,9 @@ mod password;
 mod passwords;
 mod posted;
 mod rules;
+mod scheme;
 mod sessions;
 mod stats;
-mod strangers;
 mod throttle;
 mod token;
 mod verifications;
@@ -47,7 +48,8 @@ pub(crate) use rules::HSTS;
 pub use rules::{
     Admission, LONGEST_NAME, Limits, Restricted, Rules, Scope, Scopes, Token, User, is_account_name,
 };
-pub use sessions::SessionKeeper;
+pub use scheme::{is_secure, requested_port};
+pub use sessions::{SessionKeeper, SignOut};
 pub use stats::{CallerClass, FailureReason, Stats};
 /// Begins the names of session cookies; a port number follows.
 pub const SESSION_COOKIE: &str = "pumphouse_session_";

@@ -6,6 +6,11 @@ use std::str::FromStr;
 use ::http::header::{HOST, HeaderName, ORIGIN};
 use ::http::{HeaderMap, HeaderValue, Method, Uri};
 
+use super::scheme::is_secure;
+use crate::http::{Authority, Request};
+
+const HTTPS: &str = "https";
+
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// A site as browsers tell it in `Origin` (RFC 6454 7): scheme, host, and the port unless it is the
@@ -83,21 +88,48 @@ pub(super) fn names_origin(headers: &HeaderMap) -> bool {
     headers.contains_key(SEC_FETCH_SITE) || headers.contains_key(ORIGIN)
 }
 
-/// Whether a browser sends it for a page of another site (Fetch Metadata; `Origin` for older
+/// Returns true if a browser sends it for a page of another site (Fetch Metadata; `Origin` for older
 /// browsers). Programs send neither field.
-pub(super) fn is_cross_site(headers: &HeaderMap) -> bool {
+pub(super) fn is_cross_site(request: &Request) -> bool {
+    let headers = &request.headers;
     if let Some(site) = headers.get(SEC_FETCH_SITE) {
         return !matches!(site.as_bytes(), b"same-origin" | b"none");
     }
     let Some(origin) = headers.get(ORIGIN) else { return false };
-    let origin = origin.to_str().ok().and_then(|origin| origin.split_once("://"));
-    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
-    !matches!((origin, host), (Some((_, origin)), Some(host)) if origin.eq_ignore_ascii_case(host))
+    is_own_origin(origin, request) != Some(true)
+}
+
+/// Returns true if scheme, host and port of an `Origin` are those of the request; `None` if one of
+/// them names none.
+fn is_own_origin(origin: &HeaderValue, request: &Request) -> Option<bool> {
+    let (scheme, origin) = origin.to_str().ok()?.split_once("://")?;
+    let default_port = |scheme| if scheme == HTTPS { 443 } else { 80 };
+    let own_scheme = if is_secure(request) { HTTPS } else { "http" };
+    let origin = Authority::parse(origin.as_bytes()).ok()?;
+    let host = Authority::parse(request.headers.get(HOST)?.as_bytes()).ok()?;
+    let ports = (origin.port(), host.port());
+    let ports =
+        (ports.0.unwrap_or(default_port(scheme)), ports.1.unwrap_or(default_port(own_scheme)));
+    let same_host = origin.written_host().eq_ignore_ascii_case(host.written_host());
+    Some(scheme == own_scheme && same_host && ports.0 == ports.1)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn request(sent: &[(&'static str, &'static str)], tls: bool) -> Request {
+        Request {
+            method: Method::POST,
+            target: "/".parse().unwrap(),
+            version: ::http::Version::HTTP_11,
+            headers: fields(sent),
+            body: bytes::Bytes::new(),
+            peer: crate::http::Peer { address: None, tls },
+            client: None,
+            proxied: false,
+        }
+    }
 
     fn fields(fields: &[(&'static str, &'static str)]) -> HeaderMap {
         let mut headers = HeaderMap::new();
@@ -144,8 +176,9 @@ mod tests {
     }
 
     #[test]
-    fn who_sends_for_another_site() {
+    fn page_of_another_origin_is_cross_site() {
         const HERE: (&str, &str) = ("host", "pump.example:6443");
+        const HERE_443: (&str, &str) = ("host", "pump.example");
         for (sent, expected) in [
             (&[][..], false),
             (&[("sec-fetch-site", "same-origin")], false),
@@ -158,8 +191,23 @@ mod tests {
             (&[HERE, ("origin", "null")], true),
             (&[("origin", "https://pump.example")], true),
             (&[HERE, ("origin", "https://evil.example"), ("sec-fetch-site", "same-origin")], false),
+            (&[HERE, ("origin", "http://pump.example:6443")], true),
+            (&[HERE, ("origin", "https://pump.example:6080")], true),
+            (&[HERE_443, ("origin", "https://Pump.example:443")], false),
+            (&[HERE_443, ("origin", "http://pump.example")], true),
         ] {
-            assert_eq!(is_cross_site(&fields(sent)), expected, "{sent:?}");
+            assert_eq!(is_cross_site(&request(sent, true)), expected, "{sent:?}");
         }
+    }
+
+    #[test]
+    fn scheme_of_an_origin_goes_by_the_browsers_own_connection() {
+        const SENT: [(&str, &str); 2] =
+            [("host", "pump.example"), ("origin", "https://pump.example")];
+        let plain = request(&SENT, false);
+        assert!(is_cross_site(&plain));
+        let forwarded = [SENT[0], SENT[1], ("x-forwarded-proto", "https")];
+        assert!(is_cross_site(&request(&forwarded, false)), "not from a trusted proxy");
+        assert!(!is_cross_site(&Request { proxied: true, ..request(&forwarded, false) }));
     }
 }

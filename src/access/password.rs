@@ -7,6 +7,7 @@ use argon2::password_hash::PasswordHasher as _;
 use argon2::password_hash::phc::{self, Output, Salt};
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use aws_lc_rs::constant_time::verify_slices_are_equal;
+use aws_lc_rs::digest::{SHA256, digest};
 
 use super::key::{Fingerprint, NoRandomness, random};
 
@@ -141,6 +142,15 @@ impl PasswordHash {
         let length = self.0.hash.as_ref().map_or(output.len(), Output::len);
         let output = Output::new(&bytes[..length]).expect("it is as long as another output");
         PasswordHash(phc::PasswordHash { salt: Some(salt), hash: Some(output), ..self.0.clone() })
+    }
+
+    /// SHA-256 of an account's name and this hash. Neither holds a NUL, so no other pair has the
+    /// same text.
+    pub(super) fn digest(&self, name: &str) -> Fingerprint {
+        let mut bytes = [0; 32];
+        let text = [name, "\0", &self.expose()].concat();
+        bytes.copy_from_slice(digest(&SHA256, text.as_bytes()).as_ref());
+        bytes
     }
 
     /// Whether it protects the password less than is recommended today.

@@ -5,8 +5,8 @@
 //! 1. A caller that has to wait is refused. Its guess is compared with nothing.
 //! 2. The caller's own latest wrong guess, again, is refused for free.
 //! 3. A known caller's guess is compared with the password remembered for its network.
-//! 4. A verification has to be free; for an unknown caller, also one of the comparisons of this
-//!    second ([`StrangerLimit`]).
+//! 4. A verification has to be free, and one of this second's comparisons for callers of the same
+//!    class ([`ComparisonLimit`]). Known callers have one verification at a time for each account.
 //! 5. The attempt is charged as a failure.
 //! 6. argon2id decides, against a decoy if there is no such account. A right password is refunded.
 //!
@@ -22,13 +22,17 @@ use std::time::Duration;
 
 use super::accounts::{Account, Accounts};
 use super::attempt::Attempt;
+use super::comparison_limit::{ComparisonLimit, PerSecond};
 use super::key::Fingerprint;
 use super::known_networks::KnownNetworks;
 use super::rules::Limits;
 use super::stats::{CallerClass, Stats};
-use super::strangers::StrangerLimit;
 use super::throttle::{Pace, Throttle};
 use super::verifications::Verifications;
+
+/// Verifications for known callers in any second: for all accounts, and for one of them. A password
+/// that is remembered for the caller's network costs none.
+const KNOWN_PER_SECOND: PerSecond = PerSecond { all: 20, of_group: 8 };
 
 /// Reason for which a password was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +41,7 @@ pub(super) enum Refusal {
     Wrong(Option<Duration>),
     /// The caller has to wait.
     Throttled(Duration),
-    /// Every verification that the caller may use is taken.
+    /// Every verification that the caller may use is taken, or used up in this second.
     Busy,
     /// Unknown callers have used up the comparisons of this second.
     StrangerLimit,
@@ -59,8 +63,14 @@ struct Ledger {
     /// account could make many networks known, and guess at another account from each of them.
     by_account_known: Throttle,
     by_device: Throttle,
+    /// Failures by device cookies, by the account that they were issued for. Only callers that have
+    /// had its right password can fill it.
+    by_account_device: Throttle,
     known: KnownNetworks,
-    strangers: StrangerLimit,
+    /// Groups are neighbourhoods.
+    strangers: ComparisonLimit,
+    /// Groups are accounts.
+    known_callers: ComparisonLimit,
 }
 
 /// Evidence by which an attempt's caller is known.
@@ -85,35 +95,48 @@ impl Caller {
 impl Ledger {
     fn caller(&self, attempt: &Attempt<'_>) -> Caller {
         match attempt.device {
-            Some((_, device)) => Caller::Device(device),
+            Some(device) => Caller::Device(device),
             None if self.known.contains(&attempt.network) => Caller::Network,
             None => Caller::Stranger,
         }
     }
 
-    /// Counters of the attempt's failures: first the caller's own record, then, unless it is
-    /// known by a device, that of the account. Unknown callers and those from known networks have
-    /// records of their own, so failures of unknown callers never make a known one wait.
+    /// Counters of the attempt's failures: first the caller's own record, then that of the
+    /// account. Unknown callers, those from known networks and devices have records of their own,
+    /// so failures of unknown callers never make a known one wait.
     fn counters(
         &mut self,
         caller: Caller,
         attempt: &Attempt<'_>,
         limits: &Limits,
-    ) -> impl Iterator<Item = (&mut Throttle, Fingerprint, Pace)> {
+    ) -> [(&mut Throttle, Fingerprint, Pace); 2] {
         let per_address = pace(limits, limits.failures_per_address);
         let per_account = pace(limits, limits.failures_per_account);
-        let (own, account) = match caller {
-            Caller::Device(device) => ((&mut self.by_device, device, per_address), None),
-            Caller::Network => (
-                (&mut self.by_address, attempt.network, per_address),
-                Some((&mut self.by_account_known, attempt.account, per_account)),
-            ),
-            Caller::Stranger => (
-                (&mut self.by_address, attempt.network, per_address),
-                Some((&mut self.by_account, attempt.account, per_account)),
-            ),
+        let (own, caller, of_account) = match caller {
+            Caller::Device(device) => (&mut self.by_device, device, &mut self.by_account_device),
+            Caller::Network => (&mut self.by_address, attempt.network, &mut self.by_account_known),
+            Caller::Stranger => (&mut self.by_address, attempt.network, &mut self.by_account),
         };
-        std::iter::once(own).chain(account)
+        [(own, caller, per_address), (of_account, attempt.account, per_account)]
+    }
+
+    /// Counts a comparison, or returns the reason for which the caller may have none.
+    fn count_comparison(
+        &mut self,
+        caller: Caller,
+        attempt: &Attempt<'_>,
+        limits: &Limits,
+    ) -> Result<(), Refusal> {
+        if caller != Caller::Stranger {
+            let has_one = self.known_callers.take(attempt.account, KNOWN_PER_SECOND, attempt.now);
+            return has_one.then_some(()).ok_or(Refusal::Busy);
+        }
+        // One neighbourhood gets half, so an attacker who owns one, with its 65,536 networks of
+        // IPv6, leaves the other half to the rest.
+        let all = limits.strangers_per_second;
+        let allowed = PerSecond { all, of_group: all.div_ceil(2) };
+        let has_one = self.strangers.take(attempt.neighbourhood, allowed, attempt.now);
+        has_one.then_some(()).ok_or(Refusal::StrangerLimit)
     }
 }
 
@@ -144,41 +167,37 @@ impl Passwords {
         let account = accounts.user(attempt.user);
         let mut ledger = self.ledger();
         let caller = ledger.caller(attempt);
-        let waits = ledger.counters(caller, attempt, limits);
+        let waits = ledger.counters(caller, attempt, limits).into_iter();
         if let Some(wait) = waits.filter_map(|(throttle, key, _)| throttle.wait(&key, now)).max() {
             return Err(Refusal::Throttled(wait));
         }
-        let mut own = ledger.counters(caller, attempt, limits).take(1);
-        if own.any(|(throttle, key, _)| throttle.is_known_wrong(&key, guess)) {
+        let [(own, key, _), _] = ledger.counters(caller, attempt, limits);
+        if own.is_known_wrong(&key, guess) {
             return Err(Refusal::Wrong(None));
         }
-        drop(own);
         if caller != Caller::Stranger
             && let Some(account) = account
             && account.recognises(&attempt.network, &guess.fingerprint, now, limits.remember)
         {
             stats.count_comparison(caller.class());
-            ledger.known.insert(attempt.account, attempt.network, now);
+            ledger.known.insert(account.proof, attempt.network, now);
             return Ok(account);
         }
         let permit = match caller {
             Caller::Stranger => self.verifications.take_unknown(limits.verifications, now),
-            _ => self.verifications.take_known(limits.verifications, now),
+            _ => self.verifications.take_known(attempt.account, limits.verifications, now),
         };
-        let Some(permit) = permit else {
+        let permit = permit.ok_or(Refusal::Busy).and_then(|permit| {
+            ledger.count_comparison(caller, attempt, limits)?;
+            Ok(permit)
+        });
+        let permit = permit.inspect_err(|_| {
             if caller != Caller::Stranger {
                 // The guess may have been compared with a remembered password. Were it free, a
                 // caller that keeps the verifications busy could guess without limit.
                 charge(&mut ledger, caller, attempt, limits);
             }
-            return Err(Refusal::Busy);
-        };
-        let per_second = limits.strangers_per_second;
-        if caller == Caller::Stranger
-            && !ledger.strangers.take(attempt.neighbourhood, per_second, now)
-        {
-            return Err(Refusal::StrangerLimit);
-        }
+        })?;
         charge(&mut ledger, caller, attempt, limits);
         drop(ledger);
         stats.count_comparison(caller.class());
@@ -189,7 +208,7 @@ impl Passwords {
         });
         drop(permit);
         let mut ledger = self.ledger();
-        let counters = ledger.counters(caller, attempt, limits);
+        let counters = ledger.counters(caller, attempt, limits).into_iter();
         let Some(account) = account.filter(|_| matches) else {
             let waits =
                 counters.filter_map(|(throttle, key, _)| throttle.confirm(&key, *guess, now));
@@ -197,32 +216,36 @@ impl Passwords {
         };
         counters.for_each(|(throttle, key, _)| throttle.refund(&key, guess));
         account.remember(attempt.network, guess.fingerprint, now);
-        ledger.known.insert(attempt.account, attempt.network, now);
+        ledger.known.insert(account.proof, attempt.network, now);
         Ok(account)
     }
 
-    /// Forgets the known networks of every account that is not one of these.
-    pub(super) fn retain(&self, accounts: &HashSet<Fingerprint>) {
-        self.ledger().known.retain(accounts);
+    /// Drops the known networks of every proof that is not one of these.
+    pub(super) fn retain(&self, proofs: &HashSet<Fingerprint>) {
+        self.ledger().known.retain(proofs);
     }
 
     /// Takes permits until none is left for known callers of that limit.
     #[cfg(test)]
     pub(super) fn while_taken<T>(&self, count: usize, run: impl FnOnce() -> T) -> T {
         let now = std::time::Instant::now();
-        let permits = std::iter::from_fn(|| self.verifications.take_known(count, now));
-        let _permits: Vec<_> = permits.take(count).collect();
+        // Accounts of no other caller.
+        let others = (0..count).map(|number| [u8::try_from(number).unwrap_or(u8::MAX); 32]);
+        let permits = others.map_while(|other| self.verifications.take_known(other, count, now));
+        let _permits: Vec<_> = permits.collect();
         run()
     }
 
     /// Number of records, of addresses, of accounts by unknown callers and from known networks, of
-    /// devices, and of known networks.
+    /// devices, of accounts by devices, and of known networks.
     #[cfg(test)]
-    pub(super) fn records(&self) -> [usize; 5] {
+    pub(super) fn records(&self) -> [usize; 6] {
         let ledger = self.ledger();
-        let Ledger { by_address, by_account, by_account_known, by_device, known, .. } = &*ledger;
-        let accounts = [by_account.len(), by_account_known.len()];
-        [by_address.len(), accounts[0], accounts[1], by_device.len(), known.len()]
+        let Ledger { by_address, by_account, by_account_known, .. } = &*ledger;
+        let Ledger { by_device, by_account_device, known, .. } = &*ledger;
+        let throttles = [by_address, by_account, by_account_known, by_device, by_account_device];
+        let [a, b, c, d, e] = throttles.map(Throttle::len);
+        [a, b, c, d, e, known.len()]
     }
 }
 

@@ -18,7 +18,7 @@ pub enum FailureReason {
     CrossSite,
     /// Too many failures before.
     Throttled,
-    /// As many verifications as may run were running.
+    /// As many verifications as may run were running, or had run for known callers in this second.
     Busy,
     /// Unknown callers had used up the comparisons of this second.
     StrangerLimit,

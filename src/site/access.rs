@@ -5,13 +5,14 @@ use std::time::Duration;
 use ::http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
     ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD,
-    CACHE_CONTROL, STRICT_TRANSPORT_SECURITY, VARY,
+    CACHE_CONTROL, CONTENT_TYPE, STRICT_TRANSPORT_SECURITY, VARY,
 };
 use ::http::{HeaderValue, Method, StatusCode};
 
+use super::deliver::HTML;
 use super::problem::Problem;
 use super::{Site, login, negotiate};
-use crate::access::{Denial, Posted};
+use crate::access::{Denial, Pass, Posted};
 use crate::http::{Body, Request, Response};
 
 /// How soon whoever found all verifications taken may come again, in seconds.
@@ -137,6 +138,27 @@ pub(super) fn keep_private(response: &mut Response) {
     };
     let private = private.unwrap_or(const { HeaderValue::from_static("private") });
     headers.insert(CACHE_CONTROL, private);
+}
+
+/// Keeps a page of a signed-in visitor out of the browser's history and caches, so that after
+/// sign-out the Back button does not show it. A page differs by session, public or not: it has a
+/// button to sign out.
+pub(super) fn keep_from_history(pass: &Pass, route: &str, response: &mut Response) {
+    let is_page = match response.status() {
+        // It has no type, and its fields replace those of the page that the browser has.
+        StatusCode::NOT_MODIFIED => !route.starts_with("/api/"),
+        _ => response.headers().get(CONTENT_TYPE).is_some_and(|kind| kind == HTML),
+    };
+    if !is_page {
+        return;
+    }
+    let headers = response.headers_mut();
+    if !pass.guarded {
+        headers.append(VARY, HeaderValue::from_static("cookie"));
+    }
+    if pass.by_session {
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
 }
 
 #[cfg(test)]

@@ -201,6 +201,9 @@ impl Site {
         if exchange.pass.guarded {
             access::keep_private(&mut response);
         }
+        if posted.signs_in() {
+            access::keep_from_history(&exchange.pass, exchange.route, &mut response);
+        }
         if let Some(device) = &exchange.pass.device {
             login::remember_device(request, device, &mut response);
         }

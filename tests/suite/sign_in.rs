@@ -278,11 +278,16 @@ fn browser_signs_in_sees_values_change_and_signs_out() {
     eventually("the form", || seen(&browser, "location.pathname") == "/login");
     fill_in(&browser, "right");
     eventually("the page once more", || seen(&browser, "location.pathname") == "/source/tank");
-    // The console is clean but for the 401s themselves.
+    // The console is clean but for the 401s themselves, and the report of the cleared cache.
     let said = browser.console();
-    assert!(said.iter().all(|line| line.contains("401")), "{said:?}");
+    let is_expected =
+        |line: &str| line.contains("401") || line.contains("Cleared data types: \"cache\"");
+    assert!(said.iter().map(String::as_str).all(is_expected), "{said:?}");
     browser.run("document.querySelector('.masthead button').click()");
     eventually("signed out", || seen(&browser, "location.pathname") == "/login");
+    browser.run("history.back()");
+    eventually("the page before", || seen(&browser, "location.pathname") == "/source/tank");
+    assert!(!browser.text("body").contains("Cistern"), "Back shows nothing after sign-out");
     browser.visit(&url("/"));
     assert!(!browser.text("body").contains("Cistern"));
 }

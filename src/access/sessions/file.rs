@@ -1,9 +1,9 @@
-//! The file of sessions: JSON, mode 0600, replaced as a whole.
+//! The file of sessions: JSON, replaced as a whole. A new one has mode 0600, and an existing mode
+//! stays.
 
 use std::collections::HashMap;
-use std::fs::{self, File, OpenOptions, Permissions};
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::fs::{self, File};
+use std::io::{self, Read as _};
 use std::path::Path;
 
 use base64::Engine as _;
@@ -12,15 +12,13 @@ use serde::{Deserialize, Serialize};
 
 use super::ID;
 use super::vault::{Keyed, Vault};
+use crate::private_file;
 
 /// Version of the file's form.
 const VERSION: u32 = 1;
 
 /// Bytes of a file that is read; one of ours with a thousand accounts has fewer.
 const LONGEST_FILE: u64 = 32 << 20;
-
-/// Read and written by its owner only.
-const MODE: u32 = 0o600;
 
 #[derive(Serialize, Deserialize)]
 struct Stored {
@@ -70,34 +68,18 @@ pub(super) fn load(path: &Path) -> Option<Vault> {
 
 fn read(path: &Path) -> Result<Vault, LoadError> {
     let file = File::open(path)?;
-    let mode = file.metadata()?.permissions().mode() & 0o777;
-    if mode & 0o077 != 0 {
-        log::warn!(
-            "{} has mode {mode:04o} and holds signing keys: set to {MODE:04o}",
-            path.display()
-        );
-        fs::set_permissions(path, Permissions::from_mode(MODE))?;
+    if let Some(mode) = private_file::exposed_mode(path) {
+        let path = path.display();
+        log::warn!("{path} holds signing keys and has mode {mode:04o}: run chmod 600 {path}");
     }
     let mut bytes = Vec::new();
     file.take(LONGEST_FILE).read_to_end(&mut bytes)?;
     decode(&bytes).ok_or(LoadError::Damaged)
 }
 
-/// Replaces the file as a whole. A new file has mode 0600 from its first moment.
+/// Replaces the file as a whole.
 pub(super) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let new = path.with_extension("json.new");
-    match fs::remove_file(&new) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    // `create_new` follows no link that another user may have put there.
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(MODE).open(&new)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&new, path)?;
-    // The new name has to outlast a power cut, too.
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+    private_file::replace(path, ".new", bytes)
 }
 
 pub(super) fn encode(vault: &Vault) -> Vec<u8> {

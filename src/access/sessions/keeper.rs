@@ -22,7 +22,7 @@ impl SessionKeeper {
     pub(super) fn start(shared: Arc<Shared>, path: PathBuf) -> io::Result<SessionKeeper> {
         {
             let mut state = shared.state();
-            (state.has_keeper, state.is_stopping) = (true, false);
+            (state.has_file, state.has_keeper, state.is_stopping) = (true, true, false);
         }
         let kept = Arc::clone(&shared);
         let thread = threads::spawn(threads::SESSIONS.to_owned(), move || run(&kept, &path))?;
@@ -45,7 +45,6 @@ impl Drop for SessionKeeper {
 }
 
 fn run(shared: &Shared, path: &std::path::Path) {
-    let mut failing = false;
     let mut state = shared.state();
     loop {
         let idle = |state: &mut super::State| state.version == state.written && !state.is_stopping;
@@ -59,14 +58,16 @@ fn run(shared: &Shared, path: &std::path::Path) {
         state = shared.state();
         match outcome {
             Ok(()) => {
-                if std::mem::take(&mut failing) {
+                if std::mem::take(&mut state.is_failing) {
                     log::info!("sessions are written to {} again", path.display());
                 }
                 state.written = version;
                 shared.saved.notify_all();
             }
             Err(error) => {
-                if !std::mem::replace(&mut failing, true) {
+                let was_failing = std::mem::replace(&mut state.is_failing, true);
+                shared.saved.notify_all();
+                if !was_failing {
                     log::error!(
                         "cannot write sessions to {}: {error}; a restart would undo sign-outs",
                         path.display()

@@ -16,7 +16,6 @@ mod keeper;
 mod vault;
 
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -56,9 +55,15 @@ pub(super) struct Sessions {
     shared: Arc<Shared>,
     /// Verifies tokens of names that have no key, so that these cost the same.
     decoy: MacKey,
-    /// True while a sign-out waits for the disk. One at a time may: a disk that hangs holds one
-    /// worker for [`SAVE_WAIT`].
-    is_waiting: AtomicBool,
+}
+
+/// Result of a sign-out. The session has ended in either case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SignOut {
+    /// A crash does not undo it.
+    Durable,
+    /// It holds in memory, and a crash would undo it: it is not on disk yet.
+    Unsaved,
 }
 
 /// A session that is good now.
@@ -67,6 +72,8 @@ pub(super) struct Session {
     pub(super) account: String,
     id: [u8; ID],
     expires: u64,
+    /// True if it was signed out.
+    is_over: bool,
 }
 
 struct Shared {
@@ -81,8 +88,16 @@ struct State {
     version: u64,
     /// Version on disk.
     written: u64,
+    /// True if sessions are kept in a file, once there was a keeper.
+    has_file: bool,
     has_keeper: bool,
     is_stopping: bool,
+    /// True since a write failed, until one succeeds.
+    is_failing: bool,
+    /// Sign-outs that wait for the disk. One write serves all of them.
+    waiting: usize,
+    /// Bound of `waiting`: a disk that hangs holds so many workers for [`SAVE_WAIT`].
+    most_waiting: usize,
 }
 
 impl Shared {
@@ -106,11 +121,21 @@ impl Sessions {
     }
 
     fn over(vault: Vault, version: u64) -> Result<Sessions, NoRandomness> {
-        let state = State { vault, version, written: 0, has_keeper: false, is_stopping: false };
+        let state = State {
+            vault,
+            version,
+            written: 0,
+            has_file: false,
+            has_keeper: false,
+            is_stopping: false,
+            is_failing: false,
+            waiting: 0,
+            most_waiting: 1,
+        };
         let shared =
             Shared { state: Mutex::new(state), changed: Condvar::new(), saved: Condvar::new() };
         let decoy = MacKey::random()?;
-        Ok(Sessions { shared: Arc::new(shared), decoy, is_waiting: AtomicBool::new(false) })
+        Ok(Sessions { shared: Arc::new(shared), decoy })
     }
 
     /// Issues device cookies under a key that is kept as long as the sessions are.
@@ -151,6 +176,11 @@ impl Sessions {
 
     /// The session of a token, if it was issued here, has not expired and was not signed out.
     pub(super) fn find(&self, token: &str, now: u64) -> Option<Session> {
+        self.find_in(&self.shared.state(), token, now).filter(|session| !session.is_over)
+    }
+
+    /// Returns the session of a token that was issued here and has not expired.
+    fn find_in(&self, state: &State, token: &str, now: u64) -> Option<Session> {
         if token.len() > LONGEST_TOKEN {
             return None;
         }
@@ -160,7 +190,6 @@ impl Sessions {
         let (id, rest) = rest.split_first_chunk::<ID>()?;
         let (expires, name) = rest.split_first_chunk::<EXPIRY>()?;
         let (account, expires) = (std::str::from_utf8(name).ok()?, u64::from_be_bytes(*expires));
-        let state = self.shared.state();
         let keyed = state.vault.accounts.get(account);
         let computed = match keyed {
             Some(keyed) => mac(&MacKey::of(&keyed.key), signed),
@@ -168,25 +197,42 @@ impl Sessions {
         };
         let is_genuine = verify_slices_are_equal(&computed, sent).is_ok();
         let keyed = keyed.filter(|_| is_genuine && version == VERSION)?;
-        let is_good = expires > now && !keyed.revoked.contains_key(id);
-        is_good.then(|| Session { account: account.to_owned(), id: *id, expires })
+        let is_over = keyed.revoked.contains_key(id);
+        (expires > now).then(|| Session { account: account.to_owned(), id: *id, expires, is_over })
     }
 
-    /// Ends a session, for good and through a restart.
-    pub(super) fn end(&self, session: &Session, now: u64) {
+    /// Ends the session of a token, for good, without waiting for the disk. Returns false if it was
+    /// not issued here or has expired; true also if it had ended before.
+    pub(super) fn end(&self, token: &str, now: u64) -> bool {
         let mut state = self.shared.state();
+        let Some(session) = self.find_in(&state, token, now) else { return false };
+        if session.is_over {
+            return true;
+        }
         if let Err(error) = state.vault.revoke(&session.account, session.id, session.expires, now) {
             log::error!("a session was signed out in memory only: {error}");
         }
         self.bump(&mut state);
-        if !state.has_keeper || self.is_waiting.swap(true, Ordering::AcqRel) {
-            return;
-        }
+        true
+    }
+
+    /// Waits until every session that has ended is recorded on disk: for [`SAVE_WAIT`] at most, and
+    /// not at all while writing fails or as many callers wait as may.
+    pub(super) fn wait_until_saved(&self) -> SignOut {
+        let mut state = self.shared.state();
         let version = state.version;
-        let waits = |state: &mut State| state.written < version && !state.is_stopping;
-        let waited = self.shared.saved.wait_timeout_while(state, SAVE_WAIT, waits);
-        drop(waited.unwrap_or_else(PoisonError::into_inner));
-        self.is_waiting.store(false, Ordering::Release);
+        let waits = |state: &mut State| {
+            state.has_file && state.written < version && state.has_keeper && !state.is_failing
+        };
+        if waits(&mut state) && state.waiting < state.most_waiting {
+            state.waiting += 1;
+            let waited = self.shared.saved.wait_timeout_while(state, SAVE_WAIT, waits);
+            (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+            state.waiting -= 1;
+        }
+        // Without a file every session ends with the process.
+        let is_durable = !state.has_file || state.written >= version;
+        if is_durable { SignOut::Durable } else { SignOut::Unsaved }
     }
 
     fn bump(&self, state: &mut State) {
@@ -194,8 +240,10 @@ impl Sessions {
         self.shared.changed.notify_all();
     }
 
-    /// Starts the thread that writes changes to that file.
-    pub(super) fn keep(&self, path: &Path) -> std::io::Result<SessionKeeper> {
+    /// Starts the thread that writes changes to that file. At most `most_waiting` sign-outs wait for
+    /// it at a time.
+    pub(super) fn keep(&self, path: &Path, most_waiting: usize) -> std::io::Result<SessionKeeper> {
+        self.shared.state().most_waiting = most_waiting;
         SessionKeeper::start(Arc::clone(&self.shared), path.to_owned())
     }
 }

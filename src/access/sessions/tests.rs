@@ -73,7 +73,7 @@ fn sign_out_ends_one_session() {
     let anna = user("anna", "right");
     let sessions = in_memory(std::slice::from_ref(&anna));
     let (one, other) = (issue(&sessions, &anna), issue(&sessions, &anna));
-    sessions.end(&sessions.find(&one, NOW).unwrap(), NOW);
+    assert!(sessions.end(&one, NOW));
     assert_eq!(sessions.find(&one, NOW), None);
     assert!(sessions.find(&other, NOW).is_some());
 }
@@ -83,10 +83,10 @@ fn list_of_sign_outs_is_bounded_and_revives_no_session() {
     let (anna, bert) = (user("anna", "right"), user("bert", "right"));
     let sessions = in_memory(&[anna.clone(), bert.clone()]);
     let (first, berts) = (issue(&sessions, &anna), issue(&sessions, &bert));
-    sessions.end(&sessions.find(&first, NOW).unwrap(), NOW);
+    assert!(sessions.end(&first, NOW));
     for _ in 0..MOST_REVOKED {
         let token = issue(&sessions, &anna);
-        sessions.end(&sessions.find(&token, NOW).unwrap(), NOW);
+        assert!(sessions.end(&token, NOW));
         assert_eq!(sessions.find(&token, NOW), None);
     }
     let count = |name: &str| sessions.shared.state().vault.accounts[name].revoked.len();
@@ -123,14 +123,15 @@ fn sessions_and_sign_outs_survive_a_restart() {
     let (kept, ended, berts, device) = {
         let sessions = Sessions::of_file(&path).unwrap();
         sessions.sync(&users);
-        let keeper = sessions.keep(&path).unwrap();
+        let keeper = sessions.keep(&path, 1).unwrap();
         let tokens = (issue(&sessions, &anna), issue(&sessions, &anna), issue(&sessions, &bert));
-        sessions.end(&sessions.find(&tokens.1, NOW).unwrap(), NOW);
+        assert!(sessions.end(&tokens.1, NOW));
+        assert_eq!(sessions.wait_until_saved(), SignOut::Durable);
         // A sign-out is on disk when it is answered, in a file that is new.
         assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
         let stored = file::load(&path).unwrap();
         assert_eq!(stored.accounts["anna"].revoked.len(), 1);
-        let device = sessions.devices().issue("anna", NOW).unwrap();
+        let device = sessions.devices().issue(&[1; 32], NOW).unwrap();
         drop(keeper);
         (tokens.0, tokens.1, tokens.2, device)
     };
@@ -139,7 +140,7 @@ fn sessions_and_sign_outs_survive_a_restart() {
     assert!(sessions.find(&kept, NOW).is_some());
     assert_eq!(sessions.find(&ended, NOW), None);
     assert_eq!(sessions.find(&berts, NOW), None, "his hash has changed in between");
-    assert!(sessions.devices().recognise(&device, "anna", NOW).is_some());
+    assert!(sessions.devices().recognise(&device, &[1; 32], NOW).is_some());
 }
 
 #[test]
@@ -149,7 +150,7 @@ fn without_its_file_no_session_is_good() {
     let anna = user("anna", "right");
     let sessions = Sessions::of_file(&path).unwrap();
     sessions.sync(std::slice::from_ref(&anna));
-    drop(sessions.keep(&path).unwrap());
+    drop(sessions.keep(&path, 1).unwrap());
     let token = issue(&sessions, &anna);
     let whole = std::fs::read(&path).unwrap();
     for damaged in [&b""[..], b"{}", &whole[..whole.len() - 1], &whole[1..]] {
@@ -166,21 +167,88 @@ fn without_its_file_no_session_is_good() {
     let sessions = Sessions::of_file(&path).unwrap();
     sessions.sync(std::slice::from_ref(&anna));
     assert!(sessions.find(&token, NOW).is_some());
-    assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600, "it was 0644");
+    let mode = || path.metadata().unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(), 0o644, "an existing mode stays");
+    file::write(&path, &whole).unwrap();
+    assert_eq!(mode(), 0o644);
+}
+
+/// Sessions whose keeper is a test: nothing is written until it says so.
+fn kept_by_hand(users: &[User], most_waiting: usize) -> Sessions {
+    let sessions = in_memory(users);
+    let mut state = sessions.shared.state();
+    (state.has_file, state.has_keeper, state.most_waiting) = (true, true, most_waiting);
+    drop(state);
+    sessions
+}
+
+/// Waits until so many sign-outs wait for the disk.
+fn await_waiting(sessions: &Sessions, count: usize) {
+    let end = std::time::Instant::now() + Duration::from_secs(10);
+    while sessions.shared.state().waiting != count {
+        assert!(std::time::Instant::now() < end, "{count} should wait");
+        std::thread::yield_now();
+    }
+}
+
+fn sign_out(sessions: &Sessions, user: &User) -> SignOut {
+    let token = issue(sessions, user);
+    assert!(sessions.end(&token, NOW));
+    assert_eq!(sessions.find(&token, NOW), None);
+    sessions.wait_until_saved()
 }
 
 #[test]
-fn file_that_cannot_be_written_holds_up_no_sign_out() {
+fn every_sign_out_waits_for_one_write_that_includes_it() {
+    let anna = user("anna", "right");
+    let sessions = kept_by_hand(std::slice::from_ref(&anna), 4);
+    std::thread::scope(|scope| {
+        let run = || scope.spawn(|| sign_out(&sessions, &anna));
+        let signed_out: Vec<_> = (0..4).map(|_| run()).collect();
+        await_waiting(&sessions, 4);
+        assert_eq!(sign_out(&sessions, &anna), SignOut::Unsaved, "one more than may wait");
+        let mut state = sessions.shared.state();
+        state.written = state.version;
+        sessions.shared.saved.notify_all();
+        drop(state);
+        for thread in signed_out {
+            assert_eq!(thread.join().unwrap(), SignOut::Durable);
+        }
+    });
+}
+
+#[test]
+fn sign_out_again_waits_as_the_first_one_did() {
+    let anna = user("anna", "right");
+    let sessions = kept_by_hand(std::slice::from_ref(&anna), 0);
+    let token = issue(&sessions, &anna);
+    for _ in 0..2 {
+        assert!(sessions.end(&token, NOW));
+        assert_eq!(sessions.wait_until_saved(), SignOut::Unsaved);
+    }
+    let state = || sessions.shared.state();
+    assert_eq!(state().version, 1 + 1, "the accounts and one sign-out");
+    state().written = 2;
+    assert!(sessions.end(&token, NOW));
+    assert_eq!(sessions.wait_until_saved(), SignOut::Durable);
+    assert!(!sessions.end("forged", NOW));
+}
+
+#[test]
+fn sign_out_is_not_durable_when_the_file_cannot_be_written() {
     let anna = user("anna", "right");
     let sessions = in_memory(std::slice::from_ref(&anna));
-    let keeper = sessions.keep(Path::new("/proc/nowhere/x.sessions.json")).unwrap();
+    assert_eq!(
+        sign_out(&sessions, &anna),
+        SignOut::Durable,
+        "no file, so no session after a crash"
+    );
+    let keeper = sessions.keep(Path::new("/proc/nowhere/x.sessions.json"), 4).unwrap();
     std::thread::scope(|scope| {
-        for _ in 0..4 {
-            scope.spawn(|| {
-                let token = issue(&sessions, &anna);
-                sessions.end(&sessions.find(&token, NOW).unwrap(), NOW);
-                assert_eq!(sessions.find(&token, NOW), None);
-            });
+        let run = || scope.spawn(|| sign_out(&sessions, &anna));
+        let signed_out: Vec<_> = (0..4).map(|_| run()).collect();
+        for thread in signed_out {
+            assert_eq!(thread.join().unwrap(), SignOut::Unsaved);
         }
     });
     drop(keeper);

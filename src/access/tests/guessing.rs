@@ -154,7 +154,7 @@ fn a_good_token_never_waits_and_bad_ones_do() {
 #[test]
 fn memory_is_bounded() {
     let mut few = restricted();
-    few.limits.max_throttled = 16;
+    few.limits.max_throttled = 8;
     let scene = Scene::new(few);
     for number in 0..=255 {
         let name = format!("user {number}");
@@ -169,7 +169,7 @@ fn memory_is_bounded() {
     for number in 0..100 {
         scene.enter(&format!("known {number}"), "guess", &format!("198.51.100.{number}"));
     }
-    assert_eq!(scene.gate.records(), ([16, 16, 16, 16, 32], 16));
+    assert_eq!(scene.gate.records(), ([8, 8, 8, 8, 1, 32], 8));
 }
 
 #[test]

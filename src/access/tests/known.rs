@@ -311,3 +311,114 @@ fn callers_without_a_password_evict_no_owner() {
     assert_eq!(scene.enter("anna", "right", HOME), "in", "still known");
     assert_eq!(scene.enter_with(&device, "anna", "right", ELSEWHERE), "in");
 }
+
+/// The rules with another password of anna's, or without her.
+fn changed(password: Option<&str>) -> Rules {
+    let mut changed = restricted();
+    match password {
+        Some(password) => changed.users[0].password_hash = PasswordHash::cheap(password),
+        None => drop(changed.users.remove(0)),
+    }
+    rules(changed)
+}
+
+#[test]
+fn device_cookie_ends_with_the_password_and_the_account() {
+    let scene = Scene::new(restricted());
+    let device = scene.device("anna", "right", HOME);
+    for number in 0..=255 {
+        scene.enter("anna", &format!("guess {number}"), &address(number));
+    }
+    assert_eq!(scene.enter_with(&device, "anna", "right", ELSEWHERE), "in");
+    let known = scene.comparisons(CallerClass::Known);
+    for password in [Some("newer"), None] {
+        scene.gate.replace(changed(password));
+        assert_eq!(scene.enter_with(&device, "anna", "newer", "203.1.113.1"), "429");
+    }
+    assert_eq!(scene.comparisons(CallerClass::Known), known, "a stranger");
+}
+
+#[test]
+fn known_network_ends_with_the_password() {
+    let scene = Scene::new(restricted());
+    assert_eq!(scene.enter("anna", "right", HOME), "in");
+    scene.gate.replace(changed(Some("newer")));
+    let known = scene.comparisons(CallerClass::Known);
+    assert_eq!(scene.enter("anna", "guess", HOME), "401");
+    assert_eq!(scene.comparisons(CallerClass::Known), known);
+}
+
+#[test]
+fn collected_device_cookies_are_counted_by_account() {
+    let scene = Scene::new(restricted());
+    let berts = scene.gate.admit(
+        &scene.gate.posted(),
+        &request(&basic("bert", "other"), ELSEWHERE),
+        "/",
+        Demand::Account,
+    );
+    let berts = berts.unwrap().device.unwrap();
+    let devices: Vec<_> = (0..1500).map(|_| scene.device("anna", "right", HOME)).collect();
+    let compared = scene.comparisons(CallerClass::Known);
+    for (number, device) in devices.iter().enumerate() {
+        // Slow enough for the limit of each second.
+        scene.pass(Duration::from_millis(250));
+        scene.enter_with(device, "anna", &format!("guess {number}"), "203.1.113.1");
+    }
+    let compared = scene.comparisons(CallerClass::Known) - compared;
+    let free = Limits::default().failures_per_account as u64;
+    assert!((free..free + 12).contains(&compared), "{compared} were compared");
+    let guess = |number| scene.enter_with(&devices[0], "anna", &format!("x {number}"), HOME);
+    assert!((0..).take(100).any(|number| guess(number) == "429"));
+    for device in &devices {
+        assert_eq!(scene.enter_with(device, "anna", "right", ELSEWHERE), "429");
+    }
+    assert_eq!(scene.enter_with(berts.expose(), "bert", "other", ELSEWHERE), "403", "his own");
+    assert_eq!(scene.enter("anna", "right", "203.2.113.1"), "in", "a stranger's record is another");
+}
+
+#[test]
+fn failures_of_strangers_never_throttle_devices_by_account() {
+    let scene = Scene::new(restricted());
+    let device = scene.device("anna", "right", HOME);
+    for number in 0..=255 {
+        scene.enter_with("forged", "anna", &format!("guess {number}"), &address(number));
+    }
+    assert_eq!(scene.enter_with(&device, "anna", "right", ELSEWHERE), "in");
+}
+
+#[test]
+fn verifications_of_known_callers_are_few_each_second() {
+    let mut many = restricted();
+    many.users = (0..10).map(|number| user(&format!("u{number}"), "right", &[])).collect();
+    let scene = Scene::new(many);
+    let device = |name: &str| {
+        let asked = request(&basic(name, "right"), HOME);
+        let pass = scene.gate.admit(&scene.gate.posted(), &asked, "/", Demand::Account);
+        pass.unwrap().device.unwrap().expose().to_owned()
+    };
+    let mut devices = Vec::new();
+    for number in 0..10 {
+        scene.pass(Duration::from_secs(1));
+        devices.push(device(&format!("u{number}")));
+    }
+    for second in 0..3 {
+        scene.pass(Duration::from_secs(1));
+        let before = scene.verifications();
+        for number in 0..=255 {
+            let account = number % 10;
+            let from = format!("203.0.{number}.{second}");
+            scene.enter_with(&devices[account], &format!("u{account}"), "right", &from);
+        }
+        assert_eq!(scene.verifications() - before, 20, "of all accounts");
+        scene.pass(Duration::from_secs(1));
+        let before = scene.verifications();
+        for number in 0..=255 {
+            let from = format!("203.1.{number}.{second}");
+            scene.enter_with(&devices[0], "u0", "right", &from);
+        }
+        assert_eq!(scene.verifications() - before, 8, "of one account");
+        // Its owner is let in the next second, and the owner of another at once.
+        assert_eq!(scene.enter_with(&devices[1], "u1", "right", ELSEWHERE), "403");
+    }
+}

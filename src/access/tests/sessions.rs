@@ -131,7 +131,7 @@ fn sign_out_ends_every_session_of_the_request() {
     let asked = with_cookies(Method::POST, &[&one, "a=b", &two], &[]);
     assert_eq!(
         scene.gate.sign_out(&asked),
-        [format!("{SESSION_COOKIE}1"), format!("{SESSION_COOKIE}2")]
+        (vec!["pumphouse_session_1", "pumphouse_session_2"], SignOut::Durable)
     );
     for (cookie, expected) in [(&one, "401"), (&two, "401"), (&other, "in")] {
         let asked = with_cookies(Method::GET, &[cookie], &[]);
@@ -166,4 +166,20 @@ fn cookies_are_not_shown() {
     let shown = format!("{signed_in:?} {pass:?}");
     assert!(!shown.contains(signed_in.session.expose()), "{shown}");
     assert!(!shown.contains(pass.device.unwrap().expose()), "{shown}");
+}
+
+#[test]
+fn sign_in_ends_the_session_that_it_replaces() {
+    let scene = Scene::new(restricted());
+    let (old, other) = (scene.session(), scene.session());
+    let (old, other) =
+        (format!("{SESSION_COOKIE}6443={old}"), format!("{SESSION_COOKIE}7443={other}"));
+    let asked = with_cookies(Method::POST, &[&old, &other], &[("host", "pump.example:6443")]);
+    let wrong = scene.gate.sign_in(&scene.gate.posted(), &asked, "anna", "wrong");
+    assert!(wrong.is_err());
+    let is_good = |cookie| label(scene.ask(&with_cookies(Method::GET, &[cookie], &[])));
+    assert_eq!([is_good(&old), is_good(&other)], ["in", "in"]);
+    let new = scene.gate.sign_in(&scene.gate.posted(), &asked, "anna", "right").unwrap();
+    assert_eq!([is_good(&old), is_good(&other)], ["401", "in"]);
+    assert_eq!(is_good(&format!("{SESSION_COOKIE}6443={}", new.session.expose())), "in");
 }

@@ -166,7 +166,7 @@ impl Running {
     /// Starts to write sessions down, once there are accounts that can sign in.
     pub(super) fn keep_sessions(&mut self) -> Result<(), Failure> {
         if let (None, Some(file)) = (&self.sessions, session_file(&self.config)) {
-            self.sessions = self.gate.keep_sessions(&file)?;
+            self.sessions = self.gate.keep_sessions(&file, self.config.server.engine.workers)?;
         }
         Ok(())
     }

@@ -2,14 +2,10 @@
 
 use std::time::Duration;
 
-use ::http::header::HOST;
-use ::http::uri::Authority;
-use ::http::{HeaderName, HeaderValue};
+use ::http::HeaderValue;
 
-use crate::access::CookieValue;
+use crate::access::{CookieValue, is_secure, requested_port};
 use crate::http::Request;
-
-const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 /// A cookie that is good for so long, for this host and all of its paths.
 pub(super) fn set_cookie(
@@ -37,17 +33,7 @@ fn written(name: &str, value: &str, max_age: u64, request: &Request) -> Option<H
 /// The prefix and the port that the browser has requested, so that several servers of ours on one
 /// host do not overwrite each other's cookies: browsers keep cookies by host, whatever the port.
 pub(super) fn name(prefix: &str, request: &Request) -> String {
-    let host = || Authority::try_from(request.headers.get(HOST)?.as_bytes()).ok();
-    let authority = request.target.authority().cloned().or_else(host);
-    let port = authority.and_then(|authority| authority.port_u16());
-    let port = port.unwrap_or(if is_secure(request) { 443 } else { 80 });
-    format!("{prefix}{port}")
-}
-
-/// Returns true if the browser came by TLS, here or by the report of a trusted proxy.
-fn is_secure(request: &Request) -> bool {
-    let forwarded = request.headers.get(FORWARDED_PROTO).filter(|_| request.proxied);
-    forwarded.map_or(request.peer.tls, |scheme| scheme.as_bytes().eq_ignore_ascii_case(b"https"))
+    format!("{prefix}{}", requested_port(request))
 }
 
 #[cfg(test)]
@@ -63,6 +49,8 @@ mod tests {
             ("/login", "tank.example", false, "p_80"),
             ("/login", "[::1]:6080", false, "p_6080"),
             ("/login", "", true, "p_443"),
+            ("/login", "tank.example:", true, "p_443"),
+            ("/login", "[::1]x:80", true, "p_443"),
             ("https://tank.example:7443/login", "tank.example:6443", true, "p_7443"),
         ] {
             let mut asked = request("POST", target, &[("host", host)]);
@@ -78,6 +66,10 @@ mod tests {
             (false, false, None, false),
             (false, false, Some("https"), false),
             (false, true, Some("https"), true),
+            (false, true, Some("HTTPS, http"), true),
+            (false, true, Some(" https ,http,http"), true),
+            (true, true, Some("http, https"), false),
+            (true, true, Some(""), false),
             (true, true, Some("http"), false),
             (true, true, None, true),
         ] {

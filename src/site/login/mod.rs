@@ -16,9 +16,9 @@ use super::access::{BUSY_RETRY, whole_seconds};
 use super::deliver::HTML;
 use super::problem::Problem;
 use super::routes::Ask;
-use super::{Site, page};
+use super::{Site, page, target};
 use crate::access::{
-    CookieValue, DEVICE_COOKIE, DEVICE_LIFETIME, Denial, SESSION_COOKIE, SignedIn,
+    CookieValue, DEVICE_COOKIE, DEVICE_LIFETIME, Denial, SESSION_COOKIE, SignOut, SignedIn,
 };
 use crate::http::{Body, Request, Response};
 
@@ -28,11 +28,20 @@ use self::form::Credentials;
 /// Bytes of a `POST /login` body at most.
 pub(super) const LOGIN_BODY_LIMIT: usize = 8 << 10;
 
+/// Seconds after which a sign-out that is not on disk may be sent again.
+const SAVE_RETRY: u64 = 1;
+
+const NOT_SAVED: &str = "You are signed out, but this could not be written to disk yet: if the \
+                         server crashes before it is, the session is good again until it expires.";
+
 const LOGIN: &str = "/login";
 const HOME: &str = "/";
 
 /// RFC 9110 15.5.2 requires a challenge with 401. No browser opens a dialog for this one.
 const BEARER: HeaderValue = HeaderValue::from_static("Bearer realm=\"Pumphouse\"");
+
+const CLEAR_SITE_DATA: HeaderName = HeaderName::from_static("clear-site-data");
+const CACHE: HeaderValue = HeaderValue::from_static("\"cache\"");
 
 /// Message above the fields of the form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,14 +94,22 @@ pub(super) fn login(site: &Site, ask: &Ask<'_>) -> Result<Response, Problem> {
 
 /// `POST /logout`
 pub(super) fn logout(site: &Site, ask: &Ask<'_>) -> Result<Response, Problem> {
-    let ended = site.gate.sign_out(ask.request);
+    let (ended, outcome) = site.gate.sign_out(ask.request);
     let is_open = site.gate.posted().is_open();
-    let mut response = see_other(if is_open { HOME } else { LOGIN });
+    let mut response = match outcome {
+        SignOut::Durable => see_other(if is_open { HOME } else { LOGIN }),
+        SignOut::Unsaved => {
+            let unsaved = Problem::unavailable(NOT_SAVED).retry_after(SAVE_RETRY);
+            unsaved.respond(site, &ask.request.headers, target::instance(ask.request))
+        }
+    };
     let own = cookie::name(SESSION_COOKIE, ask.request);
     let others = ended.into_iter().filter(|name| *name != own);
     for name in others.chain([&*own]) {
         append(&mut response, SET_COOKIE, expired_cookie(name, ask.request));
     }
+    // Browsers act on it over TLS only.
+    response.headers_mut().insert(CLEAR_SITE_DATA, CACHE);
     Ok(response)
 }
 

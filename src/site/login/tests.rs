@@ -133,3 +133,66 @@ fn wait_is_shown_in_words() {
         assert_eq!(wait_in_words(seconds), expected);
     }
 }
+
+#[test]
+fn public_page_has_the_button_for_a_session_and_varies_by_cookie() {
+    let site = under(Restricted { public: vec!["/".to_owned()], ..anna() });
+    let sent = cookies(&sign_in(&site));
+    for _ in 0..2 {
+        let page = answer(&site, &request("GET", "/", &[(COOKIE.as_str(), &sent)]));
+        assert!(text(&page).contains("action=\"/logout\""));
+        let page = answer(&site, &request("GET", "/", &[]));
+        assert_eq!(page.status(), 200);
+        assert!(!text(&page).contains("action=\"/logout\""));
+        let vary: Vec<_> = page.headers().get_all(VARY).iter().collect();
+        assert!(vary.iter().any(|field| field.as_bytes() == b"cookie"), "{vary:?}");
+        assert_ne!(page.headers()[CACHE_CONTROL], "no-store");
+    }
+}
+
+#[test]
+fn page_of_a_session_is_not_stored() {
+    for public in [vec![], vec!["/".to_owned()]] {
+        let site = under(Restricted { public, ..anna() });
+        let sent = cookies(&sign_in(&site));
+        let ask = |target: &str, fields: &[(&str, &str)]| {
+            let fields = [&[(COOKIE.as_str(), &*sent)][..], fields].concat();
+            answer(&site, &request("GET", target, &fields))
+        };
+        let page = ask("/", &[]);
+        assert_eq!(page.headers()[CACHE_CONTROL], "no-store");
+        let etag = page.headers()["etag"].to_str().unwrap().to_owned();
+        let unchanged = ask("/", &[("if-none-match", &etag)]);
+        assert_eq!(unchanged.status(), 304);
+        assert_eq!(unchanged.headers()[CACHE_CONTROL], "no-store");
+        assert_eq!(ask("/source/none", &[("accept", "text/html")]).status(), 404);
+        assert_ne!(ask("/api/v1/status", &[]).headers()[CACHE_CONTROL], "no-store");
+    }
+}
+
+#[test]
+fn sign_out_clears_the_cache() {
+    let site = under(anna());
+    let sent = cookies(&sign_in(&site));
+    let out =
+        request("POST", "/logout", &[(COOKIE.as_str(), &sent), ("sec-fetch-site", "same-origin")]);
+    let response = answer(&site, &out);
+    assert_eq!(response.status(), 303);
+    assert_eq!(response.headers()["clear-site-data"], "\"cache\"");
+}
+
+#[test]
+fn sign_out_that_is_not_on_disk_is_503_and_expires_the_cookie() {
+    let site = under(anna());
+    let unwritable = std::path::Path::new("/proc/nowhere/x.sessions.json");
+    let keeper = site.gate.keep_sessions(unwritable, 8).unwrap();
+    let sent = cookies(&sign_in(&site));
+    let fields = [(COOKIE.as_str(), &*sent), ("sec-fetch-site", "same-origin")];
+    let response = answer(&site, &request("POST", "/logout", &fields));
+    assert_eq!(response.status(), 503);
+    assert_eq!(response.headers()[RETRY_AFTER], "1");
+    assert!(cookies(&response).starts_with(&format!("{SESSION_COOKIE}443=")));
+    assert!(text(&response).contains("You are signed out, but"));
+    assert_eq!(answer(&site, &request("GET", "/", &fields[..1])).status(), 401);
+    drop(keeper);
+}

@@ -9,7 +9,7 @@ use crate::site::problem::MAX_RETRY_AFTER;
 use crate::site::query::MOST_PARAMETERS;
 
 /// A header of the components, and whether it is always there.
-const HEADERS: [(&str, bool, &str, &str); 10] = [
+const HEADERS: [(&str, bool, &str, &str); 11] = [
     ("ETag", true, "A strong entity tag over the body.", "\"0123456789abcdef0123456789abcdef\""),
     ("Last-Modified", false, "The newest observation.", "Sat, 31 Jan 2026 17:16:00 GMT"),
     (
@@ -29,6 +29,7 @@ const HEADERS: [(&str, bool, &str, &str); 10] = [
         "The session, and the device.",
         "pumphouse_session_6443=AbCd; Path=/; Max-Age=2592000; HttpOnly; SameSite=Lax; Secure",
     ),
+    ("Clear-Site-Data", false, "At sign-out: no page stays in the cache.", "\"cache\""),
     ("WWW-Authenticate", true, "How to say who asks.", "Basic realm=\"pumphouse\""),
 ];
 
@@ -110,7 +111,7 @@ pub(super) fn responses() -> Json {
         },
         "SeeOther": {
             "description": "Go on at `Location`, with GET.",
-            "headers": carrying(&["Location", "Cache-Control", "Set-Cookie"]),
+            "headers": carrying(&["Location", "Cache-Control", "Set-Cookie", "Clear-Site-Data"]),
         },
         "ContentTooLarge": problem(
             413, "Payload Too Large", "The form is too large.",

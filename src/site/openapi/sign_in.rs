@@ -91,13 +91,18 @@ fn login() -> Json {
 }
 
 fn logout() -> Json {
+    let unsaved = answer(
+        "The session has ended, but a crash of the server would undo that: it is not on disk yet.",
+        &["Cache-Control", "Vary", "Retry-After", "Set-Cookie", "Clear-Site-Data"],
+        [plain_media("application/problem+json", "Problem"), plain_media("text/html", "Text")],
+    );
     json!({
         "post": {
             "operationId": "signOut",
             "tags": [TAG],
             "summary": "Sign out: ends the session of the cookie, here and not in the browser only.",
             "security": [{}, {"session": []}],
-            "responses": responses(&[], &[("303", shared("SeeOther"))]),
+            "responses": responses(&[], &[("303", shared("SeeOther")), ("503", unsaved)]),
         },
         "options": options("signOut", TAG, "/logout"),
     })

@@ -1,0 +1,26 @@
+//! Scheme and port of the address in the browser, as far as the request shows them.
+
+use ::http::HeaderName;
+use ::http::header::HOST;
+
+use crate::http::{Authority, Request};
+
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+
+/// Returns true if the browser came by TLS, here or by the report of a trusted proxy. Where several
+/// proxies have added to the report, the first value is that of the one nearest to the browser.
+pub fn is_secure(request: &Request) -> bool {
+    let forwarded = request.headers.get(FORWARDED_PROTO).filter(|_| request.proxied);
+    let first = forwarded.map(|field| field.as_bytes().split(|byte| *byte == b',').next());
+    let is_https = |scheme: &[u8]| scheme.trim_ascii().eq_ignore_ascii_case(b"https");
+    first.map_or(request.peer.tls, |scheme| scheme.is_some_and(is_https))
+}
+
+/// Returns the port that the browser has requested, or the default of its scheme.
+pub fn requested_port(request: &Request) -> u16 {
+    let target = request.target.authority().map(|authority| authority.as_str().as_bytes());
+    let field = || request.headers.get(HOST).map(|host| host.as_bytes());
+    let authority = target.or_else(field).and_then(|text| Authority::parse(text).ok());
+    let default = if is_secure(request) { 443 } else { 80 };
+    authority.and_then(|authority| authority.port()).unwrap_or(default)
+}
