@@ -142,7 +142,7 @@ fn connection_whose_request_the_kernel_holds_is_not_evicted_before_a_silent_one(
     acceptor.accept_from(0, 1);
     let _silent = TcpStream::connect(address).unwrap();
     acceptor.accept_from(0, 1);
-    // It is the older of the two, and no worker has been told of its bytes.
+    // It is the older of the two, and no worker has seen its bytes.
     early.write_all(b"GET / HTTP/1.1\r\n").unwrap();
     let _newcomer = TcpStream::connect(address).unwrap();
     acceptor.accept_from(0, 1);

@@ -14,7 +14,7 @@ use super::super::tls::{Intake, TlsLayer};
 use super::super::turn::Turn;
 use super::{Host, Outcome, Scratch, Session};
 
-/// What came of writing.
+/// Result of writing.
 pub(super) enum Flush {
     /// All is written.
     Done,
@@ -90,7 +90,7 @@ impl Session {
         loop {
             match self.stream.read(buffer) {
                 Ok(length) => {
-                    // A short read has emptied the socket, and an edge will tell of more; but
+                    // A short read has emptied the socket, and an edge will report more; but
                     // the end of the stream may lie behind it without an edge of its own.
                     self.stream_ended |= length == 0;
                     if length == 0
