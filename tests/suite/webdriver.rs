@@ -16,26 +16,37 @@ pub struct Browser {
     _profile: tempfile::TempDir,
 }
 
+/// Starts of chromedriver. It takes a free port of IPv4 and ends if that is taken in IPv6.
+const DRIVER_STARTS: usize = 5;
+
+/// Starts chromedriver; `None` if it ends before it listens.
+fn start_driver() -> Option<(Child, u16)> {
+    let mut driver = Command::new("chromedriver")
+        .arg("--port=0")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("chromedriver is needed: apt-get install chromium-driver");
+    let stdout = BufReader::new(driver.stdout.take().unwrap());
+    let port = stdout.lines().map_while(Result::ok).find_map(|line| {
+        let (_, port) = line.split_once("was started successfully on port ")?;
+        port.trim_end_matches('.').parse().ok()
+    });
+    if port.is_none() {
+        let _ = driver.wait();
+    }
+    Some((driver, port?))
+}
+
 impl Browser {
     /// Opens a window of that size, with JavaScript on or off. A self-signed certificate is
     /// accepted, as the operator would.
     pub fn open(width: u32, height: u32, javascript: bool) -> Browser {
-        let mut driver = Command::new("chromedriver")
-            .arg("--port=0")
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("chromedriver is needed: apt-get install chromium-driver");
-        let stdout = BufReader::new(driver.stdout.take().unwrap());
-        let port = stdout
-            .lines()
-            .map_while(Result::ok)
-            .find_map(|line| {
-                let (_, port) = line.split_once("was started successfully on port ")?;
-                port.trim_end_matches('.').parse::<u16>().ok()
-            })
-            .expect("chromedriver says its port");
+        let (driver, port) = std::iter::repeat_with(start_driver)
+            .take(DRIVER_STARTS)
+            .find_map(|started| started)
+            .expect("chromedriver prints its port");
         let profile = tempfile::tempdir().unwrap();
         let agent = ureq::Agent::config_builder()
             .timeout_global(Some(2 * PATIENCE))
