@@ -7,9 +7,10 @@
 mod unix;
 
 use std::fmt;
+use std::io;
 use std::path::PathBuf;
 use std::str::FromStr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ureq::http::{HeaderName, HeaderValue, Uri};
 use ureq::tls::TlsConfig;
@@ -141,6 +142,9 @@ pub(super) struct Client {
     timeout: Duration,
 }
 
+/// Attempts of one request at most.
+const MAX_ATTEMPTS: usize = 4;
+
 impl Client {
     /// Of these, `tls` is for https and `names` for hosts that are no addresses.
     pub(super) fn new(
@@ -171,10 +175,27 @@ impl Client {
         Client { agent, origin, timeout }
     }
 
-    /// Asks for a page, of which at most `limit` bytes are read.
+    /// Requests a page, of which at most `limit` bytes are read.
+    ///
+    /// A connection that is reset before the response is opened again, within the same total
+    /// deadline: a server at its connection cap may have evicted it for a newer one (RFC 9110
+    /// 9.2.2 lets a client repeat an idempotent request).
     pub(super) fn get(&self, path: &str, limit: u64) -> Result<Answer, PollError> {
-        let response = self.agent.get(self.url(path)).call();
-        self.read(response, limit)
+        let deadline = Instant::now() + self.timeout;
+        let mut attempts = 1;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let request = self.agent.get(self.url(path)).config().timeout_global(Some(left));
+            match request.build().call() {
+                Err(ureq::Error::Io(error))
+                    if error.kind() == io::ErrorKind::ConnectionReset
+                        && attempts < MAX_ATTEMPTS =>
+                {
+                    attempts += 1;
+                }
+                response => return self.read(response, limit),
+            }
+        }
     }
 
     /// Sends a body of that type, and reads at most `limit` bytes of the answer.

@@ -241,6 +241,37 @@ mod tests {
         });
     }
 
+    /// Resets the first connections, answers the later ones, and returns how many came.
+    fn reset_first(resets: usize, probes: usize) -> (bool, usize) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = format!("http://{}/healthz", listener.local_addr().unwrap());
+        listener.set_nonblocking(false).unwrap();
+        let (count, counted) = crossbeam_channel::unbounded();
+        thread::spawn(move || {
+            for (number, stream) in listener.incoming().enumerate() {
+                let mut stream = stream.unwrap();
+                let _ = count.send(());
+                let _ = stream.read(&mut [0; 4096]);
+                if number < resets {
+                    let now = Some(Duration::ZERO);
+                    socket2::SockRef::from(&stream).set_linger(now).unwrap();
+                } else {
+                    let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nok\n");
+                }
+            }
+        });
+        let targets = vec![address.parse().unwrap()];
+        let mut prober = Prober::new(targets, None, Duration::from_secs(20)).unwrap();
+        let healthy = (0..probes).all(|_| prober.probe().is_ok());
+        (healthy, counted.try_iter().count())
+    }
+
+    #[test]
+    fn connection_reset_before_the_response_is_opened_again_a_few_times() {
+        assert_eq!(reset_first(3, 1), (true, 4));
+        assert_eq!(reset_first(usize::MAX, 1), (false, 4));
+    }
+
     #[test]
     fn a_unix_socket_is_asked_for_its_health() {
         let folder = tempfile::tempdir().unwrap();
