@@ -155,18 +155,16 @@ impl Permit {
     pub(super) fn is_contended(&self) -> bool {
         self.queue.state().order.iter().any(|client| *client != self.entry.client)
     }
-}
 
-/// Work that has begun and led to no response yet. It holds what it has collected.
-pub(super) struct Begun(Arc<LaneQueue>);
-
-impl Permit {
     /// Notes that its work begins.
     pub(super) fn begin(&self) -> Begun {
         self.queue.begun.fetch_add(1, Ordering::Relaxed);
         Begun(Arc::clone(&self.queue))
     }
 }
+
+/// Work that has begun and led to no response yet. It holds what it has collected.
+pub(super) struct Begun(Arc<LaneQueue>);
 
 impl Begun {
     /// Returns true if the work may pause for that of other clients, which then begins too.
