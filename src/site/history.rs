@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::board::{Datum, Event, Rendering, SourceView, Time};
 use crate::history::{
-    DAY, EARLIEST, EventScan, HistoryError, Numbered, Points, QUARTER, ReaderWait, Step, Window,
+    DAY, EARLIEST, EventScan, HistoryError, Numbered, QUARTER, ReaderWait, Step, Window,
     parse_step, parse_when,
 };
 use crate::http::{Body, Response};
@@ -34,9 +34,10 @@ pub(super) const EVENTS: usize = 50;
 /// Events in a page at most.
 pub(super) const MOST_EVENTS: usize = 500;
 
-/// Single observations that a request joins to steps at most: a few seconds of work, while it is
-/// due within `write_timeout`. Quarters of an hour and days are joined already.
-pub(super) const MOST_JOINED: i64 = 2_000_000;
+/// Number of single observations that a request joins to steps at most: a month of one every five
+/// seconds, which is less than half a second of work. More would keep the requests of other clients
+/// waiting for a permit. Quarters of an hour and days are joined already.
+pub(super) const MOST_JOINED: i64 = 500_000;
 
 /// A series.
 pub(super) fn history(site: &Site, ask: &Ask<'_>) -> Result<Answer, Problem> {
@@ -64,7 +65,7 @@ fn open(
         let snapshot = (site.snapshots)();
         unrecorded(find(&snapshot.sources, &window.source), &window.source, &window.field)
     })?;
-    check_cost(&points)?;
+    check_cost(points.observations())?;
     let mut series = SeriesBody::new(points, format, &site.history);
     if window.step == Step::Fitting {
         let compressed = negotiate::coding(&ask.request.headers) == Coding::Gzip;
@@ -117,9 +118,8 @@ fn named(mut response: Response, window: &Window, format: Format) -> Response {
     response
 }
 
-/// Refuses a window whose points take more rows than a request may join.
-fn check_cost(points: &Points) -> Result<(), Problem> {
-    let rows = points.observations();
+/// Refuses a window whose points join more rows than a request may.
+fn check_cost(rows: i64) -> Result<(), Problem> {
     if rows <= MOST_JOINED {
         return Ok(());
     }

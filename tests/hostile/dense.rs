@@ -20,10 +20,16 @@ pub struct Dense {
 const DAYS: i64 = 365;
 
 impl Dense {
-    /// A query that scans every row: its step is no multiple of a quarter of an hour, so no
-    /// rollup can answer it, and its points are few enough to be rendered before the response
-    /// begins, for HEAD, too.
-    pub const SCAN: &str = "/api/v1/history?field=site.level&days=365&step=20000";
+    /// Observations that a scan joins: almost as many as the server allows.
+    const SCANNED: usize = 490_000;
+
+    /// Returns a query that scans as many rows as the server allows: its step is no multiple of a
+    /// quarter of an hour, so no rollup can answer it, and its points are few enough to be
+    /// rendered before the response begins, for HEAD, too.
+    pub fn scan(self) -> String {
+        let days = (Dense::SCANNED * self.interval / DAY as usize).min(DAYS as usize);
+        format!("/api/v1/history?field=site.level&days={days}&step=20000")
+    }
 
     /// A response of about 200 KB that costs a server little to make, and is in memory as a whole.
     pub const LARGE: &str = "/api/v1/history?field=site.level&days=20";

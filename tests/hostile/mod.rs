@@ -3,6 +3,7 @@
 
 pub mod burst;
 pub mod canary;
+pub mod churn;
 pub mod client;
 pub mod dense;
 pub mod flood;

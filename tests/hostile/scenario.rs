@@ -8,7 +8,7 @@ mod report;
 mod watch;
 
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::ExitStatus;
 use std::sync::Arc;
@@ -18,6 +18,7 @@ use std::time::Duration;
 use pumphouse_web::http::Settings;
 
 use super::canary::{Canary, Song};
+use super::churn::Churn;
 use super::dense::Dense;
 use super::flood::{Flood, Statuses};
 use super::mode::Mode;
@@ -32,7 +33,8 @@ use watch::Watch;
 /// An attack on a server of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scenario {
-    /// Eight connections pipeline GET and HEAD for history queries that scan a year of rows.
+    /// Eight connections pipeline GET and HEAD for history queries that scan as many rows as the
+    /// server allows.
     ExpensiveQueries,
     /// Eight connections pipeline requests with 13 KB of query parameters.
     ManyParameters,
@@ -42,6 +44,8 @@ pub enum Scenario {
     StalledReaders,
     /// 64 local clients misuse the admin listener.
     AdminClients,
+    /// Two local clients open connections to the admin listener in a loop.
+    AdminConnects,
     /// Strangers guess the password of an account whose owner's page is open.
     PasswordGuesses,
     /// The reader of the log stops while every request is logged.
@@ -86,6 +90,8 @@ pub struct Outcome {
 pub struct Findings {
     /// Responses to the attackers, where they were counted.
     pub responses: Option<Statuses>,
+    /// Connections that the attackers opened, where they were counted.
+    pub opened: Option<u64>,
     /// Right guesses of throttled strangers that were accepted.
     pub accepted_guesses: u64,
     /// Visits of the account's owner that were refused, each with its reason.
@@ -112,17 +118,24 @@ const PIPELINES: u8 = 8;
 /// Clients of the admin listener.
 const ADMIN_CLIENTS: usize = 64;
 
+/// Clients that open connections to the admin listener in a loop, each from an address of its own.
+const ADMIN_CHURNERS: u8 = 2;
+
+/// Connections that each of them holds: together more than the admin listener's cap.
+const CHURNED: usize = 400;
+
 /// Time that a stop may take: the server's `drain_timeout` of 2 s here, its writer's 200 ms at
 /// the end of the process, and a margin for a busy machine.
 const STOP: Duration = Duration::from_secs(5);
 
 impl Scenario {
-    pub const ALL: [Scenario; 7] = [
+    pub const ALL: [Scenario; 8] = [
         Scenario::ExpensiveQueries,
         Scenario::ManyParameters,
         Scenario::StalledBodies,
         Scenario::StalledReaders,
         Scenario::AdminClients,
+        Scenario::AdminConnects,
         Scenario::PasswordGuesses,
         Scenario::LogReaderStops,
     ];
@@ -135,6 +148,7 @@ impl Scenario {
             Scenario::StalledBodies => "stalled bodies",
             Scenario::StalledReaders => "stalled readers of large responses",
             Scenario::AdminClients => "admin listener, 64 local clients",
+            Scenario::AdminConnects => "admin listener, connects in a loop",
             Scenario::PasswordGuesses => "guesses against a remembered account",
             Scenario::LogReaderStops => "log reader that stops",
         }
@@ -188,6 +202,7 @@ impl Scenario {
             Scenario::ManyParameters
             | Scenario::StalledBodies
             | Scenario::AdminClients
+            | Scenario::AdminConnects
             | Scenario::PasswordGuesses => Setup { sections, ..Setup::default() },
         }
     }
@@ -205,7 +220,9 @@ impl Scenario {
             Ok(Findings { responses, ..Findings::default() })
         };
         match self {
-            Scenario::ExpensiveQueries => pipeline(&expensive_queries),
+            Scenario::ExpensiveQueries => {
+                pipeline(&|number| expensive_queries(scale.history, number))
+            }
             Scenario::ManyParameters => pipeline(&|_| many_parameters()),
             Scenario::StalledBodies => {
                 let modes = vec![Mode::StalledBody, Mode::StalledPost, Mode::StalledForm];
@@ -230,6 +247,9 @@ impl Scenario {
                 swarm.bound_to(Ipv4Addr::LOCALHOST).run(time, |_| {});
                 Ok(Findings::default())
             }
+            Scenario::AdminConnects => {
+                Ok(Findings { opened: Some(churn(target.admin, time)), ..Findings::default() })
+            }
             Scenario::PasswordGuesses => {
                 guesses.map_or_else(|| Ok(Findings::default()), |it| it.attack(target, time))
             }
@@ -244,9 +264,9 @@ impl Scenario {
 
 /// A batch of queries by GET or by HEAD. HEAD costs as much and has no body whose writing would
 /// end the connection's turn.
-fn expensive_queries(number: u8) -> Vec<String> {
+fn expensive_queries(history: Dense, number: u8) -> Vec<String> {
     let method = if number.is_multiple_of(4) { "GET" } else { "HEAD" };
-    vec![format!("{method} {} HTTP/1.1\r\nHost: localhost\r\n\r\n", Dense::SCAN); 64]
+    vec![format!("{method} {} HTTP/1.1\r\nHost: localhost\r\n\r\n", history.scan()); 64]
 }
 
 /// A batch of queries of 13 KB, in which no two parameters have the same name.
@@ -283,6 +303,22 @@ fn flood_for(time: Duration, floods: &[Flood]) -> Statuses {
             all.add(&flood.join().expect("a flood does not panic"));
         }
         all
+    })
+}
+
+/// Opens connections in a loop for that long and returns their number.
+fn churn(target: SocketAddr, time: Duration) -> u64 {
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let running: Vec<_> = (1..=ADMIN_CHURNERS)
+            .map(|number| {
+                let source = Ipv4Addr::new(127, 7, 101, number);
+                scope.spawn(|| Churn { target, source, held: CHURNED }.run(&stop))
+            })
+            .collect();
+        std::thread::sleep(time);
+        stop.store(true, Ordering::Relaxed);
+        running.into_iter().map(|it| it.join().expect("a churner does not panic")).sum()
     })
 }
 

@@ -17,7 +17,7 @@ use crate::watchdog::Wedge;
 const PROMPT: Duration = Duration::from_secs(3);
 
 /// Connections of the admin listener at most, where descriptors are plenty.
-const ADMIN_CONNECTIONS: usize = 128;
+const ADMIN_CONNECTIONS: usize = 512;
 
 fn connect(server: &Server) -> TcpStream {
     let stream = TcpStream::connect_timeout(&server.admin, PATIENCE).unwrap();
@@ -130,7 +130,7 @@ fn idle_connections_use_up_the_admin_cap_and_no_other_descriptor() {
     let server = Server::start(&Setup::default());
     let before = descriptors(&server);
     let mut idle = Vec::new();
-    for number in 0..500 {
+    for number in 0..2 * ADMIN_CONNECTIONS {
         let mut stream = connect(&server);
         if number % 2 == 0 {
             // Kept alive after an answer.

@@ -12,8 +12,8 @@ use crate::hostile::dense::Dense;
 use crate::hostile::mode::Mode;
 use crate::hostile::outside;
 use crate::hostile::scenario::Scenario::{
-    self, AdminClients, ExpensiveQueries, LogReaderStops, ManyParameters, PasswordGuesses,
-    StalledBodies, StalledReaders,
+    self, AdminClients, AdminConnects, ExpensiveQueries, LogReaderStops, ManyParameters,
+    PasswordGuesses, StalledBodies, StalledReaders,
 };
 use crate::hostile::scenario::{Findings, Scale};
 use crate::hostile::swarm::{Plan, Swarm};
@@ -112,6 +112,11 @@ fn readers_stalled_no_canary_missed() {
 #[test]
 fn admin_listener_misused_by_64_clients_health_served() {
     withstand(AdminClients);
+}
+
+#[test]
+fn admin_listener_connected_to_in_a_loop_health_served() {
+    assert!(withstand(AdminConnects).opened.unwrap() > 0);
 }
 
 #[test]

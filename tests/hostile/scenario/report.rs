@@ -75,17 +75,18 @@ impl fmt::Display for Scenarios<'_> {
         writeln!(
             f,
             "| attack on a server of its own | canary | p50 ms | p99 ms | admin /healthz | p99 ms \
-             | RSS MiB at most | responses to the attackers | |\n\
+             | RSS MiB at most | attackers | |\n\
              | --- | ---: | ---: | ---: | ---: | ---: | ---: | --- | --- |"
         )?;
         for outcome in self.0 {
             let Outcome { scenario, canary, admin, memory_kib, findings, .. } = outcome;
             let responses = findings.responses.as_ref().map(ToString::to_string);
+            let opened = findings.opened.map(|count| format!("{count} connections"));
             let stop = findings.stop.and_then(|stop| match stop {
                 Stop::After(time) => Some(format!("TERM: ended in {:.1} s", time.as_secs_f64())),
                 Stop::Hung(_) => None,
             });
-            let notes: Vec<String> = responses.into_iter().chain(stop).collect();
+            let notes: Vec<String> = responses.into_iter().chain(opened).chain(stop).collect();
             let faults: Vec<String> = outcome.faults().into_iter().chain(outcome.slow()).collect();
             let verdict = match faults.is_empty() {
                 true => "reached".to_owned(),
