@@ -313,7 +313,9 @@ fn churn(target: SocketAddr, time: Duration) -> u64 {
         let running: Vec<_> = (1..=ADMIN_CHURNERS)
             .map(|number| {
                 let source = Ipv4Addr::new(127, 7, 101, number);
-                scope.spawn(|| Churn { target, source, held: CHURNED }.run(&stop))
+                let churn = Churn { target, source, held: CHURNED };
+                let stop = &stop;
+                scope.spawn(move || churn.run(stop))
             })
             .collect();
         std::thread::sleep(time);

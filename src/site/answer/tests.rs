@@ -237,7 +237,7 @@ fn step_that_joins_too_much_is_refused_with_a_cheaper_one() {
         assert_eq!(response.status().as_u16(), status, "{step}");
         if status == 400 {
             let detail = text(&response);
-            assert!(detail.contains("at most 2000000"), "{detail}");
+            assert!(detail.contains("at most 500000"), "{detail}");
             assert!(detail.contains("a multiple of 15m"), "{detail}");
         }
     }

@@ -83,7 +83,7 @@ impl Guesses {
             accepted_guesses: responses.of(200),
             responses: Some(responses),
             owner_refused: owner.missed,
-            stop: None,
+            ..Findings::default()
         })
     }
 }
