@@ -13,7 +13,7 @@ use mio::{Events, Poll, Token};
 use rustls::ServerConfig;
 
 use super::addresses::{Addresses, Visitor};
-use super::eviction::{Candidates, Cutoffs, candidate_of, largest_holders};
+use super::eviction::{Candidate, Candidates, Cutoffs, candidate_of, largest_holders};
 use super::limits::{
     ACCEPT_BACKOFF, ACCEPT_BATCH, ACCEPT_PACE, SWEEP_INTERVAL, Settings, TURNED_AWAY,
     UNPROVEN_GRACE,
@@ -296,7 +296,7 @@ impl Acceptor {
             return false;
         }
         let longest = candidate_of(visitor, &self.shared.slots(), &self.addresses, self.cutoffs());
-        let evicted = longest.is_some_and(|slot| self.evict(&slot));
+        let evicted = longest.is_some_and(|candidate| self.evict(&candidate));
         if !evicted {
             self.addresses.set_exhausted(visitor);
         }
@@ -314,12 +314,12 @@ impl Acceptor {
                 self.shared.watch.glance(|events| self.shared.sight(events));
             }
             let next = self.candidates.next(&self.shared.slots(), &self.addresses, cutoffs);
-            let Some(slot) = next else { return false };
-            if self.addresses.crowd(slot.visitor) < crowd {
-                self.candidates.put_back(slot);
+            let Some(candidate) = next else { return false };
+            if self.addresses.crowd(candidate.visitor()) < crowd {
+                self.candidates.put_back(candidate);
                 return newcomer.is_some_and(|visitor| self.evict_among(visitor));
             }
-            if self.evict(&slot) {
+            if self.evict(&candidate) {
                 return true;
             }
         }
@@ -351,9 +351,8 @@ impl Acceptor {
     }
 
     /// Gives the place of a connection to a newcomer.
-    fn evict(&mut self, slot: &Slot) -> bool {
-        let session = slot.evict();
-        self.close_evicted(slot.key, session, CloseReason::Evicted)
+    fn evict(&mut self, candidate: &Candidate) -> bool {
+        self.close_evicted(candidate.key(), candidate.take(), CloseReason::Evicted)
     }
 
     fn close_evicted(&mut self, key: usize, session: Option<Session>, reason: CloseReason) -> bool {

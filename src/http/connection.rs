@@ -122,6 +122,8 @@ pub(super) struct Connection {
     closing: Option<Closing>,
     /// This connection's next response is its last.
     last_response: bool,
+    /// A response was put into the output, now or before.
+    has_answered: bool,
 }
 
 enum Phase {
@@ -182,6 +184,7 @@ impl Connection {
             write_deadline: None,
             closing: None,
             last_response: false,
+            has_answered: false,
         }
     }
 
@@ -245,7 +248,7 @@ impl Connection {
     pub(super) fn close_if_idle(&mut self, reason: CloseReason) -> Option<Closing> {
         let idle = matches!(self.phase, Phase::Idle) && self.input.is_empty();
         if idle && self.output.is_empty() && self.closing.is_none() {
-            self.closing = Some(Closing { reason, linger: false });
+            self.closing = Some(Closing { reason, linger: true });
             return self.closing;
         }
         None
@@ -461,6 +464,7 @@ impl Connection {
 
     fn put(&mut self, response: Response, exchange: Exchange, now: Instant) {
         self.begin_write(now);
+        self.has_answered = true;
         let payload = response::encode(response, exchange, self.output.head());
         self.output.follow(payload);
         self.phase = Phase::Idle;
@@ -498,6 +502,12 @@ impl Connection {
     /// Returns true if output has begun to be written, and must be finished before more is added.
     pub(super) fn is_flushing(&self) -> bool {
         self.flushing
+    }
+
+    /// Returns true while a body without a length of its own is sent, which the end of the connection
+    /// delimits: closed now, it would look complete.
+    pub(super) fn is_close_delimited(&self) -> bool {
+        self.output.is_close_delimited()
     }
 
     /// Whether all output was taken. It is written only once the layers below have said so
@@ -543,8 +553,8 @@ impl Connection {
                 self.phase = Phase::Handling(discarding.exchange, PendingBody::NONE);
                 Wish::Refuse(Refusal::Timeout.into())
             }
-            // Nothing was written yet.
-            Phase::Head => self.close(reason, false),
+            // An empty line may have followed a response.
+            Phase::Head => self.close(reason, self.has_answered),
             Phase::Idle | Phase::Handling(..) => self.close(reason, true),
         }
     }

@@ -123,7 +123,10 @@ impl Engine {
                 }
                 Drained::Complete
             }
-            _ => Drained::TimedOut,
+            _ => {
+                self.shared.reset_truncated();
+                Drained::TimedOut
+            }
         }
     }
 

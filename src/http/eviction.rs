@@ -9,6 +9,7 @@ use slab::Slab;
 use super::addresses::{Addresses, Visitor};
 use super::budget::EXEMPT_BYTES;
 use super::limits::{EVICTION_BATCH, EVICTION_SHARE};
+use super::session::Session;
 use super::slot::{Place, Slot};
 use super::stats::ConnectionState;
 
@@ -36,6 +37,10 @@ enum Standing {
     /// that spared these would be closed to everybody by whoever opens enough of them in a
     /// second; one that takes the oldest of them gives each newcomer the same chance.
     Unproven,
+    /// It waits for a worker, and has had one before. Clients that send without a pause are always
+    /// here: if these were spared, a full house of them would be closed to new connections. One
+    /// that waits for its first turn is spared.
+    Queued,
 }
 
 /// The ticks before which a connection must have been waiting to count as old.
@@ -50,10 +55,17 @@ pub(super) struct Cutoffs {
 }
 
 impl Candidacy {
-    /// `None` for one that is driven or queued, or is young and in a request.
+    /// `None` for one that is driven, waits for its first turn, or is young and in a request.
     fn of(slot: &Slot, cutoffs: Cutoffs, addresses: &Addresses) -> Option<Candidacy> {
-        if slot.place() != Place::Parked {
-            return None;
+        let crowd = Reverse(addresses.crowd(slot.visitor));
+        match slot.place() {
+            Place::Parked => {}
+            // Each turn renews `since`, so these are ordered by age.
+            Place::Queued if slot.has_spoken() => {
+                let (standing, since) = (Standing::Queued, slot.opened());
+                return Some(Candidacy { crowd, standing, since });
+            }
+            _ => return None,
         }
         let (state, since) = (slot.state(), slot.since());
         let standing = match state {
@@ -65,26 +77,57 @@ impl Candidacy {
             _ if since < cutoffs.in_request => Standing::Overdue,
             _ => return None,
         };
-        Some(Candidacy { crowd: Reverse(addresses.crowd(slot.visitor)), standing, since })
+        Some(Candidacy { crowd, standing, since })
+    }
+
+    fn candidate(self, slot: &Arc<Slot>) -> Candidate {
+        Candidate { slot: Arc::clone(slot), standing: self.standing }
+    }
+}
+
+/// A connection that may be evicted. It may have become busy since it was looked up.
+#[derive(Clone)]
+pub(super) struct Candidate {
+    slot: Arc<Slot>,
+    standing: Standing,
+}
+
+impl Candidate {
+    /// The client that holds it.
+    pub(super) fn visitor(&self) -> Option<Visitor> {
+        self.slot.visitor
+    }
+
+    /// Key of its slot.
+    pub(super) fn key(&self) -> usize {
+        self.slot.key
+    }
+
+    /// Takes its session to drop it, unless it has become busy.
+    pub(super) fn take(&self) -> Option<Session> {
+        match self.standing {
+            Standing::Queued => self.slot.evict_waiting(),
+            _ => self.slot.evict(),
+        }
     }
 }
 
 /// Candidates, looked up for many newcomers at a time: a look goes through all connections.
 #[derive(Default)]
 pub(super) struct Candidates {
-    queue: VecDeque<Arc<Slot>>,
+    queue: VecDeque<Candidate>,
     /// There were none; looked up again after the next sweep.
     exhausted: bool,
 }
 
 impl Candidates {
-    /// The next candidate of all. It may have become busy since it was looked up.
+    /// The next candidate of all.
     pub(super) fn next(
         &mut self,
         slots: &Slab<Arc<Slot>>,
         addresses: &Addresses,
         cutoffs: Cutoffs,
-    ) -> Option<Arc<Slot>> {
+    ) -> Option<Candidate> {
         if self.queue.is_empty() && !self.exhausted {
             self.queue = look(slots, addresses, cutoffs);
             // Where connections are few a look costs little, and is taken for every newcomer.
@@ -100,12 +143,12 @@ impl Candidates {
     }
 
     /// Leaves a candidate to the next newcomer.
-    pub(super) fn put_back(&mut self, candidate: Arc<Slot>) {
+    pub(super) fn put_back(&mut self, candidate: Candidate) {
         self.queue.push_front(candidate);
     }
 }
 
-fn look(slots: &Slab<Arc<Slot>>, addresses: &Addresses, cutoffs: Cutoffs) -> VecDeque<Arc<Slot>> {
+fn look(slots: &Slab<Arc<Slot>>, addresses: &Addresses, cutoffs: Cutoffs) -> VecDeque<Candidate> {
     let mut found: Vec<(Candidacy, &Arc<Slot>)> = slots
         .iter()
         .filter_map(|(_, slot)| Some((Candidacy::of(slot, cutoffs, addresses)?, slot)))
@@ -118,7 +161,7 @@ fn look(slots: &Slab<Arc<Slot>>, addresses: &Addresses, cutoffs: Cutoffs) -> Vec
         found.truncate(most);
         found.sort_unstable_by_key(|(candidacy, _)| *candidacy);
     }
-    found.into_iter().map(|(_, slot)| Arc::clone(slot)).collect()
+    found.into_iter().map(|(candidacy, slot)| candidacy.candidate(slot)).collect()
 }
 
 /// Connections that wait, for their clients or for a worker, and hold more than is exempt from the
@@ -141,12 +184,12 @@ pub(super) fn candidate_of(
     slots: &Slab<Arc<Slot>>,
     addresses: &Addresses,
     cutoffs: Cutoffs,
-) -> Option<Arc<Slot>> {
+) -> Option<Candidate> {
     slots
         .iter()
         .map(|(_, slot)| slot)
         .filter(|slot| slot.visitor == Some(visitor))
         .filter_map(|slot| Some((Candidacy::of(slot, cutoffs, addresses)?, slot)))
         .min_by_key(|(candidacy, _)| *candidacy)
-        .map(|(_, slot)| Arc::clone(slot))
+        .map(|(candidacy, slot)| candidacy.candidate(slot))
 }

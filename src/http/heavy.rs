@@ -82,10 +82,13 @@ impl HeavyState {
             Some(permit) if !permit.is_granted() => Admission::Wait,
             Some(permit) => {
                 let since = *self.running_since.get_or_insert(now);
-                if now.duration_since(since) >= PERMIT_QUANTUM
-                    && permit.is_contended()
-                    && self.begun.as_ref().is_none_or(Begun::may_pause)
-                {
+                // A stream passes the permit on to any other request. Work that has begun holds
+                // what it has collected, so only other clients may have several begin at a time.
+                let is_due = || match &self.begun {
+                    Some(begun) => permit.is_wanted_by_others() && begun.may_pause(),
+                    None => permit.is_wanted(),
+                };
+                if now.duration_since(since) >= PERMIT_QUANTUM && is_due() {
                     self.pause();
                     return Admission::Enter;
                 }

@@ -152,8 +152,14 @@ impl Permit {
     }
 
     /// Returns true if another client waits for a permit of the lane.
-    pub(super) fn is_contended(&self) -> bool {
+    pub(super) fn is_wanted_by_others(&self) -> bool {
         self.queue.state().order.iter().any(|client| *client != self.entry.client)
+    }
+
+    /// Returns true if any request waits for a permit of the lane, one of the same client included:
+    /// behind a proxy or a unix socket many people are one client.
+    pub(super) fn is_wanted(&self) -> bool {
+        !self.queue.state().order.is_empty()
     }
 
     /// Notes that its work begins.
@@ -256,10 +262,10 @@ mod tests {
         let first = lanes.enter(Lane::Bulk, client(1), notify());
         let second = lanes.enter(Lane::Bulk, client(2), notify());
         assert_eq!(calls.load(Ordering::Relaxed), 0);
-        assert!(first.is_contended() && !second.is_granted());
+        assert!(first.is_wanted_by_others() && !second.is_granted());
         drop(first);
         assert_eq!(calls.load(Ordering::Relaxed), 1);
-        assert!(second.is_granted() && !second.is_contended());
+        assert!(second.is_granted() && !second.is_wanted_by_others());
     }
 
     #[test]

@@ -92,7 +92,8 @@ const LEAST_PER_ADDRESS: usize = 16;
 
 impl Settings {
     /// Permits for expensive requests of scripts: so many as configured, while a worker is left
-    /// for those of people and another one for all else. Expensive work may block on a disk.
+    /// for those of people and another one for all else, as expensive work may block on a disk. With
+    /// fewer than three workers a disk that hangs can hold all of them.
     pub fn heavy_permits(&self) -> usize {
         self.heavy_requests.min(self.workers.saturating_sub(2)).max(1)
     }
@@ -177,6 +178,9 @@ pub(super) const TURNED_AWAY: usize = 16;
 /// Time that a client may take to begin its request once the server stops, and for which a
 /// connection whose last response is written then lingers.
 pub(super) const DRAIN_GRACE: Duration = Duration::from_secs(1);
+
+/// Attempts, a turn apart, to reach a connection whose response the end of the process truncates.
+pub(super) const TRUNCATION_ATTEMPTS: usize = 10;
 
 /// Room of each of a worker's two scratch buffers: a TLS record and a little more.
 pub(super) const SCRATCH: usize = 18 << 10;

@@ -67,6 +67,11 @@ impl Output {
         self.buffer.is_empty() && matches!(self.tail, Tail::Stream { .. })
     }
 
+    /// Returns true while a body is to be sent whose end only the end of the connection shows.
+    pub(super) fn is_close_delimited(&self) -> bool {
+        matches!(self.tail, Tail::Stream { chunked: false, .. })
+    }
+
     /// The next bytes to write, in up to two pieces; both empty only when all is written.
     /// Reads on in a streamed body when the buffer has run dry.
     ///

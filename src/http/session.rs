@@ -192,11 +192,20 @@ impl Session {
         }
     }
 
-    /// Goes as far as possible without waiting.
+    /// Has the socket closed by a reset if a response under way would look complete otherwise.
+    pub(super) fn reset_if_truncated(&self) {
+        if self.http.is_close_delimited() {
+            self.stream.abort_on_close();
+        }
+    }
+
+    /// Goes as far as possible without waiting, and within the connection's turn. The caller begins
+    /// a turn each time it takes the connection up: entering a lane does not begin another one.
     pub(super) fn drive(
         &mut self,
         order: Order,
         edges: Ready,
+        turn: &mut Turn,
         host: Host<'_>,
         scratch: &mut Scratch,
     ) -> Outcome {
@@ -209,10 +218,12 @@ impl Session {
         if let Some(outcome) = self.obey(order, host, now) {
             return outcome;
         }
-        let mut turn = Turn::new(order == Order::Serve, now);
         loop {
-            if let Some(outcome) = self.drive_closing(&mut turn, scratch) {
+            if let Some(outcome) = self.drive_closing(turn, scratch) {
                 return outcome;
+            }
+            if turn.is_over() {
+                return self.write(turn).unwrap_or_else(|| self.give_way());
             }
             let now = Instant::now();
             // Output under way is finished before more work adds to it.
@@ -224,7 +235,7 @@ impl Session {
                 Wish::Run(task) if matches!(order, Order::Expire | Order::Drain) => {
                     self.held = Some(task);
                     if self.heavy.is_waiting() {
-                        return self.await_permit(&mut turn);
+                        return self.await_permit();
                     }
                     return self.give_way();
                 }
@@ -232,7 +243,7 @@ impl Session {
                     self.refuse_task(&task, Refusal::Overloaded, CloseReason::Shed, host, now);
                 }
                 Wish::Run(task) => {
-                    let task = match self.admit(task, &mut turn, host, now) {
+                    let task = match self.admit(task, turn, host, now) {
                         Ok(task) => task,
                         Err(Some(outcome)) => return outcome,
                         Err(None) => continue,
@@ -252,14 +263,14 @@ impl Session {
                     continue;
                 }
                 Wish::Write => {
-                    if let Some(outcome) = self.write(&mut turn) {
+                    if let Some(outcome) = self.write(turn) {
                         return outcome;
                     }
                 }
                 Wish::Read => {
                     // A handshake's answer goes out before the next flight is awaited.
                     if self.tls.as_ref().is_some_and(TlsLayer::wants_write)
-                        && let Some(outcome) = self.write(&mut turn)
+                        && let Some(outcome) = self.write(turn)
                     {
                         return outcome;
                     }
@@ -279,13 +290,13 @@ impl Session {
                     }
                 }
             }
-            if turn.is_over() {
-                return self.write(&mut turn).unwrap_or_else(|| self.give_way());
-            }
         }
     }
 
-    fn park(&self, wants: Ready) -> Outcome {
+    /// Waits for its client. Meanwhile other requests may use its permit: a client that withholds
+    /// input or does not read must not hold one.
+    fn park(&mut self, wants: Ready) -> Outcome {
+        self.heavy.pause();
         Outcome::Park { wants, deadline: self.deadline(), state: self.state() }
     }
 

@@ -12,7 +12,7 @@ use slab::Slab;
 use super::budget::Budget;
 use super::deadline::Epoch;
 use super::lanes::Lanes;
-use super::limits::Settings;
+use super::limits::{Settings, TRUNCATION_ATTEMPTS, TURN_TIME};
 use super::message::Service;
 use super::queue::Queue;
 use super::session::Order;
@@ -172,6 +172,19 @@ impl Shared {
 
     pub(super) fn is_stopped(&self) -> bool {
         self.stopped.load(Ordering::Acquire)
+    }
+
+    /// Has the connections reset whose response is cut by the end of the process and would look
+    /// complete otherwise. A connection that a worker does not let go of meanwhile is left out.
+    pub(super) fn reset_truncated(&self) {
+        let mut driven: Vec<_> = self.slots().iter().map(|(_, slot)| Arc::clone(slot)).collect();
+        for _ in 0..TRUNCATION_ATTEMPTS {
+            driven.retain(|slot| !slot.reset_if_truncated());
+            if driven.is_empty() {
+                return;
+            }
+            std::thread::sleep(TURN_TIME);
+        }
     }
 
     /// Ends the workers and the usher.

@@ -136,6 +136,8 @@ pub(super) struct Slot {
     deadline: AtomicU64,
     /// Tick at which it was parked or queued.
     since: AtomicU64,
+    /// Tick at which it was accepted.
+    opened: u64,
     state: AtomicU8,
     /// Its client has sent something.
     spoken: AtomicBool,
@@ -160,6 +162,7 @@ impl Slot {
             word: AtomicU32::new(Word(0).wanting(Ready::READ).0),
             deadline: AtomicU64::new(deadline),
             since: AtomicU64::new(now),
+            opened: now,
             state: AtomicU8::new(state as u8),
             spoken: AtomicBool::new(false),
             held_bytes: AtomicUsize::new(0),
@@ -195,7 +198,7 @@ impl Slot {
         ConnectionState::ALL[usize::from(self.state.load(Ordering::Relaxed))]
     }
 
-    /// Whether its client has ever sent anything.
+    /// Returns true if its client has sent something that a worker has seen.
     pub(super) fn has_spoken(&self) -> bool {
         self.spoken.load(Ordering::Relaxed)
     }
@@ -207,6 +210,11 @@ impl Slot {
 
     pub(super) fn set_held_bytes(&self, bytes: usize) {
         self.held_bytes.store(bytes, Ordering::Relaxed);
+    }
+
+    /// Tick at which it was accepted.
+    pub(super) fn opened(&self) -> u64 {
+        self.opened
     }
 
     pub(super) fn since(&self) -> u64 {
@@ -332,6 +340,14 @@ impl Slot {
         let close = |word: Word| places.contains(&word.place()).then(|| word.at(Place::Closed));
         self.update(close).ok()?;
         session.take()
+    }
+
+    /// Has a truncated response end in a reset; see [`Session::reset_if_truncated`]. Returns false if
+    /// a worker drives the session.
+    pub(super) fn reset_if_truncated(&self) -> bool {
+        let Ok(session) = self.session.try_lock() else { return false };
+        session.iter().for_each(Session::reset_if_truncated);
+        true
     }
 
     /// The session is gone.

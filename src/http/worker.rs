@@ -15,10 +15,11 @@ use mio::Token;
 use super::activity::{Activity, WorkerState};
 use super::limits::HELP_AFTER;
 use super::rejection::Rejections;
-use super::session::{Host, Order, Outcome, Scratch};
+use super::session::{Host, Order, Outcome, Scratch, Session};
 use super::shared::{Errand, Shared};
 use super::slot::{Ready, Slot};
 use super::stats::CloseReason;
+use super::turn::Turn;
 
 /// A worker: serves ready connections, keeps the watch when there are none, and sleeps when
 /// somebody else keeps it.
@@ -119,13 +120,16 @@ fn drive(
 ) -> Instant {
     let (service, draining, stats) = (&*shared.service, &shared.draining, &*shared.stats);
     let host = Host { service, draining, activity, stats };
+    let mut turn = Turn::new(order == Order::Serve, Instant::now());
     loop {
         let mut session = slot.session();
         let outcome = match &mut *session {
             Some(session) => {
                 // A defect of the engine must cost this connection, not the thread.
-                catch_unwind(AssertUnwindSafe(|| session.drive(order, edges, host, scratch)))
-                    .unwrap_or(Outcome::Closed(CloseReason::HandlerFailed))
+                catch_unwind(AssertUnwindSafe(|| {
+                    session.drive(order, edges, &mut turn, host, scratch)
+                }))
+                .unwrap_or(Outcome::Closed(CloseReason::HandlerFailed))
             }
             None => return Instant::now(),
         };
@@ -164,12 +168,12 @@ fn drive(
                 drop(session);
                 let deadline = shared.epoch.ticks(deadline.at());
                 slot.requeue(state, deadline, shared.epoch.ticks(now));
-                shared.queue.push(Arc::clone(slot));
+                shared.queue.push_again(Arc::clone(slot));
                 return now;
             }
             Outcome::Closed(reason) => {
                 // The socket is closed before its key can be used again.
-                drop(session.take());
+                session.take().inspect(Session::reset_if_truncated);
                 drop(session);
                 slot.close();
                 shared.stats.count_closed(reason);

@@ -30,6 +30,8 @@ struct Ledger {
     most: AtomicUsize,
     begun: Mutex<Vec<String>>,
     pieces: AtomicUsize,
+    /// Number of pieces that had run before each light request.
+    before_light: Mutex<Vec<usize>>,
     /// Work without end comes to one.
     stop: AtomicBool,
 }
@@ -132,7 +134,10 @@ impl Service for Pieces {
             "or" => Reply::HeavyOr {
                 lane: Lane::Bulk,
                 patience: Duration::from_millis(50),
-                work: Box::new(|_, _| Response::new(Body::from("with")).into()),
+                work: Box::new(move |_, _| {
+                    ledger.pieces.fetch_add(1, Ordering::SeqCst);
+                    Response::new(Body::from("with")).into()
+                }),
                 otherwise: Box::new(|_, _| Response::new(Body::from("without")).into()),
             },
             "panic" => Reply::Heavy {
@@ -141,7 +146,11 @@ impl Service for Pieces {
             },
             "stream" => body(|| Body::Stream(Box::new(io::repeat(b'x')))),
             "drip" => body(|| Body::Stream(Box::new(Drip { left: 100, paused: false }))),
-            _ => Response::new(Body::from(path)).into(),
+            _ => {
+                let pieces = ledger.pieces.load(Ordering::SeqCst);
+                ledger.before_light.lock().unwrap().push(pieces);
+                Response::new(Body::from(path)).into()
+            }
         }
     }
 
@@ -217,7 +226,7 @@ fn heavy_requests_beyond_the_permits_wait_while_light_ones_are_served() {
 }
 
 #[test]
-fn permits_are_never_all_of_the_workers() {
+fn permits_leave_a_worker_for_each_lane_and_one_for_light_work() {
     for (workers, heavy_requests, permits) in [(1, 1, 1), (2, 8, 1), (3, 8, 1), (8, 100, 6)] {
         let settings = Settings { workers, heavy_requests, ..Settings::default() };
         assert_eq!(settings.heavy_permits(), permits, "{workers} workers");
@@ -326,7 +335,30 @@ fn stream_whose_client_does_not_read_holds_no_permit() {
 }
 
 #[test]
+fn stream_whose_client_withholds_a_body_holds_no_permit() {
+    let (server, _) = start(one_permit());
+    let mut withheld = client(&server, 10);
+    withheld
+        .write_all(b"GET /stream HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n\r\n")
+        .unwrap();
+    eventually("its body is awaited", || server.stats.connections(ConnectionState::Reading) == 1);
+    assert!(ask(&server, 20, "/short/1").starts_with("HTTP/1.1 200"));
+    // The response follows once the body is there.
+    withheld.write_all(b"x").unwrap();
+    let mut begin = [0; 12];
+    withheld.read_exact(&mut begin).unwrap();
+    assert_eq!(&begin, b"HTTP/1.1 200");
+}
+
+#[test]
 fn stream_that_is_read_shares_its_permit() {
+    // Behind a proxy, or on a unix socket, all visitors are one client.
+    for other in [11, 10] {
+        stream_shares_its_permit_with(other);
+    }
+}
+
+fn stream_shares_its_permit_with(other: u8) {
     let (server, _) = start(one_permit());
     let mut stream = asked(&server, 10, "/stream");
     let done = Arc::new(AtomicBool::new(false));
@@ -336,7 +368,7 @@ fn stream_that_is_read_shares_its_permit() {
         while !ends.load(Ordering::SeqCst) && stream.read(&mut buffer).unwrap() > 0 {}
     });
     for number in 0..5 {
-        assert!(ask(&server, 11, &format!("/short/{number}")).starts_with("HTTP/1.1 200"));
+        assert!(ask(&server, other, &format!("/short/{number}")).starts_with("HTTP/1.1 200"));
     }
     done.store(true, Ordering::SeqCst);
     reader.join().unwrap();
@@ -469,4 +501,22 @@ fn worker_is_shared_between_heavy_and_light_work() {
     }
     ledger.stop();
     assert!(response(&mut running).starts_with("HTTP/1.1 200"));
+}
+
+#[test]
+fn pipelined_heavy_requests_end_their_turn_like_light_ones() {
+    let (server, ledger) = start(Settings { workers: 1, ..one_permit() });
+    let requests = get("/hold/1") + &get("/or").repeat(100);
+    let mut pipeline = client(&server, 10);
+    pipeline.write_all(requests.as_bytes()).unwrap();
+    eventually("the only worker is held", || ledger.executing.load(Ordering::SeqCst) == 1);
+    let mut light = asked(&server, 11, "/light");
+    eventually("the light request waits for it", || server.stats.queue_depth() >= 1);
+    ledger.stop();
+    assert!(response(&mut light).ends_with("/light"));
+    let pieces = ledger.before_light.lock().unwrap()[0];
+    assert!(pieces <= 40, "{pieces} of 100 requests ran before the light one");
+    for _ in 0..101 {
+        assert!(response(&mut pipeline).starts_with("HTTP/1.1 200"));
+    }
 }

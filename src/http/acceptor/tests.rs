@@ -149,3 +149,38 @@ fn connection_whose_request_the_kernel_holds_is_not_evicted_before_a_silent_one(
     assert_eq!(acceptor.shared.stats.closed(CloseReason::Evicted), 1);
     assert_eq!(acceptor.shared.queue.len(), 1, "its request waits for a worker");
 }
+
+#[test]
+fn newcomer_at_the_cap_evicts_the_oldest_of_those_that_had_a_turn_and_have_more_to_do() {
+    let listener = Listener::tcp(([127, 0, 0, 1], 0).into(), 16).unwrap();
+    let address: SocketAddr = listener.local_addr().parse().unwrap();
+    let mut acceptor =
+        acceptor_with(listener, Settings { max_connections: 3, ..Settings::default() });
+    let _clients = [0; 3].map(|_| {
+        let client = TcpStream::connect(address).unwrap();
+        acceptor.accept_from(0, 1);
+        std::thread::sleep(Duration::from_millis(2));
+        client
+    });
+    let slots: Vec<Arc<Slot>> =
+        acceptor.shared.slots().iter().map(|(_, slot)| Arc::clone(slot)).collect();
+    for slot in &slots {
+        slot.signal(Ready::READ, 0);
+    }
+    // Connections that wait for their first turn are spared, so there is no place.
+    let _refused = TcpStream::connect(address).unwrap();
+    acceptor.accept_from(0, 1);
+    assert_eq!(acceptor.shared.stats.shed(ShedReason::ConnectionCap), 1);
+
+    for slot in [&slots[2], &slots[1]] {
+        slot.take_queued().unwrap();
+        slot.requeue(ConnectionState::Idle, u64::MAX, u64::MAX);
+    }
+    acceptor.sweep(Instant::now());
+    let _newcomer = TcpStream::connect(address).unwrap();
+    acceptor.accept_from(0, 1);
+    let places = slots.iter().map(|slot| slot.place()).collect::<Vec<_>>();
+    assert_eq!(places, [Place::Queued, Place::Closed, Place::Queued]);
+    assert_eq!(acceptor.shared.stats.closed(CloseReason::Evicted), 1);
+    assert_eq!(acceptor.shared.stats.shed(ShedReason::ConnectionCap), 1);
+}

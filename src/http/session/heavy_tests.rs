@@ -75,6 +75,8 @@ impl Service for Program {
 struct Stage {
     session: Session,
     client: UnixStream,
+    /// The server's end of the connection, beside the session.
+    server: UnixStream,
     service: Program,
     lanes: Lanes,
     stats: Stats,
@@ -85,11 +87,12 @@ impl Stage {
         let (client, server) = UnixStream::pair().unwrap();
         client.set_nonblocking(true).unwrap();
         server.set_nonblocking(true).unwrap();
-        let stream = Stream::Unix(mio::net::UnixStream::from_std(server));
+        let stream = Stream::Unix(mio::net::UnixStream::from_std(server.try_clone().unwrap()));
         let budget = Arc::new(Budget::new(settings.max_buffered_bytes));
         Stage {
             session: Session::new(stream, None, &Arc::new(settings), &budget, None, Instant::now()),
             client,
+            server,
             service: Program::default(),
             lanes: Lanes::new(1),
             stats: Stats::new(1),
@@ -104,10 +107,11 @@ impl Stage {
     /// Drives it as a worker does, entering lanes on the way.
     fn drive(&mut self, order: Order) -> Outcome {
         let (draining, activity) = (AtomicBool::new(false), Activity::default());
+        let mut turn = Turn::new(order == Order::Serve, Instant::now());
         loop {
             let Stage { session, service, stats, .. } = self;
             let host = Host { service, draining: &draining, activity: &activity, stats };
-            match session.drive(order, Ready::READ, host, &mut Scratch::new()) {
+            match session.drive(order, Ready::READ, &mut turn, host, &mut Scratch::new()) {
                 Outcome::Enter { lane, client } => {
                     let permit = self.lanes.enter(lane, client, Box::new(|| {}));
                     self.session.set_permit(permit);
@@ -173,6 +177,21 @@ fn earlier_response_goes_out_before_the_wait_for_a_permit() {
     drop(other);
     stage.drive_on();
     assert!(stage.received().ends_with("whole"));
+}
+
+#[test]
+fn heavy_work_does_not_begin_while_earlier_output_is_not_read() {
+    let mut stage = Stage::new(Settings::default());
+    while stage.server.write(&[b' '; 64 << 10]).is_ok() {}
+    stage.ask("/light");
+    stage.ask("/piece");
+    assert!(waits_for(&stage.drive_on(), Ready::WRITE));
+    assert_eq!(stage.pieces(), 0);
+    stage.received();
+    stage.session.ready.insert(Ready::WRITE);
+    stage.drive_on();
+    let received = stage.received();
+    assert!(received.contains("/light") && received.ends_with("whole"), "{received}");
 }
 
 #[test]

@@ -89,7 +89,8 @@ impl Stage {
     fn drive(&mut self, order: Order) -> Outcome {
         let Stage { service, draining, activity, stats, .. } = self;
         let host = Host { service, draining, activity, stats };
-        self.session.drive(order, Ready::READ, host, &mut Scratch::new())
+        let mut turn = Turn::new(order == Order::Serve, Instant::now());
+        self.session.drive(order, Ready::READ, &mut turn, host, &mut Scratch::new())
     }
 
     /// The client takes all that has come.

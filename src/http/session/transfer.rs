@@ -39,7 +39,7 @@ impl Session {
             Flush::NeedsPermit if self.ready.contains(Ready::BROKEN) => {
                 Some(Outcome::Closed(CloseReason::ClientGone))
             }
-            Flush::NeedsPermit => Some(self.park(Ready::PERMIT.or(Ready::BROKEN))),
+            Flush::NeedsPermit => Some(self.park_for_permit(self.state())),
             Flush::Enters(lane, client) => Some(Outcome::Enter { lane, client }),
             Flush::Failed(reason) => Some(Outcome::Closed(reason)),
         }
@@ -182,8 +182,6 @@ impl Session {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.ready.remove(Ready::WRITE);
-                    // Other requests may run while this client does not read.
-                    self.heavy.pause();
                     return Flush::Blocked;
                 }
                 Err(_) => return Flush::Failed(CloseReason::ClientGone),

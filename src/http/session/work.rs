@@ -86,6 +86,12 @@ impl Session {
         now: Instant,
     ) -> Result<Task, Option<Outcome>> {
         let Work::Heavy(work) = &task.work else { return Ok(task) };
+        // Begun work holds what it has collected, so it must not wait behind a client that does not
+        // read the responses to its earlier requests.
+        if !self.is_flushed() {
+            self.held = Some(task);
+            return self.write(turn).map_or(Err(None), |outcome| Err(Some(outcome)));
+        }
         let (lane, client) = (work.lane, task.request.client.map(Visitor::of));
         let admission = self.heavy.admit(work, client, self.http.settings(), now);
         if admission == Admission::Run {
@@ -97,7 +103,7 @@ impl Session {
         self.held = Some(task);
         Err(Some(match admission {
             Admission::Enter => Outcome::Enter { lane, client },
-            _ => self.await_permit(turn),
+            _ => self.await_permit(),
         }))
     }
 
@@ -114,18 +120,16 @@ impl Session {
         None
     }
 
-    /// Waits parked for the permit of its lane. The responses to earlier requests are written
-    /// before.
-    pub(super) fn await_permit(&mut self, turn: &mut Turn) -> Outcome {
+    /// Waits parked for the permit of its lane.
+    pub(super) fn await_permit(&self) -> Outcome {
         if self.ready.contains(Ready::BROKEN) {
             return Outcome::Closed(CloseReason::ClientGone);
         }
-        if !self.is_flushed()
-            && let Some(outcome) = self.write(turn)
-        {
-            return outcome;
-        }
-        let (deadline, state) = (self.deadline(), ConnectionState::Queued);
-        Outcome::Park { wants: Ready::PERMIT.or(Ready::BROKEN), deadline, state }
+        self.park_for_permit(ConnectionState::Queued)
+    }
+
+    /// Waits for the permit that it has requested, or for the end of its client.
+    pub(super) fn park_for_permit(&self, state: ConnectionState) -> Outcome {
+        Outcome::Park { wants: Ready::PERMIT.or(Ready::BROKEN), deadline: self.deadline(), state }
     }
 }
