@@ -139,3 +139,45 @@ impl HeavyState {
         *self = HeavyState::default();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::super::addresses::Visitor;
+    use super::super::lanes::Lanes;
+    use super::*;
+
+    fn client(number: u8) -> Client {
+        Some(Visitor::of([192, 0, 2, number].into()))
+    }
+
+    /// A stream of client 1 that holds the only permit, and the time of its first read.
+    fn stream(lanes: &Lanes) -> (HeavyState, Instant) {
+        let mut state = HeavyState { entered: Some((Lane::Bulk, client(1))), ..Default::default() };
+        state.set_permit(lanes.enter(Lane::Bulk, client(1), Box::new(|| {})));
+        state.respond(Some(&Body::Stream(Box::new(io::empty()))));
+        let now = Instant::now();
+        assert_eq!(state.admit_read(now), Admission::Run);
+        (state, now)
+    }
+
+    #[test]
+    fn stream_keeps_its_permit_while_no_request_waits() {
+        let lanes = Lanes::new(1);
+        let (mut stream, begun) = stream(&lanes);
+        assert_eq!(stream.admit_read(begun + 9 * PERMIT_QUANTUM), Admission::Run);
+    }
+
+    #[test]
+    fn stream_passes_its_permit_on_to_any_client_and_to_its_own() {
+        for waiting in [1, 2] {
+            let lanes = Lanes::new(1);
+            let (mut stream, begun) = stream(&lanes);
+            let other = lanes.enter(Lane::Bulk, client(waiting), Box::new(|| {}));
+            assert_eq!(stream.admit_read(begun + PERMIT_QUANTUM / 2), Admission::Run);
+            assert_eq!(stream.admit_read(begun + PERMIT_QUANTUM), Admission::Enter);
+            assert!(other.is_granted(), "client {waiting}");
+        }
+    }
+}

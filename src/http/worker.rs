@@ -187,3 +187,6 @@ fn drive(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
