@@ -203,7 +203,7 @@ fn limits(text: &mut String, config: &Config) -> std::fmt::Result {
     let admitted = admitted_connections(config);
     write!(text, "at most {admitted} connections")?;
     if admitted < engine.max_connections {
-        write!(text, " (lowered from {} to fit RLIMIT_NOFILE)", engine.max_connections)?;
+        write!(text, " (lowered from {} to fit the hard RLIMIT_NOFILE)", engine.max_connections)?;
     }
     let of_one = Settings { max_connections: admitted, ..engine.clone() }.address_cap();
     writeln!(text, ", {of_one} of them from one address")?;

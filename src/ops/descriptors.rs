@@ -1,9 +1,9 @@
-//! How many connections the process may hold: `RLIMIT_NOFILE` and what it must leave free.
+//! Number of connections that the process may hold: `RLIMIT_NOFILE` and what it must leave free.
 
 use std::io;
 
 use rustix::io::fcntl_dupfd_cloexec;
-use rustix::process::{Resource, getrlimit};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::config::Config;
 use crate::http::DESCRIPTORS_BEYOND_CAP;
@@ -33,6 +33,30 @@ const ADMIN_SHARE: u64 = 8;
 /// Below this a server is of no use, and descriptors are left to run out instead.
 const LEAST_CONNECTIONS: u64 = 8;
 
+/// Returns the number of connections that a configuration may hold beside so many more listeners.
+///
+/// Raises the soft limit on descriptors as far as the configuration can use it and the hard limit
+/// allows. Shells and supervisors start programs with a soft limit of 1024 for the sake of select(2),
+/// which this program does not use.
+pub fn admit(config: &Config, beside: usize) -> usize {
+    let (listeners, sources) = (config.server.listen.len() + beside, config.sources.len());
+    let max_connections = config.server.engine.max_connections;
+    raise(max_connections as u64 + beside_connections(None, listeners, sources));
+    fit(max_connections, limit(), listeners, sources)
+}
+
+/// Raises the soft limit to `wanted`, and to what gives the admin listener its full share.
+fn raise(wanted: u64) {
+    let wanted = wanted.max(MOST_ADMIN_CONNECTIONS * ADMIN_SHARE);
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let wanted = maximum.map_or(wanted, |maximum| maximum.min(wanted));
+    if current.is_some_and(|current| current < wanted)
+        && let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum })
+    {
+        log::debug!("the limit of descriptors stays at {current:?}: {error}");
+    }
+}
+
 /// The process's limit on open descriptors; `None` when there is none.
 pub fn limit() -> Option<u64> {
     getrlimit(Resource::Nofile).current
@@ -52,7 +76,7 @@ fn for_admin(limit: Option<u64>) -> u64 {
 }
 
 /// Lowers `max_connections` to what fits `limit` beside `listeners` and `sources`.
-pub fn fit(max_connections: usize, limit: Option<u64>, listeners: usize, sources: usize) -> usize {
+fn fit(max_connections: usize, limit: Option<u64>, listeners: usize, sources: usize) -> usize {
     let Some(limit) = limit else { return max_connections };
     let beside = beside_connections(Some(limit), listeners, sources);
     let room = limit.saturating_sub(beside).max(LEAST_CONNECTIONS);
@@ -71,7 +95,7 @@ fn beside_connections(limit: Option<u64>, listeners: usize, sources: usize) -> u
 /// others.
 pub fn grow(config: &Config, beside: usize) {
     let (listeners, sources) = (config.server.listen.len() + beside, config.sources.len());
-    let most = fit(config.server.engine.max_connections, limit(), listeners, sources);
+    let most = admit(config, beside);
     if let Err(error) = make_room(most, listeners, sources) {
         log::debug!("the table of descriptors will grow when it must: {error}");
     }

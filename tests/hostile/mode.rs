@@ -26,6 +26,9 @@ pub enum Mode {
     NeverRead,
     /// Asks again and again without waiting for the answers.
     PipelineFlood,
+    /// Pipelines the next requests as soon as responses come, so that a worker always has more to do
+    /// for it.
+    EndlessPipeline,
     /// Takes one response and stays.
     Idle,
     /// Sends half a request and ends its half of the connection.
@@ -93,6 +96,7 @@ impl Mode {
             Mode::LongHead => "over-long head",
             Mode::NeverRead => "never reads",
             Mode::PipelineFlood => "pipelining flood",
+            Mode::EndlessPipeline => "endless pipeline",
             Mode::Idle => "idle keep-alive",
             Mode::CloseHalfway => "closes half way",
             Mode::ConnectReset => "connect and reset",
@@ -122,6 +126,7 @@ impl Mode {
             | Mode::LongHead
             | Mode::NeverRead
             | Mode::PipelineFlood
+            | Mode::EndlessPipeline
             | Mode::Idle
             | Mode::CloseHalfway
             | Mode::HalfHead
@@ -172,9 +177,11 @@ impl Mode {
             Mode::GarbageTls => b"\x16\x03\x01\xff\xff this was never a handshake".to_vec(),
             Mode::HalfClientHello => hello[..hello.len() / 2].to_vec(),
             Mode::SecondClientHello => hello.repeat(2),
-            Mode::Silent | Mode::PipelineFlood | Mode::ConnectReset | Mode::OneAddress => {
-                Vec::new()
-            }
+            Mode::Silent
+            | Mode::PipelineFlood
+            | Mode::EndlessPipeline
+            | Mode::ConnectReset
+            | Mode::OneAddress => Vec::new(),
         }
     }
 
@@ -185,6 +192,11 @@ impl Mode {
             Mode::PipelineFlood => FLOOD.as_bytes(),
             _ => b"",
         }
+    }
+
+    /// Returns the requests that it sends whenever responses have come.
+    pub fn again(self) -> Option<Vec<u8>> {
+        (self == Mode::EndlessPipeline).then(|| FLOOD.repeat(8).into_bytes())
     }
 
     /// How long a server with these limits lets it live: not at all where it is refused at once;
@@ -205,6 +217,7 @@ impl Mode {
             | Mode::HugeLength
             | Mode::ManyFields => Some(Duration::ZERO),
             Mode::PipelineFlood
+            | Mode::EndlessPipeline
             | Mode::ConnectReset
             | Mode::StalledBody
             | Mode::StalledPost

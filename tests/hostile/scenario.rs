@@ -46,6 +46,10 @@ pub enum Scenario {
     AdminClients,
     /// Two local clients open connections to the admin listener in a loop.
     AdminConnects,
+    /// More local clients than the admin listener's cap pipeline without a pause.
+    AdminPipelines,
+    /// More clients than the public cap pipeline without a pause, from four addresses.
+    Pipelines,
     /// Strangers guess the password of an account whose owner's page is open.
     PasswordGuesses,
     /// The reader of the log stops while every request is logged.
@@ -121,6 +125,15 @@ const ADMIN_CLIENTS: usize = 64;
 /// Clients that open connections to the admin listener in a loop, each from an address of its own.
 const ADMIN_CHURNERS: u8 = 2;
 
+/// Clients that pipeline at the admin listener: more than its cap.
+const ADMIN_PIPELINES: usize = 600;
+
+/// Addresses that a full house of pipelining clients comes from: each holds a quarter of the cap.
+const PIPELINING_ADDRESSES: u8 = 4;
+
+/// Public cap in the scenario of pipelines: below the number of its clients.
+const PIPELINES_CAP: &str = "max_connections = 250";
+
 /// Connections that each of them holds: together more than the admin listener's cap.
 const CHURNED: usize = 400;
 
@@ -129,13 +142,15 @@ const CHURNED: usize = 400;
 const STOP: Duration = Duration::from_secs(5);
 
 impl Scenario {
-    pub const ALL: [Scenario; 8] = [
+    pub const ALL: [Scenario; 10] = [
         Scenario::ExpensiveQueries,
         Scenario::ManyParameters,
         Scenario::StalledBodies,
         Scenario::StalledReaders,
         Scenario::AdminClients,
         Scenario::AdminConnects,
+        Scenario::AdminPipelines,
+        Scenario::Pipelines,
         Scenario::PasswordGuesses,
         Scenario::LogReaderStops,
     ];
@@ -149,6 +164,8 @@ impl Scenario {
             Scenario::StalledReaders => "stalled readers of large responses",
             Scenario::AdminClients => "admin listener, 64 local clients",
             Scenario::AdminConnects => "admin listener, connects in a loop",
+            Scenario::AdminPipelines => "admin listener, pipelines at its cap",
+            Scenario::Pipelines => "pipelines at the cap, from four addresses",
             Scenario::PasswordGuesses => "guesses against a remembered account",
             Scenario::LogReaderStops => "log reader that stops",
         }
@@ -196,6 +213,7 @@ impl Scenario {
             Scenario::ExpensiveQueries | Scenario::StalledReaders => {
                 Setup { history, ..Setup::default() }
             }
+            Scenario::Pipelines => Setup { server: PIPELINES_CAP, ..Setup::default() },
             Scenario::LogReaderStops => {
                 Setup { server: "drain_timeout = \"2s\"", log: Some("debug"), ..Setup::default() }
             }
@@ -203,6 +221,7 @@ impl Scenario {
             | Scenario::StalledBodies
             | Scenario::AdminClients
             | Scenario::AdminConnects
+            | Scenario::AdminPipelines
             | Scenario::PasswordGuesses => Setup { sections, ..Setup::default() },
         }
     }
@@ -241,10 +260,20 @@ impl Scenario {
                 Ok(Findings::default())
             }
             Scenario::AdminClients => {
-                let mut plan = plan(target, Mode::ADMIN.to_vec(), "/metrics", ADMIN_CLIENTS);
-                plan.target = target.admin;
-                let swarm = Swarm::new(plan)?.over_plain_http();
-                swarm.bound_to(Ipv4Addr::LOCALHOST).run(time, |_| {});
+                admin_swarm(target, Mode::ADMIN.to_vec(), "/metrics", ADMIN_CLIENTS)?
+                    .run(time, |_| {});
+                Ok(Findings::default())
+            }
+            Scenario::AdminPipelines => {
+                admin_swarm(target, vec![Mode::EndlessPipeline], "/healthz", ADMIN_PIPELINES)?
+                    .run(time, |_| {});
+                Ok(Findings::default())
+            }
+            Scenario::Pipelines => {
+                let mut plan =
+                    plan(target, vec![Mode::EndlessPipeline], "/ping", scale.connections);
+                plan.addresses = PIPELINING_ADDRESSES;
+                Swarm::new(plan)?.run(time, |_| {});
                 Ok(Findings::default())
             }
             Scenario::AdminConnects => {
@@ -334,6 +363,16 @@ fn plan(target: &Target, modes: Vec<Mode>, large: &str, connections: usize) -> P
         addresses: ADDRESSES,
         limits: Settings::default(),
     }
+}
+
+fn admin_swarm(
+    target: &Target,
+    modes: Vec<Mode>,
+    path: &str,
+    connections: usize,
+) -> io::Result<Swarm> {
+    let plan = Plan { target: target.admin, ..plan(target, modes, path, connections) };
+    Ok(Swarm::new(plan)?.over_plain_http().bound_to(Ipv4Addr::LOCALHOST))
 }
 
 fn swarm(target: &Target, modes: Vec<Mode>, large: &str, connections: usize) -> io::Result<Swarm> {

@@ -238,6 +238,11 @@ impl Swarm {
     fn drive(&mut self, key: usize) {
         let Some(client) = self.clients.get_mut(key) else { return };
         let mode = self.plan.modes[client.mode];
+        if let Some(again) = mode.again()
+            && client.pending.is_empty()
+        {
+            client.pending = again;
+        }
         let ended = match client.step(mode.reads()) {
             Ok(()) => false,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => false,

@@ -12,8 +12,8 @@ use crate::hostile::dense::Dense;
 use crate::hostile::mode::Mode;
 use crate::hostile::outside;
 use crate::hostile::scenario::Scenario::{
-    self, AdminClients, AdminConnects, ExpensiveQueries, LogReaderStops, ManyParameters,
-    PasswordGuesses, StalledBodies, StalledReaders,
+    self, AdminClients, AdminConnects, AdminPipelines, ExpensiveQueries, LogReaderStops,
+    ManyParameters, PasswordGuesses, Pipelines, StalledBodies, StalledReaders,
 };
 use crate::hostile::scenario::{Findings, Scale};
 use crate::hostile::swarm::{Plan, Swarm};
@@ -117,6 +117,16 @@ fn admin_listener_misused_by_64_clients_health_served() {
 #[test]
 fn admin_listener_connected_to_in_a_loop_health_served() {
     assert!(withstand(AdminConnects).opened.unwrap() > 0);
+}
+
+#[test]
+fn admin_listener_full_of_pipelines_health_served() {
+    withstand(AdminPipelines);
+}
+
+#[test]
+fn public_listener_full_of_pipelines_no_canary_missed() {
+    withstand(Pipelines);
 }
 
 #[test]

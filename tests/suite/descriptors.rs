@@ -67,6 +67,16 @@ fn it_serves_again_when_the_descriptors_are_free() {
 }
 
 #[test]
+fn soft_limit_is_raised_as_far_as_the_configuration_can_use_it() {
+    let server = Server::start(&Setup { shell: "ulimit -S -n 256", ..LEAN });
+    let metrics = server.admin_get("/metrics");
+    let limit = metrics.lines().find_map(|line| line.strip_prefix("process_max_fds "));
+    let limit: f64 = limit.unwrap().parse().unwrap();
+    assert!((4096.0..20_000.0).contains(&limit), "{limit}");
+    assert!(!server.log().iter().any(|line| line.contains("lowered")), "{:?}", server.log());
+}
+
+#[test]
 fn where_accept_runs_out_newcomers_are_closed_at_once() {
     // So few descriptors that no estimate can leave a margin: what an idle server holds, and
     // five for connections.

@@ -130,12 +130,7 @@ pub(super) fn user_agent(site: &config::Site) -> String {
 
 /// How many connections there is room for.
 pub(super) fn admitted_connections(config: &Config) -> usize {
-    descriptors::fit(
-        config.server.engine.max_connections,
-        descriptors::limit(),
-        config.server.listen.len() + redirect::descriptors(config),
-        config.sources.len(),
-    )
+    descriptors::admit(config, redirect::descriptors(config))
 }
 
 /// How much of everything there may be.

@@ -229,7 +229,7 @@ fn lowered(config: &Config) -> usize {
     if admitted < configured {
         log::warn!(
             "max_connections lowered from {configured} to {admitted} to fit RLIMIT_NOFILE {}; \
-             raise that by `ulimit -n` or supervisord's minfds",
+             raise its hard limit by `ulimit -n` or supervisord's minfds",
             descriptors::limit().unwrap_or_default()
         );
     }
