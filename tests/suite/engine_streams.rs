@@ -39,6 +39,15 @@ impl Read for Pieces {
     }
 }
 
+/// A source that fails.
+struct Broken;
+
+impl Read for Broken {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        Err(io::Error::other("the disk is gone, for the test"))
+    }
+}
+
 /// Streams slower than any client reads.
 fn streams(pieces: usize) -> Program<impl Fn(&Request) -> Response> {
     Program(move |request: &Request| match request.target.path() {
@@ -46,6 +55,10 @@ fn streams(pieces: usize) -> Program<impl Fn(&Request) -> Response> {
             let each = Duration::from_millis(1);
             let source = Pieces { left: pieces, each, readers: Arc::default() };
             Response::new(Body::Stream(Box::new(source)))
+        }
+        "/broken" => {
+            let some = io::repeat(b'x').take(PIECE as u64);
+            Response::new(Body::Stream(Box::new(some.chain(Broken))))
         }
         _ => Response::new(Body::from("done")),
     })
@@ -107,6 +120,16 @@ fn as_many_endless_downloads_as_workers_hold_nobody_up() {
     }
     assert!(begun.elapsed() >= Duration::from_secs(4), "not before the deadline");
     eventually("each is cut for its reason", || cut() == 4);
+}
+
+#[test]
+fn truncated_body_without_a_length_ends_in_a_reset() {
+    let server = TestEngine::http(Settings::default(), streams(1));
+    let mut stream = TcpStream::connect(server.address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.write_all(b"GET /broken HTTP/1.0\r\n\r\n").unwrap();
+    let error = stream.read_to_end(&mut Vec::new()).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
 }
 
 #[test]

@@ -1,13 +1,12 @@
 //! One turn of a connection, with the lanes of an engine but without its threads.
 
-use std::io::Write;
-use std::os::unix::net::UnixStream;
+use std::io::{self, Read, Write};
+use std::net::{TcpListener, TcpStream};
 
 use crossbeam_channel::{bounded, unbounded};
 use mio::{Poll, Waker};
 
 use super::*;
-use crate::http::budget::Budget;
 use crate::http::limits::{MAX_BURST, Settings};
 use crate::http::message::{Body, Refusal, Request, RequestHead, Response, Service};
 use crate::http::queue::Queue;
@@ -18,11 +17,14 @@ use crate::http::socket::Stream;
 use crate::http::stats::Stats;
 use crate::http::watch::Watch;
 
-/// Answers each request by expensive work that ends at once.
+/// Streams without end at `/stream`; answers all else by expensive work that ends at once.
 struct QuickWork;
 
 impl Service for QuickWork {
-    fn call(&self, _: &Request, _: &Activity) -> Reply {
+    fn call(&self, request: &Request, _: &Activity) -> Reply {
+        if request.target.path() == "/stream" {
+            return Response::new(Body::Stream(Box::new(io::repeat(b'x')))).into();
+        }
         let work = Box::new(|_: &Request, _: &Activity| Response::new(Body::from("done")).into());
         Reply::Heavy { lane: Lane::Bulk, work }
     }
@@ -32,36 +34,77 @@ impl Service for QuickWork {
     }
 }
 
+struct Stage {
+    shared: Arc<Shared>,
+    client: TcpStream,
+    slot: Arc<Slot>,
+}
+
+impl Stage {
+    /// A connection whose client has sent that.
+    fn new(requests: &str) -> Stage {
+        let poll = Poll::new().unwrap();
+        let shared = Arc::new(Shared::new(
+            Arc::new(QuickWork),
+            Settings::default(),
+            Stats::new(1),
+            Queue::default(),
+            Watch::new().unwrap(),
+            Waker::new(poll.registry(), Token(0)).unwrap(),
+            Channels { errands: unbounded().0, calls: bounded(1).0, closed: unbounded().0 },
+        ));
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let server = listener.accept().unwrap().0;
+        server.set_nonblocking(true).unwrap();
+        client.write_all(requests.as_bytes()).unwrap();
+
+        let settings = shared.settings.load_full();
+        let stream = Stream::Tcp(mio::net::TcpStream::from_std(server));
+        let session = Session::new(stream, None, &settings, &shared.budget, None, Instant::now());
+        let mut slots = shared.slots();
+        let entry = slots.vacant_entry();
+        let slot = Arc::new(Slot::new(entry.key(), None, session, 0, 0));
+        entry.insert(Arc::clone(&slot));
+        drop(slots);
+        slot.signal(Ready::READ, 0);
+        Stage { shared, client, slot }
+    }
+
+    fn drive(&self) {
+        let edges = self.slot.take_queued().unwrap();
+        let (activity, scratch) = (Activity::default(), &mut Scratch::new());
+        drive(&self.shared, &activity, &self.slot, Order::Serve, edges, scratch);
+    }
+
+    /// Closes the server's end as the end of the process does, and returns all that the client
+    /// receives.
+    fn close(mut self) -> io::Result<Vec<u8>> {
+        drop(self.slot.session().take());
+        let mut received = Vec::new();
+        self.client.read_to_end(&mut received).map(|_| received)
+    }
+}
+
 #[test]
 fn requests_that_enter_a_lane_share_one_turn() {
-    let poll = Poll::new().unwrap();
-    let shared = Arc::new(Shared::new(
-        Arc::new(QuickWork),
-        Settings::default(),
-        Stats::new(1),
-        Queue::default(),
-        Watch::new().unwrap(),
-        Waker::new(poll.registry(), Token(0)).unwrap(),
-        Channels { errands: unbounded().0, calls: bounded(1).0, closed: unbounded().0 },
-    ));
-    let (mut client, server) = UnixStream::pair().unwrap();
-    client.set_nonblocking(true).unwrap();
-    server.set_nonblocking(true).unwrap();
-    let requests = 10 * MAX_BURST;
-    client.write_all("GET / HTTP/1.1\r\nHost: x\r\n\r\n".repeat(requests).as_bytes()).unwrap();
-
-    let settings = Arc::new(Settings::default());
-    let (stream, budget) =
-        (Stream::Unix(mio::net::UnixStream::from_std(server)), Arc::new(Budget::new(1 << 20)));
-    let session = Session::new(stream, None, &settings, &budget, None, Instant::now());
-    let slot = Arc::new(Slot::new(0, None, session, 0, 0));
-    slot.signal(Ready::READ, 0);
-    let edges = slot.take_queued().unwrap();
-    drive(&shared, &Activity::default(), &slot, Order::Serve, edges, &mut Scratch::new());
-    assert_eq!(slot.place(), Place::Queued, "it has more to do");
-
-    let mut received = Vec::new();
-    std::io::Read::read_to_end(&mut client, &mut received).unwrap_err();
-    let answered = String::from_utf8(received).unwrap().matches("HTTP/1.1 200").count();
+    let stage = Stage::new(&"GET / HTTP/1.1\r\nHost: x\r\n\r\n".repeat(10 * MAX_BURST));
+    stage.drive();
+    assert_eq!(stage.slot.place(), Place::Queued, "it has more to do");
+    // Requests that the kernel still holds make the close a reset.
+    let mut received = vec![0; 64 << 10];
+    let length = (&stage.client).read(&mut received).unwrap();
+    let text = String::from_utf8_lossy(&received[..length]);
+    let answered = text.matches("HTTP/1.1 200").count();
     assert!((1..=MAX_BURST).contains(&answered), "{answered} in one turn");
+}
+
+#[test]
+fn body_that_the_end_of_the_process_truncates_ends_in_a_reset() {
+    for (version, is_delimited_by_close) in [("1.0", true), ("1.1", false)] {
+        let stage = Stage::new(&format!("GET /stream HTTP/{version}\r\nHost: x\r\n\r\n"));
+        stage.drive();
+        stage.shared.reset_truncated();
+        assert_eq!(stage.close().is_err(), is_delimited_by_close, "HTTP/{version}");
+    }
 }
