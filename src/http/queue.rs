@@ -109,21 +109,14 @@ impl Queue {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
 
-    use super::super::budget::Budget;
     use super::super::limits::Settings;
-    use super::super::session::Session;
+    use super::super::session::fixture::Paired;
     use super::super::slot::Ready;
-    use super::super::socket::Stream;
     use super::*;
 
     fn ready(key: usize) -> Arc<Slot> {
-        let stream = Stream::Unix(mio::net::UnixStream::pair().unwrap().0);
-        let settings = Arc::new(Settings::default());
-        let budget = Arc::new(Budget::new(settings.max_buffered_bytes));
-        let session = Session::new(stream, None, &settings, &budget, None, Instant::now());
-        let slot = Slot::new(key, None, session, 0, 0);
+        let slot = Slot::new(key, None, Paired::new(Settings::default()).session, 0, 0);
         slot.signal(Ready::READ, 0);
         Arc::new(slot)
     }

@@ -359,6 +359,8 @@ fn word(service: &dyn Service, refused: &Refused) -> Response {
 }
 
 #[cfg(test)]
+pub(super) mod fixture;
+#[cfg(test)]
 mod heavy_tests;
 #[cfg(test)]
 mod tests;

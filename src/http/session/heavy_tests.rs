@@ -6,11 +6,11 @@ use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use super::super::addresses::Visitor;
-use super::super::budget::Budget;
 use super::super::lanes::Lanes;
 use super::super::message::{Body, Request};
 use super::super::reply::Reply;
 use super::super::stats::ShedReason;
+use super::fixture::Paired;
 use super::*;
 
 /// `/piece` takes four pieces of work; `/scan` streams three bytes, with a pause before each;
@@ -84,13 +84,9 @@ struct Stage {
 
 impl Stage {
     fn new(settings: Settings) -> Stage {
-        let (client, server) = UnixStream::pair().unwrap();
-        client.set_nonblocking(true).unwrap();
-        server.set_nonblocking(true).unwrap();
-        let stream = Stream::Unix(mio::net::UnixStream::from_std(server.try_clone().unwrap()));
-        let budget = Arc::new(Budget::new(settings.max_buffered_bytes));
+        let Paired { session, client, server, .. } = Paired::new(settings);
         Stage {
-            session: Session::new(stream, None, &Arc::new(settings), &budget, None, Instant::now()),
+            session,
             client,
             server,
             service: Program::default(),
@@ -229,11 +225,7 @@ fn session_dropped_while_it_waits_leaves_the_lane() {
     let other = stage.occupy();
     stage.ask("/piece");
     assert!(waits_for(&stage.drive_on(), Ready::PERMIT));
-    let (client, server) = UnixStream::pair().unwrap();
-    let stream = Stream::Unix(mio::net::UnixStream::from_std(server));
-    let settings = Arc::new(Settings::default());
-    let budget = Arc::new(Budget::new(settings.max_buffered_bytes));
-    stage.session = Session::new(stream, None, &settings, &budget, None, Instant::now());
-    drop((client, other));
+    stage.session = Paired::new(Settings::default()).session;
+    drop(other);
     assert!(stage.occupy().is_granted());
 }

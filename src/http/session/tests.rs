@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::super::limits::{DRAIN_GRACE, STREAM_CHUNK, TURN_TIME, WRITE_BURST};
 use super::super::message::{Body, Request};
 use super::super::reply::Reply;
+use super::fixture::Paired;
 use super::*;
 
 /// Streams without end, or answers with a large body; counts what it is asked for.
@@ -62,14 +63,8 @@ struct Stage {
 
 impl Stage {
     fn new(settings: Settings) -> Stage {
-        let (client, server) = UnixStream::pair().unwrap();
-        client.set_nonblocking(true).unwrap();
-        server.set_nonblocking(true).unwrap();
+        let Paired { session, client, server, budget } = Paired::new(settings);
         socket2::SockRef::from(&server).set_send_buffer_size(4 * WRITE_BURST).unwrap();
-        let stream = Stream::Unix(mio::net::UnixStream::from_std(server));
-        let budget = Arc::new(Budget::new(settings.max_buffered_bytes));
-        let settings = Arc::new(settings);
-        let session = Session::new(stream, None, &settings, &budget, None, Instant::now());
         Stage {
             session,
             budget,

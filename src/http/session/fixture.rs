@@ -1,0 +1,32 @@
+//! A session over a pair of sockets, for tests without an engine.
+
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::super::budget::Budget;
+use super::super::limits::Settings;
+use super::super::socket::Stream;
+use super::Session;
+
+/// A session and the ends of its connection, none of which blocks.
+pub(in crate::http) struct Paired {
+    pub(in crate::http) session: Session,
+    pub(in crate::http) client: UnixStream,
+    /// The server's end, beside the session.
+    pub(in crate::http) server: UnixStream,
+    pub(in crate::http) budget: Arc<Budget>,
+}
+
+impl Paired {
+    pub(in crate::http) fn new(settings: Settings) -> Paired {
+        let (client, server) = UnixStream::pair().unwrap();
+        client.set_nonblocking(true).unwrap();
+        server.set_nonblocking(true).unwrap();
+        let stream = Stream::Unix(mio::net::UnixStream::from_std(server.try_clone().unwrap()));
+        let budget = Arc::new(Budget::new(settings.max_buffered_bytes));
+        let settings = Arc::new(settings);
+        let session = Session::new(stream, None, &settings, &budget, None, Instant::now());
+        Paired { session, client, server, budget }
+    }
+}
