@@ -109,7 +109,6 @@ impl Queue {
 
 #[cfg(test)]
 mod tests {
-
     use super::super::limits::Settings;
     use super::super::session::fixture::Paired;
     use super::super::slot::Ready;
