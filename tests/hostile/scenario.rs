@@ -131,9 +131,6 @@ const ADMIN_PIPELINES: usize = 600;
 /// Addresses that a full house of pipelining clients comes from: each holds a quarter of the cap.
 const PIPELINING_ADDRESSES: u8 = 4;
 
-/// Public cap in the scenario of pipelines: below the number of its clients.
-const PIPELINES_CAP: &str = "max_connections = 250";
-
 /// Connections that each of them holds: together more than the admin listener's cap.
 const CHURNED: usize = 400;
 
@@ -181,7 +178,8 @@ impl Scenario {
             _ => None,
         };
         let sections = guesses.as_ref().map(Guesses::sections).unwrap_or_default();
-        let mut target = Target::start_with(binary, &self.setup(scale, &sections))?;
+        let server = self.server_settings(scale);
+        let mut target = Target::start_with(binary, &self.setup(scale, &server, &sections))?;
         target.admin_page("/healthz")?;
         let watch = match scale.watched {
             true => Some(Watch::start(binary, &target)?),
@@ -207,22 +205,30 @@ impl Scenario {
         Ok(Outcome { scenario: self, canary, admin, exit, restarts, memory_kib, findings })
     }
 
-    fn setup<'a>(self, scale: &Scale, sections: &'a str) -> Setup<'a> {
+    /// Returns keys of the server's `[server]` table.
+    fn server_settings(self, scale: &Scale) -> String {
+        match self {
+            // Fewer places than clients.
+            Scenario::Pipelines => format!("max_connections = {}", scale.connections * 5 / 6),
+            Scenario::LogReaderStops => "drain_timeout = \"2s\"".to_owned(),
+            _ => String::new(),
+        }
+    }
+
+    fn setup<'a>(self, scale: &Scale, server: &'a str, sections: &'a str) -> Setup<'a> {
         let history = Some(scale.history);
         match self {
             Scenario::ExpensiveQueries | Scenario::StalledReaders => {
                 Setup { history, ..Setup::default() }
             }
-            Scenario::Pipelines => Setup { server: PIPELINES_CAP, ..Setup::default() },
-            Scenario::LogReaderStops => {
-                Setup { server: "drain_timeout = \"2s\"", log: Some("debug"), ..Setup::default() }
-            }
+            Scenario::LogReaderStops => Setup { server, log: Some("debug"), ..Setup::default() },
             Scenario::ManyParameters
             | Scenario::StalledBodies
             | Scenario::AdminClients
             | Scenario::AdminConnects
             | Scenario::AdminPipelines
-            | Scenario::PasswordGuesses => Setup { sections, ..Setup::default() },
+            | Scenario::Pipelines
+            | Scenario::PasswordGuesses => Setup { server, sections, ..Setup::default() },
         }
     }
 
