@@ -33,10 +33,20 @@ pub const LAST_VALUES: &str = "pw-last-values";
 /// The one that looks for renewed certificates.
 pub const CERTIFICATES: &str = "pw-certs";
 /// The watchdog.
+/// Reads the output of the command of `watch --exec`.
+pub const COMMAND_OUTPUT: &str = "pw-exec";
+/// Reads the events of supervisord.
+pub const LISTENER: &str = "pw-listener";
+/// Asks one server for its health.
+pub const PROBE: &str = "pw-probe";
+/// Renders the scoreboard for the watchdog.
+pub const SCOREBOARD: &str = "pw-scoreboard";
 pub const WATCHDOG: &str = "pw-watchdog";
 /// The one that receives signals.
 pub const SIGNALS: &str = "pw-signals";
 /// The one that ends the others when the server stops.
+/// Reads the files of a reload.
+pub const RELOAD: &str = "pw-reload";
 pub const TEARDOWN: &str = "pw-teardown";
 
 /// Threads that must be to spare: the kernel counts a thread for a moment after it has ended.

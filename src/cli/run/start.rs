@@ -124,7 +124,11 @@ impl Running {
             site: site.clone(),
         };
         let admin = Admin::start(admin_listener, admin)?;
-        let watched = Watched { health, scoreboard, timeout: config.server.watchdog_timeout };
+        let watched = Watched {
+            health,
+            scoreboard: Box::new(move || scoreboard.render()),
+            timeout: config.server.watchdog_timeout,
+        };
         let give_up = Box::new(|| {
             logging::flush();
             process::exit(INTERNAL_FAILURE.into())

@@ -10,8 +10,15 @@ use crate::upstream::thread_names;
 
 /// Threads of the whole server, in about the order in which they are made.
 pub(super) fn at_start(config: &Config) -> Vec<String> {
-    let always =
-        [threads::SIGNALS, threads::TEARDOWN, threads::BOARD, threads::HISTORY, threads::WATCHDOG];
+    let always = [
+        threads::SIGNALS,
+        threads::TEARDOWN,
+        threads::RELOAD,
+        threads::BOARD,
+        threads::HISTORY,
+        threads::SCOREBOARD,
+        threads::WATCHDOG,
+    ];
     let kept = config.history.as_ref().map(|_| threads::LAST_VALUES);
     let sessions = keeps_sessions(config).then_some(threads::SESSIONS);
     let certificates = config.tls.as_ref().map(|_| threads::CERTIFICATES);
