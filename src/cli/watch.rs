@@ -14,6 +14,7 @@ use crate::ops::client::{Origin, Target};
 use crate::ops::logging::{self, Format};
 use crate::ops::probe::Prober;
 use crate::ops::signals;
+use crate::ops::supervisor::command_output::CommandOutput;
 use crate::ops::supervisor::listener;
 use crate::ops::supervisor::policy::Limits;
 use crate::ops::supervisor::restart::{ByCommand, Restarter, Supervised};
@@ -147,7 +148,9 @@ impl Watch {
                 Ok((program.clone(), Box::new(supervised), supervisords_ticks()?))
             }
             (None, Some(command)) => {
-                let by_command = ByCommand { command: command.clone(), bound };
+                let output = CommandOutput::start()
+                    .map_err(|error| format!("cannot read the command's output: {error}"))?;
+                let by_command = ByCommand { command: command.clone(), bound, output };
                 Ok(("the server".to_owned(), Box::new(by_command), Beat::Own))
             }
             _ => Err("give either --program NAME, under supervisord, or --exec COMMAND; \
@@ -190,7 +193,7 @@ impl Watch {
 /// process: nothing can interrupt a read.
 fn supervisords_ticks() -> Result<Beat, Failure> {
     let (sender, ticks) = bounded(1);
-    threads::spawn("pw-listener".to_owned(), move || {
+    threads::spawn(threads::LISTENER.to_owned(), move || {
         listener::listen(std::io::stdin().lock(), std::io::stdout().lock(), &sender);
     })?;
     Ok(Beat::Supervisord(ticks))
