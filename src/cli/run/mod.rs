@@ -76,14 +76,15 @@ struct Running {
 pub(super) fn ensure_threads_with_log(setup: &Setup) -> Result<(), threads::Shortage> {
     let mut names = threads_needed::at_start(&setup.config);
     names.insert(0, threads::LOG.to_owned());
-    threads::ensure(&names)
+    threads::ensure(&names, threads_needed::memory(&setup.config))
 }
 
 /// Serves until TERM or INT; on HUP goes on with what `again` reads.
 pub(super) fn run(setup: Setup, again: Option<Again>) -> Result<ExitCode, Failure> {
     let beside = redirect::descriptors(&setup.config);
     descriptors::grow(&setup.config, beside);
-    threads::ensure(&threads_needed::at_start(&setup.config))?;
+    let memory = threads_needed::memory(&setup.config);
+    threads::ensure(&threads_needed::at_start(&setup.config), memory)?;
     // Done before any thread that serves is started, so that signals are handled from its start.
     let requests = signals::listen().map_err(|error| format!("cannot watch signals: {error}"))?;
     let mut slow_reload = again.map(SlowReload::start).transpose()?;
@@ -130,7 +131,9 @@ fn serve(
 /// Goes on with a setup that was read, or logs why not.
 fn take_up(running: &mut Running, setup: Result<Setup, String>, slow_reload: &SlowReload) {
     let setup = setup.and_then(|setup| {
-        threads::ensure(&threads_needed::at_reload(&running.config, &setup.config))
+        let (before, after) = (&running.config, &setup.config);
+        let more = threads_needed::memory(after).saturating_sub(threads_needed::memory(before));
+        threads::ensure(&threads_needed::at_reload(before, after), more)
             .map_err(|shortage| shortage.to_string())?;
         Ok(setup)
     });
