@@ -112,6 +112,7 @@ impl Watch {
         if self.failures == 0 {
             return Err("--failures must be at least 1".into());
         }
+        threads::ensure(&self.thread_names(), 0)?;
         let requests =
             signals::listen().map_err(|error| format!("cannot watch signals: {error}"))?;
         let mut targets = vec![Target::health(&self.admin)];
@@ -132,6 +133,20 @@ impl Watch {
         Watcher::new(name, Box::new(service), restarter, limits, self.dry_run)
             .run(&beat, &requests);
         Ok(ExitCode::SUCCESS)
+    }
+
+    /// Names of the threads that it needs at the same time, beside that of the log: without one of
+    /// them it could neither ask nor restart later.
+    fn thread_names(&self) -> Vec<String> {
+        let for_restarts =
+            if self.exec.is_some() { threads::COMMAND_OUTPUT } else { threads::LISTENER };
+        let probes = 1 + self.url.len();
+        [threads::SIGNALS, for_restarts]
+            .into_iter()
+            .map(str::to_owned)
+            .chain((0..probes).map(|_| threads::PROBE.to_owned()))
+            .chain(Prober::lookup_threads(probes))
+            .collect()
     }
 
     /// The name for the log, how to restart, and what makes it look.

@@ -11,7 +11,7 @@ use crate::hostile::client::PATIENCE;
 use crate::server::BINARY;
 
 /// Users without another process, so that every thread counted is the server's: one a test.
-const USERS: [u32; 2] = [54_321, 54_322];
+const USERS: [u32; 3] = [54_321, 54_322, 54_323];
 
 /// One source by an address, and one by a name, which takes a thread for lookups.
 const CONFIG: &str = r#"
@@ -352,4 +352,37 @@ fn verification_without_memory_gets_503_and_one_line_of_the_log() {
     assert_eq!(sign_in(&address, "correct horse"), 200, "no attempt was counted as a failure");
     assert_eq!(lines(), 1);
     assert_eq!(server.stop(), Some(0));
+}
+
+#[test]
+fn watch_without_threads_for_lookups_restarts_nothing() {
+    let Some(place) = Place::new(USERS[2]) else { return };
+    let healthy = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let admin = format!("http://localhost:{}", healthy.local_addr().unwrap().port());
+    std::thread::spawn(move || {
+        for stream in healthy.incoming() {
+            let mut stream = stream.unwrap();
+            let _ = std::io::Read::read(&mut stream, &mut [0; 4096]);
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nok\n");
+        }
+    });
+    let arguments = ["watch", "--exec", "touch restarted", "--admin", &admin, "--failures", "1"];
+    let arguments = [&arguments[..], &["--grace", "1ms"]].concat();
+    let Output { status, stderr, .. } = place.run(4, &arguments).output().unwrap();
+    let output = String::from_utf8(stderr).unwrap();
+    assert_eq!(status.code(), Some(1), "{output}");
+    let all = needed(&output);
+
+    let mut watch = Running::start(place.run(all, &arguments));
+    watch.wait_for("watching the server at");
+    place.refuse_threads(&watch);
+    watch.wait_for("the server is not watched now: ");
+    let log = watch.log();
+    for text in ["failed probe", "restart"] {
+        // Its first line names the option of restarts.
+        let found = log.iter().find(|line| line.contains(text) && !line.contains("--max-restarts"));
+        assert_eq!(found, None);
+    }
+    assert!(!place.path().join("restarted").exists());
+    assert_eq!(watch.stop(), Some(0));
 }
