@@ -386,3 +386,20 @@ fn watch_without_threads_for_lookups_restarts_nothing() {
     assert!(!place.path().join("restarted").exists());
     assert_eq!(watch.stop(), Some(0));
 }
+
+#[test]
+fn missing_thread_of_the_allocator_is_logged() {
+    const LINE: &str = "the allocator has no thread";
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("pumphouse.toml"), CONFIG).unwrap();
+    // The allocator begins without it, as where the system refuses it.
+    for (options, expected) in [("background_thread:false", true), ("", false)] {
+        let mut command = serve_in(folder.path(), 16 << 20);
+        command.env("MALLOC_CONF", options);
+        let mut server = Running::start(command);
+        server.wait_for("admin listener on");
+        let is_logged = server.log().iter().any(|line| line.contains(LINE));
+        assert_eq!(is_logged, expected, "{:#?}", server.log());
+        assert_eq!(server.stop(), Some(0));
+    }
+}

@@ -85,6 +85,12 @@ pub(super) fn run(setup: Setup, again: Option<Again>) -> Result<ExitCode, Failur
     descriptors::grow(&setup.config, beside);
     let memory = threads_needed::memory(&setup.config);
     threads::ensure(&threads_needed::at_start(&setup.config), memory)?;
+    if threads::lacks_allocator_thread() {
+        log::warn!(
+            "the allocator has no thread: memory that many connections held returns to the system \
+             late; if the limits on threads refused it when the process began, start it again"
+        );
+    }
     // Done before any thread that serves is started, so that signals are handled from its start.
     let requests = signals::listen().map_err(|error| format!("cannot watch signals: {error}"))?;
     let mut slow_reload = again.map(SlowReload::start).transpose()?;
