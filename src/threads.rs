@@ -17,6 +17,7 @@ use std::thread::{Builder, JoinHandle, sleep};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, bounded};
+use rustix::process::{Resource, getrlimit};
 
 pub use self::limits::Limits;
 
@@ -32,12 +33,26 @@ pub const SESSIONS: &str = "pw-sessions";
 pub const LAST_VALUES: &str = "pw-last-values";
 /// The one that looks for renewed certificates.
 pub const CERTIFICATES: &str = "pw-certs";
+/// Reads the output of the command of `watch --exec`.
+pub const COMMAND_OUTPUT: &str = "pw-exec";
+/// Reads the events of supervisord.
+pub const LISTENER: &str = "pw-listener";
+/// Asks one server for its health.
+pub const PROBE: &str = "pw-probe";
+/// Renders the scoreboard for the watchdog.
+pub const SCOREBOARD: &str = "pw-scoreboard";
 /// The watchdog.
 pub const WATCHDOG: &str = "pw-watchdog";
 /// The one that receives signals.
 pub const SIGNALS: &str = "pw-signals";
+/// Reads the files of a reload.
+pub const RELOAD: &str = "pw-reload";
 /// The one that ends the others when the server stops.
 pub const TEARDOWN: &str = "pw-teardown";
+
+/// Thread of the allocator that returns memory to the system. It is created before `main`; if the
+/// system refuses it then, the allocator goes on without it.
+const ALLOCATOR: &str = "jemalloc_bg_thd";
 
 /// Threads that must be to spare: the kernel counts a thread for a moment after it has ended.
 const SPARE: usize = 2;
@@ -45,7 +60,8 @@ const SPARE: usize = 2;
 /// Address space that one thread takes at least: Rust's default stack.
 const STACK: usize = 2 << 20;
 
-/// Address space that must be left while all threads exist, for what they allocate later.
+/// Address space that must be left while all threads exist, for what they allocate later, beside
+/// what the configuration admits.
 const HEADROOM: usize = 32 << 20;
 
 /// Longest wait until ended threads are gone.
@@ -83,7 +99,13 @@ pub struct Shortage {
 #[derive(Debug)]
 enum Reason {
     Thread(io::Error),
+    /// There is not even enough for the thread.
     AddressSpace,
+    /// There is not enough for what the threads will allocate.
+    Memory {
+        needed: usize,
+        left: u64,
+    },
 }
 
 impl fmt::Display for Reason {
@@ -91,15 +113,23 @@ impl fmt::Display for Reason {
         match self {
             Reason::Thread(error) => error.fmt(f),
             Reason::AddressSpace => f.write_str("too little address space is left"),
+            Reason::Memory { needed, left } => write!(
+                f,
+                "too little address space is left: {} KiB are needed for buffers and verifications \
+                 of passwords, and {} KiB are left",
+                needed / 1024,
+                left / 1024
+            ),
         }
     }
 }
 
-/// Checks that threads of these names can exist at the same time, beside those that do now.
+/// Checks that threads of these names can exist at the same time, beside those that do now, and that
+/// they can then allocate `memory` bytes beside what every thread needs.
 ///
 /// # Errors
 /// The system gives fewer, or leaves too little address space for them to work.
-pub fn ensure(names: &[String]) -> Result<(), Shortage> {
+pub fn ensure(names: &[String], memory: usize) -> Result<(), Shortage> {
     let before = count();
     let (release, held) = bounded::<Infallible>(0);
     let mut made = Vec::new();
@@ -115,10 +145,11 @@ pub fn ensure(names: &[String]) -> Result<(), Shortage> {
             }
         }
     }
-    if let (Ok(()), Some(last)) = (&outcome, wanted.last())
-        && !has_address_space(HEADROOM)
+    let needed = HEADROOM.saturating_add(memory);
+    if let (Ok(()), Some(last), Some(left)) = (&outcome, wanted.last(), address_space_left())
+        && usize::try_from(left).is_ok_and(|left| left < needed)
     {
-        outcome = Err((last, Reason::AddressSpace));
+        outcome = Err((last, Reason::Memory { needed, left }));
     }
     let outcome = outcome.map_err(|(name, reason)| Shortage {
         name: name.clone(),
@@ -165,6 +196,36 @@ fn has_address_space(bytes: usize) -> bool {
     has_room
 }
 
+/// Bytes that the process may still map; `None` without a limit or without `/proc`. Mapping them for
+/// a test would not do: the allocator keeps address space that it was given once, and uses it for
+/// other large blocks only.
+fn address_space_left() -> Option<u64> {
+    let limit = getrlimit(Resource::As).current?;
+    let process = procfs::process::Process::myself().ok()?;
+    Some(limit.saturating_sub(process.stat().ok()?.vsize))
+}
+
+/// Returns true if the allocator's thread does not exist, where it should and that can be seen.
+pub fn lacks_allocator_thread() -> bool {
+    let deadline = Instant::now() + MAX_WAIT;
+    // It names itself, once it runs.
+    while is_absent(ALLOCATOR) {
+        if Instant::now() >= deadline {
+            return cfg!(all(target_os = "linux", target_env = "gnu"));
+        }
+        sleep(Duration::from_millis(1));
+    }
+    false
+}
+
+/// Returns true if no thread of this process has that name; false without `/proc`.
+fn is_absent(name: &str) -> bool {
+    let Ok(tasks) = std::fs::read_dir("/proc/self/task") else { return false };
+    let names =
+        tasks.filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("comm")).ok());
+    !names.into_iter().any(|comm| comm.trim_end() == name)
+}
+
 /// Number of threads of this process; 0 without `/proc`.
 fn count() -> usize {
     std::fs::read_dir("/proc/self/task").map_or(0, Iterator::count)
@@ -177,12 +238,8 @@ mod tests {
     #[test]
     fn threads_that_can_exist_are_ensured_and_gone_afterwards() {
         let names: Vec<String> = (0..5).map(|number| format!("pw-test-{number}")).collect();
-        ensure(&names).unwrap();
-        let left = std::fs::read_dir("/proc/self/task").unwrap().filter(|task| {
-            let comm = task.as_ref().unwrap().path().join("comm");
-            std::fs::read_to_string(comm).is_ok_and(|comm| comm.starts_with("pw-test-"))
-        });
-        assert_eq!(left.count(), 0);
+        ensure(&names, 0).unwrap();
+        assert!(names.iter().all(|name| is_absent(name)));
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use argon2::password_hash::PasswordHasher as _;
 use argon2::password_hash::phc::{self, Output, Salt};
@@ -22,6 +24,9 @@ const MOST_LANES: u32 = 16;
 
 /// Less memory than this makes guessing cheap, whatever the passes.
 const LEAST_MEMORY_KIB: u32 = 7 << 10;
+
+/// No more than one line about missing memory in this time.
+const NO_MEMORY_REPORT_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Bytes of a salt.
 const SALT: usize = 16;
@@ -70,6 +75,11 @@ pub enum PasswordHashError {
     )]
     TooCostly,
 }
+
+/// The system gives no memory for a verification. An allocation that fails would end the process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("no memory for a verification")]
+pub(super) struct NoMemory;
 
 /// An argon2id hash of a password.
 #[derive(Clone, PartialEq, Eq)]
@@ -120,17 +130,26 @@ impl PasswordHash {
     }
 
     /// Takes as long as its parameters want, whether the password is right or not.
-    pub(super) fn verify(&self, password: &[u8]) -> bool {
+    ///
+    /// # Errors
+    /// The system gives no memory for it.
+    pub(super) fn verify(&self, password: &[u8]) -> Result<bool, NoMemory> {
         let phc::PasswordHash { salt: Some(salt), hash: Some(expected), .. } = &self.0 else {
-            return false;
+            return Ok(false);
         };
-        let Ok(params) = Params::try_from(&self.0) else { return false };
-        let mut memory = memory(&params);
+        let Ok(params) = Params::try_from(&self.0) else { return Ok(false) };
+        let mut memory = memory(&params)?;
         let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
         let mut computed = [0; Output::MAX_LENGTH];
         let computed = &mut computed[..expected.len()];
-        argon2.hash_password_into_with_memory(password, salt, computed, &mut memory).is_ok()
-            && verify_slices_are_equal(computed, expected.as_bytes()).is_ok()
+        let is_computed =
+            argon2.hash_password_into_with_memory(password, salt, computed, &mut memory).is_ok();
+        Ok(is_computed && verify_slices_are_equal(computed, expected.as_bytes()).is_ok())
+    }
+
+    /// Bytes that one verification reserves.
+    pub(super) fn memory_bytes(&self) -> usize {
+        Params::try_from(&self.0).map_or(0, |params| reserved_blocks(&params) * Block::SIZE)
     }
 
     /// A hash of no password, that takes as long to verify as this one.
@@ -174,12 +193,34 @@ impl fmt::Debug for PasswordHash {
 /// thread, and any worker verifies sooner or later; then the 19 MiB of one verification would
 /// become 150 for good. Of what is larger than 32 MiB glibc keeps nothing. So much is asked for;
 /// pages that are not touched cost nothing.
-fn memory(params: &Params) -> Vec<Block> {
+fn memory(params: &Params) -> Result<Vec<Block>, NoMemory> {
+    let mut blocks = Vec::new();
+    if blocks.try_reserve_exact(reserved_blocks(params)).is_err() {
+        report_no_memory(params);
+        return Err(NoMemory);
+    }
+    blocks.resize(params.block_count(), Block::new());
+    Ok(blocks)
+}
+
+fn reserved_blocks(params: &Params) -> usize {
     const NEVER_KEPT: usize = 33 << 20;
-    let count = params.block_count();
-    let mut blocks = Vec::with_capacity(count.max(NEVER_KEPT / Block::SIZE));
-    blocks.resize(count, Block::new());
-    blocks
+    params.block_count().max(NEVER_KEPT / Block::SIZE)
+}
+
+/// Logs the shortage, but not for every guess of a stranger.
+fn report_no_memory(params: &Params) {
+    static LATEST: Mutex<Option<Instant>> = Mutex::new(None);
+    let now = Instant::now();
+    let mut latest = LATEST.lock().unwrap_or_else(PoisonError::into_inner);
+    if latest.is_none_or(|latest| now >= latest + NO_MEMORY_REPORT_INTERVAL) {
+        *latest = Some(now);
+        log::error!(
+            "no memory for verifying a password: {} MiB cannot be reserved, so the sign-in gets 503; \
+             raise ulimit -v or the memory of this machine, or lower [auth] verifications",
+            (reserved_blocks(params) * Block::SIZE) >> 20
+        );
+    }
 }
 
 #[cfg(test)]
@@ -193,10 +234,11 @@ mod tests {
         assert!(told == hash && !hash.is_weak());
         assert!(hash.expose().starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
         for (password, right) in [("correct horse", true), ("correct hors", false), ("", false)] {
-            assert_eq!(told.verify(password.as_bytes()), right, "{password}");
+            assert_eq!(told.verify(password.as_bytes()), Ok(right), "{password}");
         }
         let decoy = hash.decoy(&[1; 32], &[2; 32]);
-        assert!(!decoy.verify(b"correct horse"));
+        assert_eq!(decoy.verify(b"correct horse"), Ok(false));
+        assert_eq!(decoy.memory_bytes(), hash.memory_bytes());
         let parameters = |hash: &PasswordHash| {
             let lengths = hash.0.hash.as_ref().map(Output::len);
             (hash.0.params.as_str().to_owned(), hash.0.version, lengths)

@@ -202,13 +202,21 @@ impl Passwords {
         drop(ledger);
         stats.count_comparison(caller.class());
         let hash = account.map(|account| &account.password_hash);
-        let matches = hash.or_else(|| accounts.decoy(&attempt.account)).is_some_and(|hash| {
+        let verified = hash.or_else(|| accounts.decoy(&attempt.account)).map(|hash| {
             stats.count_verification();
             hash.verify(attempt.password)
         });
         drop(permit);
         let mut ledger = self.ledger();
         let counters = ledger.counters(caller, attempt, limits).into_iter();
+        let Ok(matches) = verified.unwrap_or(Ok(false)) else {
+            // As when every verification is taken: free for a stranger, whose guess was compared
+            // with nothing.
+            if caller == Caller::Stranger {
+                counters.for_each(|(throttle, key, _)| throttle.refund(&key, guess));
+            }
+            return Err(Refusal::Busy);
+        };
         let Some(account) = account.filter(|_| matches) else {
             let waits =
                 counters.filter_map(|(throttle, key, _)| throttle.confirm(&key, *guess, now));

@@ -58,6 +58,15 @@ pub struct Restricted {
     pub limits: Limits,
 }
 
+impl Restricted {
+    /// Bytes that all verifications of passwords together reserve at most. A name without an account
+    /// costs as much as one with.
+    pub fn verification_memory(&self) -> usize {
+        let costs = self.users.iter().map(|user| user.password_hash.memory_bytes());
+        costs.max().unwrap_or(0).saturating_mul(self.limits.verifications)
+    }
+}
+
 /// Somebody with a password.
 #[derive(Debug, Clone, PartialEq)]
 pub struct User {

@@ -41,7 +41,7 @@ const FLUSH: Duration = Duration::from_secs(5);
 impl Demo {
     pub(super) fn run(self) -> Result<ExitCode, Failure> {
         logging::start(self.log_format)?;
-        threads::ensure(&demo::thread_names())?;
+        threads::ensure(&demo::thread_names(), 0)?;
         let upstreams = Upstreams::start()
             .map_err(|error| format!("the simulated upstreams cannot start: {error}"))?;
         let mut config = Config { sources: upstreams.sources(), ..Config::default() };

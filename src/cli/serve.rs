@@ -40,8 +40,8 @@ pub(super) struct Serve {
 impl Serve {
     pub(super) fn run(self) -> Result<ExitCode, Failure> {
         self.start_log()?;
-        let read = || self.read();
-        run(read()?, Some(&read))
+        let setup = self.read()?;
+        run(setup, Some(Box::new(move || self.read())))
     }
 
     /// Starts the log. If the system has no thread even for that, the error names how many the

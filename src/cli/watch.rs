@@ -14,6 +14,7 @@ use crate::ops::client::{Origin, Target};
 use crate::ops::logging::{self, Format};
 use crate::ops::probe::Prober;
 use crate::ops::signals;
+use crate::ops::supervisor::command_output::CommandOutput;
 use crate::ops::supervisor::listener;
 use crate::ops::supervisor::policy::Limits;
 use crate::ops::supervisor::restart::{ByCommand, Restarter, Supervised};
@@ -111,6 +112,7 @@ impl Watch {
         if self.failures == 0 {
             return Err("--failures must be at least 1".into());
         }
+        threads::ensure(&self.thread_names(), 0)?;
         let requests =
             signals::listen().map_err(|error| format!("cannot watch signals: {error}"))?;
         let mut targets = vec![Target::health(&self.admin)];
@@ -133,6 +135,20 @@ impl Watch {
         Ok(ExitCode::SUCCESS)
     }
 
+    /// Names of the threads that it needs at the same time, beside that of the log: without one of
+    /// them it could neither ask nor restart later.
+    fn thread_names(&self) -> Vec<String> {
+        let for_restarts =
+            if self.exec.is_some() { threads::COMMAND_OUTPUT } else { threads::LISTENER };
+        let probes = 1 + self.url.len();
+        [threads::SIGNALS, for_restarts]
+            .into_iter()
+            .map(str::to_owned)
+            .chain((0..probes).map(|_| threads::PROBE.to_owned()))
+            .chain(Prober::lookup_threads(probes))
+            .collect()
+    }
+
     /// The name for the log, how to restart, and what makes it look.
     fn means(&self) -> Result<(String, Box<dyn Restarter>, Beat), Failure> {
         let bound = self.restart_timeout;
@@ -147,7 +163,9 @@ impl Watch {
                 Ok((program.clone(), Box::new(supervised), supervisords_ticks()?))
             }
             (None, Some(command)) => {
-                let by_command = ByCommand { command: command.clone(), bound };
+                let output = CommandOutput::start()
+                    .map_err(|error| format!("cannot read the command's output: {error}"))?;
+                let by_command = ByCommand { command: command.clone(), bound, output };
                 Ok(("the server".to_owned(), Box::new(by_command), Beat::Own))
             }
             _ => Err("give either --program NAME, under supervisord, or --exec COMMAND; \
@@ -190,7 +208,7 @@ impl Watch {
 /// process: nothing can interrupt a read.
 fn supervisords_ticks() -> Result<Beat, Failure> {
     let (sender, ticks) = bounded(1);
-    threads::spawn("pw-listener".to_owned(), move || {
+    threads::spawn(threads::LISTENER.to_owned(), move || {
         listener::listen(std::io::stdin().lock(), std::io::stdout().lock(), &sender);
     })?;
     Ok(Beat::Supervisord(ticks))

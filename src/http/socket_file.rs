@@ -8,7 +8,6 @@ use std::fs::{self, FileType, Metadata};
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
-use std::process;
 use std::thread;
 use std::time::{Duration, SystemTime};
 
@@ -173,12 +172,24 @@ impl SocketFile {
     }
 }
 
+impl SocketFile {
+    /// Removes the file if it is still the one that was made. `looked` runs between the look and
+    /// the removal: tests put a successor's socket there then.
+    fn remove(&self, looked: impl FnOnce()) {
+        // Looked at first, so that a successor's socket stays where it is for its clients.
+        if let Some(id) = self.id
+            && FileId::at(&self.path) == Some(id)
+        {
+            looked();
+            // It may be gone already; then there is nothing to remove.
+            let _ = remove(&self.path, id);
+        }
+    }
+}
+
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        if self.id.is_some() && FileId::at(&self.path) == self.id {
-            // It may be gone already; then there is nothing to remove.
-            let _ = fs::remove_file(&self.path);
-        }
+        self.remove(|| ());
     }
 }
 
@@ -205,8 +216,7 @@ fn is_young(metadata: &Metadata) -> bool {
 /// Removes the file of that identity and no other that has just taken its place. `unlink(2)`
 /// goes by name, so the file is renamed first, looked at, and put back if it is another.
 fn remove(path: &Path, id: FileId) -> Result<(), SocketPathError> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let aside = path.with_file_name(format!(".{name}.{}.old", process::id()));
+    let aside = path.with_file_name(aside_name());
     match renameat_with(CWD, path, CWD, &aside, RenameFlags::NOREPLACE) {
         Ok(()) if FileId::at(&aside) == Some(id) => {
             fs::remove_file(&aside).map_err(SocketPathError::NotRemoved)
@@ -225,6 +235,12 @@ fn remove(path: &Path, id: FileId) -> Result<(), SocketPathError> {
         }
         Err(error) => Err(SocketPathError::NotRemoved(error.into())),
     }
+}
+
+/// A name that no other file has: one that a killed process has left must not be in the way. A
+/// process's number would not do, as in containers each start gets the same.
+fn aside_name() -> String {
+    format!(".pumphouse-{:016x}.old", fastrand::u64(..))
 }
 
 #[cfg(test)]

@@ -1,10 +1,9 @@
 //! The certificates in use: what they say of themselves, and their renewal while the server
 //! runs.
 
-use std::convert::Infallible;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
@@ -17,6 +16,9 @@ use crate::threads;
 
 /// A certificate that expires sooner is warned of.
 pub const EXPIRES_SOON_DAYS: i64 = 14;
+
+/// A read of the files that takes longer counts as one that hangs.
+const MAX_READ: Duration = Duration::from_secs(5);
 
 /// What the public listeners show, replaceable at any time.
 #[derive(Debug)]
@@ -84,14 +86,30 @@ impl LiveCertificates {
 /// Told when renewed certificates are in use.
 pub type Renewed = Box<dyn Fn() + Send>;
 
-/// The thread `pw-certs`, which looks for renewed files. It reads them by their names each
-/// time, so symbolic links that were replaced, as certbot does it, are followed. Dropping this
-/// ends it.
+/// Handle to the thread `pw-certs`, which looks for renewed files. It reads them by their names each
+/// time, so symbolic links that were replaced, as certbot does it, are followed.
+///
+/// A read may hang: on a network file system, or in a named pipe. So no other thread waits for this
+/// one: dropping the handle ends it, unless it hangs, and other files are handed to the same thread.
 #[derive(Debug)]
 pub struct CertificateWatch {
-    /// Dropped to end the thread.
-    stop: Option<Sender<Infallible>>,
-    thread: Option<JoinHandle<()>>,
+    shared: Arc<Shared>,
+    /// Wakes the thread up for other files; dropped to end it.
+    wake: Sender<()>,
+}
+
+/// State between the thread and its handle.
+#[derive(Debug)]
+struct Shared {
+    files: ArcSwap<TlsFiles>,
+    /// Start of the read that is under way.
+    reading_since: Mutex<Option<Instant>>,
+}
+
+impl Shared {
+    fn reading_since(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.reading_since.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl CertificateWatch {
@@ -104,27 +122,37 @@ impl CertificateWatch {
         live: Arc<LiveCertificates>,
         renewed: Renewed,
     ) -> io::Result<CertificateWatch> {
-        let (stop, stopped) = bounded(0);
-        let watcher = Watcher { files, live, renewed, failing: None, warned_at: Timestamp::now() };
-        let thread =
-            threads::spawn(threads::CERTIFICATES.to_owned(), move || watcher.run(&stopped))?;
-        Ok(CertificateWatch { stop: Some(stop), thread: Some(thread) })
+        let shared = Arc::new(Shared {
+            files: ArcSwap::from_pointee(files),
+            reading_since: Mutex::default(),
+        });
+        let (wake, woken) = bounded(1);
+        let watcher = Watcher {
+            shared: Arc::clone(&shared),
+            live,
+            renewed,
+            failing: None,
+            warned_at: Timestamp::now(),
+        };
+        threads::spawn(threads::CERTIFICATES.to_owned(), move || watcher.run(&woken))?;
+        Ok(CertificateWatch { shared, wake })
     }
-}
 
-impl Drop for CertificateWatch {
-    fn drop(&mut self) {
-        self.stop = None;
-        if let Some(thread) = self.thread.take()
-            && thread.join().is_err()
-        {
-            log::error!("the watch over certificates had panicked");
+    /// Looks at these files from now on, or as soon as the read that is under way ends. Returns the
+    /// time that this read has taken, if it hangs.
+    pub fn follow(&self, files: TlsFiles) -> Option<Duration> {
+        if **self.shared.files.load() != files {
+            self.shared.files.store(Arc::new(files));
+            // If there is no room, the thread has not taken the previous wake-up yet.
+            let _ = self.wake.try_send(());
         }
+        let reading = self.shared.reading_since().map(|since| since.elapsed());
+        reading.filter(|time| *time > MAX_READ)
     }
 }
 
 struct Watcher {
-    files: TlsFiles,
+    shared: Arc<Shared>,
     live: Arc<LiveCertificates>,
     renewed: Renewed,
     /// What was wrong with the files at the last look, and whether that was told.
@@ -136,9 +164,15 @@ struct Watcher {
 const DAY_SECONDS: i64 = 24 * 60 * 60;
 
 impl Watcher {
-    fn run(mut self, stopped: &Receiver<Infallible>) {
-        while stopped.recv_timeout(self.files.check_every) == Err(RecvTimeoutError::Timeout) {
-            self.look();
+    fn run(mut self, woken: &Receiver<()>) {
+        loop {
+            let check_every = self.shared.files.load().check_every;
+            match woken.recv_timeout(check_every) {
+                // Other files: their interval begins now.
+                Ok(()) => continue,
+                Err(RecvTimeoutError::Timeout) => self.look(),
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
             let now = Timestamp::now();
             if now.as_second() - self.warned_at.as_second() >= DAY_SECONDS {
                 self.warned_at = now;
@@ -148,7 +182,13 @@ impl Watcher {
     }
 
     fn look(&mut self) {
-        match self.files.load() {
+        *self.shared.reading_since() = Some(Instant::now());
+        let files = self.shared.files.load_full();
+        let latest = files.load();
+        *self.shared.reading_since() = None;
+        match latest {
+            // Those of the files that are followed now are in use already.
+            _ if !Arc::ptr_eq(&files, &self.shared.files.load()) => self.failing = None,
             Ok(latest) => {
                 self.failing = None;
                 let notices = latest.notices.clone();
@@ -216,8 +256,10 @@ mod tests {
         };
         let live = LiveCertificates::new(files.load().unwrap());
         let (renewals, renewed) = crossbeam_channel::unbounded();
+        let shared =
+            Shared { files: ArcSwap::from_pointee(files), reading_since: Mutex::default() };
         let mut watcher = Watcher {
-            files,
+            shared: Arc::new(shared),
             live: live.clone(),
             renewed: Box::new(move || renewals.send(()).unwrap()),
             failing: None,
@@ -239,5 +281,49 @@ mod tests {
         assert_eq!((live.told()[0].names[0].as_str(), renewed.len()), ("two.example", 1));
         assert!(watcher.failing.is_none());
         drop(old_key);
+    }
+
+    #[test]
+    fn read_that_hangs_is_waited_for_by_no_one_and_other_files_are_followed_behind_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = |name: &str| TlsFiles {
+            default: CertificateFiles {
+                cert: folder.path().join(name),
+                key: folder.path().join("k"),
+            },
+            named: Vec::new(),
+            check_every: Duration::from_millis(1),
+            redirect_listen: Vec::new(),
+        };
+        let before = files("c");
+        write(&before.default, "one.example");
+        let live = LiveCertificates::new(before.load().unwrap());
+        let pipe = files("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&pipe.default.cert).status().unwrap();
+        assert!(made.success());
+        let (renewals, renewed) = crossbeam_channel::unbounded();
+        let watch = CertificateWatch::start(
+            pipe.clone(),
+            live.clone(),
+            Box::new(move || {
+                let _ = renewals.send(());
+            }),
+        )
+        .unwrap();
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while watch.shared.reading_since().is_none() {
+            assert!(Instant::now() < deadline, "the pipe is read");
+            std::thread::yield_now();
+        }
+        assert_eq!(watch.follow(pipe.clone()), None, "it has not hung for long");
+        let long_ago = Instant::now().checked_sub(2 * MAX_READ);
+        *watch.shared.reading_since() = long_ago;
+        write(&before.default, "two.example");
+        assert!(watch.follow(before).is_some_and(|hung| hung > MAX_READ));
+        // Only now the read ends, and the thread looks at the other files.
+        std::fs::write(&pipe.default.cert, "").unwrap();
+        renewed.recv_timeout(Duration::from_secs(20)).unwrap();
+        assert_eq!(live.told()[0].names, ["two.example"]);
+        drop(watch);
     }
 }

@@ -134,6 +134,25 @@ pub(super) struct Answer {
     pub(super) body: Vec<u8>,
 }
 
+/// The reason why a request has no answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum RequestError {
+    /// The server, its name or the way there failed.
+    #[error(transparent)]
+    Failed(PollError),
+    /// This process got no thread, descriptor or memory for it. The server may be well.
+    #[error(transparent)]
+    OwnShortage(PollError),
+}
+
+impl From<RequestError> for PollError {
+    fn from(error: RequestError) -> PollError {
+        match error {
+            RequestError::Failed(error) | RequestError::OwnShortage(error) => error,
+        }
+    }
+}
+
 /// Speaks to one server.
 #[derive(Debug)]
 pub(super) struct Client {
@@ -180,7 +199,7 @@ impl Client {
     /// A connection that is reset before the response is opened again, within the same total
     /// deadline: a server at its connection cap may have evicted it for a newer one (RFC 9110
     /// 9.2.2 lets a client repeat an idempotent request).
-    pub(super) fn get(&self, path: &str, limit: u64) -> Result<Answer, PollError> {
+    pub(super) fn get(&self, path: &str, limit: u64) -> Result<Answer, RequestError> {
         let deadline = Instant::now() + self.timeout;
         let mut attempts = 1;
         loop {
@@ -205,7 +224,7 @@ impl Client {
         headers: &[(HeaderName, HeaderValue)],
         body: &[u8],
         limit: u64,
-    ) -> Result<Answer, PollError> {
+    ) -> Result<Answer, RequestError> {
         let mut request = self.agent.post(self.url(path));
         for (name, value) in headers {
             request = request.header(name, value);
@@ -225,13 +244,17 @@ impl Client {
         &self,
         response: Result<ureq::http::Response<Body>, ureq::Error>,
         limit: u64,
-    ) -> Result<Answer, PollError> {
-        let failed = |error| match failure::of(error, self.timeout) {
-            // The two are kept apart for sources only.
-            PollError { kind: ErrorKind::TooLarge, .. } => {
-                PollError::new(ErrorKind::TooLarge, "the answer is larger than it may be")
+    ) -> Result<Answer, RequestError> {
+        let failed = |error| {
+            let is_own_shortage = failure::is_own_shortage(&error);
+            match failure::of(error, self.timeout) {
+                error if is_own_shortage => RequestError::OwnShortage(error),
+                // The two are kept apart for sources only.
+                PollError { kind: ErrorKind::TooLarge, .. } => RequestError::Failed(
+                    PollError::new(ErrorKind::TooLarge, "the answer is larger than it may be"),
+                ),
+                error => RequestError::Failed(error),
             }
-            error => error,
         };
         let mut response = response.map_err(failed)?;
         let status = response.status().as_u16();

@@ -9,9 +9,10 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use ureq::tls::TlsConfig;
 
-use super::client::{Answer, Client, Target};
+use super::client::{Answer, Client, RequestError, Target};
 use crate::board::{ErrorKind, PollError};
 use crate::text::clean;
+use crate::threads;
 use crate::upstream::{SourceResolver, tls};
 
 /// Bytes of an answer at most; health is told in a line.
@@ -20,7 +21,11 @@ const MAX_HEALTH: u64 = 16 * 1024;
 /// Characters of a refusal that are shown.
 const SHOWN: usize = 400;
 
-/// Why a server is not healthy.
+/// Names of the resolvers.
+const PROBE_LOOKUP: &str = "probe";
+const PAGE_LOOKUP: &str = "page";
+
+/// Why a server is not known to be healthy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unhealthy {
     /// It answered with another status than success.
@@ -39,6 +44,15 @@ pub enum Unhealthy {
         /// Who was asked.
         target: String,
         /// What came instead.
+        error: PollError,
+    },
+    /// This process lacked a thread, a descriptor or memory to ask, so that nothing is known about
+    /// the server.
+    #[error("{target}: not asked, for want of a resource of this process: {error}")]
+    NotAsked {
+        /// The server that was to be asked.
+        target: String,
+        /// The error of the attempt.
         error: PollError,
     },
 }
@@ -125,23 +139,29 @@ impl Prober {
         ca: Option<&Path>,
         timeout: Duration,
     ) -> Result<Prober, TrustError> {
-        let named = |target| (target, SourceResolver::system("probe"));
+        let named = |target| (target, SourceResolver::system(PROBE_LOOKUP));
         let targets = targets.into_iter().map(named).collect();
         Ok(Prober { targets, timeout, trust: Trust::load(ca)?, refused: false })
+    }
+
+    /// Names of the threads that look up the names of so many targets, and one for a page.
+    pub fn lookup_threads(targets: usize) -> impl Iterator<Item = String> {
+        let probes = std::iter::repeat_n(PROBE_LOOKUP, targets);
+        probes.chain([PAGE_LOOKUP]).map(SourceResolver::thread_name)
     }
 
     /// Asks all at once, each within the timeout; so all of it takes no longer than that. Gives
     /// the statuses in the order of the targets.
     ///
     /// # Errors
-    /// The first of them that is not healthy.
+    /// The first of them that is not healthy; if there is none, the first that could not be asked.
     pub fn probe(&mut self) -> Result<Vec<u16>, Unhealthy> {
         self.trust.refresh(self.refused);
         let (timeout, trust) = (self.timeout, &self.trust.config);
         let outcomes: Vec<Result<u16, Unhealthy>> = thread::scope(|scope| {
             let ask = |(target, names): &(Target, SourceResolver)| {
                 let (target, names) = (target.clone(), names.clone());
-                let asking = thread::Builder::new().name("pw-probe".to_owned());
+                let asking = thread::Builder::new().name(threads::PROBE.to_owned());
                 asking.spawn_scoped(scope, move || judge(&target, timeout, trust.clone(), names))
             };
             let asked: Vec<_> = self.targets.iter().map(ask).collect();
@@ -161,15 +181,15 @@ impl Prober {
         self.refused = outcomes.iter().any(|outcome| {
             matches!(outcome, Err(Unhealthy::Failed { error, .. }) if error.kind == ErrorKind::Tls)
         });
-        outcomes.into_iter().collect()
+        worst(outcomes)
     }
 
     /// A page of a server, within the timeout, of at most `limit` bytes.
     pub(super) fn page(&self, target: &Target, limit: u64) -> Result<Answer, PollError> {
-        let names = SourceResolver::system("page");
+        let names = SourceResolver::system(PAGE_LOOKUP);
         let client =
             Client::new(target.origin.clone(), self.timeout, self.trust.config.clone(), names);
-        client.get(&target.path, limit)
+        Ok(client.get(&target.path, limit)?)
     }
 }
 
@@ -186,8 +206,21 @@ fn judge(
             let reason = one_line(&body, SHOWN);
             Err(Unhealthy::Refused { target: target.to_string(), status, reason })
         }
-        Err(error) => Err(Unhealthy::Failed { target: target.to_string(), error }),
+        Err(RequestError::Failed(error)) => {
+            Err(Unhealthy::Failed { target: target.to_string(), error })
+        }
+        Err(RequestError::OwnShortage(error)) => {
+            Err(Unhealthy::NotAsked { target: target.to_string(), error })
+        }
     }
+}
+
+/// The statuses, or the error that says most about the servers.
+fn worst(outcomes: Vec<Result<u16, Unhealthy>>) -> Result<Vec<u16>, Unhealthy> {
+    let not_asked =
+        |outcome: &Result<u16, Unhealthy>| matches!(outcome, Err(Unhealthy::NotAsked { .. }));
+    let (not_asked, asked): (Vec<_>, Vec<_>) = outcomes.into_iter().partition(not_asked);
+    asked.into_iter().chain(not_asked).collect()
 }
 
 fn failed(target: &Target, message: impl Into<String>) -> Unhealthy {
@@ -329,6 +362,18 @@ mod tests {
         assert!(begun.elapsed() < 4 * BOUND, "{:?}", begun.elapsed());
         let first = format!("http://{}/: timeout: ", silent[0].local_addr().unwrap());
         assert!(told.starts_with(&first), "{told}");
+    }
+
+    #[test]
+    fn failure_of_a_server_goes_before_one_that_was_not_asked() {
+        let error = || PollError::new(ErrorKind::Dns, "no thread");
+        let not_asked = || Err(Unhealthy::NotAsked { target: "a".to_owned(), error: error() });
+        let failed = || Err(Unhealthy::Failed { target: "b".to_owned(), error: error() });
+        assert_eq!(worst(vec![Ok(200), Ok(204)]), Ok(vec![200, 204]));
+        for outcomes in [vec![not_asked(), Ok(200), failed()], vec![failed(), not_asked()]] {
+            assert!(matches!(worst(outcomes), Err(Unhealthy::Failed { .. })));
+        }
+        assert!(matches!(worst(vec![Ok(200), not_asked()]), Err(Unhealthy::NotAsked { .. })));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! one does not, and gives the process up when nobody can be served any more.
 
 mod admin;
+mod renderer;
 
 use std::convert::Infallible;
 use std::io;
@@ -12,9 +13,10 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 use self::admin::AdminReport;
+pub use self::renderer::Render;
+use self::renderer::Renderer;
 use super::health::{Health, Stuck};
 use super::losses::Losses;
-use super::scoreboard::Scoreboard;
 use super::systemd;
 use crate::http::{Stats, WorkerState};
 use crate::threads;
@@ -45,8 +47,8 @@ pub struct Watchdog {
 pub struct Watched {
     /// Every thread that has a heartbeat.
     pub health: Arc<Health>,
-    /// Told in the log when one of them is stuck.
-    pub scoreboard: Arc<Scoreboard>,
+    /// Renders the scoreboard, which is logged when one of them is stuck.
+    pub scoreboard: Render,
     /// `watchdog_timeout`: when the acceptor, or every worker, has been stuck for so long, it
     /// gives up.
     pub timeout: Duration,
@@ -56,10 +58,12 @@ impl Watchdog {
     /// Starts to look.
     ///
     /// # Errors
-    /// When the thread cannot be made.
+    /// When a thread cannot be made.
     pub fn start(watched: Watched, give_up: GiveUp) -> io::Result<Watchdog> {
         let (stop, stopped) = bounded(0);
-        let watch = move || run(&watched, &give_up, &stopped);
+        let Watched { health, scoreboard, timeout } = watched;
+        let mut renderer = Renderer::start(scoreboard)?;
+        let watch = move || run(&health, &mut renderer, timeout, &give_up, &stopped);
         let thread = threads::spawn(threads::WATCHDOG.to_owned(), watch)?;
         Ok(Watchdog { stop: Some(stop), thread: Some(thread) })
     }
@@ -76,7 +80,15 @@ impl Drop for Watchdog {
     }
 }
 
-fn run(watched: &Watched, give_up: &GiveUp, stopped: &Receiver<Infallible>) {
+/// Waits for nothing but `stopped`, and for a short time for a rendering: neither the exit nor a stop
+/// may depend on a file.
+fn run(
+    health: &Health,
+    renderer: &mut Renderer,
+    timeout: Duration,
+    give_up: &GiveUp,
+    stopped: &Receiver<Infallible>,
+) {
     let mut calm = Calm::from(Instant::now());
     let mut backlog = Backlog::default();
     let mut told: Vec<String> = Vec::new();
@@ -87,35 +99,32 @@ fn run(watched: &Watched, give_up: &GiveUp, stopped: &Receiver<Infallible>) {
     let mut admin_report = AdminReport::default();
     while stopped.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
         let now = Instant::now();
-        let engine = &watched.health.engine;
+        let engine = &health.engine;
         calm.look(now);
         backlog.look(now, engine);
         losses.look(engine, now);
-        let failure = fatal(engine, &backlog, now, watched.timeout);
-        if let Some(failure) = failure.filter(|_| calm.has_lasted(watched.timeout)) {
-            log::error!("giving up: {failure}; scoreboard: {}", watched.scoreboard.render().trim());
+        let failure = fatal(engine, &backlog, now, timeout);
+        if let Some(failure) = failure.filter(|_| calm.has_lasted(timeout)) {
+            log::error!("giving up: {failure}; scoreboard: {}", renderer.line());
             give_up();
         } else if waited_for {
             systemd::watchdog();
         }
         systemd::resend();
-        if let Some(admin) = watched.health.admin.get() {
+        if let Some(admin) = health.admin.get() {
             admin_backlog.look(now, admin);
             admin_losses.look(admin, now);
-            let failure = fatal(admin, &admin_backlog, now, watched.timeout)
-                .or_else(|| list(&watched.health.admin_stuck()))
-                .filter(|_| calm.has_lasted(watched.timeout));
+            let failure = fatal(admin, &admin_backlog, now, timeout)
+                .or_else(|| list(&health.admin_stuck()))
+                .filter(|_| calm.has_lasted(timeout));
             admin_report.look(failure.as_deref(), now);
         }
-        let stuck = watched.health.stuck();
+        let stuck = health.stuck();
         let names: Vec<String> = stuck.iter().map(|it| it.thread.clone()).collect();
         if names != told {
             match list(&stuck) {
                 None => log::info!("no thread is stuck any more"),
-                Some(list) => {
-                    let scoreboard = watched.scoreboard.render();
-                    log::error!("stuck: {list}; scoreboard: {}", scoreboard.trim());
-                }
+                Some(list) => log::error!("stuck: {list}; scoreboard: {}", renderer.line()),
             }
             told = names;
         }

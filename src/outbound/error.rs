@@ -26,6 +26,11 @@ impl ConnectError {
         self.timed_out
     }
 
+    /// Returns the reasons of the attempts that were refused.
+    pub(crate) fn failures(&self) -> &[io::Error] {
+        &self.failures
+    }
+
     /// Returns the distinct causes in order, each with the number of attempts that it ended.
     fn causes(&self) -> Vec<(String, usize)> {
         let mut causes: Vec<(String, usize)> = Vec::new();

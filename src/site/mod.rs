@@ -54,7 +54,7 @@ use crate::upstream::Asked;
 use self::answer::{Answer, Exchange};
 use self::assets::Assets;
 use self::chart::Charts;
-use self::observe::{NO_METHOD, is_known, method_label};
+use self::observe::{NO_METHOD, method_label};
 use self::page::PageCache;
 use self::problem::Problem;
 use self::request_id::RequestId;
@@ -62,6 +62,7 @@ use self::request_log::RequestLog;
 use self::routes::{NO_ROUTE, Router};
 
 pub use self::observe::RequestObserver;
+pub(crate) use self::observe::is_known;
 pub use self::redirect::Redirect;
 pub use self::series::{Exporter, Format};
 

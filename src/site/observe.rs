@@ -24,7 +24,7 @@ fn known(method: &Method) -> Option<&'static str> {
 }
 
 /// Returns whether the method is known, even if no route allows it.
-pub(super) fn is_known(method: &Method) -> bool {
+pub(crate) fn is_known(method: &Method) -> bool {
     known(method).is_some()
 }
 

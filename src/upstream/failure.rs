@@ -6,9 +6,33 @@
 use std::io;
 use std::time::Duration;
 
+use rustix::io::Errno;
+
 use super::resolve::ResolveError;
 use crate::board::{ErrorKind, PollError};
 use crate::outbound::ConnectError;
+
+/// Returns true if the exchange failed for want of threads, descriptors or memory here. It says nothing
+/// about the server then.
+pub(crate) fn is_own_shortage(error: &ureq::Error) -> bool {
+    match error {
+        ureq::Error::Io(error) => is_shortage(error),
+        ureq::Error::Other(other) => {
+            match (other.downcast_ref::<ResolveError>(), other.downcast_ref::<ConnectError>()) {
+                (Some(ResolveError::NoThread(_)), _) => true,
+                (Some(ResolveError::Failed(error)), _) => is_shortage(error),
+                (_, Some(error)) => error.failures().iter().any(is_shortage),
+                _ => false,
+            }
+        }
+        _ => false,
+    }
+}
+
+fn is_shortage(error: &io::Error) -> bool {
+    let errno = Errno::from_io_error(error);
+    matches!(errno, Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM))
+}
 
 /// The kind and the message of a client's error in an exchange with that total bound.
 pub(crate) fn of(error: ureq::Error, timeout: Duration) -> PollError {
@@ -67,6 +91,25 @@ fn late(timeout: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn shortage_of_this_process_is_told_apart_from_failures_of_the_server() {
+        let resolve = |error: ResolveError| ureq::Error::Other(Box::new(error));
+        let of = |errno: Errno| io::Error::from(errno);
+        for (error, expected) in [
+            (resolve(ResolveError::NoThread(of(Errno::AGAIN))), true),
+            (resolve(ResolveError::Failed(of(Errno::MFILE))), true),
+            (ureq::Error::Io(of(Errno::MFILE)), true),
+            (ureq::Error::Io(of(Errno::NFILE)), true),
+            (resolve(ResolveError::Unanswered), false),
+            (resolve(ResolveError::Failed(io::Error::other("no such name"))), false),
+            (ureq::Error::Io(of(Errno::CONNREFUSED)), false),
+            (ureq::Error::Io(of(Errno::AGAIN)), false),
+            (ureq::Error::HostNotFound, false),
+        ] {
+            assert_eq!(is_own_shortage(&error), expected, "{error:?}");
+        }
+    }
 
     #[test]
     fn every_failure_has_its_kind_and_shows_no_address() {

@@ -77,7 +77,7 @@ impl SourceResolver {
     }
 
     /// Name of the thread that looks names up for that source.
-    pub(super) fn thread_name(source: &str) -> String {
+    pub(crate) fn thread_name(source: &str) -> String {
         format!("pw-dns-{source}")
     }
 

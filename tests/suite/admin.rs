@@ -235,3 +235,22 @@ fn it_is_asked_for_by_names_of_this_machine_only() {
         assert_eq!(ask(host), expected, "{host}");
     }
 }
+
+#[test]
+fn method_that_is_unknown_gets_501_and_one_that_is_not_allowed_405() {
+    let server = Server::start(&Setup::default());
+    let ask = |line: &str| {
+        let mut stream = std::net::TcpStream::connect(server.admin).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        write!(stream, "{line} HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+        code(&String::from_utf8(read_response(&mut stream).unwrap()).unwrap())
+    };
+    for (line, expected) in [
+        ("BREW /healthz", 501),
+        ("BREW /nowhere", 501),
+        ("POST /healthz", 405),
+        ("GET /nowhere", 404),
+    ] {
+        assert_eq!(ask(line), expected, "{line}");
+    }
+}

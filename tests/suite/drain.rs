@@ -1,9 +1,13 @@
 //! TERM under load, as a supervisor sends it.
 
+use std::fs::File;
 use std::net::TcpStream;
+use std::path::PathBuf;
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use pumphouse_web::http::Settings;
+use rustix::fs::OFlags;
 
 use crate::harness::{eventually, get};
 use crate::hostile::client::{Client, connect_tls, read_response};
@@ -105,4 +109,88 @@ fn a_thousand_hostile_clients_and_a_hung_upstream_do_not_hold_up_the_exit() {
         assert!(asked.elapsed() < Duration::from_secs(10), "{:?}", asked.elapsed());
         attack.join().unwrap();
     });
+}
+
+/// A file that hangs every thread that reads it, as one on a network file system does, until this is
+/// dropped.
+struct Hung(File);
+
+impl Hung {
+    /// Puts a named pipe into the certificate's place.
+    fn certificate(server: &Server) -> HungSoon {
+        let pipe = server.folder().join("pipe");
+        assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        std::fs::rename(pipe, server.certificate()).unwrap();
+        HungSoon(server.certificate())
+    }
+}
+
+/// As [`Hung`], before any thread reads it.
+struct HungSoon(PathBuf);
+
+impl HungSoon {
+    /// Waits until a thread reads it.
+    fn wait(self) -> Hung {
+        let mut pipe = None;
+        eventually("the file is read", || {
+            // Opened so, it has no other end until a reader has come.
+            let opened = rustix::fs::open(
+                &self.0,
+                OFlags::WRONLY | OFlags::NONBLOCK | OFlags::CLOEXEC,
+                rustix::fs::Mode::empty(),
+            );
+            pipe = opened.ok();
+            pipe.is_some()
+        });
+        Hung(pipe.unwrap().into())
+    }
+}
+
+#[test]
+fn certificate_file_that_hangs_its_reader_does_not_keep_a_stopped_server() {
+    let drain_timeout = Duration::from_secs(8);
+    let mut server = Server::start(&Setup {
+        server: "drain_timeout = \"8s\"",
+        tls: "check_every = \"1s\"",
+        ..Setup::default()
+    });
+    let hung = Hung::certificate(&server).wait();
+    let begun = Instant::now();
+    server.signal("TERM");
+    assert_eq!(server.wait().code(), Some(0));
+    assert!(begun.elapsed() < drain_timeout, "{:?}", begun.elapsed());
+    drop(hung);
+}
+
+#[test]
+fn reload_that_hangs_in_a_file_holds_up_neither_requests_nor_a_stop() {
+    let drain_timeout = Duration::from_secs(8);
+    let mut server = Server::start(&Setup {
+        server: "drain_timeout = \"8s\"",
+        tls: "check_every = \"1h\"",
+        ..Setup::default()
+    });
+    let certificate = std::fs::read(server.certificate()).unwrap();
+    let hung = Hung::certificate(&server);
+    server.signal("HUP");
+    let mut hung = hung.wait();
+    // More of them than are remembered.
+    (0..5).for_each(|_| server.signal("HUP"));
+    assert!(server.serves());
+    // The first read ends; the one that follows it is the last, and reads a file.
+    std::fs::write(server.folder().join("whole.pem"), &certificate).unwrap();
+    std::fs::rename(server.folder().join("whole.pem"), server.certificate()).unwrap();
+    hung.0.write_all(&certificate).unwrap();
+    drop(hung);
+    let reloads = || server.log().iter().filter(|line| line.contains("reloaded: ")).count();
+    eventually("both reads are taken up", || reloads() == 2);
+
+    let hung = Hung::certificate(&server);
+    server.signal("HUP");
+    let hung = hung.wait();
+    let begun = Instant::now();
+    server.signal("TERM");
+    assert_eq!(server.wait().code(), Some(0));
+    assert!(begun.elapsed() < drain_timeout, "{:?}", begun.elapsed());
+    drop(hung);
 }

@@ -256,6 +256,31 @@ fn watch_with_a_full_standard_error_acknowledges_every_event() {
     assert_eq!(watch.wait().code(), Some(0));
 }
 
+#[test]
+fn restart_command_of_watch_with_a_full_standard_error_is_not_held_up_by_its_output() {
+    let folder = tempfile::tempdir().unwrap();
+    let absent = format!("unix:{}", folder.path().join("absent").display());
+    let full = FullPipe::new();
+    // More than a pipe holds, to both outputs; and a daemon that keeps them open.
+    let command = "i=0; while [ $i -lt 5000 ]; do echo output $i; echo errors $i >&2; \
+                   i=$((i+1)); done; sleep 600 & echo $! > daemon; touch done";
+    let mut watch = Process::start(
+        Command::new(BINARY)
+            .args(["watch", "--exec", command, "--admin", &absent, "--failures", "1"])
+            .args(["--grace", "1ms", "--max-restarts", "1"])
+            .current_dir(folder.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(full.stdio()),
+    );
+    eventually("the command has ended", || folder.path().join("done").exists());
+    assert!(Command::new("kill").arg(watch.0.id().to_string()).status().unwrap().success());
+    let ended = watch.wait();
+    let daemon = std::fs::read_to_string(folder.path().join("daemon")).unwrap();
+    let _ = Command::new("kill").arg(daemon.trim()).status();
+    assert_eq!(ended.code(), Some(0));
+}
+
 const INSIDE: &str = "PUMPHOUSE_TEST_INSIDE_PANICS";
 
 /// Runs [`inside`] in a process of its own, as a panic hook belongs to the whole process.

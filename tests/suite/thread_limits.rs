@@ -11,7 +11,7 @@ use crate::hostile::client::PATIENCE;
 use crate::server::BINARY;
 
 /// Users without another process, so that every thread counted is the server's: one a test.
-const USERS: [u32; 2] = [54_321, 54_322];
+const USERS: [u32; 3] = [54_321, 54_322, 54_323];
 
 /// One source by an address, and one by a name, which takes a thread for lookups.
 const CONFIG: &str = r#"
@@ -80,12 +80,17 @@ impl Place {
 
     /// `serve` by a user with so many threads.
     fn serve(&self, threads: usize) -> Command {
+        self.run(threads, &["serve", "--no-tls"])
+    }
+
+    /// A command of the program, by a user with so many threads.
+    fn run(&self, threads: usize, arguments: &[&str]) -> Command {
         let mut command = Command::new("prlimit");
         command
             .arg(format!("--nproc={threads}:{threads}"))
             .args(&self.as_user)
             .arg(self.path().join("pumphouse-web"))
-            .args(["serve", "--no-tls"])
+            .args(arguments)
             .current_dir(self.path())
             .env_remove("PUMPHOUSE_CONFIG")
             .env_remove("RUST_LOG")
@@ -93,6 +98,14 @@ impl Place {
             .stdout(Stdio::null())
             .stderr(Stdio::piped());
         command
+    }
+
+    /// From now on the system gives that process no further thread.
+    fn refuse_threads(&self, process: &Running) {
+        let (setter, rest) = self.as_user.split_first().unwrap();
+        let mut arguments: Vec<&str> = rest.iter().map(String::as_str).collect();
+        arguments.extend(["prlimit", "--nproc=1:1", "--pid"]);
+        process.command(setter, &arguments);
     }
 
     /// A start that fails.
@@ -192,11 +205,7 @@ fn reload_and_stop_without_free_threads_log_a_line_and_end_nothing() {
     let mut server = Running::start(place.serve(all));
     server.wait_for("admin listener on");
     server.wait_for("well: connect: ");
-    // The system gives no further thread.
-    let (setter, rest) = place.as_user.split_first().unwrap();
-    let mut arguments: Vec<&str> = rest.iter().map(String::as_str).collect();
-    arguments.extend(["prlimit", "--nproc=1:1", "--pid"]);
-    server.command(setter, &arguments);
+    place.refuse_threads(&server);
     let file = place.path().join("pumphouse.toml");
     let more = CONFIG.replace(
         "[[source]]",
@@ -238,5 +247,159 @@ fn start_with_too_little_address_space_fails_with_a_message_and_no_abort() {
         assert_eq!(output.status.code(), Some(1), "{kib}: {stderr}");
         assert!(stderr.contains(&format!("ulimit -v (now {kib})")), "{stderr}");
         assert!(needed(&stderr) > 10, "{stderr}");
+    }
+}
+
+/// The configuration with this account, and without a history.
+fn config_with(account: &str) -> String {
+    let history = CONFIG.find("[history]").unwrap();
+    let open = "[auth]\nopen = true\n";
+    assert!(CONFIG[..history].contains(open));
+    format!("{}[auth]\n{account}", CONFIG[..history].replace(open, ""))
+}
+
+/// Status of a request by anna with that password.
+fn sign_in(address: &str, password: &str) -> u16 {
+    let mut stream = std::net::TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let credentials = crate::access::basic("anna", password);
+    let request = format!(
+        "GET /api/v1/status HTTP/1.1\r\nHost: localhost\r\nAuthorization: {credentials}\r\n\r\n"
+    );
+    stream.write_all(request.as_bytes()).unwrap();
+    let response = crate::hostile::client::read_response(&mut stream).unwrap();
+    crate::server::code(&String::from_utf8(response).unwrap())
+}
+
+fn address(server: &Running) -> String {
+    let line = server.wait_for("listening on http://");
+    line.split_once("listening on http://").unwrap().1.trim_end_matches('/').to_owned()
+}
+
+fn serve_in(folder: &Path, kib: usize) -> Command {
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", &format!("ulimit -v {kib} && exec {BINARY} serve --no-tls")])
+        .current_dir(folder)
+        .env_remove("PUMPHOUSE_CONFIG")
+        .env_remove("RUST_LOG")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped());
+    command
+}
+
+#[test]
+fn server_in_the_smallest_address_space_that_it_starts_in_survives_wrong_passwords() {
+    const STEP: usize = 8 << 10;
+    let folder = tempfile::tempdir().unwrap();
+    // Verifying it takes more than is left for everything else.
+    let account = "[[auth.user]]\nname = \"anna\"\npassword_hash = \"$argon2id$v=19$m=65536,t=1,p=1\
+                   $c2FsdHNhbHRzYWx0$LCBBDyN4mGdrzmYpAZn3ag\"\nscopes = [\"read\"]\n";
+    std::fs::write(folder.path().join("pumphouse.toml"), config_with(account)).unwrap();
+    let mut refusals = Vec::new();
+    // It serves until it is killed, so a start that succeeds is seen by its log.
+    let server = (8..128).find_map(|number| {
+        let mut server = Running::start(serve_in(folder.path(), number * STEP));
+        let mut ended = false;
+        eventually("it serves or ends", || {
+            ended = server.child.try_wait().unwrap().is_some();
+            ended || server.log().iter().any(|line| line.contains("admin listener on"))
+        });
+        if ended {
+            assert_eq!(server.child.wait().unwrap().code(), Some(1), "{:#?}", server.log());
+            server.wait_for("ulimit -v (now ");
+            refusals.extend(server.log());
+        }
+        (!ended).then_some(server)
+    });
+    let mut server = server.expect("it starts with a gigabyte");
+    let address = address(&server);
+    std::thread::scope(|scope| {
+        for number in 0..8 {
+            let address = &address;
+            scope.spawn(move || {
+                let status = sign_in(address, &format!("wrong {number}"));
+                assert!([401, 429, 503].contains(&status), "{status}");
+            });
+        }
+    });
+    assert!(!server.log().iter().any(|line| line.contains("no memory for verifying")));
+    assert_eq!(server.stop(), Some(0));
+    let memory = refusals.iter().filter(|line| line.contains("verifications of passwords"));
+    assert!(memory.count() > 0, "{refusals:#?}");
+}
+
+#[test]
+fn verification_without_memory_gets_503_and_one_line_of_the_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let account = crate::access::user("anna", "correct horse", "\"read\"");
+    std::fs::write(folder.path().join("pumphouse.toml"), config_with(&account)).unwrap();
+    let mut server = Running::start(serve_in(folder.path(), 4 << 20));
+    let address = address(&server);
+    let statm = format!("/proc/{}/statm", server.child.id());
+    let pages = std::fs::read_to_string(statm).unwrap();
+    let pages: u64 = pages.split(' ').next().unwrap().parse().unwrap();
+    // Room for all but the 33 MiB of a verification.
+    let limit = pages * 4096 + (16 << 20);
+    server.command("prlimit", &[&format!("--as={limit}:"), "--pid"]);
+    for _ in 0..3 {
+        assert_eq!(sign_in(&address, "correct horse"), 503);
+    }
+    let lines = || server.log().iter().filter(|line| line.contains("no memory for")).count();
+    eventually("it is logged", || lines() > 0);
+    server.command("prlimit", &["--as=4294967296:", "--pid"]);
+    assert_eq!(sign_in(&address, "correct horse"), 200, "no attempt was counted as a failure");
+    assert_eq!(lines(), 1);
+    assert_eq!(server.stop(), Some(0));
+}
+
+#[test]
+fn watch_without_threads_for_lookups_restarts_nothing() {
+    let Some(place) = Place::new(USERS[2]) else { return };
+    let healthy = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let admin = format!("http://localhost:{}", healthy.local_addr().unwrap().port());
+    std::thread::spawn(move || {
+        for stream in healthy.incoming() {
+            let mut stream = stream.unwrap();
+            let _ = std::io::Read::read(&mut stream, &mut [0; 4096]);
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nok\n");
+        }
+    });
+    let arguments = ["watch", "--exec", "touch restarted", "--admin", &admin, "--failures", "1"];
+    let arguments = [&arguments[..], &["--grace", "1ms"]].concat();
+    let Output { status, stderr, .. } = place.run(4, &arguments).output().unwrap();
+    let output = String::from_utf8(stderr).unwrap();
+    assert_eq!(status.code(), Some(1), "{output}");
+    let all = needed(&output);
+
+    let mut watch = Running::start(place.run(all, &arguments));
+    watch.wait_for("watching the server at");
+    place.refuse_threads(&watch);
+    watch.wait_for("the server is not watched now: ");
+    let log = watch.log();
+    for text in ["failed probe", "restart"] {
+        // Its first line names the option of restarts.
+        let found = log.iter().find(|line| line.contains(text) && !line.contains("--max-restarts"));
+        assert_eq!(found, None);
+    }
+    assert!(!place.path().join("restarted").exists());
+    assert_eq!(watch.stop(), Some(0));
+}
+
+#[test]
+fn missing_thread_of_the_allocator_is_logged() {
+    const LINE: &str = "the allocator has no thread";
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("pumphouse.toml"), CONFIG).unwrap();
+    // The allocator begins without it, as where the system refuses it.
+    for (options, expected) in [("background_thread:false", true), ("", false)] {
+        let mut command = serve_in(folder.path(), 16 << 20);
+        command.env("MALLOC_CONF", options);
+        let mut server = Running::start(command);
+        server.wait_for("admin listener on");
+        let is_logged = server.log().iter().any(|line| line.contains(LINE));
+        assert_eq!(is_logged, expected, "{:#?}", server.log());
+        assert_eq!(server.stop(), Some(0));
     }
 }

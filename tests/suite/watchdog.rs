@@ -55,6 +55,19 @@ fn an_acceptor_that_is_stuck_ends_the_process_with_70() {
     assert_eq!(server.wait().code(), Some(70));
 }
 
+/// Files of `/proc` that hang, as in containers where a FUSE file system serves them.
+#[test]
+fn rendering_of_the_scoreboard_that_hangs_does_not_keep_the_process() {
+    let mut server = Server::start(&Setup::default());
+    let files = [server.thread("pw-watchdog"), server.thread("pw-scoreboard")];
+    let files = Wedge::new(&files, "openat");
+    let acceptor = Wedge::new(&[server.thread("pw-acceptor")], "epoll_wait");
+    let line = server.wait_for_log("giving up: the acceptor has been silent");
+    assert!(line.contains("scoreboard: not rendered within 500 ms"), "{line}");
+    drop((files, acceptor));
+    assert_eq!(server.wait().code(), Some(70));
+}
+
 #[test]
 fn workers_that_are_all_stuck_end_the_process_with_70_but_not_some_of_them() {
     let mut server = Server::start(&Setup { server: "workers = 2", ..Setup::default() });

@@ -3,6 +3,7 @@
 mod listen;
 mod redirect;
 mod reload;
+mod slow_reload;
 mod start;
 mod stop;
 mod threads_needed;
@@ -10,9 +11,10 @@ mod threads_needed;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use crossbeam_channel::Receiver;
+use crossbeam_channel::{Receiver, never, select};
 use jiff::Timestamp;
 
+use self::slow_reload::SlowReload;
 use self::stop::Teardown;
 use super::Failure;
 use crate::access::{Gate, SessionKeeper};
@@ -40,7 +42,7 @@ pub(super) struct Setup {
 }
 
 /// Reads the setup anew, as HUP asks for.
-pub(super) type Again<'a> = &'a dyn Fn() -> Result<Setup, Failure>;
+pub(super) type Again = Box<dyn Fn() -> Result<Setup, Failure> + Send + Sync>;
 
 /// The running server, in the order in which its parts are taken down.
 struct Running {
@@ -74,47 +76,81 @@ struct Running {
 pub(super) fn ensure_threads_with_log(setup: &Setup) -> Result<(), threads::Shortage> {
     let mut names = threads_needed::at_start(&setup.config);
     names.insert(0, threads::LOG.to_owned());
-    threads::ensure(&names)
+    threads::ensure(&names, threads_needed::memory(&setup.config))
 }
 
 /// Serves until TERM or INT; on HUP goes on with what `again` reads.
-pub(super) fn run(setup: Setup, again: Option<Again<'_>>) -> Result<ExitCode, Failure> {
+pub(super) fn run(setup: Setup, again: Option<Again>) -> Result<ExitCode, Failure> {
     let beside = redirect::descriptors(&setup.config);
     descriptors::grow(&setup.config, beside);
-    threads::ensure(&threads_needed::at_start(&setup.config))?;
+    let memory = threads_needed::memory(&setup.config);
+    threads::ensure(&threads_needed::at_start(&setup.config), memory)?;
+    if threads::lacks_allocator_thread() {
+        log::warn!(
+            "the allocator has no thread: memory that many connections held returns to the system \
+             late; if the limits on threads refused it when the process began, start it again"
+        );
+    }
     // Done before any thread that serves is started, so that signals are handled from its start.
     let requests = signals::listen().map_err(|error| format!("cannot watch signals: {error}"))?;
+    let mut slow_reload = again.map(SlowReload::start).transpose()?;
     let mut running = Running::start(setup)?;
     systemd::ready();
-    serve(&mut running, &requests, again);
+    serve(&mut running, &requests, slow_reload.as_mut());
     running.stop();
     Ok(ExitCode::SUCCESS)
 }
 
-/// Follows signals until one asks for the end.
-fn serve(running: &mut Running, requests: &Receiver<Request>, again: Option<Again<'_>>) {
-    for request in requests {
-        match (request, again) {
-            (Request::Stop, _) => return,
-            (Request::Reload, Some(again)) => {
-                systemd::reloading();
-                let setup = again().and_then(|setup| {
-                    threads::ensure(&threads_needed::at_reload(&running.config, &setup.config))?;
-                    Ok(setup)
-                });
-                match setup {
-                    Ok(setup) => running.reload(setup),
-                    Err(error) => {
-                        running.configuration.refuse();
-                        // A line for each problem of the file.
-                        for problem in error.to_string().lines() {
-                            log::error!("HUP: nothing changes: {problem}");
-                        }
+/// Follows signals until one asks for the end. Waits for no file: see [`SlowReload`].
+fn serve(
+    running: &mut Running,
+    requests: &Receiver<Request>,
+    mut slow_reload: Option<&mut SlowReload>,
+) {
+    let never = never();
+    loop {
+        let setups = slow_reload.as_ref().map_or(&never, |reload| &reload.setups).clone();
+        select! {
+            recv(requests) -> request => match (request, &mut slow_reload) {
+                (Ok(Request::Stop) | Err(_), _) => return,
+                (Ok(Request::Reload), Some(slow_reload)) => {
+                    if slow_reload.read() {
+                        systemd::reloading();
                     }
                 }
-                systemd::ready();
+                (Ok(Request::Reload), None) => {
+                    log::warn!("HUP: the demo has nothing to read anew");
+                }
+            },
+            recv(setups) -> setup => {
+                // It holds the other end itself, so its thread may fail and this goes on.
+                let (Ok(setup), Some(slow_reload)) = (setup, &mut slow_reload) else { continue };
+                take_up(running, setup, slow_reload);
+                if slow_reload.note_taken() {
+                    systemd::ready();
+                }
             }
-            (Request::Reload, None) => log::warn!("HUP: the demo has nothing to read anew"),
+        }
+    }
+}
+
+/// Goes on with a setup that was read, or logs why not.
+fn take_up(running: &mut Running, setup: Result<Setup, String>, slow_reload: &SlowReload) {
+    let setup = setup.and_then(|setup| {
+        let (before, after) = (&running.config, &setup.config);
+        let more = threads_needed::memory(after).saturating_sub(threads_needed::memory(before));
+        threads::ensure(&threads_needed::at_reload(before, after), more)
+            .map_err(|shortage| shortage.to_string())?;
+        Ok(setup)
+    });
+    match setup {
+        Ok(setup) => running.reload(setup, slow_reload),
+        Err(error) => {
+            running.configuration.refuse();
+            // A line for each problem of the file.
+            for problem in error.lines() {
+                log::error!("HUP: nothing changes: {problem}");
+            }
         }
     }
 }

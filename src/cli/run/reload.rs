@@ -1,6 +1,7 @@
 //! HUP: a running server goes on by another configuration, which has been read and checked as
 //! a whole before anything changes.
 
+use super::slow_reload::SlowReload;
 use super::{Running, Setup, admitted_connections, limits, program, start, user_agent};
 use crate::board::{EventKind, SourceInfo};
 use crate::config::{Config, ListenAddr, Server, Site, Source, TlsFiles};
@@ -8,7 +9,7 @@ use crate::http::Settings;
 
 impl Running {
     /// Takes the setup up, as far as a running server can, and says in the log what changed.
-    pub(super) fn reload(&mut self, setup: Setup) {
+    pub(super) fn reload(&mut self, setup: Setup, slow_reload: &SlowReload) {
         let Setup { config, certificates } = setup;
         let mut changes = source_changes(&self.config.sources, &config.sources);
         let latest = config.sources.clone();
@@ -21,7 +22,8 @@ impl Running {
             if let Err(error) = self.pollers.renew(&latest, &user_agent(&config.site)) {
                 log::error!("HUP: a source is not polled: {error}; then send HUP again");
             }
-            start::remember(&self.history, &latest, &self.reporter);
+            let (history, reporter) = (self.history.clone(), self.reporter.clone());
+            slow_reload.run(move || start::remember(&history, &latest, &reporter));
         }
         if self.config.site.title != config.site.title {
             changes.push("title changed".to_owned());

@@ -124,7 +124,11 @@ impl Running {
             site: site.clone(),
         };
         let admin = Admin::start(admin_listener, admin)?;
-        let watched = Watched { health, scoreboard, timeout: config.server.watchdog_timeout };
+        let watched = Watched {
+            health,
+            scoreboard: Box::new(move || scoreboard.render()),
+            timeout: config.server.watchdog_timeout,
+        };
         let give_up = Box::new(|| {
             logging::flush();
             process::exit(INTERNAL_FAILURE.into())
@@ -173,10 +177,19 @@ impl Running {
 
     /// Begins to look for renewed files of the certificates, if they are in files.
     pub(super) fn watch_certificates(&mut self) -> Result<(), Failure> {
-        self.certificate_watch = None;
         let Some(live) = &self.certificates else { return Ok(()) };
         live.warn_of_expiry(Timestamp::now());
         let Some(files) = &self.config.tls else { return Ok(()) };
+        if let Some(watch) = &self.certificate_watch {
+            if let Some(hung) = watch.follow(files.clone()) {
+                log::error!(
+                    "a read of the certificate files has not ended for {} s: renewed files are not \
+                     noticed until it ends; check their file system, and send HUP to load them",
+                    hung.as_secs()
+                );
+            }
+            return Ok(());
+        }
         let intake = self.intake.clone();
         let renewed = Box::new(move || {
             log::info!("the certificates were renewed, and are in use");

@@ -78,7 +78,8 @@ impl Running {
         // The log's last lines are written within drain_timeout, too.
         let flush_timeout = logging::FLUSH_TIMEOUT.min(drain_timeout / 4);
         let deadline = Instant::now() + drain_timeout - flush_timeout;
-        // An acceptor that ends is not stuck.
+        // An acceptor that ends is not stuck. Of these only the watchdog's thread is waited for,
+        // which blocks on nothing.
         drop((watchdog, certificate_watch, redirect));
         pollers.begin_stop();
         let reserved = TEARDOWN.min(drain_timeout / 4) + flush_timeout;

@@ -1,4 +1,5 @@
-//! Names of the threads that a configuration needs, to be ensured before any of them is made.
+//! Names of the threads that a configuration needs, and their memory, to be ensured before any of
+//! them is made.
 
 use super::redirect;
 use crate::access::Admission;
@@ -10,8 +11,15 @@ use crate::upstream::thread_names;
 
 /// Threads of the whole server, in about the order in which they are made.
 pub(super) fn at_start(config: &Config) -> Vec<String> {
-    let always =
-        [threads::SIGNALS, threads::TEARDOWN, threads::BOARD, threads::HISTORY, threads::WATCHDOG];
+    let always = [
+        threads::SIGNALS,
+        threads::TEARDOWN,
+        threads::RELOAD,
+        threads::BOARD,
+        threads::HISTORY,
+        threads::SCOREBOARD,
+        threads::WATCHDOG,
+    ];
     let kept = config.history.as_ref().map(|_| threads::LAST_VALUES);
     let sessions = keeps_sessions(config).then_some(threads::SESSIONS);
     let certificates = config.tls.as_ref().map(|_| threads::CERTIFICATES);
@@ -36,6 +44,15 @@ pub(super) fn at_reload(before: &Config, after: &Config) -> Vec<String> {
     let sources = after.sources.iter().filter(is_new).flat_map(thread_names);
     let starts_sessions = keeps_sessions(after) && !keeps_sessions(before);
     sources.chain(starts_sessions.then(|| threads::SESSIONS.to_owned())).collect()
+}
+
+/// Bytes that the threads allocate at most for connections' buffers and verifications of passwords.
+pub(super) fn memory(config: &Config) -> usize {
+    let verifications = match &config.auth.rules.admission {
+        Admission::Open => 0,
+        Admission::Restricted(restricted) => restricted.verification_memory(),
+    };
+    config.server.engine.max_buffered_bytes.saturating_add(verifications)
 }
 
 /// Returns true if sessions of browsers are written to a file.

@@ -1,3 +1,4 @@
+use std::collections::HashSet;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 
@@ -143,4 +144,34 @@ fn socket_that_is_about_to_listen_is_not_taken_for_an_abandoned_one() {
         assert!(second.join().unwrap().is_err());
     });
     UnixStream::connect(&path).expect("the first one listens");
+}
+
+#[test]
+fn successor_that_binds_while_a_listener_ends_keeps_its_socket() {
+    let folder = folder();
+    let path = folder.path().join("http.sock");
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
+    let file = SocketFile::bind(&socket, &path).unwrap();
+    let mut successor = None;
+    file.remove(|| {
+        fs::remove_file(&path).unwrap();
+        thread::sleep(Duration::from_millis(20));
+        successor = Some(UnixListener::bind(&path).unwrap());
+    });
+    assert!(successor.is_some());
+    UnixStream::connect(&path).expect("the successor still listens");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn file_that_a_killed_process_left_while_it_replaced_a_socket_is_not_in_the_way() {
+    let folder = folder();
+    let path = folder.path().join("http.sock");
+    // In a container the next process has the same number.
+    let left = folder.path().join(format!(".http.sock.{}.old", std::process::id()));
+    abandon(&left);
+    abandon(&path);
+    drop(Listener::unix(&path, 8).expect("the abandoned socket is replaced"));
+    let names: HashSet<_> = std::iter::repeat_with(aside_name).take(100).collect();
+    assert_eq!(names.len(), 100);
 }

@@ -14,7 +14,7 @@ use crate::http::{Activity, Body, Refusal, Reply, Request, RequestHead, Response
 use crate::ops::health::Health;
 use crate::ops::metrics::Metrics;
 use crate::ops::scoreboard::Scoreboard;
-use crate::site::{Site, problem};
+use crate::site::{Site, is_known, problem};
 
 /// Sources of the pages of the admin listener.
 pub struct AdminSite {
@@ -73,6 +73,9 @@ impl AdminService {
         if request.peer.address.is_some() && !names_this_machine(request) {
             let detail = "The admin listener is asked for by localhost or a loopback address only.";
             return problem(StatusCode::MISDIRECTED_REQUEST, detail, path);
+        }
+        if !is_known(&request.method) {
+            return problem(StatusCode::NOT_IMPLEMENTED, "The method is not implemented.", path);
         }
         let Some((route, name)) = Route::of(path) else {
             return problem(StatusCode::NOT_FOUND, "There is nothing at this address.", path);

@@ -9,6 +9,7 @@
 //! It looks at `/healthz` only, which no upstream can spoil. Everything that it asks for has a
 //! total deadline, so neither a silent server nor a silent supervisord can hold it.
 
+pub mod command_output;
 pub mod listener;
 pub mod policy;
 pub mod restart;

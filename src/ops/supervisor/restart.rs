@@ -4,10 +4,14 @@ use std::process::{Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::command_output::CommandOutput;
 use super::rpc::{ProcessInfo, RpcError, State, Supervisord, fault};
 
 /// Between two looks at whether something has ended.
 const PAUSE: Duration = Duration::from_millis(200);
+
+/// Longest wait for the end of a command that was killed.
+const MAX_KILL_WAIT: Duration = Duration::from_secs(2);
 
 /// Whether a service that fails its probes is to be restarted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -190,6 +194,8 @@ pub struct ByCommand {
     pub command: String,
     /// Bound on it; then it is killed, with all its children.
     pub bound: Duration,
+    /// Takes its output; nothing waits for that to end.
+    pub output: CommandOutput,
 }
 
 impl ByCommand {
@@ -198,8 +204,8 @@ impl ByCommand {
         let mut child = Command::new("sh")
             .args(["-c", &self.command])
             .stdin(Stdio::null())
-            // Standard output is for programs, and this is a word for the log.
-            .stdout(std::io::stderr())
+            .stdout(self.output.stdio()?)
+            .stderr(self.output.stdio()?)
             .process_group(0)
             .spawn()?;
         let deadline = Instant::now() + self.bound;
@@ -210,7 +216,11 @@ impl ByCommand {
             if Instant::now() >= deadline {
                 use rustix::process::{Pid, Signal, kill_process_group};
                 let _ = kill_process_group(Pid::from_child(&child), Signal::KILL);
-                child.wait()?;
+                // One in a system call that hangs does not end by that, and is not waited for.
+                let killed = Instant::now();
+                while child.try_wait()?.is_none() && killed.elapsed() < MAX_KILL_WAIT {
+                    thread::sleep(PAUSE);
+                }
                 return Ok(None);
             }
             thread::sleep(PAUSE);

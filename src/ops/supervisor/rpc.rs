@@ -215,7 +215,7 @@ impl Supervisord {
         let call = MethodCall { name: method.into(), params };
         let call = call.to_xml().map_err(|_| RpcError::Malformed("the call cannot be written"))?;
         let answer = self.client.post(PATH, &self.headers, call.as_bytes(), MAX_ANSWER);
-        let answer = answer.map_err(RpcError::Unreachable)?;
+        let answer = answer.map_err(|error| RpcError::Unreachable(error.into()))?;
         match answer.status {
             200 => decode(&answer.body),
             401 => Err(RpcError::Unauthorized),

@@ -71,6 +71,8 @@ pub struct Watcher {
     restarter: Box<dyn Restarter>,
     policy: Policy,
     dry_run: bool,
+    /// When it was last logged that this process lacks a resource to ask.
+    not_asked_at: Option<Instant>,
     /// What was told last of why it is left alone, and when.
     left_alone: Option<(String, Instant)>,
 }
@@ -85,7 +87,7 @@ impl Watcher {
         dry_run: bool,
     ) -> Watcher {
         let policy = Policy::new(limits, Instant::now());
-        Watcher { name, service, restarter, policy, dry_run, left_alone: None }
+        Watcher { name, service, restarter, policy, dry_run, not_asked_at: None, left_alone: None }
     }
 
     /// Watches until asked to stop, or until supervisord is gone. A restart that is under way is
@@ -136,6 +138,15 @@ impl Watcher {
             self.policy.restarted(Instant::now());
         }
         let outcome = self.service.probe();
+        // A shortage of this process says nothing about the server, which a restart would harm.
+        if let Err(error @ Unhealthy::NotAsked { .. }) = &outcome {
+            let now = Instant::now();
+            if self.not_asked_at.is_none_or(|at| now.duration_since(at) >= ALARM_INTERVAL) {
+                self.not_asked_at = Some(now);
+                log::error!("{name} is not watched now: {error}; raise the limits of this process");
+            }
+            return;
+        }
         let verdict = self.policy.judge(outcome.is_ok(), Instant::now());
         let Err(error) = outcome else {
             match verdict {
@@ -244,6 +255,7 @@ mod tests {
 
     struct Script {
         healthy: bool,
+        asked: bool,
         standing: Result<Standing, String>,
         outcome: Result<String, RestartError>,
         scoreboards: u32,
@@ -253,14 +265,18 @@ mod tests {
     impl Default for Script {
         fn default() -> Script {
             let (standing, outcome) = (Ok(Standing::Due), Ok("done".to_owned()));
-            Script { healthy: false, standing, outcome, scoreboards: 0, restarts: 0 }
+            Script { healthy: false, asked: true, standing, outcome, scoreboards: 0, restarts: 0 }
         }
     }
 
     impl Service for Fake {
         fn probe(&mut self) -> Result<(), Unhealthy> {
             let error = PollError::new(ErrorKind::Timeout, "late");
-            let failed = Unhealthy::Failed { target: "http://x".to_owned(), error };
+            let target = "http://x".to_owned();
+            let failed = match self.0.borrow().asked {
+                true => Unhealthy::Failed { target, error },
+                false => Unhealthy::NotAsked { target, error },
+            };
             if self.0.borrow().healthy { Ok(()) } else { Err(failed) }
         }
 
@@ -309,6 +325,7 @@ mod tests {
             ("due", Script::default(), false, (2, 2)),
             ("a dry run", Script::default(), true, (0, 2)),
             ("healthy", Script { healthy: true, ..Script::default() }, false, (0, 0)),
+            ("not asked", Script { asked: false, ..Script::default() }, false, (0, 0)),
             ("stopped", Script { standing: alone(), ..Script::default() }, false, (0, 0)),
             (
                 "no answer",

@@ -108,15 +108,20 @@ fn outside_supervisord_a_command_restarts() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let admin = format!("http://{}", silent.local_addr().unwrap());
     let mut watch = Command::new(BINARY)
-        .args(["watch", "--exec", "echo again >> done", "--admin", &admin, "--failures", "1"])
+        .args(["watch", "--exec", "echo again >> done; echo said", "--admin", &admin])
+        .args(["--failures", "1"])
         .args(["--grace", "1ms", "--timeout", "100ms", "--max-restarts", "1"])
         .current_dir(folder.path())
         .stdin(Stdio::null())
         .stdout(Stdio::null())
-        .stderr(Stdio::null())
+        .stderr(std::fs::File::create(folder.path().join("log")).unwrap())
         .spawn()
         .unwrap();
     eventually("the command was run", || folder.path().join("done").exists());
+    eventually("its output is logged", || {
+        let log = std::fs::read_to_string(folder.path().join("log")).unwrap();
+        log.contains("restart command: said")
+    });
     signal(&watch.id().to_string(), "TERM");
     assert_eq!(watch.wait().unwrap().code(), Some(0));
 }

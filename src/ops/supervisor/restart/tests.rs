@@ -241,7 +241,8 @@ fn what_we_have_stopped_is_started_as_soon_as_that_can_be() {
 fn commands_are_bounded_and_told_by_their_status() {
     let run = |command: &str, bound| {
         let bound = Duration::from_millis(bound);
-        ByCommand { command: command.to_owned(), bound }.restart()
+        let output = CommandOutput::start().unwrap();
+        ByCommand { command: command.to_owned(), bound, output }.restart()
     };
     let ample = 60_000;
     assert!(run("exit 0", ample).unwrap().starts_with("the command took"));

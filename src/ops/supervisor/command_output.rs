@@ -1,0 +1,143 @@
+//! Output of the restart command, as lines of our log.
+//!
+//! The command must not inherit standard error: if no process reads that, the command would block in
+//! its first output, and the dead server would stay dead. It gets a pipe instead, which one thread
+//! reads for as long as `watch` runs. So no thread waits for the pipe's end: a daemon that the
+//! command has started may hold it open, and its output is logged, too.
+
+use std::io::{self, PipeReader, PipeWriter, Read as _};
+use std::process::Stdio;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use crate::threads;
+
+/// Longest line, bytes; the rest of a longer one is dropped.
+const MAX_LINE: usize = 1024;
+
+/// Text without a line feed is logged after this pause in the output, as after a prompt.
+const PAUSE: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
+
+/// The pipe for commands, and the thread that reads it.
+#[derive(Debug)]
+pub struct CommandOutput(PipeWriter);
+
+impl CommandOutput {
+    /// Makes the pipe and the thread, which is there before the first command needs it.
+    ///
+    /// # Errors
+    /// The system has no descriptor or no thread left.
+    pub fn start() -> io::Result<CommandOutput> {
+        let (reader, writer) = io::pipe()?;
+        threads::spawn(threads::COMMAND_OUTPUT.to_owned(), move || {
+            read(reader, |line| log::info!("restart command: {line}"));
+        })?;
+        Ok(CommandOutput(writer))
+    }
+
+    /// An output for one command.
+    pub(super) fn stdio(&self) -> io::Result<Stdio> {
+        Ok(self.0.try_clone()?.into())
+    }
+}
+
+/// Reads until every writer has gone.
+fn read(mut reader: PipeReader, mut log: impl FnMut(&str)) {
+    let mut lines = Lines::default();
+    let mut buffer = [0; 4096];
+    loop {
+        if lines.has_text() && is_silent(&reader) {
+            lines.end(&mut log);
+        }
+        match reader.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(length) => lines.push(&buffer[..length], &mut log),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => {
+                log(&format!("cannot read its output any more: {error}"));
+                break;
+            }
+        }
+    }
+    lines.end(&mut log);
+}
+
+/// Waits for output; true if none has come after [`PAUSE`].
+fn is_silent(reader: &PipeReader) -> bool {
+    matches!(poll(&mut [PollFd::new(reader, PollFlags::IN)], Some(&PAUSE)), Ok(0))
+}
+
+/// Splits output into lines of bounded length.
+#[derive(Default)]
+struct Lines {
+    text: Vec<u8>,
+    is_cut: bool,
+}
+
+impl Lines {
+    fn has_text(&self) -> bool {
+        !self.text.is_empty()
+    }
+
+    fn push(&mut self, bytes: &[u8], log: &mut impl FnMut(&str)) {
+        for part in bytes.split_inclusive(|byte| *byte == b'\n') {
+            let text = part.strip_suffix(b"\n").unwrap_or(part);
+            let room = MAX_LINE - self.text.len();
+            self.is_cut |= text.len() > room;
+            self.text.extend_from_slice(&text[..text.len().min(room)]);
+            if part.len() > text.len() {
+                self.end(log);
+            }
+        }
+    }
+
+    /// Ends the line; an empty one is not worth a line of the log.
+    fn end(&mut self, log: &mut impl FnMut(&str)) {
+        if self.has_text() {
+            let text = String::from_utf8_lossy(&self.text);
+            let cut = if self.is_cut { "…" } else { "" };
+            log(&format!("{}{cut}", text.trim_end()));
+        }
+        self.text.clear();
+        self.is_cut = false;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    #[test]
+    fn output_becomes_lines_of_bounded_length() {
+        let long = "x".repeat(3 * MAX_LINE);
+        let mut lines = Lines::default();
+        let mut logged = Vec::new();
+        let mut log = |line: &str| logged.push(line.to_owned());
+        for part in ["one\r\ntw", "o\n\n\n", &long, &long, "\nthr"] {
+            lines.push(part.as_bytes(), &mut log);
+            assert!(lines.text.len() <= MAX_LINE);
+        }
+        lines.end(&mut log);
+        let cut = format!("{}…", &long[..MAX_LINE]);
+        assert_eq!(logged, ["one", "two", cut.as_str(), "thr"]);
+    }
+
+    #[test]
+    fn text_without_line_feed_is_logged_while_a_writer_stays() {
+        let (reader, mut writer) = io::pipe().unwrap();
+        let (sender, logged) = crossbeam_channel::unbounded();
+        std::thread::spawn(move || {
+            read(reader, |line| {
+                let _ = sender.send(line.to_owned());
+            });
+        });
+        writer.write_all(b"half a line").unwrap();
+        let line = logged.recv_timeout(std::time::Duration::from_secs(20)).unwrap();
+        assert_eq!(line, "half a line");
+        drop(writer);
+        let end = logged.recv_timeout(std::time::Duration::from_secs(20));
+        assert!(end.is_err_and(|error| error.is_disconnected()), "the thread ends");
+    }
+}

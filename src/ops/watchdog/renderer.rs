@@ -1,0 +1,107 @@
+//! Renders the scoreboard for the watchdog's last lines on a thread of its own.
+//!
+//! The scoreboard reads files of `/proc`, and these can hang: in containers some are served by a
+//! FUSE file system. The watchdog waits for a rendering for a short time only, and logs its line
+//! without the scoreboard if none has come. The thread is made at the start, as there may be none to
+//! be had when a server is stuck; a rendering that hangs is never followed by a second one.
+
+use std::io;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded};
+
+use crate::threads;
+
+/// Longest wait for a rendering; it takes a millisecond.
+const RENDER_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// Renders the scoreboard; may take as long as it likes.
+pub type Render = Box<dyn Fn() -> String + Send>;
+
+/// Handle to the thread `pw-scoreboard`. Dropping it ends the thread, unless a rendering hangs:
+/// that one ends with the process.
+#[derive(Debug)]
+pub(super) struct Renderer {
+    requests: Sender<Sender<String>>,
+    /// The rendering that did not come in time, until it comes.
+    late: Option<Receiver<String>>,
+}
+
+impl Renderer {
+    /// Makes the thread.
+    pub(super) fn start(render: Render) -> io::Result<Renderer> {
+        let (requests, requested) = bounded::<Sender<String>>(1);
+        threads::spawn(threads::SCOREBOARD.to_owned(), move || {
+            for rendered in requested {
+                // The watchdog may have given up on it.
+                let _ = rendered.send(render());
+            }
+        })?;
+        Ok(Renderer { requests, late: None })
+    }
+
+    /// Returns the scoreboard for a log line, or the reason why there is none.
+    pub(super) fn line(&mut self) -> String {
+        match self.render(RENDER_TIMEOUT) {
+            Some(scoreboard) => scoreboard.trim().to_owned(),
+            None => format!("not rendered within {} ms", RENDER_TIMEOUT.as_millis()),
+        }
+    }
+
+    /// `None` if the rendering does not end in time, or an earlier one has not ended yet.
+    fn render(&mut self, timeout: Duration) -> Option<String> {
+        if let Some(late) = &self.late
+            && late.try_recv() == Err(TryRecvError::Empty)
+        {
+            return None;
+        }
+        self.late = None;
+        let (rendered, rendering) = bounded(1);
+        self.requests.try_send(rendered).ok()?;
+        let scoreboard = rendering.recv_timeout(timeout).ok();
+        self.late = scoreboard.is_none().then_some(rendering);
+        scoreboard
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const AMPLE: Duration = Duration::from_secs(20);
+
+    #[test]
+    fn rendering_that_hangs_costs_its_timeout_once_and_is_not_started_again() {
+        let (begin, begun) = bounded(8);
+        let (release, hang) = bounded::<()>(0);
+        let render = move || {
+            begin.send(()).unwrap();
+            // Hangs until the test ends that.
+            let _ = hang.recv();
+            "{}\n".to_owned()
+        };
+        let mut renderer = Renderer::start(Box::new(render)).unwrap();
+        assert_eq!(renderer.render(Duration::from_millis(10)), None);
+        // With that timeout a second rendering would hold the test for longer than it may take.
+        for _ in 0..100 {
+            assert_eq!(renderer.render(Duration::from_secs(3600)), None);
+        }
+        assert!(renderer.line().starts_with("not rendered within"));
+        begun.recv_timeout(AMPLE).unwrap();
+        assert!(begun.is_empty(), "one rendering was started");
+        drop(release);
+        let deadline = std::time::Instant::now() + AMPLE;
+        while renderer.render(AMPLE).is_none() {
+            assert!(std::time::Instant::now() < deadline, "it renders again");
+            std::thread::yield_now();
+        }
+        assert_eq!(renderer.line(), "{}");
+    }
+
+    #[test]
+    fn rendering_that_panics_is_no_rendering() {
+        let mut renderer = Renderer::start(Box::new(|| panic!("a defect"))).unwrap();
+        assert_eq!(renderer.render(AMPLE), None);
+        assert_eq!(renderer.render(AMPLE), None);
+    }
+}
