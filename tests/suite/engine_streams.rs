@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::bounded;
 use pumphouse_web::http::{
     Body, CloseReason, ConnectionState, Drained, Request, Response, Settings, ShedReason,
+    StreamBody,
 };
 
 use crate::harness::{Program, TestEngine, eventually, get};
@@ -24,6 +25,8 @@ struct Pieces {
     /// The names of the threads that have read it.
     readers: Arc<Mutex<Vec<String>>>,
 }
+
+impl StreamBody for Pieces {}
 
 impl Read for Pieces {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
