@@ -197,6 +197,14 @@ fn permit_needed(place: &Place, target: &str) -> (Continuation, Continuation) {
     }
 }
 
+/// Address of a response's bytes: responses that share a rendering share it.
+fn address(response: &Response) -> *const u8 {
+    match response.body() {
+        Body::Full(bytes) => bytes.as_ptr(),
+        Body::Stream(_) => panic!("it is streamed"),
+    }
+}
+
 fn ready(reply: Reply) -> Response {
     let Reply::Ready(response) = reply else { panic!("{reply:?}") };
     response
@@ -209,6 +217,7 @@ fn pages_and_sizes_are_rendered_under_a_permit_and_compressed_only_then() {
     get(&place.site, "/chart/tank.level.svg");
     for target in ["/source/tank", "/chart/tank.level.svg?width=500"] {
         place.site.source_pages.clear();
+        let before = place.site.source_pages.renderings();
         let request = request("GET", target, &[("accept-encoding", "gzip")]);
         let run = |piece: Continuation| ready(piece(&request, &Activity::default()));
         let (work, otherwise) = permit_needed(&place, target);
@@ -218,11 +227,8 @@ fn pages_and_sizes_are_rendered_under_a_permit_and_compressed_only_then() {
         assert_eq!(first.headers()["content-encoding"], "gzip", "{target}");
         let second = run(again);
         if target == "/source/tank" {
-            let address = |response: &Response| match response.body() {
-                Body::Full(bytes) => bytes.as_ptr(),
-                Body::Stream(_) => panic!("it is streamed"),
-            };
-            assert_eq!(address(&first), address(&second), "one rendering for both");
+            assert_eq!(address(&first), address(&second));
+            assert_eq!(place.site.source_pages.renderings(), before + 1, "one for both");
         }
     }
 }
@@ -233,16 +239,10 @@ fn picture_of_the_default_size_is_rendered_once() {
     for theme in ["auto", "light", "dark"] {
         for coding in ["identity", "gzip"] {
             let target = format!("/chart/tank.level.svg?theme={theme}");
-            let addresses: Vec<*const u8> = (0..3)
-                .map(|_| {
-                    let request = request("GET", &target, &[("accept-encoding", coding)]);
-                    match drive(&place.site, &request).1.body() {
-                        Body::Full(bytes) => bytes.as_ptr(),
-                        Body::Stream(_) => panic!("it is streamed"),
-                    }
-                })
-                .collect();
-            assert!(addresses.iter().all(|it| *it == addresses[0]), "{theme} {coding}");
+            let request = request("GET", &target, &[("accept-encoding", coding)]);
+            // All are kept, so that no two can have the same address by chance.
+            let responses: Vec<Response> = (0..3).map(|_| drive(&place.site, &request).1).collect();
+            assert!(responses.iter().all(|it| address(it) == address(&responses[0])), "{target}");
         }
     }
 }

@@ -66,7 +66,11 @@ const MAX_WAIT: i64 = 10;
 
 /// The latest renderings of the sources' pages, shared by all visitors.
 #[derive(Default)]
-pub(in crate::site) struct SourcePages(Mutex<HashMap<Key, Kept>>);
+pub(in crate::site) struct SourcePages {
+    kept: Mutex<HashMap<Key, Kept>>,
+    #[cfg(test)]
+    renderings: std::sync::atomic::AtomicUsize,
+}
 
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Key {
@@ -85,7 +89,7 @@ impl Key {
 impl SourcePages {
     /// Held for a few steps in memory, never while a page is rendered.
     fn kept(&self) -> MutexGuard<'_, HashMap<Key, Kept>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Drops every rendering.
@@ -105,6 +109,8 @@ impl SourcePages {
 
     /// Renders and compresses the page, and keeps it.
     pub(super) fn render(&self, view: &View<'_>, source: &SourceView) -> Rendered {
+        #[cfg(test)]
+        self.renderings.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let html = source_html(view, source);
         let key = Key::new(view, source);
         // Most seconds change no word, and then there is nothing to compress.
@@ -124,6 +130,12 @@ impl SourcePages {
             excess = excess.saturating_sub(oldest.bytes());
         }
         page
+    }
+
+    /// Number of pages rendered so far.
+    #[cfg(test)]
+    pub(in crate::site) fn renderings(&self) -> usize {
+        self.renderings.load(std::sync::atomic::Ordering::Relaxed)
     }
 
     /// Bytes of all that is kept.

@@ -229,6 +229,7 @@ fn source_page_is_rendered_once_a_second_and_shared() {
     assert_eq!(address(&get("GET", "/source/tank", 0, &gzip)), address(&packed));
     let tag = first.headers()["etag"].to_str().unwrap();
     assert_eq!(get("GET", "/source/tank", 0, &[("if-none-match", tag)]).status(), 304);
+    assert_eq!(site.source_pages.renderings(), 1);
     // The words change with the minute; until then the bytes are the same.
     assert_eq!(
         address(&get("GET", "/source/tank", 1, &[])),
@@ -265,6 +266,7 @@ fn request_that_waited_gets_the_rendering_of_a_later_one() {
     };
     let later = page(5);
     assert_eq!(address(&page(0)), address(&later));
+    assert_eq!(site.source_pages.renderings(), 1);
     // The clock was set back since.
     let kept = page(100);
     assert_ne!(address(&page(5)), address(&kept));
@@ -273,7 +275,7 @@ fn request_that_waited_gets_the_rendering_of_a_later_one() {
 #[test]
 fn kept_source_pages_are_bounded() {
     let mut source = tank();
-    let long = "x".repeat(300 << 10);
+    let long = "x".repeat(600 << 10);
     source.reading.as_mut().unwrap().values.push(("words".into(), Value::text(long)));
     let sources: Vec<SourceView> = (0..20)
         .map(|number| SourceView { name: format!("tank{number}").into(), ..source.clone() })
