@@ -198,9 +198,10 @@ impl Scenario {
     fn setup<'a>(self, scale: &Scale, sections: &'a str) -> Setup<'a> {
         let history = Some(scale.history);
         match self {
-            Scenario::ExpensiveQueries | Scenario::SourcePages | Scenario::StalledReaders => {
+            Scenario::ExpensiveQueries | Scenario::StalledReaders => {
                 Setup { history, ..Setup::default() }
             }
+            Scenario::SourcePages => Setup { history, fields: 15, ..Setup::default() },
             Scenario::LogReaderStops => {
                 Setup { server: "drain_timeout = \"2s\"", log: Some("debug"), ..Setup::default() }
             }
