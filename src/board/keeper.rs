@@ -322,6 +322,18 @@ mod tests {
     }
 
     #[test]
+    fn times_corrected_after_a_step_of_the_clock_are_published() {
+        let (mut keeper, reader) = keeper();
+        keeper.step(news(t(20), t(0)), m(20));
+        keeper.step(None, moment(t(-5000), 30));
+        let snapshot = reader.load();
+        let kept = snapshot.sources[0].reading.as_ref().unwrap();
+        assert_eq!((snapshot.version, kept.fetched_at), (3, t(-5010)));
+        keeper.step(None, moment(t(-4999), 31));
+        assert_eq!(reader.load().version, 3);
+    }
+
+    #[test]
     fn equal_content_keeps_its_entity_tag() {
         let (mut keeper, reader) = keeper();
         keeper.step(news(t(20), t(0)), m(20));

@@ -107,7 +107,8 @@ impl Output {
     }
 
     /// Gives back the room that the buffer does not need while the connection waits; returns the
-    /// bytes that remain held. A body that is shared with others is not counted.
+    /// bytes that remain held. A body that is shared with others is not counted; the source of a
+    /// streamed one reports its own.
     pub(super) fn shrink(&mut self) -> usize {
         self.allocation = self.allocation.max(self.buffer.capacity());
         if self.allocation > self.buffer.len() + SPARE_ROOM {
