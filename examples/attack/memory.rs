@@ -3,7 +3,9 @@
 
 use std::error::Error;
 use std::fmt;
+use std::io;
 use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,6 +14,7 @@ use pumphouse_web::http::Settings;
 use crate::hostile::dense::Dense;
 use crate::hostile::mode::Mode;
 use crate::hostile::outside;
+use crate::hostile::program;
 use crate::hostile::swarm::{Plan, Swarm};
 use crate::hostile::target::{Setup, Target};
 
@@ -30,7 +33,7 @@ pub struct Row {
 }
 
 /// Modes that stall a server of either protocol, each with the large response that it requests.
-const CLIENTS: [(Mode, Large); 11] = [
+const CLIENTS: [(Mode, Large); 13] = [
     (Mode::Silent, Large::None),
     (Mode::DripHead, Large::None),
     (Mode::DripBody, Large::None),
@@ -38,9 +41,11 @@ const CLIENTS: [(Mode, Large); 11] = [
     (Mode::StalledBody, Large::None),
     (Mode::StalledPost, Large::None),
     (Mode::StalledForm, Large::None),
+    (Mode::StalledLogin, Large::None),
     (Mode::NeverRead, Large::Whole),
     (Mode::StalledReader, Large::Whole),
     (Mode::StalledReader, Large::Streamed),
+    (Mode::SmallReader, Large::Streamed),
     (Mode::Idle, Large::None),
 ];
 
@@ -121,7 +126,11 @@ fn measure(
 ) -> Result<Row, Box<dyn Error>> {
     let server = format!("{SERVER}max_connections = {}\n", clients + 16);
     let history = Some(HISTORY);
-    let setup = Setup { server: &server, plain, history, ..Setup::default() };
+    let sections = match mode {
+        Mode::StalledLogin => accounts(binary)?,
+        _ => String::new(),
+    };
+    let setup = Setup { server: &server, sections: &sections, plain, history, ..Setup::default() };
     let target = Target::start_with(binary, &setup)?;
     // Allocations made once, at the first answers, belong to the memory at rest.
     target.admin_page("/metrics")?;
@@ -164,6 +173,15 @@ fn measure(
         afterwards: resident().saturating_sub(rest),
         kernel: kernel.saturating_sub(kernel_rest),
     })
+}
+
+/// Returns `[auth]` with an account, so that the sign-in page takes a form.
+fn accounts(binary: &Path) -> io::Result<String> {
+    let mut command = Command::new(program::resolve(binary)?);
+    let output = program::run(command.arg("hash-password"), "correct horse battery staple\n")?;
+    let hash = String::from_utf8_lossy(&output.stdout);
+    let hash = hash.trim_end();
+    Ok(format!("[[auth.user]]\nname = \"anna\"\npassword_hash = \"{hash}\"\n"))
 }
 
 impl Row {

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use super::event::{ChangeSink, Sample};
 use super::json::{self, ServiceInfo};
 use super::snapshot::{Rendered, Snapshot};
-use super::sources::{Kept, Report, SourceInfo, Sources};
+use super::sources::{Kept, Moment, Report, SourceInfo, Sources};
 use crate::heartbeat::Heartbeat;
 use crate::threads;
 
@@ -73,8 +73,9 @@ impl Board {
         service: ServiceInfo,
         changes: ChangeSink,
     ) -> io::Result<(Board, BoardReader, Reporter)> {
-        let mut sources = Sources::new(sources);
-        sources.restore(kept, Timestamp::now());
+        let now = Moment::now();
+        let mut sources = Sources::new(sources, now);
+        sources.restore(kept, now);
         let published = Arc::new(Published {
             snapshot: ArcSwap::from_pointee(snapshot(1, &service, &sources)),
             heartbeat: Heartbeat::new(),
@@ -166,11 +167,11 @@ impl Keeper {
                 },
                 default(wait) => None,
             };
-            self.step(message, Timestamp::now());
+            self.step(message, Moment::now());
         }
     }
 
-    fn step(&mut self, message: Option<Message>, now: Timestamp) {
+    fn step(&mut self, message: Option<Message>, now: Moment) {
         let mut changed = self.sources.expire(now);
         match message {
             None => {}
@@ -223,11 +224,17 @@ fn wait(expiry: Option<Timestamp>, now: Timestamp) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::board::sources::tests::moment;
     use crate::board::{ErrorKind, Observed, PollError, Polled, Reading, State, Value};
     use crate::units::Unit;
 
     fn t(seconds: i64) -> Timestamp {
         Timestamp::from_second(1_770_000_000 + seconds).unwrap()
+    }
+
+    /// That moment by both clocks.
+    fn m(seconds: i64) -> Moment {
+        moment(t(seconds), seconds)
     }
 
     fn service() -> ServiceInfo {
@@ -264,7 +271,7 @@ mod tests {
 
     /// A keeper without its thread, and what it publishes.
     fn keeper() -> (Keeper, BoardReader) {
-        let sources = Sources::new(vec![info()]);
+        let sources = Sources::new(vec![info()], m(0));
         let published = Arc::new(Published {
             snapshot: ArcSwap::from_pointee(snapshot(1, &service(), &sources)),
             heartbeat: Heartbeat::new(),
@@ -301,25 +308,37 @@ mod tests {
     #[test]
     fn it_publishes_on_each_change_and_only_then() {
         let (mut keeper, reader) = keeper();
-        keeper.step(None, t(10));
+        keeper.step(None, m(10));
         assert_eq!(reader.load().version, 1);
-        keeper.step(news(t(20), t(0)), t(20));
+        keeper.step(news(t(20), t(0)), m(20));
         let fresh = reader.load();
         assert_eq!((fresh.version, fresh.sources[0].state), (2, State::Fresh));
-        keeper.step(None, t(599));
+        keeper.step(None, m(599));
         assert_eq!(reader.load().version, 2);
-        keeper.step(None, t(600));
+        keeper.step(None, m(600));
         let stale = reader.load();
         assert_eq!((stale.version, stale.sources[0].state), (3, State::Stale));
         assert_ne!(fresh.status.identity.etag, stale.status.identity.etag);
     }
 
     #[test]
+    fn times_corrected_after_a_step_of_the_clock_are_published() {
+        let (mut keeper, reader) = keeper();
+        keeper.step(news(t(20), t(0)), m(20));
+        keeper.step(None, moment(t(-5000), 30));
+        let snapshot = reader.load();
+        let kept = snapshot.sources[0].reading.as_ref().unwrap();
+        assert_eq!((snapshot.version, kept.fetched_at), (3, t(-5010)));
+        keeper.step(None, moment(t(-4999), 31));
+        assert_eq!(reader.load().version, 3);
+    }
+
+    #[test]
     fn equal_content_keeps_its_entity_tag() {
         let (mut keeper, reader) = keeper();
-        keeper.step(news(t(20), t(0)), t(20));
+        keeper.step(news(t(20), t(0)), m(20));
         let one = reader.load();
-        keeper.step(news(t(20), t(0)), t(21));
+        keeper.step(news(t(20), t(0)), m(21));
         let two = reader.load();
         assert_ne!(one.version, two.version);
         assert_eq!(one.status.identity.etag, two.status.identity.etag);

@@ -2,7 +2,7 @@
 //! time comes in, and whether there is something new to publish comes out.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -14,9 +14,33 @@ use super::snapshot::{Failure, KeptReading, SourceView, State};
 use super::trend::Trend;
 use crate::config::{self, TrendSettings};
 
-/// How far an upstream's clock may be ahead of ours before it is worth a remark.
+/// How far an upstream's clock may be ahead of ours before it is worth a remark, and ours behind
+/// the monotonic clock before times are corrected.
 /// Times arrive in whole seconds and clocks drift by as much.
 const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_secs(2);
+
+/// A moment by the wall clock, which may be stepped, and by the monotonic clock, which may stand
+/// still while the machine is suspended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Moment {
+    pub(super) wall: Timestamp,
+    pub(super) monotonic: Instant,
+}
+
+impl Moment {
+    pub(super) fn now() -> Moment {
+        Moment { wall: Timestamp::now(), monotonic: Instant::now() }
+    }
+
+    /// Distance by which the wall clock of `now` is behind the time that has passed since this
+    /// moment, in whole seconds; `None` up to [`CLOCK_TOLERANCE`].
+    fn set_back_until(&self, now: Moment) -> Option<SignedDuration> {
+        let elapsed = now.monotonic.saturating_duration_since(self.monotonic);
+        let expected = self.wall.saturating_add(elapsed).unwrap_or(Timestamp::MAX);
+        let behind = expected.duration_since(now.wall);
+        (behind > CLOCK_TOLERANCE).then(|| SignedDuration::from_secs(behind.as_secs()))
+    }
+}
 
 /// What the board knows of a source from the configuration.
 #[derive(Debug, Clone)]
@@ -99,29 +123,32 @@ pub(super) struct Sources {
 #[derive(Debug)]
 struct Source {
     stale_after: Duration,
+    /// Moment from which on the times of the reading are right by the wall clock.
+    timed: Moment,
     view: SourceView,
     trends: Vec<Trend>,
 }
 
 impl Sources {
     /// Every source, still without an answer.
-    pub(super) fn new(sources: Vec<SourceInfo>) -> Sources {
-        Sources { sources: sources.into_iter().map(Source::waiting).collect(), news: Vec::new() }
+    pub(super) fn new(sources: Vec<SourceInfo>, now: Moment) -> Sources {
+        let waiting = |info| Source::waiting(info, now);
+        Sources { sources: sources.into_iter().map(waiting).collect(), news: Vec::new() }
     }
 
     /// Goes on with these sources. Those known by name and kind keep their values.
-    pub(super) fn renew(&mut self, sources: Vec<SourceInfo>, now: Timestamp) {
+    pub(super) fn renew(&mut self, sources: Vec<SourceInfo>, now: Moment) {
         let mut before = std::mem::take(&mut self.sources);
         for info in sources {
             let same = |it: &Source| it.view.name == info.name && it.view.kind == info.kind;
             let source = match before.iter().position(same) {
-                None => Source::waiting(info),
+                None => Source::waiting(info, now),
                 Some(at) => {
                     let before = before.swap_remove(at);
                     let standing = Standing::of(&before.view);
-                    let renewed = before.renewed(info, now);
+                    let renewed = before.renewed(info, now.wall);
                     // Another `stale_after` may judge the same reading otherwise.
-                    self.news.extend(standing.until(&renewed.view, now));
+                    self.news.extend(standing.until(&renewed.view, now.wall));
                     renewed
                 }
             };
@@ -130,17 +157,18 @@ impl Sources {
     }
 
     /// Takes up readings from before a restart. Those of sources that are gone are dropped.
-    pub(super) fn restore(&mut self, kept: Vec<Kept>, now: Timestamp) {
+    pub(super) fn restore(&mut self, kept: Vec<Kept>, now: Moment) {
         for Kept { source, kind, fetched_at, stale, reading } in kept {
             let of = |it: &&mut Source| it.view.name == source && it.view.kind == kind;
             if let Some(source) = self.sources.iter_mut().find(of) {
                 // A clock that was set back since then must not make it younger than now.
-                let fetched_at = whole_seconds(fetched_at.min(now));
+                let fetched_at = whole_seconds(fetched_at.min(now.wall));
                 source.view.reading = Some(source.keep(reading, fetched_at));
-                source.view.state = source.state(now);
+                source.timed = now;
+                source.view.state = source.state(now.wall);
                 // The crash that it outlived may have kept it from being recorded, and it may
                 // have turned stale while nobody was there to tell.
-                self.news.extend(Standing::kept(stale).until(&source.view, now));
+                self.news.extend(Standing::kept(stale).until(&source.view, now.wall));
             }
         }
     }
@@ -160,25 +188,27 @@ impl Sources {
 
     /// Takes in a report; false when it names no source of ours.
     #[must_use]
-    pub(super) fn apply(&mut self, report: Report, now: Timestamp) -> bool {
+    pub(super) fn apply(&mut self, report: Report, now: Moment) -> bool {
         let of = |source: &&mut Source| source.view.name == report.source;
         let Some(source) = self.sources.iter_mut().find(of) else { return false };
+        source.follow_clock(now);
         let before = Standing::of(&source.view);
         source.apply(report, now);
-        self.news.extend(before.until(&source.view, now));
+        self.news.extend(before.until(&source.view, now.wall));
         true
     }
 
-    /// Looks at the clock; true when a source changed its state. A clock that was
-    /// set back makes a stale source fresh again, which is what its times then say.
+    /// Looks at the clocks; true when a source changed its state, or its times were corrected
+    /// because the wall clock was set back.
     #[must_use]
-    pub(super) fn expire(&mut self, now: Timestamp) -> bool {
+    pub(super) fn expire(&mut self, now: Moment) -> bool {
         let mut changed = false;
         for source in &mut self.sources {
+            changed |= source.follow_clock(now);
             let before = Standing::of(&source.view);
-            source.view.state = source.state(now);
+            source.view.state = source.state(now.wall);
             changed |= before.state != source.view.state;
-            self.news.extend(before.until(&source.view, now));
+            self.news.extend(before.until(&source.view, now.wall));
         }
         changed
     }
@@ -200,8 +230,9 @@ impl Sources {
 }
 
 impl Source {
-    fn waiting(info: SourceInfo) -> Source {
+    fn waiting(info: SourceInfo, now: Moment) -> Source {
         Source {
+            timed: now,
             stale_after: in_whole_seconds(info.stale_after),
             trends: info.trends.into_iter().map(Trend::new).collect(),
             view: SourceView {
@@ -221,7 +252,7 @@ impl Source {
     /// The same source by a new configuration.
     fn renewed(mut self, info: SourceInfo, now: Timestamp) -> Source {
         let mut known = std::mem::take(&mut self.trends);
-        let mut renewed = Source::waiting(info);
+        let mut renewed = Source::waiting(info, self.timed);
         for trend in &mut renewed.trends {
             if let Some(at) = known.iter().position(|it| it.settings() == trend.settings()) {
                 *trend = known.swap_remove(at);
@@ -237,12 +268,39 @@ impl Source {
         renewed
     }
 
-    fn apply(&mut self, report: Report, now: Timestamp) {
-        // Whole seconds, so that the state never contradicts the times told beside it.
-        let at = whole_seconds(report.at);
+    /// Corrects the times of the reading if the wall clock was set back since they were right;
+    /// returns true if it did.
+    ///
+    /// By the clock alone the reading would be of the future, with an age of 0 until the clock has
+    /// caught up. The time that has passed since is known, so the reading was fetched that long
+    /// ago. An observation from before that stays: the clock was wrong when it was fetched, and the
+    /// sensor's was not. A later one is impossible, and keeps its distance from the fetching. A
+    /// clock that was set forward only makes readings older, and cannot be distinguished from a
+    /// suspended machine.
+    fn follow_clock(&mut self, now: Moment) -> bool {
+        let Some(behind) = self.timed.set_back_until(now) else { return false };
+        self.timed = now;
+        if let Some(failure) = &mut self.view.error {
+            failure.since = failure.since.min(whole_seconds(now.wall));
+        }
+        let Some(kept) = &mut self.view.reading else { return true };
+        let earlier = |at: Timestamp| at.saturating_sub(behind).unwrap_or(Timestamp::MIN);
+        kept.fetched_at = earlier(kept.fetched_at);
+        if kept.observed.at > kept.fetched_at {
+            kept.observed.at = earlier(kept.observed.at);
+        }
+        kept.stale_at = kept.observed.at.saturating_add(self.stale_after).unwrap_or(Timestamp::MAX);
+        true
+    }
+
+    fn apply(&mut self, report: Report, now: Moment) {
+        // The clock may have been set back since the poll. Whole seconds, so that the state never
+        // contradicts the times told beside it.
+        let at = whole_seconds(report.at.min(now.wall));
         self.view.next_poll_at = Some(report.next_poll_at);
         match report.outcome {
             Ok(polled) => {
+                self.timed = now;
                 match polled {
                     Polled::Reading(reading) => self.view.reading = Some(self.keep(reading, at)),
                     Polled::Unchanged => {
@@ -264,7 +322,7 @@ impl Source {
                 });
             }
         }
-        self.view.state = self.state(now);
+        self.view.state = self.state(now.wall);
     }
 
     /// The reading with both clocks, the sensor's one never ahead of ours.
@@ -356,4 +414,4 @@ fn in_whole_seconds(duration: Duration) -> Duration {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

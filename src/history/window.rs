@@ -245,6 +245,12 @@ impl Points {
         Some(self.told_in(unit))
     }
 
+    /// Bytes of the rows that were read ahead.
+    pub fn held_bytes(&self) -> usize {
+        let rows = self.cursors.iter().chain(&self.others).map(|cursor| cursor.page.capacity());
+        rows.sum::<usize>() * size_of::<Bucket>()
+    }
+
     /// How the window is answered.
     pub fn plan(&self) -> Plan {
         self.plan

@@ -156,7 +156,7 @@ mod tests {
     fn stream(lanes: &Lanes) -> (HeavyState, Instant) {
         let mut state = HeavyState { entered: Some((Lane::Bulk, client(1))), ..Default::default() };
         state.set_permit(lanes.enter(Lane::Bulk, client(1), Box::new(|| {})));
-        state.respond(Some(&Body::Stream(Box::new(io::empty()))));
+        state.respond(Some(&Body::Stream(Box::new(io::repeat(b'x')))));
         let now = Instant::now();
         assert_eq!(state.admit_read(now), Admission::Run);
         (state, now)

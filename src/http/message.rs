@@ -1,7 +1,7 @@
 //! What passes between the engine and the program it serves.
 
 use std::fmt;
-use std::io::Read;
+use std::io::{self, Read};
 use std::net::{IpAddr, SocketAddr};
 
 use ::http::{HeaderMap, Method, StatusCode, Uri, Version};
@@ -71,8 +71,21 @@ pub enum Body {
     /// All of it in memory, shared rather than copied.
     Full(Bytes),
     /// Read piece by piece as the client takes it, sent chunked where the version allows it.
-    Stream(Box<dyn Read + Send>),
+    Stream(Box<dyn StreamBody>),
 }
+
+/// Source of a streamed body.
+pub trait StreamBody: Read + Send {
+    /// Bytes of memory that it holds while its client does not read. They count against
+    /// `max_buffered_bytes`.
+    fn held_bytes(&self) -> usize {
+        0
+    }
+}
+
+impl<T: AsRef<[u8]> + Send> StreamBody for io::Cursor<T> {}
+
+impl StreamBody for io::Repeat {}
 
 impl Body {
     /// No body.
@@ -84,7 +97,8 @@ impl Body {
     pub(super) fn held_bytes(&self) -> usize {
         match self {
             Body::Full(bytes) if bytes.is_unique() => bytes.len(),
-            Body::Full(_) | Body::Stream(_) => 0,
+            Body::Full(_) => 0,
+            Body::Stream(source) => source.held_bytes(),
         }
     }
 }

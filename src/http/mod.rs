@@ -58,7 +58,7 @@ pub use addresses::Visitor;
 pub use authority::{Authority, AuthorityError, Host};
 pub use engine::{Drained, Engine};
 pub use limits::{DESCRIPTORS_BEYOND_CAP, Settings};
-pub use message::{Body, Peer, Refusal, Request, RequestHead, Response, Service};
+pub use message::{Body, Peer, Refusal, Request, RequestHead, Response, Service, StreamBody};
 pub use reply::{Continuation, Lane, Reply};
 pub use socket::Listener;
 pub use socket_file::{SocketPath, SocketPathError, inspect_socket_path};

@@ -1,10 +1,11 @@
 //! Bytes on their way to the client.
 
-use std::io::{self, Read};
+use std::io;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 use super::limits::{INLINE_BODY, OUTPUT_HIGH_WATER, SPARE_ROOM, STREAM_CHUNK};
+use super::message::StreamBody;
 use super::response::Payload;
 
 /// What is to be written, in order: heads with small bodies in one buffer, then at most one
@@ -27,7 +28,7 @@ enum Tail {
         whole: usize,
     },
     Stream {
-        source: Box<dyn Read + Send>,
+        source: Box<dyn StreamBody>,
         chunked: bool,
     },
 }
@@ -111,7 +112,8 @@ impl Output {
     }
 
     /// Gives back the room that the buffer does not need while the connection waits; returns the
-    /// bytes that remain held. A body that is shared with others is not counted.
+    /// bytes that remain held. A body that is shared with others is not counted; the source of a
+    /// streamed one reports its own.
     pub(super) fn shrink(&mut self) -> usize {
         self.allocation = self.allocation.max(self.buffer.capacity());
         if self.allocation > self.buffer.len() + SPARE_ROOM {
@@ -120,7 +122,8 @@ impl Output {
         }
         let tail = match &self.tail {
             Tail::Bytes { left, whole } if left.is_unique() => *whole,
-            Tail::Bytes { .. } | Tail::Stream { .. } | Tail::None => 0,
+            Tail::Stream { source, .. } => source.held_bytes(),
+            Tail::Bytes { .. } | Tail::None => 0,
         };
         self.allocation + tail
     }
@@ -128,7 +131,7 @@ impl Output {
 
 /// Reads a piece of a streamed body into `buffer`; false when it was the last.
 fn read_on(
-    source: &mut Box<dyn Read + Send>,
+    source: &mut Box<dyn StreamBody>,
     chunked: bool,
     buffer: &mut BytesMut,
 ) -> io::Result<bool> {

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use ::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version, header, response};
 use bytes::{BufMut, Bytes, BytesMut};
 
-use super::message::{Body, Response};
+use super::message::{Body, Response, StreamBody};
 
 /// What the response depends on of the request that it answers.
 #[derive(Debug, Clone, Copy)]
@@ -25,7 +25,7 @@ pub(super) enum Payload {
     Full(Bytes),
     /// Read piece by piece; with the chunked coding, or delimited by the close.
     Stream {
-        source: Box<dyn std::io::Read + Send>,
+        source: Box<dyn StreamBody>,
         chunked: bool,
     },
 }

@@ -1,11 +1,13 @@
 //! `/api/v1/status` and `/api/v1/sources`.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
+use arc_swap::ArcSwapOption;
 use bytes::Bytes;
 use serde::Serialize;
 
-use crate::board::{self, Rendered, SourceView};
+use crate::board::{self, Rendered, Snapshot, SourceView};
 use crate::http::Response;
 
 use super::Site;
@@ -25,21 +27,51 @@ pub(super) fn status(site: &Site, ask: &Ask<'_>) -> Result<Response, Problem> {
     let query = Query::parse(&ask.request.target, &UNDERSTOOD)?;
     let snapshot = (site.snapshots)();
     let asked = &ask.request.headers;
-    let whole = query.fields.is_none() && query.syntax == Syntax::Json;
-    if whole && !snapshot.sources.iter().any(|it| overtaken(it, ask.now)) {
+    let settings = site.settings();
+    let service = &settings.service;
+    if is_of_snapshot(&snapshot, &query, ask) {
         if let Some(max_age) = query.max_age {
             require(snapshot.sources.iter(), max_age, ask.now)?;
         }
-        return deliver(asked, &snapshot.status, policy(snapshot.sources.iter(), ask.now));
+        let policy = policy(snapshot.sources.iter(), ask.now);
+        if query.syntax == Syntax::Json {
+            return deliver(asked, &snapshot.status, policy);
+        }
+        let render = || Ok(Rendered::new(PLAIN, shell::status(service, &snapshot.sources)?));
+        return deliver(asked, &site.shell_status.of(&snapshot, render)?, policy);
     }
     let sources = selected(&snapshot.sources, &query, ask)?;
-    let settings = site.settings();
-    let service = &settings.service;
     let rendered = match query.syntax {
         Syntax::Json => render_for(asked, JSON, board::status(service, &sources).into()),
         Syntax::Shell => render_for(asked, PLAIN, shell::status(service, &sources)?.into()),
     };
     deliver(asked, &rendered, policy(sources.iter(), ask.now))
+}
+
+/// Returns true if the answer is the same for all requests until the next snapshot.
+fn is_of_snapshot(snapshot: &Snapshot, query: &Query, ask: &Ask<'_>) -> bool {
+    query.fields.is_none() && !snapshot.sources.iter().any(|it| overtaken(it, ask.now))
+}
+
+/// A body rendered from the latest snapshot, shared by all requests until the next one.
+#[derive(Default)]
+pub(super) struct OfSnapshot(ArcSwapOption<(u64, Rendered)>);
+
+impl OfSnapshot {
+    fn of(
+        &self,
+        snapshot: &Snapshot,
+        render: impl FnOnce() -> Result<Rendered, Problem>,
+    ) -> Result<Rendered, Problem> {
+        match &*self.0.load() {
+            Some(kept) if kept.0 == snapshot.version => Ok(kept.1.clone()),
+            _ => {
+                let rendered = render()?;
+                self.0.store(Some(Arc::new((snapshot.version, rendered.clone()))));
+                Ok(rendered)
+            }
+        }
+    }
 }
 
 /// What the routes understand that tell of sources as JSON only.
@@ -50,8 +82,12 @@ pub(super) fn sources(site: &Site, ask: &Ask<'_>) -> Result<Response, Problem> {
     let query = Query::parse(&ask.request.target, &NARROWED)?;
     let snapshot = (site.snapshots)();
     let sources = selected(&snapshot.sources, &query, ask)?;
-    let named: Vec<Named<'_>> = sources.iter().map(Named::new).collect();
-    let rendered = rendered_json(ask, &named);
+    let named = || sources.iter().map(Named::new).collect::<Vec<_>>();
+    let rendered = if is_of_snapshot(&snapshot, &query, ask) {
+        site.source_list.of(&snapshot, || Ok(Rendered::new(JSON, json(&named()))))?
+    } else {
+        rendered_json(ask, &named())
+    };
     deliver(&ask.request.headers, &rendered, policy(sources.iter(), ask.now))
 }
 
@@ -74,10 +110,14 @@ pub(super) fn find<'a>(sources: &'a [SourceView], name: &str) -> Option<&'a Sour
 
 /// JSON for one request, ended by a newline for those who read it in a terminal.
 pub(super) fn rendered_json(ask: &Ask<'_>, value: &impl Serialize) -> Rendered {
+    render_for(&ask.request.headers, JSON, Bytes::from(json(value)))
+}
+
+fn json(value: &impl Serialize) -> Vec<u8> {
     let mut json =
         serde_json::to_vec(value).expect("names, texts and finite numbers are always JSON");
     json.push(b'\n');
-    render_for(&ask.request.headers, JSON, Bytes::from(json))
+    json
 }
 
 /// What the query leaves of the sources, as they stand now, once they have passed its gate.

@@ -52,10 +52,11 @@ use crate::http::{Activity, Refusal, Reply, Request, RequestHead, Response, Serv
 use crate::upstream::Asked;
 
 use self::answer::{Answer, Exchange};
+use self::api::OfSnapshot;
 use self::assets::Assets;
 use self::chart::Charts;
 use self::observe::{NO_METHOD, method_label};
-use self::page::PageCache;
+use self::page::{PageCache, SourcePages};
 use self::problem::Problem;
 use self::request_id::RequestId;
 use self::request_log::RequestLog;
@@ -100,6 +101,9 @@ pub struct Site {
     assets: Assets,
     charts: Charts,
     page: PageCache,
+    source_pages: SourcePages,
+    source_list: OfSnapshot,
+    shell_status: OfSnapshot,
     expiry: ExpiryReader,
     log: RequestLog,
 }
@@ -126,6 +130,9 @@ impl Site {
             assets: Assets::new(),
             charts: Charts::default(),
             page: PageCache::default(),
+            source_pages: SourcePages::default(),
+            source_list: OfSnapshot::default(),
+            shell_status: OfSnapshot::default(),
             expiry: Box::new(|_| None),
             log: RequestLog::default(),
         }
@@ -146,6 +153,7 @@ impl Site {
         let before = self.settings();
         self.settings.store(Arc::new(Settings { title: title.to_owned(), ..(*before).clone() }));
         self.page.clear();
+        self.source_pages.clear();
     }
 
     fn settings(&self) -> Arc<Settings> {

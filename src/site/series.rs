@@ -9,13 +9,15 @@ use jiff::Timestamp;
 
 use crate::board::Time;
 use crate::history::{Bucket, History, HistoryError, Points, QUARTER, RowBudget, Tier};
+use crate::http::StreamBody;
 use crate::units::round_to;
 
 /// Decimals of a mean. What it is the mean of has fewer.
 const MEAN_DECIMALS: i32 = 4;
 
-/// Bytes that are gathered before they are passed on.
-const PIECE: usize = 16 * 1024;
+/// Bytes that are gathered before they are passed on. With the point that goes beyond them, they
+/// fit one read of the engine, so that nothing of a piece is held while the client does not read.
+const PIECE: usize = 15 * 1024;
 
 /// The forms of a series.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -155,11 +157,15 @@ impl Read for SeriesBody {
             return Err(io::ErrorKind::WouldBlock.into());
         }
         let length = self.ready.read(buffer)?;
-        if self.ready.is_empty() {
-            // A download whose client does not read holds no room.
-            self.ready = VecDeque::new();
-        }
+        // A download whose client does not read holds no room beyond the bytes that are left.
+        self.ready.shrink_to_fit();
         Ok(length)
+    }
+}
+
+impl StreamBody for SeriesBody {
+    fn held_bytes(&self) -> usize {
+        self.ready.capacity() + self.points.held_bytes()
     }
 }
 

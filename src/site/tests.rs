@@ -209,6 +209,27 @@ fn the_whole_status_is_the_snapshots_own_bytes() {
 }
 
 #[test]
+fn list_of_sources_and_shell_status_are_rendered_once_for_a_snapshot() {
+    let site = site(vec![tank(), weather()]);
+    for target in ["/api/v1/sources", "/api/v1/status?format=shell"] {
+        let sent = |seconds| {
+            let request = request("GET", target, &[]);
+            match site.answer(&request, at(seconds), &Activity::default()).1.into_body() {
+                Body::Full(bytes) => bytes,
+                Body::Stream(_) => panic!("the site streams nothing"),
+            }
+        };
+        let (first, later, stale) = (sent(0), sent(900), sent(960));
+        assert_eq!(first.as_ptr(), later.as_ptr(), "{target}");
+        // The tank has turned stale since the publication.
+        assert_ne!(first, stale, "{target}");
+        let joint = if target.contains('?') { '&' } else { '?' };
+        let gated = get(&site, &format!("{target}{joint}max_age=1"), &[]);
+        assert_eq!(gated.status(), 503, "{target}");
+    }
+}
+
+#[test]
 fn narrowed_by_fields() {
     let site = site(vec![tank(), weather(), waiting("well", "json")]);
     for (target, expected) in [

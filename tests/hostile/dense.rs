@@ -1,5 +1,6 @@
 //! A dense history: a year of single observations, so that queries have rows to scan.
 
+use std::io;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -50,6 +51,27 @@ impl Dense {
             fill(path, &TimeZone::UTC, [Change::Observed(samples)])?;
         }
         Ok(())
+    }
+
+    /// Writes a reading of `site` from just now, of so many fields beside the level, as if kept from
+    /// before a restart: its page shows a figure for each.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn keep_reading(fields: usize, database: &Path) -> io::Result<()> {
+        let value = |name: &str| {
+            format!(r#"{{"name":"{name}","datum":{{"number":50.0}},"unit":"%","note":null}}"#)
+        };
+        let mut values = vec![value("level")];
+        values.extend((0..fields).map(|number| value(&format!("field{number}"))));
+        let now = Timestamp::now().as_second();
+        let json = format!(
+            r#"[{{"source":"site","kind":"json","observed_at":{now},"inferred":false,"fetched_at":{now},"values":[{}]}}]"#,
+            values.join(",")
+        );
+        let sum = crc32fast::hash(json.as_bytes());
+        let text = format!("pumphouse-web last values 1 crc32 {sum:08x}\n{json}\n");
+        std::fs::write(database.with_extension("last.json"), text)
     }
 
     /// Returns the `[[source]]` table of `site`, whose upstream refuses connections.

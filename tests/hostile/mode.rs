@@ -45,10 +45,14 @@ pub enum Mode {
     StalledBody,
     /// The same, to a route for POST that takes no body.
     StalledPost,
-    /// The same, to a route for POST that takes a form.
+    /// The same, to a route for POST that takes a smaller form: it is refused.
     StalledForm,
+    /// Sends all but the last byte of the largest form that the sign-in page takes.
+    StalledLogin,
     /// Requests one large response and never reads, with the kernel's own socket buffers.
     StalledReader,
+    /// The same, with the smallest receive buffer, so that the server holds more of the response.
+    SmallReader,
     /// Announces a body of 10^15 bytes.
     HugeLength,
     /// Sends a head of 33,000 fields.
@@ -106,7 +110,9 @@ impl Mode {
             Mode::StalledBody => "stalled body, to a route without one",
             Mode::StalledPost => "stalled body, to a POST without one",
             Mode::StalledForm => "stalled body, to a form",
+            Mode::StalledLogin => "stalled body, to a form that takes it",
             Mode::StalledReader => "stalled reader of one large response",
+            Mode::SmallReader => "stalled reader with a small buffer",
             Mode::HugeLength => "Content-Length of 10^15",
             Mode::ManyFields => "33,000 fields",
         }
@@ -134,7 +140,9 @@ impl Mode {
             | Mode::StalledBody
             | Mode::StalledPost
             | Mode::StalledForm
+            | Mode::StalledLogin
             | Mode::StalledReader
+            | Mode::SmallReader
             | Mode::HugeLength
             | Mode::ManyFields => true,
         }
@@ -147,9 +155,9 @@ impl Mode {
         let post = |target: &str, length: u64| {
             format!("POST {target} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n")
         };
-        let stalled = |target: &str| {
-            let body = "x".repeat(LARGEST_BODY - 1);
-            (post(target, LARGEST_BODY as u64) + &body).into_bytes()
+        let stalled = |target: &str, length: usize| {
+            let body = "x".repeat(length - 1);
+            (post(target, length as u64) + &body).into_bytes()
         };
         match self {
             Mode::DripHead => "GET / HTTP/1.1\r\nHost: localhost\r\nX-Drip: ".into(),
@@ -165,10 +173,11 @@ impl Mode {
             Mode::CloseHalfway => "GET / HTTP/1.1\r\nHost: loc".into(),
             Mode::HalfHead => "GET /heal".into(),
             Mode::WithheldBody => post("/", 100).into_bytes(),
-            Mode::StalledBody => stalled("/"),
-            Mode::StalledPost => stalled("/api/v1/sources/site/poll"),
-            Mode::StalledForm => stalled("/login"),
-            Mode::StalledReader => get(large).into_bytes(),
+            Mode::StalledBody => stalled("/", LARGEST_BODY),
+            Mode::StalledPost => stalled("/api/v1/sources/site/poll", LARGEST_BODY),
+            Mode::StalledForm => stalled("/login", LARGEST_BODY),
+            Mode::StalledLogin => stalled("/login", LARGEST_FORM),
+            Mode::StalledReader | Mode::SmallReader => get(large).into_bytes(),
             Mode::HugeLength => post("/", 1_000_000_000_000_000).into_bytes(),
             Mode::ManyFields => {
                 let fields = "a:\r\n".repeat(33_000);
@@ -207,8 +216,8 @@ impl Mode {
                 Some(limits.handshake_timeout)
             }
             Mode::DripHead | Mode::HalfHead => Some(limits.header_timeout),
-            Mode::DripBody | Mode::WithheldBody => Some(limits.body_timeout),
-            Mode::NeverRead | Mode::StalledReader => Some(limits.write_timeout),
+            Mode::DripBody | Mode::WithheldBody | Mode::StalledLogin => Some(limits.body_timeout),
+            Mode::NeverRead | Mode::StalledReader | Mode::SmallReader => Some(limits.write_timeout),
             Mode::Idle => Some(limits.keep_alive),
             Mode::GarbageTls
             | Mode::SecondClientHello
@@ -227,17 +236,20 @@ impl Mode {
 
     /// Whether it takes what the server sends.
     pub const fn reads(self) -> bool {
-        !matches!(self, Mode::NeverRead | Mode::StalledReader)
+        !matches!(self, Mode::NeverRead | Mode::StalledReader | Mode::SmallReader)
     }
 
     /// Returns true if it gives its socket the smallest receive buffer.
     pub const fn has_small_buffer(self) -> bool {
-        matches!(self, Mode::NeverRead)
+        matches!(self, Mode::NeverRead | Mode::SmallReader)
     }
 }
 
 /// Default of `max_body_bytes`.
 const LARGEST_BODY: usize = 64 << 10;
+
+/// Largest body of `POST /login`.
+const LARGEST_FORM: usize = 8 << 10;
 
 /// Requests of [`Mode::NeverRead`]: their answers are more than any socket's buffers hold.
 const NEVER_READ: usize = 400;

@@ -36,6 +36,9 @@ pub enum Scenario {
     /// Eight connections pipeline GET and HEAD for history queries that scan as many rows as the
     /// server allows.
     ExpensiveQueries,
+    /// Eight connections pipeline GET and HEAD for a source's page, and for its chart in sizes of
+    /// which no two are the same.
+    SourcePages,
     /// Eight connections pipeline requests with 13 KB of query parameters.
     ManyParameters,
     /// Thousands of connections stall one byte before the end of a body of 64 KiB.
@@ -139,8 +142,9 @@ const CHURNED: usize = 400;
 const STOP: Duration = Duration::from_secs(5);
 
 impl Scenario {
-    pub const ALL: [Scenario; 10] = [
+    pub const ALL: [Scenario; 11] = [
         Scenario::ExpensiveQueries,
+        Scenario::SourcePages,
         Scenario::ManyParameters,
         Scenario::StalledBodies,
         Scenario::StalledReaders,
@@ -156,6 +160,7 @@ impl Scenario {
     pub const fn as_str(self) -> &'static str {
         match self {
             Scenario::ExpensiveQueries => "pipelined expensive queries",
+            Scenario::SourcePages => "pipelined source pages",
             Scenario::ManyParameters => "pipelined 13 KB of parameters",
             Scenario::StalledBodies => "stalled bodies",
             Scenario::StalledReaders => "stalled readers of large responses",
@@ -221,6 +226,7 @@ impl Scenario {
             Scenario::ExpensiveQueries | Scenario::StalledReaders => {
                 Setup { history, ..Setup::default() }
             }
+            Scenario::SourcePages => Setup { history, fields: 15, ..Setup::default() },
             Scenario::LogReaderStops => Setup { server, log: Some("debug"), ..Setup::default() },
             Scenario::ManyParameters
             | Scenario::StalledBodies
@@ -248,6 +254,7 @@ impl Scenario {
             Scenario::ExpensiveQueries => {
                 pipeline(&|number| expensive_queries(scale.history, number))
             }
+            Scenario::SourcePages => pipeline(&source_pages),
             Scenario::ManyParameters => pipeline(&|_| many_parameters()),
             Scenario::StalledBodies => {
                 let modes = vec![Mode::StalledBody, Mode::StalledPost, Mode::StalledForm];
@@ -302,6 +309,15 @@ impl Scenario {
 fn expensive_queries(history: Dense, number: u8) -> Vec<String> {
     let method = if number.is_multiple_of(4) { "GET" } else { "HEAD" };
     vec![format!("{method} {} HTTP/1.1\r\nHost: localhost\r\n\r\n", history.scan()); 64]
+}
+
+/// A batch of requests for a page and for pictures, by GET or by HEAD.
+fn source_pages(number: u8) -> Vec<String> {
+    let method = if number.is_multiple_of(2) { "GET" } else { "HEAD" };
+    let request = |path: &str| format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    let sizes = (0..64).map(|size| 200 + u32::from(number) * 100 + size);
+    let picture = |width| format!("/chart/site.level.svg?range=1y&width={width}");
+    sizes.flat_map(|width| [request("/source/site"), request(&picture(width))]).collect()
 }
 
 /// A batch of queries of 13 KB, in which no two parameters have the same name.

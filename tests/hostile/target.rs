@@ -32,6 +32,8 @@ pub struct Setup<'a> {
     pub descriptors: Option<u32>,
     /// Observations that the history holds at the start.
     pub history: Option<Dense>,
+    /// Fields beside the level in the reading of the history's source; 0: it has no reading.
+    pub fields: usize,
 }
 
 /// A running server, killed when dropped.
@@ -67,7 +69,11 @@ impl Target {
         program::run(Command::new(&binary).args(["cert", "--dir", "."]).current_dir(folder), "")?;
         std::fs::write(folder.join("pumphouse.toml"), setup.config())?;
         if let Some(history) = setup.history {
-            history.fill(&folder.join("pumphouse.db")).map_err(io::Error::other)?;
+            let database = folder.join("pumphouse.db");
+            history.fill(&database).map_err(io::Error::other)?;
+            if setup.fields > 0 {
+                Dense::keep_reading(setup.fields, &database)?;
+            }
         }
         let mut command = setup.command(&binary);
         command

@@ -13,7 +13,7 @@ use crate::hostile::mode::Mode;
 use crate::hostile::outside;
 use crate::hostile::scenario::Scenario::{
     self, AdminClients, AdminConnects, AdminPipelines, ExpensiveQueries, LogReaderStops,
-    ManyParameters, PasswordGuesses, Pipelines, StalledBodies, StalledReaders,
+    ManyParameters, PasswordGuesses, Pipelines, SourcePages, StalledBodies, StalledReaders,
 };
 use crate::hostile::scenario::{Findings, Scale};
 use crate::hostile::swarm::{Plan, Swarm};
@@ -91,6 +91,12 @@ fn withstand(scenario: Scenario) -> Findings {
 fn expensive_queries_pipelined_no_canary_missed() {
     let responses = withstand(ExpensiveQueries).responses.unwrap();
     assert!(responses.total() > 0);
+}
+
+#[test]
+fn source_pages_pipelined_no_canary_missed() {
+    let responses = withstand(SourcePages).responses.unwrap();
+    assert!(responses.of(200) > 0, "{responses}");
 }
 
 #[test]

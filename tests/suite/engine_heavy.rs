@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use pumphouse_web::http::{
     Activity, Body, CloseReason, ConnectionState, Continuation, Drained, Lane, Refusal, Reply,
-    Request, RequestHead, Response, Service, Settings, ShedReason,
+    Request, RequestHead, Response, Service, Settings, ShedReason, StreamBody,
 };
 use socket2::{Domain, Socket, Type};
 
@@ -75,6 +75,8 @@ struct Drip {
     left: usize,
     paused: bool,
 }
+
+impl StreamBody for Drip {}
 
 impl Read for Drip {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {

@@ -1,10 +1,15 @@
 //! Clients that make the server hold bytes: the bound on their cost, and the choice of those that
 //! are closed.
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
 
-use pumphouse_web::http::{CloseReason, ConnectionState, Settings};
+use ::http::StatusCode;
+use ::http::header::AUTHORIZATION;
+use pumphouse_web::http::{
+    Activity, Body, CloseReason, ConnectionState, Refusal, Reply, Request, RequestHead, Response,
+    Service, Settings, StreamBody,
+};
 use socket2::{Domain, Socket, Type};
 
 use crate::harness::{BodyProgram, Program, TestEngine, eventually, get, plain_program};
@@ -43,6 +48,45 @@ fn stalled_bodies_on_a_route_that_takes_none_hold_nothing() {
     }
     eventually("all linger", || server.stats.connections(ConnectionState::Lingering) == 20);
     assert_eq!(server.stats.buffered_bytes(), 0);
+}
+
+/// Refuses requests without credentials before their body is read, as a route that takes a body
+/// does under restricted access.
+struct Guarded;
+
+impl Service for Guarded {
+    fn call(&self, request: &Request, activity: &Activity) -> Reply {
+        if request.headers.contains_key(AUTHORIZATION) {
+            return BodyProgram.call(request, activity);
+        }
+        let mut response = Response::new(Body::from("who are you?"));
+        *response.status_mut() = StatusCode::UNAUTHORIZED;
+        response.into()
+    }
+
+    fn refuse(&self, refusal: Refusal, head: Option<RequestHead<'_>>) -> Response {
+        BodyProgram.refuse(refusal, head)
+    }
+}
+
+#[test]
+fn stalled_bodies_of_refused_requests_hold_nothing() {
+    let server = TestEngine::http(Settings::default(), Guarded);
+    let mut clients: Vec<TcpStream> =
+        (0..20).map(|_| stalled(connect(server.address), "/body", 64 << 10)).collect();
+    for client in &mut clients {
+        let response = read_response(client).unwrap();
+        assert!(response.starts_with(b"HTTP/1.1 401 "));
+    }
+    eventually("all linger", || server.stats.connections(ConnectionState::Lingering) == 20);
+    assert_eq!(server.stats.buffered_bytes(), 0);
+    // The same route reads the body of a request that is let through.
+    let mut admitted = connect(server.address);
+    let head =
+        "POST /body HTTP/1.1\r\nHost: x\r\nAuthorization: y\r\nContent-Length: 65536\r\n\r\n";
+    admitted.write_all(head.as_bytes()).unwrap();
+    admitted.write_all(&vec![b'x'; 65_535]).unwrap();
+    eventually("its body is charged", || server.stats.buffered_bytes() >= 65_535);
 }
 
 #[test]
@@ -117,6 +161,40 @@ fn unread_responses_of_their_own_count_and_shared_ones_do_not() {
     }
     eventually("all wait", || server.stats.connections(ConnectionState::Writing) == 4);
     assert!(server.stats.buffered_bytes() < 64 << 10, "{}", server.stats.buffered_bytes());
+}
+
+/// An endless body whose source holds memory.
+struct Holding;
+
+impl Read for Holding {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        buffer.fill(b'x');
+        Ok(buffer.len())
+    }
+}
+
+impl StreamBody for Holding {
+    fn held_bytes(&self) -> usize {
+        1 << 20
+    }
+}
+
+#[test]
+fn sources_of_unread_streams_count_and_are_closed_when_they_use_the_budget_up() {
+    let settings = Settings { max_buffered_bytes: 5 << 20, ..Settings::default() };
+    let stream = |_: &Request| Response::new(Body::Stream(Box::new(Holding)));
+    let server = TestEngine::http(settings, Program(stream));
+    let mut clients: Vec<TcpStream> = (0..4).map(|_| connect(server.address)).collect();
+    for client in &mut clients {
+        client.write_all(get("/").as_bytes()).unwrap();
+    }
+    eventually("all are charged", || server.stats.buffered_bytes() >= 4 << 20);
+    assert_eq!(server.stats.closed(CloseReason::Memory), 0);
+    let mut more = connect(server.address);
+    more.write_all(get("/").as_bytes()).unwrap();
+    eventually("one is closed", || server.stats.closed(CloseReason::Memory) == 1);
+    drop((clients, more));
+    eventually("all is given back", || server.stats.buffered_bytes() == 0);
 }
 
 #[test]

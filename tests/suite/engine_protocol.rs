@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
-use pumphouse_web::http::{Body, Engine, Listener, Request, Response, Settings};
+use pumphouse_web::http::{Body, Engine, Listener, Request, Response, Settings, StreamBody};
 
 use crate::harness::{Program, TestEngine, get, plain_program, tls_pair};
 use crate::hostile::client::{PATIENCE, connect_tls, read_response};
@@ -101,6 +101,7 @@ fn read_all(stream: &mut impl Read, body: usize) -> Vec<u8> {
 #[test]
 fn a_streamed_body_arrives_whole() {
     struct Counting(u32);
+    impl StreamBody for Counting {}
     impl Read for Counting {
         fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
             if self.0 == 100_000 {

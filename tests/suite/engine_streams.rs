@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::bounded;
 use pumphouse_web::http::{
     Body, CloseReason, ConnectionState, Drained, Request, Response, Settings, ShedReason,
+    StreamBody,
 };
 
 use crate::harness::{Program, TestEngine, eventually, get};
@@ -25,6 +26,8 @@ struct Pieces {
     readers: Arc<Mutex<Vec<String>>>,
 }
 
+impl StreamBody for Pieces {}
+
 impl Read for Pieces {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let name = thread::current().name().unwrap_or_default().to_owned();
@@ -39,14 +42,23 @@ impl Read for Pieces {
     }
 }
 
-/// A source that fails.
-struct Broken;
+/// A source that fails after its first piece.
+#[derive(Default)]
+struct Broken {
+    is_begun: bool,
+}
 
 impl Read for Broken {
-    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
-        Err(io::Error::other("the disk is gone, for the test"))
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if std::mem::replace(&mut self.is_begun, true) {
+            return Err(io::Error::other("the disk is gone, for the test"));
+        }
+        buffer[..PIECE].fill(b'x');
+        Ok(PIECE)
     }
 }
+
+impl StreamBody for Broken {}
 
 /// Streams slower than any client reads.
 fn streams(pieces: usize) -> Program<impl Fn(&Request) -> Response> {
@@ -56,10 +68,7 @@ fn streams(pieces: usize) -> Program<impl Fn(&Request) -> Response> {
             let source = Pieces { left: pieces, each, readers: Arc::default() };
             Response::new(Body::Stream(Box::new(source)))
         }
-        "/broken" => {
-            let some = io::repeat(b'x').take(PIECE as u64);
-            Response::new(Body::Stream(Box::new(some.chain(Broken))))
-        }
+        "/broken" => Response::new(Body::Stream(Box::<Broken>::default())),
         _ => Response::new(Body::from("done")),
     })
 }

@@ -1,5 +1,7 @@
 //! A source's life, report by report.
 
+use std::sync::LazyLock;
+
 use super::*;
 use crate::board::{Datum, ErrorKind, EventKind, Finite};
 use crate::units::Unit;
@@ -9,6 +11,18 @@ const STALE_AFTER: i64 = 900;
 /// Seconds after an arbitrary moment.
 fn t(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_770_000_000 + seconds).unwrap()
+}
+
+/// That wall-clock time, so many seconds after an arbitrary moment by the monotonic clock.
+pub(in crate::board) fn moment(wall: Timestamp, monotonic: i64) -> Moment {
+    static BASE: LazyLock<Instant> = LazyLock::new(Instant::now);
+    let seconds = u64::try_from(monotonic + 1_000_000).unwrap();
+    Moment { wall, monotonic: *BASE + Duration::from_secs(seconds) }
+}
+
+/// That moment by both clocks.
+fn m(seconds: i64) -> Moment {
+    moment(t(seconds), seconds)
 }
 
 fn info(name: &str) -> SourceInfo {
@@ -24,7 +38,7 @@ fn info(name: &str) -> SourceInfo {
 }
 
 fn sources() -> Sources {
-    Sources::new(vec![info("tank"), info("weather")])
+    Sources::new(vec![info("tank"), info("weather")], m(0))
 }
 
 fn reading(observed: i64, level: f64) -> Result<Polled, PollError> {
@@ -45,7 +59,7 @@ fn report(
     outcome: Result<Polled, PollError>,
 ) -> SourceView {
     let report = Report { source: source.into(), at: t(at), outcome, next_poll_at: t(at + 300) };
-    assert!(sources.apply(report, t(at)));
+    assert!(sources.apply(report, m(at)));
     view(sources, source)
 }
 
@@ -73,10 +87,10 @@ fn staleness_counts_from_the_observation_and_begins_at_stale_at() {
     let view_now = report(&mut sources, "tank", 100, reading(0, 50.0));
     assert_eq!(view_now.reading.unwrap().stale_at, t(STALE_AFTER));
     assert_eq!(sources.next_expiry(), Some(t(STALE_AFTER)));
-    assert!(!sources.expire(t(STALE_AFTER - 1)));
-    assert!(sources.expire(t(STALE_AFTER)));
+    assert!(!sources.expire(m(STALE_AFTER - 1)));
+    assert!(sources.expire(m(STALE_AFTER)));
     assert_eq!(view(&sources, "tank").state, State::Stale);
-    assert!(!sources.expire(t(STALE_AFTER + 1)), "told once");
+    assert!(!sources.expire(m(STALE_AFTER + 1)), "told once");
     assert_eq!(sources.next_expiry(), None);
 }
 
@@ -97,12 +111,96 @@ fn the_earliest_expiry_counts() {
 }
 
 #[test]
-fn a_clock_set_back_makes_a_source_fresh_again() {
+fn clock_set_back_makes_no_reading_younger() {
+    // A year back, twenty seconds after the poll. A reading with an age of 0 for a year would be
+    // fresh for a year, so its age is the time that has passed.
+    const YEAR: i64 = 365 * 86_400;
+    let back = |monotonic: i64| moment(t(monotonic - YEAR), monotonic);
     let mut sources = sources();
     report(&mut sources, "tank", 10, reading(0, 50.0));
-    assert!(sources.expire(t(5000)));
-    assert!(sources.expire(t(20)));
+    sources.take_news();
+    assert!(!sources.expire(m(29)));
+    assert!(sources.expire(back(30)), "the times are published anew");
+    let kept = view(&sources, "tank").reading.unwrap();
+    assert_eq!((kept.observed.at, kept.fetched_at), (t(-YEAR), t(10 - YEAR)));
+    assert_eq!(sources.next_expiry(), Some(t(STALE_AFTER - YEAR)));
+    assert!(!sources.expire(back(STALE_AFTER - 1)), "corrected once");
     assert_eq!(view(&sources, "tank").state, State::Fresh);
+    assert!(sources.expire(back(STALE_AFTER)));
+    assert_eq!(view(&sources, "tank").state, State::Stale);
+    let news = sources.take_news();
+    let stale = |change: &&Change| matches!(change, Change::Happened(event) if event.kind == EventKind::Stale);
+    assert_eq!(news.iter().filter(stale).count(), 1, "{news:?}");
+}
+
+#[test]
+fn stale_source_stays_stale_when_the_clock_is_set_back() {
+    let mut sources = sources();
+    report(&mut sources, "tank", 10, reading(0, 50.0));
+    assert!(sources.expire(m(5000)));
+    // Its times were right when it was polled, and 4,990 s have passed since.
+    assert!(sources.expire(moment(t(20), 5000)));
+    assert_eq!(view(&sources, "tank").state, State::Stale);
+}
+
+#[test]
+fn source_stale_by_a_clock_that_was_ahead_for_a_moment_is_fresh_again() {
+    let mut sources = sources();
+    report(&mut sources, "tank", 10, reading(0, 50.0));
+    assert!(sources.expire(moment(t(5000), 15)));
+    assert_eq!(view(&sources, "tank").state, State::Stale);
+    assert!(sources.expire(m(20)));
+    let tank = view(&sources, "tank");
+    assert_eq!(tank.state, State::Fresh);
+    assert_eq!(tank.reading.unwrap().observed.at, t(0), "its times were right all along");
+}
+
+#[test]
+fn reading_fetched_by_a_clock_that_was_ahead_ages_from_its_fetching() {
+    // The poll is at 10, by a clock that says 5,010.
+    for (observed, inferred, expected) in [(0, false, 0), (5010, true, 10)] {
+        let mut sources = sources();
+        let outcome = Ok(Polled::Reading(Reading {
+            observed: Observed { at: t(observed), inferred },
+            values: vec![("level".into(), Value::number(50.0, Unit::Percent))],
+        }));
+        let (at, next_poll_at) = (t(5010), t(5310));
+        let report = Report { source: "tank".into(), at, outcome, next_poll_at };
+        assert!(sources.apply(report, moment(at, 10)));
+        assert!(sources.expire(m(20)));
+        let tank = view(&sources, "tank");
+        assert_eq!(tank.state, State::Fresh);
+        let kept = tank.reading.unwrap();
+        assert_eq!((kept.observed.at, kept.fetched_at), (t(expected), t(10)), "{observed}");
+        assert_eq!(kept.stale_at, t(expected + STALE_AFTER));
+    }
+}
+
+#[test]
+fn steps_within_the_tolerance_and_a_suspended_machine_correct_nothing() {
+    let mut sources = sources();
+    report(&mut sources, "tank", 10, reading(0, 50.0));
+    let before = view(&sources, "tank").reading.unwrap();
+    // Two seconds back; an hour during which the monotonic clock stood still.
+    for now in [moment(t(28), 30), moment(t(30), 30), moment(t(3630), 30)] {
+        let _ = sources.expire(now);
+        let kept = view(&sources, "tank").reading.unwrap();
+        assert_eq!((kept.observed, kept.fetched_at), (before.observed, before.fetched_at));
+    }
+    assert_eq!(view(&sources, "tank").state, State::Stale, "by the wall clock");
+}
+
+#[test]
+fn report_from_before_a_step_back_is_of_now() {
+    let mut sources = sources();
+    let report = Report {
+        source: "tank".into(),
+        at: t(5000),
+        outcome: failure(ErrorKind::Timeout),
+        next_poll_at: t(5300),
+    };
+    assert!(sources.apply(report, m(10)));
+    assert_eq!(view(&sources, "tank").error.unwrap().since, t(10));
 }
 
 #[test]
@@ -165,7 +263,8 @@ fn fractions_of_seconds_are_dropped() {
         })),
         next_poll_at: t(300),
     };
-    assert!(sources.apply(report, late));
+    let now = Moment { wall: late, ..m(10) };
+    assert!(sources.apply(report, now));
     let kept = view(&sources, "tank").reading.unwrap();
     assert_eq!((kept.fetched_at, kept.observed.at), (t(10), t(10)));
     assert_eq!(kept.stale_at, t(10 + STALE_AFTER));
@@ -193,12 +292,12 @@ fn what_was_kept_is_told_until_the_first_poll() {
     };
     let mut sources = sources();
     let all = vec![kept("tank", "json", 0), kept("weather", "nws", 0), kept("gone", "json", 0)];
-    sources.restore(all, t(600));
+    sources.restore(all, m(600));
     let tank = view(&sources, "tank");
     assert_eq!((tank.state, tank.values().count()), (State::Fresh, 1));
     assert_eq!(tank.reading.unwrap().observed.at, t(0));
     assert_eq!(view(&sources, "weather").state, State::Waiting, "it was of another kind");
-    assert!(sources.expire(t(STALE_AFTER)), "it ages as any other");
+    assert!(sources.expire(m(STALE_AFTER)), "it ages as any other");
     let happened = |sources: &mut Sources| {
         let news = sources.take_news().into_iter();
         let kinds = news.filter_map(|change| match change {
@@ -209,12 +308,12 @@ fn what_was_kept_is_told_until_the_first_poll() {
     };
     assert_eq!(happened(&mut sources), [EventKind::Stale]);
     // Stale since nobody was there to tell; and told by whoever was there.
-    sources.restore(vec![kept("tank", "json", -5000)], t(600));
+    sources.restore(vec![kept("tank", "json", -5000)], m(600));
     assert_eq!(happened(&mut sources), [EventKind::Stale]);
-    sources.restore(vec![Kept { stale: true, ..kept("tank", "json", -5000) }], t(600));
+    sources.restore(vec![Kept { stale: true, ..kept("tank", "json", -5000) }], m(600));
     assert_eq!(happened(&mut sources), []);
     // The clock was set back by a day meanwhile.
-    sources.restore(vec![kept("tank", "json", 86_400)], t(600));
+    sources.restore(vec![kept("tank", "json", 86_400)], m(600));
     let kept = view(&sources, "tank").reading.unwrap();
     assert_eq!((kept.observed, kept.fetched_at), (Observed { at: t(600), inferred: true }, t(600)));
 }
@@ -241,7 +340,7 @@ fn the_past_is_taken_up_around_the_reading_that_was_kept() {
     let past: Vec<Sample> = (-4..=6).map(|number| sample(number * 1800)).collect();
     // The reading is the latest, in the middle of what the history knows, or unknown to it.
     for (observed, known) in [(10_800, 11), (5400, 11), (5400, 7)] {
-        let mut sources = Sources::new(vec![info.clone()]);
+        let mut sources = Sources::new(vec![info.clone()], m(0));
         let _ = report(&mut sources, "tank", observed, reading(observed, level(observed)));
         assert_eq!(rate(&sources), None, "one observation is too few");
         sources.remember(&past[..known]);
@@ -261,7 +360,7 @@ fn a_report_of_an_unknown_source_is_refused() {
         outcome: Ok(Polled::Unchanged),
         next_poll_at: t(1),
     };
-    assert!(!sources().apply(report, t(0)));
+    assert!(!sources().apply(report, m(0)));
 }
 
 #[test]
@@ -274,7 +373,7 @@ fn a_new_configuration_keeps_the_values_of_what_it_still_names() {
 
     let hasty = SourceInfo { stale_after: Duration::from_secs(60), ..info("tank") };
     let another = SourceInfo { kind: "nws", ..info("weather") };
-    sources.renew(vec![info("pump"), another, hasty], t(100));
+    sources.renew(vec![info("pump"), another, hasty], m(100));
     let names: Vec<_> = sources.views().into_iter().map(|view| view.name).collect();
     assert_eq!(names, ["pump".into(), "weather".into(), "tank".into()]);
     let tank = view(&sources, "tank");

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::super::addresses::Visitor;
 use super::super::lanes::Lanes;
-use super::super::message::{Body, Request};
+use super::super::message::{Body, Request, StreamBody};
 use super::super::reply::Reply;
 use super::super::stats::ShedReason;
 use super::fixture::Paired;
@@ -35,6 +35,8 @@ struct Scan {
     left: usize,
     paused: bool,
 }
+
+impl StreamBody for Scan {}
 
 impl Read for Scan {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {

@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use super::super::limits::{DRAIN_GRACE, STREAM_CHUNK, TURN_TIME, WRITE_BURST};
-use super::super::message::{Body, Request};
+use super::super::message::{Body, Request, StreamBody};
 use super::super::reply::Reply;
 use super::fixture::Paired;
 use super::*;
@@ -27,6 +27,8 @@ impl Read for Source {
         Ok(1)
     }
 }
+
+impl StreamBody for Source {}
 
 impl Service for Endless {
     fn call(&self, request: &Request, _: &Activity) -> Reply {
@@ -126,6 +128,8 @@ struct Share {
     reads: Arc<AtomicUsize>,
     would_block: bool,
 }
+
+impl StreamBody for Share {}
 
 impl Read for Share {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {

@@ -1,5 +1,7 @@
 //! Every route, method and level of access; what strangers can learn; what browsers are told.
 
+use std::sync::Arc;
+
 use ::http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -8,7 +10,7 @@ use crate::access::{
     Admission, Limits, PasswordHash, Restricted, Rules, Scope, Scopes, Token, TokenHash, User,
 };
 use crate::config::ROUTES;
-use crate::http::{Activity, Request, Response};
+use crate::http::{Activity, Reply, Request, Response, Service as _};
 use crate::site::Site;
 use crate::site::fixture::{now, request, site_under, tank, text, weather};
 
@@ -74,6 +76,28 @@ fn answer(site: &Site, request: &Request) -> Response {
 fn header(response: &Response, name: &str) -> String {
     let values = response.headers().get_all(name).iter().map(|value| value.to_str().unwrap());
     values.collect::<Vec<_>>().join(", ")
+}
+
+#[test]
+fn refused_request_takes_no_body() {
+    let site = Arc::new(guarded());
+    let takes_body = |target: &str, level: &str| {
+        let request = asked("POST", target, level, &[("content-length", "100")]);
+        match site.call(&request, &Activity::default()) {
+            Reply::ReadBody { .. } => true,
+            Reply::Ready(response) => {
+                assert!(!response.status().is_success(), "{target} {level}");
+                false
+            }
+            other => panic!("{target}: {other:?}"),
+        }
+    };
+    for level in ["none", "wrong password", "wrong token", "nothing"] {
+        for (_, target, _) in targets(&site) {
+            // Signing in is for those without credentials.
+            assert_eq!(takes_body(&target, level), target == "/login", "{target} {level}");
+        }
+    }
 }
 
 /// A target of each route, and what a GET of it is answered when all is well.

@@ -2,13 +2,13 @@
 
 use std::io::Read as _;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::tz::TimeZone;
 
 use crate::board::{Change, Finite, Sample, Value};
 use crate::history::{History, fill};
-use crate::http::{Activity, Body, Lane, Reply, Request, Response, Service as _};
+use crate::http::{Activity, Body, Continuation, Lane, Reply, Request, Response, Service as _};
 use crate::site::Site;
 use crate::site::fixture::{request, site_counted, tank, text};
 use crate::site::observe::RequestObserver;
@@ -113,9 +113,10 @@ fn requests_that_read_the_disk_do_so_in_pieces_and_in_their_lane() {
         ("/", Lane::Interactive, 6, 30),
         // All of its charts are kept.
         ("/?again", Lane::Interactive, 0, 0),
-        ("/chart/tank.level.svg?width=500&theme=dark", Lane::Interactive, 0, 0),
+        ("/chart/tank.level.svg?theme=dark", Lane::Interactive, 0, 0),
+        // Clients choose sizes, so that each is a rendering of its own.
+        ("/chart/tank.level.svg?width=500&theme=dark", Lane::Interactive, 1, 1),
         ("/source/tank", Lane::Interactive, 2, 3),
-        ("/source/tank", Lane::Interactive, 0, 0),
         ("/chart/tank.level.svg?range=6h", Lane::Interactive, 6, 30),
     ] {
         let (lanes, response) = get(&place.site, target);
@@ -181,11 +182,85 @@ fn sizes_and_invented_fields_fill_no_memory_and_push_no_chart_out() {
     let kept = place.site.charts.number();
     for number in 0..300 {
         let (lanes, _) = get(&place.site, &format!("/chart/tank.level.svg?width={}", 300 + number));
-        assert_eq!(lanes.len(), 0, "a size takes no look at the disk");
+        assert_eq!(lanes, [Lane::Interactive], "a size takes no look at the disk");
         assert_eq!(get(&place.site, &format!("/chart/tank.f{number}.svg")).1.status(), 404);
     }
     assert_eq!(place.site.charts.number(), kept);
     assert_eq!(get(&place.site, "/?again").0.len(), 0);
+}
+
+/// The reply of a request that needs a permit, as pieces with it and without.
+fn permit_needed(place: &Place, target: &str) -> (Continuation, Continuation) {
+    match place.site.call(&request("GET", target, &[]), &Activity::default()) {
+        Reply::HeavyOr { lane: Lane::Interactive, work, otherwise, .. } => (work, otherwise),
+        other => panic!("{target}: {other:?}"),
+    }
+}
+
+/// Address of a response's bytes: responses that share a rendering share it.
+fn address(response: &Response) -> *const u8 {
+    match response.body() {
+        Body::Full(bytes) => bytes.as_ptr(),
+        Body::Stream(_) => panic!("it is streamed"),
+    }
+}
+
+fn ready(reply: Reply) -> Response {
+    let Reply::Ready(response) = reply else { panic!("{reply:?}") };
+    response
+}
+
+#[test]
+fn pages_and_sizes_are_rendered_under_a_permit_and_compressed_only_then() {
+    let place = Place::dense();
+    get(&place.site, "/source/tank");
+    get(&place.site, "/chart/tank.level.svg");
+    for target in ["/source/tank", "/chart/tank.level.svg?width=500"] {
+        place.site.source_pages.clear();
+        let before = place.site.source_pages.renderings();
+        let request = request("GET", target, &[("accept-encoding", "gzip")]);
+        let run = |piece: Continuation| ready(piece(&request, &Activity::default()));
+        let (work, otherwise) = permit_needed(&place, target);
+        assert!(!run(otherwise).headers().contains_key("content-encoding"), "{target}");
+        let (again, _) = permit_needed(&place, target);
+        let first = run(work);
+        assert_eq!(first.headers()["content-encoding"], "gzip", "{target}");
+        let second = run(again);
+        if target == "/source/tank" {
+            assert_eq!(address(&first), address(&second));
+            assert_eq!(place.site.source_pages.renderings(), before + 1, "one for both");
+        }
+    }
+}
+
+#[test]
+fn picture_of_the_default_size_is_rendered_once() {
+    let place = Place::dense();
+    for theme in ["auto", "light", "dark"] {
+        for coding in ["identity", "gzip"] {
+            let target = format!("/chart/tank.level.svg?theme={theme}");
+            let request = request("GET", &target, &[("accept-encoding", coding)]);
+            // All are kept, so that no two can have the same address by chance.
+            let responses: Vec<Response> = (0..3).map(|_| drive(&place.site, &request).1).collect();
+            assert!(responses.iter().all(|it| address(it) == address(&responses[0])), "{target}");
+        }
+    }
+}
+
+#[test]
+fn piece_of_work_notes_progress() {
+    // The watchdog takes a worker for stuck whose turn is long and makes no progress.
+    let place = Place::dense();
+    let (request, activity) = (request("GET", "/", &[]), Activity::default());
+    let Reply::HeavyOr { work, .. } = place.site.call(&request, &activity) else {
+        panic!("it has charts to draw");
+    };
+    std::thread::sleep(Duration::from_millis(50));
+    let begun = Instant::now();
+    let _next = work(&request, &activity);
+    let since = activity.since_taking();
+    // Without progress it is longer than the work by the 50 ms before.
+    assert!(since < begun.elapsed() + Duration::from_millis(20), "{since:?}");
 }
 
 #[test]
@@ -206,6 +281,35 @@ fn stream_whose_rows_make_no_point_gives_way() {
     assert!(gave_way >= 6, "{gave_way} times in 12,000 rows");
     let lines = String::from_utf8(output).unwrap().lines().count();
     assert!((2..=4).contains(&lines), "{lines} lines");
+}
+
+#[test]
+fn stream_between_two_reads_holds_rows_and_no_rendered_bytes() {
+    let place = Place::dense();
+    for format in ["csv", "ndjson", "json"] {
+        let target = format!("/api/v1/history?field=tank.level&hours=6&step=raw&format={format}");
+        let (_, response) = get(&place.site, &target);
+        let Body::Stream(mut source) = response.into_body() else { panic!("it is streamed") };
+        // As much as the engine reads at a time.
+        let (mut buffer, mut read) = ([0; 16 << 10], 0);
+        loop {
+            match source.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(length) => read += length,
+                Err(error) => panic!("{error}"),
+            }
+            // A page of rows, of 48 bytes each.
+            let held = source.held_bytes();
+            assert!(held < 14 << 10, "{format}: {held}");
+        }
+        assert!(read > 300_000, "{format}: {read}");
+    }
+    let (_, response) =
+        get(&place.site, "/api/v1/history?field=tank.level&hours=6&step=raw&format=csv");
+    let Body::Stream(mut source) = response.into_body() else { panic!("it is streamed") };
+    assert!(source.held_bytes() > 14 << 10, "the first piece is ready");
+    source.read_exact(&mut [0; 100]).unwrap();
+    assert!(source.held_bytes() > 14 << 10, "most of it is");
 }
 
 #[test]

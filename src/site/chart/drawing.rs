@@ -143,6 +143,8 @@ impl Drawing {
             zone: history.zone().clone(),
             wide: OnceLock::new(),
             narrow: OnceLock::new(),
+            table: OnceLock::new(),
+            pictures: Default::default(),
         })
     }
 }
@@ -164,13 +166,22 @@ pub(in crate::site) type Outdated = (Arc<str>, String);
 /// Renders a page with the charts that are there.
 type Render = fn(&Site, &Ask<'_>) -> Result<Response, Problem>;
 
+/// Ways to render a page.
+#[derive(Clone, Copy)]
+pub(in crate::site) struct PageRenderers {
+    /// Under a permit, once the charts are drawn.
+    pub(in crate::site) render: Render,
+    /// Where the request would have to wait for a permit for too long. It should be cheap.
+    pub(in crate::site) without_permit: Render,
+}
+
 /// The charts of a page that are still to be drawn.
 struct PageDrawing {
     outdated: VecDeque<Outdated>,
     range: Range,
     drawing: Option<Drawing>,
     pieces: usize,
-    render: Render,
+    renderers: PageRenderers,
 }
 
 /// Draws charts for a page, then renders it. Where the drawing has to wait, the page is rendered
@@ -178,24 +189,24 @@ struct PageDrawing {
 pub(in crate::site) fn draw_for_page(
     outdated: Vec<Outdated>,
     range: Range,
-    render: Render,
+    renderers: PageRenderers,
 ) -> Answer {
     let outdated = outdated.into();
-    PageDrawing { outdated, range, drawing: None, pieces: 0, render }.unfinished()
+    PageDrawing { outdated, range, drawing: None, pieces: 0, renderers }.unfinished()
 }
 
 impl PageDrawing {
     fn unfinished(self) -> Answer {
-        let render = self.render;
+        let without_permit = self.renderers.without_permit;
         Answer::unfinished_or(
             move |site, ask| self.draw_on(site, ask),
-            move |site, ask| render(site, ask).map(Answer::Ready),
+            move |site, ask| without_permit(site, ask).map(Answer::Ready),
         )
     }
 
     fn draw_on(mut self, site: &Site, ask: &Ask<'_>) -> Result<Answer, Problem> {
         let Some(mut drawing) = self.drawing.take().or_else(|| self.next(site, ask)) else {
-            return (self.render)(site, ask).map(Answer::Ready);
+            return (self.renderers.render)(site, ask).map(Answer::Ready);
         };
         self.pieces += 1;
         match drawing.advance(site) {

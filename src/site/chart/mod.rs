@@ -23,12 +23,13 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use self::plot::Plot;
+use self::route::Theme;
 use self::svg::Caption;
-use crate::board::SourceView;
+use crate::board::{Rendered, SourceView};
 use crate::history::{Bucket, History};
 use crate::units::Unit;
 
-pub(super) use self::drawing::{Outdated, draw_for_page};
+pub(super) use self::drawing::{Outdated, PageRenderers, draw_for_page};
 pub(super) use self::range::Range;
 pub(super) use self::route::{SIDES, picture};
 pub(super) use self::svg::Size;
@@ -76,6 +77,9 @@ pub(super) struct Chart {
     zone: TimeZone,
     wide: OnceLock<String>,
     narrow: OnceLock<String>,
+    table: OnceLock<String>,
+    /// Pictures of the default size that stand alone, one for each theme.
+    pictures: [OnceLock<Rendered>; Theme::ALL.len()],
 }
 
 impl Chart {

@@ -1,10 +1,11 @@
 //! `/chart/{source}.{field}.svg`: a chart that stands alone, for other pages to show.
 
+use std::sync::Arc;
 use std::task::Poll;
 
 use super::drawing::Drawing;
-use super::{Known, Missing, Outcome, Range, Size, WIDE, Wanted};
-use crate::board::SourceView;
+use super::{Chart, Known, Missing, Outcome, Range, Size, WIDE, Wanted};
+use crate::board::{Rendered, SourceView};
 use crate::history::HistoryError;
 use crate::http::Response;
 use crate::site::Site;
@@ -27,7 +28,50 @@ const DARK: &str = include_str!("../assets/chart_dark.css");
 /// Sides that a chart may have.
 pub(in crate::site) const SIDES: std::ops::RangeInclusive<u32> = 160..=2400;
 
+/// Colours of a picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Theme {
+    Auto,
+    Light,
+    Dark,
+}
+
+impl Theme {
+    pub(super) const ALL: [Theme; 3] = [Theme::Auto, Theme::Light, Theme::Dark];
+
+    fn parse(name: &str) -> Option<Theme> {
+        match name {
+            "auto" => Some(Theme::Auto),
+            "light" => Some(Theme::Light),
+            "dark" => Some(Theme::Dark),
+            _ => None,
+        }
+    }
+
+    fn style(self) -> String {
+        match self {
+            Theme::Auto => format!("{STYLE}@media (prefers-color-scheme: dark) {{ {DARK} }}"),
+            Theme::Light => STYLE.to_owned(),
+            Theme::Dark => format!("{STYLE}{DARK}"),
+        }
+    }
+}
+
+/// Media type of a picture.
+const SVG: &str = "image/svg+xml";
+
+impl Chart {
+    /// The picture of the default size, rendered and compressed once.
+    fn default_picture(&self, theme: Theme) -> &Rendered {
+        self.pictures[theme as usize]
+            .get_or_init(|| Rendered::new(SVG, self.svg(WIDE, Some(&theme.style()))))
+    }
+}
+
 /// A picture of a chart.
+///
+/// Once the chart is drawn, the default size is sent at once. A client may invent a size for every
+/// request, so each other one is rendered under a permit.
 pub(in crate::site) fn picture(site: &Site, ask: &Ask<'_>) -> Result<Answer, Problem> {
     let unknown = || Problem::not_found("There is no source and field of that name.");
     let name = ask.parameter.strip_suffix(".svg").ok_or_else(|| {
@@ -48,14 +92,8 @@ pub(in crate::site) fn picture(site: &Site, ask: &Ask<'_>) -> Result<Answer, Pro
         })
     };
     let size = Size { width: side("width", WIDE.width)?, height: side("height", WIDE.height)? };
-    let style = match pairs.take("theme").as_deref() {
-        None | Some("auto") => {
-            format!("{STYLE}@media (prefers-color-scheme: dark) {{ {DARK} }}")
-        }
-        Some("light") => STYLE.to_owned(),
-        Some("dark") => format!("{STYLE}{DARK}"),
-        Some(_) => return Err(Problem::bad_request("theme is auto, light or dark.")),
-    };
+    let theme = pairs.take("theme").map_or(Some(Theme::Auto), |name| Theme::parse(&name));
+    let theme = theme.ok_or_else(|| Problem::bad_request("theme is auto, light or dark."))?;
     pairs.finish()?;
     let snapshot = (site.snapshots)();
     let view = find(&snapshot.sources, &source).ok_or_else(unknown)?;
@@ -64,11 +102,19 @@ pub(in crate::site) fn picture(site: &Site, ask: &Ask<'_>) -> Result<Answer, Pro
     }
     let wanted = Wanted { source: view, field: &field, range };
     let known = site.charts.look(&site.history, wanted, ask.now);
-    let picture = Picture { view: view.clone(), field, range, size, style };
+    let picture = Picture { view: view.clone(), field, range, size, theme };
     match known {
-        Known::Current(outcome) => picture.respond(ask, outcome).map(Answer::Ready),
+        Known::Current(Ok(chart)) if size != WIDE && !site.charts.is_stalled() => {
+            let (waiting, shown) = (picture.clone(), Arc::clone(&chart));
+            Ok(Answer::unfinished_or(
+                move |_, ask| picture.respond(ask, Ok(chart)).map(Answer::Ready),
+                move |_, ask| waiting.respond_without_permit(ask, Ok(shown)).map(Answer::Ready),
+            ))
+        }
+        Known::Current(outcome) => picture.respond_without_permit(ask, outcome).map(Answer::Ready),
         Known::Outdated(shown) if site.charts.is_stalled() => {
-            picture.respond(ask, Known::Outdated(shown).best()).map(Answer::Ready)
+            let shown = Known::Outdated(shown).best();
+            picture.respond_without_permit(ask, shown).map(Answer::Ready)
         }
         Known::Outdated(shown) => {
             let drawing = Drawing::new(&site.history, picture.wanted(), ask.now);
@@ -84,7 +130,7 @@ struct Picture {
     field: String,
     range: Range,
     size: Size,
-    style: String,
+    theme: Theme,
 }
 
 impl Picture {
@@ -102,13 +148,27 @@ impl Picture {
         match shown {
             None => Answer::unfinished(next),
             Some(shown) => Answer::unfinished_or(next, move |_, ask| {
-                self.respond(ask, shown).map(Answer::Ready)
+                self.respond_without_permit(ask, shown).map(Answer::Ready)
             }),
         }
     }
 
     fn respond(&self, ask: &Ask<'_>, outcome: Outcome) -> Result<Response, Problem> {
-        let Picture { view, field, range, size, style } = self;
+        self.respond_by(ask, outcome, |svg| render_for(&ask.request.headers, SVG, svg.into()))
+    }
+
+    /// Compresses only the default size: that is most of the work, and done once for a chart.
+    fn respond_without_permit(&self, ask: &Ask<'_>, outcome: Outcome) -> Result<Response, Problem> {
+        self.respond_by(ask, outcome, |svg| Rendered::uncompressed(SVG, svg))
+    }
+
+    fn respond_by(
+        &self,
+        ask: &Ask<'_>,
+        outcome: Outcome,
+        render: impl FnOnce(String) -> Rendered,
+    ) -> Result<Response, Problem> {
+        let Picture { view, field, range, size, theme } = self;
         let chart = outcome.map_err(|missing| match missing {
             Missing::Never => unrecorded(Some(view), &view.name, field),
             Missing::Nothing => Problem::not_found(format!(
@@ -120,8 +180,11 @@ impl Picture {
                 Problem::unavailable("The history cannot be read now.").retry_after(2)
             }
         })?;
-        let body = chart.svg(*size, Some(style)).into_bytes();
-        let rendered = render_for(&ask.request.headers, "image/svg+xml", body.into());
+        let rendered = if *size == WIDE {
+            chart.default_picture(*theme).clone()
+        } else {
+            render(chart.svg(*size, Some(&theme.style())))
+        };
         let fresh = policy([view].into_iter(), ask.now);
         let policy = Policy { last_modified: None, dates: None, ..fresh };
         deliver(&ask.request.headers, &rendered, policy)

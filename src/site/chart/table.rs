@@ -1,6 +1,5 @@
 //! The numbers behind a chart, as a table.
 
-use jiff::tz::TimeZone;
 use maud::{Markup, html};
 
 use super::svg::local;
@@ -23,9 +22,14 @@ impl Range {
 }
 
 impl Chart {
-    /// The table, the latest row first.
-    pub(in crate::site) fn table(&self, range: Range, zone: &TimeZone) -> Markup {
-        let mut merger = Merger::new(Calendar::new(zone.clone()), range.row());
+    /// The table, the latest row first. Rendered once.
+    pub(in crate::site) fn table(&self) -> &str {
+        self.table.get_or_init(|| self.render_table().into_string())
+    }
+
+    fn render_table(&self) -> Markup {
+        let zone = &self.zone;
+        let mut merger = Merger::new(Calendar::new(zone.clone()), self.range.row());
         let mut rows: Vec<Bucket> =
             self.points.iter().filter_map(|point| merger.push(*point)).collect();
         rows.extend(merger.finish());

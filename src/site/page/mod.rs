@@ -3,6 +3,7 @@
 //! A page is rendered for a moment, since it tells ages in words, and kept for that
 //! second, so that a flood of visitors costs copies of a handle.
 
+mod cache;
 mod card;
 mod events;
 mod figure;
@@ -19,10 +20,7 @@ mod weather;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
-
 use ::http::Uri;
-use arc_swap::ArcSwapOption;
 use jiff::Timestamp;
 use maud::{Markup, html};
 
@@ -32,62 +30,19 @@ use crate::http::Response;
 use super::Site;
 use super::answer::Answer;
 use super::api::find;
-use super::chart::{Range, draw_for_page};
+use super::chart::{PageRenderers, Range, draw_for_page};
 use super::deliver::{HTML, Policy, deliver};
 use super::freshness::state_at;
 use super::problem::Problem;
 use super::render::render_for;
 use super::routes::Ask;
 
+pub(super) use self::cache::{PageCache, SourcePages};
 pub(super) use self::figure::{grouped, label, short, symbol};
 pub(super) use self::sign_in::sign_in;
 
 /// A browser may keep the page but asks before it shows it again: its words age.
 const REVALIDATE: &str = "no-cache";
-
-/// The latest rendering of the dashboard for each range, with and without the button to sign out.
-/// Workers that find it out of date at
-/// the same time each render it; none waits for another.
-#[derive(Default)]
-pub(super) struct PageCache([ArcSwapOption<Kept>; 2 * Range::ALL.len()]);
-
-struct Kept {
-    version: u64,
-    second: i64,
-    page: Rendered,
-}
-
-impl PageCache {
-    /// Forgets every rendering.
-    pub(super) fn clear(&self) {
-        self.0.iter().for_each(|kept| kept.store(None));
-    }
-
-    fn place(&self, view: &View<'_>) -> &ArcSwapOption<Kept> {
-        let place = Range::ALL.iter().position(|range| *range == view.range).unwrap_or_default();
-        &self.0[2 * place + usize::from(view.by_session)]
-    }
-
-    /// The rendering of this second, if there is one.
-    fn current(&self, view: &View<'_>) -> Option<Arc<Kept>> {
-        let (version, second) = (view.snapshot.version, view.now.as_second());
-        let kept = self.place(view).load_full();
-        kept.filter(|kept| (kept.version, kept.second) == (version, second))
-    }
-
-    fn render(&self, view: &View<'_>) -> Arc<Kept> {
-        let html = dashboard_html(view);
-        let page = match self.place(view).load_full() {
-            // Most seconds change no word, and then there is nothing to compress.
-            Some(kept) if kept.page.identity.body == html => kept.page.clone(),
-            _ => Rendered::new(HTML, html),
-        };
-        let (version, second) = (view.snapshot.version, view.now.as_second());
-        let fresh = Arc::new(Kept { version, second, page });
-        self.place(view).store(Some(Arc::clone(&fresh)));
-        fresh
-    }
-}
 
 /// What a page is made from.
 struct View<'a> {
@@ -126,7 +81,8 @@ pub(super) fn dashboard(site: &Site, ask: &Ask<'_>) -> Result<Answer, Problem> {
     if outdated.is_empty() || site.charts.is_stalled() {
         return render_dashboard(site, ask).map(Answer::Ready);
     }
-    Ok(draw_for_page(outdated, view.range, render_dashboard))
+    let renderers = PageRenderers { render: render_dashboard, without_permit: render_dashboard };
+    Ok(draw_for_page(outdated, view.range, renderers))
 }
 
 fn render_dashboard(site: &Site, ask: &Ask<'_>) -> Result<Response, Problem> {
@@ -137,26 +93,59 @@ fn render_dashboard(site: &Site, ask: &Ask<'_>) -> Result<Response, Problem> {
 }
 
 /// `/source/{source}`
+///
+/// The rendering of this second is sent at once. A new one is made under a permit, as it compresses
+/// up to a megabyte: a client that requests many pages has one of them rendered at a time.
 pub(super) fn source(site: &Site, ask: &Ask<'_>) -> Result<Answer, Problem> {
     let snapshot = (site.snapshots)();
     let view = View::new(site, &snapshot, ask);
     let source = named(&snapshot, ask)?;
-    let charts = plot::numbers(source).into_iter().map(|field| (source, field));
-    let outdated = view.outdated(charts);
-    if outdated.is_empty() || site.charts.is_stalled() {
-        return render_source(site, ask).map(Answer::Ready);
+    if let Some(page) = site.source_pages.current(&view, source) {
+        return deliver_page(ask, &page).map(Answer::Ready);
     }
-    Ok(draw_for_page(outdated, view.range, render_source))
+    if site.charts.is_stalled() {
+        return source_uncompressed(site, ask).map(Answer::Ready);
+    }
+    let outdated = view.outdated(charts_of(source));
+    Ok(draw_for_page(
+        outdated,
+        view.range,
+        PageRenderers { render: render_source, without_permit: source_uncompressed },
+    ))
 }
 
 fn render_source(site: &Site, ask: &Ask<'_>) -> Result<Response, Problem> {
     let snapshot = (site.snapshots)();
-    let source = named(&snapshot, ask)?;
     let view = View::new(site, &snapshot, ask);
-    let title = format!("{} · {}", source.title, site.settings().title);
-    let html =
-        layout::live(site, &title, &source::main(&view, source), ask.by_session).into_string();
-    deliver_page(ask, &render_for(&ask.request.headers, HTML, html.into()))
+    let source = named(&snapshot, ask)?;
+    if let Some(page) = site.source_pages.current(&view, source) {
+        return deliver_page(ask, &page);
+    }
+    if !view.outdated(charts_of(source)).is_empty() {
+        // A later request may draw the rest within this second.
+        let html = source_html(&view, source);
+        return deliver_page(ask, &render_for(&ask.request.headers, HTML, html.into()));
+    }
+    deliver_page(ask, &site.source_pages.render(&view, source))
+}
+
+fn charts_of(source: &SourceView) -> impl Iterator<Item = (&SourceView, String)> {
+    plot::numbers(source).into_iter().map(move |field| (source, field))
+}
+
+/// Answers without a permit: compressing is most of the work, so this leaves it out. Charts may be
+/// missing, so the page is not kept.
+fn source_uncompressed(site: &Site, ask: &Ask<'_>) -> Result<Response, Problem> {
+    let snapshot = (site.snapshots)();
+    let view = View::new(site, &snapshot, ask);
+    let html = source_html(&view, named(&snapshot, ask)?);
+    deliver_page(ask, &Rendered::uncompressed(HTML, html))
+}
+
+fn source_html(view: &View<'_>, source: &SourceView) -> String {
+    let title = format!("{} · {}", source.title, view.site.settings().title);
+    let main = source::main(view, source);
+    layout::live(view.site, &title, &main, view.by_session).into_string()
 }
 
 fn named<'s>(snapshot: &'s Snapshot, ask: &Ask<'_>) -> Result<&'s SourceView, Problem> {

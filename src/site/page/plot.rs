@@ -88,7 +88,6 @@ impl View<'_> {
 
     /// The numbers behind a chart, to be opened.
     fn numbers(&self, source: &SourceView, field: &str) -> Markup {
-        let zone = self.site.history.zone();
         let name = label(field);
         html! {
             @if let Ok(chart) = self.drawn(source, field) {
@@ -96,7 +95,7 @@ impl View<'_> {
                     summary { "The numbers" span.unseen { " of " (name) ", " (source.title) } }
                     div.scroll role="region" tabindex="0"
                         aria-label={ (name) ", " (source.title) ", numbers" } {
-                        (chart.table(self.range, zone))
+                        (PreEscaped(chart.table()))
                     }
                     p { "All of them, for a spreadsheet: "
                         a href={ "/api/v1/history?field=" (source.name) "." (field)

@@ -1,8 +1,11 @@
+use std::sync::Arc;
+
 use jiff::SignedDuration;
 
+use super::cache::Kept;
 use super::*;
 use crate::board::{ErrorKind, Value};
-use crate::http::Activity;
+use crate::http::{Activity, Body, Response};
 use crate::site::fixture::{
     at, failing, get, now, pump, request, site, stale, tank, text, values, waiting, weather,
 };
@@ -197,6 +200,101 @@ fn a_second_is_rendered_once() {
     let much_later = page(at(2));
     let address = |kept: &Kept| kept.page.identity.body.as_ptr();
     assert_eq!(address(&later), address(&much_later), "the same words are the same bytes");
+}
+
+/// Address of a response's bytes: responses that share a rendering share it.
+fn address(response: &Response) -> *const u8 {
+    match response.body() {
+        Body::Full(bytes) => bytes.as_ptr(),
+        Body::Stream(_) => panic!("it is streamed"),
+    }
+}
+
+#[test]
+fn source_page_is_rendered_once_a_second_and_shared() {
+    let site = site(vec![tank(), weather()]);
+    let get = |method: &str, target: &str, seconds: i64, fields: &[(&str, &str)]| {
+        let request = request(method, target, fields);
+        site.answer(&request, at(seconds), &Activity::default()).1
+    };
+    let first = get("GET", "/source/tank", 0, &[]);
+    for target in ["/source/tank", "/source/tank?range=24h", "/source/tank?any=thing"] {
+        for method in ["GET", "HEAD"] {
+            assert_eq!(address(&get(method, target, 0, &[])), address(&first), "{target}");
+        }
+    }
+    let gzip = [("accept-encoding", "gzip")];
+    let packed = get("GET", "/source/tank", 0, &gzip);
+    assert_eq!(packed.headers()["content-encoding"], "gzip");
+    assert_eq!(address(&get("GET", "/source/tank", 0, &gzip)), address(&packed));
+    let tag = first.headers()["etag"].to_str().unwrap();
+    assert_eq!(get("GET", "/source/tank", 0, &[("if-none-match", tag)]).status(), 304);
+    assert_eq!(site.source_pages.renderings(), 1);
+    // The words change with the minute; until then the bytes are the same.
+    assert_eq!(
+        address(&get("GET", "/source/tank", 1, &[])),
+        address(&get("GET", "/source/tank", 2, &[]))
+    );
+    assert_ne!(text(&get("GET", "/source/tank", 61, &[])), text(&first));
+    for other in ["/source/weather", "/source/tank?range=7d"] {
+        assert_ne!(address(&get("GET", other, 0, &[])), address(&first), "{other}");
+    }
+    assert_eq!(get("GET", "/source/other", 0, &[]).status(), 404);
+}
+
+#[test]
+fn source_pages_with_and_without_a_session_are_kept_apart() {
+    let site = site(vec![tank()]);
+    let request = request("GET", "/source/tank", &[]);
+    let page = |by_session: bool| {
+        let ask = Ask { request: &request, parameter: "tank", now: now(), by_session };
+        render_source(&site, &ask).unwrap()
+    };
+    for _ in 0..2 {
+        assert!(!text(&page(false)).contains("Sign out"));
+        assert!(text(&page(true)).contains("Sign out"));
+    }
+    assert_eq!(address(&page(true)), address(&page(true)));
+}
+
+#[test]
+fn request_that_waited_gets_the_rendering_of_a_later_one() {
+    let site = site(vec![tank()]);
+    let page = |seconds: i64| {
+        let request = request("GET", "/source/tank", &[]);
+        site.answer(&request, at(seconds), &Activity::default()).1
+    };
+    let later = page(5);
+    assert_eq!(address(&page(0)), address(&later));
+    assert_eq!(site.source_pages.renderings(), 1);
+    // The clock was set back since.
+    let kept = page(100);
+    assert_ne!(address(&page(5)), address(&kept));
+}
+
+#[test]
+fn kept_source_pages_are_bounded() {
+    let mut source = tank();
+    let long = "x".repeat(600 << 10);
+    source.reading.as_mut().unwrap().values.push(("words".into(), Value::text(long)));
+    let sources: Vec<SourceView> = (0..20)
+        .map(|number| SourceView { name: format!("tank{number}").into(), ..source.clone() })
+        .collect();
+    let site = site(sources);
+    for seconds in 0..20 {
+        let target = format!("/source/tank{seconds}");
+        let request = request("GET", &target, &[]);
+        let one = site.answer(&request, at(seconds), &Activity::default()).1;
+        assert_eq!(
+            address(&site.answer(&request, at(seconds), &Activity::default()).1),
+            address(&one)
+        );
+        assert!(site.source_pages.bytes() <= 8 << 20);
+    }
+    assert!(site.source_pages.bytes() > 4 << 20);
+    let request = request("GET", "/source/tank0", &[]);
+    site.answer(&request, at(3600), &Activity::default());
+    assert!(site.source_pages.bytes() < 1 << 20, "those of an hour ago are dropped");
 }
 
 #[test]
