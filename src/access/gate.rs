@@ -108,14 +108,15 @@ impl Gate {
         self.posted.load()
     }
 
-    /// Starts the thread that writes sessions to that file, if any account can sign in. Dropping
-    /// it writes the latest. Sign-outs wait for it on a quarter of the workers at most.
+    /// Starts the thread that writes sessions to that file, if any account can sign in or the file
+    /// exists: it may hold keys of accounts that have gone. Dropping it writes the latest. Sign-outs
+    /// wait for it on a quarter of the workers at most.
     ///
     /// # Errors
     /// The thread cannot be made.
     pub fn keep_sessions(&self, path: &Path, workers: usize) -> io::Result<Option<SessionKeeper>> {
-        let signs_in = self.posted().signs_in();
-        signs_in.then(|| self.sessions.keep(path, (workers / 4).max(1))).transpose()
+        let is_needed = self.posted().signs_in() || path.exists();
+        is_needed.then(|| self.sessions.keep(path, (workers / 4).max(1))).transpose()
     }
 
     /// What it counts.

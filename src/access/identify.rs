@@ -211,9 +211,9 @@ impl Gate {
         accounts: &'a Accounts,
         request: &Request,
     ) -> Option<&'a Scopes> {
-        let now = (self.wall)();
+        let (now, lifetime) = ((self.wall)(), accounts.limits.session.as_secs());
         let mut sent = cookies::of_kind(request, SESSION_COOKIE);
-        let session = sent.find_map(|cookie| self.sessions.find(cookie.value, now))?;
+        let session = sent.find_map(|cookie| self.sessions.find(cookie.value, now, lifetime))?;
         Some(&accounts.user(&session.account)?.scopes)
     }
 

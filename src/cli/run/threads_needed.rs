@@ -38,13 +38,14 @@ pub(super) fn at_reload(before: &Config, after: &Config) -> Vec<String> {
     sources.chain(starts_sessions.then(|| threads::SESSIONS.to_owned())).collect()
 }
 
-/// Returns true if sessions of browsers are written to a file.
+/// Returns true if sessions of browsers are written to a file: for accounts that can sign in, or
+/// because an earlier run has left one.
 fn keeps_sessions(config: &Config) -> bool {
     let has_users = match &config.auth.rules.admission {
         Admission::Open => false,
         Admission::Restricted(restricted) => !restricted.users.is_empty(),
     };
-    has_users && config.history.is_some()
+    config.history.as_ref().is_some_and(|history| has_users || history.sessions().exists())
 }
 
 #[cfg(test)]
