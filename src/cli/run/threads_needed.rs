@@ -53,6 +53,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn file_of_sessions_needs_its_thread_without_accounts_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = folder.path().join("x.db");
+        let text = format!("[auth]\nopen = true\n[history]\npath = {database:?}\n");
+        let config = crate::config::parse("p.toml".as_ref(), &text, &|_| None).unwrap();
+        let is_needed = || at_start(&config).iter().any(|name| name == threads::SESSIONS);
+        assert!(!is_needed());
+        std::fs::write(config.history.as_ref().unwrap().sessions(), "{}").unwrap();
+        assert!(is_needed());
+    }
+
+    #[test]
     fn reload_needs_threads_for_new_and_changed_sources_only() {
         let config = |sources: &str| {
             let text = format!("[auth]\nopen = true\n{sources}");

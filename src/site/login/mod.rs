@@ -33,7 +33,7 @@ const SAVE_RETRY: u64 = 1;
 
 const NOT_SAVED: &str = "You are signed out, but this could not be written to disk yet: if the \
                          server crashes before it is, the session is good again until it expires. \
-                         Send the form again to have it written.";
+                         Send the form again to be sure that it was.";
 
 const LOGIN: &str = "/login";
 const HOME: &str = "/";
