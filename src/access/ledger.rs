@@ -185,9 +185,11 @@ impl Ledger {
             return has_one.then_some(()).ok_or(Refusal::Busy);
         }
         // One neighbourhood gets half, so an attacker who owns one, with its 65,536 networks of
-        // IPv6, leaves the other half to the rest.
-        let all = limits.strangers_per_second;
-        let allowed = PerSecond { all, of_group: all.div_ceil(2) };
+        // IPv6, leaves the other half to the rest. Networks with a wrong guess on record leave a
+        // quarter to the others: they can repeat that guess without being charged.
+        let limit = limits.strangers_per_second;
+        let spared = if self.by_address.has_failed(&attempt.network) { limit / 4 } else { 0 };
+        let allowed = PerSecond { all: limit - spared, of_group: limit.div_ceil(2) };
         let has_one = self.strangers.take(attempt.neighbourhood, allowed, attempt.now);
         has_one.then_some(()).ok_or(Refusal::StrangerLimit)
     }

@@ -99,6 +99,11 @@ impl Throttle {
         self.records.get(key).is_some_and(|record| record.wrong == Some(*guess))
     }
 
+    /// Returns true if a wrong guess of `key` is on record.
+    pub(super) fn has_failed(&self, key: &Fingerprint) -> bool {
+        self.records.get(key).is_some_and(|record| record.wrong.is_some())
+    }
+
     /// Counts an attempt as a failure until [`Throttle::refund`]. The same guess that is pending
     /// already is not counted twice, so parallel requests with one password cost one charge.
     pub(super) fn charge(&mut self, key: &Fingerprint, guess: Guess, now: Instant, pace: Pace) {

@@ -140,10 +140,10 @@ fn strangers_repeated_wrong_guess_counts_as_comparison() {
         for _ in 0..500 {
             answers.extend([HOME, ELSEWHERE].map(|from| scene.enter("anna", "old", from)));
         }
-        assert_eq!(answers.iter().filter(|answer| **answer == "401").count(), 20);
-        assert_eq!(answers.iter().filter(|answer| **answer == "503").count(), 980);
+        assert_eq!(answers.iter().filter(|answer| **answer == "401").count(), 15);
+        assert_eq!(answers.iter().filter(|answer| **answer == "503").count(), 985);
         assert_eq!(scene.enter("anna", "else", HOME), "503", "one answer for every text");
-        assert_eq!(scene.comparisons(CallerClass::Stranger), second * 20);
+        assert_eq!(scene.comparisons(CallerClass::Stranger), second * 15);
         scene.pass(Duration::from_secs(1));
     }
     assert_eq!(scene.verifications(), 2, "one for each address");
@@ -174,6 +174,23 @@ fn strangers_passwords_that_are_compared_are_few_each_second() {
     // A refused guess was not compared, so it is no failure of its sender.
     scene.pass(Duration::from_secs(1));
     assert_eq!(scene.enter("anna", "right", "203.1.255.0"), "in");
+}
+
+#[test]
+fn networks_that_failed_leave_a_quarter_of_the_limit_to_others() {
+    let scene = Scene::new(Restricted { limits: Limits::default(), ..restricted() });
+    for second in 0..5 {
+        // An old password is charged once, however often it is sent.
+        let repeat = |number: usize| {
+            let number = number % 4;
+            scene.enter(&format!("user {number}"), "old", &format!("203.0.{number}.1"))
+        };
+        let answers: Vec<_> = (0..500).map(repeat).collect();
+        assert_eq!(answers.iter().filter(|answer| **answer == "401").count(), 15);
+        let owners = format!("198.51.{second}.1");
+        assert_eq!(scene.enter("anna", "right", &owners), "in", "from a new network");
+        scene.pass(Duration::from_secs(1));
+    }
 }
 
 #[test]
