@@ -10,7 +10,6 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use ::http::HeaderValue;
 use arc_swap::{ArcSwap, Guard};
 
-use super::accounts::Accounts;
 use super::denial::{Demand, Denial, Pass};
 use super::device::Devices;
 use super::identify::Identity;
@@ -74,13 +73,15 @@ impl Gate {
         let key = MacKey::random()?;
         sessions.sync(users(&rules));
         let posted = Posted::new(rules, &key, None, 0);
+        let passwords = Passwords::default();
+        passwords.retain(posted.proofs());
         Ok(Gate {
             key,
             clock,
             wall,
             posted: ArcSwap::from_pointee(posted),
             generations: AtomicU64::new(1),
-            passwords: Passwords::default(),
+            passwords,
             by_token: Mutex::default(),
             devices: sessions.devices(),
             sessions,
@@ -97,9 +98,9 @@ impl Gate {
         self.sessions.sync(users(&rules));
         let before = self.posted.load();
         let posted = Posted::new(rules, &self.key, before.accounts.as_ref(), generation);
-        let proofs = posted.accounts.iter().flat_map(Accounts::proofs).collect();
+        // Known networks before the rules: the first success under the new ones is recorded.
+        self.passwords.retain(posted.proofs());
         self.posted.store(Arc::new(posted));
-        self.passwords.retain(&proofs);
     }
 
     /// The rules that are in force now. A request is held against the same ones all the way.
@@ -107,14 +108,15 @@ impl Gate {
         self.posted.load()
     }
 
-    /// Starts the thread that writes sessions to that file, if any account can sign in. Dropping
-    /// it writes the latest. Sign-outs wait for it on a quarter of the workers at most.
+    /// Starts the thread that writes sessions to that file, if any account can sign in or the file
+    /// exists: it may hold keys of accounts that have gone. Dropping it writes the latest. Sign-outs
+    /// wait for it on a quarter of the workers at most.
     ///
     /// # Errors
     /// The thread cannot be made.
     pub fn keep_sessions(&self, path: &Path, workers: usize) -> io::Result<Option<SessionKeeper>> {
-        let signs_in = self.posted().signs_in();
-        signs_in.then(|| self.sessions.keep(path, (workers / 4).max(1))).transpose()
+        let is_needed = self.posted().signs_in() || path.exists();
+        is_needed.then(|| self.sessions.keep(path, (workers / 4).max(1))).transpose()
     }
 
     /// What it counts.
@@ -211,7 +213,7 @@ impl Gate {
 
     /// Number of records of passwords, and of addresses that sent tokens.
     #[cfg(test)]
-    pub(super) fn records(&self) -> ([usize; 6], usize) {
+    pub(super) fn records(&self) -> ([usize; 7], usize) {
         (self.passwords.records(), self.tokens().len())
     }
 }

@@ -12,7 +12,8 @@ use super::credentials::{Credentials, Malformed};
 use super::denial::{CookieValue, Denial, SignedIn};
 use super::gate::Gate;
 use super::key::NoRandomness;
-use super::passwords::{Refusal, pace};
+use super::ledger::pace;
+use super::passwords::Refusal;
 use super::posted::Posted;
 use super::rules::Scopes;
 use super::scheme::requested_port;
@@ -210,9 +211,9 @@ impl Gate {
         accounts: &'a Accounts,
         request: &Request,
     ) -> Option<&'a Scopes> {
-        let now = (self.wall)();
+        let (now, lifetime) = ((self.wall)(), accounts.limits.session.as_secs());
         let mut sent = cookies::of_kind(request, SESSION_COOKIE);
-        let session = sent.find_map(|cookie| self.sessions.find(cookie.value, now))?;
+        let session = sent.find_map(|cookie| self.sessions.find(cookie.value, now, lifetime))?;
         Some(&accounts.user(&session.account)?.scopes)
     }
 

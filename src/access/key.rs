@@ -28,6 +28,8 @@ impl MacKey {
 
     /// The key of these bytes.
     pub(super) fn of(bytes: &[u8; 32]) -> MacKey {
+        #[cfg(test)]
+        KEYS_SET_UP.with(|count| count.set(count.get() + 1));
         MacKey(hmac::Key::new(hmac::HMAC_SHA256, bytes))
     }
 
@@ -43,6 +45,12 @@ impl MacKey {
         fingerprint.copy_from_slice(context.sign().as_ref());
         fingerprint
     }
+}
+
+#[cfg(test)]
+thread_local! {
+    /// Keys that were set up on this thread. Each costs two blocks of SHA-256.
+    pub(super) static KEYS_SET_UP: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
 }
 
 #[cfg(test)]

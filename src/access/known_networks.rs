@@ -15,8 +15,13 @@ const PER_ACCOUNT: usize = 32;
 ///
 /// A network is known for every name alike. Were it known for some names only, a caller at the
 /// same address could list them by the answers.
+///
+/// Only current proofs add networks, as a verification of an old password may end after the
+/// reload that revoked it.
 #[derive(Debug, Default)]
 pub(super) struct KnownNetworks {
+    /// Proofs of the rules in force.
+    current: HashSet<Fingerprint>,
     by_proof: HashMap<Fingerprint, Vec<Known>>,
     /// Number of accounts that know a network.
     counts: HashMap<Fingerprint, usize>,
@@ -33,8 +38,12 @@ impl KnownNetworks {
         self.counts.contains_key(network)
     }
 
-    /// Records a success, or the use of a password that is still remembered.
+    /// Records a success, or the use of a password that is still remembered, if the proof is
+    /// current.
     pub(super) fn insert(&mut self, proof: Fingerprint, network: Fingerprint, now: Instant) {
+        if !self.current.contains(&proof) {
+            return;
+        }
         let list = self.by_proof.entry(proof).or_default();
         if let Some(known) = list.iter_mut().find(|known| known.network == network) {
             known.seen = now;
@@ -49,8 +58,8 @@ impl KnownNetworks {
         *self.counts.entry(network).or_default() += 1;
     }
 
-    /// Drops the networks of every proof that is not one of these.
-    pub(super) fn retain(&mut self, proofs: &HashSet<Fingerprint>) {
+    /// Makes these the current proofs, and drops the networks of every other.
+    pub(super) fn retain(&mut self, proofs: HashSet<Fingerprint>) {
         let counts = &mut self.counts;
         self.by_proof.retain(|proof, list| {
             let stays = proofs.contains(proof);
@@ -59,6 +68,7 @@ impl KnownNetworks {
             }
             stays
         });
+        self.current = proofs;
     }
 
     #[cfg(test)]
@@ -88,9 +98,15 @@ mod tests {
         network
     }
 
+    fn of_two_accounts() -> KnownNetworks {
+        let mut known = KnownNetworks::default();
+        known.retain(HashSet::from([[1; 32], [2; 32]]));
+        known
+    }
+
     #[test]
     fn account_at_its_bound_evicts_its_own_longest_unused() {
-        let (mut known, start) = (KnownNetworks::default(), Instant::now());
+        let (mut known, start) = (of_two_accounts(), Instant::now());
         known.insert([1; 32], network(999), start);
         for number in 0..2 * PER_ACCOUNT {
             let now = start + Duration::from_secs(number as u64);
@@ -105,13 +121,15 @@ mod tests {
 
     #[test]
     fn networks_of_a_removed_account_are_dropped_unless_another_knows_them() {
-        let (mut known, now) = (KnownNetworks::default(), Instant::now());
+        let (mut known, now) = (of_two_accounts(), Instant::now());
         known.insert([1; 32], network(1), now);
         known.insert([2; 32], network(1), now);
         known.insert([2; 32], network(2), now);
-        known.retain(&HashSet::from([[1; 32]]));
+        known.retain(HashSet::from([[1; 32]]));
         assert!(known.contains(&network(1)) && !known.contains(&network(2)));
-        known.retain(&HashSet::new());
+        known.insert([2; 32], network(2), now);
+        assert!(!known.contains(&network(2)), "its verification ended after the removal");
+        known.retain(HashSet::new());
         assert_eq!(known.len(), 0);
     }
 }

@@ -6,7 +6,7 @@
 //! ```text
 //!  request ─► host ─► credentials ─┬─ token: SHA-256, compared with all ──────────────► scope ─► in
 //!                                  ├─ session: HMAC-SHA256 ───────────────────────────►   ▲
-//!                                  └─ password: throttled? known wrong? ─► remembered? ─►   │ right
+//!                                  └─ password ─► throttled? known wrong? remembered? ─►   │ right
 //!                                       ▲                                      │ no         │
 //!                                  POST /login           a verification free? ─┴──► argon2id
 //! ```
@@ -25,6 +25,7 @@ mod hosts;
 mod identify;
 mod key;
 mod known_networks;
+mod ledger;
 mod origins;
 mod password;
 mod passwords;

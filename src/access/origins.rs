@@ -125,7 +125,7 @@ mod tests {
             version: ::http::Version::HTTP_11,
             headers: fields(sent),
             body: bytes::Bytes::new(),
-            peer: crate::http::Peer { address: None, tls },
+            peer: crate::http::Peer { address: Some(([192, 0, 2, 1], 4096).into()), tls },
             client: None,
             proxied: false,
         }
@@ -209,5 +209,11 @@ mod tests {
         let forwarded = [SENT[0], SENT[1], ("x-forwarded-proto", "https")];
         assert!(is_cross_site(&request(&forwarded, false)), "not from a trusted proxy");
         assert!(!is_cross_site(&Request { proxied: true, ..request(&forwarded, false) }));
+        let over_socket = |sent| {
+            let peer = crate::http::Peer { address: None, tls: false };
+            is_cross_site(&Request { peer, ..request(sent, false) })
+        };
+        assert!(!over_socket(&forwarded), "a proxy that terminates TLS");
+        assert!(over_socket(&SENT));
     }
 }

@@ -154,8 +154,11 @@ impl PasswordHash {
 
     /// A hash of no password, that takes as long to verify as this one.
     pub(super) fn decoy(&self, salt: &Fingerprint, output: &Fingerprint) -> PasswordHash {
-        let salt = Salt::new(salt).expect("32 bytes are within the bounds of a salt");
-        // An output's length is a part of what is computed; of longer ones the rest is zeros.
+        // Both lengths are a part of what is computed; of longer ones the rest is zeros.
+        let mut bytes = [0; Salt::MAX_LENGTH];
+        bytes[..salt.len()].copy_from_slice(salt);
+        let length = self.0.salt.as_ref().map_or(salt.len(), |salt| salt.len());
+        let salt = Salt::new(&bytes[..length]).expect("it is as long as another salt");
         let mut bytes = [0; Output::MAX_LENGTH];
         bytes[..output.len()].copy_from_slice(output);
         let length = self.0.hash.as_ref().map_or(output.len(), Output::len);
@@ -240,8 +243,9 @@ mod tests {
         assert_eq!(decoy.verify(b"correct horse"), Ok(false));
         assert_eq!(decoy.memory_bytes(), hash.memory_bytes());
         let parameters = |hash: &PasswordHash| {
-            let lengths = hash.0.hash.as_ref().map(Output::len);
-            (hash.0.params.as_str().to_owned(), hash.0.version, lengths)
+            let salt = hash.0.salt.as_ref().map(|salt| salt.len());
+            let output = hash.0.hash.as_ref().map(Output::len);
+            (hash.0.params.as_str().to_owned(), hash.0.version, salt, output)
         };
         assert_eq!(parameters(&decoy), parameters(&hash), "it costs the same");
         assert!(!format!("{hash:?}").contains("argon2"), "a hash is never shown");

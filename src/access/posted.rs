@@ -1,9 +1,11 @@
 //! The rules that are in force.
 
+use std::collections::HashSet;
+
 use ::http::HeaderValue;
 
 use super::accounts::Accounts;
-use super::key::MacKey;
+use super::key::{Fingerprint, MacKey};
 use super::origins;
 use super::rules::{Admission, Rules};
 use crate::http::Request;
@@ -41,6 +43,11 @@ impl Posted {
     /// `Strict-Transport-Security`, for answers that go out by TLS.
     pub fn strict_transport(&self) -> Option<&HeaderValue> {
         self.strict_transport.as_ref()
+    }
+
+    /// Proofs of the accounts with a password.
+    pub(super) fn proofs(&self) -> HashSet<Fingerprint> {
+        self.accounts.iter().flat_map(Accounts::proofs).collect()
     }
 
     /// Returns true if there are accounts that sign in by name and password.

@@ -7,13 +7,19 @@ use crate::http::{Authority, Request};
 
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
-/// Returns true if the browser came by TLS, here or by the report of a trusted proxy. Where several
+/// Returns true if the browser came by TLS, here or by the report of a gateway. Where several
 /// proxies have added to the report, the first value is that of the one nearest to the browser.
 pub fn is_secure(request: &Request) -> bool {
-    let forwarded = request.headers.get(FORWARDED_PROTO).filter(|_| request.proxied);
+    let forwarded = request.headers.get(FORWARDED_PROTO).filter(|_| is_from_gateway(request));
     let first = forwarded.map(|field| field.as_bytes().split(|byte| *byte == b',').next());
     let is_https = |scheme: &[u8]| scheme.trim_ascii().eq_ignore_ascii_case(b"https");
     first.map_or(request.peer.tls, |scheme| scheme.is_some_and(is_https))
+}
+
+/// Returns true if a trusted proxy sent the request, or a client on a unix socket, which no browser
+/// connects to. The same peers may use either scheme in an absolute target (`Schemes::of`).
+fn is_from_gateway(request: &Request) -> bool {
+    request.proxied || request.peer.address.is_none()
 }
 
 /// Returns the port that the browser has requested, or the default of its scheme.

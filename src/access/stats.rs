@@ -98,8 +98,8 @@ impl Stats {
         self.verifications.load(Ordering::Relaxed)
     }
 
-    /// Passwords of such callers that were compared since the start, with a remembered one or by
-    /// argon2id.
+    /// Passwords of such callers that were compared since the start: with a remembered one, by
+    /// argon2id, or those of unknown callers with their latest wrong one.
     pub fn comparisons(&self, caller: CallerClass) -> u64 {
         self.comparisons[caller as usize].load(Ordering::Relaxed)
     }

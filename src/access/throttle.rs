@@ -30,9 +30,10 @@ pub(super) struct Guess {
     pub(super) fingerprint: Fingerprint,
 }
 
-/// Attempts of one record whose outcome is open. More than workers can verify at once, so only
-/// those that found no free verification are ever dropped; these then stay counted as failures.
-const MOST_PENDING: usize = 8;
+/// Attempts of one record whose outcome is open, beyond its free ones. An attempt beyond the free
+/// ones makes the next wait, so more are open only where some were never decided; then the one
+/// that is open longest is dropped, and stays counted as a failure.
+const SPARE_PENDING: usize = 8;
 
 /// Failures, counted by whatever the fingerprints stand for.
 #[derive(Debug, Default)]
@@ -80,7 +81,7 @@ impl Record {
 
     fn take_pending(&mut self, guess: &Guess) -> Option<Pending> {
         let place = self.pending.iter().position(|pending| pending.guess == *guess)?;
-        Some(self.pending.swap_remove(place))
+        Some(self.pending.remove(place))
     }
 }
 
@@ -96,6 +97,11 @@ impl Throttle {
     /// goes on sending an old password does not shut out its owner.
     pub(super) fn is_known_wrong(&self, key: &Fingerprint, guess: &Guess) -> bool {
         self.records.get(key).is_some_and(|record| record.wrong == Some(*guess))
+    }
+
+    /// Returns true if a wrong guess of `key` is on record.
+    pub(super) fn has_failed(&self, key: &Fingerprint) -> bool {
+        self.records.get(key).is_some_and(|record| record.wrong.is_some())
     }
 
     /// Counts an attempt as a failure until [`Throttle::refund`]. The same guess that is pending
@@ -116,7 +122,7 @@ impl Throttle {
             let delay = doubled.and_then(|times| pace.first.checked_mul(times));
             record.until = now + delay.unwrap_or(pace.longest).min(pace.longest);
         }
-        if record.pending.len() >= MOST_PENDING {
+        if record.pending.len() >= pace.free.saturating_add(SPARE_PENDING) {
             record.pending.remove(0);
         }
         record.pending.push(Pending { guess, until_before, until_charged: record.until });
@@ -292,7 +298,7 @@ mod tests {
         for number in 0..100 {
             throttle.charge(&[0; 32], guess(number), now, PACE);
         }
-        assert_eq!(throttle.records[&[0; 32]].pending.len(), MOST_PENDING);
+        assert_eq!(throttle.records[&[0; 32]].pending.len(), PACE.free + SPARE_PENDING);
         assert_eq!(throttle.records[&[0; 32]].failures, 100);
     }
 }

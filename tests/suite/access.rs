@@ -137,6 +137,37 @@ fn curl_gets_in() {
     assert_eq!(curl(&["--oauth2-bearer", &token]), "200");
 }
 
+#[test]
+fn wget_gets_in_after_a_challenge() {
+    let (_, read) = token(&[]);
+    let auth = user("anna", "correct horse: battery", "\"read\"") + &read;
+    let server = Server::start(&Setup { auth: &auth, ..Setup::default() });
+    let wget = |path: &str, arguments: &[&str]| {
+        let output = Command::new("wget")
+            .args(["--quiet", "--output-document=-", "--ca-certificate"])
+            .arg(server.certificate())
+            .args(arguments)
+            .arg(format!("https://localhost:{}{path}", server.address.port()))
+            // Else it would keep what it learns of hosts at home.
+            .env("HOME", server.folder())
+            .output()
+            .unwrap();
+        (output.status.code(), text(&output.stdout).to_owned())
+    };
+    let right = ["--user=anna", "--password=correct horse: battery"];
+    for (path, expected) in [("/api/v1/status", "{\"service\":"), ("/", "<!doctype html>")] {
+        // It sends a password only once the server has challenged it for Basic.
+        let (code, document) = wget(path, &right);
+        assert_eq!(code, Some(0), "{path}");
+        assert!(document.to_ascii_lowercase().starts_with(expected), "{document}");
+        let at_once = [&right[..], &["--auth-no-challenge"]].concat();
+        assert_eq!(wget(path, &at_once).0, Some(0), "{path}");
+        // 6: the credentials are refused.
+        assert_eq!(wget(path, &[]).0, Some(6), "{path}");
+        assert_eq!(wget(path, &["--user=anna", "--password=wrong"]).0, Some(6), "{path}");
+    }
+}
+
 /// Guesses at full speed on one connection, until it was told to wait so often.
 fn guess_until_throttled(server: &Server, times: usize, attempt: impl Fn(usize) -> String) {
     let mut stream = connect_tls(server.address, &server.client).unwrap();

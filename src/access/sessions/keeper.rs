@@ -20,13 +20,31 @@ pub struct SessionKeeper {
 
 impl SessionKeeper {
     pub(super) fn start(shared: Arc<Shared>, path: PathBuf) -> io::Result<SessionKeeper> {
-        {
+        SessionKeeper::start_by(shared, |shared| {
+            threads::spawn(threads::SESSIONS.to_owned(), move || run(&shared, &path))
+        })
+    }
+
+    /// Starts the thread by `spawn`. If that fails, the sessions are as if no keeper had started.
+    pub(super) fn start_by(
+        shared: Arc<Shared>,
+        spawn: impl FnOnce(Arc<Shared>) -> io::Result<JoinHandle<()>>,
+    ) -> io::Result<SessionKeeper> {
+        let had_file = {
             let mut state = shared.state();
-            (state.has_file, state.has_keeper, state.is_stopping) = (true, true, false);
+            (state.has_keeper, state.is_stopping) = (true, false);
+            std::mem::replace(&mut state.has_file, true)
+        };
+        match spawn(Arc::clone(&shared)) {
+            Ok(thread) => Ok(SessionKeeper { shared, thread: Some(thread) }),
+            Err(error) => {
+                let mut state = shared.state();
+                (state.has_file, state.has_keeper) = (had_file, false);
+                shared.saved.notify_all();
+                drop(state);
+                Err(error)
+            }
         }
-        let kept = Arc::clone(&shared);
-        let thread = threads::spawn(threads::SESSIONS.to_owned(), move || run(&kept, &path))?;
-        Ok(SessionKeeper { shared, thread: Some(thread) })
     }
 }
 

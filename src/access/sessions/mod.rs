@@ -47,14 +47,18 @@ const LONGEST_TOKEN: usize = (1 + ID + EXPIRY + LONGEST_NAME + MAC) * 4 / 3 + 1;
 /// its sessions: no list, however it fills up, brings a session back.
 const MOST_REVOKED: usize = 4096;
 
+/// Time by which a session may expire later than one that is issued now, for clocks that are set.
+const CLOCK_TOLERANCE: u64 = 24 * 60 * 60;
+
 /// Longest wait of a sign-out until its session is recorded on disk.
 const SAVE_WAIT: Duration = Duration::from_millis(500);
 
 /// The sessions of all accounts.
 pub(super) struct Sessions {
     shared: Arc<Shared>,
-    /// Verifies tokens of names that have no key, so that these cost the same.
-    decoy: MacKey,
+    /// Verifies tokens of names that have no key. The HMAC key is set up anew for each token of any
+    /// name, so that all cost the same.
+    decoy: [u8; 32],
 }
 
 /// Result of a sign-out. The session has ended in either case.
@@ -88,7 +92,7 @@ struct State {
     version: u64,
     /// Version on disk.
     written: u64,
-    /// True if sessions are kept in a file, once there was a keeper.
+    /// True if sessions outlive the process: they were read from a file, or a keeper has started.
     has_file: bool,
     has_keeper: bool,
     is_stopping: bool,
@@ -109,23 +113,23 @@ impl Shared {
 impl Sessions {
     /// Sessions that end with the process.
     pub(super) fn in_memory() -> Result<Sessions, NoRandomness> {
-        Sessions::over(Vault::random()?, 0)
+        Sessions::over(Vault::random()?, 0, false)
     }
 
     /// Sessions that were kept in that file, if there are any.
     pub(super) fn of_file(path: &Path) -> Result<Sessions, NoRandomness> {
         match file::load(path) {
-            Some(vault) => Sessions::over(vault, 0),
-            None => Sessions::over(Vault::random()?, 1),
+            Some(vault) => Sessions::over(vault, 0, true),
+            None => Sessions::over(Vault::random()?, 1, false),
         }
     }
 
-    fn over(vault: Vault, version: u64) -> Result<Sessions, NoRandomness> {
+    fn over(vault: Vault, version: u64, has_file: bool) -> Result<Sessions, NoRandomness> {
         let state = State {
             vault,
             version,
             written: 0,
-            has_file: false,
+            has_file,
             has_keeper: false,
             is_stopping: false,
             is_failing: false,
@@ -134,8 +138,7 @@ impl Sessions {
         };
         let shared =
             Shared { state: Mutex::new(state), changed: Condvar::new(), saved: Condvar::new() };
-        let decoy = MacKey::random()?;
-        Ok(Sessions { shared: Arc::new(shared), decoy })
+        Ok(Sessions { shared: Arc::new(shared), decoy: random()? })
     }
 
     /// Issues device cookies under a key that is kept as long as the sessions are.
@@ -175,8 +178,12 @@ impl Sessions {
     }
 
     /// The session of a token, if it was issued here, has not expired and was not signed out.
-    pub(super) fn find(&self, token: &str, now: u64) -> Option<Session> {
-        self.find_in(&self.shared.state(), token, now).filter(|session| !session.is_over)
+    /// `lifetime` is that of the rules in force: a session that expires later than one issued now
+    /// is refused. It was issued by a clock that was fast, or under a longer lifetime.
+    pub(super) fn find(&self, token: &str, now: u64, lifetime: u64) -> Option<Session> {
+        let latest = now.saturating_add(lifetime).saturating_add(CLOCK_TOLERANCE);
+        let session = self.find_in(&self.shared.state(), token, now)?;
+        (!session.is_over && session.expires <= latest).then_some(session)
     }
 
     /// Returns the session of a token that was issued here and has not expired.
@@ -191,10 +198,8 @@ impl Sessions {
         let (expires, name) = rest.split_first_chunk::<EXPIRY>()?;
         let (account, expires) = (std::str::from_utf8(name).ok()?, u64::from_be_bytes(*expires));
         let keyed = state.vault.accounts.get(account);
-        let computed = match keyed {
-            Some(keyed) => mac(&MacKey::of(&keyed.key), signed),
-            None => mac(&self.decoy, signed),
-        };
+        let key = keyed.map_or(&self.decoy, |keyed| &keyed.key);
+        let computed = mac(&MacKey::of(key), signed);
         let is_genuine = verify_slices_are_equal(&computed, sent).is_ok();
         let keyed = keyed.filter(|_| is_genuine && version == VERSION)?;
         let is_over = keyed.revoked.contains_key(id);

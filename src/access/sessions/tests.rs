@@ -1,6 +1,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 
 use super::*;
+use crate::access::key::KEYS_SET_UP;
 use crate::access::rules::Scopes;
 
 const NOW: u64 = 1_800_000_000;
@@ -28,7 +29,10 @@ fn session_is_good_until_its_expiry_and_new_each_time() {
     let (one, other) = (issue(&sessions, &anna), issue(&sessions, &anna));
     assert_ne!(one, other);
     for (now, expected) in [(NOW, true), (NOW + 30 * DAY - 1, true), (NOW + 30 * DAY, false)] {
-        assert_eq!(sessions.find(&one, now).is_some_and(|it| it.account == "anna"), expected);
+        assert_eq!(
+            sessions.find(&one, now, 30 * DAY).is_some_and(|it| it.account == "anna"),
+            expected
+        );
     }
     let unknown = user("unknown", "right");
     let none = sessions.issue("unknown", &unknown.password_hash, NOW, DAY).unwrap();
@@ -40,7 +44,7 @@ fn longest_name_fits() {
     let long = user(&"ø".repeat(LONGEST_NAME / 2), "right");
     let sessions = in_memory(std::slice::from_ref(&long));
     let token = issue(&sessions, &long);
-    assert!(token.len() <= LONGEST_TOKEN && sessions.find(&token, NOW).is_some());
+    assert!(token.len() <= LONGEST_TOKEN && sessions.find(&token, NOW, 30 * DAY).is_some());
 }
 
 #[test]
@@ -52,20 +56,63 @@ fn changed_token_is_refused() {
         let other = if token.as_bytes()[place] == b'A' { "B" } else { "A" };
         let mut changed = token.clone();
         changed.replace_range(place..=place, other);
-        assert_eq!(sessions.find(&changed, NOW), None, "{place}");
+        assert_eq!(sessions.find(&changed, NOW, 30 * DAY), None, "{place}");
     }
     let bytes = BASE64_URL_SAFE_NO_PAD.decode(&token).unwrap();
     let mut berts = bytes.clone();
     let name = berts.len() - MAC - 4;
     berts[name..name + 4].copy_from_slice(b"bert");
     for bytes in [&berts[..], &bytes[..bytes.len() - 1], &bytes[1..], &bytes[..MAC], &[]] {
-        assert_eq!(sessions.find(&BASE64_URL_SAFE_NO_PAD.encode(bytes), NOW), None);
+        assert_eq!(sessions.find(&BASE64_URL_SAFE_NO_PAD.encode(bytes), NOW, 30 * DAY), None);
     }
     for text in ["", "é", &"A".repeat(100_000)] {
-        assert_eq!(sessions.find(text, NOW), None);
+        assert_eq!(sessions.find(text, NOW, 30 * DAY), None);
     }
     let others = in_memory(std::slice::from_ref(&anna));
-    assert_eq!(others.find(&token, NOW), None, "each server has its own keys");
+    assert_eq!(others.find(&token, NOW, 30 * DAY), None, "each server has its own keys");
+}
+
+#[test]
+fn forged_token_costs_the_same_for_any_name() {
+    let anna = user("anna", "right");
+    let sessions = in_memory(std::slice::from_ref(&anna));
+    let genuine = BASE64_URL_SAFE_NO_PAD.decode(issue(&sessions, &anna)).unwrap();
+    let cost = |name: &[u8; 4]| {
+        let mut forged = genuine.clone();
+        let end = forged.len();
+        forged[end - MAC - 4..end - MAC].copy_from_slice(name);
+        forged[end - 1] ^= 1;
+        let before = KEYS_SET_UP.get();
+        let found = sessions.find(&BASE64_URL_SAFE_NO_PAD.encode(forged), NOW, 30 * DAY);
+        assert_eq!(found, None);
+        KEYS_SET_UP.get() - before
+    };
+    assert_eq!(cost(b"anna"), 1);
+    assert_eq!(cost(b"none"), 1);
+}
+
+#[test]
+fn session_that_expires_too_late_is_refused() {
+    let anna = user("anna", "right");
+    let sessions = in_memory(std::slice::from_ref(&anna));
+    let token = issue(&sessions, &anna);
+    for (now, lifetime, expected) in [
+        (NOW, 30 * DAY, true),
+        // The clock was fast when it was issued.
+        (NOW - DAY, 30 * DAY, true),
+        (NOW - DAY - 1, 30 * DAY, false),
+        (0, 30 * DAY, false),
+        // The lifetime was shortened.
+        (NOW, 29 * DAY, true),
+        (NOW, 29 * DAY - 1, false),
+        (NOW + 29 * DAY, 0, true),
+        (NOW, u64::MAX, true),
+    ] {
+        assert_eq!(sessions.find(&token, now, lifetime).is_some(), expected, "{now}, {lifetime}");
+    }
+    // Its browser can still sign out, so that it stays ended whatever the clock shows next.
+    assert!(sessions.end(&token, NOW - DAY - 1));
+    assert_eq!(sessions.find(&token, NOW, 30 * DAY), None);
 }
 
 #[test]
@@ -74,8 +121,8 @@ fn sign_out_ends_one_session() {
     let sessions = in_memory(std::slice::from_ref(&anna));
     let (one, other) = (issue(&sessions, &anna), issue(&sessions, &anna));
     assert!(sessions.end(&one, NOW));
-    assert_eq!(sessions.find(&one, NOW), None);
-    assert!(sessions.find(&other, NOW).is_some());
+    assert_eq!(sessions.find(&one, NOW, 30 * DAY), None);
+    assert!(sessions.find(&other, NOW, 30 * DAY).is_some());
 }
 
 #[test]
@@ -87,13 +134,13 @@ fn list_of_sign_outs_is_bounded_and_revives_no_session() {
     for _ in 0..MOST_REVOKED {
         let token = issue(&sessions, &anna);
         assert!(sessions.end(&token, NOW));
-        assert_eq!(sessions.find(&token, NOW), None);
+        assert_eq!(sessions.find(&token, NOW, 30 * DAY), None);
     }
     let count = |name: &str| sessions.shared.state().vault.accounts[name].revoked.len();
     assert!(count("anna") <= MOST_REVOKED);
-    assert_eq!(sessions.find(&first, NOW), None);
-    assert!(sessions.find(&berts, NOW).is_some(), "other accounts keep theirs");
-    assert!(sessions.find(&issue(&sessions, &anna), NOW).is_some());
+    assert_eq!(sessions.find(&first, NOW, 30 * DAY), None);
+    assert!(sessions.find(&berts, NOW, 30 * DAY).is_some(), "other accounts keep theirs");
+    assert!(sessions.find(&issue(&sessions, &anna), NOW, 30 * DAY).is_some());
 }
 
 #[test]
@@ -101,7 +148,7 @@ fn sessions_end_with_the_hash_and_with_the_account() {
     let (anna, bert) = (user("anna", "right"), user("bert", "right"));
     let sessions = in_memory(&[anna.clone(), bert.clone()]);
     let (annas, berts) = (issue(&sessions, &anna), issue(&sessions, &bert));
-    let good = || [&annas, &berts].map(|token| sessions.find(token, NOW).is_some());
+    let good = || [&annas, &berts].map(|token| sessions.find(token, NOW, 30 * DAY).is_some());
     sessions.sync(&[bert.clone(), anna.clone()]);
     assert_eq!(good(), [true, true]);
     sessions.sync(&[user("anna", "newer"), bert.clone()]);
@@ -137,9 +184,9 @@ fn sessions_and_sign_outs_survive_a_restart() {
     };
     let sessions = Sessions::of_file(&path).unwrap();
     sessions.sync(&[anna.clone(), user("bert", "newer")]);
-    assert!(sessions.find(&kept, NOW).is_some());
-    assert_eq!(sessions.find(&ended, NOW), None);
-    assert_eq!(sessions.find(&berts, NOW), None, "his hash has changed in between");
+    assert!(sessions.find(&kept, NOW, 30 * DAY).is_some());
+    assert_eq!(sessions.find(&ended, NOW, 30 * DAY), None);
+    assert_eq!(sessions.find(&berts, NOW, 30 * DAY), None, "his hash has changed in between");
     assert!(sessions.devices().recognise(&device, &[1; 32], NOW).is_some());
 }
 
@@ -157,7 +204,7 @@ fn without_its_file_no_session_is_good() {
         std::fs::write(&path, damaged).unwrap();
         let sessions = Sessions::of_file(&path).unwrap();
         sessions.sync(std::slice::from_ref(&anna));
-        assert_eq!(sessions.find(&token, NOW), None);
+        assert_eq!(sessions.find(&token, NOW, 30 * DAY), None);
         let aside = folder.path().join("x.sessions.json.damaged");
         assert_eq!(std::fs::read(&aside).unwrap(), damaged);
         std::fs::remove_file(aside).unwrap();
@@ -166,7 +213,7 @@ fn without_its_file_no_session_is_good() {
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
     let sessions = Sessions::of_file(&path).unwrap();
     sessions.sync(std::slice::from_ref(&anna));
-    assert!(sessions.find(&token, NOW).is_some());
+    assert!(sessions.find(&token, NOW, 30 * DAY).is_some());
     let mode = || path.metadata().unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(), 0o644, "an existing mode stays");
     file::write(&path, &whole).unwrap();
@@ -194,7 +241,7 @@ fn await_waiting(sessions: &Sessions, count: usize) {
 fn sign_out(sessions: &Sessions, user: &User) -> SignOut {
     let token = issue(sessions, user);
     assert!(sessions.end(&token, NOW));
-    assert_eq!(sessions.find(&token, NOW), None);
+    assert_eq!(sessions.find(&token, NOW, 30 * DAY), None);
     sessions.wait_until_saved()
 }
 
@@ -252,6 +299,34 @@ fn sign_out_is_not_durable_when_the_file_cannot_be_written() {
         }
     });
     drop(keeper);
+}
+
+#[test]
+fn keeper_that_cannot_start_leaves_no_sign_out_waiting() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.sessions.json");
+    let anna = user("anna", "right");
+    let fail = |sessions: &Sessions| {
+        let shared = Arc::clone(&sessions.shared);
+        let none = |_| Err(std::io::Error::other("no thread"));
+        assert!(SessionKeeper::start_by(shared, none).is_err());
+        let state = sessions.shared.state();
+        (state.has_file, state.has_keeper)
+    };
+    let sessions = Sessions::of_file(&path).unwrap();
+    sessions.sync(std::slice::from_ref(&anna));
+    assert_eq!(fail(&sessions), (false, false));
+    assert_eq!(
+        sign_out(&sessions, &anna),
+        SignOut::Durable,
+        "no file, so no session after a crash"
+    );
+    // The next attempt succeeds.
+    drop(sessions.keep(&path, 1).unwrap());
+    let sessions = Sessions::of_file(&path).unwrap();
+    sessions.sync(std::slice::from_ref(&anna));
+    assert_eq!(fail(&sessions), (true, false));
+    assert_eq!(sign_out(&sessions, &anna), SignOut::Unsaved, "the file has its key");
 }
 
 #[test]

@@ -71,24 +71,43 @@ fn wrong_guess_against_a_remembered_password_counts_as_failure() {
 }
 
 #[test]
-fn guesses_count_while_every_verification_is_taken() {
-    let scene = Scene::new(restricted());
-    assert_eq!(scene.enter("anna", "right", HOME), "in");
-    let free = Limits::default().failures_per_address;
-    for user in ["anna", "nobody"] {
-        scene.pass(Duration::from_secs(86_400));
+fn guesses_at_one_account_count_while_every_verification_is_taken() {
+    let courses = ["anna", "bert", "nobody"].map(|user| {
+        let scene = Scene::new(restricted());
         assert_eq!(scene.enter("anna", "right", HOME), "in");
         scene.gate.while_busy(|| {
             let guess = |number| scene.enter(user, &format!("guess {number}"), HOME);
-            let answers: Vec<_> = (0..100).map(guess).collect();
-            assert_eq!(
-                answers.iter().filter(|answer| **answer == "503").count(),
-                free + 1,
-                "{user}"
-            );
-            assert_eq!(scene.enter("anna", "right", HOME), "429", "not compared any more");
-        });
-    }
+            let course: Vec<_> = (0..100).map(guess).collect();
+            for right in [("anna", "right"), ("bert", "other")] {
+                let expected = match right.0 {
+                    same if same == user => "429",
+                    "anna" => "in",
+                    _ => "503",
+                };
+                assert_eq!(scene.enter(right.0, right.1, HOME), expected, "{user}, {right:?}");
+            }
+            course
+        })
+    });
+    let free = Limits::default().failures_per_account;
+    assert!(courses[0][..=free].iter().all(|answer| *answer == "503"), "{:?}", courses[0]);
+    assert!(courses[0][free + 1..].iter().all(|answer| *answer == "429"), "{:?}", courses[0]);
+    assert_eq!(courses[0], courses[2], "a remembered name and no name");
+    assert_eq!(courses[1], courses[2], "a name that is not remembered and no name");
+}
+
+#[test]
+fn guesses_at_many_accounts_count_while_every_verification_is_taken() {
+    let scene = Scene::new(restricted());
+    assert_eq!(scene.enter("anna", "right", HOME), "in");
+    scene.gate.while_busy(|| {
+        let guess = |number| scene.enter(&format!("user {number}"), "guess", HOME);
+        let course: Vec<_> = (0..200).map(guess).collect();
+        let free = crate::access::ledger::FREE_BUSY_ATTEMPTS;
+        assert!(course[..=free].iter().all(|answer| *answer == "503"), "{course:?}");
+        assert!(course[free + 1..].iter().all(|answer| *answer == "429"), "{course:?}");
+        assert_eq!(scene.enter("anna", "right", HOME), "429", "not compared any more");
+    });
     // A program that repeats its password while all are taken is charged once.
     scene.pass(Duration::from_secs(86_400));
     scene.gate.while_busy(|| {
@@ -97,6 +116,37 @@ fn guesses_count_while_every_verification_is_taken() {
         }
     });
     assert_eq!(scene.enter("anna", "right", HOME), "in");
+}
+
+#[test]
+fn strangers_latest_wrong_guess_is_compared_with_nothing_while_verifications_are_taken() {
+    let scene = Scene::new(restricted());
+    assert_eq!(scene.enter("anna", "mistyped", HOME), "401");
+    let compared = scene.comparisons(CallerClass::Stranger);
+    scene.gate.while_taken(1, || {
+        for _ in 0..100 {
+            let answers = ["mistyped", "else"].map(|text| scene.enter("anna", text, HOME));
+            assert_eq!(answers, ["503"; 2]);
+        }
+    });
+    assert_eq!(scene.comparisons(CallerClass::Stranger), compared);
+}
+
+#[test]
+fn strangers_repeated_wrong_guess_counts_as_comparison() {
+    let scene = Scene::new(Restricted { limits: Limits::default(), ..restricted() });
+    for second in 1..=3 {
+        let mut answers = Vec::new();
+        for _ in 0..500 {
+            answers.extend([HOME, ELSEWHERE].map(|from| scene.enter("anna", "old", from)));
+        }
+        assert_eq!(answers.iter().filter(|answer| **answer == "401").count(), 15);
+        assert_eq!(answers.iter().filter(|answer| **answer == "503").count(), 985);
+        assert_eq!(scene.enter("anna", "else", HOME), "503", "one answer for every text");
+        assert_eq!(scene.comparisons(CallerClass::Stranger), second * 15);
+        scene.pass(Duration::from_secs(1));
+    }
+    assert_eq!(scene.verifications(), 2, "one for each address");
 }
 
 #[test]
@@ -124,6 +174,23 @@ fn strangers_passwords_that_are_compared_are_few_each_second() {
     // A refused guess was not compared, so it is no failure of its sender.
     scene.pass(Duration::from_secs(1));
     assert_eq!(scene.enter("anna", "right", "203.1.255.0"), "in");
+}
+
+#[test]
+fn networks_that_failed_leave_a_quarter_of_the_limit_to_others() {
+    let scene = Scene::new(Restricted { limits: Limits::default(), ..restricted() });
+    for second in 0..5 {
+        // An old password is charged once, however often it is sent.
+        let repeat = |number: usize| {
+            let number = number % 4;
+            scene.enter(&format!("user {number}"), "old", &format!("203.0.{number}.1"))
+        };
+        let answers: Vec<_> = (0..500).map(repeat).collect();
+        assert_eq!(answers.iter().filter(|answer| **answer == "401").count(), 15);
+        let owners = format!("198.51.{second}.1");
+        assert_eq!(scene.enter("anna", "right", &owners), "in", "from a new network");
+        scene.pass(Duration::from_secs(1));
+    }
 }
 
 #[test]
@@ -169,7 +236,7 @@ fn memory_is_bounded() {
     for number in 0..100 {
         scene.enter(&format!("known {number}"), "guess", &format!("198.51.100.{number}"));
     }
-    assert_eq!(scene.gate.records(), ([8, 8, 8, 8, 1, 32], 8));
+    assert_eq!(scene.gate.records(), ([8, 8, 8, 8, 1, 8, 32], 8));
 }
 
 #[test]

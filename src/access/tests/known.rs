@@ -349,6 +349,61 @@ fn known_network_ends_with_the_password() {
 }
 
 #[test]
+fn password_verified_after_its_reload_makes_no_network_known() {
+    let scene = Scene::new(restricted());
+    let before = scene.gate.posted();
+    scene.gate.replace(changed(Some("newer")));
+    // A request is held against the rules of its begin; this one ends after the reload.
+    let asked = request(&basic("anna", "right"), HOME);
+    assert!(scene.gate.admit(&before, &asked, "/api/v1/status", READ).is_ok());
+    assert_eq!(scene.enter("anna", "guess", HOME), "401");
+    assert_eq!(scene.comparisons(CallerClass::Known), 0);
+}
+
+#[test]
+fn honest_scripts_at_one_address_and_moment_never_wait() {
+    let mut many = restricted();
+    many.users =
+        (0..12).map(|number| user(&format!("u{number}"), "right", &[Scope::Read])).collect();
+    let enter = |scene: &Scene, number| scene.enter(&format!("u{number}"), "right", HOME);
+    for retrying in [0, 4, 12] {
+        let scene = Scene::new(many.clone());
+        for number in 0..12 {
+            scene.pass(Duration::from_secs(1));
+            assert_eq!(enter(&scene, number), "in");
+        }
+        for round in 0..144 {
+            scene.pass(Duration::from_secs(10 * 60));
+            scene.gate.while_busy(|| {
+                for number in 0..12 {
+                    assert_eq!(enter(&scene, number), "503", "{retrying}, round {round}");
+                }
+            });
+            for number in 0..retrying {
+                scene.pass(Duration::from_millis(500));
+                assert_eq!(enter(&scene, (round + number) % 12), "in", "{retrying}, round {round}");
+            }
+        }
+        scene.pass(Duration::from_secs(1));
+        assert_eq!(enter(&scene, 0), "in");
+    }
+}
+
+#[test]
+fn remembered_password_refunds_its_attempt_that_was_refused_as_busy() {
+    let limits = Limits { failures_per_account: 1, ..Limits::default() };
+    let scene = Scene::new(Restricted { limits, ..restricted() });
+    let device = scene.device("anna", "right", HOME);
+    scene.pass(Limits::default().remember);
+    scene.gate.while_busy(|| assert_eq!(scene.enter("anna", "right", HOME), "503"));
+    // The device has its own counters, and has the password remembered for the network.
+    assert_eq!(scene.enter_with(&device, "anna", "right", HOME), "in");
+    assert_eq!(scene.enter("anna", "right", HOME), "in");
+    assert_eq!(scene.enter("anna", "wrong", HOME), "401");
+    assert_eq!(scene.enter("anna", "right", HOME), "in", "one failure is free");
+}
+
+#[test]
 fn collected_device_cookies_are_counted_by_account() {
     let scene = Scene::new(restricted());
     let berts = scene.gate.admit(

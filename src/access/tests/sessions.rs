@@ -1,5 +1,7 @@
 //! Sessions of browsers at the gate.
 
+use std::path::Path;
+
 use super::*;
 
 impl Scene {
@@ -156,6 +158,70 @@ fn session_ends_with_the_account_and_follows_its_scopes() {
     assert_eq!(label(scene.ask(&asked)), "401");
     scene.gate.replace(rules(restricted()));
     assert_eq!(label(scene.ask(&asked)), "401", "the old hash revives no session");
+}
+
+#[test]
+fn session_ends_when_its_lifetime_is_shortened_or_the_clock_set_back() {
+    let scene = Scene::new(restricted());
+    let day = Duration::from_secs(86_400);
+    scene.pass(10 * day);
+    let cookie = format!("{SESSION_COOKIE}1={}", scene.session());
+    let asked = with_cookies(Method::GET, &[&cookie], &[]);
+    let mut shorter = restricted();
+    shorter.limits.session = day;
+    scene.gate.replace(rules(shorter));
+    assert_eq!(label(scene.ask(&asked)), "401");
+    scene.gate.replace(rules(restricted()));
+    assert_eq!(label(scene.ask(&asked)), "in");
+    scene.millis.store(0, Ordering::Relaxed);
+    assert_eq!(label(scene.ask(&asked)), "401");
+}
+
+/// A server's gate, and the keeper of its sessions if it needs one.
+fn start(accounts: Restricted, path: &Path) -> (Gate, Option<SessionKeeper>) {
+    let gate = Gate::with_sessions_of(rules(accounts), path).unwrap();
+    let keeper = gate.keep_sessions(path, 8).unwrap();
+    (gate, keeper)
+}
+
+/// Waits until the file of sessions does not hold that text.
+fn await_removal(path: &Path, text: &str) {
+    let end = Instant::now() + Duration::from_secs(10);
+    while std::fs::read_to_string(path).unwrap().contains(text) {
+        assert!(Instant::now() < end, "{text} should go");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn session_of_an_account_that_was_absent_for_one_start_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.sessions.json");
+    let without = |names: &[&str]| {
+        let mut fewer = restricted();
+        fewer.users.retain(|user| !names.contains(&&*user.name));
+        fewer
+    };
+    for absent in [&["anna"][..], &["anna", "bert"]] {
+        let (gate, keeper) = start(restricted(), &path);
+        let signed_in = gate.sign_in(&gate.posted(), &request("", HOME), "anna", "right").unwrap();
+        drop(keeper);
+        let cookie = format!("{SESSION_COOKIE}1={}", signed_in.session.expose());
+        let asked = with_cookies(Method::GET, &[&cookie], &[]);
+        let is_good = |gate: &Gate| gate.is_signed_in(&gate.posted(), &asked);
+        let (gate, keeper) = start(restricted(), &path);
+        assert!(is_good(&gate), "it survives a restart");
+        drop(keeper);
+        // The keeper is never dropped, as of a process that is killed.
+        let (_, keeper) = start(without(absent), &path);
+        std::mem::forget(keeper);
+        await_removal(&path, "anna");
+        let (gate, _keeper) = start(restricted(), &path);
+        assert!(!is_good(&gate), "{absent:?}");
+    }
+    let none = folder.path().join("none.json");
+    let (_, keeper) = start(without(&["anna", "bert"]), &none);
+    assert!(keeper.is_none() && !none.exists(), "nothing to write");
 }
 
 #[test]

@@ -34,9 +34,12 @@ impl Running {
         if self.config.auth != config.auth {
             self.gate.replace(config.auth.rules.clone());
             changes.push("who may look changed".to_owned());
-            if let Err(error) = self.keep_sessions() {
-                log::error!("HUP: cannot keep sessions through a restart: {error}");
-            }
+        }
+        // On every HUP, as the latest one may have failed.
+        if let Err(error) = self.keep_sessions() {
+            log::error!(
+                "HUP: cannot keep sessions through a restart: {error}; then send HUP again"
+            );
         }
         if self.config.log != config.log {
             self.site.warn_of_slow(config.log.slow_request);

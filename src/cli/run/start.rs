@@ -167,7 +167,8 @@ impl Running {
         Ok(running)
     }
 
-    /// Starts to write sessions down, once there are accounts that can sign in.
+    /// Starts to write sessions down, once there are accounts that can sign in or a file of an
+    /// earlier run.
     pub(super) fn keep_sessions(&mut self) -> Result<(), Failure> {
         if let (None, Some(file)) = (&self.sessions, session_file(&self.config)) {
             self.sessions = self.gate.keep_sessions(&file, self.config.server.engine.workers)?;

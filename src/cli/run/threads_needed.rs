@@ -55,18 +55,31 @@ pub(super) fn memory(config: &Config) -> usize {
     config.server.engine.max_buffered_bytes.saturating_add(verifications)
 }
 
-/// Returns true if sessions of browsers are written to a file.
+/// Returns true if sessions of browsers are written to a file: for accounts that can sign in, or
+/// because an earlier run has left one.
 fn keeps_sessions(config: &Config) -> bool {
     let has_users = match &config.auth.rules.admission {
         Admission::Open => false,
         Admission::Restricted(restricted) => !restricted.users.is_empty(),
     };
-    has_users && config.history.is_some()
+    config.history.as_ref().is_some_and(|history| has_users || history.sessions().exists())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn file_of_sessions_needs_its_thread_without_accounts_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = folder.path().join("x.db");
+        let text = format!("[auth]\nopen = true\n[history]\npath = {database:?}\n");
+        let config = crate::config::parse("p.toml".as_ref(), &text, &|_| None).unwrap();
+        let is_needed = || at_start(&config).iter().any(|name| name == threads::SESSIONS);
+        assert!(!is_needed());
+        std::fs::write(config.history.as_ref().unwrap().sessions(), "{}").unwrap();
+        assert!(is_needed());
+    }
 
     #[test]
     fn reload_needs_threads_for_new_and_changed_sources_only() {

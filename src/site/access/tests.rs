@@ -38,7 +38,11 @@ fn restricted() -> Restricted {
             token("nothing", &[]),
         ],
         public: vec!["/ping".to_owned(), "/healthz".to_owned()],
-        limits: Limits { failures_per_address: 1000, ..Limits::default() },
+        limits: Limits {
+            failures_per_address: 1000,
+            strangers_per_second: 1000,
+            ..Limits::default()
+        },
     }
 }
 

@@ -280,7 +280,8 @@ fn stream_whose_rows_make_no_point_gives_way() {
     }
     assert!(gave_way >= 6, "{gave_way} times in 12,000 rows");
     let lines = String::from_utf8(output).unwrap().lines().count();
-    assert!((2..=4).contains(&lines), "{lines} lines");
+    // A head, two or three points, and one more where a day begins between them.
+    assert!((3..=5).contains(&lines), "{lines} lines");
 }
 
 #[test]

@@ -39,6 +39,7 @@ pub(super) fn name(prefix: &str, request: &Request) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::Peer;
     use crate::site::fixture::request;
 
     #[test]
@@ -61,22 +62,32 @@ mod tests {
 
     #[test]
     fn secure_goes_by_the_browsers_own_connection() {
-        for (tls, proxied, scheme, expected) in [
-            (true, false, None, true),
-            (false, false, None, false),
-            (false, false, Some("https"), false),
-            (false, true, Some("https"), true),
-            (false, true, Some("HTTPS, http"), true),
-            (false, true, Some(" https ,http,http"), true),
-            (true, true, Some("http, https"), false),
-            (true, true, Some(""), false),
-            (true, true, Some("http"), false),
-            (true, true, None, true),
+        const DIRECT: (bool, bool) = (true, false);
+        const PROXIED: (bool, bool) = (true, true);
+        const UNIX_SOCKET: (bool, bool) = (false, false);
+        for (tls, (has_address, proxied), scheme, expected) in [
+            (true, DIRECT, None, true),
+            (true, DIRECT, Some("http"), true),
+            (false, DIRECT, None, false),
+            (false, DIRECT, Some("https"), false),
+            (false, PROXIED, Some("https"), true),
+            (false, PROXIED, Some("HTTPS, http"), true),
+            (false, PROXIED, Some(" https ,http,http"), true),
+            (true, PROXIED, Some("http, https"), false),
+            (true, PROXIED, Some(""), false),
+            (true, PROXIED, Some("http"), false),
+            (true, PROXIED, None, true),
+            (false, UNIX_SOCKET, Some("https"), true),
+            (false, UNIX_SOCKET, None, false),
+            (true, UNIX_SOCKET, None, true),
+            (true, UNIX_SOCKET, Some("http"), false),
         ] {
             let fields: Vec<_> =
                 scheme.into_iter().map(|scheme| ("x-forwarded-proto", scheme)).collect();
             let mut asked = request("POST", "/login", &fields);
-            (asked.peer.tls, asked.proxied) = (tls, proxied);
+            let address = has_address.then(|| ([192, 0, 2, 1], 4096).into());
+            asked.peer = Peer { address, tls };
+            asked.proxied = proxied;
             let cookie = expired_cookie("a", &asked).unwrap();
             assert_eq!(cookie.to_str().unwrap().ends_with("; Secure"), expected);
         }

@@ -32,7 +32,8 @@ pub(super) const LOGIN_BODY_LIMIT: usize = 8 << 10;
 const SAVE_RETRY: u64 = 1;
 
 const NOT_SAVED: &str = "You are signed out, but this could not be written to disk yet: if the \
-                         server crashes before it is, the session is good again until it expires.";
+                         server crashes before it is, the session is good again until it expires. \
+                         Send the form again to be sure that it was.";
 
 const LOGIN: &str = "/login";
 const HOME: &str = "/";
@@ -93,21 +94,27 @@ pub(super) fn login(site: &Site, ask: &Ask<'_>) -> Result<Response, Problem> {
 }
 
 /// `POST /logout`
+///
+/// The browser keeps the cookies of sessions that have ended in memory only. So the form sent again
+/// names them again, and 303 always means that no crash undoes the sign-out.
 pub(super) fn logout(site: &Site, ask: &Ask<'_>) -> Result<Response, Problem> {
     let (ended, outcome) = site.gate.sign_out(ask.request);
     let is_open = site.gate.posted().is_open();
     let mut response = match outcome {
-        SignOut::Durable => see_other(if is_open { HOME } else { LOGIN }),
+        SignOut::Durable => {
+            let mut response = see_other(if is_open { HOME } else { LOGIN });
+            let own = cookie::name(SESSION_COOKIE, ask.request);
+            let others = ended.into_iter().filter(|name| *name != own);
+            for name in others.chain([&*own]) {
+                append(&mut response, SET_COOKIE, expired_cookie(name, ask.request));
+            }
+            response
+        }
         SignOut::Unsaved => {
             let unsaved = Problem::unavailable(NOT_SAVED).retry_after(SAVE_RETRY);
             unsaved.respond(site, &ask.request.headers, target::instance(ask.request))
         }
     };
-    let own = cookie::name(SESSION_COOKIE, ask.request);
-    let others = ended.into_iter().filter(|name| *name != own);
-    for name in others.chain([&*own]) {
-        append(&mut response, SET_COOKIE, expired_cookie(name, ask.request));
-    }
     // Browsers act on it over TLS only.
     response.headers_mut().insert(CLEAR_SITE_DATA, CACHE);
     Ok(response)
