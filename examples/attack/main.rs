@@ -153,6 +153,7 @@ fn play_scenarios(
         connections: connections.min(STALLED),
         history: Dense { interval: arguments.history_interval.max(1) },
         patience: CANARY_PATIENCE,
+        descriptors: None,
         watched: true,
     };
     let chosen = Scenario::ALL.into_iter().filter(|scenario| scenario.as_str().contains(only));

@@ -510,6 +510,11 @@ impl Connection {
         self.output.is_close_delimited()
     }
 
+    /// Returns true if a response was put into the output, now or before.
+    pub(super) fn has_answered(&self) -> bool {
+        self.has_answered
+    }
+
     /// Whether all output was taken. It is written only once the layers below have said so
     /// by [`Connection::written`].
     pub(super) fn output_is_taken(&self) -> bool {

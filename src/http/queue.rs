@@ -1,10 +1,9 @@
-//! The run queue: ready connections on their way to a worker, in two levels (a multilevel feedback
-//! queue).
+//! The run queue: ready connections on their way to a worker, by [`Level`] (a multilevel feedback
+//! queue) and in order of their arrival.
 //!
-//! Connections that have become ready are served first, in order of their arrival. Connections that
-//! used up their turn and have more to do wait at the second level, which gets every
-//! [`SECOND_LEVEL_SHARE`]th pop while both levels hold connections. Thousands of clients that
-//! pipeline without a pause therefore delay a new connection by a few turns instead of a round.
+//! The first level that holds connections is served, but each level below it gets one pop in
+//! [`SHARE`]. Thousands of clients that pipeline without a pause therefore delay a new connection by a
+//! few turns instead of a round.
 //!
 //! Its bound is `max_connections`, as a connection is pushed only when it becomes
 //! [`Place::Queued`]. A connection that leaves the queue by another way (shed at `queue_timeout`,
@@ -16,41 +15,57 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::slot::{Place, Slot};
 
-/// Share of the pops that the second level gets while the first level holds connections: one in so
-/// many.
-const SECOND_LEVEL_SHARE: usize = 4;
+/// Pops from other levels after which a level that holds connections gets one.
+const SHARE: usize = 4;
+
+/// Urgency of a ready connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Level {
+    /// It had no response yet.
+    New,
+    /// It had a response, and has become ready again.
+    Returning,
+    /// It used up its turn and has more to do.
+    Continuing,
+}
+
+const LEVELS: usize = Level::Continuing as usize + 1;
 
 /// Ready connections, in order.
 #[derive(Default)]
 pub(super) struct Queue {
     levels: Mutex<Levels>,
-    /// Number of connections in both levels, readable without the lock. A worker that is about to block reads it
-    /// after it has announced that it will, and a producer changes it before it looks for such a
-    /// worker: in the one order of sequentially consistent operations, one of them sees the other.
+    /// Number of connections in all levels, readable without the lock. A worker that is about to
+    /// block reads it after it has announced that it will, and a producer changes it before it looks
+    /// for such a worker: in the one order of sequentially consistent operations, one of them sees
+    /// the other.
     len: AtomicUsize,
 }
 
 #[derive(Default)]
 struct Levels {
-    first: VecDeque<Arc<Slot>>,
-    second: VecDeque<Arc<Slot>>,
-    /// Pops from the first level since the latest from the second.
-    passed_over: usize,
+    entries: [VecDeque<Arc<Slot>>; LEVELS],
+    /// Pops from levels above since the latest from this one.
+    passed_over: [usize; LEVELS],
 }
 
 impl Levels {
     fn len(&self) -> usize {
-        self.first.len() + self.second.len()
+        self.entries.iter().map(VecDeque::len).sum()
     }
 
     fn pop(&mut self) -> Option<Arc<Slot>> {
-        let is_second_due = self.passed_over + 1 >= SECOND_LEVEL_SHARE && !self.second.is_empty();
-        if !is_second_due && let Some(slot) = self.first.pop_front() {
-            self.passed_over += 1;
-            return Some(slot);
+        let mut holding = (0..LEVELS).filter(|level| !self.entries[*level].is_empty());
+        let first = holding.next()?;
+        let mut next = first;
+        for level in holding {
+            self.passed_over[level] += 1;
+            if self.passed_over[level] >= SHARE {
+                next = level;
+            }
         }
-        self.passed_over = 0;
-        self.second.pop_front()
+        self.passed_over[next] = 0;
+        self.entries[next].pop_front()
     }
 }
 
@@ -62,15 +77,18 @@ impl Queue {
 
     /// Appends a connection that has become ready.
     pub(super) fn push(&self, slot: Arc<Slot>) {
-        let mut levels = self.levels();
-        levels.first.push_back(slot);
-        self.len.store(levels.len(), Ordering::SeqCst);
+        let level = if slot.has_answered() { Level::Returning } else { Level::New };
+        self.append(slot, level);
     }
 
     /// Appends a connection that used up its turn.
     pub(super) fn push_again(&self, slot: Arc<Slot>) {
+        self.append(slot, Level::Continuing);
+    }
+
+    fn append(&self, slot: Arc<Slot>, level: Level) {
         let mut levels = self.levels();
-        levels.second.push_back(slot);
+        levels.entries[level as usize].push_back(slot);
         self.len.store(levels.len(), Ordering::SeqCst);
     }
 
@@ -91,9 +109,8 @@ impl Queue {
             return;
         }
         let mut levels = self.levels();
-        let Levels { first, second, .. } = &mut *levels;
-        for level in [first, second] {
-            level.retain(|slot| slot.place() == Place::Queued);
+        for entries in &mut levels.entries {
+            entries.retain(|slot| slot.place() == Place::Queued);
         }
         self.len.store(levels.len(), Ordering::SeqCst);
     }
@@ -135,16 +152,24 @@ mod tests {
     }
 
     #[test]
-    fn connections_that_used_up_their_turn_get_every_fourth_pop() {
+    fn levels_below_the_first_get_a_share_of_the_pops() {
         let queue = Queue::default();
         for key in 0..3 {
-            queue.push_again(ready(10 + key));
+            queue.push_again(ready(20 + key));
+        }
+        for key in 0..3 {
+            let slot = ready(10 + key);
+            slot.note_answered();
+            queue.push(slot);
         }
         for key in 0..8 {
             queue.push(ready(key));
         }
         let popped: Vec<usize> = std::iter::from_fn(|| queue.pop()).map(|slot| slot.key).collect();
-        assert_eq!(popped, [0, 1, 2, 10, 3, 4, 5, 11, 6, 7, 12]);
+        assert_eq!(popped, [0, 1, 2, 20, 10, 3, 4, 21, 11, 5, 6, 22, 12, 7]);
+        // A level that waits alone is served at once.
+        queue.push_again(ready(23));
+        assert_eq!(queue.pop().map(|slot| slot.key), Some(23));
     }
 
     #[test]

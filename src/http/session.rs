@@ -192,6 +192,11 @@ impl Session {
         }
     }
 
+    /// Returns true if a response was put into the output, now or before.
+    pub(super) fn has_answered(&self) -> bool {
+        self.http.has_answered()
+    }
+
     /// Has the socket closed by a reset if a response under way would look complete otherwise.
     pub(super) fn reset_if_truncated(&self) {
         if self.http.is_close_delimited() {

@@ -141,6 +141,8 @@ pub(super) struct Slot {
     state: AtomicU8,
     /// Its client has sent something.
     spoken: AtomicBool,
+    /// A response was put into its output.
+    answered: AtomicBool,
     /// Bytes that it held in buffers when it was last let go of.
     held_bytes: AtomicUsize,
     session: Mutex<Option<Session>>,
@@ -165,6 +167,7 @@ impl Slot {
             opened: now,
             state: AtomicU8::new(state as u8),
             spoken: AtomicBool::new(false),
+            answered: AtomicBool::new(false),
             held_bytes: AtomicUsize::new(0),
             session: Mutex::new(Some(session)),
         }
@@ -201,6 +204,15 @@ impl Slot {
     /// Returns true if its client has sent something that a worker has seen.
     pub(super) fn has_spoken(&self) -> bool {
         self.spoken.load(Ordering::Relaxed)
+    }
+
+    /// Returns true if the client was sent a response before.
+    pub(super) fn has_answered(&self) -> bool {
+        self.answered.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn note_answered(&self) {
+        self.answered.store(true, Ordering::Relaxed);
     }
 
     /// Bytes that it held in buffers when it was last let go of.

@@ -138,6 +138,9 @@ fn drive(
             && let Some(session) = &mut *session
         {
             slot.set_held_bytes(session.settle());
+            if session.has_answered() {
+                slot.note_answered();
+            }
             if shared.budget.request_relief() {
                 shared.wake_acceptor();
             }

@@ -21,8 +21,8 @@ pub const MOST_READERS: usize = 8;
 const FOR_EACH_SOURCE: u64 = MAX_PENDING as u64 + 1;
 
 /// Connections of the admin listener at most. A new one is evicted at the cap once so many newer
-/// ones have come, so with 13,000 connects a second it has 30 ms for its request.
-const MOST_ADMIN_CONNECTIONS: u64 = 512;
+/// ones have come, so with 35,000 connects a second it has 30 ms for its request.
+const MOST_ADMIN_CONNECTIONS: u64 = 1024;
 
 /// Connections of the admin listener where descriptors are few.
 const LEAST_ADMIN_CONNECTIONS: u64 = 8;
@@ -147,9 +147,13 @@ mod tests {
 
     #[test]
     fn admin_connections_are_a_share_of_the_limit_within_bounds() {
-        for (limit, expected) in
-            [(None, 512), (Some(1 << 20), 512), (Some(4096), 512), (Some(1024), 128), (Some(10), 8)]
-        {
+        for (limit, expected) in [
+            (None, 1024),
+            (Some(1 << 20), 1024),
+            (Some(8192), 1024),
+            (Some(1024), 128),
+            (Some(10), 8),
+        ] {
             assert_eq!(admin_connections(limit), expected, "{limit:?}");
         }
     }

@@ -70,6 +70,8 @@ pub struct Scale {
     pub history: Dense,
     /// Step of a canary's visit that takes longer is a miss.
     pub patience: Duration,
+    /// Limit of the server's descriptors; `None`: that of this process.
+    pub descriptors: Option<u32>,
     /// Run the real `watch` beside the server.
     pub watched: bool,
 }
@@ -128,14 +130,8 @@ const ADMIN_CLIENTS: usize = 64;
 /// Clients that open connections to the admin listener in a loop, each from an address of its own.
 const ADMIN_CHURNERS: u8 = 2;
 
-/// Clients that pipeline at the admin listener: more than its cap.
-const ADMIN_PIPELINES: usize = 600;
-
 /// Addresses that a full house of pipelining clients comes from: each holds a quarter of the cap.
 const PIPELINING_ADDRESSES: u8 = 4;
-
-/// Connections that each of them holds: together more than the admin listener's cap.
-const CHURNED: usize = 400;
 
 /// Time that a stop may take: the server's `drain_timeout` of 2 s here, its writer's 200 ms at
 /// the end of the process, and a margin for a busy machine.
@@ -184,7 +180,9 @@ impl Scenario {
         };
         let sections = guesses.as_ref().map(Guesses::sections).unwrap_or_default();
         let server = self.server_settings(scale);
-        let mut target = Target::start_with(binary, &self.setup(scale, &server, &sections))?;
+        let setup =
+            Setup { descriptors: scale.descriptors, ..self.setup(scale, &server, &sections) };
+        let mut target = Target::start_with(binary, &setup)?;
         target.admin_page("/healthz")?;
         let watch = match scale.watched {
             true => Some(Watch::start(binary, &target)?),
@@ -278,7 +276,7 @@ impl Scenario {
                 Ok(Findings::default())
             }
             Scenario::AdminPipelines => {
-                admin_swarm(target, vec![Mode::EndlessPipeline], "/healthz", ADMIN_PIPELINES)?
+                admin_swarm(target, vec![Mode::EndlessPipeline], "/healthz", scale.connections)?
                     .run(time, |_| {});
                 Ok(Findings::default())
             }
@@ -290,7 +288,7 @@ impl Scenario {
                 Ok(Findings::default())
             }
             Scenario::AdminConnects => {
-                Ok(Findings { opened: Some(churn(target.admin, time)), ..Findings::default() })
+                Ok(Findings { opened: Some(churn(target.admin, scale)), ..Findings::default() })
             }
             Scenario::PasswordGuesses => {
                 guesses.map_or_else(|| Ok(Findings::default()), |it| it.attack(target, time))
@@ -358,18 +356,18 @@ fn flood_for(time: Duration, floods: &[Flood]) -> Statuses {
 }
 
 /// Opens connections in a loop for that long and returns their number.
-fn churn(target: SocketAddr, time: Duration) -> u64 {
+fn churn(target: SocketAddr, scale: &Scale) -> u64 {
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let running: Vec<_> = (1..=ADMIN_CHURNERS)
             .map(|number| {
                 let source = Ipv4Addr::new(127, 7, 101, number);
-                let churn = Churn { target, source, held: CHURNED };
+                let churn = Churn { target, source, held: scale.connections / 2 };
                 let stop = &stop;
                 scope.spawn(move || churn.run(stop))
             })
             .collect();
-        std::thread::sleep(time);
+        std::thread::sleep(scale.time);
         stop.store(true, Ordering::Relaxed);
         running.into_iter().map(|it| it.join().expect("a churner does not panic")).sum()
     })

@@ -16,8 +16,12 @@ use crate::watchdog::Wedge;
 /// an answer that waits for one of them does not.
 const PROMPT: Duration = Duration::from_secs(3);
 
-/// Connections of the admin listener at most, where descriptors are plenty.
-const ADMIN_CONNECTIONS: usize = 512;
+/// So few descriptors that the admin listener's cap is below what a test process may open.
+const FEW_DESCRIPTORS: Setup<'_> =
+    Setup { server: "", tls: "", auth: "", listen: "", sources: "", shell: "ulimit -n 1024" };
+
+/// Connections of the admin listener at most, with these descriptors.
+const ADMIN_CONNECTIONS: usize = 128;
 
 fn connect(server: &Server) -> TcpStream {
     let stream = TcpStream::connect_timeout(&server.admin, PATIENCE).unwrap();
@@ -127,10 +131,10 @@ fn clients_that_pipeline_and_never_read_hold_no_worker() {
 
 #[test]
 fn idle_connections_use_up_the_admin_cap_and_no_other_descriptor() {
-    let server = Server::start(&Setup::default());
+    let server = Server::start(&FEW_DESCRIPTORS);
     let before = descriptors(&server);
     let mut idle = Vec::new();
-    for number in 0..2 * ADMIN_CONNECTIONS {
+    for number in 0..4 * ADMIN_CONNECTIONS {
         let mut stream = connect(&server);
         if number % 2 == 0 {
             // Kept alive after an answer.
@@ -152,7 +156,7 @@ fn idle_connections_use_up_the_admin_cap_and_no_other_descriptor() {
 
 #[test]
 fn young_connections_in_a_request_keep_no_newcomer_out() {
-    let server = Server::start(&Setup::default());
+    let server = Server::start(&FEW_DESCRIPTORS);
     // More than the cap, each in the middle of a head, all younger than the deadline.
     let halves: Vec<TcpStream> =
         (0..3 * ADMIN_CONNECTIONS).map(|_| connected(&server, b"GET /healthz HTT")).collect();

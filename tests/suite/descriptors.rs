@@ -72,7 +72,7 @@ fn soft_limit_is_raised_as_far_as_the_configuration_can_use_it() {
     let metrics = server.admin_get("/metrics");
     let limit = metrics.lines().find_map(|line| line.strip_prefix("process_max_fds "));
     let limit: f64 = limit.unwrap().parse().unwrap();
-    assert!((4096.0..20_000.0).contains(&limit), "{limit}");
+    assert!((8192.0..20_000.0).contains(&limit), "{limit}");
     assert!(!server.log().iter().any(|line| line.contains("lowered")), "{:?}", server.log());
 }
 
