@@ -57,11 +57,15 @@ impl Activity {
     /// The state; and unless it waits, the latest route that it served and for how long it
     /// has driven the connection at hand without noting progress.
     pub fn look(&self) -> (WorkerState, Option<(&'static str, Duration)>) {
-        let state = WorkerState::ALL[usize::from(self.state.load(Ordering::Relaxed))];
+        let state = self.state();
         let busy = (state != WorkerState::Waiting).then(|| {
             (*self.route.lock().unwrap_or_else(PoisonError::into_inner), self.since.age())
         });
         (state, busy)
+    }
+
+    pub(super) fn state(&self) -> WorkerState {
+        WorkerState::ALL[usize::from(self.state.load(Ordering::Relaxed))]
     }
 
     /// Time since it took a connection, whether it still drives it or not, or made progress.

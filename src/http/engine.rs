@@ -1,10 +1,9 @@
 //! Starting and stopping the engine's threads.
 
 use std::io;
-use std::num::NonZero;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, bounded, unbounded};
@@ -66,11 +65,10 @@ impl Engine {
         ));
         let mut acceptor = Acceptor::new(poll, listeners, tls, Arc::clone(&shared), places)?;
         let mut threads = Starting { shared: &shared, threads: Vec::new() };
-        let most_at_once = thread::available_parallelism().map_or(1, NonZero::get);
         for number in 0..workers {
             let (shared, call) = (Arc::clone(&shared), call.clone());
             threads.spawn(worker_name(names, number), move || {
-                worker::work(&shared, number, most_at_once, &call);
+                worker::work(&shared, number, &call);
             })?;
         }
         let usher = Arc::clone(&shared);

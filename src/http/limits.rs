@@ -188,6 +188,13 @@ pub(super) const SCRATCH: usize = 18 << 10;
 /// A worker that has served for so long and sees more to do calls another one.
 pub(super) const HELP_AFTER: Duration = Duration::from_micros(200);
 
+/// A worker that has driven one connection for so long without progress counts as blocked. Several
+/// times the length of a turn, as the kernel may have interrupted it.
+pub(super) const BLOCKED_AFTER: Duration = Duration::from_millis(10);
+
+/// How often a worker that always has more to do looks for connections that have become ready.
+pub(super) const GLANCE_INTERVAL: Duration = Duration::from_micros(500);
+
 /// The watch is left unkept for no longer than twice this.
 pub(super) const RELIEF: Duration = Duration::from_millis(2);
 

@@ -3,7 +3,8 @@
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use super::limits::RELIEF;
+use super::activity::{Activity, WorkerState};
+use super::limits::{BLOCKED_AFTER, RELIEF};
 use super::shared::Shared;
 
 /// Looks after the watch while anything is being served; costs nothing while all is quiet.
@@ -23,8 +24,9 @@ impl Oversight {
         alert.then(|| self.next.saturating_duration_since(now))
     }
 
-    /// If nobody has come back to the watch since the last look, takes in what has become
-    /// ready, and calls a worker.
+    /// If no worker has come back to the watch since the last look, takes in what has become
+    /// ready, and calls a worker unless every processor has one that makes progress: under load,
+    /// more of them would only keep each other waiting.
     pub(super) fn look(&mut self, shared: &Shared, now: Instant) {
         if now < self.next || !shared.alert.load(Ordering::SeqCst) {
             return;
@@ -39,12 +41,76 @@ impl Oversight {
             }
         } else if turns == self.turns {
             shared.watch.glance(|events| shared.sight(events));
-            shared.call_worker();
+            if moving(shared) < shared.processors {
+                shared.call_worker();
+            }
         }
         self.turns = turns;
     }
 }
 
+/// Number of workers that serve and are not blocked.
+fn moving(shared: &Shared) -> usize {
+    let is_moving = |worker: &&Activity| {
+        worker.state() != WorkerState::Waiting && worker.since_taking() < BLOCKED_AFTER
+    };
+    shared.stats.workers().iter().filter(is_moving).count()
+}
+
 fn is_quiet(shared: &Shared) -> bool {
     shared.watch.is_attended() && shared.queue.is_empty()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::http::limits::Settings;
+    use crate::http::message::{Refusal, Request, RequestHead, Response, Service};
+    use crate::http::reply::Reply;
+    use crate::http::session::fixture::Paired;
+    use crate::http::shared::fixture::shared;
+    use crate::http::slot::Slot;
+
+    struct Nothing;
+
+    impl Service for Nothing {
+        fn call(&self, _: &Request, _: &Activity) -> Reply {
+            unreachable!("no worker runs")
+        }
+
+        fn refuse(&self, _: Refusal, _: Option<RequestHead<'_>>) -> Response {
+            unreachable!("no worker runs")
+        }
+    }
+
+    #[test]
+    fn worker_is_called_unless_every_processor_has_one_that_makes_progress() {
+        let mut oversight = Oversight::new(Instant::now());
+        let (shared, ends) = shared(Nothing, Settings::default(), 2);
+        shared.alert.store(true, Ordering::SeqCst);
+        // A connection is waiting, and no worker comes to the watch.
+        let session = Paired::new(Settings::default()).session;
+        shared.queue.push(Arc::new(Slot::new(0, None, session, 0, 0)));
+        let mut now = Instant::now();
+        let mut calls_one = || {
+            now += RELIEF;
+            oversight.look(&shared, now);
+            ends.calls.try_recv().is_ok()
+        };
+        assert!(calls_one(), "no worker serves");
+        loop {
+            let begun = Instant::now();
+            shared.stats.workers().iter().for_each(Activity::begin);
+            let called = calls_one();
+            // Else the test itself was held up for so long that the workers count as blocked.
+            if begun.elapsed() < BLOCKED_AFTER {
+                assert_eq!(called, shared.processors > 2, "of two workers");
+                break;
+            }
+        }
+        std::thread::sleep(BLOCKED_AFTER);
+        assert!(calls_one(), "they are blocked");
+    }
 }

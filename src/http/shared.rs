@@ -1,7 +1,9 @@
 //! What all threads of an engine share.
 
+use std::num::NonZero;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
@@ -57,6 +59,8 @@ pub(super) struct Shared {
     pub(super) alert: AtomicBool,
     /// Workers that serve.
     pub(super) serving: AtomicUsize,
+    /// Processors of the machine: more workers that compute would only take turns on them.
+    pub(super) processors: usize,
     /// Newcomers with the usher that have no slot.
     pub(super) turned_away: AtomicUsize,
     /// The server is stopping.
@@ -101,6 +105,7 @@ impl Shared {
             acceptor,
             alert: AtomicBool::new(false),
             serving: AtomicUsize::new(0),
+            processors: thread::available_parallelism().map_or(1, NonZero::get),
             turned_away: AtomicUsize::new(0),
             draining: AtomicBool::new(false),
             stopped: AtomicBool::new(false),
@@ -183,7 +188,7 @@ impl Shared {
             if driven.is_empty() {
                 return;
             }
-            std::thread::sleep(TURN_TIME);
+            thread::sleep(TURN_TIME);
         }
     }
 
@@ -198,3 +203,6 @@ impl Shared {
         self.send_usher(Errand::End);
     }
 }
+
+#[cfg(test)]
+pub(super) mod fixture;

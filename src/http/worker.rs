@@ -13,7 +13,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 use mio::Token;
 
 use super::activity::{Activity, WorkerState};
-use super::limits::HELP_AFTER;
+use super::limits::{GLANCE_INTERVAL, HELP_AFTER};
 use super::rejection::Rejections;
 use super::session::{Host, Order, Outcome, Scratch, Session};
 use super::shared::{Errand, Shared};
@@ -23,21 +23,23 @@ use super::turn::Turn;
 
 /// A worker: serves ready connections, keeps the watch when there are none, and sleeps when
 /// somebody else keeps it.
-pub(super) fn work(shared: &Arc<Shared>, number: usize, most_at_once: usize, calls: &Receiver<()>) {
+pub(super) fn work(shared: &Arc<Shared>, number: usize, calls: &Receiver<()>) {
     let mut scratch = Scratch::new();
     let activity = &shared.stats.workers()[number];
     while !shared.is_stopped() {
-        serve(shared, activity, most_at_once, &mut scratch);
+        serve(shared, activity, &mut scratch);
         if !keep_watch(shared) && calls.recv().is_err() {
             return;
         }
     }
 }
 
-/// Serves until the queue is empty. When that takes long, calls others to share in it.
-fn serve(shared: &Arc<Shared>, activity: &Activity, most_at_once: usize, scratch: &mut Scratch) {
+/// Serves until the queue is empty. When that takes long, calls others to share in it, and looks
+/// for what has become ready meanwhile: while the queue is never empty, no worker comes to the watch.
+fn serve(shared: &Arc<Shared>, activity: &Activity, scratch: &mut Scratch) {
     let Some(mut next) = shared.queue.pop() else { return };
     let mut begun = Instant::now();
+    let mut glanced = begun;
     shared.serving.fetch_add(1, Ordering::Relaxed);
     loop {
         // Those that were turned away meanwhile leave an empty ticket behind.
@@ -46,9 +48,13 @@ fn serve(shared: &Arc<Shared>, activity: &Activity, most_at_once: usize, scratch
             let now = drive(shared, activity, &next, Order::Serve, edges, scratch);
             if now.duration_since(begun) >= HELP_AFTER && !shared.queue.is_empty() {
                 begun = now;
-                if shared.serving.load(Ordering::Relaxed) < most_at_once {
+                if shared.serving.load(Ordering::Relaxed) < shared.processors {
                     shared.call_worker();
                 }
+            }
+            if now.duration_since(glanced) >= GLANCE_INTERVAL && !shared.queue.is_empty() {
+                glanced = now;
+                shared.watch.glance(|events| shared.sight(events));
             }
         }
         match shared.queue.pop() {

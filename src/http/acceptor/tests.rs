@@ -5,19 +5,13 @@ use std::io::Write;
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
 
-use crossbeam_channel::{bounded, unbounded};
-use mio::Waker;
-
 use super::*;
 use crate::http::activity::Activity;
 use crate::http::budget::{Charge, EXEMPT_BYTES};
 use crate::http::message::{Refusal, Request, RequestHead, Response, Service};
-use crate::http::queue::Queue;
 use crate::http::reply::Reply;
-use crate::http::shared::Channels;
+use crate::http::shared::fixture::{Ends, shared};
 use crate::http::slot::Ready;
-use crate::http::stats::Stats;
-use crate::http::watch::Watch;
 
 struct Nothing;
 
@@ -36,18 +30,8 @@ fn acceptor(listener: Listener) -> Acceptor {
 }
 
 fn acceptor_with(listener: Listener, settings: Settings) -> Acceptor {
-    let poll = Poll::new().unwrap();
-    let (errands, calls, (closed, places)) = (unbounded().0, bounded(1).0, unbounded());
-    let shared = Shared::new(
-        Arc::new(Nothing),
-        settings,
-        Stats::new(1),
-        Queue::default(),
-        Watch::new().unwrap(),
-        Waker::new(poll.registry(), WAKE).unwrap(),
-        Channels { errands, calls, closed },
-    );
-    Acceptor::new(poll, vec![listener], None, Arc::new(shared), places).unwrap()
+    let (shared, Ends { poll, closed, .. }) = shared(Nothing, settings, 1);
+    Acceptor::new(poll, vec![listener], None, shared, closed).unwrap()
 }
 
 /// Two clients connect, and the server stops before it has let them in; gives how many it took.

@@ -3,19 +3,13 @@
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
 
-use crossbeam_channel::{bounded, unbounded};
-use mio::{Poll, Waker};
-
 use super::*;
 use crate::http::limits::{MAX_BURST, Settings};
 use crate::http::message::{Body, Refusal, Request, RequestHead, Response, Service};
-use crate::http::queue::Queue;
 use crate::http::reply::{Lane, Reply};
-use crate::http::shared::Channels;
+use crate::http::shared::fixture::shared;
 use crate::http::slot::Place;
 use crate::http::socket::Stream;
-use crate::http::stats::Stats;
-use crate::http::watch::Watch;
 
 /// Streams without end at `/stream`; answers all else by expensive work that ends at once.
 struct QuickWork;
@@ -43,16 +37,7 @@ struct Stage {
 impl Stage {
     /// A connection whose client has sent that.
     fn new(requests: &str) -> Stage {
-        let poll = Poll::new().unwrap();
-        let shared = Arc::new(Shared::new(
-            Arc::new(QuickWork),
-            Settings::default(),
-            Stats::new(1),
-            Queue::default(),
-            Watch::new().unwrap(),
-            Waker::new(poll.registry(), Token(0)).unwrap(),
-            Channels { errands: unbounded().0, calls: bounded(1).0, closed: unbounded().0 },
-        ));
+        let (shared, _) = shared(QuickWork, Settings::default(), 1);
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let server = listener.accept().unwrap().0;

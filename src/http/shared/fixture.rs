@@ -1,0 +1,44 @@
+//! What an engine's threads share, for tests without these threads.
+
+use std::sync::Arc;
+
+use crossbeam_channel::{Receiver, bounded, unbounded};
+use mio::{Poll, Waker};
+
+use super::{Channels, Shared};
+use crate::http::acceptor::WAKE;
+use crate::http::limits::Settings;
+use crate::http::message::Service;
+use crate::http::queue::Queue;
+use crate::http::stats::Stats;
+use crate::http::watch::Watch;
+
+/// Ends of the channels and of the epoll that the threads would hold.
+pub(in crate::http) struct Ends {
+    /// The acceptor's epoll.
+    pub(in crate::http) poll: Poll,
+    /// Calls for a worker.
+    pub(in crate::http) calls: Receiver<()>,
+    /// Keys of connections that were closed.
+    pub(in crate::http) closed: Receiver<usize>,
+}
+
+/// The state of an engine with so many workers, none of which runs.
+pub(in crate::http) fn shared(
+    service: impl Service + 'static,
+    settings: Settings,
+    workers: usize,
+) -> (Arc<Shared>, Ends) {
+    let poll = Poll::new().unwrap();
+    let (errands, (call, calls), (close, closed)) = (unbounded().0, bounded(1), unbounded());
+    let shared = Arc::new(Shared::new(
+        Arc::new(service),
+        settings,
+        Stats::new(workers),
+        Queue::default(),
+        Watch::new().unwrap(),
+        Waker::new(poll.registry(), WAKE).unwrap(),
+        Channels { errands, calls: call, closed: close },
+    ));
+    (shared, Ends { poll, calls, closed })
+}
