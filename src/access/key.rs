@@ -1,16 +1,17 @@
 //! Keys for HMAC: of the process, so that records in memory hold no names, and of cookies.
 
-use aws_lc_rs::{hmac, rand};
+use aws_lc_rs::hmac;
 
 /// The system gives no random numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the system gives no random numbers")]
 pub struct NoRandomness;
 
-/// Random bytes, good for keys, salts and tokens.
+/// Random bytes, good for keys, salts and tokens. They come from the kernel: the generator of the
+/// cryptography's library measures its own entropy first, which takes 40 ms of every start.
 pub(super) fn random<const N: usize>() -> Result<[u8; N], NoRandomness> {
     let mut bytes = [0; N];
-    rand::fill(&mut bytes).map_err(|_| NoRandomness)?;
+    getrandom::fill(&mut bytes).map_err(|_| NoRandomness)?;
     Ok(bytes)
 }
 

@@ -67,15 +67,17 @@ pub struct Recorder {
 /// Takes changes in and never waits.
 #[derive(Debug, Clone)]
 pub struct Intake {
-    sender: Sender<Change>,
+    /// Boxed, as the channel reserves room for all that may wait.
+    sender: Sender<Box<Change>>,
     /// The other end, to drop the oldest when it is full.
-    oldest: Receiver<Change>,
+    oldest: Receiver<Box<Change>>,
     shared: Arc<Shared>,
 }
 
 impl Intake {
     /// Takes a change in, at the cost of the oldest where there is no room.
-    pub fn take(&self, mut change: Change) {
+    pub fn take(&self, change: Change) {
+        let mut change = Box::new(change);
         loop {
             match self.sender.try_send(change) {
                 Ok(()) | Err(TrySendError::Disconnected(_)) => return,
@@ -95,7 +97,7 @@ impl Intake {
 pub struct Prepared {
     settings: Settings,
     shared: Arc<Shared>,
-    changes: Receiver<Change>,
+    changes: Receiver<Box<Change>>,
 }
 
 /// Makes ready to record: the intake takes changes in from now on, to be written once the
@@ -123,7 +125,7 @@ impl Prepared {
     }
 
     /// What the thread does, and what it does it with.
-    fn work(self, on_open: OnOpen) -> (Work, Receiver<Change>) {
+    fn work(self, on_open: OnOpen) -> (Work, Receiver<Box<Change>>) {
         let Prepared { settings, shared, changes } = self;
         let work = Work {
             on_open: Some(on_open),
@@ -172,7 +174,7 @@ struct Work {
 }
 
 impl Work {
-    fn run(mut self, changes: &Receiver<Change>, stopped: &Receiver<Infallible>) {
+    fn run(mut self, changes: &Receiver<Box<Change>>, stopped: &Receiver<Infallible>) {
         self.open();
         let mut flush_at = Instant::now() + self.settings.flush;
         let mut open_at = Instant::now() + REOPEN;
@@ -182,13 +184,13 @@ impl Work {
                 recv(stopped) -> _ => true,
                 recv(changes) -> change => {
                     // All senders gone: the stop is about to be told.
-                    change.is_err() || { self.note(change.ok()); false }
+                    change.is_err() || { self.note(change.ok().map(|it| *it)); false }
                 },
                 default(flush_at.saturating_duration_since(Instant::now()).min(REOPEN)) => false,
             };
             if stopping {
                 while let Ok(change) = changes.try_recv() {
-                    self.note(Some(change));
+                    self.note(Some(*change));
                 }
                 self.flush();
                 // The writer is to be the last to close the file, for it tidies up then.

@@ -24,7 +24,8 @@ use super::turn::Turn;
 /// A worker: serves ready connections, keeps the watch when there are none, and sleeps when
 /// somebody else keeps it.
 pub(super) fn work(shared: &Arc<Shared>, number: usize, calls: &Receiver<()>) {
-    let mut scratch = Scratch::new();
+    // Under light load most workers never serve.
+    let mut scratch = None;
     let activity = &shared.stats.workers()[number];
     while !shared.is_stopped() {
         serve(shared, activity, &mut scratch);
@@ -36,8 +37,9 @@ pub(super) fn work(shared: &Arc<Shared>, number: usize, calls: &Receiver<()>) {
 
 /// Serves until the queue is empty. When that takes long, calls others to share in it, and looks
 /// for what has become ready meanwhile: while the queue is never empty, no worker comes to the watch.
-fn serve(shared: &Arc<Shared>, activity: &Activity, scratch: &mut Scratch) {
+fn serve(shared: &Arc<Shared>, activity: &Activity, scratch: &mut Option<Scratch>) {
     let Some(mut next) = shared.queue.pop() else { return };
+    let scratch = scratch.get_or_insert_with(Scratch::new);
     let mut begun = Instant::now();
     let mut glanced = begun;
     shared.serving.fetch_add(1, Ordering::Relaxed);
@@ -85,7 +87,7 @@ fn keep_watch(shared: &Shared) -> bool {
 
 /// The usher: runs errands until there are no more.
 pub(super) fn usher(shared: &Arc<Shared>, errands: &Receiver<Errand>) {
-    let mut scratch = Scratch::new();
+    let mut scratch = None;
     // Nobody looks: the usher calls no handler, so it cannot be held.
     let activity = Activity::default();
     let mut rejections = Rejections::default();
@@ -97,7 +99,8 @@ pub(super) fn usher(shared: &Arc<Shared>, errands: &Receiver<Errand>) {
         match errand {
             Ok(Errand::Slot(slot, order)) => {
                 if let Some(edges) = slot.take_errand() {
-                    drive(shared, &activity, &slot, order, edges, &mut scratch);
+                    let scratch = scratch.get_or_insert_with(Scratch::new);
+                    drive(shared, &activity, &slot, order, edges, scratch);
                     // A worker serves what the usher has put into the queue.
                     if !shared.queue.is_empty() {
                         shared.watch.wake();
