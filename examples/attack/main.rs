@@ -153,6 +153,7 @@ fn play_scenarios(
         connections: connections.min(STALLED),
         history: Dense { interval: arguments.history_interval.max(1) },
         patience: CANARY_PATIENCE,
+        admin_attempts: 1,
         descriptors: None,
         watched: true,
     };

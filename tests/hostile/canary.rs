@@ -47,9 +47,21 @@ impl Canary {
         Canary::start_with(move || visit(address, &config, patience))
     }
 
-    /// Starts a canary that requests `/healthz` of an admin listener.
-    pub fn start_at_admin(address: SocketAddr, patience: Duration) -> Canary {
-        Canary::start_with(move || visit_admin(address, patience))
+    /// Starts a canary that requests `/healthz` of an admin listener. A visit whose connection is
+    /// reset is repeated, up to so many attempts in all.
+    pub fn start_at_admin(address: SocketAddr, patience: Duration, attempts: usize) -> Canary {
+        Canary::start_with(move || {
+            let mut visit = visit_admin(address, patience);
+            for _ in 1..attempts {
+                match &visit {
+                    Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {
+                        visit = visit_admin(address, patience);
+                    }
+                    _ => break,
+                }
+            }
+            visit
+        })
     }
 
     /// Starts a canary that makes these visits, each of which is bounded in time.

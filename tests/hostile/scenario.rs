@@ -70,6 +70,9 @@ pub struct Scale {
     pub history: Dense,
     /// Step of a canary's visit that takes longer is a miss.
     pub patience: Duration,
+    /// Attempts of a visit of the admin listener while it is connected to in a loop or full: `probe`
+    /// makes four. On a busy machine the server evicts connections that are slow to send.
+    pub admin_attempts: usize,
     /// Limit of the server's descriptors; `None`: that of this process.
     pub descriptors: Option<u32>,
     /// Run the real `watch` beside the server.
@@ -190,7 +193,11 @@ impl Scenario {
         };
         let stop = AtomicBool::new(false);
         let canary = Canary::start(target.address, Arc::clone(&target.config), scale.patience);
-        let admin = Canary::start_at_admin(target.admin, scale.patience);
+        let attempts = match self {
+            Scenario::AdminConnects | Scenario::AdminPipelines => scale.admin_attempts,
+            _ => 1,
+        };
+        let admin = Canary::start_at_admin(target.admin, scale.patience, attempts);
         let (attacked, memory_kib) = std::thread::scope(|scope| {
             let sampler = scope.spawn(|| largest_memory(target.process(), &stop));
             let attacked = self.attack(&target, scale, guesses.as_ref());

@@ -80,6 +80,7 @@ fn withstand(scenario: Scenario) -> Findings {
         connections: 300,
         history: Dense { interval: 300 },
         patience: PATIENCE / 6,
+        admin_attempts: 4,
         // The admin listener's cap is 128 then, below the number of clients.
         descriptors: Some(1024),
         watched: false,

@@ -140,7 +140,8 @@ fn pollers_under_a_stalled_log_go_on_and_drops_are_reported_once_it_is_read() {
         let report = log.iter().rposition(|line| reported(line).is_some()).unwrap();
         log[report..].iter().any(|line| line.contains("GET /ping 200"))
     });
-    assert_eq!(log_state(&server)["blocked_seconds"], 0.0);
+    // A line may be under way at the moment of a look.
+    eventually("no write is held up", || log_state(&server)["blocked_seconds"] == 0.0);
 }
 
 /// Number of dropped lines that a line reports.
