@@ -67,28 +67,14 @@ mod tests {
 
     use super::*;
     use crate::http::limits::Settings;
-    use crate::http::message::{Refusal, Request, RequestHead, Response, Service};
-    use crate::http::reply::Reply;
     use crate::http::session::fixture::Paired;
-    use crate::http::shared::fixture::shared;
+    use crate::http::shared::fixture::{Uncalled, shared};
     use crate::http::slot::Slot;
-
-    struct Nothing;
-
-    impl Service for Nothing {
-        fn call(&self, _: &Request, _: &Activity) -> Reply {
-            unreachable!("no worker runs")
-        }
-
-        fn refuse(&self, _: Refusal, _: Option<RequestHead<'_>>) -> Response {
-            unreachable!("no worker runs")
-        }
-    }
 
     #[test]
     fn worker_is_called_unless_every_processor_has_one_that_makes_progress() {
         let mut oversight = Oversight::new(Instant::now());
-        let (shared, ends) = shared(Nothing, Settings::default(), 2);
+        let (shared, ends) = shared(Uncalled, Settings::default(), 2);
         shared.alert.store(true, Ordering::SeqCst);
         // A connection is waiting, and no worker comes to the watch.
         let session = Paired::new(Settings::default()).session;

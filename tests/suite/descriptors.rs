@@ -3,6 +3,8 @@
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Resource, getrlimit};
+
 use crate::harness::eventually;
 use crate::server::{Server, Setup};
 
@@ -72,8 +74,11 @@ fn soft_limit_is_raised_as_far_as_the_configuration_can_use_it() {
     let metrics = server.admin_get("/metrics");
     let limit = metrics.lines().find_map(|line| line.strip_prefix("process_max_fds "));
     let limit: f64 = limit.unwrap().parse().unwrap();
-    assert!((8192.0..20_000.0).contains(&limit), "{limit}");
-    assert!(!server.log().iter().any(|line| line.contains("lowered")), "{:?}", server.log());
+    // What gives the admin listener its full share, if this machine allows as much.
+    let allowed = getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX);
+    assert_eq!(limit, allowed.min(8192) as f64);
+    let lowered = server.log().iter().any(|line| line.contains("lowered"));
+    assert!(!lowered || allowed < 8192, "{:?}", server.log());
 }
 
 #[test]

@@ -6,31 +6,16 @@ use std::net::{TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
 
 use super::*;
-use crate::http::activity::Activity;
 use crate::http::budget::{Charge, EXEMPT_BYTES};
-use crate::http::message::{Refusal, Request, RequestHead, Response, Service};
-use crate::http::reply::Reply;
-use crate::http::shared::fixture::{Ends, shared};
+use crate::http::shared::fixture::{Ends, Uncalled, shared};
 use crate::http::slot::Ready;
-
-struct Nothing;
-
-impl Service for Nothing {
-    fn call(&self, _: &Request, _: &Activity) -> Reply {
-        unreachable!("nobody works")
-    }
-
-    fn refuse(&self, _: Refusal, _: Option<RequestHead<'_>>) -> Response {
-        unreachable!("nobody works")
-    }
-}
 
 fn acceptor(listener: Listener) -> Acceptor {
     acceptor_with(listener, Settings::default())
 }
 
 fn acceptor_with(listener: Listener, settings: Settings) -> Acceptor {
-    let (shared, Ends { poll, closed, .. }) = shared(Nothing, settings, 1);
+    let (shared, Ends { poll, closed, .. }) = shared(Uncalled, settings, 1);
     Acceptor::new(poll, vec![listener], None, shared, closed).unwrap()
 }
 

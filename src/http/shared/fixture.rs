@@ -7,11 +7,26 @@ use mio::{Poll, Waker};
 
 use super::{Channels, Shared};
 use crate::http::acceptor::WAKE;
+use crate::http::activity::Activity;
 use crate::http::limits::Settings;
-use crate::http::message::Service;
+use crate::http::message::{Refusal, Request, RequestHead, Response, Service};
 use crate::http::queue::Queue;
+use crate::http::reply::Reply;
 use crate::http::stats::Stats;
 use crate::http::watch::Watch;
+
+/// The program of tests in which no worker runs.
+pub(in crate::http) struct Uncalled;
+
+impl Service for Uncalled {
+    fn call(&self, _: &Request, _: &Activity) -> Reply {
+        unreachable!("no worker runs")
+    }
+
+    fn refuse(&self, _: Refusal, _: Option<RequestHead<'_>>) -> Response {
+        unreachable!("no worker runs")
+    }
+}
 
 /// Ends of the channels and of the epoll that the threads would hold.
 pub(in crate::http) struct Ends {
