@@ -86,7 +86,6 @@ impl Candidacy {
 }
 
 /// A connection that may be evicted. It may have become busy since it was looked up.
-#[derive(Clone)]
 pub(super) struct Candidate {
     slot: Arc<Slot>,
     standing: Standing,

@@ -192,7 +192,8 @@ pub(super) const HELP_AFTER: Duration = Duration::from_micros(200);
 /// times the length of a turn, as the kernel may have interrupted it.
 pub(super) const BLOCKED_AFTER: Duration = Duration::from_millis(10);
 
-/// How often a worker that always has more to do looks for connections that have become ready.
+/// Interval at which a worker that always has more to do looks for connections that have become
+/// ready.
 pub(super) const GLANCE_INTERVAL: Duration = Duration::from_micros(500);
 
 /// The watch is left unkept for no longer than twice this.

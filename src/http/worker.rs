@@ -41,13 +41,13 @@ fn serve(shared: &Arc<Shared>, activity: &Activity, scratch: &mut Option<Scratch
     let Some(mut next) = shared.queue.pop() else { return };
     let scratch = scratch.get_or_insert_with(Scratch::new);
     let mut begun = Instant::now();
-    let mut glanced = begun;
+    let (mut glanced, mut now) = (begun, begun);
     shared.serving.fetch_add(1, Ordering::Relaxed);
     loop {
         // Those that were turned away meanwhile leave an empty ticket behind.
         if let Some(edges) = next.take_queued() {
             activity.begin();
-            let now = drive(shared, activity, &next, Order::Serve, edges, scratch);
+            now = drive(shared, activity, &next, Order::Serve, edges, now, scratch);
             if now.duration_since(begun) >= HELP_AFTER && !shared.queue.is_empty() {
                 begun = now;
                 if shared.serving.load(Ordering::Relaxed) < shared.processors {
@@ -100,7 +100,7 @@ pub(super) fn usher(shared: &Arc<Shared>, errands: &Receiver<Errand>) {
             Ok(Errand::Slot(slot, order)) => {
                 if let Some(edges) = slot.take_errand() {
                     let scratch = scratch.get_or_insert_with(Scratch::new);
-                    drive(shared, &activity, &slot, order, edges, scratch);
+                    drive(shared, &activity, &slot, order, edges, Instant::now(), scratch);
                     // A worker serves what the usher has put into the queue.
                     if !shared.queue.is_empty() {
                         shared.watch.wake();
@@ -125,11 +125,12 @@ fn drive(
     slot: &Arc<Slot>,
     order: Order,
     mut edges: Ready,
+    now: Instant,
     scratch: &mut Scratch,
 ) -> Instant {
     let (service, draining, stats) = (&*shared.service, &shared.draining, &*shared.stats);
     let host = Host { service, draining, activity, stats };
-    let mut turn = Turn::new(order == Order::Serve, Instant::now());
+    let mut turn = Turn::new(order == Order::Serve, now);
     loop {
         let mut session = slot.session();
         let outcome = match &mut *session {

@@ -19,6 +19,11 @@ fn acceptor_with(listener: Listener, settings: Settings) -> Acceptor {
     Acceptor::new(poll, vec![listener], None, shared, closed).unwrap()
 }
 
+/// Open connections, in order of their acceptance.
+fn slots(acceptor: &Acceptor) -> Vec<Arc<Slot>> {
+    acceptor.shared.slots().iter().map(|(_, slot)| Arc::clone(slot)).collect()
+}
+
 /// Two clients connect, and the server stops before it has let them in; gives how many it took.
 fn taken(listener: Listener, address: SocketAddr) -> (Acceptor, [TcpStream; 2], u64) {
     let mut acceptor = acceptor(listener);
@@ -78,8 +83,7 @@ fn connection_that_waits_for_a_worker_can_be_closed_for_the_budget() {
     let mut acceptor = acceptor(listener);
     let _clients = [0; 3].map(|_| TcpStream::connect(address).unwrap());
     acceptor.accept_from(0, 3);
-    let slots: Vec<Arc<Slot>> =
-        acceptor.shared.slots().iter().map(|(_, slot)| Arc::clone(slot)).collect();
+    let slots = slots(&acceptor);
     let mut charge = Charge::new(&acceptor.shared.budget);
     charge.set(acceptor.settings.max_buffered_bytes + 1);
     let [parked, queued, exempt] = &slots[..] else { panic!("three are open") };
@@ -131,8 +135,7 @@ fn newcomer_at_the_cap_evicts_the_oldest_of_those_that_had_a_turn_and_have_more_
         std::thread::sleep(Duration::from_millis(2));
         client
     });
-    let slots: Vec<Arc<Slot>> =
-        acceptor.shared.slots().iter().map(|(_, slot)| Arc::clone(slot)).collect();
+    let slots = slots(&acceptor);
     for slot in &slots {
         slot.signal(Ready::READ, 0);
     }

@@ -1,4 +1,4 @@
-//! What an engine's threads share, for tests without these threads.
+//! The state that an engine's threads share, for tests without these threads.
 
 use std::sync::Arc;
 

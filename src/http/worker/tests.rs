@@ -59,7 +59,8 @@ impl Stage {
     fn drive(&self) {
         let edges = self.slot.take_queued().unwrap();
         let (activity, scratch) = (Activity::default(), &mut Scratch::new());
-        drive(&self.shared, &activity, &self.slot, Order::Serve, edges, scratch);
+        let now = Instant::now();
+        drive(&self.shared, &activity, &self.slot, Order::Serve, edges, now, scratch);
     }
 
     /// Closes the server's end as the end of the process does, and returns all that the client
