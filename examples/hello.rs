@@ -8,7 +8,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use pumphouse_web::http::{
+use pumphouse_web::engine::{
     Activity, Body, Engine, Listener, Refusal, Reply, Request, RequestHead, Response, Service,
     Settings,
 };

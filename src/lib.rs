@@ -22,7 +22,7 @@ pub mod access;
 #[cfg(test)]
 mod fuzzing;
 pub mod heartbeat;
-pub mod http;
+pub mod engine;
 mod outbound;
 mod private_file;
 mod text;

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pumphouse_web::http::Settings;
+use pumphouse_web::engine::Settings;
 use pumphouse_web::ops::listen_queue::listen_losses;
 use rustls::ClientConfig;
 

@@ -9,7 +9,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use pumphouse_web::http::Settings;
+use pumphouse_web::engine::Settings;
 
 use crate::hostile::dense::Dense;
 use crate::hostile::mode::Mode;

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use pumphouse_web::http::Settings;
+use pumphouse_web::engine::Settings;
 
 use crate::goals::Goal;
 use crate::hostile::canary::visit;

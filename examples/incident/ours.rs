@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use pumphouse_web::http::{
+use pumphouse_web::engine::{
     Activity, Body, Engine, Listener, Refusal, Reply, Request, RequestHead, Response, Service,
     Settings,
 };

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use pumphouse_web::http::tls::server_config;
+use pumphouse_web::engine::tls::server_config;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use socket2::{Domain, Socket, Type};
 

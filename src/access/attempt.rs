@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::device::Device;
 use super::key::{Fingerprint, MacKey};
 use super::throttle::Guess;
-use crate::http::{Request, Visitor};
+use crate::engine::{Request, Visitor};
 
 /// Network that a request comes from: an IPv4 address, an IPv6 network of 64 bits, or a unix
 /// socket.

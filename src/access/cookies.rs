@@ -1,9 +1,9 @@
 //! Reads the cookies of a request (RFC 6265 5.4) without trusting any of them.
 
-use ::http::header::COOKIE;
+use http::header::COOKIE;
 
 use super::scheme::requested_port;
-use crate::http::Request;
+use crate::engine::Request;
 
 /// Cookies of one kind that are tried. A browser sends one for each server of ours on the same
 /// host, as cookies are not separated by port, and one more for each path that another program on
@@ -52,10 +52,10 @@ fn pairs<'a>(request: &'a Request, prefix: &'a str) -> impl Iterator<Item = (&'a
 
 #[cfg(test)]
 mod tests {
-    use ::http::{HeaderMap, HeaderValue, Method, Version};
+    use http::{HeaderMap, HeaderValue, Method, Version};
 
     use super::*;
-    use crate::http::Peer;
+    use crate::engine::Peer;
 
     const PREFIX: &str = "pumphouse_session_";
 

@@ -1,7 +1,7 @@
 //! What a request says about who sends it: `Authorization` (RFC 9110 11.6.2).
 
-use ::http::HeaderMap;
-use ::http::header::AUTHORIZATION;
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 
@@ -54,7 +54,7 @@ fn basic(text: &str) -> Option<Credentials> {
 
 #[cfg(test)]
 mod tests {
-    use ::http::HeaderValue;
+    use http::HeaderValue;
 
     use super::*;
 

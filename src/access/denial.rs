@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use ::http::HeaderValue;
+use http::HeaderValue;
 
 use super::rules::Scope;
 

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use ::http::HeaderValue;
+use http::HeaderValue;
 use arc_swap::{ArcSwap, Guard};
 
 use super::denial::{Demand, Denial, Pass};
@@ -21,7 +21,7 @@ use super::sessions::{SessionKeeper, Sessions};
 use super::stats::{FailureReason, Stats};
 use super::throttle::Throttle;
 use super::{hosts, origins};
-use crate::http::{Request, Throttle as LogThrottle};
+use crate::engine::{Request, Throttle as LogThrottle};
 
 /// Tells the time; tests bring their own.
 pub(super) type Clock = Box<dyn Fn() -> Instant + Send + Sync>;

@@ -5,9 +5,9 @@ use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
-use ::http::header::HOST;
+use http::header::HOST;
 
-use crate::http::{Authority, Host, Request};
+use crate::engine::{Authority, Host, Request};
 
 /// A host name or an IP address, without a port.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,11 +99,11 @@ pub fn names_this_machine(request: &Request) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use ::http::{HeaderMap, HeaderValue, Method, Version};
+    use http::{HeaderMap, HeaderValue, Method, Version};
     use bytes::Bytes;
 
     use super::*;
-    use crate::http::Peer;
+    use crate::engine::Peer;
 
     fn request(host: Option<&str>) -> Request {
         let host = host.map(|host| (HOST, HeaderValue::from_str(host).unwrap()));

@@ -4,7 +4,7 @@
 use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
-use ::http::HeaderValue;
+use http::HeaderValue;
 
 use super::accounts::{Account, Accounts};
 use super::attempt::{Address, Attempt};
@@ -22,7 +22,7 @@ use super::stats::FailureReason;
 use super::throttle::{Guess, Throttle};
 use super::token::TokenHash;
 use super::{DEVICE_COOKIE, SESSION_COOKIE, cookies};
-use crate::http::Request;
+use crate::engine::Request;
 
 const BASIC: HeaderValue = HeaderValue::from_static("Basic realm=\"Pumphouse\", charset=\"UTF-8\"");
 const BEARER: HeaderValue = HeaderValue::from_static("Bearer realm=\"Pumphouse\"");

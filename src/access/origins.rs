@@ -3,11 +3,11 @@
 use std::fmt;
 use std::str::FromStr;
 
-use ::http::header::{HOST, HeaderName, ORIGIN};
-use ::http::{HeaderMap, HeaderValue, Method, Uri};
+use http::header::{HOST, HeaderName, ORIGIN};
+use http::{HeaderMap, HeaderValue, Method, Uri};
 
 use super::scheme::is_secure;
-use crate::http::{Authority, Request};
+use crate::engine::{Authority, Request};
 
 const HTTPS: &str = "https";
 
@@ -122,10 +122,10 @@ mod tests {
         Request {
             method: Method::POST,
             target: "/".parse().unwrap(),
-            version: ::http::Version::HTTP_11,
+            version: http::Version::HTTP_11,
             headers: fields(sent),
             body: bytes::Bytes::new(),
-            peer: crate::http::Peer { address: Some(([192, 0, 2, 1], 4096).into()), tls },
+            peer: crate::engine::Peer { address: Some(([192, 0, 2, 1], 4096).into()), tls },
             client: None,
             proxied: false,
         }
@@ -210,7 +210,7 @@ mod tests {
         assert!(is_cross_site(&request(&forwarded, false)), "not from a trusted proxy");
         assert!(!is_cross_site(&Request { proxied: true, ..request(&forwarded, false) }));
         let over_socket = |sent| {
-            let peer = crate::http::Peer { address: None, tls: false };
+            let peer = crate::engine::Peer { address: None, tls: false };
             is_cross_site(&Request { peer, ..request(sent, false) })
         };
         assert!(!over_socket(&forwarded), "a proxy that terminates TLS");

@@ -2,13 +2,13 @@
 
 use std::collections::HashSet;
 
-use ::http::HeaderValue;
+use http::HeaderValue;
 
 use super::accounts::Accounts;
 use super::key::{Fingerprint, MacKey};
 use super::origins;
 use super::rules::{Admission, Rules};
-use crate::http::Request;
+use crate::engine::Request;
 
 /// The rules that are in force.
 pub struct Posted {

@@ -1,9 +1,9 @@
 //! Scheme and port of the address in the browser, as far as the request shows them.
 
-use ::http::HeaderName;
-use ::http::header::HOST;
+use http::HeaderName;
+use http::header::HOST;
 
-use crate::http::{Authority, Request};
+use crate::engine::{Authority, Request};
 
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 

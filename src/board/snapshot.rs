@@ -141,5 +141,5 @@ pub struct Form {
     /// The bytes to send.
     pub body: Bytes,
     /// The quoted entity tag, ready to be sent.
-    pub etag: ::http::HeaderValue,
+    pub etag: http::HeaderValue,
 }

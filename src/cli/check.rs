@@ -16,7 +16,7 @@ use crate::config::{
     self, Auth, CertificateInfo, Certificates, Config, Credentials, Kind, ListenAddr, Source,
     TlsFiles,
 };
-use crate::http::{Settings, SocketPath, SocketPathError, inspect_socket_path};
+use crate::engine::{Settings, SocketPath, SocketPathError, inspect_socket_path};
 use crate::ops::certificates::EXPIRES_SOON_DAYS;
 use crate::private_file;
 

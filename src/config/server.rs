@@ -10,7 +10,7 @@ use ipnet::IpNet;
 
 use super::section::{At, Section};
 use crate::access::{HSTS, HostName};
-use crate::http::Settings;
+use crate::engine::Settings;
 
 /// The `[server]` table, checked.
 #[derive(Debug, Clone)]

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use ::http::Uri;
+use http::Uri;
 
 use super::secret::Secret;
 

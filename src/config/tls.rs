@@ -13,7 +13,7 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::section::Section;
 use super::server::{self, ListenAddr};
-use crate::http::tls::{Identities, Identity, TlsError};
+use crate::engine::tls::{Identities, Identity, TlsError};
 
 /// A certificate and its key.
 #[derive(Debug, Clone, PartialEq, Eq)]

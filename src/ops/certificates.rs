@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use rustls::ServerConfig;
 
 use crate::config::{CertificateInfo, Certificates, TlsFiles};
-use crate::http::tls::{LiveIdentities, TlsError, live_server_config};
+use crate::engine::tls::{LiveIdentities, TlsError, live_server_config};
 use crate::threads;
 
 /// A certificate that expires sooner is warned of.

@@ -6,7 +6,7 @@ use rustix::io::fcntl_dupfd_cloexec;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::config::Config;
-use crate::http::DESCRIPTORS_BEYOND_CAP;
+use crate::engine::DESCRIPTORS_BEYOND_CAP;
 use crate::outbound::MAX_PENDING;
 
 /// Standard streams, epoll instances, wakers, the signal pipe and a file being read; and the

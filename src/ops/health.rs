@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::board::BoardReader;
 use crate::history::History;
-use crate::http::{ACCEPTOR_PULSE, Stats};
+use crate::engine::{ACCEPTOR_PULSE, Stats};
 use crate::upstream::Roster;
 
 /// Beyond its pulse, how long the acceptor may be silent: a busy machine is no stuck thread.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use log::Level;
 
-use crate::http::{CloseReason, ShedReason, Stats};
+use crate::engine::{CloseReason, ShedReason, Stats};
 
 /// At most one line of each kind in this time.
 const PERIOD: Duration = Duration::from_secs(10);

@@ -23,7 +23,7 @@ use super::logging;
 use crate::access::{self, CallerClass, FailureReason};
 use crate::board::{BoardReader, Datum, Snapshot, State};
 use crate::history::History;
-use crate::http::{CloseReason, ConnectionState, ShedReason, Stats};
+use crate::engine::{CloseReason, ConnectionState, ShedReason, Stats};
 use crate::site::RequestObserver;
 use crate::upstream::{DURATION_BUCKETS, Outcome, Roster};
 

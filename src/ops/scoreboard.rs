@@ -16,7 +16,7 @@ use super::listen_queue::{ListenSocket, listen_losses, listen_queues};
 use super::logging::{self, LogStats};
 use super::process::ProcessFacts;
 use crate::board::{Snapshot, SourceView};
-use crate::http::{CloseReason, ConnectionState, ShedReason, Stats};
+use crate::engine::{CloseReason, ConnectionState, ShedReason, Stats};
 
 /// Where the scoreboard looks.
 pub struct Scoreboard {

@@ -18,7 +18,7 @@ use self::renderer::Renderer;
 use super::health::{Health, Stuck};
 use super::losses::Losses;
 use super::systemd;
-use crate::http::{Stats, WorkerState};
+use crate::engine::{Stats, WorkerState};
 use crate::threads;
 
 /// How the process ends when the watchdog gives it up: `EX_SOFTWARE` of sysexits.h. Whoever
@@ -149,7 +149,7 @@ fn fatal(engine: &Stats, backlog: &Backlog, now: Instant, timeout: Duration) -> 
         let waiting = waiting.as_secs_f64();
         return Some(format!("no worker has taken what is queued for {waiting:.1} s"));
     }
-    let busy = |worker: &crate::http::Activity| match worker.look() {
+    let busy = |worker: &crate::engine::Activity| match worker.look() {
         (WorkerState::Waiting, _) | (_, None) => Duration::ZERO,
         (_, Some((_, busy))) => busy,
     };

@@ -2,18 +2,18 @@
 
 use std::time::Duration;
 
-use ::http::header::{
+use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
     ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD,
     CACHE_CONTROL, CONTENT_TYPE, STRICT_TRANSPORT_SECURITY, VARY,
 };
-use ::http::{HeaderValue, Method, StatusCode};
+use http::{HeaderValue, Method, StatusCode};
 
 use super::deliver::HTML;
 use super::problem::Problem;
 use super::{Site, login, negotiate};
 use crate::access::{Denial, Pass, Posted};
-use crate::http::{Body, Request, Response};
+use crate::engine::{Body, Request, Response};
 
 /// How soon whoever found all verifications taken may come again, in seconds.
 pub(super) const BUSY_RETRY: u64 = 1;

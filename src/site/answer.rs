@@ -14,7 +14,7 @@ use super::problem::Problem;
 use super::routes::Ask;
 use super::{OPEN, Site};
 use crate::access::{Pass, Posted};
-use crate::http::{Continuation, Lane, Reply, Request, Response};
+use crate::engine::{Continuation, Lane, Reply, Request, Response};
 
 /// Result of a handler, or of a piece of its work.
 pub(super) enum Answer {

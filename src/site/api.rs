@@ -8,7 +8,7 @@ use bytes::Bytes;
 use serde::Serialize;
 
 use crate::board::{self, Rendered, Snapshot, SourceView};
-use crate::http::Response;
+use crate::engine::Response;
 
 use super::Site;
 use super::deliver::{JSON, PLAIN, deliver};

@@ -1,7 +1,7 @@
 //! The files that pages load, under names that change with their bytes.
 
 use crate::board::Rendered;
-use crate::http::Response;
+use crate::engine::Response;
 
 use super::Site;
 use super::deliver::{PLAIN, Policy, deliver};

@@ -1,7 +1,7 @@
 //! Conditional requests (RFC 9110 13).
 
-use ::http::header::{IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_UNMODIFIED_SINCE};
-use ::http::{HeaderMap, HeaderName, HeaderValue};
+use http::header::{IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_UNMODIFIED_SINCE};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use jiff::Timestamp;
 
 /// What the preconditions say about a GET or HEAD.

@@ -1,13 +1,13 @@
 //! From a rendered body to a response: the conditions, the coding, the headers.
 
-use ::http::header::{
+use http::header::{
     CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, LAST_MODIFIED,
     REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
 };
-use ::http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 
 use crate::board::Rendered;
-use crate::http::{Body, Response};
+use crate::engine::{Body, Response};
 
 use super::conditional::{self, Dates, Verdict};
 use super::negotiate::{self, Coding};

@@ -4,7 +4,7 @@ use std::io::Read as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 
@@ -17,7 +17,7 @@ use crate::board::{
     SourceView, State, Value,
 };
 use crate::history::History;
-use crate::http::{Activity, Body, Peer, Request, Response};
+use crate::engine::{Activity, Body, Peer, Request, Response};
 use crate::units::Unit;
 use crate::upstream::Asked;
 

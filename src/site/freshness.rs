@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use ::http::HeaderValue;
+use http::HeaderValue;
 use jiff::Timestamp;
 
 use crate::board::{SourceView, State};

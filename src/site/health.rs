@@ -1,7 +1,7 @@
 //! `/ping`, `/healthz` and `/readyz`.
 
 use crate::board::{SourceView, State};
-use crate::http::Response;
+use crate::engine::Response;
 
 use super::Site;
 use super::deliver::plain;

@@ -2,8 +2,8 @@
 
 use std::task::Poll;
 
-use ::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE};
-use ::http::{HeaderValue, Method, StatusCode};
+use http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE};
+use http::{HeaderValue, Method, StatusCode};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -12,7 +12,7 @@ use crate::history::{
     DAY, EARLIEST, EventScan, HistoryError, Numbered, QUARTER, ReaderWait, Step, Window,
     parse_step, parse_when,
 };
-use crate::http::{Body, Response};
+use crate::engine::{Body, Response};
 
 use super::Site;
 use super::answer::Answer;

@@ -1,7 +1,7 @@
 //! Content negotiation (RFC 9110 12.5).
 
-use ::http::header::{ACCEPT, ACCEPT_ENCODING};
-use ::http::{HeaderMap, HeaderName};
+use http::header::{ACCEPT, ACCEPT_ENCODING};
+use http::{HeaderMap, HeaderName};
 
 /// The content codings that this site has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,7 +99,7 @@ fn quality(text: &str) -> Option<Quality> {
 
 #[cfg(test)]
 mod tests {
-    use ::http::HeaderValue;
+    use http::HeaderValue;
 
     use super::*;
 

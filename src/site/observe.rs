@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ::http::Method;
+use http::Method;
 
 /// Counts answered requests. Called on a worker after each answer; must not block.
 pub trait RequestObserver: Send + Sync {

@@ -1,14 +1,14 @@
 //! `POST /api/v1/sources/{source}/poll`: asks for a poll now.
 
-use ::http::header::LOCATION;
-use ::http::{HeaderValue, StatusCode};
+use http::header::LOCATION;
+use http::{HeaderValue, StatusCode};
 
 use super::Site;
 use super::deliver::{JSON, plain_as};
 use super::problem::Problem;
 use super::query::Pairs;
 use super::routes::Ask;
-use crate::http::Response;
+use crate::engine::Response;
 use crate::upstream::Asked;
 
 /// 202 when the poll begins; the source tells when it is done, by its `fetched_at` or `error`.

@@ -2,13 +2,13 @@
 
 use std::borrow::Cow;
 
-use ::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, VARY, WWW_AUTHENTICATE};
-use ::http::{HeaderMap, HeaderValue, StatusCode};
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, VARY, WWW_AUTHENTICATE};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::board::{SourceView, Time};
-use crate::http::{Body, Refusal, Response};
+use crate::engine::{Body, Refusal, Response};
 
 use super::deliver::HTML;
 use super::freshness::state_at;

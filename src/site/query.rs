@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use ::http::Uri;
+use http::Uri;
 
 use super::problem::Problem;
 use super::target::percent_decoded;

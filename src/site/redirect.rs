@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use ::http::header::LOCATION;
-use ::http::{HeaderValue, StatusCode, header};
+use http::header::LOCATION;
+use http::{HeaderValue, StatusCode, header};
 
 use super::observe::is_known;
 use super::problem;
 use super::problem::Problem;
 use super::{deliver, target};
 use crate::access::Gate;
-use crate::http::{
+use crate::engine::{
     Activity, Authority, Body, Refusal, Reply, Request, RequestHead, Response, Service,
 };
 
@@ -90,13 +90,13 @@ mod tests {
 
     use super::*;
     use crate::access::Rules;
-    use crate::http::Peer;
+    use crate::engine::Peer;
 
     fn request(target: &str, host: Option<&str>) -> Request {
         Request {
-            method: ::http::Method::GET,
+            method: http::Method::GET,
             target: target.parse().unwrap(),
-            version: ::http::Version::HTTP_11,
+            version: http::Version::HTTP_11,
             headers: host
                 .map(|host| (header::HOST, HeaderValue::from_str(host).unwrap()))
                 .into_iter()

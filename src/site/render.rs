@@ -2,7 +2,7 @@
 
 use std::hash::{DefaultHasher, Hasher as _};
 
-use ::http::HeaderMap;
+use http::HeaderMap;
 use bytes::Bytes;
 
 use super::negotiate::{self, Coding};

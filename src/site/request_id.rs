@@ -1,9 +1,9 @@
 //! Request ids: one name for a request in its response, in the log, and in the log of the proxy
 //! before us.
 
-use ::http::{HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue};
 
-use crate::http::{Request, Response};
+use crate::engine::{Request, Response};
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 

@@ -12,7 +12,7 @@ use super::observe::NO_METHOD;
 use super::request_id::RequestId;
 use super::routes::NO_ROUTE;
 use crate::config;
-use crate::http::Throttle;
+use crate::engine::Throttle;
 
 /// What is told of requests. Neither a query nor an unknown path is: both may hold what is
 /// nobody's business.

@@ -1,10 +1,10 @@
 //! The table of routes, and what they have in common.
 
-use ::http::header::ALLOW;
-use ::http::{HeaderValue, Method, StatusCode};
+use http::header::ALLOW;
+use http::{HeaderValue, Method, StatusCode};
 use jiff::Timestamp;
 
-use crate::http::{Body, Lane, Request, Response};
+use crate::engine::{Body, Lane, Request, Response};
 
 use super::answer::{Answer, Exchange};
 use super::login::LOGIN_BODY_LIMIT;

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use crate::board::Time;
 use crate::history::{Bucket, History, HistoryError, Points, QUARTER, RowBudget, Tier};
-use crate::http::StreamBody;
+use crate::engine::StreamBody;
 use crate::units::round_to;
 
 /// Decimals of a mean. What it is the mean of has fewer.

@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use ::http::Uri;
+use http::Uri;
 
-use crate::http::RequestHead;
+use crate::engine::RequestHead;
 
 use super::problem::Problem;
 

@@ -1,13 +1,13 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
-use ::http::StatusCode;
+use http::StatusCode;
 use serde_json::{Value as Json, json};
 
 use super::*;
 use crate::board::{ErrorKind, SourceView, State, Value};
-use crate::http::Activity;
-use crate::http::Body;
+use crate::engine::Activity;
+use crate::engine::Body;
 use crate::site::fixture::{
     at, failing, get, now, pump, request, site, site_observed, stale, tank, text, values, waiting,
     weather,

@@ -1,7 +1,7 @@
 //! `/api/v1/values/{source}.{field}`, and with `.txt` after it the bare value.
 
 use crate::board::{Datum, SourceView, Time, Value};
-use crate::http::Response;
+use crate::engine::Response;
 
 use super::Site;
 use super::api::{find, rendered_json};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pumphouse_web::http::Settings;
+use pumphouse_web::engine::Settings;
 
 /// How a client behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

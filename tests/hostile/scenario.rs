@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use pumphouse_web::http::Settings;
+use pumphouse_web::engine::Settings;
 
 use super::canary::{Canary, Song};
 use super::churn::Churn;

@@ -6,7 +6,7 @@ use std::io;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use pumphouse_web::http::Settings;
+use pumphouse_web::engine::Settings;
 
 use super::canary::{Canary, Song};
 use super::client::PATIENCE;

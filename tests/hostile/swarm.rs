@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
-use pumphouse_web::http::Settings;
+use pumphouse_web::engine::Settings;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection};
 use slab::Slab;

@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 use pumphouse_web::access::{Gate, Rules};
 use pumphouse_web::board::{Board, Reporter, ServiceInfo};
 use pumphouse_web::history::{self, Retention};
-use pumphouse_web::http::{Listener, Settings, Stats};
+use pumphouse_web::engine::{Listener, Settings, Stats};
 use pumphouse_web::ops::admin::{Admin, AdminSite};
 use pumphouse_web::ops::configuration::{Limits, LiveConfiguration};
 use pumphouse_web::ops::health::Health;

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use pumphouse_web::http::Settings;
+use pumphouse_web::engine::Settings;
 
 use crate::hostile::burst::burst;
 use crate::hostile::canary::{Canary, visit};

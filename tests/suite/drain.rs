@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use pumphouse_web::http::Settings;
+use pumphouse_web::engine::Settings;
 use rustix::fs::OFlags;
 
 use crate::harness::{eventually, get};

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 
-use pumphouse_web::http::{Body, CloseReason, ConnectionState, Request, Response, Settings};
+use pumphouse_web::engine::{Body, CloseReason, ConnectionState, Request, Response, Settings};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConnection, StreamOwned};
 use socket2::{Domain, Socket, Type};

@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use crossbeam_channel::bounded;
-use pumphouse_web::http::{Body, Drained, Request, Response, Settings};
+use pumphouse_web::engine::{Body, Drained, Request, Response, Settings};
 
 use crate::harness::{Program, TestEngine, get, plain_program};
 use crate::hostile::client::{Client, PATIENCE, connect_tls, read_response};

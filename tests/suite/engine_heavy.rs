@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use pumphouse_web::http::{
+use pumphouse_web::engine::{
     Activity, Body, CloseReason, ConnectionState, Continuation, Drained, Lane, Refusal, Reply,
     Request, RequestHead, Response, Service, Settings, ShedReason, StreamBody,
 };
@@ -148,7 +148,7 @@ impl Service for Pieces {
     }
 
     fn refuse(&self, refusal: Refusal, _: Option<RequestHead<'_>>) -> Response {
-        ::http::Response::builder()
+        http::Response::builder()
             .status(refusal.status())
             .header("Retry-After", "1")
             .body(Body::from(refusal.detail()))

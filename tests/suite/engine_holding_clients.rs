@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use pumphouse_web::http::{CloseReason, Settings};
+use pumphouse_web::engine::{CloseReason, Settings};
 
 use crate::harness::{BodyProgram, Program, TestEngine, eventually, plain_program};
 use crate::hostile::client::{Client, Ending};

@@ -4,9 +4,9 @@
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
 
-use ::http::StatusCode;
-use ::http::header::AUTHORIZATION;
-use pumphouse_web::http::{
+use http::StatusCode;
+use http::header::AUTHORIZATION;
+use pumphouse_web::engine::{
     Activity, Body, CloseReason, ConnectionState, Refusal, Reply, Request, RequestHead, Response,
     Service, Settings, StreamBody,
 };

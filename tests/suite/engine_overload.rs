@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::bounded;
-use pumphouse_web::http::{
+use pumphouse_web::engine::{
     Body, CloseReason, ConnectionState, Request, Response, Settings, ShedReason,
 };
 

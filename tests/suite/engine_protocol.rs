@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
-use pumphouse_web::http::{Body, Engine, Listener, Request, Response, Settings, StreamBody};
+use pumphouse_web::engine::{Body, Engine, Listener, Request, Response, Settings, StreamBody};
 
 use crate::harness::{Program, TestEngine, get, plain_program, tls_pair};
 use crate::hostile::client::{PATIENCE, connect_tls, read_response};
@@ -176,7 +176,7 @@ fn an_abandoned_socket_file_is_replaced() {
 
 #[test]
 fn a_certificate_without_its_key_is_refused() {
-    use pumphouse_web::http::tls::{TlsError, server_config};
+    use pumphouse_web::engine::tls::{TlsError, server_config};
     let one = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let other = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let chain = one.cert.pem();

@@ -8,7 +8,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::bounded;
-use pumphouse_web::http::{
+use pumphouse_web::engine::{
     Body, CloseReason, ConnectionState, Drained, Request, Response, Settings, ShedReason,
     StreamBody,
 };

@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use pumphouse_web::http::{Body, Response, Settings};
+use pumphouse_web::engine::{Body, Response, Settings};
 
 use crate::demo::Demo;
 use crate::harness::{Program, TestEngine, eventually};
@@ -430,11 +430,11 @@ fn a_plugin_for_monitoring() {
 
 #[test]
 fn a_token_is_sent_and_never_stands_on_a_command_line() {
-    let guarded = |request: &pumphouse_web::http::Request| {
+    let guarded = |request: &pumphouse_web::engine::Request| {
         let sent = request.headers.get("authorization").map(|it| it.as_bytes());
         let mut response = Response::new(Body::from("50\n"));
         if sent != Some(b"Bearer pw_secret") {
-            *response.status_mut() = ::http::StatusCode::UNAUTHORIZED;
+            *response.status_mut() = http::StatusCode::UNAUTHORIZED;
         }
         response
     };

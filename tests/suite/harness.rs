@@ -5,13 +5,13 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
-use ::http::Method;
+use http::Method;
 use bytes::Bytes;
 use crossbeam_channel::{Receiver, Sender, bounded};
-use pumphouse_web::http::{
+use pumphouse_web::engine::{
     Activity, Body, ConnectionState, Engine, Listener, Refusal, Reply, Request, RequestHead,
 };
-use pumphouse_web::http::{Response, Service, Settings, Stats, tls};
+use pumphouse_web::engine::{Response, Service, Settings, Stats, tls};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 
 use crate::hostile::client::{PATIENCE, connect_tls, read_response};
@@ -110,7 +110,7 @@ impl<F: Fn(&Request) -> Response + Send + Sync + 'static> Service for Program<F>
 
     fn refuse(&self, refusal: Refusal, head: Option<RequestHead<'_>>) -> Response {
         let asked = head.map_or_else(String::new, |head| head.target.to_string());
-        ::http::Response::builder()
+        http::Response::builder()
             .status(refusal.status())
             .header("Retry-After", "1")
             .header("X-Asked", asked)
@@ -135,7 +135,7 @@ pub struct BodyProgram;
 impl Service for BodyProgram {
     fn call(&self, request: &Request, _: &Activity) -> Reply {
         let path = request.target.path();
-        if request.method == ::http::Method::POST && path != "/ignored" {
+        if request.method == http::Method::POST && path != "/ignored" {
             let length = |request: &Request| Body::from(request.body.len().to_string());
             let then = Box::new(move |request: &Request, _: &Activity| {
                 Response::new(length(request)).into()

@@ -8,7 +8,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use pumphouse_web::http::Settings;
+use pumphouse_web::engine::Settings;
 use pumphouse_web::ops::logging;
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 

@@ -6,15 +6,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use ::http::header::{AUTHORIZATION, COOKIE};
-use ::http::{HeaderMap, HeaderValue, Method, Version};
+use http::header::{AUTHORIZATION, COOKIE};
+use http::{HeaderMap, HeaderValue, Method, Version};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 
 use super::sessions::Sessions;
 use super::*;
-use crate::http::{Peer, Request};
+use crate::engine::{Peer, Request};
 
 mod guessing;
 mod known;

@@ -4,7 +4,7 @@ use std::io;
 
 use crate::cli::Failure;
 use crate::config::ListenAddr;
-use crate::http::Listener;
+use crate::engine::Listener;
 use crate::ops::listen_queue::{ListenSocket, granted_backlog};
 
 /// Binds every one of these.

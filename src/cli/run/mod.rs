@@ -21,7 +21,7 @@ use crate::access::{Gate, SessionKeeper};
 use crate::board::{Board, Change, Event, EventKind, Reporter};
 use crate::config::{self, Certificates, Config};
 use crate::history::{History, Intake, Recorder};
-use crate::http::Engine;
+use crate::engine::Engine;
 use crate::last_values::Keeping;
 use crate::ops::admin::Admin;
 use crate::ops::certificates::{CertificateWatch, LiveCertificates};

@@ -8,7 +8,7 @@ use super::listen::bind;
 use crate::access::Gate;
 use crate::cli::Failure;
 use crate::config::{Config, ListenAddr};
-use crate::http::{DESCRIPTORS_BEYOND_CAP, Engine, Listener, Settings};
+use crate::engine::{DESCRIPTORS_BEYOND_CAP, Engine, Listener, Settings};
 use crate::site::Redirect;
 
 /// Connections at a time: each is over as soon as it is answered.

@@ -5,7 +5,7 @@ use super::slow_reload::SlowReload;
 use super::{Running, Setup, admitted_connections, limits, program, start, user_agent};
 use crate::board::{EventKind, SourceInfo};
 use crate::config::{Config, ListenAddr, Server, Site, Source, TlsFiles};
-use crate::http::Settings;
+use crate::engine::Settings;
 
 impl Running {
     /// Takes the setup up, as far as a running server can, and says in the log what changed.

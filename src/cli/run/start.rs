@@ -15,7 +15,7 @@ use crate::board::{Board, EventKind, Reporter, ServiceInfo, SourceInfo};
 use crate::cli::{Failure, past};
 use crate::config::{self, Config};
 use crate::history::{self, History, Retention};
-use crate::http::{Engine, Listener, Settings};
+use crate::engine::{Engine, Listener, Settings};
 use crate::last_values::{self, Keeping};
 use crate::ops::admin::{Admin, AdminSite};
 use crate::ops::certificates::{CertificateWatch, LiveCertificates};

@@ -8,7 +8,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::{Running, program};
 use crate::board::EventKind;
-use crate::http::Drained;
+use crate::engine::Drained;
 use crate::ops::{logging, systemd};
 use crate::threads;
 

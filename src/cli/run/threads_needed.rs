@@ -4,7 +4,7 @@
 use super::redirect;
 use crate::access::Admission;
 use crate::config::{Config, Source};
-use crate::http::Engine;
+use crate::engine::Engine;
 use crate::ops::admin::Admin;
 use crate::threads;
 use crate::upstream::thread_names;

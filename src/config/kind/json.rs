@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ::http::{HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue};
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 
 use super::super::secret::Secret;

@@ -24,7 +24,7 @@ use self::shared_page::WAITERS;
 pub use self::site::AdminSite;
 use self::site::{AdminService, RENDERED_PAGES};
 use super::descriptors;
-use crate::http::{Engine, Listener, Settings};
+use crate::engine::{Engine, Listener, Settings};
 
 /// Prefix of the names of its threads. Linux keeps 15 bytes of a thread's name, which is
 /// exactly `pw-adm-acceptor`.

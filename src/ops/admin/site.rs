@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use ::http::header::{AGE, ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
-use ::http::{HeaderValue, Method, StatusCode};
+use http::header::{AGE, ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderValue, Method, StatusCode};
 use bytes::Bytes;
 use jiff::Timestamp;
 
 use super::shared_page::{Busy, Rendered, SharedPage};
 use crate::access::names_this_machine;
-use crate::http::{Activity, Body, Refusal, Reply, Request, RequestHead, Response, Service};
+use crate::engine::{Activity, Body, Refusal, Reply, Request, RequestHead, Response, Service};
 use crate::ops::health::Health;
 use crate::ops::metrics::Metrics;
 use crate::ops::scoreboard::Scoreboard;

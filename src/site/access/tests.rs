@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ::http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
+use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 
@@ -10,7 +10,7 @@ use crate::access::{
     Admission, Limits, PasswordHash, Restricted, Rules, Scope, Scopes, Token, TokenHash, User,
 };
 use crate::config::ROUTES;
-use crate::http::{Activity, Reply, Request, Response, Service as _};
+use crate::engine::{Activity, Reply, Request, Response, Service as _};
 use crate::site::Site;
 use crate::site::fixture::{now, request, site_under, tank, text, weather};
 

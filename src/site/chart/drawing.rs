@@ -10,7 +10,7 @@ use super::plot::{Frame, Plot};
 use super::{Chart, DrawnFrom, Entry, Key, Known, Missing, Outcome, Range, Wanted};
 use crate::board::{Datum, KeptReading, SourceView};
 use crate::history::{Bucket, History, HistoryError, Points, ReaderWait, RowBudget, Step, Window};
-use crate::http::Response;
+use crate::engine::Response;
 use crate::site::Site;
 use crate::site::answer::Answer;
 use crate::site::api::find;

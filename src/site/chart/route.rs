@@ -7,7 +7,7 @@ use super::drawing::Drawing;
 use super::{Chart, Known, Missing, Outcome, Range, Size, WIDE, Wanted};
 use crate::board::{Rendered, SourceView};
 use crate::history::HistoryError;
-use crate::http::Response;
+use crate::engine::Response;
 use crate::site::Site;
 use crate::site::answer::Answer;
 use crate::site::api::find;

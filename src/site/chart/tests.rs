@@ -1,6 +1,6 @@
 //! Charts over a real file.
 
-use ::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG};
+use http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG};
 use std::task::Poll;
 
 use jiff::SignedDuration;
@@ -250,7 +250,7 @@ fn a_page_with_charts_changes_with_a_pixel_and_not_with_the_second() {
     let tag = |path, seconds| {
         let request = crate::site::fixture::request("GET", path, &[]);
         let at = crate::site::fixture::at(seconds);
-        let (_, response) = site.answer(&request, at, &crate::http::Activity::default());
+        let (_, response) = site.answer(&request, at, &crate::engine::Activity::default());
         response.headers()[ETAG].clone()
     };
     for path in ["/", "/source/tank"] {

@@ -1,6 +1,6 @@
 //! Questions about the past, over a real file.
 
-use ::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, ETAG, RETRY_AFTER};
+use http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, ETAG, RETRY_AFTER};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::Value as Json;
@@ -9,7 +9,7 @@ use super::*;
 use crate::board::{Change, Finite, Sample, Value};
 use crate::history::History;
 use crate::history::fill;
-use crate::http::Activity;
+use crate::engine::Activity;
 use crate::site::fixture::{at, drained, get, now, request, site, site_with, tank, text, values};
 use crate::units::Unit;
 

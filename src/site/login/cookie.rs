@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use ::http::HeaderValue;
+use http::HeaderValue;
 
 use crate::access::{CookieValue, is_secure, requested_port};
-use crate::http::Request;
+use crate::engine::Request;
 
 /// A cookie that is good for so long, for this host and all of its paths.
 pub(super) fn set_cookie(
@@ -39,7 +39,7 @@ pub(super) fn name(prefix: &str, request: &Request) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::Peer;
+    use crate::engine::Peer;
     use crate::site::fixture::request;
 
     #[test]

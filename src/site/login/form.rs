@@ -1,10 +1,10 @@
 //! The body of `POST /login`: `application/x-www-form-urlencoded`, read strictly.
 
-use ::http::StatusCode;
-use ::http::header::CONTENT_TYPE;
+use http::StatusCode;
+use http::header::CONTENT_TYPE;
 
 use super::{LOGIN_BODY_LIMIT, next};
-use crate::http::Request;
+use crate::engine::Request;
 use crate::site::problem::Problem;
 use crate::site::target::percent_decoded;
 

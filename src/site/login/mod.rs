@@ -8,9 +8,9 @@ mod cookie;
 mod form;
 mod next;
 
-use ::http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION, RETRY_AFTER, SET_COOKIE, VARY};
-use ::http::header::{HeaderName, WWW_AUTHENTICATE};
-use ::http::{HeaderValue, Method, StatusCode};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION, RETRY_AFTER, SET_COOKIE, VARY};
+use http::header::{HeaderName, WWW_AUTHENTICATE};
+use http::{HeaderValue, Method, StatusCode};
 
 use super::access::{BUSY_RETRY, whole_seconds};
 use super::deliver::HTML;
@@ -20,7 +20,7 @@ use super::{Site, page, target};
 use crate::access::{
     CookieValue, DEVICE_COOKIE, DEVICE_LIFETIME, Denial, SESSION_COOKIE, SignOut, SignedIn,
 };
-use crate::http::{Body, Request, Response};
+use crate::engine::{Body, Request, Response};
 
 use self::cookie::{expired_cookie, set_cookie};
 use self::form::Credentials;

@@ -1,8 +1,8 @@
-use ::http::header::{COOKIE, SET_COOKIE};
+use http::header::{COOKIE, SET_COOKIE};
 
 use super::*;
 use crate::access::{Admission, PasswordHash, Restricted, Rules, Scopes, Token, TokenHash, User};
-use crate::http::Activity;
+use crate::engine::Activity;
 use crate::site::fixture::{now, request, site_under, tank, text};
 
 const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");

@@ -134,7 +134,7 @@ fn target(rng: &mut Rng, operation: &Operation, asset: &str) -> String {
 fn attempt(rng: &mut Rng, judge: &Judge, site: &Site, operations: &[Operation]) -> u16 {
     let operation = pick(rng, operations);
     let target = target(rng, operation, &asset_of(site));
-    if target.parse::<::http::Uri>().is_err() {
+    if target.parse::<http::Uri>().is_err() {
         // The engine refuses it before the site is asked.
         return 400;
     }

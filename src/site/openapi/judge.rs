@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
-use ::http::HeaderMap;
+use http::HeaderMap;
 use jsonschema::{Registry, Validator};
 use serde_json::{Value as Json, json};
 
 use super::Document;
-use crate::http::Response;
+use crate::engine::Response;
 use crate::site::fixture::drained;
 
 /// Headers that every answer may have; the document tells of them in words.

@@ -22,7 +22,7 @@ use super::deliver::{JSON, Policy, deliver};
 use super::problem::Problem;
 use super::routes::Ask;
 use crate::board::Rendered;
-use crate::http::Response;
+use crate::engine::Response;
 
 /// It changes with a release only, and then a client should not go by the old one for long.
 const AN_HOUR: &str = "max-age=3600";

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::rc::Rc;
 
-use ::http::Method;
+use http::Method;
 use jiff::tz::TimeZone;
 use serde_json::{Value as Json, json};
 
@@ -11,7 +11,7 @@ use super::judge::{Judge, Operation};
 use crate::access::{Admission, PasswordHash, Restricted, Rules, Scopes, User};
 use crate::board::{Change, ErrorKind, Event, EventKind, Finite, Sample, SourceView, Value};
 use crate::history::{History, fill};
-use crate::http::{Activity, Response};
+use crate::engine::{Activity, Response};
 use crate::site::Site;
 use crate::site::fixture::{
     failing, get, now, pump, request, site, site_under, site_with, stale, tank, text, values,

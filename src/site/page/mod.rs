@@ -20,12 +20,12 @@ mod weather;
 #[cfg(test)]
 mod tests;
 
-use ::http::Uri;
+use http::Uri;
 use jiff::Timestamp;
 use maud::{Markup, html};
 
 use crate::board::{Rendered, Snapshot, SourceView, State};
-use crate::http::Response;
+use crate::engine::Response;
 
 use super::Site;
 use super::answer::Answer;

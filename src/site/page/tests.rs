@@ -5,7 +5,7 @@ use jiff::SignedDuration;
 use super::cache::Kept;
 use super::*;
 use crate::board::{ErrorKind, Value};
-use crate::http::{Activity, Body, Response};
+use crate::engine::{Activity, Body, Response};
 use crate::site::fixture::{
     at, failing, get, now, pump, request, site, stale, tank, text, values, waiting, weather,
 };

@@ -5,7 +5,7 @@ mod targets;
 
 use std::time::Duration;
 
-use ::http::StatusCode;
+use http::StatusCode;
 
 use super::super::activity::Activity;
 use super::super::limits::SPARE_ROOM;
@@ -443,7 +443,7 @@ fn a_program_cannot_contradict_the_framing() {
     let mut conversation = Conversation::new();
     conversation.connection.receive(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n");
     let Wish::Run(_) = conversation.connection.poll(conversation.now) else { panic!("no request") };
-    let response = ::http::Response::builder()
+    let response = http::Response::builder()
         .header("Content-Length", "999")
         .header("Transfer-Encoding", "chunked")
         .header("Connection", "close")

@@ -4,7 +4,7 @@
 //! another request past them. So whatever is ambiguous is refused, even where the RFC
 //! would let a recipient repair it.
 
-use ::http::{HeaderMap, Version, header};
+use http::{HeaderMap, Version, header};
 
 use super::head::Head;
 use super::message::Refusal;

@@ -99,7 +99,7 @@ mod tests {
 
     #[test]
     fn exempt_connections_alone_do_not_use_up_the_default_budget() {
-        let settings = crate::http::Settings::default();
+        let settings = crate::engine::Settings::default();
         assert!(settings.max_connections * EXEMPT_BYTES < settings.max_buffered_bytes);
     }
 

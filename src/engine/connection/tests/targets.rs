@@ -1,9 +1,9 @@
 //! Request lines and hosts: methods, targets in their four forms, versions.
 
-use ::http::header;
+use http::header;
 
 use super::*;
-use crate::http::limits::MAX_TARGET_BYTES;
+use crate::engine::limits::MAX_TARGET_BYTES;
 
 const CASES: &[Case] = &[
     // Versions (RFC 9110 2.5, RFC 9112 2.3).

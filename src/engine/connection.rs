@@ -23,7 +23,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
-use ::http::{Method, Version};
+use http::{Method, Version};
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::addresses;
@@ -39,7 +39,7 @@ use super::request_line::Schemes;
 use super::response::{self, Exchange};
 use super::stats::{CloseReason, ConnectionState};
 
-/// Memory that [`HeaderMap`](::http::HeaderMap) takes for each field it has room for, about.
+/// Memory that [`HeaderMap`](http::HeaderMap) takes for each field it has room for, about.
 const HEADER_FIELD_BYTES: usize = 112;
 
 /// What a connection needs next.

@@ -6,17 +6,17 @@ use crossbeam_channel::{Receiver, bounded, unbounded};
 use mio::{Poll, Waker};
 
 use super::{Channels, Shared};
-use crate::http::acceptor::WAKE;
-use crate::http::activity::Activity;
-use crate::http::limits::Settings;
-use crate::http::message::{Refusal, Request, RequestHead, Response, Service};
-use crate::http::queue::Queue;
-use crate::http::reply::Reply;
-use crate::http::stats::Stats;
-use crate::http::watch::Watch;
+use crate::engine::acceptor::WAKE;
+use crate::engine::activity::Activity;
+use crate::engine::limits::Settings;
+use crate::engine::message::{Refusal, Request, RequestHead, Response, Service};
+use crate::engine::queue::Queue;
+use crate::engine::reply::Reply;
+use crate::engine::stats::Stats;
+use crate::engine::watch::Watch;
 
 /// The program of tests in which no worker runs.
-pub(in crate::http) struct Uncalled;
+pub(in crate::engine) struct Uncalled;
 
 impl Service for Uncalled {
     fn call(&self, _: &Request, _: &Activity) -> Reply {
@@ -29,17 +29,17 @@ impl Service for Uncalled {
 }
 
 /// Ends of the channels and of the epoll that the threads would hold.
-pub(in crate::http) struct Ends {
+pub(in crate::engine) struct Ends {
     /// The acceptor's epoll.
-    pub(in crate::http) poll: Poll,
+    pub(in crate::engine) poll: Poll,
     /// Calls for a worker.
-    pub(in crate::http) calls: Receiver<()>,
+    pub(in crate::engine) calls: Receiver<()>,
     /// Keys of connections that were closed.
-    pub(in crate::http) closed: Receiver<usize>,
+    pub(in crate::engine) closed: Receiver<usize>,
 }
 
 /// The state of an engine with so many workers, none of which runs.
-pub(in crate::http) fn shared(
+pub(in crate::engine) fn shared(
     service: impl Service + 'static,
     settings: Settings,
     workers: usize,

@@ -4,12 +4,12 @@ use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
 
 use super::*;
-use crate::http::limits::{MAX_BURST, Settings};
-use crate::http::message::{Body, Refusal, Request, RequestHead, Response, Service};
-use crate::http::reply::{Lane, Reply};
-use crate::http::shared::fixture::shared;
-use crate::http::slot::Place;
-use crate::http::socket::Stream;
+use crate::engine::limits::{MAX_BURST, Settings};
+use crate::engine::message::{Body, Refusal, Request, RequestHead, Response, Service};
+use crate::engine::reply::{Lane, Reply};
+use crate::engine::shared::fixture::shared;
+use crate::engine::slot::Place;
+use crate::engine::socket::Stream;
 
 /// Streams without end at `/stream`; answers all else by expensive work that ends at once.
 struct QuickWork;

@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
-use ::http::Method;
+use http::Method;
 
 use super::super::addresses::Visitor;
 use super::super::connection::{Task, Work};

@@ -66,10 +66,10 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::http::limits::Settings;
-    use crate::http::session::fixture::Paired;
-    use crate::http::shared::fixture::{Uncalled, shared};
-    use crate::http::slot::Slot;
+    use crate::engine::limits::Settings;
+    use crate::engine::session::fixture::Paired;
+    use crate::engine::shared::fixture::{Uncalled, shared};
+    use crate::engine::slot::Slot;
 
     #[test]
     fn worker_is_called_unless_every_processor_has_one_that_makes_progress() {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::{self, Read};
 use std::net::{IpAddr, SocketAddr};
 
-use ::http::{HeaderMap, Method, StatusCode, Uri, Version};
+use http::{HeaderMap, Method, StatusCode, Uri, Version};
 use bytes::Bytes;
 
 use super::activity::Activity;
@@ -64,7 +64,7 @@ pub struct Peer {
 
 /// A response. The engine adds `Date`, `Content-Length` or `Transfer-Encoding`, and
 /// `Connection`; it leaves the body out for HEAD, 204 and 304.
-pub type Response = ::http::Response<Body>;
+pub type Response = http::Response<Body>;
 
 /// The body of a response.
 pub enum Body {

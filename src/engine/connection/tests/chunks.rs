@@ -1,7 +1,7 @@
 //! Chunk extensions and trailer sections (RFC 9112 7.1).
 
 use super::*;
-use crate::http::limits::MAX_CHUNK_OVERHEAD;
+use crate::engine::limits::MAX_CHUNK_OVERHEAD;
 
 const HEAD: &[u8] = b"POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
 

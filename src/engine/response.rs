@@ -4,7 +4,7 @@
 use std::cell::RefCell;
 use std::time::{Duration, SystemTime};
 
-use ::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version, header, response};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version, header, response};
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::message::{Body, Response, StreamBody};

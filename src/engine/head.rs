@@ -4,7 +4,7 @@
 //! folded line or a space before a colon is an error, and so is anything that two parsers
 //! could read in two ways.
 
-use ::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version, header};
 use bytes::{Buf, Bytes, BytesMut};
 use memchr::{memchr, memmem, memrchr};
 

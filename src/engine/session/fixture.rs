@@ -10,16 +10,16 @@ use super::super::socket::Stream;
 use super::Session;
 
 /// A session and the ends of its connection, none of which blocks.
-pub(in crate::http) struct Paired {
-    pub(in crate::http) session: Session,
-    pub(in crate::http) client: UnixStream,
+pub(in crate::engine) struct Paired {
+    pub(in crate::engine) session: Session,
+    pub(in crate::engine) client: UnixStream,
     /// The server's end, beside the session.
-    pub(in crate::http) server: UnixStream,
-    pub(in crate::http) budget: Arc<Budget>,
+    pub(in crate::engine) server: UnixStream,
+    pub(in crate::engine) budget: Arc<Budget>,
 }
 
 impl Paired {
-    pub(in crate::http) fn new(settings: Settings) -> Paired {
+    pub(in crate::engine) fn new(settings: Settings) -> Paired {
         let (client, server) = UnixStream::pair().unwrap();
         client.set_nonblocking(true).unwrap();
         server.set_nonblocking(true).unwrap();

@@ -1,6 +1,6 @@
 //! The chunked transfer coding (RFC 9112 7.1), decoded strictly.
 
-use ::http::{HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue};
 use bytes::{Buf, BufMut, BytesMut};
 use memchr::memchr;
 

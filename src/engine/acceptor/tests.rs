@@ -6,9 +6,9 @@ use std::net::{TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
 
 use super::*;
-use crate::http::budget::{Charge, EXEMPT_BYTES};
-use crate::http::shared::fixture::{Ends, Uncalled, shared};
-use crate::http::slot::Ready;
+use crate::engine::budget::{Charge, EXEMPT_BYTES};
+use crate::engine::shared::fixture::{Ends, Uncalled, shared};
+use crate::engine::slot::Ready;
 
 fn acceptor(listener: Listener) -> Acceptor {
     acceptor_with(listener, Settings::default())

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::io::{Read, Write};
 use std::time::{Duration, Instant};
 
-use ::http::Version;
+use http::Version;
 use bytes::BytesMut;
 
 use super::limits::TURNED_AWAY;
