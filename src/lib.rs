@@ -8,7 +8,11 @@
 
 pub mod cli;
 pub mod demo;
-pub mod ops;
+pub mod doctor;
+pub mod server;
+pub mod supervisor;
+
+pub mod admin;
 pub mod site;
 
 pub mod history;
@@ -16,14 +20,17 @@ pub mod last_values;
 pub mod upstream;
 
 pub mod board;
+pub mod certificates;
 pub mod config;
 
 pub mod access;
+pub mod engine;
 #[cfg(test)]
 mod fuzzing;
 pub mod heartbeat;
-pub mod engine;
-mod outbound;
+pub mod kernel;
+pub mod logging;
+pub mod outbound;
 mod private_file;
 mod text;
 pub mod threads;

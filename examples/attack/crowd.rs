@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pumphouse_web::engine::Settings;
-use pumphouse_web::ops::listen_queue::listen_losses;
+use pumphouse_web::kernel::listen_queue::listen_losses;
 use rustls::ClientConfig;
 
 use crate::CANARY_PATIENCE;

@@ -1,9 +1,9 @@
 //! What a request says about who sends it: `Authorization` (RFC 9110 11.6.2).
 
-use http::HeaderMap;
-use http::header::AUTHORIZATION;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
 
 /// Credentials, not yet verified. They have no `Debug`.
 pub(super) enum Credentials {

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use http::HeaderValue;
 use arc_swap::{ArcSwap, Guard};
+use http::HeaderValue;
 
 use super::denial::{Demand, Denial, Pass};
 use super::device::Devices;

@@ -99,8 +99,8 @@ pub fn names_this_machine(request: &Request) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use http::{HeaderMap, HeaderValue, Method, Version};
     use bytes::Bytes;
+    use http::{HeaderMap, HeaderValue, Method, Version};
 
     use super::*;
     use crate::engine::Peer;

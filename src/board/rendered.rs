@@ -3,10 +3,10 @@
 use std::hash::{DefaultHasher, Hasher as _};
 use std::io::Write as _;
 
-use http::HeaderValue;
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use http::HeaderValue;
 
 use super::snapshot::{Form, Rendered};
 

@@ -8,17 +8,17 @@ use std::time::Duration;
 use argh::FromArgs;
 use jiff::{SignedDuration, Timestamp};
 
-use super::run::admitted_connections;
 use super::trial;
 use super::{Failure, print};
 use crate::access::{Admission, Restricted};
+use crate::certificates::EXPIRES_SOON_DAYS;
 use crate::config::{
     self, Auth, CertificateInfo, Certificates, Config, Credentials, Kind, ListenAddr, Source,
     TlsFiles,
 };
 use crate::engine::{Settings, SocketPath, SocketPathError, inspect_socket_path};
-use crate::ops::certificates::EXPIRES_SOON_DAYS;
 use crate::private_file;
+use crate::server::admitted_connections;
 
 /// Check a configuration and its certificates without starting, and tell what it would do.
 #[derive(FromArgs)]

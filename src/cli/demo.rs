@@ -8,12 +8,12 @@ use argh::FromArgs;
 use jiff::Timestamp;
 
 use super::Failure;
-use super::run::{Setup, run};
 use crate::config::self_signed::self_signed;
 use crate::config::{Certificates, Config, History, ListenAddr, admin_address};
 use crate::demo::{self, Upstreams};
 use crate::history::fill;
-use crate::ops::logging::{self, Format};
+use crate::logging::{self, Format};
+use crate::server::{Setup, run};
 use crate::threads;
 
 /// Serve a dashboard over simulated upstreams: no configuration, no network.

@@ -8,7 +8,7 @@ use argh::FromArgs;
 
 use super::{Failure, print};
 use crate::config::{self, ListenAddr, Server, admin_address, parse_duration};
-use crate::ops::doctor::{self, Report};
+use crate::doctor::{self, Report};
 
 /// Tell on one page how a server is, and what to do about what is wrong.
 ///

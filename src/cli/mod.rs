@@ -7,9 +7,7 @@ mod doctor;
 mod export;
 mod hash_password;
 mod history;
-mod past;
 mod probe;
-mod run;
 mod serve;
 mod token;
 mod trial;
@@ -21,7 +19,8 @@ use std::time::Duration;
 use argh::FromArgs;
 
 use crate::config::parse_duration;
-use crate::ops::logging;
+use crate::logging;
+use crate::server::Failure;
 use crate::text::escape;
 
 /// A dashboard server for remote water systems that no slow upstream and no hostile client can
@@ -51,9 +50,6 @@ enum Command {
     Export(export::Export),
     History(history::HistoryCommand),
 }
-
-/// An error that ends a command, told on standard error.
-type Failure = Box<dyn std::error::Error>;
 
 /// Parses the arguments and runs the command that they name.
 ///

@@ -6,8 +6,8 @@ use std::time::Duration;
 use argh::FromArgs;
 
 use super::{Failure, duration, print};
-use crate::ops::client::Target;
-use crate::ops::probe::Prober;
+use crate::outbound::client::Target;
+use crate::supervisor::probe::Prober;
 
 /// Probe a running server once: exit 0 when it is healthy, 1 when it is not.
 #[derive(FromArgs)]

@@ -6,9 +6,9 @@ use std::process::ExitCode;
 use argh::FromArgs;
 
 use super::Failure;
-use super::run::{Setup, ensure_threads_with_log, run};
 use crate::config::{self, Config, ListenAddr, TlsFiles, admin_address};
-use crate::ops::logging::{self, Format, StartError};
+use crate::logging::{self, Format, StartError};
+use crate::server::{Setup, ensure_threads_with_log, run};
 
 /// Serve in the foreground; logs go to standard error, filtered by RUST_LOG (default: info; debug
 /// has a line for each request).

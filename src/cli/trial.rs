@@ -6,9 +6,9 @@ use std::process::ExitCode;
 use jiff::{SignedDuration, Timestamp};
 
 use super::print;
-use super::run::user_agent;
 use crate::board::{Datum, Reading, Value};
 use crate::config::{Config, Source};
+use crate::server::user_agent;
 use crate::text::escape_line;
 use crate::upstream::trial::{Trial, poll_all};
 

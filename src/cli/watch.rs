@@ -10,16 +10,16 @@ use crossbeam_channel::bounded;
 
 use super::{Failure, duration};
 use crate::config::Secret;
-use crate::ops::client::{Origin, Target};
-use crate::ops::logging::{self, Format};
-use crate::ops::probe::Prober;
-use crate::ops::signals;
-use crate::ops::supervisor::command_output::CommandOutput;
-use crate::ops::supervisor::listener;
-use crate::ops::supervisor::policy::Limits;
-use crate::ops::supervisor::restart::{ByCommand, Restarter, Supervised};
-use crate::ops::supervisor::rpc::Supervisord;
-use crate::ops::supervisor::watcher::{Beat, Listeners, Watcher};
+use crate::kernel::signals;
+use crate::logging::{self, Format};
+use crate::outbound::client::{Origin, Target};
+use crate::supervisor::command_output::CommandOutput;
+use crate::supervisor::listener;
+use crate::supervisor::policy::Limits;
+use crate::supervisor::probe::Prober;
+use crate::supervisor::restart::{ByCommand, Restarter, Supervised};
+use crate::supervisor::rpc::Supervisord;
+use crate::supervisor::watcher::{Beat, Listeners, Watcher};
 use crate::threads;
 
 /// Watch a server from outside, and restart it when it is alive but does not answer.

@@ -1,7 +1,7 @@
 //! The chunked transfer coding (RFC 9112 7.1), decoded strictly.
 
-use http::{HeaderName, HeaderValue};
 use bytes::{Buf, BufMut, BytesMut};
+use http::{HeaderName, HeaderValue};
 use memchr::memchr;
 
 use super::chunk_line::ChunkLine;

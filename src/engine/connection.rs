@@ -23,8 +23,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
-use http::{Method, Version};
 use bytes::{BufMut, Bytes, BytesMut};
+use http::{Method, Version};
 
 use super::addresses;
 use super::body::BodyDecoder;

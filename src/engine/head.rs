@@ -4,8 +4,8 @@
 //! folded line or a space before a colon is an error, and so is anything that two parsers
 //! could read in two ways.
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version, header};
 use bytes::{Buf, Bytes, BytesMut};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version, header};
 use memchr::{memchr, memmem, memrchr};
 
 use super::authority::Authority;

@@ -4,8 +4,8 @@ use std::fmt;
 use std::io::{self, Read};
 use std::net::{IpAddr, SocketAddr};
 
-use http::{HeaderMap, Method, StatusCode, Uri, Version};
 use bytes::Bytes;
+use http::{HeaderMap, Method, StatusCode, Uri, Version};
 
 use super::activity::Activity;
 use super::reply::Reply;

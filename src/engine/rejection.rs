@@ -6,8 +6,8 @@ use std::collections::VecDeque;
 use std::io::{Read, Write};
 use std::time::{Duration, Instant};
 
-use http::Version;
 use bytes::BytesMut;
+use http::Version;
 
 use super::limits::TURNED_AWAY;
 use super::message::{Refusal, Service};

@@ -3,8 +3,8 @@
 //! A target in absolute form is taken apart here. Its authority replaces the Host field
 //! (RFC 9112 3.2.2) and its path becomes the target, so that no later reader has to know the form.
 
-use http::{HeaderValue, Method, Uri, Version, uri::PathAndQuery};
 use bytes::Bytes;
+use http::{HeaderValue, Method, Uri, Version, uri::PathAndQuery};
 use ipnet::IpNet;
 use memchr::{memchr, memmem, memrchr};
 

@@ -4,8 +4,8 @@
 use std::cell::RefCell;
 use std::time::{Duration, SystemTime};
 
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version, header, response};
 use bytes::{BufMut, Bytes, BytesMut};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version, header, response};
 
 use super::message::{Body, Response, StreamBody};
 

@@ -13,6 +13,7 @@
 
 #[cfg(test)]
 pub(crate) mod blackhole;
+pub mod client;
 mod connect;
 mod error;
 mod race;

@@ -4,8 +4,8 @@ use std::io::Read as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
 use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
 use jiff::{SignedDuration, Timestamp};
 
 use super::deliver::JSON;
@@ -16,8 +16,8 @@ use crate::board::{
     self, ErrorKind, Failure, FieldName, KeptReading, Observed, Rendered, ServiceInfo, Snapshot,
     SourceView, State, Value,
 };
-use crate::history::History;
 use crate::engine::{Activity, Body, Peer, Request, Response};
+use crate::history::History;
 use crate::units::Unit;
 use crate::upstream::Asked;
 

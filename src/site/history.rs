@@ -8,11 +8,11 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::board::{Datum, Event, Rendering, SourceView, Time};
+use crate::engine::{Body, Response};
 use crate::history::{
     DAY, EARLIEST, EventScan, HistoryError, Numbered, QUARTER, ReaderWait, Step, Window,
     parse_step, parse_when,
 };
-use crate::engine::{Body, Response};
 
 use super::Site;
 use super::answer::Answer;

@@ -41,14 +41,14 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http::StatusCode;
 use arc_swap::ArcSwap;
+use http::StatusCode;
 use jiff::Timestamp;
 
 use crate::access::{Demand, Gate, Pass, Posted};
 use crate::board::{ServiceInfo, Snapshot};
-use crate::history::History;
 use crate::engine::{Activity, Refusal, Reply, Request, RequestHead, Response, Service};
+use crate::history::History;
 use crate::upstream::Asked;
 
 use self::answer::{Answer, Exchange};

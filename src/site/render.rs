@@ -2,8 +2,8 @@
 
 use std::hash::{DefaultHasher, Hasher as _};
 
-use http::HeaderMap;
 use bytes::Bytes;
+use http::HeaderMap;
 
 use super::negotiate::{self, Coding};
 use crate::board::Rendered;

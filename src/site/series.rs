@@ -8,8 +8,8 @@ use std::task::Poll;
 use jiff::Timestamp;
 
 use crate::board::Time;
-use crate::history::{Bucket, History, HistoryError, Points, QUARTER, RowBudget, Tier};
 use crate::engine::StreamBody;
+use crate::history::{Bucket, History, HistoryError, Points, QUARTER, RowBudget, Tier};
 use crate::units::round_to;
 
 /// Decimals of a mean. What it is the mean of has fewer.

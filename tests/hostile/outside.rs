@@ -5,7 +5,7 @@ use std::fs;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use pumphouse_web::ops::listen_queue::listening;
+use pumphouse_web::kernel::listen_queue::listening;
 
 /// Connections that wait to be accepted at that address.
 pub fn accept_queue(address: SocketAddr) -> u32 {

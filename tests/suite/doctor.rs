@@ -4,7 +4,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use pumphouse_web::ops::listen_queue::granted_backlog;
+use pumphouse_web::kernel::listen_queue::granted_backlog;
 use serde_json::Value;
 use socket2::{Domain, Socket, Type};
 

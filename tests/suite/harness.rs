@@ -5,9 +5,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
-use http::Method;
 use bytes::Bytes;
 use crossbeam_channel::{Receiver, Sender, bounded};
+use http::Method;
 use pumphouse_web::engine::{
     Activity, Body, ConnectionState, Engine, Listener, Refusal, Reply, Request, RequestHead,
 };

@@ -9,7 +9,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use pumphouse_web::engine::Settings;
-use pumphouse_web::ops::logging;
+use pumphouse_web::logging;
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 
 use crate::harness::{Program, TestEngine, eventually, get, plain_program};

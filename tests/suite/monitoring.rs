@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use pumphouse_web::ops::listen_queue::granted_backlog;
+use pumphouse_web::kernel::listen_queue::granted_backlog;
 use saphyr::{LoadableYamlNode, Yaml};
 use serde_json::Value;
 

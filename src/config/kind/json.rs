@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use http::{HeaderName, HeaderValue};
 use base64::prelude::{BASE64_STANDARD, Engine as _};
+use http::{HeaderName, HeaderValue};
 
 use super::super::secret::Secret;
 use super::super::section::{At, Section};

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 
 use crate::access::{
     Admission, Limits, PasswordHash, Restricted, Rules, Scope, Scopes, Token, TokenHash, User,

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use jiff::tz::TimeZone;
 
 use crate::board::{Change, Finite, Sample, Value};
-use crate::history::{History, fill};
 use crate::engine::{Activity, Body, Continuation, Lane, Reply, Request, Response, Service as _};
+use crate::history::{History, fill};
 use crate::site::Site;
 use crate::site::fixture::{request, site_counted, tank, text};
 use crate::site::observe::RequestObserver;

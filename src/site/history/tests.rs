@@ -7,9 +7,9 @@ use serde_json::Value as Json;
 
 use super::*;
 use crate::board::{Change, Finite, Sample, Value};
+use crate::engine::Activity;
 use crate::history::History;
 use crate::history::fill;
-use crate::engine::Activity;
 use crate::site::fixture::{at, drained, get, now, request, site, site_with, tank, text, values};
 use crate::units::Unit;
 

@@ -10,8 +10,8 @@ use serde_json::{Value as Json, json};
 use super::judge::{Judge, Operation};
 use crate::access::{Admission, PasswordHash, Restricted, Rules, Scopes, User};
 use crate::board::{Change, ErrorKind, Event, EventKind, Finite, Sample, SourceView, Value};
-use crate::history::{History, fill};
 use crate::engine::{Activity, Response};
+use crate::history::{History, fill};
 use crate::site::Site;
 use crate::site::fixture::{
     failing, get, now, pump, request, site, site_under, site_with, stale, tank, text, values,

@@ -1,0 +1,103 @@
+//! Names of the threads that a configuration needs, and their memory, to be ensured before any of
+//! them is made.
+
+use super::redirect;
+use crate::access::Admission;
+use crate::admin::Admin;
+use crate::config::{Config, Source};
+use crate::engine::Engine;
+use crate::threads;
+use crate::upstream::thread_names;
+
+/// Threads of the whole server, in about the order in which they are made.
+pub(super) fn at_start(config: &Config) -> Vec<String> {
+    let always = [
+        threads::SIGNALS,
+        threads::TEARDOWN,
+        threads::RELOAD,
+        threads::BOARD,
+        threads::HISTORY,
+        threads::SCOREBOARD,
+        threads::WATCHDOG,
+    ];
+    let kept = config.history.as_ref().map(|_| threads::LAST_VALUES);
+    let sessions = keeps_sessions(config).then_some(threads::SESSIONS);
+    let certificates = config.tls.as_ref().map(|_| threads::CERTIFICATES);
+    let mut names: Vec<String> = always
+        .into_iter()
+        .chain(kept)
+        .chain(sessions)
+        .chain(certificates)
+        .map(str::to_owned)
+        .collect();
+    names.extend(config.sources.iter().flat_map(thread_names));
+    names.extend(Engine::thread_names(&config.server.engine));
+    names.extend(redirect::thread_names(config));
+    names.extend(Admin::thread_names());
+    names
+}
+
+/// Threads of sources that a reload adds or changes. Those of a source that changes may go on
+/// for a while, in a poll that is under way.
+pub(super) fn at_reload(before: &Config, after: &Config) -> Vec<String> {
+    let is_new = |source: &&Source| !before.sources.contains(source);
+    let sources = after.sources.iter().filter(is_new).flat_map(thread_names);
+    let starts_sessions = keeps_sessions(after) && !keeps_sessions(before);
+    sources.chain(starts_sessions.then(|| threads::SESSIONS.to_owned())).collect()
+}
+
+/// Bytes that the threads allocate at most for connections' buffers and verifications of passwords.
+pub(super) fn memory(config: &Config) -> usize {
+    let verifications = match &config.auth.rules.admission {
+        Admission::Open => 0,
+        Admission::Restricted(restricted) => restricted.verification_memory(),
+    };
+    config.server.engine.max_buffered_bytes.saturating_add(verifications)
+}
+
+/// Returns true if sessions of browsers are written to a file: for accounts that can sign in, or
+/// because an earlier run has left one.
+fn keeps_sessions(config: &Config) -> bool {
+    let has_users = match &config.auth.rules.admission {
+        Admission::Open => false,
+        Admission::Restricted(restricted) => !restricted.users.is_empty(),
+    };
+    config.history.as_ref().is_some_and(|history| has_users || history.sessions().exists())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn file_of_sessions_needs_its_thread_without_accounts_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = folder.path().join("x.db");
+        let text = format!("[auth]\nopen = true\n[history]\npath = {database:?}\n");
+        let config = crate::config::parse("p.toml".as_ref(), &text, &|_| None).unwrap();
+        let is_needed = || at_start(&config).iter().any(|name| name == threads::SESSIONS);
+        assert!(!is_needed());
+        std::fs::write(config.history.as_ref().unwrap().sessions(), "{}").unwrap();
+        assert!(is_needed());
+    }
+
+    #[test]
+    fn reload_needs_threads_for_new_and_changed_sources_only() {
+        let config = |sources: &str| {
+            let text = format!("[auth]\nopen = true\n{sources}");
+            crate::config::parse("p.toml".as_ref(), &text, &|_| None).unwrap()
+        };
+        let source = |name: &str, port: u16| {
+            format!(
+                "[[source]]\nname = \"{name}\"\nkind = \"json\"\n\
+                 url = \"http://127.0.0.1:{port}/\"\n\
+                 [source.values.v]\npointer = \"/v\"\n"
+            )
+        };
+        let before = config(&[source("a", 1), source("b", 1)].concat());
+        let after = config(&[source("a", 1), source("b", 2), source("c", 1)].concat());
+        let needed = at_reload(&before, &after);
+        assert_eq!(needed, ["pw-poll-b", "pw-dns-b", "pw-poll-c", "pw-dns-c"]);
+        assert_eq!(at_reload(&after, &before).len(), 2);
+    }
+}
