@@ -24,6 +24,7 @@ mod commands;
 mod demo;
 mod descriptors;
 mod doctor;
+mod documents;
 mod drain;
 mod engine_closing;
 mod engine_drain;

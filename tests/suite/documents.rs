@@ -1,0 +1,111 @@
+//! Documents that name tests, files and symbols: each of them exists.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Root of the repository.
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+
+fn read(path: impl AsRef<Path>) -> String {
+    let path = Path::new(ROOT).join(path);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// Returns the texts between backticks.
+fn code_spans(line: &str) -> impl Iterator<Item = &str> {
+    line.split('`').skip(1).step_by(2)
+}
+
+/// Expands `a::{b, c}` to `a::b` and `a::c`.
+fn expand(path: &str) -> Vec<String> {
+    match path.split_once('{') {
+        Some((prefix, names)) => names
+            .trim_end_matches('}')
+            .split(',')
+            .map(|name| format!("{prefix}{}", name.trim()))
+            .collect(),
+        None => vec![path.to_owned()],
+    }
+}
+
+/// Returns the file of a module below `folder`, if it has one.
+fn module_file(folder: &str, module: &[&str]) -> Option<PathBuf> {
+    let stem = Path::new(ROOT).join(folder).join(module.join("/"));
+    [stem.with_extension("rs"), stem.join("mod.rs")].into_iter().find(|path| path.is_file())
+}
+
+/// Returns an error unless a path names a test, or a module or folder with tests.
+fn find_test(path: &str) -> Result<(), String> {
+    let parts: Vec<&str> = path.split("::").collect();
+    let found = ["tests/suite", "src"].into_iter().any(|folder| {
+        (1..=parts.len()).any(|length| {
+            let (module, rest) = parts.split_at(length);
+            module_file(folder, module).is_some_and(|file| {
+                let source = fs::read_to_string(file).unwrap();
+                match rest {
+                    // A module stands for the tests in it and below it.
+                    [] | ["*" | "tests"] => has_tests(folder, module, &source),
+                    ["tests", name] | [name] => has_function(&source, name),
+                    _ => false,
+                }
+            })
+        })
+    });
+    if found { Ok(()) } else { Err(format!("`{path}` names no test")) }
+}
+
+fn has_function(source: &str, name: &str) -> bool {
+    source.contains(&format!("fn {name}("))
+}
+
+fn has_tests(folder: &str, module: &[&str], source: &str) -> bool {
+    let below = Path::new(ROOT).join(folder).join(module.join("/"));
+    source.contains("#[test]")
+        || source.contains("mod tests")
+        || sources(&below).iter().any(|path| fs::read_to_string(path).unwrap().contains("#[test]"))
+}
+
+/// Returns the Rust files below a folder; none if there is no such folder.
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+    let mut found = Vec::new();
+    for entry in entries {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(sources(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+    found
+}
+
+#[test]
+fn every_test_named_in_invariants_exists() {
+    let document = read("tests/INVARIANTS.md");
+    let rows: Vec<&str> = document.lines().filter(|line| line.starts_with("| ")).skip(2).collect();
+    assert!(rows.len() > 80, "the table has {} rows", rows.len());
+    let mut faults = BTreeSet::new();
+    for row in rows {
+        let tests = row.trim_end_matches('|').rsplit_once('|').map_or("", |(_, tests)| tests);
+        let named: Vec<&str> = code_spans(tests)
+            .filter(|span| !span.starts_with("make ") && !span.contains('/') && *span != "fuzz")
+            .collect();
+        if named.is_empty() && !row.contains("`fuzz`") {
+            faults.insert(format!("no test is named in: {row}"));
+        }
+        for path in named.into_iter().flat_map(expand) {
+            faults.extend(find_test(&path).err());
+        }
+    }
+    assert!(faults.is_empty(), "{faults:#?}");
+}
+
+#[test]
+fn missing_test_is_reported() {
+    assert!(find_test("documents::missing_test_is_reported").is_ok());
+    assert!(find_test("documents::no_such_test").is_err());
+    assert!(find_test("engine::no_such_module").is_err());
+    assert!(find_test("no_such_file::*").is_err());
+}
