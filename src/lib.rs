@@ -34,4 +34,5 @@ pub mod outbound;
 mod private_file;
 mod text;
 pub mod threads;
+mod timestamp;
 pub mod units;

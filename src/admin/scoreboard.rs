@@ -17,6 +17,7 @@ use crate::engine::{CloseReason, ConnectionState, ShedReason, Stats};
 use crate::kernel::listen_queue::{ListenSocket, listen_losses, listen_queues};
 use crate::kernel::process::ProcessFacts;
 use crate::logging::{self, LogStats};
+use crate::timestamp::Rfc3339;
 
 /// Where the scoreboard looks.
 pub struct Scoreboard {
@@ -49,7 +50,7 @@ impl Scoreboard {
         Told {
             service: told::Service {
                 version: env!("CARGO_PKG_VERSION").into(),
-                started_at: rfc3339(self.started_at),
+                started_at: Rfc3339(self.started_at).to_string(),
                 uptime_seconds: seconds_since(self.started_at, now),
             },
             process: ProcessFacts::of_this().ok(),
@@ -121,7 +122,7 @@ impl Scoreboard {
         let told = live.told();
         let told = told.iter().map(|certificate| told::Certificate {
             names: certificate.names.clone(),
-            not_after: rfc3339(certificate.not_after),
+            not_after: Rfc3339(certificate.not_after).to_string(),
             days_left: certificate.days_left(now),
         });
         told.collect()
@@ -170,10 +171,6 @@ fn sources(snapshot: &Snapshot, now: Timestamp) -> Vec<told::Source> {
 fn log() -> told::Log {
     let LogStats { queued, dropped, suppressed, blocked } = logging::stats();
     told::Log { queued, dropped, suppressed, blocked_seconds: blocked.as_secs_f64() }
-}
-
-fn rfc3339(at: Timestamp) -> String {
-    at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
 /// Never negative: a clock that was set back makes nothing younger than now.

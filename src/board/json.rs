@@ -1,13 +1,12 @@
 //! The JSON forms of sources and values, the same in every answer that tells them.
 
-use std::fmt;
-
 use jiff::Timestamp;
 use serde::Serialize;
 use serde::ser::{SerializeMap as _, Serializer};
 
 use super::reading::{Datum, Value};
 use super::snapshot::{Failure, SourceView};
+use crate::timestamp::Rfc3339;
 
 /// `service` in the status: who answers.
 #[derive(Debug, Clone)]
@@ -43,28 +42,12 @@ impl Serialize for ByName<'_> {
     }
 }
 
-/// A time as the API tells it: UTC, RFC 3339, whole seconds, `Z`.
-#[derive(Debug, Clone, Copy)]
-pub struct Time(pub Timestamp);
-
-impl fmt::Display for Time {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.strftime("%Y-%m-%dT%H:%M:%SZ").fmt(f)
-    }
-}
-
-impl Serialize for Time {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
 impl Serialize for ServiceInfo {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(3))?;
         map.serialize_entry("name", self.name)?;
         map.serialize_entry("version", self.version)?;
-        map.serialize_entry("started_at", &Time(self.started_at))?;
+        map.serialize_entry("started_at", &Rfc3339(self.started_at))?;
         map.end()
     }
 }
@@ -77,13 +60,13 @@ impl Serialize for SourceView {
         map.serialize_entry("title", &*self.title)?;
         map.serialize_entry("kind", self.kind)?;
         map.serialize_entry("state", self.state.as_str())?;
-        map.serialize_entry("observed_at", &reading.map(|kept| Time(kept.observed.at)))?;
+        map.serialize_entry("observed_at", &reading.map(|kept| Rfc3339(kept.observed.at)))?;
         if reading.is_some_and(|kept| kept.observed.inferred) {
             map.serialize_entry("observed_at_inferred", &true)?;
         }
-        map.serialize_entry("fetched_at", &reading.map(|kept| Time(kept.fetched_at)))?;
-        map.serialize_entry("stale_at", &reading.map(|kept| Time(kept.stale_at)))?;
-        map.serialize_entry("next_poll_at", &self.next_poll_at.map(Time))?;
+        map.serialize_entry("fetched_at", &reading.map(|kept| Rfc3339(kept.fetched_at)))?;
+        map.serialize_entry("stale_at", &reading.map(|kept| Rfc3339(kept.stale_at)))?;
+        map.serialize_entry("next_poll_at", &self.next_poll_at.map(Rfc3339))?;
         map.serialize_entry("values", &Values(self))?;
         map.serialize_entry("error", &self.error)?;
         map.end()
@@ -126,7 +109,7 @@ impl Serialize for Failure {
         let mut map = serializer.serialize_map(Some(4))?;
         map.serialize_entry("kind", self.kind.as_str())?;
         map.serialize_entry("message", &*self.message)?;
-        map.serialize_entry("since", &Time(self.since))?;
+        map.serialize_entry("since", &Rfc3339(self.since))?;
         map.serialize_entry("failures", &self.failures)?;
         map.end()
     }

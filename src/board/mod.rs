@@ -22,7 +22,7 @@ mod trend;
 
 pub use error::{ErrorKind, PollError};
 pub use event::{Change, ChangeSink, Event, EventKind, Sample};
-pub use json::{ServiceInfo, Time, status};
+pub use json::{ServiceInfo, status};
 pub use keeper::{Board, BoardReader, Reporter};
 pub use reading::{Datum, FieldName, Finite, Observed, Reading, Value};
 pub use rendered::Rendering;

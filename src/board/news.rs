@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::event::{Change, Event, EventKind, Sample};
 use super::reading::{Datum, FieldName, Value};
 use super::snapshot::{KeptReading, SourceView, State};
+use crate::timestamp::Rfc3339;
 
 /// How a source stood before something happened.
 pub(super) struct Standing {
@@ -50,14 +51,14 @@ impl Standing {
             (Some((since, failures)), None) => {
                 let times =
                     if failures == 1 { "1 poll".into() } else { format!("{failures} polls") };
-                let since = since.strftime("%Y-%m-%dT%H:%M:%SZ");
+                let since = Rfc3339(since);
                 happened(now, EventKind::ErrorEnded, format!("{times} had failed since {since}"));
             }
             _ => {}
         }
         match (self.state, view.state, &view.reading) {
             (State::Fresh | State::Waiting, State::Stale, Some(kept)) => {
-                let observed = kept.observed.at.strftime("%Y-%m-%dT%H:%M:%SZ");
+                let observed = Rfc3339(kept.observed.at);
                 let detail = format!("the latest observation is of {observed}");
                 happened(kept.stale_at.min(now), EventKind::Stale, detail);
             }

@@ -11,6 +11,7 @@ use argh::FromArgs;
 use super::{Failure, print};
 use crate::config::CertificateInfo;
 use crate::config::self_signed::{renewed, self_signed};
+use crate::timestamp::Rfc3339Date;
 
 /// Write a self-signed certificate and its key, for a first start or a private network.
 #[derive(FromArgs)]
@@ -113,7 +114,7 @@ fn report(written: &[&Path], names: &[String], cert_pem: &str) -> Result<ExitCod
     Ok(print(&format!(
         "{written}self-signed for {}, valid until {}\n",
         names.join(", "),
-        certificate.not_after.strftime("%Y-%m-%d")
+        Rfc3339Date(certificate.not_after)
     )))
 }
 

@@ -19,6 +19,7 @@ use crate::config::{
 use crate::engine::{Settings, SocketPath, SocketPathError, inspect_socket_path};
 use crate::private_file;
 use crate::server::admitted_connections;
+use crate::timestamp::Rfc3339Date;
 
 /// Check a configuration and its certificates without starting, and tell what it would do.
 #[derive(FromArgs)]
@@ -42,7 +43,7 @@ impl Check {
         let told = certificates.iter().flat_map(|certificates| &certificates.told);
         for info in told {
             if info.days_left(now) < 0 {
-                let (names, until) = (info.names.join(", "), day(info.not_after));
+                let (names, until) = (info.names.join(", "), Rfc3339Date(info.not_after));
                 return Err(format!("the certificate for {names} expired on {until}").into());
             }
         }
@@ -123,9 +124,13 @@ fn describe(
 fn certificate_line(text: &mut String, info: &CertificateInfo, now: Timestamp) -> std::fmt::Result {
     let names = info.names.join(", ");
     let days = info.days_left(now);
-    writeln!(text, "certificate for {names}, until {} ({days} days)", day(info.not_after))?;
+    writeln!(text, "certificate for {names}, until {} ({days} days)", Rfc3339Date(info.not_after))?;
     if now < info.not_before {
-        writeln!(text, "note: the certificate is not valid before {}", day(info.not_before))?;
+        writeln!(
+            text,
+            "note: the certificate is not valid before {}",
+            Rfc3339Date(info.not_before)
+        )?;
     }
     if days < EXPIRES_SOON_DAYS {
         writeln!(text, "note: the certificate expires soon")?;
@@ -343,8 +348,4 @@ fn describe_source(text: &mut String, source: &Source) -> std::fmt::Result {
 fn span(duration: Duration) -> String {
     SignedDuration::try_from(duration)
         .map_or_else(|_| format!("{duration:?}"), |duration| format!("{duration:#}"))
-}
-
-fn day(at: Timestamp) -> String {
-    at.strftime("%Y-%m-%d").to_string()
 }

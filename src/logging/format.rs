@@ -12,6 +12,7 @@ use serde_json::{Map, Number, Value};
 use super::capped::Capped;
 use super::caps::Caps;
 use crate::text::{escape_json, escape_line};
+use crate::timestamp::Rfc3339Millis;
 
 /// Target of the lines that the log itself adds.
 const OWN_TARGET: &str = module_path!();
@@ -73,8 +74,12 @@ impl Layout {
         let style = if self.colours { level_style(record.level()) } else { Style::new() };
         let mut line = String::with_capacity(message.len() + 48);
         // Writing to a String cannot fail.
-        let _ =
-            writeln!(line, "{} {style}{:<5}{style:#} {message}", date_time(time), record.level());
+        let _ = writeln!(
+            line,
+            "{} {style}{:<5}{style:#} {message}",
+            Rfc3339Millis(time),
+            record.level()
+        );
         line
     }
 }
@@ -98,15 +103,11 @@ fn level_style(level: Level) -> Style {
     }
 }
 
-fn date_time(time: Timestamp) -> impl fmt::Display {
-    time.strftime("%Y-%m-%dT%H:%M:%S%.3fZ")
-}
-
 fn json(record: &Record<'_>, time: Timestamp) -> String {
     let max_bytes = Caps::of(record.target(), record.level()).max_bytes;
     let mut line = Line { members: Map::new(), max_bytes };
     for (name, value) in [
-        ("time", date_time(time).to_string()),
+        ("time", Rfc3339Millis(time).to_string()),
         ("level", record.level().as_str().to_ascii_lowercase()),
         ("target", record.target().to_owned()),
         ("message", message(record)),

@@ -7,12 +7,13 @@ use http::{HeaderValue, Method, StatusCode};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::board::{Datum, Event, Rendering, SourceView, Time};
+use crate::board::{Datum, Event, Rendering, SourceView};
 use crate::engine::{Body, Response};
 use crate::history::{
     DAY, EARLIEST, EventScan, HistoryError, Numbered, QUARTER, ReaderWait, Step, Window,
     parse_step, parse_when,
 };
+use crate::timestamp::Rfc3339;
 
 use super::Site;
 use super::answer::Answer;
@@ -309,7 +310,7 @@ struct Page<'a> {
 #[derive(Serialize)]
 struct Told<'a> {
     id: i64,
-    at: Time,
+    at: Rfc3339,
     kind: &'static str,
     source: Option<&'a str>,
     detail: &'a str,
@@ -319,7 +320,7 @@ impl<'a> Told<'a> {
     fn of((number, event): &'a Numbered) -> Told<'a> {
         let Event { at, kind, source, detail } = event;
         let (kind, source) = (kind.as_str(), source.as_deref());
-        Told { id: *number, at: Time(*at), kind, source, detail }
+        Told { id: *number, at: Rfc3339(*at), kind, source, detail }
     }
 }
 

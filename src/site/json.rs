@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use crate::board::{SourceView, Time, Value};
+use crate::board::{SourceView, Value};
+use crate::timestamp::Rfc3339;
 
 /// A source with its name as a member, where no key tells it.
 #[derive(Serialize)]
@@ -31,7 +32,7 @@ pub(super) struct OneValue<'a> {
     /// `fresh` or `stale`.
     pub(super) state: &'static str,
     /// The sensor's clock.
-    pub(super) observed_at: Time,
+    pub(super) observed_at: Rfc3339,
     /// Our clock.
-    pub(super) fetched_at: Time,
+    pub(super) fetched_at: Rfc3339,
 }

@@ -7,8 +7,9 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::board::{SourceView, Time};
+use crate::board::SourceView;
 use crate::engine::{Body, Refusal, Response};
+use crate::timestamp::Rfc3339;
 
 use super::deliver::HTML;
 use super::freshness::state_at;
@@ -38,7 +39,7 @@ pub(super) struct Problem {
 struct Concerned {
     name: String,
     state: &'static str,
-    observed_at: Option<Time>,
+    observed_at: Option<Rfc3339>,
 }
 
 /// The members of RFC 9457 3.1, and `sources` as an extension. Our problems say no
@@ -135,7 +136,7 @@ impl Problem {
             .map(|source| Concerned {
                 name: source.name.to_string(),
                 state: state_at(source, now).as_str(),
-                observed_at: source.reading.as_ref().map(|reading| Time(reading.observed.at)),
+                observed_at: source.reading.as_ref().map(|reading| Rfc3339(reading.observed.at)),
             })
             .collect();
         self

@@ -7,9 +7,9 @@ use std::task::Poll;
 
 use jiff::Timestamp;
 
-use crate::board::Time;
 use crate::engine::StreamBody;
 use crate::history::{Bucket, History, HistoryError, Points, QUARTER, RowBudget, Tier};
+use crate::timestamp::Rfc3339;
 use crate::units::round_to;
 
 /// Decimals of a mean. What it is the mean of has fewer.
@@ -210,7 +210,7 @@ fn csv_point(point: &Bucket, out: &mut String) {
 }
 
 fn time(at: i64) -> String {
-    Timestamp::from_second(at).map_or_else(|_| at.to_string(), |at| Time(at).to_string())
+    Timestamp::from_second(at).map_or_else(|_| at.to_string(), |at| Rfc3339(at).to_string())
 }
 
 /// Writes series after series with their names, for `export`.

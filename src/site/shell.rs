@@ -9,7 +9,8 @@
 use std::collections::HashSet;
 use std::fmt::{Display, Write as _};
 
-use crate::board::{Datum, KeptReading, ServiceInfo, SourceView, State, Time, Value};
+use crate::board::{Datum, KeptReading, ServiceInfo, SourceView, State, Value};
+use crate::timestamp::Rfc3339;
 
 use super::problem::Problem;
 
@@ -37,7 +38,7 @@ pub(super) fn status(service: &ServiceInfo, sources: &[SourceView]) -> Result<St
     let mut script = Script::default();
     script.text("service_name", service.name);
     script.text("service_version", service.version);
-    script.text("service_started_at", Time(service.started_at));
+    script.text("service_started_at", Rfc3339(service.started_at));
     let names: Vec<&str> = sources.iter().map(|source| &*source.name).collect();
     script.text("sources", names.join(" "));
     for source in sources {
@@ -57,8 +58,8 @@ pub(super) fn value(
     let mut script = Script::default();
     script.value(&source.name, field, value);
     script.text(format_args!("{}_state", source.name), state.as_str());
-    script.text(format_args!("{}_observed_at", source.name), Time(reading.observed.at));
-    script.text(format_args!("{}_fetched_at", source.name), Time(reading.fetched_at));
+    script.text(format_args!("{}_observed_at", source.name), Rfc3339(reading.observed.at));
+    script.text(format_args!("{}_fetched_at", source.name), Rfc3339(reading.fetched_at));
     script.finish()
 }
 
@@ -74,7 +75,8 @@ struct Script {
 impl Script {
     fn source(&mut self, source: &SourceView) {
         let reading = source.reading.as_ref();
-        let time = |at: Option<_>| quoted(&at.map(|at| Time(at).to_string()).unwrap_or_default());
+        let time =
+            |at: Option<_>| quoted(&at.map(|at| Rfc3339(at).to_string()).unwrap_or_default());
         let error = source.error.as_ref();
         let told: [String; OF_SOURCE.len()] = [
             quoted(&source.title),

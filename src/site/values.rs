@@ -1,7 +1,8 @@
 //! `/api/v1/values/{source}.{field}`, and with `.txt` after it the bare value.
 
-use crate::board::{Datum, SourceView, Time, Value};
+use crate::board::{Datum, SourceView, Value};
 use crate::engine::Response;
+use crate::timestamp::Rfc3339;
 
 use super::Site;
 use super::api::{find, rendered_json};
@@ -55,8 +56,8 @@ pub(super) fn value(site: &Site, ask: &Ask<'_>) -> Result<Response, Problem> {
                 field,
                 value,
                 state: state.as_str(),
-                observed_at: Time(reading.observed.at),
-                fetched_at: Time(reading.fetched_at),
+                observed_at: Rfc3339(reading.observed.at),
+                fetched_at: Rfc3339(reading.fetched_at),
             },
         )
     };

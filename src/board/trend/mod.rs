@@ -17,6 +17,7 @@ use self::refill::{Refill, Refills};
 use self::window::Samples;
 use super::reading::{Datum, FieldName, Value};
 use crate::config::{Tank, TrendSettings};
+use crate::timestamp::Rfc3339;
 use crate::units::{Unit, round_to};
 
 /// How far back observations have to be known.
@@ -196,10 +197,8 @@ impl Trend {
         let none = || Value::missing(None, "none was seen yet");
         let (when, amount) = match (last, unit) {
             (Some(Refill { at, amount }), Some(unit)) => {
-                let when = Timestamp::from_second(at).map_or_else(
-                    |_| none(),
-                    |at| Value::text(at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()),
-                );
+                let when = Timestamp::from_second(at)
+                    .map_or_else(|_| none(), |at| Value::text(Rfc3339(at).to_string()));
                 (when, Value::number(unit.rounded(amount), unit))
             }
             _ => (none(), Value { unit, ..none() }),

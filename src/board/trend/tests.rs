@@ -1,6 +1,7 @@
 //! Trends over made-up tanks.
 
 use super::*;
+use crate::timestamp::Rfc3339;
 
 const START: i64 = 1_770_000_000;
 
@@ -55,7 +56,7 @@ fn a_tank_that_is_filled() {
     let hours = number(&find(&told, "time_to_full")).unwrap();
     assert!((8.6..=8.7).contains(&hours), "{hours}");
     let when = find(&told, "last_refill").datum;
-    assert_eq!(when, Some(Datum::Text(at(240).strftime("%Y-%m-%dT%H:%M:%SZ").to_string().into())));
+    assert_eq!(when, Some(Datum::Text(Rfc3339(at(240)).to_string().into())));
     assert_eq!(number(&find(&told, "last_refill_amount")), Some(180.0));
 }
 

@@ -8,6 +8,7 @@ use crate::board::{ErrorKind, Failure, SourceView, State};
 use crate::history::Fare;
 use crate::site::age;
 use crate::site::freshness::state_at;
+use crate::timestamp::Rfc3339;
 
 /// The line above the cards: how many sources can be trusted.
 pub(super) fn summary(sources: &[SourceView], now: Timestamp) -> Markup {
@@ -172,7 +173,7 @@ pub(super) fn time(at: Timestamp, now: Timestamp, form: Form) -> Markup {
         Form::Rough => ("rough", age::rough(elapsed)),
     };
     html! {
-        time datetime=(at.strftime("%Y-%m-%dT%H:%M:%SZ")) data-age=(name)
+        time datetime=(Rfc3339(at)) data-age=(name)
             title=(at.strftime("%A, %-d %B %Y, %H:%M:%S UTC")) { (words) }
     }
 }
