@@ -45,6 +45,7 @@ mod hung_upstreams;
 mod incident;
 mod interop;
 mod last_values;
+mod layers;
 mod listening;
 mod log_stalls;
 mod logs;
