@@ -134,7 +134,8 @@ impl CertificateWatch {
             failing: None,
             warned_at: Timestamp::now(),
         };
-        threads::spawn(threads::CERTIFICATES.to_owned(), move || watcher.run(&woken))?;
+        // Detached, as a read may hang: dropping `wake` ends the thread, or the process does.
+        threads::spawn_detached(threads::CERTIFICATES, move || watcher.run(&woken))?;
         Ok(CertificateWatch { shared, wake })
     }
 

@@ -1,9 +1,7 @@
 //! The keeper: the one thread that owns the state of the sources and publishes it.
 
-use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -15,7 +13,7 @@ use super::json::{self, ServiceInfo};
 use super::snapshot::{Rendered, Snapshot};
 use super::sources::{Kept, Moment, Report, SourceInfo, Sources};
 use crate::heartbeat::Heartbeat;
-use crate::threads;
+use crate::threads::{self, OwnedThread, StopToken};
 
 /// Reports that may wait for the keeper. It is never busy for longer than one
 /// rendering, so a poller waits here only when the keeper is gone for good.
@@ -33,9 +31,7 @@ const SHORTEST_WAIT: Duration = Duration::from_millis(1);
 #[derive(Debug)]
 pub struct Board {
     messages: Sender<Message>,
-    /// Dropped to stop the keeper.
-    stop: Option<Sender<Infallible>>,
-    keeper: Option<JoinHandle<()>>,
+    _keeper: OwnedThread,
 }
 
 /// Reads the latest snapshot. Cheap to clone; never waits.
@@ -80,21 +76,13 @@ impl Board {
             snapshot: ArcSwap::from_pointee(snapshot(1, &service, &sources)),
             heartbeat: Heartbeat::new(),
         });
-        let (stop, stopped) = bounded(0);
         let (sender, messages) = bounded(REPORTS);
         let published_here = published.clone();
-        let version = 1;
-        let keeper = Keeper {
-            sources,
-            service,
-            version,
-            published: published_here,
-            messages,
-            stopped,
-            changes,
-        };
-        let keeper = threads::spawn(threads::BOARD.to_owned(), move || keeper.run())?;
-        let board = Board { messages: sender.clone(), stop: Some(stop), keeper: Some(keeper) };
+        let keeper = OwnedThread::spawn(threads::BOARD, move |stopped| {
+            let (version, published) = (1, published_here);
+            Keeper { sources, service, version, published, messages, stopped, changes }.run();
+        })?;
+        let board = Board { messages: sender.clone(), _keeper: keeper };
         Ok((board, BoardReader(published), Reporter(sender)))
     }
 
@@ -103,17 +91,6 @@ impl Board {
     pub fn renew(&self, sources: Vec<SourceInfo>) {
         // Without a keeper the process is on its way out.
         let _ = self.messages.send(Message::Sources(sources));
-    }
-}
-
-impl Drop for Board {
-    fn drop(&mut self) {
-        self.stop = None;
-        if let Some(keeper) = self.keeper.take()
-            && keeper.join().is_err()
-        {
-            log::error!("the board's keeper had panicked");
-        }
     }
 }
 
@@ -148,7 +125,7 @@ struct Keeper {
     version: u64,
     published: Arc<Published>,
     messages: Receiver<Message>,
-    stopped: Receiver<Infallible>,
+    stopped: StopToken,
     changes: ChangeSink,
 }
 

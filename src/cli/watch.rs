@@ -208,7 +208,7 @@ impl Watch {
 /// process: nothing can interrupt a read.
 fn supervisords_ticks() -> Result<Beat, Failure> {
     let (sender, ticks) = bounded(1);
-    threads::spawn(threads::LISTENER.to_owned(), move || {
+    threads::spawn_detached(threads::LISTENER, move || {
         listener::listen(std::io::stdin().lock(), std::io::stdout().lock(), &sender);
     })?;
     Ok(Beat::Supervisord(ticks))

@@ -4,7 +4,6 @@
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -15,7 +14,7 @@ use crate::config::{
     DesiredUnits, Json, JsonTime, JsonValue, Kind, OpenMeteo, PtLevel, Source, TimeFormat,
     TrendSettings,
 };
-use crate::threads;
+use crate::threads::OwnedThread;
 use crate::units::{System, Unit};
 
 /// How often each is polled: often enough that a visitor sees the page live.
@@ -28,7 +27,7 @@ const STALE_AFTER: Duration = Duration::from_secs(20);
 pub struct Upstreams {
     address: SocketAddr,
     server: Arc<Server>,
-    thread: Option<JoinHandle<()>>,
+    _thread: OwnedThread,
 }
 
 /// Names of the threads of the simulated upstreams: ours, and those of the library, which panics
@@ -49,14 +48,14 @@ impl Upstreams {
         let address = server.server_addr().to_ip().ok_or_else(|| io::Error::other("no port"))?;
         let server = Arc::new(server);
         let answering = Arc::clone(&server);
-        let thread = threads::spawn(THREAD.to_owned(), move || {
+        let thread = OwnedThread::spawn(THREAD, move |_| {
             while let Ok(request) = answering.recv() {
                 let response = answer(request.url(), &model::scene(Timestamp::now()));
                 // A poller that has given up needs no answer.
                 let _ = request.respond(response);
             }
         })?;
-        Ok(Upstreams { address, server, thread: Some(thread) })
+        Ok(Upstreams { address, server, _thread: thread })
     }
 
     /// The sources to configure for them.
@@ -109,12 +108,8 @@ impl Upstreams {
 
 impl Drop for Upstreams {
     fn drop(&mut self) {
+        // Ends the thread, which is joined behind this.
         self.server.unblock();
-        if let Some(thread) = self.thread.take()
-            && thread.join().is_err()
-        {
-            log::error!("the simulated upstreams had panicked");
-        }
     }
 }
 

@@ -3,7 +3,6 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, bounded, unbounded};
@@ -19,14 +18,14 @@ use super::socket::Listener;
 use super::stats::Stats;
 use super::watch::Watch;
 use super::worker;
-use crate::threads;
+use crate::threads::OwnedThread;
 
 /// A running server. Dropping it stops it without waiting for requests in flight.
 pub struct Engine {
     shared: Arc<Shared>,
     /// Told, by being disconnected, that the acceptor has ended.
     acceptor_ended: Receiver<()>,
-    threads: Vec<JoinHandle<()>>,
+    threads: Vec<OwnedThread>,
 }
 
 /// How a stop went.
@@ -115,10 +114,7 @@ impl Engine {
         // Nothing is ever sent: the wait ends by the acceptor's end or by the clock.
         match self.acceptor_ended.recv_timeout(bound) {
             Err(crossbeam_channel::RecvTimeoutError::Disconnected) => {
-                for thread in self.threads.drain(..) {
-                    // A panicked thread has been logged by the panic hook.
-                    let _ = thread.join();
-                }
+                self.threads.clear();
                 Drained::Complete
             }
             _ => {
@@ -137,6 +133,8 @@ impl Engine {
 impl Drop for Engine {
     fn drop(&mut self) {
         self.stop();
+        // They end with their requests in flight, which may take long.
+        self.threads.drain(..).for_each(OwnedThread::detach);
     }
 }
 
@@ -156,16 +154,16 @@ fn acceptor_name(names: &str) -> String {
 /// thread, it ends those that there are.
 struct Starting<'a> {
     shared: &'a Shared,
-    threads: Vec<JoinHandle<()>>,
+    threads: Vec<OwnedThread>,
 }
 
 impl Starting<'_> {
     fn spawn(&mut self, name: String, body: impl FnOnce() + Send + 'static) -> io::Result<()> {
-        self.threads.push(threads::spawn(name, body)?);
+        self.threads.push(OwnedThread::spawn(name, |_| body())?);
         Ok(())
     }
 
-    fn complete(mut self) -> Vec<JoinHandle<()>> {
+    fn complete(mut self) -> Vec<OwnedThread> {
         std::mem::take(&mut self.threads)
     }
 }
@@ -176,8 +174,6 @@ impl Drop for Starting<'_> {
             return;
         }
         self.shared.stop();
-        for thread in self.threads.drain(..) {
-            let _ = thread.join();
-        }
+        self.threads.clear();
     }
 }

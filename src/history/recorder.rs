@@ -4,11 +4,9 @@
 //! Whoever tells never waits: when the queue is full the oldest in it is dropped and counted.
 
 use std::collections::VecDeque;
-use std::convert::Infallible;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, select};
@@ -21,7 +19,7 @@ use super::reader::Readers;
 use super::schema;
 use super::writer::{Entry, Retention, Writer};
 use crate::board::{Change, Event, EventKind};
-use crate::threads;
+use crate::threads::{self, OwnedThread, StopToken};
 
 /// Changes that wait for the recorder, and entries that wait to be written: each at most so
 /// many. At a reading a minute that is more than two days of a disk that does not write.
@@ -60,8 +58,7 @@ pub type OnOpen = Box<dyn FnOnce(&History) + Send>;
 /// The owner of the recorder's thread. Dropped, it writes what is left, and is joined.
 #[derive(Debug)]
 pub struct Recorder {
-    stop: Option<Sender<Infallible>>,
-    thread: Option<JoinHandle<()>>,
+    _thread: OwnedThread,
 }
 
 /// Takes changes in and never waits.
@@ -117,11 +114,9 @@ impl Prepared {
     /// # Errors
     /// When the thread cannot be made.
     pub fn start(self, on_open: OnOpen) -> io::Result<Recorder> {
-        let (stop, stopped) = bounded(0);
         let (work, changes) = self.work(on_open);
-        let thread =
-            threads::spawn(threads::HISTORY.to_owned(), move || work.run(&changes, &stopped))?;
-        Ok(Recorder { stop: Some(stop), thread: Some(thread) })
+        let run = move |stop| work.run(&changes, &stop);
+        Ok(Recorder { _thread: OwnedThread::spawn(threads::HISTORY, run)? })
     }
 
     /// What the thread does, and what it does it with.
@@ -144,17 +139,6 @@ impl Prepared {
     }
 }
 
-impl Drop for Recorder {
-    fn drop(&mut self) {
-        self.stop = None;
-        if let Some(thread) = self.thread.take()
-            && thread.join().is_err()
-        {
-            log::error!("the recorder of the history had panicked");
-        }
-    }
-}
-
 struct Work {
     settings: Settings,
     shared: Arc<Shared>,
@@ -174,7 +158,7 @@ struct Work {
 }
 
 impl Work {
-    fn run(mut self, changes: &Receiver<Box<Change>>, stopped: &Receiver<Infallible>) {
+    fn run(mut self, changes: &Receiver<Box<Change>>, stopped: &StopToken) {
         self.open();
         let mut flush_at = Instant::now() + self.settings.flush;
         let mut open_at = Instant::now() + REOPEN;

@@ -33,7 +33,8 @@ const WAITING: usize = 8;
 pub fn listen() -> io::Result<Receiver<Request>> {
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])?;
     let (sender, requests) = bounded(WAITING);
-    threads::spawn(threads::SIGNALS.to_owned(), move || {
+    // Detached: it ends with the process, as the second signal counts until then.
+    threads::spawn_detached(threads::SIGNALS, move || {
         let mut stopping = false;
         for signal in signals.forever() {
             let request = match signal {

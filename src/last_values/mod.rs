@@ -6,17 +6,15 @@
 
 mod file;
 
-use std::convert::Infallible;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use crossbeam_channel::RecvTimeoutError;
 
 use crate::board::{BoardReader, Kept, Snapshot};
-use crate::threads;
+use crate::threads::{self, OwnedThread, StopToken};
 
 /// Between two writes. What a power cut can cost is the readings of this long.
 const PAUSE: Duration = Duration::from_secs(60);
@@ -49,9 +47,7 @@ pub fn load(path: &std::path::Path) -> Vec<Kept> {
 /// The thread that keeps the values. Dropping it writes what is new, and joins it.
 #[derive(Debug)]
 pub struct Keeping {
-    /// Dropped to end the thread.
-    stop: Option<Sender<Infallible>>,
-    thread: Option<JoinHandle<()>>,
+    _thread: OwnedThread,
 }
 
 impl Keeping {
@@ -60,21 +56,9 @@ impl Keeping {
     /// # Errors
     /// When the thread cannot be made.
     pub fn start(path: PathBuf, board: BoardReader) -> io::Result<Keeping> {
-        let (stop, stopped) = bounded(0);
         let keeper = Keeper { path, board, written: None, failing: false };
-        let thread = threads::spawn(threads::LAST_VALUES.to_owned(), move || keeper.run(&stopped))?;
-        Ok(Keeping { stop: Some(stop), thread: Some(thread) })
-    }
-}
-
-impl Drop for Keeping {
-    fn drop(&mut self) {
-        self.stop = None;
-        if let Some(thread) = self.thread.take()
-            && thread.join().is_err()
-        {
-            log::error!("the keeper of the last values had panicked");
-        }
+        let run = move |stop| keeper.run(&stop);
+        Ok(Keeping { _thread: OwnedThread::spawn(threads::LAST_VALUES, run)? })
     }
 }
 
@@ -87,7 +71,7 @@ struct Keeper {
 }
 
 impl Keeper {
-    fn run(mut self, stopped: &Receiver<Infallible>) {
+    fn run(mut self, stopped: &StopToken) {
         let mut seen: Option<Arc<Snapshot>> = None;
         let mut next = Instant::now();
         loop {

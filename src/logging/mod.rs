@@ -90,7 +90,9 @@ pub fn start(given: Option<Format>) -> Result<(), StartError> {
     let (producer, consumer) = queue::bounded(BOUNDS);
     let limiter = Arc::new(RateLimiter::default());
     let writer = Writer::new(consumer, limiter.clone(), layout, StandardError::new());
-    threads::spawn(threads::LOG.to_owned(), move || writer.run())?;
+    // Detached, as a write to standard error may block for ever. It ends with the process, which waits
+    // for it in `flush` for a bounded time.
+    threads::spawn_detached(threads::LOG, move || writer.run())?;
     // A second start, as in tests, changes nothing: its writer ends with its producer.
     if LOGGER.set(Logger { filter, layout, limiter, producer }).is_ok()
         && let Some(logger) = LOGGER.get()

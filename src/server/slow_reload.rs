@@ -36,7 +36,8 @@ impl SlowReload {
         // One read waits at most, and the main thread takes each setup at once.
         let (work, works) = unbounded::<Work>();
         let (read, setups) = unbounded();
-        threads::spawn(threads::RELOAD.to_owned(), move || {
+        // Detached, as a read may hang: dropping `work` ends the thread, or the process does.
+        threads::spawn_detached(threads::RELOAD, move || {
             for work in works {
                 let _ = catch_unwind(AssertUnwindSafe(work));
             }

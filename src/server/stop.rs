@@ -1,17 +1,16 @@
 //! From a running server to the end of the process, within `drain_timeout`.
 
-use std::convert::Infallible;
 use std::io;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Sender, bounded};
 
 use super::systemd;
 use super::{Running, program};
 use crate::board::EventKind;
 use crate::engine::Drained;
 use crate::logging;
-use crate::threads;
+use crate::threads::{self, OwnedThread};
 
 /// How much of `drain_timeout` is kept for writing down what is in memory, after the last
 /// request; less where that is short.
@@ -20,31 +19,28 @@ const TEARDOWN: Duration = Duration::from_secs(1);
 /// A thread that waits for the end of the server, to write down what is in memory. It is made at
 /// the start: when the server stops there may be no thread to be had.
 pub(super) struct Teardown {
+    /// Declared before the thread, which ends when this is dropped.
     work: Sender<Box<dyn FnOnce() + Send>>,
-    ended: Receiver<Infallible>,
+    thread: OwnedThread,
 }
 
 impl Teardown {
     /// Makes the thread.
     pub(super) fn start() -> io::Result<Teardown> {
         let (work, works) = bounded::<Box<dyn FnOnce() + Send>>(1);
-        let (running, ended) = bounded::<Infallible>(0);
-        threads::spawn(threads::TEARDOWN.to_owned(), move || {
-            // Dropped at the end, however it comes.
-            let _running = running;
+        let thread = OwnedThread::spawn(threads::TEARDOWN, move |_| {
             if let Ok(work) = works.recv() {
                 work();
             }
         })?;
-        Ok(Teardown { work, ended })
+        Ok(Teardown { work, thread })
     }
 
     /// Runs `work` there; false if it has not ended at the deadline.
     fn run(self, work: Box<dyn FnOnce() + Send>, deadline: Instant) -> bool {
         // The thread waits for this, and nothing else is sent to it.
         let _ = self.work.send(work);
-        // Nothing is ever sent: this waits for the end of the thread or for the bound.
-        !self.ended.recv_deadline(deadline).is_err_and(|error| error.is_timeout())
+        self.thread.join_deadline(deadline).is_ok()
     }
 }
 

@@ -4,13 +4,11 @@
 mod admin;
 mod renderer;
 
-use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use crossbeam_channel::RecvTimeoutError;
 
 use self::admin::AdminReport;
 pub use self::renderer::Render;
@@ -19,7 +17,7 @@ use super::losses::Losses;
 use super::systemd;
 use crate::admin::health::{Health, Stuck};
 use crate::engine::{Stats, WorkerState};
-use crate::threads;
+use crate::threads::{self, OwnedThread, StopToken};
 
 /// How the process ends when the watchdog gives it up: `EX_SOFTWARE` of sysexits.h. Whoever
 /// supervises it is to start it again.
@@ -38,9 +36,7 @@ pub type GiveUp = Box<dyn Fn() + Send>;
 /// The thread `pw-watchdog`. Dropping this ends it.
 #[derive(Debug)]
 pub struct Watchdog {
-    /// Dropped to end the thread.
-    stop: Option<Sender<Infallible>>,
-    thread: Option<JoinHandle<()>>,
+    _thread: OwnedThread,
 }
 
 /// What the watchdog looks at.
@@ -60,23 +56,10 @@ impl Watchdog {
     /// # Errors
     /// When a thread cannot be made.
     pub fn start(watched: Watched, give_up: GiveUp) -> io::Result<Watchdog> {
-        let (stop, stopped) = bounded(0);
         let Watched { health, scoreboard, timeout } = watched;
         let mut renderer = Renderer::start(scoreboard)?;
-        let watch = move || run(&health, &mut renderer, timeout, &give_up, &stopped);
-        let thread = threads::spawn(threads::WATCHDOG.to_owned(), watch)?;
-        Ok(Watchdog { stop: Some(stop), thread: Some(thread) })
-    }
-}
-
-impl Drop for Watchdog {
-    fn drop(&mut self) {
-        self.stop = None;
-        if let Some(thread) = self.thread.take()
-            && thread.join().is_err()
-        {
-            log::error!("the watchdog had panicked");
-        }
+        let watch = move |stop| run(&health, &mut renderer, timeout, &give_up, &stop);
+        Ok(Watchdog { _thread: OwnedThread::spawn(threads::WATCHDOG, watch)? })
     }
 }
 
@@ -87,7 +70,7 @@ fn run(
     renderer: &mut Renderer,
     timeout: Duration,
     give_up: &GiveUp,
-    stopped: &Receiver<Infallible>,
+    stopped: &StopToken,
 ) {
     let mut calm = Calm::from(Instant::now());
     let mut backlog = Backlog::default();

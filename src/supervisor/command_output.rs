@@ -29,7 +29,8 @@ impl CommandOutput {
     /// The system has no descriptor or no thread left.
     pub fn start() -> io::Result<CommandOutput> {
         let (reader, writer) = io::pipe()?;
-        threads::spawn(threads::COMMAND_OUTPUT.to_owned(), move || {
+        // Detached: a daemon that a command has started may hold the pipe open until the process ends.
+        threads::spawn_detached(threads::COMMAND_OUTPUT, move || {
             read(reader, |line| log::info!("restart command: {line}"));
         })?;
         Ok(CommandOutput(writer))

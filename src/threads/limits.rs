@@ -1,4 +1,4 @@
-//! The limits of the system on threads, for messages.
+//! Limits of the system on threads, for messages.
 
 use std::fmt;
 use std::fs;
@@ -18,7 +18,7 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// Reads those in force.
+    /// Reads the limits in force.
     pub fn of_this_process() -> Limits {
         Limits {
             processes: getrlimit(Resource::Nproc).current,
@@ -46,7 +46,8 @@ impl fmt::Display for Limits {
     }
 }
 
-/// Every control group above this process limits it.
+/// Returns the smallest `pids.max` of the control groups of this process and of those above them,
+/// each of which limits it.
 fn smallest_pids_max() -> Option<u64> {
     let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
     let limits = groups.lines().filter_map(pids_group).flat_map(|(root, group)| {
@@ -61,7 +62,8 @@ fn smallest_pids_max() -> Option<u64> {
     limits.min()
 }
 
-/// The mount and the group of a line of `/proc/self/cgroup`, if the pids controller may be there.
+/// Returns the mount point and the group that a line of `/proc/self/cgroup` names, if the pids
+/// controller may be there: in version 2, which has no list of controllers, or in its own hierarchy.
 fn pids_group(line: &str) -> Option<(&'static Path, &Path)> {
     let mut parts = line.splitn(3, ':');
     let (_, controllers, group) = (parts.next()?, parts.next()?, parts.next()?);
@@ -78,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_of_both_versions_name_the_group_of_pids() {
+    fn cgroup_lines_of_both_versions_name_the_group_of_the_pids_controller() {
         for (line, expected) in [
             ("0::/user.slice/a", Some(("/sys/fs/cgroup", "/user.slice/a"))),
             ("8:pids:/docker/x", Some(("/sys/fs/cgroup/pids", "/docker/x"))),
@@ -91,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn limits_that_do_not_exist_have_no_number() {
+    fn limits_that_are_not_set_are_shown_without_a_number() {
         let limits = Limits { address_space: Some(300 << 20), ..Limits::default() };
         let message = limits.to_string();
         assert!(message.contains("ulimit -u, "), "{message}");

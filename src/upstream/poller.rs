@@ -1,6 +1,5 @@
 //! The life of one source's thread: wait, poll, report.
 
-use std::convert::Infallible;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,6 +15,7 @@ use super::schedule::{Schedule, Verdict};
 use super::stats::{BEAT, Outcome, PollStats};
 use crate::board::{ErrorKind, PollError, Polled, Report, Reporter};
 use crate::config;
+use crate::threads::StopToken;
 
 /// One source with all that it takes to poll it.
 pub(super) struct Poller {
@@ -29,8 +29,6 @@ pub(super) struct Poller {
     pub(super) on_demand: Arc<OnDemand>,
     pub(super) reporter: Reporter,
     pub(super) stats: Arc<PollStats>,
-    /// Disconnected when the thread is to end.
-    pub(super) stop: Receiver<Infallible>,
 }
 
 /// What a poll came to, for the board and for the schedule.
@@ -44,12 +42,13 @@ struct Polling {
 }
 
 impl Poller {
-    pub(super) fn run(mut self) {
+    /// Polls until `stop` is disconnected.
+    pub(super) fn run(mut self, stop: &StopToken) {
         let mut fetcher = (self.make_fetcher)();
         let mut validators = Validators::default();
         let mut failing: Option<ErrorKind> = None;
         let mut due = self.schedule.first();
-        while self.wait_for_turn(due) {
+        while self.wait_for_turn(due, stop) {
             let begun = Instant::now();
             self.stats.begin();
             // A defect in a decoder must cost one poll and not the source. What the closure
@@ -69,7 +68,7 @@ impl Poller {
                 Verdict::Good | Verdict::Failed => Duration::ZERO,
             };
             self.on_demand.polled(now, hold);
-            if self.is_stopped() {
+            if stop.try_recv() == Err(TryRecvError::Disconnected) {
                 // Another may be polling the source by now, by another configuration.
                 return;
             }
@@ -86,33 +85,27 @@ impl Poller {
         }
     }
 
-    /// The thread is to end.
-    fn is_stopped(&self) -> bool {
-        self.stop.try_recv() == Err(TryRecvError::Disconnected)
-    }
-
     /// Waits until a poll is due or asked for, and then for its place in the rate limit; false
     /// when the thread is to end.
-    fn wait_for_turn(&self, due: Instant) -> bool {
+    fn wait_for_turn(&self, due: Instant, stop: &StopToken) -> bool {
         let never = crossbeam_channel::never();
-        if !self.wait_until(due, self.on_demand.asked()) {
+        if !self.wait_until(due, self.on_demand.asked(), stop) {
             return false;
         }
         match &self.pace {
-            Some(pace) => self.wait_until(pace.take(Instant::now()), &never),
+            Some(pace) => self.wait_until(pace.take(Instant::now()), &never, stop),
             None => true,
         }
     }
 
     /// Waits for that moment, or until somebody asks, with signs of life; false when the thread
     /// is to end.
-    fn wait_until(&self, due: Instant, asked: &Receiver<()>) -> bool {
+    fn wait_until(&self, due: Instant, asked: &Receiver<()>, stop: &StopToken) -> bool {
         loop {
             self.stats.beat();
             let wake = due.min(Instant::now() + BEAT);
             select! {
-                // Nothing is ever sent: it is disconnected to end the thread.
-                recv(self.stop) -> _ => return false,
+                recv(stop) -> _ => return false,
                 recv(asked) -> _ => return true,
                 recv(crossbeam_channel::at(wake)) -> _ => {
                     if Instant::now() >= due {

@@ -1,15 +1,12 @@
 //! The threads of all sources, their replacement, and their end.
 
 use std::cell::OnceCell;
-use std::convert::Infallible;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use crossbeam_channel::{Receiver, Sender, bounded};
 use ureq::tls::TlsConfig;
 
 use super::fetch::Fetcher;
@@ -23,7 +20,7 @@ use super::stats::PollStats;
 use super::tls;
 use crate::board::Reporter;
 use crate::config;
-use crate::threads;
+use crate::threads::OwnedThread;
 
 /// How long a stop waits for polls in flight. A poll may last for its source's
 /// `timeout`, and nobody needs its answer any more: a thread that is still in one
@@ -53,11 +50,7 @@ pub fn thread_names(source: &config::Source) -> [String; 2] {
 struct Running {
     source: config::Source,
     entry: Entry,
-    /// Dropped to end the thread.
-    stop: Option<Sender<Infallible>>,
-    /// Disconnected when the thread has ended.
-    ended: Receiver<Infallible>,
-    thread: JoinHandle<()>,
+    thread: OwnedThread,
 }
 
 /// What others see of a poller, and where they ask it for a poll.
@@ -187,8 +180,6 @@ impl Pollers {
             let resolver = (self.resolver)(&source.name);
             move || Fetcher::new(timeout, &user_agent, tls.clone(), resolver.clone())
         };
-        let (stop, stopped) = bounded(0);
-        let (running, ended) = bounded::<Infallible>(0);
         let poller = Poller {
             source: source.clone(),
             request: kind::request(&source.kind, &source.units),
@@ -198,15 +189,10 @@ impl Pollers {
             on_demand: entry.on_demand.clone(),
             reporter: self.reporter.clone(),
             stats: entry.stats.clone(),
-            stop: stopped,
         };
         let [poller_thread, _] = thread_names(source);
-        let thread = threads::spawn(poller_thread, move || {
-            // Dropped at the end of the thread, however it ends.
-            let _running = running;
-            poller.run();
-        })?;
-        Ok(Running { source: source.clone(), entry, stop: Some(stop), ended, thread })
+        let thread = OwnedThread::spawn(poller_thread, move |stop| poller.run(&stop))?;
+        Ok(Running { source: source.clone(), entry, thread })
     }
 
     /// Returns true if a source has no poller because no thread could be made for it.
@@ -221,25 +207,17 @@ impl Pollers {
 
     /// Tells all pollers to end, without waiting for any.
     pub fn begin_stop(&mut self) {
-        for running in &mut self.running {
-            running.stop = None;
-        }
+        self.running.iter_mut().for_each(|running| running.thread.stop());
     }
 }
 
 /// Ends pollers: waits a moment for those in a poll, and leaves them to themselves then.
 fn end(mut pollers: Vec<Running>) {
-    for running in &mut pollers {
-        running.stop = None;
-    }
+    pollers.iter_mut().for_each(|running| running.thread.stop());
     let deadline = Instant::now() + STOP_WAIT;
-    for Running { source, ended, thread, .. } in pollers {
-        let name = &source.name;
-        // Nothing is ever sent: this waits for the thread's end or for the bound.
-        if ended.recv_deadline(deadline).is_err_and(|error| error.is_timeout()) {
-            log::info!("{name}: left in a poll that is still in flight");
-        } else if thread.join().is_err() {
-            log::error!("{name}: the poller had panicked");
+    for Running { source, thread, .. } in pollers {
+        if thread.join_deadline(deadline).is_err() {
+            log::info!("{}: left in a poll that is still in flight", source.name);
         }
     }
 }

@@ -3,11 +3,10 @@
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::{Shared, file};
-use crate::threads;
+use crate::threads::{self, OwnedThread};
 
 /// Time between two attempts while the file cannot be written.
 const RETRY: Duration = Duration::from_secs(10);
@@ -15,20 +14,20 @@ const RETRY: Duration = Duration::from_secs(10);
 /// Writes each change of the sessions. Dropping it writes the latest, and joins the thread.
 pub struct SessionKeeper {
     shared: Arc<Shared>,
-    thread: Option<JoinHandle<()>>,
+    thread: Option<OwnedThread>,
 }
 
 impl SessionKeeper {
     pub(super) fn start(shared: Arc<Shared>, path: PathBuf) -> io::Result<SessionKeeper> {
         SessionKeeper::start_by(shared, |shared| {
-            threads::spawn(threads::SESSIONS.to_owned(), move || run(&shared, &path))
+            OwnedThread::spawn(threads::SESSIONS, move |_| run(&shared, &path))
         })
     }
 
     /// Starts the thread by `spawn`. If that fails, the sessions are as if no keeper had started.
     pub(super) fn start_by(
         shared: Arc<Shared>,
-        spawn: impl FnOnce(Arc<Shared>) -> io::Result<JoinHandle<()>>,
+        spawn: impl FnOnce(Arc<Shared>) -> io::Result<OwnedThread>,
     ) -> io::Result<SessionKeeper> {
         let had_file = {
             let mut state = shared.state();
@@ -52,11 +51,7 @@ impl Drop for SessionKeeper {
     fn drop(&mut self) {
         self.shared.state().is_stopping = true;
         self.shared.changed.notify_all();
-        if let Some(thread) = self.thread.take()
-            && thread.join().is_err()
-        {
-            log::error!("the thread that writes sessions had panicked");
-        }
+        drop(self.thread.take());
         self.shared.state().has_keeper = false;
         self.shared.saved.notify_all();
     }

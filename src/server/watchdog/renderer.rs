@@ -31,7 +31,8 @@ impl Renderer {
     /// Makes the thread.
     pub(super) fn start(render: Render) -> io::Result<Renderer> {
         let (requests, requested) = bounded::<Sender<String>>(1);
-        threads::spawn(threads::SCOREBOARD.to_owned(), move || {
+        // Detached, as a rendering may hang: dropping `requests` ends the thread, or the process does.
+        threads::spawn_detached(threads::SCOREBOARD, move || {
             for rendered in requested {
                 // The watchdog may have given up on it.
                 let _ = rendered.send(render());

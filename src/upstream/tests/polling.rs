@@ -196,10 +196,9 @@ fn a_panic_costs_one_poll() {
         on_demand: Arc::new(OnDemand::new(source.interval)),
         reporter,
         stats: stats.clone(),
-        stop: stopped,
         source,
     };
-    let thread = thread::spawn(move || poller.run());
+    let thread = thread::spawn(move || poller.run(&stopped));
     until(&reader, |snapshot| snapshot.sources[0].state == State::Fresh);
     drop(stop);
     thread.join().unwrap();

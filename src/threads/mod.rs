@@ -1,0 +1,41 @@
+//! Named threads, and the check that the system gives as many as the server needs.
+//!
+//! Every thread has a name, an owner and an end: see [`OwnedThread`]. Threads that the server needs
+//! are created at its start, because a server that is stuck, or out of memory, may get no more of
+//! them. [`ensure`] checks before the start that they can all exist at the same time.
+
+mod limits;
+mod owned;
+mod preflight;
+
+pub use self::owned::{OwnedThread, StillRunning, StopToken, spawn_detached};
+pub use self::preflight::{Shortage, ensure, lacks_allocator_thread};
+
+/// Owns the state of the sources and publishes it.
+pub const BOARD: &str = "pw-board";
+/// Writes the history.
+pub const HISTORY: &str = "pw-history";
+/// Writes the log to standard error. It exists before the configuration is read.
+pub const LOG: &str = "pw-log";
+/// Writes the sessions of browsers to their file.
+pub const SESSIONS: &str = "pw-sessions";
+/// Writes the last good values to their file.
+pub const LAST_VALUES: &str = "pw-last-values";
+/// Polls the certificate files for renewals.
+pub const CERTIFICATES: &str = "pw-certs";
+/// Reads the output of the command of `watch --exec`.
+pub const COMMAND_OUTPUT: &str = "pw-exec";
+/// Reads the events of supervisord.
+pub const LISTENER: &str = "pw-listener";
+/// Probes the health of one server.
+pub const PROBE: &str = "pw-probe";
+/// Renders the scoreboard for the watchdog.
+pub const SCOREBOARD: &str = "pw-scoreboard";
+/// Checks the heartbeats of the other threads.
+pub const WATCHDOG: &str = "pw-watchdog";
+/// Receives signals.
+pub const SIGNALS: &str = "pw-signals";
+/// Reads the files of a reload.
+pub const RELOAD: &str = "pw-reload";
+/// Joins the other threads when the server stops.
+pub const TEARDOWN: &str = "pw-teardown";
