@@ -6,22 +6,22 @@ use std::time::Instant;
 use super::device::Device;
 use super::key::{Fingerprint, MacKey};
 use super::throttle::Guess;
-use crate::engine::{Request, Visitor};
+use crate::engine::{ClientNet, Request};
 
 /// Network that a request comes from: an IPv4 address, an IPv6 network of 64 bits, or a unix
 /// socket.
 pub(super) struct Address {
     client: Option<IpAddr>,
-    visitor: Option<Visitor>,
+    client_net: Option<ClientNet>,
 }
 
 impl Address {
     pub(super) fn of(request: &Request) -> Address {
-        Address { client: request.client, visitor: request.client.map(Visitor::of) }
+        Address { client: request.client, client_net: request.client.map(ClientNet::of) }
     }
 
     pub(super) fn name(&self) -> String {
-        self.visitor.map_or_else(|| "unix".to_owned(), |visitor| visitor.to_string())
+        self.client_net.map_or_else(|| "unix".to_owned(), |net| net.to_string())
     }
 
     pub(super) fn fingerprint(&self, key: &MacKey) -> Fingerprint {

@@ -21,7 +21,7 @@ use super::sessions::{SessionKeeper, Sessions};
 use super::stats::{FailureReason, Stats};
 use super::throttle::Throttle;
 use super::{hosts, origins};
-use crate::engine::{Request, Throttle as LogThrottle};
+use crate::engine::{LogThrottle, Request};
 
 /// Tells the time; tests bring their own.
 pub(super) type Clock = Box<dyn Fn() -> Instant + Send + Sync>;

@@ -13,6 +13,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use prometheus::proto::MetricFamily;
 use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry, TextEncoder};
+use strum::VariantArray;
 
 use self::family::Family;
 use super::configuration::LiveConfiguration;
@@ -200,7 +201,7 @@ impl Metrics {
         let Some(stats) = self.health.admin.get() else { return Vec::new() };
         let mut connections =
             Family::gauge("admin_connections", "Open connections of the admin listener, by state.");
-        for state in ConnectionState::ALL {
+        for &state in ConnectionState::VARIANTS {
             connections =
                 connections.sample(&[("state", state.as_str())], stats.connections(state) as f64);
         }
@@ -208,7 +209,7 @@ impl Metrics {
             "admin_connections_closed_total",
             "Connections of the admin listener that ended, by reason.",
         );
-        for reason in CloseReason::ALL {
+        for &reason in CloseReason::VARIANTS {
             closed = closed.sample(&[("reason", reason.as_str())], stats.closed(reason) as f64);
         }
         vec![connections.done(), closed.done()]
@@ -253,18 +254,18 @@ impl Metrics {
     fn engine(&self) -> Vec<MetricFamily> {
         let stats = &self.engine;
         let mut connections = Family::gauge("connections", "Open connections by what they do.");
-        for state in ConnectionState::ALL {
+        for &state in ConnectionState::VARIANTS {
             connections =
                 connections.sample(&[("state", state.as_str())], stats.connections(state) as f64);
         }
         let mut closed =
             Family::counter("connections_closed_total", "Connections ended, by reason.");
-        for reason in CloseReason::ALL {
+        for &reason in CloseReason::VARIANTS {
             closed = closed.sample(&[("reason", reason.as_str())], stats.closed(reason) as f64);
         }
         let mut shed =
             Family::counter("connections_shed_total", "Connections turned away, by reason.");
-        for reason in ShedReason::ALL {
+        for &reason in ShedReason::VARIANTS {
             shed = shed.sample(&[("reason", reason.as_str())], stats.shed(reason) as f64);
         }
         let one = |family: Family, value: u64| family.sample(&[], value as f64).done();

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use strum::VariantArray;
 
 use self::told::Told;
 use super::configuration::LiveConfiguration;
@@ -144,13 +145,13 @@ fn workers(engine: &Stats) -> Vec<told::Worker> {
 }
 
 fn connections(engine: &Stats) -> BTreeMap<Cow<'static, str>, u64> {
-    let counted = |state: ConnectionState| (state.as_str().into(), engine.connections(state));
-    ConnectionState::ALL.into_iter().map(counted).collect()
+    let counted = |&state: &ConnectionState| (state.as_str().into(), engine.connections(state));
+    ConnectionState::VARIANTS.iter().map(counted).collect()
 }
 
 fn connections_shed(engine: &Stats) -> BTreeMap<Cow<'static, str>, u64> {
-    let counted = |reason: ShedReason| (reason.as_str().into(), engine.shed(reason));
-    ShedReason::ALL.into_iter().map(counted).collect()
+    let counted = |&reason: &ShedReason| (reason.as_str().into(), engine.shed(reason));
+    ShedReason::VARIANTS.iter().map(counted).collect()
 }
 
 fn sources(snapshot: &Snapshot, now: Timestamp) -> Vec<told::Source> {

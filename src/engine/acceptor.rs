@@ -11,20 +11,21 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::Receiver;
 use mio::{Events, Poll, Token};
 use rustls::ServerConfig;
+use strum::EnumCount;
 
-use super::addresses::{Addresses, Visitor};
+use super::addresses::{Addresses, ClientNet};
 use super::eviction::{Candidate, Candidates, Cutoffs, candidate_of, largest_holders};
 use super::limits::{
     ACCEPT_BACKOFF, ACCEPT_BATCH, ACCEPT_PACE, SWEEP_INTERVAL, Settings, TURNED_AWAY,
     UNPROVEN_GRACE,
 };
+use super::log_throttle::LogThrottle;
 use super::oversight::Oversight;
 use super::session::{Order, Session};
 use super::shared::{Errand, Shared};
 use super::slot::{Place, Slot};
 use super::socket::{Listener, Stream};
 use super::stats::{ACCEPTOR_PULSE, CloseReason, ConnectionState, ShedReason};
-use super::throttle::Throttle;
 
 /// Events taken from the kernel at a time.
 const EVENTS: usize = 1024;
@@ -50,9 +51,9 @@ pub(super) struct Acceptor {
     next_sweep: Instant,
     last_accept: Instant,
     draining: bool,
-    errors: Throttle,
-    crowds: Throttle,
-    memory: Throttle,
+    errors: LogThrottle,
+    crowds: LogThrottle,
+    memory: LogThrottle,
 }
 
 struct Listening {
@@ -93,9 +94,9 @@ impl Acceptor {
             next_sweep: Instant::now(),
             last_accept: Instant::now(),
             draining: false,
-            errors: Throttle::default(),
-            crowds: Throttle::default(),
-            memory: Throttle::default(),
+            errors: LogThrottle::default(),
+            crowds: LogThrottle::default(),
+            memory: LogThrottle::default(),
         })
     }
 
@@ -257,7 +258,7 @@ impl Acceptor {
     }
 
     /// Sees to it that there is a place for one more, if need be at another's cost.
-    fn make_place(&mut self, visitor: Option<Visitor>) -> Result<(), ShedReason> {
+    fn make_place(&mut self, visitor: Option<ClientNet>) -> Result<(), ShedReason> {
         let cap = self.settings.max_connections;
         if self.open >= cap || self.addresses.at_cap(visitor).is_some() {
             // Some may have closed by themselves since they were last counted.
@@ -291,7 +292,7 @@ impl Acceptor {
     }
 
     /// Closes, of one visitor's connections, the one that has waited longest for it.
-    fn evict_among(&mut self, visitor: Visitor) -> bool {
+    fn evict_among(&mut self, visitor: ClientNet) -> bool {
         if self.addresses.is_exhausted(visitor) {
             return false;
         }
@@ -305,7 +306,7 @@ impl Acceptor {
 
     /// Closes the connection that has waited longest for its client, of the largest crowd; but
     /// a newcomer never costs a smaller crowd than its own anything. False when none can go.
-    fn evict_for(&mut self, newcomer: Option<Visitor>) -> bool {
+    fn evict_for(&mut self, newcomer: Option<ClientNet>) -> bool {
         let crowd = self.addresses.crowd(newcomer);
         let cutoffs = self.cutoffs();
         loop {
@@ -383,7 +384,7 @@ impl Acceptor {
     fn sweep(&mut self, now: Instant) {
         let tick = self.shared.epoch.ticks(now);
         let patience = u64::try_from(self.settings.queue_timeout.as_millis()).unwrap_or(u64::MAX);
-        let mut counts = [0; ConnectionState::ALL.len()];
+        let mut counts = [0; ConnectionState::COUNT];
         let slots = self.shared.slots();
         for (_, slot) in &*slots {
             let state = match slot.place() {

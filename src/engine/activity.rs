@@ -4,10 +4,13 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use strum::{IntoStaticStr, VariantArray};
+
 use crate::heartbeat::Heartbeat;
 
 /// What a worker is doing, as the scoreboard names it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
 pub enum WorkerState {
     /// Waiting for a ready connection.
     Waiting,
@@ -20,17 +23,9 @@ pub enum WorkerState {
 }
 
 impl WorkerState {
-    const ALL: [WorkerState; 4] =
-        [WorkerState::Waiting, WorkerState::Reading, WorkerState::Handling, WorkerState::Writing];
-
-    /// The name on the scoreboard.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            WorkerState::Waiting => "waiting",
-            WorkerState::Reading => "reading",
-            WorkerState::Handling => "handling",
-            WorkerState::Writing => "writing",
-        }
+    /// Returns the name on the scoreboard.
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 
@@ -65,7 +60,7 @@ impl Activity {
     }
 
     pub(super) fn state(&self) -> WorkerState {
-        WorkerState::ALL[usize::from(self.state.load(Ordering::Relaxed))]
+        WorkerState::VARIANTS[usize::from(self.state.load(Ordering::Relaxed))]
     }
 
     /// Time since it took a connection, whether it still drives it or not, or made progress.

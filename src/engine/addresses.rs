@@ -11,13 +11,13 @@ const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 /// A visitor as far as addresses tell one from another: an IPv4 address, or an IPv6 network of
 /// 64 bits, of which a visitor commonly has all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Visitor(IpAddr);
+pub struct ClientNet(IpAddr);
 
-impl Visitor {
+impl ClientNet {
     /// The visitor at that address.
-    pub fn of(address: IpAddr) -> Visitor {
+    pub fn of(address: IpAddr) -> ClientNet {
         let address = address.to_canonical();
-        Visitor(match address {
+        ClientNet(match address {
             IpAddr::V4(_) => address,
             IpAddr::V6(v6) => {
                 let [a, b, c, d, ..] = v6.segments();
@@ -32,9 +32,9 @@ impl Visitor {
 pub(super) struct Addresses {
     cap: usize,
     trusted: Vec<IpNet>,
-    counts: HashMap<Visitor, usize>,
+    counts: HashMap<ClientNet, usize>,
     /// At their cap with nothing to give way; looked at again after the next sweep.
-    exhausted: HashSet<Visitor>,
+    exhausted: HashSet<ClientNet>,
 }
 
 impl Addresses {
@@ -52,21 +52,21 @@ impl Addresses {
 
     /// Who is at the other end; `None` where the address tells nobody from anybody: on unix
     /// sockets, and for trusted proxies, which speak for many.
-    pub(super) fn visitor(&self, address: Option<SocketAddr>) -> Option<Visitor> {
+    pub(super) fn visitor(&self, address: Option<SocketAddr>) -> Option<ClientNet> {
         let address = address?.ip().to_canonical();
         if is_trusted(&self.trusted, address) {
             return None;
         }
-        Some(Visitor::of(address))
+        Some(ClientNet::of(address))
     }
 
-    pub(super) fn enter(&mut self, visitor: Option<Visitor>) {
+    pub(super) fn enter(&mut self, visitor: Option<ClientNet>) {
         if let Some(visitor) = visitor {
             *self.counts.entry(visitor).or_default() += 1;
         }
     }
 
-    pub(super) fn leave(&mut self, visitor: Option<Visitor>) {
+    pub(super) fn leave(&mut self, visitor: Option<ClientNet>) {
         let Some(visitor) = visitor else { return };
         if let Some(count) = self.counts.get_mut(&visitor) {
             *count -= 1;
@@ -77,26 +77,26 @@ impl Addresses {
     }
 
     /// The visitor, if it holds as many connections as one may.
-    pub(super) fn at_cap(&self, visitor: Option<Visitor>) -> Option<Visitor> {
+    pub(super) fn at_cap(&self, visitor: Option<ClientNet>) -> Option<ClientNet> {
         visitor.filter(|visitor| self.count(*visitor) >= self.cap)
     }
 
     /// How large a crowd the visitor makes, in steps that double: few connections, up to a
     /// sixteenth of what one may hold, are as good as one.
-    pub(super) fn crowd(&self, visitor: Option<Visitor>) -> u32 {
+    pub(super) fn crowd(&self, visitor: Option<ClientNet>) -> u32 {
         let few = (self.cap / 16).max(1);
         visitor.map_or(0, |visitor| (self.count(visitor) / few + 1).ilog2())
     }
 
-    fn count(&self, visitor: Visitor) -> usize {
+    fn count(&self, visitor: ClientNet) -> usize {
         self.counts.get(&visitor).copied().unwrap_or(0)
     }
 
-    pub(super) fn is_exhausted(&self, visitor: Visitor) -> bool {
+    pub(super) fn is_exhausted(&self, visitor: ClientNet) -> bool {
         self.exhausted.contains(&visitor)
     }
 
-    pub(super) fn set_exhausted(&mut self, visitor: Visitor) {
+    pub(super) fn set_exhausted(&mut self, visitor: ClientNet) {
         self.exhausted.insert(visitor);
     }
 
@@ -105,7 +105,7 @@ impl Addresses {
     }
 }
 
-impl std::fmt::Display for Visitor {
+impl std::fmt::Display for ClientNet {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.0 {
             IpAddr::V4(address) => address.fmt(f),
@@ -150,7 +150,7 @@ mod tests {
 
     use super::*;
 
-    fn visitor(addresses: &Addresses, text: &str) -> Option<Visitor> {
+    fn visitor(addresses: &Addresses, text: &str) -> Option<ClientNet> {
         addresses.visitor(Some(SocketAddr::new(text.parse().unwrap(), 1)))
     }
 

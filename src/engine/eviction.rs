@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use slab::Slab;
 
-use super::addresses::{Addresses, Visitor};
+use super::addresses::{Addresses, ClientNet};
 use super::budget::EXEMPT_BYTES;
 use super::limits::{EVICTION_BATCH, EVICTION_SHARE};
 use super::session::Session;
@@ -93,7 +93,7 @@ pub(super) struct Candidate {
 
 impl Candidate {
     /// The client that holds it.
-    pub(super) fn visitor(&self) -> Option<Visitor> {
+    pub(super) fn visitor(&self) -> Option<ClientNet> {
         self.slot.visitor
     }
 
@@ -179,7 +179,7 @@ pub(super) fn largest_holders(slots: &Slab<Arc<Slot>>, addresses: &Addresses) ->
 
 /// The candidate among one visitor's connections.
 pub(super) fn candidate_of(
-    visitor: Visitor,
+    visitor: ClientNet,
     slots: &Slab<Arc<Slot>>,
     addresses: &Addresses,
     cutoffs: Cutoffs,

@@ -144,12 +144,12 @@ impl HeavyState {
 mod tests {
     use std::io;
 
-    use super::super::addresses::Visitor;
+    use super::super::addresses::ClientNet;
     use super::super::lanes::Lanes;
     use super::*;
 
     fn client(number: u8) -> Client {
-        Some(Visitor::of([192, 0, 2, number].into()))
+        Some(ClientNet::of([192, 0, 2, number].into()))
     }
 
     /// A stream of client 1 that holds the only permit, and the time of its first read.

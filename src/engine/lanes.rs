@@ -13,12 +13,12 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::addresses::Visitor;
+use super::addresses::ClientNet;
 use super::limits::MAX_PAUSED_WORK;
 use super::reply::Lane;
 
 /// Whose requests share one turn; `None` for all clients of unix sockets.
-pub(super) type Client = Option<Visitor>;
+pub(super) type Client = Option<ClientNet>;
 
 /// Notifies a connection that its permit is granted.
 pub(super) type Notify = Box<dyn Fn() + Send + Sync>;
@@ -203,7 +203,7 @@ mod tests {
     use super::*;
 
     fn client(number: u8) -> Client {
-        Some(Visitor::of(IpAddr::from([192, 0, 2, number])))
+        Some(ClientNet::of(IpAddr::from([192, 0, 2, number])))
     }
 
     fn enter(lanes: &Lanes, number: u8) -> Permit {

@@ -18,7 +18,9 @@
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::addresses::Visitor;
+use strum::VariantArray;
+
+use super::addresses::ClientNet;
 use super::session::Session;
 use super::stats::ConnectionState;
 
@@ -130,7 +132,7 @@ pub(super) struct Slot {
     /// The key in the acceptor's table, and the token of its events.
     pub(super) key: usize,
     /// Who holds it, for the cap on one address's connections.
-    pub(super) visitor: Option<Visitor>,
+    pub(super) visitor: Option<ClientNet>,
     word: AtomicU32,
     /// Tick at which the connection must be looked at, whatever its client does.
     deadline: AtomicU64,
@@ -152,7 +154,7 @@ impl Slot {
     /// A new connection, parked until its client says something.
     pub(super) fn new(
         key: usize,
-        visitor: Option<Visitor>,
+        visitor: Option<ClientNet>,
         session: Session,
         deadline: u64,
         now: u64,
@@ -198,7 +200,7 @@ impl Slot {
 
     /// What the connection was doing when it was last let go of.
     pub(super) fn state(&self) -> ConnectionState {
-        ConnectionState::ALL[usize::from(self.state.load(Ordering::Relaxed))]
+        ConnectionState::VARIANTS[usize::from(self.state.load(Ordering::Relaxed))]
     }
 
     /// Returns true if its client has sent something that a worker has seen.

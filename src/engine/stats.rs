@@ -4,11 +4,14 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use strum::{EnumCount, IntoStaticStr, VariantArray};
+
 use super::activity::{Activity, WorkerState};
 use crate::heartbeat::Heartbeat;
 
 /// What an open connection is doing, as `connections{state}` names it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EnumCount, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
 pub enum ConnectionState {
     /// In the TLS handshake.
     Handshaking,
@@ -27,39 +30,21 @@ pub enum ConnectionState {
 }
 
 impl ConnectionState {
-    /// Every state.
-    pub const ALL: [ConnectionState; 7] = [
-        ConnectionState::Handshaking,
-        ConnectionState::Reading,
-        ConnectionState::Queued,
-        ConnectionState::Active,
-        ConnectionState::Writing,
-        ConnectionState::Idle,
-        ConnectionState::Lingering,
-    ];
+    /// Returns the value of the label `state`.
+    pub fn as_str(self) -> &'static str {
+        self.into()
+    }
 
     /// Returns true if its response is under way or written, so that the request cannot be answered
     /// with 503 any more.
     pub(super) const fn is_answered(self) -> bool {
         matches!(self, ConnectionState::Writing | ConnectionState::Lingering)
     }
-
-    /// The label's value.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            ConnectionState::Handshaking => "handshaking",
-            ConnectionState::Reading => "reading",
-            ConnectionState::Queued => "queued",
-            ConnectionState::Active => "active",
-            ConnectionState::Writing => "writing",
-            ConnectionState::Idle => "idle",
-            ConnectionState::Lingering => "lingering",
-        }
-    }
 }
 
 /// Why a connection ended, as `connections_closed_total{reason}` names it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EnumCount, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
 pub enum CloseReason {
     /// Both sides were done: after a last response, or the client left between requests.
     Done,
@@ -92,47 +77,15 @@ pub enum CloseReason {
 }
 
 impl CloseReason {
-    /// Every reason.
-    pub const ALL: [CloseReason; 14] = [
-        CloseReason::Done,
-        CloseReason::ClientGone,
-        CloseReason::TlsError,
-        CloseReason::Refused,
-        CloseReason::HandshakeTimeout,
-        CloseReason::HeaderTimeout,
-        CloseReason::BodyTimeout,
-        CloseReason::WriteTimeout,
-        CloseReason::KeepAlive,
-        CloseReason::Shed,
-        CloseReason::Evicted,
-        CloseReason::Memory,
-        CloseReason::Drain,
-        CloseReason::HandlerFailed,
-    ];
-
-    /// The label's value.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            CloseReason::Done => "done",
-            CloseReason::ClientGone => "client_gone",
-            CloseReason::TlsError => "tls_error",
-            CloseReason::Refused => "refused",
-            CloseReason::HandshakeTimeout => "handshake_timeout",
-            CloseReason::HeaderTimeout => "header_timeout",
-            CloseReason::BodyTimeout => "body_timeout",
-            CloseReason::WriteTimeout => "write_timeout",
-            CloseReason::KeepAlive => "keep_alive",
-            CloseReason::Shed => "shed",
-            CloseReason::Evicted => "evicted",
-            CloseReason::Memory => "memory",
-            CloseReason::Drain => "drain",
-            CloseReason::HandlerFailed => "handler_failed",
-        }
+    /// Returns the value of the label `reason`.
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 
 /// Why a connection was turned away, as `connections_shed_total{reason}` names it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EnumCount, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
 pub enum ShedReason {
     /// It waited for a worker longer than `queue_timeout`.
     QueueTimeout,
@@ -148,24 +101,9 @@ pub enum ShedReason {
 }
 
 impl ShedReason {
-    /// Every reason.
-    pub const ALL: [ShedReason; 5] = [
-        ShedReason::QueueTimeout,
-        ShedReason::HeavyTimeout,
-        ShedReason::ConnectionCap,
-        ShedReason::AddressCap,
-        ShedReason::Descriptors,
-    ];
-
-    /// The label's value.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            ShedReason::QueueTimeout => "queue_timeout",
-            ShedReason::HeavyTimeout => "heavy_timeout",
-            ShedReason::ConnectionCap => "connection_cap",
-            ShedReason::AddressCap => "address_cap",
-            ShedReason::Descriptors => "descriptors",
-        }
+    /// Returns the value of the label `reason`.
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 
@@ -177,9 +115,9 @@ pub const ACCEPTOR_PULSE: Duration = Duration::from_secs(1);
 pub struct Stats {
     accepted: AtomicU64,
     accept_errors: AtomicU64,
-    closed: [AtomicU64; CloseReason::ALL.len()],
-    shed: [AtomicU64; ShedReason::ALL.len()],
-    connections: [AtomicU64; ConnectionState::ALL.len()],
+    closed: [AtomicU64; CloseReason::COUNT],
+    shed: [AtomicU64; ShedReason::COUNT],
+    connections: [AtomicU64; ConnectionState::COUNT],
     workers: Box<[Activity]>,
     acceptor: Heartbeat,
     queue_depth: AtomicU64,
@@ -280,7 +218,7 @@ impl Stats {
         self.buffered_bytes.store(bytes as u64, Ordering::Relaxed);
     }
 
-    pub(super) fn set_connections(&self, counts: [u64; ConnectionState::ALL.len()]) {
+    pub(super) fn set_connections(&self, counts: [u64; ConnectionState::COUNT]) {
         for (gauge, count) in self.connections.iter().zip(counts) {
             gauge.store(count, Ordering::Relaxed);
         }

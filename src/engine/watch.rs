@@ -13,8 +13,8 @@ use std::time::Duration;
 use mio::event::Event;
 use mio::{Events, Poll, Registry, Token, Waker};
 
+use super::log_throttle::LogThrottle;
 use super::slot::Ready;
-use super::throttle::Throttle;
 
 /// Events taken from the kernel at a time.
 const EVENTS: usize = 256;
@@ -34,7 +34,7 @@ pub(super) struct Watch {
 struct Station {
     poll: Poll,
     events: Events,
-    errors: Throttle,
+    errors: LogThrottle,
 }
 
 impl Watch {
@@ -43,7 +43,7 @@ impl Watch {
         let registry = poll.registry().try_clone()?;
         let waker = Waker::new(&registry, WAKE)?;
         let station =
-            Station { poll, events: Events::with_capacity(EVENTS), errors: Throttle::default() };
+            Station { poll, events: Events::with_capacity(EVENTS), errors: LogThrottle::default() };
         Ok(Watch {
             station: Mutex::new(station),
             registry,

@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use log::Level;
+use strum::{EnumCount, VariantArray};
 
 use crate::engine::{CloseReason, ShedReason, Stats};
 
@@ -22,14 +23,14 @@ pub(super) struct Losses {
 /// Connections lost since the start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 struct Counts {
-    shed: [u64; ShedReason::ALL.len()],
+    shed: [u64; ShedReason::COUNT],
     evicted: u64,
 }
 
 impl Counts {
     fn of(engine: &Stats) -> Counts {
         Counts {
-            shed: ShedReason::ALL.map(|reason| engine.shed(reason)),
+            shed: std::array::from_fn(|at| engine.shed(ShedReason::VARIANTS[at])),
             evicted: engine.closed(CloseReason::Evicted),
         }
     }
@@ -55,8 +56,8 @@ impl Losses {
         }
         self.told = Some(counts);
         self.latest = Some(now);
-        let shed: Vec<(u64, &str)> = ShedReason::ALL
-            .into_iter()
+        let shed: Vec<(u64, &str)> = ShedReason::VARIANTS
+            .iter()
             .zip(counts.shed.into_iter().zip(told.shed))
             .map(|(reason, (now, before))| (now - before, reason.as_str()))
             .filter(|(more, _)| *more > 0)

@@ -12,14 +12,14 @@ use super::observe::NO_METHOD;
 use super::request_id::RequestId;
 use super::routes::NO_ROUTE;
 use crate::config;
-use crate::engine::Throttle;
+use crate::engine::LogThrottle;
 
 /// What is told of requests. Neither a query nor an unknown path is: both may hold what is
 /// nobody's business.
 pub(super) struct RequestLog {
     /// Microseconds.
     slow: AtomicU64,
-    slow_lines: Mutex<Throttle>,
+    slow_lines: Mutex<LogThrottle>,
 }
 
 impl Default for RequestLog {

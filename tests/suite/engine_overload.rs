@@ -8,6 +8,7 @@ use crossbeam_channel::bounded;
 use pumphouse_web::engine::{
     Body, CloseReason, ConnectionState, Request, Response, Settings, ShedReason,
 };
+use strum::VariantArray;
 
 use crate::harness::{Program, TestEngine, blocking_program, eventually, get, plain_program};
 use crate::hostile::client::{PATIENCE, connect_tls, read_response};
@@ -152,7 +153,7 @@ fn without_a_grace_incomplete_requests_are_evicted_before_a_connection_that_has_
             return;
         }
         drop((halves, silent, newcomer));
-        eventually("all are gone", || ConnectionState::ALL.into_iter().all(|it| count(it) == 0));
+        eventually("all are gone", || ConnectionState::VARIANTS.iter().all(|it| count(*it) == 0));
     }
     panic!("the machine is too busy for a second without a break");
 }

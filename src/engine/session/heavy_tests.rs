@@ -5,7 +5,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
-use super::super::addresses::Visitor;
+use super::super::addresses::ClientNet;
 use super::super::lanes::Lanes;
 use super::super::message::{Body, Request, StreamBody};
 use super::super::reply::Reply;
@@ -132,7 +132,7 @@ impl Stage {
 
     /// The permit of another client, in front of this session's.
     fn occupy(&self) -> Permit {
-        let other = Some(Visitor::of([192, 0, 2, 1].into()));
+        let other = Some(ClientNet::of([192, 0, 2, 1].into()));
         self.lanes.enter(Lane::Bulk, other, Box::new(|| {}))
     }
 

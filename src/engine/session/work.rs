@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use http::Method;
 
-use super::super::addresses::Visitor;
+use super::super::addresses::ClientNet;
 use super::super::connection::{Task, Work};
 use super::super::heavy::Admission;
 use super::super::message::Refusal;
@@ -92,7 +92,7 @@ impl Session {
             self.held = Some(task);
             return self.write(turn).map_or(Err(None), |outcome| Err(Some(outcome)));
         }
-        let (lane, client) = (work.lane, task.request.client.map(Visitor::of));
+        let (lane, client) = (work.lane, task.request.client.map(ClientNet::of));
         let admission = self.heavy.admit(work, client, self.http.settings(), now);
         if admission == Admission::Run {
             return Ok(task);

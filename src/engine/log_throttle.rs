@@ -8,12 +8,12 @@ const PERIOD: Duration = Duration::from_secs(1);
 
 /// Lets at most one line a second into the log, and says how many it left out.
 #[derive(Debug, Default)]
-pub struct Throttle {
+pub struct LogThrottle {
     latest: Option<Instant>,
     left_out: u64,
 }
 
-impl Throttle {
+impl LogThrottle {
     /// Logs a warning, unless one was logged just now.
     pub fn warn(&mut self, message: fmt::Arguments<'_>) {
         self.warn_at(Instant::now(), message);
@@ -46,7 +46,7 @@ mod tests {
 
     #[test]
     fn one_line_a_second_and_the_rest_counted() {
-        let mut throttle = Throttle::default();
+        let mut throttle = LogThrottle::default();
         let start = Instant::now();
         let at = |millis| start + Duration::from_millis(millis);
         let logged: Vec<bool> = [0, 1, 999, 1000, 1001, 2500]
