@@ -84,9 +84,9 @@ targets: build ## run every other target of this list in a short form, as CI doe
 
 .PHONY: lint
 lint: toolchain deny ## clippy, rustfmt and rustdoc without a warning, and the supply chain
-	$(CARGO) fmt --check
-	$(CARGO) clippy --all-targets -- -D warnings
-	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps
 
 # Advisories come from a repository that not every machine can reach; the rest needs no network.
 .PHONY: deny

@@ -10,13 +10,13 @@ use pumphouse_web::kernel::listen_queue::listen_losses;
 use rustls::ClientConfig;
 
 use crate::CANARY_PATIENCE;
-use crate::hostile::canary::Canary;
-use crate::hostile::mode::Mode;
-use crate::hostile::outside;
-use crate::hostile::swarm::{Plan, Swarm};
-use crate::hostile::target::Target;
 use crate::metrics;
 use crate::report::{Inside, Report};
+use hostile::canary::Canary;
+use hostile::mode::Mode;
+use hostile::proc;
+use hostile::swarm::{Plan, Swarm};
+use hostile::target::Target;
 
 /// Addresses that each mode comes from, where one comes from many.
 const ADDRESSES: u8 = 200;
@@ -40,13 +40,13 @@ pub fn attack(
         limits: Settings::default(),
     })?;
     let process = own.map(Target::process);
-    let cpu_before = process.map(outside::cpu_time).unwrap_or_default();
+    let cpu_before = process.map(proc::cpu_time).unwrap_or_default();
     let overflows_before = listen_losses().overflows;
     let canary = Canary::start(address, Arc::clone(config), CANARY_PATIENCE);
     let (mut fullest, mut largest, mut second) = (0, 0, 0);
     swarm.run(time, |tallies| {
-        let queue = outside::accept_queue(address);
-        let memory = process.map_or(0, |process| outside::status(process, "VmRSS"));
+        let queue = proc::accept_queue(address);
+        let memory = process.map_or(0, |process| proc::status(process, "VmRSS"));
         fullest = fullest.max(queue);
         largest = largest.max(memory);
         second += 1;
@@ -57,7 +57,7 @@ pub fn attack(
     let inside = |target: &Target| -> Result<Inside, Box<dyn Error>> {
         let mut closed = metrics::counts(target, "pumphouse_connections_closed_total")?;
         closed.retain(|(_, count)| *count > 0);
-        let cpu = outside::cpu_time(target.process()).saturating_sub(cpu_before);
+        let cpu = proc::cpu_time(target.process()).saturating_sub(cpu_before);
         Ok(Inside { cpu, memory_kib: largest, closed })
     };
     Ok(Report {

@@ -14,10 +14,6 @@
 
 #![allow(clippy::print_stdout)] // Its table is its purpose.
 
-#[path = "../../tests/hostile/mod.rs"]
-#[allow(dead_code)] // The tests use what this does not.
-mod hostile;
-
 mod anyone;
 mod arguments;
 mod crowd;
@@ -37,12 +33,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use strum::VariantArray;
 
 use arguments::Arguments;
 use goals::{Goal, Goals};
-use hostile::dense::Dense;
+use hostile::dense_history::DenseHistory;
 use hostile::mode::Mode;
-use hostile::outside;
+use hostile::proc;
 use hostile::program;
 use hostile::scenario::{Outcome, Scale, Scenario, Scenarios};
 use hostile::target::Target;
@@ -80,7 +77,7 @@ fn run(arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
     }
     let connections = arguments.connections.clamp(Mode::ATTACK.len(), MOST_CONNECTIONS);
     raise_descriptors(connections as u64 + SPARE)?;
-    let machine = outside::machine();
+    let machine = proc::machine();
     let mut text = format!("# Under attack\n\nMeasured by `make attack` on {machine}.\n");
     let (mut reached, untimed) = (true, arguments.untimed);
     if arguments.only.is_none() {
@@ -102,8 +99,8 @@ fn run(arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
             )?;
         }
     } else {
-        let names = Scenario::ALL.map(Scenario::as_str).join(", ");
-        println!("\nskipped, as they need a server of their own: {names}");
+        let names: Vec<String> = Scenario::VARIANTS.iter().map(Scenario::to_string).collect();
+        println!("\nskipped, as they need a server of their own: {}", names.join(", "));
     }
     println!("\n{text}");
     save(arguments, &text)?;
@@ -151,16 +148,16 @@ fn play_scenarios(
     let scale = Scale {
         time,
         connections: connections.min(STALLED),
-        history: Dense { interval: arguments.history_interval.max(1) },
+        history: DenseHistory { interval: arguments.history_interval.max(1) },
         patience: CANARY_PATIENCE,
         admin_attempts: 1,
         descriptors: None,
         watched: true,
     };
-    let chosen = Scenario::ALL.into_iter().filter(|scenario| scenario.as_str().contains(only));
+    let chosen = Scenario::VARIANTS.iter().filter(|scenario| scenario.to_string().contains(only));
     let mut outcomes = Vec::new();
     for scenario in chosen {
-        println!("{}, for {} s", scenario.as_str(), time.as_secs());
+        println!("{scenario}, for {} s", time.as_secs());
         outcomes.push(scenario.run(&binary, &scale)?);
     }
     Ok(outcomes)
@@ -172,7 +169,7 @@ fn measure_memory(arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
     let binary: &Path = &program::beside_this_example()?;
     let only = arguments.only.as_deref().unwrap_or_default();
     let rows = memory::run(binary, clients, only)?;
-    let machine = outside::machine();
+    let machine = proc::machine();
     let text = format!(
         "# Memory of stalled clients\n\nMeasured by `make attack ATTACK=--memory` on {machine}; \
          {clients} clients of each mode.\n\n{}",

@@ -11,12 +11,12 @@ use std::time::{Duration, Instant};
 
 use pumphouse_web::engine::Settings;
 
-use crate::hostile::dense::Dense;
-use crate::hostile::mode::Mode;
-use crate::hostile::outside;
-use crate::hostile::program;
-use crate::hostile::swarm::{Plan, Swarm};
-use crate::hostile::target::{Setup, Target};
+use hostile::dense_history::DenseHistory;
+use hostile::mode::Mode;
+use hostile::proc;
+use hostile::program;
+use hostile::swarm::{Plan, Swarm};
+use hostile::target::{Setup, Target};
 
 /// Stalled clients of one mode, and the server's memory above rest.
 pub struct Row {
@@ -63,8 +63,8 @@ impl Large {
     const fn target(self) -> &'static str {
         match self {
             Large::None => "/",
-            Large::Whole => Dense::LARGE,
-            Large::Streamed => Dense::DOWNLOAD,
+            Large::Whole => DenseHistory::LARGE,
+            Large::Streamed => DenseHistory::DOWNLOAD,
         }
     }
 
@@ -88,7 +88,7 @@ const SERVER: &str = "handshake_timeout = \"2m\"\nheader_timeout = \"2m\"\n\
     body_timeout = \"2m\"\nwrite_timeout = \"2m\"\nkeep_alive = \"2m\"\n";
 
 /// Observations for the large responses.
-const HISTORY: Dense = Dense { interval: 300 };
+const HISTORY: DenseHistory = DenseHistory { interval: 300 };
 
 /// Time to open all connections, of which a mode opens up to 600 a second.
 const OPENING: Duration = Duration::from_secs(60);
@@ -105,9 +105,8 @@ const ADDRESSES: u8 = 200;
 pub fn run(binary: &Path, clients: usize, only: &str) -> Result<Vec<Row>, Box<dyn Error>> {
     let mut rows = Vec::new();
     for plain in [true, false] {
-        let chosen = |(mode, large): &(Mode, Large)| {
-            format!("{}{}", mode.as_str(), large.as_str()).contains(only)
-        };
+        let chosen =
+            |(mode, large): &(Mode, Large)| format!("{}{}", mode, large.as_str()).contains(only);
         for (mode, large) in CLIENTS.into_iter().filter(chosen) {
             let row = measure(binary, mode, large, plain, clients)?;
             println!("{}", Line(&row));
@@ -135,8 +134,8 @@ fn measure(
     // Allocations made once, at the first answers, belong to the memory at rest.
     target.admin_page("/metrics")?;
     std::thread::sleep(Duration::from_secs(2));
-    let resident = || outside::status(target.process(), "VmRSS");
-    let (rest, kernel_rest) = (resident(), outside::tcp_memory());
+    let resident = || proc::status(target.process(), "VmRSS");
+    let (rest, kernel_rest) = (resident(), proc::tcp_memory());
     let mut swarm = Swarm::new(Plan {
         target: target.address,
         config: Arc::clone(&target.config),
@@ -153,7 +152,7 @@ fn measure(
     let mut hold = |swarm: &mut Swarm, time| {
         swarm.run(time, |_| {
             largest = largest.max(resident());
-            kernel = kernel.max(outside::tcp_memory());
+            kernel = kernel.max(proc::tcp_memory());
         });
     };
     let begun = Instant::now();
@@ -206,7 +205,7 @@ impl fmt::Display for Line<'_> {
         write!(
             f,
             "| {}{} | {} | {held} | {:.1} | ≤ {} | {:.1} | ≤ {AFTERWARDS} | {:.1} | {verdict} |",
-            mode.as_str(),
+            mode,
             large.as_str(),
             if *plain { "plain" } else { "TLS" },
             mib(while_held),

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use crate::hostile::target::Target;
+use hostile::target::Target;
 
 /// Returns the samples of a metric, each with its last label's value.
 pub fn counts(target: &Target, metric: &str) -> Result<Vec<(String, u64)>, Box<dyn Error>> {

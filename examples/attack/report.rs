@@ -4,17 +4,17 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::goals::Goal;
-use crate::hostile::canary::Song;
-use crate::hostile::mode::Mode;
-use crate::hostile::scenario::CANARY_P99;
-use crate::hostile::swarm::Tally;
+use hostile::canary::CanaryReport;
+use hostile::mode::Mode;
+use hostile::scenario::CANARY_P99;
+use hostile::swarm::Tally;
 
 /// What an attack has come to.
 pub struct Report {
     /// Each mode's connections.
     pub tallies: Vec<(Mode, Tally)>,
     /// The visitor's experience.
-    pub canary: Song,
+    pub canary: CanaryReport,
     /// The most connections seen to wait for accept.
     pub fullest_queue: u32,
     /// Connections lost to a full accept queue.
@@ -65,7 +65,7 @@ impl fmt::Display for Report {
         )?;
         let mut all = Tally::default();
         for (mode, tally) in &self.tallies {
-            row(f, mode.as_str(), tally, "")?;
+            row(f, &mode.to_string(), tally, "")?;
             all.opened += tally.opened;
             all.held += tally.held;
             all.closed += tally.closed;
@@ -73,7 +73,7 @@ impl fmt::Display for Report {
             all.longest = all.longest.max(tally.longest);
         }
         let millis = |share| self.canary.quantile(share).as_secs_f64() * 1e3;
-        let song = format!(
+        let canary = format!(
             "{} of {} served; p50 {:.1} ms, p99 {:.1} ms, max {:.1} ms",
             self.canary.served.len(),
             self.canary.served.len() + self.canary.missed.len(),
@@ -81,7 +81,7 @@ impl fmt::Display for Report {
             millis(0.99),
             millis(1.0)
         );
-        row(f, "all at once", &all, &song)?;
+        row(f, "all at once", &all, &canary)?;
         writeln!(
             f,
             "\nDue is who has used up the deadline of its phase, or broken a rule; at the cap others \

@@ -8,16 +8,16 @@ use std::time::{Duration, Instant};
 use pumphouse_web::engine::Settings;
 
 use crate::goals::Goal;
-use crate::hostile::canary::visit;
-use crate::hostile::mode::Mode;
-use crate::hostile::outside;
-use crate::hostile::swarm::{Plan, Swarm};
-use crate::hostile::target::{Setup, Target};
+use hostile::canary::visit;
+use hostile::mode::Mode;
+use hostile::proc;
+use hostile::swarm::{Plan, Swarm};
+use hostile::target::{Setup, Target};
 
 const DESCRIPTORS: u32 = 128;
 const CONNECTIONS: usize = 1000;
 const TIME: Duration = Duration::from_secs(10);
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What came of it.
 pub struct Scarcity {
@@ -31,7 +31,7 @@ pub struct Scarcity {
 pub fn run(binary: &Path) -> Result<Scarcity, Box<dyn Error>> {
     let setup = Setup { descriptors: Some(DESCRIPTORS), ..Setup::default() };
     let target = Target::start_with(binary, &setup)?;
-    let (cpu, lines) = (outside::cpu_time(target.process()), target.log_lines());
+    let (cpu, lines) = (proc::cpu_time(target.process()), target.log_lines());
     let mut swarm = Swarm::new(Plan {
         target: target.address,
         config: Arc::clone(&target.config),
@@ -42,12 +42,12 @@ pub fn run(binary: &Path) -> Result<Scarcity, Box<dyn Error>> {
         limits: Settings::default(),
     })?;
     swarm.run(TIME, |_| {});
-    let cpu = outside::cpu_time(target.process()).saturating_sub(cpu);
+    let cpu = proc::cpu_time(target.process()).saturating_sub(cpu);
     let log_lines = target.log_lines() - lines;
     drop(swarm);
     let gone = Instant::now();
-    while let Err(error) = visit(target.address, &target.config, PATIENCE) {
-        if gone.elapsed() > PATIENCE {
+    while let Err(error) = visit(target.address, &target.config, TIMEOUT) {
+        if gone.elapsed() > TIMEOUT {
             return Err(error.into());
         }
     }

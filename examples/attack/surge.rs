@@ -5,18 +5,18 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::goals::Goal;
-use crate::hostile::burst::burst;
-use crate::hostile::target::Target;
 use crate::metrics;
+use hostile::burst::burst;
+use hostile::target::Target;
 
 const CONNECTS: usize = 4096;
 const CAP: usize = CONNECTS / 2;
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Connects to a server of its own, and returns the goals with what was reached.
 pub fn run(binary: &Path) -> Result<Vec<Goal>, Box<dyn Error>> {
     let target = Target::start(binary, &format!("max_connections = {CAP}"))?;
-    let burst = burst(target.address, CONNECTS, CAP, PATIENCE)?;
+    let burst = burst(target.address, CONNECTS, CAP, TIMEOUT)?;
     let limits = metrics::counts(&target, "pumphouse_accept_queue_limit")?;
     let (_, limit) =
         limits.first().ok_or("the server has no metric of its accept queue's limit")?;

@@ -10,10 +10,6 @@
 
 #![allow(clippy::print_stdout)] // Its table is its purpose.
 
-#[path = "../../tests/hostile/mod.rs"]
-#[allow(dead_code)] // The tests use what this does not.
-mod hostile;
-
 mod old;
 mod ours;
 mod stage;

@@ -10,10 +10,10 @@ use pumphouse_web::engine::tls::server_config;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use socket2::{Domain, Socket, Type};
 
-use crate::hostile::canary;
-use crate::hostile::client::connect_tls;
-use crate::hostile::outside::accept_queue;
-use crate::hostile::target::client_config;
+use hostile::canary;
+use hostile::client::connect_tls;
+use hostile::proc::accept_queue;
+use hostile::target::client_config;
 
 /// The backlog of the server that failed.
 pub const BACKLOG: u32 = 128;

@@ -7,10 +7,6 @@
 
 #![allow(clippy::print_stdout)] // Its table is its purpose.
 
-#[path = "../../tests/hostile/mod.rs"]
-#[allow(dead_code)] // The tests use what this does not.
-mod hostile;
-
 use std::error::Error;
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -19,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use argh::FromArgs;
 
-use hostile::outside;
+use hostile::proc;
 use hostile::program;
 use hostile::soak::{Soaked, soak};
 use hostile::target::Target;
@@ -83,7 +79,7 @@ fn run(arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
     let conclusion = conclude(&soaked)?;
     println!("{conclusion}");
     if let Some(output) = output {
-        let machine = outside::machine();
+        let machine = proc::machine();
         let text = format!(
             "# Soak\n\nMeasured by `make soak` on {machine}: {connections} hostile \
              connections in every mode, a canary ten times a second, and a reload after each \

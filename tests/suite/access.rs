@@ -10,8 +10,8 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 
 use crate::harness::eventually;
-use crate::hostile::client::{connect_tls, read_response};
 use crate::server::{BINARY, Server, Setup, body, code, run};
+use hostile::client::{connect_tls, read_response};
 
 /// Runs a command with that on its standard input.
 fn run_with(arguments: &[&str], input: &[u8]) -> Output {

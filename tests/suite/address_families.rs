@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use socket2::{Domain, Socket, Type};
 
-use crate::hostile::upstream::Upstream;
 use crate::namespaces::{is_inside, run_inside};
 use crate::server::{BINARY, Server, Setup};
+use hostile::upstream::Upstream;
 
 /// A listener on every IPv6 address whose accept queue is full: the kernel drops further SYNs, so
 /// a connection is neither accepted nor refused.

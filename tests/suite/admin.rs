@@ -20,10 +20,10 @@ use pumphouse_web::site::{self, Site, SnapshotReader};
 use pumphouse_web::upstream::Roster;
 
 use crate::harness::{Program, TestEngine, blocking_program, eventually, get, plain_program};
-use crate::hostile::client::{Client, PATIENCE, connect_tls, read_response};
-use crate::hostile::mode::Mode;
-use crate::hostile::upstream::Upstream;
 use crate::server::{Server, Setup, body, code, json};
+use hostile::client::{Client, TEST_TIMEOUT, connect_tls, read_response};
+use hostile::mode::Mode;
+use hostile::upstream::Upstream;
 
 /// The admin listener over an engine of the test's own, with a board that has no sources.
 struct OverEngine {
@@ -46,7 +46,7 @@ impl OverEngine {
         let service = ServiceInfo { name: "test", version: "0", started_at };
         let (_, _, history) = history::prepare(history::Settings {
             path: None,
-            flush: PATIENCE,
+            flush: TEST_TIMEOUT,
             keep: Retention::default(),
             zone: TimeZone::UTC,
             readers: 1,
@@ -105,7 +105,7 @@ impl OverEngine {
 
     fn get(&self, target: &str) -> String {
         let mut stream = TcpStream::connect(self.address).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_read_timeout(Some(TEST_TIMEOUT)).unwrap();
         stream.write_all(get(target).as_bytes()).unwrap();
         String::from_utf8(read_response(&mut stream).unwrap()).unwrap()
     }
@@ -139,7 +139,7 @@ fn it_answers_while_handlers_block_every_worker() {
         .map(|_| {
             let mut stream = connect_tls(server.address, &server.client).unwrap();
             stream.write_all(get("/block").as_bytes()).unwrap();
-            entered.recv_timeout(PATIENCE).unwrap();
+            entered.recv_timeout(TEST_TIMEOUT).unwrap();
             stream
         })
         .collect();
@@ -225,7 +225,7 @@ fn it_is_asked_for_by_names_of_this_machine_only() {
     let server = Server::start(&Setup::default());
     let ask = |host: &str| {
         let mut stream = std::net::TcpStream::connect(server.admin).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_read_timeout(Some(TEST_TIMEOUT)).unwrap();
         write!(stream, "GET /metrics HTTP/1.1\r\nHost: {host}\r\n\r\n").unwrap();
         code(&String::from_utf8(read_response(&mut stream).unwrap()).unwrap())
     };
@@ -241,7 +241,7 @@ fn method_that_is_unknown_gets_501_and_one_that_is_not_allowed_405() {
     let server = Server::start(&Setup::default());
     let ask = |line: &str| {
         let mut stream = std::net::TcpStream::connect(server.admin).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_read_timeout(Some(TEST_TIMEOUT)).unwrap();
         write!(stream, "{line} HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
         code(&String::from_utf8(read_response(&mut stream).unwrap()).unwrap())
     };

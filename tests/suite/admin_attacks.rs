@@ -8,9 +8,9 @@ use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
 use crate::harness::{eventually, get};
-use crate::hostile::client::{PATIENCE, read_response};
 use crate::server::{Server, Setup, body, code, json};
 use crate::watchdog::Wedge;
+use hostile::client::{TEST_TIMEOUT, read_response};
 
 /// Within this an answer counts as prompt. The deadlines of the admin listener are longer, so
 /// an answer that waits for one of them does not.
@@ -24,9 +24,9 @@ const FEW_DESCRIPTORS: Setup<'_> =
 const ADMIN_CONNECTIONS: usize = 128;
 
 fn connect(server: &Server) -> TcpStream {
-    let stream = TcpStream::connect_timeout(&server.admin, PATIENCE).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    stream.set_write_timeout(Some(PATIENCE)).unwrap();
+    let stream = TcpStream::connect_timeout(&server.admin, TEST_TIMEOUT).unwrap();
+    stream.set_read_timeout(Some(TEST_TIMEOUT)).unwrap();
+    stream.set_write_timeout(Some(TEST_TIMEOUT)).unwrap();
     stream
 }
 

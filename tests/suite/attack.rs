@@ -5,28 +5,28 @@ use std::time::Duration;
 
 use pumphouse_web::engine::Settings;
 
-use crate::hostile::burst::burst;
-use crate::hostile::canary::{Canary, visit};
-use crate::hostile::client::PATIENCE;
-use crate::hostile::dense::Dense;
-use crate::hostile::mode::Mode;
-use crate::hostile::outside;
-use crate::hostile::scenario::Scenario::{
+use crate::server::BINARY;
+use hostile::burst::burst;
+use hostile::canary::{Canary, visit};
+use hostile::client::TEST_TIMEOUT;
+use hostile::dense_history::DenseHistory;
+use hostile::mode::Mode;
+use hostile::proc;
+use hostile::scenario::Scenario::{
     self, AdminClients, AdminConnects, AdminPipelines, ExpensiveQueries, LogReaderStops,
     ManyParameters, PasswordGuesses, Pipelines, SourcePages, StalledBodies, StalledReaders,
 };
-use crate::hostile::scenario::{Findings, Scale};
-use crate::hostile::swarm::{Plan, Swarm};
-use crate::hostile::target::Target;
-use crate::server::BINARY;
+use hostile::scenario::{Findings, Scale};
+use hostile::swarm::{Plan, Swarm};
+use hostile::target::Target;
 
 #[test]
 fn hundreds_of_hostile_clients_in_every_mode_and_the_canary_sings() {
     let target = Target::start(Path::new(BINARY), "max_connections = 300").unwrap();
     // Every thread has begun once the admin listener, the last of them, has answered.
     target.admin_page("/healthz").unwrap();
-    let threads = outside::status(target.process(), "Threads");
-    let canary = Canary::start(target.address, target.config.clone(), PATIENCE);
+    let threads = proc::status(target.process(), "Threads");
+    let canary = Canary::start(target.address, target.config.clone(), TEST_TIMEOUT);
     // More than there is room for, so that some must give way. Each address holds several of them,
     // so there always is a larger crowd than the canary's to be chosen from, however slow the
     // machine makes its handshake.
@@ -41,16 +41,16 @@ fn hundreds_of_hostile_clients_in_every_mode_and_the_canary_sings() {
     })
     .unwrap();
     swarm.run(Duration::from_secs(6), |_| {});
-    let song = canary.stop();
-    assert!(song.missed.is_empty(), "{:?}", song.missed);
-    assert!(!song.served.is_empty());
+    let canary = canary.stop();
+    assert!(canary.missed.is_empty(), "{:?}", canary.missed);
+    assert!(!canary.served.is_empty());
     for (mode, tally) in swarm.tallies() {
-        assert!(tally.opened > 0, "{}", mode.as_str());
+        assert!(tally.opened > 0, "{}", mode);
         if mode.allowance(&Settings::default()) == Some(Duration::ZERO) {
-            assert!(tally.closed > 0, "refused: {}", mode.as_str());
+            assert!(tally.closed > 0, "refused: {}", mode);
         }
     }
-    let now = outside::status(target.process(), "Threads");
+    let now = proc::status(target.process(), "Threads");
     assert!(now <= threads, "from {threads} threads to {now}");
     let board = target.admin_page("/scoreboard").unwrap();
     assert!(board.contains("\"accept_queues\":[{"), "{board}");
@@ -67,9 +67,9 @@ fn hundreds_of_hostile_clients_in_every_mode_and_the_canary_sings() {
 fn in_a_burst_of_connects_nobody_is_left_in_silence() {
     const CAP: usize = 200;
     let target = Target::start(Path::new(BINARY), &format!("max_connections = {CAP}")).unwrap();
-    let burst = burst(target.address, 2 * CAP, CAP, PATIENCE).unwrap();
+    let burst = burst(target.address, 2 * CAP, CAP, TEST_TIMEOUT).unwrap();
     assert_eq!(burst.held.max(CAP), CAP, "all beyond the cap are closed: {burst:?}");
-    visit(target.address, &target.config, PATIENCE).unwrap();
+    visit(target.address, &target.config, TEST_TIMEOUT).unwrap();
 }
 
 /// Plays a scenario against the debug binary, for long enough that each of its attackers has
@@ -78,15 +78,15 @@ fn withstand(scenario: Scenario) -> Findings {
     let scale = Scale {
         time: Duration::from_secs(6),
         connections: 300,
-        history: Dense { interval: 300 },
-        patience: PATIENCE / 6,
+        history: DenseHistory { interval: 300 },
+        patience: TEST_TIMEOUT / 6,
         admin_attempts: 4,
         // The admin listener's cap is 128 then, below the number of clients.
         descriptors: Some(1024),
         watched: false,
     };
     let outcome = scenario.run(Path::new(BINARY), &scale).unwrap();
-    assert_eq!(outcome.faults(), Vec::<String>::new(), "{}", scenario.as_str());
+    assert_eq!(outcome.faults(), Vec::<String>::new(), "{}", scenario);
     outcome.findings
 }
 

@@ -91,9 +91,9 @@ fn running_server_takes_up_a_renewed_certificate() {
     let line = server.signal_and_wait("HUP", &["reloaded: ", "HUP: nothing changes"]);
     assert!(line.contains("certificates renewed"), "{line}");
     let client = trust(&server.folder().join("cert.pem"));
-    let mut stream = crate::hostile::client::connect_tls(server.address, &client).unwrap();
+    let mut stream = hostile::client::connect_tls(server.address, &client).unwrap();
     std::io::Write::write_all(&mut stream, crate::harness::get("/ping").as_bytes()).unwrap();
-    let answer = crate::hostile::client::read_response(&mut stream).unwrap();
+    let answer = hostile::client::read_response(&mut stream).unwrap();
     assert!(answer.starts_with(b"HTTP/1.1 200"), "{}", text(&answer));
 }
 

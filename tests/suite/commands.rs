@@ -4,8 +4,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use crate::hostile::upstream::Upstream;
 use crate::server::{BINARY, Server, Setup, run};
+use hostile::upstream::Upstream;
 
 fn stdout(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).unwrap()
@@ -202,7 +202,7 @@ fn check_poll_shows_what_stands_on_a_page() {
         assert!(told.contains(wanted), "no {wanted} in {told}");
     }
     assert!(!told.contains("s3cret"), "{told}");
-    let asked = upstream.asked();
+    let asked = upstream.latest_request();
     assert!(asked.starts_with("GET /s/s3cretShare HTTP/1.1"), "{asked}");
     assert_eq!(user_agent(&asked), contactable("keeper@example.org"));
 }
@@ -218,7 +218,10 @@ fn whoever_is_polled_learns_whom_to_write_to() {
     );
     let server = Server::start(&Setup { sources: &sources, ..Setup::default() });
     server.eventually_status("polled", |status| status["sources"]["tank"]["state"] == "fresh");
-    assert_eq!(user_agent(&upstream.asked()), contactable("https://pumphouse.example/contact"));
+    assert_eq!(
+        user_agent(&upstream.latest_request()),
+        contactable("https://pumphouse.example/contact")
+    );
 }
 
 /// What a request tells of who asks.

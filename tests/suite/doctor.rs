@@ -9,8 +9,8 @@ use serde_json::Value;
 use socket2::{Domain, Socket, Type};
 
 use crate::harness::eventually;
-use crate::hostile::upstream::Upstream;
 use crate::server::{BINARY, Server, Setup};
+use hostile::upstream::Upstream;
 
 /// Runs it to its end, and checks that it came within its bound.
 fn doctor(arguments: &[&str]) -> (i32, String) {

@@ -10,11 +10,11 @@ use pumphouse_web::engine::Settings;
 use rustix::fs::OFlags;
 
 use crate::harness::{eventually, get};
-use crate::hostile::client::{Client, connect_tls, read_response};
-use crate::hostile::mode::Mode;
-use crate::hostile::swarm::{Plan, Swarm};
-use crate::hostile::upstream::Upstream;
 use crate::server::{Server, Setup};
+use hostile::client::{Client, connect_tls, read_response};
+use hostile::mode::Mode;
+use hostile::swarm::{Plan, Swarm};
+use hostile::upstream::Upstream;
 use std::io::Write;
 use std::time::{Duration, Instant};
 

@@ -10,7 +10,7 @@ use rustls::{ClientConnection, StreamOwned};
 use socket2::{Domain, Socket, Type};
 
 use crate::harness::{Program, TestEngine, eventually};
-use crate::hostile::client::PATIENCE;
+use hostile::client::TEST_TIMEOUT;
 
 /// A response of the page's size: more than a small receive buffer, and little more than the kernel
 /// takes for a client that does not read.
@@ -28,8 +28,8 @@ fn connect_narrow(address: SocketAddr) -> TcpStream {
     socket.set_recv_buffer_size(4096).unwrap();
     socket.connect(&address.into()).unwrap();
     let stream = TcpStream::from(socket);
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    stream.set_write_timeout(Some(PATIENCE)).unwrap();
+    stream.set_read_timeout(Some(TEST_TIMEOUT)).unwrap();
+    stream.set_write_timeout(Some(TEST_TIMEOUT)).unwrap();
     stream
 }
 
@@ -102,7 +102,7 @@ fn refused_upload(mut stream: impl Read + Write) {
 fn refusal_of_megabytes_is_read_behind_the_upload() {
     let server = TestEngine::http(Settings::default(), Program(page));
     let stream = TcpStream::connect(server.address).unwrap();
-    stream.set_write_timeout(Some(PATIENCE)).unwrap();
+    stream.set_write_timeout(Some(TEST_TIMEOUT)).unwrap();
     refused_upload(stream);
 }
 
@@ -112,7 +112,7 @@ fn refusal_of_megabytes_over_tls_is_read_behind_the_upload() {
     let name = ServerName::try_from("localhost").unwrap();
     let session = ClientConnection::new(Arc::clone(&server.client), name).unwrap();
     let stream = TcpStream::connect(server.address).unwrap();
-    stream.set_write_timeout(Some(PATIENCE)).unwrap();
+    stream.set_write_timeout(Some(TEST_TIMEOUT)).unwrap();
     // The server's close_notify may come before the upload is sent; rustls goes on sending.
     refused_upload(StreamOwned::new(session, stream));
 }
@@ -123,7 +123,7 @@ fn lingering_connection_gives_way_at_the_cap_before_an_idle_one() {
     let server = TestEngine::http(settings, Program(|_: &Request| Response::new(Body::empty())));
     let ask = |close: bool| {
         let mut stream = TcpStream::connect(server.address).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_read_timeout(Some(TEST_TIMEOUT)).unwrap();
         let request = if close { LAST_REQUEST } else { b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" };
         stream.write_all(request).unwrap();
         let mut piece = [0; 1024];

@@ -8,19 +8,19 @@ use crossbeam_channel::bounded;
 use pumphouse_web::engine::{Body, Drained, Request, Response, Settings};
 
 use crate::harness::{Program, TestEngine, get, plain_program};
-use crate::hostile::client::{Client, PATIENCE, connect_tls, read_response};
-use crate::hostile::mode::Mode;
+use hostile::client::{Client, TEST_TIMEOUT, connect_tls, read_response};
+use hostile::mode::Mode;
 
 #[test]
 fn requests_in_flight_finish_and_new_ones_are_refused() {
     let (entered, enter) = bounded(1);
     let (release, released) = bounded::<()>(0);
     let server = TestEngine::https(
-        Settings { drain_timeout: PATIENCE, ..Settings::default() },
+        Settings { drain_timeout: TEST_TIMEOUT, ..Settings::default() },
         Program(move |request: &Request| {
             if request.target.path() == "/slow" {
                 entered.send(()).unwrap();
-                let _ = released.recv_timeout(PATIENCE);
+                let _ = released.recv_timeout(TEST_TIMEOUT);
             }
             Response::new(Body::from("done"))
         }),
@@ -30,7 +30,7 @@ fn requests_in_flight_finish_and_new_ones_are_refused() {
     read_response(&mut idle).unwrap();
     let mut slow = connect_tls(server.address, &server.client).unwrap();
     slow.write_all(get("/slow").as_bytes()).unwrap();
-    enter.recv_timeout(PATIENCE).unwrap();
+    enter.recv_timeout(TEST_TIMEOUT).unwrap();
     let mut half = connect_tls(server.address, &server.client).unwrap();
     // What comes with a request is read with it, so its answer tells that half a head was.
     half.write_all((get("/") + "GET / HTTP/1.1\r\nHost: local").as_bytes()).unwrap();

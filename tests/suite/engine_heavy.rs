@@ -15,7 +15,7 @@ use pumphouse_web::engine::{
 use socket2::{Domain, Socket, Type};
 
 use crate::harness::{TestEngine, eventually, get};
-use crate::hostile::client::{PATIENCE, read_response};
+use hostile::client::{TEST_TIMEOUT, read_response};
 
 /// Answers by work of many pieces, each of a millisecond.
 #[derive(Clone, Default)]
@@ -165,7 +165,7 @@ fn start(settings: Settings) -> (TestEngine, Arc<Ledger>) {
 fn one_permit() -> Settings {
     let (workers, heavy_requests) = (4, 1);
     // Longer than any test waits.
-    let (queue_timeout, write_timeout) = (PATIENCE * 10, PATIENCE * 10);
+    let (queue_timeout, write_timeout) = (TEST_TIMEOUT * 10, TEST_TIMEOUT * 10);
     Settings { workers, heavy_requests, queue_timeout, write_timeout, ..Settings::default() }
 }
 
@@ -175,7 +175,7 @@ fn client(server: &TestEngine, last: u8) -> TcpStream {
     socket.bind(&SocketAddr::from(([127, 0, 0, last], 0)).into()).unwrap();
     socket.connect(&server.address.into()).unwrap();
     let stream = TcpStream::from(socket);
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_read_timeout(Some(TEST_TIMEOUT)).unwrap();
     stream
 }
 
@@ -369,7 +369,7 @@ fn stream_whose_source_would_block_goes_on_in_later_turns() {
 
 #[test]
 fn stop_lets_heavy_work_end_and_cuts_endless_work() {
-    let (server, ledger) = start(Settings { drain_timeout: PATIENCE, ..one_permit() });
+    let (server, ledger) = start(Settings { drain_timeout: TEST_TIMEOUT, ..one_permit() });
     let mut first = asked(&server, 10, "/short/1");
     eventually("it runs", || ledger.has_begun("/short/1"));
     let mut second = asked(&server, 10, "/short/2");

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use pumphouse_web::engine::{CloseReason, Settings};
 
 use crate::harness::{BodyProgram, Program, TestEngine, eventually, plain_program};
-use crate::hostile::client::{Client, Ending};
-use crate::hostile::mode::Mode;
+use hostile::client::{Client, Ending};
+use hostile::mode::Mode;
 
 const WORKERS: usize = 2;
 

@@ -13,14 +13,14 @@ use pumphouse_web::engine::{
 use socket2::{Domain, Socket, Type};
 
 use crate::harness::{BodyProgram, Program, TestEngine, eventually, get, plain_program};
-use crate::hostile::client::{PATIENCE, read_response};
+use hostile::client::{TEST_TIMEOUT, read_response};
 
 fn connect_from(source: [u8; 4], address: SocketAddr) -> TcpStream {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.bind(&SocketAddr::new(IpAddr::from(source), 0).into()).unwrap();
     socket.connect(&address.into()).unwrap();
     let stream = TcpStream::from(socket);
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_read_timeout(Some(TEST_TIMEOUT)).unwrap();
     stream
 }
 
@@ -203,8 +203,7 @@ fn unread_responses_are_closed_when_they_use_the_budget_up() {
     let server = TestEngine::https(settings, BodyProgram);
     let mut clients = Vec::new();
     for _ in 0..6 {
-        let mut client =
-            crate::hostile::client::connect_tls(server.address, &server.client).unwrap();
+        let mut client = hostile::client::connect_tls(server.address, &server.client).unwrap();
         client.write_all(get("/large").as_bytes()).unwrap();
         clients.push(client);
     }
@@ -212,7 +211,7 @@ fn unread_responses_are_closed_when_they_use_the_budget_up() {
     assert!(server.fresh_https("/").ends_with("done"));
     for client in &mut clients {
         // Either half of a response or a reset; the read ends.
-        let _ = client.sock.set_read_timeout(Some(PATIENCE));
+        let _ = client.sock.set_read_timeout(Some(TEST_TIMEOUT));
         let _ = client.read(&mut [0; 1024]);
     }
 }

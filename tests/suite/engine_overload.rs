@@ -11,11 +11,11 @@ use pumphouse_web::engine::{
 use strum::VariantArray;
 
 use crate::harness::{Program, TestEngine, blocking_program, eventually, get, plain_program};
-use crate::hostile::client::{PATIENCE, connect_tls, read_response};
+use hostile::client::{TEST_TIMEOUT, connect_tls, read_response};
 
 fn plain(server: &TestEngine) -> TcpStream {
     let stream = TcpStream::connect(server.address).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_read_timeout(Some(TEST_TIMEOUT)).unwrap();
     stream
 }
 
@@ -39,7 +39,7 @@ fn requests_behind_blocked_workers_are_shed_at_queue_timeout() {
         .map(|_| {
             let mut stream = connect_tls(server.address, &server.client).unwrap();
             stream.write_all(get("/block").as_bytes()).unwrap();
-            entered.recv_timeout(PATIENCE).unwrap();
+            entered.recv_timeout(TEST_TIMEOUT).unwrap();
             stream
         })
         .collect();
@@ -87,7 +87,7 @@ fn deadlines_pass_on_time_while_workers_are_blocked() {
     read_response(&mut dripping).unwrap();
     let mut blocked = plain(&server);
     blocked.write_all(get("/block").as_bytes()).unwrap();
-    entered.recv_timeout(PATIENCE).unwrap();
+    entered.recv_timeout(TEST_TIMEOUT).unwrap();
 
     let mut said = Vec::new();
     dripping.read_to_end(&mut said).unwrap();
@@ -165,7 +165,7 @@ fn plain_from(server: &TestEngine, last: u8) -> TcpStream {
     socket.bind(&std::net::SocketAddr::from(([127, 0, 0, last], 0)).into()).unwrap();
     socket.connect(&server.address.into()).unwrap();
     let stream = TcpStream::from(socket);
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_read_timeout(Some(TEST_TIMEOUT)).unwrap();
     stream
 }
 
@@ -271,7 +271,7 @@ fn at_the_cap_with_all_busy_newcomers_get_503_at_once() {
         .map(|_| {
             let mut stream = plain(&server);
             stream.write_all(get("/block").as_bytes()).unwrap();
-            entered.recv_timeout(PATIENCE).unwrap();
+            entered.recv_timeout(TEST_TIMEOUT).unwrap();
             stream
         })
         .collect();
@@ -320,7 +320,7 @@ fn a_flood_of_pipelined_requests_does_not_starve_the_rest() {
             let path = request.target.path().to_owned();
             if path == "/flood/0" {
                 entered.send(()).unwrap();
-                let _ = released.recv_timeout(PATIENCE);
+                let _ = released.recv_timeout(TEST_TIMEOUT);
             }
             handled.send(path).unwrap();
             Response::new(Body::empty())
@@ -329,13 +329,13 @@ fn a_flood_of_pipelined_requests_does_not_starve_the_rest() {
     let mut flood = plain(&server);
     let requests: String = (0..200).map(|number| get(&format!("/flood/{number}"))).collect();
     flood.write_all(requests.as_bytes()).unwrap();
-    enter.recv_timeout(PATIENCE).unwrap();
+    enter.recv_timeout(TEST_TIMEOUT).unwrap();
     let mut other = plain(&server);
     other.write_all(get("/other").as_bytes()).unwrap();
     server.wait_until_one_waits_behind_one();
     drop(release);
 
-    let order: Vec<String> = (0..201).map(|_| order.recv_timeout(PATIENCE).unwrap()).collect();
+    let order: Vec<String> = (0..201).map(|_| order.recv_timeout(TEST_TIMEOUT).unwrap()).collect();
     let place = order.iter().position(|path| path == "/other").unwrap();
     assert!(place < 200, "served behind all of the flood");
 }

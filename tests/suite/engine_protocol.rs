@@ -8,7 +8,7 @@ use std::sync::Arc;
 use pumphouse_web::engine::{Body, Engine, Listener, Request, Response, Settings, StreamBody};
 
 use crate::harness::{Program, TestEngine, get, plain_program, tls_pair};
-use crate::hostile::client::{PATIENCE, connect_tls, read_response};
+use hostile::client::{TEST_TIMEOUT, connect_tls, read_response};
 
 fn text(bytes: Vec<u8>) -> String {
     String::from_utf8(bytes).unwrap()
@@ -59,7 +59,7 @@ fn garbage_instead_of_tls_is_closed() {
     let server = TestEngine::https(Settings::default(), Program(plain_program));
     for garbage in [&b"\x16\x03\x01\xff\xff garbage that is no handshake"[..], &[0; 64]] {
         let mut stream = TcpStream::connect(server.address).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_read_timeout(Some(TEST_TIMEOUT)).unwrap();
         stream.write_all(garbage).unwrap();
         let mut alert = Vec::new();
         stream.read_to_end(&mut alert).unwrap();
@@ -130,7 +130,7 @@ fn a_streamed_body_arrives_whole() {
 fn a_refused_upload_reads_its_answer_to_the_end() {
     let server = TestEngine::http(Settings::default(), Program(plain_program));
     let mut stream = TcpStream::connect(server.address).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_read_timeout(Some(TEST_TIMEOUT)).unwrap();
     let body = vec![b'x'; 200_000];
     let head = format!("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n", body.len());
     stream.write_all(head.as_bytes()).unwrap();

@@ -14,7 +14,7 @@ use pumphouse_web::engine::{
 };
 
 use crate::harness::{Program, TestEngine, eventually, get};
-use crate::hostile::client::{PATIENCE, read_response};
+use hostile::client::{TEST_TIMEOUT, read_response};
 
 const PIECE: usize = 1000;
 
@@ -75,7 +75,7 @@ fn streams(pieces: usize) -> Program<impl Fn(&Request) -> Response> {
 
 fn asked(server: &TestEngine, target: &str) -> TcpStream {
     let mut stream = TcpStream::connect(server.address).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_read_timeout(Some(TEST_TIMEOUT)).unwrap();
     stream.write_all(get(target).as_bytes()).unwrap();
     stream
 }
@@ -135,7 +135,7 @@ fn as_many_endless_downloads_as_workers_hold_nobody_up() {
 fn truncated_body_without_a_length_ends_in_a_reset() {
     let server = TestEngine::http(Settings::default(), streams(1));
     let mut stream = TcpStream::connect(server.address).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_read_timeout(Some(TEST_TIMEOUT)).unwrap();
     stream.write_all(b"GET /broken HTTP/1.0\r\n\r\n").unwrap();
     let error = stream.read_to_end(&mut Vec::new()).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
@@ -146,7 +146,7 @@ fn a_stop_waits_for_a_download_no_longer_than_its_deadline() {
     let settings = Settings {
         workers: 1,
         write_timeout: Duration::from_secs(2),
-        drain_timeout: PATIENCE,
+        drain_timeout: TEST_TIMEOUT,
         ..Settings::default()
     };
     let server = TestEngine::http(settings, streams(usize::MAX));
@@ -159,7 +159,7 @@ fn a_stop_waits_for_a_download_no_longer_than_its_deadline() {
 #[test]
 fn a_stop_lets_a_download_come_to_its_end() {
     const PIECES: usize = 500;
-    let settings = Settings { workers: 1, drain_timeout: PATIENCE, ..Settings::default() };
+    let settings = Settings { workers: 1, drain_timeout: TEST_TIMEOUT, ..Settings::default() };
     let server = TestEngine::http(settings, streams(PIECES));
     let download = Greedy::start(asked(&server, "/stream"));
     eventually("it is under way", || download.taken() > 10 * PIECE);
@@ -178,7 +178,7 @@ fn behind_blocked_workers_a_download_waits_for_one_and_is_read_by_nobody_else() 
     let settings =
         Settings { workers: 1, queue_timeout: Duration::from_millis(200), ..Settings::default() };
     let server = TestEngine::http(
-        Settings { write_timeout: PATIENCE, ..settings },
+        Settings { write_timeout: TEST_TIMEOUT, ..settings },
         Program(move |request: &Request| match request.target.path() {
             "/stream" => {
                 let readers = Arc::clone(&read_by);
@@ -187,7 +187,7 @@ fn behind_blocked_workers_a_download_waits_for_one_and_is_read_by_nobody_else() 
             }
             "/block" => {
                 entered.send(()).unwrap();
-                let _ = released.recv_timeout(PATIENCE);
+                let _ = released.recv_timeout(TEST_TIMEOUT);
                 Response::new(Body::from("done"))
             }
             _ => Response::new(Body::from("done")),
@@ -198,7 +198,7 @@ fn behind_blocked_workers_a_download_waits_for_one_and_is_read_by_nobody_else() 
         server.stats.connections(ConnectionState::Writing) == 1
     });
     let mut blocked = asked(&server, "/block");
-    enter.recv_timeout(PATIENCE).unwrap();
+    enter.recv_timeout(TEST_TIMEOUT).unwrap();
 
     let download = Greedy::start(download);
     server.wait_until_one_waits_behind_one();
@@ -226,7 +226,7 @@ fn a_download_that_waits_for_a_worker_is_cut_at_its_deadline() {
             "/stream" => Response::new(Body::Stream(Box::new(io::repeat(b'x')))),
             _ => {
                 entered.send(()).unwrap();
-                let _ = released.recv_timeout(PATIENCE);
+                let _ = released.recv_timeout(TEST_TIMEOUT);
                 Response::new(Body::from("done"))
             }
         }),
@@ -234,7 +234,7 @@ fn a_download_that_waits_for_a_worker_is_cut_at_its_deadline() {
     let download = Greedy::start(asked(&server, "/stream"));
     eventually("it is under way", || download.taken() > PIECE);
     let mut blocked = asked(&server, "/block");
-    enter.recv_timeout(PATIENCE).unwrap();
+    enter.recv_timeout(TEST_TIMEOUT).unwrap();
     assert!(download.thread.join().unwrap().is_err());
     eventually("it is cut while the worker is blocked", || {
         server.stats.closed(CloseReason::WriteTimeout) == 1

@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::harness::eventually;
-use crate::hostile::upstream::Upstream;
 use crate::server::{Server, Setup, body, code, json};
+use hostile::upstream::Upstream;
 
 fn events(server: &Server, query: &str) -> Vec<Value> {
     let page = json(&server.get(&format!("/api/v1/events{query}")));

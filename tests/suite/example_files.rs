@@ -5,8 +5,8 @@ use serde_json::Value as Json;
 
 use crate::demo::Demo;
 use crate::harness::eventually;
-use crate::hostile::upstream::Upstream;
 use crate::server::{Server, Setup};
+use hostile::upstream::Upstream;
 
 const HOME_ASSISTANT: &str = include_str!("../../examples/home-assistant.yaml");
 const PROMETHEUS: &str = include_str!("../../examples/prometheus.yml");

@@ -9,8 +9,8 @@ use pumphouse_web::engine::{Body, Response, Settings};
 
 use crate::demo::Demo;
 use crate::harness::{Program, TestEngine, eventually};
-use crate::hostile::upstream::Upstream;
 use crate::server::{Server, Setup};
+use hostile::upstream::Upstream;
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/shell");
 

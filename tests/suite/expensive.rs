@@ -16,9 +16,9 @@ use rustls::{ClientConnection, StreamOwned};
 use socket2::{Domain, Socket, Type};
 
 use crate::harness::{eventually, get};
-use crate::hostile::client::PATIENCE;
-use crate::hostile::upstream::Upstream;
 use crate::server::{Server, Setup, code};
+use hostile::client::TEST_TIMEOUT;
+use hostile::upstream::Upstream;
 
 /// A value each second for a week, up to now.
 fn fill_densely(path: &Path) {
@@ -46,7 +46,7 @@ fn pipeline(server: &Server, last: u8, requests: &str, answered: &AtomicUsize) {
     if socket.connect(&server.address.into()).is_err() {
         return;
     }
-    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    socket.set_read_timeout(Some(TEST_TIMEOUT)).unwrap();
     let name = "localhost".try_into().unwrap();
     let session = ClientConnection::new(Arc::clone(&server.client), name).unwrap();
     let mut stream = StreamOwned::new(session, std::net::TcpStream::from(socket));

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use crate::access::{basic, metric, request, text, token, user};
 use crate::harness::eventually;
-use crate::hostile::client::{connect_tls, read_response};
 use crate::server::{Server, Setup, body, code};
+use hostile::client::{connect_tls, read_response};
 
 const COMPARED: &str = "pumphouse_auth_comparisons_total{caller=\"stranger\"}";
 

@@ -14,8 +14,8 @@ use pumphouse_web::engine::{
 use pumphouse_web::engine::{Response, Service, Settings, Stats, tls};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 
-use crate::hostile::client::{PATIENCE, connect_tls, read_response};
-use crate::hostile::target::client_config;
+use hostile::client::{TEST_TIMEOUT, connect_tls, read_response};
+use hostile::target::client_config;
 
 /// A server's and a client's configuration that trust each other.
 pub fn tls_pair() -> (Arc<ServerConfig>, Arc<ClientConfig>) {
@@ -87,7 +87,7 @@ pub fn get(target: &str) -> String {
 pub fn eventually(what: &str, mut happened: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !happened() {
-        assert!(begun.elapsed() < PATIENCE, "still not so after {PATIENCE:?}: {what}");
+        assert!(begun.elapsed() < TEST_TIMEOUT, "still not so after {TEST_TIMEOUT:?}: {what}");
         std::thread::sleep(Duration::from_millis(10));
     }
 }
@@ -159,7 +159,7 @@ pub fn blocking_program() -> (Program<impl Fn(&Request) -> Response>, Receiver<(
         if request.target.path() == "/block" {
             entered.send(()).unwrap();
             // Ends when the test drops its sender.
-            let _ = released.recv_timeout(PATIENCE);
+            let _ = released.recv_timeout(TEST_TIMEOUT);
         }
         Response::new(Body::from("done"))
     });

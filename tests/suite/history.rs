@@ -11,8 +11,8 @@ use pumphouse_web::history::fill;
 use pumphouse_web::units::Unit;
 
 use crate::harness::eventually;
-use crate::hostile::upstream::Upstream;
 use crate::server::{BINARY, Server, Setup, code, json, run};
+use hostile::upstream::Upstream;
 
 /// A source that is polled each second, over a history that is written as soon as may be.
 fn sources(upstream: &Upstream, path: &str) -> String {

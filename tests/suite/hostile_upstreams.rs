@@ -1,49 +1,49 @@
-//! Upstreams that hurt in every way at once: each costs its own source an error, and no more.
+//! All faults of upstreams at once: each fails its own source, for as long as it lasts.
 
+use hostile::upstream_faults::{Effect, Fault, FaultyUpstream};
 use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::harness::eventually;
-use crate::hostile::hurt::{Hurt, HurtfulUpstream, Outcome};
 use crate::server::{Server, Setup};
 
-fn name(hurt: Hurt) -> String {
-    format!("{hurt:?}").to_lowercase()
+fn name(fault: Fault) -> String {
+    format!("{fault:?}").to_lowercase()
 }
 
-fn source(upstream: &HurtfulUpstream, folder: &std::path::Path) -> String {
-    let name = name(upstream.hurt());
-    let authorities = folder.join(format!("{name}.pem"));
-    std::fs::write(&authorities, upstream.authorities()).unwrap();
+fn source(upstream: &FaultyUpstream, folder: &std::path::Path) -> String {
+    let name = name(upstream.fault());
+    let ca_certs = folder.join(format!("{name}.pem"));
+    std::fs::write(&ca_certs, upstream.ca_certs()).unwrap();
     format!(
         "[[source]]\nname = \"{name}\"\nkind = \"json\"\nurl = \"{}\"\ninterval = \"1s\"\n\
          timeout = \"1s\"\nstale_after = \"1h\"\nca_file = \"{}\"\n\
          observed_at = {{ pointer = \"/at\", format = \"unix\" }}\n\
          [source.values.level]\npointer = \"/level\"\nunit = \"%\"\n",
         upstream.url(),
-        authorities.display()
+        ca_certs.display()
     )
 }
 
-fn is_well(status: &Value, hurt: Hurt, level: usize) -> bool {
-    let source = &status["sources"][name(hurt)];
+fn is_healthy(status: &Value, fault: Fault, level: usize) -> bool {
+    let source = &status["sources"][name(fault)];
     source["error"].is_null()
         && source["values"]["level"]["value"].as_f64() == Some(level as f64)
         && source["values"]["level"]["note"].is_null()
 }
 
-fn hurts_as_it_should(status: &Value, hurt: Hurt) -> bool {
-    let source = &status["sources"][name(hurt)];
+fn shows_effect(status: &Value, fault: Fault) -> bool {
+    let source = &status["sources"][name(fault)];
     let level = &source["values"]["level"];
-    match hurt.outcome() {
-        Outcome::Error(kind) => {
+    match fault.effect() {
+        Effect::PollFails(kind) => {
             source["error"]["kind"] == kind
-                // Again and again: each poll comes to its end.
+                // Two failures: the first faulty poll ended, and the next one began.
                 && source["error"]["failures"].as_u64() >= Some(2)
                 && level["value"] == 50.0
         }
-        Outcome::NoValue => level["value"].is_null() && level["note"].is_string(),
-        Outcome::Noted => {
+        Effect::ValueIsNull => level["value"].is_null() && level["note"].is_string(),
+        Effect::ValueHasNote => {
             level["value"] == 50.0
                 && level["note"].as_str().is_some_and(|note| note.contains("in the future"))
                 && source["observed_at_inferred"] == true
@@ -51,57 +51,58 @@ fn hurts_as_it_should(status: &Value, hurt: Hurt) -> bool {
     }
 }
 
-/// It is polled again within the interval of a second, so that it is seen when it heals; the
-/// patience that some ask for is no longer than that. Times are told in whole seconds.
-fn is_polled_soon(status: &Value, hurt: Hurt, now: Timestamp) -> bool {
-    let next = status["sources"][name(hurt)]["next_poll_at"].as_str();
+/// Returns true if the source is polled again within its interval of 1 s, which is also the
+/// longest `Retry-After` of the faults. The status has whole seconds.
+fn is_polled_soon(status: &Value, fault: Fault, now: Timestamp) -> bool {
+    let next = status["sources"][name(fault)]["next_poll_at"].as_str();
     let next = next.map(|at| at.parse::<Timestamp>().unwrap());
     next.is_none_or(|next| next.as_second() <= now.as_second() + 1)
 }
 
 #[test]
-fn each_hurt_costs_its_own_source_an_error_and_heals() {
+fn each_upstream_fault_fails_its_own_source_until_it_ends() {
     let folder = tempfile::tempdir().unwrap();
-    let upstreams: Vec<HurtfulUpstream> = Hurt::ALL.map(HurtfulUpstream::new).into();
+    let upstreams: Vec<FaultyUpstream> =
+        Fault::ALL.iter().copied().map(FaultyUpstream::new).collect();
     let sources: String = upstreams.iter().map(|it| source(it, folder.path())).collect();
     let server = Server::start(&Setup { sources: &sources, ..Setup::default() });
-    let is_so_for_all = |what: &str, is_so: &dyn Fn(&Value, Hurt) -> bool| -> Value {
-        let mut missing = Vec::new();
+    let wait_for_all = |what: &str, is_so: &dyn Fn(&Value, Fault) -> bool| -> Value {
         let mut last = Value::Null;
         eventually(what, || {
             last = server.status();
             let now = Timestamp::now();
-            for hurt in Hurt::ALL {
-                let told = &last["sources"][name(hurt)];
-                assert!(is_polled_soon(&last, hurt, now), "{hurt:?} at {now}: {told}");
+            for fault in Fault::ALL {
+                let source = &last["sources"][name(*fault)];
+                assert!(is_polled_soon(&last, *fault, now), "{fault:?} at {now}: {source}");
             }
-            missing = Hurt::ALL.into_iter().filter(|hurt| !is_so(&last, *hurt)).collect();
-            missing.is_empty()
+            Fault::ALL.iter().all(|fault| is_so(&last, *fault))
         });
         last
     };
 
-    is_so_for_all("all are well", &|status, hurt| is_well(status, hurt, 50));
+    wait_for_all("all sources are healthy", &|status, fault| is_healthy(status, fault, 50));
     let threads = server.status_line("Threads");
-    upstreams.iter().for_each(HurtfulUpstream::hurt_now);
-    let status = is_so_for_all("all hurt in their way", &hurts_as_it_should);
-    assert_eq!(server.status_line("Threads"), threads, "no hurt makes a thread");
+    upstreams.iter().for_each(FaultyUpstream::inject);
+    let status = wait_for_all("every fault shows its effect", &shows_effect);
+    assert_eq!(server.status_line("Threads"), threads, "a fault added a thread");
 
-    // The kept value tells its true age: of before the hurt, and it stays so.
-    let observed = |status: &Value, hurt| status["sources"][name(hurt)]["observed_at"].clone();
+    // A kept value keeps its observation time, from before the fault.
+    let observed = |status: &Value, fault| status["sources"][name(fault)]["observed_at"].clone();
     let later = server.status();
-    for hurt in Hurt::ALL.into_iter().filter(|it| matches!(it.outcome(), Outcome::Error(_))) {
-        assert!(observed(&status, hurt).is_string());
-        assert_eq!(observed(&status, hurt), observed(&later, hurt), "{hurt:?}");
+    for fault in Fault::ALL {
+        if let Effect::PollFails(_) = fault.effect() {
+            assert!(observed(&status, *fault).is_string());
+            assert_eq!(observed(&status, *fault), observed(&later, *fault), "{fault:?}");
+        }
     }
 
     for upstream in &upstreams {
-        upstream.heal(60);
+        upstream.recover(60);
     }
-    is_so_for_all("all have healed", &|status, hurt| is_well(status, hurt, 60));
+    wait_for_all("all sources are healthy again", &|status, fault| is_healthy(status, fault, 60));
     assert_eq!(server.status_line("Threads"), threads);
-    for hurt in Hurt::ALL {
-        // Far more than the timeout of a second, and far less than for ever.
-        server.assert_polls_took_at_most(&name(hurt), 5);
+    for fault in Fault::ALL {
+        // Well above the timeout of 1 s, and bounded.
+        server.assert_polls_took_at_most(&name(*fault), 5);
     }
 }

@@ -1,8 +1,8 @@
 //! All upstreams accept and never answer: what visitors see is served all the same.
 
 use crate::harness::eventually;
-use crate::hostile::upstream::Upstream;
 use crate::server::{Server, Setup, body, code, json};
+use hostile::upstream::Upstream;
 
 const ROUTES: &[(&str, u16)] = &[
     ("/", 200),

@@ -1,8 +1,8 @@
 //! The last good values survive `kill -9`, and are told with their true ages before any poll.
 
 use crate::harness::eventually;
-use crate::hostile::upstream::Upstream;
 use crate::server::{Server, Setup};
+use hostile::upstream::Upstream;
 
 fn source(upstream: &Upstream) -> String {
     format!(

@@ -7,8 +7,8 @@ use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, Stdio};
 
 use crate::harness::get;
-use crate::hostile::client::{PATIENCE, read_response};
 use crate::server::BINARY;
+use hostile::client::{TEST_TIMEOUT, read_response};
 
 /// A `serve` that is open to all, killed when dropped.
 struct Serve(Child);
@@ -58,7 +58,7 @@ fn a_socket_that_the_supervisor_holds_outlives_the_server() {
     let passed = || Stdio::from(OwnedFd::from(held.try_clone().unwrap()));
     let connect = || {
         let stream = TcpStream::connect(address).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_read_timeout(Some(TEST_TIMEOUT)).unwrap();
         stream
     };
     let first = Serve::start(&["--no-tls", "--listen", "fd:0"], passed());

@@ -13,9 +13,9 @@ use pumphouse_web::logging;
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 
 use crate::harness::{Program, TestEngine, eventually, get, plain_program};
-use crate::hostile::client::{PATIENCE, client_hello, connect_tls, read_response};
 use crate::server::{BINARY, Server, Setup, code, json};
 use crate::watchdog::Wedge;
+use hostile::client::{TEST_TIMEOUT, client_hello, connect_tls, read_response};
 
 const DEBUG: &str = "export RUST_LOG=debug";
 
@@ -213,7 +213,7 @@ fn a_full_socket_of_systemd_holds_up_neither_start_nor_reload_nor_stop() {
     assert!(server.serves());
     server.signal_and_wait("HUP", &["reloaded: "]);
 
-    systemd.set_read_timeout(Some(PATIENCE)).unwrap();
+    systemd.set_read_timeout(Some(TEST_TIMEOUT)).unwrap();
     let mut buffer = [0; 256];
     eventually("READY=1 is sent once there is room", || {
         let length = systemd.recv(&mut buffer).unwrap();
@@ -244,7 +244,7 @@ fn watch_with_a_full_standard_error_acknowledges_every_event() {
     let (sender, lines) = crossbeam_channel::unbounded();
     std::thread::spawn(move || said.try_for_each(|line| sender.send(line.unwrap())));
     let expect = |wanted: &str| {
-        let line = lines.recv_timeout(PATIENCE).expect("it speaks the protocol");
+        let line = lines.recv_timeout(TEST_TIMEOUT).expect("it speaks the protocol");
         assert_eq!(line, wanted);
     };
     expect("READY");
@@ -331,7 +331,7 @@ fn inside() {
     let server = TestEngine::http(Settings { workers: 2, ..Settings::default() }, program);
     let ask = |path: &str| {
         let mut stream = TcpStream::connect(server.address).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_read_timeout(Some(TEST_TIMEOUT)).unwrap();
         stream.write_all(get(path).as_bytes()).unwrap();
         let mut response = Vec::new();
         if path == "/panic" {
@@ -388,7 +388,7 @@ fn a_dependencys_warnings_about_server_names_are_few_short_and_escaped() {
     let hello = hello_for(&hello, &[b'\x1b'; 50_000]);
     for _ in 0..CONNECTIONS {
         let mut stream = TcpStream::connect(server.address).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_read_timeout(Some(TEST_TIMEOUT)).unwrap();
         stream.write_all(&hello).unwrap();
         // A ServerHello or an alert: the name was read.
         assert!(stream.read(&mut [0; 1]).unwrap() > 0);
@@ -429,14 +429,14 @@ fn a_sink_that_refuses_every_line_costs_lines_that_are_counted_and_nothing_else(
         stream.is_some()
     });
     let mut stream = stream.unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_read_timeout(Some(TEST_TIMEOUT)).unwrap();
     for _ in 0..100 {
         stream.write_all(get("/ping").as_bytes()).unwrap();
         assert!(read_response(&mut stream).unwrap().starts_with(b"HTTP/1.1 200"));
     }
     let dropped = || {
         let mut admin = UnixStream::connect(folder.path().join("admin.sock")).unwrap();
-        admin.set_read_timeout(Some(PATIENCE)).unwrap();
+        admin.set_read_timeout(Some(TEST_TIMEOUT)).unwrap();
         admin.write_all(get("/scoreboard").as_bytes()).unwrap();
         let board = String::from_utf8(read_response(&mut admin).unwrap()).unwrap();
         json(&board)["log"]["dropped"].as_u64()

@@ -5,9 +5,9 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use crate::hostile::client::Client;
-use crate::hostile::mode::Mode;
 use crate::server::{BINARY, Server, Setup};
+use hostile::client::Client;
+use hostile::mode::Mode;
 
 const ASK: &str = "GET /ping?secret=s3cret HTTP/1.1\r\nHost: localhost\r\n";
 

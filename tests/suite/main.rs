@@ -3,10 +3,6 @@
 //! One test program rather than many, as each would link the whole server again.
 #![allow(clippy::unwrap_used, missing_docs)]
 
-#[path = "../hostile/mod.rs"]
-#[allow(dead_code)] // `make attack` uses what the tests do not.
-mod hostile;
-
 mod harness;
 mod namespaces;
 mod scripts;

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
 use std::process::Command;
 
-use crate::hostile::program;
-use crate::hostile::target::Target;
 use crate::server::BINARY;
+use hostile::program;
+use hostile::target::Target;
 
 const README: &str = include_str!("../../README.md");
 const CI: &str = include_str!("../../.ci/run");

@@ -8,10 +8,10 @@ use saphyr::{LoadableYamlNode, Yaml};
 use serde_json::Value;
 
 use crate::harness::eventually;
-use crate::hostile::client::Client;
-use crate::hostile::mode::Mode;
-use crate::hostile::upstream::Upstream;
 use crate::server::{Server, Setup, body, code, json};
+use hostile::client::Client;
+use hostile::mode::Mode;
+use hostile::upstream::Upstream;
 
 const DASHBOARD: &str = include_str!("../../examples/grafana-dashboard.json");
 const RULES: &str = include_str!("../../examples/prometheus-rules.yml");

@@ -4,9 +4,9 @@ use std::io::Write;
 use std::sync::Arc;
 
 use crate::harness::{eventually, get};
-use crate::hostile::client::{connect_tls, read_response};
-use crate::hostile::upstream::Upstream;
 use crate::server::{Server, Setup, body, code, json, run, trust};
+use hostile::client::{connect_tls, read_response};
+use hostile::upstream::Upstream;
 
 fn source(name: &str, url: &str, more: &str) -> String {
     format!(

@@ -13,8 +13,8 @@ use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 
 use crate::harness::{eventually, get};
-use crate::hostile::client::{PATIENCE, connect_tls, read_response};
-use crate::hostile::target::client_config;
+use hostile::client::{TEST_TIMEOUT, connect_tls, read_response};
+use hostile::target::client_config;
 
 /// The binary under test.
 pub const BINARY: &str = env!("CARGO_BIN_EXE_pumphouse-web");
@@ -136,7 +136,7 @@ impl Server {
 
     /// A request to the admin listener.
     pub fn admin_get(&self, target: &str) -> String {
-        self.try_admin_get(target, PATIENCE).unwrap()
+        self.try_admin_get(target, TEST_TIMEOUT).unwrap()
     }
 
     /// The same, where there may be no answer, or none within `patience`.
@@ -235,7 +235,7 @@ impl Server {
                 assert_eq!(status.signal(), None, "killed by a signal");
                 return status;
             }
-            assert!(begun.elapsed() < PATIENCE, "still running; its log: {:#?}", self.log());
+            assert!(begun.elapsed() < TEST_TIMEOUT, "still running; its log: {:#?}", self.log());
             std::thread::sleep(Duration::from_millis(10));
         }
     }
@@ -293,8 +293,10 @@ impl Log {
     fn wait_for(&self, text: &str) -> String {
         let find = |lines: &Vec<String>| lines.iter().find(|line| line.contains(text)).cloned();
         let lines = self.lines.lock().unwrap();
-        let (lines, _) =
-            self.grown.wait_timeout_while(lines, PATIENCE, |lines| find(lines).is_none()).unwrap();
+        let (lines, _) = self
+            .grown
+            .wait_timeout_while(lines, TEST_TIMEOUT, |lines| find(lines).is_none())
+            .unwrap();
         find(&lines).unwrap_or_else(|| panic!("no line with {text:?} in {lines:#?}"))
     }
 

@@ -7,9 +7,9 @@ use std::process::{Command, Stdio};
 use crate::access::{SOURCE, text, user};
 use crate::browser::{axe, violations};
 use crate::harness::eventually;
-use crate::hostile::upstream::Upstream;
 use crate::server::{BINARY, Server, Setup, code};
 use crate::webdriver::Browser;
+use hostile::upstream::Upstream;
 
 /// curl with a jar of its own, as a browser has one.
 struct Visitor<'a> {

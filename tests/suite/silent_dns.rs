@@ -3,10 +3,10 @@
 //! Which name servers that asks stands in a file of the system. So the test runs in namespaces of
 //! its own, with a network in which nothing is but what it starts, and another such file.
 
-use crate::hostile::name_server::NameServer;
-use crate::hostile::upstream::Upstream;
 use crate::namespaces::{is_inside, run_inside};
 use crate::server::{Server, Setup};
+use hostile::name_server::NameServer;
+use hostile::upstream::Upstream;
 
 #[test]
 fn names_that_are_never_resolved_cost_their_source_and_no_thread() {

@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::hostile::soak::soak;
-use crate::hostile::target::Target;
 use crate::server::BINARY;
+use hostile::soak::soak;
+use hostile::target::Target;
 
 #[test]
 fn descriptors_threads_and_memory_stay_flat() {

@@ -6,15 +6,15 @@ use std::os::unix::net::UnixDatagram;
 use std::process::{Command, Stdio};
 
 use crate::harness::{eventually, get};
-use crate::hostile::client::{PATIENCE, read_response};
 use crate::server::{BINARY, Server, Setup};
+use hostile::client::{TEST_TIMEOUT, read_response};
 
 #[test]
 fn it_is_told_of_the_start_signs_of_life_reloads_and_the_stop() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("notify");
     let socket = UnixDatagram::bind(&path).unwrap();
-    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    socket.set_read_timeout(Some(TEST_TIMEOUT)).unwrap();
     let shell = format!(
         "export NOTIFY_SOCKET={} WATCHDOG_USEC=2000000 && unset WATCHDOG_PID",
         path.display()
@@ -66,7 +66,7 @@ fn a_socket_that_systemd_holds_is_served_and_wakes_it_up() {
     });
     // It is the connection that starts the server.
     let mut stream = stream.unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_read_timeout(Some(TEST_TIMEOUT)).unwrap();
     stream.write_all(get("/ping").as_bytes()).unwrap();
     let answer = String::from_utf8(read_response(&mut stream).unwrap()).unwrap();
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");

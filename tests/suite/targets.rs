@@ -4,8 +4,8 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
-use crate::hostile::client::PATIENCE;
 use crate::server::{Server, Setup, code};
+use hostile::client::TEST_TIMEOUT;
 
 fn named(server: &str) -> Setup<'_> {
     Setup { server, tls: "redirect_listen = [\"127.0.0.1:0\"]", ..Setup::default() }
@@ -23,7 +23,7 @@ fn redirects(server: &Server) -> SocketAddr {
 /// A connection of its own for a request, which is read to its end.
 fn plain(address: SocketAddr, request: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_read_timeout(Some(TEST_TIMEOUT)).unwrap();
     stream.write_all(request.as_bytes()).unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();

@@ -7,8 +7,8 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
 
 use crate::harness::eventually;
-use crate::hostile::client::PATIENCE;
 use crate::server::BINARY;
+use hostile::client::TEST_TIMEOUT;
 
 /// Users without another process, so that every thread counted is the server's: one a test.
 const USERS: [u32; 3] = [54_321, 54_322, 54_323];
@@ -146,7 +146,7 @@ impl Running {
             if let Some(line) = self.log().into_iter().find(|line| line.contains(text)) {
                 return line;
             }
-            assert!(begun.elapsed() < PATIENCE, "no {text:?} in {:#?}", self.log());
+            assert!(begun.elapsed() < TEST_TIMEOUT, "no {text:?} in {:#?}", self.log());
             std::thread::sleep(std::time::Duration::from_millis(10));
         }
     }
@@ -261,13 +261,13 @@ fn config_with(account: &str) -> String {
 /// Status of a request by anna with that password.
 fn sign_in(address: &str, password: &str) -> u16 {
     let mut stream = std::net::TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_read_timeout(Some(TEST_TIMEOUT)).unwrap();
     let credentials = crate::access::basic("anna", password);
     let request = format!(
         "GET /api/v1/status HTTP/1.1\r\nHost: localhost\r\nAuthorization: {credentials}\r\n\r\n"
     );
     stream.write_all(request.as_bytes()).unwrap();
-    let response = crate::hostile::client::read_response(&mut stream).unwrap();
+    let response = hostile::client::read_response(&mut stream).unwrap();
     crate::server::code(&String::from_utf8(response).unwrap())
 }
 

@@ -9,8 +9,8 @@ use rustls::pki_types::ServerName;
 use rustls::{ClientConnection, StreamOwned};
 
 use crate::harness::get;
-use crate::hostile::client::{PATIENCE, read_response};
 use crate::server::{Server, Setup, run, trust};
+use hostile::client::{TEST_TIMEOUT, read_response};
 
 /// One handshake by openssl; what it tells of it, or `None` when the server refused.
 fn handshake(address: SocketAddr, arguments: &[&str]) -> Option<String> {
@@ -69,7 +69,7 @@ fn ask(server: &Server, config: &Arc<rustls::ClientConfig>, name: &str) -> std::
     let name = ServerName::try_from(name.to_owned()).unwrap();
     let session = ClientConnection::new(config.clone(), name).unwrap();
     let socket = std::net::TcpStream::connect(server.address)?;
-    socket.set_read_timeout(Some(PATIENCE))?;
+    socket.set_read_timeout(Some(TEST_TIMEOUT))?;
     let mut stream = StreamOwned::new(session, socket);
     stream.write_all(get("/ping").as_bytes())?;
     Ok(String::from_utf8_lossy(&read_response(&mut stream)?).into_owned())
@@ -107,7 +107,7 @@ fn a_plain_listener_sends_visitors_to_https() {
     let (_, address) = line.split_once("listening on http://").unwrap();
     let (address, _) = address.split_once('/').unwrap();
     let mut stream = std::net::TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_read_timeout(Some(TEST_TIMEOUT)).unwrap();
     stream.write_all(get("/source/tank?range=7d").as_bytes()).unwrap();
     let answer = String::from_utf8(read_response(&mut stream).unwrap()).unwrap();
     assert!(answer.starts_with("HTTP/1.1 308 "), "{answer}");

@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 
 use crate::harness::eventually;
-use crate::hostile::upstream::Upstream;
 use crate::server::{Server, Setup, code};
+use hostile::upstream::Upstream;
 
 /// Seconds before the start of the test, and the gallons that there were: a refill of 500 gallons,
 /// and from then on 60 gallons an hour less.

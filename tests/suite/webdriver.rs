@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::hostile::client::PATIENCE;
+use hostile::client::TEST_TIMEOUT;
 
 /// A browser window, closed when dropped.
 pub struct Browser {
@@ -49,7 +49,7 @@ impl Browser {
             .expect("chromedriver prints its port");
         let profile = tempfile::tempdir().unwrap();
         let agent = ureq::Agent::config_builder()
-            .timeout_global(Some(2 * PATIENCE))
+            .timeout_global(Some(2 * TEST_TIMEOUT))
             .http_status_as_error(false)
             .build()
             .into();
@@ -67,7 +67,7 @@ impl Browser {
                 "browserName": "chrome",
                 "acceptInsecureCerts": true,
                 // Long scripts are those of axe, on a machine that does other things.
-                "timeouts": {"script": PATIENCE.as_millis() as u64},
+                "timeouts": {"script": TEST_TIMEOUT.as_millis() as u64},
                 "goog:loggingPrefs": {"browser": "ALL"},
                 "goog:chromeOptions": {
                     "args": [
@@ -99,7 +99,7 @@ impl Browser {
         loop {
             match self.try_text(selector) {
                 Ok(text) => return text,
-                Err(error) => assert!(begun.elapsed() < PATIENCE, "{selector}: {error}"),
+                Err(error) => assert!(begun.elapsed() < TEST_TIMEOUT, "{selector}: {error}"),
             }
         }
     }

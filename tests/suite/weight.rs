@@ -9,8 +9,8 @@ use pumphouse_web::history::fill;
 
 use crate::demo::Demo;
 use crate::harness::eventually;
-use crate::hostile::upstream::Upstream;
 use crate::server::{Server, Setup};
+use hostile::upstream::Upstream;
 
 /// The dashboard with its style sheet, script and icon, as they are sent.
 const MOST: usize = 50 * 1024;

@@ -15,8 +15,8 @@ use std::time::{Duration, Instant};
 
 use super::{Control, FCGI_EXAMPLE, Supervisord, free_port};
 use crate::harness::{eventually, get};
-use crate::hostile::client::{PATIENCE, read_response};
 use crate::server::BINARY;
+use hostile::client::{TEST_TIMEOUT, read_response};
 
 /// Requests begin this far apart: 200 a second.
 const SPACING: Duration = Duration::from_millis(5);
@@ -77,8 +77,8 @@ impl Load {
     }
 
     fn request(&self) -> std::io::Result<Vec<u8>> {
-        let mut stream = TcpStream::connect_timeout(&self.address, PATIENCE)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
+        let mut stream = TcpStream::connect_timeout(&self.address, TEST_TIMEOUT)?;
+        stream.set_read_timeout(Some(TEST_TIMEOUT))?;
         stream.write_all(get("/ping").as_bytes())?;
         read_response(&mut stream)
     }
@@ -189,10 +189,10 @@ fn who_is_in_the_queue_at_the_end_is_served_by_the_next_process() {
     let mut first = start(folder.path(), &held);
     // Half a request keeps the drain going for as long as the test wants.
     let mut half = TcpStream::connect(address).unwrap();
-    half.set_read_timeout(Some(PATIENCE)).unwrap();
+    half.set_read_timeout(Some(TEST_TIMEOUT)).unwrap();
     half.write_all(b"GET /ping HTTP/1.1\r\nHost: local").unwrap();
     let mut idle = TcpStream::connect(address).unwrap();
-    idle.set_read_timeout(Some(PATIENCE)).unwrap();
+    idle.set_read_timeout(Some(TEST_TIMEOUT)).unwrap();
     idle.write_all(get("/ping").as_bytes()).unwrap();
     read_response(&mut idle).unwrap();
     super::signal(&first.0.id().to_string(), "TERM");
@@ -206,7 +206,7 @@ fn who_is_in_the_queue_at_the_end_is_served_by_the_next_process() {
     assert_eq!(first.0.wait().unwrap().code(), Some(0));
     let second = start(folder.path(), &held);
     for stream in &mut waiting {
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_read_timeout(Some(TEST_TIMEOUT)).unwrap();
         stream.write_all(get("/ping").as_bytes()).unwrap();
         assert!(read_response(stream).unwrap().starts_with(b"HTTP/1.1 200"));
     }

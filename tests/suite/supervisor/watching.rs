@@ -7,8 +7,8 @@ use std::time::Instant;
 
 use super::{Control, EXAMPLE, PASSWORD, Supervisord, free_port, signal};
 use crate::harness::eventually;
-use crate::hostile::client::PATIENCE;
 use crate::server::{BINARY, run};
+use hostile::client::TEST_TIMEOUT;
 
 const WEB: &str = "pumphouse-web";
 const WATCH: &str = "pumphouse-watch";
@@ -148,7 +148,7 @@ fn garbage_is_survived_and_the_end_of_supervisord_is_the_end() {
     assert_eq!(output.stdout, b"READY\nRESULT 2\nOKREADY\n", "nothing else: {told}");
     assert!(told.contains("x could not be restarted: supervisord does not answer"), "{told}");
     assert!(told.contains("supervisord is gone"), "{told}");
-    assert!(begun.elapsed() < PATIENCE);
+    assert!(begun.elapsed() < TEST_TIMEOUT);
 }
 
 #[test]

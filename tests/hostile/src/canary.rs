@@ -10,20 +10,20 @@ use std::time::{Duration, Instant};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
-use super::client::read_response;
+use crate::client::read_response;
 
 const PERIOD: Duration = Duration::from_millis(100);
 
 /// What the canary has seen.
 #[derive(Debug, Clone, Default)]
-pub struct Song {
+pub struct CanaryReport {
     /// Time from the connect to the whole answer, of each visit that got one.
     pub served: Vec<Duration>,
     /// Visits that got none, each with its reason.
     pub missed: Vec<String>,
 }
 
-impl Song {
+impl CanaryReport {
     /// The time within which that share of the visits was served.
     pub fn quantile(&self, share: f64) -> Duration {
         let mut times = self.served.clone();
@@ -38,7 +38,7 @@ impl Song {
 /// A running canary.
 pub struct Canary {
     stop: Arc<AtomicBool>,
-    thread: JoinHandle<Song>,
+    thread: JoinHandle<CanaryReport>,
 }
 
 impl Canary {
@@ -69,22 +69,22 @@ impl Canary {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
         let thread = std::thread::spawn(move || {
-            let mut song = Song::default();
+            let mut report = CanaryReport::default();
             while !stopped.load(Ordering::SeqCst) {
                 let begun = Instant::now();
                 match visit() {
-                    Ok(()) => song.served.push(begun.elapsed()),
-                    Err(error) => song.missed.push(error.to_string()),
+                    Ok(()) => report.served.push(begun.elapsed()),
+                    Err(error) => report.missed.push(error.to_string()),
                 }
                 std::thread::sleep(PERIOD.saturating_sub(begun.elapsed()));
             }
-            song
+            report
         });
         Canary { stop, thread }
     }
 
     /// Ends its visits and tells of them.
-    pub fn stop(self) -> Song {
+    pub fn stop(self) -> CanaryReport {
         self.stop.store(true, Ordering::SeqCst);
         self.thread.join().expect("the canary does not panic")
     }

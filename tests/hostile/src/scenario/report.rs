@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::{Findings, Outcome, Stop};
-use crate::hostile::canary::Song;
+use crate::canary::CanaryReport;
 
 /// Bound on the canary's p99.
 pub const CANARY_P99: Duration = Duration::from_millis(20);
@@ -33,17 +33,17 @@ impl Outcome {
     pub fn slow(&self) -> Vec<String> {
         let goals =
             [("canary", &self.canary, CANARY_P99), ("admin /healthz", &self.admin, ADMIN_P99)];
-        let missed = goals.into_iter().filter(|(_, song, goal)| song.quantile(0.99) > *goal);
+        let missed = goals.into_iter().filter(|(_, report, goal)| report.quantile(0.99) > *goal);
         missed.map(|(name, _, goal)| format!("{name}: p99 above {} ms", goal.as_millis())).collect()
     }
 }
 
 /// The fault of a canary that was missed, or never served.
-fn missed(name: &str, song: &Song) -> Option<String> {
-    match song.missed.as_slice() {
-        [] if song.served.is_empty() => Some(format!("{name}: no visit ended")),
+fn missed(name: &str, report: &CanaryReport) -> Option<String> {
+    match report.missed.as_slice() {
+        [] if report.served.is_empty() => Some(format!("{name}: no visit ended")),
         [] => None,
-        [first, ..] => Some(format!("{name}: {} missed, first: {first}", song.missed.len())),
+        [first, ..] => Some(format!("{name}: {} missed, first: {first}", report.missed.len())),
     }
 }
 
@@ -96,7 +96,7 @@ impl fmt::Display for Scenarios<'_> {
             writeln!(
                 f,
                 "| {} | {} | {} | {} | {} | {} | {:.1} | {} | {verdict} |",
-                scenario.as_str(),
+                scenario,
                 share(canary),
                 millis(canary, 0.5),
                 millis(canary, 0.99),
@@ -110,13 +110,13 @@ impl fmt::Display for Scenarios<'_> {
     }
 }
 
-fn share(song: &Song) -> String {
-    format!("{} of {}", song.served.len(), song.served.len() + song.missed.len())
+fn share(report: &CanaryReport) -> String {
+    format!("{} of {}", report.served.len(), report.served.len() + report.missed.len())
 }
 
-fn millis(song: &Song, share: f64) -> String {
-    match song.served.is_empty() {
+fn millis(report: &CanaryReport, share: f64) -> String {
+    match report.served.is_empty() {
         true => "–".to_owned(),
-        false => format!("{:.1}", song.quantile(share).as_secs_f64() * 1e3),
+        false => format!("{:.1}", report.quantile(share).as_secs_f64() * 1e3),
     }
 }

@@ -1,66 +1,92 @@
-//! The ways in which a client can try to hold a server, or wear it down.
+//! Behaviours of hostile clients.
 
 use std::time::Duration;
 
 use pumphouse_web::engine::Settings;
+use strum::Display;
 
-/// How a client behaves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Behaviour of a hostile client. Displays as its name in tables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Display)]
 pub enum Mode {
-    /// Connects and says nothing.
+    /// Connects and sends nothing.
+    #[strum(to_string = "silent")]
     Silent,
     /// Sends the first half of a ClientHello.
+    #[strum(to_string = "half ClientHello")]
     HalfClientHello,
-    /// Sends bytes that begin like TLS and are none.
+    /// Sends bytes that begin like a TLS record and are not one.
+    #[strum(to_string = "garbage TLS")]
     GarbageTls,
-    /// Begins a handshake, and in the middle of it begins anew: a renegotiation, which would have
-    /// the server pay for a handshake again and again.
+    /// Sends a second ClientHello in the middle of the handshake. A server that accepted it would
+    /// compute handshakes for as long as the client likes.
+    #[strum(to_string = "second ClientHello")]
     SecondClientHello,
-    /// After the handshake, sends a request's head one byte at a time, for ever.
+    /// Completes the handshake and sends a head one byte at a time, without end.
+    #[strum(to_string = "dripping head")]
     DripHead,
-    /// Sends a whole head, and its body one byte at a time.
+    /// Sends a complete head, and the body one byte at a time.
+    #[strum(to_string = "dripping body")]
     DripBody,
-    /// Sends a head that is longer than any server should take.
+    /// Sends a head of 64 KiB.
+    #[strum(to_string = "over-long head")]
     LongHead,
-    /// Asks for large responses and reads none.
+    /// Requests large responses and reads none.
+    #[strum(to_string = "never reads")]
     NeverRead,
-    /// Asks again and again without waiting for the answers.
+    /// Pipelines eight requests a second without waiting for responses.
+    #[strum(to_string = "pipelining flood")]
     PipelineFlood,
-    /// Pipelines the next requests as soon as responses come, so that a worker always has more to do
-    /// for it.
+    /// Pipelines more requests as soon as responses arrive, so that a worker always finds another
+    /// request to serve.
+    #[strum(to_string = "endless pipeline")]
     EndlessPipeline,
-    /// Takes one response and stays.
+    /// Reads one response and keeps the connection open.
+    #[strum(to_string = "idle keep-alive")]
     Idle,
-    /// Sends half a request and ends its half of the connection.
+    /// Sends half a request and shuts down its sending side.
+    #[strum(to_string = "half-closed")]
     CloseHalfway,
-    /// Connects and resets at once, again and again.
+    /// Connects and resets the connection, in a loop.
+    #[strum(to_string = "connect and reset")]
     ConnectReset,
-    /// Silent connections, all from one address, opened again as soon as they are closed.
+    /// Opens silent connections from one address, each again as soon as it is closed.
+    #[strum(to_string = "one address")]
     OneAddress,
     /// Sends half a request line.
+    #[strum(to_string = "half a head")]
     HalfHead,
     /// Sends a head that announces a body, and withholds the body.
+    #[strum(to_string = "withheld body")]
     WithheldBody,
     /// Sends all but the last byte of the largest body, to a route that takes none.
+    #[strum(to_string = "stalled body, to a route without one")]
     StalledBody,
-    /// The same, to a route for POST that takes no body.
+    /// Sends the same to a POST route that takes no body.
+    #[strum(to_string = "stalled body, to a POST without one")]
     StalledPost,
-    /// The same, to a route for POST that takes a smaller form: it is refused.
+    /// Sends the same to a POST route that takes a smaller form, and rejects this one.
+    #[strum(to_string = "stalled body, to a form")]
     StalledForm,
     /// Sends all but the last byte of the largest form that the sign-in page takes.
+    #[strum(to_string = "stalled body, to a form that takes it")]
     StalledLogin,
     /// Requests one large response and never reads, with the kernel's own socket buffers.
+    #[strum(to_string = "stalled reader of one large response")]
     StalledReader,
-    /// The same, with the smallest receive buffer, so that the server holds more of the response.
+    /// Does the same with the smallest receive buffer, so that the server holds more of the
+    /// response.
+    #[strum(to_string = "stalled reader with a small buffer")]
     SmallReader,
     /// Announces a body of 10^15 bytes.
+    #[strum(to_string = "Content-Length of 10^15")]
     HugeLength,
     /// Sends a head of 33,000 fields.
+    #[strum(to_string = "33,000 fields")]
     ManyFields,
 }
 
 impl Mode {
-    /// Those that an attack is made of.
+    /// Modes of an attack on the public listener.
     pub const ATTACK: [Mode; 12] = [
         Mode::Silent,
         Mode::HalfClientHello,
@@ -76,7 +102,7 @@ impl Mode {
         Mode::OneAddress,
     ];
 
-    /// Clients of an admin listener, over plain HTTP.
+    /// Modes of an attack on the admin listener, over plain HTTP.
     pub const ADMIN: [Mode; 8] = [
         Mode::Silent,
         Mode::Idle,
@@ -88,37 +114,7 @@ impl Mode {
         Mode::NeverRead,
     ];
 
-    /// The name in tables.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Mode::Silent => "silent",
-            Mode::HalfClientHello => "half ClientHello",
-            Mode::GarbageTls => "garbage TLS",
-            Mode::SecondClientHello => "second ClientHello",
-            Mode::DripHead => "dripping head",
-            Mode::DripBody => "dripping body",
-            Mode::LongHead => "over-long head",
-            Mode::NeverRead => "never reads",
-            Mode::PipelineFlood => "pipelining flood",
-            Mode::EndlessPipeline => "endless pipeline",
-            Mode::Idle => "idle keep-alive",
-            Mode::CloseHalfway => "closes half way",
-            Mode::ConnectReset => "connect and reset",
-            Mode::OneAddress => "one address",
-            Mode::HalfHead => "half a head",
-            Mode::WithheldBody => "withheld body",
-            Mode::StalledBody => "stalled body, to a route without one",
-            Mode::StalledPost => "stalled body, to a POST without one",
-            Mode::StalledForm => "stalled body, to a form",
-            Mode::StalledLogin => "stalled body, to a form that takes it",
-            Mode::StalledReader => "stalled reader of one large response",
-            Mode::SmallReader => "stalled reader with a small buffer",
-            Mode::HugeLength => "Content-Length of 10^15",
-            Mode::ManyFields => "33,000 fields",
-        }
-    }
-
-    /// Returns true if it completes a TLS handshake first, where the server speaks TLS.
+    /// Returns true if the client completes a TLS handshake first, where the server speaks TLS.
     pub const fn shakes_hands(self) -> bool {
         match self {
             Mode::Silent
@@ -148,8 +144,8 @@ impl Mode {
         }
     }
 
-    /// What it says, after the handshake if it makes one, before it begins to hold. `large` is a
-    /// target whose response is large, `hello` a ClientHello.
+    /// Returns the bytes that the client sends first, after the handshake if it completes one.
+    /// `large` is a target with a large response, `hello` a ClientHello.
     pub fn opening(self, large: &str, hello: &[u8]) -> Vec<u8> {
         let get = |target: &str| format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n");
         let post = |target: &str, length: u64| {
@@ -168,7 +164,7 @@ impl Mode {
                 let padding = "p".repeat(64 << 10);
                 format!("GET / HTTP/1.1\r\nHost: localhost\r\nX-Long: {padding}").into_bytes()
             }
-            Mode::NeverRead => get(large).repeat(NEVER_READ).into_bytes(),
+            Mode::NeverRead => get(large).repeat(NEVER_READ_REQUESTS).into_bytes(),
             Mode::Idle => get("/ping").into_bytes(),
             Mode::CloseHalfway => "GET / HTTP/1.1\r\nHost: loc".into(),
             Mode::HalfHead => "GET /heal".into(),
@@ -194,7 +190,7 @@ impl Mode {
         }
     }
 
-    /// What it says once a second while it holds.
+    /// Returns the bytes that the client sends once a second afterwards.
     pub fn drip(self) -> &'static [u8] {
         match self {
             Mode::DripHead | Mode::DripBody => b"x",
@@ -203,13 +199,14 @@ impl Mode {
         }
     }
 
-    /// Returns the requests that it sends whenever responses have come.
+    /// Returns the requests that the client sends whenever responses have arrived.
     pub fn again(self) -> Option<Vec<u8>> {
         (self == Mode::EndlessPipeline).then(|| FLOOD.repeat(8).into_bytes())
     }
 
-    /// How long a server with these limits lets it live: not at all where it is refused at once;
-    /// `None` where it breaks no rule, ends by itself, or the route decides.
+    /// Returns the time after which a server with these limits closes the connection: zero if it
+    /// rejects the client at once, `None` if the client violates no limit, ends the connection
+    /// itself, or is limited by the route.
     pub fn allowance(self, limits: &Settings) -> Option<Duration> {
         match self {
             Mode::Silent | Mode::HalfClientHello | Mode::OneAddress => {
@@ -234,12 +231,12 @@ impl Mode {
         }
     }
 
-    /// Whether it takes what the server sends.
+    /// Returns true if the client reads responses.
     pub const fn reads(self) -> bool {
         !matches!(self, Mode::NeverRead | Mode::StalledReader | Mode::SmallReader)
     }
 
-    /// Returns true if it gives its socket the smallest receive buffer.
+    /// Returns true if the client gives its socket the smallest receive buffer.
     pub const fn has_small_buffer(self) -> bool {
         matches!(self, Mode::NeverRead | Mode::SmallReader)
     }
@@ -251,10 +248,10 @@ const LARGEST_BODY: usize = 64 << 10;
 /// Largest body of `POST /login`.
 const LARGEST_FORM: usize = 8 << 10;
 
-/// Requests of [`Mode::NeverRead`]: their answers are more than any socket's buffers hold.
-const NEVER_READ: usize = 400;
+/// Number of requests of [`Mode::NeverRead`], whose responses exceed the buffers of any socket.
+const NEVER_READ_REQUESTS: usize = 400;
 
-/// Requests that [`Mode::PipelineFlood`] sends in one go.
+/// Requests that [`Mode::PipelineFlood`] sends in one write.
 const FLOOD: &str = concat!(
     "GET /ping HTTP/1.1\r\nHost: localhost\r\n\r\n",
     "GET /ping HTTP/1.1\r\nHost: localhost\r\n\r\n",

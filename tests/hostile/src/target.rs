@@ -13,9 +13,9 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 
-use super::client::read_response;
-use super::dense::Dense;
-use super::program;
+use crate::client::read_response;
+use crate::dense_history::DenseHistory;
+use crate::program;
 
 /// Options of a server's start; the default serves HTTPS without accounts, sources and history.
 #[derive(Debug, Clone, Copy, Default)]
@@ -31,7 +31,7 @@ pub struct Setup<'a> {
     /// Limit of open files.
     pub descriptors: Option<u32>,
     /// Observations that the history holds at the start.
-    pub history: Option<Dense>,
+    pub history: Option<DenseHistory>,
     /// Fields beside the level in the reading of the history's source; 0: it has no reading.
     pub fields: usize,
 }
@@ -72,7 +72,7 @@ impl Target {
             let database = folder.join("pumphouse.db");
             history.fill(&database).map_err(io::Error::other)?;
             if setup.fields > 0 {
-                Dense::keep_reading(setup.fields, &database)?;
+                DenseHistory::keep_reading(setup.fields, &database)?;
             }
         }
         let mut command = setup.command(&binary);

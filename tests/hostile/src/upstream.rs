@@ -1,4 +1,4 @@
-//! Upstreams that answer, and upstreams that hang.
+//! An upstream that answers every request, or hangs, as the test chooses.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
-/// An upstream on loopback whose manners can be changed while it runs.
+/// An upstream on loopback. [`Upstream::set`] changes its behaviour while it runs.
 pub struct Upstream {
     address: SocketAddr,
     state: Arc<State>,
@@ -14,23 +14,23 @@ pub struct Upstream {
 }
 
 struct State {
-    /// What it answers with; `None`: accepts, and never says anything.
+    /// Body of every answer; `None`: accept connections and send nothing.
     answer: Mutex<Option<String>>,
     connections: AtomicUsize,
     stopping: AtomicBool,
-    /// The latest request that was answered.
-    asked: Mutex<String>,
-    /// Kept open for as long as the upstream lives.
+    /// Latest request that was answered.
+    request: Mutex<String>,
+    /// Unanswered connections, held open until the upstream is dropped.
     hung: Mutex<Vec<TcpStream>>,
 }
 
 impl Upstream {
-    /// Accepts connections and never says a word.
+    /// Starts an upstream that accepts connections and sends nothing.
     pub fn hung() -> Upstream {
         Upstream::start(None)
     }
 
-    /// Answers every request with that JSON.
+    /// Starts an upstream that answers every request with this JSON.
     pub fn answering(json: &str) -> Upstream {
         Upstream::start(Some(json.to_owned()))
     }
@@ -42,7 +42,7 @@ impl Upstream {
             answer: Mutex::new(answer),
             connections: AtomicUsize::new(0),
             stopping: AtomicBool::new(false),
-            asked: Mutex::default(),
+            request: Mutex::default(),
             hung: Mutex::new(Vec::new()),
         });
         let accepted = Arc::clone(&state);
@@ -50,25 +50,27 @@ impl Upstream {
         Upstream { address, state, accepting: Some(accepting) }
     }
 
+    /// Returns its address.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
+    /// Returns its URL.
     pub fn url(&self) -> String {
         format!("http://{}/", self.address)
     }
 
-    /// From now on answers with that JSON, or hangs.
+    /// Answers later requests with this JSON; `None`: hang.
     pub fn set(&self, answer: Option<&str>) {
         *self.state.answer.lock().unwrap() = answer.map(str::to_owned);
     }
 
-    /// The latest request that was answered.
-    pub fn asked(&self) -> String {
-        self.state.asked.lock().unwrap().clone()
+    /// Returns the latest request that was answered.
+    pub fn latest_request(&self) -> String {
+        self.state.request.lock().unwrap().clone()
     }
 
-    /// Connections accepted so far.
+    /// Number of connections accepted so far.
     pub fn connections(&self) -> usize {
         self.state.connections.load(Ordering::SeqCst)
     }
@@ -77,7 +79,7 @@ impl Upstream {
 impl Drop for Upstream {
     fn drop(&mut self) {
         self.state.stopping.store(true, Ordering::SeqCst);
-        // Ends the wait in accept.
+        // Wakes the thread that blocks in accept.
         let _ = TcpStream::connect(self.address);
         if let Some(accepting) = self.accepting.take() {
             let _ = accepting.join();
@@ -99,11 +101,11 @@ fn accept(listener: &TcpListener, state: &State) {
     }
 }
 
-/// Reads what has come of a request and answers it.
+/// Reads one request and answers it. The head of a poll fits into one read.
 fn answer_once(mut stream: TcpStream, json: &str, state: &State) {
     let mut request = [0; 4096];
     let Ok(length) = stream.read(&mut request) else { return };
-    *state.asked.lock().unwrap() = String::from_utf8_lossy(&request[..length]).into_owned();
+    *state.request.lock().unwrap() = String::from_utf8_lossy(&request[..length]).into_owned();
     let _ = write!(
         stream,
         "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\

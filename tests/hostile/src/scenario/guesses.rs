@@ -10,11 +10,12 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 
-use super::{Findings, flood, flood_for};
-use crate::hostile::canary::{Canary, request};
-use crate::hostile::program;
-use crate::hostile::target::Target;
-use crate::hostile::transport::Transport;
+use super::Findings;
+use super::attack::{flood, flood_for};
+use crate::canary::{Canary, request};
+use crate::program;
+use crate::target::Target;
+use crate::transport::Transport;
 
 /// An account, and the strangers who guess its password.
 pub(super) struct Guesses {

@@ -4,8 +4,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use crate::hostile::program;
-use crate::hostile::target::Target;
+use crate::program;
+use crate::target::Target;
 
 /// A running `watch`, killed when dropped.
 pub(super) struct Watch {

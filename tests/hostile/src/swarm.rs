@@ -16,8 +16,8 @@ use rustls::{ClientConfig, ClientConnection};
 use slab::Slab;
 use socket2::{Domain, SockRef, Socket, Type};
 
-use super::client::client_hello;
-use super::mode::Mode;
+use crate::client::client_hello;
+use crate::mode::Mode;
 
 /// Drips, floods and the opening of new connections happen at this pace: often, as clients who
 /// know nothing of each other do not come all at the same moment. That is what `burst` is for.

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::mode::Mode;
+use crate::mode::Mode;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
@@ -19,7 +19,7 @@ pub struct Ending {
 }
 
 /// A bound on every wait: a test that comes to it has failed.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const TEST_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Time between two dripped bytes.
 const DRIP: Duration = Duration::from_millis(100);
@@ -49,9 +49,9 @@ pub fn connect_tls(address: SocketAddr, config: &Arc<ClientConfig>) -> io::Resul
 }
 
 fn connect(address: SocketAddr) -> io::Result<TcpStream> {
-    let socket = TcpStream::connect_timeout(&address, PATIENCE)?;
-    socket.set_read_timeout(Some(PATIENCE))?;
-    socket.set_write_timeout(Some(PATIENCE))?;
+    let socket = TcpStream::connect_timeout(&address, TEST_TIMEOUT)?;
+    socket.set_read_timeout(Some(TEST_TIMEOUT))?;
+    socket.set_write_timeout(Some(TEST_TIMEOUT))?;
     Ok(socket)
 }
 
@@ -104,7 +104,7 @@ impl Client {
     fn drip(&mut self) {
         let Link::Tls(tls) = &mut self.link else { return };
         tls.sock.set_read_timeout(Some(DRIP)).unwrap();
-        while self.begun.elapsed() < PATIENCE {
+        while self.begun.elapsed() < TEST_TIMEOUT {
             if tls.write_all(b"x").and_then(|()| tls.flush()).is_err() {
                 break;
             }
@@ -115,13 +115,13 @@ impl Client {
                 _ => break,
             }
         }
-        tls.sock.set_read_timeout(Some(PATIENCE)).unwrap();
+        tls.sock.set_read_timeout(Some(TEST_TIMEOUT)).unwrap();
     }
 
     /// Waits without reading until the server has reset the connection.
     fn wait_unread(&self) {
         let Link::Tls(tls) = &self.link else { return };
-        while self.begun.elapsed() < PATIENCE {
+        while self.begun.elapsed() < TEST_TIMEOUT {
             match tls.sock.take_error() {
                 Ok(None) => std::thread::sleep(DRIP),
                 _ => return,
@@ -168,7 +168,7 @@ pub fn read_response(stream: &mut impl Read) -> io::Result<Vec<u8>> {
 fn read_to_end(stream: &mut impl Read, said: &mut Vec<u8>) {
     match stream.read_to_end(said) {
         Err(error) if is_timeout(&error) => {
-            panic!("the server did not end the connection within {PATIENCE:?}")
+            panic!("the server did not end the connection within {TEST_TIMEOUT:?}")
         }
         _ => {}
     }

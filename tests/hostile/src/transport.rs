@@ -1,4 +1,4 @@
-//! A client's connection, plain or TLS, from an address of the client's choice.
+//! A client's connection, plain or TLS, from a chosen source address.
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -9,7 +9,7 @@ use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
 use socket2::{Domain, Socket, Type};
 
-/// A server's address and the protocol that it speaks.
+/// Address and protocol of a server.
 #[derive(Debug, Clone)]
 pub struct Transport {
     /// Address of the server.
@@ -20,12 +20,14 @@ pub struct Transport {
 
 /// A connection on a blocking socket.
 pub enum Connection {
+    /// Plain TCP.
     Plain(TcpStream),
+    /// TLS over TCP.
     Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
 }
 
 impl Transport {
-    /// Connects from this address, on any port. `timeout` bounds the connect and each later read
+    /// Connects from the address `source`, on any port. `timeout` bounds the connect and each later read
     /// and write.
     ///
     /// # Errors
@@ -51,7 +53,7 @@ impl Connection {
     /// Bounds each later read.
     ///
     /// # Errors
-    /// The kernel refuses the bound.
+    /// The kernel rejects the timeout.
     pub fn set_read_timeout(&self, timeout: Duration) -> io::Result<()> {
         let socket = match self {
             Connection::Plain(socket) => socket,

@@ -1,5 +1,7 @@
-//! A long time in a server's life in little: visitors, hostile clients and reloads, over and
-//! over, and what the process has come to hold by the end.
+//! A soak test: visitors, hostile clients and reloads in rounds, and whether the process grows.
+//!
+//! The descriptors, threads and memory after the first round, when everything that is allocated
+//! once has been allocated, are compared with those after the last.
 
 use std::fs;
 use std::io;
@@ -8,44 +10,51 @@ use std::time::{Duration, Instant};
 
 use pumphouse_web::engine::Settings;
 
-use super::canary::{Canary, Song};
-use super::client::PATIENCE;
-use super::mode::Mode;
-use super::outside;
-use super::program;
-use super::swarm::{Plan, Swarm};
-use super::target::Target;
+use crate::canary::{Canary, CanaryReport};
+use crate::client::TEST_TIMEOUT;
+use crate::mode::Mode;
+use crate::proc;
+use crate::program;
+use crate::swarm::{Plan, Swarm};
+use crate::target::Target;
 
-/// From how many addresses each mode comes.
+/// Number of source addresses of each mode.
 const ADDRESSES: u8 = 4;
 
-/// What a process holds.
+/// Resources that a process holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Holdings {
+    /// Open descriptors.
     pub descriptors: usize,
+    /// Threads.
     pub threads: u64,
+    /// Resident memory, KiB.
     pub memory_kib: u64,
 }
 
-/// What came of it.
+/// Result of a soak test.
 #[derive(Debug)]
 pub struct Soaked {
-    /// After the first round, when everything that is made once has been made.
+    /// Resources after the first round.
     pub first: Holdings,
-    /// After the last one.
+    /// Resources after the last round.
     pub last: Holdings,
+    /// Number of rounds.
     pub rounds: u32,
-    pub canary: Song,
+    /// Visits during all rounds.
+    pub canary: CanaryReport,
 }
 
-/// Memory may grow by that share and that much: allocators keep some.
-const MEMORY_SHARE: f64 = 1.15;
+/// Growth of memory that is tolerated, as a factor and in addition to it: allocators keep some
+/// freed memory.
+const MEMORY_FACTOR: f64 = 1.15;
 const MEMORY_KIB: u64 = 3 * 1024;
 
-/// How long a server may take to let go of what clients held who are gone.
+/// Time within which the server must close the connections of clients that have gone.
 const QUIET: Duration = Duration::from_secs(60);
 
-/// Soaks for that long in rounds, telling after each what the server holds.
+/// Runs rounds until `time` has passed, at least two, and passes the resources after each round
+/// to `report`.
 ///
 /// # Errors
 /// The server does not answer, or never becomes quiet.
@@ -54,10 +63,10 @@ pub fn soak(
     connections: usize,
     round: Duration,
     time: Duration,
-    mut tell: impl FnMut(u32, Holdings),
+    mut report: impl FnMut(u32, Holdings),
 ) -> io::Result<Soaked> {
     let begun = Instant::now();
-    let canary = Canary::start(target.address, target.config.clone(), PATIENCE);
+    let canary = Canary::start(target.address, target.config.clone(), TEST_TIMEOUT);
     let mut first = None;
     let mut rounds = 0;
     loop {
@@ -79,28 +88,28 @@ pub fn soak(
             break;
         }
         let holdings = when_quiet(target)?;
-        tell(rounds, holdings);
+        report(rounds, holdings);
         first.get_or_insert(holdings);
     }
     let canary = canary.stop();
     let last = when_quiet(target)?;
-    tell(rounds, last);
+    report(rounds, last);
     Ok(Soaked { first: first.unwrap_or(last), last, rounds, canary })
 }
 
 impl Soaked {
-    /// What does not stay as it was; empty when all is flat.
+    /// Returns the resources that grew and the visits that were missed; empty if there are none.
     pub fn faults(&self) -> Vec<String> {
         let Soaked { first, last, canary, .. } = self;
         let mut faults = Vec::new();
-        // The canary may hold one at the moment of counting.
+        // The canary may hold one connection at the moment of counting.
         if last.descriptors > first.descriptors + 1 {
             faults.push(format!("descriptors: {} to {}", first.descriptors, last.descriptors));
         }
         if last.threads != first.threads {
             faults.push(format!("threads: {} to {}", first.threads, last.threads));
         }
-        if last.memory_kib as f64 > first.memory_kib as f64 * MEMORY_SHARE + MEMORY_KIB as f64 {
+        if last.memory_kib as f64 > first.memory_kib as f64 * MEMORY_FACTOR + MEMORY_KIB as f64 {
             faults.push(format!("memory: {} to {} KiB", first.memory_kib, last.memory_kib));
         }
         if !canary.missed.is_empty() {
@@ -110,7 +119,7 @@ impl Soaked {
     }
 }
 
-/// What the server holds once nobody but a canary is connected.
+/// Waits until at most the canary is connected, and returns the server's resources.
 fn when_quiet(target: &Target) -> io::Result<Holdings> {
     let deadline = Instant::now() + QUIET;
     loop {
@@ -121,7 +130,7 @@ fn when_quiet(target: &Target) -> io::Result<Holdings> {
             .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
             .sum();
         if open <= 1.0 {
-            // The admin listener keeps threads for a moment after it was asked.
+            // The connection of the request above is closed by then.
             std::thread::sleep(Duration::from_secs(1));
             return holdings(target.process());
         }
@@ -135,7 +144,7 @@ fn when_quiet(target: &Target) -> io::Result<Holdings> {
 fn holdings(process: u32) -> io::Result<Holdings> {
     Ok(Holdings {
         descriptors: fs::read_dir(format!("/proc/{process}/fd"))?.count(),
-        threads: outside::status(process, "Threads"),
-        memory_kib: outside::status(process, "VmRSS"),
+        threads: proc::status(process, "Threads"),
+        memory_kib: proc::status(process, "VmRSS"),
     })
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use socket2::{Domain, Socket, Type};
 
-use super::outside;
+use crate::proc;
 
 /// What came of a burst of connects.
 #[derive(Debug, Clone, Copy)]
@@ -39,7 +39,7 @@ pub fn burst(
     let watcher = std::thread::spawn(move || {
         let mut fullest = 0;
         while watched.load(Ordering::Relaxed) {
-            fullest = fullest.max(outside::accept_queue(target));
+            fullest = fullest.max(proc::accept_queue(target));
             std::thread::sleep(Duration::from_millis(1));
         }
         fullest

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use memchr::memmem;
 
-use super::transport::{Connection, Transport};
+use crate::transport::{Connection, Transport};
 
 /// Requests that one client sends over and over on one connection, which it opens again whenever
 /// the server ends it.

@@ -12,7 +12,7 @@ use pumphouse_web::units::Unit;
 
 /// A year of observations of `site.level`.
 #[derive(Debug, Clone, Copy)]
-pub struct Dense {
+pub struct DenseHistory {
     /// Seconds between two observations.
     pub interval: usize,
 }
@@ -20,7 +20,7 @@ pub struct Dense {
 /// Days that the observations cover; raw rows are kept for longer than that.
 const DAYS: i64 = 365;
 
-impl Dense {
+impl DenseHistory {
     /// Observations that a scan joins: almost as many as the server allows.
     const SCANNED: usize = 490_000;
 
@@ -28,7 +28,7 @@ impl Dense {
     /// quarter of an hour, so no rollup can answer it, and its points are few enough to be
     /// rendered before the response begins, for HEAD, too.
     pub fn scan(self) -> String {
-        let days = (Dense::SCANNED * self.interval / DAY as usize).min(DAYS as usize);
+        let days = (DenseHistory::SCANNED * self.interval / DAY as usize).min(DAYS as usize);
         format!("/api/v1/history?field=site.level&days={days}&step=20000")
     }
 
