@@ -1,116 +1,99 @@
-//! Quantities and the units they are told in.
+//! Units of measurement, their names, and the conversions between them.
+//!
+//! A value keeps the unit that its upstream sent unless `units` or `[source.fields]` of the
+//! configuration selects another one: a [`System`] selects the unit for each [`Quantity`], and
+//! [`Unit::convert`] converts. A converted number is rounded to what a sensor resolves in the new
+//! unit, so that the conversion invents no digits.
 
-use std::fmt;
+use strum::{Display, EnumString, IntoStaticStr, VariantNames};
 
-/// A unit of measurement, named as in the JSON API, the configuration and the metrics.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// Unit of measurement, named as in the JSON API, the configuration and the metrics.
+///
+/// Names are case-sensitive: `L` is a litre, `l` is unknown.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, Display, EnumString, IntoStaticStr, VariantNames,
+)]
 pub enum Unit {
     /// `%`
+    #[strum(serialize = "%")]
     Percent,
     /// `in`
+    #[strum(serialize = "in")]
     Inch,
     /// `cm`
+    #[strum(serialize = "cm")]
     Centimetre,
     /// `mm`
+    #[strum(serialize = "mm")]
     Millimetre,
     /// `gal`, US liquid gallon (231 cubic inches)
+    #[strum(serialize = "gal")]
     UsGallon,
     /// `L`
+    #[strum(serialize = "L")]
     Litre,
     /// `degF`
+    #[strum(serialize = "degF")]
     Fahrenheit,
     /// `degC`
+    #[strum(serialize = "degC")]
     Celsius,
     /// `mph`
+    #[strum(serialize = "mph")]
     MilePerHour,
     /// `km/h`
+    #[strum(serialize = "km/h")]
     KilometrePerHour,
     /// `m/s`
+    #[strum(serialize = "m/s")]
     MetrePerSecond,
     /// `deg`, degrees of arc, clockwise from north
+    #[strum(serialize = "deg")]
     Degree,
     /// `inHg`
+    #[strum(serialize = "inHg")]
     InchOfMercury,
     /// `hPa`
+    #[strum(serialize = "hPa")]
     Hectopascal,
     /// `V`
+    #[strum(serialize = "V")]
     Volt,
     /// `WMO`, a code of WMO table 4677 as the weather services use it
+    #[strum(serialize = "WMO")]
     WmoCode,
     /// `h`
+    #[strum(serialize = "h")]
     Hour,
     /// `%/h`
+    #[strum(serialize = "%/h")]
     PercentPerHour,
     /// `gal/h`
+    #[strum(serialize = "gal/h")]
     UsGallonPerHour,
     /// `L/h`
+    #[strum(serialize = "L/h")]
     LitrePerHour,
     /// `in/h`
+    #[strum(serialize = "in/h")]
     InchPerHour,
     /// `cm/h`
+    #[strum(serialize = "cm/h")]
     CentimetrePerHour,
     /// `mm/h`
+    #[strum(serialize = "mm/h")]
     MillimetrePerHour,
 }
 
 impl Unit {
-    /// Every unit.
-    pub const ALL: [Unit; 23] = [
-        Unit::Percent,
-        Unit::Inch,
-        Unit::Centimetre,
-        Unit::Millimetre,
-        Unit::UsGallon,
-        Unit::Litre,
-        Unit::Fahrenheit,
-        Unit::Celsius,
-        Unit::MilePerHour,
-        Unit::KilometrePerHour,
-        Unit::MetrePerSecond,
-        Unit::Degree,
-        Unit::InchOfMercury,
-        Unit::Hectopascal,
-        Unit::Volt,
-        Unit::WmoCode,
-        Unit::Hour,
-        Unit::PercentPerHour,
-        Unit::UsGallonPerHour,
-        Unit::LitrePerHour,
-        Unit::InchPerHour,
-        Unit::CentimetrePerHour,
-        Unit::MillimetrePerHour,
-    ];
-
-    /// The exact name used in JSON, configuration and metrics.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Unit::Percent => "%",
-            Unit::Inch => "in",
-            Unit::Centimetre => "cm",
-            Unit::Millimetre => "mm",
-            Unit::UsGallon => "gal",
-            Unit::Litre => "L",
-            Unit::Fahrenheit => "degF",
-            Unit::Celsius => "degC",
-            Unit::MilePerHour => "mph",
-            Unit::KilometrePerHour => "km/h",
-            Unit::MetrePerSecond => "m/s",
-            Unit::Degree => "deg",
-            Unit::InchOfMercury => "inHg",
-            Unit::Hectopascal => "hPa",
-            Unit::Volt => "V",
-            Unit::WmoCode => "WMO",
-            Unit::Hour => "h",
-            Unit::PercentPerHour => "%/h",
-            Unit::UsGallonPerHour => "gal/h",
-            Unit::LitrePerHour => "L/h",
-            Unit::InchPerHour => "in/h",
-            Unit::CentimetrePerHour => "cm/h",
-            Unit::MillimetrePerHour => "mm/h",
-        }
+    /// Returns the name used in JSON, configuration and metrics.
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 
-    /// The unit of its change in time, for what is told so: per cent, volumes and lengths.
+    /// Returns the unit of this unit's rate of change.
+    ///
+    /// Percentages, volumes and lengths have one; other units have none.
     pub const fn per_hour(self) -> Option<Unit> {
         match self {
             Unit::Percent => Some(Unit::PercentPerHour),
@@ -123,58 +106,116 @@ impl Unit {
         }
     }
 
-    /// The unit of that exact name.
-    pub fn parse(name: &str) -> Option<Unit> {
-        Unit::ALL.into_iter().find(|unit| unit.as_str() == name)
+    /// Returns the quantity that the unit measures.
+    pub const fn quantity(self) -> Quantity {
+        match self {
+            Unit::Inch | Unit::Centimetre | Unit::Millimetre => Quantity::Length,
+            Unit::UsGallon | Unit::Litre => Quantity::Volume,
+            Unit::Fahrenheit | Unit::Celsius => Quantity::Temperature,
+            Unit::MilePerHour | Unit::KilometrePerHour | Unit::MetrePerSecond => Quantity::Speed,
+            Unit::InchOfMercury | Unit::Hectopascal => Quantity::Pressure,
+            _ => Quantity::Other,
+        }
+    }
+
+    /// Returns the size of the unit relative to a base unit of its quantity: millimetre, litre,
+    /// kilometre per hour, hectopascal.
+    ///
+    /// All factors but the one for pressure are exact by definition (NIST SP 811, appendix B.8).
+    /// The conventional inch of mercury is 25.4 mm, and a millimetre of mercury is
+    /// 133.322 387 415 Pa.
+    const fn factor(self) -> f64 {
+        match self {
+            Unit::Inch => 25.4,
+            Unit::Centimetre => 10.0,
+            Unit::UsGallon => 3.785_411_784,
+            Unit::MilePerHour => 1.609_344,
+            Unit::MetrePerSecond => 3.6,
+            Unit::InchOfMercury => 25.4 * 1.333_223_874_15,
+            _ => 1.0,
+        }
+    }
+
+    /// Returns the number of decimals to which a computed number of magnitude `size` is rounded.
+    ///
+    /// These are the decimals that sensors resolve in this unit. A small number gets more of them,
+    /// up to three significant digits: the volume of a bucket keeps its digits, and a number other
+    /// than 0 is not rounded to 0. A small temperature gets no more, because the zero of its scale
+    /// is arbitrary.
+    pub fn decimals_of(self, size: f64) -> i32 {
+        let least = self.least_decimals();
+        if size == 0.0 || !size.is_finite() || self.quantity() == Quantity::Temperature {
+            return least;
+        }
+        // The logarithm of a finite number is far within the range of an i32.
+        let digits = SIGNIFICANT_DIGITS - 1 - size.abs().log10().floor() as i32;
+        digits.clamp(least, MAX_DECIMALS)
+    }
+
+    /// Returns the number rounded to [`decimals_of`](Unit::decimals_of) its own size.
+    pub fn rounded(self, number: f64) -> f64 {
+        round_to(number, self.decimals_of(number))
+    }
+
+    const fn least_decimals(self) -> i32 {
+        match self {
+            Unit::UsGallon | Unit::Litre => 0,
+            Unit::Inch | Unit::InchOfMercury => 2,
+            _ => 1,
+        }
+    }
+
+    /// Converts a number in this unit to `other` and [rounds](Unit::rounded) the result.
+    ///
+    /// Returns the number unchanged if the units are equal, and `None` if they measure different
+    /// quantities.
+    pub fn convert(self, number: f64, other: Unit) -> Option<f64> {
+        if self == other {
+            return Some(number);
+        }
+        let converted = match (self, other) {
+            (Unit::Fahrenheit, Unit::Celsius) => (number - 32.0) / 1.8,
+            (Unit::Celsius, Unit::Fahrenheit) => number * 1.8 + 32.0,
+            _ if self.quantity() == other.quantity() && self.quantity() != Quantity::Other => {
+                number * self.factor() / other.factor()
+            }
+            _ => return None,
+        };
+        Some(other.rounded(converted))
     }
 }
 
-impl fmt::Display for Unit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// What a unit measures.
+/// Quantity that a unit measures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Quantity {
-    /// Depth, rain.
+    /// Depth of water or of rain.
     Length,
     /// Volume.
     Volume,
     /// Temperature.
     Temperature,
-    /// Speed.
+    /// Speed of the wind.
     Speed,
-    /// Pressure.
+    /// Pressure of the air.
     Pressure,
-    /// What is told in one unit only: per cent, degrees of arc, volts, codes.
+    /// Any quantity without conversions: percentages, angles, volts, codes, hours, rates.
     Other,
 }
 
-/// The units that people of a region are used to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// System of units, as `units` of the configuration names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Display, EnumString)]
+#[strum(serialize_all = "lowercase")]
 pub enum System {
-    /// Inches, US gallons, °F, mph, inHg; `us`.
+    /// `us`: inches, US gallons, °F, mph, inHg.
     Us,
-    /// Centimetres (rain: millimetres), litres, °C, km/h, hPa; `metric`.
+    /// `metric`: centimetres (millimetres for rain), litres, °C, km/h, hPa.
     Metric,
 }
 
 impl System {
-    /// Both.
-    pub const ALL: [System; 2] = [System::Us, System::Metric];
-
-    /// The name in the configuration.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            System::Us => "us",
-            System::Metric => "metric",
-        }
-    }
-
-    /// The unit in which this system tells a field that was sent in `unit`. A unit that already
-    /// belongs to the system stays.
+    /// Returns the unit of this system for a field that the upstream sent in `unit`.
+    ///
+    /// A unit that already belongs to the system is returned unchanged.
     pub fn unit_for(self, field: &str, unit: Unit) -> Unit {
         match (self, unit.quantity()) {
             (System::Us, Quantity::Length) => Unit::Inch,
@@ -195,90 +236,20 @@ impl System {
     }
 }
 
-impl Unit {
-    /// What it measures.
-    pub const fn quantity(self) -> Quantity {
-        match self {
-            Unit::Inch | Unit::Centimetre | Unit::Millimetre => Quantity::Length,
-            Unit::UsGallon | Unit::Litre => Quantity::Volume,
-            Unit::Fahrenheit | Unit::Celsius => Quantity::Temperature,
-            Unit::MilePerHour | Unit::KilometrePerHour | Unit::MetrePerSecond => Quantity::Speed,
-            Unit::InchOfMercury | Unit::Hectopascal => Quantity::Pressure,
-            _ => Quantity::Other,
-        }
-    }
+/// Least number of significant digits of a small computed number.
+const SIGNIFICANT_DIGITS: i32 = 3;
 
-    /// The unit in units of the first one of its quantity. All but the pressure are exact by
-    /// definition (NIST SP 811, appendix B.8); the conventional inch of mercury is 25.4 mm of
-    /// 133.322 387 415 Pa each.
-    const fn factor(self) -> f64 {
-        match self {
-            Unit::Inch => 25.4,
-            Unit::Centimetre => 10.0,
-            Unit::UsGallon => 3.785_411_784,
-            Unit::MilePerHour => 1.609_344,
-            Unit::MetrePerSecond => 3.6,
-            Unit::InchOfMercury => 25.4 * 1.333_223_874_15,
-            _ => 1.0,
-        }
-    }
+/// Largest exponent of the power of ten by which a number is multiplied to round it: 10^309 is
+/// beyond the range of an `f64`.
+const MAX_DECIMALS: i32 = 300;
 
-    /// Decimals of a number of that size that was worked out: what sensors resolve in this unit,
-    /// and more of small numbers, so that the content of a bucket keeps its digits and what is not
-    /// 0 does not become it. Of temperatures, whose zero is arbitrary, no more.
-    pub fn decimals_of(self, size: f64) -> i32 {
-        let least = self.least_decimals();
-        if size == 0.0 || !size.is_finite() || self.quantity() == Quantity::Temperature {
-            return least;
-        }
-        // The logarithm of a finite number is far within an i32.
-        let digits = SIGNIFICANT - 1 - size.abs().log10().floor() as i32;
-        digits.clamp(least, MOST_DECIMALS)
-    }
-
-    /// The number with the decimals of its size.
-    pub fn rounded(self, number: f64) -> f64 {
-        round_to(number, self.decimals_of(number))
-    }
-
-    const fn least_decimals(self) -> i32 {
-        match self {
-            Unit::UsGallon | Unit::Litre => 0,
-            Unit::Inch | Unit::InchOfMercury => 2,
-            _ => 1,
-        }
-    }
-
-    /// The number, told in this unit, as it is told in `other`; `None` when they measure
-    /// different things. A converted number is [rounded](Unit::rounded).
-    pub fn convert(self, number: f64, other: Unit) -> Option<f64> {
-        if self == other {
-            return Some(number);
-        }
-        let converted = match (self, other) {
-            (Unit::Fahrenheit, Unit::Celsius) => (number - 32.0) / 1.8,
-            (Unit::Celsius, Unit::Fahrenheit) => number * 1.8 + 32.0,
-            _ if self.quantity() == other.quantity() && self.quantity() != Quantity::Other => {
-                number * self.factor() / other.factor()
-            }
-            _ => return None,
-        };
-        Some(other.rounded(converted))
-    }
-}
-
-/// Digits of a small number that are told at least.
-const SIGNIFICANT: i32 = 3;
-
-/// Powers of ten beyond this are none of an `f64`.
-const MOST_DECIMALS: i32 = 300;
-
-/// The number rounded half away from zero to that many decimals, as the nearest
-/// `f64`, which prints with no more than those decimals.
+/// Returns the number rounded half away from zero to `decimals` decimals.
+///
+/// The result is the nearest `f64`, so it prints with at most that many decimals.
 pub fn round_to(number: f64, decimals: i32) -> f64 {
     let factor = 10_f64.powi(decimals);
     let rounded = (number * factor).round() / factor;
-    // Minus zero would be printed as such.
+    // -0.0 would be printed as "-0".
     if rounded == 0.0 { 0.0 } else { rounded }
 }
 
@@ -287,17 +258,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_name_leads_back_to_its_unit() {
-        for unit in Unit::ALL {
-            assert_eq!(Unit::parse(unit.as_str()), Some(unit));
+    fn name_of_a_unit_parses_to_that_unit() {
+        assert_eq!(Unit::VARIANTS.len(), 23);
+        for &name in Unit::VARIANTS {
+            let unit: Unit = name.parse().unwrap();
+            assert_eq!((unit.as_str(), &*unit.to_string()), (name, name));
         }
-        for unknown in ["", "IN", "gallons", "% "] {
-            assert_eq!(Unit::parse(unknown), None);
+        for unknown in ["", "IN", "gallons", "% ", "Percent"] {
+            assert!(unknown.parse::<Unit>().is_err(), "{unknown}");
         }
     }
 
     #[test]
-    fn numbers_convert_as_the_tables_say() {
+    fn name_of_a_system_parses_to_that_system() {
+        for (name, expected) in
+            [("us", Some(System::Us)), ("metric", Some(System::Metric)), ("US", None), ("", None)]
+        {
+            assert_eq!(name.parse().ok(), expected, "{name}");
+            assert!(expected.is_none_or(|system| system.to_string() == name), "{name}");
+        }
+    }
+
+    #[test]
+    fn converted_number_has_the_decimals_of_its_size() {
         for (number, unit, expected, other) in [
             (1013.25, Unit::Hectopascal, 29.92, Unit::InchOfMercury),
             (30.05, Unit::InchOfMercury, 1017.6, Unit::Hectopascal),
@@ -313,7 +296,7 @@ mod tests {
             (10.0, Unit::MetrePerSecond, 22.4, Unit::MilePerHour),
             (36.0, Unit::KilometrePerHour, 10.0, Unit::MetrePerSecond),
             (6.612_345, Unit::Volt, 6.612_345, Unit::Volt),
-            // Small tanks and little rain.
+            // A small tank, and little rain.
             (0.4, Unit::UsGallon, 1.51, Unit::Litre),
             (1.5, Unit::Litre, 0.396, Unit::UsGallon),
             (45.67, Unit::Litre, 12.1, Unit::UsGallon),
@@ -323,14 +306,14 @@ mod tests {
             (0.001, Unit::Hectopascal, 0.000_029_5, Unit::InchOfMercury),
             (0.0, Unit::Litre, 0.0, Unit::UsGallon),
             (0.1, Unit::KilometrePerHour, 0.0621, Unit::MilePerHour),
-            // The zero of a temperature is no smallness.
+            // A temperature near zero is not a small quantity.
             (32.1, Unit::Fahrenheit, 0.1, Unit::Celsius),
         ] {
             assert_eq!(unit.convert(number, other), Some(expected), "{number} {unit} in {other}");
         }
-        for tiny in [f64::MIN_POSITIVE, -f64::MIN_POSITIVE, f64::MAX, 5e-324] {
-            let told = Unit::Litre.convert(tiny, Unit::UsGallon).unwrap();
-            assert!(told.is_finite(), "{tiny}: {told}");
+        for extreme in [f64::MIN_POSITIVE, -f64::MIN_POSITIVE, f64::MAX, 5e-324] {
+            let converted = Unit::Litre.convert(extreme, Unit::UsGallon).unwrap();
+            assert!(converted.is_finite(), "{extreme}: {converted}");
         }
         for (unit, other) in [
             (Unit::Inch, Unit::Litre),
@@ -342,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn each_system_has_its_units() {
+    fn system_selects_a_unit_for_each_quantity() {
         for (field, unit, us, metric) in [
             ("depth", Unit::Inch, Unit::Inch, Unit::Centimetre),
             ("depth", Unit::Centimetre, Unit::Inch, Unit::Centimetre),
@@ -361,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn rounding() {
+    fn number_is_rounded_half_away_from_zero() {
         for (number, decimals, rounded) in [
             (84.637_931_034_482_76, 1, "84.6"),
             (1184.93, 0, "1185"),

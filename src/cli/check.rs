@@ -278,7 +278,7 @@ fn describe_source(text: &mut String, source: &Source) -> std::fmt::Result {
         span(*stale_after)
     )?;
     if let Some(system) = source.units.system {
-        writeln!(text, "  told in {} units", system.as_str())?;
+        writeln!(text, "  told in {system} units")?;
     }
     for (field, unit) in &source.units.fields {
         writeln!(text, "  {field} told in {unit}")?;

@@ -147,7 +147,7 @@ fn limit_of(kind: &Kind) -> Option<RateLimit> {
 /// `units`, here or in `[site]`.
 pub(super) fn system(section: &mut Section<'_, '_>) -> Option<System> {
     let At { value, span } = section.string("units")?;
-    let system = System::ALL.into_iter().find(|system| system.as_str() == value);
+    let system = value.parse().ok();
     if system.is_none() {
         section.report(span, format_args!("\"units\": \"{value}\" is neither us nor metric"));
     }

@@ -12,7 +12,6 @@ use serde::{Deserialize, Serialize};
 use crate::board::{Datum, Finite, Kept, Observed, Reading, Snapshot, State, Value};
 use crate::private_file;
 use crate::text::clean_shared;
-use crate::units::Unit;
 
 /// Begins the first line; the number changes when the form does.
 const MARK: &str = "pumphouse-web last values 1 crc32 ";
@@ -109,7 +108,7 @@ fn restored(kept: KeptSource) -> Option<Kept> {
             KeptDatum::Number(number) => Finite::new(number).map(Datum::Number),
             KeptDatum::Text(text) => Some(Datum::text(text)),
         });
-        let unit = value.unit.as_deref().and_then(Unit::parse);
+        let unit = value.unit.and_then(|name| name.parse().ok());
         let note = value.note.map(|note| clean_shared(note.into()));
         (value.name.into(), Value { datum, unit, note })
     });

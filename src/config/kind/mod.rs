@@ -4,6 +4,8 @@ mod json;
 mod tank;
 mod weather;
 
+use strum::VariantNames as _;
+
 use super::problem::nearest;
 use super::secret::Secret;
 use super::section::{At, Section};
@@ -96,9 +98,9 @@ pub(super) fn read(section: &mut Section<'_, '_>) -> Option<Kind> {
 /// `unit`, by its name.
 pub(super) fn unit(section: &mut Section<'_, '_>) -> Option<Unit> {
     let At { value, span } = section.string("unit")?;
-    let unit = Unit::parse(&value);
+    let unit = value.parse().ok();
     if unit.is_none() {
-        let known = Unit::ALL.map(Unit::as_str).join(", ");
+        let known = Unit::VARIANTS.join(", ");
         section.report(span, format_args!("\"unit\": \"{value}\" is none of {known}"));
     }
     unit

@@ -1,6 +1,7 @@
 //! The schemas of all bodies (JSON Schema 2020-12).
 
 use serde_json::{Value as Json, json};
+use strum::VariantNames as _;
 
 use super::example;
 use crate::board::{ErrorKind, EventKind, State};
@@ -107,7 +108,7 @@ fn state() -> Json {
 
 /// A unit, or null.
 fn unit() -> Json {
-    let units = Unit::ALL.iter().map(|unit| json!(unit.as_str())).chain([Json::Null]);
+    let units = Unit::VARIANTS.iter().map(|name| json!(name)).chain([Json::Null]);
     json!({"description": "Null for a text.", "enum": units.collect::<Vec<_>>()})
 }
 

@@ -56,7 +56,7 @@ pub(super) fn datum(datum: &Datum, unit: Option<Unit>) -> String {
 }
 
 /// A unit as it is printed after a number.
-pub(in crate::site) const fn symbol(unit: Unit) -> &'static str {
+pub(in crate::site) fn symbol(unit: Unit) -> &'static str {
     match unit {
         Unit::Fahrenheit => "°F",
         Unit::Celsius => "°C",
@@ -67,7 +67,7 @@ pub(in crate::site) const fn symbol(unit: Unit) -> &'static str {
 }
 
 /// A unit as it is spoken of where there is room for it.
-pub(super) const fn spelled(unit: Unit) -> &'static str {
+pub(super) fn spelled(unit: Unit) -> &'static str {
     match unit {
         Unit::UsGallon => "gallons",
         Unit::Litre => "litres",
