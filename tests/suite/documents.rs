@@ -103,9 +103,55 @@ fn every_test_named_in_invariants_exists() {
 }
 
 #[test]
+fn every_test_named_in_security_exists() {
+    let document = read("SECURITY.md");
+    let is_test = |span: &&str| span.contains("::") && *span != "suite::";
+    let faults: BTreeSet<String> = document
+        .lines()
+        .flat_map(code_spans)
+        .filter(is_test)
+        .flat_map(|span| expand(span.trim_start_matches("suite::")))
+        .filter_map(|path| find_test(&path).err())
+        .collect();
+    assert!(faults.is_empty(), "{faults:#?}");
+}
+
+#[test]
 fn missing_test_is_reported() {
     assert!(find_test("documents::missing_test_is_reported").is_ok());
     assert!(find_test("documents::no_such_test").is_err());
     assert!(find_test("engine::no_such_module").is_err());
     assert!(find_test("no_such_file::*").is_err());
+}
+
+#[test]
+fn measured_rows_of_readme_are_in_the_tables_of_benches() {
+    let tables = read("benches/RESULTS.md") + &read("benches/ATTACK.md");
+    let readme = read("README.md");
+    let is_measured = |line: &&str| line.ends_with("| reached |") || line.ends_with("| missed |");
+    let rows: Vec<&str> = readme.lines().filter(is_measured).collect();
+    assert!(rows.len() >= 6, "README.md has {} measured rows", rows.len());
+    for row in rows {
+        assert!(tables.lines().any(|line| line == row), "not in benches: {row}");
+    }
+}
+
+/// Returns the targets of the links of a Markdown text that lie in the repository.
+fn local_links(text: &str) -> impl Iterator<Item = &str> {
+    let targets = text.split("](").skip(1).filter_map(|rest| rest.split_once(')'));
+    let paths = targets.map(|(target, _)| target.split('#').next().unwrap_or_default());
+    paths.filter(|path| !path.is_empty() && !path.contains(':'))
+}
+
+#[test]
+fn links_of_documents_lead_to_files() {
+    let documents =
+        ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "benches/README.md"];
+    for document in documents {
+        let text = read(document);
+        for link in local_links(&text) {
+            let path = Path::new(ROOT).join(document).with_file_name(link);
+            assert!(path.exists(), "{document} links to {link}, which does not exist");
+        }
+    }
 }
