@@ -12,6 +12,7 @@ use rustls::ServerConfig;
 
 use crate::config::{CertificateInfo, Certificates, TlsFiles};
 use crate::engine::tls::{LiveIdentities, TlsError, live_server_config};
+use crate::logging::OnChange;
 use crate::threads;
 
 /// A certificate that expires sooner is warned of.
@@ -131,7 +132,8 @@ impl CertificateWatch {
             shared: Arc::clone(&shared),
             live,
             renewed,
-            failing: None,
+            latest_error: None,
+            failure: OnChange::new(),
             warned_at: Timestamp::now(),
         };
         // Detached, as a read may hang: dropping `wake` ends the thread, or the process does.
@@ -156,8 +158,9 @@ struct Watcher {
     shared: Arc<Shared>,
     live: Arc<LiveCertificates>,
     renewed: Renewed,
-    /// What was wrong with the files at the last look, and whether that was told.
-    failing: Option<(String, bool)>,
+    /// Error of the latest read.
+    latest_error: Option<String>,
+    failure: OnChange<String>,
     warned_at: Timestamp,
 }
 
@@ -189,9 +192,9 @@ impl Watcher {
         *self.shared.reading_since() = None;
         match latest {
             // Those of the files that are followed now are in use already.
-            _ if !Arc::ptr_eq(&files, &self.shared.files.load()) => self.failing = None,
+            _ if !Arc::ptr_eq(&files, &self.shared.files.load()) => self.clear_error(),
             Ok(latest) => {
-                self.failing = None;
+                self.clear_error();
                 let notices = latest.notices.clone();
                 if self.live.renew(latest) {
                     notices.iter().for_each(|notice| log::warn!("{notice}"));
@@ -201,18 +204,19 @@ impl Watcher {
             Err(error) => {
                 let error = error.to_string();
                 // Seen once, it may be a renewal under way: a new chain beside the old key.
-                let told = match &self.failing {
-                    Some((last, told)) if *last == error => {
-                        if !told {
-                            log::error!("the certificates in use stay: {error}");
-                        }
-                        true
-                    }
-                    _ => false,
-                };
-                self.failing = Some((error, told));
+                if self.latest_error.as_ref() != Some(&error) {
+                    self.clear_error();
+                } else if self.failure.set(error.clone()) {
+                    log::error!("the certificates in use stay: {error}");
+                }
+                self.latest_error = Some(error);
             }
         }
+    }
+
+    fn clear_error(&mut self) {
+        self.latest_error = None;
+        self.failure.clear();
     }
 }
 
@@ -263,7 +267,8 @@ mod tests {
             shared: Arc::new(shared),
             live: live.clone(),
             renewed: Box::new(move || renewals.send(()).unwrap()),
-            failing: None,
+            latest_error: None,
+            failure: OnChange::new(),
             warned_at: Timestamp::now(),
         };
         watcher.look();
@@ -275,12 +280,12 @@ mod tests {
         watcher.look();
         watcher.look();
         assert_eq!(live.told()[0].names, ["one.example"]);
-        assert!(matches!(watcher.failing, Some((_, true))), "the second look tells");
+        assert!(watcher.failure.is_set(), "the second read logs the error");
 
         std::fs::write(&default.key, new_key).unwrap();
         watcher.look();
         assert_eq!((live.told()[0].names[0].as_str(), renewed.len()), ("two.example", 1));
-        assert!(watcher.failing.is_none());
+        assert!(!watcher.failure.is_set());
         drop(old_key);
     }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use jiff::Timestamp;
@@ -20,8 +20,9 @@ use super::window::{Points, Window};
 use super::writer::Retention;
 use crate::board::Event;
 use crate::heartbeat::Heartbeat;
+use crate::logging::OnChange;
 
-/// After that time the log is told again what keeps the history from being read.
+/// Interval at which an error that keeps the history from being read is logged again.
 const REPEAT: Duration = Duration::from_secs(60);
 
 /// An event with its number; later ones have larger numbers.
@@ -69,8 +70,8 @@ pub(super) struct Shared {
     dropped: AtomicU64,
     /// Grows with every flush that wrote something.
     version: AtomicU64,
-    /// What the log was last told that keeps the history from being read, and when.
-    unreadable: Mutex<Option<(Instant, String)>>,
+    /// The latest error of a read, which each request meets.
+    read_failure: Mutex<OnChange<String>>,
     /// A reader has met what looks like damage.
     suspect: AtomicBool,
     pub(super) heartbeat: Heartbeat,
@@ -88,7 +89,7 @@ impl Shared {
             errors: AtomicU64::new(0),
             dropped: AtomicU64::new(0),
             version: AtomicU64::new(0),
-            unreadable: Mutex::default(),
+            read_failure: Mutex::new(OnChange::repeating(REPEAT)),
             suspect: AtomicBool::new(false),
             heartbeat: Heartbeat::new(),
         }
@@ -151,18 +152,6 @@ impl Shared {
             );
             self.fare.store(Arc::default());
         }
-    }
-
-    /// Whether the log is to be told that this keeps the history from being read: each visitor
-    /// meets it.
-    fn is_news(&self, what: &str, now: Instant) -> bool {
-        let mut told = self.unreadable.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = |(at, known): &(Instant, String)| known == what && now < *at + REPEAT;
-        if told.as_ref().is_some_and(known) {
-            return false;
-        }
-        *told = Some((now, what.to_owned()));
-        true
     }
 
     /// Hands out the latest events.
@@ -328,7 +317,10 @@ impl History {
             self.0.suspect.store(true, Ordering::Relaxed);
         }
         let what = error.to_string();
-        if self.0.is_news(&what, Instant::now()) {
+        let mut failure = self.0.read_failure.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_logged = failure.set(what.clone());
+        drop(failure);
+        if is_logged {
             log::warn!("the history cannot be read: {what}");
         }
         HistoryError::Unreadable
@@ -338,20 +330,5 @@ impl History {
 impl From<StoreError> for HistoryError {
     fn from(_: StoreError) -> HistoryError {
         HistoryError::Unreadable
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_log_is_not_told_the_same_by_each_visitor() {
-        let history = History::off();
-        let now = Instant::now();
-        let told =
-            [(0, "full"), (1, "full"), (59, "full"), (60, "full"), (61, "gone"), (62, "gone")]
-                .map(|(seconds, what)| history.0.is_news(what, now + Duration::from_secs(seconds)));
-        assert_eq!(told, [true, false, false, true, true, false]);
     }
 }

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::RecvTimeoutError;
 
 use crate::board::{BoardReader, Kept, Snapshot};
+use crate::logging::OnChange;
 use crate::threads::{self, OwnedThread, StopToken};
 
 /// Between two writes. What a power cut can cost is the readings of this long.
@@ -56,7 +57,7 @@ impl Keeping {
     /// # Errors
     /// When the thread cannot be made.
     pub fn start(path: PathBuf, board: BoardReader) -> io::Result<Keeping> {
-        let keeper = Keeper { path, board, written: None, failing: false };
+        let keeper = Keeper { path, board, written: None, failure: OnChange::new() };
         let run = move |stop| keeper.run(&stop);
         Ok(Keeping { _thread: OwnedThread::spawn(threads::LAST_VALUES, run)? })
     }
@@ -67,7 +68,7 @@ struct Keeper {
     board: BoardReader,
     /// What the file holds.
     written: Option<Vec<u8>>,
-    failing: bool,
+    failure: OnChange<()>,
 }
 
 impl Keeper {
@@ -100,12 +101,12 @@ impl Keeper {
         }
         match file::write(&self.path, &bytes) {
             Ok(()) => {
-                if std::mem::take(&mut self.failing) {
+                if self.failure.clear() {
                     log::info!("the last values are kept again");
                 }
                 self.written = Some(bytes);
             }
-            Err(error) if !std::mem::replace(&mut self.failing, true) => {
+            Err(error) if self.failure.set(()) => {
                 let path = self.path.display();
                 log::warn!("the last values cannot be kept in {path}: {error}");
             }

@@ -17,6 +17,7 @@ mod capped;
 mod caps;
 mod filter;
 mod format;
+mod on_change;
 mod panics;
 mod queue;
 mod rate;
@@ -34,6 +35,7 @@ use crate::threads;
 
 pub use self::caps::{MAX_DEPENDENCY_MESSAGE_BYTES, MAX_OWN_MESSAGE_BYTES};
 pub use self::format::{Format, FormatError};
+pub use self::on_change::OnChange;
 
 use self::caps::Caps;
 use self::format::Layout;

@@ -17,6 +17,7 @@ use super::losses::Losses;
 use super::systemd;
 use crate::admin::health::{Health, Stuck};
 use crate::engine::{Stats, WorkerState};
+use crate::logging::OnChange;
 use crate::threads::{self, OwnedThread, StopToken};
 
 /// How the process ends when the watchdog gives it up: `EX_SOFTWARE` of sysexits.h. Whoever
@@ -74,7 +75,7 @@ fn run(
 ) {
     let mut calm = Calm::from(Instant::now());
     let mut backlog = Backlog::default();
-    let mut told: Vec<String> = Vec::new();
+    let mut stuck_log: OnChange<Vec<String>> = OnChange::new();
     let waited_for = systemd::wants_signs_of_life();
     let mut losses = Losses::default();
     let mut admin_backlog = Backlog::default();
@@ -104,12 +105,12 @@ fn run(
         }
         let stuck = health.stuck();
         let names: Vec<String> = stuck.iter().map(|it| it.thread.clone()).collect();
-        if names != told {
-            match list(&stuck) {
-                None => log::info!("no thread is stuck any more"),
-                Some(list) => log::error!("stuck: {list}; scoreboard: {}", renderer.line()),
+        match list(&stuck) {
+            None if stuck_log.clear() => log::info!("no thread is stuck any more"),
+            Some(list) if stuck_log.set(names) => {
+                log::error!("stuck: {list}; scoreboard: {}", renderer.line());
             }
-            told = names;
+            _ => {}
         }
     }
 }

@@ -9,6 +9,8 @@ use std::io::{self, BufRead, Read, Write};
 
 use crossbeam_channel::Sender;
 
+use crate::logging::OnChange;
+
 /// The event that makes us look.
 const TICK: &str = "TICK_5";
 
@@ -27,21 +29,21 @@ const RESULT: &[u8] = b"RESULT 2\nOK";
 /// What is no event is skipped line by line. If it was meant for one, supervisord will wait for
 /// our result and send no more; then the watch goes by its own clock.
 pub fn listen(mut input: impl BufRead, mut output: impl Write, ticks: &Sender<()>) {
-    let mut garbage = false;
+    let mut garbage = OnChange::new();
     while say(&mut output, READY).is_ok() {
         let event = loop {
             match read_header(&mut input) {
                 Ok(Header::Event { tick, length }) => break Some((tick, length)),
-                Ok(Header::Garbage) if garbage => {}
                 Ok(Header::Garbage) => {
-                    log::warn!("standard input has what is no event of supervisord's; skipped");
-                    garbage = true;
+                    if garbage.set(()) {
+                        log::warn!("standard input has what is no event of supervisord's; skipped");
+                    }
                 }
                 Ok(Header::End) | Err(_) => break None,
             }
         };
         let Some((tick, length)) = event else { return };
-        garbage = false;
+        garbage.clear();
         match io::copy(&mut input.by_ref().take(length), &mut io::sink()) {
             Ok(read) if read == length => {}
             _ => return,

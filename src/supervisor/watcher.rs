@@ -8,6 +8,7 @@ use super::policy::{ALARM_INTERVAL, Limits, Policy, Verdict};
 use super::restart::{RestartError, Restarter, Standing};
 use crate::board::PollError;
 use crate::kernel::signals;
+use crate::logging::OnChange;
 use crate::outbound::client::{Origin, Target};
 use crate::supervisor::probe::{Prober, Unhealthy, one_line};
 
@@ -71,10 +72,10 @@ pub struct Watcher {
     restarter: Box<dyn Restarter>,
     policy: Policy,
     dry_run: bool,
-    /// When it was last logged that this process lacks a resource to ask.
-    not_asked_at: Option<Instant>,
-    /// What was told last of why it is left alone, and when.
-    left_alone: Option<(String, Instant)>,
+    /// This process lacks a resource to probe.
+    not_probed: OnChange<()>,
+    /// Reason why the service is not restarted.
+    left_alone: OnChange<String>,
 }
 
 impl Watcher {
@@ -87,7 +88,15 @@ impl Watcher {
         dry_run: bool,
     ) -> Watcher {
         let policy = Policy::new(limits, Instant::now());
-        Watcher { name, service, restarter, policy, dry_run, not_asked_at: None, left_alone: None }
+        Watcher {
+            name,
+            service,
+            restarter,
+            policy,
+            dry_run,
+            not_probed: OnChange::repeating(ALARM_INTERVAL),
+            left_alone: OnChange::repeating(ALARM_INTERVAL),
+        }
     }
 
     /// Watches until asked to stop, or until supervisord is gone. A restart that is under way is
@@ -98,7 +107,7 @@ impl Watcher {
             Beat::Supervisord(ticks) => (ticks, LATE),
             Beat::Own => (&never, TICK),
         };
-        let mut late = false;
+        let mut late = OnChange::new();
         loop {
             select! {
                 recv(requests) -> request => match request {
@@ -109,15 +118,16 @@ impl Watcher {
                     }
                 },
                 recv(ticks) -> tick => match tick {
-                    Ok(()) => late = false,
+                    Ok(()) => {
+                        late.clear();
+                    }
                     Err(_) => {
                         log::info!("the watch over {} ends: supervisord is gone", self.name);
                         return;
                     }
                 },
                 default(patience) => {
-                    if matches!(beat, Beat::Supervisord(_)) && !late {
-                        late = true;
+                    if matches!(beat, Beat::Supervisord(_)) && late.set(()) {
                         log::warn!(
                             "no TICK_5 from supervisord for {} s: watching by a clock of our own \
                              (events=TICK_5 belongs into the listener's section)",
@@ -140,9 +150,7 @@ impl Watcher {
         let outcome = self.service.probe();
         // A shortage of this process says nothing about the server, which a restart would harm.
         if let Err(error @ Unhealthy::NotAsked { .. }) = &outcome {
-            let now = Instant::now();
-            if self.not_asked_at.is_none_or(|at| now.duration_since(at) >= ALARM_INTERVAL) {
-                self.not_asked_at = Some(now);
+            if self.not_probed.set(()) {
                 log::error!("{name} is not watched now: {error}; raise the limits of this process");
             }
             return;
@@ -155,7 +163,7 @@ impl Watcher {
                 }
                 _ => log::debug!("{name} is healthy"),
             }
-            self.left_alone = None;
+            self.left_alone.clear();
             return;
         };
         match verdict {
@@ -196,14 +204,8 @@ impl Watcher {
             }
         };
         self.policy.begin_anew();
-        let now = Instant::now();
-        let told = self
-            .left_alone
-            .as_ref()
-            .is_some_and(|(told, at)| *told == why && now.duration_since(*at) < ALARM_INTERVAL);
-        if !told {
+        if self.left_alone.set(why.clone()) {
             log::info!("{} is left alone: {why}", self.name);
-            self.left_alone = Some((why, now));
         }
         false
     }

@@ -15,6 +15,7 @@ use super::schedule::{Schedule, Verdict};
 use super::stats::{BEAT, Outcome, PollStats};
 use crate::board::{ErrorKind, PollError, Polled, Report, Reporter};
 use crate::config;
+use crate::logging::OnChange;
 use crate::threads::StopToken;
 
 /// One source with all that it takes to poll it.
@@ -46,7 +47,7 @@ impl Poller {
     pub(super) fn run(mut self, stop: &StopToken) {
         let mut fetcher = (self.make_fetcher)();
         let mut validators = Validators::default();
-        let mut failing: Option<ErrorKind> = None;
+        let mut failure = OnChange::new();
         let mut due = self.schedule.first();
         while self.wait_for_turn(due, stop) {
             let begun = Instant::now();
@@ -72,7 +73,7 @@ impl Poller {
                 // Another may be polling the source by now, by another configuration.
                 return;
             }
-            self.log(&polling, &mut failing, due.duration_since(now));
+            self.log(&polling, &mut failure, due.duration_since(now));
             let report = Report {
                 source: self.source.name.clone(),
                 at: polling.at,
@@ -118,20 +119,19 @@ impl Poller {
 
     /// Tells when a source begins to fail, fails in another way, and recovers; the
     /// repetitions in between are for those who debug.
-    fn log(&self, polling: &Polling, failing: &mut Option<ErrorKind>, wait: Duration) {
+    fn log(&self, polling: &Polling, failure: &mut OnChange<ErrorKind>, wait: Duration) {
         let (name, wait) = (&self.source.name, wait.as_secs());
         match &polling.outcome {
-            Err(error) if *failing != Some(error.kind) => {
+            Err(error) if failure.set(error.kind) => {
                 log::warn!("{name}: {error}; next poll in {wait} s");
                 if let Some(excerpt) = &polling.excerpt {
                     log::warn!("{name}: the answer begins {excerpt}");
                 }
             }
             Err(error) => log::debug!("{name}: still {error}; next poll in {wait} s"),
-            Ok(_) if failing.is_some() => log::info!("{name}: answers again"),
+            Ok(_) if failure.clear() => log::info!("{name}: answers again"),
             Ok(_) => log::debug!("{name}: polled; next poll in {wait} s"),
         }
-        *failing = polling.outcome.as_ref().err().map(|error| error.kind);
     }
 }
 

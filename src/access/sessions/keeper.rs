@@ -71,16 +71,16 @@ fn run(shared: &Shared, path: &std::path::Path) {
         state = shared.state();
         match outcome {
             Ok(()) => {
-                if std::mem::take(&mut state.is_failing) {
+                if state.failure.clear() {
                     log::info!("sessions are written to {} again", path.display());
                 }
                 state.written = version;
                 shared.saved.notify_all();
             }
             Err(error) => {
-                let was_failing = std::mem::replace(&mut state.is_failing, true);
+                let is_new = state.failure.set(());
                 shared.saved.notify_all();
-                if !was_failing {
+                if is_new {
                     log::error!(
                         "cannot write sessions to {}: {error}; a restart would undo sign-outs",
                         path.display()

@@ -28,6 +28,7 @@ use super::device::Devices;
 use super::key::{Fingerprint, MacKey, NoRandomness, random};
 use super::password::PasswordHash;
 use super::rules::{LONGEST_NAME, User};
+use crate::logging::OnChange;
 
 pub use self::keeper::SessionKeeper;
 
@@ -97,7 +98,7 @@ struct State {
     has_keeper: bool,
     is_stopping: bool,
     /// True since a write failed, until one succeeds.
-    is_failing: bool,
+    failure: OnChange<()>,
     /// Sign-outs that wait for the disk. One write serves all of them.
     waiting: usize,
     /// Bound of `waiting`: a disk that hangs holds so many workers for [`SAVE_WAIT`].
@@ -132,7 +133,7 @@ impl Sessions {
             has_file,
             has_keeper: false,
             is_stopping: false,
-            is_failing: false,
+            failure: OnChange::new(),
             waiting: 0,
             most_waiting: 1,
         };
@@ -227,7 +228,7 @@ impl Sessions {
         let mut state = self.shared.state();
         let version = state.version;
         let waits = |state: &mut State| {
-            state.has_file && state.written < version && state.has_keeper && !state.is_failing
+            state.has_file && state.written < version && state.has_keeper && !state.failure.is_set()
         };
         if waits(&mut state) && state.waiting < state.most_waiting {
             state.waiting += 1;
