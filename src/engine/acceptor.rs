@@ -21,7 +21,7 @@ use super::limits::{
 };
 use super::log_throttle::LogThrottle;
 use super::oversight::Oversight;
-use super::session::{Order, Session};
+use super::session::{Session, Task};
 use super::shared::{Errand, Shared};
 use super::slot::{Place, Slot};
 use super::socket::{Listener, Stream};
@@ -400,7 +400,7 @@ impl Acceptor {
                 Place::Queued => {
                     if slot.since().saturating_add(patience) <= tick && slot.turn_away() {
                         self.shared.stats.count_shed(ShedReason::QueueTimeout);
-                        self.shared.send_usher(Errand::Slot(Arc::clone(slot), Order::TurnAway));
+                        self.shared.send_usher(Errand::Slot(Arc::clone(slot), Task::Shed));
                     }
                     ConnectionState::Queued
                 }
@@ -423,7 +423,7 @@ impl Acceptor {
 
     fn expire_when_due(&self, slot: &Arc<Slot>, at: Place, tick: u64) {
         if slot.deadline() <= tick && slot.call_away(at) {
-            self.shared.send_usher(Errand::Slot(Arc::clone(slot), Order::Expire));
+            self.shared.send_usher(Errand::Slot(Arc::clone(slot), Task::Expire));
         }
     }
 
@@ -446,7 +446,7 @@ impl Acceptor {
         self.listeners.clear();
         for (_, slot) in &*self.shared.slots() {
             if slot.call_away(Place::Parked) {
-                self.shared.send_usher(Errand::Slot(Arc::clone(slot), Order::Drain));
+                self.shared.send_usher(Errand::Slot(Arc::clone(slot), Task::Drain));
             }
         }
     }

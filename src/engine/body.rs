@@ -5,7 +5,7 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 use super::chunked::{ChunkedDecoder, ChunkedLimits};
 use super::framing::Framing;
 use super::limits::{MAX_DISCARDED_BODY, Settings};
-use super::message::Refusal;
+use super::refusal::Refusal;
 
 /// Decoder of one body. What it drops costs no memory.
 pub(super) struct BodyDecoder {

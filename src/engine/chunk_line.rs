@@ -2,7 +2,7 @@
 
 use memchr::memchr;
 
-use super::message::Refusal;
+use super::refusal::Refusal;
 
 /// Size line of a chunk, checked. Extensions have no meaning here and are dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use memchr::memchr;
 
 use super::chunk_line::ChunkLine;
 use super::limits::{MAX_CHUNK_LINE, MAX_CHUNK_OVERHEAD};
-use super::message::Refusal;
+use super::refusal::Refusal;
 
 /// Decodes a chunked body from a growing input.
 #[derive(Debug)]

@@ -1,5 +1,5 @@
 //! One HTTP/1 connection as a state machine without a socket: bytes and a clock in, bytes
-//! and a [`Wish`] out.
+//! and a [`Action`] out.
 //!
 //! ```text
 //!              first byte           head is whole            read_body
@@ -32,11 +32,12 @@ use super::deadline::Deadline;
 use super::framing::{self, Framing, Semantics};
 use super::head::{Head, HeadLimits, HeadReader};
 use super::limits::{DRAIN_GRACE, SPARE_ROOM, Settings};
-use super::message::{Peer, Refusal, Request, Response};
+use super::message::{Peer, Request, Response};
 use super::output::Output;
-use super::reply::{Continuation, HeavyWork};
+use super::refusal::Refusal;
 use super::request_line::Schemes;
 use super::response::{self, Exchange};
+use super::service::{Continuation, HeavyWork};
 use super::stats::{CloseReason, ConnectionState};
 
 /// Memory that [`HeaderMap`](http::HeaderMap) takes for each field it has room for, about.
@@ -44,14 +45,14 @@ const HEADER_FIELD_BYTES: usize = 112;
 
 /// What a connection needs next.
 #[derive(Debug)]
-pub(super) enum Wish {
+pub(super) enum Action {
     /// More bytes from the client.
     Read,
     /// Its output written.
     Write,
-    /// This task run: it ends in [`Connection::respond`], or goes on by
+    /// Run this call of the service. It ends in [`Connection::respond`] or continues with
     /// [`Connection::read_body`].
-    Run(Task),
+    Call(ServiceCall),
     /// The wording of this refusal, by [`Connection::refuse`].
     Refuse(Refused),
     /// To be closed; all output is written.
@@ -59,24 +60,24 @@ pub(super) enum Wish {
 }
 
 /// A request, and the next piece of the program's work on it.
-pub(super) struct Task {
+pub(super) struct ServiceCall {
     pub(super) request: Box<Request>,
-    pub(super) work: Work,
+    pub(super) step: Step,
 }
 
 /// Work of the program.
-pub(super) enum Work {
-    /// [`Service::call`](super::message::Service::call).
-    Call,
-    /// The continuation of that, whose body is whole.
+pub(super) enum Step {
+    /// [`Service::call`](super::service::Service::call).
+    Begin,
+    /// The continuation of that call, once the body is complete.
     Continue(Continuation),
     /// Expensive work, which needs a permit.
     Heavy(HeavyWork),
 }
 
-impl fmt::Debug for Task {
+impl fmt::Debug for ServiceCall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Task").field("request", &self.request).finish_non_exhaustive()
+        f.debug_struct("ServiceCall").field("request", &self.request).finish_non_exhaustive()
     }
 }
 
@@ -255,23 +256,23 @@ impl Connection {
     }
 
     /// Goes as far as it can without input or output.
-    pub(super) fn poll(&mut self, now: Instant) -> Wish {
+    pub(super) fn poll(&mut self, now: Instant) -> Action {
         if self.flushing || !self.output.has_room() {
-            return Wish::Write;
+            return Action::Write;
         }
         if let Some(closing) = self.closing {
-            return if self.output.is_empty() { Wish::Close(closing) } else { Wish::Write };
+            return if self.output.is_empty() { Action::Close(closing) } else { Action::Write };
         }
         match self.advance(now) {
-            Ok(Some(task)) => Wish::Run(task),
-            Ok(None) if !self.output.is_empty() => Wish::Write,
+            Ok(Some(call)) => Action::Call(call),
+            Ok(None) if !self.output.is_empty() => Action::Write,
             Ok(None) => self.want_input(),
-            Err(refused) => Wish::Refuse(refused),
+            Err(refused) => Action::Refuse(refused),
         }
     }
 
     /// Nothing can be done without input: waits for it, if any can come.
-    fn want_input(&mut self) -> Wish {
+    fn want_input(&mut self) -> Action {
         let between_requests = match self.phase {
             Phase::Idle => true,
             Phase::Head => self.input.is_empty(),
@@ -280,18 +281,18 @@ impl Connection {
         match (self.input_ended, between_requests) {
             (true, true) => self.close(CloseReason::Done, true),
             (true, false) => self.close(CloseReason::ClientGone, true),
-            (false, _) => Wish::Read,
+            (false, _) => Action::Read,
         }
     }
 
-    fn close(&mut self, reason: CloseReason, linger: bool) -> Wish {
+    fn close(&mut self, reason: CloseReason, linger: bool) -> Action {
         let closing = Closing { reason, linger };
         self.closing = Some(closing);
-        Wish::Close(closing)
+        Action::Close(closing)
     }
 
     /// Reads on in the input until a request is whole.
-    fn advance(&mut self, now: Instant) -> Result<Option<Task>, Refused> {
+    fn advance(&mut self, now: Instant) -> Result<Option<ServiceCall>, Refused> {
         loop {
             match &mut self.phase {
                 Phase::Handling(..) => return Ok(None),
@@ -325,7 +326,7 @@ impl Connection {
                         PendingBody { framing, expects_continue },
                     );
                     let request = self.request(head);
-                    return Ok(Some(Task { request, work: Work::Call }));
+                    return Ok(Some(ServiceCall { request, step: Step::Begin }));
                 }
                 Phase::Body(receiving) => {
                     let decoded = receiving.decoder.read(&mut self.input);
@@ -347,7 +348,7 @@ impl Connection {
                     }
                     request.body = decoder.into_body();
                     self.phase = Phase::Handling(exchange, PendingBody::NONE);
-                    return Ok(Some(Task { request, work: Work::Continue(then) }));
+                    return Ok(Some(ServiceCall { request, step: Step::Continue(then) }));
                 }
                 Phase::Discard(discarding) => {
                     let decoded = discarding.decoder.read(&mut self.input);
@@ -393,7 +394,7 @@ impl Connection {
         Box::new(Request { method, target, version, headers, body, peer, client, proxied })
     }
 
-    /// Goes on with a task once its body is whole; a body beyond `limit` is refused.
+    /// Goes on with a call once its body is whole; a body beyond `limit` is refused.
     ///
     /// # Errors
     /// The head announces a body that is too large.
@@ -417,7 +418,7 @@ impl Connection {
         Ok(())
     }
 
-    /// Answers the request of the task that [`Wish::Run`] gave out, once the body behind it is
+    /// Answers the request of the call that [`Action::Call`] gave out, once the body behind it is
     /// dropped.
     pub(super) fn respond(&mut self, response: Response, now: Instant) {
         let Phase::Handling(mut exchange, pending) = self.phase else {
@@ -543,20 +544,20 @@ impl Connection {
     }
 
     /// The deadline has passed: a half-sent request is refused, all else is closed.
-    pub(super) fn expire(&mut self) -> Wish {
+    pub(super) fn expire(&mut self) -> Action {
         let reason = self.expiry();
         if reason == CloseReason::WriteTimeout {
             return self.close(reason, false);
         }
         match std::mem::replace(&mut self.phase, Phase::Idle) {
-            Phase::Head if !self.input.is_empty() => Wish::Refuse(Refusal::Timeout.into()),
+            Phase::Head if !self.input.is_empty() => Action::Refuse(Refusal::Timeout.into()),
             Phase::Body(receiving) => {
                 let head = Head::from(*receiving.request);
-                Wish::Refuse(self.refused(Refusal::Timeout, head))
+                Action::Refuse(self.refused(Refusal::Timeout, head))
             }
             Phase::Discard(discarding) => {
                 self.phase = Phase::Handling(discarding.exchange, PendingBody::NONE);
-                Wish::Refuse(Refusal::Timeout.into())
+                Action::Refuse(Refusal::Timeout.into())
             }
             // An empty line may have followed a response.
             Phase::Head => self.close(reason, self.has_answered),

@@ -11,8 +11,8 @@ use rustls::ServerConfig;
 
 use super::acceptor::{Acceptor, WAKE};
 use super::limits::Settings;
-use super::message::Service;
 use super::queue::Queue;
+use super::service::Service;
 use super::shared::{Channels, Shared};
 use super::socket::Listener;
 use super::stats::Stats;

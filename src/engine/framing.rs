@@ -7,7 +7,7 @@
 use http::{HeaderMap, Version, header};
 
 use super::head::Head;
-use super::message::Refusal;
+use super::refusal::Refusal;
 
 /// How the bytes after a head are delimited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

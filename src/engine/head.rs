@@ -9,7 +9,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version, header};
 use memchr::{memchr, memmem, memrchr};
 
 use super::authority::Authority;
-use super::message::{Refusal, Request, RequestHead};
+use super::message::{Request, RequestHead};
+use super::refusal::Refusal;
 use super::request_line::{self, RequestLine, Schemes};
 
 /// The head of a request.

@@ -6,7 +6,7 @@ use super::deadline::Deadline;
 use super::lanes::{Begun, Client, Permit};
 use super::limits::{PERMIT_QUANTUM, Settings};
 use super::message::Body;
-use super::reply::{HeavyWork, Lane};
+use super::service::{HeavyWork, Lane};
 
 /// Expensive work of the request at hand, and of the streamed response that comes of it.
 #[derive(Default)]

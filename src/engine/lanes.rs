@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::addresses::ClientNet;
 use super::limits::MAX_PAUSED_WORK;
-use super::reply::Lane;
+use super::service::Lane;
 
 /// Whose requests share one turn; `None` for all clients of unix sockets.
 pub(super) type Client = Option<ClientNet>;

@@ -127,8 +127,8 @@ impl Queue {
 #[cfg(test)]
 mod tests {
     use super::super::limits::Settings;
+    use super::super::ready::Ready;
     use super::super::session::fixture::Paired;
-    use super::super::slot::Ready;
     use super::*;
 
     fn ready(key: usize) -> Arc<Slot> {

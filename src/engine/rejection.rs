@@ -10,8 +10,9 @@ use bytes::BytesMut;
 use http::Version;
 
 use super::limits::TURNED_AWAY;
-use super::message::{Refusal, Service};
+use super::refusal::Refusal;
 use super::response::{self, Exchange, Payload};
+use super::service::Service;
 use super::socket::Stream;
 
 /// Time from the 503 to the close.
@@ -83,7 +84,7 @@ mod tests {
 
     use super::super::activity::Activity;
     use super::super::message::{Body, Request, RequestHead, Response};
-    use super::super::reply::Reply;
+    use super::super::service::Reply;
     use super::*;
 
     struct Busy;

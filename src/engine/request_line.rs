@@ -11,7 +11,8 @@ use memchr::{memchr, memmem, memrchr};
 use super::addresses::is_trusted;
 use super::authority::{Authority, AuthorityError};
 use super::limits::MAX_TARGET_BYTES;
-use super::message::{Peer, Refusal};
+use super::message::Peer;
+use super::refusal::Refusal;
 
 /// Request line, checked.
 #[derive(Debug)]

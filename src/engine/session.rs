@@ -11,14 +11,15 @@ use rustls::ServerConfig;
 
 use super::activity::{Activity, WorkerState};
 use super::budget::{Budget, Charge};
-use super::connection::{Closing, Connection, Refused, Task, Wish};
+use super::connection::{Action, Closing, Connection, Refused, ServiceCall};
 use super::deadline::Deadline;
 use super::heavy::HeavyState;
 use super::lanes::{Client, Permit};
 use super::limits::{SCRATCH, Settings};
-use super::message::{Peer, Refusal, RequestHead, Response, Service};
-use super::reply::Lane;
-use super::slot::Ready;
+use super::message::{Peer, RequestHead, Response};
+use super::ready::Ready;
+use super::refusal::Refusal;
+use super::service::{Lane, Service};
 use super::socket::Stream;
 use super::stats::{CloseReason, ConnectionState, Stats};
 use super::tls::TlsLayer;
@@ -30,17 +31,19 @@ mod closing;
 mod transfer;
 mod work;
 
-/// Why a session is driven. All but the first are the usher's, who neither calls the program nor
-/// reads the source of a body, as either may block: what needs that it leaves to a worker.
+/// Task for which a session is driven.
+///
+/// Workers serve; all other tasks are the reaper's. They neither call the service nor read the source
+/// of a body, as either may block: such work is left to a worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Order {
-    /// Its client has sent something, or made room.
+pub(super) enum Task {
+    /// Read and write what the socket is ready for, and serve requests.
     Serve,
-    /// No worker was free in time: its next request is answered 503.
-    TurnAway,
-    /// Its deadline has passed.
+    /// Answer the next request with 503, as no worker was free within `queue_timeout`.
+    Shed,
+    /// Act on the deadline that has passed.
     Expire,
-    /// The server is stopping.
+    /// Close the connection if it is idle: the server is stopping.
     Drain,
 }
 
@@ -96,7 +99,7 @@ pub(super) struct Session {
     stream_ended: bool,
     handshake_deadline: Deadline,
     /// Work that a worker is to do: the usher came upon it, or it waits for a permit.
-    held: Option<Task>,
+    held: Option<ServiceCall>,
     heavy: HeavyState,
     /// Its part of the budget for buffers.
     charge: Charge,
@@ -208,7 +211,7 @@ impl Session {
     /// a turn each time it takes the connection up: entering a lane does not begin another one.
     pub(super) fn drive(
         &mut self,
-        order: Order,
+        task: Task,
         edges: Ready,
         turn: &mut Turn,
         host: Host<'_>,
@@ -220,7 +223,7 @@ impl Session {
             self.http.set_last_response(now);
             self.stage.hasten(now);
         }
-        if let Some(outcome) = self.obey(order, host, now) {
+        if let Some(outcome) = self.obey(task, host, now) {
             return outcome;
         }
         loop {
@@ -232,47 +235,47 @@ impl Session {
             }
             let now = Instant::now();
             // Output under way is finished before more work adds to it.
-            let wish = match self.held.take_if(|_| !self.http.is_flushing()) {
-                Some(task) => Wish::Run(task),
+            let action = match self.held.take_if(|_| !self.http.is_flushing()) {
+                Some(call) => Action::Call(call),
                 None => self.http.poll(now),
             };
-            match wish {
-                Wish::Run(task) if matches!(order, Order::Expire | Order::Drain) => {
-                    self.held = Some(task);
+            match action {
+                Action::Call(call) if matches!(task, Task::Expire | Task::Drain) => {
+                    self.held = Some(call);
                     if self.heavy.is_waiting() {
                         return self.await_permit();
                     }
                     return self.give_way();
                 }
-                Wish::Run(task) if order == Order::TurnAway => {
-                    self.refuse_task(&task, Refusal::Overloaded, CloseReason::Shed, host, now);
+                Action::Call(call) if task == Task::Shed => {
+                    self.refuse_call(&call, Refusal::Overloaded, CloseReason::Shed, host, now);
                 }
-                Wish::Run(task) => {
-                    let task = match self.admit(task, turn, host, now) {
-                        Ok(task) => task,
+                Action::Call(call) => {
+                    let call = match self.admit(call, turn, host, now) {
+                        Ok(call) => call,
                         Err(Some(outcome)) => return outcome,
                         Err(None) => continue,
                     };
                     turn.step();
                     host.activity.enter(WorkerState::Handling);
-                    let now = self.run(task, host);
+                    let now = self.run(call, host);
                     host.activity.enter(WorkerState::Writing);
                     turn.worked(now);
                 }
-                Wish::Refuse(refused) => {
+                Action::Refuse(refused) => {
                     let response = word(host.service, &refused);
                     self.http.refuse(response, CloseReason::Refused, now);
                 }
-                Wish::Close(closing) => {
+                Action::Close(closing) => {
                     self.finish(closing, host.is_draining(), now);
                     continue;
                 }
-                Wish::Write => {
+                Action::Write => {
                     if let Some(outcome) = self.write(turn) {
                         return outcome;
                     }
                 }
-                Wish::Read => {
+                Action::Read => {
                     // A handshake's answer goes out before the next flight is awaited.
                     if self.tls.as_ref().is_some_and(TlsLayer::wants_write)
                         && let Some(outcome) = self.write(turn)
@@ -310,15 +313,15 @@ impl Session {
     }
 
     /// Does what the order asks for beyond serving.
-    fn obey(&mut self, order: Order, host: Host<'_>, now: Instant) -> Option<Outcome> {
-        if order == Order::Drain {
+    fn obey(&mut self, task: Task, host: Host<'_>, now: Instant) -> Option<Outcome> {
+        if task == Task::Drain {
             // Its request may have arrived without its edge having been seen.
             self.ready.insert(Ready::READ);
         }
         // A response's time runs out while there is no end of room for it, too. What a client has
         // sent in time is not held against it, however long it has waited for a worker since. And
         // an order to expire may be older than the session's latest turn.
-        let due = order == Order::Expire || self.state().is_answered();
+        let due = task == Task::Expire || self.state().is_answered();
         if due && self.deadline().passed(now) { self.expire(host, now) } else { None }
     }
 
@@ -336,13 +339,13 @@ impl Session {
                 let reason = self.http.expiry();
                 let writes_no_more = reason == CloseReason::WriteTimeout;
                 if !writes_no_more
-                    && let Some(task) = self.held.take_if(|_| self.heavy.deadline().is_some())
+                    && let Some(call) = self.held.take_if(|_| self.heavy.deadline().is_some())
                 {
-                    self.held = self.forgo(task, host, now);
+                    self.held = self.forgo(call, host, now);
                     return None;
                 }
                 match self.http.expire() {
-                    Wish::Refuse(refused) => {
+                    Action::Refuse(refused) => {
                         self.http.refuse(word(host.service, &refused), reason, now);
                         None
                     }

@@ -15,10 +15,11 @@ use super::budget::Budget;
 use super::deadline::Epoch;
 use super::lanes::Lanes;
 use super::limits::{Settings, TRUNCATION_ATTEMPTS, TURN_TIME};
-use super::message::Service;
 use super::queue::Queue;
-use super::session::Order;
-use super::slot::{Ready, Signal, Slot};
+use super::ready::Ready;
+use super::service::Service;
+use super::session::Task;
+use super::slot::{Signal, Slot};
 use super::socket::Stream;
 use super::stats::Stats;
 use super::watch::{self, Watch};
@@ -26,7 +27,7 @@ use super::watch::{self, Watch};
 /// Work for the usher.
 pub(super) enum Errand {
     /// A connection that was called away.
-    Slot(Arc<Slot>, Order),
+    Slot(Arc<Slot>, Task),
     /// A plain connection beyond the cap, to be answered 503.
     TurnAway(Stream),
     /// There will be no more.
@@ -132,7 +133,7 @@ impl Shared {
             match slot.signal(watch::edges(event), now) {
                 Signal::Noted => {}
                 Signal::Queue => self.queue.push(Arc::clone(slot)),
-                Signal::Usher => self.send_usher(Errand::Slot(Arc::clone(slot), Order::TurnAway)),
+                Signal::Usher => self.send_usher(Errand::Slot(Arc::clone(slot), Task::Shed)),
             }
         }
         drop(slots);
@@ -152,7 +153,7 @@ impl Shared {
                     self.watch.wake();
                 }
             }
-            Signal::Usher => self.send_usher(Errand::Slot(Arc::clone(slot), Order::TurnAway)),
+            Signal::Usher => self.send_usher(Errand::Slot(Arc::clone(slot), Task::Shed)),
         }
     }
 

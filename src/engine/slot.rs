@@ -21,46 +21,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use strum::VariantArray;
 
 use super::addresses::ClientNet;
+use super::ready::Ready;
 use super::session::Session;
 use super::stats::ConnectionState;
-
-/// Edges of readiness, as a set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Ready(u32);
-
-impl Ready {
-    pub(super) const NONE: Ready = Ready(0);
-    pub(super) const READ: Ready = Ready(1);
-    pub(super) const WRITE: Ready = Ready(2);
-    /// The client has ended its half: reading goes on to the end of the stream.
-    pub(super) const READ_CLOSED: Ready = Ready(4);
-    /// A permit for expensive work is granted.
-    pub(super) const PERMIT: Ready = Ready(8);
-    /// The connection is broken: its client can neither send nor receive.
-    pub(super) const BROKEN: Ready = Ready(16);
-    const ALL: u32 = 31;
-
-    pub(super) fn contains(self, other: Ready) -> bool {
-        self.0 & other.0 == other.0
-    }
-
-    pub(super) fn intersects(self, other: Ready) -> bool {
-        self.0 & other.0 != 0
-    }
-
-    /// Either of the two.
-    pub(super) const fn or(self, other: Ready) -> Ready {
-        Ready(self.0 | other.0)
-    }
-
-    pub(super) fn insert(&mut self, other: Ready) {
-        self.0 |= other.0;
-    }
-
-    pub(super) fn remove(&mut self, other: Ready) {
-        self.0 &= !other.0;
-    }
-}
 
 /// Where the connection is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,19 +59,19 @@ impl Word {
     }
 
     fn ready(self) -> Ready {
-        Ready(self.0 >> Word::READY_SHIFT & Ready::ALL)
+        Ready::from_bits(self.0 >> Word::READY_SHIFT)
     }
 
     fn with_ready(self, ready: Ready) -> Word {
-        Word(self.0 & !(Ready::ALL << Word::READY_SHIFT) | ready.0 << Word::READY_SHIFT)
+        Word(self.0 & !(Ready::MASK << Word::READY_SHIFT) | ready.bits() << Word::READY_SHIFT)
     }
 
     fn wants(self) -> Ready {
-        Ready(self.0 >> Word::WANTS_SHIFT & Ready::ALL)
+        Ready::from_bits(self.0 >> Word::WANTS_SHIFT)
     }
 
     fn wanting(self, wants: Ready) -> Word {
-        Word(self.0 & !(Ready::ALL << Word::WANTS_SHIFT) | wants.0 << Word::WANTS_SHIFT)
+        Word(self.0 & !(Ready::MASK << Word::WANTS_SHIFT) | wants.bits() << Word::WANTS_SHIFT)
     }
 
     fn is_turned_away(self) -> bool {

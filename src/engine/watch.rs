@@ -14,7 +14,7 @@ use mio::event::Event;
 use mio::{Events, Poll, Registry, Token, Waker};
 
 use super::log_throttle::LogThrottle;
-use super::slot::Ready;
+use super::ready::Ready;
 
 /// Events taken from the kernel at a time.
 const EVENTS: usize = 256;

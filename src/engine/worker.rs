@@ -14,10 +14,11 @@ use mio::Token;
 
 use super::activity::{Activity, WorkerState};
 use super::limits::{GLANCE_INTERVAL, HELP_AFTER};
+use super::ready::Ready;
 use super::rejection::Rejections;
-use super::session::{Host, Order, Outcome, Scratch, Session};
+use super::session::{Host, Outcome, Scratch, Session, Task};
 use super::shared::{Errand, Shared};
-use super::slot::{Ready, Slot};
+use super::slot::Slot;
 use super::stats::CloseReason;
 use super::turn::Turn;
 
@@ -47,7 +48,7 @@ fn serve(shared: &Arc<Shared>, activity: &Activity, scratch: &mut Option<Scratch
         // Those that were turned away meanwhile leave an empty ticket behind.
         if let Some(edges) = next.take_queued() {
             activity.begin();
-            now = drive(shared, activity, &next, Order::Serve, edges, now, scratch);
+            now = drive(shared, activity, &next, Task::Serve, edges, now, scratch);
             if now.duration_since(begun) >= HELP_AFTER && !shared.queue.is_empty() {
                 begun = now;
                 if shared.serving.load(Ordering::Relaxed) < shared.processors {
@@ -97,10 +98,10 @@ pub(super) fn usher(shared: &Arc<Shared>, errands: &Receiver<Errand>) {
             None => errands.recv().map_err(RecvTimeoutError::from),
         };
         match errand {
-            Ok(Errand::Slot(slot, order)) => {
+            Ok(Errand::Slot(slot, task)) => {
                 if let Some(edges) = slot.take_errand() {
                     let scratch = scratch.get_or_insert_with(Scratch::new);
-                    drive(shared, &activity, &slot, order, edges, Instant::now(), scratch);
+                    drive(shared, &activity, &slot, task, edges, Instant::now(), scratch);
                     // A worker serves what the usher has put into the queue.
                     if !shared.queue.is_empty() {
                         shared.watch.wake();
@@ -123,21 +124,21 @@ fn drive(
     shared: &Arc<Shared>,
     activity: &Activity,
     slot: &Arc<Slot>,
-    order: Order,
+    task: Task,
     mut edges: Ready,
     now: Instant,
     scratch: &mut Scratch,
 ) -> Instant {
     let (service, draining, stats) = (&*shared.service, &shared.draining, &*shared.stats);
     let host = Host { service, draining, activity, stats };
-    let mut turn = Turn::new(order == Order::Serve, now);
+    let mut turn = Turn::new(task == Task::Serve, now);
     loop {
         let mut session = slot.session();
         let outcome = match &mut *session {
             Some(session) => {
                 // A defect of the engine must cost this connection, not the thread.
                 catch_unwind(AssertUnwindSafe(|| {
-                    session.drive(order, edges, &mut turn, host, scratch)
+                    session.drive(task, edges, &mut turn, host, scratch)
                 }))
                 .unwrap_or(Outcome::Closed(CloseReason::HandlerFailed))
             }

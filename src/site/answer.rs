@@ -136,7 +136,7 @@ pub(super) fn reply(
         Ok(Answer::Ready(response)) => Ok(response),
         Err(problem) => Err(problem),
     };
-    Reply::Ready(site.conclude(&exchange, posted, request, outcome))
+    Reply::Respond(site.conclude(&exchange, posted, request, outcome))
 }
 
 impl Pending {
@@ -169,7 +169,7 @@ impl Pending {
                 Ok(Answer::Ready(response)) => Ok(response),
                 Err(problem) => Err(problem),
             };
-            Reply::Ready(site.conclude(exchange, posted, request, outcome))
+            Reply::Respond(site.conclude(exchange, posted, request, outcome))
         })
     }
 }

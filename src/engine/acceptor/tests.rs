@@ -7,8 +7,8 @@ use std::os::fd::AsRawFd;
 
 use super::*;
 use crate::engine::budget::{Charge, EXEMPT_BYTES};
+use crate::engine::ready::Ready;
 use crate::engine::shared::fixture::{Ends, Uncalled, shared};
-use crate::engine::slot::Ready;
 
 fn acceptor(listener: Listener) -> Acceptor {
     acceptor_with(listener, Settings::default())

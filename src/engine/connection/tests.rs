@@ -78,13 +78,13 @@ impl Conversation {
     fn run(&mut self) {
         loop {
             match self.connection.poll(self.now) {
-                Wish::Read => return,
-                Wish::Write => self.take_output(),
-                Wish::Run(task) => self.run_task(task),
-                Wish::Refuse(refused) => {
+                Action::Read => return,
+                Action::Write => self.take_output(),
+                Action::Call(call) => self.run_call(call),
+                Action::Refuse(refused) => {
                     self.connection.refuse(word(&refused), CloseReason::Refused, self.now);
                 }
-                Wish::Close(closing) => {
+                Action::Close(closing) => {
                     self.closing = Some(closing);
                     return;
                 }
@@ -93,12 +93,12 @@ impl Conversation {
     }
 
     /// POST and PUT read the body, except at `/ignored`; all else is answered at once.
-    fn run_task(&mut self, task: Task) {
-        let Task { request, work } = task;
+    fn run_call(&mut self, call: ServiceCall) {
+        let ServiceCall { request, step } = call;
         let wants_body = matches!(request.method, Method::POST | Method::PUT)
             && request.target.path() != "/ignored";
-        match work {
-            Work::Call if wants_body => {
+        match step {
+            Step::Begin if wants_body => {
                 let then = Box::new(|request: &Request, _: &Activity| echo(request).into());
                 if let Err(refused) = self.connection.read_body(request, usize::MAX, then) {
                     self.connection.refuse(word(&refused), CloseReason::Refused, self.now);
@@ -132,8 +132,8 @@ impl Conversation {
         if self.connection.deadline().passed(self.now) {
             let reason = self.connection.expiry();
             match self.connection.expire() {
-                Wish::Refuse(refused) => self.connection.refuse(word(&refused), reason, self.now),
-                Wish::Close(closing) => self.closing = Some(closing),
+                Action::Refuse(refused) => self.connection.refuse(word(&refused), reason, self.now),
+                Action::Close(closing) => self.closing = Some(closing),
                 other => panic!("an expired connection wishes {other:?}"),
             }
             self.run();
@@ -418,7 +418,7 @@ fn statuses_without_body_have_no_length() {
     for status in [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED] {
         let mut conversation = Conversation::new();
         conversation.connection.receive(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n");
-        let Wish::Run(_) = conversation.connection.poll(conversation.now) else {
+        let Action::Call(_) = conversation.connection.poll(conversation.now) else {
             panic!("no request")
         };
         let mut response = Response::new(Body::from("forgotten"));
@@ -442,7 +442,9 @@ fn streams_are_chunked_or_end_with_the_connection() {
 fn a_program_cannot_contradict_the_framing() {
     let mut conversation = Conversation::new();
     conversation.connection.receive(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n");
-    let Wish::Run(_) = conversation.connection.poll(conversation.now) else { panic!("no request") };
+    let Action::Call(_) = conversation.connection.poll(conversation.now) else {
+        panic!("no request")
+    };
     let response = http::Response::builder()
         .header("Content-Length", "999")
         .header("Transfer-Encoding", "chunked")
@@ -539,13 +541,14 @@ fn a_reader_that_takes_a_byte_now_and_then_is_cut_off() {
     let limits = settings();
     let mut conversation = Conversation::new();
     conversation.connection.receive(b"GET /long HTTP/1.1\r\nHost: x\r\n\r\n");
-    let Wish::Run(Task { request, .. }) = conversation.connection.poll(conversation.now) else {
+    let Action::Call(ServiceCall { request, .. }) = conversation.connection.poll(conversation.now)
+    else {
         panic!("no request")
     };
     conversation.connection.respond(echo(&request), conversation.now);
     let due = conversation.now + limits.write_timeout;
     while conversation.now < due {
-        assert!(matches!(conversation.connection.poll(conversation.now), Wish::Write));
+        assert!(matches!(conversation.connection.poll(conversation.now), Action::Write));
         assert_eq!(conversation.connection.deadline().at(), due);
         conversation.connection.output().unwrap();
         conversation.connection.taken(1);
@@ -558,11 +561,12 @@ fn a_reader_that_takes_a_byte_now_and_then_is_cut_off() {
 fn pipelined_requests_wait_once_much_output_is_pending() {
     let mut conversation = Conversation::new();
     conversation.connection.receive("GET /long HTTP/1.1\r\nHost: x\r\n\r\n".repeat(3).as_bytes());
-    let Wish::Run(Task { request, .. }) = conversation.connection.poll(conversation.now) else {
+    let Action::Call(ServiceCall { request, .. }) = conversation.connection.poll(conversation.now)
+    else {
         panic!("no request")
     };
     conversation.connection.respond(echo(&request), conversation.now);
-    assert!(matches!(conversation.connection.poll(conversation.now), Wish::Write));
+    assert!(matches!(conversation.connection.poll(conversation.now), Action::Write));
     conversation.run();
     assert_eq!(conversation.statuses(), [200, 200, 200]);
 }
@@ -694,8 +698,8 @@ fn unread_output_is_held_until_it_is_taken() {
     let mut connection = Conversation::new().connection;
     connection.receive(b"GET /long HTTP/1.1\r\nHost: x\r\n\r\n");
     let now = Instant::now();
-    let Wish::Run(task) = connection.poll(now) else { panic!("the request is whole") };
-    connection.respond(echo(&task.request), now);
+    let Action::Call(call) = connection.poll(now) else { panic!("the request is whole") };
+    connection.respond(echo(&call.request), now);
     let total = 100_000;
     assert!((total..total + 4096).contains(&connection.shrink()));
     let mut left: usize = connection.output().unwrap().iter().map(|piece| piece.len()).sum();

@@ -15,7 +15,7 @@ use std::time::Instant;
 use super::super::connection::Closing;
 use super::super::deadline::Deadline;
 use super::super::limits::DRAIN_GRACE;
-use super::super::slot::Ready;
+use super::super::ready::Ready;
 use super::super::stats::{CloseReason, ConnectionState};
 use super::super::turn::Turn;
 use super::{Flush, Outcome, Scratch, Session};

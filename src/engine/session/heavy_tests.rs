@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::super::addresses::ClientNet;
 use super::super::lanes::Lanes;
 use super::super::message::{Body, Request, StreamBody};
-use super::super::reply::Reply;
+use super::super::service::Reply;
 use super::super::stats::ShedReason;
 use super::fixture::Paired;
 use super::*;
@@ -103,13 +103,13 @@ impl Stage {
     }
 
     /// Drives it as a worker does, entering lanes on the way.
-    fn drive(&mut self, order: Order) -> Outcome {
+    fn drive(&mut self, task: Task) -> Outcome {
         let (draining, activity) = (AtomicBool::new(false), Activity::default());
-        let mut turn = Turn::new(order == Order::Serve, Instant::now());
+        let mut turn = Turn::new(task == Task::Serve, Instant::now());
         loop {
             let Stage { session, service, stats, .. } = self;
             let host = Host { service, draining: &draining, activity: &activity, stats };
-            match session.drive(order, Ready::READ, &mut turn, host, &mut Scratch::new()) {
+            match session.drive(task, Ready::READ, &mut turn, host, &mut Scratch::new()) {
                 Outcome::Enter { lane, client } => {
                     let permit = self.lanes.enter(lane, client, Box::new(|| {}));
                     self.session.set_permit(permit);
@@ -122,7 +122,7 @@ impl Stage {
     /// Drives it for as many turns as it yields.
     fn drive_on(&mut self) -> Outcome {
         for _ in 0..100 {
-            match self.drive(Order::Serve) {
+            match self.drive(Task::Serve) {
                 Outcome::Yield { .. } => {}
                 outcome => return outcome,
             }
@@ -200,7 +200,7 @@ fn wait_beyond_queue_timeout_is_refused_and_leaves_the_lane() {
     stage.ask("/piece");
     assert!(waits_for(&stage.drive_on(), Ready::PERMIT));
     std::thread::sleep(Duration::from_millis(5));
-    stage.drive(Order::Expire);
+    stage.drive(Task::Expire);
     let answer = stage.received();
     assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
     assert_eq!(stage.stats.shed(ShedReason::HeavyTimeout), 1);
@@ -213,7 +213,7 @@ fn source_that_would_block_is_read_on_in_later_turns() {
     let mut stage = Stage::new(Settings::default());
     stage.ask("/scan");
     let mut turns = 1;
-    while matches!(stage.drive(Order::Serve), Outcome::Yield { .. }) {
+    while matches!(stage.drive(Task::Serve), Outcome::Yield { .. }) {
         turns += 1;
     }
     assert!(turns >= 3, "{turns}");

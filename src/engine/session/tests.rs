@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::super::limits::{DRAIN_GRACE, STREAM_CHUNK, TURN_TIME, WRITE_BURST};
 use super::super::message::{Body, Request, StreamBody};
-use super::super::reply::Reply;
+use super::super::service::Reply;
 use super::fixture::Paired;
 use super::*;
 
@@ -83,11 +83,11 @@ impl Stage {
         self.client.write_all(request.as_bytes()).unwrap();
     }
 
-    fn drive(&mut self, order: Order) -> Outcome {
+    fn drive(&mut self, task: Task) -> Outcome {
         let Stage { service, draining, activity, stats, .. } = self;
         let host = Host { service, draining, activity, stats };
-        let mut turn = Turn::new(order == Order::Serve, Instant::now());
-        self.session.drive(order, Ready::READ, &mut turn, host, &mut Scratch::new())
+        let mut turn = Turn::new(task == Task::Serve, Instant::now());
+        self.session.drive(task, Ready::READ, &mut turn, host, &mut Scratch::new())
     }
 
     /// The client takes all that has come.
@@ -104,7 +104,7 @@ impl Stage {
     }
 }
 
-const USHERS: [Order; 3] = [Order::TurnAway, Order::Expire, Order::Drain];
+const USHERS: [Task; 3] = [Task::Shed, Task::Expire, Task::Drain];
 
 fn yields(outcome: Outcome) -> bool {
     matches!(outcome, Outcome::Yield { .. })
@@ -116,7 +116,7 @@ fn a_stream_whose_client_takes_everything_gives_way_all_the_same() {
     stage.ask("/");
     for turn in 1..5 {
         let before = stage.counts().1;
-        assert!(yields(stage.drive(Order::Serve)));
+        assert!(yields(stage.drive(Task::Serve)));
         let reads = stage.counts().1 - before;
         assert!((1..=WRITE_BURST / STREAM_CHUNK).contains(&reads), "{reads} in turn {turn}");
         stage.take();
@@ -149,10 +149,10 @@ fn stream_ends_its_turn_by_the_clock_and_where_its_source_would_block() {
         let mut stage = Stage::new(Settings::default());
         stage.ask(target);
         // The turn that calls the program may read the source already.
-        stage.drive(Order::Serve);
+        stage.drive(Task::Serve);
         for _ in 0..3 {
             let before = stage.counts().1;
-            assert!(yields(stage.drive(Order::Serve)), "{target}");
+            assert!(yields(stage.drive(Task::Serve)), "{target}");
             assert_eq!(stage.counts().1 - before, 1, "{target}: a read a turn");
             stage.take();
         }
@@ -163,7 +163,7 @@ fn stream_ends_its_turn_by_the_clock_and_where_its_source_would_block() {
 fn so_does_a_large_body() {
     let mut stage = Stage::new(Settings::default());
     stage.ask("/large");
-    let outcome = stage.drive(Order::Serve);
+    let outcome = stage.drive(Task::Serve);
     assert!(stage.take() <= WRITE_BURST);
     // Where the kernel's limit is below ours, its room ends first.
     let waits = matches!(outcome, Outcome::Park { wants: Ready::WRITE, .. });
@@ -172,27 +172,27 @@ fn so_does_a_large_body() {
 
 #[test]
 fn the_usher_leaves_the_source_of_a_stream_to_workers() {
-    for order in USHERS {
+    for task in USHERS {
         let mut stage = Stage::new(Settings::default());
         stage.ask("/");
-        stage.drive(Order::Serve);
+        stage.drive(Task::Serve);
         stage.take();
         let before = stage.counts();
-        assert!(yields(stage.drive(order)), "{order:?}");
-        assert_eq!(stage.counts(), before, "{order:?}");
-        assert!(yields(stage.drive(Order::Serve)));
+        assert!(yields(stage.drive(task)), "{task:?}");
+        assert_eq!(stage.counts(), before, "{task:?}");
+        assert!(yields(stage.drive(Task::Serve)));
         assert!(stage.counts().1 > before.1, "a worker goes on with it");
     }
 }
 
 #[test]
 fn the_usher_leaves_a_request_to_workers() {
-    for order in [Order::Expire, Order::Drain] {
+    for task in [Task::Expire, Task::Drain] {
         let mut stage = Stage::new(Settings::default());
         stage.ask("/large");
-        assert!(yields(stage.drive(order)), "{order:?}");
-        assert_eq!(stage.counts(), (0, 0), "{order:?}");
-        stage.drive(Order::Serve);
+        assert!(yields(stage.drive(task)), "{task:?}");
+        assert_eq!(stage.counts(), (0, 0), "{task:?}");
+        stage.drive(Task::Serve);
         assert_eq!(stage.counts(), (1, 0), "a worker answers it");
     }
 }
@@ -200,14 +200,14 @@ fn the_usher_leaves_a_request_to_workers() {
 #[test]
 fn a_response_under_way_ends_at_its_deadline_though_room_never_ends() {
     let settings = Settings { write_timeout: Duration::ZERO, ..Settings::default() };
-    for order in USHERS.into_iter().chain([Order::Serve]) {
+    for task in USHERS.into_iter().chain([Task::Serve]) {
         let mut stage = Stage::new(settings.clone());
         stage.ask("/");
-        assert!(yields(stage.drive(Order::Serve)));
+        assert!(yields(stage.drive(Task::Serve)));
         stage.take();
-        let outcome = stage.drive(order);
+        let outcome = stage.drive(task);
         let cut = matches!(outcome, Outcome::Closed(CloseReason::WriteTimeout));
-        assert!(cut, "{order:?}: {outcome:?}");
+        assert!(cut, "{task:?}: {outcome:?}");
     }
 }
 
@@ -224,11 +224,11 @@ fn lingering_session_whose_client_sends_much_gives_way() {
         sent += length;
     }
     assert!(sent > 5 * SCRATCH, "{sent} bytes fit");
-    assert!(yields(stage.drive(Order::Serve)));
+    assert!(yields(stage.drive(Task::Serve)));
     assert_eq!(stage.session.state(), ConnectionState::Lingering);
-    while yields(stage.drive(Order::Serve)) {}
+    while yields(stage.drive(Task::Serve)) {}
     stage.client.shutdown(std::net::Shutdown::Write).unwrap();
-    let outcome = stage.drive(Order::Serve);
+    let outcome = stage.drive(Task::Serve);
     assert!(matches!(outcome, Outcome::Closed(CloseReason::Done)), "{outcome:?}");
 }
 
@@ -236,9 +236,9 @@ fn lingering_session_whose_client_sends_much_gives_way() {
 fn stopping_server_leaves_a_lingering_session_a_moment() {
     let mut stage = Stage::new(Settings::default());
     stage.client.write_all(b"GET /small HTTP/1.0\r\n\r\n").unwrap();
-    let Outcome::Park { deadline, .. } = stage.drive(Order::Serve) else { panic!("it lingers") };
+    let Outcome::Park { deadline, .. } = stage.drive(Task::Serve) else { panic!("it lingers") };
     stage.draining.store(true, Ordering::Relaxed);
-    let Outcome::Park { deadline: hastened, .. } = stage.drive(Order::Drain) else {
+    let Outcome::Park { deadline: hastened, .. } = stage.drive(Task::Drain) else {
         panic!("it still lingers")
     };
     assert!(hastened < deadline && hastened <= Deadline::of(Instant::now(), DRAIN_GRACE));
@@ -248,7 +248,7 @@ fn stopping_server_leaves_a_lingering_session_a_moment() {
 fn session_charges_the_budget_for_what_it_holds_and_no_longer_than_it_lives() {
     let mut stage = Stage::new(Settings::default());
     stage.client.write_all(&[b"GET / HTTP/1.1\r\nA: ".as_slice(), &[b'a'; 6000]].concat()).unwrap();
-    stage.drive(Order::Serve);
+    stage.drive(Task::Serve);
     let held = stage.session.settle();
     assert!((6000..7500).contains(&held), "{held}");
     assert_eq!(stage.budget.used(), held);

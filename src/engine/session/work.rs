@@ -6,11 +6,11 @@ use std::time::Instant;
 use http::Method;
 
 use super::super::addresses::ClientNet;
-use super::super::connection::{Task, Work};
+use super::super::connection::{ServiceCall, Step};
 use super::super::heavy::Admission;
-use super::super::message::Refusal;
-use super::super::reply::{Fallback, HeavyWork, Reply};
-use super::super::slot::Ready;
+use super::super::ready::Ready;
+use super::super::refusal::Refusal;
+use super::super::service::{Fallback, HeavyWork, Reply};
 use super::super::stats::{CloseReason, ConnectionState, ShedReason};
 use super::super::turn::Turn;
 use super::{Host, Outcome, Session, word};
@@ -18,11 +18,11 @@ use super::{Host, Outcome, Session, word};
 impl Session {
     /// Does a piece of the program's work, whose panic costs no more than this connection.
     /// Returns when that ended.
-    pub(super) fn run(&mut self, task: Task, host: Host<'_>) -> Instant {
-        let Task { request, work } = task;
-        let reply = catch_unwind(AssertUnwindSafe(|| match work {
-            Work::Call => host.service.call(&request, host.activity),
-            Work::Continue(then) | Work::Heavy(HeavyWork { run: then, .. }) => {
+    pub(super) fn run(&mut self, call: ServiceCall, host: Host<'_>) -> Instant {
+        let ServiceCall { request, step } = call;
+        let reply = catch_unwind(AssertUnwindSafe(|| match step {
+            Step::Begin => host.service.call(&request, host.activity),
+            Step::Continue(then) | Step::Heavy(HeavyWork { run: then, .. }) => {
                 then(&request, host.activity)
             }
         }));
@@ -32,7 +32,7 @@ impl Session {
             self.http.set_last_response(now);
         }
         match reply {
-            Ok(Reply::Ready(response)) => {
+            Ok(Reply::Respond(response)) => {
                 let is_sent = request.method != Method::HEAD;
                 self.heavy.respond(is_sent.then_some(response.body()));
                 self.http.respond(response, now);
@@ -45,12 +45,12 @@ impl Session {
             }
             Ok(Reply::Heavy { lane, work }) => {
                 let work = HeavyWork { lane, run: work, fallback: None };
-                self.held = Some(Task { request, work: Work::Heavy(work) });
+                self.held = Some(ServiceCall { request, step: Step::Heavy(work) });
             }
             Ok(Reply::HeavyOr { lane, patience, work, otherwise }) => {
                 let fallback = Some(Fallback { patience, run: otherwise });
                 let work = HeavyWork { lane, run: work, fallback };
-                self.held = Some(Task { request, work: Work::Heavy(work) });
+                self.held = Some(ServiceCall { request, step: Step::Heavy(work) });
             }
             // The panic hook has logged it.
             Err(_) => {
@@ -63,60 +63,65 @@ impl Session {
     }
 
     /// Answers in place of work that is not done.
-    pub(super) fn refuse_task(
+    pub(super) fn refuse_call(
         &mut self,
-        task: &Task,
+        call: &ServiceCall,
         refusal: Refusal,
         reason: CloseReason,
         host: Host<'_>,
         now: Instant,
     ) {
         self.heavy.leave();
-        let response = host.service.refuse(refusal, Some((&*task.request).into()));
+        let response = host.service.refuse(refusal, Some((&*call.request).into()));
         self.http.refuse(response, reason, now);
     }
 
-    /// Decides whether a task may run. One that may not is held, and the outcome names the next
+    /// Decides whether a call may run. One that may not is held, and the outcome names the next
     /// place of its connection.
     pub(super) fn admit(
         &mut self,
-        task: Task,
+        call: ServiceCall,
         turn: &mut Turn,
         host: Host<'_>,
         now: Instant,
-    ) -> Result<Task, Option<Outcome>> {
-        let Work::Heavy(work) = &task.work else { return Ok(task) };
+    ) -> Result<ServiceCall, Option<Outcome>> {
+        let Step::Heavy(work) = &call.step else { return Ok(call) };
         // Begun work holds what it has collected, so it must not wait behind a client that does not
         // read the responses to its earlier requests.
         if !self.is_flushed() {
-            self.held = Some(task);
+            self.held = Some(call);
             return self.write(turn).map_or(Err(None), |outcome| Err(Some(outcome)));
         }
-        let (lane, client) = (work.lane, task.request.client.map(ClientNet::of));
+        let (lane, client) = (work.lane, call.request.client.map(ClientNet::of));
         let admission = self.heavy.admit(work, client, self.http.settings(), now);
         if admission == Admission::Run {
-            return Ok(task);
+            return Ok(call);
         }
         if admission == Admission::Expired {
-            return self.forgo(task, host, now).ok_or(None);
+            return self.forgo(call, host, now).ok_or(None);
         }
-        self.held = Some(task);
+        self.held = Some(call);
         Err(Some(match admission {
             Admission::Enter => Outcome::Enter { lane, client },
             _ => self.await_permit(),
         }))
     }
 
-    /// Gives up expensive work: the task goes on without it, or is refused.
-    pub(super) fn forgo(&mut self, task: Task, host: Host<'_>, now: Instant) -> Option<Task> {
-        let Task { request, work } = task;
-        if let Work::Heavy(HeavyWork { fallback: Some(Fallback { run, .. }), .. }) = work {
+    /// Gives up expensive work: the call goes on without it, or is refused.
+    pub(super) fn forgo(
+        &mut self,
+        call: ServiceCall,
+        host: Host<'_>,
+        now: Instant,
+    ) -> Option<ServiceCall> {
+        let ServiceCall { request, step } = call;
+        if let Step::Heavy(HeavyWork { fallback: Some(Fallback { run, .. }), .. }) = step {
             self.heavy.leave();
-            return Some(Task { request, work: Work::Continue(run) });
+            return Some(ServiceCall { request, step: Step::Continue(run) });
         }
         host.stats.count_shed(ShedReason::HeavyTimeout);
-        let task = Task { request, work };
-        self.refuse_task(&task, Refusal::HeavyOverload, CloseReason::Shed, host, now);
+        let call = ServiceCall { request, step };
+        self.refuse_call(&call, Refusal::HeavyOverload, CloseReason::Shed, host, now);
         None
     }
 

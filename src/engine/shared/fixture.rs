@@ -9,9 +9,10 @@ use super::{Channels, Shared};
 use crate::engine::acceptor::WAKE;
 use crate::engine::activity::Activity;
 use crate::engine::limits::Settings;
-use crate::engine::message::{Refusal, Request, RequestHead, Response, Service};
+use crate::engine::message::{Request, RequestHead, Response};
 use crate::engine::queue::Queue;
-use crate::engine::reply::Reply;
+use crate::engine::refusal::Refusal;
+use crate::engine::service::{Reply, Service};
 use crate::engine::stats::Stats;
 use crate::engine::watch::Watch;
 

@@ -5,8 +5,9 @@ use std::net::{TcpListener, TcpStream};
 
 use super::*;
 use crate::engine::limits::{MAX_BURST, Settings};
-use crate::engine::message::{Body, Refusal, Request, RequestHead, Response, Service};
-use crate::engine::reply::{Lane, Reply};
+use crate::engine::message::{Body, Request, RequestHead, Response};
+use crate::engine::refusal::Refusal;
+use crate::engine::service::{Lane, Reply, Service};
 use crate::engine::shared::fixture::shared;
 use crate::engine::slot::Place;
 use crate::engine::socket::Stream;
@@ -60,7 +61,7 @@ impl Stage {
         let edges = self.slot.take_queued().unwrap();
         let (activity, scratch) = (Activity::default(), &mut Scratch::new());
         let now = Instant::now();
-        drive(&self.shared, &activity, &self.slot, Order::Serve, edges, now, scratch);
+        drive(&self.shared, &activity, &self.slot, Task::Serve, edges, now, scratch);
     }
 
     /// Closes the server's end as the end of the process does, and returns all that the client

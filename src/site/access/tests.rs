@@ -89,7 +89,7 @@ fn refused_request_takes_no_body() {
         let request = asked("POST", target, level, &[("content-length", "100")]);
         match site.call(&request, &Activity::default()) {
             Reply::ReadBody { .. } => true,
-            Reply::Ready(response) => {
+            Reply::Respond(response) => {
                 assert!(!response.status().is_success(), "{target} {level}");
                 false
             }

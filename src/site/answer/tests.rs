@@ -83,7 +83,7 @@ fn drive(site: &Arc<Site>, request: &Request) -> (Vec<Lane>, Response) {
     let mut lanes = Vec::new();
     loop {
         reply = match reply {
-            Reply::Ready(response) => return (lanes, response),
+            Reply::Respond(response) => return (lanes, response),
             Reply::Heavy { lane, work } | Reply::HeavyOr { lane, work, .. } => {
                 lanes.push(lane);
                 work(request, &activity)
@@ -143,7 +143,7 @@ fn page_that_would_wait_for_charts_is_served_without() {
         let Reply::HeavyOr { otherwise, .. } = work(&request, &activity) else {
             panic!("{target}: a piece is not all of it");
         };
-        let Reply::Ready(response) = otherwise(&request, &activity) else {
+        let Reply::Respond(response) = otherwise(&request, &activity) else {
             panic!("{target} waits for nothing more");
         };
         assert_eq!(response.status(), 200);
@@ -168,7 +168,7 @@ fn outdated_chart_is_shown_where_a_new_one_has_to_wait() {
     let Reply::HeavyOr { otherwise, .. } = place.site.call(&request, &activity) else {
         panic!("it is to be drawn again");
     };
-    let Reply::Ready(response) = otherwise(&request, &activity) else { panic!("it is there") };
+    let Reply::Respond(response) = otherwise(&request, &activity) else { panic!("it is there") };
     assert_eq!(text(&response), text(&first));
     place.site.charts.age(3_600);
     let cold = place.site.call(&request, &activity);
@@ -206,7 +206,7 @@ fn address(response: &Response) -> *const u8 {
 }
 
 fn ready(reply: Reply) -> Response {
-    let Reply::Ready(response) = reply else { panic!("{reply:?}") };
+    let Reply::Respond(response) = reply else { panic!("{reply:?}") };
     response
 }
 
@@ -355,7 +355,7 @@ fn disk_that_holds_up_a_drawing_is_waited_for_by_no_page() {
     for (target, status) in [("/", 200), ("/source/tank", 200), ("/chart/tank.level.svg", 503)] {
         let request = request("GET", target, &[]);
         let reply = place.site.call(&request, &Activity::default());
-        let Reply::Ready(response) = reply else { panic!("{target}: {reply:?}") };
+        let Reply::Respond(response) = reply else { panic!("{target}: {reply:?}") };
         assert_eq!(response.status().as_u16(), status, "{target}");
     }
 }

@@ -104,10 +104,10 @@ fn trailer_fields_never_reach_the_program() {
     let mut connection = Conversation::new().connection;
     let now = Instant::now();
     connection.receive(&[HEAD, body].concat());
-    let Wish::Run(task) = connection.poll(now) else { panic!("no request") };
+    let Action::Call(call) = connection.poll(now) else { panic!("no request") };
     let then = Box::new(|request: &Request, _: &Activity| echo(request).into());
-    connection.read_body(task.request, usize::MAX, then).unwrap();
-    let Wish::Run(Task { request, .. }) = connection.poll(now) else { panic!("no body") };
+    connection.read_body(call.request, usize::MAX, then).unwrap();
+    let Action::Call(ServiceCall { request, .. }) = connection.poll(now) else { panic!("no body") };
     assert_eq!(request.headers["host"], "x");
     assert_eq!(request.headers.len(), 2);
     assert!(request.body.is_empty());

@@ -135,8 +135,8 @@ fn outcome(peer: Peer, settings: Settings, bytes: &[u8]) -> Result<Box<Request>,
     let mut connection = Connection::new(Arc::new(settings), peer, now);
     connection.receive(bytes);
     match connection.poll(now) {
-        Wish::Run(task) => Ok(task.request),
-        Wish::Refuse(refused) => Err(refused.refusal),
+        Action::Call(call) => Ok(call.request),
+        Action::Refuse(refused) => Err(refused.refusal),
         other => panic!("{other:?}"),
     }
 }

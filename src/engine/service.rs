@@ -1,18 +1,33 @@
-//! The steps by which the program comes to a response: at once, after the body, or piece by piece
-//! under a concurrency limit.
+//! Interface between the engine and the program that it serves.
 
 use std::fmt;
 use std::time::Duration;
 
 use super::activity::Activity;
-use super::message::{Request, Response};
+use super::message::{Request, RequestHead, Response};
+use super::refusal::Refusal;
+
+/// The program behind the engine.
+pub trait Service: Send + Sync + 'static {
+    /// Answers a request whose head is whole, or returns the next step. Runs on a worker; may
+    /// block that worker, no other. The program may set the route on `activity`, for the
+    /// scoreboard.
+    ///
+    /// Called once for each request, before any of its body is read: the place to decide about
+    /// access. A [`Continuation`] carries that decision along.
+    fn call(&self, request: &Request, activity: &Activity) -> Reply;
+
+    /// Renders the answer to a request that never reached [`Service::call`], or did not come back
+    /// from there; `head` is its head, if that was understood. The engine sends it with the
+    /// refusal's status and closes. Must not block.
+    fn refuse(&self, refusal: Refusal, head: Option<RequestHead<'_>>) -> Response;
+}
 
 /// Next step towards the answer to a request.
 pub enum Reply {
-    /// The response. A body that the client sends all the same is read and dropped up to
-    /// `MAX_DISCARDED_BODY`; behind a larger one the
-    /// connection is closed.
-    Ready(Response),
+    /// The response. A request body that was not read is dropped up to `MAX_DISCARDED_BODY` bytes;
+    /// behind a longer one the connection is closed.
+    Respond(Response),
     /// The body, of at most so many bytes, then the continuation. A larger body is refused with
     /// 413.
     ReadBody {
@@ -79,14 +94,14 @@ pub(super) struct Fallback {
 
 impl From<Response> for Reply {
     fn from(response: Response) -> Reply {
-        Reply::Ready(response)
+        Reply::Respond(response)
     }
 }
 
 impl fmt::Debug for Reply {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Reply::Ready(response) => f.debug_tuple("Ready").field(response).finish(),
+            Reply::Respond(response) => f.debug_tuple("Respond").field(response).finish(),
             Reply::ReadBody { limit, .. } => write!(f, "ReadBody({limit})"),
             Reply::Heavy { lane, .. } => write!(f, "Heavy({lane:?})"),
             Reply::HeavyOr { lane, .. } => write!(f, "HeavyOr({lane:?})"),
