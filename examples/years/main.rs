@@ -11,7 +11,7 @@ use argh::FromArgs;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use pumphouse_web::board::{Change, Finite, Sample};
-use pumphouse_web::history::{DAY, History, Step, Window, fill};
+use pumphouse_web::history::{DAY, History, Step, Window, import};
 use pumphouse_web::units::Unit;
 
 /// Measure what years of history cost.
@@ -125,7 +125,7 @@ fn make(path: &Path, series: usize, length: i64) -> Result<u64, Box<dyn Error>> 
     while from < NOW {
         let to = (from + 30 * DAY).min(NOW);
         let changes = (from..to).step_by(INTERVAL as usize).map(|at| told(at, series));
-        rows += fill(path, &TimeZone::UTC, changes)?;
+        rows += import(path, &TimeZone::UTC, changes)?;
         from += (to - from) / INTERVAL * INTERVAL;
         if to == NOW {
             break;
@@ -151,7 +151,7 @@ fn told(at: i64, series: usize) -> Change {
 }
 
 fn open(path: &Path) -> History {
-    History::of_file(path, TimeZone::UTC)
+    History::read_only(path, TimeZone::UTC)
 }
 
 fn window(series: usize, length: i64, step: Step) -> Window {
@@ -162,7 +162,7 @@ fn window(series: usize, length: i64, step: Step) -> Window {
 /// Asks for a window, and tells how long it took and how many points there were.
 fn ask(history: &History, series: usize, length: i64) -> Result<(Duration, usize), Box<dyn Error>> {
     let begun = Instant::now();
-    let points = history.points(window(series, length, Step::Fitting))?;
+    let points = history.points(window(series, length, Step::Auto))?;
     let count = points.ok_or("the series is there")?.map_while(Result::ok).count();
     Ok((begun.elapsed(), count))
 }

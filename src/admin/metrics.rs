@@ -379,7 +379,7 @@ fn sources(snapshot: &Snapshot, now: Timestamp) -> Vec<MetricFamily> {
     let mut value =
         Family::gauge("value", "The latest values; those without a number are left out.");
     for source in &snapshot.sources {
-        for one in State::ALL {
+        for &one in State::VARIANTS {
             let labels = [("source", &*source.name), ("state", one.as_str())];
             state = state.sample(&labels, f64::from(u8::from(source.state == one)));
         }

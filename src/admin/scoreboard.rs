@@ -96,9 +96,9 @@ impl Scoreboard {
                 rows: history.rows(),
                 errors: history.errors(),
                 dropped: history.dropped(),
-                trouble: history.fare().trouble.as_ref().map(|(since, what)| told::Trouble {
-                    reason: what.to_string(),
-                    seconds: seconds_since(*since, now),
+                trouble: history.health().error.as_ref().map(|error| told::Trouble {
+                    reason: error.message.to_string(),
+                    seconds: seconds_since(error.since, now),
                 }),
             },
             log: log(),

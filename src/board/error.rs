@@ -1,11 +1,12 @@
 //! What went wrong with a poll, as the API tells it.
 
-use std::fmt;
+use strum::{Display, IntoStaticStr, VariantArray};
 
 use crate::text::clean;
 
 /// The kinds of failure that the JSON names in `error.kind` and the metrics in `outcome`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Display, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
 pub enum ErrorKind {
     /// The total deadline passed.
     Timeout,
@@ -28,38 +29,9 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
-    /// Every kind.
-    pub const ALL: [ErrorKind; 9] = [
-        ErrorKind::Timeout,
-        ErrorKind::Dns,
-        ErrorKind::Connect,
-        ErrorKind::Tls,
-        ErrorKind::Http,
-        ErrorKind::TooLarge,
-        ErrorKind::Decode,
-        ErrorKind::RateLimited,
-        ErrorKind::Panic,
-    ];
-
-    /// The name in JSON and metrics.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            ErrorKind::Timeout => "timeout",
-            ErrorKind::Dns => "dns",
-            ErrorKind::Connect => "connect",
-            ErrorKind::Tls => "tls",
-            ErrorKind::Http => "http",
-            ErrorKind::TooLarge => "too_large",
-            ErrorKind::Decode => "decode",
-            ErrorKind::RateLimited => "rate_limited",
-            ErrorKind::Panic => "panic",
-        }
-    }
-}
-
-impl fmt::Display for ErrorKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+    /// Returns the name in JSON and metrics.
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use strum::{EnumString, IntoStaticStr, VariantArray};
 
 use super::reading::{FieldName, Finite};
 use crate::units::Unit;
@@ -21,7 +22,8 @@ pub struct Event {
 }
 
 /// What can happen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EnumString, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
 pub enum EventKind {
     /// The program started.
     Started,
@@ -42,35 +44,9 @@ pub enum EventKind {
 }
 
 impl EventKind {
-    /// Every kind.
-    pub const ALL: [EventKind; 8] = [
-        EventKind::Started,
-        EventKind::Stopped,
-        EventKind::Reloaded,
-        EventKind::Stale,
-        EventKind::Fresh,
-        EventKind::ErrorBegan,
-        EventKind::ErrorEnded,
-        EventKind::HistorySetAside,
-    ];
-
-    /// The name in JSON and in the history.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            EventKind::Started => "started",
-            EventKind::Stopped => "stopped",
-            EventKind::Reloaded => "reloaded",
-            EventKind::Stale => "stale",
-            EventKind::Fresh => "fresh",
-            EventKind::ErrorBegan => "error_began",
-            EventKind::ErrorEnded => "error_ended",
-            EventKind::HistorySetAside => "history_set_aside",
-        }
-    }
-
-    /// The kind of that name.
-    pub fn parse(name: &str) -> Option<EventKind> {
-        EventKind::ALL.into_iter().find(|kind| kind.as_str() == name)
+    /// Returns the name in JSON and in the history.
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 

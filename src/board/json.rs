@@ -118,7 +118,7 @@ impl Serialize for Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::board::{ErrorKind, KeptReading, Observed, State};
+    use crate::board::{ErrorKind, LastReading, Observed, State};
     use crate::units::Unit;
 
     fn at(text: &str) -> Timestamp {
@@ -140,7 +140,7 @@ mod tests {
             kind: "ptlevel",
             show: [].into(),
             state: State::Fresh,
-            reading: Some(KeptReading {
+            reading: Some(LastReading {
                 observed: Observed { at: at("2026-01-31T17:16:00Z"), inferred: false },
                 fetched_at: at("2026-01-31T17:20:01Z"),
                 stale_at: at("2026-01-31T17:36:00Z"),

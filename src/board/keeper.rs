@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use super::event::{ChangeSink, Sample};
 use super::json::{self, ServiceInfo};
 use super::snapshot::{Rendered, Snapshot};
-use super::sources::{Kept, Moment, Report, SourceInfo, Sources};
+use super::sources::{Moment, Report, SavedReading, SourceInfo, Sources};
 use crate::heartbeat::Heartbeat;
 use crate::threads::{self, OwnedThread, StopToken};
 
@@ -46,7 +46,7 @@ pub struct Reporter(Sender<Message>);
 enum Message {
     Report(Report),
     /// What sources told in the past, from the earliest on.
-    Past(Vec<Sample>),
+    Backfill(Vec<Sample>),
     /// The sources of a new configuration.
     Sources(Vec<SourceInfo>),
 }
@@ -65,7 +65,7 @@ impl Board {
     /// When the thread cannot be made.
     pub fn start(
         sources: Vec<SourceInfo>,
-        kept: Vec<Kept>,
+        kept: Vec<SavedReading>,
         service: ServiceInfo,
         changes: ChangeSink,
     ) -> io::Result<(Board, BoardReader, Reporter)> {
@@ -114,8 +114,8 @@ impl Reporter {
     }
 
     /// Hands over what sources told in the past, from the earliest on.
-    pub fn remember(&self, past: Vec<Sample>) -> bool {
-        self.0.send(Message::Past(past)).is_ok()
+    pub fn backfill(&self, past: Vec<Sample>) -> bool {
+        self.0.send(Message::Backfill(past)).is_ok()
     }
 }
 
@@ -131,7 +131,7 @@ struct Keeper {
 
 impl Keeper {
     fn run(mut self) {
-        self.tell_news();
+        self.emit_changes();
         loop {
             self.published.heartbeat.beat();
             let wait = wait(self.sources.next_expiry(), Timestamp::now());
@@ -152,8 +152,8 @@ impl Keeper {
         let mut changed = self.sources.expire(now);
         match message {
             None => {}
-            Some(Message::Past(past)) => {
-                self.sources.remember(&past);
+            Some(Message::Backfill(past)) => {
+                self.sources.backfill(&past);
                 changed = true;
             }
             Some(Message::Sources(sources)) => {
@@ -169,7 +169,7 @@ impl Keeper {
                 }
             }
         }
-        self.tell_news();
+        self.emit_changes();
         if changed {
             self.version += 1;
             let snapshot = snapshot(self.version, &self.service, &self.sources);
@@ -177,8 +177,8 @@ impl Keeper {
         }
     }
 
-    fn tell_news(&mut self) {
-        for change in self.sources.take_news() {
+    fn emit_changes(&mut self) {
+        for change in self.sources.take_changes() {
             (self.changes)(change);
         }
     }

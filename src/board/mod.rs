@@ -9,11 +9,11 @@
 //! changes anything, and it publishes at each report and at each moment when a
 //! reading turns stale.
 
+mod changes;
 pub mod error;
 pub mod event;
 mod json;
 mod keeper;
-mod news;
 pub mod reading;
 mod rendered;
 pub mod snapshot;
@@ -25,6 +25,6 @@ pub use event::{Change, ChangeSink, Event, EventKind, Sample};
 pub use json::{ServiceInfo, status};
 pub use keeper::{Board, BoardReader, Reporter};
 pub use reading::{Datum, FieldName, Finite, Observed, Reading, Value};
-pub use rendered::Rendering;
-pub use snapshot::{Failure, Form, KeptReading, Rendered, Snapshot, SourceView, State};
-pub use sources::{Kept, Polled, Report, SourceInfo};
+pub use rendered::RenderedBuilder;
+pub use snapshot::{Failure, LastReading, Rendered, Representation, Snapshot, SourceView, State};
+pub use sources::{Polled, Report, SavedReading, SourceInfo};

@@ -8,7 +8,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use http::HeaderValue;
 
-use super::snapshot::{Form, Rendered};
+use super::snapshot::{Rendered, Representation};
 
 /// A body up to this many bytes is not compressed: it fits a packet or two either way.
 const GZIP_ABOVE: usize = 1024;
@@ -20,28 +20,28 @@ impl Rendered {
         let gzip = (body.len() > GZIP_ABOVE)
             .then(|| gzip(&body))
             .filter(|packed| packed.len() < body.len())
-            .map(Form::new);
-        Rendered { content_type, identity: Form::new(body), gzip }
+            .map(Representation::new);
+        Rendered { content_type, identity: Representation::new(body), gzip }
     }
 
     /// The body as it is, for one request that would not take it compressed.
     pub fn uncompressed(content_type: &'static str, body: impl Into<Bytes>) -> Rendered {
-        Rendered { content_type, identity: Form::new(body), gzip: None }
+        Rendered { content_type, identity: Representation::new(body), gzip: None }
     }
 }
 
 /// A body that is rendered piece by piece, so that compressing a long one is no long piece of work.
-pub struct Rendering {
+pub struct RenderedBuilder {
     content_type: &'static str,
     body: Vec<u8>,
     gzip: Option<GzEncoder<Vec<u8>>>,
 }
 
-impl Rendering {
+impl RenderedBuilder {
     /// A body without bytes as yet, to be compressed as well where a client would take it so.
-    pub fn new(content_type: &'static str, compressed: bool) -> Rendering {
+    pub fn new(content_type: &'static str, compressed: bool) -> RenderedBuilder {
         let gzip = compressed.then(|| GzEncoder::new(Vec::new(), Compression::default()));
-        Rendering { content_type, body: Vec::new(), gzip }
+        RenderedBuilder { content_type, body: Vec::new(), gzip }
     }
 
     /// Adds a piece.
@@ -54,26 +54,26 @@ impl Rendering {
 
     /// The body in its forms.
     pub fn finish(self) -> Rendered {
-        let Rendering { content_type, body, gzip } = self;
+        let RenderedBuilder { content_type, body, gzip } = self;
         let gzip = gzip
             .filter(|_| body.len() > GZIP_ABOVE)
             .map(|gzip| gzip.finish().expect("writing to a vector does not fail"))
             .filter(|packed| packed.len() < body.len())
-            .map(Form::new);
-        Rendered { content_type, identity: Form::new(body), gzip }
+            .map(Representation::new);
+        Rendered { content_type, identity: Representation::new(body), gzip }
     }
 }
 
-impl std::fmt::Debug for Rendering {
+impl std::fmt::Debug for RenderedBuilder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Rendering({} bytes)", self.body.len())
+        write!(f, "RenderedBuilder({} bytes)", self.body.len())
     }
 }
 
-impl Form {
-    fn new(body: impl Into<Bytes>) -> Form {
+impl Representation {
+    fn new(body: impl Into<Bytes>) -> Representation {
         let body = body.into();
-        Form { etag: strong_etag(&body), body }
+        Representation { etag: strong_etag(&body), body }
     }
 }
 
@@ -113,7 +113,7 @@ mod tests {
     fn body_rendered_in_pieces_equals_body_rendered_whole() {
         let body: String = (0..2000).map(|number| format!("{{\"at\":{number}}},")).collect();
         let whole = Rendered::new("text/plain", body.clone());
-        let mut pieces = Rendering::new("text/plain", true);
+        let mut pieces = RenderedBuilder::new("text/plain", true);
         body.as_bytes().chunks(1000).for_each(|piece| pieces.push(piece));
         let pieces = pieces.finish();
         assert_eq!(pieces.identity.etag, whole.identity.etag);
@@ -122,7 +122,7 @@ mod tests {
         GzDecoder::new(&*packed).read_to_string(&mut unpacked).unwrap();
         assert_eq!(unpacked, body);
         for (length, compressed) in [(GZIP_ABOVE, true), (GZIP_ABOVE + 1, false)] {
-            let mut small = Rendering::new("text/plain", compressed);
+            let mut small = RenderedBuilder::new("text/plain", compressed);
             small.push(&vec![b'x'; length]);
             assert!(small.finish().gzip.is_none(), "{length}");
         }

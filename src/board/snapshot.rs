@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use jiff::Timestamp;
+use strum::{IntoStaticStr, VariantArray};
 
 use super::error::ErrorKind;
 use super::reading::{FieldName, Observed, Value};
@@ -34,7 +35,7 @@ pub struct SourceView {
     /// Whether it can be trusted at the moment of publication.
     pub state: State,
     /// The last good reading, kept through failures.
-    pub reading: Option<KeptReading>,
+    pub reading: Option<LastReading>,
     /// Time from one poll to the next, unless the upstream requests a longer one.
     pub interval: Duration,
     /// When the next poll is due.
@@ -73,7 +74,7 @@ impl SourceView {
 
 /// The last good reading with both of its clocks.
 #[derive(Debug, Clone)]
-pub struct KeptReading {
+pub struct LastReading {
     /// The sensor's clock.
     pub observed: Observed,
     /// Our clock, when the answer was complete.
@@ -87,7 +88,8 @@ pub struct KeptReading {
 }
 
 /// How far a source can be trusted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
 pub enum State {
     /// Never answered since the start.
     Waiting,
@@ -98,16 +100,9 @@ pub enum State {
 }
 
 impl State {
-    /// Every state.
-    pub const ALL: [State; 3] = [State::Waiting, State::Fresh, State::Stale];
-
-    /// The name in JSON and metrics.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            State::Waiting => "waiting",
-            State::Fresh => "fresh",
-            State::Stale => "stale",
-        }
+    /// Returns the name in JSON and metrics.
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 
@@ -130,14 +125,14 @@ pub struct Rendered {
     /// The media type, such as `application/json`.
     pub content_type: &'static str,
     /// As it is.
-    pub identity: Form,
+    pub identity: Representation,
     /// Compressed by gzip, where that is worth it (above 1 KiB).
-    pub gzip: Option<Form>,
+    pub gzip: Option<Representation>,
 }
 
 /// One encoding of a body.
 #[derive(Debug, Clone)]
-pub struct Form {
+pub struct Representation {
     /// The bytes to send.
     pub body: Bytes,
     /// The quoted entity tag, ready to be sent.

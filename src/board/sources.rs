@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::changes::Standing;
 use super::error::PollError;
 use super::event::{Change, Sample};
-use super::news::Standing;
 use super::reading::{FieldName, Observed, Reading, Value};
-use super::snapshot::{Failure, KeptReading, SourceView, State};
+use super::snapshot::{Failure, LastReading, SourceView, State};
 use super::trend::Trend;
 use crate::config::{self, TrendSettings};
 
@@ -99,7 +99,7 @@ pub enum Polled {
 
 /// A reading that was kept from before a restart.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Kept {
+pub struct SavedReading {
     /// The source's name.
     pub source: Arc<str>,
     /// The source's kind, by its name; another kind's reading is of no use.
@@ -117,7 +117,7 @@ pub struct Kept {
 pub(super) struct Sources {
     sources: Vec<Source>,
     /// What has changed and was not told yet.
-    news: Vec<Change>,
+    changes: Vec<Change>,
 }
 
 #[derive(Debug)]
@@ -133,7 +133,7 @@ impl Sources {
     /// Every source, still without an answer.
     pub(super) fn new(sources: Vec<SourceInfo>, now: Moment) -> Sources {
         let waiting = |info| Source::waiting(info, now);
-        Sources { sources: sources.into_iter().map(waiting).collect(), news: Vec::new() }
+        Sources { sources: sources.into_iter().map(waiting).collect(), changes: Vec::new() }
     }
 
     /// Goes on with these sources. Those known by name and kind keep their values.
@@ -148,7 +148,7 @@ impl Sources {
                     let standing = Standing::of(&before.view);
                     let renewed = before.renewed(info, now.wall);
                     // Another `stale_after` may judge the same reading otherwise.
-                    self.news.extend(standing.until(&renewed.view, now.wall));
+                    self.changes.extend(standing.until(&renewed.view, now.wall));
                     renewed
                 }
             };
@@ -157,8 +157,8 @@ impl Sources {
     }
 
     /// Takes up readings from before a restart. Those of sources that are gone are dropped.
-    pub(super) fn restore(&mut self, kept: Vec<Kept>, now: Moment) {
-        for Kept { source, kind, fetched_at, stale, reading } in kept {
+    pub(super) fn restore(&mut self, kept: Vec<SavedReading>, now: Moment) {
+        for SavedReading { source, kind, fetched_at, stale, reading } in kept {
             let of = |it: &&mut Source| it.view.name == source && it.view.kind == kind;
             if let Some(source) = self.sources.iter_mut().find(of) {
                 // A clock that was set back since then must not make it younger than now.
@@ -168,22 +168,22 @@ impl Sources {
                 source.view.state = source.state(now.wall);
                 // The crash that it outlived may have kept it from being recorded, and it may
                 // have turned stale while nobody was there to tell.
-                self.news.extend(Standing::kept(stale).until(&source.view, now.wall));
+                self.changes.extend(Standing::kept(stale).until(&source.view, now.wall));
             }
         }
     }
 
     /// Takes up what sources told in the past, from the earliest on, of which the trends know
     /// nothing yet.
-    pub(super) fn remember(&mut self, past: &[Sample]) {
+    pub(super) fn backfill(&mut self, past: &[Sample]) {
         for source in &mut self.sources {
-            source.remember(past);
+            source.backfill(past);
         }
     }
 
     /// What has changed since this was asked last.
-    pub(super) fn take_news(&mut self) -> Vec<Change> {
-        std::mem::take(&mut self.news)
+    pub(super) fn take_changes(&mut self) -> Vec<Change> {
+        std::mem::take(&mut self.changes)
     }
 
     /// Takes in a report; false when it names no source of ours.
@@ -194,7 +194,7 @@ impl Sources {
         source.follow_clock(now);
         let before = Standing::of(&source.view);
         source.apply(report, now);
-        self.news.extend(before.until(&source.view, now.wall));
+        self.changes.extend(before.until(&source.view, now.wall));
         true
     }
 
@@ -208,7 +208,7 @@ impl Sources {
             let before = Standing::of(&source.view);
             source.view.state = source.state(now.wall);
             changed |= before.state != source.view.state;
-            self.news.extend(before.until(&source.view, now.wall));
+            self.changes.extend(before.until(&source.view, now.wall));
         }
         changed
     }
@@ -326,7 +326,7 @@ impl Source {
     }
 
     /// The reading with both clocks, the sensor's one never ahead of ours.
-    fn keep(&mut self, reading: Reading, fetched_at: Timestamp) -> KeptReading {
+    fn keep(&mut self, reading: Reading, fetched_at: Timestamp) -> LastReading {
         let Reading { observed, mut values } = reading;
         let mut observed = Observed { at: whole_seconds(observed.at), ..observed };
         let ahead = observed.at.duration_since(fetched_at);
@@ -348,11 +348,11 @@ impl Source {
                 derived.push((name, value));
             }
         }
-        KeptReading { observed, fetched_at, stale_at, values, derived }
+        LastReading { observed, fetched_at, stale_at, values, derived }
     }
 
     /// Begins the trends anew, from the past on.
-    fn remember(&mut self, past: &[Sample]) {
+    fn backfill(&mut self, past: &[Sample]) {
         let name = self.view.name.clone();
         let mine = past.iter().filter(|sample| sample.source == name);
         // The history may know of later observations than the reading that was kept: what is
@@ -364,19 +364,19 @@ impl Source {
             return;
         }
         self.trends.iter_mut().for_each(Trend::clear);
-        self.remind(&earlier);
+        self.backfill_trends(&earlier);
         if let Some(kept) = self.view.reading.take() {
             let reading = Reading { observed: kept.observed, values: kept.values };
             self.view.reading = Some(self.keep(reading, kept.fetched_at));
         }
-        self.remind(&later);
+        self.backfill_trends(&later);
     }
 
-    fn remind(&mut self, past: &[&Sample]) {
+    fn backfill_trends(&mut self, past: &[&Sample]) {
         for trend in &mut self.trends {
             for sample in past {
                 let (at, number) = (sample.at.as_second(), sample.value.get());
-                trend.remember(&sample.field, sample.unit, at, number);
+                trend.backfill(&sample.field, sample.unit, at, number);
             }
         }
     }

@@ -11,7 +11,7 @@ use super::Failure;
 use crate::config::self_signed::self_signed;
 use crate::config::{Certificates, Config, History, ListenAddr, admin_address};
 use crate::demo::{self, Upstreams};
-use crate::history::fill;
+use crate::history::import;
 use crate::logging::{self, Format};
 use crate::server::{Setup, run};
 use crate::threads;
@@ -50,7 +50,7 @@ impl Demo {
             .tempdir()
             .map_err(|error| format!("no folder for a temporary history: {error}"))?;
         let path = folder.path().join("pumphouse.db");
-        fill(&path, &config.site.timezone, demo::past(Timestamp::now()))
+        import(&path, &config.site.timezone, demo::history(Timestamp::now()))
             .map_err(|error| format!("the temporary history cannot be made: {error}"))?;
         config.history = Some(History { path, flush: FLUSH, ..History::default() });
         config.site.title = "Pumphouse demo".to_owned();

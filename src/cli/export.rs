@@ -9,7 +9,7 @@ use argh::FromArgs;
 use super::Failure;
 use super::history::history_of;
 use crate::config;
-use crate::history::{Window, parse_step, parse_when};
+use crate::history::{Window, parse_step, parse_time};
 use crate::site::{Exporter, Format};
 
 /// Write the recorded history to standard output, field by field.
@@ -46,7 +46,7 @@ impl Export {
         let config = config::load(&config::location(self.config.as_deref()))?;
         let zone = &config.site.timezone;
         let moment = |text: &str, name: &str| {
-            parse_when(text, zone).ok_or_else(|| {
+            parse_time(text, zone).ok_or_else(|| {
                 format!("--{name} {text}: say a time such as 2026-01-31T17:16:00Z or a date")
             })
         };
@@ -103,7 +103,7 @@ fn write_all(
                 exporter.point(&points, &point?, &mut line);
                 out.write_all(line.as_bytes())?;
             }
-            part = points.rest();
+            part = points.next_quantity();
         }
     }
     out.flush()?;

@@ -93,5 +93,5 @@ pub(super) fn history_of(config: &Config) -> Result<History, Failure> {
     if !kept.path.exists() {
         return Err(format!("there is no history yet: {}", kept.path.display()).into());
     }
-    Ok(History::of_file(&kept.path, config.site.timezone.clone()))
+    Ok(History::read_only(&kept.path, config.site.timezone.clone()))
 }

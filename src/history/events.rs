@@ -2,7 +2,7 @@
 
 use std::task::Poll;
 
-use super::handle::{History, HistoryError, Numbered};
+use super::handle::{History, HistoryError, StoredEvent};
 use super::reader::ReaderWait;
 
 /// Events that one piece of work reads from the file. They are fewer than rows of a series, as
@@ -16,7 +16,7 @@ pub struct EventScan {
     history: History,
     source: Option<String>,
     limit: usize,
-    found: Vec<Numbered>,
+    found: Vec<StoredEvent>,
     /// Number below which the file is read on; `None` once there is no more.
     next: Option<i64>,
     wait: ReaderWait,
@@ -37,10 +37,10 @@ impl EventScan {
             limit,
             found: Vec::new(),
             // The rest is on disk: everything before the earliest that memory holds.
-            next: Some(before.min(recent.last().map_or(i64::MAX, |(number, _)| *number))),
+            next: Some(before.min(recent.last().map_or(i64::MAX, |stored| stored.id))),
             wait: ReaderWait::default(),
         };
-        scan.take(recent.iter().filter(|(number, _)| *number < before).cloned());
+        scan.take(recent.iter().filter(|stored| stored.id < before).cloned());
         // Until the file has been opened, memory holds all known events.
         if matches!(scan.history.readers(), Err(HistoryError::Closed | HistoryError::Off)) {
             scan.next = None;
@@ -58,7 +58,7 @@ impl EventScan {
     ///
     /// # Errors
     /// The history cannot be read now.
-    pub fn poll(&mut self) -> Result<Poll<Vec<Numbered>>, HistoryError> {
+    pub fn poll(&mut self) -> Result<Poll<Vec<StoredEvent>>, HistoryError> {
         if let Some(before) = self.next.filter(|_| self.needs_file()) {
             let readers = self.history.readers()?;
             // Without a filter no more rows are read than were requested.
@@ -69,7 +69,7 @@ impl EventScan {
             let page = self.wait.try_borrow(&readers).and_then(|reader| {
                 Ok(reader.map(|reader| reader.events(before, rows)).transpose()?)
             });
-            let Some(page) = page.map_err(|error| self.history.failed(error))? else {
+            let Some(page) = page.map_err(|error| self.history.report_read_error(error))? else {
                 return Ok(Poll::Pending);
             };
             self.take(page.events);
@@ -81,11 +81,12 @@ impl EventScan {
         Ok(Poll::Ready(std::mem::take(&mut self.found)))
     }
 
-    fn take(&mut self, events: impl IntoIterator<Item = Numbered>) {
+    fn take(&mut self, events: impl IntoIterator<Item = StoredEvent>) {
         let source = self.source.as_deref();
         let room = self.limit - self.found.len();
-        let of_source =
-            |(_, event): &Numbered| source.is_none_or(|name| event.source.as_deref() == Some(name));
+        let of_source = |stored: &StoredEvent| {
+            source.is_none_or(|name| stored.event.source.as_deref() == Some(name))
+        };
         self.found.extend(events.into_iter().filter(of_source).take(room));
     }
 }

@@ -25,8 +25,14 @@ use crate::logging::OnChange;
 /// Interval at which an error that keeps the history from being read is logged again.
 const REPEAT: Duration = Duration::from_secs(60);
 
-/// An event with its number; later ones have larger numbers.
-pub type Numbered = (i64, Event);
+/// An event with its id in the history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredEvent {
+    /// Ids grow from each event to the next.
+    pub id: i64,
+    /// The event.
+    pub event: Event,
+}
 
 /// Reads the history. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -49,11 +55,20 @@ pub enum HistoryError {
     Unreadable,
 }
 
-/// How the history fares.
+/// State of the recorder's writes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Fare {
-    /// What keeps it from being written, and since when.
-    pub trouble: Option<(Timestamp, Arc<str>)>,
+pub struct Health {
+    /// The error that lasts; `None` after a successful write.
+    pub error: Option<CurrentError>,
+}
+
+/// An error that has lasted since a moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CurrentError {
+    /// Time of the first failure.
+    pub since: Timestamp,
+    /// Text of the latest failure.
+    pub message: Arc<str>,
 }
 
 /// What the recorder and its readers share.
@@ -62,9 +77,9 @@ pub(super) struct Shared {
     enabled: bool,
     zone: TimeZone,
     readers: ArcSwapOption<Readers>,
-    fare: ArcSwap<Fare>,
+    fare: ArcSwap<Health>,
     /// The latest events, the latest first.
-    recent: ArcSwap<Vec<Numbered>>,
+    recent: ArcSwap<Vec<StoredEvent>>,
     rows: AtomicU64,
     errors: AtomicU64,
     dropped: AtomicU64,
@@ -98,7 +113,7 @@ impl Shared {
     pub(super) fn opened(&self, readers: Arc<Readers>) {
         self.readers.store(Some(readers));
         self.version.fetch_add(1, Ordering::Relaxed);
-        self.well();
+        self.clear_error();
     }
 
     pub(super) fn closed(&self) {
@@ -108,7 +123,7 @@ impl Shared {
     pub(super) fn flushed(&self, rows: u64) {
         self.rows.fetch_add(rows, Ordering::Relaxed);
         self.version.fetch_add(1, Ordering::Relaxed);
-        self.well();
+        self.clear_error();
     }
 
     /// Counts what will never be written, and tells of it when it begins: a disk that is slow, or
@@ -116,36 +131,36 @@ impl Shared {
     pub(super) fn dropped(&self, rows: u64) {
         const SLOW: &str = "the history is written too slowly: what has waited longest is dropped";
         self.dropped.fetch_add(rows, Ordering::Relaxed);
-        self.complain(SLOW, |known| known.is_none());
+        self.report_error(SLOW, |known| known.is_none());
     }
 
     /// Notes a failure. The log tells of it when it begins, and when it is over.
     pub(super) fn trouble(&self, what: &str) {
         self.errors.fetch_add(1, Ordering::Relaxed);
-        self.complain(what, |known| known != Some(what));
+        self.report_error(what, |known| known != Some(what));
     }
 
     /// Lets everybody know of it, if that is news to them.
-    fn complain(&self, what: &str, is_news: impl Fn(Option<&str>) -> bool) {
-        let is_news = |fare: &Fare| is_news(fare.trouble.as_ref().map(|(_, known)| &**known));
+    fn report_error(&self, what: &str, is_news: impl Fn(Option<&str>) -> bool) {
+        let is_news = |fare: &Health| is_news(fare.error.as_ref().map(|known| &*known.message));
         if !is_news(&self.fare.load()) {
             return;
         }
-        let before = self.fare.rcu(|fare| match &fare.trouble {
+        let before = self.fare.rcu(|fare| match &fare.error {
             _ if !is_news(fare) => fare.clone(),
             known => {
-                let since = known.as_ref().map_or_else(Timestamp::now, |(since, _)| *since);
-                Arc::new(Fare { trouble: Some((since, Arc::from(what))) })
+                let since = known.as_ref().map_or_else(Timestamp::now, |known| known.since);
+                Arc::new(Health { error: Some(CurrentError { since, message: Arc::from(what) }) })
             }
         });
-        // Two may complain at the same time: only one of them brought news.
+        // Two may report_error at the same time: only one of them brought news.
         if is_news(&before) {
             log::error!("{what}");
         }
     }
 
-    fn well(&self) {
-        if self.fare.load().trouble.is_some() {
+    fn clear_error(&self) {
+        if self.fare.load().error.is_some() {
             let dropped = self.dropped.load(Ordering::Relaxed);
             log::info!(
                 "the history is written again; {dropped} values were dropped since the start"
@@ -155,7 +170,7 @@ impl Shared {
     }
 
     /// Hands out the latest events.
-    pub(super) fn tell(&self, recent: &VecDeque<Numbered>) {
+    pub(super) fn tell(&self, recent: &VecDeque<StoredEvent>) {
         self.recent.store(Arc::new(recent.iter().cloned().collect()));
     }
 
@@ -177,7 +192,7 @@ impl History {
     }
 
     /// A history of a file that nobody writes to now.
-    pub fn of_file(path: &Path, zone: TimeZone) -> History {
+    pub fn read_only(path: &Path, zone: TimeZone) -> History {
         let flush = Duration::ZERO;
         let keep = Retention::default();
         let settings = Settings { path: Some(path.to_owned()), flush, keep, zone, readers: 1 };
@@ -193,9 +208,9 @@ impl History {
     /// When the history cannot be read now.
     pub fn points(&self, window: Window) -> Result<Option<Points>, HistoryError> {
         let readers = self.readers()?;
-        let reader = readers.borrow().map_err(|error| self.failed(error))?;
+        let reader = readers.borrow().map_err(|error| self.report_read_error(error))?;
         let points = Points::open(&readers, &reader, window, self.calendar());
-        points.map_err(|error| self.failed(error))
+        points.map_err(|error| self.report_read_error(error))
     }
 
     /// The same for a worker, which waits for no reader: `Pending` while all are in use.
@@ -208,10 +223,10 @@ impl History {
         wait: &mut ReaderWait,
     ) -> Result<Poll<Option<Points>>, HistoryError> {
         let readers = self.readers()?;
-        let reader = wait.try_borrow(&readers).map_err(|error| self.failed(error))?;
+        let reader = wait.try_borrow(&readers).map_err(|error| self.report_read_error(error))?;
         let Some(reader) = reader else { return Ok(Poll::Pending) };
         let points = Points::open(&readers, &reader, window.clone(), self.calendar());
-        points.map(Poll::Ready).map_err(|error| self.failed(error))
+        points.map(Poll::Ready).map_err(|error| self.report_read_error(error))
     }
 
     fn calendar(&self) -> Calendar {
@@ -225,11 +240,11 @@ impl History {
     pub fn fields(&self) -> Result<Vec<(String, String)>, HistoryError> {
         let readers = self.readers()?;
         let fields = readers.borrow().and_then(|reader| Ok(reader.fields()?));
-        fields.map_err(|error| self.failed(error))
+        fields.map_err(|error| self.report_read_error(error))
     }
 
     /// The latest events, the latest first. Known without a look at the disk.
-    pub fn recent_events(&self) -> Arc<Vec<Numbered>> {
+    pub fn recent_events(&self) -> Arc<Vec<StoredEvent>> {
         self.0.recent.load_full()
     }
 
@@ -264,7 +279,7 @@ impl History {
     }
 
     /// How it fares.
-    pub fn fare(&self) -> Arc<Fare> {
+    pub fn health(&self) -> Arc<Health> {
         self.0.fare.load_full()
     }
 
@@ -307,7 +322,7 @@ impl History {
     }
 
     /// What a visitor is told of a failure; the log has the rest.
-    pub fn failed(&self, error: ReadError) -> HistoryError {
+    pub fn report_read_error(&self, error: ReadError) -> HistoryError {
         let error = match error {
             ReadError::Busy => return HistoryError::Busy,
             ReadError::Store(error) => error,

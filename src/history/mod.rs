@@ -1,7 +1,7 @@
 //! What the sensors told, for years.
 //!
 //! ```text
-//! board ──► intake (bounded, never waits) ──► recorder thread ──► writer ──► SQLite file (WAL)
+//! board ──► change_sender (bounded, never waits) ──► recorder thread ──► writer ──► SQLite file (WAL)
 //!                                                                               │
 //! handlers ◄── points, read page by page ◄── readers (few, read-only) ◄─────────┘
 //! ```
@@ -24,12 +24,12 @@ mod writer;
 pub use bucket::{Bucket, Calendar, DAY, Merger, QUARTER};
 pub use error::StoreError;
 pub use events::EventScan;
-pub use handle::{Fare, History, HistoryError, Numbered};
+pub use handle::{CurrentError, Health, History, HistoryError, StoredEvent};
 pub use reader::{ReadError, ReaderWait, RowBudget, Tier};
-pub use recorder::{Intake, OnOpen, Prepared, Recorder, Settings, prepare};
-pub use when::{EARLIEST, parse_step, parse_when};
-pub use window::{MOST_POINTS, Plan, Points, Step, Window};
-pub use writer::{Retention, fill};
+pub use recorder::{ChangeSender, OnOpen, Prepared, Recorder, Settings, prepare};
+pub use when::{MIN_TIME, parse_step, parse_time};
+pub use window::{MAX_POINTS, Plan, Points, Step, Window};
+pub use writer::{Retention, import};
 
 #[cfg(test)]
 mod tests;

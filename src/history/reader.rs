@@ -8,10 +8,12 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded};
 use jiff::Timestamp;
 use rusqlite::{Connection, Row, params};
+use strum::{IntoStaticStr, VariantArray};
 
 use super::backup;
 use super::bucket::{Bucket, DAY};
 use super::error::StoreError;
+use super::handle::StoredEvent;
 use super::schema;
 use crate::board::{Event, EventKind};
 use crate::text::clean_shared;
@@ -55,24 +57,23 @@ pub(super) struct Series {
 }
 
 /// How finely a row tells.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, IntoStaticStr, VariantArray)]
 pub enum Tier {
     /// Single observations.
+    #[strum(serialize = "raw")]
     Raw,
     /// Quarters of an hour.
+    #[strum(serialize = "15m")]
     Quarter,
     /// Days.
+    #[strum(serialize = "1d")]
     Day,
 }
 
 impl Tier {
-    /// The name in JSON.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Tier::Raw => "raw",
-            Tier::Quarter => "15m",
-            Tier::Day => "1d",
-        }
+    /// Returns the name in JSON.
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 
     /// Rows after a moment, up to and without another.
@@ -281,7 +282,7 @@ impl Reader<'_> {
             rows += 1;
             page.next = Some(number);
             // A later version's kinds are passed over.
-            page.events.extend(event.map(|event| (number, event)));
+            page.events.extend(event.map(|event| StoredEvent { id: number, event }));
         }
         page.next = page.next.filter(|_| rows == limit);
         Ok(page)
@@ -330,7 +331,7 @@ fn bucket(row: &Row<'_>) -> rusqlite::Result<Bucket> {
 /// Events that were read in one go.
 #[derive(Debug, Default)]
 pub(super) struct EventPage {
-    pub(super) events: Vec<(i64, Event)>,
+    pub(super) events: Vec<StoredEvent>,
     /// Number below which to read on; `None` at the end.
     pub(super) next: Option<i64>,
 }
@@ -339,10 +340,11 @@ fn event(row: &Row<'_>) -> rusqlite::Result<(i64, Option<Event>)> {
     let (id, at): (i64, i64) = (row.get(0)?, row.get(1)?);
     let (kind, source): (String, Option<String>) = (row.get(2)?, row.get(3)?);
     let detail: String = row.get(4)?;
-    let event = EventKind::parse(&kind).zip(Timestamp::from_second(at).ok()).map(|(kind, at)| {
-        // The file may come from a version that did not clean what upstreams wrote.
-        let detail = clean_shared(detail.into());
-        Event { at, kind, source: source.map(Arc::from), detail }
-    });
+    let event =
+        kind.parse::<EventKind>().ok().zip(Timestamp::from_second(at).ok()).map(|(kind, at)| {
+            // The file may come from a version that did not clean what upstreams wrote.
+            let detail = clean_shared(detail.into());
+            Event { at, kind, source: source.map(Arc::from), detail }
+        });
     Ok((id, event))
 }

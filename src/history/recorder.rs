@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::error::StoreError;
-use super::handle::{History, Numbered, Shared};
+use super::handle::{History, Shared, StoredEvent};
 use super::reader::Readers;
 use super::schema;
 use super::writer::{Entry, Retention, Writer};
@@ -63,7 +63,7 @@ pub struct Recorder {
 
 /// Takes changes in and never waits.
 #[derive(Debug, Clone)]
-pub struct Intake {
+pub struct ChangeSender {
     /// Boxed, as the channel reserves room for all that may wait.
     sender: Sender<Box<Change>>,
     /// The other end, to drop the oldest when it is full.
@@ -71,9 +71,9 @@ pub struct Intake {
     shared: Arc<Shared>,
 }
 
-impl Intake {
+impl ChangeSender {
     /// Takes a change in, at the cost of the oldest where there is no room.
-    pub fn take(&self, change: Change) {
+    pub fn send(&self, change: Change) {
         let mut change = Box::new(change);
         loop {
             match self.sender.try_send(change) {
@@ -97,14 +97,14 @@ pub struct Prepared {
     changes: Receiver<Box<Change>>,
 }
 
-/// Makes ready to record: the intake takes changes in from now on, to be written once the
+/// Makes ready to record: the change_sender takes changes in from now on, to be written once the
 /// recorder has been started.
-pub fn prepare(settings: Settings) -> (Prepared, Intake, History) {
+pub fn prepare(settings: Settings) -> (Prepared, ChangeSender, History) {
     let shared = Arc::new(Shared::new(&settings));
     let (sender, changes) = bounded(QUEUE);
-    let intake = Intake { sender, oldest: changes.clone(), shared: shared.clone() };
+    let change_sender = ChangeSender { sender, oldest: changes.clone(), shared: shared.clone() };
     let history = History::new(shared.clone());
-    (Prepared { settings, shared, changes }, intake, history)
+    (Prepared { settings, shared, changes }, change_sender, history)
 }
 
 impl Prepared {
@@ -151,7 +151,7 @@ struct Work {
     /// Whether the numbers go on from those in the file; until that has been open they begin at 1.
     numbered: bool,
     /// The latest events, the latest first.
-    recent: VecDeque<Numbered>,
+    recent: VecDeque<StoredEvent>,
     /// When old rows were last deleted.
     forgot: Instant,
     warned_of_clock: bool,
@@ -188,7 +188,7 @@ impl Work {
             }
             if now >= flush_at {
                 self.flush();
-                self.forget();
+                self.prune();
                 flush_at = Instant::now() + self.settings.flush;
             }
         }
@@ -226,7 +226,7 @@ impl Work {
 
     /// Adds what happened before the start to the latest events.
     fn recall(&mut self, readers: &Readers) {
-        let before = self.recent.back().map_or(i64::MAX, |(number, _)| *number);
+        let before = self.recent.back().map_or(i64::MAX, |stored| stored.id);
         let room = RECENT.saturating_sub(self.recent.len());
         let earlier = readers.borrow().and_then(|reader| Ok(reader.events(before, room)?));
         match earlier {
@@ -239,7 +239,7 @@ impl Work {
     /// Lets everybody know of an event without a look at the disk.
     fn remember(&mut self, number: i64, event: Event) {
         self.recent.truncate(RECENT - 1);
-        self.recent.push_front((number, event));
+        self.recent.push_front(StoredEvent { id: number, event });
         self.shared.tell(&self.recent);
     }
 
@@ -290,8 +290,8 @@ impl Work {
                 *number += ahead;
             }
         }
-        for (number, _) in &mut self.recent {
-            *number += ahead;
+        for stored in &mut self.recent {
+            stored.id += ahead;
         }
         self.shared.tell(&self.recent);
         self.next_event += ahead;
@@ -343,12 +343,12 @@ impl Work {
         }
     }
 
-    fn forget(&mut self) {
+    fn prune(&mut self) {
         let Some(writer) = &mut self.writer else { return };
         if self.forgot.elapsed() < FORGET {
             return;
         }
-        match writer.forget(&self.settings.keep, Timestamp::now()) {
+        match writer.prune(&self.settings.keep, Timestamp::now()) {
             Ok(true) => self.forgot = Instant::now(),
             // There is more: go on at the next flush.
             Ok(false) => {}
@@ -387,7 +387,7 @@ mod tests {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("pumphouse.db");
             let before = (0..in_it).map(|_| happened(EventKind::Stale));
-            super::super::fill(&path, &TimeZone::UTC, before).unwrap();
+            super::super::import(&path, &TimeZone::UTC, before).unwrap();
             let (flush, keep) = (Duration::ZERO, Retention::default());
             let (zone, path) = (TimeZone::UTC, Some(path));
             let settings = Settings { path, flush, keep, zone, readers: 1 };
@@ -401,7 +401,7 @@ mod tests {
             work.note(Some(happened(EventKind::Stopped)));
             work.flush();
             let (numbers, kinds): (Vec<i64>, Vec<EventKind>) =
-                history.recent_events().iter().map(|(number, event)| (*number, event.kind)).unzip();
+                history.recent_events().iter().map(|stored| (stored.id, stored.event.kind)).unzip();
             assert_eq!(numbers, (1..=in_it + 4).rev().collect::<Vec<_>>(), "{in_it}");
             assert_eq!(
                 kinds[..4],

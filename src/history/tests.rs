@@ -45,12 +45,12 @@ impl Place {
     }
 
     fn history(&self) -> History {
-        History::of_file(&self.path, TimeZone::UTC)
+        History::read_only(&self.path, TimeZone::UTC)
     }
 
-    fn recorder(&self) -> (Recorder, Intake, History) {
-        let (prepared, intake, history) = prepare(self.settings());
-        (prepared.start(Box::new(|_| {})).unwrap(), intake, history)
+    fn recorder(&self) -> (Recorder, ChangeSender, History) {
+        let (prepared, change_sender, history) = prepare(self.settings());
+        (prepared.start(Box::new(|_| {})).unwrap(), change_sender, history)
     }
 
     fn writer(&self) -> Writer {
@@ -91,7 +91,7 @@ fn events(
     before: Option<i64>,
     source: Option<&str>,
     limit: usize,
-) -> Vec<Numbered> {
+) -> Vec<StoredEvent> {
     let mut scan = history.events(before, source, limit);
     loop {
         if let Poll::Ready(events) = scan.poll().unwrap() {
@@ -124,10 +124,10 @@ fn what_goes_in_comes_out_in_every_grain() {
     assert_eq!(writer.write([&entry].into_iter()).unwrap(), 0, "it is there already");
     let history = place.history();
     let day = 24 * 3600;
-    let raw = points(&history, window("level", START, START + 3600, Step::Fitting));
+    let raw = points(&history, window("level", START, START + 3600, Step::Auto));
     assert_eq!(raw.len(), 12);
     assert_eq!(raw[3], Bucket::single(START + 900, 3.0));
-    let quarters = points(&history, window("level", START, START + 3 * day, Step::Fitting));
+    let quarters = points(&history, window("level", START, START + 3 * day, Step::Auto));
     assert_eq!(quarters.len(), 3 * 96);
     let second = Bucket { at: START + 900, min: 3.0, max: 5.0, sum: 12.0, last: 5.0, count: 3 };
     assert_eq!(quarters[1], second);
@@ -196,7 +196,7 @@ fn the_unit_that_is_told_now_is_that_of_the_latest_observation() {
         assert_eq!(points().unit(), Some(after), "{before} to {after}");
         let told = |points: Points| points.map(|point| point.unwrap().last).collect::<Vec<_>>();
         assert_eq!(told(points()), [is, 1.0], "{before} to {after}");
-        assert_eq!(told(points().told_in(Some(before)))[0], was);
+        assert_eq!(told(points().in_unit(Some(before)))[0], was);
     }
 }
 
@@ -213,11 +213,11 @@ fn what_a_field_measured_once_is_not_mixed_with_what_it_measures_now() {
     let lengths: Vec<Bucket> = points.by_ref().map(Result::unwrap).collect();
     assert_eq!((points.unit(), lengths.len()), (Some(Unit::Centimetre), 1));
     assert_eq!((lengths[0].min, lengths[0].max, lengths[0].count), (10.0, 25.4, 2));
-    let mut points = points.rest().expect("the level");
+    let mut points = points.next_quantity().expect("the level");
     let levels: Vec<Bucket> = points.by_ref().map(Result::unwrap).collect();
     assert_eq!((points.unit(), levels.len()), (Some(Unit::Percent), 1));
     assert_eq!((levels[0].last, levels[0].count), (10.0, 1));
-    assert!(points.rest().is_none());
+    assert!(points.next_quantity().is_none());
 }
 
 #[test]
@@ -228,7 +228,7 @@ fn days_follow_the_time_zone_and_its_change() {
     let days = |zone: &str| {
         let zone = TimeZone::get(zone).unwrap();
         drop(Writer::open(&place.path, &zone).unwrap());
-        let history = History::of_file(&place.path, zone);
+        let history = History::read_only(&place.path, zone);
         let step = Step::Seconds(86_400);
         points(&history, window("level", START - 86_400, START + 3 * 86_400, step))
     };
@@ -250,7 +250,7 @@ fn old_rows_go_grain_by_grain() {
     let day = Duration::from_secs(24 * 3600);
     let keep = Retention { raw: Some(7 * day), quarters: Some(30 * day), days: None };
     let mut rounds = 1;
-    while !writer.forget(&keep, moment(end)).unwrap() {
+    while !writer.prune(&keep, moment(end)).unwrap() {
         rounds += 1;
     }
     assert!(rounds > 2, "a few rows at a time");
@@ -276,17 +276,17 @@ fn what_is_left_of_an_old_window_answers_whatever_step_is_asked_for() {
     assert_eq!(plan(-day, minute), (Tier::Raw, Some(600), 0), "older than anything");
     let days = |days: u64| Some(Duration::from_secs(days * 86_400));
     let keep = Retention { raw: days(10), quarters: days(20), days: None };
-    while !writer.forget(&keep, moment(START + 40 * day)).unwrap() {}
+    while !writer.prune(&keep, moment(START + 40 * day)).unwrap() {}
     assert_eq!(plan(35 * day, minute), (Tier::Raw, Some(600), 144));
     assert_eq!(plan(25 * day, minute), (Tier::Quarter, None, 96));
-    assert_eq!(plan(25 * day, Step::Fitting), (Tier::Quarter, None, 96));
+    assert_eq!(plan(25 * day, Step::Auto), (Tier::Quarter, None, 96));
     assert_eq!(plan(5 * day, minute), (Tier::Day, None, 1));
     assert_eq!(plan(5 * day, Step::Seconds(3600)), (Tier::Day, None, 1));
     assert_eq!(plan(5 * day, Step::Raw).2, 0, "who wants those wants no others");
     // What was told in another unit once, of which no observation is left, spoils nothing.
     let once = Entry::Samples(vec![sample("level", START - 90 * day, 1.0, Unit::Inch)]);
     writer.write([&once].into_iter()).unwrap();
-    while !writer.forget(&keep, moment(START + 40 * day)).unwrap() {}
+    while !writer.prune(&keep, moment(START + 40 * day)).unwrap() {}
     assert_eq!(plan(35 * day, minute), (Tier::Raw, Some(600), 144));
     assert_eq!(plan(25 * day, minute), (Tier::Quarter, None, 96));
 }
@@ -306,17 +306,17 @@ fn a_clock_that_is_years_ahead_deletes_no_years() {
         let sizes = place.history().check().unwrap();
         sizes.into_iter().find(|(name, _)| *name == table).unwrap().1
     };
-    let mut forget = |at: i64| while !writer.forget(&keep, moment(at)).unwrap() {};
+    let mut prune = |at: i64| while !writer.prune(&keep, moment(at)).unwrap() {};
     // However long the clock goes wrong, as long as nothing is recorded by it.
     let ahead = START + 3650 * DAY;
     for hours in [0, 1, 2, 100] {
-        forget(ahead + hours * 3600);
+        prune(ahead + hours * 3600);
         assert_eq!((size("raw"), size("day")), (60 * 24, 60));
     }
     // And by as many days as are recorded by it.
     let mut writer = place.writer();
     writer.write([&hourly(ahead, 2 * 24)].into_iter()).unwrap();
-    while !writer.forget(&keep, moment(ahead + 2 * DAY)).unwrap() {}
+    while !writer.prune(&keep, moment(ahead + 2 * DAY)).unwrap() {}
     assert_eq!((size("raw"), size("quarter"), size("day")), (60 * 24, 60 * 24, 60));
 }
 
@@ -324,19 +324,19 @@ fn a_clock_that_is_years_ahead_deletes_no_years() {
 fn events_are_numbered_on_after_a_restart() {
     let place = Place::new();
     for round in 0..2 {
-        let (recorder, intake, history) = place.recorder();
-        intake.take(happened(EventKind::Stale, START + round * 100));
-        intake.take(happened(EventKind::Fresh, START + round * 100 + 50));
+        let (recorder, change_sender, history) = place.recorder();
+        change_sender.send(happened(EventKind::Stale, START + round * 100));
+        change_sender.send(happened(EventKind::Fresh, START + round * 100 + 50));
         drop(recorder);
-        let numbers: Vec<i64> = history.recent_events().iter().map(|(number, _)| *number).collect();
+        let numbers: Vec<i64> = history.recent_events().iter().map(|stored| stored.id).collect();
         assert_eq!(numbers, (1..=2 * round + 2).rev().collect::<Vec<_>>());
     }
     let history = place.history();
     let events = self::events(&history, None, None, 10);
-    let seen: Vec<_> = events.iter().map(|(number, event)| (*number, event.kind)).collect();
+    let seen: Vec<_> = events.iter().map(|stored| (stored.id, stored.event.kind)).collect();
     let (stale, fresh) = (EventKind::Stale, EventKind::Fresh);
     assert_eq!(seen, [(4, fresh), (3, stale), (2, fresh), (1, stale)]);
-    assert_eq!(self::events(&history, Some(3), None, 1)[0].0, 2);
+    assert_eq!(self::events(&history, Some(3), None, 1)[0].id, 2);
     assert_eq!(self::events(&history, None, Some("well"), 10), []);
 }
 
@@ -351,24 +351,24 @@ fn event_texts_of_a_file_are_cleaned() {
     };
     place.writer().write([&Entry::Event(1, event)].into_iter()).unwrap();
     let events = self::events(&place.history(), None, None, 10);
-    assert_eq!(&*events[0].1.detail, "1.02\u{fffd}  [2J");
+    assert_eq!(&*events[0].event.detail, "1.02\u{fffd}  [2J");
 }
 
 #[test]
 fn recent_events_and_those_on_disk_make_one_list() {
     let place = Place::new();
-    let (_recorder, intake, history) = place.recorder();
+    let (_recorder, change_sender, history) = place.recorder();
     for n in 0..450 {
-        intake.take(happened(EventKind::Stale, START + n));
+        change_sender.send(happened(EventKind::Stale, START + n));
     }
     until("all are written", || history.rows() == 450);
     let mut before = None;
     let mut numbers = Vec::new();
     loop {
         let page = events(&history, before, None, 120);
-        let Some((last, _)) = page.last() else { break };
-        before = Some(*last);
-        numbers.extend(page.iter().map(|(number, _)| *number));
+        let Some(last) = page.last() else { break };
+        before = Some(last.id);
+        numbers.extend(page.iter().map(|stored| stored.id));
     }
     assert_eq!(numbers, (1..=450).rev().collect::<Vec<_>>());
 }
@@ -377,19 +377,19 @@ fn recent_events_and_those_on_disk_make_one_list() {
 fn whoever_tells_never_waits_and_the_oldest_is_dropped() {
     let place = Place::new();
     drop(place.writer());
-    let (recorder, intake, history) = place.recorder();
+    let (recorder, change_sender, history) = place.recorder();
     until("it is open", || history.version() > 0);
     // Somebody else holds the file, as a disk that does not write would.
     let other = Connection::open(&place.path).unwrap();
     other.execute_batch("BEGIN EXCLUSIVE").unwrap();
     let many = 10_000;
     for n in 0..many {
-        intake.take(Change::Observed(vec![level(START + n, n as f64)]));
+        change_sender.send(Change::Observed(vec![level(START + n, n as f64)]));
     }
     assert!(history.dropped() > 0, "more than can be held");
     other.execute_batch("COMMIT").unwrap();
     until("the rest is written", || {
-        history.rows() + history.dropped() == many as u64 && history.fare().trouble.is_none()
+        history.rows() + history.dropped() == many as u64 && history.health().error.is_none()
     });
     drop(recorder);
     let kept = points(&place.history(), window("level", START, START + many, Step::Raw));
@@ -401,20 +401,20 @@ fn whoever_tells_never_waits_and_the_oldest_is_dropped() {
 fn a_disk_that_hangs_is_told_of_though_nothing_fails() {
     let place = Place::new();
     // Its recorder never gets to take anything out, as one that waits for a disk.
-    let (_prepared, intake, history) = prepare(place.settings());
+    let (_prepared, change_sender, history) = prepare(place.settings());
     let mut n = 0;
     let mut tell = || {
         n += 1;
-        intake.take(Change::Observed(vec![level(START + n, 1.0)]));
+        change_sender.send(Change::Observed(vec![level(START + n, 1.0)]));
     };
     while history.dropped() == 0 {
-        assert_eq!(history.fare().trouble, None);
+        assert_eq!(history.health().error, None);
         tell();
     }
-    let (since, what) = history.fare().trouble.clone().expect("told with the first");
-    assert!(what.contains("too slowly"), "{what}");
+    let error = history.health().error.clone().expect("reported with the first");
+    assert!(error.message.contains("too slowly"), "{error:?}");
     tell();
-    assert_eq!(history.fare().trouble, Some((since, what)), "and once");
+    assert_eq!(history.health().error, Some(error), "and once");
     assert_eq!((history.dropped(), history.errors()), (2, 0));
 }
 

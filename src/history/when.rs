@@ -9,12 +9,12 @@ use super::window::Step;
 use crate::config::parse_duration;
 
 /// The earliest moment that RFC 3339 can write: its years have four digits and no sign.
-pub const EARLIEST: i64 = -62_167_219_200;
+pub const MIN_TIME: i64 = -62_167_219_200;
 
 /// A moment: `2026-01-31T17:16:00Z`, with any offset; `2026-01-31`, the midnight of that zone;
 /// or seconds since 1970. Whole seconds; `None`: it is none of them.
-pub fn parse_when(text: &str, zone: &TimeZone) -> Option<i64> {
-    moment(text, zone).filter(|at| *at >= EARLIEST)
+pub fn parse_time(text: &str, zone: &TimeZone) -> Option<i64> {
+    moment(text, zone).filter(|at| *at >= MIN_TIME)
 }
 
 fn moment(text: &str, zone: &TimeZone) -> Option<i64> {
@@ -62,8 +62,8 @@ mod tests {
             ("1769879760", Some(1_769_879_760)),
             ("0", Some(0)),
             ("-60", Some(-60)),
-            ("0000-01-01T00:00:00Z", Some(EARLIEST)),
-            ("-62167219200", Some(EARLIEST)),
+            ("0000-01-01T00:00:00Z", Some(MIN_TIME)),
+            ("-62167219200", Some(MIN_TIME)),
             ("-62167219201", None),
             ("-000001-12-31", None),
             ("", None),
@@ -75,7 +75,7 @@ mod tests {
             ("2026-13-31", None),
             ("yesterday", None),
         ] {
-            assert_eq!(parse_when(text, &zone), expected, "{text:?}");
+            assert_eq!(parse_time(text, &zone), expected, "{text:?}");
         }
     }
 

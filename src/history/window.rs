@@ -13,7 +13,7 @@ use super::reader::{ReadError, Reader, ReaderWait, Readers, RowBudget, Series, T
 use crate::units::Unit;
 
 /// Points of an answer at most, unless a step is asked for.
-pub const MOST_POINTS: i64 = 2_000;
+pub const MAX_POINTS: i64 = 2_000;
 
 /// Rows read at a time. As many are held for each download whose client does not read.
 const PAGE: usize = 250;
@@ -28,8 +28,8 @@ const QUARTERS_UP_TO: i64 = 40 * DAY;
 /// How fine the points are to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
-    /// As fine as [`MOST_POINTS`] allow.
-    Fitting,
+    /// As fine as [`MAX_POINTS`] allow.
+    Auto,
     /// Each observation as it was made.
     Raw,
     /// Spans of that many seconds, from midnight; above a day, whole days.
@@ -63,20 +63,20 @@ pub struct Plan {
 /// From which second on the finer tiers have all that was told; of earlier times only coarser
 /// rows are left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Held {
+struct Coverage {
     raw: i64,
     quarters: i64,
 }
 
-impl Held {
+impl Coverage {
     /// Everything.
-    const ALL: Held = Held { raw: i64::MIN, quarters: i64::MIN };
+    const ALL: Coverage = Coverage { raw: i64::MIN, quarters: i64::MIN };
 
     /// What is held of all of these series.
-    fn of(reader: &Reader<'_>, all: &[Series]) -> Result<Held, StoreError> {
+    fn of(reader: &Reader<'_>, all: &[Series]) -> Result<Coverage, StoreError> {
         // A day of which clocks make the most.
         const LONGEST_DAY: i64 = DAY + 60 * 60;
-        let mut held = Held::ALL;
+        let mut held = Coverage::ALL;
         for series in all {
             let rows = |tier| reader.extent(series.id, tier);
             let (raw, quarters, days) = (rows(Tier::Raw)?, rows(Tier::Quarter)?, rows(Tier::Day)?);
@@ -100,10 +100,10 @@ impl Held {
 
 /// Plans for a window, as far as that can be done without looking. Single observations are
 /// counted first where there may be too many.
-fn plan(window: &Window, held: Held) -> Plan {
+fn plan(window: &Window, held: Coverage) -> Plan {
     let length = (window.to - window.from).max(1);
     let coarse_enough =
-        |steps: &[i64]| steps.iter().copied().find(|step| length.div_euclid(*step) <= MOST_POINTS);
+        |steps: &[i64]| steps.iter().copied().find(|step| length.div_euclid(*step) <= MAX_POINTS);
     let whole = |part: i64, step: i64| (step - 1).div_euclid(part) * part + part;
     // A tier whose rows of that time have been deleted answers nothing.
     let (raw, quarters) = (window.from >= held.raw, window.from >= held.quarters);
@@ -121,15 +121,15 @@ fn plan(window: &Window, held: Held) -> Plan {
             let step = whole(DAY, step);
             Plan { tier: Tier::Day, step: (step > DAY).then_some(step) }
         }
-        Step::Fitting if length <= RAW_UP_TO && raw => {
+        Step::Auto if length <= RAW_UP_TO && raw => {
             Plan { tier: Tier::Raw, step: coarse_enough(&[1, 10, 30, 60, 120, 300]) }
         }
-        Step::Fitting if length <= QUARTERS_UP_TO && quarters => {
+        Step::Auto if length <= QUARTERS_UP_TO && quarters => {
             let step = coarse_enough(&[QUARTER, 2 * QUARTER, 4 * QUARTER]);
             Plan { tier: Tier::Quarter, step: step.filter(|&step| step > QUARTER) }
         }
-        Step::Fitting => {
-            let days = length.div_euclid(DAY * MOST_POINTS) + 1;
+        Step::Auto => {
+            let days = length.div_euclid(DAY * MAX_POINTS) + 1;
             Plan { tier: Tier::Day, step: (days > 1).then_some(days * DAY) }
         }
     }
@@ -172,9 +172,9 @@ impl Points {
         let series = reader.series(&window.source, &window.field)?;
         let Some(first) = series.first() else { return Ok(None) };
         let unit = first.unit;
-        let mut plan = plan(&window, Held::of(reader, &series)?);
-        if window.step == Step::Fitting && plan.tier == Tier::Raw {
-            let most = usize::try_from(MOST_POINTS).unwrap_or(usize::MAX);
+        let mut plan = plan(&window, Coverage::of(reader, &series)?);
+        if window.step == Step::Auto && plan.tier == Tier::Raw {
+            let most = usize::try_from(MAX_POINTS).unwrap_or(usize::MAX);
             let mut count = 0;
             for one in &series {
                 count += reader.count_raw(one.id, window.from, window.to, most + 1)?;
@@ -221,12 +221,12 @@ impl Points {
             wait: ReaderWait::default(),
             observations,
         };
-        Ok(Some(points.told_in(unit)))
+        Ok(Some(points.in_unit(unit)))
     }
 
     /// The same points in another unit, before any of them has been read. Left out is what was
     /// told in units that cannot be told in it.
-    pub fn told_in(mut self, unit: Option<Unit>) -> Points {
+    pub fn in_unit(mut self, unit: Option<Unit>) -> Points {
         self.unit = unit;
         let all = self.cursors.into_iter().chain(self.others);
         (self.cursors, self.others) = all.partition(|cursor| {
@@ -237,12 +237,12 @@ impl Points {
 
     /// Points of the same window that these left out, because the field once measured something
     /// else; `None` when there is nothing like that.
-    pub fn rest(mut self) -> Option<Points> {
+    pub fn next_quantity(mut self) -> Option<Points> {
         let unit = self.others.first()?.series.unit;
         // Those that were read are not to be read again.
         self.cursors.clear();
         self.finished = false;
-        Some(self.told_in(unit))
+        Some(self.in_unit(unit))
     }
 
     /// Bytes of the rows that were read ahead.
@@ -380,20 +380,20 @@ mod tests {
 
     #[test]
     fn the_step_fits_the_window() {
-        let held = Held { raw: NOW - 400 * DAY, quarters: NOW - 3650 * DAY };
+        let held = Coverage { raw: NOW - 400 * DAY, quarters: NOW - 3650 * DAY };
         let raw = |step| Plan { tier: Tier::Raw, step };
         let quarter = |step| Plan { tier: Tier::Quarter, step };
         let day = |step| Plan { tier: Tier::Day, step };
         for (from, length, step, expected) in [
-            (NOW - 6 * HOUR, 6 * HOUR, Step::Fitting, raw(Some(30))),
-            (NOW - 36 * HOUR, 36 * HOUR, Step::Fitting, raw(Some(120))),
-            (NOW - 3 * DAY, 3 * DAY, Step::Fitting, quarter(None)),
-            (NOW - 30 * DAY, 30 * DAY, Step::Fitting, quarter(Some(1800))),
-            (NOW - 365 * DAY, 365 * DAY, Step::Fitting, day(None)),
-            (NOW - 3650 * DAY, 3650 * DAY, Step::Fitting, day(Some(2 * DAY))),
+            (NOW - 6 * HOUR, 6 * HOUR, Step::Auto, raw(Some(30))),
+            (NOW - 36 * HOUR, 36 * HOUR, Step::Auto, raw(Some(120))),
+            (NOW - 3 * DAY, 3 * DAY, Step::Auto, quarter(None)),
+            (NOW - 30 * DAY, 30 * DAY, Step::Auto, quarter(Some(1800))),
+            (NOW - 365 * DAY, 365 * DAY, Step::Auto, day(None)),
+            (NOW - 3650 * DAY, 3650 * DAY, Step::Auto, day(Some(2 * DAY))),
             // What was single observations once is quarters now, and at last days.
-            (NOW - 500 * DAY, 6 * HOUR, Step::Fitting, quarter(None)),
-            (NOW - 4000 * DAY, 6 * HOUR, Step::Fitting, day(None)),
+            (NOW - 500 * DAY, 6 * HOUR, Step::Auto, quarter(None)),
+            (NOW - 4000 * DAY, 6 * HOUR, Step::Auto, day(None)),
             (NOW - 365 * DAY, 365 * DAY, Step::Raw, raw(None)),
             (NOW - 365 * DAY, 365 * DAY, Step::Seconds(60), raw(Some(60))),
             (NOW - 365 * DAY, 365 * DAY, Step::Seconds(900), quarter(None)),

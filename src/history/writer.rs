@@ -58,7 +58,7 @@ const FILL_CACHE_KIB: i64 = 64 * 1024;
 ///
 /// # Errors
 /// When the file cannot be written; nothing of it all is in it then.
-pub fn fill(
+pub fn import(
     path: &Path,
     zone: &TimeZone,
     changes: impl IntoIterator<Item = Change>,
@@ -153,7 +153,7 @@ impl Writer {
     /// Older by the clock, which may be years ahead, and by the days that were recorded since,
     /// of which a clock that is wrong makes no more than one that is right. So what is kept
     /// for a year is at least a year of days on which something was recorded.
-    pub(super) fn forget(&mut self, keep: &Retention, now: Timestamp) -> Result<bool, StoreError> {
+    pub(super) fn prune(&mut self, keep: &Retention, now: Timestamp) -> Result<bool, StoreError> {
         let all = self.all_series()?;
         let transaction = self.connection.transaction()?;
         let mut done = true;

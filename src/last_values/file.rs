@@ -9,7 +9,7 @@ use std::path::Path;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::board::{Datum, Finite, Kept, Observed, Reading, Snapshot, State, Value};
+use crate::board::{Datum, Finite, Observed, Reading, SavedReading, Snapshot, State, Value};
 use crate::private_file;
 use crate::text::clean_shared;
 
@@ -88,7 +88,7 @@ pub(super) fn encode(snapshot: &Snapshot) -> Vec<u8> {
     bytes
 }
 
-fn decode(bytes: &[u8]) -> Result<Vec<Kept>, ReadError> {
+fn decode(bytes: &[u8]) -> Result<Vec<SavedReading>, ReadError> {
     let bytes = bytes.strip_prefix(MARK.as_bytes());
     let bytes = bytes.ok_or(ReadError::Damaged("it does not begin as such a file"))?;
     let parts = bytes.split_at_checked(8).filter(|(_, rest)| rest.starts_with(b"\n"));
@@ -102,7 +102,7 @@ fn decode(bytes: &[u8]) -> Result<Vec<Kept>, ReadError> {
     Ok(sources.into_iter().filter_map(restored).collect())
 }
 
-fn restored(kept: KeptSource) -> Option<Kept> {
+fn restored(kept: KeptSource) -> Option<SavedReading> {
     let values = kept.values.into_iter().map(|value| {
         let datum = value.datum.and_then(|datum| match datum {
             KeptDatum::Number(number) => Finite::new(number).map(Datum::Number),
@@ -112,7 +112,7 @@ fn restored(kept: KeptSource) -> Option<Kept> {
         let note = value.note.map(|note| clean_shared(note.into()));
         (value.name.into(), Value { datum, unit, note })
     });
-    Some(Kept {
+    Some(SavedReading {
         source: kept.source.into(),
         kind: kept.kind,
         fetched_at: Timestamp::from_second(kept.fetched_at).ok()?,
@@ -127,7 +127,7 @@ fn restored(kept: KeptSource) -> Option<Kept> {
     })
 }
 
-pub(super) fn read(path: &Path) -> Result<Vec<Kept>, ReadError> {
+pub(super) fn read(path: &Path) -> Result<Vec<SavedReading>, ReadError> {
     decode(&fs::read(path)?)
 }
 

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::RecvTimeoutError;
 
-use crate::board::{BoardReader, Kept, Snapshot};
+use crate::board::{BoardReader, SavedReading, Snapshot};
 use crate::logging::OnChange;
 use crate::threads::{self, OwnedThread, StopToken};
 
@@ -25,7 +25,7 @@ const LOOK: Duration = Duration::from_millis(250);
 
 /// Reads the values that were kept. A file that is damaged is set aside, with a line in the
 /// log, and never overwritten.
-pub fn load(path: &std::path::Path) -> Vec<Kept> {
+pub fn load(path: &std::path::Path) -> Vec<SavedReading> {
     match file::read(path) {
         Ok(kept) => kept,
         Err(file::ReadError::Io(error)) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
@@ -47,19 +47,19 @@ pub fn load(path: &std::path::Path) -> Vec<Kept> {
 
 /// The thread that keeps the values. Dropping it writes what is new, and joins it.
 #[derive(Debug)]
-pub struct Keeping {
+pub struct Saver {
     _thread: OwnedThread,
 }
 
-impl Keeping {
+impl Saver {
     /// Starts to keep the board's readings in that file.
     ///
     /// # Errors
     /// When the thread cannot be made.
-    pub fn start(path: PathBuf, board: BoardReader) -> io::Result<Keeping> {
+    pub fn start(path: PathBuf, board: BoardReader) -> io::Result<Saver> {
         let keeper = Keeper { path, board, written: None, failure: OnChange::new() };
         let run = move |stop| keeper.run(&stop);
-        Ok(Keeping { _thread: OwnedThread::spawn(threads::LAST_VALUES, run)? })
+        Ok(Saver { _thread: OwnedThread::spawn(threads::LAST_VALUES, run)? })
     }
 }
 
@@ -137,7 +137,7 @@ mod tests {
         }
     }
 
-    fn start(kept: Vec<Kept>) -> (Board, BoardReader, crate::board::Reporter) {
+    fn start(kept: Vec<SavedReading>) -> (Board, BoardReader, crate::board::Reporter) {
         let service = ServiceInfo { name: "x", version: "0", started_at: Timestamp::UNIX_EPOCH };
         Board::start(vec![info()], kept, service, Box::new(|_| {})).unwrap()
     }
@@ -166,12 +166,12 @@ mod tests {
         let hours_ago = Timestamp::from_second(Timestamp::now().as_second() - 7200).unwrap();
         let values = {
             let (_board, reader, reporter) = start(load(&path));
-            let keeping = Keeping::start(path.clone(), reader.clone()).unwrap();
+            let saver = Saver::start(path.clone(), reader.clone()).unwrap();
             assert!(reporter.send(report(84.6, hours_ago)));
             while reader.load().version < 2 {
                 std::thread::yield_now();
             }
-            drop(keeping);
+            drop(saver);
             reader.load().sources[0].values().cloned().collect::<Vec<_>>()
         };
         let kept = load(&path);
@@ -200,11 +200,11 @@ mod tests {
     #[test]
     fn a_file_that_cannot_be_written_costs_nothing_else() {
         let (_board, reader, reporter) = start(Vec::new());
-        let keeping = Keeping::start("/proc/nowhere/x.json".into(), reader.clone()).unwrap();
+        let saver = Saver::start("/proc/nowhere/x.json".into(), reader.clone()).unwrap();
         assert!(reporter.send(report(1.0, Timestamp::now())));
         while reader.load().version < 2 {
             std::thread::yield_now();
         }
-        drop(keeping);
+        drop(saver);
     }
 }

@@ -26,7 +26,7 @@ pub(super) fn needs(sources: &[Source]) -> Vec<Need> {
             |back, step| Need { source: source.name.clone(), field: field.clone(), back, step };
         let longest = trend.changes.iter().copied().fold(trend.rate_over, Duration::max);
         let refills = trend.tank.map(|_| need(REFILLS, Step::Seconds(QUARTER)));
-        let recent = need(longest + longest / 4, Step::Fitting);
+        let recent = need(longest + longest / 4, Step::Auto);
         refills.into_iter().chain([recent])
     };
     let mut needs = Vec::new();

@@ -29,11 +29,11 @@ use crate::board::{Board, Change, Event, EventKind, Reporter};
 use crate::certificates::{CertificateWatch, LiveCertificates};
 use crate::config::{self, Certificates, Config};
 use crate::engine::Engine;
-use crate::history::{History, Intake, Recorder};
+use crate::history::{ChangeSender, History, Recorder};
 use crate::kernel::descriptors;
 use crate::kernel::listen_queue::somaxconn;
 use crate::kernel::signals::{self, Request};
-use crate::last_values::Keeping;
+use crate::last_values::Saver;
 use crate::server::watchdog::Watchdog;
 use crate::site::Site;
 use crate::threads;
@@ -65,10 +65,10 @@ struct Running {
     gate: Arc<Gate>,
     pollers: Pollers,
     reporter: Reporter,
-    keeping: Option<Keeping>,
+    saver: Option<Saver>,
     board: Board,
     history: History,
-    intake: Intake,
+    change_sender: ChangeSender,
     recorder: Recorder,
     admin: Admin,
     teardown: Teardown,

@@ -92,7 +92,7 @@ impl Running {
         if !restart.is_empty() {
             log::warn!("HUP: {} take a restart to change", restart.join(", "));
         }
-        self.intake.take(program(EventKind::Reloaded, &told));
+        self.change_sender.send(program(EventKind::Reloaded, &told));
     }
 }
 

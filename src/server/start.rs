@@ -23,7 +23,7 @@ use crate::config::{self, Config};
 use crate::engine::{Engine, Listener, Settings};
 use crate::history::{self, History, Retention};
 use crate::kernel::descriptors;
-use crate::last_values::{self, Keeping};
+use crate::last_values::{self, Saver};
 use crate::logging;
 use crate::server::watchdog::{INTERNAL_FAILURE, Watchdog, Watched};
 use crate::site::{self, Site};
@@ -53,17 +53,17 @@ impl Running {
         let infos = config.sources.iter().map(SourceInfo::from).collect();
         let file = config.history.as_ref().map(config::History::last_values);
         let kept = file.as_deref().map(last_values::load).unwrap_or_default();
-        let (recorder, intake, history) = history::prepare(history_settings(&config));
-        intake.take(program(EventKind::Started, env!("CARGO_PKG_VERSION")));
-        let changes = intake.clone();
-        let changes = Box::new(move |change| changes.take(change));
+        let (recorder, change_sender, history) = history::prepare(history_settings(&config));
+        change_sender.send(program(EventKind::Started, env!("CARGO_PKG_VERSION")));
+        let changes = change_sender.clone();
+        let changes = Box::new(move |change| changes.send(change));
         let (board, reader, reporter) = Board::start(infos, kept, service.clone(), changes)?;
         // Trends need the past, which is on disk, which may be slow: they get it when it comes.
-        let (needs, teller) = (backfill::needs(&config.sources), reporter.clone());
+        let (needs, backfiller) = (backfill::needs(&config.sources), reporter.clone());
         let recorder = recorder.start(Box::new(move |history| {
-            teller.remember(backfill::fetch(history, &needs, Timestamp::now()));
+            backfiller.backfill(backfill::fetch(history, &needs, Timestamp::now()));
         }))?;
-        let keeping = file.map(|file| Keeping::start(file, reader.clone())).transpose()?;
+        let saver = file.map(|file| Saver::start(file, reader.clone())).transpose()?;
         let pollers = Pollers::start(&config.sources, &reporter, &user_agent(&config.site))?;
         let roster = pollers.roster();
         let counted = Arc::new(RequestMetrics::new()?);
@@ -154,10 +154,10 @@ impl Running {
             gate,
             pollers,
             reporter,
-            keeping,
+            saver,
             board,
             history,
-            intake,
+            change_sender,
             recorder,
             admin,
             teardown,
@@ -191,10 +191,10 @@ impl Running {
             }
             return Ok(());
         }
-        let intake = self.intake.clone();
+        let change_sender = self.change_sender.clone();
         let renewed = Box::new(move || {
             log::info!("the certificates were renewed, and are in use");
-            intake.take(program(EventKind::Reloaded, "certificates renewed"));
+            change_sender.send(program(EventKind::Reloaded, "certificates renewed"));
         });
         let watch = CertificateWatch::start(files.clone(), live.clone(), renewed)?;
         self.certificate_watch = Some(watch);
@@ -253,5 +253,5 @@ fn lowered(config: &Config) -> usize {
 /// Tells trends about the past of sources, as far as the history knows it.
 pub(super) fn remember(history: &History, sources: &[config::Source], reporter: &Reporter) {
     let needs = backfill::needs(sources);
-    reporter.remember(backfill::fetch(history, &needs, Timestamp::now()));
+    reporter.backfill(backfill::fetch(history, &needs, Timestamp::now()));
 }

@@ -63,10 +63,10 @@ impl Running {
             gate: _,
             mut pollers,
             reporter,
-            keeping,
+            saver,
             board,
             history,
-            intake,
+            change_sender,
             recorder,
             admin,
             teardown,
@@ -88,9 +88,9 @@ impl Running {
         }
         let last = Box::new(move || {
             drop(sessions);
-            drop(keeping);
+            drop(saver);
             drop((reporter, board));
-            intake.take(program(EventKind::Stopped, ""));
+            change_sender.send(program(EventKind::Stopped, ""));
             drop(recorder);
             drop((history, site));
             drop(pollers);

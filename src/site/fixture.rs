@@ -13,7 +13,7 @@ use super::observe::RequestObserver;
 use super::{Settings, Site};
 use crate::access::{Gate, Rules};
 use crate::board::{
-    self, ErrorKind, Failure, FieldName, KeptReading, Observed, Rendered, ServiceInfo, Snapshot,
+    self, ErrorKind, Failure, FieldName, LastReading, Observed, Rendered, ServiceInfo, Snapshot,
     SourceView, State, Value,
 };
 use crate::engine::{Activity, Body, Peer, Request, Response};
@@ -39,7 +39,7 @@ pub(super) fn source_at(observed: i64, stale: i64, next_poll: i64) -> SourceView
         kind: "ptlevel",
         show: [].into(),
         state: State::Fresh,
-        reading: Some(KeptReading {
+        reading: Some(LastReading {
             observed: Observed { at: at(observed), inferred: false },
             fetched_at: at(-59),
             stale_at: at(stale),

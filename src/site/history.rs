@@ -7,11 +7,11 @@ use http::{HeaderValue, Method, StatusCode};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::board::{Datum, Event, Rendering, SourceView};
+use crate::board::{Datum, Event, RenderedBuilder, SourceView};
 use crate::engine::{Body, Response};
 use crate::history::{
-    DAY, EARLIEST, EventScan, HistoryError, Numbered, QUARTER, ReaderWait, Step, Window,
-    parse_step, parse_when,
+    DAY, EventScan, HistoryError, MIN_TIME, QUARTER, ReaderWait, Step, StoredEvent, Window,
+    parse_step, parse_time,
 };
 use crate::timestamp::Rfc3339;
 
@@ -68,9 +68,9 @@ fn open(
     })?;
     check_cost(points.observations())?;
     let mut series = SeriesBody::new(points, format, &site.history);
-    if window.step == Step::Fitting {
+    if window.step == Step::Auto {
         let compressed = negotiate::coding(&ask.request.headers) == Coding::Gzip;
-        let rendering = Rendering::new(format.media_type(), compressed);
+        let rendering = RenderedBuilder::new(format.media_type(), compressed);
         return collect(site, ask, Collecting { window, format, series, rendering });
     }
     // The first piece is read before the head is sent, so that a history that has no answer is
@@ -90,7 +90,7 @@ struct Collecting {
     window: Window,
     format: Format,
     series: SeriesBody,
-    rendering: Rendering,
+    rendering: RenderedBuilder,
 }
 
 fn collect(site: &Site, ask: &Ask<'_>, mut collecting: Collecting) -> Result<Answer, Problem> {
@@ -180,7 +180,7 @@ fn asked_for(site: &Site, ask: &Ask<'_>) -> Result<(Window, Format), Problem> {
     let mut pairs = Pairs::of(&ask.request.target)?;
     let moment = |text: Option<String>, name: &str| {
         let Some(text) = text else { return Ok(None) };
-        parse_when(&text, zone).map(Some).ok_or_else(|| {
+        parse_time(&text, zone).map(Some).ok_or_else(|| {
             Problem::bad_request(format!(
                 "{name} is a time such as 2026-01-31T17:16:00Z, a date, or seconds since 1970."
             ))
@@ -204,7 +204,7 @@ fn asked_for(site: &Site, ask: &Ask<'_>) -> Result<(Window, Format), Problem> {
         }
     }
     let step = match pairs.take("step") {
-        None => Step::Fitting,
+        None => Step::Auto,
         Some(text) => parse_step(&text).ok_or_else(|| {
             Problem::bad_request(
                 "step is raw, a time such as 15m or 1d, or seconds; above a day, whole days.",
@@ -220,9 +220,9 @@ fn asked_for(site: &Site, ask: &Ask<'_>) -> Result<(Window, Format), Problem> {
     let length = short.first().copied().unwrap_or(USUAL);
     let to = to.unwrap_or_else(|| soon(ask.now, length));
     let from = match (from, &short[..]) {
-        (None, []) => (to - USUAL).max(EARLIEST),
+        (None, []) => (to - USUAL).max(MIN_TIME),
         (Some(from), []) => from,
-        (None, [length]) => to.saturating_sub(*length).max(EARLIEST),
+        (None, [length]) => to.saturating_sub(*length).max(MIN_TIME),
         _ => {
             return Err(Problem::bad_request("from, hours and days exclude each other."));
         }
@@ -291,10 +291,11 @@ fn scan_events(ask: &Ask<'_>, mut events: Events) -> Result<Answer, Problem> {
         return Ok(Answer::unfinished(move |_, ask| scan_events(ask, events)));
     };
     let Events { source, limit, .. } = events;
-    let next = found.last().filter(|_| found.len() == limit).map(|(number, _)| {
-        let source = source.map_or_else(String::new, |source| format!("&source={source}"));
-        format!("/api/v1/events?limit={limit}{source}&before={number}")
-    });
+    let next =
+        found.last().filter(|_| found.len() == limit).map(|StoredEvent { id: number, .. }| {
+            let source = source.map_or_else(String::new, |source| format!("&source={source}"));
+            format!("/api/v1/events?limit={limit}{source}&before={number}")
+        });
     let events = found.iter().map(Told::of).collect();
     let rendered = rendered_json(ask, &Page { events, next });
     deliver(&ask.request.headers, &rendered, Policy::undated("no-cache")).map(Answer::Ready)
@@ -317,7 +318,7 @@ struct Told<'a> {
 }
 
 impl<'a> Told<'a> {
-    fn of((number, event): &'a Numbered) -> Told<'a> {
+    fn of(StoredEvent { id: number, event }: &'a StoredEvent) -> Told<'a> {
         let Event { at, kind, source, detail } = event;
         let (kind, source) = (kind.as_str(), source.as_deref());
         Told { id: *number, at: Rfc3339(*at), kind, source, detail }

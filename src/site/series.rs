@@ -108,7 +108,7 @@ impl SeriesBody {
                     self.ended = true;
                 }
                 Ok(Poll::Pending) => break,
-                Err(error) => return Err(self.history.failed(error)),
+                Err(error) => return Err(self.history.report_read_error(error)),
             }
         }
         self.ready.extend(out.into_bytes());

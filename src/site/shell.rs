@@ -9,7 +9,7 @@
 use std::collections::HashSet;
 use std::fmt::{Display, Write as _};
 
-use crate::board::{Datum, KeptReading, ServiceInfo, SourceView, State, Value};
+use crate::board::{Datum, LastReading, ServiceInfo, SourceView, State, Value};
 use crate::timestamp::Rfc3339;
 
 use super::problem::Problem;
@@ -50,7 +50,7 @@ pub(super) fn status(service: &ServiceInfo, sources: &[SourceView]) -> Result<St
 /// One value, and how far it can be trusted.
 pub(super) fn value(
     source: &SourceView,
-    reading: &KeptReading,
+    reading: &LastReading,
     field: &str,
     value: &Value,
     state: State,

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use strum::VariantArray as _;
+
 use crate::board::ErrorKind;
 use crate::heartbeat::Heartbeat;
 
@@ -33,11 +35,11 @@ impl Outcome {
     pub fn all() -> impl Iterator<Item = Outcome> {
         [Outcome::Ok, Outcome::NotModified]
             .into_iter()
-            .chain(ErrorKind::ALL.into_iter().map(Outcome::Failed))
+            .chain(ErrorKind::VARIANTS.iter().copied().map(Outcome::Failed))
     }
 
     /// The label's value.
-    pub const fn as_str(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Outcome::Ok => "ok",
             Outcome::NotModified => "not_modified",
@@ -89,7 +91,7 @@ pub struct Durations {
 pub struct PollStats {
     source: Arc<str>,
     timeout: Duration,
-    outcomes: [AtomicU64; 2 + ErrorKind::ALL.len()],
+    outcomes: [AtomicU64; 2 + ErrorKind::VARIANTS.len()],
     /// Not cumulative; the last one is for all longer polls.
     buckets: [AtomicU64; DURATION_BUCKETS.len() + 1],
     micros: AtomicU64,

@@ -10,7 +10,7 @@ use std::thread;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use pumphouse_web::board::{Change, Finite, Sample};
-use pumphouse_web::history::fill;
+use pumphouse_web::history::import;
 use pumphouse_web::units::Unit;
 use rustls::{ClientConnection, StreamOwned};
 use socket2::{Domain, Socket, Type};
@@ -31,7 +31,7 @@ fn fill_densely(path: &Path) {
         value: Finite::new(84.6).unwrap(),
         unit: Some(Unit::Percent),
     };
-    fill(path, &TimeZone::UTC, [Change::Observed(vec![latest])]).unwrap();
+    import(path, &TimeZone::UTC, [Change::Observed(vec![latest])]).unwrap();
     let sql = format!(
         "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n LIMIT {ROWS})
          INSERT INTO raw SELECT series.id, {now} - {ROWS} - 1 + n, n % 100 FROM n, series"

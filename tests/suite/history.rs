@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use pumphouse_web::board::{Change, Finite, Sample};
-use pumphouse_web::history::fill;
+use pumphouse_web::history::import;
 use pumphouse_web::units::Unit;
 
 use crate::harness::eventually;
@@ -102,7 +102,7 @@ fn check_finds_damage() {
             unit: Some(Unit::Percent),
         }])
     });
-    fill(&path, &TimeZone::UTC, told).unwrap();
+    import(&path, &TimeZone::UTC, told).unwrap();
     std::fs::write(folder.path().join("pumphouse.toml"), "[history]\n").unwrap();
     assert!(self::told(&run(&["history", "check"], folder.path())).contains("5000 rows of raw"));
     let mut bytes = std::fs::read(&path).unwrap();
@@ -198,7 +198,7 @@ fn a_year_of_csv_is_streamed_in_constant_memory() {
             unit: Some(Unit::Percent),
         }])
     });
-    fill(&path, &TimeZone::UTC, told).unwrap();
+    import(&path, &TimeZone::UTC, told).unwrap();
     let upstream = Upstream::answering(r#"{"level": 84.6}"#);
     let sources = sources(&upstream, path.to_str().unwrap());
     let server = Server::start(&Setup { sources: &sources, ..Setup::default() });

@@ -5,7 +5,7 @@ use std::process::Command;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use pumphouse_web::board::{Change, Sample};
-use pumphouse_web::history::fill;
+use pumphouse_web::history::import;
 
 use crate::demo::Demo;
 use crate::harness::eventually;
@@ -60,18 +60,19 @@ fn six_sources_with_a_year_of_data_are_light_enough() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("pumphouse.db");
     // Each of the demo's sources twice, under another name.
-    let told = pumphouse_web::demo::past(Timestamp::now()).into_iter().map(|change| match change {
-        Change::Observed(samples) => {
-            let other = |sample: &Sample| Sample {
-                source: format!("{}_two", sample.source).into(),
-                ..sample.clone()
-            };
-            let others: Vec<Sample> = samples.iter().map(other).collect();
-            Change::Observed([samples, others].concat())
-        }
-        happened => happened,
-    });
-    fill(&path, &TimeZone::UTC, told).unwrap();
+    let told =
+        pumphouse_web::demo::history(Timestamp::now()).into_iter().map(|change| match change {
+            Change::Observed(samples) => {
+                let other = |sample: &Sample| Sample {
+                    source: format!("{}_two", sample.source).into(),
+                    ..sample.clone()
+                };
+                let others: Vec<Sample> = samples.iter().map(other).collect();
+                Change::Observed([samples, others].concat())
+            }
+            happened => happened,
+        });
+    import(&path, &TimeZone::UTC, told).unwrap();
     let upstream = Upstream::answering(
         r#"{"level": 84.6, "volume": 1185, "depth": 49.1, "temperature": 71.2, "humidity": 40,
             "wind_speed": 7.5, "pressure": 30.01, "rain": 0.1, "conditions": "Partly cloudy",

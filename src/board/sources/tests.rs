@@ -118,7 +118,7 @@ fn clock_set_back_makes_no_reading_younger() {
     let back = |monotonic: i64| moment(t(monotonic - YEAR), monotonic);
     let mut sources = sources();
     report(&mut sources, "tank", 10, reading(0, 50.0));
-    sources.take_news();
+    sources.take_changes();
     assert!(!sources.expire(m(29)));
     assert!(sources.expire(back(30)), "the times are published anew");
     let kept = view(&sources, "tank").reading.unwrap();
@@ -128,7 +128,7 @@ fn clock_set_back_makes_no_reading_younger() {
     assert_eq!(view(&sources, "tank").state, State::Fresh);
     assert!(sources.expire(back(STALE_AFTER)));
     assert_eq!(view(&sources, "tank").state, State::Stale);
-    let news = sources.take_news();
+    let news = sources.take_changes();
     let stale = |change: &&Change| matches!(change, Change::Happened(event) if event.kind == EventKind::Stale);
     assert_eq!(news.iter().filter(stale).count(), 1, "{news:?}");
 }
@@ -280,7 +280,7 @@ fn a_lifetime_of_part_of_a_second_is_a_second() {
 
 #[test]
 fn what_was_kept_is_told_until_the_first_poll() {
-    let kept = |source: &str, kind: &str, at: i64| Kept {
+    let kept = |source: &str, kind: &str, at: i64| SavedReading {
         source: source.into(),
         kind: kind.to_owned(),
         fetched_at: t(at),
@@ -299,7 +299,7 @@ fn what_was_kept_is_told_until_the_first_poll() {
     assert_eq!(view(&sources, "weather").state, State::Waiting, "it was of another kind");
     assert!(sources.expire(m(STALE_AFTER)), "it ages as any other");
     let happened = |sources: &mut Sources| {
-        let news = sources.take_news().into_iter();
+        let news = sources.take_changes().into_iter();
         let kinds = news.filter_map(|change| match change {
             Change::Happened(event) => Some(event.kind),
             Change::Observed(_) => None,
@@ -310,7 +310,7 @@ fn what_was_kept_is_told_until_the_first_poll() {
     // Stale since nobody was there to tell; and told by whoever was there.
     sources.restore(vec![kept("tank", "json", -5000)], m(600));
     assert_eq!(happened(&mut sources), [EventKind::Stale]);
-    sources.restore(vec![Kept { stale: true, ..kept("tank", "json", -5000) }], m(600));
+    sources.restore(vec![SavedReading { stale: true, ..kept("tank", "json", -5000) }], m(600));
     assert_eq!(happened(&mut sources), []);
     // The clock was set back by a day meanwhile.
     sources.restore(vec![kept("tank", "json", 86_400)], m(600));
@@ -343,7 +343,7 @@ fn the_past_is_taken_up_around_the_reading_that_was_kept() {
         let mut sources = Sources::new(vec![info.clone()], m(0));
         let _ = report(&mut sources, "tank", observed, reading(observed, level(observed)));
         assert_eq!(rate(&sources), None, "one observation is too few");
-        sources.remember(&past[..known]);
+        sources.backfill(&past[..known]);
         let tank = view(&sources, "tank");
         assert_eq!(tank.reading.unwrap().observed.at, t(observed), "the reading is the same");
         assert_eq!(rate(&sources), six, "{observed} {known}");
@@ -369,7 +369,7 @@ fn a_new_configuration_keeps_the_values_of_what_it_still_names() {
     report(&mut sources, "tank", 0, reading(0, 84.6));
     report(&mut sources, "weather", 0, reading(0, 50.0));
     report(&mut sources, "tank", 10, failure(ErrorKind::Dns));
-    sources.take_news();
+    sources.take_changes();
 
     let hasty = SourceInfo { stale_after: Duration::from_secs(60), ..info("tank") };
     let another = SourceInfo { kind: "nws", ..info("weather") };
@@ -384,7 +384,7 @@ fn a_new_configuration_keeps_the_values_of_what_it_still_names() {
     assert_eq!(tank.error.unwrap().failures, 1);
     assert_eq!(tank.reading.unwrap().stale_at, t(60));
     assert_eq!(tank.state, State::Stale, "by the new stale_after");
-    let news = sources.take_news();
+    let news = sources.take_changes();
     assert!(matches!(&news[..], [Change::Happened(event)] if event.kind.as_str() == "stale"));
     assert_eq!(view(&sources, "weather").state, State::Waiting, "another kind tells other things");
     assert_eq!(view(&sources, "pump").state, State::Waiting);

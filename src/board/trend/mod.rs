@@ -79,7 +79,7 @@ impl Trend {
     }
 
     /// Takes in an observation from the past; they come in order.
-    pub(super) fn remember(&mut self, field: &str, unit: Option<Unit>, at: i64, number: f64) {
+    pub(super) fn backfill(&mut self, field: &str, unit: Option<Unit>, at: i64, number: f64) {
         let field: FieldName = match self.settings.fields.iter().find(|it| ***it == *field) {
             Some(field) => field.clone(),
             None => return,

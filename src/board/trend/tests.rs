@@ -187,12 +187,12 @@ fn the_past_is_taken_up() {
     let mut trend = Trend::new(TrendSettings::of_tank());
     trend.clear();
     for (minute, volume) in [(-6000, 500.0), (-5985, 700.0), (-5970, 1000.0)] {
-        trend.remember("volume", Some(Unit::UsGallon), START + minute * 60, volume);
+        trend.backfill("volume", Some(Unit::UsGallon), START + minute * 60, volume);
     }
     for minute in (0..24 * 60).step_by(15) {
         let volume = 1000.0 - minute as f64 / 6.0;
-        trend.remember("volume", Some(Unit::UsGallon), START + minute * 60, volume);
-        trend.remember("level", Some(Unit::Percent), START + minute * 60, 1.0);
+        trend.backfill("volume", Some(Unit::UsGallon), START + minute * 60, volume);
+        trend.backfill("level", Some(Unit::Percent), START + minute * 60, 1.0);
     }
     let told = trend.derive(at(24 * 60), &reading(760.0, 1400.0));
     assert_eq!(number(&find(&told, "volume_rate")), Some(-10.0));
@@ -203,7 +203,7 @@ fn the_past_is_taken_up() {
     // The latest of the past is the one that is told now: recorded before a restart.
     let mut trend = Trend::new(TrendSettings::of_tank());
     for (minute, volume) in [(0, 500.0), (15, 700.0), (30, 1000.0)] {
-        trend.remember("volume", Some(Unit::UsGallon), START + minute * 60, volume);
+        trend.backfill("volume", Some(Unit::UsGallon), START + minute * 60, volume);
     }
     let told = trend.derive(at(30), &reading(1000.0, 1400.0));
     assert_eq!(number(&find(&told, "last_refill_amount")), Some(500.0));

@@ -10,7 +10,7 @@ fn a_backup_is_whole() {
     writer.write([&Entry::Samples(samples)].into_iter()).unwrap();
     let copy = place.path.with_file_name("copy.db");
     place.history().backup(&copy).unwrap();
-    let copy = History::of_file(&copy, TimeZone::UTC);
+    let copy = History::read_only(&copy, TimeZone::UTC);
     assert_eq!(points(&copy, window("level", START, START + 5_000, Step::Raw)).len(), 5_000);
     copy.check().unwrap();
 }
@@ -64,7 +64,7 @@ fn a_backup_is_made_while_others_write() {
     drop(stop);
     busy.join().unwrap();
     outcome.expect("it ends though writes go on").unwrap();
-    History::of_file(&copy, TimeZone::UTC).check().unwrap();
+    History::read_only(&copy, TimeZone::UTC).check().unwrap();
 }
 
 #[test]

@@ -14,11 +14,11 @@ fn a_damaged_file_is_set_aside_and_never_overwritten() {
         let at = if damage == "head" { 0 } else { 3 * 4096 };
         bytes[at..at + 2000].fill(0x5a);
         std::fs::write(&place.path, &bytes).unwrap();
-        let (_recorder, intake, history) = place.recorder();
-        intake.take(Change::Observed(vec![level(START, 7.0)]));
+        let (_recorder, change_sender, history) = place.recorder();
+        change_sender.send(Change::Observed(vec![level(START, 7.0)]));
         until("the new file is written", || history.rows() == 2);
         assert_eq!(points(&history, window("level", 0, START + 1, Step::Raw)).len(), 1);
-        let kind = history.recent_events()[0].1.kind;
+        let kind = history.recent_events()[0].event.kind;
         assert_eq!(kind, EventKind::HistorySetAside, "{damage}");
         assert_eq!(set_aside(&place), [bytes], "{damage}: every byte is there");
     }
@@ -29,7 +29,7 @@ fn damage_that_a_reader_meets_is_looked_into_and_set_aside() {
     let place = Place::new();
     let samples = (0..40_000).map(|n| level(START + n, n as f64)).collect();
     place.writer().write([&Entry::Samples(samples)].into_iter()).unwrap();
-    let (recorder, intake, history) = place.recorder();
+    let (recorder, change_sender, history) = place.recorder();
     until("it is open", || history.version() > 0);
     let mut bytes = std::fs::read(&place.path).unwrap();
     // Beyond the pages that a connection holds in memory.
@@ -39,10 +39,10 @@ fn damage_that_a_reader_meets_is_looked_into_and_set_aside() {
     let all = window("level", START, START + 40_000, Step::Raw);
     let mut points = history.points(all).unwrap().unwrap();
     let error = points.find_map(Result::err).expect("it comes to the damage");
-    assert!(matches!(history.failed(error), HistoryError::Unreadable));
+    assert!(matches!(history.report_read_error(error), HistoryError::Unreadable));
     until("it is set aside", || !history.recent_events().is_empty());
-    assert_eq!(history.recent_events()[0].1.kind, EventKind::HistorySetAside);
-    intake.take(Change::Observed(vec![level(START, 7.0)]));
+    assert_eq!(history.recent_events()[0].event.kind, EventKind::HistorySetAside);
+    change_sender.send(Change::Observed(vec![level(START, 7.0)]));
     until("the new file is written", || history.rows() == 2);
     assert_eq!(points_of_level(&history).len(), 1);
     drop(recorder);
@@ -75,11 +75,11 @@ fn files_of_others_are_left_alone() {
         let place = Place::new();
         Connection::open(&place.path).unwrap().execute_batch(made).unwrap();
         let before = std::fs::read(&place.path).unwrap();
-        let (recorder, intake, history) = place.recorder();
-        until("it has tried", || history.fare().trouble.is_some());
-        let (_, trouble) = history.fare().trouble.clone().unwrap();
-        assert!(trouble.contains(told), "{trouble}");
-        intake.take(Change::Observed(vec![level(START, 7.0)]));
+        let (recorder, change_sender, history) = place.recorder();
+        until("it has tried", || history.health().error.is_some());
+        let error = history.health().error.clone().unwrap();
+        assert!(error.message.contains(told), "{error:?}");
+        change_sender.send(Change::Observed(vec![level(START, 7.0)]));
         drop(recorder);
         assert_eq!(std::fs::read(&place.path).unwrap(), before);
         assert!(matches!(

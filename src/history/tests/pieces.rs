@@ -47,7 +47,7 @@ fn cost_of_a_step_counts_the_observations_that_it_joins() {
     let history = place.history();
     for (step, expected) in [
         (Step::Seconds(7), 5_000),
-        (Step::Fitting, 5_000),
+        (Step::Auto, 5_000),
         (Step::Raw, 0),
         (Step::Seconds(QUARTER), 0),
     ] {
@@ -101,8 +101,8 @@ fn events_of_a_source_that_has_few_are_looked_for_in_pieces() {
             Poll::Pending => pieces += 1,
         }
     };
-    assert_eq!(found.iter().map(|(number, _)| *number).collect::<Vec<_>>(), [1]);
+    assert_eq!(found.iter().map(|stored| stored.id).collect::<Vec<_>>(), [1]);
     assert!((5..=7).contains(&pieces), "{pieces} pieces");
     let page = self::events(&history, Some(2_000), None, 100);
-    assert_eq!((page.len(), page[0].0, page[99].0), (100, 1_999, 1_900));
+    assert_eq!((page.len(), page[0].id, page[99].id), (100, 1_999, 1_900));
 }

@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 
 use crate::board::{Change, Finite, Sample, Value};
 use crate::engine::{Activity, Body, Continuation, Lane, Reply, Request, Response, Service as _};
-use crate::history::{History, fill};
+use crate::history::{History, import};
 use crate::site::Site;
 use crate::site::fixture::{request, site_counted, tank, text};
 use crate::site::observe::RequestObserver;
@@ -43,9 +43,9 @@ impl Place {
             value: Finite::new((n % 100) as f64).unwrap(),
             unit: Some(Unit::Percent),
         });
-        fill(&path, &TimeZone::UTC, [Change::Observed(samples.collect())]).unwrap();
+        import(&path, &TimeZone::UTC, [Change::Observed(samples.collect())]).unwrap();
         let seen = Arc::new(Seen::default());
-        let history = History::of_file(&path, TimeZone::UTC);
+        let history = History::read_only(&path, TimeZone::UTC);
         let site = Arc::new(site_counted(vec![tank()], history, seen.clone()));
         Place { folder, site, seen }
     }
@@ -65,7 +65,7 @@ impl Place {
             values.push((name.as_str().into(), Value::number(50.0, Unit::Percent)));
         }
         let path = place.folder.path().join("pumphouse.db");
-        let history = History::of_file(&path, TimeZone::UTC);
+        let history = History::read_only(&path, TimeZone::UTC);
         let site = Arc::new(site_counted(vec![source], history, place.seen.clone()));
         Place { site, ..place }
     }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::plot::{Frame, Plot};
 use super::{Chart, DrawnFrom, Entry, Key, Known, Missing, Outcome, Range, Wanted};
-use crate::board::{Datum, KeptReading, SourceView};
+use crate::board::{Datum, LastReading, SourceView};
 use crate::engine::Response;
 use crate::history::{Bucket, History, HistoryError, Points, ReaderWait, RowBudget, Step, Window};
 use crate::site::Site;
@@ -81,7 +81,8 @@ impl Drawing {
         };
         let mut rows = RowBudget::of_a_piece();
         loop {
-            let point = points.poll_next(&mut rows).map_err(|error| history.failed(error));
+            let point =
+                points.poll_next(&mut rows).map_err(|error| history.report_read_error(error));
             match point.map_err(|_| Missing::Unavailable)? {
                 Poll::Ready(Some(point)) => self.read.push(point),
                 Poll::Ready(None) => return self.finish(&points, history).map(Poll::Ready),
@@ -110,7 +111,7 @@ impl Drawing {
         let mut points = found.ok_or(Missing::Never)?;
         if let Some((_, Some(told_now))) = self.latest() {
             // The board may know of a change of units that the history has not heard of yet.
-            points = points.told_in(Some(told_now));
+            points = points.in_unit(Some(told_now));
         }
         Ok(Poll::Ready(points))
     }
@@ -150,7 +151,7 @@ impl Drawing {
 }
 
 /// The latest observation as the board knows it.
-fn latest(kept: &KeptReading, field: &str) -> Option<(Bucket, Option<Unit>)> {
+fn latest(kept: &LastReading, field: &str) -> Option<(Bucket, Option<Unit>)> {
     let (_, value) = kept.values.iter().find(|(name, _)| **name == *field)?;
     match value.datum {
         Some(Datum::Number(number)) => {

@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 
 use super::*;
 use crate::board::{Change, Finite, Sample, Value};
-use crate::history::fill;
+use crate::history::import;
 use crate::site::Site;
 use crate::site::fixture::{get, now, site, site_with, tank, text, values};
 
@@ -47,8 +47,8 @@ fn place(title: &str) -> Place {
         value: Finite::new(40.0 + (at / 300 % 20) as f64).unwrap(),
         unit: Some(Unit::Percent),
     });
-    fill(&path, &TimeZone::UTC, [Change::Observed(samples.collect())]).unwrap();
-    let history = History::of_file(&path, TimeZone::UTC);
+    import(&path, &TimeZone::UTC, [Change::Observed(samples.collect())]).unwrap();
+    let history = History::read_only(&path, TimeZone::UTC);
     let mut source = tank();
     source.title = title.into();
     Place { _folder: folder, site: site_with(vec![source], history) }
@@ -91,8 +91,8 @@ fn a_reading_from_before_the_window_is_not_in_it() {
         value: Finite::new(84.6).unwrap(),
         unit: Some(Unit::Percent),
     };
-    fill(&path, &TimeZone::UTC, [Change::Observed(vec![sample])]).unwrap();
-    let site = site_with(vec![old], History::of_file(&path, TimeZone::UTC));
+    import(&path, &TimeZone::UTC, [Change::Observed(vec![sample])]).unwrap();
+    let site = site_with(vec![old], History::read_only(&path, TimeZone::UTC));
     let response = get(&site, "/chart/tank.level.svg?range=6h", &[]);
     assert_eq!(response.status(), 404, "{}", text(&response));
     assert!(text(&response).contains("Nothing of tank.level was recorded in the last 6 hours."));
@@ -117,8 +117,8 @@ fn told_of_units(was: (f64, Unit), is: (f64, Unit), is_written: bool) -> String 
     if is_written {
         told.push(sample(240, is));
     }
-    fill(&path, &TimeZone::UTC, told).unwrap();
-    let history = History::of_file(&path, TimeZone::UTC);
+    import(&path, &TimeZone::UTC, told).unwrap();
+    let history = History::read_only(&path, TimeZone::UTC);
     let mut source = tank();
     source.reading.as_mut().unwrap().values = values([("it", Value::number(is.0, is.1))]);
     let site = site_with(vec![source], history);
@@ -210,7 +210,7 @@ fn a_page_without_a_history_has_no_charts_and_one_that_fails_says_so() {
     let off = site(vec![tank()]);
     let response = get(&off, "/", &[]);
     assert!(!text(&response).contains("class=\"chart") && !text(&response).contains("ranges"));
-    let gone = History::of_file("/nowhere/p.db".as_ref(), TimeZone::UTC);
+    let gone = History::read_only("/nowhere/p.db".as_ref(), TimeZone::UTC);
     let errors = gone.clone();
     let gone = site_with(vec![tank()], gone);
     let response = get(&gone, "/source/tank", &[]);

@@ -9,7 +9,7 @@ use super::*;
 use crate::board::{Change, Finite, Sample, Value};
 use crate::engine::Activity;
 use crate::history::History;
-use crate::history::fill;
+use crate::history::import;
 use crate::site::fixture::{at, drained, get, now, request, site, site_with, tank, text, values};
 use crate::units::Unit;
 
@@ -36,8 +36,8 @@ struct Place {
 fn place() -> Place {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("pumphouse.db");
-    fill(&path, &TimeZone::UTC, [Change::Observed(level())]).unwrap();
-    let history = History::of_file(&path, TimeZone::UTC);
+    import(&path, &TimeZone::UTC, [Change::Observed(level())]).unwrap();
+    let history = History::read_only(&path, TimeZone::UTC);
     Place { _folder: folder, site: site_with(vec![tank()], history) }
 }
 
@@ -189,7 +189,7 @@ fn a_history_without_an_answer_says_why() {
     assert!(text(&response).contains("No history is kept here."));
     let picture = get(&off, "/chart/tank.level.svg", &[]);
     assert!(text(&picture).contains("No history is kept here."));
-    let gone = History::of_file("/nowhere/p.db".as_ref(), TimeZone::UTC);
+    let gone = History::read_only("/nowhere/p.db".as_ref(), TimeZone::UTC);
     let gone = site_with(vec![tank()], gone);
     let response = get(&gone, "/api/v1/history?field=tank.level", &[]);
     assert_eq!(response.status(), 503);
@@ -213,12 +213,12 @@ fn events_come_in_pages() {
 fn what_is_not_recorded_says_why() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("pumphouse.db");
-    fill(&path, &TimeZone::UTC, [Change::Observed(level())]).unwrap();
+    import(&path, &TimeZone::UTC, [Change::Observed(level())]).unwrap();
     let mut source = tank();
     let reading = source.reading.as_mut().unwrap();
     reading.values.extend(values([("mode", Value::text("automatic"))]));
     reading.derived = values([("volume_rate", Value::number(-12.8, Unit::UsGallonPerHour))]);
-    let site = site_with(vec![source], History::of_file(&path, TimeZone::UTC));
+    let site = site_with(vec![source], History::read_only(&path, TimeZone::UTC));
     for (field, told) in [
         ("volume_rate", "tank.volume_rate is worked out of the latest recorded values, and not"),
         ("volume_rate", "at /api/v1/values/tank.volume_rate."),

@@ -1,7 +1,7 @@
 //! The schemas of all bodies (JSON Schema 2020-12).
 
 use serde_json::{Value as Json, json};
-use strum::VariantNames as _;
+use strum::{VariantArray, VariantNames as _};
 
 use super::example;
 use crate::board::{ErrorKind, EventKind, State};
@@ -17,6 +17,11 @@ pub(super) const FIELD: &str = r"^[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*$";
 
 /// Assignments to variables, as [`shell`](crate::site) writes them: nothing that a shell would run.
 const ASSIGNMENTS: &str = r"^([a-z][A-Za-z0-9_]*=(-?[0-9]+(\.[0-9]+)?|'([^']|'\\'')*')\n)*$";
+
+/// Returns the names of all variants of an enum.
+fn names<T: VariantArray + Copy>(name: impl Fn(T) -> &'static str) -> Vec<&'static str> {
+    T::VARIANTS.iter().copied().map(name).collect()
+}
 
 /// A schema of the components by its name.
 pub(super) fn reference(name: &str) -> Json {
@@ -102,7 +107,7 @@ fn state() -> Json {
     json!({
         "type": "string",
         "description": "`waiting`: never answered. `fresh`. `stale`: now is past `stale_at`.",
-        "enum": State::ALL.map(State::as_str),
+        "enum": names(State::as_str),
     })
 }
 
@@ -189,7 +194,7 @@ fn failure() -> Json {
         "type": "object",
         "required": ["kind", "message", "since", "failures"],
         "properties": {
-            "kind": {"type": "string", "enum": ErrorKind::ALL.map(ErrorKind::as_str)},
+            "kind": {"type": "string", "enum": names(ErrorKind::as_str)},
             "message": {"type": "string", "description": "For people."},
             "since": {"$ref": "#/components/schemas/Time", "description": "The first failure."},
             "failures": {"type": "integer", "description": "Polls in a row.", "minimum": 1},
@@ -240,7 +245,7 @@ fn poll_begun() -> Json {
 }
 
 fn series() -> Json {
-    let tiers = [Tier::Raw, Tier::Quarter, Tier::Day].map(Tier::as_str);
+    let tiers = names(Tier::as_str);
     json!({
         "type": "object",
         "required": ["field", "unit", "from", "to", "resolution", "step", "points"],
@@ -306,7 +311,7 @@ fn event() -> Json {
         "properties": {
             "id": {"type": "integer", "description": "A later event has a greater one."},
             "at": reference("Time"),
-            "kind": {"type": "string", "enum": EventKind::ALL.map(EventKind::as_str)},
+            "kind": {"type": "string", "enum": names(EventKind::as_str)},
             "source": {
                 "type": ["string", "null"],
                 "description": "The source that it happened to; null: the program.",

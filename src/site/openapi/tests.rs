@@ -6,12 +6,13 @@ use std::rc::Rc;
 use http::Method;
 use jiff::tz::TimeZone;
 use serde_json::{Value as Json, json};
+use strum::VariantArray as _;
 
 use super::judge::{Judge, Operation};
 use crate::access::{Admission, PasswordHash, Restricted, Rules, Scopes, User};
 use crate::board::{Change, ErrorKind, Event, EventKind, Finite, Sample, SourceView, Value};
 use crate::engine::{Activity, Response};
-use crate::history::{History, fill};
+use crate::history::{History, import};
 use crate::site::Site;
 use crate::site::fixture::{
     failing, get, now, pump, request, site, site_under, site_with, stale, tank, text, values,
@@ -57,10 +58,10 @@ pub(super) fn place(sources: Vec<SourceView>) -> (tempfile::TempDir, Site) {
         let source = (kind != EventKind::Started).then(|| "tank".into());
         Change::Happened(Event { at: now(), kind, source, detail: "said so".into() })
     };
-    let changes = EventKind::ALL.map(happened).into_iter();
+    let changes = EventKind::VARIANTS.iter().copied().map(happened);
     let changes = changes.chain([Change::Observed((0..600).rev().map(sample).collect())]);
-    fill(&path, &TimeZone::UTC, changes).unwrap();
-    let history = History::of_file(&path, TimeZone::UTC);
+    import(&path, &TimeZone::UTC, changes).unwrap();
+    let history = History::read_only(&path, TimeZone::UTC);
     (folder, site_with(sources, history))
 }
 

@@ -6,11 +6,11 @@ use maud::{Markup, html};
 use super::icon::Icon;
 use super::state::{Form, time};
 use crate::board::{Event, EventKind, SourceView};
-use crate::history::Numbered;
+use crate::history::StoredEvent;
 
 /// The events, the latest first.
 pub(super) fn list<'e>(
-    events: impl Iterator<Item = &'e Numbered>,
+    events: impl Iterator<Item = &'e StoredEvent>,
     sources: &[SourceView],
     now: Timestamp,
 ) -> Markup {
@@ -19,7 +19,7 @@ pub(super) fn list<'e>(
         @if events.peek().is_some() {
             section.events aria-labelledby="events" {
                 h2 #events { "What happened" }
-                ol { @for (_, event) in events { (item(event, sources, now)) } }
+                ol { @for stored in events { (item(&stored.event, sources, now)) } }
             }
         }
     }

@@ -167,7 +167,7 @@ fn dashboard_html(view: &View<'_>) -> String {
     let recent = site.history.recent_events();
     let main = html! {
         div.between-parts { (state::summary(sources, now)) (view.ranges("/")) }
-        (state::history(&site.history.fare(), site.history.dropped(), now))
+        (state::history(&site.history.health(), site.history.dropped(), now))
         (state::expiry((site.expiry)(now)))
         @if sources.is_empty() { (nothing_configured()) }
         div.cards {

@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::plot::numbers;
 use super::{View, card_of, events};
 use crate::board::SourceView;
-use crate::history::Numbered;
+use crate::history::StoredEvent;
 
 /// Events of the source that its page shows.
 const EVENTS: usize = 10;
@@ -13,7 +13,7 @@ const EVENTS: usize = 10;
 pub(super) fn main(view: &View<'_>, source: &SourceView) -> Markup {
     let path = format!("/source/{}", source.name);
     let recent = view.site.history.recent_events();
-    let mine = |(_, event): &&Numbered| event.source.as_ref() == Some(&source.name);
+    let mine = |stored: &&StoredEvent| stored.event.source.as_ref() == Some(&source.name);
     html! {
         p.back { a href="/" { "All readings" } }
         div.cards.single { (card_of(source, view.now, &html! {})) }

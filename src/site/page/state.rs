@@ -5,7 +5,7 @@ use maud::{Markup, html};
 
 use super::icon::Icon;
 use crate::board::{ErrorKind, Failure, SourceView, State};
-use crate::history::Fare;
+use crate::history::Health;
 use crate::site::age;
 use crate::site::freshness::state_at;
 use crate::timestamp::Rfc3339;
@@ -41,13 +41,13 @@ pub(super) fn summary(sources: &[SourceView], now: Timestamp) -> Markup {
 }
 
 /// What the page has to say of a history that is not written.
-pub(super) fn history(fare: &Fare, dropped: u64, now: Timestamp) -> Markup {
+pub(super) fn history(health: &Health, dropped: u64, now: Timestamp) -> Markup {
     html! {
-        @if let Some((since, _)) = &fare.trouble {
+        @if let Some(error) = &health.error {
             p.notice role="status" {
                 (Icon::Failing.show())
                 span {
-                    "History is not being written, for " (time(*since, now, Form::Span))
+                    "History is not being written, for " (time(error.since, now, Form::Span))
                     @if dropped > 0 { "; " (dropped) " values were given up" }
                     ". The readings below are not affected; the log tells why."
                 }

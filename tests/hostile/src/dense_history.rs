@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use pumphouse_web::board::{Change, Finite, Sample};
-use pumphouse_web::history::{DAY, StoreError, fill};
+use pumphouse_web::history::{DAY, StoreError, import};
 use pumphouse_web::units::Unit;
 
 /// A year of observations of `site.level`.
@@ -48,7 +48,7 @@ impl DenseHistory {
         for begin in (now - DAYS * DAY..now).step_by(30 * DAY as usize) {
             let moments = (begin..(begin + 30 * DAY).min(now)).step_by(self.interval);
             let samples: Vec<Sample> = moments.filter_map(sample).collect();
-            fill(path, &TimeZone::UTC, [Change::Observed(samples)])?;
+            import(path, &TimeZone::UTC, [Change::Observed(samples)])?;
         }
         Ok(())
     }

@@ -20,7 +20,7 @@ const DAY: i64 = 24 * HOUR;
 const SILENT: std::ops::Range<i64> = 26 * HOUR..30 * HOUR;
 
 /// Everything that was told and happened up to a moment, the earliest first.
-pub fn past(now: Timestamp) -> Vec<Change> {
+pub fn history(now: Timestamp) -> Vec<Change> {
     let end = now.as_second();
     // A day of two grains would have a mean that is mostly of its finer part.
     let whole = |from: i64| if from < DAY { from } else { from + end.rem_euclid(DAY) };

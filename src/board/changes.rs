@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::event::{Change, Event, EventKind, Sample};
 use super::reading::{Datum, FieldName, Value};
-use super::snapshot::{KeptReading, SourceView, State};
+use super::snapshot::{LastReading, SourceView, State};
 use crate::timestamp::Rfc3339;
 
 /// How a source stood before something happened.
@@ -70,7 +70,7 @@ impl Standing {
 }
 
 /// The numbers of a reading that were measured.
-fn samples(source: &Arc<str>, kept: &KeptReading) -> Vec<Sample> {
+fn samples(source: &Arc<str>, kept: &LastReading) -> Vec<Sample> {
     let sample = |(field, value): &(FieldName, Value)| match value.datum {
         Some(Datum::Number(number)) => Some(Sample {
             source: source.clone(),
@@ -100,7 +100,7 @@ mod tests {
     /// A source with an observation of that moment, if it has one, that has failed so often since
     /// the moment 100.
     fn view(state: State, observed: Option<i64>, failures: u32) -> SourceView {
-        let kept = |at: i64| KeptReading {
+        let kept = |at: i64| LastReading {
             observed: Observed { at: t(at), inferred: false },
             fetched_at: t(at),
             stale_at: t(at + STALE_AFTER),
