@@ -6,7 +6,7 @@ use std::time::Duration;
 use argh::FromArgs;
 
 use super::{Failure, duration, print};
-use crate::outbound::client::Target;
+use crate::outbound::Target;
 use crate::supervisor::probe::Prober;
 
 /// Probe a running server once: exit 0 when it is healthy, 1 when it is not.

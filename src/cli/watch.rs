@@ -12,7 +12,7 @@ use super::{Failure, duration};
 use crate::config::Secret;
 use crate::kernel::signals;
 use crate::logging::{self, Format};
-use crate::outbound::client::{Origin, Target};
+use crate::outbound::{Endpoint, Target};
 use crate::supervisor::command_output::CommandOutput;
 use crate::supervisor::listener;
 use crate::supervisor::policy::Limits;
@@ -59,8 +59,8 @@ pub(super) struct Watch {
     exec: Option<String>,
 
     /// the admin listener: http://HOST:PORT or unix:/path (default: http://127.0.0.1:6480)
-    #[argh(option, default = "Origin::Web(\"http://127.0.0.1:6480\".to_owned())")]
-    admin: Origin,
+    #[argh(option, default = "Endpoint::Web(\"http://127.0.0.1:6480\".to_owned())")]
+    admin: Endpoint,
 
     /// also probe this address, as a visitor would, with its certificate checked; without a path
     /// it is asked for /healthz; may be repeated
@@ -188,18 +188,18 @@ impl Watch {
                         a terminal, use --exec"
                 .into());
         }
-        let origin: Origin = url
+        let endpoint: Endpoint = url
             .strip_suffix("/RPC2")
             .unwrap_or(&url)
             .parse()
             .map_err(|error| format!("supervisord's address: {error}"))?;
-        if matches!(&origin, Origin::Web(address) if !address.starts_with("http://")) {
+        if matches!(&endpoint, Endpoint::Web(address) if !address.starts_with("http://")) {
             return Err("supervisord's address: it speaks no TLS; write http://".into());
         }
         let user = environment("SUPERVISOR_USERNAME");
         let password = Secret::new(environment("SUPERVISOR_PASSWORD").unwrap_or_default());
         let user = user.as_deref().map(|user| (user, &password));
-        let supervisord = Supervisord::new(origin, user);
+        let supervisord = Supervisord::new(endpoint, user);
         Ok(Supervised::new(supervisord, program.to_owned(), self.restart_timeout, self.grace))
     }
 }

@@ -9,7 +9,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
-use super::error::ConnectError;
+use super::connect_error::ConnectError;
 use super::race::{Race, Step};
 
 /// Pause before poll(2) is called again after it failed.

@@ -1,24 +1,42 @@
-//! Outgoing TCP connections: Happy Eyeballs (RFC 8305) for the HTTP clients of this program.
+//! HTTP exchanges with other servers: upstreams, our own listeners, and supervisord.
 //!
 //! ```text
-//! resolver ─► interleave ─► Race (order and schedule, no sockets) ◄─► connect (sockets, poll(2))
-//!                                                                        │ the first to connect
-//!                                                                        ▼
-//!                                       connector ─► SocketTransport ─► TLS ─► HTTP
+//! ThreadedResolver ─► interleave ─► Race (order and schedule, no sockets) ◄─► connect (sockets, poll(2))
+//!                                                                                │ the first to connect
+//!                                                                                ▼
+//!                                              connector ─► SocketTransport ─► TLS ─► HTTP (ureq)
 //! ```
 //!
-//! Both address families come from one lookup, so the Resolution Delay of RFC 8305 3 does not
-//! apply. All attempts of one connection are non-blocking and are polled by the thread that needs
-//! the connection: an attempt costs a descriptor and no thread.
+//! [`agent`] builds every HTTP client of this program. Each has one total deadline, from the lookup of
+//! the name to the last byte of the body; a cap on the response head; and neither proxy nor kept
+//! connections.
+//!
+//! Connections are made by Happy Eyeballs (RFC 8305), because ureq's own connector tries one address
+//! after the other, and an address family that is blackholed would cost the whole deadline. Both
+//! address families come from one lookup, so the Resolution Delay of RFC 8305 3 does not apply. All
+//! attempts of one connection are non-blocking, and the thread that needs the connection polls them:
+//! an attempt costs a descriptor and no thread.
 
+mod agent;
 #[cfg(test)]
 pub(crate) mod blackhole;
-pub mod client;
+mod client;
 mod connect;
-mod error;
+mod connect_error;
+mod failure;
 mod race;
+mod resolve;
+mod target;
+pub(crate) mod tls;
 mod transport;
+mod unix;
 
-pub(crate) use error::ConnectError;
-pub(crate) use race::{MAX_PENDING, interleave};
-pub(crate) use transport::{SocketTransport, connector};
+pub(crate) use agent::agent;
+pub(crate) use client::{Client, Response};
+pub use failure::{Failure, FailureKind};
+pub(crate) use race::MAX_PENDING;
+#[cfg(test)]
+pub(crate) use resolve::Lookup;
+pub(crate) use resolve::ThreadedResolver;
+pub use target::{Endpoint, Target, TargetError};
+pub(crate) use transport::connector;

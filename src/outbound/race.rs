@@ -5,7 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use super::error::ConnectError;
+use super::connect_error::ConnectError;
 
 /// Connection Attempt Delay: time from the start of one attempt to the start of the next
 /// (RFC 8305 8, the recommended default).
@@ -18,7 +18,7 @@ const MIN_CONNECTION_ATTEMPT_DELAY: Duration = Duration::from_millis(100);
 /// Orders addresses for a race: the families alternate, beginning with that of the first address,
 /// and each family keeps its order (RFC 8305 4, with a First Address Family Count of 1).
 /// Duplicates are dropped.
-pub(crate) fn interleave(addresses: impl IntoIterator<Item = SocketAddr>) -> Vec<SocketAddr> {
+pub(super) fn interleave(addresses: impl IntoIterator<Item = SocketAddr>) -> Vec<SocketAddr> {
     let mut seen = HashSet::new();
     let addresses: Vec<SocketAddr> =
         addresses.into_iter().filter(|address| seen.insert(*address)).collect();

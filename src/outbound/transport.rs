@@ -52,13 +52,13 @@ impl<In: Transport> Connector<In> for RaceConnector {
 }
 
 /// A connected stream socket in blocking mode, over TCP or a unix socket.
-pub(crate) struct SocketTransport {
+pub(super) struct SocketTransport {
     socket: Socket,
     buffers: LazyBuffers,
 }
 
 impl SocketTransport {
-    pub(crate) fn new(socket: Socket, details: &ConnectionDetails<'_>) -> SocketTransport {
+    pub(super) fn new(socket: Socket, details: &ConnectionDetails<'_>) -> SocketTransport {
         let config = details.config;
         let buffers = LazyBuffers::new(config.input_buffer_size(), config.output_buffer_size());
         SocketTransport { socket, buffers }
@@ -68,7 +68,7 @@ impl SocketTransport {
     ///
     /// # Errors
     /// No time is left.
-    pub(crate) fn time_left(timeout: NextTimeout) -> Result<Option<Duration>, Error> {
+    pub(super) fn time_left(timeout: NextTimeout) -> Result<Option<Duration>, Error> {
         if timeout.after.is_not_happening() {
             return Ok(None);
         }
@@ -79,7 +79,7 @@ impl SocketTransport {
     }
 
     /// Returns the error of a system call; one that ran into the socket's timeout is a timeout.
-    pub(crate) fn failure(error: io::Error, timeout: NextTimeout) -> Error {
+    pub(super) fn failure(error: io::Error, timeout: NextTimeout) -> Error {
         match error.kind() {
             io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => Error::Timeout(timeout.reason),
             _ => error.into(),

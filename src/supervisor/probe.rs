@@ -9,11 +9,9 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use ureq::tls::TlsConfig;
 
-use crate::board::{ErrorKind, PollError};
-use crate::outbound::client::{Answer, Client, RequestError, Target};
+use crate::outbound::{Client, Failure, FailureKind, Response, Target, ThreadedResolver, tls};
 use crate::text::clean;
 use crate::threads;
-use crate::upstream::{SourceResolver, tls};
 
 /// Bytes of an answer at most; health is told in a line.
 const MAX_HEALTH: u64 = 16 * 1024;
@@ -44,7 +42,13 @@ pub enum Unhealthy {
         /// Who was asked.
         target: String,
         /// What came instead.
-        error: PollError,
+        error: Failure,
+    },
+    /// A defect of this program.
+    #[error("{target}: the probe panicked")]
+    Panicked {
+        /// Address that was probed.
+        target: String,
     },
     /// This process lacked a thread, a descriptor or memory to ask, so that nothing is known about
     /// the server.
@@ -53,7 +57,7 @@ pub enum Unhealthy {
         /// The server that was to be asked.
         target: String,
         /// The error of the attempt.
-        error: PollError,
+        error: Failure,
     },
 }
 
@@ -122,7 +126,7 @@ fn trusting(pem: &[u8]) -> Option<TlsConfig> {
 /// Probes one server or several. A probe of several is as good as the worst of them.
 pub struct Prober {
     /// Each with a resolver of its own, so that one name that hangs holds up no other.
-    targets: Vec<(Target, SourceResolver)>,
+    targets: Vec<(Target, ThreadedResolver)>,
     timeout: Duration,
     trust: Trust,
     /// The last probe found a certificate that it could not trust.
@@ -139,7 +143,7 @@ impl Prober {
         ca: Option<&Path>,
         timeout: Duration,
     ) -> Result<Prober, TrustError> {
-        let named = |target| (target, SourceResolver::system(PROBE_LOOKUP));
+        let named = |target| (target, ThreadedResolver::system(PROBE_LOOKUP));
         let targets = targets.into_iter().map(named).collect();
         Ok(Prober { targets, timeout, trust: Trust::load(ca)?, refused: false })
     }
@@ -147,7 +151,7 @@ impl Prober {
     /// Names of the threads that look up the names of so many targets, and one for a page.
     pub fn lookup_threads(targets: usize) -> impl Iterator<Item = String> {
         let probes = std::iter::repeat_n(PROBE_LOOKUP, targets);
-        probes.chain([PAGE_LOOKUP]).map(SourceResolver::thread_name)
+        probes.chain([PAGE_LOOKUP]).map(ThreadedResolver::thread_name)
     }
 
     /// Asks all at once, each within the timeout; so all of it takes no longer than that. Gives
@@ -159,7 +163,7 @@ impl Prober {
         self.trust.refresh(self.refused);
         let (timeout, trust) = (self.timeout, &self.trust.config);
         let outcomes: Vec<Result<u16, Unhealthy>> = thread::scope(|scope| {
-            let ask = |(target, names): &(Target, SourceResolver)| {
+            let ask = |(target, names): &(Target, ThreadedResolver)| {
                 let (target, names) = (target.clone(), names.clone());
                 let asking = thread::Builder::new().name(threads::PROBE.to_owned());
                 asking.spawn_scoped(scope, move || judge(&target, timeout, trust.clone(), names))
@@ -167,10 +171,11 @@ impl Prober {
             let asked: Vec<_> = self.targets.iter().map(ask).collect();
             type Asked<'scope> =
                 io::Result<thread::ScopedJoinHandle<'scope, Result<u16, Unhealthy>>>;
-            let outcome = |(asked, (target, names)): (Asked<'_>, &(Target, SourceResolver))| {
+            let outcome = |(asked, (target, names)): (Asked<'_>, &(Target, ThreadedResolver))| {
                 match asked {
                     Ok(asked) => {
-                        asked.join().unwrap_or_else(|_| Err(failed(target, "the probe panicked")))
+                        let panicked = || Unhealthy::Panicked { target: target.to_string() };
+                        asked.join().unwrap_or_else(|_| Err(panicked()))
                     }
                     // A server is not unhealthy because this process gets no thread.
                     Err(_) => judge(target, timeout, trust.clone(), names.clone()),
@@ -179,17 +184,17 @@ impl Prober {
             asked.into_iter().zip(&self.targets).map(outcome).collect()
         });
         self.refused = outcomes.iter().any(|outcome| {
-            matches!(outcome, Err(Unhealthy::Failed { error, .. }) if error.kind == ErrorKind::Tls)
+            matches!(outcome, Err(Unhealthy::Failed { error, .. }) if error.kind == FailureKind::Tls)
         });
         worst(outcomes)
     }
 
     /// A page of a server, within the timeout, of at most `limit` bytes.
-    pub(super) fn page(&self, target: &Target, limit: u64) -> Result<Answer, PollError> {
-        let names = SourceResolver::system(PAGE_LOOKUP);
+    pub(super) fn page(&self, target: &Target, limit: u64) -> Result<Response, Failure> {
+        let names = ThreadedResolver::system(PAGE_LOOKUP);
         let client =
-            Client::new(target.origin.clone(), self.timeout, self.trust.config.clone(), names);
-        Ok(client.get(&target.path, limit)?)
+            Client::new(target.endpoint.clone(), self.timeout, self.trust.config.clone(), names);
+        client.get(&target.path, limit)
     }
 }
 
@@ -197,21 +202,19 @@ fn judge(
     target: &Target,
     timeout: Duration,
     trust: TlsConfig,
-    names: SourceResolver,
+    names: ThreadedResolver,
 ) -> Result<u16, Unhealthy> {
-    let client = Client::new(target.origin.clone(), timeout, trust, names);
+    let client = Client::new(target.endpoint.clone(), timeout, trust, names);
     match client.get(&target.path, MAX_HEALTH) {
-        Ok(Answer { status, .. }) if (200..300).contains(&status) => Ok(status),
-        Ok(Answer { status, body }) => {
+        Ok(Response { status, .. }) if (200..300).contains(&status) => Ok(status),
+        Ok(Response { status, body }) => {
             let reason = one_line(&body, SHOWN);
             Err(Unhealthy::Refused { target: target.to_string(), status, reason })
         }
-        Err(RequestError::Failed(error)) => {
-            Err(Unhealthy::Failed { target: target.to_string(), error })
-        }
-        Err(RequestError::OwnShortage(error)) => {
+        Err(error) if error.is_local_shortage => {
             Err(Unhealthy::NotAsked { target: target.to_string(), error })
         }
+        Err(error) => Err(Unhealthy::Failed { target: target.to_string(), error }),
     }
 }
 
@@ -221,11 +224,6 @@ fn worst(outcomes: Vec<Result<u16, Unhealthy>>) -> Result<Vec<u16>, Unhealthy> {
         |outcome: &Result<u16, Unhealthy>| matches!(outcome, Err(Unhealthy::NotAsked { .. }));
     let (not_asked, asked): (Vec<_>, Vec<_>) = outcomes.into_iter().partition(not_asked);
     asked.into_iter().chain(not_asked).collect()
-}
-
-fn failed(target: &Target, message: impl Into<String>) -> Unhealthy {
-    let error = PollError::new(ErrorKind::Panic, message);
-    Unhealthy::Failed { target: target.to_string(), error }
 }
 
 /// Returns a peer's text for one line of a log: without hidden characters, of bounded length.
@@ -366,7 +364,11 @@ mod tests {
 
     #[test]
     fn failure_of_a_server_goes_before_one_that_was_not_asked() {
-        let error = || PollError::new(ErrorKind::Dns, "no thread");
+        let error = || Failure {
+            kind: FailureKind::Dns,
+            message: "no thread".to_owned(),
+            is_local_shortage: false,
+        };
         let not_asked = || Err(Unhealthy::NotAsked { target: "a".to_owned(), error: error() });
         let failed = || Err(Unhealthy::Failed { target: "b".to_owned(), error: error() });
         assert_eq!(worst(vec![Ok(200), Ok(204)]), Ok(vec![200, 204]));

@@ -11,11 +11,9 @@ use ureq::http::header::{AUTHORIZATION, CONTENT_TYPE};
 use ureq::http::{HeaderName, HeaderValue};
 use ureq::tls::TlsConfig;
 
-use crate::board::PollError;
 use crate::config::Secret;
-use crate::outbound::client::{Client, Origin};
+use crate::outbound::{Client, Endpoint, Failure, ThreadedResolver};
 use crate::supervisor::probe::one_line;
-use crate::upstream::SourceResolver;
 
 const PATH: &str = "/RPC2";
 
@@ -33,7 +31,7 @@ const SHOWN: usize = 200;
 pub enum RpcError {
     /// No answer, or not in time.
     #[error("supervisord does not answer: {0}")]
-    Unreachable(PollError),
+    Unreachable(Failure),
     /// 401: it wants to know who asks.
     #[error(
         "supervisord refuses the user or password: give both in the environment, \
@@ -165,9 +163,9 @@ pub struct Supervisord {
 
 impl Supervisord {
     /// The one at that address. A user without a password has an empty one.
-    pub fn new(origin: Origin, user: Option<(&str, &Secret)>) -> Supervisord {
+    pub fn new(endpoint: Endpoint, user: Option<(&str, &Secret)>) -> Supervisord {
         // supervisord speaks no TLS.
-        let (tls, names) = (TlsConfig::default(), SourceResolver::system("rpc"));
+        let (tls, names) = (TlsConfig::default(), ThreadedResolver::system("rpc"));
         let mut headers = vec![(CONTENT_TYPE, HeaderValue::from_static("text/xml"))];
         if let Some((user, password)) = user {
             let pair = STANDARD.encode(format!("{user}:{}", password.expose()));
@@ -177,7 +175,7 @@ impl Supervisord {
                 headers.push((AUTHORIZATION, value));
             }
         }
-        Supervisord { client: Client::new(origin, TIMEOUT, tls, names), headers }
+        Supervisord { client: Client::new(endpoint, TIMEOUT, tls, names), headers }
     }
 
     /// `supervisor.getProcessInfo`
@@ -215,7 +213,7 @@ impl Supervisord {
         let call = MethodCall { name: method.into(), params };
         let call = call.to_xml().map_err(|_| RpcError::Malformed("the call cannot be written"))?;
         let answer = self.client.post(PATH, &self.headers, call.as_bytes(), MAX_ANSWER);
-        let answer = answer.map_err(|error| RpcError::Unreachable(error.into()))?;
+        let answer = answer.map_err(RpcError::Unreachable)?;
         match answer.status {
             200 => decode(&answer.body),
             401 => Err(RpcError::Unauthorized),

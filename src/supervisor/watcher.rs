@@ -6,10 +6,9 @@ use crossbeam_channel::{Receiver, select};
 
 use super::policy::{ALARM_INTERVAL, Limits, Policy, Verdict};
 use super::restart::{RestartError, Restarter, Standing};
-use crate::board::PollError;
 use crate::kernel::signals;
 use crate::logging::OnChange;
-use crate::outbound::client::{Origin, Target};
+use crate::outbound::{Endpoint, Failure, Target};
 use crate::supervisor::probe::{Prober, Unhealthy, one_line};
 
 /// Between two looks, as supervisord's `TICK_5` has it.
@@ -33,7 +32,7 @@ pub trait Service {
     ///
     /// # Errors
     /// It does not say.
-    fn scoreboard(&self) -> Result<String, PollError>;
+    fn scoreboard(&self) -> Result<String, Failure>;
 }
 
 /// Our server, by its listeners.
@@ -41,7 +40,7 @@ pub struct Listeners {
     /// Asks all of them.
     pub prober: Prober,
     /// The admin listener, which has the scoreboard.
-    pub admin: Origin,
+    pub admin: Endpoint,
 }
 
 impl Service for Listeners {
@@ -49,8 +48,8 @@ impl Service for Listeners {
         self.prober.probe().map(drop)
     }
 
-    fn scoreboard(&self) -> Result<String, PollError> {
-        let target = Target { origin: self.admin.clone(), path: "/scoreboard".to_owned() };
+    fn scoreboard(&self) -> Result<String, Failure> {
+        let target = Target { endpoint: self.admin.clone(), path: "/scoreboard".to_owned() };
         let answer = self.prober.page(&target, MAX_SCOREBOARD)?;
         Ok(one_line(&answer.body, MAX_SCOREBOARD as usize))
     }
@@ -249,7 +248,7 @@ mod tests {
     use crossbeam_channel::bounded;
 
     use super::*;
-    use crate::board::ErrorKind;
+    use crate::outbound::FailureKind;
 
     /// A service and its restarter in one, which do as they are told and keep a record.
     #[derive(Clone, Default)]
@@ -271,9 +270,14 @@ mod tests {
         }
     }
 
+    fn late() -> Failure {
+        let message = "late".to_owned();
+        Failure { kind: FailureKind::Timeout, message, is_local_shortage: false }
+    }
+
     impl Service for Fake {
         fn probe(&mut self) -> Result<(), Unhealthy> {
-            let error = PollError::new(ErrorKind::Timeout, "late");
+            let error = late();
             let target = "http://x".to_owned();
             let failed = match self.0.borrow().asked {
                 true => Unhealthy::Failed { target, error },
@@ -282,9 +286,9 @@ mod tests {
             if self.0.borrow().healthy { Ok(()) } else { Err(failed) }
         }
 
-        fn scoreboard(&self) -> Result<String, PollError> {
+        fn scoreboard(&self) -> Result<String, Failure> {
             self.0.borrow_mut().scoreboards += 1;
-            Err(PollError::new(ErrorKind::Timeout, "late"))
+            Err(late())
         }
     }
 

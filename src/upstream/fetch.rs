@@ -3,11 +3,11 @@
 //! | bound | by |
 //! | --- | --- |
 //! | total time: name, connection, TLS, head, body, redirects | the source's `timeout` |
-//! | an address that does not answer | the race with the others ([`crate::outbound`]) |
+//! | an address that does not answer | the race with the others ([`outbound`]) |
 //! | body, before and after decompression | [`MAX_BODY`] each |
-//! | head | [`MAX_HEAD`] |
+//! | head | [`outbound::agent`] |
 //! | redirects | [`MAX_REDIRECTS`], within the configured origin |
-//! | threads | one a source, for names ([`super::resolve`]) |
+//! | threads | one a source, for names ([`ThreadedResolver`]) |
 //!
 //! No proxy is taken from the environment: a poll goes to the host that was configured.
 //! Connections are not kept, since the next poll is minutes away.
@@ -24,30 +24,21 @@ use ureq::http::{HeaderName, HeaderValue, StatusCode, Uri};
 use ureq::tls::TlsConfig;
 use ureq::{Agent, Body};
 
-use super::failure;
 use super::redirect;
-use super::resolve::SourceResolver;
 use super::retry_after;
 use super::secrets::Secrets;
 use crate::board::{ErrorKind, PollError};
-use crate::outbound;
+use crate::outbound::{self, Failure, ThreadedResolver};
 
 /// Bytes of a body at most, as it is sent and after decompression; pages and JSON of sensors
 /// have a few dozen KiB.
 pub(super) const MAX_BODY: u64 = 1024 * 1024;
-
-/// Bytes of a response head at most.
-const MAX_HEAD: usize = 32 * 1024;
 
 /// Bytes of a failed answer that are read for the upstream's own reason.
 const MAX_REASON: u64 = 4 * 1024;
 
 /// Redirects followed at most.
 const MAX_REDIRECTS: u32 = 3;
-
-/// Bytes of the input and the output buffer of a connection. More than [`MAX_HEAD`],
-/// because a head has to fit in whole before it can be found too large.
-const BUFFER: usize = 2 * MAX_HEAD;
 
 type Response = ureq::http::Response<Body>;
 
@@ -113,27 +104,9 @@ impl Fetcher {
         timeout: Duration,
         user_agent: &str,
         tls: TlsConfig,
-        resolver: SourceResolver,
+        resolver: ThreadedResolver,
     ) -> Fetcher {
-        let total = Some(timeout);
-        let config = Agent::config_builder()
-            .timeout_global(total)
-            .timeout_resolve(total)
-            .timeout_connect(total)
-            .timeout_send_request(total)
-            .timeout_recv_response(total)
-            .timeout_recv_body(total)
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .proxy(None)
-            .max_response_header_size(MAX_HEAD)
-            .input_buffer_size(BUFFER)
-            .output_buffer_size(BUFFER)
-            .max_idle_connections(0)
-            .user_agent(user_agent)
-            .tls_config(tls)
-            .build();
-        let agent = Agent::with_parts(config, outbound::connector(), resolver);
+        let agent = outbound::agent(timeout, user_agent, tls, outbound::connector(), resolver);
         Fetcher { agent, timeout }
     }
 
@@ -206,18 +179,18 @@ impl Fetcher {
             let left = deadline.saturating_duration_since(Instant::now());
             builder = builder.config().timeout_global(Some(left)).build();
         }
-        builder.call().map_err(|error| failure::of(error, self.timeout))
+        builder.call().map_err(|error| self.failed(error))
     }
 
     /// Reads the body as it was meant, of at most that many bytes in either form.
     fn read(&self, response: &mut Response, limit: u64) -> Result<Vec<u8>, PollError> {
-        let too_large = || failure::of(ureq::Error::BodyExceedsLimit(limit), self.timeout);
+        let too_large = || self.failed(ureq::Error::BodyExceedsLimit(limit));
         if response.body().content_length().is_some_and(|length| length > limit) {
             return Err(too_large());
         }
         let coding = response.headers().get(CONTENT_ENCODING).cloned();
         let body = response.body_mut().with_config().limit(limit).read_to_vec();
-        let body = body.map_err(|error| failure::of(error, self.timeout))?;
+        let body = body.map_err(|error| self.failed(error))?;
         match coding.as_ref().map(HeaderValue::as_bytes) {
             None | Some(b"identity" | b"") => Ok(body),
             Some(coding) if coding.eq_ignore_ascii_case(b"gzip") => {
@@ -233,6 +206,10 @@ impl Fetcher {
                 Err(PollError::new(ErrorKind::Decode, message))
             }
         }
+    }
+
+    fn failed(&self, error: ureq::Error) -> PollError {
+        Failure::new(error, self.timeout).into()
     }
 
     /// The error for a status that is no success.

@@ -3,7 +3,7 @@
 //! ```text
 //! schedule ─► poller ─► fetch (bounded) ─► decode (pure) ─► Report ─► board
 //!    ▲                     │    ▲
-//!    └── verdict, backoff ─┘    └ resolve: one thread a source for names
+//!    └── verdict, backoff ─┘    └ outbound: name, connection, TLS
 //! ```
 
 mod age;
@@ -13,7 +13,7 @@ mod backoff;
 mod conversion;
 mod decode;
 mod excerpt;
-pub(crate) mod failure;
+mod failure;
 mod fetch;
 #[cfg(test)]
 mod fuzz;
@@ -28,17 +28,14 @@ mod ptdevices;
 mod ptlevel;
 mod rate_limit;
 mod redirect;
-mod resolve;
 mod retry_after;
 mod schedule;
 mod secrets;
 mod stats;
 #[cfg(test)]
 mod tests;
-pub(crate) mod tls;
 pub mod trial;
 
 pub use on_demand::Asked;
 pub use pollers::{Pollers, Roster, thread_names};
-pub(crate) use resolve::SourceResolver;
 pub use stats::{DURATION_BUCKETS, Durations, Outcome, Phase, PollStats};

@@ -14,12 +14,11 @@ use super::kind;
 use super::on_demand::{Asked, OnDemand};
 use super::poller::Poller;
 use super::rate_limit::{Pace, Paces};
-use super::resolve::SourceResolver;
 use super::schedule::Schedule;
 use super::stats::PollStats;
-use super::tls;
 use crate::board::Reporter;
 use crate::config;
+use crate::outbound::{ThreadedResolver, tls};
 use crate::threads::OwnedThread;
 
 /// How long a stop waits for polls in flight. A poll may last for its source's
@@ -37,13 +36,13 @@ pub struct Pollers {
     user_agent: String,
     /// The system's authorities, once a source needs them: reading them takes time and room.
     system: OnceCell<TlsConfig>,
-    resolver: Box<dyn Fn(&str) -> SourceResolver + Send>,
+    resolver: Box<dyn Fn(&str) -> ThreadedResolver + Send>,
 }
 
 /// Names of the threads of one source: its poller, and its resolver, which is made at the first
 /// name that it looks up.
 pub fn thread_names(source: &config::Source) -> [String; 2] {
-    [format!("pw-poll-{}", source.name), SourceResolver::thread_name(&source.name)]
+    [format!("pw-poll-{}", source.name), ThreadedResolver::thread_name(&source.name)]
 }
 
 /// A source's thread.
@@ -97,7 +96,7 @@ impl Pollers {
         reporter: &Reporter,
         user_agent: &str,
     ) -> io::Result<Pollers> {
-        let resolver = Box::new(SourceResolver::system);
+        let resolver = Box::new(ThreadedResolver::system);
         Pollers::start_with(sources, reporter, user_agent, OnceCell::new(), resolver)
     }
 
@@ -107,7 +106,7 @@ impl Pollers {
         reporter: &Reporter,
         user_agent: &str,
         system: OnceCell<TlsConfig>,
-        resolver: Box<dyn Fn(&str) -> SourceResolver + Send>,
+        resolver: Box<dyn Fn(&str) -> ThreadedResolver + Send>,
     ) -> io::Result<Pollers> {
         let mut pollers = Pollers {
             running: Vec::new(),

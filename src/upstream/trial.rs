@@ -8,11 +8,11 @@ use serde_json::Value as Json;
 use super::answer::{self, NotUnderstood};
 use super::fetch::{Answer, Fetcher, Validators};
 use super::rate_limit::Paces;
-use super::resolve::SourceResolver;
 use super::secrets::Secrets;
-use super::{kind, ptlevel, tls};
+use super::{kind, ptlevel};
 use crate::board::{PollError, Reading};
 use crate::config::{Kind, Source};
+use crate::outbound::{ThreadedResolver, tls};
 
 /// Raw fields told at most.
 const MOST_FIELDS: usize = 100;
@@ -42,7 +42,7 @@ pub fn poll_all(sources: &[Source], user_agent: &str, mut tell: impl FnMut(&Sour
             Some(own) => tls::trusting(own.iter().map(AsRef::as_ref)),
             None => system.clone(),
         };
-        let resolver = SourceResolver::system(&source.name);
+        let resolver = ThreadedResolver::system(&source.name);
         tell(source, poll(source, &Fetcher::new(source.timeout, user_agent, tls, resolver)));
     }
 }

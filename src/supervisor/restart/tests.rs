@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use super::*;
 use crate::config::Secret;
-use crate::outbound::client::Origin;
+use crate::outbound::Endpoint;
 
 /// What is said to one call.
 #[derive(Clone, Copy)]
@@ -23,7 +23,7 @@ enum Say {
 
 /// A supervisord that follows a script, a line a call, and keeps the calls.
 struct Scripted {
-    origin: Origin,
+    endpoint: Endpoint,
     calls: Arc<Mutex<Vec<String>>>,
     _folder: tempfile::TempDir,
 }
@@ -58,12 +58,12 @@ impl Scripted {
                 };
             }
         });
-        Scripted { origin: Origin::Unix(path), calls, _folder: folder }
+        Scripted { endpoint: Endpoint::Unix(path), calls, _folder: folder }
     }
 
     fn supervised(&self) -> Supervised {
         let password = Secret::new("s3cret".to_owned());
-        let supervisord = Supervisord::new(self.origin.clone(), Some(("joe", &password)));
+        let supervisord = Supervisord::new(self.endpoint.clone(), Some(("joe", &password)));
         let bound = Duration::from_millis(500);
         Supervised::new(supervisord, "a:b".to_owned(), bound, Duration::from_secs(15))
     }

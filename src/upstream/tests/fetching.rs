@@ -12,10 +12,9 @@ use ureq::http::header::{ACCEPT, HeaderValue};
 use super::fake::{Upstream, drip, head, hold};
 use crate::board::{ErrorKind, PollError};
 use crate::outbound::blackhole::Blackhole;
+use crate::outbound::{Lookup, ThreadedResolver, tls};
 use crate::upstream::fetch::{Answer, FetchError, Fetcher, MAX_BODY, Request, Validators};
-use crate::upstream::resolve::{Lookup, SourceResolver};
 use crate::upstream::secrets::Secrets;
-use crate::upstream::tls;
 
 /// The total bound in these tests.
 const TIMEOUT: Duration = Duration::from_millis(400);
@@ -26,7 +25,7 @@ const BOUND: Duration = Duration::from_secs(10);
 fn fetcher(timeout: Duration) -> Fetcher {
     let nobody: &[&[u8]] = &[];
     let tls = tls::trusting(nobody.iter().copied());
-    Fetcher::new(timeout, "pumphouse-web/test", tls, SourceResolver::system("x"))
+    Fetcher::new(timeout, "pumphouse-web/test", tls, ThreadedResolver::system("x"))
 }
 
 fn request(url: String) -> Request {
@@ -340,7 +339,7 @@ fn tls_upstream(name: &str) -> (Upstream, Fetcher) {
         let address = upstream.address;
         Arc::new(move |_, _| Ok(vec![address]))
     };
-    let fetcher = Fetcher::new(BOUND, "test", tls, SourceResolver::new("x", to_upstream));
+    let fetcher = Fetcher::new(BOUND, "test", tls, ThreadedResolver::with_lookup("x", to_upstream));
     (upstream, fetcher)
 }
 
@@ -364,7 +363,7 @@ fn fetch_with_blackholed_addresses_reaches_the_upstream() {
     let no_roots: &[&[u8]] = &[];
     let fetcher = |addresses: Vec<SocketAddr>, timeout| {
         let lookup: Lookup = Arc::new(move |_, _| Ok(addresses.clone()));
-        let resolver = SourceResolver::new("x", lookup);
+        let resolver = ThreadedResolver::with_lookup("x", lookup);
         Fetcher::new(timeout, "test", tls::trusting(no_roots.iter().copied()), resolver)
     };
     let (request, begun) = (request("http://sensor.test/".to_owned()), Instant::now());
@@ -410,7 +409,7 @@ fn names_that_are_never_resolved_hold_one_thread() {
     };
     let nobody: &[&[u8]] = &[];
     let tls = tls::trusting(nobody.iter().copied());
-    let resolver = SourceResolver::new("silent", Arc::new(lookup));
+    let resolver = ThreadedResolver::with_lookup("silent", Arc::new(lookup));
     let fetcher = Fetcher::new(Duration::from_millis(200), "test", tls, resolver);
     let begun = Instant::now();
     for _ in 0..4 {

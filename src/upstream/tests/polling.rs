@@ -13,14 +13,14 @@ use crate::board::{
 use crate::config::{
     DesiredUnits, Json, JsonTime, JsonValue, Kind, RateLimit, Secret, Source, TimeFormat,
 };
+use crate::outbound::{ThreadedResolver, tls};
 use crate::units::Unit;
 use crate::upstream::fetch::{Fetcher, Request};
 use crate::upstream::on_demand::OnDemand;
 use crate::upstream::poller::Poller;
-use crate::upstream::resolve::SourceResolver;
 use crate::upstream::schedule::Schedule;
 use crate::upstream::secrets::Secrets;
-use crate::upstream::{Asked, Outcome, Phase, PollStats, Pollers, tls};
+use crate::upstream::{Asked, Outcome, Phase, PollStats, Pollers};
 
 fn source(name: &str, url: String) -> Source {
     let level = JsonValue {
@@ -69,7 +69,7 @@ fn board(sources: &[Source]) -> (Board, BoardReader, Reporter) {
 fn start(sources: &[Source], reporter: &Reporter) -> Pollers {
     let nobody: &[&[u8]] = &[];
     let tls = tls::trusting(nobody.iter().copied());
-    Pollers::start_with(sources, reporter, "test", tls.into(), Box::new(SourceResolver::system))
+    Pollers::start_with(sources, reporter, "test", tls.into(), Box::new(ThreadedResolver::system))
         .unwrap()
 }
 
@@ -189,7 +189,7 @@ fn a_panic_costs_one_poll() {
         make_fetcher: Box::new(|| {
             let nobody: &[&[u8]] = &[];
             let tls = tls::trusting(nobody.iter().copied());
-            Fetcher::new(Duration::from_secs(10), "test", tls, SourceResolver::system("x"))
+            Fetcher::new(Duration::from_secs(10), "test", tls, ThreadedResolver::system("x"))
         }),
         schedule: Schedule::new(source.interval, 0, Instant::now()),
         pace: None,

@@ -1,10 +1,9 @@
-//! Name resolution that cannot leave threads behind.
+//! Name resolution with a deadline, on at most one thread.
 //!
-//! `getaddrinfo(3)` has no timeout and cannot be cancelled, so somebody has to wait for
-//! it. A thread for each lookup, as ureq does it, piles up threads while the name
-//! servers are silent. Here each source has one thread for it at most, made for the
-//! first name and then kept: while it hangs in a lookup, later lookups wait for
-//! their own deadline and fail, and no thread is added.
+//! `getaddrinfo(3)` has no timeout and cannot be cancelled, so some thread has to block in it. ureq
+//! creates a thread for each lookup, and these pile up while the name servers are silent. A
+//! [`ThreadedResolver`] has one thread, created at the first lookup and then kept: while it hangs,
+//! later lookups fail at their own deadlines, and no thread is added.
 
 use std::fmt;
 use std::io;
@@ -19,121 +18,122 @@ use ureq::http::Uri;
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::NextTimeout;
 
-use crate::outbound::interleave;
+use super::race::interleave;
 
-/// Looks up a host name, as slowly as it likes.
-pub(super) type Lookup = Arc<dyn Fn(&str, u16) -> io::Result<Vec<SocketAddr>> + Send + Sync>;
+/// Function that looks up a host name. It may block for ever.
+pub(crate) type Lookup = Arc<dyn Fn(&str, u16) -> io::Result<Vec<SocketAddr>> + Send + Sync>;
 
-/// Addresses that are tried at most; ureq keeps no more.
+/// Most addresses that are tried; ureq keeps no more.
 const MAX_ADDRESSES: usize = 16;
 
-/// Why a name has no address; ureq carries it to us within its own error.
+/// Error of a lookup. ureq passes it on within its own error.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ResolveError {
     /// The URL has no host or no known port.
     #[error("the address names no host")]
     NoHost,
-    /// The deadline passed without an answer.
+    /// The deadline passed.
     #[error("the lookup of the host name was not answered in time")]
     Unanswered,
-    /// An earlier lookup still has no answer.
+    /// The thread was still in an earlier lookup at the deadline.
     #[error("the lookup of the host name could not begin, as an earlier one is still unanswered")]
     Busy,
-    /// The resolver's answer is an error.
+    /// The lookup returned an error.
     #[error("the host name cannot be resolved: {0}")]
     Failed(io::Error),
-    /// There is such a name, but no address.
+    /// The lookup returned no address.
     #[error("the host name has no address")]
     NoAddress,
-    /// The thread for lookups could not be made.
+    /// The system gave no thread for the lookup.
     #[error("no thread for the lookup: {0}")]
     NoThread(io::Error),
 }
 
-/// The resolver of one source. Cheap to clone; clones share the one thread.
+/// Resolver with one thread for its lookups. Clones share the thread.
 #[derive(Clone)]
-pub(crate) struct SourceResolver(Arc<Inner>);
+pub(crate) struct ThreadedResolver(Arc<Inner>);
 
 struct Inner {
     thread_name: String,
     lookup: Lookup,
-    /// The way to the thread, once there is one. The thread ends when this is dropped
-    /// and it is not, or no longer, in a lookup; one that hangs for ever ends with the
-    /// process, since nothing can interrupt it.
-    thread: Mutex<Option<Sender<Question>>>,
+    /// Sends queries to the thread, once it exists. Dropping this ends the thread after the lookup
+    /// that is under way. It is detached, since nothing can interrupt a lookup that hangs.
+    queries: Mutex<Option<Sender<Query>>>,
 }
 
-struct Question {
+struct Query {
     host: String,
     port: u16,
-    answer: Sender<io::Result<Vec<SocketAddr>>>,
+    reply: Sender<io::Result<Vec<SocketAddr>>>,
 }
 
-impl SourceResolver {
-    /// For that source, by the system's resolver.
-    pub(crate) fn system(source: &str) -> SourceResolver {
+impl ThreadedResolver {
+    /// Returns a resolver by `getaddrinfo(3)`. Its thread is named after `name`.
+    pub(crate) fn system(name: &str) -> ThreadedResolver {
         let lookup = |host: &str, port| Ok((host, port).to_socket_addrs()?.collect());
-        SourceResolver::new(source, Arc::new(lookup))
+        ThreadedResolver::with_lookup(name, Arc::new(lookup))
     }
 
-    /// Name of the thread that looks names up for that source.
-    pub(crate) fn thread_name(source: &str) -> String {
-        format!("pw-dns-{source}")
+    /// Returns the name of the thread of the resolver with that name.
+    pub(crate) fn thread_name(name: &str) -> String {
+        format!("pw-dns-{name}")
     }
 
-    /// For that source, by the given function.
-    pub(super) fn new(source: &str, lookup: Lookup) -> SourceResolver {
-        let thread_name = SourceResolver::thread_name(source);
-        SourceResolver(Arc::new(Inner { thread_name, lookup, thread: Mutex::new(None) }))
+    /// Returns a resolver by that function.
+    pub(crate) fn with_lookup(name: &str, lookup: Lookup) -> ThreadedResolver {
+        let thread_name = ThreadedResolver::thread_name(name);
+        ThreadedResolver(Arc::new(Inner { thread_name, lookup, queries: Mutex::new(None) }))
     }
 
-    /// The addresses of the host, or an error at the deadline.
+    /// Returns the addresses of the host, or an error at the deadline.
     fn addresses(
         &self,
         host: &str,
         port: u16,
         deadline: Option<Instant>,
     ) -> Result<Vec<SocketAddr>, ResolveError> {
-        // An address needs no lookup; in a URL, IPv6 ones stand in brackets.
+        // An address needs no lookup. A URL has brackets around an IPv6 address.
         let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
         if let Ok(address) = bare.parse::<IpAddr>() {
             return Ok(vec![SocketAddr::new(address, port)]);
         }
-        let (answer, answered) = bounded(1);
-        self.ask(Question { host: host.to_owned(), port, answer }, deadline)?;
-        // Without an answer the thread ended in a panic, of which its own message tells.
-        let addresses = receive(&answered, deadline)
+        let (reply, replies) = bounded(1);
+        self.send_query(Query { host: host.to_owned(), port, reply }, deadline)?;
+        // Without a reply before the deadline, the thread has ended by a panic, which was logged.
+        let addresses = receive(&replies, deadline)
             .ok_or(ResolveError::Unanswered)?
             .map_err(ResolveError::Failed)?;
         if addresses.is_empty() { Err(ResolveError::NoAddress) } else { Ok(addresses) }
     }
 
-    /// Hands the question to the thread. The channel has no room, so this succeeds
-    /// only when the thread is there to take it.
-    fn ask(&self, question: Question, deadline: Option<Instant>) -> Result<(), ResolveError> {
-        let mut thread = self.0.thread.lock().unwrap_or_else(PoisonError::into_inner);
-        let existing = match &*thread {
-            Some(sender) => send(sender, question, deadline),
-            None => Err(SendTimeoutError::Disconnected(question)),
+    /// Sends the query to the thread. The channel has no buffer, so this succeeds only once the thread
+    /// receives the query.
+    fn send_query(&self, query: Query, deadline: Option<Instant>) -> Result<(), ResolveError> {
+        let mut queries = self.0.queries.lock().unwrap_or_else(PoisonError::into_inner);
+        let sent = match &*queries {
+            Some(sender) => send(sender, query, deadline),
+            None => Err(SendTimeoutError::Disconnected(query)),
         };
-        match existing {
+        match sent {
             Ok(()) => Ok(()),
             Err(SendTimeoutError::Timeout(_)) => Err(ResolveError::Busy),
-            Err(SendTimeoutError::Disconnected(question)) => {
-                // There is none yet, or a lookup panicked.
-                let sender = thread.insert(self.spawn().map_err(ResolveError::NoThread)?);
-                send(sender, question, deadline).map_err(|_| ResolveError::Busy)
+            Err(SendTimeoutError::Disconnected(query)) => {
+                // There is no thread yet, or it has panicked.
+                let sender = queries.insert(self.spawn().map_err(ResolveError::NoThread)?);
+                send(sender, query, deadline).map_err(|_| ResolveError::Busy)
             }
         }
     }
 
-    fn spawn(&self) -> io::Result<Sender<Question>> {
-        let (sender, questions) = bounded::<Question>(0);
+    /// Creates the thread. The error is the system's own, without the limits that
+    /// `threads::spawn_detached` reads from `/proc`: these reads have no deadline.
+    fn spawn(&self) -> io::Result<Sender<Query>> {
+        let (sender, queries) = bounded::<Query>(0);
         let lookup = self.0.lookup.clone();
         thread::Builder::new().name(self.0.thread_name.clone()).spawn(move || {
-            for question in questions {
-                // Who asked may have given up meanwhile.
-                let _ = question.answer.send(lookup(&question.host, question.port));
+            for query in queries {
+                // The receiver is gone if its deadline has passed.
+                let _ = query.reply.send(lookup(&query.host, query.port));
             }
         })?;
         Ok(sender)
@@ -141,13 +141,13 @@ impl SourceResolver {
 }
 
 fn send(
-    sender: &Sender<Question>,
-    question: Question,
+    sender: &Sender<Query>,
+    query: Query,
     deadline: Option<Instant>,
-) -> Result<(), SendTimeoutError<Question>> {
+) -> Result<(), SendTimeoutError<Query>> {
     match deadline {
-        Some(deadline) => sender.send_deadline(question, deadline),
-        None => sender.send(question).map_err(|error| SendTimeoutError::Disconnected(error.0)),
+        Some(deadline) => sender.send_deadline(query, deadline),
+        None => sender.send(query).map_err(|error| SendTimeoutError::Disconnected(error.0)),
     }
 }
 
@@ -158,7 +158,7 @@ fn receive<T>(receiver: &Receiver<T>, deadline: Option<Instant>) -> Option<T> {
     }
 }
 
-impl Resolver for SourceResolver {
+impl Resolver for ThreadedResolver {
     fn resolve(
         &self,
         uri: &Uri,
@@ -175,7 +175,7 @@ impl Resolver for SourceResolver {
         let port = uri.port_u16().or(default_port).ok_or_else(|| other(ResolveError::NoHost))?;
         let deadline = (!timeout.after.is_not_happening()).then(|| Instant::now() + *timeout.after);
         let mut resolved = self.empty();
-        // Interleaved before the cap, so that neither family crowds out the other.
+        // Interleaved before they are capped, so that neither family is cut off.
         let addresses = interleave(self.addresses(host, port, deadline).map_err(other)?);
         for address in addresses.into_iter().take(MAX_ADDRESSES) {
             resolved.push(address);
@@ -184,9 +184,9 @@ impl Resolver for SourceResolver {
     }
 }
 
-impl fmt::Debug for SourceResolver {
+impl fmt::Debug for ThreadedResolver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("SourceResolver").field(&self.0.thread_name).finish()
+        f.debug_tuple("ThreadedResolver").field(&self.0.thread_name).finish()
     }
 }
 
@@ -206,17 +206,17 @@ mod tests {
     }
 
     #[test]
-    fn addresses_need_no_lookup() {
-        let resolver = SourceResolver::new("x", Arc::new(|_, _| panic!("asked")));
+    fn resolve_address_makes_no_lookup_and_no_thread() {
+        let resolver = ThreadedResolver::with_lookup("x", Arc::new(|_, _| panic!("a lookup")));
         for (host, address) in [("127.0.0.1", "127.0.0.1:80"), ("[::1]", "[::1]:80")] {
             let addresses = resolver.addresses(host, 80, None).unwrap();
             assert_eq!(addresses, [address.parse().unwrap()]);
         }
-        assert!(resolver.0.thread.lock().unwrap().is_none(), "no thread was made");
+        assert!(resolver.0.queries.lock().unwrap().is_none(), "no thread was created");
     }
 
     #[test]
-    fn a_hung_lookup_holds_one_thread_however_often_one_asks() {
+    fn resolve_while_a_lookup_hangs_fails_at_its_deadline_without_a_second_thread() {
         let begun = Arc::new(AtomicUsize::new(0));
         let (release, hang) = bounded::<()>(0);
         let lookup = {
@@ -228,18 +228,18 @@ mod tests {
                 Ok(vec![SocketAddr::from(([127, 0, 0, 1], port))])
             }
         };
-        let resolver = SourceResolver::new("x", Arc::new(lookup));
+        let resolver = ThreadedResolver::with_lookup("x", Arc::new(lookup));
         // On a busy machine the thread may need more time to come up than the first has.
-        let patience = later().unwrap();
+        let timeout = later().unwrap();
         loop {
             match resolver.addresses("host.test", 80, soon()) {
                 Err(ResolveError::Unanswered) => break,
-                Err(ResolveError::Busy) if Instant::now() < patience => {}
+                Err(ResolveError::Busy) if Instant::now() < timeout => {}
                 other => panic!("{other:?}"),
             }
         }
         while begun.load(Ordering::SeqCst) == 0 {
-            assert!(Instant::now() < patience, "the lookup begins");
+            assert!(Instant::now() < timeout, "the lookup begins");
             thread::yield_now();
         }
         for _ in 0..3 {
@@ -254,13 +254,13 @@ mod tests {
     }
 
     #[test]
-    fn answers_pass_through() {
+    fn resolve_name_returns_the_outcome_of_its_lookup() {
         let lookup = |host: &str, port| match host {
             "two.test" => Ok(vec![SocketAddr::from(([10, 0, 0, 1], port)); 2]),
             "none.test" => Ok(Vec::new()),
             _ => Err(io::Error::other("no such name")),
         };
-        let resolver = SourceResolver::new("x", Arc::new(lookup));
+        let resolver = ThreadedResolver::with_lookup("x", Arc::new(lookup));
         assert_eq!(resolver.addresses("two.test", 80, later()).unwrap().len(), 2);
         let none = resolver.addresses("none.test", 80, later());
         assert!(matches!(none, Err(ResolveError::NoAddress)), "{none:?}");
@@ -275,7 +275,7 @@ mod tests {
                 (1..=20).map(|n| SocketAddr::new([0xfd00, 0, 0, 0, 0, 0, 0, n].into(), port));
             Ok(ipv6.chain([SocketAddr::from(([10, 0, 0, 1], port))]).collect())
         };
-        let resolver = SourceResolver::new("x", Arc::new(lookup));
+        let resolver = ThreadedResolver::with_lookup("x", Arc::new(lookup));
         let uri = Uri::from_static("http://both.test/");
         let timeout =
             NextTimeout { after: Duration::from_secs(20).into(), ..NextTimeout::default() };
@@ -285,14 +285,14 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_in_a_lookup_costs_one_answer() {
+    fn resolve_after_a_lookup_panicked_succeeds() {
         let lookup = |host: &str, port| match host {
             "bad.test" => panic!("a defect"),
             _ => Ok(vec![SocketAddr::from(([10, 0, 0, 1], port))]),
         };
-        let resolver = SourceResolver::new("x", Arc::new(lookup));
+        let resolver = ThreadedResolver::with_lookup("x", Arc::new(lookup));
         assert!(resolver.addresses("bad.test", 80, later()).is_err());
-        // The dying thread may take no question any more, or not have ended yet.
+        // The thread that panicked may not have ended yet.
         assert!((0..100).any(|_| resolver.addresses("good.test", 80, later()).is_ok()));
     }
 }

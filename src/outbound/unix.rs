@@ -1,4 +1,4 @@
-//! A unix socket as a transport of the HTTP client's.
+//! Connector of the HTTP client (ureq) for unix sockets.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -7,13 +7,13 @@ use socket2::{Domain, SockAddr, Socket, Type};
 use ureq::Error;
 use ureq::unversioned::transport::{ConnectionDetails, Connector};
 
-use crate::outbound::SocketTransport;
+use super::transport::SocketTransport;
 
-/// Connects to one socket, whatever host a URL names.
+/// Connects to the unix socket at one path, and ignores the host of the URL.
 pub(super) struct UnixConnector(PathBuf);
 
 impl UnixConnector {
-    pub(super) fn to(path: &Path) -> UnixConnector {
+    pub(super) fn new(path: &Path) -> UnixConnector {
         UnixConnector(path.to_owned())
     }
 }
@@ -33,7 +33,7 @@ impl Connector for UnixConnector {
         _: Option<()>,
     ) -> Result<Option<SocketTransport>, Error> {
         let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
-        // A listener whose queue is full makes connect(2) wait, for as long as it may write.
+        // A full accept queue blocks connect(2), which the write timeout (SO_SNDTIMEO) bounds.
         socket.set_write_timeout(SocketTransport::time_left(details.timeout)?)?;
         let address = SockAddr::unix(&self.0)?;
         socket

@@ -7,7 +7,7 @@ use std::io;
 ///
 /// The text names no address, since callers show it to the public.
 #[derive(Debug)]
-pub(crate) struct ConnectError {
+pub(super) struct ConnectError {
     /// Addresses of the host.
     pub(super) addresses: usize,
     /// Attempts that were refused, in order.
@@ -22,12 +22,12 @@ pub(crate) struct ConnectError {
 
 impl ConnectError {
     /// Returns true if the deadline passed before every attempt had ended.
-    pub(crate) fn timed_out(&self) -> bool {
+    pub(super) fn timed_out(&self) -> bool {
         self.timed_out
     }
 
     /// Returns the reasons of the attempts that were refused.
-    pub(crate) fn failures(&self) -> &[io::Error] {
+    pub(super) fn failures(&self) -> &[io::Error] {
         &self.failures
     }
 

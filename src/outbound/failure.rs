@@ -1,0 +1,182 @@
+//! Failures of the HTTP client, by kind, with a message that is fit for the public.
+//!
+//! A message never holds an address beyond a host name, since a path or a query may be a credential.
+
+use std::io;
+use std::time::Duration;
+
+use rustix::io::Errno;
+
+use super::connect_error::ConnectError;
+use super::resolve::ResolveError;
+use crate::text::clean;
+
+/// Kind of a failed exchange.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::Display)]
+#[strum(serialize_all = "snake_case")]
+pub enum FailureKind {
+    /// The total deadline passed.
+    Timeout,
+    /// The host name could not be resolved.
+    Dns,
+    /// No connection could be made, or it broke.
+    Connect,
+    /// The TLS handshake failed, or the certificate was rejected.
+    Tls,
+    /// The response breaks the HTTP protocol, or the request cannot be made.
+    Http,
+    /// The head or the body of the response exceeded its cap.
+    TooLarge,
+}
+
+/// Failed exchange. The message is one line for people and holds no secret.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{kind}: {message}")]
+pub struct Failure {
+    /// Kind of the failure.
+    pub kind: FailureKind,
+    /// One line for people.
+    pub message: String,
+    /// True if this process had no thread, descriptor or memory for the exchange, which says nothing
+    /// about the server.
+    pub is_local_shortage: bool,
+}
+
+impl Failure {
+    /// Converts an error of the client in an exchange with that total bound.
+    pub(crate) fn new(error: ureq::Error, timeout: Duration) -> Failure {
+        let is_local_shortage = is_local_shortage(&error);
+        let (kind, message) = describe(error, timeout);
+        // A peer's text in it is cleaned of hidden characters.
+        Failure { kind, message: clean(&message).into_owned(), is_local_shortage }
+    }
+}
+
+/// Returns true if this process had no thread, descriptor or memory for the exchange.
+fn is_local_shortage(error: &ureq::Error) -> bool {
+    match error {
+        ureq::Error::Io(error) => is_shortage(error),
+        ureq::Error::Other(other) => {
+            match (other.downcast_ref::<ResolveError>(), other.downcast_ref::<ConnectError>()) {
+                (Some(ResolveError::NoThread(_)), _) => true,
+                (Some(ResolveError::Failed(error)), _) => is_shortage(error),
+                (_, Some(error)) => error.failures().iter().any(is_shortage),
+                _ => false,
+            }
+        }
+        _ => false,
+    }
+}
+
+fn is_shortage(error: &io::Error) -> bool {
+    let errno = Errno::from_io_error(error);
+    matches!(errno, Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM))
+}
+
+/// Returns the kind and the message of an error.
+fn describe(error: ureq::Error, timeout: Duration) -> (FailureKind, String) {
+    use ureq::Error;
+    match error {
+        Error::Timeout(_) => (FailureKind::Timeout, late(timeout)),
+        Error::HostNotFound => (FailureKind::Dns, "the host name has no address".to_owned()),
+        Error::Other(other) => match other.downcast::<ResolveError>() {
+            Ok(error) => (FailureKind::Dns, error.to_string()),
+            Err(other) => match other.downcast::<ConnectError>() {
+                Ok(error) if error.timed_out() => {
+                    (FailureKind::Timeout, format!("{}: {error}", late(timeout)))
+                }
+                Ok(error) => (FailureKind::Connect, error.to_string()),
+                Err(_) => (FailureKind::Connect, "the connection failed".to_owned()),
+            },
+        },
+        Error::Io(error) => describe_io(error, timeout),
+        Error::ConnectionFailed | Error::BodyStalled => {
+            (FailureKind::Connect, "the connection failed".to_owned())
+        }
+        Error::Rustls(error) => (FailureKind::Tls, error.to_string()),
+        Error::Tls(message) => (FailureKind::Tls, message.to_owned()),
+        Error::TlsRequired => (FailureKind::Tls, "the connection is not encrypted".to_owned()),
+        Error::BodyExceedsLimit(limit) => {
+            (FailureKind::TooLarge, format!("the body is larger than {} KiB", limit / 1024))
+        }
+        Error::LargeResponseHeader(_, limit) => {
+            (FailureKind::TooLarge, format!("the head is larger than {} KiB", limit / 1024))
+        }
+        Error::Protocol(_) => (FailureKind::Http, "the answer breaks the HTTP protocol".to_owned()),
+        // The rest is about the request, whose address must not be shown.
+        _ => (FailureKind::Http, "the request cannot be made".to_owned()),
+    }
+}
+
+fn describe_io(error: io::Error, timeout: Duration) -> (FailureKind, String) {
+    if matches!(error.kind(), io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock) {
+        return (FailureKind::Timeout, late(timeout));
+    }
+    // rustls reports a failed handshake through the stream that it works on.
+    match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+        Some(tls) => (FailureKind::Tls, tls.to_string()),
+        None if error.kind() == io::ErrorKind::UnexpectedEof => {
+            (FailureKind::Connect, "the connection was closed early".to_owned())
+        }
+        None => (FailureKind::Connect, error.to_string()),
+    }
+}
+
+fn late(timeout: Duration) -> String {
+    format!("no complete answer within {} s", timeout.as_secs_f64())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn error_for_want_of_a_local_resource_is_a_local_shortage() {
+        let resolve = |error: ResolveError| ureq::Error::Other(Box::new(error));
+        let of = |errno: Errno| io::Error::from(errno);
+        for (error, expected) in [
+            (resolve(ResolveError::NoThread(of(Errno::AGAIN))), true),
+            (resolve(ResolveError::Failed(of(Errno::MFILE))), true),
+            (ureq::Error::Io(of(Errno::MFILE)), true),
+            (ureq::Error::Io(of(Errno::NFILE)), true),
+            (resolve(ResolveError::Unanswered), false),
+            (resolve(ResolveError::Failed(io::Error::other("no such name"))), false),
+            (ureq::Error::Io(of(Errno::CONNREFUSED)), false),
+            (ureq::Error::Io(of(Errno::AGAIN)), false),
+            (ureq::Error::HostNotFound, false),
+        ] {
+            assert_eq!(is_local_shortage(&error), expected, "{error:?}");
+        }
+    }
+
+    #[test]
+    fn error_has_its_kind_and_a_message_without_an_address() {
+        let secret = "https://host.test/s/secret?token=secret";
+        let tls = rustls::Error::InvalidCertificate(rustls::CertificateError::Expired);
+        let io = |kind: io::ErrorKind| ureq::Error::Io(kind.into());
+        for (error, kind) in [
+            (ureq::Error::Timeout(ureq::Timeout::Global), FailureKind::Timeout),
+            (io(io::ErrorKind::TimedOut), FailureKind::Timeout),
+            (io(io::ErrorKind::ConnectionRefused), FailureKind::Connect),
+            (io(io::ErrorKind::ConnectionReset), FailureKind::Connect),
+            (io(io::ErrorKind::UnexpectedEof), FailureKind::Connect),
+            (ureq::Error::ConnectionFailed, FailureKind::Connect),
+            (ureq::Error::HostNotFound, FailureKind::Dns),
+            (ureq::Error::Other(Box::new(ResolveError::Busy)), FailureKind::Dns),
+            (ureq::Error::Other("else".into()), FailureKind::Connect),
+            (ureq::Error::Rustls(tls.clone()), FailureKind::Tls),
+            (ureq::Error::Io(io::Error::new(io::ErrorKind::InvalidData, tls)), FailureKind::Tls),
+            (ureq::Error::BodyExceedsLimit(1024), FailureKind::TooLarge),
+            (ureq::Error::LargeResponseHeader(9, 1), FailureKind::TooLarge),
+            (ureq::Error::BadUri(secret.into()), FailureKind::Http),
+            (ureq::Error::RequireHttpsOnly(secret.into()), FailureKind::Http),
+        ] {
+            let name = format!("{error:?}");
+            let failure = Failure::new(error, Duration::from_millis(1500));
+            assert_eq!(failure.kind, kind, "{name}");
+            assert!(!failure.message.contains("secret"), "{name}");
+            assert!(!failure.message.is_empty(), "{name}");
+        }
+        assert_eq!(late(Duration::from_millis(1500)), "no complete answer within 1.5 s");
+    }
+}
