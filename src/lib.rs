@@ -1,28 +1,35 @@
 //! The dashboard server for remote water systems.
 //!
-//! Two halves that never wait for each other: pollers fetch readings from slow
-//! upstreams and publish an immutable snapshot; the HTTP engine serves clients
-//! from that snapshot. `ARCHITECTURE.md` is the map; the modules below are in
-//! the order of its layers, and each knows nothing of those above it.
+//! Two halves that never wait for each other: pollers fetch readings from slow upstreams and
+//! publish an immutable snapshot; the HTTP engine serves clients from that snapshot.
+//!
+//! The modules are listed in layers, from the command line down to what every part uses. A module
+//! imports modules below it only; the test `layers` checks that.
 #![forbid(unsafe_code)]
 
+// Commands, and what each of them runs.
+pub mod check;
 pub mod cli;
 pub mod demo;
 pub mod doctor;
 pub mod server;
 pub mod supervisor;
 
+// Surfaces: the admin listener, and the public site.
 pub mod admin;
 pub mod site;
 
+// Data: recorded history, last good values, and the pollers that fetch readings.
 pub mod history;
 pub mod last_values;
 pub mod upstream;
 
+// The state of the sources, certificates, and the configuration of all above.
 pub mod board;
 pub mod certificates;
 pub mod config;
 
+// Access control, the HTTP engine, outgoing connections.
 pub mod access;
 pub mod engine;
 #[cfg(test)]

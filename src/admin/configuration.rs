@@ -1,4 +1,4 @@
-//! The configuration in force: what it limits, and how reloads have gone.
+//! The limits in force, and the outcome of reloads.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -6,68 +6,69 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use arc_swap::ArcSwap;
 use serde::{Deserialize, Serialize};
 
-/// How much of everything there may be.
+/// Limits in force, as the scoreboard shows them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Limits {
-    /// Threads that serve requests.
+pub struct EffectiveLimits {
+    /// Number of threads that serve requests.
     pub workers: usize,
-    /// Ready connections that may wait for a worker: `max_connections`.
+    /// Maximum number of ready connections that wait for a worker: `max_connections`.
     pub queue: usize,
-    /// What `listen(2)` was asked for.
+    /// Backlog passed to listen(2).
     pub backlog: u32,
-    /// What the kernel allows of that, `net.core.somaxconn`.
+    /// Maximum backlog that the kernel grants (`net.core.somaxconn`).
     pub somaxconn: Option<u32>,
-    /// Connections that are admitted at the same time.
+    /// Maximum number of connections at the same time.
     pub max_connections: usize,
-    /// What was configured, before it was lowered to fit the open files.
+    /// The configured number, before it was lowered to fit the limit on open files.
     pub max_connections_configured: usize,
 }
 
-/// Told by whoever reads configurations, read by anyone.
+/// Status of the configuration: the server writes it, the admin listener reads it.
 #[derive(Debug)]
 pub struct LiveConfiguration {
-    limits: ArcSwap<Limits>,
-    taken_up: AtomicU64,
+    limits: ArcSwap<EffectiveLimits>,
+    applied: AtomicU64,
     refused: AtomicU64,
     latest_refused: AtomicBool,
 }
 
 impl LiveConfiguration {
-    /// The one of the start.
-    pub fn new(limits: Limits) -> Arc<LiveConfiguration> {
+    /// Returns the status of a server that was not reloaded yet.
+    pub fn new(limits: EffectiveLimits) -> Arc<LiveConfiguration> {
         Arc::new(LiveConfiguration {
             limits: ArcSwap::from_pointee(limits),
-            taken_up: AtomicU64::new(0),
+            applied: AtomicU64::new(0),
             refused: AtomicU64::new(0),
             latest_refused: AtomicBool::new(false),
         })
     }
 
-    /// The limits in force.
-    pub fn limits(&self) -> Arc<Limits> {
+    /// Returns the limits in force.
+    pub fn limits(&self) -> Arc<EffectiveLimits> {
         self.limits.load_full()
     }
 
-    /// Another configuration is in force.
-    pub fn take_up(&self, limits: Limits) {
+    /// Records that a reload was applied, with the limits now in force.
+    pub fn record_applied(&self, limits: EffectiveLimits) {
         self.limits.store(Arc::new(limits));
-        self.taken_up.fetch_add(1, Ordering::Relaxed);
+        self.applied.fetch_add(1, Ordering::Relaxed);
         self.latest_refused.store(false, Ordering::Relaxed);
     }
 
-    /// Another one was read, and had errors.
-    pub fn refuse(&self) {
+    /// Records that a reload was refused for errors in the configuration.
+    pub fn record_refused(&self) {
         self.refused.fetch_add(1, Ordering::Relaxed);
         self.latest_refused.store(true, Ordering::Relaxed);
     }
 
-    /// Reloads that were taken up, and those that were refused.
+    /// Returns the number of reloads that were applied, and of those that were refused.
     pub fn reloads(&self) -> (u64, u64) {
-        (self.taken_up.load(Ordering::Relaxed), self.refused.load(Ordering::Relaxed))
+        (self.applied.load(Ordering::Relaxed), self.refused.load(Ordering::Relaxed))
     }
 
-    /// Whether the latest reload was refused, so that the file says what does not hold.
+    /// Returns true if the latest reload was refused: the server then runs by an older
+    /// configuration than the file holds.
     pub fn latest_refused(&self) -> bool {
         self.latest_refused.load(Ordering::Relaxed)
     }
@@ -78,14 +79,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_refused_reload_is_told_until_one_is_taken_up() {
-        let live = LiveConfiguration::new(Limits { workers: 8, ..Limits::default() });
+    fn refused_reload_is_reported_until_one_is_applied() {
+        let live =
+            LiveConfiguration::new(EffectiveLimits { workers: 8, ..EffectiveLimits::default() });
         assert!(!live.latest_refused());
-        live.refuse();
-        live.refuse();
+        live.record_refused();
+        live.record_refused();
         assert_eq!((live.reloads(), live.latest_refused()), ((0, 2), true));
         assert_eq!(live.limits().workers, 8);
-        live.take_up(Limits { workers: 4, ..Limits::default() });
+        live.record_applied(EffectiveLimits { workers: 4, ..EffectiveLimits::default() });
         assert_eq!((live.reloads(), live.latest_refused()), ((1, 2), false));
         assert_eq!(live.limits().workers, 4);
     }

@@ -1,4 +1,9 @@
-//! `/healthz` of the admin listener: whether each thread still passes through its loop.
+//! Heartbeats of the server's threads, and which threads are stuck: `/healthz` of the admin
+//! listener.
+//!
+//! Each thread leaves the time of its latest pass through its loop in an atomic. A thread is stuck
+//! if its heartbeat is older than its bound, which allows for the longest pause that the loop
+//! makes when all is well. Reading them blocks on no thread.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -9,118 +14,122 @@ use crate::engine::{ACCEPTOR_PULSE, Stats};
 use crate::history::History;
 use crate::upstream::Roster;
 
-/// Beyond its pulse, how long the acceptor may be silent: a busy machine is no stuck thread.
+/// Bound of an acceptor: two seconds beyond its pulse, as the machine may be busy.
 const ACCEPTOR_BOUND: Duration = ACCEPTOR_PULSE.saturating_add(Duration::from_secs(2));
 
-/// A worker waits for nothing, so a request takes it milliseconds.
+/// Bound of a worker, for one connection. A worker never waits for a client, so a request takes
+/// it milliseconds, or the time of its handler.
 const WORKER_BOUND: Duration = Duration::from_secs(30);
 
-/// The board's keeper looks at the clock every half a minute.
+/// Bound of the board's thread, which checks the clock every 30 seconds.
 const BOARD_BOUND: Duration = Duration::from_secs(90);
 
-/// The recorder looks up each minute; beyond that a write may take its time on a slow disk.
+/// Bound of the history's recorder, which wakes once a minute; a write may be slow.
 const RECORDER_BOUND: Duration = Duration::from_secs(300);
 
-/// An admin request needs no disk and no other process, and its pages are small.
+/// Bound of an admin worker, for one connection: its requests use no disk and no network.
 const ADMIN_WORKER_BOUND: Duration = Duration::from_secs(10);
 
-/// The threads that are watched.
+/// Sources of all heartbeats.
 pub struct Health {
-    /// The engine's acceptor and workers.
+    /// The public engine: its acceptor and workers.
     pub engine: Arc<Stats>,
-    /// The board's keeper.
+    /// The board's thread.
     pub board: BoardReader,
     /// The pollers.
     pub polls: Roster,
-    /// The recorder.
+    /// The history's recorder.
     pub history: History,
-    /// The admin listener's acceptor and workers, once it runs. It reports on the others and is
-    /// started after them.
+    /// The admin engine. It is set once the engine runs, which is after the threads that it
+    /// reports on.
     pub admin: OnceLock<Arc<Stats>>,
 }
 
-/// When a thread last showed that it is alive, and what it may take for that.
+/// Heartbeat of one thread.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Beat {
-    /// `acceptor`, `worker 3`, `poller tank`.
+pub struct ThreadHealth {
+    /// Name for people: `acceptor`, `worker 3`, `poller tank`.
     pub thread: String,
-    /// Since its last sign of life; of a worker, since it took the connection at hand.
+    /// Time since the latest heartbeat; of a worker, since it took its current connection.
     pub age: Duration,
-    /// Beyond this age the thread counts as stuck.
+    /// Age beyond which the thread counts as stuck.
     pub bound: Duration,
 }
 
-impl Beat {
-    fn new(thread: impl Into<String>, age: Duration, bound: Duration) -> Beat {
-        Beat { thread: thread.into(), age, bound }
+impl ThreadHealth {
+    fn new(thread: impl Into<String>, age: Duration, bound: Duration) -> ThreadHealth {
+        ThreadHealth { thread: thread.into(), age, bound }
     }
 }
 
-/// A thread that does not pass through its loop.
+/// A thread whose heartbeat is older than its bound.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stuck {
-    /// As [`Beat::thread`].
+pub struct StuckThread {
+    /// See [`ThreadHealth::thread`].
     pub thread: String,
-    /// For how long.
+    /// Time since its latest heartbeat.
     pub silent: Duration,
 }
 
-impl fmt::Display for Stuck {
+impl fmt::Display for StuckThread {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} for {} s", self.thread, self.silent.as_secs())
     }
 }
 
 impl Health {
-    /// Watches the admin listener's engine, too, from now on.
-    pub fn watch_admin(&self, engine: Arc<Stats>) {
-        // The first one stays: a process has one admin listener.
+    /// Adds the admin engine to the threads that are reported on.
+    pub fn set_admin(&self, engine: Arc<Stats>) {
+        // A process has one admin listener; a second call would change nothing.
         let _ = self.admin.set(engine);
     }
 
-    /// The latest sign of life of every thread that visitors depend on.
-    pub fn beats(&self) -> Vec<Beat> {
-        let mut beats = vec![Beat::new("acceptor", self.engine.acceptor_age(), ACCEPTOR_BOUND)];
-        for (number, worker) in self.engine.workers().iter().enumerate() {
-            let busy = worker.look().1.map_or(Duration::ZERO, |(_, busy)| busy);
-            beats.push(Beat::new(format!("worker {number}"), busy, WORKER_BOUND));
-        }
-        beats.push(Beat::new("board", self.board.heartbeat_age(), BOARD_BOUND));
-        beats.push(Beat::new("recorder", self.history.heartbeat_age(), RECORDER_BOUND));
+    /// Returns the heartbeats of the threads that serve visitors or keep the data they see.
+    pub fn threads(&self) -> Vec<ThreadHealth> {
+        let mut threads = engine_threads(&self.engine, "", WORKER_BOUND);
+        threads.push(ThreadHealth::new("board", self.board.heartbeat_age(), BOARD_BOUND));
+        threads.push(ThreadHealth::new("recorder", self.history.heartbeat_age(), RECORDER_BOUND));
         for poll in self.polls.stats() {
-            let thread = format!("poller {}", poll.source());
-            beats.push(Beat::new(thread, poll.heartbeat_age(), poll.heartbeat_bound()));
+            let name = format!("poller {}", poll.source());
+            threads.push(ThreadHealth::new(name, poll.heartbeat_age(), poll.heartbeat_bound()));
         }
-        beats
+        threads
     }
 
-    /// The latest sign of life of the admin listener's threads.
-    pub fn admin_beats(&self) -> Vec<Beat> {
-        let Some(engine) = self.admin.get() else { return Vec::new() };
-        let mut beats = vec![Beat::new("admin acceptor", engine.acceptor_age(), ACCEPTOR_BOUND)];
-        for (number, worker) in engine.workers().iter().enumerate() {
-            let busy = worker.look().1.map_or(Duration::ZERO, |(_, busy)| busy);
-            beats.push(Beat::new(format!("admin worker {number}"), busy, ADMIN_WORKER_BOUND));
+    /// Returns the heartbeats of the admin engine's threads.
+    pub fn admin_threads(&self) -> Vec<ThreadHealth> {
+        match self.admin.get() {
+            Some(engine) => engine_threads(engine, "admin ", ADMIN_WORKER_BOUND),
+            None => Vec::new(),
         }
-        beats
     }
 
-    /// The threads that are stuck; empty when all is well.
-    pub fn stuck(&self) -> Vec<Stuck> {
-        stuck(self.beats())
+    /// Returns the stuck threads among [`Health::threads`].
+    pub fn stuck(&self) -> Vec<StuckThread> {
+        stuck(self.threads())
     }
 
-    /// The admin listener's threads that are stuck. They cost no visitor anything, so they are
-    /// reported and `/healthz` stays 200: its 503 makes a supervisor restart the process.
-    pub fn admin_stuck(&self) -> Vec<Stuck> {
-        stuck(self.admin_beats())
+    /// Returns the stuck threads of the admin engine. They are reported apart, and `/healthz`
+    /// stays 200: its 503 makes a supervisor restart the process, and visitors are still served.
+    pub fn admin_stuck(&self) -> Vec<StuckThread> {
+        stuck(self.admin_threads())
     }
 }
 
-/// Those that have been silent for longer than they may.
-fn stuck(beats: Vec<Beat>) -> Vec<Stuck> {
-    let late = beats.into_iter().filter(|beat| beat.age > beat.bound);
-    late.map(|beat| Stuck { thread: beat.thread, silent: beat.age }).collect()
+/// Returns the heartbeats of an engine's acceptor and workers, with `prefix` before their names.
+fn engine_threads(engine: &Stats, prefix: &str, worker_bound: Duration) -> Vec<ThreadHealth> {
+    let acceptor =
+        ThreadHealth::new(format!("{prefix}acceptor"), engine.acceptor_age(), ACCEPTOR_BOUND);
+    let workers = engine.workers().iter().enumerate().map(|(number, worker)| {
+        let busy = worker.look().1.map_or(Duration::ZERO, |(_, busy)| busy);
+        ThreadHealth::new(format!("{prefix}worker {number}"), busy, worker_bound)
+    });
+    std::iter::once(acceptor).chain(workers).collect()
+}
+
+fn stuck(threads: Vec<ThreadHealth>) -> Vec<StuckThread> {
+    let late = threads.into_iter().filter(|it| it.age > it.bound);
+    late.map(|it| StuckThread { thread: it.thread, silent: it.age }).collect()
 }
 
 #[cfg(test)]
@@ -128,7 +137,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whoever_is_silent_beyond_its_bound_is_named() {
+    fn thread_silent_beyond_its_bound_is_stuck() {
         let seconds = Duration::from_secs;
         let bounds = [
             ("acceptor", ACCEPTOR_BOUND),
@@ -137,15 +146,17 @@ mod tests {
             ("recorder", RECORDER_BOUND),
             ("poller tank", seconds(20)),
         ];
-        let beats = |late: &str| -> Vec<Beat> {
+        let threads = |late: &str| -> Vec<ThreadHealth> {
             let age = |thread, bound| if thread == late { bound + seconds(1) } else { bound };
-            bounds.map(|(thread, bound)| Beat::new(thread, age(thread, bound), bound)).into()
+            bounds
+                .map(|(thread, bound)| ThreadHealth::new(thread, age(thread, bound), bound))
+                .into()
         };
-        assert_eq!(stuck(beats("")), [], "at its bound nobody is late");
+        assert_eq!(stuck(threads("")), [], "no thread is stuck at its bound");
         for (thread, bound) in bounds {
-            let late = stuck(beats(thread));
-            let told: Vec<String> = late.iter().map(ToString::to_string).collect();
-            assert_eq!(told, [format!("{thread} for {} s", bound.as_secs() + 1)]);
+            let stuck: Vec<String> =
+                stuck(threads(thread)).iter().map(ToString::to_string).collect();
+            assert_eq!(stuck, [format!("{thread} for {} s", bound.as_secs() + 1)]);
         }
     }
 }

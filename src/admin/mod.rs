@@ -6,64 +6,68 @@
 //! address cannot help here. Three rules bound the damage of a hostile local client instead:
 //!
 //! * Every request is small and every phase is short. No route takes a body.
-//! * At the cap a new connection replaces one that waits for its client, however young that is:
-//!   idle ones first, then those in an incomplete request. No number of clients that send
-//!   nothing, or half of a request, can therefore keep a new client out.
-//! * A page that is expensive to render is rendered by one worker at a time and then shared:
-//!   see `shared_page`. At least one worker is always left for
-//!   `/healthz`.
+//! * At the cap a new connection replaces one that waits for its client, however young that is
+//!   (`eviction_grace` is zero, as a request over loopback comes in one piece): idle ones first,
+//!   then those in an incomplete request. No number of clients that send nothing, or half of a
+//!   request, can therefore keep a new client out.
+//! * A page that is expensive to render is rendered by one worker at a time and then shared: see
+//!   `shared_page`. At least one worker is always free for `/healthz`, which takes no lock that a
+//!   rendering holds.
+//!
+//! All pages are made from atomics, snapshots and the kernel's own files at the time of the
+//! request; no other thread is asked, and none is blocked.
 
 pub mod configuration;
 pub mod health;
 pub mod metrics;
 pub mod scoreboard;
+mod service;
 mod shared_page;
-mod site;
 
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use self::shared_page::WAITERS;
-pub use self::site::AdminSite;
-use self::site::{AdminService, RENDERED_PAGES};
+pub use self::service::AdminPages;
+use self::service::{AdminService, RENDERED_PAGES};
+use self::shared_page::MAX_WAITERS;
 use crate::engine::{Engine, Listener, Settings};
-use crate::kernel::descriptors;
 
-/// Prefix of the names of its threads. Linux keeps 15 bytes of a thread's name, which is
+/// Prefix of the threads' names. Linux keeps 15 bytes of a thread's name, which is
 /// exactly `pw-adm-acceptor`.
 const THREADS: &str = "pw-adm";
 
-/// Number of workers: for each rendered page one that renders it and `WAITERS` that wait for it;
-/// and one more, which is free for `/healthz`.
-pub const WORKERS: usize = RENDERED_PAGES * (1 + WAITERS) + 1;
+/// Number of workers: for each rendered page one that renders it and `MAX_WAITERS` that wait for
+/// it, and one more that is free for `/healthz`.
+pub const WORKERS: usize = RENDERED_PAGES * (1 + MAX_WAITERS) + 1;
 
-/// Limit from the accept, or from the first byte, to the end of a request's head.
+/// Maximum time from the accept, or from the first byte, to the end of a request's head.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Limit from the end of the head to the end of a body that will be ignored.
+/// Maximum time from the end of the head to the end of a body, which is ignored.
 const BODY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Limit from the first byte of a response to its last.
+/// Maximum time from the first byte of a response to its last.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Longer than the scrape interval of most monitoring, so that it may keep its connection.
+/// Maximum time between two requests. It exceeds the scrape interval of most monitoring systems,
+/// so that they can keep their connection.
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
 
-/// Bytes that all admin connections hold in buffers at most: far more than pages of metrics and
-/// their requests take.
+/// Maximum number of bytes in the buffers of all admin connections, far more than pages of metrics
+/// and their requests need.
 const MAX_BUFFERED_BYTES: usize = 4 << 20;
 
-/// Longest wait for requests in flight when the process stops.
+/// Maximum wait for requests in flight when the process stops.
 const STOP_WAIT: Duration = Duration::from_millis(250);
 
-/// The limits of the admin engine, with room for so many connections.
+/// Returns the settings of the admin engine.
 fn settings(max_connections: usize) -> Settings {
     Settings {
         threads: THREADS,
         workers: WORKERS,
         max_connections,
-        // All clients share the loopback address: one of them must not use up a share.
+        // All clients share the loopback address, so a limit for each address would be one for all.
         max_connections_per_address: Some(usize::MAX),
         eviction_grace: Duration::ZERO,
         header_timeout: HEADER_TIMEOUT,
@@ -76,37 +80,40 @@ fn settings(max_connections: usize) -> Settings {
     }
 }
 
-/// The running listener. Dropping it answers requests in flight, for a moment, and ends its
-/// threads.
+/// The running admin listener. Dropping it answers requests in flight within [`STOP_WAIT`], and
+/// ends its threads.
 pub struct Admin {
     local_addr: String,
     engine: Option<Engine>,
 }
 
 impl Admin {
-    /// Names of its threads.
+    /// Returns the names of its threads.
     pub fn thread_names() -> Vec<String> {
         Engine::thread_names(&settings(1))
     }
 
-    /// Serves `site` on a bound listener.
+    /// Serves `pages` on a bound listener, to at most `max_connections` clients at a time.
     ///
     /// # Errors
-    /// The kernel gave no epoll instance or no thread.
-    pub fn start(listener: Listener, site: AdminSite) -> io::Result<Admin> {
+    /// The kernel gives no epoll instance or no thread.
+    pub fn start(
+        listener: Listener,
+        max_connections: usize,
+        pages: AdminPages,
+    ) -> io::Result<Admin> {
         let local_addr = match listener.local_addr() {
             path if path.starts_with("unix") => path,
             address => format!("http://{address}/"),
         };
-        let health = Arc::clone(&site.health);
-        let settings = settings(descriptors::admin_connections(descriptors::limit()));
-        let service = Arc::new(AdminService::from(site));
-        let engine = Engine::start(vec![listener], settings, None, service)?;
-        health.watch_admin(engine.stats());
+        let health = Arc::clone(&pages.health);
+        let service = Arc::new(AdminService::from(pages));
+        let engine = Engine::start(vec![listener], settings(max_connections), None, service)?;
+        health.set_admin(engine.stats());
         Ok(Admin { local_addr, engine: Some(engine) })
     }
 
-    /// Address it listens on: `http://127.0.0.1:6480/`, `unix:/path`.
+    /// Returns the address that it listens on: `http://127.0.0.1:6480/`, `unix:/path`.
     pub fn local_addr(&self) -> &str {
         &self.local_addr
     }

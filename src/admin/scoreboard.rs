@@ -1,6 +1,9 @@
-//! `/scoreboard` of the admin listener: what every thread and connection is doing, as JSON.
+//! `/scoreboard` of the admin listener: the state of threads, connections and sources, as JSON.
+//!
+//! `report` documents every member. Everything is read at the time of the request from atomics,
+//! snapshots and `/proc`; no thread is asked.
 
-pub mod told;
+pub mod report;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -9,54 +12,55 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use strum::VariantArray;
 
-use self::told::Told;
+use self::report::Report;
 use super::configuration::LiveConfiguration;
 use super::health::Health;
 use crate::board::{Snapshot, SourceView};
 use crate::certificates::LiveCertificates;
 use crate::engine::{CloseReason, ConnectionState, ShedReason, Stats};
 use crate::kernel::listen_queue::{ListenSocket, listen_losses, listen_queues};
-use crate::kernel::process::ProcessFacts;
+use crate::kernel::process::ProcessInfo;
 use crate::logging::{self, LogStats};
 use crate::timestamp::Rfc3339;
 
-/// Where the scoreboard looks.
+/// Sources of the scoreboard.
 pub struct Scoreboard {
-    /// The engine, the board, the pollers and the recorder, and whether they are stuck.
+    /// The engines, the board, the pollers and the recorder, with their heartbeats.
     pub health: Arc<Health>,
     /// The public TCP listeners.
     pub listeners: Vec<ListenSocket>,
-    /// The certificates in use, if the listeners speak TLS.
+    /// Certificates in use; `None` for plain HTTP.
     pub certificates: Option<Arc<LiveCertificates>>,
-    /// The limits in force, and reloads.
+    /// Limits in force, and outcomes of reloads.
     pub configuration: Arc<LiveConfiguration>,
-    /// When the service started.
+    /// Time of the start.
     pub started_at: Timestamp,
 }
 
 impl Scoreboard {
-    /// The body, ended by a newline.
+    /// Returns the document as JSON, with a newline at its end.
     pub fn render(&self) -> String {
-        let told = self.look(Timestamp::now());
-        let json = serde_json::to_string(&told).expect("texts and finite numbers are always JSON");
+        let report = self.report(Timestamp::now());
+        let json = serde_json::to_string(&report)
+            .expect("maps with text keys and finite numbers are always JSON");
         json + "\n"
     }
 
-    /// All that it shows, as of `now`.
-    fn look(&self, now: Timestamp) -> Told {
+    /// Returns the document as of `now`.
+    fn report(&self, now: Timestamp) -> Report {
         let Health { engine, board, history, .. } = &*self.health;
         let admin = self.health.admin.get();
         let losses = listen_losses();
         let (ok, refused) = self.configuration.reloads();
-        Told {
-            service: told::Service {
+        Report {
+            service: report::Service {
                 version: env!("CARGO_PKG_VERSION").into(),
                 started_at: Rfc3339(self.started_at).to_string(),
                 uptime_seconds: seconds_since(self.started_at, now),
             },
-            process: ProcessFacts::of_this().ok(),
+            process: ProcessInfo::of_this().ok(),
             limits: (*self.configuration.limits()).clone(),
-            reloads: told::Reloads {
+            reloads: report::Reloads {
                 ok,
                 refused,
                 latest_refused: self.configuration.latest_refused(),
@@ -69,7 +73,7 @@ impl Scoreboard {
             queue_depth: engine.queue_depth(),
             accept_queues: listen_queues(&self.listeners)
                 .into_iter()
-                .map(|queue| told::AcceptQueue {
+                .map(|queue| report::AcceptQueue {
                     listener: queue.address,
                     depth: queue.depth,
                     limit: queue.limit,
@@ -80,7 +84,7 @@ impl Scoreboard {
             pollers: self.pollers(),
             sources: sources(&board.load(), now),
             certificates: self.certificates(now),
-            admin: admin.map(|engine| told::Admin {
+            admin: admin.map(|engine| report::Admin {
                 acceptor_silent_seconds: engine.acceptor_age().as_secs_f64(),
                 workers: workers(engine),
                 connections: connections(engine),
@@ -89,14 +93,14 @@ impl Scoreboard {
                 queue_depth: engine.queue_depth(),
                 stuck: self.health.admin_stuck().iter().map(ToString::to_string).collect(),
             }),
-            board: told::Board { silent_seconds: board.heartbeat_age().as_secs_f64() },
-            recorder: told::Recorder {
+            board: report::Board { silent_seconds: board.heartbeat_age().as_secs_f64() },
+            recorder: report::Recorder {
                 enabled: history.is_enabled(),
                 silent_seconds: history.heartbeat_age().as_secs_f64(),
                 rows: history.rows(),
                 errors: history.errors(),
                 dropped: history.dropped(),
-                trouble: history.health().error.as_ref().map(|error| told::Trouble {
+                trouble: history.health().error.as_ref().map(|error| report::Trouble {
                     reason: error.message.to_string(),
                     seconds: seconds_since(error.since, now),
                 }),
@@ -105,43 +109,43 @@ impl Scoreboard {
         }
     }
 
-    fn pollers(&self) -> Vec<told::Poller> {
+    fn pollers(&self) -> Vec<report::Poller> {
         let polls = self.health.polls.stats();
-        let told = polls.iter().map(|poll| {
+        let pollers = polls.iter().map(|poll| {
             let (phase, time) = poll.phase();
-            told::Poller {
+            report::Poller {
                 source: poll.source().to_owned(),
                 phase: phase.as_str().into(),
                 seconds: time.as_secs_f64(),
             }
         });
-        told.collect()
+        pollers.collect()
     }
 
-    fn certificates(&self, now: Timestamp) -> Vec<told::Certificate> {
+    fn certificates(&self, now: Timestamp) -> Vec<report::Certificate> {
         let Some(live) = &self.certificates else { return Vec::new() };
-        let told = live.told();
-        let told = told.iter().map(|certificate| told::Certificate {
+        let certificates = live.info();
+        let certificates = certificates.iter().map(|certificate| report::Certificate {
             names: certificate.names.clone(),
             not_after: Rfc3339(certificate.not_after).to_string(),
             days_left: certificate.days_left(now),
         });
-        told.collect()
+        certificates.collect()
     }
 }
 
-fn workers(engine: &Stats) -> Vec<told::Worker> {
-    let told = engine.workers().iter().map(|worker| {
+fn workers(engine: &Stats) -> Vec<report::Worker> {
+    let workers = engine.workers().iter().map(|worker| {
         let (state, busy) = worker.look();
-        // Until the head is read no route is known.
+        // The route is empty until the request's head was read.
         let route = busy.map(|(route, _)| route).filter(|route| !route.is_empty());
-        told::Worker {
+        report::Worker {
             state: state.as_str().into(),
             route: route.map(Cow::Borrowed),
             seconds: busy.map(|(_, time)| time.as_secs_f64()),
         }
     });
-    told.collect()
+    workers.collect()
 }
 
 fn connections(engine: &Stats) -> BTreeMap<Cow<'static, str>, u64> {
@@ -154,27 +158,27 @@ fn connections_shed(engine: &Stats) -> BTreeMap<Cow<'static, str>, u64> {
     ShedReason::VARIANTS.iter().map(counted).collect()
 }
 
-fn sources(snapshot: &Snapshot, now: Timestamp) -> Vec<told::Source> {
-    let told = |source: &SourceView| told::Source {
+fn sources(snapshot: &Snapshot, now: Timestamp) -> Vec<report::Source> {
+    let report = |source: &SourceView| report::Source {
         source: source.name.to_string(),
         state: source.state.as_str().into(),
         age_seconds: source.reading.as_ref().map(|it| seconds_since(it.observed.at, now)),
-        error: source.error.as_ref().map(|failure| told::SourceError {
+        error: source.error.as_ref().map(|failure| report::SourceError {
             kind: failure.kind.as_str().into(),
             message: failure.message.to_string(),
             failures: failure.failures.into(),
             seconds: seconds_since(failure.since, now),
         }),
     };
-    snapshot.sources.iter().map(told).collect()
+    snapshot.sources.iter().map(report).collect()
 }
 
-fn log() -> told::Log {
+fn log() -> report::Log {
     let LogStats { queued, dropped, suppressed, blocked } = logging::stats();
-    told::Log { queued, dropped, suppressed, blocked_seconds: blocked.as_secs_f64() }
+    report::Log { queued, dropped, suppressed, blocked_seconds: blocked.as_secs_f64() }
 }
 
-/// Never negative: a clock that was set back makes nothing younger than now.
+/// Returns the time since `at`; 0 if a clock that was set back puts it into the future.
 fn seconds_since(at: Timestamp, now: Timestamp) -> f64 {
     now.duration_since(at).as_secs_f64().max(0.0)
 }

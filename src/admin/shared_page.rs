@@ -1,34 +1,38 @@
 //! A page that one caller renders and all callers share (single flight).
 //!
-//! The lock is held to look at the state and never while a page is rendered, so that a
-//! rendering that hangs, as on a file of `/proc`, holds the one worker that renders and no other.
+//! A page is rendered at most once a second. While a caller renders it, other callers get the
+//! previous page if that is recent. Without a recent one, [`MAX_WAITERS`] callers wait for a
+//! moment and the rest get [`Busy`].
+//!
+//! The lock is never held while a page is rendered. A rendering that hangs, as on a file of
+//! `/proc`, therefore holds the one worker that renders, and no other.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-/// A page is rendered no more often than this.
+/// Minimum time between two renderings.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// While a page is being rendered, callers get the previous one if it is no older than this.
+/// Maximum age of a previous page that callers get while the next one is rendered.
 const MAX_AGE: Duration = Duration::from_secs(5);
 
-/// Longest wait for a rendering in progress where there is no previous one.
+/// Maximum wait for a rendering in progress, if there is no recent page.
 const MAX_WAIT: Duration = Duration::from_millis(250);
 
-/// Callers that may wait for a rendering at the same time; each of them holds a worker.
-pub(super) const WAITERS: usize = 1;
+/// Maximum number of callers that wait for a rendering; each of them holds a worker.
+pub(super) const MAX_WAITERS: usize = 1;
 
 /// A rendered page.
 #[derive(Debug, Clone)]
 pub(super) struct Rendered {
     pub(super) body: Bytes,
-    /// Start of its rendering: nothing on it is older.
+    /// Start of the rendering: no value on the page is older.
     pub(super) begun: Instant,
 }
 
-/// The page is being rendered, there is no previous one to return, and too many callers wait.
+/// The page is being rendered, there is no recent one, and too many callers wait already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Busy;
 
@@ -80,16 +84,16 @@ impl SharedPage {
         Ok(rendered)
     }
 
-    /// Waits for the rendering in progress, if fewer than [`WAITERS`] do so already.
+    /// Waits for the rendering in progress, if fewer than [`MAX_WAITERS`] do so already.
     fn wait(&self, mut state: MutexGuard<'_, State>, now: Instant) -> Result<Rendered, Busy> {
-        if state.waiting >= WAITERS {
+        if state.waiting >= MAX_WAITERS {
             return Err(Busy);
         }
         state.waiting += 1;
         let waited = self.ended.wait_timeout_while(state, MAX_WAIT, |state| state.rendering);
         let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
         state.waiting -= 1;
-        // Without a page the rendering goes on, or it panicked.
+        // Without a page the rendering is still in progress, or it panicked.
         state.latest_within(MAX_AGE, now).ok_or(Busy)
     }
 
@@ -143,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn page_asked_for_often_is_rendered_once_a_second() {
+    fn page_requested_often_is_rendered_once_a_second() {
         let page = SharedPage::default();
         let renderings = AtomicUsize::new(0);
         let render = || {
@@ -170,7 +174,7 @@ mod tests {
             let during = page.get_at(start + INTERVAL, must_not_render).unwrap();
             assert_eq!((&*during.body, during.begun), (&b"first"[..], start));
             let late = page.get_at(start + MAX_AGE, must_not_render);
-            assert_eq!(late.unwrap_err(), Busy, "nothing that old is given, and it still renders");
+            assert_eq!(late.unwrap_err(), Busy, "the previous page is too old");
             drop(release);
         });
         let after = page.get_at(start + INTERVAL, must_not_render).unwrap();
@@ -183,13 +187,14 @@ mod tests {
         let start = Instant::now();
         thread::scope(|scope| {
             let (release, first) = rendering_of(scope, &page, start, "one");
-            let waiting: Vec<_> =
-                (0..WAITERS).map(|_| scope.spawn(|| page.get_at(start, must_not_render))).collect();
+            let waiting: Vec<_> = (0..MAX_WAITERS)
+                .map(|_| scope.spawn(|| page.get_at(start, must_not_render)))
+                .collect();
             // Each waiter either has begun to wait, or has given up on a slow machine.
-            while page.lock().waiting < WAITERS && !waiting.iter().any(|it| it.is_finished()) {
+            while page.lock().waiting < MAX_WAITERS && !waiting.iter().any(|it| it.is_finished()) {
                 thread::yield_now();
             }
-            if page.lock().waiting == WAITERS {
+            if page.lock().waiting == MAX_WAITERS {
                 let asked = Instant::now();
                 let refused = page.get_at(start, must_not_render).unwrap_err();
                 assert_eq!(refused, Busy);

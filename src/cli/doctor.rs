@@ -1,4 +1,4 @@
-//! `doctor`: one page for whoever has to find out why it does not answer.
+//! `doctor`: reports on one page why a server does not answer, or what is wrong with it.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -6,20 +6,20 @@ use std::time::Duration;
 
 use argh::FromArgs;
 
-use super::{Failure, print};
-use crate::config::{self, ListenAddr, Server, admin_address, parse_duration};
+use super::{Failure, positive_duration, print};
+use crate::config::{self, ListenAddr, Server, admin_address};
 use crate::doctor::{self, Report};
 
-/// Tell on one page how a server is, and what to do about what is wrong.
+/// Report on one page what is wrong with a server, and what to do about it.
 ///
-/// It asks the admin listener. When that is silent it asks the kernel: which process listens,
-/// how many wait at its accept queue, where its threads wait. That works for any program; run as
-/// root it sees other users' processes, too.
+/// It queries the admin listener. If that does not answer, it reads from the kernel which process
+/// listens, how many connections wait in its accept queue, and where its threads wait. That works
+/// for any program; run as root to examine processes of other users.
 #[derive(FromArgs)]
 #[argh(
     subcommand,
     name = "doctor",
-    example = "Is all well here?\n$ {command_name}",
+    example = "Is the server well?\n$ {command_name}",
     example = "What holds the program that listens on port 8443, whatever it is?\n\
                $ sudo {command_name} --listen 0.0.0.0:8443",
     example = "In a script\n\
@@ -27,7 +27,7 @@ use crate::doctor::{self, Report};
     error_code(1, "Something is wrong.")
 )]
 pub(super) struct Doctor {
-    /// the configuration that says where the server listens (default: $PUMPHOUSE_CONFIG, else
+    /// configuration file with the server's addresses (default: $PUMPHOUSE_CONFIG, else
     /// pumphouse.toml if there is one)
     #[argh(option)]
     config: Option<PathBuf>,
@@ -40,18 +40,13 @@ pub(super) struct Doctor {
     #[argh(option)]
     listen: Vec<ListenAddr>,
 
-    /// bound on the whole examination (default: 2s)
-    #[argh(option, default = "Duration::from_secs(2)", from_str_fn(duration))]
+    /// limit for the whole examination (default: 2s)
+    #[argh(option, default = "Duration::from_secs(2)", from_str_fn(positive_duration))]
     timeout: Duration,
 
-    /// print JSON: findings, the scoreboard, what the kernel knows
+    /// print JSON: findings, the scoreboard, and facts from the kernel
     #[argh(switch)]
     json: bool,
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    let duration = parse_duration(text).filter(|duration| !duration.is_zero());
-    duration.ok_or_else(|| "not a duration such as 2s or 500ms".to_owned())
 }
 
 impl Doctor {
@@ -65,7 +60,7 @@ impl Doctor {
     fn addresses(self) -> Result<doctor::Doctor, Failure> {
         let path = config::location(self.config.as_deref());
         let complete = self.admin.is_some() && !self.listen.is_empty();
-        // A file that nobody has named need not be there: a demo has none.
+        // The default file need not exist: a demo has none.
         let server = if complete || (self.config.is_none() && !path.exists()) {
             Server::default()
         } else {

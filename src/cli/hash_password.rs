@@ -1,4 +1,4 @@
-//! `hash-password`: what the configuration keeps of a password.
+//! `hash-password`: hashes a password for the configuration.
 
 use std::io::{self, IsTerminal as _, Read as _};
 use std::process::ExitCode;
@@ -8,39 +8,39 @@ use argh::FromArgs;
 use super::{Failure, print};
 use crate::access::{LONGEST_PASSWORD, PasswordHash, check_password};
 
-/// Read a password from standard input, and print its hash for [[auth.user]]. On a terminal it is
-/// asked for twice, and not shown.
+/// Read a password from standard input, and print its hash for [[auth.user]]. On a terminal the
+/// password is requested twice and not shown.
 #[derive(FromArgs)]
 #[argh(subcommand, name = "hash-password")]
 pub(super) struct HashPassword {}
 
 impl HashPassword {
     pub(super) fn run(self) -> Result<ExitCode, Failure> {
-        let password = if io::stdin().is_terminal() { ask()? } else { read()? };
+        let password = if io::stdin().is_terminal() { prompt()? } else { read()? };
         check_password(&password)?;
         let hash = PasswordHash::of(&password)?;
         Ok(print(&format!("{}\n", hash.expose())))
     }
 }
 
-fn ask() -> Result<String, Failure> {
-    let ask = |prompt| {
-        rpassword::prompt_password(prompt)
-            .map_err(|error| format!("cannot ask for the password: {error}"))
+fn prompt() -> Result<String, Failure> {
+    let prompt = |text| {
+        rpassword::prompt_password(text)
+            .map_err(|error| format!("cannot read the password from the terminal: {error}"))
     };
-    let password = ask("Password: ")?;
-    // What is wrong with it is told before it must be typed again.
+    let password = prompt("Password: ")?;
+    // An unfit password is reported before it has to be typed again.
     check_password(&password)?;
-    if password == ask("Once more: ")? {
+    if password == prompt("Repeat the password: ")? {
         Ok(password)
     } else {
-        Err("the two are not the same".into())
+        Err("the passwords differ".into())
     }
 }
 
-/// All of the input, without the end of its line.
+/// Reads the whole input, without the end of its line.
 fn read() -> Result<String, Failure> {
-    // With room for a line's end, and for a byte that shows that there is too much.
+    // Room for the end of the line, and for one byte more, by which a longer input is recognized.
     let most = LONGEST_PASSWORD as u64 + 3;
     let mut input = Vec::new();
     io::stdin()

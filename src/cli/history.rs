@@ -1,4 +1,4 @@
-//! `history`: looking after the file of the history.
+//! `history`: checks and backs up the history's database.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use super::{Failure, print};
 use crate::config::{self, Config};
 use crate::history::{History, ReadError};
 
-/// Look after the recorded history; safe while the server runs.
+/// Check or back up the recorded history; safe while the server runs.
 #[derive(FromArgs)]
 #[argh(subcommand, name = "history")]
 pub(super) struct HistoryCommand {
@@ -25,24 +25,24 @@ enum Action {
     Backup(Backup),
 }
 
-/// Look through the whole file for damage, and count what is in it.
+/// Check the whole database for damage, and count its rows.
 #[derive(FromArgs)]
 #[argh(subcommand, name = "check")]
 struct Check {
-    /// the configuration (default: $PUMPHOUSE_CONFIG, else pumphouse.toml)
+    /// configuration file (default: $PUMPHOUSE_CONFIG, else pumphouse.toml)
     #[argh(option)]
     config: Option<PathBuf>,
 }
 
-/// Copy the history into a new file, whole and consistent, while the server goes on writing.
+/// Copy the history into a new file as one consistent state, while the server may go on writing.
 #[derive(FromArgs)]
 #[argh(subcommand, name = "backup")]
 struct Backup {
-    /// the file to make
+    /// path of the copy, which must not exist
     #[argh(positional)]
     file: PathBuf,
 
-    /// the configuration (default: $PUMPHOUSE_CONFIG, else pumphouse.toml)
+    /// configuration file (default: $PUMPHOUSE_CONFIG, else pumphouse.toml)
     #[argh(option)]
     config: Option<PathBuf>,
 }
@@ -57,27 +57,29 @@ impl HistoryCommand {
                 for (table, rows) in history.check().map_err(|error| damaged(&config, error))? {
                     writeln!(text, "{rows:>12} rows of {table}")?;
                 }
-                text.push_str("The file is sound.\n");
+                text.push_str("The database is sound.\n");
                 Ok(print(&text))
             }
             Action::Backup(Backup { file, config }) => {
                 let config = config::load(&config::location(config.as_deref()))?;
-                // Over a file that is there, a half-made copy could replace the last good one.
+                // An incomplete copy must not replace the last good one.
                 if file.exists() {
-                    return Err(format!("{} exists; name a new file", file.display()).into());
+                    return Err(
+                        format!("{} exists; give the path of a new file", file.display()).into()
+                    );
                 }
                 history_of(&config)?.backup(&file)?;
-                Ok(print(&format!("{} holds all of it.\n", file.display())))
+                Ok(print(&format!("{} has a complete copy.\n", file.display())))
             }
         }
     }
 }
 
-/// What an operator is told of a file that did not stand the check.
+/// Adds to an error of the check what the server does with a damaged file.
 fn damaged(config: &Config, error: ReadError) -> Failure {
     match (&config.history, error) {
         (Some(kept), ReadError::Store(error)) if error.is_damage() => format!(
-            "{} is damaged: {error}. The server sets it aside, whole, and begins a new one",
+            "{} is damaged: {error}; the server will rename it, unchanged, and start a new one",
             kept.path.display()
         )
         .into(),
@@ -85,10 +87,10 @@ fn damaged(config: &Config, error: ReadError) -> Failure {
     }
 }
 
-/// The history of that configuration, to be read only.
+/// Opens the history of a configuration for reading.
 pub(super) fn history_of(config: &Config) -> Result<History, Failure> {
     let Some(kept) = &config.history else {
-        return Err("the configuration keeps no history: [history] enabled = false".into());
+        return Err("the configuration records no history: [history] enabled = false".into());
     };
     if !kept.path.exists() {
         return Err(format!("there is no history yet: {}", kept.path.display()).into());

@@ -1,4 +1,8 @@
-//! One file a command.
+//! The command line: a file for each command.
+//!
+//! A command parses its arguments, turns them into the types that the rest of the program uses, and
+//! calls one function. `main` maps the outcome to an exit code, and an error to a line on standard
+//! error.
 
 mod cert;
 mod check;
@@ -10,7 +14,6 @@ mod history;
 mod probe;
 mod serve;
 mod token;
-mod trial;
 mod watch;
 
 use std::process::ExitCode;
@@ -20,7 +23,6 @@ use argh::FromArgs;
 
 use crate::config::parse_duration;
 use crate::logging;
-use crate::server::Failure;
 use crate::text::escape;
 
 /// A dashboard server for remote water systems that no slow upstream and no hostile client can
@@ -51,9 +53,12 @@ enum Command {
     History(history::HistoryCommand),
 }
 
+/// Error that ends a command. Its text is written to standard error.
+type Failure = Box<dyn std::error::Error>;
+
 /// Parses the arguments and runs the command that they name.
 ///
-/// Exit codes: 0 when all went well, 1 when it did not.
+/// Returns exit code 0 if the command succeeded, else 1; wrong arguments are 1, too.
 pub fn main() -> ExitCode {
     let _flush = logging::FlushOnDrop;
     let arguments: Arguments = argh::from_env();
@@ -72,7 +77,7 @@ pub fn main() -> ExitCode {
         Some(Command::Token(command)) => command.run(),
         Some(Command::Export(command)) => command.run(),
         Some(Command::History(command)) => command.run(),
-        None => Err("name a command; `pumphouse-web --help` lists them".into()),
+        None => Err("no command given; `pumphouse-web --help` lists them".into()),
     };
     match outcome {
         Ok(code) => code,
@@ -83,13 +88,24 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// An option that is a duration.
+/// Parses an option that is a duration.
 fn duration(text: &str) -> Result<Duration, String> {
     parse_duration(text).ok_or_else(|| "not a duration such as 2s or 500ms".to_owned())
 }
 
-/// Writes to standard output, with hidden characters escaped: configurations, files and upstreams
-/// may have put any into the text. A reader that has gone, as in `| head`, is no failure.
+/// Parses an option that is a duration longer than zero.
+fn positive_duration(text: &str) -> Result<Duration, String> {
+    let duration = duration(text)?;
+    if duration.is_zero() {
+        Err("the duration must be longer than zero".to_owned())
+    } else {
+        Ok(duration)
+    }
+}
+
+/// Writes to standard output, with hidden characters escaped: the text may contain any that come
+/// from configurations, files and upstreams. A pipe that its reader has closed, as `head` does, is no
+/// failure.
 fn print(text: &str) -> ExitCode {
     use std::io::Write as _;
     match std::io::stdout().lock().write_all(escape(text).as_bytes()) {

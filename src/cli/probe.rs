@@ -1,4 +1,4 @@
-//! `probe`: one health probe, for scripts and supervisors.
+//! `probe`: probes a server's health once, for scripts and supervisors.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -9,21 +9,21 @@ use super::{Failure, duration, print};
 use crate::outbound::Target;
 use crate::supervisor::probe::Prober;
 
-/// Probe a running server once: exit 0 when it is healthy, 1 when it is not.
+/// Probe a running server once: exit 0 if it is healthy, else 1.
 #[derive(FromArgs)]
 #[argh(subcommand, name = "probe")]
 pub(super) struct Probe {
-    /// what to ask: http://, https:// or unix:/path; without a path, its /healthz
+    /// address to request: http://, https:// or unix:/path; without a path, its /healthz
     /// (default: http://127.0.0.1:6480/healthz)
     #[argh(option, default = "\"http://127.0.0.1:6480/healthz\".to_owned()")]
     url: String,
 
-    /// bound on the whole probe (default: 2s)
+    /// limit for the whole probe (default: 2s)
     #[argh(option, default = "Duration::from_secs(2)", from_str_fn(duration))]
     timeout: Duration,
 
-    /// PEM file with the certificates to trust for https, such as a self-signed one (default:
-    /// the system's)
+    /// PEM file of certificates to trust for https, such as a self-signed one (default: the
+    /// system's)
     #[argh(option)]
     ca: Option<std::path::PathBuf>,
 }

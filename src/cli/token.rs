@@ -1,4 +1,4 @@
-//! `token`: tokens for scripts.
+//! `token`: creates access tokens for scripts.
 
 use std::process::ExitCode;
 
@@ -8,7 +8,7 @@ use super::{Failure, print};
 use crate::access::{LONGEST_NAME, Scope, Scopes, TokenHash, generate_token, is_account_name};
 use crate::text::clean;
 
-/// Make tokens for scripts.
+/// Create access tokens for scripts.
 #[derive(FromArgs)]
 #[argh(subcommand, name = "token")]
 pub(super) struct TokenCommand {
@@ -22,15 +22,15 @@ enum Action {
     New(New),
 }
 
-/// Print a new token, once, and the section for the configuration, which keeps its SHA-256 only.
+/// Print a new token, and the configuration section with its SHA-256. The token is stored nowhere.
 #[derive(FromArgs)]
 #[argh(subcommand, name = "new")]
 struct New {
-    /// what to call it (default: script)
+    /// name of the token (default: script)
     #[argh(option, default = "\"script\".to_owned()")]
     name: String,
 
-    /// what its bearer may do: read, poll or admin; may be repeated (default: read)
+    /// scope of the token: read, poll or admin; may be repeated (default: read)
     #[argh(option)]
     scope: Vec<Scope>,
 }
@@ -38,7 +38,7 @@ struct New {
 impl TokenCommand {
     pub(super) fn run(self) -> Result<ExitCode, Failure> {
         let Action::New(New { name, scope }) = self.action;
-        // The printed TOML must be what the configuration reads, without an escape of our own.
+        // The printed TOML must be read back as the same name, with no escapes but those below.
         if !is_account_name(&name) || clean(&name) != name {
             return Err(format!(
                 "--name must have 1 to {LONGEST_NAME} bytes, no colon and no control or invisible \
@@ -49,8 +49,8 @@ impl TokenCommand {
         let scopes = if scope.is_empty() { Scopes::default() } else { Scopes::new(scope) };
         let token = generate_token()?;
         eprintln!(
-            "The first line is the token, which is not shown again: give it to the script, as in\n\
-             curl -H \"Authorization: Bearer $TOKEN\". The rest belongs into the configuration.\n"
+            "The first line is the token, which is not stored: give it to the script, as in\n\
+             curl -H \"Authorization: Bearer $TOKEN\". Add the rest to the configuration.\n"
         );
         let scopes = scopes.to_string().replace(", ", "\", \"");
         Ok(print(&format!(

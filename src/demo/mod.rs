@@ -1,9 +1,12 @@
-//! Simulated upstreams, real enough that the whole path runs over them: servers on loopback that
-//! answer as the real ones do, from a model of a tank, a pump and the weather.
+//! The demo: a server over simulated upstreams, without a configuration and without a network.
+//!
+//! The upstreams are servers on loopback that answer as the real ones do, from a model of a tank,
+//! a pump and the weather. Polling, decoding, history and pages are those of a real server.
 
 mod history;
 mod model;
+mod setup;
 mod upstreams;
 
 pub use history::history;
-pub use upstreams::{Upstreams, thread_names};
+pub use setup::{Backing, Demo, DemoError};

@@ -3,9 +3,9 @@
 use super::Answers;
 use super::ask::{Answer, AskError};
 use super::finding::{Finding, Mark, span};
-use crate::admin::scoreboard::told::{Source, Told};
+use crate::admin::scoreboard::report::{Report, Source};
 use crate::certificates::EXPIRES_SOON_DAYS;
-use crate::kernel::process::ProcessFacts;
+use crate::kernel::process::ProcessInfo;
 
 /// A worker that has been at one connection for longer is worth a look.
 const LONG_AT_WORK: f64 = 1.0;
@@ -20,7 +20,7 @@ const FAILURES: u64 = 3;
 /// microseconds.
 const LOG_BLOCKED: f64 = 2.0;
 
-pub(super) fn findings(told: &Told, answers: &Answers) -> Vec<Finding> {
+pub(super) fn findings(told: &Report, answers: &Answers) -> Vec<Finding> {
     let mut findings = vec![
         process(told),
         asked(
@@ -53,12 +53,12 @@ pub(super) fn findings(told: &Told, answers: &Answers) -> Vec<Finding> {
     findings
 }
 
-fn process(told: &Told) -> Finding {
+fn process(told: &Report) -> Finding {
     let service = &told.service;
     let mut detail =
         format!("pumphouse-web {}, up {}", service.version, span(service.uptime_seconds));
     if let Some(facts) = &told.process {
-        let ProcessFacts { pid, threads, resident_bytes, cpu_seconds, .. } = facts;
+        let ProcessInfo { pid, threads, resident_bytes, cpu_seconds, .. } = facts;
         let mib = *resident_bytes as f64 / f64::from(1 << 20);
         detail = format!("{detail}; pid {pid}, {threads} threads, {mib:.1} MiB, ")
             + &format!("{cpu_seconds:.1} s of processor time");
@@ -88,7 +88,7 @@ fn asked(
     }
 }
 
-fn accept_queues(told: &Told) -> Vec<Finding> {
+fn accept_queues(told: &Report) -> Vec<Finding> {
     let acceptor = told.acceptor_silent_seconds;
     let queues = told.accept_queues.iter().map(|queue| {
         let (depth, limit) = (queue.depth, queue.limit);
@@ -111,7 +111,7 @@ fn accept_queues(told: &Told) -> Vec<Finding> {
     }
 }
 
-fn losses(told: &Told) -> Finding {
+fn losses(told: &Report) -> Finding {
     let (overflows, drops) = (told.listen_overflows_total, told.listen_drops_total);
     let shed: Vec<String> = told
         .connections_shed
@@ -133,7 +133,7 @@ fn losses(told: &Told) -> Finding {
 }
 
 /// The admin listener, which has just answered, so only part of it can be stuck.
-fn admin(told: &Told) -> Option<Finding> {
+fn admin(told: &Report) -> Option<Finding> {
     let stuck = &told.admin.as_ref()?.stuck;
     (!stuck.is_empty()).then(|| {
         Finding::wrong(
@@ -144,7 +144,7 @@ fn admin(told: &Told) -> Option<Finding> {
     })
 }
 
-fn workers(told: &Told) -> Vec<Finding> {
+fn workers(told: &Report) -> Vec<Finding> {
     let total = told.workers.len();
     let busy = told.workers.iter().filter(|worker| worker.state != "waiting").count();
     let detail = format!("{busy} of {total} busy");
@@ -174,7 +174,7 @@ fn workers(told: &Told) -> Vec<Finding> {
     findings
 }
 
-fn connections(told: &Told) -> Finding {
+fn connections(told: &Report) -> Finding {
     let open: u64 = told.connections.values().sum();
     let most = told.limits.max_connections;
     let states: Vec<String> = told
@@ -200,7 +200,7 @@ fn connections(told: &Told) -> Finding {
 /// over in milliseconds.
 const QUEUED_PER_WORKER: u64 = 8;
 
-fn queue(told: &Told) -> Finding {
+fn queue(told: &Report) -> Finding {
     let (depth, workers) = (told.queue_depth, told.limits.workers as u64);
     let detail = format!("{depth} requests wait for {workers} workers");
     if depth >= QUEUED_PER_WORKER * workers {
@@ -209,7 +209,7 @@ fn queue(told: &Told) -> Finding {
     Finding::well("queue", detail)
 }
 
-fn source(told: &Told, source: &Source) -> Finding {
+fn source(told: &Report, source: &Source) -> Finding {
     let name = &source.source;
     let age = source.age_seconds.map(|age| format!(", observed {} ago", span(age)));
     let mut detail = format!("{name}: {}{}", source.state, age.unwrap_or_default());
@@ -242,12 +242,12 @@ fn source(told: &Told, source: &Source) -> Finding {
 const ASK_UPSTREAM: &str =
     "`pumphouse-web check --poll` shows what it sends; no restart here will heal an upstream";
 
-fn open_files(told: &Told) -> Option<Finding> {
+fn open_files(told: &Report) -> Option<Finding> {
     told.process.as_ref().map(files_of)
 }
 
 /// Also of a process that cannot be asked.
-pub(super) fn files_of(facts: &ProcessFacts) -> Finding {
+pub(super) fn files_of(facts: &ProcessInfo) -> Finding {
     let open = facts.open_files;
     let Some(limit) = facts.open_files_limit else {
         return Finding::well("open files", format!("{open}, without a limit"));
@@ -263,7 +263,7 @@ pub(super) fn files_of(facts: &ProcessFacts) -> Finding {
     Finding::well("open files", detail)
 }
 
-fn limits(told: &Told) -> Finding {
+fn limits(told: &Report) -> Finding {
     let limits = &told.limits;
     let (most, wanted) = (limits.max_connections, limits.max_connections_configured);
     let mut detail = format!("{most} connections, a backlog of {}", limits.backlog);
@@ -282,7 +282,7 @@ fn limits(told: &Told) -> Finding {
     Finding::note("limits", detail).advise(advice.join("; "))
 }
 
-fn certificates(told: &Told) -> Vec<Finding> {
+fn certificates(told: &Report) -> Vec<Finding> {
     if told.certificates.is_empty() {
         return vec![Finding::note("certificate", "none: the listeners speak plain HTTP")];
     }
@@ -305,7 +305,7 @@ fn certificates(told: &Told) -> Vec<Finding> {
     told.collect()
 }
 
-fn history(told: &Told) -> Finding {
+fn history(told: &Report) -> Finding {
     let recorder = &told.recorder;
     if !recorder.enabled {
         return Finding::note("history", "none is kept");
@@ -328,7 +328,7 @@ fn history(told: &Told) -> Finding {
     Finding::well("history", detail)
 }
 
-fn reloads(told: &Told) -> Finding {
+fn reloads(told: &Report) -> Finding {
     let reloads = &told.reloads;
     let detail = format!("{} taken up, {} refused", reloads.ok, reloads.refused);
     if reloads.latest_refused {
@@ -341,7 +341,7 @@ fn reloads(told: &Told) -> Finding {
     Finding::well("reloads", detail)
 }
 
-fn log(told: &Told) -> Finding {
+fn log(told: &Report) -> Finding {
     let log = &told.log;
     let detail =
         format!("{} lines dropped and {} suppressed since the start", log.dropped, log.suppressed);
@@ -396,7 +396,7 @@ mod tests {
     }
 
     fn judge(board: Value) -> Vec<Finding> {
-        let told: Told = serde_json::from_value(board).unwrap();
+        let told: Report = serde_json::from_value(board).unwrap();
         let ok = || answered(200, "ok\n");
         findings(&told, &Answers { health: ok(), ready: ok(), scoreboard: ok() })
     }
@@ -527,7 +527,7 @@ mod tests {
 
     #[test]
     fn the_stuck_one_is_named() {
-        let told: Told = serde_json::from_value(well()).unwrap();
+        let told: Report = serde_json::from_value(well()).unwrap();
         let answers = Answers {
             health: answered(503, r#"{"detail": "Stuck: acceptor for 12 s."}"#),
             ready: Err(AskError::Timeout),

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::config::ListenAddr;
 use crate::kernel::listen_queue::{listen_losses, listening};
-use crate::kernel::process::ProcessFacts;
+use crate::kernel::process::ProcessInfo;
 
 /// All of it.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -54,7 +54,7 @@ pub(super) struct Holder {
     pub(super) name: String,
     /// `R`, `S`, `D`, `T`… of proc(5).
     pub(super) state: char,
-    pub(super) facts: Option<ProcessFacts>,
+    pub(super) facts: Option<ProcessInfo>,
     pub(super) pid: i32,
     /// Its threads, by what they do.
     pub(super) threads: Vec<Threads>,
@@ -171,7 +171,7 @@ fn holder(process: &Process) -> Option<Holder> {
     Some(Holder {
         name: stat.comm,
         state: stat.state,
-        facts: ProcessFacts::of(process.pid).ok(),
+        facts: ProcessInfo::of(process.pid).ok(),
         pid: process.pid,
         threads: threads.collect(),
     })

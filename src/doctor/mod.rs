@@ -16,7 +16,7 @@ use crossbeam_channel::{Receiver, bounded};
 
 use self::ask::{Answer, AskError};
 use self::kernel::Kernel;
-use crate::admin::scoreboard::told::Told;
+use crate::admin::scoreboard::report;
 use crate::config::ListenAddr;
 
 pub use self::finding::{Finding, Mark, Report};
@@ -85,7 +85,7 @@ impl Doctor {
 
     fn judge(&self, answers: &Answers, seen: Option<Kernel>) -> Report {
         let board = answers.scoreboard.as_ref().ok().and_then(|answer| {
-            let told: Told = serde_json::from_slice(&answer.body).ok()?;
+            let told: report::Report = serde_json::from_slice(&answer.body).ok()?;
             Some((told, serde_json::from_slice(&answer.body).ok()?))
         });
         let mut findings = Vec::new();

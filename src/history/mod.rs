@@ -9,6 +9,7 @@
 //! as the configuration says; a time without observations is a time without rows. All SQL of the
 //! program lives in this module, behind the types that it exports.
 
+mod backfill;
 mod backup;
 mod bucket;
 mod error;
@@ -21,6 +22,7 @@ mod when;
 mod window;
 mod writer;
 
+pub use backfill::trend_samples;
 pub use bucket::{Bucket, Calendar, DAY, Merger, QUARTER};
 pub use error::StoreError;
 pub use events::EventScan;

@@ -1,5 +1,8 @@
-//! The kernel's side of the listeners: what an investigator would look up with `ss -ltn` and
-//! `nstat`.
+//! Accept queues of listening TCP sockets, and connections lost at them: what `ss -ltn` and
+//! `nstat` show.
+//!
+//! The state of a queue comes from `sock_diag`, as only that has the limit of a socket that another
+//! process has bound; where a sandbox forbids it, from `/proc/net/tcp` and `/proc/net/tcp6`.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
@@ -13,48 +16,49 @@ use super::sock_diag;
 /// A listening TCP socket of this process, by its inode.
 #[derive(Debug, Clone)]
 pub struct ListenSocket {
-    /// Where it listens, as the log says it.
+    /// Address as the log shows it.
     pub address: String,
-    /// The socket's inode, which names it in `/proc/net/tcp`.
+    /// Inode, which identifies the socket in `/proc/net/tcp`.
     pub inode: u64,
-    /// Connections that may wait to be accepted, if the kernel does not say: `listen(2)`'s
-    /// backlog within somaxconn. The kernel lets one more in, which is how a full queue comes to
-    /// stand at `129 / 128`.
+    /// Limit of the accept queue, used if the kernel does not report it: listen(2)'s backlog,
+    /// capped by somaxconn. The kernel admits one connection more, so a full queue can show as
+    /// `129 / 128`.
     pub limit: u32,
 }
 
-/// How full an accept queue is: `Recv-Q` and `Send-Q` of `ss -ltn`.
+/// State of an accept queue: `Recv-Q` and `Send-Q` of `ss -ltn`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListenQueue {
-    /// Where it listens.
+    /// Address of the listener.
     pub address: String,
-    /// Connections that wait to be accepted.
+    /// Number of connections that wait to be accepted.
     pub depth: u32,
-    /// Connections that may wait.
+    /// Maximum number of connections that wait.
     pub limit: u32,
 }
 
-/// What the kernel had to turn away, in this network namespace, since it started.
+/// Connections that the kernel lost at listening sockets of this network namespace since it
+/// started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ListenLosses {
-    /// `ListenOverflows`: an accept queue was full.
+    /// `ListenOverflows`: connections that found an accept queue full.
     pub overflows: u64,
-    /// `ListenDrops`: all connections dropped for whatever reason while listening.
+    /// `ListenDrops`: connections dropped for any reason.
     pub drops: u64,
 }
 
-/// The backlog that the kernel really grants: at most `net.core.somaxconn`.
+/// Returns the backlog that the kernel grants: at most `net.core.somaxconn`.
 pub fn granted_backlog(backlog: u32) -> u32 {
     backlog.min(somaxconn().unwrap_or(u32::MAX))
 }
 
-/// The most that the kernel grants, `net.core.somaxconn`.
+/// Returns the maximum backlog, `net.core.somaxconn`.
 pub fn somaxconn() -> Option<u32> {
     fs::read_to_string("/proc/sys/net/core/somaxconn").ok()?.trim().parse().ok()
 }
 
-/// The accept queues of these sockets, as they are now. A socket that the kernel does not list
-/// is left out.
+/// Returns the current accept queues of these sockets. A socket that the kernel does not list is
+/// left out.
 pub fn listen_queues(sockets: &[ListenSocket]) -> Vec<ListenQueue> {
     let mut queues = Vec::new();
     for found in listening() {
@@ -66,20 +70,20 @@ pub fn listen_queues(sockets: &[ListenSocket]) -> Vec<ListenQueue> {
     queues
 }
 
-/// A listening TCP socket, whoever's it is.
+/// A listening TCP socket of any process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listening {
-    /// Where it listens.
+    /// Address of the listener.
     pub address: SocketAddr,
-    /// Its inode, which names it in `/proc/PID/fd`.
+    /// Inode, which identifies the socket in `/proc/PID/fd`.
     pub inode: u64,
-    /// Connections that wait to be accepted.
+    /// Number of connections that wait to be accepted.
     pub depth: u32,
-    /// Connections that may wait, where the kernel says so.
+    /// Maximum number of connections that wait, if the kernel reports it.
     pub limit: Option<u32>,
 }
 
-/// All listening TCP sockets of this network namespace.
+/// Returns all listening TCP sockets of this network namespace.
 pub fn listening() -> Vec<Listening> {
     // A sandbox that forbids netlink sockets still has its /proc.
     sock_diag::listening().map_or_else(
@@ -124,13 +128,13 @@ fn listening_in(table: impl Read) -> ProcResult<Vec<TcpNetEntry>> {
     Ok(TcpNetEntries::from_buf_read(head.as_bytes(), procfs::current_system_info())?.0)
 }
 
-/// What the kernel had to turn away; zero where it does not say.
+/// Returns the kernel's counts of lost connections; zero if it does not report them.
 pub fn listen_losses() -> ListenLosses {
     fs::read_to_string("/proc/net/netstat")
         .map_or_else(|_| ListenLosses::default(), |text| losses(&text))
 }
 
-/// The `TcpExt` lines of `/proc/net/netstat`: one of names, one of values in the same order.
+/// Parses the `TcpExt` lines of `/proc/net/netstat`: one of names, one of values in the same order.
 fn losses(text: &str) -> ListenLosses {
     let mut lines = text.lines().filter_map(|line| line.strip_prefix("TcpExt: "));
     let (Some(names), Some(values)) = (lines.next(), lines.next()) else {
@@ -154,14 +158,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_socket_that_nobody_accepts_from_shows_who_waits() {
+    fn unaccepted_connections_show_in_the_accept_queue() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let inode = rustix::fs::fstat(listener.as_fd()).unwrap().st_ino;
         let socket = ListenSocket { address: "here".to_owned(), inode, limit: 64 };
         let waiting: Vec<TcpStream> =
             (0..3).map(|_| TcpStream::connect(listener.local_addr().unwrap()).unwrap()).collect();
         let queues = listen_queues(&[socket]);
-        // What the standard library asks for, whatever we believe.
+        // The kernel's limit, which the standard library sets, wins over the one passed in.
         assert_eq!(queues, [ListenQueue { address: "here".to_owned(), depth: 3, limit: 128 }]);
         let tables = listening_by_tables();
         let ours = tables.iter().find(|found| found.inode == inode).unwrap();
@@ -173,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn the_table_is_read_no_further_than_the_listeners_go() {
+    fn tcp_table_is_read_up_to_its_last_listener() {
         let line = |number, state: &str| {
             format!(
                 "{number}: 0100007F:192B 00000000:0000 {state} 00000000:00000007 00:00000000 \
@@ -189,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn losses_are_found_by_name() {
+    fn listen_losses_are_found_by_name() {
         let text = "TcpExt: SyncookiesSent ListenOverflows ListenDrops TCPHPHits\n\
                     TcpExt: 1 22 333 4444\nIpExt: InNoRoutes\nIpExt: 5\n";
         assert_eq!(losses(text), ListenLosses { overflows: 22, drops: 333 });

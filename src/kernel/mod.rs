@@ -1,5 +1,6 @@
-//! Facts about processes, sockets and descriptors that only the kernel has, and the signals that it
-//! delivers.
+//! What the process asks its kernel, or gets from it: processes, sockets, descriptors and signals.
+//!
+//! Nothing here knows the configuration or the engine: callers pass plain numbers.
 
 pub mod descriptors;
 pub mod listen_queue;

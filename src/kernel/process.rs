@@ -1,57 +1,57 @@
-//! What the kernel tells of a process: descriptors, memory, threads, time.
+//! Resources of a process, from `/proc` (proc(5)): descriptors, memory, threads, processor time.
 
 use procfs::ProcResult;
 use procfs::process::{LimitValue, Process};
 use serde::{Deserialize, Serialize};
 
-/// See proc(5); the same as Prometheus' `process_*` metrics tell.
+/// Resources of a process, with the meaning of Prometheus's `process_*` metrics.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct ProcessFacts {
-    /// Its number.
+pub struct ProcessInfo {
+    /// Process ID.
     pub pid: i32,
-    /// Descriptors that are open.
+    /// Number of open descriptors.
     pub open_files: u64,
-    /// Descriptors that may be open, the soft `RLIMIT_NOFILE`; `None`: any number.
+    /// Soft limit on open descriptors (`RLIMIT_NOFILE`); `None` if there is none.
     pub open_files_limit: Option<u64>,
-    /// Threads.
+    /// Number of threads.
     pub threads: u64,
-    /// Memory that it holds, bytes.
+    /// Resident memory, bytes.
     pub resident_bytes: u64,
-    /// Addresses that it has mapped, bytes.
+    /// Mapped address space, bytes.
     pub virtual_bytes: u64,
-    /// Processor time that it has used, seconds.
+    /// User and system time used, seconds.
     pub cpu_seconds: f64,
-    /// When it started, Unix time.
+    /// Time of the start, Unix time.
     pub start_time_seconds: f64,
 }
 
-impl ProcessFacts {
-    /// This process.
+impl ProcessInfo {
+    /// Reads the resources of this process.
     ///
     /// # Errors
     /// There is no `/proc`.
-    pub fn of_this() -> ProcResult<ProcessFacts> {
-        facts(&Process::myself()?)
+    pub fn of_this() -> ProcResult<ProcessInfo> {
+        read(&Process::myself()?)
     }
 
-    /// Another one.
+    /// Reads the resources of another process.
     ///
     /// # Errors
-    /// There is none of that number, or it is another user's.
-    pub fn of(pid: i32) -> ProcResult<ProcessFacts> {
-        facts(&Process::new(pid)?)
+    /// No process has that ID, or it belongs to another user.
+    pub fn of(pid: i32) -> ProcResult<ProcessInfo> {
+        read(&Process::new(pid)?)
     }
 }
 
-fn facts(process: &Process) -> ProcResult<ProcessFacts> {
+fn read(process: &Process) -> ProcResult<ProcessInfo> {
     let stat = process.stat()?;
     let ticks = procfs::ticks_per_second().max(1) as f64;
     let limit = match process.limits()?.max_open_files.soft_limit {
         LimitValue::Value(limit) => Some(limit),
         LimitValue::Unlimited => None,
     };
-    Ok(ProcessFacts {
+    Ok(ProcessInfo {
         pid: stat.pid,
         open_files: process.fd_count()? as u64,
         open_files_limit: limit,
@@ -68,16 +68,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn this_process_is_told_truly() {
+    fn resources_of_this_process_are_plausible() {
         let held: Vec<_> = (0..10).map(|_| std::fs::File::open("/dev/null").unwrap()).collect();
-        let facts = ProcessFacts::of_this().unwrap();
-        assert_eq!(facts.pid.unsigned_abs(), std::process::id());
-        assert!(facts.open_files >= 10 + 3, "{facts:?}");
-        assert!(facts.open_files_limit.is_none_or(|limit| limit >= facts.open_files), "{facts:?}");
-        assert!(facts.threads >= 1 && facts.resident_bytes > 1 << 20, "{facts:?}");
-        assert!(facts.virtual_bytes >= facts.resident_bytes, "{facts:?}");
+        let info = ProcessInfo::of_this().unwrap();
+        assert_eq!(info.pid.unsigned_abs(), std::process::id());
+        assert!(info.open_files >= 10 + 3, "{info:?}");
+        assert!(info.open_files_limit.is_none_or(|limit| limit >= info.open_files), "{info:?}");
+        assert!(info.threads >= 1 && info.resident_bytes > 1 << 20, "{info:?}");
+        assert!(info.virtual_bytes >= info.resident_bytes, "{info:?}");
         let now = jiff::Timestamp::now().as_second() as f64;
-        assert!((now - facts.start_time_seconds).abs() < 3600.0, "{facts:?}");
+        assert!((now - info.start_time_seconds).abs() < 3600.0, "{info:?}");
         drop(held);
     }
 }

@@ -1,4 +1,4 @@
-//! Signals, turned into messages for the thread that runs the server.
+//! Signals as messages on a channel: TERM, INT and HUP.
 
 use std::io;
 use std::process;
@@ -10,29 +10,31 @@ use signal_hook::iterator::Signals;
 use crate::logging;
 use crate::threads;
 
-/// What a signal asks for.
+/// Request that a signal makes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Request {
-    /// TERM or INT: finish what is under way and exit.
+    /// TERM or INT: finish requests in flight and exit.
     Stop,
-    /// HUP: read configuration and certificates again.
+    /// HUP: reload the configuration and the certificates.
     Reload,
 }
 
-/// Exit code after a second TERM or INT, as a shell tells of a process that was interrupted.
+/// Exit code after a second TERM or INT: that of a shell command ended by SIGINT, 128 + 2.
 const INTERRUPTED: i32 = 130;
 
-/// Signals that may be waiting to be looked at; more are as good as one.
-const WAITING: usize = 8;
+/// Capacity of the channel. Requests beyond it are dropped: as many of their kind wait already.
+const CAPACITY: usize = 8;
 
-/// Begins to listen. The first TERM or INT is a request; the second ends the process at once,
-/// without waiting for whoever holds up the first.
+/// Installs the handlers and starts the thread `pw-signals`.
+///
+/// The first TERM or INT is a request. The second ends the process at once with exit code 130,
+/// whatever the first one still waits for.
 ///
 /// # Errors
-/// A handler cannot be installed, or the thread not be made.
+/// A handler cannot be installed, or the system gives no thread.
 pub fn listen() -> io::Result<Receiver<Request>> {
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])?;
-    let (sender, requests) = bounded(WAITING);
+    let (sender, requests) = bounded(CAPACITY);
     // Detached: it ends with the process, as the second signal counts until then.
     threads::spawn_detached(threads::SIGNALS, move || {
         let mut stopping = false;
@@ -48,7 +50,6 @@ pub fn listen() -> io::Result<Receiver<Request>> {
                     Request::Stop
                 }
             };
-            // A full channel holds as many of its kind already.
             let _ = sender.try_send(request);
         }
     })?;

@@ -1,5 +1,9 @@
-//! Asks the kernel for listening TCP sockets as `ss -ltn` does (sock_diag(7)): that alone tells
-//! how many connections may wait at a socket that somebody else has bound.
+//! Listening TCP sockets from the kernel's netlink interface (sock_diag(7)), as `ss -ltn` lists
+//! them.
+//!
+//! Unlike `/proc/net/tcp` it has the limit of the accept queue of a socket that another process
+//! has bound. The two structures that are needed are written and read by hand; their layout is
+//! that of linux/netlink.h and linux/inet_diag.h.
 
 use std::io::{self, Read};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -7,16 +11,16 @@ use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-/// A listening socket of this network namespace, whoever's it is.
+/// A listening socket of any process in this network namespace.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listening {
-    /// Where it listens.
+    /// Address.
     pub address: SocketAddr,
-    /// Its inode, which names it in `/proc/PID/fd`.
+    /// Inode, which identifies the socket in `/proc/PID/fd`.
     pub inode: u64,
-    /// Connections that wait to be accepted.
+    /// Number of connections that wait to be accepted.
     pub depth: u32,
-    /// Connections that may wait.
+    /// Maximum number of connections that wait.
     pub limit: u32,
 }
 
@@ -36,13 +40,13 @@ const HEADER: usize = 16;
 const REQUEST: usize = HEADER + 56;
 const MESSAGE: usize = 72;
 
-/// The kernel answers at once; whatever stands in for it may not.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// Maximum wait for a message. The kernel answers at once; an emulation of it may not.
+const RECEIVE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// All of them.
+/// Returns all listening TCP sockets of this network namespace.
 ///
 /// # Errors
-/// The kernel has no such interface, or does not let this process use it.
+/// The kernel lacks the interface, or does not allow this process to use it.
 pub fn listening() -> io::Result<Vec<Listening>> {
     let mut found = Vec::new();
     for family in [AF_INET, AF_INET6] {
@@ -51,21 +55,22 @@ pub fn listening() -> io::Result<Vec<Listening>> {
     Ok(found)
 }
 
+/// Appends the listening sockets of one address family to `found`.
 fn dump(family: u8, found: &mut Vec<Listening>) -> io::Result<()> {
     let protocol = Some(Protocol::from(NETLINK_SOCK_DIAG));
     let socket = Socket::new(Domain::from(AF_NETLINK), Type::RAW, protocol)?;
-    socket.set_read_timeout(Some(PATIENCE))?;
+    socket.set_read_timeout(Some(RECEIVE_TIMEOUT))?;
     socket.send(&request(family))?;
     let mut buffer = vec![0; 32 << 10];
     loop {
         let length = (&socket).read(&mut buffer)?;
-        if length == 0 || take(&buffer[..length], found)? {
+        if length == 0 || parse(&buffer[..length], found)? {
             return Ok(());
         }
     }
 }
 
-/// `struct nlmsghdr` and `struct inet_diag_req_v2`.
+/// Returns a request for a dump: `struct nlmsghdr` and `struct inet_diag_req_v2`.
 fn request(family: u8) -> [u8; REQUEST] {
     let mut bytes = [0; REQUEST];
     bytes[0..4].copy_from_slice(&(REQUEST as u32).to_ne_bytes());
@@ -77,8 +82,8 @@ fn request(family: u8) -> [u8; REQUEST] {
     bytes
 }
 
-/// Takes in a datagram of messages; true when the last one was among them.
-fn take(mut bytes: &[u8], found: &mut Vec<Listening>) -> io::Result<bool> {
+/// Parses a datagram of messages. Returns true if the last message of the dump is among them.
+fn parse(mut bytes: &[u8], found: &mut Vec<Listening>) -> io::Result<bool> {
     let broken = || io::Error::new(io::ErrorKind::InvalidData, "a broken netlink message");
     while !bytes.is_empty() {
         let length = u32_at(bytes, 0).ok_or_else(broken)? as usize;
@@ -92,13 +97,13 @@ fn take(mut bytes: &[u8], found: &mut Vec<Listening>) -> io::Result<bool> {
             }
             _ => found.extend(listener(message)),
         }
-        // Messages begin at multiples of four.
+        // Messages are aligned to four bytes.
         bytes = bytes.get(length.next_multiple_of(4)..).unwrap_or_default();
     }
     Ok(false)
 }
 
-/// `struct inet_diag_msg`
+/// Parses `struct inet_diag_msg`; `None` if it is truncated or no listener.
 fn listener(message: &[u8]) -> Option<Listening> {
     let message = message.get(..MESSAGE)?;
     if message[1] != TCP_LISTEN {
@@ -133,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_socket_that_nobody_accepts_from_shows_who_waits_and_who_may() {
+    fn unaccepted_connections_show_in_the_queue_with_its_limit() {
         for host in ["127.0.0.1:0", "[::1]:0"] {
             let address: SocketAddr = host.parse().unwrap();
             let socket = Socket::new(Domain::for_address(address), Type::STREAM, None).unwrap();
@@ -150,14 +155,14 @@ mod tests {
     }
 
     #[test]
-    fn broken_messages_are_errors() {
+    fn truncated_message_is_an_error() {
         for (bytes, broken) in [
             (&[][..], false),
             (&[1, 0], true),
             (&[200, 0, 0, 0, 20, 0, 0, 0], true),
             (&[4, 0, 0, 0, 20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], true),
         ] {
-            assert_eq!(take(bytes, &mut Vec::new()).is_err(), broken, "{bytes:?}");
+            assert_eq!(parse(bytes, &mut Vec::new()).is_err(), broken, "{bytes:?}");
         }
     }
 }

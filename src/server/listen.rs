@@ -1,28 +1,36 @@
-//! Binding what the configuration names.
+//! Binds the listeners that the configuration names.
 
 use std::io;
 
-use super::Failure;
 use crate::config::ListenAddr;
 use crate::engine::Listener;
 use crate::kernel::listen_queue::{ListenSocket, granted_backlog};
 
-/// Binds every one of these.
-pub(super) fn bind(addresses: &[ListenAddr], backlog: u32) -> Result<Vec<Listener>, Failure> {
+/// An address that cannot be listened on.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {address}: {error}{}", hint(.address, .error))]
+pub struct ListenError {
+    address: ListenAddr,
+    #[source]
+    error: io::Error,
+}
+
+/// Binds all of these addresses.
+pub(super) fn bind(addresses: &[ListenAddr], backlog: u32) -> Result<Vec<Listener>, ListenError> {
     addresses.iter().map(|address| bind_one(address, backlog)).collect()
 }
 
 /// Binds one address.
-pub(super) fn bind_one(address: &ListenAddr, backlog: u32) -> Result<Listener, Failure> {
+pub(super) fn bind_one(address: &ListenAddr, backlog: u32) -> Result<Listener, ListenError> {
     let bound = match address {
         ListenAddr::Tcp(address) => Listener::tcp(*address, backlog),
         ListenAddr::Unix(path) => Listener::unix(path, backlog),
         ListenAddr::Fd(number) => Listener::inherited(*number, backlog),
     };
-    bound.map_err(|error| cannot_listen(address, &error).into())
+    bound.map_err(|error| ListenError { address: address.clone(), error })
 }
 
-/// What the metrics follow of the public listeners.
+/// Returns the sockets of the TCP listeners, whose accept queues are shown in the metrics.
 pub(super) fn listen_sockets(listeners: &[Listener], backlog: u32) -> Vec<ListenSocket> {
     let limit = granted_backlog(backlog);
     let sockets = listeners.iter().filter_map(|listener| {
@@ -32,9 +40,9 @@ pub(super) fn listen_sockets(listeners: &[Listener], backlog: u32) -> Vec<Listen
     sockets.collect()
 }
 
-/// Says which address it was, and what may help.
-fn cannot_listen(address: &ListenAddr, error: &io::Error) -> String {
-    let hint = match (error.kind(), address) {
+/// Returns the remedy for the usual errors, to follow the error's text.
+fn hint(address: &ListenAddr, error: &io::Error) -> &'static str {
+    match (error.kind(), address) {
         // The error names the file at the path and the remedy.
         (io::ErrorKind::AddrInUse, ListenAddr::Unix(_)) => "",
         (io::ErrorKind::NotFound, ListenAddr::Unix(_)) => "; create the socket's folder first",
@@ -53,6 +61,5 @@ fn cannot_listen(address: &ListenAddr, error: &io::Error) -> String {
         }
         (io::ErrorKind::AddrNotAvailable, _) => "; this machine has no such address",
         _ => "",
-    };
-    format!("cannot listen on {address}: {error}{hint}")
+    }
 }

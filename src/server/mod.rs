@@ -1,65 +1,78 @@
-//! Puts the parts together, runs them until asked to stop, and takes them apart.
+//! The composition root: builds the server from a [`Setup`], runs it until a signal ends it, and
+//! takes it apart.
+//!
+//! ```text
+//! SetupLoader ─► Setup ─► required_threads, descriptor_budget ─► Running::start ─► signals ─► stop
+//!      ▲                                                               │
+//!      └── HUP: reload_thread ─► Running::reload ◄─────────────────────┘
+//! ```
+//! In order:
+//!
+//! 1. [`SetupLoader::load`] reads and checks the configuration and the certificates.
+//! 2. The descriptor table is grown, and every thread that the server needs is created once and
+//!    ended again, so that a system that gives too few fails the start and not a later moment.
+//! 3. Signal handlers are installed before any thread that serves exists.
+//! 4. [`Running::start`](Running) binds the listeners and starts the parts, each of which owns its
+//!    threads.
+//! 5. The main thread then only waits for signals and for setups that a reload has read. It
+//!    reads no file and waits for no other thread, so that it can act on TERM at any time.
+//! 6. `Running::stop` drains the engine and ends the threads within `drain_timeout`.
+//!
+//! No other module imports this one, except the commands and `check`.
 
-mod backfill;
+mod descriptor_budget;
+mod error;
 mod listen;
-mod losses;
 mod redirect;
 mod reload;
-mod slow_reload;
+mod reload_thread;
+mod required_threads;
+mod setup;
+mod shed_log;
 mod start;
 mod stop;
 pub mod systemd;
-mod threads_needed;
 pub mod watchdog;
 
-use std::process::ExitCode;
 use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, never, select};
 use jiff::Timestamp;
 
-use self::slow_reload::SlowReload;
+pub(crate) use self::descriptor_budget::admitted_connections;
+pub use self::error::StartError;
+pub use self::listen::ListenError;
+use self::reload_thread::ReloadThread;
+pub use self::setup::{Overrides, Setup, SetupError, SetupLoader};
 use self::stop::Teardown;
-/// Error that ends a command; the caller prints it.
-pub type Failure = Box<dyn std::error::Error>;
+use self::watchdog::Watchdog;
 use crate::access::{Gate, SessionKeeper};
 use crate::admin::Admin;
-use crate::admin::configuration::{Limits, LiveConfiguration};
+use crate::admin::configuration::{EffectiveLimits, LiveConfiguration};
 use crate::board::{Board, Change, Event, EventKind, Reporter};
-use crate::certificates::{CertificateWatch, LiveCertificates};
-use crate::config::{self, Certificates, Config};
+use crate::certificates::{CertificateWatcher, LiveCertificates};
+use crate::config::{self, Config};
 use crate::engine::Engine;
 use crate::history::{ChangeSender, History, Recorder};
-use crate::kernel::descriptors;
 use crate::kernel::listen_queue::somaxconn;
 use crate::kernel::signals::{self, Request};
 use crate::last_values::Saver;
-use crate::server::watchdog::Watchdog;
+use crate::logging;
 use crate::site::Site;
 use crate::threads;
 use crate::upstream::Pollers;
 
-/// What is served, once all of it has been read and checked.
-pub(super) struct Setup {
-    pub(super) config: Config,
-    /// What the public listeners show; without any they speak plain HTTP.
-    pub(super) certificates: Option<Certificates>,
-}
-
-/// Reads the setup anew, as HUP asks for.
-pub(super) type Again = Box<dyn Fn() -> Result<Setup, Failure> + Send + Sync>;
-
-/// The running server, in the order in which its parts are taken down.
+/// The running server. Its parts are listed in the order in which `stop` ends them.
 struct Running {
     config: Config,
     watchdog: Watchdog,
-    certificate_watch: Option<CertificateWatch>,
-    /// Writes sessions of browsers down; `None` without accounts or without a place.
+    certificate_watcher: Option<CertificateWatcher>,
+    /// Writes browser sessions to a file; `None` without accounts or without a place for it.
     sessions: Option<SessionKeeper>,
     certificates: Option<Arc<LiveCertificates>>,
     configuration: Arc<LiveConfiguration>,
     engine: Engine,
-    /// Sends those who speak plain HTTP to the other one.
+    /// Redirects plain HTTP to HTTPS; `None` without `redirect_listen`.
     redirect: Option<Engine>,
     site: Arc<Site>,
     gate: Arc<Gate>,
@@ -74,64 +87,72 @@ struct Running {
     teardown: Teardown,
 }
 
-/// Checks that the system gives every thread that the server needs, that of the log included.
+/// Starts the log.
 ///
 /// # Errors
-/// It gives fewer.
-pub(super) fn ensure_threads_with_log(setup: &Setup) -> Result<(), threads::Shortage> {
-    let mut names = threads_needed::at_start(&setup.config);
-    names.insert(0, threads::LOG.to_owned());
-    threads::ensure(&names, threads_needed::memory(&setup.config))
+/// The format is unknown, or the system gives no thread for the log. In the second case the
+/// error names the number of threads that the whole server needs, if the setup can be loaded.
+pub fn start_log(format: Option<logging::Format>, loader: &SetupLoader) -> Result<(), StartError> {
+    let started = logging::start(format);
+    if let Err(logging::StartError::Thread(_)) = started
+        && let Ok(Setup { config, .. }) = loader.load()
+    {
+        let mut names = required_threads::at_start(&config);
+        names.insert(0, threads::LOG.to_owned());
+        threads::ensure(&names, required_threads::memory(&config))?;
+    }
+    Ok(started?)
 }
 
-/// Serves until TERM or INT; on HUP goes on with what `again` reads.
-pub(super) fn run(setup: Setup, again: Option<Again>) -> Result<ExitCode, Failure> {
-    let beside = redirect::descriptors(&setup.config);
-    descriptors::grow(&setup.config, beside);
-    let memory = threads_needed::memory(&setup.config);
-    threads::ensure(&threads_needed::at_start(&setup.config), memory)?;
+/// Serves until TERM or INT. On HUP, reloads what `loader` reads; without one, HUP is ignored.
+///
+/// # Errors
+/// The server cannot start. Once it runs, no error ends it.
+pub fn run(setup: Setup, loader: Option<SetupLoader>) -> Result<(), StartError> {
+    descriptor_budget::reserve(&setup.config);
+    let memory = required_threads::memory(&setup.config);
+    threads::ensure(&required_threads::at_start(&setup.config), memory)?;
     if threads::lacks_allocator_thread() {
         log::warn!(
             "the allocator has no thread: memory that many connections held returns to the system \
              late; if the limits on threads refused it when the process began, start it again"
         );
     }
-    // Done before any thread that serves is started, so that signals are handled from its start.
-    let requests = signals::listen().map_err(|error| format!("cannot watch signals: {error}"))?;
-    let mut slow_reload = again.map(SlowReload::start).transpose()?;
+    let requests = signals::listen().map_err(StartError::Signals)?;
+    let mut reload_thread = loader.map(ReloadThread::start).transpose()?;
     let mut running = Running::start(setup)?;
     systemd::ready();
-    serve(&mut running, &requests, slow_reload.as_mut());
+    serve(&mut running, &requests, reload_thread.as_mut());
     running.stop();
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
-/// Follows signals until one asks for the end. Waits for no file: see [`SlowReload`].
+/// Follows signals until one requests the end.
 fn serve(
     running: &mut Running,
     requests: &Receiver<Request>,
-    mut slow_reload: Option<&mut SlowReload>,
+    mut reload_thread: Option<&mut ReloadThread>,
 ) {
     let never = never();
     loop {
-        let setups = slow_reload.as_ref().map_or(&never, |reload| &reload.setups).clone();
+        let setups = reload_thread.as_ref().map_or(&never, |thread| &thread.setups).clone();
         select! {
-            recv(requests) -> request => match (request, &mut slow_reload) {
+            recv(requests) -> request => match (request, &mut reload_thread) {
                 (Ok(Request::Stop) | Err(_), _) => return,
-                (Ok(Request::Reload), Some(slow_reload)) => {
-                    if slow_reload.read() {
+                (Ok(Request::Reload), Some(reload_thread)) => {
+                    if reload_thread.read_setup() {
                         systemd::reloading();
                     }
                 }
                 (Ok(Request::Reload), None) => {
-                    log::warn!("HUP: the demo has nothing to read anew");
+                    log::warn!("HUP: ignored: the demo has no configuration file");
                 }
             },
             recv(setups) -> setup => {
-                // It holds the other end itself, so its thread may fail and this goes on.
-                let (Ok(setup), Some(slow_reload)) = (setup, &mut slow_reload) else { continue };
-                take_up(running, setup, slow_reload);
-                if slow_reload.note_taken() {
+                // The handle holds a sender, too, so the channel is never disconnected.
+                let (Ok(setup), Some(reload_thread)) = (setup, &mut reload_thread) else { continue };
+                apply(running, setup, reload_thread);
+                if reload_thread.note_setup_taken() {
                     systemd::ready();
                 }
             }
@@ -139,20 +160,20 @@ fn serve(
     }
 }
 
-/// Goes on with a setup that was read, or logs why not.
-fn take_up(running: &mut Running, setup: Result<Setup, String>, slow_reload: &SlowReload) {
+/// Reloads a setup that was read, or logs why the running one stays.
+fn apply(running: &mut Running, setup: Result<Setup, String>, reload_thread: &ReloadThread) {
     let setup = setup.and_then(|setup| {
         let (before, after) = (&running.config, &setup.config);
-        let more = threads_needed::memory(after).saturating_sub(threads_needed::memory(before));
-        threads::ensure(&threads_needed::at_reload(before, after), more)
+        let more = required_threads::memory(after).saturating_sub(required_threads::memory(before));
+        threads::ensure(&required_threads::at_reload(before, after), more)
             .map_err(|shortage| shortage.to_string())?;
         Ok(setup)
     });
     match setup {
-        Ok(setup) => running.reload(setup, slow_reload),
+        Ok(setup) => running.reload(setup, reload_thread),
         Err(error) => {
-            running.configuration.refuse();
-            // A line for each problem of the file.
+            running.configuration.record_refused();
+            // The text has a line for each error in the file.
             for problem in error.lines() {
                 log::error!("HUP: nothing changes: {problem}");
             }
@@ -160,8 +181,8 @@ fn take_up(running: &mut Running, setup: Result<Setup, String>, slow_reload: &Sl
     }
 }
 
-/// Sent to upstreams, so that they know whom to ask.
-pub(super) fn user_agent(site: &config::Site) -> String {
+/// Returns the `User-Agent` of requests to upstreams, with the site's contact if it has one.
+pub(crate) fn user_agent(site: &config::Site) -> String {
     let product = concat!("pumphouse-web/", env!("CARGO_PKG_VERSION"));
     match &site.contact {
         Some(contact) => format!("{product} ({contact})"),
@@ -169,14 +190,9 @@ pub(super) fn user_agent(site: &config::Site) -> String {
     }
 }
 
-/// How many connections there is room for.
-pub(super) fn admitted_connections(config: &Config) -> usize {
-    descriptors::admit(config, redirect::descriptors(config))
-}
-
-/// How much of everything there may be.
-fn limits(config: &Config) -> Limits {
-    Limits {
+/// Returns the limits in force under a configuration.
+fn effective_limits(config: &Config) -> EffectiveLimits {
+    EffectiveLimits {
         workers: config.server.engine.workers,
         queue: admitted_connections(config),
         backlog: config.server.backlog,
@@ -186,8 +202,8 @@ fn limits(config: &Config) -> Limits {
     }
 }
 
-/// Something that happened to the program itself.
-fn program(kind: EventKind, detail: &str) -> Change {
+/// Returns an event of the program itself, as of now.
+fn program_event(kind: EventKind, detail: &str) -> Change {
     let (at, detail) = (Timestamp::now(), detail.into());
     Change::Happened(Event { at, kind, source: None, detail })
 }

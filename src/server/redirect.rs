@@ -1,35 +1,34 @@
-//! The plain listeners that send everybody to the TLS ones: an engine of their own, so that
-//! nothing that happens there costs the site a worker or a place.
+//! The redirect from plain HTTP to HTTPS (`[tls] redirect_listen`).
+//!
+//! An engine of its own, with one worker and few connections, serves it, so that nothing that
+//! happens there costs the site a worker or a connection.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use super::Failure;
+use super::StartError;
 use super::listen::bind;
 use crate::access::Gate;
 use crate::config::{Config, ListenAddr};
 use crate::engine::{DESCRIPTORS_BEYOND_CAP, Engine, Listener, Settings};
 use crate::site::Redirect;
 
-/// Connections at a time: each is over as soon as it is answered.
-const CONNECTIONS: usize = 64;
+/// Maximum number of connections; each ends as soon as it is answered.
+const MAX_CONNECTIONS: usize = 64;
 
-/// Starts it, if the configuration wants one.
+/// Starts the engine, if the configuration has redirect listeners. `public` are the addresses of
+/// the public listeners.
 pub(super) fn start(
     config: &Config,
     public: &[String],
     gate: &Arc<Gate>,
-) -> Result<Option<Engine>, Failure> {
+) -> Result<Option<Engine>, StartError> {
     let addresses = addresses(config);
     if addresses.is_empty() {
         return Ok(None);
     }
     let port = public.iter().find_map(|at| at.parse::<SocketAddr>().ok()).map(|at| at.port());
-    let Some(port) = port else {
-        return Err("[tls] redirect_listen needs a TCP address in [server] listen to send \
-                    visitors to"
-            .into());
-    };
+    let port = port.ok_or(StartError::NoRedirectTarget)?;
     let listeners = bind(addresses, config.server.backlog)?;
     for address in listeners.iter().map(Listener::local_addr) {
         log::info!("listening on http://{address}/, for redirects to https");
@@ -42,13 +41,13 @@ fn settings(config: &Config) -> Settings {
     Settings {
         threads: "pw-rd",
         workers: 1,
-        max_connections: CONNECTIONS,
+        max_connections: MAX_CONNECTIONS,
         max_connections_per_address: None,
         ..config.server.engine.clone()
     }
 }
 
-/// Names of its threads, if the configuration wants one.
+/// Returns the names of the engine's threads; none without redirect listeners.
 pub(super) fn thread_names(config: &Config) -> Vec<String> {
     match addresses(config) {
         [] => Vec::new(),
@@ -56,11 +55,11 @@ pub(super) fn thread_names(config: &Config) -> Vec<String> {
     }
 }
 
-/// The descriptors that it takes.
+/// Returns the number of descriptors that the engine may hold.
 pub(super) fn descriptors(config: &Config) -> usize {
     match addresses(config).len() {
         0 => 0,
-        listeners => listeners + CONNECTIONS + DESCRIPTORS_BEYOND_CAP,
+        listeners => listeners + MAX_CONNECTIONS + DESCRIPTORS_BEYOND_CAP,
     }
 }
 

@@ -1,15 +1,25 @@
-//! HUP: a running server goes on by another configuration, which has been read and checked as
-//! a whole before anything changes.
+//! Reload by HUP: a running server continues with another configuration.
+//!
+//! The setup has been read and checked as a whole, by the same code as at the start, so a file with
+//! an error changes nothing. Each part then applies its share:
+//!
+//! * The board keeps the readings of sources whose name and kind stay.
+//! * Pollers of unchanged sources are not interrupted. A poller that was replaced in the middle of a
+//!   poll reports nothing any more.
+//! * Open connections keep the deadlines that they began with.
+//! * Listeners, workers and the history's file need a restart. Their changes are logged, and not
+//!   taken over, so that the next HUP logs them again.
 
-use super::slow_reload::SlowReload;
-use super::{Running, Setup, admitted_connections, limits, program, start, user_agent};
+use super::reload_thread::ReloadThread;
+use super::start::backfill_trends;
+use super::{Running, Setup, admitted_connections, effective_limits, program_event, user_agent};
 use crate::board::{EventKind, SourceInfo};
 use crate::config::{Config, ListenAddr, Server, Site, Source, TlsFiles};
 use crate::engine::Settings;
 
 impl Running {
-    /// Takes the setup up, as far as a running server can, and says in the log what changed.
-    pub(super) fn reload(&mut self, setup: Setup, slow_reload: &SlowReload) {
+    /// Applies the setup, as far as a running server can, and logs what changed.
+    pub(super) fn reload(&mut self, setup: Setup, reload_thread: &ReloadThread) {
         let Setup { config, certificates } = setup;
         let mut changes = source_changes(&self.config.sources, &config.sources);
         let latest = config.sources.clone();
@@ -17,13 +27,15 @@ impl Running {
         if self.config.site != config.site || self.config.sources != config.sources || is_incomplete
         {
             self.site.rename(&config.site.title);
-            // The board first: a poller's report has to find its source.
+            // The board first, as it ignores reports of sources that it does not know.
             self.board.renew(latest.iter().map(SourceInfo::from).collect());
             if let Err(error) = self.pollers.renew(&latest, &user_agent(&config.site)) {
-                log::error!("HUP: a source is not polled: {error}; then send HUP again");
+                log::error!(
+                    "HUP: a source is not polled: {error}; send HUP again when that is mended"
+                );
             }
             let (history, reporter) = (self.history.clone(), self.reporter.clone());
-            slow_reload.run(move || start::remember(&history, &latest, &reporter));
+            reload_thread.run(move || backfill_trends(&history, &latest, &reporter));
         }
         if self.config.site.title != config.site.title {
             changes.push("title changed".to_owned());
@@ -33,12 +45,13 @@ impl Running {
         }
         if self.config.auth != config.auth {
             self.gate.replace(config.auth.rules.clone());
-            changes.push("who may look changed".to_owned());
+            changes.push("[auth] changed".to_owned());
         }
-        // On every HUP, as the latest one may have failed.
+        // At every HUP, as the latest attempt may have failed.
         if let Err(error) = self.keep_sessions() {
             log::error!(
-                "HUP: cannot keep sessions through a restart: {error}; then send HUP again"
+                "HUP: cannot keep sessions through a restart: {error}; send HUP again when that is \
+                 mended"
             );
         }
         if self.config.log != config.log {
@@ -55,7 +68,7 @@ impl Running {
         let renewed = match (&self.certificates, certificates) {
             (Some(live), Some(latest)) => {
                 latest.notices.iter().for_each(|notice| log::warn!("{notice}"));
-                live.renew(latest)
+                live.replace(latest)
             }
             _ => false,
         };
@@ -63,7 +76,7 @@ impl Running {
             changes.push("certificates renewed".to_owned());
         }
         config.notices.iter().for_each(|notice| log::warn!("{notice}"));
-        // What takes a restart stays as it runs, so that the next HUP says so again.
+        // Keys that need a restart keep their running values, so that the next HUP logs them again.
         let running = &self.config.server;
         let Settings { workers, heavy_requests, .. } = running.engine;
         let engine = Settings { workers, heavy_requests, ..config.server.engine };
@@ -82,21 +95,22 @@ impl Running {
             sources: config.sources,
             notices: config.notices,
         };
-        self.configuration.take_up(limits(&self.config));
+        self.configuration.record_applied(effective_limits(&self.config));
         if let Err(error) = self.watch_certificates() {
-            log::error!("HUP: nobody looks for renewed certificates: {error}");
+            log::error!("HUP: the certificate files are not polled for renewals: {error}");
         }
-        let told =
+        let summary =
             if changes.is_empty() { "nothing changed".to_owned() } else { changes.join("; ") };
-        log::info!("reloaded: {told}");
+        log::info!("reloaded: {summary}");
         if !restart.is_empty() {
             log::warn!("HUP: {} take a restart to change", restart.join(", "));
         }
-        self.change_sender.send(program(EventKind::Reloaded, &told));
+        self.change_sender.send(program_event(EventKind::Reloaded, &summary));
     }
 }
 
-/// The files as they now are, by the listeners that there are.
+/// Returns the certificate files of the new configuration, with the redirect listeners that are
+/// bound.
 fn kept_tls(before: TlsFiles, after: Option<TlsFiles>) -> TlsFiles {
     match after {
         Some(after) => TlsFiles { redirect_listen: before.redirect_listen, ..after },
@@ -104,7 +118,7 @@ fn kept_tls(before: TlsFiles, after: Option<TlsFiles>) -> TlsFiles {
     }
 }
 
-/// Which sources came, went, or are to be polled otherwise.
+/// Returns a phrase for each source that was added, changed or removed.
 fn source_changes(before: &[Source], after: &[Source]) -> Vec<String> {
     let find = |sources: &[Source], name: &str| {
         sources.iter().find(|source| *source.name == *name).cloned()
@@ -131,7 +145,7 @@ fn source_changes(before: &[Source], after: &[Source]) -> Vec<String> {
     changes
 }
 
-/// The limits and deadlines that changed, by their keys.
+/// Returns the keys of the limits and deadlines that changed.
 fn changed_limits(before: &Server, after: &Server) -> Vec<&'static str> {
     let (a, b) = (&before.engine, &after.engine);
     let keys = [
@@ -157,7 +171,7 @@ fn changed_limits(before: &Server, after: &Server) -> Vec<&'static str> {
     keys.into_iter().filter(|(_, changed)| *changed).map(|(key, _)| key).collect()
 }
 
-/// What differs and cannot be changed while the server runs.
+/// Returns the keys that differ and need a restart.
 fn changes_for_a_restart(before: &Config, after: &Config) -> Vec<&'static str> {
     let (a, b) = (&before.server, &after.server);
     let keys = [

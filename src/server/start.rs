@@ -1,5 +1,11 @@
-//! From a setup to a running server.
+//! Builds a running server from a setup: binds the listeners, then starts the parts from the disk
+//! and the upstreams to the clients, and what watches them last.
+//!
+//! Addresses are bound first, so that a wrong one fails the start before anything was written. The
+//! board starts with the last good values, before the first poll. The engine accepts connections
+//! once the pages that they ask for can be served.
 
+use std::io;
 use std::path::PathBuf;
 use std::process;
 use std::sync::{Arc, OnceLock};
@@ -7,37 +13,40 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::descriptor_budget::{MAX_READERS, admin_connections};
 use super::listen::{bind, bind_one, listen_sockets};
 use super::stop::Teardown;
-use super::{Failure, backfill};
-use super::{Running, Setup, admitted_connections, limits, program, redirect, user_agent};
+use super::watchdog::{INTERNAL_FAILURE, Watchdog, Watched};
+use super::{
+    Running, Setup, StartError, admitted_connections, effective_limits, program_event, redirect,
+    user_agent,
+};
 use crate::access::Gate;
 use crate::admin::configuration::LiveConfiguration;
 use crate::admin::health::Health;
 use crate::admin::metrics::{Metrics, RequestMetrics};
 use crate::admin::scoreboard::Scoreboard;
-use crate::admin::{Admin, AdminSite};
+use crate::admin::{Admin, AdminPages};
 use crate::board::{Board, EventKind, Reporter, ServiceInfo, SourceInfo};
-use crate::certificates::{CertificateWatch, LiveCertificates};
+use crate::certificates::{CertificateWatcher, LiveCertificates};
 use crate::config::{self, Config};
 use crate::engine::{Engine, Listener, Settings};
-use crate::history::{self, History, Retention};
+use crate::history::{self, History, Retention, trend_samples};
 use crate::kernel::descriptors;
 use crate::last_values::{self, Saver};
 use crate::logging;
-use crate::server::watchdog::{INTERNAL_FAILURE, Watchdog, Watched};
 use crate::site::{self, Site};
 use crate::upstream::Pollers;
 
-/// Between two looks of a recorder that has nothing to write.
-const REST: Duration = Duration::from_secs(60);
+/// Interval in which the recorder wakes if no history is kept.
+const IDLE_FLUSH: Duration = Duration::from_secs(60);
 
 impl Running {
-    /// Binds what has to be bound and starts every thread.
-    pub(super) fn start(setup: Setup) -> Result<Running, Failure> {
+    /// Binds the listeners and starts every part.
+    pub(super) fn start(setup: Setup) -> Result<Running, StartError> {
         let Setup { config, certificates } = setup;
         config.notices.iter().for_each(|notice| log::warn!("{notice}"));
-        let max_connections = lowered(&config);
+        let max_connections = admitted_or_warn(&config);
         let listeners = bind(&config.server.listen, config.server.backlog)?;
         let addresses: Vec<String> = listeners.iter().map(Listener::local_addr).collect();
         let admin_listener = bind_one(&config.server.admin_listen, config.server.backlog)?;
@@ -54,14 +63,14 @@ impl Running {
         let file = config.history.as_ref().map(config::History::last_values);
         let kept = file.as_deref().map(last_values::load).unwrap_or_default();
         let (recorder, change_sender, history) = history::prepare(history_settings(&config));
-        change_sender.send(program(EventKind::Started, env!("CARGO_PKG_VERSION")));
+        change_sender.send(program_event(EventKind::Started, env!("CARGO_PKG_VERSION")));
         let changes = change_sender.clone();
         let changes = Box::new(move |change| changes.send(change));
         let (board, reader, reporter) = Board::start(infos, kept, service.clone(), changes)?;
-        // Trends need the past, which is on disk, which may be slow: they get it when it comes.
-        let (needs, backfiller) = (backfill::needs(&config.sources), reporter.clone());
+        // Trends need the past. The recorder's thread reads it, as the disk may be slow.
+        let (sources, trend_reporter) = (config.sources.clone(), reporter.clone());
         let recorder = recorder.start(Box::new(move |history| {
-            backfiller.backfill(backfill::fetch(history, &needs, Timestamp::now()));
+            backfill_trends(history, &sources, &trend_reporter);
         }))?;
         let saver = file.map(|file| Saver::start(file, reader.clone())).transpose()?;
         let pollers = Pollers::start(&config.sources, &reporter, &user_agent(&config.site))?;
@@ -96,7 +105,7 @@ impl Running {
             history: history.clone(),
             admin: OnceLock::new(),
         });
-        let configuration = LiveConfiguration::new(limits(&config));
+        let configuration = LiveConfiguration::new(effective_limits(&config));
         let scoreboard = Arc::new(Scoreboard {
             health: health.clone(),
             listeners: sockets.clone(),
@@ -117,13 +126,13 @@ impl Running {
             health: health.clone(),
             started_at: service.started_at,
         };
-        let admin = AdminSite {
+        let pages = AdminPages {
             health: health.clone(),
             metrics,
             scoreboard: scoreboard.clone(),
             site: site.clone(),
         };
-        let admin = Admin::start(admin_listener, admin)?;
+        let admin = Admin::start(admin_listener, admin_connections(), pages)?;
         let watched = Watched {
             health,
             scoreboard: Box::new(move || scoreboard.render()),
@@ -144,7 +153,7 @@ impl Running {
         let mut running = Running {
             config,
             watchdog,
-            certificate_watch: None,
+            certificate_watcher: None,
             sessions: None,
             certificates,
             configuration,
@@ -167,22 +176,22 @@ impl Running {
         Ok(running)
     }
 
-    /// Starts to write sessions down, once there are accounts that can sign in or a file of an
-    /// earlier run.
-    pub(super) fn keep_sessions(&mut self) -> Result<(), Failure> {
+    /// Starts to write sessions to a file, if accounts can sign in or an earlier run has left a
+    /// file. Does nothing if it was started already.
+    pub(super) fn keep_sessions(&mut self) -> io::Result<()> {
         if let (None, Some(file)) = (&self.sessions, session_file(&self.config)) {
             self.sessions = self.gate.keep_sessions(&file, self.config.server.engine.workers)?;
         }
         Ok(())
     }
 
-    /// Begins to look for renewed files of the certificates, if they are in files.
-    pub(super) fn watch_certificates(&mut self) -> Result<(), Failure> {
+    /// Starts to poll the certificate files, or hands the watcher the files that a reload named.
+    pub(super) fn watch_certificates(&mut self) -> io::Result<()> {
         let Some(live) = &self.certificates else { return Ok(()) };
         live.warn_of_expiry(Timestamp::now());
         let Some(files) = &self.config.tls else { return Ok(()) };
-        if let Some(watch) = &self.certificate_watch {
-            if let Some(hung) = watch.follow(files.clone()) {
+        if let Some(watcher) = &self.certificate_watcher {
+            if let Some(hung) = watcher.follow(files.clone()) {
                 log::error!(
                     "a read of the certificate files has not ended for {} s: renewed files are not \
                      noticed until it ends; check their file system, and send HUP to load them",
@@ -192,22 +201,22 @@ impl Running {
             return Ok(());
         }
         let change_sender = self.change_sender.clone();
-        let renewed = Box::new(move || {
+        let on_renewed = Box::new(move || {
             log::info!("the certificates were renewed, and are in use");
-            change_sender.send(program(EventKind::Reloaded, "certificates renewed"));
+            change_sender.send(program_event(EventKind::Reloaded, "certificates renewed"));
         });
-        let watch = CertificateWatch::start(files.clone(), live.clone(), renewed)?;
-        self.certificate_watch = Some(watch);
+        let watcher = CertificateWatcher::start(files.clone(), live.clone(), on_renewed)?;
+        self.certificate_watcher = Some(watcher);
         Ok(())
     }
 }
 
-/// The file of sessions, beside the history.
+/// Returns the path of the sessions' file, which is beside the history.
 fn session_file(config: &Config) -> Option<PathBuf> {
     config.history.as_ref().map(config::History::sessions)
 }
 
-/// Who answers. Made once, as it says since when.
+/// Returns the name and version of the program, and now as the time of its start.
 fn service() -> ServiceInfo {
     ServiceInfo {
         name: env!("CARGO_PKG_NAME"),
@@ -218,11 +227,11 @@ fn service() -> ServiceInfo {
 
 fn history_settings(config: &Config) -> history::Settings {
     let zone = config.site.timezone.clone();
-    // One for each piece of work that may read at the same time, but never as many as workers: a
-    // disk that hangs must not hold all of them.
+    // A reader for each permit of expensive work and one more, but fewer than workers: a disk that
+    // hangs must not hold all of these.
     let engine = &config.server.engine;
     let readers = (engine.heavy_permits() + 1).min(engine.workers.saturating_sub(1));
-    let readers = readers.clamp(1, descriptors::MOST_READERS);
+    let readers = readers.clamp(1, MAX_READERS);
     match &config.history {
         Some(kept) => history::Settings {
             path: Some(kept.path.clone()),
@@ -231,13 +240,18 @@ fn history_settings(config: &Config) -> history::Settings {
             zone,
             readers,
         },
-        None => {
-            history::Settings { path: None, flush: REST, keep: Retention::default(), zone, readers }
-        }
+        None => history::Settings {
+            path: None,
+            flush: IDLE_FLUSH,
+            keep: Retention::default(),
+            zone,
+            readers,
+        },
     }
 }
 
-fn lowered(config: &Config) -> usize {
+/// Returns the number of connections that are admitted, and warns if it is lower than configured.
+fn admitted_or_warn(config: &Config) -> usize {
     let configured = config.server.engine.max_connections;
     let admitted = admitted_connections(config);
     if admitted < configured {
@@ -250,8 +264,7 @@ fn lowered(config: &Config) -> usize {
     admitted
 }
 
-/// Tells trends about the past of sources, as far as the history knows it.
-pub(super) fn remember(history: &History, sources: &[config::Source], reporter: &Reporter) {
-    let needs = backfill::needs(sources);
-    reporter.backfill(backfill::fetch(history, &needs, Timestamp::now()));
+/// Gives the board the recorded samples that the trends of these sources start from.
+pub(super) fn backfill_trends(history: &History, sources: &[config::Source], reporter: &Reporter) {
+    reporter.backfill(trend_samples(history, sources, Timestamp::now()));
 }

@@ -1,4 +1,8 @@
-//! From a running server to the end of the process, within `drain_timeout`.
+//! Ends a running server within `drain_timeout`.
+//!
+//! First the requests in flight are finished. In the last second ([`TEARDOWN_TIME`]) what is in
+//! memory and belongs on the disk is written, and in the last part of that the log. Each step has
+//! its own bound, so neither a disk that hangs nor a poll in flight keeps the process.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -6,54 +10,54 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Sender, bounded};
 
 use super::systemd;
-use super::{Running, program};
+use super::{Running, program_event};
 use crate::board::EventKind;
 use crate::engine::Drained;
 use crate::logging;
 use crate::threads::{self, OwnedThread};
 
-/// How much of `drain_timeout` is kept for writing down what is in memory, after the last
-/// request; less where that is short.
-const TEARDOWN: Duration = Duration::from_secs(1);
+/// Part of `drain_timeout` that is reserved for writing to disk what is in memory, after the last
+/// request; a quarter of `drain_timeout` if that is shorter.
+const TEARDOWN_TIME: Duration = Duration::from_secs(1);
 
-/// A thread that waits for the end of the server, to write down what is in memory. It is made at
-/// the start: when the server stops there may be no thread to be had.
+/// The thread that ends the other threads. It is created at the start, because at the stop the
+/// system may give none.
 pub(super) struct Teardown {
     /// Declared before the thread, which ends when this is dropped.
-    work: Sender<Box<dyn FnOnce() + Send>>,
+    job: Sender<Box<dyn FnOnce() + Send>>,
     thread: OwnedThread,
 }
 
 impl Teardown {
-    /// Makes the thread.
+    /// Starts the thread, which waits for its job.
     pub(super) fn start() -> io::Result<Teardown> {
-        let (work, works) = bounded::<Box<dyn FnOnce() + Send>>(1);
+        let (job, jobs) = bounded::<Box<dyn FnOnce() + Send>>(1);
         let thread = OwnedThread::spawn(threads::TEARDOWN, move |_| {
-            if let Ok(work) = works.recv() {
-                work();
+            if let Ok(job) = jobs.recv() {
+                job();
             }
         })?;
-        Ok(Teardown { work, thread })
+        Ok(Teardown { job, thread })
     }
 
-    /// Runs `work` there; false if it has not ended at the deadline.
-    fn run(self, work: Box<dyn FnOnce() + Send>, deadline: Instant) -> bool {
-        // The thread waits for this, and nothing else is sent to it.
-        let _ = self.work.send(work);
+    /// Runs `job` on the thread. Returns false if it has not ended at the deadline.
+    fn run(self, job: Box<dyn FnOnce() + Send>, deadline: Instant) -> bool {
+        // The thread waits for this job, and gets no other.
+        let _ = self.job.send(job);
         self.thread.join_deadline(deadline).is_ok()
     }
 }
 
 impl Running {
-    /// Finishes requests in flight, writes down what is in memory, and ends every thread that
-    /// ends in time. A disk that hangs, or a poll in flight, does not keep the process.
+    /// Finishes requests in flight, writes to disk what is in memory, and joins the threads that
+    /// end in time.
     pub(super) fn stop(self) {
-        log::info!("stopping: finishing requests in flight; a second signal cuts them");
+        log::info!("stopping: finishing requests in flight; a second signal ends the process now");
         systemd::stopping();
         let Running {
             config,
             watchdog,
-            certificate_watch,
+            certificate_watcher,
             sessions,
             certificates: _,
             configuration: _,
@@ -72,31 +76,31 @@ impl Running {
             teardown,
         } = self;
         let drain_timeout = config.server.engine.drain_timeout;
-        // The log's last lines are written within drain_timeout, too.
+        // The last lines of the log are written within drain_timeout, too.
         let flush_timeout = logging::FLUSH_TIMEOUT.min(drain_timeout / 4);
         let deadline = Instant::now() + drain_timeout - flush_timeout;
-        // An acceptor that ends is not stuck. Of these only the watchdog's thread is waited for,
-        // which blocks on nothing.
-        drop((watchdog, certificate_watch, redirect));
+        // The watchdog goes first, as it would take the acceptor's end for a hang. Its thread
+        // blocks on nothing, and the other two are not joined or end at once.
+        drop((watchdog, certificate_watcher, redirect));
         pollers.begin_stop();
-        let reserved = TEARDOWN.min(drain_timeout / 4) + flush_timeout;
+        let reserved = TEARDOWN_TIME.min(drain_timeout / 4) + flush_timeout;
         match engine.drain_within(drain_timeout - reserved) {
             Drained::Complete => log::info!("stopped: every request in flight was answered"),
             Drained::TimedOut => {
                 log::info!("stopped: drain_timeout passed, and open connections were cut");
             }
         }
-        let last = Box::new(move || {
+        let job = Box::new(move || {
             drop(sessions);
             drop(saver);
             drop((reporter, board));
-            change_sender.send(program(EventKind::Stopped, ""));
+            change_sender.send(program_event(EventKind::Stopped, ""));
             drop(recorder);
             drop((history, site));
             drop(pollers);
             drop(admin);
         });
-        if !teardown.run(last, deadline) {
+        if !teardown.run(job, deadline) {
             log::warn!("stopped with threads that did not end in time");
         }
     }

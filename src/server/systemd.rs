@@ -1,9 +1,9 @@
-//! Notifications to systemd for a service of `Type=notify` (sd_notify(3)). Without `NOTIFY_SOCKET`
-//! they do nothing.
+//! Notifications to systemd for a service of `Type=notify` (sd_notify(3)). Without
+//! `NOTIFY_SOCKET` they do nothing.
 //!
-//! No notification waits for systemd. A sign of life that finds the socket full is dropped, as the
-//! next one follows soon. A change of state that finds it full is kept and sent by [`resend`]; only
-//! the latest counts.
+//! No notification waits for systemd. A keep-alive ping that finds the socket full is dropped, as
+//! the next one follows soon. A change of state that finds it full is stored, and the watchdog's
+//! thread sends it with [`resend`]; a later change replaces it.
 
 use std::ffi::OsStr;
 use std::io;
@@ -19,12 +19,12 @@ const VARIABLE: &str = "NOTIFY_SOCKET";
 /// The latest change of state, if it was not sent yet.
 static UNSENT: Mutex<Option<String>> = Mutex::new(None);
 
-/// The listeners are bound and answer; also ends a [`reloading`].
+/// Notifies that the server serves: after the start, and at the end of a [`reloading`].
 pub fn ready() {
     change_state(&[NotifyState::Ready]);
 }
 
-/// The configuration is being read again.
+/// Notifies that the configuration is being reloaded.
 pub fn reloading() {
     // systemd distinguishes reloads by their time.
     if let Ok(now) = NotifyState::monotonic_usec_now() {
@@ -32,25 +32,24 @@ pub fn reloading() {
     }
 }
 
-/// Requests in flight are being finished.
+/// Notifies that the server is stopping.
 pub fn stopping() {
     change_state(&[NotifyState::Stopping]);
 }
 
-/// Returns whether systemd expects signs of life (`WatchdogSec=`).
-pub fn wants_signs_of_life() -> bool {
+/// Returns true if systemd expects keep-alive pings (`WatchdogSec=`).
+pub fn expects_pings() -> bool {
     sd_notify::watchdog_enabled().is_some()
 }
 
-/// Sends a sign of life.
-pub fn watchdog() {
+/// Sends a keep-alive ping (`WATCHDOG=1`).
+pub fn ping() {
     if let Err(error) = send(&message(&[NotifyState::Watchdog])) {
-        log::debug!("systemd did not take a sign of life: {error}");
+        log::debug!("cannot send a keep-alive ping to systemd: {error}");
     }
 }
 
-/// Sends the latest change of state again, if systemd had no room for it. Called several times a
-/// second.
+/// Sends the latest change of state again if the socket was full. Called several times a second.
 pub fn resend() {
     let mut unsent = unsent();
     if let Some(state) = &*unsent
@@ -62,11 +61,11 @@ pub fn resend() {
 
 fn change_state(states: &[NotifyState<'_>]) {
     let state = message(states);
-    // Held while it sends, so that an older state is never sent behind a newer one.
+    // Locked while it sends, so that an older state is never sent after a newer one.
     let mut unsent = unsent();
     let sent = send(&state);
     if let Err(error) = &sent {
-        log::debug!("systemd did not take {state:?}: {error}");
+        log::debug!("cannot notify systemd of {state:?}: {error}");
     }
     *unsent = is_full(&sent).then_some(state);
 }
@@ -84,7 +83,7 @@ fn message(states: &[NotifyState<'_>]) -> String {
     states.iter().map(|state| format!("{state}\n")).collect()
 }
 
-/// Sends a message without waiting for room.
+/// Sends a message without blocking.
 fn send(message: &str) -> io::Result<()> {
     match std::env::var_os(VARIABLE) {
         Some(path) => send_to(&path, message),
@@ -108,7 +107,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_full_socket_does_not_block_and_a_name_may_be_abstract() {
+    fn send_to_a_full_abstract_socket_fails_without_blocking() {
         let name = format!("pumphouse-test-{}", std::process::id());
         let address = SocketAddr::from_abstract_name(&name).unwrap();
         let socket = UnixDatagram::bind_addr(&address).unwrap();

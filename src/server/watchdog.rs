@@ -1,8 +1,28 @@
-//! The watchdog: a thread that looks whether the others pass through their loops, says so when
-//! one does not, and gives the process up when nobody can be served any more.
+//! The watchdog thread: checks the heartbeats of the other threads, reports those that are stuck,
+//! and ends the process when it can serve no request any more.
+//!
+//! Four times a second the thread reads atomics that the other threads leave behind. It treats
+//! three conditions that last for `watchdog_timeout` as fatal, because in each of them no request
+//! is served:
+//!
+//! 1. The acceptor's heartbeat is older than that.
+//! 2. Connections are queued, and no worker has taken one for that long. A worker can hang
+//!    between two connections, where it counts neither as busy nor as waiting.
+//! 3. Every worker has been at one connection for that long.
+//!
+//! It then logs the scoreboard and exits with [`INTERNAL_FAILURE`], since a thread that hangs
+//! cannot be ended; the supervisor starts the process again. A single stuck thread is logged, and
+//! turns `/healthz` of the admin listener into 503. A stuck admin engine is logged only, as
+//! visitors are still served.
+//!
+//! Nothing is fatal while the watchdog itself runs late: see [`StallGuard`].
+//!
+//! The same thread logs shed connections, pings systemd and sends it changes of state again.
 
-mod admin;
+mod admin_report;
+mod backlog;
 mod renderer;
+mod stall_guard;
 
 use std::io;
 use std::sync::Arc;
@@ -10,52 +30,48 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::RecvTimeoutError;
 
-use self::admin::AdminReport;
+use self::admin_report::AdminReport;
+use self::backlog::Backlog;
 pub use self::renderer::Render;
 use self::renderer::Renderer;
-use super::losses::Losses;
+use self::stall_guard::StallGuard;
+use super::shed_log::ShedLog;
 use super::systemd;
-use crate::admin::health::{Health, Stuck};
-use crate::engine::{Stats, WorkerState};
+use crate::admin::health::{Health, StuckThread};
+use crate::engine::{Activity, Stats, WorkerState};
 use crate::logging::OnChange;
 use crate::threads::{self, OwnedThread, StopToken};
 
-/// How the process ends when the watchdog gives it up: `EX_SOFTWARE` of sysexits.h. Whoever
-/// supervises it is to start it again.
+/// Exit code of a process that the watchdog ends: `EX_SOFTWARE` of sysexits.h.
 pub const INTERNAL_FAILURE: u8 = 70;
 
-/// From one look to the next.
+/// Time between two checks.
 const TICK: Duration = Duration::from_millis(250);
 
-/// The watchdog's own looks may come that late before it concludes that the whole process, or
-/// the machine, stood still, and that nobody is to blame for being silent meanwhile.
-const PUNCTUAL: Duration = Duration::from_secs(1);
-
-/// Called when nobody can be served any more; does not return in the real program.
+/// Ends the process; returns in tests only.
 pub type GiveUp = Box<dyn Fn() + Send>;
 
-/// The thread `pw-watchdog`. Dropping this ends it.
+/// Handle to the thread `pw-watchdog`. Dropping it ends the thread.
 #[derive(Debug)]
 pub struct Watchdog {
     _thread: OwnedThread,
 }
 
-/// What the watchdog looks at.
+/// Inputs of the watchdog.
 pub struct Watched {
-    /// Every thread that has a heartbeat.
+    /// Heartbeats of all threads that have one.
     pub health: Arc<Health>,
-    /// Renders the scoreboard, which is logged when one of them is stuck.
+    /// Renders the scoreboard, which is logged when a thread is stuck.
     pub scoreboard: Render,
-    /// `watchdog_timeout`: when the acceptor, or every worker, has been stuck for so long, it
-    /// gives up.
+    /// Time for which a fatal condition must last (`watchdog_timeout`).
     pub timeout: Duration,
 }
 
 impl Watchdog {
-    /// Starts to look.
+    /// Starts the thread.
     ///
     /// # Errors
-    /// When a thread cannot be made.
+    /// The system gives no thread.
     pub fn start(watched: Watched, give_up: GiveUp) -> io::Result<Watchdog> {
         let Watched { health, scoreboard, timeout } = watched;
         let mut renderer = Renderer::start(scoreboard)?;
@@ -64,44 +80,44 @@ impl Watchdog {
     }
 }
 
-/// Waits for nothing but `stopped`, and for a short time for a rendering: neither the exit nor a stop
-/// may depend on a file.
+/// Checks until `stop` is disconnected. Blocks on nothing else, but for a moment on a rendering:
+/// neither the exit nor a stop may depend on a file.
 fn run(
     health: &Health,
     renderer: &mut Renderer,
     timeout: Duration,
     give_up: &GiveUp,
-    stopped: &StopToken,
+    stop: &StopToken,
 ) {
-    let mut calm = Calm::from(Instant::now());
+    let mut stall_guard = StallGuard::new(TICK, Instant::now());
     let mut backlog = Backlog::default();
     let mut stuck_log: OnChange<Vec<String>> = OnChange::new();
-    let waited_for = systemd::wants_signs_of_life();
-    let mut losses = Losses::default();
+    let systemd_expects_pings = systemd::expects_pings();
+    let mut shed_log = ShedLog::default();
     let mut admin_backlog = Backlog::default();
-    let mut admin_losses = Losses::of("admin listener: ");
+    let mut admin_shed_log = ShedLog::with_prefix("admin listener: ");
     let mut admin_report = AdminReport::default();
-    while stopped.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
+    while stop.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
         let now = Instant::now();
         let engine = &health.engine;
-        calm.look(now);
-        backlog.look(now, engine);
-        losses.look(engine, now);
+        stall_guard.tick(now);
+        backlog.update(now, engine);
+        shed_log.update(engine, now);
         let failure = fatal(engine, &backlog, now, timeout);
-        if let Some(failure) = failure.filter(|_| calm.has_lasted(timeout)) {
+        if let Some(failure) = failure.filter(|_| stall_guard.is_punctual_for(timeout)) {
             log::error!("giving up: {failure}; scoreboard: {}", renderer.line());
             give_up();
-        } else if waited_for {
-            systemd::watchdog();
+        } else if systemd_expects_pings {
+            systemd::ping();
         }
         systemd::resend();
         if let Some(admin) = health.admin.get() {
-            admin_backlog.look(now, admin);
-            admin_losses.look(admin, now);
+            admin_backlog.update(now, admin);
+            admin_shed_log.update(admin, now);
             let failure = fatal(admin, &admin_backlog, now, timeout)
                 .or_else(|| list(&health.admin_stuck()))
-                .filter(|_| calm.has_lasted(timeout));
-            admin_report.look(failure.as_deref(), now);
+                .filter(|_| stall_guard.is_punctual_for(timeout));
+            admin_report.update(failure.as_deref(), now);
         }
         let stuck = health.stuck();
         let names: Vec<String> = stuck.iter().map(|it| it.thread.clone()).collect();
@@ -115,119 +131,30 @@ fn run(
     }
 }
 
-/// `worker 3 for 31 s, board for 92 s`; `None` when no thread is stuck.
-fn list(stuck: &[Stuck]) -> Option<String> {
+/// Returns `worker 3 for 31 s, board for 92 s`; `None` if no thread is stuck.
+fn list(stuck: &[StuckThread]) -> Option<String> {
     let stuck: Vec<String> = stuck.iter().map(ToString::to_string).collect();
     (!stuck.is_empty()).then(|| stuck.join(", "))
 }
 
-/// Reason for which an engine can serve no request: its acceptor or every worker has been stuck for
-/// that long.
+/// Returns the reason why an engine has been unable to serve a request for longer than `timeout`;
+/// `None` if it can.
 fn fatal(engine: &Stats, backlog: &Backlog, now: Instant, timeout: Duration) -> Option<String> {
     let silent = engine.acceptor_age();
     if silent > timeout {
         return Some(format!("the acceptor has been silent for {:.1} s", silent.as_secs_f64()));
     }
-    let waiting = backlog.waiting(now);
-    if waiting > timeout {
-        let waiting = waiting.as_secs_f64();
-        return Some(format!("no worker has taken what is queued for {waiting:.1} s"));
+    let age = backlog.age(now);
+    if age > timeout {
+        let age = age.as_secs_f64();
+        return Some(format!("connections are queued, and no worker has taken one for {age:.1} s"));
     }
-    let busy = |worker: &crate::engine::Activity| match worker.look() {
+    let busy = |worker: &Activity| match worker.look() {
         (WorkerState::Waiting, _) | (_, None) => Duration::ZERO,
         (_, Some((_, busy))) => busy,
     };
-    // The one that began last: before that, somebody was free.
+    // The shortest counts: before that worker took its connection, it was free.
     let busy = engine.workers().iter().map(busy).min()?;
     (busy > timeout)
         .then(|| format!("every worker has been at one connection for {:.1} s", busy.as_secs_f64()))
-}
-
-/// Since when something has been queued and no worker has taken anything.
-#[derive(Default)]
-struct Backlog(Option<Instant>);
-
-impl Backlog {
-    fn look(&mut self, now: Instant, engine: &Stats) {
-        let latest = engine.workers().iter().map(|worker| worker.since_taking()).min();
-        self.note(now, engine.queue_depth(), latest.unwrap_or_default());
-    }
-
-    /// `latest`: how long ago a worker last took something.
-    fn note(&mut self, now: Instant, depth: u64, latest: Duration) {
-        self.0 = match self.0 {
-            _ if depth == 0 => None,
-            None => Some(now),
-            Some(since) if latest < now.duration_since(since) => Some(now),
-            since => since,
-        };
-    }
-
-    fn waiting(&self, now: Instant) -> Duration {
-        self.0.map_or(Duration::ZERO, |since| now.duration_since(since))
-    }
-}
-
-/// Since when the watchdog itself has been running on time. A process that was stopped, or a
-/// machine that slept, finds every heartbeat old when it wakes up.
-struct Calm {
-    since: Instant,
-    latest: Instant,
-}
-
-impl From<Instant> for Calm {
-    fn from(now: Instant) -> Calm {
-        Calm { since: now, latest: now }
-    }
-}
-
-impl Calm {
-    fn look(&mut self, now: Instant) {
-        if now.duration_since(self.latest) > TICK + PUNCTUAL {
-            self.since = now;
-        }
-        self.latest = now;
-    }
-
-    fn has_lasted(&self, timeout: Duration) -> bool {
-        self.latest.duration_since(self.since) > timeout
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_queue_that_moves_is_no_backlog() {
-        let start = Instant::now();
-        let at = |seconds| start + Duration::from_secs(seconds);
-        let long_ago = Duration::from_secs(3600);
-        let mut backlog = Backlog::default();
-        backlog.note(at(0), 0, long_ago);
-        assert_eq!(backlog.waiting(at(1)), Duration::ZERO);
-        backlog.note(at(1), 3, long_ago);
-        backlog.note(at(4), 3, long_ago);
-        assert_eq!(backlog.waiting(at(4)), Duration::from_secs(3));
-        backlog.note(at(5), 3, Duration::from_secs(2));
-        assert_eq!(backlog.waiting(at(6)), Duration::from_secs(1), "one was taken");
-        backlog.note(at(6), 0, long_ago);
-        assert_eq!(backlog.waiting(at(6)), Duration::ZERO);
-    }
-
-    #[test]
-    fn a_machine_that_slept_blames_nobody() {
-        let start = Instant::now();
-        let at = |tick: u64| start + Duration::from_millis(tick * 250);
-        let timeout = Duration::from_secs(4);
-        let mut calm = Calm::from(start);
-        (1..=16).for_each(|tick| calm.look(at(tick)));
-        assert!(!calm.has_lasted(timeout));
-        calm.look(at(17));
-        assert!(calm.has_lasted(timeout));
-        calm.look(at(40));
-        assert!(!calm.has_lasted(timeout), "it stood still for almost six seconds");
-        (41..=57).for_each(|tick| calm.look(at(tick)));
-        assert!(calm.has_lasted(timeout));
-    }
 }

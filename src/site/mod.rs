@@ -12,6 +12,7 @@ mod assets;
 mod chart;
 mod conditional;
 mod deliver;
+mod export;
 mod freshness;
 mod health;
 mod history;
@@ -62,10 +63,11 @@ use self::request_id::RequestId;
 use self::request_log::RequestLog;
 use self::routes::{NO_ROUTE, Router};
 
+pub use self::export::{ExportError, export};
 pub use self::observe::RequestObserver;
 pub(crate) use self::observe::is_known;
 pub use self::redirect::Redirect;
-pub use self::series::{Exporter, Format};
+pub use self::series::Format;
 
 /// Longest wait for expensive work that an answer can do without: a page goes without charts then.
 const FALLBACK_AFTER: Duration = Duration::from_millis(250);

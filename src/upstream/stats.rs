@@ -19,7 +19,7 @@ const GRACE: Duration = Duration::from_secs(10);
 /// A waiting poller shows that it is alive at least this often.
 pub(super) const BEAT: Duration = Duration::from_secs(5);
 
-/// How a poll ended, as `poll_total{outcome}` names it.
+/// How a poll ended, as `polls_total{outcome}` names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Outcome {
     /// A new reading.

@@ -384,11 +384,13 @@ fn terminal_below(process: u32) -> std::path::PathBuf {
 
 #[test]
 fn on_a_terminal_the_password_is_asked_for_twice_and_not_shown() {
-    let (made, shown) = on_a_terminal(&[("Password: ", "hunter2"), ("Once more: ", "hunter2")]);
+    let (made, shown) =
+        on_a_terminal(&[("Password: ", "hunter2"), ("Repeat the password: ", "hunter2")]);
     assert!(made && shown.contains("$argon2id$"), "{shown}");
     assert!(!shown.contains("hunter2"), "{shown}");
-    let (made, shown) = on_a_terminal(&[("Password: ", "hunter2"), ("Once more: ", "hunter3")]);
+    let (made, shown) =
+        on_a_terminal(&[("Password: ", "hunter2"), ("Repeat the password: ", "hunter3")]);
     assert!(!made && shown.contains("not the same") && !shown.contains("$argon2id$"), "{shown}");
     let (made, shown) = on_a_terminal(&[("Password: ", "")]);
-    assert!(!made && shown.contains("empty") && !shown.contains("Once more"), "{shown}");
+    assert!(!made && shown.contains("empty") && !shown.contains("Repeat"), "{shown}");
 }

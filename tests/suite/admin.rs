@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use pumphouse_web::access::{Gate, Rules};
-use pumphouse_web::admin::configuration::{Limits, LiveConfiguration};
+use pumphouse_web::admin::configuration::{EffectiveLimits, LiveConfiguration};
 use pumphouse_web::admin::health::Health;
 use pumphouse_web::admin::metrics::{Metrics, RequestMetrics};
 use pumphouse_web::admin::scoreboard::Scoreboard;
-use pumphouse_web::admin::{Admin, AdminSite};
+use pumphouse_web::admin::{Admin, AdminPages};
 use pumphouse_web::board::{Board, Reporter, ServiceInfo};
 use pumphouse_web::engine::{Listener, Settings, Stats};
 use pumphouse_web::history::{self, Retention};
@@ -71,8 +71,8 @@ impl OverEngine {
             history: history.clone(),
             admin: OnceLock::new(),
         });
-        let configuration = LiveConfiguration::new(Limits::default());
-        let shown = AdminSite {
+        let configuration = LiveConfiguration::new(EffectiveLimits::default());
+        let shown = AdminPages {
             health: health.clone(),
             metrics: Metrics {
                 requests,
@@ -97,7 +97,7 @@ impl OverEngine {
             site,
         };
         let listener = Listener::tcp((Ipv4Addr::LOCALHOST, 0).into(), 128).unwrap();
-        let admin = Admin::start(listener, shown).unwrap();
+        let admin = Admin::start(listener, 1024, shown).unwrap();
         let address = admin.local_addr();
         let address = address.trim_start_matches("http://").trim_end_matches('/');
         OverEngine { address: address.parse().unwrap(), _admin: admin, _board: (board, reporter) }
@@ -196,7 +196,7 @@ fn health_readiness_and_metrics() {
     assert_eq!(body(&server.admin_get("/healthz")), "ok\n");
     let metrics = server.admin_get("/metrics");
     for line in [
-        "pumphouse_value{source=\"well\",field=\"pressure\",unit=\"inHg\"} 29.92",
+        "pumphouse_source_value{source=\"well\",field=\"pressure\",unit=\"inHg\"} 29.92",
         "pumphouse_source_state{source=\"well\",state=\"fresh\"} 1",
         "pumphouse_http_requests_total{code=\"200\",method=\"GET\",route=\"/ping\"} 1",
         "pumphouse_build_info{version=\"0.1.0\"} 1",

@@ -49,7 +49,7 @@ fn the_example_configuration_is_valid() {
         "is valid",
         "listens on 0.0.0.0:6443, HTTPS",
         "certificate for localhost",
-        "everybody may look who can reach it, by \"open = true\"",
+        "open to everyone who can reach it, by \"open = true\"",
         "source tank: \"Cistern\", ptlevel at https://www.mypt.in/s/…",
         "polled every 5m",
     ] {

@@ -120,7 +120,7 @@ fn pollers_under_a_stalled_log_go_on_and_drops_are_reported_once_it_is_read() {
                    interval = \"1s\"\n[source.values.depth]\npointer = \"/depth\"\nunit = \"in\"\n";
     let server = Server::start(&Setup { shell: DEBUG, sources, ..Setup::default() });
     stall(&server);
-    let polls = "pumphouse_poll_total{source=\"well\",outcome=\"connect\"}";
+    let polls = "pumphouse_polls_total{source=\"well\",outcome=\"connect\"}";
     let before = metric(&server, polls);
     eventually("it is polled again and again", || metric(&server, polls) >= before + 3);
     assert_eq!(code(&server.get("/api/v1/status")), 200);

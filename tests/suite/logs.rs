@@ -78,12 +78,12 @@ fn slow_requests_are_warned_of() {
 }
 
 #[test]
-fn connections_that_gave_way_are_told() {
+fn evicted_connections_are_logged() {
     let server = Server::start(&Setup { server: "max_connections = 16", ..Setup::default() });
     let crowd: Vec<_> = (0..40)
         .filter_map(|_| Client::start(Mode::Silent, server.address, &server.client).ok())
         .collect();
-    let line = server.wait_for_log("connections that gave way to newer ones, at a cap: ");
+    let line = server.wait_for_log("connections evicted at a cap: ");
     assert!(line.contains("INFO"), "{line}");
     drop(crowd);
 }

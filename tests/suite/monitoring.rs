@@ -115,7 +115,7 @@ fn every_metric_of_the_contract_is_scraped() {
         ("workers_busy", "gauge", ""),
         ("queue_depth", "gauge", ""),
         (
-            "poll_total",
+            "polls_total",
             "counter",
             "source=well|gone outcome=ok|not_modified|timeout|dns|connect|tls|http|too_large|\
              decode|rate_limited|panic",
@@ -123,8 +123,8 @@ fn every_metric_of_the_contract_is_scraped() {
         ("poll_duration_seconds", "histogram", "source=well|gone"),
         ("source_age_seconds", "gauge", "source=well"),
         ("source_state", "gauge", "source=well|gone state=waiting|fresh|stale"),
-        ("value", "gauge", "source=well field=level unit=%"),
-        ("value", "gauge", "source=well field=pressure unit=inHg"),
+        ("source_value", "gauge", "source=well field=level unit=%"),
+        ("source_value", "gauge", "source=well field=pressure unit=inHg"),
         ("history_rows_total", "counter", ""),
         ("history_errors_total", "counter", ""),
         ("history_dropped_total", "counter", ""),
@@ -132,8 +132,7 @@ fn every_metric_of_the_contract_is_scraped() {
         ("log_lines_suppressed_total", "counter", ""),
         ("log_blocked_seconds", "gauge", ""),
         ("build_info", "gauge", concat!("version=", env!("CARGO_PKG_VERSION"))),
-        ("start_time_seconds", "gauge", ""),
-        ("certificate_expiry_days", "gauge", "name=localhost,127.0.0.1,::1"),
+        ("certificate_not_after_timestamp_seconds", "gauge", "name=localhost,127.0.0.1,::1"),
         ("config_reloads_total", "counter", "outcome=ok|refused"),
         ("config_last_reload_successful", "gauge", ""),
         (
@@ -169,7 +168,7 @@ fn every_metric_of_the_contract_is_scraped() {
         let has_help = |line: &str| {
             line.strip_prefix(&format!("# HELP {name} ")).is_some_and(|help| help.len() > 10)
         };
-        assert!(scrape.lines().any(has_help), "{name} says nothing of itself");
+        assert!(scrape.lines().any(has_help), "{name} has no HELP");
         let series = if kind == "histogram" { format!("{name}_count") } else { name };
         let mut wanted = vec![BTreeMap::new()];
         for label in labels.split_whitespace() {
@@ -195,6 +194,47 @@ fn every_metric_of_the_contract_is_scraped() {
             assert!(found.contains(&sample), "{sample:?} is not in {scrape}");
         }
     }
+}
+
+#[test]
+fn renamed_metrics_are_served_under_both_names_and_the_old_one_says_so() {
+    let (server, _well, _silent) = busy();
+    let now = || jiff::Timestamp::now().as_second() as f64;
+    let before = now();
+    let scrape = server.admin_get("/metrics");
+    let after = now();
+    let scrape = body(&scrape);
+    let samples_of = |name: &str| -> BTreeMap<&str, f64> {
+        let lines = scrape.lines().filter_map(|line| line.strip_prefix(name));
+        let samples = lines.filter(|rest| rest.starts_with(['{', ' '])).map(|rest| {
+            let (labels, value) = rest.rsplit_once(' ').unwrap();
+            (labels, value.parse().unwrap())
+        });
+        samples.collect()
+    };
+    for (old, new) in [
+        ("pumphouse_poll_total", "pumphouse_polls_total"),
+        ("pumphouse_value", "pumphouse_source_value"),
+        ("pumphouse_start_time_seconds", "process_start_time_seconds"),
+        ("pumphouse_certificate_expiry_days", "pumphouse_certificate_not_after_timestamp_seconds"),
+    ] {
+        let help =
+            format!("# HELP {old} deprecated: renamed to {new}; removed in the next release");
+        assert!(scrape.lines().any(|line| line == help), "{help} is not in {scrape}");
+        assert!(!scrape.contains(&format!("# HELP {new} deprecated")), "{new}");
+        let (old_samples, new_samples) = (samples_of(old), samples_of(new));
+        assert!(!new_samples.is_empty(), "{new}");
+        if old.ends_with("_days") {
+            let days = |at: f64, now: f64| ((at - now) / 86_400.0).floor();
+            assert!(old_samples.keys().eq(new_samples.keys()), "{scrape}");
+            for (days_left, at) in old_samples.values().zip(new_samples.values()) {
+                assert!([days(*at, before), days(*at, after)].contains(days_left), "{scrape}");
+            }
+        } else {
+            assert_eq!(old_samples, new_samples, "{old} and {new}");
+        }
+    }
+    assert_eq!(scrape.matches(" deprecated: ").count(), 4, "{scrape}");
 }
 
 #[test]

@@ -141,7 +141,7 @@ fn session_ends_when_a_reload_changes_the_password() {
     assert_eq!(code(&visitor.sign_in("right", "/")), 303);
     assert!(server.reload(&setup).contains("nothing changed"));
     assert_eq!(visitor.status(), 200);
-    assert!(server.reload(&Setup { auth: &after, ..setup }).contains("who may look changed"));
+    assert!(server.reload(&Setup { auth: &after, ..setup }).contains("[auth] changed"));
     assert_eq!(visitor.status(), 401);
     let setup = Setup { auth: &before, ..Setup::default() };
     server.reload(&setup);

@@ -1,4 +1,4 @@
-//! Metric families, put together for one scrape.
+//! Builder for the metric families of one scrape.
 
 use prometheus::proto::{
     Bucket, Counter, Gauge, Histogram, LabelPair, Metric, MetricFamily, MetricType,
@@ -6,19 +6,19 @@ use prometheus::proto::{
 
 use super::PREFIX;
 
-/// A metric with its samples, built up for one scrape.
+/// A metric family under construction.
 pub(super) struct Family {
     family: MetricFamily,
     samples: Vec<Metric>,
 }
 
 impl Family {
-    /// Of our own: its name begins with ours.
+    /// Begins a family of our own, whose name gets our prefix.
     fn new(kind: MetricType, name: &str, help: &str) -> Family {
         Family::named(kind, format!("{PREFIX}{name}"), help)
     }
 
-    /// Of those that every program tells under the same names.
+    /// Begins a family whose name is the same in every program.
     pub(super) fn conventional(kind: MetricType, name: &str, help: &str) -> Family {
         Family::named(kind, name.to_owned(), help)
     }
@@ -31,19 +31,22 @@ impl Family {
         Family { family, samples: Vec::new() }
     }
 
+    /// Begins a counter.
     pub(super) fn counter(name: &str, help: &str) -> Family {
         Family::new(MetricType::COUNTER, name, help)
     }
 
+    /// Begins a gauge.
     pub(super) fn gauge(name: &str, help: &str) -> Family {
         Family::new(MetricType::GAUGE, name, help)
     }
 
+    /// Begins a histogram.
     pub(super) fn histogram(name: &str, help: &str) -> Family {
         Family::new(MetricType::HISTOGRAM, name, help)
     }
 
-    /// One more series.
+    /// Adds a sample of a counter or gauge.
     pub(super) fn sample(mut self, labels: &[(&str, &str)], value: f64) -> Family {
         let mut metric = Metric::from_label(label_pairs(labels));
         if self.family.get_field_type() == MetricType::COUNTER {
@@ -59,7 +62,7 @@ impl Family {
         self
     }
 
-    /// One histogram; of each bucket its upper bound and how many lie below it.
+    /// Adds a histogram. `buckets` are upper bounds with the number of observations below them.
     pub(super) fn distribution(
         mut self,
         labels: &[(&str, &str)],
@@ -83,6 +86,7 @@ impl Family {
         self
     }
 
+    /// Returns the finished family.
     pub(super) fn done(mut self) -> MetricFamily {
         self.family.set_metric(self.samples);
         self.family
@@ -106,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_family_tells_its_samples() {
+    fn family_is_encoded_with_its_samples() {
         let families = [
             Family::counter("c_total", "Help.").sample(&[("a", "\"b\"\n")], 3.0).done(),
             Family::histogram("h", "Help.")
@@ -121,7 +125,7 @@ mod tests {
             r#"pumphouse_h_bucket{a="b",le="+Inf"} 4"#,
             r#"pumphouse_h_sum{a="b"} 9.5"#,
         ] {
-            assert!(text.lines().any(|told| told == line), "{line} is not in\n{text}");
+            assert!(text.lines().any(|it| it == line), "{line} is not in\n{text}");
         }
     }
 }

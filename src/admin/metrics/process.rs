@@ -1,41 +1,45 @@
-//! What every program tells of its process, by the names that Prometheus users know.
+//! The `process_*` metrics that Prometheus client libraries define.
 
+use jiff::Timestamp;
 use prometheus::proto::{MetricFamily, MetricType};
 
 use super::family::Family;
-use crate::kernel::process::ProcessFacts;
+use crate::kernel::process::ProcessInfo;
 
-/// Empty where the kernel does not tell.
-pub(super) fn families() -> Vec<MetricFamily> {
-    let Ok(facts) = ProcessFacts::of_this() else { return Vec::new() };
+/// Returns the metrics of this process. Without `/proc` there is only the time of the start, for
+/// which `started_at` stands in.
+pub(super) fn families(started_at: Timestamp) -> Vec<MetricFamily> {
     let one = |kind, name, help, value: f64| {
         Family::conventional(kind, name, help).sample(&[], value).done()
     };
     let gauge = |name, help, value: u64| one(MetricType::GAUGE, name, help, value as f64);
-    let mut families = vec![
+    let info = ProcessInfo::of_this().ok();
+    let start = info.as_ref().map_or(started_at.as_second() as f64, |it| it.start_time_seconds);
+    let mut families = vec![one(
+        MetricType::GAUGE,
+        "process_start_time_seconds",
+        "Start time of the process since unix epoch in seconds.",
+        start,
+    )];
+    let Some(info) = info else { return families };
+    families.extend([
         one(
             MetricType::COUNTER,
             "process_cpu_seconds_total",
             "Total user and system CPU time spent in seconds.",
-            facts.cpu_seconds,
+            info.cpu_seconds,
         ),
-        one(
-            MetricType::GAUGE,
-            "process_start_time_seconds",
-            "Start time of the process since unix epoch in seconds.",
-            facts.start_time_seconds,
-        ),
-        gauge("process_open_fds", "Number of open file descriptors.", facts.open_files),
+        gauge("process_open_fds", "Number of open file descriptors.", info.open_files),
         gauge(
             "process_resident_memory_bytes",
             "Resident memory size in bytes.",
-            facts.resident_bytes,
+            info.resident_bytes,
         ),
-        gauge("process_virtual_memory_bytes", "Virtual memory size in bytes.", facts.virtual_bytes),
-        gauge("process_threads", "Number of OS threads in the process.", facts.threads),
-    ];
+        gauge("process_virtual_memory_bytes", "Virtual memory size in bytes.", info.virtual_bytes),
+        gauge("process_threads", "Number of OS threads in the process.", info.threads),
+    ]);
     families.extend(
-        facts.open_files_limit.map(|limit| {
+        info.open_files_limit.map(|limit| {
             gauge("process_max_fds", "Maximum number of open file descriptors.", limit)
         }),
     );

@@ -1,9 +1,9 @@
-//! Renders the scoreboard for the watchdog's last lines on a thread of its own.
+//! Renders the scoreboard for the watchdog's log lines, on a thread of its own.
 //!
-//! The scoreboard reads files of `/proc`, and these can hang: in containers some are served by a
-//! FUSE file system. The watchdog waits for a rendering for a short time only, and logs its line
-//! without the scoreboard if none has come. The thread is made at the start, as there may be none to
-//! be had when a server is stuck; a rendering that hangs is never followed by a second one.
+//! Rendering reads files of `/proc`, and these can hang: in containers some are served by a FUSE
+//! file system. The watchdog waits for [`RENDER_TIMEOUT`] and then logs its line without the
+//! scoreboard. The thread is created at the start, because a server that is stuck may get none.
+//! While one rendering hangs, no second one is started.
 
 use std::io;
 use std::time::Duration;
@@ -12,36 +12,36 @@ use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded};
 
 use crate::threads;
 
-/// Longest wait for a rendering; it takes a millisecond.
+/// Maximum wait for a rendering, which takes about a millisecond.
 const RENDER_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// Renders the scoreboard; may take as long as it likes.
+/// Renders the scoreboard; may block.
 pub type Render = Box<dyn Fn() -> String + Send>;
 
 /// Handle to the thread `pw-scoreboard`. Dropping it ends the thread, unless a rendering hangs:
-/// that one ends with the process.
+/// then the thread ends with the process.
 #[derive(Debug)]
 pub(super) struct Renderer {
     requests: Sender<Sender<String>>,
-    /// The rendering that did not come in time, until it comes.
+    /// Rendering that did not end in time and may still be running.
     late: Option<Receiver<String>>,
 }
 
 impl Renderer {
-    /// Makes the thread.
+    /// Starts the thread.
     pub(super) fn start(render: Render) -> io::Result<Renderer> {
         let (requests, requested) = bounded::<Sender<String>>(1);
         // Detached, as a rendering may hang: dropping `requests` ends the thread, or the process does.
         threads::spawn_detached(threads::SCOREBOARD, move || {
             for rendered in requested {
-                // The watchdog may have given up on it.
+                // The watchdog may not be waiting any more.
                 let _ = rendered.send(render());
             }
         })?;
         Ok(Renderer { requests, late: None })
     }
 
-    /// Returns the scoreboard for a log line, or the reason why there is none.
+    /// Returns the scoreboard for a log line, or the reason why it is missing.
     pub(super) fn line(&mut self) -> String {
         match self.render(RENDER_TIMEOUT) {
             Some(scoreboard) => scoreboard.trim().to_owned(),
@@ -49,7 +49,7 @@ impl Renderer {
         }
     }
 
-    /// `None` if the rendering does not end in time, or an earlier one has not ended yet.
+    /// Returns `None` if the rendering does not end in time, or if an earlier one is still running.
     fn render(&mut self, timeout: Duration) -> Option<String> {
         if let Some(late) = &self.late
             && late.try_recv() == Err(TryRecvError::Empty)
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn rendering_that_panics_is_no_rendering() {
+    fn rendering_that_panics_is_missing() {
         let mut renderer = Renderer::start(Box::new(|| panic!("a defect"))).unwrap();
         assert_eq!(renderer.render(AMPLE), None);
         assert_eq!(renderer.render(AMPLE), None);

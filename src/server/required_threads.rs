@@ -1,5 +1,5 @@
-//! Names of the threads that a configuration needs, and their memory, to be ensured before any of
-//! them is made.
+//! Names of the threads that a configuration needs, and the memory that they use, which
+//! [`threads::ensure`] checks before the start and before a reload.
 
 use super::redirect;
 use crate::access::Admission;
@@ -9,7 +9,7 @@ use crate::engine::Engine;
 use crate::threads;
 use crate::upstream::thread_names;
 
-/// Threads of the whole server, in about the order in which they are made.
+/// Returns the names of all threads of the server, in about the order in which they are created.
 pub(super) fn at_start(config: &Config) -> Vec<String> {
     let always = [
         threads::SIGNALS,
@@ -37,8 +37,9 @@ pub(super) fn at_start(config: &Config) -> Vec<String> {
     names
 }
 
-/// Threads of sources that a reload adds or changes. Those of a source that changes may go on
-/// for a while, in a poll that is under way.
+/// Returns the names of the threads that a reload adds: those of new and changed sources, as the
+/// threads of a changed source's former poller run on until its current poll ends; and that of
+/// the sessions.
 pub(super) fn at_reload(before: &Config, after: &Config) -> Vec<String> {
     let is_new = |source: &&Source| !before.sources.contains(source);
     let sources = after.sources.iter().filter(is_new).flat_map(thread_names);
@@ -46,7 +47,8 @@ pub(super) fn at_reload(before: &Config, after: &Config) -> Vec<String> {
     sources.chain(starts_sessions.then(|| threads::SESSIONS.to_owned())).collect()
 }
 
-/// Bytes that the threads allocate at most for connections' buffers and verifications of passwords.
+/// Returns the maximum number of bytes that the threads allocate for connections' buffers and for
+/// verifications of passwords.
 pub(super) fn memory(config: &Config) -> usize {
     let verifications = match &config.auth.rules.admission {
         Admission::Open => 0,
@@ -55,8 +57,8 @@ pub(super) fn memory(config: &Config) -> usize {
     config.server.engine.max_buffered_bytes.saturating_add(verifications)
 }
 
-/// Returns true if sessions of browsers are written to a file: for accounts that can sign in, or
-/// because an earlier run has left one.
+/// Returns true if browser sessions are kept in a file: if accounts can sign in, or if an earlier
+/// run has left the file.
 fn keeps_sessions(config: &Config) -> bool {
     let has_users = match &config.auth.rules.admission {
         Admission::Open => false,
@@ -70,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn file_of_sessions_needs_its_thread_without_accounts_too() {
+    fn session_file_of_an_earlier_run_needs_its_thread_without_accounts() {
         let folder = tempfile::tempdir().unwrap();
         let database = folder.path().join("x.db");
         let text = format!("[auth]\nopen = true\n[history]\npath = {database:?}\n");

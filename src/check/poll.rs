@@ -1,40 +1,39 @@
-//! `check --poll`: each source polled once, from what it sent to what is told.
+//! Polls each source once, and describes the answer and the reading made of it.
 
-use std::fmt::Write as _;
-use std::process::ExitCode;
+use std::fmt::{self, Write as _};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::print;
 use crate::board::{Datum, Reading, Value};
 use crate::config::{Config, Source};
 use crate::server::user_agent;
 use crate::text::escape_line;
 use crate::upstream::trial::{Trial, poll_all};
 
-/// Polls every source and prints what came of it; fails when one of them did.
-pub(super) fn run(config: &Config) -> ExitCode {
-    let mut all_well = true;
+/// Polls every source, and passes the description of each poll to `print` when it has ended.
+/// Returns true if all polls succeeded.
+pub fn run(config: &Config, mut print: impl FnMut(&str)) -> bool {
+    let mut all_succeeded = true;
     poll_all(&config.sources, &user_agent(&config.site), |source, trial| {
-        all_well &= trial.reading.is_ok();
-        print(&told(source, &trial));
+        all_succeeded &= trial.reading.is_ok();
+        print(&describe(source, &trial));
     });
-    if all_well { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    all_succeeded
 }
 
-fn told(source: &Source, trial: &Trial) -> String {
+fn describe(source: &Source, trial: &Trial) -> String {
     let mut text = String::new();
     // Writing to a string does not fail.
-    let _ = tell(&mut text, source, trial);
+    let _ = write_trial(&mut text, source, trial);
     text
 }
 
-fn tell(text: &mut String, source: &Source, trial: &Trial) -> std::fmt::Result {
+fn write_trial(text: &mut String, source: &Source, trial: &Trial) -> fmt::Result {
     let kind = &source.kind;
     let seconds = trial.took.as_secs_f64();
     writeln!(text, "\npolled {}: {} at {}", source.name, kind.as_str(), kind.url())?;
     if let Some((bytes, fields)) = &trial.sent {
-        writeln!(text, "  {bytes} bytes in {seconds:.1} s, in them:")?;
+        writeln!(text, "  {bytes} bytes in {seconds:.1} s, with these fields:")?;
         let width = fields.iter().map(|(place, _)| place.chars().count()).max().unwrap_or(0);
         for (place, raw) in fields {
             writeln!(
@@ -46,7 +45,7 @@ fn tell(text: &mut String, source: &Source, trial: &Trial) -> std::fmt::Result {
         }
     }
     match &trial.reading {
-        Ok((reading, at)) => told_reading(text, source, reading, *at),
+        Ok((reading, at)) => write_reading(text, source, reading, *at),
         Err(error) => {
             writeln!(text, "  FAILED after {seconds:.1} s: {error}")?;
             match &trial.excerpt {
@@ -57,12 +56,12 @@ fn tell(text: &mut String, source: &Source, trial: &Trial) -> std::fmt::Result {
     }
 }
 
-fn told_reading(
+fn write_reading(
     text: &mut String,
     source: &Source,
     reading: &Reading,
     at: Timestamp,
-) -> std::fmt::Result {
+) -> fmt::Result {
     let age = at.duration_since(reading.observed.at);
     let inferred = if reading.observed.inferred { ", inferred" } else { "" };
     let stale = SignedDuration::try_from(source.stale_after).is_ok_and(|limit| age >= limit);
@@ -71,15 +70,15 @@ fn told_reading(
     writeln!(text, "  observed {whole:#} ago ({:.0}{inferred}){stale}", reading.observed.at)?;
     let width = reading.values.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
     for (name, value) in &reading.values {
-        writeln!(text, "    {name:width$}  {}", in_words(value))?;
+        writeln!(text, "    {name:width$}  {}", format_value(value))?;
     }
     Ok(())
 }
 
-fn in_words(value: &Value) -> String {
+fn format_value(value: &Value) -> String {
     let datum = match &value.datum {
         Some(Datum::Number(number)) => number.get().to_string(),
-        Some(Datum::Text(words)) => format!("{words:?}"),
+        Some(Datum::Text(text)) => format!("{text:?}"),
         None => "null".to_owned(),
     };
     let unit = value.unit.map_or_else(String::new, |unit| format!(" {unit}"));

@@ -1,4 +1,8 @@
-//! The routes of the admin listener.
+//! The routes of the admin listener: `/healthz`, `/readyz`, `/metrics` and `/scoreboard`.
+//!
+//! Access is open, so a request over TCP must name this machine in its Host field. Otherwise a
+//! web page could have a domain of its own resolve to a loopback address (DNS rebinding) and read
+//! the pages from a visitor's browser.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -7,103 +11,96 @@ use bytes::Bytes;
 use http::header::{AGE, ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, Method, StatusCode};
 use jiff::Timestamp;
+use strum::{EnumString, IntoStaticStr};
 
+use super::health::Health;
+use super::metrics::Metrics;
+use super::scoreboard::Scoreboard;
 use super::shared_page::{Busy, Rendered, SharedPage};
 use crate::access::names_this_machine;
-use crate::admin::health::Health;
-use crate::admin::metrics::Metrics;
-use crate::admin::scoreboard::Scoreboard;
 use crate::engine::{Activity, Body, Refusal, Reply, Request, RequestHead, Response, Service};
 use crate::site::{Site, is_known, problem};
 
-/// Sources of the pages of the admin listener.
-pub struct AdminSite {
+/// Sources of the admin listener's pages.
+pub struct AdminPages {
     /// Source of `/healthz`.
     pub health: Arc<Health>,
     /// Source of `/metrics`.
     pub metrics: Metrics,
     /// Source of `/scoreboard`.
     pub scoreboard: Arc<Scoreboard>,
-    /// Source of `/readyz`, which is the public one.
+    /// Source of `/readyz`, which is the public site's.
     pub site: Arc<Site>,
 }
 
-/// `/metrics` and `/scoreboard`.
+/// Number of pages that are rendered: `/metrics` and `/scoreboard`.
 pub(super) const RENDERED_PAGES: usize = 2;
 
-/// The site behind the admin engine, with the pages that its clients share.
+/// Service of the admin engine.
 pub(super) struct AdminService {
-    site: AdminSite,
+    pages: AdminPages,
     metrics: SharedPage,
     scoreboard: SharedPage,
 }
 
-impl From<AdminSite> for AdminService {
-    fn from(site: AdminSite) -> AdminService {
-        AdminService { site, metrics: SharedPage::default(), scoreboard: SharedPage::default() }
+impl From<AdminPages> for AdminService {
+    fn from(pages: AdminPages) -> AdminService {
+        AdminService { pages, metrics: SharedPage::default(), scoreboard: SharedPage::default() }
     }
 }
 
 /// A path of the admin listener.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumString, IntoStaticStr)]
 enum Route {
+    #[strum(serialize = "/healthz")]
     Health,
+    #[strum(serialize = "/readyz")]
     Readiness,
+    #[strum(serialize = "/metrics")]
     Metrics,
+    #[strum(serialize = "/scoreboard")]
     Scoreboard,
-}
-
-impl Route {
-    fn of(path: &str) -> Option<(Route, &'static str)> {
-        Some(match path {
-            "/healthz" => (Route::Health, "/healthz"),
-            "/readyz" => (Route::Readiness, "/readyz"),
-            "/metrics" => (Route::Metrics, "/metrics"),
-            "/scoreboard" => (Route::Scoreboard, "/scoreboard"),
-            _ => return None,
-        })
-    }
 }
 
 impl AdminService {
     fn answer(&self, request: &Request, activity: &Activity) -> Response {
         let path = request.target.path();
-        // A page elsewhere may have let a name of its own point here (DNS rebinding). Browsers
-        // cannot reach a unix socket, and the name means nothing there.
+        // Browsers cannot reach a unix socket, and the Host field means nothing there.
         if request.peer.address.is_some() && !names_this_machine(request) {
-            let detail = "The admin listener is asked for by localhost or a loopback address only.";
+            let detail =
+                "The admin listener answers requests for localhost or a loopback address only.";
             return problem(StatusCode::MISDIRECTED_REQUEST, detail, path);
         }
         if !is_known(&request.method) {
             return problem(StatusCode::NOT_IMPLEMENTED, "The method is not implemented.", path);
         }
-        let Some((route, name)) = Route::of(path) else {
+        let Ok(route) = path.parse::<Route>() else {
             return problem(StatusCode::NOT_FOUND, "There is nothing at this address.", path);
         };
-        activity.set_route(name);
+        activity.set_route(route.into());
         if request.method != Method::GET && request.method != Method::HEAD {
-            let detail = "This address can only be read.";
+            let detail = "This address supports GET and HEAD only.";
             let mut refused = problem(StatusCode::METHOD_NOT_ALLOWED, detail, path);
             refused.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
             return refused;
         }
         match route {
             Route::Health => self.healthz(path),
-            Route::Readiness => self.site.site.respond(request),
+            Route::Readiness => self.pages.site.respond(request),
             Route::Metrics => {
-                let page = self.metrics.get(|| self.site.metrics.render(Timestamp::now()).into());
+                let page = self.metrics.get(|| self.pages.metrics.render(Timestamp::now()).into());
                 shared("text/plain; version=0.0.4; charset=utf-8", page, path)
             }
             Route::Scoreboard => {
-                let page = self.scoreboard.get(|| self.site.scoreboard.render().into());
+                let page = self.scoreboard.get(|| self.pages.scoreboard.render().into());
                 shared("application/json", page, path)
             }
         }
     }
 
-    /// Reads atomics only: it waits for no rendering and takes no lock that one holds.
+    /// Answers from atomics: takes no lock that a rendering holds.
     fn healthz(&self, path: &str) -> Response {
-        let stuck = self.site.health.stuck();
+        let stuck = self.pages.health.stuck();
         if stuck.is_empty() {
             return plain("text/plain; charset=utf-8", "ok\n");
         }
@@ -128,7 +125,7 @@ impl Service for AdminService {
     }
 }
 
-/// A page that was rendered for this request or for one just before it.
+/// Returns a shared page, or 503 if it is being rendered.
 fn shared(content_type: &'static str, page: Result<Rendered, Busy>, path: &str) -> Response {
     match page {
         Ok(rendered) => {
@@ -138,7 +135,7 @@ fn shared(content_type: &'static str, page: Result<Rendered, Busy>, path: &str) 
             response
         }
         Err(Busy) => {
-            let detail = "Another request is rendering this page; ask again in a second.";
+            let detail = "Another request is rendering this page; retry in a second.";
             let mut refused = problem(StatusCode::SERVICE_UNAVAILABLE, detail, path);
             refused.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
             refused

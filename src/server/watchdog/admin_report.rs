@@ -1,14 +1,16 @@
-//! Reports an admin listener that is stuck. It costs visitors nothing, so it never ends the
-//! process. The report has no scoreboard, as the thread that is stuck may be rendering that.
+//! Logs that the admin engine is stuck, and that it has recovered.
+//!
+//! Visitors are still served meanwhile, so the process goes on. The line has no scoreboard,
+//! because the stuck thread may be the one that renders it.
 
 use std::time::{Duration, Instant};
 
 use log::Level;
 
-/// No more than one report of a stuck admin listener in this time.
-const REPORT_INTERVAL: Duration = Duration::from_secs(60);
+/// Minimum time between two lines about a stuck admin engine.
+const INTERVAL: Duration = Duration::from_secs(60);
 
-/// State of the admin listener as last logged.
+/// State of the admin engine as last logged.
 #[derive(Debug, Default)]
 pub(super) struct AdminReport {
     stuck: bool,
@@ -16,8 +18,9 @@ pub(super) struct AdminReport {
 }
 
 impl AdminReport {
-    /// Logs that the admin listener is stuck, or has recovered. `failure` is the reason.
-    pub(super) fn look(&mut self, failure: Option<&str>, now: Instant) {
+    /// Logs a change of the state. `failure` is the reason why the engine is stuck; `None`: it
+    /// is not.
+    pub(super) fn update(&mut self, failure: Option<&str>, now: Instant) {
         if let Some((level, line)) = self.line(failure, now) {
             log::log!(level, "{line}");
         }
@@ -26,7 +29,7 @@ impl AdminReport {
     fn line(&mut self, failure: Option<&str>, now: Instant) -> Option<(Level, String)> {
         match failure {
             Some(failure) => {
-                let is_due = self.latest.is_none_or(|latest| now >= latest + REPORT_INTERVAL);
+                let is_due = self.latest.is_none_or(|latest| now >= latest + INTERVAL);
                 if !is_due {
                     return None;
                 }

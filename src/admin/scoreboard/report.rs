@@ -1,4 +1,4 @@
-//! The scoreboard's JSON, for the server that writes it and for `doctor` that reads it.
+//! The scoreboard's JSON document: the server serializes it, and `doctor` deserializes it.
 //!
 //! ```json
 //! {"service": {"version": "0.1.0", "started_at": "2026-01-31T16:00:00Z", "uptime_seconds": 4800.2},
@@ -28,86 +28,87 @@
 //!  "log": {"queued": 0, "dropped": 0, "suppressed": 0, "blocked_seconds": 0.0}}
 //! ```
 //!
-//! Members are added, never renamed; whoever reads it leaves unknown ones aside.
+//! Later versions add members and rename none. A reader ignores members that it does not know, and
+//! fills in defaults for those that an older server lacks.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::admin::configuration::Limits;
-use crate::kernel::process::ProcessFacts;
+use crate::admin::configuration::EffectiveLimits;
+use crate::kernel::process::ProcessInfo;
 
-/// A name that the server knows by heart, and the reader from the wire.
+/// A name: static in the server that writes it, owned by a reader that parsed it.
 type Name = Cow<'static, str>;
 
-/// The whole of it.
+/// The whole document.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Told {
-    /// Who answers.
+pub struct Report {
+    /// The program that answers.
     pub service: Service,
-    /// What the kernel tells of the process; `None` where it does not.
-    pub process: Option<ProcessFacts>,
-    /// How much of everything there may be.
-    pub limits: Limits,
-    /// How reloads have gone.
+    /// Resources of the process; `None` without `/proc`.
+    pub process: Option<ProcessInfo>,
+    /// Limits in force.
+    pub limits: EffectiveLimits,
+    /// Outcomes of reloads.
     pub reloads: Reloads,
-    /// Threads that do not pass through their loops: `acceptor for 12 s`.
+    /// Stuck threads: `acceptor for 12 s`.
     pub stuck: Vec<String>,
-    /// Since the acceptor last passed through its loop.
+    /// Time since the acceptor's latest heartbeat.
     pub acceptor_silent_seconds: f64,
-    /// Each worker, in the order of their numbers.
+    /// The workers, in the order of their numbers.
     pub workers: Vec<Worker>,
-    /// Open connections by what they do.
+    /// Number of open connections by state.
     pub connections: BTreeMap<Name, u64>,
-    /// Connections turned away since the start, by reason.
+    /// Number of connections shed since the start, by reason.
     pub connections_shed: BTreeMap<Name, u64>,
-    /// Ready connections that wait for a worker.
+    /// Number of ready connections that wait for a worker.
     pub queue_depth: u64,
-    /// Of each public TCP listener.
+    /// Accept queues of the public TCP listeners.
     pub accept_queues: Vec<AcceptQueue>,
-    /// Connections that found an accept queue full: of the host, since it started.
+    /// Connections that found an accept queue full, of the whole host since it started.
     pub listen_overflows_total: u64,
-    /// Connections dropped while listening, for whatever reason: of the host.
+    /// Connections dropped by listening sockets for any reason, of the whole host since it started.
     pub listen_drops_total: u64,
-    /// What each poller is doing.
+    /// The pollers.
     pub pollers: Vec<Poller>,
-    /// What is known of each source.
+    /// The sources, in the order of the configuration.
     pub sources: Vec<Source>,
-    /// In use, the default one first; empty where the listeners speak plain HTTP.
+    /// Certificates in use, the default one first; empty for plain HTTP.
     pub certificates: Vec<Certificate>,
-    /// The admin listener's own engine; `None` from a server older than this member.
+    /// The admin engine; `None` from a server older than this member.
     pub admin: Option<Admin>,
-    /// The thread that keeps the board.
+    /// The board's thread.
     pub board: Board,
-    /// The thread that writes the history.
+    /// The history's recorder.
     pub recorder: Recorder,
-    /// The thread that writes the log.
+    /// The log.
     pub log: Log,
 }
 
-/// Who answers.
+/// The program that answers.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Service {
     /// The running version.
     pub version: Name,
-    /// RFC 3339, whole seconds.
+    /// Time of the start (RFC 3339, whole seconds).
     pub started_at: String,
-    /// Since then.
+    /// Time since the start.
     pub uptime_seconds: f64,
 }
 
-/// How reloads have gone.
+/// Outcomes of reloads.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Reloads {
-    /// Taken up.
+    /// Number of reloads that were applied.
     pub ok: u64,
-    /// Refused for errors in the file.
+    /// Number of reloads that were refused for errors in the file.
     pub refused: u64,
-    /// The file says what does not hold.
+    /// True if the latest reload was refused: the server runs by an older configuration.
     pub latest_refused: bool,
 }
 
@@ -117,43 +118,43 @@ pub struct Reloads {
 pub struct Worker {
     /// `waiting`, `reading`, `handling`, `writing`.
     pub state: Name,
-    /// Of the request at hand, once it is known.
+    /// Route of the current request, once its head was read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub route: Option<Name>,
-    /// For how long it has been at the connection at hand.
+    /// Time spent on the current connection.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seconds: Option<f64>,
 }
 
-/// The admin listener's own engine.
+/// The admin engine.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Admin {
-    /// Time since its acceptor last passed through its loop.
+    /// Time since its acceptor's latest heartbeat.
     pub acceptor_silent_seconds: f64,
-    /// Each of its workers, in the order of their numbers.
+    /// Its workers, in the order of their numbers.
     pub workers: Vec<Worker>,
-    /// Its open connections by what they do.
+    /// Number of its open connections by state.
     pub connections: BTreeMap<Name, u64>,
-    /// Its connections turned away since the start, by reason.
+    /// Number of its connections shed since the start, by reason.
     pub connections_shed: BTreeMap<Name, u64>,
-    /// Its connections replaced by newer ones at the cap since the start.
+    /// Number of its connections that newer ones evicted at the cap since the start.
     pub connections_evicted: u64,
-    /// Its ready connections that wait for a worker.
+    /// Number of its ready connections that wait for a worker.
     pub queue_depth: u64,
-    /// Its threads that do not pass through their loops: `admin worker 1 for 12 s`.
+    /// Its stuck threads: `admin worker 1 for 12 s`.
     pub stuck: Vec<String>,
 }
 
-/// `Recv-Q` and `Send-Q` of `ss -ltn`.
+/// Accept queue of a listener: `Recv-Q` and `Send-Q` of `ss -ltn`.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct AcceptQueue {
-    /// Where it listens.
+    /// Address of the listener.
     pub listener: String,
-    /// Connections that wait to be accepted.
+    /// Number of connections that wait to be accepted.
     pub depth: u32,
-    /// Connections that may wait.
+    /// Maximum number of connections that wait.
     pub limit: u32,
 }
 
@@ -161,11 +162,11 @@ pub struct AcceptQueue {
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Poller {
-    /// Its source's name.
+    /// Name of its source.
     pub source: String,
     /// `waiting`, `polling`.
     pub phase: Name,
-    /// For how long already.
+    /// Time spent in that phase.
     pub seconds: f64,
 }
 
@@ -173,27 +174,27 @@ pub struct Poller {
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Source {
-    /// Its name.
+    /// Name.
     pub source: String,
     /// `waiting`, `fresh`, `stale`.
     pub state: Name,
-    /// Of the latest observation.
+    /// Age of the latest observation; `None` if there is none.
     pub age_seconds: Option<f64>,
-    /// Why polls fail, if they do.
+    /// Error of the latest poll; `None` if it succeeded.
     pub error: Option<SourceError>,
 }
 
-/// Why polls fail.
+/// Error of the latest poll.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct SourceError {
-    /// `timeout`, `dns`, … as in `poll_total{outcome}`.
+    /// `timeout`, `dns`, … as in the metric `polls_total{outcome}`.
     pub kind: Name,
-    /// One sentence.
+    /// Description of the error in one sentence.
     pub message: String,
-    /// In a row.
+    /// Number of failed polls in a row.
     pub failures: u64,
-    /// Since the first of them.
+    /// Time since the first of them.
     pub seconds: f64,
 }
 
@@ -201,60 +202,60 @@ pub struct SourceError {
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Certificate {
-    /// What it is good for.
+    /// Host names and IP addresses that it is valid for.
     pub names: Vec<String>,
-    /// RFC 3339.
+    /// End of its validity (RFC 3339).
     pub not_after: String,
-    /// Whole days; negative once it has expired.
+    /// Whole days until then; negative once it has expired.
     pub days_left: i64,
 }
 
-/// The thread that keeps the board.
+/// The board's thread.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Board {
-    /// Since its last sign of life.
+    /// Time since its latest heartbeat.
     pub silent_seconds: f64,
 }
 
-/// The thread that writes the history.
+/// The history's recorder.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Recorder {
-    /// Whether a history is kept.
+    /// True if a history is kept on disk.
     pub enabled: bool,
-    /// Since its last sign of life.
+    /// Time since its latest heartbeat.
     pub silent_seconds: f64,
-    /// Values and events written since the start.
+    /// Number of values and events written since the start.
     pub rows: u64,
-    /// Failures to write or read since the start.
+    /// Number of failed writes and reads since the start.
     pub errors: u64,
-    /// Values and events given up since the start.
+    /// Number of values and events dropped since the start.
     pub dropped: u64,
-    /// What keeps it from being written.
+    /// Reason why the history cannot be written; `None` if it can.
     pub trouble: Option<Trouble>,
 }
 
-/// What keeps the history from being written.
+/// Reason why the history cannot be written.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Trouble {
-    /// One sentence.
+    /// Description in one sentence.
     pub reason: String,
-    /// Since then.
+    /// Time for which it has lasted.
     pub seconds: f64,
 }
 
-/// The thread that writes the log.
+/// The log.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Log {
-    /// Lines that wait to be written.
+    /// Number of lines that wait to be written.
     pub queued: u64,
-    /// Lines lost since the start because standard error was too slow or failed.
+    /// Number of lines dropped since the start because standard error was too slow or failed.
     pub dropped: u64,
-    /// Lines left out since the start because their place in the code logged too often.
+    /// Number of lines suppressed since the start because one place in the code logged too often.
     pub suppressed: u64,
-    /// Time for which the current write has been waiting for standard error; 0 between writes.
+    /// Duration of the current write to standard error; 0 between writes.
     pub blocked_seconds: f64,
 }

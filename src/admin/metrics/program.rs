@@ -1,0 +1,151 @@
+//! The program's own parts: access, history, threads, configuration, certificates, log, version.
+
+use std::collections::BTreeMap;
+
+use prometheus::proto::MetricFamily;
+
+use super::family::Family;
+use crate::access::{self, CallerClass, FailureReason};
+use crate::admin::configuration::LiveConfiguration;
+use crate::admin::health::Health;
+use crate::certificates::LiveCertificates;
+use crate::history::History;
+use crate::logging;
+
+/// Returns the number of refused requests and of verified passwords.
+pub(super) fn access(stats: &access::Stats) -> [MetricFamily; 3] {
+    let mut failures =
+        Family::counter("auth_failures_total", "Number of requests without access, by reason.");
+    for reason in FailureReason::ALL {
+        failures = failures.sample(&[("reason", reason.as_str())], stats.failures(reason) as f64);
+    }
+    let verifications = Family::counter(
+        "auth_verifications_total",
+        "Number of passwords verified by argon2id, right or wrong.",
+    );
+    let mut comparisons = Family::counter(
+        "auth_comparisons_total",
+        "Number of passwords compared, with a remembered one or by argon2id, by class of caller.",
+    );
+    for caller in CallerClass::ALL {
+        let count = stats.comparisons(caller) as f64;
+        comparisons = comparisons.sample(&[("caller", caller.as_str())], count);
+    }
+    [
+        failures.done(),
+        verifications.sample(&[], stats.verifications() as f64).done(),
+        comparisons.done(),
+    ]
+}
+
+/// Returns what was written to the history, and what was not.
+pub(super) fn history(history: &History) -> [MetricFamily; 3] {
+    let count =
+        |name, help, value: u64| Family::counter(name, help).sample(&[], value as f64).done();
+    [
+        count(
+            "history_rows_total",
+            "Number of values and events written to the history.",
+            history.rows(),
+        ),
+        count(
+            "history_errors_total",
+            "Number of failed writes and reads of the history.",
+            history.errors(),
+        ),
+        count(
+            "history_dropped_total",
+            "Number of values and events dropped because the disk was full or too slow.",
+            history.dropped(),
+        ),
+    ]
+}
+
+/// Returns the age of each thread's heartbeat, and the age beyond which the thread is stuck.
+pub(super) fn heartbeats(health: &Health) -> [MetricFamily; 2] {
+    let mut age = Family::gauge("heartbeat_age_seconds", "Time since a thread's latest heartbeat.");
+    let mut bound = Family::gauge(
+        "heartbeat_bound_seconds",
+        "Age of a thread's heartbeat beyond which the thread counts as stuck.",
+    );
+    for thread in health.threads().into_iter().chain(health.admin_threads()) {
+        let labels = [("thread", &*thread.thread)];
+        age = age.sample(&labels, thread.age.as_secs_f64());
+        bound = bound.sample(&labels, thread.bound.as_secs_f64());
+    }
+    [age.done(), bound.done()]
+}
+
+/// Returns the outcomes of reloads.
+pub(super) fn reloads(configuration: &LiveConfiguration) -> [MetricFamily; 2] {
+    let (applied, refused) = configuration.reloads();
+    [
+        Family::counter(
+            "config_reloads_total",
+            "Number of configuration reloads requested by HUP, by outcome.",
+        )
+        .sample(&[("outcome", "ok")], applied as f64)
+        .sample(&[("outcome", "refused")], refused as f64)
+        .done(),
+        Family::gauge(
+            "config_last_reload_successful",
+            "1 if the last configuration reload succeeded, else 0.",
+        )
+        .sample(&[], f64::from(u8::from(!configuration.latest_refused())))
+        .done(),
+    ]
+}
+
+/// Returns the end of each certificate's validity; no sample for plain HTTP.
+pub(super) fn certificates(certificates: Option<&LiveCertificates>) -> MetricFamily {
+    let mut not_after = Family::gauge(
+        "certificate_not_after_timestamp_seconds",
+        "End of a certificate's validity, Unix time.",
+    );
+    let info = certificates.map(LiveCertificates::info).unwrap_or_default();
+    // Certificates of the same names, such as an ECDSA and an RSA one, share a series, which shows
+    // the one that expires first.
+    let mut soonest: BTreeMap<String, i64> = BTreeMap::new();
+    for certificate in &*info {
+        let at = certificate.not_after.as_second();
+        let known = soonest.entry(certificate.names.join(",")).or_insert(at);
+        *known = at.min(*known);
+    }
+    for (name, at) in &soonest {
+        not_after = not_after.sample(&[("name", name)], *at as f64);
+    }
+    not_after.done()
+}
+
+/// Returns the number of lines that are missing from the log, by cause, and the current wait for
+/// standard error.
+pub(super) fn log() -> [MetricFamily; 3] {
+    let log = logging::stats();
+    [
+        Family::counter(
+            "log_lines_dropped_total",
+            "Number of log lines dropped because standard error was too slow or failed.",
+        )
+        .sample(&[], log.dropped as f64)
+        .done(),
+        Family::counter(
+            "log_lines_suppressed_total",
+            "Number of log lines suppressed because one place in the code logged too often.",
+        )
+        .sample(&[], log.suppressed as f64)
+        .done(),
+        Family::gauge(
+            "log_blocked_seconds",
+            "Duration of the current write to standard error; 0 between writes.",
+        )
+        .sample(&[], log.blocked.as_secs_f64())
+        .done(),
+    ]
+}
+
+/// Returns the version as a label.
+pub(super) fn build_info() -> MetricFamily {
+    Family::gauge("build_info", "Version of the running program; the value is always 1.")
+        .sample(&[("version", env!("CARGO_PKG_VERSION"))], 1.0)
+        .done()
+}

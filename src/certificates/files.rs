@@ -1,0 +1,157 @@
+//! Files with a self-signed certificate and its key, `cert.pem` and `key.pem` in one folder.
+//!
+//! [`create`] makes a new key. [`renew`] keeps it, so that clients which have pinned it accept the
+//! new certificate.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use crate::config::CertificateInfo;
+use crate::config::self_signed::{SelfSignedError, renewed, self_signed};
+
+/// Mode of a key: only its owner may read it.
+const KEY_MODE: u32 = 0o600;
+const CERT_MODE: u32 = 0o644;
+
+/// Names of a certificate for this machine alone.
+pub const LOCAL_NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
+
+/// Files that were written.
+#[derive(Debug)]
+pub struct Written {
+    /// Their paths.
+    pub paths: Vec<PathBuf>,
+    /// Host names and IP addresses that the certificate is for.
+    pub names: Vec<String>,
+    /// The certificate, as read back.
+    pub certificate: CertificateInfo,
+}
+
+/// Reason why the files were not written.
+#[derive(Debug, thiserror::Error)]
+pub enum FilesError {
+    /// A file exists, and is not to be overwritten.
+    #[error("{} exists; --force overwrites both files, --renew keeps the key", .0.display())]
+    Exists(PathBuf),
+    /// A certificate to be renewed is not self-signed.
+    #[error(
+        "{} was issued by an authority, which must renew it; --force replaces it and its key by \
+         self-signed ones",
+        .0.display()
+    )]
+    NotSelfSigned(PathBuf),
+    /// A certificate to be renewed has no names, and none were given.
+    #[error("{} has no host name: give --name", .0.display())]
+    NoNames(PathBuf),
+    /// A certificate to be renewed cannot be parsed.
+    #[error("cannot renew {}: {reason}", path.display())]
+    Unreadable {
+        /// Path of the certificate.
+        path: PathBuf,
+        /// Reason.
+        reason: String,
+    },
+    /// No certificate can be made for these names or with this key.
+    #[error("cannot make a certificate for {}: {error}", names.join(", "))]
+    Certificate {
+        /// The names.
+        names: Vec<String>,
+        /// Reason.
+        error: SelfSignedError,
+    },
+    /// A file or folder cannot be read or written.
+    #[error("cannot {action} {}: {error}", path.display())]
+    Io {
+        /// Verb: `read`, `write`, `create`, `replace`.
+        action: &'static str,
+        /// Path of the file.
+        path: PathBuf,
+        /// Reason.
+        error: io::Error,
+    },
+}
+
+/// Writes a new key, and a certificate for `names`, into `dir`.
+///
+/// # Errors
+/// One of the files exists, unless `overwrite` is true; or see [`FilesError`].
+pub fn create(dir: &Path, names: &[String], overwrite: bool) -> Result<Written, FilesError> {
+    let (cert, key) = paths(dir);
+    // Both are checked before either is written, so that a certificate and its key stay a pair.
+    if !overwrite && let Some(existing) = [&cert, &key].into_iter().find(|path| path.exists()) {
+        return Err(FilesError::Exists(existing.clone()));
+    }
+    let pair = self_signed(names)
+        .map_err(|error| FilesError::Certificate { names: names.to_vec(), error })?;
+    fs::create_dir_all(dir).map_err(io_error("create", dir))?;
+    write(&key, &pair.key_pem, KEY_MODE, overwrite)?;
+    write(&cert, &pair.cert_pem, CERT_MODE, overwrite)?;
+    written(vec![cert, key], names.to_vec(), &pair.cert_pem)
+}
+
+/// Replaces the certificate in `dir` by a new one for the same key, and for the same names unless
+/// `names` has some.
+///
+/// A server that polls the files presents the new certificate without a restart.
+///
+/// # Errors
+/// The certificate is not self-signed; or see [`FilesError`].
+pub fn renew(dir: &Path, names: Vec<String>) -> Result<Written, FilesError> {
+    let (cert, key) = paths(dir);
+    let key_pem = read(&key)?;
+    let current = CertificateInfo::of_chain(read(&cert)?.as_bytes())
+        .map_err(|reason| FilesError::Unreadable { path: cert.clone(), reason })?;
+    if !current.self_issued {
+        return Err(FilesError::NotSelfSigned(cert));
+    }
+    let names = if names.is_empty() { current.names } else { names };
+    if names.is_empty() {
+        return Err(FilesError::NoNames(cert));
+    }
+    let cert_pem = renewed(&names, &key_pem)
+        .map_err(|error| FilesError::Certificate { names: names.clone(), error })?;
+    replace(&cert, &cert_pem)?;
+    written(vec![cert], names, &cert_pem)
+}
+
+fn paths(dir: &Path) -> (PathBuf, PathBuf) {
+    (dir.join("cert.pem"), dir.join("key.pem"))
+}
+
+fn written(paths: Vec<PathBuf>, names: Vec<String>, cert_pem: &str) -> Result<Written, FilesError> {
+    let certificate = CertificateInfo::of_chain(cert_pem.as_bytes())
+        .map_err(|reason| FilesError::Unreadable { path: paths[0].clone(), reason })?;
+    Ok(Written { paths, names, certificate })
+}
+
+fn read(path: &Path) -> Result<String, FilesError> {
+    fs::read_to_string(path).map_err(io_error("read", path))
+}
+
+/// Replaces a certificate in one step, so that a server that reads it meanwhile gets the old one or
+/// the new one.
+fn replace(path: &Path, text: &str) -> Result<(), FilesError> {
+    let part = path.with_extension("pem.part");
+    write(&part, text, CERT_MODE, true)?;
+    fs::rename(&part, path).map_err(io_error("replace", path))
+}
+
+/// Writes a file that has its mode from the first byte on.
+fn write(path: &Path, text: &str, mode: u32, overwrite: bool) -> Result<(), FilesError> {
+    let written = || -> io::Result<()> {
+        if overwrite && path.exists() {
+            // A new file gets the mode, and descriptors of the old one do not read the new content.
+            fs::remove_file(path)?;
+        }
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
+        file.write_all(text.as_bytes())
+    };
+    written().map_err(io_error("write", path))
+}
+
+fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> FilesError {
+    let path = path.to_owned();
+    move |error| FilesError::Io { action, path, error }
+}

@@ -1,0 +1,97 @@
+//! Certificates that can be replaced while connections use them.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arc_swap::ArcSwap;
+use jiff::Timestamp;
+use rustls::ServerConfig;
+
+use crate::config::{CertificateInfo, Certificates};
+use crate::engine::tls::{LiveIdentities, TlsError, live_server_config};
+
+/// Number of days before its expiry from which a certificate is warned of.
+pub const EXPIRES_SOON_DAYS: i64 = 14;
+
+/// Certificates that the public listeners present.
+#[derive(Debug)]
+pub struct LiveCertificates {
+    identities: Arc<LiveIdentities>,
+    info: ArcSwap<Vec<CertificateInfo>>,
+    loaded: Mutex<Certificates>,
+}
+
+impl LiveCertificates {
+    /// Begins with `certificates`.
+    pub fn new(certificates: Certificates) -> Arc<LiveCertificates> {
+        Arc::new(LiveCertificates {
+            identities: LiveIdentities::new(certificates.identities.clone()),
+            info: ArcSwap::from_pointee(certificates.told.clone()),
+            loaded: Mutex::new(certificates),
+        })
+    }
+
+    /// Returns the TLS configuration of a listener, which always presents the latest certificates.
+    ///
+    /// # Errors
+    /// The system gives no random numbers for the keys of session tickets.
+    pub fn server_config(&self) -> Result<Arc<ServerConfig>, TlsError> {
+        live_server_config(Arc::clone(&self.identities))
+    }
+
+    /// Returns the names and validity of the certificates in use, the default one first.
+    pub fn info(&self) -> Arc<Vec<CertificateInfo>> {
+        self.info.load_full()
+    }
+
+    /// Replaces the certificates. Returns false if `latest` are those in use already.
+    pub fn replace(&self, latest: Certificates) -> bool {
+        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        if loaded.same_as(&latest) {
+            return false;
+        }
+        self.identities.replace(latest.identities.clone());
+        self.info.store(Arc::new(latest.told.clone()));
+        *loaded = latest;
+        true
+    }
+
+    /// Returns the number of whole days until the first certificate expires, if that is fewer than
+    /// [`EXPIRES_SOON_DAYS`]; negative once it has expired.
+    pub fn expires_soon(&self, now: Timestamp) -> Option<i64> {
+        let info = self.info.load();
+        let soonest = info.iter().map(|certificate| certificate.days_left(now)).min();
+        soonest.filter(|days| *days < EXPIRES_SOON_DAYS)
+    }
+
+    /// Logs the certificates that expire soon or have expired.
+    pub fn warn_of_expiry(&self, now: Timestamp) {
+        for certificate in &*self.info() {
+            let (names, days) = (certificate.names.join(", "), certificate.days_left(now));
+            if days < 0 {
+                log::error!("the certificate for {names} has expired: clients will refuse it");
+            } else if days < EXPIRES_SOON_DAYS {
+                log::warn!("the certificate for {names} expires in {days} days");
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::self_signed::self_signed;
+
+    #[test]
+    fn certificate_that_expires_first_is_reported_once_that_is_soon() {
+        let made = self_signed(&["a.example".to_owned()]).unwrap();
+        let mut certificates = Certificates::from_pem(&made.cert_pem, &made.key_pem).unwrap();
+        let later = certificates.told[0].clone();
+        let days = |days: i64| jiff::SignedDuration::from_hours(24 * days);
+        let sooner = CertificateInfo { not_after: later.not_after - days(30), ..later.clone() };
+        certificates.told.push(sooner.clone());
+        let live = LiveCertificates::new(certificates);
+        for (left, expected) in [(14, None), (13, Some(13)), (0, Some(0)), (-2, Some(-2))] {
+            assert_eq!(live.expires_soon(sooner.not_after - days(left)), expected);
+        }
+    }
+}

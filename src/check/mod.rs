@@ -1,0 +1,109 @@
+//! Checks a configuration without starting the server, and describes what the server would do.
+//!
+//! In order: the configuration and its certificates are read by the same code as at a start;
+//! certificates that have expired and socket paths that a start would refuse are errors; the rest
+//! is described in [`summary`]. [`poll`] then polls each source once, if that is requested.
+
+pub mod poll;
+mod summary;
+
+use std::path::Path;
+
+use jiff::Timestamp;
+
+use crate::config::{
+    self, CertificateError, Certificates, Config, ConfigErrors, ListenAddr, TlsFiles,
+};
+use crate::engine::{SocketPath, SocketPathError, inspect_socket_path};
+use crate::timestamp::Rfc3339Date;
+
+/// A configuration that the server would start with.
+pub struct Checked {
+    /// The configuration.
+    pub config: Config,
+    certificates: Option<Certificates>,
+    socket_notes: Vec<String>,
+}
+
+/// Reason why the server would not start, or would be of no use.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckError {
+    /// The configuration file has errors.
+    #[error(transparent)]
+    Config(#[from] ConfigErrors),
+    /// A certificate or its key cannot be used.
+    #[error(transparent)]
+    Certificates(#[from] CertificateError),
+    /// A certificate has expired.
+    #[error("the certificate for {} expired on {}", names.join(", "), Rfc3339Date(*on))]
+    Expired {
+        /// Names that the certificate is for.
+        names: Vec<String>,
+        /// End of its validity.
+        on: Timestamp,
+    },
+    /// The path of a unix socket holds a file that a start would not replace.
+    #[error("{address}: {error}")]
+    Socket {
+        /// Address of the listener.
+        address: ListenAddr,
+        /// Reason.
+        error: SocketPathError,
+    },
+}
+
+/// Checks the configuration file at `path`, and what it refers to.
+///
+/// # Errors
+/// The server would not start, or would be of no use: see [`CheckError`].
+pub fn check(path: &Path, now: Timestamp) -> Result<Checked, CheckError> {
+    let config = config::load_to_serve(path, &[])?;
+    let certificates = config.tls.as_ref().map(TlsFiles::load).transpose()?;
+    for info in certificates.iter().flat_map(|certificates| &certificates.told) {
+        if info.days_left(now) < 0 {
+            return Err(CheckError::Expired { names: info.names.clone(), on: info.not_after });
+        }
+    }
+    let socket_notes = socket_notes(&config)?;
+    Ok(Checked { config, certificates, socket_notes })
+}
+
+impl Checked {
+    /// Returns a description of what the server would do, with notes on what may be unintended.
+    pub fn summary(&self, now: Timestamp) -> String {
+        let mut text = summary::render(&self.config, self.certificates.as_ref(), now);
+        for note in &self.socket_notes {
+            text += &format!("note: {note}\n");
+        }
+        text
+    }
+}
+
+/// Returns notes on the paths at which unix sockets will be created.
+fn socket_notes(config: &Config) -> Result<Vec<String>, CheckError> {
+    let redirects = config.tls.iter().flat_map(|tls| &tls.redirect_listen);
+    let listeners = config.server.listen.iter().chain(redirects);
+    let mut notes = Vec::new();
+    for address in listeners.chain([&config.server.admin_listen]) {
+        let ListenAddr::Unix(path) = address else { continue };
+        match inspect_socket_path(path) {
+            Ok(SocketPath::Free) => {
+                let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+                if let Some(folder) = folder.filter(|folder| !folder.exists()) {
+                    let folder = folder.display();
+                    notes.push(format!("{address}: the folder {folder} does not exist yet"));
+                }
+            }
+            Ok(SocketPath::Abandoned) => {
+                notes.push(format!("{address}: no process listens on it; a start replaces it"));
+            }
+            Ok(SocketPath::Listening) => {
+                notes.push(format!("{address}: a process listens there now"));
+            }
+            // A server run by another user may have the permission.
+            Err(error @ SocketPathError::Unknown(_)) => notes.push(format!("{address}: {error}")),
+            Err(error) => return Err(CheckError::Socket { address: address.clone(), error }),
+        }
+    }
+    Ok(notes)
+}

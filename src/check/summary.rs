@@ -1,0 +1,301 @@
+//! Description of a configuration in plain text, a line for each fact. It contains no secrets.
+
+use std::fmt::{self, Write as _};
+use std::path::Path;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::access::{Admission, Restricted};
+use crate::certificates::EXPIRES_SOON_DAYS;
+use crate::config::{
+    Auth, CertificateInfo, Certificates, Config, Credentials, Json, JsonValue, Kind, Source,
+};
+use crate::engine::Settings;
+use crate::private_file;
+use crate::server::admitted_connections;
+use crate::timestamp::Rfc3339Date;
+
+/// Returns the description of a configuration and its certificates.
+pub(super) fn render(
+    config: &Config,
+    certificates: Option<&Certificates>,
+    now: Timestamp,
+) -> String {
+    let mut text = String::new();
+    // Writing to a string does not fail.
+    let _ = write_all(&mut text, config, certificates, now);
+    text
+}
+
+fn write_all(
+    text: &mut String,
+    config: &Config,
+    certificates: Option<&Certificates>,
+    now: Timestamp,
+) -> fmt::Result {
+    let server = &config.server;
+    for address in &server.listen {
+        let scheme = if config.tls.is_some() { "HTTPS" } else { "plain HTTP" };
+        writeln!(text, "listens on {address}, {scheme}")?;
+    }
+    for address in config.tls.iter().flat_map(|tls| &tls.redirect_listen) {
+        writeln!(text, "listens on {address}, plain HTTP, and redirects to HTTPS")?;
+    }
+    writeln!(text, "health and metrics on {}, for this machine only", server.admin_listen)?;
+    if let Some(certificates) = certificates {
+        certificates.told.iter().try_for_each(|info| certificate_lines(text, info, now))?;
+        for notice in &certificates.notices {
+            writeln!(text, "note: {notice}")?;
+        }
+    }
+    access(text, &config.auth)?;
+    limits(text, config)?;
+    history(text, config)?;
+    for source in &config.sources {
+        source_lines(text, source)?;
+    }
+    for notice in &config.notices {
+        writeln!(text, "note: {notice}")?;
+    }
+    Ok(())
+}
+
+fn certificate_lines(text: &mut String, info: &CertificateInfo, now: Timestamp) -> fmt::Result {
+    let names = info.names.join(", ");
+    let days = info.days_left(now);
+    writeln!(text, "certificate for {names}, until {} ({days} days)", Rfc3339Date(info.not_after))?;
+    if now < info.not_before {
+        writeln!(
+            text,
+            "note: the certificate is not valid before {}",
+            Rfc3339Date(info.not_before)
+        )?;
+    }
+    if days < EXPIRES_SOON_DAYS {
+        writeln!(text, "note: the certificate expires soon")?;
+    }
+    Ok(())
+}
+
+/// Writes names and scopes, and no hash.
+fn access(text: &mut String, auth: &Auth) -> fmt::Result {
+    let rules = &auth.rules;
+    match &rules.admission {
+        Admission::Restricted(restricted) => accounts(text, restricted)?,
+        Admission::Open if auth.decided => {
+            writeln!(text, "open to everyone who can reach it, by \"open = true\" in [auth]")?;
+        }
+        Admission::Open => {
+            writeln!(
+                text,
+                "open to everyone on this machine, and reachable from no other; to serve others, \
+                 configure [auth]"
+            )?;
+        }
+    }
+    if !rules.names.is_empty() {
+        let names: Vec<String> = rules.names.iter().map(ToString::to_string).collect();
+        writeln!(text, "answers requests for these host names only: {}", names.join(", "))?;
+    }
+    if !rules.cors_origins.is_empty() {
+        let origins: Vec<String> = rules.cors_origins.iter().map(ToString::to_string).collect();
+        writeln!(
+            text,
+            "scripts of pages from {} may read the API with their visitors' access",
+            origins.join(", ")
+        )?;
+    }
+    Ok(())
+}
+
+fn accounts(text: &mut String, restricted: &Restricted) -> fmt::Result {
+    let Restricted { users, tokens, public, limits } = restricted;
+    for user in users {
+        writeln!(text, "user {}, scopes: {}", user.name, user.scopes)?;
+    }
+    for token in tokens {
+        writeln!(text, "token {}, scopes: {}", token.name, token.scopes)?;
+    }
+    match public.as_slice() {
+        [] => writeln!(text, "without an account only the page's static files are served")?,
+        _ => writeln!(text, "without an account also served: {}", public.join(", "))?,
+    }
+    writeln!(
+        text,
+        "right passwords are remembered for {}; at most {} are verified at the same time",
+        span(limits.remember),
+        limits.verifications,
+    )?;
+    writeln!(
+        text,
+        "after {} failures of an address or {} of an account further attempts wait {}, doubled \
+         for each failure up to {}",
+        limits.failures_per_address,
+        limits.failures_per_account,
+        span(limits.first_delay),
+        span(limits.longest_delay),
+    )?;
+    writeln!(
+        text,
+        "at most {} passwords of unknown callers are compared in a second",
+        limits.strangers_per_second,
+    )?;
+    writeln!(text, "a browser stays signed in for {}", span(limits.session))
+}
+
+fn limits(text: &mut String, config: &Config) -> fmt::Result {
+    let engine = &config.server.engine;
+    writeln!(text, "{} workers, a listen backlog of {}", engine.workers, config.server.backlog)?;
+    writeln!(
+        text,
+        "at most {} expensive requests of scripts at a time, one for each client",
+        engine.heavy_permits()
+    )?;
+    let admitted = admitted_connections(config);
+    write!(text, "at most {admitted} connections")?;
+    if admitted < engine.max_connections {
+        write!(text, " (lowered from {} to fit the hard RLIMIT_NOFILE)", engine.max_connections)?;
+    }
+    let per_address = Settings { max_connections: admitted, ..engine.clone() }.address_cap();
+    writeln!(text, ", {per_address} of them from one address")?;
+    writeln!(
+        text,
+        "deadlines: handshake {}, header {}, body {}, write {}, keep-alive {}, linger {}, \
+         queue {}, drain {}",
+        span(engine.handshake_timeout),
+        span(engine.header_timeout),
+        span(engine.body_timeout),
+        span(engine.write_timeout),
+        span(engine.keep_alive),
+        span(engine.linger_timeout),
+        span(engine.queue_timeout),
+        span(engine.drain_timeout),
+    )?;
+    writeln!(
+        text,
+        "requests: head up to {} bytes and {} fields, body up to {} bytes; buffers of all \
+         connections up to {} bytes",
+        engine.max_header_bytes,
+        engine.max_headers,
+        engine.max_body_bytes,
+        engine.max_buffered_bytes
+    )
+}
+
+fn history(text: &mut String, config: &Config) -> fmt::Result {
+    let Some(kept) = &config.history else { return writeln!(text, "no history is recorded") };
+    let zone = config.site.timezone.iana_name().unwrap_or("UTC");
+    let keep = |keep: Option<Duration>| {
+        keep.map_or_else(|| "for ever".to_owned(), |keep| format!("{} d", keep.as_secs() / 86_400))
+    };
+    writeln!(
+        text,
+        "history in {}, written every {}; single observations are kept {}, 15-minute rows {}, daily \
+         rows {}, with days of {zone}",
+        kept.path.display(),
+        span(kept.flush),
+        keep(kept.keep_raw),
+        keep(kept.keep_15m),
+        keep(kept.keep_daily),
+    )?;
+    kept.files().iter().try_for_each(|file| exposed(text, file))
+}
+
+/// Writes a note if other users of the machine can read a file with data of the site.
+fn exposed(text: &mut String, file: &Path) -> fmt::Result {
+    let Some(mode) = private_file::exposed_mode(file) else { return Ok(()) };
+    let shown = file.display();
+    let quoted = shown.to_string().replace('\'', r"'\''");
+    writeln!(
+        text,
+        "note: {shown} is readable by other users (mode {mode:04o}); to keep it private, run: \
+         chmod 600 -- '{quoted}'"
+    )
+}
+
+fn source_lines(text: &mut String, source: &Source) -> fmt::Result {
+    let Source { name, title, interval, timeout, stale_after, kind, .. } = source;
+    writeln!(text, "\nsource {name}: \"{title}\", {} at {}", kind.as_str(), kind.url())?;
+    writeln!(
+        text,
+        "  polled every {}, with a timeout of {}; stale when the observation is older than {}",
+        span(*interval),
+        span(*timeout),
+        span(*stale_after)
+    )?;
+    if let Some(system) = source.units.system {
+        writeln!(text, "  in {system} units")?;
+    }
+    for (field, unit) in &source.units.fields {
+        writeln!(text, "  {field} in {unit}")?;
+    }
+    if let Some(limit) = &source.rate_limit {
+        let every = span(limit.every);
+        writeln!(text, "  requests of its rate limit's group start at least {every} apart")?;
+    }
+    if let Some(authorities) = &source.authorities {
+        let count = authorities.len();
+        writeln!(text, "  trusts {count} certificate authorities of its own, and no others")?;
+    }
+    match kind {
+        Kind::PtLevel(keys) => writeln!(
+            text,
+            "  a full tank is {} in high and holds {} gal",
+            keys.height, keys.capacity
+        ),
+        Kind::PtDevices(keys) => {
+            let zone = keys.timezone.iana_name().unwrap_or("an unnamed zone");
+            writeln!(text, "  device {}, with its clock in {zone}", keys.device)
+        }
+        Kind::Nws(keys) => writeln!(text, "  station {}", keys.station),
+        Kind::Ambient(keys) => match &keys.mac {
+            Some(mac) => writeln!(text, "  station {mac}"),
+            None => writeln!(text, "  the account's only station"),
+        },
+        Kind::OpenMeteo(keys) => {
+            writeln!(text, "  at latitude {}, longitude {}", keys.latitude, keys.longitude)
+        }
+        Kind::Json(keys) => json_lines(text, keys),
+    }
+}
+
+fn json_lines(text: &mut String, keys: &Json) -> fmt::Result {
+    for (name, _) in &keys.headers {
+        writeln!(text, "  sends {name}: [secret]")?;
+    }
+    match &keys.credentials {
+        Some(Credentials::Bearer(_)) => writeln!(text, "  sends a bearer token")?,
+        Some(Credentials::Basic { username, .. }) => {
+            writeln!(text, "  sends a password for {username}")?;
+        }
+        None => {}
+    }
+    match &keys.observed_at {
+        Some(time) => {
+            writeln!(text, "  observed at \"{}\" ({})", time.pointer, time.format.as_str())?;
+        }
+        None => writeln!(text, "  observed when fetched, as observed_at is not configured")?,
+    }
+    keys.values.iter().try_for_each(|value| json_value_line(text, value))
+}
+
+fn json_value_line(text: &mut String, value: &JsonValue) -> fmt::Result {
+    let unit = value.unit.map_or("no unit", |unit| unit.as_str());
+    write!(text, "  {}: \"{}\", {unit}", value.name, value.pointer)?;
+    if value.scale != 1.0 || value.offset != 0.0 {
+        write!(text, ", times {} plus {}", value.scale, value.offset)?;
+    }
+    if value.min.is_some() || value.max.is_some() {
+        let bound =
+            |bound: Option<f64>| bound.map_or_else(|| "…".to_owned(), |bound| bound.to_string());
+        write!(text, ", accepted from {} to {}", bound(value.min), bound(value.max))?;
+    }
+    writeln!(text)
+}
+
+/// Formats a duration as the configuration writes it.
+fn span(duration: Duration) -> String {
+    SignedDuration::try_from(duration)
+        .map_or_else(|_| format!("{duration:?}"), |duration| format!("{duration:#}"))
+}

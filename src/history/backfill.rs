@@ -1,0 +1,88 @@
+//! Reads the recorded samples that the board's trends start from.
+//!
+//! A trend needs the past twice over: two months in quarters of an hour, in which a tank's last
+//! refill is found, and as far as its longest change reaches, in the finest rows available. The
+//! two are joined to one series for each field, coarse first.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::{History, QUARTER, Step, Window};
+use crate::board::{Finite, Sample};
+use crate::config::{Source, TrendSettings};
+
+/// Time in which a tank's last refill is searched for.
+const REFILL_LOOKBACK: Duration = Duration::from_secs(60 * 24 * 60 * 60);
+
+/// A stretch of a field's past, up to now.
+struct Lookback {
+    source: Arc<str>,
+    field: Arc<str>,
+    back: Duration,
+    step: Step,
+}
+
+/// Returns the stretches that the trends of these sources need; of each field the longest and
+/// coarsest comes first.
+fn lookbacks(sources: &[Source]) -> Vec<Lookback> {
+    let of_field = |source: &Source, trend: &TrendSettings, field: &Arc<str>| {
+        let lookback =
+            |back, step| Lookback { source: source.name.clone(), field: field.clone(), back, step };
+        let longest = trend.changes.iter().copied().fold(trend.rate_over, Duration::max);
+        let refills = trend.tank.map(|_| lookback(REFILL_LOOKBACK, Step::Seconds(QUARTER)));
+        // A quarter more, as the value at the start of a change lies between two observations.
+        let recent = lookback(longest + longest / 4, Step::Auto);
+        refills.into_iter().chain([recent])
+    };
+    let mut lookbacks = Vec::new();
+    for source in sources {
+        for trend in &source.trends {
+            lookbacks.extend(trend.fields.iter().flat_map(|field| of_field(source, trend, field)));
+        }
+    }
+    lookbacks
+}
+
+/// Returns the recorded samples that the trends of these sources start from.
+///
+/// A coarse stretch ends where the finer one of the same field begins. If the history cannot be
+/// read, the samples read so far are returned and the error is logged: the trends then fill up
+/// as observations come in.
+pub fn trend_samples(history: &History, sources: &[Source], now: Timestamp) -> Vec<Sample> {
+    let mut samples: Vec<Sample> = Vec::new();
+    for lookback in lookbacks(sources) {
+        let begin = now.as_second().saturating_sub_unsigned(lookback.back.as_secs());
+        samples.retain(|sample| {
+            sample.at.as_second() < begin
+                || (&sample.source, &sample.field) != (&lookback.source, &lookback.field)
+        });
+        let window = Window {
+            source: lookback.source.to_string(),
+            field: lookback.field.to_string(),
+            from: begin,
+            to: now.as_second() + 1,
+            step: lookback.step,
+        };
+        let points = match history.points(window) {
+            Ok(Some(points)) => points,
+            Ok(None) => continue,
+            Err(error) => {
+                log::warn!("cannot read the past for trends, which start without it: {error}");
+                return samples;
+            }
+        };
+        let unit = points.unit();
+        samples.extend(points.map_while(Result::ok).filter_map(|point| {
+            Some(Sample {
+                source: lookback.source.clone(),
+                field: lookback.field.clone(),
+                at: Timestamp::from_second(point.at).ok()?,
+                value: Finite::new(point.last)?,
+                unit,
+            })
+        }));
+    }
+    samples
+}

@@ -1,0 +1,135 @@
+//! Division of the process's descriptors among connections and everything else.
+//!
+//! The limit is `RLIMIT_NOFILE`. What the server needs beside public connections is subtracted
+//! from it first: files that are always open, the admin listener with its connections, the
+//! listeners, the redirect engine, and a few descriptors for each source. The rest bounds
+//! `max_connections`, so that `accept(2)` does not run out of descriptors before the cap is
+//! reached.
+
+use crate::config::Config;
+use crate::engine::DESCRIPTORS_BEYOND_CAP;
+use crate::kernel::descriptors::{limit, raise_limit, reserve_table};
+use crate::outbound::MAX_PENDING;
+
+use super::redirect;
+
+/// Standard streams, epoll instances, wakers, the signal pipe and a file being read; and the
+/// history's database with its log and index (SQLite's WAL), for its writer and each of
+/// [`MAX_READERS`].
+const ALWAYS_OPEN: u64 = 16 + 3 * (1 + MAX_READERS as u64);
+
+/// Maximum number of history readers; more would not make a disk faster.
+pub(super) const MAX_READERS: usize = 8;
+
+/// Descriptors of one source: its pending connection attempts, one of which becomes its
+/// connection, and its resolver's socket.
+const PER_SOURCE: u64 = MAX_PENDING as u64 + 1;
+
+/// Maximum number of admin connections. At this cap a new connection is evicted once that many
+/// newer ones have come, so at 35,000 connects a second it has 30 ms for its request.
+const MAX_ADMIN_CONNECTIONS: u64 = 1024;
+
+/// Number of admin connections where descriptors are scarce.
+const MIN_ADMIN_CONNECTIONS: u64 = 8;
+
+/// Divisor that gives the admin connections' share of the limit.
+const ADMIN_SHARE: u64 = 8;
+
+/// Minimum number of public connections. With fewer a server is useless, so below this the
+/// budget is exceeded instead and descriptors may run out.
+const MIN_CONNECTIONS: u64 = 8;
+
+/// Descriptors that a configuration asks for.
+struct Demand {
+    max_connections: usize,
+    listeners: usize,
+    sources: usize,
+}
+
+impl Demand {
+    fn of(config: &Config) -> Demand {
+        Demand {
+            max_connections: config.server.engine.max_connections,
+            // The redirect engine's connections are few and bounded; they count as listeners do.
+            listeners: config.server.listen.len() + redirect::descriptors(config),
+            sources: config.sources.len(),
+        }
+    }
+
+    /// Number of descriptors needed beside the public connections under `limit`.
+    fn beside_connections(&self, limit: Option<u64>) -> u64 {
+        let admin = 1 + admin_share(limit) + DESCRIPTORS_BEYOND_CAP;
+        ALWAYS_OPEN
+            + (admin + DESCRIPTORS_BEYOND_CAP + self.listeners) as u64
+            + PER_SOURCE * self.sources as u64
+    }
+
+    /// Number of public connections that fit `limit`, at most `max_connections`.
+    fn fit(&self, limit: Option<u64>) -> usize {
+        let Some(limit) = limit else { return self.max_connections };
+        let room = limit.saturating_sub(self.beside_connections(Some(limit))).max(MIN_CONNECTIONS);
+        usize::try_from(room).map_or(self.max_connections, |room| self.max_connections.min(room))
+    }
+}
+
+/// Returns the number of public connections that the server admits under a configuration.
+///
+/// First raises the soft limit as far as the configuration can use it and the hard limit allows.
+pub(crate) fn admitted_connections(config: &Config) -> usize {
+    let demand = Demand::of(config);
+    let wanted = demand.max_connections as u64 + demand.beside_connections(None);
+    // The admin listener gets its full share, too.
+    raise_limit(wanted.max(MAX_ADMIN_CONNECTIONS * ADMIN_SHARE));
+    demand.fit(limit())
+}
+
+/// Raises the limit, and grows the descriptor table to what the configuration can come to need.
+pub(super) fn reserve(config: &Config) {
+    let demand = Demand::of(config);
+    let admitted = admitted_connections(config) as u64;
+    if let Err(error) = reserve_table(admitted + demand.beside_connections(limit())) {
+        log::debug!("cannot reserve the descriptor table, so it grows on demand: {error}");
+    }
+}
+
+/// Returns the number of connections that the admin listener may hold. They are its own: they
+/// are subtracted from the public connections, so that neither side can use up the descriptors
+/// of the other.
+pub(super) fn admin_connections() -> usize {
+    admin_share(limit())
+}
+
+fn admin_share(limit: Option<u64>) -> usize {
+    let share = limit.map_or(MAX_ADMIN_CONNECTIONS, |limit| limit / ADMIN_SHARE);
+    share.clamp(MIN_ADMIN_CONNECTIONS, MAX_ADMIN_CONNECTIONS) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn admitted_connections_fit_the_limit() {
+        let demand = |max_connections| Demand { max_connections, listeners: 1, sources: 3 };
+        let admin = 1 + 128 + DESCRIPTORS_BEYOND_CAP;
+        let taken = ALWAYS_OPEN as usize + admin + DESCRIPTORS_BEYOND_CAP + 1 + 5 * 3;
+        assert_eq!(demand(4096).fit(None), 4096);
+        assert_eq!(demand(4096).fit(Some(1 << 20)), 4096);
+        assert_eq!(demand(4096).fit(Some(1024)), 1024 - taken);
+        assert_eq!(demand(100).fit(Some(1024)), 100);
+        assert_eq!(demand(4096).fit(Some(10)), MIN_CONNECTIONS as usize);
+    }
+
+    #[test]
+    fn admin_connections_are_a_share_of_the_limit_within_bounds() {
+        for (limit, expected) in [
+            (None, 1024),
+            (Some(1 << 20), 1024),
+            (Some(8192), 1024),
+            (Some(1024), 128),
+            (Some(10), 8),
+        ] {
+            assert_eq!(admin_share(limit), expected, "{limit:?}");
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! Reasons why the server does not start.
+
+use std::io;
+
+use super::listen::ListenError;
+use crate::access::NoRandomness;
+use crate::engine::tls::TlsError;
+use crate::logging;
+use crate::threads;
+
+/// Reason why the server does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The log cannot be started.
+    #[error(transparent)]
+    Log(#[from] logging::StartError),
+    /// The system gives fewer threads, or less address space, than the configuration needs.
+    #[error(transparent)]
+    Threads(#[from] threads::Shortage),
+    /// The handlers of signals cannot be installed.
+    #[error("cannot install signal handlers: {0}")]
+    Signals(#[source] io::Error),
+    /// A listener cannot be bound.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// No public listener has a port that plain HTTP could be redirected to.
+    #[error("[tls] redirect_listen needs a TCP address in [server] listen to send visitors to")]
+    NoRedirectTarget,
+    /// The system gives no random numbers for the keys of sessions.
+    #[error(transparent)]
+    Randomness(#[from] NoRandomness),
+    /// TLS cannot be set up.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// Two metrics have the same name.
+    #[error(transparent)]
+    Metrics(#[from] prometheus::Error),
+    /// A part has no thread or no epoll instance.
+    #[error(transparent)]
+    Part(#[from] io::Error),
+}

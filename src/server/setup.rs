@@ -1,0 +1,76 @@
+//! From the command line and the configuration file to what the server runs with.
+
+use std::path::PathBuf;
+
+use crate::config::{
+    self, CertificateError, Certificates, Config, ConfigErrors, ListenAddr, NotLocal, TlsFiles,
+    admin_address,
+};
+
+/// A checked configuration and the certificates that it names.
+pub struct Setup {
+    /// The configuration, with the command line's overrides applied.
+    pub config: Config,
+    /// Certificates of the public listeners; `None`: they speak plain HTTP.
+    pub certificates: Option<Certificates>,
+}
+
+/// Options of the command line that replace keys of the configuration file.
+#[derive(Debug, Clone, Default)]
+pub struct Overrides {
+    /// Public listeners in place of `[server] listen`, if there are any.
+    pub listen: Vec<ListenAddr>,
+    /// Admin listener in place of `[server] admin_listen`.
+    pub admin_listen: Option<ListenAddr>,
+    /// Serves plain HTTP even if the file has `[tls]`.
+    pub no_tls: bool,
+}
+
+/// Reads the setup: at the start, and again at each HUP.
+#[derive(Debug, Clone)]
+pub struct SetupLoader {
+    /// Path of the configuration file.
+    pub path: PathBuf,
+    /// Options that replace keys of the file.
+    pub overrides: Overrides,
+}
+
+/// Reason why a setup cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    /// The configuration file has errors.
+    #[error(transparent)]
+    Config(#[from] ConfigErrors),
+    /// A certificate or its key cannot be used.
+    #[error(transparent)]
+    Certificates(#[from] CertificateError),
+    /// The admin listener would be reachable from other machines.
+    #[error("--admin-listen {address}: {error}")]
+    AdminListen {
+        /// The address given on the command line.
+        address: ListenAddr,
+        /// Reason why it is not allowed.
+        error: NotLocal,
+    },
+}
+
+impl SetupLoader {
+    /// Reads and checks the configuration and its certificates.
+    ///
+    /// # Errors
+    /// See [`SetupError`].
+    pub fn load(&self) -> Result<Setup, SetupError> {
+        let Overrides { listen, admin_listen, no_tls } = &self.overrides;
+        // The addresses take part in the check: those reachable from elsewhere demand [auth].
+        let mut config = config::load_to_serve(&self.path, listen)?;
+        if let Some(address) = admin_listen {
+            config.server.admin_listen = admin_address(address.clone())
+                .map_err(|error| SetupError::AdminListen { address: address.clone(), error })?;
+        }
+        if *no_tls {
+            config.tls = None;
+        }
+        let certificates = config.tls.as_ref().map(TlsFiles::load).transpose()?;
+        Ok(Setup { config, certificates })
+    }
+}
