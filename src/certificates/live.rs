@@ -25,7 +25,7 @@ impl LiveCertificates {
     pub fn new(certificates: Certificates) -> Arc<LiveCertificates> {
         Arc::new(LiveCertificates {
             identities: LiveIdentities::new(certificates.identities.clone()),
-            info: ArcSwap::from_pointee(certificates.told.clone()),
+            info: ArcSwap::from_pointee(certificates.infos.clone()),
             loaded: Mutex::new(certificates),
         })
     }
@@ -50,7 +50,7 @@ impl LiveCertificates {
             return false;
         }
         self.identities.replace(latest.identities.clone());
-        self.info.store(Arc::new(latest.told.clone()));
+        self.info.store(Arc::new(latest.infos.clone()));
         *loaded = latest;
         true
     }
@@ -85,10 +85,10 @@ mod tests {
     fn certificate_that_expires_first_is_reported_once_that_is_soon() {
         let made = self_signed(&["a.example".to_owned()]).unwrap();
         let mut certificates = Certificates::from_pem(&made.cert_pem, &made.key_pem).unwrap();
-        let later = certificates.told[0].clone();
+        let later = certificates.infos[0].clone();
         let days = |days: i64| jiff::SignedDuration::from_hours(24 * days);
         let sooner = CertificateInfo { not_after: later.not_after - days(30), ..later.clone() };
-        certificates.told.push(sooner.clone());
+        certificates.infos.push(sooner.clone());
         let live = LiveCertificates::new(certificates);
         for (left, expected) in [(14, None), (13, Some(13)), (0, Some(0)), (-2, Some(-2))] {
             assert_eq!(live.expires_soon(sooner.not_after - days(left)), expected);

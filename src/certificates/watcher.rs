@@ -134,9 +134,9 @@ impl FilePoller {
             _ if !Arc::ptr_eq(&files, &self.shared.files.load()) => self.clear_error(),
             Ok(latest) => {
                 self.clear_error();
-                let notices = latest.notices.clone();
+                let warnings = latest.warnings.clone();
                 if self.live.replace(latest) {
-                    notices.iter().for_each(|notice| log::warn!("{notice}"));
+                    warnings.iter().for_each(|warning| log::warn!("{warning}"));
                     (self.on_renewed)();
                 }
             }

@@ -59,7 +59,7 @@ pub enum CheckError {
 pub fn check(path: &Path, now: Timestamp) -> Result<Checked, CheckError> {
     let config = config::load_to_serve(path, &[])?;
     let certificates = config.tls.as_ref().map(TlsFiles::load).transpose()?;
-    for info in certificates.iter().flat_map(|certificates| &certificates.told) {
+    for info in certificates.iter().flat_map(|certificates| &certificates.infos) {
         if info.days_left(now) < 0 {
             return Err(CheckError::Expired { names: info.names.clone(), on: info.not_after });
         }

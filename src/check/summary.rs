@@ -44,9 +44,9 @@ fn write_all(
     }
     writeln!(text, "health and metrics on {}, for this machine only", server.admin_listen)?;
     if let Some(certificates) = certificates {
-        certificates.told.iter().try_for_each(|info| certificate_lines(text, info, now))?;
-        for notice in &certificates.notices {
-            writeln!(text, "note: {notice}")?;
+        certificates.infos.iter().try_for_each(|info| certificate_lines(text, info, now))?;
+        for warning in &certificates.warnings {
+            writeln!(text, "note: {warning}")?;
         }
     }
     access(text, &config.auth)?;
@@ -55,8 +55,8 @@ fn write_all(
     for source in &config.sources {
         source_lines(text, source)?;
     }
-    for notice in &config.notices {
-        writeln!(text, "note: {notice}")?;
+    for warning in &config.warnings {
+        writeln!(text, "note: {warning}")?;
     }
     Ok(())
 }
@@ -234,8 +234,8 @@ fn source_lines(text: &mut String, source: &Source) -> fmt::Result {
         let every = span(limit.every);
         writeln!(text, "  requests of its rate limit's group start at least {every} apart")?;
     }
-    if let Some(authorities) = &source.authorities {
-        let count = authorities.len();
+    if let Some(ca_certs) = &source.ca_certs {
+        let count = ca_certs.len();
         writeln!(text, "  trusts {count} certificate authorities of its own, and no others")?;
     }
     match kind {

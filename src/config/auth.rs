@@ -1,23 +1,24 @@
-//! `[auth]`: who may look.
+//! `[auth]`: accounts, tokens and the limits of access.
 
 use std::time::Duration;
 
+use super::listen_addr::ListenAddr;
 use super::problem::nearest;
-use super::section::{At, Section};
-use super::server::{ListenAddr, Server};
+use super::section::{Section, Spanned};
+use super::server::Server;
 use super::tls::TlsFiles;
 use crate::access::{
     Admission, LONGEST_NAME, Limits, Origin, Restricted, Rules, Scope, Scopes, Token, User,
     is_account_name,
 };
 
-/// `[auth]`, and what `[server]` says about names and browsers.
+/// `[auth]`, with the keys of `[server]` that concern access.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Auth {
-    /// Whether the file says who may look. If it does not, everybody may who can reach the server,
-    /// which then is reached from this machine only.
+    /// True if the file says who may read. If not, every client may that can reach the server, and the
+    /// server may listen on this machine only.
     pub decided: bool,
-    /// What is held against each request.
+    /// Rules that each request is checked against.
     pub rules: Rules,
 }
 
@@ -45,43 +46,43 @@ pub const ROUTES: [&str; 19] = [
     "/robots.txt",
 ];
 
-/// Open unless configured otherwise: they tell that the server is there, and nothing else.
+/// Default of `public`: routes that reveal only that the server is alive.
 const PUBLIC: [&str; 2] = ["/ping", "/healthz"];
 
-const MOST_VERIFICATIONS: usize = 64;
-const MOST_FAILURES: usize = 1000;
-const MOST_THROTTLED: usize = 1 << 20;
-const MOST_STRANGERS: usize = 1000;
+const MAX_VERIFICATIONS: usize = 64;
+const MAX_FAILURES: usize = 1000;
+const MAX_THROTTLED: usize = 1 << 20;
+const MAX_STRANGERS: usize = 1000;
 
-/// Reads `[auth]`; what is odd but no error goes to `notices`.
+/// Reads `[auth]`. Conditions that are odd but no error are added to `warnings`.
 pub(super) fn read(
     mut section: Section<'_, '_>,
     server: &Server,
-    notices: &mut Vec<String>,
+    warnings: &mut Vec<String>,
 ) -> Auth {
     let open = section.boolean("open");
-    let users = users(section.sections("user"), notices);
+    let users = users(section.sections("user"), warnings);
     let tokens = tokens(section.sections("token"));
-    let has_accounts = section.has_taken("user") || section.has_taken("token");
+    let has_accounts = section.was_present("user") || section.was_present("token");
     let public = public(&mut section);
-    let has_public = section.has_taken("public");
+    let has_public = section.was_present("public");
     let limits = limits(&mut section, server);
     let cors_origins = cors_origins(&mut section);
     match &open {
-        Some(At { value: true, span }) if has_accounts => section.report(
+        Some(Spanned { value: true, span }) if has_accounts => section.report(
             *span,
-            "\"open = true\" lets everybody look, so there can be no [[auth.user]] or \
+            "\"open = true\" lets every client read, which excludes [[auth.user]] and \
              [[auth.token]]; remove one or the other",
         ),
-        Some(At { value: false, span }) if !has_accounts => section.report(
+        Some(Spanned { value: false, span }) if !has_accounts => section.report(
             *span,
-            "\"open = false\" without [[auth.user]] or [[auth.token]] would let nobody look; add \
+            "\"open = false\" without [[auth.user]] or [[auth.token]] refuses every client; add \
              one (`pumphouse-web hash-password`, `pumphouse-web token new`)",
         ),
         _ => {}
     }
     if has_public && !has_accounts {
-        notices.push("\"public\" in [auth] means nothing, as everything is open".to_owned());
+        warnings.push("\"public\" in [auth] has no effect, because everything is open".to_owned());
     }
     section.finish();
     let admission = if has_accounts {
@@ -95,7 +96,7 @@ pub(super) fn read(
     }
 }
 
-/// Without `[auth]`.
+/// Returns the defaults, for a file without `[auth]`.
 pub(super) fn absent(server: &Server) -> Auth {
     Auth { decided: false, rules: rules_of(server) }
 }
@@ -104,7 +105,7 @@ fn rules_of(server: &Server) -> Rules {
     Rules { names: server.names.clone(), hsts: server.hsts, ..Rules::default() }
 }
 
-fn users(sections: Vec<Section<'_, '_>>, notices: &mut Vec<String>) -> Vec<User> {
+fn users(sections: Vec<Section<'_, '_>>, warnings: &mut Vec<String>) -> Vec<User> {
     let mut users: Vec<User> = Vec::new();
     for mut section in sections {
         let name = name(&mut section, "[[auth.user]]", "user", |name| {
@@ -116,7 +117,7 @@ fn users(sections: Vec<Section<'_, '_>>, notices: &mut Vec<String>) -> Vec<User>
         let hash = hash.and_then(|hash| match hash.expose().parse() {
             Ok(hash) => Some(hash),
             Err(error) => {
-                // What was written may be a password, and is not repeated.
+                // The text may be a password, so the message does not repeat it.
                 let span = span.unwrap_or_default();
                 section.report(span, format_args!("\"password_hash\": {error}"));
                 None
@@ -127,9 +128,9 @@ fn users(sections: Vec<Section<'_, '_>>, notices: &mut Vec<String>) -> Vec<User>
         if let (Some(name), Some(password_hash)) = (name, hash) {
             let user = User { name, password_hash, scopes };
             if user.password_hash.is_weak() {
-                notices.push(format!(
-                    "the password hash of user \"{}\" is cheap to guess against; \
-                     `pumphouse-web hash-password` makes a better one",
+                warnings.push(format!(
+                    "the password hash of user \"{}\" is cheap to attack; \
+                     `pumphouse-web hash-password` makes a stronger one",
                     user.name
                 ));
             }
@@ -149,14 +150,14 @@ fn tokens(sections: Vec<Section<'_, '_>>) -> Vec<Token> {
         let hash = section.require("sha256", hash);
         let scopes = scopes(&mut section);
         section.finish();
-        if let (Some(name), Some(At { value: hash, .. })) = (name, hash) {
+        if let (Some(name), Some(Spanned { value: hash, .. })) = (name, hash) {
             tokens.push(Token { name, hash, scopes });
         }
     }
     tokens
 }
 
-/// A name that no other has.
+/// Reads a name that is unique among its kind.
 fn name(
     section: &mut Section<'_, '_>,
     title: &str,
@@ -164,7 +165,7 @@ fn name(
     is_taken: impl Fn(&str) -> bool,
 ) -> Option<String> {
     let name = section.string("name");
-    let At { value, span } = section.require("name", name)?;
+    let Spanned { value, span } = section.require("name", name)?;
     section.rename(format!("{title} \"{value}\""));
     if !is_account_name(&value) {
         section.report(
@@ -185,7 +186,7 @@ fn name(
 fn scopes(section: &mut Section<'_, '_>) -> Scopes {
     let Some(written) = section.strings("scopes") else { return Scopes::default() };
     let mut scopes = Vec::new();
-    for At { value, span } in written {
+    for Spanned { value, span } in written {
         match value.parse::<Scope>() {
             Ok(scope) if !scopes.contains(&scope) => scopes.push(scope),
             Ok(_) => {}
@@ -207,7 +208,7 @@ fn public(section: &mut Section<'_, '_>) -> Vec<String> {
         return PUBLIC.map(str::to_owned).to_vec();
     };
     let mut public = Vec::new();
-    for At { value, span } in written {
+    for Spanned { value, span } in written {
         if ROUTES.contains(&&*value) {
             public.push(value);
             continue;
@@ -216,7 +217,7 @@ fn public(section: &mut Section<'_, '_>) -> Vec<String> {
             Some(near) => format!("did you mean \"{near}\"?"),
             None => format!("known are {}", ROUTES.join(", ")),
         };
-        section.report(span, format_args!("\"public\": \"{value}\" is no route; {hint}"));
+        section.report(span, format_args!("\"public\": \"{value}\" is not a route; {hint}"));
     }
     public
 }
@@ -229,8 +230,8 @@ fn limits(section: &mut Section<'_, '_>, server: &Server) -> Limits {
     let longest_delay = duration("longest_delay", default.longest_delay);
     let session = duration("session", default.session);
     let mut number = |key: &str, default, most| section.integer(key, default, most);
-    let verifications = number("verifications", default.verifications, MOST_VERIFICATIONS);
-    // A worker is held while a password is verified, so one at least is left to the others.
+    let verifications = number("verifications", default.verifications, MAX_VERIFICATIONS);
+    // A verification occupies a worker, so at least one worker is left for other requests.
     let spare = server.engine.workers.saturating_sub(1).max(1);
     Limits {
         remember,
@@ -238,20 +239,20 @@ fn limits(section: &mut Section<'_, '_>, server: &Server) -> Limits {
         failures_per_address: number(
             "failures_per_address",
             default.failures_per_address,
-            MOST_FAILURES,
+            MAX_FAILURES,
         ),
         failures_per_account: number(
             "failures_per_account",
             default.failures_per_account,
-            MOST_FAILURES,
+            MAX_FAILURES,
         ),
         first_delay,
         longest_delay: longest_delay.max(first_delay),
-        max_throttled: number("max_throttled", default.max_throttled, MOST_THROTTLED),
+        max_throttled: number("max_throttled", default.max_throttled, MAX_THROTTLED),
         strangers_per_second: number(
             "strangers_per_second",
             default.strangers_per_second,
-            MOST_STRANGERS,
+            MAX_STRANGERS,
         ),
         session,
     }
@@ -259,7 +260,7 @@ fn limits(section: &mut Section<'_, '_>, server: &Server) -> Limits {
 
 fn cors_origins(section: &mut Section<'_, '_>) -> Vec<Origin> {
     let mut origins = Vec::new();
-    for At { value, span } in section.strings("cors_origins").unwrap_or_default() {
+    for Spanned { value, span } in section.strings("cors_origins").unwrap_or_default() {
         match value.parse() {
             Ok(origin) => origins.push(origin),
             Err(error) => section.report(span, format_args!("\"cors_origins\": {error}")),
@@ -269,41 +270,41 @@ fn cors_origins(section: &mut Section<'_, '_>) -> Vec<Origin> {
 }
 
 impl Auth {
-    /// Where others than this machine are let in although nobody has said who may look.
+    /// Returns an address that other machines can reach although the file does not say who may read.
     pub(super) fn undecided_at<'a>(&self, listen: &'a [ListenAddr]) -> Option<&'a ListenAddr> {
         listen.iter().find(|address| !self.decided && !address.is_local())
     }
 }
 
-/// Credentials that others could read on their way here.
+/// Returns a warning if credentials are sent in clear over the network.
 pub(super) fn in_clear(auth: &Auth, server: &Server, tls: Option<&TlsFiles>) -> Option<String> {
     let address = server.listen.iter().find(|address| !address.is_local())?;
     let restricted = matches!(auth.rules.admission, Admission::Restricted(_));
     (restricted && tls.is_none()).then(|| {
         format!(
-            "passwords and tokens come to {address} in clear, as there is no [tls]; that is only \
-             good behind a proxy that speaks TLS"
+            "clients send passwords and tokens to {address} in clear, because there is no [tls]; that \
+             is safe only behind a proxy that terminates TLS"
         )
     })
 }
 
-/// Warning for accounts that sign in while there is no place to keep their sessions.
+/// Returns a warning if browsers sign in but sessions cannot be stored.
 pub(super) fn sessions_end(auth: &Auth) -> Option<String> {
     let Admission::Restricted(restricted) = &auth.rules.admission else { return None };
     (!restricted.users.is_empty()).then(|| {
-        "[history] is off, so sessions are kept in memory only: browsers have to sign in again \
-         after a restart"
+        "[history] is off, so sessions are kept in memory only: browsers must sign in again after a \
+         restart"
             .to_owned()
     })
 }
 
-/// What to do about such an address.
+/// Returns the error for such an address.
 pub(super) fn undecided(address: &ListenAddr) -> String {
     format!(
-        "{address} lets others than this machine in, and nothing says who may look. Either name \
-         them by [[auth.user]] (`pumphouse-web hash-password`) or [[auth.token]] (`pumphouse-web \
-         token new`); or let everybody look who can reach it, by \"open = true\" in [auth]. On \
-         127.0.0.1 or a unix socket no decision is needed"
+        "{address} accepts connections of other machines, and nothing says who may read. Either add \
+         accounts by [[auth.user]] (`pumphouse-web hash-password`) or [[auth.token]] (`pumphouse-web token \
+         new`), or let every client read by \"open = true\" in [auth]. 127.0.0.1 and unix sockets \
+         need neither"
     )
 }
 

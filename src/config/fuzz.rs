@@ -1,4 +1,5 @@
-//! Any text is a configuration or a list of errors with places in it, and tells no secret.
+//! Invariant: any text is a configuration or a list of errors with positions in it, and no error contains
+//! a secret.
 
 use std::path::Path;
 
@@ -37,15 +38,19 @@ fn any_text() {
         match parse(Path::new("fuzz.toml"), &text, &environment) {
             Ok(config) => format!("ok {}", config.sources.len()),
             Err(errors) => {
-                let told = errors.to_string();
-                assert!(!told.contains(SECRET), "{told}");
+                let errors = errors.to_string();
+                assert!(!errors.contains(SECRET), "{errors}");
                 let lines = text.matches('\n').count() + 1;
-                let first = told.lines().next().unwrap();
-                let mut place = first.split(':').skip(1);
-                let line: usize = place.next().unwrap().parse().unwrap();
-                assert!((1..=lines).contains(&line), "{told}");
-                // What was written by the input makes no new behaviour.
-                told.split('"').step_by(2).collect::<String>().replace(|c: char| c.is_numeric(), "")
+                let first = errors.lines().next().unwrap();
+                let mut position = first.split(':').skip(1);
+                let line: usize = position.next().unwrap().parse().unwrap();
+                assert!((1..=lines).contains(&line), "{errors}");
+                // Names and numbers from the input do not make a new behaviour.
+                errors
+                    .split('"')
+                    .step_by(2)
+                    .collect::<String>()
+                    .replace(|c: char| c.is_numeric(), "")
             }
         }
     });

@@ -1,26 +1,26 @@
-//! `[history]`: what is kept, where, and for how long.
+//! `[history]`: the database of recorded values and its retention times.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::section::{At, Section};
+use super::section::{Section, Spanned};
 
 /// `[history]`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct History {
     /// The database.
     pub path: PathBuf,
-    /// From one write to the next; what a crash can cost.
+    /// Time from one write to the next: the most that a crash can lose.
     pub flush: Duration,
-    /// How long single observations are kept; `None`: for ever.
+    /// Retention of single observations; `None`: for ever.
     pub keep_raw: Option<Duration>,
-    /// How long quarters of an hour are kept.
+    /// Retention of quarter hours; `None`: for ever.
     pub keep_15m: Option<Duration>,
-    /// How long days are kept.
+    /// Retention of days; `None`: for ever.
     pub keep_daily: Option<Duration>,
 }
 
-/// A write a minute is what memory cards can take for years.
+/// Default of `flush`. Memory cards survive a write a minute for years.
 const FLUSH: Duration = Duration::from_secs(60);
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -38,17 +38,17 @@ impl Default for History {
 }
 
 impl History {
-    /// The file beside the database in which the last good values survive a restart.
+    /// Returns the path of the last good values, beside the database.
     pub fn last_values(&self) -> PathBuf {
         self.path.with_extension("last.json")
     }
 
-    /// The file beside the database in which sessions of browsers survive a restart.
+    /// Returns the path of the browsers' sessions, beside the database.
     pub fn sessions(&self) -> PathBuf {
         self.path.with_extension("sessions.json")
     }
 
-    /// The files with data that the server keeps: the database, its log and index, the last
+    /// Returns the paths of all files with data: the database, its write-ahead log and index, the last
     /// values and the sessions. Not all of them exist at all times.
     pub fn files(&self) -> [PathBuf; 5] {
         let beside = |suffix: &str| {
@@ -60,15 +60,15 @@ impl History {
     }
 }
 
-/// `None`: nothing is kept on disk.
+/// Reads `[history]`; `None`: nothing is written to disk.
 pub(super) fn read(mut section: Section<'_, '_>) -> Option<History> {
     let default = History::default();
     let enabled = section.boolean("enabled").is_none_or(|at| at.value);
-    let path = section.string("path").map_or(default.path, |At { value, .. }| value.into());
+    let path = section.string("path").map_or(default.path, |Spanned { value, .. }| value.into());
     let flush = section.duration_or("flush", default.flush);
-    let keep_raw = section.keep("keep_raw", default.keep_raw);
-    let keep_15m = section.keep("keep_15m", default.keep_15m);
-    let keep_daily = section.keep("keep_daily", default.keep_daily);
+    let keep_raw = section.retention("keep_raw", default.keep_raw);
+    let keep_15m = section.retention("keep_15m", default.keep_15m);
+    let keep_daily = section.retention("keep_daily", default.keep_daily);
     section.finish();
     enabled.then_some(History { path, flush, keep_raw, keep_15m, keep_daily })
 }

@@ -1,4 +1,4 @@
-//! From a file to a checked configuration.
+//! Reads a file into a checked configuration.
 
 use std::path::{Path, PathBuf};
 
@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 use toml_span::{Span, Value};
 
 use super::problem::{ConfigErrors, Problem};
-use super::section::{At, Reader, Section};
+use super::section::{Reader, Section, Spanned};
 use super::{
     Config, History, ListenAddr, Log, Server, Site, auth, history, log, server, socket_paths,
     source, tls,
@@ -16,7 +16,7 @@ use crate::units::System;
 const VARIABLE: &str = "PUMPHOUSE_CONFIG";
 const DEFAULT_FILE: &str = "pumphouse.toml";
 
-/// Which file to read: the one named, else `$PUMPHOUSE_CONFIG`, else `./pumphouse.toml`.
+/// Returns the path of the configuration: `named`, else `$PUMPHOUSE_CONFIG`, else `./pumphouse.toml`.
 pub fn location(named: Option<&Path>) -> PathBuf {
     match named {
         Some(path) => path.to_owned(),
@@ -24,28 +24,28 @@ pub fn location(named: Option<&Path>) -> PathBuf {
     }
 }
 
-/// What a configuration is read for.
+/// Purpose of reading a configuration.
 #[derive(Debug, Clone, Copy)]
 enum Purpose<'a> {
-    /// To look at it, or at the history.
+    /// Inspects it, or the history.
     Read,
-    /// To serve, at these addresses in place of the file's, if there are any.
+    /// Serves by it, at these addresses instead of the file's unless empty.
     Serve(&'a [ListenAddr]),
 }
 
 /// Reads and checks a file.
 ///
 /// # Errors
-/// Tells of everything that is wrong with it, with line and column.
+/// All faults of the file, each with line and column.
 pub fn load(path: &Path) -> Result<Config, ConfigErrors> {
     load_for(path, Purpose::Read)
 }
 
-/// Reads and checks a file to serve by it, at `listen` in place of the file's own addresses if
-/// there are any.
+/// Reads and checks a file to serve by it, at `listen` instead of the file's own addresses unless
+/// empty.
 ///
 /// # Errors
-/// As above; or the addresses let others than this machine in, and nothing says who may look.
+/// Those of [`load`]; or other machines can reach an address, and `[auth]` does not say who may read.
 pub fn load_to_serve(path: &Path, listen: &[ListenAddr]) -> Result<Config, ConfigErrors> {
     load_for(path, Purpose::Serve(listen))
 }
@@ -67,11 +67,11 @@ fn read_text(path: &Path) -> Result<String, ConfigErrors> {
     })
 }
 
-/// Reads `[server]` alone: for who has not the environment, and may not read the files, that the
-/// rest takes.
+/// Reads `[server]` only: for commands that lack the environment variables and the secret files of the
+/// other sections.
 ///
 /// # Errors
-/// Tells of everything that is wrong with that section, with line and column.
+/// All faults of that section, each with line and column.
 pub fn load_server(path: &Path) -> Result<Server, ConfigErrors> {
     let text = read_text(path)?;
     let root = parse_toml(path, &text)?;
@@ -85,10 +85,10 @@ pub fn load_server(path: &Path) -> Result<Server, ConfigErrors> {
     }
 }
 
-/// Reads and checks a configuration's text; `environment` looks `${NAME}` up.
+/// Checks the text of a configuration; `environment` resolves `${NAME}`.
 ///
 /// # Errors
-/// Tells of everything that is wrong with it, with line and column.
+/// All faults of the file, each with line and column.
 pub fn parse(
     path: &Path,
     text: &str,
@@ -97,10 +97,10 @@ pub fn parse(
     parse_for(path, text, environment, Purpose::Read)
 }
 
-/// As [`parse`], and as [`load_to_serve`].
+/// Checks the text of a configuration to serve by it: see [`load_to_serve`].
 ///
 /// # Errors
-/// As those.
+/// Those of [`load_to_serve`].
 pub fn parse_to_serve(
     path: &Path,
     text: &str,
@@ -132,16 +132,16 @@ fn parse_toml<'text>(path: &Path, text: &'text str) -> Result<Value<'text>, Conf
     })
 }
 
-/// `[server]`, and where its `listen` stands, if it is there.
+/// Reads `[server]`. Also returns the position of its `listen`, if present.
 fn read_server<'reader>(
     reader: &'reader Reader<'reader>,
     root: &mut Section<'reader, '_>,
-    notices: &mut Vec<String>,
+    warnings: &mut Vec<String>,
 ) -> (Server, Option<Span>) {
     let section = root.section("server", "[server]".to_owned());
     let section = section.unwrap_or_else(|| Section::absent(reader, "[server]"));
     let listen_key = section.span_of("listen");
-    (server::read(section, notices), listen_key)
+    (server::read(section, warnings), listen_key)
 }
 
 fn read<'reader>(
@@ -149,19 +149,19 @@ fn read<'reader>(
     mut root: Section<'reader, '_>,
     purpose: Purpose<'_>,
 ) -> Config {
-    let mut notices = Vec::new();
-    let (mut server, listen_key) = read_server(reader, &mut root, &mut notices);
+    let mut warnings = Vec::new();
+    let (mut server, listen_key) = read_server(reader, &mut root, &mut warnings);
     let tls = root.section("tls", "[tls]".to_owned()).and_then(tls::read);
     let site = root
         .section("site", "[site]".to_owned())
         .unwrap_or_else(|| Section::absent(reader, "[site]"));
     let (site, units) = read_site(site);
     let auth = match root.section("auth", "[auth]".to_owned()) {
-        Some(section) => auth::read(section, &server, &mut notices),
+        Some(section) => auth::read(section, &server, &mut warnings),
         None => auth::absent(&server),
     };
     if let Purpose::Serve(listen) = purpose {
-        let said = match (listen, listen_key) {
+        let subject = match (listen, listen_key) {
             ([], Some(_)) => "\"listen\" in [server]: ",
             ([], None) => "without \"listen\" in [server], ",
             _ => {
@@ -170,32 +170,32 @@ fn read<'reader>(
             }
         };
         if let Some(address) = auth.undecided_at(&server.listen) {
-            let message = format!("{said}{}", auth::undecided(address));
+            let message = format!("{subject}{}", auth::undecided(address));
             reader.report(listen_key.unwrap_or_default(), message);
         }
-        notices.extend(auth::in_clear(&auth, &server, tls.as_ref()));
+        warnings.extend(auth::in_clear(&auth, &server, tls.as_ref()));
     }
     let history = root.section("history", "[history]".to_owned());
     let history = history.map_or_else(|| Some(History::default()), history::read);
     for conflict in socket_paths::conflicts(&server, tls.as_ref(), history.as_ref()) {
         reader.report(listen_key.unwrap_or_default(), conflict);
     }
-    notices.extend(auth::sessions_end(&auth).filter(|_| history.is_none()));
+    warnings.extend(auth::sessions_end(&auth).filter(|_| history.is_none()));
     let log = root.section("log", "[log]".to_owned()).map_or_else(Log::default, log::read);
     let sources = source::read_all(root.sections("source"), units);
     root.finish();
     if sources.is_empty() {
-        notices.push("there is no [[source]], so the dashboard will be empty".to_owned());
+        warnings.push("no [[source]]: the dashboard is empty".to_owned());
     }
-    Config { site, server, tls, auth, sources, history, log, notices }
+    Config { site, server, tls, auth, sources, history, log, warnings }
 }
 
-/// `[site]`, and the units of all sources that name none.
+/// Reads `[site]`. Also returns the default units of sources.
 fn read_site(mut section: Section<'_, '_>) -> (Site, Option<System>) {
     let default = Site::default();
     let title = section.string("title").map_or(default.title, |at| at.value);
-    let contact = section.string("contact").and_then(|At { value, span }| {
-        // It stands in a comment of a header field (RFC 9110 5.6.5).
+    let contact = section.string("contact").and_then(|Spanned { value, span }| {
+        // It is sent within a comment of the User-Agent field (RFC 9110 5.6.5).
         let plain = |c: char| c == ' ' || c.is_ascii_graphic() && !matches!(c, '(' | ')' | '\\');
         if value.chars().all(plain) && !value.is_empty() {
             return Some(value);
@@ -203,10 +203,11 @@ fn read_site(mut section: Section<'_, '_>) -> (Site, Option<System>) {
         section.report(span, "\"contact\" must be an address or a URL in plain ASCII");
         None
     });
-    let timezone = section.string("timezone").and_then(|At { value, span }| {
+    let timezone = section.string("timezone").and_then(|Spanned { value, span }| {
         let zone = TimeZone::get(&value);
         if zone.is_err() {
-            let message = format!("\"timezone\": {value} is no zone such as America/Los_Angeles");
+            let message =
+                format!("\"timezone\": {value} is not a time zone such as America/Los_Angeles");
             section.report(span, message);
         }
         zone.ok()

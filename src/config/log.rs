@@ -1,4 +1,4 @@
-//! `[log]`: what is worth a line.
+//! `[log]`: thresholds of log lines.
 
 use std::time::Duration;
 
@@ -7,12 +7,12 @@ use super::section::Section;
 /// `[log]`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Log {
-    /// A request that takes its handler longer than this is warned of.
+    /// Handler time above which a request is logged as slow.
     pub slow_request: Duration,
 }
 
-/// A handler copies bytes or reads a window of the history: milliseconds, on a slow card a few
-/// hundred of them.
+/// Default of `slow_request`. A handler copies bytes or reads a window of the history, which takes
+/// milliseconds, or a few hundred of them on a slow memory card.
 const SLOW_REQUEST: Duration = Duration::from_secs(1);
 
 impl Default for Log {

@@ -1,17 +1,17 @@
-//! The configuration: the file's keys, checked once and turned into the types that the parts
-//! think in.
+//! The configuration file: its keys are checked once and turned into the types that the program uses.
 //!
-//! The file is read key by key through `section`, which notes what is wrong and goes on; so one
-//! run tells of every error, each with its line and column. Relative paths are taken from the
-//! working directory.
+//! The file is read key by key through `section`, which records faults and continues, so that one run
+//! lists every error with its line and column. A [`Config`] is therefore valid as a whole. Relative
+//! paths start at the working directory.
 
-mod amount;
 mod auth;
 mod history;
 mod kind;
+mod listen_addr;
 mod load;
 mod log;
 mod problem;
+mod scalar;
 mod secret;
 mod section;
 pub mod self_signed;
@@ -24,24 +24,25 @@ mod trends;
 
 use jiff::tz::TimeZone;
 
-pub use amount::parse_duration;
 pub use auth::{Auth, ROUTES};
 pub use history::History;
 pub use kind::{
     Ambient, Credentials, Json, JsonTime, JsonValue, Kind, NAMES as KINDS, Nws, OpenMeteo,
     PtDevices, PtLevel, TimeFormat,
 };
+pub use listen_addr::{ListenAddr, ListenAddrError, NotLocalError, admin_address};
 pub use load::{load, load_server, load_to_serve, location, parse, parse_to_serve};
 pub use log::Log;
 pub use problem::ConfigErrors;
+pub use scalar::parse_duration;
 pub use secret::Secret;
-pub use server::{ListenAddr, ListenAddrError, NotLocal, Server, admin_address};
+pub use server::Server;
 pub use source::{DesiredUnits, RateLimit, Source};
 pub use source_url::{SourceUrl, SourceUrlError};
 pub use tls::{CertificateError, CertificateFiles, CertificateInfo, Certificates, TlsFiles};
 pub use trends::{Tank, TrendSettings};
 
-/// A checked configuration: whatever is in here can be run.
+/// A checked configuration.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// `[site]`
@@ -50,19 +51,19 @@ pub struct Config {
     pub server: Server,
     /// `[tls]`; absent: plain HTTP.
     pub tls: Option<TlsFiles>,
-    /// `[auth]`; absent: everybody who can reach the server may look.
+    /// `[auth]`; absent: every client that can reach the server may read.
     pub auth: Auth,
     /// `[[source]]`, in the order of the file.
     pub sources: Vec<Source>,
-    /// `[history]`; `None`: nothing is kept on disk.
+    /// `[history]`; `None`: nothing is written to disk.
     pub history: Option<History>,
     /// `[log]`
     pub log: Log,
-    /// What is no error, but should be known.
-    pub notices: Vec<String>,
+    /// Conditions that are no errors, for people to know.
+    pub warnings: Vec<String>,
 }
 
-/// What an empty file means.
+/// The configuration of an empty file.
 impl Default for Config {
     fn default() -> Config {
         Config {
@@ -73,7 +74,7 @@ impl Default for Config {
             sources: Vec::new(),
             history: Some(History::default()),
             log: Log::default(),
-            notices: Vec::new(),
+            warnings: Vec::new(),
         }
     }
 }
@@ -81,11 +82,11 @@ impl Default for Config {
 /// `[site]`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Site {
-    /// The page's heading.
+    /// Heading of the page.
     pub title: String,
-    /// Whom an upstream's operator may write to, sent in the User-Agent.
+    /// Contact for operators of upstreams, sent in the User-Agent field.
     pub contact: Option<String>,
-    /// Whose days and hours the page tells; the machine's own unless it is configured.
+    /// Time zone of days and hours on the page; defaults to the machine's.
     pub timezone: TimeZone,
 }
 

@@ -1,11 +1,11 @@
-//! What is wrong with a configuration, and where.
+//! Errors of a configuration, each with its position in the file.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use toml_span::Span;
 
-/// Everything that is wrong with a file, in the order of the file. Displayed as one line each:
+/// All errors of a file, in the order of the file. Each is displayed as one line:
 /// `pumphouse.toml:12:1: unknown key "lisen" in [server]; did you mean "listen"?`
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct ConfigErrors {
@@ -13,15 +13,15 @@ pub struct ConfigErrors {
     problems: Vec<Located>,
 }
 
-/// A problem with its place, if it has one. Lines and columns count from one; columns count
+/// An error with its line and column, if it has a position. Both count from one; columns count
 /// characters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Located {
-    place: Option<(usize, usize)>,
+    position: Option<(usize, usize)>,
     message: String,
 }
 
-/// A problem as the readers find it.
+/// An error with its position as a byte range.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Problem {
     pub(super) span: Span,
@@ -33,13 +33,16 @@ impl ConfigErrors {
         problems.sort_by_key(|problem| problem.span.start);
         let problems = problems
             .into_iter()
-            .map(|Problem { span, message }| Located { place: Some(place(text, span)), message })
+            .map(|Problem { span, message }| Located {
+                position: Some(position(text, span)),
+                message,
+            })
             .collect();
         ConfigErrors { path: path.to_owned(), problems }
     }
 
     pub(super) fn of_file(path: &Path, message: String) -> ConfigErrors {
-        ConfigErrors { path: path.to_owned(), problems: vec![Located { place: None, message }] }
+        ConfigErrors { path: path.to_owned(), problems: vec![Located { position: None, message }] }
     }
 }
 
@@ -50,7 +53,7 @@ impl fmt::Display for ConfigErrors {
             if index > 0 {
                 f.write_str("\n")?;
             }
-            match problem.place {
+            match problem.position {
                 Some((line, column)) => write!(f, "{path}:{line}:{column}: {}", problem.message)?,
                 None => write!(f, "{path}: {}", problem.message)?,
             }
@@ -59,23 +62,25 @@ impl fmt::Display for ConfigErrors {
     }
 }
 
-fn place(text: &str, span: Span) -> (usize, usize) {
+/// Returns the line and the column of the start of a span.
+fn position(text: &str, span: Span) -> (usize, usize) {
     let before = text.get(..span.start).unwrap_or(text);
     let line = before.matches('\n').count() + 1;
     let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
     (line, column)
 }
 
-/// The nearest of `known` to what was written, if it is near enough to be a slip.
+/// Returns the name in `known` that is nearest to `written`, if it is near enough to suggest.
 pub(super) fn nearest<'a>(
     written: &str,
     known: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {
-    const SLIP: f64 = 0.75;
+    /// Least Jaro-Winkler similarity of a suggestion.
+    const MIN_SIMILARITY: f64 = 0.75;
     known
         .into_iter()
         .map(|name| (strsim::jaro_winkler(written, name), name))
-        .filter(|(likeness, _)| *likeness >= SLIP)
+        .filter(|(similarity, _)| *similarity >= MIN_SIMILARITY)
         .max_by(|(one, _), (other, _)| one.total_cmp(other))
         .map(|(_, name)| name)
 }

@@ -1,20 +1,20 @@
-//! Values that must never be shown.
+//! Secrets: values that no log line, page or error may contain.
 
 use std::fmt;
 use std::io;
 use std::path::Path;
 
-/// A token, a password, a key. It has no `Display`, and its `Debug` says nothing.
+/// A token, password or key. It has no `Display`, and its `Debug` shows a placeholder.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
 impl Secret {
-    /// A secret that stands in the configuration itself.
+    /// Wraps a value of the configuration.
     pub fn new(value: String) -> Secret {
         Secret(value)
     }
 
-    /// A secret in a file of its own, without the line's end.
+    /// Reads a secret from a file of its own, without the final line end.
     ///
     /// # Errors
     /// The file cannot be read, or is not UTF-8.
@@ -23,13 +23,13 @@ impl Secret {
         Ok(Secret(text.trim_end_matches(['\r', '\n']).to_owned()))
     }
 
-    /// The value, for the one place that sends it.
+    /// Returns the value, for the code that sends or verifies it.
     pub fn expose(&self) -> &str {
         &self.0
     }
 
-    /// The last of several words: of credentials with their scheme (RFC 9110 11.4) the part
-    /// that proves something.
+    /// Returns the last of several words: the token of credentials that begin with their scheme
+    /// (RFC 9110 11.4).
     pub(super) fn last_word(&self) -> Option<Secret> {
         let (_, last) = self.0.trim().rsplit_once(char::is_whitespace)?;
         Some(Secret(last.to_owned()))

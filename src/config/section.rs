@@ -1,5 +1,6 @@
-//! Reading a table of the file key by key. What is wrong is noted and reading goes on, so that
-//! one run tells of every error.
+//! Reads a table of the file key by key.
+//!
+//! A faulty key is reported and reading continues, so that one run lists every error.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -14,28 +15,29 @@ use toml_span::{Span, Value};
 use super::problem::{Problem, nearest};
 use super::secret::Secret;
 
-/// What the sections of one file share.
+/// State that the sections of one file share: the environment and the problems found so far.
 pub(super) struct Reader<'env> {
     environment: &'env dyn Fn(&str) -> Option<String>,
     problems: RefCell<Vec<Problem>>,
-    /// What was taken from the environment: names and values.
+    /// Names and values of the environment variables that were expanded.
     expanded: RefCell<Vec<(String, String)>>,
 }
 
-/// Shorter values are no secrets, and stand in messages by chance.
-const LEAST_SECRET: usize = 4;
+/// Shortest value of an environment variable that is redacted from messages. Shorter ones are no
+/// secrets and occur in messages by chance.
+const MIN_SECRET_BYTES: usize = 4;
 
 impl<'env> Reader<'env> {
     pub(super) fn new(environment: &'env dyn Fn(&str) -> Option<String>) -> Reader<'env> {
         Reader { environment, problems: RefCell::default(), expanded: RefCell::default() }
     }
 
-    /// Notes a problem. What came from the environment is told by its name: it may be a secret
-    /// that was put into the wrong place.
+    /// Records a problem. Values of environment variables are replaced by the variables' names, since
+    /// a secret may have been put into the wrong place.
     pub(super) fn report(&self, span: Span, message: impl Into<String>) {
         let mut message = message.into();
         for (name, value) in self.expanded.borrow().iter() {
-            if value.len() >= LEAST_SECRET {
+            if value.len() >= MIN_SECRET_BYTES {
                 message = message.replace(value, &format!("${{{name}}}"));
             }
         }
@@ -71,24 +73,24 @@ impl<'env> Reader<'env> {
     }
 }
 
-/// A value with its place in the file.
+/// A value with its position in the file.
 #[derive(Debug, Clone)]
-pub(super) struct At<T> {
+pub(super) struct Spanned<T> {
     pub(super) value: T,
     pub(super) span: Span,
 }
 
-/// A table that is being read. Every key that is asked for is known; [`Section::finish`] reports
-/// the rest.
+/// A table that is being read. Every key that is read becomes a known key; [`Section::finish`]
+/// reports the others.
 pub(super) struct Section<'reader, 'text> {
     reader: &'reader Reader<'reader>,
-    /// As people know it: `[server]`, `[[source]] "tank"`.
+    /// Name in messages: `[server]`, `[[source]] "tank"`.
     title: String,
     span: Span,
     table: Table<'text>,
-    /// Keys that were asked for.
+    /// Keys that were read, present or not.
     known: Vec<String>,
-    /// Those of them that were there.
+    /// Keys that were read and present.
     taken: Vec<String>,
 }
 
@@ -110,7 +112,7 @@ impl<'reader, 'text> Section<'reader, 'text> {
         }
     }
 
-    /// An empty one, for a table that the file leaves out.
+    /// Returns an empty section, for a table that the file omits.
     pub(super) fn absent(
         reader: &'reader Reader<'reader>,
         title: impl Into<String>,
@@ -134,12 +136,12 @@ impl<'reader, 'text> Section<'reader, 'text> {
         self.reader.report(span, format!("{message} in {}", self.title));
     }
 
-    /// The keys in the order of the file, for tables whose keys the user invents.
-    pub(super) fn invented_keys(&self) -> Vec<At<String>> {
-        let mut keys: Vec<At<String>> = self
+    /// Returns the keys in the order of the file, for tables whose keys the user chooses.
+    pub(super) fn dynamic_keys(&self) -> Vec<Spanned<String>> {
+        let mut keys: Vec<Spanned<String>> = self
             .table
             .keys()
-            .map(|key| At { value: key.name.to_string(), span: key.span })
+            .map(|key| Spanned { value: key.name.to_string(), span: key.span })
             .collect();
         keys.sort_by_key(|key| key.span.start);
         keys
@@ -154,37 +156,37 @@ impl<'reader, 'text> Section<'reader, 'text> {
         entry
     }
 
-    /// Notes that a key without default is not there. One that is there but wrong has been
-    /// reported already.
+    /// Reports a required key that is absent. One that is present but faulty has been reported
+    /// already.
     pub(super) fn require<T>(&self, key: &str, value: Option<T>) -> Option<T> {
         let file_key = format!("{key}_file");
-        let there = self.taken.iter().any(|taken| taken == key || *taken == file_key);
-        if value.is_none() && !there {
+        let is_present = self.taken.iter().any(|taken| taken == key || *taken == file_key);
+        if value.is_none() && !is_present {
             self.report(self.span, format_args!("missing key \"{key}\""));
         }
         value
     }
 
-    fn wanted(&self, key: &str, span: Span, wanted: &str, found: &ValueInner<'_>) {
+    fn report_type(&self, key: &str, span: Span, expected: &str, found: &ValueInner<'_>) {
         let found = kind(found);
-        self.report(span, format_args!("\"{key}\" must be {wanted}, not {found}"));
+        self.report(span, format_args!("\"{key}\" must be {expected}, not {found}"));
     }
 
-    pub(super) fn string(&mut self, key: &str) -> Option<At<String>> {
+    pub(super) fn string(&mut self, key: &str) -> Option<Spanned<String>> {
         let (_, value) = self.take(key)?;
         let span = value.span;
         match into_inner(value) {
             ValueInner::String(text) => {
-                self.reader.expand(span, &text).map(|value| At { value, span })
+                self.reader.expand(span, &text).map(|value| Spanned { value, span })
             }
             other => {
-                self.wanted(key, span, "a string", &other);
+                self.report_type(key, span, "a string", &other);
                 None
             }
         }
     }
 
-    pub(super) fn strings(&mut self, key: &str) -> Option<Vec<At<String>>> {
+    pub(super) fn strings(&mut self, key: &str) -> Option<Vec<Spanned<String>>> {
         let (_, value) = self.take(key)?;
         let span = value.span;
         let ValueInner::Array(items) = into_inner(value) else {
@@ -197,22 +199,22 @@ impl<'reader, 'text> Section<'reader, 'text> {
             match into_inner(item) {
                 ValueInner::String(text) => {
                     let expanded = self.reader.expand(span, &text);
-                    strings.extend(expanded.map(|value| At { value, span }));
+                    strings.extend(expanded.map(|value| Spanned { value, span }));
                 }
-                other => self.wanted(key, span, "an array of strings", &other),
+                other => self.report_type(key, span, "an array of strings", &other),
             }
         }
         Some(strings)
     }
 
-    /// A string that is parsed; the error of the parse is told behind the key.
-    pub(super) fn parsed<T>(&mut self, key: &str) -> Option<At<T>>
+    /// Reads a string and parses it. The message names the key and the error of the parser.
+    pub(super) fn parsed<T>(&mut self, key: &str) -> Option<Spanned<T>>
     where
         T: FromStr<Err: fmt::Display>,
     {
-        let At { value, span } = self.string(key)?;
+        let Spanned { value, span } = self.string(key)?;
         match value.parse() {
-            Ok(value) => Some(At { value, span }),
+            Ok(value) => Some(Spanned { value, span }),
             Err(error) => {
                 self.report(span, format_args!("\"{key}\": {error}"));
                 None
@@ -220,32 +222,34 @@ impl<'reader, 'text> Section<'reader, 'text> {
         }
     }
 
-    pub(super) fn number(&mut self, key: &str) -> Option<At<f64>> {
+    pub(super) fn number(&mut self, key: &str) -> Option<Spanned<f64>> {
         let (_, value) = self.take(key)?;
         let span = value.span;
         match into_inner(value) {
-            // Configured quantities are far below 2^53.
-            ValueInner::Integer(number) => Some(At { value: number as f64, span }),
-            ValueInner::Float(number) if number.is_finite() => Some(At { value: number, span }),
+            // Exact: configured quantities are far below 2^53.
+            ValueInner::Integer(number) => Some(Spanned { value: number as f64, span }),
+            ValueInner::Float(number) if number.is_finite() => {
+                Some(Spanned { value: number, span })
+            }
             other => {
-                self.wanted(key, span, "a number", &other);
+                self.report_type(key, span, "a number", &other);
                 None
             }
         }
     }
 
     pub(super) fn number_within(&mut self, key: &str, range: RangeInclusive<f64>) -> Option<f64> {
-        let At { value, span } = self.number(key)?;
+        let Spanned { value, span } = self.number(key)?;
         if range.contains(&value) {
             return Some(value);
         }
-        let (least, most) = (range.start(), range.end());
-        self.report(span, format_args!("\"{key}\" must be between {least} and {most}"));
+        let (min, max) = (range.start(), range.end());
+        self.report(span, format_args!("\"{key}\" must be between {min} and {max}"));
         None
     }
 
     pub(super) fn positive(&mut self, key: &str) -> Option<f64> {
-        let At { value, span } = self.number(key)?;
+        let Spanned { value, span } = self.number(key)?;
         if value > 0.0 {
             return Some(value);
         }
@@ -253,41 +257,41 @@ impl<'reader, 'text> Section<'reader, 'text> {
         None
     }
 
-    pub(super) fn boolean(&mut self, key: &str) -> Option<At<bool>> {
+    pub(super) fn boolean(&mut self, key: &str) -> Option<Spanned<bool>> {
         let (_, value) = self.take(key)?;
         let span = value.span;
         match into_inner(value) {
-            ValueInner::Boolean(value) => Some(At { value, span }),
+            ValueInner::Boolean(value) => Some(Spanned { value, span }),
             other => {
-                self.wanted(key, span, "true or false", &other);
+                self.report_type(key, span, "true or false", &other);
                 None
             }
         }
     }
 
-    pub(super) fn integer(&mut self, key: &str, default: usize, most: usize) -> usize {
+    pub(super) fn integer(&mut self, key: &str, default: usize, max: usize) -> usize {
         let Some((_, value)) = self.take(key) else { return default };
         let span = value.span;
         match into_inner(value) {
             ValueInner::Integer(number) => match usize::try_from(number) {
-                Ok(number) if (1..=most).contains(&number) => return number,
-                _ => self.report(span, format_args!("\"{key}\" must be between 1 and {most}")),
+                Ok(number) if (1..=max).contains(&number) => return number,
+                _ => self.report(span, format_args!("\"{key}\" must be between 1 and {max}")),
             },
-            other => self.wanted(key, span, "a whole number", &other),
+            other => self.report_type(key, span, "a whole number", &other),
         }
         default
     }
 
-    /// A secret, in the file by `key` or in a file of its own by `key_file`.
+    /// Reads a secret, given by `key` or in a file of its own by `key_file`.
     pub(super) fn secret(&mut self, key: &str) -> Option<Secret> {
         let file_key = format!("{key}_file");
         match (self.string(key), self.string(&file_key)) {
-            (Some(_), Some(At { span, .. })) => {
+            (Some(_), Some(Spanned { span, .. })) => {
                 self.report(span, format_args!("\"{key}\" and \"{file_key}\" exclude each other"));
                 None
             }
-            (Some(At { value, .. }), None) => Some(Secret::new(value)),
-            (None, Some(At { value, span })) => match Secret::from_file(Path::new(&value)) {
+            (Some(Spanned { value, .. }), None) => Some(Secret::new(value)),
+            (None, Some(Spanned { value, span })) => match Secret::from_file(Path::new(&value)) {
                 Ok(secret) => Some(secret),
                 Err(error) => {
                     self.report(span, format_args!("\"{file_key}\": cannot read {value}: {error}"));
@@ -298,19 +302,19 @@ impl<'reader, 'text> Section<'reader, 'text> {
         }
     }
 
-    /// Returns true if a key of an earlier version is present. It has no effect any more.
+    /// Returns true if a key of an earlier version, which has no effect any more, is present.
     pub(super) fn retired(&mut self, key: &str) -> bool {
-        // It is not suggested for a misspelt key.
+        // Not recorded as known, so that it is never suggested for a misspelt key.
         self.table.remove(key).is_some()
     }
 
-    /// A table inside this one.
+    /// Reads a table inside this one.
     pub(super) fn section(&mut self, key: &str, title: String) -> Option<Section<'reader, 'text>> {
         let (_, value) = self.take(key)?;
         Section::new(self.reader, title, value)
     }
 
-    /// An array of tables, `[[key]]`.
+    /// Reads an array of tables, `[[key]]`.
     pub(super) fn sections(&mut self, key: &str) -> Vec<Section<'reader, 'text>> {
         let Some((_, value)) = self.take(key) else { return Vec::new() };
         let span = value.span;
@@ -326,17 +330,17 @@ impl<'reader, 'text> Section<'reader, 'text> {
         }
     }
 
-    /// Whether a key that was asked for was there.
-    pub(super) fn has_taken(&self, key: &str) -> bool {
+    /// Returns true if a key was read and present.
+    pub(super) fn was_present(&self, key: &str) -> bool {
         self.taken.iter().any(|taken| taken == key)
     }
 
-    /// Where a key stands, if it is there.
+    /// Returns the position of a key that has not been read yet, if it is present.
     pub(super) fn span_of(&self, key: &str) -> Option<Span> {
         self.table.get_key_value(key).map(|(key, _)| key.span)
     }
 
-    /// Reports the keys that nobody has asked for.
+    /// Reports the keys that were not read: unknown ones.
     pub(super) fn finish(self) {
         for key in self.table.keys() {
             let near = nearest(&key.name, self.known.iter().map(String::as_str));

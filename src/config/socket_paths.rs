@@ -1,9 +1,10 @@
-//! Unix sockets among the files that a configuration names: each path holds one thing only.
+//! Conflicts between the paths of unix sockets and of other files in a configuration.
 
 use std::path::{Path, PathBuf};
 
 use super::history::History;
-use super::server::{ListenAddr, Server};
+use super::listen_addr::ListenAddr;
+use super::server::Server;
 use super::tls::TlsFiles;
 
 /// Returns an error for each unix socket whose path another listener has, or a file of the history.
@@ -39,7 +40,7 @@ pub(super) fn conflicts(
     conflicts
 }
 
-/// The path from the root, without a file system being asked: neither file need exist yet.
+/// Returns the absolute path without looking at the file system: neither file need exist yet.
 fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }

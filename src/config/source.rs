@@ -1,4 +1,4 @@
-//! `[[source]]`: an upstream, and the keys that all kinds share.
+//! `[[source]]`: an upstream, with the keys that all kinds share.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use rustls::pki_types::pem::{self, PemObject};
 
 use super::kind::{self, Kind};
 use super::secret::Secret;
-use super::section::{At, Section};
+use super::section::{Section, Spanned};
 use super::trends::{self, TrendSettings};
 use crate::units::{System, Unit};
 
@@ -18,39 +18,39 @@ use crate::units::{System, Unit};
 pub struct Source {
     /// Unique, `[a-z][a-z0-9_]*`.
     pub name: Arc<str>,
-    /// For people; defaults to the name.
+    /// Title on pages; defaults to the name.
     pub title: Arc<str>,
-    /// From one poll's start to the next one's.
+    /// Time from the start of one poll to the start of the next.
     pub interval: Duration,
-    /// Total bound of one poll: DNS, connect, TLS, headers, body.
+    /// Deadline of one poll in total: DNS, connect, TLS, headers and body.
     pub timeout: Duration,
     /// Age of the observation at which the source is stale.
     pub stale_after: Duration,
-    /// What to poll and how to read the answer.
+    /// The upstream's API and its keys.
     pub kind: Kind,
-    /// In which units the values are told.
+    /// Units that values are converted to.
     pub units: DesiredUnits,
-    /// Shared with other sources.
+    /// Limit that it shares with other sources of a group.
     pub rate_limit: Option<RateLimit>,
-    /// `ca_file`: the authorities to trust in place of the system's.
-    pub authorities: Option<Arc<[CertificateDer<'static>]>>,
-    /// `show`: the fields that the page shows, in that order; empty: all that come.
+    /// `ca_file`: certificate authorities that replace the system's.
+    pub ca_certs: Option<Arc<[CertificateDer<'static>]>>,
+    /// `show`: fields on the page, in that order; empty: all fields.
     pub show: Vec<Arc<str>>,
-    /// `[source.trends.NAME]`: what to work out of its values.
+    /// `[source.trends.NAME]`: trends to compute from its values.
     pub trends: Vec<TrendSettings>,
 }
 
 /// `units`, and `unit` of `[source.fields.NAME]`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DesiredUnits {
-    /// For all fields that have no unit of their own; `None`: as they are sent.
+    /// System of units for fields without a unit of their own; `None`: units are not converted.
     pub system: Option<System>,
     /// Fields with a unit of their own.
     pub fields: Vec<(Arc<str>, Unit)>,
 }
 
 impl DesiredUnits {
-    /// The unit in which to tell a field that was sent in `unit`.
+    /// Returns the unit to show for a field that the upstream sends in `unit`.
     pub fn unit_for(&self, field: &str, unit: Unit) -> Unit {
         let own = self.fields.iter().find(|(name, _)| **name == *field).map(|(_, unit)| *unit);
         own.or_else(|| Some(self.system?.unit_for(field, unit))).unwrap_or(unit)
@@ -60,9 +60,9 @@ impl DesiredUnits {
 /// `rate_limit`: requests of all sources of a group begin at least `every` apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RateLimit {
-    /// What the sources share. An API's key may stand in it.
+    /// Name that the sources of the group share. It may contain an API key.
     pub group: Secret,
-    /// From the start of one request to the start of the next.
+    /// Least time from the start of one request to the start of the next.
     pub every: Duration,
 }
 
@@ -70,13 +70,13 @@ pub struct RateLimit {
 const AMBIENT_EVERY: Duration = Duration::from_secs(1);
 
 const INTERVAL: Duration = Duration::from_secs(5 * 60);
-const LEAST_INTERVAL: Duration = Duration::from_secs(1);
+const MIN_INTERVAL: Duration = Duration::from_secs(1);
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Intervals after which a reading that has no `stale_after` of its own is stale.
+/// Default of `stale_after`, in intervals.
 const STALE_INTERVALS: u32 = 3;
 
-/// Reads all sources; `units` are those of the whole site, if it names any.
+/// Reads all sources; `units` is the default of `[site]`.
 pub(super) fn read_all(sections: Vec<Section<'_, '_>>, units: Option<System>) -> Vec<Source> {
     let mut names = BTreeSet::new();
     sections.into_iter().filter_map(|section| read(section, &mut names, units)).collect()
@@ -99,11 +99,11 @@ fn read(
     let fields = section.section("fields", "[source.fields]".to_owned()).map(fields_of);
     let rate_limit = section.section("rate_limit", "\"rate_limit\"".to_owned());
     let rate_limit = rate_limit.and_then(rate_limit_of);
-    let authorities = authorities(&mut section);
+    let ca_certs = ca_certs(&mut section);
     let show = shown(&mut section);
     let trends = section.section("trends", "[source.trends]".to_owned()).map(trends::read);
     let kind = kind::read(&mut section);
-    // Without a kind nobody knows which other keys are right.
+    // Without a kind, the set of valid keys is unknown.
     if kind.is_some() {
         section.finish();
     }
@@ -111,13 +111,13 @@ fn read(
     let title = title.map_or_else(|| Arc::clone(&name), Arc::from);
     let kind = kind?;
     let system = match &kind {
-        // Its units were chosen value by value.
+        // The configuration names the unit of each value.
         Kind::Json(_) => system,
         _ => Some(system.unwrap_or(System::Us)),
     };
     let units = DesiredUnits { system, fields: fields.unwrap_or_default() };
-    let rate_limit = rate_limit.or_else(|| limit_of(&kind));
-    let trends = trends.unwrap_or_else(|| trends::of_kind(&kind));
+    let rate_limit = rate_limit.or_else(|| documented_rate_limit(&kind));
+    let trends = trends.unwrap_or_else(|| trends::defaults_of(&kind));
     Some(Source {
         name,
         title,
@@ -127,14 +127,14 @@ fn read(
         kind,
         units,
         rate_limit,
-        authorities,
+        ca_certs,
         show,
         trends,
     })
 }
 
-/// The limit that an API is known to have.
-fn limit_of(kind: &Kind) -> Option<RateLimit> {
+/// Returns the documented rate limit of an API.
+fn documented_rate_limit(kind: &Kind) -> Option<RateLimit> {
     match kind {
         Kind::Ambient(keys) => {
             let group = Secret::new(format!("ambient {}", keys.api_key.expose()));
@@ -144,19 +144,20 @@ fn limit_of(kind: &Kind) -> Option<RateLimit> {
     }
 }
 
-/// `units`, here or in `[site]`.
+/// Reads `units`, of a source or of `[site]`.
 pub(super) fn system(section: &mut Section<'_, '_>) -> Option<System> {
-    let At { value, span } = section.string("units")?;
+    let Spanned { value, span } = section.string("units")?;
     let system = value.parse().ok();
     if system.is_none() {
-        section.report(span, format_args!("\"units\": \"{value}\" is neither us nor metric"));
+        section
+            .report(span, format_args!("\"units\": \"{value}\" is neither \"us\" nor \"metric\""));
     }
     system
 }
 
 fn fields_of(mut section: Section<'_, '_>) -> Vec<(Arc<str>, Unit)> {
     let mut fields = Vec::new();
-    for At { value: name, .. } in section.invented_keys() {
+    for Spanned { value: name, .. } in section.dynamic_keys() {
         let title = format!("[source.fields.{name}]");
         let Some(mut field) = section.section(&name, title) else { continue };
         let unit = kind::unit(&mut field);
@@ -179,24 +180,24 @@ fn rate_limit_of(mut section: Section<'_, '_>) -> Option<RateLimit> {
 
 fn shown(section: &mut Section<'_, '_>) -> Vec<Arc<str>> {
     let names = section.strings("show").unwrap_or_default();
-    let checked = names.into_iter().filter_map(|At { value, span }| {
+    let checked = names.into_iter().filter_map(|Spanned { value, span }| {
         if !is_name(&value) {
-            section.report(span, format_args!("\"show\": \"{value}\" is no name of a field"));
+            section.report(span, format_args!("\"show\": \"{value}\" is not the name of a field"));
         }
         is_name(&value).then(|| Arc::from(value))
     });
     checked.collect()
 }
 
-fn authorities(section: &mut Section<'_, '_>) -> Option<Arc<[CertificateDer<'static>]>> {
-    let At { value, span } = section.string("ca_file")?;
+fn ca_certs(section: &mut Section<'_, '_>) -> Option<Arc<[CertificateDer<'static>]>> {
+    let Spanned { value, span } = section.string("ca_file")?;
     let read = || -> Result<Vec<CertificateDer<'static>>, pem::Error> {
         CertificateDer::pem_file_iter(&value)?.collect()
     };
     match read() {
         Ok(found) if !found.is_empty() => return Some(found.into()),
         Ok(_) => {
-            section.report(span, format_args!("\"ca_file\": {value} holds no certificate"));
+            section.report(span, format_args!("\"ca_file\": {value} contains no certificate"));
         }
         Err(error) => {
             section.report(span, format_args!("\"ca_file\": cannot read {value}: {error}"));
@@ -207,7 +208,7 @@ fn authorities(section: &mut Section<'_, '_>) -> Option<Arc<[CertificateDer<'sta
 
 fn name(section: &mut Section<'_, '_>, names: &mut BTreeSet<String>) -> Option<String> {
     let name = section.string("name");
-    let At { value, span } = section.require("name", name)?;
+    let Spanned { value, span } = section.require("name", name)?;
     if !is_name(&value) {
         section.report(
             span,
@@ -234,8 +235,8 @@ pub(super) fn is_name(text: &str) -> bool {
 fn interval(section: &mut Section<'_, '_>) -> Duration {
     match section.duration("interval") {
         None => INTERVAL,
-        Some(At { value, .. }) if value >= LEAST_INTERVAL => value,
-        Some(At { span, .. }) => {
+        Some(Spanned { value, .. }) if value >= MIN_INTERVAL => value,
+        Some(Spanned { span, .. }) => {
             section.report(span, "\"interval\" must be at least 1s");
             INTERVAL
         }
@@ -245,8 +246,8 @@ fn interval(section: &mut Section<'_, '_>) -> Duration {
 fn timeout(section: &mut Section<'_, '_>, interval: Duration) -> Duration {
     match section.duration("timeout") {
         None => TIMEOUT.min(interval),
-        Some(At { value, .. }) if value <= interval => value,
-        Some(At { span, .. }) => {
+        Some(Spanned { value, .. }) if value <= interval => value,
+        Some(Spanned { span, .. }) => {
             section.report(span, "\"timeout\" must not be longer than \"interval\"");
             interval
         }

@@ -1,4 +1,4 @@
-//! The address of an upstream, which may hold secrets.
+//! URLs of upstreams, which may contain secrets.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,34 +8,34 @@ use http::Uri;
 use super::secret::Secret;
 
 /// An `http` or `https` URL. Keys in its query, a password before its host and the last part of
-/// its path (a share link is a capability) are secrets: what is displayed leaves them out.
+/// its path (a share link is a capability) are secrets: `Display` and `Debug` omit them.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SourceUrl {
     text: String,
     redacted: String,
 }
 
-/// Why a text is no such URL. Says nothing of the text, which may hold secrets.
+/// A text is not the URL of an upstream. The error does not repeat the text, which may contain secrets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SourceUrlError {
-    /// Not a URL at all.
+    /// The text is not a URL.
     #[error("is not a URL such as \"https://host/path\"")]
     Malformed,
-    /// A scheme that cannot be polled.
+    /// The scheme is neither `http` nor `https`.
     #[error("must begin with http:// or https://")]
     Scheme,
-    /// Credentials in the URL, where logs and errors of other programs find them.
-    #[error("must not hold a user name or password; give credentials by their own keys")]
+    /// The URL contains credentials, which other programs would log.
+    #[error("must not contain a user name or password; give credentials by their own keys")]
     UserInfo,
 }
 
 impl SourceUrl {
-    /// The URL to ask. Not for logs: it may hold secrets.
+    /// Returns the whole URL, secrets included. Not for logs.
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// Whether it takes a certificate to be believed.
+    /// Returns true if the scheme is `https`.
     pub fn is_https(&self) -> bool {
         const SCHEME: &str = "https:";
         self.as_str().get(..SCHEME.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(SCHEME))
@@ -43,21 +43,21 @@ impl SourceUrl {
 }
 
 impl SourceUrl {
-    /// The last part of the path, which for a share link is the capability.
+    /// Returns the last part of the path, which is the capability of a share link.
     pub fn share(&self) -> Option<Secret> {
         let (_, last) = self.path().rsplit_once('/')?;
         Some(Secret::new(last.to_owned()))
     }
 
-    /// What may prove something: the values of the query's parameters, as they are written and
-    /// as they are meant, and a last part of the path that is no word.
+    /// Returns the possible secrets: the values of the query's parameters, encoded and decoded, and the
+    /// last part of the path if it looks like a key.
     pub fn secrets(&self) -> impl Iterator<Item = Secret> {
         let query = self.text.split_once('?').map_or("", |(_, query)| query);
         let query = query.split('#').next().unwrap_or_default();
         let values = query.split('&').map(|it| it.split_once('=').map_or(it, |(_, value)| value));
-        let meant = values.clone().map(percent_decoded);
-        let share = self.share().filter(|share| is_no_word(share.expose()));
-        values.map(str::to_owned).chain(meant).map(Secret::new).chain(share)
+        let decoded = values.clone().map(percent_decoded);
+        let share = self.share().filter(|share| looks_like_a_key(share.expose()));
+        values.map(str::to_owned).chain(decoded).map(Secret::new).chain(share)
     }
 
     fn path(&self) -> &str {
@@ -65,12 +65,12 @@ impl SourceUrl {
     }
 }
 
-/// Whether it may be a key: of some length, with a digit in it.
-fn is_no_word(text: &str) -> bool {
+/// Returns true if a part of a path is long and has a digit, unlike a word.
+fn looks_like_a_key(text: &str) -> bool {
     text.len() >= 8 && text.bytes().any(|byte| byte.is_ascii_digit())
 }
 
-/// The text behind a parameter's value (WHATWG URL 5.1).
+/// Decodes the value of a parameter (WHATWG URL 5.1).
 fn percent_decoded(value: &str) -> String {
     let mut decoded = Vec::new();
     let mut rest = value.as_bytes();
@@ -80,7 +80,7 @@ fn percent_decoded(value: &str) -> String {
         decoded.push(match (byte, digit(0), digit(1)) {
             (b'%', Some(high), Some(low)) => {
                 rest = &behind[2..];
-                // Two hexadecimal digits are a byte.
+                // Two hexadecimal digits fit into a byte.
                 (high * 16 + low) as u8
             }
             (b'+', ..) => b' ',
@@ -111,7 +111,7 @@ impl FromStr for SourceUrl {
     }
 }
 
-/// Keeps the names of the parameters and hides their values.
+/// Keeps the names of parameters and replaces their values.
 fn redact_query(query: &str) -> String {
     let parameters: Vec<String> = query
         .split('&')
@@ -123,14 +123,14 @@ fn redact_query(query: &str) -> String {
     format!("?{}", parameters.join("&"))
 }
 
-/// Without its secrets.
+/// Omits the secrets.
 impl fmt::Display for SourceUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.redacted)
     }
 }
 
-/// Without its secrets.
+/// Omits the secrets.
 impl fmt::Debug for SourceUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?}", self.redacted)
@@ -142,7 +142,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_shown_holds_no_secret() {
+    fn displayed_url_has_no_secret() {
         let cases = [
             ("https://www.mypt.in/s/s3cret", "https://www.mypt.in/s/…"),
             ("https://h/v1/devices?apiKey=s3cret&x", "https://h/v1/…?apiKey=…&…"),
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_prove_something_is_a_secret() {
+    fn values_and_keys_of_a_url_are_secrets() {
         for (text, secrets) in [
             ("https://h/data?key=a%2Fb+c&days=1&flag", &["1", "a%2Fb+c", "a/b c", "flag"][..]),
             ("https://h/data?broken=%4&last=%zz#x", &["%4", "%zz"]),
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn other_texts_are_refused_without_being_repeated() {
+    fn invalid_url_is_rejected_and_not_repeated() {
         let cases = [
             ("s3cret", SourceUrlError::Malformed),
             ("/s3cret", SourceUrlError::Malformed),

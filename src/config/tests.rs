@@ -1,4 +1,4 @@
-//! What files mean, and what is said of those that mean nothing.
+//! Configurations and the errors of faulty ones.
 
 use std::path::Path;
 use std::time::Duration;
@@ -17,7 +17,7 @@ const TANK: &str = "[[source]]\nname = \"tank\"\nkind = \"ptlevel\"\nurl = \"htt
                     height = 58\ncapacity = 1400\n";
 
 #[test]
-fn an_empty_file_is_all_defaults() {
+fn empty_file_has_all_defaults() {
     let config = read("").unwrap();
     assert_eq!(config.server.listen, ["0.0.0.0:6443".parse().unwrap()]);
     assert_eq!(config.server.admin_listen, "127.0.0.1:6480".parse().unwrap());
@@ -85,7 +85,7 @@ fn every_key_is_read() {
 }
 
 #[test]
-fn a_source_has_sensible_defaults() {
+fn source_with_required_keys_only_has_defaults() {
     let config = read(TANK).unwrap();
     let source = &config.sources[0];
     assert_eq!((&*source.name, &*source.title), ("tank", "tank"));
@@ -97,7 +97,7 @@ fn a_source_has_sensible_defaults() {
 }
 
 #[test]
-fn a_json_source_keeps_its_order_and_its_secrets() {
+fn json_source_keeps_its_order_and_hides_its_secrets() {
     let config = read(
         "[[source]]\nname = \"w\"\nkind = \"json\"\nurl = \"http://h/?key=${TOKEN}\"\n\
          bearer = \"${TOKEN}\"\nobserved_at = { pointer = \"/t\", format = \"unix_ms\" }\n\
@@ -116,7 +116,7 @@ fn a_json_source_keeps_its_order_and_its_secrets() {
 }
 
 #[test]
-fn secrets_may_stand_in_files() {
+fn secrets_are_read_from_files() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("token");
     std::fs::write(&path, "s3cret\n").unwrap();
@@ -135,7 +135,7 @@ fn secrets_may_stand_in_files() {
     assert!(missing.contains("cannot read /nowhere/token"), "{missing}");
 }
 
-/// Files and the first line that must be said of each.
+/// Files and the first line that must be error of each.
 const WRONG: &[(&str, &str)] = &[
     (
         "[server]\nlisen = []\n",
@@ -169,7 +169,7 @@ const WRONG: &[(&str, &str)] = &[
     ),
     (
         "[server]\nlisten = [\"6443\"]\n",
-        "p.toml:2:12: \"listen\": \"6443\" is no address to listen on; write \"0.0.0.0:6443\", \"[::]:6443\", \"unix:/path\" or \"fd:0\" in [server]",
+        "p.toml:2:12: \"listen\": \"6443\" is not an address to listen on; write \"0.0.0.0:6443\", \"[::]:6443\", \"unix:/path\" or \"fd:0\" in [server]",
     ),
     (
         "[server]\nadmin_listen = \"0.0.0.0:6480\"\n",
@@ -212,7 +212,7 @@ const WRONG: &[(&str, &str)] = &[
     ),
     (
         "[site]\nunits = \"imperial\"\n",
-        "p.toml:2:10: \"units\": \"imperial\" is neither us nor metric in [site]",
+        "p.toml:2:10: \"units\": \"imperial\" is neither \"us\" nor \"metric\" in [site]",
     ),
     (
         "[site]\ncontact = \"a)b\"\n",
@@ -240,7 +240,7 @@ const WRONG: &[(&str, &str)] = &[
     ),
     (
         "[[source]]\nname = \"w\"\nkind = \"json\"\nurl = \"https://me:pw@h/\"\n[source.values.a]\npointer = \"\"\n",
-        "p.toml:4:8: \"url\": must not hold a user name or password; give credentials by their own keys in [[source]] \"w\"",
+        "p.toml:4:8: \"url\": must not contain a user name or password; give credentials by their own keys in [[source]] \"w\"",
     ),
     (
         "[[source]]\nname = \"w\"\nkind = \"json\"\ninterval = \"5s\"\ntimeout = \"6s\"\nurl = \"http://h\"\n[source.values.a]\npointer = \"\"\n",
@@ -256,7 +256,7 @@ const WRONG: &[(&str, &str)] = &[
     ),
     (
         "[site]\ntimezone = \"Nowhere/Town\"\n",
-        "p.toml:2:13: \"timezone\": Nowhere/Town is no zone such as America/Los_Angeles in [site]",
+        "p.toml:2:13: \"timezone\": Nowhere/Town is not a time zone such as America/Los_Angeles in [site]",
     ),
     (
         "[history]\nkeep_raw = \"some\"\n",
@@ -268,11 +268,11 @@ const WRONG: &[(&str, &str)] = &[
     ),
     (
         "[[source]]\nname = \"w\"\nkind = \"nws\"\nstation = \"KSFO\"\nshow = [\"Rain\"]\n",
-        "p.toml:5:10: \"show\": \"Rain\" is no name of a field in [[source]] \"w\"",
+        "p.toml:5:10: \"show\": \"Rain\" is not the name of a field in [[source]] \"w\"",
     ),
     (
         "[[source]]\nname = \"w\"\nkind = \"nws\"\nstation = \"KSFO\"\n[source.trends.rain]\nchanges = [\"90d\"]\n",
-        "p.toml:6:13: \"changes\" must be longer than nothing and at most 31d in [source.trends.rain]",
+        "p.toml:6:13: \"changes\" must be longer than 0 and at most 31d in [source.trends.rain]",
     ),
     (
         "[[source]]\nname = \"w\"\nkind = \"nws\"\nstation = \"KSFO\"\n\
@@ -287,37 +287,37 @@ const WRONG: &[(&str, &str)] = &[
 ];
 
 #[test]
-fn what_is_wrong_is_told_with_its_place() {
+fn faulty_key_is_reported_with_its_position() {
     for (text, expected) in WRONG {
-        let said = read(text).expect_err(text);
-        let first = said.lines().next().unwrap_or_default();
-        assert!(first.starts_with(expected), "of\n{text}was said\n{said}\nnot\n{expected}");
+        let error = read(text).expect_err(text);
+        let first = error.lines().next().unwrap_or_default();
+        assert!(first.starts_with(expected), "{text}\nhas the error\n{error}\nnot\n{expected}");
     }
 }
 
 #[test]
-fn one_run_tells_of_every_error() {
+fn one_run_reports_every_error() {
     let text = "[server]\nlisen = 1\nworkers = 0\n[[source]]\nname = \"Tank\"\nkind = \"x\"\n";
-    let said = read(text).unwrap_err();
-    let places: Vec<&str> = said.lines().filter_map(|line| line.split(": ").next()).collect();
-    assert_eq!(places, ["p.toml:2:1", "p.toml:3:11", "p.toml:5:9", "p.toml:6:9"], "{said}");
+    let error = read(text).unwrap_err();
+    let places: Vec<&str> = error.lines().filter_map(|line| line.split(": ").next()).collect();
+    assert_eq!(places, ["p.toml:2:1", "p.toml:3:11", "p.toml:5:9", "p.toml:6:9"], "{error}");
 }
 
 #[test]
-fn a_secret_in_the_wrong_place_is_told_by_its_name() {
-    let said = read("[[source]]\nname = \"w?${TOKEN}\"\nkind = \"x${TOKEN}\"\n").unwrap_err();
-    assert!(!said.contains("s3cret"), "{said}");
-    assert!(said.contains("w?${TOKEN}"), "{said}");
+fn environment_variable_in_an_error_is_shown_by_its_name() {
+    let error = read("[[source]]\nname = \"w?${TOKEN}\"\nkind = \"x${TOKEN}\"\n").unwrap_err();
+    assert!(!error.contains("s3cret"), "{error}");
+    assert!(error.contains("w?${TOKEN}"), "{error}");
 }
 
 #[test]
-fn names_are_unique() {
-    let said = read(&TANK.repeat(2)).unwrap_err();
-    assert!(said.contains("the name \"tank\" is taken by another source"), "{said}");
+fn duplicate_name_is_rejected() {
+    let error = read(&TANK.repeat(2)).unwrap_err();
+    assert!(error.contains("the name \"tank\" is taken by another source"), "{error}");
 }
 
 #[test]
-fn units_are_those_of_the_source_or_of_the_site() {
+fn units_of_a_source_override_those_of_the_site() {
     let sources = r#"
         [[source]]
         name = "a"
@@ -351,14 +351,14 @@ fn units_are_those_of_the_source_or_of_the_site() {
 }
 
 #[test]
-fn the_last_values_stand_beside_the_database() {
+fn last_values_are_beside_the_database() {
     let config = read("[history]\npath = \"/var/lib/tank/pumphouse.db\"\n").unwrap();
     let expected = std::path::Path::new("/var/lib/tank/pumphouse.last.json");
     assert_eq!(config.history.unwrap().last_values(), expected);
 }
 
 #[test]
-fn the_history_is_kept_as_configured() {
+fn retention_times_are_read() {
     const DAY: Duration = Duration::from_secs(86_400);
     let default = read("").unwrap().history.unwrap();
     assert_eq!(default.path, Path::new("pumphouse.db"));
@@ -378,7 +378,7 @@ fn the_history_is_kept_as_configured() {
 }
 
 #[test]
-fn trends_are_those_of_tanks_unless_they_are_configured() {
+fn trends_default_to_those_of_a_tank() {
     let trends = |text: &str| read(text).unwrap().sources.remove(0).trends;
     assert_eq!(trends(TANK), [TrendSettings::of_tank()]);
     assert_eq!(trends(&format!("{TANK}[source.trends]\n")), []);
@@ -413,15 +413,15 @@ fn trends_are_those_of_tanks_unless_they_are_configured() {
 }
 
 #[test]
-fn retired_key_is_accepted_with_a_notice() {
-    let notices = read("[server]\nqueue = 64\n").unwrap().notices;
-    assert!(notices.iter().any(|notice| notice.contains("\"queue\"")), "{notices:?}");
-    let notices = read("[server]\n").unwrap().notices;
-    assert!(!notices.iter().any(|notice| notice.contains("\"queue\"")), "{notices:?}");
+fn retired_key_is_accepted_with_a_warning() {
+    let warnings = read("[server]\nqueue = 64\n").unwrap().warnings;
+    assert!(warnings.iter().any(|notice| notice.contains("\"queue\"")), "{warnings:?}");
+    let warnings = read("[server]\n").unwrap().warnings;
+    assert!(!warnings.iter().any(|notice| notice.contains("\"queue\"")), "{warnings:?}");
 }
 
 #[test]
-fn a_self_signed_pair_can_be_loaded() {
+fn self_signed_pair_is_loaded() {
     let directory = tempfile::tempdir().unwrap();
     let names = ["pumphouse.example".to_owned(), "127.0.0.1".to_owned()];
     let made = self_signed::self_signed(&names).unwrap();
@@ -442,13 +442,13 @@ fn a_self_signed_pair_can_be_loaded() {
         std::fs::set_permissions(&default.key, permissions).unwrap();
     };
     mode(0o644);
-    let notices = files.load().unwrap().notices;
-    assert!(notices[0].contains("others can read the private key"), "{notices:?}");
+    let warnings = files.load().unwrap().warnings;
+    assert!(warnings[0].contains("other users can read the private key"), "{warnings:?}");
     mode(0o640);
     let loaded = files.load().unwrap();
-    assert!(loaded.notices.is_empty());
+    assert!(loaded.warnings.is_empty());
     assert!(!format!("{loaded:?}").contains("PRIVATE"));
-    let info = &loaded.told[0];
+    let info = &loaded.infos[0];
     assert_eq!(info.names, names);
     let now = jiff::Timestamp::now();
     assert!(info.not_before < now);

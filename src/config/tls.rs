@@ -1,4 +1,4 @@
-//! `[tls]`: the certificate and its key, and what can be told about them.
+//! `[tls]`: certificates with their keys, and the facts in them.
 
 use std::fmt;
 use std::os::unix::fs::PermissionsExt;
@@ -11,8 +11,8 @@ use rustls::pki_types::pem::PemObject;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
+use super::listen_addr::{self, ListenAddr};
 use super::section::Section;
-use super::server::{self, ListenAddr};
 use crate::engine::tls::{Identities, Identity, TlsError};
 
 /// A certificate and its key.
@@ -27,13 +27,13 @@ pub struct CertificateFiles {
 /// The `[tls]` table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsFiles {
-    /// `cert` and `key`: shown to clients that ask for no name, or for one of nobody's.
+    /// `cert` and `key`: for clients whose ClientHello names no host, or one that no certificate has.
     pub default: CertificateFiles,
-    /// `[[tls.certificate]]`: shown to clients that ask for one of its names.
+    /// `[[tls.certificate]]`: for clients whose ClientHello names one of its hosts.
     pub named: Vec<CertificateFiles>,
-    /// From one look for renewed files to the next.
+    /// Interval between checks for renewed files.
     pub check_every: Duration,
-    /// Plain listeners that send everybody to the TLS ones.
+    /// Plain HTTP listeners that redirect to the TLS ones.
     pub redirect_listen: Vec<ListenAddr>,
 }
 
@@ -42,7 +42,7 @@ const CHECK_EVERY: Duration = Duration::from_secs(60);
 pub(super) fn read(mut section: Section<'_, '_>) -> Option<TlsFiles> {
     let default = pair(&mut section);
     let check_every = section.duration_or("check_every", CHECK_EVERY);
-    let redirect_listen = server::addresses(&mut section, "redirect_listen");
+    let redirect_listen = listen_addr::read_all(&mut section, "redirect_listen");
     let mut named = Vec::new();
     for mut section in section.sections("certificate") {
         section.rename("[[tls.certificate]]".to_owned());
@@ -61,7 +61,7 @@ fn pair(section: &mut Section<'_, '_>) -> Option<CertificateFiles> {
     Some(CertificateFiles { cert: cert?.value.into(), key: key?.value.into() })
 }
 
-/// Why the files of `[tls]` make no server.
+/// Error of loading the files of `[tls]`.
 #[derive(Debug, thiserror::Error)]
 pub enum CertificateError {
     /// A file cannot be read.
@@ -69,53 +69,53 @@ pub enum CertificateError {
     File {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// Error of the system.
         error: std::io::Error,
     },
-    /// The files are of no use, or not of use together.
+    /// A file is not valid, or chain and key do not match.
     #[error("{} and {}: {error}", files.cert.display(), files.key.display())]
     Tls {
-        /// The pair.
+        /// The two files.
         files: CertificateFiles,
-        /// Why.
+        /// Error of the TLS library.
         error: TlsError,
     },
-    /// The leaf cannot be understood.
+    /// The leaf certificate cannot be parsed.
     #[error("{}: the first certificate cannot be read: {reason}", path.display())]
     Leaf {
-        /// The chain's file.
+        /// File of the chain.
         path: PathBuf,
-        /// Why.
+        /// Error of the parser.
         reason: String,
     },
 }
 
-/// What a certificate says of itself.
+/// Facts in a certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CertificateInfo {
-    /// The names and addresses that it is good for (RFC 5280 4.2.1.6).
+    /// Host names and addresses that it is valid for (RFC 5280 4.2.1.6).
     pub names: Vec<String>,
-    /// Its issuer is its own subject.
+    /// True if issuer and subject are the same.
     pub self_issued: bool,
-    /// Good from then.
+    /// Start of its validity.
     pub not_before: Timestamp,
-    /// Good until then.
+    /// End of its validity.
     pub not_after: Timestamp,
 }
 
-/// What the files of `[tls]` hold.
+/// Contents of the files of `[tls]`.
 #[derive(Debug)]
 pub struct Certificates {
-    /// For the engine.
+    /// Certificates and keys for the engine.
     pub identities: Identities,
-    /// What each says of itself, the default one first.
-    pub told: Vec<CertificateInfo>,
-    /// What is no error, but should be known.
-    pub notices: Vec<String>,
+    /// Facts in each certificate, the default one first.
+    pub infos: Vec<CertificateInfo>,
+    /// Conditions that are no errors, for people to know.
+    pub warnings: Vec<String>,
     contents: Vec<FileContents>,
 }
 
-/// The bytes of a pair of files, to tell whether they have changed.
+/// Bytes of two files, compared to detect a change.
 #[derive(PartialEq, Eq)]
 struct FileContents {
     chain: Vec<u8>,
@@ -129,50 +129,50 @@ impl fmt::Debug for FileContents {
 }
 
 impl Certificates {
-    /// One that is made here and stands in no file.
+    /// Wraps a certificate that was generated and is in no file.
     ///
     /// # Errors
-    /// Says what cannot be used, and why.
+    /// The chain or the key is not valid, or they do not match.
     pub fn from_pem(chain: &str, key: &str) -> Result<Certificates, Box<dyn std::error::Error>> {
         let default = Identity::from_pem(chain.as_bytes(), key.as_bytes())?;
         Ok(Certificates {
             identities: Identities { default, named: Vec::new() },
-            told: vec![CertificateInfo::of_chain(chain.as_bytes())?],
-            notices: Vec::new(),
+            infos: vec![CertificateInfo::of_chain(chain.as_bytes())?],
+            warnings: Vec::new(),
             contents: Vec::new(),
         })
     }
 
-    /// Whether the files held the same then and now.
+    /// Returns true if both were loaded from files with the same contents.
     pub fn same_as(&self, other: &Certificates) -> bool {
         self.contents == other.contents
     }
 }
 
 impl TlsFiles {
-    /// Reads all files, and checks that each chain and its key go together.
+    /// Reads all files, and checks that each chain matches its key.
     ///
     /// # Errors
-    /// Says which file is wrong, and why.
+    /// The error names the file and the reason.
     pub fn load(&self) -> Result<Certificates, CertificateError> {
-        let mut notices = Vec::new();
-        let (default, info, contents) = self.default.load(&mut notices)?;
-        let (mut told, mut contents) = (vec![info], vec![contents]);
+        let mut warnings = Vec::new();
+        let (default, info, contents) = self.default.load(&mut warnings)?;
+        let (mut infos, mut contents) = (vec![info], vec![contents]);
         let mut named = Vec::new();
         for files in &self.named {
-            let (identity, info, content) = files.load(&mut notices)?;
+            let (identity, info, content) = files.load(&mut warnings)?;
             named.push((info.names.clone(), identity));
-            told.push(info);
+            infos.push(info);
             contents.push(content);
         }
-        Ok(Certificates { identities: Identities { default, named }, told, notices, contents })
+        Ok(Certificates { identities: Identities { default, named }, infos, warnings, contents })
     }
 }
 
 impl CertificateFiles {
     fn load(
         &self,
-        notices: &mut Vec<String>,
+        warnings: &mut Vec<String>,
     ) -> Result<(Identity, CertificateInfo, FileContents), CertificateError> {
         let chain = read_file(&self.cert)?;
         let key = read_file(&self.key)?;
@@ -182,13 +182,13 @@ impl CertificateFiles {
             .map_err(|reason| CertificateError::Leaf { path: self.cert.clone(), reason })?;
         if is_open_to_others(&self.key) {
             let key = self.key.display();
-            notices.push(format!("others can read the private key: chmod o-rwx {key}"));
+            warnings.push(format!("other users can read the private key; run: chmod o-rwx {key}"));
         }
         Ok((identity, info, FileContents { chain, key }))
     }
 }
 
-/// Whether anybody on this machine may read or write a file.
+/// Returns true if every user of this machine may read or write a file.
 fn is_open_to_others(path: &Path) -> bool {
     const OTHERS: u32 = 0o006;
     std::fs::metadata(path).is_ok_and(|file| file.permissions().mode() & OTHERS != 0)
@@ -202,11 +202,11 @@ impl CertificateInfo {
     /// Reads the first certificate of a PEM chain.
     ///
     /// # Errors
-    /// Says why it cannot be read.
+    /// The text is no PEM, or its first certificate cannot be parsed.
     pub fn of_chain(pem: &[u8]) -> Result<CertificateInfo, String> {
         let leaf = CertificateDer::from_pem_slice(pem).map_err(|error| error.to_string())?;
         let (_, leaf) = X509Certificate::from_der(&leaf).map_err(|error| error.to_string())?;
-        let moment = |time: x509_parser::time::ASN1Time| {
+        let timestamp = |time: x509_parser::time::ASN1Time| {
             Timestamp::from_second(time.timestamp()).map_err(|error| error.to_string())
         };
         let names = match leaf.subject_alternative_name() {
@@ -216,12 +216,12 @@ impl CertificateInfo {
         Ok(CertificateInfo {
             names,
             self_issued: leaf.issuer() == leaf.subject(),
-            not_before: moment(leaf.validity().not_before)?,
-            not_after: moment(leaf.validity().not_after)?,
+            not_before: timestamp(leaf.validity().not_before)?,
+            not_after: timestamp(leaf.validity().not_after)?,
         })
     }
 
-    /// Whole days until it expires; negative once it has.
+    /// Returns the number of whole days until it expires, negative afterwards.
     pub fn days_left(&self, now: Timestamp) -> i64 {
         const DAY: i64 = 24 * 60 * 60;
         (self.not_after.as_second() - now.as_second()).div_euclid(DAY)

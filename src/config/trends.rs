@@ -1,43 +1,43 @@
-//! `[source.trends.NAME]`: what to work out of a field's past.
+//! `[source.trends.NAME]`: trends to compute from the past values of a field.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::kind::Kind;
-use super::section::{At, Section};
+use super::section::{Section, Spanned};
 
-/// What to work out of a field.
+/// Settings of the trends of one field.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TrendSettings {
-    /// The field; the first of them that has a number.
+    /// Candidates for the field: the first of them with a number is used.
     pub fields: Vec<Arc<str>>,
-    /// The time over which the rate of change is taken.
+    /// Window of the rate of change.
     pub rate_over: Duration,
-    /// The times over which the change is told.
+    /// Windows of the changes.
     pub changes: Vec<Duration>,
-    /// The content of a tank, that gets full, empty and refilled; `None`: it is none.
+    /// Set if the field is the content of a tank, which has a time to full, a time to empty and refills.
     pub tank: Option<Tank>,
 }
 
-/// What makes a field the content of a tank.
+/// Settings of a field that is the content of a tank.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Tank {
-    /// What a full one has, in the unit of the field; `None`: worked out from its `level`.
+    /// Content of the full tank, in the unit of the field; `None`: computed from its `level`.
     pub full: Option<f64>,
-    /// The rise that makes a refill, in per cent of a full tank.
+    /// Least rise that counts as a refill, in per cent of the full tank.
     pub refill: f64,
 }
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
-/// Longer ones would need more of the past than is held in memory.
-const LONGEST: Duration = Duration::from_secs(31 * 24 * 60 * 60);
+/// Longest window: the board holds the past of longer ones not in memory.
+const MAX_WINDOW: Duration = Duration::from_secs(31 * 24 * 60 * 60);
 
-/// Above the error of a sensor that is good to some gallons.
+/// Default of `refill`: above the noise of a sensor that is accurate to a few gallons.
 const REFILL: f64 = 5.0;
 
 impl TrendSettings {
-    /// Those of the content of a tank.
+    /// Returns the defaults for the content of a tank.
     pub fn of_tank() -> TrendSettings {
         TrendSettings {
             tank: Some(Tank { full: None, refill: REFILL }),
@@ -45,14 +45,14 @@ impl TrendSettings {
         }
     }
 
-    /// Those of the first of these fields that has a number.
+    /// Returns the defaults for the first of these fields that has a number.
     pub fn of_fields(fields: Vec<Arc<str>>) -> TrendSettings {
         TrendSettings { fields, rate_over: 2 * HOUR, changes: vec![HOUR, 24 * HOUR], tank: None }
     }
 }
 
-/// What is worked out where the configuration says nothing: for tanks.
-pub(super) fn of_kind(kind: &Kind) -> Vec<TrendSettings> {
+/// Returns the trends of a source that configures none: those of a tank if it is one.
+pub(super) fn defaults_of(kind: &Kind) -> Vec<TrendSettings> {
     let is_tank = match kind {
         Kind::PtLevel(_) | Kind::PtDevices(_) => true,
         Kind::Json(json) => {
@@ -67,14 +67,14 @@ pub(super) fn of_kind(kind: &Kind) -> Vec<TrendSettings> {
 pub(super) fn read(mut section: Section<'_, '_>) -> Vec<TrendSettings> {
     let mut trends = Vec::new();
     let mut tank = None;
-    for At { value: name, .. } in section.invented_keys() {
+    for Spanned { value: name, .. } in section.dynamic_keys() {
         let title = format!("[source.trends.{name}]");
         let Some(trend) = section.section(&name, title) else { continue };
         trends.push(trend_of(&name, trend, &mut tank));
     }
     section.finish();
-    // Without a word the content of a tank is its volume, else its level; but never both, since
-    // what is told of a tank has one name.
+    // By default the content of a tank is its volume, else its level. It is never both, because the
+    // trends of a tank, such as `time_to_empty`, have one name.
     let default = ["volume", "level"].into_iter().find_map(|name| {
         trends.iter().position(|(trend, is_tank)| is_tank.is_none() && *trend.fields[0] == *name)
     });
@@ -84,7 +84,7 @@ pub(super) fn read(mut section: Section<'_, '_>) -> Vec<TrendSettings> {
     trends.into_iter().map(|(trend, _)| trend).collect()
 }
 
-/// The trend of a field, and what it says of being a tank; `tank` is the field that said yes.
+/// Reads the trend of a field, and its `tank` key; `tank` is the field that is the tank so far.
 fn trend_of(
     name: &str,
     mut section: Section<'_, '_>,
@@ -99,7 +99,7 @@ fn trend_of(
         trend.changes.clear();
         for change in changes {
             within(&section, "changes", &change);
-            // However often and in whatever unit: it has one name.
+            // A window that is given twice, in whatever unit, is one trend.
             if !trend.changes.contains(&change.value) {
                 trend.changes.push(change.value);
             }
@@ -108,7 +108,7 @@ fn trend_of(
     let span = ["tank", "full", "refill"].iter().find_map(|key| section.span_of(key));
     let is_tank = section.boolean("tank");
     let (full, refill) = (section.positive("full"), section.positive("refill"));
-    // Whoever tells what a full one holds means a tank.
+    // The content of the full tank implies a tank.
     let implied = (full.is_some() || refill.is_some()).then_some(true);
     let is_tank = is_tank.map(|at| at.value).or(implied);
     if is_tank == Some(true) {
@@ -128,9 +128,9 @@ fn trend_of(
     (trend, is_tank)
 }
 
-fn within(section: &Section<'_, '_>, key: &str, time: &At<Duration>) {
-    if time.value.is_zero() || time.value > LONGEST {
-        let message = format!("\"{key}\" must be longer than nothing and at most 31d");
+fn within(section: &Section<'_, '_>, key: &str, time: &Spanned<Duration>) {
+    if time.value.is_zero() || time.value > MAX_WINDOW {
+        let message = format!("\"{key}\" must be longer than 0 and at most 31d");
         section.report(time.span, message);
     }
 }

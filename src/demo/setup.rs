@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use super::history::history;
 use super::upstreams::{Upstreams, thread_names};
 use crate::config::self_signed::{SelfSignedError, self_signed};
-use crate::config::{Certificates, Config, History, ListenAddr, NotLocal, admin_address};
+use crate::config::{Certificates, Config, History, ListenAddr, NotLocalError, admin_address};
 use crate::history::{StoreError, import};
 use crate::threads;
 
@@ -54,7 +54,7 @@ pub enum DemoError {
     History(#[source] StoreError),
     /// The admin listener would be reachable from other machines.
     #[error("--admin-listen: {0}")]
-    AdminListen(#[source] NotLocal),
+    AdminListen(#[source] NotLocalError),
     /// The certificate cannot be made.
     #[error(transparent)]
     SelfSigned(#[from] SelfSignedError),

@@ -73,7 +73,7 @@ impl Upstreams {
             kind,
             units: DesiredUnits { system: Some(System::Us), fields: Vec::new() },
             rate_limit: None,
-            authorities: None,
+            ca_certs: None,
             show: Vec::new(),
             trends,
         };

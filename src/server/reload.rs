@@ -67,7 +67,7 @@ impl Running {
         let restart = changes_for_a_restart(&self.config, &config);
         let renewed = match (&self.certificates, certificates) {
             (Some(live), Some(latest)) => {
-                latest.notices.iter().for_each(|notice| log::warn!("{notice}"));
+                latest.warnings.iter().for_each(|warning| log::warn!("{warning}"));
                 live.replace(latest)
             }
             _ => false,
@@ -75,7 +75,7 @@ impl Running {
         if renewed {
             changes.push("certificates renewed".to_owned());
         }
-        config.notices.iter().for_each(|notice| log::warn!("{notice}"));
+        config.warnings.iter().for_each(|warning| log::warn!("{warning}"));
         // Keys that need a restart keep their running values, so that the next HUP logs them again.
         let running = &self.config.server;
         let Settings { workers, heavy_requests, .. } = running.engine;
@@ -93,7 +93,7 @@ impl Running {
             history: self.config.history.clone(),
             log: config.log,
             sources: config.sources,
-            notices: config.notices,
+            warnings: config.warnings,
         };
         self.configuration.record_applied(effective_limits(&self.config));
         if let Err(error) = self.watch_certificates() {

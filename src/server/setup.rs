@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use crate::config::{
-    self, CertificateError, Certificates, Config, ConfigErrors, ListenAddr, NotLocal, TlsFiles,
-    admin_address,
+    self, CertificateError, Certificates, Config, ConfigErrors, ListenAddr, NotLocalError,
+    TlsFiles, admin_address,
 };
 
 /// A checked configuration and the certificates that it names.
@@ -50,7 +50,7 @@ pub enum SetupError {
         /// The address given on the command line.
         address: ListenAddr,
         /// Reason why it is not allowed.
-        error: NotLocal,
+        error: NotLocalError,
     },
 }
 

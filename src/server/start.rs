@@ -45,7 +45,7 @@ impl Running {
     /// Binds the listeners and starts every part.
     pub(super) fn start(setup: Setup) -> Result<Running, StartError> {
         let Setup { config, certificates } = setup;
-        config.notices.iter().for_each(|notice| log::warn!("{notice}"));
+        config.warnings.iter().for_each(|warning| log::warn!("{warning}"));
         let max_connections = admitted_or_warn(&config);
         let listeners = bind(&config.server.listen, config.server.backlog)?;
         let addresses: Vec<String> = listeners.iter().map(Listener::local_addr).collect();
@@ -78,7 +78,7 @@ impl Running {
         let counted = Arc::new(RequestMetrics::new()?);
         let (snapshots, polls_wanted) = (reader.clone(), roster.clone());
         let certificates = certificates.map(|certificates| {
-            certificates.notices.iter().for_each(|notice| log::warn!("{notice}"));
+            certificates.warnings.iter().for_each(|warning| log::warn!("{warning}"));
             LiveCertificates::new(certificates)
         });
         let shown = certificates.clone();

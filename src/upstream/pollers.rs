@@ -168,7 +168,7 @@ impl Pollers {
         };
         let make_fetcher = {
             let (timeout, user_agent) = (source.timeout, self.user_agent.clone());
-            let tls = match &source.authorities {
+            let tls = match &source.ca_certs {
                 Some(own) => tls::trusting(own.iter().map(AsRef::as_ref)),
                 None if source.kind.url().is_https() => {
                     self.system.get_or_init(tls::system).clone()

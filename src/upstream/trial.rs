@@ -38,7 +38,7 @@ pub fn poll_all(sources: &[Source], user_agent: &str, mut tell: impl FnMut(&Sour
             let now = Instant::now();
             std::thread::sleep(pace.take(now).saturating_duration_since(now));
         }
-        let tls = match &source.authorities {
+        let tls = match &source.ca_certs {
             Some(own) => tls::trusting(own.iter().map(AsRef::as_ref)),
             None => system.clone(),
         };

@@ -263,7 +263,7 @@ fn a_start_that_cannot_be_says_why_and_what_to_try() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = taken.local_addr().unwrap().to_string();
     let cases: [(&[&str], &str); 6] = [
-        (&["serve", "--config", empty], "0.0.0.0:6443 lets others than this machine in"),
+        (&["serve", "--config", empty], "0.0.0.0:6443 accepts connections of other machines"),
         (&["serve", "--config", empty, "--listen", "fd:0"], "nothing says who may look"),
         (&["serve"], "pumphouse.toml: cannot read the configuration"),
         (&["serve", "--config", empty, "--listen", &taken], "another program has it"),

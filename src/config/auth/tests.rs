@@ -1,4 +1,4 @@
-//! Who may look, as files say it, and what is said of those that do not.
+//! `[auth]` in files, and the errors of faulty ones.
 
 use std::path::Path;
 use std::time::Duration;
@@ -51,9 +51,9 @@ fn every_key_is_read() {
     assert_eq!(rules.cors_origins, ["https://home.example".parse().unwrap()]);
     let Restricted { users, tokens, public, limits } = restricted(&config);
     assert_eq!(public, &["/", "/ping"]);
-    let told: Vec<String> =
+    let scopes: Vec<String> =
         users.iter().map(|user| format!("{}: {}", user.name, user.scopes)).collect();
-    assert_eq!(told, ["anna: read", "bert: read, poll"]);
+    assert_eq!(scopes, ["anna: read", "bert: read, poll"]);
     let hash: PasswordHash = HASH.parse().unwrap();
     assert!(users.iter().all(|user| user.password_hash == hash));
     assert_eq!((&*tokens[0].name, tokens[0].scopes.to_string()), ("cron", "admin".to_owned()));
@@ -70,13 +70,13 @@ fn every_key_is_read() {
         session: Duration::from_secs(90 * 86_400),
     };
     assert_eq!(*limits, expected);
-    assert!(config.notices.iter().all(|notice| notice.contains("[[source]]")));
+    assert!(config.warnings.iter().all(|notice| notice.contains("[[source]]")));
     let shown = format!("{config:?}");
     assert!(!shown.contains("argon2") && !shown.contains(&sha256()), "{shown}");
 }
 
 #[test]
-fn defaults() {
+fn absent_keys_have_defaults() {
     let config =
         read(&format!("[auth]\n[[auth.token]]\nname = \"cron\"\nsha256 = \"{}\"\n", sha256()))
             .unwrap();
@@ -94,7 +94,7 @@ fn defaults() {
 }
 
 #[test]
-fn a_worker_is_left_over_whatever_is_configured() {
+fn verifications_leave_a_worker_free() {
     for (workers, verifications) in [(1, 1), (2, 1), (3, 2), (8, 2)] {
         let config = read(&format!(
             "[server]\nworkers = {workers}\n[[auth.token]]\nname = \"a\"\nsha256 = \"{}\"\n",
@@ -106,16 +106,24 @@ fn a_worker_is_left_over_whatever_is_configured() {
 }
 
 #[test]
-fn what_is_odd_is_noted() {
-    let noted = |text: &str| read(text).unwrap().notices.join("\n");
+fn odd_key_is_warned_of() {
+    let warnings_of = |text: &str| read(text).unwrap().warnings.join("\n");
     let weak = format!("[[auth.user]]\nname = \"anna\"\npassword_hash = \"{WEAK}\"\n");
-    assert!(noted(&weak).contains("user \"anna\" is cheap to guess"), "{}", noted(&weak));
+    assert!(
+        warnings_of(&weak).contains("user \"anna\" is cheap to attack"),
+        "{}",
+        warnings_of(&weak)
+    );
     let moot = "[auth]\nopen = true\npublic = [\"/\"]\n";
-    assert!(noted(moot).contains("\"public\" in [auth] means nothing"), "{}", noted(moot));
+    assert!(
+        warnings_of(moot).contains("\"public\" in [auth] has no effect"),
+        "{}",
+        warnings_of(moot)
+    );
 }
 
 #[test]
-fn credentials_in_clear_are_noted() {
+fn credentials_in_clear_are_warned_of() {
     let user = format!("[[auth.user]]\nname = \"a\"\npassword_hash = \"{HASH}\"\n");
     let tls = "[tls]\ncert = \"c\"\nkey = \"k\"\n";
     let here = "[server]\nlisten = [\"127.0.0.1:0\"]\n";
@@ -126,41 +134,41 @@ fn credentials_in_clear_are_noted() {
         ("[auth]\nopen = true\n".to_owned(), false),
     ] {
         let config = parse_to_serve(Path::new("p.toml"), &file, &environment, &[]).unwrap();
-        assert_eq!(config.notices.join("\n").contains("in clear"), noted, "{file}");
+        assert_eq!(config.warnings.join("\n").contains("in clear"), noted, "{file}");
     }
 }
 
 #[test]
-fn hashes_may_stand_in_files() {
+fn hashes_are_read_from_files() {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), format!("{HASH}\n")).unwrap();
     let path = file.path().display();
     let user = |key: &str| format!("[[auth.user]]\nname = \"anna\"\n{key}\n");
     assert!(read(&user(&format!("password_hash_file = \"{path}\""))).is_ok());
     std::fs::write(file.path(), "hunter2hunter2").unwrap();
-    let said = read(&user(&format!("password_hash_file = \"{path}\""))).unwrap_err();
-    assert!(said.starts_with("p.toml:3:1: \"password_hash\": must be an argon2id"), "{said}");
-    assert!(!said.contains("hunter2"), "{said}");
+    let error = read(&user(&format!("password_hash_file = \"{path}\""))).unwrap_err();
+    assert!(error.starts_with("p.toml:3:1: \"password_hash\": must be an argon2id"), "{error}");
+    assert!(!error.contains("hunter2"), "{error}");
 }
 
-/// Files, and how the first line begins that is said of each.
+/// Files, and how the first line begins that is error of each.
 const WRONG: &[(&str, &str)] = &[
     (
         "[auth]\nopen = true\n[[auth.token]]\nname = \"a\"\nsha256 = \"SHA\"\n",
-        "p.toml:2:8: \"open = true\" lets everybody look, so there can be no [[auth.user]] or [[auth.token]]; remove one or the other in [auth]",
+        "p.toml:2:8: \"open = true\" lets every client read, which excludes [[auth.user]] and [[auth.token]]; remove one or the other in [auth]",
     ),
     (
         "[auth]\nopen = false\n",
-        "p.toml:2:8: \"open = false\" without [[auth.user]] or [[auth.token]] would let nobody look; add one",
+        "p.toml:2:8: \"open = false\" without [[auth.user]] or [[auth.token]] refuses every client; add one",
     ),
     ("[auth]\nopne = true\n", "p.toml:2:1: unknown key \"opne\" in [auth]; did you mean \"open\"?"),
     (
         "[auth]\npublic = [\"/pnig\"]\n",
-        "p.toml:2:12: \"public\": \"/pnig\" is no route; did you mean \"/ping\"? in [auth]",
+        "p.toml:2:12: \"public\": \"/pnig\" is not a route; did you mean \"/ping\"? in [auth]",
     ),
     (
         "[auth]\npublic = [\"/api/v1/sources/tank\"]\n",
-        "p.toml:2:12: \"public\": \"/api/v1/sources/tank\" is no route; did you mean \"/api/v1/sources\"? in [auth]",
+        "p.toml:2:12: \"public\": \"/api/v1/sources/tank\" is not a route; did you mean \"/api/v1/sources\"? in [auth]",
     ),
     (
         "[[auth.user]]\nname = \"a\"\npassword_hash = \"hunter2\"\n",
@@ -206,18 +214,18 @@ const WRONG: &[(&str, &str)] = &[
 ];
 
 #[test]
-fn what_is_wrong_is_told_with_its_place_and_without_secrets() {
+fn faulty_key_is_reported_with_its_position_and_without_secrets() {
     for (text, expected) in WRONG {
         let filled = text.replace("HASH", HASH).replace("SHA", &sha256());
-        let said = read(&filled).expect_err(text);
-        let first = said.lines().next().unwrap_or_default();
-        assert!(first.starts_with(expected), "of\n{text}was said\n{said}\nnot\n{expected}");
-        assert!(!said.contains("hunter2") && !said.contains("pumphouse_x"), "{said}");
+        let error = read(&filled).expect_err(text);
+        let first = error.lines().next().unwrap_or_default();
+        assert!(first.starts_with(expected), "{text}\nhas the error\n{error}\nnot\n{expected}");
+        assert!(!error.contains("hunter2") && !error.contains("pumphouse_x"), "{error}");
     }
 }
 
 #[test]
-fn to_let_others_in_takes_a_decision() {
+fn address_that_other_machines_reach_requires_auth() {
     let user = format!("[[auth.user]]\nname = \"a\"\npassword_hash = \"{HASH}\"\n");
     let token = format!("[[auth.token]]\nname = \"a\"\nsha256 = \"{}\"\n", sha256());
     let here = "[server]\nlisten = [\"127.0.0.1:0\", \"[::1]:0\", \"unix:/run/x\"]\n";
@@ -238,16 +246,16 @@ fn to_let_others_in_takes_a_decision() {
         (&token, &["fd:0"], None),
     ] {
         let listen: Vec<ListenAddr> = listen.iter().map(|it| it.parse().unwrap()).collect();
-        assert!(read(file).is_ok(), "to look at it takes none: {file}");
+        assert!(read(file).is_ok(), "reading it needs no [auth]: {file}");
         let served = parse_to_serve(Path::new("p.toml"), file, &environment, &listen);
         match (served, place) {
             (Ok(config), None) if !listen.is_empty() => assert_eq!(config.server.listen, listen),
             (Ok(_), None) => {}
             (Err(errors), Some(place)) => {
-                let said = errors.to_string();
-                assert!(said.starts_with(&format!("p.toml:{place}")), "{file}: {said}");
+                let error = errors.to_string();
+                assert!(error.starts_with(&format!("p.toml:{place}")), "{file}: {error}");
                 for way in ["[[auth.user]]", "[[auth.token]]", "\"open = true\"", "127.0.0.1"] {
-                    assert!(said.contains(way), "{way} is not in {said}");
+                    assert!(error.contains(way), "{way} is not in {error}");
                 }
             }
             (outcome, place) => panic!("{file} {listen:?}: {place:?} {:?}", outcome.err()),

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use http::{HeaderName, HeaderValue};
+use strum::{EnumString, IntoStaticStr, VariantNames};
 
 use super::super::secret::Secret;
-use super::super::section::{At, Section};
+use super::super::section::{Section, Spanned};
 use super::super::source::is_name;
 use super::super::source_url::SourceUrl;
 use super::url;
@@ -23,7 +24,7 @@ pub struct Json {
     pub credentials: Option<Credentials>,
     /// `[source.values.NAME]`, in the order of the file.
     pub values: Vec<JsonValue>,
-    /// Where the time of observation stands.
+    /// Position and format of the time of observation.
     pub observed_at: Option<JsonTime>,
 }
 
@@ -39,7 +40,7 @@ impl Json {
     }
 }
 
-/// What proves to an upstream who asks.
+/// Credentials for an upstream.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Credentials {
     /// RFC 6750.
@@ -54,13 +55,13 @@ pub enum Credentials {
 }
 
 impl Credentials {
-    /// The value of `Authorization`.
+    /// Returns the value of the Authorization field (RFC 9110 11.6.2).
     pub fn authorization(&self) -> Secret {
-        let (scheme, proof) = self.in_two_words();
-        Secret::new(format!("{scheme} {}", proof.expose()))
+        let (scheme, token) = self.scheme_and_token();
+        Secret::new(format!("{scheme} {}", token.expose()))
     }
 
-    fn in_two_words(&self) -> (&'static str, Secret) {
+    fn scheme_and_token(&self) -> (&'static str, Secret) {
         match self {
             Credentials::Bearer(token) => ("Bearer", token.clone()),
             Credentials::Basic { username, password } => {
@@ -70,9 +71,9 @@ impl Credentials {
         }
     }
 
-    /// As they are configured, and as they are sent.
+    /// Returns the secrets in them, as configured and as sent.
     fn secrets(&self) -> Vec<Secret> {
-        let (_, sent) = self.in_two_words();
+        let (_, sent) = self.scheme_and_token();
         match self {
             Credentials::Bearer(_) => vec![sent],
             Credentials::Basic { password, .. } => vec![sent, password.clone()],
@@ -93,9 +94,9 @@ pub struct JsonValue {
     pub scale: f64,
     /// Added after scaling.
     pub offset: f64,
-    /// Smallest value that is believed.
+    /// Least plausible value.
     pub min: Option<f64>,
-    /// Largest value that is believed.
+    /// Greatest plausible value.
     pub max: Option<f64>,
 }
 
@@ -104,31 +105,27 @@ pub struct JsonValue {
 pub struct JsonTime {
     /// RFC 6901.
     pub pointer: String,
-    /// How the time is written there.
+    /// Format of the time.
     pub format: TimeFormat,
 }
 
-/// How an upstream writes a time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Format of a time in an upstream's response.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumString, IntoStaticStr, VariantNames)]
+#[strum(serialize_all = "snake_case")]
 pub enum TimeFormat {
     /// Seconds since 1970, `unix`.
     Unix,
     /// Milliseconds since 1970, `unix_ms`.
     UnixMs,
-    /// `rfc3339`
+    /// RFC 3339, `rfc3339`.
+    #[strum(serialize = "rfc3339")]
     Rfc3339,
 }
 
 impl TimeFormat {
-    const ALL: [TimeFormat; 3] = [TimeFormat::Unix, TimeFormat::UnixMs, TimeFormat::Rfc3339];
-
-    /// The name in the configuration.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            TimeFormat::Unix => "unix",
-            TimeFormat::UnixMs => "unix_ms",
-            TimeFormat::Rfc3339 => "rfc3339",
-        }
+    /// Returns its name in the configuration.
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 
@@ -141,7 +138,7 @@ pub(super) fn read(section: &mut Section<'_, '_>) -> Option<Json> {
     let values = section.require("values", values).map(values_of);
     let observed_at = section.section("observed_at", "\"observed_at\"".to_owned());
     let observed_at = observed_at.map(time_of);
-    // A time that is there but wrong must not become one that is inferred.
+    // A faulty time must not fall back to the time of the poll.
     let observed_at = match observed_at {
         Some(None) => return None,
         Some(time) => time,
@@ -152,14 +149,16 @@ pub(super) fn read(section: &mut Section<'_, '_>) -> Option<Json> {
 
 fn headers_of(mut section: Section<'_, '_>) -> Vec<(HeaderName, Secret)> {
     let mut headers = Vec::new();
-    for At { value: key, span } in section.invented_keys() {
-        // `NAME_file` is read along with its NAME: a header's name has no underscore.
+    for Spanned { value: key, span } in section.dynamic_keys() {
+        // `NAME_file` is read together with its NAME: names of header fields have no underscore.
         let name = key.strip_suffix("_file").unwrap_or(&key).to_owned();
         let value = section.secret(&name);
         match (HeaderName::from_bytes(name.as_bytes()), value) {
-            (Err(_), _) => section.report(span, format_args!("\"{name}\" is no header name")),
+            (Err(_), _) => {
+                section.report(span, format_args!("\"{name}\" is not the name of a header field"))
+            }
             (Ok(_), Some(value)) if HeaderValue::from_str(value.expose()).is_err() => {
-                section.report(span, format_args!("\"{name}\" holds a control character"));
+                section.report(span, format_args!("\"{name}\" contains a control character"));
             }
             (Ok(name), Some(value)) => headers.push((name, value)),
             (Ok(_), None) => {}
@@ -190,7 +189,7 @@ fn basic_of(mut section: Section<'_, '_>) -> Option<Credentials> {
 
 fn values_of(mut section: Section<'_, '_>) -> Vec<JsonValue> {
     let mut values = Vec::new();
-    for At { value: name, span } in section.invented_keys() {
+    for Spanned { value: name, span } in section.dynamic_keys() {
         if !is_name(&name) {
             section.report(
                 span,
@@ -213,7 +212,7 @@ fn value_of(name: &str, mut section: Section<'_, '_>) -> Option<JsonValue> {
     let offset = number(&mut section, "offset").unwrap_or(0.0);
     let (min, max) = (number(&mut section, "min"), number(&mut section, "max"));
     section.finish();
-    // A unit that is there but wrong must not become none.
+    // A faulty unit must not turn the value into text.
     if has_unit && unit.is_none() {
         return None;
     }
@@ -223,10 +222,10 @@ fn value_of(name: &str, mut section: Section<'_, '_>) -> Option<JsonValue> {
 fn time_of(mut section: Section<'_, '_>) -> Option<JsonTime> {
     let pointer = pointer(&mut section);
     let format = section.string("format");
-    let format = section.require("format", format).and_then(|At { value, span }| {
-        let known = TimeFormat::ALL.into_iter().find(|format| format.as_str() == value);
+    let format = section.require("format", format).and_then(|Spanned { value, span }| {
+        let known = value.parse().ok();
         if known.is_none() {
-            let all = TimeFormat::ALL.map(TimeFormat::as_str).join(", ");
+            let all = TimeFormat::VARIANTS.join(", ");
             section.report(span, format_args!("\"format\": \"{value}\" is none of {all}"));
         }
         known
@@ -235,10 +234,10 @@ fn time_of(mut section: Section<'_, '_>) -> Option<JsonTime> {
     Some(JsonTime { pointer: pointer?, format: format? })
 }
 
-/// RFC 6901: empty, or beginning with a slash.
+/// Reads a JSON pointer (RFC 6901): empty, or beginning with a slash.
 fn pointer(section: &mut Section<'_, '_>) -> Option<String> {
     let pointer = section.string("pointer");
-    let At { value, span } = section.require("pointer", pointer)?;
+    let Spanned { value, span } = section.require("pointer", pointer)?;
     if value.is_empty() || value.starts_with('/') {
         return Some(value);
     }

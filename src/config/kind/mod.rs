@@ -1,4 +1,4 @@
-//! The kinds of upstream, and the keys that each adds to its `[[source]]`.
+//! The kinds of sources, with the keys that each adds to its `[[source]]`.
 
 mod json;
 mod tank;
@@ -8,7 +8,7 @@ use strum::VariantNames as _;
 
 use super::problem::nearest;
 use super::secret::Secret;
-use super::section::{At, Section};
+use super::section::{Section, Spanned};
 use super::source_url::SourceUrl;
 use crate::units::Unit;
 
@@ -16,7 +16,7 @@ pub use json::{Credentials, Json, JsonTime, JsonValue, TimeFormat};
 pub use tank::{PtDevices, PtLevel};
 pub use weather::{Ambient, Nws, OpenMeteo};
 
-/// What to poll, and how to read the answer.
+/// The API of an upstream, with the keys that it needs.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Kind {
     /// A PTLevel share page.
@@ -34,7 +34,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// The name in the configuration and in JSON.
+    /// Returns its name in the configuration and in JSON.
     pub const fn as_str(&self) -> &'static str {
         match self {
             Kind::PtLevel(_) => "ptlevel",
@@ -46,7 +46,7 @@ impl Kind {
         }
     }
 
-    /// What must not be shown of it, wherever it may turn up.
+    /// Returns the secrets in its keys, which are redacted wherever they occur.
     pub fn secrets(&self) -> Vec<Secret> {
         match self {
             Kind::PtLevel(kind) => kind.url.share().into_iter().chain(kind.url.secrets()).collect(),
@@ -57,7 +57,7 @@ impl Kind {
         }
     }
 
-    /// The address that is polled, or its base.
+    /// Returns the URL that is polled, or its base.
     pub const fn url(&self) -> &SourceUrl {
         match self {
             Kind::PtLevel(kind) => &kind.url,
@@ -76,7 +76,7 @@ pub const NAMES: [&str; 6] = ["ptlevel", "ptdevices", "open-meteo", "nws", "ambi
 /// Reads `kind` and the keys that belong to it.
 pub(super) fn read(section: &mut Section<'_, '_>) -> Option<Kind> {
     let kind = section.string("kind");
-    let At { value, span } = section.require("kind", kind)?;
+    let Spanned { value, span } = section.require("kind", kind)?;
     match value.as_str() {
         "ptlevel" => tank::ptlevel(section).map(Kind::PtLevel),
         "ptdevices" => tank::ptdevices(section).map(Kind::PtDevices),
@@ -97,7 +97,7 @@ pub(super) fn read(section: &mut Section<'_, '_>) -> Option<Kind> {
 
 /// `unit`, by its name.
 pub(super) fn unit(section: &mut Section<'_, '_>) -> Option<Unit> {
-    let At { value, span } = section.string("unit")?;
+    let Spanned { value, span } = section.string("unit")?;
     let unit = value.parse().ok();
     if unit.is_none() {
         let known = Unit::VARIANTS.join(", ");

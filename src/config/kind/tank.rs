@@ -1,9 +1,9 @@
-//! The kinds that tell of tanks.
+//! The kinds that read tanks: `ptlevel`, `ptdevices`.
 
 use jiff::tz::TimeZone;
 
 use super::super::secret::Secret;
-use super::super::section::{At, Section};
+use super::super::section::{Section, Spanned};
 use super::super::source_url::SourceUrl;
 use super::{url, url_or};
 
@@ -27,7 +27,7 @@ pub struct PtDevices {
     pub device: String,
     /// `token`, sent as `api_token`.
     pub token: Secret,
-    /// Where the device's clock is told, as the API leaves that out.
+    /// Time zone of the device's clock, which the API omits.
     pub timezone: TimeZone,
 }
 
@@ -45,7 +45,7 @@ pub(super) fn ptlevel(section: &mut Section<'_, '_>) -> Option<PtLevel> {
 pub(super) fn ptdevices(section: &mut Section<'_, '_>) -> Option<PtDevices> {
     let url = url_or(section, PTDEVICES);
     let device = section.string("device");
-    let device = section.require("device", device).and_then(|At { value, span }| {
+    let device = section.require("device", device).and_then(|Spanned { value, span }| {
         let plain = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_alphanumeric());
         if !plain {
             section.report(span, "\"device\" must be the device's number or its 12 hex digits");
@@ -55,7 +55,7 @@ pub(super) fn ptdevices(section: &mut Section<'_, '_>) -> Option<PtDevices> {
     let token = section.secret("token");
     let token = section.require("token", token);
     let timezone = section.string("timezone");
-    let timezone = section.require("timezone", timezone).and_then(|At { value, span }| {
+    let timezone = section.require("timezone", timezone).and_then(|Spanned { value, span }| {
         let zone = TimeZone::get(&value).ok();
         if zone.is_none() {
             let wanted = "a time zone such as \"America/Denver\", the one of the device's clock";

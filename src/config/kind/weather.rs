@@ -1,7 +1,7 @@
-//! The kinds that tell of the weather.
+//! The kinds that read the weather: `open-meteo`, `nws`, `ambient`.
 
 use super::super::secret::Secret;
-use super::super::section::{At, Section};
+use super::super::section::{Section, Spanned};
 use super::super::source_url::SourceUrl;
 use super::url_or;
 
@@ -30,11 +30,11 @@ pub struct Nws {
 pub struct Ambient {
     /// Base of the API.
     pub url: SourceUrl,
-    /// `api_key`: stands for the account's owner.
+    /// `api_key`: identifies the owner of the account.
     pub api_key: Secret,
-    /// `application_key`: stands for the program.
+    /// `application_key`: identifies the program.
     pub application_key: Secret,
-    /// The station's MAC address; only an account with one station can do without.
+    /// MAC address of the station; may be absent if the account has one station.
     pub mac: Option<String>,
 }
 
@@ -54,7 +54,7 @@ pub(super) fn open_meteo(section: &mut Section<'_, '_>) -> Option<OpenMeteo> {
 pub(super) fn nws(section: &mut Section<'_, '_>) -> Option<Nws> {
     let url = url_or(section, NWS);
     let station = section.string("station");
-    let station = section.require("station", station).and_then(|At { value, span }| {
+    let station = section.require("station", station).and_then(|Spanned { value, span }| {
         let plain = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_alphanumeric());
         if !plain {
             section.report(span, "\"station\" must be a station's name such as \"KSFO\"");
@@ -70,8 +70,8 @@ pub(super) fn ambient(section: &mut Section<'_, '_>) -> Option<Ambient> {
     let application_key = key(section, "application_key");
     let mac = match section.string("mac") {
         None => Some(None),
-        Some(At { value, .. }) if is_mac(&value) => Some(Some(value.to_ascii_uppercase())),
-        Some(At { span, .. }) => {
+        Some(Spanned { value, .. }) if is_mac(&value) => Some(Some(value.to_ascii_uppercase())),
+        Some(Spanned { span, .. }) => {
             section.report(span, "\"mac\" must be a MAC address such as \"00:0E:C6:20:0F:7B\"");
             None
         }
@@ -79,7 +79,7 @@ pub(super) fn ambient(section: &mut Section<'_, '_>) -> Option<Ambient> {
     Some(Ambient { url: url?, api_key: api_key?, application_key: application_key?, mac: mac? })
 }
 
-/// A key that goes into a query as it is.
+/// Reads a key that needs no escaping in a query.
 fn key(section: &mut Section<'_, '_>, name: &str) -> Option<Secret> {
     let at = section.span_of(name);
     let key = section.secret(name);

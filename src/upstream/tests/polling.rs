@@ -48,7 +48,7 @@ fn source(name: &str, url: String) -> Source {
         }),
         units: DesiredUnits::default(),
         rate_limit: None,
-        authorities: None,
+        ca_certs: None,
         show: Vec::new(),
         trends: Vec::new(),
     }
