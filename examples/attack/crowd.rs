@@ -5,6 +5,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hostile::canary::Canary;
+use hostile::mode::Mode;
+use hostile::proc;
+use hostile::swarm::{Plan, Swarm};
+use hostile::target::Target;
 use pumphouse_web::engine::Settings;
 use pumphouse_web::kernel::listen_queue::listen_losses;
 use rustls::ClientConfig;
@@ -12,11 +17,6 @@ use rustls::ClientConfig;
 use crate::CANARY_PATIENCE;
 use crate::metrics;
 use crate::report::{Inside, Report};
-use hostile::canary::Canary;
-use hostile::mode::Mode;
-use hostile::proc;
-use hostile::swarm::{Plan, Swarm};
-use hostile::target::Target;
 
 /// Addresses that each mode comes from, where one comes from many.
 const ADDRESSES: u8 = 200;

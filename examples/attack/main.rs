@@ -32,17 +32,18 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use strum::VariantArray;
-
-use arguments::Arguments;
-use goals::{Goal, Goals};
+use hostile::config::Config;
 use hostile::dense_history::DenseHistory;
 use hostile::mode::Mode;
 use hostile::proc;
 use hostile::program;
 use hostile::scenario::{Outcome, Scale, Scenario, Scenarios};
 use hostile::target::Target;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use strum::VariantArray;
+
+use arguments::Arguments;
+use goals::{Goal, Goals};
 
 /// Longer than this for a step of the canary's visit is a miss.
 pub const CANARY_PATIENCE: Duration = Duration::from_secs(5);
@@ -114,7 +115,7 @@ fn attack_in_all_modes(
 ) -> Result<(String, Vec<Goal>), Box<dyn Error>> {
     let time = Duration::from_secs(arguments.seconds.clamp(1, MOST_SECONDS));
     let own = match arguments.url {
-        None => Some(Target::start(&program::beside_this_example()?, "")?),
+        None => Some(Target::start(&program::beside_this_example()?, Config::https())?),
         Some(_) => None,
     };
     let (address, config) = match (&own, &arguments.url) {

@@ -9,14 +9,14 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use pumphouse_web::engine::Settings;
-
+use hostile::config::Config;
 use hostile::dense_history::DenseHistory;
 use hostile::mode::Mode;
 use hostile::proc;
 use hostile::program;
 use hostile::swarm::{Plan, Swarm};
 use hostile::target::{Setup, Target};
+use pumphouse_web::engine::Settings;
 
 /// Stalled clients of one mode, and the server's memory above rest.
 pub struct Row {
@@ -83,9 +83,9 @@ const PLAIN: u64 = 96;
 const TLS: u64 = 192;
 const AFTERWARDS: u64 = 16;
 
-/// Deadlines that no client reaches while it is measured.
-const SERVER: &str = "handshake_timeout = \"2m\"\nheader_timeout = \"2m\"\n\
-    body_timeout = \"2m\"\nwrite_timeout = \"2m\"\nkeep_alive = \"2m\"\n";
+/// Deadlines, which are set so that no client reaches one while it is measured.
+const DEADLINES: [&str; 5] =
+    ["handshake_timeout", "header_timeout", "body_timeout", "write_timeout", "keep_alive"];
 
 /// Observations for the large responses.
 const HISTORY: DenseHistory = DenseHistory { interval: 300 };
@@ -123,14 +123,16 @@ fn measure(
     plain: bool,
     clients: usize,
 ) -> Result<Row, Box<dyn Error>> {
-    let server = format!("{SERVER}max_connections = {}\n", clients + 16);
-    let history = Some(HISTORY);
-    let sections = match mode {
-        Mode::StalledLogin => accounts(binary)?,
-        _ => String::new(),
-    };
-    let setup = Setup { server: &server, sections: &sections, plain, history, ..Setup::default() };
-    let target = Target::start_with(binary, &setup)?;
+    let mut config = if plain { Config::http() } else { Config::https() };
+    config = config.set("server.max_connections", clients + 16);
+    for key in DEADLINES {
+        config = config.set(&format!("server.{key}"), "2m");
+    }
+    if mode == Mode::StalledLogin {
+        config = config.push("auth.user", account(binary)?);
+    }
+    let setup = Setup { history: Some(HISTORY), ..Setup::from(config) };
+    let target = Target::start(binary, setup)?;
     // Allocations made once, at the first answers, belong to the memory at rest.
     target.admin_page("/metrics")?;
     std::thread::sleep(Duration::from_secs(2));
@@ -174,13 +176,12 @@ fn measure(
     })
 }
 
-/// Returns `[auth]` with an account, so that the sign-in page takes a form.
-fn accounts(binary: &Path) -> io::Result<String> {
+/// Returns an account, without which the sign-in page takes no form.
+fn account(binary: &Path) -> io::Result<serde_json::Value> {
     let mut command = Command::new(program::resolve(binary)?);
     let output = program::run(command.arg("hash-password"), "correct horse battery staple\n")?;
     let hash = String::from_utf8_lossy(&output.stdout);
-    let hash = hash.trim_end();
-    Ok(format!("[[auth.user]]\nname = \"anna\"\npassword_hash = \"{hash}\"\n"))
+    Ok(serde_json::json!({ "name": "anna", "password_hash": hash.trim_end() }))
 }
 
 impl Row {

@@ -3,11 +3,12 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::goals::Goal;
 use hostile::canary::CanaryReport;
 use hostile::mode::Mode;
 use hostile::scenario::CANARY_P99;
 use hostile::swarm::Tally;
+
+use crate::goals::Goal;
 
 /// What an attack has come to.
 pub struct Report {

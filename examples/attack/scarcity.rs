@@ -5,14 +5,15 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use pumphouse_web::engine::Settings;
-
-use crate::goals::Goal;
 use hostile::canary::visit;
+use hostile::config::Config;
 use hostile::mode::Mode;
 use hostile::proc;
 use hostile::swarm::{Plan, Swarm};
 use hostile::target::{Setup, Target};
+use pumphouse_web::engine::Settings;
+
+use crate::goals::Goal;
 
 const DESCRIPTORS: u32 = 128;
 const CONNECTIONS: usize = 1000;
@@ -29,8 +30,8 @@ pub struct Scarcity {
 /// Holds a server that has few descriptors with many silent connections, each opened again as
 /// soon as it is closed; then lets go, and waits for a visitor to be served.
 pub fn run(binary: &Path) -> Result<Scarcity, Box<dyn Error>> {
-    let setup = Setup { descriptors: Some(DESCRIPTORS), ..Setup::default() };
-    let target = Target::start_with(binary, &setup)?;
+    let setup = Setup { descriptors: Some(DESCRIPTORS), ..Setup::from(Config::https()) };
+    let target = Target::start(binary, setup)?;
     let (cpu, lines) = (proc::cpu_time(target.process()), target.log_lines());
     let mut swarm = Swarm::new(Plan {
         target: target.address,

@@ -4,10 +4,12 @@ use std::error::Error;
 use std::path::Path;
 use std::time::Duration;
 
+use hostile::burst::burst;
+use hostile::config::Config;
+use hostile::target::Target;
+
 use crate::goals::Goal;
 use crate::metrics;
-use hostile::burst::burst;
-use hostile::target::Target;
 
 const CONNECTS: usize = 4096;
 const CAP: usize = CONNECTS / 2;
@@ -15,7 +17,7 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Connects to a server of its own, and returns the goals with what was reached.
 pub fn run(binary: &Path) -> Result<Vec<Goal>, Box<dyn Error>> {
-    let target = Target::start(binary, &format!("max_connections = {CAP}"))?;
+    let target = Target::start(binary, Config::https().set("server.max_connections", CAP))?;
     let burst = burst(target.address, CONNECTS, CAP, TIMEOUT)?;
     let limits = metrics::counts(&target, "pumphouse_accept_queue_limit")?;
     let (_, limit) =

@@ -18,6 +18,7 @@ use std::io;
 use std::process::ExitCode;
 
 use hostile::upstream::Upstream;
+
 use stage::{Outcome, Stage};
 
 fn main() -> ExitCode {

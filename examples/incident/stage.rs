@@ -6,14 +6,13 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use pumphouse_web::engine::tls::server_config;
-use rustls::{ClientConfig, RootCertStore, ServerConfig};
-use socket2::{Domain, Socket, Type};
-
 use hostile::canary;
 use hostile::client::connect_tls;
 use hostile::proc::accept_queue;
 use hostile::target::client_config;
+use pumphouse_web::engine::tls::server_config;
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use socket2::{Domain, Socket, Type};
 
 /// The backlog of the server that failed.
 pub const BACKLOG: u32 = 128;

@@ -14,7 +14,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use argh::FromArgs;
-
+use hostile::config::Config;
 use hostile::proc;
 use hostile::program;
 use hostile::soak::{Soaked, soak};
@@ -39,9 +39,6 @@ struct Arguments {
 /// From one reload to the next.
 const ROUND: Duration = Duration::from_secs(60);
 
-/// Deadlines that pass within a round.
-const SERVER: &str = "header_timeout = \"5s\"\nkeep_alive = \"10s\"\nwrite_timeout = \"10s\"";
-
 fn main() -> ExitCode {
     let arguments: Arguments = argh::from_env();
     match run(&arguments) {
@@ -58,7 +55,12 @@ fn main() -> ExitCode {
 fn run(arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
     let Arguments { seconds, connections, output } = arguments;
     let time = Duration::from_secs(*seconds);
-    let target = Target::start(&program::beside_this_example()?, SERVER)?;
+    // Deadlines that pass within a round.
+    let config = Config::https()
+        .set("server.header_timeout", "5s")
+        .set("server.keep_alive", "10s")
+        .set("server.write_timeout", "10s");
+    let target = Target::start(&program::beside_this_example()?, config)?;
     println!("{connections} hostile connections and a canary, for {seconds} s");
     println!(
         "{:>7} {:>7} {:>12} {:>8} {:>11}",

@@ -8,10 +8,12 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use hostile::client::{connect_tls, read_response};
+use hostile::config::{Config, Source};
+use serde_json::{Value, json};
 
 use crate::harness::eventually;
-use crate::server::{BINARY, Server, Setup, body, code, run};
-use hostile::client::{connect_tls, read_response};
+use crate::server::{BINARY, Server, body, code, run};
 
 /// Runs a command with that on its standard input.
 fn run_with(arguments: &[&str], input: &[u8]) -> Output {
@@ -31,12 +33,26 @@ pub fn text(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).unwrap()
 }
 
-/// A user's section, with a hash that the program itself made.
-pub fn user(name: &str, password: &str, scopes: &str) -> String {
+/// Returns a user with a hash that the program made.
+pub fn user(name: &str, password: &str, scopes: &[&str]) -> Value {
     let made = run_with(&["hash-password"], password.as_bytes());
     assert!(made.status.success(), "{}", text(&made.stderr));
-    let hash = text(&made.stdout).trim_end();
-    format!("[[auth.user]]\nname = \"{name}\"\npassword_hash = \"{hash}\"\nscopes = [{scopes}]\n")
+    json!({ "name": name, "password_hash": text(&made.stdout).trim_end(), "scopes": scopes })
+}
+
+/// Returns a configuration with the account `anna`, whose password is `right`.
+pub fn with_anna() -> Config {
+    Config::https().push("auth.user", user("anna", "right", &["read"]))
+}
+
+/// Returns the same where no delay of a throttled client ends during a test.
+pub fn with_throttled_anna() -> Config {
+    with_anna().set("auth.first_delay", "10m")
+}
+
+/// Returns a source whose upstream refuses connections.
+pub fn source() -> Source {
+    Source::json("well", "http://127.0.0.1:1/").value("level", "/level", "%")
 }
 
 /// A token, and its section, as the program printed them.
@@ -68,17 +84,13 @@ pub fn metric(server: &Server, name: &str) -> usize {
     value.unwrap_or_else(|| panic!("no {name} in {page}")).parse().unwrap()
 }
 
-pub const SOURCE: &str = "[[source]]\nname = \"well\"\nkind = \"json\"\nurl = \"http://127.0.0.1:1/\"\n\
-                      [source.values.level]\npointer = \"/level\"\nunit = \"%\"\n";
-
 #[test]
-fn each_level_of_access() {
+fn each_credential_gets_its_level_of_access() {
     let (reader, read) = token(&["--name", "reader"]);
     let (poller, poll) = token(&["--name", "poller", "--scope", "poll"]);
     let (boss, admin) = token(&["--name", "boss", "--scope", "admin"]);
-    let anna = user("anna", "right\n", "\"read\"");
-    let auth = [&*anna, &read, &poll, &admin].concat();
-    let server = Server::start(&Setup { auth: &auth, sources: SOURCE, ..Setup::default() });
+    let config = with_anna().source(source()).append(&read).append(&poll).append(&admin);
+    let server = Server::start(&config);
     let bearer = |token: &str| format!("Bearer {token}");
     // What a GET of the status, a POST for a poll and a GET of nothing are answered.
     for (credentials, expected) in [
@@ -116,10 +128,10 @@ fn each_level_of_access() {
 }
 
 #[test]
-fn curl_gets_in() {
+fn curl_with_credentials_is_served() {
     let (token, read) = token(&[]);
-    let auth = user("anna", "correct horse: battery", "\"read\"") + &read;
-    let server = Server::start(&Setup { auth: &auth, ..Setup::default() });
+    let anna = user("anna", "correct horse: battery", &["read"]);
+    let server = Server::start(&Config::https().push("auth.user", anna).append(&read));
     let url = format!("https://localhost:{}/api/v1/status", server.address.port());
     let curl = |arguments: &[&str]| {
         let output = Command::new("curl")
@@ -138,10 +150,10 @@ fn curl_gets_in() {
 }
 
 #[test]
-fn wget_gets_in_after_a_challenge() {
+fn wget_with_credentials_is_served_after_a_challenge() {
     let (_, read) = token(&[]);
-    let auth = user("anna", "correct horse: battery", "\"read\"") + &read;
-    let server = Server::start(&Setup { auth: &auth, ..Setup::default() });
+    let anna = user("anna", "correct horse: battery", &["read"]);
+    let server = Server::start(&Config::https().push("auth.user", anna).append(&read));
     let wget = |path: &str, arguments: &[&str]| {
         let output = Command::new("wget")
             .args(["--quiet", "--output-document=-", "--ca-certificate"])
@@ -212,19 +224,19 @@ fn under_attack(server: &Server, good: &[(&str, String)], attack: impl Fn(usize)
 }
 
 #[test]
-fn brute_force_at_full_speed_costs_few_verifications_and_nobody_else_anything() {
+fn brute_force_costs_few_verifications_and_delays_no_other_client() {
     /// How often each of the attacking connections is told to wait before it gives up.
     const REFUSALS: usize = 200;
     /// Those that were on their way when the first wait began.
     const UNDER_WAY: usize = 4;
     let (token, read) = token(&[]);
-    let auth = format!(
-        "[auth]\nmax_throttled = 64\nlongest_delay = \"1h\"\nfirst_delay = \"10m\"\n{}{read}",
-        user("anna", "right", "\"read\"")
-    );
-    // So that one machine can come from many addresses.
-    let proxy = "trusted_proxies = [\"127.0.0.1\"]";
-    let server = Server::start(&Setup { auth: &auth, server: proxy, ..Setup::default() });
+    let config = with_throttled_anna()
+        .set("auth.max_throttled", 64)
+        .set("auth.longest_delay", "1h")
+        .append(&read)
+        // So that this machine can send from many addresses.
+        .set("server.trusted_proxies", ["127.0.0.1"]);
+    let server = Server::start(&config);
     let good = [
         ("/api/v1/status", basic("anna", "right")),
         ("/api/v1/status", format!("Bearer {token}")),
@@ -284,12 +296,14 @@ fn brute_force_at_full_speed_costs_few_verifications_and_nobody_else_anything() 
 }
 
 #[test]
-fn verifications_that_take_long_hold_up_nobody() {
+fn slow_verifications_delay_no_other_client() {
     // Never right, and a hundred times as costly as usual.
-    let auth = "[[auth.user]]\nname = \"anna\"\npassword_hash = \
-                \"$argon2id$v=19$m=65536,t=16,p=1$c2FsdHNhbHRzYWx0$LCBBDyN4mGdrzmYpAZn3ag\"\n";
-    let keys = "workers = 2\ntrusted_proxies = [\"127.0.0.1\"]";
-    let server = Server::start(&Setup { auth, server: keys, ..Setup::default() });
+    let hash = "$argon2id$v=19$m=65536,t=16,p=1$c2FsdHNhbHRzYWx0$LCBBDyN4mGdrzmYpAZn3ag";
+    let config = Config::https()
+        .push("auth.user", json!({ "name": "anna", "password_hash": hash }))
+        .set("server.workers", 2)
+        .set("server.trusted_proxies", ["127.0.0.1"]);
+    let server = Server::start(&config);
     let seen_enough = AtomicBool::new(false);
     std::thread::scope(|scope| {
         for attacker in 0..4 {
@@ -318,7 +332,7 @@ fn verifications_that_take_long_hold_up_nobody() {
 }
 
 #[test]
-fn what_hash_password_takes_and_what_it_does_not() {
+fn hash_password_refuses_empty_and_malformed_input() {
     let long = "x".repeat(1025);
     for (input, expected) in [
         ("correct horse\n", ""),
@@ -383,7 +397,7 @@ fn terminal_below(process: u32) -> std::path::PathBuf {
 }
 
 #[test]
-fn on_a_terminal_the_password_is_asked_for_twice_and_not_shown() {
+fn hash_password_on_a_terminal_prompts_twice_without_echo() {
     let (made, shown) =
         on_a_terminal(&[("Password: ", "hunter2"), ("Repeat the password: ", "hunter2")]);
     assert!(made && shown.contains("$argon2id$"), "{shown}");

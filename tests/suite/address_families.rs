@@ -4,11 +4,12 @@ use std::net::{Ipv6Addr, SocketAddr};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use hostile::config::{Config, Source};
+use hostile::upstream::Upstream;
 use socket2::{Domain, Socket, Type};
 
 use crate::namespaces::{is_inside, run_inside};
-use crate::server::{BINARY, Server, Setup};
-use hostile::upstream::Upstream;
+use crate::server::{BINARY, Server};
 
 /// A listener on every IPv6 address whose accept queue is full: the kernel drops further SYNs, so
 /// a connection is neither accepted nor refused.
@@ -34,7 +35,7 @@ impl Blackhole {
 }
 
 #[test]
-fn blackholed_ipv6_addresses_cost_no_poll_and_no_thread() {
+fn blackholed_ipv6_addresses_fail_no_poll_and_add_no_thread() {
     let hosts = "::1 both.test\n2001:db8::1 both.test\n127.0.0.1 both.test\n";
     let files = [("hosts", hosts), ("nsswitch.conf", "hosts: files\n")];
     run_inside("address_families::inside", &files);
@@ -48,12 +49,12 @@ fn inside() {
     }
     let upstream = Upstream::answering(r#"{"level": 50}"#);
     let port = upstream.address().port();
-    let source = format!(
-        "[[source]]\nname = \"tank\"\nkind = \"json\"\nurl = \"http://both.test:{port}/\"\n\
-         interval = \"6s\"\ntimeout = \"6s\"\nstale_after = \"1h\"\n\
-         [source.values.level]\npointer = \"/level\"\nunit = \"%\"\n"
-    );
-    let server = Server::start(&Setup { sources: &source, ..Setup::default() });
+    let source = Source::json("tank", &format!("http://both.test:{port}/"))
+        .value("level", "/level", "%")
+        .set("interval", "6s")
+        .set("timeout", "6s")
+        .set("stale_after", "1h");
+    let server = Server::start(&Config::https().source(source));
     server.eventually_status("the tank answers over IPv4", |status| {
         status["sources"]["tank"]["values"]["level"]["value"] == 50.0
     });

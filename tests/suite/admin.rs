@@ -5,6 +5,10 @@ use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use hostile::client::{Client, TEST_TIMEOUT, connect_tls, read_response};
+use hostile::config::{Config, Source};
+use hostile::mode::Mode;
+use hostile::upstream::Upstream;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use pumphouse_web::access::{Gate, Rules};
@@ -20,10 +24,7 @@ use pumphouse_web::site::{self, Site, SnapshotReader};
 use pumphouse_web::upstream::Roster;
 
 use crate::harness::{Program, TestEngine, blocking_program, eventually, get, plain_program};
-use crate::server::{Server, Setup, body, code, json};
-use hostile::client::{Client, TEST_TIMEOUT, connect_tls, read_response};
-use hostile::mode::Mode;
-use hostile::upstream::Upstream;
+use crate::server::{Server, body, code, json};
 
 /// The admin listener over an engine of the test's own, with a board that has no sources.
 struct OverEngine {
@@ -112,7 +113,7 @@ impl OverEngine {
 }
 
 #[test]
-fn a_panic_costs_an_answer_and_not_the_listener() {
+fn panicking_page_closes_its_own_connection_only() {
     let server = TestEngine::http(Settings::default(), Program(plain_program));
     let admin = OverEngine::with_snapshots(&server.stats, |_| {
         Box::new(|| panic!("a defect of the site, for the test"))
@@ -124,7 +125,7 @@ fn a_panic_costs_an_answer_and_not_the_listener() {
 }
 
 #[test]
-fn it_answers_while_handlers_block_every_worker() {
+fn pages_answer_while_handlers_block_every_worker() {
     const WORKERS: usize = 2;
     let settings = Settings {
         workers: WORKERS,
@@ -181,14 +182,12 @@ fn it_answers_while_handlers_block_every_worker() {
 }
 
 #[test]
-fn health_readiness_and_metrics() {
+fn running_server_reports_health_and_metrics() {
     let well = Upstream::answering(r#"{"pressure": 29.92}"#);
-    let sources = format!(
-        "[[source]]\nname = \"well\"\nkind = \"json\"\nurl = \"{}\"\ninterval = \"1s\"\n\
-         [source.values.pressure]\npointer = \"/pressure\"\nunit = \"inHg\"\n",
-        well.url()
-    );
-    let server = Server::start(&Setup { sources: &sources, ..Setup::default() });
+    let source = Source::json("well", &well.url())
+        .value("pressure", "/pressure", "inHg")
+        .set("interval", "1s");
+    let server = Server::start(&Config::https().source(source));
     server.eventually_status("the well has answered", |status| {
         status["sources"]["well"]["state"] == "fresh"
     });
@@ -210,8 +209,8 @@ fn health_readiness_and_metrics() {
 }
 
 #[test]
-fn it_answers_while_the_public_side_is_full() {
-    let server = Server::start(&Setup { server: "max_connections = 20", ..Setup::default() });
+fn pages_answer_while_public_connections_are_at_the_cap() {
+    let server = Server::start(&Config::https().set("server.max_connections", 20));
     let crowd: Vec<Client> = (0..20)
         .map(|_| Client::start(Mode::Silent, server.address, &server.client).unwrap())
         .collect();
@@ -221,8 +220,8 @@ fn it_answers_while_the_public_side_is_full() {
 }
 
 #[test]
-fn it_is_asked_for_by_names_of_this_machine_only() {
-    let server = Server::start(&Setup::default());
+fn host_of_another_machine_gets_421() {
+    let server = Server::start(&Config::https());
     let ask = |host: &str| {
         let mut stream = std::net::TcpStream::connect(server.admin).unwrap();
         stream.set_read_timeout(Some(TEST_TIMEOUT)).unwrap();
@@ -237,8 +236,8 @@ fn it_is_asked_for_by_names_of_this_machine_only() {
 }
 
 #[test]
-fn method_that_is_unknown_gets_501_and_one_that_is_not_allowed_405() {
-    let server = Server::start(&Setup::default());
+fn unknown_method_gets_501_and_disallowed_405() {
+    let server = Server::start(&Config::https());
     let ask = |line: &str| {
         let mut stream = std::net::TcpStream::connect(server.admin).unwrap();
         stream.set_read_timeout(Some(TEST_TIMEOUT)).unwrap();

@@ -7,18 +7,19 @@ use std::net::{Shutdown, TcpStream};
 use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
-use crate::harness::{eventually, get};
-use crate::server::{Server, Setup, body, code, json};
-use crate::watchdog::Wedge;
 use hostile::client::{TEST_TIMEOUT, read_response};
+use hostile::config::Config;
+
+use crate::harness::{eventually, get};
+use crate::server::{Server, body, code, json};
+use crate::watchdog::Wedge;
 
 /// Within this an answer counts as prompt. The deadlines of the admin listener are longer, so
 /// an answer that waits for one of them does not.
 const PROMPT: Duration = Duration::from_secs(3);
 
-/// So few descriptors that the admin listener's cap is below what a test process may open.
-const FEW_DESCRIPTORS: Setup<'_> =
-    Setup { server: "", tls: "", auth: "", listen: "", sources: "", shell: "ulimit -n 1024" };
+/// Limit of descriptors with which the admin listener's cap is below the limit of this process.
+const FEW_DESCRIPTORS: &str = "ulimit -n 1024";
 
 /// Connections of the admin listener at most, with these descriptors.
 const ADMIN_CONNECTIONS: usize = 128;
@@ -59,8 +60,8 @@ fn descriptors(server: &Server) -> usize {
 }
 
 #[test]
-fn announced_body_of_a_petabyte_costs_nothing() {
-    let server = Server::start(&Setup::default());
+fn announced_body_of_a_petabyte_is_refused_and_healthz_answers() {
+    let server = Server::start(&Config::https());
     for target in ["/healthz", "/metrics", "/nowhere"] {
         let answer = refused(
             &server,
@@ -75,8 +76,8 @@ fn announced_body_of_a_petabyte_costs_nothing() {
 }
 
 #[test]
-fn heads_beyond_a_limit_are_refused_with_431() {
-    let server = Server::start(&Setup::default());
+fn heads_beyond_a_limit_get_431() {
+    let server = Server::start(&Config::https());
     let fields = "a: b\r\n".repeat(33_000);
     for head in [
         format!("GET /healthz HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n"),
@@ -94,7 +95,7 @@ fn heads_beyond_a_limit_are_refused_with_431() {
 
 #[test]
 fn withheld_bodies_hold_no_worker_and_do_not_hold_up_a_stop() {
-    let mut server = Server::start(&Setup::default());
+    let mut server = Server::start(&Config::https());
     let request = "POST /healthz HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n";
     let withheld: Vec<TcpStream> =
         (0..16).map(|_| connected(&server, request.as_bytes())).collect();
@@ -108,8 +109,8 @@ fn withheld_bodies_hold_no_worker_and_do_not_hold_up_a_stop() {
 }
 
 #[test]
-fn clients_that_pipeline_and_never_read_hold_no_worker() {
-    let server = Server::start(&Setup::default());
+fn pipelining_clients_that_never_read_hold_no_worker() {
+    let server = Server::start(&Config::https());
     let requests = get("/metrics").repeat(100);
     let pipelines: Vec<TcpStream> = (0..4)
         .map(|_| {
@@ -131,7 +132,7 @@ fn clients_that_pipeline_and_never_read_hold_no_worker() {
 
 #[test]
 fn idle_connections_use_up_the_admin_cap_and_no_other_descriptor() {
-    let server = Server::start(&FEW_DESCRIPTORS);
+    let server = Server::start_after(FEW_DESCRIPTORS, &Config::https());
     let before = descriptors(&server);
     let mut idle = Vec::new();
     for number in 0..4 * ADMIN_CONNECTIONS {
@@ -155,8 +156,8 @@ fn idle_connections_use_up_the_admin_cap_and_no_other_descriptor() {
 }
 
 #[test]
-fn young_connections_in_a_request_keep_no_newcomer_out() {
-    let server = Server::start(&FEW_DESCRIPTORS);
+fn incomplete_requests_at_the_cap_keep_no_new_connection_out() {
+    let server = Server::start_after(FEW_DESCRIPTORS, &Config::https());
     // More than the cap, each in the middle of a head, all younger than the deadline.
     let halves: Vec<TcpStream> =
         (0..3 * ADMIN_CONNECTIONS).map(|_| connected(&server, b"GET /healthz HTT")).collect();
@@ -165,10 +166,10 @@ fn young_connections_in_a_request_keep_no_newcomer_out() {
 }
 
 #[test]
-fn pages_are_rendered_once_a_second_however_many_ask() {
+fn pages_requested_by_many_clients_are_rendered_once_a_second() {
     const CLIENTS: usize = 4;
     const REQUESTS: usize = 50;
-    let server = Server::start(&Setup::default());
+    let server = Server::start(&Config::https());
     let begun = Instant::now();
     let together = Barrier::new(CLIENTS);
     let ask = || {
@@ -195,8 +196,8 @@ fn pages_are_rendered_once_a_second_however_many_ask() {
 }
 
 #[test]
-fn renderings_that_hang_leave_a_worker_to_healthz() {
-    let server = Server::start(&Setup::default());
+fn hung_renderings_leave_a_worker_for_healthz() {
+    let server = Server::start(&Config::https());
     // Both pages read files of /proc; /healthz reads none.
     let wedge = Wedge::new(&[server.thread("pw-adm-worker-0")], "openat");
     let rest: Vec<u32> =
@@ -225,7 +226,7 @@ fn renderings_that_hang_leave_a_worker_to_healthz() {
 
 #[test]
 fn stuck_admin_acceptor_is_reported_and_ends_nothing() {
-    let mut server = Server::start(&Setup::default());
+    let mut server = Server::start(&Config::https());
     let wedge = Wedge::new(&[server.thread("pw-adm-acceptor")], "epoll_wait");
     let line = server.wait_for_log("the admin listener is stuck: ");
     assert!(line.contains("acceptor"), "{line}");
@@ -239,8 +240,8 @@ fn stuck_admin_acceptor_is_reported_and_ends_nothing() {
 }
 
 #[test]
-fn admin_listener_answers_heads_and_refuses_other_methods() {
-    let server = Server::start(&Setup::default());
+fn admin_listener_answers_head_and_refuses_other_methods() {
+    let server = Server::start(&Config::https());
     let ask = |request: &str| {
         let mut stream = connected(&server, request.as_bytes());
         stream.shutdown(Shutdown::Write).unwrap();
@@ -260,7 +261,7 @@ fn admin_listener_answers_heads_and_refuses_other_methods() {
 
 #[test]
 fn silent_connections_are_closed_within_seconds() {
-    let server = Server::start(&Setup::default());
+    let server = Server::start(&Config::https());
     let mut silent = connect(&server);
     silent.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     let ended = silent.read(&mut [0]);

@@ -3,12 +3,10 @@
 use std::path::Path;
 use std::time::Duration;
 
-use pumphouse_web::engine::Settings;
-
-use crate::server::BINARY;
 use hostile::burst::burst;
 use hostile::canary::{Canary, visit};
 use hostile::client::TEST_TIMEOUT;
+use hostile::config::Config;
 use hostile::dense_history::DenseHistory;
 use hostile::mode::Mode;
 use hostile::proc;
@@ -19,10 +17,15 @@ use hostile::scenario::Scenario::{
 use hostile::scenario::{Findings, Scale};
 use hostile::swarm::{Plan, Swarm};
 use hostile::target::Target;
+use pumphouse_web::engine::Settings;
+
+use crate::server::BINARY;
 
 #[test]
-fn hundreds_of_hostile_clients_in_every_mode_and_the_canary_sings() {
-    let target = Target::start(Path::new(BINARY), "max_connections = 300").unwrap();
+fn hostile_clients_in_every_mode_no_canary_missed() {
+    let target =
+        Target::start(Path::new(BINARY), Config::https().set("server.max_connections", 300))
+            .unwrap();
     // Every thread has begun once the admin listener, the last of them, has answered.
     target.admin_page("/healthz").unwrap();
     let threads = proc::status(target.process(), "Threads");
@@ -64,9 +67,11 @@ fn hundreds_of_hostile_clients_in_every_mode_and_the_canary_sings() {
 }
 
 #[test]
-fn in_a_burst_of_connects_nobody_is_left_in_silence() {
+fn burst_of_connects_beyond_the_cap_is_closed() {
     const CAP: usize = 200;
-    let target = Target::start(Path::new(BINARY), &format!("max_connections = {CAP}")).unwrap();
+    let target =
+        Target::start(Path::new(BINARY), Config::https().set("server.max_connections", CAP))
+            .unwrap();
     let burst = burst(target.address, 2 * CAP, CAP, TEST_TIMEOUT).unwrap();
     assert_eq!(burst.held.max(CAP), CAP, "all beyond the cap are closed: {burst:?}");
     visit(target.address, &target.config, TEST_TIMEOUT).unwrap();
@@ -91,45 +96,45 @@ fn withstand(scenario: Scenario) -> Findings {
 }
 
 #[test]
-fn expensive_queries_pipelined_no_canary_missed() {
+fn pipelined_expensive_queries_no_canary_missed() {
     let responses = withstand(ExpensiveQueries).responses.unwrap();
     assert!(responses.total() > 0);
 }
 
 #[test]
-fn source_pages_pipelined_no_canary_missed() {
+fn pipelined_source_pages_no_canary_missed() {
     let responses = withstand(SourcePages).responses.unwrap();
     assert!(responses.of(200) > 0, "{responses}");
 }
 
 #[test]
-fn many_parameters_pipelined_no_canary_missed() {
+fn pipelined_many_parameters_no_canary_missed() {
     let responses = withstand(ManyParameters).responses.unwrap();
     assert!(responses.total() > 0);
 }
 
 #[test]
-fn bodies_stalled_no_canary_missed() {
+fn stalled_bodies_no_canary_missed() {
     withstand(StalledBodies);
 }
 
 #[test]
-fn readers_stalled_no_canary_missed() {
+fn stalled_readers_no_canary_missed() {
     withstand(StalledReaders);
 }
 
 #[test]
-fn admin_listener_misused_by_64_clients_health_served() {
+fn admin_listener_misused_by_64_clients_serves_healthz() {
     withstand(AdminClients);
 }
 
 #[test]
-fn admin_listener_connected_to_in_a_loop_health_served() {
+fn admin_listener_connected_to_in_a_loop_serves_healthz() {
     assert!(withstand(AdminConnects).opened.unwrap() > 0);
 }
 
 #[test]
-fn admin_listener_full_of_pipelines_health_served() {
+fn admin_listener_full_of_pipelines_serves_healthz() {
     withstand(AdminPipelines);
 }
 
@@ -139,12 +144,12 @@ fn public_listener_full_of_pipelines_no_canary_missed() {
 }
 
 #[test]
-fn right_guess_by_throttled_stranger_refused_and_owner_served() {
+fn right_guess_of_a_throttled_stranger_is_refused_and_the_owner_served() {
     let responses = withstand(PasswordGuesses).responses.unwrap();
     assert!(responses.of(429) > 0, "{responses}");
 }
 
 #[test]
-fn log_not_read_requests_served_and_process_stops() {
+fn unread_log_requests_are_served_and_term_ends_the_process() {
     withstand(LogReaderStops);
 }

@@ -5,7 +5,7 @@ use crate::harness::eventually;
 use crate::webdriver::Browser;
 
 #[test]
-fn values_change_in_place_without_reload() {
+fn values_change_in_the_page_without_a_reload() {
     let demo = Demo::start();
     let browser = Browser::open(1280, 900, true);
     browser.visit(&demo.url());
@@ -22,7 +22,7 @@ fn values_change_in_place_without_reload() {
 }
 
 #[test]
-fn without_javascript_the_page_refreshes_itself() {
+fn page_without_javascript_refreshes_itself() {
     let demo = Demo::start();
     let browser = Browser::open(1280, 900, false);
     browser.visit(&demo.url());
@@ -32,7 +32,7 @@ fn without_javascript_the_page_refreshes_itself() {
 }
 
 #[test]
-fn nothing_scrolls_sideways_on_a_narrow_phone() {
+fn page_on_a_narrow_phone_does_not_scroll_sideways() {
     let demo = Demo::start();
     let browser = Browser::open(320, 640, true);
     for path in ["", "source/tank?range=1y", "source/weather", "nowhere"] {
@@ -48,7 +48,7 @@ const CHARTS: &str = "return [...document.querySelectorAll('svg.chart')]
     .filter(chart => chart.getBoundingClientRect().width > 100).length";
 
 #[test]
-fn each_range_has_its_charts() {
+fn page_of_each_range_has_its_charts() {
     let demo = Demo::start();
     let browser = Browser::open(1280, 900, true);
     for range in ["6h", "24h", "3d", "7d", "30d", "1y"] {
@@ -68,7 +68,7 @@ fn each_range_has_its_charts() {
 }
 
 #[test]
-fn a_chart_reads_out_the_point_under_the_pointer() {
+fn chart_shows_the_point_under_the_pointer() {
     let demo = Demo::start();
     let browser = Browser::open(1280, 900, true);
     browser.visit(&format!("{}source/tank?range=7d", demo.url()));
@@ -109,7 +109,7 @@ pub fn violations(browser: &Browser, rules: &str) -> serde_json::Value {
 }
 
 #[test]
-fn axe_finds_nothing_that_keeps_anybody_out() {
+fn pages_have_no_axe_violation() {
     let axe = axe();
     let demo = Demo::start();
     for (width, height) in [(1280, 900), (360, 740)] {
@@ -132,7 +132,7 @@ fn axe_finds_nothing_that_keeps_anybody_out() {
 const GROUND: &str = "return getComputedStyle(document.body).backgroundColor";
 
 #[test]
-fn the_page_follows_what_its_visitor_prefers() {
+fn page_follows_preferences_for_colours_and_motion() {
     let demo = Demo::start();
     let browser = Browser::open(1280, 900, true);
     browser.visit(&demo.url());
@@ -153,7 +153,7 @@ fn the_page_follows_what_its_visitor_prefers() {
 }
 
 #[test]
-fn a_printed_page_is_ink_on_paper() {
+fn printed_page_is_dark_on_white() {
     let demo = Demo::start();
     let browser = Browser::open(1280, 900, true);
     // Paper is white though the screen is dark.

@@ -3,9 +3,10 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
+use hostile::config::Config;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 
-use crate::server::{Server, Setup, run, trust};
+use crate::server::{Server, run, trust};
 
 fn openssl(arguments: &[&str], folder: &Path) -> Output {
     Command::new("openssl")
@@ -84,8 +85,8 @@ fn renewed_certificate_keeps_key_and_names() {
 }
 
 #[test]
-fn running_server_takes_up_a_renewed_certificate() {
-    let server = Server::start(&Setup::default());
+fn renewed_certificate_is_served_without_a_restart() {
+    let server = Server::start(&Config::https());
     let renewed = run(&["cert", "--dir", ".", "--renew"], server.folder());
     assert!(renewed.status.success(), "{}", text(&renewed.stderr));
     let line = server.signal_and_wait("HUP", &["reloaded: ", "HUP: nothing changes"]);
@@ -98,7 +99,7 @@ fn running_server_takes_up_a_renewed_certificate() {
 }
 
 #[test]
-fn renewal_that_would_lose_something_is_refused() {
+fn renewal_that_would_lose_names_or_keys_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let refused = |arguments: &[&str], reason: &str| {

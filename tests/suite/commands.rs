@@ -4,8 +4,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use crate::server::{BINARY, Server, Setup, run};
+use hostile::config::{Config, Source};
 use hostile::upstream::Upstream;
+
+use crate::server::{BINARY, Server, run};
 
 fn stdout(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).unwrap()
@@ -38,7 +40,7 @@ fn cert_writes_a_private_key_once() {
 }
 
 #[test]
-fn the_example_configuration_is_valid() {
+fn example_configuration_passes_check() {
     let directory = tempfile::tempdir().unwrap();
     assert!(run(&["cert"], directory.path()).status.success());
     let example = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/pumphouse.toml");
@@ -59,7 +61,7 @@ fn the_example_configuration_is_valid() {
 }
 
 #[test]
-fn each_kind_has_an_example_that_is_valid() {
+fn example_of_each_source_kind_passes_check() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/sources");
     let mut kinds = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap() {
@@ -117,9 +119,7 @@ fn check_poll_escapes_hidden_characters_of_an_answer() {
 #[test]
 fn check_file_readable_by_others_names_the_command_to_run() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("pumphouse.toml");
-    let config = "[auth]\nopen = true\n[history]\npath = \"it's.db\"\n";
-    std::fs::write(&path, config).unwrap();
+    Config::new().open().set("history.path", "it's.db").write(folder.path());
     let check = || stdout(&run(&["check", "pumphouse.toml"], folder.path()));
     let files = ["it's.db", "it's.db-wal", "it's.last.json"].map(|name| folder.path().join(name));
     for file in &files {
@@ -143,19 +143,15 @@ fn check_file_readable_by_others_names_the_command_to_run() {
 }
 
 #[test]
-fn check_poll_shows_what_came_and_what_is_made_of_it() {
+fn check_poll_shows_the_answer_and_its_values() {
     let upstream = Upstream::answering(r#"{"tank":{"m~m":"1270"},"on":true}"#);
     let folder = tempfile::tempdir().unwrap();
-    let config = |pointer: &str| {
-        format!(
-            "[auth]\nopen = true\n[[source]]\nname = \"tank\"\nkind = \"json\"\nurl = \"{}?key=s3cret\"\nunits = \"us\"\n\
-             [source.values.depth]\npointer = \"{pointer}\"\nunit = \"mm\"\n",
-            upstream.url()
-        )
-    };
     let run = |pointer| {
+        let source = Source::json("tank", &format!("{}?key=s3cret", upstream.url()))
+            .value("depth", pointer, "mm")
+            .set("units", "us");
+        Config::new().open().source(source).write(folder.path());
         let path = folder.path().join("pumphouse.toml");
-        std::fs::write(&path, config(pointer)).unwrap();
         Command::new(BINARY).args(["check", "--poll"]).arg(path).output().unwrap()
     };
     let output = run("/tank/m~0m");
@@ -172,20 +168,18 @@ fn check_poll_shows_what_came_and_what_is_made_of_it() {
 }
 
 #[test]
-fn check_poll_shows_what_stands_on_a_page() {
+fn check_poll_of_a_ptlevel_page_shows_its_elements_and_values() {
     let page = r#"<html><body>
         <span class="inchLevel">49.09</span> <span class="updated_on">3 minutes, 20 seconds ago</span>
         <script>var ptlevel = { level: 85 };</script></body></html>"#;
     let upstream = Upstream::answering(page);
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("pumphouse.toml");
-    let config = format!(
-        "[auth]\nopen = true\n[site]\ncontact = \"keeper@example.org\"\n\
-         [[source]]\nname = \"tank\"\nkind = \"ptlevel\"\nurl = \"{}s/s3cretShare\"\n\
-         height = 58\ncapacity = 1400\n",
-        upstream.url()
-    );
-    std::fs::write(&path, config).unwrap();
+    let source = Source::new("ptlevel", "tank", &format!("{}s/s3cretShare", upstream.url()))
+        .set("height", 58)
+        .set("capacity", 1400);
+    let config = Config::new().open().set("site.contact", "keeper@example.org").source(source);
+    config.write(folder.path());
     let output = Command::new(BINARY).args(["check", "--poll"]).arg(path).output().unwrap();
     let told = stdout(&output);
     assert!(output.status.success(), "{told}{}", stderr(&output));
@@ -208,15 +202,12 @@ fn check_poll_shows_what_stands_on_a_page() {
 }
 
 #[test]
-fn whoever_is_polled_learns_whom_to_write_to() {
+fn poll_with_a_contact_sends_it_in_user_agent() {
     let upstream = Upstream::answering(r#"{"level": 50}"#);
-    let sources = format!(
-        "[site]\ncontact = \"https://pumphouse.example/contact\"\n\
-         [[source]]\nname = \"tank\"\nkind = \"json\"\nurl = \"{}\"\n\
-         [source.values.level]\npointer = \"/level\"\nunit = \"%\"\n",
-        upstream.url()
-    );
-    let server = Server::start(&Setup { sources: &sources, ..Setup::default() });
+    let config = Config::https()
+        .set("site.contact", "https://pumphouse.example/contact")
+        .source(Source::json("tank", &upstream.url()).value("level", "/level", "%"));
+    let server = Server::start(&config);
     server.eventually_status("polled", |status| status["sources"]["tank"]["state"] == "fresh");
     assert_eq!(
         user_agent(&upstream.latest_request()),
@@ -236,7 +227,7 @@ fn contactable(contact: &str) -> String {
 }
 
 #[test]
-fn a_bad_configuration_is_told_line_by_line_and_nothing_starts() {
+fn invalid_configuration_is_reported_by_line_and_starts_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let text = "[server]\nlisen = [\"127.0.0.1:0\"]\nworkers = \"many\"\n";
     std::fs::write(directory.path().join("pumphouse.toml"), text).unwrap();
@@ -252,7 +243,7 @@ fn a_bad_configuration_is_told_line_by_line_and_nothing_starts() {
 }
 
 #[test]
-fn a_start_that_cannot_be_says_why_and_what_to_try() {
+fn impossible_start_is_refused_with_the_reason() {
     let directory = tempfile::tempdir().unwrap();
     let empty = directory.path().join("empty.toml");
     std::fs::write(&empty, "").unwrap();
@@ -278,9 +269,9 @@ fn a_start_that_cannot_be_says_why_and_what_to_try() {
 }
 
 #[test]
-fn probe_tells_the_healthy_from_the_rest() {
+fn probe_of_each_kind_of_server_exits_by_its_health() {
     let directory = tempfile::tempdir().unwrap();
-    let server = Server::start(&Setup::default());
+    let server = Server::start(&Config::https());
     let admin = format!("http://{}/healthz", server.admin);
     let healthy = run(&["probe", "--url", &admin], directory.path());
     assert_eq!(healthy.status.code(), Some(0), "{}", stderr(&healthy));

@@ -3,24 +3,20 @@
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
+use hostile::config::Config;
 use rustix::process::{Resource, getrlimit};
 
 use crate::harness::eventually;
-use crate::server::{Server, Setup};
+use crate::server::Server;
 
-/// Without a history, whose files are opened some time after the start.
-const LEAN: Setup<'_> = Setup {
-    server: "",
-    tls: "",
-    auth: "",
-    listen: "",
-    sources: "[history]\nenabled = false\n",
-    shell: "true",
-};
+/// Returns a configuration without a history, whose files are opened some time after the start.
+fn without_history() -> Config {
+    Config::https().set("history.enabled", false)
+}
 
 /// Descriptors of a server that nobody asks anything.
 fn held_when_idle() -> usize {
-    let idle = Server::start(&LEAN);
+    let idle = Server::start(&without_history());
     std::fs::read_dir(format!("/proc/{}/fd", idle.process())).unwrap().count()
 }
 
@@ -54,8 +50,8 @@ impl Since<'_> {
 }
 
 #[test]
-fn it_serves_again_when_the_descriptors_are_free() {
-    let server = Server::start(&Setup { shell: "ulimit -n 64", ..Setup::default() });
+fn crowd_beyond_the_descriptors_leaves_a_server_that_serves() {
+    let server = Server::start_after("ulimit -n 64", &Config::https());
     let line = server.wait_for_log("max_connections");
     assert!(line.contains("64"), "the limit and its cause are told: {line}");
     let log = Since::now(&server);
@@ -69,8 +65,8 @@ fn it_serves_again_when_the_descriptors_are_free() {
 }
 
 #[test]
-fn soft_limit_is_raised_as_far_as_the_configuration_can_use_it() {
-    let server = Server::start(&Setup { shell: "ulimit -S -n 256", ..LEAN });
+fn soft_limit_is_raised_to_what_the_configuration_needs() {
+    let server = Server::start_after("ulimit -S -n 256", &without_history());
     let metrics = server.admin_get("/metrics");
     let limit = metrics.lines().find_map(|line| line.strip_prefix("process_max_fds "));
     let limit: f64 = limit.unwrap().parse().unwrap();
@@ -82,14 +78,13 @@ fn soft_limit_is_raised_as_far_as_the_configuration_can_use_it() {
 }
 
 #[test]
-fn where_accept_runs_out_newcomers_are_closed_at_once() {
+fn accept_without_descriptors_closes_new_connections_at_once() {
     // So few descriptors that no estimate can leave a margin: what an idle server holds, and
     // five for connections.
-    let server = Server::start(&Setup {
-        server: "handshake_timeout = \"50s\"\nheader_timeout = \"50s\"",
-        shell: &format!("ulimit -n {}", held_when_idle() + 5),
-        ..LEAN
-    });
+    let config = without_history()
+        .set("server.handshake_timeout", "50s")
+        .set("server.header_timeout", "50s");
+    let server = Server::start_after(&format!("ulimit -n {}", held_when_idle() + 5), &config);
     let log = Since::now(&server);
     let crowd: Vec<TcpStream> =
         (0..60).map(|_| TcpStream::connect(server.address).unwrap()).collect();
@@ -114,11 +109,11 @@ fn where_accept_runs_out_newcomers_are_closed_at_once() {
 }
 
 #[test]
-fn admin_listener_without_descriptors_closes_newcomers_and_answers_as_soon_as_one_is_free() {
+fn admin_listener_without_descriptors_answers_once_one_is_free() {
     let held = held_when_idle();
     for spare in [1, 2, 4] {
-        let server =
-            Server::start(&Setup { shell: &format!("ulimit -n {}", held + spare), ..LEAN });
+        let limit = format!("ulimit -n {}", held + spare);
+        let server = Server::start_after(&limit, &without_history());
         let log = Since::now(&server);
         let asking: Vec<_> = (0..20).map(|_| TcpStream::connect(server.admin).unwrap()).collect();
         server.wait_for_log("cannot accept");
@@ -129,8 +124,8 @@ fn admin_listener_without_descriptors_closes_newcomers_and_answers_as_soon_as_on
 }
 
 #[test]
-fn admin_listener_answers_while_the_public_side_has_all_its_connections() {
-    let server = Server::start(&Setup { shell: "ulimit -n 256", ..LEAN });
+fn admin_listener_answers_while_public_connections_are_at_the_cap() {
+    let server = Server::start_after("ulimit -n 256", &without_history());
     let crowd: Vec<TcpStream> =
         (0..300).map(|_| TcpStream::connect(server.address).unwrap()).collect();
     eventually("the crowd is in", || server.serves());

@@ -4,13 +4,14 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use hostile::config::{Config, Source};
+use hostile::upstream::Upstream;
 use pumphouse_web::kernel::listen_queue::granted_backlog;
 use serde_json::Value;
 use socket2::{Domain, Socket, Type};
 
 use crate::harness::eventually;
-use crate::server::{BINARY, Server, Setup};
-use hostile::upstream::Upstream;
+use crate::server::{BINARY, Server};
 
 /// Runs it to its end, and checks that it came within its bound.
 fn doctor(arguments: &[&str]) -> (i32, String) {
@@ -34,8 +35,8 @@ fn beside(server: &Server, more: &[&str]) -> (i32, String) {
 }
 
 #[test]
-fn a_well_server() {
-    let server = Server::start(&Setup::default());
+fn healthy_server_passes_with_0() {
+    let server = Server::start(&Config::https());
     let (code, page) = beside(&server, &[]);
     assert_eq!(code, 0, "{page}");
     let limit = granted_backlog(1024);
@@ -51,14 +52,13 @@ fn a_well_server() {
 }
 
 #[test]
-fn a_source_that_does_not_answer_and_a_reload_that_was_refused() {
+fn silent_source_and_refused_reload_are_findings() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
-    let sources = format!(
-        "[[source]]\nname = \"well\"\nkind = \"json\"\nurl = \"http://{}\"\ninterval = \"1s\"\n\
-         timeout = \"500ms\"\n[source.values.pressure]\npointer = \"/pressure\"\n",
-        silent.local_addr().unwrap()
-    );
-    let server = Server::start(&Setup { sources: &sources, ..Setup::default() });
+    let source = Source::json("well", &format!("http://{}", silent.local_addr().unwrap()))
+        .value("pressure", "/pressure", "")
+        .set("interval", "1s")
+        .set("timeout", "500ms");
+    let server = Server::start(&Config::https().source(source));
     let config = server.folder().join("pumphouse.toml");
     std::fs::write(&config, "[server]\nlisten = 1\n").unwrap();
     server.signal("HUP");
@@ -72,8 +72,8 @@ fn a_source_that_does_not_answer_and_a_reload_that_was_refused() {
 }
 
 #[test]
-fn a_stopped_server_is_found_by_the_kernel() {
-    let server = Server::start(&Setup::default());
+fn stopped_server_is_found_through_the_kernel() {
+    let server = Server::start(&Config::https());
     // A thread that has not run yet has no name of its own.
     let names = (0..8).map(|number| format!("pw-worker-{number}"));
     let names: Vec<String> = names.chain(["pw-acceptor".to_owned()]).collect();
@@ -105,7 +105,7 @@ fn a_stopped_server_is_found_by_the_kernel() {
 }
 
 #[test]
-fn any_program_whose_queue_is_full() {
+fn full_accept_queue_of_any_program_is_found() {
     // This program, which accepts nobody, stands for the one of the story.
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
@@ -134,7 +134,7 @@ fn any_program_whose_queue_is_full() {
 }
 
 #[test]
-fn what_it_is_told() {
+fn doctor_arguments_and_configuration_are_checked() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("pumphouse.toml");
     // What the rest of the file needs, an investigator may lack.
@@ -160,14 +160,10 @@ fn what_it_is_told() {
 }
 
 #[test]
-fn it_asks_by_a_unix_socket_too() {
+fn admin_listener_on_a_unix_socket_is_examined() {
     let well = Upstream::answering(r#"{"pressure": 29.92}"#);
-    let sources = format!(
-        "[[source]]\nname = \"well\"\nkind = \"json\"\nurl = \"{}\"\n\
-         [source.values.pressure]\npointer = \"/pressure\"\n",
-        well.url()
-    );
-    let server = Server::start(&Setup { sources: &sources, ..Setup::default() });
+    let source = Source::json("well", &well.url()).value("pressure", "/pressure", "");
+    let server = Server::start(&Config::https().source(source));
     server.eventually_status("the well has answered", |status| {
         status["sources"]["well"]["state"] == "fresh"
     });

@@ -1,26 +1,27 @@
 //! TERM under load, as a supervisor sends it.
 
 use std::fs::File;
+use std::io::Write;
 use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
+use hostile::client::{Client, connect_tls, read_response};
+use hostile::config::{Config, Source};
+use hostile::mode::Mode;
+use hostile::swarm::{Plan, Swarm};
+use hostile::upstream::Upstream;
 use pumphouse_web::engine::Settings;
 use rustix::fs::OFlags;
 
 use crate::harness::{eventually, get};
-use crate::server::{Server, Setup};
-use hostile::client::{Client, connect_tls, read_response};
-use hostile::mode::Mode;
-use hostile::swarm::{Plan, Swarm};
-use hostile::upstream::Upstream;
-use std::io::Write;
-use std::time::{Duration, Instant};
+use crate::server::Server;
 
 #[test]
-fn requests_in_flight_are_answered_and_the_exit_is_clean() {
-    let mut server = Server::start(&Setup::default());
+fn term_under_load_answers_requests_in_flight_and_exits_with_0() {
+    let mut server = Server::start(&Config::https());
     let hostile: Vec<Client> = [Mode::Silent, Mode::HalfClientHello, Mode::DripHead, Mode::Idle]
         .into_iter()
         .flat_map(|mode| std::iter::repeat_n(mode, 10))
@@ -58,11 +59,10 @@ fn requests_in_flight_are_answered_and_the_exit_is_clean() {
 }
 
 #[test]
-fn a_second_signal_ends_it_at_once() {
-    let mut server = Server::start(&Setup {
-        server: "drain_timeout = \"50s\"\nheader_timeout = \"50s\"",
-        ..Setup::default()
-    });
+fn second_signal_ends_the_drain_at_once_with_130() {
+    let config =
+        Config::https().set("server.drain_timeout", "50s").set("server.header_timeout", "50s");
+    let mut server = Server::start(&config);
     let mut half = connect_tls(server.address, &server.client).unwrap();
     // What comes with a request is read with it, so its answer tells that half a head was.
     half.write_all((get("/ping") + "GET / HTTP/1.1\r\n").as_bytes()).unwrap();
@@ -74,14 +74,11 @@ fn a_second_signal_ends_it_at_once() {
 }
 
 #[test]
-fn a_thousand_hostile_clients_and_a_hung_upstream_do_not_hold_up_the_exit() {
+fn term_under_attack_with_a_hung_upstream_exits_with_0_in_time() {
     let upstream = Upstream::hung();
-    let source = format!(
-        "[[source]]\nname = \"tank\"\nkind = \"json\"\nurl = \"{}\"\ntimeout = \"60s\"\n\
-         values = {{ level = {{ pointer = \"/level\" }} }}\n",
-        upstream.url()
-    );
-    let mut server = Server::start(&Setup { sources: &source, ..Setup::default() });
+    let source =
+        Source::json("tank", &upstream.url()).value("level", "/level", "").set("timeout", "60s");
+    let mut server = Server::start(&Config::https().source(source));
     let mut swarm = Swarm::new(Plan {
         target: server.address,
         config: server.client.clone(),
@@ -147,13 +144,10 @@ impl HungSoon {
 }
 
 #[test]
-fn certificate_file_that_hangs_its_reader_does_not_keep_a_stopped_server() {
+fn term_while_a_certificate_file_hangs_exits_with_0_in_time() {
     let drain_timeout = Duration::from_secs(8);
-    let mut server = Server::start(&Setup {
-        server: "drain_timeout = \"8s\"",
-        tls: "check_every = \"1s\"",
-        ..Setup::default()
-    });
+    let config = Config::https().set("server.drain_timeout", "8s").set("tls.check_every", "1s");
+    let mut server = Server::start(&config);
     let hung = Hung::certificate(&server).wait();
     let begun = Instant::now();
     server.signal("TERM");
@@ -163,13 +157,10 @@ fn certificate_file_that_hangs_its_reader_does_not_keep_a_stopped_server() {
 }
 
 #[test]
-fn reload_that_hangs_in_a_file_holds_up_neither_requests_nor_a_stop() {
+fn reload_that_hangs_in_a_file_delays_neither_requests_nor_a_stop() {
     let drain_timeout = Duration::from_secs(8);
-    let mut server = Server::start(&Setup {
-        server: "drain_timeout = \"8s\"",
-        tls: "check_every = \"1h\"",
-        ..Setup::default()
-    });
+    let config = Config::https().set("server.drain_timeout", "8s").set("tls.check_every", "1h");
+    let mut server = Server::start(&config);
     let certificate = std::fs::read(server.certificate()).unwrap();
     let hung = Hung::certificate(&server);
     server.signal("HUP");

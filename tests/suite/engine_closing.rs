@@ -4,13 +4,13 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 
+use hostile::client::TEST_TIMEOUT;
 use pumphouse_web::engine::{Body, CloseReason, ConnectionState, Request, Response, Settings};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConnection, StreamOwned};
 use socket2::{Domain, Socket, Type};
 
 use crate::harness::{Program, TestEngine, eventually};
-use hostile::client::TEST_TIMEOUT;
 
 /// A response of the page's size: more than a small receive buffer, and little more than the kernel
 /// takes for a client that does not read.
@@ -99,7 +99,7 @@ fn refused_upload(mut stream: impl Read + Write) {
 }
 
 #[test]
-fn refusal_of_megabytes_is_read_behind_the_upload() {
+fn refusal_of_an_upload_is_read_after_megabytes() {
     let server = TestEngine::http(Settings::default(), Program(page));
     let stream = TcpStream::connect(server.address).unwrap();
     stream.set_write_timeout(Some(TEST_TIMEOUT)).unwrap();
@@ -107,7 +107,7 @@ fn refusal_of_megabytes_is_read_behind_the_upload() {
 }
 
 #[test]
-fn refusal_of_megabytes_over_tls_is_read_behind_the_upload() {
+fn refusal_of_an_upload_over_tls_is_read_after_megabytes() {
     let server = TestEngine::https(Settings::default(), Program(page));
     let name = ServerName::try_from("localhost").unwrap();
     let session = ClientConnection::new(Arc::clone(&server.client), name).unwrap();
@@ -118,7 +118,7 @@ fn refusal_of_megabytes_over_tls_is_read_behind_the_upload() {
 }
 
 #[test]
-fn lingering_connection_gives_way_at_the_cap_before_an_idle_one() {
+fn lingering_connection_at_the_cap_is_evicted_before_an_idle_one() {
     let settings = Settings { max_connections: 2, ..Settings::default() };
     let server = TestEngine::http(settings, Program(|_: &Request| Response::new(Body::empty())));
     let ask = |close: bool| {

@@ -5,14 +5,14 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use crossbeam_channel::bounded;
+use hostile::client::{Client, TEST_TIMEOUT, connect_tls, read_response};
+use hostile::mode::Mode;
 use pumphouse_web::engine::{Body, Drained, Request, Response, Settings};
 
 use crate::harness::{Program, TestEngine, get, plain_program};
-use hostile::client::{Client, TEST_TIMEOUT, connect_tls, read_response};
-use hostile::mode::Mode;
 
 #[test]
-fn requests_in_flight_finish_and_new_ones_are_refused() {
+fn stop_finishes_requests_in_flight_and_refuses_new_ones() {
     let (entered, enter) = bounded(1);
     let (release, released) = bounded::<()>(0);
     let server = TestEngine::https(
@@ -50,7 +50,7 @@ fn requests_in_flight_finish_and_new_ones_are_refused() {
 }
 
 #[test]
-fn hostile_clients_cannot_hold_up_a_stop() {
+fn stop_with_hostile_clients_ends_at_the_drain_timeout() {
     let settings = Settings { drain_timeout: Duration::from_secs(2), ..Settings::default() };
     let server = TestEngine::https(settings, Program(plain_program));
     let modes = [
@@ -72,7 +72,7 @@ fn hostile_clients_cannot_hold_up_a_stop() {
 }
 
 #[test]
-fn a_stop_with_nobody_there_is_complete() {
+fn stop_without_connections_is_complete() {
     let server = TestEngine::https(Settings::default(), Program(plain_program));
     assert!(server.fresh_https("/").starts_with("HTTP/1.1 200"));
     assert_eq!(server.engine.drain(), Drained::Complete);

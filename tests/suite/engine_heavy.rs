@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use hostile::client::{TEST_TIMEOUT, read_response};
 use pumphouse_web::engine::{
     Activity, Body, CloseReason, ConnectionState, Continuation, Drained, Lane, Refusal, Reply,
     Request, RequestHead, Response, Service, Settings, ShedReason, StreamBody,
@@ -15,7 +16,6 @@ use pumphouse_web::engine::{
 use socket2::{Domain, Socket, Type};
 
 use crate::harness::{TestEngine, eventually, get};
-use hostile::client::{TEST_TIMEOUT, read_response};
 
 /// Answers by work of many pieces, each of a millisecond.
 #[derive(Clone, Default)]
@@ -219,7 +219,7 @@ fn heavy_requests_beyond_the_permits_wait_while_light_ones_are_served() {
 }
 
 #[test]
-fn permits_leave_a_worker_for_each_lane_and_one_for_light_work() {
+fn permits_leave_one_worker_for_light_work() {
     for (workers, heavy_requests, permits) in [(1, 1, 1), (2, 8, 1), (3, 8, 1), (8, 100, 6)] {
         let settings = Settings { workers, heavy_requests, ..Settings::default() };
         assert_eq!(settings.heavy_permits(), permits, "{workers} workers");
@@ -361,14 +361,14 @@ fn stream_that_is_read_shares_its_permit() {
 }
 
 #[test]
-fn stream_whose_source_would_block_goes_on_in_later_turns() {
+fn stream_whose_source_would_block_resumes_in_later_turns() {
     let (server, _) = start(one_permit());
     let answer = ask(&server, 10, "/drip");
     assert_eq!(answer.matches("1\r\nx\r\n").count(), 100, "{answer}");
 }
 
 #[test]
-fn stop_lets_heavy_work_end_and_cuts_endless_work() {
+fn stop_finishes_heavy_work_and_cuts_endless_work() {
     let (server, ledger) = start(Settings { drain_timeout: TEST_TIMEOUT, ..one_permit() });
     let mut first = asked(&server, 10, "/short/1");
     eventually("it runs", || ledger.has_begun("/short/1"));
@@ -388,7 +388,7 @@ fn stop_lets_heavy_work_end_and_cuts_endless_work() {
 }
 
 #[test]
-fn panic_in_a_piece_costs_its_connection_and_frees_its_permit() {
+fn panic_in_heavy_work_closes_its_connection_and_frees_its_permit() {
     let (server, _) = start(one_permit());
     for _ in 0..3 {
         assert!(ask(&server, 10, "/panic").starts_with("HTTP/1.1 500"));
@@ -416,7 +416,7 @@ fn head_and_pipelined_heavy_requests_are_answered_in_order() {
 }
 
 #[test]
-fn fallback_answers_where_a_permit_does_not_come() {
+fn request_without_a_permit_in_time_gets_its_fallback() {
     let (server, ledger) = start(one_permit());
     assert!(ask(&server, 10, "/or").ends_with("with"));
     let mut running = asked(&server, 10, "/endless/1");
@@ -431,7 +431,7 @@ fn fallback_answers_where_a_permit_does_not_come() {
 }
 
 #[test]
-fn interactive_lane_is_free_however_many_scripts_wait() {
+fn interactive_lane_under_waiting_scripts_stays_free() {
     let (server, ledger) = start(one_permit());
     let mut scripts: Vec<_> =
         (0..8).map(|n| asked(&server, 10, &format!("/endless/{n}"))).collect();
@@ -446,7 +446,7 @@ fn interactive_lane_is_free_however_many_scripts_wait() {
 }
 
 #[test]
-fn work_that_blocks_as_on_a_disk_leaves_a_worker_free() {
+fn heavy_work_that_blocks_on_a_disk_leaves_a_worker_free() {
     let (server, ledger) = start(Settings { heavy_requests: 100, ..one_permit() });
     let targets = (0..8).map(|n| format!("/hold/{n}")).chain(["/hold/people".to_owned()]);
     let mut held: Vec<_> =

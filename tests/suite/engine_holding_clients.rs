@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use hostile::client::{Client, Ending};
+use hostile::mode::Mode;
 use pumphouse_web::engine::{CloseReason, Settings};
 
 use crate::harness::{BodyProgram, Program, TestEngine, eventually, plain_program};
-use hostile::client::{Client, Ending};
-use hostile::mode::Mode;
 
 const WORKERS: usize = 2;
 
@@ -76,48 +76,48 @@ fn assert_silent(endings: &[Ending]) {
 }
 
 #[test]
-fn silent_clients() {
+fn silent_clients_on_every_worker_are_closed_at_handshake_timeout() {
     let endings = hold(Mode::Silent, CloseReason::HandshakeTimeout);
     assert_deadline(&endings);
     assert_silent(&endings);
 }
 
 #[test]
-fn half_a_client_hello() {
+fn clients_with_half_a_client_hello_are_closed_at_handshake_timeout() {
     let endings = hold(Mode::HalfClientHello, CloseReason::HandshakeTimeout);
     assert_deadline(&endings);
     assert_silent(&endings);
 }
 
 #[test]
-fn a_head_byte_by_byte() {
+fn clients_that_drip_a_head_get_408_at_header_timeout() {
     let endings = hold(Mode::DripHead, CloseReason::HeaderTimeout);
     assert_deadline(&endings);
     assert_said(&endings, "HTTP/1.1 408 ");
 }
 
 #[test]
-fn a_body_byte_by_byte() {
+fn clients_that_drip_a_body_get_408_at_body_timeout() {
     let endings = hold(Mode::DripBody, CloseReason::BodyTimeout);
     assert_deadline(&endings);
     assert_said(&endings, "HTTP/1.1 408 ");
 }
 
 #[test]
-fn a_large_response_never_read() {
+fn clients_that_never_read_are_reset_at_write_timeout() {
     let endings = hold(Mode::NeverRead, CloseReason::WriteTimeout);
     assert_deadline(&endings);
 }
 
 #[test]
-fn idle_after_a_response() {
+fn idle_clients_are_closed_at_keep_alive() {
     let endings = hold(Mode::Idle, CloseReason::KeepAlive);
     assert_deadline(&endings);
     assert_silent(&endings);
 }
 
 #[test]
-fn closing_half_way() {
+fn half_closed_clients_are_closed_at_once() {
     let endings = hold(Mode::CloseHalfway, CloseReason::ClientGone);
     assert_silent(&endings);
 }

@@ -4,6 +4,7 @@
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
 
+use hostile::client::{TEST_TIMEOUT, read_response};
 use http::StatusCode;
 use http::header::AUTHORIZATION;
 use pumphouse_web::engine::{
@@ -13,7 +14,6 @@ use pumphouse_web::engine::{
 use socket2::{Domain, Socket, Type};
 
 use crate::harness::{BodyProgram, Program, TestEngine, eventually, get, plain_program};
-use hostile::client::{TEST_TIMEOUT, read_response};
 
 fn connect_from(source: [u8; 4], address: SocketAddr) -> TcpStream {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
@@ -38,7 +38,7 @@ fn stalled(mut stream: TcpStream, target: &str, length: usize) -> TcpStream {
 }
 
 #[test]
-fn stalled_bodies_on_a_route_that_takes_none_hold_nothing() {
+fn stalled_bodies_on_a_route_without_a_body_hold_nothing() {
     let server = TestEngine::http(Settings::default(), BodyProgram);
     let mut clients: Vec<TcpStream> =
         (0..20).map(|_| stalled(connect(server.address), "/ignored", 64 << 10)).collect();
@@ -90,7 +90,7 @@ fn stalled_bodies_of_refused_requests_hold_nothing() {
 }
 
 #[test]
-fn stalled_bodies_hold_what_has_come_and_give_it_back() {
+fn stalled_bodies_hold_what_they_sent_until_they_end() {
     let server = TestEngine::http(Settings::default(), BodyProgram);
     let clients: Vec<TcpStream> =
         (0..10).map(|_| stalled(connect(server.address), "/body", 40 << 10)).collect();
@@ -103,7 +103,7 @@ fn stalled_bodies_hold_what_has_come_and_give_it_back() {
 }
 
 #[test]
-fn budget_used_up_closes_large_holders_and_spares_small_heads() {
+fn exhausted_budget_closes_large_holders_and_spares_small_heads() {
     // The heads alone exceed it.
     let settings = Settings { max_buffered_bytes: 100 << 10, ..Settings::default() };
     let server = TestEngine::http(settings, BodyProgram);
@@ -125,7 +125,7 @@ fn budget_used_up_closes_large_holders_and_spares_small_heads() {
 }
 
 #[test]
-fn budget_used_up_by_many_of_one_address_spares_the_largest_of_another() {
+fn exhausted_budget_closes_the_largest_group_and_spares_others() {
     let settings = Settings {
         max_buffered_bytes: 256 << 10,
         max_connections_per_address: Some(16),
@@ -146,7 +146,7 @@ fn budget_used_up_by_many_of_one_address_spares_the_largest_of_another() {
 }
 
 #[test]
-fn unread_responses_of_their_own_count_and_shared_ones_do_not() {
+fn unread_responses_are_charged_unless_shared() {
     let server = TestEngine::http(Settings::default(), BodyProgram);
     let mut own = connect(server.address);
     own.write_all(get("/large").as_bytes()).unwrap();
@@ -180,7 +180,7 @@ impl StreamBody for Holding {
 }
 
 #[test]
-fn sources_of_unread_streams_count_and_are_closed_when_they_use_the_budget_up() {
+fn unread_streams_that_exhaust_the_budget_are_closed() {
     let settings = Settings { max_buffered_bytes: 5 << 20, ..Settings::default() };
     let stream = |_: &Request| Response::new(Body::Stream(Box::new(Holding)));
     let server = TestEngine::http(settings, Program(stream));
@@ -198,7 +198,7 @@ fn sources_of_unread_streams_count_and_are_closed_when_they_use_the_budget_up() 
 }
 
 #[test]
-fn unread_responses_are_closed_when_they_use_the_budget_up() {
+fn unread_responses_that_exhaust_the_budget_are_closed() {
     let settings = Settings { max_buffered_bytes: 40 << 20, ..Settings::default() };
     let server = TestEngine::https(settings, BodyProgram);
     let mut clients = Vec::new();

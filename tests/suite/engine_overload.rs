@@ -5,13 +5,13 @@ use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::bounded;
+use hostile::client::{TEST_TIMEOUT, connect_tls, read_response};
 use pumphouse_web::engine::{
     Body, CloseReason, ConnectionState, Request, Response, Settings, ShedReason,
 };
 use strum::VariantArray;
 
 use crate::harness::{Program, TestEngine, blocking_program, eventually, get, plain_program};
-use hostile::client::{TEST_TIMEOUT, connect_tls, read_response};
 
 fn plain(server: &TestEngine) -> TcpStream {
     let stream = TcpStream::connect(server.address).unwrap();
@@ -97,7 +97,7 @@ fn deadlines_pass_on_time_while_workers_are_blocked() {
 }
 
 #[test]
-fn at_the_cap_the_longest_idle_gives_way() {
+fn connection_at_the_cap_evicts_the_longest_idle() {
     let settings = Settings { max_connections: 4, ..Settings::default() };
     let server = TestEngine::http(settings, Program(plain_program));
     let mut idle: Vec<TcpStream> = Vec::new();
@@ -170,7 +170,7 @@ fn plain_from(server: &TestEngine, last: u8) -> TcpStream {
 }
 
 #[test]
-fn one_address_cannot_push_the_others_out() {
+fn crowd_from_one_address_evicts_no_other_address() {
     let settings = Settings {
         max_connections: 16,
         max_connections_per_address: Some(8),
@@ -200,7 +200,7 @@ fn one_address_cannot_push_the_others_out() {
 }
 
 #[test]
-fn a_crowd_that_fills_the_server_makes_room_for_itself() {
+fn crowd_from_one_address_at_the_cap_evicts_its_own() {
     let settings = Settings {
         max_connections: 16,
         max_connections_per_address: Some(16),
@@ -226,7 +226,7 @@ fn a_crowd_that_fills_the_server_makes_room_for_itself() {
 }
 
 #[test]
-fn an_address_at_its_cap_is_served_at_its_own_idle_connections_cost() {
+fn address_at_its_cap_evicts_its_own_idle_connection() {
     let settings = Settings { max_connections_per_address: Some(3), ..Settings::default() };
     let server = TestEngine::http(settings, Program(plain_program));
     let mut idle: Vec<TcpStream> = Vec::new();
@@ -243,7 +243,7 @@ fn an_address_at_its_cap_is_served_at_its_own_idle_connections_cost() {
 }
 
 #[test]
-fn a_trusted_proxy_may_hold_any_number_and_is_believed() {
+fn trusted_proxy_has_no_cap_and_names_its_clients() {
     let settings = Settings {
         max_connections_per_address: Some(1),
         trusted_proxies: vec!["127.0.0.0/8".parse().unwrap()],
@@ -263,7 +263,7 @@ fn a_trusted_proxy_may_hold_any_number_and_is_believed() {
 }
 
 #[test]
-fn at_the_cap_with_all_busy_newcomers_get_503_at_once() {
+fn connection_at_a_cap_of_busy_connections_gets_503_at_once() {
     let settings = Settings { workers: 2, max_connections: 2, ..Settings::default() };
     let (program, entered, release) = blocking_program();
     let server = TestEngine::http(settings, program);
@@ -287,7 +287,7 @@ fn at_the_cap_with_all_busy_newcomers_get_503_at_once() {
 }
 
 #[test]
-fn a_panicking_handler_costs_its_own_connection_only() {
+fn panicking_handler_closes_its_own_connection_only() {
     let settings = Settings { workers: 1, ..Settings::default() };
     let server = TestEngine::http(
         settings,
@@ -309,7 +309,7 @@ fn a_panicking_handler_costs_its_own_connection_only() {
 }
 
 #[test]
-fn a_flood_of_pipelined_requests_does_not_starve_the_rest() {
+fn pipelined_requests_of_one_connection_starve_no_other() {
     let settings = Settings { workers: 1, ..Settings::default() };
     let (entered, enter) = bounded(1);
     let (release, released) = bounded::<()>(0);

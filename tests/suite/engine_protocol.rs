@@ -5,10 +5,10 @@ use std::net::{Ipv4Addr, Ipv6Addr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
+use hostile::client::{TEST_TIMEOUT, connect_tls, read_response};
 use pumphouse_web::engine::{Body, Engine, Listener, Request, Response, Settings, StreamBody};
 
 use crate::harness::{Program, TestEngine, get, plain_program, tls_pair};
-use hostile::client::{TEST_TIMEOUT, connect_tls, read_response};
 
 fn text(bytes: Vec<u8>) -> String {
     String::from_utf8(bytes).unwrap()
@@ -20,7 +20,7 @@ fn ask(stream: &mut (impl Read + Write), request: &str) -> String {
 }
 
 #[test]
-fn one_connection_many_requests() {
+fn connection_kept_alive_serves_many_requests() {
     let server = TestEngine::https(Settings::default(), Program(plain_program));
     let mut stream = connect_tls(server.address, &server.client).unwrap();
     for number in 0..50 {
@@ -31,7 +31,7 @@ fn one_connection_many_requests() {
 }
 
 #[test]
-fn alpn_is_http_1_1_and_a_session_can_be_resumed() {
+fn tls_session_is_http_1_1_and_can_be_resumed() {
     let server = TestEngine::https(Settings::default(), Program(plain_program));
     let mut config = (*server.client).clone();
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
@@ -47,7 +47,7 @@ fn alpn_is_http_1_1_and_a_session_can_be_resumed() {
 }
 
 #[test]
-fn plain_http_on_the_tls_port_is_told_so() {
+fn plain_http_on_the_tls_port_gets_400() {
     let server = TestEngine::https(Settings::default(), Program(plain_program));
     let mut stream = TcpStream::connect(server.address).unwrap();
     let answer = ask(&mut stream, &get("/"));
@@ -55,7 +55,7 @@ fn plain_http_on_the_tls_port_is_told_so() {
 }
 
 #[test]
-fn garbage_instead_of_tls_is_closed() {
+fn garbage_in_place_of_tls_is_closed() {
     let server = TestEngine::https(Settings::default(), Program(plain_program));
     for garbage in [&b"\x16\x03\x01\xff\xff garbage that is no handshake"[..], &[0; 64]] {
         let mut stream = TcpStream::connect(server.address).unwrap();
@@ -68,7 +68,7 @@ fn garbage_instead_of_tls_is_closed() {
 }
 
 #[test]
-fn a_large_body_arrives_whole_over_tls_and_plain() {
+fn large_body_over_tls_and_plain_arrives_whole() {
     let expected = 32 << 20;
     let length = |answer: Vec<u8>| {
         let head = answer.windows(4).position(|window| window == b"\r\n\r\n").unwrap();
@@ -99,7 +99,7 @@ fn read_all(stream: &mut impl Read, body: usize) -> Vec<u8> {
 }
 
 #[test]
-fn a_streamed_body_arrives_whole() {
+fn streamed_body_arrives_whole() {
     struct Counting(u32);
     impl StreamBody for Counting {}
     impl Read for Counting {
@@ -127,7 +127,7 @@ fn a_streamed_body_arrives_whole() {
 }
 
 #[test]
-fn a_refused_upload_reads_its_answer_to_the_end() {
+fn refused_upload_can_read_its_response_whole() {
     let server = TestEngine::http(Settings::default(), Program(plain_program));
     let mut stream = TcpStream::connect(server.address).unwrap();
     stream.set_read_timeout(Some(TEST_TIMEOUT)).unwrap();
@@ -142,7 +142,7 @@ fn a_refused_upload_reads_its_answer_to_the_end() {
 }
 
 #[test]
-fn several_listeners_of_every_kind_serve_side_by_side() {
+fn listeners_of_every_kind_serve_side_by_side() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("engine.sock");
     let v4 = Listener::tcp((Ipv4Addr::LOCALHOST, 0).into(), 16).unwrap();
@@ -166,7 +166,7 @@ fn several_listeners_of_every_kind_serve_side_by_side() {
 }
 
 #[test]
-fn an_abandoned_socket_file_is_replaced() {
+fn abandoned_socket_file_is_replaced() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("engine.sock");
     drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
@@ -175,7 +175,7 @@ fn an_abandoned_socket_file_is_replaced() {
 }
 
 #[test]
-fn a_certificate_without_its_key_is_refused() {
+fn certificate_with_another_key_is_refused() {
     use pumphouse_web::engine::tls::{TlsError, server_config};
     let one = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let other = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();

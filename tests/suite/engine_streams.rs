@@ -8,13 +8,13 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::bounded;
+use hostile::client::{TEST_TIMEOUT, read_response};
 use pumphouse_web::engine::{
     Body, CloseReason, ConnectionState, Drained, Request, Response, Settings, ShedReason,
     StreamBody,
 };
 
 use crate::harness::{Program, TestEngine, eventually, get};
-use hostile::client::{TEST_TIMEOUT, read_response};
 
 const PIECE: usize = 1000;
 
@@ -108,7 +108,7 @@ impl Greedy {
 }
 
 #[test]
-fn as_many_endless_downloads_as_workers_hold_nobody_up() {
+fn endless_downloads_on_every_worker_delay_no_other_client() {
     let settings =
         Settings { workers: 2, write_timeout: Duration::from_secs(4), ..Settings::default() };
     let server = TestEngine::http(settings, streams(usize::MAX));
@@ -142,7 +142,7 @@ fn truncated_body_without_a_length_ends_in_a_reset() {
 }
 
 #[test]
-fn a_stop_waits_for_a_download_no_longer_than_its_deadline() {
+fn stop_cuts_a_download_at_its_deadline() {
     let settings = Settings {
         workers: 1,
         write_timeout: Duration::from_secs(2),
@@ -157,7 +157,7 @@ fn a_stop_waits_for_a_download_no_longer_than_its_deadline() {
 }
 
 #[test]
-fn a_stop_lets_a_download_come_to_its_end() {
+fn stop_finishes_a_download_that_is_read() {
     const PIECES: usize = 500;
     let settings = Settings { workers: 1, drain_timeout: TEST_TIMEOUT, ..Settings::default() };
     let server = TestEngine::http(settings, streams(PIECES));
@@ -168,7 +168,7 @@ fn a_stop_lets_a_download_come_to_its_end() {
 }
 
 #[test]
-fn behind_blocked_workers_a_download_waits_for_one_and_is_read_by_nobody_else() {
+fn download_behind_blocked_workers_waits_for_a_worker() {
     // More than the socket's buffers hold, so that it waits for its client.
     const PIECES: usize = 16_000;
     let (entered, enter) = bounded(1);
@@ -215,7 +215,7 @@ fn behind_blocked_workers_a_download_waits_for_one_and_is_read_by_nobody_else() 
 }
 
 #[test]
-fn a_download_that_waits_for_a_worker_is_cut_at_its_deadline() {
+fn download_that_waits_for_a_worker_is_cut_at_its_deadline() {
     let (entered, enter) = bounded(1);
     let (release, released) = bounded::<()>(0);
     let settings =

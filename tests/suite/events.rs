@@ -1,11 +1,12 @@
 //! What happens to the sources, told by the real program: each event once, in pages, on the page.
 
+use hostile::config::{Config, Source};
+use hostile::upstream::Upstream;
 use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::harness::eventually;
-use crate::server::{Server, Setup, body, code, json};
-use hostile::upstream::Upstream;
+use crate::server::{Server, body, code, json};
 
 fn events(server: &Server, query: &str) -> Vec<Value> {
     let page = json(&server.get(&format!("/api/v1/events{query}")));
@@ -23,18 +24,18 @@ fn observed(seconds: i64) -> String {
 }
 
 #[test]
-fn what_happens_to_a_source_is_told_once_and_in_order() {
+fn changes_of_a_source_are_reported_once_and_in_order() {
     let (tank, other) = (Upstream::answering(&observed(-7200)), Upstream::hung());
     let sources = [("tank", &tank), ("other", &other)].map(|(name, upstream)| {
-        format!(
-            "[[source]]\nname = \"{name}\"\ntitle = \"The {name}\"\nkind = \"json\"\n\
-             url = \"{}\"\ninterval = \"1s\"\ntimeout = \"500ms\"\nstale_after = \"1h\"\n\
-             observed_at = {{ pointer = \"/at\", format = \"unix\" }}\n\
-             [source.values.level]\npointer = \"/level\"\nunit = \"%\"\n",
-            upstream.url()
-        )
+        Source::json(name, &upstream.url())
+            .value("level", "/level", "%")
+            .observed_at_unix()
+            .set("title", format!("The {name}"))
+            .set("interval", "1s")
+            .set("timeout", "500ms")
+            .set("stale_after", "1h")
     });
-    let server = Server::start(&Setup { sources: &sources.concat(), ..Setup::default() });
+    let server = Server::start(&Config::https().sources(sources));
     let of_tank = || events(&server, "?source=tank");
     let happens = |kind: &str| {
         eventually(kind, || kinds(&of_tank()).first() == Some(&kind));

@@ -1,12 +1,13 @@
 //! The examples that other programs read: what they look for is there.
 
+use hostile::config::{Config, Source};
+use hostile::upstream::Upstream;
 use saphyr::{LoadableYamlNode, Yaml};
 use serde_json::Value as Json;
 
 use crate::demo::Demo;
 use crate::harness::eventually;
-use crate::server::{Server, Setup};
-use hostile::upstream::Upstream;
+use crate::server::Server;
 
 const HOME_ASSISTANT: &str = include_str!("../../examples/home-assistant.yaml");
 const PROMETHEUS: &str = include_str!("../../examples/prometheus.yml");
@@ -37,7 +38,7 @@ fn words<'a>(text: &'a str, begin: &'a str) -> impl Iterator<Item = &'a str> {
 }
 
 #[test]
-fn home_assistant_finds_what_its_templates_name() {
+fn home_assistant_example_names_existing_members() {
     let demo = Demo::start();
     let status = || -> Json {
         let url = format!("{}api/v1/status", demo.url());
@@ -71,14 +72,11 @@ fn home_assistant_finds_what_its_templates_name() {
 }
 
 #[test]
-fn prometheus_finds_what_the_example_names() {
+fn prometheus_example_names_existing_metrics() {
     let upstream = Upstream::answering(r#"{"level": 50}"#);
-    let sources = format!(
-        "[[source]]\nname = \"tank\"\nkind = \"json\"\nurl = \"{}\"\ninterval = \"1s\"\n\
-         [source.values.level]\npointer = \"/level\"\nunit = \"%\"\n",
-        upstream.url()
-    );
-    let server = Server::start(&Setup { sources: &sources, ..Setup::default() });
+    let source =
+        Source::json("tank", &upstream.url()).value("level", "/level", "%").set("interval", "1s");
+    let server = Server::start(&Config::https().source(source));
     server.eventually_status("the tank has answered", |status| {
         status["sources"]["tank"]["state"] == "fresh"
     });

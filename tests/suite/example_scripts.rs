@@ -5,12 +5,13 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use hostile::config::{Config, Source};
+use hostile::upstream::Upstream;
 use pumphouse_web::engine::{Body, Response, Settings};
 
 use crate::demo::Demo;
 use crate::harness::{Program, TestEngine, eventually};
-use crate::server::{Server, Setup};
-use hostile::upstream::Upstream;
+use crate::server::Server;
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/shell");
 
@@ -94,26 +95,18 @@ fn demo() -> (Demo, Desk) {
     (demo, desk)
 }
 
-/// A tank at that level, a well that never answers, and a cistern whose sensor is long silent.
-fn sources(tank: &Upstream, cistern: &Upstream) -> String {
-    format!(
-        "[[source]]\nname = \"tank\"\nkind = \"json\"\nurl = \"{}\"\ninterval = \"3s\"\n\
-         [source.values.level]\npointer = \"/level\"\nunit = \"%\"\n\
-         [[source]]\nname = \"well\"\nkind = \"json\"\nurl = \"http://127.0.0.1:1/\"\n\
-         interval = \"1h\"\n[source.values.level]\npointer = \"/level\"\nunit = \"%\"\n\
-         [[source]]\nname = \"cistern\"\nkind = \"json\"\nurl = \"{}\"\ninterval = \"1h\"\n\
-         observed_at = {{ pointer = \"/at\", format = \"unix\" }}\n\
-         [source.values.level]\npointer = \"/level\"\nunit = \"%\"\n",
-        tank.url(),
-        cistern.url()
-    )
-}
-
-/// A server over them, in which tank and cistern have answered.
+/// Starts a server with a tank that answers, a well that never does, and a cistern whose latest
+/// observation is old. Returns once tank and cistern have answered.
 fn server(tank: &Upstream) -> Server {
     let cistern = Upstream::answering(r#"{"level": 60, "at": 1000000000}"#);
-    let sources = sources(tank, &cistern);
-    let server = Server::start(&Setup { sources: &sources, ..Setup::default() });
+    let source = |name: &str, url: &str, interval: &str| {
+        Source::json(name, url).value("level", "/level", "%").set("interval", interval)
+    };
+    let config = Config::https()
+        .source(source("tank", &tank.url(), "3s"))
+        .source(source("well", "http://127.0.0.1:1/", "1h"))
+        .source(source("cistern", &cistern.url(), "1h").observed_at_unix());
+    let server = Server::start(&config);
     server.eventually_status("both have answered", |status| {
         ["tank", "cistern"].iter().all(|name| status["sources"][name]["state"] != "waiting")
     });
@@ -126,7 +119,7 @@ fn scripts() -> Vec<PathBuf> {
 }
 
 #[test]
-fn shellcheck_has_nothing_to_say() {
+fn scripts_pass_shellcheck() {
     let output = Command::new("shellcheck")
         .args(["--external-sources", "--source-path=SCRIPTDIR", "--shell=sh"])
         .args(scripts())
@@ -136,7 +129,7 @@ fn shellcheck_has_nothing_to_say() {
 }
 
 #[test]
-fn each_explains_itself_when_used_wrongly() {
+fn scripts_with_wrong_arguments_print_their_usage() {
     let desk = Desk {
         url: NOWHERE.into(),
         certificate: "none".into(),
@@ -158,7 +151,7 @@ fn each_explains_itself_when_used_wrongly() {
 }
 
 #[test]
-fn a_name_that_is_none_is_refused_before_it_is_used() {
+fn malformed_field_name_is_refused_before_any_request() {
     let folder = tempfile::tempdir().unwrap();
     let desk = Desk { url: NOWHERE.into(), certificate: "none".into(), folder };
     for (script, before, code) in [
@@ -180,7 +173,7 @@ fn a_name_that_is_none_is_refused_before_it_is_used() {
 }
 
 #[test]
-fn a_link_from_elsewhere_finds_what_it_needs() {
+fn script_called_by_a_symbolic_link_finds_its_library() {
     let (_demo, desk) = demo();
     let link = desk.folder.path().join("level");
     std::os::unix::fs::symlink(Path::new(FOLDER).join("status-line.sh"), &link).unwrap();
@@ -192,7 +185,7 @@ fn a_link_from_elsewhere_finds_what_it_needs() {
 }
 
 #[test]
-fn a_status_line() {
+fn status_line_shows_each_state_of_a_value() {
     let (_demo, desk) = demo();
     let usual = desk.run("status-line.sh", &[]);
     let parts: Vec<&str> = usual.said.trim_end().split(" · ").collect();
@@ -215,7 +208,7 @@ fn a_status_line() {
 }
 
 #[test]
-fn a_gate_on_age() {
+fn gate_exits_by_the_age_of_a_value() {
     let (_demo, desk) = demo();
     let open = desk.run("gate.sh", &["600", "tank.level"]);
     assert_eq!((open.code, &*open.said), (0, ""), "{open:?}");
@@ -240,7 +233,7 @@ fn a_gate_on_age() {
 }
 
 #[test]
-fn an_alert_comes_once() {
+fn cron_alert_is_sent_once_for_each_crossing() {
     let (_demo, desk) = demo();
     let low = ["-l", "101", "-s", "told", "tank.level"];
     let told = desk.run("cron-alert.sh", &low);
@@ -280,7 +273,7 @@ fn an_alert_comes_once() {
 }
 
 #[test]
-fn a_picture_of_the_past() {
+fn plot_draws_the_history_of_a_field() {
     let (_demo, desk) = demo();
     for arguments in [&["tank.level"][..], &["-d", "2", "-s", "1h", "-o", "it's.png", "tank.level"]]
     {
@@ -313,7 +306,7 @@ fn a_picture_of_the_past() {
 }
 
 #[test]
-fn changes_are_watched_for_the_price_of_304s() {
+fn watch_prints_changes_and_costs_304s() {
     let (_demo, demo_desk) = demo();
     let first = demo_desk.run("watch.sh", &["-n", "2", "tank.level", "weather.temperature"]);
     assert_eq!(first.code, 0, "{first:?}");
@@ -359,7 +352,7 @@ fn changes_are_watched_for_the_price_of_304s() {
 }
 
 #[test]
-fn a_plugin_for_monitoring() {
+fn check_pumphouse_exits_as_a_monitoring_plugin() {
     let (_demo, desk) = demo();
     let check = |arguments: &[&str]| desk.run("check_pumphouse.sh", arguments);
     let well = check(&["-f", "tank.level", "-w", "1:", "-c", "0:", "-a", "600"]);
@@ -429,7 +422,7 @@ fn a_plugin_for_monitoring() {
 }
 
 #[test]
-fn a_token_is_sent_and_never_stands_on_a_command_line() {
+fn token_is_sent_and_appears_on_no_command_line() {
     let guarded = |request: &pumphouse_web::engine::Request| {
         let sent = request.headers.get("authorization").map(|it| it.as_bytes());
         let mut response = Response::new(Body::from("50\n"));

@@ -7,6 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
+use hostile::client::TEST_TIMEOUT;
+use hostile::config::{Config, Source};
+use hostile::upstream::Upstream;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use pumphouse_web::board::{Change, Finite, Sample};
@@ -16,9 +19,7 @@ use rustls::{ClientConnection, StreamOwned};
 use socket2::{Domain, Socket, Type};
 
 use crate::harness::{eventually, get};
-use crate::server::{Server, Setup, code};
-use hostile::client::TEST_TIMEOUT;
-use hostile::upstream::Upstream;
+use crate::server::{Server, code};
 
 /// A value each second for a week, up to now.
 fn fill_densely(path: &Path) {
@@ -60,23 +61,21 @@ fn pipeline(server: &Server, last: u8, requests: &str, answered: &AtomicUsize) {
 }
 
 #[test]
-fn pipelined_expensive_queries_over_a_dense_history_delay_no_other_client() {
+fn pipelined_expensive_queries_delay_no_other_client() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("pumphouse.db");
     fill_densely(&path);
     let upstream = Upstream::answering(r#"{"level": 84.6}"#);
-    let sources = format!(
-        "[history]\npath = \"{}\"\n[[source]]\nname = \"tank\"\nkind = \"json\"\nurl = \"{}\"\n\
-         interval = \"1h\"\n[source.values.level]\npointer = \"/level\"\nunit = \"%\"\n",
-        path.display(),
-        upstream.url()
-    );
-    let setup = Setup {
-        sources: &sources,
-        server: "watchdog_timeout = \"2s\"\ndrain_timeout = \"1s\"",
-        ..Setup::default()
-    };
-    let server = Server::start(&setup);
+    let config = Config::https()
+        .set("server.watchdog_timeout", "2s")
+        .set("server.drain_timeout", "1s")
+        .set("history.path", path.to_str())
+        .source(
+            Source::json("tank", &upstream.url())
+                .value("level", "/level", "%")
+                .set("interval", "1h"),
+        );
+    let server = Server::start(&config);
     server.eventually_status("the source is fresh", |status| {
         status["sources"]["tank"]["state"] == "fresh"
     });

@@ -6,12 +6,20 @@ use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::access::{basic, metric, request, text, token, user};
-use crate::harness::eventually;
-use crate::server::{Server, Setup, body, code};
 use hostile::client::{connect_tls, read_response};
+use hostile::config::Config;
+
+use crate::access::{basic, metric, request, text, token, with_throttled_anna};
+use crate::harness::eventually;
+use crate::server::{Server, body, code};
 
 const COMPARED: &str = "pumphouse_auth_comparisons_total{caller=\"stranger\"}";
+
+/// Returns the configuration of a server that takes the client's address from a field, so that this
+/// machine can send from many addresses.
+fn behind_proxy() -> Config {
+    with_throttled_anna().set("server.trusted_proxies", ["127.0.0.1"])
+}
 
 /// Sends so many requests on one connection, each made from its number and the codes before it;
 /// gives the codes.
@@ -49,15 +57,11 @@ fn owners_visits(server: &Server, credentials: &[String], is_over: &AtomicBool) 
 }
 
 #[test]
-fn remembered_account_lets_no_throttled_guess_in() {
+fn throttled_guess_at_a_remembered_account_is_refused() {
     const GUESSES: usize = 5000;
     const CONNECTIONS: usize = 4;
     let (token, read) = token(&[]);
-    // So that no wait ends before the attack does.
-    let waits = "[auth]\nfirst_delay = \"10m\"\n".to_owned();
-    let auth = waits + &user("anna", "right", "\"read\"") + &read;
-    let proxy = "trusted_proxies = [\"127.0.0.1\"]";
-    let server = Server::start(&Setup { auth: &auth, server: proxy, ..Setup::default() });
+    let server = Server::start(&behind_proxy().append(&read));
     let owner = [basic("anna", "right"), format!("Bearer {token}")];
     let asked = request("GET", "/", &owner[0], "192.0.2.1");
     assert_eq!(codes(&server, 1, |_, _| asked.clone()), [200]);
@@ -153,13 +157,10 @@ fn fail_from_many_addresses(server: &Server, name: &str, count: usize) {
 }
 
 #[test]
-fn names_that_are_used_at_a_unix_socket_cannot_be_listed() {
-    let waits = "[auth]\nfirst_delay = \"10m\"\n";
-    let auth = format!("{waits}{}", user("anna", "right", "\"read\""));
-    let (listen, proxy) = (", \"unix:public.sock\"", "trusted_proxies = [\"127.0.0.1\"]");
-    let setup = Setup { auth: &auth, listen, server: proxy, ..Setup::default() };
+fn account_names_at_a_unix_socket_cannot_be_listed() {
+    let config = behind_proxy().listen("unix:public.sock");
     let answers = ["anna", "nobody"].map(|name| {
-        let server = Server::start(&setup);
+        let server = Server::start(&config);
         let curl = |arguments: &[&str]| over_socket(server.folder(), arguments);
         assert_eq!(curl(&["--user", "anna:right"]).0, 200, "the owner is here");
         // Unknown callers to that name have to wait.
@@ -175,11 +176,9 @@ fn names_that_are_used_at_a_unix_socket_cannot_be_listed() {
 }
 
 #[test]
-fn device_cookie_keeps_its_owner_in_behind_a_shared_socket() {
-    let auth = format!("[auth]\nfirst_delay = \"10m\"\n{}", user("anna", "right", "\"read\""));
-    let listen = ", \"unix:public.sock\"";
-    let setup = Setup { auth: &auth, listen, ..Setup::default() };
-    let server = Server::start(&setup);
+fn owner_with_a_device_cookie_is_served_behind_a_shared_socket() {
+    let config = with_throttled_anna().listen("unix:public.sock");
+    let server = Server::start(&config);
     let curl = |server: &Server, arguments: &[&str]| over_socket(server.folder(), arguments);
     let owner = ["--user", "anna:right", "--cookie", "jar", "--cookie-jar", "jar"];
     assert_eq!(curl(&server, &owner).0, 200);
@@ -201,17 +200,15 @@ fn device_cookie_keeps_its_owner_in_behind_a_shared_socket() {
     // It is good after a restart, when no network is known any more.
     let folder = server.folder().to_owned();
     server.signal("TERM");
-    let again = server.start_again(&setup);
+    let again = server.start_again(&config);
     drop(server);
     fail(&again);
     assert_eq!(over_socket(&folder, &owner).0, 200);
 }
 
 #[test]
-fn mistyped_password_is_no_oracle_for_other_addresses() {
-    let auth = format!("[auth]\nfirst_delay = \"10m\"\n{}", user("anna", "right", "\"read\""));
-    let proxy = "trusted_proxies = [\"127.0.0.1\"]";
-    let server = Server::start(&Setup { auth: &auth, server: proxy, ..Setup::default() });
+fn mistyped_password_is_revealed_to_no_other_address() {
+    let server = Server::start(&behind_proxy());
     let guess = |text: &str, from: &str| {
         let asked = request("GET", "/", &basic("anna", text), from);
         server.ask(&asked)

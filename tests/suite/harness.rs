@@ -7,15 +7,14 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use crossbeam_channel::{Receiver, Sender, bounded};
+use hostile::client::{TEST_TIMEOUT, connect_tls, read_response};
+use hostile::target::client_config;
 use http::Method;
 use pumphouse_web::engine::{
     Activity, Body, ConnectionState, Engine, Listener, Refusal, Reply, Request, RequestHead,
 };
 use pumphouse_web::engine::{Response, Service, Settings, Stats, tls};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
-
-use hostile::client::{TEST_TIMEOUT, connect_tls, read_response};
-use hostile::target::client_config;
 
 /// A server's and a client's configuration that trust each other.
 pub fn tls_pair() -> (Arc<ServerConfig>, Arc<ClientConfig>) {

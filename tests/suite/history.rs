@@ -4,6 +4,8 @@
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
+use hostile::config::{Config, Source};
+use hostile::upstream::Upstream;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use pumphouse_web::board::{Change, Finite, Sample};
@@ -11,17 +13,13 @@ use pumphouse_web::history::import;
 use pumphouse_web::units::Unit;
 
 use crate::harness::eventually;
-use crate::server::{BINARY, Server, Setup, code, json, run};
-use hostile::upstream::Upstream;
+use crate::server::{BINARY, Server, code, json, run};
 
 /// A source that is polled each second, over a history that is written as soon as may be.
-fn sources(upstream: &Upstream, path: &str) -> String {
-    format!(
-        "[history]\npath = \"{path}\"\nflush = \"200ms\"\n\
-         [[source]]\nname = \"tank\"\nkind = \"json\"\nurl = \"{}\"\ninterval = \"1s\"\n\
-         [source.values.level]\npointer = \"/level\"\nunit = \"%\"\n",
-        upstream.url()
-    )
+fn config(upstream: &Upstream, path: &str) -> Config {
+    let source =
+        Source::json("tank", &upstream.url()).value("level", "/level", "%").set("interval", "1s");
+    Config::https().set("history.path", path).set("history.flush", "200ms").source(source)
 }
 
 /// The times of all points that the server tells of.
@@ -45,11 +43,10 @@ fn told(output: &Output) -> String {
 }
 
 #[test]
-fn what_was_told_once_outlives_kill_9_again_and_again() {
+fn recorded_values_survive_repeated_kill_9() {
     let upstream = Upstream::answering(r#"{"level": 84.6}"#);
-    let sources = sources(&upstream, "pumphouse.db");
-    let setup = Setup { sources: &sources, ..Setup::default() };
-    let mut server = Server::start(&setup);
+    let config = config(&upstream, "pumphouse.db");
+    let mut server = Server::start(&config);
     let mut known: Vec<String> = Vec::new();
     for round in 0..6 {
         let mut seen = Vec::new();
@@ -62,7 +59,7 @@ fn what_was_told_once_outlives_kill_9_again_and_again() {
         }
         known = seen;
         server.signal("KILL");
-        server = server.start_again(&setup);
+        server = server.start_again(&config);
     }
     let folder = server.folder().to_owned();
     // Looked after while the server writes to it.
@@ -90,7 +87,7 @@ fn what_was_told_once_outlives_kill_9_again_and_again() {
 }
 
 #[test]
-fn check_finds_damage() {
+fn damaged_history_fails_check_and_stays_unchanged() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("pumphouse.db");
     let told = (0..5_000).map(|number| {
@@ -103,7 +100,7 @@ fn check_finds_damage() {
         }])
     });
     import(&path, &TimeZone::UTC, told).unwrap();
-    std::fs::write(folder.path().join("pumphouse.toml"), "[history]\n").unwrap();
+    Config::new().write(folder.path());
     assert!(self::told(&run(&["history", "check"], folder.path())).contains("5000 rows of raw"));
     let mut bytes = std::fs::read(&path).unwrap();
     let half = bytes.len() / 2 / 4096 * 4096;
@@ -117,9 +114,8 @@ fn check_finds_damage() {
 }
 
 #[test]
-fn a_full_disk_costs_history_and_nothing_else() {
+fn full_disk_stops_the_history_and_nothing_else() {
     let upstream = Upstream::answering(r#"{"level": 84.6}"#);
-    let sources = sources(&upstream, "disk/pumphouse.db");
     // A disk of its own, in a mount namespace of its own; who is not root needs one of users, too.
     let may = |arguments: &[&str]| {
         let tried = Command::new("unshare").args(arguments).arg("true").output();
@@ -136,8 +132,7 @@ fn a_full_disk_costs_history_and_nothing_else() {
         "mkdir disk && exec unshare {user}--mount sh -c \
          'mount -t tmpfs -o size=512k tmpfs disk && exec {BINARY} serve' #"
     );
-    let setup = Setup { sources: &sources, shell: &shell, ..Setup::default() };
-    let server = Server::start(&setup);
+    let server = Server::start_after(&shell, &config(&upstream, "disk/pumphouse.db"));
     eventually("it is recorded", || !times(&server).is_empty());
     let disk = PathBuf::from(format!("/proc/{}/cwd/disk", server.process()));
     let ballast = disk.join("ballast");
@@ -184,7 +179,7 @@ fn a_full_disk_costs_history_and_nothing_else() {
 }
 
 #[test]
-fn a_year_of_csv_is_streamed_in_constant_memory() {
+fn year_of_csv_is_streamed_in_constant_memory() {
     const ROWS: i64 = 365 * 288;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("pumphouse.db");
@@ -200,8 +195,7 @@ fn a_year_of_csv_is_streamed_in_constant_memory() {
     });
     import(&path, &TimeZone::UTC, told).unwrap();
     let upstream = Upstream::answering(r#"{"level": 84.6}"#);
-    let sources = sources(&upstream, path.to_str().unwrap());
-    let server = Server::start(&Setup { sources: &sources, ..Setup::default() });
+    let server = Server::start(&config(&upstream, path.to_str().unwrap()));
     eventually("the history is open", || !times(&server).is_empty());
     // What a reader keeps is kept from the first question on.
     server.get("/api/v1/history?field=tank.level&days=200&format=csv&step=raw");

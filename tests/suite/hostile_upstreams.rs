@@ -1,28 +1,30 @@
 //! All faults of upstreams at once: each fails its own source, for as long as it lasts.
 
+use std::path::Path;
+
+use hostile::config::{Config, Source};
 use hostile::upstream_faults::{Effect, Fault, FaultyUpstream};
 use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::harness::eventually;
-use crate::server::{Server, Setup};
+use crate::server::Server;
 
 fn name(fault: Fault) -> String {
     format!("{fault:?}").to_lowercase()
 }
 
-fn source(upstream: &FaultyUpstream, folder: &std::path::Path) -> String {
+fn source(upstream: &FaultyUpstream, folder: &Path) -> Source {
     let name = name(upstream.fault());
     let ca_certs = folder.join(format!("{name}.pem"));
     std::fs::write(&ca_certs, upstream.ca_certs()).unwrap();
-    format!(
-        "[[source]]\nname = \"{name}\"\nkind = \"json\"\nurl = \"{}\"\ninterval = \"1s\"\n\
-         timeout = \"1s\"\nstale_after = \"1h\"\nca_file = \"{}\"\n\
-         observed_at = {{ pointer = \"/at\", format = \"unix\" }}\n\
-         [source.values.level]\npointer = \"/level\"\nunit = \"%\"\n",
-        upstream.url(),
-        ca_certs.display()
-    )
+    Source::json(&name, &upstream.url())
+        .value("level", "/level", "%")
+        .observed_at_unix()
+        .set("ca_file", ca_certs.to_str())
+        .set("interval", "1s")
+        .set("timeout", "1s")
+        .set("stale_after", "1h")
 }
 
 fn is_healthy(status: &Value, fault: Fault, level: usize) -> bool {
@@ -64,8 +66,8 @@ fn each_upstream_fault_fails_its_own_source_until_it_ends() {
     let folder = tempfile::tempdir().unwrap();
     let upstreams: Vec<FaultyUpstream> =
         Fault::ALL.iter().copied().map(FaultyUpstream::new).collect();
-    let sources: String = upstreams.iter().map(|it| source(it, folder.path())).collect();
-    let server = Server::start(&Setup { sources: &sources, ..Setup::default() });
+    let sources = upstreams.iter().map(|it| source(it, folder.path()));
+    let server = Server::start(&Config::https().sources(sources));
     let wait_for_all = |what: &str, is_so: &dyn Fn(&Value, Fault) -> bool| -> Value {
         let mut last = Value::Null;
         eventually(what, || {

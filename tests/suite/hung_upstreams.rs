@@ -1,8 +1,10 @@
 //! All upstreams accept and never answer: what visitors see is served all the same.
 
-use crate::harness::eventually;
-use crate::server::{Server, Setup, body, code, json};
+use hostile::config::{Config, Source};
 use hostile::upstream::Upstream;
+
+use crate::harness::eventually;
+use crate::server::{Server, body, code, json};
 
 const ROUTES: &[(&str, u16)] = &[
     ("/", 200),
@@ -21,21 +23,19 @@ const ROUTES: &[(&str, u16)] = &[
     ("/nowhere", 404),
 ];
 
-fn source(name: &str, upstream: &Upstream) -> String {
-    format!(
-        "[[source]]\nname = \"{name}\"\nkind = \"json\"\nurl = \"{}\"\ninterval = \"1s\"\n\
-         timeout = \"500ms\"\n\
-         [source.values.pressure]\npointer = \"/pressure\"\nunit = \"inHg\"\n",
-        upstream.url()
-    )
+fn source(name: &str, upstream: &Upstream) -> Source {
+    Source::json(name, &upstream.url())
+        .value("pressure", "/pressure", "inHg")
+        .set("interval", "1s")
+        .set("timeout", "500ms")
 }
 
 #[test]
-fn every_route_answers_and_nothing_piles_up() {
+fn every_route_under_hung_upstreams_answers_and_adds_no_thread() {
     let well = Upstream::answering(r#"{"pressure": 29.92}"#);
     let spring = Upstream::hung();
-    let sources = source("well", &well) + &source("spring", &spring);
-    let server = Server::start(&Setup { sources: &sources, ..Setup::default() });
+    let config = Config::https().source(source("well", &well)).source(source("spring", &spring));
+    let server = Server::start(&config);
     server.eventually_status("the well has answered", |status| {
         status["sources"]["well"]["state"] == "fresh"
     });

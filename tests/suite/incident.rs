@@ -3,7 +3,7 @@
 use std::process::Command;
 
 #[test]
-fn the_old_design_fails_twice_and_ours_does_not() {
+fn incident_replayed_stops_the_old_design_and_not_ours() {
     let here = std::env::current_exe().unwrap();
     let target = here.ancestors().nth(2).unwrap();
     let incident = target.join("examples/incident");

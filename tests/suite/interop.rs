@@ -2,9 +2,10 @@
 
 use std::process::{Command, Output, Stdio};
 
+use hostile::config::Config;
 use serde_json::Value as Json;
 
-use crate::server::{Server, Setup, body, json};
+use crate::server::{Server, body, json};
 
 /// A server, and a shell with its address and its certificate at hand.
 struct Place {
@@ -13,7 +14,7 @@ struct Place {
 
 impl Place {
     fn new() -> Place {
-        Place { server: Server::start(&Setup::default()) }
+        Place { server: Server::start(&Config::https()) }
     }
 
     fn shell(&self, line: &str) -> Output {
@@ -52,7 +53,7 @@ fn is_status(text: &str) {
 }
 
 #[test]
-fn curl() {
+fn curl_checks_the_certificate_and_is_served() {
     let place = Place::new();
     is_status(&place.said("curl -sSf --cacert cert.pem $URL/api/v1/status"));
     for options in
@@ -73,7 +74,7 @@ fn curl() {
 }
 
 #[test]
-fn wget() {
+fn wget_checks_the_certificate_and_is_served() {
     let place = Place::new();
     is_status(&place.said("wget -q --ca-certificate=cert.pem -O - $URL/api/v1/status"));
     // It looks whether there is something newer, by the date.
@@ -90,7 +91,7 @@ fn wget() {
 }
 
 #[test]
-fn httpie() {
+fn httpie_checks_the_certificate_and_is_served() {
     let place = Place::new();
     let http = "http --ignore-stdin --check-status --verify=cert.pem";
     is_status(&place.said(&format!("{http} --body $URL/api/v1/status")));
@@ -102,7 +103,7 @@ fn httpie() {
 }
 
 #[test]
-fn python_requests() {
+fn python_requests_checks_the_certificate_and_is_served() {
     let place = Place::new();
     let program = "\
 import os, requests
@@ -131,7 +132,7 @@ except requests.exceptions.SSLError:
 }
 
 #[test]
-fn openssl_s_client() {
+fn openssl_s_client_checks_the_certificate_and_is_served() {
     let place = Place::new();
     for version in ["-tls1_2", "-tls1_3"] {
         let client = format!(

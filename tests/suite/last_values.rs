@@ -1,24 +1,20 @@
 //! The last good values survive `kill -9`, and are told with their true ages before any poll.
 
-use crate::harness::eventually;
-use crate::server::{Server, Setup};
+use hostile::config::{Config, Source};
 use hostile::upstream::Upstream;
 
-fn source(upstream: &Upstream) -> String {
-    format!(
-        "[[source]]\nname = \"well\"\nkind = \"json\"\nurl = \"{}\"\ninterval = \"1h\"\n\
-         timeout = \"50s\"\n\
-         [source.values.pressure]\npointer = \"/pressure\"\nunit = \"inHg\"\n",
-        upstream.url()
-    )
-}
+use crate::harness::eventually;
+use crate::server::Server;
 
 #[test]
-fn values_outlive_kill_9() {
+fn last_values_survive_kill_9() {
     let upstream = Upstream::answering(r#"{"pressure": 29.92}"#);
-    let sources = source(&upstream);
-    let setup = Setup { sources: &sources, ..Setup::default() };
-    let server = Server::start(&setup);
+    let source = Source::json("well", &upstream.url())
+        .value("pressure", "/pressure", "inHg")
+        .set("interval", "1h")
+        .set("timeout", "50s");
+    let config = Config::https().source(source);
+    let server = Server::start(&config);
     let before = server.eventually_status("the well has answered", |status| {
         status["sources"]["well"]["state"] == "fresh"
     });
@@ -28,7 +24,7 @@ fn values_outlive_kill_9() {
 
     // Whatever is told from now on was not polled.
     upstream.set(None);
-    let again = server.start_again(&setup);
+    let again = server.start_again(&config);
     let status = again.status();
     for key in ["state", "observed_at", "fetched_at", "stale_at", "values"] {
         assert_eq!(status["sources"]["well"][key], before["sources"]["well"][key], "{key}");
@@ -36,7 +32,7 @@ fn values_outlive_kill_9() {
     again.signal("KILL");
 
     std::fs::write(&file, "damaged").unwrap();
-    let third = again.start_again(&setup);
+    let third = again.start_again(&config);
     assert_eq!(third.status()["sources"]["well"]["state"], "waiting");
     assert!(third.log().iter().any(|line| line.contains("set aside")), "{:?}", third.log());
     assert!(third.folder().join("pumphouse.last.json.damaged").exists());

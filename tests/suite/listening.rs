@@ -6,9 +6,11 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, Stdio};
 
+use hostile::client::{TEST_TIMEOUT, read_response};
+use hostile::config::Config;
+
 use crate::harness::get;
 use crate::server::BINARY;
-use hostile::client::{TEST_TIMEOUT, read_response};
 
 /// A `serve` that is open to all, killed when dropped.
 struct Serve(Child);
@@ -17,13 +19,12 @@ impl Serve {
     /// Starts it and waits until it listens.
     fn start(arguments: &[&str], stdin: Stdio) -> Serve {
         let directory = tempfile::tempdir().unwrap();
-        let config = directory.path().join("open.toml");
-        std::fs::write(&config, "[auth]\nopen = true\n").unwrap();
+        Config::new().open().write(directory.path());
         let has_admin = arguments.contains(&"--admin-listen");
         let admin: &[&str] = if has_admin { &[] } else { &["--admin-listen", "127.0.0.1:0"] };
         let mut child = Command::new(BINARY)
             .args(["serve", "--config"])
-            .arg(&config)
+            .arg(directory.path().join("pumphouse.toml"))
             .args(arguments)
             .args(admin)
             .env_remove("RUST_LOG")
@@ -52,7 +53,7 @@ fn ping(stream: &mut (impl Read + Write)) -> String {
 }
 
 #[test]
-fn a_socket_that_the_supervisor_holds_outlives_the_server() {
+fn socket_held_by_a_supervisor_outlives_the_server() {
     let held = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = held.local_addr().unwrap();
     let passed = || Stdio::from(OwnedFd::from(held.try_clone().unwrap()));
@@ -71,7 +72,7 @@ fn a_socket_that_the_supervisor_holds_outlives_the_server() {
 }
 
 #[test]
-fn unix_sockets_serve_and_are_taken_over_from_the_dead() {
+fn abandoned_unix_socket_is_replaced_and_served() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("http.sock");
     let listen = format!("unix:{}", path.display());
@@ -85,7 +86,7 @@ fn unix_sockets_serve_and_are_taken_over_from_the_dead() {
 }
 
 #[test]
-fn paths_that_hold_another_file_are_refused_by_serve_and_check_and_left_alone() {
+fn socket_path_of_another_file_is_refused_and_the_file_kept() {
     let directory = tempfile::tempdir().unwrap();
     let at = |name: &str| directory.path().join(name);
     std::fs::write(at("pumphouse.db"), "years of history").unwrap();
@@ -94,13 +95,14 @@ fn paths_that_hold_another_file_are_refused_by_serve_and_check_and_left_alone() 
     for (name, kind) in
         [("pumphouse.db", "a regular file"), ("folder", "a directory"), ("link", "a symbolic link")]
     {
-        for server in [
-            format!("listen = [\"unix:{name}\"]\nadmin_listen = \"127.0.0.1:0\"\n"),
-            format!("listen = [\"127.0.0.1:0\"]\nadmin_listen = \"unix:{name}\"\n"),
-        ] {
-            let config =
-                format!("[server]\n{server}[auth]\nopen = true\n[history]\nenabled = false\n");
-            std::fs::write(at("pumphouse.toml"), config).unwrap();
+        let socket = format!("unix:{name}");
+        for (public, admin) in [(&*socket, "127.0.0.1:0"), ("127.0.0.1:0", &*socket)] {
+            Config::new()
+                .open()
+                .listen(public)
+                .set("server.admin_listen", admin)
+                .set("history.enabled", false)
+                .write(directory.path());
             for command in ["check", "serve"] {
                 let refused = crate::server::run(&[command], directory.path());
                 let output = String::from_utf8(refused.stderr).unwrap();
@@ -124,9 +126,11 @@ fn check_notes_the_state_of_socket_paths_and_changes_nothing() {
     let at = |name: &str| directory.path().join(name);
     drop(std::os::unix::net::UnixListener::bind(at("dead.sock")).unwrap());
     let live = std::os::unix::net::UnixListener::bind(at("live.sock")).unwrap();
-    let config = "[server]\nlisten = [\"unix:dead.sock\", \"unix:live.sock\"]\n\
-                  admin_listen = \"unix:run/admin.sock\"\n";
-    std::fs::write(at("pumphouse.toml"), config).unwrap();
+    Config::new()
+        .listen("unix:dead.sock")
+        .listen("unix:live.sock")
+        .set("server.admin_listen", "unix:run/admin.sock")
+        .write(directory.path());
     let checked = crate::server::run(&["check"], directory.path());
     assert_eq!(checked.status.code(), Some(0), "{}", String::from_utf8_lossy(&checked.stderr));
     let output = String::from_utf8(checked.stdout).unwrap();
@@ -142,12 +146,12 @@ fn check_notes_the_state_of_socket_paths_and_changes_nothing() {
 }
 
 #[test]
-fn live_socket_is_refused_with_a_message() {
+fn socket_of_a_live_process_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("http.sock");
     let listen = format!("unix:{}", path.display());
     let _first = Serve::start(&["--no-tls", "--listen", &listen], Stdio::null());
-    std::fs::write(directory.path().join("pumphouse.toml"), "[auth]\nopen = true\n").unwrap();
+    Config::new().open().write(directory.path());
     let arguments = ["serve", "--no-tls", "--listen", &listen, "--admin-listen", "127.0.0.1:0"];
     let second = crate::server::run(&arguments, directory.path());
     let output = String::from_utf8(second.stderr).unwrap();
@@ -157,7 +161,7 @@ fn live_socket_is_refused_with_a_message() {
 }
 
 #[test]
-fn admin_listener_on_a_unix_socket_answers_any_host_and_removes_its_file_at_the_end() {
+fn admin_listener_on_a_unix_socket_answers_any_host_and_removes_its_file() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("admin.sock");
     let listen = format!("unix:{}", path.display());
@@ -176,9 +180,9 @@ fn admin_listener_on_a_unix_socket_answers_any_host_and_removes_its_file_at_the_
 }
 
 #[test]
-fn what_is_no_listening_socket_is_refused() {
+fn descriptor_that_is_no_listening_socket_is_refused() {
     let directory = tempfile::tempdir().unwrap();
-    std::fs::write(directory.path().join("pumphouse.toml"), "[auth]\nopen = true\n").unwrap();
+    Config::new().open().write(directory.path());
     let refused = crate::server::run(&["serve", "--listen", "fd:0"], directory.path());
     assert_eq!(refused.status.code(), Some(1));
     let told = String::from_utf8(refused.stderr).unwrap();

@@ -8,14 +8,15 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
+use hostile::client::{TEST_TIMEOUT, client_hello, connect_tls, read_response};
+use hostile::config::{Config, Source};
 use pumphouse_web::engine::Settings;
 use pumphouse_web::logging;
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 
 use crate::harness::{Program, TestEngine, eventually, get, plain_program};
-use crate::server::{BINARY, Server, Setup, code, json};
+use crate::server::{BINARY, Server, code, json};
 use crate::watchdog::Wedge;
-use hostile::client::{TEST_TIMEOUT, client_hello, connect_tls, read_response};
 
 const DEBUG: &str = "export RUST_LOG=debug";
 
@@ -101,10 +102,10 @@ impl Drop for Process {
 }
 
 #[test]
-fn requests_under_a_stalled_log_are_served_and_term_ends_within_drain_timeout() {
+fn stalled_log_requests_are_served_and_term_ends_the_process() {
     let drain_timeout = Duration::from_secs(8);
-    let setup = Setup { shell: DEBUG, server: "drain_timeout = \"8s\"", ..Setup::default() };
-    let mut server = Server::start(&setup);
+    let config = Config::https().set("server.drain_timeout", "8s");
+    let mut server = Server::start_after(DEBUG, &config);
     stall(&server);
     ask(&server, 1000);
     assert!(server.serves(), "a fresh connection is served");
@@ -115,10 +116,11 @@ fn requests_under_a_stalled_log_are_served_and_term_ends_within_drain_timeout() 
 }
 
 #[test]
-fn pollers_under_a_stalled_log_go_on_and_drops_are_reported_once_it_is_read() {
-    let sources = "[[source]]\nname = \"well\"\nkind = \"json\"\nurl = \"http://127.0.0.1:1/\"\n\
-                   interval = \"1s\"\n[source.values.depth]\npointer = \"/depth\"\nunit = \"in\"\n";
-    let server = Server::start(&Setup { shell: DEBUG, sources, ..Setup::default() });
+fn stalled_log_pollers_continue_and_drops_are_reported_later() {
+    let source = Source::json("well", "http://127.0.0.1:1/")
+        .value("depth", "/depth", "in")
+        .set("interval", "1s");
+    let server = Server::start_after(DEBUG, &Config::https().source(source));
     stall(&server);
     let polls = "pumphouse_polls_total{source=\"well\",outcome=\"connect\"}";
     let before = metric(&server, polls);
@@ -151,8 +153,8 @@ fn reported(line: &str) -> Option<u64> {
 }
 
 #[test]
-fn the_watchdog_under_a_stalled_log_ends_the_process_with_70() {
-    let mut server = Server::start(&Setup { shell: DEBUG, ..Setup::default() });
+fn stalled_log_watchdog_ends_the_process_with_70() {
+    let mut server = Server::start_after(DEBUG, &Config::https());
     stall(&server);
     let wedge = Wedge::new(&server.threads("pw-acceptor"), "epoll_wait");
     eventually("the watchdog gives up", || !server.is_running());
@@ -161,9 +163,9 @@ fn the_watchdog_under_a_stalled_log_ends_the_process_with_70() {
 }
 
 #[test]
-fn a_second_signal_under_a_stalled_log_ends_the_process_with_130() {
-    let setup = Setup { shell: DEBUG, server: "drain_timeout = \"50s\"", ..Setup::default() };
-    let mut server = Server::start(&setup);
+fn stalled_log_second_signal_ends_the_process_with_130() {
+    let config = Config::https().set("server.drain_timeout", "50s");
+    let mut server = Server::start_after(DEBUG, &config);
     stall(&server);
     // A request in flight, which the stop waits for.
     let mut stream = connect_tls(server.address, &server.client).unwrap();
@@ -181,7 +183,7 @@ fn a_second_signal_under_a_stalled_log_ends_the_process_with_130() {
 }
 
 #[test]
-fn a_start_that_fails_ends_though_standard_error_is_full() {
+fn failed_start_with_a_full_standard_error_exits_with_1() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("pumphouse.toml"), "nonsense").unwrap();
     let full = FullPipe::new();
@@ -197,7 +199,7 @@ fn a_start_that_fails_ends_though_standard_error_is_full() {
 }
 
 #[test]
-fn a_full_socket_of_systemd_holds_up_neither_start_nor_reload_nor_stop() {
+fn full_socket_of_systemd_delays_neither_start_nor_reload_nor_stop() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("notify");
     let systemd = UnixDatagram::bind(&path).unwrap();
@@ -209,7 +211,7 @@ fn a_full_socket_of_systemd_holds_up_neither_start_nor_reload_nor_stop() {
         "export NOTIFY_SOCKET={} WATCHDOG_USEC=2000000 && unset WATCHDOG_PID",
         path.display()
     );
-    let mut server = Server::start(&Setup { shell: &shell, ..Setup::default() });
+    let mut server = Server::start_after(&shell, &Config::https());
     assert!(server.serves());
     server.signal_and_wait("HUP", &["reloaded: "]);
 
@@ -258,7 +260,7 @@ fn watch_with_a_full_standard_error_acknowledges_every_event() {
 }
 
 #[test]
-fn restart_command_of_watch_with_a_full_standard_error_is_not_held_up_by_its_output() {
+fn restart_command_of_watch_with_a_full_standard_error_is_not_delayed() {
     let folder = tempfile::tempdir().unwrap();
     let absent = format!("unix:{}", folder.path().join("absent").display());
     let full = FullPipe::new();
@@ -299,7 +301,7 @@ fn run_inside(stderr: Stdio) -> Process {
 }
 
 #[test]
-fn panics_of_handlers_do_not_wait_for_standard_error_and_are_logged_with_thread_and_place() {
+fn panicking_handlers_do_not_wait_for_standard_error_and_are_logged() {
     let full = FullPipe::new();
     assert!(run_inside(full.stdio()).wait().success());
 
@@ -381,9 +383,9 @@ fn extensions_length_at(message: &[u8]) -> usize {
 }
 
 #[test]
-fn a_dependencys_warnings_about_server_names_are_few_short_and_escaped() {
+fn warnings_of_a_dependency_are_few_short_and_escaped() {
     const CONNECTIONS: u64 = 40;
-    let mut server = Server::start(&Setup::default());
+    let mut server = Server::start(&Config::https());
     let hello = client_hello(&server.client);
     let hello = hello_for(&hello, &[b'\x1b'; 50_000]);
     for _ in 0..CONNECTIONS {
@@ -409,11 +411,13 @@ fn a_dependencys_warnings_about_server_names_are_few_short_and_escaped() {
 }
 
 #[test]
-fn a_sink_that_refuses_every_line_costs_lines_that_are_counted_and_nothing_else() {
+fn failing_standard_error_costs_counted_lines_and_nothing_else() {
     let folder = tempfile::tempdir().unwrap();
-    let config = "[server]\nlisten = [\"unix:web.sock\"]\nadmin_listen = \"unix:admin.sock\"\n\
-                  [auth]\nopen = true\n";
-    std::fs::write(folder.path().join("pumphouse.toml"), config).unwrap();
+    Config::new()
+        .open()
+        .listen("unix:web.sock")
+        .set("server.admin_listen", "unix:admin.sock")
+        .write(folder.path());
     let mut server = Process::start(
         Command::new(BINARY)
             .arg("serve")

@@ -3,11 +3,12 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
+use hostile::client::Client;
+use hostile::config::Config;
+use hostile::mode::Mode;
 use serde_json::Value;
 
-use crate::server::{BINARY, Server, Setup};
-use hostile::client::Client;
-use hostile::mode::Mode;
+use crate::server::{BINARY, Server};
 
 const ASK: &str = "GET /ping?secret=s3cret HTTP/1.1\r\nHost: localhost\r\n";
 
@@ -17,9 +18,9 @@ fn id_of(response: &str) -> &str {
 }
 
 #[test]
-fn a_request_is_found_in_the_log_by_its_id() {
+fn request_is_logged_with_its_id() {
     let shell = "export RUST_LOG=debug PUMPHOUSE_LOG_FORMAT=json";
-    let server = Server::start(&Setup { shell, ..Setup::default() });
+    let server = Server::start_after(shell, &Config::https());
     let response = server.ask(&format!("{ASK}X-Request-Id: mine\r\n\r\n"));
     let id = id_of(&response);
     assert_eq!(id.len(), 16, "anybody could have written the other: {response}");
@@ -48,10 +49,9 @@ fn a_request_is_found_in_the_log_by_its_id() {
 }
 
 #[test]
-fn a_trusted_proxys_id_goes_through() {
-    let keys = "trusted_proxies = [\"127.0.0.1\"]";
-    let shell = "export RUST_LOG=debug";
-    let server = Server::start(&Setup { server: keys, shell, ..Setup::default() });
+fn request_id_of_a_trusted_proxy_is_kept() {
+    let config = Config::https().set("server.trusted_proxies", ["127.0.0.1"]);
+    let server = Server::start_after("export RUST_LOG=debug", &config);
     let response = server.ask(&format!("{ASK}X-Request-Id: 0af7-651916cd\r\n\r\n"));
     assert_eq!(id_of(&response), "0af7-651916cd");
     let line = server.wait_for_log("0af7-651916cd");
@@ -60,18 +60,15 @@ fn a_trusted_proxys_id_goes_through() {
 }
 
 #[test]
-fn slow_requests_are_warned_of() {
-    let sources = "[log]\nslow_request = \"1us\"\n";
-    let server = Server::start(&Setup { sources, ..Setup::default() });
+fn slow_request_is_logged_as_a_warning() {
+    let config = Config::https().set("log.slow_request", "1us");
+    let server = Server::start(&config);
     let id = id_of(&server.get("/ping")).to_owned();
     let line = server.wait_for_log("slow: 127.0.0.1 GET /ping 200");
     assert!(line.contains("WARN") && line.ends_with(&id), "{line}");
     // By HUP, the bound is another.
-    let config = server.folder().join("pumphouse.toml");
-    let text = std::fs::read_to_string(&config).unwrap().replace("1us", "1m");
-    std::fs::write(&config, text).unwrap();
-    server.signal("HUP");
-    server.wait_for_log("[log] slow_request changed");
+    let line = server.reload(&config.set("log.slow_request", "1m"));
+    assert!(line.contains("[log] slow_request changed"), "{line}");
     let id = id_of(&server.get("/ping")).to_owned();
     server.get("/ping");
     assert!(!server.log().iter().any(|line| line.contains(&id)), "it was not slow");
@@ -79,7 +76,7 @@ fn slow_requests_are_warned_of() {
 
 #[test]
 fn evicted_connections_are_logged() {
-    let server = Server::start(&Setup { server: "max_connections = 16", ..Setup::default() });
+    let server = Server::start(&Config::https().set("server.max_connections", 16));
     let crowd: Vec<_> = (0..40)
         .filter_map(|_| Client::start(Mode::Silent, server.address, &server.client).ok())
         .collect();
@@ -89,7 +86,7 @@ fn evicted_connections_are_logged() {
 }
 
 #[test]
-fn colours_on_a_terminal_and_nowhere_else() {
+fn text_log_on_a_terminal_is_coloured_and_json_is_not() {
     for (format, coloured) in [("text", true), ("json", false)] {
         // `script` gives it a terminal, and its shell tells whom to end.
         let command = format!(
@@ -124,7 +121,7 @@ fn colours_on_a_terminal_and_nowhere_else() {
 }
 
 #[test]
-fn formats_that_are_none() {
+fn unknown_log_format_is_refused() {
     for (arguments, variable) in [(&["--log-format", "xml"][..], ""), (&[], "xml")] {
         let output = Command::new(BINARY)
             .arg("demo")

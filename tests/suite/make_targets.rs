@@ -4,9 +4,11 @@ use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
 use std::process::Command;
 
-use crate::server::BINARY;
+use hostile::config::Config;
 use hostile::program;
 use hostile::target::Target;
+
+use crate::server::BINARY;
 
 const README: &str = include_str!("../../README.md");
 const CI: &str = include_str!("../../.ci/run");
@@ -46,14 +48,14 @@ fn relative_binary() -> PathBuf {
 
 #[test]
 fn target_of_relative_path_started_in_another_folder_serves() {
-    let target = Target::start(&relative_binary(), "").unwrap();
+    let target = Target::start(&relative_binary(), Config::https()).unwrap();
     assert!(target.admin_page("/healthz").unwrap().starts_with("HTTP/1.1 200"));
 }
 
 #[test]
 fn program_that_does_not_exist_error_names_its_path() {
     let path = Path::new("target/no-such-program");
-    let missing = Target::start(path, "").err().unwrap().to_string();
+    let missing = Target::start(path, Config::https()).err().unwrap().to_string();
     assert!(missing.contains("target/no-such-program"), "{missing}");
     let unstarted = program::spawn(&mut Command::new(path)).err().unwrap().to_string();
     assert!(unstarted.contains("cannot start target/no-such-program in ."), "{unstarted}");

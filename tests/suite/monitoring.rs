@@ -3,15 +3,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use hostile::client::Client;
+use hostile::config::{Config, Source};
+use hostile::mode::Mode;
+use hostile::upstream::Upstream;
 use pumphouse_web::kernel::listen_queue::granted_backlog;
 use saphyr::{LoadableYamlNode, Yaml};
 use serde_json::Value;
 
 use crate::harness::eventually;
-use crate::server::{Server, Setup, body, code, json};
-use hostile::client::Client;
-use hostile::mode::Mode;
-use hostile::upstream::Upstream;
+use crate::server::{Server, body, code, json};
 
 const DASHBOARD: &str = include_str!("../../examples/grafana-dashboard.json");
 const RULES: &str = include_str!("../../examples/prometheus-rules.yml");
@@ -19,15 +20,18 @@ const RULES: &str = include_str!("../../examples/prometheus-rules.yml");
 /// A server with a source that answers, one that does not, visitors, and refused ones.
 fn busy() -> (Server, Upstream, Client) {
     let well = Upstream::answering(r#"{"level": 84.6, "pressure": 29.92}"#);
-    let sources = format!(
-        "[[source]]\nname = \"well\"\nkind = \"json\"\nurl = \"{}\"\ninterval = \"1s\"\n\
-         [source.values.level]\npointer = \"/level\"\nunit = \"%\"\n\
-         [source.values.pressure]\npointer = \"/pressure\"\nunit = \"inHg\"\n\
-         [[source]]\nname = \"gone\"\nkind = \"json\"\nurl = \"http://127.0.0.1:1\"\n\
-         interval = \"1s\"\n[source.values.v]\npointer = \"/v\"\n[history]\nflush = \"1s\"\n",
-        well.url()
-    );
-    let server = Server::start(&Setup { sources: &sources, ..Setup::default() });
+    let config = Config::https()
+        .set("history.flush", "1s")
+        .source(
+            Source::json("well", &well.url())
+                .value("level", "/level", "%")
+                .value("pressure", "/pressure", "inHg")
+                .set("interval", "1s"),
+        )
+        .source(
+            Source::json("gone", "http://127.0.0.1:1").value("v", "/v", "").set("interval", "1s"),
+        );
+    let server = Server::start(&config);
     server.eventually_status("the well has answered, and the other has failed", |status| {
         status["sources"]["well"]["state"] == "fresh"
             && status["sources"]["gone"]["error"].is_object()
@@ -77,7 +81,7 @@ fn labels_of(text: &str) -> BTreeMap<String, String> {
 }
 
 #[test]
-fn every_metric_of_the_contract_is_scraped() {
+fn scrape_has_every_metric_of_the_contract() {
     let (server, _well, _silent) = busy();
     let scrape = server.admin_get("/metrics");
     let scrape = body(&scrape);
@@ -197,7 +201,7 @@ fn every_metric_of_the_contract_is_scraped() {
 }
 
 #[test]
-fn renamed_metrics_are_served_under_both_names_and_the_old_one_says_so() {
+fn renamed_metric_is_served_under_both_names_and_marked_deprecated() {
     let (server, _well, _silent) = busy();
     let now = || jiff::Timestamp::now().as_second() as f64;
     let before = now();
@@ -238,7 +242,7 @@ fn renamed_metrics_are_served_under_both_names_and_the_old_one_says_so() {
 }
 
 #[test]
-fn the_scoreboard_has_its_shape() {
+fn scoreboard_has_the_documented_members() {
     let (server, _well, _silent) = busy();
     let board = json(&server.admin_get("/scoreboard"));
     let at = |pointer: &str| board.pointer(pointer).unwrap_or_else(|| panic!("{pointer}: {board}"));
@@ -357,7 +361,7 @@ fn expressions(value: &Value, found: &mut Vec<String>) {
 }
 
 #[test]
-fn the_examples_name_what_exists() {
+fn dashboard_and_rules_name_existing_metrics_and_labels() {
     let (server, _well, _silent) = busy();
     let found = samples(body(&server.admin_get("/metrics")));
 
@@ -402,8 +406,8 @@ fn the_examples_name_what_exists() {
 }
 
 #[test]
-fn a_reload_is_counted_and_limits_are_told_anew() {
-    let server = Server::start(&Setup { server: "max_connections = 40", ..Setup::default() });
+fn reload_is_counted_and_updates_the_scoreboard() {
+    let server = Server::start(&Config::https().set("server.max_connections", 40));
     let config = server.folder().join("pumphouse.toml");
     let text = std::fs::read_to_string(&config).unwrap();
     for (text, reloads, limit) in [

@@ -3,25 +3,24 @@
 use std::io::Write;
 use std::sync::Arc;
 
-use crate::harness::{eventually, get};
-use crate::server::{Server, Setup, body, code, json, run, trust};
 use hostile::client::{connect_tls, read_response};
+use hostile::config::{Config, Source};
 use hostile::upstream::Upstream;
 
-fn source(name: &str, url: &str, more: &str) -> String {
-    format!(
-        "[[source]]\nname = \"{name}\"\nkind = \"json\"\nurl = \"{url}\"\n{more}\n\
-         values = {{ level = {{ pointer = \"/level\", unit = \"%\" }} }}\n"
-    )
+use crate::harness::{eventually, get};
+use crate::server::{Server, body, code, json, run, trust};
+
+fn source(name: &str, upstream: &Upstream) -> Source {
+    Source::json(name, &upstream.url()).value("level", "/level", "%")
 }
 
 #[test]
-fn sources_come_change_and_go_and_values_stay() {
+fn reload_adds_changes_and_removes_sources_and_keeps_values() {
     let answering = Upstream::answering(r#"{"level": 84.6}"#);
     let hung = Upstream::hung();
-    let tank = source("tank", &answering.url(), "");
-    let pump = source("pump", &answering.url(), "");
-    let server = Server::start(&Setup { sources: &[tank, pump].concat(), ..Setup::default() });
+    let config =
+        Config::https().source(source("tank", &answering)).source(source("pump", &answering));
+    let server = Server::start(&config);
     server.eventually_status("both have answered", |status| {
         ["tank", "pump"].iter().all(|it| status["sources"][it]["state"] == "fresh")
     });
@@ -29,13 +28,13 @@ fn sources_come_change_and_go_and_values_stay() {
     kept.write_all(get("/ping").as_bytes()).unwrap();
     read_response(&mut kept).unwrap();
 
-    let tank = source("tank", &hung.url(), "title = \"Cistern\"\ntimeout = \"1s\"");
-    let well = source("well", &answering.url(), "");
-    let told = server.reload(&Setup {
-        server: "keep_alive = \"70s\"",
-        sources: &[&tank, &*well, "[site]\ntitle = \"North\"\n"].concat(),
-        ..Setup::default()
-    });
+    let tank = source("tank", &hung).set("title", "Cistern").set("timeout", "1s");
+    let config = Config::https()
+        .set("server.keep_alive", "70s")
+        .set("site.title", "North")
+        .source(tank)
+        .source(source("well", &answering));
+    let told = server.reload(&config);
     for change in [
         "source tank changed",
         "source well added",
@@ -69,28 +68,27 @@ fn sources_come_change_and_go_and_values_stay() {
 }
 
 #[test]
-fn a_bad_file_changes_nothing_and_is_told() {
+fn reload_of_an_invalid_file_changes_nothing_and_is_logged() {
     let answering = Upstream::answering(r#"{"level": 84.6}"#);
-    let tank = source("tank", &answering.url(), "");
-    let server = Server::start(&Setup { sources: &tank, ..Setup::default() });
+    let server = Server::start(&Config::https().source(source("tank", &answering)));
     server.eventually_status("it has answered", |it| it["sources"]["tank"]["state"] == "fresh");
     let before = server.get("/api/v1/sources");
 
-    let told = server.reload(&Setup { server: "keep_aliv = \"70s\"", ..Setup::default() });
-    assert!(told.contains("HUP: nothing changes: pumphouse.toml:4:1"), "{told}");
+    let told = server.reload(&Config::https().set("server.keep_aliv", "70s"));
+    assert!(told.contains("HUP: nothing changes: pumphouse.toml:3:1"), "{told}");
     assert!(told.contains("did you mean \"keep_alive\"?"), "{told}");
     assert_eq!(body(&server.get("/api/v1/sources")), body(&before));
 
     std::fs::write(server.folder().join("key.pem"), "garbage").unwrap();
-    let told = server.reload(&Setup { sources: "", ..Setup::default() });
+    let told = server.reload(&Config::https());
     assert!(told.contains("key.pem"), "{told}");
     assert_eq!(body(&server.get("/api/v1/sources")), body(&before), "all or nothing");
 }
 
 #[test]
-fn what_takes_a_restart_is_said() {
-    let server = Server::start(&Setup::default());
-    server.reload(&Setup { server: "workers = 3\nbacklog = 99", ..Setup::default() });
+fn reload_of_a_key_that_needs_a_restart_is_logged() {
+    let server = Server::start(&Config::https());
+    server.reload(&Config::https().set("server.workers", 3).set("server.backlog", 99));
     let told = server.wait_for_log("take a restart to change");
     assert!(told.contains("workers") && told.contains("backlog"), "{told}");
     assert!(server.serves());
@@ -104,8 +102,8 @@ fn another_certificate(server: &Server, folder: &str) -> Arc<rustls::ClientConfi
 }
 
 #[test]
-fn a_certificate_is_rotated_without_a_connection_lost() {
-    let server = Server::start(&Setup::default());
+fn reload_of_a_certificate_closes_no_connection() {
+    let server = Server::start(&Config::https());
     let mut kept = connect_tls(server.address, &server.client).unwrap();
     kept.write_all(get("/ping").as_bytes()).unwrap();
     read_response(&mut kept).unwrap();
@@ -126,8 +124,8 @@ fn a_certificate_is_rotated_without_a_connection_lost() {
 }
 
 #[test]
-fn renewed_files_behind_symbolic_links_are_noticed() {
-    let server = Server::start(&Setup { tls: "check_every = \"100ms\"", ..Setup::default() });
+fn renewed_certificate_behind_symbolic_links_is_loaded() {
+    let server = Server::start(&Config::https().set("tls.check_every", "100ms"));
     let client = another_certificate(&server, "renewed");
     for file in ["cert.pem", "key.pem"] {
         // As certbot does it: another link takes the place of the old name.

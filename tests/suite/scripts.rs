@@ -19,7 +19,7 @@ fn said(output: &Output) -> String {
 }
 
 #[test]
-fn the_readme_s_lines_do_what_they_say() {
+fn commands_of_the_readme_print_what_it_shows() {
     let demo = Demo::start();
     crate::harness::eventually("the sources have answered", || {
         shell(&demo, "curl -sf https://localhost:6443/readyz").status.success()

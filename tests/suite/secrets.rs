@@ -6,9 +6,10 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::Command;
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
+use hostile::config::Config;
 
 use crate::harness::eventually;
-use crate::server::{BINARY, Server, Setup, json};
+use crate::server::{BINARY, Server, json};
 
 /// Answers every request with the request itself: as text, as the JSON of a service that shows
 /// what it was asked, or as a refusal by a reason of its own.
@@ -53,7 +54,7 @@ fn as_json(request: &str) -> String {
 }
 
 #[test]
-fn planted_secrets_turn_up_nowhere() {
+fn planted_secrets_appear_in_no_output() {
     let echo = echo();
     let secret_file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(secret_file.path(), "s3cretFile\n").unwrap();
@@ -124,7 +125,7 @@ fn planted_secrets_turn_up_nowhere() {
         file = secret_file.path().display()
     );
     let shell = "export RUST_LOG=debug S3CRET_PASSWORD=s3cretPassword";
-    let server = Server::start(&Setup { sources: &sources, shell, ..Setup::default() });
+    let server = Server::start_after(shell, &Config::https().append(&sources));
     let failed = |status: &serde_json::Value| {
         ["share", "device", "station", "query", "login"]
             .iter()

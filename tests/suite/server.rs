@@ -8,13 +8,14 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
+use hostile::client::{TEST_TIMEOUT, connect_tls, read_response};
+use hostile::config::Config;
+use hostile::target::client_config;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 
 use crate::harness::{eventually, get};
-use hostile::client::{TEST_TIMEOUT, connect_tls, read_response};
-use hostile::target::client_config;
 
 /// The binary under test.
 pub const BINARY: &str = env!("CARGO_BIN_EXE_pumphouse-web");
@@ -39,44 +40,29 @@ struct Log {
     resumed: Condvar,
 }
 
-/// How to start it.
-pub struct Setup<'a> {
-    /// Keys for `[server]`, beside the listeners.
-    pub server: &'a str,
-    /// Keys for `[tls]`, beside the certificate.
-    pub tls: &'a str,
-    /// The `[[source]]` tables.
-    pub sources: &'a str,
-    /// `[auth]` and its tables.
-    pub auth: &'a str,
-    /// Further addresses to listen on, as they stand in the list: `, "unix:x"`.
-    pub listen: &'a str,
-    /// What to say to a shell before it becomes the server: `ulimit -n 64`.
-    pub shell: &'a str,
-}
-
-impl Default for Setup<'_> {
-    fn default() -> Self {
-        Setup { server: "", tls: "", sources: "", auth: "", listen: "", shell: "true" }
-    }
-}
-
 impl Server {
-    pub fn start(setup: &Setup<'_>) -> Server {
+    /// Starts a server in a folder of its own, with a certificate in `cert.pem`.
+    pub fn start(config: &Config) -> Server {
+        Server::start_after("true", config)
+    }
+
+    /// Starts a server after a command of the shell, such as `ulimit -n 64`.
+    pub fn start_after(command: &str, config: &Config) -> Server {
         let directory = tempfile::tempdir().unwrap();
-        make_certificate(directory.path());
-        Server::start_in(Arc::new(directory), setup)
+        let made = run(&["cert", "--dir", "."], directory.path());
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        Server::start_in(Arc::new(directory), command, config)
     }
 
-    /// Another one in the same folder, as after a crash.
-    pub fn start_again(&self, setup: &Setup<'_>) -> Server {
-        Server::start_in(Arc::clone(&self.directory), setup)
+    /// Starts another server in the same folder, as after a crash.
+    pub fn start_again(&self, config: &Config) -> Server {
+        Server::start_in(Arc::clone(&self.directory), "true", config)
     }
 
-    fn start_in(directory: Arc<tempfile::TempDir>, setup: &Setup<'_>) -> Server {
-        configure(directory.path(), setup);
+    fn start_in(directory: Arc<tempfile::TempDir>, command: &str, config: &Config) -> Server {
+        config.write(directory.path());
         let mut child = Command::new("sh")
-            .args(["-c", &format!("{} && exec {BINARY} serve", setup.shell)])
+            .args(["-c", &format!("{command} && exec {BINARY} serve")])
             .current_dir(directory.path())
             .env_remove("PUMPHOUSE_CONFIG")
             .env_remove("RUST_LOG")
@@ -94,8 +80,8 @@ impl Server {
     }
 
     /// Writes another configuration and has it taken up; gives the line that says what came of it.
-    pub fn reload(&self, setup: &Setup<'_>) -> String {
-        configure(self.folder(), setup);
+    pub fn reload(&self, config: &Config) -> String {
+        config.write(self.folder());
         self.signal_and_wait("HUP", &["reloaded: ", "HUP: nothing changes"])
     }
 
@@ -319,20 +305,6 @@ pub fn run(arguments: &[&str], directory: &Path) -> std::process::Output {
         .stdin(Stdio::null())
         .output()
         .unwrap()
-}
-
-fn configure(directory: &Path, setup: &Setup<'_>) {
-    let config = format!(
-        "[server]\nlisten = [\"127.0.0.1:0\"{}]\nadmin_listen = \"127.0.0.1:0\"\n{}\n\
-         [tls]\ncert = \"cert.pem\"\nkey = \"key.pem\"\n{}\n{}\n{}",
-        setup.listen, setup.server, setup.tls, setup.auth, setup.sources
-    );
-    std::fs::write(directory.join("pumphouse.toml"), config).unwrap();
-}
-
-fn make_certificate(directory: &Path) {
-    let made = run(&["cert", "--dir", "."], directory);
-    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
 }
 
 pub fn trust(certificate: &Path) -> Arc<ClientConfig> {

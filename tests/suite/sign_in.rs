@@ -4,12 +4,14 @@ use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::access::{SOURCE, text, user};
+use hostile::config::{Config, Source};
+use hostile::upstream::Upstream;
+
+use crate::access::{source, text, user, with_anna, with_throttled_anna};
 use crate::browser::{axe, violations};
 use crate::harness::eventually;
-use crate::server::{BINARY, Server, Setup, code};
+use crate::server::{BINARY, Server, code};
 use crate::webdriver::Browser;
-use hostile::upstream::Upstream;
 
 /// curl with a jar of its own, as a browser has one.
 struct Visitor<'a> {
@@ -62,9 +64,8 @@ fn header<'a>(answer: &'a str, name: &str) -> Vec<&'a str> {
 const BROWSER: [&str; 2] = ["--header", "Accept: text/html,application/xhtml+xml,*/*;q=0.8"];
 
 #[test]
-fn page_asks_a_browser_to_sign_in_and_the_api_challenges() {
-    let auth = user("anna", "right", "\"read\"");
-    let server = Server::start(&Setup { auth: &auth, sources: SOURCE, ..Setup::default() });
+fn page_without_credentials_gets_a_form_and_the_api_a_challenge() {
+    let server = Server::start(&with_anna().source(source()));
     let visitor = Visitor::new(&server, "jar");
     for path in ["/", "/source/well?range=7d", "/nowhere"] {
         let page = visitor.curl(path, &BROWSER);
@@ -90,10 +91,9 @@ fn page_asks_a_browser_to_sign_in_and_the_api_challenges() {
 }
 
 #[test]
-fn form_starts_a_session_and_sign_out_ends_it_through_a_restart() {
-    let auth = user("anna", "right", "\"read\"");
-    let setup = Setup { auth: &auth, sources: SOURCE, ..Setup::default() };
-    let server = Server::start(&setup);
+fn session_survives_a_restart_and_ends_at_sign_out() {
+    let config = with_anna().source(source());
+    let server = Server::start(&config);
     let port = server.address.port();
     let (one, other) = (Visitor::new(&server, "one"), Visitor::new(&server, "other"));
     let wrong = one.sign_in("mis\"typed", "/source/well");
@@ -123,7 +123,7 @@ fn form_starts_a_session_and_sign_out_ends_it_through_a_restart() {
     assert_eq!([one.status(), stolen.status(), other.status()], [401, 401, 200]);
     // Killed at once, as by a power cut.
     server.signal("KILL");
-    let again = server.start_again(&setup);
+    let again = server.start_again(&config);
     let known = |name| Visitor::new(&again, name).status();
     assert_eq!(["stolen", "other"].map(known), [401, 200]);
     let mode = std::fs::metadata(again.folder().join("pumphouse.sessions.json")).unwrap();
@@ -134,39 +134,36 @@ fn form_starts_a_session_and_sign_out_ends_it_through_a_restart() {
 
 #[test]
 fn session_ends_when_a_reload_changes_the_password() {
-    let (before, after) = (user("anna", "right", "\"read\""), user("anna", "newer", "\"read\""));
-    let setup = Setup { auth: &before, ..Setup::default() };
-    let server = Server::start(&setup);
+    let before = with_anna();
+    let after = Config::https().push("auth.user", user("anna", "newer", &["read"]));
+    let server = Server::start(&before);
     let visitor = Visitor::new(&server, "jar");
     assert_eq!(code(&visitor.sign_in("right", "/")), 303);
-    assert!(server.reload(&setup).contains("nothing changed"));
+    assert!(server.reload(&before).contains("nothing changed"));
     assert_eq!(visitor.status(), 200);
-    assert!(server.reload(&Setup { auth: &after, ..setup }).contains("[auth] changed"));
+    assert!(server.reload(&after).contains("[auth] changed"));
     assert_eq!(visitor.status(), 401);
-    let setup = Setup { auth: &before, ..Setup::default() };
-    server.reload(&setup);
+    server.reload(&before);
     assert_eq!(visitor.status(), 401, "the old hash again revives no session");
 }
 
 #[test]
-fn session_ends_with_the_process_where_there_is_no_history() {
-    let auth = user("anna", "right", "\"read\"");
-    let sources = "[history]\nenabled = false\n";
-    let setup = Setup { auth: &auth, sources, ..Setup::default() };
-    let server = Server::start(&setup);
+fn session_without_a_history_ends_with_the_process() {
+    let config = with_anna().set("history.enabled", false);
+    let server = Server::start(&config);
     server.wait_for_log("sessions are kept in memory only");
     let visitor = Visitor::new(&server, "jar");
     assert_eq!(code(&visitor.sign_in("right", "/")), 303);
     assert_eq!(visitor.status(), 200);
     server.signal("KILL");
-    let again = server.start_again(&setup);
+    let again = server.start_again(&config);
     assert_eq!(Visitor::new(&again, "jar").status(), 401);
 }
 
 #[test]
-fn forms_of_other_sites_and_odd_bodies_are_refused() {
-    let auth = user("anna", "right", "\"read\", \"poll\"");
-    let server = Server::start(&Setup { auth: &auth, sources: SOURCE, ..Setup::default() });
+fn forms_of_other_sites_and_malformed_bodies_are_refused() {
+    let anna = user("anna", "right", &["read", "poll"]);
+    let server = Server::start(&Config::https().push("auth.user", anna).source(source()));
     let visitor = Visitor::new(&server, "jar");
     let form = ["--data", "username=anna&password=right"];
     for field in ["Origin: https://evil.example", "Origin: null", "Sec-Fetch-Site: cross-site"] {
@@ -200,9 +197,8 @@ fn forms_of_other_sites_and_odd_bodies_are_refused() {
 }
 
 #[test]
-fn form_is_throttled_as_basic_is() {
-    let auth = format!("[auth]\nfirst_delay = \"10m\"\n{}", user("anna", "right", "\"read\""));
-    let server = Server::start(&Setup { auth: &auth, ..Setup::default() });
+fn wrong_forms_are_throttled_as_basic_is() {
+    let server = Server::start(&with_throttled_anna());
     let visitor = Visitor::new(&server, "jar");
     let answers: Vec<String> =
         (0..8).map(|number| visitor.sign_in(&format!("guess {number}"), "/")).collect();
@@ -228,20 +224,14 @@ fn seen(browser: &Browser, script: &str) -> serde_json::Value {
     browser.run(&format!("return {script}"))
 }
 
-fn level_source(upstream: &Upstream) -> String {
-    format!(
-        "[[source]]\nname = \"tank\"\ntitle = \"Cistern\"\nkind = \"json\"\nurl = \"{}\"\n\
-         interval = \"1s\"\n[source.values.level]\npointer = \"/level\"\nunit = \"%\"\n",
-        upstream.url()
-    )
-}
-
 #[test]
-fn browser_signs_in_sees_values_change_and_signs_out() {
+fn browser_that_signed_in_sees_values_change_until_it_signs_out() {
     let upstream = Upstream::answering(r#"{"level": 41}"#);
-    let auth = user("anna", "right", "\"read\"");
-    let sources = level_source(&upstream);
-    let server = Server::start(&Setup { auth: &auth, sources: &sources, ..Setup::default() });
+    let tank = Source::json("tank", &upstream.url())
+        .value("level", "/level", "%")
+        .set("title", "Cistern")
+        .set("interval", "1s");
+    let server = Server::start(&with_anna().source(tank));
     let url = |path: &str| format!("https://localhost:{}{path}", server.address.port());
     let browser = Browser::open(1280, 900, true);
     browser.visit(&url("/source/tank?range=7d"));
@@ -293,9 +283,8 @@ fn browser_signs_in_sees_values_change_and_signs_out() {
 }
 
 #[test]
-fn form_works_without_javascript() {
-    let auth = user("anna", "right", "\"read\"");
-    let server = Server::start(&Setup { auth: &auth, sources: SOURCE, ..Setup::default() });
+fn form_without_javascript_signs_in_and_out() {
+    let server = Server::start(&with_anna().source(source()));
     let browser = Browser::open(360, 740, false);
     browser.visit(&format!("https://localhost:{}/source/well", server.address.port()));
     browser.keys("#username", "anna");
@@ -317,12 +306,10 @@ impl Drop for PlainServer {
 }
 
 #[test]
-fn form_works_over_plain_http_in_a_local_network() {
+fn form_over_plain_http_in_a_local_network_signs_in_and_out() {
     let folder = tempfile::tempdir().unwrap();
-    let config =
-        "[server]\nlisten = [\"127.0.0.1:0\"]\nadmin_listen = \"127.0.0.1:0\"\n".to_owned();
-    let config = config + &user("anna", "right", "\"read\"") + SOURCE;
-    std::fs::write(folder.path().join("pumphouse.toml"), config).unwrap();
+    let anna = user("anna", "right", &["read"]);
+    Config::http().push("auth.user", anna).source(source()).write(folder.path());
     let mut child = Command::new(BINARY)
         .arg("serve")
         .current_dir(folder.path())
@@ -349,9 +336,8 @@ fn form_works_over_plain_http_in_a_local_network() {
 }
 
 #[test]
-fn axe_finds_nothing_on_the_form() {
-    let auth = user("anna", "right", "\"read\"");
-    let server = Server::start(&Setup { auth: &auth, sources: SOURCE, ..Setup::default() });
+fn sign_in_form_has_no_axe_violation() {
+    let server = Server::start(&with_anna().source(source()));
     let axe = axe();
     for (width, height) in [(1280, 900), (320, 740)] {
         let browser = Browser::open(width, height, true);

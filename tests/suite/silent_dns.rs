@@ -3,13 +3,15 @@
 //! Which name servers that asks stands in a file of the system. So the test runs in namespaces of
 //! its own, with a network in which nothing is but what it starts, and another such file.
 
-use crate::namespaces::{is_inside, run_inside};
-use crate::server::{Server, Setup};
+use hostile::config::{Config, Source};
 use hostile::name_server::NameServer;
 use hostile::upstream::Upstream;
 
+use crate::namespaces::{is_inside, run_inside};
+use crate::server::Server;
+
 #[test]
-fn names_that_are_never_resolved_cost_their_source_and_no_thread() {
+fn unresolved_names_fail_their_sources_and_add_no_thread() {
     // As they are without any options: seconds go by before it asks again.
     let files =
         [("resolv.conf", "nameserver 127.0.0.1\n"), ("nsswitch.conf", "hosts: files dns\n")];
@@ -25,17 +27,14 @@ fn inside() {
     let names = NameServer::start("127.0.0.1:53").unwrap();
     names.answer(true);
     let upstream = Upstream::answering(r#"{"level": 50}"#);
-    let sources: String = ["one", "two"]
-        .map(|name| {
-            format!(
-                "[[source]]\nname = \"{name}\"\nkind = \"json\"\nurl = \"http://{name}.test:{}/\"\n\
-                 interval = \"1s\"\ntimeout = \"1s\"\nstale_after = \"1h\"\n\
-                 [source.values.level]\npointer = \"/level\"\nunit = \"%\"\n",
-                upstream.address().port()
-            )
-        })
-        .concat();
-    let server = Server::start(&Setup { sources: &sources, ..Setup::default() });
+    let sources = ["one", "two"].map(|name| {
+        Source::json(name, &format!("http://{name}.test:{}/", upstream.address().port()))
+            .value("level", "/level", "%")
+            .set("interval", "1s")
+            .set("timeout", "1s")
+            .set("stale_after", "1h")
+    });
+    let server = Server::start(&Config::https().sources(sources));
     let of_both = |what: &str, is_so: &dyn Fn(&serde_json::Value) -> bool| {
         server.eventually_status(what, |status| {
             ["one", "two"].iter().all(|name| is_so(&status["sources"][name]))

@@ -3,15 +3,20 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::server::BINARY;
+use hostile::config::Config;
 use hostile::soak::soak;
 use hostile::target::Target;
 
+use crate::server::BINARY;
+
 #[test]
-fn descriptors_threads_and_memory_stay_flat() {
-    let keys = "header_timeout = \"1s\"\nkeep_alive = \"1s\"\nwrite_timeout = \"1s\"\n\
-                handshake_timeout = \"1s\"\nbody_timeout = \"1s\"";
-    let target = Target::start(Path::new(BINARY), keys).unwrap();
+fn soaked_server_keeps_descriptors_threads_and_memory_flat() {
+    let timeouts =
+        ["header_timeout", "keep_alive", "write_timeout", "handshake_timeout", "body_timeout"];
+    let config = timeouts
+        .iter()
+        .fold(Config::https(), |config, key| config.set(&format!("server.{key}"), "1s"));
+    let target = Target::start(Path::new(BINARY), config).unwrap();
     let round = Duration::from_secs(2);
     let soaked = soak(&target, 110, round, 4 * round, |_, _| {}).unwrap();
     assert!(soaked.rounds >= 2);

@@ -5,12 +5,14 @@ use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixDatagram;
 use std::process::{Command, Stdio};
 
-use crate::harness::{eventually, get};
-use crate::server::{BINARY, Server, Setup};
 use hostile::client::{TEST_TIMEOUT, read_response};
+use hostile::config::Config;
+
+use crate::harness::{eventually, get};
+use crate::server::{BINARY, Server};
 
 #[test]
-fn it_is_told_of_the_start_signs_of_life_reloads_and_the_stop() {
+fn systemd_is_notified_of_start_watchdog_reload_and_stop() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("notify");
     let socket = UnixDatagram::bind(&path).unwrap();
@@ -19,7 +21,7 @@ fn it_is_told_of_the_start_signs_of_life_reloads_and_the_stop() {
         "export NOTIFY_SOCKET={} WATCHDOG_USEC=2000000 && unset WATCHDOG_PID",
         path.display()
     );
-    let mut server = Server::start(&Setup { shell: &shell, ..Setup::default() });
+    let mut server = Server::start_after(&shell, &Config::https());
     let next = |wanted: &str| loop {
         let mut buffer = [0; 256];
         let length = socket.recv(&mut buffer).unwrap_or_else(|_| panic!("no {wanted}"));
@@ -41,11 +43,13 @@ fn it_is_told_of_the_start_signs_of_life_reloads_and_the_stop() {
 }
 
 #[test]
-fn a_socket_that_systemd_holds_is_served_and_wakes_it_up() {
+fn socket_held_by_systemd_starts_the_server_and_is_served() {
     let folder = tempfile::tempdir().unwrap();
-    let config = "[server]\nlisten = [\"fd:3\"]\nadmin_listen = \"127.0.0.1:0\"\n\
-                  [auth]\nopen = true\n";
-    std::fs::write(folder.path().join("pumphouse.toml"), config).unwrap();
+    Config::new()
+        .open()
+        .listen("fd:3")
+        .set("server.admin_listen", "127.0.0.1:0")
+        .write(folder.path());
     let port = {
         let free = TcpListener::bind("127.0.0.1:0").unwrap();
         free.local_addr().unwrap().port()

@@ -4,14 +4,20 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
-use crate::server::{Server, Setup, code};
 use hostile::client::TEST_TIMEOUT;
+use hostile::config::Config;
 
-fn named(server: &str) -> Setup<'_> {
-    Setup { server, tls: "redirect_listen = [\"127.0.0.1:0\"]", ..Setup::default() }
+use crate::server::{Server, code};
+
+/// Returns the configuration of a server that answers to these names, and redirects.
+fn named(names: &[&str]) -> Config {
+    Config::https()
+        .set("server.names", names)
+        .set("server.max_header_bytes", "128KiB")
+        .set("tls.redirect_listen", ["127.0.0.1:0"])
 }
 
-const NAMES: &str = "names = [\"tank.example\", \"::1\"]\nmax_header_bytes = \"128KiB\"";
+const NAMES: &[&str] = &["tank.example", "::1"];
 
 /// The address of the plain listener.
 fn redirects(server: &Server) -> SocketAddr {
@@ -35,7 +41,7 @@ fn request(line: &str, host: &str) -> String {
 }
 
 #[test]
-fn target_and_host_get_the_verdict_of_the_grammar_and_of_the_names() {
+fn target_and_host_are_checked_by_grammar_and_names() {
     let server = Server::start(&named(NAMES));
     let long = |length: usize| format!("GET /{}", "a".repeat(length));
     let (fits, too_long) = (long(65_000), long(66_000));
@@ -110,7 +116,7 @@ fn plain_listener_redirects_or_refuses_every_target() {
         }
     }
     // Names change while the server runs, and change here too.
-    server.reload(&named("names = [\"evil.example\"]"));
+    server.reload(&named(&["evil.example"]));
     assert_eq!(code(&plain(address, &request("GET /", "evil.example"))), 308);
     assert_eq!(code(&plain(address, &request("GET /", "tank.example"))), 421);
 }

@@ -6,30 +6,23 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
 
+use hostile::client::TEST_TIMEOUT;
+use hostile::config::{Config, Source};
+
 use crate::harness::eventually;
 use crate::server::BINARY;
-use hostile::client::TEST_TIMEOUT;
 
 /// Users without another process, so that every thread counted is the server's: one a test.
 const USERS: [u32; 3] = [54_321, 54_322, 54_323];
 
-/// One source by an address, and one by a name, which takes a thread for lookups.
-const CONFIG: &str = r#"
-[server]
-listen = ["127.0.0.1:0"]
-admin_listen = "127.0.0.1:0"
-workers = 2
-[auth]
-open = true
-[history]
-path = "pumphouse.db"
-[[source]]
-name = "well"
-kind = "json"
-url = "http://localhost:1/"
-[source.values.v]
-pointer = "/v"
-"#;
+/// Returns a configuration with a source whose host is a name, which takes a thread for lookups.
+fn config() -> Config {
+    Config::http()
+        .open()
+        .set("server.workers", 2)
+        .set("history.path", "pumphouse.db")
+        .source(Source::json("well", "http://localhost:1/").value("v", "/v", ""))
+}
 
 /// A folder with the program and its configuration, both usable by one of [`USERS`].
 struct Place {
@@ -67,7 +60,7 @@ impl Place {
         let copied =
             Command::new("cp").arg(BINARY).arg(folder.path().join("pumphouse-web")).status();
         assert!(copied.unwrap().success());
-        std::fs::write(folder.path().join("pumphouse.toml"), CONFIG).unwrap();
+        config().write(folder.path());
         if is_root {
             chown(folder.path(), Some(user), Some(user)).unwrap();
         }
@@ -180,7 +173,7 @@ fn needed(output: &str) -> usize {
 }
 
 #[test]
-fn start_with_too_few_threads_fails_and_names_the_thread_the_number_and_the_limits() {
+fn start_with_too_few_threads_fails_with_the_number_needed() {
     let Some(place) = Place::new(USERS[0]) else { return };
     let output = place.fails(4);
     assert!(output.contains("cannot create the thread pw-"), "{output}");
@@ -199,7 +192,7 @@ fn start_with_too_few_threads_fails_and_names_the_thread_the_number_and_the_limi
 }
 
 #[test]
-fn reload_and_stop_without_free_threads_log_a_line_and_end_nothing() {
+fn reload_without_free_threads_logs_a_line_and_changes_nothing() {
     let Some(place) = Place::new(USERS[1]) else { return };
     let all = needed(&place.fails(4));
     let mut server = Running::start(place.serve(all));
@@ -207,12 +200,9 @@ fn reload_and_stop_without_free_threads_log_a_line_and_end_nothing() {
     server.wait_for("well: connect: ");
     place.refuse_threads(&server);
     let file = place.path().join("pumphouse.toml");
-    let more = CONFIG.replace(
-        "[[source]]",
-        "[[source]]\nname = \"b\"\nkind = \"json\"\nurl = \
-        \"http://127.0.0.1:1/\"\n[source.values.v]\npointer = \"/v\"\n[[source]]",
-    );
-    std::fs::write(&file, more).unwrap();
+    config()
+        .source(Source::json("b", "http://127.0.0.1:1/").value("v", "/v", ""))
+        .write(place.path());
     std::fs::set_permissions(&file, PermissionsExt::from_mode(0o644)).unwrap();
     let before = server.log().len();
     server.command("kill", &["-HUP"]);
@@ -232,9 +222,9 @@ fn reload_and_stop_without_free_threads_log_a_line_and_end_nothing() {
 }
 
 #[test]
-fn start_with_too_little_address_space_fails_with_a_message_and_no_abort() {
+fn start_with_too_little_address_space_fails_with_the_limit() {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("pumphouse.toml"), CONFIG).unwrap();
+    config().write(folder.path());
     for kib in [60_000, 80_000] {
         let output = Command::new("sh")
             .args(["-c", &format!("ulimit -v {kib} && exec timeout 60 {BINARY} serve --no-tls")])
@@ -250,12 +240,9 @@ fn start_with_too_little_address_space_fails_with_a_message_and_no_abort() {
     }
 }
 
-/// The configuration with this account, and without a history.
-fn config_with(account: &str) -> String {
-    let history = CONFIG.find("[history]").unwrap();
-    let open = "[auth]\nopen = true\n";
-    assert!(CONFIG[..history].contains(open));
-    format!("{}[auth]\n{account}", CONFIG[..history].replace(open, ""))
+/// Returns a configuration with this account, without a source.
+fn config_with(account: serde_json::Value) -> Config {
+    Config::http().set("server.workers", 2).push("auth.user", account)
 }
 
 /// Status of a request by anna with that password.
@@ -290,13 +277,13 @@ fn serve_in(folder: &Path, kib: usize) -> Command {
 }
 
 #[test]
-fn server_in_the_smallest_address_space_that_it_starts_in_survives_wrong_passwords() {
+fn wrong_passwords_in_the_smallest_address_space_end_nothing() {
     const STEP: usize = 8 << 10;
     let folder = tempfile::tempdir().unwrap();
     // Verifying it takes more than is left for everything else.
-    let account = "[[auth.user]]\nname = \"anna\"\npassword_hash = \"$argon2id$v=19$m=65536,t=1,p=1\
-                   $c2FsdHNhbHRzYWx0$LCBBDyN4mGdrzmYpAZn3ag\"\nscopes = [\"read\"]\n";
-    std::fs::write(folder.path().join("pumphouse.toml"), config_with(account)).unwrap();
+    let hash = "$argon2id$v=19$m=65536,t=1,p=1$c2FsdHNhbHRzYWx0$LCBBDyN4mGdrzmYpAZn3ag";
+    let anna = serde_json::json!({ "name": "anna", "password_hash": hash, "scopes": ["read"] });
+    config_with(anna).write(folder.path());
     let mut refusals = Vec::new();
     // It serves until it is killed, so a start that succeeds is seen by its log.
     let server = (8..128).find_map(|number| {
@@ -331,10 +318,10 @@ fn server_in_the_smallest_address_space_that_it_starts_in_survives_wrong_passwor
 }
 
 #[test]
-fn verification_without_memory_gets_503_and_one_line_of_the_log() {
+fn verification_without_memory_gets_503_and_one_log_line() {
     let folder = tempfile::tempdir().unwrap();
-    let account = crate::access::user("anna", "correct horse", "\"read\"");
-    std::fs::write(folder.path().join("pumphouse.toml"), config_with(&account)).unwrap();
+    let anna = crate::access::user("anna", "correct horse", &["read"]);
+    config_with(anna).write(folder.path());
     let mut server = Running::start(serve_in(folder.path(), 4 << 20));
     let address = address(&server);
     let statm = format!("/proc/{}/statm", server.child.id());
@@ -391,7 +378,7 @@ fn watch_without_threads_for_lookups_restarts_nothing() {
 fn missing_thread_of_the_allocator_is_logged() {
     const LINE: &str = "the allocator has no thread";
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("pumphouse.toml"), CONFIG).unwrap();
+    config().write(folder.path());
     // The allocator begins without it, as where the system refuses it.
     for (options, expected) in [("background_thread:false", true), ("", false)] {
         let mut command = serve_in(folder.path(), 16 << 20);

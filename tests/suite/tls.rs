@@ -5,12 +5,13 @@ use std::net::SocketAddr;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
+use hostile::client::{TEST_TIMEOUT, read_response};
+use hostile::config::Config;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConnection, StreamOwned};
 
 use crate::harness::get;
-use crate::server::{Server, Setup, run, trust};
-use hostile::client::{TEST_TIMEOUT, read_response};
+use crate::server::{Server, run, trust};
 
 /// One handshake by openssl; what it tells of it, or `None` when the server refused.
 fn handshake(address: SocketAddr, arguments: &[&str]) -> Option<String> {
@@ -33,8 +34,8 @@ fn suites(protocol: &str) -> Vec<String> {
 }
 
 #[test]
-fn only_tls_1_2_and_1_3_with_forward_secrecy_are_spoken() {
-    let server = Server::start(&Setup::default());
+fn tls_versions_and_ciphers_without_forward_secrecy_are_refused() {
+    let server = Server::start(&Config::https());
     let at = server.address;
     for protocol in ["-tls1", "-tls1_1"] {
         let told = handshake(at, &[protocol, "-cipher", "ALL:@SECLEVEL=0"]);
@@ -76,17 +77,17 @@ fn ask(server: &Server, config: &Arc<rustls::ClientConfig>, name: &str) -> std::
 }
 
 #[test]
-fn each_name_has_its_certificate() {
-    let server = Server::start(&Setup::default());
+fn each_server_name_gets_its_certificate() {
+    let server = Server::start(&Config::https());
     for (folder, name) in [("north", "north.example"), ("wild", "*.pump.example")] {
         let made = run(&["cert", "--dir", folder, "--name", name], server.folder());
         assert!(made.status.success());
     }
-    let told = server.reload(&Setup {
-        tls: "[[tls.certificate]]\ncert = \"north/cert.pem\"\nkey = \"north/key.pem\"\n\
-              [[tls.certificate]]\ncert = \"wild/cert.pem\"\nkey = \"wild/key.pem\"",
-        ..Setup::default()
+    let config = ["north", "wild"].iter().fold(Config::https(), |config, folder| {
+        let [cert, key] = ["cert", "key"].map(|file| format!("{folder}/{file}.pem"));
+        config.push("tls.certificate", serde_json::json!({ "cert": cert, "key": key }))
     });
+    let told = server.reload(&config);
     assert!(told.contains("certificates renewed"), "{told}");
     let client = |folder: &str| trust(&server.folder().join(folder).join("cert.pem"));
     let (north, wild) = (client("north"), client("wild"));
@@ -100,9 +101,8 @@ fn each_name_has_its_certificate() {
 }
 
 #[test]
-fn a_plain_listener_sends_visitors_to_https() {
-    let server =
-        Server::start(&Setup { tls: "redirect_listen = [\"127.0.0.1:0\"]", ..Setup::default() });
+fn plain_listener_redirects_to_https() {
+    let server = Server::start(&Config::https().set("tls.redirect_listen", ["127.0.0.1:0"]));
     let line = server.wait_for_log("for redirects to https");
     let (_, address) = line.split_once("listening on http://").unwrap();
     let (address, _) = address.split_once('/').unwrap();

@@ -1,10 +1,11 @@
 //! Trends do not begin anew at a restart: the past comes from the history.
 
+use hostile::config::{Config, Source};
+use hostile::upstream::Upstream;
 use jiff::Timestamp;
 
 use crate::harness::eventually;
-use crate::server::{Server, Setup, code};
-use hostile::upstream::Upstream;
+use crate::server::{Server, code};
 
 /// Seconds before the start of the test, and the gallons that there were: a refill of 500 gallons,
 /// and from then on 60 gallons an hour less.
@@ -12,23 +13,21 @@ const SEEN: [(i64, f64); 6] =
     [(10_800, 500.0), (9000, 1000.0), (6000, 950.0), (4200, 920.0), (2400, 890.0), (600, 860.0)];
 
 #[test]
-fn a_restart_forgets_no_trend() {
+fn trends_survive_a_restart() {
     let start = Timestamp::now().as_second();
     let answer = |(ago, volume): (i64, f64)| {
         let (at, level) = (start - ago, volume / 14.0);
         format!(r#"{{"at": {at}, "volume": {volume}, "level": {level}}}"#)
     };
     let upstream = Upstream::answering(&answer(SEEN[0]));
-    let sources = format!(
-        "[history]\nflush = \"200ms\"\n\
-         [[source]]\nname = \"tank\"\nkind = \"json\"\nurl = \"{}\"\ninterval = \"1s\"\n\
-         stale_after = \"1d\"\nobserved_at = {{ pointer = \"/at\", format = \"unix\" }}\n\
-         [source.values.volume]\npointer = \"/volume\"\nunit = \"gal\"\n\
-         [source.values.level]\npointer = \"/level\"\nunit = \"%\"\n",
-        upstream.url()
-    );
-    let setup = Setup { sources: &sources, ..Setup::default() };
-    let mut server = Server::start(&setup);
+    let source = Source::json("tank", &upstream.url())
+        .value("volume", "/volume", "gal")
+        .value("level", "/level", "%")
+        .observed_at_unix()
+        .set("interval", "1s")
+        .set("stale_after", "1d");
+    let config = Config::https().set("history.flush", "200ms").source(source);
+    let mut server = Server::start(&config);
     let recorded = || {
         let response =
             server.get("/api/v1/history?field=tank.volume&days=1&step=raw&format=ndjson");
@@ -59,7 +58,7 @@ fn a_restart_forgets_no_trend() {
 
     // Nothing is polled any more: one more observation would not be enough for a rate.
     upstream.set(None);
-    let again = server.start_again(&setup);
+    let again = server.start_again(&config);
     let status = again.eventually_status("the past was taken up", |status| {
         !value(status, "volume_rate").is_null()
     });

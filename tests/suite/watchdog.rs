@@ -6,8 +6,10 @@ use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use hostile::config::Config;
+
 use crate::harness::{eventually, get};
-use crate::server::{Server, Setup};
+use crate::server::Server;
 
 /// Threads held by strace; let go when dropped.
 pub struct Wedge(Vec<Child>);
@@ -46,8 +48,8 @@ impl Drop for Wedge {
 }
 
 #[test]
-fn an_acceptor_that_is_stuck_ends_the_process_with_70() {
-    let mut server = Server::start(&Setup::default());
+fn stuck_acceptor_ends_the_process_with_70() {
+    let mut server = Server::start(&Config::https());
     let wedge = Wedge::new(&[server.thread("pw-acceptor")], "epoll_wait");
     let told = server.wait_for_log("giving up: the acceptor has been silent");
     assert!(told.contains("scoreboard: {"), "{told}");
@@ -57,8 +59,8 @@ fn an_acceptor_that_is_stuck_ends_the_process_with_70() {
 
 /// Files of `/proc` that hang, as in containers where a FUSE file system serves them.
 #[test]
-fn rendering_of_the_scoreboard_that_hangs_does_not_keep_the_process() {
-    let mut server = Server::start(&Setup::default());
+fn stuck_acceptor_with_a_hung_scoreboard_ends_the_process_with_70() {
+    let mut server = Server::start(&Config::https());
     let files = [server.thread("pw-watchdog"), server.thread("pw-scoreboard")];
     let files = Wedge::new(&files, "openat");
     let acceptor = Wedge::new(&[server.thread("pw-acceptor")], "epoll_wait");
@@ -69,8 +71,8 @@ fn rendering_of_the_scoreboard_that_hangs_does_not_keep_the_process() {
 }
 
 #[test]
-fn workers_that_are_all_stuck_end_the_process_with_70_but_not_some_of_them() {
-    let mut server = Server::start(&Setup { server: "workers = 2", ..Setup::default() });
+fn all_workers_stuck_end_the_process_with_70_and_one_does_not() {
+    let mut server = Server::start(&Config::https().set("server.workers", 2));
     let workers: Vec<u32> =
         (0..2).map(|number| server.thread(&format!("pw-worker-{number}"))).collect();
     // A worker answers this at once, and is held as it does.

@@ -4,9 +4,8 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
-
 use hostile::client::TEST_TIMEOUT;
+use serde_json::{Value, json};
 
 /// A browser window, closed when dropped.
 pub struct Browser {

@@ -1,4 +1,4 @@
-//! A dense history: a year of single observations, so that queries have rows to scan.
+//! A dense history: a year of raw observations, which queries have to scan.
 
 use std::io;
 use std::path::Path;
@@ -10,6 +10,8 @@ use pumphouse_web::board::{Change, Finite, Sample};
 use pumphouse_web::history::{DAY, StoreError, import};
 use pumphouse_web::units::Unit;
 
+use crate::config::Source;
+
 /// A year of observations of `site.level`.
 #[derive(Debug, Clone, Copy)]
 pub struct DenseHistory {
@@ -17,25 +19,25 @@ pub struct DenseHistory {
     pub interval: usize,
 }
 
-/// Days that the observations cover; raw rows are kept for longer than that.
+/// Days that the observations cover. Raw rows are kept for longer.
 const DAYS: i64 = 365;
 
 impl DenseHistory {
-    /// Observations that a scan joins: almost as many as the server allows.
-    const SCANNED: usize = 490_000;
+    /// Number of rows that a scan reads, just below the limit of a query.
+    const SCANNED_ROWS: usize = 490_000;
 
-    /// Returns a query that scans as many rows as the server allows: its step is no multiple of a
-    /// quarter of an hour, so no rollup can answer it, and its points are few enough to be
-    /// rendered before the response begins, for HEAD, too.
+    /// Returns a query that scans as many rows as the server allows. Its step is no multiple of a
+    /// quarter of an hour, so that no rollup can answer it. Its points are few enough to be rendered
+    /// before the response begins, also for HEAD.
     pub fn scan(self) -> String {
-        let days = (DenseHistory::SCANNED * self.interval / DAY as usize).min(DAYS as usize);
+        let days = (DenseHistory::SCANNED_ROWS * self.interval / DAY as usize).min(DAYS as usize);
         format!("/api/v1/history?field=site.level&days={days}&step=20000")
     }
 
-    /// A response of about 200 KB that costs a server little to make, and is in memory as a whole.
+    /// Target of a response of about 200 KB, which the server renders into memory as a whole.
     pub const LARGE: &str = "/api/v1/history?field=site.level&days=20";
 
-    /// A download of every row, of tens of bytes each.
+    /// Target of a download of every row, which the server streams.
     pub const DOWNLOAD: &str = "/api/v1/history?field=site.level&days=365&step=raw&format=csv";
 
     /// Writes the observations into a new database, a month in each transaction.
@@ -53,12 +55,12 @@ impl DenseHistory {
         Ok(())
     }
 
-    /// Writes a reading of `site` from just now, of so many fields beside the level, as if kept from
-    /// before a restart: its page shows a figure for each.
+    /// Writes a current reading of `site` into the file of last values, with this number of fields
+    /// beside the level. The page of `site` shows a figure for each.
     ///
     /// # Errors
     /// The file cannot be written.
-    pub fn keep_reading(fields: usize, database: &Path) -> io::Result<()> {
+    pub fn write_last_values(fields: usize, database: &Path) -> io::Result<()> {
         let value = |name: &str| {
             format!(r#"{{"name":"{name}","datum":{{"number":50.0}},"unit":"%","note":null}}"#)
         };
@@ -74,10 +76,11 @@ impl DenseHistory {
         std::fs::write(database.with_extension("last.json"), text)
     }
 
-    /// Returns the `[[source]]` table of `site`, whose upstream refuses connections.
-    pub fn source(self) -> &'static str {
-        "[[source]]\nname = \"site\"\nkind = \"json\"\nurl = \"http://127.0.0.1:9/\"\n\
-         interval = \"1h\"\nvalues = { level = { pointer = \"/level\", unit = \"%\" } }\n"
+    /// Returns the source `site`, whose upstream refuses connections.
+    pub fn source(self) -> Source {
+        Source::json("site", "http://127.0.0.1:9/")
+            .value("level", "/level", "%")
+            .set("interval", "1h")
     }
 }
 

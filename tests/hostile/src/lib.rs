@@ -8,6 +8,7 @@ pub mod burst;
 pub mod canary;
 pub mod churn;
 pub mod client;
+pub mod config;
 pub mod dense_history;
 pub mod flood;
 pub mod mode;

@@ -1,6 +1,5 @@
-//! A server of the attack's own: the real binary, on ports of the kernel's choice.
+//! A server to attack: the real binary, in a folder of its own.
 
-use std::fmt::Write as _;
 use std::io::{self, BufRead, BufReader, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
@@ -14,68 +13,67 @@ use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 
 use crate::client::read_response;
+use crate::config::Config;
 use crate::dense_history::DenseHistory;
 use crate::program;
 
-/// Options of a server's start; the default serves HTTPS without accounts, sources and history.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Setup<'a> {
-    /// Keys of `[server]`, besides the listeners.
-    pub server: &'a str,
-    /// Sections that follow it.
-    pub sections: &'a str,
-    /// Serve plain HTTP.
-    pub plain: bool,
-    /// Value of `RUST_LOG`; unset by default.
-    pub log: Option<&'a str>,
-    /// Limit of open files.
+/// Options of a server's start.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    /// Configuration; the source of `history` is added to it.
+    pub config: Config,
+    /// Value of `RUST_LOG`; `None`: unset.
+    pub log: Option<&'static str>,
+    /// Limit of open files; `None`: the limit of this process.
     pub descriptors: Option<u32>,
-    /// Observations that the history holds at the start.
+    /// Observations in the history; `None`: a server without a source.
     pub history: Option<DenseHistory>,
-    /// Fields beside the level in the reading of the history's source; 0: it has no reading.
+    /// Number of fields, beside the level, in the last reading of the history's source; 0: no
+    /// reading.
     pub fields: usize,
+}
+
+impl From<Config> for Setup {
+    fn from(config: Config) -> Setup {
+        Setup { config, log: None, descriptors: None, history: None, fields: 0 }
+    }
 }
 
 /// A running server, killed when dropped.
 pub struct Target {
     child: Child,
-    /// Address of its public listener.
+    /// Address of the public listener.
     pub address: SocketAddr,
-    /// Address of its admin listener.
+    /// Address of the admin listener.
     pub admin: SocketAddr,
-    /// Trusts its certificate.
+    /// Client configuration that trusts the server's certificate.
     pub config: Arc<ClientConfig>,
     log: Arc<LogReader>,
     directory: tempfile::TempDir,
 }
 
 impl Target {
-    /// Starts the binary with these keys in `[server]`.
-    ///
-    /// # Errors
-    /// It cannot be started, or ends before it listens.
-    pub fn start(binary: &Path, server: &str) -> io::Result<Target> {
-        Target::start_with(binary, &Setup { server, ..Setup::default() })
-    }
-
     /// Starts the binary.
     ///
     /// # Errors
-    /// It cannot be started, or ends before it listens.
-    pub fn start_with(binary: &Path, setup: &Setup<'_>) -> io::Result<Target> {
+    /// The binary cannot be started, or ends before it listens.
+    pub fn start(binary: &Path, setup: impl Into<Setup>) -> io::Result<Target> {
+        let setup = setup.into();
         let binary = program::resolve(binary)?;
         let directory = tempfile::tempdir()?;
         let folder = directory.path();
         program::run(Command::new(&binary).args(["cert", "--dir", "."]).current_dir(folder), "")?;
-        std::fs::write(folder.join("pumphouse.toml"), setup.config())?;
         if let Some(history) = setup.history {
             let database = folder.join("pumphouse.db");
             history.fill(&database).map_err(io::Error::other)?;
             if setup.fields > 0 {
-                DenseHistory::keep_reading(setup.fields, &database)?;
+                DenseHistory::write_last_values(setup.fields, &database)?;
             }
         }
-        let mut command = setup.command(&binary);
+        let scheme = if setup.config.has_tls() { "https" } else { "http" };
+        let sources = setup.history.map(DenseHistory::source);
+        setup.config.sources(sources).write(folder);
+        let mut command = command(&binary, setup.descriptors);
         command
             .args(["serve", "--config", "pumphouse.toml"])
             .current_dir(folder)
@@ -87,7 +85,6 @@ impl Target {
             .stderr(Stdio::piped());
         let mut child = program::spawn(&mut command)?;
         let stderr = child.stderr.take().ok_or_else(|| io::Error::other("no standard error"))?;
-        let scheme = if setup.plain { "http" } else { "https" };
         let mut stderr = BufReader::new(stderr);
         let mut addresses = || -> io::Result<_> {
             let public = address_behind(&format!("listening on {scheme}://"), &mut stderr)?;
@@ -104,32 +101,32 @@ impl Target {
         Ok(Target { child, address, admin, config, log: LogReader::start(stderr), directory })
     }
 
-    /// Returns its process id.
+    /// Returns the process id.
     pub fn process(&self) -> u32 {
         self.child.id()
     }
 
-    /// Returns the folder that it runs in.
+    /// Returns the working folder of the process.
     pub fn folder(&self) -> &Path {
         self.directory.path()
     }
 
-    /// Returns the path of its certificate.
+    /// Returns the path of the certificate.
     pub fn certificate(&self) -> PathBuf {
         self.folder().join("cert.pem")
     }
 
-    /// Number of lines that it has logged since it began to listen.
+    /// Number of lines logged since the listeners were logged.
     pub fn log_lines(&self) -> usize {
         self.log.lines.load(Ordering::Relaxed)
     }
 
-    /// Stops reading its standard error, for as long as the server lives.
+    /// Stops reading standard error until the server is dropped.
     pub fn stop_reading_log(&self) {
         *self.log.paused.lock().unwrap_or_else(PoisonError::into_inner) = true;
     }
 
-    /// Returns its exit status if the process has ended.
+    /// Returns the exit status if the process has ended.
     ///
     /// # Errors
     /// The kernel does not know the process.
@@ -138,14 +135,14 @@ impl Target {
     }
 
     /// Sends TERM and returns the time until the process has ended; `None` if it still runs after
-    /// `patience`.
+    /// `timeout`.
     ///
     /// # Errors
     /// The signal cannot be sent.
-    pub fn terminate(&mut self, patience: Duration) -> io::Result<Option<Duration>> {
+    pub fn terminate(&mut self, timeout: Duration) -> io::Result<Option<Duration>> {
         let begun = Instant::now();
         program::run(Command::new("kill").args(["-TERM", &self.process().to_string()]), "")?;
-        while begun.elapsed() < patience {
+        while begun.elapsed() < timeout {
             if self.exited()?.is_some() {
                 return Ok(Some(begun.elapsed()));
             }
@@ -154,10 +151,10 @@ impl Target {
         Ok(None)
     }
 
-    /// Returns a page of its admin listener.
+    /// Returns the response to a GET at the admin listener.
     ///
     /// # Errors
-    /// It does not answer.
+    /// There is no response.
     pub fn admin_page(&self, path: &str) -> io::Result<String> {
         let mut stream = TcpStream::connect(self.admin)?;
         stream.set_read_timeout(Some(Duration::from_secs(10)))?;
@@ -175,33 +172,15 @@ impl Drop for Target {
     }
 }
 
-impl Setup<'_> {
-    fn config(&self) -> String {
-        let mut config = format!(
-            "[server]\nlisten = [\"127.0.0.1:0\"]\nadmin_listen = \"127.0.0.1:0\"\n{}\n",
-            self.server
-        );
-        if !self.plain {
-            config += "[tls]\ncert = \"cert.pem\"\nkey = \"key.pem\"\n";
-        }
-        config += self.sections;
-        if let Some(history) = self.history {
-            // Writing to a String cannot fail.
-            let _ = write!(config, "\n{}", history.source());
-        }
-        config
-    }
-
-    /// Returns the command that becomes the server, without its arguments.
-    fn command(&self, binary: &Path) -> Command {
-        let Some(descriptors) = self.descriptors else { return Command::new(binary) };
-        let mut command = Command::new("sh");
-        command.arg("-c").arg(format!("ulimit -n {descriptors} && exec \"$0\" \"$@\"")).arg(binary);
-        command
-    }
+/// Returns the command that becomes the server, without its arguments.
+fn command(binary: &Path, descriptors: Option<u32>) -> Command {
+    let Some(descriptors) = descriptors else { return Command::new(binary) };
+    let mut command = Command::new("sh");
+    command.arg("-c").arg(format!("ulimit -n {descriptors} && exec \"$0\" \"$@\"")).arg(binary);
+    command
 }
 
-/// Reads lines up to the first one with that text, and returns the address behind the text.
+/// Reads lines up to the first one that contains `text`, and returns the address behind it.
 fn address_behind(text: &str, stderr: &mut impl BufRead) -> io::Result<SocketAddr> {
     let mut read = String::new();
     loop {
@@ -216,8 +195,7 @@ fn address_behind(text: &str, stderr: &mut impl BufRead) -> io::Result<SocketAdd
     }
 }
 
-/// Reads the server's log, so that the server never waits for room in the pipe; until it is
-/// paused.
+/// Thread that reads the server's log, so that the pipe never fills; it can be paused.
 struct LogReader {
     lines: AtomicUsize,
     paused: Mutex<bool>,
@@ -250,7 +228,7 @@ impl LogReader {
     }
 }
 
-/// A client's configuration that trusts these roots.
+/// Returns a client configuration that trusts these roots.
 pub fn client_config(roots: RootCertStore) -> Arc<ClientConfig> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = ClientConfig::builder_with_provider(provider)

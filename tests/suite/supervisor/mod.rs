@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use hostile::config::Config;
+
 use crate::harness::{eventually, get};
 use crate::server::{BINARY, run, threads};
 use crate::watchdog::Wedge;
@@ -36,11 +38,11 @@ struct Supervisord {
 impl Supervisord {
     /// Runs the sections, with this machine's paths in place of the example's, and with the
     /// certificate in `certs/`.
-    fn start(control: Control, config: &str, sections: &str) -> Supervisord {
+    fn start(control: Control, config: &Config, sections: &str) -> Supervisord {
         let directory = tempfile::tempdir().unwrap();
         let folder = directory.path().display().to_string();
         assert!(run(&["cert"], directory.path()).status.success());
-        std::fs::write(directory.path().join("pumphouse.toml"), config).unwrap();
+        config.write(directory.path());
         let sections = sections
             .replace("/usr/local/bin/pumphouse-web", BINARY)
             .replace("/srv/pumphouse", &folder)
@@ -146,11 +148,10 @@ fn signal(process: &str, name: &str) {
 }
 
 #[test]
-fn it_starts_restarts_after_a_crash_and_stops_with_exit_0() {
-    let config = "[server]\nlisten = [\"127.0.0.1:0\"]\nadmin_listen = \"127.0.0.1:0\"\n\
-                  [tls]\ncert = \"certs/cert.pem\"\nkey = \"certs/key.pem\"\n";
+fn server_under_supervisord_restarts_after_a_crash_and_stops_with_0() {
+    let config = Config::http().set("tls.cert", "certs/cert.pem").set("tls.key", "certs/key.pem");
     let (section, _) = EXAMPLE.split_once("[eventlistener").unwrap();
-    let supervisord = Supervisord::start(Control::Unix, config, section);
+    let supervisord = Supervisord::start(Control::Unix, &config, section);
     let running = || supervisord.is_running("pumphouse-web");
     eventually("it runs", running);
     let process = supervisord.process("pumphouse-web");
@@ -170,11 +171,12 @@ fn it_starts_restarts_after_a_crash_and_stops_with_exit_0() {
 
 /// Each is held as strace holds it: in a system call, for longer than anybody waits.
 #[test]
-fn an_acceptor_and_workers_that_are_stuck_are_back_in_seconds() {
+fn server_with_a_stuck_thread_is_restarted_within_seconds() {
     let port = free_port();
-    let config = format!(
-        "[server]\nlisten = [\"127.0.0.1:{port}\"]\nadmin_listen = \"unix:admin.sock\"\nworkers = 1\n"
-    );
+    let config = Config::new()
+        .listen(&format!("127.0.0.1:{port}"))
+        .set("server.admin_listen", "unix:admin.sock")
+        .set("server.workers", 1);
     let section = EXAMPLE.split("[eventlistener").next().unwrap();
     let supervisord = Supervisord::start(Control::Unix, &config, section);
     let serves = || {

@@ -13,10 +13,12 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use hostile::client::{TEST_TIMEOUT, read_response};
+use hostile::config::Config;
+
 use super::{Control, FCGI_EXAMPLE, Supervisord, free_port};
 use crate::harness::{eventually, get};
 use crate::server::BINARY;
-use hostile::client::{TEST_TIMEOUT, read_response};
 
 /// Requests begin this far apart: 200 a second.
 const SPACING: Duration = Duration::from_millis(5);
@@ -133,9 +135,9 @@ fn stop(mut server: Served) {
 }
 
 #[test]
-fn a_hundred_restarts_under_load_lose_nothing() {
+fn hundred_restarts_under_load_lose_no_request() {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("pumphouse.toml"), "[auth]\nopen = true\n").unwrap();
+    Config::new().open().write(folder.path());
     let held = TcpListener::bind("127.0.0.1:0").unwrap();
     let served = Load::on(held.local_addr().unwrap(), |load| {
         for _ in 0..100 {
@@ -157,12 +159,12 @@ fn a_hundred_restarts_under_load_lose_nothing() {
 }
 
 #[test]
-fn supervisord_holds_the_socket_while_it_restarts_the_server() {
+fn socket_held_by_supervisord_loses_no_request_at_restarts() {
     let port = free_port();
-    let config = "[server]\nadmin_listen = \"unix:admin.sock\"\n[auth]\nopen = true\n";
+    let config = Config::new().open().set("server.admin_listen", "unix:admin.sock");
     let (section, _) = FCGI_EXAMPLE.split_once("[eventlistener").unwrap();
     let section = section.replace("0.0.0.0:6443", &format!("127.0.0.1:{port}"));
-    let supervisord = Supervisord::start(Control::Unix, config, &section);
+    let supervisord = Supervisord::start(Control::Unix, &config, &section);
     let server = "pumphouse-web:pumphouse-web-0";
     eventually("it runs", || supervisord.is_running(server));
     let address = SocketAddr::from(([127, 0, 0, 1], port));
@@ -181,9 +183,9 @@ fn supervisord_holds_the_socket_while_it_restarts_the_server() {
 /// On its way out it takes nobody who waits at the passed socket: a silent client would be let in
 /// and lost, though all it wanted was a moment more.
 #[test]
-fn who_is_in_the_queue_at_the_end_is_served_by_the_next_process() {
+fn connection_queued_at_a_stop_is_served_by_the_next_process() {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("pumphouse.toml"), "[auth]\nopen = true\n").unwrap();
+    Config::new().open().write(folder.path());
     let held = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = held.local_addr().unwrap();
     let mut first = start(folder.path(), &held);

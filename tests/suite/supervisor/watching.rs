@@ -5,21 +5,24 @@ use std::net::TcpListener;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
+use hostile::client::TEST_TIMEOUT;
+use hostile::config::{Config, Source};
+
 use super::{Control, EXAMPLE, PASSWORD, Supervisord, free_port, signal};
 use crate::harness::eventually;
 use crate::server::{BINARY, run};
-use hostile::client::TEST_TIMEOUT;
 
 const WEB: &str = "pumphouse-web";
 const WATCH: &str = "pumphouse-watch";
 
 /// The example's sections, quicker, and on ports of the test's own.
-fn example(options: &str) -> (String, String) {
+fn example(options: &str) -> (Config, String) {
     let port = free_port();
-    let config = format!(
-        "[server]\nlisten = [\"127.0.0.1:{port}\"]\nadmin_listen = \"unix:admin.sock\"\n\
-         [tls]\ncert = \"certs/cert.pem\"\nkey = \"certs/key.pem\"\n"
-    );
+    let config = Config::new()
+        .listen(&format!("127.0.0.1:{port}"))
+        .set("server.admin_listen", "unix:admin.sock")
+        .set("tls.cert", "certs/cert.pem")
+        .set("tls.key", "certs/key.pem");
     let sections = EXAMPLE
         .replace("localhost:6443", &format!("localhost:{port}"))
         .replace("watch --program", "watch --admin unix:/srv/pumphouse/admin.sock --program")
@@ -29,15 +32,13 @@ fn example(options: &str) -> (String, String) {
 }
 
 #[test]
-fn alive_but_silent_is_restarted_and_a_dead_upstream_is_no_reason() {
+fn silent_server_is_restarted_and_a_failed_upstream_restarts_nothing() {
     let (config, sections) = example("--failures 1 --grace 1s");
-    let nobody = free_port();
-    let source = format!(
-        "[[source]]\nname = \"well\"\nkind = \"json\"\nurl = \"http://127.0.0.1:{nobody}/\"\n\
-         interval = \"1s\"\n[source.values.depth]\npointer = \"/depth\"\nunit = \"in\"\n"
-    );
+    let source = Source::json("well", &format!("http://127.0.0.1:{}/", free_port()))
+        .value("depth", "/depth", "in")
+        .set("interval", "1s");
     let sections = sections.replace("events=TICK_5", "events=TICK_5\nenvironment=RUST_LOG=debug");
-    let supervisord = Supervisord::start(Control::Unix, &(config + &source), &sections);
+    let supervisord = Supervisord::start(Control::Unix, &config.source(source), &sections);
     supervisord.wait_for(&format!("{WATCH}.log"), "pumphouse-web is healthy");
     supervisord.wait_for(&format!("{WEB}.log"), "well");
     let healthy = |log: &str| log.matches("pumphouse-web is healthy").count();
@@ -63,7 +64,7 @@ fn alive_but_silent_is_restarted_and_a_dead_upstream_is_no_reason() {
 }
 
 #[test]
-fn with_a_password_a_dry_run_restarts_nothing_and_the_limit_alarms() {
+fn dry_run_restarts_nothing_and_the_restart_limit_raises_an_alarm() {
     let (config, sections) = example("--failures 1 --max-restarts 1 --grace 1s");
     let (_, listener) = sections.split_once("[eventlistener:pumphouse-watch]").unwrap();
     let login = format!("SUPERVISOR_USERNAME=joe,SUPERVISOR_PASSWORD={PASSWORD}");
@@ -103,7 +104,7 @@ fn with_a_password_a_dry_run_restarts_nothing_and_the_limit_alarms() {
 }
 
 #[test]
-fn outside_supervisord_a_command_restarts() {
+fn watch_outside_supervisord_restarts_by_its_command() {
     let folder = tempfile::tempdir().unwrap();
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let admin = format!("http://{}", silent.local_addr().unwrap());
@@ -127,7 +128,7 @@ fn outside_supervisord_a_command_restarts() {
 }
 
 #[test]
-fn garbage_is_survived_and_the_end_of_supervisord_is_the_end() {
+fn watch_survives_garbage_and_ends_with_supervisord() {
     let folder = tempfile::tempdir().unwrap();
     let nobody = format!("unix:{}", folder.path().join("nobody").display());
     let begun = Instant::now();
@@ -152,7 +153,7 @@ fn garbage_is_survived_and_the_end_of_supervisord_is_the_end() {
 }
 
 #[test]
-fn options_that_make_no_sense_are_refused() {
+fn contradictory_watch_options_are_refused() {
     let login = "http://joe:s3cret@127.0.0.1:9001";
     let cases: [(&[&str], &str); 7] = [
         (&[], "give either --program NAME, under supervisord, or --exec COMMAND"),

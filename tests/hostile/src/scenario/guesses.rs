@@ -1,4 +1,4 @@
-//! Guesses against an account whose owner's page is open.
+//! Password guesses against an account whose owner is signed in.
 
 use std::io;
 use std::net::Ipv4Addr;
@@ -9,15 +9,17 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use serde_json::json;
 
 use super::Findings;
 use super::attack::{flood, flood_for};
 use crate::canary::{Canary, request};
+use crate::config::Config;
 use crate::program;
 use crate::target::Target;
 use crate::transport::Transport;
 
-/// An account, and the strangers who guess its password.
+/// An account, and strangers that guess its password.
 pub(super) struct Guesses {
     hash: String,
 }
@@ -25,20 +27,20 @@ pub(super) struct Guesses {
 const ACCOUNT: &str = "anna";
 const PASSWORD: &str = "correct horse battery staple";
 
-/// Strangers, each at an address of its own.
+/// Number of strangers, each with its own address.
 const STRANGERS: u8 = 4;
 
-/// Guesses in a pipeline: all are wrong but the last. The stranger is throttled for longer than the
-/// attack lasts, so the right one must be refused.
+/// Number of guesses in a pipeline, of which only the last is right. The stranger is throttled for
+/// longer than the attack lasts, so the server must refuse it.
 const PIPELINE: usize = 64;
 
-/// Attempts to get a stranger throttled. The server compares few strangers' passwords a second, so
-/// most of them are refused without being counted.
+/// Number of attempts to get a stranger throttled. The server compares few passwords of strangers a
+/// second, and refuses most attempts without counting them.
 const ATTEMPTS: usize = 200;
 
 const ATTEMPT_PAUSE: Duration = Duration::from_millis(50);
 
-const OWNER_PATIENCE: Duration = Duration::from_secs(10);
+const OWNER_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Guesses {
     /// Has the binary hash the password.
@@ -49,26 +51,25 @@ impl Guesses {
         Ok(Guesses { hash })
     }
 
-    /// Returns `[auth]` with the account. A first delay that outlasts the attack makes the result
-    /// independent of time: no later guess of a stranger is due for a verification.
-    pub(super) fn sections(&self) -> String {
-        format!(
-            "[auth]\npublic = [\"/ping\", \"/healthz\"]\nfirst_delay = \"10m\"\n\
-             [[auth.user]]\nname = \"{ACCOUNT}\"\npassword_hash = \"{}\"\n",
-            self.hash
-        )
+    /// Returns a configuration with the account. The first delay outlasts the attack, so that no
+    /// later guess of a throttled stranger is due for a verification, however slow the machine.
+    pub(super) fn config(&self) -> Config {
+        Config::https()
+            .set("auth.public", ["/ping", "/healthz"])
+            .set("auth.first_delay", "10m")
+            .push("auth.user", json!({ "name": ACCOUNT, "password_hash": self.hash }))
     }
 
-    /// The owner's page requests the status all the time; strangers guess meanwhile.
+    /// Requests the status as the owner's page does, while strangers guess.
     pub(super) fn attack(&self, target: &Target, time: Duration) -> io::Result<Findings> {
         let (address, config) = (target.address, Some(Arc::clone(&target.config)));
         let transport = Transport { address, config };
         let fields = authorization(PASSWORD);
         let visit = move || {
-            let mut stream = transport.connect_from(Ipv4Addr::LOCALHOST, OWNER_PATIENCE)?;
+            let mut stream = transport.connect_from(Ipv4Addr::LOCALHOST, OWNER_TIMEOUT)?;
             request(&mut stream, "/api/v1/status", &fields)
         };
-        // From then on the password is remembered.
+        // After this visit the server remembers the verified password.
         visit()?;
         let owner = Canary::start_with(visit);
         let mut strangers = Vec::new();
@@ -89,7 +90,7 @@ impl Guesses {
     }
 }
 
-/// Guesses wrong, each time another password, until the stranger has to wait.
+/// Sends wrong guesses, all different, until the stranger is throttled.
 fn get_throttled(target: &Target, stranger: u8) -> io::Result<()> {
     for number in 0..ATTEMPTS {
         let wrong = status_request(&format!("stranger {stranger}, guess {number}"));

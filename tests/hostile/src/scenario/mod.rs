@@ -18,6 +18,7 @@ use std::time::Duration;
 use strum::{Display, VariantArray};
 
 use crate::canary::{Canary, CanaryReport};
+use crate::config::Config;
 use crate::dense_history::DenseHistory;
 use crate::flood::Statuses;
 use crate::proc;
@@ -143,11 +144,7 @@ impl Scenario {
             Scenario::PasswordGuesses => Some(Guesses::new(binary)?),
             _ => None,
         };
-        let sections = guesses.as_ref().map(Guesses::sections).unwrap_or_default();
-        let server = self.server_settings(scale);
-        let setup =
-            Setup { descriptors: scale.descriptors, ..self.setup(scale, &server, &sections) };
-        let mut target = Target::start_with(binary, &setup)?;
+        let mut target = Target::start(binary, self.setup(scale, guesses.as_ref()))?;
         target.admin_page("/healthz")?;
         let watch = match scale.watched {
             true => Some(Watch::start(binary, &target)?),
@@ -177,32 +174,23 @@ impl Scenario {
         Ok(Outcome { scenario: self, canary, admin, exit, restarts, memory_kib, findings })
     }
 
-    /// Returns keys of the server's `[server]` table.
-    fn server_settings(self, scale: &Scale) -> String {
-        match self {
+    fn setup(self, scale: &Scale, guesses: Option<&Guesses>) -> Setup {
+        let config = match self {
             // Slightly fewer places than clients. Each evicted client connects again, and this
             // attack is about pipelines rather than handshakes.
-            Scenario::Pipelines => format!("max_connections = {}", scale.connections - 20),
-            Scenario::LogReaderStops => "drain_timeout = \"2s\"".to_owned(),
-            _ => String::new(),
-        }
-    }
-
-    fn setup<'a>(self, scale: &Scale, server: &'a str, sections: &'a str) -> Setup<'a> {
-        let history = Some(scale.history);
-        match self {
-            Scenario::ExpensiveQueries | Scenario::StalledReaders => {
-                Setup { history, ..Setup::default() }
+            Scenario::Pipelines => {
+                Config::https().set("server.max_connections", scale.connections - 20)
             }
-            Scenario::SourcePages => Setup { history, fields: 15, ..Setup::default() },
-            Scenario::LogReaderStops => Setup { server, log: Some("debug"), ..Setup::default() },
-            Scenario::ManyParameters
-            | Scenario::StalledBodies
-            | Scenario::AdminClients
-            | Scenario::AdminConnects
-            | Scenario::AdminPipelines
-            | Scenario::Pipelines
-            | Scenario::PasswordGuesses => Setup { server, sections, ..Setup::default() },
+            Scenario::LogReaderStops => Config::https().set("server.drain_timeout", "2s"),
+            _ => guesses.map_or_else(Config::https, Guesses::config),
+        };
+        let history = Some(scale.history);
+        let setup = Setup { descriptors: scale.descriptors, ..Setup::from(config) };
+        match self {
+            Scenario::ExpensiveQueries | Scenario::StalledReaders => Setup { history, ..setup },
+            Scenario::SourcePages => Setup { history, fields: 15, ..setup },
+            Scenario::LogReaderStops => Setup { log: Some("debug"), ..setup },
+            _ => setup,
         }
     }
 }
