@@ -14,12 +14,12 @@ use crate::kernel::signals;
 use crate::logging::{self, Format};
 use crate::outbound::{Endpoint, Target};
 use crate::supervisor::command_output::CommandOutput;
-use crate::supervisor::listener;
-use crate::supervisor::policy::Limits;
+use crate::supervisor::event_listener;
+use crate::supervisor::monitor::{Monitor, ProbedServer, TickSource};
 use crate::supervisor::probe::Prober;
-use crate::supervisor::restart::{ByCommand, Restarter, Supervised};
+use crate::supervisor::restart::{CommandRestarter, ProgramRestarter, Restarter};
+use crate::supervisor::restart_policy::RestartLimits;
 use crate::supervisor::rpc::Supervisord;
-use crate::supervisor::watcher::{Beat, Listeners, Watcher};
 use crate::threads;
 
 /// Watch a server from outside, and restart it when it is alive but does not answer.
@@ -117,26 +117,29 @@ impl Watch {
             signals::listen().map_err(|error| format!("cannot watch signals: {error}"))?;
         let mut targets = vec![Target::health(&self.admin)];
         targets.extend(self.url.iter().cloned());
-        let asked: Vec<String> = targets.iter().map(Target::to_string).collect();
+        let addresses: Vec<String> = targets.iter().map(Target::to_string).collect();
         let prober = Prober::new(targets, self.ca.as_deref(), self.timeout)?;
-        let service = Listeners { prober, admin: self.admin.clone() };
-        let (name, restarter, beat) = self.means()?;
+        let server = ProbedServer { prober, admin: self.admin.clone() };
+        let (name, restarter, ticks) = self.restarter()?;
         log::info!(
             "watching {name} at {}: --failures {}, --max-restarts {} an hour{}",
-            asked.join(", "),
+            addresses.join(", "),
             self.failures,
             self.max_restarts,
             if self.dry_run { ", --dry-run" } else { "" }
         );
-        let limits =
-            Limits { failures: self.failures, max_restarts: self.max_restarts, grace: self.grace };
-        Watcher::new(name, Box::new(service), restarter, limits, self.dry_run)
-            .run(&beat, &requests);
+        let limits = RestartLimits {
+            failures: self.failures,
+            max_restarts: self.max_restarts,
+            grace: self.grace,
+        };
+        Monitor::new(name, Box::new(server), restarter, limits, self.dry_run)
+            .run(&ticks, &requests);
         Ok(ExitCode::SUCCESS)
     }
 
-    /// Names of the threads that it needs at the same time, beside that of the log: without one of
-    /// them it could neither ask nor restart later.
+    /// Returns the names of the threads that it needs at the same time, beside that of the log. Without
+    /// one of them it could not probe or restart the server later.
     fn thread_names(&self) -> Vec<String> {
         let for_restarts =
             if self.exec.is_some() { threads::COMMAND_OUTPUT } else { threads::LISTENER };
@@ -149,24 +152,24 @@ impl Watch {
             .collect()
     }
 
-    /// The name for the log, how to restart, and what makes it look.
-    fn means(&self) -> Result<(String, Box<dyn Restarter>, Beat), Failure> {
-        let bound = self.restart_timeout;
+    /// Returns the server's name for the log, its restarter, and the source of ticks.
+    fn restarter(&self) -> Result<(String, Box<dyn Restarter>, TickSource), Failure> {
+        let timeout = self.restart_timeout;
         match (&self.program, &self.exec) {
             (Some(program), None) => {
-                let supervised = self.supervised(program)?;
-                // What is wrong with the connection is best known before it is needed.
-                match supervised.info() {
-                    Ok(info) => log::info!("supervisord says {program} is {}", info.state.as_str()),
+                let restarter = self.program_restarter(program)?;
+                // An error of the connection to supervisord is logged before a restart needs it.
+                match restarter.info() {
+                    Ok(info) => log::info!("supervisord says {program} is {}", info.state),
                     Err(error) => log::error!("{program} could not be restarted: {error}"),
                 }
-                Ok((program.clone(), Box::new(supervised), supervisords_ticks()?))
+                Ok((program.clone(), Box::new(restarter), supervisord_ticks()?))
             }
             (None, Some(command)) => {
                 let output = CommandOutput::start()
                     .map_err(|error| format!("cannot read the command's output: {error}"))?;
-                let by_command = ByCommand { command: command.clone(), bound, output };
-                Ok(("the server".to_owned(), Box::new(by_command), Beat::Own))
+                let restarter = CommandRestarter { command: command.clone(), timeout, output };
+                Ok(("the server".to_owned(), Box::new(restarter), TickSource::Timer))
             }
             _ => Err("give either --program NAME, under supervisord, or --exec COMMAND; \
                       `pumphouse-web watch --help` explains"
@@ -174,7 +177,7 @@ impl Watch {
         }
     }
 
-    fn supervised(&self, program: &str) -> Result<Supervised, Failure> {
+    fn program_restarter(&self, program: &str) -> Result<ProgramRestarter, Failure> {
         let environment = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
         let url = self.server_url.clone().or_else(|| environment("SUPERVISOR_SERVER_URL"));
         let Some(url) = url else {
@@ -200,16 +203,16 @@ impl Watch {
         let password = Secret::new(environment("SUPERVISOR_PASSWORD").unwrap_or_default());
         let user = user.as_deref().map(|user| (user, &password));
         let supervisord = Supervisord::new(endpoint, user);
-        Ok(Supervised::new(supervisord, program.to_owned(), self.restart_timeout, self.grace))
+        Ok(ProgramRestarter::new(supervisord, program.to_owned(), self.restart_timeout, self.grace))
     }
 }
 
-/// Begins to speak the event listener protocol. Its thread ends with standard input, or with the
-/// process: nothing can interrupt a read.
-fn supervisords_ticks() -> Result<Beat, Failure> {
+/// Starts the thread of the event listener protocol. It is detached, as nothing interrupts a read of
+/// standard input: it ends with that, or with the process.
+fn supervisord_ticks() -> Result<TickSource, Failure> {
     let (sender, ticks) = bounded(1);
     threads::spawn_detached(threads::LISTENER, move || {
-        listener::listen(std::io::stdin().lock(), std::io::stdout().lock(), &sender);
+        event_listener::listen(std::io::stdin().lock(), std::io::stdout().lock(), &sender);
     })?;
-    Ok(Beat::Supervisord(ticks))
+    Ok(TickSource::Supervisord(ticks))
 }

@@ -1,9 +1,9 @@
 //! Output of the restart command, as lines of our log.
 //!
 //! The command must not inherit standard error: if no process reads that, the command would block in
-//! its first output, and the dead server would stay dead. It gets a pipe instead, which one thread
-//! reads for as long as `watch` runs. So no thread waits for the pipe's end: a daemon that the
-//! command has started may hold it open, and its output is logged, too.
+//! its first write, and the server would not be restarted. It gets a pipe instead, which one thread
+//! reads until the process ends. No thread waits for the end of the pipe, because a daemon that the
+//! command has started may hold it open. The output of the daemon is logged, too.
 
 use std::io::{self, PipeReader, PipeWriter, Read as _};
 use std::process::Stdio;
@@ -12,18 +12,19 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::threads;
 
-/// Longest line, bytes; the rest of a longer one is dropped.
+/// Longest line, bytes. The rest of a longer line is dropped.
 const MAX_LINE: usize = 1024;
 
-/// Text without a line feed is logged after this pause in the output, as after a prompt.
+/// Text without a line feed, such as a prompt, is logged after this pause in the output.
 const PAUSE: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
 
-/// The pipe for commands, and the thread that reads it.
+/// Write end of a pipe whose lines are logged by a thread.
 #[derive(Debug)]
 pub struct CommandOutput(PipeWriter);
 
 impl CommandOutput {
-    /// Makes the pipe and the thread, which is there before the first command needs it.
+    /// Creates the pipe and the thread. It exists before a command needs it, as there may be no thread
+    /// available then.
     ///
     /// # Errors
     /// The system has no descriptor or no thread left.
@@ -36,18 +37,18 @@ impl CommandOutput {
         Ok(CommandOutput(writer))
     }
 
-    /// An output for one command.
+    /// Returns the output of one command.
     pub(super) fn stdio(&self) -> io::Result<Stdio> {
         Ok(self.0.try_clone()?.into())
     }
 }
 
-/// Reads until every writer has gone.
+/// Reads until every writer has closed the pipe.
 fn read(mut reader: PipeReader, mut log: impl FnMut(&str)) {
     let mut lines = Lines::default();
     let mut buffer = [0; 4096];
     loop {
-        if lines.has_text() && is_silent(&reader) {
+        if lines.has_text() && is_paused(&reader) {
             lines.end(&mut log);
         }
         match reader.read(&mut buffer) {
@@ -55,7 +56,7 @@ fn read(mut reader: PipeReader, mut log: impl FnMut(&str)) {
             Ok(length) => lines.push(&buffer[..length], &mut log),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => {
-                log(&format!("cannot read its output any more: {error}"));
+                log(&format!("cannot read the output of the command any more: {error}"));
                 break;
             }
         }
@@ -63,8 +64,8 @@ fn read(mut reader: PipeReader, mut log: impl FnMut(&str)) {
     lines.end(&mut log);
 }
 
-/// Waits for output; true if none has come after [`PAUSE`].
-fn is_silent(reader: &PipeReader) -> bool {
+/// Waits for output. Returns true if none has come after [`PAUSE`].
+fn is_paused(reader: &PipeReader) -> bool {
     matches!(poll(&mut [PollFd::new(reader, PollFlags::IN)], Some(&PAUSE)), Ok(0))
 }
 
@@ -92,7 +93,7 @@ impl Lines {
         }
     }
 
-    /// Ends the line; an empty one is not worth a line of the log.
+    /// Logs the line unless it is empty, and begins the next one.
     fn end(&mut self, log: &mut impl FnMut(&str)) {
         if self.has_text() {
             let text = String::from_utf8_lossy(&self.text);
@@ -111,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn output_becomes_lines_of_bounded_length() {
+    fn long_line_is_cut_and_empty_lines_are_dropped() {
         let long = "x".repeat(3 * MAX_LINE);
         let mut lines = Lines::default();
         let mut logged = Vec::new();
@@ -126,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn text_without_line_feed_is_logged_while_a_writer_stays() {
+    fn text_without_a_line_feed_is_logged_after_a_pause() {
         let (reader, mut writer) = io::pipe().unwrap();
         let (sender, logged) = crossbeam_channel::unbounded();
         std::thread::spawn(move || {

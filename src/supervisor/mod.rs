@@ -1,18 +1,26 @@
-//! The watch: probes a server from outside, and has it restarted when it is alive but silent.
+//! The supervisor: probes a server from outside, and restarts it when it is alive but does not answer.
+//! This is the command `watch`.
 //!
 //! ```text
-//!  supervisord ── TICK_5 ──► listener ──► watcher ──► prober ──► /healthz, public address
-//!       ▲                                  │    ▲
-//!       └── XML-RPC ◄── restart ◄──────────┘    └── policy (pure)
+//!  supervisord ── TICK_5 ──► event_listener ──► monitor ──► probe ──► /healthz, public addresses
+//!       ▲                                        │    ▲
+//!       └────── rpc (XML-RPC) ◄── restart ◄──────┘    └── restart_policy (no I/O, no clock)
 //! ```
 //!
-//! It looks at `/healthz` only, which no upstream can spoil. Everything that it asks for has a
-//! total deadline, so neither a silent server nor a silent supervisord can hold it.
+//! supervisord restarts a program that has exited, but not one that runs and answers no request, such
+//! as one that a signal has stopped. So at each tick the monitor requests `/healthz` from the admin
+//! listener, and the public addresses that it was given. After some failed probes in a row it logs the
+//! server's scoreboard and has supervisord stop and start the program, a limited number of times an
+//! hour. Upstreams play no part, since `/healthz` does not depend on them.
+//!
+//! Every probe, call and command has a total deadline, so neither a server nor a supervisord that hangs
+//! can block the monitor. If supervisord sends no ticks, the monitor's own timer takes over.
 
 pub mod command_output;
-pub mod listener;
-pub mod policy;
+pub mod event_listener;
+pub mod monitor;
 pub mod probe;
 pub mod restart;
+pub mod restart_policy;
 pub mod rpc;
-pub mod watcher;
+mod trust;

@@ -1,5 +1,5 @@
-//! supervisord's XML-RPC interface (<https://supervisord.org/api.html>), as far as a restart
-//! needs it. Each call has a total deadline.
+//! Client of supervisord's XML-RPC interface (<https://supervisord.org/api.html>): the calls that a
+//! restart needs. Each call has a total deadline.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -17,45 +17,45 @@ use crate::supervisor::probe::one_line;
 
 const PATH: &str = "/RPC2";
 
-/// Bound on one call. supervisord answers from its main loop, which also reaps and logs.
+/// Bound on one call. supervisord answers from its main loop, which also reaps processes and logs.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Bytes of an answer at most; a process's description has two thousand.
-const MAX_ANSWER: u64 = 64 * 1024;
+/// Longest response, bytes; the description of a process has 2,000.
+const MAX_RESPONSE: u64 = 64 * 1024;
 
-/// Characters of a fault's text that are shown.
-const SHOWN: usize = 200;
+/// Longest text of a fault in a message, characters.
+const MAX_FAULT_TEXT: usize = 200;
 
-/// Why a call failed.
+/// Error of a call.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RpcError {
-    /// No answer, or not in time.
+    /// There was no response within the deadline.
     #[error("supervisord does not answer: {0}")]
     Unreachable(Failure),
-    /// 401: it wants to know who asks.
+    /// supervisord answered 401: it wants a user and a password.
     #[error(
         "supervisord refuses the user or password: give both in the environment, \
          SUPERVISOR_USERNAME and SUPERVISOR_PASSWORD"
     )]
     Unauthorized,
-    /// Another status than 200.
+    /// supervisord answered with another status than 200.
     #[error("supervisord answered {0}")]
     Status(u16),
-    /// Not what the method answers.
+    /// The response is not that of the method.
     #[error("supervisord's answer is not understood: {0}")]
     Malformed(&'static str),
-    /// It understood, and said no.
+    /// supervisord rejected the call.
     #[error("supervisord says {}: {text}", fault_name(*code))]
     Fault {
-        /// Which of its faults.
+        /// Number of the fault.
         code: i32,
-        /// Its words; mostly the program's name.
+        /// Text of the fault; mostly the name of the program.
         text: String,
     },
 }
 
 impl RpcError {
-    /// The fault's code, when it is one.
+    /// Returns the number of the fault, if supervisord rejected the call.
     pub fn fault(&self) -> Option<i32> {
         match self {
             RpcError::Fault { code, .. } => Some(*code),
@@ -64,17 +64,17 @@ impl RpcError {
     }
 }
 
-/// supervisord's faults that matter here.
+/// Numbers of supervisord's faults.
 pub mod fault {
-    /// supervisord itself is stopping.
+    /// supervisord is shutting down.
     pub const SHUTDOWN_STATE: i32 = 6;
-    /// There is no such program.
+    /// supervisord knows no such program.
     pub const BAD_NAME: i32 = 10;
-    /// The process could not be made.
+    /// The process could not be created.
     pub const SPAWN_ERROR: i32 = 50;
-    /// It runs already.
+    /// The program is running.
     pub const ALREADY_STARTED: i32 = 60;
-    /// It does not run.
+    /// The program is not running.
     pub const NOT_RUNNING: i32 = 70;
 }
 
@@ -93,68 +93,55 @@ fn fault_name(code: i32) -> String {
     name.to_owned()
 }
 
-/// What supervisord thinks of a process (<https://supervisord.org/subprocess.html>).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
-    /// Stopped by request, or never started.
+/// State of a process (<https://supervisord.org/subprocess.html>). Its `Display` is supervisord's name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::Display)]
+#[strum(serialize_all = "UPPERCASE")]
+pub enum ProcessState {
+    /// Stopped by a request, or never started.
     Stopped,
     /// Started less than `startsecs` ago.
     Starting,
     /// Running.
     Running,
-    /// Ended too soon after its start, to be tried again.
+    /// Exited too soon after its start, to be started again.
     Backoff,
-    /// Asked to stop.
+    /// Being stopped.
     Stopping,
-    /// Ended by itself.
+    /// Exited by itself.
     Exited,
     /// Could not be started.
     Fatal,
-    /// A defect of supervisord's.
+    /// A defect of supervisord, or a state that its documentation does not list.
     Unknown,
 }
 
-impl State {
-    fn of(code: i32) -> State {
+impl ProcessState {
+    fn from_code(code: i32) -> ProcessState {
         match code {
-            0 => State::Stopped,
-            10 => State::Starting,
-            20 => State::Running,
-            30 => State::Backoff,
-            40 => State::Stopping,
-            100 => State::Exited,
-            200 => State::Fatal,
-            _ => State::Unknown,
-        }
-    }
-
-    /// supervisord's own name for it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            State::Stopped => "STOPPED",
-            State::Starting => "STARTING",
-            State::Running => "RUNNING",
-            State::Backoff => "BACKOFF",
-            State::Stopping => "STOPPING",
-            State::Exited => "EXITED",
-            State::Fatal => "FATAL",
-            State::Unknown => "UNKNOWN",
+            0 => ProcessState::Stopped,
+            10 => ProcessState::Starting,
+            20 => ProcessState::Running,
+            30 => ProcessState::Backoff,
+            40 => ProcessState::Stopping,
+            100 => ProcessState::Exited,
+            200 => ProcessState::Fatal,
+            _ => ProcessState::Unknown,
         }
     }
 }
 
-/// A process as supervisord sees it.
+/// Process of a program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ProcessInfo {
-    /// Its state.
-    pub state: State,
-    /// Its process number; 0 while there is none.
+    /// State.
+    pub state: ProcessState,
+    /// Process number; 0 while there is no process.
     pub pid: i32,
-    /// Since its last start, by supervisord's clock.
+    /// Time since the last start, by supervisord's clock.
     pub uptime: Duration,
 }
 
-/// A supervisord.
+/// Client of one supervisord.
 #[derive(Debug)]
 pub struct Supervisord {
     client: Client,
@@ -162,14 +149,14 @@ pub struct Supervisord {
 }
 
 impl Supervisord {
-    /// The one at that address. A user without a password has an empty one.
+    /// Returns a client of the supervisord at that address. A user without a password has an empty one.
     pub fn new(endpoint: Endpoint, user: Option<(&str, &Secret)>) -> Supervisord {
         // supervisord speaks no TLS.
         let (tls, names) = (TlsConfig::default(), ThreadedResolver::system("rpc"));
         let mut headers = vec![(CONTENT_TYPE, HeaderValue::from_static("text/xml"))];
         if let Some((user, password)) = user {
             let pair = STANDARD.encode(format!("{user}:{}", password.expose()));
-            // Base64 is always fit for a header.
+            // Base64 is always valid in a header field.
             if let Ok(mut value) = HeaderValue::try_from(format!("Basic {pair}")) {
                 value.set_sensitive(true);
                 headers.push((AUTHORIZATION, value));
@@ -178,10 +165,10 @@ impl Supervisord {
         Supervisord { client: Client::new(endpoint, TIMEOUT, tls, names), headers }
     }
 
-    /// `supervisor.getProcessInfo`
+    /// Calls `supervisor.getProcessInfo`.
     ///
     /// # Errors
-    /// See [`RpcError`]; so too below.
+    /// The call failed.
     pub fn info(&self, program: &str) -> Result<ProcessInfo, RpcError> {
         let value = self.call("supervisor.getProcessInfo", vec![name(program)])?;
         let malformed = RpcError::Malformed("no description of a process");
@@ -193,18 +180,24 @@ impl Supervisord {
         };
         let uptime = i64::from(number("now")?) - i64::from(number("start")?);
         Ok(ProcessInfo {
-            state: State::of(number("state")?),
+            state: ProcessState::from_code(number("state")?),
             pid: number("pid")?,
             uptime: Duration::from_secs(uptime.try_into().unwrap_or(0)),
         })
     }
 
-    /// `supervisor.stopProcess`, without waiting for the end.
+    /// Calls `supervisor.stopProcess`, without waiting for the end of the process.
+    ///
+    /// # Errors
+    /// The call failed.
     pub fn stop(&self, program: &str) -> Result<(), RpcError> {
         self.call("supervisor.stopProcess", vec![name(program), WITHOUT_WAITING]).map(drop)
     }
 
-    /// `supervisor.startProcess`, without waiting until it counts as started.
+    /// Calls `supervisor.startProcess`, without waiting until the process counts as started.
+    ///
+    /// # Errors
+    /// The call failed.
     pub fn start(&self, program: &str) -> Result<(), RpcError> {
         self.call("supervisor.startProcess", vec![name(program), WITHOUT_WAITING]).map(drop)
     }
@@ -212,10 +205,10 @@ impl Supervisord {
     fn call(&self, method: &str, params: Vec<Value>) -> Result<Value, RpcError> {
         let call = MethodCall { name: method.into(), params };
         let call = call.to_xml().map_err(|_| RpcError::Malformed("the call cannot be written"))?;
-        let answer = self.client.post(PATH, &self.headers, call.as_bytes(), MAX_ANSWER);
-        let answer = answer.map_err(RpcError::Unreachable)?;
-        match answer.status {
-            200 => decode(&answer.body),
+        let response = self.client.post(PATH, &self.headers, call.as_bytes(), MAX_RESPONSE);
+        let response = response.map_err(RpcError::Unreachable)?;
+        match response.status {
+            200 => decode(&response.body),
             401 => Err(RpcError::Unauthorized),
             status => Err(RpcError::Status(status)),
         }
@@ -235,7 +228,7 @@ fn decode(body: &[u8]) -> Result<Value, RpcError> {
     }
     match FaultResponse::from_xml(text) {
         Ok(FaultResponse { fault }) => {
-            let text = one_line(fault.string().as_bytes(), SHOWN);
+            let text = one_line(fault.string().as_bytes(), MAX_FAULT_TEXT);
             Err(RpcError::Fault { code: fault.code(), text })
         }
         Err(_) => Err(RpcError::Malformed("it is no XML-RPC")),
@@ -253,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn values_and_faults_are_told_apart() {
+    fn response_with_a_fault_is_an_error() {
         let value = decode(response("<boolean>1</boolean>").as_bytes());
         assert_eq!(value, Ok(Value::Boolean(true)));
         let fault = "<?xml version='1.0'?>\n<methodResponse>\n<fault>\n<value><struct>\n\
@@ -266,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn garbage_is_an_error_and_nothing_worse() {
+    fn response_that_is_no_xml_rpc_is_malformed() {
         let deep = |open: &str, close: &str| response(&(open.repeat(3000) + &close.repeat(3000)));
         for garbage in [
             String::new(),
@@ -276,7 +269,7 @@ mod tests {
             "<html><body>It works!</body></html>".to_owned(),
             response("<int>many</int>"),
             "\u{0}".repeat(1000),
-            // Deep enough to run out of stack, if the decoder did not count.
+            // Deep enough to overflow the stack of a decoder without a limit.
             deep("<array><data><value>", "</value></data></array>"),
             "<a>".repeat(20_000),
         ] {

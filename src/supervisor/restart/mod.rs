@@ -1,0 +1,54 @@
+//! Restarts of a server: by supervisord, or by a command.
+
+mod command;
+mod program;
+
+pub use self::command::CommandRestarter;
+pub use self::program::ProgramRestarter;
+
+use std::time::Duration;
+
+/// Interval between two checks whether a process has ended.
+const POLL_INTERVAL: Duration = Duration::from_millis(200);
+
+/// Answer to the question whether a server that fails its probes may be restarted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Eligibility {
+    /// The server is meant to run.
+    Eligible,
+    /// The server is not meant to run, or is being started or stopped already; the reason.
+    Ineligible(String),
+}
+
+/// Error of a restart.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RestartError {
+    /// Nothing was done, and this does not count as a restart.
+    #[error("{0}")]
+    NotBegun(String),
+    /// The restart was begun, and counts as one.
+    #[error("{0}")]
+    Unfinished(String),
+}
+
+/// Restarts one server. Each method has a bound on its time.
+pub trait Restarter {
+    /// Returns whether the server may be restarted.
+    ///
+    /// # Errors
+    /// That is unknown; the reason.
+    fn eligibility(&mut self) -> Result<Eligibility, String>;
+
+    /// Restarts the server, and returns a description of the outcome.
+    ///
+    /// # Errors
+    /// The restart was not begun, or did not succeed.
+    fn restart(&mut self) -> Result<String, RestartError>;
+
+    /// Continues a restart that is unfinished. Returns a description of the outcome, or `None` if
+    /// there was nothing to do.
+    fn resume(&mut self) -> Option<String>;
+}
+
+#[cfg(test)]
+mod tests;
