@@ -1,26 +1,26 @@
-//! Makes texts of upstreams, clients and files safe to show.
+//! Removes or escapes hidden characters in texts of upstreams, clients and files.
 //!
-//! Three sorts of characters change how a text looks without being seen themselves: controls, which
-//! a terminal obeys (ESC, and CSI as U+009B); bidirectional controls, which reorder what stands
-//! around them (U+202E turns `1.02` into `20.1`); and characters that have no glyph, which make two
-//! texts look alike. [`is_hidden`] names them all.
+//! Three kinds of characters change how a text looks without being visible: controls, which a
+//! terminal executes (ESC, and CSI as U+009B); bidirectional controls, which reorder the characters
+//! around them (U+202E makes `1.02` look like `20.1`); and characters without a glyph, which make
+//! two different texts look alike. [`is_hidden`] lists them.
 //!
-//! | where | by | hidden characters become |
+//! | text | function | a hidden character becomes |
 //! | --- | --- | --- |
-//! | texts of upstreams, where a value, a note or an error is made, or is read from a file | [`clean`], [`clean_shared`] | a space, or U+FFFD |
+//! | values, notes and errors of upstreams, when they are made or read from a file | [`clean`], [`clean_shared`] | a space, or U+FFFD |
 //! | standard output and standard error of commands, the text log | [`escape`], [`escape_line`] | an escape: `\u{1b}` |
-//! | JSON of the log and of `doctor` | [`escape_json`] | JSON's own escape: `\u001b` |
+//! | JSON of the log and of `doctor` | [`escape_json`] | an escape of JSON: `\u001b` |
 //!
-//! So HTML, SVG, JSON and shell output need no rule of their own.
+//! Values are cleaned at their source, so HTML, SVG, JSON and shell output do not clean them again.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-/// Stands for a hidden character in a value.
+/// Replaces a hidden character in a value.
 const REPLACEMENT: char = '\u{fffd}';
 
-/// Returns true for a character that changes how a text looks without being seen itself.
+/// Returns true for a character that changes how a text looks without being visible.
 ///
 /// These are the controls (C0, DEL, C1), the line and paragraph separators, Unicode's
 /// `Bidi_Control` and `Default_Ignorable_Code_Point` (Unicode 16, DerivedCoreProperties.txt), and
@@ -35,33 +35,36 @@ pub(crate) fn is_hidden(c: char) -> bool {
             | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// Returns true for a character that shapes its neighbours: a joiner of Persian, Indic scripts and
-/// emoji, or a variation selector. It is not hidden behind a character of such a script.
+/// Returns true for a character that shapes its neighbours: a joiner, as Persian, Indic scripts and
+/// emoji use it, or a variation selector. Behind a character of such a script it is visible.
 fn is_joiner(c: char) -> bool {
     matches!(c, '\u{200c}' | '\u{200d}' | '\u{fe00}'..='\u{fe0f}')
 }
 
-/// Replaces hidden characters, each by what `replace` appends to the text.
+/// Replaces each hidden character by what `replace` appends.
+///
+/// A joiner is kept if it follows a character that is not ASCII. Borrows a text without hidden
+/// characters.
 fn rewrite(text: &str, mut replace: impl FnMut(&mut String, char)) -> Cow<'_, str> {
     if !text.contains(is_hidden) {
         return Cow::Borrowed(text);
     }
     let mut shown = String::with_capacity(text.len());
-    let mut shapes = false;
+    let mut may_join = false;
     for c in text.chars() {
-        if is_hidden(c) && !(shapes && is_joiner(c)) {
+        if is_hidden(c) && !(may_join && is_joiner(c)) {
             replace(&mut shown, c);
-            shapes = false;
+            may_join = false;
         } else {
             shown.push(c);
-            shapes = !c.is_ascii() && !is_joiner(c);
+            may_join = !c.is_ascii() && !is_joiner(c);
         }
     }
     Cow::Owned(shown)
 }
 
-/// Returns a line to be kept and shown: controls and separators become spaces, other hidden
-/// characters U+FFFD.
+/// Returns a value in one line: controls and separators become spaces, other hidden characters
+/// U+FFFD.
 pub(crate) fn clean(text: &str) -> Cow<'_, str> {
     rewrite(text, |shown, c| {
         let is_space = c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
@@ -69,7 +72,7 @@ pub(crate) fn clean(text: &str) -> Cow<'_, str> {
     })
 }
 
-/// [`clean`] for a shared text, which is copied only if it has hidden characters.
+/// Cleans a shared text, which is copied only if it has hidden characters. See [`clean`].
 pub(crate) fn clean_shared(text: Arc<str>) -> Arc<str> {
     match clean(&text) {
         Cow::Owned(cleaned) => cleaned.into(),
@@ -77,7 +80,7 @@ pub(crate) fn clean_shared(text: Arc<str>) -> Arc<str> {
     }
 }
 
-/// Returns a text of several lines for a terminal: hidden characters but line feeds are escaped.
+/// Escapes hidden characters except line feeds, for a text of several lines on a terminal.
 pub(crate) fn escape(text: &str) -> Cow<'_, str> {
     rewrite(text, |shown, c| match c {
         '\n' => shown.push('\n'),
@@ -85,8 +88,7 @@ pub(crate) fn escape(text: &str) -> Cow<'_, str> {
     })
 }
 
-/// Returns a text for one line of a terminal or a log: hidden characters are escaped, and so are
-/// line feeds.
+/// Escapes hidden characters and line feeds, for one line of a terminal or a log.
 pub(crate) fn escape_line(text: &str) -> Cow<'_, str> {
     rewrite(text, |shown, c| match c {
         '\n' => shown.push_str("\\n"),
@@ -94,8 +96,10 @@ pub(crate) fn escape_line(text: &str) -> Cow<'_, str> {
     })
 }
 
-/// Returns the same JSON document with hidden characters escaped. They stand in strings only, and
-/// there an escape means the character (RFC 8259 7). Line feeds between tokens stay.
+/// Escapes hidden characters of a JSON document, which keeps its meaning.
+///
+/// Outside of strings JSON allows no hidden character but whitespace, and in a string an escape means
+/// the character itself (RFC 8259 7). Line feeds between tokens stay.
 pub(crate) fn escape_json(document: &str) -> Cow<'_, str> {
     rewrite(document, |shown, c| match c {
         '\n' => shown.push('\n'),
@@ -113,7 +117,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hidden_characters_are_replaced_in_values_and_escaped_on_terminals() {
+    fn hidden_character_is_replaced_in_values_and_escaped_on_terminals() {
         for (text, cleaned, escaped) in [
             ("Clear, 12 °C", "Clear, 12 °C", "Clear, 12 °C"),
             ("a\u{1b}[31mb\u{7}", "a [31mb ", "a\\u{1b}[31mb\\u{7}"),
@@ -123,7 +127,7 @@ mod tests {
             ("1.02\u{202e}", "1.02\u{fffd}", "1.02\\u{202e}"),
             ("o\u{200d}k", "o\u{fffd}k", "o\\u{200d}k"),
             ("o\u{e0041}k", "o\u{fffd}k", "o\\u{e0041}k"),
-            // A joiner of a script that needs it, and a sun as an emoji.
+            // A joiner in a Persian word, and a variation selector that makes a sun an emoji.
             ("می\u{200c}شود ☀\u{fe0f}", "می\u{200c}شود ☀\u{fe0f}", "می\u{200c}شود ☀\u{fe0f}"),
             ("☀\u{fe0f}\u{fe0f}", "☀\u{fe0f}\u{fffd}", "☀\u{fe0f}\\u{fe0f}"),
         ] {
@@ -133,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn every_bidirectional_control_and_invisible_character_is_hidden() {
+    fn bidirectional_control_and_invisible_character_are_hidden() {
         let singles =
             "\u{61c}\u{200b}\u{200e}\u{200f}\u{2060}\u{feff}\u{ad}\u{3164}\u{180e}\u{e0001}";
         let ranges = ('\u{202a}'..='\u{202e}').chain('\u{2066}'..='\u{2069}');
@@ -146,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn json_with_escapes_means_the_same() {
+    fn escaped_json_has_the_same_value() {
         let texts = ["a\u{1b}\u{9b}\u{202e}\u{e0041}b", "\n", "plain"];
         let document = format!("{:#}", serde_json::json!({ "texts": texts }));
         let escaped = escape_json(&document);

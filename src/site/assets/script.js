@@ -1,24 +1,24 @@
-// Keeps the page up to date: fetches it conditionally, puts the new <main> in place,
-// and lets the ages grow in between. Without this script the page reloads itself.
+// Keeps the page up to date: fetches it conditionally, replaces what differs in <main>, and updates
+// the ages between two fetches. Without scripts the browser reloads the page.
 "use strict";
 
-const POLL = 5000;
-const PATIENCE = 10000;
+const POLL_INTERVAL = 5000; // milliseconds
+const FETCH_TIMEOUT = 10000; // milliseconds
 
 const lost = document.getElementById("lost");
 const signedOut = document.getElementById("signed-out");
 const spoken = document.getElementById("spoken");
 
 let etag = null;
-let ahead = null; // this clock minus the server's, in milliseconds; null: not known yet
-let heard = Date.now(); // when the server last answered, by this clock
+let clockOffset = null; // this clock minus the server's, in milliseconds; null before the first answer
+let answeredAt = Date.now(); // time of the latest answer, by this clock
 let failures = 0;
 let busy = false;
 
 const count = (number, unit) => `${number} ${unit}${number === 1 ? "" : "s"}`;
 
-// The same words as the server's (age.rs).
-function span(seconds) {
+// The texts of the server's `format::duration`.
+function duration(seconds) {
   const hours = Math.floor(seconds / 3600);
   const minutes = Math.floor((seconds % 3600) / 60);
   if (seconds < 60) return "less than a minute";
@@ -27,10 +27,11 @@ function span(seconds) {
   return minutes ? `${count(hours, "hour")} ${count(minutes, "minute")}` : count(hours, "hour");
 }
 
-function words(seconds, form) {
-  if (form === "rough" && seconds >= 3600 && seconds < 86400) seconds -= seconds % 3600;
-  if (form !== "ago") return span(seconds);
-  return seconds < 60 ? "just now" : `${span(seconds)} ago`;
+// `format` is the `AgeFormat` of the element.
+function age(seconds, format) {
+  if (format === "rough" && seconds >= 3600 && seconds < 86400) seconds -= seconds % 3600;
+  if (format !== "ago") return duration(seconds);
+  return seconds < 60 ? "just now" : `${duration(seconds)} ago`;
 }
 
 function write(element, text) {
@@ -40,16 +41,16 @@ function write(element, text) {
 function tick() {
   if (failures > 1) {
     lost.hidden = false;
-    write(lost.querySelector("span"), `${span((Date.now() - heard) / 1000)} ago.`);
+    write(lost.querySelector("span"), `${duration((Date.now() - answeredAt) / 1000)} ago.`);
   } else {
     lost.hidden = true;
   }
-  if (ahead === null) return;
-  const now = Date.now() - ahead;
+  if (clockOffset === null) return;
+  const now = Date.now() - clockOffset;
   for (const time of document.querySelectorAll("time[data-age]")) {
-    write(time, words((now - Date.parse(time.dateTime)) / 1000, time.dataset.age));
+    write(time, age((now - Date.parse(time.dateTime)) / 1000, time.dataset.age));
   }
-  // Should the server be out of reach, readings turn stale all the same.
+  // Readings turn stale on time also while the server cannot be reached.
   for (const card of document.querySelectorAll('.card[data-state="fresh"][data-stale-at]')) {
     if (now < card.dataset.staleAt * 1000) continue;
     card.dataset.state = "stale";
@@ -58,26 +59,27 @@ function tick() {
   }
 }
 
-// Replaces only what differs, so that a tank whose level has not moved stays calm.
-function renew(old, next) {
-  const calm = old.childElementCount === next.childElementCount;
-  if (!calm || old.matches(".card, :not(main, .cards)")) return old.replaceWith(next);
+// Replaces only elements that differ, so that the waves of an unchanged tank go on moving.
+function replaceChanged(old, next) {
+  const sameChildren = old.childElementCount === next.childElementCount;
+  if (!sameChildren || old.matches(".card, :not(main, .cards)")) return old.replaceWith(next);
   [...next.children].forEach((child, index) => {
-    if (!old.children[index].isEqualNode(child)) renew(old.children[index], child);
+    if (!old.children[index].isEqualNode(child)) replaceChanged(old.children[index], child);
   });
 }
 
+// Replaces the content of the page.
 function show(html) {
   const fresh = new DOMParser().parseFromString(html, "text/html");
   const next = fresh.querySelector("main");
   const main = document.querySelector("main");
   if (!next || !main) return;
-  // What a visitor has opened stays open.
+  // A table that the visitor has unfolded stays unfolded.
   for (const details of next.querySelectorAll("details[id]")) {
     details.open = document.getElementById(details.id)?.open ?? false;
   }
   const before = document.getElementById("summary")?.textContent ?? "";
-  renew(main, next);
+  replaceChanged(main, next);
   document.title = fresh.title;
   const after = document.getElementById("summary")?.textContent ?? "";
   if (after !== before) write(spoken, after);
@@ -89,10 +91,10 @@ async function poll() {
   try {
     const headers = { Accept: "text/html" };
     if (etag) headers["If-None-Match"] = etag;
-    const response = await fetch(location.pathname + location.search, { headers, cache: "no-store", signal: AbortSignal.timeout(PATIENCE) });
+    const response = await fetch(location.pathname + location.search, { headers, cache: "no-store", signal: AbortSignal.timeout(FETCH_TIMEOUT) });
     signedOut.hidden = response.status !== 401;
     if (response.status === 401) {
-      // The server is there, so this is no lost connection.
+      // The server has answered: the connection is not lost.
       failures = 0;
       signedOut.querySelector("a").href = `/login?next=${encodeURIComponent(location.pathname + location.search)}`;
       return;
@@ -100,9 +102,9 @@ async function poll() {
     if (response.status !== 304 && !response.ok) throw new Error(`status ${response.status}`);
     const html = response.status === 304 ? null : await response.text();
     const date = Date.parse(response.headers.get("Date") ?? "");
-    // The header is cut to whole seconds, so on average it is half a second behind.
-    if (date) ahead = Date.now() - (date + 500);
-    heard = Date.now();
+    // Date has whole seconds, so on average it is half a second behind.
+    if (date) clockOffset = Date.now() - (date + 500);
+    answeredAt = Date.now();
     failures = 0;
     if (html !== null) {
       // The first answer is the page already on screen, or a newer one.
@@ -117,8 +119,8 @@ async function poll() {
   }
 }
 
-// The read-out of a chart: the point nearest to the pointer, in words. The points are those of
-// its lines, put back from places to numbers.
+// The readout of a chart: time and value of the point that is nearest to the pointer. The points are
+// parsed from the paths of the lines (svg.rs) and converted back from coordinates to numbers.
 const SVG = "http://www.w3.org/2000/svg";
 const readout = document.createElement("p");
 readout.className = "readout";
@@ -126,7 +128,7 @@ readout.hidden = true;
 readout.append(document.createElement("strong"), document.createElement("span"));
 document.body.append(readout);
 
-function places(chart) {
+function coordinates(chart) {
   const points = [];
   for (const line of chart.querySelectorAll(".line")) {
     let x = 0;
@@ -140,14 +142,15 @@ function places(chart) {
   return points;
 }
 
-function drawn(chart, name, attributes) {
+// Adds a shape to a chart, or moves it.
+function draw(chart, name, attributes) {
   const shape = chart.querySelector(`.${attributes.class}`) ?? chart.appendChild(document.createElementNS(SVG, name));
   for (const [key, value] of Object.entries(attributes)) shape.setAttribute(key, value);
 }
 
-function read(event) {
+function updateReadout(event) {
   const chart = event.target.closest?.("main svg.chart");
-  const points = chart ? places(chart) : [];
+  const points = chart ? coordinates(chart) : [];
   readout.hidden = points.length === 0;
   for (const shape of document.querySelectorAll(".cursor, .spot")) {
     if (readout.hidden || !chart.contains(shape)) shape.remove();
@@ -164,17 +167,17 @@ function read(event) {
   const options = { weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZone: document.documentElement.dataset.zone };
   write(readout.firstChild, `${value.toLocaleString("en", digits)} ${unit}`);
   write(readout.lastChild, new Date(at * 1000).toLocaleString("en", options));
-  drawn(chart, "line", { class: "cursor", x1: near.x, x2: near.x, y1: top, y2: bottom });
-  drawn(chart, "circle", { class: "spot", cx: near.x, cy: near.y, r: 4.5 });
+  draw(chart, "line", { class: "cursor", x1: near.x, x2: near.x, y1: top, y2: bottom });
+  draw(chart, "circle", { class: "spot", cx: near.x, cy: near.y, r: 4.5 });
   const width = readout.offsetWidth;
   const x = Math.min(Math.max(box.left + near.x * scale - width / 2, 4), document.documentElement.clientWidth - width - 4);
   readout.style.left = `${x + scrollX}px`;
   readout.style.top = `${box.top + near.y * scale - readout.offsetHeight - 12 + scrollY}px`;
 }
 
-document.addEventListener("pointermove", read);
-document.addEventListener("pointerdown", read);
+document.addEventListener("pointermove", updateReadout);
+document.addEventListener("pointerdown", updateReadout);
 document.addEventListener("visibilitychange", poll);
-setInterval(poll, POLL);
+setInterval(poll, POLL_INTERVAL);
 setInterval(tick, 1000);
 poll();

@@ -7,31 +7,35 @@ use http::HeaderValue;
 use crate::access::{CookieValue, is_secure, requested_port};
 use crate::engine::Request;
 
-/// A cookie that is good for so long, for this host and all of its paths.
+/// Returns a cookie that expires after `lifetime`, for this host and all of its paths.
 pub(super) fn set_cookie(
     prefix: &str,
     value: &CookieValue,
     lifetime: Duration,
     request: &Request,
 ) -> Option<HeaderValue> {
-    written(&name(prefix, request), value.expose(), lifetime.as_secs(), request)
+    field(&name(prefix, request), value.expose(), lifetime.as_secs(), request)
 }
 
-/// Has the browser delete a cookie.
+/// Returns an expired cookie, which makes the browser delete its own.
 pub(super) fn expired_cookie(name: &str, request: &Request) -> Option<HeaderValue> {
-    written(name, "", 0, request)
+    field(name, "", 0, request)
 }
 
-/// No script reads it, no other site's page sends it with a POST, and if the browser came by TLS it
-/// is sent over TLS only.
-fn written(name: &str, value: &str, max_age: u64, request: &Request) -> Option<HeaderValue> {
+/// Returns the value of the header field.
+///
+/// `HttpOnly`: no script can read the cookie. `SameSite=Lax`: no other site's page can send it with a
+/// POST. `Secure`, for a browser that connects over TLS: the browser sends it over TLS only.
+fn field(name: &str, value: &str, max_age: u64, request: &Request) -> Option<HeaderValue> {
     let secure = if is_secure(request) { "; Secure" } else { "" };
     let text = format!("{name}={value}; Path=/; Max-Age={max_age}; HttpOnly; SameSite=Lax{secure}");
     HeaderValue::try_from(text).ok()
 }
 
-/// The prefix and the port that the browser has requested, so that several servers of ours on one
-/// host do not overwrite each other's cookies: browsers keep cookies by host, whatever the port.
+/// Returns the name of a cookie: the prefix and the port that the browser has requested.
+///
+/// Browsers keep cookies by host and not by port (RFC 6265 8.5). The port in the name keeps several
+/// servers on one host from overwriting each other's cookies.
 pub(super) fn name(prefix: &str, request: &Request) -> String {
     format!("{prefix}{}", requested_port(request))
 }
@@ -43,7 +47,7 @@ mod tests {
     use crate::site::fixture::request;
 
     #[test]
-    fn name_has_the_port_that_the_browser_asked_for() {
+    fn cookie_name_has_the_port_that_the_browser_requested() {
         for (target, host, tls, expected) in [
             ("/login", "tank.example:6443", true, "p_6443"),
             ("/login", "tank.example", true, "p_443"),
@@ -61,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn secure_goes_by_the_browsers_own_connection() {
+    fn cookie_is_secure_if_the_browsers_own_connection_is() {
         const DIRECT: (bool, bool) = (true, false);
         const PROXIED: (bool, bool) = (true, true);
         const UNIX_SOCKET: (bool, bool) = (false, false);

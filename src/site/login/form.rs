@@ -1,4 +1,4 @@
-//! The body of `POST /login`: `application/x-www-form-urlencoded`, read strictly.
+//! The body of `POST /login`: `application/x-www-form-urlencoded` (URL Standard 5.1), parsed strictly.
 
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
@@ -10,15 +10,15 @@ use crate::site::target::percent_decoded;
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
-/// The fields of the form. It has no `Debug`.
+/// Fields of the form. There is no `Debug`, which could print the password.
 pub(super) struct Credentials {
     pub(super) username: String,
     pub(super) password: String,
-    /// A path of this site.
+    /// Path of this site to redirect to.
     pub(super) next: String,
 }
 
-/// Reads the form. A field that is missing, repeated, unknown or malformed is refused.
+/// Parses the form. Rejects a field that is missing, repeated, unknown or malformed.
 pub(super) fn read(request: &Request) -> Result<Credentials, Problem> {
     if request.body.len() > LOGIN_BODY_LIMIT {
         return Err(Problem::new(
@@ -45,7 +45,7 @@ pub(super) fn read(request: &Request) -> Result<Credentials, Problem> {
             "next" => &mut wanted,
             _ => return Err(Problem::bad_request("The form has username, password and next.")),
         };
-        // The value is not repeated: it may be a password.
+        // The detail does not contain the value, which may be a password.
         if field.replace(decoded(value).ok_or_else(malformed)?).is_some() {
             return Err(Problem::bad_request("A field of the form is repeated."));
         }
@@ -57,7 +57,7 @@ pub(super) fn read(request: &Request) -> Result<Credentials, Problem> {
     Ok(Credentials { username, password, next })
 }
 
-/// Decodes a text of a form, where a `+` is a space (URL Standard 5.1).
+/// Decodes a name or a value of a form, in which a `+` is a space (URL Standard 5.1).
 fn decoded(text: &str) -> Option<String> {
     percent_decoded(&text.replace('+', " ")).map(std::borrow::Cow::into_owned)
 }
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn form_is_decoded() {
+    fn form_with_all_fields_is_decoded() {
         for (body, expected) in [
             ("username=anna&password=right", ["anna", "right", "/"]),
             (
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_refused() {
+    fn form_that_is_malformed_or_of_another_type_is_refused() {
         for (body, expected) in [
             (&b""[..], 400),
             (b"username=a", 400),

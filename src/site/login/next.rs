@@ -1,29 +1,32 @@
-//! The address to go to after sign-in. It comes from the visitor's address bar, so it may have been
-//! written by an attacker: only a path of this site passes.
+//! The path to redirect to after sign-in.
+//!
+//! It comes from the address that the visitor followed, which an attacker may have written, so only
+//! a path of this site is accepted: anything else would make the form an open redirect.
 
 use crate::site::target::percent_decoded;
 
 use super::HOME;
 
-/// Bytes of an address at most.
-const LONGEST: usize = 2048;
+/// Maximum number of bytes of a path with its query.
+const MAX_BYTES: usize = 2048;
 
-/// The address, if it is a path of this site, else the dashboard.
+/// Returns `text` if it is a path of this site, and else the path of the dashboard.
 ///
-/// `//host` and `/\host` name another host, and browsers drop control characters before they look.
-/// The pages of sign-in and sign-out themselves would lead nowhere.
+/// `//host` and `/\host` name another host, and browsers remove tabs and line breaks before they
+/// parse an address (URL Standard 4.4). The paths of sign-in and sign-out are not accepted, because
+/// they would redirect again.
 pub(super) fn checked(text: &str) -> &str {
     let is_plain = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'\\' | b'#');
     let is_path = text.strip_prefix('/').is_some_and(|rest| !rest.starts_with('/'));
     let path = text.split('?').next().unwrap_or_default();
-    let is_good = is_path
-        && text.len() <= LONGEST
+    let is_accepted = is_path
+        && text.len() <= MAX_BYTES
         && text.bytes().all(is_plain)
         && !matches!(path, "/login" | "/logout");
-    if is_good { text } else { HOME }
+    if is_accepted { text } else { HOME }
 }
 
-/// The address that `next=` of a query names.
+/// Returns the checked path in `next=` of a query.
 pub(super) fn of_query(query: &str) -> String {
     let value = query.split('&').find_map(|pair| pair.strip_prefix("next="));
     let decoded = value.and_then(percent_decoded);
@@ -35,11 +38,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_paths_of_this_site_pass() {
+    fn path_of_another_site_is_replaced_by_the_dashboard() {
         for good in ["/", "/source/tank?range=7d", "/a/../b", "/%2F%2Fevil.example", "/x?u=//y"] {
             assert_eq!(checked(good), good);
         }
-        let long = format!("/{}", "x".repeat(LONGEST));
+        let long = format!("/{}", "x".repeat(MAX_BYTES));
         for bad in [
             "",
             "source",
@@ -70,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn query_is_decoded_once() {
+    fn next_of_a_query_is_decoded_once() {
         for (query, expected) in [
             ("", "/"),
             ("next=", "/"),
