@@ -225,6 +225,23 @@ mod tests {
     }
 
     #[test]
+    fn step_of_a_25_hour_day_is_the_whole_day() {
+        // The clocks of 1 November 2026 are set back at two o'clock.
+        let found = calendar("America/Los_Angeles").step(seconds("2026-11-02T07:30:00Z"), DAY);
+        assert_eq!(found, seconds("2026-11-01T07:00:00Z"));
+    }
+
+    #[test]
+    fn steps_of_days_east_of_utc_count_dates_of_the_place() {
+        // Midnight of 8 March 2026, day 20,520, which is a whole number of tens.
+        let midnight = "2026-03-07T11:00:00Z";
+        for at in [midnight, "2026-03-17T10:59:59Z"] {
+            let found = calendar("Pacific/Auckland").step(seconds(at), 10 * DAY);
+            assert_eq!(found, seconds(midnight), "{at}");
+        }
+    }
+
+    #[test]
     fn gaps_stay_gaps() {
         let mut merger = Merger::new(calendar("UTC"), 900);
         let mut merged = Vec::new();

@@ -5,6 +5,7 @@ use std::io::{Read as _, Write as _};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Instant;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -268,8 +269,9 @@ fn brute_force_costs_few_verifications_and_delays_no_other_client() {
     let after_many = verified();
     assert!(after_many <= after_one + 21 + UNDER_WAY, "{after_many} verifications");
 
-    // From many addresses, with tokens, and with as many names as there are guesses: all that
-    // holds these up is that few are verified at the same time.
+    // From many addresses, with tokens, and under as many names as there are guesses: the limit of
+    // comparisons for unknown callers is all that holds these up.
+    let begun = Instant::now();
     under_attack(&server, &good, |attacker| {
         let mut stream = connect_tls(server.address, &server.client).unwrap();
         for number in 0..200 {
@@ -283,16 +285,14 @@ fn brute_force_costs_few_verifications_and_delays_no_other_client() {
             assert!([401, 503].contains(&code(text(&answer))));
         }
     });
+    let (compared, seconds) = (verified() - after_many, begun.elapsed().as_secs() as usize + 2);
+    assert!(compared <= 20 * seconds, "{compared} verifications in {seconds} s");
     let failures = metric(&server, "pumphouse_auth_failures_total{reason=\"throttled\"}");
     assert!(failures >= 2 * 8 * REFUSALS, "{failures} were throttled");
     assert_eq!(code(&server.admin_get("/healthz")), 200);
     let lines = server.log();
     assert!(lines.len() < 200, "the log does not flood: {} lines", lines.len());
     assert!(lines.iter().any(|line| line.contains("too many failures: 198.51.100.1")), "{lines:?}");
-    // Each verification takes 19 MiB for as long as it runs, no more than two do, and afterwards
-    // nothing is left of them, whichever workers they ran on.
-    let (peak, now) = (server.status_line("VmHWM"), server.status_line("VmRSS"));
-    assert!(peak < 128 << 10 && now < 64 << 10, "{peak} KiB at most, {now} KiB now");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use hostile::client::{Client, TEST_TIMEOUT, connect_tls, read_response};
 use hostile::config::{Config, Source};
@@ -135,7 +135,6 @@ fn pages_answer_while_handlers_block_every_worker() {
     let (program, entered, release) = blocking_program();
     let server = TestEngine::https(settings, program);
     let admin = OverEngine::start(&server.stats);
-    let since = Instant::now();
     let blocked: Vec<_> = (0..WORKERS)
         .map(|_| {
             let mut stream = connect_tls(server.address, &server.client).unwrap();
@@ -144,14 +143,9 @@ fn pages_answer_while_handlers_block_every_worker() {
             stream
         })
         .collect();
-    let all_in = Instant::now();
     assert_eq!(code(&server.fresh_https("/")[..]), 503, "the public side has no worker left");
 
-    let healthz = admin.get("/healthz");
-    // Beyond half a minute a worker counts as stuck, and a machine may be as slow as that.
-    if since.elapsed() < Duration::from_secs(25) {
-        assert_eq!(body(&healthz), "ok\n");
-    }
+    assert_eq!(body(&admin.get("/healthz")), "ok\n");
     let metrics = admin.get("/metrics");
     for line in [
         format!("pumphouse_workers_busy {WORKERS}"),
@@ -159,17 +153,18 @@ fn pages_answer_while_handlers_block_every_worker() {
     ] {
         assert!(body(&metrics).lines().any(|told| told == line), "{line} is not in {metrics}");
     }
-    let least = all_in.elapsed().as_secs_f64();
-    let told = json(&admin.get("/scoreboard"));
-    let most = since.elapsed().as_secs_f64();
-    let workers = told["workers"].as_array().unwrap();
-    assert_eq!(workers.len(), WORKERS);
-    for worker in workers {
-        assert_eq!(worker["state"], "handling", "{told}");
-        // The scoreboard's clock counts whole milliseconds.
-        let seconds = worker["seconds"].as_f64().unwrap() + 0.002;
-        assert!((least..=most + 0.004).contains(&seconds), "{least} to {most}: {told}");
-    }
+    // Seconds for which each worker has been in its handler.
+    let handling = || -> Vec<f64> {
+        let board = json(&admin.get("/scoreboard"));
+        let workers = board["workers"].as_array().unwrap();
+        assert_eq!(workers.len(), WORKERS);
+        assert!(workers.iter().all(|worker| worker["state"] == "handling"), "{board}");
+        workers.iter().map(|worker| worker["seconds"].as_f64().unwrap()).collect()
+    };
+    let first = handling();
+    eventually("the scoreboard shows that the handlers still run", || {
+        handling().iter().zip(&first).all(|(now, before)| now > before)
+    });
 
     drop(release);
     for mut stream in blocked {
