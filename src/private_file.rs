@@ -1,4 +1,5 @@
-//! Files with data of the site: new ones are for their owner alone, existing ones keep their mode.
+//! Files with data of the site. New ones have mode 0600; existing ones keep the mode that an
+//! operator may have given them.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
@@ -8,16 +9,16 @@ use std::path::{Path, PathBuf};
 /// Mode of a new file.
 const MODE: u32 = 0o600;
 
-/// Mode bits by which the group or others read a file.
+/// Mode bits that let the group or others read a file.
 const READABLE_BY_OTHERS: u32 = 0o044;
 
-/// Symbolic links that are followed to a file that does not exist yet.
+/// Maximum number of symbolic links that are followed to a file that does not exist yet.
 const MAX_LINKS: usize = 8;
 
-/// Creates an empty file with mode 0600 unless there is one.
+/// Creates an empty file with mode 0600, if no file exists at `path`.
 ///
-/// An existing file is not opened: to close any descriptor of a file drops all of the process's
-/// POSIX locks on it, which are SQLite's (<https://www.sqlite.org/howtocorrupt.html>, 2.2).
+/// An existing file is not opened. Closing any descriptor of a file drops all POSIX locks of the
+/// process on it, and with them SQLite's (<https://www.sqlite.org/howtocorrupt.html>, 2.2).
 ///
 /// # Errors
 /// The file does not exist and cannot be created.
@@ -28,7 +29,7 @@ pub(crate) fn create(path: &Path) -> io::Result<()> {
             Ok(_) => return Ok(()),
             Err(_) if path.exists() => return Ok(()),
             Err(error) => match fs::read_link(&path) {
-                // A link to a file that is yet to come, such as one on another disk.
+                // A link to a file that does not exist yet, such as one on another disk.
                 Ok(target) => path = path.parent().unwrap_or(Path::new("")).join(target),
                 Err(_) => return Err(error),
             },
@@ -37,16 +38,16 @@ pub(crate) fn create(path: &Path) -> io::Result<()> {
     Err(io::Error::other("too many levels of symbolic links"))
 }
 
-/// Replaces a file as a whole, by way of a file beside it that has `suffix` added to its name. The
-/// mode of an existing file stays; a new file has mode 0600.
+/// Replaces a file in one step: writes a file beside it, whose name has `suffix` added, and renames
+/// that. The mode of an existing file stays; a new file has mode 0600.
 ///
 /// # Errors
-/// The file cannot be written. Then the existing one is as it was.
+/// The file cannot be written. The existing one is then unchanged.
 pub(crate) fn replace(path: &Path, suffix: &str, bytes: &[u8]) -> io::Result<()> {
     let mut new = path.as_os_str().to_owned();
     new.push(suffix);
     let new = PathBuf::from(new);
-    // The rest of a write that a crash cut short may have any mode.
+    // A file that a crash left behind may have any mode.
     match fs::remove_file(&new) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
@@ -58,12 +59,13 @@ pub(crate) fn replace(path: &Path, suffix: &str, bytes: &[u8]) -> io::Result<()>
     file.write_all(bytes)?;
     file.sync_all()?;
     fs::rename(&new, path)?;
-    // The new name must outlast a power cut, too.
+    // Without this a power cut could undo the rename.
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }
 
-/// Returns the mode of a file that the group or others can read; none if there is no such file.
+/// Returns the mode of a file if the group or others can read it; `None` if they cannot, or if the
+/// file does not exist.
 pub(crate) fn exposed_mode(path: &Path) -> Option<u32> {
     let mode = fs::metadata(path).ok()?.permissions().mode() & 0o7777;
     (mode & READABLE_BY_OTHERS != 0).then_some(mode)
@@ -88,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn create_makes_private_files_and_leaves_existing_ones() {
+    fn create_makes_a_private_file_and_leaves_an_existing_one() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.db");
         create(&path).unwrap();
@@ -102,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn create_follows_links_to_files_that_do_not_exist() {
+    fn create_follows_a_link_to_a_file_that_does_not_exist() {
         let folder = tempfile::tempdir().unwrap();
         let (link, target) = (folder.path().join("link"), folder.path().join("target"));
         symlink("target", &link).unwrap();
@@ -112,7 +114,7 @@ mod tests {
         let (one, two) = (folder.path().join("one"), folder.path().join("two"));
         symlink("two", &one).unwrap();
         symlink("one", &two).unwrap();
-        assert!(create(&one).is_err(), "a circle");
+        assert!(create(&one).is_err(), "the links form a circle");
     }
 
     #[test]
@@ -122,7 +124,7 @@ mod tests {
         replace(&path, ".new", b"one").unwrap();
         assert_eq!(mode(&path), 0o600);
         set_mode(&path, 0o644);
-        // The rest of a write that a crash cut short.
+        // As a crash leaves it behind.
         let left = folder.path().join("values.json.new");
         fs::write(&left, "a longer rest").unwrap();
         set_mode(&left, 0o666);

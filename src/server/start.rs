@@ -1,5 +1,5 @@
 //! Builds a running server from a setup: binds the listeners, then starts the parts from the disk
-//! and the upstreams to the clients, and what watches them last.
+//! and the upstreams to the clients, and the watchdog last.
 //!
 //! Addresses are bound first, so that a wrong one fails the start before anything was written. The
 //! board starts with the last good values, before the first poll. The engine accepts connections
@@ -46,6 +46,8 @@ impl Running {
     pub(super) fn start(setup: Setup) -> Result<Running, StartError> {
         let Setup { config, certificates } = setup;
         config.warnings.iter().for_each(|warning| log::warn!("{warning}"));
+
+        // Listeners. The engine accepts from them later; until then connections wait in their queues.
         let max_connections = admitted_or_warn(&config);
         let listeners = bind(&config.server.listen, config.server.backlog)?;
         let addresses: Vec<String> = listeners.iter().map(Listener::local_addr).collect();
@@ -59,6 +61,7 @@ impl Running {
         let service = service();
         let teardown = Teardown::start()?;
 
+        // Data: history, board, pollers.
         let infos = config.sources.iter().map(SourceInfo::from).collect();
         let file = config.history.as_ref().map(config::History::last_values);
         let kept = file.as_deref().map(last_values::load).unwrap_or_default();
@@ -75,29 +78,33 @@ impl Running {
         let saver = file.map(|file| Saver::start(file, reader.clone())).transpose()?;
         let pollers = Pollers::start(&config.sources, &reporter, &user_agent(&config.site))?;
         let roster = pollers.roster();
-        let counted = Arc::new(RequestMetrics::new()?);
-        let (snapshots, polls_wanted) = (reader.clone(), roster.clone());
+
+        // The site, and the engine that serves it.
         let certificates = certificates.map(|certificates| {
             certificates.warnings.iter().for_each(|warning| log::warn!("{warning}"));
             LiveCertificates::new(certificates)
         });
-        let shown = certificates.clone();
+        let request_metrics = Arc::new(RequestMetrics::new()?);
+        let (snapshots, pollers_on_demand) = (reader.clone(), roster.clone());
+        let certificates_in_use = certificates.clone();
         let site = Site::new(
             site::Settings { title: config.site.title.clone(), service: service.clone() },
             Box::new(move || snapshots.load()),
-            Box::new(move |source| polls_wanted.ask(source)),
+            Box::new(move |source| pollers_on_demand.ask(source)),
             history.clone(),
-            counted.clone(),
+            request_metrics.clone(),
             gate.clone(),
         );
-        let site = site.with_expiry(Box::new(move |now| shown.as_ref()?.expires_soon(now)));
+        let site =
+            site.with_expiry(Box::new(move |now| certificates_in_use.as_ref()?.expires_soon(now)));
         site.warn_of_slow(config.log.slow_request);
         let site = Arc::new(site);
-
         let tls = certificates.as_ref().map(|live| live.server_config()).transpose()?;
         let scheme = if tls.is_some() { "https" } else { "http" };
         let settings = Settings { max_connections, ..config.server.engine.clone() };
         let engine = Engine::start(listeners, settings, tls, Arc::new(site.clone()))?;
+
+        // The admin listener, and the watchdog.
         let health = Arc::new(Health {
             engine: engine.stats(),
             board: reader.clone(),
@@ -114,7 +121,7 @@ impl Running {
             started_at: service.started_at,
         });
         let metrics = Metrics {
-            requests: counted,
+            requests: request_metrics,
             engine: engine.stats(),
             access: gate.stats(),
             board: reader,
@@ -143,6 +150,7 @@ impl Running {
             process::exit(INTERNAL_FAILURE.into())
         });
         let watchdog = Watchdog::start(watched, give_up)?;
+
         for address in addresses {
             match address.strip_prefix("unix:") {
                 Some(_) => log::info!("listening on {address}, {scheme}"),

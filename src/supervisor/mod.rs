@@ -24,3 +24,6 @@ pub mod restart;
 pub mod restart_policy;
 pub mod rpc;
 mod trust;
+mod watch;
+
+pub use self::watch::{Means, WatchError, WatchSettings, watch};
