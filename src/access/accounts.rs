@@ -1,4 +1,4 @@
-//! The accounts, ready to be looked up, and the passwords that were verified lately.
+//! Accounts, prepared for lookups, with the passwords that were verified recently.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -11,7 +11,7 @@ use super::password::PasswordHash;
 use super::rules::{Limits, Restricted, Scopes, Token, User};
 use super::token::TokenHash;
 
-/// Who has an account, and what is open to all.
+/// Users, tokens and public routes of the rules in force.
 pub(super) struct Accounts {
     users: HashMap<String, Account>,
     tokens: Vec<Token>,
@@ -24,18 +24,18 @@ pub(super) struct Accounts {
 pub(super) struct Account {
     pub(super) password_hash: PasswordHash,
     pub(super) scopes: Scopes,
-    /// SHA-256 of name and password hash. Evidence that a caller has had the right password is
-    /// bound to it, and ends when the hash changes or the account goes.
+    /// SHA-256 of name and password hash. Evidence that a caller had the right password is bound to it,
+    /// and ends when the hash changes or the account is removed.
     pub(super) proof: Fingerprint,
-    /// Networks from which the right password was verified lately.
+    /// Networks from which the right password was verified recently.
     remembered: Mutex<Vec<Remembered>>,
 }
 
-/// Networks remembered for an account; at this bound its longest unused one is forgotten. Only
+/// Most networks remembered for an account; beyond it the least recently used one is forgotten. Only
 /// the right password adds one.
-const MOST_REMEMBERED: usize = 16;
+const MAX_REMEMBERED: usize = 16;
 
-/// A verified password, good from one network.
+/// A verified password, valid from one network.
 #[derive(Clone, Copy)]
 struct Remembered {
     network: Fingerprint,
@@ -44,8 +44,8 @@ struct Remembered {
 }
 
 impl Accounts {
-    /// The accounts of the rules. What `before` remembers of an account stays remembered if its
-    /// password hash is the same.
+    /// Prepares the accounts of the rules. An account keeps the remembered passwords of `before` if its
+    /// password hash is unchanged.
     pub(super) fn new(
         restricted: &Restricted,
         key: &MacKey,
@@ -89,7 +89,7 @@ impl Accounts {
         !self.tokens.is_empty()
     }
 
-    /// Proofs of the accounts with a password.
+    /// Returns the proofs of the accounts with a password.
     pub(super) fn proofs(&self) -> impl Iterator<Item = Fingerprint> {
         self.users.values().map(|account| account.proof)
     }
@@ -98,14 +98,14 @@ impl Accounts {
         self.users.get(name)
     }
 
-    /// What to verify for a name that nobody has: always the same for the same name, and as
-    /// costly as for one of the users. `None`: there are no users to be told from.
+    /// Returns the hash to verify for a name without an account: always the same one for the same name,
+    /// as costly as that of a user. `None` if there are no users.
     pub(super) fn decoy(&self, name: &Fingerprint) -> Option<&PasswordHash> {
         let number = name.iter().take(4).fold(0_usize, |number, byte| number << 8 | *byte as usize);
         self.decoys.get(number.checked_rem(self.decoys.len())?)
     }
 
-    /// The scopes of a token. Every token is looked at, whichever it is.
+    /// Returns the scopes of a token. It is compared with every token, so the time reveals none.
     pub(super) fn token(&self, hash: &TokenHash) -> Option<&Scopes> {
         self.tokens
             .iter()
@@ -120,8 +120,9 @@ impl Account {
     }
 
     /// Returns true if this credential was verified from this network, and used there no longer ago
-    /// than `remember`. Each use starts that time anew: the password of an account cannot change
-    /// without new rules, and these forget every account whose hash is another.
+    /// than `remember`. Each use restarts that time. A fixed end would let an attacker that throttles
+    /// an account lock out its owner minutes later, and would gain nothing: a password changes only with
+    /// new rules, which forget every account with a changed hash.
     pub(super) fn recognises(
         &self,
         network: &Fingerprint,
@@ -144,7 +145,7 @@ impl Account {
     pub(super) fn remember(&self, network: Fingerprint, credential: Fingerprint, now: Instant) {
         let mut remembered = self.remembered();
         remembered.retain(|latest| latest.network != network);
-        if remembered.len() >= MOST_REMEMBERED {
+        if remembered.len() >= MAX_REMEMBERED {
             let oldest = (0..remembered.len()).min_by_key(|place| remembered[*place].used);
             oldest.map(|place| remembered.swap_remove(place));
         }

@@ -1,23 +1,22 @@
-//! A name and a password on their way through the gate.
+//! One attempt to authenticate by a password.
 
 use std::net::IpAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::device::Device;
 use super::key::{Fingerprint, MacKey};
 use super::throttle::Guess;
 use crate::engine::{ClientNet, Request};
 
-/// Network that a request comes from: an IPv4 address, an IPv6 network of 64 bits, or a unix
-/// socket.
-pub(super) struct Address {
+/// Network of a client: an IPv4 address, an IPv6 /64, or the unix sockets.
+pub(super) struct ClientAddress {
     client: Option<IpAddr>,
     client_net: Option<ClientNet>,
 }
 
-impl Address {
-    pub(super) fn of(request: &Request) -> Address {
-        Address { client: request.client, client_net: request.client.map(ClientNet::of) }
+impl ClientAddress {
+    pub(super) fn of(request: &Request) -> ClientAddress {
+        ClientAddress { client: request.client, client_net: request.client.map(ClientNet::of) }
     }
 
     pub(super) fn name(&self) -> String {
@@ -28,7 +27,8 @@ impl Address {
         key.fingerprint(&[b"address", self.name().as_bytes()])
     }
 
-    /// The surroundings that commonly have one owner: 24 bits of IPv4, 48 bits of IPv6.
+    /// Returns the fingerprint of the larger network that commonly has one owner: an IPv4 /24, an
+    /// IPv6 /48.
     fn neighbourhood(&self, key: &MacKey) -> Fingerprint {
         let client = self.client.map(|client| client.to_canonical());
         let octets = match client {
@@ -40,17 +40,30 @@ impl Address {
     }
 }
 
-/// A password that was sent for an account, from somewhere.
+/// Reason for which a password was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// The password is wrong, or there is no such account; with the wait that the failure caused.
+    Wrong(Option<Duration>),
+    /// The caller must wait this long.
+    Throttled(Duration),
+    /// Every verification that the caller may use is taken, or was used up in this second.
+    Busy,
+    /// Unknown callers have used up the comparisons of this second.
+    StrangerLimit,
+}
+
+/// A password that a client sent for an account.
 pub(super) struct Attempt<'a> {
     pub(super) user: &'a str,
     pub(super) password: &'a [u8],
     pub(super) now: Instant,
-    pub(super) address: Address,
+    pub(super) address: ClientAddress,
     pub(super) guess: Guess,
     pub(super) network: Fingerprint,
     pub(super) neighbourhood: Fingerprint,
     pub(super) account: Fingerprint,
-    /// Fingerprint of the device whose cookie for this account came along.
+    /// Fingerprint of the device, if the request has a device cookie of this account.
     pub(super) device: Option<Fingerprint>,
 }
 
@@ -63,7 +76,7 @@ impl<'a> Attempt<'a> {
         device: Option<Device>,
         now: Instant,
     ) -> Attempt<'a> {
-        let address = Address::of(request);
+        let address = ClientAddress::of(request);
         let fingerprint = key.fingerprint(&[b"password", user.as_bytes(), password]);
         Attempt {
             user,

@@ -1,4 +1,4 @@
-//! Bounds the passwords that are compared in any second, over all callers of a class.
+//! Sliding-window limit of password comparisons per second, over all callers of a class.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -7,20 +7,20 @@ use super::key::Fingerprint;
 
 const WINDOW: Duration = Duration::from_secs(1);
 
-/// Comparisons that are allowed in any second.
+/// Most comparisons in any second.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct PerSecond {
     pub(super) all: usize,
-    /// Those of one group.
+    /// Most comparisons of one group.
     pub(super) of_group: usize,
 }
 
-/// Times of the latest comparisons, as many as the limit allows in a second, each with its group.
+/// Times and groups of the comparisons of the last second.
 #[derive(Debug, Default)]
 pub(super) struct ComparisonLimit(VecDeque<(Instant, Fingerprint)>);
 
 impl ComparisonLimit {
-    /// Counts a comparison; returns false if the last second had as many as are allowed.
+    /// Counts a comparison. Returns false if the limit for the last second is reached.
     pub(super) fn take(&mut self, group: Fingerprint, allowed: PerSecond, now: Instant) -> bool {
         let is_over = |at: Instant| now.saturating_duration_since(at) >= WINDOW;
         while self.0.front().is_some_and(|(at, _)| is_over(*at)) {

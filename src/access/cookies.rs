@@ -1,14 +1,13 @@
-//! Reads the cookies of a request (RFC 6265 5.4) without trusting any of them.
+//! Reads the cookies of a request (RFC 6265 5.4).
 
 use http::header::COOKIE;
 
 use super::scheme::requested_port;
 use crate::engine::Request;
 
-/// Cookies of one kind that are tried. A browser sends one for each server of ours on the same
-/// host, as cookies are not separated by port, and one more for each path that another program on
-/// that host has set.
-const MOST_TRIED: usize = 8;
+/// Most cookies of one kind that are verified. Cookies are not separated by port, so a browser sends those
+/// of every server of ours on the same host, and any that other programs on that host have set.
+const MAX_TRIED: usize = 8;
 
 /// A cookie's name and value.
 #[derive(Clone, Copy)]
@@ -17,12 +16,12 @@ pub(super) struct Cookie<'a> {
     pub(super) value: &'a str,
 }
 
-/// Cookies whose name is `prefix` and a port number, over all `Cookie` fields: first those of the
-/// port that the browser has requested, then the others, each in the order sent.
+/// Returns the cookies whose name is `prefix` and a port number, from all Cookie fields: first those of the
+/// port in the browser's URL, then the others, each in the order sent.
 ///
-/// The value proves whose cookie it is, so one of another port is good too: a session holds at every
-/// listener of this server, and the cookie of another server is passed over. Other programs on the
-/// host may set any number of them, and cannot displace the one of this port.
+/// A cookie of another port may be valid, too, since a session is valid at every listener of this server;
+/// the signed value decides. Other programs on the host may set any number of cookies, and cannot displace
+/// the one of this port.
 pub(super) fn of_kind<'a>(
     request: &'a Request,
     prefix: &'a str,
@@ -34,11 +33,11 @@ pub(super) fn of_kind<'a>(
     });
     let others =
         pairs(request, prefix).filter_map(move |(it, cookie)| (it != port).then_some(cookie));
-    own.chain(others).take(MOST_TRIED)
+    own.chain(others).take(MAX_TRIED)
 }
 
-/// The same in the order sent, each with its port. A pair that is malformed or not UTF-8 is skipped
-/// by itself: browsers store any bytes that another program on the host sets.
+/// Returns the same cookies in the order sent, each with its port. A pair that is malformed or not UTF-8 is
+/// skipped alone, since browsers store any bytes that another program on the host sets.
 fn pairs<'a>(request: &'a Request, prefix: &'a str) -> impl Iterator<Item = (&'a str, Cookie<'a>)> {
     let fields = request.headers.get_all(COOKIE).into_iter().map(|field| field.as_bytes());
     fields.flat_map(|field| field.split(|byte| *byte == b';')).filter_map(move |pair| {
@@ -108,7 +107,7 @@ mod tests {
         let junk = "pumphouse_session_1=x;".repeat(1000);
         let request = request(&[junk.as_bytes(), b"pumphouse_session_6443=good"]);
         let found = found(&request);
-        assert_eq!(found.len(), MOST_TRIED);
+        assert_eq!(found.len(), MAX_TRIED);
         assert_eq!(found[0], ("pumphouse_session_6443", "good"));
     }
 }

@@ -1,4 +1,4 @@
-//! What a request says about who sends it: `Authorization` (RFC 9110 11.6.2).
+//! Parses credentials of the Authorization field (RFC 9110 11.6.2).
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -13,18 +13,18 @@ pub(super) enum Credentials {
     Bearer(String),
 }
 
-/// Credentials that cannot be understood.
+/// The credentials cannot be parsed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Malformed;
 
 impl Credentials {
-    /// The credentials of a request. Of a scheme that is not known here they count as none.
+    /// Returns the credentials of a request. An unknown scheme counts as none.
     pub(super) fn of(headers: &HeaderMap) -> Result<Option<Credentials>, Malformed> {
         let mut fields = headers.get_all(AUTHORIZATION).iter();
         let field = match (fields.next(), fields.next()) {
             (None, _) => return Ok(None),
             (Some(field), None) => field.to_str().map_err(|_| Malformed)?,
-            // Two parsers could choose differently between them.
+            // Two parsers could choose differently.
             (Some(_), Some(_)) => return Err(Malformed),
         };
         let (scheme, rest) = field.split_once(' ').unwrap_or((field, ""));
@@ -42,8 +42,8 @@ impl Credentials {
     }
 }
 
-/// `user:password` in base64. The name is UTF-8, as the challenge asks for; the password may hold
-/// further colons, and any bytes.
+/// Parses `user:password` in base64. The name is UTF-8, as the challenge demands; the password may
+/// contain further colons and any bytes.
 fn basic(text: &str) -> Option<Credentials> {
     let mut decoded = BASE64_STANDARD.decode(text).ok()?;
     let colon = decoded.iter().position(|byte| *byte == b':')?;
@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_field_says() {
+    fn authorization_field_is_parsed_by_scheme() {
         let basic = |pair: &[u8]| format!("Basic {}", BASE64_STANDARD.encode(pair));
         for (field, expected) in [
             (basic(b"anna:secret"), Ok("anna/secret")),
@@ -81,19 +81,19 @@ mod tests {
         ] {
             let headers =
                 HeaderMap::from_iter([(AUTHORIZATION, HeaderValue::from_str(&field).unwrap())]);
-            let told = Credentials::of(&headers).map_err(|Malformed| ()).map(|it| match it {
+            let parsed = Credentials::of(&headers).map_err(|Malformed| ()).map(|it| match it {
                 None => "none".to_owned(),
                 Some(Credentials::Bearer(token)) => token,
                 Some(Credentials::Basic { user, password }) => {
                     format!("{user}/{}", String::from_utf8(password).unwrap())
                 }
             });
-            assert_eq!(told, expected.map(str::to_owned), "{field}");
+            assert_eq!(parsed, expected.map(str::to_owned), "{field}");
         }
     }
 
     #[test]
-    fn two_fields_are_one_too_many() {
+    fn two_authorization_fields_are_malformed() {
         let mut headers = HeaderMap::new();
         assert!(matches!(Credentials::of(&headers), Ok(None)));
         for _ in 0..2 {

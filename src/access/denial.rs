@@ -1,4 +1,4 @@
-//! Outcomes of the gate.
+//! Results of the gate: permission, sign-in, refusal.
 
 use std::fmt;
 use std::time::Duration;
@@ -10,23 +10,23 @@ use super::rules::Scope;
 /// Access that a route requires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Demand {
-    /// Nothing: it holds no data.
+    /// None: the route has no data.
     Nothing,
-    /// Any account. Addresses that do not exist require one too, so that a stranger cannot learn
-    /// which do.
+    /// Any account. Paths without a route require one, too, so that callers without an account cannot
+    /// learn which exist.
     Account,
-    /// An account with that scope.
+    /// An account with this scope.
     Scope(Scope),
 }
 
 /// Permission to call the handler.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pass {
-    /// True if it took credentials, so that no other visitor may get the answer.
+    /// True if credentials were required, so that no cache may share the response.
     pub guarded: bool,
-    /// True if the request has a browser's session, whether the route requires credentials or not.
+    /// True if the request has a valid session, whether the route requires credentials or not.
     pub by_session: bool,
-    /// A device cookie to set, by which the caller is known from now on.
+    /// Device cookie to set, which makes the caller known.
     pub device: Option<CookieValue>,
 }
 
@@ -37,7 +37,7 @@ pub struct SignedIn {
     pub session: CookieValue,
     /// Time until it expires.
     pub lifetime: Duration,
-    /// A device cookie to set, unless the browser has one.
+    /// Device cookie to set, unless the browser has one.
     pub device: Option<CookieValue>,
 }
 
@@ -46,7 +46,7 @@ pub struct SignedIn {
 pub struct CookieValue(pub(super) String);
 
 impl CookieValue {
-    /// The value, for the one field that sets it. It is of letters, digits, `-` and `_`.
+    /// Returns the value, for the Set-Cookie field. It has letters, digits, `-` and `_` only.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -63,16 +63,16 @@ impl fmt::Debug for CookieValue {
 pub enum Denial {
     /// 421: its host is not one of this server's names.
     Host,
-    /// 401: no credentials, or none that are any good; with the challenges to send.
+    /// 401: no valid credentials; with the challenges to send.
     Unauthorized(Vec<HeaderValue>),
     /// 403: the account lacks this scope; with the challenges to send.
     Scope(Scope, Vec<HeaderValue>),
-    /// 403: another site's page wants to change something.
+    /// 403: an unsafe method on behalf of another site's page.
     CrossSite,
-    /// 429: too many failures; come again after that time.
+    /// 429: too many failures; the caller may retry after this time.
     Throttled(Duration),
-    /// 503: too many passwords are being verified, or were compared in this second.
+    /// 503: too many passwords are being verified, or were compared in the last second.
     Busy,
-    /// 503: the system gives no random numbers for a session.
+    /// 503: the system returned no random numbers for a session.
     NoRandomness,
 }

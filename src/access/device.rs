@@ -1,19 +1,18 @@
-//! Device cookies: a browser that has had an account's right password is recognised again.
+//! Device cookies: they identify a browser that once had the right password of an account.
 //!
 //! This is OWASP's "Slow Down Online Guessing Attacks with Device Cookies". Failures of a browser
-//! with a valid cookie are counted apart from those of strangers, so strangers behind the same
-//! address (NAT, a unix socket, a proxy that is not listed) cannot make it wait. The cookie is no
-//! credential: a thief gains a counter of failures of its own, and has to guess as slowly as any
-//! other caller.
+//! with a valid cookie are counted apart from those of unknown callers, so these cannot make it wait
+//! from the same address (NAT, a unix socket, an unlisted proxy). The cookie is no credential: a thief
+//! gains a failure counter of its own, and must guess as slowly as any other caller.
 //!
 //! ```text
 //!  cookie = base64url( number, below 32 | expiry | HMAC-SHA256 over these, account and proof )
 //! ```
 //!
-//! The value holds no name. It is bound to one account and to its password hash
-//! ([`Account::proof`](super::accounts::Account)), so it ends when the hash changes or the account
-//! goes. Failures are counted by number: however many cookies an account's owner collects, they
-//! are [`PER_ACCOUNT`] devices at most, and no list of issued cookies has to be kept.
+//! The value contains no name. It is bound to one account and its password hash
+//! ([`Account::proof`](super::accounts::Account)), so it ends when the hash changes or the account is
+//! removed. Failures are counted by number: however many cookies an owner collects, they are at most
+//! [`PER_ACCOUNT`] devices, and no list of issued cookies is needed.
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use base64::Engine as _;
@@ -21,23 +20,23 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 
 use super::key::{Fingerprint, MacKey, NoRandomness, random};
 
-/// Seconds for which a cookie is good: as long as browsers keep one (RFC 6265bis 5.5).
+/// Lifetime of a cookie in seconds, the longest that browsers accept (RFC 6265bis 5.5).
 pub(super) const DEVICE_LIFETIME: u64 = 400 * 24 * 60 * 60;
 
-/// Devices of an account at most; further browsers share the number and the counter of another.
+/// Most devices of an account; further browsers share the number and the counter of another.
 pub(super) const PER_ACCOUNT: u8 = 32;
 
 const MAC: usize = 32;
 
-/// Issues and recognises device cookies.
+/// Issues and verifies device cookies.
 pub(super) struct Devices(MacKey);
 
-/// A browser that has had the right password of the account it now names.
+/// A browser that once had the right password of the account it now names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Device {
     /// Below [`PER_ACCOUNT`].
     pub(super) number: u8,
-    /// True if its cookie is past half of its life; the next success replaces it.
+    /// True if its cookie is past half of its lifetime; the next success replaces it.
     pub(super) is_due: bool,
 }
 
@@ -46,8 +45,8 @@ impl Devices {
         Devices(MacKey::of(key))
     }
 
-    /// Issues a cookie for a browser that has just had the right password of the account with that
-    /// proof; `now` is in seconds since 1970.
+    /// Issues a cookie for a browser that just sent the right password of the account with that proof;
+    /// `now` is in seconds since 1970.
     pub(super) fn issue(&self, proof: &Fingerprint, now: u64) -> Result<String, NoRandomness> {
         let [random] = random::<1>()?;
         let number = random % PER_ACCOUNT;
@@ -56,8 +55,8 @@ impl Devices {
         Ok(BASE64_URL_SAFE_NO_PAD.encode([&[number][..], &expires, &mac].concat()))
     }
 
-    /// Returns the device of a cookie that was issued here for that proof and has not expired.
-    pub(super) fn recognise(&self, value: &str, proof: &Fingerprint, now: u64) -> Option<Device> {
+    /// Returns the device of a cookie that was issued for that proof and has not expired.
+    pub(super) fn verify(&self, value: &str, proof: &Fingerprint, now: u64) -> Option<Device> {
         let mut bytes = [0; 1 + 8 + MAC];
         let length = BASE64_URL_SAFE_NO_PAD.decode_slice(value, &mut bytes).ok()?;
         if length != bytes.len() {
@@ -84,27 +83,24 @@ mod tests {
     const BERT: Fingerprint = [2; 32];
 
     #[test]
-    fn cookie_is_good_for_its_account_and_time() {
+    fn cookie_is_valid_for_its_account_until_it_expires() {
         let devices = Devices::new(&[7; 32]);
         let cookie = devices.issue(&ANNA, NOW).unwrap();
-        let device = devices.recognise(&cookie, &ANNA, NOW).unwrap();
+        let device = devices.verify(&cookie, &ANNA, NOW).unwrap();
         assert!(!device.is_due);
-        assert_eq!(devices.recognise(&cookie, &BERT, NOW), None);
-        assert_eq!(Devices::new(&[8; 32]).recognise(&cookie, &ANNA, NOW), None);
+        assert_eq!(devices.verify(&cookie, &BERT, NOW), None);
+        assert_eq!(Devices::new(&[8; 32]).verify(&cookie, &ANNA, NOW), None);
         let late = NOW + DEVICE_LIFETIME * 3 / 4;
-        assert_eq!(
-            devices.recognise(&cookie, &ANNA, late),
-            Some(Device { is_due: true, ..device })
-        );
-        assert_eq!(devices.recognise(&cookie, &ANNA, NOW + DEVICE_LIFETIME), None);
+        assert_eq!(devices.verify(&cookie, &ANNA, late), Some(Device { is_due: true, ..device }));
+        assert_eq!(devices.verify(&cookie, &ANNA, NOW + DEVICE_LIFETIME), None);
     }
 
     #[test]
-    fn cookies_of_an_account_are_a_bounded_number_of_devices() {
+    fn cookies_of_an_account_have_few_numbers() {
         let devices = Devices::new(&[7; 32]);
         let number = |_| {
             let cookie = devices.issue(&ANNA, NOW).unwrap();
-            devices.recognise(&cookie, &ANNA, NOW).unwrap().number
+            devices.verify(&cookie, &ANNA, NOW).unwrap().number
         };
         let numbers: std::collections::HashSet<u8> = (0..2000).map(number).collect();
         assert!(numbers.len() <= PER_ACCOUNT.into(), "{numbers:?}");
@@ -119,10 +115,10 @@ mod tests {
             let other = if cookie.as_bytes()[place] == b'A' { "B" } else { "A" };
             let mut changed = cookie.clone();
             changed.replace_range(place..=place, other);
-            assert_eq!(devices.recognise(&changed, &ANNA, NOW), None, "{place}");
+            assert_eq!(devices.verify(&changed, &ANNA, NOW), None, "{place}");
         }
         for value in ["", "A", &cookie[1..], &format!("{cookie}A"), &"A".repeat(10_000), "é"] {
-            assert_eq!(devices.recognise(value, &ANNA, NOW), None, "{value}");
+            assert_eq!(devices.verify(value, &ANNA, NOW), None, "{value}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The gate: holds each request against the rules.
+//! The gate: checks each request against the rules in force.
 
 use std::fmt;
 use std::io;
@@ -12,25 +12,25 @@ use http::HeaderValue;
 
 use super::denial::{Demand, Denial, Pass};
 use super::device::Devices;
-use super::identify::Identity;
+use super::identity::Identity;
 use super::key::{MacKey, NoRandomness};
 use super::passwords::Passwords;
 use super::posted::Posted;
 use super::rules::{Admission, Rules, Scope, User};
-use super::sessions::{SessionKeeper, Sessions};
+use super::sessions::{SessionWriter, Sessions};
 use super::stats::{FailureReason, Stats};
 use super::throttle::Throttle;
 use super::{hosts, origins};
 use crate::engine::{LogThrottle, Request};
 
-/// Tells the time; tests bring their own.
+/// Source of the monotonic time; tests replace it.
 pub(super) type Clock = Box<dyn Fn() -> Instant + Send + Sync>;
 
-/// Returns the seconds since 1970; tests bring their own. Used only for cookies, which outlive the
-/// process.
+/// Source of the wall-clock time in seconds since 1970; tests replace it. Used only for cookies, which
+/// outlive the process.
 pub(super) type WallClock = Box<dyn Fn() -> u64 + Send + Sync>;
 
-/// Holds requests against the rules.
+/// Checks requests against the rules in force.
 pub struct Gate {
     pub(super) key: MacKey,
     pub(super) clock: Clock,
@@ -38,7 +38,7 @@ pub struct Gate {
     posted: ArcSwap<Posted>,
     generations: AtomicU64,
     pub(super) passwords: Passwords,
-    /// By address, of those who send wrong tokens.
+    /// Wrong tokens, by address.
     pub(super) by_token: Mutex<Throttle>,
     pub(super) devices: Devices,
     pub(super) sessions: Sessions,
@@ -47,18 +47,18 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// A gate under these rules, whose sessions end with the process.
+    /// Creates a gate whose sessions end with the process.
     ///
     /// # Errors
-    /// The system gives no random numbers for keys.
+    /// The system returned no random numbers for keys.
     pub fn new(rules: Rules) -> Result<Gate, NoRandomness> {
         Gate::with_clocks(rules, Sessions::in_memory()?, Box::new(Instant::now), Box::new(seconds))
     }
 
-    /// A gate under these rules, with the sessions that were kept in that file.
+    /// Creates a gate with the sessions stored in a file.
     ///
     /// # Errors
-    /// The system gives no random numbers for keys.
+    /// The system returned no random numbers for keys.
     pub fn with_sessions_of(rules: Rules, path: &Path) -> Result<Gate, NoRandomness> {
         let sessions = Sessions::of_file(path)?;
         Gate::with_clocks(rules, sessions, Box::new(Instant::now), Box::new(seconds))
@@ -90,56 +90,60 @@ impl Gate {
         })
     }
 
-    /// Puts other rules in force. Verified passwords stay remembered, and sessions good, for
-    /// accounts whose hash is the same, and so do known networks; failures go on counting.
+    /// Replaces the rules. Accounts with an unchanged password hash keep their remembered passwords,
+    /// sessions and known networks. Failure counts stay.
     pub fn replace(&self, rules: Rules) {
         let generation = self.generations.fetch_add(1, Ordering::Relaxed);
-        // Sessions first: none of an account that goes is let in by the new rules.
+        // Sessions first, so that the new rules never admit a session of an account that was removed.
         self.sessions.sync(users(&rules));
         let before = self.posted.load();
         let posted = Posted::new(rules, &self.key, before.accounts.as_ref(), generation);
-        // Known networks before the rules: the first success under the new ones is recorded.
+        // Known networks before the rules, so that the first success under the new rules is recorded.
         self.passwords.retain(posted.proofs());
         self.posted.store(Arc::new(posted));
     }
 
-    /// The rules that are in force now. A request is held against the same ones all the way.
+    /// Returns the rules in force. A request is checked against one set of them throughout.
     pub fn posted(&self) -> Guard<Arc<Posted>> {
         self.posted.load()
     }
 
-    /// Starts the thread that writes sessions to that file, if any account can sign in or the file
-    /// exists: it may hold keys of accounts that have gone. Dropping it writes the latest. Sign-outs
-    /// wait for it on a quarter of the workers at most.
+    /// Starts the thread that writes sessions to a file, if any account can sign in or the file exists,
+    /// as it may contain keys of accounts that were removed. Dropping the value writes the latest
+    /// state. Sign-outs wait for the file on at most a quarter of the workers.
     ///
     /// # Errors
-    /// The thread cannot be made.
-    pub fn keep_sessions(&self, path: &Path, workers: usize) -> io::Result<Option<SessionKeeper>> {
+    /// The thread cannot be created.
+    pub fn write_sessions_to(
+        &self,
+        path: &Path,
+        workers: usize,
+    ) -> io::Result<Option<SessionWriter>> {
         let is_needed = self.posted().signs_in() || path.exists();
-        is_needed.then(|| self.sessions.keep(path, (workers / 4).max(1))).transpose()
+        is_needed.then(|| self.sessions.write_to(path, (workers / 4).max(1))).transpose()
     }
 
-    /// What it counts.
+    /// Returns its counters.
     pub fn stats(&self) -> Arc<Stats> {
         Arc::clone(&self.stats)
     }
 
-    /// Whether the request asks for a name of this server.
+    /// Checks that the request's host is a name of this server.
     ///
     /// # Errors
-    /// It asks for another.
+    /// [`Denial::Host`] if it is another name.
     pub fn check_host(&self, posted: &Posted, request: &Request) -> Result<(), Denial> {
-        if hosts::asks_for_one_of(&posted.rules().names, request) {
+        if hosts::matches_any(&posted.rules().names, request) {
             return Ok(());
         }
         self.stats.count_failure(FailureReason::Host);
         Err(Denial::Host)
     }
 
-    /// Whether the request may go on to the route of that pattern.
+    /// Checks that the request may use the route with that pattern.
     ///
     /// # Errors
-    /// Says why it may not.
+    /// The reason for which it is refused.
     pub fn admit(
         &self,
         posted: &Posted,
@@ -150,8 +154,8 @@ impl Gate {
         let (identity, by_session) = match &posted.accounts {
             Some(accounts) if demand != Demand::Nothing => {
                 if accounts.is_public(pattern) {
-                    // The page has a button to sign out.
-                    (Identity::Anyone, self.by_session(accounts, request).is_some())
+                    // The page shows a button to sign out.
+                    (Identity::Anyone, self.authenticate_session(accounts, request).is_some())
                 } else {
                     let identity = self.identify(posted, accounts, request)?;
                     let by_session = matches!(identity, Identity::Session(_));
@@ -163,7 +167,7 @@ impl Gate {
         if let Demand::Scope(scope) = demand {
             self.check_scope(&identity, scope)?;
         }
-        if origins::changes_something(&request.method) && is_forgeable(&identity, request) {
+        if origins::is_unsafe(&request.method) && is_forgeable(&identity, request) {
             self.stats.count_failure(FailureReason::CrossSite);
             return Err(Denial::CrossSite);
         }
@@ -199,13 +203,13 @@ impl Gate {
         Err(Denial::Scope(scope, challenges))
     }
 
-    /// Runs something while every verification is taken.
+    /// Runs a function while every verification is taken.
     #[cfg(test)]
     pub(crate) fn while_busy<T>(&self, run: impl FnOnce() -> T) -> T {
         self.while_taken(64, run)
     }
 
-    /// Runs something while so many verifications are taken.
+    /// Runs a function while `count` verifications are taken.
     #[cfg(test)]
     pub(super) fn while_taken<T>(&self, count: usize, run: impl FnOnce() -> T) -> T {
         self.passwords.while_taken(count, run)
@@ -224,11 +228,11 @@ impl fmt::Debug for Gate {
     }
 }
 
-/// Returns true if a page of another site could have had the request sent.
+/// Returns true if a page of another site could have caused the request.
 ///
-/// No browser adds a token by itself. A password of HTTP Basic it may add, and programs send one
-/// too, which name no origin. A session is sent by browsers only, which name theirs with every
-/// method that changes something: without it the request is refused.
+/// Browsers never add a token by themselves. They may add a Basic password, and so do programs, which
+/// send no origin. Only browsers send a session, and they send their origin with every unsafe method,
+/// so a request with a session but without an origin is refused.
 fn is_forgeable(identity: &Identity<'_>, request: &Request) -> bool {
     match identity {
         Identity::Token(_) => false,

@@ -1,5 +1,5 @@
-//! The names under which the server may be asked for, so that a page elsewhere cannot reach it
-//! through a name of its own that it lets point here (DNS rebinding).
+//! Host names of the server. A request for another name is refused, so that a foreign page cannot reach
+//! the server by a name of its own that resolves to our address (DNS rebinding).
 
 use std::fmt;
 use std::net::IpAddr;
@@ -16,13 +16,13 @@ pub struct HostName(Name);
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Name {
     Address(IpAddr),
-    /// In lower case, without a dot at its end.
+    /// A DNS name in lower case, without a final dot.
     Dns(String),
 }
 
-/// Why a text is no host name.
+/// A text is not a host name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("\"{0}\" is no host name such as \"tank.example\" or \"192.0.2.7\", without a port")]
+#[error("\"{0}\" is not a host name such as \"tank.example\" or \"192.0.2.7\", without a port")]
 pub struct HostNameError(String);
 
 impl FromStr for HostName {
@@ -56,9 +56,9 @@ impl fmt::Display for HostName {
 }
 
 impl HostName {
-    /// Returns whether a request's host is this one. Names compare without case and without a dot
-    /// at the end; an escape in a name makes it another name.
-    fn is(&self, host: Host<'_>) -> bool {
+    /// Returns true if a request's host is this one. Names are compared without case and final dot; a
+    /// percent-encoded name is another name.
+    fn matches(&self, host: Host<'_>) -> bool {
         match (&self.0, host) {
             (Name::Address(address), Host::Address(host)) => *address == host,
             (Name::Dns(name), Host::Name(host)) => {
@@ -69,20 +69,21 @@ impl HostName {
     }
 }
 
-/// Returns the request's host, which the engine has taken from an absolute target where there was
-/// one (RFC 9112 3.2.2); `None` if it is absent, empty or malformed.
+/// Returns the request's host; `None` if it is absent, empty or malformed. The engine has replaced it by
+/// the authority of an absolute target (RFC 9112 3.2.2).
 fn host(request: &Request) -> Option<Host<'_>> {
     let field = request.headers.get(HOST)?;
     Authority::parse(field.as_bytes()).ok().map(|authority| authority.host())
 }
 
-/// Returns whether the request's host is one of these names, or true if there are none.
-pub(super) fn asks_for_one_of(names: &[HostName], request: &Request) -> bool {
-    names.is_empty() || host(request).is_some_and(|host| names.iter().any(|name| name.is(host)))
+/// Returns true if the request's host is one of these names, or if there are none.
+pub(super) fn matches_any(names: &[HostName], request: &Request) -> bool {
+    names.is_empty()
+        || host(request).is_some_and(|host| names.iter().any(|name| name.matches(host)))
 }
 
-/// Returns whether the request's host is a name or an address that means this machine everywhere. So
-/// is the host of a request without a Host field, as HTTP/1.0 allows: no browser sends one.
+/// Returns true if the request's host is a loopback address, `localhost`, or absent. HTTP/1.0 requests may
+/// lack it; browsers always send it.
 pub fn names_this_machine(request: &Request) -> bool {
     if !request.headers.contains_key(HOST) {
         return true;
@@ -120,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_compared_as_names() {
+    fn host_matches_by_name_or_address() {
         let names: Vec<HostName> =
             ["Tank.example", "192.0.2.7", "::1"].map(|name| name.parse().unwrap()).to_vec();
         for (host, expected) in [
@@ -143,14 +144,14 @@ mod tests {
             (Some(""), false),
             (None, false),
         ] {
-            let asked = request(host);
-            assert_eq!(asks_for_one_of(&names, &asked), expected, "{host:?}");
-            assert!(asks_for_one_of(&[], &asked), "without names all are served");
+            let request = request(host);
+            assert_eq!(matches_any(&names, &request), expected, "{host:?}");
+            assert!(matches_any(&[], &request), "without names all are served");
         }
     }
 
     #[test]
-    fn this_machine_has_names_that_nobody_else_can_have() {
+    fn loopback_names_and_addresses_name_this_machine() {
         for (host, expected) in [
             (None, true),
             (Some("127.0.0.1:6480"), true),
@@ -172,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_name() {
+    fn text_that_is_not_a_host_name_is_rejected() {
         for text in ["", "tank.example:6443", "https://tank.example", "a..b", "*.example", "[x]"] {
             assert!(text.parse::<HostName>().is_err(), "{text}");
         }

@@ -1,5 +1,5 @@
-//! Identifies the sender of a request: by tokens and sessions first, as they cannot be guessed;
-//! then by passwords.
+//! Authenticates the sender of a request: first by tokens and sessions, which cannot be guessed, then
+//! by passwords.
 
 use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
@@ -7,13 +7,13 @@ use std::time::Duration;
 use http::HeaderValue;
 
 use super::accounts::{Account, Accounts};
-use super::attempt::{Address, Attempt};
+use super::attempt::{Attempt, ClientAddress, Refusal};
 use super::credentials::{Credentials, Malformed};
 use super::denial::{CookieValue, Denial, SignedIn};
 use super::gate::Gate;
+use super::identity::Identity;
 use super::key::NoRandomness;
-use super::ledger::pace;
-use super::passwords::Refusal;
+use super::ledger::backoff;
 use super::posted::Posted;
 use super::rules::Scopes;
 use super::scheme::requested_port;
@@ -29,18 +29,8 @@ const BEARER: HeaderValue = HeaderValue::from_static("Bearer realm=\"Pumphouse\"
 const BEARER_INVALID: HeaderValue =
     HeaderValue::from_static("Bearer realm=\"Pumphouse\", error=\"invalid_token\"");
 
-/// Sender of a request.
-pub(super) enum Identity<'a> {
-    /// The route requires no credentials.
-    Anyone,
-    /// A user of HTTP Basic, with a device cookie to set.
-    User(&'a Scopes, Option<CookieValue>),
-    Session(&'a Scopes),
-    Token(&'a Scopes),
-}
-
 impl Gate {
-    /// The sender of a request, by the credentials that it carries.
+    /// Authenticates a request by its credentials.
     pub(super) fn identify<'a>(
         &self,
         posted: &Posted,
@@ -49,7 +39,7 @@ impl Gate {
     ) -> Result<Identity<'a>, Denial> {
         let sent = Credentials::of(&request.headers);
         if !matches!(sent, Ok(Some(Credentials::Bearer(_))) | Err(Malformed))
-            && let Some(scopes) = self.by_session(accounts, request)
+            && let Some(scopes) = self.authenticate_session(accounts, request)
         {
             return Ok(Identity::Session(scopes));
         }
@@ -60,19 +50,20 @@ impl Gate {
                 Err(unauthorized(accounts, BEARER))
             }
             Ok(Some(Credentials::Bearer(token))) => {
-                self.by_token(posted, accounts, request, &token).map(Identity::Token)
+                self.authenticate_token(posted, accounts, request, &token).map(Identity::Token)
             }
             Ok(Some(Credentials::Basic { user, password })) => {
                 let credentials = (&*user, &*password);
-                let (account, device) = self.by_password(posted, accounts, request, credentials)?;
+                let (account, device) =
+                    self.authenticate_password(posted, accounts, request, credentials)?;
                 Ok(Identity::User(&account.scopes, device))
             }
         }
     }
 
-    /// A token that is right costs a hash, so it is looked for before anything else and never has
-    /// to wait. Wrong ones are slowed down to spare the log and the network.
-    fn by_token<'a>(
+    /// Authenticates by a token. A right one costs a hash, so it is checked first and never throttled.
+    /// Wrong ones are throttled to spare the log and the network.
+    fn authenticate_token<'a>(
         &self,
         posted: &Posted,
         accounts: &'a Accounts,
@@ -83,7 +74,7 @@ impl Gate {
             return Ok(scopes);
         }
         let now = (self.clock)();
-        let address = Address::of(request);
+        let address = ClientAddress::of(request);
         let network = address.fingerprint(&self.key);
         let fingerprint = self.key.fingerprint(&[b"token", token.as_bytes()]);
         let guess = Guess { generation: posted.generation, fingerprint };
@@ -95,8 +86,8 @@ impl Gate {
             if tokens.is_known_wrong(&network, &guess) {
                 None
             } else {
-                let pace = pace(&accounts.limits, accounts.limits.failures_per_address);
-                tokens.charge(&network, guess, now, pace);
+                let backoff = backoff(&accounts.limits, accounts.limits.failures_per_address);
+                tokens.charge(&network, guess, now, backoff);
                 tokens.confirm(&network, guess, now)
             }
         };
@@ -108,7 +99,7 @@ impl Gate {
         self.by_token.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn by_password<'a>(
+    fn authenticate_password<'a>(
         &self,
         posted: &Posted,
         accounts: &'a Accounts,
@@ -116,10 +107,10 @@ impl Gate {
         (user, password): (&str, &[u8]),
     ) -> Result<(&'a Account, Option<CookieValue>), Denial> {
         let now = (self.wall)();
-        // A name without an account costs the same, and no cookie is issued for its proof.
+        // A name without an account takes the same steps; no cookie is ever issued for its proof.
         let proof = accounts.user(user).map_or([0; 32], |account| account.proof);
         let mut devices = cookies::of_kind(request, DEVICE_COOKIE);
-        let device = devices.find_map(|it| self.devices.recognise(it.value, &proof, now));
+        let device = devices.find_map(|it| self.devices.verify(it.value, &proof, now));
         let credentials = (user, password);
         let now_here = (self.clock)();
         let attempt =
@@ -127,7 +118,7 @@ impl Gate {
         let account = self.passwords.check(accounts, &attempt, &self.stats);
         let account = account.map_err(|refusal| self.refused(accounts, refusal, &attempt))?;
         let is_fresh = device.is_some_and(|device| !device.is_due);
-        // Without a cookie the caller is admitted all the same.
+        // The caller is admitted even if no cookie can be issued.
         let issued = (!is_fresh).then(|| self.devices.issue(&account.proof, now).ok()).flatten();
         Ok((account, issued.map(CookieValue)))
     }
@@ -150,11 +141,11 @@ impl Gate {
         }
     }
 
-    /// Starts a session for a browser that sends a name and its password, as `POST /login` does. It
-    /// replaces the one whose cookie the browser will overwrite.
+    /// Starts a session for a browser that sends a name and a password (`POST /login`). It replaces the
+    /// session whose cookie the browser will overwrite.
     ///
     /// # Errors
-    /// The same as of [`Gate::admit`] for the same name and password sent by HTTP Basic.
+    /// Those of [`Gate::admit`] for the same name and password sent by HTTP Basic.
     pub fn sign_in(
         &self,
         posted: &Posted,
@@ -164,7 +155,8 @@ impl Gate {
     ) -> Result<SignedIn, Denial> {
         let Some(accounts) = &posted.accounts else { return Err(Denial::Unauthorized(vec![])) };
         let credentials = (user, password.as_bytes());
-        let (account, device) = self.by_password(posted, accounts, request, credentials)?;
+        let (account, device) =
+            self.authenticate_password(posted, accounts, request, credentials)?;
         let (lifetime, now) = (accounts.limits.session, (self.wall)());
         let issued = self.sessions.issue(user, &account.password_hash, now, lifetime.as_secs());
         match issued {
@@ -177,7 +169,7 @@ impl Gate {
         }
     }
 
-    /// Ends the sessions of cookies that have the name of a new one.
+    /// Ends the sessions whose cookies have the name of the new one.
     fn end_replaced(&self, request: &Request, now: u64) {
         let name = format!("{SESSION_COOKIE}{}", requested_port(request));
         for cookie in cookies::of_kind(request, SESSION_COOKIE).filter(|it| it.name == name) {
@@ -185,28 +177,29 @@ impl Gate {
         }
     }
 
-    /// Ends the sessions of the request; returns the names of the cookies that held them, and
-    /// whether a crash could undo it.
+    /// Ends the sessions of the request. Returns the names of their cookies, and whether a crash could
+    /// undo the sign-out.
     pub fn sign_out<'r>(&self, request: &'r Request) -> (Vec<&'r str>, SignOut) {
         let now = (self.wall)();
         let sent = cookies::of_kind(request, SESSION_COOKIE);
         let ended = sent.filter(|cookie| self.sessions.end(cookie.value, now));
         let ended: Vec<_> = ended.map(|cookie| cookie.name).collect();
-        // A stranger, who has no session to end, waits for nothing.
+        // A client without a session never waits for the disk.
         let is_any = !ended.is_empty();
         (ended, if is_any { self.sessions.wait_until_saved() } else { SignOut::Durable })
     }
 
-    /// Returns true if the request has a session that is good.
+    /// Returns true if the request has a valid session.
     pub fn is_signed_in(&self, posted: &Posted, request: &Request) -> bool {
         posted
             .accounts
             .as_ref()
-            .is_some_and(|accounts| self.by_session(accounts, request).is_some())
+            .is_some_and(|accounts| self.authenticate_session(accounts, request).is_some())
     }
 
-    /// A session costs an HMAC, so it is looked for before any password, and never has to wait.
-    pub(super) fn by_session<'a>(
+    /// Authenticates by a session. It costs an HMAC, so it is checked before any password and never
+    /// throttled.
+    pub(super) fn authenticate_session<'a>(
         &self,
         accounts: &'a Accounts,
         request: &Request,
@@ -222,19 +215,19 @@ impl Gate {
         Denial::Throttled(wait)
     }
 
-    /// The name is not logged: people type passwords where names belong.
-    fn failed(&self, reason: FailureReason, delay: Option<Duration>, address: &Address) {
+    /// Counts and logs a failure, without the name: people type passwords into name fields.
+    fn failed(&self, reason: FailureReason, delay: Option<Duration>, address: &ClientAddress) {
         self.stats.count_failure(reason);
         if let Some(delay) = delay {
-            let (what, who) = (reason.as_str(), address.name());
+            let (credential, client) = (reason.as_str(), address.name());
             self.log.lock().unwrap_or_else(PoisonError::into_inner).warn(format_args!(
-                "too many failures: {who} had another wrong {what} and has to wait {delay:?}"
+                "too many failed attempts: {client} sent another wrong {credential} and must wait {delay:?}"
             ));
         }
     }
 }
 
-/// Challenges for the kinds of credentials that there are.
+/// Returns the refusal with a challenge for each kind of credentials that the accounts use.
 fn unauthorized(accounts: &Accounts, bearer: HeaderValue) -> Denial {
     let basic = accounts.has_users().then_some(BASIC);
     let bearer = accounts.has_tokens().then_some(bearer);

@@ -1,41 +1,41 @@
-//! Keys for HMAC: of the process, so that records in memory hold no names, and of cookies.
+//! HMAC keys: one of the process, so that records in memory contain no names, and those of cookies.
 
 use aws_lc_rs::hmac;
 
-/// The system gives no random numbers.
+/// The system returned no random numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the system gives no random numbers")]
+#[error("the system returned no random numbers")]
 pub struct NoRandomness;
 
-/// Random bytes, good for keys, salts and tokens. They come from the kernel: the generator of the
-/// cryptography's library measures its own entropy first, which takes 40 ms of every start.
+/// Returns random bytes for keys, salts and tokens. They come from the kernel, because the generator of
+/// the cryptography library measures its own entropy first, which takes 40 ms of every start.
 pub(super) fn random<const N: usize>() -> Result<[u8; N], NoRandomness> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).map_err(|_| NoRandomness)?;
     Ok(bytes)
 }
 
-/// What stands for a name, an address or a credential. It tells nothing to those without the key.
+/// HMAC of a name, an address or a credential, which reveals nothing without the key.
 pub(super) type Fingerprint = [u8; 32];
 
-/// HMAC-SHA256 (RFC 2104). It has no `Debug`.
+/// Key for HMAC-SHA256 (RFC 2104). It has no `Debug`.
 pub(super) struct MacKey(hmac::Key);
 
 impl MacKey {
-    /// A key that is random, and ends with the process.
+    /// Generates a key that ends with the process.
     pub(super) fn random() -> Result<MacKey, NoRandomness> {
         Ok(MacKey::of(&random::<32>()?))
     }
 
-    /// The key of these bytes.
+    /// Creates the key with these bytes.
     pub(super) fn of(bytes: &[u8; 32]) -> MacKey {
         #[cfg(test)]
         KEYS_SET_UP.with(|count| count.set(count.get() + 1));
         MacKey(hmac::Key::new(hmac::HMAC_SHA256, bytes))
     }
 
-    /// The fingerprint of these parts. Each goes in behind its length, so that no two lists of
-    /// parts run together to the same bytes.
+    /// Returns the fingerprint of a list of parts. The length of each part is included, so that no two
+    /// lists have the same bytes.
     pub(super) fn fingerprint(&self, parts: &[&[u8]]) -> Fingerprint {
         let mut context = hmac::Context::with_key(&self.0);
         for part in parts {
@@ -50,7 +50,7 @@ impl MacKey {
 
 #[cfg(test)]
 thread_local! {
-    /// Keys that were set up on this thread. Each costs two blocks of SHA-256.
+    /// Number of keys that were set up on this thread. Each costs two blocks of SHA-256.
     pub(super) static KEYS_SET_UP: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
 }
 
@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parts_do_not_run_together() {
+    fn fingerprint_depends_on_the_boundaries_of_parts() {
         let (key, other) = (MacKey::random().unwrap(), MacKey::random().unwrap());
         let of = |parts: &[&[u8]]| key.fingerprint(parts);
         assert_eq!(of(&[b"anna", b"secret"]), of(&[b"anna", b"secret"]));

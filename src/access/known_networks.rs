@@ -1,26 +1,26 @@
-//! Networks from which an account has been used with its right password.
+//! Networks from which accounts were used with the right password.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Instant;
 
 use super::key::Fingerprint;
 
-/// Networks kept for an account; at this bound its own longest unused one is evicted.
+/// Most networks of an account; beyond it the account's least recently used one is evicted.
 const PER_ACCOUNT: usize = 32;
 
 /// Networks by account and password hash (`Account::proof`), with the time of the latest success.
 ///
-/// Only a right password adds a network, and only networks of the same account make room for it:
-/// neither an attacker without a password nor the owner of another account can evict one.
+/// Only a right password adds a network, and it evicts networks of the same account only. Neither an
+/// attacker without a password nor the owner of another account can therefore evict one.
 ///
-/// A network is known for every name alike. Were it known for some names only, a caller at the
-/// same address could list them by the answers.
+/// A network is known for all names. If it were known for some names only, a caller at the same
+/// address could list them by the responses.
 ///
-/// Only current proofs add networks, as a verification of an old password may end after the
+/// Only current proofs add networks, since the verification of an old password may end after the
 /// reload that revoked it.
 #[derive(Debug, Default)]
 pub(super) struct KnownNetworks {
-    /// Proofs of the rules in force.
+    /// Proofs of the accounts in the rules in force.
     current: HashSet<Fingerprint>,
     by_proof: HashMap<Fingerprint, Vec<Known>>,
     /// Number of accounts that know a network.
@@ -38,8 +38,7 @@ impl KnownNetworks {
         self.counts.contains_key(network)
     }
 
-    /// Records a success, or the use of a password that is still remembered, if the proof is
-    /// current.
+    /// Records a success, or the use of a remembered password, if the proof is current.
     pub(super) fn insert(&mut self, proof: Fingerprint, network: Fingerprint, now: Instant) {
         if !self.current.contains(&proof) {
             return;
@@ -58,7 +57,7 @@ impl KnownNetworks {
         *self.counts.entry(network).or_default() += 1;
     }
 
-    /// Makes these the current proofs, and drops the networks of every other.
+    /// Makes these the current proofs, and drops the networks of all others.
     pub(super) fn retain(&mut self, proofs: HashSet<Fingerprint>) {
         let counts = &mut self.counts;
         self.by_proof.retain(|proof, list| {
@@ -105,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn account_at_its_bound_evicts_its_own_longest_unused() {
+    fn account_at_its_bound_evicts_its_own_least_recently_used_network() {
         let (mut known, start) = (of_two_accounts(), Instant::now());
         known.insert([1; 32], network(999), start);
         for number in 0..2 * PER_ACCOUNT {

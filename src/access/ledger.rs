@@ -1,18 +1,17 @@
-//! Records of password attempts: counters of failures, known networks, and the comparisons of the
-//! latest second.
+//! Records of password attempts: failure counters, known networks, and the comparisons of the last
+//! second.
 
 use std::time::Duration;
 
-use super::attempt::Attempt;
+use super::attempt::{Attempt, Refusal};
 use super::comparison_limit::{ComparisonLimit, PerSecond};
 use super::key::Fingerprint;
 use super::known_networks::KnownNetworks;
-use super::passwords::Refusal;
 use super::rules::Limits;
 use super::stats::CallerClass;
-use super::throttle::{Pace, Throttle};
+use super::throttle::{Backoff, Throttle};
 
-/// Attempts of one known caller that are refused as busy before it has to wait.
+/// Number of attempts of one known caller that may be refused as busy before it must wait.
 ///
 /// Each may have been compared with a remembered password, so their number is bounded. It is larger
 /// than that of failures, because the honest scripts of many accounts behind one address find the
@@ -20,17 +19,18 @@ use super::throttle::{Pace, Throttle};
 /// `failures_per_account`.
 pub(super) const FREE_BUSY_ATTEMPTS: usize = 64;
 
-/// Verifications for known callers in any second: for all accounts, and for one of them. A password
-/// that is remembered for the caller's network costs none.
+/// Most verifications for known callers in any second, in total and for one account. A password that
+/// is remembered for the caller's network needs none.
 const KNOWN_PER_SECOND: PerSecond = PerSecond { all: 20, of_group: 8 };
 
-/// Evidence by which an attempt's caller is known.
+/// Evidence by which the caller of an attempt is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Caller {
-    /// A device cookie for this account.
+    /// A device cookie of this account.
     Device(Fingerprint),
     /// Its network.
     Network,
+    /// None: the caller is unknown.
     Stranger,
 }
 
@@ -43,47 +43,47 @@ impl Caller {
     }
 }
 
-/// Everything that is recorded of attempts.
+/// Records of all attempts.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
     by_address: Throttle,
-    /// Failures of unknown callers, by the account that they named.
+    /// Failures of unknown callers, by the account named.
     by_account: Throttle,
-    /// Failures from known networks, by the account that they named. Without it the owner of one
-    /// account could make many networks known, and guess at another account from each of them.
+    /// Failures from known networks, by the account named. Without it, the owner of one account could
+    /// make many networks known and guess at another account from each of them.
     by_account_known: Throttle,
     by_device: Throttle,
-    /// Failures by device cookies, by the account that they were issued for. Only callers that have
-    /// had its right password can fill it.
+    /// Failures of devices, by the account of their cookies. Only callers that once had its right
+    /// password can fill it.
     by_account_device: Throttle,
     /// Attempts of known callers that were refused as busy, by network or device.
     busy: Throttle,
     pub(super) known: KnownNetworks,
-    /// Groups are neighbourhoods.
+    /// Comparisons for unknown callers, grouped by neighbourhood.
     strangers: ComparisonLimit,
-    /// Groups are accounts.
+    /// Comparisons for known callers, grouped by account.
     known_callers: ComparisonLimit,
 }
 
-/// One of the records that an attempt concerns.
+/// One of the failure counters that an attempt concerns.
 struct Counter<'a> {
     throttle: &'a mut Throttle,
     key: Fingerprint,
-    pace: Pace,
+    backoff: Backoff,
 }
 
 impl Counter<'_> {
     fn charge(self, attempt: &Attempt<'_>) {
-        self.throttle.charge(&self.key, attempt.guess, attempt.now, self.pace);
+        self.throttle.charge(&self.key, attempt.guess, attempt.now, self.backoff);
     }
 }
 
-/// The counters of an attempt. Unknown callers, those from known networks and devices have records
-/// of their own, so failures of unknown callers never make a known one wait.
+/// The counters of an attempt. Unknown callers, known networks and devices have separate records, so
+/// failures of unknown callers never make a known caller wait.
 struct Counters<'a> {
     /// Failures of the caller.
     own: Counter<'a>,
-    /// Failures at the account, whichever caller of the same kind sent them.
+    /// Failures at the account, of all callers of the same kind.
     account: Counter<'a>,
     /// The caller's attempts that were refused as busy.
     busy: Counter<'a>,
@@ -110,7 +110,8 @@ impl Ledger {
             Caller::Network => (&mut self.by_address, attempt.network, &mut self.by_account_known),
             Caller::Stranger => (&mut self.by_address, attempt.network, &mut self.by_account),
         };
-        let counter = |throttle, key, free| Counter { throttle, key, pace: pace(limits, free) };
+        let counter =
+            |throttle, key, free| Counter { throttle, key, backoff: backoff(limits, free) };
         Counters {
             own: counter(own, key, limits.failures_per_address),
             account: counter(account, attempt.account, limits.failures_per_account),
@@ -118,7 +119,7 @@ impl Ledger {
         }
     }
 
-    /// Returns the time that the caller still has to wait, if any.
+    /// Returns the time for which the caller must still wait, if any.
     pub(super) fn wait(
         &mut self,
         caller: Caller,
@@ -147,22 +148,22 @@ impl Ledger {
         account.charge(attempt);
     }
 
-    /// Counts a known caller's attempt that is refused as busy, until [`Ledger::refund`]. It does
-    /// not depend on whether the account exists or its password is remembered.
+    /// Counts a known caller's attempt that is refused as busy, until [`Ledger::refund`], whether the
+    /// account exists and its password is remembered or not.
     pub(super) fn charge_busy(&mut self, caller: Caller, attempt: &Attempt<'_>, limits: &Limits) {
         let Counters { account, busy, .. } = self.counters(caller, attempt, limits);
         account.charge(attempt);
         busy.charge(attempt);
     }
 
-    /// Takes back every charge for a guess that proved right.
+    /// Reverts every charge for a guess that was right.
     pub(super) fn refund(&mut self, caller: Caller, attempt: &Attempt<'_>, limits: &Limits) {
         for counter in self.counters(caller, attempt, limits).all() {
             counter.throttle.refund(&counter.key, &attempt.guess);
         }
     }
 
-    /// Settles the charges for a guess that proved wrong; returns the wait that it cost.
+    /// Makes the charges for a wrong guess final; returns the wait that it caused.
     pub(super) fn confirm(
         &mut self,
         caller: Caller,
@@ -173,7 +174,7 @@ impl Ledger {
         counters.filter_map(|it| it.throttle.confirm(&it.key, attempt.guess, attempt.now)).max()
     }
 
-    /// Counts a comparison, or returns the reason for which the caller may have none.
+    /// Counts a comparison, or returns the reason for which the caller is refused one.
     pub(super) fn count_comparison(
         &mut self,
         caller: Caller,
@@ -184,12 +185,12 @@ impl Ledger {
             let has_one = self.known_callers.take(attempt.account, KNOWN_PER_SECOND, attempt.now);
             return has_one.then_some(()).ok_or(Refusal::Busy);
         }
-        // One neighbourhood gets half, so an attacker who owns one, with its 65,536 networks of
-        // IPv6, leaves the other half to the rest. Networks with a wrong guess on record leave a
-        // quarter to the others: they can repeat that guess without being charged.
+        // One neighbourhood gets at most half, so an attacker that owns one, with its 65,536 IPv6
+        // networks, leaves the other half to other callers. Networks with a wrong guess on record
+        // leave a quarter to the others, since they can repeat that guess without being charged.
         let limit = limits.strangers_per_second;
-        let spared = if self.by_address.has_failed(&attempt.network) { limit / 4 } else { 0 };
-        let allowed = PerSecond { all: limit - spared, of_group: limit.div_ceil(2) };
+        let reserved = if self.by_address.has_failed(&attempt.network) { limit / 4 } else { 0 };
+        let allowed = PerSecond { all: limit - reserved, of_group: limit.div_ceil(2) };
         let has_one = self.strangers.take(attempt.neighbourhood, allowed, attempt.now);
         has_one.then_some(()).ok_or(Refusal::StrangerLimit)
     }
@@ -207,9 +208,9 @@ impl Ledger {
     }
 }
 
-/// Growth of waits after so many free failures.
-pub(super) fn pace(limits: &Limits, free: usize) -> Pace {
-    Pace {
+/// Returns the growth of waits after `free` free failures.
+pub(super) fn backoff(limits: &Limits, free: usize) -> Backoff {
+    Backoff {
         free,
         first: limits.first_delay,
         longest: limits.longest_delay,

@@ -1,17 +1,28 @@
-//! Who may look: credentials, scopes, and what is asked of requests that would change something.
+//! Access control: authentication, authorization, throttling of guesses, and protection of browsers
+//! against pages of other sites.
 //!
-//! It knows requests and names of routes, and nothing of tanks. [`Rules`] are what the
-//! configuration says; the [`Gate`] holds requests against them, and is given others at run time.
+//! [`Rules`] come from the configuration. The [`Gate`] checks each request against the rules in force,
+//! which a reload replaces as a whole; a request is checked against one set throughout. This module
+//! knows requests and route patterns, and nothing of the site.
 //!
 //! ```text
-//!  request ─► host ─► credentials ─┬─ token: SHA-256, compared with all ──────────────► scope ─► in
-//!                                  ├─ session: HMAC-SHA256 ───────────────────────────►   ▲
-//!                                  └─ password ─► throttled? known wrong? remembered? ─►   │ right
-//!                                       ▲                                      │ no         │
-//!                                  POST /login           a verification free? ─┴──► argon2id
+//!  request ─► host ─► credentials ─┬─ token: SHA-256, compared with all ──────► scope ─► handler
+//!                                  ├─ session: HMAC-SHA256 ──────────────────►   ▲
+//!                                  └─ password ─► throttled? ─► remembered? ──────┤ right
+//!                                       ▲                           │ no          │
+//!                                  POST /login                      ▼             │
+//!                                            charge ─► permit ─► argon2id ────────┘
 //! ```
 //!
-//! Nothing here waits. Whoever would have to is refused, and told when to come again.
+//! No caller waits here: one that would have to is refused with `Retry-After`. A password is verified
+//! on the worker that has the request, which takes some 30 ms, so only a few run at once
+//! (`verifications`, always fewer than workers). Tokens and sessions cost one hash and are never
+//! throttled.
+//!
+//! A caller without credentials gets 401 for every route that is not public, before anything is looked
+//! up, so it cannot learn which routes and sources exist. Challenges differ by client: a page answers
+//! with `Bearer` only, for which browsers open no dialog, and with the sign-in form; the API answers
+//! with `Basic` and `Bearer`.
 
 mod accounts;
 mod attempt;
@@ -23,6 +34,7 @@ mod device;
 mod gate;
 mod hosts;
 mod identify;
+mod identity;
 mod key;
 mod known_networks;
 mod ledger;
@@ -43,19 +55,23 @@ pub use gate::Gate;
 pub use hosts::{HostName, HostNameError, names_this_machine};
 pub use key::NoRandomness;
 pub use origins::{Origin, OriginError};
-pub use password::{LONGEST_PASSWORD, PasswordHash, PasswordHashError, Unfit, check_password};
+pub use password::{
+    MAX_PASSWORD_BYTES, PasswordError, PasswordHash, PasswordHashError, check_password,
+};
 pub use posted::Posted;
 pub(crate) use rules::HSTS;
 pub use rules::{
-    Admission, LONGEST_NAME, Limits, Restricted, Rules, Scope, Scopes, Token, User, is_account_name,
+    Admission, Limits, MAX_NAME_BYTES, Restricted, Rules, Scope, Scopes, Token, User,
+    is_account_name,
 };
 pub use scheme::{is_secure, requested_port};
-pub use sessions::{SessionKeeper, SignOut};
+pub use sessions::{SessionWriter, SignOut};
 pub use stats::{CallerClass, FailureReason, Stats};
-/// Begins the names of session cookies; a port number follows.
+
+/// Prefix of the names of session cookies; a port number follows.
 pub const SESSION_COOKIE: &str = "pumphouse_session_";
 
-/// Begins the names of device cookies; a port number follows.
+/// Prefix of the names of device cookies; a port number follows.
 pub const DEVICE_COOKIE: &str = "pumphouse_device_";
 
 /// Time for which browsers keep a device cookie.

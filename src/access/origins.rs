@@ -1,4 +1,4 @@
-//! Pages of other sites: what they may read (CORS), and that they may change nothing.
+//! Pages of other sites: they may read what CORS allows, and may not cause unsafe requests (CSRF).
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,26 +13,26 @@ const HTTPS: &str = "https";
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// A site as browsers tell it in `Origin` (RFC 6454 7): scheme, host, and the port unless it is the
-/// scheme's own.
+/// An origin as browsers send it (RFC 6454 7): scheme, host, and the port unless it is the scheme's
+/// default.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin(HeaderValue);
 
-/// Why a text is no origin.
+/// A text is not an origin.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OriginError {
-    /// All of them.
+    /// It is `*`.
     #[error("\"*\" would let every site read what your visitors may read; name each site")]
     Any,
-    /// No `scheme://host[:port]`.
-    #[error("\"{0}\" is no origin such as \"https://home.example\", without a path")]
+    /// It is not `scheme://host[:port]`.
+    #[error("\"{0}\" is not an origin such as \"https://home.example\", without a path")]
     Malformed(String),
-    /// Browsers write it otherwise, so it would never match.
+    /// Browsers send it in another form, so it would never match.
     #[error("\"{written}\" is written \"{serialised}\" by browsers")]
     NotSerialised {
-        /// As it was written.
+        /// The configured text.
         written: String,
-        /// As browsers send it.
+        /// The form that browsers send.
         serialised: String,
     },
 }
@@ -53,8 +53,8 @@ impl FromStr for Origin {
         if uri.path() != "/" || uri.query().is_some() {
             return Err(malformed());
         }
-        let own_port = if scheme == "https" { 443 } else { 80 };
-        let port = authority.port_u16().filter(|port| *port != own_port);
+        let default_port = if scheme == "https" { 443 } else { 80 };
+        let port = authority.port_u16().filter(|port| *port != default_port);
         let port = port.map_or_else(String::new, |port| format!(":{port}"));
         let serialised = format!("{scheme}://{}{port}", authority.host().to_ascii_lowercase());
         if serialised != text {
@@ -70,38 +70,37 @@ impl fmt::Display for Origin {
     }
 }
 
-/// The request's origin, if it is one of these.
-pub(super) fn listed(origins: &[Origin], headers: &HeaderMap) -> Option<HeaderValue> {
+/// Returns the request's origin if it is one of these.
+pub(super) fn allowed(origins: &[Origin], headers: &HeaderMap) -> Option<HeaderValue> {
     let mut sent = headers.get_all(ORIGIN).iter();
     let (Some(origin), None) = (sent.next(), sent.next()) else { return None };
     origins.iter().find(|listed| listed.0 == origin).map(|listed| listed.0.clone())
 }
 
-/// Whether the method may change something (RFC 9110 9.2.1).
-pub(super) fn changes_something(method: &Method) -> bool {
+/// Returns true if the method is not safe (RFC 9110 9.2.1).
+pub(super) fn is_unsafe(method: &Method) -> bool {
     !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE)
 }
 
-/// Returns true if the request names its origin, as every browser does with methods that change
-/// something.
+/// Returns true if the request has an origin, which browsers send with every unsafe method.
 pub(super) fn names_origin(headers: &HeaderMap) -> bool {
     headers.contains_key(SEC_FETCH_SITE) || headers.contains_key(ORIGIN)
 }
 
-/// Returns true if a browser sends it for a page of another site (Fetch Metadata; `Origin` for older
-/// browsers). Programs send neither field.
+/// Returns true if a browser sent the request for a page of another site (Fetch Metadata; Origin for
+/// older browsers). Programs send neither field.
 pub(super) fn is_cross_site(request: &Request) -> bool {
     let headers = &request.headers;
     if let Some(site) = headers.get(SEC_FETCH_SITE) {
         return !matches!(site.as_bytes(), b"same-origin" | b"none");
     }
     let Some(origin) = headers.get(ORIGIN) else { return false };
-    is_own_origin(origin, request) != Some(true)
+    is_same_origin(origin, request) != Some(true)
 }
 
-/// Returns true if scheme, host and port of an `Origin` are those of the request; `None` if one of
-/// them names none.
-fn is_own_origin(origin: &HeaderValue, request: &Request) -> Option<bool> {
+/// Returns true if scheme, host and port of an Origin field are those of the request; `None` if either
+/// cannot be parsed.
+fn is_same_origin(origin: &HeaderValue, request: &Request) -> Option<bool> {
     let (scheme, origin) = origin.to_str().ok()?.split_once("://")?;
     let default_port = |scheme| if scheme == HTTPS { 443 } else { 80 };
     let own_scheme = if is_secure(request) { HTTPS } else { "http" };
@@ -140,28 +139,28 @@ mod tests {
     }
 
     #[test]
-    fn origins_are_written_as_browsers_send_them() {
+    fn origin_must_have_the_form_that_browsers_send() {
         for text in ["https://home.example", "http://home.example:8123", "http://[::1]:8123"] {
             assert_eq!(text.parse::<Origin>().unwrap().to_string(), text);
         }
         for (text, expected) in [
             ("*", "every site"),
-            ("null", "no origin"),
-            ("home.example", "no origin"),
-            ("https://home.example/dash", "no origin"),
-            ("https://me@home.example", "no origin"),
-            ("ftp://home.example", "no origin"),
+            ("null", "not an origin"),
+            ("home.example", "not an origin"),
+            ("https://home.example/dash", "not an origin"),
+            ("https://me@home.example", "not an origin"),
+            ("ftp://home.example", "not an origin"),
             ("https://home.example/", "written \"https://home.example\" by browsers"),
             ("https://home.example:443", "written \"https://home.example\" by browsers"),
             ("https://Home.example", "written \"https://home.example\" by browsers"),
         ] {
-            let said = text.parse::<Origin>().unwrap_err().to_string();
-            assert!(said.contains(expected), "{text}: {said}");
+            let error = text.parse::<Origin>().unwrap_err().to_string();
+            assert!(error.contains(expected), "{text}: {error}");
         }
     }
 
     #[test]
-    fn only_exact_origins_are_listed() {
+    fn only_listed_origins_are_allowed() {
         let origins = ["https://home.example".parse().unwrap()];
         for (sent, expected) in [
             (&[("origin", "https://home.example")][..], true),
@@ -171,7 +170,7 @@ mod tests {
             (&[], false),
             (&[("origin", "https://home.example"), ("origin", "https://home.example")], false),
         ] {
-            assert_eq!(listed(&origins, &fields(sent)).is_some(), expected, "{sent:?}");
+            assert_eq!(allowed(&origins, &fields(sent)).is_some(), expected, "{sent:?}");
         }
     }
 
@@ -201,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn scheme_of_an_origin_goes_by_the_browsers_own_connection() {
+    fn scheme_of_an_origin_is_compared_with_the_browsers_own() {
         const SENT: [(&str, &str); 2] =
             [("host", "pump.example"), ("origin", "https://pump.example")];
         let plain = request(&SENT, false);

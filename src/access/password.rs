@@ -1,4 +1,4 @@
-//! Passwords, and their argon2id hashes (RFC 9106) as PHC strings.
+//! Passwords and their argon2id hashes (RFC 9106) as PHC strings.
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,70 +13,72 @@ use aws_lc_rs::digest::{SHA256, digest};
 
 use super::key::{Fingerprint, NoRandomness, random};
 
-/// Bytes of a password at most.
-pub const LONGEST_PASSWORD: usize = 1024;
+/// Most bytes of a password.
+pub const MAX_PASSWORD_BYTES: usize = 1024;
 
-/// What one verification may take at most. A hash from elsewhere that asks for more could hold a
-/// worker for long, or the machine's memory.
-const MOST_MEMORY_KIB: u32 = 256 << 10;
-const MOST_PASSES: u32 = 16;
-const MOST_LANES: u32 = 16;
+/// Most memory of one verification. A hash with larger parameters, made elsewhere, could occupy a worker
+/// for long or exhaust the memory.
+const MAX_MEMORY_KIB: u32 = 256 << 10;
+/// Most passes of one verification.
+const MAX_PASSES: u32 = 16;
+/// Most lanes of one verification.
+const MAX_LANES: u32 = 16;
 
-/// Less memory than this makes guessing cheap, whatever the passes.
-const LEAST_MEMORY_KIB: u32 = 7 << 10;
+/// Least recommended memory (OWASP): with less, guessing is cheap whatever the number of passes.
+const MIN_MEMORY_KIB: u32 = 7 << 10;
 
-/// No more than one line about missing memory in this time.
+/// Least time between two log lines about missing memory.
 const NO_MEMORY_REPORT_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Bytes of a salt.
-const SALT: usize = 16;
+/// Number of bytes of a salt.
+const SALT_BYTES: usize = 16;
 
-/// Why a text cannot be a password.
+/// A text cannot be a password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Unfit {
-    /// There is nothing.
+pub enum PasswordError {
+    /// It is empty.
     #[error("the password is empty")]
     Empty,
-    /// Longer than [`LONGEST_PASSWORD`].
-    #[error("the password is longer than {LONGEST_PASSWORD} bytes")]
+    /// Longer than [`MAX_PASSWORD_BYTES`].
+    #[error("the password is longer than {MAX_PASSWORD_BYTES} bytes")]
     TooLong,
-    /// HTTP cannot carry it (RFC 7617 2).
-    #[error("the password holds a control character, which a browser could not send")]
+    /// It contains a control character (RFC 7617 2).
+    #[error("the password contains a control character, which browsers cannot send")]
     ControlCharacter,
 }
 
-/// Passes a text that can be a password.
+/// Checks that a text can be a password.
 ///
 /// # Errors
-/// It is empty, too long, or of characters that HTTP does not carry.
-pub fn check_password(password: &str) -> Result<(), Unfit> {
+/// It is empty, too long, or contains a control character.
+pub fn check_password(password: &str) -> Result<(), PasswordError> {
     match password {
-        "" => Err(Unfit::Empty),
-        _ if password.len() > LONGEST_PASSWORD => Err(Unfit::TooLong),
-        _ if password.chars().any(char::is_control) => Err(Unfit::ControlCharacter),
+        "" => Err(PasswordError::Empty),
+        _ if password.len() > MAX_PASSWORD_BYTES => Err(PasswordError::TooLong),
+        _ if password.chars().any(char::is_control) => Err(PasswordError::ControlCharacter),
         _ => Ok(()),
     }
 }
 
-/// Why a text is no hash that can be verified. It does not repeat the text, which may be a
+/// A text is not a hash that can be verified. The error does not repeat the text, which may be a
 /// password in the wrong place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PasswordHashError {
-    /// No PHC string, or not of argon2id in version 19.
+    /// It is not a PHC string of argon2id, version 19.
     #[error(
         "must be an argon2id hash such as \"$argon2id$v=19$m=19456,t=2,p=1$…\"; \
          `pumphouse-web hash-password` makes one"
     )]
     Malformed,
-    /// Its parameters ask for too much.
+    /// Its parameters are too large.
     #[error(
-        "costs more than m={MOST_MEMORY_KIB}, t={MOST_PASSES}, p={MOST_LANES}; \
+        "costs more than m={MAX_MEMORY_KIB}, t={MAX_PASSES}, p={MAX_LANES}; \
          `pumphouse-web hash-password` makes one that costs less"
     )]
     TooCostly,
 }
 
-/// The system gives no memory for a verification. An allocation that fails would end the process.
+/// The memory for a verification could not be reserved. A failing allocation would abort the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("no memory for a verification")]
 pub(super) struct NoMemory;
@@ -97,9 +99,9 @@ impl FromStr for PasswordHash {
         if !is_argon2id || hash.salt.is_none() || hash.hash.is_none() {
             return Err(malformed);
         }
-        if params.m_cost() > MOST_MEMORY_KIB
-            || params.t_cost() > MOST_PASSES
-            || params.p_cost() > MOST_LANES
+        if params.m_cost() > MAX_MEMORY_KIB
+            || params.t_cost() > MAX_PASSES
+            || params.p_cost() > MAX_LANES
         {
             return Err(PasswordHashError::TooCostly);
         }
@@ -113,7 +115,7 @@ impl PasswordHash {
     /// # Errors
     /// The system gives no random numbers.
     pub fn of(password: &str) -> Result<PasswordHash, NoRandomness> {
-        let salt = random::<SALT>()?;
+        let salt = random::<SALT_BYTES>()?;
         let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::DEFAULT);
         let hash = argon2.hash_password_with_salt(password.as_bytes(), &salt).expect(
             "the parameters are the crate's own, and the salt has the length it recommends",
@@ -121,18 +123,18 @@ impl PasswordHash {
         Ok(PasswordHash(hash))
     }
 
-    /// As cheap as argon2id can be, for tests that verify often.
+    /// Hashes a password with the least parameters of argon2id, for tests that verify often.
     #[cfg(test)]
     pub(crate) fn cheap(password: &str) -> PasswordHash {
         let params = Params::new(Params::MIN_M_COST, 1, 1, None).unwrap();
         let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
-        PasswordHash(argon2.hash_password_with_salt(password.as_bytes(), &[7; SALT]).unwrap())
+        PasswordHash(argon2.hash_password_with_salt(password.as_bytes(), &[7; SALT_BYTES]).unwrap())
     }
 
-    /// Takes as long as its parameters want, whether the password is right or not.
+    /// Returns true if the password is right. The time depends on the parameters only.
     ///
     /// # Errors
-    /// The system gives no memory for it.
+    /// The memory could not be reserved.
     pub(super) fn verify(&self, password: &[u8]) -> Result<bool, NoMemory> {
         let phc::PasswordHash { salt: Some(salt), hash: Some(expected), .. } = &self.0 else {
             return Ok(false);
@@ -147,14 +149,14 @@ impl PasswordHash {
         Ok(is_computed && verify_slices_are_equal(computed, expected.as_bytes()).is_ok())
     }
 
-    /// Bytes that one verification reserves.
+    /// Returns the number of bytes that one verification reserves.
     pub(super) fn memory_bytes(&self) -> usize {
         Params::try_from(&self.0).map_or(0, |params| reserved_blocks(&params) * Block::SIZE)
     }
 
-    /// A hash of no password, that takes as long to verify as this one.
+    /// Returns a hash of no password that takes as long to verify as this one.
     pub(super) fn decoy(&self, salt: &Fingerprint, output: &Fingerprint) -> PasswordHash {
-        // Both lengths are a part of what is computed; of longer ones the rest is zeros.
+        // Both lengths affect the cost. Lengths beyond a fingerprint are padded with zeros.
         let mut bytes = [0; Salt::MAX_LENGTH];
         bytes[..salt.len()].copy_from_slice(salt);
         let length = self.0.salt.as_ref().map_or(salt.len(), |salt| salt.len());
@@ -166,8 +168,8 @@ impl PasswordHash {
         PasswordHash(phc::PasswordHash { salt: Some(salt), hash: Some(output), ..self.0.clone() })
     }
 
-    /// SHA-256 of an account's name and this hash. Neither holds a NUL, so no other pair has the
-    /// same text.
+    /// Returns the SHA-256 of an account's name and this hash. Neither contains a NUL, so no other pair
+    /// has the same text.
     pub(super) fn digest(&self, name: &str) -> Fingerprint {
         let mut bytes = [0; 32];
         let text = [name, "\0", &self.expose()].concat();
@@ -175,12 +177,12 @@ impl PasswordHash {
         bytes
     }
 
-    /// Whether it protects the password less than is recommended today.
+    /// Returns true if its parameters are below current recommendations.
     pub fn is_weak(&self) -> bool {
-        Params::try_from(&self.0).is_ok_and(|params| params.m_cost() < LEAST_MEMORY_KIB)
+        Params::try_from(&self.0).is_ok_and(|params| params.m_cost() < MIN_MEMORY_KIB)
     }
 
-    /// As it stands in the configuration, for the command that makes it.
+    /// Returns the text for the configuration, for the command that makes it.
     pub fn expose(&self) -> String {
         self.0.to_string()
     }
@@ -192,10 +194,10 @@ impl fmt::Debug for PasswordHash {
     }
 }
 
-/// The memory that a verification works in. An allocator may keep what it is given back, for each
-/// thread, and any worker verifies sooner or later; then the 19 MiB of one verification would
-/// become 150 for good. Of what is larger than 32 MiB glibc keeps nothing. So much is asked for;
-/// pages that are not touched cost nothing.
+/// Allocates the memory of a verification. An allocator may cache freed memory for each thread, and
+/// every worker verifies at some time, so the 19 MiB of one verification would become 150 MiB for good.
+/// glibc returns allocations above 32 MiB to the system at once, so more than that is reserved;
+/// untouched pages cost nothing.
 fn memory(params: &Params) -> Result<Vec<Block>, NoMemory> {
     let mut blocks = Vec::new();
     if blocks.try_reserve_exact(reserved_blocks(params)).is_err() {
@@ -207,11 +209,11 @@ fn memory(params: &Params) -> Result<Vec<Block>, NoMemory> {
 }
 
 fn reserved_blocks(params: &Params) -> usize {
-    const NEVER_KEPT: usize = 33 << 20;
-    params.block_count().max(NEVER_KEPT / Block::SIZE)
+    const NEVER_CACHED: usize = 33 << 20;
+    params.block_count().max(NEVER_CACHED / Block::SIZE)
 }
 
-/// Logs the shortage, but not for every guess of a stranger.
+/// Logs the shortage, at a limited rate, since strangers can cause it.
 fn report_no_memory(params: &Params) {
     static LATEST: Mutex<Option<Instant>> = Mutex::new(None);
     let now = Instant::now();
@@ -219,8 +221,8 @@ fn report_no_memory(params: &Params) {
     if latest.is_none_or(|latest| now >= latest + NO_MEMORY_REPORT_INTERVAL) {
         *latest = Some(now);
         log::error!(
-            "no memory for verifying a password: {} MiB cannot be reserved, so the sign-in gets 503; \
-             raise ulimit -v or the memory of this machine, or lower [auth] verifications",
+            "cannot reserve {} MiB to verify a password, answered 503; raise ulimit -v or add memory, \
+             or lower [auth] verifications",
             (reserved_blocks(params) * Block::SIZE) >> 20
         );
     }
@@ -231,13 +233,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_hash_verifies_its_password_and_no_other() {
+    fn hash_verifies_its_password_only() {
         let hash = PasswordHash::of("correct horse").unwrap();
-        let told: PasswordHash = hash.expose().parse().unwrap();
-        assert!(told == hash && !hash.is_weak());
+        let parsed: PasswordHash = hash.expose().parse().unwrap();
+        assert!(parsed == hash && !hash.is_weak());
         assert!(hash.expose().starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
         for (password, right) in [("correct horse", true), ("correct hors", false), ("", false)] {
-            assert_eq!(told.verify(password.as_bytes()), Ok(right), "{password}");
+            assert_eq!(parsed.verify(password.as_bytes()), Ok(right), "{password}");
         }
         let decoy = hash.decoy(&[1; 32], &[2; 32]);
         assert_eq!(decoy.verify(b"correct horse"), Ok(false));
@@ -252,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_verified_is_refused_at_the_start() {
+    fn hash_that_cannot_be_verified_is_rejected() {
         const TAIL: &str = "$c2FsdHNhbHRzYWx0$LCBBDyN4mGdrzmYpAZn3ag";
         let tail = |head: &str| format!("{head}{TAIL}");
         let malformed = Err(PasswordHashError::Malformed);
@@ -278,13 +280,13 @@ mod tests {
     }
 
     #[test]
-    fn passwords_that_nobody_could_send() {
+    fn password_that_http_cannot_send_is_rejected() {
         for (password, expected) in [
             ("ø 漢字: fine", Ok(())),
-            ("", Err(Unfit::Empty)),
-            ("a\nb", Err(Unfit::ControlCharacter)),
-            (&"x".repeat(LONGEST_PASSWORD), Ok(())),
-            (&"x".repeat(LONGEST_PASSWORD + 1), Err(Unfit::TooLong)),
+            ("", Err(PasswordError::Empty)),
+            ("a\nb", Err(PasswordError::ControlCharacter)),
+            (&"x".repeat(MAX_PASSWORD_BYTES), Ok(())),
+            (&"x".repeat(MAX_PASSWORD_BYTES + 1), Err(PasswordError::TooLong)),
         ] {
             assert_eq!(check_password(password), expected, "{password:?}");
         }

@@ -1,12 +1,12 @@
-//! Compares passwords, and slows guessing down.
+//! Checks passwords and throttles guesses.
 //!
 //! Every attempt goes through the same steps, whether its account exists or not:
 //!
-//! 1. A caller that has to wait is refused. Its guess is compared with nothing.
+//! 1. A caller that must wait is refused. Its guess is compared with nothing.
 //! 2. An unknown caller needs a free verification and one of this second's comparisons of unknown
-//!    callers ([`ComparisonLimit`](super::comparison_limit::ComparisonLimit)). Without them it is
+//!    callers ([`ComparisonLimit`](super::comparison_limit::ComparisonLimit)). Otherwise it is
 //!    refused, and its guess is compared with nothing either.
-//! 3. The caller's own latest wrong guess, again, is refused and not charged again.
+//! 3. A repetition of the caller's own latest wrong guess is refused and not charged again.
 //! 4. A known caller's guess is compared with the password remembered for its network. If that does
 //!    not decide, the caller needs a free verification, one at a time for each account, and one of
 //!    this second's comparisons of known callers. A refusal here is charged, as the guess has been
@@ -17,35 +17,21 @@
 //!
 //! Steps 1 to 5 are one critical section, so concurrent attempts cannot pass a check together.
 //!
-//! A caller is known by its device cookie for that account, or by its network, where any account
-//! was used rightly before. It is known for every name or for none: otherwise a caller at a shared
-//! address could list the names that are used there by the answers to wrong guesses.
+//! A caller is known by its device cookie for that account, or by its network, if any account was used
+//! there with the right password before. A network is known for all names or for none: otherwise the
+//! responses to wrong guesses would reveal the names used at a shared address.
 
 use std::collections::HashSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use super::accounts::{Account, Accounts};
-use super::attempt::Attempt;
+use super::attempt::{Attempt, Refusal};
 use super::key::Fingerprint;
 use super::ledger::{Caller, Ledger};
 use super::stats::Stats;
 use super::verifications::{Permit, Verifications};
 
-/// Reason for which a password was refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Refusal {
-    /// It is wrong, or there is no such account; with the wait that this failure cost.
-    Wrong(Option<Duration>),
-    /// The caller has to wait.
-    Throttled(Duration),
-    /// Every verification that the caller may use is taken, or used up in this second.
-    Busy,
-    /// Unknown callers have used up the comparisons of this second.
-    StrangerLimit,
-}
-
-/// Compares passwords.
+/// Checks passwords.
 #[derive(Debug, Default)]
 pub(super) struct Passwords {
     ledger: Mutex<Ledger>,
@@ -53,12 +39,12 @@ pub(super) struct Passwords {
 }
 
 impl Passwords {
-    /// No code that could panic runs while it is held, except for allocation.
+    /// Locks the ledger. Apart from allocation, no code that can panic runs while it is locked.
     fn ledger(&self) -> MutexGuard<'_, Ledger> {
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The account, if the attempt has its password.
+    /// Returns the account if the attempt has its password.
     pub(super) fn check<'a>(
         &self,
         accounts: &'a Accounts,
@@ -94,7 +80,7 @@ impl Passwords {
                 return Ok(account);
             }
             let permit = self.permit(&mut ledger, caller, attempt, accounts);
-            // The guess may have been compared. Were a refusal free, a caller that keeps the
+            // The guess may have been compared. If refusals were free, a caller that keeps the
             // verifications busy could guess without limit.
             let permit = permit.inspect_err(|_| ledger.charge_busy(caller, attempt, limits))?;
             stats.count_comparison(caller.class());
@@ -110,7 +96,7 @@ impl Passwords {
         drop(permit);
         let mut ledger = self.ledger();
         let Ok(matches) = verified.unwrap_or(Ok(false)) else {
-            // As when every verification is taken: a stranger's guess was compared with nothing.
+            // As if every verification were taken: the guess was compared with no hash.
             ledger.refund(caller, attempt, limits);
             if caller != Caller::Stranger {
                 ledger.charge_busy(caller, attempt, limits);
@@ -126,7 +112,7 @@ impl Passwords {
         Ok(account)
     }
 
-    /// Takes a verification, and one of this second's comparisons.
+    /// Takes a permit for a verification, and one of this second's comparisons.
     fn permit(
         &self,
         ledger: &mut Ledger,
@@ -144,7 +130,7 @@ impl Passwords {
         Ok(permit)
     }
 
-    /// Keeps the known networks of these proofs, and records none of any other from now on.
+    /// Drops the known networks of all other proofs, and records none for them from now on.
     pub(super) fn retain(&self, proofs: HashSet<Fingerprint>) {
         self.ledger().known.retain(proofs);
     }
@@ -153,7 +139,7 @@ impl Passwords {
     #[cfg(test)]
     pub(super) fn while_taken<T>(&self, count: usize, run: impl FnOnce() -> T) -> T {
         let now = std::time::Instant::now();
-        // Accounts of no other caller.
+        // Accounts that no other caller names.
         let others = (0..count).map(|number| [u8::try_from(number).unwrap_or(u8::MAX); 32]);
         let permits = others.map_while(|other| self.verifications.take_known(other, count, now));
         let _permits: Vec<_> = permits.collect();

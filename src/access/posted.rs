@@ -1,4 +1,4 @@
-//! The rules that are in force.
+//! The rules in force, prepared for lookups.
 
 use std::collections::HashSet;
 
@@ -10,7 +10,7 @@ use super::origins;
 use super::rules::{Admission, Rules};
 use crate::engine::Request;
 
-/// The rules that are in force.
+/// The rules in force, prepared for lookups.
 pub struct Posted {
     rules: Rules,
     pub(super) accounts: Option<Accounts>,
@@ -29,28 +29,28 @@ impl Posted {
             Admission::Open => None,
             Admission::Restricted(restricted) => Some(Accounts::new(restricted, key, before)),
         };
-        // Only this host: its neighbours may have reasons of their own.
+        // Without includeSubDomains: other hosts of the domain are not ours to decide for.
         let strict_transport = rules.hsts.map(|age| format!("max-age={}", age.as_secs()));
         let strict_transport = strict_transport.and_then(|value| HeaderValue::try_from(value).ok());
         Posted { rules, accounts, strict_transport, generation }
     }
 
-    /// The rules as they were given.
+    /// Returns the rules as configured.
     pub fn rules(&self) -> &Rules {
         &self.rules
     }
 
-    /// `Strict-Transport-Security`, for answers that go out by TLS.
+    /// Returns the value of Strict-Transport-Security (RFC 6797), for responses over TLS.
     pub fn strict_transport(&self) -> Option<&HeaderValue> {
         self.strict_transport.as_ref()
     }
 
-    /// Proofs of the accounts with a password.
+    /// Returns the proofs of the accounts with a password.
     pub(super) fn proofs(&self) -> HashSet<Fingerprint> {
         self.accounts.iter().flat_map(Accounts::proofs).collect()
     }
 
-    /// Returns true if there are accounts that sign in by name and password.
+    /// Returns true if any account signs in by name and password.
     pub fn signs_in(&self) -> bool {
         self.accounts.as_ref().is_some_and(Accounts::has_users)
     }
@@ -60,8 +60,8 @@ impl Posted {
         self.accounts.is_none()
     }
 
-    /// The origin that the request comes from, if its pages may read what is here.
+    /// Returns the origin of the request if its pages may read responses (CORS).
     pub fn listed_origin(&self, request: &Request) -> Option<HeaderValue> {
-        origins::listed(&self.rules.cors_origins, &request.headers)
+        origins::allowed(&self.rules.cors_origins, &request.headers)
     }
 }

@@ -1,28 +1,29 @@
-//! What the configuration says about access.
+//! Access rules of the configuration.
 
 use std::fmt;
-use std::str::FromStr;
 use std::time::Duration;
+
+use strum::{EnumString, IntoStaticStr, VariantNames};
 
 use super::hosts::HostName;
 use super::origins::Origin;
 use super::password::PasswordHash;
 use super::token::TokenHash;
 
-/// Who may look, and from where.
+/// Access rules.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rules {
-    /// Who may look.
+    /// Accounts, or none on an open server.
     pub admission: Admission,
-    /// The names under which this server may be asked for; none: under any.
+    /// Host names that requests may use; empty: any.
     pub names: Vec<HostName>,
-    /// Other sites whose pages may read what is here.
+    /// Other sites whose pages may read responses (CORS).
     pub cors_origins: Vec<Origin>,
-    /// How long browsers are told to come by TLS only (RFC 6797); `None`: they are not told.
+    /// `max-age` of Strict-Transport-Security (RFC 6797); `None`: the field is not sent.
     pub hsts: Option<Duration>,
 }
 
-/// Told to browsers unless configured: a year.
+/// Default of `hsts`: a year.
 pub(crate) const HSTS: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 impl Default for Rules {
@@ -36,79 +37,79 @@ impl Default for Rules {
     }
 }
 
-/// Who may look.
+/// Clients that may read.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Admission {
-    /// Everybody who can reach the server.
+    /// Every client that can reach the server.
     Open,
-    /// Those with an account.
+    /// Clients with an account.
     Restricted(Restricted),
 }
 
-/// Who has an account, and what is open to those who have none.
+/// Accounts, and the routes that need none.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Restricted {
     /// People, by name and password.
     pub users: Vec<User>,
     /// Scripts, by token.
     pub tokens: Vec<Token>,
-    /// The patterns of the routes that stay open.
+    /// Patterns of the routes that need no account.
     pub public: Vec<String>,
-    /// What is remembered, and how guessing is slowed down.
+    /// Limits of authentication.
     pub limits: Limits,
 }
 
 impl Restricted {
-    /// Bytes that all verifications of passwords together reserve at most. A name without an account
-    /// costs as much as one with.
+    /// Returns the most bytes that all concurrent verifications reserve. A name without an account costs
+    /// as much as one with.
     pub fn verification_memory(&self) -> usize {
         let costs = self.users.iter().map(|user| user.password_hash.memory_bytes());
         costs.max().unwrap_or(0).saturating_mul(self.limits.verifications)
     }
 }
 
-/// Somebody with a password.
+/// A user with a password.
 #[derive(Debug, Clone, PartialEq)]
 pub struct User {
-    /// The name, as it is typed.
+    /// The name, as the user types it.
     pub name: String,
-    /// Of the password.
+    /// Hash of the password.
     pub password_hash: PasswordHash,
-    /// What the user may do.
+    /// Scopes of the user.
     pub scopes: Scopes,
 }
 
 /// A script's token.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Token {
-    /// What people call it.
+    /// Name for people.
     pub name: String,
-    /// Of the token.
+    /// Hash of the token.
     pub hash: TokenHash,
-    /// What its bearer may do.
+    /// Scopes of the token.
     pub scopes: Scopes,
 }
 
-/// How long and how much is remembered, and how guessing is slowed down. Each is a key of `[auth]`.
+/// Limits of authentication. Each is a key of `[auth]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
-    /// A verified password is good without another verification for so long after its last use.
+    /// Time after its last use for which a verified password needs no further verification.
     pub remember: Duration,
-    /// Passwords that are verified at the same time; more are answered 503.
+    /// Most concurrent verifications of passwords; further ones are answered 503.
     pub verifications: usize,
-    /// Failures of one address before it has to wait.
+    /// Number of failures of one address before it must wait.
     pub failures_per_address: usize,
-    /// Failures of one account, from any addresses, before those whom the server does not know
-    /// have to wait. Several times that of an address, so that one address cannot make all wait.
+    /// Number of failures of one account, from all addresses, before unknown callers must wait. It is
+    /// several times that of an address, so that one address alone cannot make all of them wait.
     pub failures_per_account: usize,
     /// The first wait. Each further failure doubles it.
     pub first_delay: Duration,
-    /// The longest wait; in each such time one failure is forgotten.
+    /// The longest wait. One failure is forgotten each time it has passed.
     pub longest_delay: Duration,
-    /// Addresses, and as many accounts and devices, whose failures are counted; at this cap those
-    /// with the fewest are forgotten first.
+    /// Most failure counters of addresses, and as many of accounts and of devices. Beyond it, counters
+    /// with the fewest failures are dropped.
     pub max_throttled: usize,
-    /// Passwords of unknown callers that are compared in any second, over all addresses. Further
+    /// Most passwords of unknown callers that are compared in any second, over all addresses. Further
     /// ones are answered 503 without a comparison.
     pub strangers_per_second: usize,
     /// Time for which a browser stays signed in.
@@ -131,61 +132,42 @@ impl Default for Limits {
     }
 }
 
-/// Something that an account may be allowed to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// Permission of an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EnumString, IntoStaticStr, VariantNames)]
+#[strum(serialize_all = "snake_case")]
 pub enum Scope {
-    /// See the pages and the data.
+    /// Reads pages and data.
     Read,
-    /// Ask for a poll.
+    /// Requests polls.
     Poll,
-    /// Everything, now and in later versions.
+    /// Allows everything, including scopes of later versions.
     Admin,
 }
 
-/// A text names no scope.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("known are read, poll and admin")]
-pub struct UnknownScope;
-
 impl Scope {
-    /// Every scope.
-    pub const ALL: [Scope; 3] = [Scope::Read, Scope::Poll, Scope::Admin];
-
-    /// As it is written.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Scope::Read => "read",
-            Scope::Poll => "poll",
-            Scope::Admin => "admin",
-        }
+    /// Returns its name in the configuration.
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 
-impl FromStr for Scope {
-    type Err = UnknownScope;
-
-    fn from_str(text: &str) -> Result<Scope, UnknownScope> {
-        Scope::ALL.into_iter().find(|scope| scope.as_str() == text).ok_or(UnknownScope)
-    }
-}
-
-/// What an account may do.
+/// Scopes of an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scopes(Vec<Scope>);
 
 impl Scopes {
-    /// These.
+    /// Collects scopes.
     pub fn new(scopes: Vec<Scope>) -> Scopes {
         Scopes(scopes)
     }
 
-    /// Whether they allow it; `admin` allows all.
+    /// Returns true if they include `scope` or `admin`.
     pub fn allow(&self, scope: Scope) -> bool {
         self.0.contains(&scope) || self.0.contains(&Scope::Admin)
     }
 }
 
-/// To look, and nothing else.
+/// The scope `read`.
 impl Default for Scopes {
     fn default() -> Scopes {
         Scopes(vec![Scope::Read])
@@ -200,11 +182,12 @@ impl fmt::Display for Scopes {
     }
 }
 
-/// Bytes of an account's name at most.
-pub const LONGEST_NAME: usize = 128;
+/// Most bytes of an account's name.
+pub const MAX_NAME_BYTES: usize = 128;
 
-/// Whether an account can have that name. HTTP tells a user's up to the first colon (RFC 7617 2).
+/// Returns true if an account can have that name. In HTTP Basic a name ends at the first colon (RFC
+/// 7617 2).
 pub fn is_account_name(name: &str) -> bool {
     let odd = |c: char| c == ':' || c.is_control();
-    !name.is_empty() && name.len() <= LONGEST_NAME && !name.chars().any(odd)
+    !name.is_empty() && name.len() <= MAX_NAME_BYTES && !name.chars().any(odd)
 }

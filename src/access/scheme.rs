@@ -1,4 +1,4 @@
-//! Scheme and port of the address in the browser, as far as the request shows them.
+//! Scheme and port of the URL in the browser.
 
 use http::HeaderName;
 use http::header::HOST;
@@ -7,8 +7,9 @@ use crate::engine::{Authority, Request};
 
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
-/// Returns true if the browser came by TLS, here or by the report of a gateway. Where several
-/// proxies have added to the report, the first value is that of the one nearest to the browser.
+/// Returns true if the browser uses TLS, by our own connection or by `X-Forwarded-Proto` of a gateway.
+/// Where several proxies have added to that field, the first value is that of the proxy nearest to the
+/// browser.
 pub fn is_secure(request: &Request) -> bool {
     let forwarded = request.headers.get(FORWARDED_PROTO).filter(|_| is_from_gateway(request));
     let first = forwarded.map(|field| field.as_bytes().split(|byte| *byte == b',').next());
@@ -16,13 +17,13 @@ pub fn is_secure(request: &Request) -> bool {
     first.map_or(request.peer.tls, |scheme| scheme.is_some_and(is_https))
 }
 
-/// Returns true if a trusted proxy sent the request, or a client on a unix socket, which no browser
-/// connects to. The same peers may use either scheme in an absolute target (`Schemes::of`).
+/// Returns true if the peer is a trusted proxy, or a client on a unix socket, which browsers cannot use.
+/// The same peers may use either scheme in an absolute target (`Schemes::of`).
 fn is_from_gateway(request: &Request) -> bool {
     request.proxied || request.peer.address.is_none()
 }
 
-/// Returns the port that the browser has requested, or the default of its scheme.
+/// Returns the port in the browser's URL, or the default of its scheme.
 pub fn requested_port(request: &Request) -> u16 {
     let target = request.target.authority().map(|authority| authority.as_str().as_bytes());
     let field = || request.headers.get(HOST).map(|host| host.as_bytes());

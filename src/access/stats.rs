@@ -1,105 +1,80 @@
-//! What the gate counts.
+//! Counters of the gate.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Why a request was refused, as `auth_failures_total{reason}` names it. A request without
+use strum::{EnumCount, IntoStaticStr, VariantArray};
+
+/// Reason for which a request was refused, the label of `auth_failures_total{reason}`. A request without
 /// credentials is no failure: browsers begin with one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EnumCount, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
 pub enum FailureReason {
-    /// The credentials cannot be understood.
+    /// The credentials cannot be parsed.
     Malformed,
-    /// No such user, or not the password.
+    /// No such user, or a wrong password.
     Password,
     /// No such token.
     Token,
     /// The account lacks the scope.
     Scope,
-    /// Another site's page would have changed something.
+    /// An unsafe method on behalf of another site's page.
     CrossSite,
-    /// Too many failures before.
+    /// The caller must wait after too many failures.
     Throttled,
-    /// As many verifications as may run were running, or had run for known callers in this second.
+    /// All verifications were taken, or used up by known callers in the last second.
     Busy,
-    /// Unknown callers had used up the comparisons of this second.
+    /// Unknown callers had used up the comparisons of the last second.
     StrangerLimit,
-    /// Asked for under a name that is not this server's.
+    /// The host is not a name of this server.
     Host,
 }
 
 impl FailureReason {
-    /// Every reason.
-    pub const ALL: [FailureReason; 9] = [
-        FailureReason::Malformed,
-        FailureReason::Password,
-        FailureReason::Token,
-        FailureReason::Scope,
-        FailureReason::CrossSite,
-        FailureReason::Throttled,
-        FailureReason::Busy,
-        FailureReason::StrangerLimit,
-        FailureReason::Host,
-    ];
-
-    /// The label's value.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            FailureReason::Malformed => "malformed",
-            FailureReason::Password => "password",
-            FailureReason::Token => "token",
-            FailureReason::Scope => "scope",
-            FailureReason::CrossSite => "cross_site",
-            FailureReason::Throttled => "throttled",
-            FailureReason::Busy => "busy",
-            FailureReason::StrangerLimit => "stranger_limit",
-            FailureReason::Host => "host",
-        }
+    /// Returns the label's value.
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 
 /// Class of a caller in `auth_comparisons_total{caller}`: known callers have had a right password
 /// here before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumCount, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
 pub enum CallerClass {
-    /// A caller from a network where an account was used rightly, or with a device cookie.
+    /// From a network where an account was used with the right password, or with a device cookie.
     Known,
-    /// Any other.
+    /// Any other caller.
     Stranger,
 }
 
 impl CallerClass {
-    /// Both classes.
-    pub const ALL: [CallerClass; 2] = [CallerClass::Known, CallerClass::Stranger];
-
-    /// The label's value.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            CallerClass::Known => "known",
-            CallerClass::Stranger => "stranger",
-        }
+    /// Returns the label's value.
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 
 /// The gate's counters.
 #[derive(Debug, Default)]
 pub struct Stats {
-    failures: [AtomicU64; FailureReason::ALL.len()],
+    failures: [AtomicU64; FailureReason::COUNT],
     verifications: AtomicU64,
-    comparisons: [AtomicU64; CallerClass::ALL.len()],
+    comparisons: [AtomicU64; CallerClass::COUNT],
 }
 
 impl Stats {
-    /// Requests refused for that reason since the start.
+    /// Returns the number of requests refused for a reason since the start.
     pub fn failures(&self, reason: FailureReason) -> u64 {
         self.failures[reason as usize].load(Ordering::Relaxed)
     }
 
-    /// Passwords verified by argon2id since the start, right or wrong.
+    /// Returns the number of passwords verified by argon2id since the start, right or wrong.
     pub fn verifications(&self) -> u64 {
         self.verifications.load(Ordering::Relaxed)
     }
 
-    /// Passwords of such callers that were compared since the start: with a remembered one, by
-    /// argon2id, or those of unknown callers with their latest wrong one.
+    /// Returns the number of passwords of such callers that were compared since the start: with a
+    /// remembered one, by argon2id, or, for unknown callers, with their latest wrong one.
     pub fn comparisons(&self, caller: CallerClass) -> u64 {
         self.comparisons[caller as usize].load(Ordering::Relaxed)
     }

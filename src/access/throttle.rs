@@ -1,41 +1,41 @@
-//! Counts failed attempts and makes further ones wait.
+//! Counts failed attempts and delays further ones.
 //!
 //! An attempt is charged as a failure before the password is compared, and refunded if the
-//! password was right. Concurrent attempts therefore cannot pass the check together: exactly the
-//! free failures, and one attempt after each wait, reach a comparison. No caller is held; one that
-//! has to wait is refused.
+//! password was right. Concurrent attempts therefore cannot pass the check together: exactly the free
+//! failures, and one attempt after each wait, reach a comparison. A caller that must wait is refused; it
+//! is never held.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use super::key::Fingerprint;
 
-/// Growth of waits, and number of records kept.
+/// Growth of waits, and bound of the number of records.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Pace {
-    /// Failures that cost nothing.
+pub(super) struct Backoff {
+    /// Number of failures without a wait.
     pub(super) free: usize,
     /// The first wait.
     pub(super) first: Duration,
-    /// The longest wait; one failure is forgotten in each such time.
+    /// The longest wait. One failure is forgotten each time it has passed.
     pub(super) longest: Duration,
-    /// Records at most.
+    /// Most records.
     pub(super) cap: usize,
 }
 
-/// A credential that was tried, under the rules that it was held against.
+/// A credential that was tried, and the generation of the rules that it was checked against.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Guess {
     pub(super) generation: u64,
     pub(super) fingerprint: Fingerprint,
 }
 
-/// Attempts of one record whose outcome is open, beyond its free ones. An attempt beyond the free
-/// ones makes the next wait, so more are open only where some were never decided; then the one
-/// that is open longest is dropped, and stays counted as a failure.
-const SPARE_PENDING: usize = 8;
+/// Number of pending attempts of one record beyond its free failures. Each attempt beyond the free ones
+/// delays the next, so more are pending only if some were never decided. Then the oldest is dropped, and
+/// stays counted as a failure.
+const EXTRA_PENDING: usize = 8;
 
-/// Failures, counted by whatever the fingerprints stand for.
+/// Failure counters by fingerprint.
 #[derive(Debug, Default)]
 pub(super) struct Throttle {
     records: HashMap<Fingerprint, Record>,
@@ -44,11 +44,11 @@ pub(super) struct Throttle {
 #[derive(Debug, Clone)]
 struct Record {
     failures: usize,
-    /// Start of the time after which the next failure is forgotten.
+    /// Start of the period after which the next failure is forgotten.
     since: Instant,
     /// End of the wait.
     until: Instant,
-    /// The latest guess that was wrong.
+    /// The latest wrong guess.
     wrong: Option<Guess>,
     pending: Vec<Pending>,
 }
@@ -86,15 +86,15 @@ impl Record {
 }
 
 impl Throttle {
-    /// Time that `key` still has to wait, if any.
+    /// Returns the time for which `key` must still wait, if any.
     pub(super) fn wait(&self, key: &Fingerprint, now: Instant) -> Option<Duration> {
         let record = self.records.get(key).filter(|record| record.until > now)?;
         Some(record.until - now)
     }
 
-    /// Returns true if this was the latest wrong guess of `key`. Trying it again teaches neither
-    /// side anything, so it costs neither a verification nor a longer wait: a tab or a script that
-    /// goes on sending an old password does not shut out its owner.
+    /// Returns true if this was the latest wrong guess of `key`. Its repetition reveals nothing, so it
+    /// costs neither a verification nor a longer wait: a tab or script that keeps sending an old
+    /// password does not lock out its owner.
     pub(super) fn is_known_wrong(&self, key: &Fingerprint, guess: &Guess) -> bool {
         self.records.get(key).is_some_and(|record| record.wrong == Some(*guess))
     }
@@ -104,31 +104,37 @@ impl Throttle {
         self.records.get(key).is_some_and(|record| record.wrong.is_some())
     }
 
-    /// Counts an attempt as a failure until [`Throttle::refund`]. The same guess that is pending
-    /// already is not counted twice, so parallel requests with one password cost one charge.
-    pub(super) fn charge(&mut self, key: &Fingerprint, guess: Guess, now: Instant, pace: Pace) {
-        if !self.records.contains_key(key) && self.records.len() >= pace.cap {
-            make_room(&mut self.records, now, pace);
+    /// Counts an attempt as a failure until [`Throttle::refund`]. A guess that is already pending is
+    /// not counted again, so parallel requests with one password are charged once.
+    pub(super) fn charge(
+        &mut self,
+        key: &Fingerprint,
+        guess: Guess,
+        now: Instant,
+        backoff: Backoff,
+    ) {
+        if !self.records.contains_key(key) && self.records.len() >= backoff.cap {
+            make_room(&mut self.records, now, backoff);
         }
         let record = self.records.entry(*key).or_insert_with(|| Record::new(now));
         if record.pending.iter().any(|pending| pending.guess == guess) {
             return;
         }
-        record.age(now, pace.longest);
+        record.age(now, backoff.longest);
         record.failures += 1;
         let until_before = record.until;
-        if let Some(beyond) = record.failures.checked_sub(pace.free + 1) {
+        if let Some(beyond) = record.failures.checked_sub(backoff.free + 1) {
             let doubled = u32::try_from(beyond).ok().and_then(|times| 2_u32.checked_pow(times));
-            let delay = doubled.and_then(|times| pace.first.checked_mul(times));
-            record.until = now + delay.unwrap_or(pace.longest).min(pace.longest);
+            let delay = doubled.and_then(|times| backoff.first.checked_mul(times));
+            record.until = now + delay.unwrap_or(backoff.longest).min(backoff.longest);
         }
-        if record.pending.len() >= pace.free.saturating_add(SPARE_PENDING) {
+        if record.pending.len() >= backoff.free.saturating_add(EXTRA_PENDING) {
             record.pending.remove(0);
         }
         record.pending.push(Pending { guess, until_before, until_charged: record.until });
     }
 
-    /// Takes back the charge for a guess that proved right, and the wait that it set.
+    /// Reverts the charge for a guess that was right, and the wait that it caused.
     pub(super) fn refund(&mut self, key: &Fingerprint, guess: &Guess) {
         let Some(record) = self.records.get_mut(key) else { return };
         let Some(pending) = record.take_pending(guess) else { return };
@@ -138,7 +144,7 @@ impl Throttle {
         }
     }
 
-    /// Settles the charge for a guess that proved wrong; returns the wait that `key` now has.
+    /// Makes the charge for a wrong guess final; returns the wait that `key` now has.
     pub(super) fn confirm(
         &mut self,
         key: &Fingerprint,
@@ -157,14 +163,14 @@ impl Throttle {
     }
 }
 
-/// Evicts the records with the fewest failures first: to make the server forget one that has
-/// failed often, an attacker needs as many others that have failed as often.
-fn make_room(records: &mut HashMap<Fingerprint, Record>, now: Instant, pace: Pace) {
+/// Evicts the records with the fewest failures first. To make the server forget a record with many
+/// failures, an attacker needs as many others with as many failures.
+fn make_room(records: &mut HashMap<Fingerprint, Record>, now: Instant, backoff: Backoff) {
     records.retain(|_, record| {
-        record.age(now, pace.longest);
+        record.age(now, backoff.longest);
         !record.is_over(now)
     });
-    while records.len() >= pace.cap.max(1) {
+    while records.len() >= backoff.cap.max(1) {
         let least = records.iter().min_by_key(|(_, record)| (record.failures, record.until));
         let Some(least) = least.map(|(key, _)| *key) else { return };
         records.remove(&least);
@@ -175,8 +181,8 @@ fn make_room(records: &mut HashMap<Fingerprint, Record>, now: Instant, pace: Pac
 mod tests {
     use super::*;
 
-    const PACE: Pace =
-        Pace { free: 2, first: Duration::from_secs(1), longest: Duration::from_secs(5), cap: 4 };
+    const BACKOFF: Backoff =
+        Backoff { free: 2, first: Duration::from_secs(1), longest: Duration::from_secs(5), cap: 4 };
 
     fn guess(number: u8) -> Guess {
         Guess { generation: 1, fingerprint: [number; 32] }
@@ -186,9 +192,9 @@ mod tests {
         Duration::from_secs(seconds)
     }
 
-    /// A wrong guess, from its charge to its end.
+    /// Charges and confirms a wrong guess.
     fn fail(throttle: &mut Throttle, key: u8, number: u8, now: Instant) -> Option<Duration> {
-        throttle.charge(&[key; 32], guess(number), now, PACE);
+        throttle.charge(&[key; 32], guess(number), now, BACKOFF);
         throttle.confirm(&[key; 32], guess(number), now)
     }
 
@@ -218,7 +224,7 @@ mod tests {
         let (mut throttle, now) = (Throttle::default(), Instant::now());
         for number in 0..3 {
             assert_eq!(throttle.wait(&[0; 32], now), None);
-            throttle.charge(&[0; 32], guess(number), now, PACE);
+            throttle.charge(&[0; 32], guess(number), now, BACKOFF);
         }
         assert_eq!(throttle.wait(&[0; 32], now), Some(seconds(1)), "three attempts under way");
     }
@@ -230,8 +236,8 @@ mod tests {
         fail(&mut throttle, 0, 1, now);
         for _ in 0..9 {
             // Twice, as by two requests of one page.
-            throttle.charge(&[0; 32], guess(9), now, PACE);
-            throttle.charge(&[0; 32], guess(9), now, PACE);
+            throttle.charge(&[0; 32], guess(9), now, BACKOFF);
+            throttle.charge(&[0; 32], guess(9), now, BACKOFF);
             throttle.refund(&[0; 32], &guess(9));
             throttle.refund(&[0; 32], &guess(9));
             assert_eq!(throttle.wait(&[0; 32], now), None);
@@ -239,14 +245,14 @@ mod tests {
         assert_eq!(fail(&mut throttle, 0, 2, now), Some(seconds(1)), "two failures were kept");
         // A refund does not shorten the wait that another attempt has set.
         let later = now + seconds(1);
-        throttle.charge(&[0; 32], guess(9), later, PACE);
-        throttle.charge(&[0; 32], guess(3), later, PACE);
+        throttle.charge(&[0; 32], guess(9), later, BACKOFF);
+        throttle.charge(&[0; 32], guess(3), later, BACKOFF);
         throttle.refund(&[0; 32], &guess(9));
         assert_eq!(throttle.wait(&[0; 32], later), Some(seconds(4)));
     }
 
     #[test]
-    fn latest_wrong_guess_is_known_while_the_rules_stand() {
+    fn latest_wrong_guess_is_known_until_the_rules_change() {
         let (mut throttle, now) = (Throttle::default(), Instant::now());
         for number in 0..9 {
             fail(&mut throttle, 0, number, now);
@@ -256,7 +262,7 @@ mod tests {
         assert!(!throttle.is_known_wrong(&[0; 32], &Guess { generation: 2, ..guess(8) }));
         assert!(!throttle.is_known_wrong(&[1; 32], &guess(8)));
         // An attempt whose outcome is open is not known to be wrong.
-        throttle.charge(&[0; 32], guess(20), now, PACE);
+        throttle.charge(&[0; 32], guess(20), now, BACKOFF);
         assert!(!throttle.is_known_wrong(&[0; 32], &guess(20)));
     }
 
@@ -277,14 +283,14 @@ mod tests {
     }
 
     #[test]
-    fn records_are_bounded_and_the_worst_are_kept() {
+    fn records_beyond_the_cap_evict_those_with_the_fewest_failures() {
         let (mut throttle, now) = (Throttle::default(), Instant::now());
         for number in 0..3 {
             fail(&mut throttle, 200, number, now);
         }
         for key in 0..100 {
             fail(&mut throttle, key, 1, now);
-            assert!(throttle.len() <= PACE.cap);
+            assert!(throttle.len() <= BACKOFF.cap);
         }
         assert_eq!(throttle.wait(&[200; 32], now), Some(seconds(1)));
         // Records whose failures are all forgotten go first.
@@ -296,9 +302,9 @@ mod tests {
     fn pending_attempts_of_a_record_are_bounded() {
         let (mut throttle, now) = (Throttle::default(), Instant::now());
         for number in 0..100 {
-            throttle.charge(&[0; 32], guess(number), now, PACE);
+            throttle.charge(&[0; 32], guess(number), now, BACKOFF);
         }
-        assert_eq!(throttle.records[&[0; 32]].pending.len(), PACE.free + SPARE_PENDING);
+        assert_eq!(throttle.records[&[0; 32]].pending.len(), BACKOFF.free + EXTRA_PENDING);
         assert_eq!(throttle.records[&[0; 32]].failures, 100);
     }
 }

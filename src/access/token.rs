@@ -1,4 +1,4 @@
-//! Tokens for scripts. They are random and long, so a plain SHA-256 is all that is kept of one.
+//! Tokens for scripts. They have 256 random bits, so a plain SHA-256 of each is stored.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,31 +10,31 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 
 use super::key::{NoRandomness, random};
 
-/// What every token begins with, so that one in the wrong place is known for what it is.
+/// Prefix of every token, by which a token in the wrong place is recognised.
 pub const TOKEN_PREFIX: &str = "pumphouse_";
 
-/// Random bytes of a token.
-const TOKEN: usize = 32;
+/// Number of random bytes of a token.
+const TOKEN_BYTES: usize = 32;
 
-/// A new token: the prefix and 256 random bits in the alphabet of base64url (RFC 4648 5).
+/// Generates a token: the prefix, and 256 random bits in base64url (RFC 4648 5).
 ///
 /// # Errors
-/// The system gives no random numbers.
+/// The system returned no random numbers.
 pub fn generate_token() -> Result<String, NoRandomness> {
-    let random = random::<TOKEN>()?;
+    let random = random::<TOKEN_BYTES>()?;
     Ok(format!("{TOKEN_PREFIX}{}", BASE64_URL_SAFE_NO_PAD.encode(random)))
 }
 
-/// Why a text is no SHA-256 of a token. It does not repeat the text, which may be the token.
+/// A text is not the SHA-256 of a token. The error does not repeat the text, which may be the token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TokenHashError {
-    /// The token stands where its hash should.
+    /// It is the token itself.
     #[error(
-        "is a token, and only its SHA-256 may stand here; make a new one by \
+        "is a token, but must be the SHA-256 of one; make a new one with \
          `pumphouse-web token new`, which prints both"
     )]
     Token,
-    /// Not 64 hexadecimal digits.
+    /// It is not 64 hexadecimal digits.
     #[error("must be the 64 hexadecimal digits that `pumphouse-web token new` prints")]
     Malformed,
 }
@@ -51,13 +51,13 @@ impl TokenHash {
         TokenHash(hash)
     }
 
-    /// As it stands in the configuration, for the command that makes it.
+    /// Returns the text for the configuration, for the command that makes it.
     pub fn expose(&self) -> String {
         self.0.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 }
 
-/// In constant time.
+/// Compares in constant time.
 impl PartialEq for TokenHash {
     fn eq(&self, other: &TokenHash) -> bool {
         verify_slices_are_equal(&self.0, &other.0).is_ok()
@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_is_long_recognisable_and_new_each_time() {
+    fn generated_token_has_the_prefix_and_256_random_bits() {
         let (one, other) = (generate_token().unwrap(), generate_token().unwrap());
         assert_ne!(one, other);
         let random = one.strip_prefix(TOKEN_PREFIX).unwrap();
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn hashes_are_those_of_sha256sum() {
+    fn token_hash_is_sha256_in_hexadecimal() {
         let hash = TokenHash::of("abc");
         let hex = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         assert_eq!(hash.expose(), hex);

@@ -1,4 +1,4 @@
-//! Bounds how many passwords are verified at once, and keeps a share for known callers.
+//! Limits concurrent verifications of passwords, with a share reserved for known callers.
 
 use std::collections::HashSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -6,23 +6,23 @@ use std::time::{Duration, Instant};
 
 use super::key::Fingerprint;
 
-/// Time for which unknown callers are refused after a known caller found every verification taken.
-/// Longer than the `Retry-After` that this caller was sent, so that it comes back in time.
+/// Time for which unknown callers are refused after a known caller found every verification taken. It
+/// is longer than the `Retry-After` sent to this caller, so that its retry succeeds.
 const CLAIM: Duration = Duration::from_secs(3);
 
-/// Running verifications. No caller waits for one to end.
+/// Running verifications. No caller waits for a permit.
 #[derive(Debug, Default)]
 pub(super) struct Verifications(Mutex<Running>);
 
 #[derive(Debug, Default)]
 struct Running {
     count: usize,
-    /// Accounts whose password is verified for a known caller now.
+    /// Accounts whose password is being verified for a known caller.
     known: HashSet<Fingerprint>,
     claimed_until: Option<Instant>,
 }
 
-/// Permission to run one verification, given back when dropped.
+/// Permission to run one verification, released on drop.
 #[derive(Debug)]
 pub(super) struct Permit<'a> {
     verifications: &'a Verifications,
@@ -35,9 +35,9 @@ impl Verifications {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns a permit for a known caller, if fewer than `limit` are taken and no other known
-    /// caller's password for the same account is being verified. So the owner of one account, with
-    /// any number of devices and networks, leaves the other permits to the owners of others.
+    /// Returns a permit for a known caller, if fewer than `limit` are taken and none for a known caller
+    /// of the same account. The owner of one account, with any number of devices and networks,
+    /// therefore leaves the other permits to the owners of other accounts.
     pub(super) fn take_known(
         &self,
         account: Fingerprint,

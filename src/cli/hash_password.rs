@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use argh::FromArgs;
 
 use super::{Failure, print};
-use crate::access::{LONGEST_PASSWORD, PasswordHash, check_password};
+use crate::access::{MAX_PASSWORD_BYTES, PasswordHash, check_password};
 
 /// Read a password from standard input, and print its hash for [[auth.user]]. On a terminal the
 /// password is requested twice and not shown.
@@ -41,7 +41,7 @@ fn prompt() -> Result<String, Failure> {
 /// Reads the whole input, without the end of its line.
 fn read() -> Result<String, Failure> {
     // Room for the end of the line, and for one byte more, by which a longer input is recognized.
-    let most = LONGEST_PASSWORD as u64 + 3;
+    let most = MAX_PASSWORD_BYTES as u64 + 3;
     let mut input = Vec::new();
     io::stdin()
         .lock()

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use argh::FromArgs;
 
 use super::{Failure, print};
-use crate::access::{LONGEST_NAME, Scope, Scopes, TokenHash, generate_token, is_account_name};
+use crate::access::{MAX_NAME_BYTES, Scope, Scopes, TokenHash, generate_token, is_account_name};
 use crate::text::clean;
 
 /// Create access tokens for scripts.
@@ -41,7 +41,7 @@ impl TokenCommand {
         // The printed TOML must be read back as the same name, with no escapes but those below.
         if !is_account_name(&name) || clean(&name) != name {
             return Err(format!(
-                "--name must have 1 to {LONGEST_NAME} bytes, no colon and no control or invisible \
+                "--name must have 1 to {MAX_NAME_BYTES} bytes, no colon and no control or invisible \
                  character"
             )
             .into());

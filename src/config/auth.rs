@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
+use strum::VariantNames as _;
+
 use super::listen_addr::ListenAddr;
 use super::problem::nearest;
 use super::section::{Section, Spanned};
 use super::server::Server;
 use super::tls::TlsFiles;
 use crate::access::{
-    Admission, LONGEST_NAME, Limits, Origin, Restricted, Rules, Scope, Scopes, Token, User,
+    Admission, Limits, MAX_NAME_BYTES, Origin, Restricted, Rules, Scope, Scopes, Token, User,
     is_account_name,
 };
 
@@ -171,7 +173,7 @@ fn name(
         section.report(
             span,
             format_args!(
-                "\"name\" must have 1 to {LONGEST_NAME} bytes, no colon and no control character"
+                "\"name\" must have 1 to {MAX_NAME_BYTES} bytes, no colon and no control character"
             ),
         );
         return None;
@@ -190,11 +192,11 @@ fn scopes(section: &mut Section<'_, '_>) -> Scopes {
         match value.parse::<Scope>() {
             Ok(scope) if !scopes.contains(&scope) => scopes.push(scope),
             Ok(_) => {}
-            Err(error) => {
-                let near = nearest(&value, Scope::ALL.map(Scope::as_str));
+            Err(_) => {
+                let near = nearest(&value, Scope::VARIANTS.iter().copied());
                 let hint = match near {
                     Some(near) => format!("did you mean \"{near}\"?"),
-                    None => error.to_string(),
+                    None => format!("known are {}", Scope::VARIANTS.join(", ")),
                 };
                 section.report(span, format_args!("\"scopes\": \"{value}\" is unknown; {hint}"));
             }

@@ -46,7 +46,7 @@ use self::reload_thread::ReloadThread;
 pub use self::setup::{Overrides, Setup, SetupError, SetupLoader};
 use self::stop::Teardown;
 use self::watchdog::Watchdog;
-use crate::access::{Gate, SessionKeeper};
+use crate::access::{Gate, SessionWriter};
 use crate::admin::Admin;
 use crate::admin::configuration::{EffectiveLimits, LiveConfiguration};
 use crate::board::{Board, Change, Event, EventKind, Reporter};
@@ -68,7 +68,7 @@ struct Running {
     watchdog: Watchdog,
     certificate_watcher: Option<CertificateWatcher>,
     /// Writes browser sessions to a file; `None` without accounts or without a place for it.
-    sessions: Option<SessionKeeper>,
+    sessions: Option<SessionWriter>,
     certificates: Option<Arc<LiveCertificates>>,
     configuration: Arc<LiveConfiguration>,
     engine: Engine,

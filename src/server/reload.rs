@@ -48,7 +48,7 @@ impl Running {
             changes.push("[auth] changed".to_owned());
         }
         // At every HUP, as the latest attempt may have failed.
-        if let Err(error) = self.keep_sessions() {
+        if let Err(error) = self.write_sessions_to() {
             log::error!(
                 "HUP: cannot keep sessions through a restart: {error}; send HUP again when that is \
                  mended"

@@ -180,15 +180,16 @@ impl Running {
             teardown,
         };
         running.watch_certificates()?;
-        running.keep_sessions()?;
+        running.write_sessions_to()?;
         Ok(running)
     }
 
     /// Starts to write sessions to a file, if accounts can sign in or an earlier run has left a
     /// file. Does nothing if it was started already.
-    pub(super) fn keep_sessions(&mut self) -> io::Result<()> {
+    pub(super) fn write_sessions_to(&mut self) -> io::Result<()> {
         if let (None, Some(file)) = (&self.sessions, session_file(&self.config)) {
-            self.sessions = self.gate.keep_sessions(&file, self.config.server.engine.workers)?;
+            self.sessions =
+                self.gate.write_sessions_to(&file, self.config.server.engine.workers)?;
         }
         Ok(())
     }

@@ -1,5 +1,5 @@
-//! The file of sessions: JSON, replaced as a whole. A new one has mode 0600, and an existing mode
-//! stays.
+//! The file of sessions: JSON, replaced as a whole. A new file has mode 0600; an existing one keeps its
+//! mode.
 
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -11,14 +11,14 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
 use super::ID;
-use super::vault::{Keyed, Vault};
+use super::key_store::{AccountKey, KeyStore};
 use crate::private_file;
 
-/// Version of the file's form.
+/// Version of the file's format.
 const VERSION: u32 = 1;
 
-/// Bytes of a file that is read; one of ours with a thousand accounts has fewer.
-const LONGEST_FILE: u64 = 32 << 20;
+/// Most bytes read from the file. One with a thousand accounts has fewer.
+const MAX_FILE_BYTES: u64 = 32 << 20;
 
 #[derive(Serialize, Deserialize)]
 struct Stored {
@@ -35,23 +35,26 @@ struct StoredAccount {
     revoked: HashMap<String, u64>,
 }
 
-/// Reason for which a file cannot be used.
+/// Error of loading the file.
 #[derive(Debug, thiserror::Error)]
 enum LoadError {
     #[error(transparent)]
     Io(#[from] io::Error),
-    #[error("it is damaged, or of another version")]
+    #[error("damaged, or of another version")]
     Damaged,
 }
 
-/// The sessions that the file holds; `None` if there is no such file. Without one that can be
-/// read every session has ended, and that is the safe side. A damaged file is set aside.
-pub(super) fn load(path: &Path) -> Option<Vault> {
+/// Loads the keys; `None` if there is no readable file. All sessions have then ended, which is the safe
+/// side. A damaged file is renamed.
+pub(super) fn load(path: &Path) -> Option<KeyStore> {
     match read(path) {
-        Ok(vault) => Some(vault),
+        Ok(keys) => Some(keys),
         Err(LoadError::Io(error)) if error.kind() == io::ErrorKind::NotFound => None,
         Err(LoadError::Io(error)) => {
-            log::error!("cannot read sessions from {}: {error}; all have ended", path.display());
+            log::error!(
+                "cannot read sessions from {}: {error}; all sessions have ended",
+                path.display()
+            );
             None
         }
         Err(error @ LoadError::Damaged) => {
@@ -66,14 +69,14 @@ pub(super) fn load(path: &Path) -> Option<Vault> {
     }
 }
 
-fn read(path: &Path) -> Result<Vault, LoadError> {
+fn read(path: &Path) -> Result<KeyStore, LoadError> {
     let file = File::open(path)?;
     if let Some(mode) = private_file::exposed_mode(path) {
         let path = path.display();
-        log::warn!("{path} holds signing keys and has mode {mode:04o}: run chmod 600 {path}");
+        log::warn!("{path} contains signing keys and has mode {mode:04o}: run chmod 600 {path}");
     }
     let mut bytes = Vec::new();
-    file.take(LONGEST_FILE).read_to_end(&mut bytes)?;
+    file.take(MAX_FILE_BYTES).read_to_end(&mut bytes)?;
     decode(&bytes).ok_or(LoadError::Damaged)
 }
 
@@ -82,23 +85,23 @@ pub(super) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     private_file::replace(path, ".new", bytes)
 }
 
-pub(super) fn encode(vault: &Vault) -> Vec<u8> {
+pub(super) fn encode(keys: &KeyStore) -> Vec<u8> {
     let text = |bytes: &[u8]| BASE64_URL_SAFE_NO_PAD.encode(bytes);
-    let account = |(name, keyed): (&String, &Keyed)| StoredAccount {
+    let account = |(name, account_key): (&String, &AccountKey)| StoredAccount {
         name: name.clone(),
-        password: text(&keyed.password),
-        key: text(&keyed.key),
-        revoked: keyed.revoked.iter().map(|(id, expires)| (text(id), *expires)).collect(),
+        password: text(&account_key.password),
+        key: text(&account_key.key),
+        revoked: account_key.revoked.iter().map(|(id, expires)| (text(id), *expires)).collect(),
     };
     let stored = Stored {
         version: VERSION,
-        device_key: text(&vault.device_key),
-        accounts: vault.accounts.iter().map(account).collect(),
+        device_key: text(&keys.device_key),
+        accounts: keys.accounts.iter().map(account).collect(),
     };
     serde_json::to_vec(&stored).expect("strings and numbers are always JSON")
 }
 
-pub(super) fn decode(bytes: &[u8]) -> Option<Vault> {
+pub(super) fn decode(bytes: &[u8]) -> Option<KeyStore> {
     let stored: Stored = serde_json::from_slice(bytes).ok()?;
     if stored.version != VERSION {
         return None;
@@ -106,14 +109,14 @@ pub(super) fn decode(bytes: &[u8]) -> Option<Vault> {
     let account = |stored: StoredAccount| {
         let revoked = stored.revoked.into_iter();
         let revoked = revoked.map(|(id, expires)| Some((array::<ID>(&id)?, expires)));
-        let keyed = Keyed {
+        let account_key = AccountKey {
             password: array(&stored.password)?,
             key: array(&stored.key)?,
             revoked: revoked.collect::<Option<_>>()?,
         };
-        Some((stored.name, keyed))
+        Some((stored.name, account_key))
     };
-    Some(Vault {
+    Some(KeyStore {
         device_key: array(&stored.device_key)?,
         accounts: stored.accounts.into_iter().map(account).collect::<Option<_>>()?,
     })

@@ -23,7 +23,7 @@ fn in_memory(users: &[User]) -> Sessions {
 }
 
 #[test]
-fn session_is_good_until_its_expiry_and_new_each_time() {
+fn session_is_valid_until_its_expiry() {
     let anna = user("anna", "right");
     let sessions = in_memory(std::slice::from_ref(&anna));
     let (one, other) = (issue(&sessions, &anna), issue(&sessions, &anna));
@@ -40,11 +40,11 @@ fn session_is_good_until_its_expiry_and_new_each_time() {
 }
 
 #[test]
-fn longest_name_fits() {
-    let long = user(&"ø".repeat(LONGEST_NAME / 2), "right");
+fn session_of_the_longest_name_is_valid() {
+    let long = user(&"ø".repeat(MAX_NAME_BYTES / 2), "right");
     let sessions = in_memory(std::slice::from_ref(&long));
     let token = issue(&sessions, &long);
-    assert!(token.len() <= LONGEST_TOKEN && sessions.find(&token, NOW, 30 * DAY).is_some());
+    assert!(token.len() <= MAX_TOKEN_BYTES && sessions.find(&token, NOW, 30 * DAY).is_some());
 }
 
 #[test]
@@ -110,7 +110,7 @@ fn session_that_expires_too_late_is_refused() {
     ] {
         assert_eq!(sessions.find(&token, now, lifetime).is_some(), expected, "{now}, {lifetime}");
     }
-    // Its browser can still sign out, so that it stays ended whatever the clock shows next.
+    // Its browser can still sign out, so that the session stays ended whatever the clock shows later.
     assert!(sessions.end(&token, NOW - DAY - 1));
     assert_eq!(sessions.find(&token, NOW, 30 * DAY), None);
 }
@@ -126,25 +126,25 @@ fn sign_out_ends_one_session() {
 }
 
 #[test]
-fn list_of_sign_outs_is_bounded_and_revives_no_session() {
+fn full_list_of_sign_outs_ends_every_session() {
     let (anna, bert) = (user("anna", "right"), user("bert", "right"));
     let sessions = in_memory(&[anna.clone(), bert.clone()]);
     let (first, berts) = (issue(&sessions, &anna), issue(&sessions, &bert));
     assert!(sessions.end(&first, NOW));
-    for _ in 0..MOST_REVOKED {
+    for _ in 0..MAX_REVOKED {
         let token = issue(&sessions, &anna);
         assert!(sessions.end(&token, NOW));
         assert_eq!(sessions.find(&token, NOW, 30 * DAY), None);
     }
-    let count = |name: &str| sessions.shared.state().vault.accounts[name].revoked.len();
-    assert!(count("anna") <= MOST_REVOKED);
+    let count = |name: &str| sessions.shared.state().keys.accounts[name].revoked.len();
+    assert!(count("anna") <= MAX_REVOKED);
     assert_eq!(sessions.find(&first, NOW, 30 * DAY), None);
     assert!(sessions.find(&berts, NOW, 30 * DAY).is_some(), "other accounts keep theirs");
     assert!(sessions.find(&issue(&sessions, &anna), NOW, 30 * DAY).is_some());
 }
 
 #[test]
-fn sessions_end_with_the_hash_and_with_the_account() {
+fn session_ends_with_the_password_hash_and_the_account() {
     let (anna, bert) = (user("anna", "right"), user("bert", "right"));
     let sessions = in_memory(&[anna.clone(), bert.clone()]);
     let (annas, berts) = (issue(&sessions, &anna), issue(&sessions, &bert));
@@ -170,16 +170,16 @@ fn sessions_and_sign_outs_survive_a_restart() {
     let (kept, ended, berts, device) = {
         let sessions = Sessions::of_file(&path).unwrap();
         sessions.sync(&users);
-        let keeper = sessions.keep(&path, 1).unwrap();
+        let writer = sessions.write_to(&path, 1).unwrap();
         let tokens = (issue(&sessions, &anna), issue(&sessions, &anna), issue(&sessions, &bert));
         assert!(sessions.end(&tokens.1, NOW));
         assert_eq!(sessions.wait_until_saved(), SignOut::Durable);
-        // A sign-out is on disk when it is answered, in a file that is new.
+        // A sign-out is on disk before its response, in a new file.
         assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
         let stored = file::load(&path).unwrap();
         assert_eq!(stored.accounts["anna"].revoked.len(), 1);
         let device = sessions.devices().issue(&[1; 32], NOW).unwrap();
-        drop(keeper);
+        drop(writer);
         (tokens.0, tokens.1, tokens.2, device)
     };
     let sessions = Sessions::of_file(&path).unwrap();
@@ -187,17 +187,17 @@ fn sessions_and_sign_outs_survive_a_restart() {
     assert!(sessions.find(&kept, NOW, 30 * DAY).is_some());
     assert_eq!(sessions.find(&ended, NOW, 30 * DAY), None);
     assert_eq!(sessions.find(&berts, NOW, 30 * DAY), None, "his hash has changed in between");
-    assert!(sessions.devices().recognise(&device, &[1; 32], NOW).is_some());
+    assert!(sessions.devices().verify(&device, &[1; 32], NOW).is_some());
 }
 
 #[test]
-fn without_its_file_no_session_is_good() {
+fn session_without_its_file_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("x.sessions.json");
     let anna = user("anna", "right");
     let sessions = Sessions::of_file(&path).unwrap();
     sessions.sync(std::slice::from_ref(&anna));
-    drop(sessions.keep(&path, 1).unwrap());
+    drop(sessions.write_to(&path, 1).unwrap());
     let token = issue(&sessions, &anna);
     let whole = std::fs::read(&path).unwrap();
     for damaged in [&b""[..], b"{}", &whole[..whole.len() - 1], &whole[1..]] {
@@ -220,16 +220,16 @@ fn without_its_file_no_session_is_good() {
     assert_eq!(mode(), 0o644);
 }
 
-/// Sessions whose keeper is a test: nothing is written until it says so.
-fn kept_by_hand(users: &[User], most_waiting: usize) -> Sessions {
+/// Sessions with a fake writer: nothing is written until the test does.
+fn kept_by_hand(users: &[User], max_waiting: usize) -> Sessions {
     let sessions = in_memory(users);
     let mut state = sessions.shared.state();
-    (state.has_file, state.has_keeper, state.most_waiting) = (true, true, most_waiting);
+    (state.has_file, state.has_writer, state.max_waiting) = (true, true, max_waiting);
     drop(state);
     sessions
 }
 
-/// Waits until so many sign-outs wait for the disk.
+/// Waits until `count` sign-outs wait for the disk.
 fn await_waiting(sessions: &Sessions, count: usize) {
     let end = std::time::Instant::now() + Duration::from_secs(10);
     while sessions.shared.state().waiting != count {
@@ -265,7 +265,7 @@ fn every_sign_out_waits_for_one_write_that_includes_it() {
 }
 
 #[test]
-fn sign_out_again_waits_as_the_first_one_did() {
+fn repeated_sign_out_waits_for_the_disk() {
     let anna = user("anna", "right");
     let sessions = kept_by_hand(std::slice::from_ref(&anna), 0);
     let token = issue(&sessions, &anna);
@@ -290,7 +290,7 @@ fn sign_out_is_not_durable_when_the_file_cannot_be_written() {
         SignOut::Durable,
         "no file, so no session after a crash"
     );
-    let keeper = sessions.keep(Path::new("/proc/nowhere/x.sessions.json"), 4).unwrap();
+    let writer = sessions.write_to(Path::new("/proc/nowhere/x.sessions.json"), 4).unwrap();
     std::thread::scope(|scope| {
         let run = || scope.spawn(|| sign_out(&sessions, &anna));
         let signed_out: Vec<_> = (0..4).map(|_| run()).collect();
@@ -298,20 +298,20 @@ fn sign_out_is_not_durable_when_the_file_cannot_be_written() {
             assert_eq!(thread.join().unwrap(), SignOut::Unsaved);
         }
     });
-    drop(keeper);
+    drop(writer);
 }
 
 #[test]
-fn keeper_that_cannot_start_leaves_no_sign_out_waiting() {
+fn sign_out_does_not_wait_for_a_writer_that_failed_to_start() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("x.sessions.json");
     let anna = user("anna", "right");
     let fail = |sessions: &Sessions| {
         let shared = Arc::clone(&sessions.shared);
         let none = |_| Err(std::io::Error::other("no thread"));
-        assert!(SessionKeeper::start_by(shared, none).is_err());
+        assert!(SessionWriter::start_by(shared, none).is_err());
         let state = sessions.shared.state();
-        (state.has_file, state.has_keeper)
+        (state.has_file, state.has_writer)
     };
     let sessions = Sessions::of_file(&path).unwrap();
     sessions.sync(std::slice::from_ref(&anna));
@@ -322,7 +322,7 @@ fn keeper_that_cannot_start_leaves_no_sign_out_waiting() {
         "no file, so no session after a crash"
     );
     // The next attempt succeeds.
-    drop(sessions.keep(&path, 1).unwrap());
+    drop(sessions.write_to(&path, 1).unwrap());
     let sessions = Sessions::of_file(&path).unwrap();
     sessions.sync(std::slice::from_ref(&anna));
     assert_eq!(fail(&sessions), (true, false));

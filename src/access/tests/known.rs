@@ -1,9 +1,9 @@
-//! Owners under attack, and wrong guesses that must reveal nothing about them.
+//! Owners of accounts under attack, and the information that responses to wrong guesses reveal.
 
 use super::*;
 
 #[test]
-fn a_password_is_remembered_as_long_as_it_is_used() {
+fn password_in_use_stays_remembered() {
     let scene = Scene::new(restricted());
     let remember = Limits::default().remember;
     for _ in 0..10 {
@@ -23,16 +23,16 @@ fn a_password_is_remembered_as_long_as_it_is_used() {
 }
 
 #[test]
-fn no_such_user_costs_what_a_wrong_password_costs_and_is_told_alike() {
+fn unknown_user_costs_the_same_and_gets_the_same_response_as_a_wrong_password() {
     let of = |name| course(&Scene::new(restricted()), name, Some(HOME));
-    let (known, unknown) = (of("anna"), of("nobody"));
+    let (known, unknown) = (of("anna"), of("carl"));
     assert_eq!(known, unknown);
     assert!(known.iter().any(|(denial, _)| matches!(denial, Denial::Throttled(_))));
     assert!(known.last().unwrap().1 >= 6, "verified each time it was not throttled");
 }
 
 #[test]
-fn owner_with_open_page_stays_in_while_guesses_fail_elsewhere() {
+fn owner_with_an_open_page_is_admitted_while_guesses_fail_elsewhere() {
     let scene = Scene::new(restricted());
     assert_eq!(scene.enter("anna", "right", HOME), "in");
     for number in 0..=255 {
@@ -68,7 +68,7 @@ fn mistyped_password_is_revealed_to_its_own_address_only() {
 }
 
 #[test]
-fn throttled_stranger_gets_one_answer_for_every_text() {
+fn throttled_unknown_caller_gets_the_same_response_for_every_guess() {
     let scene = Scene::new(restricted());
     for number in 0..30 {
         scene.enter("anna", &format!("guess {number}"), &address(number));
@@ -82,7 +82,7 @@ fn throttled_stranger_gets_one_answer_for_every_text() {
     assert_eq!(answers, ["429"; 3]);
 }
 
-/// The course of answers to wrong guesses, in all of which a name could differ from another.
+/// Returns the responses to a sequence of wrong guesses, by which an attacker could tell names apart.
 fn course(scene: &Scene, name: &str, from: Option<&str>) -> Vec<(Denial, u64)> {
     let before = scene.verifications();
     let guess = |number: usize| {
@@ -98,14 +98,14 @@ fn course(scene: &Scene, name: &str, from: Option<&str>) -> Vec<(Denial, u64)> {
 fn names_in_use_at_a_shared_address_cannot_be_listed() {
     // No address at all is a unix socket.
     for from in [None, Some(HOME)] {
-        let courses = ["anna", "bert", "nobody"].map(|name| {
+        let courses = ["anna", "bert", "carl"].map(|name| {
             let scene = Scene::new(restricted());
             let mut owner = request(&basic("anna", "right"), HOME);
             owner.client = from.map(|from| from.parse().unwrap());
             // The owner's page is open, and the account is under attack from elsewhere.
             assert!(scene.ask(&owner).is_ok());
             for number in 0..=255 {
-                for user in ["anna", "bert", "nobody"] {
+                for user in ["anna", "bert", "carl"] {
                     scene.enter(user, &format!("guess {number}"), &address(number));
                 }
             }
@@ -142,7 +142,7 @@ fn owner_of_one_account_cannot_guess_at_another_from_many_networks() {
 }
 
 #[test]
-fn device_cookie_lets_the_owner_in_where_strangers_fail() {
+fn owner_with_a_device_cookie_is_admitted_where_unknown_callers_are_throttled() {
     let scene = Scene::new(restricted());
     let device = scene.device("anna", "right", HOME);
     scene.pass(Limits::default().remember);
@@ -203,7 +203,7 @@ fn password_is_remembered_for_its_own_network_only() {
 }
 
 #[test]
-fn owner_seen_while_remembered_stays_known() {
+fn network_with_a_remembered_password_stays_known() {
     let scene = Scene::new(restricted());
     assert_eq!(scene.enter("anna", "right", HOME), "in");
     // Anna comes from more networks than are kept, and from home all the while.
@@ -222,7 +222,7 @@ fn owner_seen_while_remembered_stays_known() {
 }
 
 #[test]
-fn whoever_was_here_before_is_not_shut_out_by_strangers() {
+fn known_caller_is_admitted_while_unknown_callers_are_throttled() {
     let scene = Scene::new(restricted());
     assert_eq!(scene.enter("anna", "right", HOME), "in");
     scene.pass(Limits::default().remember);
@@ -234,7 +234,7 @@ fn whoever_was_here_before_is_not_shut_out_by_strangers() {
 }
 
 #[test]
-fn an_old_password_in_a_tab_does_not_shut_out_the_new_one() {
+fn old_password_in_a_tab_does_not_throttle_the_new_one() {
     let scene = Scene::new(restricted());
     assert_eq!(scene.enter("anna", "right", HOME), "in");
     scene.pass(Limits::default().remember);
@@ -247,12 +247,12 @@ fn an_old_password_in_a_tab_does_not_shut_out_the_new_one() {
 }
 
 #[test]
-fn when_all_slots_are_taken_whoever_need_not_be_verified_comes_in() {
+fn caller_that_needs_no_verification_is_admitted_while_all_are_taken() {
     let scene = Scene::new(restricted());
     assert_eq!(scene.enter("anna", "right", HOME), "in");
     scene.gate.while_busy(|| {
         assert_eq!(scene.enter("bert", "other", HOME), "503");
-        assert_eq!(scene.enter("nobody", "other", HOME), "503");
+        assert_eq!(scene.enter("carl", "other", HOME), "503");
         assert_eq!(scene.enter("anna", "right", HOME), "in");
         assert_eq!(scene.bear("reader", HOME), "in");
         assert_eq!(scene.bear("none", HOME), "401");
@@ -264,7 +264,7 @@ fn when_all_slots_are_taken_whoever_need_not_be_verified_comes_in() {
 }
 
 #[test]
-fn strangers_leave_a_slot_to_those_who_were_here_before() {
+fn unknown_callers_leave_a_verification_to_known_callers() {
     let scene = Scene::new(restricted());
     assert_eq!(scene.enter("anna", "right", HOME), "in");
     scene.pass(Limits::default().remember);
@@ -353,7 +353,7 @@ fn password_verified_after_its_reload_makes_no_network_known() {
     let scene = Scene::new(restricted());
     let before = scene.gate.posted();
     scene.gate.replace(changed(Some("newer")));
-    // A request is held against the rules of its begin; this one ends after the reload.
+    // A request is checked against the rules at its beginning; this one ends after the reload.
     let asked = request(&basic("anna", "right"), HOME);
     assert!(scene.gate.admit(&before, &asked, "/api/v1/status", READ).is_ok());
     assert_eq!(scene.enter("anna", "guess", HOME), "401");
@@ -361,7 +361,7 @@ fn password_verified_after_its_reload_makes_no_network_known() {
 }
 
 #[test]
-fn honest_scripts_at_one_address_and_moment_never_wait() {
+fn scripts_that_run_together_at_one_address_are_not_throttled() {
     let mut many = restricted();
     many.users =
         (0..12).map(|number| user(&format!("u{number}"), "right", &[Scope::Read])).collect();
@@ -433,7 +433,7 @@ fn collected_device_cookies_are_counted_by_account() {
 }
 
 #[test]
-fn failures_of_strangers_never_throttle_devices_by_account() {
+fn failures_of_unknown_callers_do_not_throttle_devices() {
     let scene = Scene::new(restricted());
     let device = scene.device("anna", "right", HOME);
     for number in 0..=255 {
@@ -443,7 +443,7 @@ fn failures_of_strangers_never_throttle_devices_by_account() {
 }
 
 #[test]
-fn verifications_of_known_callers_are_few_each_second() {
+fn known_callers_get_a_limited_rate_of_verifications() {
     let mut many = restricted();
     many.users = (0..10).map(|number| user(&format!("u{number}"), "right", &[])).collect();
     let scene = Scene::new(many);
@@ -473,7 +473,7 @@ fn verifications_of_known_callers_are_few_each_second() {
             scene.enter_with(&devices[0], "u0", "right", &from);
         }
         assert_eq!(scene.verifications() - before, 8, "of one account");
-        // Its owner is let in the next second, and the owner of another at once.
+        // Its owner is admitted in the next second, and the owner of another account at once.
         assert_eq!(scene.enter_with(&devices[1], "u1", "right", ELSEWHERE), "403");
     }
 }

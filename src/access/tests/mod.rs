@@ -1,5 +1,4 @@
-//! Admission of callers, its cost, and the effect of an attacker on other callers, on a clock of
-//! the tests' own.
+//! Tests of the gate with a fake clock: admission, its cost, and the effect of attackers on other callers.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -25,7 +24,7 @@ const HOME: &str = "192.0.2.1";
 const ELSEWHERE: &str = "198.51.100.1";
 const READ: Demand = Demand::Scope(Scope::Read);
 
-/// A gate and a clock that stands still until a test advances it.
+/// A gate with a clock that only the test advances.
 struct Scene {
     gate: Gate,
     millis: Arc<AtomicU64>,
@@ -46,7 +45,7 @@ fn restricted() -> Restricted {
         users: vec![user("anna", "right", &[Scope::Read]), user("bert", "other", &[Scope::Poll])],
         tokens: vec![token("reader", &[Scope::Read]), token("boss", &[Scope::Admin])],
         public: vec!["/ping".to_owned()],
-        // The limit of unknown callers has its own tests.
+        // Tests of this limit set their own.
         limits: Limits { strangers_per_second: 1000, ..Limits::default() },
     }
 }
@@ -76,12 +75,12 @@ impl Scene {
         self.gate.admit(&self.gate.posted(), request, "/api/v1/status", READ)
     }
 
-    /// A password from an address: `in`, `401`, `403`, `429` or `503`.
+    /// Sends a password from an address; returns `in`, `401`, `403`, `429` or `503`.
     fn enter(&self, user: &str, password: &str, from: &str) -> &'static str {
         label(self.ask(&request(&basic(user, password), from)))
     }
 
-    /// A password that comes with a device cookie.
+    /// Sends a password with a device cookie.
     fn enter_with(&self, device: &str, user: &str, password: &str, from: &str) -> &'static str {
         let mut request = request(&basic(user, password), from);
         let cookie = format!("other=1; {DEVICE_COOKIE}6443={device}");
@@ -89,7 +88,7 @@ impl Scene {
         label(self.ask(&request))
     }
 
-    /// The device cookie that a right password is answered with.
+    /// Returns the device cookie that the response to a right password sets.
     fn device(&self, user: &str, password: &str, from: &str) -> String {
         let pass = self.ask(&request(&basic(user, password), from)).unwrap();
         pass.device.unwrap().expose().to_owned()
@@ -137,7 +136,7 @@ fn request(credentials: &str, from: &str) -> Request {
     }
 }
 
-/// Another address for each number.
+/// Returns a different address for each number.
 fn address(number: u8) -> String {
     format!("203.0.113.{number}")
 }

@@ -1,4 +1,4 @@
-//! Sessions of browsers at the gate.
+//! Browser sessions at the gate.
 
 use std::path::Path;
 
@@ -28,7 +28,7 @@ fn with_cookies(method: Method, cookies: &[&str], fields: &[(&'static str, &str)
 }
 
 #[test]
-fn session_lets_its_browser_in() {
+fn browser_with_a_session_is_admitted() {
     let scene = Scene::new(restricted());
     let session = scene.session();
     let good = format!("{SESSION_COOKIE}6443={session}");
@@ -52,7 +52,7 @@ fn session_lets_its_browser_in() {
     let asked = with_cookies(Method::GET, &[&good], &[]);
     let pass = Pass { guarded: true, by_session: true, device: None };
     assert_eq!(scene.ask(&asked), Ok(pass));
-    // A proxy may add a password of its own; a token was meant.
+    // A proxy may add a password of its own; a token goes first.
     let wrong = basic("anna", "wrong");
     for (authorization, expected) in
         [(&*wrong, "in"), ("Bearer pumphouse_none", "401"), ("Basic ?", "401")]
@@ -66,7 +66,7 @@ fn session_lets_its_browser_in() {
 }
 
 #[test]
-fn session_never_waits() {
+fn session_is_never_throttled() {
     let scene = Scene::new(restricted());
     let good = format!("{SESSION_COOKIE}6443={}", scene.session());
     let asked = with_cookies(Method::GET, &[&good], &[]);
@@ -78,7 +78,7 @@ fn session_never_waits() {
 }
 
 #[test]
-fn session_changes_things_for_pages_of_this_site_only() {
+fn unsafe_request_with_a_session_requires_this_sites_origin() {
     let mut pollers = restricted();
     pollers.users[0].scopes = Scopes::new(vec![Scope::Poll, Scope::Read]);
     let scene = Scene::new(pollers);
@@ -177,14 +177,14 @@ fn session_ends_when_its_lifetime_is_shortened_or_the_clock_set_back() {
     assert_eq!(label(scene.ask(&asked)), "401");
 }
 
-/// A server's gate, and the keeper of its sessions if it needs one.
-fn start(accounts: Restricted, path: &Path) -> (Gate, Option<SessionKeeper>) {
+/// A server's gate, with the writer of its sessions if it needs one.
+fn start(accounts: Restricted, path: &Path) -> (Gate, Option<SessionWriter>) {
     let gate = Gate::with_sessions_of(rules(accounts), path).unwrap();
-    let keeper = gate.keep_sessions(path, 8).unwrap();
-    (gate, keeper)
+    let writer = gate.write_sessions_to(path, 8).unwrap();
+    (gate, writer)
 }
 
-/// Waits until the file of sessions does not hold that text.
+/// Waits until the file of sessions does not contain a text.
 fn await_removal(path: &Path, text: &str) {
     let end = Instant::now() + Duration::from_secs(10);
     while std::fs::read_to_string(path).unwrap().contains(text) {
@@ -203,29 +203,29 @@ fn session_of_an_account_that_was_absent_for_one_start_is_refused() {
         fewer
     };
     for absent in [&["anna"][..], &["anna", "bert"]] {
-        let (gate, keeper) = start(restricted(), &path);
+        let (gate, writer) = start(restricted(), &path);
         let signed_in = gate.sign_in(&gate.posted(), &request("", HOME), "anna", "right").unwrap();
-        drop(keeper);
+        drop(writer);
         let cookie = format!("{SESSION_COOKIE}1={}", signed_in.session.expose());
         let asked = with_cookies(Method::GET, &[&cookie], &[]);
         let is_good = |gate: &Gate| gate.is_signed_in(&gate.posted(), &asked);
-        let (gate, keeper) = start(restricted(), &path);
+        let (gate, writer) = start(restricted(), &path);
         assert!(is_good(&gate), "it survives a restart");
-        drop(keeper);
-        // The keeper is never dropped, as of a process that is killed.
-        let (_, keeper) = start(without(absent), &path);
-        std::mem::forget(keeper);
+        drop(writer);
+        // The writer is never dropped, as in a process that is killed.
+        let (_, writer) = start(without(absent), &path);
+        std::mem::forget(writer);
         await_removal(&path, "anna");
-        let (gate, _keeper) = start(restricted(), &path);
+        let (gate, _writer) = start(restricted(), &path);
         assert!(!is_good(&gate), "{absent:?}");
     }
     let none = folder.path().join("none.json");
-    let (_, keeper) = start(without(&["anna", "bert"]), &none);
-    assert!(keeper.is_none() && !none.exists(), "nothing to write");
+    let (_, writer) = start(without(&["anna", "bert"]), &none);
+    assert!(writer.is_none() && !none.exists(), "nothing to write");
 }
 
 #[test]
-fn cookies_are_not_shown() {
+fn debug_output_contains_no_cookie() {
     let scene = Scene::new(restricted());
     let signed_in = scene.sign_in("anna", "right", HOME).unwrap();
     let pass = scene.ask(&request(&basic("anna", "right"), HOME)).unwrap();

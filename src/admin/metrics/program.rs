@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use prometheus::proto::MetricFamily;
+use strum::VariantArray as _;
 
 use super::family::Family;
 use crate::access::{self, CallerClass, FailureReason};
@@ -16,7 +17,7 @@ use crate::logging;
 pub(super) fn access(stats: &access::Stats) -> [MetricFamily; 3] {
     let mut failures =
         Family::counter("auth_failures_total", "Number of requests without access, by reason.");
-    for reason in FailureReason::ALL {
+    for &reason in FailureReason::VARIANTS {
         failures = failures.sample(&[("reason", reason.as_str())], stats.failures(reason) as f64);
     }
     let verifications = Family::counter(
@@ -27,7 +28,7 @@ pub(super) fn access(stats: &access::Stats) -> [MetricFamily; 3] {
         "auth_comparisons_total",
         "Number of passwords compared, with a remembered one or by argon2id, by class of caller.",
     );
-    for caller in CallerClass::ALL {
+    for &caller in CallerClass::VARIANTS {
         let count = stats.comparisons(caller) as f64;
         comparisons = comparisons.sample(&[("caller", caller.as_str())], count);
     }

@@ -186,7 +186,7 @@ fn sign_out_that_is_not_on_disk_is_503_and_keeps_the_cookie_until_it_is() {
     let site = under(anna());
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("missing/x.sessions.json");
-    let keeper = site.gate.keep_sessions(&path, 8).unwrap();
+    let keeper = site.gate.write_sessions_to(&path, 8).unwrap();
     let sent = cookies(&sign_in(&site));
     let fields = [(COOKIE.as_str(), &*sent), ("sec-fetch-site", "same-origin")];
     let sign_out = || answer(&site, &request("POST", "/logout", &fields));

@@ -5,7 +5,7 @@ use serde_json::{Map, Value as Json, json};
 use super::operation::{common, options};
 use super::parameter::references;
 use super::response::{answer, plain_media, shared};
-use crate::access::LONGEST_NAME;
+use crate::access::MAX_NAME_BYTES;
 use crate::site::login::LOGIN_BODY_LIMIT;
 
 const TAG: &str = "access";
@@ -22,7 +22,7 @@ pub(super) fn form() -> Json {
         "description": format!("At most {LOGIN_BODY_LIMIT} bytes, each field once."),
         "required": ["username", "password"],
         "properties": {
-            "username": {"type": "string", "maxLength": LONGEST_NAME},
+            "username": {"type": "string", "maxLength": MAX_NAME_BYTES},
             "password": {"type": "string", "format": "password"},
             "next": {
                 "type": "string",

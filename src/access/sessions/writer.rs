@@ -1,4 +1,4 @@
-//! The thread `pw-sessions`, which writes signing keys and sign-outs to disk.
+//! The thread `pw-sessions`: writes signing keys and sign-outs to disk.
 
 use std::io;
 use std::path::PathBuf;
@@ -11,34 +11,34 @@ use crate::threads::{self, OwnedThread};
 /// Time between two attempts while the file cannot be written.
 const RETRY: Duration = Duration::from_secs(10);
 
-/// Writes each change of the sessions. Dropping it writes the latest, and joins the thread.
-pub struct SessionKeeper {
+/// Handle to the thread. Dropping it writes the latest state and joins the thread.
+pub struct SessionWriter {
     shared: Arc<Shared>,
     thread: Option<OwnedThread>,
 }
 
-impl SessionKeeper {
-    pub(super) fn start(shared: Arc<Shared>, path: PathBuf) -> io::Result<SessionKeeper> {
-        SessionKeeper::start_by(shared, |shared| {
+impl SessionWriter {
+    pub(super) fn start(shared: Arc<Shared>, path: PathBuf) -> io::Result<SessionWriter> {
+        SessionWriter::start_by(shared, |shared| {
             OwnedThread::spawn(threads::SESSIONS, move |_| run(&shared, &path))
         })
     }
 
-    /// Starts the thread by `spawn`. If that fails, the sessions are as if no keeper had started.
+    /// Starts the thread by `spawn`. If that fails, the sessions are as if no writer had started.
     pub(super) fn start_by(
         shared: Arc<Shared>,
         spawn: impl FnOnce(Arc<Shared>) -> io::Result<OwnedThread>,
-    ) -> io::Result<SessionKeeper> {
+    ) -> io::Result<SessionWriter> {
         let had_file = {
             let mut state = shared.state();
-            (state.has_keeper, state.is_stopping) = (true, false);
+            (state.has_writer, state.is_stopping) = (true, false);
             std::mem::replace(&mut state.has_file, true)
         };
         match spawn(Arc::clone(&shared)) {
-            Ok(thread) => Ok(SessionKeeper { shared, thread: Some(thread) }),
+            Ok(thread) => Ok(SessionWriter { shared, thread: Some(thread) }),
             Err(error) => {
                 let mut state = shared.state();
-                (state.has_file, state.has_keeper) = (had_file, false);
+                (state.has_file, state.has_writer) = (had_file, false);
                 shared.saved.notify_all();
                 drop(state);
                 Err(error)
@@ -47,12 +47,12 @@ impl SessionKeeper {
     }
 }
 
-impl Drop for SessionKeeper {
+impl Drop for SessionWriter {
     fn drop(&mut self) {
         self.shared.state().is_stopping = true;
         self.shared.changed.notify_all();
         drop(self.thread.take());
-        self.shared.state().has_keeper = false;
+        self.shared.state().has_writer = false;
         self.shared.saved.notify_all();
     }
 }
@@ -65,7 +65,7 @@ fn run(shared: &Shared, path: &std::path::Path) {
         if state.version == state.written {
             return;
         }
-        let (bytes, version) = (file::encode(&state.vault), state.version);
+        let (bytes, version) = (file::encode(&state.keys), state.version);
         drop(state);
         let outcome = file::write(path, &bytes);
         state = shared.state();

@@ -1,22 +1,22 @@
-//! Signing keys of accounts, and the sessions that were signed out.
+//! Signing keys of accounts, and ids of signed-out sessions.
 
 use std::collections::{BTreeMap, HashMap};
 
 use aws_lc_rs::digest::{SHA256, digest};
 
-use super::{ID, MOST_REVOKED};
+use super::{ID, MAX_REVOKED};
 use crate::access::key::{NoRandomness, random};
 use crate::access::password::PasswordHash;
 use crate::access::rules::User;
 
 /// State that survives a restart. It has no `Debug`.
-pub(super) struct Vault {
+pub(super) struct KeyStore {
     pub(super) device_key: [u8; 32],
-    pub(super) accounts: BTreeMap<String, Keyed>,
+    pub(super) accounts: BTreeMap<String, AccountKey>,
 }
 
-/// An account's signing key, and its sessions that were signed out before their expiry.
-pub(super) struct Keyed {
+/// Signing key of an account, with its sessions that were signed out before their expiry.
+pub(super) struct AccountKey {
     /// SHA-256 of the password hash that the key belongs to.
     pub(super) password: [u8; 32],
     pub(super) key: [u8; 32],
@@ -24,9 +24,9 @@ pub(super) struct Keyed {
     pub(super) revoked: HashMap<[u8; ID], u64>,
 }
 
-impl Keyed {
-    fn new(password: [u8; 32]) -> Result<Keyed, NoRandomness> {
-        Ok(Keyed { password, key: random()?, revoked: HashMap::new() })
+impl AccountKey {
+    fn new(password: [u8; 32]) -> Result<AccountKey, NoRandomness> {
+        Ok(AccountKey { password, key: random()?, revoked: HashMap::new() })
     }
 
     /// Returns true if the key belongs to that password hash.
@@ -35,23 +35,24 @@ impl Keyed {
     }
 }
 
-impl Vault {
-    pub(super) fn random() -> Result<Vault, NoRandomness> {
-        Ok(Vault { device_key: random()?, accounts: BTreeMap::new() })
+impl KeyStore {
+    pub(super) fn random() -> Result<KeyStore, NoRandomness> {
+        Ok(KeyStore { device_key: random()?, accounts: BTreeMap::new() })
     }
 
-    /// Gives each of these accounts a key, a new one where its password hash has changed, and
-    /// drops every other account. Returns whether anything changed.
+    /// Creates a key for each of these accounts that lacks one or whose password hash has changed, and
+    /// drops all other accounts. Returns true if anything changed.
     pub(super) fn sync(&mut self, users: &[User]) -> Result<bool, NoRandomness> {
         let before = self.accounts.len();
         let digests: BTreeMap<&str, [u8; 32]> =
             users.iter().map(|user| (&*user.name, digest_of(&user.password_hash))).collect();
-        // Old keys go before new ones are made, so that a failure leaves none of them.
-        self.accounts.retain(|name, keyed| digests.get(&**name) == Some(&keyed.password));
+        // Old keys are dropped before new ones are made, so that a failure leaves none of them.
+        self.accounts
+            .retain(|name, account_key| digests.get(&**name) == Some(&account_key.password));
         let mut changed = self.accounts.len() != before;
         for (name, password) in digests {
             if !self.accounts.contains_key(name) {
-                self.accounts.insert(name.to_owned(), Keyed::new(password)?);
+                self.accounts.insert(name.to_owned(), AccountKey::new(password)?);
                 changed = true;
             }
         }
@@ -66,13 +67,13 @@ impl Vault {
         expires: u64,
         now: u64,
     ) -> Result<(), NoRandomness> {
-        let Some(keyed) = self.accounts.get_mut(account) else { return Ok(()) };
-        if keyed.revoked.len() >= MOST_REVOKED {
-            keyed.revoked.retain(|_, expires| *expires > now);
+        let Some(account_key) = self.accounts.get_mut(account) else { return Ok(()) };
+        if account_key.revoked.len() >= MAX_REVOKED {
+            account_key.revoked.retain(|_, expires| *expires > now);
         }
-        keyed.revoked.insert(id, expires);
-        if keyed.revoked.len() > MOST_REVOKED {
-            *keyed = Keyed::new(keyed.password)?;
+        account_key.revoked.insert(id, expires);
+        if account_key.revoked.len() > MAX_REVOKED {
+            *account_key = AccountKey::new(account_key.password)?;
         }
         Ok(())
     }
