@@ -3,15 +3,12 @@
 //! under the response (RFC 9112 9.6).
 
 use std::collections::VecDeque;
-use std::io::{Read, Write};
+use std::io::{IoSlice, Read, Write};
 use std::time::{Duration, Instant};
 
-use bytes::BytesMut;
-use http::Version;
-
+use super::http1::{Exchange, Output};
 use super::limits::TURNED_AWAY;
 use super::refusal::Refusal;
-use super::response::{self, Exchange, Payload};
 use super::service::Service;
 use super::socket::Stream;
 
@@ -34,13 +31,12 @@ impl Rejections {
     /// Answers a connection beyond the cap, without waiting.
     pub(super) fn reject(&mut self, mut stream: Stream, service: &dyn Service, now: Instant) {
         discard(&mut stream);
-        let mut bytes = BytesMut::new();
-        let exchange = Exchange { version: Version::HTTP_11, head_only: false, keep_alive: false };
+        let mut output = Output::default();
         let response = service.refuse(Refusal::Overloaded, None);
-        if let Payload::Full(body) = response::encode(response, exchange, &mut bytes) {
-            bytes.extend_from_slice(&body);
-        }
-        if stream.write(&bytes).is_err() || stream.shutdown_write().is_err() {
+        output.push_response(response, Exchange::refused(false));
+        let Ok(slices) = output.slices() else { return };
+        let written = stream.write_vectored(&slices.map(IoSlice::new));
+        if written.is_err() || stream.shutdown_write().is_err() {
             return;
         }
         if self.lingering.len() >= TURNED_AWAY {

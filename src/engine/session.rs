@@ -11,12 +11,12 @@ use rustls::ServerConfig;
 
 use super::activity::{Activity, WorkerState};
 use super::budget::{Budget, Charge};
-use super::connection::{Action, Closing, Connection, Refused, ServiceCall};
 use super::deadline::Deadline;
 use super::heavy::HeavyState;
+use super::http1::{Action, Closing, Connection, ServiceCall};
 use super::lanes::{Client, Permit};
 use super::limits::{SCRATCH, Settings};
-use super::message::{Peer, RequestHead, Response};
+use super::message::Peer;
 use super::ready::Ready;
 use super::refusal::Refusal;
 use super::service::{Lane, Service};
@@ -27,9 +27,9 @@ use super::turn::Turn;
 use closing::Stage;
 use transfer::Flush;
 
+mod calls;
 mod closing;
 mod transfer;
-mod work;
 
 /// Task for which a session is driven.
 ///
@@ -263,7 +263,7 @@ impl Session {
                     turn.worked(now);
                 }
                 Action::Refuse(refused) => {
-                    let response = word(host.service, &refused);
+                    let response = refused.render(host.service);
                     self.http.refuse(response, CloseReason::Refused, now);
                 }
                 Action::Close(closing) => {
@@ -336,7 +336,7 @@ impl Session {
                 Some(Outcome::Closed(CloseReason::HandshakeTimeout))
             }
             Stage::Open => {
-                let reason = self.http.expiry();
+                let reason = self.http.expiry_reason();
                 let writes_no_more = reason == CloseReason::WriteTimeout;
                 if !writes_no_more
                     && let Some(call) = self.held.take_if(|_| self.heavy.deadline().is_some())
@@ -346,7 +346,7 @@ impl Session {
                 }
                 match self.http.expire() {
                     Action::Refuse(refused) => {
-                        self.http.refuse(word(host.service, &refused), reason, now);
+                        self.http.refuse(refused.render(host.service), reason, now);
                         None
                     }
                     _ if writes_no_more => {
@@ -358,12 +358,6 @@ impl Session {
             }
         }
     }
-}
-
-/// The program's wording of a refusal.
-fn word(service: &dyn Service, refused: &Refused) -> Response {
-    let head = refused.head.as_deref().map(RequestHead::from);
-    service.refuse(refused.refusal, head)
 }
 
 #[cfg(test)]

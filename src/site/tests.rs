@@ -6,8 +6,7 @@ use serde_json::{Value as Json, json};
 
 use super::*;
 use crate::board::{ErrorKind, SourceView, State, Value};
-use crate::engine::Activity;
-use crate::engine::Body;
+use crate::engine::{Activity, BadRequest, Body};
 use crate::site::fixture::{
     at, failing, get, now, pump, request, site, site_observed, stale, tank, text, values, waiting,
     weather,
@@ -499,11 +498,11 @@ fn what_is_answered_and_what_is_refused_is_observed() {
     site.call(&request("BREW", "/ping", &[]), &Activity::default());
     site.call(&request("HEAD", "/nowhere", &[]), &Activity::default());
     for (refusal, code, retry) in [
-        (Refusal::Malformed("A field line starts with white space."), 400, ""),
+        (Refusal::BadRequest(BadRequest::FieldName), 400, ""),
         (Refusal::Timeout, 408, ""),
         (Refusal::BodyTooLarge, 413, ""),
         (Refusal::TargetTooLong, 414, ""),
-        (Refusal::Expectation, 417, ""),
+        (Refusal::UnknownExpectation, 417, ""),
         (Refusal::Misdirected, 421, ""),
         (Refusal::HeadTooLarge, 431, ""),
         (Refusal::Panicked, 500, ""),
@@ -511,7 +510,7 @@ fn what_is_answered_and_what_is_refused_is_observed() {
         (Refusal::UnknownMethod, 501, ""),
         (Refusal::Overloaded, 503, "2"),
         (Refusal::HeavyOverload, 503, "2"),
-        (Refusal::Version, 505, ""),
+        (Refusal::UnknownVersion, 505, ""),
     ] {
         let response = site.refuse(refusal, None);
         assert_eq!(response.status().as_u16(), code);

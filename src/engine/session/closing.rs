@@ -12,8 +12,8 @@
 
 use std::time::Instant;
 
-use super::super::connection::Closing;
 use super::super::deadline::Deadline;
+use super::super::http1::Closing;
 use super::super::limits::DRAIN_GRACE;
 use super::super::ready::Ready;
 use super::super::stats::{CloseReason, ConnectionState};

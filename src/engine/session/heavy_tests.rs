@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::super::addresses::ClientNet;
 use super::super::lanes::Lanes;
-use super::super::message::{Body, Request, StreamBody};
+use super::super::message::{Body, Request, RequestHead, Response, StreamBody};
 use super::super::service::Reply;
 use super::super::stats::ShedReason;
 use super::fixture::Paired;

@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use super::super::limits::{DRAIN_GRACE, STREAM_CHUNK, TURN_TIME, WRITE_BURST};
-use super::super::message::{Body, Request, StreamBody};
+use super::super::message::{Body, Request, RequestHead, Response, StreamBody};
 use super::super::service::Reply;
 use super::fixture::Paired;
 use super::*;

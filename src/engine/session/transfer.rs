@@ -3,11 +3,11 @@
 use std::io::{self, IoSlice, Read, Write};
 use std::time::Instant;
 
-use super::super::connection::Closing;
 use super::super::heavy::Admission;
+use super::super::http1::Closing;
 use super::super::lanes::Client;
 use super::super::ready::Ready;
-use super::super::refusal::Refusal;
+use super::super::refusal::{BadRequest, Refusal};
 use super::super::service::Lane;
 use super::super::stats::CloseReason;
 use super::super::tls::{Intake, TlsLayer};
@@ -78,7 +78,7 @@ impl Session {
             }
             Intake::PlainHttp => {
                 self.tls = None;
-                let refusal = Refusal::Malformed("This port speaks HTTPS: use https:// here.");
+                let refusal = Refusal::BadRequest(BadRequest::PlainHttp);
                 self.http.refuse(host.service.refuse(refusal, None), CloseReason::TlsError, now);
             }
         }
@@ -144,8 +144,8 @@ impl Session {
             let (taken, written) = match &mut self.tls {
                 Some(tls) => {
                     let taken = tls.encrypt(pieces);
-                    self.http.taken(taken);
-                    if self.http.is_at_its_end() {
+                    self.http.consume_output(taken);
+                    if self.http.is_finished() {
                         // The goodbye goes out with the last bytes.
                         tls.close();
                     }
@@ -157,7 +157,7 @@ impl Session {
                 None => {
                     let written = self.stream.write_vectored(&pieces.map(IoSlice::new));
                     let taken = *written.as_ref().unwrap_or(&0);
-                    self.http.taken(taken);
+                    self.http.consume_output(taken);
                     (taken, written)
                 }
             };
@@ -167,7 +167,7 @@ impl Session {
             }
             match written {
                 Ok(_) if self.is_flushed() => {
-                    self.http.written(Instant::now());
+                    self.http.output_written(Instant::now());
                     if self.held.is_none() {
                         self.heavy.leave();
                     }
@@ -202,6 +202,6 @@ impl Session {
     }
 
     pub(super) fn is_flushed(&self) -> bool {
-        self.http.output_is_taken() && !self.tls.as_ref().is_some_and(TlsLayer::wants_write)
+        self.http.output_is_empty() && !self.tls.as_ref().is_some_and(TlsLayer::wants_write)
     }
 }

@@ -1,9 +1,15 @@
 //! Request lines and hosts: methods, targets in their four forms, versions.
 
-use http::header;
+use std::sync::Arc;
+use std::time::Instant;
 
-use super::*;
-use crate::engine::limits::MAX_TARGET_BYTES;
+use http::{StatusCode, header};
+
+use super::scenario::{Case, Scenario, check_cuts, check_statuses, settings};
+use crate::engine::http1::{Action, Connection};
+use crate::engine::limits::{MAX_TARGET_BYTES, Settings};
+use crate::engine::message::{Peer, Request};
+use crate::engine::refusal::Refusal;
 
 const CASES: &[Case] = &[
     // Versions (RFC 9110 2.5, RFC 9112 2.3).
@@ -19,7 +25,7 @@ const CASES: &[Case] = &[
     ("a version in lower case", b"GET /a http/1.1\r\nHost: x\r\n\r\n", &[400], false),
     ("a version of letters", b"GET /a HTTP/x.y\r\nHost: x\r\n\r\n", &[400], false),
     ("a space behind the version", b"GET /a HTTP/1.1 \r\nHost: x\r\n\r\n", &[400], false),
-    // Methods: the program decides whether one is known.
+    // Methods: the service decides which it implements.
     ("an unknown method", b"BREW /a HTTP/1.1\r\nHost: x\r\n\r\n", &[200], true),
     ("a method that is no token", b"G@T /a HTTP/1.1\r\nHost: x\r\n\r\n", &[400], false),
     ("no method", b" /a HTTP/1.1\r\nHost: x\r\n\r\n", &[400], false),
@@ -121,15 +127,15 @@ const CASES: &[Case] = &[
 
 #[test]
 fn request_line_or_host_gets_its_status() {
-    check_answers(CASES);
+    check_statuses(CASES);
 }
 
 #[test]
-fn request_line_or_host_cut_anywhere_gets_the_same_verdict() {
-    check_split_points(CASES);
+fn request_line_or_host_cut_anywhere_gets_the_same_response() {
+    check_cuts(CASES);
 }
 
-/// The request or the refusal that these bytes come to on a connection of that peer.
+/// Returns the request in these bytes, or its refusal, on a connection of that peer.
 fn outcome(peer: Peer, settings: Settings, bytes: &[u8]) -> Result<Box<Request>, Refusal> {
     let now = Instant::now();
     let mut connection = Connection::new(Arc::new(settings), peer, now);
@@ -146,7 +152,7 @@ fn peer(address: Option<&str>, tls: bool) -> Peer {
 }
 
 #[test]
-fn absolute_form_becomes_origin_form_and_host() {
+fn target_in_absolute_form_becomes_origin_form_and_host() {
     let client = peer(Some("203.0.113.7:9"), false);
     for (line, host, target, authority) in [
         ("GET http://tank.example:80/a?b", "evil.example", "/a?b", "tank.example:80"),
@@ -173,7 +179,7 @@ fn absolute_form_becomes_origin_form_and_host() {
 }
 
 #[test]
-fn scheme_of_another_connection_is_misdirected() {
+fn target_with_a_scheme_that_is_not_the_connections_is_misdirected() {
     let (client, proxy) = (Some("203.0.113.7:9"), Some("192.0.2.1:9"));
     for (peer, http, https) in [
         (peer(client, false), true, false),
@@ -199,7 +205,7 @@ fn scheme_of_another_connection_is_misdirected() {
 }
 
 #[test]
-fn target_beyond_its_limit_is_414_at_any_head_limit() {
+fn target_beyond_its_limit_is_refused_with_414_at_any_head_limit() {
     for (length, max_header_bytes, status) in [
         (MAX_TARGET_BYTES, 1 << 20, 200),
         (MAX_TARGET_BYTES + 1, 1 << 20, 414),
@@ -211,12 +217,12 @@ fn target_beyond_its_limit_is_414_at_any_head_limit() {
     ] {
         let head = format!("GET /{} HTTP/1.1\r\nHost: x\r\n\r\n", "a".repeat(length - 1));
         for pieces in [head.len(), 10_007] {
-            let mut conversation = Conversation::with(Settings { max_header_bytes, ..settings() });
+            let mut scenario = Scenario::with(Settings { max_header_bytes, ..settings() });
             for piece in head.as_bytes().chunks(pieces) {
-                conversation.say(piece);
+                scenario.receive(piece);
             }
             let at = format!("{length} bytes, max_header_bytes {max_header_bytes}");
-            assert_eq!(conversation.statuses(), [status], "{at}");
+            assert_eq!(scenario.statuses(), [status], "{at}");
         }
     }
 }

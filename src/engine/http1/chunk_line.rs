@@ -1,28 +1,25 @@
-//! Size lines of chunks: `chunk-size [ chunk-ext ]` (RFC 9112 7.1 and 7.1.1).
+//! Size line of a chunk: `chunk-size [ chunk-ext ]` (RFC 9112 7.1 and 7.1.1).
 
 use memchr::memchr;
 
-use super::refusal::Refusal;
+use crate::engine::refusal::{BadRequest, Refusal};
 
-/// Size line of a chunk, checked. Extensions have no meaning here and are dropped.
+/// Parsed size line. Extensions are checked and dropped: none has a meaning to this server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct ChunkLine {
     pub(super) size: usize,
-    /// Bytes of the line beyond the digits that the size needs: leading zeros and extensions.
+    /// Number of bytes beyond the digits that the size needs: leading zeros and extensions.
     pub(super) overhead: usize,
 }
 
-const MALFORMED_SIZE: Refusal = Refusal::Malformed("A chunk's size is malformed.");
-const MALFORMED_EXTENSION: Refusal = Refusal::Malformed("A chunk's extension is malformed.");
-
 impl ChunkLine {
-    /// Parses a line without its ending. The size is hexadecimal digits and nothing else: no
-    /// sign, space or `0x`, which lenient number parsers accept.
+    /// Parses a line without its ending. The size consists of hexadecimal digits only: lenient number
+    /// parsers also accept a sign, a space or `0x`.
     pub(super) fn parse(line: &[u8]) -> Result<ChunkLine, Refusal> {
         let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
         let (digits, extensions) = line.split_at(digits);
         if digits.is_empty() {
-            return Err(MALFORMED_SIZE);
+            return Err(BadRequest::ChunkSize.into());
         }
         check_extensions(extensions)?;
         let zeros = digits.iter().take_while(|digit| **digit == b'0').count();
@@ -32,53 +29,53 @@ impl ChunkLine {
         }
         let value = |digit: &u8| (*digit as char).to_digit(16).unwrap_or(0) as usize;
         let size = significant.iter().fold(0, |size, digit| (size << 4) | value(digit));
-        // The last chunk's only zero is no padding.
+        // The only zero of the last chunk is its size.
         let needed = significant.len().max(1);
         Ok(ChunkLine { size, overhead: line.len() - needed })
     }
 }
 
-/// `*( BWS ";" BWS chunk-ext-name [ BWS "=" BWS chunk-ext-val ] )`
+/// Parses `*( BWS ";" BWS chunk-ext-name [ BWS "=" BWS chunk-ext-val ] )` (RFC 9112 7.1.1).
 fn check_extensions(mut rest: &[u8]) -> Result<(), Refusal> {
     while !rest.is_empty() {
-        let name = behind_space(rest).strip_prefix(b";").ok_or(MALFORMED_EXTENSION)?;
-        rest = behind_token(behind_space(name))?;
-        if let Some(value) = behind_space(rest).strip_prefix(b"=") {
-            let value = behind_space(value);
+        let name = skip_space(rest).strip_prefix(b";").ok_or(BadRequest::ChunkExtension)?;
+        rest = skip_token(skip_space(name))?;
+        if let Some(value) = skip_space(rest).strip_prefix(b"=") {
+            let value = skip_space(value);
             rest = match value.strip_prefix(b"\"") {
-                Some(quoted) => behind_quoted(quoted)?,
-                None => behind_token(value)?,
+                Some(quoted) => skip_quoted(quoted)?,
+                None => skip_token(value)?,
             };
         }
     }
     Ok(())
 }
 
-/// `*( SP / HTAB )`
-fn behind_space(text: &[u8]) -> &[u8] {
+/// Skips `*( SP / HTAB )`.
+fn skip_space(text: &[u8]) -> &[u8] {
     let spaces = text.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
     &text[spaces..]
 }
 
-/// `token` (RFC 9110 5.6.2).
-fn behind_token(text: &[u8]) -> Result<&[u8], Refusal> {
+/// Skips `token` (RFC 9110 5.6.2).
+fn skip_token(text: &[u8]) -> Result<&[u8], Refusal> {
     let is_token =
         |byte: &&u8| byte.is_ascii_alphanumeric() || memchr(**byte, b"!#$%&'*+-.^_`|~").is_some();
     match text.iter().take_while(is_token).count() {
-        0 => Err(MALFORMED_EXTENSION),
+        0 => Err(BadRequest::ChunkExtension.into()),
         length => Ok(&text[length..]),
     }
 }
 
-/// `quoted-string` (RFC 9110 5.6.4), of which the opening quote has been read.
-fn behind_quoted(mut rest: &[u8]) -> Result<&[u8], Refusal> {
+/// Skips the rest of a `quoted-string` behind its opening quote (RFC 9110 5.6.4).
+fn skip_quoted(mut rest: &[u8]) -> Result<&[u8], Refusal> {
     let is_text = |byte: u8| byte == b'\t' || (byte >= b' ' && byte != 0x7f);
     loop {
         rest = match rest {
             [b'"', rest @ ..] => return Ok(rest),
             [b'\\', quoted, rest @ ..] if is_text(*quoted) => rest,
             [byte, rest @ ..] if *byte != b'\\' && is_text(*byte) => rest,
-            _ => return Err(MALFORMED_EXTENSION),
+            _ => return Err(BadRequest::ChunkExtension.into()),
         };
     }
 }
@@ -114,7 +111,7 @@ mod tests {
     fn size_lines_beyond_the_grammar_are_refused() {
         for line in [&b""[..], b" 5", b"+5", b"-5", b";a", b"g", b"\t5", b"\"5\"", b"\xb5"] {
             let shown = String::from_utf8_lossy(line);
-            assert_eq!(ChunkLine::parse(line), Err(MALFORMED_SIZE), "{shown}");
+            assert_eq!(ChunkLine::parse(line), Err(BadRequest::ChunkSize.into()), "{shown}");
         }
         for line in [
             &b"3 "[..],
@@ -152,7 +149,7 @@ mod tests {
             b"3;a='b c'",
         ] {
             let shown = String::from_utf8_lossy(line);
-            assert_eq!(ChunkLine::parse(line), Err(MALFORMED_EXTENSION), "{shown}");
+            assert_eq!(ChunkLine::parse(line), Err(BadRequest::ChunkExtension.into()), "{shown}");
         }
         assert_eq!(ChunkLine::parse(b"10000000000000000"), Err(Refusal::BodyTooLarge));
         assert!(ChunkLine::parse(&[b'0'; 200]).is_ok());

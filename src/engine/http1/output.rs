@@ -1,17 +1,20 @@
-//! Bytes on their way to the client.
+//! Bytes that a connection has to write.
+//!
+//! Heads and small bodies share one buffer, so that one `write(2)` sends a whole response, and
+//! pipelined responses together. At most one body follows the buffer: one that is too large to copy,
+//! or a stream, whose source is read when the buffer is empty. Further responses wait behind it.
 
 use std::io;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
-use super::limits::{INLINE_BODY, OUTPUT_HIGH_WATER, SPARE_ROOM, STREAM_CHUNK};
-use super::message::StreamBody;
-use super::response::Payload;
+use super::response::{self, BodyFraming, Exchange};
+use crate::engine::limits::{INLINE_BODY, OUTPUT_HIGH_WATER, SPARE_ROOM, STREAM_CHUNK};
+use crate::engine::message::{Body, Response, StreamBody};
 
-/// What is to be written, in order: heads with small bodies in one buffer, then at most one
-/// body that is too large to be copied or not yet read.
+/// Pending output: a buffer, and then a body.
 #[derive(Default)]
-pub(super) struct Output {
+pub(in crate::engine) struct Output {
     buffer: BytesMut,
     /// Size of the allocation behind `buffer` when its front was last cut off, or more.
     allocation: usize,
@@ -34,55 +37,61 @@ enum Tail {
 }
 
 impl Output {
-    /// The buffer in which a head is written.
-    pub(super) fn head(&mut self) -> &mut BytesMut {
+    /// Appends a response. The output must have room.
+    ///
+    /// A body that the close delimits demands that `exchange.keep_alive` is false.
+    pub(in crate::engine) fn push_response(&mut self, response: Response, exchange: Exchange) {
         debug_assert!(matches!(self.tail, Tail::None), "a response behind an unfinished one");
-        &mut self.buffer
-    }
-
-    /// Puts a body behind the head just written.
-    pub(super) fn follow(&mut self, payload: Payload) {
-        self.tail = match payload {
-            Payload::Nothing => Tail::None,
-            Payload::Full(bytes) if bytes.len() <= INLINE_BODY => {
-                self.buffer.put_slice(&bytes);
-                Tail::None
+        let framing = BodyFraming::of(&response, exchange.version);
+        let (parts, body) = response.into_parts();
+        response::encode_head(&parts, framing, exchange, &mut self.buffer);
+        if exchange.head_only || framing == BodyFraming::None {
+            return;
+        }
+        match body {
+            Body::Full(bytes) if bytes.len() <= INLINE_BODY => self.buffer.put_slice(&bytes),
+            Body::Full(left) => self.tail = Tail::Bytes { whole: left.len(), left },
+            Body::Stream(source) => {
+                self.tail = Tail::Stream { source, chunked: framing == BodyFraming::Chunked };
             }
-            Payload::Full(left) => Tail::Bytes { whole: left.len(), left },
-            Payload::Stream { source, chunked } => Tail::Stream { source, chunked },
-        };
+        }
     }
 
-    /// Nothing is left to write.
+    /// Appends an interim response, `100 Continue` (RFC 9110 15.2.1).
+    pub(super) fn push_continue(&mut self) {
+        self.buffer.put_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
+    }
+
+    /// Returns true if all output was taken.
     pub(super) fn is_empty(&self) -> bool {
         self.buffer.is_empty() && matches!(self.tail, Tail::None)
     }
 
-    /// Another response may be put behind what is pending.
+    /// Returns true if another response may be appended.
     pub(super) fn has_room(&self) -> bool {
         matches!(self.tail, Tail::None) && self.buffer.len() < OUTPUT_HIGH_WATER
     }
 
-    /// The next bytes are still to be read from a streamed body's source.
+    /// Returns true if the next bytes must be read from the source of a streamed body.
     pub(super) fn awaits_source(&self) -> bool {
         self.buffer.is_empty() && matches!(self.tail, Tail::Stream { .. })
     }
 
-    /// Returns true while a body is to be sent whose end only the end of the connection shows.
+    /// Returns true while a body is pending that only the end of the connection delimits.
     pub(super) fn is_close_delimited(&self) -> bool {
         matches!(self.tail, Tail::Stream { chunked: false, .. })
     }
 
-    /// The next bytes to write, in up to two pieces; both empty only when all is written.
-    /// Reads on in a streamed body when the buffer has run dry.
+    /// Returns the next bytes to write, in up to two slices. Both are empty only if all output was
+    /// taken. Reads the source of a streamed body if the buffer is empty.
     ///
     /// # Errors
-    /// [`WouldBlock`](io::ErrorKind::WouldBlock): the body's source has done its work of this
-    /// turn. Any other: it failed, and the response cannot be completed.
-    pub(super) fn pieces(&mut self) -> io::Result<[&[u8]; 2]> {
+    /// [`WouldBlock`](io::ErrorKind::WouldBlock) if the source has ended its turn. Any other error is
+    /// the source's, and the response cannot be completed.
+    pub(in crate::engine) fn slices(&mut self) -> io::Result<[&[u8]; 2]> {
         if self.buffer.is_empty()
             && let Tail::Stream { source, chunked } = &mut self.tail
-            && !read_on(source, *chunked, &mut self.buffer)?
+            && !read_source(source, *chunked, &mut self.buffer)?
         {
             self.tail = Tail::None;
         }
@@ -93,13 +102,13 @@ impl Output {
         Ok([&self.buffer, tail])
     }
 
-    /// Notes that the first `written` bytes of the pieces are gone.
-    pub(super) fn advance(&mut self, written: usize) {
-        let from_buffer = written.min(self.buffer.len());
+    /// Removes the first `count` bytes of [`Output::slices`], which were taken.
+    pub(super) fn consume(&mut self, count: usize) {
+        let from_buffer = count.min(self.buffer.len());
         self.allocation = self.allocation.max(self.buffer.capacity());
         self.buffer.advance(from_buffer);
         if let Tail::Bytes { left, .. } = &mut self.tail {
-            left.advance(written - from_buffer);
+            left.advance(count - from_buffer);
             if left.is_empty() {
                 self.tail = Tail::None;
             }
@@ -111,9 +120,9 @@ impl Output {
         }
     }
 
-    /// Gives back the room that the buffer does not need while the connection waits; returns the
-    /// bytes that remain held. A body that is shared with others is not counted; the source of a
-    /// streamed one reports its own.
+    /// Releases the spare room of the buffer while the connection waits. Returns the number of bytes
+    /// that the output holds. A body that others share does not count; the source of a streamed one
+    /// reports its own.
     pub(super) fn shrink(&mut self) -> usize {
         self.allocation = self.allocation.max(self.buffer.capacity());
         if self.allocation > self.buffer.len() + SPARE_ROOM {
@@ -129,8 +138,8 @@ impl Output {
     }
 }
 
-/// Reads a piece of a streamed body into `buffer`; false when it was the last.
-fn read_on(
+/// Reads a piece of a streamed body into `buffer`. Returns false for the last one, which is empty.
+fn read_source(
     source: &mut Box<dyn StreamBody>,
     chunked: bool,
     buffer: &mut BytesMut,

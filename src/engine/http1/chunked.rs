@@ -1,18 +1,24 @@
-//! The chunked transfer coding (RFC 9112 7.1), decoded strictly.
+//! Decoder of the chunked transfer coding (RFC 9112 7.1).
+//!
+//! Lines end with CR LF and nothing else, sizes are bare hexadecimal digits, and extensions and
+//! trailer fields are parsed by their grammar. Two decoders that differ in any of these can disagree
+//! about the end of a body, which is how requests are smuggled (RFC 9112 11.2). Three limits bound
+//! what a body may cost: of its decoded bytes, of the bytes that its size lines spend on zeros and
+//! extensions (RFC 9112 7.1.1 asks for this one), and of its trailer section.
 
 use bytes::{Buf, BufMut, BytesMut};
 use http::{HeaderName, HeaderValue};
 use memchr::memchr;
 
 use super::chunk_line::ChunkLine;
-use super::limits::{MAX_CHUNK_LINE, MAX_CHUNK_OVERHEAD};
-use super::refusal::Refusal;
+use crate::engine::limits::{MAX_CHUNK_LINE, MAX_CHUNK_OVERHEAD};
+use crate::engine::refusal::{BadRequest, Refusal};
 
-/// Decodes a chunked body from a growing input.
+/// Decoder of one body, which arrives in pieces.
 #[derive(Debug)]
 pub(super) struct ChunkedDecoder {
     state: State,
-    /// Bytes of all size lines so far that no size needs.
+    /// Number of bytes in all size lines so far beyond the digits of their sizes.
     overhead: usize,
     trailer_bytes: usize,
     trailer_fields: usize,
@@ -21,12 +27,14 @@ pub(super) struct ChunkedDecoder {
 #[derive(Debug, Clone, Copy)]
 enum State {
     Size,
+    /// Within a chunk of which this many bytes are missing.
     Data(usize),
+    /// Before the CR LF behind a chunk.
     DataEnd,
     Trailer,
 }
 
-/// What a decoder may take in.
+/// Limits of one body.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ChunkedLimits {
     pub(super) body_bytes: usize,
@@ -35,17 +43,15 @@ pub(super) struct ChunkedLimits {
     pub(super) trailer_fields: usize,
 }
 
-const LINE_ENDING: Refusal =
-    Refusal::Malformed("Every line of a chunked body must end with CR LF, and only there.");
-
 impl ChunkedDecoder {
     pub(super) fn new() -> ChunkedDecoder {
         ChunkedDecoder { state: State::Size, overhead: 0, trailer_bytes: 0, trailer_fields: 0 }
     }
 
-    /// Moves what `input` holds of the body to `body`; true once the body is whole. Chunk
-    /// extensions and trailer fields are parsed, count against their limits, and are dropped:
-    /// no field of a trailer can change the framing or the host (RFC 9110 6.5.1).
+    /// Moves the body's bytes from `input` to `body`. Returns true once the body is complete.
+    ///
+    /// Extensions and trailer fields count against their limits and are dropped, so that no trailer
+    /// field can replace a header field (RFC 9110 6.5.1).
     pub(super) fn decode(
         &mut self,
         input: &mut BytesMut,
@@ -78,7 +84,7 @@ impl ChunkedDecoder {
                 }
                 State::DataEnd => {
                     if !b"\r\n".starts_with(&input[..input.len().min(2)]) {
-                        return Err(Refusal::Malformed("A chunk does not have its declared size."));
+                        return Err(BadRequest::ChunkLength.into());
                     }
                     if input.len() < 2 {
                         return Ok(false);
@@ -91,8 +97,8 @@ impl ChunkedDecoder {
                     let line = match take_line(input, room) {
                         Ok(Some(line)) => line,
                         Ok(None) => return Ok(false),
-                        Err(LINE_ENDING) => return Err(LINE_ENDING),
-                        Err(_) => return Err(Refusal::HeadTooLarge),
+                        Err(BadRequest::ChunkLineTooLong) => return Err(Refusal::HeadTooLarge),
+                        Err(rule) => return Err(rule.into()),
                     };
                     if line.is_empty() {
                         return Ok(true);
@@ -109,33 +115,32 @@ impl ChunkedDecoder {
     }
 }
 
-/// Takes a line of at most `limit` bytes with its ending off the front.
-fn take_line(input: &mut BytesMut, limit: usize) -> Result<Option<BytesMut>, Refusal> {
+/// Splits the first line off `input`, and returns it without its ending; `None` if it is incomplete.
+/// The line with its ending may have `limit` bytes.
+fn take_line(input: &mut BytesMut, limit: usize) -> Result<Option<BytesMut>, BadRequest> {
     let window = &input[..input.len().min(limit)];
     let Some(feed) = memchr(b'\n', window) else {
-        // A carriage return is good only as the last byte so far.
+        // A CR may only be the last byte so far: an LF may follow.
         return match memchr(b'\r', window) {
-            Some(at) if at + 1 < window.len() => Err(LINE_ENDING),
-            _ if input.len() >= limit => {
-                Err(Refusal::Malformed("A chunk's size line is too long."))
-            }
+            Some(at) if at + 1 < window.len() => Err(BadRequest::ChunkLineEnding),
+            _ if input.len() >= limit => Err(BadRequest::ChunkLineTooLong),
             _ => Ok(None),
         };
     };
     if feed == 0 || memchr(b'\r', window) != Some(feed - 1) {
-        return Err(LINE_ENDING);
+        return Err(BadRequest::ChunkLineEnding);
     }
     let mut line = input.split_to(feed + 1);
     line.truncate(feed - 1);
     Ok(Some(line))
 }
 
-/// `field-line` of a trailer section (RFC 9112 5): the same grammar as in a head.
-fn check_trailer_field(line: &[u8]) -> Result<(), Refusal> {
-    const MALFORMED: Refusal = Refusal::Malformed("A trailer field is malformed.");
-    let (name, value) = line.split_at(memchr(b':', line).ok_or(MALFORMED)?);
-    // A folded line and a space before the colon make a name that is no token.
-    HeaderName::from_bytes(name).map_err(|_| MALFORMED)?;
-    HeaderValue::from_bytes(&value[1..]).map_err(|_| MALFORMED)?;
+/// Checks a `field-line` of a trailer section, which has the grammar of header fields (RFC 9112 5
+/// and 7.1.2).
+fn check_trailer_field(line: &[u8]) -> Result<(), BadRequest> {
+    let (name, value) = line.split_at(memchr(b':', line).ok_or(BadRequest::TrailerField)?);
+    // A folded line, or a space before the colon, is no token.
+    HeaderName::from_bytes(name).map_err(|_| BadRequest::TrailerField)?;
+    HeaderValue::from_bytes(&value[1..]).map_err(|_| BadRequest::TrailerField)?;
     Ok(())
 }

@@ -1,57 +1,56 @@
-//! How a request's body is delimited, and whether its connection lasts (RFC 9112 6 and 9).
+//! Framing of a request: the delimitation of its body (RFC 9112 6) and the persistence of its
+//! connection (RFC 9112 9.3).
 //!
-//! Where two implementations could disagree about the end of a request, one can smuggle
-//! another request past them. So whatever is ambiguous is refused, even where the RFC
-//! would let a recipient repair it.
+//! If a proxy and this server disagree about the end of a request, a client can smuggle another
+//! request past the proxy (RFC 9112 11.2). Every ambiguous framing is therefore refused, also where
+//! the RFC allows a recipient to repair it: equal Content-Length values, or Content-Length beside
+//! Transfer-Encoding.
 
 use http::{HeaderMap, Version, header};
 
 use super::head::Head;
-use super::refusal::Refusal;
+use crate::engine::refusal::{BadRequest, Refusal};
 
-/// How the bytes after a head are delimited.
+/// Delimitation of the bytes behind a head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Framing {
     /// No body follows.
     None,
-    /// `Content-Length`: that many bytes, at least one.
+    /// `Content-Length` of at least one.
     Length(usize),
     /// `Transfer-Encoding: chunked`.
     Chunked {
-        /// Number of the head's fields; those of the trailer count on from there.
+        /// Number of header fields, to which `max_headers` adds those of the trailer section.
         header_fields: usize,
     },
 }
 
-/// What a head says of its connection and its body.
+/// Framing of one request and of the response to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Semantics {
     pub(super) framing: Framing,
     /// The client waits for `100 Continue` before it sends the body (RFC 9110 10.1.1).
     pub(super) expects_continue: bool,
-    /// The client is willing to send another request on this connection.
+    /// The client allows another request on this connection.
     pub(super) keep_alive: bool,
 }
 
-/// Reads the framing of a request, refusing what is ambiguous or too large.
+/// Determines the framing of a request. Refuses an ambiguous one, and a body over the limit.
 pub(super) fn semantics(head: &Head, max_body_bytes: usize) -> Result<Semantics, Refusal> {
     let framing = framing(head, max_body_bytes)?;
     let expects_continue = expects_continue(head)? && framing != Framing::None;
     Ok(Semantics { framing, expects_continue, keep_alive: keep_alive(head) })
 }
 
+/// Determines the delimitation of the body (RFC 9112 6.3).
 fn framing(head: &Head, max_body_bytes: usize) -> Result<Framing, Refusal> {
     let codings = head.headers.contains_key(header::TRANSFER_ENCODING);
     let mut lengths = head.headers.get_all(header::CONTENT_LENGTH).iter();
     match (codings, lengths.next(), lengths.next()) {
-        (true, Some(_), _) => Err(Refusal::Malformed(
-            "Content-Length and Transfer-Encoding must not appear together.",
-        )),
-        (_, _, Some(_)) => {
-            Err(Refusal::Malformed("There is more than one Content-Length header field."))
-        }
+        (true, Some(_), _) => Err(BadRequest::LengthAndCoding.into()),
+        (_, _, Some(_)) => Err(BadRequest::RepeatedLength.into()),
         (true, None, _) if head.version == Version::HTTP_10 => {
-            Err(Refusal::Malformed("HTTP/1.0 knows no Transfer-Encoding."))
+            Err(BadRequest::CodingInHttp10.into())
         }
         (true, None, _) => chunked_only(&head.headers),
         (false, Some(length), None) => match content_length(length.as_bytes())? {
@@ -63,46 +62,47 @@ fn framing(head: &Head, max_body_bytes: usize) -> Result<Framing, Refusal> {
     }
 }
 
-/// `1*DIGIT` and nothing else: no sign, no space, no list of equal values.
+/// Parses `1*DIGIT` (RFC 9110 8.6): no sign, no space, no list of equal values.
 fn content_length(value: &[u8]) -> Result<usize, Refusal> {
     if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
-        return Err(Refusal::Malformed("Content-Length must be one decimal number."));
+        return Err(BadRequest::Length.into());
     }
-    // Digits are ASCII, and a number past `usize` is past any limit.
+    // A number beyond `usize` is beyond any limit.
     Ok(std::str::from_utf8(value).ok().and_then(|digits| digits.parse().ok()).unwrap_or(usize::MAX))
 }
 
-/// The one coding that is decoded, exactly once (RFC 9112 6.1).
+/// Accepts `chunked`, the one coding that this server decodes, exactly once (RFC 9112 6.1).
 fn chunked_only(headers: &HeaderMap) -> Result<Framing, Refusal> {
     let mut codings = tokens(headers, &header::TRANSFER_ENCODING);
     match (codings.next(), codings.next()) {
         (Some(only), None) if only.eq_ignore_ascii_case(b"chunked") => {
             Ok(Framing::Chunked { header_fields: headers.len() })
         }
-        (None, _) => Err(Refusal::Malformed("Transfer-Encoding names no coding.")),
+        (None, _) => Err(BadRequest::EmptyCoding.into()),
         (Some(first), Some(_)) if first.eq_ignore_ascii_case(b"chunked") => {
-            Err(Refusal::Malformed("The chunked coding must be applied once, and last."))
+            Err(BadRequest::ChunkedTwice.into())
         }
         _ => Err(Refusal::UnknownCoding),
     }
 }
 
+/// Returns true if the client waits for `100 Continue` (RFC 9110 10.1.1).
 fn expects_continue(head: &Head) -> Result<bool, Refusal> {
-    // An HTTP/1.0 client cannot mean it (RFC 9110 10.1.1).
+    // RFC 9110 10.1.1 demands that an HTTP/1.0 request is read as without it.
     if head.version == Version::HTTP_10 {
         return Ok(false);
     }
     let mut expects = false;
     for expectation in tokens(&head.headers, &header::EXPECT) {
         if !expectation.eq_ignore_ascii_case(b"100-continue") {
-            return Err(Refusal::Expectation);
+            return Err(Refusal::UnknownExpectation);
         }
         expects = true;
     }
     Ok(expects)
 }
 
-/// RFC 9112 9.3.
+/// Returns true if the connection persists after the response (RFC 9112 9.3).
 fn keep_alive(head: &Head) -> bool {
     let option = |wanted: &[u8]| {
         tokens(&head.headers, &header::CONNECTION).any(|option| option.eq_ignore_ascii_case(wanted))
@@ -113,8 +113,8 @@ fn keep_alive(head: &Head) -> bool {
     }
 }
 
-/// The members of a comma-separated list over all fields of that name; empty ones count for
-/// nothing (RFC 9110 5.6.1).
+/// Returns the members of the comma-separated list that all fields of that name make up. Empty ones
+/// are skipped (RFC 9110 5.6.1).
 fn tokens<'a>(
     headers: &'a HeaderMap,
     name: &header::HeaderName,

@@ -6,14 +6,14 @@ use std::time::Instant;
 use http::Method;
 
 use super::super::addresses::ClientNet;
-use super::super::connection::{ServiceCall, Step};
 use super::super::heavy::Admission;
+use super::super::http1::{ServiceCall, Step};
 use super::super::ready::Ready;
 use super::super::refusal::Refusal;
 use super::super::service::{Fallback, HeavyWork, Reply};
 use super::super::stats::{CloseReason, ConnectionState, ShedReason};
 use super::super::turn::Turn;
-use super::{Host, Outcome, Session, word};
+use super::{Host, Outcome, Session};
 
 impl Session {
     /// Does a piece of the program's work, whose panic costs no more than this connection.
@@ -40,7 +40,7 @@ impl Session {
             Ok(Reply::ReadBody { limit, then }) => {
                 self.heavy.leave();
                 if let Err(refused) = self.http.read_body(request, limit, then) {
-                    self.http.refuse(word(host.service, &refused), CloseReason::Refused, now);
+                    self.http.refuse(refused.render(host.service), CloseReason::Refused, now);
                 }
             }
             Ok(Reply::Heavy { lane, work }) => {

@@ -1,14 +1,14 @@
-//! Any bytes, cut anywhere, get the verdict that they get in one piece.
+//! Fuzzing: the responses to any bytes do not depend on how these are cut.
 
 use std::ops::Range;
 
 use fastrand::Rng;
 
-use super::tests::{Verdict, converse};
+use super::scenario::{Transcript, feed};
 use crate::fuzzing::fuzz;
 
 #[test]
-fn heads_framing_and_chunks() {
+fn any_bytes_cut_anywhere_get_the_same_responses() {
     let dictionary = [
         "\r\n\r\n",
         "\n",
@@ -39,38 +39,38 @@ fn heads_framing_and_chunks() {
         "GET / HTTP/1.1\r\nHost: x\r\n\r\n",
     ];
     fuzz("connection", &dictionary, |input| {
-        let whole = converse([input]);
-        let verdict = whole.verdict();
+        let whole = feed([input]);
+        let transcript = whole.transcript();
         let mut rng = Rng::with_seed(input.len() as u64);
         for _ in 0..3 {
-            assert_eq!(in_pieces(input, &mut rng), verdict, "cut differently");
+            assert_eq!(in_pieces(input, &mut rng), transcript, "cut differently");
         }
-        assert_eq!(converse(input.chunks(1)).verdict(), verdict, "byte by byte");
+        assert_eq!(feed(input.chunks(1)).transcript(), transcript, "byte by byte");
         let statuses = whole.statuses();
         let refused = statuses.iter().position(|status| *status >= 400);
         if let Some(at) = refused {
-            assert_eq!(at, statuses.len() - 1, "nothing is answered behind a refusal");
-            assert!(verdict.closing.is_some(), "a refusal ends the connection");
+            assert_eq!(at, statuses.len() - 1, "no request behind a refusal is answered");
+            assert!(transcript.closing.is_some(), "a refusal ends the connection");
         }
-        // Each rule that refuses is a behaviour of its own: the generator looks for all of them.
-        let rule = refused.and_then(|_| verdict.answers.lines().last()?.split('.').next());
-        format!("{statuses:?} {:?} {rule:?}", verdict.closing)
+        // Each rule that refuses is a behaviour of its own, for which the generator searches.
+        let rule = refused.and_then(|_| transcript.responses.lines().last()?.split('.').next());
+        format!("{statuses:?} {:?} {rule:?}", transcript.closing)
     });
 }
 
-/// Bodies made by the grammar of RFC 9112 7.1 are decoded, and one illegal byte in an extension or
-/// a trailer is refused, wherever either is cut.
+/// Bodies generated from the grammar of RFC 9112 7.1 are decoded, and one illegal byte in an
+/// extension or a trailer is refused, wherever either is cut.
 #[test]
-fn chunked_bodies_by_the_grammar() {
+fn chunked_body_of_the_grammar_is_decoded_and_an_illegal_byte_in_it_refused() {
     const HEAD: &str = "POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
     let mut rng = Rng::with_seed(11);
     for _ in 0..500 {
         let (text, parts) = chunked_body(&mut rng);
         let request = [HEAD.as_bytes(), &text].concat();
-        let whole = converse([&request[..]]);
+        let whole = feed([&request[..]]);
         let shown = String::from_utf8_lossy(&text).into_owned();
         assert_eq!(whole.statuses(), [200], "{shown:?}");
-        assert_eq!(in_pieces(&request, &mut rng), whole.verdict(), "{shown:?}");
+        assert_eq!(in_pieces(&request, &mut rng), whole.transcript(), "{shown:?}");
 
         // An extension or a trailer field with a byte that neither may hold anywhere.
         if parts.is_empty() {
@@ -80,15 +80,15 @@ fn chunked_bodies_by_the_grammar() {
         let at = HEAD.len() + rng.usize(part);
         let mut broken = request;
         broken.insert(at, *pick(&mut rng, b"\0\x01\x1b\x7f"));
-        let whole = converse([&broken[..]]);
+        let whole = feed([&broken[..]]);
         let shown = String::from_utf8_lossy(&broken[HEAD.len()..]).into_owned();
         assert_eq!(whole.statuses(), [400], "{shown:?}");
-        assert_eq!(in_pieces(&broken, &mut rng), whole.verdict(), "{shown:?}");
+        assert_eq!(in_pieces(&broken, &mut rng), whole.transcript(), "{shown:?}");
     }
 }
 
-/// A chunked body of at most 16 bytes and 6 trailer fields, and where its extensions and fields
-/// are in it.
+/// Returns a chunked body of at most 16 bytes and 6 trailer fields, and the ranges of its extensions
+/// and fields.
 fn chunked_body(rng: &mut Rng) -> (Vec<u8>, Vec<Range<usize>>) {
     let mut text = Vec::new();
     let mut parts = Vec::new();
@@ -156,7 +156,7 @@ fn pick<'a, T>(rng: &mut Rng, list: &'a [T]) -> &'a T {
     &list[rng.usize(..list.len())]
 }
 
-fn in_pieces(input: &[u8], rng: &mut Rng) -> Verdict {
+fn in_pieces(input: &[u8], rng: &mut Rng) -> Transcript {
     let mut pieces = Vec::new();
     let mut rest = input;
     while !rest.is_empty() {
@@ -164,5 +164,5 @@ fn in_pieces(input: &[u8], rng: &mut Rng) -> Verdict {
         pieces.push(piece);
         rest = behind;
     }
-    converse(pieces).verdict()
+    feed(pieces).transcript()
 }

@@ -1,13 +1,13 @@
-//! Request bodies on their way in: kept for the program, or dropped.
+//! Decoder of a request body (RFC 9112 6 and 7), which is kept for the service or dropped.
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 use super::chunked::{ChunkedDecoder, ChunkedLimits};
 use super::framing::Framing;
-use super::limits::{MAX_DISCARDED_BODY, Settings};
-use super::refusal::Refusal;
+use crate::engine::limits::{MAX_DISCARDED_BODY, Settings};
+use crate::engine::refusal::Refusal;
 
-/// Decoder of one body. What it drops costs no memory.
+/// Decoder of one body.
 pub(super) struct BodyDecoder {
     coding: Coding,
     body: BytesMut,
@@ -15,13 +15,13 @@ pub(super) struct BodyDecoder {
 }
 
 enum Coding {
-    /// So many bytes are still to come.
+    /// `Content-Length`, less the bytes that have arrived.
     Length(usize),
     Chunked(ChunkedDecoder, ChunkedLimits),
 }
 
 impl BodyDecoder {
-    /// Decoder that keeps up to `limit` bytes; `None` if the head announces more.
+    /// Returns a decoder that keeps up to `limit` bytes; `None` if the head announces more.
     pub(super) fn keeping(
         framing: Framing,
         limit: usize,
@@ -30,7 +30,8 @@ impl BodyDecoder {
         BodyDecoder::new(framing, limit, true, settings)
     }
 
-    /// Decoder that drops up to [`MAX_DISCARDED_BODY`] bytes; `None` if the head announces more.
+    /// Returns a decoder that drops up to [`MAX_DISCARDED_BODY`] bytes; `None` if the head announces
+    /// more.
     pub(super) fn dropping(framing: Framing, settings: &Settings) -> Option<BodyDecoder> {
         BodyDecoder::new(framing, MAX_DISCARDED_BODY, false, settings)
     }
@@ -52,7 +53,7 @@ impl BodyDecoder {
         Some(BodyDecoder { coding, body: BytesMut::new(), keep })
     }
 
-    /// Takes what `input` holds of the body; true once it is whole.
+    /// Takes the body's bytes from `input`. Returns true once the body is complete.
     ///
     /// # Errors
     /// The chunked coding is malformed, or the body exceeds the limit.
@@ -68,28 +69,28 @@ impl BodyDecoder {
                 *left -= some;
                 Ok(*left == 0)
             }
-            // Bounded by the limit, so what is dropped may as well be collected first.
+            // A body that is dropped is collected too: its limit is small.
             Coding::Chunked(decoder, limits) => decoder.decode(input, &mut self.body, *limits),
         }
     }
 
-    /// Bytes that it holds.
+    /// Number of bytes that the decoder holds.
     pub(super) fn held_bytes(&self) -> usize {
         self.body.capacity()
     }
 
-    /// The decoded body; empty if it was dropped.
+    /// Returns the decoded body; it is empty if it was dropped.
     pub(super) fn into_body(self) -> Bytes {
         if self.keep { self.body.freeze() } else { Bytes::new() }
     }
 }
 
-/// Makes room for `some` more bytes of a body of which `left` are to come: doubled, so that a body
-/// in many pieces is seldom copied, but never more than the body needs.
+/// Makes room for `some` of the `left` bytes that the body lacks. Capacity doubles, so that a body in
+/// many pieces is copied a few times only, but never exceeds the body.
 fn grow(body: &mut BytesMut, some: usize, left: usize) {
     if body.capacity() - body.len() < some {
         let doubled = body.len().max(some);
-        // Exact: `reserve` would round up to double the capacity.
+        // `reserve` would round up to twice the capacity.
         let mut larger = BytesMut::with_capacity(body.len() + doubled.min(left));
         larger.put_slice(body);
         *body = larger;

@@ -1,19 +1,23 @@
-//! Request heads: where one ends, what it says, and which ones are refused.
+//! Head of a request: request line and header fields (RFC 9112 2 to 5).
 //!
-//! RFC 9112 sections 2 to 5, read strictly: a line ends with CR LF and nothing else, a
-//! folded line or a space before a colon is an error, and so is anything that two parsers
-//! could read in two ways.
+//! The head is parsed once its terminating CR LF CR LF has arrived. Before that, the complete lines
+//! of an incomplete head are checked, so that a malformed one is refused without waiting for its
+//! end. The result does not depend on how the network cuts the bytes.
+//!
+//! Parsing is strict: httparse finds the field lines, but accepts a bare LF as a line ending, so the
+//! endings are checked here. A folded line, or white space before a colon, is an error (RFC 9112 5.1
+//! and 5.2).
 
 use bytes::{Buf, Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version, header};
 use memchr::{memchr, memmem, memrchr};
 
 use super::authority::Authority;
-use super::message::{Request, RequestHead};
-use super::refusal::Refusal;
 use super::request_line::{self, RequestLine, Schemes};
+use crate::engine::message::{Request, RequestHead};
+use crate::engine::refusal::{BadRequest, Refusal};
 
-/// The head of a request.
+/// Parsed head.
 #[derive(Debug)]
 pub(super) struct Head {
     pub(super) method: Method,
@@ -36,24 +40,28 @@ impl From<Request> for Head {
     }
 }
 
-/// Limits of a head, and the schemes that its target may have.
+/// Limits of a head, and the schemes of its connection.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct HeadLimits {
+    /// `max_header_bytes`.
     pub(super) bytes: usize,
+    /// `max_headers`.
     pub(super) fields: usize,
     pub(super) schemes: Schemes,
 }
 
-/// Finds heads at the front of a growing input. Remembers how far it has looked, so that
-/// a head dripped byte by byte costs no more than its length.
+/// Finder of the head at the front of an input that grows. It stores its position, so that a head
+/// that arrives byte by byte is searched once.
 #[derive(Debug, Default)]
 pub(super) struct HeadReader {
+    /// Number of bytes in which no terminator begins, but for the last three.
     searched: usize,
+    /// Number of bytes in empty lines before the head.
     skipped: usize,
 }
 
 impl HeadReader {
-    /// Takes the head off the front of `input` when it is whole; `None` when more is needed.
+    /// Splits the head off the front of `input`; `None` if it is incomplete.
     pub(super) fn read(
         &mut self,
         input: &mut BytesMut,
@@ -64,18 +72,17 @@ impl HeadReader {
             return Err(Refusal::HeadTooLarge);
         }
         let window = &input[..input.len().min(limits.bytes)];
-        // The terminator may straddle what was searched before.
+        // The terminator may begin in the bytes that were searched before.
         let from = self.searched.saturating_sub(3).min(window.len());
         if let Some(found) = memmem::find(&window[from..], b"\r\n\r\n") {
             let head = input.split_to(from + found + 4).freeze();
             *self = HeadReader::default();
             return parse(&head, limits).map(Some);
         }
-        // Nothing is gained by waiting for the rest of what is already wrong. Only whole lines
-        // are looked at, as what is said of half a line would depend on where it was cut.
-        let news = self.searched.min(window.len());
-        if let Some(at) = memrchr(b'\n', &window[news..]) {
-            probe(&Bytes::copy_from_slice(&window[..=news + at]), limits)?;
+        // Only complete lines are checked: the verdict on a part would depend on the cut.
+        let unchecked = self.searched.min(window.len());
+        if let Some(at) = memrchr(b'\n', &window[unchecked..]) {
+            check_lines(&Bytes::copy_from_slice(&window[..=unchecked + at]), limits)?;
         }
         self.searched = window.len();
         if input.len() < limits.bytes {
@@ -87,8 +94,8 @@ impl HeadReader {
         }
     }
 
-    /// Empty lines before a request line are ignored (RFC 9112 2.2), but counted: they must
-    /// not keep a worker reading.
+    /// Skips empty lines before a request line (RFC 9112 2.2). They count against the head's limit,
+    /// so that a client cannot send them without end.
     fn skip_empty_lines(&mut self, input: &mut BytesMut) {
         while input.starts_with(b"\r\n") {
             input.advance(2);
@@ -98,38 +105,36 @@ impl HeadReader {
     }
 }
 
-/// Looks for errors in the whole lines of a head that is not whole.
-fn probe(lines: &Bytes, limits: HeadLimits) -> Result<(), Refusal> {
+/// Checks the complete lines of an incomplete head.
+fn check_lines(lines: &Bytes, limits: HeadLimits) -> Result<(), Refusal> {
     let (_, fields) = parse_request_line(lines, limits.schemes)?;
     with_fields(limits.fields, |room| {
         match httparse::parse_headers(&fields, room).map_err(refusal_of)? {
             httparse::Status::Partial => Ok(()),
-            // Whole by bare line feeds, as there is no CR LF CR LF in the window.
-            httparse::Status::Complete(_) => Err(BARE_LINE_FEED),
+            // Terminated with a bare LF, as the window contains no CR LF CR LF.
+            httparse::Status::Complete(_) => Err(BadRequest::LineEnding.into()),
         }
     })
 }
 
-/// Parses a whole head, which ends with the only CR LF CR LF in it.
+/// Parses a complete head, which contains CR LF CR LF at its end only.
 fn parse(head: &Bytes, limits: HeadLimits) -> Result<Head, Refusal> {
     let (line, section) = parse_request_line(head, limits.schemes)?;
     with_fields(limits.fields, |room| {
         let fields = match httparse::parse_headers(&section, room).map_err(refusal_of)? {
             httparse::Status::Complete((length, fields)) if length == section.len() => fields,
-            _ => return Err(BARE_LINE_FEED),
+            _ => return Err(BadRequest::LineEnding.into()),
         };
         if memchr::memchr_iter(b'\n', &section).any(|at| at == 0 || section[at - 1] != b'\r') {
-            return Err(BARE_LINE_FEED);
+            return Err(BadRequest::LineEnding.into());
         }
         let RequestLine { method, target, version, authority } = line;
         let mut headers = HeaderMap::with_capacity(fields.len());
         for field in fields {
-            let name = HeaderName::from_bytes(field.name.as_bytes())
-                .map_err(|_| Refusal::Malformed("A header field's name is not a token."))?;
-            let value =
-                HeaderValue::from_maybe_shared(section.slice_ref(field.value)).map_err(|_| {
-                    Refusal::Malformed("A header field's value holds a control character.")
-                })?;
+            let name =
+                HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| BadRequest::FieldName)?;
+            let value = HeaderValue::from_maybe_shared(section.slice_ref(field.value))
+                .map_err(|_| Refusal::BadRequest(BadRequest::FieldValue))?;
             headers.append(name, value);
         }
         check_host(version, &headers)?;
@@ -140,20 +145,17 @@ fn parse(head: &Bytes, limits: HeadLimits) -> Result<Head, Refusal> {
     })
 }
 
-/// Parses the first line of a head, and returns it with the lines behind it.
+/// Parses the first line of a head. Returns it with the bytes of the lines behind it.
 fn parse_request_line(lines: &Bytes, schemes: Schemes) -> Result<(RequestLine, Bytes), Refusal> {
-    let feed = memchr(b'\n', lines).ok_or(BARE_LINE_FEED)?;
+    let feed = memchr(b'\n', lines).ok_or(BadRequest::LineEnding)?;
     let line = match lines[..feed].strip_suffix(b"\r") {
         Some(line) => lines.slice_ref(line),
-        None => return Err(BARE_LINE_FEED),
+        None => return Err(BadRequest::LineEnding.into()),
     };
     Ok((RequestLine::parse(&line, schemes)?, lines.slice(feed + 1..)))
 }
 
-const BARE_LINE_FEED: Refusal =
-    Refusal::Malformed("Every line of the head must end with CR LF, and only there.");
-
-/// Runs `with` on room for that many fields, on the stack where that is enough.
+/// Calls `with` with room for `max_fields` fields: on the stack for the default limit and below.
 fn with_fields<'head, T>(
     max_fields: usize,
     with: impl FnOnce(&mut [httparse::Header<'head>]) -> Result<T, Refusal>,
@@ -170,24 +172,25 @@ fn with_fields<'head, T>(
 fn refusal_of(error: httparse::Error) -> Refusal {
     match error {
         httparse::Error::TooManyHeaders => Refusal::HeadTooLarge,
-        httparse::Error::NewLine => BARE_LINE_FEED,
-        httparse::Error::HeaderValue => Refusal::Malformed("A header field's value is malformed."),
-        // The other errors are of request and status lines, which are not parsed by httparse.
-        _ => Refusal::Malformed("A header field's name is malformed."),
+        httparse::Error::NewLine => Refusal::BadRequest(BadRequest::LineEnding),
+        httparse::Error::HeaderValue => Refusal::BadRequest(BadRequest::FieldValue),
+        // The others concern start lines, which httparse does not see, or field names.
+        _ => Refusal::BadRequest(BadRequest::FieldName),
     }
 }
 
-/// Exactly one well-formed Host in HTTP/1.1, at most one before (RFC 9112 3.2).
+/// Requires exactly one well-formed Host field in HTTP/1.1, and at most one in HTTP/1.0 (RFC 9112
+/// 3.2). An empty one is valid: the target may have no authority.
 fn check_host(version: Version, headers: &HeaderMap) -> Result<(), Refusal> {
     let mut hosts = headers.get_all(header::HOST).iter();
     match (hosts.next(), hosts.next()) {
         (None, _) if version == Version::HTTP_10 => Ok(()),
-        (None, _) => Err(Refusal::Malformed("HTTP/1.1 requires a Host header field.")),
-        (Some(_), Some(_)) => Err(Refusal::Malformed("There is more than one Host header field.")),
+        (None, _) => Err(BadRequest::MissingHost.into()),
+        (Some(_), Some(_)) => Err(BadRequest::RepeatedHost.into()),
         (Some(host), None) if host.is_empty() => Ok(()),
         (Some(host), None) => match Authority::parse(host.as_bytes()) {
             Ok(_) => Ok(()),
-            Err(_) => Err(Refusal::Malformed("The Host header field is malformed.")),
+            Err(_) => Err(BadRequest::Host.into()),
         },
     }
 }

@@ -1,8 +1,8 @@
-//! Host and port that a request names (RFC 3986 3.2.2 and 3.2.3).
+//! Authority of a request: host and port (RFC 3986 3.2.2 and 3.2.3).
 //!
-//! [`Authority::parse`] is the only parser of the Host field and of the authority of a target.
-//! The head's check, the rules of access and the redirect to HTTPS read the same result, so they
-//! cannot disagree about the host of a request.
+//! [`Authority::parse`] is the only parser of the Host field and of the authority in a target. The
+//! check of a head, the access rules and the redirect to HTTPS read its result, so they cannot
+//! disagree about the host of a request.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -25,7 +25,7 @@ pub enum Host<'a> {
     Future(&'a str),
 }
 
-/// Reason why a text is no [`Authority`].
+/// Reason for which a text is not an [`Authority`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum AuthorityError {
     /// Userinfo, which a server must not accept (RFC 9110 4.2.4).
@@ -37,7 +37,7 @@ pub enum AuthorityError {
     /// Neither an address nor a registered name.
     #[error("malformed host")]
     Host,
-    /// Port that is no decimal number up to 65535.
+    /// Anything but a decimal number up to 65535 behind the colon.
     #[error("malformed port")]
     Port,
 }
@@ -46,7 +46,7 @@ impl<'a> Authority<'a> {
     /// Parses `uri-host [ ":" port ]`. The port may be empty, as in `localhost:`.
     ///
     /// # Errors
-    /// Names the part that breaks the grammar.
+    /// One error for each part that can break the grammar.
     pub fn parse(text: &'a [u8]) -> Result<Authority<'a>, AuthorityError> {
         if text.contains(&b'@') {
             return Err(AuthorityError::Userinfo);
@@ -71,13 +71,14 @@ impl<'a> Authority<'a> {
         self.written
     }
 
-    /// Returns the port, unless it was left out or empty.
+    /// Returns the port; `None` if it was left out or empty.
     pub fn port(&self) -> Option<u16> {
         self.port
     }
 }
 
-/// `IP-literal / IPv4address / reg-name`; the first that matches counts.
+/// Parses `IP-literal / IPv4address / reg-name`, of which the first that matches counts
+/// (RFC 3986 3.2.2).
 fn host(written: &str) -> Result<Host<'_>, AuthorityError> {
     if written.is_empty() {
         return Err(AuthorityError::EmptyHost);
@@ -96,7 +97,7 @@ fn host(written: &str) -> Result<Host<'_>, AuthorityError> {
     if is_registered_name(written) { Ok(Host::Name(written)) } else { Err(AuthorityError::Host) }
 }
 
-/// `[ ":" *DIGIT ]`, of a number that fits.
+/// Parses `[ ":" *DIGIT ]` (RFC 3986 3.2.3).
 fn port(text: &str) -> Result<Option<u16>, AuthorityError> {
     match text.strip_prefix(':') {
         None if text.is_empty() => Ok(None),
@@ -109,7 +110,7 @@ fn port(text: &str) -> Result<Option<u16>, AuthorityError> {
     }
 }
 
-/// `"v" 1*HEXDIG "." 1*( unreserved / sub-delims / ":" )`
+/// Matches `"v" 1*HEXDIG "." 1*( unreserved / sub-delims / ":" )` (RFC 3986 3.2.2).
 fn is_future_address(literal: &str) -> bool {
     let Some((version, address)) =
         literal.strip_prefix(['v', 'V']).and_then(|rest| rest.split_once('.'))
@@ -123,7 +124,7 @@ fn is_future_address(literal: &str) -> bool {
         && address.bytes().all(is_plain)
 }
 
-/// `*( unreserved / pct-encoded / sub-delims )`
+/// Matches `*( unreserved / pct-encoded / sub-delims )` (RFC 3986 3.2.2).
 fn is_registered_name(text: &str) -> bool {
     let mut rest = text.as_bytes();
     while let Some((&first, tail)) = rest.split_first() {
@@ -140,12 +141,12 @@ fn is_registered_name(text: &str) -> bool {
     true
 }
 
-/// `unreserved` (RFC 3986 2.3).
+/// Matches `unreserved` (RFC 3986 2.3).
 const fn is_unreserved(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
 }
 
-/// `sub-delims` (RFC 3986 2.2).
+/// Matches `sub-delims` (RFC 3986 2.2).
 const fn is_delimiter(byte: u8) -> bool {
     matches!(byte, b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=')
 }
@@ -154,13 +155,13 @@ const fn is_delimiter(byte: u8) -> bool {
 mod tests {
     use super::*;
 
-    /// Host and port in one text, for comparison.
+    /// Returns host and port of a text, for comparison.
     fn parsed(text: &str) -> Result<(Host<'_>, Option<u16>), AuthorityError> {
         Authority::parse(text.as_bytes()).map(|authority| (authority.host, authority.port))
     }
 
     #[test]
-    fn authorities_of_the_grammar_are_parsed() {
+    fn authority_of_the_grammar_is_parsed() {
         let address = |text: &str| Host::Address(text.parse().unwrap());
         for (text, host, port) in [
             ("localhost", Host::Name("localhost"), None),
@@ -189,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn authorities_beyond_the_grammar_are_refused_by_part() {
+    fn authority_beyond_the_grammar_is_refused_by_its_broken_part() {
         use AuthorityError::{EmptyHost, Host, Port, Userinfo};
         for (text, error) in [
             ("localhost:abc", Port),

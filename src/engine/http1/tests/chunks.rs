@@ -1,11 +1,16 @@
-//! Chunk extensions and trailer sections (RFC 9112 7.1).
+//! Chunk extensions and trailer sections (RFC 9112 7.1.1 and 7.1.2).
 
-use super::*;
-use crate::engine::limits::MAX_CHUNK_OVERHEAD;
+use std::time::Instant;
+
+use super::scenario::{Case, Scenario, check_cuts, check_statuses, echo, feed, settings};
+use crate::engine::activity::Activity;
+use crate::engine::http1::{Action, ServiceCall};
+use crate::engine::limits::{MAX_CHUNK_OVERHEAD, Settings};
+use crate::engine::message::Request;
 
 const HEAD: &[u8] = b"POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
 
-/// Head of a request whose body the program does not read.
+/// Head of a request whose body the service does not request.
 const IGNORED: &[u8] = b"GET /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
 
 /// Name, chunked body, and its status. The head has two of eight fields.
@@ -57,7 +62,7 @@ const CASES: &[(&str, &[u8], u16)] = &[
     ("a second request in the trailer", b"0\r\nGET /b HTTP/1.1\r\nHost: x\r\n\r\n", 400),
 ];
 
-/// The cases behind a head, as cases of the shared tables.
+/// Returns the cases behind a head, for the shared checks.
 fn cases(head: &[u8]) -> Vec<Case> {
     let case = |(name, body, status): &(&'static str, &[u8], u16)| -> Case {
         let request = [head, body].concat().leak();
@@ -69,18 +74,18 @@ fn cases(head: &[u8]) -> Vec<Case> {
 
 #[test]
 fn extension_or_trailer_gets_its_status() {
-    check_answers(&cases(HEAD));
-    check_answers(&cases(IGNORED));
+    check_statuses(&cases(HEAD));
+    check_statuses(&cases(IGNORED));
 }
 
 #[test]
-fn extension_or_trailer_cut_anywhere_gets_the_same_verdict() {
-    check_split_points(&cases(HEAD));
-    check_split_points(&cases(IGNORED));
+fn extension_or_trailer_cut_anywhere_gets_the_same_response() {
+    check_cuts(&cases(HEAD));
+    check_cuts(&cases(IGNORED));
 }
 
 #[test]
-fn trailer_line_gets_the_verdict_that_it_gets_in_a_head() {
+fn trailer_line_gets_the_status_that_it_gets_in_a_head() {
     let mut lines: Vec<Vec<u8>> =
         ["A: b", "A:b", "A", "A : b", ": b", " A: b", "A: ", "A:\t", "A b: c", "A:: b", "\"A\": b"]
             .map(|line| line.as_bytes().to_vec())
@@ -93,15 +98,15 @@ fn trailer_line_gets_the_verdict_that_it_gets_in_a_head() {
     for line in lines {
         let head = [b"GET /a HTTP/1.1\r\nHost: x\r\n", &line[..], b"\r\n\r\n"].concat();
         let trailer = [HEAD, b"0\r\n", &line[..], b"\r\n\r\n"].concat();
-        let (head, trailer) = (converse([&head[..]]), converse([&trailer[..]]));
+        let (head, trailer) = (feed([&head[..]]), feed([&trailer[..]]));
         assert_eq!(head.statuses(), trailer.statuses(), "{}", String::from_utf8_lossy(&line));
     }
 }
 
 #[test]
-fn trailer_fields_never_reach_the_program() {
+fn trailer_field_does_not_reach_the_service() {
     let body = b"0\r\nHost: evil.example\r\nContent-Length: 9\r\nTransfer-Encoding: gzip\r\n\r\n";
-    let mut connection = Conversation::new().connection;
+    let mut connection = Scenario::new().connection;
     let now = Instant::now();
     connection.receive(&[HEAD, body].concat());
     let Action::Call(call) = connection.poll(now) else { panic!("no request") };
@@ -114,23 +119,22 @@ fn trailer_fields_never_reach_the_program() {
 }
 
 #[test]
-fn size_lines_of_a_body_share_one_limit() {
+fn size_lines_of_a_body_beyond_their_limit_are_refused() {
     const PER_LINE: usize = 128;
     let allowed = MAX_CHUNK_OVERHEAD / PER_LINE;
     let extension = format!("1;{}", "e".repeat(PER_LINE - 1));
     let zeros = format!("{}1", "0".repeat(PER_LINE));
     for line in [extension, zeros] {
         for (chunks, status) in [(allowed, 200), (allowed + 1, 413)] {
-            let mut conversation =
-                Conversation::with(Settings { max_body_bytes: 64 << 10, ..settings() });
-            conversation.say(HEAD);
+            let mut scenario = Scenario::with(Settings { max_body_bytes: 64 << 10, ..settings() });
+            scenario.receive(HEAD);
             for _ in 0..chunks {
-                conversation.say(format!("{line}\r\nx\r\n"));
+                scenario.receive(format!("{line}\r\nx\r\n"));
             }
             if status == 200 {
-                conversation.say("0\r\n\r\n");
+                scenario.receive("0\r\n\r\n");
             }
-            assert_eq!(conversation.statuses(), [status], "{chunks} of {line}");
+            assert_eq!(scenario.statuses(), [status], "{chunks} of {line}");
         }
     }
 }

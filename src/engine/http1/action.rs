@@ -1,0 +1,76 @@
+//! Requests that a connection makes of its driver.
+
+use std::fmt;
+
+use super::head::Head;
+use crate::engine::message::{Request, RequestHead};
+use crate::engine::refusal::Refusal;
+use crate::engine::service::{Continuation, HeavyWork, Service};
+use crate::engine::stats::CloseReason;
+
+/// Next action that a connection needs of its driver.
+#[derive(Debug)]
+pub(in crate::engine) enum Action {
+    /// Read from the client, and pass the bytes to `Connection::receive`.
+    Read,
+    /// Write `Connection::output` until it is empty.
+    Write,
+    /// Run this call of the service. It ends in `Connection::respond`, or continues with
+    /// `Connection::read_body`.
+    Call(ServiceCall),
+    /// Render this refusal, and pass the response to `Connection::refuse`.
+    Refuse(Refused),
+    /// Close the connection: all output is written.
+    Close(Closing),
+}
+
+/// Call of the service for one request.
+pub(in crate::engine) struct ServiceCall {
+    pub(in crate::engine) request: Box<Request>,
+    pub(in crate::engine) step: Step,
+}
+
+/// Step of the service's work on a request.
+pub(in crate::engine) enum Step {
+    /// [`Service::call`].
+    Begin,
+    /// Continuation of that call: the body is complete, or expensive work was given up.
+    Continue(Continuation),
+    /// Expensive work, which needs a permit.
+    Heavy(HeavyWork),
+}
+
+impl fmt::Debug for ServiceCall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServiceCall").field("request", &self.request).finish_non_exhaustive()
+    }
+}
+
+/// Refused request.
+#[derive(Debug)]
+pub(in crate::engine) struct Refused {
+    pub(in crate::engine) refusal: Refusal,
+    /// Head of the request, if it could be parsed.
+    pub(super) head: Option<Box<Head>>,
+}
+
+impl Refused {
+    /// Renders the refusal by [`Service::refuse`].
+    pub(in crate::engine) fn render(&self, service: &dyn Service) -> crate::engine::Response {
+        service.refuse(self.refusal, self.head.as_deref().map(RequestHead::from))
+    }
+}
+
+impl From<Refusal> for Refused {
+    fn from(refusal: Refusal) -> Refused {
+        Refused { refusal, head: None }
+    }
+}
+
+/// End of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::engine) struct Closing {
+    pub(in crate::engine) reason: CloseReason,
+    /// A response was written that a reset could destroy: the client may still send (RFC 9112 9.6).
+    pub(in crate::engine) linger: bool,
+}

@@ -1,0 +1,139 @@
+//! Output of a connection: from responses to bytes.
+
+use std::io;
+use std::time::Instant;
+
+use super::action::Closing;
+use super::body::BodyDecoder;
+use super::connection::Connection;
+use super::framing::Framing;
+use super::phase::{Discarding, Phase};
+use super::response::{BodyFraming, Exchange};
+use crate::engine::deadline::Deadline;
+use crate::engine::message::Response;
+use crate::engine::stats::CloseReason;
+
+impl Connection {
+    /// Answers the request of the latest [`Action::Call`](super::Action::Call), once the body behind
+    /// its head is dropped.
+    pub(in crate::engine) fn respond(&mut self, response: Response, now: Instant) {
+        let Phase::Handling(mut exchange, pending) = self.phase else {
+            debug_assert!(false, "a response without a request");
+            return;
+        };
+        if pending.framing == Framing::None {
+            return self.send(response, exchange, now);
+        }
+        match BodyDecoder::dropping(pending.framing, &self.settings) {
+            // A final response makes 100 Continue unnecessary, and its client need not send the
+            // body (RFC 9110 10.1.1).
+            Some(decoder) if !pending.expects_continue => {
+                self.phase = Phase::Discard(Box::new(Discarding { response, exchange, decoder }));
+            }
+            _ => {
+                exchange.keep_alive = false;
+                self.send(response, exchange, now);
+            }
+        }
+    }
+
+    /// Answers a refused request, and closes the connection for that reason.
+    pub(in crate::engine) fn refuse(
+        &mut self,
+        response: Response,
+        reason: CloseReason,
+        now: Instant,
+    ) {
+        let head_only = matches!(&self.phase, Phase::Handling(exchange, _) if exchange.head_only);
+        self.put(response, Exchange::refused(head_only), now);
+        self.close_after_output(reason);
+    }
+
+    /// Appends a response to the output. Closes the connection behind it unless it persists.
+    pub(super) fn send(&mut self, response: Response, mut exchange: Exchange, now: Instant) {
+        let is_close_delimited = BodyFraming::of(&response, exchange.version) == BodyFraming::Close
+            && !exchange.head_only;
+        exchange.keep_alive &= !self.last_response && !is_close_delimited;
+        self.put(response, exchange, now);
+        if !exchange.keep_alive {
+            let reason = if self.last_response { CloseReason::Drain } else { CloseReason::Done };
+            self.close_after_output(reason);
+        }
+    }
+
+    fn put(&mut self, response: Response, exchange: Exchange, now: Instant) {
+        self.write_deadline.get_or_insert(Deadline::of(now, self.settings.write_timeout));
+        self.has_answered = true;
+        self.output.push_response(response, exchange);
+        self.phase = Phase::Idle;
+        self.head_bytes = 0;
+        self.deadline = Deadline::of(now, self.settings.keep_alive);
+        if self.input.is_empty() {
+            // An idle connection keeps no buffer.
+            self.discard_input();
+        }
+    }
+
+    fn close_after_output(&mut self, reason: CloseReason) {
+        self.discard_input();
+        self.closing = Some(Closing { reason, linger: true });
+    }
+
+    /// Returns true if the next bytes must be read from the source of a streamed body, which may
+    /// block.
+    pub(in crate::engine) fn awaits_source(&self) -> bool {
+        self.output.awaits_source()
+    }
+
+    /// Returns the next bytes to write.
+    ///
+    /// # Errors
+    /// Those of [`Output::slices`](super::Output::slices).
+    pub(in crate::engine) fn output(&mut self) -> io::Result<[&[u8]; 2]> {
+        self.flushing |= !self.output.is_empty();
+        self.output.slices()
+    }
+
+    /// Removes the first `count` bytes of [`Connection::output`], which the layer below took.
+    pub(in crate::engine) fn consume_output(&mut self, count: usize) {
+        self.output.consume(count);
+    }
+
+    /// Returns true if all output was taken. The layer below reports by
+    /// [`Connection::output_written`] that it has written it.
+    pub(in crate::engine) fn output_is_empty(&self) -> bool {
+        self.output.is_empty()
+    }
+
+    /// Returns true while output is being written. Until its end no more is added.
+    pub(in crate::engine) fn is_flushing(&self) -> bool {
+        self.flushing
+    }
+
+    /// Returns true if all output was taken and there will be no more.
+    pub(in crate::engine) fn is_finished(&self) -> bool {
+        self.closing.is_some() && self.output.is_empty()
+    }
+
+    /// Returns true while a body is sent that only the end of the connection delimits: closed now,
+    /// the connection would make it look complete.
+    pub(in crate::engine) fn is_close_delimited(&self) -> bool {
+        self.output.is_close_delimited()
+    }
+
+    /// Returns true if the connection has sent a response, or has one in its output.
+    pub(in crate::engine) fn has_answered(&self) -> bool {
+        self.has_answered
+    }
+
+    /// Notes that all output is written.
+    pub(in crate::engine) fn output_written(&mut self, now: Instant) {
+        if !std::mem::take(&mut self.flushing) {
+            return;
+        }
+        self.write_deadline = None;
+        if matches!(self.phase, Phase::Idle) {
+            self.deadline = Deadline::of(now, self.settings.keep_alive);
+        }
+    }
+}
