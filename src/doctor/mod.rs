@@ -1,12 +1,19 @@
-//! `doctor`: what an investigator needs, on one page. It asks the server by its admin listener;
-//! when that is silent it asks the kernel, which knows who listens, who waits, and where every
-//! thread has come to a stop, whatever program it is.
+//! `doctor`: examines a server, and reports on one page what is wrong and what helps.
+//!
+//! The server's admin listener is queried for `/healthz`, `/readyz` and `/scoreboard`, and [`checks`]
+//! turns the answers into findings. At the same time [`KernelView`] reads from the kernel which
+//! processes listen, how many connections wait in their accept queues, and where each of their threads
+//! waits. These facts are reported if the server does not answer ([`unresponsive`]) or is unhealthy;
+//! they need no cooperation of the server, which may be any program.
+//!
+//! The examination returns within its timeout, whatever hangs.
 
-mod ask;
-mod checkup;
+mod checks;
 mod finding;
-mod kernel;
-mod silence;
+mod kernel_view;
+mod report;
+mod request;
+mod unresponsive;
 
 use std::io;
 use std::thread;
@@ -14,104 +21,106 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, bounded};
 
-use self::ask::{Answer, AskError};
-use self::kernel::Kernel;
-use crate::admin::scoreboard::report;
+use self::kernel_view::KernelView;
+use self::request::{RequestError, Response};
+use crate::admin::scoreboard::report::Report as Scoreboard;
 use crate::config::ListenAddr;
+use crate::threads;
 
-pub use self::finding::{Finding, Mark, Report};
+pub use self::finding::{Finding, Mark};
+pub use self::report::Report;
 
-/// Where to look.
+/// Server to examine.
 #[derive(Debug, Clone)]
 pub struct Doctor {
-    /// The public listeners.
+    /// Public listeners.
     pub listen: Vec<ListenAddr>,
-    /// The admin listener.
+    /// Admin listener.
     pub admin: ListenAddr,
     /// Bound on the whole examination.
     pub timeout: Duration,
 }
 
-/// What the admin listener said to each question.
-struct Answers {
-    health: Result<Answer, AskError>,
-    ready: Result<Answer, AskError>,
-    scoreboard: Result<Answer, AskError>,
+/// Responses of the admin listener.
+struct Responses {
+    health: Result<Response, RequestError>,
+    ready: Result<Response, RequestError>,
+    scoreboard: Result<Response, RequestError>,
 }
 
 impl Doctor {
-    /// Looks, and returns within the timeout.
+    /// Examines the server, and returns within the timeout.
     pub fn examine(&self) -> Report {
         let deadline = Instant::now() + self.timeout;
-        // At once, as a silent server takes all the time there is.
-        let seen = self.ask_kernel();
-        let answers = self.ask_admin(deadline);
-        let seen = seen.and_then(|seen| seen.recv_deadline(deadline).ok());
-        self.judge(&answers, seen)
+        // Both begin at once, as a server that does not answer uses up the whole timeout.
+        let view = self.read_kernel();
+        let responses = self.query_admin(deadline);
+        let view = view.and_then(|view| view.recv_deadline(deadline).ok());
+        self.report(&responses, view)
     }
 
-    /// In a thread that nobody waits for: a file of `/proc` can hang with the process that it is
-    /// about. `None` when there is no thread.
-    fn ask_kernel(&self) -> Option<Receiver<Kernel>> {
-        let (tell, told) = bounded(1);
+    /// Starts to read the facts of the kernel. Returns `None` if the system gives no thread.
+    fn read_kernel(&self) -> Option<Receiver<KernelView>> {
+        let (sender, view) = bounded(1);
         let mut wanted = self.listen.clone();
         wanted.push(self.admin.clone());
-        let look = move || {
-            // After the deadline nobody listens any more.
-            let _ = tell.send(Kernel::look(&wanted));
+        let read = move || {
+            // The receiver is gone after the deadline.
+            let _ = sender.send(KernelView::read(&wanted));
         };
-        thread::Builder::new().name("pw-doctor".to_owned()).spawn(look).ok()?;
-        Some(told)
+        // Detached, as a read of `/proc` can hang with the process that it is about. It ends with this
+        // process.
+        threads::spawn_detached(threads::DOCTOR, read).ok()?;
+        Some(view)
     }
 
-    fn ask_admin(&self, deadline: Instant) -> Answers {
-        let get = |path| ask::get(&self.admin, path, deadline);
+    fn query_admin(&self, deadline: Instant) -> Responses {
+        let get = |path| request::get(&self.admin, path, deadline);
+        type Started<'scope> =
+            io::Result<thread::ScopedJoinHandle<'scope, Result<Response, RequestError>>>;
         thread::scope(|scope| {
-            // If the system gives no thread, one page is requested after the other.
-            let ask = |path| {
-                let name = "pw-doctor".to_owned();
-                thread::Builder::new().name(name).spawn_scoped(scope, move || get(path))
+            let start = |path| {
+                let builder = thread::Builder::new().name(threads::DOCTOR.to_owned());
+                builder.spawn_scoped(scope, move || get(path))
             };
-            let (health, ready) = (ask("/healthz"), ask("/readyz"));
+            let (health, ready) = (start("/healthz"), start("/readyz"));
             let scoreboard = get("/scoreboard");
-            let joined = |path, asked: io::Result<thread::ScopedJoinHandle<'_, _>>| match asked {
-                Ok(asked) => asked.join().unwrap_or(Err(AskError::Broken("the question panicked"))),
+            let join = |path, started: Started<'_>| match started {
+                Ok(thread) => {
+                    thread.join().unwrap_or(Err(RequestError::Malformed("the request panicked")))
+                }
+                // Without a thread, the pages are requested one after the other.
                 Err(_) => get(path),
             };
-            let (health, ready) = (joined("/healthz", health), joined("/readyz", ready));
-            Answers { health, ready, scoreboard }
+            let (health, ready) = (join("/healthz", health), join("/readyz", ready));
+            Responses { health, ready, scoreboard }
         })
     }
 
-    fn judge(&self, answers: &Answers, seen: Option<Kernel>) -> Report {
-        let board = answers.scoreboard.as_ref().ok().and_then(|answer| {
-            let told: report::Report = serde_json::from_slice(&answer.body).ok()?;
-            Some((told, serde_json::from_slice(&answer.body).ok()?))
+    fn report(&self, responses: &Responses, view: Option<KernelView>) -> Report {
+        let parsed = responses.scoreboard.as_ref().ok().and_then(|response| {
+            let scoreboard: Scoreboard = serde_json::from_slice(&response.body).ok()?;
+            Some((scoreboard, serde_json::from_slice(&response.body).ok()?))
         });
-        let mut findings = Vec::new();
-        let (told, scoreboard) = match board {
-            Some((told, scoreboard)) => (Some(told), Some(scoreboard)),
-            None => (None, None),
+        let (scoreboard, json) = parsed.unzip();
+        let mut findings = match &scoreboard {
+            Some(scoreboard) => checks::findings(scoreboard, responses),
+            None => vec![unresponsive::admin(&self.admin, &responses.scoreboard)],
         };
-        match &told {
-            Some(told) => findings.extend(checkup::findings(told, answers)),
-            None => findings.push(silence::admin(&self.admin, &answers.scoreboard)),
-        }
-        let unhealthy = !answers.health.as_ref().is_ok_and(|answer| answer.status == 200);
-        let kernel = seen.filter(|_| told.is_none() || unhealthy);
-        match &kernel {
-            Some(kernel) if told.is_none() => {
-                findings.extend(silence::findings(kernel, &self.admin))
-            }
-            // Who answers tells its queues and files itself.
-            Some(kernel) => findings.extend(silence::threads(kernel)),
-            None if told.is_none() => findings.push(Finding::wrong(
+        let is_healthy = responses.health.as_ref().is_ok_and(|response| response.status == 200);
+        let kernel = view.filter(|_| scoreboard.is_none() || !is_healthy);
+        match (&kernel, &scoreboard) {
+            (Some(view), None) => findings.extend(unresponsive::findings(view, &self.admin)),
+            // The scoreboard has the queues and the files of a server that answers.
+            (Some(view), Some(_)) => findings.extend(unresponsive::threads(view)),
+            (None, None) => findings.push(Finding::wrong(
                 "kernel",
-                "no answer in time about who listens, and what it waits for",
-                "give it longer by --timeout 10s; a process whose /proc hangs waits for a disk",
+                "the kernel did not answer in time which process listens, and where it waits",
+                "give more time by --timeout 10s; a process whose /proc files hang waits for a disk",
             )),
-            None => {}
+            (None, Some(_)) => {}
         }
-        Report { admin: self.admin.clone(), answered: told.is_some(), findings, scoreboard, kernel }
+        let answered = scoreboard.is_some();
+        Report { admin: self.admin.clone(), answered, findings, scoreboard: json, kernel }
     }
 }

@@ -27,6 +27,8 @@ pub const CERTIFICATES: &str = "pw-certs";
 pub const COMMAND_OUTPUT: &str = "pw-exec";
 /// Reads the events of supervisord.
 pub const LISTENER: &str = "pw-listener";
+/// Requests a page, or reads `/proc`, for `doctor`.
+pub const DOCTOR: &str = "pw-doctor";
 /// Probes the health of one server.
 pub const PROBE: &str = "pw-probe";
 /// Renders the scoreboard for the watchdog.

@@ -68,7 +68,7 @@ fn silent_source_and_refused_reload_are_findings() {
     for line in ["WRONG  readiness       well is waiting. (503)", "source", "WRONG  reloads"] {
         assert!(page.contains(line), "{line:?} is not in\n{page}");
     }
-    assert!(page.contains("-> `pumphouse-web check` says"), "{page}");
+    assert!(page.contains("-> correct the errors that `pumphouse-web check` reports"), "{page}");
 }
 
 #[test]
@@ -143,7 +143,7 @@ fn doctor_arguments_and_configuration_are_checked() {
     std::fs::write(&file, text).unwrap();
     let file = file.display().to_string();
     for (arguments, expected) in [
-        (&["--config", &file, "--timeout", "20s"][..], "nobody listens at 127.0.0.1:1\n"),
+        (&["--config", &file, "--timeout", "20s"][..], "no process listens at 127.0.0.1:1\n"),
         (&["--config", &file], "unix:/nonexistent/a does not answer"),
         (&["--config", "/nonexistent"], "cannot read the configuration"),
         (&["--admin", "0.0.0.0:6480"], "loopback"),

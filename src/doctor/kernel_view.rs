@@ -1,5 +1,9 @@
-//! What the kernel knows of whoever listens: its process, its queue, where its threads wait.
-//! What `ss -ltnp`, `ls /proc/PID/fd` and `cat /proc/PID/task/*/wchan` would tell.
+//! Facts from the kernel about the processes that listen at some addresses: their sockets and accept
+//! queues, and where their threads wait.
+//!
+//! These are the facts of `ss -ltnp`, `ls /proc/PID/fd` and `cat /proc/PID/task/*/wchan`. They need no
+//! cooperation of the process, which may be any program. Processes of other users are visible to root
+//! only.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -12,67 +16,67 @@ use crate::config::ListenAddr;
 use crate::kernel::listen_queue::{listen_losses, listening};
 use crate::kernel::process::ProcessInfo;
 
-/// All of it.
+/// Facts from the kernel.
 #[derive(Debug, Clone, Default, Serialize)]
-pub(super) struct Kernel {
-    /// For each address that was looked for.
+pub(super) struct KernelView {
+    /// Requested addresses, and the sockets that listen there.
     pub(super) listeners: Vec<Listener>,
-    /// Whoever holds one of them.
-    pub(super) processes: Vec<Holder>,
-    /// Connections at those ports, by the state that `ss` calls them by.
+    /// Processes that own one of these sockets.
+    pub(super) processes: Vec<Owner>,
+    /// Number of TCP connections at those ports, by state as `ss` names it.
     pub(super) connections: BTreeMap<&'static str, u64>,
-    /// Of the host, since it started.
+    /// Number of connections that found an accept queue full, of the whole host since it started.
     pub(super) listen_overflows: u64,
 }
 
-/// An address, and what was found there.
+/// Requested address, and the sockets that listen there.
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct Listener {
-    /// As configured.
+    /// Address as configured.
     pub(super) wanted: String,
-    /// The sockets that listen there.
+    /// Listening sockets.
     pub(super) sockets: Vec<Socket>,
 }
 
-/// A listening socket.
+/// Listening socket.
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct Socket {
     pub(super) address: String,
-    /// Connections that wait to be accepted; of a unix socket the kernel does not tell.
+    /// Number of connections that wait to be accepted; unknown for a unix socket.
     pub(super) depth: Option<u32>,
-    /// Connections that may wait.
+    /// Maximum number of connections that wait.
     pub(super) limit: Option<u32>,
-    /// Numbers of the processes that hold it; empty when those are another user's.
+    /// IDs of the processes that own it; empty if these belong to another user.
     pub(super) holders: Vec<i32>,
     #[serde(skip)]
     inode: u64,
 }
 
-/// A process that holds a listener.
+/// Process that owns a listening socket.
 #[derive(Debug, Clone, Serialize)]
-pub(super) struct Holder {
+pub(super) struct Owner {
     pub(super) name: String,
-    /// `R`, `S`, `D`, `T`… of proc(5).
+    /// State letter of proc(5): `R`, `S`, `D`, `T`…
     pub(super) state: char,
     pub(super) facts: Option<ProcessInfo>,
     pub(super) pid: i32,
-    /// Its threads, by what they do.
-    pub(super) threads: Vec<Threads>,
+    /// Threads, grouped by state and wait channel.
+    pub(super) threads: Vec<ThreadGroup>,
 }
 
-/// Threads that wait in the same place.
+/// Threads in the same state that wait in the same kernel function.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(super) struct Threads {
+pub(super) struct ThreadGroup {
     pub(super) state: char,
-    /// The kernel's function, where we may know it.
+    /// Kernel function (wait channel); `None` if the thread runs or may not be examined.
     pub(super) waits_in: Option<String>,
-    /// How many there are of each name.
+    /// Number of threads of each name, without trailing numbers.
     pub(super) names: BTreeMap<String, u64>,
 }
 
-impl Kernel {
-    /// Looks for whoever listens at these addresses.
-    pub(super) fn look(wanted: &[ListenAddr]) -> Kernel {
+impl KernelView {
+    /// Reads the facts about these addresses.
+    pub(super) fn read(wanted: &[ListenAddr]) -> KernelView {
         let all = listening();
         let mut listeners: Vec<Listener> = wanted
             .iter()
@@ -83,8 +87,9 @@ impl Kernel {
                         .iter()
                         .filter(|found| {
                             let (ours, theirs) = (address.ip(), found.address.ip());
-                            let anywhere = ours.is_unspecified() || theirs.is_unspecified();
-                            found.address.port() == address.port() && (anywhere || ours == theirs)
+                            let is_wildcard = ours.is_unspecified() || theirs.is_unspecified();
+                            found.address.port() == address.port()
+                                && (is_wildcard || ours == theirs)
                         })
                         .map(|found| Socket {
                             address: found.address.to_string(),
@@ -99,7 +104,7 @@ impl Kernel {
                 },
             })
             .collect();
-        let processes = name_holders(&mut listeners);
+        let processes = find_owners(&mut listeners);
         let ports: BTreeSet<u16> = wanted
             .iter()
             .filter_map(|wanted| match wanted {
@@ -107,7 +112,7 @@ impl Kernel {
                 _ => None,
             })
             .collect();
-        Kernel {
+        KernelView {
             listeners,
             processes,
             connections: connections(&ports),
@@ -118,7 +123,7 @@ impl Kernel {
 
 fn unix_listeners(path: &std::path::Path) -> Vec<Socket> {
     let sockets = procfs::net::unix().unwrap_or_default().into_iter();
-    // One that listens is not connected, and its clients' ends have the same name.
+    // Accepted connections have the same path as the listener, which alone is not connected.
     let sockets = sockets.filter(|socket| {
         socket.path.as_deref() == Some(path) && socket.state == UnixState::UNCONNECTED
     });
@@ -132,9 +137,9 @@ fn unix_listeners(path: &std::path::Path) -> Vec<Socket> {
     sockets.collect()
 }
 
-/// Finds who holds the sockets; gives each process once.
-fn name_holders(listeners: &mut [Listener]) -> Vec<Holder> {
-    let mut holders = Vec::new();
+/// Adds the owners of each socket, and returns each process once.
+fn find_owners(listeners: &mut [Listener]) -> Vec<Owner> {
+    let mut owners = Vec::new();
     for process in all_processes().into_iter().flatten().flatten() {
         let Ok(files) = process.fd() else { continue };
         let inodes: BTreeSet<u64> = files
@@ -143,32 +148,32 @@ fn name_holders(listeners: &mut [Listener]) -> Vec<Holder> {
                 _ => None,
             })
             .collect();
-        let mut holds = false;
+        let mut is_owner = false;
         for socket in listeners.iter_mut().flat_map(|listener| &mut listener.sockets) {
             if inodes.contains(&socket.inode) {
                 socket.holders.push(process.pid);
-                holds = true;
+                is_owner = true;
             }
         }
-        if holds {
-            holders.extend(holder(&process));
+        if is_owner {
+            owners.extend(owner(&process));
         }
     }
-    holders
+    owners
 }
 
-fn holder(process: &Process) -> Option<Holder> {
+fn owner(process: &Process) -> Option<Owner> {
     let stat = process.stat().ok()?;
     let mut groups: BTreeMap<(char, Option<String>), BTreeMap<String, u64>> = BTreeMap::new();
     for task in process.tasks().into_iter().flatten().flatten() {
         let Ok(stat) = task.stat() else { continue };
         let waits_in = waits_in(process.pid, task.tid);
         let names = groups.entry((stat.state, waits_in)).or_default();
-        *names.entry(kind_of(&stat.comm)).or_default() += 1;
+        *names.entry(base_name(&stat.comm)).or_default() += 1;
     }
     let threads = groups.into_iter();
-    let threads = threads.map(|((state, waits_in), names)| Threads { state, waits_in, names });
-    Some(Holder {
+    let threads = threads.map(|((state, waits_in), names)| ThreadGroup { state, waits_in, names });
+    Some(Owner {
         name: stat.comm,
         state: stat.state,
         facts: ProcessInfo::of(process.pid).ok(),
@@ -177,20 +182,22 @@ fn holder(process: &Process) -> Option<Holder> {
     })
 }
 
-/// The name without a number at its end: `pw-worker-7` is one of `pw-worker`.
-fn kind_of(name: &str) -> String {
+/// Returns a thread's name without the number at its end: `pw-worker` for `pw-worker-7`.
+fn base_name(name: &str) -> String {
     let kind = name.trim_end_matches(|letter: char| letter.is_ascii_digit());
     let kind = kind.strip_suffix(['-', '_', ' ', '#', ':', '/']).unwrap_or(name);
     if kind.is_empty() { name.to_owned() } else { kind.to_owned() }
 }
 
-/// The kernel says `0` of a thread that runs, and of other users'.
+/// Returns the wait channel of a thread. The kernel shows `0` for a thread that runs, and for one that
+/// this user may not examine.
 fn waits_in(pid: i32, tid: i32) -> Option<String> {
     let text = fs::read_to_string(format!("/proc/{pid}/task/{tid}/wchan")).ok()?;
     let name = text.trim();
     (!name.is_empty() && name != "0").then(|| name.to_owned())
 }
 
+/// Counts the TCP connections at these ports by state.
 fn connections(ports: &BTreeSet<u16>) -> BTreeMap<&'static str, u64> {
     let mut counts = BTreeMap::new();
     let tables = [procfs::net::tcp(), procfs::net::tcp6()];
@@ -204,7 +211,7 @@ fn connections(ports: &BTreeSet<u16>) -> BTreeMap<&'static str, u64> {
     counts
 }
 
-/// As `ss` names it; a listener is no connection.
+/// Returns the name of a state as in `ss`; `None` for a listener, which is no connection.
 const fn state_name(state: &TcpState) -> Option<&'static str> {
     Some(match state {
         TcpState::Established => "ESTAB",
@@ -242,7 +249,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn kinds_of_threads() {
+    fn base_name_of_a_thread_has_no_number() {
         for (name, kind) in [
             ("pw-worker-7", "pw-worker"),
             ("pw-acceptor", "pw-acceptor"),
@@ -251,12 +258,12 @@ mod tests {
             ("-7", "-7"),
             ("42", "42"),
         ] {
-            assert_eq!(kind_of(name), kind);
+            assert_eq!(base_name(name), kind);
         }
     }
 
     #[test]
-    fn who_listens_and_who_waits() {
+    fn view_has_sockets_queues_owners_and_connections() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("socket");
         let unix = UnixListener::bind(&path).unwrap();
@@ -269,22 +276,22 @@ mod tests {
             ListenAddr::Unix(path),
             ListenAddr::Tcp(([127, 0, 0, 2], port).into()),
         ];
-        let kernel = Kernel::look(&wanted);
+        let view = KernelView::read(&wanted);
         let this = std::process::id().cast_signed();
-        let [tcp_seen, unix_seen, elsewhere] = &kernel.listeners[..] else { panic!() };
-        assert_eq!(tcp_seen.sockets.len(), 1, "{kernel:?}");
+        let [tcp_seen, unix_seen, elsewhere] = &view.listeners[..] else { panic!() };
+        assert_eq!(tcp_seen.sockets.len(), 1, "{view:?}");
         assert_eq!(
             (tcp_seen.sockets[0].depth, &tcp_seen.sockets[0].holders[..]),
             (Some(2), &[this][..])
         );
-        assert_eq!(unix_seen.sockets.len(), 1, "{kernel:?}");
+        assert_eq!(unix_seen.sockets.len(), 1, "{view:?}");
         assert_eq!(unix_seen.sockets[0].holders, [this]);
-        assert!(elsewhere.sockets.is_empty(), "{kernel:?}");
-        let [holder] = &kernel.processes[..] else { panic!("{kernel:?}") };
-        assert_eq!(holder.pid, this);
-        assert!(holder.threads.iter().flat_map(|group| group.names.values()).sum::<u64>() >= 1);
-        assert!(holder.facts.as_ref().unwrap().open_files > 3);
-        assert!(kernel.connections["ESTAB"] >= 2, "{kernel:?}");
+        assert!(elsewhere.sockets.is_empty(), "{view:?}");
+        let [owner] = &view.processes[..] else { panic!("{view:?}") };
+        assert_eq!(owner.pid, this);
+        assert!(owner.threads.iter().flat_map(|group| group.names.values()).sum::<u64>() >= 1);
+        assert!(owner.facts.as_ref().unwrap().open_files > 3);
+        assert!(view.connections["ESTAB"] >= 2, "{view:?}");
         drop((waiting, unix, tcp));
     }
 }

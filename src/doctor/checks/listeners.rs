@@ -1,0 +1,81 @@
+//! The listeners: accept queues, lost connections, open connections, and the admin listener.
+
+use super::{Scoreboard, is_nearly_full};
+use crate::doctor::finding::{Finding, span};
+
+pub(super) fn accept_queues(scoreboard: &Scoreboard) -> Vec<Finding> {
+    if scoreboard.accept_queues.is_empty() {
+        let detail = "no TCP listener with a queue that the kernel reports";
+        return vec![Finding::note("accept queue", detail)];
+    }
+    let queues = scoreboard.accept_queues.iter().map(|queue| {
+        let (depth, limit) = (queue.depth, queue.limit);
+        let detail = format!("{depth} / {limit} waiting at {}", queue.listener);
+        if u64::from(depth) * 2 > u64::from(limit) {
+            let advice = format!(
+                "the latest heartbeat of the acceptor was {} ago: if that is long it is stuck, else \
+                 more connections arrive than it can accept",
+                span(scoreboard.acceptor_silent_seconds)
+            );
+            return Finding::wrong("accept queue", detail, advice);
+        }
+        Finding::well("accept queue", detail)
+    });
+    queues.collect()
+}
+
+/// Returns the finding about connections that were lost in the kernel or shed by the server.
+pub(super) fn losses(scoreboard: &Scoreboard) -> Finding {
+    let (overflows, drops) = (scoreboard.listen_overflows_total, scoreboard.listen_drops_total);
+    let shed: Vec<String> = scoreboard
+        .connections_shed
+        .iter()
+        .filter(|(_, count)| **count > 0)
+        .map(|(reason, count)| format!("{reason} {count}"))
+        .collect();
+    let mut detail = format!("{overflows} listen overflows and {drops} drops on this host so far");
+    if shed.is_empty() {
+        detail += "; no connection shed";
+    } else {
+        detail = format!("{detail}; connections shed since the start: {}", shed.join(", "));
+    }
+    if overflows == 0 && drops == 0 && shed.is_empty() {
+        Finding::well("losses", detail)
+    } else {
+        Finding::note("losses", detail)
+    }
+}
+
+pub(super) fn connections(scoreboard: &Scoreboard) -> Finding {
+    let open: u64 = scoreboard.connections.values().sum();
+    let max = scoreboard.limits.max_connections;
+    let states: Vec<String> = scoreboard
+        .connections
+        .iter()
+        .filter(|(_, count)| **count > 0)
+        .map(|(state, count)| format!("{state} {count}"))
+        .collect();
+    let states = if states.is_empty() { String::new() } else { format!(": {}", states.join(", ")) };
+    let detail = format!("{open} of {max}{states}");
+    if is_nearly_full(open, max as u64) {
+        return Finding::wrong(
+            "connections",
+            detail,
+            "raise max_connections, with the limit on open files, or lower keep_alive: at the cap a \
+             new connection evicts an idle one",
+        );
+    }
+    Finding::well("connections", detail)
+}
+
+/// Returns the finding about an admin listener with a stuck part; another part has just answered.
+pub(super) fn admin(scoreboard: &Scoreboard) -> Option<Finding> {
+    let stuck = &scoreboard.admin.as_ref()?.stuck;
+    (!stuck.is_empty()).then(|| {
+        Finding::wrong(
+            "admin",
+            format!("stuck: {}", stuck.join(", ")),
+            "restart the server when convenient: clients of the public listeners are still served",
+        )
+    })
+}

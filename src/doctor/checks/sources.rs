@@ -1,0 +1,69 @@
+//! The sources, and the history of their readings.
+
+use super::Scoreboard;
+use crate::admin::scoreboard::report::Source;
+use crate::doctor::finding::{Finding, span};
+
+/// Failed polls in a row from which on a source is wrong: fewer may be a passing failure of the
+/// network.
+const MAX_FAILURES: u64 = 3;
+
+const CHECK_UPSTREAM: &str = "see the upstream's answer by `pumphouse-web check --poll`; a restart of \
+                              this server does not help";
+
+pub(super) fn sources(scoreboard: &Scoreboard) -> impl Iterator<Item = Finding> {
+    scoreboard.sources.iter().map(|source| self::source(scoreboard, source))
+}
+
+fn source(scoreboard: &Scoreboard, source: &Source) -> Finding {
+    let name = &source.source;
+    let age = source.age_seconds.map(|age| format!(", observed {} ago", span(age)));
+    let mut detail = format!("{name}: {}{}", source.state, age.unwrap_or_default());
+    if let Some(error) = &source.error {
+        detail = format!(
+            "{detail}; polls have failed for {}, {} in a row: {}: {}",
+            span(error.seconds),
+            error.failures,
+            error.kind,
+            error.message
+        );
+    }
+    if let Some(poller) = scoreboard.pollers.iter().find(|poller| poller.source == *name) {
+        detail = format!("{detail}; poller {} for {}", poller.phase, span(poller.seconds));
+    }
+    let is_failing = source.error.as_ref().is_some_and(|error| error.failures >= MAX_FAILURES);
+    match &*source.state {
+        "stale" if source.error.is_none() => Finding::wrong(
+            "source",
+            detail,
+            "check the sensor, as the upstream answers with old data; or raise stale_after",
+        ),
+        "stale" => Finding::wrong("source", detail, CHECK_UPSTREAM),
+        _ if is_failing => Finding::wrong("source", detail, CHECK_UPSTREAM),
+        "fresh" if source.error.is_none() => Finding::well("source", detail),
+        _ => Finding::note("source", detail),
+    }
+}
+
+pub(super) fn history(scoreboard: &Scoreboard) -> Finding {
+    let recorder = &scoreboard.recorder;
+    if !recorder.enabled {
+        return Finding::note("history", "not configured");
+    }
+    let detail = format!(
+        "{} rows written, {} errors, {} dropped since the start",
+        recorder.rows, recorder.errors, recorder.dropped
+    );
+    if let Some(trouble) = &recorder.trouble {
+        let detail = format!("{} for {}; {detail}", trouble.reason, span(trouble.seconds));
+        return Finding::wrong(
+            "history",
+            detail,
+            "check the disk of [history] path: the rows in memory are written once it works again",
+        );
+    }
+    if recorder.errors > 0 || recorder.dropped > 0 {
+        return Finding::note("history", detail);
+    }
+    Finding::well("history", detail)
+}
