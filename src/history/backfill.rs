@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{History, QUARTER, Step, Window};
+use super::calendar::QUARTER;
+use super::handle::History;
+use super::plan::{Step, Window};
 use crate::board::{Finite, Sample};
 use crate::config::{Source, TrendSettings};
 

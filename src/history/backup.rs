@@ -1,4 +1,4 @@
-//! A copy of the whole file, made while others write to it.
+//! Backup of the file while it is written.
 
 use std::fs::File;
 use std::io;
@@ -9,12 +9,13 @@ use rusqlite::backup::{Backup, StepResult};
 
 use super::error::StoreError;
 
-/// Copies into a new file, which is there when it is whole and not before.
+/// Copies the file to `to`, which must not exist. The copy appears under that name once it is
+/// complete.
 ///
-/// All pages are copied in one step, and so in one transaction: in several, each write of
-/// another connection would begin the copy anew. Writers are not held up, only the end of their
-/// write-ahead log is not reused meanwhile. The copy is a new file, so its mode is 0600, whatever
-/// that of the original.
+/// All pages are copied in one step, that is in one read transaction. Copied in several steps, the
+/// backup would restart at each write of another connection
+/// (<https://www.sqlite.org/backup.html>). Writers are not blocked; only the write-ahead log cannot be
+/// reset meanwhile. The copy has mode 0600, whatever the mode of the original.
 pub(super) fn copy(from: &Connection, to: &Path) -> Result<(), StoreError> {
     let failed = |error: io::Error| StoreError::File(to.to_owned(), error);
     let folder = match to.parent() {
@@ -37,6 +38,6 @@ pub(super) fn copy(from: &Connection, to: &Path) -> Result<(), StoreError> {
     }
     copy.close().map_err(|(_, error)| error)?;
     partial.persist_noclobber(to).map_err(|error| failed(error.error))?;
-    // The new name is to outlast a power cut as the copy does.
+    // Syncs the folder, so that the new name survives a power cut.
     File::open(&folder).and_then(|folder| folder.sync_all()).map_err(failed)
 }

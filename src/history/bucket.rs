@@ -1,41 +1,61 @@
-//! What a span of time looked like: the smallest, largest, mean and last number.
+//! Aggregates of observations, and their further aggregation to longer steps.
 
-use jiff::Timestamp;
-use jiff::civil::Date;
-use jiff::tz::TimeZone;
+use strum::{IntoStaticStr, VariantArray};
 
+use super::calendar::Calendar;
 use crate::units::Unit;
 
-/// A point of a series: a single observation, or several of them rolled up.
+/// Granularity of stored rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, IntoStaticStr, VariantArray)]
+pub enum Tier {
+    /// Single observations.
+    #[strum(serialize = "raw")]
+    Raw,
+    /// Quarters of an hour.
+    #[strum(serialize = "15m")]
+    Quarter,
+    /// Days.
+    #[strum(serialize = "1d")]
+    Day,
+}
+
+impl Tier {
+    /// Returns the name in JSON.
+    pub fn as_str(self) -> &'static str {
+        self.into()
+    }
+}
+
+/// A point of a series: a single observation, or the aggregate of several.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Bucket {
-    /// When it begins; of a single observation, when that was made. Seconds since 1970.
+    /// Begin of the step; of a single observation its time. Seconds since 1970.
     pub at: i64,
-    /// The smallest number.
+    /// Smallest number.
     pub min: f64,
-    /// The largest number.
+    /// Largest number.
     pub max: f64,
-    /// The sum of the numbers, for the mean.
+    /// Sum of the numbers, for the mean.
     pub sum: f64,
-    /// The number observed last.
+    /// Number of the latest observation.
     pub last: f64,
-    /// How many there are, at least 1.
+    /// Number of observations, at least 1.
     pub count: u64,
 }
 
 impl Bucket {
-    /// A single observation.
+    /// Returns the bucket of a single observation.
     pub const fn single(at: i64, value: f64) -> Bucket {
         Bucket { at, min: value, max: value, sum: value, last: value, count: 1 }
     }
 
-    /// The mean.
+    /// Returns the mean.
     pub fn mean(&self) -> f64 {
         // A count is far below 2^52.
         self.sum / self.count as f64
     }
 
-    /// Takes in a later one; this one's beginning stays.
+    /// Adds the observations of a later bucket; `at` stays.
     pub fn merge(&mut self, later: &Bucket) {
         self.min = self.min.min(later.min);
         self.max = self.max.max(later.max);
@@ -44,7 +64,8 @@ impl Bucket {
         self.count += later.count;
     }
 
-    /// The same in another unit; itself where the units measure different things.
+    /// Converts the bucket to another unit; returns it as it is if the units measure different
+    /// quantities.
     pub fn converted(self, from: Option<Unit>, to: Option<Unit>) -> Bucket {
         let (Some(from), Some(to)) = (from, to) else { return self };
         if from == to {
@@ -58,76 +79,7 @@ impl Bucket {
     }
 }
 
-/// Seconds of the buckets that are kept between single observations and whole days.
-pub const QUARTER: i64 = 15 * 60;
-
-/// Seconds of a day that is neither the first nor the last of summer time.
-pub const DAY: i64 = 24 * 60 * 60;
-
-/// Days as a place's calendar has them: 23 or 25 hours long when the clocks change.
-#[derive(Debug, Clone)]
-pub struct Calendar {
-    zone: TimeZone,
-    /// The day that was looked up last, as most lookups are of the same one.
-    day: (i64, i64),
-}
-
-impl Calendar {
-    /// The calendar of a time zone.
-    pub fn new(zone: TimeZone) -> Calendar {
-        Calendar { zone, day: (0, 0) }
-    }
-
-    /// When the day of that moment begins and ends.
-    pub fn day(&mut self, at: i64) -> (i64, i64) {
-        if !(self.day.0..self.day.1).contains(&at) {
-            self.day = self.looked_up(at).unwrap_or_else(|| {
-                // Beyond the years that the calendar knows.
-                let start = at.div_euclid(DAY) * DAY;
-                (start, start + DAY)
-            });
-        }
-        self.day
-    }
-
-    fn looked_up(&self, at: i64) -> Option<(i64, i64)> {
-        let date = self.zone.to_datetime(Timestamp::from_second(at).ok()?).date();
-        let start = self.midnight(date)?;
-        let end = self.midnight(date.tomorrow().ok()?)?;
-        (start..end).contains(&at).then_some((start, end))
-    }
-
-    /// The first moment of a date; where the clocks skip midnight, that which follows.
-    fn midnight(&self, date: Date) -> Option<i64> {
-        Some(self.zone.to_timestamp(date.at(0, 0, 0, 0)).ok()?.as_second())
-    }
-
-    /// When the step of that moment begins. Steps shorter than a day are counted from midnight;
-    /// longer ones are whole days, counted from 1 January 1970.
-    pub fn step(&mut self, at: i64, step: i64) -> i64 {
-        let (midnight, _) = self.day(at);
-        if step < DAY {
-            return midnight + (at - midnight).div_euclid(step) * step;
-        }
-        let days = step / DAY;
-        if days == 1 {
-            return midnight;
-        }
-        // Noon is on the same date of the count whatever the clocks do at night.
-        let number = (midnight + self.offset(midnight)).div_euclid(DAY);
-        let first = number.div_euclid(days) * days;
-        let guess = midnight - (number - first) * DAY + DAY / 2;
-        self.day(guess).0
-    }
-
-    /// Seconds that the place's clocks are ahead of UTC.
-    fn offset(&self, at: i64) -> i64 {
-        let Ok(at) = Timestamp::from_second(at) else { return 0 };
-        i64::from(self.zone.to_offset(at).seconds())
-    }
-}
-
-/// Joins consecutive buckets that fall into the same step.
+/// Merges consecutive buckets of the same step.
 #[derive(Debug)]
 pub struct Merger {
     calendar: Calendar,
@@ -136,12 +88,12 @@ pub struct Merger {
 }
 
 impl Merger {
-    /// A merger to steps of that many seconds.
+    /// Returns a merger to steps of `step` seconds.
     pub fn new(calendar: Calendar, step: i64) -> Merger {
         Merger { calendar, step: step.max(1), open: None }
     }
 
-    /// Takes in the next bucket; a step that is thereby complete comes out.
+    /// Adds the next bucket; returns the step before it, if the bucket begins a new one.
     pub fn push(&mut self, bucket: Bucket) -> Option<Bucket> {
         let at = self.calendar.step(bucket.at, self.step);
         match &mut self.open {
@@ -153,7 +105,7 @@ impl Merger {
         }
     }
 
-    /// The step that was still open.
+    /// Returns the last step.
     pub fn finish(&mut self) -> Option<Bucket> {
         self.open.take()
     }
@@ -161,18 +113,12 @@ impl Merger {
 
 #[cfg(test)]
 mod tests {
+    use jiff::tz::TimeZone;
+
     use super::*;
 
-    fn seconds(text: &str) -> i64 {
-        text.parse::<Timestamp>().unwrap().as_second()
-    }
-
-    fn calendar(zone: &str) -> Calendar {
-        Calendar::new(TimeZone::get(zone).unwrap())
-    }
-
     #[test]
-    fn a_merged_bucket_tells_of_all() {
+    fn merged_bucket_has_the_statistics_of_all_observations() {
         let mut bucket = Bucket::single(0, 4.0);
         for (at, value) in [(60, 1.0), (120, 7.0), (180, 6.0)] {
             bucket.merge(&Bucket::single(at, value));
@@ -185,65 +131,8 @@ mod tests {
     }
 
     #[test]
-    fn days_are_those_of_the_place() {
-        // Clocks went forward on 8 March 2026 and go back on 1 November 2026.
-        for (zone, at, start, hours) in [
-            ("UTC", "2026-03-08T12:00:00Z", "2026-03-08T00:00:00Z", 24),
-            ("America/Los_Angeles", "2026-03-08T08:00:00Z", "2026-03-08T08:00:00Z", 23),
-            ("America/Los_Angeles", "2026-03-09T06:59:59Z", "2026-03-08T08:00:00Z", 23),
-            ("America/Los_Angeles", "2026-03-09T07:00:00Z", "2026-03-09T07:00:00Z", 24),
-            ("America/Los_Angeles", "2026-11-01T20:00:00Z", "2026-11-01T07:00:00Z", 25),
-            ("Asia/Kathmandu", "2026-03-08T00:00:00Z", "2026-03-07T18:15:00Z", 24),
-            // Midnight does not exist there on that day.
-            ("America/Havana", "2026-03-08T12:00:00Z", "2026-03-08T05:00:00Z", 23),
-        ] {
-            let start = seconds(start);
-            assert_eq!(
-                calendar(zone).day(seconds(at)),
-                (start, start + hours * 3600),
-                "{zone} {at}"
-            );
-        }
-    }
-
-    #[test]
-    fn steps_begin_at_midnight() {
-        for (at, step, start) in [
-            ("2026-03-08T09:59:59Z", 3600, "2026-03-08T09:00:00Z"),
-            // Three hours from midnight, which is four o'clock on that day.
-            ("2026-03-08T11:00:00Z", 3 * 3600, "2026-03-08T11:00:00Z"),
-            ("2026-03-08T10:59:00Z", 3 * 3600, "2026-03-08T08:00:00Z"),
-            ("2026-03-09T06:00:00Z", DAY, "2026-03-08T08:00:00Z"),
-            // 20,520 days after 1 January 1970, which is a whole number of tens.
-            ("2026-03-08T09:00:00Z", 10 * DAY, "2026-03-08T08:00:00Z"),
-            ("2026-03-17T20:00:00Z", 10 * DAY, "2026-03-08T08:00:00Z"),
-            ("2026-03-18T07:00:00Z", 10 * DAY, "2026-03-18T07:00:00Z"),
-        ] {
-            let found = calendar("America/Los_Angeles").step(seconds(at), step);
-            assert_eq!(found, seconds(start), "{at} {step}");
-        }
-    }
-
-    #[test]
-    fn step_of_a_25_hour_day_is_the_whole_day() {
-        // The clocks of 1 November 2026 are set back at two o'clock.
-        let found = calendar("America/Los_Angeles").step(seconds("2026-11-02T07:30:00Z"), DAY);
-        assert_eq!(found, seconds("2026-11-01T07:00:00Z"));
-    }
-
-    #[test]
-    fn steps_of_days_east_of_utc_count_dates_of_the_place() {
-        // Midnight of 8 March 2026, day 20,520, which is a whole number of tens.
-        let midnight = "2026-03-07T11:00:00Z";
-        for at in [midnight, "2026-03-17T10:59:59Z"] {
-            let found = calendar("Pacific/Auckland").step(seconds(at), 10 * DAY);
-            assert_eq!(found, seconds(midnight), "{at}");
-        }
-    }
-
-    #[test]
-    fn gaps_stay_gaps() {
-        let mut merger = Merger::new(calendar("UTC"), 900);
+    fn merger_adds_no_step_without_observations() {
+        let mut merger = Merger::new(Calendar::new(TimeZone::UTC), 900);
         let mut merged = Vec::new();
         for at in [0, 300, 600, 900, 7200, 7500] {
             merged.extend(merger.push(Bucket::single(at, at as f64)));

@@ -1,41 +1,41 @@
-//! What can go wrong with a file of years.
+//! Errors of the history: of the file, of a read, and as a client sees them.
 
 use std::path::PathBuf;
 
 use rusqlite::ErrorCode;
 
-/// Why the store could not do what was asked.
+/// Error of an operation on the file.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The database says no: disk full, no permission, a lock held by another program.
+    /// SQLite returned an error: disk full, permission denied, database locked.
     #[error("{}", explained(.0))]
     Database(#[from] rusqlite::Error),
-    /// The file is no database, or is damaged.
+    /// The file is not a database, or is damaged.
     #[error("{0}")]
     Damaged(String),
-    /// The file belongs to some other program.
+    /// The file belongs to another program.
     #[error("{0} is a database of another program")]
     Foreign(PathBuf),
     /// The file was written by a later version of this program.
     #[error("{path} has schema version {found}, and this program knows versions up to {known}")]
     FromTheFuture {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// Its version.
+        /// Schema version of the file.
         found: i32,
-        /// The latest that is known.
+        /// Latest schema version of this program.
         known: i32,
     },
-    /// The file has been locked by another program for too long.
+    /// Another program has locked the file for too long.
     #[error("another program holds the database")]
     Locked,
-    /// The file could not be made, moved or looked at.
+    /// The file could not be created, renamed or read.
     #[error("{0}: {1}")]
     File(PathBuf, std::io::Error),
 }
 
 impl StoreError {
-    /// Whether the file is beyond use, so that a new one has to take its place.
+    /// Returns true if the file is damaged, so that a new one has to replace it.
     pub fn is_damage(&self) -> bool {
         match self {
             StoreError::Damaged(_) => true,
@@ -48,18 +48,52 @@ impl StoreError {
     }
 }
 
-/// The database's own words, with what they mean to an operator where they are too terse.
+/// Returns SQLite's message, after its cause in plain words where SQLite is terse.
 fn explained(error: &rusqlite::Error) -> String {
     let hint = match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => "the disk is full",
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
             "another program holds the database"
         }
-        Some(ErrorCode::ReadOnly) => "the file may not be written",
+        Some(ErrorCode::ReadOnly) => "the file is read-only",
         Some(ErrorCode::CannotOpen) => "the file cannot be opened",
-        Some(ErrorCode::SystemIoFailure) => "the disk fails",
+        Some(ErrorCode::SystemIoFailure) => "input/output error of the disk",
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => "the file is damaged",
         _ => return error.to_string(),
     };
     format!("{hint} ({error})")
+}
+
+/// Error of a read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// No reader became free in time.
+    #[error("the history is busy")]
+    Busy,
+    /// The file could not be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Error of a read as a client sees it; the log has the cause.
+#[derive(Debug, thiserror::Error)]
+pub enum HistoryError {
+    /// The configuration has no history.
+    #[error("no history is kept here")]
+    Off,
+    /// The file is not open, or not yet.
+    #[error("the history is not open")]
+    Closed,
+    /// No reader became free in time.
+    #[error("the history is busy")]
+    Busy,
+    /// The file could not be read.
+    #[error("the history cannot be read")]
+    Unreadable,
+}
+
+impl From<StoreError> for HistoryError {
+    fn from(_: StoreError) -> HistoryError {
+        HistoryError::Unreadable
+    }
 }

@@ -1,50 +1,49 @@
-//! Events, read from memory first and then from the file, a page at a time.
+//! Pages of events: from memory first, then from the file in bounded pieces.
 
+use std::sync::Arc;
 use std::task::Poll;
 
-use super::handle::{History, HistoryError, StoredEvent};
-use super::reader::ReaderWait;
+use super::entry::StoredEvent;
+use super::error::HistoryError;
+use super::pool::ReaderWait;
+use super::shared::Shared;
 
-/// Events that one piece of work reads from the file. They are fewer than rows of a series, as
-/// their texts make them cost more.
+/// Number of events that one piece of work reads from the file. It is less than for rows of a
+/// series, as the texts of events make them more expensive.
 const EVENTS_PER_PIECE: usize = 500;
 
-/// Events with numbers below a given one, the latest first. A source that has few of them takes a
-/// scan of all, which is why they are read piece by piece.
+/// Scan of the events with ids below a given one, newest first.
+///
+/// There is no index by source, so a source with few events takes a scan of all events. The scan is
+/// therefore split into pieces.
 #[derive(Debug)]
 pub struct EventScan {
-    history: History,
+    shared: Arc<Shared>,
     source: Option<String>,
     limit: usize,
     found: Vec<StoredEvent>,
-    /// Number below which the file is read on; `None` once there is no more.
+    /// Id below which the scan continues in the file; `None` at the end.
     next: Option<i64>,
     wait: ReaderWait,
 }
 
 impl EventScan {
     pub(super) fn new(
-        history: History,
+        shared: Arc<Shared>,
         before: Option<i64>,
         source: Option<&str>,
         limit: usize,
     ) -> EventScan {
-        let recent = history.recent_events();
+        let recent = shared.recent.load_full();
         let before = before.unwrap_or(i64::MAX);
-        let mut scan = EventScan {
-            history,
-            source: source.map(str::to_owned),
-            limit,
-            found: Vec::new(),
-            // The rest is on disk: everything before the earliest that memory holds.
-            next: Some(before.min(recent.last().map_or(i64::MAX, |stored| stored.id))),
-            wait: ReaderWait::default(),
-        };
-        scan.take(recent.iter().filter(|stored| stored.id < before).cloned());
-        // Until the file has been opened, memory holds all known events.
-        if matches!(scan.history.readers(), Err(HistoryError::Closed | HistoryError::Off)) {
-            scan.next = None;
-        }
+        // The file has the events before the oldest in memory. Until the file has been opened,
+        // memory has all known events.
+        let next = before.min(recent.last().map_or(i64::MAX, |stored| stored.id));
+        let next = shared.readers().is_ok().then_some(next);
+        let source = source.map(str::to_owned);
+        let (found, wait) = (Vec::new(), ReaderWait::default());
+        let mut scan = EventScan { shared, source, limit, found, next, wait };
+        scan.add(recent.iter().filter(|stored| stored.id < before).cloned());
         scan
     }
 
@@ -53,15 +52,15 @@ impl EventScan {
         self.next.is_some() && self.found.len() < self.limit
     }
 
-    /// The events, once all that exist or that were requested are found; until then reads on
-    /// in the file by up to `EVENTS_PER_PIECE` rows. Never waits for a reader.
+    /// Returns the events once the scan is complete; until then reads up to 500 more rows and
+    /// returns `Pending`. Never blocks on the readers.
     ///
     /// # Errors
     /// The history cannot be read now.
     pub fn poll(&mut self) -> Result<Poll<Vec<StoredEvent>>, HistoryError> {
         if let Some(before) = self.next.filter(|_| self.needs_file()) {
-            let readers = self.history.readers()?;
-            // Without a filter no more rows are read than were requested.
+            let readers = self.shared.readers()?;
+            // Without a filter each row counts towards the limit.
             let rows = match self.source {
                 Some(_) => EVENTS_PER_PIECE,
                 None => self.limit - self.found.len(),
@@ -69,10 +68,9 @@ impl EventScan {
             let page = self.wait.try_borrow(&readers).and_then(|reader| {
                 Ok(reader.map(|reader| reader.events(before, rows)).transpose()?)
             });
-            let Some(page) = page.map_err(|error| self.history.report_read_error(error))? else {
-                return Ok(Poll::Pending);
-            };
-            self.take(page.events);
+            let page = page.map_err(|error| self.shared.report_read_error(error))?;
+            let Some(page) = page else { return Ok(Poll::Pending) };
+            self.add(page.events);
             self.next = page.next;
         }
         if self.needs_file() {
@@ -81,12 +79,13 @@ impl EventScan {
         Ok(Poll::Ready(std::mem::take(&mut self.found)))
     }
 
-    fn take(&mut self, events: impl IntoIterator<Item = StoredEvent>) {
+    /// Adds those events that match the filter, up to the limit.
+    fn add(&mut self, events: impl IntoIterator<Item = StoredEvent>) {
         let source = self.source.as_deref();
         let room = self.limit - self.found.len();
-        let of_source = |stored: &StoredEvent| {
+        let matches = |stored: &StoredEvent| {
             source.is_none_or(|name| stored.event.source.as_deref() == Some(name))
         };
-        self.found.extend(events.into_iter().filter(of_source).take(room));
+        self.found.extend(events.into_iter().filter(matches).take(room));
     }
 }

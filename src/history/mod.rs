@@ -1,37 +1,99 @@
-//! What the sensors told, for years.
+//! The history: years of observations in one SQLite file.
 //!
 //! ```text
-//! board ──► change_sender (bounded, never waits) ──► recorder thread ──► writer ──► SQLite file (WAL)
-//!                                                                               │
-//! handlers ◄── points, read page by page ◄── readers (few, read-only) ◄─────────┘
+//! board ──► ChangeSender ──► pw-history ──────► SQLite file (WAL) ──► ReaderPool ──► handlers
+//!           bounded,         batches in memory,                      a few read-only
+//!           never blocks     one transaction a flush                 connections
 //! ```
-//! Numbers are kept as single observations, as quarters of an hour and as days, each for as long
-//! as the configuration says; a time without observations is a time without rows. All SQL of the
-//! program lives in this module, behind the types that it exports.
+//!
+//! # Writing
+//! One thread, `pw-history`, owns the only connection that writes (`recorder`, `writer`). It collects
+//! changes in memory and writes them in one transaction per `flush` (a minute by default), with
+//! `synchronous = FULL`, so the commit is on the disk when it returns. A crash or a power cut thus
+//! costs one flush interval at most, and a memory card sees one `fsync` a minute.
+//!
+//! Nothing blocks on the recorder. Changes wait in two bounded queues: in the batch while the disk is
+//! full, and in the channel while the recorder itself blocks on a slow disk. A full queue drops its
+//! oldest change. The log, the page and the metrics report that. When the disk recovers, the next
+//! flush writes everything that is still in memory.
+//!
+//! # Rows
+//! Single observations, quarters of an hour by UTC, and days of the site's calendar (23 or 25 hours
+//! long when the clocks change) each have a table and a retention of their own. Writing an
+//! observation updates the rollups in the same transaction, so they never disagree. The primary key
+//! makes writes idempotent: an observation that is already stored counts once. A time without
+//! observations has no rows, so gaps stay visible. A series is a source, a field and a unit. After a
+//! change of units, older rows are converted when they are read.
+//!
+//! # Retention
+//! `prune` deletes a few thousand rows at a time, so a flush never waits long. A row is deleted only
+//! if it is too old both by the clock and by the number of days that have observations: `keep_raw =
+//! "400d"` keeps at least the latest 400 recorded days. A clock that runs ten years ahead for an hour
+//! adds one recorded day, and therefore deletes at most one.
+//!
+//! # Reading
+//! WAL lets readers and the writer proceed at the same time. [`History`] answers a window from the
+//! coarsest rows that are fine enough (`plan`), so any window costs about as much as a month of
+//! quarters; `benches/HISTORY.md` has the measurements. Rows are read in pages. Each page borrows a
+//! connection and returns it at once (`pool`), so a client that takes a year to download a year holds
+//! neither a transaction nor a reader. Work is done in pieces of about two thousand rows
+//! ([`RowBudget`]), between which the engine serves other connections. There are fewer readers than
+//! workers: a hanging disk blocks at most that many workers. A worker never blocks on the pool; it
+//! tries again in a later turn, and gives up after 250 ms.
+//!
+//! # Damage
+//! `PRAGMA quick_check` runs when the file is opened, and again when a reader meets an error that
+//! means damage. A damaged file is renamed, its write-ahead log first, and a new one is created. A
+//! long check keeps the recorder's heartbeat going; otherwise a supervisor would restart the process
+//! and the check would start over. A file of another program, or of a later version of this one, is
+//! never changed.
+//!
+//! New files have mode 0600; existing files keep theirs. A backup is one read transaction, so it
+//! delays no writer and no write restarts it.
+//!
+//! All SQL of the program is in this module. Sources: the SQLite documentation, "Write-Ahead
+//! Logging" (<https://www.sqlite.org/wal.html>), "Atomic Commit In SQLite"
+//! (<https://www.sqlite.org/atomiccommit.html>) and "How To Corrupt An SQLite Database File"
+//! (<https://www.sqlite.org/howtocorrupt.html>).
 
 mod backfill;
 mod backup;
+mod batch;
 mod bucket;
+mod calendar;
+mod entry;
 mod error;
 mod events;
 mod handle;
-mod reader;
+mod parse;
+mod plan;
+mod points;
+mod pool;
+mod queries;
 mod recorder;
+mod rollup;
 mod schema;
-mod when;
-mod window;
+mod sender;
+mod settings;
+mod shared;
 mod writer;
 
 pub use backfill::trend_samples;
-pub use bucket::{Bucket, Calendar, DAY, Merger, QUARTER};
-pub use error::StoreError;
+pub use bucket::{Bucket, Merger, Tier};
+pub use calendar::{Calendar, DAY, QUARTER};
+pub use entry::StoredEvent;
+pub use error::{HistoryError, ReadError, StoreError};
 pub use events::EventScan;
-pub use handle::{CurrentError, Health, History, HistoryError, StoredEvent};
-pub use reader::{ReadError, ReaderWait, RowBudget, Tier};
-pub use recorder::{ChangeSender, OnOpen, Prepared, Recorder, Settings, prepare};
-pub use when::{MIN_TIME, parse_step, parse_time};
-pub use window::{MAX_POINTS, Plan, Points, Step, Window};
-pub use writer::{Retention, import};
+pub use handle::History;
+pub use parse::{MIN_TIME, parse_step, parse_time};
+pub use plan::{MAX_POINTS, Plan, Step, Window};
+pub use points::{Points, RowBudget};
+pub use pool::ReaderWait;
+pub use recorder::{OnOpen, Prepared, Recorder, prepare};
+pub use sender::ChangeSender;
+pub use settings::{Retention, Settings};
+pub use shared::{CurrentError, Health};
+pub use writer::import;
 
 #[cfg(test)]
 mod tests;

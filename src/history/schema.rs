@@ -1,15 +1,18 @@
-//! The tables, their versions, and how the file is opened.
+//! Tables of the file, their migrations, and the ways to open, check and replace it.
 //!
-//! | table | a row is |
+//! | table | one row for each |
 //! | --- | --- |
-//! | `series` | a field of a source in one unit |
-//! | `raw` | one observation |
-//! | `quarter` | a quarter of an hour, by UTC |
-//! | `day` | a day of the site's calendar |
-//! | `event` | something that happened |
-//! | `meta` | a fact about the file |
+//! | `series` | field of a source in one unit |
+//! | `raw` | observation |
+//! | `quarter` | quarter of an hour, by UTC |
+//! | `day` | day of the site's calendar |
+//! | `event` | event of a source or of the program |
+//! | `meta` | property of the file: the time zone of its days |
 //!
-//! Rows of a series lie together (`WITHOUT ROWID`), so that a window is one stretch of the file.
+//! The rows of a series are adjacent (`WITHOUT ROWID`), so a window reads one range of pages.
+//!
+//! `application_id` marks the file as ours and `user_version` is the schema version. A file with another
+//! id, or a later version, is rejected before anything is written to it.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -24,10 +27,10 @@ use crate::private_file;
 /// Marks the file as ours (<https://www.sqlite.org/pragma.html#pragma_application_id>): `PUMP`.
 const APPLICATION: i32 = 0x5055_4d50;
 
-/// How long another program's lock is waited for.
-const BUSY: Duration = Duration::from_secs(5);
+/// Longest wait for a lock of another program.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The steps from each version of the schema to the next; the first makes an empty file ours.
+/// Migration from each schema version to the next; the first one creates the tables.
 const MIGRATIONS: [&str; 1] = ["
     CREATE TABLE series (
         id INTEGER PRIMARY KEY,
@@ -77,22 +80,23 @@ const MIGRATIONS: [&str; 1] = ["
     ) STRICT, WITHOUT ROWID;
 "];
 
-/// The version that this program writes.
+/// Schema version of this program.
 const VERSION: i32 = MIGRATIONS.len() as i32;
 
-/// Opens the file for the one that writes, makes it if there is none, and brings it up to date.
+/// Opens the file for writing; creates it if there is none, and migrates it to the current schema.
 ///
-/// A new file has mode 0600. SQLite gives its log and index the mode of the file.
+/// A new file has mode 0600. SQLite creates the write-ahead log and its index with the mode of the
+/// file.
 pub(super) fn open_to_write(path: &Path) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_CREATE
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     private_file::create(path).map_err(|error| StoreError::File(path.to_owned(), error))?;
     let mut connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_timeout(BUSY)?;
-    let version = admitted(&connection, path)?;
-    // WAL, so that readers never wait for the writer nor it for them. FULL, so that what a
-    // flush has written outlasts a power cut.
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    let version = schema_version(&connection, path)?;
+    // WAL: readers and the writer do not block each other. FULL: a commit is synced to the disk, so
+    // it survives a power cut.
     connection.pragma_update(None, "journal_mode", "wal")?;
     connection.pragma_update(None, "synchronous", "full")?;
     connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
@@ -100,7 +104,7 @@ pub(super) fn open_to_write(path: &Path) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
-/// Brings a file of that version to that of the last step, each step as a whole or not at all.
+/// Migrates a file from `version` by the remaining steps, each in a transaction of its own.
 fn migrate(connection: &mut Connection, version: i32, steps: &[&str]) -> Result<(), StoreError> {
     for (done, step) in (0..).zip(steps).skip(usize::try_from(version).unwrap_or(0)) {
         let transaction = connection.transaction()?;
@@ -109,29 +113,29 @@ fn migrate(connection: &mut Connection, version: i32, steps: &[&str]) -> Result<
         transaction.pragma_update(None, "user_version", done + 1)?;
         transaction.commit()?;
         if version > 0 {
-            log::info!("the history was brought from schema version {done} to {}", done + 1);
+            log::info!("migrated the history from schema version {done} to {}", done + 1);
         }
     }
     Ok(())
 }
 
-/// Opens the file for one that reads.
+/// Opens the file for reading.
 pub(super) fn open_to_read(path: &Path) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_timeout(BUSY)?;
-    if admitted(&connection, path)? == 0 {
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    if schema_version(&connection, path)? == 0 {
         return Err(StoreError::Damaged(format!("{} holds no history", path.display())));
     }
     connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
     Ok(connection)
 }
 
-/// Memory for pages of the file, for each connection.
+/// Page cache of a connection.
 const CACHE_KIB: i64 = 256;
 
-/// The file's version: 0 if it is new; an error if it is not ours to use.
-fn admitted(connection: &Connection, path: &Path) -> Result<i32, StoreError> {
+/// Returns the schema version of the file: 0 if it is new. Rejects a file that is not ours.
+fn schema_version(connection: &Connection, path: &Path) -> Result<i32, StoreError> {
     let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
     let (application, found) = (pragma("application_id")?, pragma("user_version")?);
     let tables: i64 =
@@ -149,37 +153,39 @@ fn admitted(connection: &Connection, path: &Path) -> Result<i32, StoreError> {
     }
 }
 
-/// Looks through the whole file for damage.
+/// Checks the whole file for damage.
 pub(super) fn verify(connection: &Connection) -> Result<(), StoreError> {
     let found: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
     // The first line names the database, of which there is one.
     match found.lines().next_back() {
         Some("ok") => Ok(()),
-        first => Err(StoreError::Damaged(first.unwrap_or("for reasons unknown").to_owned())),
+        first => {
+            Err(StoreError::Damaged(first.unwrap_or("quick_check returned nothing").to_owned()))
+        }
     }
 }
 
-/// The same, and calls `sign` now and then: a file of years on a slow card takes minutes.
+/// As [`verify`], with calls of `beat` in between: a file of years on a slow card takes minutes.
 pub(super) fn verify_with(
     connection: &mut Connection,
-    sign: impl Fn() + Send + 'static,
+    beat: impl Fn() + Send + 'static,
 ) -> Result<(), StoreError> {
-    // Of the database's own steps; a few hundred pages.
-    const EVERY: i32 = 500;
-    let go_on = move || {
-        sign();
+    // Virtual machine instructions between two calls.
+    const INSTRUCTIONS: i32 = 500;
+    let handler = move || {
+        beat();
+        // True would interrupt the statement.
         false
     };
-    connection.progress_handler(EVERY, Some(go_on))?;
-    let sound = verify(connection);
+    connection.progress_handler(INSTRUCTIONS, Some(handler))?;
+    let outcome = verify(connection);
     connection.progress_handler(0, None::<fn() -> bool>)?;
-    sound
+    outcome
 }
 
-/// Moves the file out of the way, with what belongs to it, and tells where it is now.
+/// Renames the file, its write-ahead log and its index; returns the new path of the file.
 ///
-/// The write-ahead log goes first: left behind by a crash in between, it would be taken for that
-/// of the next file.
+/// The log is renamed first. If a crash left it behind, SQLite would replay it into the next file.
 pub(super) fn set_aside(path: &Path, now: Timestamp) -> io::Result<PathBuf> {
     let stamp = now.strftime("%Y%m%dT%H%M%SZ");
     let beside = |suffix: &str| {
@@ -188,7 +194,7 @@ pub(super) fn set_aside(path: &Path, now: Timestamp) -> io::Result<PathBuf> {
         PathBuf::from(name)
     };
     const SUFFIXES: [&str; 3] = ["-wal", "-shm", ""];
-    // Two within a second keep apart.
+    // A number distinguishes files that were set aside within the same second.
     let mut names = (1_u64..).map(|number| match number {
         1 => format!(".damaged-{stamp}"),
         number => format!(".damaged-{stamp}-{number}"),
@@ -227,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn each_version_is_brought_to_the_next() {
+    fn file_of_an_old_version_is_migrated_step_by_step() {
         let folder = tempfile::tempdir().unwrap();
         let mut connection = first_version(&folder);
         let second = "ALTER TABLE raw ADD COLUMN quality INTEGER NOT NULL DEFAULT 7";
@@ -237,16 +243,16 @@ mod tests {
         let row = connection.query_row("SELECT value, quality FROM raw", [], |row| {
             Ok((row.get::<_, f64>(0)?, row.get::<_, i64>(1)?))
         });
-        assert_eq!(row.unwrap(), (3.5, 8), "each step was made, once");
+        assert_eq!(row.unwrap(), (3.5, 8), "each step ran once");
         drop(connection);
-        // The program that knows one version only leaves it alone.
+        // A program that knows version 1 only rejects it.
         let path = folder.path().join("pumphouse.db");
         let error = open_to_write(&path).unwrap_err();
         assert!(matches!(error, StoreError::FromTheFuture { found: 3, .. }), "{error}");
     }
 
     #[test]
-    fn a_step_that_fails_leaves_the_version_before_it() {
+    fn migration_that_fails_leaves_the_version_before_it() {
         let folder = tempfile::tempdir().unwrap();
         let mut connection = first_version(&folder);
         let second = "ALTER TABLE raw ADD COLUMN quality INTEGER; CREATE TABLE raw (x)";
@@ -256,11 +262,11 @@ mod tests {
         assert_eq!(version(&connection), 1);
         let columns = "SELECT count(*) FROM pragma_table_info('raw')";
         let columns: i64 = connection.query_row(columns, [], |row| row.get(0)).unwrap();
-        assert_eq!(columns, 3, "half of a step is none");
+        assert_eq!(columns, 3, "the failed step left nothing");
     }
 
     #[test]
-    fn what_is_set_aside_replaces_nothing() {
+    fn file_that_is_set_aside_replaces_no_earlier_one() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("pumphouse.db");
         let now = "2026-01-31T17:20:00Z".parse().unwrap();
@@ -277,30 +283,30 @@ mod tests {
     }
 
     #[test]
-    fn a_log_is_never_left_to_the_next_file() {
+    fn log_is_renamed_even_if_its_file_cannot_be() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("pumphouse.db");
         let log = folder.path().join("pumphouse.db-wal");
         std::fs::write(&log, "a log").unwrap();
-        // As if the file could not be moved: there is none.
+        // The rename of the file fails: there is none.
         assert!(set_aside(&path, Timestamp::UNIX_EPOCH).is_err());
         assert!(!log.exists());
     }
 
     #[test]
-    fn a_long_look_gives_signs_of_life() {
+    fn long_check_beats_the_heart() {
         let folder = tempfile::tempdir().unwrap();
         let mut connection = first_version(&folder);
         let rows = "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n LIMIT 100000) \
                     INSERT INTO raw SELECT 2, n, n FROM n";
         connection.execute(rows, []).unwrap();
-        let signs = Arc::new(AtomicU64::new(0));
-        let counted = signs.clone();
-        let sign = move || _ = counted.fetch_add(1, Ordering::Relaxed);
-        verify_with(&mut connection, sign).unwrap();
-        let given = signs.load(Ordering::Relaxed);
-        assert!(given > 5, "{given} for 100,000 rows");
+        let beats = Arc::new(AtomicU64::new(0));
+        let counted = beats.clone();
+        let beat = move || _ = counted.fetch_add(1, Ordering::Relaxed);
+        verify_with(&mut connection, beat).unwrap();
+        let beaten = beats.load(Ordering::Relaxed);
+        assert!(beaten > 5, "{beaten} for 100,000 rows");
         verify(&connection).unwrap();
-        assert_eq!(signs.load(Ordering::Relaxed), given, "and none afterwards");
+        assert_eq!(beats.load(Ordering::Relaxed), beaten, "the handler is removed");
     }
 }

@@ -1,126 +1,98 @@
-//! The one connection that writes: whole batches, each in a transaction.
+//! The connection that writes: whole batches, each in one transaction.
 
-use std::collections::HashMap;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
-use super::bucket::{Calendar, DAY, QUARTER};
+use super::calendar::Calendar;
+use super::entry::{Entry, StoredEvent};
 use super::error::StoreError;
+use super::rollup::{self, SeriesIds};
 use super::schema;
-use crate::board::{Change, Event, Sample};
+use super::settings::Retention;
+use crate::board::Change;
 
-/// How long rows are kept; `None`: for ever.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Retention {
-    /// Single observations.
-    pub raw: Option<Duration>,
-    /// Quarters of an hour.
-    pub quarters: Option<Duration>,
-    /// Days.
-    pub days: Option<Duration>,
-}
+/// Most rows of a series and table that one `prune` deletes, so that a shortened retention does not
+/// delay the next flush.
+const MAX_DELETED: i64 = 5_000;
 
-/// Rows deleted in one go, so that a shortened retention never holds a flush up for long.
-const DELETED_AT_ONCE: i64 = 5_000;
+/// Most events that are kept.
+const MAX_EVENTS: i64 = 100_000;
 
-/// Events are few, and are kept for as long as days are; but not more than these.
-const MOST_EVENTS: i64 = 100_000;
+/// Page cache of an import.
+const IMPORT_CACHE_KIB: i64 = 64 * 1024;
 
-/// Something to be written.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum Entry {
-    /// What a source told in one answer.
-    Samples(Vec<Sample>),
-    /// An event with its number.
-    Event(i64, Event),
-}
-
-impl Entry {
-    /// How many rows it makes.
-    pub(super) fn rows(&self) -> u64 {
-        match self {
-            Entry::Samples(samples) => samples.len() as u64,
-            Entry::Event(..) => 1,
-        }
-    }
-}
-
-/// Memory for pages while a file is filled.
-const FILL_CACHE_KIB: i64 = 64 * 1024;
-
-/// Writes what was learnt before into a file that nobody else writes to now, and makes the file
-/// if there is none. Tells how many rows that made.
+/// Writes changes of the past into a file that no recorder writes to; creates the file if there is
+/// none. Returns the number of new rows.
 ///
 /// # Errors
-/// When the file cannot be written; nothing of it all is in it then.
+/// The file cannot be written. It then has none of the changes.
 pub fn import(
     path: &Path,
     zone: &TimeZone,
     changes: impl IntoIterator<Item = Change>,
 ) -> Result<u64, StoreError> {
     let mut writer = Writer::open(path, zone)?;
-    // Much at once is best held in memory until it is sorted.
-    writer.connection.pragma_update(None, "cache_size", -FILL_CACHE_KIB)?;
-    let mut number = writer.latest_event()?;
+    // The transaction is large, and its rows are not sorted.
+    writer.connection.pragma_update(None, "cache_size", -IMPORT_CACHE_KIB)?;
+    let mut id = writer.latest_event()?;
     let entries = changes.into_iter().map(|change| match change {
         Change::Observed(samples) => Entry::Samples(samples),
         Change::Happened(event) => {
-            number += 1;
-            Entry::Event(number, event)
+            id += 1;
+            Entry::Event(StoredEvent { id, event })
         }
     });
     let entries: Vec<Entry> = entries.collect();
     writer.write(entries.iter())
 }
 
-/// The writer of a file.
+/// Connection that writes to the file.
 pub(super) struct Writer {
     connection: Connection,
     calendar: Calendar,
-    series: HashMap<(Arc<str>, Arc<str>, &'static str), i64>,
+    series: SeriesIds,
 }
 
 impl Writer {
-    /// Opens the file, or makes it. Days are those of that zone.
+    /// Opens the file, or creates it. Days are those of `zone`.
     pub(super) fn open(path: &Path, zone: &TimeZone) -> Result<Writer, StoreError> {
         let connection = schema::open_to_write(path)?;
         let calendar = Calendar::new(zone.clone());
-        let mut writer = Writer { connection, calendar, series: HashMap::new() };
+        let mut writer = Writer { connection, calendar, series: SeriesIds::new() };
         writer.adopt_zone(zone)?;
         Ok(writer)
     }
 
-    /// Looks through the whole file for damage, which may take long, and calls `sign` meanwhile.
-    pub(super) fn verify(&mut self, sign: impl Fn() + Send + 'static) -> Result<(), StoreError> {
-        schema::verify_with(&mut self.connection, sign)
+    /// Checks the whole file for damage, which may take minutes. Calls `beat` meanwhile.
+    pub(super) fn verify(&mut self, beat: impl Fn() + Send + 'static) -> Result<(), StoreError> {
+        schema::verify_with(&mut self.connection, beat)
     }
 
-    /// The number of the latest event.
+    /// Returns the largest id of an event; 0 if there is none.
     pub(super) fn latest_event(&self) -> Result<i64, StoreError> {
         let sql = "SELECT coalesce(max(id), 0) FROM event";
         Ok(self.connection.query_row(sql, [], |row| row.get(0))?)
     }
 
-    /// Writes all or nothing, and tells how many rows that made. An observation that is there
-    /// already is not counted again.
+    /// Writes all entries in one transaction; returns the number of new rows. Entries that are already
+    /// stored are skipped.
     pub(super) fn write<'e>(
         &mut self,
         entries: impl Iterator<Item = &'e Entry>,
     ) -> Result<u64, StoreError> {
-        let written = self.write_in_one(entries);
+        let written = self.write_transaction(entries);
         if written.is_err() {
-            // Ids that were given in the transaction are gone with it.
+            // The rollback has removed series that the transaction had created.
             self.series.clear();
         }
         written
     }
 
-    fn write_in_one<'e>(
+    fn write_transaction<'e>(
         &mut self,
         entries: impl Iterator<Item = &'e Entry>,
     ) -> Result<u64, StoreError> {
@@ -130,10 +102,15 @@ impl Writer {
             match entry {
                 Entry::Samples(samples) => {
                     for sample in samples {
-                        rows += add(&transaction, &mut self.series, &mut self.calendar, sample)?;
+                        rows += rollup::add(
+                            &transaction,
+                            &mut self.series,
+                            &mut self.calendar,
+                            sample,
+                        )?;
                     }
                 }
-                Entry::Event(id, event) => {
+                Entry::Event(StoredEvent { id, event }) => {
                     let mut insert = transaction.prepare_cached(
                         "INSERT INTO event (id, at, kind, source, detail) VALUES (?, ?, ?, ?, ?) \
                          ON CONFLICT DO NOTHING",
@@ -148,11 +125,12 @@ impl Writer {
         Ok(rows)
     }
 
-    /// Deletes some of what is older than it has to be; true when nothing is left to delete.
+    /// Deletes a bounded number of rows that are older than their retention; returns true once none
+    /// are left.
     ///
-    /// Older by the clock, which may be years ahead, and by the days that were recorded since,
-    /// of which a clock that is wrong makes no more than one that is right. So what is kept
-    /// for a year is at least a year of days on which something was recorded.
+    /// A row must be too old by the clock and by the number of recorded days after it. The clock alone
+    /// could be years ahead, and would then delete years. A wrong clock records no more days than a
+    /// right one.
     pub(super) fn prune(&mut self, keep: &Retention, now: Timestamp) -> Result<bool, StoreError> {
         let all = self.all_series()?;
         let transaction = self.connection.transaction()?;
@@ -160,7 +138,7 @@ impl Writer {
         for (table, keep) in [("raw", keep.raw), ("quarter", keep.quarters), ("day", keep.days)] {
             let Some(keep) = keep else { continue };
             let Ok(by_clock) = now.checked_sub(keep) else { continue };
-            let Some(by_days) = first_of_last_days(&transaction, keep)? else { continue };
+            let Some(by_days) = begin_of_latest_days(&transaction, keep)? else { continue };
             let before = by_clock.as_second().min(by_days);
             let sql = format!(
                 "DELETE FROM {table} WHERE (series, at) IN (SELECT series, at FROM {table} \
@@ -168,12 +146,12 @@ impl Writer {
             );
             let mut delete = transaction.prepare_cached(&sql)?;
             for series in &all {
-                let gone = delete.execute(params![series, before, DELETED_AT_ONCE])?;
-                done &= (gone as i64) < DELETED_AT_ONCE;
+                let deleted = delete.execute(params![series, before, MAX_DELETED])?;
+                done &= (deleted as i64) < MAX_DELETED;
             }
         }
         let sql = "DELETE FROM event WHERE id <= (SELECT max(id) FROM event) - ?";
-        transaction.execute(sql, [MOST_EVENTS])?;
+        transaction.execute(sql, [MAX_EVENTS])?;
         transaction.commit()?;
         Ok(done)
     }
@@ -184,7 +162,7 @@ impl Writer {
         Ok(ids.collect::<Result<_, _>>()?)
     }
 
-    /// Makes the days anew, as far back as there are quarters, if they were another zone's.
+    /// Recomputes the days from the quarters, if they are those of another zone.
     fn adopt_zone(&mut self, zone: &TimeZone) -> Result<(), StoreError> {
         let name = zone.iana_name().unwrap_or("UTC");
         let sql = "SELECT value FROM meta WHERE key = 'timezone'";
@@ -194,12 +172,14 @@ impl Writer {
             return Ok(());
         }
         if let Some(known) = known {
-            log::info!("the history's days were those of {known}; making them anew for {name}");
+            log::info!(
+                "time zone changed from {known} to {name}: recomputing the days of the history"
+            );
         }
         let all = self.all_series()?;
         let transaction = self.connection.transaction()?;
         for series in all {
-            rebuild_days(&transaction, &mut self.calendar, series)?;
+            rollup::rebuild_days(&transaction, &mut self.calendar, series)?;
         }
         let sql = "INSERT INTO meta (key, value) VALUES ('timezone', ?) \
                    ON CONFLICT DO UPDATE SET value = excluded.value";
@@ -209,103 +189,16 @@ impl Writer {
     }
 }
 
-/// Adds an observation to its series and to the rollups over it.
-fn add(
-    transaction: &Transaction<'_>,
-    known: &mut HashMap<(Arc<str>, Arc<str>, &'static str), i64>,
-    calendar: &mut Calendar,
-    sample: &Sample,
-) -> Result<u64, StoreError> {
-    let unit = sample.unit.map_or("", |unit| unit.as_str());
-    let key = (sample.source.clone(), sample.field.clone(), unit);
-    let series = match known.get(&key) {
-        Some(&series) => series,
-        None => {
-            let series = series_id(transaction, &sample.source, &sample.field, unit)?;
-            known.insert(key, series);
-            series
-        }
-    };
-    let (at, value) = (sample.at.as_second(), sample.value.get());
-    let mut insert = transaction.prepare_cached(
-        "INSERT INTO raw (series, at, value) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
-    )?;
-    if insert.execute(params![series, at, value])? == 0 {
-        return Ok(0);
-    }
-    let quarter = at.div_euclid(QUARTER) * QUARTER;
-    let (day, _) = calendar.day(at);
-    for (table, start) in [("quarter", quarter), ("day", day)] {
-        let mut upsert = transaction.prepare_cached(&upsert(table))?;
-        upsert.execute(params![series, start, value, value, value, value, at, 1])?;
-    }
-    Ok(1)
-}
-
-/// Adds to a rollup: series, start, min, max, sum, last, when that was, count.
-fn upsert(table: &str) -> String {
-    format!(
-        "INSERT INTO {table} (series, at, min, max, sum, last, last_at, count) \
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET \
-         min = min(min, excluded.min), max = max(max, excluded.max), \
-         sum = sum + excluded.sum, count = count + excluded.count, \
-         last = iif(excluded.last_at >= last_at, excluded.last, last), \
-         last_at = max(last_at, excluded.last_at)"
-    )
-}
-
-fn series_id(
-    transaction: &Transaction<'_>,
-    source: &str,
-    field: &str,
-    unit: &str,
-) -> Result<i64, StoreError> {
-    let row = params![source, field, unit];
-    transaction.execute(
-        "INSERT INTO series (source, field, unit) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
-        row,
-    )?;
-    let sql = "SELECT id FROM series WHERE source = ? AND field = ? AND unit = ?";
-    Ok(transaction.query_row(sql, row, |row| row.get(0))?)
-}
-
-/// The beginning of the first of so many last days on which anything was recorded; `None` when
-/// there are not as many.
-fn first_of_last_days(
+/// Returns the begin of the earliest of the latest recorded days, of as many as fit `keep`; `None` if
+/// fewer days were recorded.
+fn begin_of_latest_days(
     transaction: &Transaction<'_>,
     keep: Duration,
 ) -> Result<Option<i64>, StoreError> {
-    const DAY: u64 = super::bucket::DAY.unsigned_abs();
+    const DAY: u64 = super::calendar::DAY.unsigned_abs();
     let days = i64::try_from(keep.as_secs().div_ceil(DAY).max(1)).unwrap_or(i64::MAX);
     let sql = "SELECT DISTINCT at FROM day ORDER BY at DESC LIMIT 1 OFFSET ?";
     Ok(transaction.query_row(sql, [days - 1], |row| row.get(0)).optional()?)
-}
-
-fn rebuild_days(
-    transaction: &Transaction<'_>,
-    calendar: &mut Calendar,
-    series: i64,
-) -> Result<(), StoreError> {
-    let sql = "SELECT min(at) FROM quarter WHERE series = ?";
-    let first: Option<i64> = transaction.query_row(sql, [series], |row| row.get(0))?;
-    let Some(first) = first else { return Ok(()) };
-    let (from, _) = calendar.day(first);
-    // The other zone's days overlap with ours by less than one.
-    let sql = "DELETE FROM day WHERE series = ? AND at > ?";
-    transaction.execute(sql, params![series, from - DAY])?;
-    let mut select = transaction.prepare(
-        "SELECT at, min, max, sum, last, last_at, count FROM quarter WHERE series = ? ORDER BY at",
-    )?;
-    let mut upsert = transaction.prepare(&upsert("day"))?;
-    let mut rows = select.query([series])?;
-    while let Some(row) = rows.next()? {
-        let (day, _) = calendar.day(row.get(0)?);
-        let number = |column| row.get::<_, f64>(column);
-        let (last_at, count): (i64, i64) = (row.get(5)?, row.get(6)?);
-        let (min, max, sum, last) = (number(1)?, number(2)?, number(3)?, number(4)?);
-        upsert.execute(params![series, day, min, max, sum, last, last_at, count])?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -313,7 +206,7 @@ mod tests {
     use rusqlite::ErrorCode;
 
     use super::*;
-    use crate::board::Finite;
+    use crate::board::{Finite, Sample};
 
     fn samples(field: &str, number: i64) -> Entry {
         let sample = |at| Sample {
@@ -327,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_rolled_back_is_forgotten() {
+    fn series_of_a_transaction_that_was_rolled_back_gets_a_new_id() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("pumphouse.db");
         let mut writer = Writer::open(&path, &TimeZone::UTC).unwrap();
@@ -343,7 +236,7 @@ mod tests {
         let StoreError::Database(error) = error else { panic!("{error}") };
         assert_eq!(error.sqlite_error_code(), Some(ErrorCode::DiskFull));
         most(&writer, 1 << 20);
-        // The number that it had goes to another series now.
+        // Another series gets the id that was rolled back.
         writer.write([samples("depth", 3)].iter()).unwrap();
         writer.write([samples("level", 5)].iter()).unwrap();
         let rows = |field| {

@@ -1,9 +1,10 @@
-//! Work in pieces: each reads a bounded number of rows, and none waits for a reader.
+//! Pieces of work: each reads a bounded number of rows, and none blocks on the readers.
 
 use super::*;
-use crate::history::reader::{ROWS_PER_PIECE, ReaderWait, Readers, RowBudget};
+use crate::history::points::ROWS_PER_PIECE;
+use crate::history::pool::ReaderPool;
 
-/// Points of a window piece by piece; returns them with the number of pieces.
+/// Reads the points of a window piece by piece; returns them with the number of pieces.
 fn in_pieces(history: &History, window: Window) -> (Vec<Bucket>, usize) {
     let mut points = history.points(window).unwrap().unwrap();
     let (mut found, mut pieces) = (Vec::new(), 0);
@@ -23,11 +24,11 @@ fn in_pieces(history: &History, window: Window) -> (Vec<Bucket>, usize) {
 #[test]
 fn many_rows_that_make_few_points_are_read_in_pieces() {
     const ROWS: i64 = 20_000;
-    let place = Place::new();
+    let fixture = Fixture::new();
     let samples = (0..ROWS).map(|n| level(START + n, n as f64)).collect();
-    place.writer().write([&Entry::Samples(samples)].into_iter()).unwrap();
-    let history = place.history();
-    // Reading and joining a row are counted separately.
+    fixture.writer().write([&Entry::Samples(samples)].into_iter()).unwrap();
+    let history = fixture.history();
+    // Reading and merging a row are counted separately.
     let least = 2 * ROWS as usize / ROWS_PER_PIECE;
     for (step, expected) in [(Step::Seconds(7_000), 3), (Step::Raw, ROWS as usize)] {
         let window = window("level", START - 10_000, START + ROWS, step);
@@ -40,11 +41,11 @@ fn many_rows_that_make_few_points_are_read_in_pieces() {
 }
 
 #[test]
-fn cost_of_a_step_counts_the_observations_that_it_joins() {
-    let place = Place::new();
+fn observations_counts_the_rows_that_a_step_merges() {
+    let fixture = Fixture::new();
     let samples = (0..5_000).map(|n| level(START + n, 1.0)).collect();
-    place.writer().write([&Entry::Samples(samples)].into_iter()).unwrap();
-    let history = place.history();
+    fixture.writer().write([&Entry::Samples(samples)].into_iter()).unwrap();
+    let history = fixture.history();
     for (step, expected) in [
         (Step::Seconds(7), 5_000),
         (Step::Auto, 5_000),
@@ -58,10 +59,10 @@ fn cost_of_a_step_counts_the_observations_that_it_joins() {
 }
 
 #[test]
-fn worker_without_a_free_reader_tries_again_later_and_gives_up_at_last() {
-    let place = Place::new();
-    drop(place.writer());
-    let readers = Readers::new(&place.path, 1);
+fn worker_without_a_free_reader_retries_and_gives_up_after_its_wait() {
+    let fixture = Fixture::new();
+    drop(fixture.writer());
+    let readers = ReaderPool::new(&fixture.path, 1);
     let taken = readers.borrow().unwrap();
     let mut wait = ReaderWait::default();
     let begun = Instant::now();
@@ -73,26 +74,27 @@ fn worker_without_a_free_reader_tries_again_later_and_gives_up_at_last() {
             Err(error) => break error,
         }
         tries += 1;
-        assert!(begun.elapsed() < Duration::from_secs(30), "it gives up");
+        assert!(begun.elapsed() < Duration::from_secs(30), "it does not give up");
     };
     assert!(matches!(error, ReadError::Busy));
-    assert!(tries > 10, "{tries} tries: a try does not wait");
+    assert!(tries > 10, "{tries} tries: a try does not block");
     drop(taken);
     assert!(wait.try_borrow(&readers).unwrap().is_some());
 }
 
 #[test]
-fn events_of_a_source_that_has_few_are_looked_for_in_pieces() {
-    let place = Place::new();
-    let mut writer = place.writer();
-    let event = |number: i64, source: &str| {
-        let (at, kind, detail) = (moment(START + number), EventKind::Stale, "".into());
-        Entry::Event(number, Event { at, kind, source: Some(source.into()), detail })
+fn events_of_a_rare_source_are_scanned_in_pieces() {
+    let fixture = Fixture::new();
+    let mut writer = fixture.writer();
+    let event = |id: i64, source: &str| {
+        let (at, kind, detail) = (moment(START + id), EventKind::Stale, "".into());
+        let event = Event { at, kind, source: Some(source.into()), detail };
+        Entry::Event(StoredEvent { id, event })
     };
     let mut entries = vec![event(1, "well")];
-    entries.extend((2..=3_000).map(|number| event(number, "tank")));
+    entries.extend((2..=3_000).map(|id| event(id, "tank")));
     writer.write(entries.iter()).unwrap();
-    let history = place.history();
+    let history = fixture.history();
     let mut scan = history.events(None, Some("well"), 10);
     let mut pieces = 1;
     let found = loop {
@@ -103,6 +105,38 @@ fn events_of_a_source_that_has_few_are_looked_for_in_pieces() {
     };
     assert_eq!(found.iter().map(|stored| stored.id).collect::<Vec<_>>(), [1]);
     assert!((5..=7).contains(&pieces), "{pieces} pieces");
-    let page = self::events(&history, Some(2_000), None, 100);
+    let page = event_page(&history, Some(2_000), None, 100);
     assert_eq!((page.len(), page[0].id, page[99].id), (100, 1_999, 1_900));
+}
+
+#[test]
+fn reader_is_lent_to_one_caller_at_a_time() {
+    let fixture = Fixture::new();
+    let mut writer = fixture.writer();
+    writer.write([&Entry::Samples(vec![level(START, 1.0)])].into_iter()).unwrap();
+    let readers = ReaderPool::new(&fixture.path, 1);
+    let one = readers.borrow().unwrap();
+    assert!(matches!(readers.borrow(), Err(ReadError::Busy)));
+    drop(one);
+    assert!(readers.borrow().is_ok());
+}
+
+#[test]
+fn open_window_holds_no_reader() {
+    let fixture = Fixture::new();
+    let mut writer = fixture.writer();
+    let samples = (0..5_000).map(|n| level(START + n, n as f64)).collect();
+    writer.write([&Entry::Samples(samples)].into_iter()).unwrap();
+    let history = fixture.history();
+    let all = || history.points(window("level", START, START + 5_000, Step::Raw));
+    let mut open: Vec<_> = (0..10).map(|_| all().unwrap().unwrap()).collect();
+    for points in &mut open {
+        assert_eq!(points.next().unwrap().unwrap().last, 0.0);
+    }
+    // An observation that is already stored adds no row.
+    let late = Entry::Samples(vec![sample("level", START + 4_999, 1.0, Unit::Percent)]);
+    assert_eq!(writer.write([&late].into_iter()).unwrap(), 0);
+    for points in open {
+        assert_eq!(points.count(), 4_999);
+    }
 }

@@ -1,27 +1,27 @@
-//! Moments and steps as people write them in a query or on a command line.
+//! Parsers of times and steps in queries and on command lines.
 
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-use super::bucket::DAY;
-use super::window::Step;
+use super::calendar::DAY;
+use super::plan::Step;
 use crate::config::parse_duration;
 
-/// The earliest moment that RFC 3339 can write: its years have four digits and no sign.
+/// Earliest time that RFC 3339 can express: a year has four digits and no sign.
 pub const MIN_TIME: i64 = -62_167_219_200;
 
-/// A moment: `2026-01-31T17:16:00Z`, with any offset; `2026-01-31`, the midnight of that zone;
-/// or seconds since 1970. Whole seconds; `None`: it is none of them.
+/// Parses a time: `2026-01-31T17:16:00Z`, with any offset; `2026-01-31`, midnight in `zone`; or
+/// seconds since 1970. Returns whole seconds since 1970.
 pub fn parse_time(text: &str, zone: &TimeZone) -> Option<i64> {
-    moment(text, zone).filter(|at| *at >= MIN_TIME)
+    any_time(text, zone).filter(|at| *at >= MIN_TIME)
 }
 
-fn moment(text: &str, zone: &TimeZone) -> Option<i64> {
+fn any_time(text: &str, zone: &TimeZone) -> Option<i64> {
     if let Ok(at) = text.parse::<Timestamp>() {
         return Some(at.as_second());
     }
-    // `parse` would take a time along with the date, and drop it.
+    // `Date::parse` also accepts a date with a time, and drops the time.
     if text.len() == "2026-01-31".len()
         && let Ok(date) = text.parse::<Date>()
     {
@@ -33,7 +33,8 @@ fn moment(text: &str, zone: &TimeZone) -> Option<i64> {
     Timestamp::from_second(seconds).is_ok().then_some(seconds)
 }
 
-/// A step: `raw`, `15m`, `1d`, or seconds. Beyond a day it is whole days; `None`: it is none.
+/// Parses a step: `raw`, `15m`, `1d`, or seconds. Rejects steps longer than a day that are not whole
+/// days.
 pub fn parse_step(text: &str) -> Option<Step> {
     const LONGEST: i64 = 3660 * DAY;
     if text == "raw" {
@@ -52,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn moments() {
+    fn time_is_parsed_in_each_form_and_else_rejected() {
         let zone = TimeZone::get("America/Los_Angeles").unwrap();
         for (text, expected) in [
             ("2026-01-31T17:16:00Z", Some(1_769_879_760)),
@@ -80,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn steps() {
+    fn step_is_parsed_in_each_form_and_else_rejected() {
         for (text, expected) in [
             ("raw", Some(Step::Raw)),
             ("900", Some(Step::Seconds(900))),

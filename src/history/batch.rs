@@ -1,0 +1,130 @@
+//! Entries that wait for the next flush, and the latest events.
+//!
+//! Events are numbered when they are recorded. Until the file has been opened, the ids start at 1;
+//! [`Batch::renumber_after`] then moves them behind those in the file.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::entry::{Entry, StoredEvent};
+use super::sender::CAPACITY;
+use super::shared::Shared;
+use crate::board::{Change, Event, Sample};
+
+/// Number of events that are kept in memory, so that a page shows them without a read of the disk.
+const MAX_RECENT: usize = 200;
+
+/// 1 January 2020. An observation dated earlier comes from a clock that was never set.
+const MIN_SAMPLE_TIME: i64 = 1_577_836_800;
+
+/// Entries to be written next, oldest first.
+pub(super) struct Batch {
+    /// False without a file: only recent events are kept.
+    stores_entries: bool,
+    entries: VecDeque<Entry>,
+    next_id: i64,
+    /// The ids continue those in the file.
+    is_numbered: bool,
+    /// The latest events, newest first.
+    recent: VecDeque<StoredEvent>,
+    warned_of_clock: bool,
+    shared: Arc<Shared>,
+}
+
+impl Batch {
+    pub(super) fn new(stores_entries: bool, shared: Arc<Shared>) -> Batch {
+        Batch {
+            stores_entries,
+            entries: VecDeque::new(),
+            next_id: 1,
+            is_numbered: false,
+            recent: VecDeque::new(),
+            warned_of_clock: false,
+            shared,
+        }
+    }
+
+    /// Adds a change. If the batch is full, drops the oldest entry.
+    pub(super) fn add(&mut self, change: Change) {
+        let entry = match change {
+            Change::Observed(samples) => Entry::Samples(self.plausible(samples)),
+            Change::Happened(event) => Entry::Event(self.number(event)),
+        };
+        if !self.stores_entries {
+            return;
+        }
+        if self.entries.len() >= CAPACITY
+            && let Some(oldest) = self.entries.pop_front()
+        {
+            self.shared.dropped(oldest.rows());
+        }
+        self.entries.push_back(entry);
+    }
+
+    /// Drops samples dated before 2020, and warns of the first.
+    fn plausible(&mut self, mut samples: Vec<Sample>) -> Vec<Sample> {
+        let before = samples.len();
+        samples.retain(|sample| sample.at.as_second() >= MIN_SAMPLE_TIME);
+        if samples.len() < before && !std::mem::replace(&mut self.warned_of_clock, true) {
+            log::warn!(
+                "observations dated before 2020 are not recorded; check the clocks of this machine \
+                 and of the sensor"
+            );
+        }
+        samples
+    }
+
+    /// Gives an event its id, and adds it to the recent ones.
+    fn number(&mut self, event: Event) -> StoredEvent {
+        let stored = StoredEvent { id: self.next_id, event };
+        self.next_id += 1;
+        self.recent.truncate(MAX_RECENT - 1);
+        self.recent.push_front(stored.clone());
+        self.shared.publish_events(&self.recent);
+        stored
+    }
+
+    /// Moves the ids behind `latest`, the largest id in the file; does nothing if it has done so
+    /// before.
+    pub(super) fn renumber_after(&mut self, latest: i64) {
+        if std::mem::replace(&mut self.is_numbered, true) {
+            return;
+        }
+        for entry in &mut self.entries {
+            if let Entry::Event(stored) = entry {
+                stored.id += latest;
+            }
+        }
+        for stored in &mut self.recent {
+            stored.id += latest;
+        }
+        self.shared.publish_events(&self.recent);
+        self.next_id += latest;
+    }
+
+    /// Returns the id before which the recent events continue in the file, and the number of those
+    /// that are missing.
+    pub(super) fn missing_recent(&self) -> (i64, usize) {
+        let before = self.recent.back().map_or(i64::MAX, |stored| stored.id);
+        (before, MAX_RECENT.saturating_sub(self.recent.len()))
+    }
+
+    /// Adds events of the file behind the recent ones.
+    pub(super) fn extend_recent(&mut self, earlier: Vec<StoredEvent>) {
+        self.recent.extend(earlier);
+        self.shared.publish_events(&self.recent);
+    }
+
+    pub(super) fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.iter()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Removes all entries, after they have been written.
+    pub(super) fn clear(&mut self) {
+        self.entries.clear();
+    }
+}

@@ -1,0 +1,32 @@
+//! Settings of the history.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+
+/// Settings of a recorder and its readers.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Path of the file; `None`: nothing is written, and only recent events are available.
+    pub path: Option<PathBuf>,
+    /// Interval between two flushes.
+    pub flush: Duration,
+    /// Retention of each table.
+    pub keep: Retention,
+    /// Time zone whose days are rolled up.
+    pub zone: TimeZone,
+    /// Number of connections that read.
+    pub readers: usize,
+}
+
+/// Age up to which rows are kept; `None`: without limit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Retention {
+    /// Single observations.
+    pub raw: Option<Duration>,
+    /// Quarters of an hour.
+    pub quarters: Option<Duration>,
+    /// Days.
+    pub days: Option<Duration>,
+}

@@ -1,0 +1,194 @@
+//! State that the recorder and all [`History`](super::History) handles share.
+//!
+//! Everything here is atomic or swapped as a whole, so a request that reads it never blocks on the
+//! recorder. The one mutex guards the decision whether a read error is logged.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use arc_swap::{ArcSwap, ArcSwapOption};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use super::calendar::Calendar;
+use super::entry::StoredEvent;
+use super::error::{HistoryError, ReadError};
+use super::pool::ReaderPool;
+use super::settings::Settings;
+use crate::heartbeat::Heartbeat;
+use crate::logging::OnChange;
+
+/// Interval at which a read error that lasts is logged again.
+const LOG_INTERVAL: Duration = Duration::from_secs(60);
+
+/// State of the recorder's writes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Health {
+    /// The current error; `None` after a successful write.
+    pub error: Option<CurrentError>,
+}
+
+/// An error that has not been followed by a success.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CurrentError {
+    /// Time of the first failure.
+    pub since: Timestamp,
+    /// Text of the latest failure.
+    pub message: Arc<str>,
+}
+
+/// State shared by the recorder and its readers.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) enabled: bool,
+    pub(super) zone: TimeZone,
+    /// Connections that read; `None` while the file is not open.
+    pub(super) readers: ArcSwapOption<ReaderPool>,
+    pub(super) health: ArcSwap<Health>,
+    /// The latest events, newest first.
+    pub(super) recent: ArcSwap<Vec<StoredEvent>>,
+    pub(super) rows: AtomicU64,
+    pub(super) errors: AtomicU64,
+    pub(super) dropped: AtomicU64,
+    /// Incremented when the file is opened and by each flush.
+    pub(super) version: AtomicU64,
+    /// The latest read error, which each request may meet.
+    read_failure: Mutex<OnChange<String>>,
+    /// A reader has met an error that means damage.
+    damage_suspected: AtomicBool,
+    pub(super) heartbeat: Heartbeat,
+}
+
+impl Shared {
+    pub(super) fn new(settings: &Settings) -> Shared {
+        Shared {
+            enabled: settings.path.is_some(),
+            zone: settings.zone.clone(),
+            readers: ArcSwapOption::empty(),
+            health: ArcSwap::default(),
+            recent: ArcSwap::default(),
+            rows: AtomicU64::new(0),
+            errors: AtomicU64::new(0),
+            dropped: AtomicU64::new(0),
+            version: AtomicU64::new(0),
+            read_failure: Mutex::new(OnChange::repeating(LOG_INTERVAL)),
+            damage_suspected: AtomicBool::new(false),
+            heartbeat: Heartbeat::new(),
+        }
+    }
+
+    /// Publishes the readers of a file that has been opened.
+    pub(super) fn opened(&self, readers: Arc<ReaderPool>) {
+        self.readers.store(Some(readers));
+        self.version.fetch_add(1, Ordering::Relaxed);
+        self.clear_error();
+    }
+
+    /// Withdraws the readers.
+    pub(super) fn closed(&self) {
+        self.readers.store(None);
+    }
+
+    /// Counts the rows of a successful flush.
+    pub(super) fn flushed(&self, rows: u64) {
+        self.rows.fetch_add(rows, Ordering::Relaxed);
+        self.version.fetch_add(1, Ordering::Relaxed);
+        self.clear_error();
+    }
+
+    /// Counts rows that are lost.
+    ///
+    /// A slow or hanging disk returns no error, so the loss itself is reported as one, unless
+    /// another error is current.
+    pub(super) fn dropped(&self, rows: u64) {
+        const TOO_SLOW: &str =
+            "the history is written too slowly: the oldest unwritten values are dropped";
+        self.dropped.fetch_add(rows, Ordering::Relaxed);
+        self.report_error(TOO_SLOW, |current| current.is_none());
+    }
+
+    /// Counts a failure of the recorder and makes it the current error.
+    pub(super) fn write_failed(&self, message: &str) {
+        self.errors.fetch_add(1, Ordering::Relaxed);
+        self.report_error(message, |current| current != Some(message));
+    }
+
+    /// Sets and logs the current error, if `replaces` returns true for the message of the one before.
+    fn report_error(&self, message: &str, replaces: impl Fn(Option<&str>) -> bool) {
+        let replaces = |health: &Health| {
+            let current = health.error.as_ref().map(|error| &*error.message);
+            replaces(current)
+        };
+        if !replaces(&self.health.load()) {
+            return;
+        }
+        let before = self.health.rcu(|health| {
+            if !replaces(health) {
+                return health.clone();
+            }
+            let since = health.error.as_ref().map_or_else(Timestamp::now, |error| error.since);
+            Arc::new(Health { error: Some(CurrentError { since, message: message.into() }) })
+        });
+        // Of two threads that report the same error at once, only the first replaces the state.
+        if replaces(&before) {
+            log::error!("{message}");
+        }
+    }
+
+    fn clear_error(&self) {
+        if self.health.load().error.is_some() {
+            let dropped = self.dropped.load(Ordering::Relaxed);
+            log::info!("the history is written again; {dropped} values dropped since the start");
+            self.health.store(Arc::default());
+        }
+    }
+
+    /// Publishes the latest events.
+    pub(super) fn publish_events(&self, recent: &VecDeque<StoredEvent>) {
+        self.recent.store(Arc::new(recent.iter().cloned().collect()));
+    }
+
+    /// Returns true if a reader has met an error that means damage since the last call.
+    pub(super) fn take_damage_suspicion(&self) -> bool {
+        self.damage_suspected.swap(false, Ordering::Relaxed)
+    }
+
+    /// Returns the readers of the file.
+    ///
+    /// # Errors
+    /// The file is not open, or there is no history.
+    pub(super) fn readers(&self) -> Result<Arc<ReaderPool>, HistoryError> {
+        match self.readers.load_full() {
+            Some(readers) => Ok(readers),
+            None if self.enabled => Err(HistoryError::Closed),
+            None => Err(HistoryError::Off),
+        }
+    }
+
+    /// Counts and logs a read error; returns it as a client sees it.
+    pub(super) fn report_read_error(&self, error: ReadError) -> HistoryError {
+        let error = match error {
+            ReadError::Busy => return HistoryError::Busy,
+            ReadError::Store(error) => error,
+        };
+        self.errors.fetch_add(1, Ordering::Relaxed);
+        if error.is_damage() {
+            self.damage_suspected.store(true, Ordering::Relaxed);
+        }
+        let message = error.to_string();
+        let mut failure = self.read_failure.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_logged = failure.set(message.clone());
+        drop(failure);
+        if is_logged {
+            log::warn!("the history cannot be read: {message}");
+        }
+        HistoryError::Unreadable
+    }
+
+    /// Returns a calendar of the zone by which rows are rolled up.
+    pub(super) fn calendar(&self) -> Calendar {
+        Calendar::new(self.zone.clone())
+    }
+}

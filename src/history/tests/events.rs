@@ -1,0 +1,56 @@
+//! Events: ids, texts and pages.
+
+use super::*;
+
+#[test]
+fn ids_continue_after_a_restart() {
+    let fixture = Fixture::new();
+    for round in 0..2 {
+        let (recorder, sender, history) = fixture.recorder();
+        sender.send(happened(EventKind::Stale, START + round * 100));
+        sender.send(happened(EventKind::Fresh, START + round * 100 + 50));
+        drop(recorder);
+        let ids: Vec<i64> = history.recent_events().iter().map(|stored| stored.id).collect();
+        assert_eq!(ids, (1..=2 * round + 2).rev().collect::<Vec<_>>());
+    }
+    let history = fixture.history();
+    let found = event_page(&history, None, None, 10);
+    let seen: Vec<_> = found.iter().map(|stored| (stored.id, stored.event.kind)).collect();
+    let (stale, fresh) = (EventKind::Stale, EventKind::Fresh);
+    assert_eq!(seen, [(4, fresh), (3, stale), (2, fresh), (1, stale)]);
+    assert_eq!(event_page(&history, Some(3), None, 1)[0].id, 2);
+    assert_eq!(event_page(&history, None, Some("well"), 10), []);
+}
+
+#[test]
+fn texts_of_stored_events_are_cleaned() {
+    let fixture = Fixture::new();
+    let event = Event {
+        at: moment(START),
+        kind: EventKind::Stale,
+        source: Some("tank".into()),
+        detail: "1.02\u{202e} \u{1b}[2J".into(),
+    };
+    fixture.writer().write([&Entry::Event(StoredEvent { id: 1, event })].into_iter()).unwrap();
+    let found = event_page(&fixture.history(), None, None, 10);
+    assert_eq!(&*found[0].event.detail, "1.02\u{fffd}  [2J");
+}
+
+#[test]
+fn recent_and_stored_events_make_one_list() {
+    let fixture = Fixture::new();
+    let (_recorder, sender, history) = fixture.recorder();
+    for n in 0..450 {
+        sender.send(happened(EventKind::Stale, START + n));
+    }
+    wait_until("all are written", || history.rows() == 450);
+    let mut before = None;
+    let mut ids = Vec::new();
+    loop {
+        let page = event_page(&history, before, None, 120);
+        let Some(last) = page.last() else { break };
+        before = Some(last.id);
+        ids.extend(page.iter().map(|stored| stored.id));
+    }
+    assert_eq!(ids, (1..=450).rev().collect::<Vec<_>>());
+}
