@@ -1,4 +1,4 @@
-//! What is worth recording of the change from one state of a source to the next.
+//! Derives the changes to record from two states of a source.
 
 use std::sync::Arc;
 
@@ -9,79 +9,82 @@ use super::reading::{Datum, FieldName, Value};
 use super::snapshot::{LastReading, SourceView, State};
 use crate::timestamp::Rfc3339;
 
-/// How a source stood before something happened.
-pub(super) struct Standing {
+/// Properties of a source before a transition from which its changes are derived.
+pub(super) struct Baseline {
     pub(super) state: State,
+    /// Time of the observation.
     observed: Option<Timestamp>,
+    /// Time of the first failure, and number of failures.
     failing: Option<(Timestamp, u32)>,
 }
 
-impl Standing {
-    pub(super) fn of(view: &SourceView) -> Standing {
-        Standing {
+impl Baseline {
+    pub(super) fn of(view: &SourceView) -> Baseline {
+        Baseline {
             state: view.state,
-            observed: view.reading.as_ref().map(|kept| kept.observed.at),
+            observed: view.reading.as_ref().map(|last| last.observed.at),
             failing: view.error.as_ref().map(|error| (error.since, error.failures)),
         }
     }
 
-    /// How one stood of which a reading was kept, that was known to be stale or not.
-    pub(super) fn kept(stale: bool) -> Standing {
+    /// Returns the baseline of a restored reading. Its observation counts as new, as a crash may have
+    /// lost its record.
+    pub(super) fn saved(stale: bool) -> Baseline {
         let state = if stale { State::Stale } else { State::Fresh };
-        Standing { state, observed: None, failing: None }
+        Baseline { state, observed: None, failing: None }
     }
 
-    /// What has changed since then.
-    pub(super) fn until(&self, view: &SourceView, now: Timestamp) -> Vec<Change> {
-        let mut news = Vec::new();
-        if let Some(kept) = &view.reading
-            && self.observed != Some(kept.observed.at)
+    /// Returns the changes from this state to `view`.
+    pub(super) fn changes_to(&self, view: &SourceView, now: Timestamp) -> Vec<Change> {
+        let mut changes = Vec::new();
+        if let Some(last) = &view.reading
+            && self.observed != Some(last.observed.at)
         {
-            news.push(Change::Observed(samples(&view.name, kept)));
+            changes.push(Change::Observed(samples(&view.name, last)));
         }
-        let mut happened = |at, kind, detail: String| {
+        let mut add_event = |at, kind, detail: String| {
             let source = Some(view.name.clone());
-            news.push(Change::Happened(Event { at, kind, source, detail: detail.into() }));
+            changes.push(Change::Happened(Event { at, kind, source, detail: detail.into() }));
         };
         match (self.failing, &view.error) {
             (None, Some(failure)) => {
                 let detail = format!("{}: {}", failure.kind, failure.message);
-                happened(failure.since, EventKind::ErrorBegan, detail);
+                add_event(failure.since, EventKind::ErrorBegan, detail);
             }
             (Some((since, failures)), None) => {
                 let times =
                     if failures == 1 { "1 poll".into() } else { format!("{failures} polls") };
                 let since = Rfc3339(since);
-                happened(now, EventKind::ErrorEnded, format!("{times} had failed since {since}"));
+                add_event(now, EventKind::ErrorEnded, format!("{times} had failed since {since}"));
             }
             _ => {}
         }
         match (self.state, view.state, &view.reading) {
-            (State::Fresh | State::Waiting, State::Stale, Some(kept)) => {
-                let observed = Rfc3339(kept.observed.at);
+            (State::Fresh | State::Waiting, State::Stale, Some(last)) => {
+                let observed = Rfc3339(last.observed.at);
                 let detail = format!("the latest observation is of {observed}");
-                happened(kept.stale_at.min(now), EventKind::Stale, detail);
+                add_event(last.stale_at.min(now), EventKind::Stale, detail);
             }
-            (State::Stale, State::Fresh, _) => happened(now, EventKind::Fresh, String::new()),
+            (State::Stale, State::Fresh, _) => add_event(now, EventKind::Fresh, String::new()),
             _ => {}
         }
-        news
+        changes
     }
 }
 
-/// The numbers of a reading that were measured.
-fn samples(source: &Arc<str>, kept: &LastReading) -> Vec<Sample> {
+/// Returns the measured numbers of a reading; derived values are not recorded.
+fn samples(source: &Arc<str>, last: &LastReading) -> Vec<Sample> {
     let sample = |(field, value): &(FieldName, Value)| match value.datum {
         Some(Datum::Number(number)) => Some(Sample {
             source: source.clone(),
             field: field.clone(),
-            at: kept.observed.at,
+            at: last.observed.at,
             value: number,
             unit: value.unit,
         }),
         _ => None,
     };
-    kept.values.iter().filter_map(sample).collect()
+    last.values.iter().filter_map(sample).collect()
 }
 
 #[cfg(test)]
@@ -97,10 +100,9 @@ mod tests {
         Timestamp::from_second(1_770_000_000 + seconds).unwrap()
     }
 
-    /// A source with an observation of that moment, if it has one, that has failed so often since
-    /// the moment 100.
+    /// Returns a source with an observation at `observed`, which has failed `failures` times since 100.
     fn view(state: State, observed: Option<i64>, failures: u32) -> SourceView {
-        let kept = |at: i64| LastReading {
+        let reading = |at: i64| LastReading {
             observed: Observed { at: t(at), inferred: false },
             fetched_at: t(at),
             stale_at: t(at + STALE_AFTER),
@@ -117,7 +119,7 @@ mod tests {
             kind: "json",
             show: [].into(),
             state,
-            reading: observed.map(kept),
+            reading: observed.map(reading),
             interval: std::time::Duration::from_secs(300),
             next_poll_at: None,
             error: (failures > 0).then(|| Failure {
@@ -129,12 +131,12 @@ mod tests {
         }
     }
 
-    /// A word for each change, with the moment and the detail.
-    fn told(before: &Standing, after: &SourceView) -> Vec<(&'static str, i64, String)> {
+    /// Returns kind, time and detail of each change.
+    fn changes(before: &Baseline, after: &SourceView) -> Vec<(&'static str, i64, String)> {
         let since = |at: Timestamp| at.as_second() - t(0).as_second();
-        let told = |change| match change {
+        let summary = |change| match change {
             Change::Observed(samples) => {
-                let [sample] = &samples[..] else { panic!("only what was measured: {samples:?}") };
+                let [sample] = &samples[..] else { panic!("one measured number: {samples:?}") };
                 assert_eq!((&*sample.source, &*sample.field), ("tank", "level"));
                 assert_eq!(
                     (sample.value, sample.unit),
@@ -147,18 +149,18 @@ mod tests {
                 (event.kind.as_str(), since(event.at), event.detail.to_string())
             }
         };
-        before.until(after, t(NOW)).into_iter().map(told).collect()
+        before.changes_to(after, t(NOW)).into_iter().map(summary).collect()
     }
 
     #[test]
-    fn each_transition_tells_what_has_changed_and_nothing_else() {
+    fn transition_emits_each_change_once() {
         use State::{Fresh, Stale, Waiting};
         let observed = |at: i64| ("observed", at, "");
         let stale = |at, of| ("stale", at, of);
         let began = ("error_began", 100, "dns: no such name");
         let fresh = ("fresh", NOW, "");
         // State, observation and failures before and after.
-        for (before, after, news) in [
+        for (before, after, expected) in [
             ((Waiting, None, 0), (Waiting, None, 0), vec![]),
             ((Waiting, None, 0), (Fresh, Some(1900), 0), vec![observed(1900)]),
             ((Waiting, None, 0), (Waiting, None, 1), vec![began]),
@@ -179,7 +181,7 @@ mod tests {
                 (Fresh, Some(1900), 0),
                 vec![("error_ended", NOW, "1 poll had failed since 2026-02-02T02:41:40Z")],
             ),
-            // By the passing of time: as of the moment when it did, noticed later.
+            // Dated to the time when it turned stale, which is earlier than the detection.
             (
                 (Fresh, Some(1000), 3),
                 (Stale, Some(1000), 3),
@@ -187,7 +189,7 @@ mod tests {
             ),
             ((Stale, Some(1000), 0), (Stale, Some(1000), 0), vec![]),
             ((Stale, Some(1000), 0), (Stale, Some(1050), 0), vec![observed(1050)]),
-            // Old from the first on.
+            // The first observation is already old.
             (
                 (Waiting, None, 0),
                 (Stale, Some(100), 0),
@@ -206,34 +208,38 @@ mod tests {
                     fresh,
                 ],
             ),
-            // A clock that was set back.
+            // The clock was set back.
             ((Stale, Some(1900), 0), (Fresh, Some(1900), 0), vec![fresh]),
         ] {
             let view = |(state, observed, failures)| view(state, observed, failures);
-            let news: Vec<_> =
-                news.into_iter().map(|(a, b, c): (_, _, &str)| (a, b, c.to_owned())).collect();
+            let expected: Vec<_> =
+                expected.into_iter().map(|(a, b, c): (_, _, &str)| (a, b, c.to_owned())).collect();
             assert_eq!(
-                told(&Standing::of(&view(before)), &view(after)),
-                news,
+                changes(&Baseline::of(&view(before)), &view(after)),
+                expected,
                 "{before:?} {after:?}"
             );
-            assert_eq!(told(&Standing::of(&view(after)), &view(after)), [], "once: {after:?}");
+            assert_eq!(
+                changes(&Baseline::of(&view(after)), &view(after)),
+                [],
+                "emitted once: {after:?}"
+            );
         }
     }
 
     #[test]
-    fn what_is_kept_over_a_restart_turns_stale_once() {
+    fn restored_reading_turns_stale_once() {
         let kinds = |stale, after: &SourceView| {
-            let told = told(&Standing::kept(stale), after).into_iter();
-            told.map(|(kind, at, _)| (kind, at)).collect::<Vec<_>>()
+            let changes = changes(&Baseline::saved(stale), after).into_iter();
+            changes.map(|(kind, at, _)| (kind, at)).collect::<Vec<_>>()
         };
         let (stale, fresh) = (view(State::Stale, Some(100), 0), view(State::Fresh, Some(1900), 0));
         assert_eq!(
             kinds(false, &stale),
             [("observed", 100), ("stale", 1000)],
-            "while nobody was there"
+            "it turned stale while the program was down"
         );
-        assert_eq!(kinds(true, &stale), [("observed", 100)], "told before");
+        assert_eq!(kinds(true, &stale), [("observed", 100)], "reported before the restart");
         assert_eq!(kinds(false, &fresh), [("observed", 1900)]);
     }
 }

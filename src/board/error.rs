@@ -1,10 +1,10 @@
-//! What went wrong with a poll, as the API tells it.
+//! Errors of polls, as the API reports them.
 
 use strum::{Display, IntoStaticStr, VariantArray};
 
 use crate::text::clean;
 
-/// The kinds of failure that the JSON names in `error.kind` and the metrics in `outcome`.
+/// Kind of a poll's failure: `error.kind` in JSON, `outcome` in metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Display, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "snake_case")]
 pub enum ErrorKind {
@@ -12,19 +12,19 @@ pub enum ErrorKind {
     Timeout,
     /// The name could not be resolved.
     Dns,
-    /// No connection could be made, or it broke.
+    /// The connection could not be established, or was closed.
     Connect,
-    /// The TLS handshake failed or the certificate was refused.
+    /// The TLS handshake failed, or the certificate was rejected.
     Tls,
-    /// An HTTP status that is no success, or a redirect that is not followed.
+    /// The HTTP status is not a success, or is a redirect that is not followed.
     Http,
     /// The body exceeded its cap, before or after decompression.
     TooLarge,
-    /// The body was not what this kind of upstream sends.
+    /// The body could not be decoded by this kind of source.
     Decode,
-    /// The upstream asked us to slow down (429, or 503 with `Retry-After`).
+    /// The upstream requested a lower rate (429, or 503 with `Retry-After`).
     RateLimited,
-    /// The poller's code panicked: a defect of ours.
+    /// The poller panicked: a bug in this program.
     Panic,
 }
 
@@ -35,19 +35,19 @@ impl ErrorKind {
     }
 }
 
-/// A failed poll. The message is for people and never holds a secret.
+/// Error of a poll. The message is for people and contains no secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{kind}: {message}")]
 pub struct PollError {
-    /// What kind of failure it was.
+    /// Kind of the failure.
     pub kind: ErrorKind,
-    /// One line for people.
+    /// Message, one line.
     pub message: String,
 }
 
 impl PollError {
-    /// A failure of that kind with its message, which may quote a peer: it is cleaned of hidden
-    /// characters.
+    /// Returns an error with its message. Hidden characters are replaced, as the message may quote a
+    /// peer.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> PollError {
         PollError { kind, message: clean(&message.into()).into_owned() }
     }

@@ -1,4 +1,4 @@
-//! What happened to the sources and to the program, for people who ask later.
+//! Events and samples that the board passes on to be recorded.
 
 use std::sync::Arc;
 
@@ -8,38 +8,38 @@ use strum::{EnumString, IntoStaticStr, VariantArray};
 use super::reading::{FieldName, Finite};
 use crate::units::Unit;
 
-/// Something that happened.
+/// Event of a source or of the program.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
-    /// When it happened, which may be before anybody noticed.
+    /// Time of the event, which may be earlier than its detection.
     pub at: Timestamp,
-    /// What happened.
+    /// Kind of the event.
     pub kind: EventKind,
-    /// The source that it happened to; `None`: the program.
+    /// Name of the source; `None`: the event is about the program.
     pub source: Option<Arc<str>>,
-    /// A sentence for people; holds no secret. May be empty.
+    /// Text for people, without secrets. May be empty.
     pub detail: Arc<str>,
 }
 
-/// What can happen.
+/// Kind of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EnumString, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "snake_case")]
 pub enum EventKind {
     /// The program started.
     Started,
-    /// The program was asked to stop, and did.
+    /// The program stopped as requested.
     Stopped,
-    /// The configuration was read anew.
+    /// The configuration was reloaded.
     Reloaded,
     /// A source's observation is older than its `stale_after`.
     Stale,
-    /// A source that was stale told of a new observation.
+    /// A stale source has a new observation.
     Fresh,
-    /// Polls of a source began to fail.
+    /// Polls of a source fail.
     ErrorBegan,
     /// Polls of a source succeed again.
     ErrorEnded,
-    /// The file of the history was damaged and set aside.
+    /// The history was damaged, and was set aside.
     HistorySetAside,
 }
 
@@ -50,29 +50,29 @@ impl EventKind {
     }
 }
 
-/// One number that a sensor told.
+/// Number that a sensor measured.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sample {
-    /// The source's name.
+    /// Name of the source.
     pub source: Arc<str>,
-    /// The field's name.
+    /// Name of the field.
     pub field: FieldName,
-    /// The sensor's clock, whole seconds.
+    /// Time of the observation by the sensor's clock, in whole seconds.
     pub at: Timestamp,
-    /// The number.
+    /// Measured number.
     pub value: Finite,
-    /// Its unit, if it has one.
+    /// Unit, if there is one.
     pub unit: Option<Unit>,
 }
 
-/// What the board has learnt, told once to whoever keeps records.
+/// Change of a source's state. The board emits each change once.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Change {
-    /// A source told of an observation.
+    /// A source has a new observation.
     Observed(Vec<Sample>),
-    /// Something happened.
+    /// An event occurred.
     Happened(Event),
 }
 
-/// Where changes go; must not wait.
+/// Receiver of changes. Must not block: it runs on the board's thread.
 pub type ChangeSink = Box<dyn Fn(Change) + Send>;

@@ -1,4 +1,4 @@
-//! The JSON forms of sources and values, the same in every answer that tells them.
+//! JSON of sources and values, the same in every response that contains them.
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -8,18 +8,18 @@ use super::reading::{Datum, Value};
 use super::snapshot::{Failure, SourceView};
 use crate::timestamp::Rfc3339;
 
-/// `service` in the status: who answers.
+/// `service` in the status.
 #[derive(Debug, Clone)]
 pub struct ServiceInfo {
     /// `pumphouse-web`
     pub name: &'static str,
-    /// The program's version.
+    /// Version of the program.
     pub version: &'static str,
-    /// When this process started.
+    /// Start of this process.
     pub started_at: Timestamp,
 }
 
-/// The body of `GET /api/v1/status`, ended by a newline for those who read it in a terminal.
+/// Returns the body of `GET /api/v1/status`, with a newline at its end for terminals.
 pub fn status(service: &ServiceInfo, sources: &[SourceView]) -> Vec<u8> {
     let mut body = serde_json::to_vec(&Status { service, sources: ByName(sources) })
         .expect("string keys and finite numbers are JSON");
@@ -33,7 +33,7 @@ struct Status<'a> {
     sources: ByName<'a>,
 }
 
-/// Sources as an object, each under its name, in the order of the configuration.
+/// Object of sources by name, in the order of the configuration.
 struct ByName<'a>(&'a [SourceView]);
 
 impl Serialize for ByName<'_> {
@@ -52,7 +52,7 @@ impl Serialize for ServiceInfo {
     }
 }
 
-/// The members of one source in `/api/v1/status`; the name is the key that it stands under.
+/// Members of a source in `/api/v1/status`. Its name is its key.
 impl Serialize for SourceView {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let reading = self.reading.as_ref();
@@ -60,12 +60,12 @@ impl Serialize for SourceView {
         map.serialize_entry("title", &*self.title)?;
         map.serialize_entry("kind", self.kind)?;
         map.serialize_entry("state", self.state.as_str())?;
-        map.serialize_entry("observed_at", &reading.map(|kept| Rfc3339(kept.observed.at)))?;
-        if reading.is_some_and(|kept| kept.observed.inferred) {
+        map.serialize_entry("observed_at", &reading.map(|last| Rfc3339(last.observed.at)))?;
+        if reading.is_some_and(|last| last.observed.inferred) {
             map.serialize_entry("observed_at_inferred", &true)?;
         }
-        map.serialize_entry("fetched_at", &reading.map(|kept| Rfc3339(kept.fetched_at)))?;
-        map.serialize_entry("stale_at", &reading.map(|kept| Rfc3339(kept.stale_at)))?;
+        map.serialize_entry("fetched_at", &reading.map(|last| Rfc3339(last.fetched_at)))?;
+        map.serialize_entry("stale_at", &reading.map(|last| Rfc3339(last.stale_at)))?;
         map.serialize_entry("next_poll_at", &self.next_poll_at.map(Rfc3339))?;
         map.serialize_entry("values", &Values(self))?;
         map.serialize_entry("error", &self.error)?;
@@ -81,7 +81,7 @@ impl Serialize for Values<'_> {
     }
 }
 
-/// `value`, `unit` (null for text), and `note` where there is something to remark.
+/// `value`, `unit` (null for a text), and `note` if there is one.
 impl Serialize for Value {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
@@ -94,7 +94,7 @@ impl Serialize for Value {
     }
 }
 
-/// A JSON number or a JSON string.
+/// JSON number or string.
 impl Serialize for Datum {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn the_status_has_the_shape_of_the_contract() {
+    fn status_has_the_members_of_the_contract() {
         assert_eq!(
             text(status(&service(), &[tank()])),
             concat!(
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn a_waiting_source_has_nulls_and_no_values() {
+    fn waiting_source_has_nulls_and_no_values() {
         let waiting =
             SourceView { state: State::Waiting, reading: None, next_poll_at: None, ..tank() };
         assert_eq!(
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn an_inferred_time_and_a_failure_are_told() {
+    fn inferred_time_and_failure_have_members() {
         let mut view = tank();
         view.reading.as_mut().unwrap().observed.inferred = true;
         view.error = Some(Failure {
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn values_of_every_sort() {
+    fn each_kind_of_value_has_its_json() {
         for (value, json) in [
             (Value::number(-40.0, Unit::Celsius), r#"{"value":-40.0,"unit":"degC"}"#),
             (Value::text("Clear \"sky\""), r#"{"value":"Clear \"sky\"","unit":null}"#),

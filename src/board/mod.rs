@@ -1,30 +1,51 @@
-//! The state of each source, and the snapshots published from it.
+//! The board: the state of all sources, and the snapshots published from it.
 //!
 //! ```text
-//! Reporter ──► channel ──► keeper thread: Sources ──► arc-swap ──► BoardReader
-//! (pollers)                (the only owner of state)               (handlers)
-//!                                     └──► changes ──► whoever keeps records
+//! pollers ──► Reporter ──► channel ──► pw-board: Sources ──► ArcSwap<Snapshot> ──► BoardReader
+//!                                      (sole owner)                                (handlers)
+//!                                          └──► ChangeSink ──► history
 //! ```
-//! A reader takes the latest snapshot and waits for nobody; the keeper alone
-//! changes anything, and it publishes at each report and at each moment when a
-//! reading turns stale.
+//!
+//! One thread, `pw-board`, owns the state of all sources. Pollers send it reports over a bounded
+//! channel. It wakes for each report and at the time when the next reading turns stale, applies what
+//! has changed and publishes an immutable [`Snapshot`] by `arc-swap`. A handler loads the latest
+//! snapshot without a lock, so it never blocks on a poller or on the board. The body of
+//! `GET /api/v1/status`, its entity tag and its gzip form are rendered once per snapshot.
+//!
+//! # Clocks
+//! Each reading has two times that never mix: `observed_at` is the sensor's and decides when the
+//! reading turns stale; `fetched_at` is ours. An upstream that answers 200 with old data is therefore
+//! stale. An observation dated in the future is clamped to our clock, with a note.
+//!
+//! The wall clock can be set back; then a reading would have an age of 0 until the clock has caught up.
+//! The board keeps a monotonic time beside each reading and moves the reading's times back with the
+//! clock (`time_point`). It looks at the clocks at least every 30 s, so no age is wrong for longer.
+//!
+//! # Restarts and changes
+//! The board starts with the readings that `last_values` has saved, each with its true age. Trends
+//! start from the samples that the history has ([`Reporter::backfill`]). Each observation and each
+//! event, such as a source that turns stale or begins to fail, is passed to the [`ChangeSink`] exactly
+//! once. What turned stale while the program was down is reported at the start, dated to the time
+//! when it did.
 
 mod changes;
-pub mod error;
-pub mod event;
+mod error;
+mod event;
 mod json;
-mod keeper;
-pub mod reading;
+mod publisher;
+mod reading;
 mod rendered;
-pub mod snapshot;
+mod report;
+mod snapshot;
 mod sources;
+mod time_point;
 mod trend;
 
 pub use error::{ErrorKind, PollError};
 pub use event::{Change, ChangeSink, Event, EventKind, Sample};
 pub use json::{ServiceInfo, status};
-pub use keeper::{Board, BoardReader, Reporter};
+pub use publisher::{Board, BoardReader, Reporter};
 pub use reading::{Datum, FieldName, Finite, Observed, Reading, Value};
-pub use rendered::RenderedBuilder;
-pub use snapshot::{Failure, LastReading, Rendered, Representation, Snapshot, SourceView, State};
-pub use sources::{Polled, Report, SavedReading, SourceInfo};
+pub use rendered::{Rendered, RenderedBuilder, Representation};
+pub use report::{Polled, Report, SavedReading, SourceInfo};
+pub use snapshot::{Failure, LastReading, Snapshot, SourceView, State};

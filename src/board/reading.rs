@@ -1,4 +1,4 @@
-//! What a poll brings home: values with the time at which the sensor saw them.
+//! Readings: the values of a poll with the time of their observation.
 
 use std::sync::Arc;
 
@@ -7,72 +7,72 @@ use jiff::Timestamp;
 use crate::text::clean_shared;
 use crate::units::Unit;
 
-/// One successful answer of an upstream, decoded.
+/// Decoded answer of an upstream.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reading {
-    /// When the sensor made the observation, by the upstream's word.
+    /// Time of the observation, as the upstream reports it.
     pub observed: Observed,
-    /// The values, in the order in which the page shows them.
+    /// Values in the order of the page.
     pub values: Vec<(FieldName, Value)>,
 }
 
-/// The sensor's clock, as far as it is known. Never mixed with ours.
+/// Time of an observation by the sensor's clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Observed {
-    /// The time of observation, UTC.
+    /// Time of the observation.
     pub at: Timestamp,
-    /// True when the upstream did not tell it plainly (`observed_at_inferred` in JSON).
+    /// True if the upstream does not state the time (`observed_at_inferred` in JSON).
     pub inferred: bool,
 }
 
-/// A field's name, `[a-z][a-z0-9_]*`: `level`, `wind_speed`.
+/// Name of a field, `[a-z][a-z0-9_]*`: `level`, `wind_speed`.
 pub type FieldName = Arc<str>;
 
-/// A value with its unit, or the reason why there is none.
+/// Value with its unit, or a note on why it is missing.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Value {
-    /// The datum; `None` where the upstream sent null or garbage, and then `note` says why.
+    /// Number or text; `None` if the upstream sent null or an invalid value, as `note` explains.
     pub datum: Option<Datum>,
-    /// The unit; `None` for text.
+    /// Unit; `None` for a text.
     pub unit: Option<Unit>,
-    /// A remark for people: why the value is missing, or what was corrected.
+    /// Note for people: why the value is missing, or what was corrected.
     pub note: Option<Arc<str>>,
 }
 
-/// A number or a text. A number is finite by construction.
+/// Number or text. A number is finite by construction.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Datum {
-    /// A finite number.
+    /// Finite number.
     Number(Finite),
-    /// A short text, such as the weather's conditions.
+    /// Short text, such as the weather conditions.
     Text(Arc<str>),
 }
 
 impl Datum {
-    /// A text, without hidden characters.
+    /// Returns a text whose hidden characters are replaced.
     pub fn text(text: impl Into<Arc<str>>) -> Datum {
         Datum::Text(clean_shared(text.into()))
     }
 }
 
-/// An `f64` that is neither NaN nor infinite, so that it can always be told as JSON.
+/// An `f64` that is neither NaN nor infinite, so JSON can express it.
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
 pub struct Finite(f64);
 
 impl Finite {
-    /// The number, if it is finite.
+    /// Returns the number if it is finite.
     pub fn new(number: f64) -> Option<Finite> {
         number.is_finite().then_some(Finite(number))
     }
 
-    /// The number.
+    /// Returns the number.
     pub const fn get(self) -> f64 {
         self.0
     }
 }
 
 impl Value {
-    /// A number with its unit; a NaN or an infinity becomes a missing value with a note.
+    /// Returns a number with its unit; NaN and infinity become a missing value with a note.
     pub fn number(number: f64, unit: Unit) -> Value {
         match Finite::new(number) {
             Some(finite) => {
@@ -82,12 +82,12 @@ impl Value {
         }
     }
 
-    /// A text.
+    /// Returns a text.
     pub fn text(text: impl Into<Arc<str>>) -> Value {
         Value { datum: Some(Datum::text(text)), unit: None, note: None }
     }
 
-    /// A value that is not there, and why.
+    /// Returns a missing value with a note.
     pub fn missing(unit: Option<Unit>, note: impl Into<Arc<str>>) -> Value {
         Value { datum: None, unit, note: Some(clean_shared(note.into())) }
     }

@@ -1,4 +1,4 @@
-//! Renders a body once into the forms and entity tags that every client gets.
+//! Bodies that are encoded and tagged once, and sent to every client.
 
 use std::hash::{DefaultHasher, Hasher as _};
 use std::io::Write as _;
@@ -8,29 +8,47 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use http::HeaderValue;
 
-use super::snapshot::{Rendered, Representation};
+/// Largest body that is not compressed: it fits into one or two packets anyway.
+const MAX_UNCOMPRESSED: usize = 1024;
 
-/// A body up to this many bytes is not compressed: it fits a packet or two either way.
-const GZIP_ABOVE: usize = 1024;
+/// Body of a response in its representations.
+#[derive(Debug, Clone)]
+pub struct Rendered {
+    /// Media type, such as `application/json`.
+    pub content_type: &'static str,
+    /// Uncompressed body.
+    pub identity: Representation,
+    /// Body compressed by gzip, if it is larger than 1 KiB and compresses.
+    pub gzip: Option<Representation>,
+}
+
+/// One encoding of a body (RFC 9110 8.4), with its own entity tag (8.8.3).
+#[derive(Debug, Clone)]
+pub struct Representation {
+    /// Bytes of the body.
+    pub body: Bytes,
+    /// Quoted strong entity tag over these bytes.
+    pub etag: http::HeaderValue,
+}
 
 impl Rendered {
-    /// The body in its forms. The same bytes always get the same entity tags.
+    /// Encodes a body. Equal bytes get equal entity tags.
     pub fn new(content_type: &'static str, body: impl Into<Bytes>) -> Rendered {
         let body = body.into();
-        let gzip = (body.len() > GZIP_ABOVE)
+        let gzip = (body.len() > MAX_UNCOMPRESSED)
             .then(|| gzip(&body))
             .filter(|packed| packed.len() < body.len())
             .map(Representation::new);
         Rendered { content_type, identity: Representation::new(body), gzip }
     }
 
-    /// The body as it is, for one request that would not take it compressed.
+    /// Returns a body without a compressed representation, for one request that does not accept it.
     pub fn uncompressed(content_type: &'static str, body: impl Into<Bytes>) -> Rendered {
         Rendered { content_type, identity: Representation::new(body), gzip: None }
     }
 }
 
-/// A body that is rendered piece by piece, so that compressing a long one is no long piece of work.
+/// Builder of a body in pieces, so that compressing a large body is split into short pieces of work.
 pub struct RenderedBuilder {
     content_type: &'static str,
     body: Vec<u8>,
@@ -38,13 +56,13 @@ pub struct RenderedBuilder {
 }
 
 impl RenderedBuilder {
-    /// A body without bytes as yet, to be compressed as well where a client would take it so.
+    /// Returns an empty body, also to be compressed if `compressed` is true.
     pub fn new(content_type: &'static str, compressed: bool) -> RenderedBuilder {
         let gzip = compressed.then(|| GzEncoder::new(Vec::new(), Compression::default()));
         RenderedBuilder { content_type, body: Vec::new(), gzip }
     }
 
-    /// Adds a piece.
+    /// Appends a piece.
     pub fn push(&mut self, piece: &[u8]) {
         self.body.extend_from_slice(piece);
         if let Some(gzip) = &mut self.gzip {
@@ -52,11 +70,11 @@ impl RenderedBuilder {
         }
     }
 
-    /// The body in its forms.
+    /// Returns the body.
     pub fn finish(self) -> Rendered {
         let RenderedBuilder { content_type, body, gzip } = self;
         let gzip = gzip
-            .filter(|_| body.len() > GZIP_ABOVE)
+            .filter(|_| body.len() > MAX_UNCOMPRESSED)
             .map(|gzip| gzip.finish().expect("writing to a vector does not fail"))
             .filter(|packed| packed.len() < body.len())
             .map(Representation::new);
@@ -77,10 +95,9 @@ impl Representation {
     }
 }
 
-/// The quoted strong entity tag over the bytes (RFC 9110 8.8.3): 128 bits, as two
-/// SipHashes of which each sees a first byte of its own. The bytes are ours, so
-/// nobody can look for collisions; a new compiler may change the hash, which
-/// costs each client one more download and nothing else.
+/// Returns the quoted strong entity tag over the bytes (RFC 9110 8.8.3): 128 bits, from two SipHashes
+/// with different first bytes. A cryptographic hash is not needed, as no client chooses the bytes. A new
+/// compiler may change the hash; each client then downloads the body once more.
 fn strong_etag(body: &[u8]) -> HeaderValue {
     let half = |lane: u8| {
         let mut hasher = DefaultHasher::new();
@@ -92,7 +109,7 @@ fn strong_etag(body: &[u8]) -> HeaderValue {
         .expect("quotes and hexadecimal digits are a header value")
 }
 
-/// The gzip form (RFC 1952). Its header holds no time, so equal input is equal output.
+/// Compresses a body (RFC 1952). The header has no time, so equal input gives equal output.
 fn gzip(body: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::with_capacity(body.len() / 2), Compression::default());
     encoder
@@ -121,7 +138,7 @@ mod tests {
         let mut unpacked = String::new();
         GzDecoder::new(&*packed).read_to_string(&mut unpacked).unwrap();
         assert_eq!(unpacked, body);
-        for (length, compressed) in [(GZIP_ABOVE, true), (GZIP_ABOVE + 1, false)] {
+        for (length, compressed) in [(MAX_UNCOMPRESSED, true), (MAX_UNCOMPRESSED + 1, false)] {
             let mut small = RenderedBuilder::new("text/plain", compressed);
             small.push(&vec![b'x'; length]);
             assert!(small.finish().gzip.is_none(), "{length}");
@@ -129,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn equal_bytes_have_equal_tags_and_other_bytes_others() {
+    fn tags_are_equal_for_equal_bytes_and_differ_else() {
         let one = Rendered::new("text/plain", "a".repeat(2000));
         let same = Rendered::new("text/plain", "a".repeat(2000));
         let other = Rendered::new("text/plain", "a".repeat(2001));
@@ -140,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tag_is_strong_and_quoted() {
+    fn tag_is_strong_and_quoted() {
         let rendered = Rendered::new("text/plain", "x");
         let tag = rendered.identity.etag.to_str().unwrap();
         assert_eq!(tag.len(), 34, "{tag}");
@@ -148,11 +165,11 @@ mod tests {
     }
 
     #[test]
-    fn gzip_is_made_where_it_helps() {
+    fn body_is_compressed_only_if_it_is_large_and_shrinks() {
         for (body, compressed) in [
-            ("x".repeat(GZIP_ABOVE).into_bytes(), false),
-            ("x".repeat(GZIP_ABOVE + 1).into_bytes(), true),
-            // Random bytes only grow.
+            ("x".repeat(MAX_UNCOMPRESSED).into_bytes(), false),
+            ("x".repeat(MAX_UNCOMPRESSED + 1).into_bytes(), true),
+            // Random bytes do not compress.
             (
                 std::iter::repeat_with({
                     let mut random = fastrand::Rng::with_seed(7);

@@ -1,143 +1,57 @@
-//! The state of every source, as pure transitions: a report or the passing of
-//! time comes in, and whether there is something new to publish comes out.
+//! State machine of all sources, without a clock of its own and without I/O.
+//!
+//! A report, a new configuration or a time comes in. The caller learns whether to publish, and takes
+//! the changes to record.
+//!
+//! ```text
+//!             first reading               stale_at has passed
+//!   waiting ─────────────────► fresh ─────────────────────────► stale
+//!                                ▲                                │
+//!                                └────────── newer reading ───────┘
+//! ```
+//! A reading that is already old when it arrives makes the source stale at once. The state depends on
+//! the age of the observation only: a failed poll sets the error beside it and keeps the reading.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::changes::Standing;
-use super::error::PollError;
+use super::changes::Baseline;
 use super::event::{Change, Sample};
 use super::reading::{FieldName, Observed, Reading, Value};
+use super::report::{Polled, Report, SavedReading, SourceInfo};
 use super::snapshot::{Failure, LastReading, SourceView, State};
+use super::time_point::{CLOCK_TOLERANCE, TimePoint};
 use super::trend::Trend;
-use crate::config::{self, TrendSettings};
-
-/// How far an upstream's clock may be ahead of ours before it is worth a remark, and ours behind
-/// the monotonic clock before times are corrected.
-/// Times arrive in whole seconds and clocks drift by as much.
-const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_secs(2);
-
-/// A moment by the wall clock, which may be stepped, and by the monotonic clock, which may stand
-/// still while the machine is suspended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Moment {
-    pub(super) wall: Timestamp,
-    pub(super) monotonic: Instant,
-}
-
-impl Moment {
-    pub(super) fn now() -> Moment {
-        Moment { wall: Timestamp::now(), monotonic: Instant::now() }
-    }
-
-    /// Distance by which the wall clock of `now` is behind the time that has passed since this
-    /// moment, in whole seconds; `None` up to [`CLOCK_TOLERANCE`].
-    fn set_back_until(&self, now: Moment) -> Option<SignedDuration> {
-        let elapsed = now.monotonic.saturating_duration_since(self.monotonic);
-        let expected = self.wall.saturating_add(elapsed).unwrap_or(Timestamp::MAX);
-        let behind = expected.duration_since(now.wall);
-        (behind > CLOCK_TOLERANCE).then(|| SignedDuration::from_secs(behind.as_secs()))
-    }
-}
-
-/// What the board knows of a source from the configuration.
-#[derive(Debug, Clone)]
-pub struct SourceInfo {
-    /// Unique, `[a-z][a-z0-9_]*`.
-    pub name: Arc<str>,
-    /// For people.
-    pub title: Arc<str>,
-    /// The kind's name as in the configuration.
-    pub kind: &'static str,
-    /// Time from one poll to the next.
-    pub interval: Duration,
-    /// Age of the observation at which the source is stale.
-    pub stale_after: Duration,
-    /// The fields that the page shows, in that order; empty: all that come.
-    pub show: Arc<[Arc<str>]>,
-    /// What to work out of its values.
-    pub trends: Vec<TrendSettings>,
-}
-
-impl From<&config::Source> for SourceInfo {
-    fn from(source: &config::Source) -> SourceInfo {
-        SourceInfo {
-            name: source.name.clone(),
-            title: source.title.clone(),
-            kind: source.kind.as_str(),
-            interval: source.interval,
-            stale_after: source.stale_after,
-            show: source.show.as_slice().into(),
-            trends: source.trends.clone(),
-        }
-    }
-}
-
-/// What a poller tells when a poll is over.
-#[derive(Debug, Clone)]
-pub struct Report {
-    /// The source's name.
-    pub source: Arc<str>,
-    /// When the answer was complete or the poll was given up, by our clock.
-    pub at: Timestamp,
-    /// What came of it.
-    pub outcome: Result<Polled, PollError>,
-    /// When the next poll is due.
-    pub next_poll_at: Timestamp,
-}
-
-/// What a good poll brought.
-#[derive(Debug, Clone)]
-pub enum Polled {
-    /// A reading to replace the last one.
-    Reading(Reading),
-    /// The upstream said that its last answer still holds (304).
-    Unchanged,
-}
-
-/// A reading that was kept from before a restart.
-#[derive(Debug, Clone, PartialEq)]
-pub struct SavedReading {
-    /// The source's name.
-    pub source: Arc<str>,
-    /// The source's kind, by its name; another kind's reading is of no use.
-    pub kind: String,
-    /// When the answer was complete, by our clock as it then was.
-    pub fetched_at: Timestamp,
-    /// Whether it was known to be stale, and that told.
-    pub stale: bool,
-    /// What it said.
-    pub reading: Reading,
-}
 
 /// All sources in the order of the configuration.
 #[derive(Debug)]
 pub(super) struct Sources {
     sources: Vec<Source>,
-    /// What has changed and was not told yet.
+    /// Changes that have not been taken yet.
     changes: Vec<Change>,
 }
 
+/// State of one source.
 #[derive(Debug)]
 struct Source {
     stale_after: Duration,
-    /// Moment from which on the times of the reading are right by the wall clock.
-    timed: Moment,
+    /// Point at which the times of the reading were right by the wall clock.
+    timed: TimePoint,
     view: SourceView,
     trends: Vec<Trend>,
 }
 
 impl Sources {
-    /// Every source, still without an answer.
-    pub(super) fn new(sources: Vec<SourceInfo>, now: Moment) -> Sources {
+    /// Returns all sources in the state `waiting`.
+    pub(super) fn new(sources: Vec<SourceInfo>, now: TimePoint) -> Sources {
         let waiting = |info| Source::waiting(info, now);
         Sources { sources: sources.into_iter().map(waiting).collect(), changes: Vec::new() }
     }
 
-    /// Goes on with these sources. Those known by name and kind keep their values.
-    pub(super) fn renew(&mut self, sources: Vec<SourceInfo>, now: Moment) {
+    /// Applies a new configuration. Sources with the same name and kind keep their values.
+    pub(super) fn renew(&mut self, sources: Vec<SourceInfo>, now: TimePoint) {
         let mut before = std::mem::take(&mut self.sources);
         for info in sources {
             let same = |it: &Source| it.view.name == info.name && it.view.kind == info.kind;
@@ -145,10 +59,10 @@ impl Sources {
                 None => Source::waiting(info, now),
                 Some(at) => {
                     let before = before.swap_remove(at);
-                    let standing = Standing::of(&before.view);
+                    let baseline = Baseline::of(&before.view);
                     let renewed = before.renewed(info, now.wall);
-                    // Another `stale_after` may judge the same reading otherwise.
-                    self.changes.extend(standing.until(&renewed.view, now.wall));
+                    // A new `stale_after` may change the state of the same reading.
+                    self.changes.extend(baseline.changes_to(&renewed.view, now.wall));
                     renewed
                 }
             };
@@ -156,64 +70,62 @@ impl Sources {
         }
     }
 
-    /// Takes up readings from before a restart. Those of sources that are gone are dropped.
-    pub(super) fn restore(&mut self, kept: Vec<SavedReading>, now: Moment) {
-        for SavedReading { source, kind, fetched_at, stale, reading } in kept {
+    /// Restores readings from before a restart. Those of unknown sources are dropped.
+    pub(super) fn restore(&mut self, saved: Vec<SavedReading>, now: TimePoint) {
+        for SavedReading { source, kind, fetched_at, stale, reading } in saved {
             let of = |it: &&mut Source| it.view.name == source && it.view.kind == kind;
             if let Some(source) = self.sources.iter_mut().find(of) {
-                // A clock that was set back since then must not make it younger than now.
+                // If the clock was set back since, the reading would be from the future.
                 let fetched_at = whole_seconds(fetched_at.min(now.wall));
-                source.view.reading = Some(source.keep(reading, fetched_at));
+                source.view.reading = Some(source.date(reading, fetched_at));
                 source.timed = now;
                 source.view.state = source.state(now.wall);
-                // The crash that it outlived may have kept it from being recorded, and it may
-                // have turned stale while nobody was there to tell.
-                self.changes.extend(Standing::kept(stale).until(&source.view, now.wall));
+                // A crash may have lost its record, and it may have turned stale meanwhile.
+                self.changes.extend(Baseline::saved(stale).changes_to(&source.view, now.wall));
             }
         }
     }
 
-    /// Takes up what sources told in the past, from the earliest on, of which the trends know
-    /// nothing yet.
+    /// Restarts the trends from recorded samples, earliest first.
     pub(super) fn backfill(&mut self, past: &[Sample]) {
         for source in &mut self.sources {
             source.backfill(past);
         }
     }
 
-    /// What has changed since this was asked last.
+    /// Returns the changes since the last call.
     pub(super) fn take_changes(&mut self) -> Vec<Change> {
         std::mem::take(&mut self.changes)
     }
 
-    /// Takes in a report; false when it names no source of ours.
+    /// Applies a report; returns false if its source is unknown.
     #[must_use]
-    pub(super) fn apply(&mut self, report: Report, now: Moment) -> bool {
+    pub(super) fn apply(&mut self, report: Report, now: TimePoint) -> bool {
         let of = |source: &&mut Source| source.view.name == report.source;
         let Some(source) = self.sources.iter_mut().find(of) else { return false };
-        source.follow_clock(now);
-        let before = Standing::of(&source.view);
+        source.correct_times(now);
+        let before = Baseline::of(&source.view);
         source.apply(report, now);
-        self.changes.extend(before.until(&source.view, now.wall));
+        self.changes.extend(before.changes_to(&source.view, now.wall));
         true
     }
 
-    /// Looks at the clocks; true when a source changed its state, or its times were corrected
-    /// because the wall clock was set back.
+    /// Updates all states by the clocks. Returns true if a state has changed, or if times were
+    /// corrected because the wall clock was set back.
     #[must_use]
-    pub(super) fn expire(&mut self, now: Moment) -> bool {
+    pub(super) fn expire(&mut self, now: TimePoint) -> bool {
         let mut changed = false;
         for source in &mut self.sources {
-            changed |= source.follow_clock(now);
-            let before = Standing::of(&source.view);
+            changed |= source.correct_times(now);
+            let before = Baseline::of(&source.view);
             source.view.state = source.state(now.wall);
             changed |= before.state != source.view.state;
-            self.changes.extend(before.until(&source.view, now.wall));
+            self.changes.extend(before.changes_to(&source.view, now.wall));
         }
         changed
     }
 
-    /// When the next fresh source turns stale.
+    /// Returns the time when the next fresh source turns stale.
     pub(super) fn next_expiry(&self) -> Option<Timestamp> {
         self.sources
             .iter()
@@ -223,17 +135,17 @@ impl Sources {
             .min()
     }
 
-    /// The sources as they stand.
+    /// Returns the state of all sources for a snapshot.
     pub(super) fn views(&self) -> Vec<SourceView> {
         self.sources.iter().map(|source| source.view.clone()).collect()
     }
 }
 
 impl Source {
-    fn waiting(info: SourceInfo, now: Moment) -> Source {
+    fn waiting(info: SourceInfo, now: TimePoint) -> Source {
         Source {
             timed: now,
-            stale_after: in_whole_seconds(info.stale_after),
+            stale_after: round_up_to_seconds(info.stale_after),
             trends: info.trends.into_iter().map(Trend::new).collect(),
             view: SourceView {
                 name: info.name,
@@ -249,7 +161,7 @@ impl Source {
         }
     }
 
-    /// The same source by a new configuration.
+    /// Returns the source by a new configuration, with its reading, error and known trends.
     fn renewed(mut self, info: SourceInfo, now: Timestamp) -> Source {
         let mut known = std::mem::take(&mut self.trends);
         let mut renewed = Source::waiting(info, self.timed);
@@ -260,49 +172,47 @@ impl Source {
         }
         renewed.view.next_poll_at = self.view.next_poll_at;
         renewed.view.error = self.view.error.take();
-        if let Some(kept) = self.view.reading.take() {
-            let reading = Reading { observed: kept.observed, values: kept.values };
-            renewed.view.reading = Some(renewed.keep(reading, kept.fetched_at));
+        if let Some(last) = self.view.reading.take() {
+            let reading = Reading { observed: last.observed, values: last.values };
+            renewed.view.reading = Some(renewed.date(reading, last.fetched_at));
         }
         renewed.view.state = renewed.state(now);
         renewed
     }
 
     /// Corrects the times of the reading if the wall clock was set back since they were right;
-    /// returns true if it did.
+    /// returns true if so.
     ///
-    /// By the clock alone the reading would be of the future, with an age of 0 until the clock has
-    /// caught up. The time that has passed since is known, so the reading was fetched that long
-    /// ago. An observation from before that stays: the clock was wrong when it was fetched, and the
-    /// sensor's was not. A later one is impossible, and keeps its distance from the fetching. A
-    /// clock that was set forward only makes readings older, and cannot be distinguished from a
-    /// suspended machine.
-    fn follow_clock(&mut self, now: Moment) -> bool {
+    /// Uncorrected, the reading would be from the future, with an age of 0 until the clock has caught
+    /// up. `fetched_at` moves back by the step of the clock. `observed_at` moves back by the same step if
+    /// it would otherwise be later than `fetched_at`, which is impossible. Else it stays: our clock was
+    /// wrong, and the sensor's was right.
+    fn correct_times(&mut self, now: TimePoint) -> bool {
         let Some(behind) = self.timed.set_back_until(now) else { return false };
         self.timed = now;
         if let Some(failure) = &mut self.view.error {
             failure.since = failure.since.min(whole_seconds(now.wall));
         }
-        let Some(kept) = &mut self.view.reading else { return true };
+        let Some(last) = &mut self.view.reading else { return true };
         let earlier = |at: Timestamp| at.saturating_sub(behind).unwrap_or(Timestamp::MIN);
-        kept.fetched_at = earlier(kept.fetched_at);
-        if kept.observed.at > kept.fetched_at {
-            kept.observed.at = earlier(kept.observed.at);
+        last.fetched_at = earlier(last.fetched_at);
+        if last.observed.at > last.fetched_at {
+            last.observed.at = earlier(last.observed.at);
         }
-        kept.stale_at = kept.observed.at.saturating_add(self.stale_after).unwrap_or(Timestamp::MAX);
+        last.stale_at = last.observed.at.saturating_add(self.stale_after).unwrap_or(Timestamp::MAX);
         true
     }
 
-    fn apply(&mut self, report: Report, now: Moment) {
-        // The clock may have been set back since the poll. Whole seconds, so that the state never
-        // contradicts the times told beside it.
+    fn apply(&mut self, report: Report, now: TimePoint) {
+        // The clock may have been set back since the poll. JSON shows whole seconds, so the state is
+        // computed from whole seconds, too.
         let at = whole_seconds(report.at.min(now.wall));
         self.view.next_poll_at = Some(report.next_poll_at);
         match report.outcome {
             Ok(polled) => {
                 self.timed = now;
                 match polled {
-                    Polled::Reading(reading) => self.view.reading = Some(self.keep(reading, at)),
+                    Polled::Reading(reading) => self.view.reading = Some(self.date(reading, at)),
                     Polled::Unchanged => {
                         if let Some(reading) = &mut self.view.reading {
                             reading.fetched_at = at;
@@ -313,7 +223,7 @@ impl Source {
             }
             Err(error) => {
                 let (since, before) =
-                    self.view.error.as_ref().map_or((at, 0), |last| (last.since, last.failures));
+                    self.view.error.as_ref().map_or((at, 0), |error| (error.since, error.failures));
                 self.view.error = Some(Failure {
                     kind: error.kind,
                     message: error.message.into(),
@@ -325,8 +235,9 @@ impl Source {
         self.view.state = self.state(now.wall);
     }
 
-    /// The reading with both clocks, the sensor's one never ahead of ours.
-    fn keep(&mut self, reading: Reading, fetched_at: Timestamp) -> LastReading {
+    /// Returns the reading with both its times and its trends. An observation time later than the fetch
+    /// is set to the fetch.
+    fn date(&mut self, reading: Reading, fetched_at: Timestamp) -> LastReading {
         let Reading { observed, mut values } = reading;
         let mut observed = Observed { at: whole_seconds(observed.at), ..observed };
         let ahead = observed.at.duration_since(fetched_at);
@@ -337,13 +248,12 @@ impl Source {
                 note_clock(&mut values, ahead);
             }
         }
-        // An overflow needs a `stale_after` of millennia, and then "never" is right.
+        // An overflow takes a `stale_after` of millennia: the reading never turns stale.
         let stale_at = observed.at.saturating_add(self.stale_after).unwrap_or(Timestamp::MAX);
         let trends = self.trends.iter_mut().flat_map(|trend| trend.derive(observed.at, &values));
         let mut derived: Vec<(FieldName, Value)> = Vec::new();
         for (name, value) in trends {
-            // A name is told once. A field that the upstream itself tells goes before one that is
-            // worked out.
+            // A field of the upstream takes precedence over a derived one of the same name.
             if !values.iter().chain(&derived).any(|(known, _)| *known == name) {
                 derived.push((name, value));
             }
@@ -351,13 +261,13 @@ impl Source {
         LastReading { observed, fetched_at, stale_at, values, derived }
     }
 
-    /// Begins the trends anew, from the past on.
+    /// Restarts the trends from recorded samples.
     fn backfill(&mut self, past: &[Sample]) {
         let name = self.view.name.clone();
         let mine = past.iter().filter(|sample| sample.source == name);
-        // The history may know of later observations than the reading that was kept: what is
-        // told beside that is of its time, and they are for the next one.
-        let latest = self.view.reading.as_ref().map(|kept| kept.observed.at);
+        // The history may have later observations than a restored reading. Its trends are as of its
+        // own time, so they are derived before the later samples are added.
+        let latest = self.view.reading.as_ref().map(|last| last.observed.at);
         let (earlier, later): (Vec<&Sample>, Vec<&Sample>) =
             mine.partition(|sample| latest.is_none_or(|latest| sample.at <= latest));
         if earlier.is_empty() && later.is_empty() {
@@ -365,13 +275,14 @@ impl Source {
         }
         self.trends.iter_mut().for_each(Trend::clear);
         self.backfill_trends(&earlier);
-        if let Some(kept) = self.view.reading.take() {
-            let reading = Reading { observed: kept.observed, values: kept.values };
-            self.view.reading = Some(self.keep(reading, kept.fetched_at));
+        if let Some(last) = self.view.reading.take() {
+            let reading = Reading { observed: last.observed, values: last.values };
+            self.view.reading = Some(self.date(reading, last.fetched_at));
         }
         self.backfill_trends(&later);
     }
 
+    /// Adds recorded samples to the trends.
     fn backfill_trends(&mut self, past: &[&Sample]) {
         for trend in &mut self.trends {
             for sample in past {
@@ -381,6 +292,7 @@ impl Source {
         }
     }
 
+    /// Returns the state at `now`.
     fn state(&self, now: Timestamp) -> State {
         match &self.view.reading {
             None => State::Waiting,
@@ -390,7 +302,7 @@ impl Source {
     }
 }
 
-/// Remarks on each value that has no remark yet that its time is not the upstream's.
+/// Adds a note on the corrected time to each value without a note.
 fn note_clock(values: &mut [(FieldName, Value)], ahead: SignedDuration) {
     let note: Arc<str> = format!(
         "observed {} s in the future by the upstream's clock; counted from the time of fetching",
@@ -402,13 +314,13 @@ fn note_clock(values: &mut [(FieldName, Value)], ahead: SignedDuration) {
     }
 }
 
-/// The time without its fraction of a second.
+/// Returns the time without its fraction of a second.
 fn whole_seconds(at: Timestamp) -> Timestamp {
     Timestamp::from_second(at.as_second()).expect("a timestamp's seconds are in range")
 }
 
-/// The duration rounded up to whole seconds, as all times are told.
-fn in_whole_seconds(duration: Duration) -> Duration {
+/// Returns the duration rounded up to whole seconds.
+fn round_up_to_seconds(duration: Duration) -> Duration {
     let fraction = u64::from(duration.subsec_nanos() > 0);
     Duration::from_secs(duration.as_secs().saturating_add(fraction))
 }

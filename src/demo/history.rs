@@ -1,5 +1,4 @@
-//! What the model's sensors would have told for more than a year, so that charts have something
-//! to show.
+//! History of more than a year of the model, so that charts have data from the start.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -8,45 +7,48 @@ use super::upstreams::tenths;
 use crate::board::{Change, Event, EventKind, Finite, Sample};
 use crate::units::{Unit, round_to};
 
-/// From how many seconds ago on, and how many seconds apart, observations were made: the longer
-/// ago the fewer, as only rollups are left of them.
-const GRAIN: [(i64, i64); 4] =
+/// Begin of each section of the history, in seconds ago, and the interval of its observations. Older
+/// sections have fewer, as only rollups would be left of them.
+const SECTIONS: [(i64, i64); 4] =
     [(400 * DAY, 3 * HOUR), (31 * DAY, HOUR / 4), (8 * DAY, HOUR / 12), (7 * HOUR, HOUR / 60)];
 
 const HOUR: i64 = 60 * 60;
 const DAY: i64 = 24 * HOUR;
 
-/// When the tank's sensor was silent, in hours ago.
-const SILENT: std::ops::Range<i64> = 26 * HOUR..30 * HOUR;
+/// Time without observations of the tank, in seconds ago.
+const OUTAGE: std::ops::Range<i64> = 26 * HOUR..30 * HOUR;
 
-/// Everything that was told and happened up to a moment, the earliest first.
+/// Returns the samples and events up to `now`, earliest first.
 pub fn history(now: Timestamp) -> Vec<Change> {
     let end = now.as_second();
-    // A day of two grains would have a mean that is mostly of its finer part.
+    // Sections begin at midnight in UTC: the mean of a day with two intervals would be mostly that of
+    // its part with more observations.
     let whole = |from: i64| if from < DAY { from } else { from + end.rem_euclid(DAY) };
-    let ends = GRAIN.iter().skip(1).map(|(from, _)| whole(*from)).chain([0]);
+    let ends = SECTIONS.iter().skip(1).map(|(from, _)| whole(*from)).chain([0]);
     let mut changes = Vec::new();
-    for ((from, step), to) in GRAIN.iter().zip(ends) {
+    for ((from, step), to) in SECTIONS.iter().zip(ends) {
         let ago = (to + 1..=whole(*from)).rev().step_by(usize::try_from(*step).unwrap_or(1));
-        let told = ago.filter_map(|ago| Some((ago, Timestamp::from_second(end - ago).ok()?)));
-        changes.extend(told.map(|(ago, at)| Change::Observed(told_at(at, SILENT.contains(&ago)))));
+        let times = ago.filter_map(|ago| Some((ago, Timestamp::from_second(end - ago).ok()?)));
+        changes
+            .extend(times.map(|(ago, at)| Change::Observed(samples_at(at, OUTAGE.contains(&ago)))));
     }
-    let happened = |ago: i64, kind, detail: &str| {
+    let event = |ago: i64, kind, detail: &str| {
         let (at, source) = (now - SignedDuration::from_secs(ago), Some("tank".into()));
         Change::Happened(Event { at, kind, source, detail: detail.into() })
     };
     let timeout = "timeout: no answer within 2 s";
-    changes.push(happened(SILENT.end - 60, EventKind::ErrorBegan, timeout));
-    changes.push(happened(SILENT.end - 90, EventKind::Stale, ""));
-    changes.push(happened(SILENT.start, EventKind::ErrorEnded, "240 polls had failed"));
-    changes.push(happened(SILENT.start, EventKind::Fresh, ""));
+    changes.push(event(OUTAGE.end - 60, EventKind::ErrorBegan, timeout));
+    changes.push(event(OUTAGE.end - 90, EventKind::Stale, ""));
+    changes.push(event(OUTAGE.start, EventKind::ErrorEnded, "240 polls had failed"));
+    changes.push(event(OUTAGE.start, EventKind::Fresh, ""));
     changes
 }
 
-fn told_at(at: Timestamp, tank_is_silent: bool) -> Vec<Sample> {
+/// Returns the samples of all sources at a time.
+fn samples_at(at: Timestamp, is_outage: bool) -> Vec<Sample> {
     let scene = model::scene(at);
     let share = scene.depth / TANK_HEIGHT;
-    let told = [
+    let numbers = [
         ("tank", "level", round_to(100.0 * share, 1), Unit::Percent),
         ("tank", "depth", round_to(scene.depth, 2), Unit::Inch),
         ("tank", "volume", round_to(TANK_CAPACITY * share, 0), Unit::UsGallon),
@@ -58,8 +60,8 @@ fn told_at(at: Timestamp, tank_is_silent: bool) -> Vec<Sample> {
         ("weather", "rain", scene.rain, Unit::Inch),
         ("pump", "battery", tenths(scene.battery), Unit::Volt),
     ];
-    let heard = told.into_iter().filter(|(source, ..)| !(tank_is_silent && *source == "tank"));
-    let samples = heard.filter_map(|(source, field, value, unit)| {
+    let observed = numbers.into_iter().filter(|(source, ..)| !(is_outage && *source == "tank"));
+    let samples = observed.filter_map(|(source, field, value, unit)| {
         let (source, field, unit) = (source.into(), field.into(), Some(unit));
         Some(Sample { source, field, at, value: Finite::new(value)?, unit })
     });

@@ -1,8 +1,8 @@
-//! A pumphouse with days, seasons and sensors that are off by a little: people draw water, a pump
-//! refills the tank, the sun comes and goes.
+//! Model of a pumphouse: water is drawn from a tank, a pump refills it, the weather follows the day and
+//! the season, and each sensor has an error.
 //!
-//! Everything is a function of the time, so that a page that is loaded twice tells the same story,
-//! and the past can be told as well as the present.
+//! Everything is a function of the time. The history of a past time and a poll at that time therefore
+//! agree.
 
 use std::f64::consts::TAU;
 
@@ -11,55 +11,56 @@ use jiff::Timestamp;
 const DAY: f64 = 24.0 * 60.0 * 60.0;
 const YEAR: f64 = 365.25 * DAY;
 
-/// How far the sun is behind that of Greenwich, at 122 degrees west.
-const SUN_BEHIND: f64 = 122.0 / 360.0 * DAY;
+/// Seconds of solar time behind Greenwich, at 122 degrees west.
+const SOLAR_OFFSET: f64 = 122.0 / 360.0 * DAY;
 
-/// The tank's full height, inches, and its volume, US gallons.
+/// Height of the full tank, in inches.
 pub(super) const TANK_HEIGHT: f64 = 58.0;
+/// Volume of the full tank, in US gallons.
 pub(super) const TANK_CAPACITY: f64 = 1400.0;
 
-/// The pump starts and stops at these shares of a full tank.
+/// Shares of a full tank at which the pump starts and stops.
 const LOW: f64 = 0.35;
 const HIGH: f64 = 0.95;
 
-/// Time for which a tank lasts, and for which the pump needs to fill it.
+/// Seconds from the stop of the pump to its next start, and from there to the next stop.
 const DRAIN: f64 = 2.2 * DAY;
 const FILL: f64 = 0.25 * DAY;
 
-/// What the sensors would see.
+/// Readings of all sensors at one time.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Scene {
-    /// Inches of water.
+    /// Depth of the water, in inches.
     pub(super) depth: f64,
     /// The pump is running.
     pub(super) pumping: bool,
-    /// Degrees Fahrenheit.
+    /// Air temperature, in degrees Fahrenheit.
     pub(super) temperature: f64,
-    /// Percent.
+    /// Relative humidity, in percent.
     pub(super) humidity: f64,
-    /// Miles an hour.
+    /// Wind speed, in miles per hour.
     pub(super) wind: f64,
-    /// Miles an hour.
+    /// Gusts, in miles per hour.
     pub(super) gust: f64,
-    /// Degrees.
+    /// Direction of the wind, in degrees.
     pub(super) wind_direction: f64,
-    /// Hectopascals.
+    /// Air pressure, in hectopascals.
     pub(super) pressure: f64,
-    /// Inches in the last quarter of an hour.
+    /// Rain of the last quarter of an hour, in inches.
     pub(super) rain: f64,
-    /// WMO table 4677.
+    /// Weather code of WMO table 4677.
     pub(super) weather_code: u8,
-    /// Volts at the pump's controller.
+    /// Battery voltage of the pump's controller.
     pub(super) battery: f64,
 }
 
-/// The scene of that moment.
+/// Returns the readings at a time.
 pub(super) fn scene(at: Timestamp) -> Scene {
     let time = at.as_second() as f64;
     let (level, pumping) = tank(time);
-    // The warmest hour is in the afternoon, the coldest day in January; slow waves make no two
-    // days alike.
-    let sun = (TAU * ((time - SUN_BEHIND) / DAY - 0.37)).sin();
+    // The warmest hour is in the afternoon, the coldest day in January. Waves with other periods make
+    // the days differ.
+    let sun = (TAU * ((time - SOLAR_OFFSET) / DAY - 0.37)).sin();
     let season = (TAU * (time / YEAR - 0.30)).sin();
     let spell = 0.6 * (TAU * time / (3.3 * DAY)).sin() + 0.4 * (TAU * time / (11.7 * DAY)).sin();
     let gusty = (TAU * time / 1900.0).sin() * (TAU * time / 700.0).cos();
@@ -85,19 +86,19 @@ pub(super) fn scene(at: Timestamp) -> Scene {
     }
 }
 
-/// A sensor's error from -1 to 1, another one each second.
+/// Returns the error of a sensor from -1 to 1, different in each second.
 fn noise(time: f64, sensor: f64) -> f64 {
     let mixed = (time * 12.9898 + sensor * 78.233).sin() * 43_758.545_3;
     2.0 * (mixed - mixed.floor()) - 1.0
 }
 
-/// The tank's share and whether the pump fills it.
+/// Returns the level as a share of the full tank, and whether the pump runs.
 fn tank(time: f64) -> (f64, bool) {
     let phase = time.rem_euclid(DRAIN + FILL);
     if phase < DRAIN {
-        // People draw by day more than by night, which makes the line wavy.
+        // More water is drawn by day than by night.
         let drawn = phase / DRAIN;
-        let wave = (TAU * (time - SUN_BEHIND) / DAY).sin() / 22.0;
+        let wave = (TAU * (time - SOLAR_OFFSET) / DAY).sin() / 22.0;
         let share = drawn + wave * (drawn * (1.0 - drawn) * 4.0).min(1.0);
         (HIGH - (HIGH - LOW) * share.clamp(0.0, 1.0), false)
     } else {
@@ -117,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn the_scene_stays_plausible() {
+    fn readings_stay_in_plausible_ranges() {
         for (scene, _) in over_days(400) {
             assert!((LOW * TANK_HEIGHT - 0.1..=HIGH * TANK_HEIGHT + 0.1).contains(&scene.depth));
             assert!((20.0..100.0).contains(&scene.temperature), "{scene:?}");
@@ -128,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn something_changes_with_every_poll_and_the_pump_comes_and_goes() {
+    fn readings_change_with_every_poll_and_the_pump_starts_and_stops() {
         let mut pumped = [false, false];
         for (before, after) in over_days(6) {
             assert_ne!(before, after);

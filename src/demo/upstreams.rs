@@ -1,5 +1,5 @@
-//! The model's upstreams: a share page, a weather API and a pump controller's JSON, served on
-//! loopback as the real ones serve them.
+//! Simulated upstreams on loopback: a PTLevel share page, the Open-Meteo API and the JSON of a pump
+//! controller.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -17,32 +17,31 @@ use crate::config::{
 use crate::threads::OwnedThread;
 use crate::units::{System, Unit};
 
-/// How often each is polled: often enough that a visitor sees the page live.
+/// Poll interval: short, so that the page visibly changes.
 const INTERVAL: Duration = Duration::from_secs(3);
 const THREAD: &str = "pw-demo";
 const TIMEOUT: Duration = Duration::from_secs(2);
 const STALE_AFTER: Duration = Duration::from_secs(20);
 
-/// The running servers' one thread and address. Dropping it ends them.
+/// The running server of all simulated upstreams. Dropping it ends its thread.
 pub struct Upstreams {
     address: SocketAddr,
     server: Arc<Server>,
     _thread: OwnedThread,
 }
 
-/// Names of the threads of the simulated upstreams: ours, and those of the library, which panics
-/// where it cannot make them.
+/// Returns the names of all threads: ours, and those of tiny_http, which panics if it cannot create one.
 pub fn thread_names() -> Vec<String> {
-    const OF_THE_LIBRARY: usize = 8;
-    let library = (0..OF_THE_LIBRARY).map(|number| format!("pw-demo-{number}"));
+    const TINY_HTTP_THREADS: usize = 8;
+    let library = (0..TINY_HTTP_THREADS).map(|number| format!("pw-demo-{number}"));
     std::iter::once(THREAD.to_owned()).chain(library).collect()
 }
 
 impl Upstreams {
-    /// Starts them on a port of the kernel's choice.
+    /// Starts the server on a free port.
     ///
     /// # Errors
-    /// There is no port or thread to be had.
+    /// The port cannot be bound, or the thread not be created.
     pub fn start() -> io::Result<Upstreams> {
         let server = Server::http((Ipv4Addr::LOCALHOST, 0)).map_err(io::Error::other)?;
         let address = server.server_addr().to_ip().ok_or_else(|| io::Error::other("no port"))?;
@@ -51,14 +50,14 @@ impl Upstreams {
         let thread = OwnedThread::spawn(THREAD, move |_| {
             while let Ok(request) = answering.recv() {
                 let response = answer(request.url(), &model::scene(Timestamp::now()));
-                // A poller that has given up needs no answer.
+                // An error means that the poller has closed the connection.
                 let _ = request.respond(response);
             }
         })?;
         Ok(Upstreams { address, server, _thread: thread })
     }
 
-    /// The sources to configure for them.
+    /// Returns the configuration of their sources.
     pub fn sources(&self) -> Vec<Source> {
         let url = |path: &str| {
             let text = format!("http://{}{path}", self.address);
@@ -113,6 +112,7 @@ impl Drop for Upstreams {
     }
 }
 
+/// Returns the response of the upstream at this path.
 fn answer(url: &str, scene: &Scene) -> Response<io::Cursor<Vec<u8>>> {
     let path = url.split('?').next().unwrap_or_default();
     let (content_type, body) = match path {
@@ -129,7 +129,7 @@ fn answer(url: &str, scene: &Scene) -> Response<io::Cursor<Vec<u8>>> {
     }
 }
 
-/// A PTLevel share page, as far as it matters.
+/// Returns a PTLevel share page with the elements that the decoder reads.
 fn share_page(scene: &Scene) -> String {
     let percent = (100.0 * scene.depth / TANK_HEIGHT).round();
     format!(
@@ -141,7 +141,7 @@ fn share_page(scene: &Scene) -> String {
     )
 }
 
-/// Open-Meteo's answer, in the units that were asked for.
+/// Returns an answer of Open-Meteo, in the units that the poller requests.
 fn forecast(scene: &Scene) -> String {
     serde_json::json!({
         "latitude": 37.24, "longitude": -122.14, "utc_offset_seconds": 0, "timezone": "GMT",
@@ -166,6 +166,7 @@ fn forecast(scene: &Scene) -> String {
     .to_string()
 }
 
+/// Returns the JSON of the pump controller.
 fn pump(scene: &Scene) -> String {
     serde_json::json!({
         "at": Timestamp::now().as_second(),
@@ -175,6 +176,7 @@ fn pump(scene: &Scene) -> String {
     .to_string()
 }
 
+/// Rounds to one decimal.
 pub(super) fn tenths(number: f64) -> f64 {
     (number * 10.0).round() / 10.0
 }

@@ -20,7 +20,7 @@ pub struct Settings {
     pub readers: usize,
 }
 
-/// Age up to which rows are kept; `None`: without limit.
+/// Age at which rows of each table are deleted; `None`: never.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Retention {
     /// Single observations.

@@ -1,8 +1,13 @@
-//! The last good values survive a restart, a power cut and `kill -9`.
+//! The last readings of all sources, saved for the next start.
 //!
-//! One thread, `pw-last-values`, looks at the board's snapshots and writes the readings to a
-//! small file: at once when there is news, then at most once a minute, to be gentle to SD
-//! cards. No poller and no handler ever waits for it.
+//! One thread, `pw-last-values`, watches the board's snapshots and writes their readings to a small file
+//! beside the history: at once after the first change, then at most once a minute, since a memory
+//! card wears with each write. A power cut or `kill -9` thus loses a minute at most, and a regular stop
+//! nothing. The file is written under a temporary name, synced and renamed (`file`), so there is a
+//! complete one at any time. No poller and no handler blocks on it.
+//!
+//! [`load`] returns the readings to the board, which shows them with their true ages before the first
+//! poll. A damaged file is renamed, never overwritten.
 
 mod file;
 
@@ -17,20 +22,19 @@ use crate::board::{BoardReader, SavedReading, Snapshot};
 use crate::logging::OnChange;
 use crate::threads::{self, OwnedThread, StopToken};
 
-/// Between two writes. What a power cut can cost is the readings of this long.
-const PAUSE: Duration = Duration::from_secs(60);
+/// Interval between two writes: the time of readings that a power cut can lose.
+const WRITE_INTERVAL: Duration = Duration::from_secs(60);
 
-/// How often it looks for news.
-const LOOK: Duration = Duration::from_millis(250);
+/// Interval at which the snapshot is checked for changes.
+const CHECK_INTERVAL: Duration = Duration::from_millis(250);
 
-/// Reads the values that were kept. A file that is damaged is set aside, with a line in the
-/// log, and never overwritten.
+/// Reads the saved readings. A damaged file is set aside and logged.
 pub fn load(path: &std::path::Path) -> Vec<SavedReading> {
     match file::read(path) {
-        Ok(kept) => kept,
+        Ok(saved) => saved,
         Err(file::ReadError::Io(error)) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
         Err(file::ReadError::Io(error)) => {
-            log::error!("the last values cannot be read from {}: {error}", path.display());
+            log::error!("cannot read the last values from {}: {error}", path.display());
             Vec::new()
         }
         Err(error @ file::ReadError::Damaged(_)) => {
@@ -45,43 +49,46 @@ pub fn load(path: &std::path::Path) -> Vec<SavedReading> {
     }
 }
 
-/// The thread that keeps the values. Dropping it writes what is new, and joins it.
+/// Owner of the thread that saves the readings. Dropping it writes those that have changed, and joins
+/// the thread.
 #[derive(Debug)]
 pub struct Saver {
     _thread: OwnedThread,
 }
 
 impl Saver {
-    /// Starts to keep the board's readings in that file.
+    /// Starts to save the board's readings to a file.
     ///
     /// # Errors
-    /// When the thread cannot be made.
+    /// The thread cannot be created.
     pub fn start(path: PathBuf, board: BoardReader) -> io::Result<Saver> {
-        let keeper = Keeper { path, board, written: None, failure: OnChange::new() };
-        let run = move |stop| keeper.run(&stop);
+        let saver = SaverThread { path, board, written: None, failure: OnChange::new() };
+        let run = move |stop| saver.run(&stop);
         Ok(Saver { _thread: OwnedThread::spawn(threads::LAST_VALUES, run)? })
     }
 }
 
-struct Keeper {
+/// State of the thread.
+struct SaverThread {
     path: PathBuf,
     board: BoardReader,
-    /// What the file holds.
+    /// Content of the file, once this process has written it.
     written: Option<Vec<u8>>,
     failure: OnChange<()>,
 }
 
-impl Keeper {
+impl SaverThread {
     fn run(mut self, stopped: &StopToken) {
         let mut seen: Option<Arc<Snapshot>> = None;
         let mut next = Instant::now();
         loop {
-            let stopping = stopped.recv_timeout(LOOK) == Err(RecvTimeoutError::Disconnected);
+            let stopping =
+                stopped.recv_timeout(CHECK_INTERVAL) == Err(RecvTimeoutError::Disconnected);
             let snapshot = self.board.load();
-            let is_news = seen.as_ref().is_none_or(|seen| seen.version != snapshot.version);
-            if is_news && (stopping || Instant::now() >= next) {
-                if self.keep(&snapshot) {
-                    next = Instant::now() + PAUSE;
+            let is_new = seen.as_ref().is_none_or(|seen| seen.version != snapshot.version);
+            if is_new && (stopping || Instant::now() >= next) {
+                if self.save(&snapshot) {
+                    next = Instant::now() + WRITE_INTERVAL;
                 }
                 seen = Some(snapshot);
             }
@@ -91,8 +98,8 @@ impl Keeper {
         }
     }
 
-    /// Writes the readings, if they are others than the file holds; true when it tried.
-    fn keep(&mut self, snapshot: &Snapshot) -> bool {
+    /// Writes the readings if they differ from the file; returns true if it tried.
+    fn save(&mut self, snapshot: &Snapshot) -> bool {
         let bytes = file::encode(snapshot);
         if snapshot.sources.iter().all(|source| source.reading.is_none())
             || self.written.as_ref() == Some(&bytes)
@@ -102,13 +109,13 @@ impl Keeper {
         match file::write(&self.path, &bytes) {
             Ok(()) => {
                 if self.failure.clear() {
-                    log::info!("the last values are kept again");
+                    log::info!("the last values are saved again");
                 }
                 self.written = Some(bytes);
             }
             Err(error) if self.failure.set(()) => {
                 let path = self.path.display();
-                log::warn!("the last values cannot be kept in {path}: {error}");
+                log::warn!("cannot save the last values to {path}: {error}");
             }
             Err(_) => {}
         }
@@ -137,9 +144,9 @@ mod tests {
         }
     }
 
-    fn start(kept: Vec<SavedReading>) -> (Board, BoardReader, crate::board::Reporter) {
+    fn start(saved: Vec<SavedReading>) -> (Board, BoardReader, crate::board::Reporter) {
         let service = ServiceInfo { name: "x", version: "0", started_at: Timestamp::UNIX_EPOCH };
-        Board::start(vec![info()], kept, service, Box::new(|_| {})).unwrap()
+        Board::start(vec![info()], saved, service, Box::new(|_| {})).unwrap()
     }
 
     fn report(level: f64, at: Timestamp) -> Report {
@@ -159,10 +166,10 @@ mod tests {
     }
 
     #[test]
-    fn values_come_back_with_their_true_ages() {
+    fn readings_are_restored_with_their_true_ages() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.last.json");
-        assert!(load(&path).is_empty(), "nothing was kept yet");
+        assert!(load(&path).is_empty(), "nothing was saved yet");
         let hours_ago = Timestamp::from_second(Timestamp::now().as_second() - 7200).unwrap();
         let values = {
             let (_board, reader, reporter) = start(load(&path));
@@ -174,9 +181,9 @@ mod tests {
             drop(saver);
             reader.load().sources[0].values().cloned().collect::<Vec<_>>()
         };
-        let kept = load(&path);
-        assert!(kept[0].stale, "that this was told is kept, too");
-        let (_board, reader, _reporter) = start(kept);
+        let saved = load(&path);
+        assert!(saved[0].stale, "saved as stale, so that the event is not repeated");
+        let (_board, reader, _reporter) = start(saved);
         let snapshot = reader.load();
         let source = &snapshot.sources[0];
         assert_eq!(source.state, State::Stale, "before the first poll");
@@ -187,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_file_is_set_aside() {
+    fn damaged_file_is_set_aside() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.last.json");
         std::fs::write(&path, "garbage").unwrap();
@@ -198,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_cannot_be_written_costs_nothing_else() {
+    fn file_that_cannot_be_written_affects_nothing_else() {
         let (_board, reader, reporter) = start(Vec::new());
         let saver = Saver::start("/proc/nowhere/x.json".into(), reader.clone()).unwrap();
         assert!(reporter.send(report(1.0, Timestamp::now())));

@@ -1,28 +1,30 @@
-//! A source's life, report by report.
+//! Transitions of a source, report by report.
 
 use std::sync::LazyLock;
+use std::time::Instant;
 
 use super::*;
-use crate::board::{Datum, ErrorKind, EventKind, Finite};
+use crate::board::{Datum, ErrorKind, EventKind, Finite, PollError};
+use crate::config::TrendSettings;
 use crate::units::Unit;
 
 const STALE_AFTER: i64 = 900;
 
-/// Seconds after an arbitrary moment.
+/// Returns the time `seconds` after an arbitrary start.
 fn t(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_770_000_000 + seconds).unwrap()
 }
 
-/// That wall-clock time, so many seconds after an arbitrary moment by the monotonic clock.
-pub(in crate::board) fn moment(wall: Timestamp, monotonic: i64) -> Moment {
+/// Returns a wall-clock time, `monotonic` seconds after an arbitrary start by the monotonic clock.
+pub(in crate::board) fn time_point(wall: Timestamp, monotonic: i64) -> TimePoint {
     static BASE: LazyLock<Instant> = LazyLock::new(Instant::now);
     let seconds = u64::try_from(monotonic + 1_000_000).unwrap();
-    Moment { wall, monotonic: *BASE + Duration::from_secs(seconds) }
+    TimePoint { wall, monotonic: *BASE + Duration::from_secs(seconds) }
 }
 
-/// That moment by both clocks.
-fn m(seconds: i64) -> Moment {
-    moment(t(seconds), seconds)
+/// Returns the time `seconds` after the start by both clocks.
+fn m(seconds: i64) -> TimePoint {
+    time_point(t(seconds), seconds)
 }
 
 fn info(name: &str) -> SourceInfo {
@@ -68,7 +70,7 @@ fn view(sources: &Sources, name: &str) -> SourceView {
 }
 
 #[test]
-fn a_source_waits_until_its_first_good_poll() {
+fn source_is_waiting_until_its_first_successful_poll() {
     let mut sources = sources();
     assert_eq!(view(&sources, "tank").state, State::Waiting);
     let failed = report(&mut sources, "tank", 1, failure(ErrorKind::Dns));
@@ -82,7 +84,7 @@ fn a_source_waits_until_its_first_good_poll() {
 }
 
 #[test]
-fn staleness_counts_from_the_observation_and_begins_at_stale_at() {
+fn source_turns_stale_at_stale_at_counted_from_the_observation() {
     let mut sources = sources();
     let view_now = report(&mut sources, "tank", 100, reading(0, 50.0));
     assert_eq!(view_now.reading.unwrap().stale_at, t(STALE_AFTER));
@@ -90,12 +92,12 @@ fn staleness_counts_from_the_observation_and_begins_at_stale_at() {
     assert!(!sources.expire(m(STALE_AFTER - 1)));
     assert!(sources.expire(m(STALE_AFTER)));
     assert_eq!(view(&sources, "tank").state, State::Stale);
-    assert!(!sources.expire(m(STALE_AFTER + 1)), "told once");
+    assert!(!sources.expire(m(STALE_AFTER + 1)), "changed once");
     assert_eq!(sources.next_expiry(), None);
 }
 
 #[test]
-fn a_success_with_an_old_observation_is_stale() {
+fn successful_poll_with_an_old_observation_is_stale() {
     let mut sources = sources();
     let old = report(&mut sources, "tank", 3 * 86_400, reading(0, 50.0));
     assert_eq!(old.state, State::Stale);
@@ -103,7 +105,7 @@ fn a_success_with_an_old_observation_is_stale() {
 }
 
 #[test]
-fn the_earliest_expiry_counts() {
+fn next_expiry_is_the_earliest_of_all_sources() {
     let mut sources = sources();
     report(&mut sources, "tank", 100, reading(90, 50.0));
     report(&mut sources, "weather", 100, reading(30, 50.0));
@@ -112,25 +114,24 @@ fn the_earliest_expiry_counts() {
 
 #[test]
 fn clock_set_back_makes_no_reading_younger() {
-    // A year back, twenty seconds after the poll. A reading with an age of 0 for a year would be
-    // fresh for a year, so its age is the time that has passed.
+    // A year back, 20 s after the poll. Uncorrected, the reading would be fresh for a year.
     const YEAR: i64 = 365 * 86_400;
-    let back = |monotonic: i64| moment(t(monotonic - YEAR), monotonic);
+    let back = |monotonic: i64| time_point(t(monotonic - YEAR), monotonic);
     let mut sources = sources();
     report(&mut sources, "tank", 10, reading(0, 50.0));
     sources.take_changes();
     assert!(!sources.expire(m(29)));
-    assert!(sources.expire(back(30)), "the times are published anew");
-    let kept = view(&sources, "tank").reading.unwrap();
-    assert_eq!((kept.observed.at, kept.fetched_at), (t(-YEAR), t(10 - YEAR)));
+    assert!(sources.expire(back(30)), "the corrected times are published");
+    let last = view(&sources, "tank").reading.unwrap();
+    assert_eq!((last.observed.at, last.fetched_at), (t(-YEAR), t(10 - YEAR)));
     assert_eq!(sources.next_expiry(), Some(t(STALE_AFTER - YEAR)));
     assert!(!sources.expire(back(STALE_AFTER - 1)), "corrected once");
     assert_eq!(view(&sources, "tank").state, State::Fresh);
     assert!(sources.expire(back(STALE_AFTER)));
     assert_eq!(view(&sources, "tank").state, State::Stale);
-    let news = sources.take_changes();
+    let changes = sources.take_changes();
     let stale = |change: &&Change| matches!(change, Change::Happened(event) if event.kind == EventKind::Stale);
-    assert_eq!(news.iter().filter(stale).count(), 1, "{news:?}");
+    assert_eq!(changes.iter().filter(stale).count(), 1, "{changes:?}");
 }
 
 #[test]
@@ -138,8 +139,8 @@ fn stale_source_stays_stale_when_the_clock_is_set_back() {
     let mut sources = sources();
     report(&mut sources, "tank", 10, reading(0, 50.0));
     assert!(sources.expire(m(5000)));
-    // Its times were right when it was polled, and 4,990 s have passed since.
-    assert!(sources.expire(moment(t(20), 5000)));
+    // Its times were right when it was polled, 4,990 s ago.
+    assert!(sources.expire(time_point(t(20), 5000)));
     assert_eq!(view(&sources, "tank").state, State::Stale);
 }
 
@@ -147,17 +148,17 @@ fn stale_source_stays_stale_when_the_clock_is_set_back() {
 fn source_stale_by_a_clock_that_was_ahead_for_a_moment_is_fresh_again() {
     let mut sources = sources();
     report(&mut sources, "tank", 10, reading(0, 50.0));
-    assert!(sources.expire(moment(t(5000), 15)));
+    assert!(sources.expire(time_point(t(5000), 15)));
     assert_eq!(view(&sources, "tank").state, State::Stale);
     assert!(sources.expire(m(20)));
     let tank = view(&sources, "tank");
     assert_eq!(tank.state, State::Fresh);
-    assert_eq!(tank.reading.unwrap().observed.at, t(0), "its times were right all along");
+    assert_eq!(tank.reading.unwrap().observed.at, t(0), "its times were right and stay");
 }
 
 #[test]
 fn reading_fetched_by_a_clock_that_was_ahead_ages_from_its_fetching() {
-    // The poll is at 10, by a clock that says 5,010.
+    // The poll is at 10; our clock shows 5,010.
     for (observed, inferred, expected) in [(0, false, 0), (5010, true, 10)] {
         let mut sources = sources();
         let outcome = Ok(Polled::Reading(Reading {
@@ -166,13 +167,13 @@ fn reading_fetched_by_a_clock_that_was_ahead_ages_from_its_fetching() {
         }));
         let (at, next_poll_at) = (t(5010), t(5310));
         let report = Report { source: "tank".into(), at, outcome, next_poll_at };
-        assert!(sources.apply(report, moment(at, 10)));
+        assert!(sources.apply(report, time_point(at, 10)));
         assert!(sources.expire(m(20)));
         let tank = view(&sources, "tank");
         assert_eq!(tank.state, State::Fresh);
-        let kept = tank.reading.unwrap();
-        assert_eq!((kept.observed.at, kept.fetched_at), (t(expected), t(10)), "{observed}");
-        assert_eq!(kept.stale_at, t(expected + STALE_AFTER));
+        let last = tank.reading.unwrap();
+        assert_eq!((last.observed.at, last.fetched_at), (t(expected), t(10)), "{observed}");
+        assert_eq!(last.stale_at, t(expected + STALE_AFTER));
     }
 }
 
@@ -181,17 +182,17 @@ fn steps_within_the_tolerance_and_a_suspended_machine_correct_nothing() {
     let mut sources = sources();
     report(&mut sources, "tank", 10, reading(0, 50.0));
     let before = view(&sources, "tank").reading.unwrap();
-    // Two seconds back; an hour during which the monotonic clock stood still.
-    for now in [moment(t(28), 30), moment(t(30), 30), moment(t(3630), 30)] {
+    // Two seconds back; an hour of suspension, which the monotonic clock does not count.
+    for now in [time_point(t(28), 30), time_point(t(30), 30), time_point(t(3630), 30)] {
         let _ = sources.expire(now);
-        let kept = view(&sources, "tank").reading.unwrap();
-        assert_eq!((kept.observed, kept.fetched_at), (before.observed, before.fetched_at));
+        let last = view(&sources, "tank").reading.unwrap();
+        assert_eq!((last.observed, last.fetched_at), (before.observed, before.fetched_at));
     }
     assert_eq!(view(&sources, "tank").state, State::Stale, "by the wall clock");
 }
 
 #[test]
-fn report_from_before_a_step_back_is_of_now() {
+fn report_from_before_a_step_back_is_dated_now() {
     let mut sources = sources();
     let report = Report {
         source: "tank".into(),
@@ -226,26 +227,26 @@ fn failures_keep_the_values_and_are_counted_until_a_success() {
 }
 
 #[test]
-fn an_unchanged_answer_advances_only_our_clock() {
+fn unchanged_answer_advances_fetched_at_only() {
     let mut sources = sources();
     report(&mut sources, "tank", 10, reading(0, 50.0));
     report(&mut sources, "tank", 300, failure(ErrorKind::Connect));
     let unchanged = report(&mut sources, "tank", 600, Ok(Polled::Unchanged));
     assert_eq!(unchanged.error, None);
-    let kept = unchanged.reading.unwrap();
-    assert_eq!((kept.observed.at, kept.fetched_at), (t(0), t(600)));
-    assert_eq!(kept.stale_at, t(STALE_AFTER));
+    let last = unchanged.reading.unwrap();
+    assert_eq!((last.observed.at, last.fetched_at), (t(0), t(600)));
+    assert_eq!(last.stale_at, t(STALE_AFTER));
 }
 
 #[test]
-fn a_time_in_the_future_is_clamped_and_noted() {
+fn observation_in_the_future_is_clamped_and_noted() {
     for (ahead, noted) in [(0, false), (2, false), (3, true), (3600, true)] {
         let mut sources = sources();
         let view = report(&mut sources, "tank", 10, reading(10 + ahead, 50.0));
         let note = view.value("level").unwrap().note.clone();
-        let kept = view.reading.unwrap();
-        assert_eq!(kept.observed, Observed { at: t(10), inferred: noted }, "{ahead}");
-        assert_eq!(kept.stale_at, t(10 + STALE_AFTER), "{ahead}");
+        let last = view.reading.unwrap();
+        assert_eq!(last.observed, Observed { at: t(10), inferred: noted }, "{ahead}");
+        assert_eq!(last.stale_at, t(10 + STALE_AFTER), "{ahead}");
         assert_eq!(note.is_some_and(|note| note.contains(&ahead.to_string())), noted);
     }
 }
@@ -263,24 +264,24 @@ fn fractions_of_seconds_are_dropped() {
         })),
         next_poll_at: t(300),
     };
-    let now = Moment { wall: late, ..m(10) };
+    let now = TimePoint { wall: late, ..m(10) };
     assert!(sources.apply(report, now));
-    let kept = view(&sources, "tank").reading.unwrap();
-    assert_eq!((kept.fetched_at, kept.observed.at), (t(10), t(10)));
-    assert_eq!(kept.stale_at, t(10 + STALE_AFTER));
+    let last = view(&sources, "tank").reading.unwrap();
+    assert_eq!((last.fetched_at, last.observed.at), (t(10), t(10)));
+    assert_eq!(last.stale_at, t(10 + STALE_AFTER));
 }
 
 #[test]
-fn a_lifetime_of_part_of_a_second_is_a_second() {
+fn stale_after_is_rounded_up_to_whole_seconds() {
     for (millis, seconds) in [(0, 0), (1, 1), (500, 1), (1000, 1), (1001, 2)] {
-        let rounded = in_whole_seconds(Duration::from_millis(millis));
+        let rounded = round_up_to_seconds(Duration::from_millis(millis));
         assert_eq!(rounded, Duration::from_secs(seconds), "{millis}");
     }
 }
 
 #[test]
-fn what_was_kept_is_told_until_the_first_poll() {
-    let kept = |source: &str, kind: &str, at: i64| SavedReading {
+fn saved_reading_is_restored_with_its_age_until_the_first_poll() {
+    let saved = |source: &str, kind: &str, at: i64| SavedReading {
         source: source.into(),
         kind: kind.to_owned(),
         fetched_at: t(at),
@@ -291,38 +292,38 @@ fn what_was_kept_is_told_until_the_first_poll() {
         },
     };
     let mut sources = sources();
-    let all = vec![kept("tank", "json", 0), kept("weather", "nws", 0), kept("gone", "json", 0)];
+    let all = vec![saved("tank", "json", 0), saved("weather", "nws", 0), saved("gone", "json", 0)];
     sources.restore(all, m(600));
     let tank = view(&sources, "tank");
     assert_eq!((tank.state, tank.values().count()), (State::Fresh, 1));
     assert_eq!(tank.reading.unwrap().observed.at, t(0));
-    assert_eq!(view(&sources, "weather").state, State::Waiting, "it was of another kind");
-    assert!(sources.expire(m(STALE_AFTER)), "it ages as any other");
-    let happened = |sources: &mut Sources| {
-        let news = sources.take_changes().into_iter();
-        let kinds = news.filter_map(|change| match change {
+    assert_eq!(view(&sources, "weather").state, State::Waiting, "the reading was of another kind");
+    assert!(sources.expire(m(STALE_AFTER)), "a restored reading ages");
+    let events = |sources: &mut Sources| {
+        let changes = sources.take_changes().into_iter();
+        let kinds = changes.filter_map(|change| match change {
             Change::Happened(event) => Some(event.kind),
             Change::Observed(_) => None,
         });
         kinds.collect::<Vec<_>>()
     };
-    assert_eq!(happened(&mut sources), [EventKind::Stale]);
-    // Stale since nobody was there to tell; and told by whoever was there.
-    sources.restore(vec![kept("tank", "json", -5000)], m(600));
-    assert_eq!(happened(&mut sources), [EventKind::Stale]);
-    sources.restore(vec![SavedReading { stale: true, ..kept("tank", "json", -5000) }], m(600));
-    assert_eq!(happened(&mut sources), []);
-    // The clock was set back by a day meanwhile.
-    sources.restore(vec![kept("tank", "json", 86_400)], m(600));
-    let kept = view(&sources, "tank").reading.unwrap();
-    assert_eq!((kept.observed, kept.fetched_at), (Observed { at: t(600), inferred: true }, t(600)));
+    assert_eq!(events(&mut sources), [EventKind::Stale]);
+    // Turned stale while the program was down; or before, and already reported.
+    sources.restore(vec![saved("tank", "json", -5000)], m(600));
+    assert_eq!(events(&mut sources), [EventKind::Stale]);
+    sources.restore(vec![SavedReading { stale: true, ..saved("tank", "json", -5000) }], m(600));
+    assert_eq!(events(&mut sources), []);
+    // The clock was set back by a day in between.
+    sources.restore(vec![saved("tank", "json", 86_400)], m(600));
+    let last = view(&sources, "tank").reading.unwrap();
+    assert_eq!((last.observed, last.fetched_at), (Observed { at: t(600), inferred: true }, t(600)));
 }
 
 #[test]
-fn the_past_is_taken_up_around_the_reading_that_was_kept() {
+fn backfill_restarts_trends_as_of_the_restored_reading() {
     let mut info = info("tank");
     info.trends = vec![TrendSettings::of_fields(vec!["level".into()])];
-    // Six per cent an hour less.
+    // Falls by six per cent an hour.
     let level = |at: i64| 90.0 - at as f64 / 600.0;
     let sample = |at: i64| Sample {
         source: "tank".into(),
@@ -338,7 +339,7 @@ fn the_past_is_taken_up_around_the_reading_that_was_kept() {
     };
     let six = Finite::new(-6.0).map(Datum::Number);
     let past: Vec<Sample> = (-4..=6).map(|number| sample(number * 1800)).collect();
-    // The reading is the latest, in the middle of what the history knows, or unknown to it.
+    // The reading is the latest of the recorded samples, one in the middle, or later than all.
     for (observed, known) in [(10_800, 11), (5400, 11), (5400, 7)] {
         let mut sources = Sources::new(vec![info.clone()], m(0));
         let _ = report(&mut sources, "tank", observed, reading(observed, level(observed)));
@@ -353,7 +354,7 @@ fn the_past_is_taken_up_around_the_reading_that_was_kept() {
 }
 
 #[test]
-fn a_report_of_an_unknown_source_is_refused() {
+fn report_of_an_unknown_source_is_rejected() {
     let report = Report {
         source: "other".into(),
         at: t(0),
@@ -364,7 +365,7 @@ fn a_report_of_an_unknown_source_is_refused() {
 }
 
 #[test]
-fn a_new_configuration_keeps_the_values_of_what_it_still_names() {
+fn new_configuration_keeps_the_values_of_sources_with_the_same_name_and_kind() {
     let mut sources = sources();
     report(&mut sources, "tank", 0, reading(0, 84.6));
     report(&mut sources, "weather", 0, reading(0, 50.0));
@@ -384,8 +385,12 @@ fn a_new_configuration_keeps_the_values_of_what_it_still_names() {
     assert_eq!(tank.error.unwrap().failures, 1);
     assert_eq!(tank.reading.unwrap().stale_at, t(60));
     assert_eq!(tank.state, State::Stale, "by the new stale_after");
-    let news = sources.take_changes();
-    assert!(matches!(&news[..], [Change::Happened(event)] if event.kind.as_str() == "stale"));
-    assert_eq!(view(&sources, "weather").state, State::Waiting, "another kind tells other things");
+    let changes = sources.take_changes();
+    assert!(matches!(&changes[..], [Change::Happened(event)] if event.kind.as_str() == "stale"));
+    assert_eq!(
+        view(&sources, "weather").state,
+        State::Waiting,
+        "a source of another kind starts without values"
+    );
     assert_eq!(view(&sources, "pump").state, State::Waiting);
 }

@@ -1,159 +1,181 @@
-//! What the latest observations amount to: how fast a tank drains, how long that can go on, when
-//! it was filled last.
+//! Trends: the rate of change of a field, changes over spans of time, and of a tank the time to full
+//! or empty and the last refill.
 //!
-//! Everything is told as of the source's latest observation, so it is exactly as old as that. Where
-//! that has null for the field, so has all that follows from it; what was known before is kept for the
-//! next observation. The times to full and empty and the refills need the size of the tank: as it is
-//! configured, or from a `level` in per cent beside the content; without either they are not told.
+//! A trend's values are derived from the latest observations and stand among the values of the source,
+//! as of its latest observation, so they are exactly as old as that. They are not recorded: their past
+//! would repeat that of the field.
+//!
+//! The rate is the slope of a least-squares line over two hours by default, so one outlier hardly moves
+//! it. If the field is null, the derived values are null, too, and the observations are kept for the
+//! next one. If an observation is much earlier than the latest, the latest was dated ahead of its time
+//! and is dropped: one wrong clock must not block all later observations.
+//!
+//! The times to full and empty and the refills need the tank's capacity: configured, or computed from a
+//! `level` in per cent beside the content. Without either they are left out. A source has one tank.
 
-mod refill;
-mod window;
+mod refills;
+mod samples;
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-use self::refill::{Refill, Refills};
-use self::window::Samples;
+use self::refills::{Refill, Refills};
+use self::samples::Samples;
 use super::reading::{Datum, FieldName, Value};
 use crate::config::{Tank, TrendSettings};
 use crate::timestamp::Rfc3339;
 use crate::units::{Unit, round_to};
 
-/// How far back observations have to be known.
-fn reach(settings: &TrendSettings) -> Duration {
+/// Returns the longest time from which a trend needs observations.
+fn lookback(settings: &TrendSettings) -> Duration {
     settings.changes.iter().copied().fold(settings.rate_over, Duration::max)
 }
 
-/// A rate below that share of a full tank per hour is told as none.
-const STEADY: f64 = 0.000_5;
+/// Slowest rate, as a share of the capacity per hour, at which times to full and empty are given.
+const MIN_RATE: f64 = 0.000_5;
 
-/// Times to full or empty beyond this many hours mean nothing.
-const LONGEST: f64 = 365.0 * 24.0;
+/// Longest time to full or empty that is given, in hours.
+const MAX_HOURS: f64 = 365.0 * 24.0;
 
-/// Early observations at most: two months of quarters of an hour.
-const MOST_EARLY: usize = 8_192;
+/// Most observations that wait for the capacity: two months of quarters of an hour are fewer.
+const MAX_PENDING: usize = 8_192;
 
-/// A trend with the observations that it rests on.
+/// A trend, with the observations from which it is derived.
 #[derive(Debug)]
 pub(super) struct Trend {
     settings: TrendSettings,
-    /// The field and unit that the samples are of.
-    of: Option<(FieldName, Option<Unit>)>,
+    /// Field and unit of the samples; `None` before the first.
+    series: Option<(FieldName, Option<Unit>)>,
     samples: Samples,
     refills: Option<Refills>,
-    full: Option<f64>,
-    /// Observations that were not looked at for refills yet: the size of the tank is not known.
-    early: Vec<(i64, f64)>,
+    /// Content of a full tank, if it is known.
+    capacity: Option<f64>,
+    /// Observations that have not been searched for refills, as the capacity is not known yet.
+    pending: Vec<(i64, f64)>,
 }
 
 impl Trend {
     pub(super) fn new(settings: TrendSettings) -> Trend {
-        let samples = Samples::new(reach(&settings));
-        Trend { full: None, settings, of: None, samples, refills: None, early: Vec::new() }
+        let samples = Samples::new(lookback(&settings));
+        Trend {
+            capacity: None,
+            settings,
+            series: None,
+            samples,
+            refills: None,
+            pending: Vec::new(),
+        }
     }
 
-    /// What it works out.
+    /// Returns the settings of the trend.
     pub(super) fn settings(&self) -> &TrendSettings {
         &self.settings
     }
 
-    /// Takes in what a source tells now, and tells what that amounts to.
+    /// Adds an observation of the source and returns the derived values.
     pub(super) fn derive(
         &mut self,
         at: Timestamp,
         values: &[(FieldName, Value)],
     ) -> Vec<(FieldName, Value)> {
-        let Some((field, value)) = self.chosen(values) else { return Vec::new() };
+        let Some((field, value)) = self.select_field(values) else { return Vec::new() };
         let Some(now) = number(value) else {
-            let unit = self.of.as_ref().filter(|(of, _)| of == field).and_then(|(_, unit)| *unit);
-            return self.told(field, unit.or(value.unit), None);
+            let series = self.series.as_ref().filter(|(known, _)| known == field);
+            let unit = series.and_then(|(_, unit)| *unit);
+            return self.values(field, unit.or(value.unit), None);
         };
-        let of = Some((field.clone(), value.unit));
-        if self.of != of {
-            self.begin(field.clone(), value.unit);
+        let series = Some((field.clone(), value.unit));
+        if self.series != series {
+            self.restart(field.clone(), value.unit);
         }
-        self.learn_size(values, value.unit, now);
-        self.take(at.as_second(), now);
-        self.told(field, value.unit, Some(now))
+        self.update_capacity(values, value.unit, now);
+        self.add(at.as_second(), now);
+        self.values(field, value.unit, Some(now))
     }
 
-    /// Takes in an observation from the past; they come in order.
+    /// Adds a recorded observation; they come in order of time.
     pub(super) fn backfill(&mut self, field: &str, unit: Option<Unit>, at: i64, number: f64) {
         let field: FieldName = match self.settings.fields.iter().find(|it| ***it == *field) {
             Some(field) => field.clone(),
             None => return,
         };
-        if self.of.is_none() {
-            self.begin(field.clone(), unit);
+        if self.series.is_none() {
+            self.restart(field.clone(), unit);
         }
-        if self.of == Some((field, unit)) {
-            self.take(at, number);
+        if self.series == Some((field, unit)) {
+            self.add(at, number);
         }
     }
 
-    /// Forgets what it knows, to be told of the past.
+    /// Drops all observations before a backfill.
     pub(super) fn clear(&mut self) {
-        self.of = None;
+        self.series = None;
     }
 
-    fn begin(&mut self, field: FieldName, unit: Option<Unit>) {
-        self.of = Some((field, unit));
-        self.samples = Samples::new(reach(&self.settings));
+    /// Starts with another field or unit.
+    fn restart(&mut self, field: FieldName, unit: Option<Unit>) {
+        self.series = Some((field, unit));
+        self.samples = Samples::new(lookback(&self.settings));
         self.refills = None;
-        self.early.clear();
+        self.pending.clear();
         let configured = self.settings.tank.and_then(|tank| tank.full);
-        self.full = configured.or((unit == Some(Unit::Percent)).then_some(100.0));
+        self.capacity = configured.or((unit == Some(Unit::Percent)).then_some(100.0));
     }
 
-    fn take(&mut self, at: i64, number: f64) {
-        if self.samples.forget_after(at) {
+    /// Adds an observation, and searches for refills once the capacity is known.
+    fn add(&mut self, at: i64, number: f64) {
+        if self.samples.drop_after(at) {
             self.refills = self.refills.take().and_then(|refills| refills.before(at));
-            self.early.retain(|&(early, _)| early < at);
+            self.pending.retain(|&(pending, _)| pending < at);
         }
         let is_new = self.samples.push(at, number);
         let Some(tank) = self.settings.tank else { return };
-        if is_new && self.early.len() < MOST_EARLY {
-            self.early.push((at, number));
+        if is_new && self.pending.len() < MAX_PENDING {
+            self.pending.push((at, number));
         }
-        let Some(full) = self.full else { return };
-        let refills = self.refills.get_or_insert_with(|| Refills::new(full * tank.refill / 100.0));
-        for (at, number) in self.early.drain(..) {
+        let Some(capacity) = self.capacity else { return };
+        let refills =
+            self.refills.get_or_insert_with(|| Refills::new(capacity * tank.refill / 100.0));
+        for (at, number) in self.pending.drain(..) {
             refills.push(at, number);
         }
     }
 
-    /// The first field that has a number. One that had numbers and is still there stays, though
-    /// it has none for once, unless one that goes before it has come.
-    fn chosen<'v>(&self, values: &'v [(FieldName, Value)]) -> Option<(&'v FieldName, &'v Value)> {
+    /// Returns the configured field to follow: the first one that has a number. A field with earlier
+    /// numbers is kept while it is null, unless one that precedes it has a number.
+    fn select_field<'v>(
+        &self,
+        values: &'v [(FieldName, Value)],
+    ) -> Option<(&'v FieldName, &'v Value)> {
         let found = self.settings.fields.iter().filter_map(|wanted| {
             values.iter().find(|(name, _)| name == wanted).map(|(name, value)| (name, value))
         });
         let found: Vec<(&FieldName, &Value)> = found.collect();
-        let of = self.of.as_ref().map(|(of, _)| of);
-        let held = found.iter().position(|(name, _)| Some(*name) == of);
-        let candidates = held.map_or(&found[..], |held| &found[..=held]);
+        let followed = self.series.as_ref().map(|(field, _)| field);
+        let current = found.iter().position(|(name, _)| Some(*name) == followed);
+        let candidates = current.map_or(&found[..], |current| &found[..=current]);
         let with_number = candidates.iter().find(|(_, value)| number(value).is_some());
-        with_number.or(held.map_or(found.first(), |held| found.get(held))).copied()
+        with_number.or(current.map_or(found.first(), |current| found.get(current))).copied()
     }
 
-    /// The size of a tank, from its content in per cent.
-    fn learn_size(&mut self, values: &[(FieldName, Value)], unit: Option<Unit>, content: f64) {
+    /// Computes the capacity of a tank without a configured one from its level in per cent.
+    fn update_capacity(&mut self, values: &[(FieldName, Value)], unit: Option<Unit>, content: f64) {
         let Some(Tank { full: None, .. }) = self.settings.tank else { return };
         if unit == Some(Unit::Percent) {
             return;
         }
         let level = values.iter().find(|(name, _)| **name == *"level");
         let percent = level.filter(|(_, value)| value.unit == Some(Unit::Percent));
-        // Of a nearly empty tank the quotient is mostly error.
+        // In a nearly empty tank the sensor's error dominates the quotient.
         if let Some(percent) = percent.and_then(|(_, it)| number(it)).filter(|&it| it >= 5.0) {
-            self.full = Some(content * 100.0 / percent);
+            self.capacity = Some(content * 100.0 / percent);
         }
     }
 
-    /// What it amounts to with that number now, or without one.
-    fn told(&self, field: &str, unit: Option<Unit>, now: Option<f64>) -> Vec<(FieldName, Value)> {
-        let mut told = Vec::new();
+    /// Returns the derived values; `now` is the field's number, if it has one.
+    fn values(&self, field: &str, unit: Option<Unit>, now: Option<f64>) -> Vec<(FieldName, Value)> {
+        let mut values = Vec::new();
         let none = |unit: Unit| match now {
             Some(_) => Value::missing(Some(unit), "too few observations yet"),
             None => Value::missing(Some(unit), format!("there is no {field} now")),
@@ -163,10 +185,10 @@ impl Trend {
             let value = now
                 .zip(rate)
                 .map(|(now, rate)| Value::number(rounded(rate, unit, now, 1), per_hour));
-            told.push((format!("{field}_rate").into(), value.unwrap_or_else(|| none(per_hour))));
+            values.push((format!("{field}_rate").into(), value.unwrap_or_else(|| none(per_hour))));
         }
         for &over in &self.settings.changes {
-            let name = format!("{field}_change_{}", short(over));
+            let name = format!("{field}_change_{}", span_suffix(over));
             let change = now.and_then(|now| Some((now, self.samples.change(over)?)));
             let value = match (change, unit) {
                 (Some((now, change)), Some(unit)) => {
@@ -175,24 +197,25 @@ impl Trend {
                 (None, Some(unit)) => none(unit),
                 (_, None) => continue,
             };
-            told.push((name.into(), value));
+            values.push((name.into(), value));
         }
-        if let (Some(_), Some(full)) = (self.settings.tank, self.full) {
+        if let (Some(_), Some(capacity)) = (self.settings.tank, self.capacity) {
             let (to_empty, to_full) = match now.zip(rate) {
                 Some((now, rate)) => (
-                    hours(full, now, -rate, "it is not falling"),
-                    hours(full, full - now, rate, "it is not rising"),
+                    hours(capacity, now, -rate, "it is not falling"),
+                    hours(capacity, capacity - now, rate, "it is not rising"),
                 ),
                 None => (none(Unit::Hour), none(Unit::Hour)),
             };
-            told.push(("time_to_empty".into(), to_empty));
-            told.push(("time_to_full".into(), to_full));
-            self.last_refill(&mut told, unit);
+            values.push(("time_to_empty".into(), to_empty));
+            values.push(("time_to_full".into(), to_full));
+            self.add_last_refill(&mut values, unit);
         }
-        told
+        values
     }
 
-    fn last_refill(&self, told: &mut Vec<(FieldName, Value)>, unit: Option<Unit>) {
+    /// Adds the time and the amount of the last refill.
+    fn add_last_refill(&self, values: &mut Vec<(FieldName, Value)>, unit: Option<Unit>) {
         let last = self.refills.as_ref().and_then(Refills::last);
         let none = || Value::missing(None, "none was seen yet");
         let (when, amount) = match (last, unit) {
@@ -203,11 +226,12 @@ impl Trend {
             }
             _ => (none(), Value { unit, ..none() }),
         };
-        told.push(("last_refill".into(), when));
-        told.push(("last_refill_amount".into(), amount));
+        values.push(("last_refill".into(), when));
+        values.push(("last_refill_amount".into(), amount));
     }
 }
 
+/// Returns the number of a value.
 fn number(value: &Value) -> Option<f64> {
     match value.datum {
         Some(Datum::Number(number)) => Some(number.get()),
@@ -215,28 +239,29 @@ fn number(value: &Value) -> Option<f64> {
     }
 }
 
-/// How long a distance takes at that rate; `otherwise` says why it is never over.
-fn hours(full: f64, distance: f64, rate: f64, otherwise: &str) -> Value {
-    if rate < full * STEADY {
+/// Returns the hours that `distance` takes at `rate`; a missing value with the note `otherwise` if the
+/// rate is too slow.
+fn hours(capacity: f64, distance: f64, rate: f64, otherwise: &str) -> Value {
+    if rate < capacity * MIN_RATE {
         return Value::missing(Some(Unit::Hour), otherwise);
     }
     match distance.max(0.0) / rate {
-        hours if hours > LONGEST => {
+        hours if hours > MAX_HOURS => {
             Value::missing(Some(Unit::Hour), "more than a year at this rate")
         }
         hours => Value::number(round_to(hours, 1), Unit::Hour),
     }
 }
 
-/// A difference or a rate, with the decimals of the numbers that it comes from: to the whole gallon
-/// for a cistern, to the hundredth for a bucket.
-fn rounded(number: f64, unit: Unit, now: f64, least: i32) -> f64 {
+/// Rounds a change or a rate to the decimals of its field: whole gallons for a cistern, hundredths for a
+/// bucket.
+fn rounded(number: f64, unit: Unit, now: f64, min_decimals: i32) -> f64 {
     let size = now.abs().max(number.abs());
-    round_to(number, unit.decimals_of(size).max(least))
+    round_to(number, unit.decimals_of(size).max(min_decimals))
 }
 
-/// A time as it stands in a name: `30m`, `1h`, `24h`, `7d`.
-pub(crate) fn short(time: Duration) -> String {
+/// Returns a time span as a suffix of a field's name: `30m`, `1h`, `24h`, `7d`.
+fn span_suffix(time: Duration) -> String {
     match time.as_secs() {
         seconds if seconds % 86_400 == 0 && seconds > 86_400 => format!("{}d", seconds / 86_400),
         seconds if seconds % 3600 == 0 => format!("{}h", seconds / 3600),

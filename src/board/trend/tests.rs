@@ -1,4 +1,4 @@
-//! Trends over made-up tanks.
+//! Trends of simulated tanks.
 
 use super::*;
 use crate::timestamp::Rfc3339;
@@ -16,77 +16,77 @@ fn at(minutes: i64) -> Timestamp {
     Timestamp::from_second(START + minutes * 60).unwrap()
 }
 
-fn find(told: &[(FieldName, Value)], name: &str) -> Value {
-    told.iter().find(|(field, _)| **field == *name).unwrap_or_else(|| panic!("{name}")).1.clone()
+fn find(values: &[(FieldName, Value)], name: &str) -> Value {
+    values.iter().find(|(field, _)| **field == *name).unwrap_or_else(|| panic!("{name}")).1.clone()
 }
 
-/// What is told after observations each five minutes.
+/// Returns the derived values after observations every five minutes.
 fn after(minutes: i64, volume: impl Fn(i64) -> f64) -> Vec<(FieldName, Value)> {
     let mut trend = Trend::new(TrendSettings::of_tank());
-    let mut told = Vec::new();
+    let mut values = Vec::new();
     for minute in (0..=minutes).step_by(5) {
-        told = trend.derive(at(minute), &reading(volume(minute), 1400.0));
+        values = trend.derive(at(minute), &reading(volume(minute), 1400.0));
     }
-    told
+    values
 }
 
 #[test]
-fn a_tank_that_drains() {
-    // Twelve gallons an hour, and a sensor that is off by three.
-    let told = after(26 * 60, |minute| {
+fn draining_tank_has_rate_changes_and_time_to_empty() {
+    // 12 gal/h, measured with an error of 3 gal.
+    let values = after(26 * 60, |minute| {
         1300.0 - minute as f64 / 5.0 + if minute % 2 == 0 { 3.0 } else { -3.0 }
     });
-    let rate = number(&find(&told, "volume_rate")).unwrap();
+    let rate = number(&find(&values, "volume_rate")).unwrap();
     assert!((-12.6..=-11.4).contains(&rate), "{rate}");
-    assert_eq!(find(&told, "volume_rate").unit, Some(Unit::UsGallonPerHour));
-    assert_eq!(number(&find(&told, "volume_change_1h")), Some(-12.0));
-    assert_eq!(number(&find(&told, "volume_change_24h")), Some(-288.0));
-    let hours = number(&find(&told, "time_to_empty")).unwrap();
+    assert_eq!(find(&values, "volume_rate").unit, Some(Unit::UsGallonPerHour));
+    assert_eq!(number(&find(&values, "volume_change_1h")), Some(-12.0));
+    assert_eq!(number(&find(&values, "volume_change_24h")), Some(-288.0));
+    let hours = number(&find(&values, "time_to_empty")).unwrap();
     assert!((75.0..=90.0).contains(&hours), "{hours}");
-    let full = find(&told, "time_to_full");
+    let full = find(&values, "time_to_full");
     assert_eq!(full.datum, None);
     assert_eq!(full.note.as_deref(), Some("it is not rising"));
-    assert_eq!(find(&told, "last_refill").note.as_deref(), Some("none was seen yet"));
+    assert_eq!(find(&values, "last_refill").note.as_deref(), Some("none was seen yet"));
 }
 
 #[test]
-fn a_tank_that_is_filled() {
-    let told = after(4 * 60, |minute| if minute < 60 { 700.0 } else { 640.0 + minute as f64 });
-    assert_eq!(number(&find(&told, "volume_rate")), Some(60.0));
-    let hours = number(&find(&told, "time_to_full")).unwrap();
+fn filling_tank_has_time_to_full_and_last_refill() {
+    let values = after(4 * 60, |minute| if minute < 60 { 700.0 } else { 640.0 + minute as f64 });
+    assert_eq!(number(&find(&values, "volume_rate")), Some(60.0));
+    let hours = number(&find(&values, "time_to_full")).unwrap();
     assert!((8.6..=8.7).contains(&hours), "{hours}");
-    let when = find(&told, "last_refill").datum;
+    let when = find(&values, "last_refill").datum;
     assert_eq!(when, Some(Datum::Text(Rfc3339(at(240)).to_string().into())));
-    assert_eq!(number(&find(&told, "last_refill_amount")), Some(180.0));
+    assert_eq!(number(&find(&values, "last_refill_amount")), Some(180.0));
 }
 
 #[test]
-fn a_bucket_keeps_its_digits() {
-    // A tenth of a gallon an hour out of a gallon and a half.
+fn small_tank_is_rounded_to_more_decimals() {
+    // 0.1 gal/h out of 1.5 gal.
     let mut trend = Trend::new(TrendSettings::of_tank());
-    let mut told = Vec::new();
+    let mut values = Vec::new();
     for minute in (0..=4 * 60).step_by(5) {
         let volume = 1.5 - 0.1 * minute as f64 / 60.0;
-        told = trend.derive(at(minute), &reading(volume, 2.0));
+        values = trend.derive(at(minute), &reading(volume, 2.0));
     }
-    assert_eq!(number(&find(&told, "volume_rate")), Some(-0.1));
-    assert_eq!(number(&find(&told, "volume_change_1h")), Some(-0.1));
-    let told = trend.derive(at(245), &reading(0.0, 2.0));
-    assert_eq!(number(&find(&told, "volume_change_1h")), Some(-1.19));
+    assert_eq!(number(&find(&values, "volume_rate")), Some(-0.1));
+    assert_eq!(number(&find(&values, "volume_change_1h")), Some(-0.1));
+    let values = trend.derive(at(245), &reading(0.0, 2.0));
+    assert_eq!(number(&find(&values, "volume_change_1h")), Some(-1.19));
 }
 
 #[test]
-fn too_little_is_known_at_first() {
-    let told = after(10, |_| 700.0);
+fn few_observations_give_missing_values_with_a_note() {
+    let values = after(10, |_| 700.0);
     for field in ["volume_rate", "volume_change_1h", "volume_change_24h", "time_to_empty"] {
-        let value = find(&told, field);
+        let value = find(&values, field);
         assert_eq!(value.datum, None, "{field}");
         assert_eq!(value.note.as_deref(), Some("too few observations yet"), "{field}");
     }
 }
 
 #[test]
-fn a_null_is_told_and_forgets_nothing() {
+fn null_gives_missing_values_and_drops_no_observation() {
     let mut trend = Trend::new(TrendSettings::of_tank());
     let nothing = trend.derive(at(-5), &[("other".into(), Value::text("x"))]);
     assert_eq!(nothing, []);
@@ -102,88 +102,88 @@ fn a_null_is_told_and_forgets_nothing() {
     for minute in (0..60).step_by(5) {
         before = volume(minute);
     }
-    let names = |told: &[(FieldName, Value)]| {
-        told.iter().map(|(name, _)| name.to_string()).collect::<Vec<_>>()
+    let names = |values: &[(FieldName, Value)]| {
+        values.iter().map(|(name, _)| name.to_string()).collect::<Vec<_>>()
     };
     for minute in (60..90).step_by(5) {
-        let told = volume(minute);
-        assert_eq!(names(&told), names(&before), "not those of the level, and none is missing");
+        let values = volume(minute);
+        assert_eq!(names(&values), names(&before), "the same fields as before");
         for field in ["volume_rate", "volume_change_1h", "time_to_empty", "time_to_full"] {
-            let value = find(&told, field);
+            let value = find(&values, field);
             assert_eq!(value.datum, None, "{field}");
             assert_eq!(value.note.as_deref(), Some("there is no volume now"), "{field}");
         }
-        assert_eq!(find(&told, "volume_rate").unit, Some(Unit::UsGallonPerHour));
+        assert_eq!(find(&values, "volume_rate").unit, Some(Unit::UsGallonPerHour));
     }
-    let told = volume(90);
-    assert_eq!(number(&find(&told, "volume_rate")), Some(-60.0), "as if nothing had happened");
-    assert_eq!(number(&find(&told, "volume_change_1h")), Some(-60.0));
+    let values = volume(90);
+    assert_eq!(number(&find(&values, "volume_rate")), Some(-60.0), "as without the nulls");
+    assert_eq!(number(&find(&values, "volume_change_1h")), Some(-60.0));
 }
 
 #[test]
-fn the_first_field_that_comes_is_chosen() {
+fn first_configured_field_with_a_number_is_followed() {
     let level = || ("level".into(), Value::number(50.0, Unit::Percent));
     let volume = |value| ("volume".into(), value);
     let null = || Value::missing(Some(Unit::UsGallon), "sent as null");
     let gallons = || Value::number(700.0, Unit::UsGallon);
     let mut trend = Trend::new(TrendSettings::of_tank());
-    for (minute, values, prefix) in [
+    for (minute, observed, prefix) in [
         (0, vec![level(), volume(null())], "level"),
-        // What goes before it has come.
+        // A field that precedes it has a number.
         (5, vec![level(), volume(gallons())], "volume"),
         (10, vec![level(), volume(null())], "volume"),
-        // What is not there at all will not come back.
+        // A field that is absent is no longer followed.
         (15, vec![level()], "level"),
         (20, vec![level(), volume(null())], "level"),
         (25, vec![("level".into(), null()), volume(null())], "level"),
         (30, vec![volume(null())], "volume"),
     ] {
-        let told = trend.derive(at(minute), &values);
-        assert_eq!(&*told[0].0, format!("{prefix}_rate"), "{minute}");
+        let values = trend.derive(at(minute), &observed);
+        assert_eq!(&*values[0].0, format!("{prefix}_rate"), "{minute}");
     }
 }
 
 #[test]
-fn one_observation_ahead_of_its_time_does_not_keep_out_the_others() {
+fn observation_dated_far_ahead_is_dropped() {
     let mut trend = Trend::new(TrendSettings::of_tank());
-    let mut told = Vec::new();
+    let mut values = Vec::new();
     for minute in (0..3 * 60).step_by(5) {
-        told = trend.derive(at(minute), &reading(700.0 - minute as f64, 1400.0));
+        values = trend.derive(at(minute), &reading(700.0 - minute as f64, 1400.0));
         if minute == 60 {
-            // A year ahead, and of a tank just filled.
+            // Dated a year ahead, with a full tank.
             trend.derive(at(minute + 365 * 24 * 60), &reading(1400.0, 1400.0));
         }
     }
-    assert_eq!(number(&find(&told, "volume_rate")), Some(-60.0));
-    assert_eq!(find(&told, "last_refill").note.as_deref(), Some("none was seen yet"));
-    // One that comes late is no reason to forget the later ones.
-    told = trend.derive(at(170), &reading(530.0, 1400.0));
-    assert_eq!(number(&find(&told, "volume_rate")), Some(-60.0));
+    assert_eq!(number(&find(&values, "volume_rate")), Some(-60.0));
+    assert_eq!(find(&values, "last_refill").note.as_deref(), Some("none was seen yet"));
+    // A late observation drops no later one.
+    values = trend.derive(at(170), &reading(530.0, 1400.0));
+    assert_eq!(number(&find(&values, "volume_rate")), Some(-60.0));
 }
 
 #[test]
-fn a_tank_of_unknown_size_has_a_rate_and_no_end() {
+fn tank_of_unknown_capacity_has_no_times_to_full_and_empty() {
     let mut trend = Trend::new(TrendSettings::of_tank());
-    let told = trend.derive(at(0), &[("volume".into(), Value::number(700.0, Unit::UsGallon))]);
-    let names: Vec<&str> = told.iter().map(|(name, _)| &**name).collect();
+    let values = trend.derive(at(0), &[("volume".into(), Value::number(700.0, Unit::UsGallon))]);
+    let names: Vec<&str> = values.iter().map(|(name, _)| &**name).collect();
     assert_eq!(names, ["volume_rate", "volume_change_1h", "volume_change_24h"]);
 }
 
 #[test]
-fn a_gap_is_not_bridged() {
-    // Silent from the first hour to the thirtieth.
+fn gap_longer_than_a_span_gives_no_rate_or_change() {
+    // No observation from the first hour to the thirtieth.
     let mut trend = Trend::new(TrendSettings::of_tank());
     for minute in (0..60).step_by(5) {
         trend.derive(at(minute), &reading(1000.0, 1400.0));
     }
-    let told = trend.derive(at(30 * 60), &reading(800.0, 1400.0));
-    assert_eq!(find(&told, "volume_rate").datum, None);
-    assert_eq!(find(&told, "volume_change_1h").datum, None);
-    assert_eq!(find(&told, "volume_change_24h").datum, None);
+    let values = trend.derive(at(30 * 60), &reading(800.0, 1400.0));
+    assert_eq!(find(&values, "volume_rate").datum, None);
+    assert_eq!(find(&values, "volume_change_1h").datum, None);
+    assert_eq!(find(&values, "volume_change_24h").datum, None);
 }
 
 #[test]
-fn the_past_is_taken_up() {
+fn backfill_gives_rate_change_and_last_refill() {
     let mut trend = Trend::new(TrendSettings::of_tank());
     trend.clear();
     for (minute, volume) in [(-6000, 500.0), (-5985, 700.0), (-5970, 1000.0)] {
@@ -194,39 +194,39 @@ fn the_past_is_taken_up() {
         trend.backfill("volume", Some(Unit::UsGallon), START + minute * 60, volume);
         trend.backfill("level", Some(Unit::Percent), START + minute * 60, 1.0);
     }
-    let told = trend.derive(at(24 * 60), &reading(760.0, 1400.0));
-    assert_eq!(number(&find(&told, "volume_rate")), Some(-10.0));
-    assert_eq!(number(&find(&told, "volume_change_24h")), Some(-240.0));
-    // Seen in the past, although the size of the tank is known only now.
-    assert_eq!(number(&find(&told, "last_refill_amount")), Some(500.0));
+    let values = trend.derive(at(24 * 60), &reading(760.0, 1400.0));
+    assert_eq!(number(&find(&values, "volume_rate")), Some(-10.0));
+    assert_eq!(number(&find(&values, "volume_change_24h")), Some(-240.0));
+    // Found in the recorded samples, although the capacity is known only now.
+    assert_eq!(number(&find(&values, "last_refill_amount")), Some(500.0));
 
-    // The latest of the past is the one that is told now: recorded before a restart.
+    // The observation is the last recorded one, as after a restart.
     let mut trend = Trend::new(TrendSettings::of_tank());
     for (minute, volume) in [(0, 500.0), (15, 700.0), (30, 1000.0)] {
         trend.backfill("volume", Some(Unit::UsGallon), START + minute * 60, volume);
     }
-    let told = trend.derive(at(30), &reading(1000.0, 1400.0));
-    assert_eq!(number(&find(&told, "last_refill_amount")), Some(500.0));
+    let values = trend.derive(at(30), &reading(1000.0, 1400.0));
+    assert_eq!(number(&find(&values, "last_refill_amount")), Some(500.0));
 }
 
 #[test]
-fn any_field_may_have_a_trend() {
+fn field_without_a_tank_has_its_configured_changes() {
     let mut settings = TrendSettings::of_fields(vec!["pressure".into()]);
     settings.changes = vec![Duration::from_secs(3 * 3600)];
     let mut trend = Trend::new(settings);
-    let mut told = Vec::new();
+    let mut values = Vec::new();
     for hour in 0..6 {
         let value = Value::number(1010.0 - f64::from(hour as i32), Unit::Hectopascal);
-        told = trend.derive(at(hour * 60), &[("pressure".into(), value)]);
+        values = trend.derive(at(hour * 60), &[("pressure".into(), value)]);
     }
-    assert_eq!(told, [("pressure_change_3h".into(), Value::number(-3.0, Unit::Hectopascal))]);
+    assert_eq!(values, [("pressure_change_3h".into(), Value::number(-3.0, Unit::Hectopascal))]);
 }
 
 #[test]
-fn times_have_short_names() {
+fn span_suffix_is_the_largest_whole_unit() {
     for (seconds, name) in
         [(1800, "30m"), (3600, "1h"), (86_400, "24h"), (604_800, "7d"), (90, "90s")]
     {
-        assert_eq!(short(Duration::from_secs(seconds)), name);
+        assert_eq!(span_suffix(Duration::from_secs(seconds)), name);
     }
 }

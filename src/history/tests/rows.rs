@@ -75,7 +75,7 @@ fn unit_of_points_is_that_of_the_latest_observation() {
     ] {
         let fixture = Fixture::new();
         let mut writer = fixture.writer();
-        // Both on one day: the order of the days' rows does not tell which is later.
+        // Both on one day, so `last_at` of the day's rows decides.
         for (n, unit) in [(0, before), (1, after)] {
             let sample = sample("it", START + n * 300, if n == 0 { was } else { 1.0 }, unit);
             writer.write([&Entry::Samples(vec![sample])].into_iter()).unwrap();

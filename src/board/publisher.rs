@@ -1,4 +1,8 @@
-//! The keeper: the one thread that owns the state of the sources and publishes it.
+//! The thread `pw-board`, which owns the state of all sources and publishes it.
+//!
+//! The path of a reading: [`Reporter::send`] queues a report; [`Publisher::step`] applies it
+//! (`Sources::apply`), emits the changes and publishes a new snapshot; [`BoardReader::load`] returns
+//! that to each handler.
 
 use std::io;
 use std::sync::Arc;
@@ -10,42 +14,44 @@ use jiff::Timestamp;
 
 use super::event::{ChangeSink, Sample};
 use super::json::{self, ServiceInfo};
-use super::snapshot::{Rendered, Snapshot};
-use super::sources::{Moment, Report, SavedReading, SourceInfo, Sources};
+use super::rendered::Rendered;
+use super::report::{Report, SavedReading, SourceInfo};
+use super::snapshot::Snapshot;
+use super::sources::Sources;
+use super::time_point::TimePoint;
 use crate::heartbeat::Heartbeat;
 use crate::threads::{self, OwnedThread, StopToken};
 
-/// Reports that may wait for the keeper. It is never busy for longer than one
-/// rendering, so a poller waits here only when the keeper is gone for good.
-const REPORTS: usize = 64;
+/// Most messages in the channel. The publisher takes one rendering for each message, so a poller
+/// practically never blocks on a full channel.
+const MAX_MESSAGES: usize = 64;
 
-/// The keeper wakes at least this often to look at the wall clock: staleness is a
-/// matter of wall-clock time, which may be stepped, while a wait is counted by the
-/// monotonic clock.
-const LONGEST_WAIT: Duration = Duration::from_secs(30);
+/// Longest wait. Staleness is a matter of the wall clock, which may be set, but a wait is timed by the
+/// monotonic clock; so the publisher reads the wall clock at least this often.
+const MAX_WAIT: Duration = Duration::from_secs(30);
 
-/// A wait is never shorter, so that a rounding error cannot make a busy loop.
-const SHORTEST_WAIT: Duration = Duration::from_millis(1);
+/// Shortest wait, so that a rounding error cannot cause a busy loop.
+const MIN_WAIT: Duration = Duration::from_millis(1);
 
-/// The owner of the keeper thread, which ends and is joined when this is dropped.
+/// Owner of the board's thread. Dropping it ends and joins the thread.
 #[derive(Debug)]
 pub struct Board {
     messages: Sender<Message>,
-    _keeper: OwnedThread,
+    _thread: OwnedThread,
 }
 
-/// Reads the latest snapshot. Cheap to clone; never waits.
+/// Handle to the latest snapshot. Cheap to clone; never blocks.
 #[derive(Debug, Clone)]
 pub struct BoardReader(Arc<Published>);
 
-/// Sends reports to the keeper. Cheap to clone.
+/// Handle that sends reports to the board. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Reporter(Sender<Message>);
 
 #[derive(Debug)]
 enum Message {
     Report(Report),
-    /// What sources told in the past, from the earliest on.
+    /// Recorded samples, earliest first.
     Backfill(Vec<Sample>),
     /// The sources of a new configuration.
     Sources(Vec<SourceInfo>),
@@ -58,68 +64,69 @@ struct Published {
 }
 
 impl Board {
-    /// Starts the keeper. The first snapshot is there at once: in it every source waits, or
-    /// shows the reading that was kept of it. `changes` is told what is learnt from then on.
+    /// Starts the thread `pw-board`. The first snapshot is published before this returns: in it each
+    /// source is waiting, or has its saved reading. `changes` receives each change from then on.
     ///
     /// # Errors
-    /// When the thread cannot be made.
+    /// The thread cannot be created.
     pub fn start(
         sources: Vec<SourceInfo>,
-        kept: Vec<SavedReading>,
+        saved: Vec<SavedReading>,
         service: ServiceInfo,
         changes: ChangeSink,
     ) -> io::Result<(Board, BoardReader, Reporter)> {
-        let now = Moment::now();
+        let now = TimePoint::now();
         let mut sources = Sources::new(sources, now);
-        sources.restore(kept, now);
+        sources.restore(saved, now);
         let published = Arc::new(Published {
             snapshot: ArcSwap::from_pointee(snapshot(1, &service, &sources)),
             heartbeat: Heartbeat::new(),
         });
-        let (sender, messages) = bounded(REPORTS);
-        let published_here = published.clone();
-        let keeper = OwnedThread::spawn(threads::BOARD, move |stopped| {
-            let (version, published) = (1, published_here);
-            Keeper { sources, service, version, published, messages, stopped, changes }.run();
+        let (sender, messages) = bounded(MAX_MESSAGES);
+        let shared = published.clone();
+        let thread = OwnedThread::spawn(threads::BOARD, move |stopped| {
+            let (version, published) = (1, shared);
+            Publisher { sources, service, version, published, messages, stopped, changes }.run();
         })?;
-        let board = Board { messages: sender.clone(), _keeper: keeper };
+        let board = Board { messages: sender.clone(), _thread: thread };
         Ok((board, BoardReader(published), Reporter(sender)))
     }
 
-    /// Goes on with these sources. Those that it knows by name and kind keep their values,
-    /// whatever else of them has changed.
+    /// Applies a new configuration. Sources with the same name and kind keep their values.
     pub fn renew(&self, sources: Vec<SourceInfo>) {
-        // Without a keeper the process is on its way out.
+        // The thread has ended only if the process is about to.
         let _ = self.messages.send(Message::Sources(sources));
     }
 }
 
 impl BoardReader {
-    /// The latest snapshot.
+    /// Returns the latest snapshot.
     pub fn load(&self) -> Arc<Snapshot> {
         self.0.snapshot.load_full()
     }
 
-    /// How long ago the keeper last looked at the clock; at most half a minute
-    /// while it lives. Without a keeper old readings would look fresh for ever.
+    /// Returns the time since the board last read the clocks: at most 30 s while its thread runs.
+    /// Without that thread, old readings would stay fresh for ever.
     pub fn heartbeat_age(&self) -> Duration {
         self.0.heartbeat.age()
     }
 }
 
 impl Reporter {
-    /// Hands the report to the keeper; false when the keeper has ended.
+    /// Sends a report; returns false if the board has ended.
     pub fn send(&self, report: Report) -> bool {
         self.0.send(Message::Report(report)).is_ok()
     }
 
-    /// Hands over what sources told in the past, from the earliest on.
+    /// Sends recorded samples, earliest first, from which the trends start; returns false if the board
+    /// has ended.
     pub fn backfill(&self, past: Vec<Sample>) -> bool {
         self.0.send(Message::Backfill(past)).is_ok()
     }
 }
 
-struct Keeper {
+/// State of the board's thread.
+struct Publisher {
     sources: Sources,
     service: ServiceInfo,
     version: u64,
@@ -129,7 +136,7 @@ struct Keeper {
     changes: ChangeSink,
 }
 
-impl Keeper {
+impl Publisher {
     fn run(mut self) {
         self.emit_changes();
         loop {
@@ -144,11 +151,12 @@ impl Keeper {
                 },
                 default(wait) => None,
             };
-            self.step(message, Moment::now());
+            self.step(message, TimePoint::now());
         }
     }
 
-    fn step(&mut self, message: Option<Message>, now: Moment) {
+    /// Handles one wake-up: applies the clocks and the message, and publishes if anything changed.
+    fn step(&mut self, message: Option<Message>, now: TimePoint) {
         let mut changed = self.sources.expire(now);
         match message {
             None => {}
@@ -165,7 +173,7 @@ impl Keeper {
                 if self.sources.apply(report, now) {
                     changed = true;
                 } else {
-                    log::error!("a poller reported for {source}, which is no source of the board");
+                    log::error!("dropped a report for {source}: no such source");
                 }
             }
         }
@@ -184,24 +192,25 @@ impl Keeper {
     }
 }
 
+/// Renders a snapshot.
 fn snapshot(version: u64, service: &ServiceInfo, sources: &Sources) -> Snapshot {
     let sources = sources.views();
     let status = Rendered::new("application/json", json::status(service, &sources));
     Snapshot { version, sources, status }
 }
 
-/// How long to sleep until the next reading turns stale.
+/// Returns the time until the next reading turns stale, within the bounds of a wait.
 fn wait(expiry: Option<Timestamp>, now: Timestamp) -> Duration {
-    let Some(expiry) = expiry else { return LONGEST_WAIT };
+    let Some(expiry) = expiry else { return MAX_WAIT };
     Duration::try_from(expiry.duration_since(now))
         .unwrap_or(Duration::ZERO)
-        .clamp(SHORTEST_WAIT, LONGEST_WAIT)
+        .clamp(MIN_WAIT, MAX_WAIT)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::board::sources::tests::moment;
+    use crate::board::sources::tests::time_point;
     use crate::board::{ErrorKind, Observed, PollError, Polled, Reading, State, Value};
     use crate::units::Unit;
 
@@ -209,9 +218,9 @@ mod tests {
         Timestamp::from_second(1_770_000_000 + seconds).unwrap()
     }
 
-    /// That moment by both clocks.
-    fn m(seconds: i64) -> Moment {
-        moment(t(seconds), seconds)
+    /// Returns the time `seconds` after the start by both clocks.
+    fn m(seconds: i64) -> TimePoint {
+        time_point(t(seconds), seconds)
     }
 
     fn service() -> ServiceInfo {
@@ -230,7 +239,7 @@ mod tests {
         }
     }
 
-    fn news(at: Timestamp, observed: Timestamp) -> Option<Message> {
+    fn message(at: Timestamp, observed: Timestamp) -> Option<Message> {
         Some(Message::Report(good(at, observed)))
     }
 
@@ -246,14 +255,14 @@ mod tests {
         }
     }
 
-    /// A keeper without its thread, and what it publishes.
-    fn keeper() -> (Keeper, BoardReader) {
+    /// Returns a publisher without a thread, and its reader.
+    fn publisher() -> (Publisher, BoardReader) {
         let sources = Sources::new(vec![info()], m(0));
         let published = Arc::new(Published {
             snapshot: ArcSwap::from_pointee(snapshot(1, &service(), &sources)),
             heartbeat: Heartbeat::new(),
         });
-        let keeper = Keeper {
+        let publisher = Publisher {
             sources,
             service: service(),
             version: 1,
@@ -262,10 +271,10 @@ mod tests {
             stopped: crossbeam_channel::never(),
             changes: Box::new(|_| {}),
         };
-        (keeper, BoardReader(published))
+        (publisher, BoardReader(published))
     }
 
-    /// Looks until the snapshot is as wanted, or for far longer than that may take.
+    /// Waits until the snapshot satisfies `wanted`; panics after 30 s.
     fn until(reader: &BoardReader, wanted: impl Fn(&Snapshot) -> bool) -> Arc<Snapshot> {
         let begun = std::time::Instant::now();
         loop {
@@ -283,16 +292,16 @@ mod tests {
     }
 
     #[test]
-    fn it_publishes_on_each_change_and_only_then() {
-        let (mut keeper, reader) = keeper();
-        keeper.step(None, m(10));
+    fn publisher_publishes_on_each_change_and_only_then() {
+        let (mut publisher, reader) = publisher();
+        publisher.step(None, m(10));
         assert_eq!(reader.load().version, 1);
-        keeper.step(news(t(20), t(0)), m(20));
+        publisher.step(message(t(20), t(0)), m(20));
         let fresh = reader.load();
         assert_eq!((fresh.version, fresh.sources[0].state), (2, State::Fresh));
-        keeper.step(None, m(599));
+        publisher.step(None, m(599));
         assert_eq!(reader.load().version, 2);
-        keeper.step(None, m(600));
+        publisher.step(None, m(600));
         let stale = reader.load();
         assert_eq!((stale.version, stale.sources[0].state), (3, State::Stale));
         assert_ne!(fresh.status.identity.etag, stale.status.identity.etag);
@@ -300,22 +309,22 @@ mod tests {
 
     #[test]
     fn times_corrected_after_a_step_of_the_clock_are_published() {
-        let (mut keeper, reader) = keeper();
-        keeper.step(news(t(20), t(0)), m(20));
-        keeper.step(None, moment(t(-5000), 30));
+        let (mut publisher, reader) = publisher();
+        publisher.step(message(t(20), t(0)), m(20));
+        publisher.step(None, time_point(t(-5000), 30));
         let snapshot = reader.load();
-        let kept = snapshot.sources[0].reading.as_ref().unwrap();
-        assert_eq!((snapshot.version, kept.fetched_at), (3, t(-5010)));
-        keeper.step(None, moment(t(-4999), 31));
+        let last = snapshot.sources[0].reading.as_ref().unwrap();
+        assert_eq!((snapshot.version, last.fetched_at), (3, t(-5010)));
+        publisher.step(None, time_point(t(-4999), 31));
         assert_eq!(reader.load().version, 3);
     }
 
     #[test]
     fn equal_content_keeps_its_entity_tag() {
-        let (mut keeper, reader) = keeper();
-        keeper.step(news(t(20), t(0)), m(20));
+        let (mut publisher, reader) = publisher();
+        publisher.step(message(t(20), t(0)), m(20));
         let one = reader.load();
-        keeper.step(news(t(20), t(0)), m(21));
+        publisher.step(message(t(20), t(0)), m(21));
         let two = reader.load();
         assert_ne!(one.version, two.version);
         assert_eq!(one.status.identity.etag, two.status.identity.etag);
@@ -323,20 +332,20 @@ mod tests {
     }
 
     #[test]
-    fn it_sleeps_until_the_next_expiry_but_looks_at_the_clock() {
+    fn wait_lasts_until_the_next_expiry_and_at_most_30_s() {
         for (expiry, wanted) in [
-            (None, LONGEST_WAIT),
+            (None, MAX_WAIT),
             (Some(t(10)), Duration::from_secs(10)),
-            (Some(t(3600)), LONGEST_WAIT),
-            (Some(t(0)), SHORTEST_WAIT),
-            (Some(t(-50)), SHORTEST_WAIT),
+            (Some(t(3600)), MAX_WAIT),
+            (Some(t(0)), MIN_WAIT),
+            (Some(t(-50)), MIN_WAIT),
         ] {
             assert_eq!(wait(expiry, t(0)), wanted);
         }
     }
 
     #[test]
-    fn reports_travel_through_the_thread_to_the_readers() {
+    fn report_is_published_by_the_thread_and_survives_it() {
         let (board, reader, reporter) =
             Board::start(vec![info()], Vec::new(), service(), Box::new(|_| {})).unwrap();
         assert_eq!(reader.load().sources[0].state, State::Waiting);
@@ -349,12 +358,12 @@ mod tests {
         assert_eq!(failing.sources[0].error.as_ref().unwrap().kind, ErrorKind::Timeout);
         assert_eq!(failing.sources[0].values().count(), 1);
         drop(board);
-        assert!(!reporter.send(good(now, now)), "the keeper is gone");
-        assert_eq!(reader.load().version, 3, "what it published stays");
+        assert!(!reporter.send(good(now, now)), "the thread has ended");
+        assert_eq!(reader.load().version, 3, "the last snapshot stays");
     }
 
     #[test]
-    fn it_outlives_its_reporters_and_tells_what_turns_stale() {
+    fn reading_turns_stale_without_a_report_or_a_reporter() {
         let (_board, reader, reporter) =
             Board::start(vec![info()], Vec::new(), service(), Box::new(|_| {})).unwrap();
         let now = Timestamp::now();

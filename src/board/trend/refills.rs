@@ -1,53 +1,50 @@
-//! When a tank was filled: a rise from a low by more than the sensor's noise could make.
+//! Detection of refills: rises of a tank's content by more than the noise of its sensor.
 
-/// A rise that has found no new height for this long is over.
-const OVER_AFTER: i64 = 60 * 60;
+/// Seconds without a new maximum after which a rise has ended.
+const RISE_TIMEOUT: i64 = 60 * 60;
 
-/// A fall by this share of the rise that makes a refill ends one.
-const FALL: f64 = 0.5;
+/// Fall that ends a rise, as a share of the smallest refill.
+const END_FALL: f64 = 0.5;
 
-/// A refill.
+/// A refill of the tank.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Refill {
-    /// When the tank was fullest.
+    /// Time of the maximum.
     pub(super) at: i64,
-    /// How much came in.
+    /// Difference of the maximum and the minimum before it.
     pub(super) amount: f64,
 }
 
-/// Looks for refills in observations as they come.
+/// Detector of refills, fed with observations in order of time.
 #[derive(Debug)]
 pub(super) struct Refills {
-    rise: f64,
+    /// Smallest rise that is a refill.
+    min_rise: f64,
     state: State,
     last: Option<Refill>,
 }
 
 #[derive(Debug, Clone, Copy)]
 enum State {
+    /// No observation yet.
     Start,
-    /// The lowest since the last refill.
-    Draining {
-        low: f64,
-    },
-    /// It has risen by enough from that low.
-    Rising {
-        low: f64,
-        high: f64,
-        high_at: i64,
-    },
+    /// Falling, or rising by less than a refill: the minimum since the last refill.
+    Draining { low: f64 },
+    /// In a refill: the minimum before it, and the maximum with its time.
+    Rising { low: f64, high: f64, high_at: i64 },
 }
 
 impl Refills {
-    /// Rises of at least that much are refills.
-    pub(super) fn new(rise: f64) -> Refills {
-        Refills { rise, state: State::Start, last: None }
+    /// Returns a detector of rises by at least `min_rise`.
+    pub(super) fn new(min_rise: f64) -> Refills {
+        Refills { min_rise, state: State::Start, last: None }
     }
 
+    /// Adds an observation.
     pub(super) fn push(&mut self, at: i64, number: f64) {
         self.state = match self.state {
             State::Start => State::Draining { low: number },
-            State::Draining { low } if number >= low + self.rise => {
+            State::Draining { low } if number >= low + self.min_rise => {
                 State::Rising { low, high: number, high_at: at }
             }
             State::Draining { low } => State::Draining { low: low.min(number) },
@@ -55,7 +52,7 @@ impl Refills {
                 State::Rising { low, high: number, high_at: at }
             }
             State::Rising { high, high_at, .. }
-                if number <= high - self.rise * FALL || at - high_at >= OVER_AFTER =>
+                if number <= high - self.min_rise * END_FALL || at - high_at >= RISE_TIMEOUT =>
             {
                 State::Draining { low: number }
             }
@@ -66,13 +63,13 @@ impl Refills {
         }
     }
 
-    /// What is left when all from then on is not true; `None`: nothing.
+    /// Returns the detector without the observations from `at` on; `None` if no earlier refill is left.
     pub(super) fn before(self, at: i64) -> Option<Refills> {
         let last = self.last.filter(|refill| refill.at < at)?;
         Some(Refills { state: State::Start, last: Some(last), ..self })
     }
 
-    /// The latest refill, which may go on.
+    /// Returns the latest refill, which may still be in progress.
     pub(super) fn last(&self) -> Option<Refill> {
         self.last
     }
@@ -91,13 +88,13 @@ mod tests {
     }
 
     #[test]
-    fn rises_are_refills_and_noise_is_not() {
+    fn rise_above_the_minimum_is_a_refill_and_noise_is_not() {
         for (numbers, expected) in [
             (&[1000.0, 990.0, 996.0, 985.0, 1010.0, 980.0][..], None),
             (&[500.0, 490.0, 600.0, 700.0, 694.0], Some((3, 210.0))),
-            // It goes on after a draw that is smaller than noise.
+            // The rise continues after a fall that is smaller than noise.
             (&[500.0, 600.0, 590.0, 700.0], Some((3, 200.0))),
-            // Two, of which the later counts.
+            // Two refills; the later one counts.
             (&[500.0, 600.0, 560.0, 620.0], Some((3, 60.0))),
             (&[], None),
         ] {
@@ -107,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rise_ends_when_it_stands_still() {
+    fn rise_without_a_new_maximum_for_an_hour_has_ended() {
         let mut refills = Refills::new(50.0);
         for (at, number) in [(0, 500.0), (300, 600.0), (4000, 599.0), (8000, 640.0), (8300, 655.0)]
         {

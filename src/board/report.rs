@@ -1,0 +1,80 @@
+//! Messages to the board: configuration of sources, results of polls, saved readings.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::error::PollError;
+use super::reading::Reading;
+use crate::config::{self, TrendSettings};
+
+/// Settings of a source that the board uses.
+#[derive(Debug, Clone)]
+pub struct SourceInfo {
+    /// Unique name, `[a-z][a-z0-9_]*`.
+    pub name: Arc<str>,
+    /// Title on the page.
+    pub title: Arc<str>,
+    /// Name of the kind as in the configuration.
+    pub kind: &'static str,
+    /// Time from one poll to the next.
+    pub interval: Duration,
+    /// Age of the observation at which the source turns stale.
+    pub stale_after: Duration,
+    /// Fields that the page shows, in this order; empty: all.
+    pub show: Arc<[Arc<str>]>,
+    /// Trends to derive from its values.
+    pub trends: Vec<TrendSettings>,
+}
+
+impl From<&config::Source> for SourceInfo {
+    fn from(source: &config::Source) -> SourceInfo {
+        SourceInfo {
+            name: source.name.clone(),
+            title: source.title.clone(),
+            kind: source.kind.as_str(),
+            interval: source.interval,
+            stale_after: source.stale_after,
+            show: source.show.as_slice().into(),
+            trends: source.trends.clone(),
+        }
+    }
+}
+
+/// Result of a poll.
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// Name of the source.
+    pub source: Arc<str>,
+    /// Time by our clock when the answer was complete or the poll failed.
+    pub at: Timestamp,
+    /// The poll's reading or error.
+    pub outcome: Result<Polled, PollError>,
+    /// Time of the next poll.
+    pub next_poll_at: Timestamp,
+}
+
+/// Result of a successful poll.
+#[derive(Debug, Clone)]
+pub enum Polled {
+    /// A reading, which replaces the last one.
+    Reading(Reading),
+    /// The last reading is still current (304).
+    Unchanged,
+}
+
+/// A reading that was saved before a restart.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SavedReading {
+    /// Name of the source.
+    pub source: Arc<str>,
+    /// Name of the source's kind. A reading of another kind is dropped.
+    pub kind: String,
+    /// Time when the answer was complete, by our clock of then.
+    pub fetched_at: Timestamp,
+    /// The source was stale, and that has been reported as an event.
+    pub stale: bool,
+    /// The reading.
+    pub reading: Reading,
+}
