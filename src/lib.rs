@@ -7,9 +7,11 @@
 //! imports modules below it only; the test `layers` checks that.
 #![forbid(unsafe_code)]
 
-// Commands, and what each of them runs.
-pub mod check;
+// The command line.
 pub mod cli;
+
+// What the commands run.
+pub mod check;
 pub mod demo;
 pub mod doctor;
 pub mod server;

@@ -30,9 +30,6 @@ use crate::history::History;
 use crate::kernel::listen_queue::ListenSocket;
 use crate::upstream::Roster;
 
-/// Prefix of the names of our own metrics.
-const PREFIX: &str = "pumphouse_";
-
 /// Sources of a scrape.
 pub struct Metrics {
     /// Answered requests.

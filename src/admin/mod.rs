@@ -80,8 +80,8 @@ fn settings(max_connections: usize) -> Settings {
     }
 }
 
-/// The running admin listener. Dropping it answers requests in flight within [`STOP_WAIT`], and
-/// ends its threads.
+/// The running admin listener. Dropping it finishes requests in flight, for a quarter of a second at
+/// most, and ends its threads.
 pub struct Admin {
     local_addr: String,
     engine: Option<Engine>,

@@ -2,7 +2,7 @@
 //!
 //! In order: the configuration and its certificates are read by the same code as at a start;
 //! certificates that have expired and socket paths that a start would refuse are errors; the rest
-//! is described in [`summary`]. [`poll`] then polls each source once, if that is requested.
+//! is described in `summary`. [`poll`] then polls each source once, if that is requested.
 
 pub mod poll;
 mod summary;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use argh::FromArgs;
 
-use super::{Failure, print};
+use super::outcome::{Failure, print};
 use crate::certificates::files::{LOCAL_NAMES, Written, create, renew};
 use crate::timestamp::Rfc3339Date;
 

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use argh::FromArgs;
 use jiff::Timestamp;
 
-use super::{Failure, print};
+use super::outcome::{Failure, print};
 use crate::check::{check, poll};
 use crate::config;
 

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use argh::FromArgs;
 
-use super::Failure;
+use super::outcome::Failure;
 use crate::config::ListenAddr;
 use crate::demo;
 use crate::logging::{self, Format};

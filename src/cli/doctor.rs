@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use argh::FromArgs;
 
-use super::{Failure, positive_duration, print};
+use super::options::positive_duration;
+use super::outcome::{Failure, print};
 use crate::config::{self, ListenAddr, Server, admin_address};
 use crate::doctor::{self, Report};
 
@@ -78,6 +79,6 @@ impl Doctor {
 
 fn page(report: &Report) -> String {
     let admin = &report.admin;
-    let how = if report.answered { "as the server tells" } else { "as the kernel tells" };
-    format!("pumphouse-web doctor, {how}; admin listener {admin}\n\n{report}")
+    let from = if report.answered { "the server" } else { "the kernel" };
+    format!("pumphouse-web doctor, facts from {from}; admin listener {admin}\n\n{report}")
 }

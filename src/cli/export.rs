@@ -7,8 +7,8 @@ use std::process::ExitCode;
 use argh::FromArgs;
 use jiff::tz::TimeZone;
 
-use super::Failure;
 use super::history::history_of;
+use super::outcome::Failure;
 use crate::config;
 use crate::history::{Window, parse_step, parse_time};
 use crate::site::{ExportError, Format, export};

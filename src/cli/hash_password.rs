@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use argh::FromArgs;
 
-use super::{Failure, print};
+use super::outcome::{Failure, print};
 use crate::access::{MAX_PASSWORD_BYTES, PasswordHash, check_password};
 
 /// Read a password from standard input, and print its hash for [[auth.user]]. On a terminal the

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use argh::FromArgs;
 
-use super::{Failure, print};
+use super::outcome::{Failure, print};
 use crate::config::{self, Config};
 use crate::history::{History, ReadError};
 

@@ -1,8 +1,8 @@
 //! The command line: a file for each command.
 //!
 //! A command parses its arguments, turns them into the types that the rest of the program uses, and
-//! calls one function. `main` maps the outcome to an exit code, and an error to a line on standard
-//! error.
+//! calls the module that does the work. [`main`] maps the outcome to an exit code, and writes an error
+//! to standard error.
 
 mod cert;
 mod check;
@@ -11,19 +11,19 @@ mod doctor;
 mod export;
 mod hash_password;
 mod history;
+mod options;
+mod outcome;
 mod probe;
 mod serve;
 mod token;
 mod watch;
 
 use std::process::ExitCode;
-use std::time::Duration;
 
 use argh::FromArgs;
 
-use crate::config::parse_duration;
+use self::outcome::print;
 use crate::logging;
-use crate::text::escape;
 
 /// A dashboard server for remote water systems that no slow upstream and no hostile client can
 /// hang.
@@ -52,9 +52,6 @@ enum Command {
     Export(export::Export),
     History(history::HistoryCommand),
 }
-
-/// Error that ends a command. Its text is written to standard error.
-type Failure = Box<dyn std::error::Error>;
 
 /// Parses the arguments and runs the command that they name.
 ///
@@ -85,34 +82,5 @@ pub fn main() -> ExitCode {
             logging::print_failure(&failure);
             ExitCode::FAILURE
         }
-    }
-}
-
-/// Parses an option that is a duration.
-fn duration(text: &str) -> Result<Duration, String> {
-    parse_duration(text).ok_or_else(|| "not a duration such as 2s or 500ms".to_owned())
-}
-
-/// Parses an option that is a duration longer than zero.
-fn positive_duration(text: &str) -> Result<Duration, String> {
-    let duration = duration(text)?;
-    if duration.is_zero() {
-        Err("the duration must be longer than zero".to_owned())
-    } else {
-        Ok(duration)
-    }
-}
-
-/// Writes to standard output, with hidden characters escaped: the text may contain any that come
-/// from configurations, files and upstreams. A pipe that its reader has closed, as `head` does, is no
-/// failure.
-fn print(text: &str) -> ExitCode {
-    use std::io::Write as _;
-    match std::io::stdout().lock().write_all(escape(text).as_bytes()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            eprintln!("pumphouse-web: cannot write: {error}");
-            ExitCode::FAILURE
-        }
-        _ => ExitCode::SUCCESS,
     }
 }

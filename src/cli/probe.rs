@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use argh::FromArgs;
 
-use super::{Failure, duration, print};
+use super::options::duration;
+use super::outcome::{Failure, print};
 use crate::outbound::Target;
 use crate::supervisor::probe::Prober;
 

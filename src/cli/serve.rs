@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use argh::FromArgs;
 
-use super::Failure;
+use super::outcome::Failure;
 use crate::config::{self, ListenAddr};
 use crate::logging::Format;
 use crate::server::{self, Overrides, SetupLoader};

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use argh::FromArgs;
 
-use super::{Failure, print};
+use super::outcome::{Failure, print};
 use crate::access::{MAX_NAME_BYTES, Scope, Scopes, TokenHash, generate_token, is_account_name};
 use crate::text::clean;
 

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use argh::FromArgs;
 
-use super::{Failure, duration};
+use super::options::duration;
+use super::outcome::Failure;
 use crate::config::Secret;
 use crate::logging::{self, Format};
 use crate::outbound::{Endpoint, Target};

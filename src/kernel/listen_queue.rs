@@ -100,8 +100,9 @@ pub fn listening() -> Vec<Listening> {
     )
 }
 
-/// The same without limits. The kernel lists listeners before all others, and is not asked for
-/// these: with thousands of connections that takes it long.
+/// Reads the sockets from `/proc/net/tcp`, which has no limits. The kernel lists listeners first, so
+/// reading ends at the first line of another state: with thousands of connections the rest of the
+/// table is slow.
 fn listening_by_tables() -> Vec<Listening> {
     let tables = ["/proc/net/tcp", "/proc/net/tcp6"].into_iter();
     let entries = tables.filter_map(|path| listening_in(fs::File::open(path).ok()?).ok()).flatten();
@@ -115,6 +116,7 @@ fn listening_by_tables() -> Vec<Listening> {
     found.collect()
 }
 
+/// Parses the lines of listening sockets at the start of a table.
 fn listening_in(table: impl Read) -> ProcResult<Vec<TcpNetEntry>> {
     const STATE_COLUMN: usize = 3;
     const LISTEN: &str = "0A";

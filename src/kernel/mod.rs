@@ -1,4 +1,4 @@
-//! What the process asks its kernel, or gets from it: processes, sockets, descriptors and signals.
+//! Interfaces to the kernel: processes, listening sockets, descriptors and signals.
 //!
 //! Nothing here knows the configuration or the engine: callers pass plain numbers.
 

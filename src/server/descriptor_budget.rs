@@ -6,12 +6,11 @@
 //! `max_connections`, so that `accept(2)` does not run out of descriptors before the cap is
 //! reached.
 
+use super::redirect;
 use crate::config::Config;
 use crate::engine::DESCRIPTORS_BEYOND_CAP;
 use crate::kernel::descriptors::{limit, raise_limit, reserve_table};
 use crate::outbound::MAX_PENDING;
-
-use super::redirect;
 
 /// Standard streams, epoll instances, wakers, the signal pipe and a file being read; and the
 /// history's database with its log and index (SQLite's WAL), for its writer and each of
@@ -39,7 +38,7 @@ const ADMIN_SHARE: u64 = 8;
 /// budget is exceeded instead and descriptors may run out.
 const MIN_CONNECTIONS: u64 = 8;
 
-/// Descriptors that a configuration asks for.
+/// Parts of a configuration that need descriptors.
 struct Demand {
     max_connections: usize,
     listeners: usize,
@@ -74,7 +73,7 @@ impl Demand {
 
 /// Returns the number of public connections that the server admits under a configuration.
 ///
-/// First raises the soft limit as far as the configuration can use it and the hard limit allows.
+/// Raises the soft limit first, to what the configuration can use, within the hard limit.
 pub(crate) fn admitted_connections(config: &Config) -> usize {
     let demand = Demand::of(config);
     let wanted = demand.max_connections as u64 + demand.beside_connections(None);

@@ -1,4 +1,8 @@
 //! Binds the listeners that the configuration names.
+//!
+//! A passed socket (`fd:0`) is bound by a supervisor and outlives the server. At a stop the engine
+//! still accepts the connections that wait at listeners of its own, as closing these would reset them,
+//! but leaves a passed socket's queue to the next process.
 
 use std::io;
 

@@ -12,7 +12,7 @@
 //! 2. The descriptor table is grown, and every thread that the server needs is created once and
 //!    ended again, so that a system that gives too few fails the start and not a later moment.
 //! 3. Signal handlers are installed before any thread that serves exists.
-//! 4. [`Running::start`](Running) binds the listeners and starts the parts, each of which owns its
+//! 4. `Running::start` binds the listeners and starts the parts, each of which owns its
 //!    threads.
 //! 5. The main thread then only waits for signals and for setups that a reload has read. It
 //!    reads no file and waits for no other thread, so that it can act on TERM at any time.

@@ -18,24 +18,15 @@ use crate::config::{Config, ListenAddr, Server, Site, Source, TlsFiles};
 use crate::engine::Settings;
 
 impl Running {
-    /// Applies the setup, as far as a running server can, and logs what changed.
+    /// Applies the parts of the setup that need no restart, and logs what changed.
     pub(super) fn reload(&mut self, setup: Setup, reload_thread: &ReloadThread) {
         let Setup { config, certificates } = setup;
         let mut changes = source_changes(&self.config.sources, &config.sources);
-        let latest = config.sources.clone();
+        // Pollers are incomplete if an earlier reload could not start all of them.
         let is_incomplete = self.pollers.is_incomplete(&self.config.sources);
         if self.config.site != config.site || self.config.sources != config.sources || is_incomplete
         {
-            self.site.rename(&config.site.title);
-            // The board first, as it ignores reports of sources that it does not know.
-            self.board.renew(latest.iter().map(SourceInfo::from).collect());
-            if let Err(error) = self.pollers.renew(&latest, &user_agent(&config.site)) {
-                log::error!(
-                    "HUP: a source is not polled: {error}; send HUP again when that is mended"
-                );
-            }
-            let (history, reporter) = (self.history.clone(), self.reporter.clone());
-            reload_thread.run(move || backfill_trends(&history, &latest, &reporter));
+            self.renew_sources(&config, reload_thread);
         }
         if self.config.site.title != config.site.title {
             changes.push("title changed".to_owned());
@@ -51,7 +42,7 @@ impl Running {
         if let Err(error) = self.write_sessions_to() {
             log::error!(
                 "HUP: cannot keep sessions through a restart: {error}; send HUP again when that is \
-                 mended"
+                 fixed"
             );
         }
         if self.config.log != config.log {
@@ -76,7 +67,36 @@ impl Running {
             changes.push("certificates renewed".to_owned());
         }
         config.warnings.iter().for_each(|warning| log::warn!("{warning}"));
-        // Keys that need a restart keep their running values, so that the next HUP logs them again.
+        self.take_config(config);
+        self.configuration.record_applied(effective_limits(&self.config));
+        if let Err(error) = self.watch_certificates() {
+            log::error!("HUP: the certificate files are not polled for renewals: {error}");
+        }
+        let summary =
+            if changes.is_empty() { "nothing changed".to_owned() } else { changes.join("; ") };
+        log::info!("reloaded: {summary}");
+        if !restart.is_empty() {
+            log::warn!("HUP: {} take a restart to change", restart.join(", "));
+        }
+        self.change_sender.send(program_event(EventKind::Reloaded, &summary));
+    }
+
+    /// Passes the sources and the site's title to the parts that use them.
+    fn renew_sources(&mut self, config: &Config, reload_thread: &ReloadThread) {
+        self.site.rename(&config.site.title);
+        // The board first, as it ignores reports of sources that it does not know.
+        let sources = config.sources.clone();
+        self.board.renew(sources.iter().map(SourceInfo::from).collect());
+        if let Err(error) = self.pollers.renew(&sources, &user_agent(&config.site)) {
+            log::error!("HUP: a source is not polled: {error}; send HUP again when that is fixed");
+        }
+        let (history, reporter) = (self.history.clone(), self.reporter.clone());
+        reload_thread.run(move || backfill_trends(&history, &sources, &reporter));
+    }
+
+    /// Stores the configuration now in force. Keys that need a restart keep their running values, so
+    /// that the next HUP logs them again.
+    fn take_config(&mut self, config: Config) {
         let running = &self.config.server;
         let Settings { workers, heavy_requests, .. } = running.engine;
         let engine = Settings { workers, heavy_requests, ..config.server.engine };
@@ -95,17 +115,6 @@ impl Running {
             sources: config.sources,
             warnings: config.warnings,
         };
-        self.configuration.record_applied(effective_limits(&self.config));
-        if let Err(error) = self.watch_certificates() {
-            log::error!("HUP: the certificate files are not polled for renewals: {error}");
-        }
-        let summary =
-            if changes.is_empty() { "nothing changed".to_owned() } else { changes.join("; ") };
-        log::info!("reloaded: {summary}");
-        if !restart.is_empty() {
-            log::warn!("HUP: {} take a restart to change", restart.join(", "));
-        }
-        self.change_sender.send(program_event(EventKind::Reloaded, &summary));
     }
 }
 

@@ -81,7 +81,7 @@ impl ReloadThread {
 
     /// Runs `job` on the thread, after the jobs queued before it.
     pub(super) fn run(&self, job: impl FnOnce() + Send + 'static) {
-        // The thread takes jobs for as long as this handle lives.
+        // The thread receives jobs until this handle is dropped.
         let _ = self.jobs.send(Box::new(job));
     }
 }

@@ -1,4 +1,4 @@
-//! From the command line and the configuration file to what the server runs with.
+//! The setup: a checked configuration with its certificates, loaded from files and the command line.
 
 use std::path::PathBuf;
 

@@ -2,8 +2,8 @@
 //! and the upstreams to the clients, and the watchdog last.
 //!
 //! Addresses are bound first, so that a wrong one fails the start before anything was written. The
-//! board starts with the last good values, before the first poll. The engine accepts connections
-//! once the pages that they ask for can be served.
+//! board starts with the last good values, before the first poll. The engine starts
+//! after all that its pages are made of.
 
 use std::io;
 use std::path::PathBuf;

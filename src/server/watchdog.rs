@@ -15,7 +15,7 @@
 //! turns `/healthz` of the admin listener into 503. A stuck admin engine is logged only, as
 //! visitors are still served.
 //!
-//! Nothing is fatal while the watchdog itself runs late: see [`StallGuard`].
+//! Nothing is fatal while the watchdog itself runs late: see `stall_guard`.
 //!
 //! The same thread logs shed connections, pings systemd and sends it changes of state again.
 

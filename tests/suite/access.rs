@@ -118,9 +118,11 @@ fn each_credential_gets_its_level_of_access() {
     }
     let told = run(&["check"], server.folder());
     let told = text(&told.stdout);
-    for expected in
-        ["user anna may: read", "token poller may: poll", "open to all: /ping, /healthz"]
-    {
+    for expected in [
+        "user anna, scopes: read",
+        "token poller, scopes: poll",
+        "without an account also served: /ping, /healthz",
+    ] {
         assert!(told.contains(expected), "{expected} is not in {told}");
     }
     assert!(!told.contains("argon2") && !told.contains("sha256"), "{told}");
@@ -404,7 +406,10 @@ fn hash_password_on_a_terminal_prompts_twice_without_echo() {
     assert!(!shown.contains("hunter2"), "{shown}");
     let (made, shown) =
         on_a_terminal(&[("Password: ", "hunter2"), ("Repeat the password: ", "hunter3")]);
-    assert!(!made && shown.contains("not the same") && !shown.contains("$argon2id$"), "{shown}");
+    assert!(
+        !made && shown.contains("the passwords differ") && !shown.contains("$argon2id$"),
+        "{shown}"
+    );
     let (made, shown) = on_a_terminal(&[("Password: ", "")]);
     assert!(!made && shown.contains("empty") && !shown.contains("Repeat"), "{shown}");
 }

@@ -78,7 +78,7 @@ fn example_of_each_source_kind_passes_check() {
         assert!(output.status.success(), "{}: {}", path.display(), stderr(&output));
         let kind = path.file_stem().unwrap().to_str().unwrap().to_owned();
         assert!(stdout(&output).contains(&format!(", {kind} at ")), "{}", stdout(&output));
-        assert!(stdout(&output).contains("to serve others, decide by [auth] who may"));
+        assert!(stdout(&output).contains("to serve others, configure [auth]"));
         kinds.push(kind);
     }
     kinds.sort();

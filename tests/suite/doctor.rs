@@ -180,6 +180,6 @@ fn admin_listener_on_a_unix_socket_is_examined() {
     let (_, page) = doctor(&["--listen", "127.0.0.1:1", "--admin", &admin, "--timeout", "5s"]);
     second.kill().unwrap();
     second.wait().unwrap();
-    assert!(page.contains("as the server tells"), "{page}");
+    assert!(page.contains("facts from the server"), "{page}");
     assert!(page.contains("ok     health"), "{page}");
 }

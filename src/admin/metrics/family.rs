@@ -4,7 +4,8 @@ use prometheus::proto::{
     Bucket, Counter, Gauge, Histogram, LabelPair, Metric, MetricFamily, MetricType,
 };
 
-use super::PREFIX;
+/// Prefix of the names of our own metrics.
+pub(super) const PREFIX: &str = "pumphouse_";
 
 /// A metric family under construction.
 pub(super) struct Family {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use prometheus::proto::MetricFamily;
 use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry};
 
-use super::PREFIX;
+use super::family::PREFIX;
 use crate::site::RequestObserver;
 
 /// Upper bounds of the duration histogram's buckets, seconds. A handler copies bytes, so most

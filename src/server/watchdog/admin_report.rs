@@ -1,6 +1,6 @@
 //! Logs that the admin engine is stuck, and that it has recovered.
 //!
-//! Visitors are still served meanwhile, so the process goes on. The line has no scoreboard,
+//! Visitors are still served meanwhile, so the process is not ended. The line has no scoreboard,
 //! because the stuck thread may be the one that renders it.
 
 use std::time::{Duration, Instant};

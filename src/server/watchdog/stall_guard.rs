@@ -1,8 +1,8 @@
 //! Tells a stuck thread from a process or machine that stood still as a whole.
 //!
 //! A process that was stopped by a signal, or a machine that slept, finds every heartbeat old
-//! when it goes on. The watchdog's own ticks were late then, too. So it acts on old heartbeats
-//! only after it has run on time for as long as they must be old.
+//! when it resumes. The watchdog's own tick is late then, too. The watchdog therefore acts on old
+//! heartbeats only after its own ticks have been punctual for the same time.
 
 use std::time::{Duration, Instant};
 
