@@ -12,7 +12,7 @@ use std::time::Duration;
 use crate::board::BoardReader;
 use crate::engine::{ACCEPTOR_PULSE, Stats};
 use crate::history::History;
-use crate::upstream::Roster;
+use crate::upstream::PollerHandles;
 
 /// Bound of an acceptor: two seconds beyond its pulse, as the machine may be busy.
 const ACCEPTOR_BOUND: Duration = ACCEPTOR_PULSE.saturating_add(Duration::from_secs(2));
@@ -37,7 +37,7 @@ pub struct Health {
     /// The board's thread.
     pub board: BoardReader,
     /// The pollers.
-    pub polls: Roster,
+    pub polls: PollerHandles,
     /// The history's recorder.
     pub history: History,
     /// The admin engine. It is set once the engine runs, which is after the threads that it

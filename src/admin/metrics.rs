@@ -28,7 +28,7 @@ use crate::certificates::LiveCertificates;
 use crate::engine::Stats;
 use crate::history::History;
 use crate::kernel::listen_queue::ListenSocket;
-use crate::upstream::Roster;
+use crate::upstream::PollerHandles;
 
 /// Sources of a scrape.
 pub struct Metrics {
@@ -41,7 +41,7 @@ pub struct Metrics {
     /// Sources and their values.
     pub board: BoardReader,
     /// Polls.
-    pub polls: Roster,
+    pub polls: PollerHandles,
     /// The history.
     pub history: History,
     /// The public TCP listeners.

@@ -8,31 +8,31 @@ use crate::board::{Datum, Reading, Value};
 use crate::config::{Config, Source};
 use crate::server::user_agent;
 use crate::text::escape_line;
-use crate::upstream::trial::{Trial, poll_all};
+use crate::upstream::poll_once::{OncePolled, poll_all};
 
 /// Polls every source, and passes the description of each poll to `print` when it has ended.
 /// Returns true if all polls succeeded.
 pub fn run(config: &Config, mut print: impl FnMut(&str)) -> bool {
     let mut all_succeeded = true;
-    poll_all(&config.sources, &user_agent(&config.site), |source, trial| {
-        all_succeeded &= trial.reading.is_ok();
-        print(&describe(source, &trial));
+    poll_all(&config.sources, &user_agent(&config.site), |source, polled| {
+        all_succeeded &= polled.reading.is_ok();
+        print(&describe(source, &polled));
     });
     all_succeeded
 }
 
-fn describe(source: &Source, trial: &Trial) -> String {
+fn describe(source: &Source, polled: &OncePolled) -> String {
     let mut text = String::new();
     // Writing to a string does not fail.
-    let _ = write_trial(&mut text, source, trial);
+    let _ = write_poll(&mut text, source, polled);
     text
 }
 
-fn write_trial(text: &mut String, source: &Source, trial: &Trial) -> fmt::Result {
+fn write_poll(text: &mut String, source: &Source, polled: &OncePolled) -> fmt::Result {
     let kind = &source.kind;
-    let seconds = trial.took.as_secs_f64();
+    let seconds = polled.took.as_secs_f64();
     writeln!(text, "\npolled {}: {} at {}", source.name, kind.as_str(), kind.url())?;
-    if let Some((bytes, fields)) = &trial.sent {
+    if let Some((bytes, fields)) = &polled.sent {
         writeln!(text, "  {bytes} bytes in {seconds:.1} s, with these fields:")?;
         let width = fields.iter().map(|(place, _)| place.chars().count()).max().unwrap_or(0);
         for (place, raw) in fields {
@@ -44,12 +44,12 @@ fn write_trial(text: &mut String, source: &Source, trial: &Trial) -> fmt::Result
             )?;
         }
     }
-    match &trial.reading {
+    match &polled.reading {
         Ok((reading, at)) => write_reading(text, source, reading, *at),
         Err(error) => {
             writeln!(text, "  FAILED after {seconds:.1} s: {error}")?;
-            match &trial.excerpt {
-                Some(excerpt) => writeln!(text, "  the answer begins {excerpt}"),
+            match &polled.excerpt {
+                Some(excerpt) => writeln!(text, "  the response begins {excerpt}"),
                 None => Ok(()),
             }
         }

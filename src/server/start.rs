@@ -77,7 +77,7 @@ impl Running {
         }))?;
         let saver = file.map(|file| Saver::start(file, reader.clone())).transpose()?;
         let pollers = Pollers::start(&config.sources, &reporter, &user_agent(&config.site))?;
-        let roster = pollers.roster();
+        let handles = pollers.handles();
 
         // The site, and the engine that serves it.
         let certificates = certificates.map(|certificates| {
@@ -85,12 +85,12 @@ impl Running {
             LiveCertificates::new(certificates)
         });
         let request_metrics = Arc::new(RequestMetrics::new()?);
-        let (snapshots, pollers_on_demand) = (reader.clone(), roster.clone());
+        let (snapshots, pollers_on_demand) = (reader.clone(), handles.clone());
         let certificates_in_use = certificates.clone();
         let site = Site::new(
             site::Settings { title: config.site.title.clone(), service: service.clone() },
             Box::new(move || snapshots.load()),
-            Box::new(move |source| pollers_on_demand.ask(source)),
+            Box::new(move |source| pollers_on_demand.request_poll(source)),
             history.clone(),
             request_metrics.clone(),
             gate.clone(),
@@ -108,7 +108,7 @@ impl Running {
         let health = Arc::new(Health {
             engine: engine.stats(),
             board: reader.clone(),
-            polls: roster.clone(),
+            polls: handles.clone(),
             history: history.clone(),
             admin: OnceLock::new(),
         });
@@ -125,7 +125,7 @@ impl Running {
             engine: engine.stats(),
             access: gate.stats(),
             board: reader,
-            polls: roster,
+            polls: handles,
             history: history.clone(),
             listeners: sockets,
             certificates: certificates.clone(),

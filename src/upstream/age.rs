@@ -1,9 +1,9 @@
-//! An age in English words, as web pages tell it: `2 hours, 5 minutes ago`.
+//! Parses ages in English words, as on web pages: `2 hours, 5 minutes ago`.
 
 use std::time::Duration;
 
-/// Names of units, in the singular and in short, and their seconds. A month and a
-/// year are calendar-dependent, but an observation that old is stale either way.
+/// Names of units in the singular, with their seconds. Months and years depend on the calendar, but an
+/// observation that old is stale anyway.
 const UNITS: [(&[&str], u64); 7] = [
     (&["second", "sec", "s"], 1),
     (&["minute", "min", "m"], 60),
@@ -14,11 +14,11 @@ const UNITS: [(&[&str], u64); 7] = [
     (&["year", "yr", "y"], 365 * 86_400),
 ];
 
-/// Words that say how exact the age is meant to be, which nobody needs here.
+/// Words without a meaning for the age.
 const FILLERS: [&str; 7] = ["ago", "and", "about", "almost", "over", "less", "than"];
 
-/// Reads an age; `None` when a single word of it is not understood, because an age
-/// of which a part was skipped would make old water look fresh.
+/// Parses an age; `None` if any word is unknown, because skipping a part would make an old observation look
+/// fresh.
 pub(super) fn parse(phrase: &str) -> Option<Duration> {
     let phrase = phrase.to_ascii_lowercase();
     let mut words =
@@ -44,7 +44,7 @@ pub(super) fn parse(phrase: &str) -> Option<Duration> {
     age.map(Duration::from_secs)
 }
 
-/// The seconds in a unit of that name, singular or plural.
+/// Returns the seconds of a unit, by its name in the singular or plural.
 fn unit(word: &str) -> Option<u64> {
     let is = |name: &str| word == name || word.strip_suffix('s') == Some(name);
     UNITS.iter().find(|(names, _)| names.iter().any(|name| is(name))).map(|(_, seconds)| *seconds)

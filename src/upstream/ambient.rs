@@ -1,10 +1,10 @@
 //! A station of the Ambient Weather network (<https://ambientweather.docs.apiary.io>,
 //! `GET /v1/devices`, or `GET /v1/devices/{mac}?limit=1` for one of several stations).
 //!
-//! The first form is an array of stations with their `lastData`, the second an array of
-//! readings, the newest first; in both `dateutc` counts milliseconds since 1970. Keys of
-//! sensors that a station lacks are left out. Units are US whatever the owner has chosen for
-//! the dashboard. Both keys travel in the query, so the address is never shown.
+//! The first form is an array of stations with their `lastData`, the second an array of readings, the newest
+//! first. In both, `dateutc` is in milliseconds since 1970. Keys of sensors that a station lacks are absent.
+//! Units are always US, whatever the owner has chosen for the vendor's dashboard. The query contains both
+//! keys, so the URL is never logged.
 
 use jiff::Timestamp;
 use serde_json::Value as Json;
@@ -14,7 +14,7 @@ use crate::board::{FieldName, Observed, Reading, Value};
 use crate::config;
 use crate::units::Unit;
 
-/// Our field, the API's key, its unit, and whether every station should have it.
+/// Field, key of the API, unit, and true if every station should have it.
 const FIELDS: [(&str, &str, Unit, bool); 10] = [
     ("temperature", "tempf", Unit::Fahrenheit, true),
     ("humidity", "humidity", Unit::Percent, true),
@@ -28,7 +28,7 @@ const FIELDS: [(&str, &str, Unit, bool); 10] = [
     ("indoor_humidity", "humidityin", Unit::Percent, false),
 ];
 
-/// The address of the newest reading. Never to be shown.
+/// Returns the URL of the newest reading. Never logged: it contains keys.
 pub(super) fn url(keys: &config::Ambient) -> String {
     let base = keys.url.as_str().trim_end_matches('/');
     let (station, limit) = match &keys.mac {
@@ -39,22 +39,22 @@ pub(super) fn url(keys: &config::Ambient) -> String {
     format!("{base}/v1/devices{station}?apiKey={api_key}&applicationKey={application_key}{limit}")
 }
 
-/// The API's own word about a refused request.
+/// Returns the reason in an error response.
 pub(super) fn reason(body: &[u8]) -> Option<String> {
     let answer: Json = serde_json::from_slice(body).ok()?;
     decode::short_text(answer.get("error")?.as_str()?).map(|reason| reason.to_string())
 }
 
-/// Reads an answer.
+/// Decodes a response.
 ///
 /// # Errors
-/// When the body is not such an array, names several stations, or has no time or values.
+/// The body is not such an array, has several stations, or no time or values.
 pub(super) fn decode(body: &[u8]) -> Result<Reading, DecodeError> {
     let answer = decode::json(body)?;
     let entries =
-        answer.as_array().ok_or_else(|| DecodeError::new("the answer is not an array"))?;
+        answer.as_array().ok_or_else(|| DecodeError::new("the response is not an array"))?;
     let first = entries.first().ok_or_else(|| {
-        DecodeError::new("the answer names no station: has it sent anything, is \"mac\" right?")
+        DecodeError::new("the response has no station: check that it has sent data, and \"mac\"")
     })?;
     let data = match first.get("lastData") {
         Some(_) if entries.len() > 1 => {
@@ -84,7 +84,7 @@ pub(super) fn decode(body: &[u8]) -> Result<Reading, DecodeError> {
         })
         .collect();
     if values.iter().all(|(_, value)| value.datum.is_none()) {
-        return Err(DecodeError::new("the reading holds none of the values looked for"));
+        return Err(DecodeError::new("the reading has none of the expected values"));
     }
     Ok(Reading { observed: Observed { at, inferred: false }, values })
 }
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn both_forms_of_the_answer() {
+    fn both_forms_of_the_response_are_decoded() {
         for body in [format!("[{}]", station(DATA)), format!("[{DATA},{DATA}]")] {
             let reading = decode(body.as_bytes()).unwrap();
             let at = "2018-01-08T18:35:00Z".parse().unwrap();
@@ -129,16 +129,16 @@ mod tests {
     }
 
     #[test]
-    fn a_station_without_a_sensor() {
+    fn absent_sensor_has_no_value() {
         let reading = decode(br#"[{"dateutc":1515436500000,"tempf":"66.9"}]"#).unwrap();
         assert_eq!(reading.values.len(), 8, "no indoor sensor, no indoor values");
         assert_eq!(reading.values[0].1, Value::number(66.9, Unit::Fahrenheit));
-        let missing = Value::missing(Some(Unit::Percent), "missing from the answer");
+        let missing = Value::missing(Some(Unit::Percent), "missing from the response");
         assert_eq!(reading.values[1].1, missing);
     }
 
     #[test]
-    fn what_is_no_reading() {
+    fn response_without_a_reading_is_an_error() {
         let two = format!("[{0},{0}]", station(DATA));
         for (body, reason) in [
             ("", "empty"),
@@ -148,7 +148,7 @@ mod tests {
             ("[{}]", "dateutc"),
             (r#"[{"dateutc":0,"tempf":1}]"#, "dateutc"),
             (r#"[{"dateutc":1e300,"tempf":1}]"#, "dateutc"),
-            (r#"[{"dateutc":1515436500000}]"#, "none of the values"),
+            (r#"[{"dateutc":1515436500000}]"#, "none of the expected values"),
             (r#"[{"macAddress":"x","lastData":null}]"#, "dateutc"),
         ] {
             let error = decode(body.as_bytes()).unwrap_err().to_string();

@@ -1,27 +1,27 @@
-//! A reading in the units in which it is to be told.
+//! Converts the values of a reading to the configured units.
 
 use crate::board::{Datum, FieldName, Finite, Reading, Value};
 use crate::config::DesiredUnits;
 use crate::units::Unit;
 
-/// The reading in the desired units, as far as its quantities allow.
-pub(super) fn told_in(desired: &DesiredUnits, reading: Reading) -> Reading {
-    let tell = |(field, value): (FieldName, Value)| {
+/// Converts each value to the desired unit of its field, if that measures the same quantity.
+pub(super) fn convert(desired: &DesiredUnits, reading: Reading) -> Reading {
+    let converted = |(field, value): (FieldName, Value)| {
         let value = match value.unit {
-            Some(sent) => told(value, sent, desired.unit_for(&field, sent)),
+            Some(sent) => convert_value(value, sent, desired.unit_for(&field, sent)),
             None => value,
         };
         (field, value)
     };
-    Reading { values: reading.values.into_iter().map(tell).collect(), ..reading }
+    Reading { values: reading.values.into_iter().map(converted).collect(), ..reading }
 }
 
-fn told(value: Value, sent: Unit, wanted: Unit) -> Value {
+fn convert_value(value: Value, sent: Unit, wanted: Unit) -> Value {
     if sent == wanted {
         return value;
     }
     if sent.quantity() != wanted.quantity() || sent.convert(0.0, wanted).is_none() {
-        let note = value.note.unwrap_or_else(|| format!("cannot be told in {wanted}").into());
+        let note = value.note.unwrap_or_else(|| format!("cannot be converted to {wanted}").into());
         return Value { note: Some(note), ..value };
     }
     let number = match &value.datum {
@@ -41,14 +41,14 @@ mod tests {
     use crate::board::Observed;
     use crate::units::System;
 
-    fn told_as(desired: &DesiredUnits, field: &str, value: Value) -> Value {
+    fn converted(desired: &DesiredUnits, field: &str, value: Value) -> Value {
         let observed = Observed { at: jiff::Timestamp::UNIX_EPOCH, inferred: false };
         let reading = Reading { observed, values: vec![(field.into(), value)] };
-        told_in(desired, reading).values.remove(0).1
+        convert(desired, reading).values.remove(0).1
     }
 
     #[test]
-    fn values_are_told_in_the_desired_units() {
+    fn values_are_converted_to_the_desired_units() {
         let metric = DesiredUnits {
             system: Some(System::Metric),
             fields: vec![("wind_speed".into(), Unit::MetrePerSecond)],
@@ -75,7 +75,7 @@ mod tests {
             (
                 "wind_speed",
                 Value::number(36.0, Unit::Inch),
-                note(Value::number(36.0, Unit::Inch), "cannot be told in m/s"),
+                note(Value::number(36.0, Unit::Inch), "cannot be converted to m/s"),
             ),
             (
                 "volume",
@@ -84,10 +84,10 @@ mod tests {
             ),
             ("conditions", Value::text("Clear"), Value::text("Clear")),
         ] {
-            assert_eq!(told_as(&metric, field, sent), expected, "{field}");
+            assert_eq!(converted(&metric, field, sent), expected, "{field}");
         }
         let as_sent = DesiredUnits::default();
         let depth = Value::number(10.0, Unit::Centimetre);
-        assert_eq!(told_as(&as_sent, "depth", depth.clone()), depth);
+        assert_eq!(converted(&as_sent, "depth", depth.clone()), depth);
     }
 }

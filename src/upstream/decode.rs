@@ -1,4 +1,4 @@
-//! What the decoders have in common: their error, and how numbers and texts are read.
+//! Common parts of the decoders: their error, and parsing of numbers and texts.
 
 use std::sync::Arc;
 
@@ -8,17 +8,17 @@ use super::secrets::CUT;
 use crate::board::Value;
 use crate::text::clean;
 
-/// Characters of a text value at most; a longer one is no label for people.
+/// Most characters of a text value.
 const MAX_TEXT: usize = 200;
 
-/// Why an answer is not what this kind of upstream sends. One line for people;
-/// never quotes the answer, which may hold what is not ours to show.
+/// A response is not what this kind of upstream sends. The message is one line, and never quotes the
+/// response, which may contain secrets.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct DecodeError(String);
 
 impl DecodeError {
-    /// That reason.
+    /// Creates an error with a reason.
     pub(super) fn new(reason: impl Into<String>) -> DecodeError {
         DecodeError(reason.into())
     }
@@ -27,35 +27,35 @@ impl DecodeError {
 /// Parses a whole body as JSON. Nesting is bounded by serde_json (128 levels).
 pub(super) fn json(body: &[u8]) -> Result<Json, DecodeError> {
     if body.trim_ascii().is_empty() {
-        return Err(DecodeError::new("the answer is empty where JSON is expected"));
+        return Err(DecodeError::new("the response is empty, but JSON is expected"));
     }
     serde_json::from_slice(body).map_err(|error| {
         DecodeError::new(format!(
-            "the answer is not JSON (line {}, column {})",
+            "the response is not JSON (line {}, column {})",
             error.line(),
             error.column()
         ))
     })
 }
 
-/// A number, also where it is written as a string; the note says why there is none.
+/// Returns a number, also if it is written as a string, or a note that says why there is none.
 pub(super) fn number(json: Option<&Json>) -> Result<f64, &'static str> {
     match json {
-        None => Err("missing from the answer"),
+        None => Err("missing from the response"),
         Some(Json::Null) => Err("sent as null"),
-        // A number out of range, such as 1e999, is infinite here.
+        // A number out of range, such as 1e999, becomes infinite.
         Some(Json::Number(number)) => {
             number.as_f64().filter(|number| number.is_finite()).ok_or("sent out of range")
         }
-        Some(Json::String(text)) => clean_number(text).ok_or("sent as text that is no number"),
+        Some(Json::String(text)) => decimal(text).ok_or("sent as text that is not a number"),
         Some(_) => Err("not sent as a number"),
     }
 }
 
-/// A short text; a boolean is told as it was written.
+/// Returns a short text; a boolean becomes `true` or `false`.
 pub(super) fn text_value(json: Option<&Json>) -> Value {
     match json {
-        None => Value::missing(None, "missing from the answer"),
+        None => Value::missing(None, "missing from the response"),
         Some(Json::Null) => Value::missing(None, "sent as null"),
         Some(Json::String(text)) => match short_text(text) {
             Some(text) => Value::text(text),
@@ -66,8 +66,8 @@ pub(super) fn text_value(json: Option<&Json>) -> Value {
     }
 }
 
-/// One line of bounded length without hidden characters, with [`CUT`] at its end if there was
-/// more; `None` when nothing is left.
+/// Returns one line of bounded length without hidden characters, with [`CUT`] at its end if it was
+/// shortened; `None` if nothing is left.
 pub(super) fn short_text(text: &str) -> Option<Arc<str>> {
     let text = clean(text.trim());
     let mut line: String = text.chars().take(MAX_TEXT).collect();
@@ -78,14 +78,14 @@ pub(super) fn short_text(text: &str) -> Option<Arc<str>> {
     (!line.is_empty()).then(|| line.into())
 }
 
-/// A finite decimal number and nothing else, spaces around it aside. Rust's own
-/// parser would take `inf` and `nan` too.
-pub(super) fn clean_number(text: &str) -> Option<f64> {
+/// Parses a finite decimal number, with spaces around it allowed. Rust's own parser also accepts `inf` and
+/// `nan`.
+pub(super) fn decimal(text: &str) -> Option<f64> {
     let text = text.trim();
-    let clean =
+    let is_plain =
         |byte: u8| byte.is_ascii_digit() || matches!(byte, b'+' | b'-' | b'.' | b'e' | b'E');
     text.bytes()
-        .all(clean)
+        .all(is_plain)
         .then(|| text.parse::<f64>().ok())
         .flatten()
         .filter(|number| number.is_finite())
@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_from_json() {
+    fn numbers_are_read_from_json() {
         for (json, read) in [
             ("12.5", Ok(12.5)),
             ("-0.25e1", Ok(-2.5)),
@@ -106,24 +106,24 @@ mod tests {
             ("null", Err("sent as null")),
             ("1e999", Err("sent out of range")),
             ("-1e999", Err("sent out of range")),
-            ("\"1e999\"", Err("sent as text that is no number")),
-            ("\"NaN\"", Err("sent as text that is no number")),
-            ("\"inf\"", Err("sent as text that is no number")),
-            ("\"-46.00dBm\"", Err("sent as text that is no number")),
-            ("\"1,5\"", Err("sent as text that is no number")),
-            ("\"\"", Err("sent as text that is no number")),
-            ("\"1 2\"", Err("sent as text that is no number")),
+            ("\"1e999\"", Err("sent as text that is not a number")),
+            ("\"NaN\"", Err("sent as text that is not a number")),
+            ("\"inf\"", Err("sent as text that is not a number")),
+            ("\"-46.00dBm\"", Err("sent as text that is not a number")),
+            ("\"1,5\"", Err("sent as text that is not a number")),
+            ("\"\"", Err("sent as text that is not a number")),
+            ("\"1 2\"", Err("sent as text that is not a number")),
             ("true", Err("not sent as a number")),
             ("[1]", Err("not sent as a number")),
             ("{}", Err("not sent as a number")),
         ] {
             assert_eq!(number(Some(&serde_json::from_str(json).unwrap())), read, "{json}");
         }
-        assert_eq!(number(None), Err("missing from the answer"));
+        assert_eq!(number(None), Err("missing from the response"));
     }
 
     #[test]
-    fn texts_from_json() {
+    fn texts_are_read_from_json() {
         let long = format!("\"{}\"", "é".repeat(300));
         for (json, text) in [
             ("\" Pump\\non \"", Some("Pump on")),
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_json() {
+    fn body_that_is_not_json_is_rejected() {
         for body in ["", " \n", "<html></html>", "{\"a\":1", "{\"a\":NaN}", &"[".repeat(100_000)] {
             assert!(json(body.as_bytes()).is_err());
         }

@@ -1,23 +1,23 @@
-//! The beginning of an answer that was not understood, safe to be logged.
+//! Beginning of a response that could not be decoded, safe to log.
 
 use super::secrets::{CUT, Secrets};
 use crate::text::clean;
 
-/// Characters at most.
+/// Most characters.
 const LENGTH: usize = 160;
 
-/// One quoted line of printable characters, in which the source's secrets are left out: a
-/// service may echo what it was asked.
+/// Returns one quoted line of printable characters, without the source's secrets: a service may echo the
+/// request.
 pub(super) fn of(body: &[u8], secrets: &Secrets) -> String {
-    // More than is shown, as spaces are left out.
+    // More than is shown, since spaces are removed.
     let start = &body[..body.len().min(16 * LENGTH)];
     let mut text = String::from_utf8_lossy(start).into_owned();
     if start.len() < body.len() {
         text.push(CUT);
     }
-    let text = secrets.strike_out(text);
+    let text = secrets.redact(text);
     let text = clean(&text);
-    // U+FFFD stands for bytes that are no text, and for what was hidden.
+    // U+FFFD replaces bytes that are not UTF-8, and hidden characters.
     let is_space = |c: char| c.is_whitespace() || c == '\u{fffd}';
     let words = text.split(is_space).filter(|word| !word.is_empty());
     let line = words.collect::<Vec<_>>().join(" ");
@@ -34,7 +34,7 @@ mod tests {
     use crate::config;
 
     #[test]
-    fn it_is_one_line_without_secrets() {
+    fn excerpt_is_one_line_without_secrets() {
         let config = r#"
             [[source]]
             name = "a"
@@ -55,7 +55,7 @@ mod tests {
         }
         let long = of("é".repeat(500).as_bytes(), &secrets);
         assert_eq!(long.chars().count(), LENGTH + 3);
-        // Cut off while it is read, and then brought into view by the spaces that are left out.
+        // The secret is cut by the limit of bytes, and then shown because the spaces are removed.
         let cut = [&b" ".repeat(16 * LENGTH - 6)[..], b"s3cretkey"].concat();
         assert_eq!(of(&cut, &secrets), r#""[secret]…""#);
     }

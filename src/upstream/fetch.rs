@@ -1,16 +1,16 @@
-//! One HTTP exchange with an upstream, within bounds that hold whatever it does.
+//! One HTTP exchange with an upstream, with bounds that do not depend on its behaviour.
 //!
 //! | bound | by |
 //! | --- | --- |
 //! | total time: name, connection, TLS, head, body, redirects | the source's `timeout` |
-//! | an address that does not answer | the race with the others ([`outbound`]) |
+//! | an address that does not respond | the race of addresses ([`outbound`]) |
 //! | body, before and after decompression | [`MAX_BODY`] each |
 //! | head | [`outbound::agent`] |
 //! | redirects | [`MAX_REDIRECTS`], within the configured origin |
-//! | threads | one a source, for names ([`ThreadedResolver`]) |
+//! | threads | one for each source, for lookups ([`ThreadedResolver`]) |
 //!
-//! No proxy is taken from the environment: a poll goes to the host that was configured.
-//! Connections are not kept, since the next poll is minutes away.
+//! Proxies of the environment are ignored: a poll goes to the configured host. Connections are not kept,
+//! since the next poll is minutes away.
 
 use std::io::Read as _;
 use std::time::{Duration, Instant, SystemTime};
@@ -30,56 +30,57 @@ use super::secrets::Secrets;
 use crate::board::{ErrorKind, PollError};
 use crate::outbound::{self, Failure, ThreadedResolver};
 
-/// Bytes of a body at most, as it is sent and after decompression; pages and JSON of sensors
-/// have a few dozen KiB.
+/// Most bytes of a body, before and after decompression. Pages and JSON of sensors have a few dozen KiB.
+/// gzip is decompressed here and not by the client library, so that a decompression bomb stops at this
+/// bound.
 pub(super) const MAX_BODY: u64 = 1024 * 1024;
 
-/// Bytes of a failed answer that are read for the upstream's own reason.
+/// Most bytes of an error response that are read for the upstream's reason.
 const MAX_REASON: u64 = 4 * 1024;
 
-/// Redirects followed at most.
+/// Most redirects that are followed.
 const MAX_REDIRECTS: u32 = 3;
 
 type Response = ureq::http::Response<Body>;
 
-/// What to ask for.
+/// A request to an upstream.
 pub(super) struct Request {
-    /// Where. Never shown: it may hold a credential.
+    /// URL. Never logged: it may contain a credential.
     pub(super) url: String,
     /// Further header fields.
     pub(super) headers: Vec<(HeaderName, HeaderValue)>,
-    /// What a redirect means, where it is not one to be followed.
+    /// Error message for a redirect, if redirects must not be followed.
     pub(super) redirect: Option<&'static str>,
-    /// Whether a 304 can be made use of.
+    /// True if a 304 is meaningful.
     pub(super) conditional: bool,
-    /// Finds the upstream's own reason in the body of a refusal.
+    /// Extracts the upstream's reason from the body of an error response.
     pub(super) reason: fn(&[u8]) -> Option<String>,
-    /// What must not be told of the answer.
+    /// Secrets to redact from anything quoted.
     pub(super) secrets: Secrets,
 }
 
-/// A good answer.
+/// A successful exchange.
 #[derive(Debug)]
-pub(super) enum Answer {
+pub(super) enum Fetched {
     /// A whole body.
     Body {
         /// The body, decompressed.
         body: Vec<u8>,
-        /// What a later request may ask with.
+        /// Validators for the next request.
         validators: Validators,
     },
-    /// 304: the answer that the validators came with still holds.
+    /// 304: the response that the validators belong to is still current.
     NotModified,
 }
 
-/// The validators of an answer (RFC 9110 8.8).
+/// Validators of a response (RFC 9110 8.8).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Validators {
     etag: Option<HeaderValue>,
     last_modified: Option<HeaderValue>,
 }
 
-/// A failed exchange, and how long the upstream asks to be left alone after it.
+/// A failed exchange, with the time that the upstream asked us to wait.
 #[derive(Debug)]
 pub(super) struct FetchError {
     pub(super) error: PollError,
@@ -92,7 +93,7 @@ impl From<PollError> for FetchError {
     }
 }
 
-/// Fetches for one source.
+/// HTTP client of one source.
 #[derive(Debug)]
 pub(super) struct Fetcher {
     agent: Agent,
@@ -110,34 +111,34 @@ impl Fetcher {
         Fetcher { agent, timeout }
     }
 
-    /// Asks, with the validators of the last answer if there are any. An error quotes the
-    /// upstream, but none of the request's secrets.
+    /// Sends the request, with the validators of the last response if there are any. Errors may quote the
+    /// upstream, without the request's secrets.
     pub(super) fn fetch(
         &self,
         request: &Request,
         validators: &Validators,
-    ) -> Result<Answer, FetchError> {
+    ) -> Result<Fetched, FetchError> {
         self.follow(request, validators).map_err(|FetchError { error, retry_after }| FetchError {
-            error: request.secrets.strike_out_of_error(error),
+            error: request.secrets.redact_error(error),
             retry_after,
         })
     }
 
-    fn follow(&self, request: &Request, validators: &Validators) -> Result<Answer, FetchError> {
+    fn follow(&self, request: &Request, validators: &Validators) -> Result<Fetched, FetchError> {
         let deadline = Instant::now() + self.timeout;
-        let unusable = |_| PollError::new(ErrorKind::Http, "the address cannot be requested");
-        let mut uri: Uri = request.url.parse().map_err(unusable)?;
+        let invalid_url = |_| PollError::new(ErrorKind::Http, "the URL cannot be requested");
+        let mut uri: Uri = request.url.parse().map_err(invalid_url)?;
         for hop in 0..=MAX_REDIRECTS {
             let mut response = self.exchange(request, validators, &uri, hop, deadline)?;
             let status = response.status();
             match status {
                 StatusCode::NOT_MODIFIED if request.conditional && validators.any() => {
-                    return Ok(Answer::NotModified);
+                    return Ok(Fetched::NotModified);
                 }
                 _ if status.is_success() => {
                     let validators = Validators::of(response.headers());
                     let body = self.read(&mut response, MAX_BODY)?;
-                    return Ok(Answer::Body { body, validators });
+                    return Ok(Fetched::Body { body, validators });
                 }
                 StatusCode::MOVED_PERMANENTLY
                 | StatusCode::FOUND
@@ -175,14 +176,14 @@ impl Fetcher {
             builder = validators.add_to(builder);
         }
         if hop > 0 {
-            // The agent's bounds begin anew with each exchange; ours is for all of them.
+            // The agent's timeouts restart with each exchange; this one covers all of them.
             let left = deadline.saturating_duration_since(Instant::now());
             builder = builder.config().timeout_global(Some(left)).build();
         }
         builder.call().map_err(|error| self.failed(error))
     }
 
-    /// Reads the body as it was meant, of at most that many bytes in either form.
+    /// Reads and decompresses the body, with at most `limit` bytes in either form.
     fn read(&self, response: &mut Response, limit: u64) -> Result<Vec<u8>, PollError> {
         let too_large = || self.failed(ureq::Error::BodyExceedsLimit(limit));
         if response.body().content_length().is_some_and(|length| length > limit) {
@@ -202,7 +203,7 @@ impl Fetcher {
                 if plain.len() as u64 > limit { Err(too_large()) } else { Ok(plain) }
             }
             Some(_) => {
-                let message = "the body is in a coding that was not asked for";
+                let message = "the body has a content coding that was not requested";
                 Err(PollError::new(ErrorKind::Decode, message))
             }
         }
@@ -212,7 +213,7 @@ impl Fetcher {
         Failure::new(error, self.timeout).into()
     }
 
-    /// The error for a status that is no success.
+    /// Returns the error for a status other than success.
     fn refused(&self, request: &Request, mut response: Response) -> FetchError {
         let status = response.status();
         let retry_after = response
@@ -223,7 +224,7 @@ impl Fetcher {
         let slow_down = status == StatusCode::TOO_MANY_REQUESTS
             || (status == StatusCode::SERVICE_UNAVAILABLE && retry_after.is_some());
         let kind = if slow_down { ErrorKind::RateLimited } else { ErrorKind::Http };
-        let mut message = format!("the answer was {status}");
+        let mut message = format!("the response was {status}");
         let reason = self.read(&mut response, MAX_REASON).ok();
         if let Some(reason) = reason.and_then(|body| (request.reason)(&body)) {
             message.push_str(": ");

@@ -1,4 +1,4 @@
-//! Any body is a reading or an error, and nothing that is not there becomes a number.
+//! Invariant: any body is a reading or an error, and an absent value never becomes a number.
 
 use jiff::Timestamp;
 
@@ -55,7 +55,7 @@ fn kind(name: &str) -> Kind {
     sources.find(|source| &*source.name == name).unwrap().kind
 }
 
-/// Checks what is said of every value, and tells how the reading came out.
+/// Checks every value, and describes the reading.
 fn describe(reading: &Reading) -> String {
     let mut description = format!("inferred {}", reading.observed.inferred);
     for (field, value) in &reading.values {
@@ -65,11 +65,11 @@ fn describe(reading: &Reading) -> String {
                 "number"
             }
             Some(Datum::Text(text)) => {
-                assert_eq!(clean(text), &**text, "{field} holds hidden characters");
+                assert_eq!(clean(text), &**text, "{field} contains hidden characters");
                 "text"
             }
             None => {
-                assert!(value.note.is_some(), "{field} is missing and nobody says why");
+                assert!(value.note.is_some(), "{field} is missing without a note");
                 "missing"
             }
         };
@@ -85,8 +85,8 @@ fn fuzz_kind(name: &str, dictionary: &[&str]) {
     fuzz(name, dictionary, |input| match decode(&kind, input, fetched_at) {
         Ok(reading) => describe(&reading),
         Err(error) => {
-            let told = error.to_string();
-            told.split(['"', '`']).step_by(2).collect::<String>().replace(char::is_numeric, "")
+            let error = error.to_string();
+            error.split(['"', '`']).step_by(2).collect::<String>().replace(char::is_numeric, "")
         }
     });
 }

@@ -1,15 +1,13 @@
 //! Any JSON endpoint, read by JSON pointers (RFC 6901).
 //!
-//! Each configured value stands at a pointer. A number may be written as a string
-//! (`"12.5"`); it becomes `raw × scale + offset`. What is null, missing, no number
-//! or out of `min..=max` is told as null with a note, never as 0. A value without
-//! a unit is a text, unless the answer holds a JSON number there.
+//! A number may be written as a string (`"12.5"`); it becomes `raw × scale + offset`. A value that is null,
+//! missing, not a number or outside of `min..=max` becomes null with a note, never 0. A value without a unit
+//! is a text, unless the response has a JSON number there.
 //!
-//! Without `observed_at` the time of fetching stands in for the time of observation
-//! (`observed_at_inferred`). Where it *is* configured, an answer that lacks it is an
-//! error: a sensor of unknown age must not look fresh. An answer in which not one of
-//! the configured pointers leads anywhere is an error too: it is some other
-//! document, such as an error page with status 200.
+//! Without `observed_at`, the time of the response is used as the time of observation
+//! (`observed_at_inferred`). If it is configured, a response that lacks it is an error: a sensor of unknown
+//! age must not look fresh. A response in which no configured pointer resolves is an error, too: it is some
+//! other document, such as an error page with status 200.
 
 use std::sync::Arc;
 
@@ -20,14 +18,14 @@ use super::decode::{self, DecodeError};
 use crate::board::{Datum, FieldName, Finite, Observed, Reading, Value};
 use crate::config;
 
-/// Significant digits of a number that was scaled: more than any sensor has, fewer
-/// than binary rounding spoils (0.1 × 3 is 0.3, not 0.30000000000000004).
+/// Significant digits of a scaled number: more than any sensor has, and few enough to hide binary rounding
+/// (0.1 × 3 is 0.3, not 0.30000000000000004).
 const SCALED_DIGITS: usize = 9;
 
-/// Reads an answer.
+/// Decodes a response.
 ///
 /// # Errors
-/// When the body is not JSON, holds none of the values, or lacks its configured time.
+/// The body is not JSON, has none of the values, or lacks the configured time.
 pub(super) fn decode(
     keys: &config::Json,
     body: &[u8],
@@ -36,7 +34,7 @@ pub(super) fn decode(
     let document = decode::json(body)?;
     let found = |value: &config::JsonValue| document.pointer(&value.pointer).is_some();
     if !keys.values.iter().any(found) {
-        return Err(DecodeError::new("the answer holds none of the configured values"));
+        return Err(DecodeError::new("the response has none of the configured values"));
     }
     let observed = match &keys.observed_at {
         None => Observed { at: fetched_at, inferred: true },
@@ -48,7 +46,7 @@ pub(super) fn decode(
 
 fn field(keys: &config::JsonValue, document: &Json) -> (FieldName, Value) {
     let raw = document.pointer(&keys.pointer);
-    // A quantity may have no unit, such as a pH; only what is no number is a text then.
+    // A quantity may have no unit, such as a pH, so a JSON number is not a text.
     let value = if keys.unit.is_some() || raw.is_some_and(Json::is_number) {
         match decode::number(raw).and_then(|raw| calibrated(keys, raw)) {
             Ok(number) => Value { datum: Some(Datum::Number(number)), unit: keys.unit, note: None },
@@ -60,7 +58,7 @@ fn field(keys: &config::JsonValue, document: &Json) -> (FieldName, Value) {
     (Arc::clone(&keys.name), value)
 }
 
-/// `raw × scale + offset`, if it can be believed.
+/// Returns `raw × scale + offset` if it is plausible.
 fn calibrated(keys: &config::JsonValue, raw: f64) -> Result<Finite, &'static str> {
     let scaled = if keys.scale == 1.0 && keys.offset == 0.0 {
         raw
@@ -69,16 +67,16 @@ fn calibrated(keys: &config::JsonValue, raw: f64) -> Result<Finite, &'static str
     };
     let number = Finite::new(scaled).ok_or("out of range after scaling")?;
     if keys.min.is_some_and(|min| scaled < min) {
-        return Err("below the smallest value that is believed");
+        return Err("below the configured min");
     }
     if keys.max.is_some_and(|max| scaled > max) {
-        return Err("above the largest value that is believed");
+        return Err("above the configured max");
     }
     Ok(number)
 }
 
-/// The number with [`SCALED_DIGITS`] significant digits. Decimal printing is exact
-/// where a multiplication by a power of ten is not.
+/// Rounds to [`SCALED_DIGITS`] significant digits. Decimal formatting is exact, unlike multiplication by a
+/// power of ten.
 fn significant(number: f64) -> f64 {
     let precision = SCALED_DIGITS - 1;
     format!("{number:.precision$e}").parse().unwrap_or(number)
@@ -86,7 +84,7 @@ fn significant(number: f64) -> f64 {
 
 fn observed_at(time: &config::JsonTime, document: &Json) -> Result<Timestamp, DecodeError> {
     let error = || {
-        DecodeError::new("the answer lacks a usable time of observation at the configured pointer")
+        DecodeError::new("the response has no usable time of observation at the configured pointer")
     };
     let raw = document.pointer(&time.pointer);
     match time.format {
@@ -99,8 +97,8 @@ fn observed_at(time: &config::JsonTime, document: &Json) -> Result<Timestamp, De
     .ok_or_else(error)
 }
 
-/// A time from a count of seconds or of their parts. Zero is what a device tells
-/// that has no clock yet, so it is no time.
+/// Converts a count of seconds or of fractions to a time. Devices without a clock send 0, which is not a
+/// time.
 fn from_unix(count: Option<f64>, per_second: f64) -> Option<Timestamp> {
     let seconds = (count? / per_second).floor();
     // The cast saturates, and a saturated count is out of the timestamp's range.
@@ -145,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn pointers_find_their_values() {
+    fn pointer_resolves_to_its_value() {
         let body = r#"{"a":{"b":[1,2.5]},"x/y":3,"m~n":4,"":5,"s":"on"}"#;
         for (pointer, number) in
             [("/a/b/0", 1.0), ("/a/b/1", 2.5), ("/x~1y", 3.0), ("/m~0n", 4.0), ("/", 5.0)]
@@ -162,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn scale_offset_and_bounds() {
+    fn number_is_scaled_and_checked_against_its_bounds() {
         let calibrated = |scale, offset, min, max| JsonValue {
             scale,
             offset,
@@ -195,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_value_does_not_spoil_the_others() {
+    fn missing_value_leaves_the_others_intact() {
         let keys =
             keys(vec![value("/here", Some(Unit::Inch)), value("/gone", Some(Unit::Inch))], None);
         let reading = decode(&keys, br#"{"here":1}"#, fetched()).unwrap();
@@ -203,12 +201,12 @@ mod tests {
         assert_eq!(reading.values[0].1, Value::number(1.0, Unit::Inch));
         assert_eq!(
             reading.values[1].1,
-            Value::missing(Some(Unit::Inch), "missing from the answer")
+            Value::missing(Some(Unit::Inch), "missing from the response")
         );
     }
 
     #[test]
-    fn another_document_is_an_error() {
+    fn response_without_any_configured_value_is_an_error() {
         let keys = keys(vec![value("/level", Some(Unit::Inch))], None);
         for body in ["", "{}", "[]", "null", r#"{"error":"token"}"#, "<html>", r#"{"level":1"#] {
             assert!(decode(&keys, body.as_bytes(), fetched()).is_err(), "{body}");
@@ -216,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn times_of_observation() {
+    fn time_of_observation_is_parsed_by_its_format() {
         use TimeFormat::{Rfc3339, Unix, UnixMs};
         for (format, time, expected) in [
             (Unix, "1769879760", Some("2026-01-31T17:16:00Z")),

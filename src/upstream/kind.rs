@@ -1,4 +1,4 @@
-//! What is particular to each kind of upstream: what to ask for, and how to read it.
+//! Dispatch by the kind of upstream: the request to send, and the decoder of the response.
 
 use jiff::Timestamp;
 use ureq::http::header::{ACCEPT, AUTHORIZATION, HeaderName, HeaderValue};
@@ -10,14 +10,13 @@ use super::{ambient, json, nws, open_meteo, ptdevices, ptlevel};
 use crate::board::Reading;
 use crate::config::{DesiredUnits, Json, Kind};
 
-/// The request for the source's current values. This is the one place where the
-/// configured addresses are taken and header fields are set.
+/// Builds the request for the source's current values, with its URL and header fields.
 ///
-/// A 304 is of use only where the body tells the time of observation absolutely: an
-/// unchanged page that says "3 minutes ago" would say something else by now, and a
-/// body without any time is observed when it is fetched.
+/// A 304 is meaningful only if the body has an absolute time of observation: an unchanged page that says
+/// "3 minutes ago" means another time by now, and a body without a time is observed when it is
+/// fetched.
 pub(super) fn request(kind: &Kind, units: &DesiredUnits) -> Request {
-    let asking = |url, media_type| Request {
+    let get = |url, media_type| Request {
         url,
         headers: accept(media_type),
         conditional: false,
@@ -27,27 +26,25 @@ pub(super) fn request(kind: &Kind, units: &DesiredUnits) -> Request {
     };
     const JSON: &str = "application/json";
     match kind {
-        Kind::PtLevel(keys) => asking(keys.url.as_str().to_owned(), "text/html"),
+        Kind::PtLevel(keys) => get(keys.url.as_str().to_owned(), "text/html"),
         Kind::PtDevices(keys) => {
-            Request { redirect: Some(ptdevices::REDIRECT), ..asking(ptdevices::url(keys), JSON) }
+            Request { redirect: Some(ptdevices::REDIRECT), ..get(ptdevices::url(keys), JSON) }
         }
         Kind::OpenMeteo(keys) => Request {
             conditional: true,
             reason: open_meteo::reason,
-            ..asking(open_meteo::url(keys, units.system), JSON)
+            ..get(open_meteo::url(keys, units.system), JSON)
         },
         Kind::Nws(keys) => Request {
             conditional: true,
             reason: nws::reason,
-            ..asking(nws::url(keys), "application/geo+json")
+            ..get(nws::url(keys), "application/geo+json")
         },
-        Kind::Ambient(keys) => {
-            Request { reason: ambient::reason, ..asking(ambient::url(keys), JSON) }
-        }
+        Kind::Ambient(keys) => Request { reason: ambient::reason, ..get(ambient::url(keys), JSON) },
         Kind::Json(keys) => Request {
             headers: json_headers(keys),
             conditional: keys.observed_at.is_some(),
-            ..asking(keys.url.as_str().to_owned(), JSON)
+            ..get(keys.url.as_str().to_owned(), JSON)
         },
     }
 }
@@ -58,7 +55,7 @@ fn accept(media_type: &'static str) -> Vec<(HeaderName, HeaderValue)> {
 
 fn json_headers(keys: &Json) -> Vec<(HeaderName, HeaderValue)> {
     let mut headers = Vec::new();
-    // A configured `Accept` takes the place of ours.
+    // A configured Accept field replaces ours.
     if keys.headers.iter().all(|(name, _)| *name != ACCEPT) {
         headers.extend(accept("application/json"));
     }
@@ -72,7 +69,7 @@ fn json_headers(keys: &Json) -> Vec<(HeaderName, HeaderValue)> {
     headers
 }
 
-/// A value that `Debug` does not show.
+/// Creates a header value that `Debug` does not show.
 fn sensitive(value: &str) -> HeaderValue {
     let mut value = HeaderValue::from_str(value)
         .expect("the configuration refuses control characters in headers and credentials");
@@ -80,11 +77,10 @@ fn sensitive(value: &str) -> HeaderValue {
     value
 }
 
-/// Reads an answer that was complete at that time by our clock. Values are in the units in
-/// which they were sent, where we have these.
+/// Decodes a response that was complete at `fetched_at`. Values have the units that the upstream sent.
 ///
 /// # Errors
-/// When it is not what this kind of upstream sends.
+/// The body is not what this kind of upstream sends.
 pub(super) fn decode(
     kind: &Kind,
     body: &[u8],
@@ -131,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn a_configured_accept_takes_the_place_of_ours() {
+    fn configured_accept_replaces_the_default() {
         let request = request(&json(None), &DesiredUnits::default());
         assert_eq!(request.headers, [(ACCEPT, HeaderValue::from_static("text/json"))]);
     }

@@ -1,14 +1,27 @@
-//! Pollers: one thread a source, and one file a kind of upstream.
+//! Pollers: one thread for each source, which fetches, decodes and reports to the board.
 //!
 //! ```text
 //! schedule ─► poller ─► fetch (bounded) ─► decode (pure) ─► Report ─► board
-//!    ▲                     │    ▲
-//!    └── verdict, backoff ─┘    └ outbound: name, connection, TLS
+//!    ▲                      │   ▲
+//!    └─ feedback, backoff ──┘   └ outbound: name, connection, TLS
 //! ```
+//!
+//! Only pollers contact upstreams; handlers read the board's snapshot. Each poll has a deadline that
+//! covers everything (see [`fetch`]), so an upstream that hangs costs its own reading and nothing else. A
+//! panic in a decoder is reported as the error kind `panic`, and the thread continues.
+//!
+//! Each kind of upstream has a file of its own (`ptlevel`, `ptdevices`, `open_meteo`, `nws`, `ambient`,
+//! `json`) with the reference of its API, its quirks, and tests from payload to reading. A decoder is a pure
+//! function from bytes and our clock to a reading or an error. A value that is null, not a number, out
+//! of range or missing stays in the reading as null with a note; it never becomes 0. The decoder reports the
+//! unit that the upstream sent, and [`conversion`] converts it to the configured one.
+//!
+//! Upstreams may echo the request, so [`secrets`] are redacted from errors, texts, notes and excerpts.
+//! Hidden characters in texts are replaced where a text becomes part of a value, note or error
+//! ([`crate::text`]).
 
 mod age;
 mod ambient;
-mod answer;
 mod backoff;
 mod conversion;
 mod decode;
@@ -17,11 +30,13 @@ mod failure;
 mod fetch;
 #[cfg(test)]
 mod fuzz;
+mod interpret;
 mod json;
 mod kind;
 mod nws;
 mod on_demand;
 mod open_meteo;
+pub mod poll_once;
 mod poller;
 mod pollers;
 mod ptdevices;
@@ -34,8 +49,7 @@ mod secrets;
 mod stats;
 #[cfg(test)]
 mod tests;
-pub mod trial;
 
 pub use on_demand::Asked;
-pub use pollers::{Pollers, Roster, thread_names};
+pub use pollers::{PollerHandles, Pollers, thread_names};
 pub use stats::{DURATION_BUCKETS, Durations, Outcome, Phase, PollStats};

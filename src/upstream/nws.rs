@@ -3,8 +3,8 @@
 //! `GET /stations/{id}/observations/latest`, `application/geo+json`).
 //!
 //! Every quantity is an object with a `value`, which is null whenever the station did not
-//! measure it, a `unitCode` such as `wmoUnit:degC`, and the quality control's verdict:
-//! a value that it rejected is told as null. "Latest" may be days old; `timestamp` says so.
+//! measure it, a `unitCode` such as `wmoUnit:degC`, and the result of quality control: a rejected value
+//! becomes null. "Latest" may be days old; `timestamp` says how old.
 //! Errors are problem+json with a `detail`. The service wants a User-Agent, and answers a
 //! conditional request with 304.
 
@@ -16,7 +16,7 @@ use crate::board::{Datum, FieldName, Observed, Reading, Value};
 use crate::config;
 use crate::units::{Unit, round_to};
 
-/// Our field, the API's property, and the unit that it is told in when it is missing.
+/// Field, property of the API, and unit of a missing value.
 const FIELDS: [(&str, &str, Unit); 7] = [
     ("temperature", "temperature", Unit::Celsius),
     ("humidity", "relativeHumidity", Unit::Percent),
@@ -29,28 +29,28 @@ const FIELDS: [(&str, &str, Unit); 7] = [
 
 const CONDITIONS: (&str, &str) = ("conditions", "textDescription");
 
-/// The address of the station's latest observation.
+/// Returns the URL of the station's latest observation.
 pub(super) fn url(keys: &config::Nws) -> String {
     let base = keys.url.as_str().trim_end_matches('/');
     format!("{base}/stations/{}/observations/latest", keys.station)
 }
 
-/// The API's own word about a refused request (RFC 9457).
+/// Returns the detail of an error response (RFC 9457).
 pub(super) fn reason(body: &[u8]) -> Option<String> {
     let problem: Json = serde_json::from_slice(body).ok()?;
     decode::short_text(problem.get("detail")?.as_str()?).map(|detail| detail.to_string())
 }
 
-/// Reads an answer.
+/// Decodes a response.
 ///
 /// # Errors
-/// When the body is not JSON, has no properties with a time, or not one value.
+/// The body is not JSON, has no properties with a time, or no value.
 pub(super) fn decode(body: &[u8]) -> Result<Reading, DecodeError> {
     let answer = decode::json(body)?;
     let properties = answer
         .get("properties")
         .filter(|properties| properties.is_object())
-        .ok_or_else(|| DecodeError::new("the answer is not an observation: no properties"))?;
+        .ok_or_else(|| DecodeError::new("the response is not an observation: no properties"))?;
     let at: Timestamp = properties
         .get("timestamp")
         .and_then(Json::as_str)
@@ -58,19 +58,21 @@ pub(super) fn decode(body: &[u8]) -> Result<Reading, DecodeError> {
         .ok_or_else(|| DecodeError::new("the observation has no usable timestamp"))?;
     let mut values: Vec<(FieldName, Value)> = FIELDS
         .iter()
-        .map(|(field, property, usual)| ((*field).into(), told(properties.get(*property), *usual)))
+        .map(|(field, property, usual)| {
+            ((*field).into(), decode_quantity(properties.get(*property), *usual))
+        })
         .collect();
     if values.iter().all(|(_, value)| value.datum.is_none()) {
-        return Err(DecodeError::new("the observation holds none of the values looked for"));
+        return Err(DecodeError::new("the observation has none of the expected values"));
     }
     values.push((CONDITIONS.0.into(), decode::text_value(properties.get(CONDITIONS.1))));
     Ok(Reading { observed: Observed { at, inferred: false }, values })
 }
 
-/// One quantity with its unit and the verdict of the quality control.
-fn told(quantity: Option<&Json>, usual: Unit) -> Value {
+/// Decodes one quantity with its unit and the result of quality control.
+fn decode_quantity(quantity: Option<&Json>, usual: Unit) -> Value {
     let missing = |note: &str| Value::missing(Some(usual), note);
-    let Some(quantity) = quantity else { return missing("missing from the answer") };
+    let Some(quantity) = quantity else { return missing("missing from the response") };
     let number = match decode::number(quantity.get("value")) {
         Ok(number) => number,
         Err(note) => return missing(note),
@@ -83,7 +85,7 @@ fn told(quantity: Option<&Json>, usual: Unit) -> Value {
         Some("m_s-1") => Value::number(number, Unit::MetrePerSecond),
         Some("Pa") => Value::number(round_to(number / 100.0, 2), Unit::Hectopascal),
         Some("hPa") => Value::number(number, Unit::Hectopascal),
-        // Computed by the service, with more digits than any sensor has.
+        // The service computes it with more digits than any sensor has.
         Some("percent") => Value::number(round_to(number, 1), Unit::Percent),
         Some("degree_(angle)") => Value::number(number, Unit::Degree),
         Some("mm") => Value::number(number, Unit::Millimetre),
@@ -119,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn an_observation() {
+    fn observation_is_decoded() {
         let reading = decode(CLEAR.as_bytes()).unwrap();
         let at = "2026-04-07T20:25:00Z".parse().unwrap();
         assert_eq!(reading.observed, Observed { at, inferred: false });
@@ -130,7 +132,7 @@ mod tests {
             ("wind_gust", Value::missing(Some(Unit::KilometrePerHour), "sent as null")),
             ("wind_direction", Value::number(310.0, Unit::Degree)),
             ("pressure", Value::number(1023.7, Unit::Hectopascal)),
-            ("rain", Value::missing(Some(Unit::Millimetre), "missing from the answer")),
+            ("rain", Value::missing(Some(Unit::Millimetre), "missing from the response")),
             ("conditions", Value::text("Clear")),
         ]
         .map(|(name, value)| (name.into(), value))
@@ -139,14 +141,14 @@ mod tests {
     }
 
     #[test]
-    fn units_and_verdicts() {
+    fn units_and_quality_control_are_applied() {
         let missing = |note: &str| Value::missing(Some(Unit::Celsius), note);
         for (quantity, value) in [
             (r#"{"unitCode":"unit:degC","value":-3.5}"#, Value::number(-3.5, Unit::Celsius)),
             (r#"{"unitCode":"wmoUnit:degF","value":"52"}"#, Value::number(52.0, Unit::Fahrenheit)),
             (r#"{"unitCode":"wmoUnit:K","value":280}"#, missing("sent in an unknown unit")),
             (r#"{"value":280}"#, missing("sent in an unknown unit")),
-            (r#"{"unitCode":"wmoUnit:degC"}"#, missing("missing from the answer")),
+            (r#"{"unitCode":"wmoUnit:degC"}"#, missing("missing from the response")),
             (r#"{"unitCode":"wmoUnit:degC","value":1e999}"#, missing("sent out of range")),
             (
                 r#"{"unitCode":"wmoUnit:degC","value":60,"qualityControl":"X"}"#,
@@ -159,7 +161,7 @@ mod tests {
                     ..Value::number(40.0, Unit::Celsius)
                 },
             ),
-            ("12", missing("missing from the answer")),
+            ("12", missing("missing from the response")),
         ] {
             let body = CLEAR.replace(
                 r#"{"unitCode":"wmoUnit:degC","value":11,"qualityControl":"V"}"#,
@@ -170,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_observation() {
+    fn response_without_an_observation_is_an_error() {
         for (body, reason) in [
             ("", "empty"),
             ("<html></html>", "not JSON"),
@@ -178,7 +180,10 @@ mod tests {
             (r#"{"properties":[]}"#, "no properties"),
             (r#"{"properties":{}}"#, "timestamp"),
             (r#"{"properties":{"timestamp":"yesterday"}}"#, "timestamp"),
-            (r#"{"properties":{"timestamp":"2026-04-07T20:25:00+00:00"}}"#, "none of the values"),
+            (
+                r#"{"properties":{"timestamp":"2026-04-07T20:25:00+00:00"}}"#,
+                "none of the expected values",
+            ),
         ] {
             let error = decode(body.as_bytes()).unwrap_err().to_string();
             assert!(error.contains(reason), "{body}: {error}");
@@ -186,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn the_reason_of_a_refusal() {
+    fn detail_of_an_error_response_is_read() {
         let problem =
             br#"{"type":"x","title":"Not Found","status":404,"detail":"Unknown station"}"#;
         assert_eq!(reason(problem).as_deref(), Some("Unknown station"));

@@ -1,13 +1,12 @@
 //! The current weather of Open-Meteo's forecast API
 //! (<https://open-meteo.com/en/docs>, `GET /v1/forecast?current=…`).
 //!
-//! We ask for the units of the configured system; pressure comes in hPa whatever one asks
-//! for. What a number means is
-//! read from `current_units` beside it, not from what was asked, so that an API
-//! that ignores a unit parameter yields another unit and not a wrong number.
+//! The request names the units of the configured system; pressure is always in hPa. The unit of a number is
+//! read from `current_units` in the response and not assumed from the request, so an API that ignores a unit
+//! parameter yields another unit and not a wrong number.
 //!
-//! `current.time` is the start of the interval that the values are for, as seconds
-//! since 1970 by `timeformat=unixtime`. Any value may be null. Errors are status 400 with
+//! `current.time` is the start of the interval of the values, in seconds since 1970
+//! (`timeformat=unixtime`). Any value may be null. Errors are status 400 with
 //! `{"error":true,"reason":"…"}`.
 
 use jiff::Timestamp;
@@ -18,7 +17,7 @@ use crate::board::{Datum, FieldName, Observed, Reading, Value};
 use crate::config;
 use crate::units::{System, Unit};
 
-/// Our field, the API's variable, and the unit that it is told in when it is missing.
+/// Field, variable of the API, and unit of a missing value.
 const FIELDS: [(&str, &str, Unit); 8] = [
     ("temperature", "temperature_2m", Unit::Fahrenheit),
     ("humidity", "relative_humidity_2m", Unit::Percent),
@@ -33,13 +32,13 @@ const FIELDS: [(&str, &str, Unit); 8] = [
 const WEATHER_CODE: &str = "weather_code";
 const CONDITIONS: &str = "conditions";
 
-/// The address of the current weather at the configured place.
+/// Returns the URL of the current weather at the configured coordinates.
 pub(super) fn url(keys: &config::OpenMeteo, system: Option<System>) -> String {
     let units = match system {
         Some(System::Us) => {
             "&temperature_unit=fahrenheit&wind_speed_unit=mph&precipitation_unit=inch"
         }
-        // °C, km/h and mm are the API's own.
+        // °C, km/h and mm are the defaults of the API.
         Some(System::Metric) | None => "",
     };
     let variables: Vec<&str> = FIELDS.iter().map(|(_, variable, _)| *variable).collect();
@@ -52,26 +51,26 @@ pub(super) fn url(keys: &config::OpenMeteo, system: Option<System>) -> String {
     )
 }
 
-/// The API's own word about a refused request.
+/// Returns the reason in an error response.
 pub(super) fn reason(body: &[u8]) -> Option<String> {
     let answer: Json = serde_json::from_slice(body).ok()?;
     decode::short_text(answer.get("reason")?.as_str()?).map(|reason| reason.to_string())
 }
 
-/// Reads an answer.
+/// Decodes a response.
 ///
 /// # Errors
-/// When the body is not JSON, is an error object, or lacks `current` or its time.
+/// The body is not JSON, is an error object, or lacks `current` or its time.
 pub(super) fn decode(body: &[u8]) -> Result<Reading, DecodeError> {
     let answer = decode::json(body)?;
     if answer.get("error") == Some(&Json::Bool(true)) {
         let reason = reason(body).unwrap_or_else(|| "without a reason".to_owned());
-        return Err(DecodeError::new(format!("the service answered with an error: {reason}")));
+        return Err(DecodeError::new(format!("the service reports an error: {reason}")));
     }
     let current = answer
         .get("current")
         .filter(|current| current.is_object())
-        .ok_or_else(|| DecodeError::new("the answer holds no current weather"))?;
+        .ok_or_else(|| DecodeError::new("the response has no current weather"))?;
     let at = current
         .get("time")
         .and_then(Json::as_i64)
@@ -83,19 +82,19 @@ pub(super) fn decode(body: &[u8]) -> Result<Reading, DecodeError> {
     let mut values: Vec<(FieldName, Value)> = Vec::with_capacity(FIELDS.len() + 1);
     for (field, variable, usual) in FIELDS {
         let unit = units.and_then(|units| units.get(variable)).and_then(Json::as_str);
-        let value = told(current.get(variable), unit, usual);
+        let value = decode_value(current.get(variable), unit, usual);
         let conditions = (field == WEATHER_CODE).then(|| conditions(&value));
         values.push((field.into(), value));
         values.extend(conditions.map(|conditions| (CONDITIONS.into(), conditions)));
     }
     if values.iter().all(|(_, value)| value.datum.is_none()) {
-        return Err(DecodeError::new("the current weather holds none of the values asked for"));
+        return Err(DecodeError::new("the current weather has none of the requested values"));
     }
     Ok(Reading { observed: Observed { at, inferred: false }, values })
 }
 
-/// One value in the unit that the answer names.
-fn told(raw: Option<&Json>, unit: Option<&str>, usual: Unit) -> Value {
+/// Decodes one value with the unit that the response names.
+fn decode_value(raw: Option<&Json>, unit: Option<&str>, usual: Unit) -> Value {
     let number = match decode::number(raw) {
         Ok(number) => number,
         Err(note) => return Value::missing(Some(usual), note),
@@ -106,7 +105,7 @@ fn told(raw: Option<&Json>, unit: Option<&str>, usual: Unit) -> Value {
     }
 }
 
-/// The unit as the API spells it.
+/// Parses the API's name of a unit.
 fn named_unit(name: &str) -> Option<Unit> {
     Some(match name {
         "°F" => Unit::Fahrenheit,
@@ -124,7 +123,7 @@ fn named_unit(name: &str) -> Option<Unit> {
     })
 }
 
-/// The weather code in words.
+/// Returns the weather code in words.
 fn conditions(code: &Value) -> Value {
     let Some(Datum::Number(code)) = &code.datum else {
         return Value::missing(None, "no weather code was sent");
@@ -193,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_in_us_units() {
+    fn response_in_us_units_is_decoded() {
         let reading = decode(US.as_bytes()).unwrap();
         let at = "2025-10-19T14:45:00Z".parse().unwrap();
         assert_eq!(reading.observed, Observed { at, inferred: false });
@@ -228,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn the_units_are_read_and_not_assumed() {
+    fn units_are_read_from_the_response() {
         let body = US
             .replace("°F", "°C")
             .replace(r#""wind_speed_10m":"mp/h""#, r#""wind_speed_10m":"kn""#)
@@ -243,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn a_partial_answer_has_notes() {
+    fn missing_values_have_notes() {
         let body = br#"{"current_units":{"temperature_2m":"\u00b0C"},
             "current":{"time":1760885100,"interval":900,"temperature_2m":11.2,"weather_code":98}}"#;
         let reading = decode(body).unwrap();
@@ -255,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn codes_in_words() {
+    fn weather_codes_have_words() {
         for (code, text) in [
             (0.0, Some("Clear sky")),
             (95.0, Some("Thunderstorm")),
@@ -270,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_weather() {
+    fn response_without_weather_is_an_error() {
         for (body, reason) in [
             ("", "empty"),
             ("<html>Bad gateway</html>", "not JSON"),
@@ -278,7 +277,7 @@ mod tests {
             (r#"{"current":[]}"#, "no current weather"),
             (r#"{"current":{"temperature_2m":1}}"#, "no usable time"),
             (r#"{"current":{"time":"2025-10-19T14:45","temperature_2m":1}}"#, "no usable time"),
-            (r#"{"current":{"time":1760885100}}"#, "none of the values"),
+            (r#"{"current":{"time":1760885100}}"#, "none of the requested values"),
             (r#"{"error":true,"reason":"Too busy"}"#, "Too busy"),
             (&US[..US.len() - 2], "not JSON"),
         ] {
@@ -288,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn the_request_names_place_variables_and_units() {
+    fn url_has_coordinates_variables_and_units() {
         for base in ["https://api.open-meteo.com", "https://api.open-meteo.com/"] {
             let keys =
                 config::OpenMeteo { url: base.parse().unwrap(), latitude: 46.52, longitude: -6.64 };
@@ -308,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn the_reason_of_a_refusal() {
+    fn reason_of_an_error_response_is_read() {
         assert_eq!(
             reason(br#"{"error":true,"reason":"Latitude must be in range\n"}"#).as_deref(),
             Some("Latitude must be in range")

@@ -1,4 +1,4 @@
-//! The life of one source's thread: wait, poll, report.
+//! The thread of one source: wait, poll, report.
 
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
@@ -7,38 +7,39 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, TryRecvError, select};
 use jiff::Timestamp;
 
-use super::answer::{self, NotUnderstood};
-use super::fetch::{Answer, FetchError, Fetcher, Request, Validators};
+use super::fetch::{FetchError, Fetched, Fetcher, Request, Validators};
+use super::interpret::{DecodeFailure, interpret};
 use super::on_demand::OnDemand;
-use super::rate_limit::Pace;
-use super::schedule::{Schedule, Verdict};
-use super::stats::{BEAT, Outcome, PollStats};
+use super::rate_limit::RateLimiter;
+use super::schedule::{Feedback, Schedule};
+use super::stats::{HEARTBEAT_INTERVAL, Outcome, PollStats};
 use crate::board::{ErrorKind, PollError, Polled, Report, Reporter};
 use crate::config;
 use crate::logging::OnChange;
 use crate::threads::StopToken;
 
-/// One source with all that it takes to poll it.
+/// One source and everything needed to poll it.
 pub(super) struct Poller {
     pub(super) source: config::Source,
     pub(super) request: Request,
-    /// Makes a fetcher, at the start and after a panic that may have broken the last one.
+    /// Creates a fetcher, at the start and after a panic, which may have left the last one in an
+    /// inconsistent state.
     pub(super) make_fetcher: Box<dyn Fn() -> Fetcher + Send>,
     pub(super) schedule: Schedule,
-    /// Shared with sources of the same rate limit.
-    pub(super) pace: Option<Arc<Pace>>,
+    /// Rate limiter shared with other sources of its group.
+    pub(super) limiter: Option<Arc<RateLimiter>>,
     pub(super) on_demand: Arc<OnDemand>,
     pub(super) reporter: Reporter,
     pub(super) stats: Arc<PollStats>,
 }
 
-/// What a poll came to, for the board and for the schedule.
+/// Result of a poll, for the board and for the schedule.
 struct Polling {
     outcome: Result<Polled, PollError>,
-    verdict: Verdict,
-    /// When the answer was complete, or the poll was given up.
+    feedback: Feedback,
+    /// Time at which the response was complete, or the poll failed.
     at: Timestamp,
-    /// How an answer begins that was not understood.
+    /// Beginning of a response that could not be decoded.
     excerpt: Option<String>,
 }
 
@@ -52,7 +53,7 @@ impl Poller {
         while self.wait_for_turn(due, stop) {
             let begun = Instant::now();
             self.stats.begin();
-            // A defect in a decoder must cost one poll and not the source. What the closure
+            // A bug in a decoder must cost one poll and not the source. The state that the closure
             // touches is either replaced after a panic or assigned as a whole.
             let polling = panic::catch_unwind(AssertUnwindSafe(|| {
                 poll(&self.source, &self.request, &fetcher, &mut validators)
@@ -63,14 +64,14 @@ impl Poller {
             });
             let now = Instant::now();
             self.stats.end(outcome(&polling), now.duration_since(begun));
-            due = self.schedule.next(polling.verdict, now, fastrand::f64());
-            let hold = match polling.verdict {
-                Verdict::SlowDown(_) => due.duration_since(now),
-                Verdict::Good | Verdict::Failed => Duration::ZERO,
+            due = self.schedule.next(polling.feedback, now, fastrand::f64());
+            let hold = match polling.feedback {
+                Feedback::SlowDown(_) => due.duration_since(now),
+                Feedback::Success | Feedback::Failure => Duration::ZERO,
             };
             self.on_demand.polled(now, hold);
             if stop.try_recv() == Err(TryRecvError::Disconnected) {
-                // Another may be polling the source by now, by another configuration.
+                // A poller of a newer configuration may be polling the source by now.
                 return;
             }
             self.log(&polling, &mut failure, due.duration_since(now));
@@ -86,28 +87,27 @@ impl Poller {
         }
     }
 
-    /// Waits until a poll is due or asked for, and then for its place in the rate limit; false
-    /// when the thread is to end.
+    /// Waits until a poll is due or requested, then for the rate limiter. Returns false if the thread
+    /// must stop.
     fn wait_for_turn(&self, due: Instant, stop: &StopToken) -> bool {
         let never = crossbeam_channel::never();
-        if !self.wait_until(due, self.on_demand.asked(), stop) {
+        if !self.wait_until(due, self.on_demand.requests(), stop) {
             return false;
         }
-        match &self.pace {
-            Some(pace) => self.wait_until(pace.take(Instant::now()), &never, stop),
+        match &self.limiter {
+            Some(limiter) => self.wait_until(limiter.reserve(Instant::now()), &never, stop),
             None => true,
         }
     }
 
-    /// Waits for that moment, or until somebody asks, with signs of life; false when the thread
-    /// is to end.
-    fn wait_until(&self, due: Instant, asked: &Receiver<()>, stop: &StopToken) -> bool {
+    /// Waits until `due` or a request for a poll, with heartbeats. Returns false if the thread must stop.
+    fn wait_until(&self, due: Instant, requests: &Receiver<()>, stop: &StopToken) -> bool {
         loop {
             self.stats.beat();
-            let wake = due.min(Instant::now() + BEAT);
+            let wake = due.min(Instant::now() + HEARTBEAT_INTERVAL);
             select! {
                 recv(stop) -> _ => return false,
-                recv(asked) -> _ => return true,
+                recv(requests) -> _ => return true,
                 recv(crossbeam_channel::at(wake)) -> _ => {
                     if Instant::now() >= due {
                         return true;
@@ -117,25 +117,25 @@ impl Poller {
         }
     }
 
-    /// Tells when a source begins to fail, fails in another way, and recovers; the
-    /// repetitions in between are for those who debug.
+    /// Logs when a source begins to fail, fails in another way, or recovers. Repeated failures are
+    /// logged at debug level.
     fn log(&self, polling: &Polling, failure: &mut OnChange<ErrorKind>, wait: Duration) {
         let (name, wait) = (&self.source.name, wait.as_secs());
         match &polling.outcome {
             Err(error) if failure.set(error.kind) => {
                 log::warn!("{name}: {error}; next poll in {wait} s");
                 if let Some(excerpt) = &polling.excerpt {
-                    log::warn!("{name}: the answer begins {excerpt}");
+                    log::warn!("{name}: the response begins {excerpt}");
                 }
             }
             Err(error) => log::debug!("{name}: still {error}; next poll in {wait} s"),
-            Ok(_) if failure.clear() => log::info!("{name}: answers again"),
+            Ok(_) if failure.clear() => log::info!("{name}: polls succeed again"),
             Ok(_) => log::debug!("{name}: polled; next poll in {wait} s"),
         }
     }
 }
 
-/// One poll: ask, read the answer.
+/// Polls once: fetches and decodes.
 fn poll(
     source: &config::Source,
     request: &Request,
@@ -145,15 +145,15 @@ fn poll(
     let answer = fetcher.fetch(request, validators);
     let at = Timestamp::now();
     match answer {
-        Ok(Answer::NotModified) => good(Polled::Unchanged, at),
-        Ok(Answer::Body { body, validators: new }) => {
-            match answer::read(source, &request.secrets, &body, at) {
+        Ok(Fetched::NotModified) => succeeded(Polled::Unchanged, at),
+        Ok(Fetched::Body { body, validators: new }) => {
+            match interpret(source, &request.secrets, &body, at) {
                 Ok(reading) => {
-                    // Only now: a 304 must always mean the reading that the board holds.
+                    // Kept only now, so that a 304 always refers to the reading on the board.
                     *validators = new;
-                    good(Polled::Reading(reading), at)
+                    succeeded(Polled::Reading(reading), at)
                 }
-                Err(NotUnderstood { error, excerpt }) => {
+                Err(DecodeFailure { error, excerpt }) => {
                     Polling { excerpt: Some(excerpt), ..failed(error.into(), at) }
                 }
             }
@@ -162,18 +162,18 @@ fn poll(
     }
 }
 
-fn good(polled: Polled, at: Timestamp) -> Polling {
-    Polling { outcome: Ok(polled), verdict: Verdict::Good, at, excerpt: None }
+fn succeeded(polled: Polled, at: Timestamp) -> Polling {
+    Polling { outcome: Ok(polled), feedback: Feedback::Success, at, excerpt: None }
 }
 
 fn failed(FetchError { error, retry_after }: FetchError, at: Timestamp) -> Polling {
     let slow_down = error.kind == ErrorKind::RateLimited || retry_after.is_some();
-    let verdict = if slow_down { Verdict::SlowDown(retry_after) } else { Verdict::Failed };
-    Polling { outcome: Err(error), verdict, at, excerpt: None }
+    let feedback = if slow_down { Feedback::SlowDown(retry_after) } else { Feedback::Failure };
+    Polling { outcome: Err(error), feedback, at, excerpt: None }
 }
 
 fn panicked() -> Polling {
-    let message = "a defect in this program; its log tells where";
+    let message = "a bug in this program; see the panic in its log";
     failed(PollError::new(ErrorKind::Panic, message).into(), Timestamp::now())
 }
 
@@ -185,7 +185,7 @@ fn outcome(polling: &Polling) -> Outcome {
     }
 }
 
-/// The moment by the wall clock as it is now set.
+/// Returns the wall-clock time of an instant, by the current setting of the clock.
 fn wall_clock(due: Instant) -> Timestamp {
     let wait = due.saturating_duration_since(Instant::now());
     Timestamp::now().saturating_add(wait).unwrap_or(Timestamp::MAX)

@@ -1,4 +1,4 @@
-//! The threads of all sources, their replacement, and their end.
+//! The poller threads of all sources: start, replacement by a reload, stop.
 
 use std::cell::OnceCell;
 use std::fmt;
@@ -13,7 +13,7 @@ use super::fetch::Fetcher;
 use super::kind;
 use super::on_demand::{Asked, OnDemand};
 use super::poller::Poller;
-use super::rate_limit::{Pace, Paces};
+use super::rate_limit::{RateLimiter, RateLimiters};
 use super::schedule::Schedule;
 use super::stats::PollStats;
 use crate::board::Reporter;
@@ -21,65 +21,66 @@ use crate::config;
 use crate::outbound::{ThreadedResolver, tls};
 use crate::threads::OwnedThread;
 
-/// How long a stop waits for polls in flight. A poll may last for its source's
-/// `timeout`, and nobody needs its answer any more: a thread that is still in one
-/// then is left to end by itself, or with the process.
+/// Longest wait of a stop for polls in flight. A poll may last for its source's `timeout`, and its
+/// result is no longer needed, so a thread that is still polling then is left to end by itself or with
+/// the process.
 const STOP_WAIT: Duration = Duration::from_secs(1);
 
-/// One thread a source, `pw-poll-NAME`. Dropping this ends them: those that wait at
-/// once, those in a poll within a second or else on their own.
+/// The threads `pw-poll-NAME`, one for each source. Dropping this ends those that wait at once, and those
+/// in a poll within a second or else by themselves.
 pub struct Pollers {
     running: Vec<Running>,
-    roster: Roster,
-    paces: Paces,
+    handles: PollerHandles,
+    limiters: RateLimiters,
     reporter: Reporter,
     user_agent: String,
-    /// The system's authorities, once a source needs them: reading them takes time and room.
+    /// TLS settings with the system's certificate authorities, loaded for the first source that needs
+    /// them, since they take time and memory.
     system: OnceCell<TlsConfig>,
     resolver: Box<dyn Fn(&str) -> ThreadedResolver + Send>,
 }
 
-/// Names of the threads of one source: its poller, and its resolver, which is made at the first
-/// name that it looks up.
+/// Returns the names of the threads of one source: its poller, and its resolver, which is created at the
+/// first lookup.
 pub fn thread_names(source: &config::Source) -> [String; 2] {
     [format!("pw-poll-{}", source.name), ThreadedResolver::thread_name(&source.name)]
 }
 
-/// A source's thread.
+/// A running poller.
 struct Running {
     source: config::Source,
-    entry: Entry,
+    entry: PollerHandle,
     thread: OwnedThread,
 }
 
-/// What others see of a poller, and where they ask it for a poll.
+/// Handle to a poller: its statistics, and requests for polls.
 #[derive(Debug, Clone)]
-struct Entry {
+struct PollerHandle {
     stats: Arc<PollStats>,
     on_demand: Arc<OnDemand>,
 }
 
-/// The pollers as seen from outside, at any time those of the latest configuration. Cheap to
-/// clone; never waits; outlives the pollers, though nobody polls then.
+/// Handles to all pollers of the latest configuration. Cheap to clone and never blocks. They outlive the
+/// pollers.
 #[derive(Debug, Clone, Default)]
-pub struct Roster(Arc<ArcSwap<Vec<Entry>>>);
+pub struct PollerHandles(Arc<ArcSwap<Vec<PollerHandle>>>);
 
-impl Roster {
-    /// The counters of each source, in the order of the configuration.
+impl PollerHandles {
+    /// Returns the statistics of each source, in the order of the configuration.
     pub fn stats(&self) -> Vec<Arc<PollStats>> {
         self.0.load().iter().map(|entry| entry.stats.clone()).collect()
     }
 
-    /// Asks for a poll of that source now; `None` when there is no such source.
-    pub fn ask(&self, source: &str) -> Option<Asked> {
+    /// Requests a poll of a source now; `None` if there is no such source.
+    pub fn request_poll(&self, source: &str) -> Option<Asked> {
         let entries = self.0.load();
         let entry = entries.iter().find(|entry| entry.stats.source() == source)?;
-        Some(entry.on_demand.ask(Instant::now()))
+        Some(entry.on_demand.request(Instant::now()))
     }
 
-    /// Ends the pause after the latest poll of each source.
+    /// Ends the pause after the last poll of each source.
     #[cfg(test)]
-    pub(super) fn let_ask_again(&self) {
+    pub(super) fn allow_poll_requests(&self) {
         for entry in &**self.0.load() {
             entry.on_demand.forget_pause();
         }
@@ -87,10 +88,10 @@ impl Roster {
 }
 
 impl Pollers {
-    /// Starts to poll the sources, the first ones at once.
+    /// Starts one poller for each source. First polls are spread by a fraction of a second.
     ///
     /// # Errors
-    /// When a thread cannot be made; those made before are ended.
+    /// A thread cannot be created; those created before are stopped.
     pub fn start(
         sources: &[config::Source],
         reporter: &Reporter,
@@ -100,7 +101,7 @@ impl Pollers {
         Pollers::start_with(sources, reporter, user_agent, OnceCell::new(), resolver)
     }
 
-    /// As [`Pollers::start`], with what else may resolve and authenticate upstreams.
+    /// Starts the pollers with the given TLS settings and resolvers: see [`Pollers::start`].
     pub(super) fn start_with(
         sources: &[config::Source],
         reporter: &Reporter,
@@ -110,8 +111,8 @@ impl Pollers {
     ) -> io::Result<Pollers> {
         let mut pollers = Pollers {
             running: Vec::new(),
-            roster: Roster::default(),
-            paces: Paces::default(),
+            handles: PollerHandles::default(),
+            limiters: RateLimiters::default(),
             reporter: reporter.clone(),
             user_agent: user_agent.to_owned(),
             system,
@@ -121,48 +122,49 @@ impl Pollers {
         Ok(pollers)
     }
 
-    /// Goes on with these sources: pollers of those that are the same as before are left alone,
-    /// the others are ended, and what is new or changed is polled at once.
+    /// Replaces the sources. Pollers of unchanged sources continue undisturbed; pollers of removed or
+    /// changed sources are stopped; new and changed sources are polled at once.
     ///
     /// # Errors
-    /// When a thread cannot be made; sources without one are not polled.
+    /// A thread cannot be created; sources without one are not polled.
     pub fn renew(&mut self, sources: &[config::Source], user_agent: &str) -> io::Result<()> {
         let same_agent = self.user_agent == user_agent;
         user_agent.clone_into(&mut self.user_agent);
         let (kept, gone): (Vec<Running>, Vec<Running>) = std::mem::take(&mut self.running)
             .into_iter()
             .partition(|running| same_agent && sources.contains(&running.source));
-        end(gone);
+        stop(gone);
         let mut kept: Vec<Option<Running>> = kept.into_iter().map(Some).collect();
         let now = Instant::now();
-        let paces = self.paces.of(sources);
+        let limiters = self.limiters.of(sources);
         let mut outcome = Ok(());
-        for ((position, source), pace) in (0..).zip(sources).zip(paces) {
+        for ((position, source), limiter) in (0..).zip(sources).zip(limiters) {
             let same = |it: &&mut Option<Running>| {
                 it.as_ref().is_some_and(|running| running.source == *source)
             };
             match kept.iter_mut().find(same).and_then(Option::take) {
                 Some(running) => self.running.push(running),
-                None => match self.run(source, Schedule::new(source.interval, position, now), pace)
-                {
-                    Ok(running) => self.running.push(running),
-                    Err(error) => outcome = Err(error),
-                },
+                None => {
+                    match self.run(source, Schedule::new(source.interval, position, now), limiter) {
+                        Ok(running) => self.running.push(running),
+                        Err(error) => outcome = Err(error),
+                    }
+                }
             }
         }
         let entries = self.running.iter().map(|running| running.entry.clone()).collect();
-        self.roster.0.store(Arc::new(entries));
+        self.handles.0.store(Arc::new(entries));
         outcome
     }
 
-    /// Starts the thread of one source.
+    /// Starts the poller of one source.
     fn run(
         &self,
         source: &config::Source,
         schedule: Schedule,
-        pace: Option<Arc<Pace>>,
+        limiter: Option<Arc<RateLimiter>>,
     ) -> io::Result<Running> {
-        let entry = Entry {
+        let entry = PollerHandle {
             stats: Arc::new(PollStats::new(source.name.clone(), source.timeout)),
             on_demand: Arc::new(OnDemand::new(source.interval)),
         };
@@ -173,7 +175,7 @@ impl Pollers {
                 None if source.kind.url().is_https() => {
                     self.system.get_or_init(tls::system).clone()
                 }
-                // A redirect from http to https is not followed either.
+                // Redirects from http to https are not followed, so no certificate is needed.
                 None => tls::trusting(std::iter::empty()),
             };
             let resolver = (self.resolver)(&source.name);
@@ -184,7 +186,7 @@ impl Pollers {
             request: kind::request(&source.kind, &source.units),
             make_fetcher: Box::new(make_fetcher),
             schedule,
-            pace,
+            limiter,
             on_demand: entry.on_demand.clone(),
             reporter: self.reporter.clone(),
             stats: entry.stats.clone(),
@@ -194,41 +196,41 @@ impl Pollers {
         Ok(Running { source: source.clone(), entry, thread })
     }
 
-    /// Returns true if a source has no poller because no thread could be made for it.
+    /// Returns true if a source has no poller because its thread could not be created.
     pub fn is_incomplete(&self, sources: &[config::Source]) -> bool {
         self.running.len() < sources.len()
     }
 
-    /// The pollers as seen from outside.
-    pub fn roster(&self) -> Roster {
-        self.roster.clone()
+    /// Returns handles to the pollers.
+    pub fn handles(&self) -> PollerHandles {
+        self.handles.clone()
     }
 
-    /// Tells all pollers to end, without waiting for any.
+    /// Signals all pollers to stop, without waiting for them.
     pub fn begin_stop(&mut self) {
         self.running.iter_mut().for_each(|running| running.thread.stop());
     }
 }
 
-/// Ends pollers: waits a moment for those in a poll, and leaves them to themselves then.
-fn end(mut pollers: Vec<Running>) {
+/// Stops pollers. Those that are still in a poll after [`STOP_WAIT`] are left to end by themselves.
+fn stop(mut pollers: Vec<Running>) {
     pollers.iter_mut().for_each(|running| running.thread.stop());
     let deadline = Instant::now() + STOP_WAIT;
     for Running { source, thread, .. } in pollers {
         if thread.join_deadline(deadline).is_err() {
-            log::info!("{}: left in a poll that is still in flight", source.name);
+            log::info!("{}: stopping without waiting for a poll in flight", source.name);
         }
     }
 }
 
 impl Drop for Pollers {
     fn drop(&mut self) {
-        end(std::mem::take(&mut self.running));
+        stop(std::mem::take(&mut self.running));
     }
 }
 
 impl fmt::Debug for Pollers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pollers").field("roster", &self.roster).finish_non_exhaustive()
+        f.debug_struct("Pollers").field("handles", &self.handles).finish_non_exhaustive()
     }
 }

@@ -4,13 +4,13 @@
 //! Quirks:
 //! - `tx_reported`, the transmitter's last report, and `reported`, the receiver's, are texts
 //!   such as `Jul 15th, 8:17 AM`, without a year or a zone. The year is the one that makes the
-//!   time the latest that is not in the future; the zone is configured. So the time of
-//!   observation is always inferred, and a time that is not understood is an error: a sensor of
-//!   unknown age must not look fresh.
+//!   time the latest that is not in the future; the zone is configured. The time of observation is
+//!   therefore always inferred, and a time that cannot be parsed is an error: a sensor of unknown age
+//!   must not look fresh.
 //! - Numbers may arrive as texts with a unit, `"-46.00dBm"`.
-//! - The volume follows `units`; the depth is in inches whatever they are.
-//! - A bad token is answered with a redirect, which must not be followed.
-//! - `status_number` tells that the sensor is silent while the last values go on being sent.
+//! - The volume follows `units`; the depth is always in inches.
+//! - The response to a bad token is a redirect, which must not be followed.
+//! - `status_number` reports a silent sensor, while the last values are still sent.
 
 use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
@@ -22,25 +22,25 @@ use crate::board::{FieldName, Observed, Reading, Value};
 use crate::config;
 use crate::units::Unit;
 
-/// What a redirect means here.
-pub(super) const REDIRECT: &str = "it redirects, which is how it refuses a token";
+/// Error message for a redirect.
+pub(super) const REDIRECT: &str = "redirected, which is how this API refuses a token";
 
 /// Litres in an imperial gallon, by definition (NIST SP 811, appendix B.8).
 const LITRES_PER_IMPERIAL_GALLON: f64 = 4.546_09;
 
-/// How far the device's clock may be ahead of ours before its time is taken for last year's.
+/// Time by which the device's clock may be ahead of ours before its time counts as last year's.
 const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_hours(24);
 
-/// The address of the device. Never to be shown.
+/// Returns the URL of the device. Never logged: it contains the token.
 pub(super) fn url(keys: &config::PtDevices) -> String {
     let base = keys.url.as_str().trim_end_matches('/');
     format!("{base}/token/v1/device/{}?api_token={}", keys.device, keys.token.expose())
 }
 
-/// Reads an answer.
+/// Decodes a response.
 ///
 /// # Errors
-/// When the body is not JSON, has no device data, or no time that is understood.
+/// The body is not JSON, has no device data, or no time that can be parsed.
 pub(super) fn decode(
     keys: &config::PtDevices,
     body: &[u8],
@@ -48,15 +48,15 @@ pub(super) fn decode(
 ) -> Result<Reading, DecodeError> {
     let answer = decode::json(body)?;
     let device = answer.get("data").filter(|data| data.is_object());
-    let device = device.ok_or_else(|| DecodeError::new("the answer holds no device"))?;
+    let device = device.ok_or_else(|| DecodeError::new("the response has no device"))?;
     let data = device.get("device_data").filter(|data| data.is_object());
     let data = data.ok_or_else(|| DecodeError::new("the device has not sent any data yet"))?;
     let at = ["tx_reported", "reported"]
         .iter()
         .find_map(|key| device.get(*key).and_then(Json::as_str))
-        .ok_or_else(|| DecodeError::new("the device tells no time of its last report"))?;
+        .ok_or_else(|| DecodeError::new("the response has no time of the last report"))?;
     let at = time_of(at, &keys.timezone, fetched_at)
-        .ok_or_else(|| DecodeError::new("the time of the last report is not understood"))?;
+        .ok_or_else(|| DecodeError::new("the time of the last report cannot be parsed"))?;
     let quantity = |key: &str, unit| match measured(data.get(key)) {
         Ok(number) => Value::number(number, unit),
         Err(note) => Value::missing(Some(unit), note),
@@ -76,21 +76,21 @@ pub(super) fn decode(
         ("status", status(device)),
     ];
     if values[..3].iter().all(|(_, value)| value.datum.is_none()) {
-        return Err(DecodeError::new("the device tells neither level nor depth nor volume"));
+        return Err(DecodeError::new("the response has neither level nor depth nor volume"));
     }
     let values: Vec<(FieldName, Value)> =
         values.into_iter().map(|(name, value)| (name.into(), value)).collect();
     Ok(Reading { observed: Observed { at, inferred: true }, values })
 }
 
-/// A number, also where a text has its unit behind it.
+/// Returns a number, also from a text with a unit behind it.
 fn measured(json: Option<&Json>) -> Result<f64, &'static str> {
     let Some(Json::String(text)) = json else { return decode::number(json) };
     let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
     let unit = &text[digits.len()..];
-    // What stands behind must be a unit, and not half of another number.
+    // The rest must be a unit, and not a part of another number.
     let is_unit = unit.chars().all(|c| c.is_alphabetic() || matches!(c, ' ' | '%' | '°' | '"'));
-    is_unit.then(|| decode::clean_number(digits)).flatten().ok_or("sent as text that is no number")
+    is_unit.then(|| decode::decimal(digits)).flatten().ok_or("sent as text that is not a number")
 }
 
 fn volume(device: &Json, data: &Json) -> Value {
@@ -108,9 +108,9 @@ fn volume(device: &Json, data: &Json) -> Value {
     }
 }
 
-/// The status in words, with a note unless the device works.
+/// Returns the status as a text, with a note unless the device works.
 fn status(device: &Json) -> Value {
-    let told = decode::text_value(device.get("status"));
+    let sent = decode::text_value(device.get("status"));
     let number = measured(device.get("status_number")).ok();
     let (words, works) = match number {
         Some(0.0 | 1.0) => ("not yet connected", false),
@@ -119,13 +119,13 @@ fn status(device: &Json) -> Value {
         Some(4.0) => ("the transmitter is silent", false),
         Some(5.0) => ("power or internet is out", false),
         Some(6.0) => ("press the connect button", false),
-        _ => return told,
+        _ => return sent,
     };
-    let value = if told.datum.is_some() { told } else { Value::text(words) };
+    let value = if sent.datum.is_some() { sent } else { Value::text(words) };
     Value { note: (!works).then(|| words.into()), ..value }
 }
 
-/// The latest such time that is not in the future.
+/// Returns the latest time with this text that is not in the future.
 fn time_of(text: &str, zone: &TimeZone, now: Timestamp) -> Option<Timestamp> {
     let (day, time) = text.split_once(',')?;
     let (month, day) = day.trim().split_once(' ')?;
@@ -134,7 +134,7 @@ fn time_of(text: &str, zone: &TimeZone, now: Timestamp) -> Option<Timestamp> {
     let time = Time::strptime("%I:%M %p", time.trim()).ok()?;
     let latest = now.checked_add(CLOCK_TOLERANCE).ok()?;
     let this_year = now.to_zoned_datetime(zone.clone()).year();
-    // Nine years hold a 29th of February, whatever century ends within them.
+    // Nine years include a 29th of February, even across the end of a century.
     (this_year - 8..=this_year + 1).rev().find_map(|year| {
         let date = Date::new(year, month, day).ok()?;
         let at = zone.to_timestamp(date.to_datetime(time)).ok()?;
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cistern() {
+    fn response_of_a_device_is_decoded() {
         let reading = read(CISTERN).unwrap();
         // 8:17 in Denver in summer, UTC-6.
         let at = "2026-07-15T14:17:00Z".parse().unwrap();
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn times_without_a_year() {
+    fn time_without_a_year_is_the_latest_in_the_past() {
         let denver = TimeZone::get("America/Denver").unwrap();
         for (text, now, at) in [
             ("Jul 15th, 8:17 AM", "2026-07-15T20:00:00Z", Some("2026-07-15T14:17:00Z")),
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_and_units() {
+    fn numbers_follow_the_units_of_the_device() {
         for (from, to, field, expected) in [
             ("\"US Imperial\"", "\"Metric\"", "volume", Value::number(100.0, Unit::Litre)),
             (
@@ -251,7 +251,7 @@ mod tests {
                 ":6.6",
                 ":\"6.6/7\"",
                 "battery",
-                Value::missing(Some(Unit::Volt), "sent as text that is no number"),
+                Value::missing(Some(Unit::Volt), "sent as text that is not a number"),
             ),
             (
                 "percent_level\":50",
@@ -274,15 +274,15 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_reading() {
+    fn response_without_device_data_or_time_is_an_error() {
         let whole = CISTERN.replace("\n        ", "");
         for (body, reason) in [
             (String::new(), "empty"),
             ("{}".to_owned(), "no device"),
             (r#"{"data":[]}"#.to_owned(), "no device"),
             (r#"{"data":{"id":1,"device_data":null}}"#.to_owned(), "not sent any data"),
-            (whole.replace("reported", "x"), "tells no time"),
-            (whole.replace("Jul 15th, 8:17 AM", "a while ago"), "not understood"),
+            (whole.replace("reported", "x"), "no time"),
+            (whole.replace("Jul 15th, 8:17 AM", "a while ago"), "cannot be parsed"),
             (whole.replace("_level\":", "_x\":"), "neither level"),
         ] {
             let error = read(&body).unwrap_err().to_string();
@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn the_address_holds_the_token() {
+    fn url_contains_the_token() {
         let expected = "https://api.ptdevices.com/token/v1/device/200?api_token=t0ken";
         assert_eq!(url(&keys()), expected);
     }

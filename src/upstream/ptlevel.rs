@@ -1,15 +1,14 @@
 //! The share page of a PTLevel tank sensor, `https://www.mypt.in/s/<share>`.
 //!
-//! An HTML page without an API behind it, read by an HTML tokenizer:
+//! The page has no API behind it, so it is parsed by an HTML tokenizer:
 //! - `span.inchLevel`: the depth of the water, inches, `49.09`;
 //! - `span.updated_on`: the age of the observation in words, `3 minutes, 20 seconds ago`;
 //! - a script that mentions `ptlevel`: the vendor's percentage, `level: 85`, a whole number.
 //!
-//! The page is renewed about every 15 minutes and answers 200 whether or not the
-//! sensor is alive, so the age is what matters: a page without both spans, or with
-//! an age that is not understood, is an error and no reading. The level and the
-//! volume are computed from the depth and the configured size of the tank. The
-//! sensor is good to 6 gallons, hence whole gallons and tenths of a percent.
+//! The page changes about every 15 minutes and has status 200 whether the sensor is alive or not, so the age
+//! is essential: a page without both spans, or with an age that cannot be parsed, is an error. Level and
+//! volume are computed from the depth and the configured size of the tank. The sensor is accurate to 6
+//! gallons, hence whole gallons and tenths of a percent.
 
 use std::sync::Arc;
 
@@ -23,14 +22,14 @@ use crate::board::{FieldName, Observed, Reading, Value};
 use crate::config;
 use crate::units::{Unit, round_to};
 
-/// Percentage points by which the vendor's whole-number level may differ from ours
-/// before the configured height is worth doubting.
+/// Percentage points by which the vendor's level may differ from ours before the configured height is
+/// doubtful.
 const LEVEL_TOLERANCE: f64 = 2.0;
 
-/// Reads a page.
+/// Decodes a page.
 ///
 /// # Errors
-/// When either span is missing or the age is not understood.
+/// A span is missing, or the age cannot be parsed.
 pub(super) fn decode(
     keys: &config::PtLevel,
     body: &[u8],
@@ -44,7 +43,7 @@ pub(super) fn decode(
     let depth = page.depth.ok_or_else(|| missing(DEPTH))?;
     let age = page.age.ok_or_else(|| missing(AGE))?;
     let age = age::parse(&age)
-        .ok_or_else(|| DecodeError::new(format!("the age in span.{AGE} is not understood")))?;
+        .ok_or_else(|| DecodeError::new(format!("the age in span.{AGE} cannot be parsed")))?;
     let at = fetched_at
         .checked_sub(age)
         .map_err(|_| DecodeError::new("the age of the observation is out of range"))?;
@@ -54,7 +53,7 @@ pub(super) fn decode(
     })
 }
 
-/// What the page holds of interest, as it is written there.
+/// Returns the raw fields of a page.
 pub(super) fn raw_fields(body: &[u8]) -> Vec<(String, String)> {
     let Page { depth, age, vendor_level } = Page::read(body);
     let spans = [(DEPTH, depth), (AGE, age)].into_iter();
@@ -64,7 +63,7 @@ pub(super) fn raw_fields(body: &[u8]) -> Vec<(String, String)> {
 }
 
 fn values(keys: &config::PtLevel, depth: &str, vendor: Option<f64>) -> Vec<(FieldName, Value)> {
-    let (depth, level, volume) = match decode::clean_number(depth).filter(|inches| *inches >= 0.0) {
+    let (depth, level, volume) = match decode::decimal(depth).filter(|inches| *inches >= 0.0) {
         Some(inches) => {
             let full = inches / keys.height;
             let percent = full * 100.0;
@@ -100,7 +99,7 @@ fn volume(keys: &config::PtLevel, full: f64) -> Value {
     Value::number(round_to(full * keys.capacity, 0), Unit::UsGallon)
 }
 
-/// What makes the computed level doubtful.
+/// Returns a note if the computed level is doubtful.
 fn level_note(
     keys: &config::PtLevel,
     inches: f64,
@@ -114,13 +113,13 @@ fn level_note(
     Some(format!("the vendor shows {vendor} %; check the configured height").into())
 }
 
-/// The class of the span that holds the depth.
+/// Class of the span with the depth.
 const DEPTH: &str = "inchLevel";
 
-/// The class of the span that holds the age.
+/// Class of the span with the age.
 const AGE: &str = "updated_on";
 
-/// What the page holds, as texts; the first of each counts.
+/// Texts of the page; the first of each kind.
 #[derive(Debug, Default, PartialEq)]
 struct Page {
     depth: Option<String>,
@@ -128,11 +127,11 @@ struct Page {
     vendor_level: Option<f64>,
 }
 
-/// What text belongs to at a place in the page.
-enum Place {
+/// Element that the tokenizer is in.
+enum Element {
     Elsewhere,
     Script(String),
-    /// In one of the two spans, that many further spans deep.
+    /// In one of the two spans, with `deep` further spans open.
     Span {
         class: &'static str,
         deep: usize,
@@ -142,61 +141,62 @@ enum Place {
 
 impl Page {
     fn read(body: &[u8]) -> Page {
-        // Scripts hold `<` and quotes that are no tags; the emitter's switch makes
-        // the tokenizer read them as the raw text that they are.
+        // Scripts contain `<` that begins no tag; with this switch the tokenizer reads them as raw text.
         let mut emitter = DefaultEmitter::default();
         emitter.naively_switch_states(true);
         let mut page = Page::default();
-        let mut place = Place::Elsewhere;
+        let mut element = Element::Elsewhere;
         for token in Tokenizer::new_with_emitter(body, emitter) {
             let Ok(token) = token;
-            place = page.step(place, token);
+            element = page.step(element, token);
         }
         page
     }
 
-    fn step(&mut self, place: Place, token: Token) -> Place {
-        match (place, token) {
-            (Place::Elsewhere, Token::StartTag(tag)) => match &tag.name[..] {
-                b"script" => Place::Script(String::new()),
+    fn step(&mut self, element: Element, token: Token) -> Element {
+        match (element, token) {
+            (Element::Elsewhere, Token::StartTag(tag)) => match &tag.name[..] {
+                b"script" => Element::Script(String::new()),
                 b"span" => {
                     let classes = tag.attributes.get(&b"class"[..]);
                     match classes.and_then(|classes| wanted_class(&classes.value)) {
-                        Some(class) => Place::Span { class, deep: 0, text: String::new() },
-                        None => Place::Elsewhere,
+                        Some(class) => Element::Span { class, deep: 0, text: String::new() },
+                        None => Element::Elsewhere,
                     }
                 }
-                _ => Place::Elsewhere,
+                _ => Element::Elsewhere,
             },
-            (Place::Script(text), Token::String(more)) => Place::Script(text + &lossy(&more)),
-            (Place::Script(text), Token::EndTag(_)) => {
+            (Element::Script(text), Token::String(more)) => Element::Script(text + &lossy(&more)),
+            (Element::Script(text), Token::EndTag(_)) => {
                 self.vendor_level = self.vendor_level.or_else(|| vendor_level(&text));
-                Place::Elsewhere
+                Element::Elsewhere
             }
-            (Place::Span { class, deep, text }, Token::String(more)) => {
-                Place::Span { class, deep, text: text + &lossy(&more) }
+            (Element::Span { class, deep, text }, Token::String(more)) => {
+                Element::Span { class, deep, text: text + &lossy(&more) }
             }
-            (Place::Span { class, deep, text }, Token::StartTag(tag))
+            (Element::Span { class, deep, text }, Token::StartTag(tag))
                 if &tag.name[..] == b"span" =>
             {
-                Place::Span { class, deep: deep + 1, text }
+                Element::Span { class, deep: deep + 1, text }
             }
-            (Place::Span { class, deep, text }, Token::EndTag(tag)) if &tag.name[..] == b"span" => {
+            (Element::Span { class, deep, text }, Token::EndTag(tag))
+                if &tag.name[..] == b"span" =>
+            {
                 match deep.checked_sub(1) {
-                    Some(deep) => Place::Span { class, deep, text },
+                    Some(deep) => Element::Span { class, deep, text },
                     None => {
                         let slot = if class == DEPTH { &mut self.depth } else { &mut self.age };
                         slot.get_or_insert_with(|| text.trim().to_owned());
-                        Place::Elsewhere
+                        Element::Elsewhere
                     }
                 }
             }
-            (place, _) => place,
+            (element, _) => element,
         }
     }
 }
 
-/// The class that we look for, if it is one of these.
+/// Returns the class of interest among these, if any.
 fn wanted_class(classes: &[u8]) -> Option<&'static str> {
     [DEPTH, AGE].into_iter().find(|wanted| {
         classes.split(u8::is_ascii_whitespace).any(|class| class == wanted.as_bytes())
@@ -207,7 +207,7 @@ fn lossy(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// The number after `level:` in a script that mentions `ptlevel`, if it is a percentage.
+/// Returns the number after `level:` in a script that mentions `ptlevel`, if it is a percentage.
 fn vendor_level(script: &str) -> Option<f64> {
     if !script.to_ascii_lowercase().contains("ptlevel") {
         return None;
@@ -220,7 +220,7 @@ fn vendor_level(script: &str) -> Option<f64> {
         let rest = script[at + word.len()..].trim_start_matches(['"', '\'']).trim_start();
         let rest = rest.strip_prefix(':')?.trim_start().trim_start_matches(['"', '\'']);
         let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
-        decode::clean_number(&rest[..end]).filter(|percent| (0.0..=100.0).contains(percent))
+        decode::decimal(&rest[..end]).filter(|percent| (0.0..=100.0).contains(percent))
     })
 }
 
@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn the_original_tank() {
+    fn page_of_a_tank_is_decoded() {
         let reading = read(&page("49.09", "3 minutes, 20 seconds ago", "85")).unwrap();
         let at = "2026-01-31T17:16:41Z".parse().unwrap();
         assert_eq!(reading.observed, Observed { at, inferred: false });
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dead_sensor_is_days_old() {
+    fn age_on_the_page_is_the_age_of_the_observation() {
         for (age, seconds) in [("4 days, 1 hour ago", 349_200), ("just now", 0)] {
             let reading = read(&page("49.09", age, "85")).unwrap();
             let at = fetched().checked_sub(Duration::from_secs(seconds)).unwrap();
@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn depths_and_what_follows_from_them() {
+    fn level_and_volume_are_computed_from_the_depth() {
         let missing = |unit, note: &str| Value::missing(Some(unit), note);
         let by_vendor = "from the vendor's percentage, as there is no depth";
         for (depth, vendor, level, volume) in [
@@ -343,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_without_the_spans_is_an_error() {
+    fn page_without_depth_or_age_is_an_error() {
         let whole = page("49.09", "just now", "85");
         for (page, reason) in [
             (String::new(), "empty"),
@@ -352,8 +352,8 @@ mod tests {
             (whole.replace("updated_on", "updated"), "updated_on"),
             (whole.replace("inchLevel", "cmLevel"), "inchLevel"),
             (whole[..whole.find("</span> inches").unwrap()].to_owned(), "inchLevel"),
-            (whole.replace("just now", "a while ago"), "not understood"),
-            (whole.replace("just now", ""), "not understood"),
+            (whole.replace("just now", "a while ago"), "cannot be parsed"),
+            (whole.replace("just now", ""), "cannot be parsed"),
             (whole.replace("just now", "400000 years ago"), "out of range"),
         ] {
             let error = read(&page).unwrap_err().to_string();
@@ -362,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn markup_within_a_span_and_entities() {
+    fn markup_within_a_span_and_entities_are_read() {
         let page = concat!(
             "<SPAN CLASS=inchLevel><b>49</b><span>.0</span>9</SPAN>",
             "<span class=updated_on>2&nbsp;hours, <i>5 minutes</i> ago</span>"
@@ -373,7 +373,7 @@ mod tests {
     }
 
     #[test]
-    fn the_vendors_percentage() {
+    fn percentage_of_the_vendor_is_found_in_scripts() {
         for (script, level) in [
             ("$('#x').ptlevel({level: 85})", Some(85.0)),
             ("PTLevel.draw({'level':'42.5'})", Some(42.5)),
@@ -387,7 +387,7 @@ mod tests {
     }
 
     #[test]
-    fn hostile_bytes_do_no_harm() {
+    fn hostile_bytes_are_an_error() {
         for body in
             [&b"\xff\xfe<span class=inchLevel>\xff"[..], b"<", b"<script>", b"</span></span>"]
         {

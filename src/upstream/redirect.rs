@@ -1,32 +1,32 @@
-//! Which redirects are followed: only those within the origin that was configured.
+//! Redirects are followed within the configured origin only.
 //!
-//! A request may carry a credential in its path, query or headers, and an answer from
-//! elsewhere is not the upstream's. So another host, another port or another scheme
-//! ends the poll with an error that tells where the operator has to look.
+//! A request may have a credential in its path, query or headers, and a response from elsewhere is not the
+//! upstream's. A redirect to another host, port or scheme therefore ends the poll with an error that names
+//! the target.
 
 use ureq::http::Uri;
 use ureq::http::uri::PathAndQuery;
 
-/// Why a redirect is not followed.
+/// A redirect that is not followed.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum RedirectError {
-    /// To some other host or port.
-    #[error("it redirects to another host, {0}, which is not followed")]
+    /// To another host or port.
+    #[error("redirect to another host, {0}, not followed")]
     OtherHost(String),
     /// From https to http.
-    #[error("it redirects from https to http, which is not followed")]
+    #[error("redirect from https to http, not followed")]
     Downgrade,
     /// From http to https.
-    #[error("it redirects to https; configure that address")]
+    #[error("redirect to https; configure the https URL")]
     Upgrade,
-    /// Nothing that could be followed.
-    #[error("it redirects without a usable address")]
+    /// Its location is missing or not a URL.
+    #[error("redirect without a usable location")]
     Unusable,
 }
 
-/// The address that a `Location` (RFC 9110 10.2.2) leads to from the current one.
+/// Resolves a Location field (RFC 9110 10.2.2) against the current URL.
 pub(super) fn target(current: &Uri, location: &str) -> Result<Uri, RedirectError> {
-    // A fragment is for browsers.
+    // Fragments are not sent to servers.
     let location = location.trim().split('#').next().unwrap_or_default();
     let scheme = current.scheme_str().unwrap_or_default();
     let has_scheme = location.split(['/', '?']).next().is_some_and(|start| start.contains(':'));
@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn within_the_origin() {
+    fn redirect_within_the_origin_is_resolved() {
         let current: Uri = "https://user:pw@example.org/a/b?key=1".parse().unwrap();
         for (location, path) in [
             ("/c", "/c"),
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn out_of_the_origin() {
+    fn redirect_to_another_origin_is_rejected() {
         let current: Uri = "https://example.org/a".parse().unwrap();
         let other = |host: &str| RedirectError::OtherHost(host.to_owned());
         for (location, error) in [

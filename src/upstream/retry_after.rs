@@ -1,19 +1,18 @@
-//! `Retry-After` (RFC 9110 10.2.3): seconds, or an HTTP date.
+//! Parses Retry-After (RFC 9110 10.2.3): seconds, or an HTTP date.
 
 use std::time::{Duration, SystemTime};
 
-/// An upstream cannot silence us for longer than this; a typing error in a header
-/// must not end a source.
+/// Longest wait that an upstream can request: a mistake in a header must not silence a source for good.
 pub(super) const MAX_RETRY_AFTER: Duration = Duration::from_secs(3600);
 
-/// How long the upstream asks us to wait; `None` when the value is malformed.
+/// Returns the time that the upstream asks us to wait; `None` if the value is malformed.
 pub(super) fn parse(value: &str, now: SystemTime) -> Option<Duration> {
     let value = value.trim();
     let wait = if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
-        // More digits than a u64 holds are a long time all the same.
+        // A number beyond u64 is a long time as well.
         Duration::from_secs(value.parse().unwrap_or(u64::MAX))
     } else {
-        // A date in the past asks for no wait at all.
+        // A date in the past means no wait.
         httpdate::parse_http_date(value).ok()?.duration_since(now).unwrap_or_default()
     };
     Some(wait.min(MAX_RETRY_AFTER))
@@ -24,7 +23,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn seconds_and_dates() {
+    fn seconds_and_dates_are_parsed_and_capped() {
         // Sun, 06 Nov 1994 08:49:37 GMT
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777);
         for (value, seconds) in [

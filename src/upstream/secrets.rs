@@ -1,25 +1,25 @@
-//! A source's secrets, struck out of all that is told of its answers: a service may echo what
-//! it was asked, in an error page, in its own reason for a refusal or in a value.
+//! Redacts the secrets of a source from everything that quotes its responses: a service may echo the
+//! request in an error page, in its reason for a refusal or in a value.
 //!
-//! They are looked for wherever they stand, also within a word, as nobody knows what an upstream
-//! puts around them. That is safe only for texts that do not turn up by chance: what has fewer
-//! than [`LEAST`] bytes stays. The other rule that would spare the `1` of `?days=1`, to look at
-//! whole words only, would let `key_s3cret` pass, and still spoil each lone 1.
+//! A secret is found anywhere, also within a word, since an upstream may surround it with anything. This is
+//! safe only for texts that do not occur by chance, so secrets of fewer than [`MIN_BYTES`] bytes are not
+//! redacted. Redacting whole words only would also spare the `1` of `?days=1`, but would leave
+//! `key_s3cret`.
 
 use std::sync::Arc;
 
 use crate::board::{Datum, PollError, Reading};
 use crate::config::Kind;
 
-/// Bytes of a secret at least. Shorter ones can be guessed, and stand in texts by chance.
-const LEAST: usize = 4;
+/// Least bytes of a secret. Shorter ones can be guessed, and occur in texts by chance.
+const MIN_BYTES: usize = 4;
 
-/// Stands at the end of a text of which more was there.
+/// Marks the end of a text that was shortened.
 pub(super) const CUT: char = '…';
 
-const STRUCK_OUT: &str = "[secret]";
+const REDACTED: &str = "[secret]";
 
-/// What must not be shown of one source. Not to be printed itself.
+/// Secrets of one source. It has no `Debug`.
 #[derive(Default)]
 pub(super) struct Secrets(Vec<String>);
 
@@ -27,35 +27,35 @@ impl Secrets {
     pub(super) fn of(kind: &Kind) -> Secrets {
         let mut forms: Vec<String> =
             kind.secrets().iter().flat_map(|secret| forms(secret.expose())).collect();
-        forms.retain(|form| form.len() >= LEAST);
-        // A secret that is part of another must not leave the rest of it behind.
+        forms.retain(|form| form.len() >= MIN_BYTES);
+        // Longest first: a secret that is part of another must not leave the rest of the other.
         forms.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
         forms.dedup();
         Secrets(forms)
     }
 
-    /// The text without them; nor with the beginning of one where it was [`CUT`].
-    pub(super) fn strike_out(&self, mut text: String) -> String {
-        // Of what was cut first, as the beginning of one may be the whole of another.
+    /// Redacts the secrets in a text, and the beginning of one at the end of a text that was [`CUT`].
+    pub(super) fn redact(&self, mut text: String) -> String {
+        // The cut end first, since the beginning of one secret may be the whole of another.
         if let Some(whole) = text.strip_suffix(CUT)
-            && let Some(rest) = self.0.iter().find_map(|secret| without_begun(whole, secret))
+            && let Some(rest) = self.0.iter().find_map(|secret| without_partial(whole, secret))
         {
-            text = format!("{rest}{STRUCK_OUT}{CUT}");
+            text = format!("{rest}{REDACTED}{CUT}");
         }
         for secret in &self.0 {
             if text.contains(secret) {
-                text = text.replace(secret, STRUCK_OUT);
+                text = text.replace(secret, REDACTED);
             }
         }
         text
     }
 
-    pub(super) fn strike_out_of_error(&self, error: PollError) -> PollError {
-        PollError { message: self.strike_out(error.message), ..error }
+    pub(super) fn redact_error(&self, error: PollError) -> PollError {
+        PollError { message: self.redact(error.message), ..error }
     }
 
-    pub(super) fn strike_out_of_reading(&self, mut reading: Reading) -> Reading {
-        let clean = |text: &mut Arc<str>| *text = self.strike_out(text.to_string()).into();
+    pub(super) fn redact_reading(&self, mut reading: Reading) -> Reading {
+        let clean = |text: &mut Arc<str>| *text = self.redact(text.to_string()).into();
         for (_, value) in &mut reading.values {
             if let Some(Datum::Text(text)) = &mut value.datum {
                 clean(text);
@@ -66,18 +66,17 @@ impl Secrets {
     }
 }
 
-/// How a secret may be written in an answer: as it is, and in JSON with and without the
-/// slashes that some programs escape.
+/// Returns the forms of a secret in a response: as it is, and in JSON with and without escaped slashes.
 fn forms(secret: &str) -> [String; 3] {
     let json = serde_json::Value::from(secret).to_string();
     let json = json[1..json.len() - 1].to_owned();
     [secret.to_owned(), json.replace('/', r"\/"), json]
 }
 
-/// The text without the beginning of the secret that it ends with.
-fn without_begun<'a>(text: &'a str, secret: &str) -> Option<&'a str> {
-    let lengths = (LEAST..secret.len()).rev().filter(|length| secret.is_char_boundary(*length));
-    lengths.map(|length| &secret[..length]).find_map(|begun| text.strip_suffix(begun))
+/// Removes the beginning of the secret from the end of the text.
+fn without_partial<'a>(text: &'a str, secret: &str) -> Option<&'a str> {
+    let lengths = (MIN_BYTES..secret.len()).rev().filter(|length| secret.is_char_boundary(*length));
+    lengths.map(|length| &secret[..length]).find_map(|partial| text.strip_suffix(partial))
 }
 
 #[cfg(test)]
@@ -106,9 +105,9 @@ mod tests {
     }
 
     #[test]
-    fn secrets_are_struck_out_in_every_form() {
+    fn secrets_are_redacted_in_every_form() {
         let secrets = secrets();
-        for (text, told) in [
+        for (text, redacted) in [
             ("level 1 of 11", "level 1 of 11"),
             ("bad key s3%2Fcret, s3/cret", "bad key [secret], [secret]"),
             (r#"{"key":"s3\/cret"}"#, r#"{"key":"[secret]"}"#),
@@ -121,12 +120,12 @@ mod tests {
             ("cut in the middle of s3cretk", "cut in the middle of s3cretk"),
             ("", ""),
         ] {
-            assert_eq!(secrets.strike_out(text.to_owned()), told);
+            assert_eq!(secrets.redact(text.to_owned()), redacted);
         }
     }
 
     #[test]
-    fn readings_and_errors_are_told_without_them() {
+    fn readings_and_errors_are_redacted() {
         let secrets = secrets();
         let note =
             |text: &str| Value { note: Some(text.into()), ..Value::number(1.0, Unit::Percent) };
@@ -136,8 +135,8 @@ mod tests {
         };
         let echoed = [Value::text("key s3cretkey"), note("for s3cretkey"), note("for all")];
         let clean = [Value::text("key [secret]"), note("for [secret]"), note("for all")];
-        assert_eq!(secrets.strike_out_of_reading(of(echoed)), of(clean));
+        assert_eq!(secrets.redact_reading(of(echoed)), of(clean));
         let error = PollError::new(ErrorKind::Http, "refused: s3cretkey");
-        assert_eq!(secrets.strike_out_of_error(error).message, "refused: [secret]");
+        assert_eq!(secrets.redact_error(error).message, "refused: [secret]");
     }
 }

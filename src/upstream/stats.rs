@@ -1,5 +1,4 @@
-//! What a poller counts and what it is doing. Atomics that anyone may look at at
-//! any time; nobody is ever waited for.
+//! Counters and state of a poller, as atomics that any thread reads without blocking.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,32 +12,32 @@ use crate::heartbeat::Heartbeat;
 /// Upper bounds of the histogram's buckets, seconds.
 pub const DURATION_BUCKETS: [f64; 10] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
 
-/// Beyond the bound of a phase, how long a poller may be silent before it counts as stuck.
+/// Time beyond the bound of a phase after which a silent poller counts as stuck.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// A waiting poller shows that it is alive at least this often.
-pub(super) const BEAT: Duration = Duration::from_secs(5);
+/// Longest time between two heartbeats of a waiting poller.
+pub(super) const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(5);
 
-/// How a poll ended, as `polls_total{outcome}` names it.
+/// Result of a poll, the label of `polls_total{outcome}`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Outcome {
     /// A new reading.
     Ok,
-    /// The last answer still holds (304).
+    /// The last reading is still current (304).
     NotModified,
     /// It failed.
     Failed(ErrorKind),
 }
 
 impl Outcome {
-    /// Every outcome.
+    /// Returns every outcome.
     pub fn all() -> impl Iterator<Item = Outcome> {
         [Outcome::Ok, Outcome::NotModified]
             .into_iter()
             .chain(ErrorKind::VARIANTS.iter().copied().map(Outcome::Failed))
     }
 
-    /// The label's value.
+    /// Returns the label's value.
     pub fn as_str(self) -> &'static str {
         match self {
             Outcome::Ok => "ok",
@@ -56,17 +55,17 @@ impl Outcome {
     }
 }
 
-/// What a poller is doing.
+/// Activity of a poller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
-    /// Waiting for the next poll to be due.
+    /// Waiting for the next poll.
     Waiting,
-    /// In a poll.
+    /// Polling.
     Polling,
 }
 
 impl Phase {
-    /// The name on the scoreboard.
+    /// Returns its name on the scoreboard.
     pub const fn as_str(self) -> &'static str {
         match self {
             Phase::Waiting => "waiting",
@@ -75,14 +74,14 @@ impl Phase {
     }
 }
 
-/// How long polls took: a cumulative histogram as Prometheus wants it.
+/// Durations of polls, as a cumulative Prometheus histogram.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Durations {
-    /// Polls that took at most as long as [`DURATION_BUCKETS`] says at that place.
+    /// Number of polls that took at most the time in [`DURATION_BUCKETS`] at the same index.
     pub cumulative: [u64; DURATION_BUCKETS.len()],
-    /// All polls.
+    /// Number of all polls.
     pub count: u64,
-    /// Seconds spent in all polls.
+    /// Total of all durations, in seconds.
     pub seconds: f64,
 }
 
@@ -92,10 +91,10 @@ pub struct PollStats {
     source: Arc<str>,
     timeout: Duration,
     outcomes: [AtomicU64; 2 + ErrorKind::VARIANTS.len()],
-    /// Not cumulative; the last one is for all longer polls.
+    /// Not cumulative; the last bucket counts all longer polls.
     buckets: [AtomicU64; DURATION_BUCKETS.len() + 1],
     micros: AtomicU64,
-    /// Counts changes of phase: even while waiting, odd while polling.
+    /// Number of phase changes: even while waiting, odd while polling.
     phases: AtomicU64,
     since: Heartbeat,
     heartbeat: Heartbeat,
@@ -115,17 +114,17 @@ impl PollStats {
         }
     }
 
-    /// The source's name.
+    /// Returns the name of the source.
     pub fn source(&self) -> &str {
         &self.source
     }
 
-    /// Polls that ended so.
+    /// Returns the number of polls with this outcome.
     pub fn count(&self, outcome: Outcome) -> u64 {
         self.outcomes[outcome.index()].load(Ordering::Relaxed)
     }
 
-    /// How long polls took.
+    /// Returns the durations of all polls.
     pub fn durations(&self) -> Durations {
         let mut count = 0;
         let cumulative = std::array::from_fn(|bucket| {
@@ -133,27 +132,27 @@ impl PollStats {
             count
         });
         count += self.buckets[DURATION_BUCKETS.len()].load(Ordering::Relaxed);
-        // Micros are exact in an f64 for 285 years of polling.
+        // Exact: an f64 represents microseconds of 285 years.
         let seconds = self.micros.load(Ordering::Relaxed) as f64 / 1e6;
         Durations { cumulative, count, seconds }
     }
 
-    /// What the poller is doing, and for how long already.
+    /// Returns the poller's phase, and the time since it began.
     pub fn phase(&self) -> (Phase, Duration) {
         let odd = self.phases.load(Ordering::Relaxed) % 2 == 1;
         (if odd { Phase::Polling } else { Phase::Waiting }, self.since.age())
     }
 
-    /// How long ago the poller last showed that it is alive.
+    /// Returns the time since the last heartbeat.
     pub fn heartbeat_age(&self) -> Duration {
         self.heartbeat.age()
     }
 
-    /// The longest silence that its phase explains: a poll lasts for its source's `timeout` at
-    /// most, and a wait is full of signs of life. Beyond it the poller counts as stuck.
+    /// Returns the age of the heartbeat beyond which the poller counts as stuck: a poll lasts for at most
+    /// the source's `timeout`, and a waiting poller beats regularly.
     pub fn heartbeat_bound(&self) -> Duration {
         let explained = match self.phase().0 {
-            Phase::Waiting => BEAT,
+            Phase::Waiting => HEARTBEAT_INTERVAL,
             Phase::Polling => self.timeout,
         };
         explained + GRACE
@@ -224,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn phases() {
+    fn phase_follows_begin_and_end_of_polls() {
         let stats = stats();
         assert_eq!(stats.phase().0, Phase::Waiting);
         stats.begin();

@@ -21,7 +21,7 @@ use pumphouse_web::board::{Board, Reporter, ServiceInfo};
 use pumphouse_web::engine::{Listener, Settings, Stats};
 use pumphouse_web::history::{self, Retention};
 use pumphouse_web::site::{self, Site, SnapshotReader};
-use pumphouse_web::upstream::Roster;
+use pumphouse_web::upstream::PollerHandles;
 
 use crate::harness::{Program, TestEngine, blocking_program, eventually, get, plain_program};
 use crate::server::{Server, body, code, json};
@@ -68,7 +68,7 @@ impl OverEngine {
         let health = Arc::new(Health {
             engine: engine.clone(),
             board: reader.clone(),
-            polls: Roster::default(),
+            polls: PollerHandles::default(),
             history: history.clone(),
             admin: OnceLock::new(),
         });
@@ -80,7 +80,7 @@ impl OverEngine {
                 engine: engine.clone(),
                 access: gate.stats(),
                 board: reader,
-                polls: Roster::default(),
+                polls: PollerHandles::default(),
                 history,
                 listeners: Vec::new(),
                 certificates: None,

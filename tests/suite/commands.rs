@@ -164,7 +164,7 @@ fn check_poll_shows_the_answer_and_its_values() {
     let output = run("/elsewhere");
     assert_eq!(output.status.code(), Some(1));
     let told = stdout(&output);
-    assert!(told.contains("FAILED") && told.contains("the answer begins"), "{told}");
+    assert!(told.contains("FAILED") && told.contains("the response begins"), "{told}");
 }
 
 #[test]

@@ -154,7 +154,7 @@ fn planted_secrets_appear_in_no_output() {
     });
 
     let mut told = server.log().join("\n");
-    assert!(told.contains("the answer begins"), "the echo is logged: {told}");
+    assert!(told.contains("the response begins"), "the echo is logged: {told}");
     for target in [
         "/",
         "/source/station",

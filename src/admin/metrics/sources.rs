@@ -6,10 +6,10 @@ use strum::VariantArray as _;
 
 use super::family::Family;
 use crate::board::{Datum, Snapshot, State};
-use crate::upstream::{DURATION_BUCKETS, Outcome, Roster};
+use crate::upstream::{DURATION_BUCKETS, Outcome, PollerHandles};
 
 /// Returns the number of polls and their durations, by source.
-pub(super) fn polls(polls: &Roster) -> [MetricFamily; 2] {
+pub(super) fn polls(polls: &PollerHandles) -> [MetricFamily; 2] {
     let mut total = Family::counter("polls_total", "Number of polls ended, by outcome.");
     let mut durations =
         Family::histogram("poll_duration_seconds", "Time from a poll's start to its outcome.");

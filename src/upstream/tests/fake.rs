@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-/// Ends with the test.
+/// A running fake upstream; dropping it stops the thread.
 pub(super) struct Upstream {
     pub(super) address: SocketAddr,
     stopped: Arc<AtomicBool>,
@@ -15,8 +15,8 @@ pub(super) struct Upstream {
 }
 
 impl Upstream {
-    /// Hands each connection to the script, one after the other. A script must end when
-    /// its client leaves.
+    /// Passes each connection to the script, one after the other. A script must end when its client
+    /// disconnects.
     pub(super) fn new(mut script: impl FnMut(TcpStream) + Send + 'static) -> Upstream {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let address = listener.local_addr().unwrap();
@@ -35,12 +35,12 @@ impl Upstream {
         Upstream { address, stopped, thread: Some(thread) }
     }
 
-    /// Reads a request and writes that answer, again and again.
+    /// Responds to every request with `answer`.
     pub(super) fn answering(answer: impl Into<Vec<u8>>) -> Upstream {
         let answer = answer.into();
         Upstream::new(move |mut stream| {
             head(&mut stream);
-            // The client may have seen enough.
+            // The client may have disconnected.
             let _ = stream.write_all(&answer);
         })
     }
@@ -62,7 +62,7 @@ impl Drop for Upstream {
     }
 }
 
-/// The request's head as text.
+/// Reads the head of a request.
 pub(super) fn head(stream: &mut TcpStream) -> String {
     let mut head = Vec::new();
     let mut byte = [0];
@@ -72,15 +72,15 @@ pub(super) fn head(stream: &mut TcpStream) -> String {
     String::from_utf8(head).unwrap()
 }
 
-/// Holds the connection and says nothing until the client leaves.
+/// Holds the connection without sending, until the client disconnects.
 pub(super) fn hold(mut stream: TcpStream) {
     let mut bytes = [0; 1024];
     while stream.read(&mut bytes).is_ok_and(|n| n > 0) {}
 }
 
-/// Sends the byte again and again, slowly, until the client leaves.
+/// Sends a byte repeatedly and slowly, until the client disconnects.
 pub(super) fn drip(mut stream: TcpStream, byte: u8) {
-    // The read that waits for the client to leave sets the pace.
+    // The timeout of the read determines the pace.
     stream.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
     let mut bytes = [0; 1024];
     while stream.write_all(&[byte]).is_ok() {

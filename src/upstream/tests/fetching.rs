@@ -1,4 +1,4 @@
-//! One exchange: every way to hurt the client ends in its own kind of error, in time.
+//! One exchange with an upstream: each fault is reported as its own kind of error within the deadline.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -13,18 +13,18 @@ use super::fake::{Upstream, drip, head, hold};
 use crate::board::{ErrorKind, PollError};
 use crate::outbound::blackhole::Blackhole;
 use crate::outbound::{Lookup, ThreadedResolver, tls};
-use crate::upstream::fetch::{Answer, FetchError, Fetcher, MAX_BODY, Request, Validators};
+use crate::upstream::fetch::{FetchError, Fetched, Fetcher, MAX_BODY, Request, Validators};
 use crate::upstream::secrets::Secrets;
 
-/// The total bound in these tests.
+/// Deadline of one exchange in these tests.
 const TIMEOUT: Duration = Duration::from_millis(400);
 
-/// Far more than the total bound and far less than for ever.
+/// Generous bound of the duration: far above the deadline.
 const BOUND: Duration = Duration::from_secs(10);
 
 fn fetcher(timeout: Duration) -> Fetcher {
-    let nobody: &[&[u8]] = &[];
-    let tls = tls::trusting(nobody.iter().copied());
+    let no_certs: &[&[u8]] = &[];
+    let tls = tls::trusting(no_certs.iter().copied());
     Fetcher::new(timeout, "pumphouse-web/test", tls, ThreadedResolver::system("x"))
 }
 
@@ -39,23 +39,23 @@ fn request(url: String) -> Request {
     }
 }
 
-/// An exchange with ample time.
-fn fetch(url: String) -> Result<Answer, FetchError> {
+/// Fetches with a generous deadline.
+fn fetch(url: String) -> Result<Fetched, FetchError> {
     fetcher(BOUND).fetch(&request(url), &Validators::default())
 }
 
 fn body(url: String) -> Vec<u8> {
     match fetch(url).unwrap() {
-        Answer::Body { body, .. } => body,
-        Answer::NotModified => panic!("not asked conditionally"),
+        Fetched::Body { body, .. } => body,
+        Fetched::NotModified => panic!("not asked conditionally"),
     }
 }
 
-fn kind(result: Result<Answer, FetchError>) -> ErrorKind {
+fn kind(result: Result<Fetched, FetchError>) -> ErrorKind {
     result.unwrap_err().error.kind
 }
 
-/// The upstream makes the exchange end at its total bound.
+/// Checks that the exchange with an upstream ends at its deadline.
 fn times_out(upstream: &Upstream, scheme: &str) {
     let begun = Instant::now();
     let url = format!("{scheme}://{}/s/secret", upstream.address);
@@ -66,7 +66,7 @@ fn times_out(upstream: &Upstream, scheme: &str) {
 }
 
 #[test]
-fn a_good_answer_and_the_request_that_got_it() {
+fn response_is_fetched_with_the_configured_request() {
     let (seen, requests) = crossbeam_channel::unbounded();
     let upstream = Upstream::new(move |mut stream| {
         seen.send(head(&mut stream)).unwrap();
@@ -85,17 +85,17 @@ fn a_good_answer_and_the_request_that_got_it() {
 }
 
 #[test]
-fn accepts_and_never_sends() {
+fn upstream_that_never_sends_times_out() {
     times_out(&Upstream::new(hold), "http");
 }
 
 #[test]
-fn tls_that_stalls_in_the_handshake() {
+fn stalled_tls_handshake_times_out() {
     times_out(&Upstream::new(hold), "https");
 }
 
 #[test]
-fn a_head_that_never_ends() {
+fn endless_head_times_out() {
     let upstream = Upstream::new(|mut stream| {
         stream.write_all(b"HTTP/1.1 200 OK\r\nX: ").unwrap();
         drip(stream, b'x');
@@ -104,7 +104,7 @@ fn a_head_that_never_ends() {
 }
 
 #[test]
-fn a_body_that_drips() {
+fn dripping_body_times_out() {
     let upstream = Upstream::new(|mut stream| {
         stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").unwrap();
         drip(stream, b'x');
@@ -113,7 +113,7 @@ fn a_body_that_drips() {
 }
 
 #[test]
-fn redirects_share_one_bound() {
+fn redirects_share_one_deadline() {
     // Each is answered within the bound. With a bound for each, the last error would be
     // that there are too many of them.
     let upstream = Upstream::new(|mut stream| {
@@ -126,7 +126,7 @@ fn redirects_share_one_bound() {
 }
 
 #[test]
-fn a_body_over_the_cap() {
+fn body_over_the_limit_is_too_large() {
     let endless = Upstream::new(|mut stream| {
         head(&mut stream);
         let mut more = stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n");
@@ -145,7 +145,7 @@ fn a_body_over_the_cap() {
 }
 
 #[test]
-fn a_head_over_the_cap() {
+fn head_over_the_limit_is_an_error() {
     let answer = format!("HTTP/1.1 200 OK\r\nX: {}\r\n\r\n", "x".repeat(100_000));
     assert_eq!(kind(fetch(Upstream::answering(answer).url("/"))), ErrorKind::TooLarge);
 }
@@ -157,7 +157,7 @@ fn gzipped(bytes: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn compressed_answers_and_a_bomb() {
+fn gzip_is_decompressed_up_to_the_limit() {
     let answer = |packed: &[u8]| {
         let mut answer = format!(
             "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {}\r\n\r\n",
@@ -175,7 +175,7 @@ fn compressed_answers_and_a_bomb() {
 }
 
 #[test]
-fn compressed_bytes_without_end() {
+fn endless_gzip_stops_at_the_limit() {
     // Stored blocks: gzip that does not compress, chunked, so that no length gives it away.
     let upstream = Upstream::new(|mut stream| {
         head(&mut stream);
@@ -197,7 +197,7 @@ fn compressed_bytes_without_end() {
 }
 
 #[test]
-fn connections_that_break() {
+fn broken_connection_is_an_error() {
     let closed_mid_body =
         Upstream::answering("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nten bytes.");
     assert_eq!(kind(fetch(closed_mid_body.url("/"))), ErrorKind::Connect);
@@ -213,7 +213,7 @@ fn connections_that_break() {
     let closed_at_once = Upstream::new(drop);
     assert_eq!(kind(fetch(closed_at_once.url("/"))), ErrorKind::Connect);
 
-    // Bound and not listening: the port is ours, and nobody answers on it.
+    // Bound and not listening: the port is ours, and nothing accepts on it.
     let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
     socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
     let port = socket.local_addr().unwrap().as_socket().unwrap().port();
@@ -221,18 +221,18 @@ fn connections_that_break() {
 }
 
 #[test]
-fn what_is_not_http() {
+fn response_that_is_not_http_is_an_error() {
     for garbage in ["SSH-2.0-OpenSSH_9.2\r\n\r\n", "HTTP/9.9 ok\r\n\r\n"] {
         assert_eq!(kind(fetch(Upstream::answering(garbage).url("/"))), ErrorKind::Http);
     }
 }
 
 #[test]
-fn redirects() {
+fn redirects_are_followed_within_the_origin() {
     for (location, message) in [
         ("http://elsewhere.test/s?token=secret", "elsewhere.test"),
         ("/again", "more than 3 redirects"),
-        ("", "without a usable address"),
+        ("", "without a usable location"),
     ] {
         let answer =
             format!("HTTP/1.1 302 Found\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n");
@@ -253,7 +253,7 @@ fn redirects() {
 }
 
 #[test]
-fn statuses() {
+fn error_status_is_reported_with_its_retry_after() {
     for (status, header, expected, wait) in [
         ("429 Too Many Requests", "Retry-After: 120", ErrorKind::RateLimited, Some(120)),
         ("429 Too Many Requests", "X: y", ErrorKind::RateLimited, None),
@@ -267,7 +267,7 @@ fn statuses() {
         ("503 Service Unavailable", "X: y", ErrorKind::Http, None),
         ("500 Internal Server Error", "Retry-After: 5", ErrorKind::Http, Some(5)),
         ("404 Not Found", "X: y", ErrorKind::Http, None),
-        ("304 Not Modified", "X: not asked for", ErrorKind::Http, None),
+        ("304 Not Modified", "X: unconditional", ErrorKind::Http, None),
         ("300 Multiple Choices", "Location: /", ErrorKind::Http, None),
     ] {
         let upstream = Upstream::answering(format!("HTTP/1.1 {status}\r\n{header}\r\n\r\n"));
@@ -279,15 +279,15 @@ fn statuses() {
 }
 
 #[test]
-fn the_reason_of_a_refusal_is_told() {
+fn reason_of_a_refusal_is_reported() {
     let upstream =
         Upstream::answering("HTTP/1.1 400 Bad Request\r\nContent-Length: 8\r\n\r\nlatitude");
     let error = fetch(upstream.url("/")).unwrap_err().error;
-    assert_eq!(error.message, "the answer was 400 Bad Request: latitude");
+    assert_eq!(error.message, "the response was 400 Bad Request: latitude");
 }
 
 #[test]
-fn an_unchanged_answer() {
+fn unchanged_response_is_not_modified() {
     let upstream = Upstream::new(|mut stream| {
         let head = head(&mut stream).to_ascii_lowercase();
         let known = head.contains("if-none-match: \"v1\"")
@@ -302,13 +302,13 @@ fn an_unchanged_answer() {
     });
     let request = Request { conditional: true, ..request(upstream.url("/")) };
     let fetcher = fetcher(BOUND);
-    let Answer::Body { validators, .. } = fetcher.fetch(&request, &Validators::default()).unwrap()
+    let Fetched::Body { validators, .. } = fetcher.fetch(&request, &Validators::default()).unwrap()
     else {
         panic!("nothing was known yet");
     };
-    assert!(matches!(fetcher.fetch(&request, &validators), Ok(Answer::NotModified)));
+    assert!(matches!(fetcher.fetch(&request, &validators), Ok(Fetched::NotModified)));
     let unconditional = Request { conditional: false, ..request };
-    assert!(matches!(fetcher.fetch(&unconditional, &validators), Ok(Answer::Body { .. })));
+    assert!(matches!(fetcher.fetch(&unconditional, &validators), Ok(Fetched::Body { .. })));
 }
 
 /// An upstream with a certificate for that name, and the fetcher that trusts it.
@@ -344,7 +344,7 @@ fn tls_upstream(name: &str) -> (Upstream, Fetcher) {
 }
 
 #[test]
-fn certificates() {
+fn certificate_must_be_trusted_and_match_the_host() {
     let (upstream, trusting) = tls_upstream("sensor.test");
     let url = |host: &str| format!("https://{host}:{}/", upstream.address.port());
     let ask =
@@ -368,7 +368,7 @@ fn fetch_with_blackholed_addresses_reaches_the_upstream() {
     };
     let (request, begun) = (request("http://sensor.test/".to_owned()), Instant::now());
     let answer = fetcher(addresses.to_vec(), BOUND).fetch(&request, &Validators::default());
-    assert!(matches!(answer, Ok(Answer::Body { .. })), "{answer:?}");
+    assert!(matches!(answer, Ok(Fetched::Body { .. })), "{answer:?}");
     // Half a second; one address after the other, eight.
     assert!(begun.elapsed() < BOUND / 2, "{:?}", begun.elapsed());
 
@@ -380,7 +380,7 @@ fn fetch_with_blackholed_addresses_reaches_the_upstream() {
 }
 
 #[test]
-fn tls_to_a_plain_port() {
+fn tls_to_a_plain_port_is_an_error() {
     let upstream = Upstream::new(|mut stream: TcpStream| {
         let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
         hold(stream);
@@ -389,7 +389,7 @@ fn tls_to_a_plain_port() {
     assert_eq!(kind(fetch(url)), ErrorKind::Tls);
 }
 
-/// How many threads of this process have that name (of which Linux keeps 15 bytes).
+/// Returns the number of threads of this process with a name, of which Linux keeps 15 bytes.
 #[cfg(target_os = "linux")]
 fn threads(name: &str) -> usize {
     std::fs::read_dir("/proc/self/task")
@@ -401,14 +401,14 @@ fn threads(name: &str) -> usize {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn names_that_are_never_resolved_hold_one_thread() {
+fn lookups_that_hang_hold_one_thread() {
     let (release, hang) = crossbeam_channel::bounded::<()>(0);
     let lookup = move |_: &str, port| {
         let _ = hang.recv();
         Ok(vec![SocketAddr::from(([127, 0, 0, 1], port))])
     };
-    let nobody: &[&[u8]] = &[];
-    let tls = tls::trusting(nobody.iter().copied());
+    let no_certs: &[&[u8]] = &[];
+    let tls = tls::trusting(no_certs.iter().copied());
     let resolver = ThreadedResolver::with_lookup("silent", Arc::new(lookup));
     let fetcher = Fetcher::new(Duration::from_millis(200), "test", tls, resolver);
     let begun = Instant::now();

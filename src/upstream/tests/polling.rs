@@ -1,4 +1,4 @@
-//! Whole pollers: from the upstream to the board's snapshot.
+//! Pollers, from the upstream to the board's snapshot.
 
 use std::io::Write as _;
 use std::net::SocketAddr;
@@ -67,13 +67,13 @@ fn board(sources: &[Source]) -> (Board, BoardReader, Reporter) {
 }
 
 fn start(sources: &[Source], reporter: &Reporter) -> Pollers {
-    let nobody: &[&[u8]] = &[];
-    let tls = tls::trusting(nobody.iter().copied());
+    let no_certs: &[&[u8]] = &[];
+    let tls = tls::trusting(no_certs.iter().copied());
     Pollers::start_with(sources, reporter, "test", tls.into(), Box::new(ThreadedResolver::system))
         .unwrap()
 }
 
-/// Looks until the snapshot is as wanted, or for far longer than that may take.
+/// Waits for a snapshot that satisfies a predicate, with a generous bound.
 fn until(reader: &BoardReader, wanted: impl Fn(&Snapshot) -> bool) -> Arc<Snapshot> {
     let begun = Instant::now();
     loop {
@@ -110,7 +110,7 @@ fn readings_failures_and_recovery_reach_the_board() {
     let sources = [source("tank", upstream.url("/"))];
     let (_board, reader, reporter) = board(&sources);
     let pollers = start(&sources, &reporter);
-    let stats = pollers.roster().stats()[0].clone();
+    let stats = pollers.handles().stats()[0].clone();
     let level = |snapshot: &Snapshot| {
         let value = snapshot.sources[0].values().next().map(|(_, value)| value.clone());
         serde_json::to_string(&value).unwrap()
@@ -128,7 +128,7 @@ fn readings_failures_and_recovery_reach_the_board() {
 }
 
 #[test]
-fn a_failing_source_keeps_its_values_and_does_not_disturb_the_others() {
+fn failing_source_keeps_its_values_and_leaves_others_alone() {
     let silent = Upstream::new(hold);
     let mut first = true;
     let failing = Upstream::new(move |mut stream| {
@@ -165,7 +165,7 @@ fn a_failing_source_keeps_its_values_and_does_not_disturb_the_others() {
 }
 
 #[test]
-fn a_panic_costs_one_poll() {
+fn panic_in_a_decoder_costs_one_poll() {
     let mut polls = 0;
     let upstream = Upstream::new(move |mut stream| {
         head(&mut stream);
@@ -187,12 +187,12 @@ fn a_panic_costs_one_poll() {
             secrets: Secrets::default(),
         },
         make_fetcher: Box::new(|| {
-            let nobody: &[&[u8]] = &[];
-            let tls = tls::trusting(nobody.iter().copied());
+            let no_certs: &[&[u8]] = &[];
+            let tls = tls::trusting(no_certs.iter().copied());
             Fetcher::new(Duration::from_secs(10), "test", tls, ThreadedResolver::system("x"))
         }),
         schedule: Schedule::new(source.interval, 0, Instant::now()),
-        pace: None,
+        limiter: None,
         on_demand: Arc::new(OnDemand::new(source.interval)),
         reporter,
         stats: stats.clone(),
@@ -207,7 +207,7 @@ fn a_panic_costs_one_poll() {
 }
 
 #[test]
-fn a_stop_does_not_wait_for_polls_in_flight() {
+fn stop_does_not_wait_for_polls_in_flight() {
     let (asked, asking) = crossbeam_channel::unbounded::<SocketAddr>();
     let upstream = Upstream::new(move |stream| {
         asked.send(stream.peer_addr().unwrap()).unwrap();
@@ -219,40 +219,43 @@ fn a_stop_does_not_wait_for_polls_in_flight() {
     let (_board, _, reporter) = board(&sources);
     let pollers = start(&sources, &reporter);
     asking.recv().unwrap();
-    assert_eq!(pollers.roster().stats()[0].phase().0, Phase::Polling);
+    assert_eq!(pollers.handles().stats()[0].phase().0, Phase::Polling);
     let begun = Instant::now();
     drop(pollers);
     assert!(begun.elapsed() < Duration::from_secs(4));
 }
 
 #[test]
-fn waiting_pollers_end_at_once_and_are_joined() {
+fn waiting_pollers_are_joined_at_once() {
     let upstream = Upstream::answering(answer(1));
     let mut sources = [source("tank", upstream.url("/"))];
     sources[0].interval = Duration::from_secs(3600);
     let (_board, reader, reporter) = board(&sources);
     let pollers = start(&sources, &reporter);
     until(&reader, |snapshot| snapshot.sources[0].state == State::Fresh);
-    let stats = pollers.roster().stats()[0].clone();
+    let stats = pollers.handles().stats()[0].clone();
     drop(pollers);
     // The thread held the other handles.
     assert_eq!(Arc::strong_count(&stats), 1);
 }
 
 #[test]
-fn a_poll_that_is_asked_for_comes_at_once() {
+fn requested_poll_begins_at_once() {
     let upstream = Upstream::answering(answer(50));
     let mut source = source("tank", upstream.url("/"));
     source.interval = Duration::from_secs(3600);
     let (_board, reader, reporter) = board(std::slice::from_ref(&source));
     let pollers = start(&[source], &reporter);
     let first = until(&reader, |snapshot| snapshot.sources[0].state == State::Fresh).version;
-    let requests = pollers.roster();
-    assert_eq!(requests.ask("nobody"), None);
-    assert!(matches!(requests.ask("tank"), Some(Asked::TooSoon(_))), "it was polled just now");
+    let requests = pollers.handles();
+    assert_eq!(requests.request_poll("unknown"), None);
+    assert!(
+        matches!(requests.request_poll("tank"), Some(Asked::TooSoon(_))),
+        "it was polled just now"
+    );
     // As after the pause.
-    pollers.roster().let_ask_again();
-    assert_eq!(requests.ask("tank"), Some(Asked::Granted));
+    pollers.handles().allow_poll_requests();
+    assert_eq!(requests.request_poll("tank"), Some(Asked::Granted));
     until(&reader, |snapshot| snapshot.version > first);
 }
 
@@ -281,7 +284,7 @@ fn sources_of_one_rate_limit_are_polled_apart() {
 }
 
 #[test]
-fn a_new_configuration_leaves_alone_what_it_does_not_change() {
+fn reload_leaves_unchanged_sources_alone() {
     let upstream = Upstream::answering(answer(50));
     let named = |name: &str| Source {
         interval: Duration::from_secs(3600),
@@ -292,25 +295,25 @@ fn a_new_configuration_leaves_alone_what_it_does_not_change() {
     let mut pollers = start(&before, &reporter);
     let fresh = |snapshot: &Snapshot| snapshot.sources.iter().all(|it| it.state == State::Fresh);
     until(&reader, fresh);
-    let stats = pollers.roster().stats();
+    let stats = pollers.handles().stats();
 
     after.push(named("new"));
     after.push(Source { timeout: Duration::from_secs(7), ..named("changed") });
     after.push(named("same"));
     board.renew(after.iter().map(SourceInfo::from).collect());
     pollers.renew(&after, "test").unwrap();
-    let roster = pollers.roster();
+    let handles = pollers.handles();
     until(&reader, |snapshot| snapshot.sources.len() == 3 && fresh(snapshot));
-    let names: Vec<String> = roster.stats().iter().map(|it| it.source().to_owned()).collect();
+    let names: Vec<String> = handles.stats().iter().map(|it| it.source().to_owned()).collect();
     assert_eq!(names, ["new", "changed", "same"]);
-    assert!(Arc::ptr_eq(&roster.stats()[2], &stats[0]), "left alone");
-    assert!(!Arc::ptr_eq(&roster.stats()[1], &stats[2]), "polled anew");
-    assert_eq!(roster.ask("gone"), None);
+    assert!(Arc::ptr_eq(&handles.stats()[2], &stats[0]), "left alone");
+    assert!(!Arc::ptr_eq(&handles.stats()[1], &stats[2]), "a new poller");
+    assert_eq!(handles.request_poll("gone"), None);
     // Its thread has ended, which held the other handle.
     let gone = &stats[1];
     let begun = Instant::now();
     while Arc::strong_count(gone) > 1 {
-        assert!(begun.elapsed() < Duration::from_secs(30), "its poller goes on");
+        assert!(begun.elapsed() < Duration::from_secs(30), "its poller continues");
         std::thread::yield_now();
     }
 }

@@ -1,73 +1,76 @@
-//! One poll outside of any schedule, told in full: what `check --poll` shows.
+//! One poll of each source outside of the schedule, in detail, for `check --poll`. It uses the same
+//! fetcher and decoders as the pollers, so it shows what the server will do.
 
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use serde_json::Value as Json;
 
-use super::answer::{self, NotUnderstood};
-use super::fetch::{Answer, Fetcher, Validators};
-use super::rate_limit::Paces;
+use super::fetch::{Fetched, Fetcher, Validators};
+use super::interpret::{DecodeFailure, interpret};
+use super::rate_limit::RateLimiters;
 use super::secrets::Secrets;
 use super::{kind, ptlevel};
 use crate::board::{PollError, Reading};
 use crate::config::{Kind, Source};
 use crate::outbound::{ThreadedResolver, tls};
 
-/// Raw fields told at most.
-const MOST_FIELDS: usize = 100;
+/// Most raw fields of a response.
+const MAX_FIELDS: usize = 100;
 
-/// What a poll brought.
+/// Result of one poll.
 #[derive(Debug)]
-pub struct Trial {
-    /// From the request to the whole answer, or to giving up.
+pub struct OncePolled {
+    /// Time from the request to the complete response or the failure.
     pub took: Duration,
-    /// Bytes of the answer, and its fields as they were sent: where, and what. No secrets.
+    /// Number of bytes of the response, and its raw fields: position and text, without secrets.
     pub sent: Option<(usize, Vec<(String, String)>)>,
-    /// What was made of it, in the units in which it is told; with the time by our clock.
+    /// Reading in the configured units, with the time of the response.
     pub reading: Result<(Reading, Timestamp), PollError>,
-    /// How an answer begins that was not understood.
+    /// Beginning of a response that could not be decoded.
     pub excerpt: Option<String>,
 }
 
-/// Polls each source once, one after the other and within the rate limits.
-pub fn poll_all(sources: &[Source], user_agent: &str, mut tell: impl FnMut(&Source, Trial)) {
+/// Polls each source once, one after the other, within the rate limits, and passes each result to `report`.
+pub fn poll_all(sources: &[Source], user_agent: &str, mut report: impl FnMut(&Source, OncePolled)) {
     let system = tls::system();
-    for (source, pace) in sources.iter().zip(Paces::default().of(sources)) {
-        if let Some(pace) = pace {
+    for (source, limiter) in sources.iter().zip(RateLimiters::default().of(sources)) {
+        if let Some(limiter) = limiter {
             let now = Instant::now();
-            std::thread::sleep(pace.take(now).saturating_duration_since(now));
+            std::thread::sleep(limiter.reserve(now).saturating_duration_since(now));
         }
         let tls = match &source.ca_certs {
             Some(own) => tls::trusting(own.iter().map(AsRef::as_ref)),
             None => system.clone(),
         };
         let resolver = ThreadedResolver::system(&source.name);
-        tell(source, poll(source, &Fetcher::new(source.timeout, user_agent, tls, resolver)));
+        report(source, poll(source, &Fetcher::new(source.timeout, user_agent, tls, resolver)));
     }
 }
 
-fn poll(source: &Source, fetcher: &Fetcher) -> Trial {
+fn poll(source: &Source, fetcher: &Fetcher) -> OncePolled {
     let begun = Instant::now();
     let request = kind::request(&source.kind, &source.units);
     let answer = fetcher.fetch(&request, &Validators::default());
     let (took, at) = (begun.elapsed(), Timestamp::now());
     let body = match answer {
-        Ok(Answer::Body { body, .. }) => body,
-        // Without validators nothing was asked that a 304 could answer.
-        Ok(Answer::NotModified) => Vec::new(),
-        Err(error) => return Trial { took, sent: None, reading: Err(error.error), excerpt: None },
+        Ok(Fetched::Body { body, .. }) => body,
+        // Without validators a 304 has no meaning.
+        Ok(Fetched::NotModified) => Vec::new(),
+        Err(error) => {
+            return OncePolled { took, sent: None, reading: Err(error.error), excerpt: None };
+        }
     };
     let sent = Some((body.len(), raw_fields(&source.kind, &request.secrets, &body)));
-    match answer::read(source, &request.secrets, &body, at) {
-        Ok(reading) => Trial { took, sent, reading: Ok((reading, at)), excerpt: None },
-        Err(NotUnderstood { error, excerpt }) => {
-            Trial { took, sent, reading: Err(error), excerpt: Some(excerpt) }
+    match interpret(source, &request.secrets, &body, at) {
+        Ok(reading) => OncePolled { took, sent, reading: Ok((reading, at)), excerpt: None },
+        Err(DecodeFailure { error, excerpt }) => {
+            OncePolled { took, sent, reading: Err(error), excerpt: Some(excerpt) }
         }
     }
 }
 
-/// The fields of an answer as they were sent; of JSON each with its pointer.
+/// Returns the raw fields of a response; those of JSON by their pointers.
 fn raw_fields(kind: &Kind, secrets: &Secrets, body: &[u8]) -> Vec<(String, String)> {
     let mut fields = match kind {
         Kind::PtLevel(_) => ptlevel::raw_fields(body),
@@ -79,17 +82,17 @@ fn raw_fields(kind: &Kind, secrets: &Secrets, body: &[u8]) -> Vec<(String, Strin
             fields
         }
     };
-    fields.truncate(MOST_FIELDS);
+    fields.truncate(MAX_FIELDS);
     for text in fields.iter_mut().flat_map(|(place, text)| [place, text]) {
-        *text = secrets.strike_out(std::mem::take(text));
+        *text = secrets.redact(std::mem::take(text));
     }
     fields
 }
 
-/// Every number, text and truth in the document, by its pointer (RFC 6901).
+/// Collects every number, text, boolean and null of a document with its pointer (RFC 6901).
 fn flatten(json: &Json, pointer: String, fields: &mut Vec<(String, String)>) {
     match json {
-        _ if fields.len() >= MOST_FIELDS => {}
+        _ if fields.len() >= MAX_FIELDS => {}
         Json::Array(items) => {
             for (index, item) in items.iter().enumerate() {
                 flatten(item, format!("{pointer}/{index}"), fields);
@@ -110,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pointers_lead_back_to_what_they_name() {
+    fn pointers_of_raw_fields_resolve_to_them() {
         let body = r#"{"a":{"b":[1,"x",null]},"x/y":true,"m~n":2.50,"e":{}}"#;
         let document: Json = serde_json::from_str(body).unwrap();
         let mut fields = Vec::new();

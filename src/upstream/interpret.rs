@@ -1,0 +1,36 @@
+//! Turns a response body into a reading: decodes it, converts units, redacts secrets.
+
+use jiff::Timestamp;
+
+use super::conversion::convert;
+use super::secrets::Secrets;
+use super::{excerpt, kind};
+use crate::board::{ErrorKind, PollError, Reading};
+use crate::config::Source;
+
+/// A response that is not what this kind of upstream sends.
+#[derive(Debug)]
+pub(super) struct DecodeFailure {
+    pub(super) error: PollError,
+    /// Beginning of the response.
+    pub(super) excerpt: String,
+}
+
+/// Interprets a body that was complete at `at`.
+///
+/// # Errors
+/// The body is not what this kind of upstream sends.
+pub(super) fn interpret(
+    source: &Source,
+    secrets: &Secrets,
+    body: &[u8],
+    at: Timestamp,
+) -> Result<Reading, DecodeFailure> {
+    match kind::decode(&source.kind, body, at) {
+        Ok(reading) => Ok(secrets.redact_reading(convert(&source.units, reading))),
+        Err(error) => Err(DecodeFailure {
+            error: secrets.redact_error(PollError::new(ErrorKind::Decode, error.to_string())),
+            excerpt: excerpt::of(body, secrets),
+        }),
+    }
+}
