@@ -41,6 +41,7 @@ pub mod kernel;
 pub mod logging;
 pub mod outbound;
 mod private_file;
+pub mod route_pattern;
 mod text;
 pub mod threads;
 mod timestamp;

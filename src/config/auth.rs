@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use strum::VariantNames as _;
+use strum::{VariantArray as _, VariantNames as _};
 
 use super::listen_addr::ListenAddr;
 use super::problem::nearest;
@@ -13,6 +13,7 @@ use crate::access::{
     Admission, Limits, MAX_NAME_BYTES, Origin, Restricted, Rules, Scope, Scopes, Token, User,
     is_account_name,
 };
+use crate::route_pattern::RoutePattern;
 
 /// `[auth]`, with the keys of `[server]` that concern access.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -23,30 +24,6 @@ pub struct Auth {
     /// Rules that each request is checked against.
     pub rules: Rules,
 }
-
-/// The patterns of the public routes, as `public` names them. A test of the site holds the list
-/// true; it stands here because the site is built upon the configuration.
-pub const ROUTES: [&str; 19] = [
-    "/",
-    "/source/{source}",
-    "/chart/{chart}",
-    "/api/v1/status",
-    "/api/v1/sources",
-    "/api/v1/sources/{source}",
-    "/api/v1/sources/{source}/poll",
-    "/api/v1/values/{value}",
-    "/api/v1/history",
-    "/api/v1/events",
-    "/openapi.json",
-    "/ping",
-    "/healthz",
-    "/readyz",
-    "/login",
-    "/logout",
-    "/assets/{name}",
-    "/favicon.ico",
-    "/robots.txt",
-];
 
 /// Default of `public`: routes that reveal only that the server is alive.
 const PUBLIC: [&str; 2] = ["/ping", "/healthz"];
@@ -211,13 +188,14 @@ fn public(section: &mut Section<'_, '_>) -> Vec<String> {
     };
     let mut public = Vec::new();
     for Spanned { value, span } in written {
-        if ROUTES.contains(&&*value) {
+        if value.parse::<RoutePattern>().is_ok() {
             public.push(value);
             continue;
         }
-        let hint = match nearest(&value, ROUTES) {
+        let patterns = || RoutePattern::VARIANTS.iter().map(|pattern| pattern.as_str());
+        let hint = match nearest(&value, patterns()) {
             Some(near) => format!("did you mean \"{near}\"?"),
-            None => format!("known are {}", ROUTES.join(", ")),
+            None => format!("known are {}", patterns().collect::<Vec<_>>().join(", ")),
         };
         section.report(span, format_args!("\"public\": \"{value}\" is not a route; {hint}"));
     }

@@ -10,6 +10,7 @@ mod kind;
 mod listen_addr;
 mod load;
 mod log;
+mod name;
 mod problem;
 mod scalar;
 mod secret;
@@ -24,7 +25,7 @@ mod trends;
 
 use jiff::tz::TimeZone;
 
-pub use auth::{Auth, ROUTES};
+pub use auth::Auth;
 pub use history::History;
 pub use kind::{
     Ambient, Credentials, Json, JsonTime, JsonValue, Kind, NAMES as KINDS, Nws, OpenMeteo,
@@ -33,6 +34,7 @@ pub use kind::{
 pub use listen_addr::{ListenAddr, ListenAddrError, NotLocalError, admin_address};
 pub use load::{load, load_server, load_to_serve, location, parse, parse_to_serve};
 pub use log::Log;
+pub(crate) use name::is_name;
 pub use problem::ConfigErrors;
 pub use scalar::parse_duration;
 pub use secret::Secret;

@@ -8,6 +8,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::{self, PemObject};
 
 use super::kind::{self, Kind};
+use super::name::is_name;
 use super::secret::Secret;
 use super::section::{Section, Spanned};
 use super::trends::{self, TrendSettings};
@@ -224,12 +225,6 @@ fn name(section: &mut Section<'_, '_>, names: &mut BTreeSet<String>) -> Option<S
         return None;
     }
     Some(value)
-}
-
-/// `[a-z][a-z0-9_]*`: what sources and fields may be called.
-pub(super) fn is_name(text: &str) -> bool {
-    text.starts_with(|first: char| first.is_ascii_lowercase())
-        && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
 }
 
 fn interval(section: &mut Section<'_, '_>) -> Duration {

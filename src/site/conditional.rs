@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 /// What the preconditions say about a GET or HEAD.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum Evaluation {
     /// Send the representation.
     Send,
     /// 304: the client has it.
@@ -29,29 +29,33 @@ pub(super) struct Dates {
 ///
 /// So is an `If-Modified-Since` of the future: its client has a representation from before the
 /// clock was set back, and would keep it for as long as the step.
-pub(super) fn evaluate(headers: &HeaderMap, etag: &HeaderValue, dates: Option<Dates>) -> Verdict {
+pub(super) fn evaluate(
+    headers: &HeaderMap,
+    etag: &HeaderValue,
+    dates: Option<Dates>,
+) -> Evaluation {
     let changed = dates.map(|dates| dates.changed.as_second());
     let now = dates.map(|dates| dates.now.as_second());
     if headers.contains_key(IF_MATCH) {
         if !any_tag(headers, IF_MATCH, etag, Compare::Strong) {
-            return Verdict::Failed;
+            return Evaluation::Failed;
         }
     } else if let (Some(since), Some(changed)) = (date(headers, IF_UNMODIFIED_SINCE), changed)
         && changed > since
     {
-        return Verdict::Failed;
+        return Evaluation::Failed;
     }
     if headers.contains_key(IF_NONE_MATCH) {
         if any_tag(headers, IF_NONE_MATCH, etag, Compare::Weak) {
-            return Verdict::NotModified;
+            return Evaluation::NotModified;
         }
     } else if let (Some(since), Some(changed)) = (date(headers, IF_MODIFIED_SINCE), changed)
         && changed <= since
         && now.is_some_and(|now| since <= now)
     {
-        return Verdict::NotModified;
+        return Evaluation::NotModified;
     }
-    Verdict::Send
+    Evaluation::Send
 }
 
 /// How entity tags are compared (RFC 9110 8.8.3.2). Ours are all strong.
@@ -99,7 +103,7 @@ fn date(headers: &HeaderMap, name: HeaderName) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
-    use super::Verdict::{Failed, NotModified, Send};
+    use super::Evaluation::{Failed, NotModified, Send};
     use super::*;
 
     const BEFORE: &str = "Sat, 31 Jan 2026 17:15:59 GMT";
@@ -114,7 +118,7 @@ mod tests {
             changed: "2026-01-31T17:16:00.5Z".parse().unwrap(),
             now: "2026-01-31T17:20:00.9Z".parse().unwrap(),
         };
-        let table: &[(&[(&str, &str)], Verdict)] = &[
+        let table: &[(&[(&str, &str)], Evaluation)] = &[
             (&[], Send),
             (&[("if-none-match", "\"a,b\"")], NotModified),
             (&[("if-none-match", "W/\"a,b\"")], NotModified),

@@ -8,9 +8,9 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
 use jiff::{SignedDuration, Timestamp};
 
-use super::deliver::JSON;
-use super::observe::RequestObserver;
-use super::{Settings, Site};
+use super::exchange::Exchange;
+use super::media_type::JSON;
+use super::{RequestObserver, Settings, Site};
 use crate::access::{Gate, Rules};
 use crate::board::{
     self, ErrorKind, Failure, FieldName, LastReading, Observed, Rendered, ServiceInfo, Snapshot,
@@ -219,10 +219,11 @@ impl Site {
         now: Timestamp,
         activity: &Activity,
     ) -> (&'static str, Response) {
-        let posted = self.gate.posted();
-        let (exchange, outcome) = self.begin(request, now, activity, &posted);
-        let outcome = exchange.complete(self, request, outcome);
-        (exchange.route, self.finish(&exchange, &posted, request, outcome))
+        let posted = self.context.gate.posted();
+        let mut exchange = Exchange::start(now);
+        let answer = self.begin(&posted, &mut exchange, request, activity);
+        let outcome = self.complete(&exchange, request, answer);
+        (exchange.route(), self.finish(&posted, &exchange, request, outcome))
     }
 }
 

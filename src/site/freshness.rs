@@ -1,18 +1,28 @@
-//! How old the data is, and what HTTP headers and gates make of that.
+//! Freshness: how far the readings of a request can be trusted, decided once.
+//!
+//! A handler assesses its sources once, at the moment of the request, and carries the result along:
+//! the gate `max_age=`, the states in the body, `Cache-Control` and `Last-Modified`, and the problem
+//! of a source without a usable reading all come from the same [`Freshness`]. So the parts of one
+//! response cannot contradict each other.
 
 use std::time::{Duration, SystemTime};
 
 use http::HeaderValue;
 use jiff::Timestamp;
 
-use crate::board::{SourceView, State};
-
 use super::conditional::Dates;
-use super::deliver::Policy;
-use super::problem::Problem;
+use super::content::CachePolicy;
+use super::problem::{AffectedSource, Problem};
+use crate::board::{LastReading, SourceView, State};
+use crate::timestamp::Rfc3339;
 
-/// The state of a source at `now`. The board publishes anew when a reading turns
-/// stale; until that snapshot is in, what is past its time is told as stale already.
+/// Time for which a cache may serve the last answer while this server does not, in seconds.
+const STALE_IF_ERROR: u32 = 86_400;
+
+/// Returns the state of a source at `now`.
+///
+/// The board publishes a snapshot when a reading turns stale. Until that snapshot is in, a reading
+/// past its time counts as stale already.
 pub(super) fn state_at(source: &SourceView, now: Timestamp) -> State {
     match &source.reading {
         Some(reading) if source.state == State::Fresh && now >= reading.stale_at => State::Stale,
@@ -20,77 +30,137 @@ pub(super) fn state_at(source: &SourceView, now: Timestamp) -> State {
     }
 }
 
-/// Whether a source that was published as fresh has turned stale since.
-pub(super) fn overtaken(source: &SourceView, now: Timestamp) -> bool {
-    state_at(source, now) != source.state
-}
-
-/// The freshness headers over some sources.
-pub(super) fn policy<'a>(sources: impl Iterator<Item = &'a SourceView>, now: Timestamp) -> Policy {
-    let mut observed: Option<Timestamp> = None;
-    let mut changed: Option<Timestamp> = None;
-    let mut good_for: Option<u64> = None;
-    for source in sources {
-        changed = changed.max(source.error.as_ref().map(|failure| failure.since));
-        if let Some(reading) = &source.reading {
-            // Last-Modified may not be later than Date (RFC 9110 8.8.2.1).
-            let at = reading.observed.at.min(now);
-            observed = observed.max(Some(at));
-            changed = changed.max(Some(at));
-            if now >= reading.stale_at {
-                changed = changed.max(Some(reading.stale_at));
-            } else {
-                // A copy kept past this moment would call itself fresh.
-                good_for = sooner(good_for, within_interval(source, reading.stale_at, now));
-            }
-        }
-        if let Some(next) = source.next_poll_at {
-            good_for = sooner(good_for, within_interval(source, next, now));
-        }
-    }
-    let max_age = good_for.unwrap_or(0);
-    Policy {
-        cache_control: HeaderValue::try_from(format!(
-            "max-age={max_age}, stale-if-error={STALE_IF_ERROR}"
-        ))
-        .expect("words and digits are a header value"),
-        last_modified: observed.and_then(http_date),
-        dates: changed.map(|changed| Dates { changed, now }),
-    }
-}
-
-/// How long a cache may serve the last answer while this server does not, in seconds.
-const STALE_IF_ERROR: u32 = 86_400;
-
-/// The gate `max_age=`: a problem if any of these sources is older, or never answered.
-pub(super) fn require<'a>(
-    sources: impl Iterator<Item = &'a SourceView>,
-    max_age: u64,
+/// Freshness of some sources at one moment.
+pub(super) struct Freshness<'a> {
     now: Timestamp,
-) -> Result<(), Problem> {
-    let older = sources.filter(|source| match &source.reading {
-        None => true,
-        Some(reading) => seconds(reading.observed.at, now) > max_age,
-    });
-    let older: Vec<&SourceView> = older.collect();
-    if older.is_empty() {
-        return Ok(());
+    sources: Vec<Assessment<'a>>,
+}
+
+/// Freshness of one source.
+#[derive(Clone)]
+struct Assessment<'a> {
+    source: &'a SourceView,
+    state: State,
+    /// Seconds until the next poll, if one is due.
+    next_poll_in: Option<u64>,
+}
+
+impl<'a> Freshness<'a> {
+    /// Assesses sources at `now`.
+    pub(super) fn assess(
+        sources: impl IntoIterator<Item = &'a SourceView>,
+        now: Timestamp,
+    ) -> Freshness<'a> {
+        let assess = |source: &'a SourceView| Assessment {
+            source,
+            state: state_at(source, now),
+            next_poll_in: source.next_poll_at.map(|next| within_interval(source, next, now)),
+        };
+        Freshness { now, sources: sources.into_iter().map(assess).collect() }
     }
-    let names: Vec<&str> = older.iter().map(|source| &*source.name).collect();
-    let detail = format!("Older than {max_age} seconds, or never answered: {}.", names.join(", "));
-    Err(Problem::unavailable(detail).retry_after(retry_after(&older, now)).about(&older, now))
+
+    /// Returns the state of a source, or the published one if the source was not assessed.
+    pub(super) fn state_of(&self, source: &SourceView) -> State {
+        let assessed = self.sources.iter().find(|it| it.source.name == source.name);
+        assessed.map_or(source.state, |it| it.state)
+    }
+
+    /// Returns true if a source has turned stale since its snapshot was published.
+    pub(super) fn stale_since_publish(&self) -> bool {
+        self.sources.iter().any(|it| it.state != it.source.state)
+    }
+
+    /// Returns the sources with their present states.
+    pub(super) fn current(&self) -> Vec<SourceView> {
+        let current = |it: &Assessment<'_>| SourceView { state: it.state, ..it.source.clone() };
+        self.sources.iter().map(current).collect()
+    }
+
+    /// Rejects the request if a source is older than `max_age` seconds or never answered.
+    pub(super) fn require_max_age(&self, max_age: u64) -> Result<(), Problem> {
+        let is_older = |reading: &LastReading| seconds(reading.observed.at, self.now) > max_age;
+        let older = self.subset(|it| it.source.reading.as_ref().is_none_or(is_older));
+        if older.sources.is_empty() {
+            return Ok(());
+        }
+        let names: Vec<&str> = older.sources.iter().map(|it| &*it.source.name).collect();
+        Err(older.unavailable(format!(
+            "Older than {max_age} seconds, or never answered: {}.",
+            names.join(", ")
+        )))
+    }
+
+    /// Rejects the request unless every source is fresh.
+    pub(super) fn require_fresh(&self) -> Result<(), Problem> {
+        let unready = self.subset(|it| it.state != State::Fresh);
+        if unready.sources.is_empty() {
+            return Ok(());
+        }
+        let state = |it: &Assessment<'_>| format!("{} is {}", it.source.name, it.state.as_str());
+        let states: Vec<String> = unready.sources.iter().map(state).collect();
+        Err(unready.unavailable(format!("{}.", states.join(", "))))
+    }
+
+    /// Returns a 503 about these sources, with the time of their next polls as `Retry-After`.
+    pub(super) fn unavailable(&self, detail: impl Into<std::borrow::Cow<'static, str>>) -> Problem {
+        let affected = |it: &Assessment<'_>| AffectedSource {
+            name: it.source.name.to_string(),
+            state: it.state.as_str(),
+            observed_at: it.source.reading.as_ref().map(|reading| Rfc3339(reading.observed.at)),
+        };
+        let affected = self.sources.iter().map(affected).collect();
+        Problem::unavailable(detail).retry_after(self.retry_after()).concerning(affected)
+    }
+
+    /// Returns the seconds until each source will have been polled again: at least 1, and at most
+    /// the longest of their intervals.
+    fn retry_after(&self) -> u64 {
+        self.sources.iter().filter_map(|it| it.next_poll_in).max().unwrap_or(1).max(1)
+    }
+
+    /// Returns the caching headers of a body about these sources.
+    pub(super) fn cache_policy(&self) -> CachePolicy {
+        let now = self.now;
+        let mut observed: Option<Timestamp> = None;
+        let mut changed: Option<Timestamp> = None;
+        let mut good_for: Option<u64> = None;
+        let mut limit = |seconds: u64| {
+            good_for = Some(good_for.map_or(seconds, |known| known.min(seconds)));
+        };
+        for Assessment { source, next_poll_in, .. } in &self.sources {
+            changed = changed.max(source.error.as_ref().map(|failure| failure.since));
+            if let Some(reading) = &source.reading {
+                // Last-Modified may not be later than Date (RFC 9110 8.8.2.1).
+                let at = reading.observed.at.min(now);
+                observed = observed.max(Some(at));
+                changed = changed.max(Some(at));
+                if now >= reading.stale_at {
+                    changed = changed.max(Some(reading.stale_at));
+                } else {
+                    // A copy kept past this moment would call itself fresh.
+                    limit(within_interval(source, reading.stale_at, now));
+                }
+            }
+            next_poll_in.map(&mut limit);
+        }
+        let max_age = good_for.unwrap_or(0);
+        CachePolicy {
+            cache_control: HeaderValue::try_from(format!(
+                "max-age={max_age}, stale-if-error={STALE_IF_ERROR}"
+            ))
+            .expect("words and digits are a header value"),
+            last_modified: observed.and_then(http_date),
+            dates: changed.map(|changed| Dates { changed, now }),
+        }
+    }
+
+    fn subset(&self, is_member: impl Fn(&Assessment<'a>) -> bool) -> Freshness<'a> {
+        let members = self.sources.iter().filter(|it| is_member(it)).cloned().collect();
+        Freshness { now: self.now, sources: members }
+    }
 }
 
-/// Seconds until every one of these sources will have been polled again, at least 1, and at most
-/// the longest of their intervals.
-pub(super) fn retry_after(sources: &[&SourceView], now: Timestamp) -> u64 {
-    let waits = sources
-        .iter()
-        .filter_map(|source| Some(within_interval(source, source.next_poll_at?, now)));
-    waits.max().unwrap_or(1).max(1)
-}
-
-/// Seconds until a moment of a source's future, at most its interval.
+/// Returns the seconds until a moment of a source's future, at most its interval.
 ///
 /// The moment was computed by the clock of an earlier time. If the clock has been set back since,
 /// the difference is as long as that step, and a client would keep one reading for all of it.
@@ -99,17 +169,15 @@ fn within_interval(source: &SourceView, moment: Timestamp, now: Timestamp) -> u6
     seconds(now, moment).min(source.interval.as_secs().max(1))
 }
 
-/// Whole seconds from one moment to a later one; 0 if it is not later.
+/// Returns the whole seconds from one moment to a later one; 0 if it is not later.
 fn seconds(from: Timestamp, to: Timestamp) -> u64 {
     u64::try_from(to.duration_since(from).as_secs()).unwrap_or(0)
 }
 
-fn sooner(known: Option<u64>, other: u64) -> Option<u64> {
-    Some(known.map_or(other, |known| known.min(other)))
-}
-
-/// `IMF-fixdate` (RFC 9110 5.6.7). It has four digits for the year, and `httpdate`
-/// panics before 1970; a sensor's clock may be that wrong, and then is not told.
+/// Formats an `IMF-fixdate` (RFC 9110 5.6.7).
+///
+/// The format has four digits for the year, and `httpdate` panics before 1970. A sensor's clock may
+/// be that wrong; then there is no date.
 fn http_date(at: Timestamp) -> Option<HeaderValue> {
     const YEAR_10000: u64 = 253_402_300_800;
     let seconds = u64::try_from(at.as_second()).ok().filter(|&seconds| seconds < YEAR_10000)?;
@@ -118,79 +186,4 @@ fn http_date(at: Timestamp) -> Option<HeaderValue> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::site::fixture::{now, source_at, tank, waiting};
-
-    #[test]
-    fn age_gate_at_its_edge() {
-        // The fixture's tank was observed 240 seconds before NOW.
-        for (sources, max_age, passes) in [
-            (vec![tank()], 240, true),
-            (vec![tank()], 239, false),
-            (vec![tank()], u64::MAX, true),
-            (vec![waiting("well", "json")], u64::MAX, false),
-            (vec![tank(), waiting("well", "json")], u64::MAX, false),
-            (vec![], 0, true),
-        ] {
-            let outcome = require(sources.iter(), max_age, now());
-            assert_eq!(outcome.is_ok(), passes, "{max_age}");
-        }
-    }
-
-    #[test]
-    fn caching_ends_at_the_next_poll_or_when_a_reading_turns_stale() {
-        // Seconds from NOW to the next poll and to staleness.
-        for (next_poll, stale, max_age) in
-            [(61, 900, 61), (61, 30, 30), (-5, 900, 0), (61, -900, 61)]
-        {
-            let source = source_at(-1000, stale, next_poll);
-            let policy = policy([source].iter(), now());
-            let expected = format!("max-age={max_age}, stale-if-error=86400");
-            assert_eq!(policy.cache_control, expected, "{next_poll} {stale}");
-        }
-    }
-
-    #[test]
-    fn clock_set_back_prolongs_no_answer_beyond_the_interval() {
-        const INTERVAL: u64 = 300;
-        // Seconds from NOW to the next poll and to staleness, as they look after a step back.
-        for (next_poll, stale, max_age, retry) in [
-            (241, 960, 241, 241),
-            (300, 960, 300, 300),
-            (301, 960, INTERVAL, INTERVAL),
-            (31_536_000, 31_536_900, INTERVAL, INTERVAL),
-            (i64::from(i32::MAX), 60, 60, INTERVAL),
-            (-31_536_000, -31_536_000, 0, 1),
-        ] {
-            let mut source = source_at(-1000, stale, next_poll);
-            source.interval = Duration::from_secs(INTERVAL);
-            let policy = policy([source.clone()].iter(), now());
-            let expected = format!("max-age={max_age}, stale-if-error=86400");
-            assert_eq!(policy.cache_control, expected, "{next_poll} {stale}");
-            assert_eq!(retry_after(&[&source], now()), retry, "{next_poll}");
-            // Each source has its own interval; the answer is as good as the shortest of them.
-            let hourly = SourceView { interval: Duration::from_secs(3600), ..source.clone() };
-            let both = super::policy([hourly.clone(), source.clone()].iter(), now());
-            assert_eq!(both.cache_control, expected, "{next_poll} {stale}");
-        }
-    }
-
-    #[test]
-    fn impossible_clocks_are_not_told_as_dates() {
-        let mut ancient = tank();
-        ancient.reading.as_mut().unwrap().observed.at = "1949-01-01T00:00:00Z".parse().unwrap();
-        assert!(policy([ancient].iter(), now()).last_modified.is_none());
-        let mut ahead = tank();
-        ahead.reading.as_mut().unwrap().observed.at = "2099-01-01T00:00:00Z".parse().unwrap();
-        let told = policy([ahead].iter(), now()).last_modified.unwrap();
-        assert_eq!(told, "Sat, 31 Jan 2026 17:20:00 GMT");
-    }
-
-    #[test]
-    fn what_turned_stale_since_its_publication_is_stale() {
-        assert_eq!(state_at(&source_at(-100, 0, 10), now()), State::Stale);
-        assert_eq!(state_at(&source_at(-100, 1, 10), now()), State::Fresh);
-        assert_eq!(state_at(&waiting("well", "json"), now()), State::Waiting);
-    }
-}
+mod tests;

@@ -6,6 +6,7 @@ use http::Uri;
 
 use super::problem::Problem;
 use super::target::percent_decoded;
+use crate::config::is_name;
 
 /// Parameters of a query at most, far more than any route has: comparing each with each stays
 /// cheap.
@@ -182,12 +183,6 @@ fn fields(text: &str) -> Result<Vec<Field>, Problem> {
     })
 }
 
-/// `[a-z][a-z0-9_]*`
-pub(super) fn is_name(text: &str) -> bool {
-    text.starts_with(|first: char| first.is_ascii_lowercase())
-        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -272,14 +267,14 @@ mod tests {
     fn parameters_beyond_the_limit_are_refused_before_they_are_compared() {
         let named = |number: usize| {
             let pairs: Vec<String> = (0..number).map(|number| format!("p{number}=")).collect();
-            parse(&pairs.join("&"), &ALL).unwrap_err().detail().to_owned()
+            parse(&pairs.join("&"), &ALL).unwrap_err().detail.into_owned()
         };
         assert!(named(MOST_PARAMETERS).contains("There is no parameter"));
         let detail = named(MOST_PARAMETERS + 1);
         assert!(detail.contains("more than 32 parameters"), "{detail}");
         let fields = |number: usize| format!("fields={}", vec!["a.b"; number].join(","));
         assert!(parse(&fields(MOST_FIELDS), &ALL).is_ok());
-        let detail = parse(&fields(MOST_FIELDS + 1), &ALL).unwrap_err().detail().to_owned();
+        let detail = parse(&fields(MOST_FIELDS + 1), &ALL).unwrap_err().detail.into_owned();
         assert!(detail.contains("more than 512 fields"), "{detail}");
     }
 
@@ -293,7 +288,7 @@ mod tests {
                 r#"There is no parameter "colour" here; there are fields, format and max_age."#,
             ),
         ] {
-            assert_eq!(parse("colour=blue", understood).unwrap_err().detail(), told);
+            assert_eq!(parse("colour=blue", understood).unwrap_err().detail, told);
         }
         assert!(parse("fields=a.b", &[Parameter::MaxAge]).is_err());
     }

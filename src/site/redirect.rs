@@ -5,10 +5,10 @@ use std::sync::Arc;
 use http::header::LOCATION;
 use http::{HeaderValue, StatusCode, header};
 
-use super::observe::is_known;
-use super::problem;
+use super::finish::{self, add_security_headers};
+use super::methods::is_known;
 use super::problem::Problem;
-use super::{deliver, target};
+use super::target;
 use crate::access::Gate;
 use crate::engine::{
     Activity, Authority, Body, Refusal, Reply, Request, RequestHead, Response, Service,
@@ -59,8 +59,8 @@ impl Redirect {
         let location = match self.location(request) {
             Ok(location) => location,
             Err(problem) => {
-                let mut response = problem.respond_json(target::instance(request));
-                deliver::secure(&mut response);
+                let mut response = finish::respond_json(&problem, target::instance(request));
+                add_security_headers(&mut response);
                 return response;
             }
         };
@@ -80,7 +80,7 @@ impl Service for Redirect {
 
     fn refuse(&self, refusal: Refusal, head: Option<RequestHead<'_>>) -> Response {
         let instance = head.map_or("/", |head| head.target.path());
-        problem(refusal.status(), refusal.detail(), instance)
+        finish::problem(refusal.status(), refusal.detail(), instance)
     }
 }
 

@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 
 use log::Level;
 
-use super::observe::NO_METHOD;
+use super::methods::NO_METHOD;
 use super::request_id::RequestId;
-use super::routes::NO_ROUTE;
 use crate::config;
 use crate::engine::LogThrottle;
+use crate::route_pattern::NO_ROUTE;
 
 /// What is told of requests. Neither a query nor an unknown path is: both may hold what is
 /// nobody's business.

@@ -15,7 +15,7 @@ pub(super) fn decoded_path(target: &Uri) -> Result<Cow<'_, str>, Problem> {
     // A slash that was escaped is data and no separator (RFC 3986 2.2). No route has
     // such data, so decoding it could only lend a name to what is not there.
     if path.as_bytes().windows(3).any(|escape| escape.eq_ignore_ascii_case(b"%2f")) {
-        return Err(Problem::not_found("There is nothing at this address."));
+        return Err(Problem::unmatched());
     }
     percent_decoded(path)
         .ok_or_else(|| Problem::bad_request("The path holds an invalid percent-encoding."))

@@ -1,80 +1,86 @@
 //! `/api/v1/values/{source}.{field}`, and with `.txt` after it the bare value.
 
-use crate::board::{Datum, SourceView, Value};
-use crate::engine::Response;
-use crate::timestamp::Rfc3339;
+use serde::Serialize;
 
-use super::Site;
-use super::api::{find, rendered_json};
-use super::deliver::{PLAIN, deliver};
-use super::freshness::{policy, require, retry_after, state_at};
-use super::json::OneValue;
+use super::content::{Content, Representation, render_for, render_json_for};
+use super::context::{Context, RouteRequest};
+use super::freshness::Freshness;
+use super::media_type::PLAIN;
 use super::problem::Problem;
 use super::query::{Parameter, Query, Syntax};
-use super::render::render_for;
-use super::routes::Ask;
 use super::shell;
+use super::sources::{find, unknown_field};
+use crate::board::{Datum, Value};
+use crate::timestamp::Rfc3339;
 
-/// One value.
-pub(super) fn value(site: &Site, ask: &Ask<'_>) -> Result<Response, Problem> {
-    let unknown = || Problem::not_found("There is no source and field of that name.");
-    let (source, rest) = ask.parameter.split_once('.').ok_or_else(unknown)?;
-    let (field, bare) = match rest.split_once('.') {
+/// The value, and how far it can be trusted.
+#[derive(Serialize)]
+struct OneValue<'a> {
+    source: &'a str,
+    field: &'a str,
+    /// `value`, `unit`, `note`.
+    #[serde(flatten)]
+    value: &'a Value,
+    /// `fresh` or `stale`.
+    state: &'static str,
+    /// Time by the sensor's clock.
+    observed_at: Rfc3339,
+    /// Time by this server's clock.
+    fetched_at: Rfc3339,
+}
+
+/// Answers `GET /api/v1/values/{value}`.
+pub(super) fn value(context: &Context, request: &RouteRequest<'_>) -> Result<Content, Problem> {
+    let (source, rest) = request.parameter.split_once('.').ok_or_else(unknown_field)?;
+    let (field, is_bare) = match rest.split_once('.') {
         None => (rest, false),
         Some((field, "txt")) => (field, true),
-        Some(_) => return Err(unknown()),
+        Some(_) => return Err(unknown_field()),
     };
-    let understood: &[Parameter] = match bare {
+    let parameters: &[Parameter] = match is_bare {
         true => &[Parameter::MaxAge],
         false => &[Parameter::Format, Parameter::MaxAge],
     };
-    let query = Query::parse(&ask.request.target, understood)?;
-    let snapshot = (site.snapshots)();
-    let view = find(&snapshot.sources, source).ok_or_else(unknown)?;
+    let query = Query::parse(&request.http.target, parameters)?;
+    let snapshot = context.snapshot();
+    let view = find(&snapshot.sources, source).ok_or_else(unknown_field)?;
+    let freshness = Freshness::assess([view], request.now);
     let Some(reading) = &view.reading else {
-        return Err(absent(view, ask, "The source has not answered yet.".to_owned()));
+        return Err(freshness.unavailable("The source has not answered yet."));
     };
-    let value = view.value(field).ok_or_else(unknown)?;
+    let value = view.value(field).ok_or_else(unknown_field)?;
     if let Some(max_age) = query.max_age {
-        require([view].into_iter(), max_age, ask.now)?;
+        freshness.require_max_age(max_age)?;
     }
-    let state = state_at(view, ask.now);
-    let rendered = if bare {
+    let state = freshness.state_of(view);
+    let headers = request.headers();
+    let rendered = if is_bare {
+        // An empty line or a 0 would pass for a reading, so a missing value is an error here.
         let text = bare_text(value).ok_or_else(|| {
             let note = value.note.as_deref().unwrap_or("the upstream sent none");
-            absent(view, ask, format!("There is no value now: {note}."))
+            freshness.unavailable(format!("There is no value now: {note}."))
         })?;
-        render_for(&ask.request.headers, PLAIN, text.into())
+        render_for(headers, PLAIN, text)
     } else if query.syntax == Syntax::Shell {
-        let text = shell::value(view, reading, field, value, state)?;
-        render_for(&ask.request.headers, PLAIN, text.into())
+        render_for(headers, PLAIN, shell::value(view, reading, field, value, state)?)
     } else {
-        rendered_json(
-            ask,
-            &OneValue {
-                source,
-                field,
-                value,
-                state: state.as_str(),
-                observed_at: Rfc3339(reading.observed.at),
-                fetched_at: Rfc3339(reading.fetched_at),
-            },
-        )
+        let value = OneValue {
+            source,
+            field,
+            value,
+            state: state.as_str(),
+            observed_at: Rfc3339(reading.observed.at),
+            fetched_at: Rfc3339(reading.fetched_at),
+        };
+        render_json_for(headers, &value)
     };
-    deliver(&ask.request.headers, &rendered, policy([view].into_iter(), ask.now))
+    Ok(Representation::new(rendered, freshness.cache_policy()).into())
 }
 
-/// A missing value is an error to whoever asked for the bare value: an empty line or
-/// a 0 would pass for a reading.
-fn absent(view: &SourceView, ask: &Ask<'_>, detail: String) -> Problem {
-    let retry = retry_after(&[view], ask.now);
-    Problem::unavailable(detail).retry_after(retry).about(&[view], ask.now)
-}
-
+/// Formats the value on one line, whatever the upstream put into it; `None` if it is missing.
 fn bare_text(value: &Value) -> Option<String> {
     match value.datum.as_ref()? {
         Datum::Number(number) => Some(format!("{}\n", number.get())),
-        // One value is one line, whatever the upstream put into it.
         Datum::Text(text) => Some(text.replace(['\n', '\r'], " ") + "\n"),
     }
 }

@@ -6,9 +6,9 @@ use base64::prelude::{BASE64_STANDARD, Engine as _};
 use http::{HeaderName, HeaderValue};
 use strum::{EnumString, IntoStaticStr, VariantNames};
 
+use super::super::name::is_name;
 use super::super::secret::Secret;
 use super::super::section::{Section, Spanned};
-use super::super::source::is_name;
 use super::super::source_url::SourceUrl;
 use super::url;
 use crate::units::Unit;

@@ -9,9 +9,9 @@ use jiff::tz::TimeZone;
 use crate::board::{Change, Finite, Sample, Value};
 use crate::engine::{Activity, Body, Continuation, Lane, Reply, Request, Response, Service as _};
 use crate::history::{History, import};
+use crate::site::RequestObserver;
 use crate::site::Site;
 use crate::site::fixture::{request, site_counted, tank, text};
-use crate::site::observe::RequestObserver;
 use crate::units::Unit;
 
 #[derive(Default)]
@@ -162,7 +162,7 @@ fn outdated_chart_is_shown_where_a_new_one_has_to_wait() {
     let target = "/chart/tank.level.svg?range=6h";
     let (_, first) = get(&place.site, target);
     assert_eq!(first.status(), 200);
-    place.site.charts.age(60);
+    place.site.context.charts.age(60);
     let request = request("GET", target, &[]);
     let activity = Activity::default();
     let Reply::HeavyOr { otherwise, .. } = place.site.call(&request, &activity) else {
@@ -170,7 +170,7 @@ fn outdated_chart_is_shown_where_a_new_one_has_to_wait() {
     };
     let Reply::Respond(response) = otherwise(&request, &activity) else { panic!("it is there") };
     assert_eq!(text(&response), text(&first));
-    place.site.charts.age(3_600);
+    place.site.context.charts.age(3_600);
     let cold = place.site.call(&request, &activity);
     assert!(matches!(cold, Reply::Heavy { lane: Lane::Interactive, .. }), "too old: {cold:?}");
 }
@@ -179,13 +179,13 @@ fn outdated_chart_is_shown_where_a_new_one_has_to_wait() {
 fn sizes_and_invented_fields_fill_no_memory_and_push_no_chart_out() {
     let place = Place::dense();
     get(&place.site, "/");
-    let kept = place.site.charts.number();
+    let kept = place.site.context.charts.number();
     for number in 0..300 {
         let (lanes, _) = get(&place.site, &format!("/chart/tank.level.svg?width={}", 300 + number));
         assert_eq!(lanes, [Lane::Interactive], "a size takes no look at the disk");
         assert_eq!(get(&place.site, &format!("/chart/tank.f{number}.svg")).1.status(), 404);
     }
-    assert_eq!(place.site.charts.number(), kept);
+    assert_eq!(place.site.context.charts.number(), kept);
     assert_eq!(get(&place.site, "/?again").0.len(), 0);
 }
 
@@ -216,8 +216,8 @@ fn pages_and_sizes_are_rendered_under_a_permit_and_compressed_only_then() {
     get(&place.site, "/source/tank");
     get(&place.site, "/chart/tank.level.svg");
     for target in ["/source/tank", "/chart/tank.level.svg?width=500"] {
-        place.site.source_pages.clear();
-        let before = place.site.source_pages.renderings();
+        place.site.context.source_pages.clear();
+        let before = place.site.context.source_pages.renderings();
         let request = request("GET", target, &[("accept-encoding", "gzip")]);
         let run = |piece: Continuation| ready(piece(&request, &Activity::default()));
         let (work, otherwise) = permit_needed(&place, target);
@@ -228,7 +228,7 @@ fn pages_and_sizes_are_rendered_under_a_permit_and_compressed_only_then() {
         let second = run(again);
         if target == "/source/tank" {
             assert_eq!(address(&first), address(&second));
-            assert_eq!(place.site.source_pages.renderings(), before + 1, "one for both");
+            assert_eq!(place.site.context.source_pages.renderings(), before + 1, "one for both");
         }
     }
 }
@@ -351,7 +351,7 @@ fn step_that_joins_too_much_is_refused_with_a_cheaper_one() {
 #[test]
 fn disk_that_holds_up_a_drawing_is_waited_for_by_no_page() {
     let place = Place::dense();
-    place.site.charts.stall();
+    place.site.context.charts.stall();
     for (target, status) in [("/", 200), ("/source/tank", 200), ("/chart/tank.level.svg", 503)] {
         let request = request("GET", target, &[]);
         let reply = place.site.call(&request, &Activity::default());

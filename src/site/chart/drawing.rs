@@ -1,32 +1,22 @@
 //! Drawing charts piece by piece.
 
-use std::collections::VecDeque;
 use std::sync::{Arc, OnceLock};
 use std::task::Poll;
 
 use jiff::Timestamp;
 
+use super::cache::{Charts, DrawnFrom, Entry, Key, Wanted};
+use super::drawn::{Chart, Missing, Outcome};
 use super::plot::{Frame, Plot};
-use super::{Chart, DrawnFrom, Entry, Key, Known, Missing, Outcome, Range, Wanted};
 use crate::board::{Datum, LastReading, SourceView};
-use crate::engine::Response;
 use crate::history::{Bucket, History, HistoryError, Points, ReaderWait, RowBudget, Step, Window};
-use crate::site::Site;
-use crate::site::answer::Answer;
-use crate::site::api::find;
-use crate::site::problem::Problem;
-use crate::site::routes::Ask;
 use crate::units::Unit;
 
 /// Seconds after which a source without a reading would be stale.
 const STALE_AFTER: i64 = 900;
 
-/// Pieces of work after which a page begins no more charts: it is served with those that are there,
-/// and a later request draws the others.
-const PIECES_PER_PAGE: usize = 100;
-
 /// A drawing that has begun.
-pub(super) struct Drawing {
+pub(in crate::site) struct Drawing {
     source: SourceView,
     key: Key,
     now: Timestamp,
@@ -38,7 +28,7 @@ pub(super) struct Drawing {
 }
 
 impl Drawing {
-    pub(super) fn new(history: &History, wanted: Wanted<'_>, now: Timestamp) -> Drawing {
+    pub(in crate::site) fn new(history: &History, wanted: Wanted<'_>, now: Timestamp) -> Drawing {
         Drawing {
             source: wanted.source.clone(),
             key: wanted.key(),
@@ -51,9 +41,9 @@ impl Drawing {
     }
 
     /// Does a piece of the work; what it has come to is kept.
-    pub(super) fn advance(&mut self, site: &Site) -> Poll<Outcome> {
-        let at_work = site.charts.work();
-        let drawn = self.draw_on(&site.history);
+    pub(in crate::site) fn advance(&mut self, charts: &Charts, history: &History) -> Poll<Outcome> {
+        let at_work = charts.work();
+        let drawn = self.draw_on(history);
         drop(at_work);
         let outcome = match drawn {
             Ok(Poll::Pending) => return Poll::Pending,
@@ -63,7 +53,7 @@ impl Drawing {
         let (key, drawn_from, drawn_at) = (self.key.clone(), self.drawn_from, self.now.as_second());
         let is_known = self.source.value(&self.key.field).is_some();
         let entry = Entry { outcome: outcome.clone(), drawn_from, drawn_at };
-        site.charts.keep(key, entry, is_known);
+        charts.keep(key, entry, is_known);
         Poll::Ready(outcome)
     }
 
@@ -158,77 +148,5 @@ fn latest(kept: &LastReading, field: &str) -> Option<(Bucket, Option<Unit>)> {
             Some((Bucket::single(kept.observed.at.as_second(), number.get()), value.unit))
         }
         _ => None,
-    }
-}
-
-/// A chart of a page that is to be drawn: names of its source and field.
-pub(in crate::site) type Outdated = (Arc<str>, String);
-
-/// Renders a page with the charts that are there.
-type Render = fn(&Site, &Ask<'_>) -> Result<Response, Problem>;
-
-/// Ways to render a page.
-#[derive(Clone, Copy)]
-pub(in crate::site) struct PageRenderers {
-    /// Under a permit, once the charts are drawn.
-    pub(in crate::site) render: Render,
-    /// Where the request would have to wait for a permit for too long. It should be cheap.
-    pub(in crate::site) without_permit: Render,
-}
-
-/// The charts of a page that are still to be drawn.
-struct PageDrawing {
-    outdated: VecDeque<Outdated>,
-    range: Range,
-    drawing: Option<Drawing>,
-    pieces: usize,
-    renderers: PageRenderers,
-}
-
-/// Draws charts for a page, then renders it. Where the drawing has to wait, the page is rendered
-/// with the charts that are there.
-pub(in crate::site) fn draw_for_page(
-    outdated: Vec<Outdated>,
-    range: Range,
-    renderers: PageRenderers,
-) -> Answer {
-    let outdated = outdated.into();
-    PageDrawing { outdated, range, drawing: None, pieces: 0, renderers }.unfinished()
-}
-
-impl PageDrawing {
-    fn unfinished(self) -> Answer {
-        let without_permit = self.renderers.without_permit;
-        Answer::unfinished_or(
-            move |site, ask| self.draw_on(site, ask),
-            move |site, ask| without_permit(site, ask).map(Answer::Ready),
-        )
-    }
-
-    fn draw_on(mut self, site: &Site, ask: &Ask<'_>) -> Result<Answer, Problem> {
-        let Some(mut drawing) = self.drawing.take().or_else(|| self.next(site, ask)) else {
-            return (self.renderers.render)(site, ask).map(Answer::Ready);
-        };
-        self.pieces += 1;
-        match drawing.advance(site) {
-            Poll::Pending => self.drawing = Some(drawing),
-            Poll::Ready(Err(Missing::Unavailable)) => self.outdated.clear(),
-            Poll::Ready(_) => {}
-        }
-        Ok(self.unfinished())
-    }
-
-    /// Begins the next one. Another request may have drawn some meanwhile.
-    fn next(&mut self, site: &Site, ask: &Ask<'_>) -> Option<Drawing> {
-        let snapshot = (site.snapshots)();
-        while self.pieces < PIECES_PER_PAGE {
-            let (source, field) = self.outdated.pop_front()?;
-            let Some(source) = find(&snapshot.sources, &source) else { continue };
-            let wanted = Wanted { source, field: &field, range: self.range };
-            if let Known::Outdated(_) = site.charts.look(&site.history, wanted, ask.now) {
-                return Some(Drawing::new(&site.history, wanted, ask.now));
-            }
-        }
-        None
     }
 }

@@ -2,8 +2,9 @@
 
 use maud::{Markup, html};
 
+use super::drawn::Chart;
+use super::range::Range;
 use super::svg::local;
-use super::{Chart, Range};
 use crate::history::{Bucket, Calendar, DAY, Merger};
 use crate::site::page::{short, symbol};
 

@@ -1,16 +1,21 @@
 //! Charts over a real file.
 
-use http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG};
+use std::sync::Arc;
 use std::task::Poll;
+use std::time::Instant;
 
-use jiff::SignedDuration;
+use http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG};
+
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 
+use super::cache::STALLED_AFTER;
 use super::*;
 use crate::board::{Change, Finite, Sample, Value};
-use crate::history::import;
+use crate::history::{History, import};
 use crate::site::Site;
 use crate::site::fixture::{get, now, site, site_with, tank, text, values};
+use crate::units::Unit;
 
 impl Charts {
     /// Lets what is kept become so many seconds older.
@@ -225,16 +230,19 @@ fn a_page_without_a_history_has_no_charts_and_one_that_fails_says_so() {
 #[test]
 fn a_chart_is_drawn_once_until_there_is_something_new() {
     let Place { site, .. } = &place("Cistern");
-    let snapshot = (site.snapshots)();
+    let snapshot = site.context.snapshot();
     let chart = |seconds| {
         let wanted = Wanted { source: &snapshot.sources[0], field: "level", range: Range::Week };
         let at = now() + SignedDuration::from_secs(seconds);
-        if let Known::Current(outcome) = site.charts.look(&site.history, wanted, at) {
+        if let Known::Current(outcome) = site.context.charts.look(&site.context.history, wanted, at)
+        {
             return outcome.unwrap();
         }
-        let mut drawing = drawing::Drawing::new(&site.history, wanted, at);
+        let mut drawing = Drawing::new(&site.context.history, wanted, at);
         loop {
-            if let Poll::Ready(outcome) = drawing.advance(site) {
+            if let Poll::Ready(outcome) =
+                drawing.advance(&site.context.charts, &site.context.history)
+            {
                 return outcome.unwrap();
             }
         }

@@ -5,11 +5,10 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::Value as Json;
 
-use super::*;
 use crate::board::{Change, Finite, Sample, Value};
-use crate::engine::Activity;
-use crate::history::History;
-use crate::history::import;
+use crate::engine::{Activity, Body};
+use crate::history::{History, import};
+use crate::site::Site;
 use crate::site::fixture::{at, drained, get, now, request, site, site_with, tank, text, values};
 use crate::units::Unit;
 

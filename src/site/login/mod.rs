@@ -12,11 +12,12 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION, RETRY_AFTER, SET_COOKI
 use http::header::{HeaderName, WWW_AUTHENTICATE};
 use http::{HeaderValue, Method, StatusCode};
 
-use super::access::{BUSY_RETRY, whole_seconds};
-use super::deliver::HTML;
+use super::content::Content;
+use super::context::{Context, RouteRequest};
+use super::denial::{BUSY_RETRY, whole_seconds};
+use super::media_type::HTML;
+use super::page::{self, Form, Notice};
 use super::problem::Problem;
-use super::routes::Ask;
-use super::{Site, page, target};
 use crate::access::{
     CookieValue, DEVICE_COOKIE, DEVICE_LIFETIME, Denial, SESSION_COOKIE, SignOut, SignedIn,
 };
@@ -44,91 +45,65 @@ const BEARER: HeaderValue = HeaderValue::from_static("Bearer realm=\"Pumphouse\"
 const CLEAR_SITE_DATA: HeaderName = HeaderName::from_static("clear-site-data");
 const CACHE: HeaderValue = HeaderValue::from_static("\"cache\"");
 
-/// Message above the fields of the form.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Notice {
-    /// Nothing has gone wrong yet.
-    None,
-    /// No such name and password.
-    Wrong,
-    /// Too many failures; so many seconds to wait.
-    Throttled(u64),
-    /// Too many sign-ins at the same time.
-    Busy,
-}
-
-/// The form of a page: its message, and the values it keeps.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Form<'a> {
-    /// Above the fields.
-    pub(super) notice: Notice,
-    /// The name that was typed before. The password is never sent back.
-    pub(super) username: &'a str,
-    /// Address to go to after sign-in: a path of this site.
-    pub(super) next: &'a str,
-}
-
 /// `GET` and `POST /login`
-pub(super) fn login(site: &Site, ask: &Ask<'_>) -> Result<Response, Problem> {
-    let posted = site.gate.posted();
-    let wanted = next::of_query(ask.request.target.query().unwrap_or(""));
+pub(super) fn login(context: &Context, request: &RouteRequest<'_>) -> Result<Content, Problem> {
+    let posted = context.gate.posted();
+    let wanted = next::of_query(request.http.target.query().unwrap_or(""));
     if posted.is_open() {
-        return Ok(see_other(&wanted));
+        return Ok(see_other(&wanted).into());
     }
     if !posted.signs_in() {
         return Err(Problem::not_found("There is no account that could sign in here."));
     }
-    if ask.request.method == Method::POST {
-        let sent = form::read(ask.request)?;
-        let outcome = site.gate.sign_in(&posted, ask.request, &sent.username, &sent.password);
+    if request.http.method == Method::POST {
+        let sent = form::read(request.http)?;
+        let outcome = context.gate.sign_in(&posted, request.http, &sent.username, &sent.password);
         return Ok(match outcome {
-            Ok(signed_in) => welcome(ask.request, &signed_in, &sent.next),
-            Err(denial) => again(site, &sent, &denial)?,
+            Ok(signed_in) => welcome(request.http, &signed_in, &sent.next).into(),
+            Err(denial) => again(context, &sent, &denial)?.into(),
         });
     }
-    if site.gate.is_signed_in(&posted, ask.request) {
-        return Ok(see_other(&wanted));
+    if context.gate.is_signed_in(&posted, request.http) {
+        return Ok(see_other(&wanted).into());
     }
     let form = Form { notice: Notice::None, username: "", next: &wanted };
-    Ok(show(site, StatusCode::OK, form))
+    Ok(show(context, StatusCode::OK, form).into())
 }
 
 /// `POST /logout`
 ///
 /// The browser keeps the cookies of sessions that have ended in memory only. So the form sent again
 /// names them again, and 303 always means that no crash undoes the sign-out.
-pub(super) fn logout(site: &Site, ask: &Ask<'_>) -> Result<Response, Problem> {
-    let (ended, outcome) = site.gate.sign_out(ask.request);
-    let is_open = site.gate.posted().is_open();
-    let mut response = match outcome {
+pub(super) fn logout(context: &Context, request: &RouteRequest<'_>) -> Result<Content, Problem> {
+    let (ended, outcome) = context.gate.sign_out(request.http);
+    let is_open = context.gate.posted().is_open();
+    // Browsers act on it over TLS only.
+    match outcome {
         SignOut::Durable => {
             let mut response = see_other(if is_open { HOME } else { LOGIN });
-            let own = cookie::name(SESSION_COOKIE, ask.request);
+            let own = cookie::name(SESSION_COOKIE, request.http);
             let others = ended.into_iter().filter(|name| *name != own);
             for name in others.chain([&*own]) {
-                append(&mut response, SET_COOKIE, expired_cookie(name, ask.request));
+                append(&mut response, SET_COOKIE, expired_cookie(name, request.http));
             }
-            response
+            response.headers_mut().insert(CLEAR_SITE_DATA, CACHE);
+            Ok(response.into())
         }
-        SignOut::Unsaved => {
-            let unsaved = Problem::unavailable(NOT_SAVED).retry_after(SAVE_RETRY);
-            unsaved.respond(site, &ask.request.headers, target::instance(ask.request))
-        }
-    };
-    // Browsers act on it over TLS only.
-    response.headers_mut().insert(CLEAR_SITE_DATA, CACHE);
-    Ok(response)
+        SignOut::Unsaved => Err(Problem::unavailable(NOT_SAVED)
+            .retry_after(SAVE_RETRY)
+            .header(CLEAR_SITE_DATA, CACHE)),
+    }
 }
 
 /// The answer to a browser that requests a page without good credentials: the form, in place of the
 /// page.
-pub(super) fn required(site: &Site, request: &Request) -> Response {
+pub(super) fn required(context: &Context, request: &Request) -> Response {
     let wanted = match request.method {
         Method::GET | Method::HEAD => request.target.path_and_query().map_or("", |it| it.as_str()),
         _ => "",
     };
     let form = Form { notice: Notice::None, username: "", next: next::checked(wanted) };
-    show(site, StatusCode::UNAUTHORIZED, form)
+    show(context, StatusCode::UNAUTHORIZED, form)
 }
 
 /// Adds the cookie by which a browser or script that has sent a right password is known again.
@@ -148,7 +123,7 @@ fn welcome(request: &Request, signed_in: &SignedIn, next: &str) -> Response {
 }
 
 /// The form once more, with the reason.
-fn again(site: &Site, sent: &Credentials, denial: &Denial) -> Result<Response, Problem> {
+fn again(context: &Context, sent: &Credentials, denial: &Denial) -> Result<Response, Problem> {
     let (status, notice, retry) = match denial {
         Denial::Unauthorized(_) => (StatusCode::UNAUTHORIZED, Notice::Wrong, None),
         Denial::Throttled(wait) => {
@@ -159,15 +134,15 @@ fn again(site: &Site, sent: &Credentials, denial: &Denial) -> Result<Response, P
         other => return Err(other.clone().into()),
     };
     let form = Form { notice, username: &sent.username, next: &sent.next };
-    let mut response = show(site, status, form);
+    let mut response = show(context, status, form);
     if let Some(seconds) = retry {
         response.headers_mut().insert(RETRY_AFTER, seconds.into());
     }
     Ok(response)
 }
 
-fn show(site: &Site, status: StatusCode, form: Form<'_>) -> Response {
-    let mut response = Response::new(Body::from(page::sign_in(site, form)));
+fn show(context: &Context, status: StatusCode, form: Form<'_>) -> Response {
+    let mut response = Response::new(Body::from(page::sign_in(context, form)));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(HTML));
@@ -194,15 +169,6 @@ fn see_other(next: &str) -> Response {
 fn append(response: &mut Response, name: HeaderName, value: Option<HeaderValue>) {
     if let Some(value) = value {
         response.headers_mut().append(name, value);
-    }
-}
-
-/// Seconds in words, for a person who waits.
-pub(super) fn wait_in_words(seconds: u64) -> String {
-    match seconds {
-        ..=1 => "a second".to_owned(),
-        2..120 => format!("{seconds} seconds"),
-        _ => format!("{} minutes", seconds.div_ceil(60)),
     }
 }
 

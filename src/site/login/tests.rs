@@ -3,6 +3,7 @@ use http::header::{COOKIE, SET_COOKIE};
 use super::*;
 use crate::access::{Admission, PasswordHash, Restricted, Rules, Scopes, Token, TokenHash, User};
 use crate::engine::Activity;
+use crate::site::Site;
 use crate::site::fixture::{now, request, site_under, tank, text};
 
 const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
@@ -122,19 +123,6 @@ fn form_names_its_own_origin() {
 }
 
 #[test]
-fn wait_is_shown_in_words() {
-    for (seconds, expected) in [
-        (0, "a second"),
-        (1, "a second"),
-        (64, "64 seconds"),
-        (120, "2 minutes"),
-        (900, "15 minutes"),
-    ] {
-        assert_eq!(wait_in_words(seconds), expected);
-    }
-}
-
-#[test]
 fn public_page_has_the_button_for_a_session_and_varies_by_cookie() {
     let site = under(Restricted { public: vec!["/".to_owned()], ..anna() });
     let sent = cookies(&sign_in(&site));
@@ -186,7 +174,7 @@ fn sign_out_that_is_not_on_disk_is_503_and_keeps_the_cookie_until_it_is() {
     let site = under(anna());
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("missing/x.sessions.json");
-    let keeper = site.gate.write_sessions_to(&path, 8).unwrap();
+    let keeper = site.context.gate.write_sessions_to(&path, 8).unwrap();
     let sent = cookies(&sign_in(&site));
     let fields = [(COOKIE.as_str(), &*sent), ("sec-fetch-site", "same-origin")];
     let sign_out = || answer(&site, &request("POST", "/logout", &fields));

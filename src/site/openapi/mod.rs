@@ -17,12 +17,11 @@ use std::sync::LazyLock;
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 
-use super::Site;
-use super::deliver::{JSON, Policy, deliver};
+use super::content::{CachePolicy, Content, Representation};
+use super::context::{Context, RouteRequest};
+use super::media_type::JSON;
 use super::problem::Problem;
-use super::routes::Ask;
 use crate::board::Rendered;
-use crate::engine::Response;
 
 /// It changes with a release only, and then a client should not go by the old one for long.
 const AN_HOUR: &str = "max-age=3600";
@@ -36,8 +35,8 @@ static RENDERED: LazyLock<Rendered> = LazyLock::new(|| {
 });
 
 /// The document.
-pub(super) fn openapi(_: &Site, ask: &Ask<'_>) -> Result<Response, Problem> {
-    deliver(&ask.request.headers, &RENDERED, Policy::undated(AN_HOUR))
+pub(super) fn openapi(_: &Context, _: &RouteRequest<'_>) -> Result<Content, Problem> {
+    Ok(Representation::new(RENDERED.clone(), CachePolicy::undated(AN_HOUR)).into())
 }
 
 /// The members of an OpenAPI object, in the order in which people read them.

@@ -3,8 +3,10 @@
 use serde_json::{Map, Value as Json, json};
 
 use super::schema::{FIELD, NAME};
-use crate::site::chart::{Range, SIDES, WIDE};
-use crate::site::history::{EVENTS, MOST_EVENTS, MOST_JOINED};
+use crate::site::chart::{Range, WIDE};
+use crate::site::events::{DEFAULT_EVENTS, MAX_EVENTS};
+use crate::site::history::MAX_JOINED;
+use crate::site::picture::SIDES;
 use crate::site::query::{MOST_FIELDS, MOST_MAX_AGE};
 
 /// Parameters by their names.
@@ -167,7 +169,7 @@ fn of_windows() -> Vec<Named> {
                 "Time from point to point: `raw` for each observation, a time such as `15m`, or \
                  seconds; above a day, whole days. Without it, as fine as 2,000 points allow. A \
                  window with a step is streamed, and has no entity tag. A step that is no multiple \
-                 of `15m` joins single observations, at most {MOST_JOINED}: more is a 400."
+                 of `15m` joins single observations, at most {MAX_JOINED}: more is a 400."
             ),
             json!({"type": "string", "pattern": "^(raw|[0-9]+|([0-9]+(ms|s|m|h|d))+)$"}),
             &[json!("raw"), json!("15m"), json!("1h30m"), json!("1d"), json!("3600")],
@@ -188,8 +190,8 @@ fn of_events() -> Vec<Named> {
         in_query(
             "limit",
             "How many at most.",
-            json!({"type": "integer", "minimum": 1, "maximum": MOST_EVENTS, "default": EVENTS}),
-            &[json!(1), json!(MOST_EVENTS)],
+            json!({"type": "integer", "minimum": 1, "maximum": MAX_EVENTS, "default": DEFAULT_EVENTS}),
+            &[json!(1), json!(MAX_EVENTS)],
         ),
         in_query(
             "before",

@@ -4,7 +4,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::example;
 use super::schema::reference;
-use crate::site::deliver::JSON;
+use crate::site::media_type::JSON;
 use crate::site::problem::MAX_RETRY_AFTER;
 use crate::site::query::MOST_PARAMETERS;
 

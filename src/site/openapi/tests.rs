@@ -13,12 +13,14 @@ use crate::access::{Admission, PasswordHash, Restricted, Rules, Scopes, User};
 use crate::board::{Change, ErrorKind, Event, EventKind, Finite, Sample, SourceView, Value};
 use crate::engine::{Activity, Response};
 use crate::history::{History, import};
+use crate::route_pattern::RoutePattern;
 use crate::site::Site;
 use crate::site::fixture::{
     failing, get, now, pump, request, site, site_under, site_with, stale, tank, text, values,
     waiting, weather,
 };
-use crate::site::routes::{ROUTES, Router};
+use crate::site::router::{Router, answer_by_method};
+use crate::site::routes::route;
 use crate::units::Unit;
 
 /// Sources in every state, with texts that somebody may have chosen badly.
@@ -117,7 +119,7 @@ pub(super) fn required(operation: &Operation) -> String {
 }
 
 pub(super) fn asset_of(site: &Site) -> String {
-    site.assets.style.path.rsplit('/').next().unwrap().to_owned()
+    site.context.assets.style.path.rsplit('/').next().unwrap().to_owned()
 }
 
 #[test]
@@ -143,15 +145,15 @@ fn every_route_and_method_is_documented_and_nothing_else() {
     let mut documented: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
     for operation in judge.operations() {
         let path = example_path(&operation, &asset_of(&site));
-        let matched = router.at(&path).unwrap_or_else(|| panic!("{path} leads nowhere"));
-        let is_refused = matched.methods.admit(&operation.method.parse().unwrap());
-        assert!(!matches!(is_refused, Some(Err(_))), "{} {path}", operation.method);
-        documented.entry(matched.pattern).or_default().insert(operation.method);
+        let matched = router.find(&path).unwrap_or_else(|| panic!("{path} matches no route"));
+        let outcome = answer_by_method(matched.route.methods, &operation.method.parse().unwrap());
+        assert!(!matches!(outcome, Some(Err(_))), "{} {path}", operation.method);
+        documented.entry(matched.pattern.as_str()).or_default().insert(operation.method);
     }
-    for (pattern, methods, _, _) in ROUTES {
-        let allow = methods.allow();
+    for pattern in RoutePattern::VARIANTS {
+        let allow = route(*pattern).methods.allow();
         let allowed = allow.to_str().unwrap().split(", ").map(str::to_owned).collect();
-        assert_eq!(documented.remove(pattern), Some(allowed), "{pattern}");
+        assert_eq!(documented.remove(pattern.as_str()), Some(allowed), "{pattern:?}");
     }
     assert_eq!(documented, BTreeMap::new());
 }

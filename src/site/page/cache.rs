@@ -5,10 +5,21 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwapOption;
 
-use super::{View, dashboard_html, source_html};
-use crate::board::{Rendered, SourceView};
+use crate::board::Rendered;
 use crate::site::chart::Range;
-use crate::site::deliver::HTML;
+use crate::site::media_type::HTML;
+
+/// What a rendering of a page depends on besides its source.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Variant {
+    /// Version of the snapshot.
+    pub(super) version: u64,
+    /// Second that the page was requested in.
+    pub(super) second: i64,
+    pub(super) range: Range,
+    /// True if the page has a button to sign out.
+    pub(super) by_session: bool,
+}
 
 /// The latest rendering of the dashboard for each range, with and without the button to sign out.
 /// Workers that find it out of date at
@@ -28,28 +39,27 @@ impl PageCache {
         self.0.iter().for_each(|kept| kept.store(None));
     }
 
-    fn place(&self, view: &View<'_>) -> &ArcSwapOption<Kept> {
-        let place = Range::ALL.iter().position(|range| *range == view.range).unwrap_or_default();
-        &self.0[2 * place + usize::from(view.by_session)]
+    fn place(&self, variant: Variant) -> &ArcSwapOption<Kept> {
+        let place = Range::ALL.iter().position(|range| *range == variant.range).unwrap_or_default();
+        &self.0[2 * place + usize::from(variant.by_session)]
     }
 
     /// The rendering of this second, if there is one.
-    pub(super) fn current(&self, view: &View<'_>) -> Option<Arc<Kept>> {
-        let (version, second) = (view.snapshot.version, view.now.as_second());
-        let kept = self.place(view).load_full();
-        kept.filter(|kept| (kept.version, kept.second) == (version, second))
+    pub(super) fn current(&self, variant: Variant) -> Option<Arc<Kept>> {
+        let kept = self.place(variant).load_full();
+        kept.filter(|kept| (kept.version, kept.second) == (variant.version, variant.second))
     }
 
-    pub(super) fn render(&self, view: &View<'_>) -> Arc<Kept> {
-        let html = dashboard_html(view);
-        let page = match self.place(view).load_full() {
+    /// Compresses a page and keeps it.
+    pub(super) fn store(&self, variant: Variant, html: String) -> Arc<Kept> {
+        let page = match self.place(variant).load_full() {
             // Most seconds change no word, and then there is nothing to compress.
             Some(kept) if kept.page.identity.body == html => kept.page.clone(),
             _ => Rendered::new(HTML, html),
         };
-        let (version, second) = (view.snapshot.version, view.now.as_second());
+        let Variant { version, second, .. } = variant;
         let fresh = Arc::new(Kept { version, second, page });
-        self.place(view).store(Some(Arc::clone(&fresh)));
+        self.place(variant).store(Some(Arc::clone(&fresh)));
         fresh
     }
 }
@@ -80,9 +90,9 @@ struct Key {
 }
 
 impl Key {
-    fn new(view: &View<'_>, source: &SourceView) -> Key {
-        let View { range, by_session, .. } = *view;
-        Key { source: Arc::clone(&source.name), range, by_session }
+    fn new(variant: Variant, source: &Arc<str>) -> Key {
+        let Variant { range, by_session, .. } = variant;
+        Key { source: Arc::clone(source), range, by_session }
     }
 }
 
@@ -98,27 +108,25 @@ impl SourcePages {
     }
 
     /// The rendering of this second, if there is one.
-    pub(super) fn current(&self, view: &View<'_>, source: &SourceView) -> Option<Rendered> {
-        let (version, second) = (view.snapshot.version, view.now.as_second());
+    pub(super) fn current(&self, variant: Variant, source: &Arc<str>) -> Option<Rendered> {
         let kept = self.kept();
-        let kept = kept.get(&Key::new(view, source))?;
-        let is_current =
-            kept.version == version && (0..=MAX_WAIT).contains(&(kept.second - second));
+        let kept = kept.get(&Key::new(variant, source))?;
+        let is_current = kept.version == variant.version
+            && (0..=MAX_WAIT).contains(&(kept.second - variant.second));
         is_current.then(|| kept.page.clone())
     }
 
-    /// Renders and compresses the page, and keeps it.
-    pub(super) fn render(&self, view: &View<'_>, source: &SourceView) -> Rendered {
+    /// Compresses a page and keeps it.
+    pub(super) fn store(&self, variant: Variant, source: &Arc<str>, html: String) -> Rendered {
         #[cfg(test)]
         self.renderings.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let html = source_html(view, source);
-        let key = Key::new(view, source);
+        let key = Key::new(variant, source);
         // Most seconds change no word, and then there is nothing to compress.
         let unchanged = self.kept().get(&key).map(|kept| kept.page.clone());
         let page = unchanged
             .filter(|page| page.identity.body == html)
             .unwrap_or_else(|| Rendered::new(HTML, html));
-        let (version, second) = (view.snapshot.version, view.now.as_second());
+        let Variant { version, second, .. } = variant;
         let mut kept = self.kept();
         kept.retain(|_, kept| (0..KEPT_FOR).contains(&(second - kept.second)));
         kept.insert(key, Kept { version, second, page: page.clone() });

@@ -3,26 +3,26 @@
 use maud::{DOCTYPE, Markup, html};
 
 use super::icon;
-use crate::site::Site;
+use crate::site::context::Context;
 
 /// Seconds after which a browser without scripts loads the page again.
 const REFRESH: u32 = 30;
 
 /// A page that keeps itself up to date, with a button to sign out if its visitor has signed in.
-pub(super) fn live(site: &Site, title: &str, main: &Markup, by_session: bool) -> Markup {
-    page(site, title, main, Some(by_session))
+pub(super) fn live(context: &Context, title: &str, main: &Markup, by_session: bool) -> Markup {
+    page(context, title, main, Some(by_session))
 }
 
 /// A page that stays as it is. Strangers may see it, so it tells neither where this is nor which
 /// release.
-pub(super) fn still(site: &Site, title: &str, main: &Markup) -> Markup {
-    page(site, title, main, None)
+pub(super) fn still(context: &Context, title: &str, main: &Markup) -> Markup {
+    page(context, title, main, None)
 }
 
 /// `live`: true if the visitor of a live page has signed in; `None`: the page is not live.
-fn page(site: &Site, title: &str, main: &Markup, live: Option<bool>) -> Markup {
+fn page(context: &Context, title: &str, main: &Markup, live: Option<bool>) -> Markup {
     let (live, by_session) = (live.is_some(), live == Some(true));
-    let zone = site.history.zone().iana_name().unwrap_or("UTC");
+    let zone = context.history.zone().iana_name().unwrap_or("UTC");
     html! {
         (DOCTYPE)
         html lang="en" data-zone=[live.then_some(zone)] {
@@ -36,10 +36,10 @@ fn page(site: &Site, title: &str, main: &Markup, live: Option<bool>) -> Markup {
                 meta name="color-scheme" content="light dark";
                 meta name="theme-color" content="#e9efee" media="(prefers-color-scheme: light)";
                 meta name="theme-color" content="#0b1518" media="(prefers-color-scheme: dark)";
-                link rel="icon" type="image/svg+xml" href=(site.assets.icon.path);
-                link rel="stylesheet" href=(site.assets.style.path);
+                link rel="icon" type="image/svg+xml" href=(context.assets.icon.path);
+                link rel="stylesheet" href=(context.assets.style.path);
                 @if live {
-                    script defer src=(site.assets.script.path) {}
+                    script defer src=(context.assets.script.path) {}
                     noscript { meta http-equiv="refresh" content=(REFRESH); }
                 }
             }
@@ -48,7 +48,7 @@ fn page(site: &Site, title: &str, main: &Markup, live: Option<bool>) -> Markup {
                 a.skip href="#main" { "Skip to the readings" }
                 header.masthead {
                     (icon::mark())
-                    h1 { (site.settings().title) }
+                    h1 { (context.settings().title) }
                     @if by_session {
                         form method="post" action="/logout" { button type="submit" { "Sign out" } }
                     }

@@ -4,15 +4,16 @@ use std::sync::Arc;
 
 use maud::{Markup, PreEscaped, html};
 
-use super::View;
+use super::drawing::Outdated;
 use super::figure::{label, symbol};
+use super::view::View;
 use crate::board::{Datum, SourceView};
-use crate::site::chart::{Chart, Known, Missing, Outdated, Range, Wanted};
+use crate::site::chart::{Chart, Known, Missing, Range, Wanted};
 
 impl View<'_> {
     fn known(&self, source: &SourceView, field: &str) -> Known {
         let wanted = Wanted { source, field, range: self.range };
-        self.site.charts.look(&self.site.history, wanted, self.now)
+        self.context.charts.look(&self.context.history, wanted, self.now)
     }
 
     /// The charts among these that are to be drawn; names of their source and field.
@@ -20,7 +21,7 @@ impl View<'_> {
         &self,
         charts: impl Iterator<Item = (&'s SourceView, String)>,
     ) -> Vec<Outdated> {
-        if !self.site.history.is_enabled() {
+        if !self.context.history.is_enabled() {
             return Vec::new();
         }
         let outdated = charts
@@ -35,7 +36,7 @@ impl View<'_> {
 
     /// The chart of a field in both sizes, of which the style sheet shows one.
     pub(super) fn chart(&self, source: &SourceView, field: &str) -> Markup {
-        if !self.site.history.is_enabled() {
+        if !self.context.history.is_enabled() {
             return html! {};
         }
         html! {
@@ -111,7 +112,7 @@ impl View<'_> {
 
     /// The choice of the range, as links.
     pub(super) fn ranges(&self, path: &str) -> Markup {
-        if !self.site.history.is_enabled() {
+        if !self.context.history.is_enabled() {
             return html! {};
         }
         html! {

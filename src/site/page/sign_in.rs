@@ -3,11 +3,34 @@
 use maud::{Markup, html};
 
 use super::{icon, layout};
-use crate::site::Site;
-use crate::site::login::{Form, Notice, wait_in_words};
+use crate::site::context::Context;
+
+/// Message above the fields of the form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::site) enum Notice {
+    /// Nothing has gone wrong yet.
+    None,
+    /// No such name and password.
+    Wrong,
+    /// Too many failures; so many seconds to wait.
+    Throttled(u64),
+    /// Too many sign-ins at the same time.
+    Busy,
+}
+
+/// The form of a page: its message, and the values it keeps.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::site) struct Form<'a> {
+    /// Above the fields.
+    pub(in crate::site) notice: Notice,
+    /// The name that was typed before. The password is never sent back.
+    pub(in crate::site) username: &'a str,
+    /// Address to go to after sign-in: a path of this site.
+    pub(in crate::site) next: &'a str,
+}
 
 /// The form. It works without scripts, and holds no data of the site.
-pub(in crate::site) fn sign_in(site: &Site, form: Form<'_>) -> String {
+pub(in crate::site) fn sign_in(context: &Context, form: Form<'_>) -> String {
     let Form { notice, username, next } = form;
     let message = message(notice);
     let has_failed = message.is_some().then_some("true");
@@ -38,7 +61,7 @@ pub(in crate::site) fn sign_in(site: &Site, form: Form<'_>) -> String {
             }
         }
     };
-    layout::still(site, &format!("Sign in · {}", site.settings().title), &main).into_string()
+    layout::still(context, &format!("Sign in · {}", context.settings().title), &main).into_string()
 }
 
 fn message(notice: Notice) -> Option<Markup> {
@@ -50,4 +73,31 @@ fn message(notice: Notice) -> Option<Markup> {
         },
         Notice::Busy => html! { "Too many sign-ins are in progress. Try again in a second." },
     })
+}
+
+/// Seconds in words, for a person who waits.
+fn wait_in_words(seconds: u64) -> String {
+    match seconds {
+        ..=1 => "a second".to_owned(),
+        2..120 => format!("{seconds} seconds"),
+        _ => format!("{} minutes", seconds.div_ceil(60)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wait_is_shown_in_words() {
+        for (seconds, expected) in [
+            (0, "a second"),
+            (1, "a second"),
+            (64, "64 seconds"),
+            (120, "2 minutes"),
+            (900, "15 minutes"),
+        ] {
+            assert_eq!(wait_in_words(seconds), expected);
+        }
+    }
 }

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
+use strum::VariantArray as _;
 
 use crate::access::{
     Admission, Limits, PasswordHash, Restricted, Rules, Scope, Scopes, Token, TokenHash, User,
 };
-use crate::config::ROUTES;
 use crate::engine::{Activity, Reply, Request, Response, Service as _};
+use crate::route_pattern::RoutePattern;
 use crate::site::Site;
 use crate::site::fixture::{now, request, site_under, tank, text, weather};
 
@@ -82,6 +83,15 @@ fn header(response: &Response, name: &str) -> String {
     values.collect::<Vec<_>>().join(", ")
 }
 
+/// The headers of a response, except its id, in an order of their own.
+fn sorted_headers(response: &Response) -> Vec<String> {
+    let headers = response.headers().iter().filter(|(name, _)| *name != "x-request-id");
+    let mut fields: Vec<String> =
+        headers.map(|(name, value)| format!("{name}: {value:?}")).collect();
+    fields.sort();
+    fields
+}
+
 #[test]
 fn refused_request_takes_no_body() {
     let site = Arc::new(guarded());
@@ -116,15 +126,15 @@ fn targets(site: &Site) -> Vec<(&'static str, String, u16)> {
         "/api/v1/history" => ("/api/v1/history?field=tank.level".to_owned(), 404),
         "/api/v1/events" => ("/api/v1/events".to_owned(), 200),
         "/logout" => ("/logout".to_owned(), 405),
-        "/assets/{name}" => (site.assets.style.path.clone(), 200),
+        "/assets/{name}" => (site.context.assets.style.path.clone(), 200),
         plain => (plain.to_owned(), 200),
     };
-    let known = ROUTES.map(|pattern| {
-        let (target, code) = target(pattern);
-        (pattern, target, code)
+    let known = RoutePattern::VARIANTS.iter().map(|pattern| {
+        let (target, code) = target(pattern.as_str());
+        (pattern.as_str(), target, code)
     });
     let astray = [("-", "/nowhere".to_owned(), 404), ("-", "/%zz".to_owned(), 400)];
-    known.into_iter().chain(astray).collect()
+    known.chain(astray).collect()
 }
 
 /// What the rules make of it, written down once more and differently.
@@ -192,9 +202,7 @@ fn strangers_learn_nothing_of_what_is_there() {
     let site = guarded();
     let of = |method: &str, target: &str, level: &str, accept: &str| {
         let response = answer(&site, &asked(method, target, level, &[("accept", accept)]));
-        let mut fields: Vec<String> =
-            response.headers().iter().map(|(name, value)| format!("{name}: {value:?}")).collect();
-        fields.sort();
+        let fields = sorted_headers(&response);
         // The path that was asked for stands in it as `instance`, as sent.
         (response.status(), fields, text(&response).replace(target, "…"))
     };
@@ -246,7 +254,7 @@ fn what_an_account_sees_is_nobody_elses() {
         assert_eq!(header(&response, "cache-control"), cache, "{target}, {level}");
         assert_eq!(header(&response, "vary"), vary, "{target}, {level}");
     }
-    let style = site.assets.style.path.clone();
+    let style = site.context.assets.style.path.clone();
     let response = answer(&site, &asked("GET", &style, "none", &[]));
     assert!(header(&response, "cache-control").starts_with("public, "));
     let etag = header(&answer(&site, &asked("GET", "/api/v1/status", "read", &[])), "etag");
@@ -338,10 +346,7 @@ fn pages_of_other_sites_read_what_is_listed() {
     let ask = |target| {
         let fields = [("origin", "https://home.example"), preflight];
         let response = answer(&guarded, &asked("OPTIONS", target, "none", &fields));
-        let mut headers: Vec<_> =
-            response.headers().iter().map(|(name, value)| format!("{name}: {value:?}")).collect();
-        headers.sort();
-        (response.status(), headers)
+        (response.status(), sorted_headers(&response))
     };
     assert_eq!(ask("/api/v1/sources/tank"), ask("/nowhere"));
     // Off by default.
@@ -391,7 +396,7 @@ fn browsers_are_told_to_keep_to_tls_where_they_came_by_it() {
 #[test]
 fn while_passwords_are_verified_nobody_else_waits() {
     let site = guarded();
-    site.gate.while_busy(|| {
+    site.context.gate.while_busy(|| {
         let refused = answer(&site, &asked("GET", "/", "user", &[]));
         assert_eq!(refused.status(), 503);
         assert_eq!(header(&refused, "retry-after"), "1");

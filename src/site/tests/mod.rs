@@ -1,12 +1,17 @@
-use std::sync::Mutex;
+//! The site as a whole, from a request to its response.
+
+mod access;
+
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use http::StatusCode;
 use serde_json::{Value as Json, json};
 
-use super::*;
+use super::RequestObserver;
 use crate::board::{ErrorKind, SourceView, State, Value};
-use crate::engine::{Activity, BadRequest, Body};
+use crate::engine::{Activity, BadRequest, Body, Refusal, Response, Service as _};
+use crate::route_pattern::NO_ROUTE;
 use crate::site::fixture::{
     at, failing, get, now, pump, request, site, site_observed, stale, tank, text, values, waiting,
     weather,
@@ -24,7 +29,7 @@ fn parsed(response: &Response) -> Json {
 #[test]
 fn methods_by_routes() {
     let site = site(vec![tank()]);
-    let asset = site.assets.style.path.clone();
+    let asset = site.context.assets.style.path.clone();
     for (target, pattern, code) in [
         ("/", "/", 200),
         ("/?anything=goes&here", "/", 200),
@@ -192,7 +197,7 @@ fn status_in_the_shape_of_the_contract() {
 #[test]
 fn the_whole_status_is_the_snapshots_own_bytes() {
     let site = site(vec![tank()]);
-    let published = (site.snapshots)().status.identity.body.as_ptr();
+    let published = site.context.snapshot().status.identity.body.as_ptr();
     let sent = |seconds| match site
         .answer(&request("GET", "/api/v1/status", &[]), at(seconds), &Activity::default())
         .1
@@ -471,9 +476,9 @@ fn every_response_is_secured() {
 fn assets_are_kept_for_good() {
     let site = site(vec![]);
     for (asset, kind) in [
-        (&site.assets.style, "text/css; charset=utf-8"),
-        (&site.assets.script, "text/javascript; charset=utf-8"),
-        (&site.assets.icon, "image/svg+xml"),
+        (&site.context.assets.style, "text/css; charset=utf-8"),
+        (&site.context.assets.script, "text/javascript; charset=utf-8"),
+        (&site.context.assets.icon, "image/svg+xml"),
     ] {
         let response = get(&site, &asset.path, &[]);
         assert_eq!(header(&response, "content-type"), kind);

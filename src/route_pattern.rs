@@ -1,0 +1,93 @@
+//! Patterns of the public routes.
+//!
+//! This is the only list of them. The router inserts each pattern in its search tree, `[auth]
+//! public` names them, metrics and logs label requests with them, and the OpenAPI document and the
+//! tests walk them. The module is a leaf because the configuration and the site both need it.
+
+use strum::{EnumString, IntoStaticStr, VariantArray};
+
+/// Label of requests that matched no route.
+pub const NO_ROUTE: &str = "-";
+
+/// Pattern of a public route, in the syntax of `matchit`: `{name}` matches one path segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, VariantArray, IntoStaticStr, EnumString)]
+pub enum RoutePattern {
+    /// The dashboard.
+    #[strum(serialize = "/")]
+    Dashboard,
+    /// The page of one source.
+    #[strum(serialize = "/source/{source}")]
+    SourcePage,
+    /// The chart of one field, as SVG.
+    #[strum(serialize = "/chart/{chart}")]
+    Chart,
+    /// The readings of all sources.
+    #[strum(serialize = "/api/v1/status")]
+    Status,
+    /// The readings of all sources, as a list.
+    #[strum(serialize = "/api/v1/sources")]
+    Sources,
+    /// The readings of one source.
+    #[strum(serialize = "/api/v1/sources/{source}")]
+    Source,
+    /// The request to poll one source now.
+    #[strum(serialize = "/api/v1/sources/{source}/poll")]
+    Poll,
+    /// One value.
+    #[strum(serialize = "/api/v1/values/{value}")]
+    Value,
+    /// The recorded series of one field.
+    #[strum(serialize = "/api/v1/history")]
+    History,
+    /// The recorded events.
+    #[strum(serialize = "/api/v1/events")]
+    Events,
+    /// The OpenAPI document.
+    #[strum(serialize = "/openapi.json")]
+    OpenApi,
+    /// The shortest request that passes through all layers.
+    #[strum(serialize = "/ping")]
+    Ping,
+    /// Liveness.
+    #[strum(serialize = "/healthz")]
+    Health,
+    /// Readiness.
+    #[strum(serialize = "/readyz")]
+    Readiness,
+    /// The sign-in form.
+    #[strum(serialize = "/login")]
+    Login,
+    /// Sign-out.
+    #[strum(serialize = "/logout")]
+    Logout,
+    /// A file that pages load.
+    #[strum(serialize = "/assets/{name}")]
+    Asset,
+    /// The icon.
+    #[strum(serialize = "/favicon.ico")]
+    Favicon,
+    /// Rules for search engines.
+    #[strum(serialize = "/robots.txt")]
+    Robots,
+}
+
+impl RoutePattern {
+    /// Returns the pattern's text.
+    pub fn as_str(self) -> &'static str {
+        self.into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pattern_is_parsed_back_from_its_text() {
+        for pattern in RoutePattern::VARIANTS {
+            assert_eq!(pattern.as_str().parse(), Ok(*pattern));
+            assert!(pattern.as_str().starts_with('/'));
+        }
+        assert!("/nowhere".parse::<RoutePattern>().is_err());
+    }
+}

@@ -1,0 +1,132 @@
+//! Everything that a handler takes: the [`Context`] of the site and the [`RouteRequest`].
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use http::HeaderMap;
+use jiff::Timestamp;
+
+use super::asset_files::AssetFiles;
+use super::chart::Charts;
+use super::page::{PageCache, SourcePages};
+use super::snapshot_cache::SnapshotCache;
+use crate::access::Gate;
+use crate::board::{ServiceInfo, Snapshot};
+use crate::engine::Request;
+use crate::history::History;
+use crate::upstream::Asked;
+
+/// Settings of the site besides its data; replaceable at any time.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The page's heading, `[site] title`.
+    pub title: String,
+    /// The program, as the status describes it.
+    pub service: ServiceInfo,
+}
+
+/// Returns the latest snapshot. Must not block.
+pub type SnapshotReader = Box<dyn Fn() -> Arc<Snapshot> + Send + Sync>;
+
+/// Requests a poll of the source of that name; `None` if there is none. Must not block.
+pub type PollDesk = Box<dyn Fn(&str) -> Option<Asked> + Send + Sync>;
+
+/// Returns the whole days until a certificate expires, negative once it has, if that is soon
+/// enough for a warning. Must not block.
+pub type ExpiryReader = Box<dyn Fn(Timestamp) -> Option<i64> + Send + Sync>;
+
+/// Data and caches that all requests share.
+pub(super) struct Context {
+    settings: ArcSwap<Settings>,
+    snapshots: SnapshotReader,
+    polls: PollDesk,
+    expiry: ExpiryReader,
+    pub(super) history: History,
+    pub(super) gate: Arc<Gate>,
+    pub(super) assets: AssetFiles,
+    pub(super) charts: Charts,
+    pub(super) dashboards: PageCache,
+    pub(super) source_pages: SourcePages,
+    /// Body of `/api/v1/sources`.
+    pub(super) source_list: SnapshotCache,
+    /// Body of `/api/v1/status?format=shell`.
+    pub(super) shell_status: SnapshotCache,
+}
+
+impl Context {
+    /// Returns a context with empty caches.
+    pub(super) fn new(
+        settings: Settings,
+        snapshots: SnapshotReader,
+        polls: PollDesk,
+        history: History,
+        gate: Arc<Gate>,
+    ) -> Context {
+        Context {
+            settings: ArcSwap::from_pointee(settings),
+            snapshots,
+            polls,
+            expiry: Box::new(|_| None),
+            history,
+            gate,
+            assets: AssetFiles::new(),
+            charts: Charts::default(),
+            dashboards: PageCache::default(),
+            source_pages: SourcePages::default(),
+            source_list: SnapshotCache::default(),
+            shell_status: SnapshotCache::default(),
+        }
+    }
+
+    /// Sets the source of the certificate's expiry.
+    pub(super) fn set_expiry(&mut self, expiry: ExpiryReader) {
+        self.expiry = expiry;
+    }
+
+    /// Returns the latest snapshot.
+    pub(super) fn snapshot(&self) -> Arc<Snapshot> {
+        (self.snapshots)()
+    }
+
+    /// Requests a poll of a source; `None` if there is no source of that name.
+    pub(super) fn request_poll(&self, source: &str) -> Option<Asked> {
+        (self.polls)(source)
+    }
+
+    /// Returns the whole days until the certificate expires, if that is soon.
+    pub(super) fn certificate_expiry(&self, now: Timestamp) -> Option<i64> {
+        (self.expiry)(now)
+    }
+
+    /// Returns the settings in force.
+    pub(super) fn settings(&self) -> Arc<Settings> {
+        self.settings.load_full()
+    }
+
+    /// Replaces the title, and drops the pages that show the old one.
+    pub(super) fn set_title(&self, title: &str) {
+        let before = self.settings();
+        self.settings.store(Arc::new(Settings { title: title.to_owned(), ..(*before).clone() }));
+        self.dashboards.clear();
+        self.source_pages.clear();
+    }
+}
+
+/// A request as its route's handler takes it.
+pub(super) struct RouteRequest<'a> {
+    /// The HTTP request.
+    pub(super) http: &'a Request,
+    /// The pattern's parameter, percent-decoded; empty where it has none.
+    pub(super) parameter: &'a str,
+    /// Moment that the response describes. All pieces of one response use the same.
+    pub(super) now: Timestamp,
+    /// True if the browser has signed in on the page.
+    pub(super) by_session: bool,
+}
+
+impl RouteRequest<'_> {
+    /// Returns the header fields.
+    pub(super) fn headers(&self) -> &HeaderMap {
+        &self.http.headers
+    }
+}

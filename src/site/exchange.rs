@@ -1,0 +1,60 @@
+//! The record of one exchange: what was decided when the request's head had come.
+
+use std::time::Instant;
+
+use jiff::Timestamp;
+
+use super::context::RouteRequest;
+use crate::access::Pass;
+use crate::engine::{Lane, Request};
+use crate::route_pattern::{NO_ROUTE, RoutePattern};
+
+/// Pass of a request that took no credentials.
+const OPEN: Pass = Pass { guarded: false, by_session: false, device: None };
+
+/// Pass of a request that was rejected for lack of valid credentials.
+pub(super) const GUARDED: Pass = Pass { guarded: true, by_session: false, device: None };
+
+/// A request on its way to a response. It outlives the call of the service where work is left.
+pub(super) struct Exchange {
+    pub(super) begun: Instant,
+    /// Moment that the response describes.
+    pub(super) now: Timestamp,
+    /// `None` if no route matched.
+    pub(super) pattern: Option<RoutePattern>,
+    /// Lane of the work.
+    pub(super) lane: Lane,
+    /// The pattern's parameter; empty where it has none.
+    pub(super) parameter: Box<str>,
+    /// Credentials that it took.
+    pub(super) pass: Pass,
+}
+
+impl Exchange {
+    /// Starts an exchange that has matched no route and taken no credentials.
+    pub(super) fn start(now: Timestamp) -> Exchange {
+        Exchange {
+            begun: Instant::now(),
+            now,
+            pattern: None,
+            lane: Lane::Interactive,
+            parameter: Box::default(),
+            pass: OPEN,
+        }
+    }
+
+    /// Returns the route's label in metrics and logs.
+    pub(super) fn route(&self) -> &'static str {
+        self.pattern.map_or(NO_ROUTE, RoutePattern::as_str)
+    }
+
+    /// Returns the request as its handler takes it.
+    pub(super) fn route_request<'a>(&'a self, request: &'a Request) -> RouteRequest<'a> {
+        RouteRequest {
+            http: request,
+            parameter: &self.parameter,
+            now: self.now,
+            by_session: self.pass.by_session,
+        }
+    }
+}

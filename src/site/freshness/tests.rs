@@ -1,0 +1,80 @@
+use super::*;
+use crate::site::fixture::{now, source_at, tank, waiting};
+
+fn cache_control(sources: &[SourceView]) -> HeaderValue {
+    Freshness::assess(sources, now()).cache_policy().cache_control
+}
+
+#[test]
+fn reading_at_the_edge_of_max_age_passes_and_a_second_older_is_rejected() {
+    // The fixture's tank was observed 240 seconds before `now`.
+    for (sources, max_age, passes) in [
+        (vec![tank()], 240, true),
+        (vec![tank()], 239, false),
+        (vec![tank()], u64::MAX, true),
+        (vec![waiting("well", "json")], u64::MAX, false),
+        (vec![tank(), waiting("well", "json")], u64::MAX, false),
+        (vec![], 0, true),
+    ] {
+        let outcome = Freshness::assess(&sources, now()).require_max_age(max_age);
+        assert_eq!(outcome.is_ok(), passes, "{max_age}");
+    }
+}
+
+#[test]
+fn max_age_ends_at_the_next_poll_or_when_a_reading_turns_stale() {
+    // Seconds from `now` to the next poll and to staleness.
+    for (next_poll, stale, max_age) in [(61, 900, 61), (61, 30, 30), (-5, 900, 0), (61, -900, 61)] {
+        let source = source_at(-1000, stale, next_poll);
+        let expected = format!("max-age={max_age}, stale-if-error=86400");
+        assert_eq!(cache_control(&[source]), expected, "{next_poll} {stale}");
+    }
+}
+
+#[test]
+fn clock_set_back_prolongs_no_answer_beyond_the_interval() {
+    const INTERVAL: u64 = 300;
+    // Seconds from `now` to the next poll and to staleness, as they look after a step back.
+    for (next_poll, stale, max_age, retry) in [
+        (241, 960, 241, 241),
+        (300, 960, 300, 300),
+        (301, 960, INTERVAL, INTERVAL),
+        (31_536_000, 31_536_900, INTERVAL, INTERVAL),
+        (i64::from(i32::MAX), 60, 60, INTERVAL),
+        (-31_536_000, -31_536_000, 0, 1),
+    ] {
+        let mut source = source_at(-1000, stale, next_poll);
+        source.interval = Duration::from_secs(INTERVAL);
+        let expected = format!("max-age={max_age}, stale-if-error=86400");
+        let one = std::slice::from_ref(&source);
+        assert_eq!(cache_control(one), expected, "{next_poll} {stale}");
+        assert_eq!(Freshness::assess(one, now()).retry_after(), retry, "{next_poll}");
+        // Each source has its own interval; the answer is as good as the shortest of them.
+        let hourly = SourceView { interval: Duration::from_secs(3600), ..source.clone() };
+        assert_eq!(cache_control(&[hourly, source]), expected, "{next_poll} {stale}");
+    }
+}
+
+#[test]
+fn impossible_observation_time_is_not_sent_as_a_date() {
+    let mut ancient = tank();
+    ancient.reading.as_mut().unwrap().observed.at = "1949-01-01T00:00:00Z".parse().unwrap();
+    let last_modified = |source| Freshness::assess([&source], now()).cache_policy().last_modified;
+    assert!(last_modified(ancient).is_none());
+    let mut ahead = tank();
+    ahead.reading.as_mut().unwrap().observed.at = "2099-01-01T00:00:00Z".parse().unwrap();
+    assert_eq!(last_modified(ahead).unwrap(), "Sat, 31 Jan 2026 17:20:00 GMT");
+}
+
+#[test]
+fn reading_that_turned_stale_since_the_snapshot_is_stale() {
+    for (source, state, is_newer) in [
+        (source_at(-100, 0, 10), State::Stale, true),
+        (source_at(-100, 1, 10), State::Fresh, false),
+        (waiting("well", "json"), State::Waiting, false),
+    ] {
+        let freshness = Freshness::assess([&source], now());
+        assert_eq!(freshness.current()[0].state, state);
+        assert_eq!(freshness.stale_since_publish(), is_newer);
+    }
+}

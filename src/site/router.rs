@@ -1,0 +1,71 @@
+//! The router: from a request's path to its route.
+
+use http::header::ALLOW;
+use http::{Method, StatusCode};
+use strum::VariantArray as _;
+
+use super::methods::Methods;
+use super::problem::Problem;
+use super::routes::{Route, route};
+use crate::engine::{Body, Response};
+use crate::route_pattern::RoutePattern;
+
+/// Search tree over the patterns of all routes.
+pub(super) struct Router(matchit::Router<(RoutePattern, Route)>);
+
+/// Result of a search.
+pub(super) struct Matched<'p> {
+    pub(super) pattern: RoutePattern,
+    pub(super) route: Route,
+    /// The pattern's parameter; empty where it has none.
+    pub(super) parameter: &'p str,
+}
+
+impl Router {
+    /// Builds the search tree.
+    pub(super) fn new() -> Router {
+        let mut router = matchit::Router::new();
+        for pattern in RoutePattern::VARIANTS {
+            router
+                .insert(pattern.as_str(), (*pattern, route(*pattern)))
+                .expect("the patterns are constants, and every test of the site inserts them");
+        }
+        Router(router)
+    }
+
+    /// Returns the route of a percent-decoded path.
+    pub(super) fn find<'p>(&self, path: &'p str) -> Option<Matched<'p>> {
+        let found = self.0.at(path).ok()?;
+        let (pattern, route) = *found.value;
+        let parameter = found.params.iter().next().map_or("", |(_, value)| value);
+        Some(Matched { pattern, route, parameter })
+    }
+}
+
+/// Answers a request whose method alone decides; `None` if the handler is to be called.
+pub(super) fn answer_by_method(
+    methods: Methods,
+    method: &Method,
+) -> Option<Result<Response, Problem>> {
+    match *method {
+        Method::OPTIONS => Some(Ok(options(methods))),
+        _ if methods.reach_handler(method) => None,
+        _ => Some(Err(Problem::method_not_allowed(methods))),
+    }
+}
+
+/// Answers a request for `*`, which stands for the server as a whole and goes with OPTIONS only
+/// (RFC 9112 3.2.4).
+pub(super) fn answer_asterisk(method: &Method) -> Result<Response, Problem> {
+    match *method {
+        Method::OPTIONS => Ok(options(Methods::Read)),
+        _ => Err(Problem::bad_request("The target * goes with OPTIONS only.")),
+    }
+}
+
+fn options(methods: Methods) -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    response.headers_mut().insert(ALLOW, methods.allow());
+    response
+}

@@ -1,0 +1,270 @@
+//! The site as the engine's [`Service`]: from a request's head to the engine's reply.
+//!
+//! 1. [`Gate::check_host`](crate::access::Gate::check_host) rejects a foreign `Host`; a CORS
+//!    preflight is answered.
+//! 2. The router finds the route, and the gate admits the request to it.
+//! 3. The handler returns its content, or work to do later.
+//! 4. `finish` makes the response.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::answer::{Answer, Piece, Work};
+use super::content::Content;
+use super::context::{Context, ExpiryReader, PollDesk, Settings, SnapshotReader};
+use super::exchange::{Exchange, GUARDED};
+use super::finish::{self, Finisher};
+use super::methods::is_known;
+use super::observer::RequestObserver;
+use super::problem::Problem;
+use super::router::{Router, answer_asterisk, answer_by_method};
+use super::{cors, login, negotiate, target};
+use crate::access::{Demand, Denial, Gate, Posted};
+use crate::engine::{
+    Activity, Continuation, Refusal, Reply, Request, RequestHead, Response, Service,
+};
+use crate::history::History;
+
+/// Longest wait for a permit where the answer can do without the work: a page is sent without its
+/// charts then.
+const FALLBACK_AFTER: Duration = Duration::from_millis(250);
+
+/// The public site.
+pub struct Site {
+    pub(super) context: Context,
+    router: Router,
+    finisher: Finisher,
+}
+
+impl Site {
+    /// Returns a site over those snapshots and that history, behind that gate. The observer counts
+    /// its responses; the desk takes requests for polls.
+    pub fn new(
+        settings: Settings,
+        snapshots: SnapshotReader,
+        polls: PollDesk,
+        history: History,
+        observer: Arc<dyn RequestObserver>,
+        gate: Arc<Gate>,
+    ) -> Site {
+        Site {
+            context: Context::new(settings, snapshots, polls, history, gate),
+            router: Router::new(),
+            finisher: Finisher::new(observer),
+        }
+    }
+
+    /// Sets the source of the certificate's expiry, of which pages warn.
+    pub fn with_expiry(mut self, expiry: ExpiryReader) -> Site {
+        self.context.set_expiry(expiry);
+        self
+    }
+
+    /// Sets the duration from which a request is logged as slow.
+    pub fn warn_of_slow(&self, slow_request: Duration) {
+        self.finisher.warn_of_slow(slow_request);
+    }
+
+    /// Replaces the title of the pages.
+    pub fn rename(&self, title: &str) {
+        self.context.set_title(title);
+    }
+
+    /// Returns the response to a request of the admin listener, which needs no account and is not
+    /// counted among those of visitors. Does all of the work on the calling thread.
+    pub fn respond(&self, request: &Request) -> Response {
+        let mut exchange = Exchange::start(Timestamp::now());
+        let answer = self.dispatch(None, &mut exchange, request, &Activity::default());
+        let outcome = self.complete(&exchange, request, answer);
+        finish::respond(&self.context, request, outcome)
+    }
+
+    /// Checks the host, answers a preflight, or dispatches the request.
+    pub(super) fn begin(
+        &self,
+        posted: &Posted,
+        exchange: &mut Exchange,
+        request: &Request,
+        activity: &Activity,
+    ) -> Result<Answer, Problem> {
+        self.context.gate.check_host(posted, request)?;
+        match cors::preflight(posted, request) {
+            Some(response) => Ok(Answer::ready(response)),
+            None => self.dispatch(Some(posted), exchange, request, activity),
+        }
+    }
+
+    /// Finds the route, and calls its handler if the posted rules admit the request. Without rules
+    /// every request is admitted.
+    fn dispatch(
+        &self,
+        posted: Option<&Posted>,
+        exchange: &mut Exchange,
+        request: &Request,
+        activity: &Activity,
+    ) -> Result<Answer, Problem> {
+        // 405 is for methods that other resources may allow (RFC 9110 15.5.6); no resource here
+        // implements an unknown method, so the answer is 501 (15.6.2).
+        if !is_known(&request.method) {
+            return Err(Problem::method_unknown());
+        }
+        // A target that cannot be decoded matches no route. Its problem is returned only after the
+        // gate has admitted the request.
+        let (path, unmatched) = match target::decoded_path(&request.target) {
+            Ok(path) => (path, Problem::unmatched()),
+            Err(problem) => ("".into(), problem),
+        };
+        let matched = self.router.find(&path);
+        if let Some(matched) = &matched {
+            exchange.pattern = Some(matched.pattern);
+            activity.set_route(matched.pattern.as_str());
+        }
+        if let Some(posted) = posted {
+            let access = matched.as_ref().map_or(Demand::Account, |matched| matched.route.access);
+            match self.context.gate.admit(posted, request, exchange.route(), access) {
+                Ok(pass) => exchange.pass = pass,
+                Err(denial) => {
+                    exchange.pass = GUARDED;
+                    return self.deny(posted, request, &path, denial);
+                }
+            }
+        }
+        let Some(matched) = matched else {
+            return match &*path {
+                "*" => answer_asterisk(&request.method).map(Answer::ready),
+                _ => Err(unmatched),
+            };
+        };
+        if let Some(outcome) = answer_by_method(matched.route.methods, &request.method) {
+            return outcome.map(Answer::ready);
+        }
+        let handler = matched.route.handler;
+        exchange.parameter = matched.parameter.into();
+        exchange.lane = handler.lane();
+        handler.call(&self.context, &exchange.route_request(request))
+    }
+
+    /// Answers a request that the gate denied. A browser that requests a page without valid
+    /// credentials gets the sign-in form. The API challenges for Basic, whether the client is a
+    /// browser or a script.
+    fn deny(
+        &self,
+        posted: &Posted,
+        request: &Request,
+        path: &str,
+        denial: Denial,
+    ) -> Result<Answer, Problem> {
+        let is_page = !path.starts_with("/api/") && negotiate::prefers_html(&request.headers);
+        match denial {
+            Denial::Unauthorized(_) if is_page && posted.signs_in() => {
+                Ok(Answer::ready(login::required(&self.context, request)))
+            }
+            denial => Err(denial.into()),
+        }
+    }
+
+    /// Does all of the work on the calling thread.
+    pub(super) fn complete(
+        &self,
+        exchange: &Exchange,
+        request: &Request,
+        mut answer: Result<Answer, Problem>,
+    ) -> Result<Content, Problem> {
+        loop {
+            match answer? {
+                Answer::Ready(content) => return Ok(content),
+                Answer::Unfinished(Work { next, .. }) | Answer::AfterBody(_, next) => {
+                    answer = next(&self.context, &exchange.route_request(request));
+                }
+            }
+        }
+    }
+
+    /// Makes the response of an exchange.
+    pub(super) fn finish(
+        &self,
+        posted: &Posted,
+        exchange: &Exchange,
+        request: &Request,
+        outcome: Result<Content, Problem>,
+    ) -> Response {
+        self.finisher.finish(&self.context, posted, exchange, request, outcome)
+    }
+}
+
+/// Implemented for a shared site, as work that is left for later turns keeps a handle to it.
+impl Service for Arc<Site> {
+    fn call(&self, request: &Request, activity: &Activity) -> Reply {
+        let posted = self.context.gate.posted();
+        let mut exchange = Exchange::start(Timestamp::now());
+        let answer = self.begin(&posted, &mut exchange, request, activity);
+        let pending = |exchange| {
+            Arc::new(Pending { site: Arc::clone(self), exchange, posted: Arc::clone(&posted) })
+        };
+        let outcome = match answer {
+            Ok(Answer::Unfinished(work)) => return pending(exchange).reply_with(work),
+            Ok(Answer::AfterBody(limit, next)) => {
+                return pending(exchange).reply_after(limit, next);
+            }
+            Ok(Answer::Ready(content)) => Ok(content),
+            Err(problem) => Err(problem),
+        };
+        Reply::Respond(self.finish(&posted, &exchange, request, outcome))
+    }
+
+    fn refuse(&self, refusal: Refusal, head: Option<RequestHead<'_>>) -> Response {
+        self.finisher.finish_refusal(&self.context, refusal, head)
+    }
+}
+
+/// An exchange with work left to do, which outlives the call of the service.
+struct Pending {
+    site: Arc<Site>,
+    exchange: Exchange,
+    /// Rules of access under which the request was admitted.
+    posted: Arc<Posted>,
+}
+
+impl Pending {
+    fn reply_with(self: Arc<Pending>, work: Work) -> Reply {
+        let Work { next, fallback } = work;
+        let lane = self.exchange.lane;
+        match fallback {
+            None => Reply::Heavy { lane, work: self.continued(next) },
+            Some(fallback) => Reply::HeavyOr {
+                lane,
+                patience: FALLBACK_AFTER,
+                work: Arc::clone(&self).continued(next),
+                otherwise: self.continued(fallback),
+            },
+        }
+    }
+
+    fn reply_after(self: Arc<Pending>, limit: usize, next: Piece) -> Reply {
+        Reply::ReadBody { limit, then: self.continued(next) }
+    }
+
+    fn continued(self: Arc<Pending>, piece: Piece) -> Continuation {
+        Box::new(move |request, activity| {
+            let Pending { site, exchange, posted } = &*self;
+            activity.set_route(exchange.route());
+            activity.progress();
+            let outcome = match piece(&site.context, &exchange.route_request(request)) {
+                Ok(Answer::Unfinished(work)) => return self.reply_with(work),
+                Ok(Answer::AfterBody(limit, next)) => return self.reply_after(limit, next),
+                Ok(Answer::Ready(content)) => Ok(content),
+                Err(problem) => Err(problem),
+            };
+            Reply::Respond(site.finish(posted, exchange, request, outcome))
+        })
+    }
+}
+
+impl fmt::Debug for Site {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Site").field("settings", &self.context.settings()).finish_non_exhaustive()
+    }
+}
