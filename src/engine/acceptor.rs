@@ -245,7 +245,7 @@ impl Acceptor {
         let mut slots = self.shared.slots();
         let entry = slots.vacant_entry();
         let key = entry.key();
-        if let Err(error) = session.watch(self.shared.watch.registry(), Token(key)) {
+        if let Err(error) = session.register(self.shared.watch.registry(), Token(key)) {
             self.shared.stats.count_accept_error();
             self.errors.warn(format_args!("cannot watch a new connection: {error}"));
             return;

@@ -43,6 +43,7 @@ mod socket_file;
 mod stats;
 
 pub mod tls;
+mod transport;
 mod turn;
 mod watch;
 mod worker;

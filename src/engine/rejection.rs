@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn request_behind_the_rejection_does_not_reset_the_connection() {
+    fn request_behind_a_rejection_does_not_reset_the_connection() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let (mut rejections, now) = (Rejections::default(), Instant::now());
         let (mut client, server) = connection(&listener);
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn rejections_beyond_their_number_close_the_oldest() {
+    fn rejection_beyond_the_limit_closes_the_oldest() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let mut rejections = Rejections::default();
         let mut clients = Vec::new();

@@ -1,6 +1,9 @@
-//! TLS: the server's configuration, and the layer between a socket and its connection.
+//! TLS 1.2 and 1.3 of the server: identities, and the configuration of rustls.
+//!
+//! An identity is chosen by the name that the client requests (SNI). Identities can be replaced while
+//! the server runs: a handshake takes those that are current when its ClientHello arrives. `layer`
+//! holds the session of one connection.
 
-use std::io::{self, Read, Write};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -10,25 +13,23 @@ use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
-use rustls::{ServerConfig, ServerConnection, SupportedCipherSuite};
+use rustls::{ServerConfig, SupportedCipherSuite};
 
-use super::limits::{SPARE_ROOM, TLS_BUFFER};
-use records::RecordTracker;
-
+pub(super) mod layer;
 mod records;
 
-/// The application protocols that are negotiated, the better first (RFC 7301). Who names neither,
-/// though it names some, is refused: so `curl --http1.0` needs its own.
+/// Application protocols by preference (RFC 7301). A client that offers protocols but none of these
+/// is refused, and `curl --http1.0` offers `http/1.0` only.
 const ALPN: [&[u8]; 2] = [b"http/1.1", b"http/1.0"];
 
-/// Session tickets sent after a TLS 1.3 handshake. One serves a client that comes back; each
-/// more costs every handshake an encryption and a write.
+/// Number of session tickets sent after a TLS 1.3 handshake. One lets a client resume its session;
+/// each further one costs every handshake an encryption and a write.
 const TICKETS: usize = 1;
 
-/// Why a certificate chain and a key make no server.
+/// Reason for which a certificate chain and a key cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// The chain is not PEM.
+    /// The chain is not PEM (RFC 7468).
     #[error("the certificate chain cannot be read as PEM: {0}")]
     Chain(#[source] pem::Error),
     /// The chain's file holds no certificate.
@@ -37,11 +38,11 @@ pub enum TlsError {
     /// The key's file holds no private key, or is not PEM.
     #[error("the private key cannot be read as PEM: {0}")]
     Key(#[source] pem::Error),
-    /// The key is of no use with this chain.
-    #[error("the certificate and the private key do not go together: {0}")]
+    /// The key does not belong to the first certificate of the chain.
+    #[error("the private key does not belong to the certificate: {0}")]
     Mismatch(#[source] rustls::Error),
-    /// No ticket key could be made.
-    #[error("no session ticket key could be made: {0}")]
+    /// The system has no randomness for the keys of session tickets.
+    #[error("cannot make a key for session tickets: {0}")]
     Ticketer(#[source] rustls::Error),
 }
 
@@ -50,10 +51,10 @@ pub enum TlsError {
 pub struct Identity(Arc<CertifiedKey>);
 
 impl Identity {
-    /// Reads a chain (PEM, leaf first) and its key (PEM), and checks that they go together.
+    /// Parses a chain (PEM, leaf first) and its key (PEM), and checks that they belong together.
     ///
     /// # Errors
-    /// Says which of the two cannot be used, and why.
+    /// Those of [`TlsError`] for the chain, the key or both.
     pub fn from_pem(chain: &[u8], key: &[u8]) -> Result<Identity, TlsError> {
         let chain = CertificateDer::pem_slice_iter(chain)
             .collect::<Result<Vec<_>, _>>()
@@ -67,12 +68,13 @@ impl Identity {
     }
 }
 
-/// Which identity to show to whom.
+/// Identities of the server, by the names that clients request.
 #[derive(Debug, Clone)]
 pub struct Identities {
-    /// For clients that name nobody, or somebody else.
+    /// Identity for clients that request no name, or another one.
     pub default: Identity,
-    /// For clients that name one of these (SNI, RFC 6066 3): `tank.example`, `*.example`.
+    /// Identities for clients that request one of the names (SNI, RFC 6066 3): `tank.example`,
+    /// `*.example`.
     pub named: Vec<(Vec<String>, Identity)>,
 }
 
@@ -83,8 +85,8 @@ impl Identities {
     }
 }
 
-/// Whether a certificate for these names is good for that one (RFC 6125 6.4: a wildcard stands
-/// for one whole label).
+/// Returns true if a certificate for `names` covers `wanted`. A wildcard stands for one whole label
+/// (RFC 6125 6.4.3).
 fn serves(names: &[String], wanted: &str) -> bool {
     names.iter().any(|name| match (name.strip_prefix("*."), wanted.split_once('.')) {
         (Some(parent), Some((_, wanted))) => parent.eq_ignore_ascii_case(wanted),
@@ -93,18 +95,17 @@ fn serves(names: &[String], wanted: &str) -> bool {
     })
 }
 
-/// The identities in use. They can be replaced at any time: handshakes that begin afterwards
-/// show the new ones, and sessions go on.
+/// Current identities. Sessions that exist are not affected when they are replaced.
 #[derive(Debug)]
 pub struct LiveIdentities(ArcSwap<Identities>);
 
 impl LiveIdentities {
-    /// Begins with these.
+    /// Returns a holder of these identities.
     pub fn new(identities: Identities) -> Arc<LiveIdentities> {
         Arc::new(LiveIdentities(ArcSwap::from_pointee(identities)))
     }
 
-    /// Shows these from now on.
+    /// Replaces the identities for handshakes that begin from now on.
     pub fn replace(&self, identities: Identities) {
         self.0.store(Arc::new(identities));
     }
@@ -116,18 +117,17 @@ impl ResolvesServerCert for LiveIdentities {
     }
 }
 
-/// A configuration for TLS 1.2 and 1.3 with one identity: that chain (PEM, leaf first) and key
-/// (PEM).
+/// Returns a configuration with one identity: a chain (PEM, leaf first) and its key (PEM).
 ///
 /// # Errors
-/// Says which of the two cannot be used, and why.
+/// Those of [`Identity::from_pem`] and [`live_server_config`].
 pub fn server_config(chain_pem: &[u8], key_pem: &[u8]) -> Result<Arc<ServerConfig>, TlsError> {
     let default = Identity::from_pem(chain_pem, key_pem)?;
     live_server_config(LiveIdentities::new(Identities { default, named: Vec::new() }))
 }
 
-/// A configuration for TLS 1.2 and 1.3. Every suite has forward secrecy; keys of session
-/// tickets are changed every few hours.
+/// Returns a configuration for TLS 1.2 and 1.3. All of its suites have forward secrecy, and rustls
+/// replaces the keys of session tickets every few hours.
 ///
 /// # Errors
 /// The system has no randomness for the ticket keys.
@@ -144,13 +144,14 @@ pub fn live_server_config(identities: Arc<LiveIdentities>) -> Result<Arc<ServerC
     Ok(Arc::new(config))
 }
 
-/// The default cryptography, with the cipher suites of SHA-256 before those of SHA-384. Clients
-/// commonly name AES-256 first, and with it a hash that takes a fifth of the whole handshake on
-/// processors which have instructions for SHA-256 only. AES-128 is the one that every TLS 1.3
-/// implementation must have (RFC 8446 9.1).
+/// Returns the cryptography of aws-lc, with the cipher suites of SHA-256 before those of SHA-384.
+///
+/// Most clients name AES-256 first, and with it SHA-384. That hash takes a fifth of a handshake on
+/// processors that have instructions for SHA-256 only. AES-128 with SHA-256 is mandatory in TLS 1.3
+/// (RFC 8446 9.1).
 fn provider() -> CryptoProvider {
     let mut provider = aws_lc_rs::default_provider();
-    // A stable sort: everything else stays in rustls' order.
+    // The sort is stable: within a hash, rustls' order remains.
     provider.cipher_suites.sort_by_key(|suite| {
         let hash = match suite {
             SupportedCipherSuite::Tls13(suite) => suite.common.hash_provider.algorithm(),
@@ -159,159 +160,6 @@ fn provider() -> CryptoProvider {
         hash != HashAlgorithm::SHA256
     });
     provider
-}
-
-/// What came of bytes from the client.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Intake {
-    /// Taken in; there may be an answer to write.
-    Taken,
-    /// The client has ended the session (`close_notify`).
-    Ended,
-    /// The first byte belongs to an HTTP request, not to a handshake.
-    PlainHttp,
-    /// The protocol was broken; an alert waits to be written.
-    Broken,
-}
-
-/// A TLS session without a socket. It takes no room before the client has said something.
-pub(super) enum TlsLayer {
-    Silent(Arc<ServerConfig>),
-    Session(Box<TlsSession>),
-}
-
-/// A session that the client has begun.
-pub(super) struct TlsSession {
-    session: ServerConnection,
-    records: RecordTracker,
-}
-
-/// A read that rustls makes room for, and that brings nothing.
-struct NoInput;
-
-impl Read for NoInput {
-    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
-        Err(io::ErrorKind::WouldBlock.into())
-    }
-}
-
-impl TlsSession {
-    fn new(config: Arc<ServerConfig>) -> Result<TlsSession, rustls::Error> {
-        let mut session = ServerConnection::new(config)?;
-        session.set_buffer_limit(Some(TLS_BUFFER));
-        Ok(TlsSession { session, records: RecordTracker::default() })
-    }
-
-    /// Gives back the room of records that were taken in; returns the bytes that remain held.
-    fn shrink(&mut self) -> usize {
-        let handshaking = self.session.is_handshaking();
-        // A handshake message may be joined from many records.
-        let incoming = if handshaking { self.records.received() } else { self.records.partial() };
-        if incoming == 0 && self.records.largest() > SPARE_ROOM {
-            // Before a read, rustls cuts an empty buffer to the size of a small read.
-            let _ = self.session.read_tls(&mut NoInput);
-            self.records.forget_largest();
-        }
-        let outgoing = if self.session.wants_write() {
-            let state = self.session.process_new_packets();
-            state.map_or(TLS_BUFFER, |state| state.tls_bytes_to_write())
-        } else {
-            0
-        };
-        incoming + outgoing
-    }
-}
-
-impl TlsLayer {
-    pub(super) fn new(config: Arc<ServerConfig>) -> TlsLayer {
-        TlsLayer::Silent(config)
-    }
-
-    pub(super) fn is_handshaking(&self) -> bool {
-        match self {
-            TlsLayer::Silent(_) => true,
-            TlsLayer::Session(tls) => tls.session.is_handshaking(),
-        }
-    }
-
-    /// Takes ciphertext in and gives the plaintext in it to `deliver`.
-    pub(super) fn receive(
-        &mut self,
-        mut ciphertext: &[u8],
-        scratch: &mut [u8],
-        mut deliver: impl FnMut(&[u8]),
-    ) -> Intake {
-        let TlsSession { session, records } = match self {
-            TlsLayer::Session(tls) => &mut **tls,
-            TlsLayer::Silent(config) => {
-                if ciphertext.first().is_some_and(u8::is_ascii_uppercase) {
-                    return Intake::PlainHttp;
-                }
-                match TlsSession::new(Arc::clone(config)) {
-                    Ok(session) => {
-                        *self = TlsLayer::Session(Box::new(session));
-                        return self.receive(ciphertext, scratch, deliver);
-                    }
-                    Err(_) => return Intake::Broken,
-                }
-            }
-        };
-        records.follow(ciphertext);
-        while !ciphertext.is_empty() {
-            // A slice is read without fail; what is decrypted is drained at once, so that
-            // the session never refuses more.
-            if session.read_tls(&mut ciphertext).is_err() || session.process_new_packets().is_err()
-            {
-                return Intake::Broken;
-            }
-            loop {
-                match session.reader().read(scratch) {
-                    Ok(0) => return Intake::Ended,
-                    Ok(length) => deliver(&scratch[..length]),
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                    Err(_) => return Intake::Broken,
-                }
-            }
-        }
-        Intake::Taken
-    }
-
-    /// Encrypts as much of `plaintext` as there is room for; tells how much that was.
-    pub(super) fn encrypt(&mut self, plaintext: [&[u8]; 2]) -> usize {
-        let TlsLayer::Session(tls) = self else { return 0 };
-        let slices = plaintext.map(io::IoSlice::new);
-        // The writer's one error is that it is full, which zero tells as well.
-        tls.session.writer().write_vectored(&slices).unwrap_or(0)
-    }
-
-    /// Ciphertext is waiting to be written.
-    pub(super) fn wants_write(&self) -> bool {
-        matches!(self, TlsLayer::Session(tls) if tls.session.wants_write())
-    }
-
-    /// Writes ciphertext once.
-    pub(super) fn write_to(&mut self, socket: &mut dyn Write) -> io::Result<usize> {
-        match self {
-            TlsLayer::Silent(_) => Ok(0),
-            TlsLayer::Session(tls) => tls.session.write_tls(socket),
-        }
-    }
-
-    /// Says goodbye (RFC 8446 6.1), if there is a session to end.
-    pub(super) fn close(&mut self) {
-        if let TlsLayer::Session(tls) = self {
-            tls.session.send_close_notify();
-        }
-    }
-
-    /// Gives back the room that the session does not need while it waits; returns the bytes of
-    /// records that it holds.
-    pub(super) fn shrink(&mut self) -> usize {
-        match self {
-            TlsLayer::Silent(_) => 0,
-            TlsLayer::Session(tls) => tls.shrink(),
-        }
-    }
 }
 
 #[cfg(test)]

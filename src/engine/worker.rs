@@ -16,10 +16,11 @@ use super::activity::{Activity, WorkerState};
 use super::limits::{GLANCE_INTERVAL, HELP_AFTER};
 use super::ready::Ready;
 use super::rejection::Rejections;
-use super::session::{Host, Outcome, Scratch, Session, Task};
+use super::session::{DriveContext, Outcome, Session, Task};
 use super::shared::{Errand, Shared};
 use super::slot::Slot;
 use super::stats::CloseReason;
+use super::transport::Scratch;
 use super::turn::Turn;
 
 /// A worker: serves ready connections, keeps the watch when there are none, and sleeps when
@@ -130,7 +131,7 @@ fn drive(
     scratch: &mut Scratch,
 ) -> Instant {
     let (service, draining, stats) = (&*shared.service, &shared.draining, &*shared.stats);
-    let host = Host { service, draining, activity, stats };
+    let context = DriveContext { service, draining, activity, stats };
     let mut turn = Turn::new(task == Task::Serve, now);
     loop {
         let mut session = slot.session();
@@ -138,7 +139,7 @@ fn drive(
             Some(session) => {
                 // A defect of the engine must cost this connection, not the thread.
                 catch_unwind(AssertUnwindSafe(|| {
-                    session.drive(task, edges, &mut turn, host, scratch)
+                    session.drive(task, edges, &mut turn, context, scratch)
                 }))
                 .unwrap_or(Outcome::Closed(CloseReason::HandlerFailed))
             }
@@ -148,7 +149,7 @@ fn drive(
         if matches!(outcome, Outcome::Park { .. } | Outcome::Yield { .. })
             && let Some(session) = &mut *session
         {
-            slot.set_held_bytes(session.settle());
+            slot.set_held_bytes(session.shrink());
             if session.has_answered() {
                 slot.note_answered();
             }
@@ -161,7 +162,7 @@ fn drive(
                 if wants == Ready::WRITE
                     && let Some(session) = &mut *session
                 {
-                    session.watch_for_room(shared.watch.registry(), Token(slot.key));
+                    session.register_writable(shared.watch.registry(), Token(slot.key));
                 }
                 let deadline = shared.epoch.ticks(deadline.at());
                 match slot.park(wants, state, deadline, shared.epoch.ticks(now)) {
@@ -169,7 +170,7 @@ fn drive(
                     Err(more) => edges = more,
                 }
             }
-            Outcome::Enter { lane, client } => {
+            Outcome::EnterLane { lane, client } => {
                 let (notified, slot) = (Arc::clone(shared), Arc::clone(slot));
                 let notify = Box::new(move || notified.signal(&slot, Ready::PERMIT));
                 let permit = shared.lanes.enter(lane, client, notify);

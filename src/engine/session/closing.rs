@@ -1,76 +1,43 @@
-//! The last stages of a connection: it writes the rest of its output, ends its half of the stream,
-//! and then reads and drops what the client still sends, up to the client's end of the stream.
+//! Lingering close of a session (RFC 9112 9.6).
 //!
-//! A socket that is closed while bytes of the client are unread, or still to arrive, answers them
-//! with a reset. The reset overtakes the response: what the client's kernel has not received by then
-//! is lost (RFC 9112 9.6). A TLS client sends its `close_notify` behind every request (RFC 8446 6.1),
-//! so this concerns well-behaved clients, too.
+//! 1. The rest of the output is written, over TLS with `close_notify` behind it.
+//! 2. The server's half of the stream is shut down. The TLS session and all buffers are dropped.
+//! 3. What the client still sends is read and dropped, up to the end of its stream or
+//!    `linger_timeout`.
 //!
-//! Nothing is decrypted any more, and no buffer is kept, so that a lingering connection costs a
-//! descriptor and its slot. The time is bounded by `linger_timeout`, the work of a turn by
-//! [`Turn`], and at the connection cap it is evicted first.
+//! If a socket is closed while bytes of the client are unread or still to arrive, the kernel answers
+//! them with a reset. The reset overtakes the response, and what the client's kernel has not received
+//! by then is lost. A TLS client sends `close_notify` behind every request (RFC 8446 6.1), so this
+//! concerns well-behaved clients too.
+//!
+//! A lingering connection costs a descriptor and its slot. A turn bounds its reads, it is the first
+//! to be evicted at the connection cap, and a server that stops leaves it
+//! [`DRAIN_GRACE`](crate::engine::limits::DRAIN_GRACE). These connections do not linger: one on which
+//! nothing was written, an evicted one, and one whose client has ended its stream.
 
 use std::time::Instant;
 
-use super::super::deadline::Deadline;
-use super::super::http1::Closing;
-use super::super::limits::DRAIN_GRACE;
-use super::super::ready::Ready;
-use super::super::stats::{CloseReason, ConnectionState};
-use super::super::turn::Turn;
-use super::{Flush, Outcome, Scratch, Session};
-
-/// Stage of a session on the way to its end.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Stage {
-    Open,
-    /// The last bytes are being written.
-    Finishing {
-        closing: Closing,
-        deadline: Deadline,
-    },
-    /// All is written, and our half of the stream is ended.
-    Lingering {
-        reason: CloseReason,
-        deadline: Deadline,
-    },
-}
-
-impl Stage {
-    /// State of a connection that is ending; `None` while it is open.
-    pub(super) fn state(self) -> Option<ConnectionState> {
-        match self {
-            Stage::Open => None,
-            Stage::Finishing { .. } => Some(ConnectionState::Writing),
-            Stage::Lingering { .. } => Some(ConnectionState::Lingering),
-        }
-    }
-
-    /// Leaves no more than [`DRAIN_GRACE`], as the server is stopping.
-    pub(super) fn hasten(&mut self, now: Instant) {
-        match self {
-            Stage::Open => {}
-            Stage::Finishing { deadline, .. } | Stage::Lingering { deadline, .. } => {
-                *deadline = (*deadline).min(Deadline::of(now, DRAIN_GRACE));
-            }
-        }
-    }
-}
+use super::stage::Stage;
+use super::transfer::Flush;
+use super::{DriveContext, Outcome, Session};
+use crate::engine::deadline::Deadline;
+use crate::engine::http1::Closing;
+use crate::engine::ready::Ready;
+use crate::engine::transport::Scratch;
+use crate::engine::turn::Turn;
 
 impl Session {
-    /// Begins to end the connection.
-    pub(super) fn finish(&mut self, closing: Closing, is_draining: bool, now: Instant) {
-        if let Some(tls) = &mut self.tls {
-            tls.close();
-        }
+    /// Begins to close the connection.
+    pub(super) fn finish(&mut self, closing: Closing, context: DriveContext<'_>, now: Instant) {
+        self.transport.send_close_notify();
         let deadline = Deadline::of(now, self.http.settings().linger_timeout);
         self.stage = Stage::Finishing { closing, deadline };
-        if is_draining {
-            self.stage.hasten(now);
+        if context.is_draining() {
+            self.stage.shorten(now);
         }
     }
 
-    /// Goes through the last stages; `None` while the session is open.
+    /// Drives a session that is closing; `None` if it is open.
     pub(super) fn drive_closing(
         &mut self,
         turn: &mut Turn,
@@ -80,29 +47,27 @@ impl Session {
             match self.flush(turn) {
                 Flush::Done => {}
                 Flush::Blocked => return Some(self.park(Ready::WRITE)),
-                Flush::Paused | Flush::NeedsPermit | Flush::Enters(..) => {
-                    return Some(self.give_way());
+                Flush::Paused | Flush::AwaitsPermit | Flush::EntersLane(..) => {
+                    return Some(self.yield_turn());
                 }
                 Flush::Failed(_) => return Some(Outcome::Closed(closing.reason)),
             }
-            // Behind the client's end of the stream nothing can arrive.
-            let lingers = closing.linger && !self.stream_ended;
-            if !lingers || self.stream.shutdown_write().is_err() {
+            // Nothing can arrive behind the end of the client's stream.
+            let lingers = closing.linger && !self.transport.is_read_closed();
+            if !lingers || self.transport.shutdown_write().is_err() {
                 return Some(Outcome::Closed(closing.reason));
             }
-            self.tls = None;
             self.http.discard_input();
             self.stage = Stage::Lingering { reason: closing.reason, deadline };
         }
         let Stage::Lingering { reason, .. } = self.stage else { return None };
-        while self.ready.contains(Ready::READ) {
+        while self.transport.is_ready(Ready::READ) {
             if turn.is_over() {
-                return Some(self.give_way());
+                return Some(self.yield_turn());
             }
             turn.step();
-            match self.read(&mut scratch.wire) {
-                Ok(_) if !self.stream_ended => {}
-                Ok(_) | Err(_) => return Some(Outcome::Closed(reason)),
+            if !self.transport.discard(scratch) {
+                return Some(Outcome::Closed(reason));
             }
         }
         Some(self.park(Ready::READ))

@@ -1,4 +1,4 @@
-//! Expensive work of a session, with the lanes of an engine but without its threads.
+//! Expensive work of a session, with an engine's lanes but without its threads.
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
@@ -13,8 +13,8 @@ use super::super::stats::ShedReason;
 use super::fixture::Paired;
 use super::*;
 
-/// `/piece` takes four pieces of work; `/scan` streams three bytes, with a pause before each;
-/// all else is answered at once.
+/// Service in which `/piece` takes four pieces of work, and `/scan` streams three bytes with a pause
+/// before each. It answers all else at once.
 #[derive(Default)]
 struct Program {
     pieces: Arc<AtomicUsize>,
@@ -74,7 +74,7 @@ impl Service for Program {
     }
 }
 
-struct Stage {
+struct Harness {
     session: Session,
     client: UnixStream,
     /// The server's end of the connection, beside the session.
@@ -84,10 +84,10 @@ struct Stage {
     stats: Stats,
 }
 
-impl Stage {
-    fn new(settings: Settings) -> Stage {
+impl Harness {
+    fn new(settings: Settings) -> Harness {
         let Paired { session, client, server, .. } = Paired::new(settings);
-        Stage {
+        Harness {
             session,
             client,
             server,
@@ -102,15 +102,15 @@ impl Stage {
         self.client.write_all(request.as_bytes()).unwrap();
     }
 
-    /// Drives it as a worker does, entering lanes on the way.
+    /// Drives the session for a turn as a worker does.
     fn drive(&mut self, task: Task) -> Outcome {
         let (draining, activity) = (AtomicBool::new(false), Activity::default());
         let mut turn = Turn::new(task == Task::Serve, Instant::now());
         loop {
-            let Stage { session, service, stats, .. } = self;
-            let host = Host { service, draining: &draining, activity: &activity, stats };
-            match session.drive(task, Ready::READ, &mut turn, host, &mut Scratch::new()) {
-                Outcome::Enter { lane, client } => {
+            let Harness { session, service, stats, .. } = self;
+            let context = DriveContext { service, draining: &draining, activity: &activity, stats };
+            match session.drive(task, Ready::READ, &mut turn, context, &mut Scratch::new()) {
+                Outcome::EnterLane { lane, client } => {
                     let permit = self.lanes.enter(lane, client, Box::new(|| {}));
                     self.session.set_permit(permit);
                 }
@@ -119,7 +119,7 @@ impl Stage {
         }
     }
 
-    /// Drives it for as many turns as it yields.
+    /// Drives the session until it does not yield.
     fn drive_on(&mut self) -> Outcome {
         for _ in 0..100 {
             match self.drive(Task::Serve) {
@@ -130,7 +130,7 @@ impl Stage {
         panic!("a hundred turns are not enough")
     }
 
-    /// The permit of another client, in front of this session's.
+    /// Returns the permit of another client, which entered the lane before this session.
     fn occupy(&self) -> Permit {
         let other = Some(ClientNet::of([192, 0, 2, 1].into()));
         self.lanes.enter(Lane::Bulk, other, Box::new(|| {}))
@@ -154,80 +154,80 @@ fn waits_for(outcome: &Outcome, edge: Ready) -> bool {
 }
 
 #[test]
-fn pieces_run_in_order_and_free_the_permit() {
-    let mut stage = Stage::new(Settings::default());
-    stage.ask("/piece");
-    assert!(waits_for(&stage.drive_on(), Ready::READ));
-    assert_eq!(stage.pieces(), 4);
-    assert!(stage.received().ends_with("whole"));
-    assert!(stage.occupy().is_granted());
+fn heavy_work_runs_piece_by_piece_and_frees_the_permit() {
+    let mut harness = Harness::new(Settings::default());
+    harness.ask("/piece");
+    assert!(waits_for(&harness.drive_on(), Ready::READ));
+    assert_eq!(harness.pieces(), 4);
+    assert!(harness.received().ends_with("whole"));
+    assert!(harness.occupy().is_granted());
 }
 
 #[test]
-fn earlier_response_goes_out_before_the_wait_for_a_permit() {
-    let mut stage = Stage::new(Settings::default());
-    let other = stage.occupy();
-    stage.ask("/light");
-    stage.ask("/piece");
-    assert!(waits_for(&stage.drive_on(), Ready::PERMIT));
-    assert!(stage.received().ends_with("/light"));
-    assert_eq!(stage.pieces(), 0);
+fn earlier_response_is_written_before_the_wait_for_a_permit() {
+    let mut harness = Harness::new(Settings::default());
+    let other = harness.occupy();
+    harness.ask("/light");
+    harness.ask("/piece");
+    assert!(waits_for(&harness.drive_on(), Ready::PERMIT));
+    assert!(harness.received().ends_with("/light"));
+    assert_eq!(harness.pieces(), 0);
     drop(other);
-    stage.drive_on();
-    assert!(stage.received().ends_with("whole"));
+    harness.drive_on();
+    assert!(harness.received().ends_with("whole"));
 }
 
 #[test]
 fn heavy_work_does_not_begin_while_earlier_output_is_not_read() {
-    let mut stage = Stage::new(Settings::default());
-    while stage.server.write(&[b' '; 64 << 10]).is_ok() {}
-    stage.ask("/light");
-    stage.ask("/piece");
-    assert!(waits_for(&stage.drive_on(), Ready::WRITE));
-    assert_eq!(stage.pieces(), 0);
-    stage.received();
-    stage.session.ready.insert(Ready::WRITE);
-    stage.drive_on();
-    let received = stage.received();
+    let mut harness = Harness::new(Settings::default());
+    while harness.server.write(&[b' '; 64 << 10]).is_ok() {}
+    harness.ask("/light");
+    harness.ask("/piece");
+    assert!(waits_for(&harness.drive_on(), Ready::WRITE));
+    assert_eq!(harness.pieces(), 0);
+    harness.received();
+    harness.session.transport.insert_ready(Ready::WRITE);
+    harness.drive_on();
+    let received = harness.received();
     assert!(received.contains("/light") && received.ends_with("whole"), "{received}");
 }
 
 #[test]
-fn wait_beyond_queue_timeout_is_refused_and_leaves_the_lane() {
+fn request_that_waits_beyond_queue_timeout_is_refused_and_leaves_the_lane() {
     let settings = Settings { queue_timeout: Duration::from_millis(1), ..Settings::default() };
-    let mut stage = Stage::new(settings);
-    let other = stage.occupy();
-    stage.ask("/piece");
-    assert!(waits_for(&stage.drive_on(), Ready::PERMIT));
+    let mut harness = Harness::new(settings);
+    let other = harness.occupy();
+    harness.ask("/piece");
+    assert!(waits_for(&harness.drive_on(), Ready::PERMIT));
     std::thread::sleep(Duration::from_millis(5));
-    stage.drive(Task::Expire);
-    let answer = stage.received();
+    harness.drive(Task::Expire);
+    let answer = harness.received();
     assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
-    assert_eq!(stage.stats.shed(ShedReason::HeavyTimeout), 1);
+    assert_eq!(harness.stats.shed(ShedReason::HeavyTimeout), 1);
     drop(other);
-    assert!(stage.occupy().is_granted(), "the session has left the lane");
+    assert!(harness.occupy().is_granted(), "the session has left the lane");
 }
 
 #[test]
-fn source_that_would_block_is_read_on_in_later_turns() {
-    let mut stage = Stage::new(Settings::default());
-    stage.ask("/scan");
+fn source_that_would_block_is_read_again_in_later_turns() {
+    let mut harness = Harness::new(Settings::default());
+    harness.ask("/scan");
     let mut turns = 1;
-    while matches!(stage.drive(Task::Serve), Outcome::Yield { .. }) {
+    while matches!(harness.drive(Task::Serve), Outcome::Yield { .. }) {
         turns += 1;
     }
     assert!(turns >= 3, "{turns}");
-    assert_eq!(stage.received().matches("1\r\nx\r\n").count(), 3);
-    assert!(stage.occupy().is_granted());
+    assert_eq!(harness.received().matches("1\r\nx\r\n").count(), 3);
+    assert!(harness.occupy().is_granted());
 }
 
 #[test]
 fn session_dropped_while_it_waits_leaves_the_lane() {
-    let mut stage = Stage::new(Settings::default());
-    let other = stage.occupy();
-    stage.ask("/piece");
-    assert!(waits_for(&stage.drive_on(), Ready::PERMIT));
-    stage.session = Paired::new(Settings::default()).session;
+    let mut harness = Harness::new(Settings::default());
+    let other = harness.occupy();
+    harness.ask("/piece");
+    assert!(waits_for(&harness.drive_on(), Ready::PERMIT));
+    harness.session = Paired::new(Settings::default()).session;
     drop(other);
-    assert!(stage.occupy().is_granted());
+    assert!(harness.occupy().is_granted());
 }

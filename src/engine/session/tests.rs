@@ -1,17 +1,17 @@
-//! What the usher leaves to workers, and what a turn may cost.
+//! Sessions without an engine: the work that the reaper leaves to workers, and the bounds of a turn.
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
-use super::super::limits::{DRAIN_GRACE, STREAM_CHUNK, TURN_TIME, WRITE_BURST};
+use super::super::limits::{DRAIN_GRACE, SCRATCH, STREAM_CHUNK, TURN_TIME, WRITE_BURST};
 use super::super::message::{Body, Request, RequestHead, Response, StreamBody};
 use super::super::service::Reply;
 use super::fixture::Paired;
 use super::*;
 
-/// Streams without end, or answers with a large body; counts what it is asked for.
+/// Service that streams without end, or answers with a large body. Counts its calls and reads.
 #[derive(Default)]
 struct Endless {
     calls: AtomicUsize,
@@ -52,8 +52,8 @@ impl Service for Endless {
     }
 }
 
-/// A session without an engine around it, and its client.
-struct Stage {
+/// One session and its client.
+struct Harness {
     session: Session,
     budget: Arc<Budget>,
     client: UnixStream,
@@ -63,11 +63,11 @@ struct Stage {
     stats: Stats,
 }
 
-impl Stage {
-    fn new(settings: Settings) -> Stage {
+impl Harness {
+    fn new(settings: Settings) -> Harness {
         let Paired { session, client, server, budget } = Paired::new(settings);
         socket2::SockRef::from(&server).set_send_buffer_size(4 * WRITE_BURST).unwrap();
-        Stage {
+        Harness {
             session,
             budget,
             client,
@@ -84,13 +84,13 @@ impl Stage {
     }
 
     fn drive(&mut self, task: Task) -> Outcome {
-        let Stage { service, draining, activity, stats, .. } = self;
-        let host = Host { service, draining, activity, stats };
+        let Harness { service, draining, activity, stats, .. } = self;
+        let context = DriveContext { service, draining, activity, stats };
         let mut turn = Turn::new(task == Task::Serve, Instant::now());
-        self.session.drive(task, Ready::READ, &mut turn, host, &mut Scratch::new())
+        self.session.drive(task, Ready::READ, &mut turn, context, &mut Scratch::new())
     }
 
-    /// The client takes all that has come.
+    /// Lets the client read everything. Returns the number of bytes.
     fn take(&mut self) -> usize {
         let mut taken = Vec::new();
         let ended = self.client.read_to_end(&mut taken);
@@ -104,26 +104,27 @@ impl Stage {
     }
 }
 
-const USHERS: [Task; 3] = [Task::Shed, Task::Expire, Task::Drain];
+/// Tasks of the reaper.
+const REAPER_TASKS: [Task; 3] = [Task::Shed, Task::Expire, Task::Drain];
 
 fn yields(outcome: Outcome) -> bool {
     matches!(outcome, Outcome::Yield { .. })
 }
 
 #[test]
-fn a_stream_whose_client_takes_everything_gives_way_all_the_same() {
-    let mut stage = Stage::new(Settings::default());
-    stage.ask("/");
+fn stream_whose_client_reads_everything_yields_after_its_turn() {
+    let mut harness = Harness::new(Settings::default());
+    harness.ask("/");
     for turn in 1..5 {
-        let before = stage.counts().1;
-        assert!(yields(stage.drive(Task::Serve)));
-        let reads = stage.counts().1 - before;
+        let before = harness.counts().1;
+        assert!(yields(harness.drive(Task::Serve)));
+        let reads = harness.counts().1 - before;
         assert!((1..=WRITE_BURST / STREAM_CHUNK).contains(&reads), "{reads} in turn {turn}");
-        stage.take();
+        harness.take();
     }
 }
 
-/// A source that takes longer for each piece than a turn lasts, or has done its share at once.
+/// Source that takes longer for each piece than a turn lasts, or returns `WouldBlock` at once.
 struct Share {
     reads: Arc<AtomicUsize>,
     would_block: bool,
@@ -146,113 +147,116 @@ impl Read for Share {
 #[test]
 fn stream_ends_its_turn_by_the_clock_and_where_its_source_would_block() {
     for target in ["/slow", "/share"] {
-        let mut stage = Stage::new(Settings::default());
-        stage.ask(target);
+        let mut harness = Harness::new(Settings::default());
+        harness.ask(target);
         // The turn that calls the program may read the source already.
-        stage.drive(Task::Serve);
+        harness.drive(Task::Serve);
         for _ in 0..3 {
-            let before = stage.counts().1;
-            assert!(yields(stage.drive(Task::Serve)), "{target}");
-            assert_eq!(stage.counts().1 - before, 1, "{target}: a read a turn");
-            stage.take();
+            let before = harness.counts().1;
+            assert!(yields(harness.drive(Task::Serve)), "{target}");
+            assert_eq!(harness.counts().1 - before, 1, "{target}: a read a turn");
+            harness.take();
         }
     }
 }
 
 #[test]
-fn so_does_a_large_body() {
-    let mut stage = Stage::new(Settings::default());
-    stage.ask("/large");
-    let outcome = stage.drive(Task::Serve);
-    assert!(stage.take() <= WRITE_BURST);
+fn large_body_yields_after_its_turn() {
+    let mut harness = Harness::new(Settings::default());
+    harness.ask("/large");
+    let outcome = harness.drive(Task::Serve);
+    assert!(harness.take() <= WRITE_BURST);
     // Where the kernel's limit is below ours, its room ends first.
     let waits = matches!(outcome, Outcome::Park { wants: Ready::WRITE, .. });
     assert!(yields(outcome) || waits, "{outcome:?}");
 }
 
 #[test]
-fn the_usher_leaves_the_source_of_a_stream_to_workers() {
-    for task in USHERS {
-        let mut stage = Stage::new(Settings::default());
-        stage.ask("/");
-        stage.drive(Task::Serve);
-        stage.take();
-        let before = stage.counts();
-        assert!(yields(stage.drive(task)), "{task:?}");
-        assert_eq!(stage.counts(), before, "{task:?}");
-        assert!(yields(stage.drive(Task::Serve)));
-        assert!(stage.counts().1 > before.1, "a worker goes on with it");
+fn reaper_leaves_the_source_of_a_stream_to_workers() {
+    for task in REAPER_TASKS {
+        let mut harness = Harness::new(Settings::default());
+        harness.ask("/");
+        harness.drive(Task::Serve);
+        harness.take();
+        let before = harness.counts();
+        assert!(yields(harness.drive(task)), "{task:?}");
+        assert_eq!(harness.counts(), before, "{task:?}");
+        assert!(yields(harness.drive(Task::Serve)));
+        assert!(harness.counts().1 > before.1, "a worker continues");
     }
 }
 
 #[test]
-fn the_usher_leaves_a_request_to_workers() {
+fn reaper_leaves_a_request_to_workers() {
     for task in [Task::Expire, Task::Drain] {
-        let mut stage = Stage::new(Settings::default());
-        stage.ask("/large");
-        assert!(yields(stage.drive(task)), "{task:?}");
-        assert_eq!(stage.counts(), (0, 0), "{task:?}");
-        stage.drive(Task::Serve);
-        assert_eq!(stage.counts(), (1, 0), "a worker answers it");
+        let mut harness = Harness::new(Settings::default());
+        harness.ask("/large");
+        assert!(yields(harness.drive(task)), "{task:?}");
+        assert_eq!(harness.counts(), (0, 0), "{task:?}");
+        harness.drive(Task::Serve);
+        assert_eq!(harness.counts(), (1, 0), "a worker answers it");
     }
 }
 
 #[test]
-fn a_response_under_way_ends_at_its_deadline_though_room_never_ends() {
+fn response_ends_at_its_deadline_though_its_client_reads_without_end() {
     let settings = Settings { write_timeout: Duration::ZERO, ..Settings::default() };
-    for task in USHERS.into_iter().chain([Task::Serve]) {
-        let mut stage = Stage::new(settings.clone());
-        stage.ask("/");
-        assert!(yields(stage.drive(Task::Serve)));
-        stage.take();
-        let outcome = stage.drive(task);
+    for task in REAPER_TASKS.into_iter().chain([Task::Serve]) {
+        let mut harness = Harness::new(settings.clone());
+        harness.ask("/");
+        assert!(yields(harness.drive(Task::Serve)));
+        harness.take();
+        let outcome = harness.drive(task);
         let cut = matches!(outcome, Outcome::Closed(CloseReason::WriteTimeout));
         assert!(cut, "{task:?}: {outcome:?}");
     }
 }
 
 #[test]
-fn lingering_session_whose_client_sends_much_gives_way() {
-    let mut stage = Stage::new(Settings::default());
-    socket2::SockRef::from(&stage.client).set_send_buffer_size(4 * WRITE_BURST).unwrap();
-    // Most steps of the turn go to requests; what follows takes more reads than are left.
+fn lingering_session_whose_client_sends_much_yields_after_its_turn() {
+    let mut harness = Harness::new(Settings::default());
+    socket2::SockRef::from(&harness.client).set_send_buffer_size(4 * WRITE_BURST).unwrap();
+    // Requests use up most steps of the turn, and the bytes behind them take more reads than are left.
     let request = "GET /small HTTP/1.1\r\nHost: x\r\n";
     let requests = format!("{request}\r\n").repeat(10) + request + "Connection: close\r\n\r\n";
-    stage.client.write_all(requests.as_bytes()).unwrap();
+    harness.client.write_all(requests.as_bytes()).unwrap();
     let mut sent = 0;
-    while let Ok(length) = stage.client.write(&[b'x'; SCRATCH]) {
+    while let Ok(length) = harness.client.write(&[b'x'; SCRATCH]) {
         sent += length;
     }
     assert!(sent > 5 * SCRATCH, "{sent} bytes fit");
-    assert!(yields(stage.drive(Task::Serve)));
-    assert_eq!(stage.session.state(), ConnectionState::Lingering);
-    while yields(stage.drive(Task::Serve)) {}
-    stage.client.shutdown(std::net::Shutdown::Write).unwrap();
-    let outcome = stage.drive(Task::Serve);
+    assert!(yields(harness.drive(Task::Serve)));
+    assert_eq!(harness.session.state(), ConnectionState::Lingering);
+    while yields(harness.drive(Task::Serve)) {}
+    harness.client.shutdown(std::net::Shutdown::Write).unwrap();
+    let outcome = harness.drive(Task::Serve);
     assert!(matches!(outcome, Outcome::Closed(CloseReason::Done)), "{outcome:?}");
 }
 
 #[test]
-fn stopping_server_leaves_a_lingering_session_a_moment() {
-    let mut stage = Stage::new(Settings::default());
-    stage.client.write_all(b"GET /small HTTP/1.0\r\n\r\n").unwrap();
-    let Outcome::Park { deadline, .. } = stage.drive(Task::Serve) else { panic!("it lingers") };
-    stage.draining.store(true, Ordering::Relaxed);
-    let Outcome::Park { deadline: hastened, .. } = stage.drive(Task::Drain) else {
+fn stopping_server_shortens_the_deadline_of_a_lingering_session() {
+    let mut harness = Harness::new(Settings::default());
+    harness.client.write_all(b"GET /small HTTP/1.0\r\n\r\n").unwrap();
+    let Outcome::Park { deadline, .. } = harness.drive(Task::Serve) else { panic!("it lingers") };
+    harness.draining.store(true, Ordering::Relaxed);
+    let Outcome::Park { deadline: hastened, .. } = harness.drive(Task::Drain) else {
         panic!("it still lingers")
     };
     assert!(hastened < deadline && hastened <= Deadline::of(Instant::now(), DRAIN_GRACE));
 }
 
 #[test]
-fn session_charges_the_budget_for_what_it_holds_and_no_longer_than_it_lives() {
-    let mut stage = Stage::new(Settings::default());
-    stage.client.write_all(&[b"GET / HTTP/1.1\r\nA: ".as_slice(), &[b'a'; 6000]].concat()).unwrap();
-    stage.drive(Task::Serve);
-    let held = stage.session.settle();
+fn session_charges_the_budget_for_its_buffers_until_it_is_dropped() {
+    let mut harness = Harness::new(Settings::default());
+    harness
+        .client
+        .write_all(&[b"GET / HTTP/1.1\r\nA: ".as_slice(), &[b'a'; 6000]].concat())
+        .unwrap();
+    harness.drive(Task::Serve);
+    let held = harness.session.shrink();
     assert!((6000..7500).contains(&held), "{held}");
-    assert_eq!(stage.budget.used(), held);
-    let Stage { session, budget, .. } = stage;
+    assert_eq!(harness.budget.used(), held);
+    let Harness { session, budget, .. } = harness;
     drop(session);
     assert_eq!(budget.used(), 0);
 }

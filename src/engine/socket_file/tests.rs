@@ -93,7 +93,7 @@ fn socket_of_a_live_process_is_kept_whatever_connecting_returns() {
 }
 
 #[test]
-fn end_of_a_listener_removes_its_own_file_only() {
+fn listener_that_ends_removes_its_own_file_only() {
     let folder = folder();
     let path = folder.path().join("http.sock");
     let kept = |listener: Listener, what: &str| {

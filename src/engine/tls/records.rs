@@ -1,18 +1,18 @@
-//! Counts the bytes of a client's TLS records that wait in the session: rustls does not report
-//! them.
+//! Count of the bytes in TLS records that a session has received and not decrypted yet, which rustls
+//! does not report.
 
-/// Bytes of a record's header: type, version and length (RFC 8446 5.1).
+/// Length of a record's header: type, version and length (RFC 8446 5.1).
 const HEADER: usize = 5;
 
-/// Follows the headers of records in a stream of ciphertext.
+/// Tracker of the records in a stream of ciphertext.
 #[derive(Debug, Default)]
 pub(super) struct RecordTracker {
     header: [u8; HEADER],
-    /// Bytes of the present record that have come, its header included.
+    /// Number of bytes of the current record that have arrived, with its header.
     arrived: usize,
     /// Length of the largest record since [`RecordTracker::forget_largest`].
     largest: usize,
-    /// Bytes of all records.
+    /// Number of bytes of all records.
     received: usize,
 }
 
@@ -37,17 +37,17 @@ impl RecordTracker {
         }
     }
 
-    /// Bytes of a record that is not whole yet.
+    /// Returns the number of bytes of an incomplete record.
     pub(super) fn partial(&self) -> usize {
         self.arrived
     }
 
-    /// Bytes of all records that have come.
+    /// Returns the number of bytes of all records.
     pub(super) fn received(&self) -> usize {
         self.received
     }
 
-    /// Length of the largest record since the latest call of [`RecordTracker::forget_largest`].
+    /// Returns the length of the largest record since the latest call of [`RecordTracker::forget_largest`].
     pub(super) fn largest(&self) -> usize {
         self.largest
     }
@@ -56,7 +56,7 @@ impl RecordTracker {
         self.largest = 0;
     }
 
-    /// Length of the present record with its header, once that has come.
+    /// Returns the length of the current record with its header, once that has arrived.
     fn record_length(&self) -> Option<usize> {
         let [_, _, _, high, low] = self.header;
         (self.arrived >= HEADER).then(|| HEADER + usize::from(u16::from_be_bytes([high, low])))

@@ -29,15 +29,15 @@ impl Service for QuickWork {
     }
 }
 
-struct Stage {
+struct Harness {
     shared: Arc<Shared>,
     client: TcpStream,
     slot: Arc<Slot>,
 }
 
-impl Stage {
+impl Harness {
     /// A connection whose client has sent that.
-    fn new(requests: &str) -> Stage {
+    fn new(requests: &str) -> Harness {
         let (shared, _) = shared(QuickWork, Settings::default(), 1);
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
@@ -54,7 +54,7 @@ impl Stage {
         entry.insert(Arc::clone(&slot));
         drop(slots);
         slot.signal(Ready::READ, 0);
-        Stage { shared, client, slot }
+        Harness { shared, client, slot }
     }
 
     fn drive(&self) {
@@ -75,12 +75,12 @@ impl Stage {
 
 #[test]
 fn requests_that_enter_a_lane_share_one_turn() {
-    let stage = Stage::new(&"GET / HTTP/1.1\r\nHost: x\r\n\r\n".repeat(10 * MAX_BURST));
-    stage.drive();
-    assert_eq!(stage.slot.place(), Place::Queued, "it has more to do");
+    let harness = Harness::new(&"GET / HTTP/1.1\r\nHost: x\r\n\r\n".repeat(10 * MAX_BURST));
+    harness.drive();
+    assert_eq!(harness.slot.place(), Place::Queued, "it has more to do");
     // Requests that the kernel still holds make the close a reset.
     let mut received = vec![0; 64 << 10];
-    let length = (&stage.client).read(&mut received).unwrap();
+    let length = (&harness.client).read(&mut received).unwrap();
     let text = String::from_utf8_lossy(&received[..length]);
     let answered = text.matches("HTTP/1.1 200").count();
     assert!((1..=MAX_BURST).contains(&answered), "{answered} in one turn");
@@ -89,9 +89,9 @@ fn requests_that_enter_a_lane_share_one_turn() {
 #[test]
 fn body_that_the_end_of_the_process_truncates_ends_in_a_reset() {
     for (version, is_delimited_by_close) in [("1.0", true), ("1.1", false)] {
-        let stage = Stage::new(&format!("GET /stream HTTP/{version}\r\nHost: x\r\n\r\n"));
-        stage.drive();
-        stage.shared.reset_truncated();
-        assert_eq!(stage.close().is_err(), is_delimited_by_close, "HTTP/{version}");
+        let harness = Harness::new(&format!("GET /stream HTTP/{version}\r\nHost: x\r\n\r\n"));
+        harness.drive();
+        harness.shared.reset_truncated();
+        assert_eq!(harness.close().is_err(), is_delimited_by_close, "HTTP/{version}");
     }
 }
