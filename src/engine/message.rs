@@ -1,4 +1,9 @@
-//! Requests and responses, as plain data.
+//! Requests and responses as plain data, which the engine and its service exchange.
+//!
+//! Methods, targets and header fields are types of the `http` crate. Its field values reject CR and LF,
+//! so a service cannot split a response, hold the bytes above ASCII that a client may send, and are
+//! cheap to clone. The types of tiny_http (0.12.0) fail all three: a value may hold CR LF and must be
+//! ASCII, and its `Response` cannot carry `Connection: close` and sends Content-Length with 304.
 
 use std::fmt;
 use std::io::{self, Read};
@@ -7,39 +12,38 @@ use std::net::{IpAddr, SocketAddr};
 use bytes::Bytes;
 use http::{HeaderMap, Method, Uri, Version};
 
-/// A request. Its head is always whole; its body is there only if the program requested it, by
+/// Request with a complete head. Its body is read only if the service requests it with
 /// [`Reply::ReadBody`](super::Reply::ReadBody).
 #[derive(Debug, Clone)]
 pub struct Request {
-    /// The method, as sent.
+    /// Method, as sent.
     pub method: Method,
-    /// The request target in origin or asterisk form (RFC 9112 3.2). The engine turns the
-    /// absolute form into one of these.
+    /// Target in origin or asterisk form. The engine converts the absolute form (RFC 9112 3.2).
     pub target: Uri,
     /// HTTP/1.0 or HTTP/1.1.
     pub version: Version,
-    /// The header fields, in order of arrival for each name. Host is well formed or empty, and is
-    /// the authority of the target where that had the absolute form (RFC 9112 3.2.2).
+    /// Header fields; those of one name in order of arrival. Host is well-formed or empty. It is the
+    /// authority of a target in absolute form, if the request had one (RFC 9112 3.2.2).
     pub headers: HeaderMap,
-    /// The decoded body; empty until the program has requested it.
+    /// Decoded body; empty before the service requests it.
     pub body: Bytes,
-    /// Who asks.
+    /// Other end of the connection.
     pub peer: Peer,
-    /// The visitor behind the peer, where the peer is a trusted proxy; else the peer. `None` on
-    /// a unix socket.
+    /// Address of the client: behind a trusted proxy the one that it forwards for, else the peer's.
+    /// `None` on a unix socket.
     pub client: Option<IpAddr>,
-    /// The peer is a trusted proxy: what it says of the request may be believed.
+    /// True if the peer is a trusted proxy, whose `X-Forwarded-*` fields are trusted.
     pub proxied: bool,
 }
 
-/// What a request asks for, where no more of it is known or needed.
+/// Head of a request, borrowed.
 #[derive(Debug, Clone, Copy)]
 pub struct RequestHead<'a> {
-    /// The method, as sent.
+    /// Method, as sent.
     pub method: &'a Method,
-    /// The request target.
+    /// Target.
     pub target: &'a Uri,
-    /// The header fields.
+    /// Header fields.
     pub headers: &'a HeaderMap,
 }
 
@@ -50,31 +54,32 @@ impl<'a> From<&'a Request> for RequestHead<'a> {
     }
 }
 
-/// The other end of a connection.
+/// Other end of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Peer {
-    /// Its address; `None` on a unix socket.
+    /// Address; `None` on a unix socket.
     pub address: Option<SocketAddr>,
-    /// Whether the connection is encrypted.
+    /// True if the connection uses TLS.
     pub tls: bool,
 }
 
-/// A response. The engine adds `Date`, `Content-Length` or `Transfer-Encoding`, and
-/// `Connection`; it leaves the body out for HEAD, 204 and 304.
+/// Response. The engine writes `Date`, `Content-Length` or `Transfer-Encoding`, and `Connection`. It
+/// omits the body of a response to HEAD, and of 204 and 304.
 pub type Response = http::Response<Body>;
 
-/// The body of a response.
+/// Body of a response.
 pub enum Body {
-    /// All of it in memory, shared rather than copied.
+    /// Bytes in memory. Large ones are shared, not copied.
     Full(Bytes),
-    /// Read piece by piece as the client takes it, sent chunked where the version allows it.
+    /// Source that is read as fast as the client reads. It is sent with the chunked coding, to
+    /// HTTP/1.0 clients up to the end of the connection.
     Stream(Box<dyn StreamBody>),
 }
 
 /// Source of a streamed body.
 pub trait StreamBody: Read + Send {
-    /// Bytes of memory that it holds while its client does not read. They count against
-    /// `max_buffered_bytes`.
+    /// Returns the number of bytes that the source holds while its client does not read. They count
+    /// against `max_buffered_bytes`.
     fn held_bytes(&self) -> usize {
         0
     }
@@ -85,12 +90,12 @@ impl<T: AsRef<[u8]> + Send> StreamBody for io::Cursor<T> {}
 impl StreamBody for io::Repeat {}
 
 impl Body {
-    /// No body.
+    /// Returns an empty body.
     pub const fn empty() -> Body {
         Body::Full(Bytes::new())
     }
 
-    /// Bytes that are held for this body alone.
+    /// Returns the number of bytes that no other body shares.
     pub(super) fn held_bytes(&self) -> usize {
         match self {
             Body::Full(bytes) if bytes.is_unique() => bytes.len(),

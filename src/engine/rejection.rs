@@ -1,6 +1,8 @@
-//! Connections beyond the connection cap, which have no slot: each gets a 503 by one write, and
-//! lingers for a moment, so that the request that is still on its way does not reset the connection
-//! under the response (RFC 9112 9.6).
+//! Rejection of plain connections beyond the connection cap, which have no slot.
+//!
+//! Each gets a 503 by one write that does not block, and is closed a second later. A close at once
+//! would turn a request that still arrives into a reset, which can destroy the response (RFC 9112 9.6).
+//! A TLS client would need a handshake first, so its connection is closed without an answer.
 
 use std::collections::VecDeque;
 use std::io::{IoSlice, Read, Write};
@@ -12,13 +14,13 @@ use super::refusal::Refusal;
 use super::service::Service;
 use super::socket::Stream;
 
-/// Time from the 503 to the close.
+/// Time between the 503 and the close.
 const REJECTION_LINGER: Duration = Duration::from_secs(1);
 
-/// Bytes read and dropped at once.
+/// Number of bytes that are read and dropped at once.
 const PIECE: usize = 4096;
 
-/// Reads of one connection before its close: what a request line and its fields take, and more.
+/// Most reads of one connection before its close: more than the head of a request takes.
 const MAX_READS: usize = 16;
 
 /// Rejected connections that linger: at most [`TURNED_AWAY`], beyond which the oldest is closed.
@@ -28,7 +30,7 @@ pub(super) struct Rejections {
 }
 
 impl Rejections {
-    /// Answers a connection beyond the cap, without waiting.
+    /// Answers a connection with 503.
     pub(super) fn reject(&mut self, mut stream: Stream, service: &dyn Service, now: Instant) {
         discard(&mut stream);
         let mut output = Output::default();
@@ -45,12 +47,12 @@ impl Rejections {
         self.lingering.push_back((now + REJECTION_LINGER, stream));
     }
 
-    /// Time at which the next connection is to be closed.
+    /// Returns the time at which the next connection is due to be closed.
     pub(super) fn next_close(&self) -> Option<Instant> {
         self.lingering.front().map(|(at, _)| *at)
     }
 
-    /// Closes the connections whose time is over.
+    /// Closes the connections that are due.
     pub(super) fn close_due(&mut self, now: Instant) {
         while self.next_close().is_some_and(|at| at <= now) {
             self.close_oldest();
@@ -64,7 +66,7 @@ impl Rejections {
     }
 }
 
-/// Reads and drops what has arrived: left unread, it would turn the close into a reset.
+/// Reads and drops the bytes that have arrived. Unread bytes would turn the close into a reset.
 fn discard(stream: &mut Stream) {
     let mut piece = [0; PIECE];
     for _ in 0..MAX_READS {
@@ -97,7 +99,7 @@ mod tests {
         }
     }
 
-    /// A client, and the server's end of its connection.
+    /// Returns a client and the server's end of its connection.
     fn connection(listener: &TcpListener) -> (TcpStream, Stream) {
         let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let server = listener.accept().unwrap().0;

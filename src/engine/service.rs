@@ -1,4 +1,8 @@
-//! Interface between the engine and the program that it serves.
+//! Interface between the engine and the program that it serves, its service.
+//!
+//! A worker calls [`Service::call`] once the head of a request is complete. The reply is the response,
+//! or the next step towards it: the body is read first, or expensive work is done piece by piece under
+//! a concurrency limit, a [`Lane`]. Between two steps the request holds no worker.
 
 use std::fmt;
 use std::time::Duration;
@@ -7,85 +11,81 @@ use super::activity::Activity;
 use super::message::{Request, RequestHead, Response};
 use super::refusal::Refusal;
 
-/// The program behind the engine.
+/// Program behind the engine.
 pub trait Service: Send + Sync + 'static {
-    /// Answers a request whose head is whole, or returns the next step. Runs on a worker; may
-    /// block that worker, no other. The program may set the route on `activity`, for the
-    /// scoreboard.
+    /// Answers a request, or returns the next step. May block, which occupies one worker. May set the
+    /// route on `activity`, for the scoreboard.
     ///
-    /// Called once for each request, before any of its body is read: the place to decide about
-    /// access. A [`Continuation`] carries that decision along.
+    /// It is called once for each request, before any of the body is read, and so decides about
+    /// access. A [`Continuation`] keeps that decision.
     fn call(&self, request: &Request, activity: &Activity) -> Reply;
 
-    /// Renders the answer to a request that never reached [`Service::call`], or did not come back
-    /// from there; `head` is its head, if that was understood. The engine sends it with the
-    /// refusal's status and closes. Must not block.
+    /// Renders the response to a request that the engine refuses, with [`Refusal::status`]. `head` is
+    /// its head, if that could be parsed. The connection is closed behind it. Must not block, as
+    /// the reaper calls it too.
     fn refuse(&self, refusal: Refusal, head: Option<RequestHead<'_>>) -> Response;
 }
 
-/// Next step towards the answer to a request.
+/// Next step towards the response to a request.
 pub enum Reply {
-    /// The response. A request body that was not read is dropped up to `MAX_DISCARDED_BODY` bytes;
+    /// Sends the response. A request body that was not read is dropped up to `MAX_DISCARDED_BODY` bytes;
     /// behind a longer one the connection is closed.
     Respond(Response),
-    /// The body, of at most so many bytes, then the continuation. A larger body is refused with
-    /// 413.
+    /// Reads the body, and then calls the continuation. A body over the limit is refused with 413.
     ReadBody {
-        /// Bytes of the decoded body at most; `max_body_bytes` holds as well.
+        /// Most bytes of the decoded body. `max_body_bytes` applies as well.
         limit: usize,
-        /// Called once the body is whole.
+        /// Called once the body is complete.
         then: Continuation,
     },
-    /// A piece of expensive work, which runs in a turn of its own while the request holds one of
-    /// the lane's permits. It should take a few milliseconds at most, and return the rest of the
-    /// work as another `Heavy`.
+    /// Runs a piece of expensive work while the request holds a permit of the lane. A piece should
+    /// take a few milliseconds at most, and return the rest of the work as another `Heavy`.
     Heavy {
         /// Concurrency limit that the work counts against.
         lane: Lane,
         /// The work.
         work: Continuation,
     },
-    /// Expensive work that the answer can do without: `otherwise` is called, without a permit, if
-    /// the request has to wait for one for longer than `patience`, at first or again later.
+    /// Runs expensive work that is optional. If the request waits for a permit for longer than
+    /// `patience`, at first or later, `otherwise` is called instead, without a permit.
     HeavyOr {
         /// Concurrency limit that the work counts against.
         lane: Lane,
-        /// Longest wait for a permit; `queue_timeout` holds as well. Looked at every
-        /// `SWEEP_INTERVAL`.
+        /// Longest wait for a permit, checked every 100 ms. `queue_timeout` applies as well.
         patience: Duration,
         /// The work.
         work: Continuation,
-        /// Leads to an answer without that work. It should be cheap.
+        /// Cheap call that leads to a response without the work.
         otherwise: Continuation,
     },
 }
 
-/// Work that goes on once its precondition holds. It runs on a worker.
+/// Call that continues a request. It runs on a worker.
 pub type Continuation = Box<dyn FnOnce(&Request, &Activity) -> Reply + Send>;
 
-/// Concurrency limit for expensive work. Each lane has permits of its own, so that one cannot
+/// Concurrency limit for expensive work (a bulkhead). Each lane has its own permits, so that one cannot
 /// use up the other's.
 ///
-/// The streamed body of a response that was made by [`Reply::Heavy`] is read under a permit of
-/// the same lane. Its source may return [`WouldBlock`](std::io::ErrorKind::WouldBlock) to end the
-/// turn: it is read on in a later one.
+/// The streamed body of a response that [`Reply::Heavy`] led to is read under a permit of the same
+/// lane. Its source may return [`WouldBlock`](std::io::ErrorKind::WouldBlock) to end the turn; it is
+/// read again in a later one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Lane {
-    /// Requests of scripts, with [`Settings::heavy_requests`](super::Settings::heavy_requests)
+    /// Lane for requests of scripts, with [`Settings::heavy_requests`](super::Settings::heavy_requests)
     /// permits.
     Bulk,
-    /// Requests of people who look at a page, with one permit.
+    /// Lane for requests of people at a page, with one permit.
     Interactive,
 }
 
-/// Expensive work that a request has left to do.
+/// Piece of expensive work.
 pub(super) struct HeavyWork {
     pub(super) lane: Lane,
     pub(super) run: Continuation,
     pub(super) fallback: Option<Fallback>,
 }
 
-/// Way to an answer without expensive work.
+/// Call that replaces expensive work.
 pub(super) struct Fallback {
     /// Longest wait for a permit.
     pub(super) patience: Duration,

@@ -1,8 +1,14 @@
-//! Files of unix sockets: which of them a new listener may replace, and which it removes.
+//! File of a unix socket: bound without harm to other files, and removed at the end.
 //!
-//! A path in a configuration may be a typo that names the history's database or a private key.
-//! So a new listener replaces only a socket that no process listens on, and a listener that ends
-//! removes only the file that it made itself.
+//! `bind(2)` fails with `EADDRINUSE` if any file is at the path, and a socket outlives its process. The
+//! path in a configuration may be a typo that names a database or a private key. A new listener
+//! therefore replaces only a socket on which no process listens, and a listener that ends removes only
+//! the file that it has created.
+//!
+//! 1. [`inspect_socket_path`] connects to the socket. `ECONNREFUSED` alone proves that no process
+//!    listens there (unix(7)).
+//! 2. A file is removed by its identity, not by its name: it is renamed, compared, and renamed back if
+//!    it is another one. A file that another process puts there at the same time stays in place.
 
 use std::fs::{self, FileType, Metadata};
 use std::io;
@@ -15,48 +21,47 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 use socket2::{Domain, SockAddr, Socket, Type};
 
-/// A socket younger than this may belong to a process that has bound it and not called
-/// `listen(2)` yet.
+/// Age up to which a socket may belong to a process between `bind(2)` and `listen(2)`.
 const YOUNG: Duration = Duration::from_secs(1);
 
-/// Pause before a young socket is probed once more.
+/// Pause before such a socket is probed again.
 const LISTEN_PAUSE: Duration = Duration::from_millis(100);
 
 /// State of the path of a unix socket before a listener is bound to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SocketPath {
-    /// No file is there.
+    /// There is no file.
     Free,
-    /// A socket is there that no process listens on. A new listener replaces it.
+    /// No process listens on the socket. A new listener replaces it.
     Abandoned,
-    /// A process listens there.
+    /// A process listens on the socket.
     Listening,
 }
 
-/// The reason why a listener can neither use nor replace what is at a path.
+/// Reason for which a listener can neither use nor replace the file at a path.
 #[derive(Debug, thiserror::Error)]
 pub enum SocketPathError {
-    /// Another kind of file is there.
+    /// The file is not a socket.
     #[error(
         "{0} is at this path; only a socket that no process listens on is replaced: move it \
          away, or choose another path"
     )]
     NotASocket(&'static str),
-    /// A process listens there.
+    /// A process listens on the socket.
     #[error("another process listens on this socket: stop it, or choose another path")]
     Listening,
-    /// The state of the path is unknown.
+    /// The state of the socket cannot be determined.
     #[error(
-        "cannot find out whether a process listens on the socket at this path: {0}; if none \
+        "cannot determine whether a process listens on the socket at this path: {0}; if none \
          does, remove it, or choose another path"
     )]
     Unknown(io::Error),
-    /// The abandoned socket is still in the way.
+    /// The abandoned socket cannot be removed.
     #[error(
         "cannot remove the abandoned socket at this path: {0}; remove it, or choose another path"
     )]
     NotRemoved(io::Error),
-    /// Another process has just put another file there.
+    /// Another process has replaced the file.
     #[error("the file at this path was replaced just now; if another server starts there, stop it")]
     Replaced,
 }
@@ -67,11 +72,10 @@ impl From<SocketPathError> for io::Error {
     }
 }
 
-/// Returns the state of a path without changing anything but for one connection to a process
-/// that listens there.
+/// Returns the state of a path. Connects once to a process that listens there, and changes no file.
 ///
 /// # Errors
-/// A listener cannot be bound there.
+/// A listener cannot be bound to the path.
 pub fn inspect_socket_path(path: &Path) -> Result<SocketPath, SocketPathError> {
     match find_socket(path)? {
         None => Ok(SocketPath::Free),
@@ -79,7 +83,7 @@ pub fn inspect_socket_path(path: &Path) -> Result<SocketPath, SocketPathError> {
     }
 }
 
-/// The socket's metadata; `None` where there is no file. A symbolic link is a file of its own.
+/// Returns the metadata of the socket; `None` if there is no file. Symbolic links are not followed.
 fn find_socket(path: &Path) -> Result<Option<Metadata>, SocketPathError> {
     match fs::symlink_metadata(path) {
         Ok(metadata) if metadata.file_type().is_socket() => Ok(Some(metadata)),
@@ -103,9 +107,9 @@ fn kind_of(file: FileType) -> &'static str {
     }
 }
 
-/// Connects without blocking. Only a refused connection proves that no process listens: a full
-/// backlog (EAGAIN) or another type of socket (EPROTOTYPE) belongs to a live process, and without
-/// permission (EACCES) nothing is known.
+/// Connects to a socket without blocking. A refused connection proves that no process listens. A full
+/// backlog (EAGAIN) and another type of socket (EPROTOTYPE) belong to a live process. Any other error,
+/// such as EACCES, proves nothing.
 fn probe(path: &Path) -> Result<SocketPath, SocketPathError> {
     let connect = || {
         let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
@@ -123,8 +127,8 @@ fn probe(path: &Path) -> Result<SocketPath, SocketPathError> {
     }
 }
 
-/// The identity of a file. It survives `chmod`, `chown` and `rename`. The inode's number alone
-/// would not do, as the next file may get the number of one that was removed.
+/// Identity of a file, which survives `chmod`, `chown` and `rename`. The inode number alone would be
+/// ambiguous: the file system may reuse the number of a removed file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct FileId {
     device: u64,
@@ -148,17 +152,16 @@ impl FileId {
     }
 }
 
-/// The file of a listening socket. Dropping it removes that file, and no other that has taken
-/// its place.
+/// File of a listening socket. Dropping it removes that file, but not one that has replaced it.
 #[derive(Debug)]
 pub(super) struct SocketFile {
     path: PathBuf,
-    /// `None` where the file was gone as soon as it was made.
+    /// `None` if the file was removed right after it was created.
     id: Option<FileId>,
 }
 
 impl SocketFile {
-    /// Binds `socket` to `path`, which may hold a socket that no process listens on.
+    /// Binds `socket` to `path`. Replaces an abandoned socket there.
     pub(super) fn bind(socket: &Socket, path: &Path) -> io::Result<SocketFile> {
         let address = SockAddr::unix(path)?;
         match socket.bind(&address) {
@@ -173,15 +176,15 @@ impl SocketFile {
 }
 
 impl SocketFile {
-    /// Removes the file if it is still the one that was made. `looked` runs between the look and
-    /// the removal: tests put a successor's socket there then.
-    fn remove(&self, looked: impl FnOnce()) {
-        // Looked at first, so that a successor's socket stays where it is for its clients.
+    /// Removes the file if it is the one that was created. `compared` runs between the comparison and
+    /// the removal: a test replaces the file then.
+    fn remove(&self, compared: impl FnOnce()) {
+        // Without this comparison, a successor's socket would be renamed for a moment.
         if let Some(id) = self.id
             && FileId::at(&self.path) == Some(id)
         {
-            looked();
-            // It may be gone already; then there is nothing to remove.
+            compared();
+            // Fails if another process has removed or replaced the file, which then needs no removal.
             let _ = remove(&self.path, id);
         }
     }
@@ -193,7 +196,7 @@ impl Drop for SocketFile {
     }
 }
 
-/// Removes a socket that no process listens on.
+/// Removes the socket at a path, if no process listens on it.
 fn remove_abandoned(path: &Path) -> Result<(), SocketPathError> {
     let Some(metadata) = find_socket(path)? else { return Ok(()) };
     let mut state = probe(path)?;
@@ -213,8 +216,8 @@ fn is_young(metadata: &Metadata) -> bool {
     age.is_ok_and(|age| age.is_ok_and(|age| age < YOUNG))
 }
 
-/// Removes the file of that identity and no other that has just taken its place. `unlink(2)`
-/// goes by name, so the file is renamed first, looked at, and put back if it is another.
+/// Removes the file of that identity, but not one that has just replaced it. `unlink(2)` takes a
+/// name, so the file is renamed first, compared, and renamed back if it is another one.
 fn remove(path: &Path, id: FileId) -> Result<(), SocketPathError> {
     let aside = path.with_file_name(aside_name());
     match renameat_with(CWD, path, CWD, &aside, RenameFlags::NOREPLACE) {
@@ -224,12 +227,12 @@ fn remove(path: &Path, id: FileId) -> Result<(), SocketPathError> {
         Ok(()) => match renameat_with(CWD, &aside, CWD, path, RenameFlags::NOREPLACE) {
             Ok(()) => Err(SocketPathError::Replaced),
             Err(error) => Err(SocketPathError::NotRemoved(io::Error::other(format!(
-                "another file was there, which is now {}: {error}",
+                "the path had another file, which is now {}: {error}",
                 aside.display()
             )))),
         },
         Err(Errno::NOENT) => Ok(()),
-        // A file system without that flag: the identity is checked just before.
+        // The file system lacks the flag. The identity was compared just before.
         Err(Errno::INVAL | Errno::NOSYS) if FileId::at(path) == Some(id) => {
             fs::remove_file(path).map_err(SocketPathError::NotRemoved)
         }
@@ -237,8 +240,8 @@ fn remove(path: &Path, id: FileId) -> Result<(), SocketPathError> {
     }
 }
 
-/// A name that no other file has: one that a killed process has left must not be in the way. A
-/// process's number would not do, as in containers each start gets the same.
+/// Returns a name that no other file has. A process id would not be unique: a killed process may have
+/// left its file, and in a container each start has the same id.
 fn aside_name() -> String {
     format!(".pumphouse-{:016x}.old", fastrand::u64(..))
 }

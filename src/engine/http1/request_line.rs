@@ -2,6 +2,9 @@
 //!
 //! A target in absolute form is split here. Its authority replaces the Host field (RFC 9112 3.2.2)
 //! and its path becomes the target, so later readers meet origin form and `*` only.
+//!
+//! CONNECT is refused, and the connection closed: the bytes behind it may belong to a tunnel (RFC 9110
+//! 9.3.6). Whether any other method is implemented is the service's decision.
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Uri, Version, uri::PathAndQuery};

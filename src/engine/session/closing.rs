@@ -10,10 +10,14 @@
 //! by then is lost. A TLS client sends `close_notify` behind every request (RFC 8446 6.1), so this
 //! concerns well-behaved clients too.
 //!
-//! A lingering connection costs a descriptor and its slot. A turn bounds its reads, it is the first
-//! to be evicted at the connection cap, and a server that stops leaves it
-//! [`DRAIN_GRACE`](crate::engine::limits::DRAIN_GRACE). These connections do not linger: one on which
-//! nothing was written, an evicted one, and one whose client has ended its stream.
+//! Lingering costs two system calls and an event. A lingering connection holds a descriptor and its
+//! slot. A turn bounds its reads, it is the first to be evicted at the connection cap, and a server
+//! that stops leaves it [`DRAIN_GRACE`](crate::engine::limits::DRAIN_GRACE). These connections do not
+//! linger: one on which nothing was written, an evicted one, and one whose client has ended its
+//! stream.
+//!
+//! A body that only the end of the connection delimits (HTTP/1.0) must not look complete if it is
+//! truncated. If its source fails, or the process ends, the connection is reset.
 
 use std::time::Instant;
 

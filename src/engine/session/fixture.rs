@@ -1,4 +1,4 @@
-//! A session over a pair of sockets, for tests without an engine.
+//! Session over a pair of unix sockets, for tests without an engine.
 
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
@@ -9,11 +9,11 @@ use super::super::limits::Settings;
 use super::super::socket::Stream;
 use super::Session;
 
-/// A session and the ends of its connection, none of which blocks.
+/// Session and the ends of its connection, none of which blocks.
 pub(in crate::engine) struct Paired {
     pub(in crate::engine) session: Session,
     pub(in crate::engine) client: UnixStream,
-    /// The server's end, beside the session.
+    /// Another handle to the server's end.
     pub(in crate::engine) server: UnixStream,
     pub(in crate::engine) budget: Arc<Budget>,
 }

@@ -9,7 +9,7 @@ fn folder() -> tempfile::TempDir {
     tempfile::tempdir().unwrap()
 }
 
-/// Leaves a socket behind at `path`, as a process does that is killed.
+/// Leaves a socket at `path`, as a killed process does.
 fn abandon(path: &Path) {
     drop(UnixListener::bind(path).unwrap());
 }
@@ -19,7 +19,7 @@ fn refusal(path: &Path) -> String {
 }
 
 #[test]
-fn file_that_is_no_socket_is_kept_and_named() {
+fn file_that_is_no_socket_is_kept_and_its_kind_reported() {
     let folder = folder();
     let at = |name: &str| folder.path().join(name);
     fs::write(at("pumphouse.db"), "years of history").unwrap();
@@ -65,7 +65,7 @@ fn abandoned_socket_is_replaced_and_a_live_one_is_not() {
 }
 
 #[test]
-fn socket_of_a_live_process_is_kept_whatever_connecting_returns() {
+fn socket_of_a_live_process_is_kept_though_connecting_to_it_fails() {
     let folder = folder();
     // A full backlog.
     let full = folder.path().join("full");
@@ -104,10 +104,10 @@ fn listener_that_ends_removes_its_own_file_only() {
     let listener = Listener::unix(&path, 8).unwrap();
     fs::remove_file(&path).unwrap();
     fs::write(&path, "written since").unwrap();
-    kept(listener, "a file that was put there since is kept");
+    kept(listener, "a file that has replaced it is kept");
     let listener = Listener::unix(&path, 8).unwrap();
     fs::remove_file(&path).unwrap();
-    // Its inode's number is likely that of the socket before it.
+    // Its inode number is likely that of the socket before it.
     thread::sleep(Duration::from_millis(20));
     let _other = UnixListener::bind(&path).unwrap();
     kept(listener, "the socket of another process is kept");
@@ -119,7 +119,7 @@ fn listener_that_ends_removes_its_own_file_only() {
 }
 
 #[test]
-fn socket_that_was_replaced_meanwhile_is_put_back() {
+fn socket_that_has_replaced_the_abandoned_one_is_renamed_back() {
     let folder = folder();
     let path = folder.path().join("http.sock");
     abandon(&path);
@@ -133,7 +133,7 @@ fn socket_that_was_replaced_meanwhile_is_put_back() {
 }
 
 #[test]
-fn socket_that_is_about_to_listen_is_not_taken_for_an_abandoned_one() {
+fn socket_between_bind_and_listen_is_kept() {
     let folder = folder();
     let path = folder.path().join("http.sock");
     let starting = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
@@ -164,10 +164,10 @@ fn successor_that_binds_while_a_listener_ends_keeps_its_socket() {
 }
 
 #[test]
-fn file_that_a_killed_process_left_while_it_replaced_a_socket_is_not_in_the_way() {
+fn file_left_by_a_process_killed_while_it_replaced_a_socket_does_not_prevent_a_listener() {
     let folder = folder();
     let path = folder.path().join("http.sock");
-    // In a container the next process has the same number.
+    // In a container the next process has the same id.
     let left = folder.path().join(format!(".http.sock.{}.old", std::process::id()));
     abandon(&left);
     abandon(&path);
