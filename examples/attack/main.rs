@@ -14,7 +14,6 @@
 
 #![allow(clippy::print_stdout)] // Its table is its purpose.
 
-mod anyone;
 mod arguments;
 mod crowd;
 mod goals;
@@ -23,6 +22,7 @@ mod metrics;
 mod report;
 mod scarcity;
 mod surge;
+mod unverified_tls;
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -120,7 +120,7 @@ fn attack_in_all_modes(
     };
     let (address, config) = match (&own, &arguments.url) {
         (Some(target), _) => (target.address, Arc::clone(&target.config)),
-        (None, url) => (find(url.as_deref().unwrap_or_default())?, anyone::config()?),
+        (None, url) => (find(url.as_deref().unwrap_or_default())?, unverified_tls::client_config()?),
     };
     let modes = Mode::ATTACK.len();
     let what = format!("{connections} connections in {modes} modes for {} s", time.as_secs());

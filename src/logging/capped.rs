@@ -1,13 +1,13 @@
-//! Text of a bounded length.
+//! Text of bounded length.
 
 use std::fmt::{self, Write};
 
 use crate::text::is_hidden;
 
-/// Collects formatted text up to a number of bytes and counts the rest.
+/// Collects formatted text up to a number of bytes, and counts the bytes beyond.
 ///
-/// Characters that are escaped when the text is shown count at their escaped length, so the bound
-/// holds for what is written.
+/// A character that is escaped in the output counts at its escaped length, so the bound holds for the
+/// output.
 #[derive(Debug)]
 pub(super) struct Capped {
     text: String,
@@ -24,7 +24,7 @@ impl Capped {
         Capped { text: String::new(), max_bytes, used: 0, cut: 0 }
     }
 
-    /// Returns the text, with a mark of how much was cut off.
+    /// Returns the text, with the number of bytes that were cut off.
     pub(super) fn into_text(mut self) -> String {
         if self.cut > 0 {
             // Writing to a String cannot fail.
@@ -58,7 +58,7 @@ impl Write for Capped {
     }
 }
 
-/// Returns the length of a character in the longer of text and JSON.
+/// Returns the length of a character in the output, as text or JSON, whichever is longer.
 fn escaped_length(character: char) -> usize {
     match character {
         '"' | '\\' => 2,
@@ -69,7 +69,7 @@ fn escaped_length(character: char) -> usize {
     }
 }
 
-/// Returns true if a byte is a printable ASCII character that neither form escapes.
+/// Returns true if a byte is a printable ASCII character that neither text nor JSON escapes.
 fn is_plain(byte: u8) -> bool {
     matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\'
 }
@@ -82,7 +82,7 @@ mod tests {
     fn capped(text: &str, max_bytes: usize) -> String {
         let mut whole = Capped::new(max_bytes);
         whole.write_str(text).unwrap();
-        // In pieces it is the same.
+        // Written in pieces, the text is the same.
         let mut pieces = Capped::new(max_bytes);
         text.chars().for_each(|character| pieces.write_char(character).unwrap());
         let whole = whole.into_text();
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn text_beyond_the_cap_is_cut_on_a_character_boundary_and_counted() {
+    fn capped_text_is_cut_on_a_character_boundary_and_the_rest_counted() {
         for (text, max_bytes, expected) in [
             ("", 0, ""),
             ("plain", 5, "plain"),
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn escapes_count_at_their_written_length() {
+    fn capped_text_with_escapes_has_the_length_of_its_output_bounded() {
         for character in ["\u{1}", "\u{9b}", "\u{202e}", "\u{e0041}", "\"", "\n", "x"] {
             let capped = capped(&character.repeat(60_000), 1024);
             let text = escape_line(&capped).len();

@@ -1,20 +1,20 @@
-//! Caps on log lines: how long one may be, and how many one callsite may write.
+//! Caps on log lines: the longest message, and the rate of lines from one callsite.
 //!
-//! A peer can make a dependency log: rustls, for one, warns about every odd server name, once a
-//! connection and with the name in full. So lines of dependencies are capped strictly. Lines of this
-//! crate hold little text from outside, and operators rely on them.
+//! A peer can cause a dependency to log: rustls, for one, warns about every invalid server name, once a
+//! connection and with the whole name. So lines of dependencies are capped strictly. Lines of this crate
+//! hold little text of peers, and operators rely on them.
 
 use std::time::Duration;
 
 use log::Level;
 
-/// Longest message of this crate, bytes. A scoreboard with a hundred sources fits.
+/// Longest message of this crate, bytes. The scoreboard of 100 sources fits.
 pub const MAX_OWN_MESSAGE_BYTES: usize = 64 * 1024;
 
 /// Longest message of a dependency, bytes.
 pub const MAX_DEPENDENCY_MESSAGE_BYTES: usize = 1024;
 
-/// Token bucket of one callsite: `burst` lines at once, then one in each `interval`.
+/// Parameters of a token bucket: `burst` lines at once, then one in each `interval`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Rate {
     pub(super) burst: u32,
@@ -28,7 +28,7 @@ pub(super) const OWN_RATE: Rate = Rate { burst: 1000, interval: Duration::from_m
 /// Rate of a dependency's lines at `info` and above.
 pub(super) const DEPENDENCY_RATE: Rate = Rate { burst: 5, interval: Duration::from_secs(10) };
 
-/// Rate of a dependency's lines at `debug` and `trace`, which an operator has turned on.
+/// Rate of a dependency's lines at `debug` and `trace`, which only an operator turns on.
 pub(super) const DEPENDENCY_DEBUG_RATE: Rate = Rate { burst: 50, interval: Duration::from_secs(1) };
 
 /// Caps on the lines of one target at one level.
@@ -36,7 +36,8 @@ pub(super) const DEPENDENCY_DEBUG_RATE: Rate = Rate { burst: 50, interval: Durat
 pub(super) struct Caps {
     /// Longest message, bytes, with escapes at their written length.
     pub(super) max_bytes: usize,
-    /// `None`: only the queue bounds these lines. That is for the request lines at `debug`.
+    /// Rate for each callsite. `None` if only the queue bounds the lines, such as the request lines at
+    /// `debug`.
     pub(super) rate: Option<Rate>,
 }
 

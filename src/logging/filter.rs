@@ -1,17 +1,17 @@
-//! `RUST_LOG`: the levels that are logged, for all and for single modules.
+//! The filter `RUST_LOG`: levels for the whole program and for single modules.
 
 use env_logger::Logger;
 use log::LevelFilter;
 
-/// Levels without the variable.
+/// Filter without the variable.
 const DEFAULT: &str = "info";
 
-/// Modules that log whole URLs at `trace`, whose queries hold keys.
+/// Modules that log whole URLs at `trace`. The queries of some hold keys.
 const URL_WRITERS: [&str; 2] = ["ureq", "ureq_proto"];
 
 /// Returns the filter for the value of `RUST_LOG`, and a message for each part that is invalid.
 ///
-/// The valid parts count. If there is none, `info` holds.
+/// Invalid parts are ignored. If no part is valid, the filter is `info`.
 pub(super) fn parse(variable: Option<&str>) -> (Logger, Vec<String>) {
     let specification = variable.unwrap_or(DEFAULT);
     let (modules, text) = match specification.split_once('/') {
@@ -19,7 +19,7 @@ pub(super) fn parse(variable: Option<&str>) -> (Logger, Vec<String>) {
         None => (specification, None),
     };
     let mut problems = Vec::new();
-    // env_logger writes about invalid parts to standard error, so it is given valid ones only.
+    // env_logger writes to standard error about invalid parts, so it gets the valid ones only.
     let mut is_valid = |part: &str| match env_filter::Builder::new().try_parse(part) {
         Ok(_) => true,
         Err(error) => {
@@ -37,7 +37,7 @@ pub(super) fn parse(variable: Option<&str>) -> (Logger, Vec<String>) {
     for module in URL_WRITERS {
         builder.filter_module(module, LevelFilter::Info);
     }
-    // Its calls return its errors, too, and their callers log them at a bounded rate.
+    // tiny_http also returns its errors to its callers.
     builder.filter_module("tiny_http", LevelFilter::Off);
     (builder.build(), problems)
 }
@@ -53,7 +53,7 @@ mod tests {
     }
 
     #[test]
-    fn levels_are_those_of_the_variable_and_info_without_it() {
+    fn filter_has_the_levels_of_the_variable_and_info_without_it() {
         for (variable, own, other) in [
             (None, Some(Level::Info), Some(Level::Info)),
             (Some("debug"), Some(Level::Debug), Some(Level::Debug)),
@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn urls_are_never_logged_at_any_level() {
+    fn filter_never_passes_lines_with_urls() {
         let (filter, _) = parse(Some("trace,ureq=trace"));
         assert!(enabled(&filter, "rustls", Level::Trace));
         assert!(!enabled(&filter, "ureq::run", Level::Debug));
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn invalid_parts_are_reported_and_valid_ones_count() {
+    fn filter_with_invalid_parts_reports_them_and_applies_the_valid_ones() {
         let (filter, problems) = parse(Some("warn,rustls=loud,pumphouse_web=debug/a/b"));
         assert_eq!(problems.len(), 2, "{problems:?}");
         assert!(problems[0].contains("loud"), "{problems:?}");
@@ -89,11 +89,11 @@ mod tests {
         assert!(!enabled(&filter, "rustls", Level::Info));
         let (filter, problems) = parse(Some("rustls=loud"));
         assert_eq!(problems.len(), 1);
-        assert!(enabled(&filter, "pumphouse_web", Level::Info), "info holds");
+        assert!(enabled(&filter, "pumphouse_web", Level::Info), "the filter is info");
     }
 
     #[test]
-    fn a_text_behind_a_slash_selects_lines() {
+    fn filter_with_a_text_behind_a_slash_selects_lines_with_it() {
         let (filter, problems) = parse(Some("info/tank"));
         assert_eq!(problems, Vec::<String>::new());
         for (message, matches) in [("the tank is full", true), ("the well is dry", false)] {

@@ -1,4 +1,4 @@
-//! Renders a record as one line of text or JSON.
+//! Formats a record as one line of text or JSON.
 
 use std::fmt::{self, Write as _};
 use std::str::FromStr;
@@ -14,21 +14,21 @@ use super::caps::Caps;
 use crate::text::{escape_json, escape_line};
 use crate::timestamp::Rfc3339Millis;
 
-/// Target of the lines that the log itself adds.
+/// Target of the lines of the log itself.
 const OWN_TARGET: &str = module_path!();
 
 /// Form in which a line is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Format {
-    /// `2026-01-31T17:20:00.123Z INFO  listening on …`, in colours on a terminal.
+    /// `2026-01-31T17:20:00.123Z INFO  listening on …`, with the level coloured on a terminal.
     #[default]
     Text,
-    /// An object a line: `time`, `level`, `target`, `message`; of a request also `request_id`,
-    /// `client`, `method`, `route`, `status` and `seconds`.
+    /// One object a line, with `time`, `level`, `target` and `message`. The line of a request also has
+    /// `request_id`, `client`, `method`, `route`, `status` and `seconds`.
     Json,
 }
 
-/// A name of no format.
+/// Error of parsing a [`Format`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("\"{0}\" is no format of the log; it is \"text\" or \"json\"")]
 pub struct FormatError(String);
@@ -45,7 +45,7 @@ impl FromStr for Format {
     }
 }
 
-/// Layout of every line.
+/// Form and colours of every line.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Layout {
     pub(super) format: Format,
@@ -54,7 +54,7 @@ pub(super) struct Layout {
 }
 
 impl Layout {
-    /// Renders a record; the line ends with a newline and holds no other.
+    /// Formats a record as a line that ends with a newline and holds no other.
     pub(super) fn line(self, record: &Record<'_>, time: Timestamp) -> String {
         match self.format {
             Format::Text => self.text(record, time),
@@ -62,7 +62,7 @@ impl Layout {
         }
     }
 
-    /// Renders a line that the log itself adds.
+    /// Formats a line of the log itself.
     pub(super) fn note(self, level: Level, message: fmt::Arguments<'_>) -> String {
         let record = Record::builder().level(level).target(OWN_TARGET).args(message).build();
         self.line(&record, Timestamp::now())
@@ -84,11 +84,11 @@ impl Layout {
     }
 }
 
-/// Renders the message within the cap of its target.
+/// Formats the message within the cap of its target.
 fn message(record: &Record<'_>) -> String {
     let caps = Caps::of(record.target(), record.level());
     let mut message = Capped::new(caps.max_bytes);
-    // Only a value that fails to format itself can fail here; what it wrote so far is kept.
+    // Fails only if the `Display` of a value fails; the text so far is kept.
     let _ = message.write_fmt(*record.args());
     message.into_text()
 }
@@ -114,21 +114,21 @@ fn json(record: &Record<'_>, time: Timestamp) -> String {
     ] {
         line.members.insert(name.to_owned(), Value::String(value));
     }
-    // Its visitor never fails.
+    // The visitor never fails.
     let _ = record.key_values().visit(&mut line);
     let mut text = escape_json(&Value::Object(line.members).to_string()).into_owned();
     text.push('\n');
     text
 }
 
-/// Members of a line.
+/// Members of a JSON line.
 struct Line {
     members: Map<String, Value>,
-    /// Longest text of a member.
+    /// Longest text of a member, bytes.
     max_bytes: usize,
 }
 
-/// Members of a record beside the four of every line.
+/// Most members of a record beside the four of every line.
 const MAX_MEMBERS: usize = 16;
 
 impl<'kvs> VisitSource<'kvs> for Line {
@@ -143,7 +143,7 @@ impl<'kvs> VisitSource<'kvs> for Line {
     }
 }
 
-/// A value of a record as one of JSON: numbers as numbers, all else as text.
+/// Converts a value of a record to JSON: a number or boolean to its like, any other to text.
 struct Member {
     value: Value,
     max_bytes: usize,
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn formats_by_name() {
+    fn format_is_parsed_from_its_name() {
         assert_eq!("text".parse(), Ok(Format::Text));
         assert_eq!("json".parse(), Ok(Format::Json));
         let error = "JSON".parse::<Format>().unwrap_err().to_string();
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_of_json_is_one_line_whatever_it_says() {
+    fn json_line_with_control_characters_is_one_line() {
         let values: &[(&str, kv::Value<'_>)] = &[
             ("status", 200_u16.into()),
             ("seconds", 0.25.into()),
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_of_text_cannot_be_forged_by_its_message() {
+    fn text_line_cannot_be_forged_by_its_message() {
         let record = Record::builder()
             .level(Level::Warn)
             .target("pumphouse_web::site")
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_message_is_cut_at_the_cap_of_its_crate_in_both_formats() {
+    fn line_with_a_long_message_is_cut_at_the_cap_of_its_crate() {
         let long = "\u{1}".repeat(60_000);
         for (target, cap) in [
             ("rustls::msgs::handshake", MAX_DEPENDENCY_MESSAGE_BYTES),
@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_member_is_cut_and_members_are_few() {
+    fn json_line_with_many_long_members_is_bounded() {
         let long = "x".repeat(5000);
         let values: Vec<(String, &str)> =
             (0..100).map(|number| (format!("key{number}"), &*long)).collect();

@@ -1,14 +1,14 @@
-//! The log: to standard error, one line an event, filtered by `RUST_LOG`; as text for people, or
-//! as JSON for what collects logs.
+//! The log: one line an event on standard error, filtered by `RUST_LOG`, as text for people or as JSON
+//! for log collectors.
 //!
 //! ```text
 //! log::warn!, panics ─► filter ─► rate limit ─► format ─► queue (bounded) ─► pw-log ─► stderr
 //!      any thread, never blocks                           full: drop, count    may block
 //! ```
 //!
-//! Standard error may stop at any time: a stopped supervisor, a paused terminal, a full pipe. Then
-//! `pw-log` waits, and no other thread does. Lines that find the queue full are dropped and counted,
-//! and a line reports them once standard error takes lines again.
+//! Writes to standard error may block at any time: the supervisor that reads it is stopped, the terminal
+//! is paused, or the pipe is full. Only the thread `pw-log` blocks then. A line that finds the queue full
+//! is dropped and counted, and a later line reports the number.
 //!
 //! A line is formatted by the thread that logs it, after the rate limit and only if the queue has
 //! room, so a line that is not written costs no formatting.
@@ -45,19 +45,19 @@ use self::writer::{StandardError, Writer};
 
 const VARIABLE: &str = "PUMPHOUSE_LOG_FORMAT";
 
-/// Time that the writer has for the queued lines at the end of the process.
+/// Longest time that the end of the process waits for the writer to write the queued lines.
 pub const FLUSH_TIMEOUT: Duration = Duration::from_millis(200);
 
 /// The logger of the process, once [`start`] was called.
 static LOGGER: OnceLock<Logger> = OnceLock::new();
 
-/// Reasons why the log cannot start.
+/// Error of [`start`].
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// No such format.
+    /// `$PUMPHOUSE_LOG_FORMAT` names no format.
     #[error(transparent)]
     Format(#[from] FormatError),
-    /// No thread for the writer.
+    /// The system gives no thread for the writer.
     #[error("cannot start the thread pw-log: {0}")]
     Thread(#[from] io::Error),
 }
@@ -65,18 +65,18 @@ pub enum StartError {
 /// State of the log, for metrics and the scoreboard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct LogStats {
-    /// Lines that wait to be written.
+    /// Number of lines that wait to be written.
     pub queued: u64,
-    /// Lines dropped since the start, as standard error was too slow or failed.
+    /// Number of lines dropped since the start because standard error was too slow or failed.
     pub dropped: u64,
-    /// Lines suppressed since the start, as their callsite logged too often.
+    /// Number of lines suppressed since the start because their callsite logged too often.
     pub suppressed: u64,
     /// Duration of the current write; zero between writes.
     pub blocked: Duration,
 }
 
-/// Starts the log, in the format that is given, else that of `$PUMPHOUSE_LOG_FORMAT`, else as
-/// text. From then on panics are logged, too.
+/// Starts the log in the given format, else that of `$PUMPHOUSE_LOG_FORMAT`, else as text. From then on
+/// panics are logged, too.
 ///
 /// # Errors
 /// The variable names no format, or the system gives no thread.
@@ -129,8 +129,8 @@ pub fn stats() -> LogStats {
     }
 }
 
-/// Gives the writer up to [`FLUSH_TIMEOUT`] for the queued lines. Called before the process ends,
-/// which it then does in any case.
+/// Waits until the queued lines are written, but no longer than [`FLUSH_TIMEOUT`]. To be called before
+/// the process ends.
 pub fn flush() {
     if let Some(logger) = LOGGER.get() {
         logger.queue_summaries();
@@ -148,8 +148,8 @@ impl Drop for FlushOnDrop {
     }
 }
 
-/// Writes the reason why a command failed to standard error: through the queue if the log was
-/// started, else directly, as a filter does. Hidden characters are escaped.
+/// Writes the reason why a command failed to standard error, with hidden characters escaped: through the
+/// queue if the log was started, else directly.
 pub fn print_failure(failure: &dyn std::fmt::Display) {
     let text = format!("{}: {}\n", env!("CARGO_PKG_NAME"), escape(&failure.to_string()));
     match LOGGER.get() {
@@ -167,7 +167,7 @@ struct Logger {
 }
 
 impl Logger {
-    /// Logs a record that the filter does not apply to.
+    /// Logs a record that has passed the filter, or to which the filter does not apply.
     fn submit(&self, record: &Record<'_>) {
         let level = record.level();
         let rate = Caps::of(record.target(), level).rate;
@@ -179,7 +179,7 @@ impl Logger {
         }
     }
 
-    /// Queues the summaries that the writer has not written yet.
+    /// Queues the summaries of suppressed lines that the writer has not written yet.
     fn queue_summaries(&self) {
         for suppressed in self.limiter.take_suppressed() {
             self.producer.send(suppressed.level, suppressed.note(self.layout));

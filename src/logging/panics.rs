@@ -1,5 +1,5 @@
-//! Panics in the log. The standard hook locks standard error and writes to it, so a thread that
-//! panics would wait for its reader.
+//! The panic hook, which logs panics like other events. The standard hook locks standard error and
+//! writes to it, so a thread that panics would block until standard error is read.
 
 use std::any::Any;
 use std::backtrace::{Backtrace, BacktraceStatus};
@@ -10,8 +10,8 @@ use log::{Level, Record};
 
 use super::Logger;
 
-/// Logs every panic from now on: thread, place and message, and with `RUST_BACKTRACE` the
-/// backtrace, a line each. No filter applies to them.
+/// Logs every panic from now on: the thread, place and message in one line, and with `RUST_BACKTRACE`
+/// the backtrace in further lines. `RUST_LOG` does not filter these lines.
 pub(super) fn install(logger: &'static Logger) {
     panic::set_hook(Box::new(|panic| report(logger, panic)));
 }
@@ -41,6 +41,7 @@ fn report(logger: &Logger, panic: &PanicHookInfo<'_>) {
     }
 }
 
+/// Returns the message of a panic.
 fn message(payload: &(dyn Any + Send)) -> &str {
     let text = payload.downcast_ref::<&str>().copied();
     text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")

@@ -1,7 +1,7 @@
 //! The bounded queue between the threads that log and the one that writes.
 //!
-//! Sending never blocks: a line that does not fit is dropped and counted. The newest lines are
-//! dropped, so the lines from before a stall stay in order and complete.
+//! Sending never blocks: a line that does not fit is dropped and counted. So the lines from before a
+//! stall stay in order and complete, and the newest are dropped.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -14,16 +14,16 @@ use log::Level;
 /// Bounds of a queue.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Bounds {
-    /// Lines in the queue.
+    /// Most lines in the queue.
     pub(super) lines: usize,
-    /// Bytes of all lines in the queue.
+    /// Most bytes of all lines in the queue.
     pub(super) bytes: usize,
 }
 
 /// Bounds of the process's log.
 pub(super) const BOUNDS: Bounds = Bounds { lines: 2048, bytes: 1024 * 1024 };
 
-/// Between two looks of a thread that waits for the writer.
+/// Interval at which a flush checks whether the writer has finished.
 const POLL_INTERVAL: Duration = Duration::from_millis(1);
 
 impl Bounds {
@@ -53,17 +53,17 @@ pub(super) struct Consumer {
     counters: Arc<Counters>,
 }
 
-/// Numbers that both halves and the metrics share.
+/// Counters that both halves and the metrics share.
 #[derive(Debug)]
 pub(super) struct Counters {
     epoch: Instant,
-    /// Bytes in the queue.
+    /// Number of bytes in the queue.
     bytes: AtomicUsize,
-    /// Lines put into the queue since the start.
+    /// Number of lines put into the queue since the start.
     accepted: AtomicU64,
-    /// Lines that the writer has written or given up since the start.
+    /// Number of lines that the writer has written or given up since the start.
     settled: AtomicU64,
-    /// Lines dropped since the start: the queue was full, or the sink refused them.
+    /// Number of lines dropped since the start because the queue was full or the sink failed.
     dropped: AtomicU64,
     /// Milliseconds from `epoch` to the start of the current write, plus one; 0 between writes.
     write_began: AtomicU64,
@@ -85,8 +85,8 @@ pub(super) fn bounded(bounds: Bounds) -> (Producer, Consumer) {
 }
 
 impl Producer {
-    /// Returns whether a line of `level` would have found room. If not it counts as dropped, and
-    /// its caller spares the time to format it.
+    /// Returns true if there is room for a line of `level`. If not, counts a dropped line, which the
+    /// caller then need not format.
     pub(super) fn has_room(&self, level: Level) -> bool {
         let bounds = self.bounds.for_level(level);
         let room = self.lines.len() < bounds.lines
@@ -111,8 +111,8 @@ impl Producer {
         }
     }
 
-    /// Waits until every line accepted so far is written or given up, at most for `timeout`.
-    /// Returns whether that was reached.
+    /// Waits until every line accepted so far is written or given up, but no longer than `timeout`.
+    /// Returns false after the timeout.
     pub(super) fn flush(&self, timeout: Duration) -> bool {
         let deadline = Instant::now() + timeout;
         let target = self.counters.accepted.load(Ordering::SeqCst);
@@ -129,33 +129,33 @@ impl Producer {
         }
     }
 
-    /// Returns the numbers for metrics.
+    /// Returns the counters.
     pub(super) fn counters(&self) -> &Counters {
         &self.counters
     }
 }
 
 impl Consumer {
-    /// Waits for a line.
+    /// Waits for a line, but no longer than `timeout`.
     pub(super) fn receive(&self, timeout: Duration) -> Result<String, RecvTimeoutError> {
-        self.lines.recv_timeout(timeout).inspect(|line| self.took(line))
+        self.lines.recv_timeout(timeout).inspect(|line| self.release(line))
     }
 
-    /// Returns a line if there is one.
+    /// Returns a line if one is queued.
     pub(super) fn try_receive(&self) -> Result<String, TryRecvError> {
-        self.lines.try_recv().inspect(|line| self.took(line))
+        self.lines.try_recv().inspect(|line| self.release(line))
     }
 
-    /// Returns whether no line waits.
+    /// Returns true if no line is queued.
     pub(super) fn is_empty(&self) -> bool {
         self.lines.is_empty()
     }
 
-    fn took(&self, line: &str) {
+    fn release(&self, line: &str) {
         self.counters.bytes.fetch_sub(line.len(), Ordering::Relaxed);
     }
 
-    /// Returns the numbers to report to.
+    /// Returns the counters.
     pub(super) fn counters(&self) -> &Counters {
         &self.counters
     }
@@ -173,7 +173,7 @@ impl Counters {
         self.dropped.load(Ordering::Relaxed)
     }
 
-    /// Returns for how long the current write has been waiting for the sink; zero without one.
+    /// Returns the duration of the current write; zero between writes.
     pub(super) fn blocked(&self) -> Duration {
         match self.write_began.load(Ordering::Relaxed) {
             0 => Duration::ZERO,
@@ -181,12 +181,12 @@ impl Counters {
         }
     }
 
-    /// Counts lines that were lost.
+    /// Counts dropped lines.
     pub(super) fn drop_lines(&self, count: u64) {
         self.dropped.fetch_add(count, Ordering::Relaxed);
     }
 
-    /// Counts lines that the writer is done with.
+    /// Counts lines that the writer has written or given up.
     pub(super) fn settle(&self, count: u64) {
         self.settled.fetch_add(count, Ordering::SeqCst);
     }
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_beyond_the_bound_are_dropped_and_counted() {
+    fn queue_drops_and_counts_lines_beyond_its_bound() {
         let (producer, consumer) = bounded(SMALL);
         (0..20).for_each(|_| producer.send(Level::Info, line(1)));
         assert_eq!((producer.counters().queued(), producer.counters().dropped()), (8, 12));
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_beyond_the_bound_are_dropped_and_counted() {
+    fn queue_drops_and_counts_bytes_beyond_its_bound() {
         let (producer, consumer) = bounded(SMALL);
         (0..4).for_each(|_| producer.send(Level::Info, line(40)));
         assert_eq!((producer.counters().queued(), producer.counters().dropped()), (2, 2));
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn verbose_lines_leave_room_for_info_and_above() {
+    fn queue_keeps_room_for_info_and_above() {
         let (producer, _consumer) = bounded(SMALL);
         for _ in 0..20 {
             if producer.has_room(Level::Debug) {

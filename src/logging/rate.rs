@@ -10,15 +10,15 @@ use log::{Level, Record};
 
 use super::caps::Rate;
 
-/// Callsites with a bucket of their own; all further ones share one. Callsites are places in the
-/// code, and there are fewer of them.
+/// Most callsites with a bucket of their own; further ones share one bucket a level. The code has fewer
+/// callsites.
 const MAX_CALLSITES: usize = 1024;
 
 /// Buckets of all callsites that have logged.
 #[derive(Debug, Default)]
 pub(super) struct RateLimiter {
     buckets: Mutex<HashMap<Callsite, Bucket>>,
-    /// Lines suppressed since the start.
+    /// Number of lines suppressed since the start.
     suppressed: AtomicU64,
 }
 
@@ -26,36 +26,36 @@ pub(super) struct RateLimiter {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Callsite {
     Line(&'static str, u32, Level),
-    /// The record does not name its place.
+    /// Callsite of a record without file and line.
     Target(String, Level),
-    /// Any beyond [`MAX_CALLSITES`].
+    /// Callsites beyond [`MAX_CALLSITES`].
     Further(Level),
 }
 
 /// Token bucket in the form of the generic cell rate algorithm: one instant in place of a count.
 #[derive(Debug)]
 struct Bucket {
-    /// Moment at which the bucket is full again.
+    /// Time at which the bucket is full again.
     full_at: Instant,
     target: String,
     line: Option<u32>,
-    /// Lines suppressed since the last summary.
+    /// Number of lines suppressed since the last summary.
     suppressed: u64,
 }
 
-/// Lines of one callsite that were suppressed.
+/// Summary of the suppressed lines of one callsite.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Suppressed {
     /// Level of the lines.
     pub(super) level: Level,
-    /// Module, and the line where that is known: `rustls::msgs::handshake:348`.
+    /// Module, and the line if known: `rustls::msgs::handshake:348`.
     pub(super) callsite: String,
     /// Number of lines.
     pub(super) count: u64,
 }
 
 impl RateLimiter {
-    /// Returns whether the line may be written at `now`, and counts it if not.
+    /// Returns true if the line may be written at `now`; else counts it as suppressed.
     pub(super) fn admit(&self, record: &Record<'_>, rate: Rate, now: Instant) -> bool {
         let mut buckets = self.buckets();
         let mut callsite = Callsite::of(record);
@@ -124,7 +124,7 @@ impl Callsite {
 }
 
 impl Bucket {
-    /// Takes a token, if there is one.
+    /// Takes a token. Returns false if there is none.
     fn take(&mut self, rate: Rate, now: Instant) -> bool {
         let missing = self.full_at.saturating_duration_since(now);
         if missing > rate.interval * rate.burst.saturating_sub(1) {
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn a_burst_passes_then_one_line_in_each_interval() {
+    fn callsite_may_log_a_burst_and_then_one_line_in_each_interval() {
         let limiter = RateLimiter::default();
         let start = Instant::now();
         let admitted = |millis| {
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn each_callsite_has_its_own_bucket_and_a_summary_names_it() {
+    fn callsite_has_a_bucket_of_its_own_and_is_named_in_the_summary() {
         let limiter = RateLimiter::default();
         let now = Instant::now();
         for _ in 0..5 {
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn targets_without_a_place_are_bounded_in_number() {
+    fn callsites_without_a_line_are_bounded_in_number() {
         let limiter = RateLimiter::default();
         let now = Instant::now();
         let mut passed = 0;

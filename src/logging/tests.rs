@@ -9,7 +9,7 @@ fn logger(filter: &str) -> (Logger, queue::Consumer) {
     (Logger { filter, layout, limiter: Arc::default(), producer }, consumer)
 }
 
-/// Logs as a macro in one place of `target` would.
+/// Logs like a macro at one line of `target`.
 fn log_from(logger: &Logger, target: &str, level: Level, message: &str) {
     logger.log(
         &Record::builder()
@@ -27,7 +27,7 @@ fn drain(consumer: &queue::Consumer) -> Vec<String> {
 }
 
 #[test]
-fn a_dependency_that_logs_a_line_a_connection_is_suppressed_and_summarized() {
+fn dependency_that_logs_a_line_a_connection_is_suppressed_and_summarized() {
     let (logger, consumer) = logger("info");
     for number in 0..500 {
         let message = format!("Illegal SNI {number}");
@@ -44,7 +44,7 @@ fn a_dependency_that_logs_a_line_a_connection_is_suppressed_and_summarized() {
 }
 
 #[test]
-fn own_lines_of_a_reload_of_a_thousand_sources_and_request_lines_pass() {
+fn own_lines_of_a_reload_of_1000_sources_and_request_lines_pass() {
     let (logger, consumer) = logger("debug");
     for level in [Level::Info, Level::Debug] {
         (0..1000).for_each(|_| log_from(&logger, "pumphouse_web::site", level, "line"));
@@ -52,31 +52,31 @@ fn own_lines_of_a_reload_of_a_thousand_sources_and_request_lines_pass() {
     }
 }
 
-/// Fails the test if it is formatted.
-struct Untouched;
+/// Panics when it is formatted.
+struct NeverFormatted;
 
-impl std::fmt::Display for Untouched {
+impl std::fmt::Display for NeverFormatted {
     fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        panic!("formatted in vain")
+        panic!("formatted, but not written")
     }
 }
 
 #[test]
-fn lines_that_are_filtered_suppressed_or_dropped_are_not_formatted() {
+fn line_that_is_filtered_suppressed_or_dropped_is_not_formatted() {
     let (logger, consumer) = logger("info");
-    let untouched = |target: &str, level| {
+    let log_unformatted = |target: &str, level| {
         let mut record = Record::builder();
         record.level(level).target(target);
-        logger.log(&record.args(format_args!("{Untouched}")).build());
+        logger.log(&record.args(format_args!("{NeverFormatted}")).build());
     };
-    untouched("pumphouse_web", Level::Debug);
-    // Its fallback callsite is used up first.
+    log_unformatted("pumphouse_web", Level::Debug);
+    // The tokens of the callsite are used up first.
     for _ in 0..5 {
         logger.log(&Record::builder().level(Level::Warn).target("rustls").build());
     }
-    untouched("rustls", Level::Warn);
+    log_unformatted("rustls", Level::Warn);
     assert_eq!(drain(&consumer).len(), 5);
     (0..BOUNDS.lines).for_each(|_| logger.producer.send(Level::Info, "line\n".to_owned()));
-    untouched("pumphouse_web", Level::Info);
+    log_unformatted("pumphouse_web", Level::Info);
     assert_eq!(logger.producer.counters().dropped(), 1);
 }

@@ -1,7 +1,7 @@
-//! The thread `pw-log`: the only one that writes to standard error, and the only one that waits for
-//! its reader.
+//! The thread `pw-log`: the only one that writes to standard error, and so the only one that blocks
+//! while standard error is not read.
 //!
-//! It must not log: it renders its own lines and writes them itself.
+//! It must not log through the queue that it empties: it formats its own lines and writes them itself.
 
 use std::io::{self, Write};
 use std::os::fd::AsFd as _;
@@ -16,23 +16,24 @@ use super::format::Layout;
 use super::queue::Consumer;
 use super::rate::RateLimiter;
 
-/// Lines are written together up to this many bytes, which `write(2)` puts into a pipe in one piece
-/// (`PIPE_BUF`), so that lines of other processes with the same pipe come between ours, not within.
+/// Most bytes of one write (`PIPE_BUF`). `write(2)` puts up to this many bytes into a pipe atomically, so
+/// other processes that write to the same pipe do not break up a line.
 const MAX_BATCH_BYTES: usize = 4096;
 
-/// Between two summaries of suppressed lines.
+/// Interval between two summaries of suppressed lines.
 const SUMMARY_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Longest time from a drop to the line that reports it while the queue is never empty.
+/// Longest time from a drop to the line that reports it, while the queue is never empty.
 const DROP_NOTE_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Pause after the sink failed, so that an error that stays costs ten system calls a second.
+/// Pause after the sink failed, so that a lasting error costs ten system calls a second.
 const ERROR_PAUSE: Duration = Duration::from_millis(100);
 
 /// Pause where the sink is non-blocking and full.
 const FULL_PAUSE: Duration = Duration::from_millis(10);
 
-/// Standard error without the lock of the standard library, which a thread that panics may want.
+/// Standard error without the lock of the standard library: a thread that takes the lock must not block
+/// behind a write.
 pub(super) struct StandardError(io::Stderr);
 
 impl StandardError {
@@ -51,22 +52,22 @@ impl Write for StandardError {
     }
 }
 
-/// Writes lines from the queue to a sink, and lines about those that were lost.
+/// Writes lines from the queue to a sink, and reports lines that were dropped or suppressed.
 pub(super) struct Writer<S> {
     consumer: Consumer,
     limiter: Arc<RateLimiter>,
     layout: Layout,
     sink: S,
-    /// Received, but too long for the batch before.
+    /// Line that was received, but did not fit into the previous batch.
     pending: Option<String>,
-    /// Dropped lines that a line has reported.
+    /// Number of dropped lines that were reported.
     reported: u64,
-    /// Moment at which the writer saw the first drop that no line has reported.
+    /// Time at which the writer saw the first drop that was not reported.
     unreported_since: Option<Instant>,
     next_summary: Instant,
     /// Latest error of the sink since the last report.
     error: Option<io::Error>,
-    /// The sink holds the beginning of a line without its end.
+    /// True if the latest write ended within a line.
     torn: bool,
 }
 
@@ -98,7 +99,7 @@ impl<S: Write> Writer<S> {
         }
     }
 
-    /// Writes until no producer is left.
+    /// Writes until every producer is dropped.
     pub(super) fn run(mut self) {
         loop {
             let lines = match self.receive() {
@@ -113,7 +114,7 @@ impl<S: Write> Writer<S> {
             };
             self.summarize_suppressed();
             self.note_dropped();
-            // Last, so that a flush includes the lines above.
+            // Last, so that a flush also waits for the lines written above.
             self.consumer.counters().settle(lines);
         }
     }
@@ -135,7 +136,7 @@ impl<S: Write> Writer<S> {
         Ok(batch)
     }
 
-    /// Writes whole lines; waits for the sink as long as it takes. Returns false if it failed.
+    /// Writes whole lines. Blocks until the sink takes them. Returns false if the sink failed.
     fn write(&mut self, lines: &str) -> bool {
         let counters = self.consumer.counters();
         counters.begin_write();
@@ -202,10 +203,10 @@ impl<S: Write> Writer<S> {
     }
 }
 
-/// A write that failed.
+/// Error of a write.
 struct Unwritten {
     error: io::Error,
-    /// A part was written.
+    /// True if a part was written.
     torn: bool,
 }
 

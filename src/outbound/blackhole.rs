@@ -1,4 +1,4 @@
-//! An address for tests at which connections are neither accepted nor refused.
+//! Address for tests at which connections are neither accepted nor refused.
 
 use std::net::{Ipv4Addr, SocketAddr};
 

@@ -1,4 +1,4 @@
-//! Sockets of a race: non-blocking connects, polled by the thread that needs the connection.
+//! Sockets of a race: non-blocking connects, which the thread that needs the connection polls.
 
 use std::io;
 use std::net::SocketAddr;
@@ -55,13 +55,14 @@ fn start(address: SocketAddr) -> io::Result<Socket> {
     }
 }
 
-/// Returns the numbers of the attempts that have ended, once there is one, or none at `until`.
+/// Waits until an attempt has ended, or until `until`. Returns the numbers of the attempts that have
+/// ended.
 fn wait<'a>(pending: impl Iterator<Item = &'a Socket>, until: Option<Instant>) -> Vec<usize> {
     let mut polled: Vec<PollFd<'_>> =
         pending.map(|socket| PollFd::new(socket, PollFlags::OUT)).collect();
     let timeout = until.map(|until| {
         let left = until.saturating_duration_since(Instant::now());
-        // A time beyond what the kernel can count never comes.
+        // A time that the kernel cannot represent is never reached.
         Timespec::try_from(left).unwrap_or(Timespec { tv_sec: i64::MAX, tv_nsec: 0 })
     });
     match poll(&mut polled, timeout.as_ref()) {
@@ -70,7 +71,7 @@ fn wait<'a>(pending: impl Iterator<Item = &'a Socket>, until: Option<Instant>) -
             ended.map(|(number, _)| number).collect()
         }
         Err(Errno::INTR) => Vec::new(),
-        // The kernel is short of memory, which passes. No attempt has failed by that.
+        // The kernel is short of memory for the moment, which is no failure of an attempt.
         Err(_) => {
             thread::sleep(POLL_RETRY_PAUSE);
             Vec::new()
@@ -97,7 +98,7 @@ mod tests {
     use super::*;
     use crate::outbound::blackhole::Blackhole;
 
-    /// Far beyond what a busy machine needs.
+    /// Timeout that a busy machine does not reach.
     const GENEROUS: Duration = Duration::from_secs(20);
 
     fn refusing() -> SocketAddr {
@@ -106,19 +107,19 @@ mod tests {
     }
 
     #[test]
-    fn connect_blackholed_addresses_passes_them_by() {
+    fn connect_with_blackholed_addresses_reaches_the_one_that_accepts() {
         let holes: Vec<Blackhole> = (0..3).map(|_| Blackhole::new()).collect();
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let well = listener.local_addr().unwrap();
+        let accepting = listener.local_addr().unwrap();
         let addresses: Vec<SocketAddr> =
-            holes.iter().map(|hole| hole.address).chain([well]).collect();
+            holes.iter().map(|hole| hole.address).chain([accepting]).collect();
         let socket = connect(&addresses, Some(Instant::now() + GENEROUS)).unwrap();
-        assert_eq!(socket.peer_addr().unwrap().as_socket(), Some(well));
+        assert_eq!(socket.peer_addr().unwrap().as_socket(), Some(accepting));
         assert!(!socket.nonblocking().unwrap() && socket.tcp_nodelay().unwrap());
     }
 
     #[test]
-    fn connect_refused_addresses_costs_no_delay() {
+    fn connect_with_refusing_addresses_waits_for_no_delay() {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let mut addresses: Vec<SocketAddr> = (0..12).map(|_| refusing()).collect();
         addresses.push(listener.local_addr().unwrap());
@@ -129,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn connect_all_refused_names_the_cause() {
+    fn connect_that_all_addresses_refuse_names_the_cause() {
         let error =
             connect(&[refusing(), refusing()], Some(Instant::now() + GENEROUS)).unwrap_err();
         let text =
@@ -138,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn connect_silence_ends_at_the_deadline() {
+    fn connect_without_an_answer_fails_at_the_deadline() {
         let (silent, begun) = (Blackhole::new(), Instant::now());
         let bound = Duration::from_millis(300);
         let addresses = [refusing(), silent.address];

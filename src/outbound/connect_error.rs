@@ -1,20 +1,20 @@
-//! Errors of connecting.
+//! Error of a connection attempt to all addresses of a host.
 
 use std::fmt;
 use std::io;
 
-/// Reports that no address of a host accepted the connection.
+/// Error of a race that no address won.
 ///
 /// The text names no address, since callers show it to the public.
 #[derive(Debug)]
 pub(super) struct ConnectError {
-    /// Addresses of the host.
+    /// Number of addresses of the host.
     pub(super) addresses: usize,
-    /// Attempts that were refused, in order.
+    /// Errors of the attempts that failed, in order.
     pub(super) failures: Vec<io::Error>,
-    /// Attempts without an answer until they were closed.
+    /// Number of attempts that were closed without an answer.
     pub(super) unanswered: usize,
-    /// Addresses that were not tried before the deadline.
+    /// Number of addresses that were not tried before the deadline.
     pub(super) untried: usize,
     /// True if the deadline ended the race.
     pub(super) timed_out: bool,
@@ -26,7 +26,7 @@ impl ConnectError {
         self.timed_out
     }
 
-    /// Returns the reasons of the attempts that were refused.
+    /// Returns the errors of the attempts that failed.
     pub(super) fn failures(&self) -> &[io::Error] {
         &self.failures
     }
@@ -35,11 +35,11 @@ impl ConnectError {
     fn causes(&self) -> Vec<(String, usize)> {
         let mut causes: Vec<(String, usize)> = Vec::new();
         let failures = self.failures.iter().map(|error| (error.to_string(), 1));
-        let silent = [
+        let unfinished = [
             ("no answer".to_owned(), self.unanswered),
             ("not tried before the deadline".to_owned(), self.untried),
         ];
-        for (cause, count) in failures.chain(silent).filter(|(_, count)| *count > 0) {
+        for (cause, count) in failures.chain(unfinished).filter(|(_, count)| *count > 0) {
             match causes.iter_mut().find(|(known, _)| *known == cause) {
                 Some((_, known)) => *known += count,
                 None => causes.push((cause, count)),
@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn causes_are_counted_and_no_address_is_named() {
+    fn connect_error_counts_causes_and_names_no_address() {
         let error = |failures: &[i32], unanswered, untried| ConnectError {
             addresses: failures.len() + unanswered + untried,
             failures: failures.iter().map(|code| io::Error::from_raw_os_error(*code)).collect(),

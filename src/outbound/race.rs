@@ -35,12 +35,11 @@ pub(super) fn interleave(addresses: impl IntoIterator<Item = SocketAddr>) -> Vec
     order
 }
 
-/// Attempts of one race that may be pending at the same time; each holds a descriptor.
+/// Most attempts of one race that are pending at the same time. Each holds a descriptor.
 pub(crate) const MAX_PENDING: usize = 4;
 
-/// Time that an attempt has for itself while [`MAX_PENDING`] are pending and further addresses are
-/// untried. Then the oldest attempt is closed in favour of the next address.
-const GIVES_WAY_AFTER: Duration = Duration::from_secs(2);
+/// Age from which on the oldest attempt is closed for the next address, if [`MAX_PENDING`] are pending.
+const EVICT_AFTER: Duration = Duration::from_secs(2);
 
 /// The caller's next action.
 #[derive(Debug)]
@@ -55,16 +54,19 @@ pub(super) enum Step {
 
 /// Schedule of the attempts of one connection. It owns the pending attempts.
 ///
-/// The caller performs each [`Step`] and reports how the attempts fare. The first attempt to
-/// connect ends the race: the caller drops the race and all other attempts with it.
+/// The caller performs each [`Step`] and reports the outcomes of attempts. The first attempt that
+/// connects ends the race: the caller drops the race, and all other attempts with it.
 #[derive(Debug)]
 pub(super) struct Race<Attempt> {
+    /// Number of all addresses.
     addresses: usize,
     untried: VecDeque<SocketAddr>,
     /// Attempts in the order of their starts.
     pending: Vec<(Instant, Attempt)>,
     failures: Vec<io::Error>,
-    gave_way: usize,
+    /// Number of attempts that were closed for a later address.
+    evicted: usize,
+    /// Connection Attempt Delay of this race.
     delay: Duration,
     /// Earliest start of the next attempt.
     next_start: Instant,
@@ -83,7 +85,7 @@ impl<Attempt> Race<Attempt> {
             untried: addresses.iter().copied().collect(),
             pending: Vec::new(),
             failures: Vec::new(),
-            gave_way: 0,
+            evicted: 0,
             delay: share.clamp(MIN_CONNECTION_ATTEMPT_DELAY, CONNECTION_ATTEMPT_DELAY),
             next_start: now,
             deadline,
@@ -102,7 +104,7 @@ impl<Attempt> Race<Attempt> {
         {
             if self.pending.len() >= MAX_PENDING {
                 self.pending.remove(0);
-                self.gave_way += 1;
+                self.evicted += 1;
             }
             self.next_start = now + self.delay;
             return Step::Start(address);
@@ -115,7 +117,7 @@ impl<Attempt> Race<Attempt> {
     fn next_start(&self) -> Instant {
         match self.pending.first() {
             Some((oldest, _)) if self.pending.len() >= MAX_PENDING => {
-                self.next_start.max(*oldest + GIVES_WAY_AFTER)
+                self.next_start.max(*oldest + EVICT_AFTER)
             }
             _ => self.next_start,
         }
@@ -154,7 +156,7 @@ impl<Attempt> Race<Attempt> {
         ConnectError {
             addresses: self.addresses,
             failures: std::mem::take(&mut self.failures),
-            unanswered: self.pending.len() + self.gave_way,
+            unanswered: self.pending.len() + self.evicted,
             untried: self.untried.len(),
             timed_out,
         }
@@ -223,7 +225,7 @@ mod tests {
             assert_eq!(start(&mut race, due), *address);
         }
         assert_waits(&mut race, begun + SECOND, Some(deadline));
-        let Step::GiveUp(error) = race.step(deadline) else { panic!("goes on") };
+        let Step::GiveUp(error) = race.step(deadline) else { panic!("continues") };
         assert!(error.timed_out());
         assert_eq!((error.unanswered, error.untried), (3, 0));
     }
@@ -242,7 +244,7 @@ mod tests {
         start(&mut race, begun);
         assert_waits(&mut race, begun, None);
         fail(&mut race, begun);
-        let Step::GiveUp(error) = race.step(begun) else { panic!("goes on") };
+        let Step::GiveUp(error) = race.step(begun) else { panic!("continues") };
         assert!(!error.timed_out());
         assert_eq!(error.failures.len(), 3);
     }
@@ -256,9 +258,9 @@ mod tests {
         for number in 0..MAX_PENDING as u32 {
             start(&mut race, begun + number * CONNECTION_ATTEMPT_DELAY);
         }
-        let gives_way = begun + GIVES_WAY_AFTER;
-        assert_waits(&mut race, begun + SECOND, Some(gives_way));
-        assert_eq!(start(&mut race, gives_way), all[MAX_PENDING]);
+        let evicts_at = begun + EVICT_AFTER;
+        assert_waits(&mut race, begun + SECOND, Some(evicts_at));
+        assert_eq!(start(&mut race, evicts_at), all[MAX_PENDING]);
         assert_eq!(race.pending().copied().collect::<Vec<_>>(), all[1..]);
         assert_eq!(race.error(true).unanswered, all.len());
     }
@@ -277,7 +279,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever fails and however late the caller looks, the schedule keeps its rules.
+        /// The schedule keeps its rules with any failures and any delays of the caller.
         #[test]
         fn race_with_any_events_keeps_its_rules(
             count in 0_u8..20,

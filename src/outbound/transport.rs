@@ -51,7 +51,7 @@ impl<In: Transport> Connector<In> for RaceConnector {
     }
 }
 
-/// A connected stream socket in blocking mode, over TCP or a unix socket.
+/// Connected stream socket in blocking mode, over TCP or a unix socket.
 pub(super) struct SocketTransport {
     socket: Socket,
     buffers: LazyBuffers,
@@ -78,7 +78,7 @@ impl SocketTransport {
         Ok(Some(*timeout.after))
     }
 
-    /// Returns the error of a system call; one that ran into the socket's timeout is a timeout.
+    /// Converts the error of a system call. The socket's own timeout becomes that of the client.
     pub(super) fn failure(error: io::Error, timeout: NextTimeout) -> Error {
         match error.kind() {
             io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => Error::Timeout(timeout.reason),
@@ -96,7 +96,7 @@ impl Transport for SocketTransport {
         let begun = Instant::now();
         let wait = Self::time_left(timeout)?;
         let mut output = &self.buffers.output()[..amount];
-        // The socket's timeout bounds each write; the client's bounds all of them.
+        // The socket's timeout bounds one write; `timeout` bounds all of them together.
         while !output.is_empty() {
             let left = match wait.map(|wait| wait.checked_sub(begun.elapsed())) {
                 Some(Some(left)) if !left.is_zero() => Some(left),

@@ -10,11 +10,11 @@ const LAYOUT: Layout = Layout { format: Format::Text, colours: false };
 const BOUNDS: Bounds = Bounds { lines: 100, bytes: 1024 * 1024 };
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A sink that takes the outcomes of its writes from a channel: a number of bytes, or an error. Once
-/// the channel is closed it takes everything.
+/// A sink that receives the outcome of each write from a channel: a number of bytes, or an error. Once
+/// the channel is closed, every write succeeds in full.
 #[derive(Clone)]
 struct Scripted {
-    /// One element a write.
+    /// Bytes of each write.
     written: Arc<Mutex<Vec<Vec<u8>>>>,
     outcomes: Receiver<Result<usize, io::ErrorKind>>,
 }
@@ -55,7 +55,7 @@ impl Fixture {
         self.producer.send(Level::Info, format!("{line}\n"));
     }
 
-    /// Lets the sink take everything from now on, and returns what it has taken in the end.
+    /// Makes every further write succeed, and returns all bytes that were written.
     fn finish(self) -> String {
         drop(self.outcomes);
         assert!(self.producer.flush(TIMEOUT));
@@ -72,7 +72,7 @@ impl Fixture {
 }
 
 #[test]
-fn lines_queued_behind_a_stuck_sink_are_written_in_order_and_the_rest_is_reported_once() {
+fn writer_behind_a_blocked_sink_writes_queued_lines_in_order_and_reports_the_dropped_ones_once() {
     let log = start(Bounds { lines: 5, ..BOUNDS });
     log.send("first");
     log.wait_until_blocked();
@@ -86,7 +86,7 @@ fn lines_queued_behind_a_stuck_sink_are_written_in_order_and_the_rest_is_reporte
 }
 
 #[test]
-fn partial_writes_and_interrupts_lose_nothing() {
+fn writer_after_partial_and_interrupted_writes_has_lost_nothing() {
     let log = start(BOUNDS);
     for outcome in [
         Ok(2),
@@ -102,11 +102,11 @@ fn partial_writes_and_interrupts_lose_nothing() {
 }
 
 #[test]
-fn a_sink_that_fails_costs_the_line_and_is_reported_when_it_works_again() {
+fn writer_with_a_failing_sink_drops_the_line_and_reports_it_once_the_sink_works() {
     let log = start(BOUNDS);
     log.outcomes.send(Ok(3)).unwrap();
     log.outcomes.send(Err(io::ErrorKind::StorageFull)).unwrap();
-    // The write of the report, which comes at once.
+    // The write of the report, which follows at once.
     log.outcomes.send(Err(io::ErrorKind::BrokenPipe)).unwrap();
     log.send("lost line");
     let begun = Instant::now();
@@ -122,7 +122,7 @@ fn a_sink_that_fails_costs_the_line_and_is_reported_when_it_works_again() {
 }
 
 #[test]
-fn a_batch_is_one_write_of_at_most_a_pipes_atomic_size() {
+fn writer_batches_lines_up_to_the_atomic_size_of_a_pipe() {
     let log = start(BOUNDS);
     log.send("first");
     log.wait_until_blocked();
@@ -135,7 +135,7 @@ fn a_batch_is_one_write_of_at_most_a_pipes_atomic_size() {
 }
 
 #[test]
-fn the_writer_ends_with_its_last_producer() {
+fn writer_ends_with_its_last_producer() {
     let (producer, consumer) = bounded(BOUNDS);
     let writer = Writer::new(consumer, Arc::default(), LAYOUT, io::sink());
     let thread = thread::spawn(move || writer.run());

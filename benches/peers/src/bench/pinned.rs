@@ -1,4 +1,5 @@
-//! A TLS client that costs the machine little, as it shares the processors with the server.
+//! TLS settings of a client whose handshake costs little processor time, which it shares with the
+//! measured server.
 
 use std::sync::Arc;
 
@@ -9,13 +10,14 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::version::TLS13;
 use rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
 
-/// Knows one certificate by its bytes. That the server has its key is taken for granted: to
-/// verify the signature would take longer than to make it.
+/// Accepts one certificate, by its bytes. The signature is not verified, as that takes longer than to
+/// make it: the server is known to have the key.
 #[derive(Debug)]
 struct Pinned(CertificateDer<'static>);
 
-/// A client for servers with that certificate. It has no sessions to resume, so each connection
-/// pays for its handshake, and offers TLS 1.3 with the one key exchange that all servers here have.
+/// Returns the settings for servers with that certificate. The client resumes no session, so each
+/// connection makes a full handshake, and offers TLS 1.3 with the one key exchange that all measured
+/// servers have.
 pub fn client(certificate: CertificateDer<'static>) -> Result<Arc<ClientConfig>, Error> {
     let mut provider = aws_lc_rs::default_provider();
     provider.kx_groups = vec![aws_lc_rs::kx_group::X25519];

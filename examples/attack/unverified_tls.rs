@@ -1,4 +1,4 @@
-//! A client that takes any certificate: an attacker has no reason to check one.
+//! TLS settings of a client that accepts any certificate, as an attacker has no reason to check one.
 
 use std::sync::Arc;
 
@@ -7,21 +7,22 @@ use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
 
+/// Accepts any certificate and any signature.
 #[derive(Debug)]
-struct Anyone(Arc<CryptoProvider>);
+struct AcceptAny(Arc<CryptoProvider>);
 
-/// The configuration of such a client.
-pub fn config() -> Result<Arc<ClientConfig>, Error> {
+/// Returns the TLS settings of such a client.
+pub fn client_config() -> Result<Arc<ClientConfig>, Error> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let config = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Anyone(provider)))
+        .with_custom_certificate_verifier(Arc::new(AcceptAny(provider)))
         .with_no_client_auth();
     Ok(Arc::new(config))
 }
 
-impl ServerCertVerifier for Anyone {
+impl ServerCertVerifier for AcceptAny {
     fn verify_server_cert(
         &self,
         _: &CertificateDer<'_>,
