@@ -120,7 +120,9 @@ fn attack_in_all_modes(
     };
     let (address, config) = match (&own, &arguments.url) {
         (Some(target), _) => (target.address, Arc::clone(&target.config)),
-        (None, url) => (find(url.as_deref().unwrap_or_default())?, unverified_tls::client_config()?),
+        (None, url) => {
+            (find(url.as_deref().unwrap_or_default())?, unverified_tls::client_config()?)
+        }
     };
     let modes = Mode::ATTACK.len();
     let what = format!("{connections} connections in {modes} modes for {} s", time.as_secs());

@@ -13,7 +13,7 @@ use crate::config::Secret;
 use crate::logging::{self, Format};
 use crate::outbound::{Endpoint, Target};
 use crate::supervisor::restart_policy::RestartLimits;
-use crate::supervisor::{Means, WatchSettings, watch};
+use crate::supervisor::{RestartMethod, WatchSettings, watch};
 
 /// Watch a server from outside, and restart it if it runs but does not answer.
 #[derive(FromArgs)]
@@ -106,9 +106,9 @@ impl Watch {
         if self.failures == 0 {
             return Err("--failures must be at least 1".into());
         }
-        let means = self.means()?;
+        let method = self.method()?;
         watch(WatchSettings {
-            means,
+            method,
             admin: self.admin,
             urls: self.url,
             ca: self.ca,
@@ -125,17 +125,17 @@ impl Watch {
     }
 
     /// Returns the way to restart the server, from the options and supervisord's environment.
-    fn means(&self) -> Result<Means, Failure> {
+    fn method(&self) -> Result<RestartMethod, Failure> {
         match (&self.program, &self.exec) {
             (Some(program), None) => self.supervisord(program.clone()),
-            (None, Some(command)) => Ok(Means::Command(command.clone())),
+            (None, Some(command)) => Ok(RestartMethod::Command(command.clone())),
             _ => Err("give either --program NAME, under supervisord, or --exec COMMAND; see \
                       `pumphouse-web watch --help`"
                 .into()),
         }
     }
 
-    fn supervisord(&self, program: String) -> Result<Means, Failure> {
+    fn supervisord(&self, program: String) -> Result<RestartMethod, Failure> {
         let environment = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
         let url = self.server_url.clone().or_else(|| environment("SUPERVISOR_SERVER_URL"));
         let Some(url) = url else {
@@ -159,6 +159,6 @@ impl Watch {
         }
         let password = Secret::new(environment("SUPERVISOR_PASSWORD").unwrap_or_default());
         let user = environment("SUPERVISOR_USERNAME").map(|name| (name, password));
-        Ok(Means::Supervisord { program, address, user })
+        Ok(RestartMethod::Supervisord { program, address, user })
     }
 }

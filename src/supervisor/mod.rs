@@ -26,4 +26,4 @@ pub mod rpc;
 mod trust;
 mod watch;
 
-pub use self::watch::{Means, WatchError, WatchSettings, watch};
+pub use self::watch::{RestartMethod, WatchError, WatchSettings, watch};

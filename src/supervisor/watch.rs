@@ -1,4 +1,4 @@
-//! Assembles the watch from its settings, and runs it.
+//! The command `watch`: assembles the monitor from its settings, and runs it.
 
 use std::io;
 use std::path::PathBuf;
@@ -19,29 +19,29 @@ use crate::kernel::signals;
 use crate::outbound::{Endpoint, Target};
 use crate::threads;
 
-/// Settings of a watch.
+/// Settings of the command.
 pub struct WatchSettings {
     /// Way to restart the server.
-    pub means: Means,
+    pub method: RestartMethod,
     /// Address of the admin listener.
     pub admin: Endpoint,
     /// Further addresses to probe.
     pub urls: Vec<Target>,
     /// File of certificates to trust; `None`: those that the system trusts.
     pub ca: Option<PathBuf>,
-    /// Limit for all probes of a tick together.
+    /// Bound on all probes of a tick together.
     pub timeout: Duration,
-    /// Limits for restarts.
+    /// Limits of the restart policy.
     pub limits: RestartLimits,
-    /// Limit for a restart.
+    /// Bound on one restart.
     pub restart_timeout: Duration,
-    /// Logs when a restart would be due, and restarts nothing.
+    /// True to restart nothing, and log when a restart would be due.
     pub dry_run: bool,
 }
 
 /// Way to restart the server.
-pub enum Means {
-    /// Supervisord stops and starts a program; its ticks come over standard input.
+pub enum RestartMethod {
+    /// supervisord stops and starts a program, and sends the ticks on standard input.
     Supervisord {
         /// Name of the program: `NAME` or `GROUP:NAME`.
         program: String,
@@ -50,11 +50,11 @@ pub enum Means {
         /// User name and password, if supervisord demands them.
         user: Option<(String, Secret)>,
     },
-    /// A shell command restarts the server; the watch has a tick of its own.
+    /// A shell command restarts the server; a timer makes the ticks.
     Command(String),
 }
 
-/// Reason why the watch cannot start.
+/// Error of starting the command.
 #[derive(Debug, thiserror::Error)]
 pub enum WatchError {
     /// The system gives too few threads.
@@ -74,21 +74,21 @@ pub enum WatchError {
     Listener(#[from] io::Error),
 }
 
-/// Watches until a signal, or the end of standard input, ends it.
+/// Runs the monitor until a signal, or the end of supervisord, ends it.
 ///
 /// # Errors
-/// The watch cannot start. Once it runs, no error ends it.
+/// The monitor cannot start. Once it runs, no error ends it.
 pub fn watch(settings: WatchSettings) -> Result<(), WatchError> {
     threads::ensure(&thread_names(&settings), 0)?;
     let requests = signals::listen().map_err(WatchError::Signals)?;
-    let WatchSettings { means, admin, urls, ca, timeout, limits, restart_timeout, dry_run } =
+    let WatchSettings { method, admin, urls, ca, timeout, limits, restart_timeout, dry_run } =
         settings;
     let mut targets = vec![Target::health(&admin)];
     targets.extend(urls);
     let probed: Vec<String> = targets.iter().map(Target::to_string).collect();
     let prober = Prober::new(targets, ca.as_deref(), timeout)?;
     let server = ProbedServer { prober, admin };
-    let (name, restarter, ticks) = prepare(means, restart_timeout, limits.grace)?;
+    let (name, restarter, ticks) = prepare(method, restart_timeout, limits.grace)?;
     log::info!(
         "watching {name} at {}: --failures {}, --max-restarts {} an hour{}",
         probed.join(", "),
@@ -100,15 +100,15 @@ pub fn watch(settings: WatchSettings) -> Result<(), WatchError> {
     Ok(())
 }
 
-/// Returns the names of the threads that the watch needs at the same time, beside that of the log.
+/// Returns the names of the threads that the command needs at the same time, beside that of the log.
 /// Without one of them it could neither probe nor restart later.
 fn thread_names(settings: &WatchSettings) -> Vec<String> {
-    let for_means = match settings.means {
-        Means::Supervisord { .. } => threads::LISTENER,
-        Means::Command(_) => threads::COMMAND_OUTPUT,
+    let for_method = match settings.method {
+        RestartMethod::Supervisord { .. } => threads::LISTENER,
+        RestartMethod::Command(_) => threads::COMMAND_OUTPUT,
     };
     let probes = 1 + settings.urls.len();
-    [threads::SIGNALS, for_means]
+    [threads::SIGNALS, for_method]
         .into_iter()
         .map(str::to_owned)
         .chain((0..probes).map(|_| threads::PROBE.to_owned()))
@@ -118,12 +118,12 @@ fn thread_names(settings: &WatchSettings) -> Vec<String> {
 
 /// Returns the server's name for the log, the restarter, and the source of ticks.
 fn prepare(
-    means: Means,
+    method: RestartMethod,
     restart_timeout: Duration,
     grace: Duration,
 ) -> Result<(String, Box<dyn Restarter>, TickSource), WatchError> {
-    match means {
-        Means::Supervisord { program, address, user } => {
+    match method {
+        RestartMethod::Supervisord { program, address, user } => {
             let user = user.as_ref().map(|(name, password)| (name.as_str(), password));
             let supervisord = Supervisord::new(address, user);
             let restarter =
@@ -135,7 +135,7 @@ fn prepare(
             }
             Ok((program, Box::new(restarter), supervisord_ticks()?))
         }
-        Means::Command(command) => {
+        RestartMethod::Command(command) => {
             let output = CommandOutput::start().map_err(WatchError::CommandOutput)?;
             let restarter = CommandRestarter { command, timeout: restart_timeout, output };
             Ok(("the server".to_owned(), Box::new(restarter), TickSource::Timer))
