@@ -1,4 +1,4 @@
-//! The files that pages load, under names that change with their bytes.
+//! The files that pages load, compiled in, under paths that change with their content.
 
 use std::hash::{DefaultHasher, Hasher as _};
 
@@ -8,27 +8,24 @@ use crate::board::Rendered;
 /// Path under which the files are served.
 pub(super) const PREFIX: &str = "/assets/";
 
-/// The files, rendered once at the start.
+/// Files of the site, compressed once at the start.
 pub(super) struct AssetFiles {
-    /// The style sheet.
     pub(super) style: Asset,
-    /// The script.
     pub(super) script: Asset,
-    /// The icon.
     pub(super) icon: Asset,
     /// `/robots.txt`
     pub(super) robots: Rendered,
 }
 
-/// A file and its address.
+/// A file and its path.
 pub(super) struct Asset {
-    /// `/assets/style.0123456789abcdef.css`
+    /// Path with a digest of the content: `/assets/style.0123456789abcdef.css`.
     pub(super) path: String,
     pub(super) rendered: Rendered,
 }
 
 impl AssetFiles {
-    /// Renders the files that were compiled in.
+    /// Compresses the files.
     pub(super) fn new() -> AssetFiles {
         AssetFiles {
             style: Asset::new(
@@ -44,7 +41,7 @@ impl AssetFiles {
                 include_str!("assets/script.js"),
             ),
             icon: Asset::new("icon", "svg", "image/svg+xml", include_str!("assets/icon.svg")),
-            // The water level of a household is nothing for a search engine.
+            // The water level of a household does not belong into a search engine.
             robots: Rendered::new(PLAIN, &b"User-agent: *\nDisallow: /\n"[..]),
         }
     }
@@ -59,7 +56,7 @@ impl Asset {
     }
 }
 
-/// Returns the digest of some bytes as 16 hexadecimal digits, for the name of a file.
+/// Returns a digest of 16 hexadecimal digits.
 fn digest(bytes: &[u8]) -> String {
     let mut hasher = DefaultHasher::new();
     hasher.write(bytes);

@@ -7,8 +7,8 @@ use http::HeaderMap;
 use jiff::Timestamp;
 
 use super::asset_files::AssetFiles;
-use super::chart::Charts;
-use super::page::{PageCache, SourcePages};
+use super::chart::ChartCache;
+use super::page::{DashboardCache, Layout, SourcePageCache};
 use super::snapshot_cache::SnapshotCache;
 use crate::access::Gate;
 use crate::board::{ServiceInfo, Snapshot};
@@ -44,9 +44,9 @@ pub(super) struct Context {
     pub(super) history: History,
     pub(super) gate: Arc<Gate>,
     pub(super) assets: AssetFiles,
-    pub(super) charts: Charts,
-    pub(super) dashboards: PageCache,
-    pub(super) source_pages: SourcePages,
+    pub(super) charts: ChartCache,
+    pub(super) dashboards: DashboardCache,
+    pub(super) source_pages: SourcePageCache,
     /// Body of `/api/v1/sources`.
     pub(super) source_list: SnapshotCache,
     /// Body of `/api/v1/status?format=shell`.
@@ -70,9 +70,9 @@ impl Context {
             history,
             gate,
             assets: AssetFiles::new(),
-            charts: Charts::default(),
-            dashboards: PageCache::default(),
-            source_pages: SourcePages::default(),
+            charts: ChartCache::default(),
+            dashboards: DashboardCache::default(),
+            source_pages: SourcePageCache::default(),
             source_list: SnapshotCache::default(),
             shell_status: SnapshotCache::default(),
         }
@@ -101,6 +101,12 @@ impl Context {
     /// Returns the settings in force.
     pub(super) fn settings(&self) -> Arc<Settings> {
         self.settings.load_full()
+    }
+
+    /// Returns the layout of the site's pages.
+    pub(super) fn layout<'a>(&'a self, settings: &'a Settings) -> Layout<'a> {
+        let zone = self.history.zone().iana_name().unwrap_or("UTC");
+        Layout { title: &settings.title, assets: &self.assets, zone }
     }
 
     /// Replaces the title, and drops the pages that show the old one.

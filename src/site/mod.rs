@@ -11,12 +11,11 @@
 //! | services | `service` (the site), `redirect` (plain listeners beside TLS) |
 //! | last step of a response | `finish` |
 //! | routing | `router`, `routes` (the table) |
-//! | handlers | `page`, `chart`, `status`, `values`, `history`, `events`, `poll`, `health`, `login`, `assets`, `openapi` |
+//! | handlers | `pages` (and `page_charts`), `picture`, `status`, `values`, `history`, `events`, `poll`, `health`, `login`, `assets`, `openapi` |
 //! | handler interface | `answer` (handlers and their results), `exchange`, `context` (their arguments) |
 //! | caches and views | `chart`, `page::cache`, `asset_files`, `snapshot_cache`, `series`, `shell`, `freshness`, `request_log` |
 //! | requests and results | `content`, `query`, `target`, `cors`, `denial`, `conditional`, `negotiate`, `request_id`, `problem`, `methods`, `media_type`, `observer` |
 
-mod age;
 mod answer;
 mod asset_files;
 mod assets;
@@ -30,6 +29,7 @@ mod events;
 mod exchange;
 mod export;
 mod finish;
+mod format;
 mod freshness;
 mod health;
 mod history;
@@ -42,6 +42,8 @@ mod negotiate;
 mod observer;
 mod openapi;
 mod page;
+mod page_charts;
+mod pages;
 mod picture;
 mod poll;
 mod problem;

@@ -1,11 +1,18 @@
-//! `/chart/{source}.{field}.svg`: a chart that stands alone, for other pages to show.
+//! `/chart/{source}.{field}.svg`: a chart as a picture of its own, for other sites' pages.
+//!
+//! A drawn chart is kept in memory, and its default size is rendered and compressed once. Clients
+//! can request any size, so every other size is rendered under a permit. Where a request would have
+//! to wait for the disk, an outdated chart is sent, or 503.
 
-use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::task::Poll;
 
+use strum::VariantNames;
+
 use super::answer::Answer;
-use super::chart::{Drawing, Known, Missing, Outcome, Range, SVG, Size, Theme, WIDE, Wanted};
+use super::chart::{
+    Cached, Drawing, Missing, Outcome, Range, SIDES, SVG, Size, Subject, Theme, WIDE,
+};
 use super::content::{Content, Representation, render_for};
 use super::context::{Context, RouteRequest};
 use super::freshness::Freshness;
@@ -16,45 +23,14 @@ use super::sources::{find, unknown_field};
 use crate::board::{Rendered, SourceView};
 use crate::history::HistoryError;
 
-/// Sides that a chart may have.
-pub(super) const SIDES: RangeInclusive<u32> = 160..=2400;
-
-/// A picture of a chart.
-///
-/// Once the chart is drawn, the default size is sent at once. A client may invent a size for every
-/// request, so each other one is rendered under a permit.
+/// Serves the picture of a chart.
 pub(super) fn picture(context: &Context, request: &RouteRequest<'_>) -> Result<Answer, Problem> {
-    let name = request.parameter.strip_suffix(".svg").ok_or_else(|| {
-        Problem::not_found("Charts are pictures: add .svg, as in /chart/tank.level.svg.")
-    })?;
-    let query::Field { source, field } = query::field(name).ok_or_else(unknown_field)?;
-    let mut pairs = Pairs::of(&request.http.target)?;
-    let range = pairs.take("range").map_or(Some(Range::Day), |name| Range::parse(&name));
-    let range = range.ok_or_else(|| {
-        let names = Range::ALL.map(Range::as_str).join(", ");
-        Problem::bad_request(format!("range is one of {names}."))
-    })?;
-    let mut side = |name, usual| {
-        let side = pairs.take(name).map_or(Some(usual), |text| query::whole_number(&text));
-        side.filter(|side| SIDES.contains(side)).ok_or_else(|| {
-            let (least, most) = (SIDES.start(), SIDES.end());
-            Problem::bad_request(format!("{name} is a number from {least} to {most}."))
-        })
-    };
-    let size = Size { width: side("width", WIDE.width)?, height: side("height", WIDE.height)? };
-    let theme = pairs.take("theme").map_or(Some(Theme::Auto), |name| name.parse().ok());
-    let theme = theme.ok_or_else(|| Problem::bad_request("theme is auto, light or dark."))?;
-    pairs.finish()?;
-    let snapshot = context.snapshot();
-    let view = find(&snapshot.sources, &source).ok_or_else(unknown_field)?;
+    let picture = Picture::requested(context, request)?;
     if !context.history.is_enabled() {
         return Err(unavailable(&HistoryError::Off));
     }
-    let wanted = Wanted { source: view, field: &field, range };
-    let known = context.charts.look(&context.history, wanted, request.now);
-    let picture = Picture { view: view.clone(), field, range, size, theme };
-    match known {
-        Known::Current(Ok(chart)) if size != WIDE && !context.charts.is_stalled() => {
+    match context.charts.get(&context.history, picture.subject(), request.now) {
+        Cached::Current(Ok(chart)) if picture.size != WIDE && !context.charts.is_stalled() => {
             let (waiting, shown) = (picture.clone(), Arc::clone(&chart));
             Ok(Answer::unfinished_or(
                 move |_, request| picture.respond(request, Ok(chart)).map(Answer::Ready),
@@ -63,15 +39,15 @@ pub(super) fn picture(context: &Context, request: &RouteRequest<'_>) -> Result<A
                 },
             ))
         }
-        Known::Current(outcome) => {
+        Cached::Current(outcome) => {
             picture.respond_without_permit(request, outcome).map(Answer::Ready)
         }
-        Known::Outdated(shown) if context.charts.is_stalled() => {
-            let shown = Known::Outdated(shown).best();
+        Cached::Outdated(shown) if context.charts.is_stalled() => {
+            let shown = Cached::Outdated(shown).best();
             picture.respond_without_permit(request, shown).map(Answer::Ready)
         }
-        Known::Outdated(shown) => {
-            let drawing = Drawing::new(&context.history, picture.wanted(), request.now);
+        Cached::Outdated(shown) => {
+            let drawing = Drawing::new(&context.history, picture.subject(), request.now);
             Ok(picture.drawn(drawing, shown))
         }
     }
@@ -80,7 +56,7 @@ pub(super) fn picture(context: &Context, request: &RouteRequest<'_>) -> Result<A
 /// A requested picture.
 #[derive(Clone)]
 struct Picture {
-    view: SourceView,
+    source: SourceView,
     field: String,
     range: Range,
     size: Size,
@@ -88,11 +64,39 @@ struct Picture {
 }
 
 impl Picture {
-    fn wanted(&self) -> Wanted<'_> {
-        Wanted { source: &self.view, field: &self.field, range: self.range }
+    /// Parses the path and the query.
+    fn requested(context: &Context, request: &RouteRequest<'_>) -> Result<Picture, Problem> {
+        let name = request.parameter.strip_suffix(".svg").ok_or_else(|| {
+            Problem::not_found("Charts are pictures: add .svg, as in /chart/tank.level.svg.")
+        })?;
+        let query::Field { source, field } = query::field(name).ok_or_else(unknown_field)?;
+        let mut pairs = Pairs::of(&request.http.target)?;
+        let range = pairs.take("range").map_or(Ok(Range::Day), |name| name.parse());
+        let range = range.map_err(|_| {
+            let names = Range::VARIANTS.join(", ");
+            Problem::bad_request(format!("range is one of {names}."))
+        })?;
+        let mut side = |name, default| {
+            let side = pairs.take(name).map_or(Some(default), |text| query::whole_number(&text));
+            side.filter(|side| SIDES.contains(side)).ok_or_else(|| {
+                let (least, most) = (SIDES.start(), SIDES.end());
+                Problem::bad_request(format!("{name} is a number from {least} to {most}."))
+            })
+        };
+        let size = Size { width: side("width", WIDE.width)?, height: side("height", WIDE.height)? };
+        let theme = pairs.take("theme").map_or(Ok(Theme::Auto), |name| name.parse());
+        let theme = theme.map_err(|_| Problem::bad_request("theme is auto, light or dark."))?;
+        pairs.finish()?;
+        let snapshot = context.snapshot();
+        let source = find(&snapshot.sources, &source).ok_or_else(unknown_field)?.clone();
+        Ok(Picture { source, field, range, size, theme })
     }
 
-    /// Draws on; shows the chart of before where that has to wait.
+    fn subject(&self) -> Subject<'_> {
+        Subject { source: &self.source, field: &self.field, range: self.range }
+    }
+
+    /// Continues a drawing. If it has to wait for too long, sends the chart of before.
     fn drawn(self, mut drawing: Drawing, shown: Option<Outcome>) -> Answer {
         let (picture, outdated) = (self.clone(), shown.clone());
         let next = move |context: &Context, request: &RouteRequest<'_>| match drawing
@@ -113,7 +117,8 @@ impl Picture {
         self.respond_by(request, outcome, |svg| render_for(request.headers(), SVG, svg))
     }
 
-    /// Compresses only the default size: that is most of the work, and done once for a chart.
+    /// Responds without compressing any size but the default one, which is compressed once: that is
+    /// most of the work.
     fn respond_without_permit(
         &self,
         request: &RouteRequest<'_>,
@@ -128,15 +133,15 @@ impl Picture {
         outcome: Outcome,
         render: impl FnOnce(String) -> Rendered,
     ) -> Result<Content, Problem> {
-        let Picture { view, field, range, size, theme } = self;
+        let Picture { source, field, range, size, theme } = self;
         let chart = outcome.map_err(|missing| match missing {
-            Missing::Never => unrecorded(Some(view), &view.name, field),
-            Missing::Nothing => Problem::not_found(format!(
+            Missing::NeverRecorded => unrecorded(Some(source), &source.name, field),
+            Missing::NothingInRange => Problem::not_found(format!(
                 "Nothing of {}.{field} was recorded in the last {}.",
-                view.name,
-                range.words()
+                source.name,
+                range.in_words()
             )),
-            Missing::Unavailable | Missing::Undrawn => {
+            Missing::HistoryUnavailable | Missing::NotDrawn => {
                 Problem::unavailable("The history cannot be read now.").retry_after(2)
             }
         })?;
@@ -145,7 +150,10 @@ impl Picture {
         } else {
             render(chart.picture(*size, *theme))
         };
-        let policy = Freshness::assess([view], request.now).cache_policy().without_dates();
+        let policy = Freshness::assess([source], request.now).cache_policy().without_dates();
         Ok(Representation::new(rendered, policy).into())
     }
 }
+
+#[cfg(test)]
+mod tests;

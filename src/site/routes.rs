@@ -3,7 +3,9 @@
 use super::answer::Handler::{self, Form, Heavy, Light};
 use super::login::LOGIN_BODY_LIMIT;
 use super::methods::Methods::{self, Post, Read};
-use super::{assets, events, health, history, login, openapi, page, picture, poll, status, values};
+use super::{
+    assets, events, health, history, login, openapi, pages, picture, poll, status, values,
+};
 use crate::access::{Demand, Scope};
 use crate::engine::Lane::{Bulk, Interactive};
 use crate::route_pattern::RoutePattern;
@@ -26,8 +28,8 @@ const OPEN: Demand = Demand::Nothing;
 /// Returns the route of a pattern.
 pub(super) fn route(pattern: RoutePattern) -> Route {
     let (methods, access, handler) = match pattern {
-        RoutePattern::Dashboard => (Read, READ, Heavy(Interactive, page::dashboard)),
-        RoutePattern::SourcePage => (Read, READ, Heavy(Interactive, page::source)),
+        RoutePattern::Dashboard => (Read, READ, Heavy(Interactive, pages::dashboard)),
+        RoutePattern::SourcePage => (Read, READ, Heavy(Interactive, pages::source)),
         RoutePattern::Chart => (Read, READ, Heavy(Interactive, picture::picture)),
         RoutePattern::Status => (Read, READ, Light(status::status)),
         RoutePattern::Sources => (Read, READ, Light(status::sources)),

@@ -179,13 +179,13 @@ fn outdated_chart_is_shown_where_a_new_one_has_to_wait() {
 fn sizes_and_invented_fields_fill_no_memory_and_push_no_chart_out() {
     let place = Place::dense();
     get(&place.site, "/");
-    let kept = place.site.context.charts.number();
+    let kept = place.site.context.charts.len();
     for number in 0..300 {
         let (lanes, _) = get(&place.site, &format!("/chart/tank.level.svg?width={}", 300 + number));
         assert_eq!(lanes, [Lane::Interactive], "a size takes no look at the disk");
         assert_eq!(get(&place.site, &format!("/chart/tank.f{number}.svg")).1.status(), 404);
     }
-    assert_eq!(place.site.context.charts.number(), kept);
+    assert_eq!(place.site.context.charts.len(), kept);
     assert_eq!(get(&place.site, "/?again").0.len(), 0);
 }
 

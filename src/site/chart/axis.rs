@@ -1,19 +1,23 @@
-//! Where the marks of an axis stand, and what they say.
+//! Axes: the places and labels of their ticks.
+//!
+//! Values have ticks at round numbers. Times have ticks at round local times of the place that the
+//! chart is about, also across a change of its clocks.
 
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan as _};
 
+use crate::site::format::fixed;
 use crate::units::Unit;
 
-/// A mark: where it stands on its axis, and its words.
+/// A tick of an axis.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Tick<T> {
     pub(super) at: T,
     pub(super) label: String,
 }
 
-/// An axis of values, from round number to round number.
+/// Axis of values, which begins and ends at a tick.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct ValueAxis {
     pub(super) low: f64,
@@ -21,16 +25,16 @@ pub(super) struct ValueAxis {
     pub(super) ticks: Vec<Tick<f64>>,
 }
 
-/// Spaces between marks, about.
-const SPACES: f64 = 4.0;
+/// Approximate number of intervals of a value axis.
+const INTERVALS: f64 = 4.0;
 
 impl ValueAxis {
-    /// An axis with room for these numbers.
-    pub(super) fn over(least: f64, most: f64, unit: Option<Unit>) -> ValueAxis {
+    /// Returns an axis that covers the numbers from `least` to `most`.
+    pub(super) fn covering(least: f64, most: f64, unit: Option<Unit>) -> ValueAxis {
         let (least, most) = match unit {
-            // Of a whole: the chart shows how much of it there is.
+            // A percentage is shown as a share of the whole.
             Some(Unit::Percent) if least >= 0.0 && most <= 100.0 => (0.0, 100.0),
-            // An amount is seen best against nothing.
+            // An amount or a speed is shown in proportion to zero.
             Some(
                 Unit::UsGallon
                 | Unit::Litre
@@ -43,43 +47,39 @@ impl ValueAxis {
             }
             _ => (least, most),
         };
-        // A line that is flat to the last digit lies in the middle of something.
+        // A flat line gets some room above and below.
         let spread = most - least;
         let pad = if spread > 0.0 { 0.0 } else { most.abs().max(1.0) * 0.05 };
         let (least, most) = (least - pad, most + pad);
-        let step = nice((most - least) / SPACES);
+        let step = round_step((most - least) / INTERVALS);
         let (low, high) = ((least / step).floor() * step, (most / step).ceil() * step);
         let is_whole = |number: f64| (number - number.round()).abs() < 1e-6;
         let decimals = (0..6).find(|&places| is_whole(step * 10_f64.powi(places))).unwrap_or(6);
         let count = ((high - low) / step).round() as i32;
         let ticks = (0..=count).map(|number| {
             let at = low + f64::from(number) * step;
-            // A sum of floats near zero is not always zero.
+            // A rounding error can make zero a tiny number, whose label would be "-0".
             let at = if at.abs() < step / 1e6 { 0.0 } else { at };
-            Tick { at, label: grouped(at, decimals as usize) }
+            Tick { at, label: fixed(at, decimals as usize) }
         });
         ValueAxis { low, high, ticks: ticks.collect() }
     }
 
-    /// Decimals with which a number between marks is worth telling.
+    /// Returns the number of decimals that resolve a thousandth of the axis.
     pub(super) fn decimals(&self) -> usize {
         (3.0 - (self.high - self.low).log10().ceil()).clamp(0.0, 6.0) as usize
     }
 }
 
-/// 1, 2, 2.5 or 5 times a power of ten, not below that number.
-fn nice(number: f64) -> f64 {
+/// Returns the least step of at least `number` that is 1, 2, 2.5 or 5 times a power of ten.
+fn round_step(number: f64) -> f64 {
     let power = 10_f64.powf(number.log10().floor());
     let fraction = number / power;
     let round = [1.0, 2.0, 2.5, 5.0].into_iter().find(|&round| fraction <= round + 1e-9);
     round.unwrap_or(10.0) * power
 }
 
-fn grouped(number: f64, decimals: usize) -> String {
-    crate::site::page::grouped(&format!("{number:.decimals$}"))
-}
-
-/// How far apart marks of time are, and how they are told.
+/// Interval between ticks of time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum TimeStep {
     Minutes(i64),
@@ -89,9 +89,8 @@ enum TimeStep {
 }
 
 impl TimeStep {
-    /// The step for a window of so many seconds.
+    /// Returns the step for a window of `seconds`. The bounds are in hours.
     const fn of(seconds: i64) -> TimeStep {
-        // The longest window, in hours, that each step suits.
         match seconds / 3600 {
             0 => TimeStep::Minutes(10),
             1..3 => TimeStep::Minutes(30),
@@ -111,20 +110,20 @@ impl TimeStep {
     }
 }
 
-/// The marks of a window of time, by the clocks of a place.
+/// Returns the ticks of a window of time, at round local times of `zone`.
 pub(super) fn time_ticks(from: i64, to: i64, zone: &TimeZone) -> Vec<Tick<i64>> {
-    /// More marks than that have no room in any chart.
-    const MOST: usize = 40;
+    /// Number of ticks that no chart has room for.
+    const MAX_TICKS: usize = 40;
     let step = TimeStep::of(to - from);
     let Some(mut at) = first(from, step, zone) else { return Vec::new() };
     let mut ticks: Vec<Tick<i64>> = Vec::new();
-    while ticks.len() < MOST {
+    while ticks.len() < MAX_TICKS {
         let Ok(moment) = zone.to_timestamp(at) else { break };
         let moment = moment.as_second();
         if moment > to {
             break;
         }
-        // When clocks go back an hour comes twice, and is marked once.
+        // An hour that occurs twice, because the clocks go back, gets one tick.
         let is_later = ticks.last().is_none_or(|last| last.at < moment);
         if moment >= from && is_later {
             ticks.push(Tick { at: moment, label: label(at, step) });
@@ -135,7 +134,7 @@ pub(super) fn time_ticks(from: i64, to: i64, zone: &TimeZone) -> Vec<Tick<i64>> 
     ticks
 }
 
-/// The last round moment before the window.
+/// Returns the latest round local time that is not after `from`.
 fn first(from: i64, step: TimeStep, zone: &TimeZone) -> Option<DateTime> {
     let local = zone.to_datetime(Timestamp::from_second(from).ok()?);
     let midnight = local.date().at(0, 0, 0, 0);
@@ -146,7 +145,7 @@ fn first(from: i64, step: TimeStep, zone: &TimeZone) -> Option<DateTime> {
         }
         TimeStep::Hours(_) => midnight,
         TimeStep::Days(1) => midnight,
-        // Counted from the first of the month, so that marks stay where they are from day to day.
+        // Counted from the first of the month, so that ticks do not move from day to day.
         TimeStep::Days(_) => local.date().first_of_month().at(0, 0, 0, 0),
         TimeStep::Months(1) => local.date().first_of_month().at(0, 0, 0, 0),
         TimeStep::Months(_) => local.date().first_of_year().at(0, 0, 0, 0),
@@ -160,10 +159,11 @@ fn next(at: DateTime, step: TimeStep) -> Option<DateTime> {
         TimeStep::Months(months) => at.checked_add(months.months()),
         TimeStep::Days(days) => {
             let next = at.checked_add(days.days()).ok()?;
-            // Not the 31st and then the 1st: the count begins anew with the month.
-            let short = i64::from(next.date().days_in_month() - next.day()) < days / 2;
+            // The count restarts at the first of each month, and a tick shortly before that is
+            // left out: the 31st and the 1st would overlap.
+            let is_month_end = i64::from(next.date().days_in_month() - next.day()) < days / 2;
             let is_new_month = next.month() != at.month();
-            return Some(match is_new_month || (days > 1 && short) {
+            return Some(match is_new_month || (days > 1 && is_month_end) {
                 true if is_new_month && days > 1 => next.date().first_of_month().at(0, 0, 0, 0),
                 true if days > 1 => next.date().last_of_month().tomorrow().ok()?.at(0, 0, 0, 0),
                 _ => next,
@@ -191,7 +191,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_have_round_marks() {
+    fn value_axis_has_round_ticks() {
         for (least, most, unit, labels) in [
             (40.0, 80.0, Some(Unit::Percent), &["0", "25", "50", "75", "100"][..]),
             (310.0, 1185.0, Some(Unit::UsGallon), &["0", "500", "1,000", "1,500"]),
@@ -201,15 +201,15 @@ mod tests {
             (12.8, 12.8, Some(Unit::Volt), &["12.0", "12.5", "13.0", "13.5"]),
             (0.0, 0.0, Some(Unit::Inch), &["0.000", "0.025", "0.050", "0.075", "0.100"]),
         ] {
-            let axis = ValueAxis::over(least, most, unit);
-            let told: Vec<&str> = axis.ticks.iter().map(|tick| &*tick.label).collect();
-            assert_eq!(told, labels, "{least} {most}");
+            let axis = ValueAxis::covering(least, most, unit);
+            let found: Vec<&str> = axis.ticks.iter().map(|tick| &*tick.label).collect();
+            assert_eq!(found, labels, "{least} {most}");
             assert!(axis.low <= least && axis.high >= most);
         }
     }
 
     #[test]
-    fn times_are_those_of_the_place() {
+    fn time_ticks_are_at_round_local_times() {
         let zone = TimeZone::get("America/Los_Angeles").unwrap();
         let ticks = |to: &str, seconds: i64| {
             let to = to.parse::<Timestamp>().unwrap().as_second();
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn marks_follow_the_clocks_when_they_change() {
+    fn time_ticks_follow_a_change_of_the_clocks() {
         let zone = TimeZone::get("America/Los_Angeles").unwrap();
         // Forward on 8 March 2026, back on 1 November 2026.
         for (to, hours) in [("2026-03-08T22:00:00Z", 3), ("2026-11-01T22:00:00Z", 5)] {

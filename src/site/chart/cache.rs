@@ -1,4 +1,12 @@
-//! The cache of drawn charts.
+//! The charts that were drawn lately.
+//!
+//! One chart is kept for each source, field and range, whatever sizes and themes it is rendered in,
+//! so requests for many of these read the disk once. A chart is drawn again when the history or the
+//! source's reading has changed, or when a pixel's worth of time has passed. Until then, and where a
+//! new drawing would have to wait, the kept one is shown.
+//!
+//! After a failure no drawing is tried for [`RETRY_DELAY`]: a page with twenty charts asks a broken
+//! history once.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -6,24 +14,61 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use super::drawn::{Missing, Outcome};
 use super::range::Range;
+use super::rendering::Chart;
 use crate::board::SourceView;
 use crate::history::History;
 
-/// Charts that are kept; with more, the one drawn longest ago goes.
-const MOST: usize = 128;
+/// Number of charts that are kept; the one drawn longest ago is evicted.
+const CAPACITY: usize = 128;
 
-/// Seconds for which no drawing is tried after a failure.
-const PAUSE: i64 = 2;
+/// Seconds after a failure during which no drawing is tried.
+const RETRY_DELAY: i64 = 2;
 
-/// A piece of a drawing that takes so long waits for the disk, and no page waits for that.
-pub(super) const STALLED_AFTER: Duration = Duration::from_millis(100);
+/// Time after which a piece of a drawing is taken to be blocked on the disk. Pages are then served
+/// without new charts.
+const STALLED_AFTER: Duration = Duration::from_millis(100);
 
-/// Seconds for which an outdated chart is shown where a new one cannot be had.
-const SHOWN_FOR: i64 = 15 * 60;
+/// Seconds for which an outdated chart may be shown.
+const MAX_OUTDATED_AGE: i64 = 15 * 60;
 
-/// Content of a chart.
+/// Reason for a chart's absence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::site) enum Missing {
+    /// The field was never recorded.
+    NeverRecorded,
+    /// The field was not recorded within the range.
+    NothingInRange,
+    /// The history cannot be read now.
+    HistoryUnavailable,
+    /// The chart is not drawn yet.
+    NotDrawn,
+}
+
+/// A chart, or the reason for its absence.
+pub(in crate::site) type Outcome = Result<Arc<Chart>, Missing>;
+
+/// Subject of a chart.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::site) struct Subject<'a> {
+    pub(in crate::site) source: &'a SourceView,
+    pub(in crate::site) field: &'a str,
+    pub(in crate::site) range: Range,
+}
+
+impl Subject<'_> {
+    pub(super) fn key(&self) -> Key {
+        let Subject { source, field, range } = *self;
+        Key { source: source.name.clone(), field: field.to_owned(), range }
+    }
+
+    pub(super) fn inputs(&self, history: &History) -> Inputs {
+        let observed_at = self.source.reading.as_ref().map(|reading| reading.observed.at);
+        Inputs { history: history.version(), observed_at }
+    }
+}
+
+/// Key of a chart in the cache.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Key {
     pub(super) source: Arc<str>,
@@ -31,140 +76,144 @@ pub(super) struct Key {
     pub(super) range: Range,
 }
 
-/// State of the history and of the source that a chart was drawn from. Another chart of an equal
-/// one would look the same.
-pub(super) type DrawnFrom = (u64, Option<Timestamp>);
-
-/// The charts that were drawn lately.
-#[derive(Debug, Default)]
-pub(in crate::site) struct Charts {
-    pub(super) kept: Mutex<Kept>,
+/// Versions of what a chart was drawn from. Equal inputs give an equal chart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Inputs {
+    history: u64,
+    observed_at: Option<Timestamp>,
 }
 
-#[derive(Debug, Default)]
-pub(super) struct Kept {
-    pub(super) charts: HashMap<Key, Entry>,
-    /// Second until which no drawing is tried.
-    failed_until: i64,
-    /// Begin of the piece of a drawing that is being done.
-    pub(super) at_work_since: Option<Instant>,
-}
-
+/// Result of a lookup in the cache, which reads no disk.
 #[derive(Debug)]
-pub(super) struct Entry {
-    pub(super) outcome: Outcome,
-    pub(super) drawn_from: DrawnFrom,
-    pub(super) drawn_at: i64,
-}
-
-/// A chart that is wanted.
-#[derive(Debug, Clone, Copy)]
-pub(in crate::site) struct Wanted<'a> {
-    pub(in crate::site) source: &'a SourceView,
-    pub(in crate::site) field: &'a str,
-    pub(in crate::site) range: Range,
-}
-
-impl Wanted<'_> {
-    pub(super) fn key(&self) -> Key {
-        let Wanted { source, field, range } = *self;
-        Key { source: source.name.clone(), field: field.to_owned(), range }
-    }
-
-    pub(super) fn drawn_from(&self, history: &History) -> DrawnFrom {
-        let observed = self.source.reading.as_ref().map(|kept| kept.observed.at);
-        (history.version(), observed)
-    }
-}
-
-/// State of a chart, known without a look at the disk.
-#[derive(Debug)]
-pub(in crate::site) enum Known {
-    /// Another drawing would come to the same.
+pub(in crate::site) enum Cached {
+    /// The kept outcome, which a new drawing would not change.
     Current(Outcome),
-    /// It is to be drawn; the one of before may be shown meanwhile.
+    /// The chart has to be drawn. The kept outcome, if there is one, may be shown meanwhile.
     Outdated(Option<Outcome>),
 }
 
-impl Known {
-    /// The best that can be shown now.
+impl Cached {
+    /// Returns the best outcome that can be shown without a drawing.
     pub(in crate::site) fn best(self) -> Outcome {
         match self {
-            Known::Current(outcome) | Known::Outdated(Some(outcome)) => outcome,
-            Known::Outdated(None) => Err(Missing::Undrawn),
+            Cached::Current(outcome) | Cached::Outdated(Some(outcome)) => outcome,
+            Cached::Outdated(None) => Err(Missing::NotDrawn),
         }
     }
 }
 
-impl Charts {
-    pub(super) fn kept(&self) -> MutexGuard<'_, Kept> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+/// Result of a drawing.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) outcome: Outcome,
+    pub(super) inputs: Inputs,
+    /// Unix time.
+    pub(super) drawn_at: i64,
+}
+
+/// Cache of drawn charts.
+#[derive(Debug, Default)]
+pub(in crate::site) struct ChartCache {
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    entries: HashMap<Key, Entry>,
+    /// Unix time until which no drawing is tried.
+    failed_until: i64,
+    /// Start of the piece of a drawing that is in progress.
+    piece_started_at: Option<Instant>,
+}
+
+impl ChartCache {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns the state of a chart as of `now`.
-    pub(in crate::site) fn look(
+    /// Looks a chart up as of `now`.
+    pub(in crate::site) fn get(
         &self,
         history: &History,
-        wanted: Wanted<'_>,
+        subject: Subject<'_>,
         now: Timestamp,
-    ) -> Known {
-        let drawn_from = wanted.drawn_from(history);
-        // What a pixel stands for.
-        let fresh_for = (wanted.range.seconds() / 600).clamp(5, 900);
-        let kept = self.kept();
-        let entry = kept.charts.get(&wanted.key());
+    ) -> Cached {
+        let inputs = subject.inputs(history);
+        let fresh_for = subject.range.redraw_after();
+        let state = self.state();
+        let entry = state.entries.get(&subject.key());
         let age = entry.map_or(0, |entry| now.as_second() - entry.drawn_at);
         match entry {
-            Some(entry) if entry.drawn_from == drawn_from && (0..fresh_for).contains(&age) => {
-                Known::Current(entry.outcome.clone())
+            Some(entry) if entry.inputs == inputs && (0..fresh_for).contains(&age) => {
+                Cached::Current(entry.outcome.clone())
             }
-            _ if (1..=PAUSE).contains(&(kept.failed_until - now.as_second())) => {
-                Known::Current(Err(Missing::Unavailable))
+            _ if (1..=RETRY_DELAY).contains(&(state.failed_until - now.as_second())) => {
+                Cached::Current(Err(Missing::HistoryUnavailable))
             }
             entry => {
-                let shown = entry.filter(|_| (0..SHOWN_FOR).contains(&age));
-                Known::Outdated(shown.map(|entry| entry.outcome.clone()))
+                let shown = entry.filter(|_| (0..MAX_OUTDATED_AGE).contains(&age));
+                Cached::Outdated(shown.map(|entry| entry.outcome.clone()))
             }
         }
     }
 
-    /// Returns true if the disk holds up a drawing, so that a wait for another one would be in
-    /// vain.
+    /// Returns true if a drawing in progress is blocked on the disk, so that another one would
+    /// block as well.
     pub(in crate::site) fn is_stalled(&self) -> bool {
-        self.kept().at_work_since.is_some_and(|since| since.elapsed() >= STALLED_AFTER)
+        self.state().piece_started_at.is_some_and(|start| start.elapsed() >= STALLED_AFTER)
     }
 
-    /// Notes that a piece of a drawing is being done until the guard is dropped.
-    pub(super) fn work(&self) -> AtWork<'_> {
-        self.kept().at_work_since = Some(Instant::now());
-        AtWork(self)
+    /// Notes that a piece of a drawing is in progress until the guard is dropped.
+    pub(super) fn begin_piece(&self) -> PieceGuard<'_> {
+        self.state().piece_started_at = Some(Instant::now());
+        PieceGuard(self)
     }
 
-    /// Keeps the result of a drawing. An empty result is kept only for fields that exist: clients
-    /// may invent any number of other names.
-    pub(super) fn keep(&self, key: Key, entry: Entry, is_known: bool) {
-        let mut kept = self.kept();
-        if matches!(entry.outcome, Err(Missing::Unavailable)) {
-            kept.failed_until = entry.drawn_at + PAUSE;
+    /// Keeps the result of a drawing.
+    ///
+    /// An absence is kept only for a field that exists, because clients can invent any number of
+    /// other names.
+    pub(super) fn insert(&self, key: Key, entry: Entry, field_exists: bool) {
+        let mut state = self.state();
+        if matches!(entry.outcome, Err(Missing::HistoryUnavailable)) {
+            state.failed_until = entry.drawn_at + RETRY_DELAY;
             return;
         }
-        if entry.outcome.is_err() && !is_known {
+        if entry.outcome.is_err() && !field_exists {
             return;
         }
-        if kept.charts.len() >= MOST && !kept.charts.contains_key(&key) {
-            let oldest = kept.charts.iter().min_by_key(|(_, entry)| entry.drawn_at);
+        if state.entries.len() >= CAPACITY && !state.entries.contains_key(&key) {
+            let oldest = state.entries.iter().min_by_key(|(_, entry)| entry.drawn_at);
             let oldest = oldest.map(|(key, _)| key.clone());
-            oldest.map(|key| kept.charts.remove(&key));
+            oldest.map(|key| state.entries.remove(&key));
         }
-        kept.charts.insert(key, entry);
+        state.entries.insert(key, entry);
     }
 }
 
 /// Guard of a piece of a drawing.
-pub(super) struct AtWork<'c>(&'c Charts);
+pub(super) struct PieceGuard<'c>(&'c ChartCache);
 
-impl Drop for AtWork<'_> {
+impl Drop for PieceGuard<'_> {
     fn drop(&mut self) {
-        self.0.kept().at_work_since = None;
+        self.0.state().piece_started_at = None;
+    }
+}
+
+#[cfg(test)]
+impl ChartCache {
+    /// Makes every kept chart older by `seconds`.
+    pub(in crate::site) fn age(&self, seconds: i64) {
+        self.state().entries.values_mut().for_each(|entry| entry.drawn_at -= seconds);
+    }
+
+    /// Simulates a drawing that is blocked on a disk that hangs.
+    pub(in crate::site) fn stall(&self) {
+        self.state().piece_started_at = Instant::now().checked_sub(STALLED_AFTER);
+    }
+
+    /// Returns the number of kept charts.
+    pub(in crate::site) fn len(&self) -> usize {
+        self.state().entries.len()
     }
 }

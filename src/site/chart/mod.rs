@@ -1,28 +1,50 @@
-//! Charts: from the history to points, kept until there is something new, and to SVG.
+//! Draws charts of the history: from rows to points, from points to shapes, from shapes to SVG.
 //!
 //! ```text
-//! history ──► drawing (piece by piece) ──► chart (kept) ──► svg ──► page, or a picture
+//!            miss                        shapes                      any size, any theme
+//! cache ──────────► drawing ──► plot ──► (axis, lines, gaps) ──► svg ──► page or picture
+//!   ▲                  │                                     └─► table
+//!   └──────────────────┘
 //! ```
-//! Only a drawing reads the history. One is kept for each field and range, whatever sizes and
-//! themes it is shown in, so that requests for many of these cost no look at the disk. After a
-//! failure no drawing is tried for a moment.
+//! 1. [`ChartCache`] answers from memory whether a chart is current.
+//! 2. If it is not, a [`Drawing`] reads the history piece by piece: a piece takes a bounded number
+//!    of rows, so that a worker is not held by a disk or by a dense history.
+//! 3. `plot` turns the points into lines that end at gaps, a band between least and most, and the
+//!    spans in which the latest observation was stale.
+//! 4. `rendering` makes SVG of it, in two sizes for pages and in any size for pictures, and a table.
+//!    All but pictures of other sizes than the default are made once for a chart.
+//!
+//! Charts are drawn here, as shapes with classes, because libraries for charts produce pictures with
+//! colours, fonts and sizes of their own. These neither follow the page's light and dark theme nor
+//! describe the data to a screen reader. Here every chart has a title and a description, and a table
+//! of its numbers.
+//!
+//! A chart is in the current unit of its field and ends at the board's latest reading, which the
+//! history may not have written yet. Derived values, such as rates, have no charts: they are not
+//! recorded, because their past follows from that of the readings.
+//!
+//! The handlers that request charts, and that run the pieces of a drawing under a permit, are
+//! `pages` and `picture`.
 
 mod axis;
 mod cache;
 mod drawing;
-mod drawn;
 mod plot;
 mod range;
+mod rendering;
+mod size;
 mod svg;
 mod table;
 mod theme;
 
-pub(super) use self::cache::{Charts, Known, Wanted};
+pub(super) use self::cache::{Cached, ChartCache, Missing, Outcome, Subject};
 pub(super) use self::drawing::Drawing;
-pub(super) use self::drawn::{Chart, Missing, Outcome, SVG, WIDE};
 pub(super) use self::range::Range;
-pub(super) use self::svg::Size;
+pub(super) use self::rendering::SVG;
+pub(super) use self::size::{SIDES, Size, WIDE};
 pub(super) use self::theme::Theme;
 
+#[cfg(test)]
+pub(in crate::site) mod fixture;
 #[cfg(test)]
 mod tests;

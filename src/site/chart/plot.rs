@@ -1,30 +1,31 @@
-//! From points to shapes: lines that end at gaps, a band between least and most, and the spans
-//! of which nothing is known.
+//! From points to shapes: lines that end at gaps, and the spans in which the latest observation was
+//! stale.
 
 use crate::history::Bucket;
 use crate::units::Unit;
 
 use super::axis::ValueAxis;
 
-/// What a chart shows, without a size or a colour.
+/// Shapes of a chart, without a size or a colour.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Plot {
-    /// The window, seconds since 1970.
+    /// Begin of the window, Unix time.
     pub(super) from: i64,
+    /// End of the window, exclusive.
     pub(super) to: i64,
     pub(super) axis: ValueAxis,
-    /// Stretches of observations that follow each other closely.
+    /// Runs of points without a gap between them, in order.
     pub(super) runs: Vec<Vec<Bucket>>,
-    /// Stretches of which the latest observation was stale already.
+    /// Spans in which the latest observation was stale.
     pub(super) stale: Vec<(i64, i64)>,
 }
 
-/// What shapes need to know besides the points.
+/// Parameters of a plot besides its points.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Frame {
     pub(super) from: i64,
     pub(super) to: i64,
-    /// Seconds that a point stands for.
+    /// Seconds that a point covers.
     pub(super) step: i64,
     /// Seconds after which an observation is stale.
     pub(super) stale_after: i64,
@@ -32,21 +33,22 @@ pub(super) struct Frame {
 }
 
 impl Plot {
-    /// The shapes of these points, which come in order; `None` when there are none.
+    /// Returns the plot of these points, which are in order; `None` if there are none.
     pub(super) fn of(points: &[Bucket], frame: Frame) -> Option<Plot> {
         let Frame { from, to, step, stale_after, unit } = frame;
         let least = points.iter().map(|point| point.min).reduce(f64::min)?;
         let most = points.iter().map(|point| point.max).reduce(f64::max)?;
-        // A point says that something was observed in its span, not when.
-        let known = stale_after.max(step * 3 / 2);
+        // A point has the begin of its span. The observation may be from its end, so two points
+        // that follow each other are never a gap.
+        let covered = stale_after.max(step * 3 / 2);
         let mut runs: Vec<Vec<Bucket>> = Vec::new();
         let mut stale = Vec::new();
         let mut last: Option<i64> = None;
         for point in points {
             match last {
-                Some(last) if point.at - last <= known => {}
+                Some(last) if point.at - last <= covered => {}
                 Some(last) => {
-                    stale.push((last + known, point.at));
+                    stale.push((last + covered, point.at));
                     runs.push(Vec::new());
                 }
                 None => runs.push(Vec::new()),
@@ -57,25 +59,25 @@ impl Plot {
             }
         }
         if let Some(last) = last
-            && to - last > known
+            && to - last > covered
         {
-            stale.push((last + known, to));
+            stale.push((last + covered, to));
         }
-        Some(Plot { from, to, axis: ValueAxis::over(least, most, unit), runs, stale })
+        Some(Plot { from, to, axis: ValueAxis::covering(least, most, unit), runs, stale })
     }
 
-    /// The points in order.
+    /// Iterates over the points in order.
     pub(super) fn points(&self) -> impl DoubleEndedIterator<Item = &Bucket> {
         self.runs.iter().flatten()
     }
 
-    /// How far the least and the most of a point are apart, by and large.
+    /// Returns the mean distance between the least and the most of a point.
     pub(super) fn mean_band(&self) -> f64 {
-        let apart: f64 = self.points().map(|point| point.max - point.min).sum();
-        apart / self.points().count().max(1) as f64
+        let total: f64 = self.points().map(|point| point.max - point.min).sum();
+        total / self.points().count().max(1) as f64
     }
 
-    /// Whether some point stands for several observations that differ.
+    /// Returns true if some point covers several observations that differ.
     pub(super) fn has_band(&self) -> bool {
         self.points().any(|point| point.min < point.max)
     }
@@ -94,12 +96,12 @@ mod tests {
     }
 
     #[test]
-    fn lines_end_at_gaps_and_gaps_are_shaded_from_where_it_was_stale() {
+    fn line_ends_at_a_gap_which_is_shaded_from_where_the_observation_was_stale() {
         for (times, runs, stale) in [
             (&[9000, 9300, 9900][..], &[3][..], &[][..]),
             (&[0, 300, 6000, 6300], &[2, 2], &[(1200, 6000), (7200, 10_000)]),
             (&[5000], &[1], &[(5900, 10_000)]),
-            // What was before the first observation is not stale: nothing was watched.
+            // The span before the first observation is not stale: nothing was recorded then.
             (&[9500], &[1], &[]),
         ] {
             let plot = plot(times);
@@ -110,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn days_are_not_gaps() {
+    fn points_a_step_apart_leave_no_gap() {
         let days: Vec<Bucket> =
             (0..5).map(|day| Bucket::single(day * 86_400, day as f64)).collect();
         let frame = Frame { to: 5 * 86_400, step: 86_400, ..FRAME };

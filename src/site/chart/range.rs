@@ -1,42 +1,46 @@
-//! The ranges that charts come in.
+//! Time ranges that charts cover.
+
+use strum::{EnumCount, EnumString, IntoStaticStr, VariantArray, VariantNames};
 
 use crate::history::DAY;
 
-/// A stretch of time up to now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// Range of a chart, which ends now. Names are those in addresses and on buttons.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    EnumCount,
+    EnumString,
+    IntoStaticStr,
+    VariantArray,
+    VariantNames,
+)]
 pub(in crate::site) enum Range {
+    #[strum(serialize = "6h")]
     SixHours,
+    #[strum(serialize = "24h")]
     Day,
+    #[strum(serialize = "3d")]
     ThreeDays,
+    #[strum(serialize = "7d")]
     Week,
+    #[strum(serialize = "30d")]
     Month,
+    #[strum(serialize = "1y")]
     Year,
 }
 
 impl Range {
-    /// Every range, the shortest first.
-    pub(in crate::site) const ALL: [Range; 6] =
-        [Range::SixHours, Range::Day, Range::ThreeDays, Range::Week, Range::Month, Range::Year];
-
-    /// The name in addresses and on buttons.
-    pub(in crate::site) const fn as_str(self) -> &'static str {
-        match self {
-            Range::SixHours => "6h",
-            Range::Day => "24h",
-            Range::ThreeDays => "3d",
-            Range::Week => "7d",
-            Range::Month => "30d",
-            Range::Year => "1y",
-        }
+    /// Returns the name: `24h`.
+    pub(in crate::site) fn as_str(self) -> &'static str {
+        self.into()
     }
 
-    /// The range of that name.
-    pub(in crate::site) fn parse(name: &str) -> Option<Range> {
-        Range::ALL.into_iter().find(|range| range.as_str() == name)
-    }
-
-    /// In words, behind "the last".
-    pub(in crate::site) const fn words(self) -> &'static str {
+    /// Returns the words that follow "the last": `24 hours`.
+    pub(in crate::site) const fn in_words(self) -> &'static str {
         match self {
             Range::SixHours => "6 hours",
             Range::Day => "24 hours",
@@ -47,7 +51,7 @@ impl Range {
         }
     }
 
-    /// Seconds.
+    /// Returns the length in seconds.
     pub(in crate::site) const fn seconds(self) -> i64 {
         match self {
             Range::SixHours => DAY / 4,
@@ -59,8 +63,9 @@ impl Range {
         }
     }
 
-    /// Seconds of a point: about as many points as a chart has room for.
-    pub(in crate::site) const fn step(self) -> i64 {
+    /// Returns the seconds that one point of the line covers, so that a chart has 288 to 365
+    /// points.
+    pub(super) const fn step(self) -> i64 {
         match self {
             Range::SixHours => 60,
             Range::Day => 5 * 60,
@@ -69,5 +74,23 @@ impl Range {
             Range::Month => 2 * 60 * 60,
             Range::Year => DAY,
         }
+    }
+
+    /// Returns the seconds that one row of the table covers, so that a table has 24 to 30 rows.
+    pub(super) const fn row_step(self) -> i64 {
+        match self {
+            Range::SixHours => 15 * 60,
+            Range::Day => 60 * 60,
+            Range::ThreeDays => 3 * 60 * 60,
+            Range::Week => 6 * 60 * 60,
+            Range::Month => DAY,
+            Range::Year => 14 * DAY,
+        }
+    }
+
+    /// Returns the seconds after which a chart is drawn again: about the time that one pixel
+    /// covers.
+    pub(super) fn redraw_after(self) -> i64 {
+        (self.seconds() / 600).clamp(5, 900)
     }
 }

@@ -1,39 +1,34 @@
-//! A plot as SVG: shapes with classes, coloured by the style sheet of the page it stands in, or
-//! by its own.
+//! A plot as SVG: shapes with classes, which the style sheet of the page colours, or an embedded one.
+//!
+//! `script.js` reads the `data-` attributes and the paths of the lines to show the value under the
+//! pointer, so the two change together.
 
 use std::fmt::Write as _;
 
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use maud::{Markup, html};
 
 use super::axis::time_ticks;
 use super::plot::Plot;
+use super::size::Size;
 use crate::history::Bucket;
-use crate::site::page::{grouped, symbol};
+use crate::site::format::{fixed, symbol};
 use crate::units::Unit;
 
-/// The size of a chart in its own coordinates.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(in crate::site) struct Size {
-    pub(in crate::site) width: u32,
-    pub(in crate::site) height: u32,
-}
-
-// Room around the plot, for labels.
+// Margins around the plot, for labels.
 const LEFT: f64 = 46.0;
 const RIGHT: f64 = 12.0;
 const TOP: f64 = 12.0;
 const BOTTOM: f64 = 26.0;
 
-/// A label of time closer than that to the edge would be cut off.
-const EDGE: f64 = 22.0;
+/// Half of the width of a label of time, which is cut off closer to the edge.
+const HALF_LABEL: f64 = 22.0;
 
-/// Where the least and the most are further apart than this share of the chart, by and large, the
-/// line through the means is thin, for it says the lesser part.
+/// Mean distance between least and most, as a share of the axis, beyond which the line through the
+/// means is drawn thin: the band is then the larger part of the chart.
 const WIDE_BAND: f64 = 0.08;
 
-/// What is told along with the shapes.
+/// Texts and names of a chart.
 pub(super) struct Caption<'a> {
     /// `Level`
     pub(super) title: &'a str,
@@ -42,13 +37,13 @@ pub(super) struct Caption<'a> {
     /// `the last 24 hours`
     pub(super) window: &'a str,
     pub(super) unit: Option<Unit>,
-    /// What makes the ids unique on a page.
+    /// Suffix that makes the ids unique on a page.
     pub(super) id: &'a str,
-    /// Tells the style sheet where it fits.
+    /// Class by which the style sheet shows the chart only where it fits.
     pub(super) class: &'a str,
 }
 
-/// Where things stand.
+/// Coordinates of times and values in the picture.
 struct Grid<'a> {
     plot: &'a Plot,
     size: Size,
@@ -74,20 +69,20 @@ impl Grid<'_> {
         tenth(self.bottom() - (self.bottom() - TOP) * share)
     }
 
-    /// The line through the means.
+    /// Returns the line through the means.
     fn line(&self, run: &[Bucket]) -> Path {
         let mut path = Path::default();
         for point in run {
             path.to(self.x(point.at), self.y(point.mean()));
         }
         if run.len() == 1 {
-            // A line of no length with round ends is a dot.
+            // A line of no length with round caps is a dot.
             path.text.push_str("h0");
         }
         path
     }
 
-    /// The area between the least and the most.
+    /// Returns the area between least and most.
     fn band(&self, run: &[Bucket]) -> String {
         let mut path = Path::default();
         for point in run {
@@ -99,7 +94,7 @@ impl Grid<'_> {
         path.text + "z"
     }
 
-    /// The area below the line.
+    /// Returns the area below the line.
     fn area(&self, run: &[Bucket]) -> String {
         let (Some(first), Some(last)) = (run.first(), run.last()) else { return String::new() };
         let mut path = self.line(run);
@@ -109,7 +104,7 @@ impl Grid<'_> {
     }
 }
 
-/// A path in steps from point to point, of tenths, which are fewer digits than places are.
+/// A path of relative steps in tenths, which take fewer digits than absolute coordinates.
 #[derive(Default)]
 struct Path {
     text: String,
@@ -127,7 +122,7 @@ impl Path {
     }
 }
 
-/// A number of tenths as a decimal, without a zero that says nothing.
+/// Returns a number of tenths as the shortest decimal: `-.5`, `12`, `3.1`.
 fn tenths(number: i64) -> String {
     let (sign, size) = (if number < 0 { "-" } else { "" }, number.abs());
     match (size / 10, size % 10) {
@@ -137,11 +132,12 @@ fn tenths(number: i64) -> String {
     }
 }
 
+/// Rounds to tenths.
 fn tenth(number: f64) -> f64 {
     (number * 10.0).round() / 10.0
 }
 
-/// The chart. `style` is its own style sheet, for one that stands alone.
+/// Renders a chart. With `style`, a style sheet to embed, it is a document of its own.
 pub(super) fn render(
     plot: &Plot,
     caption: &Caption<'_>,
@@ -181,7 +177,7 @@ pub(super) fn render(
                 @for tick in time_ticks(plot.from, plot.to, zone) {
                     @let x = grid.x(tick.at);
                     line x1=(x) x2=(x) y1=(grid.bottom()) y2=(grid.bottom() + 5.0) {}
-                    @if x > LEFT + EDGE / 2.0 && x < grid.right() - EDGE + RIGHT {
+                    @if x > LEFT + HALF_LABEL / 2.0 && x < grid.right() - HALF_LABEL + RIGHT {
                         text.time x=(x) y=(grid.bottom() + 19.0) { (tick.label) }
                     }
                 }
@@ -198,17 +194,14 @@ pub(super) fn render(
     }
 }
 
-/// What the chart shows, for those who do not see it.
+/// Describes the chart for screen readers.
 fn description(plot: &Plot, unit: &str, decimals: usize) -> String {
-    let told = |number: f64| {
-        let text = grouped(&format!("{number:.decimals$}"));
-        format!("{text} {unit}").trim_end().to_owned()
-    };
+    let amount = |number: f64| format!("{} {unit}", fixed(number, decimals)).trim_end().to_owned();
     let least = plot.points().map(|point| point.min).reduce(f64::min).unwrap_or_default();
     let most = plot.points().map(|point| point.max).reduce(f64::max).unwrap_or_default();
     let last = plot.points().next_back().map_or(0.0, |point| point.last);
     let mut text =
-        format!("Between {} and {}; the latest is {}.", told(least), told(most), told(last));
+        format!("Between {} and {}; the latest is {}.", amount(least), amount(most), amount(last));
     match plot.stale.len() {
         0 => {}
         1 => text.push_str(" There is one gap."),
@@ -217,10 +210,4 @@ fn description(plot: &Plot, unit: &str, decimals: usize) -> String {
         }
     }
     text
-}
-
-/// A moment by the clocks of the place, for a table.
-pub(super) fn local(at: i64, zone: &TimeZone) -> String {
-    let Ok(at) = Timestamp::from_second(at) else { return at.to_string() };
-    zone.to_datetime(at).strftime("%a %-d %b %Y, %H:%M").to_string()
 }

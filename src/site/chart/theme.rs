@@ -1,32 +1,29 @@
-//! Colour themes of a picture.
+//! Colours of charts that are served as a picture of their own, which no page styles.
 
-use strum::{EnumCount, EnumString, IntoStaticStr, VariantArray};
+use strum::{EnumCount, EnumString};
 
-/// The colours and letters of a chart that no page styles.
 const STYLE: &str = include_str!("../assets/chart.css");
 
-/// Makes the chart dark where the viewer's preference is not to decide.
-const DARK: &str = include_str!("../assets/chart_dark.css");
+/// Overrides the colours of [`STYLE`].
+const DARK_STYLE: &str = include_str!("../assets/chart_dark.css");
 
 /// Colours of a picture.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumCount, EnumString, IntoStaticStr, VariantArray)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumCount, EnumString)]
 #[strum(serialize_all = "lowercase")]
 pub(in crate::site) enum Theme {
-    /// Follows the viewer's preference.
+    /// Light or dark, as the viewer's device prefers.
     Auto,
-    /// Dark on light.
     Light,
-    /// Light on dark.
     Dark,
 }
 
 impl Theme {
-    /// Returns the style sheet of a picture that stands alone.
+    /// Returns the style sheet that the picture embeds.
     pub(super) fn style(self) -> String {
         match self {
-            Theme::Auto => format!("{STYLE}@media (prefers-color-scheme: dark) {{ {DARK} }}"),
+            Theme::Auto => format!("{STYLE}@media (prefers-color-scheme: dark) {{ {DARK_STYLE} }}"),
             Theme::Light => STYLE.to_owned(),
-            Theme::Dark => format!("{STYLE}{DARK}"),
+            Theme::Dark => format!("{STYLE}{DARK_STYLE}"),
         }
     }
 }

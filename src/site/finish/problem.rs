@@ -31,7 +31,9 @@ struct Members<'a> {
 pub(super) fn respond(context: &Context, head: RequestHead<'_>, problem: &Problem) -> Response {
     if negotiate::prefers_html(head.headers) {
         let (status, title) = (problem.status.as_u16(), title(problem.status));
-        response(problem, page::error(context, status, title, &problem.detail), HTML)
+        let settings = context.settings();
+        let page = page::error_page(context.layout(&settings), status, title, &problem.detail);
+        response(problem, page, HTML)
     } else {
         respond_json(problem, target::instance(head))
     }

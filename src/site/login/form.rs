@@ -3,10 +3,13 @@
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
 
-use super::{LOGIN_BODY_LIMIT, next};
+use super::next;
 use crate::engine::Request;
 use crate::site::problem::Problem;
 use crate::site::target::percent_decoded;
+
+/// Maximum number of bytes of the body.
+pub(in crate::site) const LOGIN_BODY_LIMIT: usize = 8 << 10;
 
 const FORM: &str = "application/x-www-form-urlencoded";
 

@@ -1,8 +1,15 @@
 //! `/login` and `/logout`: browsers sign in on a page and get a session.
 //!
-//! A browser opens its own dialog for a Basic challenge, sends the password with every request
-//! after that and cannot forget it. So pages answer 401 with this form and with a challenge for
-//! which browsers open no dialog; the API goes on challenging for Basic.
+//! A browser opens its own dialog for a Basic challenge, then sends the password with every request,
+//! and has no way to sign out. So a page answers 401 with this form and a Bearer challenge, for which
+//! browsers open no dialog; the API challenges for Basic.
+//!
+//! 1. `GET /login`, or any page without valid credentials, sends the form.
+//! 2. `POST /login` parses the form ([`form`]) and verifies the password under the same limits as
+//!    Basic. It redirects to the checked `next` path ([`next`]) with the cookie of a new session and,
+//!    for a browser that is not known yet, a device cookie ([`cookie`]).
+//! 3. `POST /logout` ends the sessions of the request's cookies. It answers 303 only once the end is
+//!    on disk, and 503 before that.
 
 mod cookie;
 mod form;
@@ -25,19 +32,18 @@ use crate::engine::{Body, Request, Response};
 
 use self::cookie::{expired_cookie, set_cookie};
 use self::form::Credentials;
+use self::next::HOME;
 
-/// Bytes of a `POST /login` body at most.
-pub(super) const LOGIN_BODY_LIMIT: usize = 8 << 10;
+pub(super) use self::form::LOGIN_BODY_LIMIT;
 
-/// Seconds after which a sign-out that is not on disk may be sent again.
+/// `Retry-After` of a sign-out that is not on disk yet, in seconds.
 const SAVE_RETRY: u64 = 1;
 
-const NOT_SAVED: &str = "You are signed out, but this could not be written to disk yet: if the \
-                         server crashes before it is, the session is good again until it expires. \
-                         Send the form again to be sure that it was.";
+const NOT_SAVED: &str = "You are signed out, but the sign-out is not on disk yet: if the server \
+                         crashes before it is, the session becomes valid again until it expires. \
+                         Send the form again to make sure.";
 
 const LOGIN: &str = "/login";
-const HOME: &str = "/";
 
 /// RFC 9110 15.5.2 requires a challenge with 401. No browser opens a dialog for this one.
 const BEARER: HeaderValue = HeaderValue::from_static("Bearer realm=\"Pumphouse\"");
@@ -59,25 +65,25 @@ pub(super) fn login(context: &Context, request: &RouteRequest<'_>) -> Result<Con
         let sent = form::read(request.http)?;
         let outcome = context.gate.sign_in(&posted, request.http, &sent.username, &sent.password);
         return Ok(match outcome {
-            Ok(signed_in) => welcome(request.http, &signed_in, &sent.next).into(),
-            Err(denial) => again(context, &sent, &denial)?.into(),
+            Ok(signed_in) => signed_in_response(request.http, &signed_in, &sent.next).into(),
+            Err(denial) => rejected(context, &sent, &denial)?.into(),
         });
     }
     if context.gate.is_signed_in(&posted, request.http) {
         return Ok(see_other(&wanted).into());
     }
     let form = Form { notice: Notice::None, username: "", next: &wanted };
-    Ok(show(context, StatusCode::OK, form).into())
+    Ok(form_response(context, StatusCode::OK, form).into())
 }
 
 /// `POST /logout`
 ///
-/// The browser keeps the cookies of sessions that have ended in memory only. So the form sent again
-/// names them again, and 303 always means that no crash undoes the sign-out.
+/// A browser keeps its cookies until the end of their sessions is on disk. The form sent again thus
+/// contains them again, and a 303 means that no crash undoes the sign-out.
 pub(super) fn logout(context: &Context, request: &RouteRequest<'_>) -> Result<Content, Problem> {
     let (ended, outcome) = context.gate.sign_out(request.http);
     let is_open = context.gate.posted().is_open();
-    // Browsers act on it over TLS only.
+    // Browsers honour Clear-Site-Data over TLS only.
     match outcome {
         SignOut::Durable => {
             let mut response = see_other(if is_open { HOME } else { LOGIN });
@@ -95,24 +101,24 @@ pub(super) fn logout(context: &Context, request: &RouteRequest<'_>) -> Result<Co
     }
 }
 
-/// The answer to a browser that requests a page without good credentials: the form, in place of the
-/// page.
+/// Returns the response to a browser that requests a page without valid credentials: the form, with
+/// 401.
 pub(super) fn required(context: &Context, request: &Request) -> Response {
     let wanted = match request.method {
         Method::GET | Method::HEAD => request.target.path_and_query().map_or("", |it| it.as_str()),
         _ => "",
     };
     let form = Form { notice: Notice::None, username: "", next: next::checked(wanted) };
-    show(context, StatusCode::UNAUTHORIZED, form)
+    form_response(context, StatusCode::UNAUTHORIZED, form)
 }
 
-/// Adds the cookie by which a browser or script that has sent a right password is known again.
+/// Adds the cookie that identifies a device from which the right password was sent.
 pub(super) fn remember_device(request: &Request, device: &CookieValue, response: &mut Response) {
     let cookie = set_cookie(DEVICE_COOKIE, device, DEVICE_LIFETIME, request);
     append(response, SET_COOKIE, cookie);
 }
 
-fn welcome(request: &Request, signed_in: &SignedIn, next: &str) -> Response {
+fn signed_in_response(request: &Request, signed_in: &SignedIn, next: &str) -> Response {
     let SignedIn { session, lifetime, device } = signed_in;
     let mut response = see_other(next);
     append(&mut response, SET_COOKIE, set_cookie(SESSION_COOKIE, session, *lifetime, request));
@@ -122,8 +128,8 @@ fn welcome(request: &Request, signed_in: &SignedIn, next: &str) -> Response {
     response
 }
 
-/// The form once more, with the reason.
-fn again(context: &Context, sent: &Credentials, denial: &Denial) -> Result<Response, Problem> {
+/// Returns the form with the reason why the attempt failed.
+fn rejected(context: &Context, sent: &Credentials, denial: &Denial) -> Result<Response, Problem> {
     let (status, notice, retry) = match denial {
         Denial::Unauthorized(_) => (StatusCode::UNAUTHORIZED, Notice::Wrong, None),
         Denial::Throttled(wait) => {
@@ -134,20 +140,21 @@ fn again(context: &Context, sent: &Credentials, denial: &Denial) -> Result<Respo
         other => return Err(other.clone().into()),
     };
     let form = Form { notice, username: &sent.username, next: &sent.next };
-    let mut response = show(context, status, form);
+    let mut response = form_response(context, status, form);
     if let Some(seconds) = retry {
         response.headers_mut().insert(RETRY_AFTER, seconds.into());
     }
     Ok(response)
 }
 
-fn show(context: &Context, status: StatusCode, form: Form<'_>) -> Response {
-    let mut response = Response::new(Body::from(page::sign_in(context, form)));
+fn form_response(context: &Context, status: StatusCode, form: Form<'_>) -> Response {
+    let mut response =
+        Response::new(Body::from(page::sign_in(context.layout(&context.settings()), form)));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(HTML));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    // A browser gets the form in place of a page, and a program a problem.
+    // Other clients get a problem in place of the form.
     headers.insert(VARY, HeaderValue::from_static("accept"));
     if status == StatusCode::UNAUTHORIZED {
         headers.insert(WWW_AUTHENTICATE, BEARER);
@@ -155,14 +162,14 @@ fn show(context: &Context, status: StatusCode, form: Form<'_>) -> Response {
     response
 }
 
-/// 303: the browser goes on with a GET. `next` has been checked.
+/// Returns a redirect with 303, which browsers follow with a GET. `next` is checked already.
 fn see_other(next: &str) -> Response {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::SEE_OTHER;
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    let place = HeaderValue::from_str(next);
-    headers.insert(LOCATION, place.unwrap_or(const { HeaderValue::from_static(HOME) }));
+    let location = HeaderValue::from_str(next);
+    headers.insert(LOCATION, location.unwrap_or(const { HeaderValue::from_static(HOME) }));
     response
 }
 

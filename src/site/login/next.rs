@@ -5,7 +5,8 @@
 
 use crate::site::target::percent_decoded;
 
-use super::HOME;
+/// Path of the dashboard.
+pub(super) const HOME: &str = "/";
 
 /// Maximum number of bytes of a path with its query.
 const MAX_BYTES: usize = 2048;

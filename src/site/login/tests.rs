@@ -32,7 +32,7 @@ fn sign_in(site: &Site) -> Response {
     answer(site, &asked)
 }
 
-/// The cookies that an answer sets, as a browser sends them back.
+/// Returns the cookies that a response sets, as a browser sends them back.
 fn cookies(response: &Response) -> String {
     let set = response.headers().get_all(SET_COOKIE).iter();
     let pairs: Vec<&str> =
@@ -48,18 +48,18 @@ fn page_has_a_button_to_sign_out_for_its_own_session_only() {
     // "anna:right"
     let by_basic = request("GET", "/", &[("authorization", "Basic YW5uYTpyaWdodA==")]);
     for _ in 0..2 {
-        // At the same second, so each could be answered with the page kept for the other.
+        // In the same second, so the page kept for one could be sent to the other.
         let page = answer(&site, &by_session);
         assert!(text(&page).contains("action=\"/logout\""));
-        assert!(!page.headers().contains_key(SET_COOKIE), "it has its cookies");
+        assert!(!page.headers().contains_key(SET_COOKIE), "the browser has its cookies already");
         let page = answer(&site, &by_basic);
         assert!(!text(&page).contains("action=\"/logout\""));
-        assert!(cookies(&page).starts_with(DEVICE_COOKIE), "it has no device cookie yet");
+        assert!(cookies(&page).starts_with(DEVICE_COOKIE), "the client has no device cookie yet");
     }
 }
 
 #[test]
-fn cookies_are_for_this_host_and_no_script() {
+fn cookie_is_for_this_host_and_no_script() {
     let response = sign_in(&under(anna()));
     let set: Vec<&str> =
         response.headers().get_all(SET_COOKIE).iter().map(|it| it.to_str().unwrap()).collect();
@@ -71,7 +71,7 @@ fn cookies_are_for_this_host_and_no_script() {
         let end = format!("; Path=/; Max-Age={age}; HttpOnly; SameSite=Lax; Secure");
         assert!(cookie.ends_with(&end), "{cookie}");
     }
-    // A browser that is known gets a new session and keeps its device cookie.
+    // A known browser gets a new session and keeps its device cookie.
     let site = under(anna());
     let sent = cookies(&sign_in(&site));
     let mut again = request("POST", "/login", &[FORM, (COOKIE.as_str(), &sent)]);
@@ -82,7 +82,7 @@ fn cookies_are_for_this_host_and_no_script() {
 }
 
 #[test]
-fn without_accounts_there_is_nothing_to_sign_in_to() {
+fn sign_in_without_accounts_redirects_or_is_not_found() {
     let open = site_under(vec![tank()], Rules::default());
     for (method, target, place) in [
         ("GET", "/login", "/"),
@@ -112,10 +112,10 @@ fn without_accounts_there_is_nothing_to_sign_in_to() {
 }
 
 #[test]
-fn form_names_its_own_origin() {
+fn form_has_a_referrer_policy_that_sends_its_origin() {
     let site = under(anna());
     let form = answer(&site, &request("GET", "/login", &[]));
-    // With the policy of the header alone browsers would send `Origin: null` with the form.
+    // With the policy of the response header browsers would send `Origin: null` with the form.
     assert!(text(&form).contains("<meta name=\"referrer\" content=\"same-origin\">"));
     assert!(
         form.headers()["content-security-policy"].to_str().unwrap().contains("form-action 'self'")
@@ -182,12 +182,12 @@ fn sign_out_that_is_not_on_disk_is_503_and_keeps_the_cookie_until_it_is() {
         let response = sign_out();
         assert_eq!(response.status(), 503);
         assert_eq!(response.headers()[RETRY_AFTER], "1");
-        assert_eq!(cookies(&response), "", "the form sent again has to name the session");
+        assert_eq!(cookies(&response), "", "the form sent again has to contain the cookie");
         assert!(text(&response).contains("You are signed out, but"));
         assert_eq!(answer(&site, &request("GET", "/", &fields[..1])).status(), 401);
     }
     std::fs::create_dir(path.parent().unwrap()).unwrap();
-    // The keeper writes at its end, if not before.
+    // The keeper writes the sessions when it is dropped, if not before.
     drop(keeper);
     let response = sign_out();
     assert_eq!(response.status(), 303);

@@ -1,12 +1,12 @@
 //! The parameters of all operations, each with examples that tests try.
 
 use serde_json::{Map, Value as Json, json};
+use strum::VariantNames as _;
 
 use super::schema::{FIELD, NAME};
-use crate::site::chart::{Range, WIDE};
+use crate::site::chart::{Range, SIDES, WIDE};
 use crate::site::events::{DEFAULT_EVENTS, MAX_EVENTS};
 use crate::site::history::MAX_JOINED;
-use crate::site::picture::SIDES;
 use crate::site::query::{MOST_FIELDS, MOST_MAX_AGE};
 
 /// Parameters by their names.
@@ -209,7 +209,7 @@ fn of_charts() -> Vec<Named> {
     };
     let range = json!({
         "type": "string",
-        "enum": Range::ALL.map(Range::as_str),
+        "enum": Range::VARIANTS,
         "default": Range::Day.as_str(),
     });
     vec![

@@ -1,160 +1,174 @@
-//! Rendered pages, kept for the second that they were rendered for.
+//! Rendered pages, each kept for the second that it was rendered for.
+//!
+//! A page contains ages, so it is valid for one second and one version of the snapshot. Within that
+//! second every visitor shares one rendering: a flood of requests costs copies of a handle. Most
+//! seconds change no byte of a page; the compressed form of the one before is then used again.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwapOption;
+use strum::EnumCount as _;
 
 use crate::board::Rendered;
 use crate::site::chart::Range;
 use crate::site::media_type::HTML;
 
-/// What a rendering of a page depends on besides its source.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Variant {
+/// Variant of a page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(in crate::site) struct Variant {
+    pub(in crate::site) range: Range,
+    /// True for a page with a button to sign out.
+    pub(in crate::site) by_session: bool,
+}
+
+/// State that a page is rendered for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::site) struct Moment {
     /// Version of the snapshot.
-    pub(super) version: u64,
-    /// Second that the page was requested in.
-    pub(super) second: i64,
-    pub(super) range: Range,
-    /// True if the page has a button to sign out.
-    pub(super) by_session: bool,
+    pub(in crate::site) version: u64,
+    /// Unix time.
+    pub(in crate::site) second: i64,
 }
 
-/// The latest rendering of the dashboard for each range, with and without the button to sign out.
-/// Workers that find it out of date at
-/// the same time each render it; none waits for another.
+/// A rendered page.
+pub(in crate::site) struct CachedPage {
+    moment: Moment,
+    pub(in crate::site) page: Rendered,
+}
+
+impl CachedPage {
+    /// Returns the compressed page of `html`, taken from `before` if the bytes are the same.
+    fn compressed(before: Option<Rendered>, html: String) -> Rendered {
+        before
+            .filter(|page| page.identity.body == html)
+            .unwrap_or_else(|| Rendered::new(HTML, html))
+    }
+
+    fn bytes(&self) -> usize {
+        self.page.identity.body.len() + self.page.gzip.as_ref().map_or(0, |form| form.body.len())
+    }
+}
+
+/// The latest rendering of the dashboard in each variant.
+///
+/// Workers that find it outdated at the same time each render it; none waits for another.
 #[derive(Default)]
-pub(in crate::site) struct PageCache([ArcSwapOption<Kept>; 2 * Range::ALL.len()]);
+pub(in crate::site) struct DashboardCache([ArcSwapOption<CachedPage>; 2 * Range::COUNT]);
 
-pub(super) struct Kept {
-    version: u64,
-    second: i64,
-    pub(super) page: Rendered,
-}
-
-impl PageCache {
-    /// Forgets every rendering.
+impl DashboardCache {
+    /// Drops every rendering.
     pub(in crate::site) fn clear(&self) {
-        self.0.iter().for_each(|kept| kept.store(None));
+        self.0.iter().for_each(|slot| slot.store(None));
     }
 
-    fn place(&self, variant: Variant) -> &ArcSwapOption<Kept> {
-        let place = Range::ALL.iter().position(|range| *range == variant.range).unwrap_or_default();
-        &self.0[2 * place + usize::from(variant.by_session)]
+    fn slot(&self, variant: Variant) -> &ArcSwapOption<CachedPage> {
+        &self.0[2 * variant.range as usize + usize::from(variant.by_session)]
     }
 
-    /// The rendering of this second, if there is one.
-    pub(super) fn current(&self, variant: Variant) -> Option<Arc<Kept>> {
-        let kept = self.place(variant).load_full();
-        kept.filter(|kept| (kept.version, kept.second) == (variant.version, variant.second))
+    /// Returns the rendering for this moment, if there is one.
+    pub(in crate::site) fn get(&self, variant: Variant, moment: Moment) -> Option<Arc<CachedPage>> {
+        self.slot(variant).load_full().filter(|cached| cached.moment == moment)
     }
 
-    /// Compresses a page and keeps it.
-    pub(super) fn store(&self, variant: Variant, html: String) -> Arc<Kept> {
-        let page = match self.place(variant).load_full() {
-            // Most seconds change no word, and then there is nothing to compress.
-            Some(kept) if kept.page.identity.body == html => kept.page.clone(),
-            _ => Rendered::new(HTML, html),
-        };
-        let Variant { version, second, .. } = variant;
-        let fresh = Arc::new(Kept { version, second, page });
-        self.place(variant).store(Some(Arc::clone(&fresh)));
-        fresh
+    /// Compresses a rendering and keeps it.
+    pub(in crate::site) fn insert(
+        &self,
+        variant: Variant,
+        moment: Moment,
+        html: String,
+    ) -> Arc<CachedPage> {
+        let slot = self.slot(variant);
+        let before = slot.load_full().map(|cached| cached.page.clone());
+        let page = CachedPage::compressed(before, html);
+        let cached = Arc::new(CachedPage { moment, page });
+        slot.store(Some(Arc::clone(&cached)));
+        cached
     }
 }
 
-/// Bytes of kept source pages, compressed and not. With more, the pages rendered longest ago go.
+/// Bytes of kept pages of sources, compressed and not; beyond them the oldest are evicted.
 const MAX_BYTES: usize = 8 << 20;
 
-/// Seconds after which a source page is dropped when another one is kept.
-const KEPT_FOR: i64 = 60;
+/// Seconds after which a page of a source is dropped when another one is inserted.
+const MAX_AGE: i64 = 60;
 
-/// Difference up to which a rendering is sent to a request that began earlier, in seconds: requests
-/// that have waited for the same permit share one rendering.
+/// Seconds by which a rendering may be newer than a request that it answers: requests that have
+/// waited for the same permit share one rendering.
 const MAX_WAIT: i64 = 10;
 
-/// The latest renderings of the sources' pages, shared by all visitors.
+/// The latest renderings of the pages of sources.
 #[derive(Default)]
-pub(in crate::site) struct SourcePages {
-    kept: Mutex<HashMap<Key, Kept>>,
+pub(in crate::site) struct SourcePageCache {
+    pages: Mutex<HashMap<Key, CachedPage>>,
     #[cfg(test)]
     renderings: std::sync::atomic::AtomicUsize,
 }
 
-#[derive(Clone, PartialEq, Eq, Hash)]
-struct Key {
-    source: Arc<str>,
-    range: Range,
-    by_session: bool,
-}
+type Key = (Arc<str>, Variant);
 
-impl Key {
-    fn new(variant: Variant, source: &Arc<str>) -> Key {
-        let Variant { range, by_session, .. } = variant;
-        Key { source: Arc::clone(source), range, by_session }
-    }
-}
-
-impl SourcePages {
-    /// Held for a few steps in memory, never while a page is rendered.
-    fn kept(&self) -> MutexGuard<'_, HashMap<Key, Kept>> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+impl SourcePageCache {
+    /// The lock is held for a few steps in memory, never while a page is rendered.
+    fn pages(&self) -> MutexGuard<'_, HashMap<Key, CachedPage>> {
+        self.pages.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Drops every rendering.
     pub(in crate::site) fn clear(&self) {
-        self.kept().clear();
+        self.pages().clear();
     }
 
-    /// The rendering of this second, if there is one.
-    pub(super) fn current(&self, variant: Variant, source: &Arc<str>) -> Option<Rendered> {
-        let kept = self.kept();
-        let kept = kept.get(&Key::new(variant, source))?;
-        let is_current = kept.version == variant.version
-            && (0..=MAX_WAIT).contains(&(kept.second - variant.second));
-        is_current.then(|| kept.page.clone())
+    /// Returns the rendering of a source's page for this moment, or one that was made while the
+    /// request waited.
+    pub(in crate::site) fn get(
+        &self,
+        source: &Arc<str>,
+        variant: Variant,
+        moment: Moment,
+    ) -> Option<Rendered> {
+        let pages = self.pages();
+        let cached = pages.get(&(Arc::clone(source), variant))?;
+        let is_current = cached.moment.version == moment.version
+            && (0..=MAX_WAIT).contains(&(cached.moment.second - moment.second));
+        is_current.then(|| cached.page.clone())
     }
 
-    /// Compresses a page and keeps it.
-    pub(super) fn store(&self, variant: Variant, source: &Arc<str>, html: String) -> Rendered {
+    /// Compresses a rendering and keeps it.
+    pub(in crate::site) fn insert(
+        &self,
+        source: &Arc<str>,
+        variant: Variant,
+        moment: Moment,
+        html: String,
+    ) -> Rendered {
         #[cfg(test)]
         self.renderings.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let key = Key::new(variant, source);
-        // Most seconds change no word, and then there is nothing to compress.
-        let unchanged = self.kept().get(&key).map(|kept| kept.page.clone());
-        let page = unchanged
-            .filter(|page| page.identity.body == html)
-            .unwrap_or_else(|| Rendered::new(HTML, html));
-        let Variant { version, second, .. } = variant;
-        let mut kept = self.kept();
-        kept.retain(|_, kept| (0..KEPT_FOR).contains(&(second - kept.second)));
-        kept.insert(key, Kept { version, second, page: page.clone() });
-        let mut excess = kept.values().map(Kept::bytes).sum::<usize>().saturating_sub(MAX_BYTES);
+        let key = (Arc::clone(source), variant);
+        let before = self.pages().get(&key).map(|cached| cached.page.clone());
+        let page = CachedPage::compressed(before, html);
+        let mut pages = self.pages();
+        pages.retain(|_, cached| (0..MAX_AGE).contains(&(moment.second - cached.moment.second)));
+        pages.insert(key, CachedPage { moment, page: page.clone() });
+        let mut excess =
+            pages.values().map(CachedPage::bytes).sum::<usize>().saturating_sub(MAX_BYTES);
         while excess > 0 {
-            let oldest =
-                kept.iter().min_by_key(|(_, kept)| kept.second).map(|(key, _)| key.clone());
-            let Some(oldest) = oldest.and_then(|key| kept.remove(&key)) else { break };
-            excess = excess.saturating_sub(oldest.bytes());
+            let oldest = pages.iter().min_by_key(|(_, cached)| cached.moment.second);
+            let oldest = oldest.map(|(key, _)| key.clone());
+            let Some(evicted) = oldest.and_then(|key| pages.remove(&key)) else { break };
+            excess = excess.saturating_sub(evicted.bytes());
         }
         page
     }
 
-    /// Number of pages rendered so far.
+    /// Returns the number of pages inserted so far.
     #[cfg(test)]
     pub(in crate::site) fn renderings(&self) -> usize {
         self.renderings.load(std::sync::atomic::Ordering::Relaxed)
     }
 
-    /// Bytes of all that is kept.
+    /// Returns the bytes of all kept pages.
     #[cfg(test)]
-    pub(super) fn bytes(&self) -> usize {
-        self.kept().values().map(Kept::bytes).sum()
-    }
-}
-
-impl Kept {
-    fn bytes(&self) -> usize {
-        self.page.identity.body.len() + self.page.gzip.as_ref().map_or(0, |form| form.body.len())
+    pub(in crate::site) fn bytes(&self) -> usize {
+        self.pages().values().map(CachedPage::bytes).sum()
     }
 }

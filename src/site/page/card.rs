@@ -1,22 +1,22 @@
-//! The frame of every card, and the card for values of any kind.
+//! The frame of every card, and the card of a source of any kind.
 
 use jiff::Timestamp;
 use maud::{Markup, html};
 
-use super::figure::{datum, label, symbol};
 use super::icon::Icon;
-use super::{state, trend};
+use super::{status, trend};
 use crate::board::{Datum, FieldName, SourceView, Value};
+use crate::site::format::{datum, field_label, symbol};
 use crate::site::freshness::state_at;
 use crate::units::Unit;
 
-/// The frame: title and state above, both clocks below.
+/// Renders a card: title and state above `body` and `chart`, times and failure below.
 pub(super) fn frame(
     source: &SourceView,
     class: &'static str,
     now: Timestamp,
     body: &Markup,
-    past: &Markup,
+    chart: &Markup,
 ) -> Markup {
     let id = format!("source-{}", source.name);
     let stale_at = source.reading.as_ref().map(|reading| reading.stale_at);
@@ -25,34 +25,34 @@ pub(super) fn frame(
             data-stale-at=[stale_at.map(|at| at.as_second())] {
             header {
                 h2 #(id) { a href={ "/source/" (source.name) } { (source.title) } }
-                (state::badge(source, now))
+                (status::badge(source, now))
             }
-            (state::band(source, now))
-            div.parts { div.body { (body) } (past) }
-            (state::foot(source, now))
+            (status::stale_band(source, now))
+            div.parts { div.body { (body) } (chart) }
+            (status::foot(source, now))
         }
     }
 }
 
-/// Any source: its values in the order they came, and where those go that there are trends of.
-pub(super) fn generic(source: &SourceView, now: Timestamp, past: &Markup) -> Markup {
+/// Renders the card of a source of any kind: its values in their order, then its trends.
+pub(super) fn generic(source: &SourceView, now: Timestamp, chart: &Markup) -> Markup {
     let values =
-        source.shown().into_iter().filter(|(name, value)| !trend::tells(source, name, value));
+        source.shown().into_iter().filter(|(name, value)| !trend::contains(source, name, value));
     let body = html! {
         @if source.reading.is_some() {
             (tiles(values))
-            (trend::of_source(source, now))
+            (trend::trends(source, now))
         } @else { (pending()) }
     };
-    frame(source, "generic", now, &body, past)
+    frame(source, "generic", now, &body, chart)
 }
 
-/// Where values will stand once there are any.
+/// Renders the body of a card without a reading.
 pub(super) fn pending() -> Markup {
     html! { p.pending { "No reading yet" } }
 }
 
-/// Values side by side, each with its name.
+/// Renders values side by side, each with its label.
 pub(super) fn tiles<'a>(values: impl Iterator<Item = &'a (FieldName, Value)>) -> Markup {
     html! { dl.tiles { @for (name, value) in values { (tile(name, value)) } } }
 }
@@ -60,20 +60,24 @@ pub(super) fn tiles<'a>(values: impl Iterator<Item = &'a (FieldName, Value)>) ->
 fn tile(name: &str, value: &Value) -> Markup {
     html! {
         div {
-            dt { @if let Some(icon) = icon_of(name, value.unit) { (icon.show()) } (label(name)) }
+            dt {
+                @if let Some(icon) = icon_of(name, value.unit) { (icon.render()) }
+                (field_label(name))
+            }
             dd { (amount(value)) }
         }
     }
 }
 
-/// A value with its unit; a dash and the reason where there is none.
+/// Renders a value with its unit, or a dash, and the value's note.
 pub(super) fn amount(value: &Value) -> Markup {
     let note = value.note.as_deref();
     html! {
         @match &value.datum {
             Some(Datum::Text(text)) => { span.text { (text) } }
             Some(number) => {
-                (datum(number, value.unit)) @if let Some(unit) = value.unit { span.unit { (symbol(unit)) } }
+                (datum(number, value.unit))
+                @if let Some(unit) = value.unit { span.unit { (symbol(unit)) } }
             }
             None => { span.absent { span aria-hidden="true" { "–" } span.unseen { "no value" } } }
         }

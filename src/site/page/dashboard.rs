@@ -3,78 +3,46 @@
 use jiff::Timestamp;
 use maud::{Markup, html};
 
-use super::drawing::{PageRenderers, draw_for_page};
-use super::source_card::card_of;
-use super::view::{View, content};
-use super::{events, figure, layout, plot, state, tank};
+use super::source_card::source_card;
+use super::view::View;
+use super::{charts, events, notice, status, tank};
 use crate::board::{SourceView, State};
-use crate::site::answer::Answer;
-use crate::site::content::Content;
-use crate::site::context::{Context, RouteRequest};
+use crate::site::format::whole;
 use crate::site::freshness::state_at;
-use crate::site::problem::Problem;
 
-/// `/`
-pub(in crate::site) fn dashboard(
-    context: &Context,
-    request: &RouteRequest<'_>,
-) -> Result<Answer, Problem> {
-    let snapshot = context.snapshot();
-    let view = View::new(context, &snapshot, request);
-    if let Some(kept) = context.dashboards.current(view.variant()) {
-        return Ok(Answer::Ready(content(kept.page.clone())));
-    }
-    let charts = snapshot.sources.iter().filter_map(|it| Some((it, plot::leading(it)?)));
-    let outdated = view.outdated(charts);
-    if outdated.is_empty() || context.charts.is_stalled() {
-        return render_dashboard(context, request).map(Answer::Ready);
-    }
-    let renderers = PageRenderers { render: render_dashboard, without_permit: render_dashboard };
-    Ok(draw_for_page(outdated, view.range, renderers))
-}
-
-fn render_dashboard(context: &Context, request: &RouteRequest<'_>) -> Result<Content, Problem> {
-    let snapshot = context.snapshot();
-    let view = View::new(context, &snapshot, request);
-    let kept = context
-        .dashboards
-        .current(view.variant())
-        .unwrap_or_else(|| context.dashboards.store(view.variant(), dashboard_html(&view)));
-    Ok(content(kept.page.clone()))
-}
-
-/// Events that the dashboard shows.
+/// Number of events that the dashboard shows.
 const EVENTS: usize = 6;
 
-pub(super) fn dashboard_html(view: &View<'_>) -> String {
-    let View { context, snapshot, now, .. } = *view;
+/// Renders the dashboard.
+pub(in crate::site) fn dashboard(view: &View<'_>) -> String {
+    let View { layout, snapshot, history, now, .. } = *view;
     let sources = &snapshot.sources;
-    let title = title(&context.settings().title, sources, now);
-    let recent = context.history.recent_events();
+    let recent = history.recent_events();
     let main = html! {
-        div.between-parts { (state::summary(sources, now)) (view.ranges("/")) }
-        (state::history(&context.history.health(), context.history.dropped(), now))
-        (state::expiry(context.certificate_expiry(now)))
+        div.between-parts { (status::summary(sources, now)) (charts::ranges(view, "/")) }
+        (notice::history(&history.health(), history.dropped(), now))
+        (notice::certificate(view.certificate_days))
         @if sources.is_empty() { (nothing_configured()) }
         div.cards {
             @for source in sources {
-                @let past = plot::leading(source).map(|field| view.titled(source, &field));
-                (card_of(source, now, &past.unwrap_or_default()))
+                @let chart = charts::leading_field(source)
+                    .map(|field| charts::titled_chart(view, source, &field));
+                (source_card(source, now, &chart.unwrap_or_default()))
             }
         }
         (events::list(recent.iter().take(EVENTS), sources, now))
     };
-    layout::live(context, &title, &main, view.by_session).into_string()
+    layout.live(&title(layout.title, sources, now), &main, view.by_session)
 }
 
-/// The level first, for it is what a row of tabs has room for.
+/// Returns the page's title. The level comes first, because a row of tabs shows little more.
 fn title(site: &str, sources: &[SourceView], now: Timestamp) -> String {
     let tank = sources.iter().find_map(|source| Some((source, tank::level(source)?)));
     match tank {
         Some((source, level)) if state_at(source, now) == State::Stale => {
-            format!("{} % (stale) · {site}", figure::whole(level))
+            format!("{} % (stale) · {site}", whole(level))
         }
-        Some((_, level)) => format!("{} % · {site}", figure::whole(level)),
+        Some((_, level)) => format!("{} % · {site}", whole(level)),
         None => site.to_owned(),
     }
 }

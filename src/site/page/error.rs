@@ -2,11 +2,15 @@
 
 use maud::html;
 
-use super::layout;
-use crate::site::context::Context;
+use super::layout::Layout;
 
-/// The page for an error.
-pub(in crate::site) fn error(context: &Context, status: u16, title: &str, detail: &str) -> String {
+/// Renders the page of an error: its status, title and detail, and a link to the dashboard.
+pub(in crate::site) fn error_page(
+    layout: Layout<'_>,
+    status: u16,
+    title: &str,
+    detail: &str,
+) -> String {
     let main = html! {
         section.trouble {
             p.code { (status) }
@@ -15,5 +19,5 @@ pub(in crate::site) fn error(context: &Context, status: u16, title: &str, detail
             p { a href="/" { "Back to the readings" } }
         }
     };
-    layout::still(context, &format!("{title} · {}", context.settings().title), &main).into_string()
+    layout.fixed(&format!("{title} · {}", layout.title), &main)
 }

@@ -1,14 +1,14 @@
-//! What happened, as a list for people.
+//! The list of events.
 
 use jiff::Timestamp;
 use maud::{Markup, html};
 
 use super::icon::Icon;
-use super::state::{Form, time};
+use super::time::{AgeFormat, time};
 use crate::board::{Event, EventKind, SourceView};
 use crate::history::StoredEvent;
 
-/// The events, the latest first.
+/// Renders events, latest first; nothing if there are none.
 pub(super) fn list<'e>(
     events: impl Iterator<Item = &'e StoredEvent>,
     sources: &[SourceView],
@@ -26,37 +26,38 @@ pub(super) fn list<'e>(
 }
 
 fn item(event: &Event, sources: &[SourceView], now: Timestamp) -> Markup {
-    let (icon, class, words) = told(event.kind);
+    let (icon, class, words) = description(event.kind);
     let source = event.source.as_deref().map(|name| {
-        // One that is not configured any more is known by its name only.
+        // A source that is no longer configured has no title any more.
         let known = sources.iter().find(|source| *source.name == *name);
         known.map_or(name, |source| &source.title)
     });
     html! {
         li.(class) {
-            (icon.show())
+            (icon.render())
             div {
                 p { @if let Some(source) = source { strong { (source) } " " } (words) }
                 @if !event.detail.is_empty() && event.kind != EventKind::Started {
                     p.detail { (event.detail) }
                 }
             }
-            p.when { (time(event.at, now, Form::Ago)) }
+            p.when { (time(event.at, now, AgeFormat::Ago)) }
         }
     }
 }
 
-const fn told(kind: EventKind) -> (Icon, &'static str, &'static str) {
+/// Returns the icon, the class and the words of an event; the words follow the source's title.
+const fn description(kind: EventKind) -> (Icon, &'static str, &'static str) {
     match kind {
         EventKind::Started => (Icon::Waiting, "plain", "The server started"),
         EventKind::Stopped => (Icon::Waiting, "plain", "The server stopped"),
-        EventKind::Reloaded => (Icon::Waiting, "plain", "The configuration was read anew"),
+        EventKind::Reloaded => (Icon::Waiting, "plain", "The configuration was reloaded"),
         EventKind::Stale => (Icon::Stale, "bad", "turned stale"),
         EventKind::Fresh => (Icon::Fresh, "good", "is fresh again"),
         EventKind::ErrorBegan => (Icon::Failing, "bad", "cannot be reached"),
         EventKind::ErrorEnded => (Icon::Fresh, "good", "answers again"),
         EventKind::HistorySetAside => {
-            (Icon::Failing, "bad", "The file of the history was damaged and set aside")
+            (Icon::Failing, "bad", "The history file was damaged and set aside")
         }
     }
 }

@@ -1,9 +1,11 @@
-//! Icons, drawn here and kept as symbols that the page refers to.
+//! Icons: symbols of one SVG sheet at the top of the page, which the page refers to.
 
 use maud::{Markup, PreEscaped, html};
+use strum::IntoStaticStr;
 
-/// The name of a symbol on the sheet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Icon, named as its symbol in `icons.svg` without the prefix `i-`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 pub(super) enum Icon {
     Fresh,
     Stale,
@@ -11,6 +13,7 @@ pub(super) enum Icon {
     Failing,
     Low,
     Clear,
+    #[strum(serialize = "partly")]
     PartlyCloudy,
     Cloudy,
     Fog,
@@ -30,50 +33,25 @@ pub(super) enum Icon {
 }
 
 impl Icon {
-    const fn id(self) -> &'static str {
-        match self {
-            Icon::Fresh => "i-fresh",
-            Icon::Stale => "i-stale",
-            Icon::Waiting => "i-waiting",
-            Icon::Failing => "i-failing",
-            Icon::Low => "i-low",
-            Icon::Clear => "i-clear",
-            Icon::PartlyCloudy => "i-partly",
-            Icon::Cloudy => "i-cloudy",
-            Icon::Fog => "i-fog",
-            Icon::Rain => "i-rain",
-            Icon::Snow => "i-snow",
-            Icon::Thunder => "i-thunder",
-            Icon::Unknown => "i-unknown",
-            Icon::Humidity => "i-humidity",
-            Icon::Wind => "i-wind",
-            Icon::Pressure => "i-pressure",
-            Icon::Thermometer => "i-thermometer",
-            Icon::Battery => "i-battery",
-            Icon::Depth => "i-depth",
-            Icon::Rising => "i-rising",
-            Icon::Falling => "i-falling",
-            Icon::Steady => "i-steady",
-        }
-    }
-
-    /// The icon in the size of the text around it. Always beside words that say the
-    /// same, and so hidden from screen readers.
-    pub(super) fn show(self) -> Markup {
+    /// Renders the icon in the size of the text around it.
+    ///
+    /// An icon is always beside words that mean the same, so it is hidden from screen readers.
+    pub(super) fn render(self) -> Markup {
+        let name: &str = self.into();
         html! {
             svg.icon viewBox="0 0 24 24" aria-hidden="true" focusable="false" {
-                use href={ "#" (self.id()) } {}
+                use href={ "#i-" (name) } {}
             }
         }
     }
 }
 
-/// The symbols, once a page.
+/// Renders the sheet of symbols.
 pub(super) fn sheet() -> Markup {
     PreEscaped(include_str!("../assets/icons.svg").to_owned())
 }
 
-/// The mark beside the title.
+/// Renders the mark beside the site's title.
 pub(super) fn mark() -> Markup {
     PreEscaped(include_str!("../assets/mark.svg").to_owned())
 }

@@ -1,33 +1,50 @@
-//! The pages: the dashboard, one for each source, and the small one that tells of an error.
+//! Renders HTML: the dashboard, a page for each source, the sign-in form and the page of an error.
 //!
-//! A page is rendered for a moment, since it tells ages in words, and kept for that
-//! second, so that a flood of visitors costs copies of a handle.
+//! Nothing here depends on a request: a handler collects a [`View`] or a [`Layout`] and gets a
+//! string. A page is rendered for one second, because it contains ages, and [`DashboardCache`] and
+//! [`SourcePageCache`] share that rendering between visitors.
+//!
+//! Texts of ages change once a minute at most, and the entity tag is a digest of the page's bytes. So
+//! `script.js`, which fetches the page again every few seconds with `If-None-Match`, mostly gets a
+//! 304; otherwise it replaces what differs in `<main>`. There is thus one renderer, on the server.
+//!
+//! ```text
+//! dashboard, source, sign_in, error        pages, on a layout
+//!   └── source_card                        selects a card: tank, weather or card (any kind)
+//!         └── status, trend, time, icon    parts of cards
+//!   └── charts, events, notice             parts between cards
+//! ```
+//! Pages contain no inline style and no inline script, so that the Content-Security-Policy can
+//! forbid both. Texts of upstreams are escaped by maud.
 
 mod cache;
 mod card;
+mod charts;
 mod dashboard;
-mod drawing;
 mod error;
 mod events;
-mod figure;
 mod icon;
 mod layout;
-mod plot;
+mod notice;
+mod number;
 mod sign_in;
 mod source;
 mod source_card;
-mod state;
+mod status;
 mod tank;
+mod time;
 mod trend;
 mod view;
 mod weather;
 
-pub(super) use self::cache::{PageCache, SourcePages};
+pub(super) use self::cache::{DashboardCache, Moment, SourcePageCache, Variant};
+pub(super) use self::charts::{chart_fields, leading_field};
 pub(super) use self::dashboard::dashboard;
-pub(super) use self::error::error;
-pub(super) use self::figure::{grouped, label, short, symbol};
+pub(super) use self::error::error_page;
+pub(super) use self::layout::Layout;
 pub(super) use self::sign_in::{Form, Notice, sign_in};
-pub(super) use self::source::source;
+pub(super) use self::source::source_page;
+pub(super) use self::view::View;
 
 #[cfg(test)]
 mod tests;

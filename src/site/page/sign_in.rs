@@ -2,35 +2,35 @@
 
 use maud::{Markup, html};
 
-use super::{icon, layout};
-use crate::site::context::Context;
+use super::icon::Icon;
+use super::layout::Layout;
+use crate::site::format::wait;
 
 /// Message above the fields of the form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::site) enum Notice {
-    /// Nothing has gone wrong yet.
+    /// The form was not sent yet.
     None,
-    /// No such name and password.
+    /// The name or the password is wrong.
     Wrong,
-    /// Too many failures; so many seconds to wait.
+    /// The caller has failed too often, and has to wait for this many seconds.
     Throttled(u64),
-    /// Too many sign-ins at the same time.
+    /// Every permit to verify a password is taken.
     Busy,
 }
 
-/// The form of a page: its message, and the values it keeps.
+/// Content of the form.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::site) struct Form<'a> {
-    /// Above the fields.
     pub(in crate::site) notice: Notice,
-    /// The name that was typed before. The password is never sent back.
+    /// Name of the attempt before. The password is never sent back.
     pub(in crate::site) username: &'a str,
-    /// Address to go to after sign-in: a path of this site.
+    /// Path to redirect to after sign-in.
     pub(in crate::site) next: &'a str,
 }
 
-/// The form. It works without scripts, and holds no data of the site.
-pub(in crate::site) fn sign_in(context: &Context, form: Form<'_>) -> String {
+/// Renders the form. It works without scripts, and contains no data of the site.
+pub(in crate::site) fn sign_in(layout: Layout<'_>, form: Form<'_>) -> String {
     let Form { notice, username, next } = form;
     let message = message(notice);
     let has_failed = message.is_some().then_some("true");
@@ -41,7 +41,7 @@ pub(in crate::site) fn sign_in(context: &Context, form: Form<'_>) -> String {
             h2 #sign-in { "Sign in" }
             @if let Some(message) = message {
                 p.notice #sign-in-failure role="alert" {
-                    (icon::Icon::Failing.show())
+                    (Icon::Failing.render())
                     span { (message) }
                 }
             }
@@ -61,7 +61,7 @@ pub(in crate::site) fn sign_in(context: &Context, form: Form<'_>) -> String {
             }
         }
     };
-    layout::still(context, &format!("Sign in · {}", context.settings().title), &main).into_string()
+    layout.fixed(&format!("Sign in · {}", layout.title), &main)
 }
 
 fn message(notice: Notice) -> Option<Markup> {
@@ -69,35 +69,8 @@ fn message(notice: Notice) -> Option<Markup> {
         Notice::None => return None,
         Notice::Wrong => html! { "The name or the password is wrong." },
         Notice::Throttled(seconds) => html! {
-            "Too many failed attempts. Try again in " (wait_in_words(seconds)) "."
+            "Too many failed attempts. Try again in " (wait(seconds)) "."
         },
         Notice::Busy => html! { "Too many sign-ins are in progress. Try again in a second." },
     })
-}
-
-/// Seconds in words, for a person who waits.
-fn wait_in_words(seconds: u64) -> String {
-    match seconds {
-        ..=1 => "a second".to_owned(),
-        2..120 => format!("{seconds} seconds"),
-        _ => format!("{} minutes", seconds.div_ceil(60)),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn wait_is_shown_in_words() {
-        for (seconds, expected) in [
-            (0, "a second"),
-            (1, "a second"),
-            (64, "64 seconds"),
-            (120, "2 minutes"),
-            (900, "15 minutes"),
-        ] {
-            assert_eq!(wait_in_words(seconds), expected);
-        }
-    }
 }

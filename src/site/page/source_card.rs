@@ -6,15 +6,17 @@ use maud::Markup;
 use super::{card, tank, weather};
 use crate::board::SourceView;
 
-/// The card that suits what a source measures. One that has not answered yet is
-/// known by its kind only.
-pub(super) fn card_of(source: &SourceView, now: Timestamp, past: &Markup) -> Markup {
+/// Renders the card of a source, with `chart` below its values.
+///
+/// The kind decides for upstreams of tanks and weather, also before the first reading; otherwise the
+/// fields of the reading decide.
+pub(super) fn source_card(source: &SourceView, now: Timestamp, chart: &Markup) -> Markup {
     let has = |field: &str| source.value(field).is_some();
     match source.kind {
-        "ptlevel" | "ptdevices" => tank::card(source, now, past),
-        "open-meteo" | "nws" | "ambient" => weather::card(source, now, past),
-        _ if has("level") => tank::card(source, now, past),
-        _ if has("conditions") || has("weather_code") => weather::card(source, now, past),
-        _ => card::generic(source, now, past),
+        "ptlevel" | "ptdevices" => tank::card(source, now, chart),
+        "open-meteo" | "nws" | "ambient" => weather::card(source, now, chart),
+        _ if has("level") => tank::card(source, now, chart),
+        _ if has("conditions") || has("weather_code") => weather::card(source, now, chart),
+        _ => card::generic(source, now, chart),
     }
 }

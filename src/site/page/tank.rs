@@ -1,56 +1,57 @@
-//! A tank: its level in numbers to be read from across the room, and drawn.
+//! The card of a tank: its level in large digits and as a drawing.
 
 use jiff::Timestamp;
 use maud::{Markup, html};
 
 use super::card::{frame, tiles};
-use super::figure::{number, spelled, whole};
 use super::icon::Icon;
+use super::number::shown_number;
 use super::trend;
 use crate::board::{FieldName, SourceView, Value};
+use crate::site::format::{unit_name, whole};
 
-/// At this level and below, in percent, the page says that the tank is low.
+/// Level in percent at and below which the card warns of a low level.
 const LOW: f64 = 25.0;
 
-/// At this level and below it says so with more urgency.
+/// Level in percent at and below which the warning is urgent.
 const VERY_LOW: f64 = 10.0;
 
-/// The level in percent, if that source has one and shows it.
+/// Returns the level in percent, if the source has one and shows it.
 pub(super) fn level(source: &SourceView) -> Option<f64> {
-    number(source, "level").filter(|_| source.shows("level")).map(|(level, _)| level)
+    shown_number(source, "level").map(|(level, _)| level)
 }
 
-/// The card of a tank.
-pub(super) fn card(source: &SourceView, now: Timestamp, past: &Markup) -> Markup {
+/// Renders the card of a tank.
+pub(super) fn card(source: &SourceView, now: Timestamp, chart: &Markup) -> Markup {
     let level = level(source);
     let rest: Vec<_> = source
         .shown()
         .into_iter()
         .filter(|(name, value)| {
-            !matches!(&**name, "level" | "volume") && !trend::tells(source, name, value)
+            !matches!(&**name, "level" | "volume") && !trend::contains(source, name, value)
         })
         .collect();
     let body = html! {
         div.figures {
-            @if source.shows("level") { (figure(level)) }
-            @if let Some((volume, unit)) = number(source, "volume") && source.shows("volume") {
+            @if source.shows("level") { (level_figure(level)) }
+            @if let Some((volume, unit)) = shown_number(source, "volume") {
                 p.volume {
                     span.number { (whole(volume)) }
-                    @if let Some(unit) = unit { " " span.sign { (spelled(unit)) } }
+                    @if let Some(unit) = unit { " " span.sign { (unit_name(unit)) } }
                 }
             }
             (warning(level))
-            (missing(source))
-            (trend::of_source(source, now))
+            (missing_reading(source))
+            (trend::trends(source, now))
             @if !rest.is_empty() { (tiles(rest.into_iter())) }
         }
-        // Without a level to show, a tank would say that it is not known.
+        // A drawing without a level means that the level is unknown.
         @if source.shows("level") { (drawing(source, level)) }
     };
-    frame(source, "tank", now, &body, past)
+    frame(source, "tank", now, &body, chart)
 }
 
-fn figure(level: Option<f64>) -> Markup {
+fn level_figure(level: Option<f64>) -> Markup {
     html! {
         p.level {
             @match level {
@@ -72,11 +73,11 @@ fn warning(level: Option<f64>) -> Markup {
         Some(level) if level <= LOW => ("low", "Low level"),
         _ => return html! {},
     };
-    html! { p.warning.(class) { (Icon::Low.show()) span { (words) } } }
+    html! { p.warning.(class) { (Icon::Low.render()) span { (words) } } }
 }
 
-/// Why there is no level, where the source has answered without one.
-fn missing(source: &SourceView) -> Markup {
+/// Renders the reason for a missing level or volume.
+fn missing_reading(source: &SourceView) -> Markup {
     let note = |(name, value): &(FieldName, Value)| match (&**name, &value.datum, &value.note) {
         ("level" | "volume", None, Some(note)) if source.shows(name) => Some(note.clone()),
         _ => None,
@@ -88,7 +89,7 @@ fn missing(source: &SourceView) -> Markup {
     }
 }
 
-// The drawing's coordinates: the inside of the tank.
+// Inside of the tank, in coordinates of the drawing.
 const LEFT: f64 = 34.0;
 const RIGHT: f64 = 234.0;
 const TOP: f64 = 76.0;
@@ -97,12 +98,12 @@ const BOTTOM: f64 = 364.0;
 /// Distance between the rings of the corrugated wall.
 const RING: f64 = 24.0;
 
-/// Where a level stands in the drawing. What is beyond the walls is drawn at the wall.
-fn height(level: f64) -> f64 {
+/// Returns the coordinate of a level. A level below 0 or above 100 is drawn at the wall.
+fn surface(level: f64) -> f64 {
     BOTTOM - (BOTTOM - TOP) * level.clamp(0.0, 100.0) / 100.0
 }
 
-/// The tank in the drawing of a server that has none.
+/// Renders the drawing of a tank without a source, for a server without sources.
 pub(super) fn empty_drawing() -> Markup {
     svg("none", None)
 }
@@ -111,7 +112,7 @@ fn drawing(source: &SourceView, level: Option<f64>) -> Markup {
     svg(&source.name, level)
 }
 
-/// The ids are made unique by the source's name, for a page may have several tanks.
+/// Renders the drawing. Its ids contain `name`, because a page may have several tanks.
 fn svg(name: &str, level: Option<f64>) -> Markup {
     let inside = format!("inside-{name}");
     let (water, hatch) = (format!("water-{name}"), format!("hatch-{name}"));
@@ -132,16 +133,16 @@ fn svg(name: &str, level: Option<f64>) -> Markup {
                 }
             }
             path.ground d="M2 376h296" {}
-            // The downpipe that brings the rain, and the tap.
+            // The downpipe and the tap.
             path.pipe d="M10 30v64q0 14 14 14h10" {}
             path.pipe d="M34 340H14v12M14 340v-9M8 330h12" {}
             rect.wall x=(LEFT) y=(TOP) width=(RIGHT - LEFT) height=(BOTTOM - TOP) rx="8" {}
             @if let Some(level) = level {
                 g clip-path=(url(&inside)) {
-                    path.wave.behind d=(wave(height(level) - 3.0, 7.0)) {}
-                    path.wave.front d=(wave(height(level), 5.0)) fill=(url(&water)) {}
-                    rect.hatch x=(LEFT) y=(height(level)) width=(RIGHT - LEFT)
-                        height=(BOTTOM - height(level)) fill=(url(&hatch)) {}
+                    path.wave.behind d=(wave(surface(level) - 3.0, 7.0)) {}
+                    path.wave.front d=(wave(surface(level), 5.0)) fill=(url(&water)) {}
+                    rect.hatch x=(LEFT) y=(surface(level)) width=(RIGHT - LEFT)
+                        height=(BOTTOM - surface(level)) fill=(url(&hatch)) {}
                 }
             }
             g.rings {
@@ -154,22 +155,22 @@ fn svg(name: &str, level: Option<f64>) -> Markup {
             rect.rim x=(LEFT) y=(TOP) width=(RIGHT - LEFT) height=(BOTTOM - TOP) rx="8" {}
             path.roof d="M26 76L126 38h16L242 76z" {}
             path.vent d="M134 36V24M122 22h24" {}
-            path.mark d={ "M" (LEFT) " " (height(LOW)) "H" (RIGHT) } {}
+            path.mark d={ "M" (LEFT) " " (surface(LOW)) "H" (RIGHT) } {}
             g.scale {
                 @for mark in [0.0, 25.0, 50.0, 75.0, 100.0] {
-                    line x1="242" x2="250" y1=(height(mark)) y2=(height(mark)) {}
-                    text x="262" y=(height(mark) + 4.0) { (mark) }
+                    line x1="242" x2="250" y1=(surface(mark)) y2=(surface(mark)) {}
+                    text x="262" y=(surface(mark) + 4.0) { (mark) }
                 }
             }
             @if let Some(level) = level {
-                path.pointer d={ "M238 " (height(level)) "l13 -8v16z" } {}
+                path.pointer d={ "M238 " (surface(level)) "l13 -8v16z" } {}
             }
         }
     }
 }
 
-/// The water with waves on top, wider than the tank so that the script-free
-/// animation of the style sheet can let it drift.
+/// Returns the path of the water with waves of height `swell` on top. It is wider than the tank, so
+/// that the style sheet can move it sideways.
 fn wave(surface: f64, swell: f64) -> String {
     format!("M-166 {surface}q50 -{swell} 100 0t100 0t100 0t100 0t100 0V{BOTTOM}H-166z")
 }

@@ -1,42 +1,46 @@
-//! Where things are going: what the page says of the values that were worked out.
+//! Trends of a source: the rate of change, times to full and empty, changes, and the last refill.
+//!
+//! These are the values that the board derives from the observations. A value that is part of a
+//! sentence here gets no tile.
 
 use jiff::{SignedDuration, Timestamp};
 use maud::{Markup, html};
 
-use super::figure::{label, number, short, symbol, whole};
 use super::icon::Icon;
-use super::state::{Form, time};
+use super::number::shown_number;
+use super::time::{AgeFormat, time};
 use crate::board::{Datum, SourceView, State, Value};
-use crate::site::age;
+use crate::site::format::{coarse_duration, compact, field_label, signed, symbol};
 use crate::site::freshness::state_at;
 use crate::units::Unit;
 
-/// Changes smaller than that are told as none: less than a sensor is good for.
-const STILL: f64 = 0.05;
+/// Rate below which a value is called steady: sensors do not resolve less.
+const STEADY_RATE: f64 = 0.05;
 
-/// What the page says of one field's past.
+/// A field with derived values.
 struct Subject {
     field: String,
-    /// Times to full and empty, and refills, are of this one.
+    /// True for the field that times to full and empty, and refills, are about.
     is_tank: bool,
 }
 
-/// Where the source's values go, how they have changed, when it was filled; as much of that as
-/// the source shows.
-pub(super) fn of_source(source: &SourceView, now: Timestamp) -> Markup {
-    html! { @for subject in &subjects(source) { (told(source, subject, now)) } }
+/// Renders the trends that the source is configured to show.
+pub(super) fn trends(source: &SourceView, now: Timestamp) -> Markup {
+    html! { @for subject in &subjects(source) { (trend(source, subject, now)) } }
 }
 
-/// Whether that value is told of by [`of_source`], so that it needs no tile.
-pub(super) fn tells(source: &SourceView, name: &str, value: &Value) -> bool {
+/// Returns true if [`trends`] contains the value, so that it needs no tile.
+pub(super) fn contains(source: &SourceView, name: &str, value: &Value) -> bool {
     let mut derived = source.reading.iter().flat_map(|reading| &reading.derived);
-    let is_told = name != "last_refill_amount" || source.shows("last_refill");
-    // One that is missing has a reason to tell, if it was asked for by name.
-    is_told && value.datum.is_some() && derived.any(|(known, _)| **known == *name)
+    let is_in_sentence = name != "last_refill_amount" || source.shows("last_refill");
+    // A null has a note instead, which a tile shows if the field is configured to be shown.
+    is_in_sentence && value.datum.is_some() && derived.any(|(known, _)| **known == *name)
 }
 
-/// The fields that something was worked out of, in order: first rates and changes, then what is
-/// of tanks only.
+/// Returns the fields with derived values, in order.
+///
+/// The board derives the rate and the changes of each field, then, once, the times and refills of a
+/// tank: these follow the field that they are about.
 fn subjects(source: &SourceView) -> Vec<Subject> {
     let mut subjects: Vec<Subject> = Vec::new();
     let mut has_tank = false;
@@ -57,24 +61,24 @@ fn subjects(source: &SourceView) -> Vec<Subject> {
     subjects
 }
 
-fn told(source: &SourceView, subject: &Subject, now: Timestamp) -> Markup {
-    let going = going(source, subject);
+fn trend(source: &SourceView, subject: &Subject, now: Timestamp) -> Markup {
+    let direction = direction(source, subject);
     let changes = changes(source, &subject.field);
     let refill = refill(source).filter(|_| subject.is_tank);
-    if going.is_none() && changes.is_empty() && refill.is_none() {
+    if direction.is_none() && changes.is_empty() && refill.is_none() {
         return html! {};
     }
-    // What was said of the future was said when the source was last observed.
-    let old = source.reading.as_ref().filter(|_| state_at(source, now) == State::Stale);
+    // A forecast of a stale source is from the time of its latest observation.
+    let stale_reading = source.reading.as_ref().filter(|_| state_at(source, now) == State::Stale);
     html! {
         ul.trend {
-            @if going.is_some() || !subject.is_tank {
+            @if direction.is_some() || !subject.is_tank {
                 li.going {
-                    // Of a tank it is plain what rises and falls.
-                    @if !subject.is_tank { span { (label(&subject.field)) } }
-                    @if let Some(going) = going { (going) }
-                    @if let Some(reading) = old {
-                        span.then { "as of " (time(reading.observed.at, now, Form::Ago)) }
+                    // The card of a tank needs no label for the water.
+                    @if !subject.is_tank { span { (field_label(&subject.field)) } }
+                    @if let Some(direction) = direction { (direction) }
+                    @if let Some(reading) = stale_reading {
+                        span.then { "as of " (time(reading.observed.at, now, AgeFormat::Ago)) }
                     }
                 }
             }
@@ -82,66 +86,63 @@ fn told(source: &SourceView, subject: &Subject, now: Timestamp) -> Markup {
                 li { span.delta { (signed(change)) " " (symbol(unit)) } " in " (over) }
             }
             @if let Some((at, amount)) = refill {
-                li { "Filled " (time(at, now, Form::Ago)) @if let Some(amount) = amount { " by " (amount) } }
+                li { "Filled " (time(at, now, AgeFormat::Ago)) @if let Some(amount) = amount { " by " (amount) } }
             }
         }
     }
 }
 
-/// A number that the source shows.
-fn shown(source: &SourceView, field: &str) -> Option<(f64, Option<Unit>)> {
-    number(source, field).filter(|_| source.shows(field))
-}
-
-/// In which direction, how fast, until when.
-fn going(source: &SourceView, subject: &Subject) -> Option<Markup> {
+/// Renders the direction, the rate, and the time until full or empty.
+fn direction(source: &SourceView, subject: &Subject) -> Option<Markup> {
     let end = |word: &str, name: &str| {
-        let (hours, _) = shown(source, name).filter(|_| subject.is_tank)?;
-        Some(format!("{word} in {}", about(hours)))
+        let (hours, _) = shown_number(source, name).filter(|_| subject.is_tank)?;
+        Some(format!("{word} in {}", rough_hours(hours)))
     };
     let rising = end("full", "time_to_full");
     let ends = end("empty", "time_to_empty").into_iter().chain(rising);
-    let (icon, mut words) = match shown(source, &format!("{}_rate", subject.field)) {
+    let (icon, mut words) = match shown_number(source, &format!("{}_rate", subject.field)) {
         Some((rate, Some(unit))) => {
             let (icon, word) = match rate {
-                rate if rate >= STILL => (Icon::Rising, "Rising"),
-                rate if rate <= -STILL => (Icon::Falling, "Falling"),
+                rate if rate >= STEADY_RATE => (Icon::Rising, "Rising"),
+                rate if rate <= -STEADY_RATE => (Icon::Falling, "Falling"),
                 _ => (Icon::Steady, "Steady"),
             };
-            let fast = format!(" {} {}", short(rate.abs()), symbol(unit));
-            let fast = if icon == Icon::Steady { String::new() } else { fast };
-            (icon, html! { strong { (word) } (fast) })
+            let speed = match icon {
+                Icon::Steady => String::new(),
+                _ => format!(" {} {}", compact(rate.abs()), symbol(unit)),
+            };
+            (icon, html! { strong { (word) } (speed) })
         }
         _ => (Icon::Waiting, html! {}),
     };
     for end in ends {
-        let and = if words.0.is_empty() { "" } else { ", " };
-        words = html! { (words) (and) (end) };
+        let separator = if words.0.is_empty() { "" } else { ", " };
+        words = html! { (words) (separator) (end) };
     }
-    (!words.0.is_empty()).then(|| html! { (icon.show()) span.way { (words) } })
+    (!words.0.is_empty()).then(|| html! { (icon.render()) span.way { (words) } })
 }
 
-/// `2 hours`, `3 days`: as rough as a forecast is.
-fn about(hours: f64) -> String {
-    // At most a year of hours, by construction.
-    age::rough(SignedDuration::from_secs((hours * 3600.0) as i64))
+/// Returns a duration as precise as a forecast is: `2 hours`, `3 days`.
+fn rough_hours(hours: f64) -> String {
+    // The board forecasts at most a year, so the cast is exact.
+    coarse_duration(SignedDuration::from_secs((hours * 3600.0) as i64))
 }
 
-/// The changes that are known: over how long, how much.
+/// Returns the known changes of a field: the period, the change and its unit.
 fn changes(source: &SourceView, field: &str) -> Vec<(String, f64, Unit)> {
     let prefix = format!("{field}_change_");
     let change = |name: &str, value: &Value| {
         let over = name.strip_prefix(&prefix).filter(|_| source.shows(name))?;
         match (&value.datum, value.unit) {
-            (Some(Datum::Number(number)), Some(unit)) => Some((spoken(over), number.get(), unit)),
+            (Some(Datum::Number(number)), Some(unit)) => Some((spaced(over), number.get(), unit)),
             _ => None,
         }
     };
     source.values().filter_map(|(name, value)| change(name, value)).collect()
 }
 
-/// `24h` as `24 h`.
-fn spoken(over: &str) -> String {
+/// Returns `24h` as `24 h`.
+fn spaced(over: &str) -> String {
     let digits = over.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     match &over[digits.len()..] {
         "m" => format!("{digits} min"),
@@ -149,16 +150,12 @@ fn spoken(over: &str) -> String {
     }
 }
 
-fn signed(change: f64) -> String {
-    let size = if change.abs() >= 100.0 { whole(change) } else { short(change) };
-    if change > 0.0 { format!("+{size}") } else { size }
-}
-
+/// Returns the time of the last refill and its amount.
 fn refill(source: &SourceView) -> Option<(Timestamp, Option<String>)> {
     let last = source.value("last_refill").filter(|_| source.shows("last_refill"))?;
     let Some(Datum::Text(at)) = &last.datum else { return None };
-    let amount = shown(source, "last_refill_amount");
+    let amount = shown_number(source, "last_refill_amount");
     let amount =
-        amount.and_then(|(amount, unit)| Some(format!("{} {}", short(amount), symbol(unit?))));
+        amount.and_then(|(amount, unit)| Some(format!("{} {}", compact(amount), symbol(unit?))));
     Some((at.parse().ok()?, amount))
 }

@@ -1,27 +1,30 @@
-//! The weather: temperature and conditions large, the rest beside them.
+//! The card of the weather: temperature and conditions in large letters, other values below.
 
 use jiff::Timestamp;
 use maud::{Markup, html};
 
 use super::card::{amount, frame, pending, tiles};
-use super::figure::{compass, find, number, symbol, whole};
 use super::icon::Icon;
+use super::number::{number, shown_number};
 use super::trend;
 use crate::board::{Datum, SourceView, Value};
+use crate::site::format::{compass_point, symbol, whole};
 
-/// Fields that the head of the card shows.
+/// Fields that the head of the card shows, which need no tile.
 const IN_HEAD: [&str; 4] = ["temperature", "conditions", "weather_code", "wind_direction"];
 
-/// The card of a weather station or forecast.
-pub(super) fn card(source: &SourceView, now: Timestamp, past: &Markup) -> Markup {
+/// Renders the card of a weather station or forecast.
+pub(super) fn card(source: &SourceView, now: Timestamp, chart: &Markup) -> Markup {
     let rest: Vec<_> = source
         .shown()
         .into_iter()
-        .filter(|(name, value)| !IN_HEAD.contains(&&**name) && !trend::tells(source, name, value))
+        .filter(|(name, value)| {
+            !IN_HEAD.contains(&&**name) && !trend::contains(source, name, value)
+        })
         .collect();
-    let temperature = find(source, "temperature").filter(|_| source.shows("temperature"));
+    let temperature = source.value("temperature").filter(|_| source.shows("temperature"));
     let has_sky = source.shows("conditions") || source.shows("weather_code");
-    let direction = number(source, "wind_direction").filter(|_| source.shows("wind_direction"));
+    let direction = shown_number(source, "wind_direction");
     let body = html! {
         @if source.reading.is_none() { (pending()) } @else {
             @if has_sky || temperature.is_some() {
@@ -35,10 +38,10 @@ pub(super) fn card(source: &SourceView, now: Timestamp, past: &Markup) -> Markup
             }
             @if let Some((degrees, _)) = direction { (vane(degrees)) }
             @if !rest.is_empty() { (tiles(rest.into_iter())) }
-            (trend::of_source(source, now))
+            (trend::trends(source, now))
         }
     };
-    frame(source, "weather", now, &body, past)
+    frame(source, "weather", now, &body, chart)
 }
 
 fn degrees(temperature: &Value) -> Markup {
@@ -58,39 +61,40 @@ fn vane(degrees: f64) -> Markup {
         p.vane {
             svg.icon viewBox="0 0 24 24" aria-hidden="true" focusable="false" {
                 circle cx="12" cy="12" r="10.5" {}
-                // The wind is named for where it comes from; the arrow flies with it.
+                // The direction is where the wind comes from; the arrow points where it goes.
                 path transform={ "rotate(" (degrees) " 12 12)" } d="M12 19l-4.5-12L12 9.5 16.5 7z" {}
             }
-            span { "Wind from " (compass(degrees)) " " span.quiet { (whole(degrees)) "°" } }
+            span { "Wind from " (compass_point(degrees)) " " span.quiet { (whole(degrees)) "°" } }
         }
     }
 }
 
 fn sky(source: &SourceView) -> Markup {
     let icon = match number(source, "weather_code") {
-        Some((code, _)) => described(code).map(|(icon, _)| icon),
-        None => text(source).map(|text| pictured(&text.to_ascii_lowercase())),
+        Some((code, _)) => described_code(code).map(|(icon, _)| icon),
+        None => text(source).map(|text| icon_of_text(&text.to_ascii_lowercase())),
     };
-    icon.unwrap_or(Icon::Unknown).show()
+    icon.unwrap_or(Icon::Unknown).render()
 }
 
 fn conditions(source: &SourceView) -> String {
     if let Some(text) = text(source) {
         return text.to_owned();
     }
-    let words = number(source, "weather_code").and_then(|(code, _)| described(code));
+    let words = number(source, "weather_code").and_then(|(code, _)| described_code(code));
     words.map_or_else(String::new, |(_, words)| words.to_owned())
 }
 
 fn text(source: &SourceView) -> Option<&str> {
-    match &find(source, "conditions")?.datum {
+    match &source.value("conditions")?.datum {
         Some(Datum::Text(text)) => Some(text),
         _ => None,
     }
 }
 
-/// WMO table 4677 in the selection that weather services use.
-fn described(code: f64) -> Option<(Icon, &'static str)> {
+/// Returns the icon and the words of a code of WMO table 4677. Codes that weather services do not use
+/// have none.
+fn described_code(code: f64) -> Option<(Icon, &'static str)> {
     if !(0.0..=99.0).contains(&code) {
         return None;
     }
@@ -120,8 +124,8 @@ fn described(code: f64) -> Option<(Icon, &'static str)> {
     })
 }
 
-/// The icon for a description in lower-case words. The graver word decides.
-fn pictured(text: &str) -> Icon {
+/// Returns the icon for a description in lower case. Of several words the more severe decides.
+fn icon_of_text(text: &str) -> Icon {
     const WORDS: [(&str, Icon); 14] = [
         ("thunder", Icon::Thunder),
         ("snow", Icon::Snow),
@@ -147,7 +151,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pictures_for_words() {
+    fn text_has_the_icon_of_its_most_severe_word() {
         for (text, icon) in [
             ("clear", Icon::Clear),
             ("partly cloudy", Icon::PartlyCloudy),
@@ -156,15 +160,15 @@ mod tests {
             ("thunderstorms and rain", Icon::Thunder),
             ("", Icon::Unknown),
         ] {
-            assert_eq!(pictured(text), icon, "{text}");
+            assert_eq!(icon_of_text(text), icon, "{text}");
         }
     }
 
     #[test]
-    fn codes_beyond_the_table_have_no_words() {
+    fn code_outside_the_table_has_no_words() {
         for code in [-3.0, 4.0, 100.0, 1e9] {
-            assert_eq!(described(code).map(|(_, words)| words), None, "{code}");
+            assert_eq!(described_code(code).map(|(_, words)| words), None, "{code}");
         }
-        assert_eq!(described(63.0).map(|(_, words)| words), Some("Rain"));
+        assert_eq!(described_code(63.0).map(|(_, words)| words), Some("Rain"));
     }
 }

@@ -1,0 +1,36 @@
+//! A site with a recorded history, for tests of charts and pages.
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use crate::board::{Change, Finite, Sample};
+use crate::history::{History, import};
+use crate::site::Site;
+use crate::site::fixture::{now, site_with, tank};
+use crate::units::Unit;
+
+/// A site and the folder of its history.
+pub(in crate::site) struct RecordedSite {
+    _folder: tempfile::TempDir,
+    pub(in crate::site) site: Site,
+}
+
+/// Returns a site with two days of a level, recorded each five minutes, with a gap of four hours.
+pub(in crate::site) fn recorded_site(title: &str) -> RecordedSite {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pumphouse.db");
+    let end = now().as_second() - 840;
+    let times = (0..576).map(|n| end - n * 300).rev();
+    let samples = times.filter(|at| !(end - 40_000..end - 25_600).contains(at)).map(|at| Sample {
+        source: "tank".into(),
+        field: "level".into(),
+        at: Timestamp::from_second(at).unwrap(),
+        value: Finite::new(40.0 + (at / 300 % 20) as f64).unwrap(),
+        unit: Some(Unit::Percent),
+    });
+    import(&path, &TimeZone::UTC, [Change::Observed(samples.collect())]).unwrap();
+    let history = History::read_only(&path, TimeZone::UTC);
+    let mut source = tank();
+    source.title = title.into();
+    RecordedSite { _folder: folder, site: site_with(vec![source], history) }
+}

@@ -1,0 +1,13 @@
+//! Numbers, units, names and times as people read them.
+//!
+//! Pages, charts and the sign-in form format through this module only, so the same value reads the
+//! same everywhere. Programs get unformatted numbers and RFC 3339 timestamps
+//! ([`timestamp`](crate::timestamp)) instead.
+
+mod number;
+mod time;
+mod unit;
+
+pub(super) use self::number::{compact, datum, fixed, signed, whole};
+pub(super) use self::time::{coarse_duration, duration, humanize, local_time, utc_date_time, wait};
+pub(super) use self::unit::{compass_point, field_label, symbol, unit_name};

@@ -1,0 +1,118 @@
+//! Ages, durations and points in time, in English words.
+//!
+//! A text of an age changes at most once a minute, so a page of ages keeps its bytes for as long,
+//! and with them its entity tag. `script.js` updates the ages between two fetches by the same
+//! rules.
+
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+
+const MINUTE: i64 = 60;
+const HOUR: i64 = 60 * MINUTE;
+const DAY: i64 = 24 * HOUR;
+
+/// Returns an age: `just now`, `4 minutes ago`, `3 hours 5 minutes ago`, `2 days ago`.
+///
+/// A negative age, of a timestamp in the future, is `just now`.
+pub(in crate::site) fn humanize(age: SignedDuration) -> String {
+    if age.as_secs() < MINUTE { "just now".to_owned() } else { format!("{} ago", duration(age)) }
+}
+
+/// Returns a duration: `less than a minute`, `4 minutes`, `3 hours 5 minutes`, `2 days`.
+pub(in crate::site) fn duration(length: SignedDuration) -> String {
+    let seconds = length.as_secs();
+    let (hours, minutes) = (seconds / HOUR, seconds % HOUR / MINUTE);
+    match seconds {
+        ..MINUTE => "less than a minute".to_owned(),
+        MINUTE..HOUR => count(minutes, "minute"),
+        HOUR..DAY if minutes == 0 => count(hours, "hour"),
+        HOUR..DAY => format!("{} {}", count(hours, "hour"), count(minutes, "minute")),
+        DAY.. => count(seconds / DAY, "day"),
+    }
+}
+
+/// Returns a duration in its largest unit only: `4 minutes`, `3 hours`, `2 days`.
+pub(in crate::site) fn coarse_duration(length: SignedDuration) -> String {
+    match length.as_secs() {
+        seconds @ HOUR..DAY => count(seconds / HOUR, "hour"),
+        _ => duration(length),
+    }
+}
+
+/// Returns the time to wait before a retry: `a second`, `64 seconds`, `2 minutes`.
+pub(in crate::site) fn wait(seconds: u64) -> String {
+    match seconds {
+        ..=1 => "a second".to_owned(),
+        2..120 => format!("{seconds} seconds"),
+        _ => format!("{} minutes", seconds.div_ceil(60)),
+    }
+}
+
+/// Returns a point in time by the clocks of `zone`: `Sat 31 Jan 2026, 17:00`.
+pub(in crate::site) fn local_time(second: i64, zone: &TimeZone) -> String {
+    let Ok(at) = Timestamp::from_second(second) else { return second.to_string() };
+    zone.to_datetime(at).strftime("%a %-d %b %Y, %H:%M").to_string()
+}
+
+/// Returns a point in time in full: `Saturday, 31 January 2026, 17:16:00 UTC`.
+pub(in crate::site) fn utc_date_time(at: Timestamp) -> String {
+    at.strftime("%A, %-d %B %Y, %H:%M:%S UTC").to_string()
+}
+
+fn count(number: i64, unit: &str) -> String {
+    format!("{number} {unit}{}", if number == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn age_is_in_words_that_change_once_a_minute() {
+        for (seconds, expected_age, expected_coarse) in [
+            (i64::MIN, "just now", "less than a minute"),
+            (-3600, "just now", "less than a minute"),
+            (0, "just now", "less than a minute"),
+            (59, "just now", "less than a minute"),
+            (60, "1 minute ago", "1 minute"),
+            (119, "1 minute ago", "1 minute"),
+            (120, "2 minutes ago", "2 minutes"),
+            (3599, "59 minutes ago", "59 minutes"),
+            (3600, "1 hour ago", "1 hour"),
+            (3660, "1 hour 1 minute ago", "1 hour"),
+            (7260, "2 hours 1 minute ago", "2 hours"),
+            (86_399, "23 hours 59 minutes ago", "23 hours"),
+            (86_400, "1 day ago", "1 day"),
+            (172_799, "1 day ago", "1 day"),
+            (172_800, "2 days ago", "2 days"),
+            (i64::MAX, "106751991167300 days ago", "106751991167300 days"),
+        ] {
+            let age = SignedDuration::from_secs(seconds);
+            assert_eq!(humanize(age), expected_age, "{seconds}");
+            assert_eq!(coarse_duration(age), expected_coarse, "{seconds}");
+        }
+    }
+
+    #[test]
+    fn wait_is_rounded_up_to_minutes_from_two_minutes_on() {
+        for (seconds, expected) in [
+            (0, "a second"),
+            (1, "a second"),
+            (64, "64 seconds"),
+            (120, "2 minutes"),
+            (121, "3 minutes"),
+            (900, "15 minutes"),
+        ] {
+            assert_eq!(wait(seconds), expected);
+        }
+    }
+
+    #[test]
+    fn local_time_is_that_of_the_zone() {
+        let zone = TimeZone::get("America/Los_Angeles").unwrap();
+        assert_eq!(local_time(1_769_880_000, &zone), "Sat 31 Jan 2026, 09:20");
+        assert_eq!(local_time(i64::MAX, &zone), i64::MAX.to_string());
+        let at = Timestamp::from_second(1_769_880_000).unwrap();
+        assert_eq!(utc_date_time(at), "Saturday, 31 January 2026, 17:20:00 UTC");
+    }
+}

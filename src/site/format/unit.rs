@@ -1,0 +1,63 @@
+//! Units, names of fields and directions.
+
+use crate::units::Unit;
+
+/// Returns the symbol that is printed behind a number in this unit; empty for codes.
+pub(in crate::site) fn symbol(unit: Unit) -> &'static str {
+    match unit {
+        Unit::Fahrenheit => "°F",
+        Unit::Celsius => "°C",
+        Unit::Degree => "°",
+        Unit::WmoCode => "",
+        _ => unit.as_str(),
+    }
+}
+
+/// Returns the unit's name where a tank has one, for places with room, and else its symbol.
+pub(in crate::site) fn unit_name(unit: Unit) -> &'static str {
+    match unit {
+        Unit::UsGallon => "gallons",
+        Unit::Litre => "litres",
+        Unit::Inch => "inches",
+        _ => symbol(unit),
+    }
+}
+
+/// Returns the label of a field: `Wind speed` for `wind_speed`.
+pub(in crate::site) fn field_label(field: &str) -> String {
+    let mut text = field.replace('_', " ");
+    if let Some(first) = text.get_mut(..1) {
+        first.make_ascii_uppercase();
+    }
+    text
+}
+
+/// Returns the nearest of the sixteen points of the compass.
+pub(in crate::site) fn compass_point(degrees: f64) -> &'static str {
+    const POINTS: [&str; 16] = [
+        "N", "NNE", "NE", "ENE", "E", "ESE", "SE", "SSE", "S", "SSW", "SW", "WSW", "W", "WNW",
+        "NW", "NNW",
+    ];
+    // The remainder is from 0 to 360, so the quotient is at most 16 and the cast is exact.
+    POINTS[(degrees.rem_euclid(360.0) / 22.5).round() as usize % POINTS.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn angle_has_the_nearest_point() {
+        for (degrees, point) in
+            [(0.0, "N"), (11.0, "N"), (12.0, "NNE"), (315.0, "NW"), (359.0, "N"), (-90.0, "W")]
+        {
+            assert_eq!(compass_point(degrees), point, "{degrees}");
+        }
+    }
+
+    #[test]
+    fn label_begins_with_a_capital() {
+        assert_eq!(field_label("wind_speed"), "Wind speed");
+        assert_eq!(field_label(""), "");
+    }
+}

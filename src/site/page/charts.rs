@@ -1,0 +1,144 @@
+//! Charts in a page, and the links that select their range.
+
+use maud::{Markup, PreEscaped, html};
+use strum::VariantArray as _;
+
+use super::view::View;
+use crate::board::{Datum, SourceView};
+use crate::site::chart::{Missing, Outcome, Range, Subject};
+use crate::site::format::{field_label, symbol};
+
+/// Returns the drawn chart of a field, or the reason for its absence.
+fn drawn(view: &View<'_>, source: &SourceView, field: &str) -> Outcome {
+    let subject = Subject { source, field, range: view.range };
+    view.charts.get(view.history, subject, view.now).best()
+}
+
+/// Renders the chart of a field in two sizes, of which the style sheet shows one.
+fn chart(view: &View<'_>, source: &SourceView, field: &str) -> Markup {
+    if !view.history.is_enabled() {
+        return html! {};
+    }
+    html! {
+        @match drawn(view, source, field) {
+            Ok(chart) => {
+                div.plot { (PreEscaped(chart.wide())) (PreEscaped(chart.narrow())) }
+            }
+            Err(missing) => { (absence(missing, view.range)) }
+        }
+    }
+}
+
+/// Renders a chart below its heading, for a card. Renders nothing without a history.
+pub(super) fn titled_chart(view: &View<'_>, source: &SourceView, field: &str) -> Markup {
+    let chart = chart(view, source, field);
+    html! {
+        @if !chart.0.is_empty() {
+            div.past {
+                p.charted { (heading(source, field)) }
+                (chart)
+                (numbers(view, source, field))
+            }
+        }
+    }
+}
+
+/// Renders a chart as a figure, for the page of its source.
+pub(super) fn figure(view: &View<'_>, source: &SourceView, field: &str) -> Markup {
+    html! {
+        figure.history #{ "chart-" (field) } {
+            figcaption { h3 { (heading(source, field)) } }
+            (chart(view, source, field))
+            (numbers(view, source, field))
+        }
+    }
+}
+
+fn absence(missing: Missing, range: Range) -> Markup {
+    html! {
+        p.no-plot {
+            @match missing {
+                Missing::NeverRecorded => { "Nothing recorded yet." }
+                Missing::NothingInRange => { "Nothing recorded in the last " (range.in_words()) "." }
+                Missing::HistoryUnavailable => { "The history cannot be read at the moment." }
+                Missing::NotDrawn => { "This chart is drawn in a moment: reload the page." }
+            }
+        }
+    }
+}
+
+/// Renders the table of a chart's numbers, folded, with a link to all of them as CSV.
+fn numbers(view: &View<'_>, source: &SourceView, field: &str) -> Markup {
+    let name = field_label(field);
+    html! {
+        @if let Ok(chart) = drawn(view, source, field) {
+            details.numbers #{ "numbers-" (source.name) "-" (field) } {
+                summary { "The numbers" span.unseen { " of " (name) ", " (source.title) } }
+                div.scroll role="region" tabindex="0"
+                    aria-label={ (name) ", " (source.title) ", numbers" } {
+                    (PreEscaped(chart.table()))
+                }
+                p { "All of them, for a spreadsheet: "
+                    a href={ "/api/v1/history?field=" (source.name) "." (field)
+                        "&hours=" (view.range.seconds() / 3600) "&step=raw&format=csv" }
+                        download {
+                        "CSV" span.unseen { " of " (name) ", " (source.title) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Renders the links that select the range of the page at `path`.
+pub(super) fn ranges(view: &View<'_>, path: &str) -> Markup {
+    if !view.history.is_enabled() {
+        return html! {};
+    }
+    html! {
+        nav.ranges aria-label="How far back charts go" {
+            @for &range in Range::VARIANTS {
+                @let current = (range == view.range).then_some("true");
+                a href={ (path) "?range=" (range.as_str()) } aria-current=[current] {
+                    (range.as_str()) span.unseen { ", the last " (range.in_words()) }
+                }
+            }
+        }
+    }
+}
+
+/// Returns the label of a field with its unit: `Level, %`.
+fn heading(source: &SourceView, field: &str) -> String {
+    match source.value(field).and_then(|value| value.unit).map_or("", symbol) {
+        "" => field_label(field),
+        unit => format!("{}, {unit}", field_label(field)),
+    }
+}
+
+/// Returns the field whose chart the card of a source shows.
+///
+/// This is the level, the volume or the temperature, unless the source is configured to show other
+/// fields; then it is the first that has a chart.
+pub(in crate::site) fn leading_field(source: &SourceView) -> Option<String> {
+    let is_number = |field: &str| {
+        let value = source.reading.as_ref()?.values.iter().find(|(name, _)| **name == *field);
+        value.filter(|(_, value)| matches!(value.datum, Some(Datum::Number(_)) | None))
+    };
+    let usual = ["level", "volume", "temperature"].into_iter().find(|it| is_number(it).is_some());
+    match usual.filter(|_| source.show.is_empty()) {
+        Some(field) => Some(field.to_owned()),
+        None => chart_fields(source).into_iter().next(),
+    }
+}
+
+/// Returns the fields of a source that have a chart, in the order of the page.
+pub(in crate::site) fn chart_fields(source: &SourceView) -> Vec<String> {
+    let reported = source.reading.iter().flat_map(|reading| &reading.values);
+    let is_reported = |name: &str| reported.clone().any(|(known, _)| **known == *name);
+    // A line through codes or directions has no meaning.
+    let has_line = |name: &str| !matches!(name, "weather_code" | "wind_direction" | "status");
+    let shown = source.shown().into_iter().filter(|(name, value)| {
+        is_reported(name) && has_line(name) && !matches!(value.datum, Some(Datum::Text(_)))
+    });
+    shown.map(|(name, _)| name.to_string()).collect()
+}

@@ -1,0 +1,60 @@
+//! Markup that is safe: escaped texts, no inline code, unique ids.
+
+use super::html;
+use crate::board::{ErrorKind, Value};
+use crate::site::fixture::{failing, get, pump, site, stale, tank, text, values, waiting, weather};
+
+#[test]
+fn texts_of_upstreams_and_operators_are_escaped() {
+    const EVIL: &str = "<script>alert('x')</script>\"><img src=x onerror=y>";
+    let mut source = pump();
+    source.title = EVIL.into();
+    source.reading.as_mut().unwrap().values =
+        values([("mode", Value::text(EVIL)), ("gone", Value::missing(None, EVIL))]);
+    let source = failing(source, ErrorKind::Decode, EVIL);
+    let mut sky = weather();
+    sky.reading.as_mut().unwrap().values = values([("conditions", Value::text(EVIL))]);
+    let html = html(vec![source, sky]);
+    assert!(!html.contains("alert('x')</script>") && !html.contains("<img"), "{html}");
+    assert_eq!(html.matches("&lt;script&gt;").count(), 5, "{html}");
+}
+
+#[test]
+fn page_has_nothing_inline_and_loads_only_own_files() {
+    let sources = vec![stale(tank(), 9000), weather(), pump(), waiting("well", "json")];
+    let site = site(sources);
+    let error = get(&site, "/nowhere", &[("accept", "text/html")]);
+    let dashboard = get(&site, "/", &[]);
+    for html in [text(&dashboard), text(&error)] {
+        for forbidden in
+            ["style=", "<style", "onclick", "onload", "javascript:", "http://", "https://", "//"]
+        {
+            assert!(!html.contains(forbidden), "{forbidden} is in {html}");
+        }
+        for (start, _) in html.match_indices("<script") {
+            assert!(html[start..].starts_with("<script defer src=\"/assets/script."), "{html}");
+        }
+        for (start, _) in html.match_indices("<use") {
+            let id = html[start..].split('"').nth(1).unwrap().trim_start_matches('#');
+            assert!(html.contains(&format!("<symbol id=\"{id}\"")), "{id} is not drawn");
+        }
+    }
+    assert!(
+        text(&dashboard)
+            .contains("<noscript><meta http-equiv=\"refresh\" content=\"30\"></noscript>")
+    );
+    assert!(!text(&error).contains("<script"));
+}
+
+#[test]
+fn ids_of_two_tanks_are_unique() {
+    let mut other = tank();
+    other.name = "other".into();
+    let html = html(vec![tank(), other, weather(), pump()]);
+    let mut ids: Vec<&str> =
+        html.match_indices(" id=\"").filter_map(|(at, _)| html[at..].split('"').nth(1)).collect();
+    let all = ids.len();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), all);
+}

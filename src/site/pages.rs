@@ -1,0 +1,146 @@
+//! `/` and `/source/{source}`.
+//!
+//! 1. A rendering of this second in the cache is sent at once.
+//! 2. If charts of the page are outdated, they are drawn first: see
+//!    [`page_charts`](super::page_charts).
+//! 3. The page is rendered, compressed and kept.
+//!
+//! The dashboard is rendered without a permit if its charts are current. The page of a source takes
+//! one in any case, because compressing up to a megabyte is most of the work: a client that requests
+//! many pages has one of them rendered at a time.
+
+use http::Uri;
+
+use super::answer::Answer;
+use super::chart::Range;
+use super::content::{CachePolicy, Content, Representation, render_for};
+use super::context::{Context, RouteRequest};
+use super::media_type::HTML;
+use super::page::{self, Moment, Variant, View};
+use super::page_charts::{PageRenderers, draw_and_render, outdated};
+use super::problem::Problem;
+use super::sources::{find, unknown_source};
+use crate::board::{Rendered, Snapshot, SourceView};
+
+/// Browsers may store a page, but revalidate it before each use: its ages change.
+const REVALIDATE: &str = "no-cache";
+
+/// `GET /`
+pub(super) fn dashboard(context: &Context, request: &RouteRequest<'_>) -> Result<Answer, Problem> {
+    let snapshot = context.snapshot();
+    let variant = variant(request);
+    if let Some(cached) = context.dashboards.get(variant, moment(&snapshot, request)) {
+        return Ok(Answer::Ready(content(cached.page.clone())));
+    }
+    let charts = snapshot.sources.iter().filter_map(|it| Some((it, page::leading_field(it)?)));
+    let outdated = outdated(context, charts, variant.range, request.now);
+    if outdated.is_empty() || context.charts.is_stalled() {
+        return render_dashboard(context, request).map(Answer::Ready);
+    }
+    let renderers = PageRenderers { render: render_dashboard, without_permit: render_dashboard };
+    Ok(draw_and_render(outdated, variant.range, renderers))
+}
+
+fn render_dashboard(context: &Context, request: &RouteRequest<'_>) -> Result<Content, Problem> {
+    let snapshot = context.snapshot();
+    let (variant, moment) = (variant(request), moment(&snapshot, request));
+    let cached = context.dashboards.get(variant, moment).unwrap_or_else(|| {
+        let html = with_view(context, &snapshot, request, page::dashboard);
+        context.dashboards.insert(variant, moment, html)
+    });
+    Ok(content(cached.page.clone()))
+}
+
+/// `GET /source/{source}`
+pub(super) fn source(context: &Context, request: &RouteRequest<'_>) -> Result<Answer, Problem> {
+    let snapshot = context.snapshot();
+    let variant = variant(request);
+    let source = named(&snapshot, request)?;
+    if let Some(page) = context.source_pages.get(&source.name, variant, moment(&snapshot, request))
+    {
+        return Ok(Answer::Ready(content(page)));
+    }
+    if context.charts.is_stalled() {
+        return source_uncompressed(context, request).map(Answer::Ready);
+    }
+    let outdated = outdated(context, charts_of(source), variant.range, request.now);
+    let renderers = PageRenderers { render: render_source, without_permit: source_uncompressed };
+    Ok(draw_and_render(outdated, variant.range, renderers))
+}
+
+fn render_source(context: &Context, request: &RouteRequest<'_>) -> Result<Content, Problem> {
+    let snapshot = context.snapshot();
+    let (variant, moment) = (variant(request), moment(&snapshot, request));
+    let source = named(&snapshot, request)?;
+    if let Some(page) = context.source_pages.get(&source.name, variant, moment) {
+        return Ok(content(page));
+    }
+    let html = with_view(context, &snapshot, request, |view| page::source_page(view, source));
+    if !outdated(context, charts_of(source), variant.range, request.now).is_empty() {
+        // A later request may draw the missing charts within this second, so the page is not kept.
+        return Ok(content(render_for(request.headers(), HTML, html)));
+    }
+    Ok(content(context.source_pages.insert(&source.name, variant, moment, html)))
+}
+
+/// Renders the page of a source without compressing or keeping it: charts may be missing.
+fn source_uncompressed(context: &Context, request: &RouteRequest<'_>) -> Result<Content, Problem> {
+    let snapshot = context.snapshot();
+    let source = named(&snapshot, request)?;
+    let html = with_view(context, &snapshot, request, |view| page::source_page(view, source));
+    Ok(content(Rendered::uncompressed(HTML, html)))
+}
+
+fn charts_of(source: &SourceView) -> impl Iterator<Item = (&SourceView, String)> {
+    page::chart_fields(source).into_iter().map(move |field| (source, field))
+}
+
+fn named<'s>(
+    snapshot: &'s Snapshot,
+    request: &RouteRequest<'_>,
+) -> Result<&'s SourceView, Problem> {
+    find(&snapshot.sources, request.parameter).ok_or_else(unknown_source)
+}
+
+fn variant(request: &RouteRequest<'_>) -> Variant {
+    Variant { range: range_of(&request.http.target), by_session: request.by_session }
+}
+
+fn moment(snapshot: &Snapshot, request: &RouteRequest<'_>) -> Moment {
+    Moment { version: snapshot.version, second: request.now.as_second() }
+}
+
+/// Returns the range that a page's address selects. Pages ignore an invalid one.
+fn range_of(target: &Uri) -> Range {
+    let mut pairs = target.query().unwrap_or("").split('&');
+    let name = pairs.find_map(|pair| pair.strip_prefix("range="));
+    name.and_then(|name| name.parse().ok()).unwrap_or(Range::Day)
+}
+
+/// Renders from the state of the site at the moment of the request.
+fn with_view<T>(
+    context: &Context,
+    snapshot: &Snapshot,
+    request: &RouteRequest<'_>,
+    render: impl FnOnce(&View<'_>) -> T,
+) -> T {
+    let settings = context.settings();
+    let Variant { range, by_session } = variant(request);
+    render(&View {
+        layout: context.layout(&settings),
+        snapshot,
+        history: &context.history,
+        charts: &context.charts,
+        certificate_days: context.certificate_expiry(request.now),
+        now: request.now,
+        range,
+        by_session,
+    })
+}
+
+fn content(page: Rendered) -> Content {
+    Representation::new(page, CachePolicy::undated(REVALIDATE)).into()
+}
+
+#[cfg(test)]
+mod tests;

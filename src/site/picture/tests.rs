@@ -1,0 +1,177 @@
+//! Pictures of charts over a real file of the history.
+
+use std::collections::HashSet;
+
+use http::header::{CONTENT_TYPE, ETAG};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use crate::board::{Change, Finite, Sample, Value};
+use crate::history::{History, import};
+use crate::site::chart::fixture::recorded_site;
+use crate::site::fixture::{get, now, site_with, stale, tank, text, values};
+use crate::site::format::symbol;
+use crate::units::Unit;
+
+#[test]
+fn picture_has_title_description_ticks_and_gaps() {
+    let recorded = recorded_site("Cistern");
+    let site = &recorded.site;
+    let response = get(site, "/chart/tank.level.svg", &[]);
+    assert_eq!(response.status(), 200);
+    assert_eq!(response.headers()[CONTENT_TYPE], "image/svg+xml");
+    let svg = text(&response);
+    for expected in [
+        "<title id=\"t-tank-level-720\">Level of Cistern, the last 24 hours</title>",
+        // The latest reading is from the board and is not written yet.
+        "Between 40.0 % and 84.6 %; the latest is 84.6 %. There is one gap.</desc>",
+        "xmlns=\"http://www.w3.org/2000/svg\"",
+        "prefers-color-scheme: dark",
+        ">20:00</text>",
+        ">Sat 31</text>",
+        ">100</text>",
+    ] {
+        assert!(svg.contains(expected), "{expected} is not in {svg}");
+    }
+    assert_eq!(svg.matches("class=\"stale\"").count(), 1, "{svg}");
+    assert_eq!(svg.matches("class=\"line\"").count(), 2, "the line ends at the gap: {svg}");
+    let tag = response.headers()[ETAG].to_str().unwrap();
+    assert_eq!(get(site, "/chart/tank.level.svg", &[("if-none-match", tag)]).status(), 304);
+}
+
+#[test]
+fn reading_from_before_the_window_is_left_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pumphouse.db");
+    let old = stale(tank(), 8 * 3600);
+    let sample = Sample {
+        source: "tank".into(),
+        field: "level".into(),
+        at: old.reading.as_ref().unwrap().observed.at,
+        value: Finite::new(84.6).unwrap(),
+        unit: Some(Unit::Percent),
+    };
+    import(&path, &TimeZone::UTC, [Change::Observed(vec![sample])]).unwrap();
+    let site = site_with(vec![old], History::read_only(&path, TimeZone::UTC));
+    let response = get(&site, "/chart/tank.level.svg?range=6h", &[]);
+    assert_eq!(response.status(), 404, "{}", text(&response));
+    assert!(text(&response).contains("Nothing of tank.level was recorded in the last 6 hours."));
+    assert_eq!(get(&site, "/chart/tank.level.svg?range=24h", &[]).status(), 200);
+}
+
+/// Returns the description of the chart of a field that was `was` a quarter of an hour ago and is
+/// `is` now. The current value is in the history, too, if `is_written`.
+fn description_of(was: (f64, Unit), is: (f64, Unit), is_written: bool) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pumphouse.db");
+    let sample = |ago: i64, (value, unit): (f64, Unit)| {
+        Change::Observed(vec![Sample {
+            source: "tank".into(),
+            field: "it".into(),
+            at: Timestamp::from_second(now().as_second() - ago).unwrap(),
+            value: Finite::new(value).unwrap(),
+            unit: Some(unit),
+        }])
+    };
+    let mut samples = vec![sample(1140, was)];
+    if is_written {
+        samples.push(sample(240, is));
+    }
+    import(&path, &TimeZone::UTC, samples).unwrap();
+    let history = History::read_only(&path, TimeZone::UTC);
+    let mut source = tank();
+    source.reading.as_mut().unwrap().values = values([("it", Value::number(is.0, is.1))]);
+    let site = site_with(vec![source], history);
+    let response = get(&site, "/chart/tank.it.svg?range=6h", &[]);
+    let (_, description) = text(&response).split_once("<desc").unwrap();
+    description.split(['>', '<']).nth(1).unwrap().to_owned()
+}
+
+#[test]
+fn chart_is_in_the_current_unit_of_its_field() {
+    use Unit::{Celsius, Fahrenheit, Litre, UsGallon};
+    for (was, is, expected) in [
+        ((20.0, Celsius), (50.0, Fahrenheit), [50.0, 68.0]),
+        ((68.0, Fahrenheit), (10.0, Celsius), [10.0, 20.0]),
+        ((100.0, UsGallon), (300.0, Litre), [300.0, 379.0]),
+        ((379.0, Litre), (90.0, UsGallon), [90.0, 100.0]),
+        // A level that was a depth before cannot be converted: the depths are left out.
+        ((70.0, Unit::Inch), (80.0, Unit::Percent), [80.0, 80.0]),
+    ] {
+        let unit = symbol(is.1);
+        for is_written in [false, true] {
+            let description = description_of(was, is, is_written);
+            let between = description.strip_prefix("Between ").unwrap();
+            let (least, rest) = between.split_once(&format!(" {unit} and ")).unwrap();
+            let (most, _) = rest.split_once(&format!(" {unit};")).unwrap();
+            let found = [least, most].map(|number| number.parse::<f64>().unwrap());
+            assert_eq!(found, expected, "{description}");
+        }
+    }
+}
+
+#[test]
+fn picture_differs_by_range_size_and_theme() {
+    let recorded = recorded_site("Cistern");
+    let site = &recorded.site;
+    let mut seen = HashSet::new();
+    for query in [
+        "range=6h",
+        "range=24h",
+        "range=3d",
+        "range=7d",
+        "range=30d",
+        "range=1y",
+        "width=400&height=200",
+        "theme=dark",
+        "theme=light",
+    ] {
+        let response = get(site, &format!("/chart/tank.level.svg?{query}"), &[]);
+        assert_eq!(response.status(), 200, "{query}");
+        assert!(seen.insert(text(&response).to_owned()), "{query}");
+    }
+    for query in ["range=2d", "width=10", "height=9999", "theme=pink", "field=tank.level", "range"]
+    {
+        let response = get(site, &format!("/chart/tank.level.svg?{query}"), &[]);
+        assert_eq!(response.status(), 400, "{query}");
+    }
+    for path in ["/chart/tank.level", "/chart/tank.svg", "/chart/well.level.svg", "/chart/.svg"] {
+        assert_eq!(get(site, path, &[]).status(), 404, "{path}");
+    }
+}
+
+#[test]
+fn band_spans_least_and_most_of_points_that_cover_several_observations() {
+    let recorded = recorded_site("Cistern");
+    let site = &recorded.site;
+    let bands = |range: &str| {
+        let response = get(site, &format!("/chart/tank.level.svg?range={range}"), &[]);
+        let svg = text(&response);
+        let lines = svg.matches("class=\"line\"").count();
+        (svg.matches("class=\"between\"").count(), lines)
+    };
+    // A point covers one observation, then three that differ, then those of a day.
+    assert_eq!(bands("24h"), (0, 2));
+    assert_eq!(bands("3d"), (2, 2));
+    assert_eq!(bands("1y"), (1, 1));
+    let response = get(site, "/chart/tank.level.svg?range=1y", &[]);
+    assert!(
+        text(&response).contains("the latest is 84.6 %."),
+        "the line ends at the current reading"
+    );
+    let (_, band) = text(&response).split_once("class=\"between\" d=\"M").unwrap();
+    let (band, _) = band.split_once('"').unwrap();
+    // Three days and the current reading: along the most and back along the least, which is lower
+    // on the screen.
+    assert_eq!(band.matches('l').count(), 7, "{band}");
+    assert!(band.ends_with('z'), "{band}");
+    let steps: Vec<f64> = band
+        .trim_end_matches('z')
+        .split('l')
+        .skip(1)
+        .map(|step| step.split_once(' ').unwrap().1.parse().unwrap())
+        .collect();
+    // At the current reading least and most are the same.
+    assert_eq!(steps[3], 0.0, "{band}");
+    assert!(steps.iter().sum::<f64>() > 10.0, "{band}");
+}
