@@ -55,7 +55,7 @@ impl HeavyState {
         }
         self.deadline.get_or_insert(Deadline::of(now, settings.queue_timeout));
         if let Some(fallback) = &work.fallback {
-            self.patience.get_or_insert(Deadline::of(now, fallback.patience));
+            self.patience.get_or_insert(Deadline::of(now, fallback.max_wait));
         }
         if self.deadline().is_some_and(|deadline| deadline.passed(now)) {
             return Admission::Expired;

@@ -47,16 +47,16 @@ pub enum Reply {
         work: Continuation,
     },
     /// Runs expensive work that is optional. If the request waits for a permit for longer than
-    /// `patience`, at first or later, `otherwise` is called instead, without a permit.
+    /// `max_wait`, at first or later, `fallback` is called instead, without a permit.
     HeavyOr {
         /// Concurrency limit that the work counts against.
         lane: Lane,
         /// Longest wait for a permit, checked every 100 ms. `queue_timeout` applies as well.
-        patience: Duration,
+        max_wait: Duration,
         /// The work.
         work: Continuation,
         /// Cheap call that leads to a response without the work.
-        otherwise: Continuation,
+        fallback: Continuation,
     },
 }
 
@@ -88,7 +88,7 @@ pub(super) struct HeavyWork {
 /// Call that replaces expensive work.
 pub(super) struct Fallback {
     /// Longest wait for a permit.
-    pub(super) patience: Duration,
+    pub(super) max_wait: Duration,
     pub(super) run: Continuation,
 }
 

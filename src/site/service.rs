@@ -236,9 +236,9 @@ impl Pending {
             None => Reply::Heavy { lane, work: self.continued(next) },
             Some(fallback) => Reply::HeavyOr {
                 lane,
-                patience: FALLBACK_AFTER,
+                max_wait: FALLBACK_AFTER,
                 work: Arc::clone(&self).continued(next),
-                otherwise: self.continued(fallback),
+                fallback: self.continued(fallback),
             },
         }
     }

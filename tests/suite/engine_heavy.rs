@@ -133,9 +133,9 @@ impl Service for Pieces {
             },
             "or" => Reply::HeavyOr {
                 lane: Lane::Bulk,
-                patience: Duration::from_millis(50),
+                max_wait: Duration::from_millis(50),
                 work: Box::new(|_, _| Response::new(Body::from("with")).into()),
-                otherwise: Box::new(|_, _| Response::new(Body::from("without")).into()),
+                fallback: Box::new(|_, _| Response::new(Body::from("without")).into()),
             },
             "panic" => Reply::Heavy {
                 lane: Lane::Bulk,

@@ -54,7 +54,7 @@ pub(super) struct HeadLimits {
 /// that arrives byte by byte is searched once.
 #[derive(Debug, Default)]
 pub(super) struct HeadReader {
-    /// Number of bytes in which no terminator begins, but for the last three.
+    /// Number of bytes that were searched for the terminator.
     searched: usize,
     /// Number of bytes in empty lines before the head.
     skipped: usize,
@@ -79,7 +79,7 @@ impl HeadReader {
             *self = HeadReader::default();
             return parse(&head, limits).map(Some);
         }
-        // Only complete lines are checked: the verdict on a part would depend on the cut.
+        // Only complete lines are checked: the result for a part would depend on the cut.
         let unchecked = self.searched.min(window.len());
         if let Some(at) = memrchr(b'\n', &window[unchecked..]) {
             check_lines(&Bytes::copy_from_slice(&window[..=unchecked + at]), limits)?;

@@ -48,8 +48,8 @@ impl Session {
                 let work = HeavyWork { lane, run: work, fallback: None };
                 self.deferred = Some(ServiceCall { request, step: Step::Heavy(work) });
             }
-            Ok(Reply::HeavyOr { lane, patience, work, otherwise }) => {
-                let fallback = Some(Fallback { patience, run: otherwise });
+            Ok(Reply::HeavyOr { lane, max_wait, work, fallback }) => {
+                let fallback = Some(Fallback { max_wait, run: fallback });
                 let work = HeavyWork { lane, run: work, fallback };
                 self.deferred = Some(ServiceCall { request, step: Step::Heavy(work) });
             }

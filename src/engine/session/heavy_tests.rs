@@ -16,7 +16,7 @@ use super::*;
 /// Service in which `/piece` takes four pieces of work, and `/scan` streams three bytes with a pause
 /// before each. It answers all else at once.
 #[derive(Default)]
-struct Program {
+struct HeavyService {
     pieces: Arc<AtomicUsize>,
 }
 
@@ -52,7 +52,7 @@ impl Read for Scan {
     }
 }
 
-impl Service for Program {
+impl Service for HeavyService {
     fn call(&self, request: &Request, _: &Activity) -> Reply {
         match request.target.path() {
             "/piece" => piece(4, Arc::clone(&self.pieces)),
@@ -77,9 +77,9 @@ impl Service for Program {
 struct Harness {
     session: Session,
     client: UnixStream,
-    /// The server's end of the connection, beside the session.
+    /// Another handle to the server's end of the connection.
     server: UnixStream,
-    service: Program,
+    service: HeavyService,
     lanes: Lanes,
     stats: Stats,
 }
@@ -91,13 +91,13 @@ impl Harness {
             session,
             client,
             server,
-            service: Program::default(),
+            service: HeavyService::default(),
             lanes: Lanes::new(1),
             stats: Stats::new(1),
         }
     }
 
-    fn ask(&mut self, target: &str) {
+    fn request(&mut self, target: &str) {
         let request = format!("GET {target} HTTP/1.1\r\nHost: x\r\n\r\n");
         self.client.write_all(request.as_bytes()).unwrap();
     }
@@ -156,7 +156,7 @@ fn waits_for(outcome: &Outcome, edge: Ready) -> bool {
 #[test]
 fn heavy_work_runs_piece_by_piece_and_frees_the_permit() {
     let mut harness = Harness::new(Settings::default());
-    harness.ask("/piece");
+    harness.request("/piece");
     assert!(waits_for(&harness.drive_on(), Ready::READ));
     assert_eq!(harness.pieces(), 4);
     assert!(harness.received().ends_with("whole"));
@@ -167,8 +167,8 @@ fn heavy_work_runs_piece_by_piece_and_frees_the_permit() {
 fn earlier_response_is_written_before_the_wait_for_a_permit() {
     let mut harness = Harness::new(Settings::default());
     let other = harness.occupy();
-    harness.ask("/light");
-    harness.ask("/piece");
+    harness.request("/light");
+    harness.request("/piece");
     assert!(waits_for(&harness.drive_on(), Ready::PERMIT));
     assert!(harness.received().ends_with("/light"));
     assert_eq!(harness.pieces(), 0);
@@ -181,8 +181,8 @@ fn earlier_response_is_written_before_the_wait_for_a_permit() {
 fn heavy_work_does_not_begin_while_earlier_output_is_not_read() {
     let mut harness = Harness::new(Settings::default());
     while harness.server.write(&[b' '; 64 << 10]).is_ok() {}
-    harness.ask("/light");
-    harness.ask("/piece");
+    harness.request("/light");
+    harness.request("/piece");
     assert!(waits_for(&harness.drive_on(), Ready::WRITE));
     assert_eq!(harness.pieces(), 0);
     harness.received();
@@ -197,7 +197,7 @@ fn request_that_waits_beyond_queue_timeout_is_refused_and_leaves_the_lane() {
     let settings = Settings { queue_timeout: Duration::from_millis(1), ..Settings::default() };
     let mut harness = Harness::new(settings);
     let other = harness.occupy();
-    harness.ask("/piece");
+    harness.request("/piece");
     assert!(waits_for(&harness.drive_on(), Ready::PERMIT));
     std::thread::sleep(Duration::from_millis(5));
     harness.drive(Task::Expire);
@@ -211,7 +211,7 @@ fn request_that_waits_beyond_queue_timeout_is_refused_and_leaves_the_lane() {
 #[test]
 fn source_that_would_block_is_read_again_in_later_turns() {
     let mut harness = Harness::new(Settings::default());
-    harness.ask("/scan");
+    harness.request("/scan");
     let mut turns = 1;
     while matches!(harness.drive(Task::Serve), Outcome::Yield { .. }) {
         turns += 1;
@@ -225,7 +225,7 @@ fn source_that_would_block_is_read_again_in_later_turns() {
 fn session_dropped_while_it_waits_leaves_the_lane() {
     let mut harness = Harness::new(Settings::default());
     let other = harness.occupy();
-    harness.ask("/piece");
+    harness.request("/piece");
     assert!(waits_for(&harness.drive_on(), Ready::PERMIT));
     harness.session = Paired::new(Settings::default()).session;
     drop(other);

@@ -13,7 +13,7 @@ use super::*;
 
 /// Service that streams without end, or answers with a large body. Counts its calls and reads.
 #[derive(Default)]
-struct Endless {
+struct EndlessService {
     calls: AtomicUsize,
     reads: Arc<AtomicUsize>,
 }
@@ -30,13 +30,13 @@ impl Read for Source {
 
 impl StreamBody for Source {}
 
-impl Service for Endless {
+impl Service for EndlessService {
     fn call(&self, request: &Request, _: &Activity) -> Reply {
         self.calls.fetch_add(1, Ordering::Relaxed);
         let body = match request.target.path() {
             "/small" => Body::from("small"),
             "/large" => Body::from(vec![b'x'; 4 * WRITE_BURST]),
-            path @ ("/slow" | "/share") => Body::Stream(Box::new(Share {
+            path @ ("/slow" | "/share") => Body::Stream(Box::new(SlowSource {
                 reads: Arc::clone(&self.reads),
                 would_block: path == "/share",
             })),
@@ -57,7 +57,7 @@ struct Harness {
     session: Session,
     budget: Arc<Budget>,
     client: UnixStream,
-    service: Endless,
+    service: EndlessService,
     draining: AtomicBool,
     activity: Activity,
     stats: Stats,
@@ -71,14 +71,14 @@ impl Harness {
             session,
             budget,
             client,
-            service: Endless::default(),
+            service: EndlessService::default(),
             draining: AtomicBool::new(false),
             activity: Activity::default(),
             stats: Stats::new(1),
         }
     }
 
-    fn ask(&mut self, target: &str) {
+    fn request(&mut self, target: &str) {
         let request = format!("GET {target} HTTP/1.1\r\nHost: x\r\n\r\n");
         self.client.write_all(request.as_bytes()).unwrap();
     }
@@ -91,7 +91,7 @@ impl Harness {
     }
 
     /// Lets the client read everything. Returns the number of bytes.
-    fn take(&mut self) -> usize {
+    fn read_all(&mut self) -> usize {
         let mut taken = Vec::new();
         let ended = self.client.read_to_end(&mut taken);
         assert_eq!(ended.unwrap_err().kind(), io::ErrorKind::WouldBlock);
@@ -114,25 +114,25 @@ fn yields(outcome: Outcome) -> bool {
 #[test]
 fn stream_whose_client_reads_everything_yields_after_its_turn() {
     let mut harness = Harness::new(Settings::default());
-    harness.ask("/");
+    harness.request("/");
     for turn in 1..5 {
         let before = harness.counts().1;
         assert!(yields(harness.drive(Task::Serve)));
         let reads = harness.counts().1 - before;
         assert!((1..=WRITE_BURST / STREAM_CHUNK).contains(&reads), "{reads} in turn {turn}");
-        harness.take();
+        harness.read_all();
     }
 }
 
 /// Source that takes longer for each piece than a turn lasts, or returns `WouldBlock` at once.
-struct Share {
+struct SlowSource {
     reads: Arc<AtomicUsize>,
     would_block: bool,
 }
 
-impl StreamBody for Share {}
+impl StreamBody for SlowSource {}
 
-impl Read for Share {
+impl Read for SlowSource {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.reads.fetch_add(1, Ordering::Relaxed);
         if self.would_block {
@@ -148,14 +148,14 @@ impl Read for Share {
 fn stream_ends_its_turn_by_the_clock_and_where_its_source_would_block() {
     for target in ["/slow", "/share"] {
         let mut harness = Harness::new(Settings::default());
-        harness.ask(target);
-        // The turn that calls the program may read the source already.
+        harness.request(target);
+        // The turn that calls the service may read the source already.
         harness.drive(Task::Serve);
         for _ in 0..3 {
             let before = harness.counts().1;
             assert!(yields(harness.drive(Task::Serve)), "{target}");
             assert_eq!(harness.counts().1 - before, 1, "{target}: a read a turn");
-            harness.take();
+            harness.read_all();
         }
     }
 }
@@ -163,10 +163,10 @@ fn stream_ends_its_turn_by_the_clock_and_where_its_source_would_block() {
 #[test]
 fn large_body_yields_after_its_turn() {
     let mut harness = Harness::new(Settings::default());
-    harness.ask("/large");
+    harness.request("/large");
     let outcome = harness.drive(Task::Serve);
-    assert!(harness.take() <= WRITE_BURST);
-    // Where the kernel's limit is below ours, its room ends first.
+    assert!(harness.read_all() <= WRITE_BURST);
+    // If the kernel's send buffer is smaller than a turn's bytes, it fills up first.
     let waits = matches!(outcome, Outcome::Park { wants: Ready::WRITE, .. });
     assert!(yields(outcome) || waits, "{outcome:?}");
 }
@@ -175,9 +175,9 @@ fn large_body_yields_after_its_turn() {
 fn reaper_leaves_the_source_of_a_stream_to_workers() {
     for task in REAPER_TASKS {
         let mut harness = Harness::new(Settings::default());
-        harness.ask("/");
+        harness.request("/");
         harness.drive(Task::Serve);
-        harness.take();
+        harness.read_all();
         let before = harness.counts();
         assert!(yields(harness.drive(task)), "{task:?}");
         assert_eq!(harness.counts(), before, "{task:?}");
@@ -190,7 +190,7 @@ fn reaper_leaves_the_source_of_a_stream_to_workers() {
 fn reaper_leaves_a_request_to_workers() {
     for task in [Task::Expire, Task::Drain] {
         let mut harness = Harness::new(Settings::default());
-        harness.ask("/large");
+        harness.request("/large");
         assert!(yields(harness.drive(task)), "{task:?}");
         assert_eq!(harness.counts(), (0, 0), "{task:?}");
         harness.drive(Task::Serve);
@@ -203,9 +203,9 @@ fn response_ends_at_its_deadline_though_its_client_reads_without_end() {
     let settings = Settings { write_timeout: Duration::ZERO, ..Settings::default() };
     for task in REAPER_TASKS.into_iter().chain([Task::Serve]) {
         let mut harness = Harness::new(settings.clone());
-        harness.ask("/");
+        harness.request("/");
         assert!(yields(harness.drive(Task::Serve)));
-        harness.take();
+        harness.read_all();
         let outcome = harness.drive(task);
         let cut = matches!(outcome, Outcome::Closed(CloseReason::WriteTimeout));
         assert!(cut, "{task:?}: {outcome:?}");

@@ -1,4 +1,4 @@
-//! One turn of a connection, with the lanes of an engine but without its threads.
+//! One turn of a connection, with an engine's lanes but without its threads.
 
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -12,7 +12,8 @@ use crate::engine::shared::fixture::shared;
 use crate::engine::slot::Place;
 use crate::engine::socket::Stream;
 
-/// Streams without end at `/stream`; answers all else by expensive work that ends at once.
+/// Service that streams without end at `/stream`, and answers all else by expensive work that ends at
+/// once.
 struct QuickWork;
 
 impl Service for QuickWork {
@@ -36,7 +37,7 @@ struct Harness {
 }
 
 impl Harness {
-    /// A connection whose client has sent that.
+    /// Returns a connection whose client has sent `requests`.
     fn new(requests: &str) -> Harness {
         let (shared, _) = shared(QuickWork, Settings::default(), 1);
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();

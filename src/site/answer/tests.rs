@@ -140,10 +140,10 @@ fn page_that_would_wait_for_charts_is_served_without() {
             panic!("{target} has charts to draw");
         };
         // The first piece is done; then it has to wait again, for too long.
-        let Reply::HeavyOr { otherwise, .. } = work(&request, &activity) else {
+        let Reply::HeavyOr { fallback, .. } = work(&request, &activity) else {
             panic!("{target}: a piece is not all of it");
         };
-        let Reply::Respond(response) = otherwise(&request, &activity) else {
+        let Reply::Respond(response) = fallback(&request, &activity) else {
             panic!("{target} waits for nothing more");
         };
         assert_eq!(response.status(), 200);
@@ -165,10 +165,10 @@ fn outdated_chart_is_shown_where_a_new_one_has_to_wait() {
     place.site.context.charts.age(60);
     let request = request("GET", target, &[]);
     let activity = Activity::default();
-    let Reply::HeavyOr { otherwise, .. } = place.site.call(&request, &activity) else {
+    let Reply::HeavyOr { fallback, .. } = place.site.call(&request, &activity) else {
         panic!("it is to be drawn again");
     };
-    let Reply::Respond(response) = otherwise(&request, &activity) else { panic!("it is there") };
+    let Reply::Respond(response) = fallback(&request, &activity) else { panic!("it is there") };
     assert_eq!(text(&response), text(&first));
     place.site.context.charts.age(3_600);
     let cold = place.site.call(&request, &activity);
@@ -192,7 +192,7 @@ fn sizes_and_invented_fields_fill_no_memory_and_push_no_chart_out() {
 /// The reply of a request that needs a permit, as pieces with it and without.
 fn permit_needed(place: &Place, target: &str) -> (Continuation, Continuation) {
     match place.site.call(&request("GET", target, &[]), &Activity::default()) {
-        Reply::HeavyOr { lane: Lane::Interactive, work, otherwise, .. } => (work, otherwise),
+        Reply::HeavyOr { lane: Lane::Interactive, work, fallback, .. } => (work, fallback),
         other => panic!("{target}: {other:?}"),
     }
 }
@@ -220,8 +220,8 @@ fn pages_and_sizes_are_rendered_under_a_permit_and_compressed_only_then() {
         let before = place.site.context.source_pages.renderings();
         let request = request("GET", target, &[("accept-encoding", "gzip")]);
         let run = |piece: Continuation| ready(piece(&request, &Activity::default()));
-        let (work, otherwise) = permit_needed(&place, target);
-        assert!(!run(otherwise).headers().contains_key("content-encoding"), "{target}");
+        let (work, fallback) = permit_needed(&place, target);
+        assert!(!run(fallback).headers().contains_key("content-encoding"), "{target}");
         let (again, _) = permit_needed(&place, target);
         let first = run(work);
         assert_eq!(first.headers()["content-encoding"], "gzip", "{target}");

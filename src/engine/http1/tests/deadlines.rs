@@ -12,8 +12,7 @@ fn phase_ends_at_its_own_deadline() {
     let just_before = |limit: Duration| limit - Duration::from_millis(1);
     let rest = Duration::from_millis(1);
 
-    // Nothing sent: closed without a word, as a 408 might be taken for the answer to a
-    // request that is on its way.
+    // Nothing was sent: a 408 could be mistaken for the response to a request that still arrives.
     let mut silent = Scenario::new();
     silent.advance_clock(just_before(limits.header_timeout));
     assert_eq!(silent.closing, None);

@@ -15,14 +15,14 @@ fn waiting_connection_holds_its_input_and_little_more() {
     let field = |length: usize| format!("GET / HTTP/1.1\r\nHost: x\r\nA: {}", "a".repeat(length));
     let chunks = "PUT / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n".to_owned()
         + &format!("400\r\n{}\r\n", "b".repeat(1024)).repeat(30);
-    // Input, and the least and the most that is held then.
+    // Input, and the least and the most bytes that are held behind it.
     for (input, least, most) in [
         (REQUEST.to_owned(), 0, 0),
         (REQUEST.repeat(10), 0, 0),
         (field(3000), 3000, 3000 + 3 * SPARE_ROOM),
         (field(15_000), 15_000, 15_000 + 3 * SPARE_ROOM),
         (REQUEST.repeat(500) + &field(3000), 3000, 3000 + 3 * SPARE_ROOM),
-        // The head keeps the allocation in which it came.
+        // The head keeps the allocation in which it arrived.
         (body("/", 60_000, 59_999), 59_999, 60_000 + 20_000),
         (body("/", 60_000, 10), 10, 4096),
         (chunks, 30 << 10, (64 << 10) + 20_000),
@@ -31,7 +31,7 @@ fn waiting_connection_holds_its_input_and_little_more() {
     ] {
         let settings = Settings { max_header_bytes: 16 << 10, ..Settings::default() };
         let mut scenario = Scenario::with(settings);
-        // As much at a time as a session reads.
+        // Pieces as large as a session reads.
         for piece in input.as_bytes().chunks(18 << 10) {
             scenario.receive(piece);
         }
