@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, bounded};
 
 use self::kernel_view::KernelView;
-use self::request::{RequestError, Response};
+use self::request::{RequestError, Response, Responses};
 use crate::admin::scoreboard::report::Report as Scoreboard;
 use crate::config::ListenAddr;
 use crate::threads;
@@ -39,13 +39,6 @@ pub struct Doctor {
     pub admin: ListenAddr,
     /// Bound on the whole examination.
     pub timeout: Duration,
-}
-
-/// Responses of the admin listener.
-struct Responses {
-    health: Result<Response, RequestError>,
-    ready: Result<Response, RequestError>,
-    scoreboard: Result<Response, RequestError>,
 }
 
 impl Doctor {

@@ -43,6 +43,13 @@ pub(super) enum RequestError {
     Malformed(&'static str),
 }
 
+/// Responses of the admin listener to the three requests of an examination.
+pub(super) struct Responses {
+    pub(super) health: Result<Response, RequestError>,
+    pub(super) ready: Result<Response, RequestError>,
+    pub(super) scoreboard: Result<Response, RequestError>,
+}
+
 /// Requests `path`, and returns the whole response before the deadline.
 pub(super) fn get(
     address: &ListenAddr,

@@ -17,6 +17,7 @@ mod capped;
 mod caps;
 mod filter;
 mod format;
+mod logger;
 mod on_change;
 mod panics;
 mod queue;
@@ -25,10 +26,7 @@ mod writer;
 
 use std::io;
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
-
-use jiff::Timestamp;
-use log::{Log, Metadata, Record};
+use std::time::Duration;
 
 use crate::text::escape;
 use crate::threads;
@@ -37,10 +35,10 @@ pub use self::caps::{MAX_DEPENDENCY_MESSAGE_BYTES, MAX_OWN_MESSAGE_BYTES};
 pub use self::format::{Format, FormatError};
 pub use self::on_change::OnChange;
 
-use self::caps::Caps;
 use self::format::Layout;
-use self::queue::{BOUNDS, Producer};
-use self::rate::{RateLimiter, Suppressed};
+use self::logger::Logger;
+use self::queue::BOUNDS;
+use self::rate::RateLimiter;
 use self::writer::{StandardError, Writer};
 
 const VARIABLE: &str = "PUMPHOUSE_LOG_FORMAT";
@@ -157,58 +155,3 @@ pub fn print_failure(failure: &dyn std::fmt::Display) {
         None => eprint!("{text}"),
     }
 }
-
-/// Filters, limits and formats records, and sends them to the writer.
-struct Logger {
-    filter: env_logger::Logger,
-    layout: Layout,
-    limiter: Arc<RateLimiter>,
-    producer: Producer,
-}
-
-impl Logger {
-    /// Logs a record that has passed the filter, or to which the filter does not apply.
-    fn submit(&self, record: &Record<'_>) {
-        let level = record.level();
-        let rate = Caps::of(record.target(), level).rate;
-        if rate.is_some_and(|rate| !self.limiter.admit(record, rate, Instant::now())) {
-            return;
-        }
-        if self.producer.has_room(level) {
-            self.producer.send(level, self.layout.line(record, Timestamp::now()));
-        }
-    }
-
-    /// Queues the summaries of suppressed lines that the writer has not written yet.
-    fn queue_summaries(&self) {
-        for suppressed in self.limiter.take_suppressed() {
-            self.producer.send(suppressed.level, suppressed.note(self.layout));
-        }
-    }
-}
-
-impl Suppressed {
-    /// Renders the summary line.
-    fn note(&self, layout: Layout) -> String {
-        let Suppressed { level, callsite, count } = self;
-        layout.note(*level, format_args!("{count} more lines from {callsite} suppressed: too many"))
-    }
-}
-
-impl Log for Logger {
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        self.filter.enabled(metadata)
-    }
-
-    fn log(&self, record: &Record<'_>) {
-        if self.filter.matches(record) {
-            self.submit(record);
-        }
-    }
-
-    /// Does nothing: no caller may wait for the writer.
-    fn flush(&self) {}
-}
-
-#[cfg(test)]
-mod tests;

@@ -8,7 +8,7 @@ use std::thread;
 
 use log::{Level, Record};
 
-use super::Logger;
+use super::logger::Logger;
 
 /// Logs every panic from now on: the thread, place and message in one line, and with `RUST_BACKTRACE`
 /// the backtrace in further lines. `RUST_LOG` does not filter these lines.

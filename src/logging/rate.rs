@@ -9,6 +9,7 @@ use std::time::Instant;
 use log::{Level, Record};
 
 use super::caps::Rate;
+use super::format::Layout;
 
 /// Most callsites with a bucket of their own; further ones share one bucket a level. The code has fewer
 /// callsites.
@@ -103,6 +104,14 @@ impl RateLimiter {
     fn buckets(&self) -> MutexGuard<'_, HashMap<Callsite, Bucket>> {
         // A panic while it was held leaves a bucket with a wrong count at worst.
         self.buckets.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Suppressed {
+    /// Formats the summary as a line.
+    pub(super) fn note(&self, layout: Layout) -> String {
+        let Suppressed { level, callsite, count } = self;
+        layout.note(*level, format_args!("{count} more lines from {callsite} suppressed: too many"))
     }
 }
 

@@ -1,6 +1,6 @@
 //! The certificates of the public listeners.
 
-use super::Scoreboard;
+use crate::admin::scoreboard::report::Report as Scoreboard;
 use crate::certificates::EXPIRES_SOON_DAYS;
 use crate::doctor::finding::Finding;
 

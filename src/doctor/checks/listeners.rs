@@ -1,6 +1,7 @@
 //! The listeners: accept queues, lost connections, open connections, and the admin listener.
 
-use super::{Scoreboard, is_nearly_full};
+use super::fill::is_nearly_full;
+use crate::admin::scoreboard::report::Report as Scoreboard;
 use crate::doctor::finding::{Finding, span};
 
 pub(super) fn accept_queues(scoreboard: &Scoreboard) -> Vec<Finding> {

@@ -1,20 +1,17 @@
 //! Findings about a server that answers, from its scoreboard and its health checks, one file a subject.
 
 mod certificates;
+mod fill;
 mod listeners;
 mod process;
 mod sources;
 mod workers;
 
-use super::Responses;
 use super::finding::Finding;
-use super::request::{RequestError, Response};
+use super::request::{RequestError, Response, Responses};
 use crate::admin::scoreboard::report::Report as Scoreboard;
 
 pub(super) use self::process::open_files;
-
-/// Part of a limit in use, from which on a subject is wrong.
-const NEARLY_FULL: f64 = 0.8;
 
 /// Returns the findings in the order of the page.
 pub(super) fn findings(scoreboard: &Scoreboard, responses: &Responses) -> Vec<Finding> {
@@ -66,10 +63,6 @@ fn health_check(
         }
         Err(error) => Finding::wrong(subject, format!("no response: {error}"), advice),
     }
-}
-
-fn is_nearly_full(used: u64, limit: u64) -> bool {
-    limit > 0 && used as f64 > NEARLY_FULL * limit as f64
 }
 
 #[cfg(test)]

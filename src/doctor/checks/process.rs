@@ -1,6 +1,7 @@
 //! The process: version, resources, limits, reloads and the log.
 
-use super::{Scoreboard, is_nearly_full};
+use super::fill::is_nearly_full;
+use crate::admin::scoreboard::report::Report as Scoreboard;
 use crate::doctor::finding::{Finding, span};
 use crate::kernel::process::ProcessInfo;
 

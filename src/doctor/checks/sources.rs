@@ -1,7 +1,6 @@
 //! The sources, and the history of their readings.
 
-use super::Scoreboard;
-use crate::admin::scoreboard::report::Source;
+use crate::admin::scoreboard::report::{Report as Scoreboard, Source};
 use crate::doctor::finding::{Finding, span};
 
 /// Failed polls in a row from which on a source is wrong: fewer may be a passing failure of the

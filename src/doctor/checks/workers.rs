@@ -1,6 +1,6 @@
 //! The workers, and the queue in front of them.
 
-use super::Scoreboard;
+use crate::admin::scoreboard::report::Report as Scoreboard;
 use crate::doctor::finding::{Finding, span};
 
 /// Time that a worker spends on one connection, seconds, from which on it is reported.

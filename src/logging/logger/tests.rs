@@ -1,6 +1,9 @@
 use log::Level;
 
 use super::*;
+use crate::logging::filter;
+use crate::logging::format::Format;
+use crate::logging::queue::{self, BOUNDS};
 
 fn logger(filter: &str) -> (Logger, queue::Consumer) {
     let (producer, consumer) = queue::bounded(BOUNDS);
