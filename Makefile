@@ -48,6 +48,7 @@ build: toolchain ## build the release binary
 .PHONY: test
 test: toolchain test-programs $(AXE) ## run every test; installs what they need when root
 	$(CARGO) test --lib --bins
+	$(CARGO) test --lib --features model models::
 	$(CARGO) build --examples
 	$(CARGO) test --test suite -- --test-threads=8
 

@@ -36,7 +36,6 @@ pub mod access;
 pub mod engine;
 #[cfg(test)]
 mod fuzzing;
-pub mod heartbeat;
 pub mod kernel;
 pub mod logging;
 pub mod outbound;

@@ -19,7 +19,7 @@ use super::report::{Report, SavedReading, SourceInfo};
 use super::snapshot::Snapshot;
 use super::sources::Sources;
 use super::time_point::TimePoint;
-use crate::heartbeat::Heartbeat;
+use crate::engine::Heartbeat;
 use crate::threads::{self, OwnedThread, StopToken};
 
 /// Most messages in the channel. The publisher takes one rendering for each message, so a poller

@@ -1,4 +1,5 @@
-//! What each worker is doing, for those who look from outside.
+//! The state of each worker, readable by other threads: for the scoreboard, the watchdog and the
+//! stall check.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -6,17 +7,17 @@ use std::time::Duration;
 
 use strum::{IntoStaticStr, VariantArray};
 
-use crate::heartbeat::Heartbeat;
+use super::heartbeat::Heartbeat;
 
-/// What a worker is doing, as the scoreboard names it.
+/// State of a worker, by its name on the scoreboard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "snake_case")]
 pub enum WorkerState {
     /// Waiting for a ready connection.
     Waiting,
-    /// Reading and parsing what a client has sent, its handshake included.
+    /// Reading and parsing bytes of a client, its handshake included.
     Reading,
-    /// In the program's handler: the one place where a worker may block.
+    /// In a handler of the service: the one place where a worker may block.
     Handling,
     /// Writing to a client.
     Writing,
@@ -29,28 +30,29 @@ impl WorkerState {
     }
 }
 
-/// One worker's entry on the scoreboard. Written by that worker, read by anyone.
+/// One worker's entry on the scoreboard. Only that worker writes it.
 #[derive(Debug, Default)]
 pub struct Activity {
     state: AtomicU8,
-    /// Time at which it took the connection that it drives, or made progress since.
+    /// Time at which the worker took its connection, or recorded progress since.
     since: Heartbeat,
     route: Mutex<&'static str>,
 }
 
 impl Activity {
-    /// Notes which route the request at hand belongs to. For the program, once it knows.
+    /// Records the route of the current request. Called by the service.
     pub fn set_route(&self, route: &'static str) {
         *self.route.lock().unwrap_or_else(PoisonError::into_inner) = route;
     }
 
-    /// Notes progress. For long work of the program: a worker that makes some is not stuck.
+    /// Records progress. Called by the service during long work, so that the worker does not count as
+    /// stuck.
     pub fn progress(&self) {
         self.since.beat();
     }
 
-    /// The state; and unless it waits, the latest route that it served and for how long it
-    /// has driven the connection at hand without noting progress.
+    /// Returns the state and, unless the worker waits, the latest route and the time for which it has
+    /// driven its connection without progress.
     pub fn look(&self) -> (WorkerState, Option<(&'static str, Duration)>) {
         let state = self.state();
         let busy = (state != WorkerState::Waiting).then(|| {
@@ -63,12 +65,12 @@ impl Activity {
         WorkerState::VARIANTS[usize::from(self.state.load(Ordering::Relaxed))]
     }
 
-    /// Time since it took a connection, whether it still drives it or not, or made progress.
+    /// Returns the time since the worker last took a connection or recorded progress.
     pub fn since_taking(&self) -> Duration {
         self.since.age()
     }
 
-    /// It has taken a connection.
+    /// Records that the worker has taken a connection.
     pub(super) fn begin(&self) {
         self.since.beat();
         self.set_route("");

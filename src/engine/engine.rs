@@ -3,78 +3,62 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, bounded, unbounded};
-use mio::{Poll, Waker};
+use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
+use mio::Poll;
 use rustls::ServerConfig;
 
-use super::acceptor::{Acceptor, WAKE};
+use super::acceptor::Acceptor;
 use super::limits::Settings;
-use super::queue::Queue;
+use super::listener::Listener;
 use super::service::Service;
-use super::shared::{Channels, Shared};
-use super::socket::Listener;
+use super::shared::{Receivers, Shared};
 use super::stats::Stats;
-use super::watch::Watch;
-use super::worker;
-use crate::threads::OwnedThread;
+use super::{reaper, worker};
 
-/// A running server. Dropping it stops it without waiting for requests in flight.
+/// Handle to a running engine. Dropping it stops the engine without waiting for requests in flight.
 pub struct Engine {
     shared: Arc<Shared>,
-    /// Told, by being disconnected, that the acceptor has ended.
+    /// Disconnected when the acceptor has ended.
     acceptor_ended: Receiver<()>,
-    threads: Vec<OwnedThread>,
+    threads: Vec<JoinHandle<()>>,
 }
 
-/// How a stop went.
+/// Result of a drain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Drained {
     /// Every request in flight was answered.
     Complete,
-    /// `drain_timeout` passed with connections still open.
+    /// The time was over before the last connection was closed.
     TimedOut,
 }
 
 impl Engine {
-    /// Starts the acceptor, the workers and the usher. With `tls` every connection speaks it.
+    /// Starts the acceptor, the workers and the reaper. With `tls`, every connection speaks TLS.
     ///
     /// # Errors
-    /// The kernel gave no epoll instance or thread.
+    /// The system gives no epoll instance, or no thread; the message names the thread.
     pub fn start(
         listeners: Vec<Listener>,
         settings: Settings,
         tls: Option<Arc<ServerConfig>>,
         service: Arc<dyn Service>,
     ) -> io::Result<Engine> {
-        let (workers, names) = (settings.workers, settings.threads);
+        let (workers, prefix) = (settings.workers, settings.threads);
         let poll = Poll::new()?;
-        let (errands, errand) = unbounded();
-        let (calls, call) = bounded(workers);
-        let (closed, places) = unbounded();
-        let shared = Arc::new(Shared::new(
-            service,
-            settings,
-            Stats::new(workers),
-            Queue::default(),
-            Watch::new()?,
-            Waker::new(poll.registry(), WAKE)?,
-            Channels { errands, calls, closed },
-        ));
-        let mut acceptor = Acceptor::new(poll, listeners, tls, Arc::clone(&shared), places)?;
+        let (shared, Receivers { tasks, closed }) = Shared::new(service, settings, &poll)?;
+        let mut acceptor = Acceptor::new(poll, listeners, tls, Arc::clone(&shared), closed)?;
         let mut threads = Starting { shared: &shared, threads: Vec::new() };
         for number in 0..workers {
-            let (shared, call) = (Arc::clone(&shared), call.clone());
-            threads.spawn(worker_name(names, number), move || {
-                worker::work(&shared, number, &call);
-            })?;
+            let shared = Arc::clone(&shared);
+            threads.spawn(worker_name(prefix, number), move || worker::run(&shared, number))?;
         }
-        let usher = Arc::clone(&shared);
-        threads.spawn(usher_name(names), move || worker::usher(&usher, &errand))?;
-        // Told, by being disconnected, that the acceptor has ended.
+        let reaper = Arc::clone(&shared);
+        threads.spawn(reaper_name(prefix), move || reaper::run(&reaper, &tasks))?;
         let (ended, acceptor_ended) = bounded(0);
-        threads.spawn(acceptor_name(names), move || {
+        threads.spawn(acceptor_name(prefix), move || {
             acceptor.run();
             drop(ended);
         })?;
@@ -82,39 +66,39 @@ impl Engine {
         Ok(Engine { shared, acceptor_ended, threads })
     }
 
-    /// Names of the threads that an engine with these settings has.
+    /// Returns the names of the threads of an engine with these settings.
     pub fn thread_names(settings: &Settings) -> Vec<String> {
-        let names = settings.threads;
-        let workers = (0..settings.workers).map(|number| worker_name(names, number));
-        workers.chain([usher_name(names), acceptor_name(names)]).collect()
+        let prefix = settings.threads;
+        let workers = (0..settings.workers).map(|number| worker_name(prefix, number));
+        workers.chain([reaper_name(prefix), acceptor_name(prefix)]).collect()
     }
 
-    /// The engine's counters, which outlive it.
+    /// Returns the engine's counters, which remain readable after its end.
     pub fn stats(&self) -> Arc<Stats> {
         Arc::clone(&self.shared.stats)
     }
 
-    /// Goes on with these limits and deadlines: those of connections that begin from now on.
-    /// The numbers of workers and of permits for expensive requests stay as they are.
+    /// Applies new limits and deadlines to connections that begin from now on. The numbers of workers
+    /// and of permits for expensive requests do not change.
     pub fn renew(&self, settings: Settings) {
         self.shared.settings.store(Arc::new(settings));
-        self.shared.wake_acceptor();
+        self.shared.scheduler.wake_acceptor();
     }
 
-    /// Stops: accepts no more, closes idle connections, lets requests in flight finish, and
-    /// returns when all is done or `drain_timeout` has passed.
+    /// Stops the engine: closes the listeners and idle connections, lets requests in flight finish,
+    /// and returns when the last connection is closed or `drain_timeout` has passed.
     pub fn drain(self) -> Drained {
         let bound = self.shared.settings.load().drain_timeout;
         self.drain_within(bound)
     }
 
-    /// As [`Engine::drain`], with another bound.
+    /// Stops the engine as [`Engine::drain`] does, within `bound`.
     pub fn drain_within(mut self, bound: Duration) -> Drained {
         self.stop();
-        // Nothing is ever sent: the wait ends by the acceptor's end or by the clock.
+        // No message is ever sent: the wait ends with the acceptor, or at the bound.
         match self.acceptor_ended.recv_timeout(bound) {
-            Err(crossbeam_channel::RecvTimeoutError::Disconnected) => {
-                self.threads.clear();
+            Err(RecvTimeoutError::Disconnected) => {
+                join(&mut self.threads);
                 Drained::Complete
             }
             _ => {
@@ -126,44 +110,54 @@ impl Engine {
 
     fn stop(&self) {
         self.shared.draining.store(true, Ordering::Release);
-        self.shared.wake_acceptor();
+        self.shared.scheduler.wake_acceptor();
     }
 }
 
 impl Drop for Engine {
+    /// Stops the engine. Threads that still run end with their requests in flight, which may take
+    /// long, so they are not joined.
     fn drop(&mut self) {
         self.stop();
-        // They end with their requests in flight, which may take long.
-        self.threads.drain(..).for_each(OwnedThread::detach);
     }
 }
 
-fn worker_name(names: &str, number: usize) -> String {
-    format!("{names}-worker-{number}")
+fn join(threads: &mut Vec<JoinHandle<()>>) {
+    for thread in threads.drain(..) {
+        // Of a thread that panicked, the panic hook has logged the message and the place.
+        let _ = thread.join();
+    }
 }
 
-fn usher_name(names: &str) -> String {
-    format!("{names}-usher")
+fn worker_name(prefix: &str, number: usize) -> String {
+    format!("{prefix}-worker-{number}")
 }
 
-fn acceptor_name(names: &str) -> String {
-    format!("{names}-acceptor")
+fn reaper_name(prefix: &str) -> String {
+    format!("{prefix}-reaper")
 }
 
-/// The threads of an engine that is starting. Dropped before it is complete, for want of a
-/// thread, it ends those that there are.
+fn acceptor_name(prefix: &str) -> String {
+    format!("{prefix}-acceptor")
+}
+
+/// Threads of an engine that is starting. If the system gives no further thread, dropping this ends
+/// those that exist.
 struct Starting<'a> {
     shared: &'a Shared,
-    threads: Vec<OwnedThread>,
+    threads: Vec<JoinHandle<()>>,
 }
 
 impl Starting<'_> {
     fn spawn(&mut self, name: String, body: impl FnOnce() + Send + 'static) -> io::Result<()> {
-        self.threads.push(OwnedThread::spawn(name, |_| body())?);
+        let thread = Builder::new().name(name.clone()).spawn(body).map_err(|error| {
+            io::Error::new(error.kind(), format!("cannot create the thread {name}: {error}"))
+        })?;
+        self.threads.push(thread);
         Ok(())
     }
 
-    fn complete(mut self) -> Vec<OwnedThread> {
+    fn complete(mut self) -> Vec<JoinHandle<()>> {
         std::mem::take(&mut self.threads)
     }
 }
@@ -174,6 +168,6 @@ impl Drop for Starting<'_> {
             return;
         }
         self.shared.stop();
-        self.threads.clear();
+        join(&mut self.threads);
     }
 }

@@ -1,194 +1,211 @@
-//! Who gives way when there is no place for a newcomer.
+//! Eviction: which connection is closed to make room for a new one, or to free buffers.
+//!
+//! At the connection cap the acceptor closes one connection for each new one. It takes connections
+//! of the largest group first (all connections of one client, see [`ClientCounts::size_class`]),
+//! within a group by [`EvictionClass`], and within a class the one that has waited longest. A new
+//! connection never evicts one of a smaller group than its own.
+//!
+//! Candidates are found by a scan over all connections, so a scan returns several of them, for the
+//! next new connections.
 
 use std::cmp::Reverse;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use slab::Slab;
-
-use super::addresses::{Addresses, ClientNet};
-use super::budget::EXEMPT_BYTES;
-use super::limits::{EVICTION_BATCH, EVICTION_SHARE};
+use super::client_counts::ClientCounts;
+use super::client_net::ClientNet;
+use super::memory_limit::EXEMPT_BYTES;
+use super::scheduler::{Place, Slot, SlotTable, SlotToken};
 use super::session::Session;
-use super::slot::{Place, Slot};
 use super::stats::ConnectionState;
 
-/// How ready a connection is to give way; the least goes first: the largest crowd's before
-/// others', then by standing, and of equals the one that has waited longest for its client.
+/// A scan returns one in so many candidates.
+const SCAN_SHARE: usize = 8;
+
+/// Most candidates that a scan returns.
+const SCAN_BATCH: usize = 64;
+
+/// Order of eviction: the least key goes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Candidacy {
-    crowd: Reverse<u32>,
-    standing: Standing,
+struct EvictionKey {
+    size_class: Reverse<u32>,
+    class: EvictionClass,
     since: u64,
 }
 
-/// What would be lost with a connection, in growing order.
+/// Class of a connection by what its client would lose, in growing order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Standing {
+enum EvictionClass {
     /// Its last response is written.
     Lingering,
     /// It is between two requests.
     Idle,
-    /// Its request or response has been under way for longer than [`eviction_grace`].
+    /// Its request or response has been incomplete for longer than [`eviction_grace`].
     ///
     /// [`eviction_grace`]: super::Settings::eviction_grace
     Overdue,
-    /// It is young and has not got through its handshake, or not said anything at all. A server
-    /// that spared these would be closed to everybody by whoever opens enough of them in a
-    /// second; one that takes the oldest of them gives each newcomer the same chance.
+    /// It was accepted a moment ago, and has not finished its handshake or not sent anything.
+    ///
+    /// If these were exempt, a client that opens enough connections in a second would shut out all
+    /// others for that second. As the oldest goes first, each new connection has the same chance.
     Unproven,
-    /// It waits for a worker, and has had one before. Clients that send without a pause are always
-    /// here: if these were spared, a full house of them would be closed to new connections. One
-    /// that waits for its first turn is spared.
+    /// It waits for a worker, and has been driven before.
+    ///
+    /// Clients that send without a pause are always here. If these were exempt, they could fill the
+    /// table for ever. A connection that waits for its first turn is exempt.
     Queued,
 }
 
-/// The ticks before which a connection must have been waiting to count as old.
+/// Ticks since which a connection must have waited to be evicted, by class.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Cutoffs {
-    /// Bound for a connection in a request or a response:
+    /// For a connection in a request or a response:
     /// [`eviction_grace`](super::Settings::eviction_grace) ago.
-    pub(super) in_request: u64,
-    /// Bound for a connection before its first byte:
-    /// [`UNPROVEN_GRACE`](super::limits::UNPROVEN_GRACE) ago.
+    pub(super) grace: u64,
+    /// For a connection that has sent nothing: [`UNPROVEN_GRACE`](super::limits::UNPROVEN_GRACE) ago.
     pub(super) unproven: u64,
 }
 
-impl Candidacy {
-    /// `None` for one that is driven, waits for its first turn, or is young and in a request.
-    fn of(slot: &Slot, cutoffs: Cutoffs, addresses: &Addresses) -> Option<Candidacy> {
-        let crowd = Reverse(addresses.crowd(slot.visitor));
+impl EvictionKey {
+    /// Returns `None` for a connection that is driven, that waits for its first turn, or whose
+    /// request or response has been incomplete for a short time only.
+    fn of(slot: &Slot<Session>, cutoffs: Cutoffs, counts: &ClientCounts) -> Option<EvictionKey> {
+        let size_class = Reverse(counts.size_class(slot.client_net));
         match slot.place() {
             Place::Parked => {}
-            // Each turn renews `since`, so these are ordered by age.
-            Place::Queued if slot.has_spoken() => {
-                let (standing, since) = (Standing::Queued, slot.opened());
-                return Some(Candidacy { crowd, standing, since });
+            Place::Queued if slot.was_driven() => {
+                // Each turn renews `since`, so these are ordered by age.
+                let (class, since) = (EvictionClass::Queued, slot.opened());
+                return Some(EvictionKey { size_class, class, since });
             }
             _ => return None,
         }
         let (state, since) = (slot.state(), slot.since());
-        let standing = match state {
-            ConnectionState::Lingering => Standing::Lingering,
-            ConnectionState::Idle => Standing::Idle,
-            _ if since < cutoffs.unproven => Standing::Overdue,
-            ConnectionState::Handshaking => Standing::Unproven,
-            _ if !slot.has_spoken() => Standing::Unproven,
-            _ if since < cutoffs.in_request => Standing::Overdue,
+        let class = match state {
+            ConnectionState::Lingering => EvictionClass::Lingering,
+            ConnectionState::Idle => EvictionClass::Idle,
+            _ if since < cutoffs.unproven => EvictionClass::Overdue,
+            ConnectionState::Handshaking => EvictionClass::Unproven,
+            _ if !slot.was_driven() => EvictionClass::Unproven,
+            _ if since < cutoffs.grace => EvictionClass::Overdue,
             _ => return None,
         };
-        Some(Candidacy { crowd, standing, since })
+        Some(EvictionKey { size_class, class, since })
     }
 
-    fn candidate(self, slot: &Arc<Slot>) -> Candidate {
-        Candidate { slot: Arc::clone(slot), standing: self.standing }
+    fn candidate(self, slot: &Arc<Slot<Session>>) -> Candidate {
+        Candidate { slot: Arc::clone(slot), class: self.class }
     }
 }
 
-/// A connection that may be evicted. It may have become busy since it was looked up.
+/// A connection that may be evicted. It may have become busy since the scan.
 pub(super) struct Candidate {
-    slot: Arc<Slot>,
-    standing: Standing,
+    slot: Arc<Slot<Session>>,
+    class: EvictionClass,
 }
 
 impl Candidate {
-    /// The client that holds it.
-    pub(super) fn visitor(&self) -> Option<ClientNet> {
-        self.slot.visitor
+    /// Returns the client that the connection counts for.
+    pub(super) fn client_net(&self) -> Option<ClientNet> {
+        self.slot.client_net
     }
 
-    /// Key of its slot.
-    pub(super) fn key(&self) -> usize {
-        self.slot.key
+    pub(super) fn token(&self) -> SlotToken {
+        self.slot.token
     }
 
-    /// Takes its session to drop it, unless it has become busy.
-    pub(super) fn take(&self) -> Option<Session> {
-        match self.standing {
-            Standing::Queued => self.slot.evict_waiting(),
+    /// Closes the connection and returns its session, unless it has become busy.
+    pub(super) fn evict(&self) -> Option<Session> {
+        match self.class {
+            EvictionClass::Queued => self.slot.evict_waiting(),
             _ => self.slot.evict(),
         }
     }
 }
 
-/// Candidates, looked up for many newcomers at a time: a look goes through all connections.
+/// Candidates that the latest scan has found.
 #[derive(Default)]
 pub(super) struct Candidates {
     queue: VecDeque<Candidate>,
-    /// There were none; looked up again after the next sweep.
+    /// The latest scan found none; the next is after the next sweep.
     exhausted: bool,
 }
 
 impl Candidates {
-    /// The next candidate of all.
+    /// Returns the next candidate, by a scan if there is none from the latest.
     pub(super) fn next(
         &mut self,
-        slots: &Slab<Arc<Slot>>,
-        addresses: &Addresses,
+        slots: &SlotTable<Session>,
+        counts: &ClientCounts,
         cutoffs: Cutoffs,
     ) -> Option<Candidate> {
         if self.queue.is_empty() && !self.exhausted {
-            self.queue = look(slots, addresses, cutoffs);
-            // Where connections are few a look costs little, and is taken for every newcomer.
-            let is_costly = slots.len() > EVICTION_SHARE * EVICTION_BATCH;
+            self.queue = scan(slots, counts, cutoffs);
+            // A scan of few connections is cheap enough to repeat for every new one.
+            let is_costly = slots.len() > SCAN_SHARE * SCAN_BATCH;
             self.exhausted = is_costly && self.queue.is_empty();
         }
         self.queue.pop_front()
     }
 
-    /// Returns true if the next candidate takes a look at all connections.
+    /// Returns true if the next candidate takes a scan.
     pub(super) fn is_empty(&self) -> bool {
         self.queue.is_empty()
     }
 
-    /// Leaves a candidate to the next newcomer.
+    /// Leaves a candidate to the next new connection.
     pub(super) fn put_back(&mut self, candidate: Candidate) {
         self.queue.push_front(candidate);
     }
 }
 
-fn look(slots: &Slab<Arc<Slot>>, addresses: &Addresses, cutoffs: Cutoffs) -> VecDeque<Candidate> {
-    let mut found: Vec<(Candidacy, &Arc<Slot>)> = slots
+fn scan(
+    slots: &SlotTable<Session>,
+    counts: &ClientCounts,
+    cutoffs: Cutoffs,
+) -> VecDeque<Candidate> {
+    let mut found: Vec<(EvictionKey, &Arc<Slot<Session>>)> = slots
         .iter()
-        .filter_map(|(_, slot)| Some((Candidacy::of(slot, cutoffs, addresses)?, slot)))
+        .filter_map(|slot| Some((EvictionKey::of(slot, cutoffs, counts)?, slot)))
         .collect();
-    // If candidates are few, only the first are taken: the last may be a connection that was
-    // accepted a moment ago, and whose request is on its way.
-    let most = (found.len() / EVICTION_SHARE).clamp(1, EVICTION_BATCH).min(found.len());
+    // A share only: the last of few candidates may be a connection that was accepted a moment ago,
+    // and whose request is on its way.
+    let most = (found.len() / SCAN_SHARE).clamp(1, SCAN_BATCH).min(found.len());
     if most > 0 {
-        found.select_nth_unstable_by_key(most - 1, |(candidacy, _)| *candidacy);
+        found.select_nth_unstable_by_key(most - 1, |(key, _)| *key);
         found.truncate(most);
-        found.sort_unstable_by_key(|(candidacy, _)| *candidacy);
+        found.sort_unstable_by_key(|(key, _)| *key);
     }
-    found.into_iter().map(|(candidacy, slot)| candidacy.candidate(slot)).collect()
+    found.into_iter().map(|(key, slot)| key.candidate(slot)).collect()
 }
 
-/// Connections that wait, for their clients or for a worker, and hold more than is exempt from the
-/// budget: those of the largest group of addresses first, and of these the largest holders.
-pub(super) fn largest_holders(slots: &Slab<Arc<Slot>>, addresses: &Addresses) -> Vec<Arc<Slot>> {
-    let mut holders: Vec<((u32, usize), &Arc<Slot>)> = slots
-        .iter()
-        .map(|(_, slot)| slot)
-        .filter(|slot| slot.held_bytes() > EXEMPT_BYTES)
-        .filter(|slot| matches!(slot.place(), Place::Parked | Place::Queued))
-        .map(|slot| ((addresses.crowd(slot.visitor), slot.held_bytes()), slot))
-        .collect();
-    holders.sort_unstable_by_key(|(rank, _)| Reverse(*rank));
-    holders.into_iter().map(|(_, slot)| Arc::clone(slot)).collect()
-}
-
-/// The candidate among one visitor's connections.
+/// Returns the candidate among one client's connections.
 pub(super) fn candidate_of(
-    visitor: ClientNet,
-    slots: &Slab<Arc<Slot>>,
-    addresses: &Addresses,
+    client_net: ClientNet,
+    slots: &SlotTable<Session>,
+    counts: &ClientCounts,
     cutoffs: Cutoffs,
 ) -> Option<Candidate> {
     slots
         .iter()
-        .map(|(_, slot)| slot)
-        .filter(|slot| slot.visitor == Some(visitor))
-        .filter_map(|slot| Some((Candidacy::of(slot, cutoffs, addresses)?, slot)))
-        .min_by_key(|(candidacy, _)| *candidacy)
-        .map(|(candidacy, slot)| candidacy.candidate(slot))
+        .filter(|slot| slot.client_net == Some(client_net))
+        .filter_map(|slot| Some((EvictionKey::of(slot, cutoffs, counts)?, slot)))
+        .min_by_key(|(key, _)| *key)
+        .map(|(key, slot)| key.candidate(slot))
+}
+
+/// Returns the parked and queued connections that hold more than [`EXEMPT_BYTES`] in buffers: those
+/// of the largest group first, and within a group the largest holders.
+pub(super) fn largest_holders(
+    slots: &SlotTable<Session>,
+    counts: &ClientCounts,
+) -> Vec<Arc<Slot<Session>>> {
+    let mut holders: Vec<((u32, usize), &Arc<Slot<Session>>)> = slots
+        .iter()
+        .filter(|slot| slot.held_bytes() > EXEMPT_BYTES)
+        .filter(|slot| matches!(slot.place(), Place::Parked | Place::Queued))
+        .map(|slot| ((counts.size_class(slot.client_net), slot.held_bytes()), slot))
+        .collect();
+    holders.sort_unstable_by_key(|(rank, _)| Reverse(*rank));
+    holders.into_iter().map(|(_, slot)| Arc::clone(slot)).collect()
 }

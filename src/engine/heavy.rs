@@ -1,4 +1,9 @@
-//! One connection's use of a lane: waiting for a permit, running under it, passing it on.
+//! One connection's use of a lane: it waits for a permit, runs under it and yields it.
+//!
+//! A request that has held a permit for [`PERMIT_QUANTUM`] yields it if another client waits. The
+//! streamed body of a heavy response is read under a permit of the same lane, and yields it to any
+//! request that waits, also to one of the same client, because behind a proxy many people are one
+//! client. A connection that waits for its client, to read or to write, holds no permit.
 
 use std::time::Instant;
 
@@ -8,20 +13,20 @@ use super::limits::{PERMIT_QUANTUM, Settings};
 use super::message::Body;
 use super::service::{HeavyWork, Lane};
 
-/// Expensive work of the request at hand, and of the streamed response that comes of it.
+/// Expensive work of the current request, and of the streamed response that it leads to.
 #[derive(Default)]
 pub(super) struct HeavyState {
     entered: Option<(Lane, Client)>,
     permit: Option<Permit>,
-    /// Start of the present use of the permit.
+    /// Start of the current use of the permit.
     running_since: Option<Instant>,
-    /// End of the wait for the first permit, later of the whole work.
+    /// Deadline of the wait for the first permit, then of the whole work.
     deadline: Option<Deadline>,
-    /// End of the present wait, of work that the answer can do without.
+    /// Deadline of the current wait, for work with a fallback.
     patience: Option<Deadline>,
-    /// The work has begun, and has led to no response yet.
+    /// Set while the work has begun and has led to no response yet.
     begun: Option<Begun>,
-    /// The response is a stream, whose source is read under a permit.
+    /// The response is a stream whose source is read under a permit.
     streaming: bool,
 }
 
@@ -32,16 +37,15 @@ pub(super) enum Admission {
     Run,
     /// It waits for the permit that it has requested.
     Wait,
-    /// It must enter the lane.
+    /// It must enter the lane, for a new permit.
     Enter,
     /// It has waited, or lasted, for too long.
     Expired,
 }
 
 impl HeavyState {
-    /// Decides on the next piece of work that is to lead to a response. The wait for the first
-    /// permit is bounded by `queue_timeout`, and from then on the whole work by `write_timeout`.
-    /// The patience of a fallback bounds each wait.
+    /// Decides on the next piece of work. `queue_timeout` bounds the wait for the first permit, and
+    /// `write_timeout` the whole work from then on. The patience of a fallback bounds each wait.
     pub(super) fn admit(
         &mut self,
         work: &HeavyWork,
@@ -82,8 +86,8 @@ impl HeavyState {
             Some(permit) if !permit.is_granted() => Admission::Wait,
             Some(permit) => {
                 let since = *self.running_since.get_or_insert(now);
-                // A stream passes the permit on to any other request. Work that has begun holds
-                // what it has collected, so only other clients may have several begin at a time.
+                // A stream yields to any other request. Work that has begun holds its earlier
+                // results, so it yields to other clients only, and to a limited number of them.
                 let is_due = || match &self.begun {
                     Some(begun) => permit.is_wanted_by_others() && begun.may_pause(),
                     None => permit.is_wanted(),
@@ -97,7 +101,7 @@ impl HeavyState {
         }
     }
 
-    /// Lane to enter, and the client that enters it.
+    /// Returns the lane to enter, and the client that enters it.
     pub(super) fn entry(&self) -> Option<(Lane, Client)> {
         self.entered
     }
@@ -112,18 +116,18 @@ impl HeavyState {
         self.permit.as_ref().is_some_and(|permit| !permit.is_granted())
     }
 
-    /// End of the wait or of the work; `None` while a response is under way.
+    /// Returns the deadline of the wait or of the work, or `None` while a response is sent.
     pub(super) fn deadline(&self) -> Option<Deadline> {
         self.deadline.into_iter().chain(self.patience).min()
     }
 
-    /// Frees the permit while its client does not read. The work goes on under another one.
+    /// Frees the permit while the client is awaited. The work continues under another one.
     pub(super) fn pause(&mut self) {
         self.permit = None;
         self.running_since = None;
     }
 
-    /// Notes the response that the work has led to, with the body that is sent.
+    /// Records the response that the work has led to, with the body that is sent.
     pub(super) fn respond(&mut self, body: Option<&Body>) {
         self.deadline = None;
         self.patience = None;
@@ -134,7 +138,7 @@ impl HeavyState {
         }
     }
 
-    /// Frees the permit: there is no expensive work any more.
+    /// Frees the permit, because the expensive work is over.
     pub(super) fn leave(&mut self) {
         *self = HeavyState::default();
     }
@@ -144,7 +148,7 @@ impl HeavyState {
 mod tests {
     use std::io;
 
-    use super::super::addresses::ClientNet;
+    use super::super::client_net::ClientNet;
     use super::super::lanes::Lanes;
     use super::*;
 

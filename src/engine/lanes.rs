@@ -1,26 +1,32 @@
 //! Concurrency limits for expensive work (bulkheads), one for each [`Lane`], with fair queuing by
 //! client.
 //!
-//! A request enters a lane and holds a [`Permit`], granted at once or later. It waits parked, at
-//! the cost of no thread. Freed permits go round the clients that wait, one request each, and a
-//! client never runs two at the same time: a hundred connections of one client delay another
-//! client by one request.
+//! The service answers a call with a response, or with the next piece of expensive work. A piece runs
+//! in a turn of its own while its request holds a [`Permit`], granted at once or later. A request
+//! without one waits parked, without a thread, and is refused with 503 at `queue_timeout`. Free
+//! permits are granted round robin to the clients that wait, one request each, and a client never
+//! runs two at the same time: a hundred connections of one client delay another client by one
+//! request.
 //!
-//! A permit is freed when it is dropped, in whichever state it is, so that a connection that
-//! closes while it waits, or between the grant and its next turn, leaves nothing behind.
+//! [`Lane::Bulk`] has as many permits as [`Settings::heavy_permits`](super::Settings::heavy_permits)
+//! says, fewer than workers, since a piece may block on a disk. [`Lane::Interactive`] has one, which
+//! scripts cannot take.
+//!
+//! Dropping a permit frees it, granted or not. So a connection that is closed while it waits, or
+//! between the grant and its next turn, leaves nothing behind.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::addresses::ClientNet;
+use super::client_net::ClientNet;
 use super::limits::MAX_PAUSED_WORK;
 use super::service::Lane;
 
-/// Whose requests share one turn; `None` for all clients of unix sockets.
+/// Client whose requests run one at a time. All clients on unix sockets are one client, `None`.
 pub(super) type Client = Option<ClientNet>;
 
-/// Notifies a connection that its permit is granted.
+/// Called when a permit is granted after the request entered its lane.
 pub(super) type Notify = Box<dyn Fn() + Send + Sync>;
 
 /// All lanes of an engine.
@@ -32,7 +38,7 @@ pub(super) struct Lanes {
 struct LaneQueue {
     permits: usize,
     state: Mutex<State>,
-    /// Pieces of work that have begun and led to no response yet.
+    /// Number of requests whose work has begun and has led to no response yet.
     begun: AtomicUsize,
 }
 
@@ -51,14 +57,14 @@ struct Entry {
     notify: Notify,
 }
 
-/// Place of one request in a lane: in its queue first, then with leave to run.
+/// One request in a lane: it waits in the queue, then its permit is granted.
 pub(super) struct Permit {
     queue: Arc<LaneQueue>,
     entry: Arc<Entry>,
 }
 
 impl Lanes {
-    /// Lanes with so many permits for [`Lane::Bulk`], at least one.
+    /// Creates lanes with that many permits for [`Lane::Bulk`], at least one.
     pub(super) fn new(bulk: usize) -> Lanes {
         let queue = |permits| {
             let (state, begun) = (Mutex::default(), AtomicUsize::new(0));
@@ -67,7 +73,7 @@ impl Lanes {
         Lanes { bulk: queue(bulk.max(1)), interactive: queue(1) }
     }
 
-    /// Enters a lane. `notify` is called once the permit is granted, unless it is at once.
+    /// Enters a lane. Calls `notify` when the permit is granted, unless that is at once.
     pub(super) fn enter(&self, lane: Lane, client: Client, notify: Notify) -> Permit {
         let queue = match lane {
             Lane::Bulk => &self.bulk,
@@ -100,7 +106,7 @@ impl State {
         queue.push_back(entry);
     }
 
-    /// Grants what is free to the clients next in turn.
+    /// Grants the free permits to the clients that are next.
     fn grant(&mut self, permits: usize) -> Vec<Arc<Entry>> {
         let mut granted = Vec::new();
         while self.running.len() < permits {
@@ -169,7 +175,7 @@ impl Permit {
     }
 }
 
-/// Work that has begun and led to no response yet. It holds what it has collected.
+/// Work that has begun and has led to no response yet. It holds the results of its earlier pieces.
 pub(super) struct Begun(Arc<LaneQueue>);
 
 impl Begun {

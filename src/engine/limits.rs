@@ -1,57 +1,57 @@
-//! Every limit of the engine, by the name it has in the `[server]` table.
+//! The limits of the engine: [`Settings`], by their names in the `[server]` table, and constants that
+//! several files use. A constant that one file uses is in that file.
 
 use std::time::Duration;
 
 use ipnet::IpNet;
 
-/// The engine's limits and deadlines. The default of each is the one documented.
+/// Limits and deadlines of an engine. The defaults are those of the `[server]` table.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// How the names of the engine's threads begin.
+    /// Prefix of the names of the engine's threads.
     pub threads: &'static str,
-    /// Threads that serve requests.
+    /// Number of threads that serve requests.
     pub workers: usize,
-    /// Open connections at most; at the cap the one that has waited longest for its
-    /// client gives way, or the newcomer is turned away.
+    /// Most open connections. At the cap, a connection that waits for its client is evicted for a new
+    /// one, or the new one is rejected.
     pub max_connections: usize,
-    /// Open connections of one address at most (IPv6: of one /64); at this cap one of its own
-    /// gives way. `None`: as [`Settings::address_cap`] derives it from `max_connections`.
+    /// Most open connections of one IPv4 address or IPv6 /64. At this cap, one of its own is evicted
+    /// for a new one. `None`: see [`Settings::address_cap`].
     pub max_connections_per_address: Option<usize>,
-    /// Proxies: they may hold any number, and their `X-Forwarded-For` is believed.
+    /// Proxies that may have any number of connections, and whose `X-Forwarded-For` is trusted.
     pub trusted_proxies: Vec<IpNet>,
-    /// From accept to the end of the TLS handshake.
+    /// Time from accept to the end of the TLS handshake.
     pub handshake_timeout: Duration,
-    /// To the end of a request's head: from accept for the first one, else from its first byte.
+    /// Time to the end of a request's head: from accept for the first one, else from its first byte.
     pub header_timeout: Duration,
-    /// From the end of the head to the end of the body.
+    /// Time from the end of the head to the end of the body.
     pub body_timeout: Duration,
-    /// From the first byte of a response to its last, however large it is and however steadily
-    /// its client reads: whoever takes longer gets it in parts, or raises this.
+    /// Time from the first byte of a response to its last, however large it is and however steadily
+    /// its client reads.
     pub write_timeout: Duration,
-    /// From the end of a response to the first byte of the next request.
+    /// Time from the end of a response to the first byte of the next request.
     pub keep_alive: Duration,
-    /// Limit from the end of a connection's last response to the client's end of the stream; until
-    /// then the server reads from the connection, so that no reset cuts the response (RFC 9112
-    /// 9.6).
+    /// Time from the end of the last response of a connection to the client's end of the stream. Until
+    /// then the server reads from it, so that no reset truncates the response (RFC 9112 9.6).
     pub linger_timeout: Duration,
     /// Longest wait of a ready connection for a worker, and of an expensive request for a permit.
     pub queue_timeout: Duration,
     /// Time for which a connection with an incomplete request or response must have waited for its
     /// client before it can be evicted at the cap.
     pub eviction_grace: Duration,
-    /// Expensive requests of scripts that run at the same time; at most one for each client, and
-    /// fewer than workers: see [`Settings::heavy_permits`].
+    /// Most expensive requests of scripts that run at the same time: at most one for each client, and
+    /// fewer than workers (see [`Settings::heavy_permits`]).
     pub heavy_requests: usize,
     /// Longest wait of [`Engine::drain`](super::Engine::drain) for requests in flight.
     pub drain_timeout: Duration,
-    /// Bytes of a request's head at most.
+    /// Most bytes of a request's head.
     pub max_header_bytes: usize,
-    /// Header fields of a request at most.
+    /// Most header fields of a request.
     pub max_headers: usize,
-    /// Bytes of a request's decoded body at most.
+    /// Most bytes of a request's decoded body.
     pub max_body_bytes: usize,
-    /// Bytes that all connections together hold in buffers at most. Once they hold more, the
-    /// largest holders of the largest group of addresses are closed.
+    /// Most bytes that all connections together hold in buffers. Once they hold more, the largest
+    /// holders of the largest group of connections are closed.
     pub max_buffered_bytes: usize,
 }
 
@@ -76,29 +76,30 @@ impl Default for Settings {
             max_header_bytes: 16 << 10,
             max_headers: 100,
             max_body_bytes: 64 << 10,
-            // Each of `max_connections` may hold so much in any case: see `budget`.
+            // More than the exempt bytes of `max_connections`: see `memory_limit`.
             max_buffered_bytes: 32 << 20,
         }
     }
 }
 
-/// Half of the processors, at least one: the other half stays free for cheap requests.
+/// Returns half of the processors, at least one: the other half stays free for cheap requests.
 fn default_heavy_requests() -> usize {
     std::thread::available_parallelism().map_or(1, |processors| (processors.get() / 2).max(1))
 }
 
-/// A browser or two need as many, however few connections there are in all.
+/// Least default cap for one client: two browsers need as many, however small `max_connections` is.
 const LEAST_PER_ADDRESS: usize = 16;
 
 impl Settings {
-    /// Permits for expensive requests of scripts: so many as configured, while a worker is left
-    /// for those of people and another one for all else, as expensive work may block on a disk. With
-    /// fewer than three workers a disk that hangs can hold all of them.
+    /// Returns the number of permits for expensive requests of scripts: as many as configured, but so
+    /// few that two workers are left, one for expensive requests of people and one for all other
+    /// requests. Expensive work may block on a disk; with fewer than three workers a disk that hangs
+    /// can hold all of them.
     pub fn heavy_permits(&self) -> usize {
         self.heavy_requests.min(self.workers.saturating_sub(2)).max(1)
     }
 
-    /// Open connections of one address at most: a quarter of all, where nothing else is said.
+    /// Returns the cap for one client: the configured one, or a quarter of `max_connections`.
     pub fn address_cap(&self) -> usize {
         let generous = (self.max_connections / 4).max(LEAST_PER_ADDRESS);
         self.max_connections_per_address.unwrap_or(generous)
@@ -108,106 +109,62 @@ impl Settings {
 /// Once this much output is pending, further pipelined requests wait until it is written.
 pub(super) const OUTPUT_HIGH_WATER: usize = 64 << 10;
 
-/// Bytes that the kernel takes for one client beyond those that the network can carry now. More
-/// would be held for clients that do not read; less would let the network run idle until a worker
-/// comes back.
+/// Bytes that the kernel takes for one client beyond those that the congestion window admits. More
+/// would be held for clients that do not read. Less would leave the network idle until a worker
+/// writes again.
 pub(super) const UNSENT_BYTES: u32 = 64 << 10;
 
-/// Ciphertext of one connection that waits for room in the kernel, at most: two records.
+/// Most ciphertext of one connection that waits for the socket: two records.
 pub(super) const TLS_BUFFER: usize = 32 << 10;
 
-/// Room that the buffer of a waiting connection may have beyond the bytes that it holds.
+/// Spare capacity that the buffer of a parked connection may keep.
 pub(super) const SPARE_ROOM: usize = 1 << 10;
 
-/// Bodies up to this size are copied behind their head, so that one write sends both.
+/// Largest body that is copied behind its head, so that one write sends both.
 pub(super) const INLINE_BODY: usize = 16 << 10;
 
-/// How much of a streamed body is read from its source at a time.
+/// Bytes of a streamed body that are read from its source at a time.
 pub(super) const STREAM_CHUNK: usize = 16 << 10;
 
-/// Bytes written to one client before the worker turns to the next; of a streamed body, this many
-/// [`STREAM_CHUNK`]s are read, however little each brings.
-pub(super) const WRITE_BURST: usize = 16 * STREAM_CHUNK;
-
-/// Bytes of a request target at most, below [`Settings::max_header_bytes`]: a `Uri` holds no more.
+/// Most bytes of a request target, since a `Uri` holds no more.
 pub(super) const MAX_TARGET_BYTES: usize = 65_534;
 
-/// A chunk's size line with its extensions (RFC 9112 7.1.1) at most.
+/// Most bytes of a chunk's size line with its extensions (RFC 9112 7.1.1).
 pub(super) const MAX_CHUNK_LINE: usize = 256;
 
-/// Bytes of extensions and leading zeros in all size lines of a body at most, so that a small
-/// body cannot bring a large one in unnoticed.
+/// Most bytes of extensions and leading zeros in all size lines of a body, which no other limit
+/// counts.
 pub(super) const MAX_CHUNK_OVERHEAD: usize = 16 << 10;
 
-/// Reads and requests of one connection before the worker turns to the next.
-pub(super) const MAX_BURST: usize = 16;
-
-/// Bytes of a body that the program did not request, which are read and dropped so that the
-/// connection can go on: scripts send an empty object with a POST that takes none.
+/// Most bytes of a body that the service did not request which are read and dropped, so that the
+/// connection stays open: scripts send an empty object with a POST that takes no body.
 pub(super) const MAX_DISCARDED_BODY: usize = 1 << 10;
 
-/// A connection that has called the program, or read a streamed body, for so long in one turn goes
-/// to the end of the queue.
-pub(super) const TURN_TIME: Duration = Duration::from_millis(2);
-
-/// A request that holds a permit for expensive work for so long passes it on if other clients wait.
+/// Time after which a request yields its permit for expensive work if another client waits.
 pub(super) const PERMIT_QUANTUM: Duration = Duration::from_millis(50);
 
-/// Expensive work that has begun and waits for its next permit at most: each holds what it has
-/// collected. Beyond, work keeps its permit to the end.
+/// Most requests whose expensive work has begun and waits for its next permit, since each holds its
+/// earlier results. Further ones keep their permit to the end.
 pub(super) const MAX_PAUSED_WORK: usize = 16;
 
-/// A connection that has sent nothing yet is evicted after those in an incomplete request, unless
-/// it is older than this.
+/// Age from which a connection that has sent nothing is evicted as one whose request is overdue, and
+/// not after those.
 pub(super) const UNPROVEN_GRACE: Duration = Duration::from_secs(1);
 
-/// How often deadlines are looked at while connections are open: the precision of them all.
-pub(super) const SWEEP_INTERVAL: Duration = Duration::from_millis(100);
+/// Most connections beyond the cap that wait for their 503 at the same time, and most that linger
+/// behind it. Further ones are closed without an answer.
+pub(super) const MAX_REJECTIONS: usize = 16;
 
-/// Connections accepted in a row before events of the others are looked at.
-pub(super) const ACCEPT_BATCH: usize = 512;
-
-/// When newcomers follow each other faster than this, they are let in that much later, but
-/// several at a time.
-pub(super) const ACCEPT_PACE: Duration = Duration::from_micros(300);
-
-/// Connections beyond the cap that wait for their 503 at the same time, of which as many linger
-/// behind it; more are closed unanswered.
-pub(super) const TURNED_AWAY: usize = 16;
-
-/// Time that a client may take to begin its request once the server stops, and for which a
-/// connection whose last response is written then lingers.
+/// Time in which a client may begin a request once the server stops, and for which a connection
+/// lingers then.
 pub(super) const DRAIN_GRACE: Duration = Duration::from_secs(1);
 
-/// Attempts, a turn apart, to reach a connection whose response the end of the process truncates.
+/// Attempts, a turn apart, to reset the connections whose response the end of the process truncates.
 pub(super) const TRUNCATION_ATTEMPTS: usize = 10;
 
-/// Room of each of a worker's two scratch buffers: a TLS record and a little more.
+/// Size of each of a worker's two scratch buffers: a TLS record and a little more.
 pub(super) const SCRATCH: usize = 18 << 10;
 
-/// A worker that has served for so long and sees more to do calls another one.
-pub(super) const HELP_AFTER: Duration = Duration::from_micros(200);
-
-/// A worker that has driven one connection for so long without progress counts as blocked. Several
-/// times the length of a turn, as the kernel may have interrupted it.
-pub(super) const BLOCKED_AFTER: Duration = Duration::from_millis(10);
-
-/// Interval at which a worker that always has more to do looks for connections that have become
-/// ready.
-pub(super) const GLANCE_INTERVAL: Duration = Duration::from_micros(500);
-
-/// The watch is left unkept for no longer than twice this.
-pub(super) const RELIEF: Duration = Duration::from_millis(2);
-
-/// Share of the candidates for eviction that is looked up at a time: one in so many.
-pub(super) const EVICTION_SHARE: usize = 8;
-
-/// Candidates for eviction that are looked up at a time, at most.
-pub(super) const EVICTION_BATCH: usize = 64;
-
-/// Pause after `accept(2)` ran out of descriptors or memory.
-pub(super) const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
-
-/// Descriptors that the engine holds beside its listeners and up to `max_connections`
-/// connections. Whoever fits `max_connections` to `RLIMIT_NOFILE` leaves room for these.
-pub const DESCRIPTORS_BEYOND_CAP: usize = 2 * TURNED_AWAY + 8;
+/// Descriptors that the engine uses beside its listeners and `max_connections` connections. A program
+/// that fits `max_connections` to `RLIMIT_NOFILE` must reserve them.
+pub const DESCRIPTORS_BEYOND_CAP: usize = 2 * MAX_REJECTIONS + 8;

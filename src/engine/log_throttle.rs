@@ -1,12 +1,12 @@
-//! A warning that cannot flood the log.
+//! Warnings that cannot flood the log.
 
 use std::fmt;
 use std::time::{Duration, Instant};
 
-/// At most one line in this time.
+/// Least time between two lines.
 const PERIOD: Duration = Duration::from_secs(1);
 
-/// Lets at most one line a second into the log, and says how many it left out.
+/// Logs at most one line a second, with the number of lines left out since the one before.
 #[derive(Debug, Default)]
 pub struct LogThrottle {
     latest: Option<Instant>,
@@ -14,7 +14,7 @@ pub struct LogThrottle {
 }
 
 impl LogThrottle {
-    /// Logs a warning, unless one was logged just now.
+    /// Logs a warning, unless the last line is less than a second old.
     pub fn warn(&mut self, message: fmt::Arguments<'_>) {
         self.warn_at(Instant::now(), message);
     }
@@ -29,7 +29,7 @@ impl LogThrottle {
         admitted.is_some()
     }
 
-    /// Whether there may be a line now: then how many were left out since the last one.
+    /// Returns the number of lines left out since the last one if a line may be logged now, else `None`.
     pub fn admit(&mut self, now: Instant) -> Option<u64> {
         if self.latest.is_some_and(|latest| now < latest + PERIOD) {
             self.left_out += 1;
@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_line_a_second_and_the_rest_counted() {
+    fn lines_within_a_second_are_left_out_and_counted() {
         let mut throttle = LogThrottle::default();
         let start = Instant::now();
         let at = |millis| start + Duration::from_millis(millis);

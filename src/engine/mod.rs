@@ -1,62 +1,93 @@
-//! The connection engine: a fixed acceptor, a fixed pool of workers, and connections whose
-//! every phase has an absolute deadline. It knows nothing of tanks and could serve another
-//! program.
+//! The connection engine: an HTTP/1.1 server whose every phase has an absolute deadline and whose
+//! every size has a limit. It knows nothing of tanks: `examples/hello.rs` serves another program
+//! with it.
+//!
+//! # Threads
 //!
 //! ```text
-//!  clients ──► listeners ──► acceptor ──► run queue ─────► workers ──► Service
-//!                             │    ▲                           │
-//!                  deadlines, │    └── parked connections ◄────┤
-//!                  503s       ▼                                │
-//!                           usher ─────────────────────────────┘
+//!                      ┌──────────┐  registers  ┌───────┐  events   ┌─────────┐  calls   ┌─────────┐
+//!  clients ─ accept ─► │ acceptor │ ──────────► │ epoll │ ────────► │ workers │ ───────► │ Service │
+//!                      └──────────┘             └───────┘           └─────────┘          └─────────┘
+//!                           │ claims, at a deadline     ▲               │  ▲
+//!                           │ or a cap                  │ parks         │  │ run queue
+//!                           ▼                           └───────────────┤  │
+//!                      ┌────────┐   requeues what needs the service     └──┘
+//!                      │ reaper │ ─────────────────────────────────────────►
+//!                      └────────┘
 //! ```
 //!
-//! From the wire inwards: `socket`, `tls`, `session` (which joins them to) `connection`,
-//! `head` (with `request_line` and `authority`), `framing`, `chunked` (with `chunk_line`),
-//! `response`, `output`. Around them: `slot` (who may drive a connection), `acceptor`, `worker`,
-//! `engine`, `lanes` (expensive work), `budget` (bytes that connections hold). By the names of
-//! [`Settings`] every phase and every size has a limit.
+//! | thread | does | never |
+//! | --- | --- | --- |
+//! | `pw-acceptor` (`acceptor`) | accepts, checks deadlines, evicts or rejects at a cap, reclaims memory, polls when no worker does | reads, writes, or takes a lock that is held during I/O |
+//! | `pw-worker-N` (`worker`) | waits for events in turn with the others, drives ready connections, calls the service | waits for one client |
+//! | `pw-reaper` (`reaper`) | answers 503 and 408 and closes, in the place of workers that may all be blocked | calls the service, or reads the source of a streamed body |
+//!
+//! `scheduler` explains how they share connections: the Leader/Followers pattern, the places of a
+//! connection, and the memory orderings.
+//!
+//! # Limits
+//!
+//! | phase | limit | at its end |
+//! | --- | --- | --- |
+//! | TLS handshake | `handshake_timeout` from accept | closed |
+//! | first head | `header_timeout` from accept | 408 if any of it came, else closed |
+//! | later heads | `header_timeout` from their first byte | 408 |
+//! | body | `body_timeout` from the end of the head | 408 |
+//! | wait for a worker | `queue_timeout` | 503 |
+//! | wait for a permit of a lane | `queue_timeout` | 503 |
+//! | expensive work, from its first permit to its response | `write_timeout` | 503 |
+//! | response | `write_timeout` from its first byte | reset |
+//! | between requests | `keep_alive` | closed |
+//! | after the last response | `linger_timeout` | closed |
+//!
+//! A `deadline` offers no way to be moved: a byte now and then does not extend it. So
+//! `write_timeout` holds for a download of any size, however steadily its client reads.
+//!
+//! Work of a connection is bounded by its `turn_budget`, expensive work by `lanes`, buffers by
+//! the `memory_limit`, connections by caps with `eviction`.
 
 mod acceptor;
 mod activity;
-mod addresses;
-mod budget;
+mod client_counts;
+mod client_net;
 mod deadline;
 mod engine;
 mod eviction;
+mod heartbeat;
 mod heavy;
 mod http1;
 mod lanes;
 mod limits;
+mod listener;
 mod log_throttle;
+mod memory_limit;
 mod message;
-mod oversight;
-mod queue;
 mod ready;
+mod reaper;
 mod refusal;
 mod rejection;
+mod scheduler;
 mod service;
 mod session;
 mod shared;
-mod slot;
 mod socket;
 mod socket_file;
 mod stats;
-
 pub mod tls;
 mod transport;
-mod turn;
-mod watch;
+mod turn_budget;
 mod worker;
 
 pub use activity::{Activity, WorkerState};
-pub use addresses::ClientNet;
+pub use client_net::ClientNet;
 pub use engine::{Drained, Engine};
+pub use heartbeat::Heartbeat;
 pub use http1::{Authority, AuthorityError, Host};
 pub use limits::{DESCRIPTORS_BEYOND_CAP, Settings};
+pub use listener::Listener;
 pub use log_throttle::LogThrottle;
 pub use message::{Body, Peer, Request, RequestHead, Response, StreamBody};
 pub use refusal::{BadRequest, Refusal};
 pub use service::{Continuation, Lane, Reply, Service};
-pub use socket::Listener;
 pub use socket_file::{SocketPath, SocketPathError, inspect_socket_path};
 pub use stats::{ACCEPTOR_PULSE, CloseReason, ConnectionState, ShedReason, Stats};

@@ -9,7 +9,7 @@ use std::io::{IoSlice, Read, Write};
 use std::time::{Duration, Instant};
 
 use super::http1::{Exchange, Output};
-use super::limits::TURNED_AWAY;
+use super::limits::MAX_REJECTIONS;
 use super::refusal::Refusal;
 use super::service::Service;
 use super::socket::Stream;
@@ -23,7 +23,7 @@ const PIECE: usize = 4096;
 /// Most reads of one connection before its close: more than the head of a request takes.
 const MAX_READS: usize = 16;
 
-/// Rejected connections that linger: at most [`TURNED_AWAY`], beyond which the oldest is closed.
+/// Rejected connections that linger: at most [`MAX_REJECTIONS`], beyond which the oldest is closed.
 #[derive(Default)]
 pub(super) struct Rejections {
     lingering: VecDeque<(Instant, Stream)>,
@@ -41,7 +41,7 @@ impl Rejections {
         if written.is_err() || stream.shutdown_write().is_err() {
             return;
         }
-        if self.lingering.len() >= TURNED_AWAY {
+        if self.lingering.len() >= MAX_REJECTIONS {
             self.close_oldest();
         }
         self.lingering.push_back((now + REJECTION_LINGER, stream));
@@ -128,11 +128,11 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let mut rejections = Rejections::default();
         let mut clients = Vec::new();
-        for _ in 0..TURNED_AWAY + 3 {
+        for _ in 0..MAX_REJECTIONS + 3 {
             let (client, server) = connection(&listener);
             rejections.reject(server, &Busy, Instant::now());
             clients.push(client);
         }
-        assert_eq!(rejections.lingering.len(), TURNED_AWAY);
+        assert_eq!(rejections.lingering.len(), MAX_REJECTIONS);
     }
 }

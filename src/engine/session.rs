@@ -26,12 +26,12 @@ use mio::{Registry, Token};
 use rustls::ServerConfig;
 
 use super::activity::{Activity, WorkerState};
-use super::budget::{Budget, Charge};
 use super::deadline::Deadline;
 use super::heavy::HeavyState;
 use super::http1::{Action, Connection, ServiceCall};
 use super::lanes::{Client, Permit};
 use super::limits::Settings;
+use super::memory_limit::{Charge, MemoryLimit};
 use super::message::Peer;
 use super::ready::Ready;
 use super::refusal::Refusal;
@@ -39,7 +39,7 @@ use super::service::{Lane, Service};
 use super::socket::Stream;
 use super::stats::{CloseReason, ConnectionState, Stats};
 use super::transport::{Scratch, Transport};
-use super::turn::Turn;
+use super::turn_budget::TurnBudget;
 use stage::Stage;
 
 mod calls;
@@ -111,7 +111,7 @@ impl Session {
         stream: Stream,
         tls: Option<Arc<ServerConfig>>,
         settings: &Arc<Settings>,
-        budget: &Arc<Budget>,
+        memory: &Arc<MemoryLimit>,
         address: Option<std::net::SocketAddr>,
         accepted: Instant,
     ) -> Session {
@@ -123,7 +123,7 @@ impl Session {
             handshake_deadline: Deadline::of(accepted, settings.handshake_timeout),
             deferred: None,
             heavy: HeavyState::default(),
-            charge: Charge::new(budget),
+            charge: Charge::new(memory),
         }
     }
 
@@ -187,7 +187,7 @@ impl Session {
         &mut self,
         task: Task,
         edges: Ready,
-        turn: &mut Turn,
+        budget: &mut TurnBudget,
         context: DriveContext<'_>,
         scratch: &mut Scratch,
     ) -> Outcome {
@@ -205,11 +205,11 @@ impl Session {
             return outcome;
         }
         loop {
-            if let Some(outcome) = self.drive_closing(turn, scratch) {
+            if let Some(outcome) = self.drive_closing(budget, scratch) {
                 return outcome;
             }
-            if turn.is_over() {
-                return self.write(turn).unwrap_or_else(|| self.yield_turn());
+            if budget.is_spent() {
+                return self.write(budget).unwrap_or_else(|| self.yield_turn());
             }
             let now = Instant::now();
             // Output is written before more work adds to it.
@@ -219,12 +219,12 @@ impl Session {
             };
             match action {
                 Action::Read => {
-                    if let Some(outcome) = self.receive(turn, context, scratch, now) {
+                    if let Some(outcome) = self.receive(budget, context, scratch, now) {
                         return outcome;
                     }
                 }
                 Action::Write => {
-                    if let Some(outcome) = self.write(turn) {
+                    if let Some(outcome) = self.write(budget) {
                         return outcome;
                     }
                 }
@@ -239,16 +239,16 @@ impl Session {
                     self.refuse_call(&call, Refusal::Overloaded, CloseReason::Shed, context, now);
                 }
                 Action::Call(call) => {
-                    let call = match self.admit(call, turn, context, now) {
+                    let call = match self.admit(call, budget, context, now) {
                         Ok(call) => call,
                         Err(Some(outcome)) => return outcome,
                         Err(None) => continue,
                     };
-                    turn.step();
+                    budget.spend_step();
                     context.activity.enter(WorkerState::Handling);
                     let now = self.run(call, context);
                     context.activity.enter(WorkerState::Writing);
-                    turn.worked(now);
+                    budget.end_if_overdue(now);
                 }
                 Action::Refuse(refused) => {
                     let response = refused.render(context.service);

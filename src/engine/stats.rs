@@ -1,5 +1,4 @@
-//! What the engine counts. Every counter is an atomic that readers may look at
-//! at any time; nothing here is ever waited for.
+//! Counters and gauges of the engine: atomics, which readers load at any time without waiting.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -7,15 +6,15 @@ use std::time::Duration;
 use strum::{EnumCount, IntoStaticStr, VariantArray};
 
 use super::activity::{Activity, WorkerState};
-use crate::heartbeat::Heartbeat;
+use super::heartbeat::Heartbeat;
 
-/// What an open connection is doing, as `connections{state}` names it.
+/// State of an open connection: the label `state` of `connections`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EnumCount, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "snake_case")]
 pub enum ConnectionState {
     /// In the TLS handshake.
     Handshaking,
-    /// Some of a request has arrived, or the first one is awaited.
+    /// A request has arrived in part, or the first one is awaited.
     Reading,
     /// Ready, waiting for a worker.
     Queued,
@@ -42,17 +41,17 @@ impl ConnectionState {
     }
 }
 
-/// Why a connection ended, as `connections_closed_total{reason}` names it.
+/// Reason why a connection was closed: the label `reason` of `connections_closed_total`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EnumCount, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "snake_case")]
 pub enum CloseReason {
-    /// Both sides were done: after a last response, or the client left between requests.
+    /// After the last response, or the client closed it between requests.
     Done,
-    /// The client closed or reset in the middle of a request or response.
+    /// The client closed or reset it in the middle of a request or a response.
     ClientGone,
     /// The TLS handshake failed.
     TlsError,
-    /// The request was refused (400, 413, 431 and their kin).
+    /// The request was refused (400, 413, 431 and similar).
     Refused,
     /// `handshake_timeout` passed.
     HandshakeTimeout,
@@ -64,11 +63,11 @@ pub enum CloseReason {
     WriteTimeout,
     /// `keep_alive` passed.
     KeepAlive,
-    /// No worker in time, or over the connection cap: answered 503 or closed.
+    /// No worker was free in time, or the connection was beyond a cap: answered 503 or closed.
     Shed,
-    /// Gave its place to a newer connection at the cap.
+    /// Closed to make room for a new connection at a cap.
     Evicted,
-    /// It held the most bytes when all connections together exceeded `max_buffered_bytes`.
+    /// It held most bytes when all connections together exceeded `max_buffered_bytes`.
     Memory,
     /// The server is stopping.
     Drain,
@@ -83,7 +82,7 @@ impl CloseReason {
     }
 }
 
-/// Why a connection was turned away, as `connections_shed_total{reason}` names it.
+/// Reason why a connection was shed: the label `reason` of `connections_shed_total`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EnumCount, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "snake_case")]
 pub enum ShedReason {
@@ -92,9 +91,9 @@ pub enum ShedReason {
     /// It waited for a permit for expensive work longer than `queue_timeout`, or the work took
     /// longer than `write_timeout`.
     HeavyTimeout,
-    /// `max_connections` are open and none could give way.
+    /// `max_connections` are open, and none could be evicted.
     ConnectionCap,
-    /// Its address holds `max_connections_per_address`, and none of them could give way.
+    /// Its client has `max_connections_per_address`, and none of them could be evicted.
     AddressCap,
     /// The process ran out of file descriptors.
     Descriptors,
@@ -107,7 +106,7 @@ impl ShedReason {
     }
 }
 
-/// The acceptor passes through its loop at least this often.
+/// Longest interval between two heartbeats of the acceptor.
 pub const ACCEPTOR_PULSE: Duration = Duration::from_secs(1);
 
 /// The engine's counters and gauges.
@@ -139,53 +138,53 @@ impl Stats {
         }
     }
 
-    /// Connections accepted since the start.
+    /// Returns the number of connections accepted since the start.
     pub fn accepted(&self) -> u64 {
         self.accepted.load(Ordering::Relaxed)
     }
 
-    /// `accept(2)` failures passed over since the start.
+    /// Returns the number of failures of `accept(2)` since the start.
     pub fn accept_errors(&self) -> u64 {
         self.accept_errors.load(Ordering::Relaxed)
     }
 
-    /// Connections that ended for that reason since the start.
+    /// Returns the number of connections closed for that reason since the start.
     pub fn closed(&self, reason: CloseReason) -> u64 {
         self.closed[reason as usize].load(Ordering::Relaxed)
     }
 
-    /// Connections turned away for that reason since the start.
+    /// Returns the number of connections shed for that reason since the start.
     pub fn shed(&self, reason: ShedReason) -> u64 {
         self.shed[reason as usize].load(Ordering::Relaxed)
     }
 
-    /// Connections in that state now.
+    /// Returns the number of connections in that state, as of the latest sweep.
     pub fn connections(&self, state: ConnectionState) -> u64 {
         self.connections[state as usize].load(Ordering::Relaxed)
     }
 
-    /// Workers that drive a connection now.
+    /// Returns the number of workers that drive a connection now.
     pub fn workers_busy(&self) -> u64 {
         self.workers.iter().filter(|worker| worker.look().0 != WorkerState::Waiting).count() as u64
     }
 
-    /// What each worker is doing.
+    /// Returns the entry of each worker on the scoreboard.
     pub fn workers(&self) -> &[Activity] {
         &self.workers
     }
 
-    /// How long ago the acceptor last passed through its loop. It does so at least once in
+    /// Returns the time since the latest heartbeat of the acceptor, normally less than
     /// [`ACCEPTOR_PULSE`].
     pub fn acceptor_age(&self) -> Duration {
         self.acceptor.age()
     }
 
-    /// Ready connections that wait for a worker now.
+    /// Returns the number of ready connections that wait for a worker.
     pub fn queue_depth(&self) -> u64 {
         self.queue_depth.load(Ordering::Relaxed)
     }
 
-    /// Bytes that connections hold in buffers, as of the latest look at all of them.
+    /// Returns the number of bytes that connections hold in buffers, as of the latest sweep.
     pub fn buffered_bytes(&self) -> u64 {
         self.buffered_bytes.load(Ordering::Relaxed)
     }

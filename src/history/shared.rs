@@ -17,7 +17,7 @@ use super::entry::StoredEvent;
 use super::error::{HistoryError, ReadError};
 use super::pool::ReaderPool;
 use super::settings::Settings;
-use crate::heartbeat::Heartbeat;
+use crate::engine::Heartbeat;
 use crate::logging::OnChange;
 
 /// Interval at which a read error that lasts is logged again.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use strum::VariantArray as _;
 
 use crate::board::ErrorKind;
-use crate::heartbeat::Heartbeat;
+use crate::engine::Heartbeat;
 
 /// Upper bounds of the histogram's buckets, seconds.
 pub const DURATION_BUCKETS: [f64; 10] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];

@@ -13,7 +13,7 @@ use super::head::{Head, HeadLimits};
 use super::phase::{Discarding, PendingBody, Phase, Receiving};
 use super::request_line::Schemes;
 use super::response::Exchange;
-use crate::engine::addresses;
+use crate::engine::client_net;
 use crate::engine::deadline::Deadline;
 use crate::engine::message::Request;
 use crate::engine::refusal::Refusal;
@@ -143,8 +143,8 @@ impl Connection {
         let trusted = &self.settings.trusted_proxies;
         let peer = self.peer;
         let address = peer.address.map(|peer| peer.ip().to_canonical());
-        let client = address.map(|peer| addresses::client(peer, &headers, trusted));
-        let proxied = address.is_some_and(|peer| addresses::is_trusted(trusted, peer));
+        let client = address.map(|peer| client_net::client(peer, &headers, trusted));
+        let proxied = address.is_some_and(|peer| client_net::is_trusted(trusted, peer));
         let body = Bytes::new();
         Box::new(Request { method, target, version, headers, body, peer, client, proxied })
     }

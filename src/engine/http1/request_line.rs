@@ -12,7 +12,7 @@ use ipnet::IpNet;
 use memchr::{memchr, memmem, memrchr};
 
 use super::authority::{Authority, AuthorityError};
-use crate::engine::addresses::is_trusted;
+use crate::engine::client_net::is_trusted;
 use crate::engine::limits::MAX_TARGET_BYTES;
 use crate::engine::message::Peer;
 use crate::engine::refusal::{BadRequest, Refusal};

@@ -6,14 +6,14 @@ use std::time::Instant;
 use http::Method;
 
 use super::{DriveContext, Outcome, Session};
-use crate::engine::addresses::ClientNet;
+use crate::engine::client_net::ClientNet;
 use crate::engine::heavy::Admission;
 use crate::engine::http1::{ServiceCall, Step};
 use crate::engine::ready::Ready;
 use crate::engine::refusal::Refusal;
 use crate::engine::service::{Fallback, HeavyWork, Reply};
 use crate::engine::stats::{CloseReason, ConnectionState, ShedReason};
-use crate::engine::turn::Turn;
+use crate::engine::turn_budget::TurnBudget;
 
 impl Session {
     /// Runs a call of the service, and acts on its reply. A panic costs this connection only.
@@ -82,7 +82,7 @@ impl Session {
     pub(super) fn admit(
         &mut self,
         call: ServiceCall,
-        turn: &mut Turn,
+        budget: &mut TurnBudget,
         context: DriveContext<'_>,
         now: Instant,
     ) -> Result<ServiceCall, Option<Outcome>> {
@@ -91,7 +91,7 @@ impl Session {
         // the responses to its earlier requests.
         if !self.is_flushed() {
             self.deferred = Some(call);
-            return self.write(turn).map_or(Err(None), |outcome| Err(Some(outcome)));
+            return self.write(budget).map_or(Err(None), |outcome| Err(Some(outcome)));
         }
         let (lane, client) = (work.lane, call.request.client.map(ClientNet::of));
         let admission = self.heavy.admit(work, client, self.http.settings(), now);

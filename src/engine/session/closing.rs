@@ -28,7 +28,7 @@ use crate::engine::deadline::Deadline;
 use crate::engine::http1::Closing;
 use crate::engine::ready::Ready;
 use crate::engine::transport::Scratch;
-use crate::engine::turn::Turn;
+use crate::engine::turn_budget::TurnBudget;
 
 impl Session {
     /// Begins to close the connection.
@@ -44,11 +44,11 @@ impl Session {
     /// Drives a session that is closing; `None` if it is open.
     pub(super) fn drive_closing(
         &mut self,
-        turn: &mut Turn,
+        budget: &mut TurnBudget,
         scratch: &mut Scratch,
     ) -> Option<Outcome> {
         if let Stage::Finishing { closing, deadline } = self.stage {
-            match self.flush(turn) {
+            match self.flush(budget) {
                 Flush::Done => {}
                 Flush::Blocked => return Some(self.park(Ready::WRITE)),
                 Flush::Paused | Flush::AwaitsPermit | Flush::EntersLane(..) => {
@@ -66,10 +66,10 @@ impl Session {
         }
         let Stage::Lingering { reason, .. } = self.stage else { return None };
         while self.transport.is_ready(Ready::READ) {
-            if turn.is_over() {
+            if budget.is_spent() {
                 return Some(self.yield_turn());
             }
-            turn.step();
+            budget.spend_step();
             if !self.transport.discard(scratch) {
                 return Some(Outcome::Closed(reason));
             }

@@ -4,8 +4,8 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::super::budget::Budget;
 use super::super::limits::Settings;
+use super::super::memory_limit::MemoryLimit;
 use super::super::socket::Stream;
 use super::Session;
 
@@ -15,7 +15,7 @@ pub(in crate::engine) struct Paired {
     pub(in crate::engine) client: UnixStream,
     /// Another handle to the server's end.
     pub(in crate::engine) server: UnixStream,
-    pub(in crate::engine) budget: Arc<Budget>,
+    pub(in crate::engine) memory: Arc<MemoryLimit>,
 }
 
 impl Paired {
@@ -24,9 +24,9 @@ impl Paired {
         client.set_nonblocking(true).unwrap();
         server.set_nonblocking(true).unwrap();
         let stream = Stream::Unix(mio::net::UnixStream::from_std(server.try_clone().unwrap()));
-        let budget = Arc::new(Budget::new(settings.max_buffered_bytes));
+        let memory = Arc::new(MemoryLimit::new(settings.max_buffered_bytes));
         let settings = Arc::new(settings);
-        let session = Session::new(stream, None, &settings, &budget, None, Instant::now());
-        Paired { session, client, server, budget }
+        let session = Session::new(stream, None, &settings, &memory, None, Instant::now());
+        Paired { session, client, server, memory }
     }
 }

@@ -5,7 +5,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
-use super::super::addresses::ClientNet;
+use super::super::client_net::ClientNet;
 use super::super::lanes::Lanes;
 use super::super::message::{Body, Request, RequestHead, Response, StreamBody};
 use super::super::service::Reply;
@@ -105,11 +105,11 @@ impl Harness {
     /// Drives the session for a turn as a worker does.
     fn drive(&mut self, task: Task) -> Outcome {
         let (draining, activity) = (AtomicBool::new(false), Activity::default());
-        let mut turn = Turn::new(task == Task::Serve, Instant::now());
+        let mut budget = TurnBudget::new(task == Task::Serve, Instant::now());
         loop {
             let Harness { session, service, stats, .. } = self;
             let context = DriveContext { service, draining: &draining, activity: &activity, stats };
-            match session.drive(task, Ready::READ, &mut turn, context, &mut Scratch::new()) {
+            match session.drive(task, Ready::READ, &mut budget, context, &mut Scratch::new()) {
                 Outcome::EnterLane { lane, client } => {
                     let permit = self.lanes.enter(lane, client, Box::new(|| {}));
                     self.session.set_permit(permit);

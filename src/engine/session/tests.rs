@@ -5,9 +5,10 @@ use std::os::unix::net::UnixStream;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
-use super::super::limits::{DRAIN_GRACE, SCRATCH, STREAM_CHUNK, TURN_TIME, WRITE_BURST};
+use super::super::limits::{DRAIN_GRACE, SCRATCH, STREAM_CHUNK};
 use super::super::message::{Body, Request, RequestHead, Response, StreamBody};
 use super::super::service::Reply;
+use super::super::turn_budget::{MAX_WRITE, TURN_TIME};
 use super::fixture::Paired;
 use super::*;
 
@@ -35,7 +36,7 @@ impl Service for EndlessService {
         self.calls.fetch_add(1, Ordering::Relaxed);
         let body = match request.target.path() {
             "/small" => Body::from("small"),
-            "/large" => Body::from(vec![b'x'; 4 * WRITE_BURST]),
+            "/large" => Body::from(vec![b'x'; 4 * MAX_WRITE]),
             path @ ("/slow" | "/share") => Body::Stream(Box::new(SlowSource {
                 reads: Arc::clone(&self.reads),
                 would_block: path == "/share",
@@ -55,7 +56,7 @@ impl Service for EndlessService {
 /// One session and its client.
 struct Harness {
     session: Session,
-    budget: Arc<Budget>,
+    memory: Arc<MemoryLimit>,
     client: UnixStream,
     service: EndlessService,
     draining: AtomicBool,
@@ -65,11 +66,11 @@ struct Harness {
 
 impl Harness {
     fn new(settings: Settings) -> Harness {
-        let Paired { session, client, server, budget } = Paired::new(settings);
-        socket2::SockRef::from(&server).set_send_buffer_size(4 * WRITE_BURST).unwrap();
+        let Paired { session, client, server, memory } = Paired::new(settings);
+        socket2::SockRef::from(&server).set_send_buffer_size(4 * MAX_WRITE).unwrap();
         Harness {
             session,
-            budget,
+            memory,
             client,
             service: EndlessService::default(),
             draining: AtomicBool::new(false),
@@ -86,8 +87,8 @@ impl Harness {
     fn drive(&mut self, task: Task) -> Outcome {
         let Harness { service, draining, activity, stats, .. } = self;
         let context = DriveContext { service, draining, activity, stats };
-        let mut turn = Turn::new(task == Task::Serve, Instant::now());
-        self.session.drive(task, Ready::READ, &mut turn, context, &mut Scratch::new())
+        let mut budget = TurnBudget::new(task == Task::Serve, Instant::now());
+        self.session.drive(task, Ready::READ, &mut budget, context, &mut Scratch::new())
     }
 
     /// Lets the client read everything. Returns the number of bytes.
@@ -119,7 +120,7 @@ fn stream_whose_client_reads_everything_yields_after_its_turn() {
         let before = harness.counts().1;
         assert!(yields(harness.drive(Task::Serve)));
         let reads = harness.counts().1 - before;
-        assert!((1..=WRITE_BURST / STREAM_CHUNK).contains(&reads), "{reads} in turn {turn}");
+        assert!((1..=MAX_WRITE / STREAM_CHUNK).contains(&reads), "{reads} in turn {turn}");
         harness.read_all();
     }
 }
@@ -165,7 +166,7 @@ fn large_body_yields_after_its_turn() {
     let mut harness = Harness::new(Settings::default());
     harness.request("/large");
     let outcome = harness.drive(Task::Serve);
-    assert!(harness.read_all() <= WRITE_BURST);
+    assert!(harness.read_all() <= MAX_WRITE);
     // If the kernel's send buffer is smaller than a turn's bytes, it fills up first.
     let waits = matches!(outcome, Outcome::Park { wants: Ready::WRITE, .. });
     assert!(yields(outcome) || waits, "{outcome:?}");
@@ -215,7 +216,7 @@ fn response_ends_at_its_deadline_though_its_client_reads_without_end() {
 #[test]
 fn lingering_session_whose_client_sends_much_yields_after_its_turn() {
     let mut harness = Harness::new(Settings::default());
-    socket2::SockRef::from(&harness.client).set_send_buffer_size(4 * WRITE_BURST).unwrap();
+    socket2::SockRef::from(&harness.client).set_send_buffer_size(4 * MAX_WRITE).unwrap();
     // Requests use up most steps of the turn, and the bytes behind them take more reads than are left.
     let request = "GET /small HTTP/1.1\r\nHost: x\r\n";
     let requests = format!("{request}\r\n").repeat(10) + request + "Connection: close\r\n\r\n";
@@ -255,8 +256,8 @@ fn session_charges_the_budget_for_its_buffers_until_it_is_dropped() {
     harness.drive(Task::Serve);
     let held = harness.session.shrink();
     assert!((6000..7500).contains(&held), "{held}");
-    assert_eq!(harness.budget.used(), held);
-    let Harness { session, budget, .. } = harness;
+    assert_eq!(harness.memory.used(), held);
+    let Harness { session, memory, .. } = harness;
     drop(session);
-    assert_eq!(budget.used(), 0);
+    assert_eq!(memory.used(), 0);
 }

@@ -13,7 +13,7 @@ use crate::engine::refusal::{BadRequest, Refusal};
 use crate::engine::service::Lane;
 use crate::engine::stats::CloseReason;
 use crate::engine::transport::{Received, Scratch};
-use crate::engine::turn::Turn;
+use crate::engine::turn_budget::TurnBudget;
 
 /// Result of [`Session::flush`].
 pub(super) enum Flush {
@@ -35,14 +35,14 @@ impl Session {
     /// wait or is over.
     pub(super) fn receive(
         &mut self,
-        turn: &mut Turn,
+        budget: &mut TurnBudget,
         context: DriveContext<'_>,
         scratch: &mut Scratch,
         now: Instant,
     ) -> Option<Outcome> {
         // The server's part of a handshake is sent before the client's next part can arrive.
         if self.transport.has_ciphertext()
-            && let Some(outcome) = self.write(turn)
+            && let Some(outcome) = self.write(budget)
         {
             return Some(outcome);
         }
@@ -55,7 +55,7 @@ impl Session {
             }
             return Some(self.park(Ready::READ));
         }
-        turn.step();
+        budget.spend_step();
         context.activity.enter(WorkerState::Reading);
         let http = &mut self.http;
         match self.transport.receive(scratch, |plaintext| http.receive(plaintext)) {
@@ -76,8 +76,8 @@ impl Session {
     }
 
     /// Writes all output. Returns an outcome if that is not possible now.
-    pub(super) fn write(&mut self, turn: &mut Turn) -> Option<Outcome> {
-        match self.flush(turn) {
+    pub(super) fn write(&mut self, budget: &mut TurnBudget) -> Option<Outcome> {
+        match self.flush(budget) {
             Flush::Done => None,
             Flush::Blocked => Some(self.park(Ready::WRITE)),
             Flush::Paused => Some(self.yield_turn()),
@@ -91,16 +91,16 @@ impl Session {
     }
 
     /// Writes until the output is empty, the socket is full or the turn is over.
-    pub(super) fn flush(&mut self, turn: &mut Turn) -> Flush {
+    pub(super) fn flush(&mut self, budget: &mut TurnBudget) -> Flush {
         loop {
-            if turn.room() == 0 {
+            if budget.bytes_left() == 0 {
                 return Flush::Paused;
             }
             // Ciphertext is written before more is read from the source.
             let has_ciphertext = self.transport.has_ciphertext();
             let awaits_source = self.http.awaits_source();
             let reads_source = awaits_source && !has_ciphertext;
-            if reads_source && let Some(pause) = self.admit_source_read(turn) {
+            if reads_source && let Some(pause) = self.admit_source_read(budget) {
                 return pause;
             }
             let output = if awaits_source && has_ciphertext {
@@ -111,7 +111,7 @@ impl Session {
             let mut source_paused = false;
             let slices = match output {
                 Ok([head, body]) => {
-                    let room = turn.room().saturating_sub(head.len());
+                    let room = budget.bytes_left().saturating_sub(head.len());
                     [head, &body[..body.len().min(room)]]
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -132,9 +132,9 @@ impl Session {
                 self.transport.send_close_notify();
             }
             let written = sent.and_then(|_| self.transport.write_ciphertext());
-            turn.wrote(taken);
+            budget.spend_write(taken);
             if reads_source {
-                turn.worked(Instant::now());
+                budget.end_if_overdue(Instant::now());
             }
             match written {
                 Ok(_) if self.is_flushed() => {
@@ -158,8 +158,8 @@ impl Session {
     }
 
     /// Decides whether the source of a streamed body may be read now. Returns `None` if it may.
-    fn admit_source_read(&mut self, turn: &Turn) -> Option<Flush> {
-        if !turn.may_read_sources() || turn.is_over() {
+    fn admit_source_read(&mut self, budget: &TurnBudget) -> Option<Flush> {
+        if !budget.may_read_sources() || budget.is_spent() {
             return Some(Flush::Paused);
         }
         match (self.heavy.admit_read(Instant::now()), self.heavy.entry()) {

@@ -4,13 +4,14 @@ use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
 
 use super::*;
-use crate::engine::limits::{MAX_BURST, Settings};
+use crate::engine::limits::Settings;
 use crate::engine::message::{Body, Request, RequestHead, Response};
 use crate::engine::refusal::Refusal;
+use crate::engine::scheduler::Place;
 use crate::engine::service::{Lane, Reply, Service};
 use crate::engine::shared::fixture::shared;
-use crate::engine::slot::Place;
 use crate::engine::socket::Stream;
+use crate::engine::turn_budget::MAX_STEPS;
 
 /// Service that streams without end at `/stream`, and answers all else by expensive work that ends at
 /// once.
@@ -33,13 +34,13 @@ impl Service for QuickWork {
 struct Harness {
     shared: Arc<Shared>,
     client: TcpStream,
-    slot: Arc<Slot>,
+    slot: Arc<Slot<Session>>,
 }
 
 impl Harness {
     /// Returns a connection whose client has sent `requests`.
     fn new(requests: &str) -> Harness {
-        let (shared, _) = shared(QuickWork, Settings::default(), 1);
+        let (shared, ..) = shared(QuickWork, Settings::default());
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let server = listener.accept().unwrap().0;
@@ -48,13 +49,13 @@ impl Harness {
 
         let settings = shared.settings.load_full();
         let stream = Stream::Tcp(mio::net::TcpStream::from_std(server));
-        let session = Session::new(stream, None, &settings, &shared.budget, None, Instant::now());
-        let mut slots = shared.slots();
-        let entry = slots.vacant_entry();
-        let slot = Arc::new(Slot::new(entry.key(), None, session, 0, 0));
-        entry.insert(Arc::clone(&slot));
+        let session = Session::new(stream, None, &settings, &shared.memory, None, Instant::now());
+        let mut slots = shared.scheduler.slots();
+        let state = session.state();
+        let slot = Arc::new(Slot::new(slots.next_token(), None, session, state, 0, 0));
+        slots.insert(Arc::clone(&slot));
         drop(slots);
-        slot.signal(Ready::READ, 0);
+        shared.scheduler.signal(&slot, Ready::READ);
         Harness { shared, client, slot }
     }
 
@@ -76,7 +77,7 @@ impl Harness {
 
 #[test]
 fn requests_that_enter_a_lane_share_one_turn() {
-    let harness = Harness::new(&"GET / HTTP/1.1\r\nHost: x\r\n\r\n".repeat(10 * MAX_BURST));
+    let harness = Harness::new(&"GET / HTTP/1.1\r\nHost: x\r\n\r\n".repeat(10 * MAX_STEPS));
     harness.drive();
     assert_eq!(harness.slot.place(), Place::Queued, "it has more to do");
     // Requests that the kernel still holds make the close a reset.
@@ -84,7 +85,7 @@ fn requests_that_enter_a_lane_share_one_turn() {
     let length = (&harness.client).read(&mut received).unwrap();
     let text = String::from_utf8_lossy(&received[..length]);
     let answered = text.matches("HTTP/1.1 200").count();
-    assert!((1..=MAX_BURST).contains(&answered), "{answered} in one turn");
+    assert!((1..=MAX_STEPS).contains(&answered), "{answered} in one turn");
 }
 
 #[test]
