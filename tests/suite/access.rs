@@ -5,7 +5,6 @@ use std::io::{Read as _, Write as _};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Instant;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -104,7 +103,7 @@ fn each_credential_gets_its_level_of_access() {
         (bearer(&poller), [403, 404, 404]),
         (bearer(&boss), [200, 404, 404]),
     ] {
-        let told =
+        let codes =
             [("GET", "/api/v1/status"), ("POST", "/api/v1/sources/none/poll"), ("GET", "/nowhere")]
                 .map(|(method, target)| {
                     let answer = server.ask(&request(method, target, &credentials, "127.0.0.1"));
@@ -113,19 +112,19 @@ fn each_credential_gets_its_level_of_access() {
                     assert!(!head.contains("\r\nserver:") && !answer.contains("anna"), "{answer}");
                     code(&answer)
                 });
-        assert_eq!(told, expected, "{credentials}");
+        assert_eq!(codes, expected, "{credentials}");
         assert_eq!(code(&server.ask(&request("GET", "/ping", &credentials, "127.0.0.1"))), 200);
     }
-    let told = run(&["check"], server.folder());
-    let told = text(&told.stdout);
+    let printed = run(&["check"], server.folder());
+    let printed = text(&printed.stdout);
     for expected in [
         "user anna, scopes: read",
         "token poller, scopes: poll",
         "without an account also served: /ping, /healthz",
     ] {
-        assert!(told.contains(expected), "{expected} is not in {told}");
+        assert!(printed.contains(expected), "{expected} is not in {printed}");
     }
-    assert!(!told.contains("argon2") && !told.contains("sha256"), "{told}");
+    assert!(!printed.contains("argon2") && !printed.contains("sha256"), "{printed}");
     let log = server.log().join("\n");
     assert!(!log.contains(&reader) && !log.contains("right") && !log.contains("argon2"), "{log}");
 }
@@ -199,7 +198,7 @@ fn guess_until_throttled(server: &Server, times: usize, attempt: impl Fn(usize) 
             return;
         }
     }
-    panic!("{MOST_GUESSES} guesses, and told to wait {throttled} times");
+    panic!("{MOST_GUESSES} guesses, and printed to wait {throttled} times");
 }
 
 /// More than a connection can make before the verifications are through that are free.
@@ -271,9 +270,9 @@ fn brute_force_costs_few_verifications_and_delays_no_other_client() {
     let after_many = verified();
     assert!(after_many <= after_one + 21 + UNDER_WAY, "{after_many} verifications");
 
-    // From many addresses, with tokens, and under as many names as there are guesses: the limit of
-    // comparisons for unknown callers is all that holds these up.
-    let begun = Instant::now();
+    // From many addresses, with tokens, and under as many names as there are guesses. No throttle
+    // counts these; the limits of verifications refuse most passwords without comparing them.
+    let refused = AtomicUsize::new(0);
     under_attack(&server, &good, |attacker| {
         let mut stream = connect_tls(server.address, &server.client).unwrap();
         for number in 0..200 {
@@ -283,12 +282,16 @@ fn brute_force_costs_few_verifications_and_delays_no_other_client() {
                 _ => basic(&format!("user{attacker}-{number}"), "guess"),
             };
             stream.write_all(request("GET", "/", &credentials, &from).as_bytes()).unwrap();
-            let answer = read_response(&mut stream).unwrap();
-            assert!([401, 503].contains(&code(text(&answer))));
+            let response = read_response(&mut stream).unwrap();
+            match code(text(&response)) {
+                401 => {}
+                503 => _ = refused.fetch_add(1, Ordering::Relaxed),
+                other => panic!("{other}"),
+            }
         }
     });
-    let (compared, seconds) = (verified() - after_many, begun.elapsed().as_secs() as usize + 2);
-    assert!(compared <= 20 * seconds, "{compared} verifications in {seconds} s");
+    let refused = refused.into_inner();
+    assert!(refused > 0, "every password was compared");
     let failures = metric(&server, "pumphouse_auth_failures_total{reason=\"throttled\"}");
     assert!(failures >= 2 * 8 * REFUSALS, "{failures} were throttled");
     assert_eq!(code(&server.admin_get("/healthz")), 200);
@@ -347,9 +350,10 @@ fn hash_password_refuses_empty_and_malformed_input() {
         let made = run_with(&["hash-password"], input.as_bytes());
         assert_eq!(made.status.success(), expected.is_empty(), "{input:?}");
         assert!(text(&made.stderr).contains(expected), "{}", text(&made.stderr));
-        let told = text(&made.stdout);
-        let is_hash = told.starts_with("$argon2id$v=19$m=19456,t=2,p=1$") && told.ends_with('\n');
-        assert!(if expected.is_empty() { is_hash } else { told.is_empty() }, "{told}");
+        let printed = text(&made.stdout);
+        let is_hash =
+            printed.starts_with("$argon2id$v=19$m=19456,t=2,p=1$") && printed.ends_with('\n');
+        assert!(if expected.is_empty() { is_hash } else { printed.is_empty() }, "{printed}");
     }
     let invalid = run_with(&["hash-password"], b"\xff\n");
     assert!(text(&invalid.stderr).contains("not UTF-8"));

@@ -151,7 +151,7 @@ fn pages_answer_while_handlers_block_every_worker() {
         format!("pumphouse_workers_busy {WORKERS}"),
         "pumphouse_connections_shed_total{reason=\"queue_timeout\"} 1".to_owned(),
     ] {
-        assert!(body(&metrics).lines().any(|told| told == line), "{line} is not in {metrics}");
+        assert!(body(&metrics).lines().any(|found| found == line), "{line} is not in {metrics}");
     }
     // Seconds for which each worker has been in its handler.
     let handling = || -> Vec<f64> {
@@ -171,8 +171,8 @@ fn pages_answer_while_handlers_block_every_worker() {
         assert!(read_response(&mut stream).unwrap().starts_with(b"HTTP/1.1 200"));
     }
     eventually("the scoreboard shows them waiting", || {
-        let told = json(&admin.get("/scoreboard"));
-        told["workers"].as_array().unwrap().iter().all(|worker| worker["state"] == "waiting")
+        let board = json(&admin.get("/scoreboard"));
+        board["workers"].as_array().unwrap().iter().all(|worker| worker["state"] == "waiting")
     });
 }
 
@@ -195,7 +195,7 @@ fn running_server_reports_health_and_metrics() {
         "pumphouse_http_requests_total{code=\"200\",method=\"GET\",route=\"/ping\"} 1",
         "pumphouse_build_info{version=\"0.1.0\"} 1",
     ] {
-        assert!(body(&metrics).lines().any(|told| told == line), "{line} is not in {metrics}");
+        assert!(body(&metrics).lines().any(|found| found == line), "{line} is not in {metrics}");
     }
     assert!(!metrics.to_lowercase().contains("tiny-http"), "no name of a library: {metrics}");
 

@@ -31,9 +31,9 @@ fn connect(server: &Server) -> TcpStream {
     stream
 }
 
-fn connected(server: &Server, said: &[u8]) -> TcpStream {
+fn connected(server: &Server, sent: &[u8]) -> TcpStream {
     let mut stream = connect(server);
-    stream.write_all(said).unwrap();
+    stream.write_all(sent).unwrap();
     stream
 }
 
@@ -42,9 +42,9 @@ fn refused(server: &Server, request: &[u8]) -> String {
     let mut stream = connect(server);
     // The server may refuse before it has read all of it.
     let _ = stream.write_all(request);
-    let mut said = Vec::new();
-    let _ = stream.read_to_end(&mut said);
-    String::from_utf8(said).unwrap()
+    let mut received = Vec::new();
+    let _ = stream.read_to_end(&mut received);
+    String::from_utf8(received).unwrap()
 }
 
 /// Three in a row, as one worker may still be free where the others are held.
@@ -203,7 +203,7 @@ fn hung_renderings_leave_a_worker_for_healthz() {
     let rest: Vec<u32> =
         (1..5).map(|number| server.thread(&format!("pw-adm-worker-{number}"))).collect();
     let wedges = Wedge::new(&rest, "openat");
-    let asked: Vec<TcpStream> = ["/metrics", "/scoreboard"]
+    let rendering: Vec<TcpStream> = ["/metrics", "/scoreboard"]
         .into_iter()
         .cycle()
         .take(12)
@@ -214,11 +214,11 @@ fn hung_renderings_leave_a_worker_for_healthz() {
         stream.peek(&mut [0]).is_ok()
     };
     eventually("every request is answered but those that render", || {
-        asked.iter().filter(|stream| answered(stream)).count() >= asked.len() - 2
+        rendering.iter().filter(|stream| answered(stream)).count() >= rendering.len() - 2
     });
     assert_healthy(&server);
     assert!(server.serves());
-    drop((wedge, wedges, asked));
+    drop((wedge, wedges, rendering));
     eventually("the pages are there again", || {
         server.try_admin_get("/metrics", PROMPT).is_ok_and(|answer| code(&answer) == 200)
     });
@@ -245,9 +245,9 @@ fn admin_listener_answers_head_and_refuses_other_methods() {
     let ask = |request: &str| {
         let mut stream = connected(&server, request.as_bytes());
         stream.shutdown(Shutdown::Write).unwrap();
-        let mut said = String::new();
-        stream.read_to_string(&mut said).unwrap();
-        said
+        let mut received = String::new();
+        stream.read_to_string(&mut received).unwrap();
+        received
     };
     let head = ask("HEAD /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n");
     assert_eq!((code(&head), body(&head)), (200, ""), "{head}");

@@ -72,7 +72,7 @@ fn chart_shows_the_point_under_the_pointer() {
     let demo = Demo::start();
     let browser = Browser::open(1280, 900, true);
     browser.visit(&format!("{}source/tank?range=7d", demo.url()));
-    let told = browser.run(
+    let readout = browser.run(
         "const chart = document.querySelector('figure.history svg.wide');
          const box = chart.getBoundingClientRect();
          const place = { clientX: box.left + box.width / 2, clientY: box.top + 9, bubbles: true };
@@ -81,10 +81,10 @@ fn chart_shows_the_point_under_the_pointer() {
          const seen = readout.getBoundingClientRect();
          return [readout.hidden, readout.textContent, Math.abs((seen.left + seen.right) / 2 - place.clientX)]",
     );
-    assert_eq!(told[0], false);
-    let text = told[1].as_str().unwrap();
+    assert_eq!(readout[0], false);
+    let text = readout[1].as_str().unwrap();
     assert!(text.contains('%') && text.contains(':'), "a level and a time: {text}");
-    assert!(told[2].as_f64().unwrap() < 20.0, "it stands where the pointer is: {told}");
+    assert!(readout[2].as_f64().unwrap() < 20.0, "it stands where the pointer is: {readout}");
     // What has been opened stays open when the page renews itself.
     browser.run("document.querySelector('details').open = true");
     let first = browser.text("main");

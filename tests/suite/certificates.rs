@@ -105,8 +105,8 @@ fn renewal_that_would_lose_names_or_keys_is_refused() {
     let refused = |arguments: &[&str], reason: &str| {
         let output = run(&[&["cert", "--dir", "."], arguments].concat(), folder);
         assert_eq!(output.status.code(), Some(1), "{}", text(&output.stdout));
-        let said = text(&output.stderr);
-        assert!(said.contains(reason), "{said}");
+        let printed = text(&output.stderr);
+        assert!(printed.contains(reason), "{printed}");
     };
     refused(&["--renew"], "cannot read ./key.pem");
     refused(&["--renew", "--force"], "give one of them");

@@ -46,7 +46,7 @@ fn example_configuration_passes_check() {
     let example = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/pumphouse.toml");
     let checked = run(&["check", example], directory.path());
     assert_eq!(checked.status.code(), Some(0), "{}", stderr(&checked));
-    let told = stdout(&checked);
+    let printed = stdout(&checked);
     for expected in [
         "is valid",
         "listens on 0.0.0.0:6443, HTTPS",
@@ -55,9 +55,9 @@ fn example_configuration_passes_check() {
         "source tank: \"Cistern\", ptlevel at https://www.mypt.in/s/…",
         "polled every 5m",
     ] {
-        assert!(told.contains(expected), "{expected:?} is not in\n{told}");
+        assert!(printed.contains(expected), "{expected:?} is not in\n{printed}");
     }
-    assert!(!told.contains("your-share"), "a share link is a secret: {told}");
+    assert!(!printed.contains("your-share"), "a share link is a secret: {printed}");
 }
 
 #[test]
@@ -155,16 +155,16 @@ fn check_poll_shows_the_answer_and_its_values() {
         Command::new(BINARY).args(["check", "--poll"]).arg(path).output().unwrap()
     };
     let output = run("/tank/m~0m");
-    let told = stdout(&output);
-    assert!(output.status.success(), "{told}{}", stderr(&output));
+    let printed = stdout(&output);
+    assert!(output.status.success(), "{printed}{}", stderr(&output));
     for wanted in ["/tank/m~0m  \"1270\"", "/on         true", "depth  50 in", "key=…", "inferred"]
     {
-        assert!(told.contains(wanted), "no {wanted} in {told}");
+        assert!(printed.contains(wanted), "no {wanted} in {printed}");
     }
     let output = run("/elsewhere");
     assert_eq!(output.status.code(), Some(1));
-    let told = stdout(&output);
-    assert!(told.contains("FAILED") && told.contains("the response begins"), "{told}");
+    let printed = stdout(&output);
+    assert!(printed.contains("FAILED") && printed.contains("the response begins"), "{printed}");
 }
 
 #[test]
@@ -181,8 +181,8 @@ fn check_poll_of_a_ptlevel_page_shows_its_elements_and_values() {
     let config = Config::new().open().set("site.contact", "keeper@example.org").source(source);
     config.write(folder.path());
     let output = Command::new(BINARY).args(["check", "--poll"]).arg(path).output().unwrap();
-    let told = stdout(&output);
-    assert!(output.status.success(), "{told}{}", stderr(&output));
+    let printed = stdout(&output);
+    assert!(output.status.success(), "{printed}{}", stderr(&output));
     for wanted in [
         "/s/…",
         "span.inchLevel   49.09",
@@ -193,12 +193,12 @@ fn check_poll_of_a_ptlevel_page_shows_its_elements_and_values() {
         "depth   49.09 in",
         "volume  1185 gal",
     ] {
-        assert!(told.contains(wanted), "no {wanted} in {told}");
+        assert!(printed.contains(wanted), "no {wanted} in {printed}");
     }
-    assert!(!told.contains("s3cret"), "{told}");
-    let asked = upstream.latest_request();
-    assert!(asked.starts_with("GET /s/s3cretShare HTTP/1.1"), "{asked}");
-    assert_eq!(user_agent(&asked), contactable("keeper@example.org"));
+    assert!(!printed.contains("s3cret"), "{printed}");
+    let request = upstream.latest_request();
+    assert!(request.starts_with("GET /s/s3cretShare HTTP/1.1"), "{request}");
+    assert_eq!(user_agent(&request), contactable("keeper@example.org"));
 }
 
 #[test]
@@ -234,10 +234,10 @@ fn invalid_configuration_is_reported_by_line_and_starts_nothing() {
     for command in ["check", "serve"] {
         let refused = run(&[command], directory.path());
         assert_eq!(refused.status.code(), Some(1));
-        let told = stderr(&refused);
-        assert!(told.contains("pumphouse.toml:2:1: unknown key \"lisen\""), "{told}");
-        assert!(told.contains("did you mean \"listen\"?"), "{told}");
-        assert!(told.contains("pumphouse.toml:3:12: \"workers\" must be"), "{told}");
+        let printed = stderr(&refused);
+        assert!(printed.contains("pumphouse.toml:2:1: unknown key \"lisen\""), "{printed}");
+        assert!(printed.contains("did you mean \"listen\"?"), "{printed}");
+        assert!(printed.contains("pumphouse.toml:3:12: \"workers\" must be"), "{printed}");
         assert_eq!(stdout(&refused), "");
     }
 }

@@ -53,7 +53,7 @@ impl Since<'_> {
 fn crowd_beyond_the_descriptors_leaves_a_server_that_serves() {
     let server = Server::start_after("ulimit -n 64", &Config::https());
     let line = server.wait_for_log("max_connections");
-    assert!(line.contains("64"), "the limit and its cause are told: {line}");
+    assert!(line.contains("64"), "the line has the limit and its cause: {line}");
     let log = Since::now(&server);
 
     let crowd: Vec<TcpStream> =
@@ -141,5 +141,5 @@ fn admin_listener_answers_while_public_connections_are_at_the_cap() {
 fn answers(server: &Server) -> bool {
     server
         .try_admin_get("/ping", Duration::from_secs(2))
-        .is_ok_and(|told| told.starts_with("HTTP/1.1 404"))
+        .is_ok_and(|response| response.starts_with("HTTP/1.1 404"))
 }

@@ -25,8 +25,8 @@ fn doctor(arguments: &[&str]) -> (i32, String) {
         .unwrap();
     // Bounded by 5 s at most; a busy machine may be slow to begin.
     assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
-    let told = String::from_utf8(stdout).unwrap() + &String::from_utf8(stderr).unwrap();
-    (status.code().unwrap(), told)
+    let printed = String::from_utf8(stdout).unwrap() + &String::from_utf8(stderr).unwrap();
+    (status.code().unwrap(), printed)
 }
 
 fn beside(server: &Server, more: &[&str]) -> (i32, String) {
@@ -112,9 +112,9 @@ fn full_accept_queue_of_any_program_is_found() {
     socket.listen(2).unwrap();
     let address = socket.local_addr().unwrap().as_socket().unwrap();
     let waiting: Vec<_> = (0..3).map(|_| TcpStream::connect(address).unwrap()).collect();
-    let (listen, nobody) = (address.to_string(), "unix:/nonexistent/admin.sock");
+    let (listen, absent) = (address.to_string(), "unix:/nonexistent/admin.sock");
     // On a busy machine the kernel's tables take longer to read than a person would wait.
-    let arguments = ["--listen", &listen, "--admin", nobody, "--timeout", "20s"];
+    let arguments = ["--listen", &listen, "--admin", absent, "--timeout", "20s"];
     let (code, page) = doctor(&arguments);
     assert_eq!(code, 1, "{page}");
     let queue = format!("WRONG  accept queue    3 / 2 wait at {address} for ");
@@ -123,7 +123,7 @@ fn full_accept_queue_of_any_program_is_found() {
         by.lines().next().unwrap().contains(&format!("(pid {})", std::process::id())),
         "{page}"
     );
-    assert!(page.contains(&format!("{nobody} does not answer: No such file")), "{page}");
+    assert!(page.contains(&format!("{absent} does not answer: No such file")), "{page}");
 
     let (code, json) = doctor(&[&arguments[..], &["--json"]].concat());
     let report: Value = serde_json::from_str(&json).unwrap();
@@ -149,13 +149,13 @@ fn doctor_arguments_and_configuration_are_checked() {
         (&["--admin", "0.0.0.0:6480"], "loopback"),
         (&["--timeout", "soon"], "not a duration"),
     ] {
-        let (code, told) = doctor(arguments);
-        assert_eq!(code, 1, "{arguments:?}: {told}");
-        assert!(told.contains(expected), "{arguments:?}: {expected:?} is not in {told}");
+        let (code, printed) = doctor(arguments);
+        assert_eq!(code, 1, "{arguments:?}: {printed}");
+        assert!(printed.contains(expected), "{arguments:?}: {expected:?} is not in {printed}");
     }
-    let (_, told) = doctor(&["--help"]);
+    let (_, printed) = doctor(&["--help"]);
     for word in ["--admin", "--json", "sudo", "accept queue"] {
-        assert!(told.contains(word), "{word} is not in {told}");
+        assert!(printed.contains(word), "{word} is not in {printed}");
     }
 }
 

@@ -82,14 +82,14 @@ impl Closed {
     /// Requires that the response to each client begins with `start`.
     fn assert_response(&self, start: &str) {
         for ending in &self.endings {
-            let response = String::from_utf8_lossy(&ending.said);
+            let response = String::from_utf8_lossy(&ending.received);
             assert!(response.starts_with(start), "{response:?}");
         }
     }
 
     /// Requires that the server sent nothing.
     fn assert_no_response(&self) {
-        assert!(self.endings.iter().all(|ending| ending.said.is_empty()));
+        assert!(self.endings.iter().all(|ending| ending.received.is_empty()));
     }
 }
 

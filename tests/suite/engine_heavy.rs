@@ -179,7 +179,7 @@ fn client(server: &TestEngine, last: u8) -> TcpStream {
     stream
 }
 
-fn asked(server: &TestEngine, last: u8, target: &str) -> TcpStream {
+fn request_on(server: &TestEngine, last: u8, target: &str) -> TcpStream {
     let mut stream = client(server, last);
     stream.write_all(get(target).as_bytes()).unwrap();
     stream
@@ -190,7 +190,7 @@ fn response(stream: &mut TcpStream) -> String {
 }
 
 fn ask(server: &TestEngine, last: u8, target: &str) -> String {
-    response(&mut asked(server, last, target))
+    response(&mut request_on(server, last, target))
 }
 
 fn waits(server: &TestEngine, number: u64) {
@@ -203,7 +203,7 @@ fn waits(server: &TestEngine, number: u64) {
 fn heavy_requests_beyond_the_permits_wait_while_light_ones_are_served() {
     let (server, ledger) = start(Settings { heavy_requests: 2, ..one_permit() });
     let mut heavy: Vec<_> =
-        (0..6).map(|n| asked(&server, 10 + n, &format!("/endless/{n}"))).collect();
+        (0..6).map(|n| request_on(&server, 10 + n, &format!("/endless/{n}"))).collect();
     eventually("two run", || ledger.begun.lock().unwrap().len() >= 2);
     for number in 0..50 {
         let answer = ask(&server, 2, &format!("/light/{number}"));
@@ -229,7 +229,8 @@ fn permits_leave_one_worker_for_light_work() {
 #[test]
 fn client_with_many_connections_runs_one_heavy_request_at_a_time() {
     let (server, ledger) = start(Settings { heavy_requests: 2, ..one_permit() });
-    let mut mine: Vec<_> = (0..5).map(|n| asked(&server, 10, &format!("/endless/{n}"))).collect();
+    let mut mine: Vec<_> =
+        (0..5).map(|n| request_on(&server, 10, &format!("/endless/{n}"))).collect();
     eventually("one runs", || !ledger.begun.lock().unwrap().is_empty());
     waits(&server, 4);
     assert_eq!(ledger.begun.lock().unwrap().len(), 1, "though a permit is free");
@@ -246,7 +247,7 @@ fn heavy_request_without_a_permit_gets_503_at_queue_timeout() {
     let queue_timeout = Duration::from_millis(300);
     let (server, ledger) = start(Settings { queue_timeout, ..one_permit() });
     // All belong to the same client, so that no permit is passed on.
-    let mut running = asked(&server, 10, "/endless/1");
+    let mut running = request_on(&server, 10, "/endless/1");
     eventually("it runs", || ledger.has_begun("/endless/1"));
     let begun = Instant::now();
     let refused = ask(&server, 10, "/endless/2");
@@ -264,7 +265,7 @@ fn heavy_request_without_a_permit_gets_503_at_queue_timeout() {
 #[test]
 fn earlier_response_goes_out_while_the_next_request_waits_for_a_permit() {
     let (server, ledger) = start(one_permit());
-    let mut running = asked(&server, 10, "/endless/1");
+    let mut running = request_on(&server, 10, "/endless/1");
     eventually("it runs", || ledger.has_begun("/endless/1"));
     let mut pipelined = client(&server, 10);
     let both = get("/light") + &get("/endless/2");
@@ -279,15 +280,15 @@ fn earlier_response_goes_out_while_the_next_request_waits_for_a_permit() {
 #[test]
 fn client_that_resets_while_it_waits_frees_its_place() {
     let (server, ledger) = start(one_permit());
-    let mut running = asked(&server, 10, "/endless/1");
+    let mut running = request_on(&server, 10, "/endless/1");
     eventually("it runs", || ledger.has_begun("/endless/1"));
-    let gone = asked(&server, 10, "/endless/2");
+    let gone = request_on(&server, 10, "/endless/2");
     waits(&server, 1);
     socket2::SockRef::from(&gone).set_linger(Some(Duration::ZERO)).unwrap();
     drop(gone);
     eventually("it is noticed", || server.stats.closed(CloseReason::ClientGone) == 1);
     assert!(!ledger.has_begun("/endless/2"));
-    let mut next = asked(&server, 10, "/endless/3");
+    let mut next = request_on(&server, 10, "/endless/3");
     waits(&server, 1);
     ledger.stop();
     assert!(response(&mut running).ends_with("/endless/1"));
@@ -298,9 +299,9 @@ fn client_that_resets_while_it_waits_frees_its_place() {
 #[test]
 fn evicted_connection_frees_its_place() {
     let (server, ledger) = start(Settings { max_connections: 2, ..one_permit() });
-    let mut running = asked(&server, 10, "/endless/1");
+    let mut running = request_on(&server, 10, "/endless/1");
     eventually("it runs", || ledger.has_begun("/endless/1"));
-    let _evicted = asked(&server, 10, "/endless/2");
+    let _evicted = request_on(&server, 10, "/endless/2");
     waits(&server, 1);
     // It gives way like any other, once it has waited for a while; then the newcomer's request is
     // incomplete and young, so that it does not.
@@ -319,7 +320,7 @@ fn evicted_connection_frees_its_place() {
 #[test]
 fn stream_whose_client_does_not_read_holds_no_permit() {
     let (server, _) = start(one_permit());
-    let streams: Vec<_> = (0..3).map(|n| asked(&server, 10 + n, "/stream")).collect();
+    let streams: Vec<_> = (0..3).map(|n| request_on(&server, 10 + n, "/stream")).collect();
     eventually("no client takes more", || server.stats.connections(ConnectionState::Writing) == 3);
     for number in 0..3 {
         assert!(ask(&server, 20, &format!("/short/{number}")).starts_with("HTTP/1.1 200"));
@@ -346,7 +347,7 @@ fn stream_whose_client_withholds_a_body_holds_no_permit() {
 #[test]
 fn stream_that_is_read_shares_its_permit() {
     let (server, _) = start(one_permit());
-    let mut stream = asked(&server, 10, "/stream");
+    let mut stream = request_on(&server, 10, "/stream");
     let done = Arc::new(AtomicBool::new(false));
     let ends = Arc::clone(&done);
     let reader = thread::spawn(move || {
@@ -370,9 +371,9 @@ fn stream_whose_source_would_block_resumes_in_later_turns() {
 #[test]
 fn stop_finishes_heavy_work_and_cuts_endless_work() {
     let (server, ledger) = start(Settings { drain_timeout: TEST_TIMEOUT, ..one_permit() });
-    let mut first = asked(&server, 10, "/short/1");
+    let mut first = request_on(&server, 10, "/short/1");
     eventually("it runs", || ledger.has_begun("/short/1"));
-    let mut second = asked(&server, 10, "/short/2");
+    let mut second = request_on(&server, 10, "/short/2");
     eventually("it is accepted", || server.stats.accepted() == 2);
     assert_eq!(server.engine.drain(), Drained::Complete);
     assert!(response(&mut first).contains("connection: close"));
@@ -380,8 +381,8 @@ fn stop_finishes_heavy_work_and_cuts_endless_work() {
 
     let drain_timeout = Duration::from_millis(500);
     let (server, ledger) = start(Settings { drain_timeout, ..one_permit() });
-    let _running = asked(&server, 10, "/endless/1");
-    let _waiting = asked(&server, 10, "/endless/2");
+    let _running = request_on(&server, 10, "/endless/1");
+    let _waiting = request_on(&server, 10, "/endless/2");
     eventually("it runs", || !ledger.begun.lock().unwrap().is_empty());
     assert_eq!(server.engine.drain(), Drained::TimedOut);
     ledger.stop();
@@ -419,7 +420,7 @@ fn head_and_pipelined_heavy_requests_are_answered_in_order() {
 fn request_without_a_permit_in_time_gets_its_fallback() {
     let (server, ledger) = start(one_permit());
     assert!(ask(&server, 10, "/or").ends_with("with"));
-    let mut running = asked(&server, 10, "/endless/1");
+    let mut running = request_on(&server, 10, "/endless/1");
     eventually("it runs", || ledger.has_begun("/endless/1"));
     for _ in 0..3 {
         assert!(ask(&server, 10, "/or").ends_with("without"));
@@ -434,9 +435,9 @@ fn request_without_a_permit_in_time_gets_its_fallback() {
 fn interactive_lane_under_waiting_scripts_stays_free() {
     let (server, ledger) = start(one_permit());
     let mut scripts: Vec<_> =
-        (0..8).map(|n| asked(&server, 10, &format!("/endless/{n}"))).collect();
+        (0..8).map(|n| request_on(&server, 10, &format!("/endless/{n}"))).collect();
     eventually("one runs", || !ledger.begun.lock().unwrap().is_empty());
-    let mut people = asked(&server, 10, "/people/1");
+    let mut people = request_on(&server, 10, "/people/1");
     eventually("it runs beside them", || ledger.has_begun("/people/1"));
     ledger.stop();
     assert!(response(&mut people).starts_with("HTTP/1.1 200"));
@@ -450,7 +451,7 @@ fn heavy_work_that_blocks_on_a_disk_leaves_a_worker_free() {
     let (server, ledger) = start(Settings { heavy_requests: 100, ..one_permit() });
     let targets = (0..8).map(|n| format!("/hold/{n}")).chain(["/hold/people".to_owned()]);
     let mut held: Vec<_> =
-        targets.zip(10..).map(|(target, last)| asked(&server, last, &target)).collect();
+        targets.zip(10..).map(|(target, last)| request_on(&server, last, &target)).collect();
     let executing = || ledger.executing.load(Ordering::SeqCst);
     eventually("all but one of four workers are blocked", || executing() == 3);
     for number in 0..20 {
@@ -466,7 +467,7 @@ fn heavy_work_that_blocks_on_a_disk_leaves_a_worker_free() {
 #[test]
 fn work_that_changes_lanes_frees_its_permit() {
     let (server, ledger) = start(one_permit());
-    let mut switched = asked(&server, 10, "/switch/1");
+    let mut switched = request_on(&server, 10, "/switch/1");
     eventually("it runs in the other lane", || ledger.has_begun("/switch/1"));
     assert!(ask(&server, 10, "/short/2").ends_with("/short/2"), "the same client's, so none waits");
     ledger.stop();
@@ -476,7 +477,7 @@ fn work_that_changes_lanes_frees_its_permit() {
 #[test]
 fn worker_is_shared_between_heavy_and_light_work() {
     let (server, ledger) = start(Settings { workers: 1, ..one_permit() });
-    let mut running = asked(&server, 10, "/endless/1");
+    let mut running = request_on(&server, 10, "/endless/1");
     eventually("it runs", || ledger.has_begun("/endless/1"));
     for number in 0..20 {
         let before = ledger.pieces.load(Ordering::SeqCst);

@@ -50,9 +50,9 @@ fn requests_behind_blocked_workers_are_shed_at_queue_timeout() {
     kept.write_all(get("/kept?a=b").as_bytes()).unwrap();
     let response = read_response(&mut kept).unwrap();
     assert_eq!(status(&response), "503");
-    let told = String::from_utf8_lossy(&response).to_lowercase();
-    assert!(told.contains("retry-after: "), "{told}");
-    assert!(told.contains("x-asked: /kept?a=b\r\n"), "worded for the request: {told}");
+    let text = String::from_utf8_lossy(&response).to_lowercase();
+    assert!(text.contains("retry-after: "), "{text}");
+    assert!(text.contains("x-asked: /kept?a=b\r\n"), "worded for the request: {text}");
 
     // More than the queue holds, and each must get through its handshake first.
     let newcomers: Vec<_> = (0..12)
@@ -92,9 +92,9 @@ fn deadlines_pass_on_time_while_workers_are_blocked() {
     blocked.write_all(get("/block").as_bytes()).unwrap();
     entered.recv_timeout(TEST_TIMEOUT).unwrap();
 
-    let mut said = Vec::new();
-    dripping.read_to_end(&mut said).unwrap();
-    assert_eq!(status(&said), "408");
+    let mut received = Vec::new();
+    dripping.read_to_end(&mut received).unwrap();
+    assert_eq!(status(&received), "408");
     drop(release);
     read_response(&mut blocked).unwrap();
 }
@@ -279,9 +279,9 @@ fn connection_at_a_cap_of_busy_connections_gets_503_at_once() {
         })
         .collect();
     let mut newcomer = plain(&server);
-    let mut said = Vec::new();
-    newcomer.read_to_end(&mut said).unwrap();
-    assert_eq!(status(&said), "503");
+    let mut received = Vec::new();
+    newcomer.read_to_end(&mut received).unwrap();
+    assert_eq!(status(&received), "503");
     assert_eq!(server.stats.shed(ShedReason::ConnectionCap), 1);
     drop(release);
     for mut stream in busy {
@@ -300,12 +300,12 @@ fn panicking_handler_closes_its_own_connection_only() {
         }),
     );
     let mut stream = plain(&server);
-    let mut said = Vec::new();
+    let mut received = Vec::new();
     stream.write_all(get("/panic").as_bytes()).unwrap();
-    stream.read_to_end(&mut said).unwrap();
-    assert_eq!(status(&said), "500");
-    let told = String::from_utf8_lossy(&said);
-    assert!(told.contains("x-asked: /panic\r\n"), "worded for the request: {told}");
+    stream.read_to_end(&mut received).unwrap();
+    assert_eq!(status(&received), "500");
+    let text = String::from_utf8_lossy(&received);
+    assert!(text.contains("x-asked: /panic\r\n"), "worded for the request: {text}");
     let mut stream = plain(&server);
     stream.write_all(get("/").as_bytes()).unwrap();
     assert_eq!(status(&read_response(&mut stream).unwrap()), "200");

@@ -73,7 +73,7 @@ fn streams(pieces: usize) -> Program<impl Fn(&Request) -> Response> {
     })
 }
 
-fn asked(server: &TestEngine, target: &str) -> TcpStream {
+fn request_on(server: &TestEngine, target: &str) -> TcpStream {
     let mut stream = TcpStream::connect(server.address).unwrap();
     stream.set_read_timeout(Some(TEST_TIMEOUT)).unwrap();
     stream.write_all(get(target).as_bytes()).unwrap();
@@ -114,12 +114,12 @@ fn endless_downloads_on_every_worker_delay_no_other_client() {
         let server = TestEngine::http(settings, streams(usize::MAX));
         let begun = Instant::now();
         let downloads: Vec<Greedy> =
-            (0..4).map(|_| Greedy::start(asked(&server, "/stream"))).collect();
+            (0..4).map(|_| Greedy::start(request_on(&server, "/stream"))).collect();
         let is_late = || begun.elapsed() >= write_timeout;
         let all_read = || downloads.iter().all(|it| it.taken() > 10 * PIECE);
         eventually("each download is read", || all_read() || is_late());
 
-        let mut other = asked(&server, "/");
+        let mut other = request_on(&server, "/");
         assert!(read_response(&mut other).unwrap().starts_with(b"HTTP/1.1 200"));
         let cut = || server.stats.closed(CloseReason::WriteTimeout);
         let cut_early = cut();
@@ -157,7 +157,7 @@ fn stop_cuts_a_download_at_its_deadline() {
         ..Settings::default()
     };
     let server = TestEngine::http(settings, streams(usize::MAX));
-    let download = Greedy::start(asked(&server, "/stream"));
+    let download = Greedy::start(request_on(&server, "/stream"));
     eventually("it is under way", || download.taken() > 10 * PIECE);
     assert_eq!(server.engine.drain(), Drained::Complete);
     assert!(download.thread.join().unwrap().is_err());
@@ -168,7 +168,7 @@ fn stop_finishes_a_download_that_is_read() {
     const PIECES: usize = 500;
     let settings = Settings { workers: 1, drain_timeout: TEST_TIMEOUT, ..Settings::default() };
     let server = TestEngine::http(settings, streams(PIECES));
-    let download = Greedy::start(asked(&server, "/stream"));
+    let download = Greedy::start(request_on(&server, "/stream"));
     eventually("it is under way", || download.taken() > 10 * PIECE);
     assert_eq!(server.engine.drain(), Drained::Complete);
     download.thread.join().unwrap().unwrap();
@@ -200,17 +200,17 @@ fn download_behind_blocked_workers_waits_for_a_worker() {
             _ => Response::new(Body::from("done")),
         }),
     );
-    let download = asked(&server, "/stream");
+    let download = request_on(&server, "/stream");
     eventually("its client has no more room", || {
         server.stats.connections(ConnectionState::Writing) == 1
     });
-    let mut blocked = asked(&server, "/block");
+    let mut blocked = request_on(&server, "/block");
     enter.recv_timeout(TEST_TIMEOUT).unwrap();
 
     let download = Greedy::start(download);
     server.wait_until_one_waits_behind_one();
     // By the time that this one is turned away, the download has waited as long.
-    let mut shed = asked(&server, "/");
+    let mut shed = request_on(&server, "/");
     assert!(read_response(&mut shed).unwrap().starts_with(b"HTTP/1.1 503"));
     assert_eq!(server.stats.shed(ShedReason::QueueTimeout), 1, "nobody else is");
 
@@ -238,9 +238,9 @@ fn download_that_waits_for_a_worker_is_cut_at_its_deadline() {
             }
         }),
     );
-    let download = Greedy::start(asked(&server, "/stream"));
+    let download = Greedy::start(request_on(&server, "/stream"));
     eventually("it is under way", || download.taken() > PIECE);
-    let mut blocked = asked(&server, "/block");
+    let mut blocked = request_on(&server, "/block");
     enter.recv_timeout(TEST_TIMEOUT).unwrap();
     assert!(download.thread.join().unwrap().is_err());
     eventually("it is cut while the worker is blocked", || {

@@ -101,9 +101,9 @@ fn changes_of_a_source_are_reported_once_and_in_order() {
     let list = list.split_once("</section>").unwrap().0;
     let mut rest = list;
     for words in ["answers again", "cannot be reached", "is fresh again", "turned stale"] {
-        let told = format!("<strong>The tank</strong> {words}");
-        let (_, behind) = rest.split_once(&told).unwrap_or_else(|| panic!("no {told} in {list}"));
-        assert!(!behind.contains(&told), "once: {list}");
+        let item = format!("<strong>The tank</strong> {words}");
+        let (_, behind) = rest.split_once(&item).unwrap_or_else(|| panic!("no {item} in {list}"));
+        assert!(!behind.contains(&item), "once: {list}");
         rest = behind;
     }
     assert!(list.contains("<strong>The other</strong> cannot be reached"), "{list}");

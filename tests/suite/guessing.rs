@@ -47,8 +47,8 @@ fn owners_visits(server: &Server, credentials: &[String], is_over: &AtomicBool) 
     let mut visits = 0;
     while !is_over.load(Ordering::SeqCst) {
         for credentials in credentials {
-            let asked = request("GET", "/api/v1/status", credentials, "192.0.2.1");
-            assert_eq!(codes(server, 1, |_, _| asked.clone()), [200]);
+            let request_text = request("GET", "/api/v1/status", credentials, "192.0.2.1");
+            assert_eq!(codes(server, 1, |_, _| request_text.clone()), [200]);
             visits += 1;
         }
         std::thread::sleep(Duration::from_millis(20));
@@ -63,8 +63,8 @@ fn throttled_guess_at_a_remembered_account_is_refused() {
     let (token, read) = token(&[]);
     let server = Server::start(&behind_proxy().append(&read));
     let owner = [basic("anna", "right"), format!("Bearer {token}")];
-    let asked = request("GET", "/", &owner[0], "192.0.2.1");
-    assert_eq!(codes(&server, 1, |_, _| asked.clone()), [200]);
+    let request_text = request("GET", "/", &owner[0], "192.0.2.1");
+    assert_eq!(codes(&server, 1, |_, _| request_text.clone()), [200]);
     let is_over = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let over = Over(&is_over);
@@ -143,8 +143,8 @@ fn fail_from_many_addresses(server: &Server, name: &str, count: usize) {
     let mut failed = 0;
     for number in 0..200 {
         let guess = basic(name, &format!("guess {number}"));
-        let asked = request("GET", "/", &guess, &format!("203.0.{number}.1"));
-        match code(&server.ask(&asked)) {
+        let request_text = request("GET", "/", &guess, &format!("203.0.{number}.1"));
+        match code(&server.ask(&request_text)) {
             401 => failed += 1,
             503 => std::thread::sleep(Duration::from_millis(200)),
             other => panic!("{other} after {failed} failures"),
@@ -210,8 +210,8 @@ fn owner_with_a_device_cookie_is_served_behind_a_shared_socket() {
 fn mistyped_password_is_revealed_to_no_other_address() {
     let server = Server::start(&behind_proxy());
     let guess = |text: &str, from: &str| {
-        let asked = request("GET", "/", &basic("anna", text), from);
-        server.ask(&asked)
+        let request_text = request("GET", "/", &basic("anna", text), from);
+        server.ask(&request_text)
     };
     // The owner's mistyped password is the failure that makes unknown callers wait.
     fail_from_many_addresses(&server, "anna", 20);

@@ -37,7 +37,7 @@ fn times(server: &Server) -> Vec<String> {
     }
 }
 
-fn told(output: &Output) -> String {
+fn printed(output: &Output) -> String {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout.clone()).unwrap()
 }
@@ -63,23 +63,23 @@ fn recorded_values_survive_repeated_kill_9() {
     }
     let folder = server.folder().to_owned();
     // Looked after while the server writes to it.
-    let check = told(&run(&["history", "check"], &folder));
+    let check = printed(&run(&["history", "check"], &folder));
     assert!(check.contains("rows of raw") && check.contains("is sound"), "{check}");
     let starts = |events: &serde_json::Value| {
         let events = events["events"].as_array().unwrap().clone();
         events.iter().filter(|event| event["kind"] == "started").count()
     };
-    eventually("all starts are told of", || starts(&json(&server.get("/api/v1/events"))) == 7);
-    told(&run(&["history", "backup", "copy.db"], &folder));
+    eventually("all starts are changes of", || starts(&json(&server.get("/api/v1/events"))) == 7);
+    printed(&run(&["history", "backup", "copy.db"], &folder));
     let again = run(&["history", "backup", "copy.db"], &folder);
     assert_eq!(again.status.code(), Some(1), "a file that is there is not replaced");
     let export = ["export", "--from", "2020-01-01", "--to", "2100-01-01"];
-    let csv = told(&run(&export, &folder));
+    let csv = printed(&run(&export, &folder));
     assert!(csv.starts_with("source,field,unit,at,value,min,max,last,count\r\n"), "{csv}");
     for at in &known {
         assert!(csv.contains(&format!("tank,level,%,{at},84.6,")), "{at} is not in {csv}");
     }
-    let ndjson = told(&run(&[&export[..], &["--format", "ndjson"]].concat(), &folder));
+    let ndjson = printed(&run(&[&export[..], &["--format", "ndjson"]].concat(), &folder));
     for line in ndjson.lines() {
         let line: serde_json::Value = serde_json::from_str(line).unwrap();
         assert_eq!((&line["source"], &line["unit"]), (&"tank".into(), &"%".into()));
@@ -90,7 +90,7 @@ fn recorded_values_survive_repeated_kill_9() {
 fn damaged_history_fails_check_and_stays_unchanged() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("pumphouse.db");
-    let told = (0..5_000).map(|number| {
+    let changes = (0..5_000).map(|number| {
         Change::Observed(vec![Sample {
             source: "tank".into(),
             field: "level".into(),
@@ -99,9 +99,9 @@ fn damaged_history_fails_check_and_stays_unchanged() {
             unit: Some(Unit::Percent),
         }])
     });
-    import(&path, &TimeZone::UTC, told).unwrap();
+    import(&path, &TimeZone::UTC, changes).unwrap();
     Config::new().write(folder.path());
-    assert!(self::told(&run(&["history", "check"], folder.path())).contains("5000 rows of raw"));
+    assert!(printed(&run(&["history", "check"], folder.path())).contains("5000 rows of raw"));
     let mut bytes = std::fs::read(&path).unwrap();
     let half = bytes.len() / 2 / 4096 * 4096;
     bytes[half..half + 4096].fill(0x5a);
@@ -162,9 +162,9 @@ fn full_disk_stops_the_history_and_nothing_else() {
         .env_remove("PUMPHOUSE_CONFIG")
         .output()
         .unwrap();
-    let told = String::from_utf8_lossy(&failed.stderr);
-    assert_eq!(failed.status.code(), Some(1), "{told}");
-    assert!(told.contains("the disk is full"), "{told}");
+    let stderr = String::from_utf8_lossy(&failed.stderr);
+    assert_eq!(failed.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("the disk is full"), "{stderr}");
     let left = std::fs::read_dir(&disk).unwrap().map(|entry| entry.unwrap().file_name());
     let left: Vec<_> = left.filter(|name| name.to_string_lossy().contains("copy")).collect();
     assert!(left.is_empty(), "{left:?}");
@@ -184,7 +184,7 @@ fn year_of_csv_is_streamed_in_constant_memory() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("pumphouse.db");
     let now = Timestamp::now().as_second();
-    let told = (0..ROWS).map(|number| {
+    let changes = (0..ROWS).map(|number| {
         Change::Observed(vec![Sample {
             source: "tank".into(),
             field: "level".into(),
@@ -193,7 +193,7 @@ fn year_of_csv_is_streamed_in_constant_memory() {
             unit: Some(Unit::Percent),
         }])
     });
-    import(&path, &TimeZone::UTC, told).unwrap();
+    import(&path, &TimeZone::UTC, changes).unwrap();
     let upstream = Upstream::answering(r#"{"level": 84.6}"#);
     let server = Server::start(&config(&upstream, path.to_str().unwrap()));
     eventually("the history is open", || !times(&server).is_empty());

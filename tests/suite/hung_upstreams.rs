@@ -82,9 +82,9 @@ fn every_route_under_hung_upstreams_answers_and_adds_no_thread() {
         let failures = |name: &str| status["sources"][name]["error"]["failures"].as_u64();
         failures("well") >= Some(1) && failures("spring") >= Some(1)
     });
-    let told = &status["sources"]["well"];
-    assert_eq!(told["values"]["pressure"]["value"], 29.92, "the last good value is kept");
-    assert_eq!(told["error"]["kind"], "timeout");
+    let source_status = &status["sources"]["well"];
+    assert_eq!(source_status["values"]["pressure"]["value"], 29.92, "the last good value is kept");
+    assert_eq!(source_status["error"]["kind"], "timeout");
     assert_eq!(status["sources"]["spring"]["state"], "waiting");
 
     let threads = server.status_line("Threads");

@@ -10,8 +10,8 @@ fn incident_replayed_stops_the_old_design_and_not_ours() {
     let played = Command::new(&incident).output().unwrap_or_else(|error| {
         panic!("{}: {error}: cargo build --example incident", incident.display())
     });
-    let told = String::from_utf8_lossy(&played.stdout);
-    assert!(played.status.success(), "{told}\n{}", String::from_utf8_lossy(&played.stderr));
-    assert!(told.contains("129 / 128"), "{told}");
-    assert!(told.contains("timed out"), "{told}");
+    let printed = String::from_utf8_lossy(&played.stdout);
+    assert!(played.status.success(), "{printed}\n{}", String::from_utf8_lossy(&played.stderr));
+    assert!(printed.contains("129 / 128"), "{printed}");
+    assert!(printed.contains("timed out"), "{printed}");
 }

@@ -33,7 +33,7 @@ impl Place {
             .unwrap()
     }
 
-    fn said(&self, line: &str) -> String {
+    fn output(&self, line: &str) -> String {
         let output = self.shell(line);
         let complaint = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{line}: {complaint}");
@@ -55,16 +55,17 @@ fn is_status(text: &str) {
 #[test]
 fn curl_checks_the_certificate_and_is_served() {
     let place = Place::new();
-    is_status(&place.said("curl -sSf --cacert cert.pem $URL/api/v1/status"));
+    is_status(&place.output("curl -sSf --cacert cert.pem $URL/api/v1/status"));
     for options in
         ["--http1.0", "--http1.1", "--compressed", "--http2", "--tlsv1.3", "--tls-max 1.2"]
     {
-        let said = place.said(&format!("curl -sSf --cacert cert.pem {options} $URL/openapi.json"));
-        assert!(said.starts_with("{\"openapi\":\"3.1."), "{options}");
+        let output =
+            place.output(&format!("curl -sSf --cacert cert.pem {options} $URL/openapi.json"));
+        assert!(output.starts_with("{\"openapi\":\"3.1."), "{options}");
     }
-    let head = place.said("curl -sSfI --cacert cert.pem $URL/api/v1/status");
+    let head = place.output("curl -sSfI --cacert cert.pem $URL/api/v1/status");
     assert!(head.starts_with("HTTP/1.1 200 OK\r\n") && head.contains("\r\netag: \""), "{head}");
-    let reused = place.said(
+    let reused = place.output(
         "curl -sSf --cacert cert.pem -o /dev/null -o /dev/null -w '%{num_connects}' $URL/ping $URL/ping",
     );
     assert_eq!(reused, "10", "the second request goes over the first's connection");
@@ -76,9 +77,9 @@ fn curl_checks_the_certificate_and_is_served() {
 #[test]
 fn wget_checks_the_certificate_and_is_served() {
     let place = Place::new();
-    is_status(&place.said("wget -q --ca-certificate=cert.pem -O - $URL/api/v1/status"));
+    is_status(&place.output("wget -q --ca-certificate=cert.pem -O - $URL/api/v1/status"));
     // It looks whether there is something newer, by the date.
-    let twice = place.said(
+    let twice = place.output(
         "get() { wget -q --ca-certificate=cert.pem -N -S \"$@\" 2>&1 | grep -o 'HTTP/1.1 ...'; }
          get $URL/openapi.json; test -s openapi.json; get --spider $URL/openapi.json",
     );
@@ -94,7 +95,7 @@ fn wget_checks_the_certificate_and_is_served() {
 fn httpie_checks_the_certificate_and_is_served() {
     let place = Place::new();
     let http = "http --ignore-stdin --check-status --verify=cert.pem";
-    is_status(&place.said(&format!("{http} --body $URL/api/v1/status")));
+    is_status(&place.output(&format!("{http} --body $URL/api/v1/status")));
     let problem = place.shell(&format!("{http} --body $URL/api/v1/status colour==blue"));
     assert_eq!(problem.status.code(), Some(4), "{problem:?}");
     let problem: Json = serde_json::from_slice(&problem.stdout).unwrap();
@@ -125,7 +126,7 @@ except requests.exceptions.SSLError:
 ";
     std::fs::write(place.server.folder().join("ask.py"), program).unwrap();
     // The first Python on the path may be another one than Debian's, which has the library.
-    is_status(&place.said(
+    is_status(&place.output(
         "python=python3; $python -c 'import requests' 2>/dev/null || python=/usr/bin/python3
          exec $python -B ask.py",
     ));
@@ -141,7 +142,7 @@ fn openssl_s_client_checks_the_certificate_and_is_served() {
         );
         let request =
             r"printf 'GET /api/v1/status HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n'";
-        let response = place.said(&format!("{request} | {client} 2>/dev/null"));
+        let response = place.output(&format!("{request} | {client} 2>/dev/null"));
         assert!(response.starts_with("HTTP/1.1 200 OK\r\n"), "{response}");
         assert_eq!(json(&response)["service"]["name"], "pumphouse-web", "{}", body(&response));
     }

@@ -185,6 +185,6 @@ fn descriptor_that_is_no_listening_socket_is_refused() {
     Config::new().open().write(directory.path());
     let refused = crate::server::run(&["serve", "--listen", "fd:0"], directory.path());
     assert_eq!(refused.status.code(), Some(1));
-    let told = String::from_utf8(refused.stderr).unwrap();
-    assert!(told.contains("cannot listen on fd:0: "), "{told}");
+    let stderr = String::from_utf8(refused.stderr).unwrap();
+    assert!(stderr.contains("cannot listen on fd:0: "), "{stderr}");
 }

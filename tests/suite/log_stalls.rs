@@ -242,9 +242,9 @@ fn watch_with_a_full_standard_error_acknowledges_every_event() {
             .stderr(full.stdio()),
     );
     let mut events = watch.0.stdin.take().unwrap();
-    let mut said = BufReader::new(watch.0.stdout.take().unwrap()).lines();
+    let mut lines_of_watch = BufReader::new(watch.0.stdout.take().unwrap()).lines();
     let (sender, lines) = crossbeam_channel::unbounded();
-    std::thread::spawn(move || said.try_for_each(|line| sender.send(line.unwrap())));
+    std::thread::spawn(move || lines_of_watch.try_for_each(|line| sender.send(line.unwrap())));
     let expect = |wanted: &str| {
         let line = lines.recv_timeout(TEST_TIMEOUT).expect("it speaks the protocol");
         assert_eq!(line, wanted);

@@ -25,8 +25,8 @@ fn request_is_logged_with_its_id() {
     let id = id_of(&response);
     assert_eq!(id.len(), 16, "anybody could have written the other: {response}");
     let line = server.wait_for_log(id);
-    let told: Value = serde_json::from_str(&line).unwrap();
-    assert_eq!(told["request_id"], id);
+    let entry: Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(entry["request_id"], id);
     for (member, expected) in [
         ("level", "debug".into()),
         ("client", "127.0.0.1".into()),
@@ -34,10 +34,10 @@ fn request_is_logged_with_its_id() {
         ("route", "/ping".into()),
         ("status", Value::from(200)),
     ] {
-        assert_eq!(told[member], expected, "{line}");
+        assert_eq!(entry[member], expected, "{line}");
     }
-    assert!(told["seconds"].as_f64().unwrap() < 10.0, "{line}");
-    assert!(told["time"].as_str().unwrap().parse::<jiff::Timestamp>().is_ok(), "{line}");
+    assert!(entry["seconds"].as_f64().unwrap() < 10.0, "{line}");
+    assert!(entry["time"].as_str().unwrap().parse::<jiff::Timestamp>().is_ok(), "{line}");
 
     let refused = server.ask("GET / HTTP/1.1\r\n\r\n");
     let line = server.wait_for_log(id_of(&refused));
@@ -103,20 +103,21 @@ fn text_log_on_a_terminal_is_coloured_and_json_is_not() {
             .spawn()
             .expect("script is needed: apt-get install bsdutils");
         let mut lines = BufReader::new(terminal.stdout.take().unwrap()).lines();
-        let mut told = Vec::new();
+        let mut printed = Vec::new();
         for line in lines.by_ref().map_while(Result::ok) {
-            told.push(line);
-            if told.last().unwrap().contains("admin listener on") {
+            printed.push(line);
+            if printed.last().unwrap().contains("admin listener on") {
                 break;
             }
         }
-        let process = told[0].trim().strip_prefix("PID=").unwrap_or_else(|| panic!("{told:?}"));
+        let process =
+            printed[0].trim().strip_prefix("PID=").unwrap_or_else(|| panic!("{printed:?}"));
         assert!(Command::new("kill").arg(process).status().unwrap().success());
-        told.extend(lines.map_while(Result::ok));
+        printed.extend(lines.map_while(Result::ok));
         terminal.wait().unwrap();
-        let told = told.join("\n");
-        assert!(told.contains("stopping"), "{told}");
-        assert_eq!(told.contains('\u{1b}'), coloured, "{format}: {told:?}");
+        let printed = printed.join("\n");
+        assert!(printed.contains("stopping"), "{printed}");
+        assert_eq!(printed.contains('\u{1b}'), coloured, "{format}: {printed:?}");
     }
 }
 
@@ -129,8 +130,8 @@ fn unknown_log_format_is_refused() {
             .env("PUMPHOUSE_LOG_FORMAT", variable)
             .output()
             .unwrap();
-        let told = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(1), "{told}");
-        assert!(told.contains("\"xml\" is no format of the log"), "{told}");
+        let printed = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{printed}");
+        assert!(printed.contains("\"xml\" is no format of the log"), "{printed}");
     }
 }

@@ -87,7 +87,7 @@ fn scrape_has_every_metric_of_the_contract() {
     let scrape = body(&scrape);
     let found = samples(scrape);
     let distinct: BTreeSet<&Sample> = found.iter().collect();
-    assert_eq!(distinct.len(), found.len(), "a series is told twice: {scrape}");
+    assert_eq!(distinct.len(), found.len(), "a series appears twice: {scrape}");
     // A name without its prefix, its type, and of each label what it must be found with.
     for (name, kind, labels) in [
         ("http_requests_total", "counter", "route=/ping method=GET code=200"),
@@ -369,9 +369,9 @@ fn dashboard_and_rules_name_existing_metrics_and_labels() {
     let panels = dashboard["panels"].as_array().unwrap();
     let ids: BTreeSet<u64> = panels.iter().map(|panel| panel["id"].as_u64().unwrap()).collect();
     assert_eq!(ids.len(), panels.len(), "ids are unique");
-    let mut asked = Vec::new();
-    expressions(&dashboard, &mut asked);
-    assert!(asked.len() > 40, "{asked:?}");
+    let mut queries = Vec::new();
+    expressions(&dashboard, &mut queries);
+    assert!(queries.len() > 40, "{queries:?}");
 
     let rules = Yaml::load_from_str(RULES).unwrap();
     let rules = rules[0]["groups"][0]["rules"].as_sequence().unwrap();
@@ -379,7 +379,7 @@ fn dashboard_and_rules_name_existing_metrics_and_labels() {
     let mut alerts = BTreeSet::new();
     for rule in rules {
         let text = |node: &Yaml<'_>| node.as_str().unwrap_or_else(|| panic!("{rule:?}")).to_owned();
-        asked.push(text(&rule["expr"]));
+        queries.push(text(&rule["expr"]));
         let alert = text(&rule["alert"]);
         let severity = text(&rule["labels"]["severity"]);
         assert!(["warning", "critical"].contains(&&*severity), "{alert}: {severity}");
@@ -390,7 +390,7 @@ fn dashboard_and_rules_name_existing_metrics_and_labels() {
         assert!(alerts.insert(alert.clone()), "{alert} is there twice");
     }
 
-    for expression in asked {
+    for expression in queries {
         for Selector { name, labels } in named_in(&expression) {
             let of_name: Vec<_> = found.iter().filter(|sample| sample.name == name).collect();
             assert!(!of_name.is_empty(), "{name}, of {expression}, is not scraped");
@@ -417,7 +417,7 @@ fn reload_is_counted_and_updates_the_scoreboard() {
     ] {
         std::fs::write(&config, text).unwrap();
         server.signal("HUP");
-        let told = || {
+        let counts = || {
             let scrape = server.admin_get("/metrics");
             let value = |name: &str| -> f64 {
                 let line = scrape.lines().find_map(|line| line.strip_prefix(name)).unwrap();
@@ -427,7 +427,7 @@ fn reload_is_counted_and_updates_the_scoreboard() {
             let refused = value("pumphouse_config_reloads_total{outcome=\"refused\"}");
             (ok, refused, value("pumphouse_config_last_reload_successful "))
         };
-        eventually("the reload is counted", || told() == reloads);
+        eventually("the reload is counted", || counts() == reloads);
         // It is rendered once a second at most.
         eventually("the scoreboard has the limit", || {
             json(&server.admin_get("/scoreboard"))["limits"]["max_connections"] == limit

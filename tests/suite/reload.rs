@@ -34,7 +34,7 @@ fn reload_adds_changes_and_removes_sources_and_keeps_values() {
         .set("site.title", "North")
         .source(tank)
         .source(source("well", &answering));
-    let told = server.reload(&config);
+    let line = server.reload(&config);
     for change in [
         "source tank changed",
         "source well added",
@@ -42,7 +42,7 @@ fn reload_adds_changes_and_removes_sources_and_keeps_values() {
         "title changed",
         "[server] keep_alive changed",
     ] {
-        assert!(told.contains(change), "{change} is not in {told}");
+        assert!(line.contains(change), "{change} is not in {line}");
     }
     let status = server
         .eventually_status("the new one has answered, the changed one fails", |it| {
@@ -74,14 +74,14 @@ fn reload_of_an_invalid_file_changes_nothing_and_is_logged() {
     server.eventually_status("it has answered", |it| it["sources"]["tank"]["state"] == "fresh");
     let before = server.get("/api/v1/sources");
 
-    let told = server.reload(&Config::https().set("server.keep_aliv", "70s"));
-    assert!(told.contains("HUP: nothing changes: pumphouse.toml:3:1"), "{told}");
-    assert!(told.contains("did you mean \"keep_alive\"?"), "{told}");
+    let line = server.reload(&Config::https().set("server.keep_aliv", "70s"));
+    assert!(line.contains("HUP: nothing changes: pumphouse.toml:3:1"), "{line}");
+    assert!(line.contains("did you mean \"keep_alive\"?"), "{line}");
     assert_eq!(body(&server.get("/api/v1/sources")), body(&before));
 
     std::fs::write(server.folder().join("key.pem"), "garbage").unwrap();
-    let told = server.reload(&Config::https());
-    assert!(told.contains("key.pem"), "{told}");
+    let line = server.reload(&Config::https());
+    assert!(line.contains("key.pem"), "{line}");
     assert_eq!(body(&server.get("/api/v1/sources")), body(&before), "all or nothing");
 }
 
@@ -89,8 +89,8 @@ fn reload_of_an_invalid_file_changes_nothing_and_is_logged() {
 fn reload_of_a_key_that_needs_a_restart_is_logged() {
     let server = Server::start(&Config::https());
     server.reload(&Config::https().set("server.workers", 3).set("server.backlog", 99));
-    let told = server.wait_for_log("take a restart to change");
-    assert!(told.contains("workers") && told.contains("backlog"), "{told}");
+    let line = server.wait_for_log("take a restart to change");
+    assert!(line.contains("workers") && line.contains("backlog"), "{line}");
     assert!(server.serves());
 }
 
@@ -111,8 +111,8 @@ fn reload_of_a_certificate_closes_no_connection() {
     let old = server.folder().join("old.pem");
     std::fs::copy(server.certificate(), &old).unwrap();
     let client = another_certificate(&server, ".");
-    let told = server.signal_and_wait("HUP", &["reloaded: "]);
-    assert!(told.contains("certificates renewed"), "{told}");
+    let line = server.signal_and_wait("HUP", &["reloaded: "]);
+    assert!(line.contains("certificates renewed"), "{line}");
     let mut fresh = connect_tls(server.address, &client).unwrap();
     fresh.write_all(get("/ping").as_bytes()).unwrap();
     assert!(read_response(&mut fresh).unwrap().starts_with(b"HTTP/1.1 200"));

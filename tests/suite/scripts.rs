@@ -13,7 +13,7 @@ fn shell(demo: &Demo, line: &str) -> Output {
     Command::new("sh").args(["-c", &line]).current_dir(directory.path()).output().unwrap()
 }
 
-fn said(output: &Output) -> String {
+fn printed(output: &Output) -> String {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout.clone()).unwrap()
 }
@@ -28,11 +28,11 @@ fn commands_of_the_readme_print_what_it_shows() {
         &demo,
         "curl -s https://localhost:6443/api/v1/status | jq -e '.sources.tank.values.level.value'",
     );
-    let level: f64 = said(&level).trim().parse().unwrap();
+    let level: f64 = printed(&level).trim().parse().unwrap();
     assert!((30.0..=100.0).contains(&level), "{level}");
 
     let bare = shell(&demo, "curl -sf https://localhost:6443/api/v1/values/tank.level.txt");
-    let bare = said(&bare);
+    let bare = printed(&bare);
     assert!(bare.ends_with('\n') && bare.trim().parse::<f64>().is_ok(), "{bare:?}");
 
     let variables = shell(
@@ -40,21 +40,21 @@ fn commands_of_the_readme_print_what_it_shows() {
         "eval \"$(curl -sf 'https://localhost:6443/api/v1/status?format=shell')\"\n\
          echo \"$tank_level $tank_level_unit, $tank_state, observed $tank_observed_at\"",
     );
-    let variables = said(&variables);
+    let variables = printed(&variables);
     assert!(variables.contains(" %, fresh, observed 2"), "{variables}");
 
     let gate = |age: &str| {
         let url = "https://localhost:6443/api/v1/values/tank.level.txt";
         shell(&demo, &format!("curl -sf '{url}?max_age={age}' || echo \"no fresh level\""))
     };
-    assert_ne!(said(&gate("600")), "no fresh level\n");
+    assert_ne!(printed(&gate("600")), "no fresh level\n");
 
     let ages = shell(
         &demo,
         "curl -s https://localhost:6443/api/v1/status | jq -r '.sources | to_entries[] | \
          \"\\(.key): \\(.value.state), \\(now - (.value.observed_at | fromdateiso8601) | floor) s old\"'",
     );
-    let ages = said(&ages);
+    let ages = printed(&ages);
     assert_eq!(ages.lines().count(), 3, "{ages}");
     assert!(ages.lines().all(|line| line.contains(": fresh, ")), "{ages}");
 
@@ -64,11 +64,11 @@ fn commands_of_the_readme_print_what_it_shows() {
         "ask() { curl -s --etag-save tag --etag-compare tag -o out -w '%{http_code} ' \
          https://localhost:6443/favicon.ico; }; ask; ask",
     );
-    assert_eq!(said(&twice), "200 304 ");
+    assert_eq!(printed(&twice), "200 304 ");
 
     let problem = shell(
         &demo,
         "curl -s https://localhost:6443/api/v1/values/tank.nothing | jq -r '.status, .title'",
     );
-    assert_eq!(said(&problem), "404\nNot Found\n");
+    assert_eq!(printed(&problem), "404\nNot Found\n");
 }

@@ -137,13 +137,16 @@ fn planted_secrets_appear_in_no_output() {
     };
     let status = server.eventually_status("what is echoed as JSON is shown", shown);
     // Struck out, and not simply absent.
-    for (source, field, told) in [
+    for (source, field, expected) in [
         ("shown", "line", "GET /json?days=1&key=[secret] HTTP/1.1"),
         ("shown", "sent", "Basic [secret]"),
         ("shown", "key", "[secret]"),
         ("bearer", "sent", "Bearer [secret]"),
     ] {
-        assert_eq!(status["sources"][source]["values"][field]["value"], told, "{source}.{field}");
+        assert_eq!(
+            status["sources"][source]["values"][field]["value"], expected,
+            "{source}.{field}"
+        );
     }
     let refusal = status["sources"]["station"]["error"]["message"].as_str().unwrap();
     assert!(refusal.contains("apiKey=[secret]&applicationKey=[secret]"), "{refusal}");
@@ -153,8 +156,8 @@ fn planted_secrets_appear_in_no_output() {
         events["events"].as_array().is_some_and(|all| all.iter().filter(began).count() == 5)
     });
 
-    let mut told = server.log().join("\n");
-    assert!(told.contains("the response begins"), "the echo is logged: {told}");
+    let mut output = server.log().join("\n");
+    assert!(output.contains("the response begins"), "the echo is logged: {output}");
     for target in [
         "/",
         "/source/station",
@@ -171,32 +174,32 @@ fn planted_secrets_appear_in_no_output() {
         "/openapi.json",
         "/readyz",
     ] {
-        told += &server.get(target);
+        output += &server.get(target);
     }
     for target in ["/metrics", "/scoreboard", "/healthz"] {
-        told += &server.admin_get(target);
+        output += &server.admin_get(target);
     }
     for arguments in [&["check"][..], &["check", "--poll"]] {
-        let output = Command::new(BINARY)
+        let checked = Command::new(BINARY)
             .args(arguments)
             .current_dir(server.folder())
             .env("S3CRET_PASSWORD", "s3cretPassword")
             .output()
             .unwrap();
-        told += &String::from_utf8_lossy(&output.stdout);
-        told += &String::from_utf8_lossy(&output.stderr);
+        output += &String::from_utf8_lossy(&checked.stdout);
+        output += &String::from_utf8_lossy(&checked.stderr);
     }
-    assert!(told.contains("polled station"), "check --poll told its results: {told}");
-    assert!(told.contains("days=1"), "what is no secret is told as it is: {told}");
-    let lower = told.to_ascii_lowercase();
+    assert!(output.contains("polled station"), "check --poll printed its results: {output}");
+    assert!(output.contains("days=1"), "what is no secret stays: {output}");
+    let lower = output.to_ascii_lowercase();
     // As planted, and as Basic tells the password.
     let basic = BASE64_STANDARD.encode("me:s3cretPassword");
     let inside = BASE64_STANDARD.encode("s3cret");
     assert!(basic.contains(&inside), "three bytes stand before it");
     for secret in ["s3cret", &inside.to_ascii_lowercase()] {
         if let Some(at) = lower.find(secret) {
-            let start = (0..=at.saturating_sub(200)).rev().find(|at| told.is_char_boundary(*at));
-            panic!("{}", &told[start.unwrap_or(0)..].chars().take(300).collect::<String>());
+            let start = (0..=at.saturating_sub(200)).rev().find(|at| output.is_char_boundary(*at));
+            panic!("{}", &output[start.unwrap_or(0)..].chars().take(300).collect::<String>());
         }
     }
 }

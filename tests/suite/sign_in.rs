@@ -269,10 +269,10 @@ fn browser_that_signed_in_sees_values_change_until_it_signs_out() {
     fill_in(&browser, "right");
     eventually("the page once more", || seen(&browser, "location.pathname") == "/source/tank");
     // The console is clean but for the 401s themselves, and the report of the cleared cache.
-    let said = browser.console();
+    let console = browser.console();
     let is_expected =
         |line: &str| line.contains("401") || line.contains("Cleared data types: \"cache\"");
-    assert!(said.iter().map(String::as_str).all(is_expected), "{said:?}");
+    assert!(console.iter().map(String::as_str).all(is_expected), "{console:?}");
     browser.run("document.querySelector('.masthead button').click()");
     eventually("signed out", || seen(&browser, "location.pathname") == "/login");
     browser.run("history.back()");

@@ -25,9 +25,9 @@ fn systemd_is_notified_of_start_watchdog_reload_and_stop() {
     let next = |wanted: &str| loop {
         let mut buffer = [0; 256];
         let length = socket.recv(&mut buffer).unwrap_or_else(|_| panic!("no {wanted}"));
-        let told = std::str::from_utf8(&buffer[..length]).unwrap().to_owned();
-        if told.contains(wanted) {
-            return told;
+        let message = std::str::from_utf8(&buffer[..length]).unwrap().to_owned();
+        if message.contains(wanted) {
+            return message;
         }
     };
     next("READY=1");

@@ -21,8 +21,8 @@ fn handshake(address: SocketAddr, arguments: &[&str]) -> Option<String> {
         .stdin(Stdio::null())
         .output()
         .expect("openssl is needed: apt-get install openssl");
-    let told = String::from_utf8_lossy(&output.stdout).into_owned();
-    output.status.success().then_some(told)
+    let line = String::from_utf8_lossy(&output.stdout).into_owned();
+    output.status.success().then_some(line)
 }
 
 /// What openssl calls the suites that it has for a protocol.
@@ -38,8 +38,8 @@ fn tls_versions_and_ciphers_without_forward_secrecy_are_refused() {
     let server = Server::start(&Config::https());
     let at = server.address;
     for protocol in ["-tls1", "-tls1_1"] {
-        let told = handshake(at, &[protocol, "-cipher", "ALL:@SECLEVEL=0"]);
-        assert_eq!(told, None, "{protocol}");
+        let line = handshake(at, &[protocol, "-cipher", "ALL:@SECLEVEL=0"]);
+        assert_eq!(line, None, "{protocol}");
     }
     let modern = handshake(at, &["-tls1_3"]).expect("TLS 1.3 is spoken");
     assert!(modern.contains("TLSv1.3"), "{modern}");
@@ -87,8 +87,8 @@ fn each_server_name_gets_its_certificate() {
         let [cert, key] = ["cert", "key"].map(|file| format!("{folder}/{file}.pem"));
         config.push("tls.certificate", serde_json::json!({ "cert": cert, "key": key }))
     });
-    let told = server.reload(&config);
-    assert!(told.contains("certificates renewed"), "{told}");
+    let line = server.reload(&config);
+    assert!(line.contains("certificates renewed"), "{line}");
     let client = |folder: &str| trust(&server.folder().join(folder).join("cert.pem"));
     let (north, wild) = (client("north"), client("wild"));
     for (config, name) in

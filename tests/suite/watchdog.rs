@@ -51,8 +51,8 @@ impl Drop for Wedge {
 fn stuck_acceptor_ends_the_process_with_70() {
     let mut server = Server::start(&Config::https());
     let wedge = Wedge::new(&[server.thread("pw-acceptor")], "epoll_wait");
-    let told = server.wait_for_log("giving up: the acceptor has been silent");
-    assert!(told.contains("scoreboard: {"), "{told}");
+    let line = server.wait_for_log("giving up: the acceptor has been silent");
+    assert!(line.contains("scoreboard: {"), "{line}");
     drop(wedge);
     assert_eq!(server.wait().code(), Some(70));
 }
@@ -84,7 +84,7 @@ fn all_workers_stuck_end_the_process_with_70_and_one_does_not() {
     // Not write(2), by which they wake each other.
     let calls = "writev,sendto,sendmsg";
     // Only one of them serves while there is little to do: the one that is held is found by trying.
-    let mut asked = Vec::new();
+    let mut requests = Vec::new();
     let mut tries = workers.iter().cycle().take(20);
     let (stuck, one) = tries
         .find_map(|worker| {
@@ -94,7 +94,7 @@ fn all_workers_stuck_end_the_process_with_70_and_one_does_not() {
                 let mut stream = ask();
                 stream.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
                 let unanswered = stream.read(&mut [0]).is_err() && !busy(&server).is_empty();
-                asked.push(stream);
+                requests.push(stream);
                 unanswered
             });
             held.then_some((*worker, wedge))
@@ -107,12 +107,12 @@ fn all_workers_stuck_end_the_process_with_70_and_one_does_not() {
 
     let rest: Vec<u32> = workers.into_iter().filter(|worker| *worker != stuck).collect();
     let other = Wedge::new(&rest, calls);
-    asked.push(ask());
+    requests.push(ask());
     // It may be held with a connection, or on its way to one.
-    let told = server.wait_for_log("giving up: ");
-    assert!(told.contains("worker"), "{told}");
-    assert!(told.contains("scoreboard: {"), "{told}");
-    drop((one, other, asked));
+    let line = server.wait_for_log("giving up: ");
+    assert!(line.contains("worker"), "{line}");
+    assert!(line.contains("scoreboard: {"), "{line}");
+    drop((one, other, requests));
     assert_eq!(server.wait().code(), Some(70));
 }
 

@@ -61,7 +61,7 @@ fn page_of_six_sources_with_a_year_of_data_is_at_most_50_kb() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("pumphouse.db");
     // Each of the demo's sources twice, under another name.
-    let told =
+    let changes =
         pumphouse_web::demo::history(Timestamp::now()).into_iter().map(|change| match change {
             Change::Observed(samples) => {
                 let other = |sample: &Sample| Sample {
@@ -73,7 +73,7 @@ fn page_of_six_sources_with_a_year_of_data_is_at_most_50_kb() {
             }
             happened => happened,
         });
-    import(&path, &TimeZone::UTC, told).unwrap();
+    import(&path, &TimeZone::UTC, changes).unwrap();
     let upstream = Upstream::answering(
         r#"{"level": 84.6, "volume": 1185, "depth": 49.1, "temperature": 71.2, "humidity": 40,
             "wind_speed": 7.5, "pressure": 30.01, "rain": 0.1, "conditions": "Partly cloudy",

@@ -14,7 +14,7 @@ use crate::mode::Mode;
 #[derive(Debug)]
 pub struct Ending {
     /// All that the server sent, decrypted.
-    pub said: Vec<u8>,
+    pub received: Vec<u8>,
     /// From just before the connect to the end.
     pub after: Duration,
 }
@@ -93,12 +93,12 @@ impl Client {
         if self.mode == Mode::NeverRead {
             self.wait_unread();
         }
-        let mut said = Vec::new();
+        let mut received = Vec::new();
         match &mut self.link {
-            Link::Plain(socket) => read_to_end(socket, &mut said),
-            Link::Tls(tls) => read_to_end(tls, &mut said),
+            Link::Plain(socket) => read_to_end(socket, &mut received),
+            Link::Tls(tls) => read_to_end(tls, &mut received),
         }
-        Ending { said, after: self.begun.elapsed() }
+        Ending { received, after: self.begun.elapsed() }
     }
 
     /// Sends a byte at a time until the server has had enough.
@@ -166,8 +166,8 @@ pub fn read_response(stream: &mut impl Read) -> io::Result<Vec<u8>> {
 }
 
 /// Reads until the end of the stream, or until it is reset.
-fn read_to_end(stream: &mut impl Read, said: &mut Vec<u8>) {
-    match stream.read_to_end(said) {
+fn read_to_end(stream: &mut impl Read, received: &mut Vec<u8>) {
+    match stream.read_to_end(received) {
         Err(error) if is_timeout(&error) => {
             panic!("the server did not end the connection within {TEST_TIMEOUT:?}")
         }

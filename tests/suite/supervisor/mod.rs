@@ -111,12 +111,12 @@ impl Supervisord {
 
     /// Waits until a line with that text stands in a file; gives the whole of it.
     fn wait_for(&self, name: &str, text: &str) -> String {
-        let mut told = String::new();
+        let mut printed = String::new();
         eventually(&format!("{name} says {text:?}"), || {
-            told = self.read(name);
-            told.contains(text)
+            printed = self.read(name);
+            printed.contains(text)
         });
-        told
+        printed
     }
 }
 
@@ -164,9 +164,9 @@ fn server_under_supervisord_restarts_after_a_crash_and_stops_with_0() {
     assert!(stopped.contains("stopped"), "{stopped}");
     let log = supervisord.read("supervisord.log");
     assert!(log.contains("stopped: pumphouse-web (exit status 0)"), "{log}");
-    let told = supervisord.read("pumphouse-web.log");
-    assert!(told.contains("listening on https://"), "{told}");
-    assert!(!told.contains('\u{1b}'), "no colours in a file: {told}");
+    let printed = supervisord.read("pumphouse-web.log");
+    assert!(printed.contains("listening on https://"), "{printed}");
+    assert!(!printed.contains('\u{1b}'), "no colours in a file: {printed}");
 }
 
 /// Each is held as strace holds it: in a system call, for longer than anybody waits.

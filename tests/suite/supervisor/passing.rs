@@ -171,8 +171,8 @@ fn socket_held_by_supervisord_loses_no_request_at_restarts() {
     Load::on(address, |load| {
         load.wait_for_more(3);
         for _ in 0..5 {
-            let told = supervisord.control(&["restart", server]);
-            assert!(told.contains("started"), "{told}");
+            let printed = supervisord.control(&["restart", server]);
+            assert!(printed.contains("started"), "{printed}");
             load.wait_for_more(3);
         }
     });

@@ -52,10 +52,10 @@ fn silent_server_is_restarted_and_a_failed_upstream_restarts_nothing() {
     assert_eq!(probed.stdout, format!("healthy: {admin} answered 200\n").as_bytes());
 
     signal(&process, "STOP");
-    let told = supervisord.wait_for("pumphouse-watch.log", "restarted pumphouse-web: process");
-    assert!(told.contains("timeout: no complete answer within 2 s"), "{told}");
-    assert!(told.contains("scoreboard of pumphouse-web: none, timeout"), "{told}");
-    let seen = healthy(&told);
+    let printed = supervisord.wait_for("pumphouse-watch.log", "restarted pumphouse-web: process");
+    assert!(printed.contains("timeout: no complete answer within 2 s"), "{printed}");
+    assert!(printed.contains("scoreboard of pumphouse-web: none, timeout"), "{printed}");
+    let seen = healthy(&printed);
     eventually("it is healthy again", || healthy(&supervisord.read("pumphouse-watch.log")) > seen);
     assert_ne!(supervisord.process(WEB), process);
     let log = supervisord.read("supervisord.log");
@@ -90,10 +90,11 @@ fn dry_run_restarts_nothing_and_the_restart_limit_raises_an_alarm() {
     eventually("it runs", || supervisord.is_running(WEB));
     let process = supervisord.process(WEB);
     signal(&process, "STOP");
-    let told = supervisord.wait_for("pumphouse-watch.log", "ALARM: pumphouse-web is not healthy");
-    assert!(told.contains("ERROR ALARM"), "{told}");
+    let printed =
+        supervisord.wait_for("pumphouse-watch.log", "ALARM: pumphouse-web is not healthy");
+    assert!(printed.contains("ERROR ALARM"), "{printed}");
     assert_eq!(supervisord.process(WEB), process, "one restart an hour and no more");
-    assert!(!told.contains(PASSWORD), "{told}");
+    assert!(!printed.contains(PASSWORD), "{printed}");
 
     // An operator stops it, and asks for the whole limit anew.
     supervisord.control(&["stop", WEB]);
@@ -130,10 +131,10 @@ fn watch_outside_supervisord_restarts_by_its_command() {
 #[test]
 fn watch_survives_garbage_and_ends_with_supervisord() {
     let folder = tempfile::tempdir().unwrap();
-    let nobody = format!("unix:{}", folder.path().join("nobody").display());
+    let absent = format!("unix:{}", folder.path().join("absent").display());
     let begun = Instant::now();
     let mut watch = Command::new(BINARY)
-        .args(["watch", "--program", "x", "--server-url", &nobody, "--admin", &nobody])
+        .args(["watch", "--program", "x", "--server-url", &absent, "--admin", &absent])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -144,11 +145,11 @@ fn watch_survives_garbage_and_ends_with_supervisord() {
     stdin.write_all(b"ver:3.0 eventname:TICK_5 len:15\nwhen:1201063880").unwrap();
     drop(stdin);
     let output = watch.wait_with_output().unwrap();
-    let told = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(0), "{told}");
-    assert_eq!(output.stdout, b"READY\nRESULT 2\nOKREADY\n", "nothing else: {told}");
-    assert!(told.contains("x could not be restarted: supervisord does not answer"), "{told}");
-    assert!(told.contains("supervisord is gone"), "{told}");
+    let printed = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{printed}");
+    assert_eq!(output.stdout, b"READY\nRESULT 2\nOKREADY\n", "nothing else: {printed}");
+    assert!(printed.contains("x could not be restarted: supervisord does not answer"), "{printed}");
+    assert!(printed.contains("supervisord is gone"), "{printed}");
     assert!(begun.elapsed() < TEST_TIMEOUT);
 }
 
@@ -172,8 +173,8 @@ fn contradictory_watch_options_are_refused() {
             .stdin(Stdio::null())
             .output()
             .unwrap();
-        let told = String::from_utf8(refused.stderr).unwrap();
-        assert_eq!(refused.status.code(), Some(1), "{arguments:?}: {told}");
-        assert!(told.contains(expected) && !told.contains("s3cret"), "{told}");
+        let printed = String::from_utf8(refused.stderr).unwrap();
+        assert_eq!(refused.status.code(), Some(1), "{arguments:?}: {printed}");
+        assert!(printed.contains(expected) && !printed.contains("s3cret"), "{printed}");
     }
 }
