@@ -1,46 +1,32 @@
-//! `demo`, as a newcomer starts it: no config, no network.
+//! A running `demo`, without a configuration and without a network.
 
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
+use crate::process::Process;
 use crate::server::BINARY;
 
 /// A running demo, killed when dropped.
 pub struct Demo {
-    child: Child,
+    _process: Process,
     url: String,
 }
 
 impl Demo {
+    /// Starts a demo, and waits until it listens.
     pub fn start() -> Demo {
-        let mut child = Command::new(BINARY)
+        let mut command = Command::new(BINARY);
+        command
             .args(["demo", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"])
             .env_remove("RUST_LOG")
             .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
-        let address = lines
-            .find_map(|line| {
-                let (_, address) = line.split_once("listening on https://")?;
-                address.split_whitespace().next().map(str::to_owned)
-            })
-            .expect("the demo says where it listens");
-        // The rest is read, so that the demo never waits for room in the pipe.
-        std::thread::spawn(move || lines.for_each(drop));
-        Demo { child, url: format!("https://{}/", address.trim_end_matches('/')) }
+            .stdout(Stdio::null());
+        let process = Process::start_logged(&mut command);
+        let address = process.log().wait_for_address("listening on https://");
+        Demo { _process: process, url: format!("https://{address}/") }
     }
 
+    /// Returns the URL of its page.
     pub fn url(&self) -> String {
         self.url.clone()
-    }
-}
-
-impl Drop for Demo {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }

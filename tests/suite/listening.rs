@@ -1,50 +1,35 @@
 //! Where `serve` can listen: what the command line says, passed sockets, unix sockets, plain HTTP.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
 use hostile::client::{TEST_TIMEOUT, read_response};
 use hostile::config::Config;
 
 use crate::harness::get;
+use crate::process::Process;
 use crate::server::BINARY;
 
-/// A `serve` that is open to all, killed when dropped.
-struct Serve(Child);
-
-impl Serve {
-    /// Starts it and waits until it listens.
-    fn start(arguments: &[&str], stdin: Stdio) -> Serve {
-        let directory = tempfile::tempdir().unwrap();
-        Config::new().open().write(directory.path());
-        let has_admin = arguments.contains(&"--admin-listen");
-        let admin: &[&str] = if has_admin { &[] } else { &["--admin-listen", "127.0.0.1:0"] };
-        let mut child = Command::new(BINARY)
-            .args(["serve", "--config"])
-            .arg(directory.path().join("pumphouse.toml"))
-            .args(arguments)
-            .args(admin)
-            .env_remove("RUST_LOG")
-            .stdin(stdin)
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
-        let listening = lines.any(|line| line.contains("admin listener on"));
-        std::thread::spawn(move || lines.for_each(drop));
-        assert!(listening, "it listens");
-        Serve(child)
-    }
-}
-
-impl Drop for Serve {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
+/// Starts a `serve` that is open to all, and waits until it listens.
+fn start(arguments: &[&str], stdin: Stdio) -> Process {
+    let directory = tempfile::tempdir().unwrap();
+    Config::new().open().write(directory.path());
+    let has_admin = arguments.contains(&"--admin-listen");
+    let admin: &[&str] = if has_admin { &[] } else { &["--admin-listen", "127.0.0.1:0"] };
+    let mut command = Command::new(BINARY);
+    command
+        .args(["serve", "--config"])
+        .arg(directory.path().join("pumphouse.toml"))
+        .args(arguments)
+        .args(admin)
+        .env_remove("RUST_LOG")
+        .stdin(stdin);
+    let process = Process::start_logged(&mut command);
+    process.log().wait_for("admin listener on");
+    process
 }
 
 fn ping(stream: &mut (impl Read + Write)) -> String {
@@ -62,12 +47,12 @@ fn socket_held_by_a_supervisor_outlives_the_server() {
         stream.set_read_timeout(Some(TEST_TIMEOUT)).unwrap();
         stream
     };
-    let first = Serve::start(&["--no-tls", "--listen", "fd:0"], passed());
+    let first = start(&["--no-tls", "--listen", "fd:0"], passed());
     assert!(ping(&mut connect()).starts_with("HTTP/1.1 200"));
     drop(first);
     // Nobody serves now, but the queue is the socket's and waits.
     let mut waiting = connect();
-    let _second = Serve::start(&["--no-tls", "--listen", "fd:0"], passed());
+    let _second = start(&["--no-tls", "--listen", "fd:0"], passed());
     assert!(ping(&mut waiting).starts_with("HTTP/1.1 200"));
 }
 
@@ -78,7 +63,7 @@ fn abandoned_unix_socket_is_replaced_and_served() {
     let listen = format!("unix:{}", path.display());
     for _ in 0..2 {
         // Killed at the end of each turn, so its file stays behind for the next.
-        let _serve = Serve::start(&["--no-tls", "--listen", &listen], Stdio::null());
+        let _serve = start(&["--no-tls", "--listen", &listen], Stdio::null());
         let mut stream = UnixStream::connect(&path).unwrap();
         assert!(ping(&mut stream).ends_with("ok\n"));
     }
@@ -150,7 +135,7 @@ fn socket_of_a_live_process_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("http.sock");
     let listen = format!("unix:{}", path.display());
-    let _first = Serve::start(&["--no-tls", "--listen", &listen], Stdio::null());
+    let _first = start(&["--no-tls", "--listen", &listen], Stdio::null());
     Config::new().open().write(directory.path());
     let arguments = ["serve", "--no-tls", "--listen", &listen, "--admin-listen", "127.0.0.1:0"];
     let second = crate::server::run(&arguments, directory.path());
@@ -165,17 +150,13 @@ fn admin_listener_on_a_unix_socket_answers_any_host_and_removes_its_file() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("admin.sock");
     let listen = format!("unix:{}", path.display());
-    let mut serve = Serve::start(
-        &["--no-tls", "--listen", "127.0.0.1:0", "--admin-listen", &listen],
-        Stdio::null(),
-    );
+    let mut serve =
+        start(&["--no-tls", "--listen", "127.0.0.1:0", "--admin-listen", &listen], Stdio::null());
     let mut stream = UnixStream::connect(&path).unwrap();
     stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: any.example\r\n\r\n").unwrap();
     let answer = String::from_utf8(read_response(&mut stream).unwrap()).unwrap();
     assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("ok\n"), "{answer}");
-    let stop = Command::new("kill").arg(serve.0.id().to_string()).status().unwrap();
-    assert!(stop.success());
-    assert!(serve.0.wait().unwrap().success());
+    assert_eq!(serve.stop(), Some(0));
     assert!(!path.exists(), "it removed its socket");
 }
 

@@ -5,12 +5,14 @@
 
 mod harness;
 mod namespaces;
+mod process;
 mod scripts;
 mod secrets;
 mod server;
 
 mod access;
 mod address_families;
+mod address_space;
 mod admin;
 mod admin_attacks;
 mod attack;

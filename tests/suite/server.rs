@@ -1,12 +1,12 @@
 //! The real binary, started as a supervisor would start it, on ports of the kernel's choice.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::net::SocketAddr;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Condvar, Mutex};
-use std::time::{Duration, Instant};
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
 
 use hostile::client::{TEST_TIMEOUT, connect_tls, read_response};
 use hostile::config::Config;
@@ -16,28 +16,18 @@ use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 
 use crate::harness::{eventually, get};
+use crate::process::Process;
 
 /// The binary under test.
 pub const BINARY: &str = env!("CARGO_BIN_EXE_pumphouse-web");
 
 /// A running `serve`, killed when dropped.
 pub struct Server {
-    child: Child,
-    log: Arc<Log>,
+    process: Process,
     pub address: SocketAddr,
     pub admin: SocketAddr,
     pub client: Arc<ClientConfig>,
     directory: Arc<tempfile::TempDir>,
-}
-
-/// What the process has written to standard error.
-#[derive(Default)]
-struct Log {
-    lines: Mutex<Vec<String>>,
-    grown: Condvar,
-    /// True if standard error is left unread.
-    paused: Mutex<bool>,
-    resumed: Condvar,
 }
 
 impl Server {
@@ -61,22 +51,20 @@ impl Server {
 
     fn start_in(directory: Arc<tempfile::TempDir>, command: &str, config: &Config) -> Server {
         config.write(directory.path());
-        let mut child = Command::new("sh")
+        let mut server = Command::new("sh");
+        server
             .args(["-c", &format!("{command} && exec {BINARY} serve")])
             .current_dir(directory.path())
             .env_remove("PUMPHOUSE_CONFIG")
             .env_remove("RUST_LOG")
             .env_remove("RUST_BACKTRACE")
             .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let log = Log::follow(child.stderr.take().unwrap());
-        let address = log.wait_for_address("listening on https://");
-        let admin = log.wait_for_address("admin listener on http://");
+            .stdout(Stdio::null());
+        let process = Process::start_logged(&mut server);
+        let address = process.log().wait_for_address("listening on https://");
+        let admin = process.log().wait_for_address("admin listener on http://");
         let client = trust(&directory.path().join("cert.pem"));
-        Server { child, log, address, admin, client, directory }
+        Server { process, address, admin, client, directory }
     }
 
     /// Writes another configuration and has it taken up; gives the line that says what came of it.
@@ -150,27 +138,26 @@ impl Server {
 
     /// Stops reading standard error, as a stopped supervisor does.
     pub fn pause_log(&self) {
-        *self.log.paused.lock().unwrap() = true;
+        self.process.log().pause();
     }
 
     /// Reads standard error again.
     pub fn resume_log(&self) {
-        *self.log.paused.lock().unwrap() = false;
-        self.log.resumed.notify_all();
+        self.process.log().resume();
     }
 
     /// Waits until a line with that text has been logged.
     pub fn wait_for_log(&self, text: &str) -> String {
-        self.log.wait_for(text)
+        self.process.log().wait_for(text)
     }
 
     /// The lines logged so far.
     pub fn log(&self) -> Vec<String> {
-        self.log.lines.lock().unwrap().clone()
+        self.process.log().lines()
     }
 
     pub fn process(&self) -> u32 {
-        self.child.id()
+        self.process.id()
     }
 
     /// Where it runs, with its configuration.
@@ -185,11 +172,7 @@ impl Server {
 
     /// Sends a signal by its name, as `kill -NAME` does.
     pub fn signal(&self, name: &str) {
-        let kill = Command::new("kill")
-            .args([&format!("-{name}"), &self.process().to_string()])
-            .status()
-            .unwrap();
-        assert!(kill.success());
+        self.process.signal(name);
     }
 
     /// The threads of that name, by their numbers.
@@ -215,15 +198,9 @@ impl Server {
 
     /// Waits for the end of the process.
     pub fn wait(&mut self) -> ExitStatus {
-        let begun = Instant::now();
-        loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                assert_eq!(status.signal(), None, "killed by a signal");
-                return status;
-            }
-            assert!(begun.elapsed() < TEST_TIMEOUT, "still running; its log: {:#?}", self.log());
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        let status = self.process.wait();
+        assert_eq!(status.signal(), None, "killed by a signal");
+        status
     }
 
     /// A line of `/proc/PID/status`, such as `Threads`.
@@ -250,48 +227,6 @@ impl Server {
             fulfilled(&status)
         });
         status
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.resume_log();
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-impl Log {
-    fn follow(stderr: std::process::ChildStderr) -> Arc<Log> {
-        let log = Arc::new(Log::default());
-        let follower = Arc::clone(&log);
-        std::thread::spawn(move || {
-            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-                follower.lines.lock().unwrap().push(line);
-                follower.grown.notify_all();
-                let paused = follower.paused.lock().unwrap();
-                drop(follower.resumed.wait_while(paused, |paused| *paused).unwrap());
-            }
-        });
-        log
-    }
-
-    fn wait_for(&self, text: &str) -> String {
-        let find = |lines: &Vec<String>| lines.iter().find(|line| line.contains(text)).cloned();
-        let lines = self.lines.lock().unwrap();
-        let (lines, _) = self
-            .grown
-            .wait_timeout_while(lines, TEST_TIMEOUT, |lines| find(lines).is_none())
-            .unwrap();
-        find(&lines).unwrap_or_else(|| panic!("no line with {text:?} in {lines:#?}"))
-    }
-
-    fn wait_for_address(&self, before: &str) -> SocketAddr {
-        let line = self.wait_for(before);
-        let (_, address) = line.split_once(before).unwrap();
-        // Behind it stand a slash, and in a line of JSON the end of the text.
-        let address = address.split(['/', '"', ' ']).next().unwrap();
-        address.parse().unwrap()
     }
 }
 

@@ -1,8 +1,7 @@
 //! Browsers sign in on a page: by curl with a jar of cookies, and by a real browser.
 
-use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use hostile::config::{Config, Source};
 use hostile::upstream::Upstream;
@@ -10,6 +9,7 @@ use hostile::upstream::Upstream;
 use crate::access::{source, text, user, with_anna, with_throttled_anna};
 use crate::browser::{axe, violations};
 use crate::harness::eventually;
+use crate::process::Process;
 use crate::server::{BINARY, Server, code};
 use crate::webdriver::Browser;
 
@@ -295,44 +295,23 @@ fn form_without_javascript_signs_in_and_out() {
     eventually("the form", || browser.text("main").contains("Sign in"));
 }
 
-/// A `serve` of plain HTTP under another configuration, killed when dropped.
-struct PlainServer(std::process::Child);
-
-impl Drop for PlainServer {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 #[test]
 fn form_over_plain_http_in_a_local_network_signs_in_and_out() {
     let folder = tempfile::tempdir().unwrap();
     let anna = user("anna", "right", &["read"]);
     Config::http().push("auth.user", anna).source(source()).write(folder.path());
-    let mut child = Command::new(BINARY)
-        .arg("serve")
-        .current_dir(folder.path())
-        .env_remove("RUST_LOG")
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
-    let server = PlainServer(child);
-    let port = lines.find_map(|line| {
-        let (_, address) = line.split_once("listening on http://127.0.0.1:")?;
-        address.trim_end_matches('/').parse::<u16>().ok()
-    });
-    std::thread::spawn(move || lines.for_each(drop));
+    let mut command = Command::new(BINARY);
+    command.arg("serve").current_dir(folder.path()).env_remove("RUST_LOG");
+    let server = Process::start_logged(&mut command);
+    let port = server.log().wait_for_address("listening on http://").port();
     // Without TLS a browser sends no `Sec-Fetch-Site` to a name that is not of this machine, so
     // all depends on `Origin`.
     let browser = Browser::open(1280, 900, true);
-    browser.visit(&format!("http://tank.test:{}/source/well", port.unwrap()));
+    browser.visit(&format!("http://tank.test:{}/source/well", port));
     fill_in(&browser, "right");
     eventually("the page", || browser.text("main").contains("well"));
     browser.click(".masthead button");
     eventually("the form", || browser.text("main").contains("Sign in"));
-    drop(server);
 }
 
 #[test]

@@ -77,3 +77,31 @@ fn socket_held_by_systemd_starts_the_server_and_is_served() {
     activated.kill().unwrap();
     activated.wait().unwrap();
 }
+
+#[test]
+fn full_socket_of_systemd_delays_neither_start_nor_reload_nor_stop() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("notify");
+    let systemd = UnixDatagram::bind(&path).unwrap();
+    let filler = UnixDatagram::unbound().unwrap();
+    filler.set_nonblocking(true).unwrap();
+    let fill = || while filler.send_to(b"FILL=1\n", &path).is_ok() {};
+    fill();
+    let shell = format!(
+        "export NOTIFY_SOCKET={} WATCHDOG_USEC=2000000 && unset WATCHDOG_PID",
+        path.display()
+    );
+    let mut server = Server::start_after(&shell, &Config::https());
+    assert!(server.serves());
+    server.signal_and_wait("HUP", &["reloaded: "]);
+
+    systemd.set_read_timeout(Some(TEST_TIMEOUT)).unwrap();
+    let mut buffer = [0; 256];
+    eventually("READY=1 is sent once there is room", || {
+        let length = systemd.recv(&mut buffer).unwrap();
+        buffer[..length].starts_with(b"READY=1")
+    });
+    fill();
+    server.signal("TERM");
+    assert_eq!(server.wait().code(), Some(0));
+}

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use hostile::config::Config;
 
 use crate::harness::{eventually, get};
+use crate::process::send_signal;
 use crate::server::{BINARY, run, threads};
 use crate::watchdog::Wedge;
 
@@ -144,7 +145,7 @@ fn free_port() -> u16 {
 }
 
 fn signal(process: &str, name: &str) {
-    assert!(Command::new("kill").args([&format!("-{name}"), process]).status().unwrap().success());
+    send_signal(process.parse().unwrap(), name);
 }
 
 #[test]

@@ -4,11 +4,11 @@
 //! for `startsecs`. So a hundred are made by the test, which holds the socket as supervisord's
 //! fcgi-program does and passes it as standard input, and five by supervisord itself.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -18,6 +18,7 @@ use hostile::config::Config;
 
 use super::{Control, FCGI_EXAMPLE, Supervisord, free_port};
 use crate::harness::{eventually, get};
+use crate::process::Process;
 use crate::server::BINARY;
 
 /// Requests begin this far apart: 200 a second.
@@ -100,38 +101,18 @@ impl Drop for StopAtEnd<'_> {
     }
 }
 
-/// A `serve` with the held socket as its standard input, killed when dropped.
-struct Served(Child);
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// Starts one; returns when it listens.
-fn start(folder: &Path, held: &TcpListener) -> Served {
-    let mut child = Command::new(BINARY)
+/// Starts a `serve` with the held socket as its standard input, and waits until it listens.
+fn start(folder: &Path, held: &TcpListener) -> Process {
+    let mut command = Command::new(BINARY);
+    command
         .args(["serve", "--no-tls", "--listen", "fd:0", "--admin-listen", "127.0.0.1:0"])
         .current_dir(folder)
         .env_remove("PUMPHOUSE_CONFIG")
         .env_remove("RUST_LOG")
-        .stdin(OwnedFd::from(held.try_clone().unwrap()))
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
-    let listening = lines.any(|line| line.contains("admin listener on"));
-    std::thread::spawn(move || lines.for_each(drop));
-    assert!(listening, "it listens");
-    Served(child)
-}
-
-/// Asks it to stop and waits until it has.
-fn stop(mut server: Served) {
-    super::signal(&server.0.id().to_string(), "TERM");
-    assert_eq!(server.0.wait().unwrap().code(), Some(0));
+        .stdin(OwnedFd::from(held.try_clone().unwrap()));
+    let process = Process::start_logged(&mut command);
+    process.log().wait_for("admin listener on");
+    process
 }
 
 #[test]
@@ -141,11 +122,11 @@ fn hundred_restarts_under_load_lose_no_request() {
     let held = TcpListener::bind("127.0.0.1:0").unwrap();
     let served = Load::on(held.local_addr().unwrap(), |load| {
         for _ in 0..100 {
-            let server = start(folder.path(), &held);
+            let mut server = start(folder.path(), &held);
             load.wait_for_more(3);
-            stop(server);
+            assert_eq!(server.stop(), Some(0));
         }
-        let last = start(folder.path(), &held);
+        let mut last = start(folder.path(), &held);
         load.wait_for_more(3);
         // Until the clients are done; the scope joins them before this is reaped.
         load.stop.store(true, Ordering::SeqCst);
@@ -153,7 +134,7 @@ fn hundred_restarts_under_load_lose_no_request() {
             load.served.load(Ordering::SeqCst) + load.lost.lock().unwrap().len() as u32
                 == load.next.load(Ordering::SeqCst)
         });
-        stop(last);
+        assert_eq!(last.stop(), Some(0));
     });
     assert!(served > 400, "{served}");
 }
@@ -197,7 +178,7 @@ fn connection_queued_at_a_stop_is_served_by_the_next_process() {
     idle.set_read_timeout(Some(TEST_TIMEOUT)).unwrap();
     idle.write_all(get("/ping").as_bytes()).unwrap();
     read_response(&mut idle).unwrap();
-    super::signal(&first.0.id().to_string(), "TERM");
+    first.signal("TERM");
     // Idle ones are closed at once, so from here on it is draining.
     assert_eq!(idle.read(&mut [0; 1]).unwrap(), 0);
 
@@ -205,12 +186,12 @@ fn connection_queued_at_a_stop_is_served_by_the_next_process() {
         (0..5).map(|_| TcpStream::connect(address).unwrap()).collect();
     half.write_all(b"host\r\n\r\n").unwrap();
     assert!(read_response(&mut half).unwrap().starts_with(b"HTTP/1.1 200"));
-    assert_eq!(first.0.wait().unwrap().code(), Some(0));
-    let second = start(folder.path(), &held);
+    assert_eq!(first.wait().code(), Some(0));
+    let mut second = start(folder.path(), &held);
     for stream in &mut waiting {
         stream.set_read_timeout(Some(TEST_TIMEOUT)).unwrap();
         stream.write_all(get("/ping").as_bytes()).unwrap();
         assert!(read_response(stream).unwrap().starts_with(b"HTTP/1.1 200"));
     }
-    stop(second);
+    assert_eq!(second.stop(), Some(0));
 }
