@@ -1,4 +1,5 @@
-//! The engine behind another program: says hello on a port, with the same deadlines and caps.
+//! The engine in another program: a server that greets, with the deadlines and caps of the
+//! dashboard server.
 //!
 //! ```text
 //! cargo run --release --example hello -- 127.0.0.1:8080

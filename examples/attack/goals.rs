@@ -1,10 +1,10 @@
-//! What an attack must not achieve.
+//! Goals, and whether they were reached.
 
 use std::fmt;
 
-/// Something to be reached, and whether it was.
+/// A goal and the result that was measured.
 pub struct Goal {
-    what: String,
+    name: String,
     wanted: String,
     measured: String,
     reached: bool,
@@ -12,22 +12,22 @@ pub struct Goal {
 }
 
 impl Goal {
-    /// A figure that must not exceed `most`.
-    pub fn at_most(what: impl Into<String>, figure: f64, most: f64, unit: &str) -> Goal {
-        let digits = if figure.fract() == 0.0 { 0 } else { 1 };
+    /// Returns a goal for a result that must not exceed `limit`.
+    pub fn at_most(name: impl Into<String>, result: f64, limit: f64, unit: &str) -> Goal {
+        let digits = if result.fract() == 0.0 { 0 } else { 1 };
         Goal {
-            what: what.into(),
-            wanted: format!("≤ {most} {unit}").trim_end().to_owned(),
-            measured: format!("{figure:.digits$} {unit}").trim_end().to_owned(),
-            reached: figure <= most,
+            name: name.into(),
+            wanted: format!("≤ {limit} {unit}").trim_end().to_owned(),
+            measured: format!("{result:.digits$} {unit}").trim_end().to_owned(),
+            reached: result <= limit,
             of_speed: false,
         }
     }
 
-    /// All of so many, of which there must be some.
-    pub fn all(what: impl Into<String>, of: usize, reached: usize) -> Goal {
+    /// Returns a goal that all of `of` are reached, of which there must be at least one.
+    pub fn all(name: impl Into<String>, of: usize, reached: usize) -> Goal {
         Goal {
-            what: what.into(),
+            name: name.into(),
             wanted: "100 %".to_owned(),
             measured: format!("{reached} of {of}"),
             reached: of > 0 && reached == of,
@@ -40,12 +40,12 @@ impl Goal {
         Goal { of_speed: true, ..self }
     }
 
-    /// Returns true if it was reached, or depends on the machine's speed.
+    /// Returns true if the goal was reached, or depends on the machine's speed.
     pub fn is_reached_if_slow(&self) -> bool {
         self.reached || self.of_speed
     }
 
-    /// Whether it was reached.
+    /// Returns true if the goal was reached.
     pub fn is_reached(&self) -> bool {
         self.reached
     }
@@ -57,9 +57,9 @@ pub struct Goals<'a>(pub &'a [Goal]);
 impl fmt::Display for Goals<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "| goal | wanted | measured | |\n| --- | --- | --- | --- |")?;
-        for Goal { what, wanted, measured, reached, .. } in self.0 {
+        for Goal { name, wanted, measured, reached, .. } in self.0 {
             let verdict = if *reached { "reached" } else { "**missed**" };
-            writeln!(f, "| {what} | {wanted} | {measured} | {verdict} |")?;
+            writeln!(f, "| {name} | {wanted} | {measured} | {verdict} |")?;
         }
         Ok(())
     }

@@ -1,5 +1,5 @@
-//! `make attack`: thousands of hostile clients hold a server, while a canary asks ten times a
-//! second whether it still serves.
+//! `make attack`: thousands of hostile clients attack a server, while a canary visits it ten times
+//! a second.
 //!
 //! ```text
 //! cargo run --release --example attack -- --connections 5000 --seconds 60
@@ -8,20 +8,21 @@
 //! cargo run --release --example attack -- --url https://127.0.0.1:6443
 //! ```
 //!
-//! Without `--url` it starts the release binary itself, and adds a burst of connects, a shortage of
-//! descriptors, and the scenarios that need a server with a history, with accounts, or with a log
-//! of their own. Only servers on loopback are attacked. Exits with 1 if a goal is missed.
+//! Without `--url` it starts the release binary itself. It then adds a burst of connects, a shortage
+//! of descriptors, and the scenarios that need a server of their own: with a history, with accounts,
+//! or with a log that is not read. Only servers on loopback are attacked. Exits with 1 if a goal is
+//! missed.
 
-#![allow(clippy::print_stdout)] // Its table is its purpose.
+#![allow(clippy::print_stdout)] // The table is printed.
 
+mod all_modes;
 mod arguments;
-mod crowd;
+mod burst;
 mod goals;
 mod memory;
 mod metrics;
 mod report;
-mod scarcity;
-mod surge;
+mod scarce_descriptors;
 mod unverified_tls;
 
 use std::error::Error;
@@ -45,19 +46,19 @@ use strum::VariantArray;
 use arguments::Arguments;
 use goals::{Goal, Goals};
 
-/// Longer than this for a step of the canary's visit is a miss.
-pub const CANARY_PATIENCE: Duration = Duration::from_secs(5);
+/// Longest time that each step of a canary's visit may take.
+pub const CANARY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Descriptors beside the connections.
-const SPARE: u64 = 200;
+/// Number of descriptors that are needed beside those of the connections.
+const SPARE_DESCRIPTORS: u64 = 200;
 
-/// Bounds on what may be asked for.
-const MOST_CONNECTIONS: usize = 20_000;
-const MOST_SECONDS: u64 = 600;
+/// Upper bounds of the arguments.
+const MAX_CONNECTIONS: usize = 20_000;
+const MAX_SECONDS: u64 = 600;
 
-/// Stalled connections of a scenario: fewer than the server's cap, so that eviction is not what
-/// saves it.
-const STALLED: usize = 3_500;
+/// Number of stalled connections of a scenario. It is below the server's cap, so that eviction does
+/// not end the attack.
+const STALLED_CONNECTIONS: usize = 3_500;
 
 fn main() -> ExitCode {
     let arguments: Arguments = argh::from_env();
@@ -76,16 +77,16 @@ fn run(arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
     if arguments.memory {
         return measure_memory(arguments);
     }
-    let connections = arguments.connections.clamp(Mode::ATTACK.len(), MOST_CONNECTIONS);
-    raise_descriptors(connections as u64 + SPARE)?;
+    let connections = arguments.connections.clamp(Mode::ATTACK.len(), MAX_CONNECTIONS);
+    raise_descriptors(connections as u64 + SPARE_DESCRIPTORS)?;
     let machine = proc::machine();
     let mut text = format!("# Under attack\n\nMeasured by `make attack` on {machine}.\n");
     let (mut reached, untimed) = (true, arguments.untimed);
     if arguments.only.is_none() {
-        let (crowd, goals) = attack_in_all_modes(arguments, connections)?;
+        let (table, goals) = attack_in_all_modes(arguments, connections)?;
         let judge = if untimed { Goal::is_reached_if_slow } else { Goal::is_reached };
         reached &= goals.iter().all(judge);
-        write!(text, "\n{}\n{crowd}", Goals(&goals))?;
+        write!(text, "\n{}\n{table}", Goals(&goals))?;
     }
     if arguments.url.is_none() {
         let outcomes = play_scenarios(arguments, connections)?;
@@ -101,19 +102,20 @@ fn run(arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
         }
     } else {
         let names: Vec<String> = Scenario::VARIANTS.iter().map(Scenario::to_string).collect();
-        println!("\nskipped, as they need a server of their own: {}", names.join(", "));
+        println!("\nskipped, because they need a server of their own: {}", names.join(", "));
     }
     println!("\n{text}");
     save(arguments, &text)?;
     Ok(reached)
 }
 
-/// Attacks in all modes at once; a server of its own also with a burst and without descriptors.
+/// Attacks in all modes at once. A server that was started here is also attacked with a burst of
+/// connects and with a shortage of descriptors.
 fn attack_in_all_modes(
     arguments: &Arguments,
     connections: usize,
 ) -> Result<(String, Vec<Goal>), Box<dyn Error>> {
-    let time = Duration::from_secs(arguments.seconds.clamp(1, MOST_SECONDS));
+    let time = Duration::from_secs(arguments.seconds.clamp(1, MAX_SECONDS));
     let own = match arguments.url {
         None => Some(Target::start(&program::beside_this_example()?, Config::https())?),
         Some(_) => None,
@@ -121,19 +123,19 @@ fn attack_in_all_modes(
     let (address, config) = match (&own, &arguments.url) {
         (Some(target), _) => (target.address, Arc::clone(&target.config)),
         (None, url) => {
-            (find(url.as_deref().unwrap_or_default())?, unverified_tls::client_config()?)
+            (resolve(url.as_deref().unwrap_or_default())?, unverified_tls::client_config()?)
         }
     };
     let modes = Mode::ATTACK.len();
     let what = format!("{connections} connections in {modes} modes for {} s", time.as_secs());
     println!("{what} against {address}\n");
-    let report = crowd::attack(address, &config, connections, time, own.as_ref())?;
+    let report = all_modes::attack(address, &config, connections, time, own.as_ref())?;
     let mut goals = report.goals();
     if own.is_some() {
         drop(own);
         let binary = program::beside_this_example()?;
-        goals.extend(surge::run(&binary)?);
-        goals.extend(scarcity::run(&binary)?.goals());
+        goals.extend(burst::run(&binary)?);
+        goals.extend(scarce_descriptors::run(&binary)?.goals());
     }
     Ok((format!("{what}:\n\n{report}"), goals))
 }
@@ -142,7 +144,7 @@ fn play_scenarios(
     arguments: &Arguments,
     connections: usize,
 ) -> Result<Vec<Outcome>, Box<dyn Error>> {
-    let time = Duration::from_secs(arguments.scenario_seconds.min(MOST_SECONDS));
+    let time = Duration::from_secs(arguments.scenario_seconds.min(MAX_SECONDS));
     if time.is_zero() {
         return Ok(Vec::new());
     }
@@ -150,9 +152,9 @@ fn play_scenarios(
     let only = arguments.only.as_deref().unwrap_or_default();
     let scale = Scale {
         time,
-        connections: connections.min(STALLED),
+        connections: connections.min(STALLED_CONNECTIONS),
         history: DenseHistory { interval: arguments.history_interval.max(1) },
-        patience: CANARY_PATIENCE,
+        patience: CANARY_TIMEOUT,
         admin_attempts: 1,
         descriptors: None,
         watched: true,
@@ -167,8 +169,8 @@ fn play_scenarios(
 }
 
 fn measure_memory(arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
-    let clients = arguments.stalled.clamp(1, MOST_CONNECTIONS);
-    raise_descriptors(clients as u64 + SPARE)?;
+    let clients = arguments.stalled.clamp(1, MAX_CONNECTIONS);
+    raise_descriptors(clients as u64 + SPARE_DESCRIPTORS)?;
     let binary: &Path = &program::beside_this_example()?;
     let only = arguments.only.as_deref().unwrap_or_default();
     let rows = memory::run(binary, clients, only)?;
@@ -189,29 +191,32 @@ fn save(arguments: &Arguments, text: &str) -> Result<(), Box<dyn Error>> {
         .map_err(|error| format!("cannot write {}: {error}", output.display()))?)
 }
 
-/// The first address behind that URL at which somebody listens.
-fn find(url: &str) -> Result<SocketAddr, Box<dyn Error>> {
+/// Returns the first address of a URL that accepts a connection.
+fn resolve(url: &str) -> Result<SocketAddr, Box<dyn Error>> {
     let rest = url.strip_prefix("https://").ok_or("--url must begin with https://")?;
     let host = rest.trim_end_matches('/');
     let addresses = host.to_socket_addrs().map_err(|error| format!("{host}: {error}"))?;
     let mut failures = Vec::new();
     for address in addresses {
-        match TcpStream::connect_timeout(&address, CANARY_PATIENCE) {
+        match TcpStream::connect_timeout(&address, CANARY_TIMEOUT) {
             Ok(_) => return Ok(address),
             Err(error) => failures.push(format!("{address}: {error}")),
         }
     }
-    Err(format!("nobody listens at {host} ({})", failures.join("; ")).into())
+    Err(format!("no server listens at {host} ({})", failures.join("; ")).into())
 }
 
-/// Lets this process, and the server that it starts, open that many files.
+/// Raises the limit of open files of this process and of the server that it starts.
 fn raise_descriptors(needed: u64) -> Result<(), Box<dyn Error>> {
     let limit = getrlimit(Resource::Nofile);
     if limit.current.is_none_or(|current| current >= needed) {
         return Ok(());
     }
     if limit.maximum.is_some_and(|most| most < needed) {
-        return Err(format!("{needed} open files are needed: raise `ulimit -Hn`").into());
+        return Err(format!(
+            "{needed} open files are needed, the hard limit is lower: raise `ulimit -Hn`"
+        )
+        .into());
     }
     Ok(setrlimit(Resource::Nofile, Rlimit { current: Some(needed), maximum: limit.maximum })?)
 }

@@ -1,5 +1,5 @@
-//! The memory that stalled clients cost a server: while they are held, and 10 s after they have
-//! gone.
+//! Memory that stalled clients cost a server: while they hold their connections, and 10 s after they
+//! have gone.
 
 use std::error::Error;
 use std::fmt;
@@ -18,7 +18,7 @@ use hostile::swarm::{Plan, Swarm};
 use hostile::target::{Setup, Target};
 use pumphouse_web::engine::Settings;
 
-/// Stalled clients of one mode, and the server's memory above rest.
+/// Memory of a server above its memory at rest, for stalled clients of one mode.
 pub struct Row {
     mode: Mode,
     large: Large,
@@ -32,7 +32,8 @@ pub struct Row {
     kernel: u64,
 }
 
-/// Modes that stall a server of either protocol, each with the large response that it requests.
+/// Modes that stall a server over plain HTTP and over TLS, each with the large response that its
+/// clients request.
 const CLIENTS: [(Mode, Large); 13] = [
     (Mode::Silent, Large::None),
     (Mode::DripHead, Large::None),
@@ -49,13 +50,14 @@ const CLIENTS: [(Mode, Large); 13] = [
     (Mode::Idle, Large::None),
 ];
 
-/// A large response.
+/// Large response that clients request.
 #[derive(Debug, Clone, Copy)]
 enum Large {
+    /// No large response.
     None,
-    /// One that the server makes as a whole.
+    /// A response that the server renders into memory as a whole.
     Whole,
-    /// One that the server reads bit by bit as it sends it.
+    /// A response that the server reads in pieces while it sends it.
     Streamed,
 }
 
@@ -68,7 +70,7 @@ impl Large {
         }
     }
 
-    /// Addition to the mode's name.
+    /// Returns what it adds to the name of the mode.
     const fn as_str(self) -> &'static str {
         match self {
             Large::None => "",
@@ -90,14 +92,14 @@ const DEADLINES: [&str; 5] =
 /// Observations for the large responses.
 const HISTORY: DenseHistory = DenseHistory { interval: 300 };
 
-/// Time to open all connections, of which a mode opens up to 600 a second.
+/// Time within which all connections are opened; a mode opens up to 600 a second.
 const OPENING: Duration = Duration::from_secs(60);
-/// Time for which they are held afterwards.
+/// Time for which all are held.
 const HELD: Duration = Duration::from_secs(5);
-/// Time after their end.
+/// Time between their end and the last measurement.
 const GONE: Duration = Duration::from_secs(10);
 
-/// Addresses of the clients.
+/// Number of source addresses of the clients.
 const ADDRESSES: u8 = 200;
 
 /// Measures each mode whose name contains `only`, on a server of its own, over plain HTTP and over
@@ -133,7 +135,7 @@ fn measure(
     }
     let setup = Setup { history: Some(HISTORY), ..Setup::from(config) };
     let target = Target::start(binary, setup)?;
-    // Allocations made once, at the first answers, belong to the memory at rest.
+    // Memory that is allocated once, at the first responses, belongs to the memory at rest.
     target.admin_page("/metrics")?;
     std::thread::sleep(Duration::from_secs(2));
     let resident = || proc::status(target.process(), "VmRSS");
@@ -195,7 +197,7 @@ impl Row {
     }
 }
 
-/// A row of the table.
+/// A line of the table.
 struct Line<'a>(&'a Row);
 
 impl fmt::Display for Line<'_> {
@@ -217,7 +219,7 @@ impl fmt::Display for Line<'_> {
     }
 }
 
-/// The table.
+/// Table of all rows.
 pub struct Table<'a>(pub &'a [Row]);
 
 impl fmt::Display for Table<'_> {

@@ -1,10 +1,10 @@
-//! The server's metrics.
+//! Samples of the server's metrics.
 
 use std::error::Error;
 
 use hostile::target::Target;
 
-/// Returns the samples of a metric, each with its last label's value.
+/// Returns the samples of a metric, each with the value of its last label.
 pub fn counts(target: &Target, metric: &str) -> Result<Vec<(String, u64)>, Box<dyn Error>> {
     let page = target.admin_page("/metrics")?;
     let samples = page.lines().filter_map(|line| {

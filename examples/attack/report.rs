@@ -1,4 +1,4 @@
-//! The table at the end of an attack.
+//! The report on an attack in all modes.
 
 use std::fmt;
 use std::time::Duration;
@@ -10,34 +10,34 @@ use hostile::swarm::Tally;
 
 use crate::goals::Goal;
 
-/// What an attack has come to.
+/// Result of an attack in all modes.
 pub struct Report {
-    /// Each mode's connections.
+    /// Connections of each mode.
     pub tallies: Vec<(Mode, Tally)>,
-    /// The visitor's experience.
+    /// Visits of the canary.
     pub canary: CanaryReport,
-    /// The most connections seen to wait for accept.
+    /// Largest number of connections that waited to be accepted.
     pub fullest_queue: u32,
-    /// Connections lost to a full accept queue.
+    /// Number of connections that a full accept queue dropped.
     pub overflows: u64,
-    /// What the server has counted, where it is the attack's own.
-    pub server: Option<Inside>,
-    /// For how long it was attacked.
+    /// Resources and counts of the server, if it was started here.
+    pub server: Option<ServerCounts>,
+    /// Duration of the attack.
     pub time: Duration,
 }
 
-/// A server, seen by itself and by its machine.
-pub struct Inside {
-    /// Processor time.
+/// Resources and counts of a server.
+pub struct ServerCounts {
+    /// Processor time used during the attack.
     pub cpu: Duration,
-    /// The largest memory seen.
+    /// Largest resident memory, KiB.
     pub memory_kib: u64,
-    /// Connections that it closed, by its reason.
+    /// Number of connections closed for each reason.
     pub closed: Vec<(String, u64)>,
 }
 
 impl Report {
-    /// What was to be reached.
+    /// Returns the goals with what was measured.
     pub fn goals(&self) -> Vec<Goal> {
         let canary = &self.canary;
         let visits = canary.served.len() + canary.missed.len();
@@ -61,7 +61,7 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "| mode | opened | held at the end | closed when due | gave way before | lived at most \
+            "| mode | opened | held at the end | closed when due | evicted before | lived at most \
              | canary |\n| --- | ---: | ---: | ---: | ---: | ---: | --- |"
         )?;
         let mut all = Tally::default();
@@ -85,22 +85,22 @@ impl fmt::Display for Report {
         row(f, "all at once", &all, &canary)?;
         writeln!(
             f,
-            "\nDue is who has used up the deadline of its phase, or broken a rule; at the cap others \
-             give way to newcomers before."
+            "\nA connection is due when the deadline of its phase has passed, or when it violates the \
+             protocol or a limit; at the cap others are evicted before."
         )?;
         for reason in self.canary.missed.iter().take(5) {
-            writeln!(f, "The canary was missed: {reason}.")?;
+            writeln!(f, "Missed visit: {reason}.")?;
         }
         writeln!(
             f,
-            "\nAccept queue: {} at most; lost to a full one: {}.",
+            "\nAccept queue: at most {}; connections dropped by a full one: {}.",
             self.fullest_queue, self.overflows
         )?;
-        if let Some(Inside { cpu, memory_kib, closed }) = &self.server {
+        if let Some(ServerCounts { cpu, memory_kib, closed }) = &self.server {
             let share = 100.0 * cpu.as_secs_f64() / self.time.as_secs_f64();
-            writeln!(f, "Server: {share:.0} % of a core, {memory_kib} KiB at most.")?;
-            let told = closed.iter().map(|(reason, count)| format!("{count} {reason}"));
-            writeln!(f, "It counted as closed: {}.", told.collect::<Vec<_>>().join(", "))?;
+            writeln!(f, "Server: {share:.0} % of a core, at most {memory_kib} KiB resident.")?;
+            let reasons = closed.iter().map(|(reason, count)| format!("{count} {reason}"));
+            writeln!(f, "Closed by reason: {}.", reasons.collect::<Vec<_>>().join(", "))?;
         }
         Ok(())
     }

@@ -1,14 +1,14 @@
-//! `make incident`: the outage, played again on loopback, in two acts and under a minute.
+//! `make incident`: replays on loopback, in less than a minute, the outage that led to this design.
 //!
-//! Act one is the server before ours: one thread accepts, shakes hands, asks the upstream and
-//! answers. A hung upstream stops it; so does one client that connects and says nothing, and a
-//! thread for each request would not have helped. Act two is our engine under both at once.
+//! The first part runs the old design: one thread accepts, does the handshake, requests the upstream
+//! and responds. A hung upstream stops it; so does one client that connects and sends nothing, and a
+//! thread for each request would not help. The second part runs this engine under both at once.
 //!
 //! ```text
 //! cargo run --release --example incident
 //! ```
 
-#![allow(clippy::print_stdout)] // Its table is its purpose.
+#![allow(clippy::print_stdout)] // The table is printed.
 
 mod old;
 mod ours;
@@ -25,7 +25,7 @@ fn main() -> ExitCode {
     match play() {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => {
-            eprintln!("incident: it did not go as told above");
+            eprintln!("incident: the result is not the expected one, see above");
             ExitCode::FAILURE
         }
         Err(error) => {
@@ -35,43 +35,48 @@ fn main() -> ExitCode {
     }
 }
 
-/// True when the old design failed and ours did not.
+/// Returns true if the old design failed and this engine did not.
 fn play() -> io::Result<bool> {
     let stage = Stage::new()?;
     let upstream = Upstream::hung();
 
-    stage.act("Act one, scene one: the old design, and an upstream that never answers.");
+    stage.act("1a. The old design, with an upstream that never answers.");
     let hung = {
         let server = old::Server::start(&stage, Some(upstream.address()))?;
-        stage.say("A visitor asks for the page. The handler asks the upstream, and waits.");
+        stage.say("A visitor requests the page. The handler requests the upstream, and waits.");
         let visitor = stage.visit_and_wait(server.address)?;
-        let outcome =
-            stage.rush(server.address, "The queue stands. New visitors are dropped in silence.")?;
+        let outcome = stage.rush(
+            server.address,
+            "The listen queue stays full. The kernel drops new visitors without a response.",
+        )?;
         drop(visitor);
         outcome
     };
 
-    stage.act("Act one, scene two: a well upstream this time, and one client that says nothing.");
+    stage.act("1b. The old design, without an upstream, and one client that sends nothing.");
     let silent = {
         let server = old::Server::start(&stage, None)?;
-        stage.say("It connects to the TLS port. The handshake waits for it, on the accept path.");
-        stage.say("A thread for each request changes nothing: no request is ever reached.");
+        stage.say("It connects to the TLS port. The accepting thread waits for its handshake.");
+        stage.say("A thread for each request would not help: the server never reads a request.");
         let client = std::net::TcpStream::connect(server.address)?;
-        let outcome = stage.rush(server.address, "One silent client was enough.")?;
+        let outcome = stage.rush(server.address, "One silent client stops the server.")?;
         drop(client);
         outcome
     };
 
-    stage
-        .act("Act two: our engine, with the hung upstream and two hundred silent clients at once.");
+    stage.act("2. This engine, with the hung upstream and two hundred silent clients at once.");
     let ours = {
         let server = ours::Server::start(&stage, upstream.address())?;
-        stage
-            .say("The poller waits for the upstream, on a thread of its own. Nobody waits for it.");
-        stage.rush(server.address, "Two hundred hold, and the visitor is served.")?
+        stage.say(
+            "The poller waits for the upstream on a thread of its own; no request waits for it.",
+        );
+        stage.rush(
+            server.address,
+            "Two hundred clients hold their connections, and the visitor is served.",
+        )?
     };
 
-    stage.act("What was seen");
+    stage.act("Result");
     println!("{:<44} {:>12}   probe", "", "queue");
     for (name, outcome) in [
         ("the old design, hung upstream", &hung),
@@ -95,7 +100,8 @@ impl Outcome {
         }
     }
 
-    /// The kernel lets one more in than the limit says.
+    /// Returns true if the probe timed out at a full queue. The kernel queues one connection more than
+    /// the limit.
     fn is_stuck(&self) -> bool {
         self.answered.is_none() && self.depth > self.limit
     }

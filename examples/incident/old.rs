@@ -1,4 +1,4 @@
-//! The design that failed: everything on one thread, and no deadline anywhere.
+//! The design that failed: one thread does everything, without a deadline.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener};
@@ -6,16 +6,16 @@ use std::sync::Arc;
 
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
-use crate::stage::{Stage, ask_upstream, listen};
+use crate::stage::{Stage, listen, request_upstream};
 
-/// It runs until the process ends: nothing can stop a thread that waits for a socket without a
-/// deadline, which is the point.
+/// A server that runs until the process ends: its thread waits for sockets without a deadline, so
+/// nothing can stop it.
 pub struct Server {
     pub address: SocketAddr,
 }
 
 impl Server {
-    /// With an upstream the handler asks it; without one it answers by itself.
+    /// Starts a server whose handler requests the upstream, if there is one.
     pub fn start(stage: &Stage, upstream: Option<SocketAddr>) -> io::Result<Server> {
         let (listener, address) = listen()?;
         let config = Arc::clone(&stage.server);
@@ -30,7 +30,7 @@ fn serve(listener: &TcpListener, config: &Arc<ServerConfig>, upstream: Option<So
     for stream in listener.incoming().map_while(Result::ok) {
         let Ok(mut session) = ServerConnection::new(Arc::clone(config)) else { continue };
         let mut stream = stream;
-        // The handshake, on the accept path: it waits for the client as long as it takes.
+        // The accepting thread does the handshake, and waits for the client without a deadline.
         if session.complete_io(&mut stream).is_err() {
             continue;
         }
@@ -40,8 +40,8 @@ fn serve(listener: &TcpListener, config: &Arc<ServerConfig>, upstream: Option<So
             continue;
         }
         if let Some(upstream) = upstream {
-            // The upstream, from the handler: it waits for that one, too.
-            let _ = ask_upstream(upstream);
+            // The handler waits for the upstream, also without a deadline.
+            let _ = request_upstream(upstream);
         }
         let _ = tls.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nok\n");
     }

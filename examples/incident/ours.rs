@@ -1,4 +1,4 @@
-//! Our engine in the same place, with a poller beside it.
+//! This engine in the same place, and a poller beside it.
 
 use std::io;
 use std::net::SocketAddr;
@@ -10,15 +10,15 @@ use pumphouse_web::engine::{
     Settings,
 };
 
-use crate::stage::{BACKLOG, Stage, ask_upstream};
+use crate::stage::{BACKLOG, Stage, request_upstream};
 
-/// Serves until it is dropped.
+/// A server that runs until it is dropped.
 pub struct Server {
     pub address: SocketAddr,
     _engine: Engine,
 }
 
-/// Answers from memory; a poller fills it.
+/// A page whose number of readings a poller counts up.
 struct Page(Arc<AtomicU64>);
 
 impl Service for Page {
@@ -39,7 +39,7 @@ impl Server {
         let readings = Arc::new(AtomicU64::new(0));
         let polled = Arc::clone(&readings);
         std::thread::Builder::new().name("poller".to_owned()).spawn(move || {
-            if ask_upstream(upstream).is_ok() {
+            if request_upstream(upstream).is_ok() {
                 polled.fetch_add(1, Ordering::Relaxed);
             }
         })?;

@@ -1,4 +1,5 @@
-//! The stage: a clock, certificates, a crowd, and the listen queue on screen.
+//! What all parts of the replay share: certificates, a crowd of clients, and the listen queue as a
+//! bar.
 
 use std::io;
 use std::net::{SocketAddr, TcpStream};
@@ -14,31 +15,31 @@ use pumphouse_web::engine::tls::server_config;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use socket2::{Domain, Socket, Type};
 
-/// The backlog of the server that failed.
+/// Backlog of the server that failed.
 pub const BACKLOG: u32 = 128;
 
-/// Silent clients who come while it does not accept.
+/// Number of silent clients that connect while the server does not accept.
 const CROWD: usize = 200;
 
-/// How long the queue is looked at, and how often.
-const LOOKS: u32 = 4;
-const LOOK_EVERY: Duration = Duration::from_millis(700);
+/// Number of samples of the listen queue, and the time between them.
+const SAMPLES: u32 = 4;
+const SAMPLE_INTERVAL: Duration = Duration::from_millis(700);
 
-/// How long a probe waits.
-const PROBE_PATIENCE: Duration = Duration::from_secs(3);
+/// Longest time that each step of the probe may take.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// What all acts share.
+/// Clock and certificates of the replay.
 pub struct Stage {
     begun: Instant,
     pub server: Arc<ServerConfig>,
     pub client: Arc<ClientConfig>,
 }
 
-/// How a rush ended.
+/// State of a server at the end of a rush of clients.
 pub struct Outcome {
     pub depth: u32,
     pub limit: u32,
-    /// The probe's time; `None` when it timed out.
+    /// Time until the probe was served; `None` if it timed out.
     pub answered: Option<Duration>,
 }
 
@@ -61,7 +62,7 @@ impl Stage {
         println!("{:>6.1} s  {line}", self.begun.elapsed().as_secs_f64());
     }
 
-    /// A visitor who sends a request and has not been answered yet.
+    /// Sends a request and returns the connection, without waiting for the response.
     pub fn visit_and_wait(&self, address: SocketAddr) -> io::Result<impl Sized + use<>> {
         use std::io::Write as _;
         let mut stream = connect_tls(address, &self.client)?;
@@ -70,34 +71,34 @@ impl Stage {
         Ok(stream)
     }
 
-    /// Two hundred connect and say nothing; then the queue is shown, and a probe is sent.
-    pub fn rush(&self, address: SocketAddr, moral: &str) -> io::Result<Outcome> {
+    /// Connects two hundred silent clients, prints samples of the listen queue, and sends a probe.
+    pub fn rush(&self, address: SocketAddr, conclusion: &str) -> io::Result<Outcome> {
         self.say(&format!("{CROWD} visitors connect."));
         let crowd: Vec<Socket> =
             (0..CROWD).map(|_| begin_to_connect(address)).collect::<io::Result<_>>()?;
         let limit = granted(BACKLOG);
         let mut depth = 0;
-        for _ in 0..LOOKS {
-            thread::sleep(LOOK_EVERY);
+        for _ in 0..SAMPLES {
+            thread::sleep(SAMPLE_INTERVAL);
             depth = accept_queue(address);
             self.say(&format!("listen queue  {depth:>4} / {limit}   {}", bar(depth, limit)));
         }
         let begun = Instant::now();
-        let answered = canary::visit(address, &self.client, PROBE_PATIENCE).ok();
+        let answered = canary::visit(address, &self.client, PROBE_TIMEOUT).ok();
         let answered = answered.map(|()| begun.elapsed());
         match answered {
             Some(time) => {
                 self.say(&format!("probe: served in {:.1} ms", time.as_secs_f64() * 1e3));
             }
-            None => self.say(&format!("probe: no answer in {} s", PROBE_PATIENCE.as_secs())),
+            None => self.say(&format!("probe: no answer in {} s", PROBE_TIMEOUT.as_secs())),
         }
-        self.say(moral);
+        self.say(conclusion);
         drop(crowd);
         Ok(Outcome { depth, limit, answered })
     }
 }
 
-/// A connection that is not waited for: past a full queue it would never come about.
+/// Begins a connect without waiting for it: past a full queue it is never established.
 fn begin_to_connect(address: SocketAddr) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
     socket.set_nonblocking(true)?;
@@ -108,7 +109,7 @@ fn begin_to_connect(address: SocketAddr) -> io::Result<Socket> {
     }
 }
 
-/// What the kernel grants of a backlog.
+/// Returns the backlog that the kernel grants.
 fn granted(backlog: u32) -> u32 {
     let somaxconn = std::fs::read_to_string("/proc/sys/net/core/somaxconn").unwrap_or_default();
     somaxconn.trim().parse().map_or(backlog, |most: u32| backlog.min(most))
@@ -120,7 +121,7 @@ fn bar(depth: u32, limit: u32) -> String {
     format!("[{}{}]", "#".repeat(filled), " ".repeat(WIDTH as usize - filled))
 }
 
-/// Listens with the backlog of the server that failed.
+/// Listens with [`BACKLOG`] on a port of the kernel's choice.
 pub fn listen() -> io::Result<(std::net::TcpListener, SocketAddr)> {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
     socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into())?;
@@ -130,8 +131,8 @@ pub fn listen() -> io::Result<(std::net::TcpListener, SocketAddr)> {
     Ok((listener, address))
 }
 
-/// Connects to an upstream and waits for what it says.
-pub fn ask_upstream(upstream: SocketAddr) -> io::Result<()> {
+/// Sends a request to an upstream and waits for the response.
+pub fn request_upstream(upstream: SocketAddr) -> io::Result<()> {
     use std::io::{Read as _, Write as _};
     let mut stream = TcpStream::connect(upstream)?;
     stream.write_all(b"GET / HTTP/1.0\r\n\r\n")?;

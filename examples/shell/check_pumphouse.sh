@@ -1,17 +1,17 @@
 #!/bin/sh
-# A plugin for Nagios, Icinga and their kin: one value against thresholds.
+# Checks one value against thresholds, as a plugin for Nagios, Icinga and compatible monitors.
 #
 #   check_pumphouse.sh [-u URL] -f SOURCE.FIELD [-w RANGE] [-c RANGE] [-a SECONDS] [-t SECONDS]
 #
 #   check_pumphouse.sh -f tank.level -w 30: -c 15: -a 3600
 #   PUMPHOUSE OK: tank.level is 84.6 %, observed 2026-01-31T17:16:00Z | 'tank.level'=84.6%;30:;15:
 #
-#   -u  where the server is (default: $PUMPHOUSE_URL)
-#   -f  what to look at
-#   -w  WARNING unless it is within that range
-#   -c  CRITICAL unless it is within that range
-#   -a  UNKNOWN when it was observed longer ago; without it, when the server calls it stale
-#   -t  seconds for a whole request (default 10)
+#   -u  URL of the server (default: $PUMPHOUSE_URL)
+#   -f  field to check
+#   -w  WARNING if the value is outside this range
+#   -c  CRITICAL if the value is outside this range
+#   -a  UNKNOWN if the observation is older than this; by default, if the server reports it as stale
+#   -t  timeout of a request in seconds (default 10)
 #
 # Ranges are those of the Monitoring Plugins: 10 is 0 to 10, 30: is 30 and above, ~:10 is 10 and
 # below, 10:20 is between the two, and @10:20 is outside of them. Exit codes: 0 OK, 1 WARNING, 2
@@ -50,7 +50,7 @@ is_field "$field" || unknown "-f SOURCE.FIELD is missing, such as -f tank.level"
 case $age in *[!0-9]*) unknown "-a is a number of seconds" ;; esac
 command -v jq >/dev/null || unknown "jq is missing; on Debian: apt-get install jq"
 
-# breaks RANGE NUMBER: whether a range calls for an alert. 2: it is no range.
+# breaks RANGE NUMBER: succeeds if the number calls for an alert. Returns 2 for a malformed range.
 breaks() {
     [ -n "$1" ] || return 1
     awk -v range="$1" -v value="$2" 'BEGIN {
@@ -72,13 +72,14 @@ why=$(mktemp)
 trap 'rm -f "$why"' EXIT
 if ! answer=$(ask "/api/v1/values/$field${age:+?max_age=$age}" 2>"$why"); then
     reason=$(reason "$answer" "$why")
-    # With a body it is the server that refuses; without one it is not there.
+    # A response with a body is an error of the server; no body means that it was not reached.
     [ -z "$answer" ] || unknown "$reason"
     finish CRITICAL 2 "$PUMPHOUSE_URL cannot be reached: $reason"
 fi
 
-# One line for each, as a value may hold spaces. What may be empty is not the last: $() cuts that.
-told=$(printf '%s' "$answer" | jq -r '
+# One line for each, as a value may contain spaces. Members that may be empty are not the last: $()
+# strips trailing newlines.
+members=$(printf '%s' "$answer" | jq -r '
     .state, .observed_at, .unit // "", (.value // .note | tostring | gsub("[\n\r|]"; " ")),
     (.value | type)') || unknown "the answer is no value: $answer"
 {
@@ -87,9 +88,9 @@ told=$(printf '%s' "$answer" | jq -r '
     read -r unit
     read -r value
     read -r type
-} <<TOLD
-$told
-TOLD
+} <<MEMBERS
+$members
+MEMBERS
 [ "$type" = number ] || unknown "$field is no number: $value"
 [ -n "$age" ] || [ "$state" = fresh ] || unknown "$field is $state: $value, observed $observed"
 
@@ -109,7 +110,7 @@ for threshold in "WARNING 1 $warning" "CRITICAL 2 $critical"; do
     esac
 done
 
-# Of our units only % is one that performance data knows.
+# Of the units of the server, performance data only has %.
 [ "$unit" = % ] && uom=% || uom=
 finish "$word" "$code" "$field is $value${unit:+ $unit}, observed $observed | \
 '$field'=$value$uom;$warning;$critical"

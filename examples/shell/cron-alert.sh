@@ -1,22 +1,22 @@
 #!/bin/sh
-# Tells somebody when a tank is low, or when nobody knows any more: once, not at every run, and
-# once more when all is well again.
+# Sends an alert when a value is low or not known, and another one when it is normal again. Each is
+# sent once, not at every run.
 #
 #   cron-alert.sh -l LOW [-c CLEAR] [-a SECONDS] [-s FILE] [SOURCE.FIELD] [COMMAND...]
 #
-#   -l  low is below this
-#   -c  well again at this or above (default: LOW), so that a value at the edge does not flutter
-#   -a  a value older than that is not known any more (default 3600)
-#   -s  where to remember what was told (default: in ~/.local/state/pumphouse)
+#   -l  threshold below which the value is low
+#   -c  threshold at which it is normal again (default: LOW); a higher one avoids repeated alerts
+#   -a  age in seconds beyond which a value counts as not known (default 3600)
+#   -s  file that stores the last state (default: in ~/.local/state/pumphouse)
 #
-# COMMAND gets the message on standard input, and its first line as PUMPHOUSE_SUBJECT. Without one
-# it is printed, and cron mails what is printed:
+# COMMAND gets the message on standard input, and its first line as PUMPHOUSE_SUBJECT. Without a
+# command the message is printed, and cron mails the output:
 #
 #   MAILTO=you@example.org
 #   */10 * * * *  cron-alert.sh -l 25 -c 30 tank.level
 #   */10 * * * *  cron-alert.sh -l 25 tank.level sh -c 'mail -s "$PUMPHOUSE_SUBJECT" you@example.org'
 #
-# What could not be told, because COMMAND failed, is told at the next run.
+# If COMMAND fails, the alert is sent again at the next run.
 set -eu
 . "$(dirname "$(readlink -f "$0")")/pumphouse.sh"
 
@@ -39,13 +39,13 @@ case $age in '' | *[!0-9]*) usage ;; esac
 memory=${memory:-${XDG_STATE_HOME:-$HOME/.local/state}/pumphouse/$field}
 need jq jq
 
-# below A B: whether A < B; a shell has no fractions.
+# below A B: succeeds if A < B. The shell itself has no fractions.
 below() {
     awk -v a="$1" -v b="$2" 'BEGIN { exit !(a + 0 < b + 0) }'
 }
 
-told=well
-[ ! -r "$memory" ] || told=$(cat "$memory")
+sent=well
+[ ! -r "$memory" ] || sent=$(cat "$memory")
 
 why=$(mktemp)
 trap 'rm -f "$why"' EXIT
@@ -55,19 +55,19 @@ elif ! is_number "$answer"; then
     now=unknown message="$field is no number: $answer"
 elif below "$answer" "$low"; then
     now=low message="$field is low: $answer, below $low"
-elif [ "$told" = low ] && below "$answer" "$clear"; then
-    # Between the two: what was told still holds.
+elif [ "$sent" = low ] && below "$answer" "$clear"; then
+    # Between both thresholds the last state stays.
     exit 0
 else
     now=well message="$field is well again: $answer"
 fi
-[ "$now" != "$told" ] || exit 0
+[ "$now" != "$sent" ] || exit 0
 
 PUMPHOUSE_SUBJECT=$message
 export PUMPHOUSE_SUBJECT
 [ $# -gt 0 ] || set -- cat
 printf '%s\n%s\n' "$message" "$PUMPHOUSE_URL/" | "$@"
 mkdir -p "$(dirname "$memory")"
-# Renamed into place, so that a full disk does not leave half a word.
+# Renamed into place, so that a full disk leaves no truncated file.
 printf '%s\n' "$now" >"$memory.new"
 mv "$memory.new" "$memory"

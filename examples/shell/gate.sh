@@ -1,19 +1,19 @@
 #!/bin/sh
-# Lets something happen only if a value is fresh enough.
+# Runs a command only if a value is recent enough.
 #
 #   gate.sh SECONDS SOURCE.FIELD [COMMAND [ARGUMENT]...]
 #
 #   gate.sh 600 tank.level && open-valve
 #   gate.sh 600 tank.level sh -c 'echo "$PUMPHOUSE_VALUE" >> levels'
 #
-# COMMAND gets the value as PUMPHOUSE_VALUE, and its exit code is that of the script. Else:
+# COMMAND gets the value as PUMPHOUSE_VALUE, and the script exits with its exit code. Otherwise:
 #
 #   0  the value was observed at most SECONDS ago
-#   1  it is older, missing, or never came
-#   2  used wrongly, or there is no such field
+#   1  the value is older or missing
+#   2  wrong usage, or there is no such field
 #   3  the server cannot be reached
 #
-# The age is judged by the server (max_age=): clocks of this machine do not matter.
+# The server judges the age (max_age=), so the clock of this machine does not matter.
 set -eu
 . "$(dirname "$(readlink -f "$0")")/pumphouse.sh"
 
@@ -25,7 +25,7 @@ is_field "$field" || usage
 
 failed=0
 answer=$(ask "/api/v1/values/$field.txt?max_age=$seconds" --write-out '%{http_code}') || failed=$?
-# The code stands behind the body, which ends its own line.
+# The status code follows the body, which ends with a newline.
 code=${answer##*[!0-9]}
 code=${code#"${code%???}"}
 case $code in
@@ -35,7 +35,7 @@ case $code in
     exit 1
     ;;
 400 | 401 | 403 | 404)
-    complain "$PUMPHOUSE_URL does not tell of $field ($code)"
+    complain "$PUMPHOUSE_URL does not return $field ($code)"
     exit 2
     ;;
 *)

@@ -1,16 +1,16 @@
 #!/bin/sh
-# Draws what was recorded as a PNG.
+# Draws the history of a field as a PNG.
 #
 #   plot.sh [-d DAYS] [-s STEP] [-o FILE] SOURCE.FIELD
 #
 #   plot.sh -d 30 -o level.png tank.level
 #
 #   -d  days up to now (default 7)
-#   -s  time from point to point, such as 1h (default: as fine as 2,000 points allow)
-#   -o  the picture (default SOURCE.FIELD.png)
+#   -s  time between two points, such as 1h (default: chosen for at most 2,000 points)
+#   -o  output file (default SOURCE.FIELD.png)
 #
-# The line is the mean of each step, the band from its least to its greatest. Needs gnuplot. The
-# server draws too: /chart/tank.level.svg?range=30d.
+# The line is the mean of each step, the band its minimum to its maximum. Needs gnuplot. The server
+# also renders charts: /chart/tank.level.svg?range=30d.
 set -eu
 . "$(dirname "$(readlink -f "$0")")/pumphouse.sh"
 
@@ -32,7 +32,7 @@ need gnuplot gnuplot-nox
 
 csv=$(mktemp)
 trap 'rm -f "$csv" "$csv.why"' EXIT
-# No picture rather than one of an error.
+# On an error no picture is drawn.
 query="field=$field&days=$days&format=csv${step:+&step=$step}"
 if ! ask "/api/v1/history?$query" >"$csv" 2>"$csv.why"; then
     complain "no history of $field: $(reason "$(cat "$csv")" "$csv.why")"
@@ -43,7 +43,7 @@ if [ "$(wc -l <"$csv")" -lt 2 ]; then
     exit 1
 fi
 
-# Names are handed over by the environment, where no quote can end them.
+# Names are passed in the environment, where a quote has no effect.
 FIELD=$field CSV=$csv PICTURE=$picture gnuplot <<'PLOT'
 field = system("printf %s \"$FIELD\"")
 csv = system("printf %s \"$CSV\"")

@@ -1,38 +1,38 @@
 # shellcheck shell=sh
-# What the scripts beside this file share: how to ask. They read it by `.`, so keep it in their
-# folder; links to the scripts from elsewhere work.
+# Functions that the scripts of this folder share. They source this file, so keep it beside them;
+# symbolic links to the scripts work.
 #
-#   PUMPHOUSE_URL       where the server is; default https://localhost:6443
-#   PUMPHOUSE_CA        a file with the certificate to trust, when it is self-signed: cert.pem
-#   PUMPHOUSE_INSECURE  1: trust any certificate. For a first try on your own machine only.
-#   PUMPHOUSE_TOKEN     a token, where the server is not open
-#   PUMPHOUSE_TIMEOUT   seconds for a whole request; default 10
+#   PUMPHOUSE_URL       URL of the server; default https://localhost:6443
+#   PUMPHOUSE_CA        file with the certificate to trust if it is self-signed: cert.pem
+#   PUMPHOUSE_INSECURE  1: accept any certificate. Only for a first try on your own machine.
+#   PUMPHOUSE_TOKEN     token, if the server requires credentials
+#   PUMPHOUSE_TIMEOUT   timeout of a request in seconds; default 10
 #
 # The scripts need curl, and some of them jq.
 
 PUMPHOUSE_URL=${PUMPHOUSE_URL:-https://localhost:6443}
 PUMPHOUSE_URL=${PUMPHOUSE_URL%/}
 
-# complain TEXT...: says it on standard error, with the script's name before it.
+# complain TEXT...: prints the text to standard error, after the name of the script.
 complain() {
     printf '%s: %s\n' "${0##*/}" "$*" >&2
 }
 
-# usage: shows the script's own head, which is its manual, and ends.
+# usage: prints the head of the script, which is its manual, and exits with 2.
 usage() {
     sed -n '2,/^[^#]/{s/^# \{0,1\}//p;}' "$0" >&2
     exit 2
 }
 
-# need PROGRAM PACKAGE: ends when a program is missing.
+# need PROGRAM PACKAGE: exits with 2 if a program is missing.
 need() {
     command -v "$1" >/dev/null && return
     complain "$1 is missing; on Debian: apt-get install $2"
     exit 2
 }
 
-# is_field TEXT: whether it is a source and a field, such as tank.level. Check this before a name
-# goes into an address or into eval.
+# is_field TEXT: succeeds if the text names a source and a field, such as tank.level. Check this
+# before a name goes into a URL or into eval.
 is_field() {
     case $1 in
     *[!a-z0-9_.]* | *.*.* | .* | *.) return 1 ;;
@@ -41,7 +41,7 @@ is_field() {
     esac
 }
 
-# is_number TEXT: whether it is a decimal number.
+# is_number TEXT: succeeds if the text is a decimal number.
 is_number() {
     case $1 in
     '' | *[!0-9.-]* | *.*.* | ?*-* | - | .) return 1 ;;
@@ -49,8 +49,8 @@ is_number() {
     esac
 }
 
-# ask PATH [CURL OPTION]...: the body on standard output. Fails when the answer is no success; the
-# body is a problem in JSON then, and what curl has to say is on standard error.
+# ask PATH [CURL OPTION]...: requests PATH and prints the body. Fails unless the status is a success;
+# the body is then a problem in JSON, and the message of curl is on standard error.
 ask() {
     path=$1
     shift
@@ -58,7 +58,7 @@ ask() {
         "$PUMPHOUSE_URL$path"
     [ "${PUMPHOUSE_INSECURE:-}" = 1 ] && set -- --insecure "$@"
     [ -n "${PUMPHOUSE_CA:-}" ] && set -- --cacert "$PUMPHOUSE_CA" "$@"
-    # The token goes through a pipe: what stands on a command line, every user can read.
+    # The token goes through a pipe: every user can read a command line.
     if [ -n "${PUMPHOUSE_TOKEN:-}" ]; then
         printf 'Authorization: Bearer %s\n' "$PUMPHOUSE_TOKEN" | curl --header @- "$@"
     else
@@ -66,7 +66,8 @@ ask() {
     fi
 }
 
-# reason BODY FILE: why ask failed: what the server said in BODY, else what curl said in FILE.
+# reason BODY FILE: prints why ask failed: the detail of the problem in BODY, or the message of curl
+# in FILE.
 reason() {
     detail=$(printf '%s\n' "$1" | jq -r '.detail? // empty' 2>/dev/null) || detail=''
     printf '%s\n' "${detail:-$(cat "$2")}"

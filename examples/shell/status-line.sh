@@ -1,17 +1,17 @@
 #!/bin/sh
-# The latest values on one line, for a prompt, tmux or a bar.
+# Prints the latest values on one line, for a prompt, tmux or a status bar.
 #
 #   status-line.sh                                   69.8 % · 59.7 degF
 #   status-line.sh tank.level pump.battery           69.8 % · 12.8 V
 #
-# A value that is stale has a ? after it; one that is missing is -. When the server cannot be
-# reached it says so in a word and ends with 1, within PUMPHOUSE_TIMEOUT seconds (here 2).
+# A stale value ends with ?; a missing one is -. If the server cannot be reached within
+# PUMPHOUSE_TIMEOUT seconds (here 2), the line is "pumphouse?" and the exit code 1.
 #
 # In ~/.tmux.conf:   set -g status-right '#(~/bin/status-line.sh)'
 #                    set -g status-interval 60
 #
-# It shows how to use format=shell, which needs no jq: one request, and every value is a variable.
-# Only an answer that curl calls a success goes into eval.
+# An example of format=shell, which needs no jq: one request makes every value a variable. Only a
+# response with a success status goes into eval.
 set -eu
 PUMPHOUSE_TIMEOUT=${PUMPHOUSE_TIMEOUT:-2}
 . "$(dirname "$(readlink -f "$0")")/pumphouse.sh"
@@ -32,7 +32,8 @@ eval "$values"
 line=
 for field in "$@"; do
     name=${field%.*}_${field#*.}
-    # A field that is called like something of its source, such as state, has _value behind it.
+    # The variable of a field that is named like a member of its source, such as state, ends with
+    # _value.
     eval "value=\${${name}_value-\${$name-}} unit=\${${name}_value_unit-\${${name}_unit-}}"
     eval "state=\$${field%.*}_state"
     # shellcheck disable=SC2154 # eval sets them.

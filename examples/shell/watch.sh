@@ -1,17 +1,17 @@
 #!/bin/sh
-# Prints values as they change, and costs next to nothing while they do not.
+# Prints values when they change. Requests that find no change cost next to nothing.
 #
 #   watch.sh [-i SECONDS] [-n TIMES] [SOURCE.FIELD]...
 #
 #   watch.sh tank.level pump.state
 #   2026-01-31T17:16:00Z tank.level 84.6 %
 #
-#   -i  seconds from one look to the next (default: when the server expects something new)
-#   -n  end after so many changes
+#   -i  seconds between requests (default: until the server expects a new value)
+#   -n  exit after this number of changes
 #
-# Each look sends the entity tag of the last answer along; as long as nothing has changed the
-# server answers 304 and no body. `Cache-Control: max-age` says when the next poll is due, so
-# looking earlier would be in vain. What fails is said once, and tried again.
+# Each request has the entity tag of the latest response; if nothing has changed, the server
+# responds with 304 and no body. `Cache-Control: max-age` is the time until the next poll, so an
+# earlier request would find nothing new. A failure is reported once, and the request repeated.
 set -eu
 . "$(dirname "$(readlink -f "$0")")/pumphouse.sh"
 
@@ -53,7 +53,7 @@ while :; do
         if [ -s "$folder/body" ]; then
             mv "$folder/tag.new" "$folder/tag"
             jq -r "$lines" "$folder/body" >"$folder/now"
-            # A poll that brought the same values is no change of them.
+            # A poll with the same values is no change.
             cut -d' ' -f2- "$folder/now" >"$folder/now.values"
             grep -vxF -f "$folder/before" "$folder/now.values" >"$folder/new" || :
             while read -r line; do

@@ -1,11 +1,11 @@
-//! `make soak`: an hour of visitors, hostile clients and reloads, and whether descriptors,
-//! threads and memory stay what they were.
+//! `make soak`: an hour of visitors, hostile clients and reloads, after which descriptors, threads
+//! and memory must be what they were.
 //!
 //! ```text
 //! cargo run --release --example soak -- --seconds 3600 --output benches/SOAK.md
 //! ```
 
-#![allow(clippy::print_stdout)] // Its table is its purpose.
+#![allow(clippy::print_stdout)] // The table is printed.
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -20,10 +20,11 @@ use hostile::program;
 use hostile::soak::{Soaked, soak};
 use hostile::target::Target;
 
-/// Soak a server of its own, and see that it holds no more in the end than at first.
+/// Run hostile clients and reloads against a server of its own, and compare the resources that it
+/// holds at the end with those at the start.
 #[derive(FromArgs)]
 struct Arguments {
-    /// for how long (default: 3600)
+    /// duration (default: 3600)
     #[argh(option, default = "3600")]
     seconds: u64,
 
@@ -31,12 +32,12 @@ struct Arguments {
     #[argh(option, default = "500")]
     connections: usize,
 
-    /// write the table to this file, too
+    /// file to which the table is written, too
     #[argh(option)]
     output: Option<PathBuf>,
 }
 
-/// From one reload to the next.
+/// Time between reloads.
 const ROUND: Duration = Duration::from_secs(60);
 
 fn main() -> ExitCode {
@@ -51,7 +52,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Returns true if everything stayed flat.
+/// Returns true if no resource grew and no visit was missed.
 fn run(arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
     let Arguments { seconds, connections, output } = arguments;
     let time = Duration::from_secs(*seconds);
@@ -93,7 +94,7 @@ fn run(arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
     Ok(soaked.faults().is_empty())
 }
 
-/// Returns the canary's visits, and whether everything stayed flat.
+/// Returns the canary's visits and the resources that grew.
 fn conclude(soaked: &Soaked) -> Result<String, std::fmt::Error> {
     let canary = &soaked.canary;
     let mut text = String::new();

@@ -1,6 +1,8 @@
-//! What years of history cost: fills a database with ten years of twenty series, one with a month
-//! of them, and asks both the same questions by turns. `make bench` runs it.
-#![allow(clippy::print_stdout)]
+//! Measures the cost of years of history.
+//!
+//! Fills one database with ten years of twenty series and another one with a month of them, and
+//! queries both by turns. `make bench` runs it.
+#![allow(clippy::print_stdout)] // The table is printed.
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -14,14 +16,14 @@ use pumphouse_web::board::{Change, Finite, Sample};
 use pumphouse_web::history::{DAY, History, Step, Window, import};
 use pumphouse_web::units::Unit;
 
-/// Measure what years of history cost.
+/// Measure the cost of years of history.
 #[derive(FromArgs)]
 struct Arguments {
     /// years in the large database (default 10)
     #[argh(option, default = "10")]
     years: i64,
 
-    /// series in both (default 20)
+    /// number of series in both databases (default 20)
     #[argh(option, default = "20")]
     series: usize,
 
@@ -29,7 +31,7 @@ struct Arguments {
     #[argh(switch)]
     untimed: bool,
 
-    /// write a Markdown table here, too
+    /// file to which the table is written, too
     #[argh(option)]
     output: Option<PathBuf>,
 }
@@ -37,13 +39,13 @@ struct Arguments {
 /// Seconds between observations.
 const INTERVAL: i64 = 300;
 
-/// Each question is asked so often; the median counts.
+/// Number of times that each query runs; the median counts.
 const ROUNDS: usize = 41;
 
-/// A window of any length may cost this many times what a month costs in a database of a month.
+/// Largest ratio of a query of any window to a query of a month in the database of a month.
 const GOAL: f64 = 2.0;
 
-/// A moment like any other: nothing here depends on the clock.
+/// Fixed current time, so that the result does not depend on the clock.
 const NOW: i64 = 1_790_000_000;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -51,9 +53,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let folder = tempfile::tempdir()?;
     let (large, small) = (folder.path().join("years.db"), folder.path().join("month.db"));
     let begun = Instant::now();
-    let rows = make(&large, arguments.series, arguments.years * 365 * DAY)?;
+    let rows = fill(&large, arguments.series, arguments.years * 365 * DAY)?;
     let took = begun.elapsed();
-    make(&small, arguments.series, 31 * DAY)?;
+    fill(&small, arguments.series, 31 * DAY)?;
     let bytes = std::fs::metadata(&large)?.len();
     let mut report = String::new();
     writeln!(
@@ -68,7 +70,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     )?;
     let (large, small) = (open(&large), open(&small));
     let mut missed = false;
-    writeln!(report, "| window | points | median | of a month in a database of a month | |")?;
+    writeln!(report, "| window | points | median | ratio to a month in a database of a month | |")?;
     writeln!(report, "| --- | --- | --- | --- | --- |")?;
     for (name, days) in [
         ("6 h", 0.25),
@@ -81,16 +83,16 @@ fn main() -> Result<(), Box<dyn Error>> {
         ("10 y", 3650.0),
     ] {
         let length = (days * DAY as f64) as i64;
-        let (mut times, mut yardstick) = (Vec::new(), Vec::new());
+        let (mut times, mut baseline) = (Vec::new(), Vec::new());
         let mut points = 0;
         for round in 0..ROUNDS {
             let series = round % arguments.series;
-            let (taken, told) = ask(&large, series, length)?;
-            times.push(taken);
-            points = told;
-            yardstick.push(ask(&small, series, 30 * DAY)?.0);
+            let (time, count) = query(&large, series, length)?;
+            times.push(time);
+            points = count;
+            baseline.push(query(&small, series, 30 * DAY)?.0);
         }
-        let (median, month) = (median(&mut times), median(&mut yardstick));
+        let (median, month) = (median(&mut times), median(&mut baseline));
         let ratio = median.as_secs_f64() / month.as_secs_f64();
         missed |= ratio > GOAL;
         let verdict = if ratio > GOAL { "MISSED" } else { "reached" };
@@ -105,26 +107,26 @@ fn main() -> Result<(), Box<dyn Error>> {
     let year = read_all(&large, 365 * DAY)?;
     writeln!(
         report,
-        "\nA year of single observations, {year} of them, read one by one: the process grew by \
-         {} KiB.",
+        "\nWhile a year of raw observations was read, {year} rows, the process grew by {} KiB.",
         peak_memory()?.saturating_sub(peak_before),
     )?;
     println!("{report}");
     if let Some(output) = &arguments.output {
-        let text = format!("# What years of history cost\n\nMade by `make bench`.\n\n{report}");
+        let text =
+            format!("# The cost of years of history\n\nMeasured by `make bench`.\n\n{report}");
         std::fs::write(output, text)
             .map_err(|error| format!("cannot write {}: {error}", output.display()))?;
     }
     if missed && !arguments.untimed { Err("a goal was missed".into()) } else { Ok(()) }
 }
 
-/// Makes a database of that many seconds up to now, a month at a time.
-fn make(path: &Path, series: usize, length: i64) -> Result<u64, Box<dyn Error>> {
+/// Writes a database with `length` seconds of observations up to now, a month in each import.
+fn fill(path: &Path, series: usize, length: i64) -> Result<u64, Box<dyn Error>> {
     let mut rows = 0;
     let mut from = NOW - length;
     while from < NOW {
         let to = (from + 30 * DAY).min(NOW);
-        let changes = (from..to).step_by(INTERVAL as usize).map(|at| told(at, series));
+        let changes = (from..to).step_by(INTERVAL as usize).map(|at| observations(at, series));
         rows += import(path, &TimeZone::UTC, changes)?;
         from += (to - from) / INTERVAL * INTERVAL;
         if to == NOW {
@@ -134,8 +136,8 @@ fn make(path: &Path, series: usize, length: i64) -> Result<u64, Box<dyn Error>> 
     Ok(rows)
 }
 
-/// What all series tell at a moment: numbers with as many digits as sensors have.
-fn told(at: i64, series: usize) -> Change {
+/// Returns an observation of each series, with as many digits as sensors have.
+fn observations(at: i64, series: usize) -> Change {
     let sample = |number: usize| {
         let phase = at as f64 / 86_400.0 * std::f64::consts::TAU + number as f64;
         let value = (500.0 + 400.0 * phase.sin() + (at * 7 % 13) as f64).round() / 10.0;
@@ -159,17 +161,21 @@ fn window(series: usize, length: i64, step: Step) -> Window {
     Window { source, field, from: NOW - length, to: NOW, step }
 }
 
-/// Asks for a window, and tells how long it took and how many points there were.
-fn ask(history: &History, series: usize, length: i64) -> Result<(Duration, usize), Box<dyn Error>> {
+/// Queries a window; returns the time and the number of points.
+fn query(
+    history: &History,
+    series: usize,
+    length: i64,
+) -> Result<(Duration, usize), Box<dyn Error>> {
     let begun = Instant::now();
     let points = history.points(window(series, length, Step::Auto))?;
-    let count = points.ok_or("the series is there")?.map_while(Result::ok).count();
+    let count = points.ok_or("the series does not exist")?.map_while(Result::ok).count();
     Ok((begun.elapsed(), count))
 }
 
 fn read_all(history: &History, length: i64) -> Result<usize, Box<dyn Error>> {
     let points = history.points(window(0, length, Step::Raw))?;
-    Ok(points.ok_or("the series is there")?.map_while(Result::ok).count())
+    Ok(points.ok_or("the series does not exist")?.map_while(Result::ok).count())
 }
 
 fn median(times: &mut [Duration]) -> Duration {
@@ -177,7 +183,7 @@ fn median(times: &mut [Duration]) -> Duration {
     times[times.len() / 2]
 }
 
-/// The most memory that the process has used, KiB.
+/// Returns the peak resident memory of this process, KiB.
 fn peak_memory() -> Result<u64, Box<dyn Error>> {
     let status = std::fs::read_to_string("/proc/self/status")?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).ok_or("no VmHWM")?;

@@ -1,4 +1,4 @@
-//! `axum-peer ADDRESS BODY [CERT KEY]`: a small axum server, over TLS when it has a certificate.
+//! `axum-peer ADDRESS BODY [CERT KEY]`: a minimal axum server, over TLS if it has a certificate.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

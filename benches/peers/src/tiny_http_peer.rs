@@ -1,5 +1,5 @@
-//! `tiny-http-peer ADDRESS BODY`: tiny_http's own server, plain HTTP, with as many threads as
-//! ours has workers.
+//! `tiny-http-peer ADDRESS BODY`: a tiny_http server over plain HTTP, with as many threads as
+//! pumphouse-web has workers.
 
 use std::sync::Arc;
 

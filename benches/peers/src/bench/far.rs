@@ -1,7 +1,7 @@
 //! One large response over a line with a round-trip time of 600 ms, such as a satellite's.
 //!
-//! The benchmark runs itself in a network namespace, behind `far_line.py`. That takes root, a TUN
-//! device, unshare, ip and Python; without one of them this is not measured.
+//! The benchmark runs itself in a network namespace, behind `far_line.py`. That requires root, a TUN
+//! device, unshare, ip and Python; without one of them the figure is left out.
 
 use std::error::Error;
 use std::io::{self, Read, Write};
@@ -23,13 +23,13 @@ const LINE: &str = include_str!("../../far_line.py");
 const NEAR: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 1);
 const FAR: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 2);
 
-/// Values of the only source: they make the response large.
+/// Number of values of the only source, which make the response large.
 const VALUES: usize = 50_000;
 
 const ROUNDS: usize = 3;
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Kinds that are compared.
+/// Servers that are compared.
 const KINDS: [Kind; 2] = [Kind::Ours, Kind::Nginx];
 
 /// Median times of a download.
@@ -106,7 +106,7 @@ fn wait_for_values(address: SocketAddr) -> Result<Vec<u8>, Box<dyn Error>> {
     }
 }
 
-/// Waits until the server answers with about that many bytes.
+/// Waits until the response has about this many bytes.
 fn wait_until_large(address: SocketAddr, length: usize) -> io::Result<()> {
     let begun = Instant::now();
     while download(address)?.len() < length * 9 / 10 {

@@ -1,4 +1,4 @@
-//! Ten thousand TLS connections that have asked once and stay.
+//! Ten thousand TLS connections that have sent one request and stay open.
 
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
@@ -11,11 +11,11 @@ use rustls::{ClientConfig, ClientConnection};
 use crate::load;
 use crate::servers::Server;
 
-/// What was seen.
+/// Result of the measurement.
 pub struct Idle {
     pub connections: usize,
     pub kib_each: f64,
-    /// Milliseconds within which 99 of 100 fresh connections were served meanwhile.
+    /// p99 of fresh connections meanwhile, in milliseconds.
     pub canary_p99: f64,
 }
 
@@ -31,7 +31,7 @@ pub fn measure(
     for number in 0..connections {
         held.push(ask(server.address, config, number as u64, "")?);
     }
-    // What was allocated for the handshakes only has gone back by then.
+    // By then the memory of the handshakes has been returned.
     std::thread::sleep(Duration::from_millis(500));
     let kib_each = server.memory().saturating_sub(before) as f64 / connections as f64;
     let mut times = Vec::new();
@@ -45,7 +45,7 @@ pub fn measure(
     Ok(Idle { connections: held.len(), kib_each, canary_p99: times[times.len() * 99 / 100] })
 }
 
-/// A connection with one request and its answer.
+/// Opens a connection, sends one request and reads the response.
 fn ask(
     address: SocketAddr,
     config: &Arc<ClientConfig>,

@@ -1,4 +1,5 @@
-//! The load: one thread, one epoll, as many connections as asked for, and every answer checked.
+//! The load generator: one thread and one epoll instance drive all connections and check every
+//! response.
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -12,25 +13,26 @@ use rustls::{ClientConfig, ClientConnection};
 use slab::Slab;
 use socket2::{Domain, Socket, Type};
 
-/// What is asked for, and how.
+/// Parameters of the load.
 #[derive(Clone)]
 pub struct Load {
     pub address: SocketAddr,
     pub tls: Option<Arc<ClientConfig>>,
     pub path: &'static str,
     pub connections: usize,
-    /// Else each request has a connection of its own, without TLS resumption.
+    /// True: connections are kept alive; false: each request has its own connection, without TLS
+    /// resumption.
     pub keep_alive: bool,
     pub time: Duration,
 }
 
-/// What came of it.
+/// Result of a run.
 #[derive(Default)]
 pub struct Outcome {
     pub served: u64,
     pub failed: u64,
     pub elapsed: Duration,
-    /// Of each answer, from the request, or from the connect where each has its own.
+    /// Time of each response, from the request, or from the connect if each request has its own.
     latencies: Vec<u32>,
 }
 
@@ -39,7 +41,7 @@ impl Outcome {
         self.served as f64 / self.elapsed.as_secs_f64()
     }
 
-    /// Milliseconds within which that share was served.
+    /// Returns the time within which this share was served, in milliseconds.
     pub fn quantile(&mut self, share: f64) -> f64 {
         self.latencies.sort_unstable();
         let last = self.latencies.len().saturating_sub(1);
@@ -93,7 +95,7 @@ pub fn run(load: &Load) -> io::Result<Outcome> {
     Ok(generator.outcome)
 }
 
-/// Opens a connection from one of many addresses, so that no port is waited for.
+/// Opens a connection from one of many addresses, so that ports never run out.
 pub fn connect(address: SocketAddr, number: u64) -> io::Result<TcpStream> {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
     socket.set_nonblocking(true)?;
@@ -162,7 +164,7 @@ impl Generator<'_> {
 }
 
 impl Client {
-    /// Goes one step; true when the answer is whole.
+    /// Reads and writes as far as possible; returns true if the response is complete.
     fn step(&mut self, request: &[u8], scratch: &mut [u8]) -> io::Result<bool> {
         let from = request.len() - self.unsent;
         let Some(tls) = &mut self.tls else {
@@ -173,7 +175,7 @@ impl Client {
             return self.take(&scratch[..length]);
         };
         if self.unsent > 0 {
-            // Before the handshake is done it waits in the session and goes with its last flight.
+            // Before the end of the handshake the request is buffered, and sent with the last flight.
             self.unsent -= tls.writer().write(&request[from..])?;
         }
         while tls.wants_write() {
@@ -197,7 +199,7 @@ impl Client {
     }
 }
 
-/// Whether a response with a `content-length` is whole.
+/// Returns true if a response with a `content-length` is complete.
 pub fn whole(response: &[u8]) -> io::Result<bool> {
     let Some(end) = response.windows(4).position(|window| window == b"\r\n\r\n") else {
         return Ok(false);

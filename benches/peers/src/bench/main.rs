@@ -1,8 +1,8 @@
-//! `make bench`: ours and its peers side by side in one run.
+//! `make bench`: pumphouse-web and other servers side by side in one run.
 //!
-//! Rounds are interleaved (ours, nginx, axum, tiny_http, ours, …), so that whatever else the
-//! machine does hits all alike; figures are medians over the rounds, ratios are taken round by
-//! round. Load generator and server share the machine.
+//! Rounds are interleaved (pumphouse-web, nginx, axum, tiny_http, pumphouse-web, …), so that other
+//! load on the machine affects all servers alike. Figures are medians over the rounds; ratios are
+//! computed within each round. The load generator and the server share the machine.
 
 mod far;
 mod idle;
@@ -30,32 +30,32 @@ use servers::{Kind, Ours, Places, Server};
 /// Measure pumphouse-web beside nginx, axum and tiny_http.
 #[derive(FromArgs)]
 struct Arguments {
-    /// the release binary
+    /// path of the release binary
     #[argh(option)]
     ours: PathBuf,
 
-    /// seconds for each server, way of asking and round (default: 1)
+    /// seconds for each server, kind of request and round (default: 1)
     #[argh(option, default = "1.0")]
     seconds: f64,
 
-    /// rounds (default: 11)
+    /// number of rounds (default: 11)
     #[argh(option, default = "11")]
     rounds: usize,
 
-    /// only ways of asking whose name begins with this, and nothing else
+    /// measure only kinds of requests whose name begins with this
     #[argh(option)]
     only: Option<String>,
 
-    /// idle TLS connections (default: 10000)
+    /// number of idle TLS connections (default: 10000)
     #[argh(option, default = "10000")]
     idle: usize,
 
-    /// measure one large response over a long line; the benchmark starts itself so, in a network
-    /// namespace of its own
+    /// measure one large response over a line with a long round trip; the benchmark starts itself
+    /// with this switch, in a network namespace
     #[argh(switch)]
     far: bool,
 
-    /// write the tables to this file, too
+    /// file to which the tables are written, too
     #[argh(option)]
     output: Option<PathBuf>,
 }
@@ -63,7 +63,7 @@ struct Arguments {
 const PATH: &str = "/api/v1/status";
 const CONNECTIONS: usize = 64;
 
-/// By then every source has been polled.
+/// Time after the start by which every source has been polled.
 const FIRST_POLLS: Duration = Duration::from_secs(3);
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -129,7 +129,7 @@ fn measure(
 ) -> Result<Figures, Box<dyn Error>> {
     let server = servers::start(kind, places, way.tls, sources)?;
     let load = load_of(&server, way, client, CONNECTIONS, time);
-    // A warm-up, so that nobody is measured while it makes its first allocations.
+    // A warm-up, so that no server is measured during its first allocations.
     load::run(&Load { time: time / 10, ..load.clone() })?;
     let before = server.cpu();
     let mut outcome = load::run(&load)?;
@@ -205,7 +205,8 @@ fn alone(
     })
 }
 
-/// The p99 of a status with every upstream hung, over that with all well, in turns.
+/// Returns the ratio of the p99 with every upstream hung to the p99 with all upstreams healthy,
+/// measured by turns.
 fn hung_over_well(
     arguments: &Arguments,
     places: &Places,
@@ -216,7 +217,7 @@ fn hung_over_well(
     let hung_sources = upstream::sources(upstream::hung(body)?, "1s");
     let start = |sources| servers::start_ours(places, &Ours { tls: true, server: "", sources });
     let (well, hung) = (start(sources)?, start(&hung_sources)?);
-    // Both have their values by then, and one of them its first failures.
+    // By then both servers have their values, and one has its first failures.
     std::thread::sleep(FIRST_POLLS);
     let way = Way { tls: true, keep_alive: true };
     let time = Duration::from_secs_f64(arguments.seconds);
@@ -232,7 +233,7 @@ fn hung_over_well(
     Ok(median(ratios))
 }
 
-/// A P-256 certificate that all servers show, and a client that knows it.
+/// Creates the P-256 certificate that all servers present, and a client that trusts it.
 fn make_certificate(places: &Places) -> Result<Arc<ClientConfig>, Box<dyn Error>> {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()])?;
     std::fs::write(places.folder.join("cert.pem"), made.cert.pem())?;
@@ -240,7 +241,7 @@ fn make_certificate(places: &Places) -> Result<Arc<ClientConfig>, Box<dyn Error>
     Ok(pinned::client(made.cert.der().clone())?)
 }
 
-/// Keeps the bytes that ours serves, for the peers to serve the same.
+/// Stores the body that pumphouse-web serves, so that the other servers serve the same.
 fn save_status(places: &Places, sources: &str) -> Result<(), Box<dyn Error>> {
     use std::io::{Read as _, Write as _};
     let server = servers::start_ours(places, &Ours { tls: false, server: "", sources })?;
@@ -254,7 +255,7 @@ fn save_status(places: &Places, sources: &str) -> Result<(), Box<dyn Error>> {
     Ok(let_all_read(&places.folder)?)
 }
 
-/// Opens a folder to every user, as nginx's workers may run as another one.
+/// Opens a folder to every user, because nginx's workers can run as another user.
 fn let_all_read(folder: &Path) -> io::Result<()> {
     let readable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
     std::fs::set_permissions(folder, readable)
@@ -263,7 +264,7 @@ fn let_all_read(folder: &Path) -> io::Result<()> {
 fn raise_descriptors(needed: u64) -> Result<(), Box<dyn Error>> {
     let limit = getrlimit(Resource::Nofile);
     if limit.maximum.is_some_and(|most| most < needed) {
-        return Err(format!("{needed} open files are needed: raise `ulimit -Hn`").into());
+        return Err(format!("{needed} open files are needed, the hard limit is lower: raise `ulimit -Hn`").into());
     }
     Ok(setrlimit(Resource::Nofile, Rlimit { current: Some(needed), maximum: limit.maximum })?)
 }

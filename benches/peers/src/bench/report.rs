@@ -1,11 +1,11 @@
-//! The tables: figures as medians over the rounds, and each goal with what was reached.
+//! Tables: figures as medians over the rounds, and each goal with what was measured.
 
 use std::fmt::Write as _;
 
 use crate::far::{Far, ROUND_TRIP_MILLIS};
 use crate::servers::Kind;
 
-/// One way of asking.
+/// Kind of request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Way {
     pub tls: bool,
@@ -30,7 +30,7 @@ impl Way {
     }
 }
 
-/// One round's figures.
+/// Figures of one round.
 #[derive(Debug, Clone, Copy)]
 pub struct Figures {
     pub way: Way,
@@ -43,13 +43,13 @@ pub struct Figures {
     pub failed: u64,
 }
 
-/// What is measured of ours alone.
+/// Figures of pumphouse-web alone.
 pub struct Alone {
     pub idle_connections: usize,
     pub idle_kib_each: f64,
     pub idle_canary_p99: f64,
     pub hung_over_well: f64,
-    /// `None`: the machine cannot make a long line.
+    /// Download over a line with a long round trip; `None`: the machine cannot emulate one.
     pub far: Option<Far>,
     pub at_rest_kib: u64,
     pub start_millis: f64,
@@ -92,7 +92,7 @@ pub fn figures_table(all: &[Figures]) -> String {
 
 pub fn goals_table(all: &[Figures], alone: &Alone) -> String {
     let rate = |way, kind| figure(all, way, kind, |it| it.per_second);
-    // Ratios are taken round by round, so that a slow moment of the machine hits both sides.
+    // Ratios are computed within a round, so that a slow moment of the machine affects both sides.
     let ratio = |way: Way, kind: Kind, of: fn(&Figures) -> f64| {
         let side = |kind| all.iter().filter(move |it| it.way == way && it.kind == kind).map(of);
         median(side(Kind::Ours).zip(side(kind)).map(|(ours, theirs)| ours / theirs).collect())
@@ -177,7 +177,7 @@ pub fn goals_table(all: &[Figures], alone: &Alone) -> String {
     text
 }
 
-/// The machine, without its name.
+/// Returns a description of the machine.
 pub fn machine() -> String {
     let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
     let cpuinfo = read("/proc/cpuinfo");
@@ -186,7 +186,7 @@ pub fn machine() -> String {
         model.and_then(|line| line.split_once(": ")).map_or("an unknown processor", |(_, it)| it);
     let cores = cpuinfo.lines().filter(|line| line.starts_with("processor")).count();
     let kernel = read("/proc/sys/kernel/osrelease");
-    // Without the suffix by which whoever built it tells his kernels apart.
+    // Without the suffix of the local build.
     let version = kernel.trim().split('-').next().unwrap_or_default();
     format!("{cores} cores of {model}, Linux {version}")
 }

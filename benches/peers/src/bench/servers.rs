@@ -1,4 +1,4 @@
-//! The servers: ours, and those that it is measured against, each serving the same bytes.
+//! The servers that are compared, each serving the same bytes.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// What can be measured.
+/// Server to measure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     Ours,
@@ -27,28 +27,28 @@ impl Kind {
         }
     }
 
-    /// tiny_http's own TLS is too old to be measured.
+    /// Returns true if the server is measured over TLS. The TLS of tiny_http is outdated.
     pub const fn speaks_tls(self) -> bool {
         !matches!(self, Kind::TinyHttp)
     }
 }
 
-/// Where everything is: a folder for files, and the binaries.
+/// Paths of the benchmark: a folder for files, and the binaries.
 pub struct Places {
     pub folder: PathBuf,
     pub ours: PathBuf,
     pub peers: PathBuf,
-    /// Address that servers listen at.
+    /// Address on which servers listen.
     pub host: Ipv4Addr,
 }
 
-/// A running server, ended when dropped.
+/// A running server, killed when dropped.
 pub struct Server {
     child: Child,
     pub address: SocketAddr,
 }
 
-/// How ours is configured.
+/// Configuration of pumphouse-web.
 pub struct Ours<'a> {
     pub tls: bool,
     pub server: &'a str,
@@ -57,7 +57,7 @@ pub struct Ours<'a> {
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Starts one of them, serving the file `status.json` at `/api/v1/status`.
+/// Starts a server that serves the file `status.json` at `/api/v1/status`.
 pub fn start(kind: Kind, places: &Places, tls: bool, sources: &str) -> io::Result<Server> {
     let address = free_address(places.host)?;
     let text = address.to_string();
@@ -88,7 +88,7 @@ pub fn start(kind: Kind, places: &Places, tls: bool, sources: &str) -> io::Resul
     Ok(server)
 }
 
-/// Starts ours and waits until it says that it listens.
+/// Starts pumphouse-web and waits until it logs that it listens.
 pub fn start_ours(places: &Places, ours: &Ours<'_>) -> io::Result<Server> {
     let address = free_address(places.host)?;
     let folder = places.folder.display();
@@ -102,12 +102,12 @@ pub fn start_ours(places: &Places, ours: &Ours<'_>) -> io::Result<Server> {
     if !lines.any(|line| line.contains("admin listener on")) {
         return Err(io::Error::other("pumphouse-web did not start"));
     }
-    // The rest is read, so that the server never waits for room in the pipe.
+    // The log is read to its end, so that the pipe never fills.
     std::thread::spawn(move || lines.for_each(drop));
     Ok(Server { child, address })
 }
 
-/// From the start of the process to the first byte of an answer.
+/// Returns the time from the start of the process to the first byte of a response.
 pub fn time_to_first_byte(places: &Places) -> io::Result<Duration> {
     let address = free_address(places.host)?;
     let mut command = serve(places, address, "")?;
@@ -129,7 +129,7 @@ pub fn time_to_first_byte(places: &Places) -> io::Result<Duration> {
     Ok(time)
 }
 
-/// Ours at that address, in a folder of its own, where it keeps its history.
+/// Returns the command that starts pumphouse-web at this address, in a folder of its own.
 fn serve(places: &Places, address: SocketAddr, rest: &str) -> io::Result<Command> {
     let folder = places.folder.join(format!("ours-{}", address.port()));
     std::fs::create_dir_all(&folder)?;
@@ -146,7 +146,7 @@ fn quiet(command: &mut Command) -> &mut Command {
     command.env_remove("RUST_LOG").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null())
 }
 
-/// Spawns a program; an error names it.
+/// Spawns a program; the error names it.
 pub fn spawn(command: &mut Command) -> io::Result<Child> {
     command.spawn().map_err(|error| {
         let program = command.get_program().display();
@@ -169,7 +169,7 @@ fn wait_until_open(address: SocketAddr) -> io::Result<()> {
     Ok(())
 }
 
-/// As many workers as processors, no log, the file kept open.
+/// Returns a configuration of nginx: a worker for each processor, no log, the file kept open.
 fn nginx_config(folder: &Path, address: SocketAddr, tls: bool) -> String {
     let folder = folder.display();
     let ssl = if tls { " ssl" } else { "" };
@@ -193,7 +193,7 @@ fn nginx_config(folder: &Path, address: SocketAddr, tls: bool) -> String {
 }
 
 impl Server {
-    /// The process and its children.
+    /// Returns the process and its children.
     fn processes(&self) -> Vec<u32> {
         let mut processes = vec![self.child.id()];
         let children = format!("/proc/{0}/task/{0}/children", self.child.id());
@@ -202,12 +202,12 @@ impl Server {
         processes
     }
 
-    /// Processor time used so far.
+    /// Returns the processor time used so far.
     pub fn cpu(&self) -> Duration {
         self.processes().into_iter().map(cpu_time).sum()
     }
 
-    /// Resident memory, KiB.
+    /// Returns the resident memory, KiB.
     pub fn memory(&self) -> u64 {
         self.processes().into_iter().map(memory).sum()
     }
@@ -215,7 +215,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // A plain kill would leave nginx's workers behind.
+        // Killing the process alone would leave the workers of nginx running.
         let term = rustix::process::Signal::TERM;
         if let Some(pid) = rustix::process::Pid::from_raw(self.child.id() as i32) {
             let _ = rustix::process::kill_process(pid, term);

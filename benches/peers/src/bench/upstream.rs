@@ -1,14 +1,14 @@
-//! The upstreams behind ours while it is measured: one that answers, one that no longer does.
+//! Upstreams of pumphouse-web during the benchmark: one that answers, and one that hangs.
 
 use std::collections::{HashSet, VecDeque};
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Connections that are kept without an answer; older ones have been given up by their pollers.
+/// Number of connections that are kept without a response; the pollers have closed older ones.
 const KEPT: usize = 100;
 
-/// What each source tells, as of now, so that it is not stale whenever this is run.
+/// Returns the response of each source, observed now, so that it is fresh.
 pub fn body() -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     format!(
@@ -16,7 +16,7 @@ pub fn body() -> String {
     )
 }
 
-/// Answers each request at once with `body`, until the process ends.
+/// Starts an upstream that answers each request at once with `body`, until the process ends.
 pub fn answering(body: String) -> io::Result<SocketAddr> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let address = listener.local_addr()?;
@@ -30,8 +30,8 @@ pub fn answering(body: String) -> io::Result<SocketAddr> {
     Ok(address)
 }
 
-/// Answers each source once with `body`, so that there is something to show; from then on accepts
-/// and never says anything, until the process ends.
+/// Starts an upstream that answers each source once with `body`, so that there are values, and then
+/// accepts connections and sends nothing, until the process ends.
 pub fn hung(body: String) -> io::Result<SocketAddr> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let address = listener.local_addr()?;
@@ -60,14 +60,14 @@ fn request_line(stream: &TcpStream) -> io::Result<String> {
 
 fn answer(mut stream: TcpStream, body: &str) {
     let length = body.len();
-    // A poller that has gone needs no answer.
+    // The poller may have closed the connection.
     let _ = write!(
         stream,
         "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
     );
 }
 
-/// `[[source]]` tables for three sources at that address.
+/// Returns `[[source]]` tables for three sources at this address.
 pub fn sources(address: SocketAddr, interval: &str) -> String {
     ["tank", "well", "spring"]
         .map(|name| {
@@ -85,7 +85,7 @@ pub fn sources(address: SocketAddr, interval: &str) -> String {
         .concat()
 }
 
-/// A `[[source]]` table with that many values, for a large status.
+/// Returns a `[[source]]` table with this number of values, for a large status.
 pub fn large_source(address: SocketAddr, values: usize) -> String {
     let mut text = format!(
         "[[source]]\nname = \"tank\"\nkind = \"json\"\nurl = \"http://{address}/tank\"\n\

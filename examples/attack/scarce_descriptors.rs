@@ -1,4 +1,4 @@
-//! Far more connections than the server has descriptors for.
+//! An attack with many more connections than the server has descriptors.
 
 use std::error::Error;
 use std::path::Path;
@@ -20,15 +20,15 @@ const CONNECTIONS: usize = 1000;
 const TIME: Duration = Duration::from_secs(10);
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What came of it.
+/// Result of the attack.
 pub struct Scarcity {
     cpu: Duration,
     log_lines: usize,
     back_after: Duration,
 }
 
-/// Holds a server that has few descriptors with many silent connections, each opened again as
-/// soon as it is closed; then lets go, and waits for a visitor to be served.
+/// Attacks a server that has few descriptors with many silent connections, each opened again as soon
+/// as it is closed. Then ends the attack, and waits until a visitor is served.
 pub fn run(binary: &Path) -> Result<Scarcity, Box<dyn Error>> {
     let setup = Setup { descriptors: Some(DESCRIPTORS), ..Setup::from(Config::https()) };
     let target = Target::start(binary, setup)?;
@@ -56,16 +56,16 @@ pub fn run(binary: &Path) -> Result<Scarcity, Box<dyn Error>> {
 }
 
 impl Scarcity {
-    /// What was to be reached.
+    /// Returns the goals with what was measured.
     pub fn goals(&self) -> Vec<Goal> {
         let seconds = TIME.as_secs_f64();
-        let whole =
+        let attack =
             format!("{CONNECTIONS} connections on {DESCRIPTORS} descriptors for {seconds} s");
         let share = 100.0 * self.cpu.as_secs_f64() / seconds;
         let lines = self.log_lines as f64 / seconds;
         let back = self.back_after.as_secs_f64() * 1e3;
         vec![
-            Goal::at_most(format!("{whole}: CPU"), share, 5.0, "% of a core").of_speed(),
+            Goal::at_most(format!("{attack}: CPU"), share, 5.0, "% of a core").of_speed(),
             Goal::at_most("the same: log lines a second", lines, 1.0, ""),
             Goal::at_most("the same: a visitor is served after they go", back, 1000.0, "ms")
                 .of_speed(),

@@ -1,4 +1,4 @@
-//! The attack in all modes at once, by thousands of connections.
+//! The attack in all modes at once, with thousands of connections.
 
 use std::error::Error;
 use std::net::SocketAddr;
@@ -14,14 +14,14 @@ use pumphouse_web::engine::Settings;
 use pumphouse_web::kernel::listen_queue::listen_losses;
 use rustls::ClientConfig;
 
-use crate::CANARY_PATIENCE;
+use crate::CANARY_TIMEOUT;
 use crate::metrics;
-use crate::report::{Inside, Report};
+use crate::report::{Report, ServerCounts};
 
-/// Addresses that each mode comes from, where one comes from many.
+/// Number of source addresses of each mode that uses several.
 const ADDRESSES: u8 = 200;
 
-/// Attacks that address; `own` is its process, where it is known.
+/// Attacks a server for `time`. `own` is the server if it was started here.
 pub fn attack(
     address: SocketAddr,
     config: &Arc<ClientConfig>,
@@ -36,13 +36,13 @@ pub fn attack(
         modes: Mode::ATTACK.to_vec(),
         connections,
         addresses: ADDRESSES,
-        // Those of a server elsewhere are not known.
+        // The limits of a server elsewhere are not known; these are the defaults.
         limits: Settings::default(),
     })?;
     let process = own.map(Target::process);
     let cpu_before = process.map(proc::cpu_time).unwrap_or_default();
     let overflows_before = listen_losses().overflows;
-    let canary = Canary::start(address, Arc::clone(config), CANARY_PATIENCE);
+    let canary = Canary::start(address, Arc::clone(config), CANARY_TIMEOUT);
     let (mut fullest, mut largest, mut second) = (0, 0, 0);
     swarm.run(time, |tallies| {
         let queue = proc::accept_queue(address);
@@ -54,18 +54,18 @@ pub fn attack(
         println!("{second:>4} s   {held:>6} held   accept queue {queue:>4}   {memory:>7} KiB");
     });
     let canary = canary.stop();
-    let inside = |target: &Target| -> Result<Inside, Box<dyn Error>> {
+    let counts = |target: &Target| -> Result<ServerCounts, Box<dyn Error>> {
         let mut closed = metrics::counts(target, "pumphouse_connections_closed_total")?;
         closed.retain(|(_, count)| *count > 0);
         let cpu = proc::cpu_time(target.process()).saturating_sub(cpu_before);
-        Ok(Inside { cpu, memory_kib: largest, closed })
+        Ok(ServerCounts { cpu, memory_kib: largest, closed })
     };
     Ok(Report {
         tallies: swarm.tallies(),
         canary,
         fullest_queue: fullest,
         overflows: listen_losses().overflows - overflows_before,
-        server: own.map(inside).transpose()?,
+        server: own.map(counts).transpose()?,
         time,
     })
 }
