@@ -13,8 +13,9 @@
 //! | routing | `router`, `routes` (the table) |
 //! | handlers | `pages` (and `page_charts`), `picture`, `status`, `values`, `history`, `events`, `poll`, `health`, `login`, `assets`, `openapi` |
 //! | handler interface | `answer` (handlers and their results), `exchange`, `context` (their arguments) |
-//! | caches and views | `chart`, `page::cache`, `asset_files`, `snapshot_cache`, `series`, `shell`, `freshness`, `request_log` |
+//! | caches and views | `page` (HTML), `chart` (SVG), `asset_files`, `snapshot_cache`, `series`, `shell`, `freshness`, `request_log` |
 //! | requests and results | `content`, `query`, `target`, `cors`, `denial`, `conditional`, `negotiate`, `request_id`, `problem`, `methods`, `media_type`, `observer` |
+//! | texts | `format` (numbers, units, times) |
 
 mod answer;
 mod asset_files;

@@ -75,8 +75,10 @@ fn render_source(context: &Context, request: &RouteRequest<'_>) -> Result<Conten
     if let Some(page) = context.source_pages.get(&source.name, variant, moment) {
         return Ok(content(page));
     }
+    // Before the rendering: a chart that is drawn meanwhile would be missing in the page.
+    let is_complete = outdated(context, charts_of(source), variant.range, request.now).is_empty();
     let html = with_view(context, &snapshot, request, |view| page::source_page(view, source));
-    if !outdated(context, charts_of(source), variant.range, request.now).is_empty() {
+    if !is_complete {
         // A later request may draw the missing charts within this second, so the page is not kept.
         return Ok(content(render_for(request.headers(), HTML, html)));
     }
