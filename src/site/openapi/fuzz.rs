@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use fastrand::Rng;
 use serde_json::Value as Json;
 
-use super::judge::{Judge, Operation};
+use super::schema_check::{Operation, SchemaCheck};
 use super::tests::{ask, asset_of, encoded, in_query, place, sources};
 use crate::site::Site;
 
@@ -131,7 +131,7 @@ fn target(rng: &mut Rng, operation: &Operation, asset: &str) -> String {
 }
 
 /// One request, judged; gives the status.
-fn attempt(rng: &mut Rng, judge: &Judge, site: &Site, operations: &[Operation]) -> u16 {
+fn attempt(rng: &mut Rng, check: &SchemaCheck, site: &Site, operations: &[Operation]) -> u16 {
     let operation = pick(rng, operations);
     let target = target(rng, operation, &asset_of(site));
     if target.parse::<http::Uri>().is_err() {
@@ -142,8 +142,8 @@ fn attempt(rng: &mut Rng, judge: &Judge, site: &Site, operations: &[Operation]) 
     let response = ask(site, &operation.method, &target, &fields);
     let status = response.status().as_u16();
     // What is asked may be another route's: then the judge has to go by that one.
-    let asked = judge_of(operations, operation, &target);
-    if let Err(fault) = judge.judge(asked, response) {
+    let asked = operation_of(operations, operation, &target);
+    if let Err(fault) = check.response(asked, response) {
         panic!("{} {target} {fields:?}: {fault}", operation.method);
     }
     status
@@ -151,7 +151,11 @@ fn attempt(rng: &mut Rng, judge: &Judge, site: &Site, operations: &[Operation]) 
 
 /// The operation that a target is in truth. `{source}.{field}` may have become a bare value, as a
 /// field may be called what ends in `.txt`; every other mixture is still its own route.
-fn judge_of<'a>(operations: &'a [Operation], asked: &'a Operation, target: &str) -> &'a Operation {
+fn operation_of<'a>(
+    operations: &'a [Operation],
+    asked: &'a Operation,
+    target: &str,
+) -> &'a Operation {
     let path = target.split('?').next().unwrap_or_default();
     let bare = "/api/v1/values/{source}.{field}.txt";
     if asked.path.starts_with("/api/v1/values/") && path.ends_with(".txt") {
@@ -163,8 +167,8 @@ fn judge_of<'a>(operations: &'a [Operation], asked: &'a Operation, target: &str)
 
 #[test]
 fn no_request_meets_what_the_document_does_not_tell() {
-    let judge = Judge::new();
-    let operations = judge.operations();
+    let check = SchemaCheck::new();
+    let operations = check.operations();
     let (_folder, site) = place(sources());
     let seconds = std::env::var("FUZZ_SECONDS").ok().and_then(|text| text.parse().ok());
     let mut rng = match seconds {
@@ -174,7 +178,7 @@ fn no_request_meets_what_the_document_does_not_tell() {
     let begun = Instant::now();
     let mut met = std::collections::BTreeMap::<u16, usize>::new();
     for run in 0.. {
-        *met.entry(attempt(&mut rng, &judge, &site, &operations)).or_default() += 1;
+        *met.entry(attempt(&mut rng, &check, &site, &operations)).or_default() += 1;
         match seconds.map(Duration::from_secs) {
             // A slow build answers fewer in a second than the counts below require.
             Some(long) if begun.elapsed() >= long && run >= SHORT_RUN => break,

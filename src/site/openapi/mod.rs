@@ -1,13 +1,20 @@
 //! `/openapi.json`: the public routes as an OpenAPI 3.1 document, for programs that write clients
 //! and for people who read.
 //!
-//! It is made of the same constants that the routes go by: units, states, ranges, limits. Tests
-//! walk the routes and the document against each other, hold real answers against its schemas, and
-//! ask whatever it lets one ask.
+//! It is built from the constants that the handlers use: route patterns, units, states, ranges,
+//! limits. So a unit or a state cannot be forgotten, and a route pattern without operations does not
+//! compile. Tests compare the rest: the methods and parameters of every route with the document,
+//! real responses with its schemas (`schema_check`), and the responses to random requests that the
+//! document allows, and to some that it does not (`fuzz`). `default` describes requests that the
+//! engine refuses before the site is called; the tests do not accept it for a response of the site.
 
+mod current;
 mod example;
 mod operation;
+mod pages;
 mod parameter;
+mod paths;
+mod recorded;
 mod response;
 mod schema;
 mod sign_in;
@@ -23,10 +30,11 @@ use super::media_type::JSON;
 use super::problem::Problem;
 use crate::board::Rendered;
 
-/// It changes with a release only, and then a client should not go by the old one for long.
+/// Caching of the document. It changes with a release, and then no client should use the old one for
+/// long.
 const AN_HOUR: &str = "max-age=3600";
 
-/// The document, rendered when somebody asks for it first.
+/// The document, rendered at the first request for it.
 static RENDERED: LazyLock<Rendered> = LazyLock::new(|| {
     let mut body =
         serde_json::to_vec(&Document::new()).expect("string keys and constants are always JSON");
@@ -34,7 +42,7 @@ static RENDERED: LazyLock<Rendered> = LazyLock::new(|| {
     Rendered::new(JSON, body)
 });
 
-/// The document.
+/// Answers `GET /openapi.json`.
 pub(super) fn openapi(_: &Context, _: &RouteRequest<'_>) -> Result<Content, Problem> {
     Ok(Representation::new(RENDERED.clone(), CachePolicy::undated(AN_HOUR)).into())
 }
@@ -56,11 +64,11 @@ impl Document {
         Document {
             openapi: "3.1.1",
             info: info(),
-            servers: json!([{"url": "/", "description": "Where this document came from."}]),
+            servers: json!([{"url": "/", "description": "The server that this document was loaded from."}]),
             tags: tags(),
             // Any of the three, or none where the site is open.
             security: json!([{}, {"basic": []}, {"bearer": []}, {"session": []}]),
-            paths: operation::paths(),
+            paths: paths::paths(),
             components: json!({
                 "schemas": schema::schemas(),
                 "parameters": parameter::parameters(),
@@ -77,17 +85,17 @@ Levels of water tanks, weather and the like, each with its true age.
 
 * Times are UTC, RFC 3339, whole seconds, with `Z`. Bodies hold times and never ages, so that a \
 reading that has not changed is a 304.
-* A value that could not be had is `null` with a `note`, never 0.
+* A missing value is `null` with a `note`, never 0.
 * `max_age` turns data older than that into a 503, so that `curl -f` alone gates a script.
 * Under `/api/` a parameter that is unknown, repeated or malformed is a 400, never ignored.
-* HEAD works wherever GET does. OPTIONS tells by `Allow` what does; another method is a 405.
-* Errors are `application/problem+json` (RFC 9457), or a small page for those who prefer \
+* HEAD works wherever GET does. OPTIONS returns the methods in `Allow`; any other is a 405.
+* Errors are `application/problem+json` (RFC 9457), or a small page for clients that prefer \
 `text/html`.
-* Bodies above 1 KiB are compressed by gzip where `Accept-Encoding` asks for it; each coding has an \
+* Bodies above 1 KiB are compressed by gzip if `Accept-Encoding` allows it; each coding has an \
 entity tag of its own.
-* A right password is answered with a device cookie (`Set-Cookie`), unless one came with it: by it \
-the browser or script is not throttled for the failures of others at the same address.
-* Every answer carries `X-Content-Type-Options: nosniff` and `Referrer-Policy: no-referrer`, and a \
+* The response to a right password sets a device cookie (`Set-Cookie`), unless the request had one. \
+A client with that cookie is not throttled for the failed logins of other clients at its address.
+* Every response carries `X-Content-Type-Options: nosniff` and `Referrer-Policy: no-referrer`, and a \
 page its `Content-Security-Policy`.";
 
 fn info() -> Json {
@@ -103,9 +111,9 @@ fn info() -> Json {
 fn tags() -> Json {
     json!([
         {"name": "now", "description": "The latest readings, from memory."},
-        {"name": "past", "description": "What was recorded, and what happened."},
+        {"name": "past", "description": "Recorded series and events."},
         {"name": "health", "description": "For monitors and supervisors."},
-        {"name": "pages", "description": "For people, and what their pages load."},
+        {"name": "pages", "description": "Pages for people, and the files that they load."},
         {"name": "access", "description": "Sign in and out, for browsers."},
         {"name": "document", "description": "This document."},
     ])
@@ -116,20 +124,20 @@ fn security_schemes() -> Json {
         "basic": {
             "type": "http",
             "scheme": "basic",
-            "description": "A user's name and password, where the site is not open.",
+            "description": "A user's name and password, if access is restricted.",
         },
         "bearer": {
             "type": "http",
             "scheme": "bearer",
-            "description": "A token, for scripts, where the site is not open.",
+            "description": "A token, for scripts, if access is restricted.",
         },
         "session": {
             "type": "apiKey",
             "in": "cookie",
             "name": "pumphouse_session_6443",
-            "description": "The session of a browser that has signed in on `/login`; the name ends \
-                            with the port that the browser asked for. A method that changes \
-                            something needs `Origin` or `Sec-Fetch-Site` with it.",
+            "description": "The session of a browser that has signed in on `/login`. The name \
+                            ends with the port that the browser requested. A method that \
+                            changes something needs `Origin` or `Sec-Fetch-Site` with it.",
         },
     })
 }
@@ -137,6 +145,6 @@ fn security_schemes() -> Json {
 #[cfg(test)]
 mod fuzz;
 #[cfg(test)]
-mod judge;
+mod schema_check;
 #[cfg(test)]
 mod tests;

@@ -8,6 +8,15 @@ use crate::site::media_type::JSON;
 use crate::site::problem::MAX_RETRY_AFTER;
 use crate::site::query::MOST_PARAMETERS;
 
+/// Headers of a response that caches may store.
+pub(super) const CACHED: [&str; 3] = ["ETag", "Cache-Control", "Vary"];
+
+/// Headers of a response about readings.
+pub(super) const DATED: [&str; 4] = ["ETag", "Last-Modified", "Cache-Control", "Vary"];
+
+/// Headers of a response that no cache may store.
+pub(super) const FLEETING: [&str; 1] = ["Cache-Control"];
+
 /// A header of the components, and whether it is always there.
 const HEADERS: [(&str, bool, &str, &str); 11] = [
     ("ETag", true, "A strong entity tag over the body.", "\"0123456789abcdef0123456789abcdef\""),

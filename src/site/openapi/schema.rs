@@ -4,9 +4,11 @@ use serde_json::{Value as Json, json};
 use strum::{VariantArray, VariantNames as _};
 
 use super::example;
+use crate::access::MAX_NAME_BYTES;
 use crate::board::{ErrorKind, EventKind, State};
 use crate::config::KINDS;
 use crate::history::{DAY, Tier};
+use crate::site::login::LOGIN_BODY_LIMIT;
 use crate::units::Unit;
 
 /// A source's or a field's name.
@@ -56,7 +58,7 @@ pub(super) fn schemas() -> Json {
             "pattern": ASSIGNMENTS,
         },
         "PollBegun": poll_begun(),
-        "SignIn": super::sign_in::form(),
+        "SignIn": sign_in_form(),
         "Series": series(),
         "Point": point(),
         "SeriesCsv": {
@@ -241,6 +243,23 @@ fn poll_begun() -> Json {
         "type": "object",
         "required": ["source", "poll"],
         "properties": {"source": name("The source's name."), "poll": {"const": "begun"}},
+    })
+}
+
+/// The form of `POST /login`.
+fn sign_in_form() -> Json {
+    json!({
+        "type": "object",
+        "description": format!("At most {LOGIN_BODY_LIMIT} bytes, each field once."),
+        "required": ["username", "password"],
+        "properties": {
+            "username": {"type": "string", "maxLength": MAX_NAME_BYTES},
+            "password": {"type": "string", "format": "password"},
+            "next": {
+                "type": "string",
+                "description": "The path of this site to go to; any other address means `/`.",
+            },
+        },
     })
 }
 

@@ -5,32 +5,8 @@ use serde_json::{Map, Value as Json, json};
 use super::operation::{common, options};
 use super::parameter::references;
 use super::response::{answer, plain_media, shared};
-use crate::access::MAX_NAME_BYTES;
-use crate::site::login::LOGIN_BODY_LIMIT;
 
 const TAG: &str = "access";
-
-/// Both paths.
-pub(super) fn paths() -> [(String, Json); 2] {
-    [("/login".to_owned(), login()), ("/logout".to_owned(), logout())]
-}
-
-/// The schema of the form.
-pub(super) fn form() -> Json {
-    json!({
-        "type": "object",
-        "description": format!("At most {LOGIN_BODY_LIMIT} bytes, each field once."),
-        "required": ["username", "password"],
-        "properties": {
-            "username": {"type": "string", "maxLength": MAX_NAME_BYTES},
-            "password": {"type": "string", "format": "password"},
-            "next": {
-                "type": "string",
-                "description": "The path of this site to go to; any other address means `/`.",
-            },
-        },
-    })
-}
 
 fn responses(also: &[&str], own: &[(&str, Json)]) -> Map<String, Json> {
     let mut responses = common(also);
@@ -38,7 +14,8 @@ fn responses(also: &[&str], own: &[(&str, Json)]) -> Map<String, Json> {
     responses
 }
 
-fn login() -> Json {
+/// Returns the operations of `/login`.
+pub(super) fn login(path: &str) -> Json {
     let form = |content: bool| {
         let bodies = content.then(|| plain_media("text/html", "Text"));
         let mut form = answer("The form.", &["Cache-Control", "Vary"], bodies);
@@ -86,11 +63,12 @@ fn login() -> Json {
                 &[see_other()],
             ),
         },
-        "options": options("login", TAG, "/login"),
+        "options": options("login", TAG, path),
     })
 }
 
-fn logout() -> Json {
+/// Returns the operations of `/logout`.
+pub(super) fn logout(path: &str) -> Json {
     let unsaved = answer(
         "The session has ended, but a crash of the server would undo that: it is not on disk yet.",
         &["Cache-Control", "Vary", "Retry-After", "Set-Cookie", "Clear-Site-Data"],
@@ -104,6 +82,6 @@ fn logout() -> Json {
             "security": [{}, {"session": []}],
             "responses": responses(&[], &[("303", shared("SeeOther")), ("503", unsaved)]),
         },
-        "options": options("signOut", TAG, "/logout"),
+        "options": options("signOut", TAG, path),
     })
 }

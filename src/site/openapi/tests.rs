@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use serde_json::{Value as Json, json};
 use strum::VariantArray as _;
 
-use super::judge::{Judge, Operation};
+use super::schema_check::{Operation, SchemaCheck};
 use crate::access::{Admission, PasswordHash, Restricted, Rules, Scopes, User};
 use crate::board::{Change, ErrorKind, Event, EventKind, Finite, Sample, SourceView, Value};
 use crate::engine::{Activity, Response};
@@ -129,7 +129,7 @@ fn it_is_served_as_it_should() {
     assert_eq!(response.headers()["content-type"], "application/json");
     assert_eq!(response.headers()["cache-control"], "max-age=3600");
     let told: Json = serde_json::from_str(text(&response)).unwrap();
-    assert_eq!(told, Judge::new().document);
+    assert_eq!(told, SchemaCheck::new().document);
     assert_eq!(told["info"]["version"], env!("CARGO_PKG_VERSION"));
     assert!(text(&response).starts_with("{\"openapi\":\"3.1."), "people read from the top");
     let tag = response.headers()["etag"].to_str().unwrap();
@@ -140,10 +140,10 @@ fn it_is_served_as_it_should() {
 
 #[test]
 fn every_route_and_method_is_documented_and_nothing_else() {
-    let judge = Judge::new();
+    let check = SchemaCheck::new();
     let (router, site) = (Router::new(), site(vec![]));
     let mut documented: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
-    for operation in judge.operations() {
+    for operation in check.operations() {
         let path = example_path(&operation, &asset_of(&site));
         let matched = router.find(&path).unwrap_or_else(|| panic!("{path} matches no route"));
         let outcome = answer_by_method(matched.route.methods, &operation.method.parse().unwrap());
@@ -178,7 +178,7 @@ fn is_strict(path: &str) -> bool {
 #[test]
 fn every_parameter_is_documented_and_nothing_else() {
     let (_folder, site) = place(sources());
-    let strict = Judge::new().operations().into_iter().filter(|it| is_strict(&it.path));
+    let strict = SchemaCheck::new().operations().into_iter().filter(|it| is_strict(&it.path));
     for operation in strict.filter(|it| it.method == "GET") {
         let path = example_path(&operation, "");
         let told = in_query(&operation).into_iter().map(|(name, ..)| name).collect();
@@ -211,7 +211,7 @@ fn invalid(parameter: &Json) -> Vec<Json> {
 #[test]
 fn each_example_is_understood_and_each_malformed_value_refused() {
     let (_folder, site) = place(vec![tank()]);
-    let strict = Judge::new().operations().into_iter().filter(|it| is_strict(&it.path));
+    let strict = SchemaCheck::new().operations().into_iter().filter(|it| is_strict(&it.path));
     for operation in strict.filter(|it| it.method == "GET") {
         let path = example_path(&operation, "");
         for (name, parameter, examples) in in_query(&operation) {
@@ -244,11 +244,11 @@ fn each_example_is_understood_and_each_malformed_value_refused() {
 
 #[test]
 fn real_answers_are_what_it_says() {
-    let judge = Judge::new();
+    let check = SchemaCheck::new();
     let mut seen: HashSet<(String, u16)> = HashSet::new();
     for sources in [sources(), vec![tank()], vec![]] {
         let (_folder, site) = place(sources);
-        for operation in judge.operations() {
+        for operation in check.operations() {
             let path = example_path(&operation, &asset_of(&site));
             let target = format!("{path}?{}", required(&operation));
             let target = target.trim_end_matches(['?', '&']);
@@ -256,7 +256,7 @@ fn real_answers_are_what_it_says() {
                 let response = ask(&site, &operation.method, target, fields);
                 let status = response.status().as_u16();
                 seen.insert((operation.id.clone(), status));
-                let verdict = judge.judge(&operation, response);
+                let verdict = check.response(&operation, response);
                 assert_eq!(verdict, Ok(()), "{} {target} {fields:?}", operation.method);
                 status
             };
@@ -278,7 +278,7 @@ fn real_answers_are_what_it_says() {
         }
     }
     for (site, method, target, fields, form) in sign_ins() {
-        let operations = judge.operations();
+        let operations = check.operations();
         let path = target.split('?').next().unwrap();
         let operation = operations.iter().find(|it| it.path == path && it.method == method);
         let mut request = request(method, target, fields);
@@ -286,11 +286,11 @@ fn real_answers_are_what_it_says() {
         let response = site.answer(&request, now(), &Activity::default()).1;
         let status = response.status().as_u16();
         seen.insert((operation.unwrap().id.clone(), status));
-        assert_eq!(judge.judge(operation.unwrap(), response), Ok(()), "{method} {target}");
+        assert_eq!(check.response(operation.unwrap(), response), Ok(()), "{method} {target}");
     }
     // What it tells of and what was seen here are the same, but for what others add and do.
     let elsewhere = ["401", "403", "429", "503", "default"];
-    for operation in judge.operations() {
+    for operation in check.operations() {
         for status in operation.responses.as_object().unwrap().keys() {
             let known =
                 status.parse().is_ok_and(|code| seen.contains(&(operation.id.clone(), code)));
@@ -350,11 +350,11 @@ fn sign_ins() -> Vec<SignIn> {
 
 #[test]
 fn other_methods_are_told_what_there_is() {
-    let judge = Judge::new();
+    let check = SchemaCheck::new();
     let (_folder, site) = place(sources());
-    for operation in judge.operations() {
+    for operation in check.operations() {
         let target = example_path(&operation, &asset_of(&site));
-        let documented = judge.document["paths"][&operation.path].as_object().unwrap();
+        let documented = check.document["paths"][&operation.path].as_object().unwrap();
         for method in ["GET", "HEAD", "OPTIONS", "POST", "PUT", "DELETE", "PATCH", "TRACE", "BREW"]
         {
             let is_told = documented.contains_key(&method.to_ascii_lowercase());
@@ -364,7 +364,7 @@ fn other_methods_are_told_what_there_is() {
             // No operation has an unknown method, so that only `default` describes its 501.
             if !is_told && refused == 405 {
                 let as_asked = Operation { method: Method::GET.to_string(), ..operation.clone() };
-                assert_eq!(judge.judge(&as_asked, response), Ok(()), "{method} {target}");
+                assert_eq!(check.response(&as_asked, response), Ok(()), "{method} {target}");
             }
         }
     }
@@ -372,40 +372,40 @@ fn other_methods_are_told_what_there_is() {
 
 #[test]
 fn its_examples_are_what_it_says() {
-    let judge = Judge::new();
+    let check = SchemaCheck::new();
     let mut tried = 0;
     let mut try_content = |response: &Json| {
         for media in response["content"].as_object().into_iter().flat_map(|it| it.values()) {
             let schema = media["schema"]["$ref"].as_str().unwrap().rsplit('/').next().unwrap();
             if let Some(example) = media.get("example") {
-                assert_eq!(judge.faults(schema, example), Vec::<String>::new(), "{example}");
+                assert_eq!(check.faults(schema, example), Vec::<String>::new(), "{example}");
                 tried += 1;
             }
         }
     };
-    for operation in judge.operations() {
+    for operation in check.operations() {
         operation
             .responses
             .as_object()
             .unwrap()
             .values()
-            .for_each(|it| try_content(judge.resolved(it)));
+            .for_each(|it| try_content(check.resolved(it)));
     }
     assert!(tried > 20, "{tried}");
 }
 
 #[test]
 fn it_holds_together() {
-    let judge = Judge::new();
+    let check = SchemaCheck::new();
     let mut ids = HashSet::new();
-    for operation in judge.operations() {
+    for operation in check.operations() {
         assert!(ids.insert(operation.id.clone()), "{} is there twice", operation.id);
     }
     // Every part is used, and every reference leads somewhere.
     let mut used = BTreeSet::new();
-    collect_references(&judge.document, &mut used);
+    collect_references(&check.document, &mut used);
     for kind in ["schemas", "parameters", "headers", "responses"] {
-        for name in judge.document["components"][kind].as_object().unwrap().keys() {
+        for name in check.document["components"][kind].as_object().unwrap().keys() {
             let place = format!("#/components/{kind}/{name}");
             assert!(used.remove(&place), "{place} is not used");
         }

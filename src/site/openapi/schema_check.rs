@@ -23,7 +23,7 @@ const EVERYWHERE: [&str; 8] = [
 ];
 
 /// The document with its schemas made strict, so that a member that it does not tell of is found.
-pub(super) struct Judge {
+pub(super) struct SchemaCheck {
     pub(super) document: Json,
     schemas: HashMap<String, Validator>,
 }
@@ -43,8 +43,8 @@ pub(super) struct Operation {
 
 const BASE: &str = "https://pumphouse.example/openapi.json";
 
-impl Judge {
-    pub(super) fn new() -> Judge {
+impl SchemaCheck {
+    pub(super) fn new() -> SchemaCheck {
         let document = serde_json::to_value(Document::new()).unwrap();
         let mut strict = document["components"].clone();
         make_strict(&mut strict["schemas"]);
@@ -63,7 +63,7 @@ impl Judge {
             (name, validator)
         };
         let schemas = names.into_iter().map(compiled).collect();
-        Judge { document, schemas }
+        SchemaCheck { document, schemas }
     }
 
     /// What a reference points to; anything else is itself.
@@ -108,14 +108,14 @@ impl Judge {
 
     /// Whether the document tells of this answer: its status, its headers, its type, its body.
     /// `default` does not count: it tells of what is refused before the site is asked.
-    pub(super) fn judge(&self, operation: &Operation, response: Response) -> Result<(), String> {
+    pub(super) fn response(&self, operation: &Operation, response: Response) -> Result<(), String> {
         let status = response.status().as_u16();
         let described = &operation.responses[status.to_string()];
         if described.is_null() {
             return Err(format!("{status} is not in the document: {}", drained(response)));
         }
         let described = self.resolved(described);
-        self.judge_headers(&described["headers"], response.headers())?;
+        self.check_headers(&described["headers"], response.headers())?;
         let kind = response.headers().get("content-type").map(|it| it.to_str().unwrap().to_owned());
         let packed = response.headers().contains_key("content-encoding");
         let content = match operation.method.as_str() {
@@ -153,7 +153,7 @@ impl Judge {
         }
     }
 
-    fn judge_headers(&self, described: &Json, headers: &HeaderMap) -> Result<(), String> {
+    fn check_headers(&self, described: &Json, headers: &HeaderMap) -> Result<(), String> {
         let none = serde_json::Map::new();
         let described = described.as_object().unwrap_or(&none);
         let told = |name: &str| described.keys().any(|told| told.eq_ignore_ascii_case(name));

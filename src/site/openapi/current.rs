@@ -1,0 +1,108 @@
+//! Paths of the current readings.
+
+use serde_json::{Value as Json, json};
+
+use super::example;
+use super::operation::{Read, common, options, path_parameters};
+use super::parameter::references;
+use super::response::{DATED, answer, json_media, media};
+
+const TAG: &str = "now";
+
+fn shell() -> (String, Json) {
+    media("text/plain", "Assignments", example::ASSIGNMENTS)
+}
+
+/// `/api/v1/status`
+pub(super) fn status() -> Read {
+    Read {
+        id: "getStatus",
+        tag: TAG,
+        summary: "Every source.",
+        parameters: &["fields", "format", "max_age"],
+        ok: answer("Every source.", &DATED, [json_media("Status", example::status()), shell()]),
+        tagged: true,
+        also: &[],
+    }
+}
+
+/// `/api/v1/sources`
+pub(super) fn sources() -> Read {
+    Read {
+        id: "listSources",
+        tag: TAG,
+        summary: "Every source, as a list.",
+        parameters: &["fields", "max_age"],
+        ok: answer(
+            "The sources in the order of the configuration.",
+            &DATED,
+            [json_media("Sources", json!([example::named_source()]))],
+        ),
+        tagged: true,
+        also: &[],
+    }
+}
+
+/// `/api/v1/sources/{source}`
+pub(super) fn source() -> Read {
+    Read {
+        id: "getSource",
+        tag: TAG,
+        summary: "One source.",
+        parameters: &["fields", "max_age"],
+        ok: answer("The source.", &DATED, [json_media("NamedSource", example::named_source())]),
+        tagged: true,
+        also: &["NotFound"],
+    }
+}
+
+/// `/api/v1/values/{source}.{field}`
+pub(super) fn value() -> Read {
+    Read {
+        id: "getValue",
+        tag: TAG,
+        summary: "One value.",
+        parameters: &["format", "max_age"],
+        ok: answer(
+            "The value, and how far it can be trusted.",
+            &DATED,
+            [json_media("OneValue", example::one_value()), shell()],
+        ),
+        tagged: true,
+        also: &["NotFound"],
+    }
+}
+
+/// `/api/v1/values/{source}.{field}.txt`
+pub(super) fn bare_value() -> Read {
+    Read {
+        id: "getBareValue",
+        tag: TAG,
+        summary: "One value and nothing else. A missing one is a 503.",
+        parameters: &["max_age"],
+        ok: answer("The value.", &DATED, [media("text/plain", "BareValue", "84.6\n")]),
+        tagged: true,
+        also: &["NotFound"],
+    }
+}
+
+/// `/api/v1/sources/{source}/poll`
+pub(super) fn poll(path: &str) -> Json {
+    let mut responses = common(&["NotFound"]);
+    let begun = answer(
+        "The poll begins. When it is done `fetched_at` or `error` of the source tells.",
+        &["Location", "Cache-Control"],
+        [json_media("PollBegun", example::poll_begun())],
+    );
+    responses.insert("202".to_owned(), begun);
+    json!({
+        "parameters": references(&path_parameters(path)),
+        "post": {
+            "operationId": "pollSource",
+            "tags": [TAG],
+            "summary": "Ask an upstream now, not at the next interval.",
+            "responses": responses,
+        },
+        "options": options("pollSource", TAG, path),
+    })
+}

@@ -1,0 +1,84 @@
+//! Paths for people and for monitors, and this document's own.
+
+use serde_json::Value as Json;
+
+use super::operation::Read;
+use super::response::{CACHED, FLEETING, answer, media, plain_media};
+
+/// `/`
+pub(super) fn dashboard() -> Read {
+    let about = "The dashboard. Works without JavaScript.";
+    Read { parameters: &["range"], ..page("getDashboard", about, html()) }
+}
+
+/// `/source/{source}`
+pub(super) fn source_page() -> Read {
+    let about = "A source with all its charts and their numbers.";
+    Read { parameters: &["range"], also: &["NotFound"], ..page("getSourcePage", about, html()) }
+}
+
+/// `/chart/{source}.{field}.svg`
+pub(super) fn chart() -> Read {
+    let ok = answer("The picture.", &CACHED, [svg()]);
+    Read {
+        parameters: &["range", "width", "height", "theme"],
+        also: &["NotFound"],
+        ..page("getChart", "A chart, for other pages to show.", ok)
+    }
+}
+
+/// `/assets/{name}`
+pub(super) fn asset() -> Read {
+    let files = [plain_media("text/css", "Text"), plain_media("text/javascript", "Text"), svg()];
+    let about = "A file that the pages load. A name is never used again for other bytes.";
+    Read { also: &["NotFound"], ..page("getAsset", about, answer("The file.", &CACHED, files)) }
+}
+
+/// `/favicon.ico`
+pub(super) fn favicon() -> Read {
+    page("getIcon", "The icon.", answer("The icon.", &CACHED, [svg()]))
+}
+
+/// `/robots.txt`
+pub(super) fn robots() -> Read {
+    let ok = answer("No page.", &CACHED, [plain_media("text/plain", "Text")]);
+    page("getRobots", "The pages that search engines may index.", ok)
+}
+
+/// `/openapi.json`
+pub(super) fn openapi() -> Read {
+    let ok = answer("The document.", &CACHED, [plain_media("application/json", "OpenApi")]);
+    Read { tag: "document", ..page("getOpenApi", "This document.", ok) }
+}
+
+/// `/ping`
+pub(super) fn ping() -> Read {
+    probe("ping", "The shortest request that passes through all layers.")
+}
+
+/// `/healthz`
+pub(super) fn health() -> Read {
+    probe("getHealth", "Liveness: the process serves. Never depends on an upstream.")
+}
+
+/// `/readyz`
+pub(super) fn readiness() -> Read {
+    probe("getReadiness", "Readiness: every source has answered and none is stale.")
+}
+
+fn html() -> Json {
+    answer("The page.", &CACHED, [plain_media("text/html", "Text")])
+}
+
+fn svg() -> (String, Json) {
+    plain_media("image/svg+xml", "Text")
+}
+
+fn page(id: &'static str, summary: &'static str, ok: Json) -> Read {
+    Read { id, tag: "pages", summary, parameters: &[], ok, tagged: true, also: &[] }
+}
+
+fn probe(id: &'static str, summary: &'static str) -> Read {
+    let ok = answer("Yes.", &FLEETING, [media("text/plain", "Ok", "ok\n")]);
+    Read { id, tag: "health", summary, parameters: &[], ok, tagged: false, also: &[] }
+}
