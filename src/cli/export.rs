@@ -52,8 +52,8 @@ impl Export {
         }
         let step = parse_step(&self.step)
             .ok_or_else(|| format!("--step {}: expected raw or a time such as 15m", self.step))?;
-        let format = match Format::parse(&self.format) {
-            Some(format @ (Format::Csv | Format::Ndjson)) => format,
+        let format = match self.format.parse() {
+            Ok(format @ (Format::Csv | Format::Ndjson)) => format,
             _ => return Err(format!("--format {}: expected csv or ndjson", self.format).into()),
         };
         let history = history_of(&config)?;

@@ -4,18 +4,18 @@ use http::header::{IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_UNMODIFIED_SIN
 use http::{HeaderMap, HeaderName, HeaderValue};
 use jiff::Timestamp;
 
-/// What the preconditions say about a GET or HEAD.
+/// Result of the preconditions of a GET or HEAD.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Evaluation {
     /// Send the representation.
     Send,
     /// 304: the client has it.
     NotModified,
-    /// 412: the client wanted another one.
+    /// 412: a precondition does not hold.
     Failed,
 }
 
-/// Times that conditions on dates are weighed against.
+/// Times with which conditions on dates are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Dates {
     /// Time at which the representation last changed.
@@ -24,11 +24,11 @@ pub(super) struct Dates {
     pub(super) now: Timestamp,
 }
 
-/// Weighs the preconditions in the order of RFC 9110 13.2.2. Without `dates` the conditions on
-/// dates are ignored.
+/// Evaluates the preconditions in the order of RFC 9110 13.2.2. Without `dates` it ignores the
+/// conditions on dates.
 ///
-/// So is an `If-Modified-Since` of the future: its client has a representation from before the
-/// clock was set back, and would keep it for as long as the step.
+/// It also ignores an `If-Modified-Since` of the future: that client has a representation from before
+/// the clock was set back, and would keep it for as long as the step.
 pub(super) fn evaluate(
     headers: &HeaderMap,
     etag: &HeaderValue,
@@ -58,7 +58,7 @@ pub(super) fn evaluate(
     Evaluation::Send
 }
 
-/// How entity tags are compared (RFC 9110 8.8.3.2). Ours are all strong.
+/// Comparison of entity tags (RFC 9110 8.8.3.2). Ours are all strong.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Compare {
     Strong,
@@ -71,8 +71,8 @@ fn any_tag(headers: &HeaderMap, name: HeaderName, etag: &HeaderValue, compare: C
     })
 }
 
-/// Whether a list of entity tags names ours. A tag may hold commas, so the list is
-/// read tag by tag; at the first thing that is no tag the rest is disregarded.
+/// Returns true if a list of entity tags contains ours. A tag may contain commas, so the list is read
+/// tag by tag. The first element that is not a tag ends the list.
 fn lists_tag(mut list: &[u8], etag: &HeaderValue, compare: Compare) -> bool {
     loop {
         while let Some((b' ' | b'\t' | b',', rest)) = list.split_first() {
@@ -92,8 +92,8 @@ fn lists_tag(mut list: &[u8], etag: &HeaderValue, compare: Compare) -> bool {
     }
 }
 
-/// The date in that field as seconds since 1970. A field that is repeated or is no
-/// date counts as absent (RFC 9110 13.1.3, 13.1.4).
+/// Returns the date in a field as seconds since 1970. A field that is repeated or is not a date counts
+/// as absent (RFC 9110 13.1.3, 13.1.4).
 fn date(headers: &HeaderMap, name: HeaderName) -> Option<i64> {
     let mut fields = headers.get_all(name).iter();
     let (Some(field), None) = (fields.next(), fields.next()) else { return None };
@@ -112,7 +112,7 @@ mod tests {
     const FUTURE: &str = "Sat, 31 Jan 2026 17:20:01 GMT";
 
     #[test]
-    fn preconditions() {
+    fn preconditions_are_evaluated_in_the_order_of_the_rfc() {
         let etag = HeaderValue::from_static("\"a,b\"");
         let dates = Dates {
             changed: "2026-01-31T17:16:00.5Z".parse().unwrap(),
@@ -139,7 +139,7 @@ mod tests {
             (&[("if-modified-since", "Sat Jan 31 17:16:00 2026")], NotModified),
             (&[("if-modified-since", "yesterday")], Send),
             (&[("if-modified-since", EQUAL), ("if-modified-since", EQUAL)], Send),
-            // The date does not count beside the tag, whichever way it would decide.
+            // The date is ignored beside a tag, whether it would match or not.
             (&[("if-none-match", "\"x\""), ("if-modified-since", EQUAL)], Send),
             (&[("if-none-match", "\"a,b\""), ("if-modified-since", BEFORE)], NotModified),
             (&[("if-match", "\"a,b\"")], Send),
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn dates_are_ignored_where_nothing_is_dated() {
+    fn condition_on_a_date_without_a_date_is_ignored() {
         let etag = HeaderValue::from_static("\"a\"");
         for name in [IF_MODIFIED_SINCE, IF_UNMODIFIED_SINCE] {
             let headers = HeaderMap::from_iter([(name, HeaderValue::from_static(EQUAL))]);

@@ -15,35 +15,34 @@ impl From<Denial> for Problem {
         match denial {
             Denial::Host => Problem::new(
                 StatusCode::MISDIRECTED_REQUEST,
-                "This server does not go by the name that the request asks for.",
+                "The Host of the request is not one of this server's names.",
             ),
             Denial::Unauthorized(challenges) => Problem::new(
                 StatusCode::UNAUTHORIZED,
-                "This is for those with an account, and the request has no credentials that are \
-                 good here.",
+                "This address requires an account or a token, and the request has no valid \
+                 credentials.",
             )
             .challenges(challenges),
             Denial::Scope(scope, challenges) => Problem::new(
                 StatusCode::FORBIDDEN,
-                format!("These credentials do not allow \"{}\".", scope.as_str()),
+                format!("These credentials lack the scope \"{}\".", scope.as_str()),
             )
             .challenges(challenges),
             Denial::CrossSite => Problem::new(
                 StatusCode::FORBIDDEN,
-                "Another site's page may change nothing here, unless it sends a token.",
+                "A page of another site may not change anything here without a token.",
             ),
             Denial::Throttled(wait) => Problem::new(
                 StatusCode::TOO_MANY_REQUESTS,
-                "Too many wrong credentials have come before this; wait as long as Retry-After \
-                 says.",
+                "Too many failed logins; retry after the time in Retry-After.",
             )
             .retry_after(whole_seconds(wait)),
             Denial::Busy => Problem::unavailable("Too many logins are in progress; retry in 1 s.")
                 .retry_after(BUSY_RETRY),
-            Denial::NoRandomness => {
-                Problem::unavailable("The system gives no random numbers, so no session can begin.")
-                    .retry_after(BUSY_RETRY)
-            }
+            Denial::NoRandomness => Problem::unavailable(
+                "The system has no random numbers for a session; retry in 1 s.",
+            )
+            .retry_after(BUSY_RETRY),
         }
     }
 }

@@ -31,7 +31,9 @@ pub(super) fn events(context: &Context, request: &RouteRequest<'_>) -> Result<An
     let before: Option<i64> = match pairs.take("before") {
         None => None,
         Some(text) => Some(query::whole_number(&text).ok_or_else(|| {
-            Problem::bad_request("before is the id of an event, of which earlier ones are told.")
+            Problem::bad_request(
+                "before is the id of an event; the page begins with the event before it.",
+            )
         })?),
     };
     let source = pairs.take("source");

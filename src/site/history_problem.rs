@@ -10,7 +10,7 @@ use crate::history::HistoryError;
 /// Returns the problem of a history that has no answer.
 pub(super) fn unavailable(error: &HistoryError) -> Problem {
     let (status, retry) = match error {
-        HistoryError::Off => return Problem::not_found("No history is kept here."),
+        HistoryError::Off => return Problem::not_found("This server records no history."),
         HistoryError::Busy | HistoryError::Closed => (StatusCode::SERVICE_UNAVAILABLE, 2),
         HistoryError::Unreadable => (StatusCode::SERVICE_UNAVAILABLE, 60),
     };
@@ -28,16 +28,16 @@ pub(super) fn unrecorded(view: Option<&SourceView>, source: &str, field: &str) -
     let value = view.and_then(|view| view.value(field)).map(|value| &value.datum);
     let detail = if derived.iter().any(|(name, _)| **name == *field) {
         format!(
-            "{source}.{field} is worked out of the latest recorded values, and not itself \
-             recorded. Its present value is at /api/v1/values/{source}.{field}."
+            "{source}.{field} is computed from recorded values, and not recorded itself. Its current \
+             value is at /api/v1/values/{source}.{field}."
         )
     } else {
         match value {
             Some(Some(Datum::Text(_))) => {
                 format!("{source}.{field} is a text, and only numbers are recorded.")
             }
-            Some(_) => format!("Nothing of {source}.{field} has been recorded yet."),
-            None => format!("Nothing of {source}.{field} was ever recorded."),
+            Some(_) => format!("No value of {source}.{field} has been recorded yet."),
+            None => format!("No value of {source}.{field} was ever recorded."),
         }
     };
     Problem::not_found(detail)

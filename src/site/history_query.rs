@@ -31,9 +31,9 @@ pub(super) fn parse(
             ))
         })
     };
-    let field = pairs
-        .take("field")
-        .ok_or_else(|| Problem::bad_request("Which field? Name one, such as field=tank.level."))?;
+    let field = pairs.take("field").ok_or_else(|| {
+        Problem::bad_request("The parameter field is required, such as field=tank.level.")
+    })?;
     let field = query::field(&field)
         .ok_or_else(|| Problem::bad_request("field is source.field, such as field=tank.level."))?;
     let from = moment(pairs.take("from"), "from")?;
@@ -58,8 +58,9 @@ pub(super) fn parse(
     };
     let format = match pairs.take("format") {
         None => Format::Json,
-        Some(name) => Format::parse(&name)
-            .ok_or_else(|| Problem::bad_request("format is json, csv or ndjson."))?,
+        Some(name) => {
+            name.parse().map_err(|_| Problem::bad_request("format is json, csv or ndjson."))?
+        }
     };
     pairs.finish()?;
     let to =
@@ -69,11 +70,13 @@ pub(super) fn parse(
         (Some(from), []) => from,
         (None, [length]) => to.saturating_sub(*length).max(MIN_TIME),
         _ => {
-            return Err(Problem::bad_request("from, hours and days exclude each other."));
+            return Err(Problem::bad_request(
+                "from, hours and days exclude each other; use one of them.",
+            ));
         }
     };
     if from >= to {
-        return Err(Problem::bad_request("The window ends before it begins."));
+        return Err(Problem::bad_request("The window is empty: from must be earlier than to."));
     }
     let window = Window { source: field.source, field: field.field, from, to, step };
     Ok((window, format))

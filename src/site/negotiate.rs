@@ -3,10 +3,10 @@
 use http::header::{ACCEPT, ACCEPT_ENCODING};
 use http::{HeaderMap, HeaderName};
 
-/// The content codings that this site has.
+/// Content codings of this site.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Coding {
-    /// As it is.
+    /// Not compressed.
     Identity,
     /// RFC 1952.
     Gzip,
@@ -17,7 +17,7 @@ type Quality = u16;
 
 const FULL: Quality = 1000;
 
-/// The coding to use for a body that exists in both (RFC 9110 12.5.3).
+/// Returns the coding for a body that exists in both (RFC 9110 12.5.3).
 pub(super) fn coding(headers: &HeaderMap) -> Coding {
     let (mut gzip, mut identity, mut any) = (None, None, None);
     for (coding, quality) in elements(headers, ACCEPT_ENCODING) {
@@ -37,8 +37,8 @@ pub(super) fn coding(headers: &HeaderMap) -> Coding {
     if gzip > 0 && gzip >= identity { Coding::Gzip } else { Coding::Identity }
 }
 
-/// Whether a problem is better told as a page than as JSON: where `text/html` is
-/// named and wanted at least as much (RFC 9110 12.5.1). `*/*` alone, as curl sends
+/// Returns true if the client prefers a page to JSON: its `Accept` names `text/html`, with a higher
+/// quality, or with the same quality and more precisely (RFC 9110 12.5.1). `*/*` alone, as curl sends
 /// it, gets JSON.
 pub(super) fn prefers_html(headers: &HeaderMap) -> bool {
     let html = preference(headers, "text", &["html"]);
@@ -46,7 +46,7 @@ pub(super) fn prefers_html(headers: &HeaderMap) -> bool {
     html.0 > 0 && html > json
 }
 
-/// The quality of a media type, and how precisely the client named it: 2 for the
+/// Returns the quality of a media type and the precision of the range that decides it: 2 for the
 /// type itself, 1 for `type/*`, 0 for `*/*`. The most precise range decides.
 fn preference(headers: &HeaderMap, kind: &str, subtypes: &[&str]) -> (Quality, u8) {
     let mut best: Option<(u8, Quality)> = None;
@@ -68,8 +68,8 @@ fn preference(headers: &HeaderMap, kind: &str, subtypes: &[&str]) -> (Quality, u
     best.map_or((0, 0), |(precision, quality)| (quality, precision))
 }
 
-/// The elements of a list field with their qualities. One whose quality is
-/// malformed is passed over.
+/// Returns the elements of a list field with their qualities. Skips an element whose quality is
+/// malformed.
 fn elements(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = (&str, Quality)> {
     let fields = headers.get_all(name).into_iter().filter_map(|field| field.to_str().ok());
     fields.flat_map(|field| field.split(',')).filter_map(|element| {
@@ -83,7 +83,7 @@ fn elements(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = (&str
     })
 }
 
-/// `qvalue`: `0` or `1` with at most three decimals, at most 1.
+/// Parses a `qvalue`: `0` or `1` with at most three decimals, at most 1.
 fn quality(text: &str) -> Option<Quality> {
     let (whole, decimals) = text.split_once('.').unwrap_or((text, ""));
     if decimals.len() > 3 || !decimals.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn codings() {
+    fn coding_follows_accept_encoding() {
         for (field, expected) in [
             ("", Coding::Identity),
             ("gzip", Coding::Gzip),
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn several_lines_are_one_list() {
+    fn accept_encoding_of_several_lines_is_one_list() {
         let mut headers = HeaderMap::new();
         headers.append(ACCEPT_ENCODING, HeaderValue::from_static("br"));
         headers.append(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));

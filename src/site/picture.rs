@@ -137,7 +137,7 @@ impl Picture {
         let chart = outcome.map_err(|missing| match missing {
             Missing::NeverRecorded => unrecorded(Some(source), &source.name, field),
             Missing::NothingInRange => Problem::not_found(format!(
-                "Nothing of {}.{field} was recorded in the last {}.",
+                "No value of {}.{field} was recorded in the last {}.",
                 source.name,
                 range.in_words()
             )),

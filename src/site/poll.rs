@@ -19,7 +19,7 @@ pub(super) fn poll(context: &Context, request: &RouteRequest<'_>) -> Result<Cont
         Asked::TooSoon(wait) => {
             let seconds = wait.as_secs() + 1;
             let detail =
-                format!("{source} was polled just now, or wants to be left alone for a while.");
+                format!("{source} was polled a moment ago, or its rate limit allows no poll yet.");
             Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, detail).retry_after(seconds))
         }
         Asked::Granted => {

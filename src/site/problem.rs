@@ -65,9 +65,9 @@ impl Problem {
     /// Returns a 405 with `Allow`.
     pub(super) fn method_not_allowed(allowed: Methods) -> Problem {
         let detail = match allowed {
-            Methods::Read => "This address can only be read.",
-            Methods::Post => "This address takes POST only.",
-            Methods::Form => "This address takes GET and POST only.",
+            Methods::Read => "This address allows GET and HEAD only.",
+            Methods::Post => "This address allows POST only.",
+            Methods::Form => "This address allows GET, HEAD and POST only.",
         };
         Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail).header(ALLOW, allowed.allow())
     }
@@ -81,7 +81,7 @@ impl Problem {
     pub(super) fn precondition_failed() -> Problem {
         Problem::new(
             StatusCode::PRECONDITION_FAILED,
-            "The data is not, or no longer, what the precondition names.",
+            "The current data does not match the precondition.",
         )
     }
 

@@ -1,19 +1,21 @@
-//! The query parameters of the API. Whatever one cannot mean is refused, never ignored.
+//! Query parameters of the API. A parameter that is unknown, repeated or malformed is rejected, never
+//! ignored: a script with a typing error must not get data that it did not request.
 
 use std::borrow::Cow;
 
 use http::Uri;
+use strum::{EnumString, IntoStaticStr, VariantNames};
 
 use super::problem::Problem;
 use super::target::percent_decoded;
 use crate::config::is_name;
 
-/// Parameters of a query at most, far more than any route has: comparing each with each stays
-/// cheap.
-pub(super) const MOST_PARAMETERS: usize = 32;
+/// Most parameters of a query. No route has as many, and comparing each with each stays cheap.
+pub(super) const MAX_PARAMETERS: usize = 32;
 
-/// A parameter that a route understands.
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// A parameter of the routes of current readings.
+#[derive(Clone, Copy, PartialEq, Eq, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub(super) enum Parameter {
     /// `fields`
     Fields,
@@ -23,8 +25,9 @@ pub(super) enum Parameter {
     MaxAge,
 }
 
-/// How what is now is written.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+/// Syntax of a response with current readings.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, EnumString, VariantNames)]
+#[strum(serialize_all = "lowercase")]
 pub(super) enum Syntax {
     /// `format=json`
     #[default]
@@ -33,12 +36,12 @@ pub(super) enum Syntax {
     Shell,
 }
 
-/// The query, checked. Whatever it cannot mean is refused, never ignored.
+/// A checked query.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Query {
-    /// `fields=source.field,…`: what to narrow the answer to.
+    /// `fields=source.field,…`: the fields to return.
     pub(super) fields: Option<Vec<Field>>,
-    /// `max_age=seconds`: how old the data may be.
+    /// `max_age=seconds`: the largest acceptable age of the data.
     pub(super) max_age: Option<u64>,
     /// `format=json` or `shell`.
     pub(super) syntax: Syntax,
@@ -54,22 +57,16 @@ pub(super) struct Field {
 }
 
 impl Query {
-    /// Reads the target's query, of which the route understands these parameters.
-    pub(super) fn parse(target: &Uri, understood: &[Parameter]) -> Result<Query, Problem> {
+    /// Parses the target's query. The route has these parameters.
+    pub(super) fn parse(target: &Uri, parameters: &[Parameter]) -> Result<Query, Problem> {
         let mut pairs = Pairs::of(target)?;
         let mut query = Query::default();
-        for parameter in understood {
+        for parameter in parameters {
+            let Some(text) = pairs.take(parameter.into()) else { continue };
             match parameter {
-                Parameter::Fields => {
-                    query.fields = pairs.take("fields").map(|text| fields(&text)).transpose()?;
-                }
-                Parameter::Format => {
-                    let syntax = pairs.take("format").map(|text| syntax(&text)).transpose()?;
-                    query.syntax = syntax.unwrap_or_default();
-                }
-                Parameter::MaxAge => {
-                    query.max_age = pairs.take("max_age").map(|text| max_age(&text)).transpose()?;
-                }
+                Parameter::Fields => query.fields = Some(fields(&text)?),
+                Parameter::Format => query.syntax = syntax(&text)?,
+                Parameter::MaxAge => query.max_age = Some(max_age(&text)?),
             }
         }
         pairs.finish()?;
@@ -77,21 +74,21 @@ impl Query {
     }
 }
 
-/// The parameters of a query, to be taken one by one.
+/// Parameters of a query. A handler takes those that it has, then calls [`finish`](Self::finish).
 #[derive(Debug)]
 pub(super) struct Pairs<'q> {
     left: Vec<(Cow<'q, str>, Cow<'q, str>)>,
-    /// The names that were asked for, which are those that there are.
+    /// Names that the handler has taken, which are all that the route has.
     known: Vec<&'static str>,
 }
 
 impl<'q> Pairs<'q> {
-    /// Those of the target. A repeated one is refused.
+    /// Splits the target's query. Rejects a repeated parameter.
     pub(super) fn of(target: &'q Uri) -> Result<Pairs<'q>, Problem> {
         let text = target.query().unwrap_or("");
-        if text.bytes().filter(|byte| *byte == b'&').count() >= MOST_PARAMETERS {
+        if text.bytes().filter(|byte| *byte == b'&').count() >= MAX_PARAMETERS {
             return Err(Problem::bad_request(format!(
-                "The query holds more than {MOST_PARAMETERS} parameters; no route takes as many."
+                "The query holds more than {MAX_PARAMETERS} parameters; no route takes as many."
             )));
         }
         let mut left: Vec<(Cow<'q, str>, Cow<'q, str>)> = Vec::new();
@@ -106,14 +103,14 @@ impl<'q> Pairs<'q> {
         Ok(Pairs { left, known: Vec::new() })
     }
 
-    /// The value of that parameter.
+    /// Returns the value of a parameter, if the query has it.
     pub(super) fn take(&mut self, name: &'static str) -> Option<String> {
         self.known.push(name);
         let at = self.left.iter().position(|(known, _)| known == name)?;
         Some(self.left.swap_remove(at).1.into_owned())
     }
 
-    /// Refuses what nobody took, and names what there is.
+    /// Rejects a parameter that the handler has not taken, and lists those of the route.
     pub(super) fn finish(mut self) -> Result<(), Problem> {
         let Some((name, _)) = self.left.first() else { return Ok(()) };
         self.known.sort_unstable();
@@ -126,53 +123,49 @@ impl<'q> Pairs<'q> {
     }
 }
 
-/// Names and numbers hold no space, so a `+` needs no meaning of its own.
+/// Decodes a name or a value. None of ours contains a space, so `+` is not decoded.
 fn decoded(text: &str) -> Result<Cow<'_, str>, Problem> {
     percent_decoded(text)
         .ok_or_else(|| Problem::bad_request("The query holds an invalid percent-encoding."))
 }
 
-/// Seconds that `max_age` may be at most: the most that HTTP caches must understand as an age
-/// (RFC 9111 1.2.2), 68 years.
-pub(super) const MOST_MAX_AGE: u64 = 2_147_483_647;
+/// Largest `max_age`, in seconds: the largest age that HTTP caches must support (RFC 9111 1.2.2),
+/// 68 years.
+pub(super) const MAX_MAX_AGE: u64 = 2_147_483_647;
 
 fn max_age(text: &str) -> Result<u64, Problem> {
-    whole_number(text).filter(|seconds| *seconds <= MOST_MAX_AGE).ok_or_else(|| {
+    whole_number(text).filter(|seconds| *seconds <= MAX_MAX_AGE).ok_or_else(|| {
         Problem::bad_request(format!(
-            "max_age is a number of whole seconds up to {MOST_MAX_AGE}, such as max_age=300."
+            "max_age is a number of whole seconds up to {MAX_MAX_AGE}, such as max_age=300."
         ))
     })
 }
 
 fn syntax(text: &str) -> Result<Syntax, Problem> {
-    match text {
-        "json" => Ok(Syntax::Json),
-        "shell" => Ok(Syntax::Shell),
-        _ => Err(Problem::bad_request("format is json or shell.")),
-    }
+    text.parse().map_err(|_| Problem::bad_request("format is json or shell."))
 }
 
-/// `source.field`
+/// Parses `source.field`.
 pub(super) fn field(text: &str) -> Option<Field> {
     let (source, field) = text.split_once('.')?;
     (is_name(source) && is_name(field))
         .then(|| Field { source: source.to_owned(), field: field.to_owned() })
 }
 
-/// Digits and nothing else.
+/// Parses a number of digits only, without a sign.
 pub(super) fn whole_number<T: std::str::FromStr>(text: &str) -> Option<T> {
     // `parse` alone would accept a sign.
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());
     text.parse().ok().filter(|_| digits)
 }
 
-/// Fields that a query names at most, as each is looked up among those of its source.
-pub(super) const MOST_FIELDS: usize = 512;
+/// Most fields of a query, as each is looked up among those of its source.
+pub(super) const MAX_FIELDS: usize = 512;
 
 fn fields(text: &str) -> Result<Vec<Field>, Problem> {
-    if text.bytes().filter(|byte| *byte == b',').count() >= MOST_FIELDS {
+    if text.bytes().filter(|byte| *byte == b',').count() >= MAX_FIELDS {
         return Err(Problem::bad_request(format!(
-            "fields names more than {MOST_FIELDS} fields; request the rest separately, or \
+            "fields names more than {MAX_FIELDS} fields; request the rest separately, or \
              everything, without fields."
         )));
     }
@@ -189,8 +182,8 @@ mod tests {
 
     const ALL: [Parameter; 3] = [Parameter::Fields, Parameter::Format, Parameter::MaxAge];
 
-    fn parse(query: &str, understood: &[Parameter]) -> Result<Query, Problem> {
-        Query::parse(&format!("/x?{query}").parse().unwrap(), understood)
+    fn parse(query: &str, parameters: &[Parameter]) -> Result<Query, Problem> {
+        Query::parse(&format!("/x?{query}").parse().unwrap(), parameters)
     }
 
     fn field(source: &str, field: &str) -> Field {
@@ -198,13 +191,13 @@ mod tests {
     }
 
     #[test]
-    fn understood() {
+    fn query_with_valid_parameters_is_parsed() {
         let level = || Some(vec![field("tank", "level")]);
         for (text, fields, max_age) in [
             ("", None, None),
             ("max_age=0", None, Some(0)),
             ("max_age=300", None, Some(300)),
-            ("max_age=2147483647", None, Some(MOST_MAX_AGE)),
+            ("max_age=2147483647", None, Some(MAX_MAX_AGE)),
             ("max%5Fage=%33", None, Some(3)),
             ("fields=tank.level", level(), None),
             ("fields=tank%2Elevel&max_age=1", level(), Some(1)),
@@ -224,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn refused() {
+    fn query_with_a_malformed_parameter_is_rejected() {
         for text in [
             "max_age",
             "max_age=",
@@ -264,23 +257,23 @@ mod tests {
     }
 
     #[test]
-    fn parameters_beyond_the_limit_are_refused_before_they_are_compared() {
+    fn parameters_beyond_the_limit_are_rejected_before_they_are_compared() {
         let named = |number: usize| {
             let pairs: Vec<String> = (0..number).map(|number| format!("p{number}=")).collect();
             parse(&pairs.join("&"), &ALL).unwrap_err().detail.into_owned()
         };
-        assert!(named(MOST_PARAMETERS).contains("There is no parameter"));
-        let detail = named(MOST_PARAMETERS + 1);
+        assert!(named(MAX_PARAMETERS).contains("There is no parameter"));
+        let detail = named(MAX_PARAMETERS + 1);
         assert!(detail.contains("more than 32 parameters"), "{detail}");
         let fields = |number: usize| format!("fields={}", vec!["a.b"; number].join(","));
-        assert!(parse(&fields(MOST_FIELDS), &ALL).is_ok());
-        let detail = parse(&fields(MOST_FIELDS + 1), &ALL).unwrap_err().detail.into_owned();
+        assert!(parse(&fields(MAX_FIELDS), &ALL).is_ok());
+        let detail = parse(&fields(MAX_FIELDS + 1), &ALL).unwrap_err().detail.into_owned();
         assert!(detail.contains("more than 512 fields"), "{detail}");
     }
 
     #[test]
-    fn what_is_not_understood_is_told_what_is() {
-        for (understood, told) in [
+    fn unknown_parameter_is_rejected_with_the_list_of_parameters() {
+        for (parameters, detail) in [
             (&[][..], r#"There is no parameter "colour" here."#),
             (&[Parameter::MaxAge], r#"There is no parameter "colour" here; there is max_age."#),
             (
@@ -288,7 +281,7 @@ mod tests {
                 r#"There is no parameter "colour" here; there are fields, format and max_age."#,
             ),
         ] {
-            assert_eq!(parse("colour=blue", understood).unwrap_err().detail, told);
+            assert_eq!(parse("colour=blue", parameters).unwrap_err().detail, detail);
         }
         assert!(parse("fields=a.b", &[Parameter::MaxAge]).is_err());
     }

@@ -1,4 +1,4 @@
-//! Plain listeners beside the TLS ones: each response redirects to HTTPS or is an error.
+//! The service of plain listeners beside TLS: each response redirects to HTTPS or is an error.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::engine::{
     Activity, Authority, Body, Refusal, Reply, Request, RequestHead, Response, Service,
 };
 
-/// HTTPS has this port unless another is named (RFC 9110 4.2.2).
+/// Default port of HTTPS (RFC 9110 4.2.2).
 const HTTPS: u16 = 443;
 
 /// Redirects every request to the same path over HTTPS.

@@ -1,5 +1,5 @@
-//! Request ids: one name for a request in its response, in the log, and in the log of the proxy
-//! before us.
+//! Request ids: one name for a request in its response, in the log, and in the log of a reverse proxy
+//! in front of the server.
 
 use http::{HeaderName, HeaderValue};
 
@@ -7,17 +7,17 @@ use crate::engine::{Request, Response};
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Proxies write 36 characters, or 55 where it is a trace's.
-const LONGEST: usize = 64;
+/// Longest accepted id. Proxies write 36 characters, or 55 for a trace.
+const MAX_LENGTH: usize = 64;
 
-/// A random 64-bit number is met twice once in billions of requests.
+/// Hexadecimal digits of a random 64-bit number, which repeats once in billions of requests.
 const DIGITS: usize = 16;
 
-/// The id of a request: what a trusted proxy has given it, or one of our own.
+/// Id of a request: that of a trusted proxy, or a random one.
 pub(super) struct RequestId(HeaderValue);
 
 impl RequestId {
-    /// A new one. Takes no lock and looks at no clock: the numbers are this thread's own.
+    /// Returns a random id. Takes no lock and reads no clock: the generator is this thread's own.
     pub(super) fn new() -> RequestId {
         let mut digits = [0; DIGITS];
         let mut rest = fastrand::u64(..);
@@ -28,27 +28,27 @@ impl RequestId {
         RequestId(HeaderValue::from_bytes(&digits).expect("hexadecimal digits fit any field"))
     }
 
-    /// The one that the request has come with, if a trusted proxy gave it and it is fit for a
-    /// log; else a new one.
+    /// Returns the id in the request if a trusted proxy sent it and it is fit for a log, else a random
+    /// one.
     pub(super) fn of(request: &Request) -> RequestId {
         let given = request.headers.get(X_REQUEST_ID).filter(|_| request.proxied);
-        given.filter(|id| is_sane(id)).cloned().map_or_else(RequestId::new, RequestId)
+        given.filter(|id| is_valid(id)).cloned().map_or_else(RequestId::new, RequestId)
     }
 
     pub(super) fn as_str(&self) -> &str {
-        // Made of nothing but visible ASCII, whoever made it.
+        // Visible ASCII only, from either source.
         self.0.to_str().unwrap_or_default()
     }
 
-    /// Names the response by it.
+    /// Adds the id to the response.
     pub(super) fn put_on(self, response: &mut Response) {
         response.headers_mut().insert(X_REQUEST_ID, self.0);
     }
 }
 
-fn is_sane(id: &HeaderValue) -> bool {
+fn is_valid(id: &HeaderValue) -> bool {
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.:=+/@".contains(byte);
-    (1..=LONGEST).contains(&id.len()) && id.as_bytes().iter().all(plain)
+    (1..=MAX_LENGTH).contains(&id.len()) && id.as_bytes().iter().all(plain)
 }
 
 #[cfg(test)]
@@ -59,14 +59,14 @@ mod tests {
     use crate::site::fixture::request;
 
     #[test]
-    fn a_trusted_proxys_id_is_taken_if_it_is_sane() {
-        let long = "a".repeat(LONGEST + 1);
+    fn id_of_a_trusted_proxy_is_used_if_it_is_valid() {
+        let long = "a".repeat(MAX_LENGTH + 1);
         for (given, taken) in [
             ("7f3c9d2e5b1a4f60", true),
             ("0af76519-16cd-43dd-8448-eb211c80319c", true),
             ("Root=1-67891233-abcdef012345678912345678", true),
             ("a", true),
-            (&long[..LONGEST], true),
+            (&long[..MAX_LENGTH], true),
             (&long, false),
             ("", false),
             ("a b", false),
@@ -75,14 +75,14 @@ mod tests {
             ("<script>", false),
         ] {
             let mut request = request("GET", "/", &[("x-request-id", given)]);
-            assert_ne!(RequestId::of(&request).as_str(), given, "anybody could have written it");
+            assert_ne!(RequestId::of(&request).as_str(), given, "any client could have written it");
             request.proxied = true;
             assert_eq!(RequestId::of(&request).as_str() == given, taken, "{given:?}");
         }
     }
 
     #[test]
-    fn our_own_are_short_and_differ() {
+    fn random_ids_are_short_and_differ() {
         let ids: HashSet<String> =
             (0..1000).map(|_| RequestId::new().as_str().to_owned()).collect();
         assert_eq!(ids.len(), 1000);

@@ -1,4 +1,4 @@
-//! A line of the log for each request, and a louder one for those that took long.
+//! The log line of a request: at `debug`, or at `warn` if the request was slow.
 
 use std::fmt::{self, Display};
 use std::net::IpAddr;
@@ -14,10 +14,9 @@ use crate::config;
 use crate::engine::LogThrottle;
 use crate::route_pattern::NO_ROUTE;
 
-/// What is told of requests. Neither a query nor an unknown path is: both may hold what is
-/// nobody's business.
+/// Logs requests. A line contains neither the query nor an unknown path: both may contain secrets.
 pub(super) struct RequestLog {
-    /// Microseconds.
+    /// Duration from which a request is slow, in microseconds.
     slow: AtomicU64,
     slow_lines: Mutex<LogThrottle>,
 }
@@ -36,7 +35,7 @@ impl RequestLog {
         self.slow.store(micros, Ordering::Relaxed);
     }
 
-    /// A request was answered.
+    /// Logs an answered request.
     pub(super) fn answered(
         &self,
         id: &RequestId,
@@ -62,7 +61,7 @@ impl RequestLog {
         }
     }
 
-    /// The engine answered in our stead, to whoever it was.
+    /// Logs a request that the engine refused.
     pub(super) fn refused(&self, id: &RequestId, status: u16) {
         let (method, route, elapsed) = (NO_METHOD, NO_ROUTE, Duration::ZERO);
         let line = Line { id, client: None, method, route, status, elapsed };
@@ -84,7 +83,7 @@ struct Line<'a> {
 }
 
 impl Line<'_> {
-    /// As text; and in its parts, for a log of JSON lines.
+    /// Logs the line as text, and its parts as key-value pairs, for a log of JSON lines.
     fn log(&self, level: Level, message: fmt::Arguments<'_>) {
         log::log!(
             level,
@@ -107,7 +106,7 @@ impl Display for Line<'_> {
     }
 }
 
-/// Who asked, where that is known.
+/// Address of the client; `unix` on a unix socket.
 struct Client(Option<IpAddr>);
 
 impl Display for Client {

@@ -54,12 +54,12 @@ pub(super) fn answer_by_method(
     }
 }
 
-/// Answers a request for `*`, which stands for the server as a whole and goes with OPTIONS only
+/// Answers a request for `*`, which stands for the server as a whole and is valid with OPTIONS only
 /// (RFC 9112 3.2.4).
 pub(super) fn answer_asterisk(method: &Method) -> Result<Response, Problem> {
     match *method {
         Method::OPTIONS => Ok(options(Methods::Read)),
-        _ => Err(Problem::bad_request("The target * goes with OPTIONS only.")),
+        _ => Err(Problem::bad_request("The target * is valid with OPTIONS only.")),
     }
 }
 

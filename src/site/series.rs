@@ -1,4 +1,4 @@
-//! Series as JSON, CSV and lines of JSON, written point by point as the client takes them.
+//! Series as JSON, CSV and NDJSON, rendered point by point as the client reads.
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;
@@ -6,42 +6,34 @@ use std::io::{self, Read};
 use std::task::Poll;
 
 use jiff::Timestamp;
+use strum::{EnumString, IntoStaticStr, VariantNames};
 
 use crate::engine::StreamBody;
 use crate::history::{Bucket, History, HistoryError, Points, QUARTER, RowBudget, Tier};
 use crate::timestamp::Rfc3339;
 use crate::units::round_to;
 
-/// Decimals of a mean. What it is the mean of has fewer.
+/// Decimals of a mean. The observations have fewer.
 const MEAN_DECIMALS: i32 = 4;
 
-/// Bytes that are gathered before they are passed on. With the point that goes beyond them, they
-/// fit one read of the engine, so that nothing of a piece is held while the client does not read.
+/// Bytes that are rendered before they are passed on. With the last point they fit one read of the
+/// engine, so no part of a piece is held while the client does not read.
 const PIECE: usize = 15 * 1024;
 
-/// The forms of a series.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Formats of a series.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumString, IntoStaticStr, VariantNames)]
+#[strum(serialize_all = "lowercase")]
 pub enum Format {
     /// One object, with the points in an array.
     Json,
-    /// A head line, and a line for each point (RFC 4180).
+    /// A header line, and a line for each point (RFC 4180).
     Csv,
     /// An object for each point, each on a line.
     Ndjson,
 }
 
 impl Format {
-    /// The format of that name.
-    pub fn parse(name: &str) -> Option<Format> {
-        match name {
-            "json" => Some(Format::Json),
-            "csv" => Some(Format::Csv),
-            "ndjson" => Some(Format::Ndjson),
-            _ => None,
-        }
-    }
-
-    /// The media type.
+    /// Returns the media type.
     pub(super) const fn media_type(self) -> &'static str {
         match self {
             Format::Json => "application/json",
@@ -50,21 +42,16 @@ impl Format {
         }
     }
 
-    /// What a file of it is called.
-    pub(super) const fn suffix(self) -> &'static str {
-        match self {
-            Format::Json => "json",
-            Format::Csv => "csv",
-            Format::Ndjson => "ndjson",
-        }
+    /// Returns the suffix of a file in that format.
+    pub(super) fn suffix(self) -> &'static str {
+        self.into()
     }
 }
 
-/// The head line of CSV, for one series.
+/// Header line of CSV, for one series.
 const CSV_HEAD: &str = "at,value,min,max,last,count\r\n";
 
-/// A series on its way out, rendered piece by piece. Reads on in the history only as it is read
-/// itself.
+/// A series that is rendered piece by piece. It reads the history only as the client reads it.
 #[derive(Debug)]
 pub(super) struct SeriesBody {
     points: Points,
@@ -77,7 +64,7 @@ pub(super) struct SeriesBody {
 }
 
 impl SeriesBody {
-    /// The points in that format, of which nothing has been read.
+    /// Returns the body of these points, of which none has been read.
     pub(super) fn new(points: Points, format: Format, history: &History) -> SeriesBody {
         SeriesBody {
             points,
@@ -149,15 +136,15 @@ impl SeriesBody {
 impl Read for SeriesBody {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.ready.is_empty() && !self.ended {
-            // What has been sent cannot be taken back: the connection ends without its last
-            // chunk, and the client knows that something is missing.
+            // Sent bytes cannot be taken back: the connection ends without its last chunk, by which
+            // the client notices that the body is incomplete.
             self.gather().map_err(io::Error::other)?;
         }
         if self.ready.is_empty() && !self.ended {
             return Err(io::ErrorKind::WouldBlock.into());
         }
         let length = self.ready.read(buffer)?;
-        // A download whose client does not read holds no room beyond the bytes that are left.
+        // A download whose client does not read holds no memory beyond the unread bytes.
         self.ready.shrink_to_fit();
         Ok(length)
     }
@@ -169,7 +156,7 @@ impl StreamBody for SeriesBody {
     }
 }
 
-/// The members before the points, up to the bracket that opens them.
+/// Renders the members before the points, up to the opening bracket.
 fn json_head(points: &Points) -> String {
     let window = points.window();
     let plan = points.plan();
@@ -179,7 +166,7 @@ fn json_head(points: &Points) -> String {
         (Tier::Quarter, None) => Some(QUARTER),
         (Tier::Day, None) => Some(crate::history::DAY),
     };
-    // Neither names nor units hold what JSON would escape.
+    // Neither names nor units contain characters that JSON escapes.
     let unit = points.unit().map_or_else(|| "null".to_owned(), |unit| format!("\"{unit}\""));
     let step = step.map_or_else(|| "null".to_owned(), |step| step.to_string());
     format!(
@@ -192,7 +179,7 @@ fn json_head(points: &Points) -> String {
     )
 }
 
-/// The members of a point.
+/// Appends a point as JSON.
 fn json_point(point: &Bucket, out: &mut String) {
     let Bucket { min, max, last, count, .. } = point;
     let (at, value) = (time(point.at), round_to(point.mean(), MEAN_DECIMALS));
@@ -202,7 +189,7 @@ fn json_point(point: &Bucket, out: &mut String) {
     );
 }
 
-/// The columns of a point, and the end of its line.
+/// Appends a point as a line of CSV.
 fn csv_point(point: &Bucket, out: &mut String) {
     let Bucket { min, max, last, count, .. } = point;
     let (at, value) = (time(point.at), round_to(point.mean(), MEAN_DECIMALS));
@@ -213,14 +200,14 @@ fn time(at: i64) -> String {
     Timestamp::from_second(at).map_or_else(|_| at.to_string(), |at| Rfc3339(at).to_string())
 }
 
-/// Writes series after series with their names, for `export`.
+/// Renders several series with their names, for `export`.
 #[derive(Debug)]
 pub struct Exporter {
     format: Format,
 }
 
 impl Exporter {
-    /// An exporter, and the head of its output.
+    /// Returns an exporter, and the header line of its output.
     pub fn new(format: Format) -> (Exporter, &'static str) {
         let head = match format {
             Format::Csv => "source,field,unit,at,value,min,max,last,count\r\n",
@@ -229,7 +216,7 @@ impl Exporter {
         (Exporter { format }, head)
     }
 
-    /// A point of those points' series.
+    /// Appends a point of a series.
     pub fn point(&self, points: &Points, point: &Bucket, out: &mut String) {
         let window = points.window();
         let (source, field) = (&window.source, &window.field);
@@ -238,7 +225,7 @@ impl Exporter {
             let _ = write!(out, "{source},{field},{},", unit.unwrap_or_default());
             return csv_point(point, out);
         }
-        // Neither names nor units hold what JSON would escape.
+        // Neither names nor units contain characters that JSON escapes.
         let _ = write!(out, r#"{{"source":"{source}","field":"{field}","unit":"#);
         let _ = match unit {
             Some(unit) => write!(out, r#""{unit}","#),

@@ -1,10 +1,10 @@
-//! `format=shell`: what is now, as assignments for `eval` in a POSIX shell.
+//! `format=shell`: current readings as assignments for `eval` in a POSIX shell.
 //!
-//! A variable is called what its place in the JSON is, joined by `_`: `sources.tank.values.level`
-//! is `tank_level`, its unit `tank_level_unit`, the state of its source `tank_state`. What there is
-//! nothing to tell of is empty rather than left out, so that nothing stays from the answer before. Numbers stand as they are; everything else, whoever sent it,
-//! is between single quotes, where a shell sees nothing but text (POSIX.1-2017, Shell Command
-//! Language 2.2.2).
+//! A variable has the name of its path in the JSON, joined by `_`: `sources.tank.values.level` is
+//! `tank_level`, its unit `tank_level_unit`, the state of its source `tank_state`. A missing value is
+//! assigned the empty string, so that no value of an earlier response remains. Numbers are bare. All
+//! other values, which may come from an upstream, are between single quotes, where a shell expands
+//! nothing (POSIX.1-2017, Shell Command Language 2.2.2).
 
 use std::collections::HashSet;
 use std::fmt::{Display, Write as _};
@@ -14,11 +14,11 @@ use crate::timestamp::Rfc3339;
 
 use super::problem::Problem;
 
-/// Fields that have the name of something told of the source itself: their variables end so.
+/// Suffix of a field's variable whose name is that of a member of the source.
 const VALUE: &str = "_value";
 
-/// What is told of a source itself.
-const OF_SOURCE: [&str; 12] = [
+/// Members of a source besides its values.
+const MEMBERS: [&str; 12] = [
     "title",
     "kind",
     "state",
@@ -33,7 +33,7 @@ const OF_SOURCE: [&str; 12] = [
     "error_failures",
 ];
 
-/// The whole status.
+/// Renders the whole status.
 pub(super) fn status(service: &ServiceInfo, sources: &[SourceView]) -> Result<String, Problem> {
     let mut script = Script::default();
     script.text("service_name", service.name);
@@ -47,7 +47,7 @@ pub(super) fn status(service: &ServiceInfo, sources: &[SourceView]) -> Result<St
     script.finish()
 }
 
-/// One value, and how far it can be trusted.
+/// Renders one value, with its state and times.
 pub(super) fn value(
     source: &SourceView,
     reading: &LastReading,
@@ -68,7 +68,7 @@ pub(super) fn value(
 struct Script {
     text: String,
     names: HashSet<String>,
-    /// A name that stands for two things.
+    /// First name that was assigned twice.
     ambiguous: Option<String>,
 }
 
@@ -78,7 +78,7 @@ impl Script {
         let time =
             |at: Option<_>| quoted(&at.map(|at| Rfc3339(at).to_string()).unwrap_or_default());
         let error = source.error.as_ref();
-        let told: [String; OF_SOURCE.len()] = [
+        let literals: [String; MEMBERS.len()] = [
             quoted(&source.title),
             quoted(source.kind),
             quoted(source.state.as_str()),
@@ -96,7 +96,7 @@ impl Script {
             time(error.map(|error| error.since)),
             error.map_or(0, |error| error.failures).to_string(),
         ];
-        for (name, literal) in OF_SOURCE.iter().zip(told) {
+        for (name, literal) in MEMBERS.iter().zip(literals) {
             self.set(format_args!("{}_{name}", source.name), literal);
         }
         for (field, value) in source.values() {
@@ -105,7 +105,7 @@ impl Script {
     }
 
     fn value(&mut self, source: &str, field: &str, value: &Value) {
-        let is_taken = OF_SOURCE.contains(&field);
+        let is_taken = MEMBERS.contains(&field);
         let name = format!("{source}_{field}{}", if is_taken { VALUE } else { "" });
         match &value.datum {
             Some(Datum::Number(number)) => self.set(&name, format_args!("{}", number.get())),
@@ -132,25 +132,28 @@ impl Script {
         }
     }
 
-    /// The text, unless a variable would have two meanings.
+    /// Returns the text.
+    ///
+    /// # Errors
+    /// A variable was assigned twice.
     fn finish(self) -> Result<String, Problem> {
         match self.ambiguous {
             None => Ok(self.text),
             Some(name) => Err(Problem::bad_request(format!(
-                "Two values here would be called {name} in a shell: ask for one of them by \
-                 fields=, or for JSON."
+                "Two values would be assigned to the shell variable {name}: select one of them by \
+                 fields=, or use format=json."
             ))),
         }
     }
 }
 
-/// The name of a variable. Sources and fields are called so that nothing has to be changed.
+/// Returns a valid name of a variable. Names of sources and fields are valid as they are.
 fn identifier(name: &str) -> String {
     name.replace(|sign: char| !sign.is_ascii_alphanumeric() && sign != '_', "_")
 }
 
-/// The text between single quotes; what holds one is closed, `\'` and opened again. Without NUL,
-/// which no variable can hold.
+/// Returns the text between single quotes. A single quote in it becomes `'\''`. NUL is removed, as no
+/// variable can hold it.
 fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\0', "").replace('\'', r"'\''"))
 }

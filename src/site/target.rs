@@ -9,11 +9,11 @@ use crate::engine::RequestHead;
 
 use super::problem::Problem;
 
-/// The path of the target, decoded once. The absolute form is read as the origin form.
+/// Returns the path of the target, percent-decoded once. The absolute form is read as the origin form.
 pub(super) fn decoded_path(target: &Uri) -> Result<Cow<'_, str>, Problem> {
     let path = target.path();
-    // A slash that was escaped is data and no separator (RFC 3986 2.2). No route has
-    // such data, so decoding it could only lend a name to what is not there.
+    // An escaped slash is data and no separator (RFC 3986 2.2). No parameter of a route contains a
+    // slash, so such a path matches no route.
     if path.as_bytes().windows(3).any(|escape| escape.eq_ignore_ascii_case(b"%2f")) {
         return Err(Problem::unmatched());
     }
@@ -21,7 +21,7 @@ pub(super) fn decoded_path(target: &Uri) -> Result<Cow<'_, str>, Problem> {
         .ok_or_else(|| Problem::bad_request("The path holds an invalid percent-encoding."))
 }
 
-/// The text with its escapes decoded; `None` if one is incomplete or the whole is not UTF-8.
+/// Decodes the escapes of a text; `None` if one is incomplete or the result is not UTF-8.
 pub(super) fn percent_decoded(text: &str) -> Option<Cow<'_, str>> {
     if !text.contains('%') {
         return Some(Cow::Borrowed(text));
@@ -70,7 +70,7 @@ fn hex_digit(digit: u8) -> Option<u8> {
     char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
 }
 
-/// What a problem names as its `instance`: the path as sent, without the query.
+/// Returns the `instance` of a problem: the path as sent, without the query.
 pub(super) fn instance<'a>(head: impl Into<RequestHead<'a>>) -> Option<&'a str> {
     Some(head.into().target.path()).filter(|path| path.starts_with('/'))
 }
@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn escapes_are_decoded_once() {
+    fn escape_is_decoded_once() {
         for (text, decoded) in [
             ("/plain", Some("/plain")),
             ("/%70ing", Some("/ping")),

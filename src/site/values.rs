@@ -58,7 +58,7 @@ pub(super) fn value(context: &Context, request: &RouteRequest<'_>) -> Result<Con
         // An empty line or a 0 would pass for a reading, so a missing value is an error here.
         let text = bare_text(value).ok_or_else(|| {
             let note = value.note.as_deref().unwrap_or("the upstream sent none");
-            freshness.unavailable(format!("There is no value now: {note}."))
+            freshness.unavailable(format!("The value is missing: {note}."))
         })?;
         render_for(headers, PLAIN, text)
     } else if query.syntax == Syntax::Shell {

@@ -1,6 +1,6 @@
 //! Colours of charts that are served as a picture of their own, which no page styles.
 
-use strum::{EnumCount, EnumString};
+use strum::{EnumCount, EnumString, VariantNames};
 
 const STYLE: &str = include_str!("../assets/chart.css");
 
@@ -8,7 +8,7 @@ const STYLE: &str = include_str!("../assets/chart.css");
 const DARK_STYLE: &str = include_str!("../assets/chart_dark.css");
 
 /// Colours of a picture.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumCount, EnumString)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumCount, EnumString, VariantNames)]
 #[strum(serialize_all = "lowercase")]
 pub(in crate::site) enum Theme {
     /// Light or dark, as the viewer's device prefers.

@@ -170,9 +170,9 @@ fn what_makes_no_sense_is_refused() {
         assert!(text(&response).contains("\"detail\""), "{query}");
     }
     for (query, told) in [
-        ("field=tank.nothing", "Nothing of tank.nothing was ever recorded"),
-        ("field=well.level", "Nothing of well.level"),
-        ("field=tank.depth", "Nothing of tank.depth has been recorded yet"),
+        ("field=tank.nothing", "No value of tank.nothing was ever recorded"),
+        ("field=well.level", "No value of well.level"),
+        ("field=tank.depth", "No value of tank.depth has been recorded yet"),
     ] {
         let response = get(site, &format!("/api/v1/history?{query}"), &[]);
         assert_eq!(response.status(), 404, "{query}");
@@ -185,9 +185,9 @@ fn a_history_without_an_answer_says_why() {
     let off = site(vec![tank()]);
     let response = get(&off, "/api/v1/history?field=tank.level", &[]);
     assert_eq!(response.status(), 404);
-    assert!(text(&response).contains("No history is kept here."));
+    assert!(text(&response).contains("This server records no history."));
     let picture = get(&off, "/chart/tank.level.svg", &[]);
-    assert!(text(&picture).contains("No history is kept here."));
+    assert!(text(&picture).contains("This server records no history."));
     let gone = History::read_only("/nowhere/p.db".as_ref(), TimeZone::UTC);
     let gone = site_with(vec![tank()], gone);
     let response = get(&gone, "/api/v1/history?field=tank.level", &[]);
@@ -219,11 +219,11 @@ fn what_is_not_recorded_says_why() {
     reading.derived = values([("volume_rate", Value::number(-12.8, Unit::UsGallonPerHour))]);
     let site = site_with(vec![source], History::read_only(&path, TimeZone::UTC));
     for (field, told) in [
-        ("volume_rate", "tank.volume_rate is worked out of the latest recorded values, and not"),
+        ("volume_rate", "tank.volume_rate is computed from recorded values, and not recorded"),
         ("volume_rate", "at /api/v1/values/tank.volume_rate."),
         ("mode", "tank.mode is a text, and only numbers are recorded."),
-        ("depth", "Nothing of tank.depth has been recorded yet."),
-        ("nothing", "Nothing of tank.nothing was ever recorded."),
+        ("depth", "No value of tank.depth has been recorded yet."),
+        ("nothing", "No value of tank.nothing was ever recorded."),
     ] {
         for path in
             [format!("/api/v1/history?field=tank.{field}"), format!("/chart/tank.{field}.svg")]

@@ -78,7 +78,7 @@ pub(super) fn bare_value() -> Read {
     Read {
         id: "getBareValue",
         tag: TAG,
-        summary: "One value and nothing else. A missing one is a 503.",
+        summary: "The bare value. A missing value is a 503.",
         parameters: &["max_age"],
         ok: answer("The value.", &DATED, [media("text/plain", "BareValue", "84.6\n")]),
         tagged: true,
@@ -90,7 +90,7 @@ pub(super) fn bare_value() -> Read {
 pub(super) fn poll(path: &str) -> Json {
     let mut responses = common(&["NotFound"]);
     let begun = answer(
-        "The poll begins. When it is done `fetched_at` or `error` of the source tells.",
+        "The poll begins. Its result is in `fetched_at` or `error` of the source.",
         &["Location", "Cache-Control"],
         [json_media("PollBegun", example::poll_begun())],
     );
@@ -100,7 +100,7 @@ pub(super) fn poll(path: &str) -> Json {
         "post": {
             "operationId": "pollSource",
             "tags": [TAG],
-            "summary": "Ask an upstream now, not at the next interval.",
+            "summary": "Poll an upstream now, not at the next interval.",
             "responses": responses,
         },
         "options": options("pollSource", TAG, path),

@@ -1,4 +1,4 @@
-//! What answers look like.
+//! Examples of responses.
 
 use serde_json::{Value as Json, json};
 

@@ -21,13 +21,13 @@ pub(super) struct Read {
     pub(super) also: &'static [&'static str],
 }
 
-/// The parameters of the path itself, by the braces in it.
+/// Returns the keys of the path's parameters, which are the names in braces.
 pub(super) fn path_parameters(path: &str) -> Vec<&str> {
     let names = path.split('{').skip(1).filter_map(|rest| Some(rest.split_once('}')?.0));
     names.map(|name| if name == "name" { "asset" } else { name }).collect()
 }
 
-/// What any request may be answered. `also` names responses by their keys.
+/// Returns the responses that every operation has, and those with the keys in `also`.
 pub(super) fn common(also: &[&str]) -> Map<String, Json> {
     let always = ["BadRequest", "Unauthorized", "Forbidden", "MethodNotAllowed", "TooManyRequests"];
     let overloaded = ["Unavailable", "Refused"];
@@ -54,6 +54,7 @@ fn status_of(key: &str) -> &'static str {
     }
 }
 
+/// Returns the operation OPTIONS of a path.
 pub(super) fn options(id: &str, tag: &str, path: &str) -> Json {
     let also: &[&str] = match path.contains('{') {
         true => &["Options", "NotFound"],
@@ -62,7 +63,7 @@ pub(super) fn options(id: &str, tag: &str, path: &str) -> Json {
     json!({
         "operationId": format!("{id}Options"),
         "tags": [tag],
-        "summary": "What can be done here.",
+        "summary": "Returns the allowed methods.",
         "responses": common(also),
     })
 }

@@ -4,17 +4,18 @@ use serde_json::{Map, Value as Json, json};
 use strum::VariantNames as _;
 
 use super::schema::{FIELD, NAME};
-use crate::site::chart::{Range, SIDES, WIDE};
+use crate::site::chart::{Range, SIDES, Theme, WIDE};
 use crate::site::events::{DEFAULT_EVENTS, MAX_EVENTS};
 use crate::site::history::MAX_JOINED;
-use crate::site::query::{MOST_FIELDS, MOST_MAX_AGE};
+use crate::site::query::{MAX_FIELDS, MAX_MAX_AGE, Syntax};
+use crate::site::series::Format;
 
-/// Parameters by their names.
+/// Returns references to parameters of the components.
 pub(super) fn references(names: &[&str]) -> Json {
     names.iter().map(|name| json!({"$ref": format!("#/components/parameters/{name}")})).collect()
 }
 
-/// The conditions that an answer with an entity tag is subject to (RFC 9110 13).
+/// Keys of the preconditions of a response with an entity tag (RFC 9110 13).
 pub(super) const CONDITIONS: [&str; 4] =
     ["if_none_match", "if_modified_since", "if_match", "if_unmodified_since"];
 
@@ -27,7 +28,7 @@ pub(super) fn parameters() -> Json {
 
 type Named = (String, Json);
 
-/// A parameter of a path. Two of one name that mean different things have different keys.
+/// A parameter of a path. Two parameters of one name with different meanings have different keys.
 fn in_path(key: &str, name: &str, description: &str, schema: Json, example: &str) -> Named {
     let parameter = json!({
         "name": name,
@@ -45,7 +46,7 @@ fn in_query(name: &str, description: &str, schema: Json, examples: &[Json]) -> N
         .iter()
         .map(|value| {
             let key = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            // A key is made of few signs (OpenAPI 4.8.7.1).
+            // A key has letters, digits, dots, hyphens and underscores only (OpenAPI 4.8.7.1).
             let key = key.replace(|sign: char| !sign.is_ascii_alphanumeric() && sign != '.', "_");
             (key, json!({"value": value}))
         })
@@ -72,7 +73,7 @@ fn in_header(key: &str, name: &str, description: &str, example: &str) -> Named {
 }
 
 fn of_sign_in() -> Vec<Named> {
-    let about = "Where to go after sign-in: a path of this site. Any other address means `/`.";
+    let about = "Path of this site to go to after sign-in. Any other address means `/`.";
     let examples = [json!("/source/tank?range=7d")];
     vec![in_query("next", about, json!({"type": "string"}), &examples)]
 }
@@ -85,7 +86,7 @@ fn of_paths() -> Vec<Named> {
         in_path(
             "asset",
             "name",
-            "A file's name, as the pages of this release call it.",
+            "A file's name, as the pages of this release contain it.",
             json!({"type": "string"}),
             "style.0123456789abcdef.css",
         ),
@@ -98,21 +99,21 @@ fn of_now() -> Vec<Named> {
             "max_age",
             "Seconds: older data is a 503 with `Retry-After`, as is a source that has not \
              answered yet. Counted from the observation.",
-            json!({"type": "integer", "minimum": 0, "maximum": MOST_MAX_AGE}),
-            &[json!(86_400), json!(MOST_MAX_AGE)],
+            json!({"type": "integer", "minimum": 0, "maximum": MAX_MAX_AGE}),
+            &[json!(86_400), json!(MAX_MAX_AGE)],
         ),
         (
             "fields".to_owned(),
             json!({
                 "name": "fields",
                 "in": "query",
-                "description": "What to narrow the answer to.",
+                "description": "The fields to return.",
                 "style": "form",
                 "explode": false,
                 "schema": {
                     "type": "array",
                     "minItems": 1,
-                    "maxItems": MOST_FIELDS,
+                    "maxItems": MAX_FIELDS,
                     "items": {"type": "string", "pattern": FIELD},
                 },
                 "examples": {
@@ -124,7 +125,7 @@ fn of_now() -> Vec<Named> {
         in_query(
             "format",
             "`shell`: assignments for `eval` in a POSIX shell.",
-            json!({"type": "string", "enum": ["json", "shell"], "default": "json"}),
+            json!({"type": "string", "enum": Syntax::VARIANTS, "default": "json"}),
             &[json!("json"), json!("shell")],
         ),
     ]
@@ -143,8 +144,8 @@ fn of_windows() -> Vec<Named> {
     key.insert_str(0, "series_");
     let (mut format_key, format) = in_query(
         "format",
-        "`csv`: a line for each point. `ndjson`: an object on a line for each.",
-        json!({"type": "string", "enum": ["json", "csv", "ndjson"], "default": "json"}),
+        "`csv`: a line for each point. `ndjson`: a JSON object on a line for each point.",
+        json!({"type": "string", "enum": Format::VARIANTS, "default": "json"}),
         &[json!("json"), json!("csv"), json!("ndjson")],
     );
     format_key.insert_str(0, "series_");
@@ -155,14 +156,24 @@ fn of_windows() -> Vec<Named> {
         (format_key, format),
         in_query(
             "from",
-            "Where the window begins: RFC 3339, a date by the site's calendar, or seconds since \
-             1970. Excludes `hours` and `days`; without any of them it is a day.",
+            "Begin of the window: RFC 3339, a date in the site's time zone, or seconds since \
+             1970. Excludes `hours` and `days`; without any of them the window is a day.",
             moment(),
             &times,
         ),
-        in_query("to", "Where the window ends, written likewise; else now.", moment(), &times[..1]),
-        in_query("hours", "So many hours up to `to`.", number(), &[json!(6), json!(0.5)]),
-        in_query("days", "So many days up to `to`.", number(), &[json!(7)]),
+        in_query(
+            "to",
+            "End of the window, in the same formats; default: now.",
+            moment(),
+            &times[..1],
+        ),
+        in_query(
+            "hours",
+            "Length of the window up to `to`, in hours.",
+            number(),
+            &[json!(6), json!(0.5)],
+        ),
+        in_query("days", "Length of the window up to `to`, in days.", number(), &[json!(7)]),
         in_query(
             "step",
             &format!(
@@ -180,7 +191,7 @@ fn of_windows() -> Vec<Named> {
 fn of_events() -> Vec<Named> {
     let (mut key, source) = in_query(
         "source",
-        "Those of that source only.",
+        "Only events of that source.",
         json!({"type": "string"}),
         &[json!("tank")],
     );
@@ -189,13 +200,13 @@ fn of_events() -> Vec<Named> {
         (key, source),
         in_query(
             "limit",
-            "How many at most.",
+            "Maximum number of events.",
             json!({"type": "integer", "minimum": 1, "maximum": MAX_EVENTS, "default": DEFAULT_EVENTS}),
             &[json!(1), json!(MAX_EVENTS)],
         ),
         in_query(
             "before",
-            "Those with an `id` below that one only.",
+            "Only events with a smaller `id`.",
             json!({"type": "integer", "minimum": 0}),
             &[json!(41)],
         ),
@@ -213,13 +224,13 @@ fn of_charts() -> Vec<Named> {
         "default": Range::Day.as_str(),
     });
     vec![
-        in_query("range", "The last so many hours, days or years.", range, &[json!("7d")]),
+        in_query("range", "Length of the chart up to now.", range, &[json!("7d")]),
         in_query("width", "Pixels.", side(WIDE.width), &[json!(SIDES.start())]),
         in_query("height", "Pixels.", side(WIDE.height), &[json!(SIDES.end())]),
         in_query(
             "theme",
             "`auto` follows the viewer's preference.",
-            json!({"type": "string", "enum": ["auto", "light", "dark"], "default": "auto"}),
+            json!({"type": "string", "enum": Theme::VARIANTS, "default": "auto"}),
             &[json!("dark")],
         ),
     ]
@@ -228,8 +239,8 @@ fn of_charts() -> Vec<Named> {
 fn conditions() -> Vec<Named> {
     let date = "Sat, 31 Jan 2026 17:16:00 GMT";
     let tags = [
-        ("if_none_match", "If-None-Match", "Entity tags of answers that the client has: a 304."),
-        ("if_match", "If-Match", "Entity tags of which one must be the answer's, else a 412."),
+        ("if_none_match", "If-None-Match", "Entity tags of responses that the client has: a 304."),
+        ("if_match", "If-Match", "Entity tags of which one must be the current one, else a 412."),
     ];
     let dates = [
         ("if_modified_since", "If-Modified-Since", "Not changed since then: a 304."),

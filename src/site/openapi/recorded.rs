@@ -18,17 +18,17 @@ pub(super) fn history() -> Read {
     Read {
         id: "getHistory",
         tag: TAG,
-        summary: "What a field was.",
+        summary: "Recorded series of one field.",
         parameters: &["series_field", "from", "to", "hours", "days", "step", "series_format"],
         ok: json!({
-            "description": "The points of the window. Without `step` it has an entity tag.",
+            "description": "The points of the window.",
             "headers": {
                 "ETag": {
-                    "description": "Where no `step` was asked for.",
+                    "description": "Absent if the query has a `step`.",
                     "schema": {"type": "string"},
                 },
                 "Vary": {
-                    "description": "Where no `step` was asked for.",
+                    "description": "Absent if the query has a `step`.",
                     "schema": {"type": "string"},
                 },
                 "Cache-Control": {"$ref": "#/components/headers/Cache-Control"},
@@ -46,10 +46,10 @@ pub(super) fn events() -> Read {
     Read {
         id: "listEvents",
         tag: TAG,
-        summary: "What happened, the latest first, in pages.",
+        summary: "Recorded events, the latest first, in pages.",
         parameters: &["limit", "before", "events_source"],
         ok: answer(
-            "A page of events, and where the next one is.",
+            "A page of events, and the address of the next one.",
             &CACHED,
             [json_media("Events", example::events())],
         ),

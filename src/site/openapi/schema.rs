@@ -11,13 +11,13 @@ use crate::history::{DAY, Tier};
 use crate::site::login::LOGIN_BODY_LIMIT;
 use crate::units::Unit;
 
-/// A source's or a field's name.
+/// Pattern of a source's or a field's name.
 pub(super) const NAME: &str = "^[a-z][a-z0-9_]*$";
 
-/// A source's and a field's name.
+/// Pattern of a source's and a field's name.
 pub(super) const FIELD: &str = r"^[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*$";
 
-/// Assignments to variables, as [`shell`](crate::site) writes them: nothing that a shell would run.
+/// Pattern of the assignments of `format=shell`, which no shell runs as a command.
 const ASSIGNMENTS: &str = r"^([a-z][A-Za-z0-9_]*=(-?[0-9]+(\.[0-9]+)?|'([^']|'\\'')*')\n)*$";
 
 /// Returns the names of all variants of an enum.
@@ -25,7 +25,7 @@ fn names<T: VariantArray + Copy>(name: impl Fn(T) -> &'static str) -> Vec<&'stat
     T::VARIANTS.iter().copied().map(name).collect()
 }
 
-/// A schema of the components by its name.
+/// Returns a reference to a schema of the components.
 pub(super) fn reference(name: &str) -> Json {
     json!({"$ref": format!("#/components/schemas/{name}")})
 }
@@ -49,12 +49,11 @@ pub(super) fn schemas() -> Json {
         },
         "Assignments": {
             "type": "string",
-            "description": "Assignments for `eval` in a POSIX shell, one variable after the other. \
-                A variable is called what its place in the JSON is: `tank_level`, \
+            "description": "Assignments for `eval` in a POSIX shell, one variable on a line. \
+                A variable has the name of its path in the JSON: `tank_level`, \
                 `tank_level_unit`, `tank_level_note`, `tank_state`, `tank_observed_at`. Numbers \
-                stand as they are, all else is quoted; what there is not is empty. A field with \
-                the name of something of the source itself, such as `state`, has `_value` after \
-                it.",
+                are bare, all other values are quoted, and a missing value is empty. A field with \
+                the name of a member of the source, such as `state`, has `_value` appended.",
             "pattern": ASSIGNMENTS,
         },
         "PollBegun": poll_begun(),
@@ -63,7 +62,7 @@ pub(super) fn schemas() -> Json {
         "Point": point(),
         "SeriesCsv": {
             "type": "string",
-            "description": "A head line, and a line for each point (RFC 4180).",
+            "description": "A header line, and a line for each point (RFC 4180).",
             "pattern": "^at,value,min,max,last,count\r\n([^\n]+\r\n)*$",
         },
         "SeriesLines": {
@@ -96,7 +95,7 @@ fn time() -> Json {
     })
 }
 
-/// A time that there may not be.
+/// A time, or null.
 fn maybe_time(description: &str) -> Json {
     json!({"description": description, "anyOf": [reference("Time"), {"type": "null"}]})
 }
@@ -156,32 +155,32 @@ fn source() -> Json {
         ],
         "properties": {
             "title": {"type": "string", "description": "For people."},
-            "kind": {"type": "string", "description": "What is asked.", "enum": KINDS},
+            "kind": {"type": "string", "description": "Kind of the upstream.", "enum": KINDS},
             "state": state(),
-            "observed_at": maybe_time("The sensor's clock."),
+            "observed_at": maybe_time("Time by the sensor's clock."),
             "observed_at_inferred": {
                 "type": "boolean",
-                "description": "There, and true, when the upstream did not tell the time plainly.",
+                "description": "Present, and true, if the upstream did not report the time itself.",
                 "const": true,
             },
-            "fetched_at": maybe_time("Our clock, when the answer was complete."),
-            "stale_at": maybe_time("From then on it is stale."),
-            "next_poll_at": maybe_time("When it will be asked again."),
+            "fetched_at": maybe_time("Time by the server's clock at which the response was complete."),
+            "stale_at": maybe_time("Time from which it is stale."),
+            "next_poll_at": maybe_time("Time of the next poll."),
             "values": {
                 "type": "object",
-                "description": "Each value under its field's name; none while it waits.",
+                "description": "Each value under its field's name; empty before the first answer.",
                 "propertyNames": {"pattern": NAME},
                 "additionalProperties": reference("Value"),
             },
             "error": {
-                "description": "Why the latest poll failed; null if it did not.",
+                "description": "Failure of the latest poll; null if it succeeded.",
                 "anyOf": [reference("Failure"), {"type": "null"}],
             },
         },
     })
 }
 
-/// A source that tells its name itself.
+/// A source with its name as a member.
 fn named_source() -> Json {
     let mut schema = source();
     schema["properties"]["name"] = name("The source's name.");
@@ -198,8 +197,8 @@ fn failure() -> Json {
         "properties": {
             "kind": {"type": "string", "enum": names(ErrorKind::as_str)},
             "message": {"type": "string", "description": "For people."},
-            "since": {"$ref": "#/components/schemas/Time", "description": "The first failure."},
-            "failures": {"type": "integer", "description": "Polls in a row.", "minimum": 1},
+            "since": {"$ref": "#/components/schemas/Time", "description": "Time of the first failure."},
+            "failures": {"type": "integer", "description": "Failed polls in a row.", "minimum": 1},
         },
     })
 }
@@ -218,10 +217,10 @@ fn value_members() -> Json {
     json!({
         "value": {
             "type": ["number", "string", "null"],
-            "description": "Null where the upstream sent null or garbage: then `note` says why.",
+            "description": "Null if the upstream sent null or an invalid value; `note` has the reason.",
         },
         "unit": unit(),
-        "note": {"type": "string", "description": "A remark for people."},
+        "note": {"type": "string", "description": "A remark, for people."},
     })
 }
 
@@ -257,7 +256,7 @@ fn sign_in_form() -> Json {
             "password": {"type": "string", "format": "password"},
             "next": {
                 "type": "string",
-                "description": "The path of this site to go to; any other address means `/`.",
+                "description": "Path of this site to go to; any other address means `/`.",
             },
         },
     })
@@ -272,10 +271,10 @@ fn series() -> Json {
             "field": {"type": "string", "pattern": FIELD},
             "unit": unit(),
             "from": reference("Time"),
-            "to": {"$ref": "#/components/schemas/Time", "description": "Not within any more."},
+            "to": {"$ref": "#/components/schemas/Time", "description": "End of the window, exclusive."},
             "resolution": {
                 "type": "string",
-                "description": "The rows that it was read from: observations, quarters or days.",
+                "description": "The rows that the points were read from: observations, quarters of an hour or days.",
                 "enum": tiers,
             },
             "step": {
@@ -294,12 +293,12 @@ fn point() -> Json {
         "type": "object",
         "required": ["at", "value", "min", "max", "last", "count"],
         "properties": {
-            "at": {"$ref": "#/components/schemas/Time", "description": "When the step begins."},
+            "at": {"$ref": "#/components/schemas/Time", "description": "Begin of the step."},
             "value": {"type": "number", "description": "The mean."},
             "min": {"type": "number"},
             "max": {"type": "number"},
             "last": {"type": "number"},
-            "count": {"type": "integer", "description": "Observations.", "minimum": 1},
+            "count": {"type": "integer", "description": "Number of observations.", "minimum": 1},
         },
     })
 }
@@ -316,7 +315,7 @@ fn events() -> Json {
             },
             "next": {
                 "type": ["string", "null"],
-                "description": "Where the next page is; null: this is the last.",
+                "description": "Address of the next page; null on the last one.",
                 "format": "uri-reference",
             },
         },
@@ -328,12 +327,12 @@ fn event() -> Json {
         "type": "object",
         "required": ["id", "at", "kind", "source", "detail"],
         "properties": {
-            "id": {"type": "integer", "description": "A later event has a greater one."},
+            "id": {"type": "integer", "description": "A later event has a greater id."},
             "at": reference("Time"),
             "kind": {"type": "string", "enum": names(EventKind::as_str)},
             "source": {
                 "type": ["string", "null"],
-                "description": "The source that it happened to; null: the program.",
+                "description": "The source concerned; null: the program.",
                 "pattern": NAME,
             },
             "detail": {"type": "string", "description": "For people; may be empty."},
@@ -350,18 +349,18 @@ fn problem() -> Json {
             "type": {"type": "string", "format": "uri-reference", "default": "about:blank"},
             "title": {"type": "string", "description": "The status in words."},
             "status": {"type": "integer", "minimum": 400, "maximum": 599},
-            "detail": {"type": "string", "description": "What went wrong here, and what to do."},
-            "instance": {"type": "string", "description": "The path that was asked for."},
+            "detail": {"type": "string", "description": "What failed, the limit, and what to do."},
+            "instance": {"type": "string", "description": "The path of the request."},
             "sources": {
                 "type": "array",
-                "description": "The sources that it is about.",
+                "description": "The sources concerned.",
                 "items": {
                     "type": "object",
                     "required": ["name", "state", "observed_at"],
                     "properties": {
                         "name": name("The source's name."),
                         "state": state(),
-                        "observed_at": maybe_time("The sensor's clock."),
+                        "observed_at": maybe_time("Time by the sensor's clock."),
                     },
                 },
             },

@@ -30,24 +30,24 @@ pub(super) fn login(path: &str) -> Json {
         "get": {
             "operationId": "getLogin",
             "tags": [TAG],
-            "summary": "The form to sign in; where the site is open, or the browser has signed in \
-                        already, a redirection.",
+            "summary": "The sign-in form. If the site is open, or the browser has signed in already, \
+                        a redirection.",
             "security": [{}],
             "responses": responses(&["NotFound"], &[("200", form(true)), see_other()]),
         },
         "head": {
             "operationId": "getLoginHead",
             "tags": [TAG],
-            "summary": "The form to sign in.",
+            "summary": "The sign-in form.",
             "security": [{}],
             "responses": responses(&["NotFound"], &[("200", form(false)), see_other()]),
         },
         "post": {
             "operationId": "signIn",
             "tags": [TAG],
-            "summary": "Sign in: sets the cookie of a session, and a device cookie by which the \
-                        browser is known to its account's throttle. Wrong credentials are answered \
-                        401 with the form. Throttled as HTTP Basic is.",
+            "summary": "Sign in: sets a session cookie, and a device cookie that exempts the browser \
+                        from the throttle of other clients at its address. Wrong credentials get \
+                        401 with the form. Throttled like HTTP Basic.",
             "security": [{}],
             "requestBody": {
                 "required": true,
@@ -70,7 +70,7 @@ pub(super) fn login(path: &str) -> Json {
 /// Returns the operations of `/logout`.
 pub(super) fn logout(path: &str) -> Json {
     let unsaved = answer(
-        "The session has ended, but a crash of the server would undo that: it is not on disk yet.",
+        "The session has ended, but a crash of the server would restore it: it is not on disk yet.",
         &["Cache-Control", "Vary", "Retry-After", "Set-Cookie", "Clear-Site-Data"],
         [plain_media("application/problem+json", "Problem"), plain_media("text/html", "Text")],
     );
@@ -78,7 +78,7 @@ pub(super) fn logout(path: &str) -> Json {
         "post": {
             "operationId": "signOut",
             "tags": [TAG],
-            "summary": "Sign out: ends the session of the cookie, here and not in the browser only.",
+            "summary": "Sign out: ends the session of the cookie on the server, not only in the browser.",
             "security": [{}, {"session": []}],
             "responses": responses(&[], &[("303", shared("SeeOther")), ("503", unsaved)]),
         },

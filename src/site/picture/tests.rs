@@ -55,7 +55,7 @@ fn reading_from_before_the_window_is_left_out() {
     let site = site_with(vec![old], History::read_only(&path, TimeZone::UTC));
     let response = get(&site, "/chart/tank.level.svg?range=6h", &[]);
     assert_eq!(response.status(), 404, "{}", text(&response));
-    assert!(text(&response).contains("Nothing of tank.level was recorded in the last 6 hours."));
+    assert!(text(&response).contains("No value of tank.level was recorded in the last 6 hours."));
     assert_eq!(get(&site, "/chart/tank.level.svg?range=24h", &[]).status(), 200);
 }
 

@@ -17,7 +17,7 @@ fn plot_draws_the_history_of_a_field() {
     }
     let nothing = environment.run("plot.sh", &["-o", "none.png", "tank.nothing"]);
     assert_eq!(nothing.code, 1);
-    assert!(nothing.stderr.contains("Nothing of tank.nothing was ever recorded."), "{nothing:?}");
+    assert!(nothing.stderr.contains("No value of tank.nothing was ever recorded."), "{nothing:?}");
     assert!(!environment.folder.path().join("none.png").exists());
     assert_eq!(environment.run_nowhere("plot.sh", &["tank.level"]).code, 1);
 
