@@ -1,8 +1,9 @@
 //! Ends a running server within `drain_timeout`.
 //!
-//! First the requests in flight are finished. In the last second ([`TEARDOWN_TIME`]) what is in
-//! memory and belongs on the disk is written, and in the last part of that the log. Each step has
-//! its own bound, so neither a disk that hangs nor a poll in flight keeps the process.
+//! In order: requests in flight are finished; what is in memory and belongs on the disk is written,
+//! for which [`TEARDOWN_TIME`] is reserved; the last lines of the log are written, for which
+//! [`logging::FLUSH_TIMEOUT`] is reserved. Each step has its own limit, so neither a disk that hangs
+//! nor a poll in flight keeps the process.
 
 use std::io;
 use std::time::{Duration, Instant};
