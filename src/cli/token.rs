@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use argh::FromArgs;
+use strum::VariantNames as _;
 
 use super::outcome::{Failure, print};
 use crate::access::{MAX_NAME_BYTES, Scope, Scopes, TokenHash, generate_token, is_account_name};
@@ -31,7 +32,7 @@ struct New {
     name: String,
 
     /// scope of the token: read, poll or admin; may be repeated (default: read)
-    #[argh(option)]
+    #[argh(option, from_str_fn(scope))]
     scope: Vec<Scope>,
 }
 
@@ -59,4 +60,9 @@ impl TokenCommand {
             name = name.replace('\\', "\\\\").replace('"', "\\\""),
         )))
     }
+}
+
+/// Parses the name of a scope.
+fn scope(text: &str) -> Result<Scope, String> {
+    text.parse().map_err(|_| format!("no scope; expected {}", Scope::VARIANTS.join(", ")))
 }

@@ -297,7 +297,10 @@ fn brute_force_costs_few_verifications_and_delays_no_other_client() {
     assert_eq!(code(&server.admin_get("/healthz")), 200);
     let lines = server.log();
     assert!(lines.len() < 200, "the log does not flood: {} lines", lines.len());
-    assert!(lines.iter().any(|line| line.contains("too many failures: 198.51.100.1")), "{lines:?}");
+    assert!(
+        lines.iter().any(|line| line.contains("too many failed attempts: 198.51.100.1")),
+        "{lines:?}"
+    );
 }
 
 #[test]
@@ -360,7 +363,7 @@ fn hash_password_refuses_empty_and_malformed_input() {
     let name = run(&["token", "new", "--name", "a:b"], Path::new("."));
     assert!(text(&name.stderr).contains("no colon"), "{}", text(&name.stderr));
     let scope = run(&["token", "new", "--scope", "raed"], Path::new("."));
-    assert!(text(&scope.stderr).contains("known are read, poll and admin"));
+    assert!(text(&scope.stderr).contains("expected read, poll, admin"));
 }
 
 /// Types each text when its prompt has come and the terminal has ceased to echo; gives whether it
