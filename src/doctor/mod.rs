@@ -1,12 +1,14 @@
 //! `doctor`: examines a server, and reports on one page what is wrong and what helps.
 //!
-//! The server's admin listener is queried for `/healthz`, `/readyz` and `/scoreboard`, and [`checks`]
-//! turns the answers into findings. At the same time [`KernelView`] reads from the kernel which
+//! The server's admin listener is queried for `/healthz`, `/readyz` and `/scoreboard`, and `checks`
+//! turns the answers into findings. At the same time `KernelView` reads from the kernel which
 //! processes listen, how many connections wait in their accept queues, and where each of their threads
-//! waits. These facts are reported if the server does not answer ([`unresponsive`]) or is unhealthy;
+//! waits. These facts are reported if the server does not answer (`unresponsive`) or is unhealthy;
 //! they need no cooperation of the server, which may be any program.
 //!
-//! The examination returns within its timeout, whatever hangs.
+//! The scoreboard is parsed into the types by which the server serializes it. One deadline covers the
+//! requests and the reads from the kernel, so the examination returns within its timeout, even if a
+//! file of `/proc` hangs with the process that it is about.
 
 mod checks;
 mod finding;

@@ -10,8 +10,16 @@
 //! is paused, or the pipe is full. Only the thread `pw-log` blocks then. A line that finds the queue full
 //! is dropped and counted, and a later line reports the number.
 //!
-//! A line is formatted by the thread that logs it, after the rate limit and only if the queue has
-//! room, so a line that is not written costs no formatting.
+//! The thread that logs a line formats it, after the rate limit and only if the queue has room. So a
+//! line that is not written costs no formatting.
+//!
+//! Each line is bounded in length, and each callsite in its rate (`caps`), because a peer can cause a
+//! dependency to log. Lines at `debug` and `trace` may take three quarters of the queue, so that a flood
+//! of request lines does not displace a warning. Control characters are escaped, so that no line can
+//! forge another or control a terminal.
+//!
+//! At the end of the process [`flush`] gives the writer [`FLUSH_TIMEOUT`] for the queued lines; the
+//! process then ends in any case. Commands that print a result write directly and block, as filters do.
 
 mod capped;
 mod caps;

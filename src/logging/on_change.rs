@@ -53,7 +53,7 @@ impl<T: PartialEq> OnChange<T> {
         self.set_at(condition, Instant::now())
     }
 
-    /// As [`OnChange::set`], at the time `now`.
+    /// Does the same as [`OnChange::set`], at the time `now`.
     #[must_use = "the caller logs the condition"]
     pub fn set_at(&mut self, condition: T, now: Instant) -> bool {
         if let Some((logged, at)) = &self.logged

@@ -7,7 +7,7 @@
 //!                                              connector ─► SocketTransport ─► TLS ─► HTTP (ureq)
 //! ```
 //!
-//! [`agent`] builds every HTTP client of this program. Each has one total deadline, from the lookup of
+//! `agent` builds every HTTP client of this program. Each has one total deadline, from the lookup of
 //! the name to the last byte of the body; a cap on the response head; and neither proxy nor kept
 //! connections.
 //!
@@ -15,7 +15,10 @@
 //! after the other, and an address family that is blackholed would cost the whole deadline. Both
 //! address families come from one lookup, so the Resolution Delay of RFC 8305 3 does not apply. All
 //! attempts of one connection are non-blocking, and the thread that needs the connection polls them:
-//! an attempt costs a descriptor and no thread.
+//! an attempt costs a descriptor and no thread, and at most four are pending.
+//!
+//! Polls of sources, probes, and calls of supervisord use these clients. `doctor` does not: it connects
+//! to one literal address, and has to report a full accept queue rather than wait for a place in it.
 
 mod agent;
 #[cfg(test)]

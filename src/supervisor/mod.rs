@@ -13,8 +13,14 @@
 //! server's scoreboard and has supervisord stop and start the program, a limited number of times an
 //! hour. Upstreams play no part, since `/healthz` does not depend on them.
 //!
-//! Every probe, call and command has a total deadline, so neither a server nor a supervisord that hangs
-//! can block the monitor. If supervisord sends no ticks, the monitor's own timer takes over.
+//! It is a process of its own, because whatever stops or blocks the threads of the server could block a
+//! thread of the supervisor there, too. Every probe, call and command has a total deadline, so neither a
+//! server nor a supervisord that hangs can block the monitor. If supervisord sends no ticks, the monitor's
+//! own timer takes over. If it becomes unreachable between a stop and a start, the start is made up for
+//! at a later tick. A probe that fails because this process lacks a thread, a descriptor or memory is
+//! logged and does not count, since it says nothing about the server.
+//!
+//! The command `probe` is one probe of the same code.
 
 pub mod command_output;
 pub mod event_listener;

@@ -51,7 +51,7 @@ impl OwnedThread {
         OwnedThread::try_spawn(name.clone(), body).map_err(|error| no_thread(&name, &error))
     }
 
-    /// As [`OwnedThread::spawn`], with the system's own error.
+    /// Does the same as [`OwnedThread::spawn`], but returns the system's own error.
     pub(super) fn try_spawn<F>(name: String, body: F) -> io::Result<OwnedThread>
     where
         F: FnOnce(StopToken) + Send + 'static,

@@ -4,7 +4,14 @@
 //! (of containers, and `TasksMax=` of systemd), and the address space, of which every thread takes
 //! some megabytes. A server that met one of them in the middle of its start, or later, would run
 //! without some of its parts. So [`ensure`] creates as many threads as will be needed, all at the
-//! same time, and ends them again.
+//! same time, and ends them again. While they exist, the address space that is left must hold the memory
+//! that the configuration admits: buffers, and verifications of passwords.
+//!
+//! A reload does the same for the sources that it adds, and is refused if the check fails. `watch`
+//! checks the threads of its probes, since without them it could not probe a server later.
+//!
+//! Only the threads of resolvers are created later, at the first lookup of each source. If that fails,
+//! one poll fails, as by any other failure of a lookup.
 
 use std::fmt;
 use std::hint::black_box;
