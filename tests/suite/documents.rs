@@ -158,3 +158,67 @@ fn links_of_documents_lead_to_files() {
         }
     }
 }
+
+/// Returns true if a source file defines `symbol`: `function`, `Type` or `Type::method`.
+fn defines(source: &str, symbol: &str) -> bool {
+    let name = symbol.rsplit("::").next().unwrap_or_default();
+    ["fn", "struct", "enum", "trait", "type", "const", "static", "mod", "macro_rules!"].iter().any(
+        |keyword| {
+            let found = source.match_indices(&format!("{keyword} {name}"));
+            found.into_iter().any(|(at, text)| {
+                let next = source[at + text.len()..].chars().next();
+                !next.is_some_and(|next| next.is_alphanumeric() || next == '_')
+            })
+        },
+    )
+}
+
+/// Returns an error for each path of a document that does not exist, and for each symbol that the file
+/// named before it on the same line does not define.
+fn missing_paths_and_symbols(document: &str) -> Vec<String> {
+    let mut missing = Vec::new();
+    for line in document.lines() {
+        let mut file: Option<&str> = None;
+        for span in code_spans(line) {
+            let is_path = ["src/", "tests/", "examples/", "benches/"]
+                .iter()
+                .any(|folder| span.starts_with(folder));
+            if is_path {
+                if Path::new(ROOT).join(span).exists() {
+                    file = Some(span).filter(|span| span.ends_with(".rs"));
+                } else {
+                    missing.push(format!("{span} does not exist"));
+                }
+            } else if let Some(path) = file
+                && span.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | ':'))
+                && !defines(&read(path), span)
+            {
+                missing.push(format!("{path} does not define {span}"));
+            }
+        }
+    }
+    missing
+}
+
+#[test]
+fn paths_and_symbols_of_architecture_exist() {
+    let document = read("ARCHITECTURE.md");
+    let missing = missing_paths_and_symbols(&document);
+    assert!(missing.is_empty(), "{missing:#?}");
+    let files = document.lines().flat_map(code_spans).filter(|span| span.ends_with(".rs"));
+    assert!(files.count() >= 20, "ARCHITECTURE.md lists few files");
+}
+
+#[test]
+fn missing_path_and_symbol_are_reported() {
+    let file = "tests/suite/documents.rs";
+    assert!(missing_paths_and_symbols(&format!("`{file}`: `defines`, `ROOT`")).is_empty());
+    assert_eq!(missing_paths_and_symbols(&format!("`{file}`: `define`")).len(), 1);
+    assert_eq!(missing_paths_and_symbols("`src/no_such_file.rs`: `defines`").len(), 1);
+}
+
+#[test]
+fn architecture_is_short() {
+    let words = read("ARCHITECTURE.md").split_whitespace().count();
+    assert!(words <= 2000, "ARCHITECTURE.md has {words} words; move the depth into module heads");
+}
