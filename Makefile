@@ -4,31 +4,31 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 CARGO ?= cargo
 
-# Profile that binaries and tools are built with, and the folder where Cargo puts them. With
-# PROFILE=dev the measuring targets run on what the tests have built already.
+# Profile of binaries and tools, and the folder that Cargo puts them in. With PROFILE=dev the measuring
+# targets reuse the build of the tests.
 PROFILE ?= release
 BUILT = $(or $(CARGO_TARGET_DIR),target)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
 AS_PROFILE = $(if $(filter-out dev,$(PROFILE)),--profile $(PROFILE))
-# The examples bring the features of what only tests need; without them Cargo would build most of
-# the tests' dependencies once more.
+# With the examples, Cargo selects the same features of dependencies as for the tests; otherwise it would
+# build most of them again.
 AS_TESTED = $(if $(filter dev,$(PROFILE)),--bins --examples)
 
-# What the tests use beside Cargo's packages: each program, and Debian's package that has it. Only
-# the packages of missing programs are installed, as a Node.js from elsewhere excludes Debian's npm.
+# Programs that the tests run, each with its Debian package. Only packages of missing programs are
+# installed, since a Node.js from elsewhere conflicts with Debian's npm.
 TEST_PROGRAMS = chromium:chromium chromedriver:chromium-driver curl:curl gnuplot:gnuplot-nox \
 	http:httpie ip:iproute2 jq:jq npm:npm openssl:openssl python3:python3-requests \
 	script:bsdutils shellcheck:shellcheck strace:strace supervisord:supervisor \
 	systemd-socket-activate:systemd wget:wget
 
-# Looks for what keeps people out who use a page without a mouse, or without seeing it.
+# Checker of accessibility.
 AXE_VERSION = 4.14.1
 AXE = target/axe/node_modules/axe-core/axe.min.js
 
-# Looks for advisories, licences and duplicates among the packages.
+# Checker of advisories, licences and duplicate packages.
 DENY_VERSION = 0.20.2
 DENY = target/tools/bin/cargo-deny
 
-# Where the servers are built that ours is measured against.
+# Build of the servers that `make bench` compares with.
 PEERS = benches/peers/target
 
 .DEFAULT_GOAL := help
@@ -46,18 +46,18 @@ build: toolchain ## build the release binary
 	$(CARGO) build $(AS_PROFILE) $(AS_TESTED)
 
 .PHONY: test
-test: toolchain test-programs $(AXE) ## run every test; installs what they need when root
+test: toolchain test-programs $(AXE) ## run every test; as root, install the programs they need
 	$(CARGO) test --lib --bins
 	$(CARGO) test --lib --features model models::
 	$(CARGO) build --examples
 	$(CARGO) test --test suite -- --test-threads=8
 
 .PHONY: fuzz
-fuzz: toolchain ## look for inputs that break a promise (FUZZ_SECONDS, default 300 for each target)
+fuzz: toolchain ## search for inputs that break an invariant (FUZZ_SECONDS, default 300 for each target)
 	FUZZ_SECONDS=$${FUZZ_SECONDS:-300} $(CARGO) test $(AS_PROFILE) --lib fuzz:: -- --nocapture
 
 .PHONY: bench
-bench: build ## measure side by side with nginx, axum and tiny_http (BENCH="--rounds 21", YEARS)
+bench: build ## compare with nginx, axum and tiny_http (BENCH="--rounds 21", YEARS)
 	@command -v nginx >/dev/null || { test "$$(id -u)" = 0 && apt-get update -qq && \
 		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
 			nginx-light >/dev/null; } || { \
@@ -68,15 +68,15 @@ bench: build ## measure side by side with nginx, axum and tiny_http (BENCH="--ro
 	$(CARGO) run $(AS_PROFILE) --quiet --example years -- $(or $(YEARS),--output benches/HISTORY.md)
 
 .PHONY: incident
-incident: toolchain ## play the outage again: the old design and ours, with their listen queues
+incident: toolchain ## replay the outage of a naive server, beside this one
 	$(CARGO) run $(AS_PROFILE) --quiet --example incident
 
 .PHONY: attack
-attack: build ## hold a server with 5,000 hostile clients (ATTACK="--url https://127.0.0.1:6443")
+attack: build ## attack a server with 5,000 hostile clients (ATTACK="--url https://127.0.0.1:6443")
 	$(CARGO) run $(AS_PROFILE) --quiet --example attack -- $(or $(ATTACK),--output benches/ATTACK.md)
 
 .PHONY: soak
-soak: build ## an hour of visitors, hostile clients and reloads: does anything grow? (SOAK="--seconds 600")
+soak: build ## an hour of visitors, hostile clients and reloads; checks for growth (SOAK="--seconds 600")
 	$(CARGO) run $(AS_PROFILE) --quiet --example soak -- $(or $(SOAK),--output benches/SOAK.md)
 
 .PHONY: targets
@@ -89,7 +89,7 @@ lint: toolchain deny ## clippy, rustfmt and rustdoc without a warning, and the s
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps
 
-# Advisories come from a repository that not every machine can reach; the rest needs no network.
+# Advisories come from a repository that some machines cannot reach; the other checks need no network.
 .PHONY: deny
 deny: $(DENY)
 	$(DENY) check bans licenses sources

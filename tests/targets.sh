@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs every make target that README names, in a short form, by the command that a user types.
-# `make lint` and `make test` are not here: CI runs them whole. Only the fuzz targets run in the profile
-# that the tests have built, as a release build of them takes longer than all the rest.
+# `make lint` and `make test` are absent, since CI runs them in full. Only the fuzz targets use the profile
+# of the tests, since a release build of them takes longer than all the rest.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -20,7 +20,7 @@ step() {
     echo "targets: $((SECONDS - begun)) s" >&2
 }
 
-# Serves the demo until it has answered, then stops it as Ctrl-C does.
+# Serves the demo until it responds, then stops it as Ctrl-C does.
 run() {
     local address=127.0.0.1:${RUN_PORT:-16443}
     setsid make run RUN="--listen $address --admin-listen 127.0.0.1:0" &
@@ -30,7 +30,7 @@ run() {
             kill -INT -- "-$group"
             wait "$group" || true
             if curl -sk --max-time 5 "https://$address/ping"; then
-                echo "the demo still answers after it was stopped" >&2
+                echo "the demo still responds after it was stopped" >&2
                 return 1
             fi
             return 0
@@ -39,7 +39,7 @@ run() {
         sleep 0.1
     done
     kill -KILL -- "-$group"
-    echo "the demo did not answer at https://$address/ping" >&2
+    echo "the demo did not respond at https://$address/ping" >&2
     return 1
 }
 
