@@ -192,7 +192,7 @@ const WRONG: &[(&str, &str)] = &[
     ),
     (
         "[[auth.token]]\nname = \"a\"\nsha256 = \"pumphouse_x\"\n",
-        "p.toml:3:11: \"sha256\": is a token, and only its SHA-256 may stand here;",
+        "p.toml:3:11: \"sha256\": is a token, but must be the SHA-256 of one;",
     ),
     (
         "[[auth.token]]\nname = \"a\"\nsha256 = \"abc\"\n",
