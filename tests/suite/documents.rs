@@ -164,8 +164,8 @@ fn defines(source: &str, symbol: &str) -> bool {
     let name = symbol.rsplit("::").next().unwrap_or_default();
     ["fn", "struct", "enum", "trait", "type", "const", "static", "mod", "macro_rules!"].iter().any(
         |keyword| {
-            let found = source.match_indices(&format!("{keyword} {name}"));
-            found.into_iter().any(|(at, text)| {
+            let definition = format!("{keyword} {name}");
+            source.match_indices(&definition).any(|(at, text)| {
                 let next = source[at + text.len()..].chars().next();
                 !next.is_some_and(|next| next.is_alphanumeric() || next == '_')
             })
