@@ -294,6 +294,25 @@ fn engine_imports_nothing_but_itself() {
 }
 
 #[test]
+fn http1_imports_no_socket_and_no_thread() {
+    const SOCKETS: [&str; 5] = ["mio", "polling", "rustix", "rustls", "socket2"];
+    const DRIVERS: [&str; 6] = ["acceptor", "session", "shared", "socket", "transport", "worker"];
+    let source = Source::read();
+    let is_http1 = |path: &[String]| path.starts_with(&["engine".to_owned(), "http1".to_owned()]);
+    let mut forbidden = BTreeSet::new();
+    for (module, targets) in source.imports().into_iter().filter(|(path, _)| is_http1(path)) {
+        let drivers =
+            targets.iter().filter(|to| to.get(1).is_some_and(|name| DRIVERS.contains(&&**name)));
+        forbidden.extend(drivers.map(|to| format!("{} imports {}", path_of(module), path_of(to))));
+        let sockets = source.0[module].uses.iter().filter(|used| SOCKETS.contains(&&*used[0]));
+        forbidden
+            .extend(sockets.map(|used| format!("{} uses {}", path_of(module), used.join("::"))));
+    }
+    assert!(source.0.keys().any(|path| is_http1(path)), "there is such a module");
+    assert!(forbidden.is_empty(), "{forbidden:#?}");
+}
+
+#[test]
 fn imports_are_read_from_use_trees_paths_and_macros() {
     let mut module = Module::default();
     let text = "use crate::a::{self, B, c::{D as E, *}}; pub use f::G; mod h; #[cfg(test)] mod i;
