@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use fastrand::Rng;
 use serde_json::Value as Json;
 
+use super::fixture::{ask, asset_of, encoded, in_query, place, sources};
 use super::schema_check::{Operation, SchemaCheck};
-use super::tests::{ask, asset_of, encoded, in_query, place, sources};
 use crate::site::Site;
 
 /// Requests in the short run.
@@ -166,7 +166,7 @@ fn operation_of<'a>(
 }
 
 #[test]
-fn no_request_meets_what_the_document_does_not_tell() {
+fn random_request_gets_a_documented_response() {
     let check = SchemaCheck::new();
     let operations = check.operations();
     let (_folder, site) = place(sources());

@@ -143,6 +143,8 @@ fn security_schemes() -> Json {
 }
 
 #[cfg(test)]
+mod fixture;
+#[cfg(test)]
 mod fuzz;
 #[cfg(test)]
 mod schema_check;

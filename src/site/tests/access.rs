@@ -1,4 +1,4 @@
-//! Every route, method and level of access; what strangers can learn; what browsers are told.
+//! Access: the status of every route and method at each level of credentials.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ const LEVELS: [&str; 8] =
 
 const METHODS: [&str; 6] = ["GET", "HEAD", "POST", "DELETE", "OPTIONS", "TRACE"];
 
-fn restricted() -> Restricted {
+pub(super) fn restricted() -> Restricted {
     let token = |name: &str, scopes: &[Scope]| Token {
         name: name.to_owned(),
         hash: TokenHash::of(name),
@@ -47,7 +47,7 @@ fn restricted() -> Restricted {
     }
 }
 
-fn rules() -> Rules {
+pub(super) fn rules() -> Rules {
     Rules { admission: Admission::Restricted(restricted()), ..Rules::default() }
 }
 
@@ -66,7 +66,7 @@ fn credentials(level: &str) -> String {
     }
 }
 
-fn asked(method: &str, target: &str, level: &str, fields: &[(&str, &str)]) -> Request {
+pub(super) fn asked(method: &str, target: &str, level: &str, fields: &[(&str, &str)]) -> Request {
     let credentials = credentials(level);
     let field = (AUTHORIZATION.as_str(), credentials.as_str());
     let sent = (!credentials.is_empty()).then_some(field);
@@ -74,17 +74,17 @@ fn asked(method: &str, target: &str, level: &str, fields: &[(&str, &str)]) -> Re
     request(method, target, &fields)
 }
 
-fn answer(site: &Site, request: &Request) -> Response {
+pub(super) fn answer(site: &Site, request: &Request) -> Response {
     site.answer(request, now(), &Activity::default()).1
 }
 
-fn header(response: &Response, name: &str) -> String {
+pub(super) fn header(response: &Response, name: &str) -> String {
     let values = response.headers().get_all(name).iter().map(|value| value.to_str().unwrap());
     values.collect::<Vec<_>>().join(", ")
 }
 
 /// The headers of a response, except its id, in an order of their own.
-fn sorted_headers(response: &Response) -> Vec<String> {
+pub(super) fn sorted_headers(response: &Response) -> Vec<String> {
     let headers = response.headers().iter().filter(|(name, _)| *name != "x-request-id");
     let mut fields: Vec<String> =
         headers.map(|(name, value)| format!("{name}: {value:?}")).collect();
@@ -108,17 +108,17 @@ fn refused_request_takes_no_body() {
     };
     for level in ["none", "wrong password", "wrong token", "nothing"] {
         for (_, target, _) in targets(&site) {
-            // Signing in is for those without credentials.
+            // Sign-in needs no credentials.
             assert_eq!(takes_body(&target, level), target == "/login", "{target} {level}");
         }
     }
 }
 
-/// A target of each route, and what a GET of it is answered when all is well.
+/// Returns a target of each route, and the status of an admitted GET.
 fn targets(site: &Site) -> Vec<(&'static str, String, u16)> {
     let target = |pattern: &'static str| match pattern {
         "/source/{source}" => ("/source/tank".to_owned(), 200),
-        // There is no history behind this site, so nothing is known of its past.
+        // This site records no history.
         "/chart/{chart}" => ("/chart/tank.level.svg".to_owned(), 404),
         "/api/v1/sources/{source}" => ("/api/v1/sources/tank".to_owned(), 200),
         "/api/v1/sources/{source}/poll" => ("/api/v1/sources/tank/poll".to_owned(), 405),
@@ -133,11 +133,11 @@ fn targets(site: &Site) -> Vec<(&'static str, String, u16)> {
         let (target, code) = target(pattern.as_str());
         (pattern.as_str(), target, code)
     });
-    let astray = [("-", "/nowhere".to_owned(), 404), ("-", "/%zz".to_owned(), 400)];
-    known.chain(astray).collect()
+    let unmatched = [("-", "/nowhere".to_owned(), 404), ("-", "/%zz".to_owned(), 400)];
+    known.chain(unmatched).collect()
 }
 
-/// What the rules make of it, written down once more and differently.
+/// Returns the status by the rules, which this states independently of the code.
 fn expected(pattern: &str, method: &str, level: &str, read: u16) -> u16 {
     let posts = pattern.ends_with("/poll") || pattern == "/logout";
     let open =
@@ -156,7 +156,7 @@ fn expected(pattern: &str, method: &str, level: &str, read: u16) -> u16 {
         _ if pattern == "-" => read,
         "OPTIONS" => 204,
         "POST" if pattern == "/logout" => 303,
-        // Nothing was filled in.
+        // The body is empty.
         "POST" if pattern == "/login" => 415,
         "POST" if posts => 202,
         "GET" | "HEAD" if !posts => read,
@@ -165,7 +165,7 @@ fn expected(pattern: &str, method: &str, level: &str, read: u16) -> u16 {
 }
 
 #[test]
-fn every_route_method_and_level() {
+fn request_to_each_route_by_each_method_gets_the_status_of_its_level() {
     let site = guarded();
     for (pattern, target, read) in targets(&site) {
         for method in METHODS {
@@ -184,12 +184,12 @@ fn every_route_method_and_level() {
 }
 
 #[test]
-fn nothing_is_asked_while_all_is_open() {
+fn open_site_requires_no_credentials() {
     let site = site_under(vec![tank()], Rules::default());
     for (pattern, target, read) in targets(&site) {
         for level in LEVELS {
             let response = answer(&site, &asked("GET", &target, level, &[]));
-            // There is nothing to sign in to.
+            // An open site has no sign-in.
             let read = if pattern == "/login" { 303 } else { read };
             assert_eq!(response.status().as_u16(), read, "{target}, {level}");
             assert!(!header(&response, "cache-control").contains("private"));
@@ -198,12 +198,12 @@ fn nothing_is_asked_while_all_is_open() {
 }
 
 #[test]
-fn strangers_learn_nothing_of_what_is_there() {
+fn request_without_credentials_does_not_reveal_which_targets_exist() {
     let site = guarded();
     let of = |method: &str, target: &str, level: &str, accept: &str| {
         let response = answer(&site, &asked(method, target, level, &[("accept", accept)]));
         let fields = sorted_headers(&response);
-        // The path that was asked for stands in it as `instance`, as sent.
+        // `instance` is the path as sent.
         (response.status(), fields, text(&response).replace(target, "…"))
     };
     for level in ["none", "wrong password", "wrong token"] {
@@ -234,7 +234,7 @@ fn strangers_learn_nothing_of_what_is_there() {
 }
 
 #[test]
-fn what_an_account_sees_is_nobody_elses() {
+fn response_to_an_account_is_private() {
     let site = guarded();
     for (target, level, cache, vary) in [
         ("/", "user", "private, no-cache", "accept-encoding, authorization, cookie"),
@@ -263,11 +263,11 @@ fn what_an_account_sees_is_nobody_elses() {
     assert_eq!(unchanged.status(), 304);
     assert!(header(&unchanged, "cache-control").starts_with("private, "));
     let stranger = answer(&site, &asked("GET", "/api/v1/status", "none", &fields));
-    assert_eq!(stranger.status(), 401, "not even that nothing has changed");
+    assert_eq!(stranger.status(), 401, "a 304 would reveal that the readings are unchanged");
 }
 
 #[test]
-fn a_page_for_guests() {
+fn public_page_needs_no_credentials() {
     let mut open_door = restricted();
     open_door.public = vec!["/".to_owned()];
     let rules = Rules { admission: Admission::Restricted(open_door), ..Rules::default() };
@@ -284,117 +284,7 @@ fn a_page_for_guests() {
 }
 
 #[test]
-fn changes_take_a_token_or_the_same_site() {
-    let poll = "/api/v1/sources/tank/poll";
-    let same = ("host", "pump.example");
-    let mut poller = restricted();
-    poller.users[0].scopes = Scopes::new(vec![Scope::Poll]);
-    let rules = Rules { admission: Admission::Restricted(poller), ..Rules::default() };
-    let (guarded, open) =
-        (site_under(vec![tank()], rules), site_under(vec![tank()], Rules::default()));
-    for (fields, by_page) in [
-        (&[][..], 202),
-        (&[("sec-fetch-site", "same-origin")], 202),
-        (&[("sec-fetch-site", "cross-site")], 403),
-        (&[("sec-fetch-site", "same-site")], 403),
-        (&[same, ("origin", "https://pump.example")], 202),
-        (&[same, ("origin", "https://evil.example")], 403),
-        (&[same, ("origin", "null")], 403),
-    ] {
-        for (site, level, expected) in
-            [(&open, "none", by_page), (&guarded, "user", by_page), (&guarded, "poll", 202)]
-        {
-            let response = answer(site, &asked("POST", poll, level, fields));
-            assert_eq!(response.status().as_u16(), expected, "{fields:?}, {level}");
-        }
-    }
-}
-
-#[test]
-fn pages_of_other_sites_read_what_is_listed() {
-    let listed = vec!["https://home.example".parse().unwrap()];
-    let guarded = site_under(vec![tank()], Rules { cors_origins: listed, ..rules() });
-    let preflight = ("access-control-request-method", "GET");
-    for (method, fields, level, code, origin) in [
-        ("GET", &[("origin", "https://home.example")][..], "read", 200, "https://home.example"),
-        ("GET", &[("origin", "https://home.example")], "none", 401, "https://home.example"),
-        ("GET", &[("origin", "https://evil.example")], "read", 200, ""),
-        ("GET", &[("origin", "null")], "read", 200, ""),
-        ("GET", &[], "read", 200, ""),
-        (
-            "OPTIONS",
-            &[("origin", "https://home.example"), preflight],
-            "none",
-            204,
-            "https://home.example",
-        ),
-        ("OPTIONS", &[("origin", "https://evil.example"), preflight], "none", 401, ""),
-        ("OPTIONS", &[("origin", "https://home.example")], "none", 401, "https://home.example"),
-    ] {
-        let response = answer(&guarded, &asked(method, "/api/v1/status", level, fields));
-        assert_eq!(response.status().as_u16(), code, "{method} {fields:?}");
-        assert_eq!(header(&response, "access-control-allow-origin"), origin, "{fields:?}");
-        assert_eq!(header(&response, "access-control-allow-credentials"), "");
-        assert!(header(&response, "vary").ends_with("origin"), "{fields:?}");
-        let methods = header(&response, "access-control-allow-methods");
-        assert_eq!(!methods.is_empty(), code == 204, "{fields:?}");
-        if code == 204 {
-            assert!(header(&response, "access-control-allow-headers").contains("authorization"));
-        }
-    }
-    // A preflight tells nothing of what is there.
-    let ask = |target| {
-        let fields = [("origin", "https://home.example"), preflight];
-        let response = answer(&guarded, &asked("OPTIONS", target, "none", &fields));
-        (response.status(), sorted_headers(&response))
-    };
-    assert_eq!(ask("/api/v1/sources/tank"), ask("/nowhere"));
-    // Off by default.
-    let off = site_under(vec![tank()], Rules::default());
-    for method in ["GET", "OPTIONS"] {
-        let fields = [("origin", "https://home.example"), preflight];
-        let response = answer(&off, &asked(method, "/api/v1/status", "none", &fields));
-        assert!(response.headers().keys().all(|it| !it.as_str().starts_with("access-control")));
-        assert!(!header(&response, "vary").contains("origin"));
-    }
-}
-
-#[test]
-fn only_this_servers_names_are_answered() {
-    let names = vec!["tank.example".parse().unwrap()];
-    let site = site_under(vec![tank()], Rules { names, ..rules() });
-    for (host, code) in [
-        ("tank.example", 200),
-        ("Tank.Example.:6443", 200),
-        ("evil.example", 421),
-        ("127.0.0.1:6443", 421),
-    ] {
-        for target in ["/api/v1/status", "/ping", "/robots.txt", "/nowhere"] {
-            let response = answer(&site, &asked("GET", target, "read", &[("host", host)]));
-            let expected = if code == 200 && target == "/nowhere" { 404 } else { code };
-            assert_eq!(response.status().as_u16(), expected, "{host} {target}");
-            assert_eq!(header(&response, "x-content-type-options"), "nosniff");
-        }
-    }
-}
-
-#[test]
-fn browsers_are_told_to_keep_to_tls_where_they_came_by_it() {
-    let hsts = |rules: Rules, tls: bool| {
-        let site = site_under(vec![tank()], rules);
-        ["/", "/ping", "/nowhere", "/%zz", "/assets/none"].map(|target| {
-            let mut asked = asked("GET", target, "none", &[]);
-            asked.peer.tls = tls;
-            header(&answer(&site, &asked), "strict-transport-security")
-        })
-    };
-    assert_eq!(hsts(rules(), true), ["max-age=31536000"; 5]);
-    assert_eq!(hsts(rules(), false), [""; 5]);
-    assert_eq!(hsts(Rules { hsts: None, ..rules() }, true), [""; 5]);
-}
-
-#[test]
-fn while_passwords_are_verified_nobody_else_waits() {
+fn request_without_a_password_is_served_while_all_verifications_are_in_use() {
     let site = guarded();
     site.context.gate.while_busy(|| {
         let refused = answer(&site, &asked("GET", "/", "user", &[]));
@@ -408,7 +298,7 @@ fn while_passwords_are_verified_nobody_else_waits() {
 }
 
 #[test]
-fn whoever_fails_too_often_is_told_when_to_come_again() {
+fn client_with_too_many_failed_logins_is_429() {
     let mut strict = restricted();
     strict.limits = Limits { failures_per_address: 1, ..Limits::default() };
     let admission = Admission::Restricted(strict);
@@ -425,10 +315,10 @@ fn whoever_fails_too_often_is_told_when_to_come_again() {
 }
 
 #[test]
-fn the_admin_listener_needs_no_account() {
+fn admin_listener_requires_no_account() {
     let site = guarded();
     let response = site.respond(&asked("GET", "/readyz", "none", &[]));
-    // The readings of the fixture are of long ago by the real clock.
+    // By the real clock the readings of the fixture are stale.
     assert_eq!(response.status(), 503);
     assert!(text(&response).contains("tank is stale"));
 }

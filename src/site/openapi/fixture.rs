@@ -1,0 +1,119 @@
+//! Sites and requests for the tests of the document.
+
+use jiff::tz::TimeZone;
+use serde_json::Value as Json;
+use strum::VariantArray as _;
+
+use super::schema_check::Operation;
+use crate::board::{Change, ErrorKind, Event, EventKind, Finite, Sample, SourceView, Value};
+use crate::engine::{Activity, Response};
+use crate::history::{History, import};
+use crate::site::Site;
+use crate::site::fixture::{
+    failing, now, pump, request, site_with, stale, tank, values, waiting, weather,
+};
+use crate::units::Unit;
+
+/// Sources in every state, with texts that need escaping.
+pub(super) fn sources() -> Vec<SourceView> {
+    let mut odd = pump();
+    odd.name = "odd".into();
+    odd.title = "It's <odd> & $(worse)".into();
+    let reading = odd.reading.as_mut().unwrap();
+    reading.observed.inferred = true;
+    reading.values = values([
+        ("state", Value::text("'\"\n\r\0\u{7f}é`$(exit)`")),
+        ("gone", Value::missing(None, "it's null")),
+        ("level", Value::number(-0.000_001, Unit::Percent)),
+        ("huge", Value::number(f64::MAX, Unit::Volt)),
+    ]);
+    vec![
+        tank(),
+        failing(stale(weather(), 7200), ErrorKind::Http, "503"),
+        odd,
+        waiting("well", "json"),
+    ]
+}
+
+/// A site with a past, and the folder that holds it.
+pub(super) fn place(sources: Vec<SourceView>) -> (tempfile::TempDir, Site) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pumphouse.db");
+    let end = now().as_second();
+    let sample = |ago: i64| Sample {
+        source: "tank".into(),
+        field: "level".into(),
+        at: jiff::Timestamp::from_second(end - ago * 300).unwrap(),
+        value: Finite::new(50.0 + (ago % 10) as f64 / 3.0).unwrap(),
+        unit: Some(Unit::Percent),
+    };
+    let happened = |kind| {
+        let source = (kind != EventKind::Started).then(|| "tank".into());
+        Change::Happened(Event { at: now(), kind, source, detail: "said so".into() })
+    };
+    let changes = EventKind::VARIANTS.iter().copied().map(happened);
+    let changes = changes.chain([Change::Observed((0..600).rev().map(sample).collect())]);
+    import(&path, &TimeZone::UTC, changes).unwrap();
+    let history = History::read_only(&path, TimeZone::UTC);
+    (folder, site_with(sources, history))
+}
+
+/// Asks at the moment of the fixture.
+pub(super) fn ask(site: &Site, method: &str, target: &str, fields: &[(&str, &str)]) -> Response {
+    site.answer(&request(method, target, fields), now(), &Activity::default()).1
+}
+
+/// A value as it stands in an address, percent-encoded.
+pub(super) fn encoded(value: &Json) -> String {
+    let text = match value {
+        Json::String(text) => text.clone(),
+        Json::Array(items) => return items.iter().map(encoded).collect::<Vec<_>>().join(","),
+        other => other.to_string(),
+    };
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    let coded = |byte: u8| match is_plain(byte) {
+        true => char::from(byte).to_string(),
+        false => format!("%{byte:02X}"),
+    };
+    text.bytes().map(coded).collect()
+}
+
+/// The operation's path with the examples of its parameters. `asset` is a file that there is.
+pub(super) fn example_path(operation: &Operation, asset: &str) -> String {
+    let mut path = operation.path.clone();
+    for parameter in operation.parameters.iter().filter(|it| it["in"] == "path") {
+        let name = parameter["name"].as_str().unwrap();
+        let value = match name {
+            "name" => asset.to_owned(),
+            _ => encoded(&parameter["example"]),
+        };
+        path = path.replace(&format!("{{{name}}}"), &value);
+    }
+    assert!(!path.contains('{'), "{path}: not all of its parameters are told");
+    path
+}
+
+/// The parameters of the query, each with its examples.
+pub(super) fn in_query(operation: &Operation) -> Vec<(String, &Json, Vec<Json>)> {
+    let listed = operation.parameters.iter().filter(|it| it["in"] == "query");
+    let examples = |it: &Json| {
+        let examples = it["examples"].as_object().expect("each parameter of a query has examples");
+        examples.values().map(|example| example["value"].clone()).collect()
+    };
+    listed.map(|it| (it["name"].as_str().unwrap().to_owned(), it, examples(it))).collect()
+}
+
+/// What has to be there for the operation to answer at all.
+pub(super) fn required(operation: &Operation) -> String {
+    let needed = in_query(operation).into_iter().filter(|(_, it, _)| it["required"] == true);
+    needed.map(|(name, _, examples)| format!("{name}={}&", encoded(&examples[0]))).collect()
+}
+
+pub(super) fn asset_of(site: &Site) -> String {
+    site.context.assets.style.path.rsplit('/').next().unwrap().to_owned()
+}
+
+/// Whether a route refuses parameters that it does not know. Pages and the like ignore them.
+pub(super) fn is_strict(path: &str) -> bool {
+    path.starts_with("/api/") || path.starts_with("/chart/")
+}

@@ -1,0 +1,89 @@
+//! Parameters: those of the routes are those of the document.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value as Json, json};
+
+use super::super::fixture::{encoded, example_path, in_query, is_strict, place, required, sources};
+use super::super::schema_check::SchemaCheck;
+use crate::site::Site;
+use crate::site::fixture::{get, tank, text};
+
+/// The parameters that a route takes, as it tells when asked for another one.
+fn taken(site: &Site, target: &str) -> BTreeSet<String> {
+    let response = get(site, &format!("{target}colour=blue"), &[]);
+    assert_eq!(response.status(), 400, "{target}");
+    let problem: Json = serde_json::from_str(text(&response)).unwrap();
+    let detail = problem["detail"].as_str().unwrap().to_owned();
+    let known = detail.strip_prefix("There is no parameter \"colour\" here").unwrap();
+    let known = known.trim_start_matches("; there are ").trim_start_matches("; there is ");
+    let known = known.trim_end_matches('.').replace(" and ", ", ");
+    known.split(", ").filter(|name| !name.is_empty()).map(str::to_owned).collect()
+}
+
+#[test]
+fn parameters_of_each_route_are_those_of_the_document() {
+    let (_folder, site) = place(sources());
+    let strict = SchemaCheck::new().operations().into_iter().filter(|it| is_strict(&it.path));
+    for operation in strict.filter(|it| it.method == "GET") {
+        let path = example_path(&operation, "");
+        let told = in_query(&operation).into_iter().map(|(name, ..)| name).collect();
+        assert_eq!(taken(&site, &format!("{path}?{}", required(&operation))), told, "{path}");
+    }
+}
+
+/// Values that no schema of the document allows for a parameter.
+fn invalid(parameter: &Json) -> Vec<Json> {
+    let schema = &parameter["schema"];
+    let mut values = vec![json!(""), json!("\u{1}"), json!("é,"), json!("no such")];
+    if let Some(least) = schema["minimum"].as_i64() {
+        values.push(json!(least - 1));
+    }
+    if let Some(most) = schema["maximum"].as_i64().filter(|_| schema["type"] == "integer") {
+        values.push(json!(most + 1));
+    }
+    match schema["type"].as_str() {
+        Some("integer") => {
+            values.extend([json!("1.5"), json!("+1"), json!("99999999999999999999")])
+        }
+        Some("number") => values.extend([json!(0), json!("1e3"), json!("NaN"), json!(-1)]),
+        // Any text may be the name of a source of long ago.
+        Some("string") if schema.as_object().unwrap().len() == 1 => values.clear(),
+        _ => {}
+    }
+    values
+}
+
+#[test]
+fn documented_example_is_accepted_and_malformed_value_is_400() {
+    let (_folder, site) = place(vec![tank()]);
+    let strict = SchemaCheck::new().operations().into_iter().filter(|it| is_strict(&it.path));
+    for operation in strict.filter(|it| it.method == "GET") {
+        let path = example_path(&operation, "");
+        for (name, parameter, examples) in in_query(&operation) {
+            let asked = |value: &Json| {
+                let others = match parameter["required"] == true {
+                    true => String::new(),
+                    false => required(&operation),
+                };
+                let target = format!("{path}?{others}{name}={}", encoded(value));
+                (get(&site, &target, &[]).status().as_u16(), target)
+            };
+            for value in examples {
+                let (status, target) = asked(&value);
+                assert_eq!(status, 200, "{target}");
+            }
+            let choices = parameter["schema"]["enum"].as_array().into_iter().flatten();
+            let bounds = [&parameter["schema"]["minimum"], &parameter["schema"]["maximum"]];
+            let bounds = bounds.into_iter().filter(|it| it.is_i64() || it.is_u64());
+            for value in choices.chain(bounds) {
+                let (status, target) = asked(value);
+                assert_ne!(status, 400, "{target}");
+            }
+            for value in invalid(parameter) {
+                let (status, target) = asked(&value);
+                assert_eq!(status, 400, "{target}");
+            }
+        }
+    }
+}

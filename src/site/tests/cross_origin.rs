@@ -1,0 +1,115 @@
+//! Policies for browsers: pages of other sites, names of this server, HSTS.
+
+use super::access::{answer, asked, header, restricted, rules, sorted_headers};
+use crate::access::{Admission, Rules, Scope, Scopes};
+use crate::site::fixture::{site_under, tank};
+
+#[test]
+fn change_from_another_site_without_a_token_is_403() {
+    let poll = "/api/v1/sources/tank/poll";
+    let same = ("host", "pump.example");
+    let mut poller = restricted();
+    poller.users[0].scopes = Scopes::new(vec![Scope::Poll]);
+    let rules = Rules { admission: Admission::Restricted(poller), ..Rules::default() };
+    let (guarded, open) =
+        (site_under(vec![tank()], rules), site_under(vec![tank()], Rules::default()));
+    for (fields, by_page) in [
+        (&[][..], 202),
+        (&[("sec-fetch-site", "same-origin")], 202),
+        (&[("sec-fetch-site", "cross-site")], 403),
+        (&[("sec-fetch-site", "same-site")], 403),
+        (&[same, ("origin", "https://pump.example")], 202),
+        (&[same, ("origin", "https://evil.example")], 403),
+        (&[same, ("origin", "null")], 403),
+    ] {
+        for (site, level, expected) in
+            [(&open, "none", by_page), (&guarded, "user", by_page), (&guarded, "poll", 202)]
+        {
+            let response = answer(site, &asked("POST", poll, level, fields));
+            assert_eq!(response.status().as_u16(), expected, "{fields:?}, {level}");
+        }
+    }
+}
+
+#[test]
+fn listed_origin_may_read_responses() {
+    let listed = vec!["https://home.example".parse().unwrap()];
+    let guarded = site_under(vec![tank()], Rules { cors_origins: listed, ..rules() });
+    let preflight = ("access-control-request-method", "GET");
+    for (method, fields, level, code, origin) in [
+        ("GET", &[("origin", "https://home.example")][..], "read", 200, "https://home.example"),
+        ("GET", &[("origin", "https://home.example")], "none", 401, "https://home.example"),
+        ("GET", &[("origin", "https://evil.example")], "read", 200, ""),
+        ("GET", &[("origin", "null")], "read", 200, ""),
+        ("GET", &[], "read", 200, ""),
+        (
+            "OPTIONS",
+            &[("origin", "https://home.example"), preflight],
+            "none",
+            204,
+            "https://home.example",
+        ),
+        ("OPTIONS", &[("origin", "https://evil.example"), preflight], "none", 401, ""),
+        ("OPTIONS", &[("origin", "https://home.example")], "none", 401, "https://home.example"),
+    ] {
+        let response = answer(&guarded, &asked(method, "/api/v1/status", level, fields));
+        assert_eq!(response.status().as_u16(), code, "{method} {fields:?}");
+        assert_eq!(header(&response, "access-control-allow-origin"), origin, "{fields:?}");
+        assert_eq!(header(&response, "access-control-allow-credentials"), "");
+        assert!(header(&response, "vary").ends_with("origin"), "{fields:?}");
+        let methods = header(&response, "access-control-allow-methods");
+        assert_eq!(!methods.is_empty(), code == 204, "{fields:?}");
+        if code == 204 {
+            assert!(header(&response, "access-control-allow-headers").contains("authorization"));
+        }
+    }
+    // A preflight does not reveal which targets exist.
+    let ask = |target| {
+        let fields = [("origin", "https://home.example"), preflight];
+        let response = answer(&guarded, &asked("OPTIONS", target, "none", &fields));
+        (response.status(), sorted_headers(&response))
+    };
+    assert_eq!(ask("/api/v1/sources/tank"), ask("/nowhere"));
+    // Off by default.
+    let off = site_under(vec![tank()], Rules::default());
+    for method in ["GET", "OPTIONS"] {
+        let fields = [("origin", "https://home.example"), preflight];
+        let response = answer(&off, &asked(method, "/api/v1/status", "none", &fields));
+        assert!(response.headers().keys().all(|it| !it.as_str().starts_with("access-control")));
+        assert!(!header(&response, "vary").contains("origin"));
+    }
+}
+
+#[test]
+fn host_of_another_server_is_421() {
+    let names = vec!["tank.example".parse().unwrap()];
+    let site = site_under(vec![tank()], Rules { names, ..rules() });
+    for (host, code) in [
+        ("tank.example", 200),
+        ("Tank.Example.:6443", 200),
+        ("evil.example", 421),
+        ("127.0.0.1:6443", 421),
+    ] {
+        for target in ["/api/v1/status", "/ping", "/robots.txt", "/nowhere"] {
+            let response = answer(&site, &asked("GET", target, "read", &[("host", host)]));
+            let expected = if code == 200 && target == "/nowhere" { 404 } else { code };
+            assert_eq!(response.status().as_u16(), expected, "{host} {target}");
+            assert_eq!(header(&response, "x-content-type-options"), "nosniff");
+        }
+    }
+}
+
+#[test]
+fn response_over_tls_has_hsts() {
+    let hsts = |rules: Rules, tls: bool| {
+        let site = site_under(vec![tank()], rules);
+        ["/", "/ping", "/nowhere", "/%zz", "/assets/none"].map(|target| {
+            let mut asked = asked("GET", target, "none", &[]);
+            asked.peer.tls = tls;
+            header(&answer(&site, &asked), "strict-transport-security")
+        })
+    };
+    assert_eq!(hsts(rules(), true), ["max-age=31536000"; 5]);
+    assert_eq!(hsts(rules(), false), [""; 5]);
+    assert_eq!(hsts(Rules { hsts: None, ..rules() }, true), [""; 5]);
+}

@@ -1,0 +1,54 @@
+//! One value, as JSON and bare.
+
+use serde_json::{Value as Json, json};
+
+use super::{header, parsed};
+use crate::board::Value;
+use crate::site::fixture::{get, site, tank, text, values, waiting};
+use crate::units::Unit;
+
+#[test]
+fn value_is_json_or_bare_and_503_where_it_is_missing() {
+    let mut source = tank();
+    source.reading.as_mut().unwrap().values = values([
+        ("level", Value::number(84.6, Unit::Percent)),
+        ("volume", Value::number(1185.0, Unit::UsGallon)),
+        ("tiny", Value::number(-0.000_001, Unit::Volt)),
+        ("mode", Value::text("on\r\n0")),
+        ("battery", Value::missing(Some(Unit::Volt), "the upstream sent null")),
+        ("txt", Value::number(7.0, Unit::Volt)),
+    ]);
+    let site = site(vec![source, waiting("well", "json")]);
+    for (value, code, expected) in [
+        ("tank.level.txt", 200, "84.6\n"),
+        ("tank.volume.txt", 200, "1185\n"),
+        ("tank.tiny.txt", 200, "-0.000001\n"),
+        ("tank.mode.txt", 200, "on  0\n"),
+        ("tank.txt.txt", 200, "7\n"),
+        ("tank.battery.txt", 503, ""),
+        ("well.level.txt", 503, ""),
+        ("well.level", 503, ""),
+        ("tank.level.txt?max_age=240", 200, "84.6\n"),
+        ("tank.level.txt?max_age=239", 503, ""),
+    ] {
+        let response = get(&site, &format!("/api/v1/values/{value}"), &[]);
+        assert_eq!(response.status().as_u16(), code, "{value}");
+        if code == 200 {
+            assert_eq!(text(&response), expected, "{value}");
+            assert_eq!(header(&response, "content-type"), "text/plain; charset=utf-8");
+        } else {
+            let retry: u64 = header(&response, "retry-after").parse().unwrap();
+            assert!(retry > 0, "{value}");
+            assert_eq!(header(&response, "content-type"), "application/problem+json");
+        }
+    }
+    assert_eq!(
+        parsed(&get(&site, "/api/v1/values/tank.level", &[])),
+        json!({"source": "tank", "field": "level", "value": 84.6, "unit": "%", "state": "fresh",
+               "observed_at": "2026-01-31T17:16:00Z", "fetched_at": "2026-01-31T17:19:01Z"})
+    );
+    let missing = parsed(&get(&site, "/api/v1/values/tank.battery", &[]));
+    assert_eq!(missing["value"], Json::Null);
+    assert_eq!(missing["note"], "the upstream sent null");
+    assert_eq!(parsed(&get(&site, "/api/v1/values/tank.txt", &[]))["value"], 7.0);
+}
