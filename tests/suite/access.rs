@@ -1,5 +1,5 @@
-//! Who may look, against the real program: each level of access, brute force at full speed, and
-//! the commands that make what the configuration keeps.
+//! Access control of the real program: levels of access, brute force at full speed, and the commands
+//! that create password hashes and tokens.
 
 use std::io::{Read as _, Write as _};
 use std::path::Path;
@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use crate::harness::eventually;
 use crate::server::{BINARY, Server, body, code, run};
 
-/// Runs a command with that on its standard input.
+/// Runs a command of the program with this standard input.
 fn run_with(arguments: &[&str], input: &[u8]) -> Output {
     let mut child = Command::new(BINARY)
         .args(arguments)
@@ -24,7 +24,7 @@ fn run_with(arguments: &[&str], input: &[u8]) -> Output {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    // It may have seen enough before the end.
+    // The command may exit before it has read all of its input.
     let _ = child.stdin.take().unwrap().write_all(input);
     child.wait_with_output().unwrap()
 }
@@ -55,7 +55,7 @@ pub fn source() -> Source {
     Source::json("well", "http://127.0.0.1:1/").value("level", "/level", "%")
 }
 
-/// A token, and its section, as the program printed them.
+/// Returns a token and its section, as the program printed them.
 pub fn token(arguments: &[&str]) -> (String, String) {
     let made = run(&[&["token", "new"], arguments].concat(), Path::new("."));
     assert!(made.status.success(), "{}", text(&made.stderr));
@@ -92,7 +92,7 @@ fn each_credential_gets_its_level_of_access() {
     let config = with_anna().source(source()).append(&read).append(&poll).append(&admin);
     let server = Server::start(&config);
     let bearer = |token: &str| format!("Bearer {token}");
-    // What a GET of the status, a POST for a poll and a GET of nothing are answered.
+    // Status of a GET of the status, of a POST for a poll, and of a GET of no route.
     for (credentials, expected) in [
         (String::new(), [401, 401, 401]),
         (basic("anna", "wrong"), [401, 401, 401]),
@@ -162,7 +162,7 @@ fn wget_with_credentials_is_served_after_a_challenge() {
             .arg(server.certificate())
             .args(arguments)
             .arg(format!("https://localhost:{}{path}", server.address.port()))
-            // Else it would keep what it learns of hosts at home.
+            // Otherwise wget stores what it learns about hosts in the home folder.
             .env("HOME", server.folder())
             .output()
             .unwrap();
@@ -170,19 +170,19 @@ fn wget_with_credentials_is_served_after_a_challenge() {
     };
     let right = ["--user=anna", "--password=correct horse: battery"];
     for (path, expected) in [("/api/v1/status", "{\"service\":"), ("/", "<!doctype html>")] {
-        // It sends a password only once the server has challenged it for Basic.
+        // wget sends a password only after a challenge for Basic.
         let (code, document) = wget(path, &right);
         assert_eq!(code, Some(0), "{path}");
         assert!(document.to_ascii_lowercase().starts_with(expected), "{document}");
         let at_once = [&right[..], &["--auth-no-challenge"]].concat();
         assert_eq!(wget(path, &at_once).0, Some(0), "{path}");
-        // 6: the credentials are refused.
+        // Exit code 6: authentication failure.
         assert_eq!(wget(path, &[]).0, Some(6), "{path}");
         assert_eq!(wget(path, &["--user=anna", "--password=wrong"]).0, Some(6), "{path}");
     }
 }
 
-/// Guesses at full speed on one connection, until it was told to wait so often.
+/// Sends guesses at full speed on one connection, until this number of them were throttled.
 fn guess_until_throttled(server: &Server, times: usize, attempt: impl Fn(usize) -> String) {
     let mut stream = connect_tls(server.address, &server.client).unwrap();
     let mut throttled = 0;
@@ -201,10 +201,11 @@ fn guess_until_throttled(server: &Server, times: usize, attempt: impl Fn(usize) 
     panic!("{MOST_GUESSES} guesses, and printed to wait {throttled} times");
 }
 
-/// More than a connection can make before the verifications are through that are free.
+/// Number of guesses on one connection after which the test fails.
 const MOST_GUESSES: usize = 1_000_000;
 
-/// Runs an attack on several connections while canaries come who must not be missed.
+/// Runs an attack on several connections, while canaries visit that must all be served. Returns the
+/// number of their visits.
 fn under_attack(server: &Server, good: &[(&str, String)], attack: impl Fn(usize) + Sync) -> usize {
     let visits = AtomicUsize::new(0);
     std::thread::scope(|scope| {
@@ -227,9 +228,9 @@ fn under_attack(server: &Server, good: &[(&str, String)], attack: impl Fn(usize)
 
 #[test]
 fn brute_force_costs_few_verifications_and_delays_no_other_client() {
-    /// How often each of the attacking connections is told to wait before it gives up.
+    /// Number of throttled guesses after which an attacking connection ends.
     const REFUSALS: usize = 200;
-    /// Those that were on their way when the first wait began.
+    /// Number of guesses that were being verified when the first delay began.
     const UNDER_WAY: usize = 4;
     let (token, read) = token(&[]);
     let config = with_throttled_anna()
@@ -305,7 +306,7 @@ fn brute_force_costs_few_verifications_and_delays_no_other_client() {
 
 #[test]
 fn slow_verifications_delay_no_other_client() {
-    // Never right, and a hundred times as costly as usual.
+    // A hash that no password matches, and that costs a hundred times as much as usual.
     let hash = "$argon2id$v=19$m=65536,t=16,p=1$c2FsdHNhbHRzYWx0$LCBBDyN4mGdrzmYpAZn3ag";
     let config = Config::https()
         .push("auth.user", json!({ "name": "anna", "password_hash": hash }))
@@ -330,7 +331,7 @@ fn slow_verifications_delay_no_other_client() {
         let busy = "pumphouse_auth_failures_total{reason=\"busy\"}";
         for _ in 0..3 {
             let before = metric(&server, busy);
-            eventually("a verification keeps others out", || metric(&server, busy) > before);
+            eventually("a verification is refused as busy", || metric(&server, busy) > before);
             for _ in 0..5 {
                 assert_eq!(code(&server.get("/ping")), 200);
             }
@@ -366,8 +367,8 @@ fn hash_password_refuses_empty_and_malformed_input() {
     assert!(text(&scope.stderr).contains("expected read, poll, admin"));
 }
 
-/// Types each text when its prompt has come and the terminal has ceased to echo; gives whether it
-/// went well, and all that the terminal showed.
+/// Types each text once its prompt is shown and the terminal does not echo. Returns true if the
+/// command succeeded, and all that the terminal showed.
 fn on_a_terminal(typed: &[(&str, &str)]) -> (bool, String) {
     let mut child = Command::new("script")
         .args(["--quiet", "--return", "--command"])
@@ -386,7 +387,7 @@ fn on_a_terminal(typed: &[(&str, &str)]) -> (bool, String) {
             shown.push(byte[0]);
         }
         let terminal = terminal_below(child.id());
-        eventually("the terminal ceases to echo", || {
+        eventually("the terminal does not echo", || {
             let modes = Command::new("stty").arg("--file").arg(&terminal).arg("--all").output();
             String::from_utf8(modes.unwrap().stdout).unwrap().contains(" -echo ")
         });
@@ -397,7 +398,7 @@ fn on_a_terminal(typed: &[(&str, &str)]) -> (bool, String) {
     (child.wait().unwrap().success(), String::from_utf8(shown).unwrap())
 }
 
-/// The terminal of a process's child.
+/// Returns the terminal of a process's child.
 fn terminal_below(process: u32) -> std::path::PathBuf {
     let children = format!("/proc/{process}/task/{process}/children");
     let children = std::fs::read_to_string(children).unwrap();

@@ -1,4 +1,4 @@
-//! Hosts with addresses of both families, of which one family is a black hole: RFC 8305.
+//! Hosts with addresses of both families, one of which is a black hole (RFC 8305).
 
 use std::net::{Ipv6Addr, SocketAddr};
 use std::process::Command;
@@ -42,7 +42,7 @@ fn blackholed_ipv6_addresses_fail_no_poll_and_add_no_thread() {
 }
 
 #[test]
-#[ignore = "runs in the namespaces that its neighbour makes"]
+#[ignore = "runs in the namespaces that the test above creates"]
 fn inside() {
     if !is_inside() {
         return;
@@ -64,8 +64,8 @@ fn inside() {
     server.eventually_status("the tank answers beside two black holes", |status| {
         status["sources"]["tank"]["values"]["level"]["value"] == 60.0
     });
-    assert_eq!(server.status_line("Threads"), threads, "an attempt makes no thread");
-    // A connector that tries one address after the other gives the first 3.4 s.
+    assert_eq!(server.status_line("Threads"), threads, "an attempt added a thread");
+    // A connector that tries one address after another would wait 3.4 s for the first.
     server.assert_polls_took_at_most("tank", 2.5);
 
     let _hole = Blackhole::at(server.admin.port());

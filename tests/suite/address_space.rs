@@ -23,7 +23,7 @@ fn limit_address_space(process: &Process, limit: u64) {
     assert!(Command::new("prlimit").args(arguments).status().unwrap().success());
 }
 
-/// Status of a request by anna with that password.
+/// Returns the status of a request by anna with this password.
 fn sign_in(address: SocketAddr, password: &str) -> u16 {
     let mut stream = std::net::TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(TEST_TIMEOUT)).unwrap();
@@ -63,16 +63,16 @@ fn start_with_too_little_address_space_fails_with_the_limit() {
 fn wrong_passwords_in_the_smallest_address_space_end_nothing() {
     const STEP: usize = 8 << 10;
     let folder = tempfile::tempdir().unwrap();
-    // Verifying it takes more than is left for everything else.
+    // A verification takes more memory than is left.
     let hash = "$argon2id$v=19$m=65536,t=1,p=1$c2FsdHNhbHRzYWx0$LCBBDyN4mGdrzmYpAZn3ag";
     let anna = serde_json::json!({ "name": "anna", "password_hash": hash, "scopes": ["read"] });
     config_with(anna).write(folder.path());
     let mut refusals = Vec::new();
-    // It serves until it is killed, so a start that succeeds is seen by its log.
+    // A successful start is recognised by its log, as the server keeps running.
     let server = (8..128).find_map(|number| {
         let mut server = Process::start_logged(&mut serve_in(folder.path(), number * STEP));
         let mut ended = false;
-        eventually("it serves or ends", || {
+        eventually("the server listens or ends", || {
             ended = server.child().try_wait().unwrap().is_some();
             ended || server.log().contains("admin listener on")
         });
@@ -83,7 +83,7 @@ fn wrong_passwords_in_the_smallest_address_space_end_nothing() {
         }
         (!ended).then_some(server)
     });
-    let mut server = server.expect("it starts with a gigabyte");
+    let mut server = server.expect("the server starts with a gigabyte");
     let address = address(&server);
     std::thread::scope(|scope| {
         for number in 0..8 {
@@ -109,7 +109,7 @@ fn verification_without_memory_gets_503_and_one_log_line() {
     let statm = format!("/proc/{}/statm", server.id());
     let pages = std::fs::read_to_string(statm).unwrap();
     let pages: u64 = pages.split(' ').next().unwrap().parse().unwrap();
-    // Room for all but the 33 MiB of a verification.
+    // Space for everything except the 33 MiB of a verification.
     let limit = pages * 4096 + (16 << 20);
     limit_address_space(&server, limit);
     for _ in 0..3 {
@@ -123,9 +123,13 @@ fn verification_without_memory_gets_503_and_one_log_line() {
             .filter(|line| line.contains("to verify a password, answered 503"))
             .count()
     };
-    eventually("it is logged", || lines() > 0);
+    eventually("the lack of memory is logged", || lines() > 0);
     limit_address_space(&server, 4 << 30);
-    assert_eq!(sign_in(address, "correct horse"), 200, "no attempt was counted as a failure");
+    assert_eq!(
+        sign_in(address, "correct horse"),
+        200,
+        "an attempt without memory counted as a failure"
+    );
     assert_eq!(lines(), 1);
     assert_eq!(server.stop(), Some(0));
 }

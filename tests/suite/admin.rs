@@ -1,4 +1,4 @@
-//! The admin listener, apart from the public engine.
+//! The admin listener while the public engine is full or blocked.
 
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -26,7 +26,7 @@ use pumphouse_web::upstream::PollerHandles;
 use crate::harness::{Program, TestEngine, blocking_program, eventually, get, plain_program};
 use crate::server::{Server, body, code, json};
 
-/// The admin listener over an engine of the test's own, with a board that has no sources.
+/// An admin listener that reports on an engine of the test, over a board without sources.
 struct OverEngine {
     address: SocketAddr,
     _admin: Admin,
@@ -38,10 +38,10 @@ impl OverEngine {
         OverEngine::with_snapshots(engine, |snapshots| snapshots)
     }
 
-    /// The same, over snapshots that may be got otherwise than from the board.
+    /// Starts the same with another reader of snapshots.
     fn with_snapshots(
         engine: &Arc<Stats>,
-        instead: impl FnOnce(SnapshotReader) -> SnapshotReader,
+        snapshots_from: impl FnOnce(SnapshotReader) -> SnapshotReader,
     ) -> OverEngine {
         let started_at = Timestamp::now();
         let service = ServiceInfo { name: "test", version: "0", started_at };
@@ -59,7 +59,7 @@ impl OverEngine {
         let gate = Arc::new(Gate::new(Rules::default()).unwrap());
         let site = Arc::new(Site::new(
             site::Settings { title: "Test".to_owned(), service },
-            instead(Box::new(move || snapshots.load())),
+            snapshots_from(Box::new(move || snapshots.load())),
             Box::new(|_| None),
             history.clone(),
             requests.clone(),
@@ -115,9 +115,8 @@ impl OverEngine {
 #[test]
 fn panicking_page_closes_its_own_connection_only() {
     let server = TestEngine::http(Settings::default(), Program(plain_program));
-    let admin = OverEngine::with_snapshots(&server.stats, |_| {
-        Box::new(|| panic!("a defect of the site, for the test"))
-    });
+    let admin =
+        OverEngine::with_snapshots(&server.stats, |_| Box::new(|| panic!("panic of the test")));
     for _ in 0..3 {
         assert_eq!(code(&admin.get("/readyz")), 500);
     }
@@ -197,7 +196,7 @@ fn running_server_reports_health_and_metrics() {
     ] {
         assert!(body(&metrics).lines().any(|found| found == line), "{line} is not in {metrics}");
     }
-    assert!(!metrics.to_lowercase().contains("tiny-http"), "no name of a library: {metrics}");
+    assert!(!metrics.to_lowercase().contains("tiny-http"), "a library is named: {metrics}");
 
     let nowhere = server.admin_get("/");
     assert_eq!((code(&nowhere), &json(&nowhere)["status"]), (404, &serde_json::json!(404)));

@@ -1,5 +1,5 @@
-//! Hostile local clients of the admin listener, against the real binary. Whatever they do,
-//! `/healthz` answers, as a supervisor restarts the process when it does not.
+//! Hostile local clients of the admin listener of the real binary. `/healthz` must answer whatever
+//! they do, because a supervisor restarts a process that does not answer.
 
 use std::collections::BTreeSet;
 use std::io::{self, Read, Write};
@@ -14,14 +14,14 @@ use crate::harness::{eventually, get};
 use crate::server::{Server, body, code, json};
 use crate::watchdog::Wedge;
 
-/// Within this an answer counts as prompt. The deadlines of the admin listener are longer, so
-/// an answer that waits for one of them does not.
+/// Time within which a response counts as prompt. It is shorter than the deadlines of the admin
+/// listener, so that a response that waits for a deadline fails the test.
 const PROMPT: Duration = Duration::from_secs(3);
 
 /// Limit of descriptors with which the admin listener's cap is below the limit of this process.
 const FEW_DESCRIPTORS: &str = "ulimit -n 1024";
 
-/// Connections of the admin listener at most, with these descriptors.
+/// Connection cap of the admin listener with this limit.
 const ADMIN_CONNECTIONS: usize = 128;
 
 fn connect(server: &Server) -> TcpStream {
@@ -37,17 +37,17 @@ fn connected(server: &Server, sent: &[u8]) -> TcpStream {
     stream
 }
 
-/// Sends a request that will be refused, and returns all that comes back.
+/// Sends a request that is refused, and returns the whole response.
 fn refused(server: &Server, request: &[u8]) -> String {
     let mut stream = connect(server);
-    // The server may refuse before it has read all of it.
+    // The server may close the connection before it has read the whole request.
     let _ = stream.write_all(request);
     let mut received = Vec::new();
     let _ = stream.read_to_end(&mut received);
     String::from_utf8(received).unwrap()
 }
 
-/// Three in a row, as one worker may still be free where the others are held.
+/// Requests `/healthz` three times, as one worker may be free while the others are blocked.
 fn assert_healthy(server: &Server) {
     for _ in 0..3 {
         let answer = server.try_admin_get("/healthz", PROMPT).expect("/healthz answers promptly");
@@ -81,12 +81,12 @@ fn heads_beyond_a_limit_get_431() {
     let fields = "a: b\r\n".repeat(33_000);
     for head in [
         format!("GET /healthz HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n"),
-        // A head that never ends.
+        // An endless head.
         format!("GET /healthz HTTP/1.1\r\nHost: localhost\r\nX: {}", "x".repeat(256 << 10)),
     ] {
         for _ in 0..3 {
             let answer = refused(&server, head.as_bytes());
-            // The rest of the head may reset the connection before its answer is read.
+            // The unread rest of the head may reset the connection before the response is read.
             assert!(answer.is_empty() || code(&answer) == 431, "{answer}");
         }
     }
@@ -104,7 +104,7 @@ fn withheld_bodies_hold_no_worker_and_do_not_hold_up_a_stop() {
     assert_eq!(server.wait().code(), Some(0));
     let log = server.log();
     let late = log.iter().find(|line| line.contains("did not end in time"));
-    assert_eq!(late, None, "the stop waits for no admin client");
+    assert_eq!(late, None, "the stop waited for an admin client");
     drop(withheld);
 }
 
@@ -116,7 +116,7 @@ fn pipelining_clients_that_never_read_hold_no_worker() {
         .map(|_| {
             let mut stream = connect(&server);
             stream.set_write_timeout(Some(Duration::from_millis(200))).unwrap();
-            // Until the server takes no more, as its answers are not read.
+            // Until the server stops reading, because its responses are not read.
             let mut sent = 0;
             while sent < 64 << 20 && stream.write_all(requests.as_bytes()).is_ok() {
                 sent += requests.len();
@@ -138,14 +138,14 @@ fn idle_connections_use_up_the_admin_cap_and_no_other_descriptor() {
     for number in 0..4 * ADMIN_CONNECTIONS {
         let mut stream = connect(&server);
         if number % 2 == 0 {
-            // Kept alive after an answer.
+            // Kept alive after a response.
             stream.write_all(get("/healthz").as_bytes()).unwrap();
             read_response(&mut stream).unwrap();
         }
         idle.push(stream);
     }
     assert_healthy(&server);
-    assert!(server.serves(), "visitors have descriptors of their own");
+    assert!(server.serves(), "the public listener is not served");
     let held = descriptors(&server).saturating_sub(before);
     assert!(held <= ADMIN_CONNECTIONS + 16, "{held} more descriptors than at rest");
     let metrics = server.admin_get("/metrics");
@@ -158,7 +158,7 @@ fn idle_connections_use_up_the_admin_cap_and_no_other_descriptor() {
 #[test]
 fn incomplete_requests_at_the_cap_keep_no_new_connection_out() {
     let server = Server::start_after(FEW_DESCRIPTORS, &Config::https());
-    // More than the cap, each in the middle of a head, all younger than the deadline.
+    // More connections than the cap, each in the middle of a head and before its deadline.
     let halves: Vec<TcpStream> =
         (0..3 * ADMIN_CONNECTIONS).map(|_| connected(&server, b"GET /healthz HTT")).collect();
     assert_healthy(&server);
@@ -213,13 +213,13 @@ fn hung_renderings_leave_a_worker_for_healthz() {
         stream.set_nonblocking(true).unwrap();
         stream.peek(&mut [0]).is_ok()
     };
-    eventually("every request is answered but those that render", || {
+    eventually("every request is answered except the two that render", || {
         rendering.iter().filter(|stream| answered(stream)).count() >= rendering.len() - 2
     });
     assert_healthy(&server);
     assert!(server.serves());
     drop((wedge, wedges, rendering));
-    eventually("the pages are there again", || {
+    eventually("the pages are rendered again", || {
         server.try_admin_get("/metrics", PROMPT).is_ok_and(|answer| code(&answer) == 200)
     });
 }
@@ -236,7 +236,7 @@ fn stuck_admin_acceptor_is_reported_and_ends_nothing() {
     server.wait_for_log("the admin listener is no longer stuck");
     assert_healthy(&server);
     server.signal("TERM");
-    assert_eq!(server.wait().code(), Some(0), "it was not given up");
+    assert_eq!(server.wait().code(), Some(0), "the watchdog ended the process");
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! The attack in small: every mode at once, and a canary that must not be missed.
+//! `make attack` at a small scale: every mode at once, each scenario, and canaries that must all be
+//! served.
 
 use std::path::Path;
 use std::time::Duration;
@@ -26,13 +27,12 @@ fn hostile_clients_in_every_mode_no_canary_missed() {
     let target =
         Target::start(Path::new(BINARY), Config::https().set("server.max_connections", 300))
             .unwrap();
-    // Every thread has begun once the admin listener, the last of them, has answered.
+    // The admin listener starts last: once it answers, every thread runs.
     target.admin_page("/healthz").unwrap();
     let threads = proc::status(target.process(), "Threads");
     let canary = Canary::start(target.address, target.config.clone(), TEST_TIMEOUT);
-    // More than there is room for, so that some must give way. Each address holds several of them,
-    // so there always is a larger crowd than the canary's to be chosen from, however slow the
-    // machine makes its handshake.
+    // More than the cap, so that some are evicted. Each address holds several connections, so there
+    // is always a larger group than the canary's to evict from, even while the machine is slow.
     let mut swarm = Swarm::new(Plan {
         target: target.address,
         config: target.config.clone(),
@@ -58,7 +58,7 @@ fn hostile_clients_in_every_mode_no_canary_missed() {
     let board = target.admin_page("/scoreboard").unwrap();
     assert!(board.contains("\"accept_queues\":[{"), "{board}");
     drop(swarm);
-    crate::harness::eventually("all are gone", || {
+    crate::harness::eventually("all connections are closed", || {
         let metrics = target.admin_page("/metrics").unwrap();
         ["handshaking", "reading", "writing", "idle"]
             .iter()
@@ -73,12 +73,12 @@ fn burst_of_connects_beyond_the_cap_is_closed() {
         Target::start(Path::new(BINARY), Config::https().set("server.max_connections", CAP))
             .unwrap();
     let burst = burst(target.address, 2 * CAP, CAP, TEST_TIMEOUT).unwrap();
-    assert_eq!(burst.held.max(CAP), CAP, "all beyond the cap are closed: {burst:?}");
+    assert_eq!(burst.held.max(CAP), CAP, "connections beyond the cap are open: {burst:?}");
     visit(target.address, &target.config, TEST_TIMEOUT).unwrap();
 }
 
-/// Plays a scenario against the debug binary, for long enough that each of its attackers has
-/// done its worst several times, and requires that no canary was missed.
+/// Runs a scenario against the debug binary, long enough for several rounds of each attacker, and
+/// requires that it has no faults.
 fn withstand(scenario: Scenario) -> Findings {
     let scale = Scale {
         time: Duration::from_secs(6),

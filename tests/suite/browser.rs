@@ -1,4 +1,4 @@
-//! A real browser opens the demo over TLS.
+//! Pages of the demo in a real browser, over TLS.
 
 use crate::demo::Demo;
 use crate::harness::eventually;
@@ -11,14 +11,14 @@ fn values_change_in_the_page_without_a_reload() {
     browser.visit(&demo.url());
     browser.run("window.notReloaded = true");
     let first = browser.text("main");
-    eventually("the page tells something new", || browser.text("main") != first);
+    eventually("the page shows a new value", || browser.text("main") != first);
     assert_eq!(browser.run("return window.notReloaded"), true, "the page was not reloaded");
-    assert_eq!(browser.console(), [""; 0], "nothing to complain about, the CSP included");
+    assert_eq!(browser.console(), [""; 0], "the console has messages, of the CSP for example");
     let foreign = browser.run(
         "return performance.getEntriesByType('resource').map(entry => entry.name)
              .filter(name => new URL(name).origin !== location.origin)",
     );
-    assert_eq!(foreign, serde_json::json!([]), "nothing is loaded from elsewhere");
+    assert_eq!(foreign, serde_json::json!([]), "a resource of another origin was loaded");
 }
 
 #[test]
@@ -43,7 +43,7 @@ fn page_on_a_narrow_phone_does_not_scroll_sideways() {
     }
 }
 
-/// How many charts a visitor sees.
+/// Script that counts the visible charts.
 const CHARTS: &str = "return [...document.querySelectorAll('svg.chart')]
     .filter(chart => chart.getBoundingClientRect().width > 100).length";
 
@@ -60,7 +60,7 @@ fn page_of_each_range_has_its_charts() {
         assert_eq!(browser.run(CHARTS), 3, "{range}: the charts are still there");
     }
     assert_eq!(browser.console(), [""; 0]);
-    // And so they are without scripts.
+    // Without scripts the charts are the same.
     let plain = Browser::open(1280, 900, false);
     plain.visit(&format!("{}source/tank?range=7d", demo.url()));
     assert!(plain.text("main").contains("The last 7 days"));
@@ -84,8 +84,8 @@ fn chart_shows_the_point_under_the_pointer() {
     assert_eq!(readout[0], false);
     let text = readout[1].as_str().unwrap();
     assert!(text.contains('%') && text.contains(':'), "a level and a time: {text}");
-    assert!(readout[2].as_f64().unwrap() < 20.0, "it stands where the pointer is: {readout}");
-    // What has been opened stays open when the page renews itself.
+    assert!(readout[2].as_f64().unwrap() < 20.0, "the readout is not at the pointer: {readout}");
+    // An opened element stays open when the page updates itself.
     browser.run("document.querySelector('details').open = true");
     let first = browser.text("main");
     eventually("the page is renewed", || browser.text("main") != first);
@@ -93,13 +93,13 @@ fn chart_shows_the_point_under_the_pointer() {
     assert_eq!(browser.console(), [""; 0]);
 }
 
-/// The checker of accessibility, as a script.
+/// Returns axe, the accessibility checker, as a script.
 pub fn axe() -> String {
     let axe = concat!(env!("CARGO_MANIFEST_DIR"), "/target/axe/node_modules/axe-core/axe.min.js");
     std::fs::read_to_string(axe).expect("`make test` installs axe-core")
 }
 
-/// Violations that the checker finds on the page by these rules; it has been loaded before.
+/// Returns the violations that axe, already loaded, finds on the page by these rules.
 pub fn violations(browser: &Browser, rules: &str) -> serde_json::Value {
     browser.run_async(&format!(
         "const done = arguments[0];
@@ -118,7 +118,7 @@ fn pages_have_no_axe_violation() {
             browser.visit(&format!("{}{path}", demo.url()));
             browser.run("document.querySelectorAll('details').forEach(it => it.open = true)");
             browser.run(&axe);
-            // In the dark nothing but the colours is different.
+            // The dark theme differs in its colours only.
             for (colours, rules) in [("light", "{}"), ("dark", "{runOnly: ['color-contrast']}")] {
                 browser.emulate("", &[("prefers-color-scheme", colours)]);
                 let found = violations(&browser, rules);
@@ -128,7 +128,7 @@ fn pages_have_no_axe_violation() {
     }
 }
 
-/// The colour behind the page.
+/// Script that returns the background colour.
 const GROUND: &str = "return getComputedStyle(document.body).backgroundColor";
 
 #[test]
@@ -140,23 +140,23 @@ fn page_follows_preferences_for_colours_and_motion() {
     let moving = "return document.getAnimations().length";
     browser.emulate("", &[("prefers-color-scheme", "light")]);
     let light = seen(GROUND);
-    eventually("the water moves", || seen(moving) != 0);
+    eventually("the water is animated", || seen(moving) != 0);
     browser.emulate("", &[("prefers-reduced-motion", "reduce")]);
-    assert_eq!(seen(moving), 0, "nothing moves");
+    assert_eq!(seen(moving), 0, "an animation runs");
     browser.emulate("", &[("prefers-color-scheme", "dark")]);
-    assert_ne!(seen(GROUND), light, "dark is another colour");
+    assert_ne!(seen(GROUND), light, "the dark theme has the colours of the light one");
     let chart = "return [getComputedStyle(document.querySelector('.chart text')).fill,
                          getComputedStyle(document.querySelector('.chart .line')).stroke]";
     let dark = seen(chart);
     browser.emulate("", &[("prefers-color-scheme", "light")]);
-    assert_ne!(seen(chart), dark, "and so are charts");
+    assert_ne!(seen(chart), dark, "the charts have the colours of the light theme");
 }
 
 #[test]
 fn printed_page_is_dark_on_white() {
     let demo = Demo::start();
     let browser = Browser::open(1280, 900, true);
-    // Paper is white though the screen is dark.
+    // Printed pages are white, also with the dark theme.
     browser.emulate("print", &[("prefers-color-scheme", "dark")]);
     browser.visit(&demo.url());
     let displayed = |selector: &str| {

@@ -1,4 +1,4 @@
-//! `pumphouse-web cert`: openssl's verdict on the certificate, and its renewal.
+//! `pumphouse-web cert`: the certificate as openssl verifies it, and its renewal.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -20,7 +20,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// A field of `cert.pem` as openssl prints it.
+/// Returns a field of `cert.pem` as openssl prints it.
 fn field(option: &str, folder: &Path) -> String {
     text(&openssl(&["x509", "-in", "cert.pem", "-noout", option], folder).stdout)
 }
@@ -50,7 +50,7 @@ fn self_signed_certificate_passes_strict_verification() {
         let verified = openssl(&arguments, folder);
         assert!(verified.status.success(), "{}", text(&verified.stderr));
     }
-    // It cannot issue certificates for other servers, nor stand for a client.
+    // The certificate cannot issue others, nor authenticate a client.
     for purpose in ["sslclient", "any"] {
         let arguments = ["verify", "-purpose", purpose, "-CAfile", "cert.pem", "cert.pem"];
         let expected = purpose == "any";
@@ -74,10 +74,10 @@ fn renewed_certificate_keeps_key_and_names() {
     assert_eq!(std::fs::read(folder.join("key.pem")).unwrap(), key);
     assert_eq!(field("-pubkey", folder), public);
     assert_eq!(field("-ext=subjectAltName", folder), names);
-    // Browsers refuse two certificates of one issuer with one number.
+    // Browsers reject two certificates of one issuer with the same serial number.
     assert_ne!(field("-serial", folder), serial);
     let files = std::fs::read_dir(folder).unwrap().count();
-    assert_eq!(files, 2, "a renewal leaves nothing behind");
+    assert_eq!(files, 2, "a renewal left a file behind");
 
     let other = run(&["cert", "--dir", ".", "--renew", "--name", "well.example"], folder);
     assert!(text(&other.stdout).contains("self-signed for well.example, valid"));

@@ -1,4 +1,4 @@
-//! The commands that end by themselves: `check`, `cert`, `probe`, and what a bad start says.
+//! The commands `check`, `cert` and `probe`, and messages of a start that fails.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -31,7 +31,7 @@ fn cert_writes_a_private_key_once() {
     let again = run(&["cert"], directory.path());
     assert_eq!(again.status.code(), Some(1));
     assert!(stderr(&again).contains("--force"), "{}", stderr(&again));
-    assert_eq!(std::fs::read(&key).unwrap(), before, "nothing is lost");
+    assert_eq!(std::fs::read(&key).unwrap(), before, "the key was overwritten");
 
     std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o644)).unwrap();
     assert_eq!(run(&["cert", "--force"], directory.path()).status.code(), Some(0));
@@ -57,7 +57,7 @@ fn example_configuration_passes_check() {
     ] {
         assert!(printed.contains(expected), "{expected:?} is not in\n{printed}");
     }
-    assert!(!printed.contains("your-share"), "a share link is a secret: {printed}");
+    assert!(!printed.contains("your-share"), "the secret share link is shown: {printed}");
 }
 
 #[test]
@@ -110,7 +110,7 @@ fn check_poll_escapes_hidden_characters_of_an_answer() {
         assert!(shown.contains(r"/a\u{1b}[2J\npolled b: fine"), "{shown}");
         assert!(shown.contains(r"T\u{1b}[2J\u{202e}"), "{shown}");
     }
-    // An error of the command itself that quotes the file.
+    // An error message that quotes the file.
     std::fs::write(&path, "\"\\u001b[2J\\u202e\" = 1\n").unwrap();
     let error = stderr(&run(&["check", "pumphouse.toml"], folder.path()));
     assert!(error.contains(r"\u{1b}[2J\u{202e}"), "{error:?}");
@@ -215,7 +215,7 @@ fn poll_with_a_contact_sends_it_in_user_agent() {
     );
 }
 
-/// What a request tells of who asks.
+/// Returns the User-Agent of a request.
 fn user_agent(request: &str) -> String {
     let mut fields = request.lines().filter_map(|line| line.split_once(": "));
     let field = fields.find(|(name, _)| name.eq_ignore_ascii_case("user-agent"));

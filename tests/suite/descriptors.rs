@@ -1,4 +1,4 @@
-//! More connections than descriptors: the loop never ends, and the log does not flood.
+//! More connections than descriptors: both listeners serve, and the log stays small.
 
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
@@ -14,13 +14,13 @@ fn without_history() -> Config {
     Config::https().set("history.enabled", false)
 }
 
-/// Descriptors of a server that nobody asks anything.
+/// Returns the number of descriptors of an idle server.
 fn held_when_idle() -> usize {
     let idle = Server::start(&without_history());
     std::fs::read_dir(format!("/proc/{}/fd", idle.process())).unwrap().count()
 }
 
-/// The log of a server from some moment on.
+/// Log of a server from a moment on.
 struct Since<'a> {
     server: &'a Server,
     lines: usize,
@@ -36,8 +36,8 @@ impl Since<'_> {
         self.server.log().split_off(self.lines)
     }
 
-    /// The acceptor, the admin listener and the watchdog each have at most an entry a second to
-    /// make, whatever it is about. A panic of a library is one, of several lines.
+    /// Requires at most three entries a second: one each of the acceptor, the admin listener and the
+    /// watchdog. A panic is one entry of several lines.
     fn assert_few_entries(&self) {
         let lines = self.lines();
         let begins = |line: &&String| {
@@ -58,9 +58,9 @@ fn crowd_beyond_the_descriptors_leaves_a_server_that_serves() {
 
     let crowd: Vec<TcpStream> =
         (0..300).map(|_| TcpStream::connect(server.address).unwrap()).collect();
-    eventually("a newcomer is served in the crowd", || server.serves());
+    eventually("a new connection is served in the crowd", || server.serves());
     drop(crowd);
-    eventually("it serves again", || server.serves());
+    eventually("the server serves again", || server.serves());
     log.assert_few_entries();
 }
 
@@ -70,7 +70,7 @@ fn soft_limit_is_raised_to_what_the_configuration_needs() {
     let metrics = server.admin_get("/metrics");
     let limit = metrics.lines().find_map(|line| line.strip_prefix("process_max_fds "));
     let limit: f64 = limit.unwrap().parse().unwrap();
-    // What gives the admin listener its full share, if this machine allows as much.
+    // The full share of the admin listener, if this machine allows as much.
     let allowed = getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX);
     assert_eq!(limit, allowed.min(8192) as f64);
     let lowered = server.log().iter().any(|line| line.contains("lowered"));
@@ -79,8 +79,8 @@ fn soft_limit_is_raised_to_what_the_configuration_needs() {
 
 #[test]
 fn accept_without_descriptors_closes_new_connections_at_once() {
-    // So few descriptors that no estimate can leave a margin: what an idle server holds, and
-    // five for connections.
+    // The descriptors of an idle server and five for connections, which is less than any estimate of
+    // the server leaves.
     let config = without_history()
         .set("server.handshake_timeout", "50s")
         .set("server.header_timeout", "50s");
@@ -95,16 +95,16 @@ fn accept_without_descriptors_closes_new_connections_at_once() {
         Ok(length) => length == 0,
         Err(error) => error.kind() != std::io::ErrorKind::WouldBlock,
     };
-    eventually("all that there is no descriptor for are closed, none waits in silence", || {
+    eventually("every connection without a descriptor is closed", || {
         crowd.iter().filter(|stream| closed(stream)).count() >= crowd.len() - 8
     });
     let held = crowd.iter().filter(|stream| !closed(stream)).count();
-    assert!(held > 0, "those with a descriptor are kept");
+    assert!(held > 0, "the connections with a descriptor were closed");
     server.wait_for_log("cannot accept");
     log.assert_few_entries();
     drop(crowd);
-    eventually("it serves again", || server.serves());
-    eventually("so does the admin listener", || answers(&server));
+    eventually("the server serves again", || server.serves());
+    eventually("the admin listener answers", || answers(&server));
     log.assert_few_entries();
 }
 
@@ -118,7 +118,7 @@ fn admin_listener_without_descriptors_answers_once_one_is_free() {
         let asking: Vec<_> = (0..20).map(|_| TcpStream::connect(server.admin).unwrap()).collect();
         server.wait_for_log("cannot accept");
         drop(asking);
-        eventually("it answers", || answers(&server));
+        eventually("the admin listener answers", || answers(&server));
         log.assert_few_entries();
     }
 }
@@ -128,12 +128,12 @@ fn admin_listener_answers_while_public_connections_are_at_the_cap() {
     let server = Server::start_after("ulimit -n 256", &without_history());
     let crowd: Vec<TcpStream> =
         (0..300).map(|_| TcpStream::connect(server.address).unwrap()).collect();
-    eventually("the crowd is in", || server.serves());
-    assert!(answers(&server), "at once, as its descriptors are its own");
+    eventually("the crowd is accepted", || server.serves());
+    assert!(answers(&server), "the admin listener has no descriptors");
     drop(crowd);
     let crowd: Vec<TcpStream> =
         (0..300).map(|_| TcpStream::connect(server.admin).unwrap()).collect();
-    assert!(server.serves(), "and the other way round");
+    assert!(server.serves(), "the public listener has no descriptors");
     drop(crowd);
 }
 

@@ -1,4 +1,4 @@
-//! `doctor`, beside servers that are well, ill, stopped, or not ours.
+//! `doctor` beside servers that are healthy, faulty, stopped, or another program.
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Command, Output, Stdio};
@@ -13,7 +13,7 @@ use socket2::{Domain, Socket, Type};
 use crate::harness::eventually;
 use crate::server::{BINARY, Server};
 
-/// Runs it to its end, and checks that it came within its bound.
+/// Runs `doctor` and requires that it ends within its time bound. Returns exit code and output.
 fn doctor(arguments: &[&str]) -> (i32, String) {
     let begun = Instant::now();
     let Output { status, stdout, stderr } = Command::new(BINARY)
@@ -23,7 +23,7 @@ fn doctor(arguments: &[&str]) -> (i32, String) {
         .stdin(Stdio::null())
         .output()
         .unwrap();
-    // Bounded by 5 s at most; a busy machine may be slow to begin.
+    // The bound is 5 s; a busy machine may start the process late.
     assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
     let printed = String::from_utf8(stdout).unwrap() + &String::from_utf8(stderr).unwrap();
     (status.code().unwrap(), printed)
@@ -74,7 +74,7 @@ fn silent_source_and_refused_reload_are_findings() {
 #[test]
 fn stopped_server_is_found_through_the_kernel() {
     let server = Server::start(&Config::https());
-    // A thread that has not run yet has no name of its own.
+    // A thread gets its name when it first runs.
     let names = (0..8).map(|number| format!("pw-worker-{number}"));
     let names: Vec<String> = names.chain(["pw-acceptor".to_owned()]).collect();
     eventually("the workers and the acceptor have started", || {
@@ -100,20 +100,20 @@ fn stopped_server_is_found_through_the_kernel() {
     ] {
         assert!(page.contains(&line), "{line:?} is not in\n{page}");
     }
-    eventually("it goes on", || server.serves());
+    eventually("the server continues", || server.serves());
     drop(waiting);
 }
 
 #[test]
 fn full_accept_queue_of_any_program_is_found() {
-    // This program, which accepts nobody, stands for the one of the story.
+    // A socket of this program, which accepts nothing.
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
     socket.listen(2).unwrap();
     let address = socket.local_addr().unwrap().as_socket().unwrap();
     let waiting: Vec<_> = (0..3).map(|_| TcpStream::connect(address).unwrap()).collect();
     let (listen, absent) = (address.to_string(), "unix:/nonexistent/admin.sock");
-    // On a busy machine the kernel's tables take longer to read than a person would wait.
+    // On a busy machine it takes long to read the kernel's tables.
     let arguments = ["--listen", &listen, "--admin", absent, "--timeout", "20s"];
     let (code, page) = doctor(&arguments);
     assert_eq!(code, 1, "{page}");
@@ -137,7 +137,7 @@ fn full_accept_queue_of_any_program_is_found() {
 fn doctor_arguments_and_configuration_are_checked() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("pumphouse.toml");
-    // What the rest of the file needs, an investigator may lack.
+    // The user of `doctor` may lack what the rest of the file needs.
     let text = "[server]\nlisten = [\"127.0.0.1:1\"]\nadmin_listen = \"unix:/nonexistent/a\"\n\
                 [[source]]\ntoken = \"${A_SECRET_OF_OTHERS}\"\n";
     std::fs::write(&file, text).unwrap();
@@ -167,7 +167,7 @@ fn admin_listener_on_a_unix_socket_is_examined() {
     server.eventually_status("the well has answered", |status| {
         status["sources"]["well"]["state"] == "fresh"
     });
-    // A second server of the same folder, whose admin listener is a unix socket.
+    // A second server in the same folder, with an admin listener on a unix socket.
     let socket = server.folder().join("admin.sock");
     let admin = format!("unix:{}", socket.display());
     let mut second = Command::new(BINARY)

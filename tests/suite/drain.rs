@@ -1,4 +1,4 @@
-//! TERM under load, as a supervisor sends it.
+//! TERM under load.
 
 use std::fs::File;
 use std::io::Write;
@@ -33,7 +33,7 @@ fn term_under_load_answers_requests_in_flight_and_exits_with_0() {
         for _ in 0..4 {
             scope.spawn(|| {
                 while !stop.load(Ordering::SeqCst) {
-                    // Refused: the listener is gone.
+                    // The listener is closed.
                     let Ok(mut stream) = connect_tls(server.address, &server.client) else {
                         continue;
                     };
@@ -43,13 +43,13 @@ fn term_under_load_answers_requests_in_flight_and_exits_with_0() {
                     let response = read_response(&mut stream).unwrap_or_default();
                     assert!(
                         response.is_empty() || response.starts_with(b"HTTP/1.1 200"),
-                        "a request is answered or refused, never in between"
+                        "a response was truncated"
                     );
                     served.fetch_add(usize::from(!response.is_empty()), Ordering::SeqCst);
                 }
             });
         }
-        eventually("it is under load", || served.load(Ordering::SeqCst) > 50);
+        eventually("requests are served", || served.load(Ordering::SeqCst) > 50);
         server.signal("TERM");
         eventually("new connections are refused", || TcpStream::connect(server.address).is_err());
         stop.store(true, Ordering::SeqCst);
@@ -105,18 +105,18 @@ fn term_under_attack_with_a_hung_upstream_exits_with_0_in_time() {
         server.signal("TERM");
         let begun = Instant::now();
         assert_eq!(server.wait().code(), Some(0));
-        // 8 s by default; supervisord kills after 10.
+        // `drain_timeout` is 8 s by default; supervisord kills a process after 10 s.
         assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
         attack.join().unwrap();
     });
 }
 
-/// A file that hangs every thread that reads it, as one on a network file system does, until this is
+/// A file that blocks every thread that reads it, like one on a network file system, until this is
 /// dropped.
 struct Hung(File);
 
 impl Hung {
-    /// Puts a named pipe into the certificate's place.
+    /// Replaces the certificate with a named pipe.
     fn certificate(server: &Server) -> HungSoon {
         let pipe = server.folder().join("pipe");
         assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
@@ -125,7 +125,7 @@ impl Hung {
     }
 }
 
-/// As [`Hung`], before any thread reads it.
+/// A [`Hung`] file that no thread reads yet.
 struct HungSoon(PathBuf);
 
 impl HungSoon {
@@ -133,7 +133,7 @@ impl HungSoon {
     fn wait(self) -> Hung {
         let mut pipe = None;
         eventually("the file is read", || {
-            // Opened so, it has no other end until a reader has come.
+            // Opening the pipe without blocking fails until a reader has opened it.
             let opened = rustix::fs::open(
                 &self.0,
                 OFlags::WRONLY | OFlags::NONBLOCK | OFlags::CLOEXEC,
@@ -168,16 +168,16 @@ fn reload_that_hangs_in_a_file_delays_neither_requests_nor_a_stop() {
     let hung = Hung::certificate(&server);
     server.signal("HUP");
     let mut hung = hung.wait();
-    // More of them than are remembered.
+    // More signals than the server remembers.
     (0..5).for_each(|_| server.signal("HUP"));
     assert!(server.serves());
-    // The first read ends; the one that follows it is the last, and reads a file.
+    // The first read ends. A second one follows, of a regular file.
     std::fs::write(server.folder().join("whole.pem"), &certificate).unwrap();
     std::fs::rename(server.folder().join("whole.pem"), server.certificate()).unwrap();
     hung.0.write_all(&certificate).unwrap();
     drop(hung);
     let reloads = || server.log().iter().filter(|line| line.contains("reloaded: ")).count();
-    eventually("both reads are taken up", || reloads() == 2);
+    eventually("both reads are applied", || reloads() == 2);
 
     let hung = Hung::certificate(&server);
     server.signal("HUP");

@@ -12,8 +12,8 @@ use socket2::{Domain, Socket, Type};
 
 use crate::harness::{Program, TestEngine, eventually};
 
-/// A response of the page's size: more than a small receive buffer, and little more than the kernel
-/// takes for a client that does not read.
+/// Size of a response: more than a small receive buffer, and little more than the kernel buffers for a
+/// client that does not read.
 const BODY: usize = 77 << 10;
 
 const LAST_REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
@@ -33,7 +33,7 @@ fn connect_narrow(address: SocketAddr) -> TcpStream {
     stream
 }
 
-/// Reads until the server has written the whole response, which is not the whole of it yet.
+/// Reads until the server has written the whole response, of which the client still lacks a part.
 fn read_until_written(server: &TestEngine, stream: &mut impl Read) -> Vec<u8> {
     let mut read = Vec::new();
     eventually("the response is written", || {
@@ -113,7 +113,7 @@ fn refusal_of_an_upload_over_tls_is_read_after_megabytes() {
     let session = ClientConnection::new(Arc::clone(&server.client), name).unwrap();
     let stream = TcpStream::connect(server.address).unwrap();
     stream.set_write_timeout(Some(TEST_TIMEOUT)).unwrap();
-    // The server's close_notify may come before the upload is sent; rustls goes on sending.
+    // The server's close_notify may arrive during the upload, which rustls continues.
     refused_upload(StreamOwned::new(session, stream));
 }
 
@@ -132,9 +132,9 @@ fn lingering_connection_at_the_cap_is_evicted_before_an_idle_one() {
     };
     let mut idle = ask(false);
     let state = |state| server.stats.connections(state);
-    eventually("one is idle", || state(ConnectionState::Idle) == 1);
+    eventually("one connection is idle", || state(ConnectionState::Idle) == 1);
     let _lingering = ask(true);
-    eventually("one lingers", || state(ConnectionState::Lingering) == 1);
+    eventually("one connection lingers", || state(ConnectionState::Lingering) == 1);
     let _newcomer = ask(false);
     assert_eq!(server.stats.closed(CloseReason::Evicted), 1);
     idle.write_all(LAST_REQUEST).unwrap();
@@ -148,7 +148,7 @@ fn lingering_connection_ends_at_linger_timeout() {
     let server = TestEngine::http(settings, Program(page));
     let mut stream = TcpStream::connect(server.address).unwrap();
     stream.write_all(LAST_REQUEST).unwrap();
-    // The client neither closes nor is silent.
+    // The client keeps sending and does not close.
     eventually("the connection ends", || {
         let _ = stream.write_all(b"x");
         server.stats.closed(CloseReason::Done) == 1

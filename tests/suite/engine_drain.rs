@@ -1,4 +1,4 @@
-//! A requested stop: what is under way finishes, what is new is refused.
+//! A stop: requests in flight finish, and new connections are refused.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -32,14 +32,14 @@ fn stop_finishes_requests_in_flight_and_refuses_new_ones() {
     slow.write_all(get("/slow").as_bytes()).unwrap();
     enter.recv_timeout(TEST_TIMEOUT).unwrap();
     let mut half = connect_tls(server.address, &server.client).unwrap();
-    // What comes with a request is read with it, so its answer tells that half a head was.
+    // The server reads the half head together with the request before it.
     half.write_all((get("/") + "GET / HTTP/1.1\r\nHost: local").as_bytes()).unwrap();
     read_response(&mut half).unwrap();
 
     let address = server.address;
     let draining = std::thread::spawn(move || server.engine.drain());
-    assert_eq!(idle.read(&mut [0; 1]).unwrap(), 0, "idle connections are closed at once");
-    assert!(TcpStream::connect(address).is_err(), "the listener is gone");
+    assert_eq!(idle.read(&mut [0; 1]).unwrap(), 0, "the idle connection is open");
+    assert!(TcpStream::connect(address).is_err(), "the listener is open");
     half.write_all(b"host\r\n\r\n").unwrap();
     let response = String::from_utf8(read_response(&mut half).unwrap()).unwrap();
     assert!(response.starts_with("HTTP/1.1 200") && response.contains("connection: close"));
@@ -66,7 +66,7 @@ fn stop_with_hostile_clients_ends_at_the_drain_timeout() {
         .flat_map(|mode| std::iter::repeat_n(mode, 5))
         .map(|mode| Client::start(mode, server.address, &server.client).unwrap())
         .collect();
-    // The drain's own timeout ends it; a test that hangs here has found a defect.
+    // Ends at `drain_timeout`.
     assert_eq!(server.engine.drain(), Drained::TimedOut);
     drop(clients);
 }

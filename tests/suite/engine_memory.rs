@@ -1,5 +1,5 @@
-//! Clients that make the server hold bytes: the bound on their cost, and the choice of those that
-//! are closed.
+//! The budget of buffered bytes: what is charged, and which connections are closed when it is
+//! exhausted.
 
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
@@ -28,7 +28,7 @@ fn connect(address: SocketAddr) -> TcpStream {
     connect_from([127, 0, 0, 1], address)
 }
 
-/// All of a request with such a body, but its last byte.
+/// Returns a request with a body of this length, without its last byte.
 fn stalled(mut stream: TcpStream, target: &str, length: usize) -> TcpStream {
     let head = format!("POST {target} HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n");
     // The server may close the connection while this is sent.
@@ -46,12 +46,14 @@ fn stalled_bodies_on_a_route_without_a_body_hold_nothing() {
         let response = read_response(client).unwrap();
         assert!(response.starts_with(b"HTTP/1.1 200 "));
     }
-    eventually("all linger", || server.stats.connections(ConnectionState::Lingering) == 20);
+    eventually("all connections linger", || {
+        server.stats.connections(ConnectionState::Lingering) == 20
+    });
     assert_eq!(server.stats.buffered_bytes(), 0);
 }
 
-/// Refuses requests without credentials before their body is read, as a route that takes a body
-/// does under restricted access.
+/// Refuses requests without credentials before it reads their body, like a route under restricted
+/// access.
 struct Guarded;
 
 impl Service for Guarded {
@@ -78,15 +80,17 @@ fn stalled_bodies_of_refused_requests_hold_nothing() {
         let response = read_response(client).unwrap();
         assert!(response.starts_with(b"HTTP/1.1 401 "));
     }
-    eventually("all linger", || server.stats.connections(ConnectionState::Lingering) == 20);
+    eventually("all connections linger", || {
+        server.stats.connections(ConnectionState::Lingering) == 20
+    });
     assert_eq!(server.stats.buffered_bytes(), 0);
-    // The same route reads the body of a request that is let through.
+    // The route reads the body of a request with credentials.
     let mut admitted = connect(server.address);
     let head =
         "POST /body HTTP/1.1\r\nHost: x\r\nAuthorization: y\r\nContent-Length: 65536\r\n\r\n";
     admitted.write_all(head.as_bytes()).unwrap();
     admitted.write_all(&vec![b'x'; 65_535]).unwrap();
-    eventually("its body is charged", || server.stats.buffered_bytes() >= 65_535);
+    eventually("the body is charged", || server.stats.buffered_bytes() >= 65_535);
 }
 
 #[test]
@@ -95,16 +99,16 @@ fn stalled_bodies_hold_what_they_sent_until_they_end() {
     let clients: Vec<TcpStream> =
         (0..10).map(|_| stalled(connect(server.address), "/body", 40 << 10)).collect();
     let held = 10 * (40_u64 << 10);
-    eventually("all is charged", || server.stats.buffered_bytes() >= held - 10);
+    eventually("all bytes are charged", || server.stats.buffered_bytes() >= held - 10);
     assert!(server.stats.buffered_bytes() < held * 3 / 2, "{}", server.stats.buffered_bytes());
     drop(clients);
-    eventually("all is given back", || server.stats.buffered_bytes() == 0);
+    eventually("every charge is returned", || server.stats.buffered_bytes() == 0);
     assert_eq!(server.stats.closed(CloseReason::Memory), 0);
 }
 
 #[test]
 fn exhausted_budget_closes_large_holders_and_spares_small_heads() {
-    // The heads alone exceed it.
+    // The heads alone exceed the budget.
     let settings = Settings { max_buffered_bytes: 100 << 10, ..Settings::default() };
     let server = TestEngine::http(settings, BodyProgram);
     let request = format!("GET / HTTP/1.1\r\nHost: x\r\nA: {}\r\n\r\n", "a".repeat(4000));
@@ -121,7 +125,7 @@ fn exhausted_budget_closes_large_holders_and_spares_small_heads() {
         assert!(read_response(head).unwrap().starts_with(b"HTTP/1.1 200 "));
     }
     drop(bodies);
-    eventually("all is given back", || server.stats.buffered_bytes() == 0);
+    eventually("every charge is returned", || server.stats.buffered_bytes() == 0);
 }
 
 #[test]
@@ -133,11 +137,11 @@ fn exhausted_budget_closes_the_largest_group_and_spares_others() {
     };
     let server = TestEngine::http(settings, BodyProgram);
     let mut single = stalled(connect(server.address), "/body", 64 << 10);
-    eventually("it is charged", || server.stats.buffered_bytes() >= 64 << 10);
+    eventually("the bytes are charged", || server.stats.buffered_bytes() >= 64 << 10);
     let _crowd: Vec<TcpStream> = (0..15)
         .map(|_| stalled(connect_from([127, 0, 0, 2], server.address), "/body", 48 << 10))
         .collect();
-    eventually("those beyond the budget are closed", || {
+    eventually("connections beyond the budget are closed", || {
         server.stats.closed(CloseReason::Memory) >= 11
     });
     single.write_all(b"x").unwrap();
@@ -150,16 +154,18 @@ fn unread_responses_are_charged_unless_shared() {
     let server = TestEngine::http(Settings::default(), BodyProgram);
     let mut own = connect(server.address);
     own.write_all(get("/large").as_bytes()).unwrap();
-    eventually("it is charged", || server.stats.buffered_bytes() >= 16 << 20);
+    eventually("the bytes are charged", || server.stats.buffered_bytes() >= 16 << 20);
     drop(own);
-    eventually("it is given back", || server.stats.buffered_bytes() == 0);
+    eventually("the charge is returned", || server.stats.buffered_bytes() == 0);
 
     let server = TestEngine::http(Settings::default(), Program(plain_program));
     let mut shared: Vec<TcpStream> = (0..4).map(|_| connect(server.address)).collect();
     for client in &mut shared {
         client.write_all(get("/large").as_bytes()).unwrap();
     }
-    eventually("all wait", || server.stats.connections(ConnectionState::Writing) == 4);
+    eventually("all responses wait for their clients", || {
+        server.stats.connections(ConnectionState::Writing) == 4
+    });
     assert!(server.stats.buffered_bytes() < 64 << 10, "{}", server.stats.buffered_bytes());
 }
 
@@ -188,13 +194,13 @@ fn unread_streams_that_exhaust_the_budget_are_closed() {
     for client in &mut clients {
         client.write_all(get("/").as_bytes()).unwrap();
     }
-    eventually("all are charged", || server.stats.buffered_bytes() >= 4 << 20);
+    eventually("all sources are charged", || server.stats.buffered_bytes() >= 4 << 20);
     assert_eq!(server.stats.closed(CloseReason::Memory), 0);
     let mut more = connect(server.address);
     more.write_all(get("/").as_bytes()).unwrap();
-    eventually("one is closed", || server.stats.closed(CloseReason::Memory) == 1);
+    eventually("one connection is closed", || server.stats.closed(CloseReason::Memory) == 1);
     drop((clients, more));
-    eventually("all is given back", || server.stats.buffered_bytes() == 0);
+    eventually("every charge is returned", || server.stats.buffered_bytes() == 0);
 }
 
 #[test]
@@ -207,10 +213,10 @@ fn unread_responses_that_exhaust_the_budget_are_closed() {
         client.write_all(get("/large").as_bytes()).unwrap();
         clients.push(client);
     }
-    eventually("four are closed", || server.stats.closed(CloseReason::Memory) == 4);
+    eventually("four connections are closed", || server.stats.closed(CloseReason::Memory) == 4);
     assert!(server.fresh_https("/").ends_with("done"));
     for client in &mut clients {
-        // Either half of a response or a reset; the read ends.
+        // The read ends with part of a response or with a reset.
         let _ = client.sock.set_read_timeout(Some(TEST_TIMEOUT));
         let _ = client.read(&mut [0; 1024]);
     }

@@ -1,4 +1,4 @@
-//! More work than workers, and more connections than places.
+//! More requests than workers, and more connections than the caps.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -33,7 +33,7 @@ fn requests_behind_blocked_workers_are_shed_at_queue_timeout() {
     let (program, entered, release) = blocking_program();
     let server = TestEngine::https(settings, program);
 
-    // One connection was kept alive from before, the others come when it is too late.
+    // One connection is kept alive from before the workers are blocked.
     let mut kept = connect_tls(server.address, &server.client).unwrap();
     kept.write_all(get("/").as_bytes()).unwrap();
     read_response(&mut kept).unwrap();
@@ -52,10 +52,13 @@ fn requests_behind_blocked_workers_are_shed_at_queue_timeout() {
     assert_eq!(status(&response), "503");
     let text = String::from_utf8_lossy(&response).to_lowercase();
     assert!(text.contains("retry-after: "), "{text}");
-    assert!(text.contains("x-asked: /kept?a=b\r\n"), "worded for the request: {text}");
+    assert!(
+        text.contains("x-asked: /kept?a=b\r\n"),
+        "the refusal does not name its request: {text}"
+    );
 
-    // More than the queue holds, and each must get through its handshake first.
-    let newcomers: Vec<_> = (0..12)
+    // More connections than the queue holds, each of which needs a handshake first.
+    let fresh: Vec<_> = (0..12)
         .map(|_| {
             let (address, client) = (server.address, server.client.clone());
             std::thread::spawn(move || {
@@ -65,12 +68,12 @@ fn requests_behind_blocked_workers_are_shed_at_queue_timeout() {
             })
         })
         .collect();
-    for newcomer in newcomers {
-        assert_eq!(status(&newcomer.join().unwrap()), "503");
+    for fresh in fresh {
+        assert_eq!(status(&fresh.join().unwrap()), "503");
     }
     assert_eq!(server.stats.shed(ShedReason::QueueTimeout), 13);
 
-    // The blocked ones were never shed, and the server is well again.
+    // The blocked requests are answered, and the server serves again.
     drop(release);
     for mut stream in blocked {
         assert_eq!(status(&read_response(&mut stream).unwrap()), "200");
@@ -85,7 +88,7 @@ fn deadlines_pass_on_time_while_workers_are_blocked() {
     let (program, entered, release) = blocking_program();
     let server = TestEngine::http(settings, program);
     let mut dripping = plain(&server);
-    // What comes with a request is read with it, so its answer tells that half a head was.
+    // The server reads the half head together with the request before it.
     dripping.write_all((get("/") + "GET / HT").as_bytes()).unwrap();
     read_response(&mut dripping).unwrap();
     let mut blocked = plain(&server);
@@ -110,13 +113,17 @@ fn connection_at_the_cap_evicts_the_longest_idle() {
         read_response(&mut stream).unwrap();
         idle.push(stream);
         let states = || server.stats.connections(ConnectionState::Idle);
-        eventually("it is parked idle", || states() == number + 1);
+        eventually("the connection is idle", || states() == number + 1);
     }
-    let mut newcomer = plain(&server);
-    newcomer.write_all(get("/").as_bytes()).unwrap();
-    assert_eq!(status(&read_response(&mut newcomer).unwrap()), "200");
+    let mut fresh = plain(&server);
+    fresh.write_all(get("/").as_bytes()).unwrap();
+    assert_eq!(status(&read_response(&mut fresh).unwrap()), "200");
     assert_eq!(server.stats.closed(CloseReason::Evicted), 1);
-    assert_eq!(idle[0].read(&mut [0; 1]).unwrap(), 0, "the first had been idle longest");
+    assert_eq!(
+        idle[0].read(&mut [0; 1]).unwrap(),
+        0,
+        "the first connection, idle longest, is open"
+    );
     for stream in &mut idle[1..] {
         stream.write_all(get("/").as_bytes()).unwrap();
         assert_eq!(status(&read_response(stream).unwrap()), "200");
@@ -126,7 +133,7 @@ fn connection_at_the_cap_evicts_the_longest_idle() {
 #[test]
 fn without_a_grace_incomplete_requests_are_evicted_before_a_connection_that_has_sent_nothing() {
     const CAP: usize = 4;
-    // A connection that has sent nothing for this long counts as old.
+    // Time after which a connection that has sent nothing can be evicted.
     const GRACE: Duration = Duration::from_secs(1);
     let settings =
         Settings { max_connections: CAP, eviction_grace: Duration::ZERO, ..Settings::default() };
@@ -140,28 +147,30 @@ fn without_a_grace_incomplete_requests_are_evicted_before_a_connection_that_has_
         }
         let begun = Instant::now();
         let mut silent = plain(&server);
-        eventually("it is the oldest of all", || count(ConnectionState::Reading) == 1);
+        eventually("the silent connection is the oldest", || count(ConnectionState::Reading) == 1);
         for half in &mut halves {
             half.write_all(b"GET /").unwrap();
         }
         let all_wait = || count(ConnectionState::Idle) == 0 && count(ConnectionState::Reading) == 4;
         eventually("every connection waits for its client", all_wait);
-        let mut newcomer = plain(&server);
-        newcomer.write_all(get("/").as_bytes()).unwrap();
-        assert_eq!(status(&read_response(&mut newcomer).unwrap()), "200");
-        // On a busy machine it may be old by now; then it is tried again.
+        let mut fresh = plain(&server);
+        fresh.write_all(get("/").as_bytes()).unwrap();
+        assert_eq!(status(&read_response(&mut fresh).unwrap()), "200");
+        // On a busy machine the grace may have passed; then the attempt is repeated.
         if begun.elapsed() < GRACE {
             silent.write_all(get("/").as_bytes()).unwrap();
             assert_eq!(status(&read_response(&mut silent).unwrap()), "200");
             return;
         }
-        drop((halves, silent, newcomer));
-        eventually("all are gone", || ConnectionState::VARIANTS.iter().all(|it| count(*it) == 0));
+        drop((halves, silent, fresh));
+        eventually("all connections are closed", || {
+            ConnectionState::VARIANTS.iter().all(|it| count(*it) == 0)
+        });
     }
-    panic!("the machine is too busy for a second without a break");
+    panic!("20 attempts took longer than the grace of 1 s");
 }
 
-/// A connection from one of the many addresses that loopback has.
+/// Connects from 127.0.0.`last`.
 fn plain_from(server: &TestEngine, last: u8) -> TcpStream {
     use socket2::{Domain, Socket, Type};
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
@@ -186,19 +195,21 @@ fn crowd_from_one_address_evicts_no_other_address() {
         read_response(visitor).unwrap();
     }
     let crowd: Vec<TcpStream> = (0..100).map(|_| plain_from(&server, 3)).collect();
-    eventually("the crowd has been let in or turned away", || server.stats.accepted() == 104);
-    // On a machine so slow that the first of the crowd are no longer young, these give way.
-    let own_cost = || server.stats.closed(CloseReason::Evicted);
-    eventually("the crowd pays for itself", || {
-        server.stats.shed(ShedReason::AddressCap) + own_cost() == 100 - 8
+    eventually("every connection of the crowd is accepted or shed", || {
+        server.stats.accepted() == 104
+    });
+    // On a slow machine the first of the crowd leave their grace, and are evicted.
+    let evicted = || server.stats.closed(CloseReason::Evicted);
+    eventually("the crowd is shed or evicted", || {
+        server.stats.shed(ShedReason::AddressCap) + evicted() == 100 - 8
     });
     for visitor in &mut visitors {
         visitor.write_all(get("/").as_bytes()).unwrap();
         assert_eq!(status(&read_response(visitor).unwrap()), "200");
     }
-    let mut newcomer = plain_from(&server, 4);
-    newcomer.write_all(get("/").as_bytes()).unwrap();
-    assert_eq!(status(&read_response(&mut newcomer).unwrap()), "200");
+    let mut fresh = plain_from(&server, 4);
+    fresh.write_all(get("/").as_bytes()).unwrap();
+    assert_eq!(status(&read_response(&mut fresh).unwrap()), "200");
     drop(crowd);
 }
 
@@ -215,16 +226,18 @@ fn crowd_from_one_address_at_the_cap_evicts_its_own() {
         visitor.write_all(get("/").as_bytes()).unwrap();
         read_response(visitor).unwrap();
     }
-    // Many times more than there is room for, and faster than candidates are looked up.
+    // Many more than the cap, faster than the acceptor looks up candidates for eviction.
     let crowd: Vec<TcpStream> = (0..200).map(|_| plain_from(&server, 3)).collect();
-    eventually("the crowd has been let in or turned away", || server.stats.accepted() == 204);
+    eventually("every connection of the crowd is accepted or shed", || {
+        server.stats.accepted() == 204
+    });
     for visitor in &mut visitors {
         visitor.write_all(get("/").as_bytes()).unwrap();
         assert_eq!(status(&read_response(visitor).unwrap()), "200");
     }
-    let mut newcomer = plain_from(&server, 4);
-    newcomer.write_all(get("/").as_bytes()).unwrap();
-    assert_eq!(status(&read_response(&mut newcomer).unwrap()), "200");
+    let mut fresh = plain_from(&server, 4);
+    fresh.write_all(get("/").as_bytes()).unwrap();
+    assert_eq!(status(&read_response(&mut fresh).unwrap()), "200");
     drop(crowd);
 }
 
@@ -239,10 +252,14 @@ fn address_at_its_cap_evicts_its_own_idle_connection() {
         assert_eq!(status(&read_response(&mut stream).unwrap()), "200");
         idle.push(stream);
         let parked = || server.stats.connections(ConnectionState::Idle) == (number + 1).min(3);
-        eventually("it is parked idle", parked);
+        eventually("the connection is idle", parked);
     }
     assert_eq!(server.stats.closed(CloseReason::Evicted), 2);
-    assert_eq!(idle[0].read(&mut [0; 1]).unwrap(), 0, "the first had been idle longest");
+    assert_eq!(
+        idle[0].read(&mut [0; 1]).unwrap(),
+        0,
+        "the first connection, idle longest, is open"
+    );
 }
 
 #[test]
@@ -278,9 +295,9 @@ fn connection_at_a_cap_of_busy_connections_gets_503_at_once() {
             stream
         })
         .collect();
-    let mut newcomer = plain(&server);
+    let mut fresh = plain(&server);
     let mut received = Vec::new();
-    newcomer.read_to_end(&mut received).unwrap();
+    fresh.read_to_end(&mut received).unwrap();
     assert_eq!(status(&received), "503");
     assert_eq!(server.stats.shed(ShedReason::ConnectionCap), 1);
     drop(release);
@@ -295,7 +312,7 @@ fn panicking_handler_closes_its_own_connection_only() {
     let server = TestEngine::http(
         settings,
         Program(|request: &Request| {
-            assert_ne!(request.target.path(), "/panic", "a handler's defect, for the test");
+            assert_ne!(request.target.path(), "/panic", "panic of the test");
             Response::new(Body::from("well"))
         }),
     );
@@ -305,7 +322,7 @@ fn panicking_handler_closes_its_own_connection_only() {
     stream.read_to_end(&mut received).unwrap();
     assert_eq!(status(&received), "500");
     let text = String::from_utf8_lossy(&received);
-    assert!(text.contains("x-asked: /panic\r\n"), "worded for the request: {text}");
+    assert!(text.contains("x-asked: /panic\r\n"), "the refusal does not name its request: {text}");
     let mut stream = plain(&server);
     stream.write_all(get("/").as_bytes()).unwrap();
     assert_eq!(status(&read_response(&mut stream).unwrap()), "200");

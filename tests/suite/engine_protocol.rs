@@ -1,4 +1,4 @@
-//! HTTP and TLS as clients speak them, over real sockets.
+//! HTTP and TLS over real sockets.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, TcpStream};
@@ -63,7 +63,7 @@ fn garbage_in_place_of_tls_is_closed() {
         stream.write_all(garbage).unwrap();
         let mut alert = Vec::new();
         stream.read_to_end(&mut alert).unwrap();
-        assert_eq!(alert.first(), Some(&21), "a TLS alert record");
+        assert_eq!(alert.first(), Some(&21), "no TLS alert");
     }
 }
 
@@ -85,7 +85,7 @@ fn large_body_over_tls_and_plain_arrives_whole() {
     assert_eq!(length(read_all(&mut stream, expected)), expected);
 }
 
-/// Reads until at least that many bytes of a body have come, faster than `read_response`.
+/// Reads at least this many bytes of a body, faster than `read_response`.
 fn read_all(stream: &mut impl Read, body: usize) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut buffer = vec![0; 1 << 20];
@@ -134,7 +134,7 @@ fn refused_upload_can_read_its_response_whole() {
     let body = vec![b'x'; 200_000];
     let head = format!("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n", body.len());
     stream.write_all(head.as_bytes()).unwrap();
-    // The server may stop reading while this is sent; that must not cost the answer.
+    // The server may stop reading during this write. The response must arrive all the same.
     let _ = stream.write_all(&body);
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
@@ -160,9 +160,13 @@ fn listeners_of_every_kind_serve_side_by_side() {
     assert!(ask(&mut UnixStream::connect(&path).unwrap(), &get("/")).ends_with("unix"));
 
     let taken = Listener::unix(&path, 16).unwrap_err();
-    assert_eq!(taken.kind(), std::io::ErrorKind::AddrInUse, "a live server's socket is kept");
+    assert_eq!(
+        taken.kind(),
+        std::io::ErrorKind::AddrInUse,
+        "the socket of a live server was replaced"
+    );
     engine.drain();
-    assert!(!path.exists(), "the socket's file is removed");
+    assert!(!path.exists(), "the file of the socket is left behind");
 }
 
 #[test]

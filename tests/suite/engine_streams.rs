@@ -1,4 +1,4 @@
-//! Responses that are read piece by piece while they are sent, as a year of history is.
+//! Streamed responses, whose source is read while they are sent, like a year of history.
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
@@ -18,11 +18,11 @@ use crate::harness::{Program, TestEngine, before_deadline, eventually, get};
 
 const PIECE: usize = 1000;
 
-/// A source of that many pieces, each of which may take a while, as on a disk.
+/// A source of `left` pieces, each of which takes `each`, as on a disk.
 struct Pieces {
     left: usize,
     each: Duration,
-    /// The names of the threads that have read it.
+    /// Names of the threads that have read the source.
     readers: Arc<Mutex<Vec<String>>>,
 }
 
@@ -51,7 +51,7 @@ struct Broken {
 impl Read for Broken {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if std::mem::replace(&mut self.is_begun, true) {
-            return Err(io::Error::other("the disk is gone, for the test"));
+            return Err(io::Error::other("read error of the test"));
         }
         buffer[..PIECE].fill(b'x');
         Ok(PIECE)
@@ -60,7 +60,7 @@ impl Read for Broken {
 
 impl StreamBody for Broken {}
 
-/// Streams slower than any client reads.
+/// Returns a service that streams more slowly than any client reads.
 fn streams(pieces: usize) -> Program<impl Fn(&Request) -> Response> {
     Program(move |request: &Request| match request.target.path() {
         "/stream" => {
@@ -80,7 +80,7 @@ fn request_on(server: &TestEngine, target: &str) -> TcpStream {
     stream
 }
 
-/// A client that takes whatever comes, at once.
+/// A client that reads everything at once.
 struct Greedy {
     taken: Arc<AtomicUsize>,
     thread: JoinHandle<io::Result<()>>,
@@ -158,7 +158,7 @@ fn stop_cuts_a_download_at_its_deadline() {
     };
     let server = TestEngine::http(settings, streams(usize::MAX));
     let download = Greedy::start(request_on(&server, "/stream"));
-    eventually("it is under way", || download.taken() > 10 * PIECE);
+    eventually("the download is read", || download.taken() > 10 * PIECE);
     assert_eq!(server.engine.drain(), Drained::Complete);
     assert!(download.thread.join().unwrap().is_err());
 }
@@ -169,14 +169,14 @@ fn stop_finishes_a_download_that_is_read() {
     let settings = Settings { workers: 1, drain_timeout: TEST_TIMEOUT, ..Settings::default() };
     let server = TestEngine::http(settings, streams(PIECES));
     let download = Greedy::start(request_on(&server, "/stream"));
-    eventually("it is under way", || download.taken() > 10 * PIECE);
+    eventually("the download is read", || download.taken() > 10 * PIECE);
     assert_eq!(server.engine.drain(), Drained::Complete);
     download.thread.join().unwrap().unwrap();
 }
 
 #[test]
 fn download_behind_blocked_workers_waits_for_a_worker() {
-    // More than the socket's buffers hold, so that it waits for its client.
+    // More than the socket's buffers hold, so that the download waits for its client.
     const PIECES: usize = 16_000;
     let (entered, enter) = bounded(1);
     let (release, released) = bounded::<()>(0);
@@ -201,7 +201,7 @@ fn download_behind_blocked_workers_waits_for_a_worker() {
         }),
     );
     let download = request_on(&server, "/stream");
-    eventually("its client has no more room", || {
+    eventually("the client's buffer is full", || {
         server.stats.connections(ConnectionState::Writing) == 1
     });
     let mut blocked = request_on(&server, "/block");
@@ -209,14 +209,14 @@ fn download_behind_blocked_workers_waits_for_a_worker() {
 
     let download = Greedy::start(download);
     server.wait_until_one_waits_behind_one();
-    // By the time that this one is turned away, the download has waited as long.
+    // When this request is shed, the download has waited as long.
     let mut shed = request_on(&server, "/");
     assert!(read_response(&mut shed).unwrap().starts_with(b"HTTP/1.1 503"));
-    assert_eq!(server.stats.shed(ShedReason::QueueTimeout), 1, "nobody else is");
+    assert_eq!(server.stats.shed(ShedReason::QueueTimeout), 1, "the download was shed");
 
     drop(release);
     assert!(read_response(&mut blocked).unwrap().starts_with(b"HTTP/1.1 200"));
-    eventually("it goes on to its end", || download.taken() > PIECES * PIECE);
+    eventually("the download is read to its end", || download.taken() > PIECES * PIECE);
     let readers = readers.lock().unwrap();
     assert!(readers.iter().all(|name| name.starts_with("pw-worker")), "{:?}", readers.last());
 }
@@ -239,11 +239,11 @@ fn download_that_waits_for_a_worker_is_cut_at_its_deadline() {
         }),
     );
     let download = Greedy::start(request_on(&server, "/stream"));
-    eventually("it is under way", || download.taken() > PIECE);
+    eventually("the download is read", || download.taken() > PIECE);
     let mut blocked = request_on(&server, "/block");
     enter.recv_timeout(TEST_TIMEOUT).unwrap();
     assert!(download.thread.join().unwrap().is_err());
-    eventually("it is cut while the worker is blocked", || {
+    eventually("the download is cut while the worker is blocked", || {
         server.stats.closed(CloseReason::WriteTimeout) == 1
     });
     drop(release);

@@ -1,4 +1,4 @@
-//! What happens to the sources, told by the real program: each event once, in pages, on the page.
+//! Events of sources: each is reported once, in pages of the API and on the dashboard.
 
 use hostile::config::{Config, Source};
 use hostile::upstream::Upstream;
@@ -17,7 +17,7 @@ fn kinds(events: &[Value]) -> Vec<&str> {
     events.iter().map(|event| event["kind"].as_str().unwrap()).collect()
 }
 
-/// What a tank tells that was looked at so many seconds from now.
+/// Returns a response that was observed this number of seconds from now.
 fn observed(seconds: i64) -> String {
     let at = Timestamp::now().as_second() + seconds;
     format!(r#"{{"at": {at}, "level": 50}}"#)
@@ -39,12 +39,12 @@ fn changes_of_a_source_are_reported_once_and_in_order() {
     let of_tank = || events(&server, "?source=tank");
     let happens = |kind: &str| {
         eventually(kind, || kinds(&of_tank()).first() == Some(&kind));
-        // Nothing of it is told again by the polls that follow.
+        // The polls that follow report nothing again.
         let polls = tank.connections();
-        eventually("it was polled again", || tank.connections() >= polls + 2);
+        eventually("the source is polled again", || tank.connections() >= polls + 2);
     };
     happens("stale");
-    // A clock ahead of ours is counted from the time of fetching: it is never stale.
+    // The age of an observation in the future counts from the time of the poll: it is never stale.
     tank.set(Some(&observed(3600)));
     happens("fresh");
     tank.set(None);
@@ -59,7 +59,7 @@ fn changes_of_a_source_are_reported_once_and_in_order() {
         assert_eq!(members, ["at", "detail", "id", "kind", "source"]);
         assert_eq!(event["source"], "tank");
         let at: Timestamp = event["at"].as_str().unwrap().parse().unwrap();
-        // An hour ago at the latest, when it became stale.
+        // At most an hour ago, when the source became stale.
         let age = Timestamp::now().duration_since(at).as_secs();
         assert!((0..=3600 + 600).contains(&age), "{event}");
         assert_eq!(event["at"].as_str().unwrap().len(), "2026-01-31T17:16:00Z".len());
@@ -69,7 +69,7 @@ fn changes_of_a_source_are_reported_once_and_in_order() {
     assert_eq!(details[1], "timeout: no complete answer within 0.5 s");
     assert!(details[3].starts_with("the latest observation is of "), "{details:?}");
 
-    // Without a source all are told, those of the program among them.
+    // Without a source, the list has all events, including those of the program.
     let whole = events(&server, "");
     assert_eq!(kinds(&events(&server, "?source=other")), ["error_began"]);
     assert_eq!(kinds(&whole).iter().filter(|kind| **kind == "started").count(), 1);
@@ -79,7 +79,7 @@ fn changes_of_a_source_are_reported_once_and_in_order() {
     assert_eq!(kinds(&events(&server, "?source=nobody")), [""; 0]);
     assert_eq!(code(&server.get("/api/v1/events?limit=0")), 400);
 
-    // Page by page, to the end.
+    // All pages, to the end.
     for query in ["?limit=3", "?limit=1&source=tank"] {
         let mut target = format!("/api/v1/events{query}");
         let mut found = Vec::new();
@@ -103,7 +103,7 @@ fn changes_of_a_source_are_reported_once_and_in_order() {
     for words in ["answers again", "cannot be reached", "is fresh again", "turned stale"] {
         let item = format!("<strong>The tank</strong> {words}");
         let (_, behind) = rest.split_once(&item).unwrap_or_else(|| panic!("no {item} in {list}"));
-        assert!(!behind.contains(&item), "once: {list}");
+        assert!(!behind.contains(&item), "reported twice: {list}");
         rest = behind;
     }
     assert!(list.contains("<strong>The other</strong> cannot be reached"), "{list}");

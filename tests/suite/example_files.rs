@@ -1,4 +1,4 @@
-//! The examples that other programs read: what they look for is there.
+//! Example files for other programs: what they refer to exists.
 
 use hostile::config::{Config, Source};
 use hostile::upstream::Upstream;
@@ -12,7 +12,7 @@ use crate::server::Server;
 const HOME_ASSISTANT: &str = include_str!("../../examples/home-assistant.yaml");
 const PROMETHEUS: &str = include_str!("../../examples/prometheus.yml");
 
-/// Every text of a document that stands under that key.
+/// Collects every text under this key of a document.
 fn under<'a>(node: &'a Yaml<'a>, key: &str, found: &mut Vec<String>) {
     for item in node.as_vec().into_iter().flatten() {
         under(item, key, found);
@@ -31,7 +31,7 @@ fn parsed(text: &str) -> Yaml<'_> {
     documents.remove(0)
 }
 
-/// The words of a text that begin so, up to what no name has.
+/// Returns the names in a text that begin with `prefix`.
 fn words<'a>(text: &'a str, begin: &'a str) -> impl Iterator<Item = &'a str> {
     let is_other = |sign: char| !sign.is_ascii_alphanumeric() && sign != '_' && sign != '.';
     text.split(is_other).filter(move |word| word.starts_with(begin))
@@ -61,7 +61,7 @@ fn home_assistant_example_names_existing_members() {
         for path in paths {
             let pointer = path.trim_start_matches("value_json").replace('.', "/");
             let found = status.pointer(&pointer);
-            // An error is null while all is well.
+            // An error is null while the source is healthy.
             let is_there = found.is_some_and(|it| !it.is_null() || pointer.ends_with("/error"));
             assert!(is_there, "{pointer} is not in {status}");
         }
@@ -90,5 +90,8 @@ fn prometheus_example_names_existing_metrics() {
     for name in named {
         assert!(metrics.contains(&format!("\n{name}{{")), "{name} is not among the metrics");
     }
-    assert!(PROMETHEUS.contains("[\"127.0.0.1:6480\"]"), "where the admin listener is by default");
+    assert!(
+        PROMETHEUS.contains("[\"127.0.0.1:6480\"]"),
+        "the default address of the admin listener is missing"
+    );
 }

@@ -1,4 +1,4 @@
-//! Expensive requests at the real program: a dense history, and clients that request all of it.
+//! Expensive requests to the real program: a dense history, and clients that request all of it.
 
 use std::io::{Read, Write};
 use std::net::SocketAddr;
@@ -21,7 +21,7 @@ use socket2::{Domain, Socket, Type};
 use crate::harness::{eventually, get};
 use crate::server::{Server, code};
 
-/// A value each second for a week, up to now.
+/// Writes a value for each second of a week, up to now.
 fn fill_densely(path: &Path) {
     const ROWS: i64 = 7 * 24 * 3600;
     let now = Timestamp::now().as_second();
@@ -40,7 +40,7 @@ fn fill_densely(path: &Path) {
     rusqlite::Connection::open(path).unwrap().execute_batch(&sql).unwrap();
 }
 
-/// Pipelines requests from an address of its own until the connection ends, and takes what comes.
+/// Pipelines requests from 127.0.0.`last` until the connection ends, and reads the responses.
 fn pipeline(server: &Server, last: u8, requests: &str, answered: &AtomicUsize) {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.bind(&SocketAddr::from(([127, 0, 0, last], 0)).into()).unwrap();
@@ -95,14 +95,14 @@ fn pipelined_expensive_queries_delay_no_other_client() {
                 }
             });
         }
-        eventually("they are served", || answered.load(Ordering::Relaxed) > 100_000);
+        eventually("the requests are served", || answered.load(Ordering::Relaxed) > 100_000);
         for _ in 0..40 {
             for target in ["/", "/api/v1/status"] {
                 let response = server.get(target);
                 assert_eq!(code(&response), 200, "{target}: {response}");
             }
         }
-        // The page has its charts, whatever scripts request at the same time.
+        // The page has its charts, although scripts wait for permits.
         eventually("the page has its chart", || server.get("/").contains("<svg class=\"chart"));
         stop.store(true, Ordering::Relaxed);
         // Ends the connections.

@@ -1,4 +1,5 @@
-//! Guesses at full speed against accounts in use: the passwords compared, and the callers admitted.
+//! Password guesses at full speed, against accounts in use: how many are compared, and who is
+//! admitted.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -21,8 +22,8 @@ fn behind_proxy() -> Config {
     with_throttled_anna().set("server.trusted_proxies", ["127.0.0.1"])
 }
 
-/// Sends so many requests on one connection, each made from its number and the codes before it;
-/// gives the codes.
+/// Sends `count` requests on one connection, each built from its number and the status codes before
+/// it. Returns the status codes.
 fn codes(server: &Server, count: usize, request: impl Fn(usize, &[u16]) -> String) -> Vec<u16> {
     let mut stream = connect_tls(server.address, &server.client).unwrap();
     let mut codes = Vec::new();
@@ -33,7 +34,7 @@ fn codes(server: &Server, count: usize, request: impl Fn(usize, &[u16]) -> Strin
     codes
 }
 
-/// Ends the owner's visits, also when an assertion fails.
+/// Ends the owner's visits when dropped, also after a failed assertion.
 struct Over<'a>(&'a AtomicBool);
 
 impl Drop for Over<'_> {
@@ -42,7 +43,8 @@ impl Drop for Over<'_> {
     }
 }
 
-/// Polls as the owner's open page and a script do, until the attack is over; gives the number.
+/// Visits as the owner's open page and a script do, until the attack is over. Returns the number of
+/// visits.
 fn owners_visits(server: &Server, credentials: &[String], is_over: &AtomicBool) -> usize {
     let mut visits = 0;
     while !is_over.load(Ordering::SeqCst) {
@@ -70,7 +72,7 @@ fn throttled_guess_at_a_remembered_account_is_refused() {
         let over = Over(&is_over);
         let visits = scope.spawn(|| owners_visits(&server, &owner, &is_over));
 
-        // One address: each connection fails until it is throttled, then sends the right
+        // From one address: each connection fails until it is throttled, and then sends the right
         // password among wrong ones.
         let before = metric(&server, COMPARED);
         let attackers: Vec<_> = (0..CONNECTIONS)
@@ -90,10 +92,14 @@ fn throttled_guess_at_a_remembered_account_is_refused() {
         let received: Vec<u16> =
             attackers.into_iter().flat_map(|attacker| attacker.join().unwrap()).collect();
         let compared = metric(&server, COMPARED) - before;
-        assert!(!received.contains(&200), "a throttled guess was let in");
-        assert_eq!((received.len(), compared), (GUESSES, 6), "five are free, and the sixth waits");
+        assert!(!received.contains(&200), "a throttled guess was admitted");
+        assert_eq!(
+            (received.len(), compared),
+            (GUESSES, 6),
+            "other than five free guesses and one that is throttled were compared"
+        );
 
-        // As many addresses as there are guesses, under as many names.
+        // From as many addresses as there are guesses, under as many names.
         let (before, begun) = (metric(&server, COMPARED), Instant::now());
         let attackers: Vec<_> = (0..CONNECTIONS)
             .map(|attacker| {
@@ -122,7 +128,8 @@ fn throttled_guess_at_a_remembered_account_is_refused() {
     assert!(refused > 100, "{refused}");
 }
 
-/// The answer by curl over the unix socket, without what differs by the moment.
+/// Returns status code and response of curl over the unix socket, without fields that depend on the
+/// time.
 fn over_socket(folder: &Path, arguments: &[&str]) -> (u16, String) {
     let output = Command::new("curl")
         .current_dir(folder)
@@ -137,8 +144,8 @@ fn over_socket(folder: &Path, arguments: &[&str]) -> (u16, String) {
     (code(&answer), answer.lines().filter(stays).collect::<Vec<_>>().join("\n"))
 }
 
-/// Guesses for a name from as many addresses, until so many were compared; waits while the limit of
-/// unknown callers refuses them.
+/// Sends guesses for a name, each from another address, until `count` were compared. Waits while the
+/// limit of unknown callers refuses them.
 fn fail_from_many_addresses(server: &Server, name: &str, count: usize) {
     let mut failed = 0;
     for number in 0..200 {
@@ -162,8 +169,8 @@ fn account_names_at_a_unix_socket_cannot_be_listed() {
     let answers = ["anna", "nobody"].map(|name| {
         let server = Server::start(&config);
         let curl = |arguments: &[&str]| over_socket(server.folder(), arguments);
-        assert_eq!(curl(&["--user", "anna:right"]).0, 200, "the owner is here");
-        // Unknown callers to that name have to wait.
+        assert_eq!(curl(&["--user", "anna:right"]).0, 200, "the owner is refused");
+        // Makes unknown callers of this name wait.
         fail_from_many_addresses(&server, name, 21);
         let guess = |number: usize| curl(&["--user", &format!("{name}:guess {number}")]);
         let mut course: Vec<_> = (0..10).map(guess).collect();
@@ -191,13 +198,16 @@ fn owner_with_a_device_cookie_is_served_behind_a_shared_socket() {
     fail(&server);
     let (code, answer) = curl(&server, &owner);
     assert_eq!(code, 200);
-    assert!(!answer.to_ascii_lowercase().contains("set-cookie"), "it is set once: {answer}");
-    // A cookie of the attacker's own is worth nothing.
+    assert!(
+        !answer.to_ascii_lowercase().contains("set-cookie"),
+        "the cookie is set twice: {answer}"
+    );
+    // A forged cookie has no effect.
     let jar = std::fs::read_to_string(server.folder().join("jar")).unwrap();
     let value = jar.split_whitespace().last().unwrap();
     let forged = format!("pumphouse_device_443={}AAAA", &value[..value.len() - 4]);
     assert_eq!(curl(&server, &["--user", "anna:right", "--cookie", &forged]).0, 429);
-    // It is good after a restart, when no network is known any more.
+    // The cookie is valid after a restart, when no network is known.
     let folder = server.folder().to_owned();
     server.signal("TERM");
     let again = server.start_again(&config);
@@ -215,7 +225,7 @@ fn mistyped_password_is_revealed_to_no_other_address() {
     };
     // The owner's mistyped password is the failure that makes unknown callers wait.
     fail_from_many_addresses(&server, "anna", 20);
-    eventually("the owner mistypes", || code(&guess("rihgt", "192.0.2.9")) == 401);
+    eventually("the mistyped password is compared", || code(&guess("rihgt", "192.0.2.9")) == 401);
     let answers = ["rihgt", "right", "else"].map(|text| guess(text, "198.51.100.1"));
     let [mistyped, right, other] = answers.map(|answer| (code(&answer), body(&answer).to_owned()));
     assert_eq!((mistyped.0, &mistyped.1), (429, &other.1));

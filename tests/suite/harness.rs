@@ -1,4 +1,4 @@
-//! Starts what is tested, and asks it as a client would.
+//! An engine in this process, services for it, and waits that are bounded.
 
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -16,7 +16,7 @@ use pumphouse_web::engine::{
 use pumphouse_web::engine::{Response, Service, Settings, Stats, tls};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 
-/// A server's and a client's configuration that trust each other.
+/// Returns TLS configurations of a server and of a client that trusts it.
 pub fn tls_pair() -> (Arc<ServerConfig>, Arc<ClientConfig>) {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let server =
@@ -27,7 +27,7 @@ pub fn tls_pair() -> (Arc<ServerConfig>, Arc<ClientConfig>) {
     (server, client_config(roots))
 }
 
-/// An engine in this process, with a program of the test's own behind it.
+/// An engine in this process, with a service of the test.
 pub struct TestEngine {
     pub address: SocketAddr,
     pub client: Arc<ClientConfig>,
@@ -59,17 +59,16 @@ impl TestEngine {
         TestEngine { address, client, stats: engine.stats(), engine }
     }
 
-    /// Waits until one connection waits for a worker while another one's handler runs. The gauges
-    /// are of one moment, so that the one which was queued before it was handled is not taken for
-    /// another.
+    /// Waits until one connection waits for a worker while the handler of another one runs. Both
+    /// gauges are read at one moment, so that a connection is not counted as waiting and as handled.
     pub fn wait_until_one_waits_behind_one(&self) {
-        eventually("one waits for the worker that another one has", || {
+        eventually("a connection waits for the busy worker", || {
             let count = |state| self.stats.connections(state);
             (count(ConnectionState::Active), count(ConnectionState::Queued)) == (1, 1)
         });
     }
 
-    /// A fresh TLS connection with one request; gives the whole response.
+    /// Sends one request on a fresh TLS connection; returns the response.
     pub fn fresh_https(&self, target: &str) -> String {
         let mut stream = connect_tls(self.address, &self.client).unwrap();
         stream.write_all(get(target).as_bytes()).unwrap();
@@ -77,32 +76,31 @@ impl TestEngine {
     }
 }
 
-/// A request for `target` that leaves the connection open.
+/// Returns a request for `target` that keeps the connection alive.
 pub fn get(target: &str) -> String {
     format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n")
 }
 
-/// Waits until something that will happen has happened.
+/// Waits until a condition is true; fails after [`TEST_TIMEOUT`].
 pub fn eventually(what: &str, mut happened: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !happened() {
-        assert!(begun.elapsed() < TEST_TIMEOUT, "still not so after {TEST_TIMEOUT:?}: {what}");
+        assert!(begun.elapsed() < TEST_TIMEOUT, "not after {TEST_TIMEOUT:?}: {what}");
         std::thread::sleep(Duration::from_millis(10));
     }
 }
 
-/// Runs an attempt whose checks must end before a deadline that the server enforces, with a deadline
-/// of 4 s, and with a longer one where the machine was too slow for it. `None` is such an attempt.
+/// Runs a test whose checks must end before a deadline of the server. `attempt` gets the deadline and
+/// returns `None` if the deadline passed first; it is then repeated with a longer one.
 ///
-/// A check that a slow machine cannot make is thereby made later, and never skipped.
+/// On a slow machine the checks are thereby repeated, and never skipped.
 pub fn before_deadline<T>(attempt: impl Fn(Duration) -> Option<T>) -> T {
     let deadlines = [4, 8, 16].map(Duration::from_secs);
     let done = deadlines.into_iter().find_map(attempt);
     done.expect("the checks end before a deadline of 16 s")
 }
 
-/// A program made of one function, which words refusals plainly. The body of a POST is read, and
-/// answered with its length.
+/// A service made of one function. Reads the body of a POST and responds with its length.
 pub struct Program<F>(pub F);
 
 impl<F: Fn(&Request) -> Response + Send + Sync + 'static> Service for Program<F> {
@@ -128,7 +126,8 @@ impl<F: Fn(&Request) -> Response + Send + Sync + 'static> Service for Program<F>
     }
 }
 
-/// Says back the path; `/large` is more than any socket's buffers hold, and shared by all.
+/// Responds with the path. The response of `/large` exceeds the buffers of any socket, and all
+/// requests share it.
 pub fn plain_program(request: &Request) -> Response {
     static LARGE: LazyLock<Bytes> = LazyLock::new(|| vec![b'x'; 32 << 20].into());
     match request.target.path() {
@@ -137,8 +136,8 @@ pub fn plain_program(request: &Request) -> Response {
     }
 }
 
-/// Reads the body of every POST but those of `/ignored`, and returns its length; `/large` is a
-/// response of its own for each request.
+/// A service that reads the body of every POST except those of `/ignored`, and responds with its
+/// length. Each request for `/large` gets a response of its own.
 pub struct BodyProgram;
 
 impl Service for BodyProgram {
@@ -160,7 +159,8 @@ impl Service for BodyProgram {
     }
 }
 
-/// A program whose `/block` returns when the test lets it.
+/// Returns a service whose `/block` blocks until the sender is dropped, and a receiver of a message
+/// for each request that blocks.
 pub fn blocking_program() -> (Program<impl Fn(&Request) -> Response>, Receiver<()>, Sender<()>) {
     let (entered, enter) = bounded(64);
     let (release, released) = bounded::<()>(0);

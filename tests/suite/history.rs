@@ -1,5 +1,4 @@
-//! The history of the real program: through `kill -9`, a full disk, a long answer, and the
-//! commands around it.
+//! The history of the real program: `kill -9`, a full disk, a long response, and the commands for it.
 
 use std::path::PathBuf;
 use std::process::{Command, Output};
@@ -15,20 +14,21 @@ use pumphouse_web::units::Unit;
 use crate::harness::eventually;
 use crate::server::{BINARY, Server, code, json, run};
 
-/// A source that is polled each second, over a history that is written as soon as may be.
+/// Returns a configuration with a source that is polled each second, and a history that is written
+/// at once.
 fn config(upstream: &Upstream, path: &str) -> Config {
     let source =
         Source::json("tank", &upstream.url()).value("level", "/level", "%").set("interval", "1s");
     Config::https().set("history.path", path).set("history.flush", "200ms").source(source)
 }
 
-/// The times of all points that the server tells of.
+/// Returns the times of all recorded points.
 fn times(server: &Server) -> Vec<String> {
     let response = server.get("/api/v1/history?field=tank.level&days=1&step=raw");
     match code(&response) {
         200 => {
             let body = response.split_once("\r\n\r\n").unwrap().1;
-            // It is streamed in chunks.
+            // The response is chunked.
             let at = body.split("\"at\":\"").skip(1);
             at.map(|rest| rest[..20].to_owned()).collect()
         }
@@ -62,17 +62,17 @@ fn recorded_values_survive_repeated_kill_9() {
         server = server.start_again(&config);
     }
     let folder = server.folder().to_owned();
-    // Looked after while the server writes to it.
+    // Checked while the server writes to it.
     let check = printed(&run(&["history", "check"], &folder));
     assert!(check.contains("rows of raw") && check.contains("is sound"), "{check}");
     let starts = |events: &serde_json::Value| {
         let events = events["events"].as_array().unwrap().clone();
         events.iter().filter(|event| event["kind"] == "started").count()
     };
-    eventually("all starts are changes of", || starts(&json(&server.get("/api/v1/events"))) == 7);
+    eventually("all starts are events", || starts(&json(&server.get("/api/v1/events"))) == 7);
     printed(&run(&["history", "backup", "copy.db"], &folder));
     let again = run(&["history", "backup", "copy.db"], &folder);
-    assert_eq!(again.status.code(), Some(1), "a file that is there is not replaced");
+    assert_eq!(again.status.code(), Some(1), "an existing file was replaced");
     let export = ["export", "--from", "2020-01-01", "--to", "2100-01-01"];
     let csv = printed(&run(&export, &folder));
     assert!(csv.starts_with("source,field,unit,at,value,min,max,last,count\r\n"), "{csv}");
@@ -110,13 +110,13 @@ fn damaged_history_fails_check_and_stays_unchanged() {
     let error = String::from_utf8_lossy(&check.stderr);
     assert_eq!(check.status.code(), Some(1), "{error}");
     assert!(error.contains("pumphouse.db is damaged: "), "{error}");
-    assert_eq!(std::fs::read(&path).unwrap(), bytes, "a look changes nothing");
+    assert_eq!(std::fs::read(&path).unwrap(), bytes, "the check changed the file");
 }
 
 #[test]
 fn full_disk_stops_the_history_and_nothing_else() {
     let upstream = Upstream::answering(r#"{"level": 84.6}"#);
-    // A disk of its own, in a mount namespace of its own; who is not root needs one of users, too.
+    // A small disk in a mount namespace. Without root it also takes a user namespace.
     let may = |arguments: &[&str]| {
         let tried = Command::new("unshare").args(arguments).arg("true").output();
         tried.is_ok_and(|output| output.status.success())
@@ -133,10 +133,10 @@ fn full_disk_stops_the_history_and_nothing_else() {
          'mount -t tmpfs -o size=512k tmpfs disk && exec {BINARY} serve' #"
     );
     let server = Server::start_after(&shell, &config(&upstream, "disk/pumphouse.db"));
-    eventually("it is recorded", || !times(&server).is_empty());
+    eventually("a value is recorded", || !times(&server).is_empty());
     let disk = PathBuf::from(format!("/proc/{}/cwd/disk", server.process()));
     let ballast = disk.join("ballast");
-    // `write` stops at the last byte that fits.
+    // `write` fails once the disk is full.
     let _ = std::fs::write(&ballast, vec![0; 1 << 20]);
     server.wait_for_log("the disk is full");
     let metric = |name: &str| {
@@ -145,15 +145,18 @@ fn full_disk_stops_the_history_and_nothing_else() {
         line.trim().parse::<f64>().unwrap()
     };
     assert!(metric("pumphouse_history_errors_total ") >= 1.0);
-    assert!(server.get("/").contains("History is not being written"), "the page says so");
-    // Readings go on, and the log does not flood.
+    assert!(
+        server.get("/").contains("History is not being written"),
+        "the page does not report it"
+    );
+    // Readings continue, and the log stays small.
     let before = server.status()["sources"]["tank"]["fetched_at"].clone();
     server.eventually_status("a new reading", |status| {
         status["sources"]["tank"]["fetched_at"] != before
     });
     let lines = server.log().iter().filter(|line| line.contains("the disk is full")).count();
     assert!(lines <= 2, "{:?}", server.log());
-    // A backup that finds no room leaves nothing behind.
+    // A backup without space leaves no file.
     let failed = Command::new("nsenter")
         .args(["--mount", "--target", &server.process().to_string()])
         .args(if unprivileged { &["--user", "--preserve-credentials"][..] } else { &[] })
@@ -171,7 +174,7 @@ fn full_disk_stops_the_history_and_nothing_else() {
     let last = times(&server).last().unwrap().clone();
     std::fs::remove_file(&ballast).unwrap();
     server.wait_for_log("the history is written again");
-    eventually("what came meanwhile is there", || {
+    eventually("the values of the meantime are recorded", || {
         times(&server).iter().filter(|at| **at > last).count() >= 2
     });
     assert_eq!(metric("pumphouse_history_dropped_total "), 0.0);
@@ -197,12 +200,12 @@ fn year_of_csv_is_streamed_in_constant_memory() {
     let upstream = Upstream::answering(r#"{"level": 84.6}"#);
     let server = Server::start(&config(&upstream, path.to_str().unwrap()));
     eventually("the history is open", || !times(&server).is_empty());
-    // What a reader keeps is kept from the first question on.
+    // The memory that a reader keeps is allocated by the first query.
     server.get("/api/v1/history?field=tank.level&days=200&format=csv&step=raw");
     let before = server.status_line("VmHWM");
     let csv = server.get("/api/v1/history?field=tank.level&days=366&format=csv&step=raw");
     assert_eq!(code(&csv), 200);
-    assert!(csv.matches(",1\r\n").count() as i64 >= ROWS, "all of it");
+    assert!(csv.matches(",1\r\n").count() as i64 >= ROWS, "rows are missing");
     let (grown, size) = (server.status_line("VmHWM") - before, csv.len() as u64 / 1024);
     assert!(grown < size / 2, "{size} KiB were sent, and memory grew by {grown} KiB");
 }

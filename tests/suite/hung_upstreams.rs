@@ -89,14 +89,14 @@ fn every_route_under_hung_upstreams_answers_and_adds_no_thread() {
 
     let threads = server.status_line("Threads");
     let (well_before, spring_before) = (well.connections(), spring.connections());
-    eventually("each has been polled again and hung", || {
+    eventually("each source has been polled again", || {
         well.connections() > well_before && spring.connections() > spring_before
     });
     let tried: BTreeSet<(String, String)> = OPERATIONS
         .iter()
         .map(|(method, path, ..)| (method.to_string(), path.to_string()))
         .collect();
-    assert_eq!(tried, documented(&server), "each operation of the document is tried");
+    assert_eq!(tried, documented(&server), "OPERATIONS differ from the OpenAPI document");
     let asset = asset(&server);
     for (method, _, target, expected) in OPERATIONS {
         let target = if target.is_empty() { &asset } else { *target };
@@ -107,16 +107,16 @@ fn every_route_under_hung_upstreams_answers_and_adds_no_thread() {
         assert!(expected.contains(&code(&response)), "{method} {target}: {response}");
     }
     assert_eq!(code(&server.get("/nowhere")), 404);
-    assert_eq!(server.status_line("Threads"), threads, "a hung upstream holds its own thread only");
+    assert_eq!(server.status_line("Threads"), threads, "a hung upstream added a thread");
 
     let page = server.get("/");
     assert!(body(&page).contains("29.92"), "{page}");
-    assert!(body(&page).contains("<time datetime="), "each reading tells its age: {page}");
+    assert!(body(&page).contains("<time datetime="), "a reading has no age: {page}");
     let problem = json(&server.get("/api/v1/status?max_age=0"));
     assert_eq!(problem["status"], 503);
 
     spring.set(Some(r#"{"pressure": 30.01}"#));
-    server.eventually_status("a healed upstream is fresh again", |status| {
+    server.eventually_status("a recovered upstream is fresh again", |status| {
         status["sources"]["spring"]["state"] == "fresh"
     });
 }

@@ -1,4 +1,4 @@
-//! The incident, played as `make incident` plays it.
+//! The replay of the outage, as `make incident` runs it.
 
 use std::process::Command;
 

@@ -1,4 +1,4 @@
-//! Clients that people use, each over TLS with the certificate checked. A browser is in `browser`.
+//! Common HTTP clients over TLS, with the certificate checked. The browser is in `browser`.
 
 use std::process::{Command, Output, Stdio};
 
@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 
 use crate::server::{Server, body, json};
 
-/// A server, and a shell with its address and its certificate at hand.
+/// A server, and a shell that has its URL and its certificate.
 struct Place {
     server: Server,
 }
@@ -23,9 +23,9 @@ impl Place {
             .current_dir(self.server.folder())
             .env("PORT", self.server.address.port().to_string())
             .env("URL", format!("https://localhost:{}", self.server.address.port()))
-            // Else httpie would keep a session, and Python a cache of bytes, at home.
+            // Otherwise httpie stores a session, and Python a cache, in the home folder.
             .env("HOME", self.server.folder())
-            // requests puts these above what a session says.
+            // requests gives these precedence over the settings of a session.
             .env_remove("REQUESTS_CA_BUNDLE")
             .env_remove("CURL_CA_BUNDLE")
             .stdin(Stdio::null())
@@ -40,7 +40,7 @@ impl Place {
         String::from_utf8(output.stdout).unwrap()
     }
 
-    /// The line fails, as it does not trust the certificate.
+    /// Requires that the line fails because it does not trust the certificate.
     fn refused(&self, line: &str) {
         let output = self.shell(line);
         assert!(!output.status.success(), "{line} trusted whom it should not: {output:?}");
@@ -68,7 +68,7 @@ fn curl_checks_the_certificate_and_is_served() {
     let reused = place.output(
         "curl -sSf --cacert cert.pem -o /dev/null -o /dev/null -w '%{num_connects}' $URL/ping $URL/ping",
     );
-    assert_eq!(reused, "10", "the second request goes over the first's connection");
+    assert_eq!(reused, "10", "the second request did not reuse the connection");
     let failed = place.shell("curl -sf --cacert cert.pem $URL/nowhere");
     assert_eq!(failed.status.code(), Some(22));
     place.refused("curl -sSf $URL/ping");
@@ -78,7 +78,7 @@ fn curl_checks_the_certificate_and_is_served() {
 fn wget_checks_the_certificate_and_is_served() {
     let place = Place::new();
     is_status(&place.output("wget -q --ca-certificate=cert.pem -O - $URL/api/v1/status"));
-    // It looks whether there is something newer, by the date.
+    // wget sends a conditional request with the date.
     let twice = place.output(
         "get() { wget -q --ca-certificate=cert.pem -N -S \"$@\" 2>&1 | grep -o 'HTTP/1.1 ...'; }
          get $URL/openapi.json; test -s openapi.json; get --spider $URL/openapi.json",
@@ -125,7 +125,7 @@ except requests.exceptions.SSLError:
     pass
 ";
     std::fs::write(place.server.folder().join("ask.py"), program).unwrap();
-    // The first Python on the path may be another one than Debian's, which has the library.
+    // The library is installed for Debian's Python, which may not be the first on the path.
     is_status(&place.output(
         "python=python3; $python -c 'import requests' 2>/dev/null || python=/usr/bin/python3
          exec $python -B ask.py",

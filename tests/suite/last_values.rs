@@ -1,4 +1,4 @@
-//! The last good values survive `kill -9`, and are told with their true ages before any poll.
+//! The last good values survive `kill -9`, and are served with their true ages before any poll.
 
 use hostile::config::{Config, Source};
 use hostile::upstream::Upstream;
@@ -22,7 +22,7 @@ fn last_values_survive_kill_9() {
     eventually("the value is on disk", || file.exists());
     server.signal("KILL");
 
-    // Whatever is told from now on was not polled.
+    // Values that are served from now on come from the file.
     upstream.set(None);
     let again = server.start_again(&config);
     let status = again.status();

@@ -1,4 +1,4 @@
-//! Where `serve` can listen: what the command line says, passed sockets, unix sockets, plain HTTP.
+//! Addresses of `serve`: options, passed sockets, unix sockets, and plain HTTP.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -50,7 +50,7 @@ fn socket_held_by_a_supervisor_outlives_the_server() {
     let first = start(&["--no-tls", "--listen", "fd:0"], passed());
     assert!(ping(&mut connect()).starts_with("HTTP/1.1 200"));
     drop(first);
-    // Nobody serves now, but the queue is the socket's and waits.
+    // No process serves now, but the socket still queues connections.
     let mut waiting = connect();
     let _second = start(&["--no-tls", "--listen", "fd:0"], passed());
     assert!(ping(&mut waiting).starts_with("HTTP/1.1 200"));
@@ -62,7 +62,7 @@ fn abandoned_unix_socket_is_replaced_and_served() {
     let path = directory.path().join("http.sock");
     let listen = format!("unix:{}", path.display());
     for _ in 0..2 {
-        // Killed at the end of each turn, so its file stays behind for the next.
+        // Killed at the end of each turn, which leaves the file for the next turn.
         let _serve = start(&["--no-tls", "--listen", &listen], Stdio::null());
         let mut stream = UnixStream::connect(&path).unwrap();
         assert!(ping(&mut stream).ends_with("ok\n"));
@@ -157,7 +157,7 @@ fn admin_listener_on_a_unix_socket_answers_any_host_and_removes_its_file() {
     let answer = String::from_utf8(read_response(&mut stream).unwrap()).unwrap();
     assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("ok\n"), "{answer}");
     assert_eq!(serve.stop(), Some(0));
-    assert!(!path.exists(), "it removed its socket");
+    assert!(!path.exists(), "the file of the socket is left behind");
 }
 
 #[test]

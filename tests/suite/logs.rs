@@ -1,4 +1,4 @@
-//! What is logged, and how.
+//! Log lines: requests, slow requests, evictions, formats and colours.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
@@ -23,7 +23,7 @@ fn request_is_logged_with_its_id() {
     let server = Server::start_after(shell, &Config::https());
     let response = server.ask(&format!("{ASK}X-Request-Id: mine\r\n\r\n"));
     let id = id_of(&response);
-    assert_eq!(id.len(), 16, "anybody could have written the other: {response}");
+    assert_eq!(id.len(), 16, "the id of an untrusted client was kept: {response}");
     let line = server.wait_for_log(id);
     let entry: Value = serde_json::from_str(&line).unwrap();
     assert_eq!(entry["request_id"], id);
@@ -56,7 +56,7 @@ fn request_id_of_a_trusted_proxy_is_kept() {
     assert_eq!(id_of(&response), "0af7-651916cd");
     let line = server.wait_for_log("0af7-651916cd");
     assert!(line.contains("DEBUG 127.0.0.1 GET /ping 200"), "{line}");
-    assert!(!line.contains('\u{1b}'), "no colours in a pipe: {line:?}");
+    assert!(!line.contains('\u{1b}'), "colours in a pipe: {line:?}");
 }
 
 #[test]
@@ -66,12 +66,15 @@ fn slow_request_is_logged_as_a_warning() {
     let id = id_of(&server.get("/ping")).to_owned();
     let line = server.wait_for_log("slow: 127.0.0.1 GET /ping 200");
     assert!(line.contains("WARN") && line.ends_with(&id), "{line}");
-    // By HUP, the bound is another.
+    // HUP changes the threshold.
     let line = server.reload(&config.set("log.slow_request", "1m"));
     assert!(line.contains("[log] slow_request changed"), "{line}");
     let id = id_of(&server.get("/ping")).to_owned();
     server.get("/ping");
-    assert!(!server.log().iter().any(|line| line.contains(&id)), "it was not slow");
+    assert!(
+        !server.log().iter().any(|line| line.contains(&id)),
+        "a fast request was logged as slow"
+    );
 }
 
 #[test]
@@ -88,7 +91,7 @@ fn evicted_connections_are_logged() {
 #[test]
 fn text_log_on_a_terminal_is_coloured_and_json_is_not() {
     for (format, coloured) in [("text", true), ("json", false)] {
-        // `script` gives it a terminal, and its shell tells whom to end.
+        // `script` provides a terminal; its shell prints the process id.
         let command = format!(
             "echo PID=$$; exec {BINARY} demo --listen 127.0.0.1:0 --admin-listen 127.0.0.1:0 \
              --log-format {format}"

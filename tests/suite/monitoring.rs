@@ -1,5 +1,4 @@
-//! Metrics and the scoreboard as monitors read them, and the examples that name them, against a
-//! real server under real traffic.
+//! Metrics and scoreboard of a real server under traffic, and the example files that name them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,7 +16,7 @@ use crate::server::{Server, body, code, json};
 const DASHBOARD: &str = include_str!("../../examples/grafana-dashboard.json");
 const RULES: &str = include_str!("../../examples/prometheus-rules.yml");
 
-/// A server with a source that answers, one that does not, visitors, and refused ones.
+/// Starts a server with a source that answers, one that does not, and requests of several statuses.
 fn busy() -> (Server, Upstream, Client) {
     let well = Upstream::answering(r#"{"level": 84.6, "pressure": 29.92}"#);
     let config = Config::https()
@@ -56,7 +55,7 @@ struct Sample {
     labels: BTreeMap<String, String>,
 }
 
-/// Reads the text format as far as it is used here.
+/// Parses the part of the text format that the server uses.
 fn samples(scrape: &str) -> Vec<Sample> {
     let lines = scrape.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
     let samples = lines.map(|line| {
@@ -68,7 +67,7 @@ fn samples(scrape: &str) -> Vec<Sample> {
     samples.collect()
 }
 
-/// `a="b",c="d"`; values hold no quotes here.
+/// Parses `a="b",c="d"`; values contain no quotes.
 fn labels_of(text: &str) -> BTreeMap<String, String> {
     let mut labels = BTreeMap::new();
     let mut rest = text;
@@ -88,7 +87,7 @@ fn scrape_has_every_metric_of_the_contract() {
     let found = samples(scrape);
     let distinct: BTreeSet<&Sample> = found.iter().collect();
     assert_eq!(distinct.len(), found.len(), "a series appears twice: {scrape}");
-    // A name without its prefix, its type, and of each label what it must be found with.
+    // Name without its prefix, type, and the values that each label must have.
     for (name, kind, labels) in [
         ("http_requests_total", "counter", "route=/ping method=GET code=200"),
         ("http_requests_total", "counter", "route=/api/v1/status method=POST code=405"),
@@ -312,7 +311,7 @@ fn scoreboard_has_the_documented_members() {
     assert!(at("/certificates/0/days_left").as_i64() > Some(14), "{board}");
 }
 
-/// A metric that an expression names, with the label values that it asks for.
+/// A metric in an expression, with the label values that it selects.
 struct Selector {
     name: String,
     labels: Vec<(String, Vec<String>)>,
@@ -330,7 +329,7 @@ fn named_in(expression: &str) -> Vec<Selector> {
         if let Some((matchers, _)) = after.strip_prefix('{').and_then(|it| it.split_once('}')) {
             for matcher in matchers.split(',').filter(|matcher| !matcher.contains('$')) {
                 let (label, value) = matcher.split_once(['=', '!']).unwrap();
-                // What is asked for, and what is asked not to be, must both exist.
+                // Selected and excluded values must exist.
                 let value = value.trim_start_matches(['=', '~']).trim_matches('"');
                 let values = value.split('|').map(str::to_owned).collect();
                 labels.push((label.to_owned(), values));
@@ -342,7 +341,7 @@ fn named_in(expression: &str) -> Vec<Selector> {
     named
 }
 
-/// Every string of a JSON value that is an expression: of targets, variables, annotations.
+/// Collects the expressions of a dashboard: of targets, variables and annotations.
 fn expressions(value: &Value, found: &mut Vec<String>) {
     match value {
         Value::Object(members) => {
@@ -428,7 +427,7 @@ fn reload_is_counted_and_updates_the_scoreboard() {
             (ok, refused, value("pumphouse_config_last_reload_successful "))
         };
         eventually("the reload is counted", || counts() == reloads);
-        // It is rendered once a second at most.
+        // The scoreboard is rendered at most once a second.
         eventually("the scoreboard has the limit", || {
             json(&server.admin_get("/scoreboard"))["limits"]["max_connections"] == limit
         });

@@ -24,7 +24,7 @@ pub fn run_inside(inner: &str, files: &[(&str, &str)]) {
     let namespaces = Command::new("unshare").args(["-rmn", "true"]).status();
     if !namespaces.is_ok_and(|status| status.success()) {
         assert!(std::env::var_os("CI").is_none(), "the system allows no namespaces");
-        // Not by a macro, whose output is shown only of tests that fail.
+        // Not by a macro: its output is captured unless the test fails.
         let skipped = format!("\n*** SKIPPED: {inner}, as this system allows no namespaces ***\n");
         let _ = std::io::stderr().write_all(skipped.as_bytes());
         return;

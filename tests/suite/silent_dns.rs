@@ -1,7 +1,7 @@
-//! Name servers that never answer, met by the real program through the real `getaddrinfo(3)`.
+//! Name servers that never answer, with the real program and the real `getaddrinfo(3)`.
 //!
-//! Which name servers that asks stands in a file of the system. So the test runs in namespaces of
-//! its own, with a network in which nothing is but what it starts, and another such file.
+//! `getaddrinfo(3)` reads the name servers from a system file. The test therefore runs in namespaces
+//! of its own, with its own file and a network that contains only what it starts.
 
 use hostile::config::{Config, Source};
 use hostile::name_server::NameServer;
@@ -12,14 +12,14 @@ use crate::server::Server;
 
 #[test]
 fn unresolved_names_fail_their_sources_and_add_no_thread() {
-    // As they are without any options: seconds go by before it asks again.
+    // Without options: the resolver waits seconds before it repeats a query.
     let files =
         [("resolv.conf", "nameserver 127.0.0.1\n"), ("nsswitch.conf", "hosts: files dns\n")];
     run_inside("silent_dns::inside", &files);
 }
 
 #[test]
-#[ignore = "runs in the namespaces that its neighbour makes"]
+#[ignore = "runs in the namespaces that the test above creates"]
 fn inside() {
     if !is_inside() {
         return;
@@ -50,14 +50,14 @@ fn inside() {
     let status = of_both("both have failed again and again", &|source| {
         source["error"]["kind"] == "dns" && source["error"]["failures"].as_u64() >= Some(5)
     });
-    assert!(names.questions() > questions, "the name server was asked: {status}");
-    assert_eq!(server.status_line("Threads"), threads, "no lookup makes a thread");
+    assert!(names.questions() > questions, "the name server got no query: {status}");
+    assert_eq!(server.status_line("Threads"), threads, "a lookup added a thread");
     for name in ["one", "two"] {
         let source = &status["sources"][name];
         assert_eq!(source["values"]["level"]["value"], 50.0, "the last value is kept: {source}");
         server.assert_polls_took_at_most(name, 5);
     }
-    assert!(server.serves(), "and clients are served meanwhile");
+    assert!(server.serves(), "clients were not served meanwhile");
 
     upstream.set(Some(r#"{"level": 60}"#));
     names.answer(true);

@@ -1,4 +1,4 @@
-//! A system that gives fewer threads than the server needs, by real limits.
+//! Limits of threads that are lower than the server needs.
 
 use std::io::Write as _;
 use std::os::unix::fs::{PermissionsExt, chown};
@@ -10,7 +10,7 @@ use hostile::config::{Config, Source};
 use crate::process::Process;
 use crate::server::BINARY;
 
-/// Users without another process, so that every thread counted is the server's: one a test.
+/// Users without other processes, one for each test, so that the limit counts only the server.
 const USERS: [u32; 3] = [54_321, 54_322, 54_323];
 
 /// Returns a configuration with a source whose host is a name, which takes a thread for lookups.
@@ -25,12 +25,12 @@ pub fn config() -> Config {
 /// A folder with the program and its configuration, both usable by one of [`USERS`].
 struct Place {
     folder: tempfile::TempDir,
-    /// Runs what follows as a user that the limit holds for.
+    /// Command that runs the rest of a command line as a user to which the limit applies.
     as_user: Vec<String>,
 }
 
 impl Place {
-    /// `None` where the system offers no such user; CI must offer one.
+    /// Returns `None` if the system cannot run a process as such a user, which fails in CI.
     fn new(user: u32) -> Option<Place> {
         let number = user.to_string();
         let by_root = ["setpriv", "--reuid", &number, "--regid", &number, "--clear-groups"];
@@ -43,7 +43,7 @@ impl Place {
         let prefix = if is_root { &by_root[..] } else { &by_namespace[..] };
         if !works(prefix) {
             assert!(std::env::var_os("CI").is_none(), "{} does not work here", prefix[0]);
-            // Not by a macro, whose output is shown only of tests that fail.
+            // Not by a macro: its output is captured unless the test fails.
             let _ = writeln!(
                 std::io::stderr(),
                 "\n*** SKIPPED: limits on threads, as {} does not work here ***",
@@ -53,8 +53,8 @@ impl Place {
         }
         let folder = tempfile::tempdir().unwrap();
         std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o755)).unwrap();
-        // Copied by another process: a child that a neighbouring test forks meanwhile would inherit
-        // the descriptor of a copy made here, and keep the program from being run (ETXTBSY).
+        // Copied by another process. A child that another test forks meanwhile would inherit the
+        // descriptor of a copy made here, and the program could not be executed (ETXTBSY).
         let copied =
             Command::new("cp").arg(BINARY).arg(folder.path().join("pumphouse-web")).status();
         assert!(copied.unwrap().success());
@@ -69,12 +69,12 @@ impl Place {
         self.folder.path()
     }
 
-    /// `serve` by a user with so many threads.
+    /// Returns `serve` under a limit of `threads`.
     fn serve(&self, threads: usize) -> Command {
         self.run(threads, &["serve", "--no-tls"])
     }
 
-    /// A command of the program, by a user with so many threads.
+    /// Returns a command of the program under a limit of `threads`.
     fn run(&self, threads: usize, arguments: &[&str]) -> Command {
         let mut command = Command::new("prlimit");
         command
@@ -99,7 +99,7 @@ impl Place {
         assert!(command.status().unwrap().success());
     }
 
-    /// A start that fails.
+    /// Requires that a start fails, and returns its standard error.
     fn fails(&self, threads: usize) -> String {
         let Output { status, stderr, .. } = self.serve(threads).output().unwrap();
         let output = String::from_utf8(stderr).unwrap();
@@ -108,7 +108,7 @@ impl Place {
     }
 }
 
-/// `27` of `27 threads are needed in all`.
+/// Returns the 27 of `27 threads are needed in all`.
 pub fn needed(output: &str) -> usize {
     let (before, _) = output.split_once(" threads are needed in all").expect(output);
     before.rsplit(' ').next().unwrap().parse().unwrap()
@@ -135,13 +135,13 @@ fn start_with_too_few_threads_fails_with_the_number_needed() {
     assert!(output.contains("ulimit -u (now 4)"), "{output}");
     assert!(output.contains("TasksMax="), "{output}");
     let all = needed(&output);
-    // Each number in between fails in the same way, at whichever thread.
+    // Every smaller limit fails in the same way, at one thread or another.
     for threads in [2, all / 2, all - 1] {
         assert_eq!(needed(&place.fails(threads)), all);
     }
     let mut server = Process::start_logged(&mut place.serve(all));
     server.log().wait_for("admin listener on");
-    // The lookup's thread was counted in, so the upstream is asked, and refuses.
+    // The number includes the thread for lookups: the upstream is polled, and refuses.
     server.log().wait_for("well: connect: ");
     assert_eq!(server.stop(), Some(0));
 }
@@ -173,7 +173,7 @@ fn reload_without_free_threads_logs_a_line_and_changes_nothing() {
     let stopped = kept.windows(7).any(|bytes| bytes == b"stopped")
         || std::fs::read(place.path().join("pumphouse.db-wal"))
             .is_ok_and(|wal| wal.windows(7).any(|bytes| bytes == b"stopped"));
-    assert!(stopped, "what was in memory at the stop is on the disk");
+    assert!(stopped, "the events in memory were not written at the stop");
 }
 
 #[test]
@@ -201,7 +201,7 @@ fn watch_without_threads_for_lookups_restarts_nothing() {
     watch.log().wait_for("the server is not watched now: ");
     let log = watch.log().lines();
     for text in ["failed probe", "restart"] {
-        // Its first line names the option of restarts.
+        // The first line names the option `--max-restarts`.
         let found = log.iter().find(|line| line.contains(text) && !line.contains("--max-restarts"));
         assert_eq!(found, None);
     }
@@ -214,7 +214,7 @@ fn missing_thread_of_the_allocator_is_logged() {
     const LINE: &str = "the allocator has no thread";
     let folder = tempfile::tempdir().unwrap();
     config().write(folder.path());
-    // The allocator begins without it, as where the system refuses it.
+    // The allocator starts without its thread, as if the system refused it.
     for (options, expected) in [("background_thread:false", true), ("", false)] {
         let mut command = serve_in(folder.path(), 16 << 20);
         command.env("MALLOC_CONF", options);
