@@ -25,6 +25,12 @@
 //! `scheduler` explains how they share connections: the Leader/Followers pattern, the places of a
 //! connection, and the memory orderings.
 //!
+//! # One connection
+//!
+//! A `session` joins two halves that do not know each other: a `transport`, which is a socket with TLS
+//! if the listener has it, and `http1`, a state machine without I/O. `message` and `service` are the
+//! interface to the program behind the engine.
+//!
 //! # Limits
 //!
 //! | phase | limit | at its end |

@@ -102,7 +102,7 @@ pub(super) struct Session {
     /// Call that waits for a permit, or for a worker because the reaper met it.
     deferred: Option<ServiceCall>,
     heavy: HeavyState,
-    /// Share of the connection in the budget for buffers.
+    /// Share of the connection in the memory limit.
     charge: Charge,
 }
 
@@ -152,8 +152,8 @@ impl Session {
         self.heavy.set_permit(permit);
     }
 
-    /// Releases the spare room of all buffers while the session waits, and charges the budget for the
-    /// rest. Returns the number of bytes that are held.
+    /// Releases the spare room of all buffers while the session waits, and charges the memory limit
+    /// for the rest. Returns the number of bytes that are held.
     pub(super) fn shrink(&mut self) -> usize {
         let bytes = self.http.shrink() + self.transport.shrink();
         self.charge.set(bytes);

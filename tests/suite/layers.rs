@@ -296,7 +296,17 @@ fn engine_imports_nothing_but_itself() {
 #[test]
 fn http1_imports_no_socket_and_no_thread() {
     const SOCKETS: [&str; 5] = ["mio", "polling", "rustix", "rustls", "socket2"];
-    const DRIVERS: [&str; 6] = ["acceptor", "session", "shared", "socket", "transport", "worker"];
+    const DRIVERS: [&str; 9] = [
+        "acceptor",
+        "listener",
+        "reaper",
+        "scheduler",
+        "session",
+        "shared",
+        "socket",
+        "transport",
+        "worker",
+    ];
     let source = Source::read();
     let is_http1 = |path: &[String]| path.starts_with(&["engine".to_owned(), "http1".to_owned()]);
     let mut forbidden = BTreeSet::new();

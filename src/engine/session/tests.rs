@@ -247,7 +247,7 @@ fn stopping_server_shortens_the_deadline_of_a_lingering_session() {
 }
 
 #[test]
-fn session_charges_the_budget_for_its_buffers_until_it_is_dropped() {
+fn session_charges_the_memory_limit_for_its_buffers_until_it_is_dropped() {
     let mut harness = Harness::new(Settings::default());
     harness
         .client
