@@ -1,6 +1,6 @@
-//! Behaviour seen from outside: over real sockets, one file a behaviour.
+//! Behaviour over real sockets and of the real program, one file for each subject.
 //!
-//! One test program rather than many, as each would link the whole server again.
+//! One test program, because each would link the whole server again.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod harness;

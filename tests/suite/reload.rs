@@ -1,4 +1,4 @@
-//! HUP: another configuration and other certificates, taken up by the running server.
+//! Reloads of the configuration and of certificates by a running server.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -50,8 +50,8 @@ fn reload_adds_changes_and_removes_sources_and_keeps_values() {
         });
     let tank = &status["sources"]["tank"];
     assert_eq!(tank["title"], "Cistern");
-    assert_eq!(tank["values"]["level"]["value"], 84.6, "its value stays: {tank}");
-    assert_eq!(tank["error"]["kind"], "timeout", "it is polled at the new address");
+    assert_eq!(tank["values"]["level"]["value"], 84.6, "the value was lost: {tank}");
+    assert_eq!(tank["error"]["kind"], "timeout", "the new address is not polled");
     assert!(status["sources"]["pump"].is_null());
     assert_eq!(code(&server.get("/api/v1/values/pump.level")), 404);
     assert!(server.get("/").contains("<h1>North</h1>"));
@@ -60,7 +60,7 @@ fn reload_adds_changes_and_removes_sources_and_keeps_values() {
 
     kept.write_all(get("/ping").as_bytes()).unwrap();
     let answer = read_response(&mut kept).unwrap();
-    assert!(answer.starts_with(b"HTTP/1.1 200"), "connections outlive a reload");
+    assert!(answer.starts_with(b"HTTP/1.1 200"), "the reload closed a connection");
     eventually("the reload is among the events", || {
         let events = json(&server.get("/api/v1/events"));
         events["events"].as_array().unwrap().iter().any(|event| event["kind"] == "reloaded")
@@ -82,7 +82,11 @@ fn reload_of_an_invalid_file_changes_nothing_and_is_logged() {
     std::fs::write(server.folder().join("key.pem"), "garbage").unwrap();
     let line = server.reload(&Config::https());
     assert!(line.contains("key.pem"), "{line}");
-    assert_eq!(body(&server.get("/api/v1/sources")), body(&before), "all or nothing");
+    assert_eq!(
+        body(&server.get("/api/v1/sources")),
+        body(&before),
+        "a part of the reload was applied"
+    );
 }
 
 #[test]
@@ -94,7 +98,7 @@ fn reload_of_a_key_that_needs_a_restart_is_logged() {
     assert!(server.serves());
 }
 
-/// Makes another pair in the server's folder, and a client that trusts it alone.
+/// Creates another certificate in a folder of the server, and a client that trusts only it.
 fn another_certificate(server: &Server, folder: &str) -> Arc<rustls::ClientConfig> {
     let made = run(&["cert", "--force", "--dir", folder], server.folder());
     assert!(made.status.success());
@@ -118,7 +122,7 @@ fn reload_of_a_certificate_closes_no_connection() {
     assert!(read_response(&mut fresh).unwrap().starts_with(b"HTTP/1.1 200"));
     let old = connect_tls(server.address, &trust(&old))
         .and_then(|mut stream| stream.write_all(get("/ping").as_bytes()));
-    assert!(old.is_err(), "the old certificate is not shown any more");
+    assert!(old.is_err(), "the old certificate is presented");
     kept.write_all(get("/ping").as_bytes()).unwrap();
     assert!(read_response(&mut kept).unwrap().starts_with(b"HTTP/1.1 200"));
 }
@@ -128,7 +132,7 @@ fn renewed_certificate_behind_symbolic_links_is_loaded() {
     let server = Server::start(&Config::https().set("tls.check_every", "100ms"));
     let client = another_certificate(&server, "renewed");
     for file in ["cert.pem", "key.pem"] {
-        // As certbot does it: another link takes the place of the old name.
+        // As certbot does: a new link replaces the old one.
         let link = server.folder().join("link");
         std::os::unix::fs::symlink(server.folder().join("renewed").join(file), &link).unwrap();
         std::fs::rename(link, server.folder().join(file)).unwrap();

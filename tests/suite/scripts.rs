@@ -1,10 +1,10 @@
-//! What the README shows to scripts, with the real curl and jq.
+//! Commands of the README for scripts, with the real curl and jq.
 
 use std::process::{Command, Output};
 
 use crate::demo::Demo;
 
-/// Runs a line of the README in a shell, with the demo in place of its server.
+/// Runs a line of the README in a shell, with the URL of the demo.
 fn shell(demo: &Demo, line: &str) -> Output {
     let line = line
         .replace("curl ", "curl --insecure --max-time 20 ")
@@ -58,7 +58,7 @@ fn commands_of_the_readme_print_what_it_shows() {
     assert_eq!(ages.lines().count(), 3, "{ages}");
     assert!(ages.lines().all(|line| line.contains(": fresh, ")), "{ages}");
 
-    // The icon does not change from one request to the next, as the readings of a demo do.
+    // The icon does not change between requests, unlike the readings of a demo.
     let twice = shell(
         &demo,
         "ask() { curl -s --etag-save tag --etag-compare tag -o out -w '%{http_code} ' \

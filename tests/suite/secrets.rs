@@ -1,5 +1,5 @@
-//! Planted secrets turn up nowhere: not in logs, JSON, HTML, metrics, `check` or errors; not even
-//! when the upstream echoes what it was asked.
+//! Planted secrets appear in no log, JSON, HTML, metric, output of `check` or error, even if the
+//! upstream echoes its requests.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -11,12 +11,12 @@ use hostile::config::Config;
 use crate::harness::eventually;
 use crate::server::{BINARY, Server, json};
 
-/// Answers every request with the request itself: as text, as the JSON of a service that shows
-/// what it was asked, or as a refusal by a reason of its own.
+/// Starts an upstream that responds with the request itself: as text, as JSON with the request in it,
+/// or in a refusal.
 fn echo() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    // Ends with the test program.
+    // The thread ends with the test program.
     std::thread::spawn(move || {
         for mut stream in listener.incoming().map_while(Result::ok) {
             let mut request = [0; 4096];
@@ -39,8 +39,8 @@ fn echo() -> SocketAddr {
     address
 }
 
-/// The request's line, header fields by their names, and a text longer than is shown, that ends
-/// in the middle of the line.
+/// Returns JSON with the request line, the header fields by their names, and a text that is cut in the
+/// middle of the request line.
 fn as_json(request: &str) -> String {
     let mut lines = request.lines();
     let line = lines.next().unwrap_or_default();
@@ -136,7 +136,7 @@ fn planted_secrets_appear_in_no_output() {
         ["shown", "bearer"].iter().all(|name| status["sources"][name]["values"]["sent"].is_object())
     };
     let status = server.eventually_status("what is echoed as JSON is shown", shown);
-    // Struck out, and not simply absent.
+    // The secret is replaced, and the rest is present.
     for (source, field, expected) in [
         ("shown", "line", "GET /json?days=1&key=[secret] HTTP/1.1"),
         ("shown", "sent", "Basic [secret]"),
@@ -190,12 +190,12 @@ fn planted_secrets_appear_in_no_output() {
         output += &String::from_utf8_lossy(&checked.stderr);
     }
     assert!(output.contains("polled station"), "check --poll printed its results: {output}");
-    assert!(output.contains("days=1"), "what is no secret stays: {output}");
+    assert!(output.contains("days=1"), "text that is not secret was removed: {output}");
     let lower = output.to_ascii_lowercase();
-    // As planted, and as Basic tells the password.
+    // Each secret as planted, and in the encoding of Basic.
     let basic = BASE64_STANDARD.encode("me:s3cretPassword");
     let inside = BASE64_STANDARD.encode("s3cret");
-    assert!(basic.contains(&inside), "three bytes stand before it");
+    assert!(basic.contains(&inside), "the encoded secret is aligned to three bytes");
     for secret in ["s3cret", &inside.to_ascii_lowercase()] {
         if let Some(at) = lower.find(secret) {
             let start = (0..=at.saturating_sub(200)).rev().find(|at| output.is_char_boundary(*at));

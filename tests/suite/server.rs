@@ -1,4 +1,4 @@
-//! The real binary, started as a supervisor would start it, on ports of the kernel's choice.
+//! The real binary, started as a supervisor starts it, on ports of the kernel's choice.
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -67,18 +67,18 @@ impl Server {
         Server { process, address, admin, client, directory }
     }
 
-    /// Writes another configuration and has it taken up; gives the line that says what came of it.
+    /// Writes another configuration and sends HUP; returns the log line with the result.
     pub fn reload(&self, config: &Config) -> String {
         config.write(self.folder());
         self.signal_and_wait("HUP", &["reloaded: ", "HUP: nothing changes"])
     }
 
-    /// Sends a signal and waits for a line, not logged before, with one of these texts.
+    /// Sends a signal, and waits for a new log line with one of these texts.
     pub fn signal_and_wait(&self, name: &str, texts: &[&str]) -> String {
         let logged = self.log().len();
         self.signal(name);
         let mut found = None;
-        eventually("a signal is answered in the log", || {
+        eventually("the signal is logged", || {
             let has = |line: &&String| texts.iter().any(|text| line.contains(text));
             found = self.log().iter().skip(logged).find(has).cloned();
             found.is_some()
@@ -86,19 +86,19 @@ impl Server {
         found.unwrap()
     }
 
-    /// A fresh TLS connection with one request; gives the whole response.
+    /// Sends a GET on a fresh TLS connection; returns the response.
     pub fn get(&self, target: &str) -> String {
         self.ask(&get(target))
     }
 
-    /// A fresh TLS connection with that request; gives the whole response.
+    /// Sends a request on a fresh TLS connection; returns the response.
     pub fn ask(&self, request: &str) -> String {
         let mut stream = connect_tls(self.address, &self.client).unwrap();
         stream.write_all(request.as_bytes()).unwrap();
         String::from_utf8(read_response(&mut stream).unwrap()).unwrap()
     }
 
-    /// Whether a fresh TLS connection gets its answer.
+    /// Returns true if a fresh TLS connection is served.
     pub fn serves(&self) -> bool {
         let ask = || -> std::io::Result<Vec<u8>> {
             let mut stream = connect_tls(self.address, &self.client)?;
@@ -108,21 +108,21 @@ impl Server {
         ask().is_ok_and(|response| response.starts_with(b"HTTP/1.1 200"))
     }
 
-    /// A request to the admin listener.
+    /// Sends a GET to the admin listener; returns the response.
     pub fn admin_get(&self, target: &str) -> String {
         self.try_admin_get(target, TEST_TIMEOUT).unwrap()
     }
 
-    /// The same, where there may be no answer, or none within `patience`.
-    pub fn try_admin_get(&self, target: &str, patience: Duration) -> std::io::Result<String> {
-        let mut stream = std::net::TcpStream::connect_timeout(&self.admin, patience)?;
-        stream.set_read_timeout(Some(patience))?;
+    /// Sends a GET to the admin listener; returns an error if a step takes longer than `timeout`.
+    pub fn try_admin_get(&self, target: &str, timeout: Duration) -> std::io::Result<String> {
+        let mut stream = std::net::TcpStream::connect_timeout(&self.admin, timeout)?;
+        stream.set_read_timeout(Some(timeout))?;
         stream.write_all(get(target).as_bytes())?;
         read_response(&mut stream).map(|response| String::from_utf8(response).unwrap())
     }
 
-    /// Each poll of the source took at most so many seconds, which is a bucket's bound; a poll
-    /// that goes on is not counted yet.
+    /// Requires that each finished poll of the source took at most `seconds`, a bound of a bucket of
+    /// the histogram.
     pub fn assert_polls_took_at_most(&self, source: &str, seconds: impl std::fmt::Display) {
         let metrics = self.admin_get("/metrics");
         let count = |sample: &str| -> u64 {
@@ -133,10 +133,10 @@ impl Server {
         let all = count(&format!("{name}_count{{source=\"{source}\"}}"));
         let within = count(&format!("{name}_bucket{{source=\"{source}\",le=\"{seconds}\"}}"));
         assert!(all > 0, "{source} was polled");
-        assert_eq!(within, all, "polls of {source} that took at most {seconds} s");
+        assert_eq!(within, all, "polls of {source} within {seconds} s");
     }
 
-    /// Stops reading standard error, as a stopped supervisor does.
+    /// Stops reading standard error, like a stopped supervisor.
     pub fn pause_log(&self) {
         self.process.log().pause();
     }
@@ -146,36 +146,37 @@ impl Server {
         self.process.log().resume();
     }
 
-    /// Waits until a line with that text has been logged.
+    /// Waits for a log line that contains `text`, and returns it.
     pub fn wait_for_log(&self, text: &str) -> String {
         self.process.log().wait_for(text)
     }
 
-    /// The lines logged so far.
+    /// Returns the log lines so far.
     pub fn log(&self) -> Vec<String> {
         self.process.log().lines()
     }
 
+    /// Returns the process id.
     pub fn process(&self) -> u32 {
         self.process.id()
     }
 
-    /// Where it runs, with its configuration.
+    /// Returns the working folder, which has the configuration.
     pub fn folder(&self) -> &Path {
         self.directory.path()
     }
 
-    /// The certificate that it shows.
+    /// Returns the path of the certificate.
     pub fn certificate(&self) -> std::path::PathBuf {
         self.directory.path().join("cert.pem")
     }
 
-    /// Sends a signal by its name, as `kill -NAME` does.
+    /// Sends a signal by its name, such as `HUP`.
     pub fn signal(&self, name: &str) {
         self.process.signal(name);
     }
 
-    /// The threads of that name, by their numbers.
+    /// Returns the ids of the threads with this name.
     pub fn threads(&self, name: &str) -> Vec<u32> {
         threads(self.process(), name)
     }
@@ -186,7 +187,7 @@ impl Server {
         status.is_ok_and(|text| !text.contains("State:\tZ"))
     }
 
-    /// The thread of that name, which it takes as soon as it runs.
+    /// Waits for a thread with this name, which a thread gets when it first runs, and returns its id.
     pub fn thread(&self, name: &str) -> u32 {
         let mut found = Vec::new();
         eventually("the thread runs", || {
@@ -196,26 +197,26 @@ impl Server {
         found[0]
     }
 
-    /// Waits for the end of the process.
+    /// Waits until the process has exited.
     pub fn wait(&mut self) -> ExitStatus {
         let status = self.process.wait();
         assert_eq!(status.signal(), None, "killed by a signal");
         status
     }
 
-    /// A line of `/proc/PID/status`, such as `Threads`.
+    /// Returns a number of `/proc/PID/status`, such as `Threads`.
     pub fn status_line(&self, name: &str) -> u64 {
         let text = std::fs::read_to_string(format!("/proc/{}/status", self.process())).unwrap();
         let line = text.lines().find_map(|line| line.strip_prefix(&format!("{name}:"))).unwrap();
         line.split_whitespace().next().unwrap().parse().unwrap()
     }
 
-    /// The status JSON as it is now.
+    /// Returns the current status JSON.
     pub fn status(&self) -> serde_json::Value {
         json(&self.get("/api/v1/status"))
     }
 
-    /// Waits until the status JSON fulfils a condition, and gives it.
+    /// Waits until the status JSON fulfils a condition, and returns it.
     pub fn eventually_status(
         &self,
         what: &str,
@@ -230,7 +231,7 @@ impl Server {
     }
 }
 
-/// Runs the binary to its end.
+/// Runs a command of the program to its end.
 pub fn run(arguments: &[&str], directory: &Path) -> std::process::Output {
     Command::new(BINARY)
         .args(arguments)
@@ -242,13 +243,14 @@ pub fn run(arguments: &[&str], directory: &Path) -> std::process::Output {
         .unwrap()
 }
 
+/// Returns a client configuration that trusts this certificate.
 pub fn trust(certificate: &Path) -> Arc<ClientConfig> {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(certificate).unwrap()).unwrap();
     client_config(roots)
 }
 
-/// A process's threads of that name, by their numbers.
+/// Returns the ids of the threads of a process with this name.
 pub fn threads(process: u32, name: &str) -> Vec<u32> {
     let tasks = std::fs::read_dir(format!("/proc/{process}/task")).unwrap();
     let tasks = tasks.map(|task| task.unwrap().path());
@@ -260,17 +262,17 @@ pub fn threads(process: u32, name: &str) -> Vec<u32> {
         .collect()
 }
 
-/// The body of a response.
+/// Returns the body of a response.
 pub fn body(response: &str) -> &str {
     response.split_once("\r\n\r\n").unwrap().1
 }
 
-/// The JSON body of a response.
+/// Returns the JSON body of a response.
 pub fn json(response: &str) -> serde_json::Value {
     serde_json::from_str(body(response)).unwrap_or_else(|error| panic!("{error}: {response}"))
 }
 
-/// The status code of a response.
+/// Returns the status code of a response.
 pub fn code(response: &str) -> u16 {
     response["HTTP/1.1 ".len()..][..3].parse().unwrap()
 }

@@ -1,4 +1,4 @@
-//! Browsers sign in on a page: by curl with a jar of cookies, and by a real browser.
+//! Sign-in on a page: by curl with a cookie jar, and by a real browser.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -13,7 +13,7 @@ use crate::process::Process;
 use crate::server::{BINARY, Server, code};
 use crate::webdriver::Browser;
 
-/// curl with a jar of its own, as a browser has one.
+/// curl with a cookie jar of its own.
 struct Visitor<'a> {
     server: &'a Server,
     jar: PathBuf,
@@ -81,11 +81,11 @@ fn page_without_credentials_gets_a_form_and_the_api_a_challenge() {
     }
     let api = visitor.curl("/api/v1/status", &BROWSER);
     assert!(header(&api, "www-authenticate")[0].starts_with("Basic "), "{api}");
-    // A password by HTTP Basic is good for pages, as before.
+    // Pages also accept a password by HTTP Basic.
     let by_basic = [&BROWSER[..], &["--user", "anna:right"]].concat();
     let page = visitor.curl("/", &by_basic);
     assert_eq!(code(&page), 200);
-    assert!(!page.contains("Sign out"), "nothing to sign out of");
+    assert!(!page.contains("Sign out"), "a page without a session offers to sign out");
     let form = visitor.curl("/login?next=//evil.example", &BROWSER);
     assert!(code(&form) == 200 && form.contains("name=\"next\" value=\"/\""), "{form}");
 }
@@ -113,15 +113,19 @@ fn session_survives_a_restart_and_ends_at_sign_out() {
         assert!(page.contains("action=\"/logout\""), "{page}");
         assert_eq!(header(&page, "vary"), ["accept-encoding", "authorization, cookie"]);
     }
-    assert_eq!(code(&one.curl("/login?next=/source/well", &[])), 303, "it is signed in");
-    // A stolen copy ends with it.
+    assert_eq!(
+        code(&one.curl("/login?next=/source/well", &[])),
+        303,
+        "a signed-in browser got the form"
+    );
+    // Sign-out also ends a stolen copy of the session.
     std::fs::copy(&one.jar, server.folder().join("stolen")).unwrap();
     let stolen = Visitor::new(&server, "stolen");
     let answer = one.curl("/logout", &["--request", "POST"]);
     assert_eq!((code(&answer), &*header(&answer, "location")), (303, &["/login"][..]));
     assert!(header(&answer, "set-cookie")[0].contains("=; Path=/; Max-Age=0"), "{answer}");
     assert_eq!([one.status(), stolen.status(), other.status()], [401, 401, 200]);
-    // Killed at once, as by a power cut.
+    // Killed, as by a power cut.
     server.signal("KILL");
     let again = server.start_again(&config);
     let known = |name| Visitor::new(&again, name).status();
@@ -144,7 +148,7 @@ fn session_ends_when_a_reload_changes_the_password() {
     assert!(server.reload(&after).contains("[auth] changed"));
     assert_eq!(visitor.status(), 401);
     server.reload(&before);
-    assert_eq!(visitor.status(), 401, "the old hash again revives no session");
+    assert_eq!(visitor.status(), 401, "the old hash revived the session");
 }
 
 #[test]
@@ -188,12 +192,12 @@ fn forms_of_other_sites_and_malformed_bodies_are_refused() {
         code(&visitor.curl("/api/v1/sources/none/poll", &arguments))
     };
     let here = format!("Origin: https://localhost:{}", server.address.port());
-    assert_eq!(poll(&["--header", &here]), 404, "it is asked by a page of this site");
+    assert_eq!(poll(&["--header", &here]), 404, "a request of this site was refused");
     assert_eq!(poll(&["--header", "Origin: https://evil.example"]), 403);
     assert_eq!(poll(&[]), 403, "a session without an origin");
     let elsewhere = ["--request", "POST", "--header", "Sec-Fetch-Site: cross-site"];
     assert_eq!(code(&visitor.curl("/logout", &elsewhere)), 403);
-    assert_eq!(visitor.status(), 200, "it was not signed out");
+    assert_eq!(visitor.status(), 200, "a request of another site ended the session");
 }
 
 #[test]
@@ -207,11 +211,11 @@ fn wrong_forms_are_throttled_as_basic_is() {
     assert_eq!(code(last), 429);
     assert!(header(last, "retry-after")[0].parse::<u64>().unwrap() > 500, "{last}");
     assert!(last.contains("Try again in 10 minutes."), "{last}");
-    assert_eq!(code(&visitor.sign_in("right", "/")), 429, "compared with nothing");
+    assert_eq!(code(&visitor.sign_in("right", "/")), 429, "a throttled form was compared");
     assert_eq!(code(&visitor.curl("/", &["--user", "anna:right"])), 429);
 }
 
-/// Fills the form in and sends it, as a person does.
+/// Fills in the form and submits it.
 fn fill_in(browser: &Browser, password: &str) {
     browser.run(&format!(
         "document.getElementById('username').value = 'anna';
@@ -253,8 +257,8 @@ fn browser_that_signed_in_sees_values_change_until_it_signs_out() {
     upstream.set(Some(r#"{"level": 73}"#));
     eventually("the value changes in place", || browser.text("main").contains("73"));
     assert_eq!(seen(&browser, "window.notReloaded"), true);
-    assert_eq!(seen(&browser, "document.cookie"), "", "no script reads the session");
-    // Signed out in another tab: the page shows it.
+    assert_eq!(seen(&browser, "document.cookie"), "", "scripts can read the session");
+    // After a sign-out in another tab the page shows it.
     let ended = browser.run_async(
         "const done = arguments[0];
          fetch('/logout', { method: 'POST', redirect: 'manual' }).then(it => done(it.type))",
@@ -268,7 +272,7 @@ fn browser_that_signed_in_sees_values_change_until_it_signs_out() {
     eventually("the form", || seen(&browser, "location.pathname") == "/login");
     fill_in(&browser, "right");
     eventually("the page once more", || seen(&browser, "location.pathname") == "/source/tank");
-    // The console is clean but for the 401s themselves, and the report of the cleared cache.
+    // The console has only the 401s, and the report of the cleared cache.
     let console = browser.console();
     let is_expected =
         |line: &str| line.contains("401") || line.contains("Cleared data types: \"cache\"");
@@ -304,8 +308,8 @@ fn form_over_plain_http_in_a_local_network_signs_in_and_out() {
     command.arg("serve").current_dir(folder.path()).env_remove("RUST_LOG");
     let server = Process::start_logged(&mut command);
     let port = server.log().wait_for_address("listening on http://").port();
-    // Without TLS a browser sends no `Sec-Fetch-Site` to a name that is not of this machine, so
-    // all depends on `Origin`.
+    // Without TLS a browser sends no `Sec-Fetch-Site` to the name of another machine, so the check
+    // depends on `Origin`.
     let browser = Browser::open(1280, 900, true);
     browser.visit(&format!("http://tank.test:{}/source/well", port));
     fill_in(&browser, "right");

@@ -1,4 +1,4 @@
-//! `make soak` in little.
+//! `make soak` at a small scale.
 
 use std::path::Path;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What systemd is told of a service of `Type=notify`, over a socket of the test's own.
+//! Notifications of a service of `Type=notify`, and sockets that systemd holds.
 
 use std::io::Write;
 use std::net::{TcpListener, TcpStream};
@@ -64,11 +64,11 @@ fn socket_held_by_systemd_starts_the_server_and_is_served() {
         .spawn()
         .expect("systemd-socket-activate is needed: apt-get install systemd");
     let mut stream = None;
-    eventually("somebody holds the socket", || {
+    eventually("the socket accepts connections", || {
         stream = TcpStream::connect(("127.0.0.1", port)).ok();
         stream.is_some()
     });
-    // It is the connection that starts the server.
+    // The connection starts the server.
     let mut stream = stream.unwrap();
     stream.set_read_timeout(Some(TEST_TIMEOUT)).unwrap();
     stream.write_all(get("/ping").as_bytes()).unwrap();

@@ -1,5 +1,4 @@
-//! Targets and hosts of requests, as the binary answers them: on the TLS listener, and on the
-//! plain one that redirects to it.
+//! Targets and hosts of requests, on the TLS listener and on the plain listener that redirects to it.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -19,14 +18,14 @@ fn named(names: &[&str]) -> Config {
 
 const NAMES: &[&str] = &["tank.example", "::1"];
 
-/// The address of the plain listener.
+/// Returns the address of the plain listener.
 fn redirects(server: &Server) -> SocketAddr {
     let line = server.wait_for_log("for redirects to https");
     let (_, address) = line.split_once("listening on http://").unwrap();
     address.split('/').next().unwrap().parse().unwrap()
 }
 
-/// A connection of its own for a request, which is read to its end.
+/// Sends a request on a fresh connection and returns everything up to its end.
 fn plain(address: SocketAddr, request: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(TEST_TIMEOUT)).unwrap();
@@ -56,7 +55,7 @@ fn target_and_host_are_checked_by_grammar_and_names() {
         ("GET /ping", "[zz]", 400),
         ("GET /ping", "a%20b", 421),
         ("GET /ping", "", 421),
-        // The authority of the target goes before Host, for the names as well.
+        // The authority of the target takes precedence over Host, also for the check of names.
         ("GET https://tank.example/ping", "evil.example", 200),
         ("GET https://evil.example/ping", "tank.example", 421),
         ("GET https://u@tank.example/ping", "tank.example", 400),
@@ -115,7 +114,7 @@ fn plain_listener_redirects_or_refuses_every_target() {
             Err(status) => assert_eq!((code(&answer), location), (status, None), "{line}"),
         }
     }
-    // Names change while the server runs, and change here too.
+    // A reload of the names also applies to the plain listener.
     server.reload(&named(&["evil.example"]));
     assert_eq!(code(&plain(address, &request("GET /", "evil.example"))), 308);
     assert_eq!(code(&plain(address, &request("GET /", "tank.example"))), 421);

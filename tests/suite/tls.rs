@@ -65,7 +65,7 @@ fn tls_versions_and_ciphers_without_forward_secrecy_are_refused() {
     assert!(renegotiation.contains("Compression: NONE"), "{renegotiation}");
 }
 
-/// A request to a server that is asked for by that name.
+/// Sends a request with this server name.
 fn ask(server: &Server, config: &Arc<rustls::ClientConfig>, name: &str) -> std::io::Result<String> {
     let name = ServerName::try_from(name.to_owned()).unwrap();
     let session = ClientConnection::new(config.clone(), name).unwrap();
@@ -97,7 +97,7 @@ fn each_server_name_gets_its_certificate() {
         let answer = ask(&server, config, name).unwrap_or_else(|error| panic!("{name}: {error}"));
         assert!(answer.starts_with("HTTP/1.1 200"), "{name}: {answer}");
     }
-    assert!(ask(&server, &north, "localhost").is_err(), "others are shown the default");
+    assert!(ask(&server, &north, "localhost").is_err(), "another name got the certificate");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Trends do not begin anew at a restart: the past comes from the history.
+//! Trends after a restart, which come from the history.
 
 use hostile::config::{Config, Source};
 use hostile::upstream::Upstream;
@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use crate::harness::eventually;
 use crate::server::{Server, code};
 
-/// Seconds before the start of the test, and the gallons that there were: a refill of 500 gallons,
-/// and from then on 60 gallons an hour less.
+/// Observations: seconds before the start of the test, and gallons. A refill of 500 gallons, then a
+/// decrease of 60 gallons an hour.
 const SEEN: [(i64, f64); 6] =
     [(10_800, 500.0), (9000, 1000.0), (6000, 950.0), (4200, 920.0), (2400, 890.0), (600, 860.0)];
 
@@ -52,14 +52,14 @@ fn trends_survive_a_restart() {
     let expected = FIELDS.map(|field| value(&before, field));
     assert_eq!(expected[0], -60.0, "{before}");
     assert_eq!(expected[5], 500.0, "{before}");
-    // Asked to, it writes the last values; at other times it does so once a minute.
+    // A stop writes the last values, which are otherwise written once a minute.
     server.signal("TERM");
     assert!(server.wait().success());
 
-    // Nothing is polled any more: one more observation would not be enough for a rate.
+    // The upstream hangs. A single new observation would not be enough for a rate.
     upstream.set(None);
     let again = server.start_again(&config);
-    let status = again.eventually_status("the past was taken up", |status| {
+    let status = again.eventually_status("the history is loaded", |status| {
         !value(status, "volume_rate").is_null()
     });
     assert!(status["sources"]["tank"]["observed_at"].is_string());

@@ -1,4 +1,4 @@
-//! Threads that stand still, seen from outside: strace holds a system call of a thread of the
+//! Stuck threads: strace delays a system call of a thread of the
 //! real program for longer than anybody waits.
 
 use std::io::{Read, Write};
@@ -57,7 +57,7 @@ fn stuck_acceptor_ends_the_process_with_70() {
     assert_eq!(server.wait().code(), Some(70));
 }
 
-/// Files of `/proc` that hang, as in containers where a FUSE file system serves them.
+/// Files of `/proc` can hang, for example in containers where a FUSE file system serves them.
 #[test]
 fn stuck_acceptor_with_a_hung_scoreboard_ends_the_process_with_70() {
     let mut server = Server::start(&Config::https());
@@ -75,21 +75,21 @@ fn all_workers_stuck_end_the_process_with_70_and_one_does_not() {
     let mut server = Server::start(&Config::https().set("server.workers", 2));
     let workers: Vec<u32> =
         (0..2).map(|number| server.thread(&format!("pw-worker-{number}"))).collect();
-    // A worker answers this at once, and is held as it does.
+    // A worker answers this at once, and is blocked in the write.
     let ask = || {
         let mut stream = TcpStream::connect(server.address).unwrap();
         stream.write_all(get("/ping").as_bytes()).unwrap();
         stream
     };
-    // Not write(2), by which they wake each other.
+    // Not write(2), with which workers wake each other.
     let calls = "writev,sendto,sendmsg";
-    // Only one of them serves while there is little to do: the one that is held is found by trying.
+    // One worker serves while there is little to do. Which one is found by trying.
     let mut requests = Vec::new();
     let mut tries = workers.iter().cycle().take(20);
     let (stuck, one) = tries
         .find_map(|worker| {
             let wedge = Wedge::new(&[*worker], calls);
-            // strace is not at work at once.
+            // strace takes effect after a moment.
             let held = (0..20).any(|_| {
                 let mut stream = ask();
                 stream.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
@@ -99,16 +99,16 @@ fn all_workers_stuck_end_the_process_with_70_and_one_does_not() {
             });
             held.then_some((*worker, wedge))
         })
-        .expect("one of them serves");
-    eventually("it is stuck for longer than all may be", || {
+        .expect("one of the workers serves");
+    eventually("the worker is stuck for longer than the limit for all", || {
         busy(&server).iter().any(|seconds| *seconds > 5.0)
     });
-    assert!(server.serves(), "the other one serves");
+    assert!(server.serves(), "the other worker does not serve");
 
     let rest: Vec<u32> = workers.into_iter().filter(|worker| *worker != stuck).collect();
     let other = Wedge::new(&rest, calls);
     requests.push(ask());
-    // It may be held with a connection, or on its way to one.
+    // The worker may be blocked with a connection, or before it takes one.
     let line = server.wait_for_log("giving up: ");
     assert!(line.contains("worker"), "{line}");
     assert!(line.contains("scoreboard: {"), "{line}");
@@ -116,7 +116,7 @@ fn all_workers_stuck_end_the_process_with_70_and_one_does_not() {
     assert_eq!(server.wait().code(), Some(70));
 }
 
-/// For how long each worker that does something has done it, in seconds.
+/// Returns the seconds for which each busy worker has been busy.
 fn busy(server: &Server) -> Vec<f64> {
     let scoreboard = crate::server::json(&server.admin_get("/scoreboard"));
     let workers = scoreboard["workers"].as_array().unwrap().iter();

@@ -138,7 +138,7 @@ impl Browser {
         self.post("/execute/async", &json!({"script": script, "args": []}))
     }
 
-    /// Shows the page as another medium would (`print`), or to somebody who prefers something
+    /// Emulates another medium (`print`), or preferences
     /// (`("prefers-color-scheme", "dark")`), from now on.
     pub fn emulate(&self, medium: &str, features: &[(&str, &str)]) {
         let features: Vec<Value> =
@@ -148,7 +148,7 @@ impl Browser {
         self.post("/goog/cdp/execute", &command);
     }
 
-    /// What the console has said since it was last asked.
+    /// Returns the console messages since the previous call.
     pub fn console(&self) -> Vec<String> {
         let entries = self.post("/se/log", &json!({"type": "browser"}));
         let entries = entries.as_array().expect("a list of log entries").iter();
@@ -175,7 +175,7 @@ impl Browser {
     }
 }
 
-/// What the driver answered, or the error that it told.
+/// Returns the value of a response of the driver, or its error.
 fn value(response: &str) -> Result<Value, Value> {
     let answer: Value = serde_json::from_str(response).unwrap();
     let value = answer["value"].clone();

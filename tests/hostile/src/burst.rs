@@ -1,4 +1,4 @@
-//! Thousands of connects at once.
+//! A burst of connects.
 
 use std::io::{self, Read};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -10,35 +10,30 @@ use socket2::{Domain, Socket, Type};
 
 use crate::proc;
 
-/// What came of a burst of connects.
+/// Result of a burst of connects.
 #[derive(Debug, Clone, Copy)]
 pub struct Burst {
-    /// How long the connects took.
+    /// Duration of the connects.
     pub took: Duration,
-    /// The most connections seen to wait for accept.
+    /// Largest number of connections that waited to be accepted.
     pub fullest_queue: u32,
-    /// Connections that the server still held a moment later.
+    /// Number of connections still open at the end.
     pub held: usize,
-    /// Those that it had closed by then.
+    /// Number of connections closed by the server.
     pub closed: usize,
 }
 
-/// Connects so many times, from two hundred addresses, and says nothing. Then waits until no
-/// more than `cap` are held, or for `patience`.
+/// Opens `count` connections from two hundred addresses and sends nothing. Then waits until at most
+/// `cap` are open, or for `timeout`.
 ///
 /// # Errors
 /// A connect failed: the kernel refused it, or the accept queue was full.
-pub fn burst(
-    target: SocketAddr,
-    count: usize,
-    cap: usize,
-    patience: Duration,
-) -> io::Result<Burst> {
-    let watching = Arc::new(AtomicBool::new(true));
-    let watched = Arc::clone(&watching);
-    let watcher = std::thread::spawn(move || {
+pub fn burst(target: SocketAddr, count: usize, cap: usize, timeout: Duration) -> io::Result<Burst> {
+    let sampling = Arc::new(AtomicBool::new(true));
+    let is_sampling = Arc::clone(&sampling);
+    let sampler = std::thread::spawn(move || {
         let mut fullest = 0;
-        while watched.load(Ordering::Relaxed) {
+        while is_sampling.load(Ordering::Relaxed) {
             fullest = fullest.max(proc::accept_queue(target));
             std::thread::sleep(Duration::from_millis(1));
         }
@@ -52,17 +47,17 @@ pub fn burst(
     let is_open = |stream: &&TcpStream| matches!((&mut &**stream).read(&mut [0]), Err(error) if error.kind() == io::ErrorKind::WouldBlock);
     let held = loop {
         let held = streams.iter().filter(is_open).count();
-        if held <= cap || begun.elapsed() > took + patience {
+        if held <= cap || begun.elapsed() > took + timeout {
             break held;
         }
         std::thread::sleep(Duration::from_millis(10));
     };
-    watching.store(false, Ordering::Relaxed);
-    let fullest_queue = watcher.join().expect("the watcher does not panic");
+    sampling.store(false, Ordering::Relaxed);
+    let fullest_queue = sampler.join().expect("the sampler does not panic");
     Ok(Burst { took, fullest_queue, held, closed: count - held })
 }
 
-/// A finished connect, on a socket that does not block from then on.
+/// Returns an established connection on a non-blocking socket.
 fn connect(target: SocketAddr, number: usize) -> io::Result<TcpStream> {
     let socket = Socket::new(Domain::for_address(target), Type::STREAM, None)?;
     if target.is_ipv4() {

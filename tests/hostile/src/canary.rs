@@ -1,4 +1,4 @@
-//! A well-behaved visitor who comes ten times a second, each time on a fresh TLS connection.
+//! A canary: a well-behaved client that visits ten times a second, each time on a fresh connection.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -14,22 +14,22 @@ use crate::client::read_response;
 
 const PERIOD: Duration = Duration::from_millis(100);
 
-/// What the canary has seen.
+/// Visits of a canary.
 #[derive(Debug, Clone, Default)]
 pub struct CanaryReport {
-    /// Time from the connect to the whole answer, of each visit that got one.
+    /// Time from the connect to the whole response, for each visit that was served.
     pub served: Vec<Duration>,
-    /// Visits that got none, each with its reason.
+    /// Reason of each visit that was not served.
     pub missed: Vec<String>,
 }
 
 impl CanaryReport {
-    /// The time within which that share of the visits was served.
+    /// Returns the time within which this share of the served visits was served.
     pub fn quantile(&self, share: f64) -> Duration {
         let mut times = self.served.clone();
         times.sort_unstable();
         let last = times.len().saturating_sub(1);
-        // A share of a length is within it.
+        // The index is within the length, as the share is at most 1.
         let at = (share * last as f64).round() as usize;
         times.get(at).copied().unwrap_or_default()
     }
@@ -42,20 +42,20 @@ pub struct Canary {
 }
 
 impl Canary {
-    /// Begins its visits. Longer than `patience` for a step is a miss.
-    pub fn start(address: SocketAddr, config: Arc<ClientConfig>, patience: Duration) -> Canary {
-        Canary::start_with(move || visit(address, &config, patience))
+    /// Starts a canary that requests `/ping` over TLS. `timeout` bounds each step of a visit.
+    pub fn start(address: SocketAddr, config: Arc<ClientConfig>, timeout: Duration) -> Canary {
+        Canary::start_with(move || visit(address, &config, timeout))
     }
 
     /// Starts a canary that requests `/healthz` of an admin listener. A visit whose connection is
-    /// reset is repeated, up to so many attempts in all.
-    pub fn start_at_admin(address: SocketAddr, patience: Duration, attempts: usize) -> Canary {
+    /// reset is repeated, up to `attempts` in all.
+    pub fn start_at_admin(address: SocketAddr, timeout: Duration, attempts: usize) -> Canary {
         Canary::start_with(move || {
-            let mut visit = visit_admin(address, patience);
+            let mut visit = visit_admin(address, timeout);
             for _ in 1..attempts {
                 match &visit {
                     Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {
-                        visit = visit_admin(address, patience);
+                        visit = visit_admin(address, timeout);
                     }
                     _ => break,
                 }
@@ -83,25 +83,21 @@ impl Canary {
         Canary { stop, thread }
     }
 
-    /// Ends its visits and tells of them.
+    /// Stops the canary and returns its visits.
     pub fn stop(self) -> CanaryReport {
         self.stop.store(true, Ordering::SeqCst);
         self.thread.join().expect("the canary does not panic")
     }
 }
 
-/// One visit: a fresh connection, a handshake, a request and its answer.
+/// Makes one visit: a fresh connection, a handshake, a request and its response.
 ///
 /// # Errors
-/// There is no answer within `patience` for each step, or it is not 200.
-pub fn visit(
-    address: SocketAddr,
-    config: &Arc<ClientConfig>,
-    patience: Duration,
-) -> io::Result<()> {
-    let socket = TcpStream::connect_timeout(&address, patience)?;
-    socket.set_read_timeout(Some(patience))?;
-    socket.set_write_timeout(Some(patience))?;
+/// A step takes longer than `timeout`, or the status is not 200.
+pub fn visit(address: SocketAddr, config: &Arc<ClientConfig>, timeout: Duration) -> io::Result<()> {
+    let socket = TcpStream::connect_timeout(&address, timeout)?;
+    socket.set_read_timeout(Some(timeout))?;
+    socket.set_write_timeout(Some(timeout))?;
     socket.set_nodelay(true)?;
     let name = ServerName::try_from("localhost").map_err(io::Error::other)?;
     let session = ClientConnection::new(Arc::clone(config), name).map_err(io::Error::other)?;
@@ -112,18 +108,18 @@ pub fn visit(
 /// Visits the admin listener on a fresh connection and requests `/healthz`.
 ///
 /// # Errors
-/// There is no answer within `patience` for each step, or it is not 200.
-pub fn visit_admin(address: SocketAddr, patience: Duration) -> io::Result<()> {
-    let mut socket = TcpStream::connect_timeout(&address, patience)?;
-    socket.set_read_timeout(Some(patience))?;
-    socket.set_write_timeout(Some(patience))?;
+/// A step takes longer than `timeout`, or the status is not 200.
+pub fn visit_admin(address: SocketAddr, timeout: Duration) -> io::Result<()> {
+    let mut socket = TcpStream::connect_timeout(&address, timeout)?;
+    socket.set_read_timeout(Some(timeout))?;
+    socket.set_write_timeout(Some(timeout))?;
     request(&mut socket, "/healthz", "")
 }
 
 /// Sends the only request of a connection, with these additional fields, and reads its response.
 ///
 /// # Errors
-/// There is no answer, or it is not 200.
+/// There is no response, or its status is not 200.
 pub fn request(stream: &mut (impl Read + Write), target: &str, fields: &str) -> io::Result<()> {
     let head = "Host: localhost\r\nConnection: close\r\n";
     stream.write_all(format!("GET {target} HTTP/1.1\r\n{head}{fields}\r\n").as_bytes())?;

@@ -34,7 +34,7 @@ impl Churn {
                         held.pop_front();
                     }
                 }
-                // Out of ports, or refused: the server is not asked in a busy loop.
+                // Out of ports, or refused: pauses rather than retrying in a busy loop.
                 Err(_) => std::thread::sleep(Duration::from_millis(10)),
             }
         }

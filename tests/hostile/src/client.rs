@@ -1,4 +1,4 @@
-//! Hostile clients, on blocking sockets and with a bound on every wait.
+//! Hostile clients on blocking sockets, with a bound on every wait.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -10,16 +10,16 @@ use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
 use crate::mode::Mode;
 
-/// How the server ended the connection.
+/// End of a connection that the server closed.
 #[derive(Debug)]
 pub struct Ending {
-    /// All that the server sent, decrypted.
+    /// Bytes that the server sent, decrypted.
     pub received: Vec<u8>,
-    /// From just before the connect to the end.
+    /// Time from the connect to the end.
     pub after: Duration,
 }
 
-/// A bound on every wait: a test that comes to it has failed.
+/// Bound on every wait of a test. A test that reaches it has failed.
 pub const TEST_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Time between two dripped bytes.
@@ -57,7 +57,7 @@ fn connect(address: SocketAddr) -> io::Result<TcpStream> {
 }
 
 impl Client {
-    /// Connects and goes as far as the mode goes before it begins to hold.
+    /// Connects and sends what the mode sends first.
     pub fn start(
         mode: Mode,
         address: SocketAddr,
@@ -84,7 +84,7 @@ impl Client {
         Ok(Client { mode, begun, link })
     }
 
-    /// Goes on holding until the server ends the connection.
+    /// Holds the connection until the server closes it.
     pub fn hold(mut self) -> Ending {
         let drips = matches!(self.mode, Mode::DripHead | Mode::DripBody);
         if drips {
@@ -101,7 +101,7 @@ impl Client {
         Ending { received, after: self.begun.elapsed() }
     }
 
-    /// Sends a byte at a time until the server has had enough.
+    /// Sends a byte at a time until the server responds or closes the connection.
     fn drip(&mut self) {
         let Link::Tls(tls) = &mut self.link else { return };
         tls.sock.set_read_timeout(Some(DRIP)).unwrap();
@@ -109,7 +109,7 @@ impl Client {
             if tls.write_all(b"x").and_then(|()| tls.flush()).is_err() {
                 break;
             }
-            // An answer or an end, if one has come; else this waits for one drip.
+            // Returns at once for a response or an end, and otherwise after the time of one drip.
             let mut peeked = [0; 1];
             match tls.sock.peek(&mut peeked) {
                 Err(error) if is_timeout(&error) => {}
@@ -131,7 +131,7 @@ impl Client {
     }
 }
 
-/// The bytes of a real ClientHello.
+/// Returns the bytes of a real ClientHello.
 pub fn client_hello(config: &Arc<ClientConfig>) -> Vec<u8> {
     let name = ServerName::try_from("localhost").unwrap();
     let mut session = ClientConnection::new(Arc::clone(config), name).unwrap();
@@ -140,7 +140,7 @@ pub fn client_hello(config: &Arc<ClientConfig>) -> Vec<u8> {
     hello
 }
 
-/// Reads one response with a `content-length`, and gives its bytes.
+/// Reads one response, with a `content-length` or chunked, and returns its bytes.
 pub fn read_response(stream: &mut impl Read) -> io::Result<Vec<u8>> {
     let mut response = Vec::new();
     let mut buffer = [0; 4096];
@@ -165,7 +165,7 @@ pub fn read_response(stream: &mut impl Read) -> io::Result<Vec<u8>> {
     }
 }
 
-/// Reads until the end of the stream, or until it is reset.
+/// Reads until the stream ends or is reset.
 fn read_to_end(stream: &mut impl Read, received: &mut Vec<u8>) {
     match stream.read_to_end(received) {
         Err(error) if is_timeout(&error) => {

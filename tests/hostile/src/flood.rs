@@ -11,8 +11,8 @@ use memchr::memmem;
 
 use crate::transport::{Connection, Transport};
 
-/// Requests that one client sends over and over on one connection, which it opens again whenever
-/// the server ends it.
+/// Requests that one client sends repeatedly on one connection, which it opens again whenever the
+/// server closes it.
 pub struct Flood {
     /// Server to send to.
     pub transport: Transport,
@@ -29,11 +29,11 @@ pub struct Statuses(BTreeMap<u16, u64>);
 /// Bound on the connect, the handshake and each write.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Bound on each read, so that a flood notices when it is to stop.
+/// Bound on each read, after which the flood checks whether it must stop.
 const STEP: Duration = Duration::from_millis(200);
 
-/// Reads without a byte after which a connection is given up.
-const GIVE_UP_AFTER: u32 = 50;
+/// Number of reads without a byte after which the connection is closed.
+const MAX_EMPTY_READS: u32 = 50;
 
 const STATUS_LINE: &[u8] = b"HTTP/1.1 ";
 const CODE: usize = 3;
@@ -44,7 +44,7 @@ impl Flood {
         let mut statuses = Statuses::default();
         while !stop.load(Ordering::Relaxed) {
             if self.converse(stop, &mut statuses).is_err() {
-                // A server that refuses connections is not asked in a busy loop.
+                // Pauses rather than retrying in a busy loop.
                 std::thread::sleep(Duration::from_millis(10));
             }
         }
@@ -54,7 +54,7 @@ impl Flood {
     /// Sends the requests once, on one connection, and returns the responses.
     ///
     /// # Errors
-    /// The server ends the connection, or does not answer.
+    /// The server closes the connection, or does not respond.
     pub fn run_once(&self) -> io::Result<Statuses> {
         let mut statuses = Statuses::default();
         let mut pipeline = self.open()?;
@@ -86,7 +86,7 @@ struct Pipeline {
     connection: Connection,
     batch: Vec<u8>,
     buffer: Vec<u8>,
-    /// Bytes at the buffer's begin that may belong to an incomplete status line.
+    /// Number of bytes at the start of the buffer that may be an incomplete status line.
     kept: usize,
 }
 
@@ -107,7 +107,7 @@ impl Pipeline {
             let length = match connection.read(&mut buffer[*kept..]) {
                 Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
                 Ok(length) => length,
-                Err(error) if is_timeout(&error) && silent < GIVE_UP_AFTER => {
+                Err(error) if is_timeout(&error) && silent < MAX_EMPTY_READS => {
                     silent += 1;
                     continue;
                 }
@@ -142,8 +142,8 @@ impl Statuses {
         }
     }
 
-    /// Counts the status lines in these bytes. Returns their number, and how many of the last
-    /// bytes may belong to a status line that is not complete yet.
+    /// Counts the status lines in these bytes. Returns their number, and the number of bytes at the
+    /// end that may be an incomplete status line.
     fn count(&mut self, bytes: &[u8]) -> (usize, usize) {
         let whole = STATUS_LINE.len() + CODE;
         let (mut count, mut end) = (0, 0);

@@ -1,11 +1,11 @@
-//! A name server that is silent until it is told to answer.
+//! A name server that answers, or drops queries, as the test chooses.
 
 use std::io;
 use std::net::UdpSocket;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-/// Answers for every name that it is at 127.0.0.1, or takes questions and says nothing.
+/// A name server that resolves every name to 127.0.0.1, or drops queries.
 pub struct NameServer {
     state: Arc<State>,
 }
@@ -17,15 +17,15 @@ struct State {
 }
 
 impl NameServer {
-    /// Takes questions at that address, which for the system's resolver has port 53.
+    /// Starts a name server at this address; the resolver of the system uses port 53.
     ///
     /// # Errors
-    /// The address cannot be had.
+    /// The address cannot be bound.
     pub fn start(address: &str) -> io::Result<NameServer> {
         let socket = UdpSocket::bind(address)?;
         let state = Arc::new(State::default());
         let shared = Arc::clone(&state);
-        // Ends with the test program.
+        // The thread ends with the test program.
         std::thread::spawn(move || {
             let mut question = [0; 512];
             while let Ok((length, client)) = socket.recv_from(&mut question) {
@@ -40,18 +40,19 @@ impl NameServer {
         Ok(NameServer { state })
     }
 
-    /// From now on it answers, or it does not.
+    /// Answers later queries, or drops them.
     pub fn answer(&self, answering: bool) {
         self.state.answering.store(answering, Ordering::SeqCst);
     }
 
-    /// Questions taken so far.
+    /// Number of queries so far.
     pub fn questions(&self) -> usize {
         self.state.questions.load(Ordering::SeqCst)
     }
 }
 
-/// The answer (RFC 1035 4.1): an address to a question for one, else that there is none.
+/// Returns the response to a query (RFC 1035 section 4.1): an address for type A, and no records for
+/// other types.
 fn answer(question: &[u8]) -> Option<Vec<u8>> {
     const HEADER: usize = 12;
     const A: [u8; 4] = [0, 1, 0, 1];
@@ -59,11 +60,11 @@ fn answer(question: &[u8]) -> Option<Vec<u8>> {
     let kind = question.get(HEADER + name..HEADER + name + 4)?;
     let has_address = kind == A;
     let mut answer = question[..2].to_vec();
-    // A response without error to one question, with so many records in it.
+    // A response without error to one question, and its number of records.
     answer.extend([0x81, 0x80, 0, 1, 0, u8::from(has_address), 0, 0, 0, 0]);
     answer.extend(&question[HEADER..HEADER + name + 4]);
     if has_address {
-        // The name as in the question, kind and class, a minute to live, four bytes.
+        // Pointer to the name in the question, type and class, a TTL of 60 s, four bytes.
         answer.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 127, 0, 0, 1]);
     }
     Some(answer)

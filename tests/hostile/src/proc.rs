@@ -1,5 +1,4 @@
-//! What can be seen of a server from outside: its accept queue, its losses, its share of the
-//! machine.
+//! Measurements of a process through the kernel: accept queue, processor time, memory and threads.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -7,7 +6,7 @@ use std::time::Duration;
 
 use pumphouse_web::kernel::listen_queue::listening;
 
-/// Connections that wait to be accepted at that address.
+/// Returns the number of connections that wait to be accepted at this address.
 pub fn accept_queue(address: SocketAddr) -> u32 {
     listening()
         .into_iter()
@@ -17,17 +16,17 @@ pub fn accept_queue(address: SocketAddr) -> u32 {
         .unwrap_or(0)
 }
 
-/// Processor time that a process has used.
+/// Returns the processor time that a process has used.
 pub fn cpu_time(process: u32) -> Duration {
     let text = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
-    // The name may hold spaces; the numbers begin behind its closing bracket.
+    // The name may contain spaces; the numbers follow its closing bracket.
     let fields: Vec<&str> = text.rsplit(')').next().unwrap_or_default().split(' ').collect();
     let ticks = |at: usize| fields.get(at).and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
-    // Ticks are hundredths of a second on every Linux that matters (proc(5), utime and stime).
+    // A tick is a hundredth of a second on common configurations of Linux (proc(5), utime and stime).
     Duration::from_millis((ticks(12) + ticks(13)) * 10)
 }
 
-/// A size of `/proc/PID/status` in KiB, such as `VmRSS`; or a count, such as `Threads`.
+/// Returns a size of `/proc/PID/status` in KiB, such as `VmRSS`, or a count, such as `Threads`.
 pub fn status(process: u32, name: &str) -> u64 {
     let text = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
     text.lines()
@@ -36,7 +35,7 @@ pub fn status(process: u32, name: &str) -> u64 {
         .unwrap_or(0)
 }
 
-/// Memory that the kernel holds for all TCP sockets of the machine, KiB.
+/// Returns the memory of all TCP sockets of the machine in the kernel, KiB.
 pub fn tcp_memory() -> u64 {
     let text = fs::read_to_string("/proc/net/sockstat").unwrap_or_default();
     let tcp = text.lines().find_map(|line| line.strip_prefix("TCP:"));
@@ -48,7 +47,7 @@ pub fn tcp_memory() -> u64 {
     pages * procfs::page_size() / 1024
 }
 
-/// The machine, in a few words.
+/// Returns a short description of the machine.
 pub fn machine() -> String {
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
     let cpuinfo = read("/proc/cpuinfo");
@@ -57,7 +56,7 @@ pub fn machine() -> String {
         model.and_then(|line| line.split_once(": ")).map_or("an unknown processor", |(_, it)| it);
     let cores = cpuinfo.lines().filter(|line| line.starts_with("processor")).count();
     let kernel = read("/proc/sys/kernel/osrelease");
-    // Without the suffix by which whoever built it tells his kernels apart.
+    // Without the suffix of the local build.
     let version = kernel.trim().split('-').next().unwrap_or_default();
     format!("{cores} cores of {model}, Linux {version}")
 }

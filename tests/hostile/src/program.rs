@@ -1,4 +1,4 @@
-//! Starts programs; every error names the program and its path.
+//! Starting programs, with errors that name the program and its path.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -42,7 +42,7 @@ pub fn run(command: &mut Command, input: &str) -> io::Result<Output> {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = spawn(command)?;
     if let Some(mut stdin) = child.stdin.take() {
-        // A program that ignores its input may have closed it; its exit status counts.
+        // A program that ignores its input may have closed it. The exit status decides.
         let _ = stdin.write_all(input.as_bytes());
     }
     let output = child.wait_with_output()?;

@@ -1,7 +1,7 @@
 //! Thousands of hostile connections on one thread.
 //!
-//! Each mode keeps its share of the connections open: what the server closes is opened again,
-//! at a bounded rate. Every mode comes from addresses of its own, of which loopback has many.
+//! Each mode keeps its share of the connections open: a connection that the server closes is opened
+//! again, at a bounded rate. Every mode has its own source addresses, of which loopback has many.
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -19,54 +19,54 @@ use socket2::{Domain, SockRef, Socket, Type};
 use crate::client::client_hello;
 use crate::mode::Mode;
 
-/// Drips, floods and the opening of new connections happen at this pace: often, as clients who
-/// know nothing of each other do not come all at the same moment. That is what `burst` is for.
+/// Interval of drips, floods and new connections. It is short, so that connections are spread over
+/// time; `burst` opens them at once.
 const TICK: Duration = Duration::from_millis(10);
 
-/// Connections that one mode opens in one tick: 600 a second.
+/// Number of connections that a mode opens in one tick: 600 a second.
 const OPENED_AT_A_TICK: usize = 6;
 
-/// Each connection says its drip once a second.
+/// Number of ticks between two drips of a connection: one a second.
 const DRIP_TICKS: usize = 100;
 
-/// A reader that never reads leaves as little room as it may.
+/// Receive buffer of a client that never reads.
 const SMALL_BUFFER: usize = 4096;
 
-/// What a swarm does.
+/// Plan of an attack.
 #[derive(Debug, Clone)]
 pub struct Plan {
-    /// Whom it attacks; loopback only.
+    /// Server to attack, on loopback.
     pub target: SocketAddr,
-    /// How it speaks TLS.
+    /// TLS configuration.
     pub config: Arc<ClientConfig>,
     /// A target whose response is large.
     pub large: String,
-    /// In which modes, each with its share.
+    /// Modes, each with an equal share of the connections.
     pub modes: Vec<Mode>,
-    /// Connections held at the same time, in all modes together.
+    /// Number of connections held at the same time, in all modes together.
     pub connections: usize,
-    /// Addresses that each mode comes from; but one has only one.
+    /// Number of source addresses of each mode, except [`Mode::OneAddress`].
     pub addresses: u8,
-    /// The limits that the server is believed to have.
+    /// Limits that the server is expected to have.
     pub limits: Settings,
 }
 
-/// What one mode has come to.
+/// Connections of one mode.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Tally {
-    /// Connections opened so far.
+    /// Number of connections opened so far.
     pub opened: u64,
-    /// Connections held now.
+    /// Number of connections held now.
     pub held: usize,
-    /// Connections that the server ended.
+    /// Number of connections that the server closed.
     pub closed: u64,
-    /// Of these, those that had lived for as long as it allows; the others gave way to newcomers.
+    /// Number of these that had used up their allowance; the others were evicted.
     pub due: u64,
-    /// The longest that the server let one live.
+    /// Longest lifetime of a closed connection.
     pub longest: Duration,
 }
 
-/// The swarm's connections.
+/// The connections of an attack.
 pub struct Swarm {
     plan: Plan,
     poll: Poll,
@@ -82,16 +82,16 @@ struct Client {
     mode: usize,
     socket: TcpStream,
     tls: Option<ClientConnection>,
-    /// Still to be said.
+    /// Bytes still to be sent.
     pending: Vec<u8>,
     opened: Instant,
 }
 
 impl Swarm {
-    /// A swarm that has not begun yet.
+    /// Returns a swarm without connections.
     ///
     /// # Errors
-    /// The target is not on loopback, or there is no epoll instance to be had.
+    /// The target is not on loopback, or the kernel provides no epoll instance.
     pub fn new(plan: Plan) -> io::Result<Swarm> {
         if !plan.target.ip().is_loopback() {
             return Err(io::Error::other("only a server on loopback may be attacked"));
@@ -110,13 +110,13 @@ impl Swarm {
         })
     }
 
-    /// Speaks plain HTTP, in the modes that would shake hands over TLS, too.
+    /// Uses plain HTTP, also in modes that complete a TLS handshake otherwise.
     pub fn over_plain_http(mut self) -> Swarm {
         self.plain = true;
         self
     }
 
-    /// Binds every client to this one address, in each mode.
+    /// Binds the clients of all modes to one address.
     pub fn bound_to(mut self, source: Ipv4Addr) -> Swarm {
         self.source = Some(source);
         self
@@ -127,14 +127,14 @@ impl Swarm {
         self.clients.len()
     }
 
-    /// Attacks for that long, calling `progress` once a second.
+    /// Attacks for `time`, and calls `progress` once a second.
     pub fn run(&mut self, time: Duration, mut progress: impl FnMut(&[(Mode, Tally)])) {
         let mut events = Events::with_capacity(1024);
         let begun = Instant::now();
         let mut next_tick = begun;
         while begun.elapsed() < time {
             let wait = next_tick.saturating_duration_since(Instant::now());
-            // An interrupted wait is a short one.
+            // An interrupted wait ends early, which is harmless.
             let _ = self.poll.poll(&mut events, Some(wait));
             let ready: Vec<usize> = events.iter().map(|event| event.token().0).collect();
             for key in ready {
@@ -150,7 +150,7 @@ impl Swarm {
         }
     }
 
-    /// What each mode has come to.
+    /// Returns the connections of each mode.
     pub fn tallies(&self) -> Vec<(Mode, Tally)> {
         self.plan.modes.iter().copied().zip(self.tallies.iter().copied()).collect()
     }
@@ -161,7 +161,7 @@ impl Swarm {
             let share = self.plan.connections / self.plan.modes.len();
             let missing = share.saturating_sub(self.tallies[mode].held);
             for _ in 0..missing.min(OPENED_AT_A_TICK) {
-                // A refused or late connection is tried again at the next tick.
+                // A connect that fails is repeated at the next tick.
                 if self.open(mode).is_err() {
                     break;
                 }
@@ -234,7 +234,7 @@ impl Swarm {
         }
     }
 
-    /// Says what is pending and takes what has come, as far as that goes.
+    /// Writes pending bytes and reads responses as far as possible.
     fn drive(&mut self, key: usize) {
         let Some(client) = self.clients.get_mut(key) else { return };
         let mode = self.plan.modes[client.mode];
@@ -267,8 +267,10 @@ impl Swarm {
 }
 
 impl Client {
+    /// Writes and reads as far as possible.
+    ///
     /// # Errors
-    /// `WouldBlock` when it waits for the server; anything else when the connection has ended.
+    /// `WouldBlock` if the connection waits for the server; any other error if it has ended.
     fn step(&mut self, reads: bool) -> io::Result<()> {
         let Some(tls) = &mut self.tls else {
             while !self.pending.is_empty() {
@@ -285,7 +287,7 @@ impl Client {
             while tls.wants_write() {
                 tls.write_tls(&mut self.socket)?;
             }
-            // One that never reads has no use for more, once it has shaken hands.
+            // A client that never reads stops reading after the handshake.
             if !reads && !tls.is_handshaking() {
                 return wait_unread(&self.socket);
             }
@@ -302,12 +304,12 @@ impl Client {
     }
 }
 
-/// Waits without reading; a reset is noticed all the same.
+/// Returns `WouldBlock` without reading, or the error of a reset.
 fn wait_unread(socket: &TcpStream) -> io::Result<()> {
     Err(socket.take_error()?.unwrap_or_else(|| io::ErrorKind::WouldBlock.into()))
 }
 
-/// Reads until nothing is there.
+/// Reads and discards until the socket would block.
 fn discard(socket: &mut TcpStream) -> io::Result<()> {
     let mut buffer = [0; 4096];
     loop {

@@ -19,25 +19,25 @@ use crate::watchdog::Wedge;
 const EXAMPLE: &str = include_str!("../../../examples/supervisord.conf");
 const FCGI_EXAMPLE: &str = include_str!("../../../examples/supervisord-fcgi.conf");
 
-/// Where supervisord is spoken to.
+/// Control interface of supervisord.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Control {
-    /// By a unix socket, without a password.
+    /// A unix socket, without a password.
     Unix,
-    /// By TCP, as joe with the password [`PASSWORD`].
+    /// TCP, as joe with the password [`PASSWORD`].
     Inet,
 }
 
 const PASSWORD: &str = "s3cret";
 
-/// A supervisord of the test's own, ended when dropped.
+/// A supervisord, shut down when dropped.
 struct Supervisord {
     child: Child,
     directory: tempfile::TempDir,
 }
 
 impl Supervisord {
-    /// Runs the sections, with this machine's paths in place of the example's, and with the
+    /// Starts supervisord with these sections, whose example paths are replaced, and with a
     /// certificate in `certs/`.
     fn start(control: Control, config: &Config, sections: &str) -> Supervisord {
         let directory = tempfile::tempdir().unwrap();
@@ -110,10 +110,10 @@ impl Supervisord {
         read(&self.path(name))
     }
 
-    /// Waits until a line with that text stands in a file; gives the whole of it.
+    /// Waits until a file contains `text`, and returns the file.
     fn wait_for(&self, name: &str, text: &str) -> String {
         let mut printed = String::new();
-        eventually(&format!("{name} says {text:?}"), || {
+        eventually(&format!("{name} contains {text:?}"), || {
             printed = self.read(name);
             printed.contains(text)
         });
@@ -132,14 +132,14 @@ impl Drop for Supervisord {
                 eprintln!("{name}:\n{}", self.read(name));
             }
         }
-        // A plain kill would leave the server behind.
+        // Killing supervisord would leave the server running.
         self.control(&["shutdown"]);
         let _ = self.child.wait();
     }
 }
 
-/// A port that nobody listens on. Somebody could take it before it is used, but the kernel hands
-/// out others first.
+/// Returns a free port. Another process could bind it before it is used, but the kernel assigns other
+/// ports first.
 fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
@@ -154,10 +154,10 @@ fn server_under_supervisord_restarts_after_a_crash_and_stops_with_0() {
     let (section, _) = EXAMPLE.split_once("[eventlistener").unwrap();
     let supervisord = Supervisord::start(Control::Unix, &config, section);
     let running = || supervisord.is_running("pumphouse-web");
-    eventually("it runs", running);
+    eventually("the server runs", running);
     let process = supervisord.process("pumphouse-web");
     signal(&process, "KILL");
-    eventually("it was started again", || {
+    eventually("the server was started again", || {
         running() && supervisord.process("pumphouse-web") != process
     });
 
@@ -170,7 +170,7 @@ fn server_under_supervisord_restarts_after_a_crash_and_stops_with_0() {
     assert!(!printed.contains('\u{1b}'), "no colours in a file: {printed}");
 }
 
-/// Each is held as strace holds it: in a system call, for longer than anybody waits.
+/// strace delays a system call of each thread for longer than the test waits.
 #[test]
 fn server_with_a_stuck_thread_is_restarted_within_seconds() {
     let port = free_port();
@@ -191,20 +191,20 @@ fn server_with_a_stuck_thread_is_restarted_within_seconds() {
     };
     for (thread, calls) in [("pw-acceptor", "epoll_wait"), ("pw-worker-0", "writev,sendto,sendmsg")]
     {
-        eventually("it serves", serves);
+        eventually("the server serves", serves);
         let process = supervisord.process("pumphouse-web");
         let held = Instant::now();
         let wedge = Wedge::new(&threads(process.parse().unwrap(), thread), calls);
-        // With the worker held, this is what it is held with.
+        // These requests block the worker in its system call.
         while serves() {}
         let mut wedge = Some(wedge);
-        eventually("it was given up and serves again", || {
+        eventually("the watchdog ended the process, and the server serves again", || {
             let gave_up = supervisord.read("pumphouse-web.log").contains("giving up");
-            // A thread that is held cannot end, nor its process.
+            // A process with a delayed thread cannot end.
             wedge.take_if(|_| gave_up);
             serves() && supervisord.process("pumphouse-web") != process
         });
-        // Seven seconds on a machine that has nothing else to do.
+        // Seven seconds on an idle machine.
         eprintln!("{thread}: back after {:.1} s", held.elapsed().as_secs_f64());
         assert!(held.elapsed() < Duration::from_secs(30));
         std::fs::write(supervisord.path("pumphouse-web.log"), "").unwrap();

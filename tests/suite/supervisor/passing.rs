@@ -1,4 +1,4 @@
-//! Restarts behind a socket that somebody else holds lose no request.
+//! Restarts behind a passed socket, which lose no request.
 //!
 //! A hundred under supervisord would take minutes, as each waits for supervisord's main loop and
 //! for `startsecs`. So a hundred are made by the test, which holds the socket as supervisord's
@@ -128,9 +128,9 @@ fn hundred_restarts_under_load_lose_no_request() {
         }
         let mut last = start(folder.path(), &held);
         load.wait_for_more(3);
-        // Until the clients are done; the scope joins them before this is reaped.
+        // The clients end before this server is stopped.
         load.stop.store(true, Ordering::SeqCst);
-        eventually("the last are served", || {
+        eventually("the last requests are served", || {
             load.served.load(Ordering::SeqCst) + load.lost.lock().unwrap().len() as u32
                 == load.next.load(Ordering::SeqCst)
         });
@@ -161,8 +161,8 @@ fn socket_held_by_supervisord_loses_no_request_at_restarts() {
     assert_eq!(log.matches("stopped: pumphouse-web-0 (exit status 0)").count(), 5, "{log}");
 }
 
-/// On its way out it takes nobody who waits at the passed socket: a silent client would be let in
-/// and lost, though all it wanted was a moment more.
+/// During a stop the server accepts no connection that waits at the passed socket, because a client
+/// that sends nothing yet would be accepted and lost.
 #[test]
 fn connection_queued_at_a_stop_is_served_by_the_next_process() {
     let folder = tempfile::tempdir().unwrap();
@@ -170,7 +170,7 @@ fn connection_queued_at_a_stop_is_served_by_the_next_process() {
     let held = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = held.local_addr().unwrap();
     let mut first = start(folder.path(), &held);
-    // Half a request keeps the drain going for as long as the test wants.
+    // Half a request keeps the drain running.
     let mut half = TcpStream::connect(address).unwrap();
     half.set_read_timeout(Some(TEST_TIMEOUT)).unwrap();
     half.write_all(b"GET /ping HTTP/1.1\r\nHost: local").unwrap();
@@ -179,7 +179,7 @@ fn connection_queued_at_a_stop_is_served_by_the_next_process() {
     idle.write_all(get("/ping").as_bytes()).unwrap();
     read_response(&mut idle).unwrap();
     first.signal("TERM");
-    // Idle ones are closed at once, so from here on it is draining.
+    // Idle connections are closed at the start of the drain.
     assert_eq!(idle.read(&mut [0; 1]).unwrap(), 0);
 
     let mut waiting: Vec<TcpStream> =

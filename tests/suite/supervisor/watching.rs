@@ -1,4 +1,4 @@
-//! `watch`, as an event listener and by itself.
+//! `watch` as an event listener of supervisord, and on its own.
 
 use std::io::Write;
 use std::net::TcpListener;
@@ -15,7 +15,7 @@ use crate::server::{BINARY, run};
 const WEB: &str = "pumphouse-web";
 const WATCH: &str = "pumphouse-watch";
 
-/// The example's sections, quicker, and on ports of the test's own.
+/// Returns a configuration, and the sections of the example with these options and a free port.
 fn example(options: &str) -> (Config, String) {
     let port = free_port();
     let config = Config::new()
@@ -42,7 +42,7 @@ fn silent_server_is_restarted_and_a_failed_upstream_restarts_nothing() {
     supervisord.wait_for(&format!("{WATCH}.log"), "pumphouse-web is healthy");
     supervisord.wait_for(&format!("{WEB}.log"), "well");
     let healthy = |log: &str| log.matches("pumphouse-web is healthy").count();
-    eventually("three looks at it while its upstream is down", || {
+    eventually("three probes while the upstream is down", || {
         healthy(&supervisord.read("pumphouse-watch.log")) >= 3
     });
     let process = supervisord.process(WEB);
@@ -56,7 +56,9 @@ fn silent_server_is_restarted_and_a_failed_upstream_restarts_nothing() {
     assert!(printed.contains("timeout: no complete answer within 2 s"), "{printed}");
     assert!(printed.contains("scoreboard of pumphouse-web: none, timeout"), "{printed}");
     let seen = healthy(&printed);
-    eventually("it is healthy again", || healthy(&supervisord.read("pumphouse-watch.log")) > seen);
+    eventually("the server is healthy again", || {
+        healthy(&supervisord.read("pumphouse-watch.log")) > seen
+    });
     assert_ne!(supervisord.process(WEB), process);
     let log = supervisord.read("supervisord.log");
     assert!(log.contains("killing 'pumphouse-web'"), "a stopped process has to be killed: {log}");
@@ -72,7 +74,7 @@ fn dry_run_restarts_nothing_and_the_restart_limit_raises_an_alarm() {
         .replace("watch --admin", "watch --dry-run --admin")
         .replace("pumphouse-watch.log", "dry.log")
         .replace("events=TICK_5", &format!("events=TICK_5\nenvironment={login}"));
-    // Begins when the dry run has had its say.
+    // This listener is started after the dry run.
     let sections = sections
         .replace("autorestart=true", "autorestart=true\nautostart=false")
         .replace("events=TICK_5", &format!("events=TICK_5\nenvironment={login}"));

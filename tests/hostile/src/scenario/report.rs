@@ -13,7 +13,7 @@ pub const CANARY_P99: Duration = Duration::from_millis(20);
 const ADMIN_P99: Duration = Duration::from_millis(50);
 
 impl Outcome {
-    /// Faults that do not depend on the machine's speed; empty if the server kept its promise.
+    /// Returns the faults that do not depend on the machine's speed; empty if there are none.
     pub fn faults(&self) -> Vec<String> {
         let Outcome { canary, admin, exit, restarts, findings, .. } = self;
         let mut faults = Vec::new();
@@ -23,13 +23,13 @@ impl Outcome {
         faults.extend(missed("canary", canary));
         faults.extend(missed("admin /healthz", admin));
         if let Some(restarts @ 1..) = restarts {
-            faults.push(format!("restarted by watch {restarts} times"));
+            faults.push(format!("watch restarted the server {restarts} times"));
         }
         faults.extend(findings.faults());
         faults
     }
 
-    /// Goals of speed that were missed.
+    /// Returns the goals of speed that were missed.
     pub fn slow(&self) -> Vec<String> {
         let goals =
             [("canary", &self.canary, CANARY_P99), ("admin /healthz", &self.admin, ADMIN_P99)];
@@ -38,10 +38,10 @@ impl Outcome {
     }
 }
 
-/// The fault of a canary that was missed, or never served.
+/// Returns a fault if a visit of the canary was missed, or none was served.
 fn missed(name: &str, report: &CanaryReport) -> Option<String> {
     match report.missed.as_slice() {
-        [] if report.served.is_empty() => Some(format!("{name}: no visit ended")),
+        [] if report.served.is_empty() => Some(format!("{name}: no visit was served")),
         [] => None,
         [first, ..] => Some(format!("{name}: {} missed, first: {first}", report.missed.len())),
     }
@@ -61,7 +61,7 @@ impl Findings {
             faults.push(format!("the owner was refused {count} times, first: {first}"));
         }
         if let Some(Stop::Hung(time)) = self.stop {
-            faults.push(format!("TERM: still running after {} s", time.as_secs()));
+            faults.push(format!("TERM: the process still runs after {} s", time.as_secs()));
         }
         faults
     }
@@ -75,7 +75,7 @@ impl fmt::Display for Scenarios<'_> {
         writeln!(
             f,
             "| attack on a server of its own | canary | p50 ms | p99 ms | admin /healthz | p99 ms \
-             | RSS MiB at most | attackers | |\n\
+             | largest RSS, MiB | attackers | |\n\
              | --- | ---: | ---: | ---: | ---: | ---: | ---: | --- | --- |"
         )?;
         for outcome in self.0 {

@@ -16,7 +16,7 @@ pub(super) struct Watch {
 const RECORD: &str = "restarts";
 
 impl Watch {
-    /// Starts it with its own defaults, but without a grace after the start.
+    /// Starts `watch` with its defaults, except for the grace after the start.
     pub(super) fn start(binary: &Path, target: &Target) -> io::Result<Watch> {
         let mut command = Command::new(program::resolve(binary)?);
         command
@@ -33,9 +33,9 @@ impl Watch {
         Ok(Watch { child: program::spawn(&mut command)?, record: target.folder().join(RECORD) })
     }
 
-    /// Ends it and returns the number of restarts that it made.
+    /// Ends `watch` and returns the number of its restarts.
     pub(super) fn restarts(self) -> u32 {
-        // Without a restart there is no file.
+        // Without a restart the file does not exist.
         let record = std::fs::read_to_string(&self.record).unwrap_or_default();
         u32::try_from(record.lines().count()).unwrap_or(u32::MAX)
     }
