@@ -93,20 +93,22 @@ fn evicted_connection_is_driven_by_no_worker() {
     });
 }
 
-/// Fails if `Slot::signal` stores the tick after it has changed the word: the sweep would shed the
-/// connection for the time that it was parked.
+/// Fails if `Slot::signal` stores the tick after it has changed the word, or if `Slot::place` loads the
+/// word with `Relaxed`: the sweep would shed the connection for the time that it was parked.
 #[test]
-fn queued_connection_waits_since_it_was_queued() {
+fn sweep_finds_a_queued_connection_with_the_tick_at_which_it_was_queued() {
     check(3, || {
         let (slot, _) = parked();
-        let dispatch = thread::spawn({
+        let sweep = thread::spawn({
             let slot = Arc::clone(&slot);
-            move || slot.signal(Ready::READ, 100)
+            move || {
+                if slot.place() == Place::Queued {
+                    assert_eq!(slot.since(), 100);
+                }
+            }
         });
-        if slot.place() == Place::Queued {
-            assert_eq!(slot.since(), 100);
-        }
-        dispatch.join().unwrap();
+        slot.signal(Ready::READ, 100);
+        sweep.join().unwrap();
     });
 }
 
