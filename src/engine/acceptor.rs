@@ -3,7 +3,7 @@
 //! It accepts from every listener and registers each new connection with the scheduler's epoll
 //! instance, from which workers take its events. Ten times a second it sweeps over all connections
 //! ([`sweep`]): it claims those whose deadline has passed for the reaper. At a cap it evicts a
-//! connection for a new one, or rejects the new one ([`admission`]). And it runs the scheduler's
+//! connection for a new one, or rejects the new one ([`caps`]). And it runs the scheduler's
 //! [`StallCheck`].
 //!
 //! No client can hold it up: it neither reads nor writes nor does a handshake, and takes no lock that
@@ -12,7 +12,7 @@
 //! Connections that follow each other within [`ACCEPT_PACE`] are accepted several at a time, since to
 //! wake the acceptor costs more than to accept.
 
-mod admission;
+mod caps;
 mod sweep;
 
 use std::fs::File;

@@ -17,7 +17,7 @@ pub enum WorkerState {
     Waiting,
     /// Reading and parsing bytes of a client, its handshake included.
     Reading,
-    /// In a handler of the service: the one place where a worker may block.
+    /// Running a handler of the service: the one place where a worker may block.
     Handling,
     /// Writing to a client.
     Writing,

@@ -59,10 +59,10 @@ enum EvictionClass {
 /// Ticks since which a connection must have waited to be evicted, by class.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Cutoffs {
-    /// For a connection in a request or a response:
+    /// Cutoff of a connection in a request or a response:
     /// [`eviction_grace`](super::Settings::eviction_grace) ago.
     pub(super) grace: u64,
-    /// For a connection that has sent nothing: [`UNPROVEN_GRACE`](super::limits::UNPROVEN_GRACE) ago.
+    /// Cutoff of a connection that has sent nothing: [`UNPROVEN_GRACE`](super::limits::UNPROVEN_GRACE) ago.
     pub(super) unproven: u64,
 }
 

@@ -5,15 +5,12 @@
 //! # Threads
 //!
 //! ```text
-//!                      ┌──────────┐  registers  ┌───────┐  events   ┌─────────┐  calls   ┌─────────┐
-//!  clients ─ accept ─► │ acceptor │ ──────────► │ epoll │ ────────► │ workers │ ───────► │ Service │
-//!                      └──────────┘             └───────┘           └─────────┘          └─────────┘
-//!                           │ claims, at a deadline     ▲               │  ▲
-//!                           │ or a cap                  │ parks         │  │ run queue
-//!                           ▼                           └───────────────┤  │
-//!                      ┌────────┐   requeues what needs the service     └──┘
-//!                      │ reaper │ ─────────────────────────────────────────►
-//!                      └────────┘
+//!  clients ──► acceptor ── registers ──► epoll ── events ──► workers ──► Service
+//!                 │                        ▲                  │   ▲
+//!                 │ claims at a deadline   └───── parks ──────┤   │ run queue
+//!                 │ or when the server                        └───┤
+//!                 ▼ stops                                         │
+//!              reaper ──── requeues what needs the service ───────┘
 //! ```
 //!
 //! | thread | does | never |
@@ -49,8 +46,8 @@
 //! A `deadline` offers no way to be moved: a byte now and then does not extend it. So
 //! `write_timeout` holds for a download of any size, however steadily its client reads.
 //!
-//! Work of a connection is bounded by its `turn_budget`, expensive work by `lanes`, buffers by
-//! the `memory_limit`, connections by caps with `eviction`.
+//! `turn_budget` bounds the work for a connection before the next one has its turn, `lanes` the
+//! expensive work, `memory_limit` the buffers, and `eviction` makes room at the caps on connections.
 
 mod acceptor;
 mod activity;

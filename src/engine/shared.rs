@@ -45,9 +45,9 @@ pub(super) struct Shared {
 
 /// Receiving ends of the channels in [`Shared`].
 pub(super) struct Receivers {
-    /// For the reaper.
+    /// Received by the reaper.
     pub(super) tasks: Receiver<ReaperTask>,
-    /// For the acceptor.
+    /// Received by the acceptor.
     pub(super) closed: Receiver<SlotToken>,
 }
 
@@ -91,8 +91,8 @@ impl Shared {
         let _ = self.reaper.send(task);
     }
 
-    /// Makes the close of each connection a reset whose response the end of the process truncates,
-    /// and whose client could not tell. Skips a connection that a worker does not park meanwhile.
+    /// Resets, at its close, each connection whose response the end of the process truncates and would
+    /// look complete otherwise. Skips a connection that a worker does not park meanwhile.
     pub(super) fn reset_truncated(&self) {
         let mut left: Vec<Arc<Slot<Session>>> = self.scheduler.slots().iter().cloned().collect();
         for _ in 0..TRUNCATION_ATTEMPTS {

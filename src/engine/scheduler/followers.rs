@@ -1,13 +1,13 @@
 //! Followers: workers that have nothing to do while another one is the leader.
 
-use super::sync::{Condvar, Mutex, lock};
+use super::sync::{Condvar, Mutex, PoisonError, lock};
 
-/// Where followers sleep until they are called: a counting semaphore.
+/// Counting semaphore on which followers sleep until they are called.
 pub(super) struct Followers {
     /// Calls that no follower has answered yet.
     pending: Mutex<usize>,
     called: Condvar,
-    /// Most pending calls: as many as there are workers.
+    /// Most pending calls: the number of workers.
     limit: usize,
 }
 
@@ -35,8 +35,7 @@ impl Followers {
     pub(super) fn wait(&self) {
         let mut pending = lock(&self.pending);
         while *pending == 0 {
-            pending =
-                self.called.wait(pending).unwrap_or_else(super::sync::PoisonError::into_inner);
+            pending = self.called.wait(pending).unwrap_or_else(PoisonError::into_inner);
         }
         *pending -= 1;
     }

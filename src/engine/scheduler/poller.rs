@@ -1,4 +1,4 @@
-//! What the I/O driver needs of the kernel, and epoll(7) that provides it.
+//! The I/O driver's interface to the kernel, and its implementation by epoll(7).
 //!
 //! The models put a fake in the place of [`Epoll`], whose events their threads make.
 

@@ -1,4 +1,4 @@
-//! What the models put in the place of the kernel, of sockets and of sessions.
+//! Fakes of the kernel, of sockets and of sessions.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize as StdAtomicUsize};
@@ -127,7 +127,7 @@ pub(super) fn slot(token: SlotToken) -> (Arc<FakeSlot>, Arc<Connection>) {
 pub(super) struct Engine {
     pub(super) scheduler: Scheduler<Arc<Connection>, FakePoller>,
     pub(super) kernel: Arc<Kernel>,
-    /// Where the acceptor waits.
+    /// Epoll instance of the acceptor.
     pub(super) acceptor: Arc<Kernel>,
 }
 

@@ -1,4 +1,4 @@
-//! Admission at a cap: which connection is closed for a new one, or why the new one is rejected.
+//! New connections at a cap: which connection is evicted for one, or why it is rejected.
 
 use std::sync::atomic::Ordering;
 use std::time::Instant;
