@@ -200,12 +200,15 @@ pub(super) fn largest_holders(
     slots: &SlotTable<Session>,
     counts: &ClientCounts,
 ) -> Vec<Arc<Slot<Session>>> {
-    let mut holders: Vec<((u32, usize), &Arc<Slot<Session>>)> = slots
+    let mut holders: Vec<Arc<Slot<Session>>> = slots
         .iter()
         .filter(|slot| slot.held_bytes() > EXEMPT_BYTES)
         .filter(|slot| matches!(slot.place(), Place::Parked | Place::Queued))
-        .map(|slot| ((counts.size_class(slot.client_net), slot.held_bytes()), slot))
+        .cloned()
         .collect();
-    holders.sort_unstable_by_key(|(rank, _)| Reverse(*rank));
-    holders.into_iter().map(|(_, slot)| Arc::clone(slot)).collect()
+    // The bytes may change meanwhile, but a sort needs a total order.
+    holders.sort_by_cached_key(|slot| {
+        Reverse((counts.size_class(slot.client_net), slot.held_bytes()))
+    });
+    holders
 }

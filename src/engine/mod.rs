@@ -54,8 +54,8 @@ mod activity;
 mod client_counts;
 mod client_net;
 mod deadline;
-mod engine;
 mod eviction;
+mod handle;
 mod heartbeat;
 mod heavy;
 mod http1;
@@ -83,7 +83,7 @@ mod worker;
 
 pub use activity::{Activity, WorkerState};
 pub use client_net::ClientNet;
-pub use engine::{Drained, Engine};
+pub use handle::{Drained, Engine};
 pub use heartbeat::Heartbeat;
 pub use http1::{Authority, AuthorityError, Host};
 pub use limits::{DESCRIPTORS_BEYOND_CAP, Settings};
