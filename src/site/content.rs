@@ -1,4 +1,4 @@
-//! Content: what a handler returns, before the request's headers are applied to it.
+//! Content: the result of a handler, before the request's headers are applied to it.
 //!
 //! A handler returns a [`Representation`] wherever a body can be cached or compressed. It does not
 //! look at `Accept-Encoding`, `If-None-Match` and the like itself: `finish::content` selects the
@@ -15,7 +15,7 @@ use super::negotiate::{self, Coding};
 use crate::board::Rendered;
 use crate::engine::{Body, Response};
 
-/// What a handler returns.
+/// Result of a handler: a body that `finish` turns into a response, or a complete response.
 pub(super) enum Content {
     /// A body with an entity tag: `finish` may turn it into a 304 or a 412.
     Representation(Representation),
@@ -50,7 +50,7 @@ impl Representation {
     }
 }
 
-/// How a body may be cached, and the dates by which it is compared.
+/// Caching headers of a body, and the dates with which preconditions are compared.
 #[derive(Debug, Clone)]
 pub(super) struct CachePolicy {
     /// `Cache-Control`.

@@ -21,17 +21,17 @@ use crate::history::History;
 use crate::units::Unit;
 use crate::upstream::Asked;
 
-/// The moment at which the tests stand.
+/// Returns the time of all tests.
 pub(super) fn now() -> Timestamp {
     "2026-01-31T17:20:00Z".parse().unwrap()
 }
 
-/// So many seconds from [`now`].
+/// Returns the time that many seconds after [`now`].
 pub(super) fn at(seconds: i64) -> Timestamp {
     now() + SignedDuration::from_secs(seconds)
 }
 
-/// A source that has answered, its three times given in seconds from [`now`].
+/// Returns a source that has answered. Its three times are in seconds from [`now`].
 pub(super) fn source_at(observed: i64, stale: i64, next_poll: i64) -> SourceView {
     SourceView {
         name: "tank".into(),
@@ -80,7 +80,7 @@ pub(super) fn weather() -> SourceView {
     source
 }
 
-/// A source of a kind of its own.
+/// Returns a source of kind `json`.
 pub(super) fn pump() -> SourceView {
     let mut source = source_at(-30, 600, 30);
     source.name = "pump".into();
@@ -95,7 +95,7 @@ pub(super) fn pump() -> SourceView {
     source
 }
 
-/// A source that has not answered yet.
+/// Returns a source that has not answered yet.
 pub(super) fn waiting(name: &str, kind: &'static str) -> SourceView {
     SourceView {
         name: name.into(),
@@ -110,7 +110,7 @@ pub(super) fn waiting(name: &str, kind: &'static str) -> SourceView {
     }
 }
 
-/// The same source, so many seconds older and stale.
+/// Makes the reading of a source older and stale.
 pub(super) fn stale(mut source: SourceView, seconds: i64) -> SourceView {
     let reading = source.reading.as_mut().unwrap();
     let back = SignedDuration::from_secs(seconds);
@@ -120,7 +120,7 @@ pub(super) fn stale(mut source: SourceView, seconds: i64) -> SourceView {
     source
 }
 
-/// The same source, whose polls fail.
+/// Makes the polls of a source fail.
 pub(super) fn failing(mut source: SourceView, kind: ErrorKind, message: &str) -> SourceView {
     source.error = Some(Failure { kind, message: message.into(), since: at(-1260), failures: 5 });
     source
@@ -136,7 +136,7 @@ pub(super) fn site(sources: Vec<SourceView>) -> Site {
     site_observed(sources, Arc::new(Unobserved))
 }
 
-/// A site over one snapshot, and who counts its requests.
+/// A site over one snapshot, with an observer of its responses.
 pub(super) fn site_observed(sources: Vec<SourceView>, observer: Arc<dyn RequestObserver>) -> Site {
     site_over(sources, History::off(), observer, Rules::default())
 }
@@ -146,7 +146,7 @@ pub(super) fn site_with(sources: Vec<SourceView>, history: History) -> Site {
     site_over(sources, history, Arc::new(Unobserved), Rules::default())
 }
 
-/// A site over one snapshot and a history, and the counters of its requests.
+/// A site over one snapshot and a history, with an observer of its responses.
 pub(super) fn site_counted(
     sources: Vec<SourceView>,
     history: History,
@@ -155,7 +155,7 @@ pub(super) fn site_counted(
     site_over(sources, history, observer, Rules::default())
 }
 
-/// A site over one snapshot, under those rules of access.
+/// A site over one snapshot, with rules of access.
 pub(super) fn site_under(sources: Vec<SourceView>, rules: Rules) -> Site {
     site_over(sources, History::off(), Arc::new(Unobserved), rules)
 }
@@ -190,7 +190,7 @@ impl RequestObserver for Unobserved {
     fn observe(&self, _: &'static str, _: &'static str, _: u16, _: std::time::Duration) {}
 }
 
-/// A request as the engine would hand it over.
+/// Returns a request as the engine passes it to the service.
 pub(super) fn request(method: &str, target: &str, fields: &[(&str, &str)]) -> Request {
     let mut headers = HeaderMap::new();
     for (name, value) in fields {
@@ -212,7 +212,7 @@ pub(super) fn request(method: &str, target: &str, fields: &[(&str, &str)]) -> Re
 }
 
 impl Site {
-    /// The answer as of `now` with all the work that it takes, and the route it came by.
+    /// Returns the route and the response of a request at `now`, after all of its pieces.
     pub(super) fn answer(
         &self,
         request: &Request,
@@ -227,12 +227,12 @@ impl Site {
     }
 }
 
-/// The answer to a GET at [`now`].
+/// Returns the response to a GET at [`now`].
 pub(super) fn get(site: &Site, target: &str, fields: &[(&str, &str)]) -> Response {
     site.answer(&request("GET", target, fields), now(), &Activity::default()).1
 }
 
-/// The body as text.
+/// Returns the body as text.
 pub(super) fn text(response: &Response) -> &str {
     match response.body() {
         Body::Full(bytes) => std::str::from_utf8(bytes).unwrap(),
@@ -240,7 +240,7 @@ pub(super) fn text(response: &Response) -> &str {
     }
 }
 
-/// All of a body, streamed or not.
+/// Reads the whole body, streamed or not.
 pub(super) fn drained(response: Response) -> String {
     match response.into_body() {
         Body::Full(bytes) => String::from_utf8(bytes.to_vec()).unwrap(),

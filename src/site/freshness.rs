@@ -162,8 +162,8 @@ impl<'a> Freshness<'a> {
 
 /// Returns the seconds until a moment of a source's future, at most its interval.
 ///
-/// The moment was computed by the clock of an earlier time. If the clock has been set back since,
-/// the difference is as long as that step, and a client would keep one reading for all of it.
+/// The moment was computed with an earlier reading of the clock. If the clock has been set back since,
+/// the difference includes that step, and a client would cache one reading for as long.
 fn within_interval(source: &SourceView, moment: Timestamp, now: Timestamp) -> u64 {
     // An interval below a second is for tests; the headers know whole seconds only.
     seconds(now, moment).min(source.interval.as_secs().max(1))

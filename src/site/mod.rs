@@ -4,7 +4,14 @@
 //! from the latest snapshot, in memory, and never block. History comes from SQLite: requests that
 //! read it are expensive, and run piece by piece under the engine's concurrency limits.
 //!
-//! Layers, from the top. A file imports only from layers below its own.
+//! A request passes through `service`, `router`, a handler and `finish`:
+//!
+//! ```text
+//! Service::call ─► Gate: host, access ─► Router ─► handler ─┬─ Content ─────────────► finish ─► Response
+//!                                                           └─ work, piece by piece ─────▲
+//! ```
+//!
+//! Layers, from the top. A file imports only from layers below its own, or from its own.
 //!
 //! | layer | files |
 //! | --- | --- |
@@ -13,8 +20,8 @@
 //! | routing | `router`, `routes` (the table) |
 //! | handlers | `pages` (and `page_charts`), `picture`, `status`, `values`, `history`, `events`, `poll`, `health`, `login`, `assets`, `openapi` |
 //! | handler interface | `answer` (handlers and their results), `exchange`, `context` (their arguments) |
-//! | caches and views | `page` (HTML), `chart` (SVG), `asset_files`, `snapshot_cache`, `series`, `shell`, `freshness`, `request_log` |
-//! | requests and results | `content`, `query`, `target`, `cors`, `denial`, `conditional`, `negotiate`, `request_id`, `problem`, `methods`, `media_type`, `observer` |
+//! | caches and views | `page` (HTML), `chart` (SVG), `asset_files`, `snapshot_cache`, `series`, `export`, `shell`, `sources`, `freshness`, `request_log` |
+//! | requests and results | `content`, `query`, `history_query`, `history_problem`, `target`, `cors`, `denial`, `conditional`, `negotiate`, `request_id`, `problem`, `methods`, `media_type`, `observer` |
 //! | texts | `format` (numbers, units, times) |
 
 mod answer;

@@ -132,7 +132,8 @@ impl SeriesBody {
     }
 }
 
-/// Returns `WouldBlock` after a piece of work that rendered nothing: it goes on in a later turn.
+/// Returns `WouldBlock` after a piece of work that rendered nothing: the engine reads again in a later
+/// turn.
 impl Read for SeriesBody {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.ready.is_empty() && !self.ended {

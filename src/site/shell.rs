@@ -166,7 +166,7 @@ mod tests {
     use crate::site::fixture::{failing, get, pump, site, stale, tank, text, values, waiting};
     use crate::units::Unit;
 
-    /// Runs a shell in a folder of its own over an answer, and gives what it said.
+    /// Evaluates a response in a shell, in a folder of its own, and returns the output of `then`.
     fn eval(script: &str, then: &str) -> String {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("answer"), script).unwrap();
@@ -176,15 +176,15 @@ mod tests {
             .stdin(Stdio::null())
             .output()
             .unwrap();
-        let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(output.status.success() && complaint.is_empty(), "{complaint}: {script}");
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success() && stderr.is_empty(), "{stderr}: {script}");
         let files = std::fs::read_dir(folder.path()).unwrap().count();
         assert_eq!(files, 1, "it left something behind: {script}");
         String::from_utf8(output.stdout).unwrap()
     }
 
     #[test]
-    fn a_value_and_its_source() {
+    fn value_sets_variables_of_itself_and_its_source() {
         let response = get(&site(vec![tank()]), "/api/v1/values/tank.level?format=shell", &[]);
         assert_eq!(response.headers()["content-type"], "text/plain; charset=utf-8");
         assert_eq!(
@@ -197,13 +197,13 @@ mod tests {
     }
 
     #[test]
-    fn a_status_in_a_shell() {
+    fn status_sets_a_variable_for_each_member() {
         let mut odd = failing(stale(tank(), 7200), crate::board::ErrorKind::Dns, "no such name");
         odd.name = "odd".into();
         odd.title = "What's up".into();
         let site = site(vec![tank(), odd, waiting("well", "json")]);
         let answer = get(&site, "/api/v1/status?format=shell", &[]);
-        let said = eval(
+        let output = eval(
             text(&answer),
             "echo $sources; echo $service_name $tank_volume $tank_volume_unit $tank_error_failures
              echo \"$odd_title: $odd_state, $odd_error_kind: $odd_error_message\"
@@ -211,7 +211,7 @@ mod tests {
         );
         let expected = "tank odd well\npumphouse-web 1185 gal 0\n\
                         What's up: stale, dns: no such name\nwaiting [] false\n";
-        assert_eq!(said, expected);
+        assert_eq!(output, expected);
         let narrow = get(&site, "/api/v1/status?format=shell&fields=tank.level", &[]);
         let names: Vec<&str> =
             text(&narrow).lines().filter_map(|line| Some(line.split_once('=')?.0)).collect();
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn hostile_texts_stay_texts() {
+    fn hostile_text_is_assigned_and_not_run() {
         let sent =
             "'; touch a #\n$(touch b)`touch c`\\'\"\r\n' ; exit 3; '\0 ${IFS} !! ~ * é \u{1}";
         let mut source = pump();
@@ -236,24 +236,24 @@ mod tests {
         let site = site(vec![failing(source, crate::board::ErrorKind::Decode, sent)]);
         for target in ["/api/v1/status", "/api/v1/values/pump.mode"] {
             let answer = get(&site, &format!("{target}?format=shell"), &[]);
-            let said = eval(text(&answer), "printf '%s' \"$pump_mode\"");
-            assert_eq!(said, sent.replace('\0', ""), "{target}");
+            let output = eval(text(&answer), "printf '%s' \"$pump_mode\"");
+            assert_eq!(output, sent.replace('\0', ""), "{target}");
         }
         let missing = get(&site, "/api/v1/values/pump.level?format=shell", &[]);
-        let said = eval(text(&missing), "printf '%s|%s' \"$pump_level\" \"$pump_level_note\"");
-        assert_eq!(said, format!("|{}", sent.replace('\0', "")));
+        let output = eval(text(&missing), "printf '%s|%s' \"$pump_level\" \"$pump_level_note\"");
+        assert_eq!(output, format!("|{}", sent.replace('\0', "")));
     }
 
     #[test]
-    fn a_name_never_stands_for_two_things() {
+    fn variable_with_two_meanings_is_rejected() {
         let mut source = pump();
         source.reading.as_mut().unwrap().values =
             values([("state", Value::text("running")), ("mode", Value::text("automatic"))]);
         let plain = site(vec![source.clone()]);
         for target in ["/api/v1/status?format=shell", "/api/v1/values/pump.state?format=shell"] {
             let answer = get(&plain, target, &[]);
-            let said = eval(text(&answer), "echo $pump_state $pump_state_value");
-            assert_eq!(said, "fresh running\n", "{target}");
+            let output = eval(text(&answer), "echo $pump_state $pump_state_value");
+            assert_eq!(output, "fresh running\n", "{target}");
         }
         let reading = source.reading.as_mut().unwrap();
         reading.values = values([
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_names() {
+    fn name_becomes_a_valid_identifier() {
         for (name, expected) in
             [("tank_level", "tank_level"), ("a;b", "a_b"), ("é\n", "__"), ("a b=c", "a_b_c")]
         {

@@ -1,4 +1,5 @@
-//! From content to a response: the content coding, the preconditions, the headers of both.
+//! Turns content into a response: selects the content coding, evaluates the preconditions, and adds
+//! the headers of both.
 
 use http::header::{
     CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_TYPE, ETAG, LAST_MODIFIED, VARY,

@@ -1,4 +1,4 @@
-//! Questions about the past, over a real file.
+//! The history over a real file.
 
 use http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, ETAG, RETRY_AFTER};
 use jiff::Timestamp;
@@ -47,7 +47,7 @@ fn ask(site: &Site, query: &str) -> Json {
 }
 
 #[test]
-fn windows_of_every_length() {
+fn window_of_each_length_has_its_resolution_and_step() {
     let Place { site, .. } = &place();
     for (query, resolution, step, points) in [
         ("field=tank.level&hours=6", "raw", Json::Null, 72),
@@ -60,24 +60,24 @@ fn windows_of_every_length() {
         ("field=tank.level&from=2026-01-31&to=2026-01-31T06:00:00Z", "raw", Json::Null, 8),
         ("field=tank.level&from=0&to=100", "raw", Json::Null, 0),
     ] {
-        let told = ask(site, query);
-        assert_eq!(told["field"], "tank.level");
-        assert_eq!(told["unit"], "%");
-        assert_eq!(told["resolution"], resolution, "{query}");
-        assert_eq!(told["step"], step, "{query}");
-        assert_eq!(told["points"].as_array().unwrap().len(), points, "{query}");
+        let series = ask(site, query);
+        assert_eq!(series["field"], "tank.level");
+        assert_eq!(series["unit"], "%");
+        assert_eq!(series["resolution"], resolution, "{query}");
+        assert_eq!(series["step"], step, "{query}");
+        assert_eq!(series["points"].as_array().unwrap().len(), points, "{query}");
     }
-    let told = ask(site, "field=tank.level&hours=2&step=1h");
-    let hour = &told["points"][1];
+    let series = ask(site, "field=tank.level&hours=2&step=1h");
+    let hour = &series["points"][1];
     assert_eq!((&hour["at"], &hour["count"]), (&"2026-01-31T17:00:00Z".into(), &5.into()));
     assert!(hour["min"].as_f64() <= hour["value"].as_f64(), "{hour}");
 }
 
 #[test]
-fn formats_are_the_same_points() {
+fn each_format_has_the_same_points() {
     let Place { site, .. } = &place();
-    let told = ask(site, "field=tank.level&hours=6");
-    let points = told["points"].as_array().unwrap();
+    let series = ask(site, "field=tank.level&hours=6");
+    let points = series["points"].as_array().unwrap();
     for how in ["", "&step=raw"] {
         let get = |format: &str| {
             let target = format!("/api/v1/history?field=tank.level&hours=6&format={format}{how}");
@@ -105,7 +105,7 @@ fn formats_are_the_same_points() {
 }
 
 #[test]
-fn what_is_bounded_has_a_tag_and_what_is_not_is_streamed() {
+fn series_without_a_step_has_an_entity_tag_and_with_a_step_is_streamed() {
     let Place { site, .. } = &place();
     let target = "/api/v1/history?field=tank.level&hours=6";
     let whole = get(site, target, &[]);
@@ -120,7 +120,7 @@ fn what_is_bounded_has_a_tag_and_what_is_not_is_streamed() {
 }
 
 #[test]
-fn a_window_up_to_now_has_the_same_tag_until_something_is_observed() {
+fn window_up_to_now_keeps_its_entity_tag_until_its_next_point() {
     let Place { site, .. } = &place();
     // 17:20 is the beginning of a minute, of five, and not of a quarter of an hour.
     for (query, still) in [
@@ -145,7 +145,7 @@ fn a_window_up_to_now_has_the_same_tag_until_something_is_observed() {
 }
 
 #[test]
-fn what_makes_no_sense_is_refused() {
+fn malformed_query_is_400_and_unrecorded_field_404() {
     let Place { site, .. } = &place();
     for query in [
         "",
@@ -169,19 +169,19 @@ fn what_makes_no_sense_is_refused() {
         assert_eq!(response.status(), 400, "{query}");
         assert!(text(&response).contains("\"detail\""), "{query}");
     }
-    for (query, told) in [
+    for (query, series) in [
         ("field=tank.nothing", "No value of tank.nothing was ever recorded"),
         ("field=well.level", "No value of well.level"),
         ("field=tank.depth", "No value of tank.depth has been recorded yet"),
     ] {
         let response = get(site, &format!("/api/v1/history?{query}"), &[]);
         assert_eq!(response.status(), 404, "{query}");
-        assert!(text(&response).contains(told), "{}", text(&response));
+        assert!(text(&response).contains(series), "{}", text(&response));
     }
 }
 
 #[test]
-fn a_history_without_an_answer_says_why() {
+fn history_that_is_off_or_unreadable_is_a_problem_with_the_reason() {
     let off = site(vec![tank()]);
     let response = get(&off, "/api/v1/history?field=tank.level", &[]);
     assert_eq!(response.status(), 404);
@@ -193,11 +193,11 @@ fn a_history_without_an_answer_says_why() {
     let response = get(&gone, "/api/v1/history?field=tank.level", &[]);
     assert_eq!(response.status(), 503);
     assert_eq!(response.headers()[RETRY_AFTER], "60");
-    assert!(!text(&response).contains("nowhere"), "a path is nobody's business");
+    assert!(!text(&response).contains("nowhere"), "the detail does not reveal a path");
 }
 
 #[test]
-fn events_come_in_pages() {
+fn page_of_events_is_empty_without_events_and_its_query_is_checked() {
     let Place { site, .. } = &place();
     let response = get(site, "/api/v1/events", &[]);
     assert_eq!(text(&response), "{\"events\":[],\"next\":null}\n");
@@ -209,7 +209,7 @@ fn events_come_in_pages() {
 }
 
 #[test]
-fn what_is_not_recorded_says_why() {
+fn field_that_is_not_recorded_is_404_with_the_reason() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("pumphouse.db");
     import(&path, &TimeZone::UTC, [Change::Observed(level())]).unwrap();
@@ -218,7 +218,7 @@ fn what_is_not_recorded_says_why() {
     reading.values.extend(values([("mode", Value::text("automatic"))]));
     reading.derived = values([("volume_rate", Value::number(-12.8, Unit::UsGallonPerHour))]);
     let site = site_with(vec![source], History::read_only(&path, TimeZone::UTC));
-    for (field, told) in [
+    for (field, series) in [
         ("volume_rate", "tank.volume_rate is computed from recorded values, and not recorded"),
         ("volume_rate", "at /api/v1/values/tank.volume_rate."),
         ("mode", "tank.mode is a text, and only numbers are recorded."),
@@ -230,7 +230,7 @@ fn what_is_not_recorded_says_why() {
         {
             let response = get(&site, &path, &[]);
             assert_eq!(response.status(), 404, "{path}");
-            assert!(text(&response).contains(told), "{path}: {}", text(&response));
+            assert!(text(&response).contains(series), "{path}: {}", text(&response));
         }
     }
 }

@@ -35,7 +35,7 @@ pub(super) fn sources() -> Vec<SourceView> {
     ]
 }
 
-/// A site with a past, and the folder that holds it.
+/// Returns a site with recorded data, and the folder of its file.
 pub(super) fn place(sources: Vec<SourceView>) -> (tempfile::TempDir, Site) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("pumphouse.db");
@@ -58,12 +58,12 @@ pub(super) fn place(sources: Vec<SourceView>) -> (tempfile::TempDir, Site) {
     (folder, site_with(sources, history))
 }
 
-/// Asks at the moment of the fixture.
+/// Sends a request at the time of the fixture.
 pub(super) fn ask(site: &Site, method: &str, target: &str, fields: &[(&str, &str)]) -> Response {
     site.answer(&request(method, target, fields), now(), &Activity::default()).1
 }
 
-/// A value as it stands in an address, percent-encoded.
+/// Returns a value percent-encoded.
 pub(super) fn encoded(value: &Json) -> String {
     let text = match value {
         Json::String(text) => text.clone(),
@@ -78,7 +78,7 @@ pub(super) fn encoded(value: &Json) -> String {
     text.bytes().map(coded).collect()
 }
 
-/// The operation's path with the examples of its parameters. `asset` is a file that there is.
+/// Returns the operation's path with the examples of its parameters. `asset` is an existing file.
 pub(super) fn example_path(operation: &Operation, asset: &str) -> String {
     let mut path = operation.path.clone();
     for parameter in operation.parameters.iter().filter(|it| it["in"] == "path") {
@@ -89,11 +89,11 @@ pub(super) fn example_path(operation: &Operation, asset: &str) -> String {
         };
         path = path.replace(&format!("{{{name}}}"), &value);
     }
-    assert!(!path.contains('{'), "{path}: not all of its parameters are told");
+    assert!(!path.contains('{'), "{path}: a parameter of the path is not documented");
     path
 }
 
-/// The parameters of the query, each with its examples.
+/// Returns the parameters of the query, each with its examples.
 pub(super) fn in_query(operation: &Operation) -> Vec<(String, &Json, Vec<Json>)> {
     let listed = operation.parameters.iter().filter(|it| it["in"] == "query");
     let examples = |it: &Json| {
@@ -103,7 +103,7 @@ pub(super) fn in_query(operation: &Operation) -> Vec<(String, &Json, Vec<Json>)>
     listed.map(|it| (it["name"].as_str().unwrap().to_owned(), it, examples(it))).collect()
 }
 
-/// What has to be there for the operation to answer at all.
+/// Returns the required parameters of the query, with their first examples.
 pub(super) fn required(operation: &Operation) -> String {
     let needed = in_query(operation).into_iter().filter(|(_, it, _)| it["required"] == true);
     needed.map(|(name, _, examples)| format!("{name}={}&", encoded(&examples[0]))).collect()
@@ -113,7 +113,7 @@ pub(super) fn asset_of(site: &Site) -> String {
     site.context.assets.style.path.rsplit('/').next().unwrap().to_owned()
 }
 
-/// Whether a route refuses parameters that it does not know. Pages and the like ignore them.
+/// Returns true if the route rejects unknown parameters. Pages and probes ignore them.
 pub(super) fn is_strict(path: &str) -> bool {
     path.starts_with("/api/") || path.starts_with("/chart/")
 }

@@ -1,5 +1,5 @@
-//! Asks whatever the document lets one ask, and what it does not: no answer may be a 500, or one
-//! that the document does not tell of.
+//! Random requests, of which some are valid by the document and some are not. No response may be a
+//! 500, or one that the document does not describe.
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ use crate::site::Site;
 /// Requests in the short run.
 const SHORT_RUN: usize = 4_000;
 
-/// Values that are at home nowhere, already percent-encoded.
+/// Values that are unusual or invalid for most parameters, already percent-encoded.
 const ODD: [&str; 24] = [
     "",
     "%00",
@@ -41,7 +41,7 @@ const ODD: [&str; 24] = [
     "253402300800",
 ];
 
-/// Names of the fixture's sources and fields, so that more than a 404 is met.
+/// Names of the fixture's sources and fields, so that not every request gets a 404.
 const NAMES: [&str; 12] = [
     "tank",
     "weather",
@@ -130,39 +130,39 @@ fn target(rng: &mut Rng, operation: &Operation, asset: &str) -> String {
     }
 }
 
-/// One request, judged; gives the status.
+/// Sends one request, checks the response, and returns its status.
 fn attempt(rng: &mut Rng, check: &SchemaCheck, site: &Site, operations: &[Operation]) -> u16 {
     let operation = pick(rng, operations);
     let target = target(rng, operation, &asset_of(site));
     if target.parse::<http::Uri>().is_err() {
-        // The engine refuses it before the site is asked.
+        // The engine refuses it before the site is called.
         return 400;
     }
     let fields: Vec<(&str, &str)> = (0..rng.usize(..3)).map(|_| *pick(rng, &HEADERS)).collect();
     let response = ask(site, &operation.method, &target, &fields);
     let status = response.status().as_u16();
-    // What is asked may be another route's: then the judge has to go by that one.
-    let asked = operation_of(operations, operation, &target);
-    if let Err(fault) = check.response(asked, response) {
+    // The target may belong to another operation than the one that it was built for.
+    let operation_of_target = operation_of(operations, operation, &target);
+    if let Err(fault) = check.response(operation_of_target, response) {
         panic!("{} {target} {fields:?}: {fault}", operation.method);
     }
     status
 }
 
-/// The operation that a target is in truth. `{source}.{field}` may have become a bare value, as a
-/// field may be called what ends in `.txt`; every other mixture is still its own route.
+/// Returns the operation of a target that was built for `intended`. A random field that ends in
+/// `.txt` makes a bare value of `{source}.{field}`; any other target belongs to its operation.
 fn operation_of<'a>(
     operations: &'a [Operation],
-    asked: &'a Operation,
+    intended: &'a Operation,
     target: &str,
 ) -> &'a Operation {
     let path = target.split('?').next().unwrap_or_default();
     let bare = "/api/v1/values/{source}.{field}.txt";
-    if asked.path.starts_with("/api/v1/values/") && path.ends_with(".txt") {
-        let is_bare = |it: &&Operation| it.path == bare && it.method == asked.method;
+    if intended.path.starts_with("/api/v1/values/") && path.ends_with(".txt") {
+        let is_bare = |it: &&Operation| it.path == bare && it.method == intended.method;
         return operations.iter().find(is_bare).unwrap();
     }
-    asked
+    intended
 }
 
 #[test]
@@ -176,9 +176,9 @@ fn random_request_gets_a_documented_response() {
         None => Rng::with_seed(11),
     };
     let begun = Instant::now();
-    let mut met = std::collections::BTreeMap::<u16, usize>::new();
+    let mut statuses = std::collections::BTreeMap::<u16, usize>::new();
     for run in 0.. {
-        *met.entry(attempt(&mut rng, &check, &site, &operations)).or_default() += 1;
+        *statuses.entry(attempt(&mut rng, &check, &site, &operations)).or_default() += 1;
         match seconds.map(Duration::from_secs) {
             // A slow build answers fewer in a second than the counts below require.
             Some(long) if begun.elapsed() >= long && run >= SHORT_RUN => break,
@@ -186,11 +186,11 @@ fn random_request_gets_a_documented_response() {
             _ => {}
         }
     }
-    // A fuzzer that meets refusals only has not looked at much.
+    // A run with rejected requests only would have tested little.
     for (status, least) in
         [(200, 500), (202, 10), (204, 200), (304, 20), (400, 200), (404, 100), (503, 50)]
     {
-        let count = met.get(&status).copied().unwrap_or_default();
-        assert!(count >= least, "{status}: {count} of {met:?}");
+        let count = statuses.get(&status).copied().unwrap_or_default();
+        assert!(count >= least, "{status}: {count} of {statuses:?}");
     }
 }

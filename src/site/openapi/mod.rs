@@ -1,5 +1,5 @@
-//! `/openapi.json`: the public routes as an OpenAPI 3.1 document, for programs that write clients
-//! and for people who read.
+//! `/openapi.json`: the public routes as an OpenAPI 3.1 document, for generators of
+//! clients and for readers.
 //!
 //! It is built from the constants that the handlers use: route patterns, units, states, ranges,
 //! limits. So a unit or a state cannot be forgotten, and a route pattern without operations does not

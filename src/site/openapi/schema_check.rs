@@ -1,4 +1,4 @@
-//! Holds answers against the document.
+//! Checks responses against the document.
 
 use std::collections::HashMap;
 
@@ -10,7 +10,7 @@ use super::Document;
 use crate::engine::Response;
 use crate::site::fixture::drained;
 
-/// Headers that every answer may have; the document tells of them in words.
+/// Headers that any response may have. The document describes them in prose only.
 const EVERYWHERE: [&str; 8] = [
     "content-type",
     "content-encoding",
@@ -22,7 +22,7 @@ const EVERYWHERE: [&str; 8] = [
     "x-request-id",
 ];
 
-/// The document with its schemas made strict, so that a member that it does not tell of is found.
+/// The document with strict schemas, which reject a member that it does not describe.
 pub(super) struct SchemaCheck {
     pub(super) document: Json,
     schemas: HashMap<String, Validator>,
@@ -31,11 +31,11 @@ pub(super) struct SchemaCheck {
 /// An operation of the document.
 #[derive(Clone)]
 pub(super) struct Operation {
-    /// The path with its braces.
+    /// Path template.
     pub(super) path: String,
-    /// In capitals.
+    /// Method in capitals.
     pub(super) method: String,
-    /// What it takes, the references resolved.
+    /// Parameters, with their references resolved.
     pub(super) parameters: Vec<Json>,
     pub(super) responses: Json,
     pub(super) id: String,
@@ -66,18 +66,18 @@ impl SchemaCheck {
         SchemaCheck { document, schemas }
     }
 
-    /// What a reference points to; anything else is itself.
+    /// Resolves a reference. Returns any other value unchanged.
     pub(super) fn resolved<'a>(&'a self, json: &'a Json) -> &'a Json {
         match json["$ref"].as_str() {
             None => json,
             Some(place) => {
                 let pointer = place.strip_prefix('#').unwrap();
-                self.document.pointer(pointer).unwrap_or_else(|| panic!("{place} leads nowhere"))
+                self.document.pointer(pointer).unwrap_or_else(|| panic!("{place} does not exist"))
             }
         }
     }
 
-    /// Every operation, in the order of the paths.
+    /// Returns every operation, in the order of the paths.
     pub(super) fn operations(&self) -> Vec<Operation> {
         let mut operations = Vec::new();
         for (path, item) in self.document["paths"].as_object().unwrap() {
@@ -99,15 +99,17 @@ impl SchemaCheck {
         operations
     }
 
-    /// What is wrong with a value, by the schema of that name.
+    /// Returns the violations of a schema by a value.
     pub(super) fn faults(&self, schema: &str, value: &Json) -> Vec<String> {
-        let told =
+        let fault =
             |error: jsonschema::ValidationError<'_>| format!("{}: {error}", error.instance_path());
-        self.schemas[schema].iter_errors(value).map(told).collect()
+        self.schemas[schema].iter_errors(value).map(fault).collect()
     }
 
-    /// Whether the document tells of this answer: its status, its headers, its type, its body.
-    /// `default` does not count: it tells of what is refused before the site is asked.
+    /// Checks the status, headers, media type and body of a response.
+    ///
+    /// `default` does not count: it describes requests that the engine refuses before the site is
+    /// called.
     pub(super) fn response(&self, operation: &Operation, response: Response) -> Result<(), String> {
         let status = response.status().as_u16();
         let described = &operation.responses[status.to_string()];
@@ -119,7 +121,7 @@ impl SchemaCheck {
         let kind = response.headers().get("content-type").map(|it| it.to_str().unwrap().to_owned());
         let packed = response.headers().contains_key("content-encoding");
         let content = match operation.method.as_str() {
-            // The body is left out by the engine, and with it what the document says of it.
+            // The engine leaves the body out.
             "HEAD" => return Ok(()),
             _ => described["content"].as_object(),
         };
@@ -156,9 +158,10 @@ impl SchemaCheck {
     fn check_headers(&self, described: &Json, headers: &HeaderMap) -> Result<(), String> {
         let none = serde_json::Map::new();
         let described = described.as_object().unwrap_or(&none);
-        let told = |name: &str| described.keys().any(|told| told.eq_ignore_ascii_case(name));
+        let is_described =
+            |name: &str| described.keys().any(|known| known.eq_ignore_ascii_case(name));
         for name in headers.keys().map(|name| name.as_str()) {
-            if !EVERYWHERE.contains(&name) && !told(name) {
+            if !EVERYWHERE.contains(&name) && !is_described(name) {
                 return Err(format!("the header {name} is not in the document"));
             }
         }
@@ -171,7 +174,7 @@ impl SchemaCheck {
     }
 }
 
-/// Adds to each schema that lists properties that there are no others.
+/// Forbids properties that a schema does not list.
 fn make_strict(schema: &mut Json) {
     match schema {
         Json::Object(members) => {

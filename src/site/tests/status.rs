@@ -92,7 +92,7 @@ fn whole_status_is_the_snapshots_own_bytes() {
         Body::Stream(_) => panic!("the site streams nothing"),
     };
     assert_eq!(sent(959).as_ptr(), published);
-    // What has turned stale since the publication is told as stale all the same.
+    // A reading that has turned stale since the snapshot is stale in the response.
     let late: Json = serde_json::from_slice(&sent(960)).unwrap();
     assert_eq!(late["sources"]["tank"]["state"], "stale");
 }

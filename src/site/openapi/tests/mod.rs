@@ -21,9 +21,9 @@ fn document_is_served_as_json_with_an_entity_tag() {
     let response = get(&site, "/openapi.json", &[]);
     assert_eq!(response.headers()["content-type"], "application/json");
     assert_eq!(response.headers()["cache-control"], "max-age=3600");
-    let told: Json = serde_json::from_str(text(&response)).unwrap();
-    assert_eq!(told, SchemaCheck::new().document);
-    assert_eq!(told["info"]["version"], env!("CARGO_PKG_VERSION"));
+    let served: Json = serde_json::from_str(text(&response)).unwrap();
+    assert_eq!(served, SchemaCheck::new().document);
+    assert_eq!(served["info"]["version"], env!("CARGO_PKG_VERSION"));
     assert!(text(&response).starts_with("{\"openapi\":\"3.1."), "people read from the top");
     let tag = response.headers()["etag"].to_str().unwrap();
     assert_eq!(get(&site, "/openapi.json", &[("if-none-match", tag)]).status(), 304);

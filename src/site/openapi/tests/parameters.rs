@@ -9,7 +9,7 @@ use super::super::schema_check::SchemaCheck;
 use crate::site::Site;
 use crate::site::fixture::{get, tank, text};
 
-/// The parameters that a route takes, as it tells when asked for another one.
+/// Returns the parameters of a route, as its problem for an unknown one lists them.
 fn taken(site: &Site, target: &str) -> BTreeSet<String> {
     let response = get(site, &format!("{target}colour=blue"), &[]);
     assert_eq!(response.status(), 400, "{target}");
@@ -27,8 +27,8 @@ fn parameters_of_each_route_are_those_of_the_document() {
     let strict = SchemaCheck::new().operations().into_iter().filter(|it| is_strict(&it.path));
     for operation in strict.filter(|it| it.method == "GET") {
         let path = example_path(&operation, "");
-        let told = in_query(&operation).into_iter().map(|(name, ..)| name).collect();
-        assert_eq!(taken(&site, &format!("{path}?{}", required(&operation))), told, "{path}");
+        let documented = in_query(&operation).into_iter().map(|(name, ..)| name).collect();
+        assert_eq!(taken(&site, &format!("{path}?{}", required(&operation))), documented, "{path}");
     }
 }
 
