@@ -213,7 +213,7 @@ fn read_site(mut section: Section<'_, '_>) -> (Site, Option<System>) {
         zone.ok()
     });
     let timezone = timezone.unwrap_or(default.timezone);
-    let units = source::system(&mut section);
+    let units = section.unit_system();
     section.finish();
     (Site { title, contact, timezone }, units)
 }

@@ -1,12 +1,15 @@
-//! Durations and sizes: strings with a unit.
+//! Typed strings: durations, sizes, units and URLs.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use bytesize::ByteSize;
 use jiff::SpanRelativeTo;
+use strum::VariantNames as _;
 
 use super::section::{Section, Spanned};
+use super::source_url::SourceUrl;
+use crate::units::{System, Unit};
 
 /// Longest duration of a key other than a retention time.
 const MAX_DURATION: Duration = Duration::from_secs(366 * 24 * 60 * 60);
@@ -93,6 +96,42 @@ impl Section<'_, '_> {
             None => self.report(span, format_args!("\"{key}\" must be a size such as \"16KiB\"")),
         }
         default
+    }
+}
+
+/// Keys that several kinds of sources share.
+impl Section<'_, '_> {
+    /// Reads `unit` by its name.
+    pub(super) fn unit(&mut self) -> Option<Unit> {
+        let Spanned { value, span } = self.string("unit")?;
+        let unit = value.parse().ok();
+        if unit.is_none() {
+            let known = Unit::VARIANTS.join(", ");
+            self.report(span, format_args!("\"unit\": \"{value}\" is none of {known}"));
+        }
+        unit
+    }
+
+    /// Reads `units`, of a source or of `[site]`.
+    pub(super) fn unit_system(&mut self) -> Option<System> {
+        let Spanned { value, span } = self.string("units")?;
+        let system = value.parse().ok();
+        if system.is_none() {
+            let message = format_args!("\"units\": \"{value}\" is neither \"us\" nor \"metric\"");
+            self.report(span, message);
+        }
+        system
+    }
+
+    /// Reads `url`, which is required.
+    pub(super) fn url(&mut self) -> Option<SourceUrl> {
+        let url = self.parsed("url").map(|at| at.value);
+        self.require("url", url)
+    }
+
+    /// Reads `url`, with a default.
+    pub(super) fn url_or(&mut self, default: &str) -> Option<SourceUrl> {
+        self.parsed("url").map(|at| at.value).or_else(|| default.parse().ok())
     }
 }
 

@@ -96,7 +96,7 @@ fn read(
     let interval = interval(&mut section);
     let timeout = timeout(&mut section, interval);
     let stale_after = section.duration_or("stale_after", interval * STALE_INTERVALS);
-    let system = system(&mut section).or(units);
+    let system = section.unit_system().or(units);
     let fields = section.section("fields", "[source.fields]".to_owned()).map(fields_of);
     let rate_limit = section.section("rate_limit", "\"rate_limit\"".to_owned());
     let rate_limit = rate_limit.and_then(rate_limit_of);
@@ -145,23 +145,12 @@ fn documented_rate_limit(kind: &Kind) -> Option<RateLimit> {
     }
 }
 
-/// Reads `units`, of a source or of `[site]`.
-pub(super) fn system(section: &mut Section<'_, '_>) -> Option<System> {
-    let Spanned { value, span } = section.string("units")?;
-    let system = value.parse().ok();
-    if system.is_none() {
-        section
-            .report(span, format_args!("\"units\": \"{value}\" is neither \"us\" nor \"metric\""));
-    }
-    system
-}
-
 fn fields_of(mut section: Section<'_, '_>) -> Vec<(Arc<str>, Unit)> {
     let mut fields = Vec::new();
     for Spanned { value: name, .. } in section.dynamic_keys() {
         let title = format!("[source.fields.{name}]");
         let Some(mut field) = section.section(&name, title) else { continue };
-        let unit = kind::unit(&mut field);
+        let unit = field.unit();
         let unit = field.require("unit", unit);
         field.finish();
         fields.extend(unit.map(|unit| (Arc::from(name), unit)));

@@ -10,7 +10,6 @@ use super::super::name::is_name;
 use super::super::secret::Secret;
 use super::super::section::{Section, Spanned};
 use super::super::source_url::SourceUrl;
-use super::url;
 use crate::units::Unit;
 
 /// Keys of `kind = "json"`.
@@ -130,7 +129,7 @@ impl TimeFormat {
 }
 
 pub(super) fn read(section: &mut Section<'_, '_>) -> Option<Json> {
-    let url = url(section);
+    let url = section.url();
     let headers = section.section("headers", "[source.headers]".to_owned());
     let headers = headers.map(headers_of).unwrap_or_default();
     let credentials = credentials(section);
@@ -206,7 +205,7 @@ fn values_of(mut section: Section<'_, '_>) -> Vec<JsonValue> {
 fn value_of(name: &str, mut section: Section<'_, '_>) -> Option<JsonValue> {
     let pointer = pointer(&mut section);
     let has_unit = section.span_of("unit").is_some();
-    let unit = super::unit(&mut section);
+    let unit = section.unit();
     let number = |section: &mut Section<'_, '_>, key: &str| section.number(key).map(|at| at.value);
     let scale = number(&mut section, "scale").unwrap_or(1.0);
     let offset = number(&mut section, "offset").unwrap_or(0.0);

@@ -4,13 +4,10 @@ mod json;
 mod tank;
 mod weather;
 
-use strum::VariantNames as _;
-
 use super::problem::nearest;
 use super::secret::Secret;
 use super::section::{Section, Spanned};
 use super::source_url::SourceUrl;
-use crate::units::Unit;
 
 pub use json::{Credentials, Json, JsonTime, JsonValue, TimeFormat};
 pub use tank::{PtDevices, PtLevel};
@@ -93,24 +90,4 @@ pub(super) fn read(section: &mut Section<'_, '_>) -> Option<Kind> {
             None
         }
     }
-}
-
-/// `unit`, by its name.
-pub(super) fn unit(section: &mut Section<'_, '_>) -> Option<Unit> {
-    let Spanned { value, span } = section.string("unit")?;
-    let unit = value.parse().ok();
-    if unit.is_none() {
-        let known = Unit::VARIANTS.join(", ");
-        section.report(span, format_args!("\"unit\": \"{value}\" is none of {known}"));
-    }
-    unit
-}
-
-fn url(section: &mut Section<'_, '_>) -> Option<SourceUrl> {
-    let url = section.parsed("url").map(|at| at.value);
-    section.require("url", url)
-}
-
-fn url_or(section: &mut Section<'_, '_>, default: &str) -> Option<SourceUrl> {
-    section.parsed("url").map(|at| at.value).or_else(|| default.parse().ok())
 }

@@ -5,7 +5,6 @@ use jiff::tz::TimeZone;
 use super::super::secret::Secret;
 use super::super::section::{Section, Spanned};
 use super::super::source_url::SourceUrl;
-use super::{url, url_or};
 
 /// Keys of `kind = "ptlevel"`.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,7 +33,7 @@ pub struct PtDevices {
 const PTDEVICES: &str = "https://api.ptdevices.com";
 
 pub(super) fn ptlevel(section: &mut Section<'_, '_>) -> Option<PtLevel> {
-    let url = url(section);
+    let url = section.url();
     let height = section.positive("height");
     let height = section.require("height", height);
     let capacity = section.positive("capacity");
@@ -43,7 +42,7 @@ pub(super) fn ptlevel(section: &mut Section<'_, '_>) -> Option<PtLevel> {
 }
 
 pub(super) fn ptdevices(section: &mut Section<'_, '_>) -> Option<PtDevices> {
-    let url = url_or(section, PTDEVICES);
+    let url = section.url_or(PTDEVICES);
     let device = section.string("device");
     let device = section.require("device", device).and_then(|Spanned { value, span }| {
         let plain = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_alphanumeric());

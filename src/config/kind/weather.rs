@@ -3,7 +3,6 @@
 use super::super::secret::Secret;
 use super::super::section::{Section, Spanned};
 use super::super::source_url::SourceUrl;
-use super::url_or;
 
 /// Keys of `kind = "open-meteo"`.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,7 +42,7 @@ const NWS: &str = "https://api.weather.gov";
 const AMBIENT: &str = "https://rt.ambientweather.net";
 
 pub(super) fn open_meteo(section: &mut Section<'_, '_>) -> Option<OpenMeteo> {
-    let url = url_or(section, OPEN_METEO);
+    let url = section.url_or(OPEN_METEO);
     let latitude = section.number_within("latitude", -90.0..=90.0);
     let latitude = section.require("latitude", latitude);
     let longitude = section.number_within("longitude", -180.0..=180.0);
@@ -52,7 +51,7 @@ pub(super) fn open_meteo(section: &mut Section<'_, '_>) -> Option<OpenMeteo> {
 }
 
 pub(super) fn nws(section: &mut Section<'_, '_>) -> Option<Nws> {
-    let url = url_or(section, NWS);
+    let url = section.url_or(NWS);
     let station = section.string("station");
     let station = section.require("station", station).and_then(|Spanned { value, span }| {
         let plain = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_alphanumeric());
@@ -65,7 +64,7 @@ pub(super) fn nws(section: &mut Section<'_, '_>) -> Option<Nws> {
 }
 
 pub(super) fn ambient(section: &mut Section<'_, '_>) -> Option<Ambient> {
-    let url = url_or(section, AMBIENT);
+    let url = section.url_or(AMBIENT);
     let api_key = key(section, "api_key");
     let application_key = key(section, "application_key");
     let mac = match section.string("mac") {
