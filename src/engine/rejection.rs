@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::io::{IoSlice, Read, Write};
 use std::time::{Duration, Instant};
 
-use super::http1::{Exchange, Output};
+use super::http1::{Output, ResponseContext};
 use super::limits::MAX_REJECTIONS;
 use super::refusal::Refusal;
 use super::service::Service;
@@ -35,7 +35,7 @@ impl Rejections {
         discard(&mut stream);
         let mut output = Output::default();
         let response = service.refuse(Refusal::Overloaded, None);
-        output.push_response(response, Exchange::refused(false));
+        output.push_response(response, ResponseContext::refused(false));
         let Ok(slices) = output.slices() else { return };
         let written = stream.write_vectored(&slices.map(IoSlice::new));
         if written.is_err() || stream.shutdown_write().is_err() {

@@ -27,11 +27,11 @@ pub(in crate::engine) enum Action {
 /// Call of the service for one request.
 pub(in crate::engine) struct ServiceCall {
     pub(in crate::engine) request: Box<Request>,
-    pub(in crate::engine) step: Step,
+    pub(in crate::engine) step: CallStep,
 }
 
-/// Step of the service's work on a request.
-pub(in crate::engine) enum Step {
+/// CallStep of the service's work on a request.
+pub(in crate::engine) enum CallStep {
     /// [`Service::call`].
     Begin,
     /// Continuation of that call: the body is complete, or expensive work was given up.

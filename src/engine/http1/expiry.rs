@@ -28,7 +28,7 @@ impl Connection {
                 Action::Refuse(self.refused(Refusal::Timeout, head))
             }
             Phase::Discard(discarding) => {
-                self.phase = Phase::Handling(discarding.exchange, PendingBody::NONE);
+                self.phase = Phase::Handling(discarding.context, PendingBody::NONE);
                 Action::Refuse(Refusal::Timeout.into())
             }
             // An empty line may have followed a response.

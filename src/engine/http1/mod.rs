@@ -64,8 +64,8 @@ mod response;
 #[cfg(test)]
 mod tests;
 
-pub(super) use action::{Action, Closing, ServiceCall, Step};
+pub(super) use action::{Action, CallStep, Closing, ServiceCall};
 pub use authority::{Authority, AuthorityError, Host};
 pub(super) use connection::Connection;
 pub(super) use output::Output;
-pub(super) use response::Exchange;
+pub(super) use response::ResponseContext;

@@ -8,7 +8,7 @@ use std::io;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
-use super::response::{self, BodyFraming, Exchange};
+use super::response::{self, BodyFraming, ResponseContext};
 use crate::engine::limits::{INLINE_BODY, OUTPUT_HIGH_WATER, SPARE_ROOM, STREAM_CHUNK};
 use crate::engine::message::{Body, Response, StreamBody};
 
@@ -39,13 +39,17 @@ enum Tail {
 impl Output {
     /// Appends a response. The output must have room.
     ///
-    /// A body that the close delimits demands that `exchange.keep_alive` is false.
-    pub(in crate::engine) fn push_response(&mut self, response: Response, exchange: Exchange) {
+    /// A body that the close delimits demands that `context.keep_alive` is false.
+    pub(in crate::engine) fn push_response(
+        &mut self,
+        response: Response,
+        context: ResponseContext,
+    ) {
         debug_assert!(matches!(self.tail, Tail::None), "a response behind an unfinished one");
-        let framing = BodyFraming::of(&response, exchange.version);
+        let framing = BodyFraming::of(&response, context.version);
         let (parts, body) = response.into_parts();
-        response::encode_head(&parts, framing, exchange, &mut self.buffer);
-        if exchange.head_only || framing == BodyFraming::None {
+        response::encode_head(&parts, framing, context, &mut self.buffer);
+        if context.head_only || framing == BodyFraming::None {
             return;
         }
         match body {

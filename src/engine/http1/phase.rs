@@ -2,7 +2,7 @@
 
 use super::body::BodyDecoder;
 use super::framing::Framing;
-use super::response::Exchange;
+use super::response::ResponseContext;
 use crate::engine::message::{Request, Response};
 use crate::engine::service::Continuation;
 
@@ -13,7 +13,7 @@ pub(super) enum Phase {
     /// Within a head, or before the first one.
     Head,
     /// The service has the request. The body behind its head has not been read.
-    Handling(Exchange, PendingBody),
+    Handling(ResponseContext, PendingBody),
     /// Within a body that the service has requested.
     Body(Box<Receiving>),
     /// The response exists. The body that the service did not request is dropped before the response
@@ -37,7 +37,7 @@ impl PendingBody {
 /// Data of [`Phase::Body`].
 pub(super) struct Receiving {
     pub(super) request: Box<Request>,
-    pub(super) exchange: Exchange,
+    pub(super) context: ResponseContext,
     /// Called once the body is complete.
     pub(super) then: Continuation,
     pub(super) decoder: BodyDecoder,
@@ -48,6 +48,6 @@ pub(super) struct Receiving {
 /// Data of [`Phase::Discard`].
 pub(super) struct Discarding {
     pub(super) response: Response,
-    pub(super) exchange: Exchange,
+    pub(super) context: ResponseContext,
     pub(super) decoder: BodyDecoder,
 }

@@ -5,14 +5,14 @@ use http::Method;
 
 use std::time::Instant;
 
-use super::action::{Refused, ServiceCall, Step};
+use super::action::{CallStep, Refused, ServiceCall};
 use super::body::BodyDecoder;
 use super::connection::Connection;
 use super::framing::{self, Semantics};
 use super::head::{Head, HeadLimits};
 use super::phase::{Discarding, PendingBody, Phase, Receiving};
 use super::request_line::Schemes;
-use super::response::Exchange;
+use super::response::ResponseContext;
 use crate::engine::client_net;
 use crate::engine::deadline::Deadline;
 use crate::engine::message::Request;
@@ -57,9 +57,9 @@ impl Connection {
         self.deadline = Deadline::of(now, self.settings.body_timeout);
         let Semantics { framing, expects_continue, keep_alive } = semantics;
         let body = PendingBody { framing, expects_continue };
-        self.phase = Phase::Handling(exchange(&head, keep_alive), body);
+        self.phase = Phase::Handling(response_context(&head, keep_alive), body);
         let request = self.request(head);
-        Ok(Some(ServiceCall { request, step: Step::Begin }))
+        Ok(Some(ServiceCall { request, step: CallStep::Begin }))
     }
 
     fn receive_body(&mut self) -> Result<Option<ServiceCall>, Refused> {
@@ -75,13 +75,13 @@ impl Connection {
         let Phase::Body(receiving) = std::mem::replace(&mut self.phase, Phase::Idle) else {
             unreachable!("the phase was matched above")
         };
-        let Receiving { mut request, exchange, then, decoder, .. } = *receiving;
+        let Receiving { mut request, context, then, decoder, .. } = *receiving;
         if let Err(refusal) = decoded {
             return Err(self.refused(refusal, Head::from(*request)));
         }
         request.body = decoder.into_body();
-        self.phase = Phase::Handling(exchange, PendingBody::NONE);
-        Ok(Some(ServiceCall { request, step: Step::Continue(then) }))
+        self.phase = Phase::Handling(context, PendingBody::NONE);
+        Ok(Some(ServiceCall { request, step: CallStep::Continue(then) }))
     }
 
     /// Drops the body of a request that is answered, and sends the response once it is dropped.
@@ -94,17 +94,17 @@ impl Connection {
         let Phase::Discard(discarding) = std::mem::replace(&mut self.phase, Phase::Idle) else {
             unreachable!("the phase was matched above")
         };
-        let Discarding { response, mut exchange, .. } = *discarding;
+        let Discarding { response, mut context, .. } = *discarding;
         match decoded {
             Ok(_) => {}
             // The body is longer than is worth reading: the response stands, and is the last.
-            Err(Refusal::BodyTooLarge) => exchange.keep_alive = false,
+            Err(Refusal::BodyTooLarge) => context.keep_alive = false,
             Err(refusal) => {
-                self.phase = Phase::Handling(exchange, PendingBody::NONE);
+                self.phase = Phase::Handling(context, PendingBody::NONE);
                 return Err(refusal.into());
             }
         }
-        self.send(response, exchange, now);
+        self.send(response, context, now);
         Ok(None)
     }
 
@@ -118,7 +118,7 @@ impl Connection {
         limit: usize,
         then: Continuation,
     ) -> Result<(), Refused> {
-        let Phase::Handling(exchange, pending) = self.phase else {
+        let Phase::Handling(context, pending) = self.phase else {
             debug_assert!(false, "a body is requested without a request");
             return Ok(());
         };
@@ -128,13 +128,13 @@ impl Connection {
         };
         let expects_continue = pending.expects_continue;
         self.phase =
-            Phase::Body(Box::new(Receiving { request, exchange, then, decoder, expects_continue }));
+            Phase::Body(Box::new(Receiving { request, context, then, decoder, expects_continue }));
         Ok(())
     }
 
     /// Refuses a request whose head was parsed.
     pub(super) fn refused(&mut self, refusal: Refusal, head: Head) -> Refused {
-        self.phase = Phase::Handling(exchange(&head, false), PendingBody::NONE);
+        self.phase = Phase::Handling(response_context(&head, false), PendingBody::NONE);
         Refused { refusal, head: Some(Box::new(head)) }
     }
 
@@ -150,6 +150,6 @@ impl Connection {
     }
 }
 
-fn exchange(head: &Head, keep_alive: bool) -> Exchange {
-    Exchange { version: head.version, head_only: head.method == Method::HEAD, keep_alive }
+fn response_context(head: &Head, keep_alive: bool) -> ResponseContext {
+    ResponseContext { version: head.version, head_only: head.method == Method::HEAD, keep_alive }
 }

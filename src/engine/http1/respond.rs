@@ -8,7 +8,7 @@ use super::body::BodyDecoder;
 use super::connection::Connection;
 use super::framing::Framing;
 use super::phase::{Discarding, Phase};
-use super::response::{BodyFraming, Exchange};
+use super::response::{BodyFraming, ResponseContext};
 use crate::engine::deadline::Deadline;
 use crate::engine::message::Response;
 use crate::engine::stats::CloseReason;
@@ -17,22 +17,22 @@ impl Connection {
     /// Answers the request of the latest [`Action::Call`](super::Action::Call), once the body behind
     /// its head is dropped.
     pub(in crate::engine) fn respond(&mut self, response: Response, now: Instant) {
-        let Phase::Handling(mut exchange, pending) = self.phase else {
+        let Phase::Handling(mut context, pending) = self.phase else {
             debug_assert!(false, "a response without a request");
             return;
         };
         if pending.framing == Framing::None {
-            return self.send(response, exchange, now);
+            return self.send(response, context, now);
         }
         match BodyDecoder::dropping(pending.framing, &self.settings) {
             // A final response makes 100 Continue unnecessary, and its client need not send the
             // body (RFC 9110 10.1.1).
             Some(decoder) if !pending.expects_continue => {
-                self.phase = Phase::Discard(Box::new(Discarding { response, exchange, decoder }));
+                self.phase = Phase::Discard(Box::new(Discarding { response, context, decoder }));
             }
             _ => {
-                exchange.keep_alive = false;
-                self.send(response, exchange, now);
+                context.keep_alive = false;
+                self.send(response, context, now);
             }
         }
     }
@@ -44,27 +44,27 @@ impl Connection {
         reason: CloseReason,
         now: Instant,
     ) {
-        let head_only = matches!(&self.phase, Phase::Handling(exchange, _) if exchange.head_only);
-        self.put(response, Exchange::refused(head_only), now);
+        let head_only = matches!(&self.phase, Phase::Handling(context, _) if context.head_only);
+        self.put(response, ResponseContext::refused(head_only), now);
         self.close_after_output(reason);
     }
 
     /// Appends a response to the output. Closes the connection behind it unless it persists.
-    pub(super) fn send(&mut self, response: Response, mut exchange: Exchange, now: Instant) {
-        let is_close_delimited = BodyFraming::of(&response, exchange.version) == BodyFraming::Close
-            && !exchange.head_only;
-        exchange.keep_alive &= !self.last_response && !is_close_delimited;
-        self.put(response, exchange, now);
-        if !exchange.keep_alive {
+    pub(super) fn send(&mut self, response: Response, mut context: ResponseContext, now: Instant) {
+        let is_close_delimited =
+            BodyFraming::of(&response, context.version) == BodyFraming::Close && !context.head_only;
+        context.keep_alive &= !self.last_response && !is_close_delimited;
+        self.put(response, context, now);
+        if !context.keep_alive {
             let reason = if self.last_response { CloseReason::Drain } else { CloseReason::Done };
             self.close_after_output(reason);
         }
     }
 
-    fn put(&mut self, response: Response, exchange: Exchange, now: Instant) {
+    fn put(&mut self, response: Response, context: ResponseContext, now: Instant) {
         self.write_deadline.get_or_insert(Deadline::of(now, self.settings.write_timeout));
         self.has_answered = true;
-        self.output.push_response(response, exchange);
+        self.output.push_response(response, context);
         self.phase = Phase::Idle;
         self.head_bytes = 0;
         self.deadline = Deadline::of(now, self.settings.keep_alive);

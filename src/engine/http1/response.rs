@@ -14,7 +14,7 @@ use crate::engine::message::{Body, Response};
 
 /// Properties of a request that its response depends on.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::engine) struct Exchange {
+pub(in crate::engine) struct ResponseContext {
     pub(super) version: Version,
     /// The method is HEAD: the response has the head of a GET's, and no body (RFC 9110 9.3.2).
     pub(super) head_only: bool,
@@ -22,10 +22,10 @@ pub(in crate::engine) struct Exchange {
     pub(super) keep_alive: bool,
 }
 
-impl Exchange {
-    /// Returns the exchange of a refused request. The connection is closed behind its response.
-    pub(in crate::engine) const fn refused(head_only: bool) -> Exchange {
-        Exchange { version: Version::HTTP_11, head_only, keep_alive: false }
+impl ResponseContext {
+    /// Returns the context of a refused request. The connection is closed behind its response.
+    pub(in crate::engine) const fn refused(head_only: bool) -> ResponseContext {
+        ResponseContext { version: Version::HTTP_11, head_only, keep_alive: false }
     }
 }
 
@@ -63,7 +63,7 @@ fn is_bodiless(status: StatusCode) -> bool {
 pub(super) fn encode_head(
     parts: &response::Parts,
     framing: BodyFraming,
-    exchange: Exchange,
+    context: ResponseContext,
     out: &mut BytesMut,
 ) {
     out.reserve(512);
@@ -85,7 +85,7 @@ pub(super) fn encode_head(
         BodyFraming::Chunked => out.put_slice(b"transfer-encoding: chunked\r\n"),
         BodyFraming::None | BodyFraming::Close => {}
     }
-    match (exchange.keep_alive, exchange.version) {
+    match (context.keep_alive, context.version) {
         (false, _) => out.put_slice(b"connection: close\r\n"),
         // HTTP/1.0 closes unless both sides agree (RFC 9112 9.3).
         (true, Version::HTTP_10) => out.put_slice(b"connection: keep-alive\r\n"),

@@ -8,7 +8,7 @@ use http::Method;
 use super::{DriveContext, Outcome, Session};
 use crate::engine::client_net::ClientNet;
 use crate::engine::heavy::Admission;
-use crate::engine::http1::{ServiceCall, Step};
+use crate::engine::http1::{CallStep, ServiceCall};
 use crate::engine::ready::Ready;
 use crate::engine::refusal::Refusal;
 use crate::engine::service::{Fallback, HeavyWork, Reply};
@@ -21,8 +21,8 @@ impl Session {
     pub(super) fn run(&mut self, call: ServiceCall, context: DriveContext<'_>) -> Instant {
         let ServiceCall { request, step } = call;
         let reply = catch_unwind(AssertUnwindSafe(|| match step {
-            Step::Begin => context.service.call(&request, context.activity),
-            Step::Continue(then) | Step::Heavy(HeavyWork { run: then, .. }) => {
+            CallStep::Begin => context.service.call(&request, context.activity),
+            CallStep::Continue(then) | CallStep::Heavy(HeavyWork { run: then, .. }) => {
                 then(&request, context.activity)
             }
         }));
@@ -46,12 +46,12 @@ impl Session {
             }
             Ok(Reply::Heavy { lane, work }) => {
                 let work = HeavyWork { lane, run: work, fallback: None };
-                self.deferred = Some(ServiceCall { request, step: Step::Heavy(work) });
+                self.deferred = Some(ServiceCall { request, step: CallStep::Heavy(work) });
             }
             Ok(Reply::HeavyOr { lane, max_wait, work, fallback }) => {
                 let fallback = Some(Fallback { max_wait, run: fallback });
                 let work = HeavyWork { lane, run: work, fallback };
-                self.deferred = Some(ServiceCall { request, step: Step::Heavy(work) });
+                self.deferred = Some(ServiceCall { request, step: CallStep::Heavy(work) });
             }
             // The panic hook has logged it.
             Err(_) => {
@@ -86,7 +86,7 @@ impl Session {
         context: DriveContext<'_>,
         now: Instant,
     ) -> Result<ServiceCall, Option<Outcome>> {
-        let Step::Heavy(work) = &call.step else { return Ok(call) };
+        let CallStep::Heavy(work) = &call.step else { return Ok(call) };
         // Work that has begun holds its results, so it must not wait for a client that does not read
         // the responses to its earlier requests.
         if !self.is_flushed() {
@@ -117,9 +117,9 @@ impl Session {
         now: Instant,
     ) -> Option<ServiceCall> {
         let ServiceCall { request, step } = call;
-        if let Step::Heavy(HeavyWork { fallback: Some(Fallback { run, .. }), .. }) = step {
+        if let CallStep::Heavy(HeavyWork { fallback: Some(Fallback { run, .. }), .. }) = step {
             self.heavy.leave();
-            return Some(ServiceCall { request, step: Step::Continue(run) });
+            return Some(ServiceCall { request, step: CallStep::Continue(run) });
         }
         context.stats.count_shed(ShedReason::HeavyTimeout);
         let call = ServiceCall { request, step };

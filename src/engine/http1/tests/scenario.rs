@@ -7,7 +7,7 @@ use http::Method;
 
 use crate::engine::activity::Activity;
 use crate::engine::http1::action::Refused;
-use crate::engine::http1::{Action, Closing, Connection, ServiceCall, Step};
+use crate::engine::http1::{Action, CallStep, Closing, Connection, ServiceCall};
 use crate::engine::limits::Settings;
 use crate::engine::message::{Body, Peer, Request, Response};
 use crate::engine::stats::CloseReason;
@@ -98,7 +98,7 @@ impl Scenario {
         let wants_body = matches!(request.method, Method::POST | Method::PUT)
             && request.target.path() != "/ignored";
         match step {
-            Step::Begin if wants_body => {
+            CallStep::Begin if wants_body => {
                 let then = Box::new(|request: &Request, _: &Activity| echo(request).into());
                 if let Err(refused) = self.connection.read_body(request, usize::MAX, then) {
                     self.connection.refuse(render(&refused), CloseReason::Refused, self.now);
