@@ -9,9 +9,9 @@ use super::rules::Scope;
 
 /// Access that a route requires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Demand {
+pub enum RouteAccess {
     /// None: the route has no data.
-    Nothing,
+    Open,
     /// Any account. Paths without a route require one, too, so that callers without an account cannot
     /// learn which exist.
     Account,

@@ -10,12 +10,12 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use arc_swap::{ArcSwap, Guard};
 use http::HeaderValue;
 
-use super::denial::{Demand, Denial, Pass};
+use super::active_rules::ActiveRules;
+use super::denial::{Denial, Pass, RouteAccess};
 use super::device::Devices;
 use super::identity::Identity;
 use super::key::{MacKey, NoRandomness};
 use super::passwords::Passwords;
-use super::posted::Posted;
 use super::rules::{Admission, Rules, Scope, User};
 use super::sessions::{SessionWriter, Sessions};
 use super::stats::{FailureReason, Stats};
@@ -35,7 +35,7 @@ pub struct Gate {
     pub(super) key: MacKey,
     pub(super) clock: Clock,
     pub(super) wall: WallClock,
-    posted: ArcSwap<Posted>,
+    active_rules: ArcSwap<ActiveRules>,
     generations: AtomicU64,
     pub(super) passwords: Passwords,
     /// Wrong tokens, by address.
@@ -72,14 +72,14 @@ impl Gate {
     ) -> Result<Gate, NoRandomness> {
         let key = MacKey::random()?;
         sessions.sync(users(&rules));
-        let posted = Posted::new(rules, &key, None, 0);
+        let active_rules = ActiveRules::new(rules, &key, None, 0);
         let passwords = Passwords::default();
-        passwords.retain(posted.proofs());
+        passwords.retain(active_rules.proofs());
         Ok(Gate {
             key,
             clock,
             wall,
-            posted: ArcSwap::from_pointee(posted),
+            active_rules: ArcSwap::from_pointee(active_rules),
             generations: AtomicU64::new(1),
             passwords,
             by_token: Mutex::default(),
@@ -96,16 +96,16 @@ impl Gate {
         let generation = self.generations.fetch_add(1, Ordering::Relaxed);
         // Sessions first, so that the new rules never admit a session of an account that was removed.
         self.sessions.sync(users(&rules));
-        let before = self.posted.load();
-        let posted = Posted::new(rules, &self.key, before.accounts.as_ref(), generation);
+        let before = self.active_rules.load();
+        let active_rules = ActiveRules::new(rules, &self.key, before.accounts.as_ref(), generation);
         // Known networks before the rules, so that the first success under the new rules is recorded.
-        self.passwords.retain(posted.proofs());
-        self.posted.store(Arc::new(posted));
+        self.passwords.retain(active_rules.proofs());
+        self.active_rules.store(Arc::new(active_rules));
     }
 
     /// Returns the rules in force. A request is checked against one set of them throughout.
-    pub fn posted(&self) -> Guard<Arc<Posted>> {
-        self.posted.load()
+    pub fn active_rules(&self) -> Guard<Arc<ActiveRules>> {
+        self.active_rules.load()
     }
 
     /// Starts the thread that writes sessions to a file, if any account can sign in or the file exists,
@@ -119,7 +119,7 @@ impl Gate {
         path: &Path,
         workers: usize,
     ) -> io::Result<Option<SessionWriter>> {
-        let is_needed = self.posted().signs_in() || path.exists();
+        let is_needed = self.active_rules().signs_in() || path.exists();
         is_needed.then(|| self.sessions.write_to(path, (workers / 4).max(1))).transpose()
     }
 
@@ -132,8 +132,8 @@ impl Gate {
     ///
     /// # Errors
     /// [`Denial::Host`] if it is another name.
-    pub fn check_host(&self, posted: &Posted, request: &Request) -> Result<(), Denial> {
-        if hosts::matches_any(&posted.rules().names, request) {
+    pub fn check_host(&self, active_rules: &ActiveRules, request: &Request) -> Result<(), Denial> {
+        if hosts::matches_any(&active_rules.rules().names, request) {
             return Ok(());
         }
         self.stats.count_failure(FailureReason::Host);
@@ -146,25 +146,25 @@ impl Gate {
     /// The reason for which it is refused.
     pub fn admit(
         &self,
-        posted: &Posted,
+        active_rules: &ActiveRules,
         request: &Request,
         pattern: &str,
-        demand: Demand,
+        access: RouteAccess,
     ) -> Result<Pass, Denial> {
-        let (identity, by_session) = match &posted.accounts {
-            Some(accounts) if demand != Demand::Nothing => {
+        let (identity, by_session) = match &active_rules.accounts {
+            Some(accounts) if access != RouteAccess::Open => {
                 if accounts.is_public(pattern) {
                     // The page shows a button to sign out.
                     (Identity::Anyone, self.authenticate_session(accounts, request).is_some())
                 } else {
-                    let identity = self.identify(posted, accounts, request)?;
+                    let identity = self.identify(active_rules, accounts, request)?;
                     let by_session = matches!(identity, Identity::Session(_));
                     (identity, by_session)
                 }
             }
             _ => (Identity::Anyone, false),
         };
-        if let Demand::Scope(scope) = demand {
+        if let RouteAccess::Scope(scope) = access {
             self.check_scope(&identity, scope)?;
         }
         if origins::is_unsafe(&request.method) && is_forgeable(&identity, request) {

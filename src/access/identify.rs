@@ -7,6 +7,7 @@ use std::time::Duration;
 use http::HeaderValue;
 
 use super::accounts::{Account, Accounts};
+use super::active_rules::ActiveRules;
 use super::attempt::{Attempt, ClientAddress, Refusal};
 use super::credentials::{Credentials, Malformed};
 use super::denial::{CookieValue, Denial, SignedIn};
@@ -14,7 +15,6 @@ use super::gate::Gate;
 use super::identity::Identity;
 use super::key::NoRandomness;
 use super::ledger::backoff;
-use super::posted::Posted;
 use super::rules::Scopes;
 use super::scheme::requested_port;
 use super::sessions::SignOut;
@@ -33,7 +33,7 @@ impl Gate {
     /// Authenticates a request by its credentials.
     pub(super) fn identify<'a>(
         &self,
-        posted: &Posted,
+        active_rules: &ActiveRules,
         accounts: &'a Accounts,
         request: &Request,
     ) -> Result<Identity<'a>, Denial> {
@@ -49,13 +49,13 @@ impl Gate {
                 self.stats.count_failure(FailureReason::Malformed);
                 Err(unauthorized(accounts, BEARER))
             }
-            Ok(Some(Credentials::Bearer(token))) => {
-                self.authenticate_token(posted, accounts, request, &token).map(Identity::Token)
-            }
+            Ok(Some(Credentials::Bearer(token))) => self
+                .authenticate_token(active_rules, accounts, request, &token)
+                .map(Identity::Token),
             Ok(Some(Credentials::Basic { user, password })) => {
                 let credentials = (&*user, &*password);
                 let (account, device) =
-                    self.authenticate_password(posted, accounts, request, credentials)?;
+                    self.authenticate_password(active_rules, accounts, request, credentials)?;
                 Ok(Identity::User(&account.scopes, device))
             }
         }
@@ -65,7 +65,7 @@ impl Gate {
     /// Wrong ones are throttled to spare the log and the network.
     fn authenticate_token<'a>(
         &self,
-        posted: &Posted,
+        active_rules: &ActiveRules,
         accounts: &'a Accounts,
         request: &Request,
         token: &str,
@@ -77,7 +77,7 @@ impl Gate {
         let address = ClientAddress::of(request);
         let network = address.fingerprint(&self.key);
         let fingerprint = self.key.fingerprint(&[b"token", token.as_bytes()]);
-        let guess = Guess { generation: posted.generation, fingerprint };
+        let guess = Guess { generation: active_rules.generation, fingerprint };
         let delay = {
             let mut tokens = self.tokens();
             if let Some(wait) = tokens.wait(&network, now) {
@@ -101,7 +101,7 @@ impl Gate {
 
     fn authenticate_password<'a>(
         &self,
-        posted: &Posted,
+        active_rules: &ActiveRules,
         accounts: &'a Accounts,
         request: &Request,
         (user, password): (&str, &[u8]),
@@ -113,8 +113,14 @@ impl Gate {
         let device = devices.find_map(|it| self.devices.verify(it.value, &proof, now));
         let credentials = (user, password);
         let now_here = (self.clock)();
-        let attempt =
-            Attempt::new(&self.key, posted.generation, request, credentials, device, now_here);
+        let attempt = Attempt::new(
+            &self.key,
+            active_rules.generation,
+            request,
+            credentials,
+            device,
+            now_here,
+        );
         let account = self.passwords.check(accounts, &attempt, &self.stats);
         let account = account.map_err(|refusal| self.refused(accounts, refusal, &attempt))?;
         let is_fresh = device.is_some_and(|device| !device.is_due);
@@ -148,15 +154,17 @@ impl Gate {
     /// Those of [`Gate::admit`] for the same name and password sent by HTTP Basic.
     pub fn sign_in(
         &self,
-        posted: &Posted,
+        active_rules: &ActiveRules,
         request: &Request,
         user: &str,
         password: &str,
     ) -> Result<SignedIn, Denial> {
-        let Some(accounts) = &posted.accounts else { return Err(Denial::Unauthorized(vec![])) };
+        let Some(accounts) = &active_rules.accounts else {
+            return Err(Denial::Unauthorized(vec![]));
+        };
         let credentials = (user, password.as_bytes());
         let (account, device) =
-            self.authenticate_password(posted, accounts, request, credentials)?;
+            self.authenticate_password(active_rules, accounts, request, credentials)?;
         let (lifetime, now) = (accounts.limits.session, (self.wall)());
         let issued = self.sessions.issue(user, &account.password_hash, now, lifetime.as_secs());
         match issued {
@@ -190,8 +198,8 @@ impl Gate {
     }
 
     /// Returns true if the request has a valid session.
-    pub fn is_signed_in(&self, posted: &Posted, request: &Request) -> bool {
-        posted
+    pub fn is_signed_in(&self, active_rules: &ActiveRules, request: &Request) -> bool {
+        active_rules
             .accounts
             .as_ref()
             .is_some_and(|accounts| self.authenticate_session(accounts, request).is_some())

@@ -25,6 +25,7 @@
 //! with `Basic` and `Bearer`.
 
 mod accounts;
+mod active_rules;
 mod attempt;
 mod comparison_limit;
 mod cookies;
@@ -41,7 +42,6 @@ mod ledger;
 mod origins;
 mod password;
 mod passwords;
-mod posted;
 mod rules;
 mod scheme;
 mod sessions;
@@ -50,7 +50,8 @@ mod throttle;
 mod token;
 mod verifications;
 
-pub use denial::{CookieValue, Demand, Denial, Pass, SignedIn};
+pub use active_rules::ActiveRules;
+pub use denial::{CookieValue, Denial, Pass, RouteAccess, SignedIn};
 pub use gate::Gate;
 pub use hosts::{HostName, HostNameError, names_this_machine};
 pub use key::NoRandomness;
@@ -58,7 +59,6 @@ pub use origins::{Origin, OriginError};
 pub use password::{
     MAX_PASSWORD_BYTES, PasswordError, PasswordHash, PasswordHashError, check_password,
 };
-pub use posted::Posted;
 pub(crate) use rules::HSTS;
 pub use rules::{
     Admission, Limits, MAX_NAME_BYTES, Restricted, Rules, Scope, Scopes, Token, User,

@@ -14,7 +14,7 @@ use crate::access::Gate;
 use crate::board::{ServiceInfo, Snapshot};
 use crate::engine::Request;
 use crate::history::History;
-use crate::upstream::Asked;
+use crate::upstream::PollRequest;
 
 /// Settings of the site besides its data; replaceable at any time.
 #[derive(Debug, Clone)]
@@ -29,7 +29,7 @@ pub struct Settings {
 pub type SnapshotReader = Box<dyn Fn() -> Arc<Snapshot> + Send + Sync>;
 
 /// Requests a poll of the source of that name; `None` if there is none. Must not block.
-pub type PollDesk = Box<dyn Fn(&str) -> Option<Asked> + Send + Sync>;
+pub type PollDesk = Box<dyn Fn(&str) -> Option<PollRequest> + Send + Sync>;
 
 /// Returns the whole days until a certificate expires, negative once it has, if that is soon
 /// enough for a warning. Must not block.
@@ -89,7 +89,7 @@ impl Context {
     }
 
     /// Requests a poll of a source; `None` if there is no source of that name.
-    pub(super) fn request_poll(&self, source: &str) -> Option<Asked> {
+    pub(super) fn request_poll(&self, source: &str) -> Option<PollRequest> {
         (self.polls)(source)
     }
 

@@ -7,7 +7,7 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
-use crate::access::Posted;
+use crate::access::ActiveRules;
 use crate::engine::{Body, Request, Response};
 
 /// Request headers that a page of another site may set.
@@ -26,13 +26,13 @@ const PREFLIGHT_AGE: HeaderValue = HeaderValue::from_static("600");
 /// Answers a CORS preflight of a listed origin; `None` for any other request.
 ///
 /// The answer is the same for every target, so it does not reveal which targets exist.
-pub(super) fn preflight(posted: &Posted, request: &Request) -> Option<Response> {
+pub(super) fn preflight(active_rules: &ActiveRules, request: &Request) -> Option<Response> {
     if request.method != Method::OPTIONS
         || !request.headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
     {
         return None;
     }
-    posted.listed_origin(request)?;
+    active_rules.listed_origin(request)?;
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::NO_CONTENT;
     let headers = response.headers_mut();
@@ -43,12 +43,12 @@ pub(super) fn preflight(posted: &Posted, request: &Request) -> Option<Response> 
 }
 
 /// Lets the pages of a listed origin read the response. Without listed origins it adds nothing.
-pub(super) fn add_headers(posted: &Posted, request: &Request, headers: &mut HeaderMap) {
-    if posted.rules().cors_origins.is_empty() {
+pub(super) fn add_headers(active_rules: &ActiveRules, request: &Request, headers: &mut HeaderMap) {
+    if active_rules.rules().cors_origins.is_empty() {
         return;
     }
     headers.append(VARY, HeaderValue::from_static("origin"));
-    if let Some(origin) = posted.listed_origin(request) {
+    if let Some(origin) = active_rules.listed_origin(request) {
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
         headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED_HEADERS);
     }

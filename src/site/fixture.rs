@@ -19,7 +19,7 @@ use crate::board::{
 use crate::engine::{Activity, Body, Peer, Request, Response};
 use crate::history::History;
 use crate::units::Unit;
-use crate::upstream::Asked;
+use crate::upstream::PollRequest;
 
 /// Returns the time of all tests.
 pub(super) fn now() -> Timestamp {
@@ -175,8 +175,8 @@ fn site_over(
     let snapshot = Arc::new(Snapshot { version: 1, sources, status });
     let settings = Settings { title: "Pumphouse".into(), service };
     let desk = |source: &str| match source {
-        "tank" => Some(Asked::Granted),
-        "weather" => Some(Asked::TooSoon(Duration::from_millis(9500))),
+        "tank" => Some(PollRequest::Granted),
+        "weather" => Some(PollRequest::TooSoon(Duration::from_millis(9500))),
         _ => None,
     };
     let snapshots = Box::new(move || Arc::clone(&snapshot));
@@ -219,11 +219,11 @@ impl Site {
         now: Timestamp,
         activity: &Activity,
     ) -> (&'static str, Response) {
-        let posted = self.context.gate.posted();
+        let active_rules = self.context.gate.active_rules();
         let mut exchange = Exchange::start(now);
-        let answer = self.begin(&posted, &mut exchange, request, activity);
+        let answer = self.begin(&active_rules, &mut exchange, request, activity);
         let outcome = self.complete(&exchange, request, answer);
-        (exchange.route(), self.finish(&posted, &exchange, request, outcome))
+        (exchange.route(), self.finish(&active_rules, &exchange, request, outcome))
     }
 }
 

@@ -9,20 +9,20 @@ use super::media_type::JSON;
 use super::problem::Problem;
 use super::query::Pairs;
 use super::sources::unknown_source;
-use crate::upstream::Asked;
+use crate::upstream::PollRequest;
 
 /// Answers 202 when the poll begins. Its result is in the source's `fetched_at` or `error`.
 pub(super) fn poll(context: &Context, request: &RouteRequest<'_>) -> Result<Content, Problem> {
     Pairs::of(&request.http.target)?.finish()?;
     let source = request.parameter;
     match context.request_poll(source).ok_or_else(unknown_source)? {
-        Asked::TooSoon(wait) => {
+        PollRequest::TooSoon(wait) => {
             let seconds = wait.as_secs() + 1;
             let detail =
                 format!("{source} was polled a moment ago, or its rate limit allows no poll yet.");
             Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, detail).retry_after(seconds))
         }
-        Asked::Granted => {
+        PollRequest::Granted => {
             let mut response =
                 uncached(format!("{{\"source\":\"{source}\",\"poll\":\"begun\"}}\n"), JSON);
             *response.status_mut() = StatusCode::ACCEPTED;

@@ -33,7 +33,7 @@ impl Redirect {
         if !is_known(&request.method) {
             return Err(Problem::method_unknown());
         }
-        self.gate.check_host(&self.gate.posted(), request)?;
+        self.gate.check_host(&self.gate.active_rules(), request)?;
         // The engine has put the authority of an absolute target into Host.
         let host = request.headers.get(header::HOST).map_or(&b""[..], HeaderValue::as_bytes);
         let authority = Authority::parse(host).map_err(|_| {

@@ -6,7 +6,7 @@ use super::methods::Methods::{self, Post, Read};
 use super::{
     assets, events, health, history, login, openapi, pages, picture, poll, status, values,
 };
-use crate::access::{Demand, Scope};
+use crate::access::{RouteAccess, Scope};
 use crate::engine::Lane::{Bulk, Interactive};
 use crate::route_pattern::RoutePattern;
 
@@ -16,14 +16,14 @@ pub(super) struct Route {
     /// Methods that it allows.
     pub(super) methods: Methods,
     /// Access that it requires while access is restricted.
-    pub(super) access: Demand,
+    pub(super) access: RouteAccess,
     /// Its handler.
     pub(super) handler: Handler,
 }
 
-const READ: Demand = Demand::Scope(Scope::Read);
-const POLL: Demand = Demand::Scope(Scope::Poll);
-const OPEN: Demand = Demand::Nothing;
+const READ: RouteAccess = RouteAccess::Scope(Scope::Read);
+const POLL: RouteAccess = RouteAccess::Scope(Scope::Poll);
+const OPEN: RouteAccess = RouteAccess::Open;
 
 /// Returns the route of a pattern.
 pub(super) fn route(pattern: RoutePattern) -> Route {

@@ -22,7 +22,7 @@ use super::observer::RequestObserver;
 use super::problem::Problem;
 use super::router::{Router, answer_asterisk, answer_by_method};
 use super::{cors, login, negotiate, target};
-use crate::access::{Demand, Denial, Gate, Posted};
+use crate::access::{ActiveRules, Denial, Gate, RouteAccess};
 use crate::engine::{
     Activity, Continuation, Refusal, Reply, Request, RequestHead, Response, Service,
 };
@@ -85,23 +85,23 @@ impl Site {
     /// Checks the host, answers a preflight, or dispatches the request.
     pub(super) fn begin(
         &self,
-        posted: &Posted,
+        active_rules: &ActiveRules,
         exchange: &mut Exchange,
         request: &Request,
         activity: &Activity,
     ) -> Result<Answer, Problem> {
-        self.context.gate.check_host(posted, request)?;
-        match cors::preflight(posted, request) {
+        self.context.gate.check_host(active_rules, request)?;
+        match cors::preflight(active_rules, request) {
             Some(response) => Ok(Answer::ready(response)),
-            None => self.dispatch(Some(posted), exchange, request, activity),
+            None => self.dispatch(Some(active_rules), exchange, request, activity),
         }
     }
 
-    /// Finds the route, and calls its handler if the posted rules admit the request. Without rules
+    /// Finds the route, and calls its handler if the active_rules rules admit the request. Without rules
     /// every request is admitted.
     fn dispatch(
         &self,
-        posted: Option<&Posted>,
+        active_rules: Option<&ActiveRules>,
         exchange: &mut Exchange,
         request: &Request,
         activity: &Activity,
@@ -122,13 +122,14 @@ impl Site {
             exchange.pattern = Some(matched.pattern);
             activity.set_route(matched.pattern.as_str());
         }
-        if let Some(posted) = posted {
-            let access = matched.as_ref().map_or(Demand::Account, |matched| matched.route.access);
-            match self.context.gate.admit(posted, request, exchange.route(), access) {
+        if let Some(active_rules) = active_rules {
+            let access =
+                matched.as_ref().map_or(RouteAccess::Account, |matched| matched.route.access);
+            match self.context.gate.admit(active_rules, request, exchange.route(), access) {
                 Ok(pass) => exchange.pass = pass,
                 Err(denial) => {
                     exchange.pass = GUARDED;
-                    return self.deny(posted, request, &path, denial);
+                    return self.deny(active_rules, request, &path, denial);
                 }
             }
         }
@@ -152,14 +153,14 @@ impl Site {
     /// browser or a script.
     fn deny(
         &self,
-        posted: &Posted,
+        active_rules: &ActiveRules,
         request: &Request,
         path: &str,
         denial: Denial,
     ) -> Result<Answer, Problem> {
         let is_page = !path.starts_with("/api/") && negotiate::prefers_html(&request.headers);
         match denial {
-            Denial::Unauthorized(_) if is_page && posted.signs_in() => {
+            Denial::Unauthorized(_) if is_page && active_rules.signs_in() => {
                 Ok(Answer::ready(login::required(&self.context, request)))
             }
             denial => Err(denial.into()),
@@ -186,23 +187,27 @@ impl Site {
     /// Makes the response of an exchange.
     pub(super) fn finish(
         &self,
-        posted: &Posted,
+        active_rules: &ActiveRules,
         exchange: &Exchange,
         request: &Request,
         outcome: Result<Content, Problem>,
     ) -> Response {
-        self.finisher.finish(&self.context, posted, exchange, request, outcome)
+        self.finisher.finish(&self.context, active_rules, exchange, request, outcome)
     }
 }
 
 /// Implemented for a shared site, as work that is left for later turns keeps a handle to it.
 impl Service for Arc<Site> {
     fn call(&self, request: &Request, activity: &Activity) -> Reply {
-        let posted = self.context.gate.posted();
+        let active_rules = self.context.gate.active_rules();
         let mut exchange = Exchange::start(Timestamp::now());
-        let answer = self.begin(&posted, &mut exchange, request, activity);
+        let answer = self.begin(&active_rules, &mut exchange, request, activity);
         let pending = |exchange| {
-            Arc::new(Pending { site: Arc::clone(self), exchange, posted: Arc::clone(&posted) })
+            Arc::new(Pending {
+                site: Arc::clone(self),
+                exchange,
+                active_rules: Arc::clone(&active_rules),
+            })
         };
         let outcome = match answer {
             Ok(Answer::Unfinished(work)) => return pending(exchange).reply_with(work),
@@ -212,7 +217,7 @@ impl Service for Arc<Site> {
             Ok(Answer::Ready(content)) => Ok(content),
             Err(problem) => Err(problem),
         };
-        Reply::Respond(self.finish(&posted, &exchange, request, outcome))
+        Reply::Respond(self.finish(&active_rules, &exchange, request, outcome))
     }
 
     fn refuse(&self, refusal: Refusal, head: Option<RequestHead<'_>>) -> Response {
@@ -225,7 +230,7 @@ struct Pending {
     site: Arc<Site>,
     exchange: Exchange,
     /// Rules of access under which the request was admitted.
-    posted: Arc<Posted>,
+    active_rules: Arc<ActiveRules>,
 }
 
 impl Pending {
@@ -249,7 +254,7 @@ impl Pending {
 
     fn continued(self: Arc<Pending>, piece: Piece) -> Continuation {
         Box::new(move |request, activity| {
-            let Pending { site, exchange, posted } = &*self;
+            let Pending { site, exchange, active_rules } = &*self;
             activity.set_route(exchange.route());
             activity.progress();
             let outcome = match piece(&site.context, &exchange.route_request(request)) {
@@ -258,7 +263,7 @@ impl Pending {
                 Ok(Answer::Ready(content)) => Ok(content),
                 Err(problem) => Err(problem),
             };
-            Reply::Respond(site.finish(posted, exchange, request, outcome))
+            Reply::Respond(site.finish(active_rules, exchange, request, outcome))
         })
     }
 }

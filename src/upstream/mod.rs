@@ -50,6 +50,6 @@ mod stats;
 #[cfg(test)]
 mod tests;
 
-pub use on_demand::Asked;
+pub use on_demand::PollRequest;
 pub use pollers::{PollerHandles, Pollers, thread_names};
 pub use stats::{DURATION_BUCKETS, Durations, Outcome, Phase, PollStats};

@@ -10,7 +10,7 @@ const MIN_PAUSE: Duration = Duration::from_secs(10);
 
 /// Result of a request for a poll.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Asked {
+pub enum PollRequest {
     /// The poll begins at once, or is in progress.
     Granted,
     /// Refused; a request is granted after this time.
@@ -36,15 +36,15 @@ impl OnDemand {
     }
 
     /// Requests a poll.
-    pub(super) fn request(&self, now: Instant) -> Asked {
+    pub(super) fn request(&self, now: Instant) -> PollRequest {
         let earliest = self.base + Duration::from_millis(self.earliest.load(Ordering::Relaxed));
         let left = earliest.saturating_duration_since(now);
         if !left.is_zero() {
-            return Asked::TooSoon(left);
+            return PollRequest::TooSoon(left);
         }
         // If the channel is full, a request is pending already.
         let _ = self.sender.try_send(());
-        Asked::Granted
+        PollRequest::Granted
     }
 
     #[cfg(test)]
@@ -75,20 +75,20 @@ mod tests {
     fn request_is_granted_after_the_pause() {
         let on_demand = OnDemand::new(Duration::from_secs(300));
         let start = Instant::now();
-        assert_eq!(on_demand.request(start), Asked::Granted);
-        assert_eq!(on_demand.request(start), Asked::Granted, "the same poll");
+        assert_eq!(on_demand.request(start), PollRequest::Granted);
+        assert_eq!(on_demand.request(start), PollRequest::Granted, "the same poll");
         assert_eq!(on_demand.requests().len(), 1);
         on_demand.polled(start, Duration::ZERO);
         assert!(on_demand.requests().is_empty());
-        let Asked::TooSoon(left) = on_demand.request(start + Duration::from_secs(4)) else {
+        let PollRequest::TooSoon(left) = on_demand.request(start + Duration::from_secs(4)) else {
             panic!("too soon")
         };
         assert!(left <= Duration::from_secs(6) && left > Duration::from_secs(5), "{left:?}");
-        assert_eq!(on_demand.request(start + Duration::from_secs(10)), Asked::Granted);
+        assert_eq!(on_demand.request(start + Duration::from_secs(10)), PollRequest::Granted);
         on_demand.polled(start, Duration::from_secs(600));
         let later = start + Duration::from_secs(500);
         assert!(
-            matches!(on_demand.request(later), Asked::TooSoon(_)),
+            matches!(on_demand.request(later), PollRequest::TooSoon(_)),
             "the upstream asked for a longer wait"
         );
     }
@@ -98,6 +98,6 @@ mod tests {
         let on_demand = OnDemand::new(Duration::from_secs(2));
         let start = Instant::now();
         on_demand.polled(start, Duration::ZERO);
-        assert_eq!(on_demand.request(start + Duration::from_secs(2)), Asked::Granted);
+        assert_eq!(on_demand.request(start + Duration::from_secs(2)), PollRequest::Granted);
     }
 }

@@ -11,7 +11,7 @@ use ureq::tls::TlsConfig;
 
 use super::fetch::Fetcher;
 use super::kind;
-use super::on_demand::{Asked, OnDemand};
+use super::on_demand::{OnDemand, PollRequest};
 use super::poller::Poller;
 use super::rate_limit::{RateLimiter, RateLimiters};
 use super::schedule::Schedule;
@@ -72,7 +72,7 @@ impl PollerHandles {
     }
 
     /// Requests a poll of a source now; `None` if there is no such source.
-    pub fn request_poll(&self, source: &str) -> Option<Asked> {
+    pub fn request_poll(&self, source: &str) -> Option<PollRequest> {
         let entries = self.0.load();
         let entry = entries.iter().find(|entry| entry.stats.source() == source)?;
         Some(entry.on_demand.request(Instant::now()))

@@ -120,7 +120,7 @@ impl<F: Fn(&Request) -> Response + Send + Sync + 'static> Service for Program<F>
         http::Response::builder()
             .status(refusal.status())
             .header("Retry-After", "1")
-            .header("X-Asked", asked)
+            .header("X-PollRequest", asked)
             .body(Body::from(refusal.detail()))
             .unwrap()
     }

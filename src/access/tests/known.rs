@@ -256,7 +256,7 @@ fn caller_that_needs_no_verification_is_admitted_while_all_are_taken() {
         assert_eq!(scene.enter("anna", "right", HOME), "in");
         assert_eq!(scene.bear("reader", HOME), "in");
         assert_eq!(scene.bear("none", HOME), "401");
-        let ping = scene.gate.admit(&scene.gate.posted(), &request("", HOME), "/ping", READ);
+        let ping = scene.gate.admit(&scene.gate.active_rules(), &request("", HOME), "/ping", READ);
         assert_eq!(ping, Ok(Pass { guarded: false, by_session: false, device: None }));
     });
     assert_eq!(scene.verifications(), 1);
@@ -351,7 +351,7 @@ fn known_network_ends_with_the_password() {
 #[test]
 fn password_verified_after_its_reload_makes_no_network_known() {
     let scene = Scene::new(restricted());
-    let before = scene.gate.posted();
+    let before = scene.gate.active_rules();
     scene.gate.replace(changed(Some("newer")));
     // A request is checked against the rules at its beginning; this one ends after the reload.
     let asked = request(&basic("anna", "right"), HOME);
@@ -407,10 +407,10 @@ fn remembered_password_refunds_its_attempt_that_was_refused_as_busy() {
 fn collected_device_cookies_are_counted_by_account() {
     let scene = Scene::new(restricted());
     let berts = scene.gate.admit(
-        &scene.gate.posted(),
+        &scene.gate.active_rules(),
         &request(&basic("bert", "other"), ELSEWHERE),
         "/",
-        Demand::Account,
+        RouteAccess::Account,
     );
     let berts = berts.unwrap().device.unwrap();
     let devices: Vec<_> = (0..1500).map(|_| scene.device("anna", "right", HOME)).collect();
@@ -449,7 +449,7 @@ fn known_callers_get_a_limited_rate_of_verifications() {
     let scene = Scene::new(many);
     let device = |name: &str| {
         let asked = request(&basic(name, "right"), HOME);
-        let pass = scene.gate.admit(&scene.gate.posted(), &asked, "/", Demand::Account);
+        let pass = scene.gate.admit(&scene.gate.active_rules(), &asked, "/", RouteAccess::Account);
         pass.unwrap().device.unwrap().expose().to_owned()
     };
     let mut devices = Vec::new();

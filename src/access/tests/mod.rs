@@ -22,7 +22,7 @@ mod sessions;
 
 const HOME: &str = "192.0.2.1";
 const ELSEWHERE: &str = "198.51.100.1";
-const READ: Demand = Demand::Scope(Scope::Read);
+const READ: RouteAccess = RouteAccess::Scope(Scope::Read);
 
 /// A gate with a clock that only the test advances.
 struct Scene {
@@ -72,7 +72,7 @@ impl Scene {
     }
 
     fn ask(&self, request: &Request) -> Result<Pass, Denial> {
-        self.gate.admit(&self.gate.posted(), request, "/api/v1/status", READ)
+        self.gate.admit(&self.gate.active_rules(), request, "/api/v1/status", READ)
     }
 
     /// Sends a password from an address; returns `in`, `401`, `403`, `429` or `503`.

@@ -6,7 +6,7 @@ use super::*;
 
 impl Scene {
     fn sign_in(&self, user: &str, password: &str, from: &str) -> Result<SignedIn, Denial> {
-        self.gate.sign_in(&self.gate.posted(), &request("", from), user, password)
+        self.gate.sign_in(&self.gate.active_rules(), &request("", from), user, password)
     }
 
     fn session(&self) -> String {
@@ -204,11 +204,12 @@ fn session_of_an_account_that_was_absent_for_one_start_is_refused() {
     };
     for absent in [&["anna"][..], &["anna", "bert"]] {
         let (gate, writer) = start(restricted(), &path);
-        let signed_in = gate.sign_in(&gate.posted(), &request("", HOME), "anna", "right").unwrap();
+        let signed_in =
+            gate.sign_in(&gate.active_rules(), &request("", HOME), "anna", "right").unwrap();
         drop(writer);
         let cookie = format!("{SESSION_COOKIE}1={}", signed_in.session.expose());
         let asked = with_cookies(Method::GET, &[&cookie], &[]);
-        let is_good = |gate: &Gate| gate.is_signed_in(&gate.posted(), &asked);
+        let is_good = |gate: &Gate| gate.is_signed_in(&gate.active_rules(), &asked);
         let (gate, writer) = start(restricted(), &path);
         assert!(is_good(&gate), "it survives a restart");
         drop(writer);
@@ -241,11 +242,11 @@ fn sign_in_ends_the_session_that_it_replaces() {
     let (old, other) =
         (format!("{SESSION_COOKIE}6443={old}"), format!("{SESSION_COOKIE}7443={other}"));
     let asked = with_cookies(Method::POST, &[&old, &other], &[("host", "pump.example:6443")]);
-    let wrong = scene.gate.sign_in(&scene.gate.posted(), &asked, "anna", "wrong");
+    let wrong = scene.gate.sign_in(&scene.gate.active_rules(), &asked, "anna", "wrong");
     assert!(wrong.is_err());
     let is_good = |cookie| label(scene.ask(&with_cookies(Method::GET, &[cookie], &[])));
     assert_eq!([is_good(&old), is_good(&other)], ["in", "in"]);
-    let new = scene.gate.sign_in(&scene.gate.posted(), &asked, "anna", "right").unwrap();
+    let new = scene.gate.sign_in(&scene.gate.active_rules(), &asked, "anna", "right").unwrap();
     assert_eq!([is_good(&old), is_good(&other)], ["401", "in"]);
     assert_eq!(is_good(&format!("{SESSION_COOKIE}6443={}", new.session.expose())), "in");
 }

@@ -6,7 +6,7 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderValue, StatusCode};
 
-use crate::access::Posted;
+use crate::access::ActiveRules;
 use crate::engine::{Request, Response};
 use crate::site::exchange::Exchange;
 use crate::site::media_type::HTML;
@@ -31,11 +31,15 @@ pub(in crate::site) fn add_security_headers(response: &mut Response) {
 
 /// Keeps a response that took credentials out of shared caches, and a page of a signed-in visitor
 /// out of the browser's history.
-pub(super) fn restrict_caching(posted: &Posted, exchange: &Exchange, response: &mut Response) {
+pub(super) fn restrict_caching(
+    active_rules: &ActiveRules,
+    exchange: &Exchange,
+    response: &mut Response,
+) {
     if exchange.pass.guarded {
         make_private(response.headers_mut());
     }
-    if posted.signs_in() && is_page(exchange, response) {
+    if active_rules.signs_in() && is_page(exchange, response) {
         keep_from_history(exchange, response.headers_mut());
     }
 }
@@ -82,10 +86,14 @@ pub(super) fn add_device_cookie(exchange: &Exchange, request: &Request, response
 
 /// Adds what the rules require of the client's browser: to use TLS only, and which other sites'
 /// pages may read the response.
-pub(super) fn add_policy_headers(posted: &Posted, request: &Request, response: &mut Response) {
+pub(super) fn add_policy_headers(
+    active_rules: &ActiveRules,
+    request: &Request,
+    response: &mut Response,
+) {
     let headers = response.headers_mut();
-    if let Some(value) = posted.strict_transport().filter(|_| request.peer.tls) {
+    if let Some(value) = active_rules.strict_transport().filter(|_| request.peer.tls) {
         headers.insert(STRICT_TRANSPORT_SECURITY, value.clone());
     }
-    cors::add_headers(posted, request, headers);
+    cors::add_headers(active_rules, request, headers);
 }

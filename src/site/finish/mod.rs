@@ -33,7 +33,7 @@ use super::observer::RequestObserver;
 use super::problem::Problem;
 use super::request_id::RequestId;
 use super::request_log::RequestLog;
-use crate::access::Posted;
+use crate::access::ActiveRules;
 use crate::engine::{Refusal, Request, RequestHead, Response};
 use crate::route_pattern::NO_ROUTE;
 
@@ -62,15 +62,15 @@ impl Finisher {
     pub(super) fn finish(
         &self,
         context: &Context,
-        posted: &Posted,
+        active_rules: &ActiveRules,
         exchange: &Exchange,
         request: &Request,
         outcome: Result<Content, Problem>,
     ) -> Response {
         let mut response = respond(context, request, outcome);
-        headers::restrict_caching(posted, exchange, &mut response);
+        headers::restrict_caching(active_rules, exchange, &mut response);
         headers::add_device_cookie(exchange, request, &mut response);
-        headers::add_policy_headers(posted, request, &mut response);
+        headers::add_policy_headers(active_rules, request, &mut response);
         let (method, code) = (method_label(&request.method), response.status().as_u16());
         let elapsed = exchange.begun.elapsed();
         self.observer.observe(exchange.route(), method, code, elapsed);

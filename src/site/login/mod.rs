@@ -53,23 +53,24 @@ const CACHE: HeaderValue = HeaderValue::from_static("\"cache\"");
 
 /// `GET` and `POST /login`
 pub(super) fn login(context: &Context, request: &RouteRequest<'_>) -> Result<Content, Problem> {
-    let posted = context.gate.posted();
+    let active_rules = context.gate.active_rules();
     let wanted = next::of_query(request.http.target.query().unwrap_or(""));
-    if posted.is_open() {
+    if active_rules.is_open() {
         return Ok(see_other(&wanted).into());
     }
-    if !posted.signs_in() {
+    if !active_rules.signs_in() {
         return Err(Problem::not_found("There is no account that could sign in here."));
     }
     if request.http.method == Method::POST {
         let sent = form::read(request.http)?;
-        let outcome = context.gate.sign_in(&posted, request.http, &sent.username, &sent.password);
+        let outcome =
+            context.gate.sign_in(&active_rules, request.http, &sent.username, &sent.password);
         return Ok(match outcome {
             Ok(signed_in) => signed_in_response(request.http, &signed_in, &sent.next).into(),
             Err(denial) => rejected(context, &sent, &denial)?.into(),
         });
     }
-    if context.gate.is_signed_in(&posted, request.http) {
+    if context.gate.is_signed_in(&active_rules, request.http) {
         return Ok(see_other(&wanted).into());
     }
     let form = Form { notice: Notice::None, username: "", next: &wanted };
@@ -82,7 +83,7 @@ pub(super) fn login(context: &Context, request: &RouteRequest<'_>) -> Result<Con
 /// contains them again, and a 303 means that no crash undoes the sign-out.
 pub(super) fn logout(context: &Context, request: &RouteRequest<'_>) -> Result<Content, Problem> {
     let (ended, outcome) = context.gate.sign_out(request.http);
-    let is_open = context.gate.posted().is_open();
+    let is_open = context.gate.active_rules().is_open();
     // Browsers honour Clear-Site-Data over TLS only.
     match outcome {
         SignOut::Durable => {

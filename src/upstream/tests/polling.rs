@@ -20,7 +20,7 @@ use crate::upstream::on_demand::OnDemand;
 use crate::upstream::poller::Poller;
 use crate::upstream::schedule::Schedule;
 use crate::upstream::secrets::Secrets;
-use crate::upstream::{Asked, Outcome, Phase, PollStats, Pollers};
+use crate::upstream::{Outcome, Phase, PollRequest, PollStats, Pollers};
 
 fn source(name: &str, url: String) -> Source {
     let level = JsonValue {
@@ -250,12 +250,12 @@ fn requested_poll_begins_at_once() {
     let requests = pollers.handles();
     assert_eq!(requests.request_poll("unknown"), None);
     assert!(
-        matches!(requests.request_poll("tank"), Some(Asked::TooSoon(_))),
+        matches!(requests.request_poll("tank"), Some(PollRequest::TooSoon(_))),
         "it was polled just now"
     );
     // As after the pause.
     pollers.handles().allow_poll_requests();
-    assert_eq!(requests.request_poll("tank"), Some(Asked::Granted));
+    assert_eq!(requests.request_poll("tank"), Some(PollRequest::Granted));
     until(&reader, |snapshot| snapshot.version > first);
 }
 

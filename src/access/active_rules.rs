@@ -11,20 +11,20 @@ use super::rules::{Admission, Rules};
 use crate::engine::Request;
 
 /// The rules in force, prepared for lookups.
-pub struct Posted {
+pub struct ActiveRules {
     rules: Rules,
     pub(super) accounts: Option<Accounts>,
     strict_transport: Option<HeaderValue>,
     pub(super) generation: u64,
 }
 
-impl Posted {
+impl ActiveRules {
     pub(super) fn new(
         rules: Rules,
         key: &MacKey,
         before: Option<&Accounts>,
         generation: u64,
-    ) -> Posted {
+    ) -> ActiveRules {
         let accounts = match &rules.admission {
             Admission::Open => None,
             Admission::Restricted(restricted) => Some(Accounts::new(restricted, key, before)),
@@ -32,7 +32,7 @@ impl Posted {
         // Without includeSubDomains: other hosts of the domain are not ours to decide for.
         let strict_transport = rules.hsts.map(|age| format!("max-age={}", age.as_secs()));
         let strict_transport = strict_transport.and_then(|value| HeaderValue::try_from(value).ok());
-        Posted { rules, accounts, strict_transport, generation }
+        ActiveRules { rules, accounts, strict_transport, generation }
     }
 
     /// Returns the rules as configured.
