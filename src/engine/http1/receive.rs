@@ -1,9 +1,9 @@
 //! Input of a connection: from bytes to calls of the service.
 
+use std::time::Instant;
+
 use bytes::Bytes;
 use http::Method;
-
-use std::time::Instant;
 
 use super::action::{CallStep, Refused, ServiceCall};
 use super::body::BodyDecoder;
