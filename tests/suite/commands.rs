@@ -259,7 +259,7 @@ fn impossible_start_is_refused_with_the_reason() {
         (&["serve"], "pumphouse.toml: cannot read the configuration"),
         (&["serve", "--config", empty, "--listen", &taken], "another program has it"),
         (&["serve", "--config", open, "--admin-listen", "0.0.0.0:0"], "loopback"),
-        (&["serve", "--config", empty, "--listen", "6443"], "no address to listen on"),
+        (&["serve", "--config", empty, "--listen", "6443"], "not an address to listen on"),
     ];
     for (arguments, expected) in cases {
         let refused = run(arguments, directory.path());
