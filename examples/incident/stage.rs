@@ -1,5 +1,4 @@
-//! What all parts of the replay share: certificates, a crowd of clients, and the listen queue as a
-//! bar.
+//! Shared parts of the replay: certificates, a crowd of clients, and the listen queue as a bar.
 
 use std::io;
 use std::net::{SocketAddr, TcpStream};

@@ -1,4 +1,4 @@
-//! All faults of upstreams at once: each fails its own source, for as long as it lasts.
+//! All faults of upstreams at once: each fails its own source until it ends.
 
 use std::path::Path;
 

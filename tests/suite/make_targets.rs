@@ -14,14 +14,14 @@ const README: &str = include_str!("../../README.md");
 const CI: &str = include_str!("../../.ci/run");
 const TARGETS: &str = include_str!("../targets.sh");
 
-/// Names of the make targets that a text runs at the begin of a line, or in backquotes.
+/// Returns the make targets that a text names at the start of a line, or in backquotes.
 fn named(text: &str) -> BTreeSet<&str> {
     let begins = |line: &str| line.trim_start_matches(['`', ' ']).starts_with("make ");
     let pieces = text.lines().flat_map(|line| line.split('`')).filter(|piece| begins(piece));
     pieces.filter_map(|piece| piece.split_whitespace().nth(1)).collect()
 }
 
-/// Names of the make targets that a script runs.
+/// Returns the make targets that a script runs.
 fn run(script: &str) -> BTreeSet<&str> {
     let lines = script.lines().filter(|line| !line.trim_start().starts_with('#'));
     let behind = lines.flat_map(|line| line.split("make ").skip(1));
@@ -37,8 +37,8 @@ fn make_targets_named_in_readme_run_by_ci() {
     assert!(missing.is_empty(), "neither .ci/run nor tests/targets.sh runs {missing:?}");
 }
 
-/// The path of the binary relative to the working folder. It leads through `src`, which no other
-/// folder has.
+/// Returns the path of the binary relative to the working folder, through `src`, so that it is valid in
+/// that folder only.
 fn relative_binary() -> PathBuf {
     let folder = std::env::current_dir().unwrap();
     let up = folder.components().filter(|part| matches!(part, Component::Normal(_)));

@@ -48,7 +48,7 @@ fn busy() -> (Server, Upstream, Client) {
     (server, well, silent)
 }
 
-/// A sample: its name and its labels.
+/// Name and labels of a sample.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Sample {
     name: String,
@@ -311,7 +311,7 @@ fn scoreboard_has_the_documented_members() {
     assert!(at("/certificates/0/days_left").as_i64() > Some(14), "{board}");
 }
 
-/// A metric in an expression, with the label values that it selects.
+/// Metric in an expression, with the label values that it selects.
 struct Selector {
     name: String,
     labels: Vec<(String, Vec<String>)>,

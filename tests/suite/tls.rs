@@ -1,4 +1,4 @@
-//! What the TLS listeners speak, as other TLS implementations find it.
+//! TLS versions, cipher suites and certificates of the listeners, tested with OpenSSL and rustls.
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -13,7 +13,7 @@ use rustls::{ClientConnection, StreamOwned};
 use crate::harness::get;
 use crate::server::{Server, run, trust};
 
-/// One handshake by openssl; what it tells of it, or `None` when the server refused.
+/// Makes a handshake with openssl. Returns its output, or `None` if the server refused.
 fn handshake(address: SocketAddr, arguments: &[&str]) -> Option<String> {
     let output = Command::new("timeout")
         .args(["20", "openssl", "s_client", "-connect", &address.to_string()])
@@ -25,7 +25,7 @@ fn handshake(address: SocketAddr, arguments: &[&str]) -> Option<String> {
     output.status.success().then_some(line)
 }
 
-/// What openssl calls the suites that it has for a protocol.
+/// Returns openssl's names of its cipher suites for a protocol.
 fn suites(protocol: &str) -> Vec<String> {
     let all = "ALL:COMPLEMENTOFALL:@SECLEVEL=0";
     let output = Command::new("openssl").args(["ciphers", "-s", protocol, all]).output().unwrap();

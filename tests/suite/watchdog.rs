@@ -1,5 +1,5 @@
-//! Stuck threads: strace delays a system call of a thread of the
-//! real program for longer than anybody waits.
+//! Stuck threads: strace delays a system call of a thread of the real program for longer than the
+//! watchdog waits.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -11,11 +11,11 @@ use hostile::config::Config;
 use crate::harness::{eventually, get};
 use crate::server::Server;
 
-/// Threads held by strace; let go when dropped.
+/// Threads that strace delays; they continue when this is dropped.
 pub struct Wedge(Vec<Child>);
 
 impl Wedge {
-    /// Holds each of these threads at its next call of `calls`.
+    /// Delays each of these threads at its next call of `calls`.
     pub fn new(threads: &[u32], calls: &str) -> Wedge {
         assert!(!threads.is_empty());
         let hold = |thread: &u32| {

@@ -15,10 +15,10 @@ pub struct Browser {
     _profile: tempfile::TempDir,
 }
 
-/// Starts of chromedriver. It takes a free port of IPv4 and ends if that is taken in IPv6.
+/// Number of attempts to start chromedriver, which exits if its free port of IPv4 is taken in IPv6.
 const DRIVER_STARTS: usize = 5;
 
-/// Starts chromedriver; `None` if it ends before it listens.
+/// Starts chromedriver; returns `None` if it exits before it listens.
 fn start_driver() -> Option<(Child, u16)> {
     let mut driver = Command::new("chromedriver")
         .arg("--port=0")
@@ -39,8 +39,7 @@ fn start_driver() -> Option<(Child, u16)> {
 }
 
 impl Browser {
-    /// Opens a window of that size, with JavaScript on or off. A self-signed certificate is
-    /// accepted, as the operator would.
+    /// Opens a window of this size, with JavaScript on or off, that accepts a self-signed certificate.
     pub fn open(width: u32, height: u32, javascript: bool) -> Browser {
         let (driver, port) = std::iter::repeat_with(start_driver)
             .take(DRIVER_STARTS)
@@ -65,7 +64,7 @@ impl Browser {
             &json!({"capabilities": {"alwaysMatch": {
                 "browserName": "chrome",
                 "acceptInsecureCerts": true,
-                // Long scripts are those of axe, on a machine that does other things.
+                // The scripts of axe take long on a busy machine.
                 "timeouts": {"script": TEST_TIMEOUT.as_millis() as u64},
                 "goog:loggingPrefs": {"browser": "ALL"},
                 "goog:chromeOptions": {
@@ -73,7 +72,7 @@ impl Browser {
                         "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic",
                         "--no-first-run", "--disable-background-networking",
                         "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
-                        // A name that browsers do not take for this machine's own.
+                        // A name that browsers do not treat as local.
                         "--host-resolver-rules=MAP tank.test 127.0.0.1".to_owned(),
                         format!("--window-size={width},{height}"),
                         format!("--user-data-dir={data_dir}"),
@@ -91,8 +90,8 @@ impl Browser {
         self.post("/url", &json!({"url": url}));
     }
 
-    /// The text that a visitor sees in the first element that the selector names. Looks again
-    /// when the page was replaced between finding the element and reading it.
+    /// Returns the visible text of the first element that matches the selector. Retries if the page is
+    /// replaced between finding the element and reading it.
     pub fn text(&self, selector: &str) -> String {
         let begun = Instant::now();
         loop {
@@ -116,30 +115,30 @@ impl Browser {
         Ok(id.to_owned())
     }
 
-    /// Types into a field, as a person does. Works without JavaScript.
+    /// Types into a field, also without JavaScript.
     pub fn keys(&self, selector: &str, text: &str) {
         let id = self.element(selector).unwrap();
         self.post(&format!("/element/{id}/value"), &json!({"text": text}));
     }
 
-    /// Clicks an element, as a person does. Works without JavaScript.
+    /// Clicks an element, also without JavaScript.
     pub fn click(&self, selector: &str) {
         let id = self.element(selector).unwrap();
         self.post(&format!("/element/{id}/click"), &json!({}));
     }
 
-    /// Runs a script in the page and gives what it returns.
+    /// Runs a script in the page and returns its result.
     pub fn run(&self, script: &str) -> Value {
         self.post("/execute/sync", &json!({"script": script, "args": []}))
     }
 
-    /// Runs a script that hands its result to its last argument, and gives that.
+    /// Runs a script that passes its result to its last argument, and returns the result.
     pub fn run_async(&self, script: &str) -> Value {
         self.post("/execute/async", &json!({"script": script, "args": []}))
     }
 
     /// Emulates another medium (`print`), or preferences
-    /// (`("prefers-color-scheme", "dark")`), from now on.
+    /// (`("prefers-color-scheme", "dark")`), until the next call.
     pub fn emulate(&self, medium: &str, features: &[(&str, &str)]) {
         let features: Vec<Value> =
             features.iter().map(|(name, value)| json!({"name": name, "value": value})).collect();
@@ -184,7 +183,7 @@ fn value(response: &str) -> Result<Value, Value> {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        // Ends the browser too; the driver alone would leave it behind.
+        // Ends the browser, too; killing the driver would leave it running.
         let bound = Duration::from_secs(10);
         let quit = self.agent.delete(&self.session).config().timeout_global(Some(bound)).build();
         let _ = quit.call();

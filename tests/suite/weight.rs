@@ -1,4 +1,4 @@
-//! A page is light enough for the far end of a bad line: all of it is a few dozen kilobytes.
+//! Size of a page with everything that it loads: small enough for a slow line.
 
 use std::process::Command;
 
@@ -13,10 +13,10 @@ use crate::demo::Demo;
 use crate::harness::eventually;
 use crate::server::Server;
 
-/// The dashboard with its style sheet, script and icon, as they are sent.
+/// Size of the dashboard with style sheet, script and icon, as transferred.
 const MOST: usize = 50 * 1024;
 
-/// What curl gets from there: the bytes as they come over the line.
+/// Returns what curl downloads, with the content coding.
 fn fetched(url: &str, fields: &[&str]) -> Vec<u8> {
     let mut curl = Command::new("curl");
     curl.args(["--insecure", "--silent", "--fail", "--max-time", "20"]);
@@ -25,7 +25,7 @@ fn fetched(url: &str, fields: &[&str]) -> Vec<u8> {
     output.stdout
 }
 
-/// Bytes of a page and of what it asks for, compressed where the server does that.
+/// Returns the transferred size of a page and of everything that it loads.
 fn weight(origin: &str, path: &str) -> usize {
     const GZIP: [&str; 2] = ["--header", "Accept-Encoding: gzip"];
     let page = String::from_utf8(fetched(&format!("{origin}{path}"), &[])).unwrap();
@@ -60,7 +60,7 @@ fn demo_page_is_at_most_50_kb() {
 fn page_of_six_sources_with_a_year_of_data_is_at_most_50_kb() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("pumphouse.db");
-    // Each of the demo's sources twice, under another name.
+    // Each source of the demo twice, under two names.
     let changes =
         pumphouse_web::demo::history(Timestamp::now()).into_iter().map(|change| match change {
             Change::Observed(samples) => {

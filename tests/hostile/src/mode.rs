@@ -18,7 +18,7 @@ pub enum Mode {
     #[strum(to_string = "garbage TLS")]
     GarbageTls,
     /// Sends a second ClientHello in the middle of the handshake. A server that accepted it would
-    /// compute handshakes for as long as the client likes.
+    /// compute handshakes without end.
     #[strum(to_string = "second ClientHello")]
     SecondClientHello,
     /// Completes the handshake and sends a head one byte at a time, without end.

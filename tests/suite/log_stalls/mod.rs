@@ -22,10 +22,10 @@ use crate::watchdog::Wedge;
 
 const DEBUG: &str = "export RUST_LOG=debug";
 
-/// Request lines that fill the pipe, the reader's buffer and the queue.
+/// Number of logged requests that fill the pipe, the reader's buffer and the queue of the log.
 const FLOOD: usize = 6000;
 
-/// Sends requests on one connection; each must be answered.
+/// Sends requests on one connection, and requires that each is served.
 fn ask(server: &Server, requests: usize) {
     let mut stream = connect_tls(server.address, &server.client).unwrap();
     for _ in 0..requests {
@@ -35,7 +35,7 @@ fn ask(server: &Server, requests: usize) {
     }
 }
 
-/// Leaves standard error unread and logs until lines are dropped.
+/// Stops reading standard error, and logs until lines are dropped.
 fn stall(server: &Server) {
     server.pause_log();
     ask(server, FLOOD);
@@ -53,7 +53,7 @@ fn metric(server: &Server, sample: &str) -> u64 {
     value.unwrap_or_else(|| panic!("no {sample} in {scrape}")).parse().unwrap()
 }
 
-/// A pipe without room.
+/// A full pipe.
 struct FullPipe {
     _reader: std::io::PipeReader,
     writer: std::io::PipeWriter,
@@ -98,7 +98,7 @@ fn stalled_log_pollers_continue_and_drops_are_reported_later() {
     stall(&server);
     let polls = "pumphouse_polls_total{source=\"well\",outcome=\"connect\"}";
     let before = metric(&server, polls);
-    eventually("it is polled again and again", || metric(&server, polls) >= before + 3);
+    eventually("the source is polled repeatedly", || metric(&server, polls) >= before + 3);
     assert_eq!(code(&server.get("/api/v1/status")), 200);
 
     let dropped = metric(&server, "pumphouse_log_lines_dropped_total");
@@ -111,16 +111,16 @@ fn stalled_log_pollers_continue_and_drops_are_reported_later() {
         reported == metric(&server, "pumphouse_log_lines_dropped_total")
     });
     ask(&server, 1);
-    eventually("the log goes on", || {
+    eventually("the log continues", || {
         let log = server.log();
         let report = log.iter().rposition(|line| reported(line).is_some()).unwrap();
         log[report..].iter().any(|line| line.contains("GET /ping 200"))
     });
-    // A line may be under way at the moment of a look.
+    // A write may be in progress at the moment of a request.
     eventually("no write is held up", || log_state(&server)["blocked_seconds"] == 0.0);
 }
 
-/// Number of dropped lines that a line reports.
+/// Returns the number of dropped lines that a log line reports.
 fn reported(line: &str) -> Option<u64> {
     let (before, _) = line.split_once(" log lines dropped")?;
     before.rsplit(' ').next()?.parse().ok()
@@ -141,7 +141,7 @@ fn stalled_log_second_signal_ends_the_process_with_130() {
     let config = Config::https().set("server.drain_timeout", "50s");
     let mut server = Server::start_after(DEBUG, &config);
     stall(&server);
-    // A request in flight, which the stop waits for.
+    // A request in flight, for which the stop waits.
     let mut stream = connect_tls(server.address, &server.client).unwrap();
     let head =
         "POST /api/v1/sources/x/poll HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n";
@@ -151,7 +151,7 @@ fn stalled_log_second_signal_ends_the_process_with_130() {
         board["connections"]["reading"].as_u64() > Some(0)
     });
     server.signal("TERM");
-    eventually("it stops to listen", || TcpStream::connect(server.address).is_err());
+    eventually("the listener is closed", || TcpStream::connect(server.address).is_err());
     server.signal("TERM");
     assert_eq!(server.wait().code(), Some(130));
 }
@@ -190,7 +190,7 @@ fn failing_standard_error_costs_counted_lines_and_nothing_else() {
             .stderr(File::options().write(true).open("/dev/full").unwrap()),
     );
     let mut stream = None;
-    eventually("it listens", || {
+    eventually("the server listens", || {
         stream = UnixStream::connect(folder.path().join("web.sock")).ok();
         stream.is_some()
     });
@@ -207,7 +207,7 @@ fn failing_standard_error_costs_counted_lines_and_nothing_else() {
         let board = String::from_utf8(read_response(&mut admin).unwrap()).unwrap();
         json(&board)["log"]["dropped"].as_u64()
     };
-    eventually("its lines are counted", || dropped() >= Some(100));
+    eventually("the dropped lines are counted", || dropped() >= Some(100));
     assert!(Command::new("kill").arg(server.id().to_string()).status().unwrap().success());
     assert_eq!(server.wait().code(), Some(0));
 }

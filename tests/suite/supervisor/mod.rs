@@ -1,4 +1,4 @@
-//! Under a real supervisord, by the sections of the examples.
+//! The server under a real supervisord, with the sections of the example files.
 
 mod passing;
 mod watching;

@@ -21,13 +21,13 @@ use crate::harness::{eventually, get};
 use crate::process::Process;
 use crate::server::BINARY;
 
-/// Requests begin this far apart: 200 a second.
+/// Interval between requests: 200 a second.
 const SPACING: Duration = Duration::from_millis(5);
 
-/// Clients that take turns, so that some may wait while a server is replaced.
+/// Number of clients that take turns, so that some can wait while a server is replaced.
 const CLIENTS: usize = 40;
 
-/// Visitors who come at a steady pace, each with a connection of its own.
+/// Clients that connect at a steady rate, each on a fresh connection.
 struct Load {
     address: SocketAddr,
     begun: Instant,
@@ -38,7 +38,7 @@ struct Load {
 }
 
 impl Load {
-    /// Loads the address while `during` does what it does; gives how many were served.
+    /// Sends requests to the address while `during` runs. Returns the number that were served.
     fn on(address: SocketAddr, during: impl FnOnce(&Load)) -> u32 {
         let load = Load {
             address,
@@ -52,7 +52,7 @@ impl Load {
             for _ in 0..CLIENTS {
                 scope.spawn(|| load.visit());
             }
-            // Also when it panics, or the clients would go on for ever.
+            // Also after a panic, which would otherwise leave the clients running.
             let _stop = StopAtEnd(&load.stop);
             during(&load);
         });

@@ -98,7 +98,7 @@ fn dry_run_restarts_nothing_and_the_restart_limit_raises_an_alarm() {
     assert_eq!(supervisord.process(WEB), process, "one restart an hour and no more");
     assert!(!printed.contains(PASSWORD), "{printed}");
 
-    // An operator stops it, and asks for the whole limit anew.
+    // The operator stops the server, and restarts `watch`, which then has its full limit.
     supervisord.control(&["stop", WEB]);
     supervisord.control(&["restart", WATCH]);
     supervisord
