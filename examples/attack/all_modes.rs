@@ -10,16 +10,12 @@ use hostile::mode::Mode;
 use hostile::proc;
 use hostile::swarm::{Plan, Swarm};
 use hostile::target::Target;
-use pumphouse_web::engine::Settings;
 use pumphouse_web::kernel::listen_queue::listen_losses;
 use rustls::ClientConfig;
 
 use crate::CANARY_TIMEOUT;
 use crate::metrics;
 use crate::report::{Report, ServerCounts};
-
-/// Number of source addresses of each mode that uses several.
-const ADDRESSES: u8 = 200;
 
 /// Attacks a server for `time`. `own` is the server if it was started here.
 pub fn attack(
@@ -29,16 +25,7 @@ pub fn attack(
     time: Duration,
     own: Option<&Target>,
 ) -> Result<Report, Box<dyn Error>> {
-    let mut swarm = Swarm::new(Plan {
-        target: address,
-        config: Arc::clone(config),
-        large: "/".to_owned(),
-        modes: Mode::ATTACK.to_vec(),
-        connections,
-        addresses: ADDRESSES,
-        // The limits of a server elsewhere are not known; these are the defaults.
-        limits: Settings::default(),
-    })?;
+    let mut swarm = Swarm::new(Plan::new(address, config, &Mode::ATTACK, connections))?;
     let process = own.map(Target::process);
     let cpu_before = process.map(proc::cpu_time).unwrap_or_default();
     let overflows_before = listen_losses().overflows;

@@ -6,7 +6,6 @@ use std::fmt;
 use std::io;
 use std::path::Path;
 use std::process::Command;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hostile::config::Config;
@@ -16,7 +15,6 @@ use hostile::proc;
 use hostile::program;
 use hostile::swarm::{Plan, Swarm};
 use hostile::target::{Setup, Target};
-use pumphouse_web::engine::Settings;
 
 /// Memory of a server above its memory at rest, for stalled clients of one mode.
 pub struct Row {
@@ -99,9 +97,6 @@ const HELD: Duration = Duration::from_secs(5);
 /// Time between their end and the last measurement.
 const GONE: Duration = Duration::from_secs(10);
 
-/// Number of source addresses of the clients.
-const ADDRESSES: u8 = 200;
-
 /// Measures each mode whose name contains `only`, on a server of its own, over plain HTTP and over
 /// TLS. The server allows that many connections, so that none is evicted.
 pub fn run(binary: &Path, clients: usize, only: &str) -> Result<Vec<Row>, Box<dyn Error>> {
@@ -141,13 +136,8 @@ fn measure(
     let resident = || proc::status(target.process(), "VmRSS");
     let (rest, kernel_rest) = (resident(), proc::tcp_memory());
     let mut swarm = Swarm::new(Plan {
-        target: target.address,
-        config: Arc::clone(&target.config),
         large: large.target().to_owned(),
-        modes: vec![mode],
-        connections: clients,
-        addresses: ADDRESSES,
-        limits: Settings::default(),
+        ..Plan::new(target.address, &target.config, &[mode], clients)
     })?;
     if plain {
         swarm = swarm.over_plain_http();

@@ -2,7 +2,6 @@
 
 use std::error::Error;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hostile::canary::visit;
@@ -11,7 +10,6 @@ use hostile::mode::Mode;
 use hostile::proc;
 use hostile::swarm::{Plan, Swarm};
 use hostile::target::{Setup, Target};
-use pumphouse_web::engine::Settings;
 
 use crate::goals::Goal;
 
@@ -33,15 +31,8 @@ pub fn run(binary: &Path) -> Result<Scarcity, Box<dyn Error>> {
     let setup = Setup { descriptors: Some(DESCRIPTORS), ..Setup::from(Config::https()) };
     let target = Target::start(binary, setup)?;
     let (cpu, lines) = (proc::cpu_time(target.process()), target.log_lines());
-    let mut swarm = Swarm::new(Plan {
-        target: target.address,
-        config: Arc::clone(&target.config),
-        large: "/".to_owned(),
-        modes: vec![Mode::Silent],
-        connections: CONNECTIONS,
-        addresses: 200,
-        limits: Settings::default(),
-    })?;
+    let mut swarm =
+        Swarm::new(Plan::new(target.address, &target.config, &[Mode::Silent], CONNECTIONS))?;
     swarm.run(TIME, |_| {});
     let cpu = proc::cpu_time(target.process()).saturating_sub(cpu);
     let log_lines = target.log_lines() - lines;

@@ -213,37 +213,33 @@ fn pages_answer_while_public_connections_are_at_the_cap() {
     drop(crowd);
 }
 
+/// Returns the status of a request to the admin listener.
+fn admin_code(server: &Server, line: &str, host: &str) -> u16 {
+    let mut stream = TcpStream::connect(server.admin).unwrap();
+    stream.set_read_timeout(Some(TEST_TIMEOUT)).unwrap();
+    write!(stream, "{line} HTTP/1.1\r\nHost: {host}\r\n\r\n").unwrap();
+    code(&String::from_utf8(read_response(&mut stream).unwrap()).unwrap())
+}
+
 #[test]
 fn host_of_another_machine_gets_421() {
     let server = Server::start(&Config::https());
-    let ask = |host: &str| {
-        let mut stream = std::net::TcpStream::connect(server.admin).unwrap();
-        stream.set_read_timeout(Some(TEST_TIMEOUT)).unwrap();
-        write!(stream, "GET /metrics HTTP/1.1\r\nHost: {host}\r\n\r\n").unwrap();
-        code(&String::from_utf8(read_response(&mut stream).unwrap()).unwrap())
-    };
     for (host, expected) in
         [("127.0.0.1:6480", 200), ("localhost", 200), ("evil.example:6480", 421)]
     {
-        assert_eq!(ask(host), expected, "{host}");
+        assert_eq!(admin_code(&server, "GET /metrics", host), expected, "{host}");
     }
 }
 
 #[test]
 fn unknown_method_gets_501_and_disallowed_405() {
     let server = Server::start(&Config::https());
-    let ask = |line: &str| {
-        let mut stream = std::net::TcpStream::connect(server.admin).unwrap();
-        stream.set_read_timeout(Some(TEST_TIMEOUT)).unwrap();
-        write!(stream, "{line} HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
-        code(&String::from_utf8(read_response(&mut stream).unwrap()).unwrap())
-    };
     for (line, expected) in [
         ("BREW /healthz", 501),
         ("BREW /nowhere", 501),
         ("POST /healthz", 405),
         ("GET /nowhere", 404),
     ] {
-        assert_eq!(ask(line), expected, "{line}");
+        assert_eq!(admin_code(&server, line, "localhost"), expected, "{line}");
     }
 }

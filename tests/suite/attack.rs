@@ -34,13 +34,8 @@ fn hostile_clients_in_every_mode_no_canary_missed() {
     // More than the cap, so that some are evicted. Each address holds several connections, so there
     // is always a larger group than the canary's to evict from, even while the machine is slow.
     let mut swarm = Swarm::new(Plan {
-        target: target.address,
-        config: target.config.clone(),
-        large: "/".to_owned(),
-        modes: Mode::ATTACK.to_vec(),
-        connections: 480,
         addresses: 4,
-        limits: Settings::default(),
+        ..Plan::new(target.address, &target.config, &Mode::ATTACK, 480)
     })
     .unwrap();
     swarm.run(Duration::from_secs(6), |_| {});

@@ -13,7 +13,6 @@ use hostile::config::{Config, Source};
 use hostile::mode::Mode;
 use hostile::swarm::{Plan, Swarm};
 use hostile::upstream::Upstream;
-use pumphouse_web::engine::Settings;
 use rustix::fs::OFlags;
 
 use crate::harness::{eventually, get};
@@ -83,13 +82,8 @@ fn term_under_attack_with_a_hung_upstream_exits_with_0_in_time() {
         Source::json("tank", &upstream.url()).value("level", "/level", "").set("timeout", "60s");
     let mut server = Server::start(&Config::https().source(source));
     let mut swarm = Swarm::new(Plan {
-        target: server.address,
-        config: server.client.clone(),
-        large: "/".to_owned(),
-        modes: Mode::ATTACK.to_vec(),
-        connections: 1100,
         addresses: 4,
-        limits: Settings::default(),
+        ..Plan::new(server.address, &server.client, &Mode::ATTACK, 1100)
     })
     .unwrap();
     std::thread::scope(|scope| {

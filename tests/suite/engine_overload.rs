@@ -181,6 +181,12 @@ fn plain_from(server: &TestEngine, last: u8) -> TcpStream {
     stream
 }
 
+/// Sends a request on a connection, and requires that it is served.
+fn assert_served(stream: &mut TcpStream) {
+    stream.write_all(get("/").as_bytes()).unwrap();
+    assert_eq!(status(&read_response(stream).unwrap()), "200");
+}
+
 #[test]
 fn crowd_from_one_address_evicts_no_other_address() {
     let settings = Settings {
@@ -190,10 +196,7 @@ fn crowd_from_one_address_evicts_no_other_address() {
     };
     let server = TestEngine::http(settings, Program(plain_program));
     let mut visitors: Vec<TcpStream> = (0..4).map(|_| plain_from(&server, 2)).collect();
-    for visitor in &mut visitors {
-        visitor.write_all(get("/").as_bytes()).unwrap();
-        read_response(visitor).unwrap();
-    }
+    visitors.iter_mut().for_each(assert_served);
     let crowd: Vec<TcpStream> = (0..100).map(|_| plain_from(&server, 3)).collect();
     eventually("every connection of the crowd is accepted or shed", || {
         server.stats.accepted() == 104
@@ -203,13 +206,8 @@ fn crowd_from_one_address_evicts_no_other_address() {
     eventually("the crowd is shed or evicted", || {
         server.stats.shed(ShedReason::AddressCap) + evicted() == 100 - 8
     });
-    for visitor in &mut visitors {
-        visitor.write_all(get("/").as_bytes()).unwrap();
-        assert_eq!(status(&read_response(visitor).unwrap()), "200");
-    }
-    let mut fresh = plain_from(&server, 4);
-    fresh.write_all(get("/").as_bytes()).unwrap();
-    assert_eq!(status(&read_response(&mut fresh).unwrap()), "200");
+    visitors.iter_mut().for_each(assert_served);
+    assert_served(&mut plain_from(&server, 4));
     drop(crowd);
 }
 
@@ -222,22 +220,14 @@ fn crowd_from_one_address_at_the_cap_evicts_its_own() {
     };
     let server = TestEngine::http(settings, Program(plain_program));
     let mut visitors: Vec<TcpStream> = (0..4).map(|_| plain_from(&server, 2)).collect();
-    for visitor in &mut visitors {
-        visitor.write_all(get("/").as_bytes()).unwrap();
-        read_response(visitor).unwrap();
-    }
+    visitors.iter_mut().for_each(assert_served);
     // Many more than the cap, faster than the acceptor looks up candidates for eviction.
     let crowd: Vec<TcpStream> = (0..200).map(|_| plain_from(&server, 3)).collect();
     eventually("every connection of the crowd is accepted or shed", || {
         server.stats.accepted() == 204
     });
-    for visitor in &mut visitors {
-        visitor.write_all(get("/").as_bytes()).unwrap();
-        assert_eq!(status(&read_response(visitor).unwrap()), "200");
-    }
-    let mut fresh = plain_from(&server, 4);
-    fresh.write_all(get("/").as_bytes()).unwrap();
-    assert_eq!(status(&read_response(&mut fresh).unwrap()), "200");
+    visitors.iter_mut().for_each(assert_served);
+    assert_served(&mut plain_from(&server, 4));
     drop(crowd);
 }
 

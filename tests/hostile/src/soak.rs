@@ -8,8 +8,6 @@ use std::io;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use pumphouse_web::engine::Settings;
-
 use crate::canary::{Canary, CanaryReport};
 use crate::client::TEST_TIMEOUT;
 use crate::mode::Mode;
@@ -71,13 +69,8 @@ pub fn soak(
     let mut rounds = 0;
     loop {
         let mut swarm = Swarm::new(Plan {
-            target: target.address,
-            config: target.config.clone(),
-            large: "/".to_owned(),
-            modes: Mode::ATTACK.to_vec(),
-            connections,
             addresses: ADDRESSES,
-            limits: Settings::default(),
+            ..Plan::new(target.address, &target.config, &Mode::ATTACK, connections)
         })?;
         swarm.run(round, |_| {});
         drop(swarm);

@@ -51,6 +51,27 @@ pub struct Plan {
     pub limits: Settings,
 }
 
+impl Plan {
+    /// Returns a plan that requests `/` where the mode needs a large response, from 200 addresses in
+    /// each mode, and expects the default limits.
+    pub fn new(
+        target: SocketAddr,
+        config: &Arc<ClientConfig>,
+        modes: &[Mode],
+        connections: usize,
+    ) -> Plan {
+        Plan {
+            target,
+            config: Arc::clone(config),
+            large: "/".to_owned(),
+            modes: modes.to_vec(),
+            connections,
+            addresses: 200,
+            limits: Settings::default(),
+        }
+    }
+}
+
 /// Connections of one mode.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Tally {

@@ -6,8 +6,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use pumphouse_web::engine::Settings;
-
 use super::guesses::Guesses;
 use super::{Findings, Scale, Scenario};
 use crate::churn::Churn;
@@ -17,9 +15,6 @@ use crate::mode::Mode;
 use crate::swarm::{Plan, Swarm};
 use crate::target::Target;
 use crate::transport::Transport;
-
-/// Number of source addresses of each mode of a swarm.
-const ADDRESSES: u8 = 200;
 
 /// Number of connections of a pipelining scenario, each from its own address.
 const PIPELINES: u8 = 8;
@@ -55,15 +50,14 @@ impl Scenario {
             Scenario::SourcePages => pipeline(&source_pages),
             Scenario::ManyParameters => pipeline(&|_| many_parameters()),
             Scenario::StalledBodies => {
-                let modes = vec![Mode::StalledBody, Mode::StalledPost, Mode::StalledForm];
+                let modes = &[Mode::StalledBody, Mode::StalledPost, Mode::StalledForm];
                 swarm(target, modes, "/", scale.connections)?.run(time, |_| {});
                 Ok(Findings::default())
             }
             Scenario::StalledReaders => {
                 let half = scale.connections / 2;
-                let streamed =
-                    swarm(target, vec![Mode::StalledReader], DenseHistory::DOWNLOAD, half)?;
-                let whole = swarm(target, vec![Mode::NeverRead], DenseHistory::LARGE, half)?;
+                let streamed = swarm(target, &[Mode::StalledReader], DenseHistory::DOWNLOAD, half)?;
+                let whole = swarm(target, &[Mode::NeverRead], DenseHistory::LARGE, half)?;
                 std::thread::scope(|scope| {
                     for mut swarm in [streamed, whole] {
                         scope.spawn(move || swarm.run(time, |_| {}));
@@ -72,18 +66,16 @@ impl Scenario {
                 Ok(Findings::default())
             }
             Scenario::AdminClients => {
-                admin_swarm(target, Mode::ADMIN.to_vec(), "/metrics", ADMIN_CLIENTS)?
-                    .run(time, |_| {});
+                admin_swarm(target, &Mode::ADMIN, "/metrics", ADMIN_CLIENTS)?.run(time, |_| {});
                 Ok(Findings::default())
             }
             Scenario::AdminPipelines => {
-                admin_swarm(target, vec![Mode::EndlessPipeline], "/healthz", scale.connections)?
+                admin_swarm(target, &[Mode::EndlessPipeline], "/healthz", scale.connections)?
                     .run(time, |_| {});
                 Ok(Findings::default())
             }
             Scenario::Pipelines => {
-                let mut plan =
-                    plan(target, vec![Mode::EndlessPipeline], "/ping", scale.connections);
+                let mut plan = plan(target, &[Mode::EndlessPipeline], "/ping", scale.connections);
                 plan.addresses = PIPELINING_ADDRESSES;
                 Swarm::new(plan)?.run(time, |_| {});
                 Ok(Findings::default())
@@ -174,21 +166,14 @@ fn churn(target: SocketAddr, scale: &Scale) -> u64 {
     })
 }
 
-fn plan(target: &Target, modes: Vec<Mode>, large: &str, connections: usize) -> Plan {
-    Plan {
-        target: target.address,
-        config: Arc::clone(&target.config),
-        large: large.to_owned(),
-        modes,
-        connections,
-        addresses: ADDRESSES,
-        limits: Settings::default(),
-    }
+fn plan(target: &Target, modes: &[Mode], large: &str, connections: usize) -> Plan {
+    let plan = Plan::new(target.address, &target.config, modes, connections);
+    Plan { large: large.to_owned(), ..plan }
 }
 
 fn admin_swarm(
     target: &Target,
-    modes: Vec<Mode>,
+    modes: &[Mode],
     path: &str,
     connections: usize,
 ) -> io::Result<Swarm> {
@@ -196,6 +181,6 @@ fn admin_swarm(
     Ok(Swarm::new(plan)?.over_plain_http().bound_to(Ipv4Addr::LOCALHOST))
 }
 
-fn swarm(target: &Target, modes: Vec<Mode>, large: &str, connections: usize) -> io::Result<Swarm> {
+fn swarm(target: &Target, modes: &[Mode], large: &str, connections: usize) -> io::Result<Swarm> {
     Swarm::new(plan(target, modes, large, connections))
 }
