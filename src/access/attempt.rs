@@ -42,7 +42,7 @@ impl ClientAddress {
 
 /// Reason for which a password was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Refusal {
+pub(super) enum AttemptError {
     /// The password is wrong, or there is no such account; with the wait that the failure caused.
     Wrong(Option<Duration>),
     /// The caller must wait this long.

@@ -8,7 +8,7 @@ use http::HeaderValue;
 
 use super::accounts::{Account, Accounts};
 use super::active_rules::ActiveRules;
-use super::attempt::{Attempt, ClientAddress, Refusal};
+use super::attempt::{Attempt, AttemptError, ClientAddress};
 use super::credentials::{Credentials, Malformed};
 use super::denial::{CookieValue, Denial, SignedIn};
 use super::gate::Gate;
@@ -122,25 +122,25 @@ impl Gate {
             now_here,
         );
         let account = self.passwords.check(accounts, &attempt, &self.stats);
-        let account = account.map_err(|refusal| self.refused(accounts, refusal, &attempt))?;
+        let account = account.map_err(|error| self.refused(accounts, error, &attempt))?;
         let is_fresh = device.is_some_and(|device| !device.is_due);
         // The caller is admitted even if no cookie can be issued.
         let issued = (!is_fresh).then(|| self.devices.issue(&account.proof, now).ok()).flatten();
         Ok((account, issued.map(CookieValue)))
     }
 
-    fn refused(&self, accounts: &Accounts, refusal: Refusal, attempt: &Attempt<'_>) -> Denial {
-        match refusal {
-            Refusal::Wrong(delay) => {
+    fn refused(&self, accounts: &Accounts, error: AttemptError, attempt: &Attempt<'_>) -> Denial {
+        match error {
+            AttemptError::Wrong(delay) => {
                 self.failed(FailureReason::Password, delay, &attempt.address);
                 unauthorized(accounts, BEARER)
             }
-            Refusal::Throttled(wait) => self.throttled(wait),
-            Refusal::Busy => {
+            AttemptError::Throttled(wait) => self.throttled(wait),
+            AttemptError::Busy => {
                 self.stats.count_failure(FailureReason::Busy);
                 Denial::Busy
             }
-            Refusal::StrangerLimit => {
+            AttemptError::StrangerLimit => {
                 self.stats.count_failure(FailureReason::StrangerLimit);
                 Denial::Busy
             }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::attempt::{Attempt, Refusal};
+use super::attempt::{Attempt, AttemptError};
 use super::comparison_limit::{ComparisonLimit, PerSecond};
 use super::key::Fingerprint;
 use super::known_networks::KnownNetworks;
@@ -180,10 +180,10 @@ impl Ledger {
         caller: Caller,
         attempt: &Attempt<'_>,
         limits: &Limits,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), AttemptError> {
         if caller != Caller::Stranger {
             let has_one = self.known_callers.take(attempt.account, KNOWN_PER_SECOND, attempt.now);
-            return has_one.then_some(()).ok_or(Refusal::Busy);
+            return has_one.then_some(()).ok_or(AttemptError::Busy);
         }
         // One neighbourhood gets at most half, so an attacker that owns one, with its 65,536 IPv6
         // networks, leaves the other half to other callers. Networks with a wrong guess on record
@@ -192,7 +192,7 @@ impl Ledger {
         let reserved = if self.by_address.has_failed(&attempt.network) { limit / 4 } else { 0 };
         let allowed = PerSecond { all: limit - reserved, of_group: limit.div_ceil(2) };
         let has_one = self.strangers.take(attempt.neighbourhood, allowed, attempt.now);
-        has_one.then_some(()).ok_or(Refusal::StrangerLimit)
+        has_one.then_some(()).ok_or(AttemptError::StrangerLimit)
     }
 
     /// Number of records, of addresses, of accounts by unknown callers and from known networks, of

@@ -25,7 +25,7 @@ use std::collections::HashSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::accounts::{Account, Accounts};
-use super::attempt::{Attempt, Refusal};
+use super::attempt::{Attempt, AttemptError};
 use super::key::Fingerprint;
 use super::ledger::{Caller, Ledger};
 use super::stats::Stats;
@@ -50,24 +50,24 @@ impl Passwords {
         accounts: &'a Accounts,
         attempt: &Attempt<'_>,
         stats: &Stats,
-    ) -> Result<&'a Account, Refusal> {
+    ) -> Result<&'a Account, AttemptError> {
         let (limits, now) = (&accounts.limits, attempt.now);
         let account = accounts.user(attempt.user);
         let mut ledger = self.ledger();
         let caller = ledger.caller(attempt);
         if let Some(wait) = ledger.wait(caller, attempt, limits) {
-            return Err(Refusal::Throttled(wait));
+            return Err(AttemptError::Throttled(wait));
         }
         let permit = if caller == Caller::Stranger {
             let permit = self.permit(&mut ledger, caller, attempt, accounts)?;
             stats.count_comparison(caller.class());
             if ledger.is_known_wrong(caller, attempt, limits) {
-                return Err(Refusal::Wrong(None));
+                return Err(AttemptError::Wrong(None));
             }
             permit
         } else {
             if ledger.is_known_wrong(caller, attempt, limits) {
-                return Err(Refusal::Wrong(None));
+                return Err(AttemptError::Wrong(None));
             }
             let credential = &attempt.guess.fingerprint;
             let recognises = |account: &&Account| {
@@ -101,10 +101,10 @@ impl Passwords {
             if caller != Caller::Stranger {
                 ledger.charge_busy(caller, attempt, limits);
             }
-            return Err(Refusal::Busy);
+            return Err(AttemptError::Busy);
         };
         let Some(account) = account.filter(|_| matches) else {
-            return Err(Refusal::Wrong(ledger.confirm(caller, attempt, limits)));
+            return Err(AttemptError::Wrong(ledger.confirm(caller, attempt, limits)));
         };
         ledger.refund(caller, attempt, limits);
         account.remember(attempt.network, attempt.guess.fingerprint, now);
@@ -119,13 +119,13 @@ impl Passwords {
         caller: Caller,
         attempt: &Attempt<'_>,
         accounts: &Accounts,
-    ) -> Result<Permit<'_>, Refusal> {
+    ) -> Result<Permit<'_>, AttemptError> {
         let (limit, now) = (accounts.limits.verifications, attempt.now);
         let permit = match caller {
             Caller::Stranger => self.verifications.take_unknown(limit, now),
             _ => self.verifications.take_known(attempt.account, limit, now),
         };
-        let permit = permit.ok_or(Refusal::Busy)?;
+        let permit = permit.ok_or(AttemptError::Busy)?;
         ledger.count_comparison(caller, attempt, &accounts.limits)?;
         Ok(permit)
     }
