@@ -31,10 +31,9 @@ use super::eviction::Candidates;
 use super::limits::Settings;
 use super::listener::Listener;
 use super::log_throttle::LogThrottle;
-use super::reaper::ReaperTask;
 use super::scheduler::{Place, Slot, SlotToken, StallCheck};
 use super::session::{Session, Task};
-use super::shared::Shared;
+use super::shared::{ReaperTask, Shared};
 use super::socket::Stream;
 use super::stats::{ACCEPTOR_PULSE, ShedReason};
 

@@ -17,22 +17,9 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 
 use super::activity::Activity;
 use super::rejection::Rejections;
-use super::scheduler::Slot;
-use super::session::{Session, Task};
-use super::shared::Shared;
-use super::socket::Stream;
+use super::shared::{ReaperTask, Shared};
 use super::transport::Scratch;
 use super::worker::drive;
-
-/// Work for the reaper.
-pub(super) enum ReaperTask {
-    /// Drive a connection that was claimed.
-    Drive(Arc<Slot<Session>>, Task),
-    /// Answer a plain connection beyond the cap with 503.
-    Reject(Stream),
-    /// End the thread.
-    End,
-}
 
 /// Runs the reaper until [`ReaperTask::End`].
 pub(super) fn run(shared: &Arc<Shared>, tasks: &Receiver<ReaperTask>) {

@@ -12,15 +12,25 @@ use mio::{Poll, Registry, Token};
 use super::lanes::Lanes;
 use super::limits::{Settings, TRUNCATION_ATTEMPTS};
 use super::memory_limit::MemoryLimit;
-use super::reaper::ReaperTask;
 use super::scheduler::{Epoll, Scheduler, Slot, SlotToken, Waker};
 use super::service::Service;
 use super::session::{Session, Task};
+use super::socket::Stream;
 use super::stats::Stats;
 use super::turn_budget::TURN_TIME;
 
 /// Token of the acceptor's waker in its own epoll instance, where listeners count up from zero.
 const WAKE_ACCEPTOR: Token = Token(usize::MAX);
+
+/// Work for the reaper.
+pub(super) enum ReaperTask {
+    /// Drive a connection that was claimed.
+    Drive(Arc<Slot<Session>>, Task),
+    /// Answer a plain connection beyond the cap with 503.
+    Reject(Stream),
+    /// End the thread.
+    End,
+}
 
 /// State that the acceptor, the workers and the reaper share.
 pub(super) struct Shared {

@@ -7,9 +7,9 @@ use super::Acceptor;
 use crate::engine::client_net::ClientNet;
 use crate::engine::eviction::{Cutoffs, candidate_of};
 use crate::engine::limits::{MAX_REJECTIONS, UNPROVEN_GRACE};
-use crate::engine::reaper::ReaperTask;
 use crate::engine::scheduler::SlotToken;
 use crate::engine::session::Session;
+use crate::engine::shared::ReaperTask;
 use crate::engine::socket::Stream;
 use crate::engine::stats::{CloseReason, ShedReason};
 

@@ -7,9 +7,9 @@ use strum::EnumCount;
 
 use super::Acceptor;
 use crate::engine::eviction::{Candidates, largest_holders};
-use crate::engine::reaper::ReaperTask;
 use crate::engine::scheduler::{Place, Slot};
 use crate::engine::session::{Session, Task};
+use crate::engine::shared::ReaperTask;
 use crate::engine::stats::{CloseReason, ConnectionState, ShedReason};
 
 /// Interval of the sweeps while connections are open: the precision of all deadlines.

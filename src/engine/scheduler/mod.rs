@@ -96,7 +96,8 @@
 
 mod followers;
 mod io_driver;
-#[cfg(all(test, feature = "model"))]
+#[cfg(test)]
+#[cfg(feature = "model")]
 mod models;
 mod poller;
 mod run_queue;
