@@ -61,7 +61,7 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "| mode | opened | held at the end | closed when due | evicted before | lived at most \
+            "| mode | opened | held at the end | closed when due | closed earlier | lived at most \
              | canary |\n| --- | ---: | ---: | ---: | ---: | ---: | --- |"
         )?;
         let mut all = Tally::default();
@@ -86,7 +86,8 @@ impl fmt::Display for Report {
         writeln!(
             f,
             "\nA connection is due when the deadline of its phase has passed, or when it violates the \
-             protocol or a limit; at the cap others are evicted before."
+             protocol or a limit. Connections closed earlier were evicted at the cap, or refused by \
+             the route."
         )?;
         for reason in self.canary.missed.iter().take(5) {
             writeln!(f, "Missed visit: {reason}.")?;

@@ -53,7 +53,7 @@ fn requests_behind_blocked_workers_are_shed_at_queue_timeout() {
     let text = String::from_utf8_lossy(&response).to_lowercase();
     assert!(text.contains("retry-after: "), "{text}");
     assert!(
-        text.contains("x-asked: /kept?a=b\r\n"),
+        text.contains("x-target: /kept?a=b\r\n"),
         "the refusal does not name its request: {text}"
     );
 
@@ -312,7 +312,7 @@ fn panicking_handler_closes_its_own_connection_only() {
     stream.read_to_end(&mut received).unwrap();
     assert_eq!(status(&received), "500");
     let text = String::from_utf8_lossy(&received);
-    assert!(text.contains("x-asked: /panic\r\n"), "the refusal does not name its request: {text}");
+    assert!(text.contains("x-target: /panic\r\n"), "the refusal does not name its request: {text}");
     let mut stream = plain(&server);
     stream.write_all(get("/").as_bytes()).unwrap();
     assert_eq!(status(&read_response(&mut stream).unwrap()), "200");

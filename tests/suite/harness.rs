@@ -116,11 +116,11 @@ impl<F: Fn(&Request) -> Response + Send + Sync + 'static> Service for Program<F>
     }
 
     fn refuse(&self, refusal: Refusal, head: Option<RequestHead<'_>>) -> Response {
-        let asked = head.map_or_else(String::new, |head| head.target.to_string());
+        let target = head.map_or_else(String::new, |head| head.target.to_string());
         http::Response::builder()
             .status(refusal.status())
             .header("Retry-After", "1")
-            .header("X-PollRequest", asked)
+            .header("X-Target", target)
             .body(Body::from(refusal.detail()))
             .unwrap()
     }
