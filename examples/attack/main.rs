@@ -154,7 +154,7 @@ fn play_scenarios(
         time,
         connections: connections.min(STALLED_CONNECTIONS),
         history: DenseHistory { interval: arguments.history_interval.max(1) },
-        patience: CANARY_TIMEOUT,
+        step_timeout: CANARY_TIMEOUT,
         admin_attempts: 1,
         descriptors: None,
         watched: true,

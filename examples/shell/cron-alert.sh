@@ -59,7 +59,7 @@ elif [ "$sent" = low ] && below "$answer" "$clear"; then
     # Between both thresholds the last state stays.
     exit 0
 else
-    now=well message="$field is well again: $answer"
+    now=well message="$field is normal again: $answer"
 fi
 [ "$now" != "$sent" ] || exit 0
 

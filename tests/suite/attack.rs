@@ -79,7 +79,7 @@ fn withstand(scenario: Scenario) -> Findings {
         time: Duration::from_secs(6),
         connections: 300,
         history: DenseHistory { interval: 300 },
-        patience: TEST_TIMEOUT / 6,
+        step_timeout: TEST_TIMEOUT / 6,
         admin_attempts: 4,
         // The admin listener's cap is 128 then, below the number of clients.
         descriptors: Some(1024),

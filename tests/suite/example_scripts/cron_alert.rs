@@ -42,7 +42,7 @@ fn cron_alert_is_sent_once_for_each_crossing() {
     assert!(unknown.starts_with("tank.level is not known: curl: "), "{unknown}");
     assert_eq!(environment.run_nowhere("cron-alert.sh", &arguments).stdout, "");
     set(31);
-    assert_eq!(alert(), "tank.level is well again: 31\n");
+    assert_eq!(alert(), "tank.level is normal again: 31\n");
     assert_eq!(alert(), "");
     let mail = fs::read_to_string(environment.folder.path().join("mail")).unwrap();
     assert_eq!(mail.matches(&format!("{}/\n", environment.url)).count(), 2, "{mail}");

@@ -264,7 +264,10 @@ fn let_all_read(folder: &Path) -> io::Result<()> {
 fn raise_descriptors(needed: u64) -> Result<(), Box<dyn Error>> {
     let limit = getrlimit(Resource::Nofile);
     if limit.maximum.is_some_and(|most| most < needed) {
-        return Err(format!("{needed} open files are needed, the hard limit is lower: raise `ulimit -Hn`").into());
+        return Err(format!(
+            "{needed} open files are needed, the hard limit is lower: raise `ulimit -Hn`"
+        )
+        .into());
     }
     Ok(setrlimit(Resource::Nofile, Rlimit { current: Some(needed), maximum: limit.maximum })?)
 }

@@ -77,7 +77,7 @@ pub struct Scale {
     /// Observations in the history.
     pub history: DenseHistory,
     /// Longest time that each step of a canary's visit may take.
-    pub patience: Duration,
+    pub step_timeout: Duration,
     /// Number of attempts of a visit to the admin listener in the scenarios that fill it: on a busy
     /// machine the server evicts connections that are slow to send. `probe` makes four attempts.
     pub admin_attempts: usize,
@@ -151,12 +151,12 @@ impl Scenario {
             false => None,
         };
         let stop = AtomicBool::new(false);
-        let canary = Canary::start(target.address, Arc::clone(&target.config), scale.patience);
+        let canary = Canary::start(target.address, Arc::clone(&target.config), scale.step_timeout);
         let attempts = match self {
             Scenario::AdminConnects | Scenario::AdminPipelines => scale.admin_attempts,
             _ => 1,
         };
-        let admin = Canary::start_at_admin(target.admin, scale.patience, attempts);
+        let admin = Canary::start_at_admin(target.admin, scale.step_timeout, attempts);
         let (attacked, memory_kib) = std::thread::scope(|scope| {
             let sampler = scope.spawn(|| largest_memory(target.process(), &stop));
             let attacked = self.attack(&target, scale, guesses.as_ref());
