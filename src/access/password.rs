@@ -254,6 +254,13 @@ mod tests {
     }
 
     #[test]
+    fn memory_of_a_verification_exceeds_what_allocators_cache() {
+        let memory = memory(&Params::DEFAULT).unwrap();
+        assert!(memory.capacity() * Block::SIZE > 32 << 20);
+        assert_eq!(memory.len(), Params::DEFAULT.block_count());
+    }
+
+    #[test]
     fn hash_that_cannot_be_verified_is_rejected() {
         const TAIL: &str = "$c2FsdHNhbHRzYWx0$LCBBDyN4mGdrzmYpAZn3ag";
         let tail = |head: &str| format!("{head}{TAIL}");

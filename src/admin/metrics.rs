@@ -74,7 +74,7 @@ impl Metrics {
         families.push(program::certificates(self.certificates.as_deref()));
         families.extend(process::families(self.started_at));
         families.push(program::build_info());
-        families.extend(deprecated::old_names(&families, now));
+        families.extend(deprecated::old_names(&families, self.started_at, now));
         // The encoder rejects families without samples, such as values before the first poll.
         families.retain(|family| !family.get_metric().is_empty());
         TextEncoder::new().encode_to_string(&families).unwrap_or_else(|error| {

@@ -39,15 +39,15 @@ const ADMIN_SHARE: u64 = 8;
 const MIN_CONNECTIONS: u64 = 8;
 
 /// Parts of a configuration that need descriptors.
-struct RouteAccess {
+struct DescriptorDemand {
     max_connections: usize,
     listeners: usize,
     sources: usize,
 }
 
-impl RouteAccess {
-    fn of(config: &Config) -> RouteAccess {
-        RouteAccess {
+impl DescriptorDemand {
+    fn of(config: &Config) -> DescriptorDemand {
+        DescriptorDemand {
             max_connections: config.server.engine.max_connections,
             // The redirect engine's connections are few and bounded; they count as listeners do.
             listeners: config.server.listen.len() + redirect::descriptors(config),
@@ -75,7 +75,7 @@ impl RouteAccess {
 ///
 /// Raises the soft limit first, to what the configuration can use, within the hard limit.
 pub(crate) fn admitted_connections(config: &Config) -> usize {
-    let demand = RouteAccess::of(config);
+    let demand = DescriptorDemand::of(config);
     let wanted = demand.max_connections as u64 + demand.beside_connections(None);
     // The admin listener gets its full share, too.
     raise_limit(wanted.max(MAX_ADMIN_CONNECTIONS * ADMIN_SHARE));
@@ -84,7 +84,7 @@ pub(crate) fn admitted_connections(config: &Config) -> usize {
 
 /// Raises the limit, and grows the descriptor table to what the configuration can come to need.
 pub(super) fn reserve(config: &Config) {
-    let demand = RouteAccess::of(config);
+    let demand = DescriptorDemand::of(config);
     let admitted = admitted_connections(config) as u64;
     if let Err(error) = reserve_table(admitted + demand.beside_connections(limit())) {
         log::debug!("cannot reserve the descriptor table, so it grows on demand: {error}");
@@ -109,7 +109,8 @@ mod tests {
 
     #[test]
     fn admitted_connections_fit_the_limit() {
-        let demand = |max_connections| RouteAccess { max_connections, listeners: 1, sources: 3 };
+        let demand =
+            |max_connections| DescriptorDemand { max_connections, listeners: 1, sources: 3 };
         let admin = 1 + 128 + DESCRIPTORS_BEYOND_CAP;
         let taken = ALWAYS_OPEN as usize + admin + DESCRIPTORS_BEYOND_CAP + 1 + 5 * 3;
         assert_eq!(demand(4096).fit(None), 4096);

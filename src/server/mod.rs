@@ -62,7 +62,8 @@ use crate::site::Site;
 use crate::threads;
 use crate::upstream::Pollers;
 
-/// The running server. Its parts are listed in the order in which `stop` ends them.
+/// The running server. [`stop`] ends its parts in order; if a start fails at its end, they are dropped
+/// in the order of this list.
 struct Running {
     config: Config,
     watchdog: Watchdog,

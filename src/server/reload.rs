@@ -39,7 +39,7 @@ impl Running {
             changes.push("[auth] changed".to_owned());
         }
         // At every HUP, as the latest attempt may have failed.
-        if let Err(error) = self.write_sessions_to() {
+        if let Err(error) = self.start_session_writer() {
             log::error!(
                 "HUP: cannot keep sessions through a restart: {error}; send HUP again when that is \
                  fixed"

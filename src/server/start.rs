@@ -180,13 +180,13 @@ impl Running {
             teardown,
         };
         running.watch_certificates()?;
-        running.write_sessions_to()?;
+        running.start_session_writer()?;
         Ok(running)
     }
 
     /// Starts to write sessions to a file, if accounts can sign in or an earlier run has left a
     /// file. Does nothing if it was started already.
-    pub(super) fn write_sessions_to(&mut self) -> io::Result<()> {
+    pub(super) fn start_session_writer(&mut self) -> io::Result<()> {
         if let (None, Some(file)) = (&self.sessions, session_file(&self.config)) {
             self.sessions =
                 self.gate.write_sessions_to(&file, self.config.server.engine.workers)?;

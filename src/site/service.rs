@@ -97,7 +97,7 @@ impl Site {
         }
     }
 
-    /// Finds the route, and calls its handler if the active_rules rules admit the request. Without rules
+    /// Finds the route, and calls its handler if the active rules admit the request. Without rules
     /// every request is admitted.
     fn dispatch(
         &self,

@@ -198,7 +198,7 @@ fn guess_until_throttled(server: &Server, times: usize, attempt: impl Fn(usize) 
             return;
         }
     }
-    panic!("{MOST_GUESSES} guesses, and printed to wait {throttled} times");
+    panic!("{MOST_GUESSES} guesses, and throttled {throttled} times");
 }
 
 /// Number of guesses on one connection after which the test fails.

@@ -12,6 +12,9 @@ use crate::process::Process;
 use crate::server::BINARY;
 use crate::thread_limits::{config, needed, serve_in};
 
+/// Part of the log line of a verification without memory.
+const NO_MEMORY: &str = "to verify a password, answered 503";
+
 /// Returns a configuration with this account, without a source.
 fn config_with(account: serde_json::Value) -> Config {
     Config::http().set("server.workers", 2).push("auth.user", account)
@@ -93,7 +96,7 @@ fn wrong_passwords_in_the_smallest_address_space_end_nothing() {
             });
         }
     });
-    assert!(!server.log().contains("no memory for verifying"));
+    assert!(!server.log().contains(NO_MEMORY));
     assert_eq!(server.stop(), Some(0));
     let memory = refusals.iter().filter(|line| line.contains("verifications of passwords"));
     assert!(memory.count() > 0, "{refusals:#?}");
@@ -115,14 +118,7 @@ fn verification_without_memory_gets_503_and_one_log_line() {
     for _ in 0..3 {
         assert_eq!(sign_in(address, "correct horse"), 503);
     }
-    let lines = || {
-        server
-            .log()
-            .lines()
-            .iter()
-            .filter(|line| line.contains("to verify a password, answered 503"))
-            .count()
-    };
+    let lines = || server.log().lines().iter().filter(|line| line.contains(NO_MEMORY)).count();
     eventually("the lack of memory is logged", || lines() > 0);
     limit_address_space(&server, 4 << 30);
     assert_eq!(

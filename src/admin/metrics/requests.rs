@@ -38,7 +38,7 @@ impl RequestMetrics {
         let durations = HistogramVec::new(
             HistogramOpts::new(
                 name("http_request_duration_seconds"),
-                "Time from a request's last byte to its response, without the wait for a worker.",
+                "Time from the call of the handler to its response, including the wait for a permit.",
             )
             .buckets(BUCKETS.to_vec()),
             &["route"],

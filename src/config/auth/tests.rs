@@ -208,7 +208,7 @@ const WRONG: &[(&str, &str)] = &[
     ),
     (
         "[server]\nnames = [\"tank.example:6443\"]\n",
-        "p.toml:2:11: \"names\": \"tank.example:6443\" is no host name such as \"tank.example\"",
+        "p.toml:2:11: \"names\": \"tank.example:6443\" is not a host name such as \"tank.example\"",
     ),
     ("[server]\nhsts = \"on\"\n", "p.toml:2:9: \"hsts\" must be a duration such as"),
 ];

@@ -30,7 +30,7 @@ pub(in crate::engine) struct ServiceCall {
     pub(in crate::engine) step: CallStep,
 }
 
-/// CallStep of the service's work on a request.
+/// Step of the service's work on a request.
 pub(in crate::engine) enum CallStep {
     /// [`Service::call`].
     Begin,

@@ -174,7 +174,7 @@ fn sign_out_that_is_not_on_disk_is_503_and_keeps_the_cookie_until_it_is() {
     let site = under(anna());
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("missing/x.sessions.json");
-    let keeper = site.context.gate.write_sessions_to(&path, 8).unwrap();
+    let writer = site.context.gate.write_sessions_to(&path, 8).unwrap();
     let sent = cookies(&sign_in(&site));
     let fields = [(COOKIE.as_str(), &*sent), ("sec-fetch-site", "same-origin")];
     let sign_out = || answer(&site, &request("POST", "/logout", &fields));
@@ -187,8 +187,8 @@ fn sign_out_that_is_not_on_disk_is_503_and_keeps_the_cookie_until_it_is() {
         assert_eq!(answer(&site, &request("GET", "/", &fields[..1])).status(), 401);
     }
     std::fs::create_dir(path.parent().unwrap()).unwrap();
-    // The keeper writes the sessions when it is dropped, if not before.
-    drop(keeper);
+    // The writer writes the sessions when it is dropped, if not before.
+    drop(writer);
     let response = sign_out();
     assert_eq!(response.status(), 303);
     assert_eq!(cookies(&response), format!("{SESSION_COOKIE}443="));
