@@ -1,4 +1,4 @@
-//! Polls each source once, and describes the answer and the reading made of it.
+//! Polls each source once, and describes the response and the reading decoded from it.
 
 use std::fmt::{self, Write as _};
 
@@ -8,9 +8,9 @@ use crate::board::{Datum, Reading, Value};
 use crate::config::{Config, Source};
 use crate::server::user_agent;
 use crate::text::escape_line;
-use crate::upstream::poll_once::{OncePolled, poll_all};
+use crate::upstream::poll_once::{SinglePoll, poll_all};
 
-/// Polls every source, and passes the description of each poll to `print` when it has ended.
+/// Polls every source, and passes a description of each poll to `print` as soon as the poll has ended.
 /// Returns true if all polls succeeded.
 pub fn run(config: &Config, mut print: impl FnMut(&str)) -> bool {
     let mut all_succeeded = true;
@@ -21,18 +21,18 @@ pub fn run(config: &Config, mut print: impl FnMut(&str)) -> bool {
     all_succeeded
 }
 
-fn describe(source: &Source, polled: &OncePolled) -> String {
+fn describe(source: &Source, polled: &SinglePoll) -> String {
     let mut text = String::new();
     // Writing to a string does not fail.
     let _ = write_poll(&mut text, source, polled);
     text
 }
 
-fn write_poll(text: &mut String, source: &Source, polled: &OncePolled) -> fmt::Result {
+fn write_poll(text: &mut String, source: &Source, polled: &SinglePoll) -> fmt::Result {
     let kind = &source.kind;
-    let seconds = polled.took.as_secs_f64();
+    let seconds = polled.duration.as_secs_f64();
     writeln!(text, "\npolled {}: {} at {}", source.name, kind.as_str(), kind.url())?;
-    if let Some((bytes, fields)) = &polled.sent {
+    if let Some((bytes, fields)) = &polled.response {
         writeln!(text, "  {bytes} bytes in {seconds:.1} s, with these fields:")?;
         let width = fields.iter().map(|(place, _)| place.chars().count()).max().unwrap_or(0);
         for (place, raw) in fields {

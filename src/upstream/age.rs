@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-/// Names of units in the singular, with their seconds. Months and years depend on the calendar, but an
-/// observation that old is stale anyway.
+/// Singular names of each unit, and its length in seconds. Months and years are approximate: an observation
+/// that old is stale in any case.
 const UNITS: [(&[&str], u64); 7] = [
     (&["second", "sec", "s"], 1),
     (&["minute", "min", "m"], 60),
@@ -14,10 +14,10 @@ const UNITS: [(&[&str], u64); 7] = [
     (&["year", "yr", "y"], 365 * 86_400),
 ];
 
-/// Words without a meaning for the age.
+/// Words that are skipped.
 const FILLERS: [&str; 7] = ["ago", "and", "about", "almost", "over", "less", "than"];
 
-/// Parses an age; `None` if any word is unknown, because skipping a part would make an old observation look
+/// Parses an age. Returns `None` if any word is unknown: skipping `3 days` would make an old observation look
 /// fresh.
 pub(super) fn parse(phrase: &str) -> Option<Duration> {
     let phrase = phrase.to_ascii_lowercase();
@@ -44,10 +44,13 @@ pub(super) fn parse(phrase: &str) -> Option<Duration> {
     age.map(Duration::from_secs)
 }
 
-/// Returns the seconds of a unit, by its name in the singular or plural.
+/// Returns the length in seconds of a unit, named in the singular or plural.
 fn unit(word: &str) -> Option<u64> {
-    let is = |name: &str| word == name || word.strip_suffix('s') == Some(name);
-    UNITS.iter().find(|(names, _)| names.iter().any(|name| is(name))).map(|(_, seconds)| *seconds)
+    let is_name = |name: &str| word == name || word.strip_suffix('s') == Some(name);
+    UNITS
+        .iter()
+        .find(|(names, _)| names.iter().any(|name| is_name(name)))
+        .map(|(_, seconds)| *seconds)
 }
 
 #[cfg(test)]
@@ -55,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn phrases() {
+    fn age_in_words_is_parsed_and_unknown_words_are_rejected() {
         for (phrase, seconds) in [
             ("3 minutes, 20 seconds ago", Some(200)),
             ("2 hours, 5 minutes ago", Some(7500)),

@@ -14,7 +14,7 @@ use crate::board::{FieldName, Observed, Reading, Value};
 use crate::config;
 use crate::units::Unit;
 
-/// Field, key of the API, unit, and true if every station should have it.
+/// Field, key of the API, unit, and true if every station has the sensor.
 const FIELDS: [(&str, &str, Unit, bool); 10] = [
     ("temperature", "tempf", Unit::Fahrenheit, true),
     ("humidity", "humidity", Unit::Percent, true),
@@ -41,18 +41,18 @@ pub(super) fn url(keys: &config::Ambient) -> String {
 
 /// Returns the reason in an error response.
 pub(super) fn reason(body: &[u8]) -> Option<String> {
-    let answer: Json = serde_json::from_slice(body).ok()?;
-    decode::short_text(answer.get("error")?.as_str()?).map(|reason| reason.to_string())
+    let response: Json = serde_json::from_slice(body).ok()?;
+    decode::short_text(response.get("error")?.as_str()?).map(|reason| reason.to_string())
 }
 
 /// Decodes a response.
 ///
 /// # Errors
-/// The body is not such an array, has several stations, or no time or values.
+/// The body is not an array of readings or of one station, or the reading has no time or no values.
 pub(super) fn decode(body: &[u8]) -> Result<Reading, DecodeError> {
-    let answer = decode::json(body)?;
+    let response = decode::json(body)?;
     let entries =
-        answer.as_array().ok_or_else(|| DecodeError::new("the response is not an array"))?;
+        response.as_array().ok_or_else(|| DecodeError::new("the response is not an array"))?;
     let first = entries.first().ok_or_else(|| {
         DecodeError::new("the response has no station: check that it has sent data, and \"mac\"")
     })?;
@@ -69,7 +69,7 @@ pub(super) fn decode(body: &[u8]) -> Result<Reading, DecodeError> {
     let at = decode::number(data.get("dateutc"))
         .ok()
         .filter(|millis| *millis > 0.0)
-        // The cast saturates, and a saturated count is out of the timestamp's range.
+        // The cast saturates, and a saturated count is outside the range of a timestamp.
         .and_then(|millis| Timestamp::from_millisecond(millis as i64).ok())
         .ok_or_else(|| DecodeError::new("the reading has no usable time (dateutc)"))?;
     let values: Vec<(FieldName, Value)> = FIELDS
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn the_address_and_its_reason() {
+    fn url_contains_the_keys_and_the_configured_station() {
         let mut keys = config::Ambient {
             url: "https://rt.ambientweather.net".parse().unwrap(),
             api_key: Secret::new("k1".to_owned()),
@@ -170,6 +170,10 @@ mod tests {
         let expected =
             format!("https://rt.ambientweather.net/v1/devices/00:0E:C6:20:0F:7B?{query}&limit=1");
         assert_eq!(url(&keys), expected);
+    }
+
+    #[test]
+    fn reason_of_an_error_response_is_read() {
         assert_eq!(
             reason(br#"{"error":"above-user-rate-limit"}"#).as_deref(),
             Some("above-user-rate-limit")

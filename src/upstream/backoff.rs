@@ -1,4 +1,4 @@
-//! Waits after failed polls.
+//! Computes the wait after a failed poll.
 //!
 //! **A failed poll** is retried by exponential backoff with full jitter
 //! (<https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/>): the wait is drawn
@@ -15,13 +15,13 @@
 
 use std::time::Duration;
 
-/// Floor for sources with a longer interval.
+/// Floor for sources whose interval is longer than this.
 const MAX_FLOOR: Duration = Duration::from_secs(60);
 
-/// Cap of the window after requests to slow down, in intervals, for sources with a short interval.
+/// Cap of the window after requests to slow down, in intervals. It applies to short intervals.
 const CAP_INTERVALS: u32 = 8;
 
-/// Cap of the window after requests to slow down; never shorter than the interval.
+/// Cap of the window after requests to slow down, or the interval if that is longer.
 const CAP: Duration = Duration::from_secs(15 * 60);
 
 /// Returns the shortest wait.
@@ -48,10 +48,12 @@ pub(super) fn slow_down_wait(interval: Duration, unhinted: u32, random: f64) -> 
     draw(interval, window(interval, unhinted).min(cap), random)
 }
 
-fn window(interval: Duration, before: u32) -> Duration {
-    floor(interval).saturating_mul(2_u32.saturating_pow(before))
+/// Returns the floor doubled `failures` times.
+fn window(interval: Duration, failures: u32) -> Duration {
+    floor(interval).saturating_mul(2_u32.saturating_pow(failures))
 }
 
+/// Returns the floor and a random part of the window.
 fn draw(interval: Duration, window: Duration, random: f64) -> Duration {
     floor(interval) + window.mul_f64(random.clamp(0.0, 1.0))
 }
@@ -63,17 +65,17 @@ mod tests {
     #[test]
     fn window_of_retries_doubles_up_to_the_interval() {
         for (interval, failures, waits) in [
-            // A common interval: five minutes.
+            // The default interval.
             (300, 0, Some((60, 120))),
             (300, 1, Some((60, 180))),
             (300, 2, Some((60, 300))),
             (300, 3, None),
             (300, u32::MAX, None),
-            // A source with a short interval is never polled faster than when it is healthy.
+            // A source with a short interval is not retried between two points of its grid.
             (5, 0, None),
             (60, 0, None),
             (61, 0, Some((60, 120))),
-            // A source with a long interval is retried long before its interval is over.
+            // A source with a long interval is retried well within the interval.
             (7200, 0, Some((60, 120))),
             (7200, 6, Some((60, 3900))),
             (7200, 7, None),
@@ -90,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn wait_to_slow_down_grows_beyond_the_interval() {
+    fn wait_after_requests_to_slow_down_grows_beyond_the_interval() {
         for (interval, unhinted, least, most) in [
             (300, 0, 60, 120),
             (300, 3, 60, 540),

@@ -4,7 +4,8 @@ use crate::board::{Datum, FieldName, Finite, Reading, Value};
 use crate::config::DesiredUnits;
 use crate::units::Unit;
 
-/// Converts each value to the desired unit of its field, if that measures the same quantity.
+/// Converts each value to the desired unit of its field. A value whose unit measures another quantity stays
+/// as it was sent, with a note.
 pub(super) fn convert(desired: &DesiredUnits, reading: Reading) -> Reading {
     let converted = |(field, value): (FieldName, Value)| {
         let value = match value.unit {

@@ -1,4 +1,4 @@
-//! Common parts of the decoders: their error, and parsing of numbers and texts.
+//! Parts that the decoders share: their error type, and parsing of numbers and texts.
 
 use std::sync::Arc;
 
@@ -38,7 +38,7 @@ pub(super) fn json(body: &[u8]) -> Result<Json, DecodeError> {
     })
 }
 
-/// Returns a number, also if it is written as a string, or a note that says why there is none.
+/// Returns a number, which may be written as a string, or the note for its absence.
 pub(super) fn number(json: Option<&Json>) -> Result<f64, &'static str> {
     match json {
         None => Err("missing from the response"),
@@ -52,7 +52,7 @@ pub(super) fn number(json: Option<&Json>) -> Result<f64, &'static str> {
     }
 }
 
-/// Returns a short text; a boolean becomes `true` or `false`.
+/// Returns a text value, shortened by [`short_text`]. A boolean becomes `true` or `false`.
 pub(super) fn text_value(json: Option<&Json>) -> Value {
     match json {
         None => Value::missing(None, "missing from the response"),
@@ -66,8 +66,8 @@ pub(super) fn text_value(json: Option<&Json>) -> Value {
     }
 }
 
-/// Returns one line of bounded length without hidden characters, with [`CUT`] at its end if it was
-/// shortened; `None` if nothing is left.
+/// Returns the text as one line of at most [`MAX_TEXT`] characters, without invisible ones and with [`CUT`]
+/// at the end if it was shortened; `None` if it is blank.
 pub(super) fn short_text(text: &str) -> Option<Arc<str>> {
     let text = clean(text.trim());
     let mut line: String = text.chars().take(MAX_TEXT).collect();
@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_read_from_json() {
+    fn number_is_read_from_a_json_number_or_string() {
         for (json, read) in [
             ("12.5", Ok(12.5)),
             ("-0.25e1", Ok(-2.5)),
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_are_read_from_json() {
+    fn text_is_read_from_a_json_string_or_boolean() {
         let long = format!("\"{}\"", "é".repeat(300));
         for (json, text) in [
             ("\" Pump\\non \"", Some("Pump on")),

@@ -1,15 +1,15 @@
-//! Beginning of a response that could not be decoded, safe to log.
+//! Excerpt of a response that could not be decoded, for the log.
 
 use super::secrets::{CUT, Secrets};
 use crate::text::clean;
 
-/// Most characters.
+/// Most characters of an excerpt.
 const LENGTH: usize = 160;
 
-/// Returns one quoted line of printable characters, without the source's secrets: a service may echo the
-/// request.
+/// Returns the beginning of a body as one quoted line of printable characters. The source's secrets are
+/// redacted, since an upstream may echo the request.
 pub(super) fn of(body: &[u8], secrets: &Secrets) -> String {
-    // More than is shown, since spaces are removed.
+    // Longer than the excerpt, since runs of spaces are collapsed below.
     let start = &body[..body.len().min(16 * LENGTH)];
     let mut text = String::from_utf8_lossy(start).into_owned();
     if start.len() < body.len() {
@@ -17,7 +17,7 @@ pub(super) fn of(body: &[u8], secrets: &Secrets) -> String {
     }
     let text = secrets.redact(text);
     let text = clean(&text);
-    // U+FFFD replaces bytes that are not UTF-8, and hidden characters.
+    // U+FFFD stands for bytes that are not UTF-8 and for invisible characters.
     let is_space = |c: char| c.is_whitespace() || c == '\u{fffd}';
     let words = text.split(is_space).filter(|word| !word.is_empty());
     let line = words.collect::<Vec<_>>().join(" ");
@@ -55,7 +55,7 @@ mod tests {
         }
         let long = of("é".repeat(500).as_bytes(), &secrets);
         assert_eq!(long.chars().count(), LENGTH + 3);
-        // The secret is cut by the limit of bytes, and then shown because the spaces are removed.
+        // The byte limit cuts the secret, and collapsing the spaces brings its beginning into the excerpt.
         let cut = [&b" ".repeat(16 * LENGTH - 6)[..], b"s3cretkey"].concat();
         assert_eq!(of(&cut, &secrets), r#""[secret]…""#);
     }

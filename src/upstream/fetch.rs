@@ -1,6 +1,6 @@
-//! One HTTP exchange with an upstream, with bounds that do not depend on its behaviour.
+//! One HTTP exchange with an upstream, bounded in time and memory whatever the upstream sends.
 //!
-//! | bound | by |
+//! | bounded | by |
 //! | --- | --- |
 //! | total time: name, connection, TLS, head, body, redirects | the source's `timeout` |
 //! | an address that does not respond | the race of addresses ([`outbound`]) |
@@ -9,7 +9,7 @@
 //! | redirects | [`MAX_REDIRECTS`], within the configured origin |
 //! | threads | one for each source, for lookups ([`ThreadedResolver`]) |
 //!
-//! Proxies of the environment are ignored: a poll goes to the configured host. Connections are not kept,
+//! Proxies in the environment are ignored: a poll goes to the configured host. Connections are not reused,
 //! since the next poll is minutes away.
 
 use std::io::Read as _;
@@ -31,8 +31,9 @@ use crate::board::{ErrorKind, PollError};
 use crate::outbound::{self, Failure, ThreadedResolver};
 
 /// Most bytes of a body, before and after decompression. Pages and JSON of sensors have a few dozen KiB.
-/// gzip is decompressed here and not by the client library, so that a decompression bomb stops at this
-/// bound.
+///
+/// This module decompresses gzip instead of the client library, so that a decompression bomb is stopped at
+/// this bound.
 pub(super) const MAX_BODY: u64 = 1024 * 1024;
 
 /// Most bytes of an error response that are read for the upstream's reason.
@@ -51,11 +52,11 @@ pub(super) struct Request {
     pub(super) headers: Vec<(HeaderName, HeaderValue)>,
     /// Error message for a redirect, if redirects must not be followed.
     pub(super) redirect: Option<&'static str>,
-    /// True if a 304 is meaningful.
+    /// True if validators are sent, so that the upstream may respond 304.
     pub(super) conditional: bool,
     /// Extracts the upstream's reason from the body of an error response.
     pub(super) reason: fn(&[u8]) -> Option<String>,
-    /// Secrets to redact from anything quoted.
+    /// Secrets to redact from errors that quote the upstream.
     pub(super) secrets: Secrets,
 }
 
@@ -69,7 +70,7 @@ pub(super) enum Fetched {
         /// Validators for the next request.
         validators: Validators,
     },
-    /// 304: the response that the validators belong to is still current.
+    /// 304: the response with these validators is still current.
     NotModified,
 }
 
@@ -111,8 +112,8 @@ impl Fetcher {
         Fetcher { agent, timeout }
     }
 
-    /// Sends the request, with the validators of the last response if there are any. Errors may quote the
-    /// upstream, without the request's secrets.
+    /// Sends the request, with the validators of the last response if there are any. The request's secrets
+    /// are redacted from errors.
     pub(super) fn fetch(
         &self,
         request: &Request,
@@ -124,15 +125,17 @@ impl Fetcher {
         })
     }
 
+    /// Sends the request, and follows redirects until one deadline for all of them.
     fn follow(&self, request: &Request, validators: &Validators) -> Result<Fetched, FetchError> {
         let deadline = Instant::now() + self.timeout;
-        let invalid_url = |_| PollError::new(ErrorKind::Http, "the URL cannot be requested");
+        let invalid_url =
+            |_| PollError::new(ErrorKind::Http, "the URL cannot be parsed; check \"url\"");
         let mut uri: Uri = request.url.parse().map_err(invalid_url)?;
         for hop in 0..=MAX_REDIRECTS {
             let mut response = self.exchange(request, validators, &uri, hop, deadline)?;
             let status = response.status();
             match status {
-                StatusCode::NOT_MODIFIED if request.conditional && validators.any() => {
+                StatusCode::NOT_MODIFIED if request.conditional && !validators.is_empty() => {
                     return Ok(Fetched::NotModified);
                 }
                 _ if status.is_success() => {
@@ -145,21 +148,22 @@ impl Fetcher {
                 | StatusCode::SEE_OTHER
                 | StatusCode::TEMPORARY_REDIRECT
                 | StatusCode::PERMANENT_REDIRECT => {
-                    if let Some(meaning) = request.redirect {
-                        return Err(PollError::new(ErrorKind::Http, meaning).into());
+                    if let Some(message) = request.redirect {
+                        return Err(PollError::new(ErrorKind::Http, message).into());
                     }
                     let location = response.headers().get(LOCATION);
                     let location = location.and_then(|location| location.to_str().ok());
                     uri = redirect::target(&uri, location.unwrap_or_default())
                         .map_err(|error| PollError::new(ErrorKind::Http, error.to_string()))?;
                 }
-                _ => return Err(self.refused(request, response)),
+                _ => return Err(self.status_error(request, response)),
             }
         }
         let message = format!("more than {MAX_REDIRECTS} redirects");
         Err(PollError::new(ErrorKind::Http, message).into())
     }
 
+    /// Sends one request and returns the head of its response, with the body still to be read.
     fn exchange(
         &self,
         request: &Request,
@@ -177,21 +181,21 @@ impl Fetcher {
         }
         if hop > 0 {
             // The agent's timeouts restart with each exchange; this one covers all of them.
-            let left = deadline.saturating_duration_since(Instant::now());
-            builder = builder.config().timeout_global(Some(left)).build();
+            let remaining = deadline.saturating_duration_since(Instant::now());
+            builder = builder.config().timeout_global(Some(remaining)).build();
         }
-        builder.call().map_err(|error| self.failed(error))
+        builder.call().map_err(|error| self.exchange_error(error))
     }
 
     /// Reads and decompresses the body, with at most `limit` bytes in either form.
     fn read(&self, response: &mut Response, limit: u64) -> Result<Vec<u8>, PollError> {
-        let too_large = || self.failed(ureq::Error::BodyExceedsLimit(limit));
+        let too_large = || self.exchange_error(ureq::Error::BodyExceedsLimit(limit));
         if response.body().content_length().is_some_and(|length| length > limit) {
             return Err(too_large());
         }
         let coding = response.headers().get(CONTENT_ENCODING).cloned();
         let body = response.body_mut().with_config().limit(limit).read_to_vec();
-        let body = body.map_err(|error| self.failed(error))?;
+        let body = body.map_err(|error| self.exchange_error(error))?;
         match coding.as_ref().map(HeaderValue::as_bytes) {
             None | Some(b"identity" | b"") => Ok(body),
             Some(coding) if coding.eq_ignore_ascii_case(b"gzip") => {
@@ -209,12 +213,12 @@ impl Fetcher {
         }
     }
 
-    fn failed(&self, error: ureq::Error) -> PollError {
+    fn exchange_error(&self, error: ureq::Error) -> PollError {
         Failure::new(error, self.timeout).into()
     }
 
     /// Returns the error for a status other than success.
-    fn refused(&self, request: &Request, mut response: Response) -> FetchError {
+    fn status_error(&self, request: &Request, mut response: Response) -> FetchError {
         let status = response.status();
         let retry_after = response
             .headers()
@@ -242,8 +246,8 @@ impl Validators {
         }
     }
 
-    fn any(&self) -> bool {
-        self.etag.is_some() || self.last_modified.is_some()
+    fn is_empty(&self) -> bool {
+        self.etag.is_none() && self.last_modified.is_none()
     }
 
     fn add_to<T>(&self, mut builder: ureq::RequestBuilder<T>) -> ureq::RequestBuilder<T> {

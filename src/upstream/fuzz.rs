@@ -1,4 +1,4 @@
-//! Invariant: any body is a reading or an error, and an absent value never becomes a number.
+//! Invariant: every body decodes to a reading or an error, and an absent value never becomes a number.
 
 use jiff::Timestamp;
 
@@ -55,11 +55,11 @@ fn kind(name: &str) -> Kind {
     sources.find(|source| &*source.name == name).unwrap().kind
 }
 
-/// Checks every value, and describes the reading.
+/// Checks every value, and returns a description of the reading without its numbers and texts.
 fn describe(reading: &Reading) -> String {
     let mut description = format!("inferred {}", reading.observed.inferred);
     for (field, value) in &reading.values {
-        let is = match &value.datum {
+        let form = match &value.datum {
             Some(Datum::Number(number)) => {
                 assert!(number.get().is_finite());
                 "number"
@@ -73,8 +73,8 @@ fn describe(reading: &Reading) -> String {
                 "missing"
             }
         };
-        let noted = value.note.is_some();
-        description += &format!(" {field} {is} {noted}");
+        let has_note = value.note.is_some();
+        description += &format!(" {field} {form} {has_note}");
     }
     description
 }
@@ -92,7 +92,7 @@ fn fuzz_kind(name: &str, dictionary: &[&str]) {
 }
 
 #[test]
-fn ptlevel_pages() {
+fn ptlevel_page_is_a_reading_or_an_error() {
     let dictionary = [
         "<span class=\"inchLevel\">",
         "<span class='updated_on'>",
@@ -111,7 +111,7 @@ fn ptlevel_pages() {
 }
 
 #[test]
-fn open_meteo_bodies() {
+fn open_meteo_body_is_a_reading_or_an_error() {
     let dictionary = [
         "null",
         "1e999",
@@ -128,7 +128,7 @@ fn open_meteo_bodies() {
 }
 
 #[test]
-fn json_bodies() {
+fn json_body_is_a_reading_or_an_error() {
     let dictionary = [
         "null",
         "1e999",
@@ -147,7 +147,7 @@ fn json_bodies() {
 }
 
 #[test]
-fn ptdevices_bodies() {
+fn ptdevices_body_is_a_reading_or_an_error() {
     let dictionary = [
         "\"data\":",
         "\"device_data\":",
@@ -163,7 +163,7 @@ fn ptdevices_bodies() {
 }
 
 #[test]
-fn nws_bodies() {
+fn nws_body_is_a_reading_or_an_error() {
     let dictionary = [
         "\"properties\":",
         "\"timestamp\":\"2026-04-07T20:25:00+00:00\"",
@@ -179,7 +179,7 @@ fn nws_bodies() {
 }
 
 #[test]
-fn ambient_bodies() {
+fn ambient_body_is_a_reading_or_an_error() {
     let dictionary = [
         "\"lastData\":",
         "\"dateutc\":1515436500000",

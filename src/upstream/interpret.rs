@@ -1,4 +1,4 @@
-//! Turns a response body into a reading: decodes it, converts units, redacts secrets.
+//! Converts a response body into a reading: decodes it, converts units, redacts secrets.
 
 use jiff::Timestamp;
 
@@ -8,18 +8,18 @@ use super::{excerpt, kind};
 use crate::board::{ErrorKind, PollError, Reading};
 use crate::config::Source;
 
-/// A response that is not what this kind of upstream sends.
+/// A response that cannot be decoded.
 #[derive(Debug)]
 pub(super) struct DecodeFailure {
     pub(super) error: PollError,
-    /// Beginning of the response.
+    /// Beginning of the response, for the log.
     pub(super) excerpt: String,
 }
 
-/// Interprets a body that was complete at `at`.
+/// Converts a body that was complete at `at` into a reading.
 ///
 /// # Errors
-/// The body is not what this kind of upstream sends.
+/// The decoder of the source's kind rejects the body.
 pub(super) fn interpret(
     source: &Source,
     secrets: &Secrets,

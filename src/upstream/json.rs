@@ -6,8 +6,8 @@
 //!
 //! Without `observed_at`, the time of the response is used as the time of observation
 //! (`observed_at_inferred`). If it is configured, a response that lacks it is an error: a sensor of unknown
-//! age must not look fresh. A response in which no configured pointer resolves is an error, too: it is some
-//! other document, such as an error page with status 200.
+//! age must not look fresh. A response in which no configured pointer resolves is an error, too: it is
+//! another document, such as an error message with status 200.
 
 use std::sync::Arc;
 
@@ -32,8 +32,8 @@ pub(super) fn decode(
     fetched_at: Timestamp,
 ) -> Result<Reading, DecodeError> {
     let document = decode::json(body)?;
-    let found = |value: &config::JsonValue| document.pointer(&value.pointer).is_some();
-    if !keys.values.iter().any(found) {
+    let is_present = |value: &config::JsonValue| document.pointer(&value.pointer).is_some();
+    if !keys.values.iter().any(is_present) {
         return Err(DecodeError::new("the response has none of the configured values"));
     }
     let observed = match &keys.observed_at {
@@ -46,7 +46,7 @@ pub(super) fn decode(
 
 fn field(keys: &config::JsonValue, document: &Json) -> (FieldName, Value) {
     let raw = document.pointer(&keys.pointer);
-    // A quantity may have no unit, such as a pH, so a JSON number is not a text.
+    // A JSON number without a configured unit is a quantity without one, such as a pH, and not a text.
     let value = if keys.unit.is_some() || raw.is_some_and(Json::is_number) {
         match decode::number(raw).and_then(|raw| calibrated(keys, raw)) {
             Ok(number) => Value { datum: Some(Datum::Number(number)), unit: keys.unit, note: None },
@@ -58,7 +58,7 @@ fn field(keys: &config::JsonValue, document: &Json) -> (FieldName, Value) {
     (Arc::clone(&keys.name), value)
 }
 
-/// Returns `raw × scale + offset` if it is plausible.
+/// Returns `raw × scale + offset`, or the note for a result outside the configured bounds.
 fn calibrated(keys: &config::JsonValue, raw: f64) -> Result<Finite, &'static str> {
     let scaled = if keys.scale == 1.0 && keys.offset == 0.0 {
         raw
@@ -97,11 +97,11 @@ fn observed_at(time: &config::JsonTime, document: &Json) -> Result<Timestamp, De
     .ok_or_else(error)
 }
 
-/// Converts a count of seconds or of fractions to a time. Devices without a clock send 0, which is not a
-/// time.
+/// Converts a count of seconds, or of fractions of which a second has `per_second`, to a time. Zero is
+/// rejected: devices whose clock is not set send it.
 fn from_unix(count: Option<f64>, per_second: f64) -> Option<Timestamp> {
     let seconds = (count? / per_second).floor();
-    // The cast saturates, and a saturated count is out of the timestamp's range.
+    // The cast saturates, and a saturated count is outside the range of a timestamp.
     (seconds > 0.0).then(|| Timestamp::from_second(seconds as i64).ok()).flatten()
 }
 

@@ -1,4 +1,4 @@
-//! Dispatch by the kind of upstream: the request to send, and the decoder of the response.
+//! Selects the request and the decoder by the kind of upstream.
 
 use jiff::Timestamp;
 use ureq::http::header::{ACCEPT, AUTHORIZATION, HeaderName, HeaderValue};
@@ -12,9 +12,9 @@ use crate::config::{DesiredUnits, Json, Kind};
 
 /// Builds the request for the source's current values, with its URL and header fields.
 ///
-/// A 304 is meaningful only if the body has an absolute time of observation: an unchanged page that says
-/// "3 minutes ago" means another time by now, and a body without a time is observed when it is
-/// fetched.
+/// The request is conditional only if the body has an absolute time of observation. Without one, an unchanged
+/// body is a new observation: "3 minutes ago" means another time with every fetch, and a body without any
+/// time is observed when it is fetched.
 pub(super) fn request(kind: &Kind, units: &DesiredUnits) -> Request {
     let get = |url, media_type| Request {
         url,
@@ -72,7 +72,7 @@ fn json_headers(keys: &Json) -> Vec<(HeaderName, HeaderValue)> {
 /// Creates a header value that `Debug` does not show.
 fn sensitive(value: &str) -> HeaderValue {
     let mut value = HeaderValue::from_str(value)
-        .expect("the configuration refuses control characters in headers and credentials");
+        .expect("the configuration rejects control characters in headers and credentials");
     value.set_sensitive(true);
     value
 }
@@ -80,7 +80,7 @@ fn sensitive(value: &str) -> HeaderValue {
 /// Decodes a response that was complete at `fetched_at`. Values have the units that the upstream sent.
 ///
 /// # Errors
-/// The body is not what this kind of upstream sends.
+/// The body is not a response of this kind of upstream, or has no usable reading.
 pub(super) fn decode(
     kind: &Kind,
     body: &[u8],

@@ -6,19 +6,19 @@
 //!    └─ feedback, backoff ──┘   └ outbound: name, connection, TLS
 //! ```
 //!
-//! Only pollers contact upstreams; handlers read the board's snapshot. Each poll has a deadline that
-//! covers everything (see [`fetch`]), so an upstream that hangs costs its own reading and nothing else. A
-//! panic in a decoder is reported as the error kind `panic`, and the thread continues.
+//! Only pollers contact upstreams; handlers read the board's snapshot. Each poll has one deadline for
+//! everything from the name lookup to the last byte (`fetch`), so an upstream that hangs delays its own
+//! source only. A panic in a decoder is reported as the error kind `panic`, and the thread continues.
 //!
 //! Each kind of upstream has a file of its own (`ptlevel`, `ptdevices`, `open_meteo`, `nws`, `ambient`,
 //! `json`) with the reference of its API, its quirks, and tests from payload to reading. A decoder is a pure
-//! function from bytes and our clock to a reading or an error. A value that is null, not a number, out
-//! of range or missing stays in the reading as null with a note; it never becomes 0. The decoder reports the
-//! unit that the upstream sent, and [`conversion`] converts it to the configured one.
+//! function from bytes and the time of the response to a reading or an error. A value that is null, not a
+//! number, out of range or missing stays in the reading as null with a note; it never becomes 0. The decoder
+//! reports the unit that the upstream sent, and `conversion` converts it to the configured one.
 //!
-//! Upstreams may echo the request, so [`secrets`] are redacted from errors, texts, notes and excerpts.
-//! Hidden characters in texts are replaced where a text becomes part of a value, note or error
-//! ([`crate::text`]).
+//! Upstreams may echo the request, so `secrets` redacts the source's credentials from errors, texts, notes
+//! and excerpts. Control and other invisible characters are replaced where a text of an upstream becomes part
+//! of a value, note or error (`crate::text`).
 
 mod age;
 mod ambient;

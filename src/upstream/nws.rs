@@ -2,11 +2,10 @@
 //! (<https://www.weather.gov/documentation/services-web-api>,
 //! `GET /stations/{id}/observations/latest`, `application/geo+json`).
 //!
-//! Every quantity is an object with a `value`, which is null whenever the station did not
-//! measure it, a `unitCode` such as `wmoUnit:degC`, and the result of quality control: a rejected value
-//! becomes null. "Latest" may be days old; `timestamp` says how old.
-//! Errors are problem+json with a `detail`. The service wants a User-Agent, and answers a
-//! conditional request with 304.
+//! Every quantity is an object with a `value`, which is null if the station did not measure it, a
+//! `unitCode` such as `wmoUnit:degC`, and a `qualityControl` letter: a value that quality control rejected
+//! becomes null. The latest observation may be days old; `timestamp` is its time. Errors are problem+json with
+//! a `detail`. The service requires a User-Agent, and supports conditional requests.
 
 use jiff::Timestamp;
 use serde_json::Value as Json;
@@ -46,8 +45,8 @@ pub(super) fn reason(body: &[u8]) -> Option<String> {
 /// # Errors
 /// The body is not JSON, has no properties with a time, or no value.
 pub(super) fn decode(body: &[u8]) -> Result<Reading, DecodeError> {
-    let answer = decode::json(body)?;
-    let properties = answer
+    let response = decode::json(body)?;
+    let properties = response
         .get("properties")
         .filter(|properties| properties.is_object())
         .ok_or_else(|| DecodeError::new("the response is not an observation: no properties"))?;
@@ -58,8 +57,8 @@ pub(super) fn decode(body: &[u8]) -> Result<Reading, DecodeError> {
         .ok_or_else(|| DecodeError::new("the observation has no usable timestamp"))?;
     let mut values: Vec<(FieldName, Value)> = FIELDS
         .iter()
-        .map(|(field, property, usual)| {
-            ((*field).into(), decode_quantity(properties.get(*property), *usual))
+        .map(|(field, property, default_unit)| {
+            ((*field).into(), decode_quantity(properties.get(*property), *default_unit))
         })
         .collect();
     if values.iter().all(|(_, value)| value.datum.is_none()) {
@@ -70,8 +69,8 @@ pub(super) fn decode(body: &[u8]) -> Result<Reading, DecodeError> {
 }
 
 /// Decodes one quantity with its unit and the result of quality control.
-fn decode_quantity(quantity: Option<&Json>, usual: Unit) -> Value {
-    let missing = |note: &str| Value::missing(Some(usual), note);
+fn decode_quantity(quantity: Option<&Json>, default_unit: Unit) -> Value {
+    let missing = |note: &str| Value::missing(Some(default_unit), note);
     let Some(quantity) = quantity else { return missing("missing from the response") };
     let number = match decode::number(quantity.get("value")) {
         Ok(number) => number,
@@ -92,7 +91,7 @@ fn decode_quantity(quantity: Option<&Json>, usual: Unit) -> Value {
         Some("m") => Value::number(round_to(number * 1000.0, 1), Unit::Millimetre),
         _ => return missing("sent in an unknown unit"),
     };
-    // MADIS quality control, as the service's OpenAPI document lists its letters.
+    // Letters of MADIS quality control, as listed in the service's OpenAPI document.
     match quantity.get("qualityControl").and_then(Json::as_str) {
         Some("X" | "B") => missing("rejected by the quality control"),
         Some("Q") => Value {

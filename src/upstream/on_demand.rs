@@ -1,11 +1,11 @@
-//! Polls on demand, within the rate limits of the source.
+//! Polls on demand: requests from handlers to a poller, at most one after each pause.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-/// Least time between the end of a poll and one on demand; the interval if that is shorter.
+/// Shortest time from the end of a poll to a poll on demand; the interval if that is shorter.
 const MIN_PAUSE: Duration = Duration::from_secs(10);
 
 /// Result of a request for a poll.
@@ -35,20 +35,21 @@ impl OnDemand {
         OnDemand { base: Instant::now(), pause, earliest: AtomicU64::new(0), sender, receiver }
     }
 
-    /// Requests a poll.
+    /// Requests a poll, unless the last one ended within the pause or the upstream requested a longer wait.
     pub(super) fn request(&self, now: Instant) -> PollRequest {
         let earliest = self.base + Duration::from_millis(self.earliest.load(Ordering::Relaxed));
-        let left = earliest.saturating_duration_since(now);
-        if !left.is_zero() {
-            return PollRequest::TooSoon(left);
+        let wait = earliest.saturating_duration_since(now);
+        if !wait.is_zero() {
+            return PollRequest::TooSoon(wait);
         }
         // If the channel is full, a request is pending already.
         let _ = self.sender.try_send(());
         PollRequest::Granted
     }
 
+    /// Ends the pause after the last poll.
     #[cfg(test)]
-    pub(super) fn forget_pause(&self) {
+    pub(super) fn end_pause(&self) {
         self.earliest.store(0, Ordering::Relaxed);
     }
 
@@ -57,12 +58,12 @@ impl OnDemand {
         &self.receiver
     }
 
-    /// Records the end of a poll; `hold` is the time that the upstream asked us to wait.
-    pub(super) fn polled(&self, now: Instant, hold: Duration) {
-        let earliest = now + hold.max(self.pause);
+    /// Records the end of a poll; `requested_wait` is the time that the upstream asked us to wait.
+    pub(super) fn polled(&self, now: Instant, requested_wait: Duration) {
+        let earliest = now + requested_wait.max(self.pause);
         let millis = earliest.saturating_duration_since(self.base).as_millis();
         self.earliest.store(u64::try_from(millis).unwrap_or(u64::MAX), Ordering::Relaxed);
-        // The poll that just ended satisfies requests made during it.
+        // The poll that just ended satisfies a request that arrived during it.
         let _ = self.receiver.try_recv();
     }
 }
@@ -80,16 +81,16 @@ mod tests {
         assert_eq!(on_demand.requests().len(), 1);
         on_demand.polled(start, Duration::ZERO);
         assert!(on_demand.requests().is_empty());
-        let PollRequest::TooSoon(left) = on_demand.request(start + Duration::from_secs(4)) else {
+        let PollRequest::TooSoon(wait) = on_demand.request(start + Duration::from_secs(4)) else {
             panic!("too soon")
         };
-        assert!(left <= Duration::from_secs(6) && left > Duration::from_secs(5), "{left:?}");
+        assert!(wait <= Duration::from_secs(6) && wait > Duration::from_secs(5), "{wait:?}");
         assert_eq!(on_demand.request(start + Duration::from_secs(10)), PollRequest::Granted);
         on_demand.polled(start, Duration::from_secs(600));
         let later = start + Duration::from_secs(500);
         assert!(
             matches!(on_demand.request(later), PollRequest::TooSoon(_)),
-            "the upstream asked for a longer wait"
+            "the upstream requested a longer wait"
         );
     }
 

@@ -2,8 +2,8 @@
 //! (<https://open-meteo.com/en/docs>, `GET /v1/forecast?current=…`).
 //!
 //! The request names the units of the configured system; pressure is always in hPa. The unit of a number is
-//! read from `current_units` in the response and not assumed from the request, so an API that ignores a unit
-//! parameter yields another unit and not a wrong number.
+//! read from `current_units` in the response and not assumed from the request. If the API ignores a unit
+//! parameter, the value has another unit, and its number is still right.
 //!
 //! `current.time` is the start of the interval of the values, in seconds since 1970
 //! (`timeformat=unixtime`). Any value may be null. Errors are status 400 with
@@ -53,8 +53,8 @@ pub(super) fn url(keys: &config::OpenMeteo, system: Option<System>) -> String {
 
 /// Returns the reason in an error response.
 pub(super) fn reason(body: &[u8]) -> Option<String> {
-    let answer: Json = serde_json::from_slice(body).ok()?;
-    decode::short_text(answer.get("reason")?.as_str()?).map(|reason| reason.to_string())
+    let response: Json = serde_json::from_slice(body).ok()?;
+    decode::short_text(response.get("reason")?.as_str()?).map(|reason| reason.to_string())
 }
 
 /// Decodes a response.
@@ -62,12 +62,12 @@ pub(super) fn reason(body: &[u8]) -> Option<String> {
 /// # Errors
 /// The body is not JSON, is an error object, or lacks `current` or its time.
 pub(super) fn decode(body: &[u8]) -> Result<Reading, DecodeError> {
-    let answer = decode::json(body)?;
-    if answer.get("error") == Some(&Json::Bool(true)) {
+    let response = decode::json(body)?;
+    if response.get("error") == Some(&Json::Bool(true)) {
         let reason = reason(body).unwrap_or_else(|| "without a reason".to_owned());
         return Err(DecodeError::new(format!("the service reports an error: {reason}")));
     }
-    let current = answer
+    let current = response
         .get("current")
         .filter(|current| current.is_object())
         .ok_or_else(|| DecodeError::new("the response has no current weather"))?;
@@ -77,12 +77,12 @@ pub(super) fn decode(body: &[u8]) -> Result<Reading, DecodeError> {
         .filter(|seconds| *seconds > 0)
         .and_then(|seconds| Timestamp::from_second(seconds).ok())
         .ok_or_else(|| DecodeError::new("the current weather has no usable time"))?;
-    let units = answer.get("current_units");
+    let units = response.get("current_units");
 
     let mut values: Vec<(FieldName, Value)> = Vec::with_capacity(FIELDS.len() + 1);
-    for (field, variable, usual) in FIELDS {
+    for (field, variable, default_unit) in FIELDS {
         let unit = units.and_then(|units| units.get(variable)).and_then(Json::as_str);
-        let value = decode_value(current.get(variable), unit, usual);
+        let value = decode_value(current.get(variable), unit, default_unit);
         let conditions = (field == WEATHER_CODE).then(|| conditions(&value));
         values.push((field.into(), value));
         values.extend(conditions.map(|conditions| (CONDITIONS.into(), conditions)));
@@ -94,14 +94,14 @@ pub(super) fn decode(body: &[u8]) -> Result<Reading, DecodeError> {
 }
 
 /// Decodes one value with the unit that the response names.
-fn decode_value(raw: Option<&Json>, unit: Option<&str>, usual: Unit) -> Value {
+fn decode_value(raw: Option<&Json>, unit: Option<&str>, default_unit: Unit) -> Value {
     let number = match decode::number(raw) {
         Ok(number) => number,
-        Err(note) => return Value::missing(Some(usual), note),
+        Err(note) => return Value::missing(Some(default_unit), note),
     };
     match unit.and_then(named_unit) {
         Some(unit) => Value::number(number, unit),
-        None => Value::missing(Some(usual), "sent in an unknown unit"),
+        None => Value::missing(Some(default_unit), "sent in an unknown unit"),
     }
 }
 
@@ -123,20 +123,20 @@ fn named_unit(name: &str) -> Option<Unit> {
     })
 }
 
-/// Returns the weather code in words.
+/// Returns the description of a weather code as a value.
 fn conditions(code: &Value) -> Value {
     let Some(Datum::Number(code)) = &code.datum else {
         return Value::missing(None, "no weather code was sent");
     };
-    match words(code.get()) {
-        Some(words) => Value::text(words),
+    match describe(code.get()) {
+        Some(description) => Value::text(description),
         None => Value::missing(None, "the weather code is not in the table"),
     }
 }
 
-/// The codes of WMO table 4677 that Open-Meteo uses ("WMO Weather interpretation codes").
-fn words(code: f64) -> Option<&'static str> {
-    // A fraction is no code; the range makes the cast exact.
+/// Describes a weather code. The API uses these codes of WMO table 4677 ("WMO Weather interpretation codes").
+fn describe(code: f64) -> Option<&'static str> {
+    // The checks make the cast below exact.
     if code.fract() != 0.0 || !(0.0..=99.0).contains(&code) {
         return None;
     }
@@ -264,7 +264,7 @@ mod tests {
             (-1.0, None),
             (300.0, None),
         ] {
-            assert_eq!(words(code), text, "{code}");
+            assert_eq!(describe(code), text, "{code}");
         }
     }
 
@@ -301,7 +301,7 @@ mod tests {
             );
             assert!(
                 !url(&keys, Some(System::Metric)).contains("unit="),
-                "the API's own are metric"
+                "the API's default units are metric"
             );
         }
     }

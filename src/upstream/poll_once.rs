@@ -1,5 +1,5 @@
-//! One poll of each source outside of the schedule, in detail, for `check --poll`. It uses the same
-//! fetcher and decoders as the pollers, so it shows what the server will do.
+//! Polls each source once and outside the schedule, for `check --poll`. The fetcher and the decoders are those
+//! of the pollers, so a result here is the result that the server will get.
 
 use std::time::{Duration, Instant};
 
@@ -15,16 +15,16 @@ use crate::board::{PollError, Reading};
 use crate::config::{Kind, Source};
 use crate::outbound::{ThreadedResolver, tls};
 
-/// Most raw fields of a response.
+/// Most raw fields reported of a response.
 const MAX_FIELDS: usize = 100;
 
 /// Result of one poll.
 #[derive(Debug)]
-pub struct OncePolled {
+pub struct SinglePoll {
     /// Time from the request to the complete response or the failure.
-    pub took: Duration,
+    pub duration: Duration,
     /// Number of bytes of the response, and its raw fields: position and text, without secrets.
-    pub sent: Option<(usize, Vec<(String, String)>)>,
+    pub response: Option<(usize, Vec<(String, String)>)>,
     /// Reading in the configured units, with the time of the response.
     pub reading: Result<(Reading, Timestamp), PollError>,
     /// Beginning of a response that could not be decoded.
@@ -32,45 +32,50 @@ pub struct OncePolled {
 }
 
 /// Polls each source once, one after the other, within the rate limits, and passes each result to `report`.
-pub fn poll_all(sources: &[Source], user_agent: &str, mut report: impl FnMut(&Source, OncePolled)) {
-    let system = tls::system();
+pub fn poll_all(sources: &[Source], user_agent: &str, mut report: impl FnMut(&Source, SinglePoll)) {
+    let system_tls = tls::system();
     for (source, limiter) in sources.iter().zip(RateLimiters::default().of(sources)) {
         if let Some(limiter) = limiter {
             let now = Instant::now();
             std::thread::sleep(limiter.reserve(now).saturating_duration_since(now));
         }
         let tls = match &source.ca_certs {
-            Some(own) => tls::trusting(own.iter().map(AsRef::as_ref)),
-            None => system.clone(),
+            Some(ca_certs) => tls::trusting(ca_certs.iter().map(AsRef::as_ref)),
+            None => system_tls.clone(),
         };
         let resolver = ThreadedResolver::system(&source.name);
         report(source, poll(source, &Fetcher::new(source.timeout, user_agent, tls, resolver)));
     }
 }
 
-fn poll(source: &Source, fetcher: &Fetcher) -> OncePolled {
-    let begun = Instant::now();
+fn poll(source: &Source, fetcher: &Fetcher) -> SinglePoll {
+    let started = Instant::now();
     let request = kind::request(&source.kind, &source.units);
-    let answer = fetcher.fetch(&request, &Validators::default());
-    let (took, at) = (begun.elapsed(), Timestamp::now());
-    let body = match answer {
+    let fetched = fetcher.fetch(&request, &Validators::default());
+    let (duration, at) = (started.elapsed(), Timestamp::now());
+    let body = match fetched {
         Ok(Fetched::Body { body, .. }) => body,
-        // Without validators a 304 has no meaning.
+        // Unreachable: no validators are sent, so `fetch` reports a 304 as an error.
         Ok(Fetched::NotModified) => Vec::new(),
         Err(error) => {
-            return OncePolled { took, sent: None, reading: Err(error.error), excerpt: None };
+            return SinglePoll {
+                duration,
+                response: None,
+                reading: Err(error.error),
+                excerpt: None,
+            };
         }
     };
-    let sent = Some((body.len(), raw_fields(&source.kind, &request.secrets, &body)));
+    let response = Some((body.len(), raw_fields(&source.kind, &request.secrets, &body)));
     match interpret(source, &request.secrets, &body, at) {
-        Ok(reading) => OncePolled { took, sent, reading: Ok((reading, at)), excerpt: None },
+        Ok(reading) => SinglePoll { duration, response, reading: Ok((reading, at)), excerpt: None },
         Err(DecodeFailure { error, excerpt }) => {
-            OncePolled { took, sent, reading: Err(error), excerpt: Some(excerpt) }
+            SinglePoll { duration, response, reading: Err(error), excerpt: Some(excerpt) }
         }
     }
 }
 
-/// Returns the raw fields of a response; those of JSON by their pointers.
+/// Returns the raw fields of a response, each with its position: a pointer in JSON, a span or script in HTML.
 fn raw_fields(kind: &Kind, secrets: &Secrets, body: &[u8]) -> Vec<(String, String)> {
     let mut fields = match kind {
         Kind::PtLevel(_) => ptlevel::raw_fields(body),

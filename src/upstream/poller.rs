@@ -1,4 +1,4 @@
-//! The thread of one source: wait, poll, report.
+//! The loop of a poller thread: wait until a poll is due or requested, poll, report to the board.
 
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::config;
 use crate::logging::OnChange;
 use crate::threads::StopToken;
 
-/// One source and everything needed to poll it.
+/// One source, with everything that its thread needs to poll it.
 pub(super) struct Poller {
     pub(super) source: config::Source,
     pub(super) request: Request,
@@ -34,7 +34,7 @@ pub(super) struct Poller {
 }
 
 /// Result of a poll, for the board and for the schedule.
-struct Polling {
+struct PollResult {
     outcome: Result<Polled, PollError>,
     feedback: Feedback,
     /// Time at which the response was complete, or the poll failed.
@@ -44,18 +44,18 @@ struct Polling {
 }
 
 impl Poller {
-    /// Polls until `stop` is disconnected.
+    /// Polls repeatedly until `stop` is disconnected.
     pub(super) fn run(mut self, stop: &StopToken) {
         let mut fetcher = (self.make_fetcher)();
         let mut validators = Validators::default();
         let mut failure = OnChange::new();
         let mut due = self.schedule.first();
         while self.wait_for_turn(due, stop) {
-            let begun = Instant::now();
+            let started = Instant::now();
             self.stats.begin();
-            // A bug in a decoder must cost one poll and not the source. The state that the closure
-            // touches is either replaced after a panic or assigned as a whole.
-            let polling = panic::catch_unwind(AssertUnwindSafe(|| {
+            // A panic in a decoder fails one poll and must not end the thread. It cannot leave the state of
+            // the closure inconsistent: the fetcher is replaced, and validators are assigned as a whole.
+            let result = panic::catch_unwind(AssertUnwindSafe(|| {
                 poll(&self.source, &self.request, &fetcher, &mut validators)
             }))
             .unwrap_or_else(|_| {
@@ -63,22 +63,22 @@ impl Poller {
                 panicked()
             });
             let now = Instant::now();
-            self.stats.end(outcome(&polling), now.duration_since(begun));
-            due = self.schedule.next(polling.feedback, now, fastrand::f64());
-            let hold = match polling.feedback {
+            self.stats.end(outcome(&result), now.duration_since(started));
+            due = self.schedule.next(result.feedback, now, fastrand::f64());
+            let requested_wait = match result.feedback {
                 Feedback::SlowDown(_) => due.duration_since(now),
                 Feedback::Success | Feedback::Failure => Duration::ZERO,
             };
-            self.on_demand.polled(now, hold);
+            self.on_demand.polled(now, requested_wait);
             if stop.try_recv() == Err(TryRecvError::Disconnected) {
-                // A poller of a newer configuration may be polling the source by now.
+                // Not reported: a poller of a newer configuration may be polling the source already.
                 return;
             }
-            self.log(&polling, &mut failure, due.duration_since(now));
+            self.log(&result, &mut failure, due.duration_since(now));
             let report = Report {
                 source: self.source.name.clone(),
-                at: polling.at,
-                outcome: polling.outcome,
+                at: result.at,
+                outcome: result.outcome,
                 next_poll_at: wall_clock(due),
             };
             if !self.reporter.send(report) {
@@ -119,18 +119,18 @@ impl Poller {
 
     /// Logs when a source begins to fail, fails in another way, or recovers. Repeated failures are
     /// logged at debug level.
-    fn log(&self, polling: &Polling, failure: &mut OnChange<ErrorKind>, wait: Duration) {
+    fn log(&self, result: &PollResult, failure: &mut OnChange<ErrorKind>, wait: Duration) {
         let (name, wait) = (&self.source.name, wait.as_secs());
-        match &polling.outcome {
+        match &result.outcome {
             Err(error) if failure.set(error.kind) => {
                 log::warn!("{name}: {error}; next poll in {wait} s");
-                if let Some(excerpt) = &polling.excerpt {
+                if let Some(excerpt) = &result.excerpt {
                     log::warn!("{name}: the response begins {excerpt}");
                 }
             }
-            Err(error) => log::debug!("{name}: still {error}; next poll in {wait} s"),
+            Err(error) => log::debug!("{name}: poll failed again: {error}; next poll in {wait} s"),
             Ok(_) if failure.clear() => log::info!("{name}: polls succeed again"),
-            Ok(_) => log::debug!("{name}: polled; next poll in {wait} s"),
+            Ok(_) => log::debug!("{name}: poll succeeded; next poll in {wait} s"),
         }
     }
 }
@@ -141,20 +141,20 @@ fn poll(
     request: &Request,
     fetcher: &Fetcher,
     validators: &mut Validators,
-) -> Polling {
-    let answer = fetcher.fetch(request, validators);
+) -> PollResult {
+    let fetched = fetcher.fetch(request, validators);
     let at = Timestamp::now();
-    match answer {
+    match fetched {
         Ok(Fetched::NotModified) => succeeded(Polled::Unchanged, at),
         Ok(Fetched::Body { body, validators: new }) => {
             match interpret(source, &request.secrets, &body, at) {
                 Ok(reading) => {
-                    // Kept only now, so that a 304 always refers to the reading on the board.
+                    // Stored only after decoding, so that a 304 always refers to the reading on the board.
                     *validators = new;
                     succeeded(Polled::Reading(reading), at)
                 }
                 Err(DecodeFailure { error, excerpt }) => {
-                    Polling { excerpt: Some(excerpt), ..failed(error.into(), at) }
+                    PollResult { excerpt: Some(excerpt), ..failed(error.into(), at) }
                 }
             }
         }
@@ -162,30 +162,30 @@ fn poll(
     }
 }
 
-fn succeeded(polled: Polled, at: Timestamp) -> Polling {
-    Polling { outcome: Ok(polled), feedback: Feedback::Success, at, excerpt: None }
+fn succeeded(polled: Polled, at: Timestamp) -> PollResult {
+    PollResult { outcome: Ok(polled), feedback: Feedback::Success, at, excerpt: None }
 }
 
-fn failed(FetchError { error, retry_after }: FetchError, at: Timestamp) -> Polling {
+fn failed(FetchError { error, retry_after }: FetchError, at: Timestamp) -> PollResult {
     let slow_down = error.kind == ErrorKind::RateLimited || retry_after.is_some();
     let feedback = if slow_down { Feedback::SlowDown(retry_after) } else { Feedback::Failure };
-    Polling { outcome: Err(error), feedback, at, excerpt: None }
+    PollResult { outcome: Err(error), feedback, at, excerpt: None }
 }
 
-fn panicked() -> Polling {
-    let message = "a bug in this program; see the panic in its log";
+fn panicked() -> PollResult {
+    let message = "a bug in pumphouse-web: see the panic in its log, and report it";
     failed(PollError::new(ErrorKind::Panic, message).into(), Timestamp::now())
 }
 
-fn outcome(polling: &Polling) -> Outcome {
-    match &polling.outcome {
+fn outcome(result: &PollResult) -> Outcome {
+    match &result.outcome {
         Ok(Polled::Reading(_)) => Outcome::Ok,
         Ok(Polled::Unchanged) => Outcome::NotModified,
         Err(error) => Outcome::Failed(error.kind),
     }
 }
 
-/// Returns the wall-clock time of an instant, by the current setting of the clock.
+/// Converts an instant to wall-clock time, by the current setting of the clock.
 fn wall_clock(due: Instant) -> Timestamp {
     let wait = due.saturating_duration_since(Instant::now());
     Timestamp::now().saturating_add(wait).unwrap_or(Timestamp::MAX)

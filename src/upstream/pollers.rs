@@ -1,4 +1,4 @@
-//! The poller threads of all sources: start, replacement by a reload, stop.
+//! Starts, replaces and stops the poller threads of all sources.
 
 use std::cell::OnceCell;
 use std::fmt;
@@ -21,22 +21,22 @@ use crate::config;
 use crate::outbound::{ThreadedResolver, tls};
 use crate::threads::OwnedThread;
 
-/// Longest wait of a stop for polls in flight. A poll may last for its source's `timeout`, and its
-/// result is no longer needed, so a thread that is still polling then is left to end by itself or with
-/// the process.
+/// Longest wait for polls in flight when pollers are stopped. A poll may last for its source's `timeout`, and
+/// nothing needs its result any more. A thread that is still polling afterwards is detached: it ends after
+/// the poll, or with the process.
 const STOP_WAIT: Duration = Duration::from_secs(1);
 
-/// The threads `pw-poll-NAME`, one for each source. Dropping this ends those that wait at once, and those
-/// in a poll within a second or else by themselves.
+/// The poller threads `pw-poll-NAME`, one for each source. Dropping the value stops and joins those that wait,
+/// and gives those in a poll up to a second before it detaches them.
 pub struct Pollers {
     running: Vec<Running>,
     handles: PollerHandles,
     limiters: RateLimiters,
     reporter: Reporter,
     user_agent: String,
-    /// TLS settings with the system's certificate authorities, loaded for the first source that needs
-    /// them, since they take time and memory.
-    system: OnceCell<TlsConfig>,
+    /// TLS settings with the system's certificate authorities. They take time and memory, so they are
+    /// loaded for the first source that needs them.
+    system_tls: OnceCell<TlsConfig>,
     resolver: Box<dyn Fn(&str) -> ThreadedResolver + Send>,
 }
 
@@ -49,7 +49,7 @@ pub fn thread_names(source: &config::Source) -> [String; 2] {
 /// A running poller.
 struct Running {
     source: config::Source,
-    entry: PollerHandle,
+    handle: PollerHandle,
     thread: OwnedThread,
 }
 
@@ -60,38 +60,38 @@ struct PollerHandle {
     on_demand: Arc<OnDemand>,
 }
 
-/// Handles to all pollers of the latest configuration. Cheap to clone and never blocks. They outlive the
-/// pollers.
+/// Handles to all pollers of the latest configuration. They are cheap to clone, never block, and stay valid
+/// after the pollers have stopped.
 #[derive(Debug, Clone, Default)]
 pub struct PollerHandles(Arc<ArcSwap<Vec<PollerHandle>>>);
 
 impl PollerHandles {
     /// Returns the statistics of each source, in the order of the configuration.
     pub fn stats(&self) -> Vec<Arc<PollStats>> {
-        self.0.load().iter().map(|entry| entry.stats.clone()).collect()
+        self.0.load().iter().map(|handle| handle.stats.clone()).collect()
     }
 
-    /// Requests a poll of a source now; `None` if there is no such source.
+    /// Requests a poll of a source; returns `None` if no source has that name.
     pub fn request_poll(&self, source: &str) -> Option<PollRequest> {
-        let entries = self.0.load();
-        let entry = entries.iter().find(|entry| entry.stats.source() == source)?;
-        Some(entry.on_demand.request(Instant::now()))
+        let handles = self.0.load();
+        let handle = handles.iter().find(|handle| handle.stats.source() == source)?;
+        Some(handle.on_demand.request(Instant::now()))
     }
 
     /// Ends the pause after the last poll of each source.
     #[cfg(test)]
     pub(super) fn allow_poll_requests(&self) {
-        for entry in &**self.0.load() {
-            entry.on_demand.forget_pause();
+        for handle in &**self.0.load() {
+            handle.on_demand.end_pause();
         }
     }
 }
 
 impl Pollers {
-    /// Starts one poller for each source. First polls are spread by a fraction of a second.
+    /// Starts one poller for each source. The first polls are a fraction of a second apart.
     ///
     /// # Errors
-    /// A thread cannot be created; those created before are stopped.
+    /// A thread cannot be created. The threads created before are stopped.
     pub fn start(
         sources: &[config::Source],
         reporter: &Reporter,
@@ -101,12 +101,12 @@ impl Pollers {
         Pollers::start_with(sources, reporter, user_agent, OnceCell::new(), resolver)
     }
 
-    /// Starts the pollers with the given TLS settings and resolvers: see [`Pollers::start`].
+    /// Starts the pollers as [`Pollers::start`] does, with the given TLS settings and resolvers.
     pub(super) fn start_with(
         sources: &[config::Source],
         reporter: &Reporter,
         user_agent: &str,
-        system: OnceCell<TlsConfig>,
+        system_tls: OnceCell<TlsConfig>,
         resolver: Box<dyn Fn(&str) -> ThreadedResolver + Send>,
     ) -> io::Result<Pollers> {
         let mut pollers = Pollers {
@@ -115,34 +115,34 @@ impl Pollers {
             limiters: RateLimiters::default(),
             reporter: reporter.clone(),
             user_agent: user_agent.to_owned(),
-            system,
+            system_tls,
             resolver,
         };
         pollers.renew(sources, user_agent)?;
         Ok(pollers)
     }
 
-    /// Replaces the sources. Pollers of unchanged sources continue undisturbed; pollers of removed or
-    /// changed sources are stopped; new and changed sources are polled at once.
+    /// Replaces the sources. The pollers of unchanged sources continue, those of removed or changed sources
+    /// are stopped, and new and changed sources are polled at once.
     ///
     /// # Errors
-    /// A thread cannot be created; sources without one are not polled.
+    /// A thread cannot be created. Its source is not polled; the other sources are.
     pub fn renew(&mut self, sources: &[config::Source], user_agent: &str) -> io::Result<()> {
         let same_agent = self.user_agent == user_agent;
         user_agent.clone_into(&mut self.user_agent);
-        let (kept, gone): (Vec<Running>, Vec<Running>) = std::mem::take(&mut self.running)
+        let (unchanged, obsolete): (Vec<Running>, Vec<Running>) = std::mem::take(&mut self.running)
             .into_iter()
             .partition(|running| same_agent && sources.contains(&running.source));
-        stop(gone);
-        let mut kept: Vec<Option<Running>> = kept.into_iter().map(Some).collect();
+        stop(obsolete);
+        let mut unchanged: Vec<Option<Running>> = unchanged.into_iter().map(Some).collect();
         let now = Instant::now();
         let limiters = self.limiters.of(sources);
         let mut outcome = Ok(());
         for ((position, source), limiter) in (0..).zip(sources).zip(limiters) {
-            let same = |it: &&mut Option<Running>| {
-                it.as_ref().is_some_and(|running| running.source == *source)
+            let is_of_source = |running: &&mut Option<Running>| {
+                running.as_ref().is_some_and(|running| running.source == *source)
             };
-            match kept.iter_mut().find(same).and_then(Option::take) {
+            match unchanged.iter_mut().find(is_of_source).and_then(Option::take) {
                 Some(running) => self.running.push(running),
                 None => {
                     match self.run(source, Schedule::new(source.interval, position, now), limiter) {
@@ -152,8 +152,8 @@ impl Pollers {
                 }
             }
         }
-        let entries = self.running.iter().map(|running| running.entry.clone()).collect();
-        self.handles.0.store(Arc::new(entries));
+        let handles = self.running.iter().map(|running| running.handle.clone()).collect();
+        self.handles.0.store(Arc::new(handles));
         outcome
     }
 
@@ -164,16 +164,16 @@ impl Pollers {
         schedule: Schedule,
         limiter: Option<Arc<RateLimiter>>,
     ) -> io::Result<Running> {
-        let entry = PollerHandle {
+        let handle = PollerHandle {
             stats: Arc::new(PollStats::new(source.name.clone(), source.timeout)),
             on_demand: Arc::new(OnDemand::new(source.interval)),
         };
         let make_fetcher = {
             let (timeout, user_agent) = (source.timeout, self.user_agent.clone());
             let tls = match &source.ca_certs {
-                Some(own) => tls::trusting(own.iter().map(AsRef::as_ref)),
+                Some(ca_certs) => tls::trusting(ca_certs.iter().map(AsRef::as_ref)),
                 None if source.kind.url().is_https() => {
-                    self.system.get_or_init(tls::system).clone()
+                    self.system_tls.get_or_init(tls::system).clone()
                 }
                 // Redirects from http to https are not followed, so no certificate is needed.
                 None => tls::trusting(std::iter::empty()),
@@ -187,13 +187,13 @@ impl Pollers {
             make_fetcher: Box::new(make_fetcher),
             schedule,
             limiter,
-            on_demand: entry.on_demand.clone(),
+            on_demand: handle.on_demand.clone(),
             reporter: self.reporter.clone(),
-            stats: entry.stats.clone(),
+            stats: handle.stats.clone(),
         };
         let [poller_thread, _] = thread_names(source);
         let thread = OwnedThread::spawn(poller_thread, move |stop| poller.run(&stop))?;
-        Ok(Running { source: source.clone(), entry, thread })
+        Ok(Running { source: source.clone(), handle, thread })
     }
 
     /// Returns true if a source has no poller because its thread could not be created.
@@ -212,13 +212,13 @@ impl Pollers {
     }
 }
 
-/// Stops pollers. Those that are still in a poll after [`STOP_WAIT`] are left to end by themselves.
+/// Stops pollers, and detaches those that are still in a poll after [`STOP_WAIT`].
 fn stop(mut pollers: Vec<Running>) {
     pollers.iter_mut().for_each(|running| running.thread.stop());
     let deadline = Instant::now() + STOP_WAIT;
     for Running { source, thread, .. } in pollers {
         if thread.join_deadline(deadline).is_err() {
-            log::info!("{}: stopping without waiting for a poll in flight", source.name);
+            log::info!("{}: stopped without waiting for a poll in flight", source.name);
         }
     }
 }

@@ -9,8 +9,8 @@
 //!   must not look fresh.
 //! - Numbers may arrive as texts with a unit, `"-46.00dBm"`.
 //! - The volume follows `units`; the depth is always in inches.
-//! - The response to a bad token is a redirect, which must not be followed.
-//! - `status_number` reports a silent sensor, while the last values are still sent.
+//! - The response to a wrong token is a redirect, which must not be followed.
+//! - The API keeps sending the last values of a sensor that has stopped reporting; `status_number` shows it.
 
 use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
@@ -23,12 +23,13 @@ use crate::config;
 use crate::units::Unit;
 
 /// Error message for a redirect.
-pub(super) const REDIRECT: &str = "redirected, which is how this API refuses a token";
+pub(super) const REDIRECT: &str =
+    "the response was a redirect, by which this API refuses a token; check \"token\"";
 
 /// Litres in an imperial gallon, by definition (NIST SP 811, appendix B.8).
 const LITRES_PER_IMPERIAL_GALLON: f64 = 4.546_09;
 
-/// Time by which the device's clock may be ahead of ours before its time counts as last year's.
+/// Time by which the device's clock may be ahead of ours. A time further ahead is taken for last year's.
 const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_hours(24);
 
 /// Returns the URL of the device. Never logged: it contains the token.
@@ -46,8 +47,8 @@ pub(super) fn decode(
     body: &[u8],
     fetched_at: Timestamp,
 ) -> Result<Reading, DecodeError> {
-    let answer = decode::json(body)?;
-    let device = answer.get("data").filter(|data| data.is_object());
+    let response = decode::json(body)?;
+    let device = response.get("data").filter(|data| data.is_object());
     let device = device.ok_or_else(|| DecodeError::new("the response has no device"))?;
     let data = device.get("device_data").filter(|data| data.is_object());
     let data = data.ok_or_else(|| DecodeError::new("the device has not sent any data yet"))?;
@@ -83,7 +84,7 @@ pub(super) fn decode(
     Ok(Reading { observed: Observed { at, inferred: true }, values })
 }
 
-/// Returns a number, also from a text with a unit behind it.
+/// Returns a number, which may be a text with a unit after it, or the note for its absence.
 fn measured(json: Option<&Json>) -> Result<f64, &'static str> {
     let Some(Json::String(text)) = json else { return decode::number(json) };
     let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
@@ -108,11 +109,11 @@ fn volume(device: &Json, data: &Json) -> Value {
     }
 }
 
-/// Returns the status as a text, with a note unless the device works.
+/// Returns the status as a text, with a note unless the device is working.
 fn status(device: &Json) -> Value {
     let sent = decode::text_value(device.get("status"));
     let number = measured(device.get("status_number")).ok();
-    let (words, works) = match number {
+    let (description, is_working) = match number {
         Some(0.0 | 1.0) => ("not yet connected", false),
         Some(2.0) => ("working", true),
         Some(3.0) => ("not connected", false),
@@ -121,11 +122,11 @@ fn status(device: &Json) -> Value {
         Some(6.0) => ("press the connect button", false),
         _ => return sent,
     };
-    let value = if sent.datum.is_some() { sent } else { Value::text(words) };
-    Value { note: (!works).then(|| words.into()), ..value }
+    let value = if sent.datum.is_some() { sent } else { Value::text(description) };
+    Value { note: (!is_working).then(|| description.into()), ..value }
 }
 
-/// Returns the latest time with this text that is not in the future.
+/// Parses a time such as `Jul 15th, 8:17 AM`, in the latest year in which it is not in the future.
 fn time_of(text: &str, zone: &TimeZone, now: Timestamp) -> Option<Timestamp> {
     let (day, time) = text.split_once(',')?;
     let (month, day) = day.trim().split_once(' ')?;
@@ -266,7 +267,7 @@ mod tests {
                 Value { note: Some("the transmitter is silent".into()), ..Value::text("Silent") },
             ),
         ] {
-            // The fixture is broken over lines.
+            // The fixture is on several lines; the replaced texts are on one.
             let body = CISTERN.replace("\n        ", "");
             assert!(body.contains(from), "{from}");
             assert_eq!(value(&body.replace(from, to), field), expected, "{to}");

@@ -5,10 +5,10 @@
 //! - `span.updated_on`: the age of the observation in words, `3 minutes, 20 seconds ago`;
 //! - a script that mentions `ptlevel`: the vendor's percentage, `level: 85`, a whole number.
 //!
-//! The page changes about every 15 minutes and has status 200 whether the sensor is alive or not, so the age
-//! is essential: a page without both spans, or with an age that cannot be parsed, is an error. Level and
+//! The page changes about every 15 minutes, and has status 200 even if the sensor has stopped reporting, so
+//! the age is essential: a page without both spans, or with an age that cannot be parsed, is an error. Level and
 //! volume are computed from the depth and the configured size of the tank. The sensor is accurate to 6
-//! gallons, hence whole gallons and tenths of a percent.
+//! gallons, so volumes are rounded to whole gallons and levels to tenths of a percent.
 
 use std::sync::Arc;
 
@@ -22,8 +22,8 @@ use crate::board::{FieldName, Observed, Reading, Value};
 use crate::config;
 use crate::units::{Unit, round_to};
 
-/// Percentage points by which the vendor's level may differ from ours before the configured height is
-/// doubtful.
+/// Largest difference between the vendor's level and ours, in percentage points. A larger one means that the
+/// configured height is doubtful.
 const LEVEL_TOLERANCE: f64 = 2.0;
 
 /// Decodes a page.
@@ -62,6 +62,7 @@ pub(super) fn raw_fields(body: &[u8]) -> Vec<(String, String)> {
     spans.chain(vendor).collect()
 }
 
+/// Computes the values from the depth, or from the vendor's percentage if there is no depth.
 fn values(keys: &config::PtLevel, depth: &str, vendor: Option<f64>) -> Vec<(FieldName, Value)> {
     let (depth, level, volume) = match decode::decimal(depth).filter(|inches| *inches >= 0.0) {
         Some(inches) => {
@@ -119,7 +120,7 @@ const DEPTH: &str = "inchLevel";
 /// Class of the span with the age.
 const AGE: &str = "updated_on";
 
-/// Texts of the page; the first of each kind.
+/// Texts of interest in a page; of several, the first.
 #[derive(Debug, Default, PartialEq)]
 struct Page {
     depth: Option<String>,
@@ -127,14 +128,14 @@ struct Page {
     vendor_level: Option<f64>,
 }
 
-/// Element that the tokenizer is in.
+/// Element that the tokenizer is inside of.
 enum Element {
-    Elsewhere,
+    Other,
     Script(String),
-    /// In one of the two spans, with `deep` further spans open.
+    /// One of the two spans, with `nested` spans open inside it.
     Span {
         class: &'static str,
-        deep: usize,
+        nested: usize,
         text: String,
     },
 }
@@ -145,7 +146,7 @@ impl Page {
         let mut emitter = DefaultEmitter::default();
         emitter.naively_switch_states(true);
         let mut page = Page::default();
-        let mut element = Element::Elsewhere;
+        let mut element = Element::Other;
         for token in Tokenizer::new_with_emitter(body, emitter) {
             let Ok(token) = token;
             element = page.step(element, token);
@@ -155,39 +156,39 @@ impl Page {
 
     fn step(&mut self, element: Element, token: Token) -> Element {
         match (element, token) {
-            (Element::Elsewhere, Token::StartTag(tag)) => match &tag.name[..] {
+            (Element::Other, Token::StartTag(tag)) => match &tag.name[..] {
                 b"script" => Element::Script(String::new()),
                 b"span" => {
                     let classes = tag.attributes.get(&b"class"[..]);
                     match classes.and_then(|classes| wanted_class(&classes.value)) {
-                        Some(class) => Element::Span { class, deep: 0, text: String::new() },
-                        None => Element::Elsewhere,
+                        Some(class) => Element::Span { class, nested: 0, text: String::new() },
+                        None => Element::Other,
                     }
                 }
-                _ => Element::Elsewhere,
+                _ => Element::Other,
             },
             (Element::Script(text), Token::String(more)) => Element::Script(text + &lossy(&more)),
             (Element::Script(text), Token::EndTag(_)) => {
                 self.vendor_level = self.vendor_level.or_else(|| vendor_level(&text));
-                Element::Elsewhere
+                Element::Other
             }
-            (Element::Span { class, deep, text }, Token::String(more)) => {
-                Element::Span { class, deep, text: text + &lossy(&more) }
+            (Element::Span { class, nested, text }, Token::String(more)) => {
+                Element::Span { class, nested, text: text + &lossy(&more) }
             }
-            (Element::Span { class, deep, text }, Token::StartTag(tag))
+            (Element::Span { class, nested, text }, Token::StartTag(tag))
                 if &tag.name[..] == b"span" =>
             {
-                Element::Span { class, deep: deep + 1, text }
+                Element::Span { class, nested: nested + 1, text }
             }
-            (Element::Span { class, deep, text }, Token::EndTag(tag))
+            (Element::Span { class, nested, text }, Token::EndTag(tag))
                 if &tag.name[..] == b"span" =>
             {
-                match deep.checked_sub(1) {
-                    Some(deep) => Element::Span { class, deep, text },
+                match nested.checked_sub(1) {
+                    Some(nested) => Element::Span { class, nested, text },
                     None => {
                         let slot = if class == DEPTH { &mut self.depth } else { &mut self.age };
                         slot.get_or_insert_with(|| text.trim().to_owned());
-                        Element::Elsewhere
+                        Element::Other
                     }
                 }
             }
@@ -196,7 +197,7 @@ impl Page {
     }
 }
 
-/// Returns the class of interest among these, if any.
+/// Returns the class of the depth or the age span if the attribute has it.
 fn wanted_class(classes: &[u8]) -> Option<&'static str> {
     [DEPTH, AGE].into_iter().find(|wanted| {
         classes.split(u8::is_ascii_whitespace).any(|class| class == wanted.as_bytes())
@@ -387,7 +388,7 @@ mod tests {
     }
 
     #[test]
-    fn hostile_bytes_are_an_error() {
+    fn page_of_arbitrary_bytes_is_an_error() {
         for body in
             [&b"\xff\xfe<span class=inchLevel>\xff"[..], b"<", b"<script>", b"</span></span>"]
         {

@@ -5,15 +5,17 @@ use std::time::{Duration, Instant};
 
 use crate::config::{self, Secret};
 
-/// Hands out start times of requests, at least `every` apart. The outcome of a request changes nothing,
-/// so trouble of one source does not delay the others. The wait counts as schedule, not as part of the
-/// poll's deadline.
+/// Assigns start times to requests, at least `every` apart.
+///
+/// Start times do not depend on the outcome of earlier requests, so a failing source does not delay the
+/// others of its group. The wait is not part of the poll's deadline.
 #[derive(Debug)]
 pub(super) struct RateLimiter(Mutex<State>);
 
 #[derive(Debug)]
 struct State {
     every: Duration,
+    /// Earliest start of the next request.
     next: Option<Instant>,
 }
 
@@ -35,24 +37,24 @@ impl RateLimiter {
     }
 }
 
-/// Rate limiters of all groups. They survive a reload, so that a reload does not evade a limit.
+/// Rate limiters of all groups. They survive a reload, so that frequent reloads cannot exceed a limit.
 #[derive(Debug, Default)]
 pub(super) struct RateLimiters(Vec<(Secret, Arc<RateLimiter>)>);
 
 impl RateLimiters {
-    /// Returns the limiter of each source's group, in the order of the sources. If sources of a group
-    /// have different limits, the strictest applies to all.
+    /// Returns the limiter of each source's group, in the order of the sources. If the sources of a group
+    /// have different limits, the longest `every` applies to all.
     pub(super) fn of(&mut self, sources: &[config::Source]) -> Vec<Option<Arc<RateLimiter>>> {
         let limits = || sources.iter().filter_map(|source| source.rate_limit.as_ref());
         let mut groups: Vec<(Secret, Arc<RateLimiter>)> = Vec::new();
         for group in limits().map(|limit| &limit.group) {
-            if groups.iter().any(|(known, _)| known == group) {
+            if groups.iter().any(|(name, _)| name == group) {
                 continue;
             }
-            let same = limits().filter(|limit| limit.group == *group);
-            let every = same.map(|limit| limit.every).max().unwrap_or_default();
-            let known = self.0.iter().find(|(known, _)| known == group);
-            let limiter = match known {
+            let limits_of_group = limits().filter(|limit| limit.group == *group);
+            let every = limits_of_group.map(|limit| limit.every).max().unwrap_or_default();
+            let existing = self.0.iter().find(|(name, _)| name == group);
+            let limiter = match existing {
                 Some((_, limiter)) => {
                     limiter.state().every = every;
                     Arc::clone(limiter)
@@ -77,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn start_times_are_apart_and_not_saved_up() {
+    fn start_times_are_one_interval_apart_and_unused_ones_expire() {
         let second = Duration::from_secs(1);
         let limiter = RateLimiter::new(second);
         let start = Instant::now();
@@ -89,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn sources_are_grouped_by_key() {
+    fn sources_with_one_key_share_a_limiter_across_a_reload() {
         let config = r#"
             [[source]]
             name = "a"

@@ -1,8 +1,8 @@
-//! Redirects are followed within the configured origin only.
+//! Resolves redirects, and rejects those that leave the configured origin.
 //!
-//! A request may have a credential in its path, query or headers, and a response from elsewhere is not the
-//! upstream's. A redirect to another host, port or scheme therefore ends the poll with an error that names
-//! the target.
+//! The path, query or headers of a request may contain a credential, which another origin must not receive,
+//! and another origin's response is not the upstream's. A redirect to another host, port or scheme therefore
+//! ends the poll with an error that names the target.
 
 use ureq::http::Uri;
 use ureq::http::uri::PathAndQuery;
@@ -10,16 +10,16 @@ use ureq::http::uri::PathAndQuery;
 /// A redirect that is not followed.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum RedirectError {
-    /// To another host or port.
+    /// The target has another host or port.
     #[error("redirect to another host, {0}, not followed")]
     OtherHost(String),
-    /// From https to http.
+    /// The target has the scheme http, the current URL https.
     #[error("redirect from https to http, not followed")]
     Downgrade,
-    /// From http to https.
+    /// The target has the scheme https, the current URL http.
     #[error("redirect to https; configure the https URL")]
     Upgrade,
-    /// Its location is missing or not a URL.
+    /// The location is missing, not a URL, or has another scheme.
     #[error("redirect without a usable location")]
     Unusable,
 }

@@ -2,14 +2,14 @@
 
 use std::time::{Duration, SystemTime};
 
-/// Longest wait that an upstream can request: a mistake in a header must not silence a source for good.
+/// Longest wait that an upstream can request. A wrong header must not stop a source's polls for days.
 pub(super) const MAX_RETRY_AFTER: Duration = Duration::from_secs(3600);
 
 /// Returns the time that the upstream asks us to wait; `None` if the value is malformed.
 pub(super) fn parse(value: &str, now: SystemTime) -> Option<Duration> {
     let value = value.trim();
     let wait = if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
-        // A number beyond u64 is a long time as well.
+        // Only digits, so the one possible error is a number beyond u64.
         Duration::from_secs(value.parse().unwrap_or(u64::MAX))
     } else {
         // A date in the past means no wait.

@@ -1,20 +1,21 @@
-//! Computes the time of the next poll. Pure: the caller passes the time and the random numbers.
+//! Computes the time of the next poll. The functions are pure: the caller passes the time and the random
+//! numbers.
 //!
 //! Polls start on a grid, one interval apart, so they do not drift by the time that polls take. A failed
 //! poll is retried between two points of the grid ([`backoff`]). If an upstream asks us to slow down, points
-//! of the grid are skipped. Each success cancels one earlier failure only, so a source that succeeds now
-//! and then during an outage is not retried eagerly each time: in 15 hours with 84 % failures the number of
-//! polls is at most a tenth above that of a healthy source.
+//! of the grid are skipped. Each success cancels one earlier failure only, so a source that succeeds
+//! occasionally during an outage does not start its retries again each time: in 15 hours with 84 % failures
+//! the number of polls is at most a tenth above that of a healthy source.
 
 use std::time::{Duration, Instant};
 
 use super::backoff;
 
-/// Time between the first polls of several sources, so that a start is no burst.
+/// Time between the first polls of several sources, so that a start does not poll all of them at once.
 const SPREAD: Duration = Duration::from_millis(250);
 
-/// Number of counted failures beyond those that are retried between two points of the grid. After a long
-/// outage this many successes must pass before the next failure is retried so.
+/// Failures that are counted beyond the number of retries. After a long outage, this many successes must
+/// pass before a failure is retried again between two points of the grid.
 const EXTRA_FAILURES: u32 = 4;
 
 /// Schedule of one source.
@@ -23,13 +24,13 @@ pub(super) struct Schedule {
     interval: Duration,
     /// A point of the grid, kept close to the present.
     anchor: Instant,
-    /// Number of failures that still count. Each success cancels one.
+    /// Number of failures that no success has cancelled, up to the retries and [`EXTRA_FAILURES`].
     failures: u32,
-    /// Number of consecutive requests to slow down without a time to wait.
+    /// Number of consecutive requests to slow down without `Retry-After`.
     unhinted: u32,
 }
 
-/// Result of a poll, as far as the schedule depends on it.
+/// Result of a poll, for the schedule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Feedback {
     /// The poll succeeded.
@@ -55,14 +56,14 @@ impl Schedule {
     }
 
     /// Returns the time of the next poll after one that ended now: within one interval, unless the
-    /// upstream asked us to slow down. After a success it is the next point of the grid; missed points
-    /// are not made up for.
+    /// upstream asked us to slow down. After a success it is the next point of the grid; points that have
+    /// passed are skipped.
     pub(super) fn next(&mut self, feedback: Feedback, now: Instant, random: f64) -> Instant {
         while self.anchor <= now {
-            // In whole strides, so that a laptop that slept for a month does not loop for long.
+            // Advances by all passed intervals at once, since a suspended laptop may have missed thousands.
             let behind = now.duration_since(self.anchor);
-            let strides = behind.as_nanos() / self.interval.as_nanos() + 1;
-            self.anchor += self.interval.saturating_mul(u32::try_from(strides).unwrap_or(u32::MAX));
+            let passed = behind.as_nanos() / self.interval.as_nanos() + 1;
+            self.anchor += self.interval.saturating_mul(u32::try_from(passed).unwrap_or(u32::MAX));
         }
         if !matches!(feedback, Feedback::SlowDown(_)) {
             self.unhinted = 0;
@@ -82,7 +83,7 @@ impl Schedule {
         }
     }
 
-    /// Returns the time of a retry, unless the next point of the grid is as close.
+    /// Counts a failure, and returns the time of its retry unless the next point of the grid is as close.
     fn retry(&mut self, now: Instant, random: f64) -> Option<Instant> {
         let wait = backoff::retry(self.interval, self.failures, random);
         let max = backoff::retries(self.interval) + EXTRA_FAILURES;
@@ -122,9 +123,9 @@ mod tests {
         for (poll_ended, next) in [
             (start + seconds(9), start + INTERVAL),
             (start + INTERVAL + seconds(2), start + 2 * INTERVAL),
-            // Overran a point of the grid: it is skipped.
+            // A poll that ended after a point of the grid skips that point.
             (start + 3 * INTERVAL + seconds(1), start + 4 * INTERVAL),
-            // Slept for years.
+            // The machine was suspended for years.
             (start + 500_000 * INTERVAL + seconds(5), start + 500_001 * INTERVAL),
         ] {
             assert_eq!(schedule.next(Feedback::Success, poll_ended, 0.5), next);
@@ -141,12 +142,12 @@ mod tests {
         // Two retries, with a minute left before the next point of the grid.
         assert_eq!(fail(seconds(0), 1.0), 2 * MINUTE);
         assert_eq!(fail(2 * MINUTE, 0.0), 3 * MINUTE);
-        // For the third, the next point of the grid is as close.
+        // A third retry would be as late as the next point of the grid.
         assert_eq!(fail(3 * MINUTE, 0.5), INTERVAL);
         // From then on polls are an interval apart, for any random number.
-        for turn in 1..9 {
-            let random = f64::from(turn % 2);
-            assert_eq!(fail(INTERVAL * turn + seconds(9), random), INTERVAL * (turn + 1));
+        for point in 1..9 {
+            let random = f64::from(point % 2);
+            assert_eq!(fail(INTERVAL * point + seconds(9), random), INTERVAL * (point + 1));
         }
     }
 
@@ -156,23 +157,25 @@ mod tests {
         let mut schedule = Schedule::new(INTERVAL, 0, start);
         let mut poll =
             |feedback, at: Duration| schedule.next(feedback, start + at, 0.0).duration_since(start);
-        let retried = |turn: u32| {
-            [(0, 60), (60, 120), (120, 180), (180, 300)]
-                .map(|(at, next)| (turn * INTERVAL + seconds(at), turn * INTERVAL + seconds(next)))
+        let retried = |point: u32| {
+            [(0, 60), (60, 120), (120, 180), (180, 300)].map(|(at, next)| {
+                (point * INTERVAL + seconds(at), point * INTERVAL + seconds(next))
+            })
         };
         for (at, next) in retried(0) {
             assert_eq!(poll(Feedback::Failure, at), next);
         }
-        for turn in 1..50 {
-            poll(Feedback::Failure, turn * INTERVAL);
+        for point in 1..50 {
+            poll(Feedback::Failure, point * INTERVAL);
         }
-        for turn in 50..54 {
-            assert_eq!(poll(Feedback::Success, turn * INTERVAL), (turn + 1) * INTERVAL);
-            assert_eq!(poll(Feedback::Failure, turn * INTERVAL), (turn + 1) * INTERVAL, "still");
-            assert_eq!(poll(Feedback::Success, turn * INTERVAL), (turn + 1) * INTERVAL);
+        for point in 50..54 {
+            let next = (point + 1) * INTERVAL;
+            assert_eq!(poll(Feedback::Success, point * INTERVAL), next);
+            assert_eq!(poll(Feedback::Failure, point * INTERVAL), next, "not retried yet");
+            assert_eq!(poll(Feedback::Success, point * INTERVAL), next);
         }
-        for turn in 54..60 {
-            poll(Feedback::Success, turn * INTERVAL);
+        for point in 54..60 {
+            poll(Feedback::Success, point * INTERVAL);
         }
         for (at, next) in retried(60) {
             assert_eq!(poll(Feedback::Failure, at), next, "retried again");
@@ -190,7 +193,7 @@ mod tests {
                     if random.f64() < 0.1 { Feedback::Success } else { Feedback::Failure };
                 let next = schedule.next(feedback, now, random.f64());
                 assert!(next > now && next <= now + interval, "{:?}", next.duration_since(now));
-                // A poll takes its time, up to the whole interval.
+                // A poll lasts for up to the whole interval.
                 now = next + interval.mul_f64(random.f64() * random.f64());
             }
         }
@@ -215,7 +218,7 @@ mod tests {
         assert_eq!(schedule.next(Feedback::SlowDown(None), start, 1.0), start + INTERVAL);
     }
 
-    /// An outage that happened: 15 hours, in which 84 of 100 responses were a 503.
+    /// Reproduces a real outage of 15 hours, in which 84 % of the responses were 503.
     #[test]
     fn long_outage_adds_few_polls() {
         let outage = seconds(15 * 3600);
@@ -233,15 +236,15 @@ mod tests {
             }
             let healthy = outage.as_secs() / INTERVAL.as_secs();
             let polled = polls.len() as u64;
-            // One for each interval, so that recovery is noticed, and at most a tenth more, for retries
+            // One poll for each interval, so that recovery is noticed, and at most a tenth more for retries
             // at the beginning and after several successes.
             assert!((healthy..=healthy + healthy / 10).contains(&polled), "{seed}: {polled}");
             let gaps = polls.windows(2).map(|pair| pair[1].duration_since(pair[0]));
             let gaps: Vec<Duration> = gaps.collect();
             assert!(gaps.iter().all(|gap| *gap >= MINUTE), "{seed}: {gaps:?}");
             assert!(gaps.iter().all(|gap| *gap <= INTERVAL + seconds(1)), "{seed}: {gaps:?}");
-            let turns = gaps.iter().filter(|gap| **gap == INTERVAL).count() as u64;
-            assert!(turns >= healthy / 2, "{seed}: {turns}");
+            let regular = gaps.iter().filter(|gap| **gap == INTERVAL).count() as u64;
+            assert!(regular >= healthy / 2, "{seed}: {regular}");
         }
     }
 }

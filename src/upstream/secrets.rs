@@ -1,25 +1,24 @@
-//! Redacts the secrets of a source from everything that quotes its responses: a service may echo the
-//! request in an error page, in its reason for a refusal or in a value.
+//! Redacts the secrets of a source from every text that quotes its responses. An upstream may echo the request
+//! in an error page, in its reason for a refusal or in a value.
 //!
-//! A secret is found anywhere, also within a word, since an upstream may surround it with anything. This is
-//! safe only for texts that do not occur by chance, so secrets of fewer than [`MIN_BYTES`] bytes are not
-//! redacted. Redacting whole words only would also spare the `1` of `?days=1`, but would leave
-//! `key_s3cret`.
+//! Secrets are matched anywhere, also inside a word: matching whole words only would leave `key_s3cret`.
+//! A very short secret, such as the `1` of `?days=1`, would then match unrelated text, so secrets of fewer
+//! than [`MIN_BYTES`] bytes are not redacted.
 
 use std::sync::Arc;
 
 use crate::board::{Datum, PollError, Reading};
 use crate::config::Kind;
 
-/// Least bytes of a secret. Shorter ones can be guessed, and occur in texts by chance.
+/// Fewest bytes of a secret that is redacted. A shorter one can be guessed, and occurs in texts by chance.
 const MIN_BYTES: usize = 4;
 
-/// Marks the end of a text that was shortened.
+/// Marker at the end of a text that was shortened.
 pub(super) const CUT: char = '…';
 
 const REDACTED: &str = "[secret]";
 
-/// Secrets of one source. It has no `Debug`.
+/// Secrets of one source. It has no `Debug`, so that they cannot be logged by accident.
 #[derive(Default)]
 pub(super) struct Secrets(Vec<String>);
 
@@ -34,11 +33,12 @@ impl Secrets {
         Secrets(forms)
     }
 
-    /// Redacts the secrets in a text, and the beginning of one at the end of a text that was [`CUT`].
+    /// Redacts the secrets in a text. If the text ends with [`CUT`], the beginning of a secret before it is
+    /// redacted too.
     pub(super) fn redact(&self, mut text: String) -> String {
-        // The cut end first, since the beginning of one secret may be the whole of another.
-        if let Some(whole) = text.strip_suffix(CUT)
-            && let Some(rest) = self.0.iter().find_map(|secret| without_partial(whole, secret))
+        // Before whole secrets are replaced, since the beginning of one may be all of another.
+        if let Some(uncut) = text.strip_suffix(CUT)
+            && let Some(rest) = self.0.iter().find_map(|secret| without_partial(uncut, secret))
         {
             text = format!("{rest}{REDACTED}{CUT}");
         }
@@ -55,25 +55,26 @@ impl Secrets {
     }
 
     pub(super) fn redact_reading(&self, mut reading: Reading) -> Reading {
-        let clean = |text: &mut Arc<str>| *text = self.redact(text.to_string()).into();
+        let redact = |text: &mut Arc<str>| *text = self.redact(text.to_string()).into();
         for (_, value) in &mut reading.values {
             if let Some(Datum::Text(text)) = &mut value.datum {
-                clean(text);
+                redact(text);
             }
-            value.note.as_mut().map(clean);
+            value.note.as_mut().map(redact);
         }
         reading
     }
 }
 
-/// Returns the forms of a secret in a response: as it is, and in JSON with and without escaped slashes.
+/// Returns the forms that a secret may have in a response: plain, and as a JSON string with and without
+/// escaped slashes.
 fn forms(secret: &str) -> [String; 3] {
     let json = serde_json::Value::from(secret).to_string();
     let json = json[1..json.len() - 1].to_owned();
     [secret.to_owned(), json.replace('/', r"\/"), json]
 }
 
-/// Removes the beginning of the secret from the end of the text.
+/// Removes the beginning of a secret from the end of a text; `None` if the text does not end with one.
 fn without_partial<'a>(text: &'a str, secret: &str) -> Option<&'a str> {
     let lengths = (MIN_BYTES..secret.len()).rev().filter(|length| secret.is_char_boundary(*length));
     lengths.map(|length| &secret[..length]).find_map(|partial| text.strip_suffix(partial))

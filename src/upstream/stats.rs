@@ -1,4 +1,4 @@
-//! Counters and state of a poller, as atomics that any thread reads without blocking.
+//! Counters and state of a poller. They are atomics, so that any thread can read them without blocking.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,20 +12,20 @@ use crate::engine::Heartbeat;
 /// Upper bounds of the histogram's buckets, seconds.
 pub const DURATION_BUCKETS: [f64; 10] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
 
-/// Time beyond the bound of a phase after which a silent poller counts as stuck.
+/// Time added to the longest gap between heartbeats before a poller counts as stuck.
 const GRACE: Duration = Duration::from_secs(10);
 
 /// Longest time between two heartbeats of a waiting poller.
 pub(super) const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Result of a poll, the label of `polls_total{outcome}`.
+/// Result of a poll: the label of `polls_total{outcome}`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Outcome {
     /// A new reading.
     Ok,
     /// The last reading is still current (304).
     NotModified,
-    /// It failed.
+    /// The poll failed.
     Failed(ErrorKind),
 }
 
@@ -91,11 +91,13 @@ pub struct PollStats {
     source: Arc<str>,
     timeout: Duration,
     outcomes: [AtomicU64; 2 + ErrorKind::VARIANTS.len()],
-    /// Not cumulative; the last bucket counts all longer polls.
+    /// Polls by bucket, not cumulative; the last bucket has no upper bound.
     buckets: [AtomicU64; DURATION_BUCKETS.len() + 1],
+    /// Total of all durations, in microseconds.
     micros: AtomicU64,
     /// Number of phase changes: even while waiting, odd while polling.
     phases: AtomicU64,
+    /// Time of the latest phase change.
     since: Heartbeat,
     heartbeat: Heartbeat,
 }
@@ -132,15 +134,15 @@ impl PollStats {
             count
         });
         count += self.buckets[DURATION_BUCKETS.len()].load(Ordering::Relaxed);
-        // Exact: an f64 represents microseconds of 285 years.
+        // Exact: an f64 counts the microseconds of 285 years without rounding.
         let seconds = self.micros.load(Ordering::Relaxed) as f64 / 1e6;
         Durations { cumulative, count, seconds }
     }
 
     /// Returns the poller's phase, and the time since it began.
     pub fn phase(&self) -> (Phase, Duration) {
-        let odd = self.phases.load(Ordering::Relaxed) % 2 == 1;
-        (if odd { Phase::Polling } else { Phase::Waiting }, self.since.age())
+        let is_polling = self.phases.load(Ordering::Relaxed) % 2 == 1;
+        (if is_polling { Phase::Polling } else { Phase::Waiting }, self.since.age())
     }
 
     /// Returns the time since the last heartbeat.
@@ -151,30 +153,32 @@ impl PollStats {
     /// Returns the age of the heartbeat beyond which the poller counts as stuck: a poll lasts for at most
     /// the source's `timeout`, and a waiting poller beats regularly.
     pub fn heartbeat_bound(&self) -> Duration {
-        let explained = match self.phase().0 {
+        let longest_gap = match self.phase().0 {
             Phase::Waiting => HEARTBEAT_INTERVAL,
             Phase::Polling => self.timeout,
         };
-        explained + GRACE
+        longest_gap + GRACE
     }
 
     pub(super) fn beat(&self) {
         self.heartbeat.beat();
     }
 
+    /// Records the start of a poll.
     pub(super) fn begin(&self) {
         self.change_phase();
     }
 
-    pub(super) fn end(&self, outcome: Outcome, took: Duration) {
+    /// Records the end of a poll.
+    pub(super) fn end(&self, outcome: Outcome, duration: Duration) {
         self.outcomes[outcome.index()].fetch_add(1, Ordering::Relaxed);
-        let seconds = took.as_secs_f64();
+        let seconds = duration.as_secs_f64();
         let bucket = DURATION_BUCKETS
             .iter()
             .position(|bound| seconds <= *bound)
             .unwrap_or(DURATION_BUCKETS.len());
         self.buckets[bucket].fetch_add(1, Ordering::Relaxed);
-        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
         self.micros.fetch_add(micros, Ordering::Relaxed);
         self.change_phase();
     }

@@ -1,4 +1,4 @@
-//! A fake upstream: one thread that hands each connection to a script.
+//! A fake upstream: one thread that accepts connections and passes each to a script.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -35,13 +35,13 @@ impl Upstream {
         Upstream { address, stopped, thread: Some(thread) }
     }
 
-    /// Responds to every request with `answer`.
-    pub(super) fn answering(answer: impl Into<Vec<u8>>) -> Upstream {
-        let answer = answer.into();
+    /// Sends `response` to every request.
+    pub(super) fn responding(response: impl Into<Vec<u8>>) -> Upstream {
+        let response = response.into();
         Upstream::new(move |mut stream| {
             head(&mut stream);
             // The client may have disconnected.
-            let _ = stream.write_all(&answer);
+            let _ = stream.write_all(&response);
         })
     }
 
@@ -53,11 +53,11 @@ impl Upstream {
 impl Drop for Upstream {
     fn drop(&mut self) {
         self.stopped.store(true, Ordering::SeqCst);
-        // Wakes the accept.
+        // A connection wakes the blocked `accept`.
         let _ = TcpStream::connect(self.address);
-        let ended = self.thread.take().unwrap().join();
+        let joined = self.thread.take().unwrap().join();
         if !thread::panicking() {
-            ended.unwrap();
+            joined.unwrap();
         }
     }
 }
@@ -72,15 +72,15 @@ pub(super) fn head(stream: &mut TcpStream) -> String {
     String::from_utf8(head).unwrap()
 }
 
-/// Holds the connection without sending, until the client disconnects.
+/// Keeps the connection open without sending, until the client disconnects.
 pub(super) fn hold(mut stream: TcpStream) {
     let mut bytes = [0; 1024];
     while stream.read(&mut bytes).is_ok_and(|n| n > 0) {}
 }
 
-/// Sends a byte repeatedly and slowly, until the client disconnects.
+/// Sends a byte every 20 ms, until the client disconnects.
 pub(super) fn drip(mut stream: TcpStream, byte: u8) {
-    // The timeout of the read determines the pace.
+    // The read below times out after this, which sets the interval between two bytes.
     stream.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
     let mut bytes = [0; 1024];
     while stream.write_all(&[byte]).is_ok() {

@@ -1,4 +1,4 @@
-//! One exchange with an upstream: each fault is reported as its own kind of error within the deadline.
+//! Exchanges with faulty upstreams: each fault is reported as its kind of error within the deadline.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -19,7 +19,7 @@ use crate::upstream::secrets::Secrets;
 /// Deadline of one exchange in these tests.
 const TIMEOUT: Duration = Duration::from_millis(400);
 
-/// Generous bound of the duration: far above the deadline.
+/// Deadline that no exchange should reach, and bound for those that end at [`TIMEOUT`].
 const BOUND: Duration = Duration::from_secs(10);
 
 fn fetcher(timeout: Duration) -> Fetcher {
@@ -47,7 +47,7 @@ fn fetch(url: String) -> Result<Fetched, FetchError> {
 fn body(url: String) -> Vec<u8> {
     match fetch(url).unwrap() {
         Fetched::Body { body, .. } => body,
-        Fetched::NotModified => panic!("not asked conditionally"),
+        Fetched::NotModified => panic!("the request was not conditional"),
     }
 }
 
@@ -57,19 +57,19 @@ fn kind(result: Result<Fetched, FetchError>) -> ErrorKind {
 
 /// Checks that the exchange with an upstream ends at its deadline.
 fn times_out(upstream: &Upstream, scheme: &str) {
-    let begun = Instant::now();
+    let started = Instant::now();
     let url = format!("{scheme}://{}/s/secret", upstream.address);
     let error = fetcher(TIMEOUT).fetch(&request(url), &Validators::default()).unwrap_err().error;
     assert_eq!(error.kind, ErrorKind::Timeout, "{error}");
     assert_eq!(error.message, "no complete answer within 0.4 s");
-    assert!(begun.elapsed() < BOUND);
+    assert!(started.elapsed() < BOUND);
 }
 
 #[test]
-fn response_is_fetched_with_the_configured_request() {
-    let (seen, requests) = crossbeam_channel::unbounded();
+fn request_has_the_configured_headers_and_its_body_is_returned() {
+    let (sender, requests) = crossbeam_channel::unbounded();
     let upstream = Upstream::new(move |mut stream| {
-        seen.send(head(&mut stream)).unwrap();
+        sender.send(head(&mut stream)).unwrap();
         stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi").unwrap();
     });
     assert_eq!(body(upstream.url("/a?b=c")), b"hi");
@@ -114,8 +114,8 @@ fn dripping_body_times_out() {
 
 #[test]
 fn redirects_share_one_deadline() {
-    // Each is answered within the bound. With a bound for each, the last error would be
-    // that there are too many of them.
+    // Each response arrives within the deadline. If each redirect had a deadline of its own, the error would
+    // be that there are too many of them.
     let upstream = Upstream::new(|mut stream| {
         head(&mut stream);
         stream.set_read_timeout(Some(TIMEOUT * 3 / 4)).unwrap();
@@ -137,17 +137,17 @@ fn body_over_the_limit_is_too_large() {
     assert_eq!(kind(fetch(endless.url("/"))), ErrorKind::TooLarge);
 
     let announced = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", MAX_BODY + 1);
-    assert_eq!(kind(fetch(Upstream::answering(announced).url("/"))), ErrorKind::TooLarge);
+    assert_eq!(kind(fetch(Upstream::responding(announced).url("/"))), ErrorKind::TooLarge);
 
     let mut largest = b"HTTP/1.1 200 OK\r\n\r\n".to_vec();
     largest.resize(largest.len() + MAX_BODY as usize, b'x');
-    assert_eq!(body(Upstream::answering(largest).url("/")).len() as u64, MAX_BODY);
+    assert_eq!(body(Upstream::responding(largest).url("/")).len() as u64, MAX_BODY);
 }
 
 #[test]
 fn head_over_the_limit_is_an_error() {
     let answer = format!("HTTP/1.1 200 OK\r\nX: {}\r\n\r\n", "x".repeat(100_000));
-    assert_eq!(kind(fetch(Upstream::answering(answer).url("/"))), ErrorKind::TooLarge);
+    assert_eq!(kind(fetch(Upstream::responding(answer).url("/"))), ErrorKind::TooLarge);
 }
 
 fn gzipped(bytes: &[u8]) -> Vec<u8> {
@@ -165,7 +165,7 @@ fn gzip_is_decompressed_up_to_the_limit() {
         )
         .into_bytes();
         answer.extend_from_slice(packed);
-        Upstream::answering(answer)
+        Upstream::responding(answer)
     };
     assert_eq!(body(answer(&gzipped(b"small")).url("/")), b"small");
     let bomb = gzipped(&vec![0; 32 * 1024 * 1024]);
@@ -176,7 +176,7 @@ fn gzip_is_decompressed_up_to_the_limit() {
 
 #[test]
 fn endless_gzip_stops_at_the_limit() {
-    // Stored blocks: gzip that does not compress, chunked, so that no length gives it away.
+    // Empty gzip members: the compressed size exceeds the limit, and no Content-Length announces it.
     let upstream = Upstream::new(|mut stream| {
         head(&mut stream);
         let start =
@@ -185,7 +185,7 @@ fn endless_gzip_stops_at_the_limit() {
         let empty_member = gzipped(b"");
         let chunk = empty_member.repeat(1000);
         let size = format!("{:x}\r\n", chunk.len());
-        // Far more than the cap, and an end all the same.
+        // Far more than the limit, but finite, so that a client that ignores the limit ends too.
         for _ in 0..200 {
             let parts = [size.as_bytes(), &chunk, b"\r\n"].concat();
             if stream.write_all(&parts).is_err() {
@@ -199,13 +199,13 @@ fn endless_gzip_stops_at_the_limit() {
 #[test]
 fn broken_connection_is_an_error() {
     let closed_mid_body =
-        Upstream::answering("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nten bytes.");
+        Upstream::responding("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nten bytes.");
     assert_eq!(kind(fetch(closed_mid_body.url("/"))), ErrorKind::Connect);
 
     let reset_mid_body = Upstream::new(|mut stream| {
         head(&mut stream);
         stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nten bytes.").unwrap();
-        // Closing without lingering sends a reset.
+        // With a linger time of zero, closing sends a reset.
         socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap();
     });
     assert_eq!(kind(fetch(reset_mid_body.url("/"))), ErrorKind::Connect);
@@ -213,7 +213,7 @@ fn broken_connection_is_an_error() {
     let closed_at_once = Upstream::new(drop);
     assert_eq!(kind(fetch(closed_at_once.url("/"))), ErrorKind::Connect);
 
-    // Bound and not listening: the port is ours, and nothing accepts on it.
+    // A bound socket that does not listen reserves a port that refuses connections.
     let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
     socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
     let port = socket.local_addr().unwrap().as_socket().unwrap().port();
@@ -223,12 +223,12 @@ fn broken_connection_is_an_error() {
 #[test]
 fn response_that_is_not_http_is_an_error() {
     for garbage in ["SSH-2.0-OpenSSH_9.2\r\n\r\n", "HTTP/9.9 ok\r\n\r\n"] {
-        assert_eq!(kind(fetch(Upstream::answering(garbage).url("/"))), ErrorKind::Http);
+        assert_eq!(kind(fetch(Upstream::responding(garbage).url("/"))), ErrorKind::Http);
     }
 }
 
 #[test]
-fn redirects_are_followed_within_the_origin() {
+fn redirect_is_followed_within_the_origin_only() {
     for (location, message) in [
         ("http://elsewhere.test/s?token=secret", "elsewhere.test"),
         ("/again", "more than 3 redirects"),
@@ -236,7 +236,7 @@ fn redirects_are_followed_within_the_origin() {
     ] {
         let answer =
             format!("HTTP/1.1 302 Found\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n");
-        let error = fetch(Upstream::answering(answer).url("/s/secret")).unwrap_err().error;
+        let error = fetch(Upstream::responding(answer).url("/s/secret")).unwrap_err().error;
         assert_eq!(error.kind, ErrorKind::Http, "{location}");
         assert!(error.message.contains(message), "{error}");
         assert!(!error.message.contains("secret"), "{error}");
@@ -270,7 +270,7 @@ fn error_status_is_reported_with_its_retry_after() {
         ("304 Not Modified", "X: unconditional", ErrorKind::Http, None),
         ("300 Multiple Choices", "Location: /", ErrorKind::Http, None),
     ] {
-        let upstream = Upstream::answering(format!("HTTP/1.1 {status}\r\n{header}\r\n\r\n"));
+        let upstream = Upstream::responding(format!("HTTP/1.1 {status}\r\n{header}\r\n\r\n"));
         let error = fetch(upstream.url("/")).unwrap_err();
         assert_eq!(error.error.kind, expected, "{status}");
         assert_eq!(error.retry_after, wait.map(Duration::from_secs), "{status} {header}");
@@ -281,7 +281,7 @@ fn error_status_is_reported_with_its_retry_after() {
 #[test]
 fn reason_of_a_refusal_is_reported() {
     let upstream =
-        Upstream::answering("HTTP/1.1 400 Bad Request\r\nContent-Length: 8\r\n\r\nlatitude");
+        Upstream::responding("HTTP/1.1 400 Bad Request\r\nContent-Length: 8\r\n\r\nlatitude");
     let error = fetch(upstream.url("/")).unwrap_err().error;
     assert_eq!(error.message, "the response was 400 Bad Request: latitude");
 }
@@ -290,9 +290,9 @@ fn reason_of_a_refusal_is_reported() {
 fn unchanged_response_is_not_modified() {
     let upstream = Upstream::new(|mut stream| {
         let head = head(&mut stream).to_ascii_lowercase();
-        let known = head.contains("if-none-match: \"v1\"")
+        let is_current = head.contains("if-none-match: \"v1\"")
             && head.contains("if-modified-since: sat, 31 jan 2026 17:16:00 gmt");
-        let answer: &[u8] = if known {
+        let answer: &[u8] = if is_current {
             b"HTTP/1.1 304 Not Modified\r\nETag: \"v1\"\r\n\r\n"
         } else {
             b"HTTP/1.1 200 OK\r\nETag: \"v1\"\r\nLast-Modified: Sat, 31 Jan 2026 17:16:00 GMT\r\n\
@@ -304,36 +304,37 @@ fn unchanged_response_is_not_modified() {
     let fetcher = fetcher(BOUND);
     let Fetched::Body { validators, .. } = fetcher.fetch(&request, &Validators::default()).unwrap()
     else {
-        panic!("nothing was known yet");
+        panic!("the first request has no validators");
     };
     assert!(matches!(fetcher.fetch(&request, &validators), Ok(Fetched::NotModified)));
     let unconditional = Request { conditional: false, ..request };
     assert!(matches!(fetcher.fetch(&unconditional, &validators), Ok(Fetched::Body { .. })));
 }
 
-/// An upstream with a certificate for that name, and the fetcher that trusts it.
+/// Returns an upstream with a certificate for that name, and a fetcher that trusts it.
 fn tls_upstream(name: &str) -> (Upstream, Fetcher) {
-    let made = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
-    let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+    let generated = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
+    let key =
+        rustls::pki_types::PrivateKeyDer::try_from(generated.signing_key.serialize_der()).unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = rustls::ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_no_client_auth()
-        .with_single_cert(vec![made.cert.der().clone()], key)
+        .with_single_cert(vec![generated.cert.der().clone()], key)
         .unwrap();
     let config = Arc::new(config);
     let upstream = Upstream::new(move |stream| {
         let connection = rustls::ServerConnection::new(config.clone()).unwrap();
         let mut tls = rustls::StreamOwned::new(connection, stream);
-        let mut some = [0; 1024];
-        // A client that refuses the certificate leaves before it asks.
-        if tls.read(&mut some).is_ok() {
+        let mut request = [0; 1024];
+        // A client that rejects the certificate disconnects before it sends a request.
+        if tls.read(&mut request).is_ok() {
             let _ = tls.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi");
             let _ = tls.flush();
         }
     });
-    let trusted: &[&[u8]] = &[made.cert.der()];
+    let trusted: &[&[u8]] = &[generated.cert.der()];
     let tls = tls::trusting(trusted.iter().copied());
     let to_upstream: Lookup = {
         let address = upstream.address;
@@ -347,30 +348,30 @@ fn tls_upstream(name: &str) -> (Upstream, Fetcher) {
 fn certificate_must_be_trusted_and_match_the_host() {
     let (upstream, trusting) = tls_upstream("sensor.test");
     let url = |host: &str| format!("https://{host}:{}/", upstream.address.port());
-    let ask =
+    let fetch_from =
         |fetcher: &Fetcher, host: &str| fetcher.fetch(&request(url(host)), &Validators::default());
-    assert!(ask(&trusting, "sensor.test").is_ok());
-    assert_eq!(kind(ask(&trusting, "other.test")), ErrorKind::Tls);
-    assert_eq!(kind(ask(&fetcher(BOUND), "127.0.0.1")), ErrorKind::Tls);
+    assert!(fetch_from(&trusting, "sensor.test").is_ok());
+    assert_eq!(kind(fetch_from(&trusting, "other.test")), ErrorKind::Tls);
+    assert_eq!(kind(fetch_from(&fetcher(BOUND), "127.0.0.1")), ErrorKind::Tls);
 }
 
-/// Addresses that drop every connection stand before the upstream's.
+/// The resolver returns two addresses that never answer before the address of the upstream.
 #[test]
 fn fetch_with_blackholed_addresses_reaches_the_upstream() {
-    let holes = [Blackhole::new(), Blackhole::new()];
-    let upstream = Upstream::answering("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi");
-    let addresses = [holes[0].address, holes[1].address, upstream.address];
+    let blackholes = [Blackhole::new(), Blackhole::new()];
+    let upstream = Upstream::responding("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi");
+    let addresses = [blackholes[0].address, blackholes[1].address, upstream.address];
     let no_roots: &[&[u8]] = &[];
     let fetcher = |addresses: Vec<SocketAddr>, timeout| {
         let lookup: Lookup = Arc::new(move |_, _| Ok(addresses.clone()));
         let resolver = ThreadedResolver::with_lookup("x", lookup);
         Fetcher::new(timeout, "test", tls::trusting(no_roots.iter().copied()), resolver)
     };
-    let (request, begun) = (request("http://sensor.test/".to_owned()), Instant::now());
+    let (request, started) = (request("http://sensor.test/".to_owned()), Instant::now());
     let answer = fetcher(addresses.to_vec(), BOUND).fetch(&request, &Validators::default());
     assert!(matches!(answer, Ok(Fetched::Body { .. })), "{answer:?}");
-    // Half a second; one address after the other, eight.
-    assert!(begun.elapsed() < BOUND / 2, "{:?}", begun.elapsed());
+    // An attempt starts every 250 ms. Attempts one after another would take most of the deadline.
+    assert!(started.elapsed() < BOUND / 2, "{:?}", started.elapsed());
 
     let silent = fetcher(addresses[..2].to_vec(), TIMEOUT);
     let error = silent.fetch(&request, &Validators::default()).unwrap_err().error;
@@ -389,7 +390,7 @@ fn tls_to_a_plain_port_is_an_error() {
     assert_eq!(kind(fetch(url)), ErrorKind::Tls);
 }
 
-/// Returns the number of threads of this process with a name, of which Linux keeps 15 bytes.
+/// Returns the number of threads of this process with a name. Linux truncates names to 15 bytes.
 #[cfg(target_os = "linux")]
 fn threads(name: &str) -> usize {
     std::fs::read_dir("/proc/self/task")
@@ -401,7 +402,7 @@ fn threads(name: &str) -> usize {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn lookups_that_hang_hold_one_thread() {
+fn hanging_lookups_occupy_one_thread() {
     let (release, hang) = crossbeam_channel::bounded::<()>(0);
     let lookup = move |_: &str, port| {
         let _ = hang.recv();
@@ -411,16 +412,16 @@ fn lookups_that_hang_hold_one_thread() {
     let tls = tls::trusting(no_certs.iter().copied());
     let resolver = ThreadedResolver::with_lookup("silent", Arc::new(lookup));
     let fetcher = Fetcher::new(Duration::from_millis(200), "test", tls, resolver);
-    let begun = Instant::now();
+    let started = Instant::now();
     for _ in 0..4 {
         let request = request("http://sensor.test/".to_owned());
         let error = fetcher.fetch(&request, &Validators::default()).unwrap_err().error;
         assert_eq!(error.kind, ErrorKind::Dns, "{error}");
     }
-    assert!(begun.elapsed() < BOUND);
-    // A thread has its name from itself, as soon as it runs.
+    assert!(started.elapsed() < BOUND);
+    // A thread sets its own name when it starts to run, which may be later.
     while threads("pw-dns-silent") == 0 {
-        assert!(begun.elapsed() < 3 * BOUND, "there is a thread");
+        assert!(started.elapsed() < 3 * BOUND, "the resolver thread has not started");
         std::thread::yield_now();
     }
     assert_eq!(threads("pw-dns-silent"), 1);

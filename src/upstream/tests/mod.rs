@@ -1,4 +1,4 @@
-//! Pollers against upstreams on loopback that behave as badly as real ones.
+//! Tests of pollers against faulty upstreams on loopback.
 
 mod fake;
 mod fetching;

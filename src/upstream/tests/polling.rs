@@ -1,4 +1,4 @@
-//! Pollers, from the upstream to the board's snapshot.
+//! Pollers end to end: from the upstream to the board's snapshot.
 
 use std::io::Write as _;
 use std::net::SocketAddr;
@@ -73,15 +73,15 @@ fn start(sources: &[Source], reporter: &Reporter) -> Pollers {
         .unwrap()
 }
 
-/// Waits for a snapshot that satisfies a predicate, with a generous bound.
+/// Waits for a snapshot that satisfies a predicate, for at most a minute.
 fn until(reader: &BoardReader, wanted: impl Fn(&Snapshot) -> bool) -> Arc<Snapshot> {
-    let begun = Instant::now();
+    let started = Instant::now();
     loop {
         let snapshot = reader.load();
         if wanted(&snapshot) {
             return snapshot;
         }
-        assert!(begun.elapsed() < Duration::from_secs(60), "{snapshot:?}");
+        assert!(started.elapsed() < Duration::from_secs(60), "{snapshot:?}");
         thread::yield_now();
     }
 }
@@ -94,7 +94,7 @@ fn answer(level: u32) -> Vec<u8> {
 }
 
 #[test]
-fn readings_failures_and_recovery_reach_the_board() {
+fn readings_failures_and_recovery_are_reported_to_the_board() {
     let mut polls = 0;
     let upstream = Upstream::new(move |mut stream| {
         let conditional = head(&mut stream).to_ascii_lowercase().contains("if-none-match: \"1\"");
@@ -128,7 +128,7 @@ fn readings_failures_and_recovery_reach_the_board() {
 }
 
 #[test]
-fn failing_source_keeps_its_values_and_leaves_others_alone() {
+fn failing_source_keeps_its_values_and_does_not_affect_others() {
     let silent = Upstream::new(hold);
     let mut first = true;
     let failing = Upstream::new(move |mut stream| {
@@ -137,14 +137,14 @@ fn failing_source_keeps_its_values_and_leaves_others_alone() {
         let answer = if std::mem::take(&mut first) { answer(7) } else { broken };
         stream.write_all(&answer).unwrap();
     });
-    let well = Upstream::new(|mut stream| {
+    let healthy = Upstream::new(|mut stream| {
         head(&mut stream);
         stream.write_all(&answer(9)).unwrap();
     });
     let mut sources = [
         source("silent", silent.url("/")),
         source("failing", failing.url("/")),
-        source("well", well.url("/")),
+        source("healthy", healthy.url("/")),
     ];
     sources[0].timeout = Duration::from_millis(300);
     let (_board, reader, reporter) = board(&sources);
@@ -155,17 +155,17 @@ fn failing_source_keeps_its_values_and_leaves_others_alone() {
         };
         failures(0) >= 2 && failures(1) >= 2
     });
-    let [silent, failing, well] = &snapshot.sources[..] else { panic!("three sources") };
+    let [silent, failing, healthy] = &snapshot.sources[..] else { panic!("three sources") };
     assert_eq!(silent.state, State::Waiting);
     assert_eq!(silent.error.as_ref().unwrap().kind, ErrorKind::Timeout);
     assert_eq!(failing.state, State::Fresh);
     assert_eq!(failing.error.as_ref().unwrap().kind, ErrorKind::Http);
     assert_eq!(failing.values().count(), 1);
-    assert_eq!((well.state, &well.error), (State::Fresh, &None));
+    assert_eq!((healthy.state, &healthy.error), (State::Fresh, &None));
 }
 
 #[test]
-fn panic_in_a_decoder_costs_one_poll() {
+fn panic_in_a_decoder_fails_one_poll() {
     let mut polls = 0;
     let upstream = Upstream::new(move |mut stream| {
         head(&mut stream);
@@ -183,7 +183,7 @@ fn panic_in_a_decoder_costs_one_poll() {
             headers: Vec::new(),
             redirect: None,
             conditional: false,
-            reason: |_| panic!("a defect, made for this test"),
+            reason: |_| panic!("panic for this test"),
             secrets: Secrets::default(),
         },
         make_fetcher: Box::new(|| {
@@ -208,26 +208,26 @@ fn panic_in_a_decoder_costs_one_poll() {
 
 #[test]
 fn stop_does_not_wait_for_polls_in_flight() {
-    let (asked, asking) = crossbeam_channel::unbounded::<SocketAddr>();
+    let (sender, connections) = crossbeam_channel::unbounded::<SocketAddr>();
     let upstream = Upstream::new(move |stream| {
-        asked.send(stream.peer_addr().unwrap()).unwrap();
+        sender.send(stream.peer_addr().unwrap()).unwrap();
         hold(stream);
     });
     let mut sources = [source("silent", upstream.url("/"))];
-    // Far longer than the stop may take, but not so long as to hold up the test's end.
+    // Far longer than a stop may take, but short enough for the upstream's thread to be joined.
     sources[0].timeout = Duration::from_secs(5);
     let (_board, _, reporter) = board(&sources);
     let pollers = start(&sources, &reporter);
-    asking.recv().unwrap();
+    connections.recv().unwrap();
     assert_eq!(pollers.handles().stats()[0].phase().0, Phase::Polling);
-    let begun = Instant::now();
+    let started = Instant::now();
     drop(pollers);
-    assert!(begun.elapsed() < Duration::from_secs(4));
+    assert!(started.elapsed() < Duration::from_secs(4));
 }
 
 #[test]
 fn waiting_pollers_are_joined_at_once() {
-    let upstream = Upstream::answering(answer(1));
+    let upstream = Upstream::responding(answer(1));
     let mut sources = [source("tank", upstream.url("/"))];
     sources[0].interval = Duration::from_secs(3600);
     let (_board, reader, reporter) = board(&sources);
@@ -235,13 +235,13 @@ fn waiting_pollers_are_joined_at_once() {
     until(&reader, |snapshot| snapshot.sources[0].state == State::Fresh);
     let stats = pollers.handles().stats()[0].clone();
     drop(pollers);
-    // The thread held the other handles.
+    // The joined thread has dropped its handle.
     assert_eq!(Arc::strong_count(&stats), 1);
 }
 
 #[test]
 fn requested_poll_begins_at_once() {
-    let upstream = Upstream::answering(answer(50));
+    let upstream = Upstream::responding(answer(50));
     let mut source = source("tank", upstream.url("/"));
     source.interval = Duration::from_secs(3600);
     let (_board, reader, reporter) = board(std::slice::from_ref(&source));
@@ -251,9 +251,9 @@ fn requested_poll_begins_at_once() {
     assert_eq!(requests.request_poll("unknown"), None);
     assert!(
         matches!(requests.request_poll("tank"), Some(PollRequest::TooSoon(_))),
-        "it was polled just now"
+        "within the pause after a poll"
     );
-    // As after the pause.
+    // As if the pause were over.
     pollers.handles().allow_poll_requests();
     assert_eq!(requests.request_poll("tank"), Some(PollRequest::Granted));
     until(&reader, |snapshot| snapshot.version > first);
@@ -261,10 +261,10 @@ fn requested_poll_begins_at_once() {
 
 #[test]
 fn sources_of_one_rate_limit_are_polled_apart() {
-    let (came, comes) = crossbeam_channel::unbounded();
+    let (sender, arrivals) = crossbeam_channel::unbounded();
     let upstream = Upstream::new(move |mut stream| {
         head(&mut stream);
-        let _ = came.send(Instant::now());
+        let _ = sender.send(Instant::now());
         let _ = stream.write_all(&answer(50));
     });
     let every = Duration::from_millis(700);
@@ -275,17 +275,17 @@ fn sources_of_one_rate_limit_are_polled_apart() {
     };
     let sources = [limited("one"), limited("two"), limited("three")];
     let (_board, _reader, reporter) = board(&sources);
-    let begun = Instant::now();
+    let started = Instant::now();
     let _pollers = start(&sources, &reporter);
     let times: Vec<Instant> =
-        (0..3).map(|_| comes.recv_timeout(Duration::from_secs(30)).unwrap()).collect();
-    // Two gaps, counted from a moment that no lateness of the machine can move behind the first.
-    assert!(times[2].duration_since(begun) >= 2 * every, "{times:?}");
+        (0..3).map(|_| arrivals.recv_timeout(Duration::from_secs(30)).unwrap()).collect();
+    // Two gaps lie between the start and the third request, however late the threads are scheduled.
+    assert!(times[2].duration_since(started) >= 2 * every, "{times:?}");
 }
 
 #[test]
-fn reload_leaves_unchanged_sources_alone() {
-    let upstream = Upstream::answering(answer(50));
+fn reload_keeps_pollers_of_unchanged_sources() {
+    let upstream = Upstream::responding(answer(50));
     let named = |name: &str| Source {
         interval: Duration::from_secs(3600),
         ..source(name, upstream.url("/"))
@@ -293,7 +293,8 @@ fn reload_leaves_unchanged_sources_alone() {
     let (before, mut after) = ([named("same"), named("gone"), named("changed")], Vec::new());
     let (board, reader, reporter) = board(&before);
     let mut pollers = start(&before, &reporter);
-    let fresh = |snapshot: &Snapshot| snapshot.sources.iter().all(|it| it.state == State::Fresh);
+    let fresh =
+        |snapshot: &Snapshot| snapshot.sources.iter().all(|source| source.state == State::Fresh);
     until(&reader, fresh);
     let stats = pollers.handles().stats();
 
@@ -304,16 +305,20 @@ fn reload_leaves_unchanged_sources_alone() {
     pollers.renew(&after, "test").unwrap();
     let handles = pollers.handles();
     until(&reader, |snapshot| snapshot.sources.len() == 3 && fresh(snapshot));
-    let names: Vec<String> = handles.stats().iter().map(|it| it.source().to_owned()).collect();
+    let names: Vec<String> =
+        handles.stats().iter().map(|stats| stats.source().to_owned()).collect();
     assert_eq!(names, ["new", "changed", "same"]);
-    assert!(Arc::ptr_eq(&handles.stats()[2], &stats[0]), "left alone");
-    assert!(!Arc::ptr_eq(&handles.stats()[1], &stats[2]), "a new poller");
+    assert!(Arc::ptr_eq(&handles.stats()[2], &stats[0]), "the poller of an unchanged source");
+    assert!(!Arc::ptr_eq(&handles.stats()[1], &stats[2]), "the poller of a changed source");
     assert_eq!(handles.request_poll("gone"), None);
-    // Its thread has ended, which held the other handle.
-    let gone = &stats[1];
-    let begun = Instant::now();
-    while Arc::strong_count(gone) > 1 {
-        assert!(begun.elapsed() < Duration::from_secs(30), "its poller continues");
+    // The thread of the removed source drops its handle when it ends.
+    let removed = &stats[1];
+    let started = Instant::now();
+    while Arc::strong_count(removed) > 1 {
+        assert!(
+            started.elapsed() < Duration::from_secs(30),
+            "the removed source's poller still runs"
+        );
         std::thread::yield_now();
     }
 }
