@@ -80,7 +80,7 @@ fn withstand(scenario: Scenario) -> Findings {
         connections: 300,
         history: DenseHistory { interval: 300 },
         step_timeout: TEST_TIMEOUT / 6,
-        admin_attempts: 4,
+        admin_attempts: 16,
         // The admin listener's cap is 128 then, below the number of clients.
         descriptors: Some(1024),
         watched: false,

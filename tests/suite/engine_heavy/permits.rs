@@ -2,7 +2,6 @@
 
 use std::io::{Read, Write};
 use std::sync::atomic::Ordering;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use hostile::client::TEST_TIMEOUT;
@@ -113,17 +112,17 @@ fn client_that_resets_while_it_waits_frees_its_place() {
 
 #[test]
 fn evicted_connection_frees_its_place() {
-    let (server, ledger) = start(Settings { max_connections: 2, ..one_permit() });
+    // Without a grace, the connection that waits for a permit is evicted before the one whose work may
+    // be queued between two pieces.
+    let settings = Settings { max_connections: 2, eviction_grace: Duration::ZERO, ..one_permit() };
+    let (server, ledger) = start(settings);
     let mut running = request_on(&server, 10, "/endless/1");
     eventually("the work begins", || ledger.has_begun("/endless/1"));
     let _evicted = request_on(&server, 10, "/endless/2");
     wait_until_queued(&server, 1);
-    // A waiting connection is evicted once it has waited for a while. The new connection is not: its
-    // request is incomplete and young.
-    eventually("a new connection evicts the waiting one", || {
-        let mut fresh = client(&server, 11);
-        fresh.write_all(b"GET / HTTP/1.1\r\n").unwrap();
-        thread::sleep(Duration::from_millis(50));
+    let mut fresh = client(&server, 11);
+    fresh.write_all(b"GET / HTTP/1.1\r\n").unwrap();
+    eventually("the new connection evicts the waiting one", || {
         server.stats.closed(CloseReason::Evicted) == 1
     });
     ledger.stop();
