@@ -24,15 +24,15 @@ pub(super) struct Accounts {
 pub(super) struct Account {
     pub(super) password_hash: PasswordHash,
     pub(super) scopes: Scopes,
-    /// SHA-256 of name and password hash. Evidence that a caller had the right password is bound to it,
-    /// and ends when the hash changes or the account is removed.
+    /// SHA-256 of name and password hash. Device cookies and known networks are bound to it, so they become
+    /// invalid when the hash changes or the account is removed.
     pub(super) proof: Fingerprint,
     /// Networks from which the right password was verified recently.
     remembered: Mutex<Vec<Remembered>>,
 }
 
-/// Most networks remembered for an account; beyond it the least recently used one is forgotten. Only
-/// the right password adds one.
+/// Most networks remembered for an account. Beyond it, the least recently used one is evicted. Only the right
+/// password adds one.
 const MAX_REMEMBERED: usize = 16;
 
 /// A verified password, valid from one network.
@@ -52,14 +52,16 @@ impl Accounts {
         before: Option<&Accounts>,
     ) -> Accounts {
         let account = |user: &User| {
-            let same = before
+            let unchanged = before
                 .and_then(|before| before.users.get(&user.name))
                 .filter(|account| account.password_hash == user.password_hash);
             Account {
                 password_hash: user.password_hash.clone(),
                 scopes: user.scopes.clone(),
                 proof: user.password_hash.digest(&user.name),
-                remembered: Mutex::new(same.map_or_else(Vec::new, |it| it.remembered().clone())),
+                remembered: Mutex::new(
+                    unchanged.map_or_else(Vec::new, |account| account.remembered().clone()),
+                ),
             }
         };
         let decoy = |user: &User| {
@@ -98,14 +100,14 @@ impl Accounts {
         self.users.get(name)
     }
 
-    /// Returns the hash to verify for a name without an account: always the same one for the same name,
-    /// as costly as that of a user. `None` if there are no users.
+    /// Returns the hash that is verified for a name without an account. It is always the same for one name, and
+    /// costs as much as that of a user. `None` if there are no users.
     pub(super) fn decoy(&self, name: &Fingerprint) -> Option<&PasswordHash> {
         let number = name.iter().take(4).fold(0_usize, |number, byte| number << 8 | *byte as usize);
         self.decoys.get(number.checked_rem(self.decoys.len())?)
     }
 
-    /// Returns the scopes of a token. It is compared with every token, so the time reveals none.
+    /// Returns the scopes of a token. It is compared with every token, so that the time reveals nothing.
     pub(super) fn token(&self, hash: &TokenHash) -> Option<&Scopes> {
         self.tokens
             .iter()
@@ -119,11 +121,12 @@ impl Account {
         self.remembered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns true if this credential was verified from this network, and used there no longer ago
-    /// than `remember`. Each use restarts that time. A fixed end would let an attacker that throttles
-    /// an account lock out its owner minutes later, and would gain nothing: a password changes only with
-    /// new rules, which forget every account with a changed hash.
-    pub(super) fn recognises(
+    /// Returns true if this credential was verified from this network, and last used there within `remember`.
+    ///
+    /// Each use restarts that time. With a fixed lifetime, an attacker that throttles an account would lock out
+    /// its owner as soon as the lifetime ends. A changed password needs none: new rules drop the remembered
+    /// passwords of every account whose hash has changed.
+    pub(super) fn is_remembered(
         &self,
         network: &Fingerprint,
         credential: &Fingerprint,
@@ -131,20 +134,20 @@ impl Account {
         remember: Duration,
     ) -> bool {
         let mut remembered = self.remembered();
-        remembered.retain(|latest| now.saturating_duration_since(latest.used) < remember);
-        let latest = remembered.iter_mut().find(|latest| latest.network == *network);
-        let Some(latest) = latest else { return false };
-        let same = verify_slices_are_equal(&latest.credential, credential).is_ok();
-        if same {
-            latest.used = now;
+        remembered.retain(|entry| now.saturating_duration_since(entry.used) < remember);
+        let entry = remembered.iter_mut().find(|entry| entry.network == *network);
+        let Some(entry) = entry else { return false };
+        let is_equal = verify_slices_are_equal(&entry.credential, credential).is_ok();
+        if is_equal {
+            entry.used = now;
         }
-        same
+        is_equal
     }
 
     /// Remembers a credential that was verified from this network.
     pub(super) fn remember(&self, network: Fingerprint, credential: Fingerprint, now: Instant) {
         let mut remembered = self.remembered();
-        remembered.retain(|latest| latest.network != network);
+        remembered.retain(|entry| entry.network != network);
         if remembered.len() >= MAX_REMEMBERED {
             let oldest = (0..remembered.len()).min_by_key(|place| remembered[*place].used);
             oldest.map(|place| remembered.swap_remove(place));

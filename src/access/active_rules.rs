@@ -29,7 +29,7 @@ impl ActiveRules {
             Admission::Open => None,
             Admission::Restricted(restricted) => Some(Accounts::new(restricted, key, before)),
         };
-        // Without includeSubDomains: other hosts of the domain are not ours to decide for.
+        // No includeSubDomains: other hosts of the domain may not support TLS.
         let strict_transport = rules.hsts.map(|age| format!("max-age={}", age.as_secs()));
         let strict_transport = strict_transport.and_then(|value| HeaderValue::try_from(value).ok());
         ActiveRules { rules, accounts, strict_transport, generation }
@@ -50,7 +50,7 @@ impl ActiveRules {
         self.accounts.iter().flat_map(Accounts::proofs).collect()
     }
 
-    /// Returns true if any account signs in by name and password.
+    /// Returns true if any account has a name and password to sign in with.
     pub fn signs_in(&self) -> bool {
         self.accounts.as_ref().is_some_and(Accounts::has_users)
     }
@@ -60,7 +60,7 @@ impl ActiveRules {
         self.accounts.is_none()
     }
 
-    /// Returns the origin of the request if its pages may read responses (CORS).
+    /// Returns the request's origin if the rules allow its pages to read responses (CORS).
     pub fn listed_origin(&self, request: &Request) -> Option<HeaderValue> {
         origins::allowed(&self.rules.cors_origins, &request.headers)
     }

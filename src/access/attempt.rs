@@ -43,11 +43,11 @@ impl ClientAddress {
 /// Reason for which a password was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum AttemptError {
-    /// The password is wrong, or there is no such account; with the wait that the failure caused.
+    /// The password is wrong or the account does not exist. Has the wait that the failure caused.
     Wrong(Option<Duration>),
     /// The caller must wait this long.
     Throttled(Duration),
-    /// Every verification that the caller may use is taken, or was used up in this second.
+    /// The caller's share of concurrent verifications, or of this second's comparisons, is used up.
     Busy,
     /// Unknown callers have used up the comparisons of this second.
     StrangerLimit,

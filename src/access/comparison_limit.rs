@@ -20,7 +20,7 @@ pub(super) struct PerSecond {
 pub(super) struct ComparisonLimit(VecDeque<(Instant, Fingerprint)>);
 
 impl ComparisonLimit {
-    /// Counts a comparison. Returns false if the limit for the last second is reached.
+    /// Counts a comparison. Returns false, and counts none, if the limit for the last second is reached.
     pub(super) fn take(&mut self, group: Fingerprint, allowed: PerSecond, now: Instant) -> bool {
         let is_over = |at: Instant| now.saturating_duration_since(at) >= WINDOW;
         while self.0.front().is_some_and(|(at, _)| is_over(*at)) {
@@ -42,7 +42,7 @@ mod tests {
     const ALLOWED: PerSecond = PerSecond { all: 20, of_group: 10 };
 
     #[test]
-    fn no_second_has_more_than_the_limit() {
+    fn comparisons_in_any_second_are_within_the_limit() {
         let (mut limit, start) = (ComparisonLimit::default(), Instant::now());
         let mut granted = Vec::new();
         for step in 0..5000_u32 {
@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn one_group_gets_its_share() {
+    fn group_at_its_share_leaves_the_rest_to_others() {
         let (mut limit, now) = (ComparisonLimit::default(), Instant::now());
         let granted = (0..100).filter(|_| limit.take([1; 32], ALLOWED, now)).count();
         assert_eq!(granted, 10);

@@ -19,9 +19,9 @@ pub(super) struct Cookie<'a> {
 /// Returns the cookies whose name is `prefix` and a port number, from all Cookie fields: first those of the
 /// port in the browser's URL, then the others, each in the order sent.
 ///
-/// A cookie of another port may be valid, too, since a session is valid at every listener of this server;
-/// the signed value decides. Other programs on the host may set any number of cookies, and cannot displace
-/// the one of this port.
+/// A cookie of another port may be valid too, since a session is valid at every listener of this server; its
+/// signature decides. Other programs on the host may set any number of cookies, but they cannot push the
+/// cookie of this port beyond [`MAX_TRIED`].
 pub(super) fn of_kind<'a>(
     request: &'a Request,
     prefix: &'a str,
@@ -29,22 +29,23 @@ pub(super) fn of_kind<'a>(
     let port = requested_port(request).to_string();
     let own = pairs(request, prefix).filter_map({
         let port = port.clone();
-        move |(it, cookie)| (it == port).then_some(cookie)
+        move |(sent, cookie)| (sent == port).then_some(cookie)
     });
     let others =
-        pairs(request, prefix).filter_map(move |(it, cookie)| (it != port).then_some(cookie));
+        pairs(request, prefix).filter_map(move |(sent, cookie)| (sent != port).then_some(cookie));
     own.chain(others).take(MAX_TRIED)
 }
 
-/// Returns the same cookies in the order sent, each with its port. A pair that is malformed or not UTF-8 is
-/// skipped alone, since browsers store any bytes that another program on the host sets.
+/// Returns the cookies of the prefix in the order sent, each with its port. A pair that is malformed or not
+/// UTF-8 is skipped, and the others are read: browsers store any bytes that another program on the host sets.
 fn pairs<'a>(request: &'a Request, prefix: &'a str) -> impl Iterator<Item = (&'a str, Cookie<'a>)> {
     let fields = request.headers.get_all(COOKIE).into_iter().map(|field| field.as_bytes());
     fields.flat_map(|field| field.split(|byte| *byte == b';')).filter_map(move |pair| {
         let pair = str::from_utf8(pair).ok()?;
         let (name, value) = pair.trim_matches([' ', '\t']).split_once('=')?;
         let port = name.strip_prefix(prefix)?;
-        let is_port = (1..=5).contains(&port.len()) && port.bytes().all(|it| it.is_ascii_digit());
+        let is_port =
+            (1..=5).contains(&port.len()) && port.bytes().all(|byte| byte.is_ascii_digit());
         is_port.then_some((port, Cookie { name, value }))
     })
 }

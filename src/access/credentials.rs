@@ -24,7 +24,7 @@ impl Credentials {
         let field = match (fields.next(), fields.next()) {
             (None, _) => return Ok(None),
             (Some(field), None) => field.to_str().map_err(|_| Malformed)?,
-            // Two parsers could choose differently.
+            // A proxy and this server could choose different ones.
             (Some(_), Some(_)) => return Err(Malformed),
         };
         let (scheme, rest) = field.split_once(' ').unwrap_or((field, ""));
@@ -81,7 +81,7 @@ mod tests {
         ] {
             let headers =
                 HeaderMap::from_iter([(AUTHORIZATION, HeaderValue::from_str(&field).unwrap())]);
-            let parsed = Credentials::of(&headers).map_err(|Malformed| ()).map(|it| match it {
+            let parsed = Credentials::of(&headers).map_err(|Malformed| ()).map(|sent| match sent {
                 None => "none".to_owned(),
                 Some(Credentials::Bearer(token)) => token,
                 Some(Credentials::Basic { user, password }) => {

@@ -1,4 +1,4 @@
-//! Results of the gate: permission, sign-in, refusal.
+//! Results of the gate: a pass, a sign-in, or a denial.
 
 use std::fmt;
 use std::time::Duration;
@@ -26,7 +26,7 @@ pub struct Pass {
     pub guarded: bool,
     /// True if the request has a valid session, whether the route requires credentials or not.
     pub by_session: bool,
-    /// Device cookie to set, which makes the caller known.
+    /// Device cookie to set, by which the caller is known from then on.
     pub device: Option<CookieValue>,
 }
 
@@ -63,9 +63,9 @@ impl fmt::Debug for CookieValue {
 pub enum Denial {
     /// 421: its host is not one of this server's names.
     Host,
-    /// 401: no valid credentials; with the challenges to send.
+    /// 401: no valid credentials. Has the challenges to send.
     Unauthorized(Vec<HeaderValue>),
-    /// 403: the account lacks this scope; with the challenges to send.
+    /// 403: the account lacks this scope. Has the challenges to send.
     Scope(Scope, Vec<HeaderValue>),
     /// 403: an unsafe method on behalf of another site's page.
     CrossSite,

@@ -1,18 +1,18 @@
-//! Device cookies: they identify a browser that once had the right password of an account.
+//! Device cookies. Each identifies a browser that once sent the right password of an account.
 //!
 //! This is OWASP's "Slow Down Online Guessing Attacks with Device Cookies". Failures of a browser
-//! with a valid cookie are counted apart from those of unknown callers, so these cannot make it wait
-//! from the same address (NAT, a unix socket, an unlisted proxy). The cookie is no credential: a thief
-//! gains a failure counter of its own, and must guess as slowly as any other caller.
+//! with a valid cookie are counted separately from those of unknown callers. Unknown callers at the same
+//! address (NAT, a unix socket, an unlisted proxy) therefore cannot make it wait. The cookie is not a
+//! credential: a thief gains a separate failure counter, and must guess as slowly as any other caller.
 //!
 //! ```text
 //!  cookie = base64url( number, below 32 | expiry | HMAC-SHA256 over these, account and proof )
 //! ```
 //!
 //! The value contains no name. It is bound to one account and its password hash
-//! ([`Account::proof`](super::accounts::Account)), so it ends when the hash changes or the account is
-//! removed. Failures are counted by number: however many cookies an owner collects, they are at most
-//! [`PER_ACCOUNT`] devices, and no list of issued cookies is needed.
+//! ([`Account::proof`](super::accounts::Account)), so it becomes invalid when the hash changes or the account
+//! is removed. Failures are counted by its number. The cookies of one account, however many are issued, share
+//! [`PER_ACCOUNT`] counters, and the server keeps no list of them.
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use base64::Engine as _;
@@ -31,10 +31,10 @@ const MAC: usize = 32;
 /// Issues and verifies device cookies.
 pub(super) struct Devices(MacKey);
 
-/// A browser that once had the right password of the account it now names.
+/// A browser that once sent the right password of the account that it now names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Device {
-    /// Below [`PER_ACCOUNT`].
+    /// Number of its failure counter, below [`PER_ACCOUNT`].
     pub(super) number: u8,
     /// True if its cookie is past half of its lifetime; the next success replaces it.
     pub(super) is_due: bool,
@@ -65,8 +65,8 @@ impl Devices {
         let (&number, rest) = bytes.split_first()?;
         let (expires, mac) = rest.split_first_chunk::<8>()?;
         verify_slices_are_equal(&self.mac(proof, number, *expires), mac).ok()?;
-        let left = u64::from_be_bytes(*expires).checked_sub(now).filter(|left| *left > 0)?;
-        Some(Device { number, is_due: left < DEVICE_LIFETIME / 2 })
+        let remaining = u64::from_be_bytes(*expires).checked_sub(now).filter(|time| *time > 0)?;
+        Some(Device { number, is_due: remaining < DEVICE_LIFETIME / 2 })
     }
 
     fn mac(&self, proof: &Fingerprint, number: u8, expires: [u8; 8]) -> Fingerprint {
@@ -104,7 +104,7 @@ mod tests {
         };
         let numbers: std::collections::HashSet<u8> = (0..2000).map(number).collect();
         assert!(numbers.len() <= PER_ACCOUNT.into(), "{numbers:?}");
-        assert!(numbers.len() > 1, "browsers share a number by chance only");
+        assert!(numbers.len() > 1, "numbers are random");
     }
 
     #[test]

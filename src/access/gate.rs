@@ -34,11 +34,11 @@ pub(super) type WallClock = Box<dyn Fn() -> u64 + Send + Sync>;
 pub struct Gate {
     pub(super) key: MacKey,
     pub(super) clock: Clock,
-    pub(super) wall: WallClock,
+    pub(super) wall_clock: WallClock,
     active_rules: ArcSwap<ActiveRules>,
     generations: AtomicU64,
     pub(super) passwords: Passwords,
-    /// Wrong tokens, by address.
+    /// Failures of tokens, by address.
     pub(super) by_token: Mutex<Throttle>,
     pub(super) devices: Devices,
     pub(super) sessions: Sessions,
@@ -55,7 +55,7 @@ impl Gate {
         Gate::with_clocks(rules, Sessions::in_memory()?, Box::new(Instant::now), Box::new(seconds))
     }
 
-    /// Creates a gate with the sessions stored in a file.
+    /// Creates a gate with the sessions that are stored in a file.
     ///
     /// # Errors
     /// The system returned no random numbers for keys.
@@ -68,7 +68,7 @@ impl Gate {
         rules: Rules,
         sessions: Sessions,
         clock: Clock,
-        wall: WallClock,
+        wall_clock: WallClock,
     ) -> Result<Gate, NoRandomness> {
         let key = MacKey::random()?;
         sessions.sync(users(&rules));
@@ -78,7 +78,7 @@ impl Gate {
         Ok(Gate {
             key,
             clock,
-            wall,
+            wall_clock,
             active_rules: ArcSwap::from_pointee(active_rules),
             generations: AtomicU64::new(1),
             passwords,
@@ -108,9 +108,9 @@ impl Gate {
         self.active_rules.load()
     }
 
-    /// Starts the thread that writes sessions to a file, if any account can sign in or the file exists,
-    /// as it may contain keys of accounts that were removed. Dropping the value writes the latest
-    /// state. Sign-outs wait for the file on at most a quarter of the workers.
+    /// Starts the thread that writes sessions to a file, if any account can sign in or the file exists: it
+    /// may contain keys of accounts that were removed. Dropping the returned value writes the latest state.
+    /// Sign-outs wait for the file on at most a quarter of the workers.
     ///
     /// # Errors
     /// The thread cannot be created.
@@ -143,7 +143,7 @@ impl Gate {
     /// Checks that the request may use the route with that pattern.
     ///
     /// # Errors
-    /// The reason for which it is refused.
+    /// The request is refused, for the reason in the [`Denial`].
     pub fn admit(
         &self,
         active_rules: &ActiveRules,
@@ -154,7 +154,7 @@ impl Gate {
         let (identity, by_session) = match &active_rules.accounts {
             Some(accounts) if access != RouteAccess::Open => {
                 if accounts.is_public(pattern) {
-                    // The page shows a button to sign out.
+                    // On a public page, a session decides whether the page shows a button to sign out.
                     (Identity::Anyone, self.authenticate_session(accounts, request).is_some())
                 } else {
                     let identity = self.identify(active_rules, accounts, request)?;
@@ -215,7 +215,7 @@ impl Gate {
         self.passwords.while_taken(count, run)
     }
 
-    /// Number of records of passwords, and of addresses that sent tokens.
+    /// Returns the numbers of records of password attempts, and of addresses that sent wrong tokens.
     #[cfg(test)]
     pub(super) fn records(&self) -> ([usize; 7], usize) {
         (self.passwords.records(), self.tokens().len())
@@ -230,9 +230,10 @@ impl fmt::Debug for Gate {
 
 /// Returns true if a page of another site could have caused the request.
 ///
-/// Browsers never add a token by themselves. They may add a Basic password, and so do programs, which
-/// send no origin. Only browsers send a session, and they send their origin with every unsafe method,
-/// so a request with a session but without an origin is refused.
+/// Browsers never add a token by themselves. Both browsers and programs send Basic passwords, and programs
+/// send no origin, so a request with a password is refused only if its origin is another site. Only browsers
+/// send sessions, and with every unsafe method they send the origin, so a request with a session but without
+/// an origin is refused.
 fn is_forgeable(identity: &Identity<'_>, request: &Request) -> bool {
     match identity {
         Identity::Token(_) => false,

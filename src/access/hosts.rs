@@ -1,5 +1,5 @@
-//! Host names of the server. A request for another name is refused, so that a foreign page cannot reach
-//! the server by a name of its own that resolves to our address (DNS rebinding).
+//! Host names of the server. A request for another name is refused. Otherwise a page of another site could
+//! reach the server by a name of its own that resolves to our address (DNS rebinding).
 
 use std::fmt;
 use std::net::IpAddr;
@@ -146,7 +146,7 @@ mod tests {
         ] {
             let request = request(host);
             assert_eq!(matches_any(&names, &request), expected, "{host:?}");
-            assert!(matches_any(&[], &request), "without names all are served");
+            assert!(matches_any(&[], &request), "without configured names every host matches");
         }
     }
 

@@ -61,8 +61,8 @@ impl Gate {
         }
     }
 
-    /// Authenticates by a token. A right one costs a hash, so it is checked first and never throttled.
-    /// Wrong ones are throttled to spare the log and the network.
+    /// Authenticates by a token. Checking it costs one hash, so a right token is never throttled. Wrong ones are
+    /// throttled to limit log lines and traffic.
     fn authenticate_token<'a>(
         &self,
         active_rules: &ActiveRules,
@@ -106,20 +106,20 @@ impl Gate {
         request: &Request,
         (user, password): (&str, &[u8]),
     ) -> Result<(&'a Account, Option<CookieValue>), Denial> {
-        let now = (self.wall)();
-        // A name without an account takes the same steps; no cookie is ever issued for its proof.
+        let now = (self.wall_clock)();
+        // A name without an account takes the same steps. No cookie is ever issued for its proof of zeros.
         let proof = accounts.user(user).map_or([0; 32], |account| account.proof);
         let mut devices = cookies::of_kind(request, DEVICE_COOKIE);
-        let device = devices.find_map(|it| self.devices.verify(it.value, &proof, now));
+        let device = devices.find_map(|cookie| self.devices.verify(cookie.value, &proof, now));
         let credentials = (user, password);
-        let now_here = (self.clock)();
+        let monotonic_now = (self.clock)();
         let attempt = Attempt::new(
             &self.key,
             active_rules.generation,
             request,
             credentials,
             device,
-            now_here,
+            monotonic_now,
         );
         let account = self.passwords.check(accounts, &attempt, &self.stats);
         let account = account.map_err(|error| self.refused(accounts, error, &attempt))?;
@@ -165,7 +165,7 @@ impl Gate {
         let credentials = (user, password.as_bytes());
         let (account, device) =
             self.authenticate_password(active_rules, accounts, request, credentials)?;
-        let (lifetime, now) = (accounts.limits.session, (self.wall)());
+        let (lifetime, now) = (accounts.limits.session, (self.wall_clock)());
         let issued = self.sessions.issue(user, &account.password_hash, now, lifetime.as_secs());
         match issued {
             Ok(Some(session)) => {
@@ -180,21 +180,23 @@ impl Gate {
     /// Ends the sessions whose cookies have the name of the new one.
     fn end_replaced(&self, request: &Request, now: u64) {
         let name = format!("{SESSION_COOKIE}{}", requested_port(request));
-        for cookie in cookies::of_kind(request, SESSION_COOKIE).filter(|it| it.name == name) {
+        for cookie in cookies::of_kind(request, SESSION_COOKIE).filter(|cookie| cookie.name == name)
+        {
             self.sessions.end(cookie.value, now);
         }
     }
 
-    /// Ends the sessions of the request. Returns the names of their cookies, and whether a crash could
-    /// undo the sign-out.
+    /// Ends the sessions of the request. Returns the names of their cookies, and the durability of the
+    /// sign-out.
     pub fn sign_out<'r>(&self, request: &'r Request) -> (Vec<&'r str>, SignOut) {
-        let now = (self.wall)();
+        let now = (self.wall_clock)();
         let sent = cookies::of_kind(request, SESSION_COOKIE);
         let ended = sent.filter(|cookie| self.sessions.end(cookie.value, now));
         let ended: Vec<_> = ended.map(|cookie| cookie.name).collect();
         // A client without a session never waits for the disk.
-        let is_any = !ended.is_empty();
-        (ended, if is_any { self.sessions.wait_until_saved() } else { SignOut::Durable })
+        let outcome =
+            if ended.is_empty() { SignOut::Durable } else { self.sessions.wait_until_saved() };
+        (ended, outcome)
     }
 
     /// Returns true if the request has a valid session.
@@ -205,14 +207,14 @@ impl Gate {
             .is_some_and(|accounts| self.authenticate_session(accounts, request).is_some())
     }
 
-    /// Authenticates by a session. It costs an HMAC, so it is checked before any password and never
+    /// Authenticates by a session. Checking it costs one HMAC, so it is checked before any password and never
     /// throttled.
     pub(super) fn authenticate_session<'a>(
         &self,
         accounts: &'a Accounts,
         request: &Request,
     ) -> Option<&'a Scopes> {
-        let (now, lifetime) = ((self.wall)(), accounts.limits.session.as_secs());
+        let (now, lifetime) = ((self.wall_clock)(), accounts.limits.session.as_secs());
         let mut sent = cookies::of_kind(request, SESSION_COOKIE);
         let session = sent.find_map(|cookie| self.sessions.find(cookie.value, now, lifetime))?;
         Some(&accounts.user(&session.account)?.scopes)
@@ -223,7 +225,8 @@ impl Gate {
         Denial::Throttled(wait)
     }
 
-    /// Counts and logs a failure, without the name: people type passwords into name fields.
+    /// Counts a failure, and logs it if it caused a wait. The log line omits the name, since people type
+    /// passwords into name fields.
     fn failed(&self, reason: FailureReason, delay: Option<Duration>, address: &ClientAddress) {
         self.stats.count_failure(reason);
         if let Some(delay) = delay {

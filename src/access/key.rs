@@ -1,4 +1,5 @@
-//! HMAC keys: one of the process, so that records in memory contain no names, and those of cookies.
+//! HMAC-SHA256 keys: one for the records in memory, which contain fingerprints instead of names and addresses,
+//! and those that sign cookies.
 
 use aws_lc_rs::hmac;
 
@@ -15,7 +16,7 @@ pub(super) fn random<const N: usize>() -> Result<[u8; N], NoRandomness> {
     Ok(bytes)
 }
 
-/// HMAC of a name, an address or a credential, which reveals nothing without the key.
+/// HMAC of a name, an address or a credential. Without the key it does not reveal its input.
 pub(super) type Fingerprint = [u8; 32];
 
 /// Key for HMAC-SHA256 (RFC 2104). It has no `Debug`.

@@ -13,8 +13,8 @@ const PER_ACCOUNT: usize = 32;
 /// Only a right password adds a network, and it evicts networks of the same account only. Neither an
 /// attacker without a password nor the owner of another account can therefore evict one.
 ///
-/// A network is known for all names. If it were known for some names only, a caller at the same
-/// address could list them by the responses.
+/// A network is known for all names. If it were known only for the accounts used there, a caller at the same
+/// address could learn their names from the responses.
 ///
 /// Only current proofs add networks, since the verification of an old password may end after the
 /// reload that revoked it.
@@ -23,7 +23,7 @@ pub(super) struct KnownNetworks {
     /// Proofs of the accounts in the rules in force.
     current: HashSet<Fingerprint>,
     by_proof: HashMap<Fingerprint, Vec<Known>>,
-    /// Number of accounts that know a network.
+    /// Number of accounts with that network.
     counts: HashMap<Fingerprint, usize>,
 }
 
@@ -61,11 +61,11 @@ impl KnownNetworks {
     pub(super) fn retain(&mut self, proofs: HashSet<Fingerprint>) {
         let counts = &mut self.counts;
         self.by_proof.retain(|proof, list| {
-            let stays = proofs.contains(proof);
-            if !stays {
+            let is_current = proofs.contains(proof);
+            if !is_current {
                 list.iter().for_each(|known| release(counts, &known.network));
             }
-            stays
+            is_current
         });
         self.current = proofs;
     }
@@ -76,6 +76,7 @@ impl KnownNetworks {
     }
 }
 
+/// Decrements the count of a network, and drops it at zero.
 fn release(counts: &mut HashMap<Fingerprint, usize>, network: &Fingerprint) {
     if let Some(count) = counts.get_mut(network) {
         *count -= 1;

@@ -13,9 +13,9 @@ use super::throttle::{Backoff, Throttle};
 
 /// Number of attempts of one known caller that may be refused as busy before it must wait.
 ///
-/// Each may have been compared with a remembered password, so their number is bounded. It is larger
-/// than that of failures, because the honest scripts of many accounts behind one address find the
-/// verifications taken too if they run at the same moment. Guesses at one account stay bounded by
+/// Each may have been compared with a remembered password, so their number is bounded. The bound is higher
+/// than that of failures, because scripts with right passwords of many accounts behind one address are also
+/// refused as busy if they run at the same time. Guesses at one account stay bounded by
 /// `failures_per_account`.
 pub(super) const FREE_BUSY_ATTEMPTS: usize = 64;
 
@@ -28,9 +28,9 @@ const KNOWN_PER_SECOND: PerSecond = PerSecond { all: 20, of_group: 8 };
 pub(super) enum Caller {
     /// A device cookie of this account.
     Device(Fingerprint),
-    /// Its network.
+    /// Its network, on which an account was used with the right password.
     Network,
-    /// None: the caller is unknown.
+    /// No evidence: the caller is unknown.
     Stranger,
 }
 
@@ -127,7 +127,7 @@ impl Ledger {
         limits: &Limits,
     ) -> Option<Duration> {
         let counters = self.counters(caller, attempt, limits).all().into_iter();
-        counters.filter_map(|it| it.throttle.wait(&it.key, attempt.now)).max()
+        counters.filter_map(|counter| counter.throttle.wait(&counter.key, attempt.now)).max()
     }
 
     /// Returns true if the guess was the caller's latest wrong one.
@@ -148,15 +148,15 @@ impl Ledger {
         account.charge(attempt);
     }
 
-    /// Counts a known caller's attempt that is refused as busy, until [`Ledger::refund`], whether the
-    /// account exists and its password is remembered or not.
+    /// Counts a known caller's attempt that is refused as busy, until [`Ledger::refund`]. Names without an
+    /// account are charged like those with one.
     pub(super) fn charge_busy(&mut self, caller: Caller, attempt: &Attempt<'_>, limits: &Limits) {
         let Counters { account, busy, .. } = self.counters(caller, attempt, limits);
         account.charge(attempt);
         busy.charge(attempt);
     }
 
-    /// Reverts every charge for a guess that was right.
+    /// Reverts every charge for a guess, as its password was right or was not compared.
     pub(super) fn refund(&mut self, caller: Caller, attempt: &Attempt<'_>, limits: &Limits) {
         for counter in self.counters(caller, attempt, limits).all() {
             counter.throttle.refund(&counter.key, &attempt.guess);
@@ -171,7 +171,11 @@ impl Ledger {
         limits: &Limits,
     ) -> Option<Duration> {
         let counters = self.counters(caller, attempt, limits).all().into_iter();
-        counters.filter_map(|it| it.throttle.confirm(&it.key, attempt.guess, attempt.now)).max()
+        counters
+            .filter_map(|counter| {
+                counter.throttle.confirm(&counter.key, attempt.guess, attempt.now)
+            })
+            .max()
     }
 
     /// Counts a comparison, or returns the reason for which the caller is refused one.
@@ -182,21 +186,22 @@ impl Ledger {
         limits: &Limits,
     ) -> Result<(), AttemptError> {
         if caller != Caller::Stranger {
-            let has_one = self.known_callers.take(attempt.account, KNOWN_PER_SECOND, attempt.now);
-            return has_one.then_some(()).ok_or(AttemptError::Busy);
+            let is_granted =
+                self.known_callers.take(attempt.account, KNOWN_PER_SECOND, attempt.now);
+            return is_granted.then_some(()).ok_or(AttemptError::Busy);
         }
-        // One neighbourhood gets at most half, so an attacker that owns one, with its 65,536 IPv6
-        // networks, leaves the other half to other callers. Networks with a wrong guess on record
-        // leave a quarter to the others, since they can repeat that guess without being charged.
+        // One neighbourhood gets at most half. An attacker that owns one, with its 65,536 IPv6 networks,
+        // thus leaves the other half to other callers. Networks with a wrong guess on record get three
+        // quarters at most, since they can repeat that guess without being charged.
         let limit = limits.strangers_per_second;
         let reserved = if self.by_address.has_failed(&attempt.network) { limit / 4 } else { 0 };
         let allowed = PerSecond { all: limit - reserved, of_group: limit.div_ceil(2) };
-        let has_one = self.strangers.take(attempt.neighbourhood, allowed, attempt.now);
-        has_one.then_some(()).ok_or(AttemptError::StrangerLimit)
+        let is_granted = self.strangers.take(attempt.neighbourhood, allowed, attempt.now);
+        is_granted.then_some(()).ok_or(AttemptError::StrangerLimit)
     }
 
-    /// Number of records, of addresses, of accounts by unknown callers and from known networks, of
-    /// devices, of accounts by devices, of callers refused as busy, and of known networks.
+    /// Returns the number of records of each kind, in the order of the fields: addresses, accounts by unknown
+    /// callers, accounts from known networks, devices, accounts by devices, busy callers, known networks.
     #[cfg(test)]
     pub(super) fn records(&self) -> [usize; 7] {
         let Ledger { by_address, by_account, by_account_known, .. } = self;

@@ -14,15 +14,15 @@
 //!                                            charge ─► permit ─► argon2id ────────┘
 //! ```
 //!
-//! No caller waits here: one that would have to is refused with `Retry-After`. A password is verified
-//! on the worker that has the request, which takes some 30 ms, so only a few run at once
-//! (`verifications`, always fewer than workers). Tokens and sessions cost one hash and are never
+//! The gate delays no request: a caller that must wait is refused with `Retry-After`. A password is verified
+//! on the worker that has the request, which takes some 30 ms, so only a few verifications run at once
+//! (`verifications`; fewer than workers, unless there is one worker). Tokens and sessions cost one hash and are never
 //! throttled.
 //!
-//! A caller without credentials gets 401 for every route that is not public, before anything is looked
-//! up, so it cannot learn which routes and sources exist. Challenges differ by client: a page answers
-//! with `Bearer` only, for which browsers open no dialog, and with the sign-in form; the API answers
-//! with `Basic` and `Bearer`.
+//! A caller without credentials gets 401 for every route that is not public, before its source or field is
+//! looked up, so it cannot learn which routes and sources exist. Challenges differ by client: a page responds
+//! with the sign-in form and `Bearer` only, for which browsers open no dialog; the API responds with `Basic`
+//! and `Bearer`.
 
 mod accounts;
 mod active_rules;

@@ -1,4 +1,5 @@
-//! Pages of other sites: they may read what CORS allows, and may not cause unsafe requests (CSRF).
+//! Protection against pages of other sites: they may read responses only if CORS allows it, and may not cause
+//! unsafe requests (CSRF).
 
 use std::fmt;
 use std::str::FromStr;
@@ -48,7 +49,7 @@ impl FromStr for Origin {
         let uri: Uri = text.parse().map_err(|_| malformed())?;
         let scheme = uri.scheme_str().filter(|scheme| matches!(*scheme, "http" | "https"));
         let scheme = scheme.ok_or_else(malformed)?;
-        let authority = uri.authority().filter(|it| !it.as_str().contains('@'));
+        let authority = uri.authority().filter(|authority| !authority.as_str().contains('@'));
         let authority = authority.ok_or_else(malformed)?;
         if uri.path() != "/" || uri.query().is_some() {
             return Err(malformed());
@@ -200,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn scheme_of_an_origin_is_compared_with_the_browsers_own() {
+    fn scheme_of_an_origin_is_compared_with_the_scheme_that_the_browser_used() {
         const SENT: [(&str, &str); 2] =
             [("host", "pump.example"), ("origin", "https://pump.example")];
         let plain = request(&SENT, false);

@@ -24,7 +24,7 @@ const MAX_PASSES: u32 = 16;
 /// Most lanes of one verification.
 const MAX_LANES: u32 = 16;
 
-/// Least recommended memory (OWASP): with less, guessing is cheap whatever the number of passes.
+/// Least recommended memory (OWASP). With less, guessing is cheap for any number of passes.
 const MIN_MEMORY_KIB: u32 = 7 << 10;
 
 /// Least time between two log lines about missing memory.
@@ -113,7 +113,7 @@ impl PasswordHash {
     /// Hashes a password with the parameters of this release and a fresh salt.
     ///
     /// # Errors
-    /// The system gives no random numbers.
+    /// The system returned no random numbers.
     pub fn of(password: &str) -> Result<PasswordHash, NoRandomness> {
         let salt = random::<SALT_BYTES>()?;
         let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::DEFAULT);
@@ -160,11 +160,11 @@ impl PasswordHash {
         let mut bytes = [0; Salt::MAX_LENGTH];
         bytes[..salt.len()].copy_from_slice(salt);
         let length = self.0.salt.as_ref().map_or(salt.len(), |salt| salt.len());
-        let salt = Salt::new(&bytes[..length]).expect("it is as long as another salt");
+        let salt = Salt::new(&bytes[..length]).expect("its length is that of a valid salt");
         let mut bytes = [0; Output::MAX_LENGTH];
         bytes[..output.len()].copy_from_slice(output);
         let length = self.0.hash.as_ref().map_or(output.len(), Output::len);
-        let output = Output::new(&bytes[..length]).expect("it is as long as another output");
+        let output = Output::new(&bytes[..length]).expect("its length is that of a valid output");
         PasswordHash(phc::PasswordHash { salt: Some(salt), hash: Some(output), ..self.0.clone() })
     }
 
@@ -194,10 +194,11 @@ impl fmt::Debug for PasswordHash {
     }
 }
 
-/// Allocates the memory of a verification. An allocator may cache freed memory for each thread, and
-/// every worker verifies at some time, so the 19 MiB of one verification would become 150 MiB for good.
-/// glibc returns allocations above 32 MiB to the system at once, so more than that is reserved;
-/// untouched pages cost nothing.
+/// Allocates the memory of a verification.
+///
+/// An allocator may cache freed memory for each thread. Every worker verifies at some time, so the 19 MiB of
+/// one verification would become 150 MiB permanently. glibc returns allocations above 32 MiB to the system
+/// when they are freed, so more than that is reserved; untouched pages cost nothing.
 fn memory(params: &Params) -> Result<Vec<Block>, NoMemory> {
     let mut blocks = Vec::new();
     if blocks.try_reserve_exact(reserved_blocks(params)).is_err() {
@@ -213,7 +214,7 @@ fn reserved_blocks(params: &Params) -> usize {
     params.block_count().max(NEVER_CACHED / Block::SIZE)
 }
 
-/// Logs the shortage, at a limited rate, since strangers can cause it.
+/// Logs the shortage, at a limited rate, since unknown callers can cause it.
 fn report_no_memory(params: &Params) {
     static LATEST: Mutex<Option<Instant>> = Mutex::new(None);
     let now = Instant::now();

@@ -2,10 +2,10 @@
 //!
 //! Every attempt goes through the same steps, whether its account exists or not:
 //!
-//! 1. A caller that must wait is refused. Its guess is compared with nothing.
+//! 1. A caller that must wait is refused, without a comparison.
 //! 2. An unknown caller needs a free verification and one of this second's comparisons of unknown
 //!    callers ([`ComparisonLimit`](super::comparison_limit::ComparisonLimit)). Otherwise it is
-//!    refused, and its guess is compared with nothing either.
+//!    refused, also without a comparison.
 //! 3. A repetition of the caller's own latest wrong guess is refused and not charged again.
 //! 4. A known caller's guess is compared with the password remembered for its network. If that does
 //!    not decide, the caller needs a free verification, one at a time for each account, and one of
@@ -18,7 +18,7 @@
 //! Steps 1 to 5 are one critical section, so concurrent attempts cannot pass a check together.
 //!
 //! A caller is known by its device cookie for that account, or by its network, if any account was used
-//! there with the right password before. A network is known for all names or for none: otherwise the
+//! there with the right password before. A network is known for all names or for none. Otherwise the
 //! responses to wrong guesses would reveal the names used at a shared address.
 
 use std::collections::HashSet;
@@ -70,18 +70,18 @@ impl Passwords {
                 return Err(AttemptError::Wrong(None));
             }
             let credential = &attempt.guess.fingerprint;
-            let recognises = |account: &&Account| {
-                account.recognises(&attempt.network, credential, now, limits.remember)
+            let is_remembered = |account: &&Account| {
+                account.is_remembered(&attempt.network, credential, now, limits.remember)
             };
-            if let Some(account) = account.filter(recognises) {
+            if let Some(account) = account.filter(is_remembered) {
                 stats.count_comparison(caller.class());
                 ledger.refund(caller, attempt, limits);
                 ledger.known.insert(account.proof, attempt.network, now);
                 return Ok(account);
             }
             let permit = self.permit(&mut ledger, caller, attempt, accounts);
-            // The guess may have been compared. If refusals were free, a caller that keeps the
-            // verifications busy could guess without limit.
+            // The guess may have been compared with a remembered password. If this refusal were not charged,
+            // a caller that keeps the verifications busy could guess without limit.
             let permit = permit.inspect_err(|_| ledger.charge_busy(caller, attempt, limits))?;
             stats.count_comparison(caller.class());
             permit
@@ -96,7 +96,7 @@ impl Passwords {
         drop(permit);
         let mut ledger = self.ledger();
         let Ok(matches) = verified.unwrap_or(Ok(false)) else {
-            // As if every verification were taken: the guess was compared with no hash.
+            // No memory. The guess was not compared, so the attempt is treated as one refused as busy.
             ledger.refund(caller, attempt, limits);
             if caller != Caller::Stranger {
                 ledger.charge_busy(caller, attempt, limits);
@@ -112,7 +112,7 @@ impl Passwords {
         Ok(account)
     }
 
-    /// Takes a permit for a verification, and one of this second's comparisons.
+    /// Takes a permit for a verification, and counts one of this second's comparisons.
     fn permit(
         &self,
         ledger: &mut Ledger,
@@ -130,7 +130,7 @@ impl Passwords {
         Ok(permit)
     }
 
-    /// Drops the known networks of all other proofs, and records none for them from now on.
+    /// Drops the known networks of all proofs but these, and stops recording networks for others.
     pub(super) fn retain(&self, proofs: HashSet<Fingerprint>) {
         self.ledger().known.retain(proofs);
     }
@@ -139,14 +139,15 @@ impl Passwords {
     #[cfg(test)]
     pub(super) fn while_taken<T>(&self, count: usize, run: impl FnOnce() -> T) -> T {
         let now = std::time::Instant::now();
-        // Accounts that no other caller names.
-        let others = (0..count).map(|number| [u8::try_from(number).unwrap_or(u8::MAX); 32]);
-        let permits = others.map_while(|other| self.verifications.take_known(other, count, now));
+        // Fingerprints of accounts that no other caller names.
+        let accounts = (0..count).map(|number| [u8::try_from(number).unwrap_or(u8::MAX); 32]);
+        let permits =
+            accounts.map_while(|account| self.verifications.take_known(account, count, now));
         let _permits: Vec<_> = permits.collect();
         run()
     }
 
-    /// See [`Ledger::records`].
+    /// Returns the number of records of each kind, as [`Ledger::records`] does.
     #[cfg(test)]
     pub(super) fn records(&self) -> [usize; 7] {
         self.ledger().records()

@@ -37,7 +37,7 @@ impl Default for Rules {
     }
 }
 
-/// Clients that may read.
+/// Set of clients that may read.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Admission {
     /// Every client that can reach the server.
@@ -60,8 +60,8 @@ pub struct Restricted {
 }
 
 impl Restricted {
-    /// Returns the most bytes that all concurrent verifications reserve. A name without an account costs
-    /// as much as one with.
+    /// Returns the most bytes that all concurrent verifications reserve. A name without an account costs as
+    /// much as a name with one.
     pub fn verification_memory(&self) -> usize {
         let costs = self.users.iter().map(|user| user.password_hash.memory_bytes());
         costs.max().unwrap_or(0).saturating_mul(self.limits.verifications)
@@ -106,7 +106,7 @@ pub struct Limits {
     pub first_delay: Duration,
     /// The longest wait. One failure is forgotten each time it has passed.
     pub longest_delay: Duration,
-    /// Most failure counters of addresses, and as many of accounts and of devices. Beyond it, counters
+    /// Most failure counters of each kind: of addresses, of accounts and of devices. Beyond it, the counters
     /// with the fewest failures are dropped.
     pub max_throttled: usize,
     /// Most passwords of unknown callers that are compared in any second, over all addresses. Further
@@ -188,6 +188,6 @@ pub const MAX_NAME_BYTES: usize = 128;
 /// Returns true if an account can have that name. In HTTP Basic a name ends at the first colon (RFC
 /// 7617 2).
 pub fn is_account_name(name: &str) -> bool {
-    let odd = |c: char| c == ':' || c.is_control();
-    !name.is_empty() && name.len() <= MAX_NAME_BYTES && !name.chars().any(odd)
+    let is_invalid = |c: char| c == ':' || c.is_control();
+    !name.is_empty() && name.len() <= MAX_NAME_BYTES && !name.chars().any(is_invalid)
 }

@@ -7,9 +7,9 @@ use crate::engine::{Authority, Request};
 
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
-/// Returns true if the browser uses TLS, by our own connection or by `X-Forwarded-Proto` of a gateway.
-/// Where several proxies have added to that field, the first value is that of the proxy nearest to the
-/// browser.
+/// Returns true if the browser uses TLS: on our own connection, or on that of a trusted proxy, which reports
+/// it by `X-Forwarded-Proto`. If several proxies have added to that field, the first value is that of the
+/// proxy nearest to the browser.
 pub fn is_secure(request: &Request) -> bool {
     let forwarded = request.headers.get(FORWARDED_PROTO).filter(|_| is_from_gateway(request));
     let first = forwarded.map(|field| field.as_bytes().split(|byte| *byte == b',').next());

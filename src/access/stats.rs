@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use strum::{EnumCount, IntoStaticStr, VariantArray};
 
-/// Reason for which a request was refused, the label of `auth_failures_total{reason}`. A request without
-/// credentials is no failure: browsers begin with one.
+/// Reason for which a request was refused: the label of `auth_failures_total{reason}`. A request without
+/// credentials is not counted, since browsers begin with one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EnumCount, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "snake_case")]
 pub enum FailureReason {
@@ -36,12 +36,11 @@ impl FailureReason {
     }
 }
 
-/// Class of a caller in `auth_comparisons_total{caller}`: known callers have had a right password
-/// here before.
+/// Class of a caller: the label of `auth_comparisons_total{caller}`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, EnumCount, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "snake_case")]
 pub enum CallerClass {
-    /// From a network where an account was used with the right password, or with a device cookie.
+    /// The caller has a device cookie, or its network was used with a right password before.
     Known,
     /// Any other caller.
     Stranger,

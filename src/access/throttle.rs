@@ -1,9 +1,8 @@
 //! Counts failed attempts and delays further ones.
 //!
-//! An attempt is charged as a failure before the password is compared, and refunded if the
-//! password was right. Concurrent attempts therefore cannot pass the check together: exactly the free
-//! failures, and one attempt after each wait, reach a comparison. A caller that must wait is refused; it
-//! is never held.
+//! An attempt is charged as a failure before the password is compared, and refunded if the password was
+//! right. Concurrent attempts therefore cannot pass the check together: the free failures, and then one
+//! attempt after each wait, reach a comparison. A caller that must wait is refused and not delayed.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -30,9 +29,9 @@ pub(super) struct Guess {
     pub(super) fingerprint: Fingerprint,
 }
 
-/// Number of pending attempts of one record beyond its free failures. Each attempt beyond the free ones
-/// delays the next, so more are pending only if some were never decided. Then the oldest is dropped, and
-/// stays counted as a failure.
+/// Most pending attempts of one record, beyond its free failures. Each attempt beyond the free ones delays the
+/// next, so more are pending only if some never got a result. Then the oldest is dropped, and stays counted
+/// as a failure.
 const EXTRA_PENDING: usize = 8;
 
 /// Failure counters by fingerprint.
@@ -75,7 +74,7 @@ impl Record {
         self.since = if self.failures == 0 { now } else { self.since + longest * forgotten };
     }
 
-    fn is_over(&self, now: Instant) -> bool {
+    fn is_expired(&self, now: Instant) -> bool {
         self.failures == 0 && self.until <= now
     }
 
@@ -168,7 +167,7 @@ impl Throttle {
 fn make_room(records: &mut HashMap<Fingerprint, Record>, now: Instant, backoff: Backoff) {
     records.retain(|_, record| {
         record.age(now, backoff.longest);
-        !record.is_over(now)
+        !record.is_expired(now)
     });
     while records.len() >= backoff.cap.max(1) {
         let least = records.iter().min_by_key(|(_, record)| (record.failures, record.until));
@@ -220,13 +219,13 @@ mod tests {
     }
 
     #[test]
-    fn charge_counts_before_the_outcome_is_known() {
+    fn pending_charge_counts_as_failure() {
         let (mut throttle, now) = (Throttle::default(), Instant::now());
         for number in 0..3 {
             assert_eq!(throttle.wait(&[0; 32], now), None);
             throttle.charge(&[0; 32], guess(number), now, BACKOFF);
         }
-        assert_eq!(throttle.wait(&[0; 32], now), Some(seconds(1)), "three attempts under way");
+        assert_eq!(throttle.wait(&[0; 32], now), Some(seconds(1)), "three pending attempts");
     }
 
     #[test]
@@ -242,7 +241,11 @@ mod tests {
             throttle.refund(&[0; 32], &guess(9));
             assert_eq!(throttle.wait(&[0; 32], now), None);
         }
-        assert_eq!(fail(&mut throttle, 0, 2, now), Some(seconds(1)), "two failures were kept");
+        assert_eq!(
+            fail(&mut throttle, 0, 2, now),
+            Some(seconds(1)),
+            "the two failures still count"
+        );
         // A refund does not shorten the wait that another attempt has set.
         let later = now + seconds(1);
         throttle.charge(&[0; 32], guess(9), later, BACKOFF);
@@ -267,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn failures_are_forgotten_one_by_one() {
+    fn failures_expire_one_after_each_longest_wait() {
         let (mut throttle, start) = (Throttle::default(), Instant::now());
         for number in 0..4 {
             fail(&mut throttle, 0, number, start);

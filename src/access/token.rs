@@ -10,7 +10,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 
 use super::key::{NoRandomness, random};
 
-/// Prefix of every token, by which a token in the wrong place is recognised.
+/// Prefix of every token. It identifies a token that was configured in place of its hash.
 pub const TOKEN_PREFIX: &str = "pumphouse_";
 
 /// Number of random bytes of a token.

@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use super::key::Fingerprint;
 
-/// Time for which unknown callers are refused after a known caller found every verification taken. It
-/// is longer than the `Retry-After` sent to this caller, so that its retry succeeds.
+/// Time for which unknown callers are refused after a known caller was refused because every permit was taken.
+/// It is longer than the `Retry-After` sent to the known caller, so that its retry succeeds.
 const CLAIM: Duration = Duration::from_secs(3);
 
-/// Running verifications. No caller waits for a permit.
+/// Count of running verifications. A caller that gets no permit is refused and not delayed.
 #[derive(Debug, Default)]
 pub(super) struct Verifications(Mutex<Running>);
 
@@ -108,14 +108,14 @@ mod tests {
         let berts = verifications.take_known(BERT, 2, now);
         assert!(berts.is_some(), "the other permit");
         drop((annas, berts));
-        // A stranger and one account hold both; then the owner of another is next.
+        // An unknown caller and one account hold both permits. The owner of another account is next.
         let stranger = verifications.take_unknown(2, now);
         let annas = verifications.take_known(ANNA, 2, now);
         assert!(stranger.is_some() && annas.is_some());
         assert!(verifications.take_known(BERT, 2, now).is_none());
         drop((stranger, annas));
         let retry = now + Duration::from_secs(1);
-        assert!(verifications.take_unknown(2, retry).is_none(), "left to the refused caller");
+        assert!(verifications.take_unknown(2, retry).is_none(), "reserved for the refused caller");
         let annas = verifications.take_known(ANNA, 2, retry);
         assert!(annas.is_some() && verifications.take_known(BERT, 2, retry).is_some());
     }

@@ -1,5 +1,5 @@
-//! The file of sessions: JSON, replaced as a whole. A new file has mode 0600; an existing one keeps its
-//! mode.
+//! The sessions file: JSON, replaced atomically by each write. A new file has mode 0600; an existing one keeps
+//! its mode.
 
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -17,7 +17,7 @@ use crate::private_file;
 /// Version of the file's format.
 const VERSION: u32 = 1;
 
-/// Most bytes read from the file. One with a thousand accounts has fewer.
+/// Most bytes read from the file. A file of a thousand accounts is smaller.
 const MAX_FILE_BYTES: u64 = 32 << 20;
 
 #[derive(Serialize, Deserialize)]
@@ -44,8 +44,8 @@ enum LoadError {
     Damaged,
 }
 
-/// Loads the keys; `None` if there is no readable file. All sessions have then ended, which is the safe
-/// side. A damaged file is renamed.
+/// Loads the keys. Returns `None` if the file does not exist or cannot be read: all sessions have then ended,
+/// which is the safe outcome. A damaged file is renamed.
 pub(super) fn load(path: &Path) -> Option<KeyStore> {
     match read(path) {
         Ok(keys) => Some(keys),
@@ -80,7 +80,7 @@ fn read(path: &Path) -> Result<KeyStore, LoadError> {
     decode(&bytes).ok_or(LoadError::Damaged)
 }
 
-/// Replaces the file as a whole.
+/// Replaces the file atomically.
 pub(super) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     private_file::replace(path, ".new", bytes)
 }

@@ -1,4 +1,4 @@
-//! Signing keys of accounts, and ids of signed-out sessions.
+//! Signing keys of accounts, and ids of sessions that were signed out.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -46,7 +46,7 @@ impl KeyStore {
         let before = self.accounts.len();
         let digests: BTreeMap<&str, [u8; 32]> =
             users.iter().map(|user| (&*user.name, digest_of(&user.password_hash))).collect();
-        // Old keys are dropped before new ones are made, so that a failure leaves none of them.
+        // Old keys are dropped before new ones are generated, so that they are gone even if that fails.
         self.accounts
             .retain(|name, account_key| digests.get(&**name) == Some(&account_key.password));
         let mut changed = self.accounts.len() != before;

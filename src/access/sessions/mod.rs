@@ -8,13 +8,13 @@
 //! ```
 //!
 //! The key of an account is replaced when its password hash changes, and dropped when the account is
-//! removed. All of its sessions end with the key, whatever the clock shows, and none becomes valid again
-//! if the old hash or the account returns.
+//! removed. All of its sessions end with the key, independent of the clock, and none becomes valid again if
+//! the old hash or the account is configured again.
 //!
 //! Keys and signed-out ids are stored in a file beside the history (mode 0600), written by the thread
 //! `pw-sessions`. A sign-out waits for up to half a second for a write that includes it; one write serves
-//! all that wait. If it is not on disk by then, the client gets 503: the session has ended, but a crash
-//! would undo that.
+//! all that wait. If the sign-out is not on disk by then, the client gets 503: the session has ended, but a
+//! crash would restore it.
 
 mod file;
 mod key_store;
@@ -106,7 +106,7 @@ struct State {
     failure: OnChange<()>,
     /// Number of sign-outs that wait for the disk. One write serves all of them.
     waiting: usize,
-    /// Most of `waiting`: a disk that hangs occupies this many workers for [`SAVE_WAIT`].
+    /// Bound of `waiting`: a disk that hangs blocks this many workers for [`SAVE_WAIT`].
     max_waiting: usize,
 }
 
@@ -158,12 +158,14 @@ impl Sessions {
         match state.keys.sync(users) {
             Ok(false) => return,
             Ok(true) => {}
-            Err(error) => log::error!("an account has no sessions: {error}"),
+            Err(error) => {
+                log::error!("cannot create a signing key, so an account cannot sign in: {error}")
+            }
         }
         self.mark_changed(&mut state);
     }
 
-    /// Issues a token for a session of `account` that lasts `lifetime` seconds from `now`. `None`: a
+    /// Issues a token for a session of `account` that lasts `lifetime` seconds from `now`. Returns `None` if a
     /// reload has just removed the account or changed its password hash.
     pub(super) fn issue(
         &self,
@@ -186,8 +188,8 @@ impl Sessions {
     }
 
     /// Returns the session of a token that was issued here, has not expired and was not signed out.
-    /// `lifetime` is that of the rules in force: a session that expires later than one issued now is
-    /// refused, since the clock was fast when it was issued, or the lifetime has been shortened.
+    /// `lifetime` is that of the rules in force. A session that expires later than one issued now is refused:
+    /// either the clock was ahead when it was issued, or the lifetime has been shortened.
     pub(super) fn find(&self, token: &str, now: u64, lifetime: u64) -> Option<Session> {
         let latest = now.saturating_add(lifetime).saturating_add(CLOCK_TOLERANCE);
         let session = self.find_in(&self.shared.state(), token, now)?;
@@ -219,8 +221,8 @@ impl Sessions {
         })
     }
 
-    /// Ends the session of a token without waiting for the disk. Returns false if the token was not
-    /// issued here or has expired, and true also if the session had ended before.
+    /// Ends the session of a token without waiting for the disk. Returns false if the token was not issued here
+    /// or has expired, and true if the session has ended, now or before.
     pub(super) fn end(&self, token: &str, now: u64) -> bool {
         let mut state = self.shared.state();
         let Some(session) = self.find_in(&state, token, now) else { return false };
@@ -239,16 +241,16 @@ impl Sessions {
     pub(super) fn wait_until_saved(&self) -> SignOut {
         let mut state = self.shared.state();
         let version = state.version;
-        let waits = |state: &mut State| {
+        let must_wait = |state: &mut State| {
             state.has_file && state.written < version && state.has_writer && !state.failure.is_set()
         };
-        if waits(&mut state) && state.waiting < state.max_waiting {
+        if must_wait(&mut state) && state.waiting < state.max_waiting {
             state.waiting += 1;
-            let waited = self.shared.saved.wait_timeout_while(state, SAVE_WAIT, waits);
+            let waited = self.shared.saved.wait_timeout_while(state, SAVE_WAIT, must_wait);
             (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
             state.waiting -= 1;
         }
-        // Without a file, every session ends with the process anyway.
+        // Without a file, no session survives the process.
         let is_durable = !state.has_file || state.written >= version;
         if is_durable { SignOut::Durable } else { SignOut::Unsaved }
     }

@@ -30,7 +30,7 @@ fn session_is_valid_until_its_expiry() {
     assert_ne!(one, other);
     for (now, expected) in [(NOW, true), (NOW + 30 * DAY - 1, true), (NOW + 30 * DAY, false)] {
         assert_eq!(
-            sessions.find(&one, now, 30 * DAY).is_some_and(|it| it.account == "anna"),
+            sessions.find(&one, now, 30 * DAY).is_some_and(|session| session.account == "anna"),
             expected
         );
     }
@@ -98,7 +98,7 @@ fn session_that_expires_too_late_is_refused() {
     let token = issue(&sessions, &anna);
     for (now, lifetime, expected) in [
         (NOW, 30 * DAY, true),
-        // The clock was fast when it was issued.
+        // The clock was ahead when it was issued.
         (NOW - DAY, 30 * DAY, true),
         (NOW - DAY - 1, 30 * DAY, false),
         (0, 30 * DAY, false),
@@ -110,7 +110,7 @@ fn session_that_expires_too_late_is_refused() {
     ] {
         assert_eq!(sessions.find(&token, now, lifetime).is_some(), expected, "{now}, {lifetime}");
     }
-    // Its browser can still sign out, so that the session stays ended whatever the clock shows later.
+    // Its browser can still sign out, so that a later correction of the clock does not restore the session.
     assert!(sessions.end(&token, NOW - DAY - 1));
     assert_eq!(sessions.find(&token, NOW, 30 * DAY), None);
 }
@@ -148,17 +148,17 @@ fn session_ends_with_the_password_hash_and_the_account() {
     let (anna, bert) = (user("anna", "right"), user("bert", "right"));
     let sessions = in_memory(&[anna.clone(), bert.clone()]);
     let (annas, berts) = (issue(&sessions, &anna), issue(&sessions, &bert));
-    let good = || [&annas, &berts].map(|token| sessions.find(token, NOW, 30 * DAY).is_some());
+    let valid = || [&annas, &berts].map(|token| sessions.find(token, NOW, 30 * DAY).is_some());
     sessions.sync(&[bert.clone(), anna.clone()]);
-    assert_eq!(good(), [true, true]);
+    assert_eq!(valid(), [true, true]);
     sessions.sync(&[user("anna", "newer"), bert.clone()]);
-    assert_eq!(good(), [false, true]);
-    // A caller that has just sent the old password gets no session by the new hash.
+    assert_eq!(valid(), [false, true]);
+    // A caller whose old password was verified just before the reload gets no session.
     assert_eq!(sessions.issue("anna", &anna.password_hash, NOW, DAY).unwrap(), None);
     sessions.sync(std::slice::from_ref(&anna));
-    assert_eq!(good(), [false, false], "the old hash again, and its sessions stay ended");
+    assert_eq!(valid(), [false, false], "the old hash restores no session");
     sessions.sync(&[anna, bert]);
-    assert_eq!(good(), [false, false], "the same for an account that comes back");
+    assert_eq!(valid(), [false, false], "an account that is added again has no sessions");
 }
 
 #[test]
@@ -167,7 +167,7 @@ fn sessions_and_sign_outs_survive_a_restart() {
     let path = folder.path().join("x.sessions.json");
     let (anna, bert) = (user("anna", "right"), user("bert", "right"));
     let users = [anna.clone(), bert.clone()];
-    let (kept, ended, berts, device) = {
+    let (valid, ended, berts, device) = {
         let sessions = Sessions::of_file(&path).unwrap();
         sessions.sync(&users);
         let writer = sessions.write_to(&path, 1).unwrap();
@@ -184,9 +184,9 @@ fn sessions_and_sign_outs_survive_a_restart() {
     };
     let sessions = Sessions::of_file(&path).unwrap();
     sessions.sync(&[anna.clone(), user("bert", "newer")]);
-    assert!(sessions.find(&kept, NOW, 30 * DAY).is_some());
+    assert!(sessions.find(&valid, NOW, 30 * DAY).is_some());
     assert_eq!(sessions.find(&ended, NOW, 30 * DAY), None);
-    assert_eq!(sessions.find(&berts, NOW, 30 * DAY), None, "his hash has changed in between");
+    assert_eq!(sessions.find(&berts, NOW, 30 * DAY), None, "bert's hash has changed in between");
     assert!(sessions.devices().verify(&device, &[1; 32], NOW).is_some());
 }
 
@@ -220,8 +220,8 @@ fn session_without_its_file_is_refused() {
     assert_eq!(mode(), 0o644);
 }
 
-/// Sessions with a fake writer: nothing is written until the test does.
-fn kept_by_hand(users: &[User], max_waiting: usize) -> Sessions {
+/// Returns sessions whose writer is fake: the test itself marks versions as written.
+fn with_fake_writer(users: &[User], max_waiting: usize) -> Sessions {
     let sessions = in_memory(users);
     let mut state = sessions.shared.state();
     (state.has_file, state.has_writer, state.max_waiting) = (true, true, max_waiting);
@@ -233,7 +233,7 @@ fn kept_by_hand(users: &[User], max_waiting: usize) -> Sessions {
 fn await_waiting(sessions: &Sessions, count: usize) {
     let end = std::time::Instant::now() + Duration::from_secs(10);
     while sessions.shared.state().waiting != count {
-        assert!(std::time::Instant::now() < end, "{count} should wait");
+        assert!(std::time::Instant::now() < end, "{count} sign-outs do not wait");
         std::thread::yield_now();
     }
 }
@@ -248,12 +248,12 @@ fn sign_out(sessions: &Sessions, user: &User) -> SignOut {
 #[test]
 fn every_sign_out_waits_for_one_write_that_includes_it() {
     let anna = user("anna", "right");
-    let sessions = kept_by_hand(std::slice::from_ref(&anna), 4);
+    let sessions = with_fake_writer(std::slice::from_ref(&anna), 4);
     std::thread::scope(|scope| {
         let run = || scope.spawn(|| sign_out(&sessions, &anna));
         let signed_out: Vec<_> = (0..4).map(|_| run()).collect();
         await_waiting(&sessions, 4);
-        assert_eq!(sign_out(&sessions, &anna), SignOut::Unsaved, "one more than may wait");
+        assert_eq!(sign_out(&sessions, &anna), SignOut::Unsaved, "more than max_waiting");
         let mut state = sessions.shared.state();
         state.written = state.version;
         sessions.shared.saved.notify_all();
@@ -267,7 +267,7 @@ fn every_sign_out_waits_for_one_write_that_includes_it() {
 #[test]
 fn repeated_sign_out_waits_for_the_disk() {
     let anna = user("anna", "right");
-    let sessions = kept_by_hand(std::slice::from_ref(&anna), 0);
+    let sessions = with_fake_writer(std::slice::from_ref(&anna), 0);
     let token = issue(&sessions, &anna);
     for _ in 0..2 {
         assert!(sessions.end(&token, NOW));

@@ -24,7 +24,7 @@ impl SessionWriter {
         })
     }
 
-    /// Starts the thread by `spawn`. If that fails, the sessions are as if no writer had started.
+    /// Starts the thread by `spawn`. If that fails, the state is reset, so that no sign-out waits for it.
     pub(super) fn start_by(
         shared: Arc<Shared>,
         spawn: impl FnOnce(Arc<Shared>) -> io::Result<OwnedThread>,
@@ -57,11 +57,13 @@ impl Drop for SessionWriter {
     }
 }
 
+/// Writes each new version of the keys until the handle is dropped.
 fn run(shared: &Shared, path: &std::path::Path) {
     let mut state = shared.state();
     loop {
-        let idle = |state: &mut super::State| state.version == state.written && !state.is_stopping;
-        state = shared.changed.wait_while(state, idle).unwrap_or_else(PoisonError::into_inner);
+        let is_idle =
+            |state: &mut super::State| state.version == state.written && !state.is_stopping;
+        state = shared.changed.wait_while(state, is_idle).unwrap_or_else(PoisonError::into_inner);
         if state.version == state.written {
             return;
         }
@@ -89,8 +91,8 @@ fn run(shared: &Shared, path: &std::path::Path) {
                 if state.is_stopping {
                     return;
                 }
-                let waits = |state: &mut super::State| !state.is_stopping;
-                let waited = shared.changed.wait_timeout_while(state, RETRY, waits);
+                let is_running = |state: &mut super::State| !state.is_stopping;
+                let waited = shared.changed.wait_timeout_while(state, RETRY, is_running);
                 (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
             }
         }

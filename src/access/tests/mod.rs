@@ -1,4 +1,4 @@
-//! Tests of the gate with a fake clock: admission, its cost, and the effect of attackers on other callers.
+//! Tests of the gate with a fake clock: results, costs, and the effect of attackers on other callers.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ const ELSEWHERE: &str = "198.51.100.1";
 const READ: RouteAccess = RouteAccess::Scope(Scope::Read);
 
 /// A gate with a clock that only the test advances.
-struct Scene {
+struct Fixture {
     gate: Gate,
     millis: Arc<AtomicU64>,
 }
@@ -54,8 +54,8 @@ fn rules(restricted: Restricted) -> Rules {
     Rules { admission: Admission::Restricted(restricted), ..Rules::default() }
 }
 
-impl Scene {
-    fn new(restricted: Restricted) -> Scene {
+impl Fixture {
+    fn new(restricted: Restricted) -> Fixture {
         let millis = Arc::new(AtomicU64::new(0));
         let (start, elapsed) = (Instant::now(), Arc::clone(&millis));
         let clock =
@@ -64,33 +64,39 @@ impl Scene {
         let wall = Box::new(move || 1_800_000_000 + seconds.load(Ordering::Relaxed) / 1000);
         let sessions = Sessions::in_memory().unwrap();
         let gate = Gate::with_clocks(rules(restricted), sessions, clock, wall).unwrap();
-        Scene { gate, millis }
+        Fixture { gate, millis }
     }
 
-    fn pass(&self, time: Duration) {
+    fn advance(&self, time: Duration) {
         self.millis.fetch_add(u64::try_from(time.as_millis()).unwrap(), Ordering::Relaxed);
     }
 
-    fn ask(&self, request: &Request) -> Result<Pass, Denial> {
+    fn admit(&self, request: &Request) -> Result<Pass, Denial> {
         self.gate.admit(&self.gate.active_rules(), request, "/api/v1/status", READ)
     }
 
-    /// Sends a password from an address; returns `in`, `401`, `403`, `429` or `503`.
-    fn enter(&self, user: &str, password: &str, from: &str) -> &'static str {
-        label(self.ask(&request(&basic(user, password), from)))
+    /// Sends a password from an address; returns `ok`, `401`, `403`, `429` or `503`.
+    fn try_password(&self, user: &str, password: &str, from: &str) -> &'static str {
+        label(self.admit(&request(&basic(user, password), from)))
     }
 
     /// Sends a password with a device cookie.
-    fn enter_with(&self, device: &str, user: &str, password: &str, from: &str) -> &'static str {
+    fn try_with_device(
+        &self,
+        device: &str,
+        user: &str,
+        password: &str,
+        from: &str,
+    ) -> &'static str {
         let mut request = request(&basic(user, password), from);
         let cookie = format!("other=1; {DEVICE_COOKIE}6443={device}");
         request.headers.insert(COOKIE, HeaderValue::try_from(cookie).unwrap());
-        label(self.ask(&request))
+        label(self.admit(&request))
     }
 
     /// Returns the device cookie that the response to a right password sets.
     fn device(&self, user: &str, password: &str, from: &str) -> String {
-        let pass = self.ask(&request(&basic(user, password), from)).unwrap();
+        let pass = self.admit(&request(&basic(user, password), from)).unwrap();
         pass.device.unwrap().expose().to_owned()
     }
 
@@ -98,8 +104,8 @@ impl Scene {
         self.gate.stats().comparisons(caller)
     }
 
-    fn bear(&self, token: &str, from: &str) -> &'static str {
-        label(self.ask(&request(&format!("Bearer {TOKEN_PREFIX}{token}"), from)))
+    fn try_token(&self, token: &str, from: &str) -> &'static str {
+        label(self.admit(&request(&format!("Bearer {TOKEN_PREFIX}{token}"), from)))
     }
 
     fn verifications(&self) -> u64 {
@@ -109,7 +115,7 @@ impl Scene {
 
 fn label(outcome: Result<Pass, Denial>) -> &'static str {
     match outcome {
-        Ok(_) => "in",
+        Ok(_) => "ok",
         Err(Denial::Unauthorized(_)) => "401",
         Err(Denial::Scope(..) | Denial::CrossSite) => "403",
         Err(Denial::Host) => "421",

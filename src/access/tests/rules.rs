@@ -6,68 +6,76 @@ use super::*;
 fn credentials_are_admitted_by_scope() {
     for (credentials, expected) in [
         (String::new(), "401"),
-        (basic("anna", "right"), "in"),
+        (basic("anna", "right"), "ok"),
         (basic("anna", "wrong"), "401"),
         (basic("anna", ""), "401"),
         (basic("ANNA", "right"), "401"),
         (basic("carl", "right"), "401"),
         (basic("bert", "other"), "403"),
         (basic("anna", "other"), "401"),
-        ("Bearer pumphouse_reader".to_owned(), "in"),
-        ("bearer pumphouse_boss".to_owned(), "in"),
+        ("Bearer pumphouse_reader".to_owned(), "ok"),
+        ("bearer pumphouse_boss".to_owned(), "ok"),
         ("Bearer pumphouse_none".to_owned(), "401"),
         ("Bearer reader".to_owned(), "401"),
         ("Basic nonsense!".to_owned(), "401"),
         ("Digest realm=x".to_owned(), "401"),
     ] {
-        let scene = Scene::new(restricted());
-        assert_eq!(label(scene.ask(&request(&credentials, HOME))), expected, "{credentials}");
+        let fixture = Fixture::new(restricted());
+        assert_eq!(label(fixture.admit(&request(&credentials, HOME))), expected, "{credentials}");
     }
 }
 
 #[test]
 fn reload_forgets_changed_accounts_only() {
-    let scene = Scene::new(restricted());
-    assert_eq!(scene.enter("anna", "right", HOME), "in");
-    assert_eq!(scene.enter("bert", "other", HOME), "403");
-    assert_eq!(scene.enter("carl", "third", HOME), "401");
-    assert_eq!(scene.verifications(), 3);
+    let fixture = Fixture::new(restricted());
+    assert_eq!(fixture.try_password("anna", "right", HOME), "ok");
+    assert_eq!(fixture.try_password("bert", "other", HOME), "403");
+    assert_eq!(fixture.try_password("carl", "third", HOME), "401");
+    assert_eq!(fixture.verifications(), 3);
 
     let mut changed = restricted();
     changed.users[1] = user("bert", "newer", &[Scope::Read]);
     changed.users.push(user("carl", "third", &[Scope::Read]));
     changed.tokens.remove(0);
-    scene.gate.replace(rules(changed.clone()));
-    assert_eq!(scene.enter("anna", "right", HOME), "in");
-    assert_eq!(scene.verifications(), 3, "still remembered");
-    assert_eq!(scene.enter("bert", "other", HOME), "401", "an old password is forgotten");
-    assert_eq!(scene.enter("bert", "newer", HOME), "in");
-    assert_eq!(scene.enter("carl", "third", HOME), "in", "what was wrong may have become right");
-    assert_eq!(scene.bear("reader", HOME), "401");
-    assert_eq!(scene.bear("boss", HOME), "in");
+    fixture.gate.replace(rules(changed.clone()));
+    assert_eq!(fixture.try_password("anna", "right", HOME), "ok");
+    assert_eq!(fixture.verifications(), 3, "still remembered");
+    assert_eq!(
+        fixture.try_password("bert", "other", HOME),
+        "401",
+        "the old password is no longer valid"
+    );
+    assert_eq!(fixture.try_password("bert", "newer", HOME), "ok");
+    assert_eq!(
+        fixture.try_password("carl", "third", HOME),
+        "ok",
+        "a guess that was wrong is compared again"
+    );
+    assert_eq!(fixture.try_token("reader", HOME), "401");
+    assert_eq!(fixture.try_token("boss", HOME), "ok");
 
-    // New scopes hold at once, for remembered callers too.
+    // New scopes apply at once, also to callers whose password is remembered.
     changed.users[0].scopes = Scopes::new(vec![Scope::Poll]);
-    scene.gate.replace(rules(changed));
-    assert_eq!(scene.enter("anna", "right", HOME), "403");
-    assert_eq!(scene.verifications(), 6);
+    fixture.gate.replace(rules(changed));
+    assert_eq!(fixture.try_password("anna", "right", HOME), "403");
+    assert_eq!(fixture.verifications(), 6);
 
-    scene.gate.replace(Rules::default());
-    assert_eq!(label(scene.ask(&request("", HOME))), "in");
-    scene.gate.replace(rules(restricted()));
-    assert_eq!(label(scene.ask(&request("", HOME))), "401");
-    assert_eq!(scene.enter("anna", "right", HOME), "in");
-    assert_eq!(scene.verifications(), 7, "an open time forgets every caller");
+    fixture.gate.replace(Rules::default());
+    assert_eq!(label(fixture.admit(&request("", HOME))), "ok");
+    fixture.gate.replace(rules(restricted()));
+    assert_eq!(label(fixture.admit(&request("", HOME))), "401");
+    assert_eq!(fixture.try_password("anna", "right", HOME), "ok");
+    assert_eq!(fixture.verifications(), 7, "rules without accounts drop all remembered passwords");
 }
 
 #[test]
 fn challenges_name_the_configured_schemes() {
     let challenges = |restricted: Restricted, credentials: &str| {
-        let denial = Scene::new(restricted).ask(&request(credentials, HOME)).unwrap_err();
+        let denial = Fixture::new(restricted).admit(&request(credentials, HOME)).unwrap_err();
         let (Denial::Unauthorized(challenges) | Denial::Scope(_, challenges)) = denial else {
             panic!("{denial:?}");
         };
-        let texts = challenges.iter().map(|it| it.to_str().unwrap().to_owned());
+        let texts = challenges.iter().map(|challenge| challenge.to_str().unwrap().to_owned());
         texts.collect::<Vec<_>>().join(" | ")
     };
     let basic_only = Restricted { tokens: Vec::new(), ..restricted() };
@@ -100,9 +108,9 @@ fn challenges_name_the_configured_schemes() {
 
 #[test]
 fn debug_output_contains_no_secret() {
-    let scene = Scene::new(restricted());
-    scene.enter("anna", "right", HOME);
-    let shown = format!("{:?} {:?}", scene.gate, scene.gate.active_rules().rules());
+    let fixture = Fixture::new(restricted());
+    fixture.try_password("anna", "right", HOME);
+    let shown = format!("{:?} {:?}", fixture.gate, fixture.gate.active_rules().rules());
     for secret in ["argon2", "right", &TokenHash::of("pumphouse_reader").expose()] {
         assert!(!shown.contains(secret), "{secret} in {shown}");
     }
