@@ -1,11 +1,9 @@
-//! Fuzzing for the tests: mutates a corpus and keeps whatever makes the target behave in a new
-//! way.
+//! Mutation-based fuzzing for the unit tests, guided by behaviour.
 //!
-//! A coverage-guided fuzzer needs an instrumented build, which a stable toolchain does not
-//! give. So the guide is behaviour instead: a target describes in a short text what it made of
-//! an input, and an input with a description not seen before joins the pool. The run in
-//! `make test` is short and always the same; `make fuzz` sets `FUZZ_SECONDS`, and begins
-//! elsewhere each time.
+//! A coverage-guided fuzzer needs an instrumented build, which the stable toolchain does not support. Here a
+//! target returns a short description of its result instead, and an input with a new description is added to
+//! the pool of inputs to mutate. `make test` runs a fixed number of mutations with a fixed seed. `make fuzz`
+//! sets `FUZZ_SECONDS`, and uses a random seed.
 
 use std::collections::HashSet;
 use std::fs;
@@ -15,28 +13,28 @@ use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 
-/// Mutations in the short run.
+/// Number of mutations without `FUZZ_SECONDS`.
 const SHORT_RUN: usize = 3_000;
 
-/// Inputs do not grow beyond this.
-const LONGEST: usize = 4096;
+/// Most bytes of an input.
+const MAX_INPUT_BYTES: usize = 4096;
 
-/// How many inputs the pool keeps.
-const LARGEST_POOL: usize = 2_000;
+/// Most inputs in the pool.
+const MAX_POOL: usize = 2_000;
 
-/// Feeds the target with its corpus, and then with mutations of it. An input on which it panics
-/// is saved beside the corpus, as `found-…`, so that it is tried first from then on.
+/// Runs `describe` on each input of the corpus of `target`, and then on mutations. An input on which it panics
+/// is saved in the corpus as `found-…`, so that later runs begin with it.
 pub(crate) fn fuzz(target: &str, dictionary: &[&str], describe: impl Fn(&[u8]) -> String) {
     let folder = corpus_folder(target);
     let mut pool = corpus(&folder);
-    assert!(!pool.is_empty(), "{} holds no corpus", folder.display());
-    let mut seen = HashSet::new();
+    assert!(!pool.is_empty(), "{} has no corpus", folder.display());
+    let mut descriptions = HashSet::new();
     let mut attempt = |input: &[u8]| match catch_unwind(AssertUnwindSafe(|| describe(input))) {
-        Ok(description) => seen.insert(description),
+        Ok(description) => descriptions.insert(description),
         Err(panic) => {
             let path = folder.join(format!("found-{:016x}", digest(input)));
             let saved = fs::write(&path, input);
-            eprintln!("{target}: found {input:?}, saved to {} ({saved:?})", path.display());
+            eprintln!("{target}: panic on {input:?}, saved to {} ({saved:?})", path.display());
             resume_unwind(panic)
         }
     };
@@ -48,23 +46,23 @@ pub(crate) fn fuzz(target: &str, dictionary: &[&str], describe: impl Fn(&[u8]) -
         Some(_) => Rng::new(),
         None => Rng::with_seed(7),
     };
-    let begun = Instant::now();
+    let started = Instant::now();
     let mut runs = 0;
     loop {
         let input = mutate(&mut rng, &pool, dictionary);
-        if attempt(&input) && pool.len() < LARGEST_POOL {
+        if attempt(&input) && pool.len() < MAX_POOL {
             pool.push(input);
         }
         runs += 1;
         match seconds {
-            Some(seconds) if begun.elapsed() >= Duration::from_secs(seconds) => break,
+            Some(seconds) if started.elapsed() >= Duration::from_secs(seconds) => break,
             None if runs >= SHORT_RUN => break,
             _ => {}
         }
     }
-    #[allow(clippy::print_stdout)] // What `make fuzz` is watched for.
+    #[allow(clippy::print_stdout)] // Progress for the user of `make fuzz`.
     {
-        println!("{target}: {runs} inputs, {} behaviours", seen.len());
+        println!("{target}: {runs} inputs, {} behaviours", descriptions.len());
     }
 }
 
@@ -72,7 +70,7 @@ fn corpus_folder(target: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus").join(target)
 }
 
-/// In the order of their names, so that a run can be repeated.
+/// Returns the inputs of a folder in the order of their names, so that a run is reproducible.
 fn corpus(folder: &Path) -> Vec<Vec<u8>> {
     let mut paths: Vec<PathBuf> = fs::read_dir(folder)
         .map(|entries| entries.filter_map(Result::ok).map(|entry| entry.path()).collect())
@@ -116,6 +114,6 @@ fn mutate(rng: &mut Rng, pool: &[Vec<u8>], dictionary: &[&str]) -> Vec<u8> {
             _ => {}
         }
     }
-    input.truncate(LONGEST);
+    input.truncate(MAX_INPUT_BYTES);
     input
 }

@@ -1,5 +1,5 @@
-//! Files with data of the site. New ones have mode 0600; existing ones keep the mode that an
-//! operator may have given them.
+//! Creates and replaces files with data of the site. A new file has mode 0600; an existing one keeps its mode,
+//! which an operator may have chosen.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn create_makes_a_private_file_and_leaves_an_existing_one() {
+    fn created_file_is_private_and_an_existing_one_is_unchanged() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.db");
         create(&path).unwrap();
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn create_follows_a_link_to_a_file_that_does_not_exist() {
+    fn link_to_a_file_that_does_not_exist_is_followed() {
         let folder = tempfile::tempdir().unwrap();
         let (link, target) = (folder.path().join("link"), folder.path().join("target"));
         symlink("target", &link).unwrap();
@@ -114,22 +114,22 @@ mod tests {
         let (one, two) = (folder.path().join("one"), folder.path().join("two"));
         symlink("two", &one).unwrap();
         symlink("one", &two).unwrap();
-        assert!(create(&one).is_err(), "the links form a circle");
+        assert!(create(&one).is_err(), "the links form a cycle");
     }
 
     #[test]
-    fn replace_keeps_the_mode_of_an_existing_file() {
+    fn replaced_file_keeps_its_mode() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("values.json");
         replace(&path, ".new", b"one").unwrap();
         assert_eq!(mode(&path), 0o600);
         set_mode(&path, 0o644);
-        // As a crash leaves it behind.
-        let left = folder.path().join("values.json.new");
-        fs::write(&left, "a longer rest").unwrap();
-        set_mode(&left, 0o666);
+        // A temporary file that a crash has left behind.
+        let leftover = folder.path().join("values.json.new");
+        fs::write(&leftover, "a longer rest").unwrap();
+        set_mode(&leftover, 0o666);
         replace(&path, ".new", b"two").unwrap();
         assert_eq!((mode(&path), fs::read(&path).unwrap()), (0o644, b"two".to_vec()));
-        assert!(!left.exists());
+        assert!(!leftover.exists());
     }
 }

@@ -1,8 +1,8 @@
 //! Patterns of the public routes.
 //!
-//! This is the only list of them. The router inserts each pattern in its search tree, `[auth]
-//! public` names them, metrics and logs label requests with them, and the OpenAPI document and the
-//! tests walk them. The module is a leaf because the configuration and the site both need it.
+//! This is the only list of routes. The router inserts each pattern into its search tree, `[auth] public`
+//! contains patterns, metrics and logs label requests with them, and the OpenAPI document and the tests
+//! iterate over them. The module depends on no other, because both the configuration and the site use it.
 
 use strum::{EnumString, IntoStaticStr, VariantArray};
 
@@ -45,7 +45,7 @@ pub enum RoutePattern {
     /// The OpenAPI document.
     #[strum(serialize = "/openapi.json")]
     OpenApi,
-    /// The shortest request that passes through all layers.
+    /// A minimal response that passes through all layers.
     #[strum(serialize = "/ping")]
     Ping,
     /// Liveness.
@@ -60,7 +60,7 @@ pub enum RoutePattern {
     /// Sign-out.
     #[strum(serialize = "/logout")]
     Logout,
-    /// A file that pages load.
+    /// A static file of the pages.
     #[strum(serialize = "/assets/{name}")]
     Asset,
     /// The icon.

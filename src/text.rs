@@ -35,8 +35,8 @@ pub(crate) fn is_hidden(c: char) -> bool {
             | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// Returns true for a character that shapes its neighbours: a joiner, as Persian, Indic scripts and
-/// emoji use it, or a variation selector. Behind a character of such a script it is visible.
+/// Returns true for a character that changes the shape of its neighbours: a joiner, which Persian, Indic
+/// scripts and emoji use, or a variation selector. After a character of such a script its effect is visible.
 fn is_joiner(c: char) -> bool {
     matches!(c, '\u{200c}' | '\u{200d}' | '\u{fe00}'..='\u{fe0f}')
 }
@@ -72,7 +72,7 @@ pub(crate) fn clean(text: &str) -> Cow<'_, str> {
     })
 }
 
-/// Cleans a shared text, which is copied only if it has hidden characters. See [`clean`].
+/// Cleans a shared text as [`clean`] does. The text is copied only if it has hidden characters.
 pub(crate) fn clean_shared(text: Arc<str>) -> Arc<str> {
     match clean(&text) {
         Cow::Owned(cleaned) => cleaned.into(),
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn bidirectional_control_and_invisible_character_are_hidden() {
+    fn bidirectional_control_or_invisible_character_is_hidden() {
         let singles =
             "\u{61c}\u{200b}\u{200e}\u{200f}\u{2060}\u{feff}\u{ad}\u{3164}\u{180e}\u{e0001}";
         let ranges = ('\u{202a}'..='\u{202e}').chain('\u{2066}'..='\u{2069}');

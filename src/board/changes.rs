@@ -9,7 +9,7 @@ use super::reading::{Datum, FieldName, Value};
 use super::snapshot::{LastReading, SourceView, State};
 use crate::timestamp::Rfc3339;
 
-/// Properties of a source before a transition from which its changes are derived.
+/// State of a source before a transition, from which the changes are derived.
 pub(super) struct Baseline {
     pub(super) state: State,
     /// Time of the observation.
@@ -27,8 +27,8 @@ impl Baseline {
         }
     }
 
-    /// Returns the baseline of a restored reading. Its observation counts as new, as a crash may have
-    /// lost its record.
+    /// Returns the baseline of a restored reading. Its observation counts as new, since a crash may have
+    /// prevented it from being recorded.
     pub(super) fn saved(stale: bool) -> Baseline {
         let state = if stale { State::Stale } else { State::Fresh };
         Baseline { state, observed: None, failing: None }
@@ -156,7 +156,7 @@ mod tests {
     fn transition_emits_each_change_once() {
         use State::{Fresh, Stale, Waiting};
         let observed = |at: i64| ("observed", at, "");
-        let stale = |at, of| ("stale", at, of);
+        let stale = |at, detail| ("stale", at, detail);
         let began = ("error_began", 100, "dns: no such name");
         let fresh = ("fresh", NOW, "");
         // State, observation and failures before and after.
@@ -181,7 +181,7 @@ mod tests {
                 (Fresh, Some(1900), 0),
                 vec![("error_ended", NOW, "1 poll had failed since 2026-02-02T02:41:40Z")],
             ),
-            // Dated to the time when it turned stale, which is earlier than the detection.
+            // The event has the time at which the reading turned stale, and not that of its detection.
             (
                 (Fresh, Some(1000), 3),
                 (Stale, Some(1000), 3),
@@ -189,7 +189,7 @@ mod tests {
             ),
             ((Stale, Some(1000), 0), (Stale, Some(1000), 0), vec![]),
             ((Stale, Some(1000), 0), (Stale, Some(1050), 0), vec![observed(1050)]),
-            // The first observation is already old.
+            // The first observation is already stale.
             (
                 (Waiting, None, 0),
                 (Stale, Some(100), 0),

@@ -1,4 +1,4 @@
-//! Events and samples that the board passes on to be recorded.
+//! Events and samples that the board passes to the recorder of the history.
 
 use std::sync::Arc;
 
@@ -39,7 +39,7 @@ pub enum EventKind {
     ErrorBegan,
     /// Polls of a source succeed again.
     ErrorEnded,
-    /// The history was damaged, and was set aside.
+    /// The history file was damaged, and was renamed.
     HistorySetAside,
 }
 

@@ -1,4 +1,4 @@
-//! JSON of sources and values, the same in every response that contains them.
+//! JSON form of sources and values, shared by all responses that contain them.
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn inferred_time_and_failure_have_members() {
+    fn inferred_time_and_failure_are_members_of_the_source() {
         let mut view = tank();
         view.reading.as_mut().unwrap().observed.inferred = true;
         view.error = Some(Failure {
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn each_kind_of_value_has_its_json() {
+    fn value_is_serialised_by_its_kind() {
         for (value, json) in [
             (Value::number(-40.0, Unit::Celsius), r#"{"value":-40.0,"unit":"degC"}"#),
             (Value::text("Clear \"sky\""), r#"{"value":"Clear \"sky\"","unit":null}"#),

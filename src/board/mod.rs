@@ -7,26 +7,26 @@
 //! ```
 //!
 //! One thread, `pw-board`, owns the state of all sources. Pollers send it reports over a bounded
-//! channel. It wakes for each report and at the time when the next reading turns stale, applies what
-//! has changed and publishes an immutable [`Snapshot`] by `arc-swap`. A handler loads the latest
+//! channel. The thread wakes for each report and at the time when the next reading turns stale, applies the
+//! changes and publishes an immutable [`Snapshot`] by `arc-swap`. A handler loads the latest
 //! snapshot without a lock, so it never blocks on a poller or on the board. The body of
 //! `GET /api/v1/status`, its entity tag and its gzip form are rendered once per snapshot.
 //!
 //! # Clocks
-//! Each reading has two times that never mix: `observed_at` is the sensor's and decides when the
-//! reading turns stale; `fetched_at` is ours. An upstream that answers 200 with old data is therefore
-//! stale. An observation dated in the future is clamped to our clock, with a note.
+//! Each reading has two times: `observed_at` is by the sensor's clock and decides when the reading turns
+//! stale; `fetched_at` is by ours. A source is therefore stale if its upstream responds 200 with old data. An
+//! observation dated in the future is clamped to our clock, with a note.
 //!
 //! The wall clock can be set back; then a reading would have an age of 0 until the clock has caught up.
 //! The board keeps a monotonic time beside each reading and moves the reading's times back with the
-//! clock (`time_point`). It looks at the clocks at least every 30 s, so no age is wrong for longer.
+//! clock (`time_point`). It reads both clocks at least every 30 s, so no age is wrong for longer.
 //!
 //! # Restarts and changes
 //! The board starts with the readings that `last_values` has saved, each with its true age. Trends
-//! start from the samples that the history has ([`Reporter::backfill`]). Each observation and each
+//! start from the samples recorded in the history ([`Reporter::backfill`]). Each observation and each
 //! event, such as a source that turns stale or begins to fail, is passed to the [`ChangeSink`] exactly
-//! once. What turned stale while the program was down is reported at the start, dated to the time
-//! when it did.
+//! once. A reading that turned stale while the program was down is reported at the start, with the time at
+//! which it turned stale.
 
 mod changes;
 mod error;

@@ -1,8 +1,8 @@
 //! The thread `pw-board`, which owns the state of all sources and publishes it.
 //!
-//! The path of a reading: [`Reporter::send`] queues a report; [`Publisher::step`] applies it
-//! (`Sources::apply`), emits the changes and publishes a new snapshot; [`BoardReader::load`] returns
-//! that to each handler.
+//! A reading passes through it in three steps: [`Reporter::send`] queues a report; `Publisher::step` applies
+//! it (`Sources::apply`), emits the changes and publishes a new snapshot; [`BoardReader::load`] returns the
+//! snapshot to each handler.
 
 use std::io;
 use std::sync::Arc;
@@ -22,12 +22,12 @@ use super::time_point::TimePoint;
 use crate::engine::Heartbeat;
 use crate::threads::{self, OwnedThread, StopToken};
 
-/// Most messages in the channel. The publisher takes one rendering for each message, so a poller
+/// Most messages in the channel. The publisher handles each in the time of one rendering, so a poller
 /// practically never blocks on a full channel.
 const MAX_MESSAGES: usize = 64;
 
-/// Longest wait. Staleness is a matter of the wall clock, which may be set, but a wait is timed by the
-/// monotonic clock; so the publisher reads the wall clock at least this often.
+/// Longest wait. A reading turns stale by the wall clock, which may be set, but a wait ends by the monotonic
+/// clock. The publisher therefore reads the wall clock at least this often.
 const MAX_WAIT: Duration = Duration::from_secs(30);
 
 /// Shortest wait, so that a rounding error cannot cause a busy loop.
@@ -94,7 +94,7 @@ impl Board {
 
     /// Applies a new configuration. Sources with the same name and kind keep their values.
     pub fn renew(&self, sources: Vec<SourceInfo>) {
-        // The thread has ended only if the process is about to.
+        // The send fails only if the thread has ended, and then the process is about to exit.
         let _ = self.messages.send(Message::Sources(sources));
     }
 }
@@ -105,8 +105,8 @@ impl BoardReader {
         self.0.snapshot.load_full()
     }
 
-    /// Returns the time since the board last read the clocks: at most 30 s while its thread runs.
-    /// Without that thread, old readings would stay fresh for ever.
+    /// Returns the time since the board last read the clocks: at most 30 s while its thread runs. If the
+    /// thread is stuck, old readings stay fresh.
     pub fn heartbeat_age(&self) -> Duration {
         self.0.heartbeat.age()
     }
@@ -173,7 +173,9 @@ impl Publisher {
                 if self.sources.apply(report, now) {
                     changed = true;
                 } else {
-                    log::error!("dropped a report for {source}: no such source");
+                    log::error!(
+                        "dropped a report for {source}: the configuration has no such source"
+                    );
                 }
             }
         }
@@ -276,13 +278,13 @@ mod tests {
 
     /// Waits until the snapshot satisfies `wanted`; panics after 30 s.
     fn until(reader: &BoardReader, wanted: impl Fn(&Snapshot) -> bool) -> Arc<Snapshot> {
-        let begun = std::time::Instant::now();
+        let started = std::time::Instant::now();
         loop {
             let snapshot = reader.load();
             if wanted(&snapshot) {
                 return snapshot;
             }
-            assert!(begun.elapsed() < Duration::from_secs(30), "{snapshot:?}");
+            assert!(started.elapsed() < Duration::from_secs(30), "{snapshot:?}");
             std::thread::yield_now();
         }
     }
@@ -292,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn publisher_publishes_on_each_change_and_only_then() {
+    fn snapshot_is_published_on_each_change_only() {
         let (mut publisher, reader) = publisher();
         publisher.step(None, m(10));
         assert_eq!(reader.load().version, 1);
@@ -345,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn report_is_published_by_the_thread_and_survives_it() {
+    fn report_is_published_and_stays_after_the_thread_has_ended() {
         let (board, reader, reporter) =
             Board::start(vec![info()], Vec::new(), service(), Box::new(|_| {})).unwrap();
         assert_eq!(reader.load().sources[0].state, State::Waiting);

@@ -7,12 +7,12 @@ use jiff::Timestamp;
 use crate::text::clean_shared;
 use crate::units::Unit;
 
-/// Decoded answer of an upstream.
+/// Decoded response of an upstream.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reading {
     /// Time of the observation, as the upstream reports it.
     pub observed: Observed,
-    /// Values in the order of the page.
+    /// Values in display order.
     pub values: Vec<(FieldName, Value)>,
 }
 
@@ -49,7 +49,7 @@ pub enum Datum {
 }
 
 impl Datum {
-    /// Returns a text whose hidden characters are replaced.
+    /// Returns a text with its invisible characters replaced.
     pub fn text(text: impl Into<Arc<str>>) -> Datum {
         Datum::Text(clean_shared(text.into()))
     }

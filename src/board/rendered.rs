@@ -1,4 +1,4 @@
-//! Bodies that are encoded and tagged once, and sent to every client.
+//! Response bodies that are encoded and tagged once, and then sent to every client.
 
 use std::hash::{DefaultHasher, Hasher as _};
 use std::io::Write as _;
@@ -8,7 +8,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use http::HeaderValue;
 
-/// Largest body that is not compressed: it fits into one or two packets anyway.
+/// Largest body that is not compressed, since it fits into one or two packets.
 const MAX_UNCOMPRESSED: usize = 1024;
 
 /// Body of a response in its representations.
@@ -42,13 +42,13 @@ impl Rendered {
         Rendered { content_type, identity: Representation::new(body), gzip }
     }
 
-    /// Returns a body without a compressed representation, for one request that does not accept it.
+    /// Returns a body without a compressed representation, for a single request that does not accept gzip.
     pub fn uncompressed(content_type: &'static str, body: impl Into<Bytes>) -> Rendered {
         Rendered { content_type, identity: Representation::new(body), gzip: None }
     }
 }
 
-/// Builder of a body in pieces, so that compressing a large body is split into short pieces of work.
+/// Builds a body from pieces, so that the compression of a large body is split into short pieces of work.
 pub struct RenderedBuilder {
     content_type: &'static str,
     body: Vec<u8>,
@@ -146,12 +146,12 @@ mod tests {
     }
 
     #[test]
-    fn tags_are_equal_for_equal_bytes_and_differ_else() {
+    fn entity_tags_are_equal_for_equal_bytes_only() {
         let one = Rendered::new("text/plain", "a".repeat(2000));
-        let same = Rendered::new("text/plain", "a".repeat(2000));
+        let equal = Rendered::new("text/plain", "a".repeat(2000));
         let other = Rendered::new("text/plain", "a".repeat(2001));
-        assert_eq!(one.identity.etag, same.identity.etag);
-        assert_eq!(one.gzip.as_ref().unwrap().etag, same.gzip.unwrap().etag);
+        assert_eq!(one.identity.etag, equal.identity.etag);
+        assert_eq!(one.gzip.as_ref().unwrap().etag, equal.gzip.unwrap().etag);
         assert_ne!(one.identity.etag, other.identity.etag);
         assert_ne!(one.identity.etag, one.gzip.unwrap().etag);
     }
@@ -182,9 +182,9 @@ mod tests {
         ] {
             let rendered = Rendered::new("text/plain", body.clone());
             assert_eq!(rendered.gzip.is_some(), compressed);
-            if let Some(form) = rendered.gzip {
+            if let Some(gzip) = rendered.gzip {
                 let mut unpacked = Vec::new();
-                GzDecoder::new(&form.body[..]).read_to_end(&mut unpacked).unwrap();
+                GzDecoder::new(&gzip.body[..]).read_to_end(&mut unpacked).unwrap();
                 assert_eq!(unpacked, body);
             }
         }

@@ -47,7 +47,7 @@ impl From<&config::Source> for SourceInfo {
 pub struct Report {
     /// Name of the source.
     pub source: Arc<str>,
-    /// Time by our clock when the answer was complete or the poll failed.
+    /// Time by our clock at which the response was complete or the poll failed.
     pub at: Timestamp,
     /// The poll's reading or error.
     pub outcome: Result<Polled, PollError>,
@@ -71,9 +71,9 @@ pub struct SavedReading {
     pub source: Arc<str>,
     /// Name of the source's kind. A reading of another kind is dropped.
     pub kind: String,
-    /// Time when the answer was complete, by our clock of then.
+    /// Time at which the response was complete, by our clock at that time.
     pub fetched_at: Timestamp,
-    /// The source was stale, and that has been reported as an event.
+    /// True if the source was stale, which has been reported as an event.
     pub stale: bool,
     /// The reading.
     pub reading: Reading,

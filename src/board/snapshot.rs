@@ -51,14 +51,14 @@ impl SourceView {
         self.reading.iter().flat_map(|reading| reading.values.iter().chain(&reading.derived))
     }
 
-    /// Returns the values for the page: those that the configuration names, in its order; else those
-    /// of the upstream.
+    /// Returns the values for the page: the fields of `show` in that order, or all fields of the upstream if
+    /// `show` is empty.
     pub fn shown(&self) -> Vec<&(FieldName, Value)> {
         if self.show.is_empty() {
             return self.reading.iter().flat_map(|reading| &reading.values).collect();
         }
-        let named = self.show.iter().map(|wanted| self.values().find(|(name, _)| name == wanted));
-        named.flatten().collect()
+        let shown = self.show.iter().map(|field| self.values().find(|(name, _)| name == field));
+        shown.flatten().collect()
     }
 
     /// Returns true if the page shows this field.
@@ -77,7 +77,7 @@ impl SourceView {
 pub struct LastReading {
     /// Time of the observation, by the sensor's clock.
     pub observed: Observed,
-    /// Time by our clock when the answer was complete.
+    /// Time by our clock at which the response was complete.
     pub fetched_at: Timestamp,
     /// `observed.at` plus the source's `stale_after`.
     pub stale_at: Timestamp,

@@ -1,7 +1,7 @@
 //! State machine of all sources, without a clock of its own and without I/O.
 //!
-//! A report, a new configuration or a time comes in. The caller learns whether to publish, and takes
-//! the changes to record.
+//! Its inputs are reports, new configurations and times. It returns whether a snapshot must be published, and
+//! collects the changes to record.
 //!
 //! ```text
 //!             first reading               stale_at has passed
@@ -37,7 +37,7 @@ pub(super) struct Sources {
 #[derive(Debug)]
 struct Source {
     stale_after: Duration,
-    /// Point at which the times of the reading were right by the wall clock.
+    /// Latest point in time at which the times of the reading were right by the wall clock.
     timed: TimePoint,
     view: SourceView,
     trends: Vec<Trend>,
@@ -54,8 +54,9 @@ impl Sources {
     pub(super) fn renew(&mut self, sources: Vec<SourceInfo>, now: TimePoint) {
         let mut before = std::mem::take(&mut self.sources);
         for info in sources {
-            let same = |it: &Source| it.view.name == info.name && it.view.kind == info.kind;
-            let source = match before.iter().position(same) {
+            let is_same =
+                |source: &Source| source.view.name == info.name && source.view.kind == info.kind;
+            let source = match before.iter().position(is_same) {
                 None => Source::waiting(info, now),
                 Some(at) => {
                     let before = before.swap_remove(at);
@@ -73,14 +74,15 @@ impl Sources {
     /// Restores readings from before a restart. Those of unknown sources are dropped.
     pub(super) fn restore(&mut self, saved: Vec<SavedReading>, now: TimePoint) {
         for SavedReading { source, kind, fetched_at, stale, reading } in saved {
-            let of = |it: &&mut Source| it.view.name == source && it.view.kind == kind;
-            if let Some(source) = self.sources.iter_mut().find(of) {
-                // If the clock was set back since, the reading would be from the future.
+            let is_saved =
+                |known: &&mut Source| known.view.name == source && known.view.kind == kind;
+            if let Some(source) = self.sources.iter_mut().find(is_saved) {
+                // If the clock has been set back since, the saved time is in the future.
                 let fetched_at = whole_seconds(fetched_at.min(now.wall));
                 source.view.reading = Some(source.date(reading, fetched_at));
                 source.timed = now;
                 source.view.state = source.state(now.wall);
-                // A crash may have lost its record, and it may have turned stale meanwhile.
+                // The observation may not have been recorded before a crash, and may have turned stale since.
                 self.changes.extend(Baseline::saved(stale).changes_to(&source.view, now.wall));
             }
         }
@@ -101,8 +103,8 @@ impl Sources {
     /// Applies a report; returns false if its source is unknown.
     #[must_use]
     pub(super) fn apply(&mut self, report: Report, now: TimePoint) -> bool {
-        let of = |source: &&mut Source| source.view.name == report.source;
-        let Some(source) = self.sources.iter_mut().find(of) else { return false };
+        let is_reported = |source: &&mut Source| source.view.name == report.source;
+        let Some(source) = self.sources.iter_mut().find(is_reported) else { return false };
         source.correct_times(now);
         let before = Baseline::of(&source.view);
         source.apply(report, now);
@@ -161,13 +163,15 @@ impl Source {
         }
     }
 
-    /// Returns the source by a new configuration, with its reading, error and known trends.
+    /// Returns the source with the settings of a new configuration. Its reading, its error and the trends with
+    /// unchanged settings are kept.
     fn renewed(mut self, info: SourceInfo, now: Timestamp) -> Source {
-        let mut known = std::mem::take(&mut self.trends);
+        let mut before = std::mem::take(&mut self.trends);
         let mut renewed = Source::waiting(info, self.timed);
         for trend in &mut renewed.trends {
-            if let Some(at) = known.iter().position(|it| it.settings() == trend.settings()) {
-                *trend = known.swap_remove(at);
+            if let Some(at) = before.iter().position(|before| before.settings() == trend.settings())
+            {
+                *trend = before.swap_remove(at);
             }
         }
         renewed.view.next_poll_at = self.view.next_poll_at;
@@ -180,13 +184,13 @@ impl Source {
         renewed
     }
 
-    /// Corrects the times of the reading if the wall clock was set back since they were right;
-    /// returns true if so.
+    /// Corrects the times of the reading if the wall clock has been set back since they were right. Returns
+    /// true if it has.
     ///
-    /// Uncorrected, the reading would be from the future, with an age of 0 until the clock has caught
-    /// up. `fetched_at` moves back by the step of the clock. `observed_at` moves back by the same step if
-    /// it would otherwise be later than `fetched_at`, which is impossible. Else it stays: our clock was
-    /// wrong, and the sensor's was right.
+    /// Without the correction, the reading would be in the future and its age 0 until the clock has caught up.
+    /// `fetched_at` moves back by the step of the clock. `observed_at` moves back by the same step if it would
+    /// otherwise be later than `fetched_at`, which is impossible. Otherwise it stays: our clock was wrong, and
+    /// the sensor's was right.
     fn correct_times(&mut self, now: TimePoint) -> bool {
         let Some(behind) = self.timed.set_back_until(now) else { return false };
         self.timed = now;
@@ -235,8 +239,8 @@ impl Source {
         self.view.state = self.state(now.wall);
     }
 
-    /// Returns the reading with both its times and its trends. An observation time later than the fetch
-    /// is set to the fetch.
+    /// Returns the reading with both of its times and its trends. An observation that is dated later than the
+    /// fetch gets the time of the fetch.
     fn date(&mut self, reading: Reading, fetched_at: Timestamp) -> LastReading {
         let Reading { observed, mut values } = reading;
         let mut observed = Observed { at: whole_seconds(observed.at), ..observed };
@@ -248,7 +252,7 @@ impl Source {
                 note_clock(&mut values, ahead);
             }
         }
-        // An overflow takes a `stale_after` of millennia: the reading never turns stale.
+        // The sum overflows only for a `stale_after` of millennia. The reading then never turns stale.
         let stale_at = observed.at.saturating_add(self.stale_after).unwrap_or(Timestamp::MAX);
         let trends = self.trends.iter_mut().flat_map(|trend| trend.derive(observed.at, &values));
         let mut derived: Vec<(FieldName, Value)> = Vec::new();
@@ -264,12 +268,12 @@ impl Source {
     /// Restarts the trends from recorded samples.
     fn backfill(&mut self, past: &[Sample]) {
         let name = self.view.name.clone();
-        let mine = past.iter().filter(|sample| sample.source == name);
-        // The history may have later observations than a restored reading. Its trends are as of its
-        // own time, so they are derived before the later samples are added.
+        let own_samples = past.iter().filter(|sample| sample.source == name);
+        // The history may have observations later than the restored reading. Trends are as of the time of the
+        // reading, so they are derived before the later samples are added.
         let latest = self.view.reading.as_ref().map(|last| last.observed.at);
         let (earlier, later): (Vec<&Sample>, Vec<&Sample>) =
-            mine.partition(|sample| latest.is_none_or(|latest| sample.at <= latest));
+            own_samples.partition(|sample| latest.is_none_or(|latest| sample.at <= latest));
         if earlier.is_empty() && later.is_empty() {
             return;
         }

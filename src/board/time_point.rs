@@ -1,17 +1,17 @@
-//! Pairs of wall-clock and monotonic time, by which a step of the wall clock is noticed.
+//! Pairs of wall-clock and monotonic time, which detect that the wall clock was set back.
 //!
-//! Ages and staleness are wall-clock times, as a sensor's are, but an administrator or NTP may set the
-//! wall clock. The monotonic clock cannot be set, but it may stop while the machine is suspended. A
-//! pair of both tells the cases apart in one direction: if less wall-clock time than monotonic time has
-//! passed, the wall clock was set back. The reverse may be a clock that was set forward or a
-//! suspended machine; both make readings older, so neither is corrected.
+//! Ages are differences of wall-clock times, since sensors report those, but an administrator or NTP may set
+//! the wall clock. The monotonic clock cannot be set, but it may stop while the machine is suspended. If less
+//! wall-clock time than monotonic time has passed between two pairs, the wall clock was set back. If more has
+//! passed, the clock was set forward or the machine was suspended. Both make readings older and never younger,
+//! so neither is corrected.
 
 use std::time::Instant;
 
 use jiff::{SignedDuration, Timestamp};
 
-/// Difference between two clocks that is not corrected: times come in whole seconds, and clocks drift
-/// by as much.
+/// Largest difference between the clocks that is not corrected. Times are in whole seconds, and clocks drift
+/// slightly.
 pub(super) const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_secs(2);
 
 /// The same point in time by both clocks.

@@ -1,6 +1,6 @@
 //! Files with a self-signed certificate and its key, `cert.pem` and `key.pem` in one folder.
 //!
-//! [`create`] makes a new key. [`renew`] keeps it, so that clients which have pinned it accept the
+//! [`create`] generates a new key. [`renew`] keeps the key, so that clients that have pinned it accept the
 //! new certificate.
 
 use std::fs::{self, OpenOptions};
@@ -32,7 +32,7 @@ pub struct Written {
 /// Reason why the files were not written.
 #[derive(Debug, thiserror::Error)]
 pub enum FilesError {
-    /// A file exists, and is not to be overwritten.
+    /// A file exists and must not be overwritten.
     #[error("{} exists; --force overwrites both files, --renew keeps the key", .0.display())]
     Exists(PathBuf),
     /// A certificate to be renewed is not self-signed.
@@ -42,7 +42,7 @@ pub enum FilesError {
         .0.display()
     )]
     NotSelfSigned(PathBuf),
-    /// A certificate to be renewed has no names, and none were given.
+    /// A certificate to be renewed has no names, and the command specifies none.
     #[error("{} has no host name: give --name", .0.display())]
     NoNames(PathBuf),
     /// A certificate to be renewed cannot be parsed.
@@ -53,7 +53,7 @@ pub enum FilesError {
         /// Reason.
         reason: String,
     },
-    /// No certificate can be made for these names or with this key.
+    /// A certificate cannot be generated for these names or with this key.
     #[error("cannot make a certificate for {}: {error}", names.join(", "))]
     Certificate {
         /// The names.
@@ -76,7 +76,7 @@ pub enum FilesError {
 /// Writes a new key, and a certificate for `names`, into `dir`.
 ///
 /// # Errors
-/// One of the files exists, unless `overwrite` is true; or see [`FilesError`].
+/// One of the files exists and `overwrite` is false; or another case of [`FilesError`].
 pub fn create(dir: &Path, names: &[String], overwrite: bool) -> Result<Written, FilesError> {
     let (cert, key) = paths(dir);
     // Both are checked before either is written, so that a certificate and its key stay a pair.
@@ -91,13 +91,13 @@ pub fn create(dir: &Path, names: &[String], overwrite: bool) -> Result<Written, 
     written(vec![cert, key], names.to_vec(), &pair.cert_pem)
 }
 
-/// Replaces the certificate in `dir` by a new one for the same key, and for the same names unless
-/// `names` has some.
+/// Replaces the certificate in `dir` by a new one for the same key. It has the names in `names`, or those of
+/// the old certificate if `names` is empty.
 ///
 /// A server that polls the files presents the new certificate without a restart.
 ///
 /// # Errors
-/// The certificate is not self-signed; or see [`FilesError`].
+/// The certificate is not self-signed; or another case of [`FilesError`].
 pub fn renew(dir: &Path, names: Vec<String>) -> Result<Written, FilesError> {
     let (cert, key) = paths(dir);
     let key_pem = read(&key)?;
@@ -130,15 +130,15 @@ fn read(path: &Path) -> Result<String, FilesError> {
     fs::read_to_string(path).map_err(io_error("read", path))
 }
 
-/// Replaces a certificate in one step, so that a server that reads it meanwhile gets the old one or
-/// the new one.
+/// Replaces a certificate atomically, so that a server that reads the file at the same time gets the old one
+/// or the new one.
 fn replace(path: &Path, text: &str) -> Result<(), FilesError> {
     let part = path.with_extension("pem.part");
     write(&part, text, CERT_MODE, true)?;
     fs::rename(&part, path).map_err(io_error("replace", path))
 }
 
-/// Writes a file that has its mode from the first byte on.
+/// Writes a file whose mode is set when it is created, before any content is written.
 fn write(path: &Path, text: &str, mode: u32, overwrite: bool) -> Result<(), FilesError> {
     let written = || -> io::Result<()> {
         if overwrite && path.exists() {

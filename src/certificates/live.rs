@@ -9,7 +9,7 @@ use rustls::ServerConfig;
 use crate::config::{CertificateInfo, Certificates};
 use crate::engine::tls::{LiveIdentities, TlsError, live_server_config};
 
-/// Number of days before its expiry from which a certificate is warned of.
+/// Number of days before the expiry of a certificate from which warnings are logged.
 pub const EXPIRES_SOON_DAYS: i64 = 14;
 
 /// Certificates that the public listeners present.
@@ -21,7 +21,7 @@ pub struct LiveCertificates {
 }
 
 impl LiveCertificates {
-    /// Begins with `certificates`.
+    /// Creates the certificates in use, initially `certificates`.
     pub fn new(certificates: Certificates) -> Arc<LiveCertificates> {
         Arc::new(LiveCertificates {
             identities: LiveIdentities::new(certificates.identities.clone()),
@@ -33,7 +33,7 @@ impl LiveCertificates {
     /// Returns the TLS configuration of a listener, which always presents the latest certificates.
     ///
     /// # Errors
-    /// The system gives no random numbers for the keys of session tickets.
+    /// The system returned no random numbers for the keys of session tickets.
     pub fn server_config(&self) -> Result<Arc<ServerConfig>, TlsError> {
         live_server_config(Arc::clone(&self.identities))
     }
@@ -43,7 +43,7 @@ impl LiveCertificates {
         self.info.load_full()
     }
 
-    /// Replaces the certificates. Returns false if `latest` are those in use already.
+    /// Replaces the certificates. Returns false if `latest` equals those in use.
     pub fn replace(&self, latest: Certificates) -> bool {
         let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
         if loaded.same_as(&latest) {
@@ -68,7 +68,9 @@ impl LiveCertificates {
         for certificate in &*self.info() {
             let (names, days) = (certificate.names.join(", "), certificate.days_left(now));
             if days < 0 {
-                log::error!("the certificate for {names} has expired: clients will refuse it");
+                log::error!(
+                    "the certificate for {names} has expired, so clients refuse it; renew it"
+                );
             } else if days < EXPIRES_SOON_DAYS {
                 log::warn!("the certificate for {names} expires in {days} days");
             }
@@ -82,16 +84,17 @@ mod tests {
     use crate::config::self_signed::self_signed;
 
     #[test]
-    fn certificate_that_expires_first_is_reported_once_that_is_soon() {
-        let made = self_signed(&["a.example".to_owned()]).unwrap();
-        let mut certificates = Certificates::from_pem(&made.cert_pem, &made.key_pem).unwrap();
+    fn days_of_the_first_expiry_are_reported_within_the_warning_period() {
+        let generated = self_signed(&["a.example".to_owned()]).unwrap();
+        let mut certificates =
+            Certificates::from_pem(&generated.cert_pem, &generated.key_pem).unwrap();
         let later = certificates.infos[0].clone();
         let days = |days: i64| jiff::SignedDuration::from_hours(24 * days);
         let sooner = CertificateInfo { not_after: later.not_after - days(30), ..later.clone() };
         certificates.infos.push(sooner.clone());
         let live = LiveCertificates::new(certificates);
-        for (left, expected) in [(14, None), (13, Some(13)), (0, Some(0)), (-2, Some(-2))] {
-            assert_eq!(live.expires_soon(sooner.not_after - days(left)), expected);
+        for (days_left, expected) in [(14, None), (13, Some(13)), (0, Some(0)), (-2, Some(-2))] {
+            assert_eq!(live.expires_soon(sooner.not_after - days(days_left)), expected);
         }
     }
 }

@@ -1,8 +1,8 @@
-//! The certificates in use: their renewal while the server runs, and self-signed ones for a first
+//! The certificates in use, their renewal while the server runs, and self-signed certificates for a first
 //! start.
 //!
-//! [`LiveCertificates`] holds what the public listeners present. Its content can be replaced at any
-//! time: new handshakes present the new certificates, and open connections go on.
+//! [`LiveCertificates`] holds the certificates that the public listeners present. They can be replaced at
+//! any time: new handshakes present the new certificates, and open connections are not affected.
 //! [`CertificateWatcher`] replaces it when the files change, without a restart or a signal.
 //! [`files`] writes a self-signed pair, for the command `cert`.
 

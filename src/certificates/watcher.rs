@@ -1,13 +1,11 @@
 //! Polls the certificate files, and replaces the certificates in use when they have changed.
 //!
-//! The thread `pw-certs` reads the files by their paths each time, so it follows symbolic links that
-//! were replaced, as certbot does. A pair that cannot be used leaves the certificates in use as
-//! they are. It is logged only if the next poll finds the same error, because chain and key are
-//! never replaced in one step.
+//! The thread `pw-certs` opens the files by their paths each time, so it follows symbolic links that were
+//! replaced, as certbot replaces them. If a pair cannot be used, the certificates in use stay. The error is
+//! logged only if the next poll finds the same one, because chain and key cannot be replaced in one step.
 //!
-//! A read may hang: on a network file system, or in a named pipe. No other thread therefore waits
-//! for this one. Dropping the handle ends the thread, unless it hangs, and a reload hands other
-//! files to the same thread.
+//! A read may hang on a network file system or a named pipe, so no other thread waits for this one. Dropping
+//! the handle ends the thread unless a read hangs. A reload passes other files to the same thread.
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -25,7 +23,7 @@ use crate::threads;
 /// Duration of a read beyond which it counts as hanging.
 const MAX_READ: Duration = Duration::from_secs(5);
 
-/// Called when renewed certificates are in use.
+/// Function that is called when renewed certificates are in use.
 pub type OnRenewed = Box<dyn Fn() + Send>;
 
 /// Handle to the thread. Dropping it ends the thread, unless a read hangs: then the thread ends
@@ -55,7 +53,7 @@ impl CertificateWatcher {
     /// Starts the thread.
     ///
     /// # Errors
-    /// The system gives no thread.
+    /// The thread cannot be created.
     pub fn start(
         files: TlsFiles,
         live: Arc<LiveCertificates>,
@@ -79,8 +77,8 @@ impl CertificateWatcher {
         Ok(CertificateWatcher { shared, wake })
     }
 
-    /// Polls `files` from now on, or as soon as the read in progress ends. Returns the time that
-    /// this read has taken, if it hangs.
+    /// Polls `files` from now on, or as soon as the read in progress ends. If that read hangs, returns the time
+    /// that it has taken so far.
     pub fn follow(&self, files: TlsFiles) -> Option<Duration> {
         if **self.shared.files.load() != files {
             self.shared.files.store(Arc::new(files));
@@ -111,7 +109,7 @@ impl FilePoller {
         loop {
             let check_every = self.shared.files.load().check_every;
             match woken.recv_timeout(check_every) {
-                // The interval of the other files begins now.
+                // Woken by `follow`: wait for the interval of the new files.
                 Ok(()) => continue,
                 Err(RecvTimeoutError::Timeout) => self.poll(),
                 Err(RecvTimeoutError::Disconnected) => return,
@@ -149,7 +147,7 @@ impl FilePoller {
         if self.latest_error.as_ref() != Some(&error) {
             self.clear_error();
         } else if self.failure.set(error.clone()) {
-            log::error!("cannot load renewed certificates, those in use stay: {error}");
+            log::error!("cannot load renewed certificates: {error}; the certificates in use stay");
         }
         self.latest_error = Some(error);
     }
@@ -167,10 +165,10 @@ mod tests {
     use crate::config::self_signed::self_signed;
 
     fn write(files: &CertificateFiles, name: &str) -> (String, String) {
-        let made = self_signed(&[name.to_owned()]).unwrap();
-        std::fs::write(&files.cert, &made.cert_pem).unwrap();
-        std::fs::write(&files.key, &made.key_pem).unwrap();
-        (made.cert_pem, made.key_pem)
+        let generated = self_signed(&[name.to_owned()]).unwrap();
+        std::fs::write(&files.cert, &generated.cert_pem).unwrap();
+        std::fs::write(&files.key, &generated.key_pem).unwrap();
+        (generated.cert_pem, generated.key_pem)
     }
 
     #[test]
@@ -198,7 +196,7 @@ mod tests {
             warned_at: Timestamp::now(),
         };
         poller.poll();
-        assert!(renewed.is_empty(), "nothing is new");
+        assert!(renewed.is_empty(), "the files are unchanged");
 
         let (_, old_key) = write(&default, "two.example");
         let new_key = std::fs::read(&default.key).unwrap();
@@ -206,7 +204,7 @@ mod tests {
         poller.poll();
         poller.poll();
         assert_eq!(live.info()[0].names, ["one.example"]);
-        assert!(poller.failure.is_set(), "by the second poll");
+        assert!(poller.failure.is_set(), "logged by the second poll");
 
         std::fs::write(&default.key, new_key).unwrap();
         poller.poll();
@@ -216,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn read_that_hangs_blocks_no_caller_and_other_files_are_polled_after_it() {
+    fn hanging_read_blocks_no_caller_and_other_files_are_polled_afterwards() {
         let folder = tempfile::tempdir().unwrap();
         let files = |name: &str| TlsFiles {
             default: CertificateFiles {
@@ -231,10 +229,11 @@ mod tests {
         write(&before.default, "one.example");
         let live = LiveCertificates::new(before.load().unwrap());
         let pipe = files("pipe");
-        let made = std::process::Command::new("mkfifo").arg(&pipe.default.cert).status().unwrap();
-        assert!(made.success());
+        let created =
+            std::process::Command::new("mkfifo").arg(&pipe.default.cert).status().unwrap();
+        assert!(created.success());
         let (renewals, renewed) = crossbeam_channel::unbounded();
-        let watch = CertificateWatcher::start(
+        let watcher = CertificateWatcher::start(
             pipe.clone(),
             live.clone(),
             Box::new(move || {
@@ -243,19 +242,19 @@ mod tests {
         )
         .unwrap();
         let deadline = Instant::now() + Duration::from_secs(20);
-        while watch.shared.reading_since().is_none() {
-            assert!(Instant::now() < deadline, "the pipe is read");
+        while watcher.shared.reading_since().is_none() {
+            assert!(Instant::now() < deadline, "the pipe is not read");
             std::thread::yield_now();
         }
-        assert_eq!(watch.follow(pipe.clone()), None, "it has not hung for long");
+        assert_eq!(watcher.follow(pipe.clone()), None, "the read is not yet considered hanging");
         let long_ago = Instant::now().checked_sub(2 * MAX_READ);
-        *watch.shared.reading_since() = long_ago;
+        *watcher.shared.reading_since() = long_ago;
         write(&before.default, "two.example");
-        assert!(watch.follow(before).is_some_and(|hung| hung > MAX_READ));
+        assert!(watcher.follow(before).is_some_and(|hung| hung > MAX_READ));
         // The read ends only now, and the thread polls the other files.
         std::fs::write(&pipe.default.cert, "").unwrap();
         renewed.recv_timeout(Duration::from_secs(20)).unwrap();
         assert_eq!(live.info()[0].names, ["two.example"]);
-        drop(watch);
+        drop(watcher);
     }
 }

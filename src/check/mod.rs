@@ -1,8 +1,8 @@
-//! Checks a configuration without starting the server, and describes what the server would do.
+//! Checks a configuration without starting the server, and describes the behaviour that it configures.
 //!
-//! In order: the configuration and its certificates are read by the same code as at a start;
-//! certificates that have expired and socket paths that a start would refuse are errors; the rest
-//! is described in `summary`. [`poll`] then polls each source once, if that is requested.
+//! The configuration and its certificates are read by the code that the server itself uses. Expired
+//! certificates and socket paths that a start would reject are errors; everything else is described by
+//! `summary`. If requested, [`poll`] then polls each source once.
 
 pub mod poll;
 mod summary;
@@ -25,7 +25,7 @@ pub struct Checked {
     socket_notes: Vec<String>,
 }
 
-/// Reason why the server would not start, or would be of no use.
+/// Reason why the server would not start, or why no client would accept its certificate.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckError {
     /// The configuration file has errors.
@@ -55,7 +55,7 @@ pub enum CheckError {
 /// Checks the configuration file at `path`, and what it refers to.
 ///
 /// # Errors
-/// The server would not start, or would be of no use: see [`CheckError`].
+/// The server would not start, or a certificate has expired; the variants of [`CheckError`] list the reasons.
 pub fn check(path: &Path, now: Timestamp) -> Result<Checked, CheckError> {
     let config = config::load_to_serve(path, &[])?;
     let certificates = config.tls.as_ref().map(TlsFiles::load).transpose()?;
@@ -69,7 +69,7 @@ pub fn check(path: &Path, now: Timestamp) -> Result<Checked, CheckError> {
 }
 
 impl Checked {
-    /// Returns a description of what the server would do, with notes on what may be unintended.
+    /// Returns a description of the server's behaviour, with notes on settings that may be unintended.
     pub fn summary(&self, now: Timestamp) -> String {
         let mut text = summary::render(&self.config, self.certificates.as_ref(), now);
         for note in &self.socket_notes {

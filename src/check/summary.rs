@@ -1,4 +1,4 @@
-//! Description of a configuration in plain text, a line for each fact. It contains no secrets.
+//! Describes a configuration in plain text, one line for each property, without secrets.
 
 use std::fmt::{self, Write as _};
 use std::path::Path;
@@ -78,12 +78,12 @@ fn certificate_lines(text: &mut String, info: &CertificateInfo, now: Timestamp) 
     Ok(())
 }
 
-/// Writes names and scopes, and no hash.
+/// Describes the accounts by name and scopes, without their hashes.
 fn access(text: &mut String, auth: &Auth) -> fmt::Result {
     let rules = &auth.rules;
     match &rules.admission {
         Admission::Restricted(restricted) => accounts(text, restricted)?,
-        Admission::Open if auth.decided => {
+        Admission::Open if auth.is_configured => {
             writeln!(text, "open to everyone who can reach it, by \"open = true\" in [auth]")?;
         }
         Admission::Open => {
@@ -184,7 +184,7 @@ fn limits(text: &mut String, config: &Config) -> fmt::Result {
 }
 
 fn history(text: &mut String, config: &Config) -> fmt::Result {
-    let Some(kept) = &config.history else { return writeln!(text, "no history is recorded") };
+    let Some(history) = &config.history else { return writeln!(text, "no history is recorded") };
     let zone = config.site.timezone.iana_name().unwrap_or("UTC");
     let keep = |keep: Option<Duration>| {
         keep.map_or_else(|| "for ever".to_owned(), |keep| format!("{} d", keep.as_secs() / 86_400))
@@ -193,13 +193,13 @@ fn history(text: &mut String, config: &Config) -> fmt::Result {
         text,
         "history in {}, written every {}; single observations are kept {}, 15-minute rows {}, daily \
          rows {}, with days of {zone}",
-        kept.path.display(),
-        span(kept.flush),
-        keep(kept.keep_raw),
-        keep(kept.keep_15m),
-        keep(kept.keep_daily),
+        history.path.display(),
+        span(history.flush),
+        keep(history.keep_raw),
+        keep(history.keep_15m),
+        keep(history.keep_daily),
     )?;
-    kept.files().iter().try_for_each(|file| exposed(text, file))
+    history.files().iter().try_for_each(|file| exposed(text, file))
 }
 
 /// Writes a note if other users of the machine can read a file with data of the site.

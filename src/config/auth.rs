@@ -18,9 +18,9 @@ use crate::route_pattern::RoutePattern;
 /// `[auth]`, with the keys of `[server]` that concern access.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Auth {
-    /// True if the file says who may read. If not, every client may that can reach the server, and the
-    /// server may listen on this machine only.
-    pub decided: bool,
+    /// True if the file configures access, by accounts or by `open`. If false, every client that can reach the
+    /// server may read, and the server may listen on local addresses only.
+    pub is_configured: bool,
     /// Rules that each request is checked against.
     pub rules: Rules,
 }
@@ -33,7 +33,7 @@ const MAX_FAILURES: usize = 1000;
 const MAX_THROTTLED: usize = 1 << 20;
 const MAX_STRANGERS: usize = 1000;
 
-/// Reads `[auth]`. Conditions that are odd but no error are added to `warnings`.
+/// Reads `[auth]`. Settings that are valid but probably unintended are added to `warnings`.
 pub(super) fn read(
     mut section: Section<'_, '_>,
     server: &Server,
@@ -70,14 +70,14 @@ pub(super) fn read(
         Admission::Open
     };
     Auth {
-        decided: has_accounts || open.is_some(),
+        is_configured: has_accounts || open.is_some(),
         rules: Rules { admission, cors_origins, ..rules_of(server) },
     }
 }
 
-/// Returns the defaults, for a file without `[auth]`.
+/// Returns the defaults for a file without `[auth]`.
 pub(super) fn absent(server: &Server) -> Auth {
-    Auth { decided: false, rules: rules_of(server) }
+    Auth { is_configured: false, rules: rules_of(server) }
 }
 
 fn rules_of(server: &Server) -> Rules {
@@ -140,7 +140,7 @@ fn tokens(sections: Vec<Section<'_, '_>>) -> Vec<Token> {
 fn name(
     section: &mut Section<'_, '_>,
     title: &str,
-    what: &str,
+    kind: &str,
     is_taken: impl Fn(&str) -> bool,
 ) -> Option<String> {
     let name = section.string("name");
@@ -156,7 +156,7 @@ fn name(
         return None;
     }
     if is_taken(&value) {
-        section.report(span, format_args!("the name \"{value}\" is taken by another {what}"));
+        section.report(span, format_args!("the name \"{value}\" is taken by another {kind}"));
         return None;
     }
     Some(value)
@@ -211,11 +211,11 @@ fn limits(section: &mut Section<'_, '_>, server: &Server) -> Limits {
     let session = duration("session", default.session);
     let mut number = |key: &str, default, most| section.integer(key, default, most);
     let verifications = number("verifications", default.verifications, MAX_VERIFICATIONS);
-    // A verification occupies a worker, so at least one worker is left for other requests.
-    let spare = server.engine.workers.saturating_sub(1).max(1);
+    // A verification blocks its worker, so at least one worker is reserved for other requests.
+    let max_verifications = server.engine.workers.saturating_sub(1).max(1);
     Limits {
         remember,
-        verifications: verifications.min(spare),
+        verifications: verifications.min(max_verifications),
         failures_per_address: number(
             "failures_per_address",
             default.failures_per_address,
@@ -250,14 +250,21 @@ fn cors_origins(section: &mut Section<'_, '_>) -> Vec<Origin> {
 }
 
 impl Auth {
-    /// Returns an address that other machines can reach although the file does not say who may read.
-    pub(super) fn undecided_at<'a>(&self, listen: &'a [ListenAddr]) -> Option<&'a ListenAddr> {
-        listen.iter().find(|address| !self.decided && !address.is_local())
+    /// Returns an address that other machines can reach although the file configures no access.
+    pub(super) fn unconfigured_access_at<'a>(
+        &self,
+        listen: &'a [ListenAddr],
+    ) -> Option<&'a ListenAddr> {
+        listen.iter().find(|address| !self.is_configured && !address.is_local())
     }
 }
 
-/// Returns a warning if credentials are sent in clear over the network.
-pub(super) fn in_clear(auth: &Auth, server: &Server, tls: Option<&TlsFiles>) -> Option<String> {
+/// Returns a warning if credentials are sent over the network without TLS.
+pub(super) fn plaintext_warning(
+    auth: &Auth,
+    server: &Server,
+    tls: Option<&TlsFiles>,
+) -> Option<String> {
     let address = server.listen.iter().find(|address| !address.is_local())?;
     let restricted = matches!(auth.rules.admission, Admission::Restricted(_));
     (restricted && tls.is_none()).then(|| {
@@ -268,8 +275,8 @@ pub(super) fn in_clear(auth: &Auth, server: &Server, tls: Option<&TlsFiles>) -> 
     })
 }
 
-/// Returns a warning if browsers sign in but sessions cannot be stored.
-pub(super) fn sessions_end(auth: &Auth) -> Option<String> {
+/// Returns a warning, for a server without a history, if browsers sign in: their sessions are not stored.
+pub(super) fn volatile_sessions_warning(auth: &Auth) -> Option<String> {
     let Admission::Restricted(restricted) = &auth.rules.admission else { return None };
     (!restricted.users.is_empty()).then(|| {
         "[history] is off, so sessions are kept in memory only: browsers must sign in again after a \
@@ -278,10 +285,10 @@ pub(super) fn sessions_end(auth: &Auth) -> Option<String> {
     })
 }
 
-/// Returns the error for such an address.
-pub(super) fn undecided(address: &ListenAddr) -> String {
+/// Returns the error for an address that other machines can reach without configured access.
+pub(super) fn unconfigured_access_error(address: &ListenAddr) -> String {
     format!(
-        "{address} accepts connections of other machines, and nothing says who may read. Either add \
+        "{address} accepts connections from other machines, and [auth] configures no access. Either add \
          accounts by [[auth.user]] (`pumphouse-web hash-password`) or [[auth.token]] (`pumphouse-web token \
          new`), or let every client read by \"open = true\" in [auth]. 127.0.0.1 and unix sockets \
          need neither"

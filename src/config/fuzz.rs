@@ -1,5 +1,5 @@
-//! Invariant: any text is a configuration or a list of errors with positions in it, and no error contains
-//! a secret.
+//! Invariant: every text is a configuration or gives errors with positions in it, and no error contains a
+//! secret.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use crate::fuzzing::fuzz;
 const SECRET: &str = "correct-horse-battery";
 
 #[test]
-fn any_text() {
+fn any_text_is_a_configuration_or_located_errors() {
     let dictionary = [
         "[server]\n",
         "[tls]\n",

@@ -10,7 +10,7 @@ use super::section::{Section, Spanned};
 pub struct History {
     /// The database.
     pub path: PathBuf,
-    /// Time from one write to the next: the most that a crash can lose.
+    /// Time from one write to the next. A crash loses at most the values of this time.
     pub flush: Duration,
     /// Retention of single observations; `None`: for ever.
     pub keep_raw: Option<Duration>,
@@ -63,7 +63,7 @@ impl History {
 /// Reads `[history]`; `None`: nothing is written to disk.
 pub(super) fn read(mut section: Section<'_, '_>) -> Option<History> {
     let default = History::default();
-    let enabled = section.boolean("enabled").is_none_or(|at| at.value);
+    let enabled = section.boolean("enabled").is_none_or(|enabled| enabled.value);
     let path = section.string("path").map_or(default.path, |Spanned { value, .. }| value.into());
     let flush = section.duration_or("flush", default.flush);
     let keep_raw = section.retention("keep_raw", default.keep_raw);

@@ -1,4 +1,4 @@
-//! Reads a file into a checked configuration.
+//! Reads the configuration file, checks it, and converts it to [`Config`].
 
 use std::path::{Path, PathBuf};
 
@@ -24,12 +24,12 @@ pub fn location(named: Option<&Path>) -> PathBuf {
     }
 }
 
-/// Purpose of reading a configuration.
+/// Purpose of reading a configuration, which decides the checks.
 #[derive(Debug, Clone, Copy)]
 enum Purpose<'a> {
-    /// Inspects it, or the history.
+    /// To inspect the configuration or the history.
     Read,
-    /// Serves by it, at these addresses instead of the file's unless empty.
+    /// To serve, at these addresses instead of the file's unless empty.
     Serve(&'a [ListenAddr]),
 }
 
@@ -41,11 +41,11 @@ pub fn load(path: &Path) -> Result<Config, ConfigErrors> {
     load_for(path, Purpose::Read)
 }
 
-/// Reads and checks a file to serve by it, at `listen` instead of the file's own addresses unless
+/// Reads and checks a file to serve with it, at `listen` instead of the file's own addresses unless
 /// empty.
 ///
 /// # Errors
-/// Those of [`load`]; or other machines can reach an address, and `[auth]` does not say who may read.
+/// Those of [`load`]; or other machines can reach an address, and `[auth]` configures no access.
 pub fn load_to_serve(path: &Path, listen: &[ListenAddr]) -> Result<Config, ConfigErrors> {
     load_for(path, Purpose::Serve(listen))
 }
@@ -97,7 +97,7 @@ pub fn parse(
     parse_for(path, text, environment, Purpose::Read)
 }
 
-/// Checks the text of a configuration to serve by it: see [`load_to_serve`].
+/// Checks the text of a configuration as [`load_to_serve`] does.
 ///
 /// # Errors
 /// Those of [`load_to_serve`].
@@ -169,18 +169,18 @@ fn read<'reader>(
                 "--listen "
             }
         };
-        if let Some(address) = auth.undecided_at(&server.listen) {
-            let message = format!("{subject}{}", auth::undecided(address));
+        if let Some(address) = auth.unconfigured_access_at(&server.listen) {
+            let message = format!("{subject}{}", auth::unconfigured_access_error(address));
             reader.report(listen_key.unwrap_or_default(), message);
         }
-        warnings.extend(auth::in_clear(&auth, &server, tls.as_ref()));
+        warnings.extend(auth::plaintext_warning(&auth, &server, tls.as_ref()));
     }
     let history = root.section("history", "[history]".to_owned());
     let history = history.map_or_else(|| Some(History::default()), history::read);
     for conflict in socket_paths::conflicts(&server, tls.as_ref(), history.as_ref()) {
         reader.report(listen_key.unwrap_or_default(), conflict);
     }
-    warnings.extend(auth::sessions_end(&auth).filter(|_| history.is_none()));
+    warnings.extend(auth::volatile_sessions_warning(&auth).filter(|_| history.is_none()));
     let log = root.section("log", "[log]".to_owned()).map_or_else(Log::default, log::read);
     let sources = source::read_all(root.sections("source"), units);
     root.finish();

@@ -61,7 +61,7 @@ pub struct Config {
     pub history: Option<History>,
     /// `[log]`
     pub log: Log,
-    /// Conditions that are no errors, for people to know.
+    /// Settings that are valid but probably unintended, as texts for people.
     pub warnings: Vec<String>,
 }
 

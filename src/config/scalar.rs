@@ -21,7 +21,7 @@ impl Section<'_, '_> {
         self.duration_in(key, text)
     }
 
-    /// Reads a duration, or `word`, for which it returns `Some(None)`.
+    /// Reads a duration or `word`. Returns `Some(None)` for `word`.
     pub(super) fn duration_or_word(&mut self, key: &str, word: &str) -> Option<Option<Duration>> {
         let text = self.string(key)?;
         if text.value == word {
@@ -67,14 +67,14 @@ impl Section<'_, '_> {
         if value == "forever" {
             return None;
         }
-        let kept = parse_duration(&value).filter(|kept| !kept.is_zero());
-        if kept.is_none() {
+        let retention = parse_duration(&value).filter(|time| !time.is_zero());
+        if retention.is_none() {
             self.report(
                 span,
                 format_args!("\"{key}\" must be a duration such as \"400d\", or \"forever\""),
             );
         }
-        kept.or(default)
+        retention.or(default)
     }
 
     /// Reads a size such as `"16KiB"`.
@@ -99,7 +99,7 @@ impl Section<'_, '_> {
     }
 }
 
-/// Keys that several kinds of sources share.
+/// Readers of keys that several kinds of sources share.
 impl Section<'_, '_> {
     /// Reads `unit` by its name.
     pub(super) fn unit(&mut self) -> Option<Unit> {

@@ -23,8 +23,8 @@ pub(super) struct Reader<'env> {
     expanded: RefCell<Vec<(String, String)>>,
 }
 
-/// Shortest value of an environment variable that is redacted from messages. Shorter ones are no
-/// secrets and occur in messages by chance.
+/// Shortest value of an environment variable that is redacted from messages. A shorter one is hardly a secret
+/// and occurs in messages by chance.
 const MIN_SECRET_BYTES: usize = 4;
 
 impl<'env> Reader<'env> {
@@ -32,8 +32,8 @@ impl<'env> Reader<'env> {
         Reader { environment, problems: RefCell::default(), expanded: RefCell::default() }
     }
 
-    /// Records a problem. Values of environment variables are replaced by the variables' names, since
-    /// a secret may have been put into the wrong place.
+    /// Records a problem. In its message, values of environment variables are replaced by the variables' names:
+    /// a message may quote a secret that was configured in a wrong key.
     pub(super) fn report(&self, span: Span, message: impl Into<String>) {
         let mut message = message.into();
         for (name, value) in self.expanded.borrow().iter() {
@@ -91,7 +91,7 @@ pub(super) struct Section<'reader, 'text> {
     /// Keys that were read, present or not.
     known: Vec<String>,
     /// Keys that were read and present.
-    taken: Vec<String>,
+    present: Vec<String>,
 }
 
 impl<'reader, 'text> Section<'reader, 'text> {
@@ -103,10 +103,10 @@ impl<'reader, 'text> Section<'reader, 'text> {
         let (title, span) = (title.into(), value.span);
         match into_inner(value) {
             ValueInner::Table(table) => {
-                Some(Section { reader, title, span, table, known: Vec::new(), taken: Vec::new() })
+                Some(Section { reader, title, span, table, known: Vec::new(), present: Vec::new() })
             }
             other => {
-                reader.report(span, format!("{title} must be a table, not {}", kind(&other)));
+                reader.report(span, format!("{title} must be a table, not {}", type_name(&other)));
                 None
             }
         }
@@ -124,7 +124,7 @@ impl<'reader, 'text> Section<'reader, 'text> {
             span,
             table: BTreeMap::new(),
             known: Vec::new(),
-            taken: Vec::new(),
+            present: Vec::new(),
         }
     }
 
@@ -151,7 +151,7 @@ impl<'reader, 'text> Section<'reader, 'text> {
         self.known.push(key.to_owned());
         let entry = self.table.remove_entry(key);
         if entry.is_some() {
-            self.taken.push(key.to_owned());
+            self.present.push(key.to_owned());
         }
         entry
     }
@@ -160,7 +160,7 @@ impl<'reader, 'text> Section<'reader, 'text> {
     /// already.
     pub(super) fn require<T>(&self, key: &str, value: Option<T>) -> Option<T> {
         let file_key = format!("{key}_file");
-        let is_present = self.taken.iter().any(|taken| taken == key || *taken == file_key);
+        let is_present = self.present.iter().any(|present| present == key || *present == file_key);
         if value.is_none() && !is_present {
             self.report(self.span, format_args!("missing key \"{key}\""));
         }
@@ -168,7 +168,7 @@ impl<'reader, 'text> Section<'reader, 'text> {
     }
 
     fn report_type(&self, key: &str, span: Span, expected: &str, found: &ValueInner<'_>) {
-        let found = kind(found);
+        let found = type_name(found);
         self.report(span, format_args!("\"{key}\" must be {expected}, not {found}"));
     }
 
@@ -302,9 +302,9 @@ impl<'reader, 'text> Section<'reader, 'text> {
         }
     }
 
-    /// Returns true if a key of an earlier version, which has no effect any more, is present.
+    /// Returns true if a key of an earlier version is present. It has no effect any more.
     pub(super) fn retired(&mut self, key: &str) -> bool {
-        // Not recorded as known, so that it is never suggested for a misspelt key.
+        // Not recorded as a known key, so that it is not suggested for a misspelt one.
         self.table.remove(key).is_some()
     }
 
@@ -332,7 +332,7 @@ impl<'reader, 'text> Section<'reader, 'text> {
 
     /// Returns true if a key was read and present.
     pub(super) fn was_present(&self, key: &str) -> bool {
-        self.taken.iter().any(|taken| taken == key)
+        self.present.iter().any(|present| present == key)
     }
 
     /// Returns the position of a key that has not been read yet, if it is present.
@@ -340,7 +340,7 @@ impl<'reader, 'text> Section<'reader, 'text> {
         self.table.get_key_value(key).map(|(key, _)| key.span)
     }
 
-    /// Reports the keys that were not read: unknown ones.
+    /// Reports the keys that were not read as unknown.
     pub(super) fn finish(self) {
         for key in self.table.keys() {
             let near = nearest(&key.name, self.known.iter().map(String::as_str));
@@ -358,7 +358,7 @@ fn into_inner(mut value: Value<'_>) -> ValueInner<'_> {
     value.take()
 }
 
-fn kind(value: &ValueInner<'_>) -> &'static str {
+fn type_name(value: &ValueInner<'_>) -> &'static str {
     match value {
         ValueInner::String(_) => "a string",
         ValueInner::Integer(_) => "a whole number",

@@ -61,7 +61,7 @@ fn certificate(names: &[String], key: &KeyPair) -> Result<String, SelfSignedErro
     params.distinguished_name.push(DnType::CommonName, "pumphouse-web");
     params.not_before = (now - CLOCK_SKEW).into();
     params.not_after = (now - CLOCK_SKEW + DAY * VALID_DAYS).into();
-    // It cannot sign others, so a client that trusts it trusts this server only. Strict verifiers
+    // The certificate cannot sign others, so a client that trusts it trusts this server only. Strict verifiers
     // require each of these extensions.
     params.is_ca = IsCa::ExplicitNoCa;
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];

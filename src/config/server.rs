@@ -19,8 +19,8 @@ pub struct Server {
     pub admin_listen: ListenAddr,
     /// The `listen(2)` backlog.
     pub backlog: u32,
-    /// Time after which a stuck acceptor, or a full set of stuck workers, ends the process, so that the
-    /// supervisor starts it again.
+    /// Time after which the process exits if the acceptor or all workers are stuck, so that the supervisor
+    /// restarts it.
     pub watchdog_timeout: Duration,
     /// Host names that requests may use; empty: any.
     pub names: Vec<HostName>,
@@ -34,8 +34,8 @@ const PUBLIC_PORT: u16 = 6443;
 const ADMIN_PORT: u16 = 6480;
 const BACKLOG: u16 = 1024;
 
-/// Default of `watchdog_timeout`. Together with the time that a supervisor takes to restart it, a
-/// server that was stuck serves again within seven seconds.
+/// Default of `watchdog_timeout`. With the time that a supervisor takes for a restart, a stuck server serves
+/// again within seven seconds.
 const WATCHDOG_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// Least `watchdog_timeout`. On a busy machine a healthy thread can be late by almost as much.

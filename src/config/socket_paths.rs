@@ -7,8 +7,8 @@ use super::listen_addr::ListenAddr;
 use super::server::Server;
 use super::tls::TlsFiles;
 
-/// Returns an error for each unix socket whose path another listener has, or a file of the history.
-/// A socket there would keep the history from being opened, or the second listener from starting.
+/// Returns an error for each unix socket whose path is also that of another listener or of a file of the
+/// history. With such a path, the second listener cannot start, or the history cannot be opened.
 pub(super) fn conflicts(
     server: &Server,
     tls: Option<&TlsFiles>,
@@ -21,7 +21,7 @@ pub(super) fn conflicts(
         .map(|address| ("listen", address))
         .chain([("admin_listen", &server.admin_listen)])
         .chain(redirects.iter().map(|address| ("redirect_listen", address)));
-    let mut taken: Vec<(PathBuf, String)> = history
+    let mut used: Vec<(PathBuf, String)> = history
         .map(History::files)
         .into_iter()
         .flatten()
@@ -31,16 +31,16 @@ pub(super) fn conflicts(
     for (key, address) in listeners {
         let ListenAddr::Unix(path) = address else { continue };
         let path = absolute(path);
-        if let Some((_, owner)) = taken.iter().find(|(taken, _)| *taken == path) {
+        if let Some((_, owner)) = used.iter().find(|(used, _)| *used == path) {
             conflicts
                 .push(format!("\"{key}\": {address} has the path of {owner}; choose another one"));
         }
-        taken.push((path, format!("\"{key}\"")));
+        used.push((path, format!("\"{key}\"")));
     }
     conflicts
 }
 
-/// Returns the absolute path without looking at the file system: neither file need exist yet.
+/// Returns the absolute path without a look-up in the file system, since the files may not exist yet.
 fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
@@ -54,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn socket_on_a_path_in_use_is_reported_and_others_are_not() {
+    fn socket_on_a_path_in_use_is_reported() {
         let history = History { path: "/var/lib/p/history.db".into(), ..History::default() };
         for (listen, admin, expected) in [
             (vec!["/run/a", "/run/b"], "/run/c", 0),

@@ -17,7 +17,7 @@ use crate::units::{System, Unit};
 /// One `[[source]]`, checked.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Source {
-    /// Unique, `[a-z][a-z0-9_]*`.
+    /// Unique name, `[a-z][a-z0-9_]*`.
     pub name: Arc<str>,
     /// Title on pages; defaults to the name.
     pub title: Arc<str>,
@@ -31,7 +31,7 @@ pub struct Source {
     pub kind: Kind,
     /// Units that values are converted to.
     pub units: DesiredUnits,
-    /// Limit that it shares with other sources of a group.
+    /// Rate limit that the source shares with others of its group.
     pub rate_limit: Option<RateLimit>,
     /// `ca_file`: certificate authorities that replace the system's.
     pub ca_certs: Option<Arc<[CertificateDer<'static>]>>,
@@ -53,8 +53,9 @@ pub struct DesiredUnits {
 impl DesiredUnits {
     /// Returns the unit to show for a field that the upstream sends in `unit`.
     pub fn unit_for(&self, field: &str, unit: Unit) -> Unit {
-        let own = self.fields.iter().find(|(name, _)| **name == *field).map(|(_, unit)| *unit);
-        own.or_else(|| Some(self.system?.unit_for(field, unit))).unwrap_or(unit)
+        let configured =
+            self.fields.iter().find(|(name, _)| **name == *field).map(|(_, unit)| *unit);
+        configured.or_else(|| Some(self.system?.unit_for(field, unit))).unwrap_or(unit)
     }
 }
 

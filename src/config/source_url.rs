@@ -7,8 +7,8 @@ use http::Uri;
 
 use super::secret::Secret;
 
-/// An `http` or `https` URL. Keys in its query, a password before its host and the last part of
-/// its path (a share link is a capability) are secrets: `Display` and `Debug` omit them.
+/// An `http` or `https` URL. The values in its query and the last part of its path (a share link is a
+/// capability) may be secrets: `Display` and `Debug` omit them.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SourceUrl {
     text: String,
@@ -54,7 +54,8 @@ impl SourceUrl {
     pub fn secrets(&self) -> impl Iterator<Item = Secret> {
         let query = self.text.split_once('?').map_or("", |(_, query)| query);
         let query = query.split('#').next().unwrap_or_default();
-        let values = query.split('&').map(|it| it.split_once('=').map_or(it, |(_, value)| value));
+        let values =
+            query.split('&').map(|pair| pair.split_once('=').map_or(pair, |(_, value)| value));
         let decoded = values.clone().map(percent_decoded);
         let share = self.share().filter(|share| looks_like_a_key(share.expose()));
         values.map(str::to_owned).chain(decoded).map(Secret::new).chain(share)
@@ -65,7 +66,7 @@ impl SourceUrl {
     }
 }
 
-/// Returns true if a part of a path is long and has a digit, unlike a word.
+/// Returns true if a part of a path has at least 8 bytes and a digit, unlike an ordinary word.
 fn looks_like_a_key(text: &str) -> bool {
     text.len() >= 8 && text.bytes().any(|byte| byte.is_ascii_digit())
 }
@@ -74,12 +75,12 @@ fn looks_like_a_key(text: &str) -> bool {
 fn percent_decoded(value: &str) -> String {
     let mut decoded = Vec::new();
     let mut rest = value.as_bytes();
-    while let Some((&byte, behind)) = rest.split_first() {
-        rest = behind;
-        let digit = |at: usize| behind.get(at).and_then(|digit| char::from(*digit).to_digit(16));
+    while let Some((&byte, following)) = rest.split_first() {
+        rest = following;
+        let digit = |at: usize| following.get(at).and_then(|digit| char::from(*digit).to_digit(16));
         decoded.push(match (byte, digit(0), digit(1)) {
             (b'%', Some(high), Some(low)) => {
-                rest = &behind[2..];
+                rest = &following[2..];
                 // Two hexadecimal digits fit into a byte.
                 (high * 16 + low) as u8
             }
@@ -111,7 +112,7 @@ impl FromStr for SourceUrl {
     }
 }
 
-/// Keeps the names of parameters and replaces their values.
+/// Replaces the values of the parameters, and keeps their names.
 fn redact_query(query: &str) -> String {
     let parameters: Vec<String> = query
         .split('&')

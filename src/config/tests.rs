@@ -1,4 +1,4 @@
-//! Configurations and the errors of faulty ones.
+//! Valid configurations, and the errors of faulty ones.
 
 use std::path::Path;
 use std::time::Duration;
@@ -135,7 +135,7 @@ fn secrets_are_read_from_files() {
     assert!(missing.contains("cannot read /nowhere/token"), "{missing}");
 }
 
-/// Files and the first line that must be error of each.
+/// Faulty files, each with the beginning of its first error.
 const WRONG: &[(&str, &str)] = &[
     (
         "[server]\nlisen = []\n",
@@ -371,9 +371,9 @@ fn retention_times_are_read() {
     )
     .unwrap();
     assert_eq!(config.site.timezone.iana_name(), Some("America/Los_Angeles"));
-    let kept = config.history.unwrap();
-    assert_eq!((kept.keep_raw, kept.keep_15m), (Some(30 * DAY), None));
-    assert_eq!((kept.keep_daily, kept.flush), (Some(1000 * DAY), Duration::from_secs(300)));
+    let history = config.history.unwrap();
+    assert_eq!((history.keep_raw, history.keep_15m), (Some(30 * DAY), None));
+    assert_eq!((history.keep_daily, history.flush), (Some(1000 * DAY), Duration::from_secs(300)));
     assert_eq!(read("[history]\nenabled = false\n").unwrap().history, None);
 }
 
@@ -415,16 +415,16 @@ fn trends_default_to_those_of_a_tank() {
 #[test]
 fn retired_key_is_accepted_with_a_warning() {
     let warnings = read("[server]\nqueue = 64\n").unwrap().warnings;
-    assert!(warnings.iter().any(|notice| notice.contains("\"queue\"")), "{warnings:?}");
+    assert!(warnings.iter().any(|warning| warning.contains("\"queue\"")), "{warnings:?}");
     let warnings = read("[server]\n").unwrap().warnings;
-    assert!(!warnings.iter().any(|notice| notice.contains("\"queue\"")), "{warnings:?}");
+    assert!(!warnings.iter().any(|warning| warning.contains("\"queue\"")), "{warnings:?}");
 }
 
 #[test]
 fn self_signed_pair_is_loaded() {
     let directory = tempfile::tempdir().unwrap();
     let names = ["pumphouse.example".to_owned(), "127.0.0.1".to_owned()];
-    let made = self_signed::self_signed(&names).unwrap();
+    let generated = self_signed::self_signed(&names).unwrap();
     let default = CertificateFiles {
         cert: directory.path().join("cert.pem"),
         key: directory.path().join("key.pem"),
@@ -435,8 +435,8 @@ fn self_signed_pair_is_loaded() {
         check_every: Duration::from_secs(60),
         redirect_listen: Vec::new(),
     };
-    std::fs::write(&default.cert, made.cert_pem).unwrap();
-    std::fs::write(&default.key, made.key_pem).unwrap();
+    std::fs::write(&default.cert, generated.cert_pem).unwrap();
+    std::fs::write(&default.key, generated.key_pem).unwrap();
     let mode = |mode| {
         let permissions = std::os::unix::fs::PermissionsExt::from_mode(mode);
         std::fs::set_permissions(&default.key, permissions).unwrap();
@@ -452,9 +452,9 @@ fn self_signed_pair_is_loaded() {
     assert_eq!(info.names, names);
     let now = jiff::Timestamp::now();
     assert!(info.not_before < now);
-    // One day lies before now, against clocks that are behind.
-    let left = i64::from(self_signed::VALID_DAYS) - 1;
-    assert!((left - 1..=left).contains(&info.days_left(now)), "{}", info.days_left(now));
+    // The certificate is backdated by one day, for clients whose clocks are behind.
+    let remaining = i64::from(self_signed::VALID_DAYS) - 1;
+    assert!((remaining - 1..=remaining).contains(&info.days_left(now)), "{}", info.days_left(now));
 
     std::fs::write(&default.cert, "garbage").unwrap();
     assert!(matches!(files.load(), Err(CertificateError::Tls { .. })));

@@ -1,4 +1,4 @@
-//! `[tls]`: certificates with their keys, and the facts in them.
+//! `[tls]`: certificate and key files, their loading, and the names and validity of the certificates.
 
 use std::fmt;
 use std::os::unix::fs::PermissionsExt;
@@ -27,7 +27,7 @@ pub struct CertificateFiles {
 /// The `[tls]` table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsFiles {
-    /// `cert` and `key`: for clients whose ClientHello names no host, or one that no certificate has.
+    /// `cert` and `key`: for clients whose ClientHello names no host, or a host that no other certificate has.
     pub default: CertificateFiles,
     /// `[[tls.certificate]]`: for clients whose ClientHello names one of its hosts.
     pub named: Vec<CertificateFiles>,
@@ -90,7 +90,7 @@ pub enum CertificateError {
     },
 }
 
-/// Facts in a certificate.
+/// Names and validity of a certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CertificateInfo {
     /// Host names and addresses that it is valid for (RFC 5280 4.2.1.6).
@@ -108,9 +108,9 @@ pub struct CertificateInfo {
 pub struct Certificates {
     /// Certificates and keys for the engine.
     pub identities: Identities,
-    /// Facts in each certificate, the default one first.
+    /// Names and validity of each certificate, the default one first.
     pub infos: Vec<CertificateInfo>,
-    /// Conditions that are no errors, for people to know.
+    /// Settings that are valid but probably unintended, as texts for people.
     pub warnings: Vec<String>,
     contents: Vec<FileContents>,
 }

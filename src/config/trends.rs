@@ -30,7 +30,7 @@ pub struct Tank {
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
-/// Longest window: the board holds the past of longer ones not in memory.
+/// Longest window, which bounds the observations that the board keeps in memory.
 const MAX_WINDOW: Duration = Duration::from_secs(31 * 24 * 60 * 60);
 
 /// Default of `refill`: above the noise of a sensor that is accurate to a few gallons.
@@ -63,7 +63,7 @@ pub(super) fn defaults_of(kind: &Kind) -> Vec<TrendSettings> {
     if is_tank { vec![TrendSettings::of_tank()] } else { Vec::new() }
 }
 
-/// `[source.trends]`
+/// Reads `[source.trends]`.
 pub(super) fn read(mut section: Section<'_, '_>) -> Vec<TrendSettings> {
     let mut trends = Vec::new();
     let mut tank = None;
@@ -84,7 +84,8 @@ pub(super) fn read(mut section: Section<'_, '_>) -> Vec<TrendSettings> {
     trends.into_iter().map(|(trend, _)| trend).collect()
 }
 
-/// Reads the trend of a field, and its `tank` key; `tank` is the field that is the tank so far.
+/// Reads the trend of a field. Returns it with the value of its `tank` key, if that is present or implied.
+/// `tank` is the field that an earlier trend has declared to be the tank.
 fn trend_of(
     name: &str,
     mut section: Section<'_, '_>,
@@ -99,7 +100,7 @@ fn trend_of(
         trend.changes.clear();
         for change in changes {
             within(&section, "changes", &change);
-            // A window that is given twice, in whatever unit, is one trend.
+            // Equal windows, such as 60m and 1h, give one trend.
             if !trend.changes.contains(&change.value) {
                 trend.changes.push(change.value);
             }
@@ -108,7 +109,7 @@ fn trend_of(
     let span = ["tank", "full", "refill"].iter().find_map(|key| section.span_of(key));
     let is_tank = section.boolean("tank");
     let (full, refill) = (section.positive("full"), section.positive("refill"));
-    // The content of the full tank implies a tank.
+    // `full` and `refill` imply a tank.
     let implied = (full.is_some() || refill.is_some()).then_some(true);
     let is_tank = is_tank.map(|at| at.value).or(implied);
     if is_tank == Some(true) {

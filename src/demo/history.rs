@@ -1,4 +1,4 @@
-//! History of more than a year of the model, so that charts have data from the start.
+//! Generates more than a year of history from the model, so that charts have data from the start.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -7,27 +7,27 @@ use super::upstreams::tenths;
 use crate::board::{Change, Event, EventKind, Finite, Sample};
 use crate::units::{Unit, round_to};
 
-/// Begin of each section of the history, in seconds ago, and the interval of its observations. Older
-/// sections have fewer, as only rollups would be left of them.
+/// Beginning of each section of the history, in seconds before now, and the interval of its observations.
+/// Older sections have longer intervals, since a real server would have only their rollups.
 const SECTIONS: [(i64, i64); 4] =
     [(400 * DAY, 3 * HOUR), (31 * DAY, HOUR / 4), (8 * DAY, HOUR / 12), (7 * HOUR, HOUR / 60)];
 
 const HOUR: i64 = 60 * 60;
 const DAY: i64 = 24 * HOUR;
 
-/// Time without observations of the tank, in seconds ago.
+/// Simulated outage without observations of the tank, in seconds before now.
 const OUTAGE: std::ops::Range<i64> = 26 * HOUR..30 * HOUR;
 
 /// Returns the samples and events up to `now`, earliest first.
 pub fn history(now: Timestamp) -> Vec<Change> {
     let end = now.as_second();
-    // Sections begin at midnight in UTC: the mean of a day with two intervals would be mostly that of
-    // its part with more observations.
-    let whole = |from: i64| if from < DAY { from } else { from + end.rem_euclid(DAY) };
-    let ends = SECTIONS.iter().skip(1).map(|(from, _)| whole(*from)).chain([0]);
+    // Sections begin at midnight in UTC. Otherwise a day with two intervals would have a mean that is
+    // dominated by the part with more observations.
+    let at_midnight = |from: i64| if from < DAY { from } else { from + end.rem_euclid(DAY) };
+    let ends = SECTIONS.iter().skip(1).map(|(from, _)| at_midnight(*from)).chain([0]);
     let mut changes = Vec::new();
     for ((from, step), to) in SECTIONS.iter().zip(ends) {
-        let ago = (to + 1..=whole(*from)).rev().step_by(usize::try_from(*step).unwrap_or(1));
+        let ago = (to + 1..=at_midnight(*from)).rev().step_by(usize::try_from(*step).unwrap_or(1));
         let times = ago.filter_map(|ago| Some((ago, Timestamp::from_second(end - ago).ok()?)));
         changes
             .extend(times.map(|(ago, at)| Change::Observed(samples_at(at, OUTAGE.contains(&ago)))));
@@ -46,19 +46,19 @@ pub fn history(now: Timestamp) -> Vec<Change> {
 
 /// Returns the samples of all sources at a time.
 fn samples_at(at: Timestamp, is_outage: bool) -> Vec<Sample> {
-    let scene = model::scene(at);
-    let share = scene.depth / TANK_HEIGHT;
+    let sensors = model::sensors_at(at);
+    let share = sensors.depth / TANK_HEIGHT;
     let numbers = [
         ("tank", "level", round_to(100.0 * share, 1), Unit::Percent),
-        ("tank", "depth", round_to(scene.depth, 2), Unit::Inch),
+        ("tank", "depth", round_to(sensors.depth, 2), Unit::Inch),
         ("tank", "volume", round_to(TANK_CAPACITY * share, 0), Unit::UsGallon),
-        ("weather", "temperature", tenths(scene.temperature), Unit::Fahrenheit),
-        ("weather", "humidity", scene.humidity.round(), Unit::Percent),
-        ("weather", "wind_speed", tenths(scene.wind), Unit::MilePerHour),
-        ("weather", "wind_gust", tenths(scene.gust), Unit::MilePerHour),
-        ("weather", "pressure", round_to(scene.pressure / 33.863_886_4, 2), Unit::InchOfMercury),
-        ("weather", "rain", scene.rain, Unit::Inch),
-        ("pump", "battery", tenths(scene.battery), Unit::Volt),
+        ("weather", "temperature", tenths(sensors.temperature), Unit::Fahrenheit),
+        ("weather", "humidity", sensors.humidity.round(), Unit::Percent),
+        ("weather", "wind_speed", tenths(sensors.wind), Unit::MilePerHour),
+        ("weather", "wind_gust", tenths(sensors.gust), Unit::MilePerHour),
+        ("weather", "pressure", round_to(sensors.pressure / 33.863_886_4, 2), Unit::InchOfMercury),
+        ("weather", "rain", sensors.rain, Unit::Inch),
+        ("pump", "battery", tenths(sensors.battery), Unit::Volt),
     ];
     let observed = numbers.into_iter().filter(|(source, ..)| !(is_outage && *source == "tank"));
     let samples = observed.filter_map(|(source, field, value, unit)| {

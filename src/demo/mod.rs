@@ -1,7 +1,7 @@
 //! The demo: a server over simulated upstreams, without a configuration and without a network.
 //!
-//! The upstreams are servers on loopback that answer as the real ones do, from a model of a tank,
-//! a pump and the weather. Polling, decoding, history and pages are those of a real server.
+//! The upstreams are simulated by a server on loopback. It responds in the formats of the real ones, with
+//! values from a model of a tank, a pump and the weather. Polling, decoding, history and pages are those of a real server.
 
 mod history;
 mod model;

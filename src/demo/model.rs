@@ -1,8 +1,7 @@
 //! Model of a pumphouse: water is drawn from a tank, a pump refills it, the weather follows the day and
-//! the season, and each sensor has an error.
+//! the season, and each sensor has a random error.
 //!
-//! Everything is a function of the time. The history of a past time and a poll at that time therefore
-//! agree.
+//! All values are functions of the time, so the generated history agrees with the polls.
 
 use std::f64::consts::TAU;
 
@@ -11,7 +10,7 @@ use jiff::Timestamp;
 const DAY: f64 = 24.0 * 60.0 * 60.0;
 const YEAR: f64 = 365.25 * DAY;
 
-/// Seconds of solar time behind Greenwich, at 122 degrees west.
+/// Offset of solar time from UTC at 122 degrees west, in seconds.
 const SOLAR_OFFSET: f64 = 122.0 / 360.0 * DAY;
 
 /// Height of the full tank, in inches.
@@ -27,12 +26,12 @@ const HIGH: f64 = 0.95;
 const DRAIN: f64 = 2.2 * DAY;
 const FILL: f64 = 0.25 * DAY;
 
-/// Readings of all sensors at one time.
+/// Values of all sensors at one time.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Scene {
+pub(super) struct SensorValues {
     /// Depth of the water, in inches.
     pub(super) depth: f64,
-    /// The pump is running.
+    /// True if the pump is running.
     pub(super) pumping: bool,
     /// Air temperature, in degrees Fahrenheit.
     pub(super) temperature: f64,
@@ -54,8 +53,8 @@ pub(super) struct Scene {
     pub(super) battery: f64,
 }
 
-/// Returns the readings at a time.
-pub(super) fn scene(at: Timestamp) -> Scene {
+/// Returns the values of all sensors at a time.
+pub(super) fn sensors_at(at: Timestamp) -> SensorValues {
     let time = at.as_second() as f64;
     let (level, pumping) = tank(time);
     // The warmest hour is in the afternoon, the coldest day in January. Waves with other periods make
@@ -66,7 +65,7 @@ pub(super) fn scene(at: Timestamp) -> Scene {
     let gusty = (TAU * time / 1900.0).sin() * (TAU * time / 700.0).cos();
     let wind = (7.0 + 4.0 * spell + 2.5 * gusty + 1.2 * noise(time, 1.0)).max(0.0);
     let wet = spell < -0.55;
-    Scene {
+    SensorValues {
         depth: level * TANK_HEIGHT + 0.08 * noise(time, 2.0),
         pumping,
         temperature: 58.0 + 9.0 * season + 10.0 * sun + 5.0 * spell + 0.3 * noise(time, 3.0),
@@ -92,7 +91,7 @@ fn noise(time: f64, sensor: f64) -> f64 {
     2.0 * (mixed - mixed.floor()) - 1.0
 }
 
-/// Returns the level as a share of the full tank, and whether the pump runs.
+/// Returns the level as a share of the full tank, and true if the pump is running.
 fn tank(time: f64) -> (f64, bool) {
     let phase = time.rem_euclid(DRAIN + FILL);
     if phase < DRAIN {
@@ -110,21 +109,24 @@ fn tank(time: f64) -> (f64, bool) {
 mod tests {
     use super::*;
 
-    fn over_days(days: i64) -> impl Iterator<Item = (Scene, Scene)> {
+    fn over_days(days: i64) -> impl Iterator<Item = (SensorValues, SensorValues)> {
         const STEP: i64 = 600;
         const START: i64 = 1_770_000_000;
-        let scene = |n: i64| scene(Timestamp::from_second(START + n * STEP).unwrap());
-        (0..days * 86_400 / STEP).map(move |n| (scene(n), scene(n + 1)))
+        let sensors = |n: i64| sensors_at(Timestamp::from_second(START + n * STEP).unwrap());
+        (0..days * 86_400 / STEP).map(move |n| (sensors(n), sensors(n + 1)))
     }
 
     #[test]
     fn readings_stay_in_plausible_ranges() {
-        for (scene, _) in over_days(400) {
-            assert!((LOW * TANK_HEIGHT - 0.1..=HIGH * TANK_HEIGHT + 0.1).contains(&scene.depth));
-            assert!((20.0..100.0).contains(&scene.temperature), "{scene:?}");
-            assert!((0.0..=100.0).contains(&scene.humidity), "{scene:?}");
-            assert!((0.0..40.0).contains(&scene.wind) && scene.gust >= scene.wind, "{scene:?}");
-            assert!((0.0..360.0).contains(&scene.wind_direction), "{scene:?}");
+        for (sensors, _) in over_days(400) {
+            assert!((LOW * TANK_HEIGHT - 0.1..=HIGH * TANK_HEIGHT + 0.1).contains(&sensors.depth));
+            assert!((20.0..100.0).contains(&sensors.temperature), "{sensors:?}");
+            assert!((0.0..=100.0).contains(&sensors.humidity), "{sensors:?}");
+            assert!(
+                (0.0..40.0).contains(&sensors.wind) && sensors.gust >= sensors.wind,
+                "{sensors:?}"
+            );
+            assert!((0.0..360.0).contains(&sensors.wind_direction), "{sensors:?}");
         }
     }
 

@@ -18,16 +18,17 @@ use crate::threads;
 
 const PORT: u16 = 6443;
 
-/// Interval between two writes of the history. It is short, as the file is on no memory card.
+/// Interval between two writes of the history. It is short, since a temporary file need not spare a memory
+/// card.
 const FLUSH: Duration = Duration::from_secs(5);
 
-/// Configuration and certificates of the demo, with what must live as long as the server.
+/// Configuration and certificates of the demo, with the resources that must live as long as the server.
 pub struct Demo {
     /// Configuration.
     pub config: Config,
     /// Self-signed certificate of the public listeners.
     pub certificates: Certificates,
-    /// Upstreams and history; dropping it ends the former and removes the latter.
+    /// Upstreams and history. Dropping it stops the upstreams and removes the history.
     pub backing: Backing,
 }
 
@@ -40,13 +41,13 @@ pub struct Backing {
 /// Reason why the demo cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum DemoError {
-    /// The system gives too few threads for the upstreams.
+    /// The system has too few threads for the upstreams.
     #[error(transparent)]
     Threads(#[from] threads::Shortage),
-    /// The simulated upstreams have no port or no thread.
+    /// The simulated upstreams cannot bind a port or create a thread.
     #[error("cannot start the simulated upstreams: {0}")]
     Upstreams(#[source] io::Error),
-    /// There is no folder for the history.
+    /// The folder for the history cannot be created.
     #[error("cannot create a temporary folder for the history: {0}")]
     Folder(#[source] io::Error),
     /// The history cannot be written.
@@ -55,10 +56,10 @@ pub enum DemoError {
     /// The admin listener would be reachable from other machines.
     #[error("--admin-listen: {0}")]
     AdminListen(#[source] NotLocalError),
-    /// The certificate cannot be made.
+    /// The certificate cannot be generated.
     #[error(transparent)]
     SelfSigned(#[from] SelfSignedError),
-    /// The certificate that was made cannot be used.
+    /// The generated certificate cannot be used.
     #[error(transparent)]
     Certificates(#[from] Box<dyn Error>),
 }
@@ -67,7 +68,7 @@ impl Demo {
     /// Starts the upstreams, writes the history, and returns the configuration that uses both.
     ///
     /// # Errors
-    /// See [`DemoError`].
+    /// A part of the demo cannot be started, as the variants of [`DemoError`] list.
     pub fn prepare(
         listen: Vec<ListenAddr>,
         admin_listen: Option<ListenAddr>,
@@ -95,7 +96,7 @@ impl Demo {
     }
 }
 
-/// Returns the loopback addresses of this machine: IPv4, and IPv6 if it has that.
+/// Returns the loopback addresses of this machine: IPv4, and IPv6 if available.
 fn loopback() -> Vec<ListenAddr> {
     let v4 = ListenAddr::Tcp((Ipv4Addr::LOCALHOST, PORT).into());
     let has_v6 = TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_ok();

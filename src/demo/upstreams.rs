@@ -9,7 +9,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tiny_http::{Header, Response, Server};
 
-use super::model::{self, Scene, TANK_CAPACITY, TANK_HEIGHT};
+use super::model::{self, SensorValues, TANK_CAPACITY, TANK_HEIGHT};
 use crate::config::{
     DesiredUnits, Json, JsonTime, JsonValue, Kind, OpenMeteo, PtLevel, Source, TimeFormat,
     TrendSettings,
@@ -30,7 +30,7 @@ pub struct Upstreams {
     _thread: OwnedThread,
 }
 
-/// Returns the names of all threads: ours, and those of tiny_http, which panics if it cannot create one.
+/// Returns the names of all threads: ours and those of tiny_http, which panics if it cannot create a thread.
 pub fn thread_names() -> Vec<String> {
     const TINY_HTTP_THREADS: usize = 8;
     let library = (0..TINY_HTTP_THREADS).map(|number| format!("pw-demo-{number}"));
@@ -49,7 +49,7 @@ impl Upstreams {
         let answering = Arc::clone(&server);
         let thread = OwnedThread::spawn(THREAD, move |_| {
             while let Ok(request) = answering.recv() {
-                let response = answer(request.url(), &model::scene(Timestamp::now()));
+                let response = respond(request.url(), &model::sensors_at(Timestamp::now()));
                 // An error means that the poller has closed the connection.
                 let _ = request.respond(response);
             }
@@ -107,19 +107,19 @@ impl Upstreams {
 
 impl Drop for Upstreams {
     fn drop(&mut self) {
-        // Ends the thread, which is joined behind this.
+        // Ends the thread. Dropping the field `_thread` then joins it.
         self.server.unblock();
     }
 }
 
 /// Returns the response of the upstream at this path.
-fn answer(url: &str, scene: &Scene) -> Response<io::Cursor<Vec<u8>>> {
+fn respond(url: &str, sensors: &SensorValues) -> Response<io::Cursor<Vec<u8>>> {
     let path = url.split('?').next().unwrap_or_default();
     let (content_type, body) = match path {
-        "/s/demo" => ("text/html", share_page(scene)),
-        "/v1/forecast" => ("application/json", forecast(scene)),
-        "/pump.json" => ("application/json", pump(scene)),
-        _ => return Response::from_string("not here").with_status_code(404),
+        "/s/demo" => ("text/html", share_page(sensors)),
+        "/v1/forecast" => ("application/json", forecast(sensors)),
+        "/pump.json" => ("application/json", pump(sensors)),
+        _ => return Response::from_string("not found").with_status_code(404),
     };
     let header = Header::from_bytes("Content-Type", content_type);
     let response = Response::from_string(body);
@@ -130,19 +130,19 @@ fn answer(url: &str, scene: &Scene) -> Response<io::Cursor<Vec<u8>>> {
 }
 
 /// Returns a PTLevel share page with the elements that the decoder reads.
-fn share_page(scene: &Scene) -> String {
-    let percent = (100.0 * scene.depth / TANK_HEIGHT).round();
+fn share_page(sensors: &SensorValues) -> String {
+    let percent = (100.0 * sensors.depth / TANK_HEIGHT).round();
     format!(
         "<!DOCTYPE html><html><head><title>Cistern</title></head><body>\
          <span class=\"inchLevel\">{:.2}</span>\
          <span class=\"updated_on\">just now</span>\
          <script>var ptlevel = {{ level: {percent} }};</script></body></html>",
-        scene.depth
+        sensors.depth
     )
 }
 
-/// Returns an answer of Open-Meteo, in the units that the poller requests.
-fn forecast(scene: &Scene) -> String {
+/// Returns a response of Open-Meteo, in the units that the poller requests.
+fn forecast(sensors: &SensorValues) -> String {
     serde_json::json!({
         "latitude": 37.24, "longitude": -122.14, "utc_offset_seconds": 0, "timezone": "GMT",
         "current_units": {
@@ -153,25 +153,25 @@ fn forecast(scene: &Scene) -> String {
         },
         "current": {
             "time": Timestamp::now().as_second(), "interval": 900,
-            "temperature_2m": tenths(scene.temperature),
-            "relative_humidity_2m": scene.humidity.round(),
-            "wind_speed_10m": tenths(scene.wind),
-            "wind_gusts_10m": tenths(scene.gust),
-            "wind_direction_10m": scene.wind_direction.round(),
-            "surface_pressure": tenths(scene.pressure),
-            "precipitation": scene.rain,
-            "weather_code": scene.weather_code
+            "temperature_2m": tenths(sensors.temperature),
+            "relative_humidity_2m": sensors.humidity.round(),
+            "wind_speed_10m": tenths(sensors.wind),
+            "wind_gusts_10m": tenths(sensors.gust),
+            "wind_direction_10m": sensors.wind_direction.round(),
+            "surface_pressure": tenths(sensors.pressure),
+            "precipitation": sensors.rain,
+            "weather_code": sensors.weather_code
         }
     })
     .to_string()
 }
 
 /// Returns the JSON of the pump controller.
-fn pump(scene: &Scene) -> String {
+fn pump(sensors: &SensorValues) -> String {
     serde_json::json!({
         "at": Timestamp::now().as_second(),
-        "pump": { "state": if scene.pumping { "running" } else { "resting" } },
-        "battery": { "volts": tenths(scene.battery) }
+        "pump": { "state": if sensors.pumping { "running" } else { "resting" } },
+        "battery": { "volts": tenths(sensors.battery) }
     })
     .to_string()
 }

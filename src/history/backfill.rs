@@ -1,8 +1,8 @@
 //! Reads the recorded samples that the board's trends start from.
 //!
-//! A trend needs the past twice over: two months in quarters of an hour, in which a tank's last
-//! refill is found, and as far as its longest change reaches, in the finest rows available. The
-//! two are joined to one series for each field, coarse first.
+//! A trend of a tank needs two parts of the history: two months in quarters of an hour, to find the last
+//! refill, and the length of its longest change in the finest rows available. Other trends need the second
+//! part only. The parts are joined to one series for each field, the coarse part first.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use crate::config::{Source, TrendSettings};
 /// Time in which a tank's last refill is searched for.
 const REFILL_LOOKBACK: Duration = Duration::from_secs(60 * 24 * 60 * 60);
 
-/// A stretch of a field's past, up to now.
+/// A span of time of one field that ends now.
 struct Lookback {
     source: Arc<str>,
     field: Arc<str>,
@@ -26,15 +26,15 @@ struct Lookback {
     step: Step,
 }
 
-/// Returns the stretches that the trends of these sources need; of each field the longest and
-/// coarsest comes first.
+/// Returns the spans that the trends of these sources need. The longest and coarsest span of a field comes
+/// first.
 fn lookbacks(sources: &[Source]) -> Vec<Lookback> {
     let of_field = |source: &Source, trend: &TrendSettings, field: &Arc<str>| {
         let lookback =
             |back, step| Lookback { source: source.name.clone(), field: field.clone(), back, step };
         let longest = trend.changes.iter().copied().fold(trend.rate_over, Duration::max);
         let refills = trend.tank.map(|_| lookback(REFILL_LOOKBACK, Step::Seconds(QUARTER)));
-        // A quarter more, as the value at the start of a change lies between two observations.
+        // A quarter longer, since the value at the start of a change is interpolated.
         let recent = lookback(longest + longest / 4, Step::Auto);
         refills.into_iter().chain([recent])
     };
@@ -49,9 +49,8 @@ fn lookbacks(sources: &[Source]) -> Vec<Lookback> {
 
 /// Returns the recorded samples that the trends of these sources start from.
 ///
-/// A coarse stretch ends where the finer one of the same field begins. If the history cannot be
-/// read, the samples read so far are returned and the error is logged: the trends then fill up
-/// as observations come in.
+/// A coarse span ends where the finer one of the same field begins. If the history cannot be read, the error
+/// is logged and the samples read so far are returned: the trends then start with fewer observations.
 pub fn trend_samples(history: &History, sources: &[Source], now: Timestamp) -> Vec<Sample> {
     let mut samples: Vec<Sample> = Vec::new();
     for lookback in lookbacks(sources) {
@@ -71,7 +70,9 @@ pub fn trend_samples(history: &History, sources: &[Source], now: Timestamp) -> V
             Ok(Some(points)) => points,
             Ok(None) => continue,
             Err(error) => {
-                log::warn!("cannot read the past for trends, which start without it: {error}");
+                log::warn!(
+                    "cannot read the history for trends: {error}; trends start with new observations"
+                );
                 return samples;
             }
         };

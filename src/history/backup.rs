@@ -1,4 +1,4 @@
-//! Backup of the file while it is written.
+//! Copies the file while the recorder writes to it.
 
 use std::fs::File;
 use std::io;
@@ -17,7 +17,7 @@ use super::error::StoreError;
 /// (<https://www.sqlite.org/backup.html>). Writers are not blocked; only the write-ahead log cannot be
 /// reset meanwhile. The copy has mode 0600, whatever the mode of the original.
 pub(super) fn copy(from: &Connection, to: &Path) -> Result<(), StoreError> {
-    let failed = |error: io::Error| StoreError::File(to.to_owned(), error);
+    let file_error = |error: io::Error| StoreError::File(to.to_owned(), error);
     let folder = match to.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
         _ => PathBuf::from("."),
@@ -27,7 +27,7 @@ pub(super) fn copy(from: &Connection, to: &Path) -> Result<(), StoreError> {
         .prefix(&format!(".{name}."))
         .suffix(".partial")
         .tempfile_in(&folder)
-        .map_err(failed)?
+        .map_err(file_error)?
         .into_temp_path();
     let mut copy = Connection::open(&partial)?;
     let backup = Backup::new(from, &mut copy)?;
@@ -37,7 +37,7 @@ pub(super) fn copy(from: &Connection, to: &Path) -> Result<(), StoreError> {
         return Err(StoreError::Locked);
     }
     copy.close().map_err(|(_, error)| error)?;
-    partial.persist_noclobber(to).map_err(|error| failed(error.error))?;
+    partial.persist_noclobber(to).map_err(|error| file_error(error.error))?;
     // Syncs the folder, so that the new name survives a power cut.
-    File::open(&folder).and_then(|folder| folder.sync_all()).map_err(failed)
+    File::open(&folder).and_then(|folder| folder.sync_all()).map_err(file_error)
 }

@@ -1,7 +1,7 @@
 //! Entries that wait for the next flush, and the latest events.
 //!
-//! Events are numbered when they are recorded. Until the file has been opened, the ids start at 1;
-//! [`Batch::renumber_after`] then moves them behind those in the file.
+//! Events get their ids when they are recorded. Until the file has been opened, the ids start at 1;
+//! [`Batch::renumber_after`] then adds the largest id of the file to them.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -19,11 +19,11 @@ const MIN_SAMPLE_TIME: i64 = 1_577_836_800;
 
 /// Entries to be written next, oldest first.
 pub(super) struct Batch {
-    /// False without a file: only recent events are kept.
+    /// False without a file: then only the recent events are stored, in memory.
     stores_entries: bool,
     entries: VecDeque<Entry>,
     next_id: i64,
-    /// The ids continue those in the file.
+    /// True once the ids continue those in the file.
     is_numbered: bool,
     /// The latest events, newest first.
     recent: VecDeque<StoredEvent>,
@@ -84,8 +84,7 @@ impl Batch {
         stored
     }
 
-    /// Moves the ids behind `latest`, the largest id in the file; does nothing if it has done so
-    /// before.
+    /// Adds `latest`, the largest id in the file, to all ids. Does nothing after the first call.
     pub(super) fn renumber_after(&mut self, latest: i64) {
         if std::mem::replace(&mut self.is_numbered, true) {
             return;
@@ -102,14 +101,13 @@ impl Batch {
         self.next_id += latest;
     }
 
-    /// Returns the id before which the recent events continue in the file, and the number of those
-    /// that are missing.
+    /// Returns the id of the oldest event in memory, and the number of earlier events for which there is room.
     pub(super) fn missing_recent(&self) -> (i64, usize) {
         let before = self.recent.back().map_or(i64::MAX, |stored| stored.id);
         (before, MAX_RECENT.saturating_sub(self.recent.len()))
     }
 
-    /// Adds events of the file behind the recent ones.
+    /// Appends earlier events, read from the file, to the recent ones.
     pub(super) fn extend_recent(&mut self, earlier: Vec<StoredEvent>) {
         self.recent.extend(earlier);
         self.shared.publish_events(&self.recent);

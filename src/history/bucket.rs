@@ -29,7 +29,7 @@ impl Tier {
 /// A point of a series: a single observation, or the aggregate of several.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Bucket {
-    /// Begin of the step; of a single observation its time. Seconds since 1970.
+    /// Start of the step, or time of a single observation, in seconds since 1970.
     pub at: i64,
     /// Smallest number.
     pub min: f64,
@@ -55,7 +55,7 @@ impl Bucket {
         self.sum / self.count as f64
     }
 
-    /// Adds the observations of a later bucket; `at` stays.
+    /// Adds the observations of a later bucket. `at` does not change.
     pub fn merge(&mut self, later: &Bucket) {
         self.min = self.min.min(later.min);
         self.max = self.max.max(later.max);
@@ -64,8 +64,7 @@ impl Bucket {
         self.count += later.count;
     }
 
-    /// Converts the bucket to another unit; returns it as it is if the units measure different
-    /// quantities.
+    /// Converts the bucket to another unit. Returns it unchanged if the units measure different quantities.
     pub fn converted(self, from: Option<Unit>, to: Option<Unit>) -> Bucket {
         let (Some(from), Some(to)) = (from, to) else { return self };
         if from == to {
@@ -93,7 +92,7 @@ impl Merger {
         Merger { calendar, step: step.max(1), open: None }
     }
 
-    /// Adds the next bucket; returns the step before it, if the bucket begins a new one.
+    /// Adds the next bucket. If it begins a new step, returns the complete step before it.
     pub fn push(&mut self, bucket: Bucket) -> Option<Bucket> {
         let at = self.calendar.step(bucket.at, self.step);
         match &mut self.open {
@@ -138,7 +137,7 @@ mod tests {
             merged.extend(merger.push(Bucket::single(at, at as f64)));
         }
         merged.extend(merger.finish());
-        let seen: Vec<_> = merged.iter().map(|it| (it.at, it.count, it.last)).collect();
+        let seen: Vec<_> = merged.iter().map(|step| (step.at, step.count, step.last)).collect();
         assert_eq!(seen, [(0, 3, 600.0), (900, 1, 900.0), (7200, 2, 7500.0)]);
     }
 }

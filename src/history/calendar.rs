@@ -17,7 +17,7 @@ pub const DAY: i64 = 24 * 60 * 60;
 #[derive(Debug, Clone)]
 pub struct Calendar {
     zone: TimeZone,
-    /// Begin and end of the latest day that was looked up: most lookups are of the same day.
+    /// Start and end of the day that was looked up last, cached because most lookups are of the same day.
     day: (i64, i64),
 }
 
@@ -27,7 +27,7 @@ impl Calendar {
         Calendar { zone, day: (0, 0) }
     }
 
-    /// Returns begin and end of the day that contains `at`.
+    /// Returns the start and the end of the day that contains `at`.
     pub fn day(&mut self, at: i64) -> (i64, i64) {
         if !(self.day.0..self.day.1).contains(&at) {
             self.day = self.look_up(at).unwrap_or_else(|| {
@@ -46,12 +46,12 @@ impl Calendar {
         (start..end).contains(&at).then_some((start, end))
     }
 
-    /// Returns the begin of a date; where the clocks skip midnight, the time to which they skip.
+    /// Returns the start of a date: midnight, or the time to which the clocks skip it.
     fn midnight(&self, date: Date) -> Option<i64> {
         Some(self.zone.to_timestamp(date.at(0, 0, 0, 0)).ok()?.as_second())
     }
 
-    /// Returns the begin of the step that contains `at`.
+    /// Returns the start of the step that contains `at`.
     ///
     /// Steps shorter than a day are counted from midnight. Longer steps are whole days, counted from
     /// 1 January 1970.
@@ -64,7 +64,7 @@ impl Calendar {
         if days == 1 {
             return midnight;
         }
-        // Noon: a change of the clocks at night cannot move it to another date.
+        // Noon, which a change of the clocks at night cannot move to another date.
         let number = (midnight + self.offset(midnight)).div_euclid(DAY);
         let first = number.div_euclid(days) * days;
         let guess = midnight - (number - first) * DAY + DAY / 2;
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn step_begins_at_midnight_or_a_multiple_of_it() {
+    fn step_starts_at_a_multiple_of_its_length_after_midnight() {
         for (at, step, start) in [
             ("2026-03-08T09:59:59Z", 3600, "2026-03-08T09:00:00Z"),
             // Three hours after midnight; the clocks show 4:00.

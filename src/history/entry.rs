@@ -21,7 +21,7 @@ pub(super) enum Entry {
 }
 
 impl Entry {
-    /// Number of rows that the record adds, rollups not counted.
+    /// Returns the number of rows that the record adds, without those of rollups.
     pub(super) fn rows(&self) -> u64 {
         match self {
             Entry::Samples(samples) => samples.len() as u64,
@@ -30,7 +30,7 @@ impl Entry {
     }
 }
 
-/// Number of rows that a change adds, rollups not counted.
+/// Returns the number of rows that a change adds, without those of rollups.
 pub(super) fn rows_of(change: &Change) -> u64 {
     match change {
         Change::Observed(samples) => samples.len() as u64,

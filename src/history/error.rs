@@ -1,4 +1,4 @@
-//! Errors of the history: of the file, of a read, and as a client sees them.
+//! Errors of the history: of operations on the file, of reads, and for clients.
 
 use std::path::PathBuf;
 
@@ -17,14 +17,16 @@ pub enum StoreError {
     #[error("{0} is a database of another program")]
     Foreign(PathBuf),
     /// The file was written by a later version of this program.
-    #[error("{path} has schema version {found}, and this program knows versions up to {known}")]
-    FromTheFuture {
+    #[error(
+        "{path} has schema version {found}, and this program supports versions up to {supported}"
+    )]
+    NewerVersion {
         /// Path of the file.
         path: PathBuf,
         /// Schema version of the file.
         found: i32,
         /// Latest schema version of this program.
-        known: i32,
+        supported: i32,
     },
     /// Another program has locked the file for too long.
     #[error("another program holds the database")]
@@ -48,7 +50,7 @@ impl StoreError {
     }
 }
 
-/// Returns SQLite's message, after its cause in plain words where SQLite is terse.
+/// Returns SQLite's message, preceded by an explanation of common error codes.
 fn explained(error: &rusqlite::Error) -> String {
     let hint = match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => "the disk is full",
@@ -75,11 +77,11 @@ pub enum ReadError {
     Store(#[from] StoreError),
 }
 
-/// Error of a read as a client sees it; the log has the cause.
+/// Error of a read for clients. The cause is logged and not sent to them.
 #[derive(Debug, thiserror::Error)]
 pub enum HistoryError {
     /// The configuration has no history.
-    #[error("no history is kept here")]
+    #[error("no history is recorded")]
     Off,
     /// The file is not open, or not yet.
     #[error("the history is not open")]

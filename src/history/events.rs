@@ -8,14 +8,14 @@ use super::error::HistoryError;
 use super::pool::ReaderWait;
 use super::shared::Shared;
 
-/// Number of events that one piece of work reads from the file. It is less than for rows of a
-/// series, as the texts of events make them more expensive.
+/// Number of events that one piece of work reads from the file. It is smaller than that for rows of a series,
+/// since events have texts.
 const EVENTS_PER_PIECE: usize = 500;
 
 /// Scan of the events with ids below a given one, newest first.
 ///
-/// There is no index by source, so a source with few events takes a scan of all events. The scan is
-/// therefore split into pieces.
+/// There is no index by source, so finding the events of one source may require a scan of all events. The scan
+/// is therefore split into pieces.
 #[derive(Debug)]
 pub struct EventScan {
     shared: Arc<Shared>,
@@ -52,8 +52,8 @@ impl EventScan {
         self.next.is_some() && self.found.len() < self.limit
     }
 
-    /// Returns the events once the scan is complete; until then reads up to 500 more rows and
-    /// returns `Pending`. Never blocks on the readers.
+    /// Reads up to 500 more rows, and returns the events if the scan is complete or `Pending` if it is not.
+    /// Never blocks on the readers.
     ///
     /// # Errors
     /// The history cannot be read now.
@@ -79,7 +79,7 @@ impl EventScan {
         Ok(Poll::Ready(std::mem::take(&mut self.found)))
     }
 
-    /// Adds those events that match the filter, up to the limit.
+    /// Adds the events that match the filter, up to the limit.
     fn add(&mut self, events: impl IntoIterator<Item = StoredEvent>) {
         let source = self.source.as_deref();
         let room = self.limit - self.found.len();

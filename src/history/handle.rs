@@ -1,4 +1,4 @@
-//! Handle by which the rest of the program reads the history.
+//! Handle with which the rest of the program reads the history.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -90,7 +90,7 @@ impl History {
     /// Copies the file, while it is written, to a new file that appears once it is complete.
     ///
     /// # Errors
-    /// The file cannot be read, or the copy not be created. Nothing is left of the copy then.
+    /// The file cannot be read, or the copy cannot be created. No partial copy remains.
     pub fn backup(&self, to: &Path) -> Result<(), ReadError> {
         let readers = self.0.readers.load_full().ok_or(ReadError::Busy)?;
         Ok(readers.borrow()?.backup(to)?)
@@ -147,7 +147,7 @@ impl History {
         self.0.heartbeat.age()
     }
 
-    /// Counts and logs an error of [`Points`]; returns it as a client sees it.
+    /// Counts and logs an error of [`Points`], and returns the corresponding error for clients.
     pub fn report_read_error(&self, error: ReadError) -> HistoryError {
         self.0.report_read_error(error)
     }

@@ -9,12 +9,12 @@
 //! # Writing
 //! One thread, `pw-history`, owns the only connection that writes (`recorder`, `writer`). It collects
 //! changes in memory and writes them in one transaction per `flush` (a minute by default), with
-//! `synchronous = FULL`, so the commit is on the disk when it returns. A crash or a power cut thus
-//! costs one flush interval at most, and a memory card sees one `fsync` a minute.
+//! `synchronous = FULL`, so the data is on the disk when the commit returns. A crash or a power cut thus loses
+//! one flush interval at most, and a memory card gets one `fsync` a minute.
 //!
-//! Nothing blocks on the recorder. Changes wait in two bounded queues: in the batch while the disk is
+//! No thread blocks on the recorder. Changes wait in two bounded queues: in the batch while the disk is
 //! full, and in the channel while the recorder itself blocks on a slow disk. A full queue drops its
-//! oldest change. The log, the page and the metrics report that. When the disk recovers, the next
+//! oldest change; the log, the page and the metrics report the loss. When the disk recovers, the next
 //! flush writes everything that is still in memory.
 //!
 //! # Rows
@@ -38,8 +38,8 @@
 //! connection and returns it at once (`pool`), so a client that takes a year to download a year holds
 //! neither a transaction nor a reader. Work is done in pieces of about two thousand rows
 //! ([`RowBudget`]), between which the engine serves other connections. There are fewer readers than
-//! workers: a hanging disk blocks at most that many workers. A worker never blocks on the pool; it
-//! tries again in a later turn, and gives up after 250 ms.
+//! workers: a hanging disk blocks at most as many workers as there are readers. A worker never blocks on the
+//! pool: it retries in a later piece of work, and gives up after 250 ms.
 //!
 //! # Damage
 //! `PRAGMA quick_check` runs when the file is opened, and again when a reader meets an error that

@@ -8,7 +8,7 @@ use super::calendar::DAY;
 use super::plan::Step;
 use crate::config::parse_duration;
 
-/// Earliest time that RFC 3339 can express: a year has four digits and no sign.
+/// Earliest time that RFC 3339 can express, since its years have four digits and no sign.
 pub const MIN_TIME: i64 = -62_167_219_200;
 
 /// Parses a time: `2026-01-31T17:16:00Z`, with any offset; `2026-01-31`, midnight in `zone`; or
@@ -28,8 +28,8 @@ fn any_time(text: &str, zone: &TimeZone) -> Option<i64> {
         return Some(zone.to_timestamp(date.at(0, 0, 0, 0)).ok()?.as_second());
     }
     let digits = text.strip_prefix('-').unwrap_or(text);
-    let plain = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
-    let seconds: i64 = text.parse().ok().filter(|_| plain)?;
+    let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let seconds: i64 = text.parse().ok().filter(|_| is_number)?;
     Timestamp::from_second(seconds).is_ok().then_some(seconds)
 }
 
@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn time_is_parsed_in_each_form_and_else_rejected() {
+    fn time_is_parsed_in_each_form_and_other_texts_are_rejected() {
         let zone = TimeZone::get("America/Los_Angeles").unwrap();
         for (text, expected) in [
             ("2026-01-31T17:16:00Z", Some(1_769_879_760)),
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn step_is_parsed_in_each_form_and_else_rejected() {
+    fn step_is_parsed_in_each_form_and_other_texts_are_rejected() {
         for (text, expected) in [
             ("raw", Some(Step::Raw)),
             ("900", Some(Step::Seconds(900))),

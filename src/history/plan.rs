@@ -1,8 +1,8 @@
-//! Choice of the rows that answer a window.
+//! Chooses the rows from which a window is read.
 //!
-//! A window is answered from the coarsest tier that is fine enough, so that its cost is bounded by
-//! about a month of quarters of an hour. A tier whose rows of that time have been deleted answers
-//! nothing; the next coarser one does ([`Coverage`]).
+//! A window is read from the coarsest tier that is fine enough, so that its cost is bounded by about a month of
+//! quarters of an hour. If the rows of that tier have been deleted for the window, the next coarser tier is
+//! read ([`Coverage`]).
 
 use super::bucket::Tier;
 use super::calendar::{DAY, QUARTER};
@@ -10,13 +10,13 @@ use super::error::StoreError;
 use super::pool::Reader;
 use super::queries::Series;
 
-/// Most points of an answer to [`Step::Auto`].
+/// Most points of a window with [`Step::Auto`].
 pub const MAX_POINTS: i64 = 2_000;
 
-/// Longest window that single observations answer.
+/// Longest window with [`Step::Auto`] that is read from single observations.
 const MAX_RAW_WINDOW: i64 = 36 * 60 * 60;
 
-/// Longest window that quarters of an hour answer; days answer longer ones.
+/// Longest window with [`Step::Auto`] that is read from quarters of an hour. Longer ones are read from days.
 const MAX_QUARTER_WINDOW: i64 = 40 * DAY;
 
 /// Requested length of the steps.
@@ -26,7 +26,7 @@ pub enum Step {
     Auto,
     /// Single observations.
     Raw,
-    /// That many seconds, counted from midnight; above a day, whole days.
+    /// Step in seconds, counted from midnight. A step longer than a day is a number of whole days.
     Seconds(i64),
 }
 
@@ -45,7 +45,7 @@ pub struct Window {
     pub step: Step,
 }
 
-/// Rows that answer a window, and the steps to which they are merged.
+/// Tier from which a window is read, and the step to which its rows are merged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Plan {
     /// Rows to read.
@@ -54,8 +54,8 @@ pub struct Plan {
     pub step: Option<i64>,
 }
 
-/// Begin of the time for which each of the finer tiers is complete. Of earlier times, retention has
-/// left coarser rows only.
+/// Start of the time for which each of the finer tiers is complete. For earlier times, retention has left
+/// coarser rows only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Coverage {
     raw: i64,
@@ -63,19 +63,19 @@ pub(super) struct Coverage {
 }
 
 impl Coverage {
-    /// Coverage of a history from which nothing was deleted.
+    /// Coverage of a history from which no rows were deleted.
     const ALL: Coverage = Coverage { raw: i64::MIN, quarters: i64::MIN };
 
     /// Returns the coverage of several series together.
     pub(super) fn of(reader: &Reader<'_>, all: &[Series]) -> Result<Coverage, StoreError> {
-        // A day on which the clocks are set back by an hour.
+        // Length of a day on which the clocks are set back by an hour.
         const LONGEST_DAY: i64 = DAY + 60 * 60;
         let mut coverage = Coverage::ALL;
         for series in all {
             let rows = |tier| reader.extent(series.id, tier);
             let (raw, quarters, days) = (rows(Tier::Raw)?, rows(Tier::Quarter)?, rows(Tier::Day)?);
-            // Retention deletes the earliest rows first. A fine tier therefore lacks what a coarse
-            // one has before the first fine row; without a fine row it lacks everything.
+            // Retention deletes the earliest rows first. A fine tier therefore lacks the time that a coarse one
+            // has before the first fine row. Without any fine row it lacks all of it.
             let complete_since = |fine: Option<(i64, i64)>, coarse: Option<(i64, i64)>, length| {
                 let (first, last) = coarse?;
                 match fine {
@@ -83,23 +83,23 @@ impl Coverage {
                     None => Some(last + length),
                 }
             };
-            let lacks =
+            let starts =
                 [complete_since(raw, quarters, QUARTER), complete_since(raw, days, LONGEST_DAY)];
-            coverage.raw = lacks.into_iter().flatten().fold(coverage.raw, i64::max);
-            let lacks = complete_since(quarters, days, LONGEST_DAY);
-            coverage.quarters = lacks.into_iter().fold(coverage.quarters, i64::max);
+            coverage.raw = starts.into_iter().flatten().fold(coverage.raw, i64::max);
+            let start = complete_since(quarters, days, LONGEST_DAY);
+            coverage.quarters = start.into_iter().fold(coverage.quarters, i64::max);
         }
         Ok(coverage)
     }
 }
 
-/// Chooses the rows for a window without counting them: the caller drops the step of
-/// [`Step::Auto`] if there are few enough single observations.
+/// Chooses the rows for a window without counting them. The caller removes the step of [`Step::Auto`] if there
+/// are few enough single observations.
 pub(super) fn plan(window: &Window, coverage: Coverage) -> Plan {
     let length = (window.to - window.from).max(1);
     let coarse_enough =
         |steps: &[i64]| steps.iter().copied().find(|step| length.div_euclid(*step) <= MAX_POINTS);
-    let whole = |part: i64, step: i64| (step - 1).div_euclid(part) * part + part;
+    let round_up = |part: i64, step: i64| (step - 1).div_euclid(part) * part + part;
     let (raw, quarters) = (window.from >= coverage.raw, window.from >= coverage.quarters);
     match window.step {
         Step::Raw => Plan { tier: Tier::Raw, step: None },
@@ -108,11 +108,11 @@ pub(super) fn plan(window: &Window, coverage: Coverage) -> Plan {
         }
         Step::Seconds(step) if step % DAY != 0 && quarters => {
             // At least the requested step, rounded up to whole quarters.
-            let step = whole(QUARTER, step);
+            let step = round_up(QUARTER, step);
             Plan { tier: Tier::Quarter, step: (step > QUARTER).then_some(step) }
         }
         Step::Seconds(step) => {
-            let step = whole(DAY, step);
+            let step = round_up(DAY, step);
             Plan { tier: Tier::Day, step: (step > DAY).then_some(step) }
         }
         Step::Auto if length <= MAX_RAW_WINDOW && raw => {
@@ -137,7 +137,7 @@ mod tests {
     const HOUR: i64 = 3600;
 
     #[test]
-    fn window_is_answered_by_the_coarsest_tier_that_is_fine_enough() {
+    fn window_is_read_from_the_coarsest_tier_that_is_fine_enough() {
         let coverage = Coverage { raw: NOW - 400 * DAY, quarters: NOW - 3650 * DAY };
         let raw = |step| Plan { tier: Tier::Raw, step };
         let quarter = |step| Plan { tier: Tier::Quarter, step };
@@ -158,7 +158,7 @@ mod tests {
             (NOW - 365 * DAY, 365 * DAY, Step::Seconds(HOUR), quarter(Some(HOUR))),
             (NOW - 365 * DAY, 365 * DAY, Step::Seconds(DAY), day(None)),
             (NOW - 365 * DAY, 365 * DAY, Step::Seconds(7 * DAY), day(Some(7 * DAY))),
-            // The same with a requested step.
+            // Requested steps, for which the finer tiers lack the time.
             (NOW - 500 * DAY, DAY, Step::Seconds(60), quarter(None)),
             (NOW - 500 * DAY, DAY, Step::Seconds(1000), quarter(Some(1800))),
             (NOW - 4000 * DAY, DAY, Step::Seconds(60), day(None)),

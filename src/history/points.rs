@@ -1,4 +1,4 @@
-//! Points of a window, read in pages and in bounded pieces.
+//! Points of a window, read in pages and in bounded pieces of work.
 //!
 //! Each page borrows a reader and returns it at once. Between two pages a download therefore holds
 //! no reader and no transaction, only the rows of one page for each series.
@@ -21,30 +21,30 @@ const PAGE_ROWS: usize = 250;
 /// Rows of one piece of work, counted once when read and once when merged: about 2 ms of work.
 pub(super) const ROWS_PER_PIECE: usize = 2_000;
 
-/// Number of rows that one piece of work may still read or merge. It bounds the time of a piece,
-/// however many rows the whole answer needs.
+/// Number of rows that one piece of work may still read or merge. It bounds the duration of a piece,
+/// independent of the number of rows of the whole window.
 #[derive(Debug)]
 pub struct RowBudget {
-    left: usize,
+    remaining: usize,
 }
 
 impl RowBudget {
     /// Returns the budget of one piece of work: 2,000 rows.
     pub const fn of_a_piece() -> RowBudget {
-        RowBudget { left: ROWS_PER_PIECE }
+        RowBudget { remaining: ROWS_PER_PIECE }
     }
 
-    /// Returns the budget of a command: unlimited, as no client waits behind it.
+    /// Returns the unlimited budget of a command, which delays no other client.
     pub const fn unbounded() -> RowBudget {
-        RowBudget { left: usize::MAX }
+        RowBudget { remaining: usize::MAX }
     }
 
-    fn is_used_up(&self) -> bool {
-        self.left == 0
+    fn is_exhausted(&self) -> bool {
+        self.remaining == 0
     }
 
     fn spend(&mut self, rows: usize) {
-        self.left = self.left.saturating_sub(rows);
+        self.remaining = self.remaining.saturating_sub(rows);
     }
 }
 
@@ -76,8 +76,8 @@ struct Cursor {
 }
 
 impl Points {
-    /// Opens a window; returns `None` if the field has no series. Costs a few look-ups, and reads no
-    /// row of the window.
+    /// Opens a window. Returns `None` if the field has no series. It costs a few index look-ups, and reads no
+    /// rows of the window, except to count up to [`MAX_POINTS`] single observations.
     pub(super) fn open(
         readers: &Arc<ReaderPool>,
         reader: &Reader<'_>,
@@ -107,13 +107,13 @@ impl Points {
         let mut calendar = calendar;
         let start = match (plan.tier, plan.step) {
             (Tier::Raw, None) => window.from,
-            // A step that begins before the window would be incomplete; it is left out.
+            // A step that begins before the window would be incomplete, so it is omitted.
             (Tier::Raw | Tier::Quarter, step) => {
                 let step = step.unwrap_or(QUARTER);
                 let start = calendar.step(window.from, step);
                 if start < window.from { start + step } else { start }
             }
-            // A day is included as a whole: "the last 30 days" must have its first day.
+            // A day is included as a whole, so that the last 30 days include their first day.
             (Tier::Day, step) => calendar.step(window.from, step.unwrap_or(DAY)),
         };
         let cursor = |series: Series| Cursor {
@@ -150,8 +150,8 @@ impl Points {
         self
     }
 
-    /// Returns the points of the same window that these left out because the field measured another
-    /// quantity then; `None` if there are none.
+    /// Returns the points of the same window that were recorded while the field measured another quantity, and
+    /// that these points therefore omit. Returns `None` if there are none.
     pub fn next_quantity(mut self) -> Option<Points> {
         let unit = self.others.first()?.series.unit;
         self.cursors.clear();
@@ -180,19 +180,18 @@ impl Points {
         self.unit
     }
 
-    /// Returns the number of single observations to be merged to steps, counted by whole days; 0 if
-    /// the plan merges none. Every other plan reads a few thousand rows at most, apart from rows that
-    /// are points themselves.
+    /// Returns the number of single observations to be merged to steps, counted by whole days; 0 if the plan
+    /// merges none. All other plans merge a few thousand rows at most.
     pub fn observations(&self) -> i64 {
         self.observations
     }
 
-    /// Returns the next row in order of time. If the unit changed within a quarter or a day, several
-    /// series have a row of it; these are merged.
+    /// Returns the next row in order of time. If the unit changed within a quarter or a day, several series have
+    /// a row for it, and these are merged.
     fn poll_row(&mut self, rows: &mut RowBudget) -> Result<Poll<Option<Bucket>>, ReadError> {
         for cursor in &mut self.cursors {
             if cursor.page.is_empty() && !cursor.exhausted {
-                if rows.is_used_up() {
+                if rows.is_exhausted() {
                     return Ok(Poll::Pending);
                 }
                 let Some(reader) = self.wait.try_borrow(&self.readers)? else {
@@ -201,7 +200,7 @@ impl Points {
                 rows.spend(cursor.read_page(&reader, self.plan.tier, self.window.to)?);
             }
         }
-        if rows.is_used_up() {
+        if rows.is_exhausted() {
             return Ok(Poll::Pending);
         }
         rows.spend(1);
@@ -215,15 +214,15 @@ impl Points {
             let row = row.converted(cursor.series.unit, self.unit);
             match &mut merged {
                 Some(earlier) if self.plan.tier != Tier::Raw => earlier.merge(&row),
-                // One observation that was recorded in both units.
+                // An observation that was recorded in both units.
                 merged => *merged = Some(row),
             }
         }
         Ok(Poll::Ready(merged))
     }
 
-    /// Returns the next point, or `Pending` once the budget is used up or while all readers are in
-    /// use: call it again in a later turn. Never blocks on the readers.
+    /// Returns the next point, or `Pending` if the budget is exhausted or all readers are in use. The caller
+    /// then calls it again in a later piece of work. Never blocks on the readers.
     ///
     /// # Errors
     /// The history cannot be read, or no reader became free in time.

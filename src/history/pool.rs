@@ -1,7 +1,7 @@
 //! Bounded pool of read-only connections.
 //!
-//! A connection that reads from a hanging disk blocks its thread in the kernel. The size of the pool
-//! therefore is the number of workers that a hanging disk can block; the others go on serving.
+//! A connection that reads from a hanging disk blocks its thread in the kernel. The size of the pool is
+//! therefore the number of workers that a hanging disk can block. The other workers continue to serve.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -19,7 +19,7 @@ const MAX_WAIT: Duration = Duration::from_millis(250);
 #[derive(Debug)]
 pub struct ReaderPool {
     path: PathBuf,
-    /// One message for each free reader; `None`: its connection is not open.
+    /// One message for each free reader. `None` stands for a connection that is not open.
     free: Receiver<Option<Connection>>,
     returned: Sender<Option<Connection>>,
 }
@@ -42,7 +42,7 @@ impl ReaderPool {
     }
 
     fn lend(&self, connection: Option<Connection>) -> Result<Reader<'_>, ReadError> {
-        // Made first: dropping it returns the reader to the pool, also if opening fails.
+        // Created before the connection is opened: if that fails, dropping it returns the reader to the pool.
         let mut reader = Reader { pool: self, connection };
         if reader.connection.is_none() {
             reader.connection = Some(schema::open_to_read(&self.path)?);
@@ -70,8 +70,8 @@ impl Drop for Reader<'_> {
     }
 }
 
-/// Wait of a worker for a reader. It blocks no thread: the worker tries again in a later turn, until
-/// 250 ms have passed.
+/// Wait of a worker for a reader. It blocks no thread: the worker retries in later pieces of work until 250 ms
+/// have passed.
 #[derive(Debug, Default)]
 pub struct ReaderWait {
     since: Option<Instant>,

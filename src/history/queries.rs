@@ -1,4 +1,4 @@
-//! Queries of a reader.
+//! SQL queries of a reader.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -96,7 +96,7 @@ impl Reader<'_> {
         Ok(row.0.zip(row.1))
     }
 
-    /// Returns the first rows with `after < at < to`.
+    /// Returns the first `limit` rows with `after < at < to`.
     pub(super) fn page(
         &self,
         series: i64,
@@ -141,15 +141,15 @@ impl Reader<'_> {
             let (id, event) = row?;
             rows += 1;
             page.next = Some(id);
-            // Kinds that a later version has written are skipped.
+            // Events of kinds that only a later version knows are skipped.
             page.events.extend(event.map(|event| StoredEvent { id, event }));
         }
         page.next = page.next.filter(|_| rows == limit);
         Ok(page)
     }
 
-    /// Returns the number of single observations on the days that a window touches, by the days'
-    /// counts.
+    /// Returns the number of single observations on the days that overlap a window, by the counts of those
+    /// days.
     pub(super) fn observations(&self, series: i64, from: i64, to: i64) -> Result<i64, StoreError> {
         let mut select = self.connection().prepare_cached(
             "SELECT coalesce(sum(count), 0) FROM day WHERE series = ? AND at > ? AND at < ?",

@@ -33,7 +33,7 @@ const PRUNE_INTERVAL: Duration = Duration::from_secs(60 * 60);
 /// Function that the recorder's thread calls once the history is open.
 pub type OnOpen = Box<dyn FnOnce(&History) + Send>;
 
-/// Owner of the recorder's thread. Dropping it writes what is in memory, and joins the thread.
+/// Owner of the recorder's thread. Dropping it writes the unwritten changes and joins the thread.
 #[derive(Debug)]
 pub struct Recorder {
     _thread: OwnedThread,
@@ -109,7 +109,7 @@ impl RecorderThread {
                         self.batch.add(*change);
                         false
                     }
-                    // All senders are gone: the program stops.
+                    // All senders have been dropped, so the program is stopping.
                     Err(_) => true,
                 },
                 default(until_flush.min(REOPEN_INTERVAL)) => false,
@@ -151,7 +151,7 @@ impl RecorderThread {
             }
             Err(error) => self
                 .shared
-                .write_failed(&format!("the history {} cannot be opened: {error}", path.display())),
+                .write_failed(&format!("cannot open the history {}: {error}", path.display())),
         }
     }
 
@@ -195,7 +195,7 @@ impl RecorderThread {
             aside.display()
         );
         let kind = EventKind::HistorySetAside;
-        let event = Event { at: now, kind, source: None, detail: "a new one was begun".into() };
+        let event = Event { at: now, kind, source: None, detail: "a new file was created".into() };
         self.batch.add(Change::Happened(event));
         Ok(())
     }
@@ -222,7 +222,7 @@ impl RecorderThread {
         }
     }
 
-    /// Sets a damaged file aside while it is open, and opens a new one.
+    /// Closes a damaged file, renames it and creates a new one.
     fn replace_file(&mut self, cause: &StoreError) {
         let Some(path) = self.settings.path.clone() else { return };
         self.writer = None;
@@ -250,7 +250,7 @@ impl RecorderThread {
     }
 }
 
-/// Returns a function that beats the recorder's heart, for work that keeps it out of its loop.
+/// Returns a function that sends the recorder's heartbeat, for work that takes longer than a loop iteration.
 fn heartbeat_of(shared: &Arc<Shared>) -> impl Fn() + Send + 'static {
     let shared = shared.clone();
     move || shared.heartbeat.beat()
@@ -268,11 +268,11 @@ mod tests {
         let happened = |kind| {
             Change::Happened(Event { at: Timestamp::now(), kind, source: None, detail: "".into() })
         };
-        // The file has fewer, as many and more events than were recorded before.
-        for in_it in [1, 3, 5] {
+        // The file has fewer events than were recorded before it was opened, as many, or more.
+        for stored in [1, 3, 5] {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("pumphouse.db");
-            let before = (0..in_it).map(|_| happened(EventKind::Stale));
+            let before = (0..stored).map(|_| happened(EventKind::Stale));
             super::super::writer::import(&path, &TimeZone::UTC, before).unwrap();
             let (flush, keep) = (Duration::ZERO, Retention::default());
             let (zone, path) = (TimeZone::UTC, Some(path));
@@ -286,14 +286,14 @@ mod tests {
             thread.flush();
             thread.batch.add(happened(EventKind::Stopped));
             thread.flush();
-            let (numbers, kinds): (Vec<i64>, Vec<EventKind>) =
+            let (ids, kinds): (Vec<i64>, Vec<EventKind>) =
                 history.recent_events().iter().map(|stored| (stored.id, stored.event.kind)).unzip();
-            assert_eq!(numbers, (1..=in_it + 4).rev().collect::<Vec<_>>(), "{in_it}");
+            assert_eq!(ids, (1..=stored + 4).rev().collect::<Vec<_>>(), "{stored}");
             assert_eq!(
                 kinds[..4],
                 [[EventKind::Stopped].as_slice(), &[EventKind::Fresh; 3]].concat()
             );
-            assert_eq!(history.rows(), 4, "{in_it}: all of them are written");
+            assert_eq!(history.rows(), 4, "{stored}: all new events are written");
         }
     }
 }

@@ -1,8 +1,8 @@
-//! Insertion of observations, with the rollups kept up to date.
+//! Inserts observations and updates their rollups.
 //!
 //! A rollup row has the minimum, maximum, sum and count of its observations, so adding one is an
-//! upsert of a single row. `last` is the observation with the latest time, not the one that came
-//! last: a late observation does not replace it.
+//! upsert of a single row. `last` is the observation with the latest time and not the one inserted last, so
+//! a late observation does not replace it.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,7 +16,8 @@ use crate::board::Sample;
 /// Ids of series by source, field and unit.
 pub(super) type SeriesIds = HashMap<(Arc<str>, Arc<str>, &'static str), i64>;
 
-/// Inserts an observation and adds it to the rollups over it. Returns 0 if it is already stored.
+/// Inserts an observation and adds it to its quarter and its day. Returns the number of new observations: 0 if
+/// it is already stored.
 pub(super) fn add(
     transaction: &Transaction<'_>,
     ids: &mut SeriesIds,
@@ -62,7 +63,7 @@ fn upsert_sql(table: &str) -> String {
     )
 }
 
-/// Returns the id of a series; creates it if there is none.
+/// Returns the id of a series, and creates the series if it does not exist.
 fn series_id(
     transaction: &Transaction<'_>,
     source: &str,
@@ -78,7 +79,7 @@ fn series_id(
     Ok(transaction.query_row(sql, row, |row| row.get(0))?)
 }
 
-/// Recomputes the days of a series from its quarters. Days before the first quarter stay.
+/// Recomputes the days of a series from its quarters. Days before the first quarter are not changed.
 pub(super) fn rebuild_days(
     transaction: &Transaction<'_>,
     calendar: &mut Calendar,

@@ -1,4 +1,4 @@
-//! Tables of the file, their migrations, and the ways to open, check and replace it.
+//! Tables of the file and their migrations; opening, checking and renaming of the file.
 //!
 //! | table | one row for each |
 //! | --- | --- |
@@ -11,8 +11,8 @@
 //!
 //! The rows of a series are adjacent (`WITHOUT ROWID`), so a window reads one range of pages.
 //!
-//! `application_id` marks the file as ours and `user_version` is the schema version. A file with another
-//! id, or a later version, is rejected before anything is written to it.
+//! `application_id` identifies the file as one of this program, and `user_version` is the schema version. A
+//! file with another id or a later version is rejected before it is written to.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -24,7 +24,7 @@ use rusqlite::{Connection, OpenFlags};
 use super::error::StoreError;
 use crate::private_file;
 
-/// Marks the file as ours (<https://www.sqlite.org/pragma.html#pragma_application_id>): `PUMP`.
+/// `application_id` of the file (<https://www.sqlite.org/pragma.html#pragma_application_id>): `PUMP` in ASCII.
 const APPLICATION: i32 = 0x5055_4d50;
 
 /// Longest wait for a lock of another program.
@@ -83,7 +83,7 @@ const MIGRATIONS: [&str; 1] = ["
 /// Schema version of this program.
 const VERSION: i32 = MIGRATIONS.len() as i32;
 
-/// Opens the file for writing; creates it if there is none, and migrates it to the current schema.
+/// Opens the file for writing, creates it if it does not exist, and migrates it to the current schema.
 ///
 /// A new file has mode 0600. SQLite creates the write-ahead log and its index with the mode of the
 /// file.
@@ -125,7 +125,7 @@ pub(super) fn open_to_read(path: &Path) -> Result<Connection, StoreError> {
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
     if schema_version(&connection, path)? == 0 {
-        return Err(StoreError::Damaged(format!("{} holds no history", path.display())));
+        return Err(StoreError::Damaged(format!("{} contains no history", path.display())));
     }
     connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
     Ok(connection)
@@ -134,7 +134,7 @@ pub(super) fn open_to_read(path: &Path) -> Result<Connection, StoreError> {
 /// Page cache of a connection.
 const CACHE_KIB: i64 = 256;
 
-/// Returns the schema version of the file: 0 if it is new. Rejects a file that is not ours.
+/// Returns the schema version of the file: 0 if it is new. Rejects a file of another program.
 fn schema_version(connection: &Connection, path: &Path) -> Result<i32, StoreError> {
     let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
     let (application, found) = (pragma("application_id")?, pragma("user_version")?);
@@ -147,7 +147,7 @@ fn schema_version(connection: &Connection, path: &Path) -> Result<i32, StoreErro
             Err(StoreError::Damaged(format!("{} has no schema version", path.display())))
         }
         (APPLICATION, _) => {
-            Err(StoreError::FromTheFuture { path: path.to_owned(), found, known: VERSION })
+            Err(StoreError::NewerVersion { path: path.to_owned(), found, supported: VERSION })
         }
         _ => Err(StoreError::Foreign(path.to_owned())),
     }
@@ -165,12 +165,13 @@ pub(super) fn verify(connection: &Connection) -> Result<(), StoreError> {
     }
 }
 
-/// As [`verify`], with calls of `beat` in between: a file of years on a slow card takes minutes.
+/// Checks the whole file as [`verify`] does, and calls `beat` meanwhile. A file of years on a slow memory card
+/// takes minutes.
 pub(super) fn verify_with(
     connection: &mut Connection,
     beat: impl Fn() + Send + 'static,
 ) -> Result<(), StoreError> {
-    // Virtual machine instructions between two calls.
+    // SQLite's virtual machine instructions between two calls.
     const INSTRUCTIONS: i32 = 500;
     let handler = move || {
         beat();
@@ -185,7 +186,7 @@ pub(super) fn verify_with(
 
 /// Renames the file, its write-ahead log and its index; returns the new path of the file.
 ///
-/// The log is renamed first. If a crash left it behind, SQLite would replay it into the next file.
+/// The log is renamed first. If a crash left it without its file, SQLite would replay it into the next file.
 pub(super) fn set_aside(path: &Path, now: Timestamp) -> io::Result<PathBuf> {
     let stamp = now.strftime("%Y%m%dT%H%M%SZ");
     let beside = |suffix: &str| {
@@ -200,7 +201,7 @@ pub(super) fn set_aside(path: &Path, now: Timestamp) -> io::Result<PathBuf> {
         number => format!(".damaged-{stamp}-{number}"),
     });
     let is_free =
-        |name: &String| SUFFIXES.iter().all(|it| !beside(&format!("{name}{it}")).exists());
+        |name: &String| SUFFIXES.iter().all(|suffix| !beside(&format!("{name}{suffix}")).exists());
     let name = names.find(is_free).expect("numbers do not run out");
     for suffix in SUFFIXES {
         match std::fs::rename(beside(suffix), beside(&format!("{name}{suffix}"))) {
@@ -220,7 +221,7 @@ mod tests {
 
     use super::*;
 
-    /// A file of the first version with a row in it.
+    /// Returns a file of the first version with one row.
     fn first_version(folder: &tempfile::TempDir) -> Connection {
         let connection = open_to_write(&folder.path().join("pumphouse.db")).unwrap();
         let sql = "INSERT INTO raw (series, at, value) VALUES (1, 2, 3.5)";
@@ -245,10 +246,10 @@ mod tests {
         });
         assert_eq!(row.unwrap(), (3.5, 8), "each step ran once");
         drop(connection);
-        // A program that knows version 1 only rejects it.
+        // This program supports version 1 only, and rejects the file.
         let path = folder.path().join("pumphouse.db");
         let error = open_to_write(&path).unwrap_err();
-        assert!(matches!(error, StoreError::FromTheFuture { found: 3, .. }), "{error}");
+        assert!(matches!(error, StoreError::NewerVersion { found: 3, .. }), "{error}");
     }
 
     #[test]
@@ -262,11 +263,11 @@ mod tests {
         assert_eq!(version(&connection), 1);
         let columns = "SELECT count(*) FROM pragma_table_info('raw')";
         let columns: i64 = connection.query_row(columns, [], |row| row.get(0)).unwrap();
-        assert_eq!(columns, 3, "the failed step left nothing");
+        assert_eq!(columns, 3, "the failed step is rolled back");
     }
 
     #[test]
-    fn file_that_is_set_aside_replaces_no_earlier_one() {
+    fn renamed_damaged_file_replaces_no_earlier_one() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("pumphouse.db");
         let now = "2026-01-31T17:20:00Z".parse().unwrap();
@@ -288,13 +289,13 @@ mod tests {
         let path = folder.path().join("pumphouse.db");
         let log = folder.path().join("pumphouse.db-wal");
         std::fs::write(&log, "a log").unwrap();
-        // The rename of the file fails: there is none.
+        // The rename of the file fails, since the file does not exist.
         assert!(set_aside(&path, Timestamp::UNIX_EPOCH).is_err());
         assert!(!log.exists());
     }
 
     #[test]
-    fn long_check_beats_the_heart() {
+    fn long_check_sends_heartbeats() {
         let folder = tempfile::tempdir().unwrap();
         let mut connection = first_version(&folder);
         let rows = "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n LIMIT 100000) \
@@ -304,9 +305,9 @@ mod tests {
         let counted = beats.clone();
         let beat = move || _ = counted.fetch_add(1, Ordering::Relaxed);
         verify_with(&mut connection, beat).unwrap();
-        let beaten = beats.load(Ordering::Relaxed);
-        assert!(beaten > 5, "{beaten} for 100,000 rows");
+        let count = beats.load(Ordering::Relaxed);
+        assert!(count > 5, "{count} heartbeats for 100,000 rows");
         verify(&connection).unwrap();
-        assert_eq!(beats.load(Ordering::Relaxed), beaten, "the handler is removed");
+        assert_eq!(beats.load(Ordering::Relaxed), count, "the handler is removed");
     }
 }

@@ -1,7 +1,7 @@
 //! Bounded queue of changes from the board to the recorder.
 //!
-//! The board must not block on a disk. [`ChangeSender::send`] therefore never blocks: when the queue
-//! is full, it drops the oldest change and counts its rows.
+//! The board must not block on a disk, so [`ChangeSender::send`] never blocks. When the queue is full, it drops
+//! the oldest change and counts its rows.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ pub(super) const CAPACITY: usize = 4_096;
 /// Sends changes to the recorder without blocking. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct ChangeSender {
-    /// Boxed: the channel reserves memory for all its messages at once.
+    /// The changes are boxed, since the channel allocates the memory of all its messages at once.
     sender: Sender<Box<Change>>,
     /// Receiving end of the same channel, to drop the oldest change.
     oldest: Receiver<Box<Change>>,

@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 /// Settings of a recorder and its readers.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Path of the file; `None`: nothing is written, and only recent events are available.
+    /// Path of the file. `None`: no file is written, and only the recent events in memory are available.
     pub path: Option<PathBuf>,
     /// Interval between two flushes.
     pub flush: Duration,

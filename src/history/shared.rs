@@ -1,7 +1,7 @@
 //! State that the recorder and all [`History`](super::History) handles share.
 //!
-//! Everything here is atomic or swapped as a whole, so a request that reads it never blocks on the
-//! recorder. The one mutex guards the decision whether a read error is logged.
+//! The fields are atomics or are swapped as a whole, so a request that reads them never blocks on the
+//! recorder. The one mutex is locked only to decide whether a read error is logged.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -20,7 +20,7 @@ use super::settings::Settings;
 use crate::engine::Heartbeat;
 use crate::logging::OnChange;
 
-/// Interval at which a read error that lasts is logged again.
+/// Interval at which a persistent read error is logged again.
 const LOG_INTERVAL: Duration = Duration::from_secs(60);
 
 /// State of the recorder's writes.
@@ -54,9 +54,9 @@ pub(super) struct Shared {
     pub(super) dropped: AtomicU64,
     /// Incremented when the file is opened and by each flush.
     pub(super) version: AtomicU64,
-    /// The latest read error, which each request may meet.
+    /// The latest read error, so that repetitions by other requests are not logged.
     read_failure: Mutex<OnChange<String>>,
-    /// A reader has met an error that means damage.
+    /// True if a read has returned an error that means damage, until the recorder checks the file.
     damage_suspected: AtomicBool,
     pub(super) heartbeat: Heartbeat,
 }
@@ -98,10 +98,9 @@ impl Shared {
         self.clear_error();
     }
 
-    /// Counts rows that are lost.
+    /// Counts dropped rows.
     ///
-    /// A slow or hanging disk returns no error, so the loss itself is reported as one, unless
-    /// another error is current.
+    /// A slow or hanging disk returns no error, so the loss is reported as one unless another error is current.
     pub(super) fn dropped(&self, rows: u64) {
         const TOO_SLOW: &str =
             "the history is written too slowly: the oldest unwritten values are dropped";
@@ -115,7 +114,7 @@ impl Shared {
         self.report_error(message, |current| current != Some(message));
     }
 
-    /// Sets and logs the current error, if `replaces` returns true for the message of the one before.
+    /// Sets and logs the current error, if `replaces` returns true for the message of the previous one.
     fn report_error(&self, message: &str, replaces: impl Fn(Option<&str>) -> bool) {
         let replaces = |health: &Health| {
             let current = health.error.as_ref().map(|error| &*error.message);
@@ -167,7 +166,7 @@ impl Shared {
         }
     }
 
-    /// Counts and logs a read error; returns it as a client sees it.
+    /// Counts and logs a read error, and returns the corresponding error for clients.
     pub(super) fn report_read_error(&self, error: ReadError) -> HistoryError {
         let error = match error {
             ReadError::Busy => return HistoryError::Busy,
@@ -182,7 +181,7 @@ impl Shared {
         let is_logged = failure.set(message.clone());
         drop(failure);
         if is_logged {
-            log::warn!("the history cannot be read: {message}");
+            log::warn!("cannot read the history: {message}");
         }
         HistoryError::Unreadable
     }

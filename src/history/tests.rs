@@ -106,10 +106,10 @@ fn event_page(
 }
 
 /// Waits until `condition` holds; panics after 30 s.
-fn wait_until(what: &str, condition: impl Fn() -> bool) {
-    let begun = Instant::now();
+fn wait_until(expected: &str, condition: impl Fn() -> bool) {
+    let started = Instant::now();
     while !condition() {
-        assert!(begun.elapsed() < Duration::from_secs(30), "{what}");
+        assert!(started.elapsed() < Duration::from_secs(30), "not reached: {expected}");
         std::thread::sleep(Duration::from_millis(2));
     }
 }

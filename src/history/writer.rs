@@ -1,4 +1,4 @@
-//! The connection that writes: whole batches, each in one transaction.
+//! The connection that writes. Each batch is one transaction.
 
 use std::path::Path;
 use std::time::Duration;
@@ -19,14 +19,14 @@ use crate::board::Change;
 /// delay the next flush.
 const MAX_DELETED: i64 = 5_000;
 
-/// Most events that are kept.
+/// Most events in the file.
 const MAX_EVENTS: i64 = 100_000;
 
 /// Page cache of an import.
 const IMPORT_CACHE_KIB: i64 = 64 * 1024;
 
-/// Writes changes of the past into a file that no recorder writes to; creates the file if there is
-/// none. Returns the number of new rows.
+/// Writes past changes into a file that no recorder writes to, and creates the file if it does not exist.
+/// Returns the number of new rows.
 ///
 /// # Errors
 /// The file cannot be written. It then has none of the changes.
@@ -128,9 +128,8 @@ impl Writer {
     /// Deletes a bounded number of rows that are older than their retention; returns true once none
     /// are left.
     ///
-    /// A row must be too old by the clock and by the number of recorded days after it. The clock alone
-    /// could be years ahead, and would then delete years. A wrong clock records no more days than a
-    /// right one.
+    /// A row must be too old both by the clock and by the number of recorded days after it. By the clock alone, a
+    /// clock that is years ahead would delete years of rows. It cannot add more recorded days than a right one.
     pub(super) fn prune(&mut self, keep: &Retention, now: Timestamp) -> Result<bool, StoreError> {
         let all = self.all_series()?;
         let transaction = self.connection.transaction()?;
@@ -138,7 +137,7 @@ impl Writer {
         for (table, keep) in [("raw", keep.raw), ("quarter", keep.quarters), ("day", keep.days)] {
             let Some(keep) = keep else { continue };
             let Ok(by_clock) = now.checked_sub(keep) else { continue };
-            let Some(by_days) = begin_of_latest_days(&transaction, keep)? else { continue };
+            let Some(by_days) = start_of_latest_days(&transaction, keep)? else { continue };
             let before = by_clock.as_second().min(by_days);
             let sql = format!(
                 "DELETE FROM {table} WHERE (series, at) IN (SELECT series, at FROM {table} \
@@ -162,18 +161,18 @@ impl Writer {
         Ok(ids.collect::<Result<_, _>>()?)
     }
 
-    /// Recomputes the days from the quarters, if they are those of another zone.
+    /// Recomputes the days from the quarters if they were computed for another zone.
     fn adopt_zone(&mut self, zone: &TimeZone) -> Result<(), StoreError> {
         let name = zone.iana_name().unwrap_or("UTC");
         let sql = "SELECT value FROM meta WHERE key = 'timezone'";
-        let known: Option<String> =
+        let stored: Option<String> =
             self.connection.query_row(sql, [], |row| row.get(0)).optional()?;
-        if known.as_deref() == Some(name) {
+        if stored.as_deref() == Some(name) {
             return Ok(());
         }
-        if let Some(known) = known {
+        if let Some(stored) = stored {
             log::info!(
-                "time zone changed from {known} to {name}: recomputing the days of the history"
+                "the time zone changed from {stored} to {name}: recomputing the days of the history"
             );
         }
         let all = self.all_series()?;
@@ -189,9 +188,9 @@ impl Writer {
     }
 }
 
-/// Returns the begin of the earliest of the latest recorded days, of as many as fit `keep`; `None` if
-/// fewer days were recorded.
-fn begin_of_latest_days(
+/// Returns the start of the n-th latest recorded day, where `keep` has n days. Returns `None` if fewer days
+/// were recorded.
+fn start_of_latest_days(
     transaction: &Transaction<'_>,
     keep: Duration,
 ) -> Result<Option<i64>, StoreError> {

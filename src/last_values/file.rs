@@ -14,7 +14,7 @@ use crate::board::{Datum, Finite, Observed, Reading, SavedReading, Snapshot, Sta
 use crate::private_file;
 use crate::text::clean_shared;
 
-/// Begin of the first line; its number is the version of the format.
+/// Beginning of the first line. Its number is the version of the format.
 const MAGIC: &str = "pumphouse-web last values 1 crc32 ";
 
 /// Error of reading the file.
@@ -33,7 +33,7 @@ struct SavedSource {
     observed_at: i64,
     inferred: bool,
     fetched_at: i64,
-    /// The source was stale. Absent in files of earlier versions.
+    /// True if the source was stale. Absent in files of earlier versions.
     #[serde(default)]
     stale: bool,
     values: Vec<SavedValue>,
@@ -144,7 +144,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn texts_of_a_file_are_cleaned() {
+    fn invisible_characters_in_a_file_are_replaced() {
         let json = r#"[{"source":"a","kind":"json","observed_at":1,"inferred":false,"fetched_at":2,
             "values":[{"name":"v","datum":{"text":"1.02\u202e"},"unit":null,"note":"a\u001bb"}]}]"#;
         let file = format!("{MAGIC}{:08x}\n{json}\n", crc32fast::hash(json.as_bytes()));
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn truncation_and_flipped_bits_are_detected() {
+    fn truncated_file_or_flipped_bit_is_rejected() {
         let json = br#"[{"source":"a","kind":"json","observed_at":1,"inferred":false,"fetched_at":2,"values":[]}]"#;
         let mut whole = format!("{MAGIC}{:08x}\n", crc32fast::hash(json)).into_bytes();
         whole.extend(json);

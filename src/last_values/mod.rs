@@ -2,9 +2,9 @@
 //!
 //! One thread, `pw-last-values`, watches the board's snapshots and writes their readings to a small file
 //! beside the history: at once after the first change, then at most once a minute, since a memory
-//! card wears with each write. A power cut or `kill -9` thus loses a minute at most, and a regular stop
-//! nothing. The file is written under a temporary name, synced and renamed (`file`), so there is a
-//! complete one at any time. No poller and no handler blocks on it.
+//! card wears with each write. A power cut or `kill -9` thus loses a minute at most; a regular stop loses
+//! nothing. The file is written under a temporary name, synced and renamed (`file`), so a complete file exists
+//! at any time. No poller and no handler blocks on it.
 //!
 //! [`load`] returns the readings to the board, which shows them with their true ages before the first
 //! poll. A damaged file is renamed, never overwritten.
@@ -22,19 +22,22 @@ use crate::board::{BoardReader, SavedReading, Snapshot};
 use crate::logging::OnChange;
 use crate::threads::{self, OwnedThread, StopToken};
 
-/// Interval between two writes: the time of readings that a power cut can lose.
+/// Interval between two writes. A power cut can lose the readings of this time.
 const WRITE_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Interval at which the snapshot is checked for changes.
 const CHECK_INTERVAL: Duration = Duration::from_millis(250);
 
-/// Reads the saved readings. A damaged file is set aside and logged.
+/// Reads the saved readings. A damaged file is renamed and the damage logged.
 pub fn load(path: &std::path::Path) -> Vec<SavedReading> {
     match file::read(path) {
         Ok(saved) => saved,
         Err(file::ReadError::Io(error)) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
         Err(file::ReadError::Io(error)) => {
-            log::error!("cannot read the last values from {}: {error}", path.display());
+            log::error!(
+                "cannot read the last values from {}: {error}; starting without them",
+                path.display()
+            );
             Vec::new()
         }
         Err(error @ file::ReadError::Damaged(_)) => {
@@ -49,8 +52,7 @@ pub fn load(path: &std::path::Path) -> Vec<SavedReading> {
     }
 }
 
-/// Owner of the thread that saves the readings. Dropping it writes those that have changed, and joins
-/// the thread.
+/// Owner of the thread that saves the readings. Dropping it writes changed readings and joins the thread.
 #[derive(Debug)]
 pub struct Saver {
     _thread: OwnedThread,
@@ -79,18 +81,18 @@ struct SaverThread {
 
 impl SaverThread {
     fn run(mut self, stopped: &StopToken) {
-        let mut seen: Option<Arc<Snapshot>> = None;
+        let mut latest: Option<Arc<Snapshot>> = None;
         let mut next = Instant::now();
         loop {
             let stopping =
                 stopped.recv_timeout(CHECK_INTERVAL) == Err(RecvTimeoutError::Disconnected);
             let snapshot = self.board.load();
-            let is_new = seen.as_ref().is_none_or(|seen| seen.version != snapshot.version);
+            let is_new = latest.as_ref().is_none_or(|latest| latest.version != snapshot.version);
             if is_new && (stopping || Instant::now() >= next) {
                 if self.save(&snapshot) {
                     next = Instant::now() + WRITE_INTERVAL;
                 }
-                seen = Some(snapshot);
+                latest = Some(snapshot);
             }
             if stopping {
                 return;
@@ -98,7 +100,7 @@ impl SaverThread {
         }
     }
 
-    /// Writes the readings if they differ from the file; returns true if it tried.
+    /// Writes the readings if they differ from the file. Returns true if a write was attempted.
     fn save(&mut self, snapshot: &Snapshot) -> bool {
         let bytes = file::encode(snapshot);
         if snapshot.sources.iter().all(|source| source.reading.is_none())
@@ -115,7 +117,9 @@ impl SaverThread {
             }
             Err(error) if self.failure.set(()) => {
                 let path = self.path.display();
-                log::warn!("cannot save the last values to {path}: {error}");
+                log::warn!(
+                    "cannot save the last values to {path}: {error}; a restart would begin without them"
+                );
             }
             Err(_) => {}
         }
@@ -205,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn file_that_cannot_be_written_affects_nothing_else() {
+    fn file_that_cannot_be_written_does_not_stop_the_board() {
         let (_board, reader, reporter) = start(Vec::new());
         let saver = Saver::start("/proc/nowhere/x.json".into(), reader.clone()).unwrap();
         assert!(reporter.send(report(1.0, Timestamp::now())));

@@ -1,4 +1,4 @@
-//! Transitions of a source, report by report.
+//! Tests of the state machine: transitions by reports, clocks and new configurations.
 
 use std::sync::LazyLock;
 use std::time::Instant;
@@ -92,7 +92,7 @@ fn source_turns_stale_at_stale_at_counted_from_the_observation() {
     assert!(!sources.expire(m(STALE_AFTER - 1)));
     assert!(sources.expire(m(STALE_AFTER)));
     assert_eq!(view(&sources, "tank").state, State::Stale);
-    assert!(!sources.expire(m(STALE_AFTER + 1)), "changed once");
+    assert!(!sources.expire(m(STALE_AFTER + 1)), "a state changes once");
     assert_eq!(sources.next_expiry(), None);
 }
 
@@ -114,14 +114,15 @@ fn next_expiry_is_the_earliest_of_all_sources() {
 
 #[test]
 fn clock_set_back_makes_no_reading_younger() {
-    // A year back, 20 s after the poll. Uncorrected, the reading would be fresh for a year.
+    // The clock is set back by a year, 20 s after the poll. Without a correction, the reading would be fresh
+    // for a year.
     const YEAR: i64 = 365 * 86_400;
     let back = |monotonic: i64| time_point(t(monotonic - YEAR), monotonic);
     let mut sources = sources();
     report(&mut sources, "tank", 10, reading(0, 50.0));
     sources.take_changes();
     assert!(!sources.expire(m(29)));
-    assert!(sources.expire(back(30)), "the corrected times are published");
+    assert!(sources.expire(back(30)), "corrected times are published");
     let last = view(&sources, "tank").reading.unwrap();
     assert_eq!((last.observed.at, last.fetched_at), (t(-YEAR), t(10 - YEAR)));
     assert_eq!(sources.next_expiry(), Some(t(STALE_AFTER - YEAR)));
@@ -139,13 +140,13 @@ fn stale_source_stays_stale_when_the_clock_is_set_back() {
     let mut sources = sources();
     report(&mut sources, "tank", 10, reading(0, 50.0));
     assert!(sources.expire(m(5000)));
-    // Its times were right when it was polled, 4,990 s ago.
+    // The times were right when the source was polled, 4,990 s before.
     assert!(sources.expire(time_point(t(20), 5000)));
     assert_eq!(view(&sources, "tank").state, State::Stale);
 }
 
 #[test]
-fn source_stale_by_a_clock_that_was_ahead_for_a_moment_is_fresh_again() {
+fn source_that_is_stale_by_a_clock_ahead_is_fresh_after_its_correction() {
     let mut sources = sources();
     report(&mut sources, "tank", 10, reading(0, 50.0));
     assert!(sources.expire(time_point(t(5000), 15)));
@@ -153,12 +154,12 @@ fn source_stale_by_a_clock_that_was_ahead_for_a_moment_is_fresh_again() {
     assert!(sources.expire(m(20)));
     let tank = view(&sources, "tank");
     assert_eq!(tank.state, State::Fresh);
-    assert_eq!(tank.reading.unwrap().observed.at, t(0), "its times were right and stay");
+    assert_eq!(tank.reading.unwrap().observed.at, t(0), "the times of the reading were right");
 }
 
 #[test]
-fn reading_fetched_by_a_clock_that_was_ahead_ages_from_its_fetching() {
-    // The poll is at 10; our clock shows 5,010.
+fn reading_fetched_by_a_clock_ahead_ages_from_its_fetch() {
+    // The poll is at 10 s, and our clock shows 5,010 s.
     for (observed, inferred, expected) in [(0, false, 0), (5010, true, 10)] {
         let mut sources = sources();
         let outcome = Ok(Polled::Reading(Reading {
@@ -182,7 +183,8 @@ fn steps_within_the_tolerance_and_a_suspended_machine_correct_nothing() {
     let mut sources = sources();
     report(&mut sources, "tank", 10, reading(0, 50.0));
     let before = view(&sources, "tank").reading.unwrap();
-    // Two seconds back; an hour of suspension, which the monotonic clock does not count.
+    // The clock is set back by two seconds; then the machine is suspended for an hour, in which the monotonic
+    // clock stands still.
     for now in [time_point(t(28), 30), time_point(t(30), 30), time_point(t(3630), 30)] {
         let _ = sources.expire(now);
         let last = view(&sources, "tank").reading.unwrap();
@@ -227,7 +229,7 @@ fn failures_keep_the_values_and_are_counted_until_a_success() {
 }
 
 #[test]
-fn unchanged_answer_advances_fetched_at_only() {
+fn unchanged_response_advances_fetched_at_only() {
     let mut sources = sources();
     report(&mut sources, "tank", 10, reading(0, 50.0));
     report(&mut sources, "tank", 300, failure(ErrorKind::Connect));
@@ -240,14 +242,14 @@ fn unchanged_answer_advances_fetched_at_only() {
 
 #[test]
 fn observation_in_the_future_is_clamped_and_noted() {
-    for (ahead, noted) in [(0, false), (2, false), (3, true), (3600, true)] {
+    for (ahead, has_note) in [(0, false), (2, false), (3, true), (3600, true)] {
         let mut sources = sources();
         let view = report(&mut sources, "tank", 10, reading(10 + ahead, 50.0));
         let note = view.value("level").unwrap().note.clone();
         let last = view.reading.unwrap();
-        assert_eq!(last.observed, Observed { at: t(10), inferred: noted }, "{ahead}");
+        assert_eq!(last.observed, Observed { at: t(10), inferred: has_note }, "{ahead}");
         assert_eq!(last.stale_at, t(10 + STALE_AFTER), "{ahead}");
-        assert_eq!(note.is_some_and(|note| note.contains(&ahead.to_string())), noted);
+        assert_eq!(note.is_some_and(|note| note.contains(&ahead.to_string())), has_note);
     }
 }
 
@@ -292,12 +294,17 @@ fn saved_reading_is_restored_with_its_age_until_the_first_poll() {
         },
     };
     let mut sources = sources();
-    let all = vec![saved("tank", "json", 0), saved("weather", "nws", 0), saved("gone", "json", 0)];
-    sources.restore(all, m(600));
+    let readings =
+        vec![saved("tank", "json", 0), saved("weather", "nws", 0), saved("gone", "json", 0)];
+    sources.restore(readings, m(600));
     let tank = view(&sources, "tank");
     assert_eq!((tank.state, tank.values().count()), (State::Fresh, 1));
     assert_eq!(tank.reading.unwrap().observed.at, t(0));
-    assert_eq!(view(&sources, "weather").state, State::Waiting, "the reading was of another kind");
+    assert_eq!(
+        view(&sources, "weather").state,
+        State::Waiting,
+        "the saved reading is of another kind"
+    );
     assert!(sources.expire(m(STALE_AFTER)), "a restored reading ages");
     let events = |sources: &mut Sources| {
         let changes = sources.take_changes().into_iter();
@@ -308,12 +315,12 @@ fn saved_reading_is_restored_with_its_age_until_the_first_poll() {
         kinds.collect::<Vec<_>>()
     };
     assert_eq!(events(&mut sources), [EventKind::Stale]);
-    // Turned stale while the program was down; or before, and already reported.
+    // One reading turned stale while the program was down; the other before, and was reported then.
     sources.restore(vec![saved("tank", "json", -5000)], m(600));
     assert_eq!(events(&mut sources), [EventKind::Stale]);
     sources.restore(vec![SavedReading { stale: true, ..saved("tank", "json", -5000) }], m(600));
     assert_eq!(events(&mut sources), []);
-    // The clock was set back by a day in between.
+    // The clock was set back by a day since the reading was saved.
     sources.restore(vec![saved("tank", "json", 86_400)], m(600));
     let last = view(&sources, "tank").reading.unwrap();
     assert_eq!((last.observed, last.fetched_at), (Observed { at: t(600), inferred: true }, t(600)));
@@ -323,7 +330,7 @@ fn saved_reading_is_restored_with_its_age_until_the_first_poll() {
 fn backfill_restarts_trends_as_of_the_restored_reading() {
     let mut info = info("tank");
     info.trends = vec![TrendSettings::of_fields(vec!["level".into()])];
-    // Falls by six per cent an hour.
+    // The level falls by six per cent an hour.
     let level = |at: i64| 90.0 - at as f64 / 600.0;
     let sample = |at: i64| Sample {
         source: "tank".into(),
@@ -372,9 +379,9 @@ fn new_configuration_keeps_the_values_of_sources_with_the_same_name_and_kind() {
     report(&mut sources, "tank", 10, failure(ErrorKind::Dns));
     sources.take_changes();
 
-    let hasty = SourceInfo { stale_after: Duration::from_secs(60), ..info("tank") };
+    let short_lived = SourceInfo { stale_after: Duration::from_secs(60), ..info("tank") };
     let another = SourceInfo { kind: "nws", ..info("weather") };
-    sources.renew(vec![info("pump"), another, hasty], m(100));
+    sources.renew(vec![info("pump"), another, short_lived], m(100));
     let names: Vec<_> = sources.views().into_iter().map(|view| view.name).collect();
     assert_eq!(names, ["pump".into(), "weather".into(), "tank".into()]);
     let tank = view(&sources, "tank");

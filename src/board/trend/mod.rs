@@ -1,14 +1,14 @@
 //! Trends: the rate of change of a field, changes over spans of time, and of a tank the time to full
 //! or empty and the last refill.
 //!
-//! A trend's values are derived from the latest observations and stand among the values of the source,
-//! as of its latest observation, so they are exactly as old as that. They are not recorded: their past
-//! would repeat that of the field.
+//! The values of a trend are derived from the latest observations. They are values of the source as of its
+//! latest observation, and have the same age. They are not recorded, since they can be derived from the
+//! recorded field.
 //!
 //! The rate is the slope of a least-squares line over two hours by default, so one outlier hardly moves
-//! it. If the field is null, the derived values are null, too, and the observations are kept for the
-//! next one. If an observation is much earlier than the latest, the latest was dated ahead of its time
-//! and is dropped: one wrong clock must not block all later observations.
+//! it. If the field is null, the derived values are null too, and the earlier observations are kept. If an
+//! observation is much earlier than the latest one, the latest was dated ahead of its time and is dropped.
+//! Otherwise one observation by a wrong clock would block all following ones.
 //!
 //! The times to full and empty and the refills need the tank's capacity: configured, or computed from a
 //! `level` in per cent beside the content. Without either they are left out. A source has one tank.
@@ -32,10 +32,10 @@ fn lookback(settings: &TrendSettings) -> Duration {
     settings.changes.iter().copied().fold(settings.rate_over, Duration::max)
 }
 
-/// Slowest rate, as a share of the capacity per hour, at which times to full and empty are given.
+/// Slowest rate, as a share of the capacity per hour, for which times to full and empty are computed.
 const MIN_RATE: f64 = 0.000_5;
 
-/// Longest time to full or empty that is given, in hours.
+/// Longest time to full or empty that is reported, in hours.
 const MAX_HOURS: f64 = 365.0 * 24.0;
 
 /// Most observations that wait for the capacity: two months of quarters of an hour are fewer.
@@ -94,9 +94,9 @@ impl Trend {
         self.values(field, value.unit, Some(now))
     }
 
-    /// Adds a recorded observation; they come in order of time.
+    /// Adds a recorded observation. The calls must be in order of time.
     pub(super) fn backfill(&mut self, field: &str, unit: Option<Unit>, at: i64, number: f64) {
-        let field: FieldName = match self.settings.fields.iter().find(|it| ***it == *field) {
+        let field: FieldName = match self.settings.fields.iter().find(|name| ***name == *field) {
             Some(field) => field.clone(),
             None => return,
         };
@@ -113,7 +113,7 @@ impl Trend {
         self.series = None;
     }
 
-    /// Starts with another field or unit.
+    /// Drops all observations and starts to follow another field or unit.
     fn restart(&mut self, field: FieldName, unit: Option<Unit>) {
         self.series = Some((field, unit));
         self.samples = Samples::new(lookback(&self.settings));
@@ -123,7 +123,7 @@ impl Trend {
         self.capacity = configured.or((unit == Some(Unit::Percent)).then_some(100.0));
     }
 
-    /// Adds an observation, and searches for refills once the capacity is known.
+    /// Adds an observation, and searches it for a refill as soon as the capacity is known.
     fn add(&mut self, at: i64, number: f64) {
         if self.samples.drop_after(at) {
             self.refills = self.refills.take().and_then(|refills| refills.before(at));
@@ -142,8 +142,8 @@ impl Trend {
         }
     }
 
-    /// Returns the configured field to follow: the first one that has a number. A field with earlier
-    /// numbers is kept while it is null, unless one that precedes it has a number.
+    /// Returns the field to follow: the first configured one that has a number. The field followed so far stays
+    /// selected while it is null, unless a field that precedes it has a number.
     fn select_field<'v>(
         &self,
         values: &'v [(FieldName, Value)],
@@ -168,7 +168,9 @@ impl Trend {
         let level = values.iter().find(|(name, _)| **name == *"level");
         let percent = level.filter(|(_, value)| value.unit == Some(Unit::Percent));
         // In a nearly empty tank the sensor's error dominates the quotient.
-        if let Some(percent) = percent.and_then(|(_, it)| number(it)).filter(|&it| it >= 5.0) {
+        if let Some(percent) =
+            percent.and_then(|(_, value)| number(value)).filter(|&percent| percent >= 5.0)
+        {
             self.capacity = Some(content * 100.0 / percent);
         }
     }
@@ -178,7 +180,7 @@ impl Trend {
         let mut values = Vec::new();
         let none = |unit: Unit| match now {
             Some(_) => Value::missing(Some(unit), "too few observations yet"),
-            None => Value::missing(Some(unit), format!("there is no {field} now")),
+            None => Value::missing(Some(unit), format!("no current {field}")),
         };
         let rate = now.and_then(|_| self.samples.rate(self.settings.rate_over.as_secs_f64()));
         if let (Some(unit), Some(per_hour)) = (unit, unit.and_then(Unit::per_hour)) {
@@ -217,7 +219,7 @@ impl Trend {
     /// Adds the time and the amount of the last refill.
     fn add_last_refill(&self, values: &mut Vec<(FieldName, Value)>, unit: Option<Unit>) {
         let last = self.refills.as_ref().and_then(Refills::last);
-        let none = || Value::missing(None, "none was seen yet");
+        let none = || Value::missing(None, "no refill detected yet");
         let (when, amount) = match (last, unit) {
             (Some(Refill { at, amount }), Some(unit)) => {
                 let when = Timestamp::from_second(at)
@@ -239,11 +241,11 @@ fn number(value: &Value) -> Option<f64> {
     }
 }
 
-/// Returns the hours that `distance` takes at `rate`; a missing value with the note `otherwise` if the
-/// rate is too slow.
-fn hours(capacity: f64, distance: f64, rate: f64, otherwise: &str) -> Value {
+/// Returns the hours that `distance` takes at `rate`. If the rate is too slow, returns a missing value with
+/// the note `too_slow`.
+fn hours(capacity: f64, distance: f64, rate: f64, too_slow: &str) -> Value {
     if rate < capacity * MIN_RATE {
-        return Value::missing(Some(Unit::Hour), otherwise);
+        return Value::missing(Some(Unit::Hour), too_slow);
     }
     match distance.max(0.0) / rate {
         hours if hours > MAX_HOURS => {
@@ -253,8 +255,8 @@ fn hours(capacity: f64, distance: f64, rate: f64, otherwise: &str) -> Value {
     }
 }
 
-/// Rounds a change or a rate to the decimals of its field: whole gallons for a cistern, hundredths for a
-/// bucket.
+/// Rounds a change or a rate to the decimals of its field at the present size: whole gallons for a cistern,
+/// hundredths for a bucket.
 fn rounded(number: f64, unit: Unit, now: f64, min_decimals: i32) -> f64 {
     let size = now.abs().max(number.abs());
     round_to(number, unit.decimals_of(size).max(min_decimals))

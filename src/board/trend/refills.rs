@@ -30,7 +30,7 @@ enum State {
     Start,
     /// Falling, or rising by less than a refill: the minimum since the last refill.
     Draining { low: f64 },
-    /// In a refill: the minimum before it, and the maximum with its time.
+    /// Rising by at least a refill: the minimum before it, and the maximum with its time.
     Rising { low: f64, high: f64, high_at: i64 },
 }
 
@@ -79,7 +79,7 @@ impl Refills {
 mod tests {
     use super::*;
 
-    fn seen(numbers: &[f64]) -> Option<Refill> {
+    fn last_refill(numbers: &[f64]) -> Option<Refill> {
         let mut refills = Refills::new(50.0);
         for (at, number) in (0..).zip(numbers) {
             refills.push(at * 300, *number);
@@ -92,14 +92,14 @@ mod tests {
         for (numbers, expected) in [
             (&[1000.0, 990.0, 996.0, 985.0, 1010.0, 980.0][..], None),
             (&[500.0, 490.0, 600.0, 700.0, 694.0], Some((3, 210.0))),
-            // The rise continues after a fall that is smaller than noise.
+            // A fall within the noise does not end the rise.
             (&[500.0, 600.0, 590.0, 700.0], Some((3, 200.0))),
-            // Two refills; the later one counts.
+            // Of two refills, the later one is reported.
             (&[500.0, 600.0, 560.0, 620.0], Some((3, 60.0))),
             (&[], None),
         ] {
             let expected = expected.map(|(at, amount)| Refill { at: at * 300, amount });
-            assert_eq!(seen(numbers), expected, "{numbers:?}");
+            assert_eq!(last_refill(numbers), expected, "{numbers:?}");
         }
     }
 

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// Most observations; when there are more, every other one is dropped.
+/// Most observations. When it is reached, every other one is dropped.
 const MAX_SAMPLES: usize = 2_048;
 
 /// Fewest observations for a rate.
@@ -19,8 +19,8 @@ const MAX_DISTANCE_SHARE: f64 = 0.1;
 /// Lower bound of that distance, in seconds.
 const MIN_DISTANCE: f64 = 20.0 * 60.0;
 
-/// Seconds by which an observation may be late. If it is earlier than the latest by more, the latest was
-/// dated ahead of its time.
+/// Largest number of seconds by which an observation may be earlier than the latest. If it is earlier by
+/// more, the latest was dated ahead of its time.
 const MAX_LATENESS: i64 = 20 * 60;
 
 /// Observations as times and numbers, earliest first, as far back as a trend needs them.
@@ -38,12 +38,12 @@ impl Samples {
         Samples { lookback: lookback as i64, samples: VecDeque::new() }
     }
 
-    /// Drops observations dated after `at`, if the latest is so by more than [`MAX_LATENESS`]; returns
-    /// true if so. Otherwise one observation by a wrong clock would block all that follow.
+    /// Drops the observations after `at` if the latest is later by more than [`MAX_LATENESS`]. Returns true if
+    /// it is. Otherwise one observation by a wrong clock would block all following ones.
     pub(super) fn drop_after(&mut self, at: i64) -> bool {
         let is_ahead = self.samples.back().is_some_and(|&(last, _)| last - at > MAX_LATENESS);
         if is_ahead {
-            self.samples.retain(|&(known, _)| known < at);
+            self.samples.retain(|&(sample, _)| sample < at);
         }
         is_ahead
     }
@@ -99,11 +99,11 @@ impl Samples {
         let &(last, now) = self.samples.back()?;
         let over = over.as_secs_f64();
         let then = last as f64 - over;
-        let near = (over * MAX_DISTANCE_SHARE).max(MIN_DISTANCE).min(over / 2.0);
+        let max_distance = (over * MAX_DISTANCE_SHARE).max(MIN_DISTANCE).min(over / 2.0);
         let before = self.samples.iter().rev().find(|(at, _)| *at as f64 <= then);
         let after = self.samples.iter().find(|(at, _)| *at as f64 > then);
-        let near = |it: &&(i64, f64)| (it.0 as f64 - then).abs() <= near;
-        let past = match (before.filter(near), after.filter(near)) {
+        let is_near = |sample: &&(i64, f64)| (sample.0 as f64 - then).abs() <= max_distance;
+        let past = match (before.filter(is_near), after.filter(is_near)) {
             (Some(&(a, x)), Some(&(b, y))) => x + (y - x) * (then - a as f64) / (b - a) as f64,
             (Some(&(_, x)), None) | (None, Some(&(_, x))) => x,
             (None, None) => return None,

@@ -46,7 +46,7 @@ fn draining_tank_has_rate_changes_and_time_to_empty() {
     let full = find(&values, "time_to_full");
     assert_eq!(full.datum, None);
     assert_eq!(full.note.as_deref(), Some("it is not rising"));
-    assert_eq!(find(&values, "last_refill").note.as_deref(), Some("none was seen yet"));
+    assert_eq!(find(&values, "last_refill").note.as_deref(), Some("no refill detected yet"));
 }
 
 #[test]
@@ -91,9 +91,9 @@ fn null_gives_missing_values_and_drops_no_observation() {
     let nothing = trend.derive(at(-5), &[("other".into(), Value::text("x"))]);
     assert_eq!(nothing, []);
     let mut volume = |minute: i64| {
-        let gone = (60..90).contains(&minute) || minute < 0;
+        let is_null = (60..90).contains(&minute) || minute < 0;
         let mut reading = reading(1000.0 - minute as f64, 1400.0);
-        if gone {
+        if is_null {
             reading[1].1 = Value::missing(Some(Unit::UsGallon), "sent as null");
         }
         trend.derive(at(minute), &reading)
@@ -111,7 +111,7 @@ fn null_gives_missing_values_and_drops_no_observation() {
         for field in ["volume_rate", "volume_change_1h", "time_to_empty", "time_to_full"] {
             let value = find(&values, field);
             assert_eq!(value.datum, None, "{field}");
-            assert_eq!(value.note.as_deref(), Some("there is no volume now"), "{field}");
+            assert_eq!(value.note.as_deref(), Some("no current volume"), "{field}");
         }
         assert_eq!(find(&values, "volume_rate").unit, Some(Unit::UsGallonPerHour));
     }
@@ -155,8 +155,8 @@ fn observation_dated_far_ahead_is_dropped() {
         }
     }
     assert_eq!(number(&find(&values, "volume_rate")), Some(-60.0));
-    assert_eq!(find(&values, "last_refill").note.as_deref(), Some("none was seen yet"));
-    // A late observation drops no later one.
+    assert_eq!(find(&values, "last_refill").note.as_deref(), Some("no refill detected yet"));
+    // A slightly late observation drops no other.
     values = trend.derive(at(170), &reading(530.0, 1400.0));
     assert_eq!(number(&find(&values, "volume_rate")), Some(-60.0));
 }
@@ -197,7 +197,7 @@ fn backfill_gives_rate_change_and_last_refill() {
     let values = trend.derive(at(24 * 60), &reading(760.0, 1400.0));
     assert_eq!(number(&find(&values, "volume_rate")), Some(-10.0));
     assert_eq!(number(&find(&values, "volume_change_24h")), Some(-240.0));
-    // Found in the recorded samples, although the capacity is known only now.
+    // The refill is in the recorded samples. The capacity became known only with the last observation.
     assert_eq!(number(&find(&values, "last_refill_amount")), Some(500.0));
 
     // The observation is the last recorded one, as after a restart.

@@ -25,7 +25,7 @@ fn read(text: &str) -> Result<Config, String> {
 fn restricted(config: &Config) -> &Restricted {
     match &config.auth.rules.admission {
         Admission::Restricted(restricted) => restricted,
-        Admission::Open => panic!("it is open"),
+        Admission::Open => panic!("no accounts"),
     }
 }
 
@@ -44,7 +44,7 @@ fn every_key_is_read() {
     ))
     .unwrap();
     let rules = &config.auth.rules;
-    assert!(config.auth.decided);
+    assert!(config.auth.is_configured);
     let names: Vec<String> = rules.names.iter().map(ToString::to_string).collect();
     assert_eq!(names, ["tank.example", "192.0.2.7"]);
     assert_eq!(rules.hsts, Some(Duration::from_secs(30 * 86_400)));
@@ -86,10 +86,11 @@ fn absent_keys_have_defaults() {
     assert_eq!(restricted.tokens[0].scopes, Scopes::default());
     assert_eq!(config.auth.rules.hsts, Some(Duration::from_secs(365 * 86_400)));
     assert_eq!(read("[server]\nhsts = \"off\"\n").unwrap().auth.rules.hsts, None);
-    for (text, decided) in [("", false), ("[auth]\n", false), ("[auth]\nopen = true\n", true)] {
+    for (text, is_configured) in [("", false), ("[auth]\n", false), ("[auth]\nopen = true\n", true)]
+    {
         let config = read(text).unwrap();
         assert!(matches!(config.auth.rules.admission, Admission::Open), "{text}");
-        assert_eq!(config.auth.decided, decided, "{text}");
+        assert_eq!(config.auth.is_configured, is_configured, "{text}");
     }
 }
 
@@ -106,7 +107,7 @@ fn verifications_leave_a_worker_free() {
 }
 
 #[test]
-fn odd_key_is_warned_of() {
+fn weak_hash_and_useless_key_are_warned_of() {
     let warnings_of = |text: &str| read(text).unwrap().warnings.join("\n");
     let weak = format!("[[auth.user]]\nname = \"anna\"\npassword_hash = \"{WEAK}\"\n");
     assert!(
@@ -114,27 +115,27 @@ fn odd_key_is_warned_of() {
         "{}",
         warnings_of(&weak)
     );
-    let moot = "[auth]\nopen = true\npublic = [\"/\"]\n";
+    let useless = "[auth]\nopen = true\npublic = [\"/\"]\n";
     assert!(
-        warnings_of(moot).contains("\"public\" in [auth] has no effect"),
+        warnings_of(useless).contains("\"public\" in [auth] has no effect"),
         "{}",
-        warnings_of(moot)
+        warnings_of(useless)
     );
 }
 
 #[test]
-fn credentials_in_clear_are_warned_of() {
+fn credentials_without_tls_are_warned_of() {
     let user = format!("[[auth.user]]\nname = \"a\"\npassword_hash = \"{HASH}\"\n");
     let tls = "[tls]\ncert = \"c\"\nkey = \"k\"\n";
     let here = "[server]\nlisten = [\"127.0.0.1:0\"]\n";
-    for (file, noted) in [
+    for (file, is_warned) in [
         (user.clone(), true),
         (format!("{tls}{user}"), false),
         (format!("{here}{user}"), false),
         ("[auth]\nopen = true\n".to_owned(), false),
     ] {
         let config = parse_to_serve(Path::new("p.toml"), &file, &environment, &[]).unwrap();
-        assert_eq!(config.warnings.join("\n").contains("in clear"), noted, "{file}");
+        assert_eq!(config.warnings.join("\n").contains("in clear"), is_warned, "{file}");
     }
 }
 
@@ -151,7 +152,7 @@ fn hashes_are_read_from_files() {
     assert!(!error.contains("hunter2"), "{error}");
 }
 
-/// Files, and how the first line begins that is error of each.
+/// Faulty files, each with the beginning of its first error.
 const WRONG: &[(&str, &str)] = &[
     (
         "[auth]\nopen = true\n[[auth.token]]\nname = \"a\"\nsha256 = \"SHA\"\n",
@@ -245,7 +246,8 @@ fn address_that_other_machines_reach_requires_auth() {
         (&user, &[], None),
         (&token, &["fd:0"], None),
     ] {
-        let listen: Vec<ListenAddr> = listen.iter().map(|it| it.parse().unwrap()).collect();
+        let listen: Vec<ListenAddr> =
+            listen.iter().map(|address| address.parse().unwrap()).collect();
         assert!(read(file).is_ok(), "reading it needs no [auth]: {file}");
         let served = parse_to_serve(Path::new("p.toml"), file, &environment, &listen);
         match (served, place) {

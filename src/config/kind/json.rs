@@ -42,9 +42,9 @@ impl Json {
 /// Credentials for an upstream.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Credentials {
-    /// RFC 6750.
+    /// Bearer token (RFC 6750).
     Bearer(Secret),
-    /// RFC 7617.
+    /// Name and password (RFC 7617).
     Basic {
         /// The user's name.
         username: String,
@@ -85,13 +85,13 @@ impl Credentials {
 pub struct JsonValue {
     /// The field's name.
     pub name: Arc<str>,
-    /// RFC 6901.
+    /// JSON pointer (RFC 6901) to the value.
     pub pointer: String,
     /// The unit; `None` for text.
     pub unit: Option<Unit>,
-    /// Multiplies the raw number.
+    /// Factor of the raw number.
     pub scale: f64,
-    /// Added after scaling.
+    /// Number that is added after scaling.
     pub offset: f64,
     /// Least plausible value.
     pub min: Option<f64>,
@@ -102,7 +102,7 @@ pub struct JsonValue {
 /// `observed_at = { pointer, format }`
 #[derive(Debug, Clone, PartialEq)]
 pub struct JsonTime {
-    /// RFC 6901.
+    /// JSON pointer (RFC 6901) to the time.
     pub pointer: String,
     /// Format of the time.
     pub format: TimeFormat,
@@ -222,12 +222,12 @@ fn time_of(mut section: Section<'_, '_>) -> Option<JsonTime> {
     let pointer = pointer(&mut section);
     let format = section.string("format");
     let format = section.require("format", format).and_then(|Spanned { value, span }| {
-        let known = value.parse().ok();
-        if known.is_none() {
+        let format = value.parse().ok();
+        if format.is_none() {
             let all = TimeFormat::VARIANTS.join(", ");
             section.report(span, format_args!("\"format\": \"{value}\" is none of {all}"));
         }
-        known
+        format
     });
     section.finish();
     Some(JsonTime { pointer: pointer?, format: format? })

@@ -1,4 +1,4 @@
-//! Backups, also while another connection writes.
+//! Backups, including those during writes of another connection.
 
 use super::*;
 
@@ -43,32 +43,32 @@ fn backup_finishes_while_another_connection_writes() {
     let fixture = Fixture::new();
     drop(fixture.writer());
     let other = Connection::open(&fixture.path).unwrap();
-    // Large enough, and written often enough, that a copy in several steps would never finish before
+    // The file is so large, and is written so often, that a copy in several steps would never finish before
     // the next write.
-    other.execute_batch("CREATE TABLE ballast AS SELECT zeroblob(64 << 20) AS it").unwrap();
+    other.execute_batch("CREATE TABLE ballast AS SELECT zeroblob(64 << 20) AS bytes").unwrap();
     other.execute_batch("PRAGMA synchronous = off; CREATE TABLE busy (n)").unwrap();
     let (stop, stopped) = crossbeam_channel::bounded::<()>(0);
-    let (begun, begins) = crossbeam_channel::bounded(1);
+    let (written, writes) = crossbeam_channel::bounded(1);
     let busy = std::thread::spawn(move || {
         while stopped.try_recv() == Err(crossbeam_channel::TryRecvError::Empty) {
             other.execute("INSERT INTO busy VALUES (1)", []).unwrap();
-            let _ = begun.try_send(());
+            let _ = written.try_send(());
         }
     });
-    begins.recv().unwrap();
+    writes.recv().unwrap();
     let (history, copy) = (fixture.history(), fixture.path.with_file_name("copy.db"));
-    let (done, is_done) = crossbeam_channel::bounded(1);
+    let (sender, outcomes) = crossbeam_channel::bounded(1);
     let to = copy.clone();
-    std::thread::spawn(move || done.send(history.backup(&to).map_err(|error| error.to_string())));
-    let outcome = is_done.recv_timeout(Duration::from_secs(30));
+    std::thread::spawn(move || sender.send(history.backup(&to).map_err(|error| error.to_string())));
+    let outcome = outcomes.recv_timeout(Duration::from_secs(30));
     drop(stop);
     busy.join().unwrap();
-    outcome.expect("the backup ends while writes continue").unwrap();
+    outcome.expect("the backup does not end while writes continue").unwrap();
     History::read_only(&copy, TimeZone::UTC).check().unwrap();
 }
 
 #[test]
-fn backup_replaces_no_file() {
+fn backup_to_an_existing_file_is_rejected() {
     let fixture = Fixture::new();
     let mut writer = fixture.writer();
     writer.write([&Entry::Samples(vec![level(START, 1.0)])].into_iter()).unwrap();

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn damaged_file_is_set_aside_byte_for_byte() {
+fn damaged_file_is_renamed_unchanged() {
     for damage in ["head", "page"] {
         let fixture = Fixture::new();
         let samples = (0..5_000).map(|n| level(START + n * 300, n as f64)).collect();
@@ -25,12 +25,12 @@ fn damaged_file_is_set_aside_byte_for_byte() {
 }
 
 #[test]
-fn damage_met_by_a_reader_is_checked_and_set_aside() {
+fn damage_found_by_a_reader_is_checked_and_the_file_renamed() {
     let fixture = Fixture::new();
     let samples = (0..40_000).map(|n| level(START + n, n as f64)).collect();
     fixture.writer().write([&Entry::Samples(samples)].into_iter()).unwrap();
     let (recorder, sender, history) = fixture.recorder();
-    wait_until("it is open", || history.version() > 0);
+    wait_until("the file is open", || history.version() > 0);
     let mut bytes = std::fs::read(&fixture.path).unwrap();
     // Pages that are not in the cache of a connection.
     let half = bytes.len() / 2 / 4096 * 4096;
@@ -38,7 +38,7 @@ fn damage_met_by_a_reader_is_checked_and_set_aside() {
     std::fs::write(&fixture.path, &bytes).unwrap();
     let all = window("level", START, START + 40_000, Step::Raw);
     let mut points = history.points(all).unwrap().unwrap();
-    let error = points.find_map(Result::err).expect("the scan meets the damage");
+    let error = points.find_map(Result::err).expect("the scan did not read the damaged pages");
     assert!(matches!(history.report_read_error(error), HistoryError::Unreadable));
     wait_until("the file is set aside", || !history.recent_events().is_empty());
     assert_eq!(history.recent_events()[0].event.kind, EventKind::HistorySetAside);
@@ -68,12 +68,12 @@ fn set_aside(fixture: &Fixture) -> Vec<Vec<u8>> {
 
 #[test]
 fn file_of_another_program_or_version_is_left_unchanged() {
-    for (made, message) in [
+    for (sql, message) in [
         ("CREATE TABLE a (b)", "another program"),
         ("PRAGMA application_id = 1347767632; PRAGMA user_version = 99", "version 99"),
     ] {
         let fixture = Fixture::new();
-        Connection::open(&fixture.path).unwrap().execute_batch(made).unwrap();
+        Connection::open(&fixture.path).unwrap().execute_batch(sql).unwrap();
         let before = std::fs::read(&fixture.path).unwrap();
         let (recorder, sender, history) = fixture.recorder();
         wait_until("the recorder has tried", || history.health().error.is_some());

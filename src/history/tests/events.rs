@@ -1,9 +1,9 @@
-//! Events: ids, texts and pages.
+//! Events: their ids, texts and pages.
 
 use super::*;
 
 #[test]
-fn ids_continue_after_a_restart() {
+fn event_ids_continue_after_a_restart() {
     let fixture = Fixture::new();
     for round in 0..2 {
         let (recorder, sender, history) = fixture.recorder();
@@ -15,15 +15,15 @@ fn ids_continue_after_a_restart() {
     }
     let history = fixture.history();
     let found = event_page(&history, None, None, 10);
-    let seen: Vec<_> = found.iter().map(|stored| (stored.id, stored.event.kind)).collect();
+    let ids_and_kinds: Vec<_> = found.iter().map(|stored| (stored.id, stored.event.kind)).collect();
     let (stale, fresh) = (EventKind::Stale, EventKind::Fresh);
-    assert_eq!(seen, [(4, fresh), (3, stale), (2, fresh), (1, stale)]);
+    assert_eq!(ids_and_kinds, [(4, fresh), (3, stale), (2, fresh), (1, stale)]);
     assert_eq!(event_page(&history, Some(3), None, 1)[0].id, 2);
     assert_eq!(event_page(&history, None, Some("well"), 10), []);
 }
 
 #[test]
-fn texts_of_stored_events_are_cleaned() {
+fn invisible_characters_in_stored_events_are_replaced() {
     let fixture = Fixture::new();
     let event = Event {
         at: moment(START),
@@ -37,13 +37,13 @@ fn texts_of_stored_events_are_cleaned() {
 }
 
 #[test]
-fn recent_and_stored_events_make_one_list() {
+fn pages_of_recent_and_stored_events_have_no_gap() {
     let fixture = Fixture::new();
     let (_recorder, sender, history) = fixture.recorder();
     for n in 0..450 {
         sender.send(happened(EventKind::Stale, START + n));
     }
-    wait_until("all are written", || history.rows() == 450);
+    wait_until("all events are written", || history.rows() == 450);
     let mut before = None;
     let mut ids = Vec::new();
     loop {

@@ -29,19 +29,19 @@ fn many_rows_that_make_few_points_are_read_in_pieces() {
     fixture.writer().write([&Entry::Samples(samples)].into_iter()).unwrap();
     let history = fixture.history();
     // Reading and merging a row are counted separately.
-    let least = 2 * ROWS as usize / ROWS_PER_PIECE;
+    let min_pieces = 2 * ROWS as usize / ROWS_PER_PIECE;
     for (step, expected) in [(Step::Seconds(7_000), 3), (Step::Raw, ROWS as usize)] {
         let window = window("level", START - 10_000, START + ROWS, step);
-        let whole = points(&history, window.clone());
+        let expected_points = points(&history, window.clone());
         let (found, pieces) = in_pieces(&history, window);
-        assert_eq!(found, whole, "{step:?}");
+        assert_eq!(found, expected_points, "{step:?}");
         assert!((expected..=expected + 1).contains(&found.len()), "{step:?}: {}", found.len());
-        assert!((least..2 * least).contains(&pieces), "{step:?}: {pieces} pieces");
+        assert!((min_pieces..2 * min_pieces).contains(&pieces), "{step:?}: {pieces} pieces");
     }
 }
 
 #[test]
-fn observations_counts_the_rows_that_a_step_merges() {
+fn observation_count_is_that_of_the_rows_that_a_step_merges() {
     let fixture = Fixture::new();
     let samples = (0..5_000).map(|n| level(START + n, 1.0)).collect();
     fixture.writer().write([&Entry::Samples(samples)].into_iter()).unwrap();
@@ -65,19 +65,19 @@ fn worker_without_a_free_reader_retries_and_gives_up_after_its_wait() {
     let readers = ReaderPool::new(&fixture.path, 1);
     let taken = readers.borrow().unwrap();
     let mut wait = ReaderWait::default();
-    let begun = Instant::now();
+    let started = Instant::now();
     assert!(wait.try_borrow(&readers).unwrap().is_none());
-    let mut tries = 1;
+    let mut attempts = 1;
     let error = loop {
         match wait.try_borrow(&readers) {
             Ok(reader) => assert!(reader.is_none()),
             Err(error) => break error,
         }
-        tries += 1;
-        assert!(begun.elapsed() < Duration::from_secs(30), "it does not give up");
+        attempts += 1;
+        assert!(started.elapsed() < Duration::from_secs(30), "the worker does not give up");
     };
     assert!(matches!(error, ReadError::Busy));
-    assert!(tries > 10, "{tries} tries: a try does not block");
+    assert!(attempts > 10, "{attempts} attempts: an attempt must not block");
     drop(taken);
     assert!(wait.try_borrow(&readers).unwrap().is_some());
 }

@@ -1,4 +1,4 @@
-//! Back-pressure: a slow or hanging disk costs the oldest changes and blocks no thread.
+//! Back-pressure: on a slow or hanging disk the oldest changes are dropped, and no thread blocks.
 
 use super::*;
 
@@ -11,25 +11,25 @@ fn full_queue_drops_the_oldest_and_never_blocks() {
     // A lock of another connection blocks the writer as a hanging disk would.
     let other = Connection::open(&fixture.path).unwrap();
     other.execute_batch("BEGIN EXCLUSIVE").unwrap();
-    let many = 10_000;
-    for n in 0..many {
+    let count = 10_000;
+    for n in 0..count {
         sender.send(Change::Observed(vec![level(START + n, n as f64)]));
     }
-    assert!(history.dropped() > 0, "more than the queues hold");
+    assert!(history.dropped() > 0, "more changes than fit into the queues");
     other.execute_batch("COMMIT").unwrap();
     wait_until("the rest is written", || {
-        history.rows() + history.dropped() == many as u64 && history.health().error.is_none()
+        history.rows() + history.dropped() == count as u64 && history.health().error.is_none()
     });
     drop(recorder);
-    let stored = points(&fixture.history(), window("level", START, START + many, Step::Raw));
-    assert_eq!(stored.last().unwrap().last, (many - 1) as f64, "the latest is stored");
+    let stored = points(&fixture.history(), window("level", START, START + count, Step::Raw));
+    assert_eq!(stored.last().unwrap().last, (count - 1) as f64, "the latest is stored");
     assert_eq!(stored.len() as u64, history.rows());
 }
 
 #[test]
 fn hanging_disk_is_reported_with_the_first_dropped_value() {
     let fixture = Fixture::new();
-    // The recorder is not started, so it takes nothing out of the queue, as if it blocked on a disk.
+    // The recorder is not started, so it takes no change out of the queue, as if it blocked on a disk.
     let (_prepared, sender, history) = prepare(fixture.settings());
     let mut n = 0;
     let mut send = || {

@@ -1,4 +1,4 @@
-//! Retention: which rows are pruned, and what answers for them.
+//! Retention: the rows that are pruned, and the tiers from which windows are read afterwards.
 
 use super::*;
 
@@ -22,7 +22,7 @@ fn old_rows_are_pruned_tier_by_tier() {
 }
 
 #[test]
-fn window_older_than_a_tier_is_answered_by_the_next_one() {
+fn window_older_than_a_tier_is_read_from_the_next_one() {
     let fixture = Fixture::new();
     let mut writer = fixture.writer();
     let samples = (0..288 * 40).map(|n| level(START + n * 300, 1.0)).collect();
@@ -33,28 +33,28 @@ fn window_older_than_a_tier_is_answered_by_the_next_one() {
         let points = history.points(window).unwrap().unwrap();
         (points.plan().tier, points.plan().step, points.count())
     };
-    let minute = Step::Seconds(600);
-    assert_eq!(plan(0, minute), (Tier::Raw, Some(600), 144), "nothing was deleted");
-    assert_eq!(plan(-day, minute), (Tier::Raw, Some(600), 0), "before the first observation");
+    let ten_minutes = Step::Seconds(600);
+    assert_eq!(plan(0, ten_minutes), (Tier::Raw, Some(600), 144), "no rows were deleted");
+    assert_eq!(plan(-day, ten_minutes), (Tier::Raw, Some(600), 0), "before the first observation");
     let days = |days: u64| Some(Duration::from_secs(days * 86_400));
     let keep = Retention { raw: days(10), quarters: days(20), days: None };
     while !writer.prune(&keep, moment(START + 40 * day)).unwrap() {}
-    assert_eq!(plan(35 * day, minute), (Tier::Raw, Some(600), 144));
-    assert_eq!(plan(25 * day, minute), (Tier::Quarter, None, 96));
+    assert_eq!(plan(35 * day, ten_minutes), (Tier::Raw, Some(600), 144));
+    assert_eq!(plan(25 * day, ten_minutes), (Tier::Quarter, None, 96));
     assert_eq!(plan(25 * day, Step::Auto), (Tier::Quarter, None, 96));
-    assert_eq!(plan(5 * day, minute), (Tier::Day, None, 1));
+    assert_eq!(plan(5 * day, ten_minutes), (Tier::Day, None, 1));
     assert_eq!(plan(5 * day, Step::Seconds(3600)), (Tier::Day, None, 1));
     assert_eq!(plan(5 * day, Step::Raw).2, 0, "`raw` is never replaced by another tier");
     // A series in another unit, whose observations were all deleted, does not affect the plan.
     let inches = Entry::Samples(vec![sample("level", START - 90 * day, 1.0, Unit::Inch)]);
     writer.write([&inches].into_iter()).unwrap();
     while !writer.prune(&keep, moment(START + 40 * day)).unwrap() {}
-    assert_eq!(plan(35 * day, minute), (Tier::Raw, Some(600), 144));
-    assert_eq!(plan(25 * day, minute), (Tier::Quarter, None, 96));
+    assert_eq!(plan(35 * day, ten_minutes), (Tier::Raw, Some(600), 144));
+    assert_eq!(plan(25 * day, ten_minutes), (Tier::Quarter, None, 96));
 }
 
 #[test]
-fn clock_that_is_years_ahead_deletes_no_years() {
+fn clock_that_is_years_ahead_deletes_only_as_many_days_as_it_records() {
     const DAY: i64 = 24 * 3600;
     let fixture = Fixture::new();
     let mut writer = fixture.writer();
@@ -69,13 +69,13 @@ fn clock_that_is_years_ahead_deletes_no_years() {
         sizes.into_iter().find(|(name, _)| *name == table).unwrap().1
     };
     let mut prune = |at: i64| while !writer.prune(&keep, moment(at)).unwrap() {};
-    // While nothing is recorded by the wrong clock, nothing is deleted.
+    // While no observation is recorded by the wrong clock, no row is deleted.
     let ahead = START + 3650 * DAY;
     for hours in [0, 1, 2, 100] {
         prune(ahead + hours * 3600);
         assert_eq!((size("raw"), size("day")), (60 * 24, 60));
     }
-    // Two days recorded by it replace the two oldest days.
+    // Two days that are recorded by the wrong clock replace the two oldest days.
     let mut writer = fixture.writer();
     writer.write([&hourly(ahead, 2 * 24)].into_iter()).unwrap();
     while !writer.prune(&keep, moment(ahead + 2 * DAY)).unwrap() {}

@@ -1,4 +1,4 @@
-//! Rows: what is written is read back, in every tier, unit and time zone.
+//! Rows: observations are read back in every tier, unit and time zone.
 
 use super::*;
 
@@ -67,7 +67,7 @@ fn earlier_rows_are_converted_after_a_change_of_units() {
 #[test]
 fn unit_of_points_is_that_of_the_latest_observation() {
     use Unit::{Celsius, Fahrenheit, Litre, UsGallon};
-    for (before, after, was, is) in [
+    for (before, after, recorded, converted) in [
         (Celsius, Fahrenheit, 20.0, 68.0),
         (Fahrenheit, Celsius, 68.0, 20.0),
         (UsGallon, Litre, 100.0, 379.0),
@@ -77,27 +77,28 @@ fn unit_of_points_is_that_of_the_latest_observation() {
         let mut writer = fixture.writer();
         // Both on one day, so `last_at` of the day's rows decides.
         for (n, unit) in [(0, before), (1, after)] {
-            let sample = sample("it", START + n * 300, if n == 0 { was } else { 1.0 }, unit);
+            let sample =
+                sample("level", START + n * 300, if n == 0 { recorded } else { 1.0 }, unit);
             writer.write([&Entry::Samples(vec![sample])].into_iter()).unwrap();
         }
-        let window = window("it", START, START + 600, Step::Raw);
+        let window = window("level", START, START + 600, Step::Raw);
         let points = || fixture.history().points(window.clone()).unwrap().unwrap();
         assert_eq!(points().unit(), Some(after), "{before} to {after}");
         let values = |points: Points| points.map(|point| point.unwrap().last).collect::<Vec<_>>();
-        assert_eq!(values(points()), [is, 1.0], "{before} to {after}");
-        assert_eq!(values(points().in_unit(Some(before)))[0], was);
+        assert_eq!(values(points()), [converted, 1.0], "{before} to {after}");
+        assert_eq!(values(points().in_unit(Some(before)))[0], recorded);
     }
 }
 
 #[test]
-fn rows_of_another_quantity_are_kept_apart() {
+fn rows_of_another_quantity_are_read_separately() {
     let fixture = Fixture::new();
     let mut writer = fixture.writer();
     for (n, unit) in [Unit::Percent, Unit::Inch, Unit::Centimetre].into_iter().enumerate() {
-        let sample = sample("it", START + n as i64 * 300, 10.0, unit);
+        let sample = sample("level", START + n as i64 * 300, 10.0, unit);
         writer.write([&Entry::Samples(vec![sample])].into_iter()).unwrap();
     }
-    let window = window("it", START, START + 900, Step::Seconds(900));
+    let window = window("level", START, START + 900, Step::Seconds(900));
     let mut points = fixture.history().points(window).unwrap().unwrap();
     let lengths: Vec<Bucket> = points.by_ref().map(Result::unwrap).collect();
     assert_eq!((points.unit(), lengths.len()), (Some(Unit::Centimetre), 1));
@@ -123,8 +124,8 @@ fn days_are_recomputed_when_the_time_zone_changes() {
     };
     assert_eq!(days("UTC").iter().map(|day| day.count).collect::<Vec<_>>(), [48, 48]);
     // UTC-7: the first seven hours belong to the day before.
-    let there = days("America/Los_Angeles");
-    assert_eq!(there.iter().map(|day| day.count).collect::<Vec<_>>(), [14, 48, 34]);
-    assert_eq!(there[1].at, START + 7 * 3600);
+    let pacific = days("America/Los_Angeles");
+    assert_eq!(pacific.iter().map(|day| day.count).collect::<Vec<_>>(), [14, 48, 34]);
+    assert_eq!(pacific[1].at, START + 7 * 3600);
     assert_eq!(days("UTC").iter().map(|day| day.count).collect::<Vec<_>>(), [48, 48]);
 }
