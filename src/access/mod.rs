@@ -16,8 +16,8 @@
 //!
 //! The gate delays no request: a caller that must wait is refused with `Retry-After`. A password is verified
 //! on the worker that has the request, which takes some 30 ms, so only a few verifications run at once
-//! (`verifications`; fewer than workers, unless there is one worker). Tokens and sessions cost one hash and are never
-//! throttled.
+//! (`verifications`; fewer than workers, unless there is one worker). Tokens and sessions cost one hash and
+//! are never throttled.
 //!
 //! A caller without credentials gets 401 for every route that is not public, before its source or field is
 //! looked up, so it cannot learn which routes and sources exist. Challenges differ by client: a page responds
