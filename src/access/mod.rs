@@ -3,7 +3,7 @@
 //!
 //! [`Rules`] come from the configuration. The [`Gate`] checks each request against the rules in force,
 //! which a reload replaces as a whole; a request is checked against one set throughout. This module
-//! knows requests and route patterns, and nothing of the site.
+//! depends on requests and route patterns, and not on the site.
 //!
 //! ```text
 //!  request ─► host ─► credentials ─┬─ token: SHA-256, compared with all ──────► scope ─► handler

@@ -95,7 +95,7 @@ pub struct Token {
 pub struct Limits {
     /// Time after its last use for which a verified password needs no further verification.
     pub remember: Duration,
-    /// Most concurrent verifications of passwords; further ones are answered 503.
+    /// Most concurrent verifications of passwords; further ones get 503.
     pub verifications: usize,
     /// Number of failures of one address before it must wait.
     pub failures_per_address: usize,
@@ -110,7 +110,7 @@ pub struct Limits {
     /// with the fewest failures are dropped.
     pub max_throttled: usize,
     /// Most passwords of unknown callers that are compared in any second, over all addresses. Further
-    /// ones are answered 503 without a comparison.
+    /// ones get 503 without a comparison.
     pub strangers_per_second: usize,
     /// Time for which a browser stays signed in.
     pub session: Duration,

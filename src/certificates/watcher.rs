@@ -128,7 +128,7 @@ impl FilePoller {
         let latest = files.load();
         *self.shared.reading_since() = None;
         match latest {
-            // A reload has replaced the files meanwhile, and loaded the new ones itself.
+            // A reload replaced the files during the read, and has loaded the new ones itself.
             _ if !Arc::ptr_eq(&files, &self.shared.files.load()) => self.clear_error(),
             Ok(latest) => {
                 self.clear_error();

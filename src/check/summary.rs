@@ -96,7 +96,7 @@ fn access(text: &mut String, auth: &Auth) -> fmt::Result {
     }
     if !rules.names.is_empty() {
         let names: Vec<String> = rules.names.iter().map(ToString::to_string).collect();
-        writeln!(text, "answers requests for these host names only: {}", names.join(", "))?;
+        writeln!(text, "serves requests for these host names only: {}", names.join(", "))?;
     }
     if !rules.cors_origins.is_empty() {
         let origins: Vec<String> = rules.cors_origins.iter().map(ToString::to_string).collect();

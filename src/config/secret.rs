@@ -14,7 +14,7 @@ impl Secret {
         Secret(value)
     }
 
-    /// Reads a secret from a file of its own, without the final line end.
+    /// Reads a secret from a file that contains nothing else, without the final line end.
     ///
     /// # Errors
     /// The file cannot be read, or is not UTF-8.

@@ -282,7 +282,7 @@ impl<'reader, 'text> Section<'reader, 'text> {
         default
     }
 
-    /// Reads a secret, given by `key` or in a file of its own by `key_file`.
+    /// Reads a secret, given by `key` or in a separate file by `key_file`.
     pub(super) fn secret(&mut self, key: &str) -> Option<Secret> {
         let file_key = format!("{key}_file");
         match (self.string(key), self.string(&file_key)) {

@@ -46,9 +46,9 @@ impl Upstreams {
         let server = Server::http((Ipv4Addr::LOCALHOST, 0)).map_err(io::Error::other)?;
         let address = server.server_addr().to_ip().ok_or_else(|| io::Error::other("no port"))?;
         let server = Arc::new(server);
-        let answering = Arc::clone(&server);
+        let listener = Arc::clone(&server);
         let thread = OwnedThread::spawn(THREAD, move |_| {
-            while let Ok(request) = answering.recv() {
+            while let Ok(request) = listener.recv() {
                 let response = respond(request.url(), &model::sensors_at(Timestamp::now()));
                 // An error means that the poller has closed the connection.
                 let _ = request.respond(response);

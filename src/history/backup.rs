@@ -15,7 +15,7 @@ use super::error::StoreError;
 /// All pages are copied in one step, that is in one read transaction. Copied in several steps, the
 /// backup would restart at each write of another connection
 /// (<https://www.sqlite.org/backup.html>). Writers are not blocked; only the write-ahead log cannot be
-/// reset meanwhile. The copy has mode 0600, whatever the mode of the original.
+/// reset meanwhile. The copy has mode 0600, regardless of the mode of the original.
 pub(super) fn copy(from: &Connection, to: &Path) -> Result<(), StoreError> {
     let file_error = |error: io::Error| StoreError::File(to.to_owned(), error);
     let folder = match to.parent() {

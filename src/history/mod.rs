@@ -32,7 +32,7 @@
 //! adds one recorded day, and therefore deletes at most one.
 //!
 //! # Reading
-//! WAL lets readers and the writer proceed at the same time. [`History`] answers a window from the
+//! WAL lets readers and the writer proceed at the same time. [`History`] reads a window from the
 //! coarsest rows that are fine enough (`plan`), so any window costs about as much as a month of
 //! quarters; `benches/HISTORY.md` has the measurements. Rows are read in pages. Each page borrows a
 //! connection and returns it at once (`pool`), so a client that takes a year to download a year holds

@@ -165,7 +165,7 @@ impl Points {
         rows.sum::<usize>() * size_of::<Bucket>()
     }
 
-    /// Returns the plan by which the window is answered.
+    /// Returns the plan by which the window is read.
     pub fn plan(&self) -> Plan {
         self.plan
     }

@@ -75,7 +75,7 @@ impl Reader<'_> {
 
     /// Returns the times of the first and the last row of a series.
     pub(super) fn extent(&self, series: i64, tier: Tier) -> Result<Option<(i64, i64)>, StoreError> {
-        // SQLite answers min() or max() alone by one look-up in the index. A SELECT of both scans
+        // SQLite computes min() or max() alone by one look-up in the index. A SELECT of both scans
         // the table.
         let mut select = self.connection().prepare_cached(match tier {
             Tier::Raw => {

@@ -104,7 +104,7 @@ pub(super) fn open_to_write(path: &Path) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
-/// Migrates a file from `version` by the remaining steps, each in a transaction of its own.
+/// Migrates a file from `version` by the remaining steps, each in a separate transaction.
 fn migrate(connection: &mut Connection, version: i32, steps: &[&str]) -> Result<(), StoreError> {
     for (done, step) in (0..).zip(steps).skip(usize::try_from(version).unwrap_or(0)) {
         let transaction = connection.transaction()?;

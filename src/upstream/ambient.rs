@@ -3,7 +3,7 @@
 //!
 //! The first form is an array of stations with their `lastData`, the second an array of readings, the newest
 //! first. In both, `dateutc` is in milliseconds since 1970. Keys of sensors that a station lacks are absent.
-//! Units are always US, whatever the owner has chosen for the vendor's dashboard. The query contains both
+//! Units are always US, regardless of the owner's choice for the vendor's dashboard. The query contains both
 //! keys, so the URL is never logged.
 
 use jiff::Timestamp;

@@ -1,4 +1,4 @@
-//! One HTTP exchange with an upstream, bounded in time and memory whatever the upstream sends.
+//! One HTTP exchange with an upstream, bounded in time and memory regardless of what the upstream sends.
 //!
 //! | bounded | by |
 //! | --- | --- |

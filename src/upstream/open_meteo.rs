@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn weather_codes_have_words() {
+    fn weather_code_in_the_table_has_a_description() {
         for (code, text) in [
             (0.0, Some("Clear sky")),
             (95.0, Some("Thunderstorm")),

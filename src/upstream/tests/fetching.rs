@@ -146,8 +146,8 @@ fn body_over_the_limit_is_too_large() {
 
 #[test]
 fn head_over_the_limit_is_an_error() {
-    let answer = format!("HTTP/1.1 200 OK\r\nX: {}\r\n\r\n", "x".repeat(100_000));
-    assert_eq!(kind(fetch(Upstream::responding(answer).url("/"))), ErrorKind::TooLarge);
+    let response = format!("HTTP/1.1 200 OK\r\nX: {}\r\n\r\n", "x".repeat(100_000));
+    assert_eq!(kind(fetch(Upstream::responding(response).url("/"))), ErrorKind::TooLarge);
 }
 
 fn gzipped(bytes: &[u8]) -> Vec<u8> {
@@ -158,20 +158,20 @@ fn gzipped(bytes: &[u8]) -> Vec<u8> {
 
 #[test]
 fn gzip_is_decompressed_up_to_the_limit() {
-    let answer = |packed: &[u8]| {
-        let mut answer = format!(
+    let response = |packed: &[u8]| {
+        let mut response = format!(
             "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {}\r\n\r\n",
             packed.len()
         )
         .into_bytes();
-        answer.extend_from_slice(packed);
-        Upstream::responding(answer)
+        response.extend_from_slice(packed);
+        Upstream::responding(response)
     };
-    assert_eq!(body(answer(&gzipped(b"small")).url("/")), b"small");
+    assert_eq!(body(response(&gzipped(b"small")).url("/")), b"small");
     let bomb = gzipped(&vec![0; 32 * 1024 * 1024]);
     assert!((bomb.len() as u64) < MAX_BODY);
-    assert_eq!(kind(fetch(answer(&bomb).url("/"))), ErrorKind::TooLarge);
-    assert_eq!(kind(fetch(answer(b"no gzip at all").url("/"))), ErrorKind::Decode);
+    assert_eq!(kind(fetch(response(&bomb).url("/"))), ErrorKind::TooLarge);
+    assert_eq!(kind(fetch(response(b"no gzip at all").url("/"))), ErrorKind::Decode);
 }
 
 #[test]
@@ -234,20 +234,20 @@ fn redirect_is_followed_within_the_origin_only() {
         ("/again", "more than 3 redirects"),
         ("", "without a usable location"),
     ] {
-        let answer =
+        let response =
             format!("HTTP/1.1 302 Found\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n");
-        let error = fetch(Upstream::responding(answer).url("/s/secret")).unwrap_err().error;
+        let error = fetch(Upstream::responding(response).url("/s/secret")).unwrap_err().error;
         assert_eq!(error.kind, ErrorKind::Http, "{location}");
         assert!(error.message.contains(message), "{error}");
         assert!(!error.message.contains("secret"), "{error}");
     }
     let upstream = Upstream::new(|mut stream| {
-        let answer: &[u8] = if head(&mut stream).starts_with("GET /there ") {
+        let response: &[u8] = if head(&mut stream).starts_with("GET /there ") {
             b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
         } else {
             b"HTTP/1.1 307 Temporary Redirect\r\nLocation: there\r\nContent-Length: 0\r\n\r\n"
         };
-        stream.write_all(answer).unwrap();
+        stream.write_all(response).unwrap();
     });
     assert_eq!(body(upstream.url("/here")), b"hi");
 }
@@ -292,13 +292,13 @@ fn unchanged_response_is_not_modified() {
         let head = head(&mut stream).to_ascii_lowercase();
         let is_current = head.contains("if-none-match: \"v1\"")
             && head.contains("if-modified-since: sat, 31 jan 2026 17:16:00 gmt");
-        let answer: &[u8] = if is_current {
+        let response: &[u8] = if is_current {
             b"HTTP/1.1 304 Not Modified\r\nETag: \"v1\"\r\n\r\n"
         } else {
             b"HTTP/1.1 200 OK\r\nETag: \"v1\"\r\nLast-Modified: Sat, 31 Jan 2026 17:16:00 GMT\r\n\
               Content-Length: 2\r\n\r\nhi"
         };
-        stream.write_all(answer).unwrap();
+        stream.write_all(response).unwrap();
     });
     let request = Request { conditional: true, ..request(upstream.url("/")) };
     let fetcher = fetcher(BOUND);
@@ -355,7 +355,7 @@ fn certificate_must_be_trusted_and_match_the_host() {
     assert_eq!(kind(fetch_from(&fetcher(BOUND), "127.0.0.1")), ErrorKind::Tls);
 }
 
-/// The resolver returns two addresses that never answer before the address of the upstream.
+/// The resolver returns two unresponsive addresses before the address of the upstream.
 #[test]
 fn fetch_with_blackholed_addresses_reaches_the_upstream() {
     let blackholes = [Blackhole::new(), Blackhole::new()];
@@ -368,8 +368,8 @@ fn fetch_with_blackholed_addresses_reaches_the_upstream() {
         Fetcher::new(timeout, "test", tls::trusting(no_roots.iter().copied()), resolver)
     };
     let (request, started) = (request("http://sensor.test/".to_owned()), Instant::now());
-    let answer = fetcher(addresses.to_vec(), BOUND).fetch(&request, &Validators::default());
-    assert!(matches!(answer, Ok(Fetched::Body { .. })), "{answer:?}");
+    let response = fetcher(addresses.to_vec(), BOUND).fetch(&request, &Validators::default());
+    assert!(matches!(response, Ok(Fetched::Body { .. })), "{response:?}");
     // An attempt starts every 250 ms. Attempts one after another would take most of the deadline.
     assert!(started.elapsed() < BOUND / 2, "{:?}", started.elapsed());
 

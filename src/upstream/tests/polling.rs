@@ -86,7 +86,7 @@ fn until(reader: &BoardReader, wanted: impl Fn(&Snapshot) -> bool) -> Arc<Snapsh
     }
 }
 
-fn answer(level: u32) -> Vec<u8> {
+fn response(level: u32) -> Vec<u8> {
     let at = jiff::Timestamp::now().as_second();
     let body = format!("{{\"level\":{level},\"at\":{at}}}");
     format!("HTTP/1.1 200 OK\r\nETag: \"{level}\"\r\nContent-Length: {}\r\n\r\n{body}", body.len())
@@ -99,13 +99,13 @@ fn readings_failures_and_recovery_are_reported_to_the_board() {
     let upstream = Upstream::new(move |mut stream| {
         let conditional = head(&mut stream).to_ascii_lowercase().contains("if-none-match: \"1\"");
         polls += 1;
-        let answer = match polls {
-            1 => answer(1),
+        let response = match polls {
+            1 => response(1),
             2 if conditional => b"HTTP/1.1 304 Not Modified\r\n\r\n".to_vec(),
             3 => b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nnope".to_vec(),
-            _ => answer(2),
+            _ => response(2),
         };
-        stream.write_all(&answer).unwrap();
+        stream.write_all(&response).unwrap();
     });
     let sources = [source("tank", upstream.url("/"))];
     let (_board, reader, reporter) = board(&sources);
@@ -134,12 +134,12 @@ fn failing_source_keeps_its_values_and_does_not_affect_others() {
     let failing = Upstream::new(move |mut stream| {
         head(&mut stream);
         let broken = b"HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n".to_vec();
-        let answer = if std::mem::take(&mut first) { answer(7) } else { broken };
-        stream.write_all(&answer).unwrap();
+        let response = if std::mem::take(&mut first) { response(7) } else { broken };
+        stream.write_all(&response).unwrap();
     });
     let healthy = Upstream::new(|mut stream| {
         head(&mut stream);
-        stream.write_all(&answer(9)).unwrap();
+        stream.write_all(&response(9)).unwrap();
     });
     let mut sources = [
         source("silent", silent.url("/")),
@@ -171,7 +171,7 @@ fn panic_in_a_decoder_fails_one_poll() {
         head(&mut stream);
         polls += 1;
         let bad = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 3\r\n\r\nbad".to_vec();
-        stream.write_all(&if polls == 1 { bad } else { answer(5) }).unwrap();
+        stream.write_all(&if polls == 1 { bad } else { response(5) }).unwrap();
     });
     let source = source("tank", upstream.url("/"));
     let (_board, reader, reporter) = board(std::slice::from_ref(&source));
@@ -227,7 +227,7 @@ fn stop_does_not_wait_for_polls_in_flight() {
 
 #[test]
 fn waiting_pollers_are_joined_at_once() {
-    let upstream = Upstream::responding(answer(1));
+    let upstream = Upstream::responding(response(1));
     let mut sources = [source("tank", upstream.url("/"))];
     sources[0].interval = Duration::from_secs(3600);
     let (_board, reader, reporter) = board(&sources);
@@ -241,7 +241,7 @@ fn waiting_pollers_are_joined_at_once() {
 
 #[test]
 fn requested_poll_begins_at_once() {
-    let upstream = Upstream::responding(answer(50));
+    let upstream = Upstream::responding(response(50));
     let mut source = source("tank", upstream.url("/"));
     source.interval = Duration::from_secs(3600);
     let (_board, reader, reporter) = board(std::slice::from_ref(&source));
@@ -265,7 +265,7 @@ fn sources_of_one_rate_limit_are_polled_apart() {
     let upstream = Upstream::new(move |mut stream| {
         head(&mut stream);
         let _ = sender.send(Instant::now());
-        let _ = stream.write_all(&answer(50));
+        let _ = stream.write_all(&response(50));
     });
     let every = Duration::from_millis(700);
     let limited = |name: &str| Source {
@@ -285,7 +285,7 @@ fn sources_of_one_rate_limit_are_polled_apart() {
 
 #[test]
 fn reload_keeps_pollers_of_unchanged_sources() {
-    let upstream = Upstream::responding(answer(50));
+    let upstream = Upstream::responding(response(50));
     let named = |name: &str| Source {
         interval: Duration::from_secs(3600),
         ..source(name, upstream.url("/"))
