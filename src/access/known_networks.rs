@@ -44,14 +44,14 @@ impl KnownNetworks {
             return;
         }
         let list = self.by_proof.entry(proof).or_default();
-        if let Some(known) = list.iter_mut().find(|known| known.network == network) {
-            known.seen = now;
+        if let Some(entry) = list.iter_mut().find(|entry| entry.network == network) {
+            entry.seen = now;
             return;
         }
         if list.len() >= PER_ACCOUNT {
             let oldest = (0..list.len()).min_by_key(|place| list[*place].seen);
             let evicted = oldest.map(|place| list.swap_remove(place));
-            evicted.into_iter().for_each(|known| release(&mut self.counts, &known.network));
+            evicted.into_iter().for_each(|entry| release(&mut self.counts, &entry.network));
         }
         list.push(Known { network, seen: now });
         *self.counts.entry(network).or_default() += 1;
@@ -63,7 +63,7 @@ impl KnownNetworks {
         self.by_proof.retain(|proof, list| {
             let is_current = proofs.contains(proof);
             if !is_current {
-                list.iter().for_each(|known| release(counts, &known.network));
+                list.iter().for_each(|entry| release(counts, &entry.network));
             }
             is_current
         });
@@ -99,37 +99,37 @@ mod tests {
     }
 
     fn of_two_accounts() -> KnownNetworks {
-        let mut known = KnownNetworks::default();
-        known.retain(HashSet::from([[1; 32], [2; 32]]));
-        known
+        let mut networks = KnownNetworks::default();
+        networks.retain(HashSet::from([[1; 32], [2; 32]]));
+        networks
     }
 
     #[test]
     fn account_at_its_bound_evicts_its_own_least_recently_used_network() {
-        let (mut known, start) = (of_two_accounts(), Instant::now());
-        known.insert([1; 32], network(999), start);
+        let (mut networks, start) = (of_two_accounts(), Instant::now());
+        networks.insert([1; 32], network(999), start);
         for number in 0..2 * PER_ACCOUNT {
             let now = start + Duration::from_secs(number as u64);
-            known.insert([2; 32], network(number), now);
-            known.insert([2; 32], network(0), now);
+            networks.insert([2; 32], network(number), now);
+            networks.insert([2; 32], network(0), now);
         }
-        assert!(known.contains(&network(999)), "the other account's network stays");
-        assert!(known.contains(&network(0)), "a network in use stays");
-        assert!(!known.contains(&network(1)));
-        assert_eq!(known.len(), PER_ACCOUNT + 1);
+        assert!(networks.contains(&network(999)), "the other account's network stays");
+        assert!(networks.contains(&network(0)), "a network in use stays");
+        assert!(!networks.contains(&network(1)));
+        assert_eq!(networks.len(), PER_ACCOUNT + 1);
     }
 
     #[test]
     fn networks_of_a_removed_account_are_dropped_unless_another_knows_them() {
-        let (mut known, now) = (of_two_accounts(), Instant::now());
-        known.insert([1; 32], network(1), now);
-        known.insert([2; 32], network(1), now);
-        known.insert([2; 32], network(2), now);
-        known.retain(HashSet::from([[1; 32]]));
-        assert!(known.contains(&network(1)) && !known.contains(&network(2)));
-        known.insert([2; 32], network(2), now);
-        assert!(!known.contains(&network(2)), "its verification ended after the removal");
-        known.retain(HashSet::new());
-        assert_eq!(known.len(), 0);
+        let (mut networks, now) = (of_two_accounts(), Instant::now());
+        networks.insert([1; 32], network(1), now);
+        networks.insert([2; 32], network(1), now);
+        networks.insert([2; 32], network(2), now);
+        networks.retain(HashSet::from([[1; 32]]));
+        assert!(networks.contains(&network(1)) && !networks.contains(&network(2)));
+        networks.insert([2; 32], network(2), now);
+        assert!(!networks.contains(&network(2)), "its verification ended after the removal");
+        networks.retain(HashSet::new());
+        assert_eq!(networks.len(), 0);
     }
 }

@@ -58,7 +58,7 @@ pub(super) struct Ledger {
     by_account_device: Throttle,
     /// Attempts of known callers that were refused as busy, by network or device.
     busy: Throttle,
-    pub(super) known: KnownNetworks,
+    pub(super) known_networks: KnownNetworks,
     /// Comparisons for unknown callers, grouped by neighbourhood.
     strangers: ComparisonLimit,
     /// Comparisons for known callers, grouped by account.
@@ -99,7 +99,7 @@ impl Ledger {
     pub(super) fn caller(&self, attempt: &Attempt<'_>) -> Caller {
         match attempt.device {
             Some(device) => Caller::Device(device),
-            None if self.known.contains(&attempt.network) => Caller::Network,
+            None if self.known_networks.contains(&attempt.network) => Caller::Network,
             None => Caller::Stranger,
         }
     }
@@ -205,11 +205,11 @@ impl Ledger {
     #[cfg(test)]
     pub(super) fn records(&self) -> [usize; 7] {
         let Ledger { by_address, by_account, by_account_known, .. } = self;
-        let Ledger { by_device, by_account_device, busy, known, .. } = self;
+        let Ledger { by_device, by_account_device, busy, known_networks, .. } = self;
         let [a, b, c, d, e, f] =
             [by_address, by_account, by_account_known, by_device, by_account_device, busy]
                 .map(Throttle::len);
-        [a, b, c, d, e, f, known.len()]
+        [a, b, c, d, e, f, known_networks.len()]
     }
 }
 

@@ -76,7 +76,7 @@ impl Passwords {
             if let Some(account) = account.filter(is_remembered) {
                 stats.count_comparison(caller.class());
                 ledger.refund(caller, attempt, limits);
-                ledger.known.insert(account.proof, attempt.network, now);
+                ledger.known_networks.insert(account.proof, attempt.network, now);
                 return Ok(account);
             }
             let permit = self.permit(&mut ledger, caller, attempt, accounts);
@@ -108,7 +108,7 @@ impl Passwords {
         };
         ledger.refund(caller, attempt, limits);
         account.remember(attempt.network, attempt.guess.fingerprint, now);
-        ledger.known.insert(account.proof, attempt.network, now);
+        ledger.known_networks.insert(account.proof, attempt.network, now);
         Ok(account)
     }
 
@@ -132,7 +132,7 @@ impl Passwords {
 
     /// Drops the known networks of all proofs but these, and stops recording networks for others.
     pub(super) fn retain(&self, proofs: HashSet<Fingerprint>) {
-        self.ledger().known.retain(proofs);
+        self.ledger().known_networks.retain(proofs);
     }
 
     /// Takes permits until none is left for known callers of that limit.

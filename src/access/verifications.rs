@@ -18,7 +18,7 @@ pub(super) struct Verifications(Mutex<Running>);
 struct Running {
     count: usize,
     /// Accounts whose password is being verified for a known caller.
-    known: HashSet<Fingerprint>,
+    known_accounts: HashSet<Fingerprint>,
     claimed_until: Option<Instant>,
 }
 
@@ -26,8 +26,8 @@ struct Running {
 #[derive(Debug)]
 pub(super) struct Permit<'a> {
     verifications: &'a Verifications,
-    /// Account that a known caller named.
-    known: Option<Fingerprint>,
+    /// Account that a known caller named; `None` for an unknown caller.
+    account: Option<Fingerprint>,
 }
 
 impl Verifications {
@@ -45,7 +45,7 @@ impl Verifications {
         now: Instant,
     ) -> Option<Permit<'_>> {
         let mut running = self.running();
-        if running.known.contains(&account) {
+        if running.known_accounts.contains(&account) {
             return None;
         }
         if running.count >= limit {
@@ -53,8 +53,8 @@ impl Verifications {
             return None;
         }
         running.count += 1;
-        running.known.insert(account);
-        Some(Permit { verifications: self, known: Some(account) })
+        running.known_accounts.insert(account);
+        Some(Permit { verifications: self, account: Some(account) })
     }
 
     /// Returns a permit for an unknown caller. Unknown callers leave the last permit to known ones,
@@ -66,7 +66,7 @@ impl Verifications {
             return None;
         }
         running.count += 1;
-        Some(Permit { verifications: self, known: None })
+        Some(Permit { verifications: self, account: None })
     }
 }
 
@@ -74,8 +74,8 @@ impl Drop for Permit<'_> {
     fn drop(&mut self) {
         let mut running = self.verifications.running();
         running.count -= 1;
-        if let Some(account) = self.known {
-            running.known.remove(&account);
+        if let Some(account) = self.account {
+            running.known_accounts.remove(&account);
         }
     }
 }

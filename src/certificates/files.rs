@@ -43,7 +43,7 @@ pub enum FilesError {
     )]
     NotSelfSigned(PathBuf),
     /// A certificate to be renewed has no names, and the command specifies none.
-    #[error("{} has no host name: give --name", .0.display())]
+    #[error("{} has no host name: specify one by --name", .0.display())]
     NoNames(PathBuf),
     /// A certificate to be renewed cannot be parsed.
     #[error("cannot renew {}: {reason}", path.display())]

@@ -72,7 +72,7 @@ impl LiveCertificates {
                     "the certificate for {names} has expired, so clients refuse it; renew it"
                 );
             } else if days < EXPIRES_SOON_DAYS {
-                log::warn!("the certificate for {names} expires in {days} days");
+                log::warn!("the certificate for {names} expires in {days} days; renew it");
             }
         }
     }

@@ -30,25 +30,25 @@ impl FromStr for ListenAddr {
     type Err = ListenAddrError;
 
     fn from_str(text: &str) -> Result<ListenAddr, ListenAddrError> {
-        let refused = || ListenAddrError(text.to_owned());
+        let invalid = || ListenAddrError(text.to_owned());
         if let Some(path) = text.strip_prefix("unix:") {
             let path = PathBuf::from(path);
             return if path.file_name().is_some() {
                 Ok(ListenAddr::Unix(path))
             } else {
-                Err(refused())
+                Err(invalid())
             };
         }
         if let Some(number) = text.strip_prefix("fd:") {
-            let number: u16 = number.parse().map_err(|_| refused())?;
+            let number: u16 = number.parse().map_err(|_| invalid())?;
             return Ok(ListenAddr::Fd(number.into()));
         }
         // Names are not resolved, except the most common one.
         if let Some(port) = text.strip_prefix("localhost:") {
-            let port: u16 = port.parse().map_err(|_| refused())?;
+            let port: u16 = port.parse().map_err(|_| invalid())?;
             return Ok(ListenAddr::Tcp((Ipv4Addr::LOCALHOST, port).into()));
         }
-        text.parse().map(ListenAddr::Tcp).map_err(|_| refused())
+        text.parse().map(ListenAddr::Tcp).map_err(|_| invalid())
     }
 }
 

@@ -8,7 +8,7 @@ use rusqlite::ErrorCode;
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// SQLite returned an error: disk full, permission denied, database locked.
-    #[error("{}", explained(.0))]
+    #[error("{}", explain(.0))]
     Database(#[from] rusqlite::Error),
     /// The file is not a database, or is damaged.
     #[error("{0}")]
@@ -29,7 +29,7 @@ pub enum StoreError {
         supported: i32,
     },
     /// Another program has locked the file for too long.
-    #[error("another program holds the database")]
+    #[error("another program has locked the database")]
     Locked,
     /// The file could not be created, renamed or read.
     #[error("{0}: {1}")]
@@ -51,11 +51,11 @@ impl StoreError {
 }
 
 /// Returns SQLite's message, preceded by an explanation of common error codes.
-fn explained(error: &rusqlite::Error) -> String {
+fn explain(error: &rusqlite::Error) -> String {
     let hint = match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => "the disk is full",
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-            "another program holds the database"
+            "another program has locked the database"
         }
         Some(ErrorCode::ReadOnly) => "the file is read-only",
         Some(ErrorCode::CannotOpen) => "the file cannot be opened",

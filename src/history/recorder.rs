@@ -179,7 +179,9 @@ impl RecorderThread {
         let earlier = readers.borrow().and_then(|reader| Ok(reader.events(before, missing)?));
         match earlier {
             Ok(earlier) => self.batch.extend_recent(earlier.events),
-            Err(error) => log::warn!("cannot read earlier events from the history: {error}"),
+            Err(error) => log::warn!(
+                "cannot read earlier events from the history: {error}; the page shows new events only"
+            ),
         }
     }
 

@@ -139,7 +139,9 @@ impl Shared {
     fn clear_error(&self) {
         if self.health.load().error.is_some() {
             let dropped = self.dropped.load(Ordering::Relaxed);
-            log::info!("the history is written again; {dropped} values dropped since the start");
+            log::info!(
+                "the history is written again; {dropped} values and events dropped since the start"
+            );
             self.health.store(Arc::default());
         }
     }

@@ -11,7 +11,7 @@ use ureq::http::uri::PathAndQuery;
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum RedirectError {
     /// The target has another host or port.
-    #[error("redirect to another host, {0}, not followed")]
+    #[error("redirect to another host, {0}, not followed; configure its URL if that is right")]
     OtherHost(String),
     /// The target has the scheme http, the current URL https.
     #[error("redirect from https to http, not followed")]

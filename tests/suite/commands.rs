@@ -254,7 +254,7 @@ fn impossible_start_is_refused_with_the_reason() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = taken.local_addr().unwrap().to_string();
     let cases: [(&[&str], &str); 6] = [
-        (&["serve", "--config", empty], "0.0.0.0:6443 accepts connections of other machines"),
+        (&["serve", "--config", empty], "0.0.0.0:6443 accepts connections from other machines"),
         (&["serve", "--config", empty, "--listen", "fd:0"], "[auth] configures no access"),
         (&["serve"], "pumphouse.toml: cannot read the configuration"),
         (&["serve", "--config", empty, "--listen", &taken], "another program has it"),

@@ -159,7 +159,7 @@ impl Sessions {
             Ok(false) => return,
             Ok(true) => {}
             Err(error) => {
-                log::error!("cannot create a signing key, so an account cannot sign in: {error}")
+                log::error!("cannot create signing keys, so some accounts cannot sign in: {error}")
             }
         }
         self.mark_changed(&mut state);
@@ -230,7 +230,9 @@ impl Sessions {
             return true;
         }
         if let Err(error) = state.keys.revoke(&session.account, session.id, session.expires, now) {
-            log::error!("a session was signed out in memory only: {error}");
+            log::error!(
+                "cannot replace the signing key of an account with too many sign-outs: {error}"
+            );
         }
         self.mark_changed(&mut state);
         true
