@@ -1,7 +1,7 @@
 //! Heartbeats of the server's threads, and which threads are stuck: `/healthz` of the admin
 //! listener.
 //!
-//! Each thread leaves the time of its latest pass through its loop in an atomic. A thread is stuck
+//! Each thread stores the time of its latest pass through its loop in an atomic. A thread is stuck
 //! if its heartbeat is older than its bound, which allows for the longest pause that the loop
 //! makes when all is well. Reading them blocks on no thread.
 
@@ -65,7 +65,7 @@ impl ThreadHealth {
 /// A thread whose heartbeat is older than its bound.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StuckThread {
-    /// See [`ThreadHealth::thread`].
+    /// Name, as in [`ThreadHealth::thread`].
     pub thread: String,
     /// Time since its latest heartbeat.
     pub silent: Duration,
@@ -128,8 +128,8 @@ fn engine_threads(engine: &Stats, prefix: &str, worker_bound: Duration) -> Vec<T
 }
 
 fn stuck(threads: Vec<ThreadHealth>) -> Vec<StuckThread> {
-    let late = threads.into_iter().filter(|it| it.age > it.bound);
-    late.map(|it| StuckThread { thread: it.thread, silent: it.age }).collect()
+    let late = threads.into_iter().filter(|thread| thread.age > thread.bound);
+    late.map(|late| StuckThread { thread: late.thread, silent: late.age }).collect()
 }
 
 #[cfg(test)]

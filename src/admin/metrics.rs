@@ -67,8 +67,9 @@ impl Metrics {
         families.extend(sources::values(&self.board.load(), now));
         families.extend(program::history(&self.history));
         families.extend(program::heartbeats(&self.health));
-        families
-            .extend(self.health.admin.get().into_iter().flat_map(|it| connections::of_admin(it)));
+        if let Some(admin) = self.health.admin.get() {
+            families.extend(connections::of_admin(admin));
+        }
         families.extend(program::reloads(&self.configuration));
         families.extend(program::log());
         families.push(program::certificates(self.certificates.as_deref()));

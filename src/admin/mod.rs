@@ -1,7 +1,7 @@
 //! The admin listener: health, metrics and the scoreboard, for this machine only.
 //!
 //! It runs on an [`Engine`] of its own, with its own threads, connection cap, deadlines and
-//! descriptors, so that it answers while the public engine is under attack, and the other way
+//! descriptors, so that it responds while the public engine is under attack, and the other way
 //! round. Every local user can reach it, and all of them share one address, so fairness by
 //! address cannot help here. Three rules bound the damage of a hostile local client instead:
 //!
@@ -14,8 +14,8 @@
 //!   `shared_page`. At least one worker is always free for `/healthz`, which takes no lock that a
 //!   rendering holds.
 //!
-//! All pages are made from atomics, snapshots and the kernel's own files at the time of the
-//! request; no other thread is asked, and none is blocked.
+//! All pages are rendered from atomics, snapshots and the kernel's own files at the time of the
+//! request. No page waits for another thread or blocks one.
 
 pub mod configuration;
 pub mod health;

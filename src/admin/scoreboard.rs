@@ -1,7 +1,7 @@
 //! `/scoreboard` of the admin listener: the state of threads, connections and sources, as JSON.
 //!
-//! `report` documents every member. Everything is read at the time of the request from atomics,
-//! snapshots and `/proc`; no thread is asked.
+//! `report` documents every member. All members are read at the time of the request from atomics,
+//! snapshots and `/proc`, without waiting for another thread.
 
 pub mod report;
 
@@ -162,7 +162,7 @@ fn sources(snapshot: &Snapshot, now: Timestamp) -> Vec<report::Source> {
     let report = |source: &SourceView| report::Source {
         source: source.name.to_string(),
         state: source.state.as_str().into(),
-        age_seconds: source.reading.as_ref().map(|it| seconds_since(it.observed.at, now)),
+        age_seconds: source.reading.as_ref().map(|reading| seconds_since(reading.observed.at, now)),
         error: source.error.as_ref().map(|failure| report::SourceError {
             kind: failure.kind.as_str().into(),
             message: failure.message.to_string(),

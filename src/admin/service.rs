@@ -98,7 +98,7 @@ impl AdminService {
         }
     }
 
-    /// Answers from atomics: takes no lock that a rendering holds.
+    /// Responds from atomics alone, and takes no lock that a rendering holds.
     fn healthz(&self, path: &str) -> Response {
         let stuck = self.pages.health.stuck();
         if stuck.is_empty() {

@@ -58,7 +58,7 @@ impl State {
 }
 
 impl SharedPage {
-    /// Returns the page, rendered by this call if nothing recent can be shared.
+    /// Returns the page, rendered by this call if no recent one can be shared.
     pub(super) fn get(&self, render: impl FnOnce() -> Bytes) -> Result<Rendered, Busy> {
         self.get_at(Instant::now(), render)
     }
@@ -191,19 +191,21 @@ mod tests {
                 .map(|_| scope.spawn(|| page.get_at(start, must_not_render)))
                 .collect();
             // Each waiter either has begun to wait, or has given up on a slow machine.
-            while page.lock().waiting < MAX_WAITERS && !waiting.iter().any(|it| it.is_finished()) {
+            while page.lock().waiting < MAX_WAITERS
+                && !waiting.iter().any(|caller| caller.is_finished())
+            {
                 thread::yield_now();
             }
             if page.lock().waiting == MAX_WAITERS {
-                let asked = Instant::now();
+                let requested_at = Instant::now();
                 let refused = page.get_at(start, must_not_render).unwrap_err();
                 assert_eq!(refused, Busy);
-                assert!(asked.elapsed() < Duration::from_secs(5), "it is refused at once");
+                assert!(requested_at.elapsed() < Duration::from_secs(5), "it is refused at once");
             }
             drop(release);
             assert_eq!(&*first.join().unwrap().unwrap().body, b"one");
-            for it in waiting {
-                match it.join().unwrap() {
+            for caller in waiting {
+                match caller.join().unwrap() {
                     Ok(shared) => assert_eq!(&*shared.body, b"one"),
                     Err(Busy) => assert!(start.elapsed() > MAX_WAIT),
                 }

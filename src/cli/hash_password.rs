@@ -29,7 +29,7 @@ fn prompt() -> Result<String, Failure> {
             .map_err(|error| format!("cannot read the password from the terminal: {error}"))
     };
     let password = prompt("Password: ")?;
-    // An unfit password is reported before it has to be typed again.
+    // An invalid password is reported before it has to be repeated.
     check_password(&password)?;
     if password == prompt("Repeat the password: ")? {
         Ok(password)
@@ -41,11 +41,11 @@ fn prompt() -> Result<String, Failure> {
 /// Reads the whole input, without the end of its line.
 fn read() -> Result<String, Failure> {
     // Room for the end of the line, and for one byte more, by which a longer input is recognized.
-    let most = MAX_PASSWORD_BYTES as u64 + 3;
+    let limit = MAX_PASSWORD_BYTES as u64 + 3;
     let mut input = Vec::new();
     io::stdin()
         .lock()
-        .take(most)
+        .take(limit)
         .read_to_end(&mut input)
         .map_err(|error| format!("cannot read the password: {error}"))?;
     let text = String::from_utf8(input).map_err(|_| "the password is not UTF-8")?;

@@ -1,7 +1,7 @@
 //! `doctor`: examines a server, and reports on one page what is wrong and what helps.
 //!
 //! The server's admin listener is queried for `/healthz`, `/readyz` and `/scoreboard`, and `checks`
-//! turns the answers into findings. At the same time `KernelView` reads from the kernel which
+//! turns the responses into findings. At the same time `KernelView` reads from the kernel which
 //! processes listen, how many connections wait in their accept queues, and where each of their threads
 //! waits. These facts are reported if the server does not answer (`unresponsive`) or is unhealthy;
 //! they need no cooperation of the server, which may be any program.
@@ -110,7 +110,7 @@ impl Doctor {
             (Some(view), Some(_)) => findings.extend(unresponsive::threads(view)),
             (None, None) => findings.push(Finding::wrong(
                 "kernel",
-                "the kernel did not answer in time which process listens, and where it waits",
+                "cannot read from /proc in time which process listens and where its threads wait",
                 "give more time by --timeout 10s; a process whose /proc files hang waits for a disk",
             )),
             (None, Some(_)) => {}

@@ -53,7 +53,7 @@ impl Display for Report {
                 writeln!(f, "{:22} -> {}", "", clean(advice))?;
             }
         }
-        let wrong = self.findings.iter().filter(|it| it.mark == Mark::Wrong).count();
+        let wrong = self.findings.iter().filter(|finding| finding.mark == Mark::Wrong).count();
         match wrong {
             0 => writeln!(f, "\nAll is well."),
             1 => writeln!(f, "\n1 thing is wrong."),

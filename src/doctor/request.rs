@@ -33,7 +33,7 @@ pub(super) enum RequestError {
     #[error("its accept queue is full")]
     Full,
     /// The deadline passed.
-    #[error("no answer in time")]
+    #[error("timed out")]
     Timeout,
     /// The connection broke off.
     #[error("the connection broke: {0}")]
@@ -72,8 +72,8 @@ pub(super) fn get(
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(io_error(error)),
         }
-        if let Some(answer) = parse(&bytes)? {
-            return Ok(answer);
+        if let Some(response) = parse(&bytes)? {
+            return Ok(response);
         }
         if bytes.len() > MAX_RESPONSE {
             return Err(RequestError::Malformed("the response is too long"));
@@ -187,7 +187,7 @@ mod tests {
             (&[], LONG, "the response broke off"),
             (&["SSH-2.0-OpenSSH\r\n\r\n"], LONG, "the response is not HTTP"),
             (&["HTTP/1.0 200 OK\r\n\r\n"], LONG, "the response is not HTTP"),
-            (&["HTTP/1.0 200 OK\r\n", A, A, A, A, A, A, A, A, A], SHORT, "no answer in time"),
+            (&["HTTP/1.0 200 OK\r\n", A, A, A, A, A, A, A, A, A], SHORT, "timed out"),
         ] {
             let outcome = match get(&serve_pieces(pieces), "/healthz", Instant::now() + bound) {
                 Ok(Response { status, body }) => {
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn get_without_a_listener_or_an_answer_or_with_a_full_queue_fails_accordingly() {
+    fn get_without_a_listener_or_a_response_or_with_a_full_queue_fails_accordingly() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("admin");
         let at = ListenAddr::Unix(path.clone());

@@ -240,7 +240,7 @@ mod tests {
         let address = admin_address();
         let body = json!({}).to_string().into_bytes();
         for (response, detail, advice) in [
-            (Err(RequestError::Timeout), "does not answer: no answer in time", "does not answer"),
+            (Err(RequestError::Timeout), "does not answer: timed out", "does not answer"),
             (Err(RequestError::Full), "its accept queue is full", "does not answer"),
             (Ok(Response { status: 404, body }), "has no scoreboard (404)", "--admin"),
         ] {

@@ -17,10 +17,10 @@ pub fn limit() -> Option<u64> {
 pub fn raise_limit(wanted: u64) {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     let wanted = maximum.map_or(wanted, |maximum| maximum.min(wanted));
-    if current.is_some_and(|current| current < wanted)
+    if let Some(current) = current.filter(|current| *current < wanted)
         && let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum })
     {
-        log::debug!("RLIMIT_NOFILE stays at {current:?}: {error}");
+        log::debug!("cannot raise RLIMIT_NOFILE from {current} to {wanted}: {error}");
     }
 }
 
@@ -28,8 +28,8 @@ pub fn raise_limit(wanted: u64) {
 ///
 /// Call it before any thread serves. Otherwise the table grows by doubling while the server
 /// runs, and in a process with several threads each growth waits for an RCU grace period
-/// (`expand_files` in fs/file.c of Linux): in a burst the acceptor stood still for tens of
-/// milliseconds.
+/// (`expand_files` in fs/file.c of Linux), which blocked the acceptor for tens of milliseconds in a
+/// burst of connections.
 ///
 /// # Errors
 /// The limit does not allow that number; the table then grows on demand.

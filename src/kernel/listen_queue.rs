@@ -6,12 +6,11 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
-use std::net::SocketAddr;
 
 use procfs::net::{TcpNetEntries, TcpNetEntry};
 use procfs::{FromBufReadSI, ProcResult};
 
-use super::sock_diag;
+use super::sock_diag::{self, ListeningSocket};
 
 /// A listening TCP socket of this process, by its inode.
 #[derive(Debug, Clone)]
@@ -70,44 +69,20 @@ pub fn listen_queues(sockets: &[ListenSocket]) -> Vec<ListenQueue> {
     queues
 }
 
-/// A listening TCP socket of any process.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listening {
-    /// Address of the listener.
-    pub address: SocketAddr,
-    /// Inode, which identifies the socket in `/proc/PID/fd`.
-    pub inode: u64,
-    /// Number of connections that wait to be accepted.
-    pub depth: u32,
-    /// Maximum number of connections that wait, if the kernel reports it.
-    pub limit: Option<u32>,
-}
-
 /// Returns all listening TCP sockets of this network namespace.
-pub fn listening() -> Vec<Listening> {
+pub fn listening() -> Vec<ListeningSocket> {
     // A sandbox that forbids netlink sockets still has its /proc.
-    sock_diag::listening().map_or_else(
-        |_| listening_by_tables(),
-        |found| {
-            let found = found.into_iter().map(|it| Listening {
-                address: it.address,
-                inode: it.inode,
-                depth: it.depth,
-                limit: Some(it.limit),
-            });
-            found.collect()
-        },
-    )
+    sock_diag::listening().unwrap_or_else(|_| listening_by_tables())
 }
 
 /// Reads the sockets from `/proc/net/tcp`, which has no limits. The kernel lists listeners first, so
 /// reading ends at the first line of another state: with thousands of connections the rest of the
 /// table is slow.
-fn listening_by_tables() -> Vec<Listening> {
+fn listening_by_tables() -> Vec<ListeningSocket> {
     let tables = ["/proc/net/tcp", "/proc/net/tcp6"].into_iter();
     let entries = tables.filter_map(|path| listening_in(fs::File::open(path).ok()?).ok()).flatten();
     // For a listening socket the receive queue is the accept queue (tcp_diag, proc(5)).
-    let found = entries.map(|entry| Listening {
+    let found = entries.map(|entry| ListeningSocket {
         address: entry.local_address,
         inode: entry.inode,
         depth: entry.rx_queue,
@@ -189,7 +164,8 @@ mod tests {
         let heading = "sl local_address rem_address st tx_queue rx_queue tr tm->when retrnsmt\n";
         let table = [heading, &line(1, "0A"), &line(2, "0A"), &line(3, "01"), "garbage"].concat();
         let entries = listening_in(table.as_bytes()).unwrap();
-        let found: Vec<(u64, u32)> = entries.iter().map(|it| (it.inode, it.rx_queue)).collect();
+        let found: Vec<(u64, u32)> =
+            entries.iter().map(|entry| (entry.inode, entry.rx_queue)).collect();
         assert_eq!(found, [(1, 7), (2, 7)]);
         assert!(listening_in("".as_bytes()).unwrap().is_empty());
     }

@@ -1,6 +1,6 @@
 //! Interfaces to the kernel: processes, listening sockets, descriptors and signals.
 //!
-//! Nothing here knows the configuration or the engine: callers pass plain numbers.
+//! This module depends on neither the configuration nor the engine: callers pass plain numbers.
 
 pub mod descriptors;
 pub mod listen_queue;

@@ -10,7 +10,7 @@ use signal_hook::iterator::Signals;
 use crate::logging;
 use crate::threads;
 
-/// Request that a signal makes.
+/// Meaning of a signal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Request {
     /// TERM or INT: finish requests in flight and exit.
@@ -22,7 +22,8 @@ pub enum Request {
 /// Exit code after a second TERM or INT: that of a shell command ended by SIGINT, 128 + 2.
 const INTERRUPTED: i32 = 130;
 
-/// Capacity of the channel. Requests beyond it are dropped: as many of their kind wait already.
+/// Capacity of the channel. A request that finds it full is dropped. The main thread receives requests
+/// at once while the server runs, so that takes this many signals during its start.
 const CAPACITY: usize = 8;
 
 /// Installs the handlers and starts the thread `pw-signals`.
@@ -35,7 +36,7 @@ const CAPACITY: usize = 8;
 pub fn listen() -> io::Result<Receiver<Request>> {
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])?;
     let (sender, requests) = bounded(CAPACITY);
-    // Detached: it ends with the process, as the second signal counts until then.
+    // Detached: it waits for a second signal until the process ends.
     threads::spawn_detached(threads::SIGNALS, move || {
         let mut stopping = false;
         for signal in signals.forever() {

@@ -1,9 +1,9 @@
-//! Listening TCP sockets from the kernel's netlink interface (sock_diag(7)), as `ss -ltn` lists
+//! ListeningSocket TCP sockets from the kernel's netlink interface (sock_diag(7)), as `ss -ltn` lists
 //! them.
 //!
-//! Unlike `/proc/net/tcp` it has the limit of the accept queue of a socket that another process
-//! has bound. The two structures that are needed are written and read by hand; their layout is
-//! that of linux/netlink.h and linux/inet_diag.h.
+//! Unlike `/proc/net/tcp` it reports the limit of the accept queue of a socket that another process
+//! has bound. The request and its responses are encoded and decoded here; their layouts are those of
+//! linux/netlink.h and linux/inet_diag.h.
 
 use std::io::{self, Read};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -13,15 +13,16 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 /// A listening socket of any process in this network namespace.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listening {
-    /// Address.
+pub struct ListeningSocket {
+    /// Address that it is bound to.
     pub address: SocketAddr,
     /// Inode, which identifies the socket in `/proc/PID/fd`.
     pub inode: u64,
     /// Number of connections that wait to be accepted.
     pub depth: u32,
-    /// Maximum number of connections that wait.
-    pub limit: u32,
+    /// Maximum number of connections that wait; `None` if the kernel does not report it, as in
+    /// `/proc/net/tcp`.
+    pub limit: Option<u32>,
 }
 
 // linux/netlink.h, linux/sock_diag.h, linux/inet_diag.h, net/tcp_states.h
@@ -40,14 +41,14 @@ const HEADER: usize = 16;
 const REQUEST: usize = HEADER + 56;
 const MESSAGE: usize = 72;
 
-/// Maximum wait for a message. The kernel answers at once; an emulation of it may not.
+/// Maximum wait for a message. The kernel responds at once; an emulated kernel may not.
 const RECEIVE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Returns all listening TCP sockets of this network namespace.
 ///
 /// # Errors
 /// The kernel lacks the interface, or does not allow this process to use it.
-pub fn listening() -> io::Result<Vec<Listening>> {
+pub fn listening() -> io::Result<Vec<ListeningSocket>> {
     let mut found = Vec::new();
     for family in [AF_INET, AF_INET6] {
         dump(family, &mut found)?;
@@ -56,7 +57,7 @@ pub fn listening() -> io::Result<Vec<Listening>> {
 }
 
 /// Appends the listening sockets of one address family to `found`.
-fn dump(family: u8, found: &mut Vec<Listening>) -> io::Result<()> {
+fn dump(family: u8, found: &mut Vec<ListeningSocket>) -> io::Result<()> {
     let protocol = Some(Protocol::from(NETLINK_SOCK_DIAG));
     let socket = Socket::new(Domain::from(AF_NETLINK), Type::RAW, protocol)?;
     socket.set_read_timeout(Some(RECEIVE_TIMEOUT))?;
@@ -83,8 +84,8 @@ fn request(family: u8) -> [u8; REQUEST] {
 }
 
 /// Parses a datagram of messages. Returns true if the last message of the dump is among them.
-fn parse(mut bytes: &[u8], found: &mut Vec<Listening>) -> io::Result<bool> {
-    let broken = || io::Error::new(io::ErrorKind::InvalidData, "a broken netlink message");
+fn parse(mut bytes: &[u8], found: &mut Vec<ListeningSocket>) -> io::Result<bool> {
+    let broken = || io::Error::new(io::ErrorKind::InvalidData, "malformed netlink message");
     while !bytes.is_empty() {
         let length = u32_at(bytes, 0).ok_or_else(broken)? as usize;
         let kind = u16::from_ne_bytes([byte(bytes, 4), byte(bytes, 5)]);
@@ -104,7 +105,7 @@ fn parse(mut bytes: &[u8], found: &mut Vec<Listening>) -> io::Result<bool> {
 }
 
 /// Parses `struct inet_diag_msg`; `None` if it is truncated or no listener.
-fn listener(message: &[u8]) -> Option<Listening> {
+fn listener(message: &[u8]) -> Option<ListeningSocket> {
     let message = message.get(..MESSAGE)?;
     if message[1] != TCP_LISTEN {
         return None;
@@ -115,11 +116,11 @@ fn listener(message: &[u8]) -> Option<Listening> {
         AF_INET => IpAddr::from([source[0], source[1], source[2], source[3]]),
         _ => IpAddr::from(Ipv6Addr::from(source)),
     };
-    Some(Listening {
+    Some(ListeningSocket {
         address: (address, port).into(),
         inode: u32_at(message, 68)?.into(),
         depth: u32_at(message, 56)?,
-        limit: u32_at(message, 60)?,
+        limit: Some(u32_at(message, 60)?),
     })
 }
 
@@ -149,7 +150,7 @@ mod tests {
             let all = listening().unwrap();
             let ours = all.iter().find(|socket| socket.address == address);
             let ours = ours.unwrap_or_else(|| panic!("{address} is not in {all:?}"));
-            assert_eq!((ours.depth, ours.limit), (3, 7));
+            assert_eq!((ours.depth, ours.limit), (3, Some(7)));
             drop(waiting);
         }
     }

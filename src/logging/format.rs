@@ -30,7 +30,7 @@ pub enum Format {
 
 /// Error of parsing a [`Format`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("\"{0}\" is no format of the log; it is \"text\" or \"json\"")]
+#[error("\"{0}\" is not a log format; expected \"text\" or \"json\"")]
 pub struct FormatError(String);
 
 impl FromStr for Format {
@@ -143,7 +143,7 @@ impl<'kvs> VisitSource<'kvs> for Line {
     }
 }
 
-/// Converts a value of a record to JSON: a number or boolean to its like, any other to text.
+/// Converts a value of a record to JSON: numbers and booleans keep their type, others become text.
 struct Member {
     value: Value,
     max_bytes: usize,

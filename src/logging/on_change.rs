@@ -38,16 +38,16 @@ impl<T> OnChange<T> {
         self.logged.is_some()
     }
 
-    /// Notes that there is no such condition. Returns true if one was set, so that its end is to be
-    /// logged.
+    /// Records the end of the condition. Returns true if it was set, in which case the caller logs the
+    /// end.
     pub fn clear(&mut self) -> bool {
         self.logged.take().is_some()
     }
 }
 
 impl<T: PartialEq> OnChange<T> {
-    /// Notes the condition. Returns true if it is to be logged: it is new, has changed, or was last
-    /// logged an interval ago.
+    /// Records the condition. Returns true if the caller is to log it: it is new, has changed, or was
+    /// last logged an interval ago.
     #[must_use = "the caller logs the condition"]
     pub fn set(&mut self, condition: T) -> bool {
         self.set_at(condition, Instant::now())
@@ -98,7 +98,7 @@ mod tests {
         let mut failure = OnChange::repeating(Duration::from_secs(60));
         let logged =
             [(0, "full"), (1, "full"), (59, "full"), (60, "full"), (61, "gone"), (62, "gone")]
-                .map(|(seconds, what)| failure.set_at(what, now + Duration::from_secs(seconds)));
+                .map(|(seconds, text)| failure.set_at(text, now + Duration::from_secs(seconds)));
         assert_eq!(logged, [true, false, false, true, true, false]);
     }
 }

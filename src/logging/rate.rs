@@ -64,8 +64,8 @@ impl RateLimiter {
             callsite = Callsite::Further(record.level());
         }
         let bucket = match buckets.entry(callsite) {
-            Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(new) => new.insert(Bucket {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => entry.insert(Bucket {
                 full_at: now,
                 target: record.target().to_owned(),
                 line: record.line(),

@@ -1,4 +1,4 @@
-//! HTTP client for one server nearby: one of our own listeners, or supervisord's control socket.
+//! HTTP client of one server: a listener of this program, or supervisord's control socket.
 
 use std::io;
 use std::time::{Duration, Instant};

@@ -40,8 +40,8 @@ impl ConnectError {
             ("not tried before the deadline".to_owned(), self.untried),
         ];
         for (cause, count) in failures.chain(unfinished).filter(|(_, count)| *count > 0) {
-            match causes.iter_mut().find(|(known, _)| *known == cause) {
-                Some((_, known)) => *known += count,
+            match causes.iter_mut().find(|(listed, _)| *listed == cause) {
+                Some((_, total)) => *total += count,
                 None => causes.push((cause, count)),
             }
         }

@@ -77,13 +77,13 @@ fn is_shortage(error: &io::Error) -> bool {
 fn describe(error: ureq::Error, timeout: Duration) -> (FailureKind, String) {
     use ureq::Error;
     match error {
-        Error::Timeout(_) => (FailureKind::Timeout, late(timeout)),
+        Error::Timeout(_) => (FailureKind::Timeout, timeout_message(timeout)),
         Error::HostNotFound => (FailureKind::Dns, "the host name has no address".to_owned()),
         Error::Other(other) => match other.downcast::<ResolveError>() {
             Ok(error) => (FailureKind::Dns, error.to_string()),
             Err(other) => match other.downcast::<ConnectError>() {
                 Ok(error) if error.timed_out() => {
-                    (FailureKind::Timeout, format!("{}: {error}", late(timeout)))
+                    (FailureKind::Timeout, format!("{}: {error}", timeout_message(timeout)))
                 }
                 Ok(error) => (FailureKind::Connect, error.to_string()),
                 Err(_) => (FailureKind::Connect, "the connection failed".to_owned()),
@@ -102,7 +102,9 @@ fn describe(error: ureq::Error, timeout: Duration) -> (FailureKind, String) {
         Error::LargeResponseHeader(_, limit) => {
             (FailureKind::TooLarge, format!("the head is larger than {} KiB", limit / 1024))
         }
-        Error::Protocol(_) => (FailureKind::Http, "the answer breaks the HTTP protocol".to_owned()),
+        Error::Protocol(_) => {
+            (FailureKind::Http, "the response violates the HTTP protocol".to_owned())
+        }
         // The rest is about the request, whose address must not be shown.
         _ => (FailureKind::Http, "the request cannot be made".to_owned()),
     }
@@ -110,7 +112,7 @@ fn describe(error: ureq::Error, timeout: Duration) -> (FailureKind, String) {
 
 fn describe_io(error: io::Error, timeout: Duration) -> (FailureKind, String) {
     if matches!(error.kind(), io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock) {
-        return (FailureKind::Timeout, late(timeout));
+        return (FailureKind::Timeout, timeout_message(timeout));
     }
     // rustls reports a failed handshake through the stream that it works on.
     match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
@@ -122,8 +124,8 @@ fn describe_io(error: io::Error, timeout: Duration) -> (FailureKind, String) {
     }
 }
 
-fn late(timeout: Duration) -> String {
-    format!("no complete answer within {} s", timeout.as_secs_f64())
+fn timeout_message(timeout: Duration) -> String {
+    format!("no complete response within {} s", timeout.as_secs_f64())
 }
 
 #[cfg(test)]
@@ -177,6 +179,9 @@ mod tests {
             assert!(!failure.message.contains("secret"), "{name}");
             assert!(!failure.message.is_empty(), "{name}");
         }
-        assert_eq!(late(Duration::from_millis(1500)), "no complete answer within 1.5 s");
+        assert_eq!(
+            timeout_message(Duration::from_millis(1500)),
+            "no complete response within 1.5 s"
+        );
     }
 }

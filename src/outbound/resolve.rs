@@ -68,7 +68,7 @@ struct Query {
 }
 
 impl ThreadedResolver {
-    /// Returns a resolver by `getaddrinfo(3)`. Its thread is named after `name`.
+    /// Returns a resolver that calls `getaddrinfo(3)`. Its thread is named after `name`.
     pub(crate) fn system(name: &str) -> ThreadedResolver {
         let lookup = |host: &str, port| Ok((host, port).to_socket_addrs()?.collect());
         ThreadedResolver::with_lookup(name, Arc::new(lookup))
@@ -79,7 +79,7 @@ impl ThreadedResolver {
         format!("pw-dns-{name}")
     }
 
-    /// Returns a resolver by that function.
+    /// Returns a resolver that calls `lookup`.
     pub(crate) fn with_lookup(name: &str, lookup: Lookup) -> ThreadedResolver {
         let thread_name = ThreadedResolver::thread_name(name);
         ThreadedResolver(Arc::new(Inner { thread_name, lookup, queries: Mutex::new(None) }))
@@ -223,7 +223,7 @@ mod tests {
             let begun = begun.clone();
             move |_: &str, port| {
                 begun.fetch_add(1, Ordering::SeqCst);
-                // Hangs until the test lets go.
+                // Hangs until the test drops `release`.
                 let _ = hang.recv();
                 Ok(vec![SocketAddr::from(([127, 0, 0, 1], port))])
             }

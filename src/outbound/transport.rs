@@ -1,7 +1,8 @@
 //! Sockets as transports of the HTTP client (ureq).
 //!
-//! ureq excludes these traits from its promise of stability. This file uses of them what ureq's
-//! own TCP transport uses, and replaces that transport: it tries one address after the other.
+//! ureq excludes these traits from its promise of stability, so this file uses only those parts of them
+//! that ureq's own TCP transport uses. It replaces that transport, which tries one address after the
+//! other.
 
 use std::fmt;
 use std::io::{self, Read as _, Write as _};

@@ -25,7 +25,7 @@ pub(super) const MAX_READERS: usize = 8;
 const PER_SOURCE: u64 = MAX_PENDING as u64 + 1;
 
 /// Maximum number of admin connections. At this cap a new connection is evicted once that many
-/// newer ones have come, so at 35,000 connects a second it has 30 ms for its request.
+/// newer ones have arrived, so at 35,000 connects a second it has 30 ms for its request.
 const MAX_ADMIN_CONNECTIONS: u64 = 1024;
 
 /// Number of admin connections where descriptors are scarce.

@@ -115,8 +115,8 @@ pub fn run(setup: Setup, loader: Option<SetupLoader>) -> Result<(), StartError> 
     threads::ensure(&required_threads::at_start(&setup.config), memory)?;
     if threads::lacks_allocator_thread() {
         log::warn!(
-            "the allocator has no thread: memory that many connections held returns to the system \
-             late; if the limits on threads refused it when the process began, start it again"
+            "the allocator has no thread, so freed memory returns to the system late; if a limit on \
+             threads refused it when the process started, restart the server"
         );
     }
     let requests = signals::listen().map_err(StartError::Signals)?;
@@ -128,7 +128,7 @@ pub fn run(setup: Setup, loader: Option<SetupLoader>) -> Result<(), StartError> 
     Ok(())
 }
 
-/// Follows signals until one requests the end.
+/// Handles signals and loaded setups until a signal requests the stop.
 fn serve(
     running: &mut Running,
     requests: &Receiver<Request>,
@@ -161,12 +161,13 @@ fn serve(
     }
 }
 
-/// Reloads a setup that was read, or logs why the running one stays.
+/// Applies a loaded setup, or logs why the running one stays in force.
 fn apply(running: &mut Running, setup: Result<Setup, String>, reload_thread: &ReloadThread) {
     let setup = setup.and_then(|setup| {
         let (before, after) = (&running.config, &setup.config);
-        let more = required_threads::memory(after).saturating_sub(required_threads::memory(before));
-        threads::ensure(&required_threads::at_reload(before, after), more)
+        let added =
+            required_threads::memory(after).saturating_sub(required_threads::memory(before));
+        threads::ensure(&required_threads::at_reload(before, after), added)
             .map_err(|shortage| shortage.to_string())?;
         Ok(setup)
     });

@@ -1,7 +1,7 @@
 //! The redirect from plain HTTP to HTTPS (`[tls] redirect_listen`).
 //!
-//! An engine of its own, with one worker and few connections, serves it, so that nothing that
-//! happens there costs the site a worker or a connection.
+//! A separate engine with one worker and few connections serves it, so that its clients take no worker
+//! and no connection from the site.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -7,8 +7,8 @@
 //! * Pollers of unchanged sources are not interrupted. A poller that was replaced in the middle of a
 //!   poll reports nothing any more.
 //! * Open connections keep the deadlines that they began with.
-//! * Listeners, workers and the history's file need a restart. Their changes are logged, and not
-//!   taken over, so that the next HUP logs them again.
+//! * Listeners, workers and the history's file need a restart. Their changes are logged and
+//!   not applied, so that the next HUP logs them again.
 
 use super::reload_thread::ReloadThread;
 use super::start::backfill_trends;
@@ -55,7 +55,7 @@ impl Running {
             self.engine.renew(Settings { max_connections, ..config.server.engine.clone() });
             changes.push(format!("[server] {} changed", changed.join(", ")));
         }
-        let restart = changes_for_a_restart(&self.config, &config);
+        let restart = keys_that_need_a_restart(&self.config, &config);
         let renewed = match (&self.certificates, certificates) {
             (Some(live), Some(latest)) => {
                 latest.warnings.iter().for_each(|warning| log::warn!("{warning}"));
@@ -67,7 +67,7 @@ impl Running {
             changes.push("certificates renewed".to_owned());
         }
         config.warnings.iter().for_each(|warning| log::warn!("{warning}"));
-        self.take_config(config);
+        self.store_config(config);
         self.configuration.record_applied(effective_limits(&self.config));
         if let Err(error) = self.watch_certificates() {
             log::error!("HUP: the certificate files are not polled for renewals: {error}");
@@ -76,7 +76,7 @@ impl Running {
             if changes.is_empty() { "nothing changed".to_owned() } else { changes.join("; ") };
         log::info!("reloaded: {summary}");
         if !restart.is_empty() {
-            log::warn!("HUP: {} take a restart to change", restart.join(", "));
+            log::warn!("HUP: {} need a restart to change", restart.join(", "));
         }
         self.change_sender.send(program_event(EventKind::Reloaded, &summary));
     }
@@ -96,7 +96,7 @@ impl Running {
 
     /// Stores the configuration now in force. Keys that need a restart keep their running values, so
     /// that the next HUP logs them again.
-    fn take_config(&mut self, config: Config) {
+    fn store_config(&mut self, config: Config) {
         let running = &self.config.server;
         let Settings { workers, heavy_requests, .. } = running.engine;
         let engine = Settings { workers, heavy_requests, ..config.server.engine };
@@ -108,7 +108,7 @@ impl Running {
                 ..running.clone()
             },
             site: Site { timezone: self.config.site.timezone.clone(), ..config.site },
-            tls: self.config.tls.take().map(|before| kept_tls(before, config.tls)),
+            tls: self.config.tls.take().map(|before| merge_tls(before, config.tls)),
             auth: config.auth,
             history: self.config.history.clone(),
             log: config.log,
@@ -120,7 +120,7 @@ impl Running {
 
 /// Returns the certificate files of the new configuration, with the redirect listeners that are
 /// bound.
-fn kept_tls(before: TlsFiles, after: Option<TlsFiles>) -> TlsFiles {
+fn merge_tls(before: TlsFiles, after: Option<TlsFiles>) -> TlsFiles {
     match after {
         Some(after) => TlsFiles { redirect_listen: before.redirect_listen, ..after },
         None => before,
@@ -181,7 +181,7 @@ fn changed_limits(before: &Server, after: &Server) -> Vec<&'static str> {
 }
 
 /// Returns the keys that differ and need a restart.
-fn changes_for_a_restart(before: &Config, after: &Config) -> Vec<&'static str> {
+fn keys_that_need_a_restart(before: &Config, after: &Config) -> Vec<&'static str> {
     let (a, b) = (&before.server, &after.server);
     let keys = [
         ("[server] listen", a.listen != b.listen),

@@ -20,12 +20,12 @@ pub(super) fn at_start(config: &Config) -> Vec<String> {
         threads::SCOREBOARD,
         threads::WATCHDOG,
     ];
-    let kept = config.history.as_ref().map(|_| threads::LAST_VALUES);
+    let last_values = config.history.as_ref().map(|_| threads::LAST_VALUES);
     let sessions = keeps_sessions(config).then_some(threads::SESSIONS);
     let certificates = config.tls.as_ref().map(|_| threads::CERTIFICATES);
     let mut names: Vec<String> = always
         .into_iter()
-        .chain(kept)
+        .chain(last_values)
         .chain(sessions)
         .chain(certificates)
         .map(str::to_owned)

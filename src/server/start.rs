@@ -2,8 +2,8 @@
 //! and the upstreams to the clients, and the watchdog last.
 //!
 //! Addresses are bound first, so that a wrong one fails the start before anything was written. The
-//! board starts with the last good values, before the first poll. The engine starts
-//! after all that its pages are made of.
+//! board starts with the last good values, before the first poll. The engine starts after every part
+//! that its pages are rendered from.
 
 use std::io;
 use std::path::PathBuf;
@@ -64,13 +64,13 @@ impl Running {
         // Data: history, board, pollers.
         let infos = config.sources.iter().map(SourceInfo::from).collect();
         let file = config.history.as_ref().map(config::History::last_values);
-        let kept = file.as_deref().map(last_values::load).unwrap_or_default();
+        let loaded = file.as_deref().map(last_values::load).unwrap_or_default();
         let (recorder, change_sender, history) = history::prepare(history_settings(&config));
         change_sender.send(program_event(EventKind::Started, env!("CARGO_PKG_VERSION")));
         let changes = change_sender.clone();
         let changes = Box::new(move |change| changes.send(change));
-        let (board, reader, reporter) = Board::start(infos, kept, service.clone(), changes)?;
-        // Trends need the past. The recorder's thread reads it, as the disk may be slow.
+        let (board, reader, reporter) = Board::start(infos, loaded, service.clone(), changes)?;
+        // Trends start from recorded samples. The recorder's thread reads them, as the disk may be slow.
         let (sources, trend_reporter) = (config.sources.clone(), reporter.clone());
         let recorder = recorder.start(Box::new(move |history| {
             backfill_trends(history, &sources, &trend_reporter);
@@ -194,7 +194,7 @@ impl Running {
         Ok(())
     }
 
-    /// Starts to poll the certificate files, or hands the watcher the files that a reload named.
+    /// Starts to poll the certificate files, or passes the files of a reload to the running watcher.
     pub(super) fn watch_certificates(&mut self) -> io::Result<()> {
         let Some(live) = &self.certificates else { return Ok(()) };
         live.warn_of_expiry(Timestamp::now());
@@ -242,10 +242,10 @@ fn history_settings(config: &Config) -> history::Settings {
     let readers = (engine.heavy_permits() + 1).min(engine.workers.saturating_sub(1));
     let readers = readers.clamp(1, MAX_READERS);
     match &config.history {
-        Some(kept) => history::Settings {
-            path: Some(kept.path.clone()),
-            flush: kept.flush,
-            keep: Retention { raw: kept.keep_raw, quarters: kept.keep_15m, days: kept.keep_daily },
+        Some(file) => history::Settings {
+            path: Some(file.path.clone()),
+            flush: file.flush,
+            keep: Retention { raw: file.keep_raw, quarters: file.keep_15m, days: file.keep_daily },
             zone,
             readers,
         },
@@ -273,7 +273,7 @@ fn admitted_or_warn(config: &Config) -> usize {
     admitted
 }
 
-/// Gives the board the recorded samples that the trends of these sources start from.
+/// Sends the board the recorded samples that the trends of these sources start from.
 pub(super) fn backfill_trends(history: &History, sources: &[config::Source], reporter: &Reporter) {
     reporter.backfill(trend_samples(history, sources, Timestamp::now()));
 }

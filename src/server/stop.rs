@@ -1,9 +1,9 @@
 //! Ends a running server within `drain_timeout`.
 //!
-//! In order: requests in flight are finished; what is in memory and belongs on the disk is written,
-//! for which [`TEARDOWN_TIME`] is reserved; the last lines of the log are written, for which
+//! In order: requests in flight are finished; data that is still in memory is written to disk, for
+//! which [`TEARDOWN_TIME`] is reserved; the last lines of the log are written, for which
 //! [`logging::FLUSH_TIMEOUT`] is reserved. Each step has its own limit, so neither a disk that hangs
-//! nor a poll in flight keeps the process.
+//! nor a poll in flight delays the end of the process.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -17,8 +17,8 @@ use crate::engine::Drained;
 use crate::logging;
 use crate::threads::{self, OwnedThread};
 
-/// Part of `drain_timeout` that is reserved for writing to disk what is in memory, after the last
-/// request; a quarter of `drain_timeout` if that is shorter.
+/// Part of `drain_timeout` that is reserved for writing data in memory to disk after the last request;
+/// a quarter of `drain_timeout` if that is shorter.
 const TEARDOWN_TIME: Duration = Duration::from_secs(1);
 
 /// The thread that ends the other threads. It is created at the start, because at the stop the
@@ -50,8 +50,8 @@ impl Teardown {
 }
 
 impl Running {
-    /// Finishes requests in flight, writes to disk what is in memory, and joins the threads that
-    /// end in time.
+    /// Finishes requests in flight, writes data in memory to disk, and joins the threads that end in
+    /// time.
     pub(super) fn stop(self) {
         log::info!("stopping: finishing requests in flight; a second signal ends the process now");
         systemd::stopping();
@@ -80,15 +80,15 @@ impl Running {
         // The last lines of the log are written within drain_timeout, too.
         let flush_timeout = logging::FLUSH_TIMEOUT.min(drain_timeout / 4);
         let deadline = Instant::now() + drain_timeout - flush_timeout;
-        // The watchdog goes first, as it would take the acceptor's end for a hang. Its thread
-        // blocks on nothing, and the other two are not joined or end at once.
+        // The watchdog stops first, as it would take the acceptor's end for a hang. Its thread blocks
+        // on nothing, and the other two end at once or are not joined.
         drop((watchdog, certificate_watcher, redirect));
         pollers.begin_stop();
         let reserved = TEARDOWN_TIME.min(drain_timeout / 4) + flush_timeout;
         match engine.drain_within(drain_timeout - reserved) {
             Drained::Complete => log::info!("stopped: every request in flight was answered"),
             Drained::TimedOut => {
-                log::info!("stopped: drain_timeout passed, and open connections were cut");
+                log::info!("stopped: drain_timeout passed, and open connections were closed");
             }
         }
         let job = Box::new(move || {

@@ -19,12 +19,12 @@ const VARIABLE: &str = "NOTIFY_SOCKET";
 /// The latest change of state, if it was not sent yet.
 static UNSENT: Mutex<Option<String>> = Mutex::new(None);
 
-/// Notifies that the server serves: after the start, and at the end of a [`reloading`].
+/// Notifies systemd that the server is ready: after the start, and at the end of a reload.
 pub fn ready() {
     change_state(&[NotifyState::Ready]);
 }
 
-/// Notifies that the configuration is being reloaded.
+/// Notifies systemd that the configuration is being reloaded.
 pub fn reloading() {
     // systemd distinguishes reloads by their time.
     if let Ok(now) = NotifyState::monotonic_usec_now() {
@@ -32,7 +32,7 @@ pub fn reloading() {
     }
 }
 
-/// Notifies that the server is stopping.
+/// Notifies systemd that the server is stopping.
 pub fn stopping() {
     change_state(&[NotifyState::Stopping]);
 }

@@ -1,7 +1,7 @@
 //! The watchdog thread: checks the heartbeats of the other threads, reports those that are stuck,
 //! and ends the process when it can serve no request any more.
 //!
-//! Four times a second the thread reads atomics that the other threads leave behind. It treats
+//! Four times a second the thread reads atomics that the other threads update. It treats
 //! three conditions that last for `watchdog_timeout` as fatal, because in each of them no request
 //! is served:
 //!
@@ -80,8 +80,10 @@ impl Watchdog {
     }
 }
 
-/// Checks until `stop` is disconnected. Blocks on nothing else, but for a moment on a rendering:
-/// neither the exit nor a stop may depend on a file.
+/// Runs the checks until `stop` is disconnected.
+///
+/// Blocks on nothing else than, for a bounded time, on a rendering: neither the exit nor a stop may
+/// depend on a file.
 fn run(
     health: &Health,
     renderer: &mut Renderer,
@@ -120,7 +122,7 @@ fn run(
             admin_report.update(failure.as_deref(), now);
         }
         let stuck = health.stuck();
-        let names: Vec<String> = stuck.iter().map(|it| it.thread.clone()).collect();
+        let names: Vec<String> = stuck.iter().map(|thread| thread.thread.clone()).collect();
         match list(&stuck) {
             None if stuck_log.clear() => log::info!("no thread is stuck any more"),
             Some(list) if stuck_log.set(names) => {

@@ -5,7 +5,7 @@
 //!
 //! Each event is acknowledged as soon as it has been read, and a tick is dropped if the monitor is
 //! still busy with the previous one. So supervisord's event buffer never overflows, and the end of
-//! standard input, which is the end of supervisord, is noticed at once.
+//! standard input, which means the end of supervisord, is detected at once.
 
 use std::io::{self, BufRead, Read, Write};
 

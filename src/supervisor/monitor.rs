@@ -334,7 +334,7 @@ mod tests {
     fn eligible_server_is_restarted_within_the_limit() {
         let broken = || RestartError::Unfinished("broken".to_owned());
         let refused = || RestartError::NotBegun("refused".to_owned());
-        let alone = || Ok(Eligibility::Ineligible("supervisord says STOPPED".to_owned()));
+        let alone = || Ok(Eligibility::Ineligible("supervisord reports STOPPED".to_owned()));
         for (case, script, is_dry_run, expected) in [
             ("eligible", Script::default(), false, (2, 2)),
             ("a dry run", Script::default(), true, (0, 2)),

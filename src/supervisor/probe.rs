@@ -29,7 +29,7 @@ const PAGE_LOOKUP: &str = "page";
 /// Outcome of a probe that did not show that the server is healthy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unhealthy {
-    /// The server answered with another status than success.
+    /// The server responded with another status than success.
     #[error("{target} answered {status}{}{reason}", if reason.is_empty() { "" } else { ": " })]
     Refused {
         /// Address that was probed.
@@ -104,23 +104,24 @@ impl Prober {
         self.trust.refresh(self.was_rejected);
         let (timeout, trust) = (self.timeout, &self.trust.config);
         let outcomes: Vec<Result<u16, Unhealthy>> = thread::scope(|scope| {
-            let start = |(target, names): &(Target, ThreadedResolver)| {
-                let (target, names) = (target.clone(), names.clone());
+            let start = |(target, resolver): &(Target, ThreadedResolver)| {
+                let (target, resolver) = (target.clone(), resolver.clone());
                 let builder = thread::Builder::new().name(threads::PROBE.to_owned());
-                builder.spawn_scoped(scope, move || probe(&target, timeout, trust.clone(), names))
+                builder
+                    .spawn_scoped(scope, move || probe(&target, timeout, trust.clone(), resolver))
             };
             let started: Vec<_> = self.targets.iter().map(start).collect();
             type Started<'scope> =
                 io::Result<thread::ScopedJoinHandle<'scope, Result<u16, Unhealthy>>>;
             let outcome =
-                |(started, (target, names)): (Started<'_>, &(Target, ThreadedResolver))| {
+                |(started, (target, resolver)): (Started<'_>, &(Target, ThreadedResolver))| {
                     match started {
                         Ok(thread) => {
                             let panicked = || Unhealthy::Panicked { target: target.to_string() };
                             thread.join().unwrap_or_else(|_| Err(panicked()))
                         }
                         // Without a thread, the server is probed on this one.
-                        Err(_) => probe(target, timeout, trust.clone(), names.clone()),
+                        Err(_) => probe(target, timeout, trust.clone(), resolver.clone()),
                     }
                 };
             started.into_iter().zip(&self.targets).map(outcome).collect()
@@ -133,9 +134,9 @@ impl Prober {
 
     /// Returns a page of a server, of at most `limit` bytes, within the timeout.
     pub(super) fn page(&self, target: &Target, limit: u64) -> Result<Response, Failure> {
-        let names = ThreadedResolver::system(PAGE_LOOKUP);
+        let resolver = ThreadedResolver::system(PAGE_LOOKUP);
         let client =
-            Client::new(target.endpoint.clone(), self.timeout, self.trust.config.clone(), names);
+            Client::new(target.endpoint.clone(), self.timeout, self.trust.config.clone(), resolver);
         client.get(&target.path, limit)
     }
 }
@@ -145,9 +146,9 @@ fn probe(
     target: &Target,
     timeout: Duration,
     trust: TlsConfig,
-    names: ThreadedResolver,
+    resolver: ThreadedResolver,
 ) -> Result<u16, Unhealthy> {
-    let client = Client::new(target.endpoint.clone(), timeout, trust, names);
+    let client = Client::new(target.endpoint.clone(), timeout, trust, resolver);
     match client.get(&target.path, MAX_RESPONSE) {
         Ok(Response { status, .. }) if (200..300).contains(&status) => Ok(status),
         Ok(Response { status, body }) => {
@@ -253,7 +254,12 @@ mod tests {
         for (name, bytes, drip, expected) in [
             ("well", "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nok\n", false, ""),
             ("ill", "HTTP/1.1 503 No\r\nContent-Length: 5\r\n\r\na\nb\u{1b}\n", false, "503: a b"),
-            ("garbage", "SSH-2.0-x\r\n\r\n", false, "http: the answer breaks the HTTP protocol"),
+            (
+                "garbage",
+                "SSH-2.0-x\r\n\r\n",
+                false,
+                "http: the response violates the HTTP protocol",
+            ),
             ("early", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nok\n", false, "connect: "),
             ("drip", "HTTP/1.1 200 OK\r\nX: aaaaaaaaaaaaaaaaaaaaaaa\r\n", true, "timeout: no"),
         ] {
@@ -287,7 +293,7 @@ mod tests {
         let address = format!("unix:{}", path.display());
         for _ in 0..4 {
             let text = prober(&[&address]).probe().unwrap_err().to_string();
-            assert!(text.contains("timeout: no complete answer within 0.3 s"), "{text}");
+            assert!(text.contains("timeout: no complete response within 0.3 s"), "{text}");
         }
     }
 

@@ -17,7 +17,7 @@ use crate::supervisor::probe::one_line;
 
 const PATH: &str = "/RPC2";
 
-/// Bound on one call. supervisord answers from its main loop, which also reaps processes and logs.
+/// Bound on one call. supervisord responds from its main loop, which also reaps processes and logs.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Longest response, bytes; the description of a process has 2,000.
@@ -32,20 +32,20 @@ pub enum RpcError {
     /// There was no response within the deadline.
     #[error("supervisord does not answer: {0}")]
     Unreachable(Failure),
-    /// supervisord answered 401: it wants a user and a password.
+    /// supervisord responded with 401: it demands a user and a password.
     #[error(
         "supervisord refuses the user or password: give both in the environment, \
          SUPERVISOR_USERNAME and SUPERVISOR_PASSWORD"
     )]
     Unauthorized,
-    /// supervisord answered with another status than 200.
-    #[error("supervisord answered {0}")]
+    /// supervisord responded with another status than 200.
+    #[error("supervisord responded with status {0}")]
     Status(u16),
     /// The response is not that of the method.
-    #[error("supervisord's answer is not understood: {0}")]
+    #[error("cannot decode supervisord's response: {0}")]
     Malformed(&'static str),
     /// supervisord rejected the call.
-    #[error("supervisord says {}: {text}", fault_name(*code))]
+    #[error("supervisord rejected the call: {}: {text}", fault_name(*code))]
     Fault {
         /// Number of the fault.
         code: i32,
@@ -152,7 +152,7 @@ impl Supervisord {
     /// Returns a client of the supervisord at that address. A user without a password has an empty one.
     pub fn new(endpoint: Endpoint, user: Option<(&str, &Secret)>) -> Supervisord {
         // supervisord speaks no TLS.
-        let (tls, names) = (TlsConfig::default(), ThreadedResolver::system("rpc"));
+        let (tls, resolver) = (TlsConfig::default(), ThreadedResolver::system("rpc"));
         let mut headers = vec![(CONTENT_TYPE, HeaderValue::from_static("text/xml"))];
         if let Some((user, password)) = user {
             let pair = STANDARD.encode(format!("{user}:{}", password.expose()));
@@ -162,7 +162,7 @@ impl Supervisord {
                 headers.push((AUTHORIZATION, value));
             }
         }
-        Supervisord { client: Client::new(endpoint, TIMEOUT, tls, names), headers }
+        Supervisord { client: Client::new(endpoint, TIMEOUT, tls, resolver), headers }
     }
 
     /// Calls `supervisor.getProcessInfo`.
@@ -222,7 +222,7 @@ fn name(program: &str) -> Value {
 }
 
 fn decode(body: &[u8]) -> Result<Value, RpcError> {
-    let text = str::from_utf8(body).map_err(|_| RpcError::Malformed("it is not UTF-8"))?;
+    let text = str::from_utf8(body).map_err(|_| RpcError::Malformed("not UTF-8"))?;
     if let Ok(response) = MethodResponse::from_xml(text) {
         return Ok(response.value);
     }
@@ -231,7 +231,7 @@ fn decode(body: &[u8]) -> Result<Value, RpcError> {
             let text = one_line(fault.string().as_bytes(), MAX_FAULT_TEXT);
             Err(RpcError::Fault { code: fault.code(), text })
         }
-        Err(_) => Err(RpcError::Malformed("it is no XML-RPC")),
+        Err(_) => Err(RpcError::Malformed("not XML-RPC")),
     }
 }
 

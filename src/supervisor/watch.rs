@@ -130,7 +130,7 @@ fn prepare(
                 ProgramRestarter::new(supervisord, program.clone(), restart_timeout, grace);
             // A connection that does not work is logged now, before it is needed.
             match restarter.info() {
-                Ok(info) => log::info!("supervisord says {program} is {}", info.state),
+                Ok(info) => log::info!("supervisord reports {program} as {}", info.state),
                 Err(error) => log::error!("{program} could not be restarted: {error}"),
             }
             Ok((program, Box::new(restarter), supervisord_ticks()?))

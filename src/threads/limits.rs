@@ -1,4 +1,4 @@
-//! Limits of the system on threads, for messages.
+//! System limits on the number of threads, for error messages.
 
 use std::fmt;
 use std::fs;
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::process::{Resource, getrlimit};
 
-/// Limits that can refuse a thread to this process; `None` where there is none.
+/// Limits that can make the creation of a thread fail; `None` where no limit is set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Limits {
     /// `RLIMIT_NPROC`: threads of all processes of this user. Root is exempt.
@@ -53,10 +53,10 @@ fn smallest_pids_max() -> Option<u64> {
     let limits = groups.lines().filter_map(pids_group).flat_map(|(root, group)| {
         let group = root.join(group.strip_prefix("/").unwrap_or(group));
         let above: Vec<PathBuf> =
-            group.ancestors().take_while(|it| it.starts_with(root)).map(Path::to_owned).collect();
-        above.into_iter().filter_map(|it| {
-            // `max` where there is no limit.
-            fs::read_to_string(it.join("pids.max")).ok()?.trim().parse().ok()
+            group.ancestors().take_while(|dir| dir.starts_with(root)).map(Path::to_owned).collect();
+        above.into_iter().filter_map(|dir| {
+            // The file holds `max` if there is no limit.
+            fs::read_to_string(dir.join("pids.max")).ok()?.trim().parse().ok()
         })
     });
     limits.min()

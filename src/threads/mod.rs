@@ -1,9 +1,9 @@
-//! Named threads, and the check that the system gives as many as the server needs.
+//! Named threads, and the check that the system allows as many as the server needs.
 //!
 //! Every thread has a name. An [`OwnedThread`] has an owner that joins it; [`spawn_detached`] is for
 //! threads that may hang in a file or a system call. Threads that the server needs are created at its
-//! start, because a server that is stuck, or out of memory, may get no more of
-//! them. [`ensure`] checks before the start that they can all exist at the same time.
+//! start, because a server that is stuck or out of memory may be unable to create any later.
+//! [`ensure`] checks before the start that they can all exist at the same time.
 
 mod limits;
 mod owned;

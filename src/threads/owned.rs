@@ -20,8 +20,9 @@ pub type StopToken = Receiver<Infallible>;
 
 /// Handle to a named thread. Dropping it stops the thread and joins it.
 ///
-/// The thread learns of the stop by its [`StopToken`], or by another signal that the owner gives
-/// first: in its `Drop`, or by a `Sender` that is declared before this field and so dropped first.
+/// The stop reaches the thread through its [`StopToken`], or through another signal that the owner
+/// sends first: in its `Drop`, or by a `Sender` that is declared before this field and so dropped
+/// first.
 #[derive(Debug)]
 pub struct OwnedThread {
     name: String,
@@ -48,7 +49,7 @@ impl OwnedThread {
         F: FnOnce(StopToken) + Send + 'static,
     {
         let name = name.into();
-        OwnedThread::try_spawn(name.clone(), body).map_err(|error| no_thread(&name, &error))
+        OwnedThread::try_spawn(name.clone(), body).map_err(|error| spawn_error(&name, &error))
     }
 
     /// Does the same as [`OwnedThread::spawn`], but returns the system's own error.
@@ -118,10 +119,10 @@ where
 {
     let name = name.into();
     let spawned = Builder::new().name(name.clone()).spawn(body);
-    spawned.map(drop).map_err(|error| no_thread(&name, &error))
+    spawned.map(drop).map_err(|error| spawn_error(&name, &error))
 }
 
-fn no_thread(name: &str, error: &io::Error) -> io::Error {
+fn spawn_error(name: &str, error: &io::Error) -> io::Error {
     let limits = Limits::of_this_process();
     io::Error::new(error.kind(), format!("cannot create the thread {name}: {error}; {limits}"))
 }

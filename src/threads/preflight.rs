@@ -1,17 +1,17 @@
-//! The check that the system gives as many threads as the server needs, before the start.
+//! Checks before the start that the system allows as many threads as the server needs.
 //!
 //! Three limits can refuse a thread: `RLIMIT_NPROC` (for users other than root), the pids controller
 //! (of containers, and `TasksMax=` of systemd), and the address space, of which every thread takes
 //! some megabytes. A server that met one of them in the middle of its start, or later, would run
 //! without some of its parts. So [`ensure`] creates as many threads as will be needed, all at the
-//! same time, and ends them again. While they exist, the address space that is left must hold the memory
-//! that the configuration admits: buffers, and verifications of passwords.
+//! same time, and ends them again. While they exist, the remaining address space must hold the memory
+//! that the configuration allows for buffers and for verifications of passwords.
 //!
 //! A reload does the same for the sources that it adds, and is refused if the check fails. `watch`
 //! checks the threads of its probes, since without them it could not probe a server later.
 //!
-//! Only the threads of resolvers are created later, at the first lookup of each source. If that fails,
-//! one poll fails, as by any other failure of a lookup.
+//! Only the threads of resolvers are created later, at the first lookup of each source. If the system
+//! refuses one, the poll fails, as after any other failed lookup.
 
 use std::fmt;
 use std::hint::black_box;
@@ -29,15 +29,15 @@ use super::owned::OwnedThread;
 /// system refuses it, the allocator runs without it.
 const ALLOCATOR: &str = "jemalloc_bg_thd";
 
-/// Threads that must be available beyond those needed, as the kernel counts a thread for a moment
-/// after it has ended.
+/// Number of threads that must be available beyond those needed, because the kernel still counts a
+/// thread for a moment after its end.
 const SPARE: usize = 2;
 
 /// Address space of one thread, at least: Rust's default stack.
 const STACK: usize = 2 << 20;
 
-/// Address space that must be left while all threads exist, for their later allocations, beside the
-/// memory that the configuration admits.
+/// Address space that must remain while all threads exist, for their later allocations, in addition
+/// to the memory that the configuration allows.
 const HEADROOM: usize = 32 << 20;
 
 /// Longest wait for the kernel to remove ended threads.
@@ -133,14 +133,14 @@ fn spawn_idle(name: &str) -> Result<OwnedThread, Reason> {
     if !has_address_space(2 * STACK) {
         return Err(Reason::AddressSpace);
     }
-    let (run, runs) = bounded(1);
+    let (start, started) = bounded(1);
     let thread = OwnedThread::try_spawn(name.to_owned(), move |stop| {
         // The first allocation may make the allocator reserve room for this thread.
-        let _ = run.send(black_box(vec![0_u8; 64]));
+        let _ = start.send(black_box(vec![0_u8; 64]));
         let _ = stop.recv();
     });
     let thread = thread.map_err(Reason::Thread)?;
-    let _ = runs.recv();
+    let _ = started.recv();
     Ok(thread)
 }
 
@@ -154,8 +154,8 @@ fn has_address_space(bytes: usize) -> bool {
 
 /// Number of bytes that the process may still map; `None` without a limit or without `/proc`.
 ///
-/// Mapping them for a test would not do: the allocator keeps address space that it was given once,
-/// and uses it for other large blocks only.
+/// A trial mapping of that size would not measure this: the allocator keeps address space that it has
+/// mapped once, and reuses it for other large blocks only.
 fn address_space_left() -> Option<u64> {
     let limit = getrlimit(Resource::As).current?;
     let process = procfs::process::Process::myself().ok()?;

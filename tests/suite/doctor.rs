@@ -88,7 +88,7 @@ fn stopped_server_is_found_through_the_kernel() {
     let process = server.process();
     for line in [
         "WRONG  admin listener".to_owned(),
-        "no answer in time".to_owned(),
+        "timed out".to_owned(),
         format!("{} for pumphouse-web (pid {process}) to accept", server.address),
         format!("WRONG  process         pumphouse-web, pid {process}: stopped"),
         format!("-> kill -CONT {process}"),

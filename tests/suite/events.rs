@@ -66,7 +66,7 @@ fn changes_of_a_source_are_reported_once_and_in_order() {
     }
     let details: Vec<&str> = all.iter().map(|event| event["detail"].as_str().unwrap()).collect();
     assert!(details[0].contains("had failed since "), "{details:?}");
-    assert_eq!(details[1], "timeout: no complete answer within 0.5 s");
+    assert_eq!(details[1], "timeout: no complete response within 0.5 s");
     assert!(details[3].starts_with("the latest observation is of "), "{details:?}");
 
     // Without a source, the list has all events, including those of the program.

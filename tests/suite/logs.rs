@@ -135,6 +135,6 @@ fn unknown_log_format_is_refused() {
             .unwrap();
         let printed = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(1), "{printed}");
-        assert!(printed.contains("\"xml\" is no format of the log"), "{printed}");
+        assert!(printed.contains("\"xml\" is not a log format"), "{printed}");
     }
 }

@@ -93,7 +93,7 @@ fn reload_of_an_invalid_file_changes_nothing_and_is_logged() {
 fn reload_of_a_key_that_needs_a_restart_is_logged() {
     let server = Server::start(&Config::https());
     server.reload(&Config::https().set("server.workers", 3).set("server.backlog", 99));
-    let line = server.wait_for_log("take a restart to change");
+    let line = server.wait_for_log("need a restart to change");
     assert!(line.contains("workers") && line.contains("backlog"), "{line}");
     assert!(server.serves());
 }

@@ -16,14 +16,14 @@ pub(super) fn of_engine(stats: &Stats) -> Vec<MetricFamily> {
     let shed = ShedReason::VARIANTS.iter().fold(shed, |family, reason| {
         family.sample(&[("reason", reason.as_str())], stats.shed(*reason) as f64)
     });
-    let one = |family: Family, value: u64| family.sample(&[], value as f64).done();
+    let single = |family: Family, value: u64| family.sample(&[], value as f64).done();
     vec![
         by_state(stats, "connections", "Number of open connections, by state."),
-        one(
+        single(
             Family::counter("connections_accepted_total", "Number of connections accepted."),
             stats.accepted(),
         ),
-        one(
+        single(
             Family::counter("accept_errors_total", "Number of failed calls of accept(2)."),
             stats.accept_errors(),
         ),
@@ -33,22 +33,22 @@ pub(super) fn of_engine(stats: &Stats) -> Vec<MetricFamily> {
             "Number of connections closed, by reason.",
         ),
         shed.done(),
-        one(
+        single(
             Family::gauge(
                 "buffered_bytes",
                 "Size of the requests and responses in the buffers of all connections.",
             ),
             stats.buffered_bytes(),
         ),
-        one(
+        single(
             Family::gauge("workers", "Number of threads that serve requests."),
             stats.workers().len() as u64,
         ),
-        one(
+        single(
             Family::gauge("workers_busy", "Number of workers that drive a connection."),
             stats.workers_busy(),
         ),
-        one(
+        single(
             Family::gauge("queue_depth", "Number of ready connections that wait for a worker."),
             stats.queue_depth(),
         ),

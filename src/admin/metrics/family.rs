@@ -126,7 +126,7 @@ mod tests {
             r#"pumphouse_h_bucket{a="b",le="+Inf"} 4"#,
             r#"pumphouse_h_sum{a="b"} 9.5"#,
         ] {
-            assert!(text.lines().any(|it| it == line), "{line} is not in\n{text}");
+            assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
         }
     }
 }

@@ -9,13 +9,13 @@ use crate::kernel::process::ProcessInfo;
 /// Returns the metrics of this process. Without `/proc` there is only the time of the start, for
 /// which `started_at` stands in.
 pub(super) fn families(started_at: Timestamp) -> Vec<MetricFamily> {
-    let one = |kind, name, help, value: f64| {
+    let single = |kind, name, help, value: f64| {
         Family::conventional(kind, name, help).sample(&[], value).done()
     };
-    let gauge = |name, help, value: u64| one(MetricType::GAUGE, name, help, value as f64);
+    let gauge = |name, help, value: u64| single(MetricType::GAUGE, name, help, value as f64);
     let info = ProcessInfo::of_this().ok();
-    let start = info.as_ref().map_or(started_at.as_second() as f64, |it| it.start_time_seconds);
-    let mut families = vec![one(
+    let start = info.as_ref().map_or(started_at.as_second() as f64, |info| info.start_time_seconds);
+    let mut families = vec![single(
         MetricType::GAUGE,
         "process_start_time_seconds",
         "Start time of the process since unix epoch in seconds.",
@@ -23,7 +23,7 @@ pub(super) fn families(started_at: Timestamp) -> Vec<MetricFamily> {
     )];
     let Some(info) = info else { return families };
     families.extend([
-        one(
+        single(
             MetricType::COUNTER,
             "process_cpu_seconds_total",
             "Total user and system CPU time spent in seconds.",

@@ -39,7 +39,7 @@ pub(super) fn access(stats: &access::Stats) -> [MetricFamily; 3] {
     ]
 }
 
-/// Returns what was written to the history, and what was not.
+/// Returns the number of values and events written to the history, of errors, and of dropped ones.
 pub(super) fn history(history: &History) -> [MetricFamily; 3] {
     let count =
         |name, help, value: u64| Family::counter(name, help).sample(&[], value as f64).done();
@@ -109,8 +109,8 @@ pub(super) fn certificates(certificates: Option<&LiveCertificates>) -> MetricFam
     let mut soonest: BTreeMap<String, i64> = BTreeMap::new();
     for certificate in &*info {
         let at = certificate.not_after.as_second();
-        let known = soonest.entry(certificate.names.join(",")).or_insert(at);
-        *known = at.min(*known);
+        let earliest = soonest.entry(certificate.names.join(",")).or_insert(at);
+        *earliest = at.min(*earliest);
     }
     for (name, at) in &soonest {
         not_after = not_after.sample(&[("name", name)], *at as f64);

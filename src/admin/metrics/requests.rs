@@ -90,7 +90,7 @@ mod tests {
             r#"pumphouse_http_request_duration_seconds_bucket{route="/ping",le="0.00025"} 0"#,
             r#"pumphouse_http_request_duration_seconds_bucket{route="/ping",le="0.0005"} 3"#,
         ] {
-            assert!(text.lines().any(|it| it == line), "{line} is not in\n{text}");
+            assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
         }
     }
 }

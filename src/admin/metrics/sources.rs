@@ -39,9 +39,9 @@ pub(super) fn values(snapshot: &Snapshot, now: Timestamp) -> [MetricFamily; 3] {
         "Latest value of a source's field, in the unit of the label; absent for text and null.",
     );
     for source in &snapshot.sources {
-        for &one in State::VARIANTS {
-            let labels = [("source", &*source.name), ("state", one.as_str())];
-            state = state.sample(&labels, f64::from(u8::from(source.state == one)));
+        for &variant in State::VARIANTS {
+            let labels = [("source", &*source.name), ("state", variant.as_str())];
+            state = state.sample(&labels, f64::from(u8::from(source.state == variant)));
         }
         if let Some(reading) = &source.reading {
             let elapsed = now.duration_since(reading.observed.at).as_secs_f64();

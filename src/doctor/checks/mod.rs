@@ -117,7 +117,7 @@ mod tests {
             ("certificate", "pump.example: 59 days left"),
             ("history", "8123 rows written, 0 errors, 0 dropped since the start"),
         ] {
-            let finding = found.iter().find(|it| it.subject == subject).unwrap();
+            let finding = found.iter().find(|finding| finding.subject == subject).unwrap();
             assert_eq!(finding.detail, detail);
         }
     }
@@ -226,7 +226,7 @@ mod tests {
             let mut board = healthy();
             board[member] = value.clone();
             let found = check(board);
-            let finding = found.iter().find(|it| it.detail.contains(expected));
+            let finding = found.iter().find(|finding| finding.detail.contains(expected));
             let finding = finding.unwrap_or_else(|| panic!("{expected:?} is not in {found:#?}"));
             assert_eq!(finding.mark, mark, "{member} {value}");
             assert!(mark != Mark::Wrong || finding.advice.is_some(), "{finding:?}");
@@ -247,6 +247,6 @@ mod tests {
             .filter(|finding| finding.mark == Mark::Wrong)
             .map(|finding| finding.detail.as_str())
             .collect();
-        assert_eq!(wrong, ["Stuck: acceptor for 12 s. (503)", "no response: no answer in time"]);
+        assert_eq!(wrong, ["Stuck: acceptor for 12 s. (503)", "no response: timed out"]);
     }
 }

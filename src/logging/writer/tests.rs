@@ -79,8 +79,8 @@ fn writer_behind_a_blocked_sink_writes_queued_lines_in_order_and_reports_the_dro
     (0..20).for_each(|number| log.send(&number.to_string()));
     assert_eq!(log.producer.counters().dropped(), 15);
     let written = log.finish();
-    let (kept, note) = written.split_at(written.find("4\n").unwrap() + 2);
-    assert_eq!(kept, "first\n0\n1\n2\n3\n4\n");
+    let (lines, note) = written.split_at(written.find("4\n").unwrap() + 2);
+    assert_eq!(lines, "first\n0\n1\n2\n3\n4\n");
     assert!(note.contains("WARN  15 log lines dropped: "), "{note}");
     assert_eq!(note.lines().count(), 1, "{note}");
 }

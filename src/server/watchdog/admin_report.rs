@@ -18,8 +18,8 @@ pub(super) struct AdminReport {
 }
 
 impl AdminReport {
-    /// Logs a change of the state. `failure` is the reason why the engine is stuck; `None`: it
-    /// is not.
+    /// Logs a change of the state. `failure` is the reason why the engine is stuck, or `None` if it is
+    /// not.
     pub(super) fn update(&mut self, failure: Option<&str>, now: Instant) {
         if let Some((level, line)) = self.line(failure, now) {
             log::log!(level, "{line}");

@@ -10,13 +10,13 @@ use crate::engine::Stats;
 pub(super) struct Backlog(Option<Instant>);
 
 impl Backlog {
-    /// Takes in the state of the engine's queue.
+    /// Updates the age from the state of the engine's queue and workers.
     pub(super) fn update(&mut self, now: Instant, engine: &Stats) {
         let latest = engine.workers().iter().map(|worker| worker.since_taking()).min();
         self.note(now, engine.queue_depth(), latest.unwrap_or_default());
     }
 
-    /// Takes in the queue's depth and the time since a worker last took a connection.
+    /// Updates the age from the queue's depth and the time since a worker last took a connection.
     fn note(&mut self, now: Instant, depth: u64, since_taking: Duration) {
         self.0 = match self.0 {
             _ if depth == 0 => None,

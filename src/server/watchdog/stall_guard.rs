@@ -1,4 +1,4 @@
-//! Tells a stuck thread from a process or machine that stood still as a whole.
+//! Distinguishes a stuck thread from a process or machine that was suspended as a whole.
 //!
 //! A process that was stopped by a signal, or a machine that slept, finds every heartbeat old
 //! when it resumes. The watchdog's own tick is late then, too. The watchdog therefore acts on old
@@ -6,10 +6,10 @@
 
 use std::time::{Duration, Instant};
 
-/// Maximum lateness of a tick. A later one means that the process stood still.
+/// Maximum lateness of a tick. A later one means that the process was suspended.
 const MAX_TICK_LATENESS: Duration = Duration::from_secs(1);
 
-/// Time since which all ticks came on time.
+/// Detector of suspensions: it records since when all ticks have come on time.
 pub(super) struct StallGuard {
     tick: Duration,
     punctual_since: Instant,
@@ -22,7 +22,7 @@ impl StallGuard {
         StallGuard { tick, punctual_since: now, latest: now }
     }
 
-    /// Notes a tick.
+    /// Records a tick.
     pub(super) fn tick(&mut self, now: Instant) {
         if now.duration_since(self.latest) > self.tick + MAX_TICK_LATENESS {
             self.punctual_since = now;
@@ -52,7 +52,7 @@ mod tests {
         guard.tick(at(17));
         assert!(guard.is_punctual_for(timeout));
         guard.tick(at(40));
-        assert!(!guard.is_punctual_for(timeout), "it stood still for almost six seconds");
+        assert!(!guard.is_punctual_for(timeout), "it was suspended for almost six seconds");
         (41..=57).for_each(|number| guard.tick(at(number)));
         assert!(guard.is_punctual_for(timeout));
     }

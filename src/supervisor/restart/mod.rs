@@ -11,7 +11,7 @@ use std::time::Duration;
 /// Interval between two checks whether a process has ended.
 const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
-/// Answer to the question whether a server that fails its probes may be restarted.
+/// Permission to restart a server that fails its probes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Eligibility {
     /// The server is meant to run.
@@ -33,10 +33,10 @@ pub enum RestartError {
 
 /// Restarts one server. Each method has a bound on its time.
 pub trait Restarter {
-    /// Returns whether the server may be restarted.
+    /// Checks that the server may be restarted.
     ///
     /// # Errors
-    /// That is unknown; the reason.
+    /// The state of the server is unknown; the reason.
     fn eligibility(&mut self) -> Result<Eligibility, String>;
 
     /// Restarts the server, and returns a description of the outcome.

@@ -2,8 +2,8 @@
 //!
 //! supervisord has no call that restarts a program, and `stopProcess` may take as long as the
 //! program's `stopwaitsecs`. So the stop is requested without waiting, and the state is polled until
-//! the program is down. If that takes too long, [`Restarter::resume`] starts the program later: what
-//! this process has stopped, it starts again.
+//! the program is down. If that takes too long, [`Restarter::resume`] starts the program later, so that
+//! a program that this process has stopped does not stay down.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -21,7 +21,7 @@ pub struct ProgramRestarter {
     /// Time after a start of the program in which it is not restarted.
     grace: Duration,
     /// True while the program is to be started because this process has stopped it.
-    pub(super) owes_start: bool,
+    pub(super) start_is_pending: bool,
 }
 
 impl ProgramRestarter {
@@ -33,7 +33,7 @@ impl ProgramRestarter {
         timeout: Duration,
         grace: Duration,
     ) -> ProgramRestarter {
-        ProgramRestarter { supervisord, program, timeout, grace, owes_start: false }
+        ProgramRestarter { supervisord, program, timeout, grace, start_is_pending: false }
     }
 
     /// Returns the state of the program.
@@ -49,17 +49,17 @@ impl ProgramRestarter {
         match self.supervisord.start(&self.program) {
             Ok(()) => {}
             Err(error) => match error.fault() {
-                // An operator was faster.
+                // An operator has started it meanwhile.
                 Some(fault::ALREADY_STARTED) => {}
                 // supervisord retries a failed spawn itself; in SHUTDOWN_STATE it is about to exit.
                 Some(fault::SPAWN_ERROR | fault::SHUTDOWN_STATE) => {
-                    self.owes_start = false;
+                    self.start_is_pending = false;
                     return Err(RestartError::Unfinished(error.to_string()));
                 }
                 _ => return Err(RestartError::Unfinished(format!("{error}; trying again"))),
             },
         }
-        self.owes_start = false;
+        self.start_is_pending = false;
         Ok(match self.info() {
             Ok(info) => format!("process {}", info.pid),
             Err(_) => "a new process".to_owned(),
@@ -111,7 +111,7 @@ impl Restarter for ProgramRestarter {
                 info.uptime.as_secs()
             )),
             ProcessState::Running => Eligibility::Eligible,
-            state => Eligibility::Ineligible(format!("supervisord says {state}")),
+            state => Eligibility::Ineligible(format!("supervisord reports {state}")),
         })
     }
 
@@ -125,9 +125,9 @@ impl Restarter for ProgramRestarter {
             Err(error @ RpcError::Unreachable(_)) => log::warn!("{error}"),
             Err(error) => return Err(not_begun(error)),
         }
-        self.owes_start = true;
+        self.start_is_pending = true;
         if !self.wait_until_down(old_pid, begun + self.timeout)? {
-            self.owes_start = false;
+            self.start_is_pending = false;
             return Ok(format!("supervisord started it again in place of process {old_pid}"));
         }
         let stop_seconds = begun.elapsed().as_secs_f64();
@@ -136,7 +136,7 @@ impl Restarter for ProgramRestarter {
     }
 
     fn resume(&mut self) -> Option<String> {
-        if !self.owes_start {
+        if !self.start_is_pending {
             return None;
         }
         match self.info() {
@@ -146,8 +146,8 @@ impl Restarter for ProgramRestarter {
             Ok(ProcessInfo { state: ProcessState::Stopping, .. }) => None,
             Ok(info) => {
                 // supervisord did not receive the stop, or the program was started meanwhile.
-                self.owes_start = false;
-                Some(format!("supervisord says {}", info.state))
+                self.start_is_pending = false;
+                Some(format!("supervisord reports {}", info.state))
             }
             Err(error) => Some(error.to_string()),
         }

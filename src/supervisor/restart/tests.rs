@@ -124,17 +124,17 @@ fn program_is_eligible_while_it_runs_and_after_its_grace_period() {
         (Reply::Info(20, 11, 14), "supervisord started it 14 s ago"),
         // The clock was set back.
         (Reply::Info(20, 11, -100), "supervisord started it 0 s ago"),
-        (Reply::Info(0, 0, 100), "supervisord says STOPPED"),
-        (Reply::Info(10, 11, 0), "supervisord says STARTING"),
-        (Reply::Info(30, 0, 100), "supervisord says BACKOFF"),
-        (STOPPING, "supervisord says STOPPING"),
-        (Reply::Info(100, 0, 100), "supervisord says EXITED"),
-        (Reply::Info(200, 0, 100), "supervisord says FATAL"),
-        (Reply::Info(7, 0, 100), "supervisord says UNKNOWN"),
+        (Reply::Info(0, 0, 100), "supervisord reports STOPPED"),
+        (Reply::Info(10, 11, 0), "supervisord reports STARTING"),
+        (Reply::Info(30, 0, 100), "supervisord reports BACKOFF"),
+        (STOPPING, "supervisord reports STOPPING"),
+        (Reply::Info(100, 0, 100), "supervisord reports EXITED"),
+        (Reply::Info(200, 0, 100), "supervisord reports FATAL"),
+        (Reply::Info(7, 0, 100), "supervisord reports UNKNOWN"),
         (Reply::Fault(10), "no such program"),
         (Reply::Unauthorized, "SUPERVISOR_USERNAME and SUPERVISOR_PASSWORD"),
         (Reply::True, "no description of a process"),
-        (Reply::Garbage, "it is no XML-RPC"),
+        (Reply::Garbage, "not XML-RPC"),
         (Reply::Close, "does not answer: connect: "),
     ] {
         let scripted = Scripted::start(&[reply]);
@@ -166,23 +166,23 @@ fn restart_stops_waits_and_starts() {
 }
 
 #[test]
-fn restart_that_fails_midway_reports_it_and_owes_the_start_of_what_it_stopped() {
+fn restart_that_fails_midway_is_reported_and_leaves_the_start_pending() {
     use RestartError::{NotBegun, Unfinished};
     type Outcome = fn(&Result<String, RestartError>) -> bool;
     let cases: [(&str, &[Reply], Outcome, bool); 9] = [
         (
             "stopped by an operator",
             &[RUNNING, Reply::Fault(70)],
-            |it| matches!(it, Err(NotBegun(_))),
+            |outcome| matches!(outcome, Err(NotBegun(_))),
             false,
         ),
         (
             "supervisord ends",
             &[RUNNING, Reply::Fault(6)],
-            |it| matches!(it, Err(NotBegun(_))),
+            |outcome| matches!(outcome, Err(NotBegun(_))),
             false,
         ),
-        ("unreachable", &[Reply::Close], |it| matches!(it, Err(NotBegun(_))), false),
+        ("unreachable", &[Reply::Close], |outcome| matches!(outcome, Err(NotBegun(_))), false),
         (
             "the stop was received, but not answered",
             &[RUNNING, Reply::Close, STOPPED, Reply::True, Reply::Info(10, 12, 0)],
@@ -199,28 +199,28 @@ fn restart_that_fails_midway_reports_it_and_owes_the_start_of_what_it_stopped() 
         (
             "it cannot be started",
             &[RUNNING, Reply::True, STOPPED, Reply::Fault(50)],
-            |it| matches!(it, Err(Unfinished(_))),
+            |outcome| matches!(outcome, Err(Unfinished(_))),
             false,
         ),
         (
             "the start was not answered",
             &[RUNNING, Reply::True, STOPPED, Reply::Close],
-            |it| matches!(it, Err(Unfinished(_))),
+            |outcome| matches!(outcome, Err(Unfinished(_))),
             true,
         ),
         (
             "it does not go down",
             &[RUNNING, Reply::True, STOPPING, STOPPING, STOPPING, STOPPING, STOPPING, STOPPING],
-            |it| matches!(it, Err(Unfinished(_))),
+            |outcome| matches!(outcome, Err(Unfinished(_))),
             true,
         ),
     ];
-    for (case, script, expected, owes_start) in cases {
+    for (case, script, expected, start_is_pending) in cases {
         let scripted = Scripted::start(script);
         let mut restarter = scripted.restarter();
         let outcome = restarter.restart();
         assert!(expected(&outcome), "{case}: {outcome:?}");
-        assert_eq!(restarter.owes_start, owes_start, "{case}");
+        assert_eq!(restarter.start_is_pending, start_is_pending, "{case}");
     }
 }
 
@@ -236,8 +236,8 @@ fn resume_starts_a_program_that_was_stopped_once_it_is_down() {
         Reply::Info(10, 12, 0),
     ]);
     let mut restarter = scripted.restarter();
-    assert_eq!(restarter.resume(), None, "nothing is owed");
-    restarter.owes_start = true;
+    assert_eq!(restarter.resume(), None, "no start is pending");
+    restarter.start_is_pending = true;
     assert!(restarter.resume().unwrap().contains("does not answer"));
     assert_eq!(restarter.resume(), None, "still stopping");
     assert!(restarter.resume().unwrap().contains("NO_FILE"));
@@ -247,9 +247,9 @@ fn resume_starts_a_program_that_was_stopped_once_it_is_down() {
 
     let scripted = Scripted::start(&[RUNNING]);
     let mut restarter = scripted.restarter();
-    restarter.owes_start = true;
+    restarter.start_is_pending = true;
     assert!(restarter.resume().unwrap().contains("RUNNING"));
-    assert!(!restarter.owes_start, "it was started meanwhile");
+    assert!(!restarter.start_is_pending, "it was started meanwhile");
 }
 
 #[test]

@@ -61,7 +61,7 @@ fn times_out(upstream: &Upstream, scheme: &str) {
     let url = format!("{scheme}://{}/s/secret", upstream.address);
     let error = fetcher(TIMEOUT).fetch(&request(url), &Validators::default()).unwrap_err().error;
     assert_eq!(error.kind, ErrorKind::Timeout, "{error}");
-    assert_eq!(error.message, "no complete answer within 0.4 s");
+    assert_eq!(error.message, "no complete response within 0.4 s");
     assert!(started.elapsed() < BOUND);
 }
 
@@ -375,7 +375,7 @@ fn fetch_with_blackholed_addresses_reaches_the_upstream() {
 
     let silent = fetcher(addresses[..2].to_vec(), TIMEOUT);
     let error = silent.fetch(&request, &Validators::default()).unwrap_err().error;
-    let message = "no complete answer within 0.4 s: no connection to any of 2 addresses: \
+    let message = "no complete response within 0.4 s: no connection to any of 2 addresses: \
                    no answer (2 times)";
     assert_eq!(error, PollError::new(ErrorKind::Timeout, message));
 }

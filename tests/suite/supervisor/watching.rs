@@ -53,7 +53,7 @@ fn silent_server_is_restarted_and_a_failed_upstream_restarts_nothing() {
 
     signal(&process, "STOP");
     let printed = supervisord.wait_for("pumphouse-watch.log", "restarted pumphouse-web: process");
-    assert!(printed.contains("timeout: no complete answer within 2 s"), "{printed}");
+    assert!(printed.contains("timeout: no complete response within 2 s"), "{printed}");
     assert!(printed.contains("scoreboard of pumphouse-web: none, timeout"), "{printed}");
     let seen = healthy(&printed);
     eventually("the server is healthy again", || {
@@ -80,7 +80,7 @@ fn dry_run_restarts_nothing_and_the_restart_limit_raises_an_alarm() {
         .replace("events=TICK_5", &format!("events=TICK_5\nenvironment={login}"));
     let supervisord = Supervisord::start(Control::Inet, &config, &(sections + &dry));
     supervisord.wait_for("pumphouse-web.log", "admin listener on");
-    supervisord.wait_for("dry.log", "supervisord says pumphouse-web is ");
+    supervisord.wait_for("dry.log", "supervisord reports pumphouse-web as ");
     let process = supervisord.process(WEB);
     signal(&process, "STOP");
     supervisord.wait_for("dry.log", "dry run: pumphouse-web would be restarted now");
@@ -101,8 +101,10 @@ fn dry_run_restarts_nothing_and_the_restart_limit_raises_an_alarm() {
     // The operator stops the server, and restarts `watch`, which then has its full limit.
     supervisord.control(&["stop", WEB]);
     supervisord.control(&["restart", WATCH]);
-    supervisord
-        .wait_for("pumphouse-watch.log", "pumphouse-web is left alone: supervisord says STOPPED");
+    supervisord.wait_for(
+        "pumphouse-watch.log",
+        "pumphouse-web is left alone: supervisord reports STOPPED",
+    );
     assert!(supervisord.control(&["status", WEB]).contains("STOPPED"));
 }
 
