@@ -96,6 +96,7 @@ mod tests {
     const STALE_AFTER: i64 = 900;
     const NOW: i64 = 2000;
 
+    /// Returns the time `seconds` after an arbitrary start.
     fn t(seconds: i64) -> Timestamp {
         Timestamp::from_second(1_770_000_000 + seconds).unwrap()
     }

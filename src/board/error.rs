@@ -46,7 +46,7 @@ pub struct PollError {
 }
 
 impl PollError {
-    /// Returns an error with its message. Invisible characters are replaced, since the message may quote an
+    /// Returns an error with its message. Hidden characters are replaced, since the message may quote an
     /// upstream.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> PollError {
         PollError { kind, message: clean(&message.into()).into_owned() }

@@ -216,6 +216,7 @@ mod tests {
     use crate::board::{ErrorKind, Observed, PollError, Polled, Reading, State, Value};
     use crate::units::Unit;
 
+    /// Returns the time `seconds` after an arbitrary start.
     fn t(seconds: i64) -> Timestamp {
         Timestamp::from_second(1_770_000_000 + seconds).unwrap()
     }

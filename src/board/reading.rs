@@ -49,7 +49,7 @@ pub enum Datum {
 }
 
 impl Datum {
-    /// Returns a text with its invisible characters replaced.
+    /// Returns a text with its hidden characters replaced.
     pub fn text(text: impl Into<Arc<str>>) -> Datum {
         Datum::Text(clean_shared(text.into()))
     }

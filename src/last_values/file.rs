@@ -144,7 +144,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn invisible_characters_in_a_file_are_replaced() {
+    fn hidden_characters_in_a_file_are_replaced() {
         let json = r#"[{"source":"a","kind":"json","observed_at":1,"inferred":false,"fetched_at":2,
             "values":[{"name":"v","datum":{"text":"1.02\u202e"},"unit":null,"note":"a\u001bb"}]}]"#;
         let file = format!("{MAGIC}{:08x}\n{json}\n", crc32fast::hash(json.as_bytes()));

@@ -66,7 +66,7 @@ pub(super) fn text_value(json: Option<&Json>) -> Value {
     }
 }
 
-/// Returns the text as one line of at most [`MAX_TEXT`] characters, without invisible ones and with [`CUT`]
+/// Returns the text as one line of at most [`MAX_TEXT`] characters, without hidden ones and with [`CUT`]
 /// at the end if it was shortened; `None` if it is blank.
 pub(super) fn short_text(text: &str) -> Option<Arc<str>> {
     let text = clean(text.trim());

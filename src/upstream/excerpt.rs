@@ -17,7 +17,7 @@ pub(super) fn of(body: &[u8], secrets: &Secrets) -> String {
     }
     let text = secrets.redact(text);
     let text = clean(&text);
-    // U+FFFD stands for bytes that are not UTF-8 and for invisible characters.
+    // U+FFFD stands for bytes that are not UTF-8 and for hidden characters.
     let is_space = |c: char| c.is_whitespace() || c == '\u{fffd}';
     let words = text.split(is_space).filter(|word| !word.is_empty());
     let line = words.collect::<Vec<_>>().join(" ");

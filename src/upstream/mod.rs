@@ -17,7 +17,7 @@
 //! reports the unit that the upstream sent, and `conversion` converts it to the configured one.
 //!
 //! Upstreams may echo the request, so `secrets` redacts the source's credentials from errors, texts, notes
-//! and excerpts. Control and other invisible characters are replaced where a text of an upstream becomes part
+//! and excerpts. Hidden characters are replaced where a text of an upstream becomes part
 //! of a value, note or error (`crate::text`).
 
 mod age;

@@ -23,7 +23,7 @@ fn event_ids_continue_after_a_restart() {
 }
 
 #[test]
-fn invisible_characters_in_stored_events_are_replaced() {
+fn hidden_characters_in_stored_events_are_replaced() {
     let fixture = Fixture::new();
     let event = Event {
         at: moment(START),
