@@ -75,12 +75,12 @@ impl HistoryCommand {
     }
 }
 
-/// Adds to an error of the check what the server does with a damaged file.
+/// Adds to an error of the check how the server treats a damaged file.
 fn damaged(config: &Config, error: ReadError) -> Failure {
     match (&config.history, error) {
-        (Some(kept), ReadError::Store(error)) if error.is_damage() => format!(
+        (Some(file), ReadError::Store(error)) if error.is_damage() => format!(
             "{} is damaged: {error}; the server will rename it, unchanged, and start a new one",
-            kept.path.display()
+            file.path.display()
         )
         .into(),
         (_, error) => error.into(),
@@ -89,11 +89,11 @@ fn damaged(config: &Config, error: ReadError) -> Failure {
 
 /// Opens the history of a configuration for reading.
 pub(super) fn history_of(config: &Config) -> Result<History, Failure> {
-    let Some(kept) = &config.history else {
+    let Some(file) = &config.history else {
         return Err("the configuration records no history: [history] enabled = false".into());
     };
-    if !kept.path.exists() {
-        return Err(format!("there is no history yet: {}", kept.path.display()).into());
+    if !file.path.exists() {
+        return Err(format!("there is no history yet: {}", file.path.display()).into());
     }
-    Ok(History::read_only(&kept.path, config.site.timezone.clone()))
+    Ok(History::read_only(&file.path, config.site.timezone.clone()))
 }

@@ -46,7 +46,7 @@ impl Running {
             );
         }
         if self.config.log != config.log {
-            self.site.warn_of_slow(config.log.slow_request);
+            self.site.set_slow_request(config.log.slow_request);
             changes.push("[log] slow_request changed".to_owned());
         }
         let changed = changed_limits(&self.config.server, &config.server);

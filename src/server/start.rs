@@ -97,7 +97,7 @@ impl Running {
         );
         let site =
             site.with_expiry(Box::new(move |now| certificates_in_use.as_ref()?.expires_soon(now)));
-        site.warn_of_slow(config.log.slow_request);
+        site.set_slow_request(config.log.slow_request);
         let site = Arc::new(site);
         let tls = certificates.as_ref().map(|live| live.server_config()).transpose()?;
         let scheme = if tls.is_some() { "https" } else { "http" };

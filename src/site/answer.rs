@@ -1,4 +1,4 @@
-//! Handlers, and their answers in pieces.
+//! Handlers, and their results, which may take several pieces of work.
 //!
 //! Most handlers answer from memory, at once. A handler that needs the disk returns its work as a
 //! closure, which the engine runs in a turn of its own under a permit of the route's [`Lane`]. A
@@ -23,13 +23,15 @@ pub(super) enum Answer {
     Ready(Content),
     /// More work to do.
     Unfinished(Work),
-    /// The rest, once the request's body is read, of so many bytes at most.
+    /// Work that follows once the request's body, of at most that many bytes, is read.
     AfterBody(usize, Piece),
 }
 
 /// Work that is left to do.
 pub(super) struct Work {
+    /// Next piece, which runs under a permit.
     pub(super) next: Piece,
+    /// Piece that runs instead if the wait for a permit would be too long.
     pub(super) fallback: Option<Piece>,
 }
 
@@ -43,14 +45,15 @@ impl Answer {
         Answer::Ready(content.into())
     }
 
-    /// Continues with `next`.
+    /// Returns an answer that continues with `next`.
     pub(super) fn unfinished(
         next: impl FnOnce(&Context, &RouteRequest<'_>) -> Result<Answer, Problem> + Send + 'static,
     ) -> Answer {
         Answer::Unfinished(Work { next: Box::new(next), fallback: None })
     }
 
-    /// Continues with `next`, or with `fallback` if `next` would wait too long for a permit.
+    /// Returns an answer that continues with `next`, or with `fallback` if `next` would wait too long
+    /// for a permit.
     pub(super) fn unfinished_or(
         next: impl FnOnce(&Context, &RouteRequest<'_>) -> Result<Answer, Problem> + Send + 'static,
         fallback: impl FnOnce(&Context, &RouteRequest<'_>) -> Result<Answer, Problem> + Send + 'static,
@@ -67,7 +70,7 @@ pub(super) enum Handler {
     /// Answers at once, or by expensive work, such as reading from a disk, that counts against
     /// the lane's limit.
     Heavy(Lane, fn(&Context, &RouteRequest<'_>) -> Result<Answer, Problem>),
-    /// Answers a POST once its body is read, of so many bytes at most; all else at once.
+    /// Answers a POST once its body, of at most that many bytes, is read; other methods at once.
     Form(usize, fn(&Context, &RouteRequest<'_>) -> Result<Content, Problem>),
 }
 
@@ -80,7 +83,7 @@ impl Handler {
         }
     }
 
-    /// Calls the handler, or returns what it needs before that.
+    /// Calls the handler, or returns the work that follows the body if the handler needs one.
     pub(super) fn call(
         self,
         context: &Context,

@@ -41,7 +41,7 @@ impl AssetFiles {
                 include_str!("assets/script.js"),
             ),
             icon: Asset::new("icon", "svg", "image/svg+xml", include_str!("assets/icon.svg")),
-            // The water level of a household does not belong into a search engine.
+            // The water level of a household does not belong in a search engine.
             robots: Rendered::new(PLAIN, &b"User-agent: *\nDisallow: /\n"[..]),
         }
     }

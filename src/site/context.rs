@@ -1,4 +1,4 @@
-//! Everything that a handler takes: the [`Context`] of the site and the [`RouteRequest`].
+//! Arguments of a handler: the [`Context`] of the site and the [`RouteRequest`].
 
 use std::sync::Arc;
 
@@ -29,7 +29,7 @@ pub struct Settings {
 pub type SnapshotReader = Box<dyn Fn() -> Arc<Snapshot> + Send + Sync>;
 
 /// Requests a poll of the source of that name; `None` if there is none. Must not block.
-pub type PollDesk = Box<dyn Fn(&str) -> Option<PollRequest> + Send + Sync>;
+pub type PollRequester = Box<dyn Fn(&str) -> Option<PollRequest> + Send + Sync>;
 
 /// Returns the whole days until a certificate expires, negative once it has, if that is soon
 /// enough for a warning. Must not block.
@@ -39,7 +39,7 @@ pub type ExpiryReader = Box<dyn Fn(Timestamp) -> Option<i64> + Send + Sync>;
 pub(super) struct Context {
     settings: ArcSwap<Settings>,
     snapshots: SnapshotReader,
-    polls: PollDesk,
+    polls: PollRequester,
     expiry: ExpiryReader,
     pub(super) history: History,
     pub(super) gate: Arc<Gate>,
@@ -58,7 +58,7 @@ impl Context {
     pub(super) fn new(
         settings: Settings,
         snapshots: SnapshotReader,
-        polls: PollDesk,
+        polls: PollRequester,
         history: History,
         gate: Arc<Gate>,
     ) -> Context {

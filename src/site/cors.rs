@@ -16,16 +16,16 @@ const ALLOWED_HEADERS: HeaderValue = HeaderValue::from_static(
      if-none-match, if-unmodified-since",
 );
 
-/// Response headers that it may read besides those that it always may.
+/// Response headers that such a page may read, besides those that every page may.
 const EXPOSED_HEADERS: HeaderValue =
     HeaderValue::from_static("content-disposition, etag, location, retry-after, www-authenticate");
 
-/// Time for which a browser may reuse the answer to a preflight, in seconds.
+/// Time for which a browser may reuse the response to a preflight, in seconds.
 const PREFLIGHT_AGE: HeaderValue = HeaderValue::from_static("600");
 
 /// Answers a CORS preflight of a listed origin; `None` for any other request.
 ///
-/// The answer is the same for every target, so it does not reveal which targets exist.
+/// The response is the same for every target, so it does not reveal which targets exist.
 pub(super) fn preflight(active_rules: &ActiveRules, request: &Request) -> Option<Response> {
     if request.method != Method::OPTIONS
         || !request.headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)

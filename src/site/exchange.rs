@@ -1,4 +1,4 @@
-//! The record of one exchange: what was decided when the request's head had come.
+//! Record of one exchange: the decisions made once the request's head was read.
 
 use std::time::Instant;
 
@@ -9,13 +9,13 @@ use crate::access::Pass;
 use crate::engine::{Lane, Request};
 use crate::route_pattern::{NO_ROUTE, RoutePattern};
 
-/// Pass of a request that took no credentials.
+/// Pass of a request that needed no credentials.
 const OPEN: Pass = Pass { guarded: false, by_session: false, device: None };
 
 /// Pass of a request that was rejected for lack of valid credentials.
 pub(super) const GUARDED: Pass = Pass { guarded: true, by_session: false, device: None };
 
-/// A request on its way to a response. It outlives the call of the service where work is left.
+/// A request on its way to a response. If work is left, it outlives the call of the service.
 pub(super) struct Exchange {
     pub(super) begun: Instant,
     /// Moment that the response describes.
@@ -26,7 +26,7 @@ pub(super) struct Exchange {
     pub(super) lane: Lane,
     /// The pattern's parameter; empty where it has none.
     pub(super) parameter: Box<str>,
-    /// Credentials that it took.
+    /// Credentials that admitted it.
     pub(super) pass: Pass,
 }
 

@@ -56,12 +56,12 @@ pub(super) fn source_at(observed: i64, stale: i64, next_poll: i64) -> SourceView
     }
 }
 
-/// A fresh tank, observed four minutes ago.
+/// Returns a fresh tank, observed four minutes ago.
 pub(super) fn tank() -> SourceView {
     source_at(-240, 960, 241)
 }
 
-/// Fresh weather.
+/// Returns fresh weather.
 pub(super) fn weather() -> SourceView {
     let mut source = source_at(-600, 2100, 120);
     source.name = "weather".into();
@@ -126,27 +126,27 @@ pub(super) fn failing(mut source: SourceView, kind: ErrorKind, message: &str) ->
     source
 }
 
-/// Named values.
+/// Returns values with their names.
 pub(super) fn values<const N: usize>(list: [(&str, Value); N]) -> Vec<(FieldName, Value)> {
     list.into_iter().map(|(name, value)| (name.into(), value)).collect()
 }
 
-/// A site over one snapshot of these sources.
+/// Returns a site over one snapshot of these sources.
 pub(super) fn site(sources: Vec<SourceView>) -> Site {
     site_observed(sources, Arc::new(Unobserved))
 }
 
-/// A site over one snapshot, with an observer of its responses.
+/// Returns a site over one snapshot, with an observer of its responses.
 pub(super) fn site_observed(sources: Vec<SourceView>, observer: Arc<dyn RequestObserver>) -> Site {
     site_over(sources, History::off(), observer, Rules::default())
 }
 
-/// A site over one snapshot and a history.
+/// Returns a site over one snapshot and a history.
 pub(super) fn site_with(sources: Vec<SourceView>, history: History) -> Site {
     site_over(sources, history, Arc::new(Unobserved), Rules::default())
 }
 
-/// A site over one snapshot and a history, with an observer of its responses.
+/// Returns a site over one snapshot and a history, with an observer of its responses.
 pub(super) fn site_counted(
     sources: Vec<SourceView>,
     history: History,
@@ -155,7 +155,7 @@ pub(super) fn site_counted(
     site_over(sources, history, observer, Rules::default())
 }
 
-/// A site over one snapshot, with rules of access.
+/// Returns a site over one snapshot, with rules of access.
 pub(super) fn site_under(sources: Vec<SourceView>, rules: Rules) -> Site {
     site_over(sources, History::off(), Arc::new(Unobserved), rules)
 }
@@ -174,14 +174,14 @@ fn site_over(
     let status = Rendered::new(JSON, board::status(&service, &sources));
     let snapshot = Arc::new(Snapshot { version: 1, sources, status });
     let settings = Settings { title: "Pumphouse".into(), service };
-    let desk = |source: &str| match source {
+    let request_poll = |source: &str| match source {
         "tank" => Some(PollRequest::Granted),
         "weather" => Some(PollRequest::TooSoon(Duration::from_millis(9500))),
         _ => None,
     };
     let snapshots = Box::new(move || Arc::clone(&snapshot));
     let gate = Arc::new(Gate::new(rules).unwrap());
-    Site::new(settings, snapshots, Box::new(desk), history, observer, gate)
+    Site::new(settings, snapshots, Box::new(request_poll), history, observer, gate)
 }
 
 struct Unobserved;

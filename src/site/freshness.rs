@@ -16,7 +16,7 @@ use super::problem::{AffectedSource, Problem};
 use crate::board::{LastReading, SourceView, State};
 use crate::timestamp::Rfc3339;
 
-/// Time for which a cache may serve the last answer while this server does not, in seconds.
+/// Time for which a cache may serve the last response while this server is unreachable, in seconds.
 const STALE_IF_ERROR: u32 = 86_400;
 
 /// Returns the state of a source at `now`.
@@ -61,29 +61,33 @@ impl<'a> Freshness<'a> {
 
     /// Returns the state of a source, or the published one if the source was not assessed.
     pub(super) fn state_of(&self, source: &SourceView) -> State {
-        let assessed = self.sources.iter().find(|it| it.source.name == source.name);
-        assessed.map_or(source.state, |it| it.state)
+        let found = self.sources.iter().find(|assessed| assessed.source.name == source.name);
+        found.map_or(source.state, |assessed| assessed.state)
     }
 
     /// Returns true if a source has turned stale since its snapshot was published.
     pub(super) fn stale_since_publish(&self) -> bool {
-        self.sources.iter().any(|it| it.state != it.source.state)
+        self.sources.iter().any(|assessed| assessed.state != assessed.source.state)
     }
 
     /// Returns the sources with their present states.
     pub(super) fn current(&self) -> Vec<SourceView> {
-        let current = |it: &Assessment<'_>| SourceView { state: it.state, ..it.source.clone() };
+        let current = |assessed: &Assessment<'_>| SourceView {
+            state: assessed.state,
+            ..assessed.source.clone()
+        };
         self.sources.iter().map(current).collect()
     }
 
     /// Rejects the request if a source is older than `max_age` seconds or never answered.
     pub(super) fn require_max_age(&self, max_age: u64) -> Result<(), Problem> {
         let is_older = |reading: &LastReading| seconds(reading.observed.at, self.now) > max_age;
-        let older = self.subset(|it| it.source.reading.as_ref().is_none_or(is_older));
+        let older = self.subset(|assessed| assessed.source.reading.as_ref().is_none_or(is_older));
         if older.sources.is_empty() {
             return Ok(());
         }
-        let names: Vec<&str> = older.sources.iter().map(|it| &*it.source.name).collect();
+        let names: Vec<&str> =
+            older.sources.iter().map(|assessed| &*assessed.source.name).collect();
         Err(older.unavailable(format!(
             "Older than {max_age} seconds, or never answered: {}.",
             names.join(", ")
@@ -92,21 +96,27 @@ impl<'a> Freshness<'a> {
 
     /// Rejects the request unless every source is fresh.
     pub(super) fn require_fresh(&self) -> Result<(), Problem> {
-        let unready = self.subset(|it| it.state != State::Fresh);
+        let unready = self.subset(|assessed| assessed.state != State::Fresh);
         if unready.sources.is_empty() {
             return Ok(());
         }
-        let state = |it: &Assessment<'_>| format!("{} is {}", it.source.name, it.state.as_str());
+        let state = |assessed: &Assessment<'_>| {
+            format!("{} is {}", assessed.source.name, assessed.state.as_str())
+        };
         let states: Vec<String> = unready.sources.iter().map(state).collect();
         Err(unready.unavailable(format!("{}.", states.join(", "))))
     }
 
     /// Returns a 503 about these sources, with the time of their next polls as `Retry-After`.
     pub(super) fn unavailable(&self, detail: impl Into<std::borrow::Cow<'static, str>>) -> Problem {
-        let affected = |it: &Assessment<'_>| AffectedSource {
-            name: it.source.name.to_string(),
-            state: it.state.as_str(),
-            observed_at: it.source.reading.as_ref().map(|reading| Rfc3339(reading.observed.at)),
+        let affected = |assessed: &Assessment<'_>| AffectedSource {
+            name: assessed.source.name.to_string(),
+            state: assessed.state.as_str(),
+            observed_at: assessed
+                .source
+                .reading
+                .as_ref()
+                .map(|reading| Rfc3339(reading.observed.at)),
         };
         let affected = self.sources.iter().map(affected).collect();
         Problem::unavailable(detail).retry_after(self.retry_after()).concerning(affected)
@@ -115,7 +125,7 @@ impl<'a> Freshness<'a> {
     /// Returns the seconds until each source will have been polled again: at least 1, and at most
     /// the longest of their intervals.
     fn retry_after(&self) -> u64 {
-        self.sources.iter().filter_map(|it| it.next_poll_in).max().unwrap_or(1).max(1)
+        self.sources.iter().filter_map(|assessed| assessed.next_poll_in).max().unwrap_or(1).max(1)
     }
 
     /// Returns the caching headers of a body about these sources.
@@ -125,7 +135,7 @@ impl<'a> Freshness<'a> {
         let mut changed: Option<Timestamp> = None;
         let mut good_for: Option<u64> = None;
         let mut limit = |seconds: u64| {
-            good_for = Some(good_for.map_or(seconds, |known| known.min(seconds)));
+            good_for = Some(good_for.map_or(seconds, |shortest| shortest.min(seconds)));
         };
         for Assessment { source, next_poll_in, .. } in &self.sources {
             changed = changed.max(source.error.as_ref().map(|failure| failure.since));
@@ -137,7 +147,7 @@ impl<'a> Freshness<'a> {
                 if now >= reading.stale_at {
                     changed = changed.max(Some(reading.stale_at));
                 } else {
-                    // A copy kept past this moment would call itself fresh.
+                    // A copy cached beyond this moment would still claim to be fresh.
                     limit(within_interval(source, reading.stale_at, now));
                 }
             }
@@ -155,7 +165,7 @@ impl<'a> Freshness<'a> {
     }
 
     fn subset(&self, is_member: impl Fn(&Assessment<'a>) -> bool) -> Freshness<'a> {
-        let members = self.sources.iter().filter(|it| is_member(it)).cloned().collect();
+        let members = self.sources.iter().filter(|assessed| is_member(assessed)).cloned().collect();
         Freshness { now: self.now, sources: members }
     }
 }

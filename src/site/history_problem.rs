@@ -7,7 +7,7 @@ use super::problem::Problem;
 use crate::board::{Datum, SourceView};
 use crate::history::HistoryError;
 
-/// Returns the problem of a history that has no answer.
+/// Returns the problem of a history that is off or cannot be read.
 pub(super) fn unavailable(error: &HistoryError) -> Problem {
     let (status, retry) = match error {
         HistoryError::Off => return Problem::not_found("This server records no history."),

@@ -11,7 +11,7 @@ use crate::history::{DAY, MIN_TIME, QUARTER, Step, Window, parse_step, parse_tim
 /// Length of the window where the query names none, in seconds.
 const DEFAULT_WINDOW: i64 = DAY;
 
-/// Points of a window up to now, at least, before its end moves on.
+/// Minimum number of points of a window up to now, which determines how often its end moves on.
 const POINTS: i64 = 300;
 
 /// Reads the query.

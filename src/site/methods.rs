@@ -10,7 +10,7 @@ const KNOWN: [&str; 9] =
     ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "TRACE", "CONNECT"];
 
 fn known(method: &Method) -> Option<&'static str> {
-    KNOWN.into_iter().find(|known| *known == method.as_str())
+    KNOWN.into_iter().find(|name| *name == method.as_str())
 }
 
 /// Returns true if the method is known, even if no route allows it.

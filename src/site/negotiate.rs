@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn pages_for_browsers() {
+    fn accept_field_that_prefers_html_selects_a_page() {
         for (field, expected) in [
             ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", true),
             ("text/html", true),

@@ -25,14 +25,15 @@ use crate::board::{Rendered, Snapshot, SourceView};
 /// Browsers may store a page, but revalidate it before each use: its ages change.
 const REVALIDATE: &str = "no-cache";
 
-/// `GET /`
+/// Answers `GET /`.
 pub(super) fn dashboard(context: &Context, request: &RouteRequest<'_>) -> Result<Answer, Problem> {
     let snapshot = context.snapshot();
     let variant = variant(request);
     if let Some(cached) = context.dashboards.get(variant, moment(&snapshot, request)) {
         return Ok(Answer::Ready(content(cached.page.clone())));
     }
-    let charts = snapshot.sources.iter().filter_map(|it| Some((it, page::leading_field(it)?)));
+    let charts =
+        snapshot.sources.iter().filter_map(|source| Some((source, page::leading_field(source)?)));
     let outdated = outdated(context, charts, variant.range, request.now);
     if outdated.is_empty() || context.charts.is_stalled() {
         return render_dashboard(context, request).map(Answer::Ready);
@@ -51,7 +52,7 @@ fn render_dashboard(context: &Context, request: &RouteRequest<'_>) -> Result<Con
     Ok(content(cached.page.clone()))
 }
 
-/// `GET /source/{source}`
+/// Answers `GET /source/{source}`.
 pub(super) fn source(context: &Context, request: &RouteRequest<'_>) -> Result<Answer, Problem> {
     let snapshot = context.snapshot();
     let variant = variant(request);

@@ -23,7 +23,7 @@ use super::sources::{find, unknown_field};
 use crate::board::{Rendered, SourceView};
 use crate::history::HistoryError;
 
-/// Serves the picture of a chart.
+/// Answers `GET /chart/{source}.{field}.svg`.
 pub(super) fn picture(context: &Context, request: &RouteRequest<'_>) -> Result<Answer, Problem> {
     let picture = Picture::requested(context, request)?;
     if !context.history.is_enabled() {
@@ -96,7 +96,7 @@ impl Picture {
         Subject { source: &self.source, field: &self.field, range: self.range }
     }
 
-    /// Continues a drawing. If it has to wait for too long, sends the chart of before.
+    /// Continues a drawing. If it would wait too long for a permit, sends the outdated chart.
     fn drawn(self, mut drawing: Drawing, shown: Option<Outcome>) -> Answer {
         let (picture, outdated) = (self.clone(), shown.clone());
         let next = move |context: &Context, request: &RouteRequest<'_>| match drawing

@@ -77,9 +77,10 @@ impl Query {
 /// Parameters of a query. A handler takes those that it has, then calls [`finish`](Self::finish).
 #[derive(Debug)]
 pub(super) struct Pairs<'q> {
+    /// Parameters that the handler has not taken yet.
     left: Vec<(Cow<'q, str>, Cow<'q, str>)>,
     /// Names that the handler has taken, which are all that the route has.
-    known: Vec<&'static str>,
+    taken: Vec<&'static str>,
 }
 
 impl<'q> Pairs<'q> {
@@ -95,31 +96,31 @@ impl<'q> Pairs<'q> {
         for pair in text.split('&').filter(|_| !text.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             let (name, value) = (decoded(name)?, decoded(value)?);
-            if left.iter().any(|(known, _)| *known == name) {
+            if left.iter().any(|(listed, _)| *listed == name) {
                 return Err(Problem::bad_request(format!("The parameter {name} is repeated.")));
             }
             left.push((name, value));
         }
-        Ok(Pairs { left, known: Vec::new() })
+        Ok(Pairs { left, taken: Vec::new() })
     }
 
     /// Returns the value of a parameter, if the query has it.
     pub(super) fn take(&mut self, name: &'static str) -> Option<String> {
-        self.known.push(name);
-        let at = self.left.iter().position(|(known, _)| known == name)?;
+        self.taken.push(name);
+        let at = self.left.iter().position(|(listed, _)| listed == name)?;
         Some(self.left.swap_remove(at).1.into_owned())
     }
 
     /// Rejects a parameter that the handler has not taken, and lists those of the route.
     pub(super) fn finish(mut self) -> Result<(), Problem> {
         let Some((name, _)) = self.left.first() else { return Ok(()) };
-        self.known.sort_unstable();
-        let known = match self.known.split_last() {
+        self.taken.sort_unstable();
+        let listed = match self.taken.split_last() {
             None => String::new(),
             Some((only, [])) => format!("; there is {only}"),
             Some((last, others)) => format!("; there are {} and {last}", others.join(", ")),
         };
-        Err(Problem::bad_request(format!("There is no parameter {name:?} here{known}.")))
+        Err(Problem::bad_request(format!("There is no parameter {name:?} here{listed}.")))
     }
 }
 

@@ -22,8 +22,8 @@ const HTTPS: u16 = 443;
 pub struct Redirect {
     /// Port of the TLS listeners.
     pub port: u16,
-    /// Rules in force, of which `names` holds here too: a redirect to a name that is not this
-    /// server's would help a page elsewhere to reach it.
+    /// Gate with the rules in force. Their `names` apply to redirects, too: a redirect to a foreign name
+    /// would help the page of another site to reach this server.
     pub gate: Arc<Gate>,
 }
 

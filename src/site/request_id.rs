@@ -1,4 +1,4 @@
-//! Request ids: one name for a request in its response, in the log, and in the log of a reverse proxy
+//! Request ids, which identify a request in its response, in the log, and in the log of a reverse proxy
 //! in front of the server.
 
 use http::{HeaderName, HeaderValue};

@@ -16,7 +16,7 @@ use crate::units::round_to;
 /// Decimals of a mean. The observations have fewer.
 const MEAN_DECIMALS: i32 = 4;
 
-/// Bytes that are rendered before they are passed on. With the last point they fit one read of the
+/// Number of bytes that are rendered in one piece. With the last point they fit one read of the
 /// engine, so no part of a piece is held while the client does not read.
 const PIECE: usize = 15 * 1024;
 

@@ -4,7 +4,7 @@
 //!    preflight is answered.
 //! 2. The router finds the route, and the gate admits the request to it.
 //! 3. The handler returns its content, or work to do later.
-//! 4. `finish` makes the response.
+//! 4. `finish` turns the outcome into the response.
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use jiff::Timestamp;
 
 use super::answer::{Answer, Piece, Work};
 use super::content::Content;
-use super::context::{Context, ExpiryReader, PollDesk, Settings, SnapshotReader};
+use super::context::{Context, ExpiryReader, PollRequester, Settings, SnapshotReader};
 use super::exchange::{Exchange, GUARDED};
 use super::finish::{self, Finisher};
 use super::methods::is_known;
@@ -28,8 +28,7 @@ use crate::engine::{
 };
 use crate::history::History;
 
-/// Longest wait for a permit where the answer can do without the work: a page is sent without its
-/// charts then.
+/// Longest wait for a permit of work that has a fallback: after it, a page is sent without its charts.
 const FALLBACK_AFTER: Duration = Duration::from_millis(250);
 
 /// The public site.
@@ -40,12 +39,12 @@ pub struct Site {
 }
 
 impl Site {
-    /// Returns a site over those snapshots and that history, behind that gate. The observer counts
-    /// its responses; the desk takes requests for polls.
+    /// Returns a site that serves these snapshots and this history to the requests that `gate` admits.
+    /// `observer` counts its responses; `polls` requests polls of sources.
     pub fn new(
         settings: Settings,
         snapshots: SnapshotReader,
-        polls: PollDesk,
+        polls: PollRequester,
         history: History,
         observer: Arc<dyn RequestObserver>,
         gate: Arc<Gate>,
@@ -57,15 +56,15 @@ impl Site {
         }
     }
 
-    /// Sets the source of the certificate's expiry, of which pages warn.
+    /// Sets the source of the certificate's expiry, which pages warn of.
     pub fn with_expiry(mut self, expiry: ExpiryReader) -> Site {
         self.context.set_expiry(expiry);
         self
     }
 
     /// Sets the duration from which a request is logged as slow.
-    pub fn warn_of_slow(&self, slow_request: Duration) {
-        self.finisher.warn_of_slow(slow_request);
+    pub fn set_slow_request(&self, slow_request: Duration) {
+        self.finisher.set_slow_request(slow_request);
     }
 
     /// Replaces the title of the pages.
@@ -74,7 +73,7 @@ impl Site {
     }
 
     /// Returns the response to a request of the admin listener, which needs no account and is not
-    /// counted among those of visitors. Does all of the work on the calling thread.
+    /// counted with those of visitors. Does all of the work on the calling thread.
     pub fn respond(&self, request: &Request) -> Response {
         let mut exchange = Exchange::start(Timestamp::now());
         let answer = self.dispatch(None, &mut exchange, request, &Activity::default());

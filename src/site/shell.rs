@@ -82,14 +82,14 @@ impl Script {
             quoted(&source.title),
             quoted(source.kind),
             quoted(source.state.as_str()),
-            time(reading.map(|kept| kept.observed.at)),
-            quoted(if reading.is_some_and(|kept| kept.observed.inferred) {
+            time(reading.map(|reading| reading.observed.at)),
+            quoted(if reading.is_some_and(|reading| reading.observed.inferred) {
                 "true"
             } else {
                 "false"
             }),
-            time(reading.map(|kept| kept.fetched_at)),
-            time(reading.map(|kept| kept.stale_at)),
+            time(reading.map(|reading| reading.fetched_at)),
+            time(reading.map(|reading| reading.stale_at)),
             time(source.next_poll_at),
             quoted(error.map_or("", |error| error.kind.as_str())),
             quoted(error.map_or("", |error| &*error.message)),
@@ -114,7 +114,7 @@ impl Script {
         }
         self.text(
             format_args!("{name}_unit"),
-            value.unit.map(|it| it.as_str()).unwrap_or_default(),
+            value.unit.map(|unit| unit.as_str()).unwrap_or_default(),
         );
         self.text(format_args!("{name}_note"), value.note.as_deref().unwrap_or_default());
     }
@@ -169,9 +169,9 @@ mod tests {
     /// Evaluates a response in a shell, in a folder of its own, and returns the output of `then`.
     fn eval(script: &str, then: &str) -> String {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("answer"), script).unwrap();
+        std::fs::write(folder.path().join("response"), script).unwrap();
         let output = Command::new("sh")
-            .args(["-eufc", &format!("eval \"$(cat answer)\"\n{then}")])
+            .args(["-eufc", &format!("eval \"$(cat response)\"\n{then}")])
             .current_dir(folder.path())
             .stdin(Stdio::null())
             .output()
@@ -179,7 +179,7 @@ mod tests {
         let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.success() && stderr.is_empty(), "{stderr}: {script}");
         let files = std::fs::read_dir(folder.path()).unwrap().count();
-        assert_eq!(files, 1, "it left something behind: {script}");
+        assert_eq!(files, 1, "the script created a file: {script}");
         String::from_utf8(output.stdout).unwrap()
     }
 
@@ -202,9 +202,9 @@ mod tests {
         odd.name = "odd".into();
         odd.title = "What's up".into();
         let site = site(vec![tank(), odd, waiting("well", "json")]);
-        let answer = get(&site, "/api/v1/status?format=shell", &[]);
+        let response = get(&site, "/api/v1/status?format=shell", &[]);
         let output = eval(
-            text(&answer),
+            text(&response),
             "echo $sources; echo $service_name $tank_volume $tank_volume_unit $tank_error_failures
              echo \"$odd_title: $odd_state, $odd_error_kind: $odd_error_message\"
              echo \"$well_state [$well_observed_at] $well_observed_at_inferred\"",
@@ -235,8 +235,8 @@ mod tests {
         ]);
         let site = site(vec![failing(source, crate::board::ErrorKind::Decode, sent)]);
         for target in ["/api/v1/status", "/api/v1/values/pump.mode"] {
-            let answer = get(&site, &format!("{target}?format=shell"), &[]);
-            let output = eval(text(&answer), "printf '%s' \"$pump_mode\"");
+            let response = get(&site, &format!("{target}?format=shell"), &[]);
+            let output = eval(text(&response), "printf '%s' \"$pump_mode\"");
             assert_eq!(output, sent.replace('\0', ""), "{target}");
         }
         let missing = get(&site, "/api/v1/values/pump.level?format=shell", &[]);
@@ -251,8 +251,8 @@ mod tests {
             values([("state", Value::text("running")), ("mode", Value::text("automatic"))]);
         let plain = site(vec![source.clone()]);
         for target in ["/api/v1/status?format=shell", "/api/v1/values/pump.state?format=shell"] {
-            let answer = get(&plain, target, &[]);
-            let output = eval(text(&answer), "echo $pump_state $pump_state_value");
+            let response = get(&plain, target, &[]);
+            let output = eval(text(&response), "echo $pump_state $pump_state_value");
             assert_eq!(output, "fresh running\n", "{target}");
         }
         let reading = source.reading.as_mut().unwrap();

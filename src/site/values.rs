@@ -1,4 +1,4 @@
-//! `/api/v1/values/{source}.{field}`, and with `.txt` after it the bare value.
+//! `/api/v1/values/{source}.{field}`, and with the suffix `.txt` the bare value.
 
 use serde::Serialize;
 

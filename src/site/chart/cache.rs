@@ -1,11 +1,11 @@
-//! The charts that were drawn lately.
+//! Cache of recently drawn charts.
 //!
 //! One chart is kept for each source, field and range, whatever sizes and themes it is rendered in,
 //! so requests for many of these read the disk once. A chart is drawn again when the history or the
 //! source's reading has changed, or when a pixel's worth of time has passed. Until then, and where a
 //! new drawing would have to wait, the kept one is shown.
 //!
-//! After a failure no drawing is tried for [`RETRY_DELAY`]: a page with twenty charts asks a broken
+//! After a failure no drawing is tried for [`RETRY_DELAY`], so a page with twenty charts queries a broken
 //! history once.
 
 use std::collections::HashMap;
@@ -76,7 +76,7 @@ pub(super) struct Key {
     pub(super) range: Range,
 }
 
-/// Versions of what a chart was drawn from. Equal inputs give an equal chart.
+/// Versions of the data that a chart was drawn from. Equal inputs give an equal chart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Inputs {
     history: u64,
@@ -163,7 +163,7 @@ impl ChartCache {
         self.state().piece_started_at.is_some_and(|start| start.elapsed() >= STALLED_AFTER)
     }
 
-    /// Notes that a piece of a drawing is in progress until the guard is dropped.
+    /// Marks a piece of a drawing as in progress until the guard is dropped.
     pub(super) fn begin_piece(&self) -> PieceGuard<'_> {
         self.state().piece_started_at = Some(Instant::now());
         PieceGuard(self)

@@ -1,4 +1,4 @@
-//! Reads the points of a chart from the history, piece by piece, and makes the chart of them.
+//! Reads the points of a chart from the history, piece by piece, and builds the chart from them.
 
 use std::sync::Arc;
 use std::task::Poll;
@@ -121,7 +121,7 @@ impl Drawing {
         let mut points = std::mem::take(&mut self.read);
         let latest = self.latest().map(|(latest, _)| latest).filter(|latest| latest.at >= from);
         let unwritten =
-            latest.filter(|it| points.last().is_none_or(|last| last.at < it.at - range.step()));
+            latest.filter(|new| points.last().is_none_or(|last| last.at < new.at - range.step()));
         points.extend(unwritten);
         let reading = self.source.reading.as_ref();
         let stale_after = reading.map_or(DEFAULT_STALE_AFTER, |reading| {
@@ -130,7 +130,7 @@ impl Drawing {
         let frame = Frame { from, to, step: range.step(), stale_after, unit };
         // The last point is the mean of a span; the line ends at the latest reading, which is part
         // of that span.
-        let end = latest.filter(|it| points.last().is_some_and(|last| last.at < it.at));
+        let end = latest.filter(|new| points.last().is_some_and(|last| last.at < new.at));
         let drawn: Vec<Bucket> = points.iter().copied().chain(end).collect();
         let plot = Plot::of(&drawn, frame).ok_or(Missing::NothingInRange)?;
         Ok(Chart::new(Content {

@@ -9,7 +9,7 @@ use super::axis::ValueAxis;
 /// Shapes of a chart, without a size or a colour.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Plot {
-    /// Begin of the window, Unix time.
+    /// Start of the window, Unix time.
     pub(super) from: i64,
     /// End of the window, exclusive.
     pub(super) to: i64,
@@ -38,7 +38,7 @@ impl Plot {
         let Frame { from, to, step, stale_after, unit } = frame;
         let least = points.iter().map(|point| point.min).reduce(f64::min)?;
         let most = points.iter().map(|point| point.max).reduce(f64::max)?;
-        // A point has the begin of its span. The observation may be from its end, so two points
+        // A point has the time at which its span starts. The observation may be from its end, so two points
         // that follow each other are never a gap.
         let covered = stale_after.max(step * 3 / 2);
         let mut runs: Vec<Vec<Bucket>> = Vec::new();
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn line_ends_at_a_gap_which_is_shaded_from_where_the_observation_was_stale() {
+    fn line_ends_at_a_gap_which_is_shaded_once_the_observation_is_stale() {
         for (times, runs, stale) in [
             (&[9000, 9300, 9900][..], &[3][..], &[][..]),
             (&[0, 300, 6000, 6300], &[2, 2], &[(1200, 6000), (7200, 10_000)]),

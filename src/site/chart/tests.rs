@@ -10,7 +10,7 @@ use super::{Cached, Drawing, Range, Subject};
 use crate::site::fixture::now;
 
 #[test]
-fn chart_is_drawn_once_until_a_pixel_later() {
+fn chart_is_drawn_once_for_the_time_of_a_pixel() {
     let recorded = recorded_site("Cistern");
     let context = &recorded.site.context;
     let snapshot = context.snapshot();

@@ -29,7 +29,7 @@ pub(in crate::site) fn add_security_headers(response: &mut Response) {
     }
 }
 
-/// Keeps a response that took credentials out of shared caches, and a page of a signed-in visitor
+/// Keeps a response that depends on credentials out of shared caches, and a page of a signed-in visitor
 /// out of the browser's history.
 pub(super) fn restrict_caching(
     active_rules: &ActiveRules,

@@ -7,7 +7,7 @@
 //!    (RFC 9110 12.5.3) and evaluates the preconditions (RFC 9110 13): 200, 304 or 412.
 //!    [`problem`] renders an error, as JSON or as a page.
 //! 2. Security headers, which every response carries.
-//! 3. Limits on caching: a response that took credentials is private, and no page of a signed-in
+//! 3. Limits on caching: a response that depends on credentials is private, and no page of a signed-in
 //!    visitor stays in the browser's history.
 //! 4. The device cookie.
 //! 5. Policy headers: HSTS, and CORS.
@@ -54,7 +54,7 @@ impl Finisher {
     }
 
     /// Sets the duration from which a request is logged as slow.
-    pub(super) fn warn_of_slow(&self, slow_request: Duration) {
+    pub(super) fn set_slow_request(&self, slow_request: Duration) {
         self.log.set_slow(slow_request);
     }
 

@@ -32,7 +32,7 @@ fn max_age_ends_at_the_next_poll_or_when_a_reading_turns_stale() {
 }
 
 #[test]
-fn clock_set_back_prolongs_no_answer_beyond_the_interval() {
+fn response_after_the_clock_is_set_back_is_cached_for_the_interval_at_most() {
     const INTERVAL: u64 = 300;
     // Seconds from `now` to the next poll and to staleness, as they look after a step back.
     for (next_poll, stale, max_age, retry) in [
@@ -46,10 +46,10 @@ fn clock_set_back_prolongs_no_answer_beyond_the_interval() {
         let mut source = source_at(-1000, stale, next_poll);
         source.interval = Duration::from_secs(INTERVAL);
         let expected = format!("max-age={max_age}, stale-if-error=86400");
-        let one = std::slice::from_ref(&source);
-        assert_eq!(cache_control(one), expected, "{next_poll} {stale}");
-        assert_eq!(Freshness::assess(one, now()).retry_after(), retry, "{next_poll}");
-        // Each source has its own interval; the answer is as good as the shortest of them.
+        let sources = std::slice::from_ref(&source);
+        assert_eq!(cache_control(sources), expected, "{next_poll} {stale}");
+        assert_eq!(Freshness::assess(sources, now()).retry_after(), retry, "{next_poll}");
+        // Each source has its own interval; the response is valid for the shortest of them.
         let hourly = SourceView { interval: Duration::from_secs(3600), ..source.clone() };
         assert_eq!(cache_control(&[hourly, source]), expected, "{next_poll} {stale}");
     }

@@ -27,20 +27,20 @@ fn level() -> Vec<Sample> {
     times.map(sample).collect()
 }
 
-struct Place {
+struct RecordedSite {
     _folder: tempfile::TempDir,
     site: Site,
 }
 
-fn place() -> Place {
+fn recorded() -> RecordedSite {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("pumphouse.db");
     import(&path, &TimeZone::UTC, [Change::Observed(level())]).unwrap();
     let history = History::read_only(&path, TimeZone::UTC);
-    Place { _folder: folder, site: site_with(vec![tank()], history) }
+    RecordedSite { _folder: folder, site: site_with(vec![tank()], history) }
 }
 
-fn ask(site: &Site, query: &str) -> Json {
+fn get_series(site: &Site, query: &str) -> Json {
     let response = get(site, &format!("/api/v1/history?{query}"), &[]);
     assert_eq!(response.status(), 200, "{query}: {}", drained(response));
     serde_json::from_str(&drained(response)).unwrap()
@@ -48,7 +48,7 @@ fn ask(site: &Site, query: &str) -> Json {
 
 #[test]
 fn window_of_each_length_has_its_resolution_and_step() {
-    let Place { site, .. } = &place();
+    let RecordedSite { site, .. } = &recorded();
     for (query, resolution, step, points) in [
         ("field=tank.level&hours=6", "raw", Json::Null, 72),
         ("field=tank.level", "raw", Json::Null, 216),
@@ -60,14 +60,14 @@ fn window_of_each_length_has_its_resolution_and_step() {
         ("field=tank.level&from=2026-01-31&to=2026-01-31T06:00:00Z", "raw", Json::Null, 8),
         ("field=tank.level&from=0&to=100", "raw", Json::Null, 0),
     ] {
-        let series = ask(site, query);
+        let series = get_series(site, query);
         assert_eq!(series["field"], "tank.level");
         assert_eq!(series["unit"], "%");
         assert_eq!(series["resolution"], resolution, "{query}");
         assert_eq!(series["step"], step, "{query}");
         assert_eq!(series["points"].as_array().unwrap().len(), points, "{query}");
     }
-    let series = ask(site, "field=tank.level&hours=2&step=1h");
+    let series = get_series(site, "field=tank.level&hours=2&step=1h");
     let hour = &series["points"][1];
     assert_eq!((&hour["at"], &hour["count"]), (&"2026-01-31T17:00:00Z".into(), &5.into()));
     assert!(hour["min"].as_f64() <= hour["value"].as_f64(), "{hour}");
@@ -75,12 +75,12 @@ fn window_of_each_length_has_its_resolution_and_step() {
 
 #[test]
 fn each_format_has_the_same_points() {
-    let Place { site, .. } = &place();
-    let series = ask(site, "field=tank.level&hours=6");
+    let RecordedSite { site, .. } = &recorded();
+    let series = get_series(site, "field=tank.level&hours=6");
     let points = series["points"].as_array().unwrap();
-    for how in ["", "&step=raw"] {
+    for step in ["", "&step=raw"] {
         let get = |format: &str| {
-            let target = format!("/api/v1/history?field=tank.level&hours=6&format={format}{how}");
+            let target = format!("/api/v1/history?field=tank.level&hours=6&format={format}{step}");
             let response = get(site, &target, &[]);
             let kind = response.headers()[CONTENT_TYPE].to_str().unwrap().to_owned();
             let named = response.headers()[CONTENT_DISPOSITION].to_str().unwrap().to_owned();
@@ -106,7 +106,7 @@ fn each_format_has_the_same_points() {
 
 #[test]
 fn series_without_a_step_has_an_entity_tag_and_with_a_step_is_streamed() {
-    let Place { site, .. } = &place();
+    let RecordedSite { site, .. } = &recorded();
     let target = "/api/v1/history?field=tank.level&hours=6";
     let whole = get(site, target, &[]);
     assert_eq!(whole.headers()[CACHE_CONTROL], "max-age=241, stale-if-error=86400");
@@ -121,7 +121,7 @@ fn series_without_a_step_has_an_entity_tag_and_with_a_step_is_streamed() {
 
 #[test]
 fn window_up_to_now_keeps_its_entity_tag_until_its_next_point() {
-    let Place { site, .. } = &place();
+    let RecordedSite { site, .. } = &recorded();
     // 17:20 is the beginning of a minute, of five, and not of a quarter of an hour.
     for (query, still) in [
         ("hours=1", 59),
@@ -146,7 +146,7 @@ fn window_up_to_now_keeps_its_entity_tag_until_its_next_point() {
 
 #[test]
 fn malformed_query_is_400_and_unrecorded_field_404() {
-    let Place { site, .. } = &place();
+    let RecordedSite { site, .. } = &recorded();
     for query in [
         "",
         "field=tank",
@@ -198,7 +198,7 @@ fn history_that_is_off_or_unreadable_is_a_problem_with_the_reason() {
 
 #[test]
 fn page_of_events_is_empty_without_events_and_its_query_is_checked() {
-    let Place { site, .. } = &place();
+    let RecordedSite { site, .. } = &recorded();
     let response = get(site, "/api/v1/events", &[]);
     assert_eq!(text(&response), "{\"events\":[],\"next\":null}\n");
     for query in

@@ -58,9 +58,9 @@ mod tests {
             ("/login", "[::1]x:80", true, "p_443"),
             ("https://tank.example:7443/login", "tank.example:6443", true, "p_7443"),
         ] {
-            let mut asked = request("POST", target, &[("host", host)]);
-            asked.peer.tls = tls;
-            assert_eq!(name("p_", &asked), expected, "{host}");
+            let mut posted = request("POST", target, &[("host", host)]);
+            posted.peer.tls = tls;
+            assert_eq!(name("p_", &posted), expected, "{host}");
         }
     }
 
@@ -88,11 +88,11 @@ mod tests {
         ] {
             let fields: Vec<_> =
                 scheme.into_iter().map(|scheme| ("x-forwarded-proto", scheme)).collect();
-            let mut asked = request("POST", "/login", &fields);
+            let mut posted = request("POST", "/login", &fields);
             let address = has_address.then(|| ([192, 0, 2, 1], 4096).into());
-            asked.peer = Peer { address, tls };
-            asked.proxied = proxied;
-            let cookie = expired_cookie("a", &asked).unwrap();
+            posted.peer = Peer { address, tls };
+            posted.proxied = proxied;
+            let cookie = expired_cookie("a", &posted).unwrap();
             assert_eq!(cookie.to_str().unwrap().ends_with("; Secure"), expected);
         }
     }

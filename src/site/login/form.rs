@@ -73,7 +73,7 @@ mod tests {
     fn sent(kind: &str, body: impl Into<bytes::Bytes>) -> Result<[String; 3], u16> {
         let mut request = request("POST", "/login", &[("content-type", kind)]);
         request.body = body.into();
-        let read = read(&request).map(|it| [it.username, it.password, it.next]);
+        let read = read(&request).map(|form| [form.username, form.password, form.next]);
         read.map_err(|problem| problem.status.as_u16())
     }
 

@@ -7,7 +7,7 @@
 //! 1. `GET /login`, or any page without valid credentials, sends the form.
 //! 2. `POST /login` parses the form ([`form`]) and verifies the password under the same limits as
 //!    Basic. It redirects to the checked `next` path ([`next`]) with the cookie of a new session and,
-//!    for a browser that is not known yet, a device cookie ([`cookie`]).
+//!    for a browser without one, a device cookie ([`cookie`]).
 //! 3. `POST /logout` ends the sessions of the request's cookies. It answers 303 only once the end is
 //!    on disk, and 503 before that.
 
@@ -51,7 +51,7 @@ const BEARER: HeaderValue = HeaderValue::from_static("Bearer realm=\"Pumphouse\"
 const CLEAR_SITE_DATA: HeaderName = HeaderName::from_static("clear-site-data");
 const CACHE: HeaderValue = HeaderValue::from_static("\"cache\"");
 
-/// `GET` and `POST /login`
+/// Answers `GET /login` with the form, and `POST /login` with a session or the form again.
 pub(super) fn login(context: &Context, request: &RouteRequest<'_>) -> Result<Content, Problem> {
     let active_rules = context.gate.active_rules();
     let wanted = next::of_query(request.http.target.query().unwrap_or(""));
@@ -77,7 +77,7 @@ pub(super) fn login(context: &Context, request: &RouteRequest<'_>) -> Result<Con
     Ok(form_response(context, StatusCode::OK, form).into())
 }
 
-/// `POST /logout`
+/// Answers `POST /logout`: ends the sessions of the request's cookies.
 ///
 /// A browser keeps its cookies until the end of their sessions is on disk. The form sent again thus
 /// contains them again, and a 303 means that no crash undoes the sign-out.
@@ -106,7 +106,9 @@ pub(super) fn logout(context: &Context, request: &RouteRequest<'_>) -> Result<Co
 /// 401.
 pub(super) fn required(context: &Context, request: &Request) -> Response {
     let wanted = match request.method {
-        Method::GET | Method::HEAD => request.target.path_and_query().map_or("", |it| it.as_str()),
+        Method::GET | Method::HEAD => {
+            request.target.path_and_query().map_or("", |path| path.as_str())
+        }
         _ => "",
     };
     let form = Form { notice: Notice::None, username: "", next: next::checked(wanted) };

@@ -27,9 +27,9 @@ fn answer(site: &Site, request: &Request) -> Response {
 }
 
 fn sign_in(site: &Site) -> Response {
-    let mut asked = request("POST", "/login", &[FORM]);
-    asked.body = "username=anna&password=right&next=/source/tank".into();
-    answer(site, &asked)
+    let mut posted = request("POST", "/login", &[FORM]);
+    posted.body = "username=anna&password=right&next=/source/tank".into();
+    answer(site, &posted)
 }
 
 /// Returns the cookies that a response sets, as a browser sends them back.
@@ -61,8 +61,12 @@ fn page_has_a_button_to_sign_out_for_its_own_session_only() {
 #[test]
 fn cookie_is_for_this_host_and_no_script() {
     let response = sign_in(&under(anna()));
-    let set: Vec<&str> =
-        response.headers().get_all(SET_COOKIE).iter().map(|it| it.to_str().unwrap()).collect();
+    let set: Vec<&str> = response
+        .headers()
+        .get_all(SET_COOKIE)
+        .iter()
+        .map(|cookie| cookie.to_str().unwrap())
+        .collect();
     let [session, device] = set[..] else { panic!("{set:?}") };
     for (cookie, prefix, age) in
         [(session, SESSION_COOKIE, 2_592_000), (device, DEVICE_COOKIE, 34_560_000)]
@@ -84,7 +88,7 @@ fn cookie_is_for_this_host_and_no_script() {
 #[test]
 fn sign_in_without_accounts_redirects_or_is_not_found() {
     let open = site_under(vec![tank()], Rules::default());
-    for (method, target, place) in [
+    for (method, target, location) in [
         ("GET", "/login", "/"),
         ("GET", "/login?next=/source/tank", "/source/tank"),
         ("GET", "/login?next=//evil.example", "/"),
@@ -93,7 +97,7 @@ fn sign_in_without_accounts_redirects_or_is_not_found() {
     ] {
         let response = answer(&open, &request(method, target, &[]));
         assert_eq!(response.status(), 303, "{target}");
-        assert_eq!(response.headers()[LOCATION], place, "{target}");
+        assert_eq!(response.headers()[LOCATION], location, "{target}");
         assert!(!cookies(&response).contains('=') || target == "/logout", "{target}");
     }
     let token =
@@ -143,18 +147,18 @@ fn page_of_a_session_is_not_stored() {
     for public in [vec![], vec!["/".to_owned()]] {
         let site = under(Restricted { public, ..anna() });
         let sent = cookies(&sign_in(&site));
-        let ask = |target: &str, fields: &[(&str, &str)]| {
+        let send = |target: &str, fields: &[(&str, &str)]| {
             let fields = [&[(COOKIE.as_str(), &*sent)][..], fields].concat();
             answer(&site, &request("GET", target, &fields))
         };
-        let page = ask("/", &[]);
+        let page = send("/", &[]);
         assert_eq!(page.headers()[CACHE_CONTROL], "no-store");
         let etag = page.headers()["etag"].to_str().unwrap().to_owned();
-        let unchanged = ask("/", &[("if-none-match", &etag)]);
+        let unchanged = send("/", &[("if-none-match", &etag)]);
         assert_eq!(unchanged.status(), 304);
         assert_eq!(unchanged.headers()[CACHE_CONTROL], "no-store");
-        assert_eq!(ask("/source/none", &[("accept", "text/html")]).status(), 404);
-        assert_ne!(ask("/api/v1/status", &[]).headers()[CACHE_CONTROL], "no-store");
+        assert_eq!(send("/source/none", &[("accept", "text/html")]).status(), 404);
+        assert_ne!(send("/api/v1/status", &[]).headers()[CACHE_CONTROL], "no-store");
     }
 }
 

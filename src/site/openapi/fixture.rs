@@ -36,7 +36,7 @@ pub(super) fn sources() -> Vec<SourceView> {
 }
 
 /// Returns a site with recorded data, and the folder of its file.
-pub(super) fn place(sources: Vec<SourceView>) -> (tempfile::TempDir, Site) {
+pub(super) fn recorded_site(sources: Vec<SourceView>) -> (tempfile::TempDir, Site) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("pumphouse.db");
     let end = now().as_second();
@@ -59,11 +59,11 @@ pub(super) fn place(sources: Vec<SourceView>) -> (tempfile::TempDir, Site) {
 }
 
 /// Sends a request at the time of the fixture.
-pub(super) fn ask(site: &Site, method: &str, target: &str, fields: &[(&str, &str)]) -> Response {
+pub(super) fn send(site: &Site, method: &str, target: &str, fields: &[(&str, &str)]) -> Response {
     site.answer(&request(method, target, fields), now(), &Activity::default()).1
 }
 
-/// Returns a value percent-encoded.
+/// Returns the value, percent-encoded.
 pub(super) fn encoded(value: &Json) -> String {
     let text = match value {
         Json::String(text) => text.clone(),
@@ -81,7 +81,7 @@ pub(super) fn encoded(value: &Json) -> String {
 /// Returns the operation's path with the examples of its parameters. `asset` is an existing file.
 pub(super) fn example_path(operation: &Operation, asset: &str) -> String {
     let mut path = operation.path.clone();
-    for parameter in operation.parameters.iter().filter(|it| it["in"] == "path") {
+    for parameter in operation.parameters.iter().filter(|parameter| parameter["in"] == "path") {
         let name = parameter["name"].as_str().unwrap();
         let value = match name {
             "name" => asset.to_owned(),
@@ -95,17 +95,23 @@ pub(super) fn example_path(operation: &Operation, asset: &str) -> String {
 
 /// Returns the parameters of the query, each with its examples.
 pub(super) fn in_query(operation: &Operation) -> Vec<(String, &Json, Vec<Json>)> {
-    let listed = operation.parameters.iter().filter(|it| it["in"] == "query");
-    let examples = |it: &Json| {
-        let examples = it["examples"].as_object().expect("each parameter of a query has examples");
+    let listed = operation.parameters.iter().filter(|parameter| parameter["in"] == "query");
+    let examples = |parameter: &Json| {
+        let examples =
+            parameter["examples"].as_object().expect("each parameter of a query has examples");
         examples.values().map(|example| example["value"].clone()).collect()
     };
-    listed.map(|it| (it["name"].as_str().unwrap().to_owned(), it, examples(it))).collect()
+    listed
+        .map(|parameter| {
+            (parameter["name"].as_str().unwrap().to_owned(), parameter, examples(parameter))
+        })
+        .collect()
 }
 
 /// Returns the required parameters of the query, with their first examples.
 pub(super) fn required(operation: &Operation) -> String {
-    let needed = in_query(operation).into_iter().filter(|(_, it, _)| it["required"] == true);
+    let needed =
+        in_query(operation).into_iter().filter(|(_, parameter, _)| parameter["required"] == true);
     needed.map(|(name, _, examples)| format!("{name}={}&", encoded(&examples[0]))).collect()
 }
 

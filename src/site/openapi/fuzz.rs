@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use fastrand::Rng;
 use serde_json::Value as Json;
 
-use super::fixture::{ask, asset_of, encoded, in_query, place, sources};
+use super::fixture::{asset_of, encoded, in_query, recorded_site, send, sources};
 use super::schema_check::{Operation, SchemaCheck};
 use crate::site::Site;
 
@@ -87,12 +87,14 @@ fn odd(rng: &mut Rng) -> String {
     }
 }
 
-/// A value for a parameter: an example, a choice, a number at a bound, or something else.
+/// Returns a value for a parameter: an example, a choice, a number at a bound, or an invalid value.
 fn value(rng: &mut Rng, parameter: &Json, examples: &[Json]) -> String {
     let schema = &parameter["schema"];
     let choices = schema["enum"].as_array();
-    let bounds: Vec<i64> =
-        ["minimum", "maximum", "default"].iter().filter_map(|it| schema[*it].as_i64()).collect();
+    let bounds: Vec<i64> = ["minimum", "maximum", "default"]
+        .iter()
+        .filter_map(|bound| schema[*bound].as_i64())
+        .collect();
     match (rng.u8(..8), choices) {
         (0, _) => odd(rng),
         (1, _) if !bounds.is_empty() => (pick(rng, &bounds) + rng.i64(-1..=1)).to_string(),
@@ -104,7 +106,7 @@ fn value(rng: &mut Rng, parameter: &Json, examples: &[Json]) -> String {
 
 fn target(rng: &mut Rng, operation: &Operation, asset: &str) -> String {
     let mut path = operation.path.clone();
-    for parameter in operation.parameters.iter().filter(|it| it["in"] == "path") {
+    for parameter in operation.parameters.iter().filter(|parameter| parameter["in"] == "path") {
         let name = parameter["name"].as_str().unwrap();
         let value = match rng.u8(..8) {
             0 => odd(rng),
@@ -139,7 +141,7 @@ fn attempt(rng: &mut Rng, check: &SchemaCheck, site: &Site, operations: &[Operat
         return 400;
     }
     let fields: Vec<(&str, &str)> = (0..rng.usize(..3)).map(|_| *pick(rng, &HEADERS)).collect();
-    let response = ask(site, &operation.method, &target, &fields);
+    let response = send(site, &operation.method, &target, &fields);
     let status = response.status().as_u16();
     // The target may belong to another operation than the one that it was built for.
     let operation_of_target = operation_of(operations, operation, &target);
@@ -159,7 +161,8 @@ fn operation_of<'a>(
     let path = target.split('?').next().unwrap_or_default();
     let bare = "/api/v1/values/{source}.{field}.txt";
     if intended.path.starts_with("/api/v1/values/") && path.ends_with(".txt") {
-        let is_bare = |it: &&Operation| it.path == bare && it.method == intended.method;
+        let is_bare =
+            |candidate: &&Operation| candidate.path == bare && candidate.method == intended.method;
         return operations.iter().find(is_bare).unwrap();
     }
     intended
@@ -169,7 +172,7 @@ fn operation_of<'a>(
 fn random_request_gets_a_documented_response() {
     let check = SchemaCheck::new();
     let operations = check.operations();
-    let (_folder, site) = place(sources());
+    let (_folder, site) = recorded_site(sources());
     let seconds = std::env::var("FUZZ_SECONDS").ok().and_then(|text| text.parse().ok());
     let mut rng = match seconds {
         Some(_) => Rng::new(),

@@ -70,9 +70,10 @@ impl SchemaCheck {
     pub(super) fn resolved<'a>(&'a self, json: &'a Json) -> &'a Json {
         match json["$ref"].as_str() {
             None => json,
-            Some(place) => {
-                let pointer = place.strip_prefix('#').unwrap();
-                self.document.pointer(pointer).unwrap_or_else(|| panic!("{place} does not exist"))
+            Some(reference) => {
+                let pointer = reference.strip_prefix('#').unwrap();
+                let target = self.document.pointer(pointer);
+                target.unwrap_or_else(|| panic!("{reference} does not exist"))
             }
         }
     }
@@ -90,7 +91,7 @@ impl SchemaCheck {
                 operations.push(Operation {
                     path: path.clone(),
                     method: method.to_ascii_uppercase(),
-                    parameters: listed.map(|it| self.resolved(it).clone()).collect(),
+                    parameters: listed.map(|parameter| self.resolved(parameter).clone()).collect(),
                     responses: operation["responses"].clone(),
                     id: operation["operationId"].as_str().unwrap().to_owned(),
                 });
@@ -118,7 +119,8 @@ impl SchemaCheck {
         }
         let described = self.resolved(described);
         self.check_headers(&described["headers"], response.headers())?;
-        let kind = response.headers().get("content-type").map(|it| it.to_str().unwrap().to_owned());
+        let kind =
+            response.headers().get("content-type").map(|kind| kind.to_str().unwrap().to_owned());
         let packed = response.headers().contains_key("content-encoding");
         let content = match operation.method.as_str() {
             // The engine leaves the body out.
@@ -159,7 +161,7 @@ impl SchemaCheck {
         let none = serde_json::Map::new();
         let described = described.as_object().unwrap_or(&none);
         let is_described =
-            |name: &str| described.keys().any(|known| known.eq_ignore_ascii_case(name));
+            |name: &str| described.keys().any(|header| header.eq_ignore_ascii_case(name));
         for name in headers.keys().map(|name| name.as_str()) {
             if !EVERYWHERE.contains(&name) && !is_described(name) {
                 return Err(format!("the header {name} is not in the document"));
@@ -179,7 +181,7 @@ fn make_strict(schema: &mut Json) {
     match schema {
         Json::Object(members) => {
             members.values_mut().for_each(make_strict);
-            let lists = members.get("type").is_some_and(|it| it == "object");
+            let lists = members.get("type").is_some_and(|kind| kind == "object");
             if lists && members.contains_key("properties") {
                 members.entry("additionalProperties").or_insert(Json::Bool(false));
             }

@@ -1,8 +1,8 @@
 //! Rendered pages, each kept for the second that it was rendered for.
 //!
 //! A page contains ages, so it is valid for one second and one version of the snapshot. Within that
-//! second every visitor shares one rendering: a flood of requests costs copies of a handle. Most
-//! seconds change no byte of a page; the compressed form of the one before is then used again.
+//! second every visitor shares one rendering, so a flood of requests costs only copies of a handle. In most
+//! seconds no byte of a page changes; the previous compressed form is then used again.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -87,7 +87,7 @@ impl DashboardCache {
     }
 }
 
-/// Bytes of kept pages of sources, compressed and not; beyond them the oldest are evicted.
+/// Maximum size of all cached pages of sources, compressed and not; beyond it the oldest are evicted.
 const MAX_BYTES: usize = 8 << 20;
 
 /// Seconds after which a page of a source is dropped when another one is inserted.

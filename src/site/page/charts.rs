@@ -124,7 +124,8 @@ pub(in crate::site) fn leading_field(source: &SourceView) -> Option<String> {
         let value = source.reading.as_ref()?.values.iter().find(|(name, _)| **name == *field);
         value.filter(|(_, value)| matches!(value.datum, Some(Datum::Number(_)) | None))
     };
-    let usual = ["level", "volume", "temperature"].into_iter().find(|it| is_number(it).is_some());
+    let usual =
+        ["level", "volume", "temperature"].into_iter().find(|field| is_number(field).is_some());
     match usual.filter(|_| source.show.is_empty()) {
         Some(field) => Some(field.to_owned()),
         None => chart_fields(source).into_iter().next(),
@@ -134,7 +135,7 @@ pub(in crate::site) fn leading_field(source: &SourceView) -> Option<String> {
 /// Returns the fields of a source that have a chart, in the order of the page.
 pub(in crate::site) fn chart_fields(source: &SourceView) -> Vec<String> {
     let reported = source.reading.iter().flat_map(|reading| &reading.values);
-    let is_reported = |name: &str| reported.clone().any(|(known, _)| **known == *name);
+    let is_reported = |name: &str| reported.clone().any(|(field, _)| **field == *name);
     // A line through codes or directions has no meaning.
     let has_line = |name: &str| !matches!(name, "weather_code" | "wind_direction" | "status");
     let shown = source.shown().into_iter().filter(|(name, value)| {

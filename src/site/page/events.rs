@@ -29,8 +29,8 @@ fn item(event: &Event, sources: &[SourceView], now: Timestamp) -> Markup {
     let (icon, class, words) = description(event.kind);
     let source = event.source.as_deref().map(|name| {
         // A source that is no longer configured has no title any more.
-        let known = sources.iter().find(|source| *source.name == *name);
-        known.map_or(name, |source| &source.title)
+        let configured = sources.iter().find(|source| *source.name == *name);
+        configured.map_or(name, |source| &source.title)
     });
     html! {
         li.(class) {

@@ -6,7 +6,7 @@
 //!
 //! Texts of ages change once a minute at most, and the entity tag is a digest of the page's bytes. So
 //! `script.js`, which fetches the page again every few seconds with `If-None-Match`, mostly gets a
-//! 304; otherwise it replaces what differs in `<main>`. There is thus one renderer, on the server.
+//! 304; otherwise it replaces the elements of `<main>` that differ. All pages are rendered on the server.
 //!
 //! ```text
 //! dashboard, source, sign_in, error        pages, on a layout

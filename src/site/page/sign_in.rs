@@ -23,7 +23,7 @@ pub(in crate::site) enum Notice {
 #[derive(Debug, Clone, Copy)]
 pub(in crate::site) struct Form<'a> {
     pub(in crate::site) notice: Notice,
-    /// Name of the attempt before. The password is never sent back.
+    /// Name entered in the previous attempt. The password is never sent back.
     pub(in crate::site) username: &'a str,
     /// Path to redirect to after sign-in.
     pub(in crate::site) next: &'a str,

@@ -34,7 +34,7 @@ pub(super) fn contains(source: &SourceView, name: &str, value: &Value) -> bool {
     let mut derived = source.reading.iter().flat_map(|reading| &reading.derived);
     let is_in_sentence = name != "last_refill_amount" || source.shows("last_refill");
     // A null has a note instead, which a tile shows if the field is configured to be shown.
-    is_in_sentence && value.datum.is_some() && derived.any(|(known, _)| **known == *name)
+    is_in_sentence && value.datum.is_some() && derived.any(|(field, _)| **field == *name)
 }
 
 /// Returns the fields with derived values, in order.

@@ -52,7 +52,7 @@ fn dashboard_is_rendered_once_a_second() {
     assert_eq!(later.as_ptr(), much_later.as_ptr(), "a page without a change keeps its bytes");
 }
 
-/// Returns the address of a response's body, which responses share that share a rendering.
+/// Returns the address of a response's bytes, which is the same if responses share a rendering.
 fn address(response: &Response) -> *const u8 {
     match response.body() {
         Body::Full(bytes) => bytes.as_ptr(),
@@ -99,7 +99,7 @@ fn source_pages_with_and_without_a_session_are_kept_apart() {
     let page = |by_session: bool| {
         let request = RouteRequest { http: &http, parameter: "tank", now: now(), by_session };
         match render_source(&site.context, &request).unwrap() {
-            Content::Representation(it) => it.rendered.identity.body,
+            Content::Representation(page) => page.rendered.identity.body,
             Content::Response(_) => panic!("it is no page"),
         }
     };
@@ -122,8 +122,8 @@ fn request_that_waited_gets_the_rendering_of_a_later_one() {
     assert_eq!(address(&page(0)), address(&later));
     assert_eq!(site.context.source_pages.renderings(), 1);
     // The clock was set back since.
-    let kept = page(100);
-    assert_ne!(address(&page(5)), address(&kept));
+    let newest = page(100);
+    assert_ne!(address(&page(5)), address(&newest));
 }
 
 #[test]
@@ -138,10 +138,10 @@ fn kept_source_pages_are_bounded() {
     for seconds in 0..20 {
         let target = format!("/source/tank{seconds}");
         let request = request("GET", &target, &[]);
-        let one = site.answer(&request, at(seconds), &Activity::default()).1;
+        let first = site.answer(&request, at(seconds), &Activity::default()).1;
         assert_eq!(
             address(&site.answer(&request, at(seconds), &Activity::default()).1),
-            address(&one)
+            address(&first)
         );
         assert!(site.context.source_pages.bytes() <= 8 << 20);
     }

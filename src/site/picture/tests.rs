@@ -59,30 +59,30 @@ fn reading_from_before_the_window_is_left_out() {
     assert_eq!(get(&site, "/chart/tank.level.svg?range=24h", &[]).status(), 200);
 }
 
-/// Returns the description of the chart of a field that was `was` a quarter of an hour ago and is
-/// `is` now. The current value is in the history, too, if `is_written`.
-fn description_of(was: (f64, Unit), is: (f64, Unit), is_written: bool) -> String {
+/// Returns the description of the chart of a field whose value was `old` a quarter of an hour ago and is
+/// `new` now. The history contains the new value, too, if `is_written`.
+fn description_of(old: (f64, Unit), new: (f64, Unit), is_written: bool) -> String {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("pumphouse.db");
     let sample = |ago: i64, (value, unit): (f64, Unit)| {
         Change::Observed(vec![Sample {
             source: "tank".into(),
-            field: "it".into(),
+            field: "field".into(),
             at: Timestamp::from_second(now().as_second() - ago).unwrap(),
             value: Finite::new(value).unwrap(),
             unit: Some(unit),
         }])
     };
-    let mut samples = vec![sample(1140, was)];
+    let mut samples = vec![sample(1140, old)];
     if is_written {
-        samples.push(sample(240, is));
+        samples.push(sample(240, new));
     }
     import(&path, &TimeZone::UTC, samples).unwrap();
     let history = History::read_only(&path, TimeZone::UTC);
     let mut source = tank();
-    source.reading.as_mut().unwrap().values = values([("it", Value::number(is.0, is.1))]);
+    source.reading.as_mut().unwrap().values = values([("field", Value::number(new.0, new.1))]);
     let site = site_with(vec![source], history);
-    let response = get(&site, "/chart/tank.it.svg?range=6h", &[]);
+    let response = get(&site, "/chart/tank.field.svg?range=6h", &[]);
     let (_, description) = text(&response).split_once("<desc").unwrap();
     description.split(['>', '<']).nth(1).unwrap().to_owned()
 }
@@ -90,7 +90,7 @@ fn description_of(was: (f64, Unit), is: (f64, Unit), is_written: bool) -> String
 #[test]
 fn chart_is_in_the_current_unit_of_its_field() {
     use Unit::{Celsius, Fahrenheit, Litre, UsGallon};
-    for (was, is, expected) in [
+    for (old, new, expected) in [
         ((20.0, Celsius), (50.0, Fahrenheit), [50.0, 68.0]),
         ((68.0, Fahrenheit), (10.0, Celsius), [10.0, 20.0]),
         ((100.0, UsGallon), (300.0, Litre), [300.0, 379.0]),
@@ -98,9 +98,9 @@ fn chart_is_in_the_current_unit_of_its_field() {
         // A level that was a depth before cannot be converted: the depths are left out.
         ((70.0, Unit::Inch), (80.0, Unit::Percent), [80.0, 80.0]),
     ] {
-        let unit = symbol(is.1);
+        let unit = symbol(new.1);
         for is_written in [false, true] {
-            let description = description_of(was, is, is_written);
+            let description = description_of(old, new, is_written);
             let between = description.strip_prefix("Between ").unwrap();
             let (least, rest) = between.split_once(&format!(" {unit} and ")).unwrap();
             let (most, _) = rest.split_once(&format!(" {unit};")).unwrap();

@@ -66,7 +66,12 @@ fn credentials(level: &str) -> String {
     }
 }
 
-pub(super) fn asked(method: &str, target: &str, level: &str, fields: &[(&str, &str)]) -> Request {
+pub(super) fn request_as(
+    method: &str,
+    target: &str,
+    level: &str,
+    fields: &[(&str, &str)],
+) -> Request {
     let credentials = credentials(level);
     let field = (AUTHORIZATION.as_str(), credentials.as_str());
     let sent = (!credentials.is_empty()).then_some(field);
@@ -83,7 +88,7 @@ pub(super) fn header(response: &Response, name: &str) -> String {
     values.collect::<Vec<_>>().join(", ")
 }
 
-/// The headers of a response, except its id, in an order of their own.
+/// Returns the headers of a response, except its id, sorted.
 pub(super) fn sorted_headers(response: &Response) -> Vec<String> {
     let headers = response.headers().iter().filter(|(name, _)| *name != "x-request-id");
     let mut fields: Vec<String> =
@@ -96,7 +101,7 @@ pub(super) fn sorted_headers(response: &Response) -> Vec<String> {
 fn refused_request_takes_no_body() {
     let site = Arc::new(guarded());
     let takes_body = |target: &str, level: &str| {
-        let request = asked("POST", target, level, &[("content-length", "100")]);
+        let request = request_as("POST", target, level, &[("content-length", "100")]);
         match site.call(&request, &Activity::default()) {
             Reply::ReadBody { .. } => true,
             Reply::Respond(response) => {
@@ -129,15 +134,15 @@ fn targets(site: &Site) -> Vec<(&'static str, String, u16)> {
         "/assets/{name}" => (site.context.assets.style.path.clone(), 200),
         plain => (plain.to_owned(), 200),
     };
-    let known = RoutePattern::VARIANTS.iter().map(|pattern| {
+    let patterns = RoutePattern::VARIANTS.iter().map(|pattern| {
         let (target, code) = target(pattern.as_str());
         (pattern.as_str(), target, code)
     });
     let unmatched = [("-", "/nowhere".to_owned(), 404), ("-", "/%zz".to_owned(), 400)];
-    known.chain(unmatched).collect()
+    patterns.chain(unmatched).collect()
 }
 
-/// Returns the status by the rules, which this states independently of the code.
+/// Returns the status that the documented rules require, independently of the code under test.
 fn expected(pattern: &str, method: &str, level: &str, read: u16) -> u16 {
     let posts = pattern.ends_with("/poll") || pattern == "/logout";
     let open =
@@ -170,7 +175,7 @@ fn request_to_each_route_by_each_method_gets_the_status_of_its_level() {
     for (pattern, target, read) in targets(&site) {
         for method in METHODS {
             for level in LEVELS {
-                let response = answer(&site, &asked(method, &target, level, &[]));
+                let response = answer(&site, &request_as(method, &target, level, &[]));
                 let wanted = expected(pattern, method, level, read);
                 assert_eq!(response.status().as_u16(), wanted, "{method} {target}, {level}");
                 assert_eq!(
@@ -188,7 +193,7 @@ fn open_site_requires_no_credentials() {
     let site = site_under(vec![tank()], Rules::default());
     for (pattern, target, read) in targets(&site) {
         for level in LEVELS {
-            let response = answer(&site, &asked("GET", &target, level, &[]));
+            let response = answer(&site, &request_as("GET", &target, level, &[]));
             // An open site has no sign-in.
             let read = if pattern == "/login" { 303 } else { read };
             assert_eq!(response.status().as_u16(), read, "{target}, {level}");
@@ -201,7 +206,7 @@ fn open_site_requires_no_credentials() {
 fn request_without_credentials_does_not_reveal_which_targets_exist() {
     let site = guarded();
     let of = |method: &str, target: &str, level: &str, accept: &str| {
-        let response = answer(&site, &asked(method, target, level, &[("accept", accept)]));
+        let response = answer(&site, &request_as(method, target, level, &[("accept", accept)]));
         let fields = sorted_headers(&response);
         // `instance` is the path as sent.
         (response.status(), fields, text(&response).replace(target, "…"))
@@ -250,30 +255,31 @@ fn response_to_an_account_is_private() {
         ("/readyz", "read", "no-store", "authorization, cookie"),
         ("/ping", "read", "no-store", ""),
     ] {
-        let response = answer(&site, &asked("GET", target, level, &[]));
+        let response = answer(&site, &request_as("GET", target, level, &[]));
         assert_eq!(header(&response, "cache-control"), cache, "{target}, {level}");
         assert_eq!(header(&response, "vary"), vary, "{target}, {level}");
     }
     let style = site.context.assets.style.path.clone();
-    let response = answer(&site, &asked("GET", &style, "none", &[]));
+    let response = answer(&site, &request_as("GET", &style, "none", &[]));
     assert!(header(&response, "cache-control").starts_with("public, "));
-    let etag = header(&answer(&site, &asked("GET", "/api/v1/status", "read", &[])), "etag");
+    let etag = header(&answer(&site, &request_as("GET", "/api/v1/status", "read", &[])), "etag");
     let fields = [("if-none-match", &*etag)];
-    let unchanged = answer(&site, &asked("GET", "/api/v1/status", "read", &fields));
+    let unchanged = answer(&site, &request_as("GET", "/api/v1/status", "read", &fields));
     assert_eq!(unchanged.status(), 304);
     assert!(header(&unchanged, "cache-control").starts_with("private, "));
-    let stranger = answer(&site, &asked("GET", "/api/v1/status", "none", &fields));
+    let stranger = answer(&site, &request_as("GET", "/api/v1/status", "none", &fields));
     assert_eq!(stranger.status(), 401, "a 304 would reveal that the readings are unchanged");
 }
 
 #[test]
 fn public_page_needs_no_credentials() {
-    let mut open_door = restricted();
-    open_door.public = vec!["/".to_owned()];
-    let rules = Rules { admission: Admission::Restricted(open_door), ..Rules::default() };
+    let mut with_public_page = restricted();
+    with_public_page.public = vec!["/".to_owned()];
+    let rules = Rules { admission: Admission::Restricted(with_public_page), ..Rules::default() };
     let site = site_under(vec![tank()], rules);
     for (target, code) in [("/", 200), ("/source/tank", 401), ("/ping", 401)] {
-        let response = answer(&site, &asked("GET", target, "none", &[("accept", "text/html")]));
+        let response =
+            answer(&site, &request_as("GET", target, "none", &[("accept", "text/html")]));
         assert_eq!(response.status().as_u16(), code, "{target}");
         let kind = header(&response, "content-type");
         assert_eq!(kind, "text/html; charset=utf-8", "{target}");
@@ -287,11 +293,11 @@ fn public_page_needs_no_credentials() {
 fn request_without_a_password_is_served_while_all_verifications_are_in_use() {
     let site = guarded();
     site.context.gate.while_busy(|| {
-        let refused = answer(&site, &asked("GET", "/", "user", &[]));
+        let refused = answer(&site, &request_as("GET", "/", "user", &[]));
         assert_eq!(refused.status(), 503);
         assert_eq!(header(&refused, "retry-after"), "1");
         for (target, level) in [("/ping", "none"), ("/", "read"), ("/robots.txt", "none")] {
-            let served = answer(&site, &asked("GET", target, level, &[]));
+            let served = answer(&site, &request_as("GET", target, level, &[]));
             assert_eq!(served.status(), 200, "{target}");
         }
     });
@@ -317,7 +323,7 @@ fn client_with_too_many_failed_logins_is_429() {
 #[test]
 fn admin_listener_requires_no_account() {
     let site = guarded();
-    let response = site.respond(&asked("GET", "/readyz", "none", &[]));
+    let response = site.respond(&request_as("GET", "/readyz", "none", &[]));
     // By the real clock the readings of the fixture are stale.
     assert_eq!(response.status(), 503);
     assert!(text(&response).contains("tank is stale"));

@@ -43,23 +43,23 @@ fn representation_follows_preconditions_and_codings() {
 }
 
 #[test]
-fn modified_since_notices_a_change_of_state() {
+fn if_modified_since_after_a_change_of_state_gets_the_new_representation() {
     let since = |response: &Response| header(response, "last-modified").to_owned();
-    let ask = |source: SourceView, date: &str| {
+    let send = |source: SourceView, date: &str| {
         get(&site(vec![source]), "/api/v1/status", &[("if-modified-since", date)]).status()
     };
     let date = since(&get(&site(vec![tank()]), "/api/v1/status", &[]));
-    assert_eq!(ask(tank(), &date), StatusCode::NOT_MODIFIED);
+    assert_eq!(send(tank(), &date), StatusCode::NOT_MODIFIED);
 
     let aged = stale(tank(), 7200);
     let date = since(&get(&site(vec![aged.clone()]), "/api/v1/status", &[]));
-    assert_eq!(ask(aged, &date), StatusCode::OK, "it has turned stale since");
+    assert_eq!(send(aged, &date), StatusCode::OK, "it has turned stale since");
 
     let mut broken = failing(stale(tank(), 7200), ErrorKind::Dns, "no such name");
     broken.reading.as_mut().unwrap().stale_at = at(60);
     broken.state = State::Fresh;
     let date = since(&get(&site(vec![broken.clone()]), "/api/v1/status", &[]));
-    assert_eq!(ask(broken, &date), StatusCode::OK, "it has begun to fail since");
+    assert_eq!(send(broken, &date), StatusCode::OK, "it has begun to fail since");
 }
 
 #[test]

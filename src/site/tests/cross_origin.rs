@@ -1,6 +1,6 @@
 //! Policies for browsers: pages of other sites, names of this server, HSTS.
 
-use super::access::{answer, asked, header, restricted, rules, sorted_headers};
+use super::access::{answer, header, request_as, restricted, rules, sorted_headers};
 use crate::access::{Admission, Rules, Scope, Scopes};
 use crate::site::fixture::{site_under, tank};
 
@@ -25,7 +25,7 @@ fn change_from_another_site_without_a_token_is_403() {
         for (site, level, expected) in
             [(&open, "none", by_page), (&guarded, "user", by_page), (&guarded, "poll", 202)]
         {
-            let response = answer(site, &asked("POST", poll, level, fields));
+            let response = answer(site, &request_as("POST", poll, level, fields));
             assert_eq!(response.status().as_u16(), expected, "{fields:?}, {level}");
         }
     }
@@ -52,7 +52,7 @@ fn listed_origin_may_read_responses() {
         ("OPTIONS", &[("origin", "https://evil.example"), preflight], "none", 401, ""),
         ("OPTIONS", &[("origin", "https://home.example")], "none", 401, "https://home.example"),
     ] {
-        let response = answer(&guarded, &asked(method, "/api/v1/status", level, fields));
+        let response = answer(&guarded, &request_as(method, "/api/v1/status", level, fields));
         assert_eq!(response.status().as_u16(), code, "{method} {fields:?}");
         assert_eq!(header(&response, "access-control-allow-origin"), origin, "{fields:?}");
         assert_eq!(header(&response, "access-control-allow-credentials"), "");
@@ -64,18 +64,18 @@ fn listed_origin_may_read_responses() {
         }
     }
     // A preflight does not reveal which targets exist.
-    let ask = |target| {
+    let send = |target| {
         let fields = [("origin", "https://home.example"), preflight];
-        let response = answer(&guarded, &asked("OPTIONS", target, "none", &fields));
+        let response = answer(&guarded, &request_as("OPTIONS", target, "none", &fields));
         (response.status(), sorted_headers(&response))
     };
-    assert_eq!(ask("/api/v1/sources/tank"), ask("/nowhere"));
+    assert_eq!(send("/api/v1/sources/tank"), send("/nowhere"));
     // Off by default.
     let off = site_under(vec![tank()], Rules::default());
     for method in ["GET", "OPTIONS"] {
         let fields = [("origin", "https://home.example"), preflight];
-        let response = answer(&off, &asked(method, "/api/v1/status", "none", &fields));
-        assert!(response.headers().keys().all(|it| !it.as_str().starts_with("access-control")));
+        let response = answer(&off, &request_as(method, "/api/v1/status", "none", &fields));
+        assert!(response.headers().keys().all(|name| !name.as_str().starts_with("access-control")));
         assert!(!header(&response, "vary").contains("origin"));
     }
 }
@@ -91,7 +91,7 @@ fn host_of_another_server_is_421() {
         ("127.0.0.1:6443", 421),
     ] {
         for target in ["/api/v1/status", "/ping", "/robots.txt", "/nowhere"] {
-            let response = answer(&site, &asked("GET", target, "read", &[("host", host)]));
+            let response = answer(&site, &request_as("GET", target, "read", &[("host", host)]));
             let expected = if code == 200 && target == "/nowhere" { 404 } else { code };
             assert_eq!(response.status().as_u16(), expected, "{host} {target}");
             assert_eq!(header(&response, "x-content-type-options"), "nosniff");
@@ -104,9 +104,9 @@ fn response_over_tls_has_hsts() {
     let hsts = |rules: Rules, tls: bool| {
         let site = site_under(vec![tank()], rules);
         ["/", "/ping", "/nowhere", "/%zz", "/assets/none"].map(|target| {
-            let mut asked = asked("GET", target, "none", &[]);
-            asked.peer.tls = tls;
-            header(&answer(&site, &asked), "strict-transport-security")
+            let mut request = request_as("GET", target, "none", &[]);
+            request.peer.tls = tls;
+            header(&answer(&site, &request), "strict-transport-security")
         })
     };
     assert_eq!(hsts(rules(), true), ["max-age=31536000"; 5]);

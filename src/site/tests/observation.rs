@@ -45,8 +45,8 @@ fn each_response_and_refusal_is_counted_once() {
         assert_eq!(parsed(&response)["detail"], refusal.detail());
         assert_eq!(seen.0.lock().unwrap().pop(), Some(("-", "-", code)));
 
-        let asked = request("POST", "/api/v1/status?a=b", &[("accept", "application/json")]);
-        let response = site.refuse(refusal, Some((&asked).into()));
+        let script = request("POST", "/api/v1/status?a=b", &[("accept", "application/json")]);
+        let response = site.refuse(refusal, Some((&script).into()));
         assert_eq!(parsed(&response)["instance"], "/api/v1/status");
         assert_eq!(seen.0.lock().unwrap().pop(), Some(("-", "POST", code)));
 

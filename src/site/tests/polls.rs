@@ -31,8 +31,8 @@ fn poll_of_a_source_begins_or_is_refused_with_a_reason() {
         }
     }
     for (method, code) in [("GET", 405), ("HEAD", 405), ("DELETE", 405), ("OPTIONS", 204)] {
-        let asked = request(method, "/api/v1/sources/tank/poll", &[]);
-        let (_, response) = site.answer(&asked, now(), &Activity::default());
+        let poll = request(method, "/api/v1/sources/tank/poll", &[]);
+        let (_, response) = site.answer(&poll, now(), &Activity::default());
         assert_eq!(response.status().as_u16(), code, "{method}");
         assert_eq!(header(&response, "allow"), "POST, OPTIONS", "{method}");
     }

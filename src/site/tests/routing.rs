@@ -1,4 +1,4 @@
-//! Routes and methods: the route of each target, and its answer to each method.
+//! Routes and methods: the route of each target, and its response to each method.
 
 use super::header;
 use crate::engine::Activity;

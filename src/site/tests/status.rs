@@ -145,8 +145,8 @@ fn status_narrowed_by_fields_has_only_these() {
         assert_eq!(Json::Object(names), expected, "{target}");
         assert!(body["service"].is_object());
     }
-    let one = parsed(&get(&site, "/api/v1/sources/tank?fields=tank.depth", &[]));
-    assert_eq!(one["values"], json!({"depth": {"value": 49.09, "unit": "in"}}));
+    let narrowed = parsed(&get(&site, "/api/v1/sources/tank?fields=tank.depth", &[]));
+    assert_eq!(narrowed["values"], json!({"depth": {"value": 49.09, "unit": "in"}}));
 }
 
 #[test]

@@ -24,15 +24,15 @@ impl RequestObserver for Seen {
     }
 }
 
-struct Place {
+struct RecordedSite {
     folder: tempfile::TempDir,
     site: Arc<Site>,
     seen: Arc<Seen>,
 }
 
-impl Place {
-    /// A level each second for a few hours, up to now.
-    fn dense() -> Place {
+impl RecordedSite {
+    /// Returns a site with a level each second for a few hours, up to now.
+    fn dense() -> RecordedSite {
         const ROWS: i64 = 12_000;
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("pumphouse.db");
@@ -48,27 +48,27 @@ impl Place {
         let seen = Arc::new(Seen::default());
         let history = History::read_only(&path, TimeZone::UTC);
         let site = Arc::new(site_counted(vec![tank()], history, seen.clone()));
-        Place { folder, site, seen }
+        RecordedSite { folder, site, seen }
     }
 
-    /// The same with so many more fields like that.
-    fn with_fields(number: usize) -> Place {
-        let place = Place::dense();
+    /// Returns the same with that many more fields of the same values.
+    fn with_fields(number: usize) -> RecordedSite {
+        let recorded = RecordedSite::dense();
         let mut source = tank();
         let values = &mut source.reading.as_mut().unwrap().values;
         for number in 0..number {
             let name = format!("f{number}");
-            place.sql(&format!(
+            recorded.sql(&format!(
                 "INSERT INTO series (source, field, unit) VALUES ('tank', '{name}', '%');
                  INSERT INTO raw SELECT series.id, at, value FROM raw, series
                  WHERE raw.series = 1 AND field = '{name}'"
             ));
             values.push((name.as_str().into(), Value::number(50.0, Unit::Percent)));
         }
-        let path = place.folder.path().join("pumphouse.db");
+        let path = recorded.folder.path().join("pumphouse.db");
         let history = History::read_only(&path, TimeZone::UTC);
-        let site = Arc::new(site_counted(vec![source], history, place.seen.clone()));
-        Place { site, ..place }
+        let site = Arc::new(site_counted(vec![source], history, recorded.seen.clone()));
+        RecordedSite { site, ..recorded }
     }
 
     fn sql(&self, text: &str) {
@@ -77,7 +77,7 @@ impl Place {
     }
 }
 
-/// Lanes of the pieces that a request took, and its response.
+/// Returns the lanes of the pieces that a request took, and its response.
 fn drive(site: &Arc<Site>, request: &Request) -> (Vec<Lane>, Response) {
     let activity = Activity::default();
     let mut reply = site.call(request, &activity);
@@ -100,10 +100,10 @@ fn get(site: &Arc<Site>, target: &str) -> (Vec<Lane>, Response) {
 
 #[test]
 fn requests_that_read_the_disk_do_so_in_pieces_and_in_their_lane() {
-    let place = Place::dense();
+    let recorded = RecordedSite::dense();
     for (target, lane, least, most) in [
         ("/api/v1/status", Lane::Bulk, 0, 0),
-        // A malformed query is refused without a look at the disk.
+        // A malformed query is refused without reading the disk.
         ("/api/v1/history", Lane::Bulk, 0, 0),
         ("/api/v1/events?limit=0", Lane::Bulk, 0, 0),
         ("/chart/tank.level.svg?range=2d", Lane::Interactive, 0, 0),
@@ -115,17 +115,17 @@ fn requests_that_read_the_disk_do_so_in_pieces_and_in_their_lane() {
         // All of its charts are kept.
         ("/?again", Lane::Interactive, 0, 0),
         ("/chart/tank.level.svg?theme=dark", Lane::Interactive, 0, 0),
-        // Clients choose sizes, so that each is a rendering of its own.
+        // Clients choose sizes, so each size has its own rendering.
         ("/chart/tank.level.svg?width=500&theme=dark", Lane::Interactive, 1, 1),
         ("/source/tank", Lane::Interactive, 2, 3),
         ("/chart/tank.level.svg?range=6h", Lane::Interactive, 6, 30),
     ] {
-        let (lanes, response) = get(&place.site, target);
+        let (lanes, response) = get(&recorded.site, target);
         assert!((least..=most).contains(&lanes.len()), "{target}: {} pieces", lanes.len());
-        assert!(lanes.iter().all(|it| *it == lane), "{target}: {lanes:?}");
+        assert!(lanes.iter().all(|taken| *taken == lane), "{target}: {lanes:?}");
         assert!(response.headers().contains_key("x-content-type-options"), "{target}");
         assert!(response.headers().contains_key("x-request-id"), "{target}");
-        let seen = std::mem::take(&mut *place.seen.0.lock().unwrap());
+        let seen = std::mem::take(&mut *recorded.seen.0.lock().unwrap());
         assert_eq!(seen.len(), 1, "{target} is counted once: {seen:?}");
         assert_eq!(seen[0].1, response.status().as_u16(), "{target}");
     }
@@ -134,9 +134,9 @@ fn requests_that_read_the_disk_do_so_in_pieces_and_in_their_lane() {
 #[test]
 fn piece_of_work_notes_progress() {
     // The watchdog takes a worker for stuck whose turn is long and makes no progress.
-    let place = Place::dense();
+    let recorded = RecordedSite::dense();
     let (request, activity) = (request("GET", "/", &[]), Activity::default());
-    let Reply::HeavyOr { work, .. } = place.site.call(&request, &activity) else {
+    let Reply::HeavyOr { work, .. } = recorded.site.call(&request, &activity) else {
         panic!("it has charts to draw");
     };
     std::thread::sleep(Duration::from_millis(50));

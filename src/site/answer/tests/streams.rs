@@ -1,25 +1,25 @@
 //! Streamed series.
 
-use super::{Place, drive, get};
+use super::{RecordedSite, drive, get};
 use crate::engine::Body;
 use crate::site::fixture::{request, text};
 
 #[test]
-fn stream_whose_rows_make_no_point_gives_way() {
-    let place = Place::dense();
+fn stream_whose_rows_make_no_point_yields() {
+    let recorded = RecordedSite::dense();
     let target = "/api/v1/history?field=tank.level&hours=6&step=7000&format=csv";
-    let (_, response) = get(&place.site, target);
+    let (_, response) = get(&recorded.site, target);
     let Body::Stream(mut source) = response.into_body() else { panic!("it is streamed") };
-    let (mut output, mut buffer, mut gave_way) = (Vec::new(), [0; 1024], 0);
+    let (mut output, mut buffer, mut yields) = (Vec::new(), [0; 1024], 0);
     loop {
         match source.read(&mut buffer) {
             Ok(0) => break,
             Ok(length) => output.extend_from_slice(&buffer[..length]),
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => gave_way += 1,
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => yields += 1,
             Err(error) => panic!("{error}"),
         }
     }
-    assert!(gave_way >= 6, "{gave_way} times in 12,000 rows");
+    assert!(yields >= 6, "{yields} times in 12,000 rows");
     let lines = String::from_utf8(output).unwrap().lines().count();
     // A head, two or three points, and one more where a day begins between them.
     assert!((3..=5).contains(&lines), "{lines} lines");
@@ -27,10 +27,10 @@ fn stream_whose_rows_make_no_point_gives_way() {
 
 #[test]
 fn stream_between_two_reads_holds_rows_and_no_rendered_bytes() {
-    let place = Place::dense();
+    let recorded = RecordedSite::dense();
     for format in ["csv", "ndjson", "json"] {
         let target = format!("/api/v1/history?field=tank.level&hours=6&step=raw&format={format}");
-        let (_, response) = get(&place.site, &target);
+        let (_, response) = get(&recorded.site, &target);
         let Body::Stream(mut source) = response.into_body() else { panic!("it is streamed") };
         // As much as the engine reads at a time.
         let (mut buffer, mut read) = ([0; 16 << 10], 0);
@@ -47,7 +47,7 @@ fn stream_between_two_reads_holds_rows_and_no_rendered_bytes() {
         assert!(read > 300_000, "{format}: {read}");
     }
     let (_, response) =
-        get(&place.site, "/api/v1/history?field=tank.level&hours=6&step=raw&format=csv");
+        get(&recorded.site, "/api/v1/history?field=tank.level&hours=6&step=raw&format=csv");
     let Body::Stream(mut source) = response.into_body() else { panic!("it is streamed") };
     assert!(source.held_bytes() > 14 << 10, "the first piece is ready");
     source.read_exact(&mut [0; 100]).unwrap();
@@ -56,14 +56,14 @@ fn stream_between_two_reads_holds_rows_and_no_rendered_bytes() {
 
 #[test]
 fn head_of_a_stream_reads_no_row() {
-    let place = Place::dense();
+    let recorded = RecordedSite::dense();
     for (method, is_read) in [("GET", true), ("HEAD", false)] {
         let target = "/api/v1/history?field=tank.level&hours=6&step=raw&format=csv";
-        let (lanes, response) = drive(&place.site, &request(method, target, &[]));
+        let (lanes, response) = drive(&recorded.site, &request(method, target, &[]));
         assert_eq!((lanes.len(), response.status().as_u16()), (1, 200), "{method}");
         // Rows that were read before this are still sent.
         if !is_read {
-            place.sql("DELETE FROM raw");
+            recorded.sql("DELETE FROM raw");
         }
         let Body::Stream(mut source) = response.into_body() else { panic!("it is streamed") };
         let mut buffer = [0; 64 << 10];
@@ -75,11 +75,11 @@ fn head_of_a_stream_reads_no_row() {
 
 #[test]
 fn step_that_joins_too_much_is_refused_with_a_cheaper_one() {
-    let place = Place::dense();
-    place.sql("UPDATE day SET count = 3000000");
+    let recorded = RecordedSite::dense();
+    recorded.sql("UPDATE day SET count = 3000000");
     let target = "/api/v1/history?field=tank.level&days=2";
     for (step, status) in [("&step=7", 400), ("&step=15m", 200), ("&step=raw", 200), ("", 200)] {
-        let (_, response) = get(&place.site, &format!("{target}{step}"));
+        let (_, response) = get(&recorded.site, &format!("{target}{step}"));
         assert_eq!(response.status().as_u16(), status, "{step}");
         if status == 400 {
             let detail = text(&response);

@@ -1,4 +1,4 @@
-//! The document and the site, compared with each other.
+//! Comparison of the document with the site.
 
 mod parameters;
 mod responses;
@@ -56,7 +56,7 @@ fn example_of_the_document_matches_its_schema() {
     let check = SchemaCheck::new();
     let mut tried = 0;
     let mut try_content = |response: &Json| {
-        for media in response["content"].as_object().into_iter().flat_map(|it| it.values()) {
+        for media in response["content"].as_object().into_iter().flat_map(|media| media.values()) {
             let schema = media["schema"]["$ref"].as_str().unwrap().rsplit('/').next().unwrap();
             if let Some(example) = media.get("example") {
                 assert_eq!(check.faults(schema, example), Vec::<String>::new(), "{example}");
@@ -70,7 +70,7 @@ fn example_of_the_document_matches_its_schema() {
             .as_object()
             .unwrap()
             .values()
-            .for_each(|it| try_content(check.resolved(it)));
+            .for_each(|response| try_content(check.resolved(response)));
     }
     assert!(tried > 20, "{tried}");
 }
@@ -82,13 +82,13 @@ fn reference_of_the_document_is_resolved_and_each_component_used() {
     for operation in check.operations() {
         assert!(ids.insert(operation.id.clone()), "{} is there twice", operation.id);
     }
-    // Every part is used, and every reference leads somewhere.
+    // Every component is used, and every reference resolves.
     let mut used = BTreeSet::new();
     collect_references(&check.document, &mut used);
     for kind in ["schemas", "parameters", "headers", "responses"] {
         for name in check.document["components"][kind].as_object().unwrap().keys() {
-            let place = format!("#/components/{kind}/{name}");
-            assert!(used.remove(&place), "{place} is not used");
+            let reference = format!("#/components/{kind}/{name}");
+            assert!(used.remove(&reference), "{reference} is not used");
         }
     }
     assert_eq!(used, BTreeSet::new());

@@ -4,31 +4,38 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value as Json, json};
 
-use super::super::fixture::{encoded, example_path, in_query, is_strict, place, required, sources};
+use super::super::fixture::{
+    encoded, example_path, in_query, is_strict, recorded_site, required, sources,
+};
 use super::super::schema_check::SchemaCheck;
 use crate::site::Site;
 use crate::site::fixture::{get, tank, text};
 
 /// Returns the parameters of a route, as its problem for an unknown one lists them.
-fn taken(site: &Site, target: &str) -> BTreeSet<String> {
+fn accepted_parameters(site: &Site, target: &str) -> BTreeSet<String> {
     let response = get(site, &format!("{target}colour=blue"), &[]);
     assert_eq!(response.status(), 400, "{target}");
     let problem: Json = serde_json::from_str(text(&response)).unwrap();
     let detail = problem["detail"].as_str().unwrap().to_owned();
-    let known = detail.strip_prefix("There is no parameter \"colour\" here").unwrap();
-    let known = known.trim_start_matches("; there are ").trim_start_matches("; there is ");
-    let known = known.trim_end_matches('.').replace(" and ", ", ");
-    known.split(", ").filter(|name| !name.is_empty()).map(str::to_owned).collect()
+    let names = detail.strip_prefix("There is no parameter \"colour\" here").unwrap();
+    let names = names.trim_start_matches("; there are ").trim_start_matches("; there is ");
+    let names = names.trim_end_matches('.').replace(" and ", ", ");
+    names.split(", ").filter(|name| !name.is_empty()).map(str::to_owned).collect()
 }
 
 #[test]
 fn parameters_of_each_route_are_those_of_the_document() {
-    let (_folder, site) = place(sources());
-    let strict = SchemaCheck::new().operations().into_iter().filter(|it| is_strict(&it.path));
-    for operation in strict.filter(|it| it.method == "GET") {
+    let (_folder, site) = recorded_site(sources());
+    let strict =
+        SchemaCheck::new().operations().into_iter().filter(|operation| is_strict(&operation.path));
+    for operation in strict.filter(|operation| operation.method == "GET") {
         let path = example_path(&operation, "");
         let documented = in_query(&operation).into_iter().map(|(name, ..)| name).collect();
-        assert_eq!(taken(&site, &format!("{path}?{}", required(&operation))), documented, "{path}");
+        assert_eq!(
+            accepted_parameters(&site, &format!("{path}?{}", required(&operation))),
+            documented,
+            "{path}"
+        );
     }
 }
 
@@ -47,7 +54,7 @@ fn invalid(parameter: &Json) -> Vec<Json> {
             values.extend([json!("1.5"), json!("+1"), json!("99999999999999999999")])
         }
         Some("number") => values.extend([json!(0), json!("1e3"), json!("NaN"), json!(-1)]),
-        // Any text may be the name of a source of long ago.
+        // Any text may be the name of a source that was removed from the configuration.
         Some("string") if schema.as_object().unwrap().len() == 1 => values.clear(),
         _ => {}
     }
@@ -56,12 +63,13 @@ fn invalid(parameter: &Json) -> Vec<Json> {
 
 #[test]
 fn documented_example_is_accepted_and_malformed_value_is_400() {
-    let (_folder, site) = place(vec![tank()]);
-    let strict = SchemaCheck::new().operations().into_iter().filter(|it| is_strict(&it.path));
-    for operation in strict.filter(|it| it.method == "GET") {
+    let (_folder, site) = recorded_site(vec![tank()]);
+    let strict =
+        SchemaCheck::new().operations().into_iter().filter(|operation| is_strict(&operation.path));
+    for operation in strict.filter(|operation| operation.method == "GET") {
         let path = example_path(&operation, "");
         for (name, parameter, examples) in in_query(&operation) {
-            let asked = |value: &Json| {
+            let status_of = |value: &Json| {
                 let others = match parameter["required"] == true {
                     true => String::new(),
                     false => required(&operation),
@@ -70,18 +78,18 @@ fn documented_example_is_accepted_and_malformed_value_is_400() {
                 (get(&site, &target, &[]).status().as_u16(), target)
             };
             for value in examples {
-                let (status, target) = asked(&value);
+                let (status, target) = status_of(&value);
                 assert_eq!(status, 200, "{target}");
             }
             let choices = parameter["schema"]["enum"].as_array().into_iter().flatten();
             let bounds = [&parameter["schema"]["minimum"], &parameter["schema"]["maximum"]];
-            let bounds = bounds.into_iter().filter(|it| it.is_i64() || it.is_u64());
+            let bounds = bounds.into_iter().filter(|bound| bound.is_i64() || bound.is_u64());
             for value in choices.chain(bounds) {
-                let (status, target) = asked(value);
+                let (status, target) = status_of(value);
                 assert_ne!(status, 400, "{target}");
             }
             for value in invalid(parameter) {
-                let (status, target) = asked(&value);
+                let (status, target) = status_of(&value);
                 assert_eq!(status, 400, "{target}");
             }
         }

@@ -7,7 +7,7 @@ use http::Method;
 use serde_json::json;
 
 use super::super::fixture::{
-    ask, asset_of, encoded, example_path, in_query, is_strict, place, required, sources,
+    asset_of, encoded, example_path, in_query, is_strict, recorded_site, required, send, sources,
 };
 use super::super::schema_check::{Operation, SchemaCheck};
 use crate::access::{Admission, PasswordHash, Restricted, Rules, Scopes, User};
@@ -20,32 +20,32 @@ fn response_of_each_operation_matches_the_document() {
     let check = SchemaCheck::new();
     let mut seen: HashSet<(String, u16)> = HashSet::new();
     for sources in [sources(), vec![tank()], vec![]] {
-        let (_folder, site) = place(sources);
+        let (_folder, site) = recorded_site(sources);
         for operation in check.operations() {
             let path = example_path(&operation, &asset_of(&site));
             let target = format!("{path}?{}", required(&operation));
             let target = target.trim_end_matches(['?', '&']);
-            let mut judged = |target: &str, fields: &[(&str, &str)]| {
-                let response = ask(&site, &operation.method, target, fields);
+            let mut check_request = |target: &str, fields: &[(&str, &str)]| {
+                let response = send(&site, &operation.method, target, fields);
                 let status = response.status().as_u16();
                 seen.insert((operation.id.clone(), status));
-                let verdict = check.response(&operation, response);
-                assert_eq!(verdict, Ok(()), "{} {target} {fields:?}", operation.method);
+                let outcome = check.response(&operation, response);
+                assert_eq!(outcome, Ok(()), "{} {target} {fields:?}", operation.method);
                 status
             };
-            judged(target, &[]);
-            judged(&target.replace("tank", "none").replace(".css", ".none"), &[]);
-            judged(target, &[("accept", "text/html")]);
-            judged(target, &[("accept-encoding", "gzip")]);
-            judged(target, &[("if-none-match", "*")]);
-            judged(target, &[("if-match", "\"other\"")]);
-            judged(target, &[("if-unmodified-since", "Sat, 31 Jan 1970 17:16:00 GMT")]);
-            judged(target, &[("origin", "https://evil.example"), ("host", "here")]);
-            judged(&format!("{path}?%zz=1"), &[]);
+            check_request(target, &[]);
+            check_request(&target.replace("tank", "none").replace(".css", ".none"), &[]);
+            check_request(target, &[("accept", "text/html")]);
+            check_request(target, &[("accept-encoding", "gzip")]);
+            check_request(target, &[("if-none-match", "*")]);
+            check_request(target, &[("if-match", "\"other\"")]);
+            check_request(target, &[("if-unmodified-since", "Sat, 31 Jan 1970 17:16:00 GMT")]);
+            check_request(target, &[("origin", "https://evil.example"), ("host", "here")]);
+            check_request(&format!("{path}?%zz=1"), &[]);
             for (name, _, examples) in in_query(&operation) {
                 for value in examples.iter().chain([&json!(0)]) {
                     let query = format!("{}{name}={}", required(&operation), encoded(value));
-                    judged(&format!("{path}?{query}"), &[]);
+                    check_request(&format!("{path}?{query}"), &[]);
                 }
             }
         }
@@ -53,7 +53,9 @@ fn response_of_each_operation_matches_the_document() {
     for (site, method, target, fields, form) in sign_ins() {
         let operations = check.operations();
         let path = target.split('?').next().unwrap();
-        let operation = operations.iter().find(|it| it.path == path && it.method == method);
+        let operation = operations
+            .iter()
+            .find(|candidate| candidate.path == path && candidate.method == method);
         let mut request = request(method, target, fields);
         request.body = form.into();
         let response = site.answer(&request, now(), &Activity::default()).1;
@@ -61,23 +63,23 @@ fn response_of_each_operation_matches_the_document() {
         seen.insert((operation.unwrap().id.clone(), status));
         assert_eq!(check.response(operation.unwrap(), response), Ok(()), "{method} {target}");
     }
-    // Every documented response was seen, but for those of access, load and other methods.
+    // Every documented response was seen, except those of access, load and other methods.
     let elsewhere = ["401", "403", "429", "503", "default"];
     for operation in check.operations() {
         for status in operation.responses.as_object().unwrap().keys() {
-            let known =
+            let was_seen =
                 status.parse().is_ok_and(|code| seen.contains(&(operation.id.clone(), code)));
             let other_method = status == "405";
             // OPTIONS looks at the address only.
             let other_address = operation.method == "OPTIONS" && matches!(&**status, "400" | "404");
             let lenient = status == "400" && !is_strict(&operation.path);
             assert!(
-                known
+                was_seen
                     || other_method
                     || other_address
                     || lenient
                     || elsewhere.contains(&status.as_str()),
-                "{}: {status} was never answered",
+                "{}: {status} was in no response",
                 operation.id
             );
         }
@@ -102,7 +104,7 @@ fn sign_ins() -> Vec<SignIn> {
     let people = under(Restricted { users: vec![user("anna")], ..Restricted::default() });
     let scripts = under(Restricted::default());
     let form = |text: &str| text.to_owned();
-    let mut asked = vec![
+    let mut requests = vec![
         (people.clone(), "GET", "/login?next=/source/tank", &[][..], form("")),
         (people.clone(), "HEAD", "/login", &[], form("")),
         (people.clone(), "POST", "/login", FORM, form("username=anna&password=right")),
@@ -114,30 +116,31 @@ fn sign_ins() -> Vec<SignIn> {
         (people.clone(), "POST", "/logout", &[], form("")),
     ];
     let throttled = |number| form(&format!("username=bert&password={number}"));
-    asked.extend((0..8).map(|number| (people.clone(), "POST", "/login", FORM, throttled(number))));
+    requests
+        .extend((0..8).map(|number| (people.clone(), "POST", "/login", FORM, throttled(number))));
     for method in ["GET", "HEAD", "POST"] {
-        asked.push((scripts.clone(), method, "/login", &[], form("")));
+        requests.push((scripts.clone(), method, "/login", &[], form("")));
     }
-    asked
+    requests
 }
 
 #[test]
 fn undocumented_method_is_405_or_501() {
     let check = SchemaCheck::new();
-    let (_folder, site) = place(sources());
+    let (_folder, site) = recorded_site(sources());
     for operation in check.operations() {
         let target = example_path(&operation, &asset_of(&site));
         let documented = check.document["paths"][&operation.path].as_object().unwrap();
         for method in ["GET", "HEAD", "OPTIONS", "POST", "PUT", "DELETE", "PATCH", "TRACE", "BREW"]
         {
-            let is_told = documented.contains_key(&method.to_ascii_lowercase());
-            let response = ask(&site, method, &target, &[]);
+            let is_documented = documented.contains_key(&method.to_ascii_lowercase());
+            let response = send(&site, method, &target, &[]);
             let refused = if method == "BREW" { 501 } else { 405 };
-            assert_eq!(response.status() == refused, !is_told, "{method} {target}");
+            assert_eq!(response.status() == refused, !is_documented, "{method} {target}");
             // No operation has an unknown method, so that only `default` describes its 501.
-            if !is_told && refused == 405 {
-                let as_asked = Operation { method: Method::GET.to_string(), ..operation.clone() };
-                assert_eq!(check.response(&as_asked, response), Ok(()), "{method} {target}");
+            if !is_documented && refused == 405 {
+                let as_get = Operation { method: Method::GET.to_string(), ..operation.clone() };
+                assert_eq!(check.response(&as_get, response), Ok(()), "{method} {target}");
             }
         }
     }

@@ -39,14 +39,14 @@ fn card_of_every_kind_shows_only_the_configured_fields() {
         html(vec![source])
     };
     let (level, volume, depth) = ("<p class=\"level\">", "<p class=\"volume\">", "Depth<");
-    let (drawing, going) = ("class=\"drawing", "<strong>Falling</strong> 12.8 gal/h");
+    let (drawing, direction) = ("class=\"drawing", "<strong>Falling</strong> 12.8 gal/h");
     let (change, empty, filled) = ("in 1 h", "empty in 3 days", "Filled ");
-    let all = [level, volume, depth, drawing, going, change, empty, filled];
+    let all = [level, volume, depth, drawing, direction, change, empty, filled];
     for (show, shown) in [
         (&[][..], &all[..]),
         (&["level"], &[level, drawing]),
         (&["volume", "depth"], &[volume, depth]),
-        (&["depth", "volume_rate"], &[depth, going]),
+        (&["depth", "volume_rate"], &[depth, direction]),
         (&["level", "time_to_empty"], &[level, drawing, empty]),
         (&["volume", "volume_change_1h", "last_refill"], &[volume, change, filled]),
     ] {
