@@ -14,9 +14,12 @@
 //! 3. It serves from the run queue itself until that is empty, and becomes the leader again.
 //! 4. A worker that finds the driver locked is a **follower**: it sleeps until it is called.
 //!
-//! In the common case no second thread is woken for a request. An engine in which the acceptor waits
-//! for readiness and hands each connection to a worker needs two wake-ups of another thread, which
-//! cost more than the request itself.
+//! In the common case no second thread is on the path of a request: the worker that takes its event
+//! from the kernel serves it. An engine in which the acceptor waits for readiness and hands each
+//! connection to a worker needs two wake-ups of another thread, which cost more than the request
+//! itself. Here a leader that begins to serve wakes the acceptor for the [`StallCheck`], unless one
+//! is requested already. That is beside the request's path, and the acceptor then wakes once per check
+//! interval until a worker is parked again.
 //!
 //! Two threads call followers. A worker that has served for [`HELP_AFTER`] and sees more to do calls
 //! one, as long as fewer workers serve than there are processors. And the acceptor calls one when
@@ -74,17 +77,22 @@
 //!   `parked`. With a weaker order each could miss the other's store (a store buffer suffices), and
 //!   the connection would wait for an unrelated event. With the fences at least one sees the other:
 //!   the leader does not block, or the producer wakes it.
-//! * **Stall check**: the same pair. A leader that leaves stores `parked` and the queue's length,
-//!   then loads `stall_check_requested`; the acceptor clears that flag, then loads both. Either the
-//!   leader sees the flag cleared and requests another check, or the acceptor sees that the leader has left,
+//! * **Stall check**: the same pair. A leader that leaves stores `parked`, then loads
+//!   `stall_check_requested`; the acceptor clears that flag, then loads `parked`. Either the leader
+//!   sees the flag cleared and requests another check, or the acceptor sees that the leader has left,
 //!   and sets the flag again.
 //! * **Wake-ups** are sticky: an eventfd that is written before `epoll_wait` ends that call at once.
 //!   The kernel orders the write before the return from the wait.
 //!
-//! One more rule prevents a gap without a leader: a worker requests a stall check before it sleeps
-//! as a follower. The thread that holds the driver may be the acceptor, or a worker that only polls
-//! between two connections and then blocks in a handler. Neither will lead, and the leader that found
-//! the driver locked would sleep as a follower for as long.
+//! Two rules prevent a gap without a leader. Unless another worker is parked,
+//!
+//! 1. a worker requests a stall check before it drives the first connection of a run. It may have
+//!    come back from an event that queued nothing; the thread that queues a connection afterwards
+//!    finds no worker parked and wakes none.
+//! 2. a worker requests one before it sleeps as a follower. The thread that holds the driver may be
+//!    the acceptor, or a worker that only polls between two connections and then blocks in a handler.
+//!    Neither will lead, and the leader that found the driver locked would sleep as a follower for as
+//!    long.
 //!
 //! # Checks
 //!
@@ -96,8 +104,7 @@
 
 mod followers;
 mod io_driver;
-#[cfg(test)]
-#[cfg(feature = "model")]
+#[cfg(all(test, feature = "model"))]
 mod models;
 mod poller;
 mod run_queue;
@@ -209,6 +216,9 @@ impl<S, P: Poller> Scheduler<S, P> {
         drive: &mut impl FnMut(&Arc<Slot<S>>, Ready, Instant) -> Instant,
     ) {
         let Some(mut next) = self.run_queue.pop() else { return };
+        // `lead` may have found the queue empty: another thread has queued the connection since, and
+        // woke no leader because none was parked.
+        self.request_stall_check();
         let mut started = sync::now();
         let (mut polled, mut now) = (started, started);
         self.serving.fetch_add(1, Ordering::Relaxed);
@@ -242,6 +252,7 @@ impl<S, P: Poller> Scheduler<S, P> {
         let may_block = || self.run_queue.is_empty() && !self.is_stopped();
         self.driver.park(may_block, |poller| {
             self.dispatch(poller.events());
+            // Before the driver is unlocked: the kernel may preempt this thread before it serves.
             if !self.run_queue.is_empty() {
                 self.request_stall_check();
             }
@@ -299,8 +310,9 @@ impl<S, P: Poller> Scheduler<S, P> {
         self.run_queue.push_again(Arc::clone(slot));
     }
 
-    /// Ends the leader's wait if a worker is parked. If none is, one will check the run queue before
-    /// it parks, or the acceptor's stall check finds it.
+    /// Ends the leader's wait if a worker is parked. If none is, a worker will check the run queue
+    /// before it parks, or the acceptor's stall check, which each worker has requested that serves or
+    /// sleeps, calls one.
     pub(super) fn wake_leader(&self) {
         fence(Ordering::SeqCst);
         if self.driver.is_parked() {
@@ -308,10 +320,16 @@ impl<S, P: Poller> Scheduler<S, P> {
         }
     }
 
-    /// Requests the acceptor's [`StallCheck`], because the calling worker does not lead any more.
+    /// Requests the acceptor's [`StallCheck`] unless a worker is parked, because the calling worker
+    /// does not lead.
+    ///
+    /// If the load of `parked` returns an old `true`, the worker that stored it has left since. That
+    /// worker calls this function too before it drives a connection or sleeps, and its own load
+    /// returns the `false` that it stored, or the `true` of a worker that has parked later.
     fn request_stall_check(&self) {
         fence(Ordering::SeqCst);
-        if !self.stall_check_requested.load(Ordering::Relaxed)
+        if !self.driver.is_parked()
+            && !self.stall_check_requested.load(Ordering::Relaxed)
             && !self.stall_check_requested.swap(true, Ordering::Relaxed)
         {
             self.wake_acceptor();

@@ -7,8 +7,9 @@ use super::poller::Poller;
 use super::sync::{Ordering, fence};
 use super::{Activity, Scheduler, WorkerState};
 
-/// Interval of the checks while one is requested. No ready connection waits for longer than twice
-/// this until a thread polls.
+/// Interval of the checks while one is requested. The first check that finds no progress polls. So
+/// once every worker serves or sleeps, no ready connection waits for longer than twice this until a
+/// thread polls, and for the processor to be given to that thread.
 const STALL_CHECK_INTERVAL: Duration = Duration::from_millis(2);
 
 /// Time without progress after which a worker counts as blocked: several times the length of a turn,

@@ -123,26 +123,59 @@ pub(super) fn slot(token: SlotToken) -> (Arc<FakeSlot>, Arc<Connection>) {
     (Arc::new(slot), connection)
 }
 
+/// The channel to the reaper.
+pub(super) struct Reaper {
+    tasks: Mutex<Vec<Arc<FakeSlot>>>,
+    sent: Condvar,
+}
+
+impl Default for Reaper {
+    fn default() -> Reaper {
+        Reaper { tasks: Mutex::default(), sent: Condvar::new() }
+    }
+}
+
+impl Reaper {
+    fn send(&self, slot: Arc<FakeSlot>) {
+        self.tasks.lock().unwrap().push(slot);
+        self.sent.notify_one();
+    }
+
+    /// Waits for a connection.
+    pub(super) fn receive(&self) -> Arc<FakeSlot> {
+        let mut tasks = self.tasks.lock().unwrap();
+        loop {
+            match tasks.pop() {
+                Some(slot) => return slot,
+                None => tasks = self.sent.wait(tasks).unwrap(),
+            }
+        }
+    }
+}
+
 /// A scheduler of fakes.
 pub(super) struct Engine {
     pub(super) scheduler: Scheduler<Arc<Connection>, FakePoller>,
     pub(super) kernel: Arc<Kernel>,
     /// Epoll instance of the acceptor.
     pub(super) acceptor: Arc<Kernel>,
+    pub(super) reaper: Arc<Reaper>,
 }
 
 impl Engine {
     pub(super) fn new() -> Arc<Engine> {
         let (kernel, acceptor) = (Arc::new(Kernel::default()), Arc::new(Kernel::default()));
+        let reaper = Arc::new(Reaper::default());
+        let reaped = Arc::clone(&reaper);
         let scheduler = Scheduler::new(
             FakePoller::new(&kernel),
             FakeWaker(Arc::clone(&kernel)),
             FakeWaker(Arc::clone(&acceptor)),
             // The workers of a model leave their entries alone, whose ages depend on the clock.
             Arc::new(Stats::new(WORKERS)),
-            Box::new(|_| ()),
+            Box::new(move |slot| reaped.send(slot)),
         );
-        Arc::new(Engine { scheduler, kernel, acceptor })
+        Arc::new(Engine { scheduler, kernel, acceptor, reaper })
     }
 
     /// Opens a connection, parked until its client sends something.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use loom::sync::atomic::{AtomicUsize, Ordering};
+use loom::sync::{Condvar, Mutex};
 use loom::thread;
 
 use super::super::{Place, Poller, StallCheck, sync};
@@ -11,6 +12,7 @@ use super::check;
 use super::fake::{self, Connection, Engine, FakePoller, FakeSlot};
 use crate::engine::activity::Activity;
 use crate::engine::ready::Ready;
+use crate::engine::stats::ConnectionState;
 
 /// Runs a worker. Whichever worker reads the last of `expected` bytes stops the engine.
 fn work(
@@ -150,5 +152,121 @@ fn stall_check_stays_requested_while_the_leader_is_away_with_a_ready_connection(
         leader.join().unwrap();
         assert!(check.timeout(&engine.scheduler, now).is_some());
         assert_eq!(slot.place(), Place::Queued);
+    });
+}
+
+/// Fails if a worker serves without a request for a stall check. The leader comes back from an event
+/// that no connection waited for, and only then another thread queues a connection: that thread finds
+/// no worker parked, so it wakes none.
+#[test]
+fn worker_that_serves_has_requested_a_stall_check() {
+    check(3, || {
+        let engine = Engine::new();
+        let (slot, connection) = engine.open();
+        let worker = thread::spawn({
+            let (engine, slot) = (Arc::clone(&engine), Arc::clone(&slot));
+            move || {
+                engine.scheduler.work(&Activity::default(), |_, _, now| {
+                    let requested = engine.scheduler.stall_check_requested.load(Ordering::Relaxed);
+                    assert!(requested, "no thread polls while this handler blocks");
+                    fake::drive_until_parked(&slot, &connection);
+                    engine.stop();
+                    now
+                });
+            }
+        });
+        engine.kernel.report(slot.token, Ready::WRITE);
+        engine.scheduler.signal(&slot, Ready::READ);
+        worker.join().unwrap();
+    });
+}
+
+/// Event that threads wait for.
+struct Flag {
+    is_set: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Flag {
+    fn new() -> Arc<Flag> {
+        Arc::new(Flag { is_set: Mutex::new(false), changed: Condvar::new() })
+    }
+
+    fn set(&self) {
+        *self.is_set.lock().unwrap() = true;
+        self.changed.notify_one();
+    }
+
+    fn wait(&self) {
+        let mut is_set = self.is_set.lock().unwrap();
+        while !*is_set {
+            is_set = self.changed.wait(is_set).unwrap();
+        }
+    }
+}
+
+/// Fails if a worker serves without a request for a stall check, or if the check does not poll or
+/// does not call a follower: the handler of the first connection returns once the second connection,
+/// which becomes ready meanwhile, was served.
+#[test]
+fn connection_that_becomes_ready_while_a_handler_blocks_is_served() {
+    check(1, || {
+        let engine = Engine::new();
+        let connections = [engine.open(), engine.open()];
+        let (blocks, second_served) = (Flag::new(), Flag::new());
+        let spawn_worker = || {
+            let (engine, connections) = (Arc::clone(&engine), connections.clone());
+            let (blocks, second_served) = (Arc::clone(&blocks), Arc::clone(&second_served));
+            thread::spawn(move || {
+                engine.scheduler.work(&Activity::default(), |slot, _, now| {
+                    if Arc::ptr_eq(slot, &connections[0].0) {
+                        engine.send(&connections[1].0, &connections[1].1);
+                        blocks.set();
+                        second_served.wait();
+                        engine.stop();
+                    } else {
+                        second_served.set();
+                    }
+                    now
+                });
+            })
+        };
+        let workers = [spawn_worker(), spawn_worker()];
+        engine.scheduler.signal(&connections[0].0, Ready::READ);
+        // Checks before this would multiply the interleavings beyond what a test can run.
+        blocks.wait();
+        check_stalls(&engine);
+        for worker in workers {
+            worker.join().unwrap();
+        }
+    });
+}
+
+/// Fails if `Slot::signal` queues a connection that was shed, if `Slot::requeue` leaves it marked as
+/// shed, or if the reaper does not wake the leader for a connection that it has queued.
+#[test]
+fn edge_of_a_shed_connection_reaches_the_reaper_and_then_a_worker() {
+    check(3, || {
+        let engine = Engine::new();
+        let connections = [engine.open()];
+        let [(slot, connection)] = &connections;
+        // It was shed before, and parks behind its 503.
+        slot.signal(Ready::READ, 0);
+        assert!(slot.shed() && slot.take_claimed().is_some());
+        fake::drive_until_parked(slot, connection);
+        let worker = spawn_worker(&engine, &connections, &Arc::default(), 1);
+        let reaper = thread::spawn({
+            let engine = Arc::clone(&engine);
+            move || {
+                let slot = engine.reaper.receive();
+                slot.take_claimed().unwrap();
+                // The rest is a worker's.
+                engine.scheduler.requeue(&slot, ConnectionState::Reading, u64::MAX, 0);
+                engine.scheduler.wake_leader();
+            }
+        });
+        engine.send(slot, connection);
+        reaper.join().unwrap();
+        worker.join().unwrap();
     });
 }
