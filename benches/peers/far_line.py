@@ -1,4 +1,4 @@
-"""Makes a line of a given round-trip time inside a network namespace, without netem.
+"""Emulates a line with a given round-trip time inside a network namespace, without netem.
 
 A TUN device hands each packet for 198.18.0.2 to this program. After half the round-trip time it
 comes back with both addresses exchanged, which keeps all checksums right: what a client sends to
@@ -34,7 +34,7 @@ def main():
     fcntl.ioctl(tun, TUNSETIFF, struct.pack("16sH22x", DEVICE.encode(), IFF_TUN | IFF_NO_PI))
     ip("link", "set", "lo", "up")
     ip("address", "add", ADDRESS, "dev", DEVICE)
-    # As many packets as may be under way at a time.
+    # Room for every packet that is under way.
     ip("link", "set", DEVICE, "mtu", str(MTU), "txqueuelen", "100000", "up")
     command = subprocess.Popen(sys.argv[2:])
     under_way = collections.deque()

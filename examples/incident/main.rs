@@ -1,4 +1,4 @@
-//! `make incident`: replays on loopback, in less than a minute, the outage that led to this design.
+//! `make incident`: replays on loopback, in half a minute, the outage that led to this design.
 //!
 //! The first part runs the old design: one thread accepts, does the handshake, requests the upstream
 //! and responds. A hung upstream stops it; so does one client that connects and sends nothing, and a
@@ -40,10 +40,12 @@ fn play() -> io::Result<bool> {
     let stage = Stage::new()?;
     let upstream = Upstream::hung();
 
-    stage.act("1a. The old design, with an upstream that never answers.");
+    stage.print_heading("1a. The old design, with an upstream that never answers.");
     let hung = {
         let server = old::Server::start(&stage, Some(upstream.address()))?;
-        stage.say("A visitor requests the page. The handler requests the upstream, and waits.");
+        stage.print_line(
+            "A visitor requests the page. The handler requests the upstream, and waits.",
+        );
         let visitor = stage.visit_and_wait(server.address)?;
         let outcome = stage.rush(
             server.address,
@@ -53,21 +55,29 @@ fn play() -> io::Result<bool> {
         outcome
     };
 
-    stage.act("1b. The old design, without an upstream, and one client that sends nothing.");
+    stage.print_heading(
+        "1b. The old design, without an upstream, and one client that sends nothing.",
+    );
     let silent = {
         let server = old::Server::start(&stage, None)?;
-        stage.say("It connects to the TLS port. The accepting thread waits for its handshake.");
-        stage.say("A thread for each request would not help: the server never reads a request.");
+        stage.print_line(
+            "It connects to the TLS port. The accepting thread waits for its handshake.",
+        );
+        stage.print_line(
+            "A thread for each request would not help: the server never reads a request.",
+        );
         let client = std::net::TcpStream::connect(server.address)?;
         let outcome = stage.rush(server.address, "One silent client stops the server.")?;
         drop(client);
         outcome
     };
 
-    stage.act("2. This engine, with the hung upstream and two hundred silent clients at once.");
+    stage.print_heading(
+        "2. This engine, with the hung upstream and two hundred silent clients at once.",
+    );
     let ours = {
         let server = ours::Server::start(&stage, upstream.address())?;
-        stage.say(
+        stage.print_line(
             "The poller waits for the upstream on a thread of its own; no request waits for it.",
         );
         stage.rush(
@@ -76,7 +86,7 @@ fn play() -> io::Result<bool> {
         )?
     };
 
-    stage.act("Result");
+    stage.print_heading("Result");
     println!("{:<44} {:>12}   probe", "", "queue");
     for (name, outcome) in [
         ("the old design, hung upstream", &hung),

@@ -53,11 +53,11 @@ impl Stage {
         Ok(Stage { begun: Instant::now(), server, client: client_config(roots) })
     }
 
-    pub fn act(&self, title: &str) {
+    pub fn print_heading(&self, title: &str) {
         println!("\n{title}");
     }
 
-    pub fn say(&self, line: &str) {
+    pub fn print_line(&self, line: &str) {
         println!("{:>6.1} s  {line}", self.begun.elapsed().as_secs_f64());
     }
 
@@ -72,7 +72,7 @@ impl Stage {
 
     /// Connects two hundred silent clients, prints samples of the listen queue, and sends a probe.
     pub fn rush(&self, address: SocketAddr, conclusion: &str) -> io::Result<Outcome> {
-        self.say(&format!("{CROWD} visitors connect."));
+        self.print_line(&format!("{CROWD} visitors connect."));
         let crowd: Vec<Socket> =
             (0..CROWD).map(|_| begin_to_connect(address)).collect::<io::Result<_>>()?;
         let limit = granted(BACKLOG);
@@ -80,18 +80,18 @@ impl Stage {
         for _ in 0..SAMPLES {
             thread::sleep(SAMPLE_INTERVAL);
             depth = accept_queue(address);
-            self.say(&format!("listen queue  {depth:>4} / {limit}   {}", bar(depth, limit)));
+            self.print_line(&format!("listen queue  {depth:>4} / {limit}   {}", bar(depth, limit)));
         }
         let begun = Instant::now();
         let answered = canary::visit(address, &self.client, PROBE_TIMEOUT).ok();
         let answered = answered.map(|()| begun.elapsed());
         match answered {
             Some(time) => {
-                self.say(&format!("probe: served in {:.1} ms", time.as_secs_f64() * 1e3));
+                self.print_line(&format!("probe: served in {:.1} ms", time.as_secs_f64() * 1e3));
             }
-            None => self.say(&format!("probe: no answer in {} s", PROBE_TIMEOUT.as_secs())),
+            None => self.print_line(&format!("probe: no answer in {} s", PROBE_TIMEOUT.as_secs())),
         }
-        self.say(conclusion);
+        self.print_line(conclusion);
         drop(crowd);
         Ok(Outcome { depth, limit, answered })
     }

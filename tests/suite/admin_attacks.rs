@@ -84,11 +84,11 @@ fn heads_beyond_a_limit_get_431() {
         // An endless head.
         format!("GET /healthz HTTP/1.1\r\nHost: localhost\r\nX: {}", "x".repeat(256 << 10)),
     ] {
-        for _ in 0..3 {
-            let answer = refused(&server, head.as_bytes());
-            // The unread rest of the head may reset the connection before the response is read.
-            assert!(answer.is_empty() || code(&answer) == 431, "{answer}");
-        }
+        // The unread rest of the head may reset the connection before the response is read.
+        let answers = [(); 20].map(|()| refused(&server, head.as_bytes()));
+        let read: Vec<&String> = answers.iter().filter(|answer| !answer.is_empty()).collect();
+        assert!(!read.is_empty(), "no response could be read");
+        assert!(read.iter().all(|answer| code(answer) == 431), "{read:?}");
     }
     assert_healthy(&server);
 }

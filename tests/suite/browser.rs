@@ -129,7 +129,7 @@ fn pages_have_no_axe_violation() {
 }
 
 /// Script that returns the background colour.
-const GROUND: &str = "return getComputedStyle(document.body).backgroundColor";
+const BACKGROUND: &str = "return getComputedStyle(document.body).backgroundColor";
 
 #[test]
 fn page_follows_preferences_for_colours_and_motion() {
@@ -139,12 +139,12 @@ fn page_follows_preferences_for_colours_and_motion() {
     let seen = |script: &str| browser.run(script);
     let moving = "return document.getAnimations().length";
     browser.emulate("", &[("prefers-color-scheme", "light")]);
-    let light = seen(GROUND);
+    let light = seen(BACKGROUND);
     eventually("the water is animated", || seen(moving) != 0);
     browser.emulate("", &[("prefers-reduced-motion", "reduce")]);
     assert_eq!(seen(moving), 0, "an animation runs");
     browser.emulate("", &[("prefers-color-scheme", "dark")]);
-    assert_ne!(seen(GROUND), light, "the dark theme has the colours of the light one");
+    assert_ne!(seen(BACKGROUND), light, "the dark theme has the colours of the light one");
     let chart = "return [getComputedStyle(document.querySelector('.chart text')).fill,
                          getComputedStyle(document.querySelector('.chart .line')).stroke]";
     let dark = seen(chart);
@@ -171,7 +171,7 @@ fn printed_page_is_dark_on_white() {
         let found = displayed(selector).as_u64().unwrap();
         assert!(if number == 0 { found == 0 } else { found >= number }, "{selector}: {found}");
     }
-    assert_eq!(browser.run(GROUND), "rgb(255, 255, 255)");
+    assert_eq!(browser.run(BACKGROUND), "rgb(255, 255, 255)");
     let ink = browser.run("return getComputedStyle(document.body).color");
     assert_eq!(ink, "rgb(0, 0, 0)");
     let card =

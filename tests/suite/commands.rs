@@ -198,7 +198,7 @@ fn check_poll_of_a_ptlevel_page_shows_its_elements_and_values() {
     assert!(!printed.contains("s3cret"), "{printed}");
     let request = upstream.latest_request();
     assert!(request.starts_with("GET /s/s3cretShare HTTP/1.1"), "{request}");
-    assert_eq!(user_agent(&request), contactable("keeper@example.org"));
+    assert_eq!(user_agent(&request), user_agent_with("keeper@example.org"));
 }
 
 #[test]
@@ -211,7 +211,7 @@ fn poll_with_a_contact_sends_it_in_user_agent() {
     server.eventually_status("polled", |status| status["sources"]["tank"]["state"] == "fresh");
     assert_eq!(
         user_agent(&upstream.latest_request()),
-        contactable("https://pumphouse.example/contact")
+        user_agent_with("https://pumphouse.example/contact")
     );
 }
 
@@ -222,7 +222,8 @@ fn user_agent(request: &str) -> String {
     field.unwrap_or_else(|| panic!("no User-Agent in {request}")).1.to_owned()
 }
 
-fn contactable(contact: &str) -> String {
+/// Returns the User-Agent of this program with a contact.
+fn user_agent_with(contact: &str) -> String {
     format!("pumphouse-web/{} ({contact})", env!("CARGO_PKG_VERSION"))
 }
 

@@ -119,7 +119,7 @@ impl Hung {
     }
 }
 
-/// A [`Hung`] file that no thread reads yet.
+/// A file that will block the first thread that reads it: see [`HungSoon::wait`].
 struct HungSoon(PathBuf);
 
 impl HungSoon {

@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use hostile::client::TEST_TIMEOUT;
 use pumphouse_web::engine::{Body, CloseReason, ConnectionState, Request, Response, Settings};
@@ -85,8 +86,8 @@ fn last_response_to_tls_client_that_sends_close_notify_is_read_whole() {
     assert_whole(&response);
 }
 
-/// Megabytes that the client sends to the end before it reads.
-fn refused_upload(mut stream: impl Read + Write) {
+/// Sends 4 MiB before it reads, and requires a 413 that closes the connection.
+fn assert_upload_gets_413(mut stream: impl Read + Write) {
     let body = vec![b'x'; 4 << 20];
     let head = format!("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n", body.len());
     stream.write_all(head.as_bytes()).unwrap();
@@ -103,7 +104,7 @@ fn refusal_of_an_upload_is_read_after_megabytes() {
     let server = TestEngine::http(Settings::default(), Program(page));
     let stream = TcpStream::connect(server.address).unwrap();
     stream.set_write_timeout(Some(TEST_TIMEOUT)).unwrap();
-    refused_upload(stream);
+    assert_upload_gets_413(stream);
 }
 
 #[test]
@@ -114,7 +115,7 @@ fn refusal_of_an_upload_over_tls_is_read_after_megabytes() {
     let stream = TcpStream::connect(server.address).unwrap();
     stream.set_write_timeout(Some(TEST_TIMEOUT)).unwrap();
     // The server's close_notify may arrive during the upload, which rustls continues.
-    refused_upload(StreamOwned::new(session, stream));
+    assert_upload_gets_413(StreamOwned::new(session, stream));
 }
 
 #[test]
@@ -143,14 +144,17 @@ fn lingering_connection_at_the_cap_is_evicted_before_an_idle_one() {
 
 #[test]
 fn lingering_connection_ends_at_linger_timeout() {
-    let linger_timeout = std::time::Duration::from_millis(300);
+    let linger_timeout = Duration::from_millis(300);
     let settings = Settings { linger_timeout, ..Settings::default() };
     let server = TestEngine::http(settings, Program(page));
     let mut stream = TcpStream::connect(server.address).unwrap();
+    let begun = Instant::now();
     stream.write_all(LAST_REQUEST).unwrap();
     // The client keeps sending and does not close.
     eventually("the connection ends", || {
         let _ = stream.write_all(b"x");
         server.stats.closed(CloseReason::Done) == 1
     });
+    assert!(begun.elapsed() >= linger_timeout, "closed after {:?}", begun.elapsed());
+    assert!(begun.elapsed() < Settings::default().linger_timeout, "{:?}", begun.elapsed());
 }

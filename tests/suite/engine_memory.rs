@@ -28,7 +28,7 @@ fn connect(address: SocketAddr) -> TcpStream {
     connect_from([127, 0, 0, 1], address)
 }
 
-/// Returns a request with a body of this length, without its last byte.
+/// Sends a request with a body of this length, except for its last byte, and returns the connection.
 fn stalled(mut stream: TcpStream, target: &str, length: usize) -> TcpStream {
     let head = format!("POST {target} HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n");
     // The server may close the connection while this is sent.

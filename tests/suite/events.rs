@@ -37,20 +37,20 @@ fn changes_of_a_source_are_reported_once_and_in_order() {
     });
     let server = Server::start(&Config::https().sources(sources));
     let of_tank = || events(&server, "?source=tank");
-    let happens = |kind: &str| {
+    let wait_for_event = |kind: &str| {
         eventually(kind, || kinds(&of_tank()).first() == Some(&kind));
         // The polls that follow report nothing again.
         let polls = tank.connections();
         eventually("the source is polled again", || tank.connections() >= polls + 2);
     };
-    happens("stale");
+    wait_for_event("stale");
     // The age of an observation in the future counts from the time of the poll: it is never stale.
     tank.set(Some(&observed(3600)));
-    happens("fresh");
+    wait_for_event("fresh");
     tank.set(None);
-    happens("error_began");
+    wait_for_event("error_began");
     tank.set(Some(&observed(3600)));
-    happens("error_ended");
+    wait_for_event("error_ended");
 
     let all = of_tank();
     assert_eq!(kinds(&all), ["error_ended", "error_began", "fresh", "stale"], "{all:#?}");

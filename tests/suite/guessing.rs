@@ -1,5 +1,5 @@
-//! Password guesses at full speed, against accounts in use: how many are compared, and who is
-//! admitted.
+//! Password guesses at full speed, against accounts in use: the server compares few of them, admits
+//! none, and keeps serving the owners.
 
 use std::io::Write as _;
 use std::path::Path;

@@ -35,15 +35,15 @@ impl Place {
 
     fn output(&self, line: &str) -> String {
         let output = self.shell(line);
-        let complaint = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{line}: {complaint}");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{line}: {stderr}");
         String::from_utf8(output.stdout).unwrap()
     }
 
     /// Requires that the line fails because it does not trust the certificate.
     fn refused(&self, line: &str) {
         let output = self.shell(line);
-        assert!(!output.status.success(), "{line} trusted whom it should not: {output:?}");
+        assert!(!output.status.success(), "{line} trusted an unknown certificate: {output:?}");
     }
 }
 
@@ -120,7 +120,7 @@ with requests.Session() as session:
     print(session.get(os.environ['URL'] + '/api/v1/status').text)
 try:
     requests.get(os.environ['URL'] + '/ping')
-    raise SystemExit('it trusted whom it should not')
+    raise SystemExit('it trusted an unknown certificate')
 except requests.exceptions.SSLError:
     pass
 ";

@@ -4,6 +4,8 @@ use std::process::{Command, Output};
 
 use crate::demo::Demo;
 
+const README: &str = include_str!("../../README.md");
+
 /// Runs a line of the README in a shell, with the URL of the demo.
 fn shell(demo: &Demo, line: &str) -> Output {
     let line = line
@@ -16,6 +18,37 @@ fn shell(demo: &Demo, line: &str) -> Output {
 fn printed(output: &Output) -> String {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+/// Returns the commands of README under "HTTP API", without their comments.
+fn readme_commands() -> Vec<String> {
+    let blocks = README.split("```sh\n").skip(1);
+    let blocks = blocks.map(|rest| rest.split_once("```").unwrap().0);
+    let block = blocks.into_iter().find(|block| block.contains("/api/v1/status | jq")).unwrap();
+    let without_comments = |command: &str| {
+        let lines = command.lines().filter(|line| !line.starts_with('#'));
+        lines.collect::<Vec<_>>().join("\n")
+    };
+    block.split("\n\n").map(without_comments).collect()
+}
+
+#[test]
+fn each_command_of_the_readme_succeeds() {
+    let demo = Demo::start();
+    crate::harness::eventually("the sources have answered", || {
+        shell(&demo, "curl -sf https://localhost:6443/readyz").status.success()
+    });
+    let commands = readme_commands();
+    assert!(commands.len() >= 9, "{commands:#?}");
+    for command in commands {
+        let text = printed(&shell(&demo, &command));
+        // A request of the download shows nothing, since its output is a file.
+        assert!(!text.is_empty() || command.contains(" -o "), "{command} printed nothing");
+        // The rate limit may forbid a poll, as README says.
+        let is_limited = command.contains("-sX POST") && text.contains("\"status\":429");
+        let is_problem = text.contains("\"detail\":");
+        assert!(!is_problem || is_limited, "{command} got a problem: {text}");
+    }
 }
 
 #[test]

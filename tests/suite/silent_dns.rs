@@ -40,17 +40,17 @@ fn inside() {
             ["one", "two"].iter().all(|name| is_so(&status["sources"][name]))
         })
     };
-    of_both("both are resolved and well", &|source| {
+    of_both("both are resolved and healthy", &|source| {
         source["error"].is_null() && source["values"]["level"]["value"] == 50.0
     });
     let threads = server.status_line("Threads");
 
     names.answer(false);
-    let questions = names.questions();
-    let status = of_both("both have failed again and again", &|source| {
+    let queries = names.queries();
+    let status = of_both("both have failed repeatedly", &|source| {
         source["error"]["kind"] == "dns" && source["error"]["failures"].as_u64() >= Some(5)
     });
-    assert!(names.questions() > questions, "the name server got no query: {status}");
+    assert!(names.queries() > queries, "the name server got no query: {status}");
     assert_eq!(server.status_line("Threads"), threads, "a lookup added a thread");
     for name in ["one", "two"] {
         let source = &status["sources"][name];

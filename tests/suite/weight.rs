@@ -13,8 +13,8 @@ use crate::demo::Demo;
 use crate::harness::eventually;
 use crate::server::Server;
 
-/// Size of the dashboard with style sheet, script and icon, as transferred.
-const MOST: usize = 50 * 1024;
+/// Largest size of the dashboard with style sheet, script and icon, as transferred.
+const MAX_BYTES: usize = 50 * 1024;
 
 /// Returns what curl downloads, with the content coding.
 fn fetched(url: &str, fields: &[&str]) -> Vec<u8> {
@@ -50,10 +50,10 @@ fn demo_page_is_at_most_50_kb() {
             String::from_utf8(page).unwrap().matches("<svg class=\"chart ").count() == 6
         });
         let weight = weight(url.trim_end_matches('/'), &path);
-        assert!(weight <= MOST, "{range}: {weight} bytes");
+        assert!(weight <= MAX_BYTES, "{range}: {weight} bytes");
         heaviest = heaviest.max(weight);
     }
-    assert!(heaviest > MOST / 10, "{heaviest} bytes are too few to be true");
+    assert!(heaviest > MAX_BYTES / 10, "{heaviest} bytes are too few to be true");
 }
 
 #[test]
@@ -71,7 +71,7 @@ fn page_of_six_sources_with_a_year_of_data_is_at_most_50_kb() {
                 let others: Vec<Sample> = samples.iter().map(other).collect();
                 Change::Observed([samples, others].concat())
             }
-            happened => happened,
+            other => other,
         });
     import(&path, &TimeZone::UTC, changes).unwrap();
     let upstream = Upstream::answering(
@@ -112,6 +112,6 @@ fn page_of_six_sources_with_a_year_of_data_is_at_most_50_kb() {
             server.get(&path).matches("<svg class=\"chart ").count() == 12
         });
         let weight = weight(&origin, &path);
-        assert!(weight <= MOST, "{range}: {weight} bytes");
+        assert!(weight <= MAX_BYTES, "{range}: {weight} bytes");
     }
 }

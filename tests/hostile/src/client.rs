@@ -65,7 +65,7 @@ impl Client {
     ) -> io::Result<Client> {
         let begun = Instant::now();
         let opening = mode.opening("/large", &client_hello(config));
-        let link = if mode.shakes_hands() {
+        let link = if mode.completes_handshake() {
             let mut tls = connect_tls(address, config)?;
             tls.write_all(&opening)?;
             tls.flush()?;

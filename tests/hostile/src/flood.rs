@@ -43,7 +43,7 @@ impl Flood {
     pub fn run(&self, stop: &AtomicBool) -> Statuses {
         let mut statuses = Statuses::default();
         while !stop.load(Ordering::Relaxed) {
-            if self.converse(stop, &mut statuses).is_err() {
+            if self.pipeline_until_closed(stop, &mut statuses).is_err() {
                 // Pauses rather than retrying in a busy loop.
                 std::thread::sleep(Duration::from_millis(10));
             }
@@ -63,7 +63,7 @@ impl Flood {
     }
 
     /// Pipelines on one connection until the server ends it or `stop` is set.
-    fn converse(&self, stop: &AtomicBool, statuses: &mut Statuses) -> io::Result<()> {
+    fn pipeline_until_closed(&self, stop: &AtomicBool, statuses: &mut Statuses) -> io::Result<()> {
         let mut pipeline = self.open()?;
         while !stop.load(Ordering::Relaxed) {
             pipeline.exchange(self, stop, statuses)?;

@@ -115,7 +115,7 @@ impl Mode {
     ];
 
     /// Returns true if the client completes a TLS handshake first, where the server speaks TLS.
-    pub const fn shakes_hands(self) -> bool {
+    pub const fn completes_handshake(self) -> bool {
         match self {
             Mode::Silent
             | Mode::HalfClientHello

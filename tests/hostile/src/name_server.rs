@@ -13,7 +13,7 @@ pub struct NameServer {
 #[derive(Default)]
 struct State {
     answering: AtomicBool,
-    questions: AtomicUsize,
+    queries: AtomicUsize,
 }
 
 impl NameServer {
@@ -27,11 +27,11 @@ impl NameServer {
         let shared = Arc::clone(&state);
         // The thread ends with the test program.
         std::thread::spawn(move || {
-            let mut question = [0; 512];
-            while let Ok((length, client)) = socket.recv_from(&mut question) {
-                shared.questions.fetch_add(1, Ordering::SeqCst);
+            let mut query = [0; 512];
+            while let Ok((length, client)) = socket.recv_from(&mut query) {
+                shared.queries.fetch_add(1, Ordering::SeqCst);
                 if shared.answering.load(Ordering::SeqCst)
-                    && let Some(answer) = answer(&question[..length])
+                    && let Some(answer) = answer(&query[..length])
                 {
                     let _ = socket.send_to(&answer, client);
                 }
@@ -46,23 +46,23 @@ impl NameServer {
     }
 
     /// Number of queries so far.
-    pub fn questions(&self) -> usize {
-        self.state.questions.load(Ordering::SeqCst)
+    pub fn queries(&self) -> usize {
+        self.state.queries.load(Ordering::SeqCst)
     }
 }
 
 /// Returns the response to a query (RFC 1035 section 4.1): an address for type A, and no records for
 /// other types.
-fn answer(question: &[u8]) -> Option<Vec<u8>> {
+fn answer(query: &[u8]) -> Option<Vec<u8>> {
     const HEADER: usize = 12;
     const A: [u8; 4] = [0, 1, 0, 1];
-    let name = question.get(HEADER..)?.iter().position(|byte| *byte == 0)? + 1;
-    let kind = question.get(HEADER + name..HEADER + name + 4)?;
+    let name = query.get(HEADER..)?.iter().position(|byte| *byte == 0)? + 1;
+    let kind = query.get(HEADER + name..HEADER + name + 4)?;
     let has_address = kind == A;
-    let mut answer = question[..2].to_vec();
+    let mut answer = query[..2].to_vec();
     // A response without error to one question, and its number of records.
     answer.extend([0x81, 0x80, 0, 1, 0, u8::from(has_address), 0, 0, 0, 0]);
-    answer.extend(&question[HEADER..HEADER + name + 4]);
+    answer.extend(&query[HEADER..HEADER + name + 4]);
     if has_address {
         // Pointer to the name in the question, type and class, a TTL of 60 s, four bytes.
         answer.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 127, 0, 0, 1]);

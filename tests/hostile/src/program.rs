@@ -31,7 +31,7 @@ pub fn resolve(program: &Path) -> io::Result<PathBuf> {
 /// # Errors
 /// The command cannot be spawned; the error names the program and its working folder.
 pub fn spawn(command: &mut Command) -> io::Result<Child> {
-    command.spawn().map_err(|error| unstarted(command, &error))
+    command.spawn().map_err(|error| spawn_error(command, &error))
 }
 
 /// Runs a command with this input and returns its output.
@@ -53,7 +53,7 @@ pub fn run(command: &mut Command, input: &str) -> io::Result<Output> {
     Err(io::Error::other(format!("{command:?} failed, {}: {}", output.status, stderr.trim_end())))
 }
 
-fn unstarted(command: &Command, error: &io::Error) -> io::Error {
+fn spawn_error(command: &Command, error: &io::Error) -> io::Error {
     let program = command.get_program().display();
     let folder = command.get_current_dir().unwrap_or(Path::new("."));
     let message = format!("cannot start {program} in {}: {error}", folder.display());

@@ -228,7 +228,7 @@ impl Swarm {
         let entry = self.clients.vacant_entry();
         let interest = Interest::READABLE | Interest::WRITABLE;
         self.poll.registry().register(&mut socket, Token(entry.key()), interest)?;
-        let tls = (kind.shakes_hands() && !self.plain).then(|| {
+        let tls = (kind.completes_handshake() && !self.plain).then(|| {
             let name = ServerName::try_from("localhost").expect("a constant name");
             ClientConnection::new(Arc::clone(&self.plan.config), name).expect("a valid config")
         });

@@ -1,8 +1,8 @@
 //! Restarts behind a passed socket, which lose no request.
 //!
-//! A hundred under supervisord would take minutes, as each waits for supervisord's main loop and
-//! for `startsecs`. So a hundred are made by the test, which holds the socket as supervisord's
-//! fcgi-program does and passes it as standard input, and five by supervisord itself.
+//! A restart by supervisord takes seconds, because it waits for supervisord's main loop and for
+//! `startsecs`. So one test makes a hundred restarts itself: it holds the socket as supervisord's
+//! fcgi-program does, and passes it as standard input. Another has supervisord make five.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -86,13 +86,14 @@ impl Load {
         read_response(&mut stream)
     }
 
-    /// Waits until so many more have been served.
+    /// Waits until `count` more requests have been served.
     fn wait_for_more(&self, count: u32) {
         let before = self.served.load(Ordering::SeqCst);
         eventually("requests are served", || self.served.load(Ordering::SeqCst) > before + count);
     }
 }
 
+/// Stops the clients when dropped.
 struct StopAtEnd<'a>(&'a AtomicBool);
 
 impl Drop for StopAtEnd<'_> {

@@ -27,7 +27,7 @@ const FAR: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 2);
 const VALUES: usize = 50_000;
 
 const ROUNDS: usize = 3;
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Servers that are compared.
 const KINDS: [Kind; 2] = [Kind::Ours, Kind::Nginx];
@@ -72,7 +72,7 @@ pub fn run_inside(folder: &Path, ours: PathBuf, peers: PathBuf) -> Result<(), Bo
     let body = wait_for_values(server.address)?;
     std::fs::write(places.folder.join("status.json"), &body)?;
     drop(server);
-    crate::let_all_read(&places.folder)?;
+    crate::make_readable_by_all(&places.folder)?;
     let mut seconds = KINDS.map(|_| Vec::new());
     for _ in 0..ROUNDS {
         for (kind, seconds) in KINDS.into_iter().zip(&mut seconds) {
@@ -99,7 +99,7 @@ fn wait_for_values(address: SocketAddr) -> Result<Vec<u8>, Box<dyn Error>> {
         if body.len() > VALUES * 10 {
             return Ok(body);
         }
-        if begun.elapsed() > PATIENCE {
+        if begun.elapsed() > TIMEOUT {
             return Err("the source has no values".into());
         }
         std::thread::sleep(Duration::from_millis(100));
@@ -110,7 +110,7 @@ fn wait_for_values(address: SocketAddr) -> Result<Vec<u8>, Box<dyn Error>> {
 fn wait_until_large(address: SocketAddr, length: usize) -> io::Result<()> {
     let begun = Instant::now();
     while download(address)?.len() < length * 9 / 10 {
-        if begun.elapsed() > PATIENCE {
+        if begun.elapsed() > TIMEOUT {
             return Err(io::Error::other("the server's response does not become large"));
         }
         std::thread::sleep(Duration::from_millis(100));
@@ -120,8 +120,8 @@ fn wait_until_large(address: SocketAddr, length: usize) -> io::Result<()> {
 
 /// Downloads the status on a fresh connection and returns its body.
 fn download(address: SocketAddr) -> io::Result<Vec<u8>> {
-    let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
+    let mut stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
+    stream.set_read_timeout(Some(TIMEOUT))?;
     write!(stream, "GET {PATH} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
     let mut response = Vec::new();
     stream.read_to_end(&mut response)?;

@@ -57,7 +57,7 @@ fn ask(
     write!(tls.writer(), "GET /ping HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n")?;
     let mut response = Vec::new();
     let begun = Instant::now();
-    while !load::whole(&response)? {
+    while !load::is_complete(&response)? {
         if begun.elapsed() > Duration::from_secs(10) {
             return Err(io::ErrorKind::TimedOut.into());
         }

@@ -195,12 +195,12 @@ impl Client {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         self.response.extend_from_slice(bytes);
-        whole(&self.response)
+        is_complete(&self.response)
     }
 }
 
 /// Returns true if a response with a `content-length` is complete.
-pub fn whole(response: &[u8]) -> io::Result<bool> {
+pub fn is_complete(response: &[u8]) -> io::Result<bool> {
     let Some(end) = response.windows(4).position(|window| window == b"\r\n\r\n") else {
         return Ok(false);
     };

@@ -252,11 +252,11 @@ fn save_status(places: &Places, sources: &str) -> Result<(), Box<dyn Error>> {
     stream.read_to_string(&mut response)?;
     let (_, body) = response.split_once("\r\n\r\n").ok_or("no body")?;
     std::fs::write(places.folder.join("status.json"), body)?;
-    Ok(let_all_read(&places.folder)?)
+    Ok(make_readable_by_all(&places.folder)?)
 }
 
 /// Opens a folder to every user, because nginx's workers can run as another user.
-fn let_all_read(folder: &Path) -> io::Result<()> {
+fn make_readable_by_all(folder: &Path) -> io::Result<()> {
     let readable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
     std::fs::set_permissions(folder, readable)
 }

@@ -55,7 +55,7 @@ pub struct Ours<'a> {
     pub sources: &'a str,
 }
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Starts a server that serves the file `status.json` at `/api/v1/status`.
 pub fn start(kind: Kind, places: &Places, tls: bool, sources: &str) -> io::Result<Server> {
@@ -117,11 +117,11 @@ pub fn time_to_first_byte(places: &Places) -> io::Result<Duration> {
     let mut stream = loop {
         match TcpStream::connect(address) {
             Ok(stream) => break stream,
-            Err(_) if begun.elapsed() < PATIENCE => std::thread::sleep(Duration::from_micros(200)),
+            Err(_) if begun.elapsed() < TIMEOUT => std::thread::sleep(Duration::from_micros(200)),
             Err(error) => return Err(error),
         }
     };
-    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_read_timeout(Some(TIMEOUT))?;
     stream.write_all(b"GET /ping HTTP/1.0\r\n\r\n")?;
     stream.read_exact(&mut [0])?;
     let time = begun.elapsed();
@@ -161,7 +161,7 @@ fn free_address(host: Ipv4Addr) -> io::Result<SocketAddr> {
 fn wait_until_open(address: SocketAddr) -> io::Result<()> {
     let begun = Instant::now();
     while TcpStream::connect(address).is_err() {
-        if begun.elapsed() > PATIENCE {
+        if begun.elapsed() > TIMEOUT {
             return Err(io::Error::other(format!("nothing listens on {address}")));
         }
         std::thread::sleep(Duration::from_millis(10));

@@ -43,7 +43,7 @@ const ATTEMPT_PAUSE: Duration = Duration::from_millis(50);
 const OWNER_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Guesses {
-    /// Has the binary hash the password.
+    /// Hashes the password by the command `hash-password` of the binary.
     pub(super) fn new(binary: &Path) -> io::Result<Guesses> {
         let mut command = Command::new(program::resolve(binary)?);
         let output = program::run(command.arg("hash-password"), &format!("{PASSWORD}\n"))?;

@@ -1,6 +1,6 @@
 //! Faults of upstreams, and an upstream that can show each of them.
 //!
-//! [`FaultyUpstream`] answers properly until [`FaultyUpstream::inject`] is called and again after
+//! [`FaultyUpstream`] is healthy until [`FaultyUpstream::inject`] is called and again after
 //! [`FaultyUpstream::recover`], so that a test sees the healthy state on both sides of the fault.
 //! [`Fault::effect`] states what the fault must do to its own source, and to no other.
 

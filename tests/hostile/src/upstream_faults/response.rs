@@ -1,4 +1,4 @@
-//! Responses of a faulty upstream, proper and faulty.
+//! Responses of a faulty upstream, healthy and faulty.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -14,7 +14,7 @@ use super::Fault;
 const HEAD: &str = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n";
 
 /// Returns the response of a healthy upstream.
-pub(super) fn proper(level: usize) -> String {
+pub(super) fn healthy(level: usize) -> String {
     with_level(&level.to_string(), Duration::ZERO)
 }
 
@@ -31,7 +31,7 @@ pub(super) fn answer(fault: Option<Fault>, level: usize, mut stream: TcpStream) 
         return;
     }
     let text = match fault {
-        None => proper(level),
+        None => healthy(level),
         Some(Fault::NeverSends) => return read_until_end(stream),
         Some(Fault::DripsHead) => return drip(stream, "HTTP/1.1 200 OK\r\nX: ", b'x'),
         Some(Fault::DripsBody) => return drip(stream, &format!("{HEAD}\r\n"), b' '),

@@ -13,7 +13,7 @@ use socket2::{Domain, Socket, Type};
 
 use super::{Fault, response};
 
-/// An upstream on loopback that answers properly until its fault is injected.
+/// An upstream on loopback that is healthy until its fault is injected.
 pub struct FaultyUpstream {
     fault: Fault,
     address: SocketAddr,
@@ -23,7 +23,7 @@ pub struct FaultyUpstream {
 
 struct State {
     faulty: AtomicBool,
-    /// Level that proper answers report.
+    /// Level that healthy responses report.
     level: AtomicUsize,
     stopping: AtomicBool,
     good: Identity,
@@ -171,7 +171,7 @@ fn serve(fault: Fault, stream: TcpStream, state: &State) {
     if tls.read(&mut [0; 4096]).is_ok() {
         let answer = match injected {
             Some(Fault::RedirectsToHttp) => response::redirect("http://127.0.0.1/"),
-            _ => response::proper(level),
+            _ => response::healthy(level),
         };
         let _ = tls.write_all(answer.as_bytes());
         tls.conn.send_close_notify();
