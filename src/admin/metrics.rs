@@ -1,7 +1,7 @@
 //! `/metrics`, in the Prometheus text format 0.0.4.
 //!
-//! Requests are counted as they are answered. All else is read at the time of the scrape from
-//! the counters that the parts keep themselves. Names follow Prometheus's conventions
+//! Requests are counted as the site responds to them. All other values are read at the time of the
+//! scrape from the counters of the parts that they describe. Names follow Prometheus's conventions
 //! (<https://prometheus.io/docs/practices/naming/>): base units, `_total` for counters, the
 //! timestamp of an event rather than the time to it. A metric that is renamed is served under its
 //! old name for one more release: see `deprecated`.

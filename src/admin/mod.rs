@@ -88,7 +88,7 @@ pub struct Admin {
 }
 
 impl Admin {
-    /// Returns the names of its threads.
+    /// Returns the names of the listener's threads.
     pub fn thread_names() -> Vec<String> {
         Engine::thread_names(&settings(1))
     }
@@ -96,7 +96,7 @@ impl Admin {
     /// Serves `pages` on a bound listener, to at most `max_connections` clients at a time.
     ///
     /// # Errors
-    /// The kernel gives no epoll instance or no thread.
+    /// The kernel refuses an epoll instance or a thread.
     pub fn start(
         listener: Listener,
         max_connections: usize,

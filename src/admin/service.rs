@@ -63,7 +63,7 @@ enum Route {
 }
 
 impl AdminService {
-    fn answer(&self, request: &Request, activity: &Activity) -> Response {
+    fn respond(&self, request: &Request, activity: &Activity) -> Response {
         let path = request.target.path();
         // Browsers cannot reach a unix socket, and the Host field means nothing there.
         if request.peer.address.is_some() && !names_this_machine(request) {
@@ -112,7 +112,7 @@ impl AdminService {
 
 impl Service for AdminService {
     fn call(&self, request: &Request, activity: &Activity) -> Reply {
-        self.answer(request, activity).into()
+        self.respond(request, activity).into()
     }
 
     fn refuse(&self, refusal: Refusal, head: Option<RequestHead<'_>>) -> Response {

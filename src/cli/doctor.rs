@@ -20,8 +20,8 @@ use crate::doctor::{self, Report};
 #[argh(
     subcommand,
     name = "doctor",
-    example = "Is the server well?\n$ {command_name}",
-    example = "What holds the program that listens on port 8443, whatever it is?\n\
+    example = "Examine the configured server\n$ {command_name}",
+    example = "Examine any program that listens on port 8443\n\
                $ sudo {command_name} --listen 0.0.0.0:8443",
     example = "In a script\n\
                $ {command_name} --json | jq -r '.findings[] | select(.mark == \"wrong\") | .detail'",

@@ -54,7 +54,7 @@ impl Doctor {
         self.report(&responses, view)
     }
 
-    /// Starts to read the facts of the kernel. Returns `None` if the system gives no thread.
+    /// Starts to read the facts of the kernel. Returns `None` if the system refuses the thread.
     fn read_kernel(&self) -> Option<Receiver<KernelView>> {
         let (sender, view) = bounded(1);
         let mut wanted = self.listen.clone();

@@ -32,7 +32,7 @@ const CAPACITY: usize = 8;
 /// whatever the first one still waits for.
 ///
 /// # Errors
-/// A handler cannot be installed, or the system gives no thread.
+/// A handler cannot be installed, or the system refuses the thread.
 pub fn listen() -> io::Result<Receiver<Request>> {
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])?;
     let (sender, requests) = bounded(CAPACITY);

@@ -51,7 +51,7 @@ use self::writer::{StandardError, Writer};
 
 const VARIABLE: &str = "PUMPHOUSE_LOG_FORMAT";
 
-/// Longest time that the end of the process waits for the writer to write the queued lines.
+/// Longest time that the process waits at its end for the writer to write the queued lines.
 pub const FLUSH_TIMEOUT: Duration = Duration::from_millis(200);
 
 /// The logger of the process, once [`start`] was called.
@@ -63,7 +63,7 @@ pub enum StartError {
     /// `$PUMPHOUSE_LOG_FORMAT` names no format.
     #[error(transparent)]
     Format(#[from] FormatError),
-    /// The system gives no thread for the writer.
+    /// The system refuses the writer's thread.
     #[error("cannot start the thread pw-log: {0}")]
     Thread(#[from] io::Error),
 }
@@ -85,7 +85,7 @@ pub struct LogStats {
 /// panics are logged, too.
 ///
 /// # Errors
-/// The variable names no format, or the system gives no thread.
+/// The variable names no format, or the system refuses the thread.
 pub fn start(given: Option<Format>) -> Result<(), StartError> {
     let format = match (given, std::env::var(VARIABLE)) {
         (Some(format), _) => format,

@@ -44,8 +44,8 @@ pub(super) enum ResolveError {
     /// The lookup returned no address.
     #[error("the host name has no address")]
     NoAddress,
-    /// The system gave no thread for the lookup.
-    #[error("no thread for the lookup: {0}")]
+    /// The system refused the thread for the lookup.
+    #[error("cannot create a thread for the lookup: {0}")]
     NoThread(io::Error),
 }
 

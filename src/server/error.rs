@@ -14,7 +14,7 @@ pub enum StartError {
     /// The log cannot be started.
     #[error(transparent)]
     Log(#[from] logging::StartError),
-    /// The system gives fewer threads, or less address space, than the configuration needs.
+    /// The system allows fewer threads, or less address space, than the configuration needs.
     #[error(transparent)]
     Threads(#[from] threads::Shortage),
     /// The handlers of signals cannot be installed.
@@ -26,7 +26,7 @@ pub enum StartError {
     /// No public listener has a port that plain HTTP could be redirected to.
     #[error("[tls] redirect_listen needs a TCP address in [server] listen to send visitors to")]
     NoRedirectTarget,
-    /// The system gives no random numbers for the keys of sessions.
+    /// The system has no random numbers for the keys of sessions.
     #[error(transparent)]
     Randomness(#[from] NoRandomness),
     /// TLS cannot be set up.
@@ -35,7 +35,7 @@ pub enum StartError {
     /// Two metrics have the same name.
     #[error(transparent)]
     Metrics(#[from] prometheus::Error),
-    /// A part has no thread or no epoll instance.
+    /// The system refuses a part of the server its thread or epoll instance.
     #[error(transparent)]
     Part(#[from] io::Error),
 }

@@ -10,7 +10,7 @@
 //!
 //! 1. [`SetupLoader::load`] reads and checks the configuration and the certificates.
 //! 2. The descriptor table is grown, and every thread that the server needs is created once and
-//!    ended again, so that a system that gives too few fails the start and not a later moment.
+//!    ended again, so that a system that allows too few fails the start, not a later moment.
 //! 3. Signal handlers are installed before any thread that serves exists.
 //! 4. `Running::start` binds the listeners and starts the parts, each of which owns its
 //!    threads.
@@ -91,7 +91,7 @@ struct Running {
 /// Starts the log.
 ///
 /// # Errors
-/// The format is unknown, or the system gives no thread for the log. In the second case the
+/// The format is unknown, or the system refuses the log's thread. In the second case the
 /// error names the number of threads that the whole server needs, if the setup can be loaded.
 pub fn start_log(format: Option<logging::Format>, loader: &SetupLoader) -> Result<(), StartError> {
     let started = logging::start(format);

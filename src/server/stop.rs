@@ -21,8 +21,8 @@ use crate::threads::{self, OwnedThread};
 /// a quarter of `drain_timeout` if that is shorter.
 const TEARDOWN_TIME: Duration = Duration::from_secs(1);
 
-/// The thread that ends the other threads. It is created at the start, because at the stop the
-/// system may give none.
+/// The thread that ends the other threads. It is created at the start, because the system may refuse
+/// it at the stop.
 pub(super) struct Teardown {
     /// Declared before the thread, which ends when this is dropped.
     job: Sender<Box<dyn FnOnce() + Send>>,

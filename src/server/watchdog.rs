@@ -71,7 +71,7 @@ impl Watchdog {
     /// Starts the thread.
     ///
     /// # Errors
-    /// The system gives no thread.
+    /// The system refuses a thread.
     pub fn start(watched: Watched, give_up: GiveUp) -> io::Result<Watchdog> {
         let Watched { health, scoreboard, timeout } = watched;
         let mut renderer = Renderer::start(scoreboard)?;

@@ -27,8 +27,8 @@ pub(super) struct Dates {
 /// Evaluates the preconditions in the order of RFC 9110 13.2.2. Without `dates` it ignores the
 /// conditions on dates.
 ///
-/// It also ignores an `If-Modified-Since` of the future: that client has a representation from before
-/// the clock was set back, and would keep it for as long as the step.
+/// It also ignores an `If-Modified-Since` in the future. Such a client has a representation from before
+/// the clock was set back, and would otherwise keep it until the clock has caught up.
 pub(super) fn evaluate(
     headers: &HeaderMap,
     etag: &HeaderValue,

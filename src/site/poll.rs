@@ -11,7 +11,7 @@ use super::query::Pairs;
 use super::sources::unknown_source;
 use crate::upstream::PollRequest;
 
-/// Answers 202 when the poll begins. Its result is in the source's `fetched_at` or `error`.
+/// Responds with 202 when the poll begins. The result of the poll is in the source's `fetched_at` or `error`.
 pub(super) fn poll(context: &Context, request: &RouteRequest<'_>) -> Result<Content, Problem> {
     Pairs::of(&request.http.target)?.finish()?;
     let source = request.parameter;

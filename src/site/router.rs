@@ -1,4 +1,4 @@
-//! The router: from a request's path to its route.
+//! The router, which finds the route of a request's path.
 
 use http::header::ALLOW;
 use http::{Method, StatusCode};
@@ -42,8 +42,8 @@ impl Router {
     }
 }
 
-/// Answers a request whose method alone decides; `None` if the handler is to be called.
-pub(super) fn answer_by_method(
+/// Responds to a request whose method alone decides the response; `None` if the handler is to be called.
+pub(super) fn respond_by_method(
     methods: Methods,
     method: &Method,
 ) -> Option<Result<Response, Problem>> {
@@ -54,9 +54,9 @@ pub(super) fn answer_by_method(
     }
 }
 
-/// Answers a request for `*`, which stands for the server as a whole and is valid with OPTIONS only
+/// Responds to a request for `*`, which stands for the server as a whole and is valid with OPTIONS only
 /// (RFC 9112 3.2.4).
-pub(super) fn answer_asterisk(method: &Method) -> Result<Response, Problem> {
+pub(super) fn respond_to_asterisk(method: &Method) -> Result<Response, Problem> {
     match *method {
         Method::OPTIONS => Ok(options(Methods::Read)),
         _ => Err(Problem::bad_request("The target * is valid with OPTIONS only.")),

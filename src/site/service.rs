@@ -20,7 +20,7 @@ use super::finish::{self, Finisher};
 use super::methods::is_known;
 use super::observer::RequestObserver;
 use super::problem::Problem;
-use super::router::{Router, answer_asterisk, answer_by_method};
+use super::router::{Router, respond_by_method, respond_to_asterisk};
 use super::{cors, login, negotiate, target};
 use crate::access::{ActiveRules, Denial, Gate, RouteAccess};
 use crate::engine::{
@@ -134,11 +134,11 @@ impl Site {
         }
         let Some(matched) = matched else {
             return match &*path {
-                "*" => answer_asterisk(&request.method).map(Answer::ready),
+                "*" => respond_to_asterisk(&request.method).map(Answer::ready),
                 _ => Err(unmatched),
             };
         };
-        if let Some(outcome) = answer_by_method(matched.route.methods, &request.method) {
+        if let Some(outcome) = respond_by_method(matched.route.methods, &request.method) {
             return outcome.map(Answer::ready);
         }
         let handler = matched.route.handler;

@@ -199,7 +199,7 @@ mod tests {
         Prober::new(targets, None, BOUND).unwrap()
     }
 
-    /// Answers each connection with the same bytes; one byte every 50 ms if `drip`.
+    /// Writes the same bytes to each connection, if `drip` one byte every 50 ms.
     fn answer(listener: UnixListener, bytes: &'static str, drip: bool) {
         thread::spawn(move || {
             for stream in listener.incoming() {
@@ -216,7 +216,7 @@ mod tests {
         });
     }
 
-    /// Resets the first connections and answers the later ones. Returns whether all probes succeeded,
+    /// Resets the first connections and responds to the later ones. Returns true if all probes succeeded,
     /// and the number of connections.
     fn reset_first(resets: usize, probes: usize) -> (bool, usize) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -307,7 +307,7 @@ mod tests {
         let addresses: Vec<&str> = addresses.iter().map(String::as_str).collect();
         let begun = Instant::now();
         let text = prober(&addresses).probe().unwrap_err().to_string();
-        // Eight one after the other would be twice as long as this.
+        // Eight timeouts in sequence would be twice as long as this.
         assert!(begun.elapsed() < 4 * BOUND, "{:?}", begun.elapsed());
         let first = format!("http://{}/: timeout: ", silent[0].local_addr().unwrap());
         assert!(text.starts_with(&first), "{text}");

@@ -57,7 +57,7 @@ pub enum RestartMethod {
 /// Error of starting the command.
 #[derive(Debug, thiserror::Error)]
 pub enum WatchError {
-    /// The system gives too few threads.
+    /// The system allows too few threads.
     #[error(transparent)]
     Threads(#[from] threads::Shortage),
     /// The handlers of signals cannot be installed.

@@ -43,7 +43,7 @@ impl OwnedThread {
     /// Starts a thread that runs `body` and should end soon after its token is disconnected.
     ///
     /// # Errors
-    /// The system gives no thread; the message names it and the limits to raise.
+    /// The system refuses the thread; the message names it and the limits to raise.
     pub fn spawn<F>(name: impl Into<String>, body: F) -> io::Result<OwnedThread>
     where
         F: FnOnce(StopToken) + Send + 'static,
@@ -112,7 +112,7 @@ impl Drop for OwnedThread {
 /// Each caller states the reason why its thread must not be joined, and what ends it.
 ///
 /// # Errors
-/// The system gives no thread; the message names it and the limits to raise.
+/// The system refuses the thread; the message names it and the limits to raise.
 pub fn spawn_detached<F>(name: impl Into<String>, body: F) -> io::Result<()>
 where
     F: FnOnce() + Send + 'static,

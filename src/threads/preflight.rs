@@ -43,7 +43,7 @@ const HEADROOM: usize = 32 << 20;
 /// Longest wait for the kernel to remove ended threads.
 const MAX_WAIT: Duration = Duration::from_secs(1);
 
-/// The system gives fewer threads than the server needs.
+/// The system allows fewer threads than the server needs.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "cannot create the thread {name}: {reason}; {needed} threads are needed in all, and {made} \
@@ -90,7 +90,7 @@ impl fmt::Display for Reason {
 /// that they can then allocate `memory` bytes beside what every thread needs.
 ///
 /// # Errors
-/// The system gives fewer threads, or leaves too little address space for them to work.
+/// The system allows fewer threads, or leaves too little address space for them to work.
 pub fn ensure(names: &[String], memory: usize) -> Result<(), Shortage> {
     let before = count();
     let mut threads = Vec::new();

@@ -1,4 +1,4 @@
-//! Requests, counted as the site answers them.
+//! Requests, counted as the site responds to them.
 
 use std::time::Duration;
 

@@ -2,7 +2,7 @@
 //!
 //! Rendering reads files of `/proc`, and these can hang: in containers some are served by a FUSE
 //! file system. The watchdog waits for [`RENDER_TIMEOUT`] and then logs its line without the
-//! scoreboard. The thread is created at the start, because a server that is stuck may get none.
+//! scoreboard. The thread is created at the start, because the system may refuse it to a server that is stuck.
 //! While one rendering hangs, no second one is started.
 
 use std::io;

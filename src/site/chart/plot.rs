@@ -1,4 +1,4 @@
-//! From points to shapes: lines that end at gaps, and the spans in which the latest observation was
+//! Converts points to shapes: lines that end at gaps, and the spans in which the latest observation was
 //! stale.
 
 use crate::history::Bucket;

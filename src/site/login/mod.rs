@@ -1,15 +1,15 @@
 //! `/login` and `/logout`: browsers sign in on a page and get a session.
 //!
 //! A browser opens its own dialog for a Basic challenge, then sends the password with every request,
-//! and has no way to sign out. So a page answers 401 with this form and a Bearer challenge, for which
+//! and has no way to sign out. So a page responds with 401, this form and a Bearer challenge, for which
 //! browsers open no dialog; the API challenges for Basic.
 //!
 //! 1. `GET /login`, or any page without valid credentials, sends the form.
 //! 2. `POST /login` parses the form ([`form`]) and verifies the password under the same limits as
 //!    Basic. It redirects to the checked `next` path ([`next`]) with the cookie of a new session and,
 //!    for a browser without one, a device cookie ([`cookie`]).
-//! 3. `POST /logout` ends the sessions of the request's cookies. It answers 303 only once the end is
-//!    on disk, and 503 before that.
+//! 3. `POST /logout` ends the sessions of the request's cookies. It responds with 303 only once the end
+//!    is on disk, and with 503 before that.
 
 mod cookie;
 mod form;

@@ -5,7 +5,7 @@ use serde_json::{Value as Json, json};
 use super::example;
 use super::operation::{Read, common, options, path_parameters};
 use super::parameter::references;
-use super::response::{DATED, answer, json_media, media};
+use super::response::{DATED, json_media, media, response_with};
 
 const TAG: &str = "now";
 
@@ -20,7 +20,11 @@ pub(super) fn status() -> Read {
         tag: TAG,
         summary: "Every source.",
         parameters: &["fields", "format", "max_age"],
-        ok: answer("Every source.", &DATED, [json_media("Status", example::status()), shell()]),
+        ok: response_with(
+            "Every source.",
+            &DATED,
+            [json_media("Status", example::status()), shell()],
+        ),
         tagged: true,
         also: &[],
     }
@@ -33,7 +37,7 @@ pub(super) fn sources() -> Read {
         tag: TAG,
         summary: "Every source, as a list.",
         parameters: &["fields", "max_age"],
-        ok: answer(
+        ok: response_with(
             "The sources in the order of the configuration.",
             &DATED,
             [json_media("Sources", json!([example::named_source()]))],
@@ -50,7 +54,11 @@ pub(super) fn source() -> Read {
         tag: TAG,
         summary: "One source.",
         parameters: &["fields", "max_age"],
-        ok: answer("The source.", &DATED, [json_media("NamedSource", example::named_source())]),
+        ok: response_with(
+            "The source.",
+            &DATED,
+            [json_media("NamedSource", example::named_source())],
+        ),
         tagged: true,
         also: &["NotFound"],
     }
@@ -63,7 +71,7 @@ pub(super) fn value() -> Read {
         tag: TAG,
         summary: "One value.",
         parameters: &["format", "max_age"],
-        ok: answer(
+        ok: response_with(
             "The value, and how far it can be trusted.",
             &DATED,
             [json_media("OneValue", example::one_value()), shell()],
@@ -80,7 +88,7 @@ pub(super) fn bare_value() -> Read {
         tag: TAG,
         summary: "The bare value. A missing value is a 503.",
         parameters: &["max_age"],
-        ok: answer("The value.", &DATED, [media("text/plain", "BareValue", "84.6\n")]),
+        ok: response_with("The value.", &DATED, [media("text/plain", "BareValue", "84.6\n")]),
         tagged: true,
         also: &["NotFound"],
     }
@@ -89,7 +97,7 @@ pub(super) fn bare_value() -> Read {
 /// `/api/v1/sources/{source}/poll`
 pub(super) fn poll(path: &str) -> Json {
     let mut responses = common(&["NotFound"]);
-    let begun = answer(
+    let begun = response_with(
         "The poll begins. Its result is in `fetched_at` or `error` of the source.",
         &["Location", "Cache-Control"],
         [json_media("PollBegun", example::poll_begun())],

@@ -3,7 +3,7 @@
 use serde_json::Value as Json;
 
 use super::operation::Read;
-use super::response::{CACHED, FLEETING, answer, media, plain_media};
+use super::response::{CACHED, FLEETING, media, plain_media, response_with};
 
 /// `/`
 pub(super) fn dashboard() -> Read {
@@ -19,7 +19,7 @@ pub(super) fn source_page() -> Read {
 
 /// `/chart/{source}.{field}.svg`
 pub(super) fn chart() -> Read {
-    let ok = answer("The picture.", &CACHED, [svg()]);
+    let ok = response_with("The picture.", &CACHED, [svg()]);
     Read {
         parameters: &["range", "width", "height", "theme"],
         also: &["NotFound"],
@@ -31,23 +31,26 @@ pub(super) fn chart() -> Read {
 pub(super) fn asset() -> Read {
     let files = [plain_media("text/css", "Text"), plain_media("text/javascript", "Text"), svg()];
     let about = "A file that the pages load. A name is never used again for other bytes.";
-    Read { also: &["NotFound"], ..page("getAsset", about, answer("The file.", &CACHED, files)) }
+    Read {
+        also: &["NotFound"],
+        ..page("getAsset", about, response_with("The file.", &CACHED, files))
+    }
 }
 
 /// `/favicon.ico`
 pub(super) fn favicon() -> Read {
-    page("getIcon", "The icon.", answer("The icon.", &CACHED, [svg()]))
+    page("getIcon", "The icon.", response_with("The icon.", &CACHED, [svg()]))
 }
 
 /// `/robots.txt`
 pub(super) fn robots() -> Read {
-    let ok = answer("No page.", &CACHED, [plain_media("text/plain", "Text")]);
+    let ok = response_with("No page.", &CACHED, [plain_media("text/plain", "Text")]);
     page("getRobots", "The pages that search engines may index.", ok)
 }
 
 /// `/openapi.json`
 pub(super) fn openapi() -> Read {
-    let ok = answer("The document.", &CACHED, [plain_media("application/json", "OpenApi")]);
+    let ok = response_with("The document.", &CACHED, [plain_media("application/json", "OpenApi")]);
     Read { tag: "document", ..page("getOpenApi", "This document.", ok) }
 }
 
@@ -67,7 +70,7 @@ pub(super) fn readiness() -> Read {
 }
 
 fn html() -> Json {
-    answer("The page.", &CACHED, [plain_media("text/html", "Text")])
+    response_with("The page.", &CACHED, [plain_media("text/html", "Text")])
 }
 
 fn svg() -> (String, Json) {
@@ -79,6 +82,6 @@ fn page(id: &'static str, summary: &'static str, ok: Json) -> Read {
 }
 
 fn probe(id: &'static str, summary: &'static str) -> Read {
-    let ok = answer("Yes.", &FLEETING, [media("text/plain", "Ok", "ok\n")]);
+    let ok = response_with("Yes.", &FLEETING, [media("text/plain", "Ok", "ok\n")]);
     Read { id, tag: "health", summary, parameters: &[], ok, tagged: false, also: &[] }
 }

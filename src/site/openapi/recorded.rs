@@ -4,7 +4,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::example;
 use super::operation::Read;
-use super::response::{CACHED, answer, json_media, media};
+use super::response::{CACHED, json_media, media, response_with};
 
 const TAG: &str = "past";
 
@@ -48,7 +48,7 @@ pub(super) fn events() -> Read {
         tag: TAG,
         summary: "Recorded events, the latest first, in pages.",
         parameters: &["limit", "before", "events_source"],
-        ok: answer(
+        ok: response_with(
             "A page of events, and the address of the next one.",
             &CACHED,
             [json_media("Events", example::events())],

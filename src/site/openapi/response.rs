@@ -86,7 +86,7 @@ pub(super) fn plain_media(kind: &str, schema: &str) -> (String, Json) {
 }
 
 /// Returns a response with these headers and one of these bodies.
-pub(super) fn answer(
+pub(super) fn response_with(
     description: &str,
     headers: &[&str],
     bodies: impl IntoIterator<Item = (String, Json)>,
@@ -111,7 +111,7 @@ pub(super) fn responses() -> Json {
         let headers: Vec<&str> = ["Cache-Control", "Vary"].iter().chain(headers).copied().collect();
         let json =
             media("application/problem+json", "Problem", example::problem(status, title, detail));
-        answer(about, &headers, [json, plain_media("text/html", "Text")])
+        response_with(about, &headers, [json, plain_media("text/html", "Text")])
     };
     let not_modified = ["ETag", "Last-Modified", "Cache-Control", "Vary"];
     json!({
@@ -139,7 +139,7 @@ pub(super) fn responses() -> Json {
             400, "Bad Request",
             &format!(
                 "A parameter is unknown, repeated or malformed, or the address is; the query holds \
-                 more than {MAX_PARAMETERS} parameters; or the answer would take too much work, \
+                 more than {MAX_PARAMETERS} parameters; or the response would take too much work, \
                  and the detail names a cheaper request."
             ),
             "max_age is a number of whole seconds up to 2147483647, such as max_age=300.", &[],

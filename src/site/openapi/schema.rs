@@ -168,7 +168,7 @@ fn source() -> Json {
             "next_poll_at": maybe_time("Time of the next poll."),
             "values": {
                 "type": "object",
-                "description": "Each value under its field's name; empty before the first answer.",
+                "description": "Each value under its field's name; empty before the first successful poll.",
                 "propertyNames": {"pattern": NAME},
                 "additionalProperties": reference("Value"),
             },

@@ -4,7 +4,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::operation::{common, options};
 use super::parameter::references;
-use super::response::{answer, plain_media, shared};
+use super::response::{plain_media, response_with, shared};
 
 const TAG: &str = "access";
 
@@ -18,7 +18,7 @@ fn responses(also: &[&str], own: &[(&str, Json)]) -> Map<String, Json> {
 pub(super) fn login(path: &str) -> Json {
     let form = |content: bool| {
         let bodies = content.then(|| plain_media("text/html", "Text"));
-        let mut form = answer("The form.", &["Cache-Control", "Vary"], bodies);
+        let mut form = response_with("The form.", &["Cache-Control", "Vary"], bodies);
         if let Some(members) = form.as_object_mut().filter(|_| !content) {
             members.remove("content");
         }
@@ -69,7 +69,7 @@ pub(super) fn login(path: &str) -> Json {
 
 /// Returns the operations of `/logout`.
 pub(super) fn logout(path: &str) -> Json {
-    let unsaved = answer(
+    let unsaved = response_with(
         "The session has ended, but a crash of the server would restore it: it is not on disk yet.",
         &["Cache-Control", "Vary", "Retry-After", "Set-Cookie", "Clear-Site-Data"],
         [plain_media("application/problem+json", "Problem"), plain_media("text/html", "Text")],

@@ -12,7 +12,7 @@ use super::fixture::{asset_of, example_path};
 use super::schema_check::SchemaCheck;
 use crate::route_pattern::RoutePattern;
 use crate::site::fixture::{get, site, text};
-use crate::site::router::{Router, answer_by_method};
+use crate::site::router::{Router, respond_by_method};
 use crate::site::routes::route;
 
 #[test]
@@ -39,7 +39,7 @@ fn routes_and_methods_are_those_of_the_document() {
     for operation in check.operations() {
         let path = example_path(&operation, &asset_of(&site));
         let matched = router.find(&path).unwrap_or_else(|| panic!("{path} matches no route"));
-        let outcome = answer_by_method(matched.route.methods, &operation.method.parse().unwrap());
+        let outcome = respond_by_method(matched.route.methods, &operation.method.parse().unwrap());
         assert!(!matches!(outcome, Some(Err(_))), "{} {path}", operation.method);
         documented.entry(matched.pattern.as_str()).or_default().insert(operation.method);
     }
