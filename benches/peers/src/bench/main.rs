@@ -24,7 +24,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustls::ClientConfig;
 
 use load::{Load, Outcome};
-use report::{Alone, Figures, Way, median};
+use report::{Figures, OwnFigures, RequestKind, median};
 use servers::{Kind, Ours, Places, Server};
 
 /// Measure pumphouse-web beside nginx, axum and tiny_http.
@@ -89,10 +89,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     for round in 1..=arguments.rounds {
         eprintln!("round {round} of {}", arguments.rounds);
         let only = arguments.only.as_deref().unwrap_or_default();
-        for way in Way::ALL.into_iter().filter(|way| way.as_str().starts_with(only)) {
-            for kind in Kind::ALL.into_iter().filter(|kind| kind.speaks_tls() || !way.tls) {
+        for request in
+            RequestKind::ALL.into_iter().filter(|request| request.as_str().starts_with(only))
+        {
+            for kind in Kind::ALL.into_iter().filter(|kind| kind.speaks_tls() || !request.tls) {
                 let time = Duration::from_secs_f64(arguments.seconds);
-                figures.push(measure(kind, way, &places, &client, &sources, time)?);
+                figures.push(measure(kind, request, &places, &client, &sources, time)?);
             }
         }
     }
@@ -100,7 +102,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("{}", report::figures_table(&figures));
         return Ok(());
     }
-    let alone = alone(&arguments, &places, &client, &sources, body)?;
+    let own = measure_ours_alone(&arguments, &places, &client, &sources, body)?;
     let failed: u64 = figures.iter().map(|it| it.failed).sum();
     let text = format!(
         "Measured by `make bench` on {}; {} rounds of {} s each, {CONNECTIONS} connections, \
@@ -108,7 +110,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         report::machine(),
         arguments.rounds,
         arguments.seconds,
-        report::goals_table(&figures, &alone),
+        report::goals_table(&figures, &own),
         report::figures_table(&figures)
     );
     println!("{text}");
@@ -121,21 +123,21 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 fn measure(
     kind: Kind,
-    way: Way,
+    request: RequestKind,
     places: &Places,
     client: &Arc<ClientConfig>,
     sources: &str,
     time: Duration,
 ) -> Result<Figures, Box<dyn Error>> {
-    let server = servers::start(kind, places, way.tls, sources)?;
-    let load = load_of(&server, way, client, CONNECTIONS, time);
+    let server = servers::start(kind, places, request.tls, sources)?;
+    let load = load_of(&server, request, client, CONNECTIONS, time);
     // A warm-up, so that no server is measured during its first allocations.
     load::run(&Load { time: time / 10, ..load.clone() })?;
     let before = server.cpu();
     let mut outcome = load::run(&load)?;
     let cpu = server.cpu() - before;
     let figures = Figures {
-        way,
+        request,
         kind,
         per_second: outcome.per_second(),
         p50: outcome.quantile(0.5),
@@ -146,7 +148,7 @@ fn measure(
     };
     eprintln!(
         "  {:<30} {:<14} {:>9.0}/s  p99 {:>7.2} ms  {:>6.1} µs",
-        way.as_str(),
+        request.as_str(),
         kind.as_str(),
         figures.per_second,
         figures.p99,
@@ -157,28 +159,28 @@ fn measure(
 
 fn load_of(
     server: &Server,
-    way: Way,
+    request: RequestKind,
     client: &Arc<ClientConfig>,
     connections: usize,
     time: Duration,
 ) -> Load {
     Load {
         address: server.address,
-        tls: way.tls.then(|| Arc::clone(client)),
+        tls: request.tls.then(|| Arc::clone(client)),
         path: PATH,
         connections,
-        keep_alive: way.keep_alive,
+        keep_alive: request.keep_alive,
         time,
     }
 }
 
-fn alone(
+fn measure_ours_alone(
     arguments: &Arguments,
     places: &Places,
     client: &Arc<ClientConfig>,
     sources: &str,
     body: String,
-) -> Result<Alone, Box<dyn Error>> {
+) -> Result<OwnFigures, Box<dyn Error>> {
     let limits =
         format!("max_connections = {0}\nmax_connections_per_address = {0}", arguments.idle + 200);
     eprintln!("{} idle TLS connections", arguments.idle);
@@ -193,7 +195,7 @@ fn alone(
     let far = far::measure(places).inspect_err(|error| eprintln!("  not measured: {error}")).ok();
     let starts = (0..9).map(|_| servers::time_to_first_byte(places));
     let starts = starts.collect::<Result<Vec<_>, _>>()?;
-    Ok(Alone {
+    Ok(OwnFigures {
         idle_connections: idle.connections,
         idle_kib_each: idle.kib_each,
         idle_canary_p99: idle.canary_p99,
@@ -219,10 +221,10 @@ fn hung_over_well(
     let (well, hung) = (start(sources)?, start(&hung_sources)?);
     // By then both servers have their values, and one has its first failures.
     std::thread::sleep(FIRST_POLLS);
-    let way = Way { tls: true, keep_alive: true };
+    let request = RequestKind { tls: true, keep_alive: true };
     let time = Duration::from_secs_f64(arguments.seconds);
     let p99 = |server: &Server| -> io::Result<f64> {
-        let mut outcome: Outcome = load::run(&load_of(server, way, client, 8, time))?;
+        let mut outcome: Outcome = load::run(&load_of(server, request, client, 8, time))?;
         Ok(outcome.quantile(0.99))
     };
     let mut ratios = Vec::new();

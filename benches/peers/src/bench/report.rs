@@ -7,17 +7,17 @@ use crate::servers::Kind;
 
 /// Kind of request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Way {
+pub struct RequestKind {
     pub tls: bool,
     pub keep_alive: bool,
 }
 
-impl Way {
-    pub const ALL: [Way; 4] = [
-        Way { tls: false, keep_alive: true },
-        Way { tls: true, keep_alive: true },
-        Way { tls: false, keep_alive: false },
-        Way { tls: true, keep_alive: false },
+impl RequestKind {
+    pub const ALL: [RequestKind; 4] = [
+        RequestKind { tls: false, keep_alive: true },
+        RequestKind { tls: true, keep_alive: true },
+        RequestKind { tls: false, keep_alive: false },
+        RequestKind { tls: true, keep_alive: false },
     ];
 
     pub const fn as_str(self) -> &'static str {
@@ -33,7 +33,7 @@ impl Way {
 /// Figures of one round.
 #[derive(Debug, Clone, Copy)]
 pub struct Figures {
-    pub way: Way,
+    pub request: RequestKind,
     pub kind: Kind,
     pub per_second: f64,
     pub p50: f64,
@@ -44,7 +44,7 @@ pub struct Figures {
 }
 
 /// Figures of pumphouse-web alone.
-pub struct Alone {
+pub struct OwnFigures {
     pub idle_connections: usize,
     pub idle_kib_each: f64,
     pub idle_canary_p99: f64,
@@ -61,8 +61,8 @@ pub fn median(mut values: Vec<f64>) -> f64 {
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
-fn figure(all: &[Figures], way: Way, kind: Kind, of: impl Fn(&Figures) -> f64) -> f64 {
-    let these = all.iter().filter(|figures| figures.way == way && figures.kind == kind);
+fn figure(all: &[Figures], request: RequestKind, kind: Kind, of: impl Fn(&Figures) -> f64) -> f64 {
+    let these = all.iter().filter(|figures| figures.request == request && figures.kind == kind);
     median(these.map(of).collect())
 }
 
@@ -71,13 +71,15 @@ pub fn figures_table(all: &[Figures]) -> String {
     let _ =
         writeln!(text, "| | server | requests/s | p50 ms | p99 ms | CPU µs/request | RSS MiB |");
     let _ = writeln!(text, "| --- | --- | ---: | ---: | ---: | ---: | ---: |");
-    for way in Way::ALL.into_iter().filter(|way| all.iter().any(|it| it.way == *way)) {
-        for kind in Kind::ALL.into_iter().filter(|kind| kind.speaks_tls() || !way.tls) {
-            let of = |of: fn(&Figures) -> f64| figure(all, way, kind, of);
+    for request in
+        RequestKind::ALL.into_iter().filter(|request| all.iter().any(|it| it.request == *request))
+    {
+        for kind in Kind::ALL.into_iter().filter(|kind| kind.speaks_tls() || !request.tls) {
+            let of = |of: fn(&Figures) -> f64| figure(all, request, kind, of);
             let _ = writeln!(
                 text,
                 "| {} | {} | {:.0} | {:.2} | {:.2} | {:.1} | {:.1} |",
-                way.as_str(),
+                request.as_str(),
                 kind.as_str(),
                 of(|it| it.per_second),
                 of(|it| it.p50),
@@ -90,18 +92,19 @@ pub fn figures_table(all: &[Figures]) -> String {
     text
 }
 
-pub fn goals_table(all: &[Figures], alone: &Alone) -> String {
-    let rate = |way, kind| figure(all, way, kind, |it| it.per_second);
+pub fn goals_table(all: &[Figures], own: &OwnFigures) -> String {
+    let rate = |request, kind| figure(all, request, kind, |it| it.per_second);
     // Ratios are computed within a round, so that a slow moment of the machine affects both sides.
-    let ratio = |way: Way, kind: Kind, of: fn(&Figures) -> f64| {
-        let side = |kind| all.iter().filter(move |it| it.way == way && it.kind == kind).map(of);
+    let ratio = |request: RequestKind, kind: Kind, of: fn(&Figures) -> f64| {
+        let side =
+            |kind| all.iter().filter(move |it| it.request == request && it.kind == kind).map(of);
         median(side(Kind::Ours).zip(side(kind)).map(|(ours, theirs)| ours / theirs).collect())
     };
-    let better_peer = |way| match rate(way, Kind::Nginx) > rate(way, Kind::Axum) {
+    let better_peer = |request| match rate(request, Kind::Nginx) > rate(request, Kind::Axum) {
         true => Kind::Nginx,
         false => Kind::Axum,
     };
-    let [http_keep, https_keep, http_close, https_close] = Way::ALL;
+    let [http_keep, https_keep, http_close, https_close] = RequestKind::ALL;
     let speed: fn(&Figures) -> f64 = |it| it.per_second;
     let cost: fn(&Figures) -> f64 = |it| it.cpu_micros;
     let mib = |kib: u64| kib as f64 / 1024.0;
@@ -117,7 +120,7 @@ pub fn goals_table(all: &[Figures], alone: &Alone) -> String {
             reached <= goal,
         )
     };
-    let far = alone.far.map(|Far { megabytes, ours_seconds, nginx_seconds }| {
+    let far = own.far.map(|Far { megabytes, ours_seconds, nginx_seconds }| {
         most(
             &format!(
                 "one response of {megabytes:.1} MB over a line of {ROUND_TRIP_MILLIS} ms, \
@@ -157,17 +160,17 @@ pub fn goals_table(all: &[Figures], alone: &Alone) -> String {
             "",
             ratio(https_keep, Kind::Nginx, cost),
         ),
-        most("p99 with all upstreams hung over all well", 1.1, "", alone.hung_over_well),
+        most("p99 with all upstreams hung over all well", 1.1, "", own.hung_over_well),
         most(
-            &format!("{} idle TLS connections: each", alone.idle_connections),
+            &format!("{} idle TLS connections: each", own.idle_connections),
             12.0,
             " KiB",
-            alone.idle_kib_each,
+            own.idle_kib_each,
         ),
-        most("idle TLS connections: canary p99", 50.0, " ms", alone.idle_canary_p99),
-        most("at rest: RSS", 12.0, " MiB", mib(alone.at_rest_kib)),
-        most("start: exec to first byte", 50.0, " ms", alone.start_millis),
-        most("binary", 12.0, " MB", alone.binary_bytes as f64 / 1e6),
+        most("idle TLS connections: canary p99", 50.0, " ms", own.idle_canary_p99),
+        most("at rest: RSS", 12.0, " MiB", mib(own.at_rest_kib)),
+        most("start: exec to first byte", 50.0, " ms", own.start_millis),
+        most("binary", 12.0, " MB", own.binary_bytes as f64 / 1e6),
     ];
     let mut text = String::from("| goal | wanted | measured | |\n| --- | --- | --- | --- |\n");
     for (name, wanted, measured, reached) in rows.into_iter().chain(far) {
