@@ -32,6 +32,7 @@ pub use self::service::AdminPages;
 use self::service::{AdminService, RENDERED_PAGES};
 use self::shared_page::MAX_WAITERS;
 use crate::engine::{Engine, Listener, Settings};
+use crate::threads;
 
 /// Prefix of the threads' names. Linux keeps 15 bytes of a thread's name, which is
 /// exactly `pw-adm-acceptor`.
@@ -108,7 +109,8 @@ impl Admin {
         };
         let health = Arc::clone(&pages.health);
         let service = Arc::new(AdminService::from(pages));
-        let engine = Engine::start(vec![listener], settings(max_connections), None, service)?;
+        let engine = Engine::start(vec![listener], settings(max_connections), None, service)
+            .map_err(threads::with_limits)?;
         health.set_admin(engine.stats());
         Ok(Admin { local_addr, engine: Some(engine) })
     }

@@ -23,7 +23,7 @@ pub(super) struct HeavyState {
     /// Deadline of the wait for the first permit, then of the whole work.
     deadline: Option<Deadline>,
     /// Deadline of the current wait, for work with a fallback.
-    patience: Option<Deadline>,
+    wait_deadline: Option<Deadline>,
     /// Set while the work has begun and has led to no response yet.
     begun: Option<Begun>,
     /// The response is a stream whose source is read under a permit.
@@ -45,7 +45,7 @@ pub(super) enum Admission {
 
 impl HeavyState {
     /// Decides on the next piece of work. `queue_timeout` bounds the wait for the first permit, and
-    /// `write_timeout` the whole work from then on. The patience of a fallback bounds each wait.
+    /// `write_timeout` the whole work from then on. The `max_wait` of a fallback bounds each wait.
     pub(super) fn admit(
         &mut self,
         work: &HeavyWork,
@@ -59,14 +59,14 @@ impl HeavyState {
         }
         self.deadline.get_or_insert(Deadline::of(now, settings.queue_timeout));
         if let Some(fallback) = &work.fallback {
-            self.patience.get_or_insert(Deadline::of(now, fallback.max_wait));
+            self.wait_deadline.get_or_insert(Deadline::of(now, fallback.max_wait));
         }
         if self.deadline().is_some_and(|deadline| deadline.passed(now)) {
             return Admission::Expired;
         }
         let admission = self.use_permit(now);
         if admission == Admission::Run {
-            self.patience = None;
+            self.wait_deadline = None;
             if self.begun.is_none() {
                 self.begun = self.permit.as_ref().map(Permit::begin);
                 self.deadline = Some(Deadline::of(now, settings.write_timeout));
@@ -118,7 +118,7 @@ impl HeavyState {
 
     /// Returns the deadline of the wait or of the work, or `None` while a response is sent.
     pub(super) fn deadline(&self) -> Option<Deadline> {
-        self.deadline.into_iter().chain(self.patience).min()
+        self.deadline.into_iter().chain(self.wait_deadline).min()
     }
 
     /// Frees the permit while the client is awaited. The work continues under another one.
@@ -130,7 +130,7 @@ impl HeavyState {
     /// Records the response that the work has led to, with the body that is sent.
     pub(super) fn respond(&mut self, body: Option<&Body>) {
         self.deadline = None;
-        self.patience = None;
+        self.wait_deadline = None;
         self.begun = None;
         self.streaming = self.entered.is_some() && matches!(body, Some(Body::Stream(_)));
         if !self.streaming {

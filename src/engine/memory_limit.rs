@@ -32,6 +32,10 @@ pub(super) struct MemoryLimit {
     used: AtomicUsize,
     /// The acceptor has yet to reclaim memory, or found no connection to close since its latest
     /// sweep.
+    ///
+    /// It guards no other data, as `used` is a counter of its own. `AcqRel` and `Acquire` order it
+    /// with `used`: an acceptor that sees the request also sees the bytes for which a thread has
+    /// made it, so it does not find the limit kept and clear the request.
     reclaim_requested: AtomicBool,
 }
 

@@ -12,6 +12,7 @@ use crate::access::Gate;
 use crate::config::{Config, ListenAddr};
 use crate::engine::{DESCRIPTORS_BEYOND_CAP, Engine, Listener, Settings};
 use crate::site::Redirect;
+use crate::threads;
 
 /// Maximum number of connections; each ends as soon as it is answered.
 const MAX_CONNECTIONS: usize = 64;
@@ -34,7 +35,8 @@ pub(super) fn start(
         log::info!("listening on http://{address}/, for redirects to https");
     }
     let service = Arc::new(Redirect { port, gate: gate.clone() });
-    Ok(Some(Engine::start(listeners, settings(config), None, service)?))
+    let engine = Engine::start(listeners, settings(config), None, service);
+    Ok(Some(engine.map_err(threads::with_limits)?))
 }
 
 fn settings(config: &Config) -> Settings {

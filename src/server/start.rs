@@ -36,6 +36,7 @@ use crate::kernel::descriptors;
 use crate::last_values::{self, Saver};
 use crate::logging;
 use crate::site::{self, Site};
+use crate::threads;
 use crate::upstream::Pollers;
 
 /// Interval in which the recorder wakes if no history is kept.
@@ -102,7 +103,8 @@ impl Running {
         let tls = certificates.as_ref().map(|live| live.server_config()).transpose()?;
         let scheme = if tls.is_some() { "https" } else { "http" };
         let settings = Settings { max_connections, ..config.server.engine.clone() };
-        let engine = Engine::start(listeners, settings, tls, Arc::new(site.clone()))?;
+        let engine = Engine::start(listeners, settings, tls, Arc::new(site.clone()))
+            .map_err(threads::with_limits)?;
 
         // The admin listener, and the watchdog.
         let health = Arc::new(Health {

@@ -9,7 +9,7 @@ mod limits;
 mod owned;
 mod preflight;
 
-pub use self::owned::{OwnedThread, StillRunning, StopToken, spawn_detached};
+pub use self::owned::{OwnedThread, StillRunning, StopToken, spawn_detached, with_limits};
 pub use self::preflight::{Shortage, ensure, lacks_allocator_thread};
 
 /// Owns the state of the sources and publishes it.

@@ -122,6 +122,15 @@ where
     spawned.map(drop).map_err(|error| spawn_error(&name, &error))
 }
 
+/// Appends the limits to raise to the error of code that starts threads itself, if it is one with which
+/// the system refuses a thread (`EAGAIN` or `ENOMEM`).
+pub fn with_limits(error: io::Error) -> io::Error {
+    if !matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::OutOfMemory) {
+        return error;
+    }
+    io::Error::new(error.kind(), format!("{error}; {}", Limits::of_this_process()))
+}
+
 fn spawn_error(name: &str, error: &io::Error) -> io::Error {
     let limits = Limits::of_this_process();
     io::Error::new(error.kind(), format!("cannot create the thread {name}: {error}; {limits}"))
@@ -136,6 +145,15 @@ mod tests {
     use super::*;
 
     const AMPLE: Duration = Duration::from_secs(20);
+
+    #[test]
+    fn limits_are_appended_to_the_error_of_a_refused_thread_alone() {
+        let refused = io::Error::new(io::ErrorKind::WouldBlock, "cannot create the thread pw");
+        let message = with_limits(refused).to_string();
+        assert!(message.starts_with("cannot create the thread pw; raise the limit"), "{message}");
+        let other = with_limits(io::Error::from_raw_os_error(24));
+        assert_eq!(other.raw_os_error(), Some(24));
+    }
 
     #[test]
     fn owned_thread_is_stopped_and_joined_when_its_handle_is_dropped() {

@@ -38,7 +38,9 @@
 //! | `Body`, `Discard` | `body_timeout` from the end of the head | 408 |
 //! | output pending | `write_timeout` from the first byte of the response | reset |
 //!
-//! `Handling` has none: the service holds a worker or waits for a permit, which `heavy` bounds.
+//! `Handling` sets no deadline of its own: [`Connection::deadline`] still returns that of the body. It
+//! does not end a call that runs, which holds a worker. While a call waits for a permit, the session
+//! uses the deadline of `heavy` in its place.
 //!
 //! A [`Refusal`](super::refusal::Refusal) ends the connection, and the bytes behind the refused request
 //! are dropped (RFC 9112 11.2).

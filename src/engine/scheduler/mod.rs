@@ -48,11 +48,15 @@
 //!
 //! | place | threads that may touch the connection |
 //! | --- | --- |
-//! | Parked | the thread that dispatches events may queue it; the acceptor may claim or evict it |
+//! | Parked | the thread that dispatches events, and any thread that frees a permit, may queue it, or claim it for the reaper if it was shed; the acceptor may claim or evict it |
 //! | Queued | one worker takes it; the acceptor may claim, shed or evict it |
 //! | Claimed | the reaper takes it |
 //! | Driven | the thread that took it, alone: it reads, writes, parses and calls the service |
 //! | Closed | the acceptor removes it from the [`SlotTable`] |
+//!
+//! Two others hold the session's mutex for a moment without having taken the connection, and only if
+//! it is free: [`Slot::try_inspect`], at the end of a drain that has timed out, and an eviction, which
+//! locks the mutex before it swaps the word and leaves a connection that it then finds driven.
 //!
 //! The place is part of the connection's atomic word (`slot.rs`), and each arrow is one
 //! compare-and-swap. A connection is driven by the thread whose swap moved it to `Driven`. An edge
@@ -69,8 +73,11 @@
 //!   queued or claimed it wrote before, as if a lock had passed from one to the other. The fields
 //!   beside the word (deadline, state, ...) are `Relaxed`: the sweep reads them after an `Acquire`
 //!   load of the word. They may belong to a later turn than the word does; so whatever the sweep
-//!   decides takes effect by a swap that fails if the connection has moved, and a session checks its
-//!   deadline itself before it expires. The session is in a mutex because unsafe code is forbidden;
+//!   decides takes effect by a swap that fails if the connection is at another place, and a session
+//!   checks its deadline itself before it expires. The swap compares the place and not the turn: a
+//!   connection that has waited for `queue_timeout`, and is taken, driven for a turn and queued again
+//!   between the sweep's load of its tick and the swap, is shed after all. Its next call of the
+//!   service gets 503; a response under way is finished. The session is in a mutex because unsafe code is forbidden;
 //!   nothing relies on its ordering.
 //! * **Run queue and parked leader**: `fence(SeqCst)` on both sides, as in Dekker's algorithm. The
 //!   leader stores `parked`, then loads the queue's length; a producer stores the length, then loads
@@ -291,6 +298,7 @@ impl<S, P: Poller> Scheduler<S, P> {
             Signal::Noted => {}
             Signal::Queue => {
                 self.run_queue.push(Arc::clone(slot));
+                self.stats.set_queue_depth(self.run_queue.len());
                 self.wake_leader();
             }
             Signal::Reap => (self.reap)(Arc::clone(slot)),
@@ -308,6 +316,7 @@ impl<S, P: Poller> Scheduler<S, P> {
     ) {
         slot.requeue(state, deadline, now);
         self.run_queue.push_again(Arc::clone(slot));
+        self.stats.set_queue_depth(self.run_queue.len());
     }
 
     /// Ends the leader's wait if a worker is parked. If none is, a worker will check the run queue

@@ -13,8 +13,9 @@
 //! Lingering costs two system calls and an event. A lingering connection holds a descriptor and its
 //! slot. A turn bounds its reads, it is the first to be evicted at the connection cap, and a server
 //! that stops leaves it [`DRAIN_GRACE`](crate::engine::limits::DRAIN_GRACE). These connections do not
-//! linger: one on which nothing was written, an evicted one, and one whose client has ended its
-//! stream.
+//! linger: one that is closed in its handshake or before it was sent a response because a deadline
+//! has passed, one that is reset at `write_timeout`, an evicted one, one whose client has ended its
+//! stream, and one whose socket or streamed body has failed.
 //!
 //! A body that only the end of the connection delimits (HTTP/1.0) must not look complete if it is
 //! truncated. If its source fails, or the process ends, the connection is reset.

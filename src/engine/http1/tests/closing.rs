@@ -25,7 +25,7 @@ fn client_that_has_ended_its_half_receives_its_responses() {
 }
 
 #[test]
-fn stopping_server_responses_once_more_and_announces_the_close() {
+fn stopping_server_answers_once_more_and_announces_the_close() {
     let mut fresh = Scenario::new();
     fresh.connection.set_last_response(fresh.now);
     assert!(fresh.connection.deadline().at() <= fresh.now + DRAIN_GRACE);
