@@ -107,24 +107,24 @@ fn term_under_attack_with_a_hung_upstream_exits_with_0_in_time() {
 
 /// A file that blocks every thread that reads it, like one on a network file system, until this is
 /// dropped.
-struct Hung(File);
+struct HangingFile(File);
 
-impl Hung {
+impl HangingFile {
     /// Replaces the certificate with a named pipe.
-    fn certificate(server: &Server) -> HungSoon {
+    fn certificate(server: &Server) -> PendingHang {
         let pipe = server.folder().join("pipe");
         assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
         std::fs::rename(pipe, server.certificate()).unwrap();
-        HungSoon(server.certificate())
+        PendingHang(server.certificate())
     }
 }
 
-/// A file that will block the first thread that reads it: see [`HungSoon::wait`].
-struct HungSoon(PathBuf);
+/// A file that will block the first thread that reads it: see [`PendingHang::wait`].
+struct PendingHang(PathBuf);
 
-impl HungSoon {
+impl PendingHang {
     /// Waits until a thread reads it.
-    fn wait(self) -> Hung {
+    fn wait(self) -> HangingFile {
         let mut pipe = None;
         eventually("the file is read", || {
             // Opening the pipe without blocking fails until a reader has opened it.
@@ -136,7 +136,7 @@ impl HungSoon {
             pipe = opened.ok();
             pipe.is_some()
         });
-        Hung(pipe.unwrap().into())
+        HangingFile(pipe.unwrap().into())
     }
 }
 
@@ -145,7 +145,7 @@ fn term_while_a_certificate_file_hangs_exits_with_0_in_time() {
     let drain_timeout = Duration::from_secs(8);
     let config = Config::https().set("server.drain_timeout", "8s").set("tls.check_every", "1s");
     let mut server = Server::start(&config);
-    let hung = Hung::certificate(&server).wait();
+    let hung = HangingFile::certificate(&server).wait();
     let begun = Instant::now();
     server.signal("TERM");
     assert_eq!(server.wait().code(), Some(0));
@@ -159,7 +159,7 @@ fn reload_that_hangs_in_a_file_delays_neither_requests_nor_a_stop() {
     let config = Config::https().set("server.drain_timeout", "8s").set("tls.check_every", "1h");
     let mut server = Server::start(&config);
     let certificate = std::fs::read(server.certificate()).unwrap();
-    let hung = Hung::certificate(&server);
+    let hung = HangingFile::certificate(&server);
     server.signal("HUP");
     let mut hung = hung.wait();
     // More signals than the server remembers.
@@ -173,7 +173,7 @@ fn reload_that_hangs_in_a_file_delays_neither_requests_nor_a_stop() {
     let reloads = || server.log().iter().filter(|line| line.contains("reloaded: ")).count();
     eventually("both reads are applied", || reloads() == 2);
 
-    let hung = Hung::certificate(&server);
+    let hung = HangingFile::certificate(&server);
     server.signal("HUP");
     let hung = hung.wait();
     let begun = Instant::now();

@@ -8,13 +8,13 @@ use serde_json::Value as Json;
 use crate::server::{Server, body, json};
 
 /// A server, and a shell that has its URL and its certificate.
-struct Place {
+struct Fixture {
     server: Server,
 }
 
-impl Place {
-    fn new() -> Place {
-        Place { server: Server::start(&Config::https()) }
+impl Fixture {
+    fn new() -> Fixture {
+        Fixture { server: Server::start(&Config::https()) }
     }
 
     fn shell(&self, line: &str) -> Output {
@@ -54,58 +54,58 @@ fn is_status(text: &str) {
 
 #[test]
 fn curl_checks_the_certificate_and_is_served() {
-    let place = Place::new();
-    is_status(&place.output("curl -sSf --cacert cert.pem $URL/api/v1/status"));
+    let fixture = Fixture::new();
+    is_status(&fixture.output("curl -sSf --cacert cert.pem $URL/api/v1/status"));
     for options in
         ["--http1.0", "--http1.1", "--compressed", "--http2", "--tlsv1.3", "--tls-max 1.2"]
     {
         let output =
-            place.output(&format!("curl -sSf --cacert cert.pem {options} $URL/openapi.json"));
+            fixture.output(&format!("curl -sSf --cacert cert.pem {options} $URL/openapi.json"));
         assert!(output.starts_with("{\"openapi\":\"3.1."), "{options}");
     }
-    let head = place.output("curl -sSfI --cacert cert.pem $URL/api/v1/status");
+    let head = fixture.output("curl -sSfI --cacert cert.pem $URL/api/v1/status");
     assert!(head.starts_with("HTTP/1.1 200 OK\r\n") && head.contains("\r\netag: \""), "{head}");
-    let reused = place.output(
+    let reused = fixture.output(
         "curl -sSf --cacert cert.pem -o /dev/null -o /dev/null -w '%{num_connects}' $URL/ping $URL/ping",
     );
     assert_eq!(reused, "10", "the second request did not reuse the connection");
-    let failed = place.shell("curl -sf --cacert cert.pem $URL/nowhere");
+    let failed = fixture.shell("curl -sf --cacert cert.pem $URL/nowhere");
     assert_eq!(failed.status.code(), Some(22));
-    place.refused("curl -sSf $URL/ping");
+    fixture.refused("curl -sSf $URL/ping");
 }
 
 #[test]
 fn wget_checks_the_certificate_and_is_served() {
-    let place = Place::new();
-    is_status(&place.output("wget -q --ca-certificate=cert.pem -O - $URL/api/v1/status"));
+    let fixture = Fixture::new();
+    is_status(&fixture.output("wget -q --ca-certificate=cert.pem -O - $URL/api/v1/status"));
     // wget sends a conditional request with the date.
-    let twice = place.output(
+    let twice = fixture.output(
         "get() { wget -q --ca-certificate=cert.pem -N -S \"$@\" 2>&1 | grep -o 'HTTP/1.1 ...'; }
          get $URL/openapi.json; test -s openapi.json; get --spider $URL/openapi.json",
     );
     assert_eq!(twice, "HTTP/1.1 200\nHTTP/1.1 200\n");
     assert_eq!(
-        place.shell("wget -q --ca-certificate=cert.pem -O - $URL/nowhere").status.code(),
+        fixture.shell("wget -q --ca-certificate=cert.pem -O - $URL/nowhere").status.code(),
         Some(8)
     );
-    place.refused("wget -q -O - $URL/ping");
+    fixture.refused("wget -q -O - $URL/ping");
 }
 
 #[test]
 fn httpie_checks_the_certificate_and_is_served() {
-    let place = Place::new();
+    let fixture = Fixture::new();
     let http = "http --ignore-stdin --check-status --verify=cert.pem";
-    is_status(&place.output(&format!("{http} --body $URL/api/v1/status")));
-    let problem = place.shell(&format!("{http} --body $URL/api/v1/status colour==blue"));
+    is_status(&fixture.output(&format!("{http} --body $URL/api/v1/status")));
+    let problem = fixture.shell(&format!("{http} --body $URL/api/v1/status colour==blue"));
     assert_eq!(problem.status.code(), Some(4), "{problem:?}");
     let problem: Json = serde_json::from_slice(&problem.stdout).unwrap();
     assert_eq!(problem["status"], 400);
-    place.refused("http --ignore-stdin --check-status $URL/ping");
+    fixture.refused("http --ignore-stdin --check-status $URL/ping");
 }
 
 #[test]
 fn python_requests_checks_the_certificate_and_is_served() {
-    let place = Place::new();
+    let fixture = Fixture::new();
     let program = "\
 import os, requests
 with requests.Session() as session:
@@ -124,9 +124,9 @@ try:
 except requests.exceptions.SSLError:
     pass
 ";
-    std::fs::write(place.server.folder().join("ask.py"), program).unwrap();
+    std::fs::write(fixture.server.folder().join("ask.py"), program).unwrap();
     // The library is installed for Debian's Python, which may not be the first on the path.
-    is_status(&place.output(
+    is_status(&fixture.output(
         "python=python3; $python -c 'import requests' 2>/dev/null || python=/usr/bin/python3
          exec $python -B ask.py",
     ));
@@ -134,7 +134,7 @@ except requests.exceptions.SSLError:
 
 #[test]
 fn openssl_s_client_checks_the_certificate_and_is_served() {
-    let place = Place::new();
+    let fixture = Fixture::new();
     for version in ["-tls1_2", "-tls1_3"] {
         let client = format!(
             "openssl s_client -connect localhost:$PORT -servername localhost -CAfile cert.pem \
@@ -142,11 +142,11 @@ fn openssl_s_client_checks_the_certificate_and_is_served() {
         );
         let request =
             r"printf 'GET /api/v1/status HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n'";
-        let response = place.output(&format!("{request} | {client} 2>/dev/null"));
+        let response = fixture.output(&format!("{request} | {client} 2>/dev/null"));
         assert!(response.starts_with("HTTP/1.1 200 OK\r\n"), "{response}");
         assert_eq!(json(&response)["service"]["name"], "pumphouse-web", "{}", body(&response));
     }
-    place.refused(
+    fixture.refused(
         "openssl s_client -connect localhost:$PORT -verify_return_error -verify_hostname localhost \
          </dev/null",
     );

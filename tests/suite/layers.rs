@@ -134,7 +134,7 @@ impl Module {
                 }
                 TokenTree::Ident(word) if word == "use" => {
                     let mut paths = Vec::new();
-                    tree(&mut tokens, &[], &mut paths);
+                    read_use_tree(&mut tokens, &[], &mut paths);
                     if !is_test {
                         for (name, path) in paths {
                             if !is_public {
@@ -179,8 +179,8 @@ fn is_colons(tokens: &mut Peekable<impl Iterator<Item = TokenTree>>) -> bool {
     tokens.next_if(is_colon).is_some() && tokens.next_if(is_colon).is_some()
 }
 
-/// Reads a use tree up to its end, and adds each name that it declares with the path of it.
-fn tree(
+/// Reads a use tree up to its end, and adds each name that it declares with its path.
+fn read_use_tree(
     tokens: &mut Peekable<impl Iterator<Item = TokenTree>>,
     prefix: &[String],
     paths: &mut Vec<(String, Segments)>,
@@ -198,7 +198,7 @@ fn tree(
                 is_group = true;
                 let mut inner = group.stream().into_iter().peekable();
                 while inner.peek().is_some() {
-                    tree(&mut inner, &path, paths);
+                    read_use_tree(&mut inner, &path, paths);
                 }
             }
             Some(TokenTree::Punct(mark)) if mark.as_char() == ':' => {}

@@ -23,15 +23,15 @@ pub fn config() -> Config {
 }
 
 /// A folder with the program and its configuration, both usable by one of [`USERS`].
-struct Place {
+struct Sandbox {
     folder: tempfile::TempDir,
     /// Command that runs the rest of a command line as a user to which the limit applies.
     as_user: Vec<String>,
 }
 
-impl Place {
+impl Sandbox {
     /// Returns `None` if the system cannot run a process as such a user, which fails in CI.
-    fn new(user: u32) -> Option<Place> {
+    fn new(user: u32) -> Option<Sandbox> {
         let number = user.to_string();
         let by_root = ["setpriv", "--reuid", &number, "--regid", &number, "--clear-groups"];
         let by_namespace = ["unshare", "-r"];
@@ -62,7 +62,7 @@ impl Place {
         if is_root {
             chown(folder.path(), Some(user), Some(user)).unwrap();
         }
-        Some(Place { folder, as_user: prefix.iter().map(|&part| part.to_owned()).collect() })
+        Some(Sandbox { folder, as_user: prefix.iter().map(|&part| part.to_owned()).collect() })
     }
 
     fn path(&self) -> &Path {
@@ -108,7 +108,7 @@ impl Place {
     }
 }
 
-/// Returns the 27 of `27 threads are needed in all`.
+/// Returns the number in a line such as `27 threads are needed in all`.
 pub fn needed(output: &str) -> usize {
     let (before, _) = output.split_once(" threads are needed in all").expect(output);
     before.rsplit(' ').next().unwrap().parse().unwrap()
@@ -129,17 +129,17 @@ pub fn serve_in(folder: &Path, kib: usize) -> Command {
 
 #[test]
 fn start_with_too_few_threads_fails_with_the_number_needed() {
-    let Some(place) = Place::new(USERS[0]) else { return };
-    let output = place.fails(4);
+    let Some(sandbox) = Sandbox::new(USERS[0]) else { return };
+    let output = sandbox.fails(4);
     assert!(output.contains("cannot create the thread pw-"), "{output}");
     assert!(output.contains("ulimit -u (now 4)"), "{output}");
     assert!(output.contains("TasksMax="), "{output}");
     let all = needed(&output);
     // Every smaller limit fails in the same way, at one thread or another.
     for threads in [2, all / 2, all - 1] {
-        assert_eq!(needed(&place.fails(threads)), all);
+        assert_eq!(needed(&sandbox.fails(threads)), all);
     }
-    let mut server = Process::start_logged(&mut place.serve(all));
+    let mut server = Process::start_logged(&mut sandbox.serve(all));
     server.log().wait_for("admin listener on");
     // The number includes the thread for lookups: the upstream is polled, and refuses.
     server.log().wait_for("well: connect: ");
@@ -148,16 +148,16 @@ fn start_with_too_few_threads_fails_with_the_number_needed() {
 
 #[test]
 fn reload_without_free_threads_logs_a_line_and_changes_nothing() {
-    let Some(place) = Place::new(USERS[1]) else { return };
-    let all = needed(&place.fails(4));
-    let mut server = Process::start_logged(&mut place.serve(all));
+    let Some(sandbox) = Sandbox::new(USERS[1]) else { return };
+    let all = needed(&sandbox.fails(4));
+    let mut server = Process::start_logged(&mut sandbox.serve(all));
     server.log().wait_for("admin listener on");
     server.log().wait_for("well: connect: ");
-    place.refuse_threads(&server);
-    let file = place.path().join("pumphouse.toml");
+    sandbox.refuse_threads(&server);
+    let file = sandbox.path().join("pumphouse.toml");
     config()
         .source(Source::json("b", "http://127.0.0.1:1/").value("v", "/v", ""))
-        .write(place.path());
+        .write(sandbox.path());
     std::fs::set_permissions(&file, PermissionsExt::from_mode(0o644)).unwrap();
     let before = server.log().lines().len();
     server.signal("HUP");
@@ -169,16 +169,16 @@ fn reload_without_free_threads_logs_a_line_and_changes_nothing() {
     assert_eq!(about_threads, 1, "{log:#?}");
     assert!(log.iter().any(|line| line.contains("every request in flight")), "{log:#?}");
     assert!(!log.iter().any(|line| line.contains("panicked")), "{log:#?}");
-    let kept = std::fs::read(place.path().join("pumphouse.db")).unwrap();
+    let kept = std::fs::read(sandbox.path().join("pumphouse.db")).unwrap();
     let stopped = kept.windows(7).any(|bytes| bytes == b"stopped")
-        || std::fs::read(place.path().join("pumphouse.db-wal"))
+        || std::fs::read(sandbox.path().join("pumphouse.db-wal"))
             .is_ok_and(|wal| wal.windows(7).any(|bytes| bytes == b"stopped"));
     assert!(stopped, "the events in memory were not written at the stop");
 }
 
 #[test]
 fn watch_without_threads_for_lookups_restarts_nothing() {
-    let Some(place) = Place::new(USERS[2]) else { return };
+    let Some(sandbox) = Sandbox::new(USERS[2]) else { return };
     let healthy = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let admin = format!("http://localhost:{}", healthy.local_addr().unwrap().port());
     std::thread::spawn(move || {
@@ -190,14 +190,14 @@ fn watch_without_threads_for_lookups_restarts_nothing() {
     });
     let arguments = ["watch", "--exec", "touch restarted", "--admin", &admin, "--failures", "1"];
     let arguments = [&arguments[..], &["--grace", "1ms"]].concat();
-    let Output { status, stderr, .. } = place.run(4, &arguments).output().unwrap();
+    let Output { status, stderr, .. } = sandbox.run(4, &arguments).output().unwrap();
     let output = String::from_utf8(stderr).unwrap();
     assert_eq!(status.code(), Some(1), "{output}");
     let all = needed(&output);
 
-    let mut watch = Process::start_logged(&mut place.run(all, &arguments));
+    let mut watch = Process::start_logged(&mut sandbox.run(all, &arguments));
     watch.log().wait_for("watching the server at");
-    place.refuse_threads(&watch);
+    sandbox.refuse_threads(&watch);
     watch.log().wait_for("the server is not watched now: ");
     let log = watch.log().lines();
     for text in ["failed probe", "restart"] {
@@ -205,7 +205,7 @@ fn watch_without_threads_for_lookups_restarts_nothing() {
         let found = log.iter().find(|line| line.contains(text) && !line.contains("--max-restarts"));
         assert_eq!(found, None);
     }
-    assert!(!place.path().join("restarted").exists());
+    assert!(!sandbox.path().join("restarted").exists());
     assert_eq!(watch.stop(), Some(0));
 }
 
