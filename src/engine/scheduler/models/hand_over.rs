@@ -205,8 +205,7 @@ impl Flag {
     }
 }
 
-/// Fails if a worker serves without a request for a stall check, or if the check does not poll or
-/// does not call a follower: the handler of the first connection returns once the second connection,
+/// Fails if the stall check does not call a follower: the handler of the first connection returns once the second connection,
 /// which becomes ready meanwhile, was served.
 #[test]
 fn connection_that_becomes_ready_while_a_handler_blocks_is_served() {
@@ -242,8 +241,8 @@ fn connection_that_becomes_ready_while_a_handler_blocks_is_served() {
     });
 }
 
-/// Fails if `Slot::signal` queues a connection that was shed, if `Slot::requeue` leaves it marked as
-/// shed, or if the reaper does not wake the leader for a connection that it has queued.
+/// Fails if `Slot::signal` queues a connection that was shed, or if the reaper does not wake the leader
+/// for a connection that it has queued.
 #[test]
 fn edge_of_a_shed_connection_reaches_the_reaper_and_then_a_worker() {
     check(3, || {

@@ -8,8 +8,9 @@
 //! stores can do, and not what processors (ARM, POWER) can do that store ahead of an earlier load.
 //!
 //! Not covered: the kernel (epoll and eventfd are fakes, which lose no event), time (it stands still,
-//! so no worker serves for longer than `HELP_AFTER`), more than two workers, and the stall check
-//! against a worker that has not begun to serve in the model with a handler that blocks.
+//! so no worker serves for longer than `HELP_AFTER`), more than two workers, the poll of the stall
+//! check itself (the follower that it calls polls too), and checks that begin before the handler
+//! blocks in the model of a handler that blocks.
 //!
 //! A wake-up that is lost leaves all threads blocked, which loom reports as a deadlock. Each model
 //! was seen to fail with a defence removed that its comment names.
