@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::PATH;
-use crate::report::median;
+use crate::median::median;
 use crate::servers::{self, Kind, Ours, Places};
 use crate::upstream;
 

@@ -7,6 +7,7 @@
 mod far;
 mod idle;
 mod load;
+mod median;
 mod pinned;
 mod report;
 mod servers;
@@ -24,7 +25,8 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustls::ClientConfig;
 
 use load::{Load, Outcome};
-use report::{Figures, OwnFigures, RequestKind, median};
+use median::median;
+use report::{Figures, OwnFigures, RequestKind};
 use servers::{Kind, Ours, Places, Server};
 
 /// Measure pumphouse-web beside nginx, axum and tiny_http.

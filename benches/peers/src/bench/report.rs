@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::far::{Far, ROUND_TRIP_MILLIS};
+use crate::median::median;
 use crate::servers::Kind;
 
 /// Kind of request.
@@ -54,11 +55,6 @@ pub struct OwnFigures {
     pub at_rest_kib: u64,
     pub start_millis: f64,
     pub binary_bytes: u64,
-}
-
-pub fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_unstable_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
 fn figure(all: &[Figures], request: RequestKind, kind: Kind, of: impl Fn(&Figures) -> f64) -> f64 {
