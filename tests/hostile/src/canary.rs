@@ -14,6 +14,9 @@ use crate::client::read_response;
 
 const PERIOD: Duration = Duration::from_millis(100);
 
+/// Status of a connection that a listener rejects at its cap.
+const REJECTED: &str = "HTTP/1.1 503";
+
 /// Visits of a canary.
 #[derive(Debug, Clone, Default)]
 pub struct CanaryReport {
@@ -47,18 +50,19 @@ impl Canary {
         Canary::start_with(move || visit(address, &config, timeout))
     }
 
-    /// Starts a canary that requests `/healthz` of an admin listener. A visit whose connection is
-    /// reset is repeated, up to `attempts` in all.
+    /// Starts a canary that requests `/healthz` of an admin listener. A visit whose connection is reset
+    /// or rejected at the cap is repeated, up to `attempts` in all.
     pub fn start_at_admin(address: SocketAddr, timeout: Duration, attempts: usize) -> Canary {
+        let at_cap = |error: &io::Error| {
+            error.kind() == io::ErrorKind::ConnectionReset || error.to_string() == REJECTED
+        };
         Canary::start_with(move || {
             let mut visit = visit_admin(address, timeout);
             for _ in 1..attempts {
-                match &visit {
-                    Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {
-                        visit = visit_admin(address, timeout);
-                    }
-                    _ => break,
+                if !visit.as_ref().is_err_and(at_cap) {
+                    break;
                 }
+                visit = visit_admin(address, timeout);
             }
             visit
         })
