@@ -47,7 +47,7 @@ build: toolchain ## build the release binary
 
 .PHONY: test
 test: toolchain test-programs $(AXE) ## run every test; as root, install the programs they need
-	$(CARGO) test --lib --bins
+	$(CARGO) test --workspace --lib --bins
 	$(CARGO) test --lib --features model models::
 	$(CARGO) build --examples
 	$(CARGO) test --test suite -- --test-threads=8

@@ -92,6 +92,10 @@ impl fmt::Display for Report {
         for reason in self.canary.missed.iter().take(5) {
             writeln!(f, "Missed visit: {reason}.")?;
         }
+        if self.canary.excused > 0 {
+            let excused = self.canary.excused;
+            writeln!(f, "Visits that failed while this machine stood still: {excused}.")?;
+        }
         writeln!(
             f,
             "\nAccept queue: at most {}; connections dropped by a full one: {}.",

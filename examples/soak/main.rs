@@ -105,6 +105,9 @@ fn conclude(soaked: &Soaked) -> Result<String, std::fmt::Error> {
         canary.served.len() + canary.missed.len(),
         canary.quantile(0.99).as_secs_f64() * 1e3
     )?;
+    if canary.excused > 0 {
+        writeln!(text, "{} more failed while this machine stood still", canary.excused)?;
+    }
     let faults = soaked.faults();
     if faults.is_empty() {
         writeln!(text, "\ndescriptors, threads and memory: flat")?;

@@ -11,6 +11,7 @@ use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
 use crate::client::read_response;
+use crate::standstill::Pulse;
 
 const PERIOD: Duration = Duration::from_millis(100);
 
@@ -24,6 +25,8 @@ pub struct CanaryReport {
     pub served: Vec<Duration>,
     /// Reason of each visit that was not served.
     pub missed: Vec<String>,
+    /// Number of visits that failed because the machine stood still.
+    pub excused: usize,
 }
 
 impl CanaryReport {
@@ -73,11 +76,13 @@ impl Canary {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
         let thread = std::thread::spawn(move || {
+            let pulse = Pulse::start();
             let mut report = CanaryReport::default();
             while !stopped.load(Ordering::SeqCst) {
                 let begun = Instant::now();
                 match visit() {
                     Ok(()) => report.served.push(begun.elapsed()),
+                    Err(_) if pulse.stopped_since(begun) => report.excused += 1,
                     Err(error) => report.missed.push(error.to_string()),
                 }
                 std::thread::sleep(PERIOD.saturating_sub(begun.elapsed()));

@@ -17,6 +17,7 @@ pub mod proc;
 pub mod program;
 pub mod scenario;
 pub mod soak;
+pub mod standstill;
 pub mod swarm;
 pub mod target;
 pub mod transport;
