@@ -34,7 +34,7 @@ struct Check {
     config: Option<PathBuf>,
 }
 
-/// Copy the history into a new file as one consistent state, while the server may go on writing.
+/// Copy the history into a new file as one consistent state, while the server keeps writing.
 #[derive(FromArgs)]
 #[argh(subcommand, name = "backup")]
 struct Backup {

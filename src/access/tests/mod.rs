@@ -15,6 +15,7 @@ use super::sessions::Sessions;
 use super::*;
 use crate::engine::{Peer, Request};
 
+mod device_cookies;
 mod guessing;
 mod known;
 mod rules;
@@ -145,4 +146,14 @@ fn request(credentials: &str, from: &str) -> Request {
 /// Returns a different address for each number.
 fn address(number: u8) -> String {
     format!("203.0.113.{number}")
+}
+
+/// Returns the rules with another password of anna, or without her account.
+fn changed(password: Option<&str>) -> Rules {
+    let mut changed = restricted();
+    match password {
+        Some(password) => changed.users[0].password_hash = PasswordHash::cheap(password),
+        None => drop(changed.users.remove(0)),
+    }
+    rules(changed)
 }
