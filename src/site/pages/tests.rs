@@ -99,7 +99,7 @@ fn source_pages_with_and_without_a_session_are_kept_apart() {
     let page = |by_session: bool| {
         let request = RouteRequest { http: &http, parameter: "tank", now: now(), by_session };
         match render_source(&site.context, &request).unwrap() {
-            Content::Representation(page) => page.rendered.identity.body,
+            Content::Representation(page) => page.rendered.identity.body.clone(),
             Content::Response(_) => panic!("it is no page"),
         }
     };
