@@ -13,11 +13,6 @@ use super::problem::Problem;
 use crate::engine::Lane;
 
 /// Result of a handler, or of a piece of its work.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "an answer is moved a few times and never stored; a box would cost each response an \
-              allocation"
-)]
 pub(super) enum Answer {
     /// The content.
     Ready(Content),
