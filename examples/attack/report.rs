@@ -75,9 +75,8 @@ impl fmt::Display for Report {
         }
         let millis = |share| self.canary.quantile(share).as_secs_f64() * 1e3;
         let canary = format!(
-            "{} of {} served; p50 {:.1} ms, p99 {:.1} ms, max {:.1} ms",
-            self.canary.served.len(),
-            self.canary.served.len() + self.canary.missed.len(),
+            "{} served; p50 {:.1} ms, p99 {:.1} ms, max {:.1} ms",
+            self.canary.tally(),
             millis(0.5),
             millis(0.99),
             millis(1.0)
@@ -91,10 +90,6 @@ impl fmt::Display for Report {
         )?;
         for reason in self.canary.missed.iter().take(5) {
             writeln!(f, "Missed visit: {reason}.")?;
-        }
-        if self.canary.excused > 0 {
-            let excused = self.canary.excused;
-            writeln!(f, "Visits that failed while this machine stood still: {excused}.")?;
         }
         writeln!(
             f,

@@ -100,14 +100,10 @@ fn conclude(soaked: &Soaked) -> Result<String, std::fmt::Error> {
     let mut text = String::new();
     writeln!(
         text,
-        "canary: {} of {} visits served, p99 {:.1} ms",
-        canary.served.len(),
-        canary.served.len() + canary.missed.len(),
+        "canary: {} visits served, p99 {:.1} ms",
+        canary.tally(),
         canary.quantile(0.99).as_secs_f64() * 1e3
     )?;
-    if canary.excused > 0 {
-        writeln!(text, "{} more failed while this machine stood still", canary.excused)?;
-    }
     let faults = soaked.faults();
     if faults.is_empty() {
         writeln!(text, "\ndescriptors, threads and memory: flat")?;

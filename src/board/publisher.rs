@@ -197,7 +197,7 @@ impl Publisher {
 /// Renders a snapshot.
 fn snapshot(version: u64, service: &ServiceInfo, sources: &Sources) -> Snapshot {
     let sources = sources.views();
-    let status = Rendered::new("application/json", json::status(service, &sources)).into();
+    let status = Rendered::new("application/json", json::status(service, &sources));
     Snapshot { version, sources, status }
 }
 

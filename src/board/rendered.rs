@@ -2,6 +2,8 @@
 
 use std::hash::{DefaultHasher, Hasher as _};
 use std::io::Write as _;
+use std::ops::Deref;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use flate2::Compression;
@@ -11,9 +13,14 @@ use http::HeaderValue;
 /// Largest body that is not compressed, since it fits into one or two packets.
 const MAX_UNCOMPRESSED: usize = 1024;
 
-/// Body of a response in its representations.
+/// Handle to the representations of a body. A clone costs one reference count, and requests share the
+/// bytes.
 #[derive(Debug, Clone)]
-pub struct Rendered {
+pub struct Rendered(Arc<Representations>);
+
+/// Body of a response in its representations.
+#[derive(Debug)]
+pub struct Representations {
     /// Media type, such as `application/json`.
     pub content_type: &'static str,
     /// Uncompressed body.
@@ -31,7 +38,24 @@ pub struct Representation {
     pub etag: http::HeaderValue,
 }
 
+impl Deref for Rendered {
+    type Target = Representations;
+
+    fn deref(&self) -> &Representations {
+        &self.0
+    }
+}
+
 impl Rendered {
+    fn from_parts(
+        content_type: &'static str,
+        body: Bytes,
+        gzip: Option<Representation>,
+    ) -> Rendered {
+        let identity = Representation::new(body);
+        Rendered(Arc::new(Representations { content_type, identity, gzip }))
+    }
+
     /// Encodes a body. Equal bytes get equal entity tags.
     pub fn new(content_type: &'static str, body: impl Into<Bytes>) -> Rendered {
         let body = body.into();
@@ -39,12 +63,12 @@ impl Rendered {
             .then(|| gzip(&body))
             .filter(|packed| packed.len() < body.len())
             .map(Representation::new);
-        Rendered { content_type, identity: Representation::new(body), gzip }
+        Rendered::from_parts(content_type, body, gzip)
     }
 
     /// Returns a body without a compressed representation, for a single request that does not accept gzip.
     pub fn uncompressed(content_type: &'static str, body: impl Into<Bytes>) -> Rendered {
-        Rendered { content_type, identity: Representation::new(body), gzip: None }
+        Rendered::from_parts(content_type, body.into(), None)
     }
 }
 
@@ -78,7 +102,7 @@ impl RenderedBuilder {
             .map(|gzip| gzip.finish().expect("writing to a vector does not fail"))
             .filter(|packed| packed.len() < body.len())
             .map(Representation::new);
-        Rendered { content_type, identity: Representation::new(body), gzip }
+        Rendered::from_parts(content_type, body.into(), gzip)
     }
 }
 
@@ -134,9 +158,9 @@ mod tests {
         body.as_bytes().chunks(1000).for_each(|piece| pieces.push(piece));
         let pieces = pieces.finish();
         assert_eq!(pieces.identity.etag, whole.identity.etag);
-        let packed = pieces.gzip.unwrap().body;
+        let packed = &pieces.gzip.as_ref().unwrap().body;
         let mut unpacked = String::new();
-        GzDecoder::new(&*packed).read_to_string(&mut unpacked).unwrap();
+        GzDecoder::new(&**packed).read_to_string(&mut unpacked).unwrap();
         assert_eq!(unpacked, body);
         for (length, compressed) in [(MAX_UNCOMPRESSED, true), (MAX_UNCOMPRESSED + 1, false)] {
             let mut small = RenderedBuilder::new("text/plain", compressed);
@@ -151,9 +175,9 @@ mod tests {
         let equal = Rendered::new("text/plain", "a".repeat(2000));
         let other = Rendered::new("text/plain", "a".repeat(2001));
         assert_eq!(one.identity.etag, equal.identity.etag);
-        assert_eq!(one.gzip.as_ref().unwrap().etag, equal.gzip.unwrap().etag);
+        assert_eq!(one.gzip.as_ref().unwrap().etag, equal.gzip.as_ref().unwrap().etag);
         assert_ne!(one.identity.etag, other.identity.etag);
-        assert_ne!(one.identity.etag, one.gzip.unwrap().etag);
+        assert_ne!(one.identity.etag, one.gzip.as_ref().unwrap().etag);
     }
 
     #[test]
@@ -182,7 +206,7 @@ mod tests {
         ] {
             let rendered = Rendered::new("text/plain", body.clone());
             assert_eq!(rendered.gzip.is_some(), compressed);
-            if let Some(gzip) = rendered.gzip {
+            if let Some(gzip) = &rendered.gzip {
                 let mut unpacked = Vec::new();
                 GzDecoder::new(&gzip.body[..]).read_to_end(&mut unpacked).unwrap();
                 assert_eq!(unpacked, body);

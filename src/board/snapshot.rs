@@ -18,7 +18,7 @@ pub struct Snapshot {
     /// Sources in the order of the configuration.
     pub sources: Vec<SourceView>,
     /// Body of `GET /api/v1/status`, rendered once.
-    pub status: Arc<Rendered>,
+    pub status: Rendered,
 }
 
 /// State of one source.

@@ -4,8 +4,6 @@
 //! look at `Accept-Encoding`, `If-None-Match` and the like itself: `finish::content` selects the
 //! content coding and evaluates the preconditions, the same way for every route.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue};
@@ -39,7 +37,7 @@ impl From<Representation> for Content {
 
 /// A rendered body, and how clients may cache it (RFC 9110 3.2).
 pub(super) struct Representation {
-    pub(super) rendered: Arc<Rendered>,
+    pub(super) rendered: Rendered,
     pub(super) policy: CachePolicy,
     /// `Content-Disposition`, where a browser saves the body as a file.
     pub(super) disposition: Option<HeaderValue>,
@@ -47,8 +45,8 @@ pub(super) struct Representation {
 
 impl Representation {
     /// Returns a representation that browsers show rather than save.
-    pub(super) fn new(rendered: impl Into<Arc<Rendered>>, policy: CachePolicy) -> Representation {
-        Representation { rendered: rendered.into(), policy, disposition: None }
+    pub(super) fn new(rendered: Rendered, policy: CachePolicy) -> Representation {
+        Representation { rendered, policy, disposition: None }
     }
 }
 

@@ -171,7 +171,7 @@ fn site_over(
         version: env!("CARGO_PKG_VERSION"),
         started_at: at(-86_400),
     };
-    let status = Rendered::new(JSON, board::status(&service, &sources)).into();
+    let status = Rendered::new(JSON, board::status(&service, &sources));
     let snapshot = Arc::new(Snapshot { version: 1, sources, status });
     let settings = Settings { title: "Pumphouse".into(), service };
     let request_poll = |source: &str| match source {

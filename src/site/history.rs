@@ -100,7 +100,7 @@ impl Collection {
             return Ok(Answer::unfinished(move |context, request| self.collect(context, request)));
         }
         Ok(Answer::ready(Representation {
-            rendered: self.rendering.finish().into(),
+            rendered: self.rendering.finish(),
             policy: policy(context, request, &self.window.source),
             disposition: disposition(&self.window, self.format),
         }))

@@ -11,7 +11,7 @@ use crate::board::{Rendered, Snapshot};
 ///
 /// Requests that find it out of date at the same time each render it; none waits for another.
 #[derive(Default)]
-pub(super) struct SnapshotCache(ArcSwapOption<(u64, Arc<Rendered>)>);
+pub(super) struct SnapshotCache(ArcSwapOption<(u64, Rendered)>);
 
 impl SnapshotCache {
     /// Returns the body of this snapshot, and renders it first if the cache holds another's.
@@ -19,12 +19,12 @@ impl SnapshotCache {
         &self,
         snapshot: &Snapshot,
         render: impl FnOnce() -> Result<Rendered, Problem>,
-    ) -> Result<Arc<Rendered>, Problem> {
+    ) -> Result<Rendered, Problem> {
         match &*self.0.load() {
-            Some(cached) if cached.0 == snapshot.version => Ok(Arc::clone(&cached.1)),
+            Some(cached) if cached.0 == snapshot.version => Ok(cached.1.clone()),
             _ => {
-                let rendered = Arc::new(render()?);
-                self.0.store(Some(Arc::new((snapshot.version, Arc::clone(&rendered)))));
+                let rendered = render()?;
+                self.0.store(Some(Arc::new((snapshot.version, rendered.clone()))));
                 Ok(rendered)
             }
         }

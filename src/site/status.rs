@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::collections::HashSet;
-use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -32,16 +31,15 @@ pub(super) fn status(context: &Context, request: &RouteRequest<'_>) -> Result<Co
     let selected = selected(&snapshot.sources, &query)?;
     let freshness = assess(&selected, &query, request)?;
     let rendered = match (is_snapshot(&query, &freshness), query.syntax) {
-        (true, Syntax::Json) => Arc::clone(&snapshot.status),
+        (true, Syntax::Json) => snapshot.status.clone(),
         (true, Syntax::Shell) => context.shell_status.get_or_render(&snapshot, || {
             Ok(Rendered::new(PLAIN, shell::status(service, &snapshot.sources)?))
         })?,
         (false, Syntax::Json) => {
-            render_for(request.headers(), JSON, board::status(service, &freshness.current())).into()
+            render_for(request.headers(), JSON, board::status(service, &freshness.current()))
         }
         (false, Syntax::Shell) => {
             render_for(request.headers(), PLAIN, shell::status(service, &freshness.current())?)
-                .into()
         }
     };
     Ok(Representation::new(rendered, freshness.cache_policy()).into())
@@ -61,7 +59,7 @@ pub(super) fn sources(context: &Context, request: &RouteRequest<'_>) -> Result<C
     } else {
         let current = freshness.current();
         let list: Vec<Named<'_>> = current.iter().map(Named::new).collect();
-        render_json_for(request.headers(), &list).into()
+        render_json_for(request.headers(), &list)
     };
     Ok(Representation::new(rendered, freshness.cache_policy()).into())
 }

@@ -11,7 +11,7 @@ use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
 use crate::client::read_response;
-use crate::standstill::Pulse;
+use crate::standstill::{Pulse, STANDSTILL};
 
 const PERIOD: Duration = Duration::from_millis(100);
 
@@ -25,11 +25,23 @@ pub struct CanaryReport {
     pub served: Vec<Duration>,
     /// Reason of each visit that was not served.
     pub missed: Vec<String>,
-    /// Number of visits that failed because the machine stood still.
+    /// Number of visits that failed while the machine stood still, and lasted less than
+    /// [`STANDSTILL`] apart from that.
     pub excused: usize,
 }
 
 impl CanaryReport {
+    /// Returns the number of visits that were served, that of all, and that of the excused if there
+    /// are any: `300 of 301, 1 excused`.
+    pub fn tally(&self) -> String {
+        let mut tally =
+            format!("{} of {}", self.served.len(), self.served.len() + self.missed.len());
+        if self.excused > 0 {
+            tally += &format!(", {} excused", self.excused);
+        }
+        tally
+    }
+
     /// Returns the time within which this share of the served visits was served.
     pub fn quantile(&self, share: f64) -> Duration {
         let mut times = self.served.clone();
@@ -76,14 +88,21 @@ impl Canary {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
         let thread = std::thread::spawn(move || {
-            let pulse = Pulse::start();
+            let pulse = Pulse::start().expect("the system allows one more thread");
             let mut report = CanaryReport::default();
             while !stopped.load(Ordering::SeqCst) {
                 let begun = Instant::now();
+                let stood_before = pulse.stood_still();
                 match visit() {
                     Ok(()) => report.served.push(begun.elapsed()),
-                    Err(_) if pulse.stopped_since(begun) => report.excused += 1,
-                    Err(error) => report.missed.push(error.to_string()),
+                    Err(error) => {
+                        let stood = pulse.stood_still() - stood_before;
+                        if is_excused(begun.elapsed(), stood) {
+                            report.excused += 1;
+                        } else {
+                            report.missed.push(error.to_string());
+                        }
+                    }
                 }
                 std::thread::sleep(PERIOD.saturating_sub(begun.elapsed()));
             }
@@ -97,6 +116,12 @@ impl Canary {
         self.stop.store(true, Ordering::SeqCst);
         self.thread.join().expect("the canary does not panic")
     }
+}
+
+/// Returns true if a visit of this length failed because the machine stood still for `stood` of it,
+/// and not because the server was slow besides.
+fn is_excused(visit: Duration, stood: Duration) -> bool {
+    !stood.is_zero() && visit.saturating_sub(stood) < STANDSTILL
 }
 
 /// Makes one visit: a fresh connection, a handshake, a request and its response.
@@ -138,5 +163,19 @@ pub fn request(stream: &mut (impl Read + Write), target: &str, fields: &str) -> 
         Ok(())
     } else {
         Err(io::Error::other(String::from_utf8_lossy(&response[..12.min(response.len())])))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failed_visit_is_excused_only_by_a_standstill_that_was_nearly_all_of_it() {
+        let seconds = Duration::from_secs;
+        assert!(!is_excused(seconds(0), seconds(0)));
+        assert!(is_excused(seconds(50), seconds(50)));
+        assert!(is_excused(seconds(50) + seconds(1) / 2, seconds(50)));
+        assert!(!is_excused(seconds(60), seconds(2)), "the server hung, too");
     }
 }

@@ -3,10 +3,11 @@
 //! After a pause longer than the server's deadlines, the server closes the connections that were open
 //! when it began, as it must. A client that ran into that says nothing about the server.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::io;
 use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+
+use pumphouse_web::threads::OwnedThread;
 
 /// Time between two beats.
 const BEAT: Duration = Duration::from_millis(20);
@@ -15,23 +16,27 @@ const BEAT: Duration = Duration::from_millis(20);
 /// has, and above the delays of a busy scheduler.
 pub const STANDSTILL: Duration = Duration::from_secs(1);
 
-/// A thread that beats, and notices when it could not.
+/// A thread that beats, and measures the time for which it could not.
 pub struct Pulse {
     beats: Arc<Mutex<Beats>>,
-    stop: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
+    _thread: OwnedThread,
 }
 
 struct Beats {
     last: Instant,
-    /// End of the latest standstill.
-    resumed: Option<Instant>,
+    /// Sum of all standstills.
+    stood_still: Duration,
 }
 
 impl Beats {
+    fn new(now: Instant) -> Beats {
+        Beats { last: now, stood_still: Duration::ZERO }
+    }
+
     fn beat(&mut self, now: Instant) {
-        if now.duration_since(self.last) > STANDSTILL {
-            self.resumed = Some(now);
+        let delay = now.duration_since(self.last);
+        if delay > STANDSTILL {
+            self.stood_still += delay;
         }
         self.last = now;
     }
@@ -39,34 +44,26 @@ impl Beats {
 
 impl Pulse {
     /// Starts the thread.
-    pub fn start() -> Pulse {
-        let beats = Arc::new(Mutex::new(Beats { last: Instant::now(), resumed: None }));
-        let stop = Arc::new(AtomicBool::new(false));
-        let (shared, stopped) = (Arc::clone(&beats), Arc::clone(&stop));
-        let thread = std::thread::spawn(move || {
-            while !stopped.load(Ordering::Relaxed) {
-                std::thread::sleep(BEAT);
+    ///
+    /// # Errors
+    /// The system refuses the thread.
+    pub fn start() -> io::Result<Pulse> {
+        let beats = Arc::new(Mutex::new(Beats::new(Instant::now())));
+        let shared = Arc::clone(&beats);
+        let thread = OwnedThread::spawn("pulse", move |stop| {
+            while stop.recv_timeout(BEAT).is_err_and(|error| error.is_timeout()) {
                 shared.lock().unwrap().beat(Instant::now());
             }
-        });
-        Pulse { beats, stop, thread: Some(thread) }
+        })?;
+        Ok(Pulse { beats, _thread: thread })
     }
 
-    /// Returns true if a standstill ended after `begun`.
-    pub fn stopped_since(&self, begun: Instant) -> bool {
+    /// Returns the time for which the machine has stood still since the start.
+    pub fn stood_still(&self) -> Duration {
         let mut beats = self.beats.lock().unwrap();
         // After a standstill, the caller may be scheduled before the thread.
         beats.beat(Instant::now());
-        beats.resumed.is_some_and(|resumed| resumed > begun)
-    }
-}
-
-impl Drop for Pulse {
-    fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
+        beats.stood_still
     }
 }
 
@@ -77,12 +74,11 @@ mod tests {
     #[test]
     fn standstill_is_a_delayed_beat() {
         let begun = Instant::now();
-        let mut beats = Beats { last: begun, resumed: None };
+        let mut beats = Beats::new(begun);
         beats.beat(begun + STANDSTILL);
-        assert_eq!(beats.resumed, None);
-        let resumed = begun + STANDSTILL * 3;
-        beats.beat(resumed);
-        beats.beat(resumed + BEAT);
-        assert_eq!(beats.resumed, Some(resumed));
+        assert_eq!(beats.stood_still, Duration::ZERO);
+        beats.beat(begun + STANDSTILL * 3);
+        beats.beat(begun + STANDSTILL * 3 + BEAT);
+        assert_eq!(beats.stood_still, STANDSTILL * 2);
     }
 }

@@ -97,10 +97,10 @@ impl fmt::Display for Scenarios<'_> {
                 f,
                 "| {} | {} | {} | {} | {} | {} | {:.1} | {} | {verdict} |",
                 scenario,
-                share(canary),
+                canary.tally(),
                 millis(canary, 0.5),
                 millis(canary, 0.99),
-                share(admin),
+                admin.tally(),
                 millis(admin, 0.99),
                 *memory_kib as f64 / 1024.0,
                 notes.join("; "),
@@ -108,10 +108,6 @@ impl fmt::Display for Scenarios<'_> {
         }
         Ok(())
     }
-}
-
-fn share(report: &CanaryReport) -> String {
-    format!("{} of {}", report.served.len(), report.served.len() + report.missed.len())
 }
 
 fn millis(report: &CanaryReport, share: f64) -> String {
