@@ -32,12 +32,12 @@ pub struct CanaryReport {
 
 impl CanaryReport {
     /// Returns the number of visits that were served, that of all, and that of the excused if there
-    /// are any: `300 of 301, 1 excused`.
+    /// are any: `300 of 301 (1 excused)`.
     pub fn tally(&self) -> String {
         let mut tally =
             format!("{} of {}", self.served.len(), self.served.len() + self.missed.len());
         if self.excused > 0 {
-            tally += &format!(", {} excused", self.excused);
+            tally += &format!(" ({} excused)", self.excused);
         }
         tally
     }
