@@ -194,21 +194,53 @@ pub(super) fn candidate_of(
         .map(|(key, slot)| key.candidate(slot))
 }
 
-/// Returns the parked and queued connections that hold more than [`EXEMPT_BYTES`] in buffers: those
-/// of the largest group first, and within a group the largest holders.
-pub(super) fn largest_holders(
-    slots: &SlotTable<Session>,
-    counts: &ClientCounts,
-) -> Vec<Arc<Slot<Session>>> {
-    let mut holders: Vec<Arc<Slot<Session>>> = slots
+/// A connection that holds more than [`EXEMPT_BYTES`] in buffers.
+pub(super) struct Holder {
+    pub(super) slot: Arc<Slot<Session>>,
+    /// Size of its client's group: see [`ClientCounts::size_class`].
+    size_class: u32,
+    /// Bytes that it held at the end of its latest turn.
+    pub(super) bytes: usize,
+}
+
+/// Returns the open connections that hold more than [`EXEMPT_BYTES`]: those of the largest group
+/// first, and within a group the largest holders.
+pub(super) fn largest_holders(slots: &SlotTable<Session>, counts: &ClientCounts) -> Vec<Holder> {
+    let mut holders: Vec<Holder> = slots
         .iter()
-        .filter(|slot| slot.held_bytes() > EXEMPT_BYTES)
-        .filter(|slot| matches!(slot.place(), Place::Parked | Place::Queued))
-        .cloned()
+        .filter(|slot| slot.place() != Place::Closed)
+        .map(|slot| Holder {
+            slot: Arc::clone(slot),
+            size_class: counts.size_class(slot.client_net),
+            bytes: slot.held_bytes(),
+        })
+        .filter(|holder| holder.bytes > EXEMPT_BYTES)
         .collect();
-    // The bytes may change meanwhile, but a sort needs a total order.
-    holders.sort_by_cached_key(|slot| {
-        Reverse((counts.size_class(slot.client_net), slot.held_bytes()))
-    });
+    holders.sort_unstable_by_key(|holder| Reverse((holder.size_class, holder.bytes)));
     holders
+}
+
+/// Bytes of connections that could not be closed because a thread drives them. They are reclaimed
+/// after the turn, and until then not from connections of smaller groups.
+#[derive(Default)]
+pub(super) struct DeferredBytes {
+    in_larger_groups: usize,
+    in_this_group: usize,
+    size_class: Option<u32>,
+}
+
+impl DeferredBytes {
+    /// Returns the number of deferred bytes of larger groups than the holder's. Holders come in the
+    /// order of [`largest_holders`].
+    pub(super) fn ahead_of(&mut self, holder: &Holder) -> usize {
+        if self.size_class.replace(holder.size_class) != Some(holder.size_class) {
+            self.in_larger_groups += std::mem::take(&mut self.in_this_group);
+        }
+        self.in_larger_groups
+    }
+
+    /// Defers the holder that [`DeferredBytes::ahead_of`] was last called for.
+    pub(super) fn add(&mut self, holder: &Holder) {
+        self.in_this_group += holder.bytes;
+    }
 }

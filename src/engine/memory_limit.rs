@@ -8,7 +8,9 @@
 //!
 //! Once the sum exceeds `max_buffered_bytes`, the acceptor closes the largest holder of the largest
 //! group of connections, parked or queued, until the sum is within the limit again. No thread waits
-//! for that.
+//! for that. A connection in its turn is closed after it; until then, what it holds is not reclaimed
+//! from smaller groups. So the sum may exceed the limit by the largest holders of as many connections
+//! as there are workers.
 //!
 //! A connection that holds at most [`EXEMPT_BYTES`] is never closed for the limit. So clients with
 //! small requests are not affected by others that exhaust the memory, and the sum stays bounded: by
@@ -57,14 +59,15 @@ impl MemoryLimit {
         self.used.load(Ordering::Relaxed)
     }
 
-    pub(super) fn is_exceeded(&self) -> bool {
-        self.used() > self.limit.load(Ordering::Relaxed)
+    /// Returns the number of bytes held beyond the limit.
+    pub(super) fn excess(&self) -> usize {
+        self.used().saturating_sub(self.limit.load(Ordering::Relaxed))
     }
 
     /// Requests a reclaim if the limit is exceeded. Returns true if the acceptor must be woken for
     /// it.
     pub(super) fn request_reclaim(&self) -> bool {
-        self.is_exceeded() && !self.reclaim_requested.swap(true, Ordering::AcqRel)
+        self.excess() > 0 && !self.reclaim_requested.swap(true, Ordering::AcqRel)
     }
 
     /// Allows the next request for a reclaim.
@@ -122,9 +125,9 @@ mod tests {
         let (mut one, mut other) = (Charge::new(&memory), Charge::new(&memory));
         one.set(60);
         other.set(50);
-        assert_eq!((memory.used(), memory.is_exceeded()), (110, true));
+        assert_eq!((memory.used(), memory.excess()), (110, 10));
         one.set(20);
-        assert_eq!((memory.used(), memory.is_exceeded()), (70, false));
+        assert_eq!((memory.used(), memory.excess()), (70, 0));
         drop(one);
         assert_eq!(memory.used(), 50);
         drop(other);

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use strum::EnumCount;
 
 use super::Acceptor;
-use crate::engine::eviction::{Candidates, largest_holders};
+use crate::engine::eviction::{Candidates, DeferredBytes, largest_holders};
 use crate::engine::scheduler::{Place, Slot};
 use crate::engine::session::{Session, Task};
 use crate::engine::shared::ReaperTask;
@@ -64,28 +64,31 @@ impl Acceptor {
         }
     }
 
-    /// Closes the largest holders of buffered bytes until the sum is within the limit. If it is not
-    /// then, because the other holders are exempt or driven, the request for a reclaim stays until
-    /// the next sweep.
+    /// Closes the largest holders of buffered bytes until the sum is within the limit.
+    ///
+    /// If it is not then, because the other holders are exempt, busy, or of smaller groups than busy
+    /// ones that hold the excess, the request for a reclaim stays until the next sweep.
     pub(super) fn reclaim_memory(&mut self) {
-        if self.shared.memory.is_exceeded() {
+        if self.shared.memory.excess() > 0 {
             let holders = largest_holders(&self.shared.scheduler.slots(), &self.counts);
-            for slot in holders {
-                if !self.shared.memory.is_exceeded() {
+            let mut deferred = DeferredBytes::default();
+            for holder in holders {
+                if self.shared.memory.excess() <= deferred.ahead_of(&holder) {
                     break;
                 }
-                let session = slot.evict_waiting();
-                if self.close_evicted(slot.token, session, CloseReason::Memory) {
+                let session = holder.slot.evict_waiting();
+                if self.close_evicted(holder.slot.token, session, CloseReason::Memory) {
                     self.memory_log.warn(format_args!(
                         "connections hold more than max_buffered_bytes ({} bytes): closed the \
                          largest holder ({} bytes) of the largest group of addresses",
-                        self.settings.max_buffered_bytes,
-                        slot.held_bytes()
+                        self.settings.max_buffered_bytes, holder.bytes
                     ));
+                } else {
+                    deferred.add(&holder);
                 }
             }
         }
-        if !self.shared.memory.is_exceeded() {
+        if self.shared.memory.excess() == 0 {
             self.shared.memory.clear_reclaim();
         }
     }

@@ -5,6 +5,8 @@ use std::io::Write;
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
 
+use socket2::{Domain, Socket, Type};
+
 use super::*;
 use crate::engine::memory_limit::{Charge, EXEMPT_BYTES};
 use crate::engine::ready::Ready;
@@ -24,6 +26,13 @@ fn acceptor_with(listener: Listener, settings: Settings) -> Acceptor {
 /// Open connections, in order of their acceptance.
 fn slots(acceptor: &Acceptor) -> Vec<Arc<Slot<Session>>> {
     acceptor.shared.scheduler.slots().iter().cloned().collect()
+}
+
+fn connect_from(source: [u8; 4], address: SocketAddr) -> TcpStream {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.bind(&SocketAddr::from((source, 0)).into()).unwrap();
+    socket.connect(&address.into()).unwrap();
+    TcpStream::from(socket)
 }
 
 /// Connects two clients, and stops the server before it has accepted them. Returns how many it
@@ -106,6 +115,38 @@ fn connections_that_are_parked_or_queued_are_closed_for_the_memory_limit() {
     assert!(!acceptor.shared.memory.request_reclaim());
     acceptor.sweep(Instant::now());
     assert!(acceptor.shared.memory.request_reclaim());
+}
+
+#[test]
+fn smaller_group_is_spared_while_a_driven_connection_of_a_larger_one_holds_the_excess() {
+    let listener = Listener::tcp(([127, 0, 0, 1], 0).into(), 16).unwrap();
+    let address: SocketAddr = listener.local_addr().parse().unwrap();
+    let settings = Settings { max_connections_per_address: Some(16), ..Settings::default() };
+    let mut acceptor = acceptor_with(listener, settings);
+    let _single = TcpStream::connect(address).unwrap();
+    let _others = [0; 3].map(|_| connect_from([127, 0, 0, 2], address));
+    acceptor.accept_from(0, 4);
+    let slots = slots(&acceptor);
+    let [single, driven, parked, _] = &slots[..] else { panic!("four are open") };
+    for slot in [single, driven, parked] {
+        slot.set_held_bytes(64 << 10);
+    }
+    acceptor.shared.scheduler.signal(driven, Ready::READ);
+    driven.take_queued().unwrap();
+    let mut charge = Charge::new(&acceptor.shared.memory);
+    charge.set(acceptor.settings.max_buffered_bytes + (64 << 10));
+    acceptor.reclaim_memory();
+    let places = [single, driven, parked].map(|slot| slot.place());
+    assert_eq!(places, [Place::Parked, Place::Driven, Place::Closed]);
+
+    // The excess is larger than what the driven one holds.
+    charge.set(acceptor.settings.max_buffered_bytes + (64 << 10) + 1);
+    acceptor.reclaim_memory();
+    assert_eq!(single.place(), Place::Closed);
+
+    driven.park(Ready::READ, ConnectionState::Reading, u64::MAX, 0).unwrap();
+    acceptor.reclaim_memory();
+    assert_eq!(driven.place(), Place::Closed);
 }
 
 #[test]
