@@ -31,13 +31,15 @@ pub(super) const EXEMPT_BYTES: usize = 6 << 10;
 #[derive(Debug)]
 pub(super) struct MemoryLimit {
     limit: AtomicUsize,
+    /// `Acquire` and `Release` order it with the held bytes of the slots: an acceptor that sees a
+    /// charge also sees them in the connection's slot.
     used: AtomicUsize,
     /// The acceptor has yet to reclaim memory, or found no connection to close since its latest
     /// sweep.
     ///
-    /// It guards no other data, as `used` is a counter of its own. `AcqRel` and `Acquire` order it
-    /// with `used`: an acceptor that sees the request also sees the bytes for which a thread has
-    /// made it, so it does not find the limit kept and clear the request.
+    /// It guards no other data. `AcqRel` and `Acquire` order it with `used`: an acceptor that sees
+    /// the request also sees the bytes for which a thread has made it, so it does not find the limit
+    /// kept and clear the request.
     reclaim_requested: AtomicBool,
 }
 
@@ -56,7 +58,7 @@ impl MemoryLimit {
 
     /// Returns the number of bytes held now.
     pub(super) fn used(&self) -> usize {
-        self.used.load(Ordering::Relaxed)
+        self.used.load(Ordering::Acquire)
     }
 
     /// Returns the number of bytes held beyond the limit.
@@ -95,9 +97,9 @@ impl Charge {
     /// Sets the number of bytes that the connection holds.
     pub(super) fn set(&mut self, bytes: usize) {
         if bytes > self.bytes {
-            self.memory.used.fetch_add(bytes - self.bytes, Ordering::Relaxed);
+            self.memory.used.fetch_add(bytes - self.bytes, Ordering::Release);
         } else if bytes < self.bytes {
-            self.memory.used.fetch_sub(self.bytes - bytes, Ordering::Relaxed);
+            self.memory.used.fetch_sub(self.bytes - bytes, Ordering::Release);
         }
         self.bytes = bytes;
     }

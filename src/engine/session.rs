@@ -152,12 +152,15 @@ impl Session {
         self.heavy.set_permit(permit);
     }
 
-    /// Releases the spare room of all buffers while the session waits, and charges the memory limit
-    /// for the rest. Returns the number of bytes that are held.
+    /// Releases the spare room of all buffers while the session waits. Returns the number of bytes
+    /// that are held.
     pub(super) fn shrink(&mut self) -> usize {
-        let bytes = self.http.shrink() + self.transport.shrink();
+        self.http.shrink() + self.transport.shrink()
+    }
+
+    /// Charges the memory limit for the bytes held.
+    pub(super) fn charge(&mut self, bytes: usize) {
         self.charge.set(bytes);
-        bytes
     }
 
     /// Drops the connection. A response that the client has not read ends in a reset.

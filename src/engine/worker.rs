@@ -56,7 +56,12 @@ pub(super) fn drive(
         if matches!(outcome, Outcome::Park { .. } | Outcome::Yield { .. })
             && let Some(session) = &mut *session
         {
-            slot.set_held_bytes(session.shrink());
+            // Whatever is charged, the slot shows at least as much: otherwise a reclaim that runs
+            // now would find too few holders in this client's group, and close those of others.
+            let bytes = session.shrink();
+            slot.set_held_bytes(bytes.max(slot.held_bytes()));
+            session.charge(bytes);
+            slot.set_held_bytes(bytes);
             if session.has_answered() {
                 slot.set_answered();
             }

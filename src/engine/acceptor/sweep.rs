@@ -66,30 +66,46 @@ impl Acceptor {
 
     /// Closes the largest holders of buffered bytes until the sum is within the limit.
     ///
-    /// If it is not then, because the other holders are exempt, busy, or of smaller groups than busy
-    /// ones that hold the excess, the request for a reclaim stays until the next sweep.
+    /// If it is not then, because the other holders are exempt, driven, or of smaller groups than
+    /// driven ones that hold the excess, the request for a reclaim stays until the next sweep.
     pub(super) fn reclaim_memory(&mut self) {
-        if self.shared.memory.excess() > 0 {
-            let holders = largest_holders(&self.shared.scheduler.slots(), &self.counts);
-            let mut deferred = DeferredBytes::default();
-            for holder in holders {
-                if self.shared.memory.excess() <= deferred.ahead_of(&holder) {
-                    break;
-                }
-                let session = holder.slot.evict_waiting();
-                if self.close_evicted(holder.slot.token, session, CloseReason::Memory) {
-                    self.memory_log.warn(format_args!(
-                        "connections hold more than max_buffered_bytes ({} bytes): closed the \
-                         largest holder ({} bytes) of the largest group of addresses",
-                        self.settings.max_buffered_bytes, holder.bytes
-                    ));
-                } else {
-                    deferred.add(&holder);
-                }
-            }
-        }
+        // Ends: each pass closes a connection, and no thread but this one accepts any.
+        while self.reclaim_excess() > 0 {}
         if self.shared.memory.excess() == 0 {
             self.shared.memory.clear_reclaim();
         }
+    }
+
+    /// Reclaims the bytes that exceed the limit now. Returns the number of connections closed.
+    ///
+    /// Bytes that are charged during the pass are left to the next one: their holders are not in
+    /// this one's list, and smaller groups would be closed for them.
+    fn reclaim_excess(&mut self) -> usize {
+        let mut excess = self.shared.memory.excess();
+        if excess == 0 {
+            return 0;
+        }
+        let mut closed = 0;
+        let mut deferred = DeferredBytes::default();
+        let holders = largest_holders(&self.shared.scheduler.slots(), &self.counts);
+        for holder in holders {
+            excess = excess.min(self.shared.memory.excess());
+            if excess <= deferred.ahead_of(&holder) {
+                break;
+            }
+            let session = holder.slot.evict_waiting();
+            if self.close_evicted(holder.slot.token, session, CloseReason::Memory) {
+                closed += 1;
+                excess = excess.saturating_sub(holder.bytes);
+                self.memory_log.warn(format_args!(
+                    "connections hold more than max_buffered_bytes ({} bytes): closed the largest \
+                     holder ({} bytes) of the largest group of addresses",
+                    self.settings.max_buffered_bytes, holder.bytes
+                ));
+            } else {
+                deferred.add(&holder);
+            }
+        }
+        closed
     }
 }
