@@ -121,10 +121,17 @@ impl Server {
         read_response(&mut stream).map(|response| String::from_utf8(response).unwrap())
     }
 
+    /// Returns a metrics page that shows all that happened before the call. The server renders the
+    /// page at most once a second.
+    pub fn fresh_metrics(&self) -> String {
+        std::thread::sleep(Duration::from_millis(1100));
+        self.admin_get("/metrics")
+    }
+
     /// Requires that each finished poll of the source took at most `seconds`, a bound of a bucket of
     /// the histogram.
     pub fn assert_polls_took_at_most(&self, source: &str, seconds: impl std::fmt::Display) {
-        let metrics = self.admin_get("/metrics");
+        let metrics = self.fresh_metrics();
         let count = |sample: &str| -> u64 {
             let line = metrics.lines().find_map(|line| line.strip_prefix(sample));
             line.unwrap_or_else(|| panic!("no {sample} in {metrics}")).trim().parse().unwrap()

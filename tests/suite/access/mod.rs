@@ -79,7 +79,7 @@ pub fn request(method: &str, target: &str, credentials: &str, from: &str) -> Str
 }
 
 pub fn metric(server: &Server, name: &str) -> usize {
-    let page = server.admin_get("/metrics");
+    let page = server.fresh_metrics();
     let value = body(&page).lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
     value.unwrap_or_else(|| panic!("no {name} in {page}")).parse().unwrap()
 }

@@ -48,7 +48,7 @@ fn log_state(server: &Server) -> serde_json::Value {
 }
 
 fn metric(server: &Server, sample: &str) -> u64 {
-    let scrape = server.admin_get("/metrics");
+    let scrape = server.fresh_metrics();
     let value = scrape.lines().find_map(|line| line.strip_prefix(sample)?.strip_prefix(' '));
     value.unwrap_or_else(|| panic!("no {sample} in {scrape}")).parse().unwrap()
 }
