@@ -2,30 +2,26 @@
 //! exhausted.
 
 use std::io::{self, Read, Write};
-use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 
 use hostile::client::{TEST_TIMEOUT, read_response};
+use hostile::transport::connect_from;
 use http::StatusCode;
 use http::header::AUTHORIZATION;
 use pumphouse_web::engine::{
     Activity, Body, CloseReason, ConnectionState, Refusal, Reply, Request, RequestHead, Response,
     Service, Settings, StreamBody,
 };
-use socket2::{Domain, Socket, Type};
 
 use crate::harness::{BodyProgram, Program, TestEngine, eventually, get, plain_program};
 
-fn connect_from(source: [u8; 4], address: SocketAddr) -> TcpStream {
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    socket.bind(&SocketAddr::new(IpAddr::from(source), 0).into()).unwrap();
-    socket.connect(&address.into()).unwrap();
-    let stream = TcpStream::from(socket);
-    stream.set_read_timeout(Some(TEST_TIMEOUT)).unwrap();
-    stream
+/// Connects from 127.0.0.`last`.
+fn client(last: u8, address: SocketAddr) -> TcpStream {
+    connect_from(Ipv4Addr::new(127, 0, 0, last), address, TEST_TIMEOUT).unwrap()
 }
 
 fn connect(address: SocketAddr) -> TcpStream {
-    connect_from([127, 0, 0, 1], address)
+    client(1, address)
 }
 
 /// Sends a request with a body of this length, except for its last byte, and returns the connection.
@@ -138,9 +134,8 @@ fn exhausted_budget_closes_the_largest_group_and_spares_others() {
     let server = TestEngine::http(settings, BodyProgram);
     let mut single = stalled(connect(server.address), "/body", 64 << 10);
     eventually("the bytes are charged", || server.stats.buffered_bytes() >= 64 << 10);
-    let _crowd: Vec<TcpStream> = (0..15)
-        .map(|_| stalled(connect_from([127, 0, 0, 2], server.address), "/body", 48 << 10))
-        .collect();
+    let _crowd: Vec<TcpStream> =
+        (0..15).map(|_| stalled(client(2, server.address), "/body", 48 << 10)).collect();
     eventually("connections beyond the budget are closed", || {
         server.stats.closed(CloseReason::Memory) >= 11
     });

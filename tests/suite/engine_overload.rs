@@ -1,11 +1,12 @@
 //! More requests than workers, and more connections than the caps.
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{Ipv4Addr, TcpStream};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::bounded;
 use hostile::client::{TEST_TIMEOUT, connect_tls, read_response};
+use hostile::transport::connect_from;
 use pumphouse_web::engine::{
     Body, CloseReason, ConnectionState, Request, Response, Settings, ShedReason,
 };
@@ -172,13 +173,7 @@ fn without_a_grace_incomplete_requests_are_evicted_before_a_connection_that_has_
 
 /// Connects from 127.0.0.`last`.
 fn plain_from(server: &TestEngine, last: u8) -> TcpStream {
-    use socket2::{Domain, Socket, Type};
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    socket.bind(&std::net::SocketAddr::from(([127, 0, 0, last], 0)).into()).unwrap();
-    socket.connect(&server.address.into()).unwrap();
-    let stream = TcpStream::from(socket);
-    stream.set_read_timeout(Some(TEST_TIMEOUT)).unwrap();
-    stream
+    connect_from(Ipv4Addr::new(127, 0, 0, last), server.address, TEST_TIMEOUT).unwrap()
 }
 
 /// Sends a request on a connection, and requires that it is served.

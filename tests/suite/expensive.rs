@@ -1,7 +1,7 @@
 //! Expensive requests to the real program: a dense history, and clients that request all of it.
 
 use std::io::{Read, Write};
-use std::net::SocketAddr;
+use std::net::Ipv4Addr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -9,6 +9,7 @@ use std::thread;
 
 use hostile::client::TEST_TIMEOUT;
 use hostile::config::{Config, Source};
+use hostile::transport::connect_from;
 use hostile::upstream::Upstream;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -16,7 +17,6 @@ use pumphouse_web::board::{Change, Finite, Sample};
 use pumphouse_web::history::import;
 use pumphouse_web::units::Unit;
 use rustls::{ClientConnection, StreamOwned};
-use socket2::{Domain, Socket, Type};
 
 use crate::harness::{eventually, get};
 use crate::server::{Server, code};
@@ -42,15 +42,11 @@ fn fill_densely(path: &Path) {
 
 /// Pipelines requests from 127.0.0.`last` until the connection ends, and reads the responses.
 fn pipeline(server: &Server, last: u8, requests: &str, answered: &AtomicUsize) {
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    socket.bind(&SocketAddr::from(([127, 0, 0, last], 0)).into()).unwrap();
-    if socket.connect(&server.address.into()).is_err() {
-        return;
-    }
-    socket.set_read_timeout(Some(TEST_TIMEOUT)).unwrap();
+    let source = Ipv4Addr::new(127, 0, 0, last);
+    let Ok(socket) = connect_from(source, server.address, TEST_TIMEOUT) else { return };
     let name = "localhost".try_into().unwrap();
     let session = ClientConnection::new(Arc::clone(&server.client), name).unwrap();
-    let mut stream = StreamOwned::new(session, std::net::TcpStream::from(socket));
+    let mut stream = StreamOwned::new(session, socket);
     if stream.write_all(requests.as_bytes()).is_err() {
         return;
     }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use hostile::client::{connect_tls, read_response};
 use hostile::config::Config;
 
-use crate::access::{basic, metric, request, text, token, with_throttled_anna};
+use crate::access::{basic, request, text, token, with_throttled_anna};
 use crate::harness::eventually;
 use crate::server::{Server, body, code};
 
@@ -74,7 +74,7 @@ fn throttled_guess_at_a_remembered_account_is_refused() {
 
         // From one address: each connection fails until it is throttled, and then sends the right
         // password among wrong ones.
-        let before = metric(&server, COMPARED);
+        let before = server.metric(COMPARED);
         let attackers: Vec<_> = (0..CONNECTIONS)
             .map(|attacker| {
                 let server = &server;
@@ -91,7 +91,7 @@ fn throttled_guess_at_a_remembered_account_is_refused() {
             .collect();
         let received: Vec<u16> =
             attackers.into_iter().flat_map(|attacker| attacker.join().unwrap()).collect();
-        let compared = metric(&server, COMPARED) - before;
+        let compared = server.metric(COMPARED) - before;
         assert!(!received.contains(&200), "a throttled guess was admitted");
         assert_eq!(
             (received.len(), compared),
@@ -100,7 +100,7 @@ fn throttled_guess_at_a_remembered_account_is_refused() {
         );
 
         // From as many addresses as there are guesses, under as many names.
-        let (before, begun) = (metric(&server, COMPARED), Instant::now());
+        let (before, begun) = (server.metric(COMPARED), Instant::now());
         let attackers: Vec<_> = (0..CONNECTIONS)
             .map(|attacker| {
                 let server = &server;
@@ -116,7 +116,7 @@ fn throttled_guess_at_a_remembered_account_is_refused() {
         let received: Vec<u16> =
             attackers.into_iter().flat_map(|attacker| attacker.join().unwrap()).collect();
         assert!(received.iter().all(|code| [401, 503].contains(code)));
-        let compared = metric(&server, COMPARED) - before;
+        let compared = server.metric(COMPARED) - before;
         let seconds = begun.elapsed().as_secs() as usize + 2;
         assert!(compared <= 20 * seconds, "{compared} were compared in {seconds} s");
 
@@ -124,7 +124,7 @@ fn throttled_guess_at_a_remembered_account_is_refused() {
         let visits = visits.join().unwrap();
         assert!(visits > 0, "the owner was served {visits} times");
     });
-    let refused = metric(&server, "pumphouse_auth_failures_total{reason=\"throttled\"}");
+    let refused = server.metric("pumphouse_auth_failures_total{reason=\"throttled\"}");
     assert!(refused > 100, "{refused}");
 }
 

@@ -22,6 +22,12 @@ use crate::process::Process;
 /// The binary under test.
 pub const BINARY: &str = env!("CARGO_BIN_EXE_pumphouse-web");
 
+/// Returns the value of a sample on a metrics page.
+fn sample_value(metrics: &str, sample: &str) -> usize {
+    let value = metrics.lines().find_map(|line| line.strip_prefix(sample)?.strip_prefix(' '));
+    value.unwrap_or_else(|| panic!("no {sample} in {metrics}")).parse().unwrap()
+}
+
 /// A running `serve`, killed when dropped.
 pub struct Server {
     process: Process,
@@ -137,27 +143,33 @@ impl Server {
 
     /// Returns a metrics page that shows all that happened before the call. The server renders the
     /// page at most once a second.
-    pub fn fresh_metrics(&self) -> String {
+    fn fresh_metrics(&self) -> String {
         std::thread::sleep(Duration::from_millis(1100));
         self.admin_get("/metrics")
     }
 
+    /// Returns the value of a sample, such as `pumphouse_polls_total{source="well",outcome="ok"}`,
+    /// after all that happened before the call.
+    pub fn metric(&self, sample: &str) -> usize {
+        sample_value(&self.fresh_metrics(), sample)
+    }
+
     /// Requires that each finished poll of the source took at most `seconds`, a bound of a bucket of
-    /// the histogram, unless the machine stood still for a second.
+    /// the histogram, but for one at each standstill of the machine.
     pub fn assert_polls_took_at_most(&self, source: &str, seconds: impl std::fmt::Display) {
         let metrics = self.fresh_metrics();
-        let count = |sample: &str| -> u64 {
-            let line = metrics.lines().find_map(|line| line.strip_prefix(sample));
-            line.unwrap_or_else(|| panic!("no {sample} in {metrics}")).trim().parse().unwrap()
+        let count = |part: &str, labels: &str| {
+            let name = "pumphouse_poll_duration_seconds";
+            sample_value(&metrics, &format!("{name}_{part}{{source=\"{source}\"{labels}}}"))
         };
-        let name = "pumphouse_poll_duration_seconds";
-        let all = count(&format!("{name}_count{{source=\"{source}\"}}"));
-        let within = count(&format!("{name}_bucket{{source=\"{source}\",le=\"{seconds}\"}}"));
+        let all = count("count", "");
+        let within = count("bucket", &format!(",le=\"{seconds}\""));
         assert!(all > 0, "{source} was polled");
-        if !self.pulse.stood_still().is_zero() {
-            return;
-        }
-        assert_eq!(within, all, "polls of {source} within {seconds} s");
+        let late = all - within;
+        assert!(
+            late <= self.pulse.standstills(),
+            "{late} of {all} polls of {source} took more than {seconds} s"
+        );
     }
 
     /// Stops reading standard error, like a stopped supervisor.

@@ -50,8 +50,8 @@ impl Acceptor {
         drop(slots);
         scheduler.prune();
         self.shared.stats.set_connections(counts);
-        self.reclaim_memory();
         self.shared.memory.clear_reclaim();
+        self.reclaim_memory();
         self.shared.stats.set_buffered_bytes(self.shared.memory.used());
         self.candidates = Candidates::default();
         self.counts.clear_unevictable();
@@ -64,27 +64,28 @@ impl Acceptor {
         }
     }
 
-    /// Closes the largest holders of buffered bytes until the sum is within the limit.
+    /// Makes a pass over the holders of buffered bytes if the limit is exceeded, and requests
+    /// another if it still is. The acceptor accepts connections between two passes.
     ///
-    /// If it is not then, because the other holders are exempt, driven, or of smaller groups than
+    /// If the pass closes none, because the holders are exempt, driven, or of smaller groups than
     /// driven ones that hold the excess, the request for a reclaim stays until the next sweep.
     pub(super) fn reclaim_memory(&mut self) {
-        // Ends: each pass closes a connection, and no thread but this one accepts any.
-        while self.reclaim_excess() > 0 {}
-        if self.shared.memory.excess() == 0 {
-            self.shared.memory.clear_reclaim();
+        let excess = self.shared.memory.excess();
+        if excess > 0 && self.close_largest_holders(excess) == 0 {
+            return;
+        }
+        self.shared.memory.clear_reclaim();
+        if self.shared.memory.request_reclaim() {
+            self.shared.scheduler.wake_acceptor();
         }
     }
 
-    /// Reclaims the bytes that exceed the limit now. Returns the number of connections closed.
+    /// Closes the largest holders until `excess` bytes are reclaimed. Returns the number of
+    /// connections closed.
     ///
-    /// Bytes that are charged during the pass are left to the next one: their holders are not in
-    /// this one's list, and smaller groups would be closed for them.
-    fn reclaim_excess(&mut self) -> usize {
-        let mut excess = self.shared.memory.excess();
-        if excess == 0 {
-            return 0;
-        }
+    /// Bytes that are charged meanwhile are left to the next pass: their holders are not in this
+    /// one's list, and smaller groups would be closed for them.
+    fn close_largest_holders(&mut self, mut excess: usize) -> usize {
         let mut closed = 0;
         let mut deferred = DeferredBytes::default();
         let holders = largest_holders(&self.shared.scheduler.slots(), &self.counts);

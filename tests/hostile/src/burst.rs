@@ -6,9 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use socket2::{Domain, Socket, Type};
-
 use crate::proc;
+use crate::transport::connect_from;
 
 /// Result of a burst of connects.
 #[derive(Debug, Clone, Copy)]
@@ -59,12 +58,8 @@ pub fn burst(target: SocketAddr, count: usize, cap: usize, timeout: Duration) ->
 
 /// Returns an established connection on a non-blocking socket.
 fn connect(target: SocketAddr, number: usize) -> io::Result<TcpStream> {
-    let socket = Socket::new(Domain::for_address(target), Type::STREAM, None)?;
-    if target.is_ipv4() {
-        let host = 1 + (number % 200) as u8;
-        socket.bind(&SocketAddr::from((Ipv4Addr::new(127, 8, 0, host), 0)).into())?;
-    }
-    socket.connect_timeout(&target.into(), Duration::from_secs(10))?;
+    let source = Ipv4Addr::new(127, 8, 0, 1 + (number % 200) as u8);
+    let socket = connect_from(source, target, Duration::from_secs(10))?;
     socket.set_nonblocking(true)?;
-    Ok(socket.into())
+    Ok(socket)
 }

@@ -4,7 +4,7 @@
 //! when it began, as it must. A client that ran into that says nothing about the server.
 
 use std::io;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use pumphouse_web::threads::OwnedThread;
@@ -24,18 +24,21 @@ pub struct Pulse {
 
 struct Beats {
     last: Instant,
+    /// Number of all standstills.
+    standstills: usize,
     /// Sum of all standstills.
     stood_still: Duration,
 }
 
 impl Beats {
     fn new(now: Instant) -> Beats {
-        Beats { last: now, stood_still: Duration::ZERO }
+        Beats { last: now, standstills: 0, stood_still: Duration::ZERO }
     }
 
     fn beat(&mut self, now: Instant) {
         let delay = now.duration_since(self.last);
         if delay > STANDSTILL {
+            self.standstills += 1;
             self.stood_still += delay;
         }
         self.last = now;
@@ -60,10 +63,19 @@ impl Pulse {
 
     /// Returns the time for which the machine has stood still since the start.
     pub fn stood_still(&self) -> Duration {
+        self.beat().stood_still
+    }
+
+    /// Returns the number of standstills since the start.
+    pub fn standstills(&self) -> usize {
+        self.beat().standstills
+    }
+
+    /// Beats, as the caller may be scheduled before the pulse's own thread after a standstill.
+    fn beat(&self) -> MutexGuard<'_, Beats> {
         let mut beats = self.beats.lock().unwrap();
-        // After a standstill, the caller may be scheduled before the thread.
         beats.beat(Instant::now());
-        beats.stood_still
+        beats
     }
 }
 
@@ -79,6 +91,6 @@ mod tests {
         assert_eq!(beats.stood_still, Duration::ZERO);
         beats.beat(begun + STANDSTILL * 3);
         beats.beat(begun + STANDSTILL * 3 + BEAT);
-        assert_eq!(beats.stood_still, STANDSTILL * 2);
+        assert_eq!((beats.standstills, beats.stood_still), (1, STANDSTILL * 2));
     }
 }

@@ -26,22 +26,35 @@ pub enum Connection {
     Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
 }
 
+/// Connects from the address `source`, on any port; IPv6 targets from any address. `timeout` bounds the
+/// connect and each later read and write.
+///
+/// # Errors
+/// The connection is refused, or not established in time.
+pub fn connect_from(
+    source: Ipv4Addr,
+    target: SocketAddr,
+    timeout: Duration,
+) -> io::Result<TcpStream> {
+    let socket = Socket::new(Domain::for_address(target), Type::STREAM, None)?;
+    if target.is_ipv4() {
+        socket.bind(&SocketAddr::from((source, 0)).into())?;
+    }
+    socket.connect_timeout(&target.into(), timeout)?;
+    let socket: TcpStream = socket.into();
+    socket.set_read_timeout(Some(timeout))?;
+    socket.set_write_timeout(Some(timeout))?;
+    socket.set_nodelay(true)?;
+    Ok(socket)
+}
+
 impl Transport {
-    /// Connects from the address `source`, on any port. `timeout` bounds the connect and each later read
-    /// and write.
+    /// Connects as [`connect_from`] does. A TLS handshake begins with the first read or write.
     ///
     /// # Errors
-    /// The connection is refused, or not established in time.
+    /// Those of [`connect_from`].
     pub fn connect_from(&self, source: Ipv4Addr, timeout: Duration) -> io::Result<Connection> {
-        let socket = Socket::new(Domain::for_address(self.address), Type::STREAM, None)?;
-        if self.address.is_ipv4() {
-            socket.bind(&SocketAddr::from((source, 0)).into())?;
-        }
-        socket.connect_timeout(&self.address.into(), timeout)?;
-        let socket: TcpStream = socket.into();
-        socket.set_read_timeout(Some(timeout))?;
-        socket.set_write_timeout(Some(timeout))?;
-        socket.set_nodelay(true)?;
+        let socket = connect_from(source, self.address, timeout)?;
         let Some(config) = &self.config else { return Ok(Connection::Plain(socket)) };
         let name = ServerName::try_from("localhost").map_err(io::Error::other)?;
         let session = ClientConnection::new(Arc::clone(config), name).map_err(io::Error::other)?;

@@ -7,7 +7,7 @@ use hostile::client::{connect_tls, read_response};
 use hostile::config::Config;
 use serde_json::json;
 
-use super::{basic, metric, request, text, token, with_throttled_anna};
+use super::{basic, request, text, token, with_throttled_anna};
 use crate::harness::eventually;
 use crate::server::{Server, code};
 
@@ -74,7 +74,7 @@ fn brute_force_costs_few_verifications_and_delays_no_other_client() {
         ("/api/v1/status", format!("Bearer {token}")),
         ("/ping", String::new()),
     ];
-    let verified = || metric(&server, "pumphouse_auth_verifications_total");
+    let verified = || server.metric("pumphouse_auth_verifications_total");
     let anna = server.ask(&request("GET", "/", &good[0].1, "192.0.2.1"));
     assert_eq!((code(&anna), verified()), (200, 1));
 
@@ -122,7 +122,7 @@ fn brute_force_costs_few_verifications_and_delays_no_other_client() {
     });
     let refused = refused.into_inner();
     assert!(refused > 0, "every password was compared");
-    let failures = metric(&server, "pumphouse_auth_failures_total{reason=\"throttled\"}");
+    let failures = server.metric("pumphouse_auth_failures_total{reason=\"throttled\"}");
     assert!(failures >= 2 * 8 * REFUSALS, "{failures} were throttled");
     assert_eq!(code(&server.admin_get("/healthz")), 200);
     let lines = server.log();
@@ -159,8 +159,8 @@ fn slow_verifications_delay_no_other_client() {
         }
         let busy = "pumphouse_auth_failures_total{reason=\"busy\"}";
         for _ in 0..3 {
-            let before = metric(&server, busy);
-            eventually("a verification is refused as busy", || metric(&server, busy) > before);
+            let before = server.metric(busy);
+            eventually("a verification is refused as busy", || server.metric(busy) > before);
             for _ in 0..5 {
                 assert_eq!(code(&server.get("/ping")), 200);
             }

@@ -13,7 +13,7 @@ use base64::prelude::BASE64_STANDARD;
 use hostile::config::{Config, Source};
 use serde_json::{Value, json};
 
-use crate::server::{BINARY, Server, body, run};
+use crate::server::{BINARY, run};
 
 /// Runs a command of the program with this standard input.
 fn run_with(arguments: &[&str], input: &[u8]) -> Output {
@@ -76,10 +76,4 @@ pub fn request(method: &str, target: &str, credentials: &str, from: &str) -> Str
         "{method} {target} HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: {from}\r\n\
          {authorization}\r\n"
     )
-}
-
-pub fn metric(server: &Server, name: &str) -> usize {
-    let page = server.fresh_metrics();
-    let value = body(&page).lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-    value.unwrap_or_else(|| panic!("no {name} in {page}")).parse().unwrap()
 }

@@ -6,18 +6,18 @@ mod streams;
 
 use std::collections::HashSet;
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
 use hostile::client::{TEST_TIMEOUT, read_response};
+use hostile::transport::connect_from;
 use pumphouse_web::engine::{
     Activity, Body, ConnectionState, Continuation, Lane, Refusal, Reply, Request, RequestHead,
     Response, Service, Settings, StreamBody,
 };
-use socket2::{Domain, Socket, Type};
 
 use crate::harness::{TestEngine, eventually, get};
 
@@ -179,12 +179,7 @@ fn one_permit() -> Settings {
 
 /// Connects from 127.0.0.`last`: each address is a client of its own.
 fn client(server: &TestEngine, last: u8) -> TcpStream {
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    socket.bind(&SocketAddr::from(([127, 0, 0, last], 0)).into()).unwrap();
-    socket.connect(&server.address.into()).unwrap();
-    let stream = TcpStream::from(socket);
-    stream.set_read_timeout(Some(TEST_TIMEOUT)).unwrap();
-    stream
+    connect_from(Ipv4Addr::new(127, 0, 0, last), server.address, TEST_TIMEOUT).unwrap()
 }
 
 fn request_on(server: &TestEngine, last: u8, target: &str) -> TcpStream {

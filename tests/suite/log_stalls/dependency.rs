@@ -6,7 +6,6 @@ use std::net::TcpStream;
 use hostile::client::{TEST_TIMEOUT, client_hello};
 use hostile::config::Config;
 
-use super::metric;
 use crate::server::Server;
 
 /// Returns a ClientHello with another server name, in records of at most 16 KiB.
@@ -43,7 +42,7 @@ fn extensions_length_at(message: &[u8]) -> usize {
 
 #[test]
 fn warnings_of_a_dependency_are_few_short_and_escaped() {
-    const CONNECTIONS: u64 = 40;
+    const CONNECTIONS: usize = 40;
     let mut server = Server::start(&Config::https());
     let hello = client_hello(&server.client);
     let hello = hello_for(&hello, &[b'\x1b'; 50_000]);
@@ -54,14 +53,14 @@ fn warnings_of_a_dependency_are_few_short_and_escaped() {
         // A ServerHello or an alert: the server has read the name.
         assert!(stream.read(&mut [0; 1]).unwrap() > 0);
     }
-    let suppressed = metric(&server, "pumphouse_log_lines_suppressed_total");
+    let suppressed = server.metric("pumphouse_log_lines_suppressed_total");
     assert!(suppressed >= CONNECTIONS - 10, "{suppressed}");
     server.signal("TERM");
     assert_eq!(server.wait().code(), Some(0));
     server.wait_for_log("more lines from rustls::msgs::handshake:");
     let log = server.log();
     let about: Vec<&String> = log.iter().filter(|line| line.contains("Illegal SNI")).collect();
-    assert_eq!(about.len() as u64, CONNECTIONS - suppressed);
+    assert_eq!(about.len(), CONNECTIONS - suppressed);
     for line in &log {
         assert!(line.len() < 1200, "{}", line.len());
         assert!(!line.contains('\u{1b}'), "{line:?}");

@@ -47,12 +47,6 @@ fn log_state(server: &Server) -> serde_json::Value {
     json(&server.admin_get("/scoreboard"))["log"].clone()
 }
 
-fn metric(server: &Server, sample: &str) -> u64 {
-    let scrape = server.fresh_metrics();
-    let value = scrape.lines().find_map(|line| line.strip_prefix(sample)?.strip_prefix(' '));
-    value.unwrap_or_else(|| panic!("no {sample} in {scrape}")).parse().unwrap()
-}
-
 /// A full pipe.
 struct FullPipe {
     _reader: std::io::PipeReader,
@@ -97,18 +91,18 @@ fn stalled_log_pollers_continue_and_drops_are_reported_later() {
     let server = Server::start_after(DEBUG, &Config::https().source(source));
     stall(&server);
     let polls = "pumphouse_polls_total{source=\"well\",outcome=\"connect\"}";
-    let before = metric(&server, polls);
-    eventually("the source is polled repeatedly", || metric(&server, polls) >= before + 3);
+    let before = server.metric(polls);
+    eventually("the source is polled repeatedly", || server.metric(polls) >= before + 3);
     assert_eq!(code(&server.get("/api/v1/status")), 200);
 
-    let dropped = metric(&server, "pumphouse_log_lines_dropped_total");
+    let dropped = server.metric("pumphouse_log_lines_dropped_total");
     assert!(dropped > 0);
     server.resume_log();
     let line = server.wait_for_log("log lines dropped: standard error took them too slowly");
     assert!(line.contains("WARN"), "{line}");
     eventually("the reports and the metric count the same lines", || {
-        let reported: u64 = server.log().iter().filter_map(|line| reported(line)).sum();
-        reported == metric(&server, "pumphouse_log_lines_dropped_total")
+        let reported: usize = server.log().iter().filter_map(|line| reported(line)).sum();
+        reported == server.metric("pumphouse_log_lines_dropped_total")
     });
     ask(&server, 1);
     eventually("the log continues", || {
@@ -121,7 +115,7 @@ fn stalled_log_pollers_continue_and_drops_are_reported_later() {
 }
 
 /// Returns the number of dropped lines that a log line reports.
-fn reported(line: &str) -> Option<u64> {
+fn reported(line: &str) -> Option<usize> {
     let (before, _) = line.split_once(" log lines dropped")?;
     before.rsplit(' ').next()?.parse().ok()
 }
