@@ -11,7 +11,10 @@ pub(super) const PREFIX: &str = "/assets/";
 /// Files of the site, compressed once at the start.
 pub(super) struct AssetFiles {
     pub(super) style: Asset,
+    /// Keeps the page up to date.
     pub(super) script: Asset,
+    /// Shows the point of a chart under the pointer.
+    pub(super) readout: Asset,
     pub(super) icon: Asset,
     /// `/robots.txt`
     pub(super) robots: Rendered,
@@ -39,6 +42,12 @@ impl AssetFiles {
                 "js",
                 "text/javascript; charset=utf-8",
                 include_str!("assets/script.js"),
+            ),
+            readout: Asset::new(
+                "readout",
+                "js",
+                "text/javascript; charset=utf-8",
+                include_str!("assets/readout.js"),
             ),
             icon: Asset::new("icon", "svg", "image/svg+xml", include_str!("assets/icon.svg")),
             // The water level of a household does not belong in a search engine.

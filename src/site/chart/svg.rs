@@ -1,6 +1,6 @@
 //! A plot as SVG: shapes with classes, which the style sheet of the page colours, or an embedded one.
 //!
-//! `script.js` reads the `data-` attributes and the paths of the lines to show the value under the
+//! `readout.js` reads the `data-` attributes and the paths of the lines to show the value under the
 //! pointer, so the two change together.
 
 use std::fmt::Write as _;

@@ -56,6 +56,7 @@ impl Layout<'_> {
                     link rel="stylesheet" href=(assets.style.path);
                     @if live {
                         script defer src=(assets.script.path) {}
+                        script defer src=(assets.readout.path) {}
                         noscript { meta http-equiv="refresh" content=(REFRESH); }
                     }
                 }
