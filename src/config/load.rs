@@ -182,7 +182,7 @@ fn read<'reader>(
     }
     warnings.extend(auth::volatile_sessions_warning(&auth).filter(|_| history.is_none()));
     let log = root.section("log", "[log]".to_owned()).map_or_else(Log::default, log::read);
-    let sources = source::read_all(root.sections("source"), units);
+    let sources = source::read_all(root.sections("source"), units, &mut warnings);
     root.finish();
     if sources.is_empty() {
         warnings.push("no [[source]]: the dashboard is empty".to_owned());

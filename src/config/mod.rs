@@ -12,6 +12,7 @@ mod load;
 mod log;
 mod name;
 mod problem;
+mod renamed_fields;
 mod scalar;
 mod secret;
 mod section;
@@ -36,6 +37,7 @@ pub use load::{load, load_server, load_to_serve, location, parse, parse_to_serve
 pub use log::Log;
 pub(crate) use name::is_name;
 pub use problem::ConfigErrors;
+pub use renamed_fields::{RENAMED_FIELDS, RenamedField, renamed_fields};
 pub use scalar::parse_duration;
 pub use secret::Secret;
 pub use server::Server;

@@ -9,6 +9,7 @@ use rustls::pki_types::pem::{self, PemObject};
 
 use super::kind::{self, Kind};
 use super::name::is_name;
+use super::renamed_fields::{self, FieldSettings};
 use super::secret::Secret;
 use super::section::{Section, Spanned};
 use super::trends::{self, TrendSettings};
@@ -79,15 +80,20 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 const STALE_INTERVALS: u32 = 3;
 
 /// Reads all sources; `units` is the default of `[site]`.
-pub(super) fn read_all(sections: Vec<Section<'_, '_>>, units: Option<System>) -> Vec<Source> {
+pub(super) fn read_all(
+    sections: Vec<Section<'_, '_>>,
+    units: Option<System>,
+    warnings: &mut Vec<String>,
+) -> Vec<Source> {
     let mut names = BTreeSet::new();
-    sections.into_iter().filter_map(|section| read(section, &mut names, units)).collect()
+    sections.into_iter().filter_map(|section| read(section, &mut names, units, warnings)).collect()
 }
 
 fn read(
     mut section: Section<'_, '_>,
     names: &mut BTreeSet<String>,
     units: Option<System>,
+    warnings: &mut Vec<String>,
 ) -> Option<Source> {
     let name = name(&mut section, names);
     if let Some(name) = &name {
@@ -102,7 +108,7 @@ fn read(
     let rate_limit = section.section("rate_limit", "\"rate_limit\"".to_owned());
     let rate_limit = rate_limit.and_then(rate_limit_of);
     let ca_certs = ca_certs(&mut section);
-    let show = shown(&mut section);
+    let mut show = shown(&mut section);
     let trends = section.section("trends", "[source.trends]".to_owned()).map(trends::read);
     let kind = kind::read(&mut section);
     // Without a kind, the set of valid keys is unknown.
@@ -117,9 +123,11 @@ fn read(
         Kind::Json(_) => system,
         _ => Some(system.unwrap_or(System::Us)),
     };
-    let units = DesiredUnits { system, fields: fields.unwrap_or_default() };
+    let mut units = DesiredUnits { system, fields: fields.unwrap_or_default() };
     let rate_limit = rate_limit.or_else(|| documented_rate_limit(&kind));
-    let trends = trends.unwrap_or_else(|| trends::defaults_of(&kind));
+    let mut trends = trends.unwrap_or_else(|| trends::defaults_of(&kind));
+    let mut named = FieldSettings { show: &mut show, units: &mut units, trends: &mut trends };
+    renamed_fields::rename(&kind, &name, &mut named, warnings);
     Some(Source {
         name,
         title,

@@ -56,7 +56,13 @@ fn samples_at(at: Timestamp, is_outage: bool) -> Vec<Sample> {
         ("weather", "humidity", sensors.humidity.round(), Unit::Percent),
         ("weather", "wind_speed", tenths(sensors.wind), Unit::MilePerHour),
         ("weather", "wind_gust", tenths(sensors.gust), Unit::MilePerHour),
-        ("weather", "pressure", round_to(sensors.pressure / 33.863_886_4, 2), Unit::InchOfMercury),
+        ("weather", "pressure", inches_of_mercury(sensors.pressure), Unit::InchOfMercury),
+        (
+            "weather",
+            "station_pressure",
+            inches_of_mercury(sensors.station_pressure),
+            Unit::InchOfMercury,
+        ),
         ("weather", "rain", sensors.rain, Unit::Inch),
         ("pump", "battery", tenths(sensors.battery), Unit::Volt),
     ];
@@ -66,4 +72,9 @@ fn samples_at(at: Timestamp, is_outage: bool) -> Vec<Sample> {
         Some(Sample { source, field, at, value: Finite::new(value)?, unit })
     });
     samples.collect()
+}
+
+/// Converts hectopascals as the poller does.
+fn inches_of_mercury(hectopascals: f64) -> f64 {
+    Unit::Hectopascal.convert(hectopascals, Unit::InchOfMercury).unwrap_or(f64::NAN)
 }

@@ -18,6 +18,9 @@ pub(super) const TANK_HEIGHT: f64 = 58.0;
 /// Volume of the full tank, in US gallons.
 pub(super) const TANK_CAPACITY: f64 = 1400.0;
 
+/// Ratio of the air pressure at an elevation of 700 m to that at sea level.
+const PRESSURE_RATIO: f64 = 0.9195;
+
 /// Shares of a full tank at which the pump starts and stops.
 const LOW: f64 = 0.35;
 const HIGH: f64 = 0.95;
@@ -43,8 +46,10 @@ pub(super) struct SensorValues {
     pub(super) gust: f64,
     /// Direction of the wind, in degrees.
     pub(super) wind_direction: f64,
-    /// Air pressure, in hectopascals.
+    /// Air pressure at sea level, in hectopascals.
     pub(super) pressure: f64,
+    /// Air pressure at the pumphouse, in hectopascals.
+    pub(super) station_pressure: f64,
     /// Rain of the last quarter of an hour, in inches.
     pub(super) rain: f64,
     /// Weather code of WMO table 4677.
@@ -65,6 +70,7 @@ pub(super) fn sensors_at(at: Timestamp) -> SensorValues {
     let gusty = (TAU * time / 1900.0).sin() * (TAU * time / 700.0).cos();
     let wind = (7.0 + 4.0 * spell + 2.5 * gusty + 1.2 * noise(time, 1.0)).max(0.0);
     let wet = spell < -0.55;
+    let pressure = 1013.0 + 9.0 * spell;
     SensorValues {
         depth: level * TANK_HEIGHT + 0.08 * noise(time, 2.0),
         pumping,
@@ -73,7 +79,8 @@ pub(super) fn sensors_at(at: Timestamp) -> SensorValues {
         wind,
         gust: wind * (1.5 + 0.2 * noise(time, 5.0).abs()),
         wind_direction: (220.0 + 60.0 * spell + 15.0 * gusty).rem_euclid(360.0),
-        pressure: 1013.0 + 9.0 * spell,
+        pressure,
+        station_pressure: pressure * PRESSURE_RATIO,
         rain: if wet { 0.04 } else { 0.0 },
         weather_code: match () {
             () if wet => 61,

@@ -148,8 +148,8 @@ fn forecast(sensors: &SensorValues) -> String {
         "current_units": {
             "time": "unixtime", "interval": "seconds", "temperature_2m": "°F",
             "relative_humidity_2m": "%", "wind_speed_10m": "mp/h", "wind_gusts_10m": "mp/h",
-            "wind_direction_10m": "°", "surface_pressure": "hPa", "precipitation": "inch",
-            "weather_code": "wmo code"
+            "wind_direction_10m": "°", "pressure_msl": "hPa", "surface_pressure": "hPa",
+            "precipitation": "inch", "weather_code": "wmo code"
         },
         "current": {
             "time": Timestamp::now().as_second(), "interval": 900,
@@ -158,7 +158,8 @@ fn forecast(sensors: &SensorValues) -> String {
             "wind_speed_10m": tenths(sensors.wind),
             "wind_gusts_10m": tenths(sensors.gust),
             "wind_direction_10m": sensors.wind_direction.round(),
-            "surface_pressure": tenths(sensors.pressure),
+            "pressure_msl": tenths(sensors.pressure),
+            "surface_pressure": tenths(sensors.station_pressure),
             "precipitation": sensors.rain,
             "weather_code": sensors.weather_code
         }

@@ -5,6 +5,9 @@
 //! first. In both, `dateutc` is in milliseconds since 1970. Keys of sensors that a station lacks are absent.
 //! Units are always US, regardless of the owner's choice for the vendor's dashboard. The query contains both
 //! keys, so the URL is never logged.
+//!
+//! `baromrelin` is the pressure at sea level and `baromabsin` that at the station. `hourlyrainin` is the
+//! rate of the rain, and `dailyrainin` its amount since midnight at the station.
 
 use jiff::Timestamp;
 use serde_json::Value as Json;
@@ -15,15 +18,17 @@ use crate::config;
 use crate::units::Unit;
 
 /// Field, key of the API, unit, and true if every station has the sensor.
-const FIELDS: [(&str, &str, Unit, bool); 10] = [
+const FIELDS: [(&str, &str, Unit, bool); 11] = [
     ("temperature", "tempf", Unit::Fahrenheit, true),
     ("humidity", "humidity", Unit::Percent, true),
     ("wind_speed", "windspeedmph", Unit::MilePerHour, true),
     ("wind_gust", "windgustmph", Unit::MilePerHour, true),
     ("wind_direction", "winddir", Unit::Degree, true),
     ("pressure", "baromrelin", Unit::InchOfMercury, true),
-    ("rain", "hourlyrainin", Unit::Inch, true),
-    ("rain_daily", "dailyrainin", Unit::Inch, true),
+    ("station_pressure", "baromabsin", Unit::InchOfMercury, false),
+    // Not the rain of an hour: the vendor's device data specifications define it as a rate, in/hr.
+    ("rain_rate", "hourlyrainin", Unit::InchPerHour, true),
+    ("rain_today", "dailyrainin", Unit::Inch, true),
     ("indoor_temperature", "tempinf", Unit::Fahrenheit, false),
     ("indoor_humidity", "humidityin", Unit::Percent, false),
 ];
@@ -117,8 +122,9 @@ mod tests {
                 ("wind_gust", Value::number(4.0, Unit::MilePerHour)),
                 ("wind_direction", Value::number(58.0, Unit::Degree)),
                 ("pressure", Value::number(30.05, Unit::InchOfMercury)),
-                ("rain", Value::number(0.0, Unit::Inch)),
-                ("rain_daily", Value::number(0.12, Unit::Inch)),
+                ("station_pressure", Value::number(28.71, Unit::InchOfMercury)),
+                ("rain_rate", Value::number(0.0, Unit::InchPerHour)),
+                ("rain_today", Value::number(0.12, Unit::Inch)),
                 ("indoor_temperature", Value::number(74.1, Unit::Fahrenheit)),
                 ("indoor_humidity", Value::missing(Some(Unit::Percent), "sent as null")),
             ]

@@ -6,6 +6,11 @@
 //! `unitCode` such as `wmoUnit:degC`, and a `qualityControl` letter: a value that quality control rejected
 //! becomes null. The latest observation may be days old; `timestamp` is its time. Errors are problem+json with
 //! a `detail`. The service requires a User-Agent, and supports conditional requests.
+//!
+//! `pressure` is `barometricPressure`. The reports of airports (METAR) contain no pressure at the station but
+//! the altimeter setting (`A3007`), which is reduced to sea level, and the service sends that one here: it differs
+//! from `seaLevelPressure` by a few hPa at most. `seaLevelPressure`, which many reports lack, does not replace
+//! it: a series of both by turns would jump between the two reductions.
 
 use jiff::Timestamp;
 use serde_json::Value as Json;

@@ -5,6 +5,9 @@
 //! read from `current_units` in the response and not assumed from the request. If the API ignores a unit
 //! parameter, the value has another unit, and its number is still right.
 //!
+//! `pressure` is `pressure_msl`, the pressure at sea level, as the other kinds report it; `surface_pressure` is
+//! the one at the elevation of the place, `station_pressure`.
+//!
 //! `current.time` is the start of the interval of the values, in seconds since 1970
 //! (`timeformat=unixtime`). Any value may be null. Errors are status 400 with
 //! `{"error":true,"reason":"…"}`.
@@ -18,13 +21,14 @@ use crate::config;
 use crate::units::{System, Unit};
 
 /// Field, variable of the API, and unit of a missing value.
-const FIELDS: [(&str, &str, Unit); 8] = [
+const FIELDS: [(&str, &str, Unit); 9] = [
     ("temperature", "temperature_2m", Unit::Fahrenheit),
     ("humidity", "relative_humidity_2m", Unit::Percent),
     ("wind_speed", "wind_speed_10m", Unit::MilePerHour),
     ("wind_gust", "wind_gusts_10m", Unit::MilePerHour),
     ("wind_direction", "wind_direction_10m", Unit::Degree),
-    ("pressure", "surface_pressure", Unit::Hectopascal),
+    ("pressure", "pressure_msl", Unit::Hectopascal),
+    ("station_pressure", "surface_pressure", Unit::Hectopascal),
     ("rain", "precipitation", Unit::Inch),
     (WEATHER_CODE, "weather_code", Unit::WmoCode),
 ];
@@ -180,11 +184,12 @@ mod tests {
     const US: &str = r#"{"latitude":46.52,"longitude":6.64,"utc_offset_seconds":0,"timezone":"GMT",
         "current_units":{"time":"unixtime","interval":"seconds","temperature_2m":"°F",
         "relative_humidity_2m":"%","wind_speed_10m":"mp/h","wind_gusts_10m":"mp/h",
-        "wind_direction_10m":"°","surface_pressure":"hPa","precipitation":"inch",
-        "weather_code":"wmo code"},
+        "wind_direction_10m":"°","pressure_msl":"hPa","surface_pressure":"hPa",
+        "precipitation":"inch","weather_code":"wmo code"},
         "current":{"time":1760885100,"interval":900,"temperature_2m":52.2,
         "relative_humidity_2m":71,"wind_speed_10m":5.8,"wind_gusts_10m":null,
-        "wind_direction_10m":210,"surface_pressure":1013.25,"precipitation":0.0,
+        "wind_direction_10m":210,"pressure_msl":1016.0,"surface_pressure":934.1,
+        "precipitation":0.0,
         "weather_code":3}}"#;
 
     fn field(reading: &Reading, name: &str) -> Value {
@@ -206,6 +211,7 @@ mod tests {
                 "wind_gust",
                 "wind_direction",
                 "pressure",
+                "station_pressure",
                 "rain",
                 "weather_code",
                 "conditions"
@@ -217,7 +223,8 @@ mod tests {
             ("wind_speed", Value::number(5.8, Unit::MilePerHour)),
             ("wind_gust", Value::missing(Some(Unit::MilePerHour), "sent as null")),
             ("wind_direction", Value::number(210.0, Unit::Degree)),
-            ("pressure", Value::number(1013.25, Unit::Hectopascal)),
+            ("pressure", Value::number(1016.0, Unit::Hectopascal)),
+            ("station_pressure", Value::number(934.1, Unit::Hectopascal)),
             ("rain", Value::number(0.0, Unit::Inch)),
             ("weather_code", Value::number(3.0, Unit::WmoCode)),
             ("conditions", Value::text("Overcast")),
@@ -295,7 +302,7 @@ mod tests {
                 url(&keys, Some(System::Us)),
                 "https://api.open-meteo.com/v1/forecast?latitude=46.52&longitude=-6.64\
                  &current=temperature_2m,relative_humidity_2m,wind_speed_10m,wind_gusts_10m,\
-                 wind_direction_10m,surface_pressure,precipitation,weather_code\
+                 wind_direction_10m,pressure_msl,surface_pressure,precipitation,weather_code\
                  &temperature_unit=fahrenheit&wind_speed_unit=mph&precipitation_unit=inch\
                  &timeformat=unixtime"
             );

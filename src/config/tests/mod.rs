@@ -5,6 +5,7 @@ use std::path::Path;
 use super::*;
 
 mod faulty;
+mod renamed;
 mod valid;
 
 fn environment(name: &str) -> Option<String> {
