@@ -261,10 +261,10 @@ fn source_lines(text: &mut String, source: &Source) -> fmt::Result {
 }
 
 fn json_lines(text: &mut String, keys: &Json) -> fmt::Result {
-    for (name, _) in &keys.headers {
+    for (name, _) in &keys.request.headers {
         writeln!(text, "  sends {name}: [secret]")?;
     }
-    match &keys.credentials {
+    match &keys.request.credentials {
         Some(Credentials::Bearer(_)) => writeln!(text, "  sends a bearer token")?,
         Some(Credentials::Basic { username, .. }) => {
             writeln!(text, "  sends a password for {username}")?;

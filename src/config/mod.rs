@@ -29,8 +29,8 @@ use jiff::tz::TimeZone;
 pub use auth::Auth;
 pub use history::History;
 pub use kind::{
-    Ambient, Credentials, Json, JsonTime, JsonValue, Kind, NAMES as KINDS, Nws, OpenMeteo,
-    PtDevices, PtLevel, TimeFormat,
+    Ambient, BodyFormat, Credentials, Json, JsonRequest, JsonTime, JsonValue, Kind, NAMES as KINDS,
+    Nws, OpenMeteo, PtDevices, PtLevel, TimeFormat,
 };
 pub use listen_addr::{ListenAddr, ListenAddrError, NotLocalError, admin_address};
 pub use load::{load, load_server, load_to_serve, location, parse, parse_to_serve};

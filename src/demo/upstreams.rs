@@ -11,8 +11,8 @@ use tiny_http::{Header, Response, Server};
 
 use super::model::{self, SensorValues, TANK_CAPACITY, TANK_HEIGHT};
 use crate::config::{
-    DesiredUnits, Json, JsonTime, JsonValue, Kind, OpenMeteo, PtLevel, Source, TimeFormat,
-    TrendSettings,
+    BodyFormat, DesiredUnits, Json, JsonRequest, JsonTime, JsonValue, Kind, OpenMeteo, PtLevel,
+    Source, TimeFormat, TrendSettings,
 };
 use crate::threads::OwnedThread;
 use crate::units::{System, Unit};
@@ -87,8 +87,8 @@ impl Upstreams {
         };
         let pump = Json {
             url: url("/pump.json"),
-            headers: Vec::new(),
-            credentials: None,
+            request: JsonRequest::default(),
+            format: BodyFormat::default(),
             values: vec![
                 value("state", "/pump/state", None),
                 value("battery", "/battery/volts", Some(Unit::Volt)),

@@ -130,8 +130,8 @@ mod tests {
     fn keys(values: Vec<JsonValue>, observed_at: Option<JsonTime>) -> config::Json {
         config::Json {
             url: "http://127.0.0.1/".parse().unwrap(),
-            headers: Vec::new(),
-            credentials: None,
+            request: config::JsonRequest::default(),
+            format: config::BodyFormat::default(),
             values,
             observed_at,
         }

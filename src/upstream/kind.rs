@@ -56,13 +56,15 @@ fn accept(media_type: &'static str) -> Vec<(HeaderName, HeaderValue)> {
 fn json_headers(keys: &Json) -> Vec<(HeaderName, HeaderValue)> {
     let mut headers = Vec::new();
     // A configured Accept field replaces ours.
-    if keys.headers.iter().all(|(name, _)| *name != ACCEPT) {
+    if keys.request.headers.iter().all(|(name, _)| *name != ACCEPT) {
         headers.extend(accept("application/json"));
     }
-    headers
-        .extend(keys.headers.iter().map(|(name, value)| (name.clone(), sensitive(value.expose()))));
     headers.extend(
-        keys.credentials
+        keys.request.headers.iter().map(|(name, value)| (name.clone(), sensitive(value.expose()))),
+    );
+    headers.extend(
+        keys.request
+            .credentials
             .as_ref()
             .map(|credentials| (AUTHORIZATION, sensitive(credentials.authorization().expose()))),
     );
@@ -99,13 +101,16 @@ pub(super) fn decode(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Credentials, Secret};
+    use crate::config::{BodyFormat, Credentials, JsonRequest, Secret};
 
     fn json(credentials: Option<Credentials>) -> Kind {
         Kind::Json(Json {
             url: "http://h/".parse().unwrap(),
-            headers: vec![(ACCEPT, Secret::new("text/json".to_owned()))],
-            credentials,
+            request: JsonRequest {
+                headers: vec![(ACCEPT, Secret::new("text/json".to_owned()))],
+                credentials,
+            },
+            format: BodyFormat::Json,
             values: Vec::new(),
             observed_at: None,
         })

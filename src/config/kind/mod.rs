@@ -9,7 +9,7 @@ use super::secret::Secret;
 use super::section::{Section, Spanned};
 use super::source_url::SourceUrl;
 
-pub use json::{Credentials, Json, JsonTime, JsonValue, TimeFormat};
+pub use json::{BodyFormat, Credentials, Json, JsonRequest, JsonTime, JsonValue, TimeFormat};
 pub use tank::{PtDevices, PtLevel};
 pub use weather::{Ambient, Nws, OpenMeteo};
 

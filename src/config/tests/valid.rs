@@ -117,7 +117,7 @@ fn secrets_are_read_from_files() {
     };
     let config = read(&source(&format!("bearer_file = \"{}\"", path.display()))).unwrap();
     let Kind::Json(kind) = &config.sources[0].kind else { panic!() };
-    let Some(Credentials::Bearer(secret)) = &kind.credentials else { panic!() };
+    let Some(Credentials::Bearer(secret)) = &kind.request.credentials else { panic!() };
     assert_eq!(secret.expose(), "s3cret");
 
     let missing = read(&source("bearer_file = \"/nowhere/token\"")).unwrap_err();

@@ -11,7 +11,8 @@ use crate::board::{
     Board, BoardReader, ErrorKind, Reporter, ServiceInfo, Snapshot, SourceInfo, State,
 };
 use crate::config::{
-    DesiredUnits, Json, JsonTime, JsonValue, Kind, RateLimit, Secret, Source, TimeFormat,
+    BodyFormat, DesiredUnits, Json, JsonRequest, JsonTime, JsonValue, Kind, RateLimit, Secret,
+    Source, TimeFormat,
 };
 use crate::outbound::{ThreadedResolver, tls};
 use crate::units::Unit;
@@ -41,8 +42,8 @@ fn source(name: &str, url: String) -> Source {
         stale_after: Duration::from_secs(3600),
         kind: Kind::Json(Json {
             url: url.parse().unwrap(),
-            headers: Vec::new(),
-            credentials: None,
+            request: JsonRequest::default(),
+            format: BodyFormat::default(),
             values: vec![level],
             observed_at: Some(observed_at),
         }),

@@ -1,16 +1,20 @@
 //! `kind = "json"`: any JSON endpoint, read by pointers.
 
+mod credentials;
 mod request;
 mod time;
 mod values;
 
-use http::HeaderName;
+use std::str::FromStr;
+
+use strum::{EnumString, IntoStaticStr, VariantNames};
 
 use super::super::secret::Secret;
 use super::super::section::{Section, Spanned};
 use super::super::source_url::SourceUrl;
 
-pub use request::Credentials;
+pub use credentials::Credentials;
+pub use request::JsonRequest;
 pub use time::{JsonTime, TimeFormat};
 pub use values::JsonValue;
 
@@ -19,10 +23,10 @@ pub use values::JsonValue;
 pub struct Json {
     /// The endpoint.
     pub url: SourceUrl,
-    /// `[source.headers]`: sent with each request.
-    pub headers: Vec<(HeaderName, Secret)>,
-    /// `bearer`, or `[source.basic]`.
-    pub credentials: Option<Credentials>,
+    /// What is sent to the endpoint.
+    pub request: JsonRequest,
+    /// Format of the response.
+    pub format: BodyFormat,
     /// `[source.values.NAME]`, in the order of the file.
     pub values: Vec<JsonValue>,
     /// Position and format of the time of observation.
@@ -32,20 +36,15 @@ pub struct Json {
 impl Json {
     pub(super) fn secrets(&self) -> Vec<Secret> {
         let mut secrets: Vec<Secret> = self.url.secrets().collect();
-        for (_, value) in &self.headers {
-            secrets.extend(value.last_word());
-            secrets.push(value.clone());
-        }
-        secrets.extend(self.credentials.iter().flat_map(Credentials::secrets));
+        secrets.extend(self.request.secrets());
         secrets
     }
 }
 
 pub(super) fn read(section: &mut Section<'_, '_>) -> Option<Json> {
     let url = section.url();
-    let headers = section.section("headers", "[source.headers]".to_owned());
-    let headers = headers.map(request::headers_of).unwrap_or_default();
-    let credentials = request::credentials(section);
+    let request = request::read(section);
+    let format = choice(section, "format").unwrap_or_default();
     let values = section.section("values", "[source.values]".to_owned());
     let values = section.require("values", values).map(values::values_of);
     let observed_at = section.section("observed_at", "\"observed_at\"".to_owned());
@@ -56,7 +55,36 @@ pub(super) fn read(section: &mut Section<'_, '_>) -> Option<Json> {
         Some(time) => time,
         None => None,
     };
-    Some(Json { url: url?, headers, credentials, values: values?, observed_at })
+    Some(Json { url: url?, request, format, values: values?, observed_at })
+}
+
+/// Format of a response.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, EnumString, IntoStaticStr, VariantNames)]
+#[strum(serialize_all = "snake_case")]
+pub enum BodyFormat {
+    /// One JSON document, `json`.
+    #[default]
+    Json,
+    /// One JSON document a line, `ndjson`; the last complete line is the reading.
+    Ndjson,
+}
+
+impl BodyFormat {
+    /// Returns its name in the configuration.
+    pub fn as_str(self) -> &'static str {
+        self.into()
+    }
+}
+
+/// Reads a string that is one of the names of an enumeration.
+fn choice<T: FromStr + VariantNames>(section: &mut Section<'_, '_>, key: &str) -> Option<T> {
+    let Spanned { value, span } = section.string(key)?;
+    let choice = value.parse().ok();
+    if choice.is_none() {
+        let all = T::VARIANTS.join(", ");
+        section.report(span, format_args!("\"{key}\": \"{value}\" is none of {all}"));
+    }
+    choice
 }
 
 /// Reads a JSON pointer (RFC 6901): empty, or beginning with a slash.

@@ -1,54 +1,42 @@
-//! What is sent to the endpoint: header fields and credentials.
+//! What is sent to the endpoint with each request.
 
-use base64::prelude::{BASE64_STANDARD, Engine as _};
 use http::{HeaderName, HeaderValue};
 
 use super::super::super::secret::Secret;
 use super::super::super::section::{Section, Spanned};
+use super::credentials::{self, Credentials};
 
-/// Credentials for an upstream.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Credentials {
-    /// Bearer token (RFC 6750).
-    Bearer(Secret),
-    /// Name and password (RFC 7617).
-    Basic {
-        /// The user's name.
-        username: String,
-        /// The password.
-        password: Secret,
-    },
+/// What is sent to the endpoint with each request.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct JsonRequest {
+    /// `[source.headers]`.
+    pub headers: Vec<(HeaderName, Secret)>,
+    /// `bearer`, or `[source.basic]`.
+    pub credentials: Option<Credentials>,
 }
 
-impl Credentials {
-    /// Returns the value of the Authorization field (RFC 9110 11.6.2).
-    pub fn authorization(&self) -> Secret {
-        let (scheme, token) = self.scheme_and_token();
-        Secret::new(format!("{scheme} {}", token.expose()))
-    }
-
-    fn scheme_and_token(&self) -> (&'static str, Secret) {
-        match self {
-            Credentials::Bearer(token) => ("Bearer", token.clone()),
-            Credentials::Basic { username, password } => {
-                let pair = format!("{username}:{}", password.expose());
-                ("Basic", Secret::new(BASE64_STANDARD.encode(pair)))
-            }
-        }
-    }
-
-    /// Returns the secrets in them, as configured and as sent.
+impl JsonRequest {
+    /// Returns the secrets in it, as configured and as sent.
     pub(super) fn secrets(&self) -> Vec<Secret> {
-        let (_, sent) = self.scheme_and_token();
-        match self {
-            Credentials::Bearer(_) => vec![sent],
-            Credentials::Basic { password, .. } => vec![sent, password.clone()],
+        let mut secrets = Vec::new();
+        for (_, value) in &self.headers {
+            secrets.extend(value.last_word());
+            secrets.push(value.clone());
         }
+        secrets.extend(self.credentials.iter().flat_map(Credentials::secrets));
+        secrets
     }
+}
+
+/// Reads the keys of the request.
+pub(super) fn read(section: &mut Section<'_, '_>) -> JsonRequest {
+    let headers = section.section("headers", "[source.headers]".to_owned());
+    let headers = headers.map(headers_of).unwrap_or_default();
+    JsonRequest { headers, credentials: credentials::read(section) }
 }
 
 /// Reads `[source.headers]`.
-pub(super) fn headers_of(mut section: Section<'_, '_>) -> Vec<(HeaderName, Secret)> {
+fn headers_of(mut section: Section<'_, '_>) -> Vec<(HeaderName, Secret)> {
     let mut headers = Vec::new();
     for Spanned { value: key, span } in section.dynamic_keys() {
         // `NAME_file` is read together with its NAME: names of header fields have no underscore.
@@ -67,24 +55,4 @@ pub(super) fn headers_of(mut section: Section<'_, '_>) -> Vec<(HeaderName, Secre
     }
     section.finish();
     headers
-}
-
-/// Reads `bearer` or `[source.basic]`.
-pub(super) fn credentials(section: &mut Section<'_, '_>) -> Option<Credentials> {
-    let bearer = section.secret("bearer").map(Credentials::Bearer);
-    let basic_at = section.span_of("basic");
-    let basic = section.section("basic", "[source.basic]".to_owned()).and_then(basic_of);
-    if let (Some(_), Some(span)) = (&bearer, basic_at) {
-        section.report(span, "\"bearer\" and \"basic\" exclude each other");
-    }
-    bearer.or(basic)
-}
-
-fn basic_of(mut section: Section<'_, '_>) -> Option<Credentials> {
-    let username = section.string("username").map(|at| at.value);
-    let username = section.require("username", username);
-    let password = section.secret("password");
-    let password = section.require("password", password);
-    section.finish();
-    Some(Credentials::Basic { username: username?, password: password? })
 }
