@@ -15,7 +15,8 @@ AS_TESTED = $(if $(filter dev,$(PROFILE)),--bins --examples)
 
 # Programs that the tests run, each with its Debian package. Only packages of missing programs are
 # installed, since a Node.js from elsewhere conflicts with Debian's npm.
-TEST_PROGRAMS = chromium:chromium chromedriver:chromium-driver curl:curl gnuplot:gnuplot-nox \
+TEST_PROGRAMS = WebKitWebDriver:webkit2gtk-driver Xvfb:xvfb chromium:chromium \
+	chromedriver:chromium-driver curl:curl gnuplot:gnuplot-nox \
 	http:httpie ip:iproute2 jq:jq npm:npm openssl:openssl python3:python3-requests \
 	script:bsdutils shellcheck:shellcheck strace:strace supervisord:supervisor \
 	systemd-socket-activate:systemd wget:wget

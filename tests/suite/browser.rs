@@ -2,29 +2,37 @@
 
 use crate::demo::Demo;
 use crate::harness::eventually;
-use crate::webdriver::Browser;
+use crate::webdriver::{Browser, Engine};
 
 #[test]
 fn values_change_in_the_page_without_a_reload() {
     let demo = Demo::start();
-    let browser = Browser::open(1280, 900, true);
-    browser.visit(&demo.url());
-    browser.run("window.notReloaded = true");
-    let first = browser.text("main");
-    eventually("the page shows a new value", || browser.text("main") != first);
-    assert_eq!(browser.run("return window.notReloaded"), true, "the page was not reloaded");
-    assert_eq!(browser.console(), [""; 0], "the console has messages, of the CSP for example");
-    let foreign = browser.run(
-        "return performance.getEntriesByType('resource').map(entry => entry.name)
-             .filter(name => new URL(name).origin !== location.origin)",
-    );
-    assert_eq!(foreign, serde_json::json!([]), "a resource of another origin was loaded");
+    for engine in Engine::ALL {
+        let browser = Browser::open(engine, 1280, 900);
+        browser.visit(&demo.url());
+        browser.run("window.notReloaded = true");
+        let first = browser.text("main");
+        eventually("the page shows a new value", || browser.text("main") != first);
+        assert_eq!(browser.run("return window.notReloaded"), true, "the page was not reloaded");
+        if engine == Engine::Chromium {
+            assert_eq!(
+                browser.console(),
+                [""; 0],
+                "the console has messages, of the CSP for example"
+            );
+        }
+        let foreign = browser.run(
+            "return performance.getEntriesByType('resource').map(entry => entry.name)
+                 .filter(name => new URL(name).origin !== location.origin)",
+        );
+        assert_eq!(foreign, serde_json::json!([]), "a resource of another origin was loaded");
+    }
 }
 
 #[test]
 fn page_without_javascript_refreshes_itself() {
     let demo = Demo::start();
-    let browser = Browser::open(1280, 900, false);
+    let browser = Browser::without_scripts(1280, 900);
     browser.visit(&demo.url());
     let first = browser.text("main");
     assert!(first.contains("gal"), "{first}");
@@ -34,12 +42,13 @@ fn page_without_javascript_refreshes_itself() {
 #[test]
 fn page_on_a_narrow_phone_does_not_scroll_sideways() {
     let demo = Demo::start();
-    let browser = Browser::open(320, 640, true);
-    for path in ["", "source/tank?range=1y", "source/weather", "nowhere"] {
-        browser.visit(&format!("{}{path}", demo.url()));
-        let widths = "return [document.documentElement.scrollWidth, window.innerWidth]";
-        let widths = browser.run(widths);
-        assert!(widths[0].as_u64() <= widths[1].as_u64(), "{path}: {widths}");
+    for (engine, width) in [(Engine::Chromium, 320), (Engine::WebKit, 340)] {
+        let browser = Browser::open(engine, width, 640);
+        for path in ["", "source/tank?range=1y", "source/weather", "nowhere"] {
+            browser.visit(&format!("{}{path}", demo.url()));
+            let needed = browser.run("return document.documentElement.scrollWidth");
+            assert_eq!(needed, width, "{engine:?}, {path}");
+        }
     }
 }
 
@@ -50,7 +59,7 @@ const CHARTS: &str = "return [...document.querySelectorAll('svg.chart')]
 #[test]
 fn page_of_each_range_has_its_charts() {
     let demo = Demo::start();
-    let browser = Browser::open(1280, 900, true);
+    let browser = Browser::open(Engine::Chromium, 1280, 900);
     for range in ["6h", "24h", "3d", "7d", "30d", "1y"] {
         browser.visit(&format!("{}?range={range}", demo.url()));
         assert_eq!(browser.run(CHARTS), 3, "{range}");
@@ -61,7 +70,7 @@ fn page_of_each_range_has_its_charts() {
     }
     assert_eq!(browser.console(), [""; 0]);
     // Without scripts the charts are the same.
-    let plain = Browser::open(1280, 900, false);
+    let plain = Browser::without_scripts(1280, 900);
     plain.visit(&format!("{}source/tank?range=7d", demo.url()));
     assert!(plain.text("main").contains("The last 7 days"));
     assert!(plain.text("figure.history").contains("The numbers"));
@@ -70,17 +79,20 @@ fn page_of_each_range_has_its_charts() {
 #[test]
 fn chart_shows_the_point_under_the_pointer() {
     let demo = Demo::start();
-    let browser = Browser::open(1280, 900, true);
+    let browser = Browser::open(Engine::Chromium, 1280, 900);
     browser.visit(&format!("{}source/tank?range=7d", demo.url()));
-    let readout = browser.run(
-        "const chart = document.querySelector('figure.history svg.wide');
-         const box = chart.getBoundingClientRect();
-         const place = { clientX: box.left + box.width / 2, clientY: box.top + 9, bubbles: true };
-         chart.dispatchEvent(new PointerEvent('pointermove', place));
-         const readout = document.querySelector('.readout');
-         const seen = readout.getBoundingClientRect();
-         return [readout.hidden, readout.textContent, Math.abs((seen.left + seen.right) / 2 - place.clientX)]",
+    let place = browser.run(
+        "const box = document.querySelector('figure.history svg.wide').getBoundingClientRect();
+         return [box.left + box.width / 2, box.top + 9]",
     );
+    browser.point(place[0].as_f64().unwrap(), place[1].as_f64().unwrap());
+    let readout = browser.run(&format!(
+        "const readout = document.querySelector('.readout');
+         const seen = readout.getBoundingClientRect();
+         return [readout.hidden, readout.textContent,
+                 Math.abs((seen.left + seen.right) / 2 - {})]",
+        place[0]
+    ));
     assert_eq!(readout[0], false);
     let text = readout[1].as_str().unwrap();
     assert!(text.contains('%') && text.contains(':'), "a level and a time: {text}");
@@ -113,7 +125,7 @@ fn pages_have_no_axe_violation() {
     let axe = axe();
     let demo = Demo::start();
     for (width, height) in [(1280, 900), (360, 740)] {
-        let browser = Browser::open(width, height, true);
+        let browser = Browser::open(Engine::Chromium, width, height);
         for path in ["", "?range=1y", "source/tank", "source/weather?range=7d", "nowhere"] {
             browser.visit(&format!("{}{path}", demo.url()));
             browser.run("document.querySelectorAll('details').forEach(it => it.open = true)");
@@ -134,7 +146,7 @@ const BACKGROUND: &str = "return getComputedStyle(document.body).backgroundColor
 #[test]
 fn page_follows_preferences_for_colours_and_motion() {
     let demo = Demo::start();
-    let browser = Browser::open(1280, 900, true);
+    let browser = Browser::open(Engine::Chromium, 1280, 900);
     browser.visit(&demo.url());
     let seen = |script: &str| browser.run(script);
     let moving = "return document.getAnimations().length";
@@ -155,7 +167,7 @@ fn page_follows_preferences_for_colours_and_motion() {
 #[test]
 fn printed_page_is_dark_on_white() {
     let demo = Demo::start();
-    let browser = Browser::open(1280, 900, true);
+    let browser = Browser::open(Engine::Chromium, 1280, 900);
     // Printed pages are white, also with the dark theme.
     browser.emulate("print", &[("prefers-color-scheme", "dark")]);
     browser.visit(&demo.url());

@@ -11,7 +11,7 @@ use crate::browser::{axe, violations};
 use crate::harness::eventually;
 use crate::process::Process;
 use crate::server::{BINARY, Server, code};
-use crate::webdriver::Browser;
+use crate::webdriver::{Browser, Engine};
 
 /// curl with a cookie jar of its own.
 struct Visitor<'a> {
@@ -237,7 +237,7 @@ fn browser_that_signed_in_sees_values_change_until_it_signs_out() {
         .set("interval", "1s");
     let server = Server::start(&with_anna().source(tank));
     let url = |path: &str| format!("https://localhost:{}{path}", server.address.port());
-    let browser = Browser::open(1280, 900, true);
+    let browser = Browser::open(Engine::Chromium, 1280, 900);
     browser.visit(&url("/source/tank?range=7d"));
     assert_eq!(seen(&browser, "document.activeElement.id"), "username");
     assert!(!browser.text("main").contains("Cistern"));
@@ -289,7 +289,7 @@ fn browser_that_signed_in_sees_values_change_until_it_signs_out() {
 #[test]
 fn form_without_javascript_signs_in_and_out() {
     let server = Server::start(&with_anna().source(source()));
-    let browser = Browser::open(360, 740, false);
+    let browser = Browser::without_scripts(360, 740);
     browser.visit(&format!("https://localhost:{}/source/well", server.address.port()));
     browser.keys("#username", "anna");
     browser.keys("#password", "right");
@@ -310,7 +310,7 @@ fn form_over_plain_http_in_a_local_network_signs_in_and_out() {
     let port = server.log().wait_for_address("listening on http://").port();
     // Without TLS a browser sends no `Sec-Fetch-Site` to the name of another machine, so the check
     // depends on `Origin`.
-    let browser = Browser::open(1280, 900, true);
+    let browser = Browser::open(Engine::Chromium, 1280, 900);
     browser.visit(&format!("http://tank.test:{}/source/well", port));
     fill_in(&browser, "right");
     eventually("the page", || browser.text("main").contains("well"));
@@ -323,7 +323,7 @@ fn sign_in_form_has_no_axe_violation() {
     let server = Server::start(&with_anna().source(source()));
     let axe = axe();
     for (width, height) in [(1280, 900), (320, 740)] {
-        let browser = Browser::open(width, height, true);
+        let browser = Browser::open(Engine::Chromium, width, height);
         browser.visit(&format!("https://localhost:{}/", server.address.port()));
         for attempt in ["untouched", "wrong", "signed in"] {
             for colours in ["light", "dark"] {

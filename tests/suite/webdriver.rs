@@ -1,91 +1,105 @@
-//! A small WebDriver client (W3C WebDriver 2) for headless Chromium by chromedriver.
+//! A small WebDriver client (W3C WebDriver 2) for two engines: headless Chromium and WebKitGTK.
 
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
+mod chromium;
+mod webkit;
+
+use std::process::Child;
 use std::time::{Duration, Instant};
 
 use hostile::client::TEST_TIMEOUT;
 use serde_json::{Value, json};
 
-/// A browser window, closed when dropped.
-pub struct Browser {
-    driver: Child,
-    session: String,
-    agent: ureq::Agent,
+/// Engine of a browser.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Engine {
+    /// Engine of Chrome and Edge.
+    Chromium,
+    /// Engine of Safari, and so of every browser on an iPhone.
+    WebKit,
+}
+
+impl Engine {
+    /// Both engines.
+    pub const ALL: [Engine; 2] = [Engine::Chromium, Engine::WebKit];
+}
+
+/// A running driver: its processes, each killed when dropped, the last one first.
+struct Driver {
+    processes: Vec<Child>,
+    port: u16,
+    /// Capabilities to request besides those of every browser.
+    capabilities: Value,
     _profile: tempfile::TempDir,
 }
 
-/// Number of attempts to start chromedriver, which exits if its free port of IPv4 is taken in IPv6.
-const DRIVER_STARTS: usize = 5;
-
-/// Starts chromedriver; returns `None` if it exits before it listens.
-fn start_driver() -> Option<(Child, u16)> {
-    let mut driver = Command::new("chromedriver")
-        .arg("--port=0")
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("chromedriver is needed: apt-get install chromium-driver");
-    let stdout = BufReader::new(driver.stdout.take().unwrap());
-    let port = stdout.lines().map_while(Result::ok).find_map(|line| {
-        let (_, port) = line.split_once("was started successfully on port ")?;
-        port.trim_end_matches('.').parse().ok()
-    });
-    if port.is_none() {
-        let _ = driver.wait();
+impl Drop for Driver {
+    fn drop(&mut self) {
+        for process in self.processes.iter_mut().rev() {
+            let _ = process.kill();
+            let _ = process.wait();
+        }
     }
-    Some((driver, port?))
+}
+
+/// A browser window, closed when dropped.
+pub struct Browser {
+    engine: Engine,
+    session: String,
+    agent: ureq::Agent,
+    _driver: Driver,
 }
 
 impl Browser {
-    /// Opens a window of this size, with JavaScript on or off, that accepts a self-signed certificate.
-    pub fn open(width: u32, height: u32, javascript: bool) -> Browser {
-        let (driver, port) = std::iter::repeat_with(start_driver)
-            .take(DRIVER_STARTS)
-            .find_map(|started| started)
-            .expect("chromedriver prints its port");
-        let profile = tempfile::tempdir().unwrap();
+    /// Opens a window whose page has this size, and that accepts a self-signed certificate.
+    pub fn open(engine: Engine, width: u32, height: u32) -> Browser {
+        let driver = match engine {
+            Engine::Chromium => chromium::start(true),
+            Engine::WebKit => webkit::start(),
+        };
+        Browser::of_driver(engine, driver, width, height)
+    }
+
+    /// Opens a window of Chromium that runs no scripts of pages. WebKit's driver itself needs them.
+    pub fn without_scripts(width: u32, height: u32) -> Browser {
+        Browser::of_driver(Engine::Chromium, chromium::start(false), width, height)
+    }
+
+    fn of_driver(engine: Engine, driver: Driver, width: u32, height: u32) -> Browser {
         let agent = ureq::Agent::config_builder()
             .timeout_global(Some(2 * TEST_TIMEOUT))
             .http_status_as_error(false)
             .build()
             .into();
-        let mut browser = Browser {
-            driver,
-            session: format!("http://127.0.0.1:{port}/session"),
-            agent,
-            _profile: profile,
-        };
-        let data_dir = browser._profile.path().display().to_string();
-        let scripts = if javascript { 1 } else { 2 };
-        let created = browser.post(
-            "",
-            &json!({"capabilities": {"alwaysMatch": {
-                "browserName": "chrome",
-                "acceptInsecureCerts": true,
-                // The scripts of axe take long on a busy machine.
-                "timeouts": {"script": TEST_TIMEOUT.as_millis() as u64},
-                "goog:loggingPrefs": {"browser": "ALL"},
-                "goog:chromeOptions": {
-                    "args": [
-                        "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic",
-                        "--no-first-run", "--disable-background-networking",
-                        "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
-                        // A name that browsers do not treat as local.
-                        "--host-resolver-rules=MAP tank.test 127.0.0.1".to_owned(),
-                        format!("--window-size={width},{height}"),
-                        format!("--user-data-dir={data_dir}"),
-                    ],
-                    "prefs": {"profile.managed_default_content_settings.javascript": scripts},
-                },
-            }}}),
-        );
+        let session = format!("http://127.0.0.1:{}/session", driver.port);
+        let mut browser = Browser { engine, session, agent, _driver: driver };
+        let mut capabilities = browser._driver.capabilities.clone();
+        capabilities["acceptInsecureCerts"] = true.into();
+        // The scripts of axe take long on a busy machine.
+        capabilities["timeouts"] = json!({"script": TEST_TIMEOUT.as_millis() as u64});
+        let created = browser.post("", &json!({"capabilities": {"alwaysMatch": capabilities}}));
         let id = created["sessionId"].as_str().expect("a session").to_owned();
         browser.session = format!("{}/{id}", browser.session);
+        browser.resize(width, height);
         browser
     }
 
+    /// Gives the page this size. The narrowest page of WebKit's window has 334 pixels.
+    pub fn resize(&self, width: u32, height: u32) {
+        match self.engine {
+            Engine::Chromium => {
+                let size = json!({"width": width, "height": height, "deviceScaleFactor": 1,
+                                  "mobile": false});
+                self.devtools("Emulation.setDeviceMetricsOverride", &size);
+            }
+            Engine::WebKit => {
+                let size = json!({"width": width, "height": height});
+                let given = self.post("/window/rect", &size);
+                assert_eq!((&given["width"], &given["height"]), (&size["width"], &size["height"]));
+            }
+        }
+    }
+
+    /// Loads a page.
     pub fn visit(&self, url: &str) {
         self.post("/url", &json!({"url": url}));
     }
@@ -127,6 +141,19 @@ impl Browser {
         self.post(&format!("/element/{id}/click"), &json!({}));
     }
 
+    /// Moves the pointer to a place of the page's visible part, as a mouse does.
+    pub fn point(&self, x: f64, y: f64) {
+        // Drivers take whole pixels.
+        let (x, y) = (x.round() as i64, y.round() as i64);
+        self.post(
+            "/actions",
+            &json!({"actions": [{"type": "pointer", "id": "mouse",
+                "parameters": {"pointerType": "mouse"},
+                "actions": [{"type": "pointerMove", "duration": 0, "origin": "viewport",
+                             "x": x, "y": y}]}]}),
+        );
+    }
+
     /// Runs a script in the page and returns its result.
     pub fn run(&self, script: &str) -> Value {
         self.post("/execute/sync", &json!({"script": script, "args": []}))
@@ -138,16 +165,22 @@ impl Browser {
     }
 
     /// Emulates another medium (`print`), or preferences
-    /// (`("prefers-color-scheme", "dark")`), until the next call.
+    /// (`("prefers-color-scheme", "dark")`), until the next call. Chromium only.
     pub fn emulate(&self, medium: &str, features: &[(&str, &str)]) {
         let features: Vec<Value> =
             features.iter().map(|(name, value)| json!({"name": name, "value": value})).collect();
-        let parameters = json!({"media": medium, "features": features});
-        let command = json!({"cmd": "Emulation.setEmulatedMedia", "params": parameters});
-        self.post("/goog/cdp/execute", &command);
+        self.devtools(
+            "Emulation.setEmulatedMedia",
+            &json!({"media": medium, "features": features}),
+        );
     }
 
-    /// Returns the console messages since the previous call.
+    /// Runs a command of the Chrome DevTools Protocol. Chromium only.
+    pub fn devtools(&self, command: &str, parameters: &Value) -> Value {
+        self.post("/goog/cdp/execute", &json!({"cmd": command, "params": parameters}))
+    }
+
+    /// Returns the console messages since the previous call. Chromium only.
     pub fn console(&self) -> Vec<String> {
         let entries = self.post("/se/log", &json!({"type": "browser"}));
         let entries = entries.as_array().expect("a list of log entries").iter();
@@ -156,7 +189,7 @@ impl Browser {
 
     fn get(&self, path: &str) -> Result<Value, Value> {
         let mut response = self.agent.get(format!("{}{path}", self.session)).call().unwrap();
-        value(&response.body_mut().read_to_string().unwrap())
+        value(&response.body_mut().with_config().limit(MAX_RESPONSE).read_to_string().unwrap())
     }
 
     fn post(&self, path: &str, body: &Value) -> Value {
@@ -170,9 +203,12 @@ impl Browser {
             .content_type("application/json")
             .send(body.to_string())
             .unwrap();
-        value(&response.body_mut().read_to_string().unwrap())
+        value(&response.body_mut().with_config().limit(MAX_RESPONSE).read_to_string().unwrap())
     }
 }
+
+/// Maximum size of a driver's response: that of a large screenshot.
+const MAX_RESPONSE: u64 = 256 << 20;
 
 /// Returns the value of a response of the driver, or its error.
 fn value(response: &str) -> Result<Value, Value> {
@@ -187,7 +223,5 @@ impl Drop for Browser {
         let bound = Duration::from_secs(10);
         let quit = self.agent.delete(&self.session).config().timeout_global(Some(bound)).build();
         let _ = quit.call();
-        let _ = self.driver.kill();
-        let _ = self.driver.wait();
     }
 }
