@@ -141,13 +141,13 @@ fn observations(at: i64, series: usize) -> Change {
     let sample = |number: usize| {
         let phase = at as f64 / 86_400.0 * std::f64::consts::TAU + number as f64;
         let value = (500.0 + 400.0 * phase.sin() + (at * 7 % 13) as f64).round() / 10.0;
-        Some(Sample {
-            source: "site".into(),
-            field: format!("field_{number}").into(),
-            at: Timestamp::from_second(at).ok()?,
-            value: Finite::new(value)?,
-            unit: Some(Unit::Percent),
-        })
+        Some(Sample::new(
+            "site".into(),
+            format!("field_{number}").into(),
+            Timestamp::from_second(at).ok()?,
+            Finite::new(value)?,
+            Some(Unit::Percent),
+        ))
     };
     Change::Observed((0..series).filter_map(sample).collect())
 }

@@ -75,13 +75,9 @@ impl Baseline {
 /// Returns the measured numbers of a reading; derived values are not recorded.
 fn samples(source: &Arc<str>, last: &LastReading) -> Vec<Sample> {
     let sample = |(field, value): &(FieldName, Value)| match value.datum {
-        Some(Datum::Number(number)) => Some(Sample {
-            source: source.clone(),
-            field: field.clone(),
-            at: last.observed.at,
-            value: number,
-            unit: value.unit,
-        }),
+        Some(Datum::Number(number)) => {
+            Some(Sample::new(source.clone(), field.clone(), last.observed.at, number, value.unit))
+        }
         _ => None,
     };
     last.values.iter().filter_map(sample).collect()
@@ -104,7 +100,7 @@ mod tests {
     /// Returns a source with an observation at `observed`, which has failed `failures` times since 100.
     fn view(state: State, observed: Option<i64>, failures: u32) -> SourceView {
         let reading = |at: i64| LastReading {
-            observed: Observed { at: t(at), inferred: false },
+            observed: Observed::absolute(t(at)),
             fetched_at: t(at),
             stale_at: t(at + STALE_AFTER),
             values: vec![

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use strum::{EnumString, IntoStaticStr, VariantArray};
 
 use super::reading::{FieldName, Finite};
-use crate::units::Unit;
+use crate::units::{OverTime, Unit};
 
 /// Event of a source or of the program.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,12 +57,39 @@ pub struct Sample {
     pub source: Arc<str>,
     /// Name of the field.
     pub field: FieldName,
-    /// Time of the observation by the sensor's clock, in whole seconds.
+    /// Time of the observation, in whole seconds.
     pub at: Timestamp,
+    /// Clock by which the observation is dated.
+    pub dated_by: DatedBy,
     /// Measured number.
     pub value: Finite,
     /// Unit, if there is one.
     pub unit: Option<Unit>,
+    /// Aggregation of the field over time.
+    pub over_time: OverTime,
+}
+
+impl Sample {
+    /// Returns a number that the sensor dated, with the default aggregation of its field.
+    pub fn new(
+        source: Arc<str>,
+        field: FieldName,
+        at: Timestamp,
+        value: Finite,
+        unit: Option<Unit>,
+    ) -> Sample {
+        let over_time = OverTime::of(&field, unit);
+        Sample { source, field, at, dated_by: DatedBy::Sensor, value, unit, over_time }
+    }
+}
+
+/// Clock by which an observation is dated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DatedBy {
+    /// The upstream stated the time.
+    Sensor,
+    /// This process computed the time. If its clock was wrong, so is the time.
+    Machine,
 }
 
 /// Change of a source's state. The board emits each change once.

@@ -141,7 +141,7 @@ mod tests {
             show: [].into(),
             state: State::Fresh,
             reading: Some(LastReading {
-                observed: Observed { at: at("2026-01-31T17:16:00Z"), inferred: false },
+                observed: Observed::absolute(at("2026-01-31T17:16:00Z")),
                 fetched_at: at("2026-01-31T17:20:01Z"),
                 stale_at: at("2026-01-31T17:36:00Z"),
                 values: vec![

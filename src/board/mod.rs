@@ -42,10 +42,10 @@ mod time_point;
 mod trend;
 
 pub use error::{ErrorKind, PollError};
-pub use event::{Change, ChangeSink, Event, EventKind, Sample};
+pub use event::{Change, ChangeSink, DatedBy, Event, EventKind, Sample};
 pub use json::{ServiceInfo, status};
 pub use publisher::{Board, BoardReader, Reporter};
-pub use reading::{Datum, FieldName, Finite, Observed, Reading, Value};
+pub use reading::{Datum, FieldName, Finite, Observed, Reading, Stamp, Value};
 pub use rendered::{Rendered, RenderedBuilder, Representation};
 pub use report::{Polled, Report, SavedReading, SourceInfo};
 pub use snapshot::{Failure, LastReading, Snapshot, SourceView, State};

@@ -251,7 +251,7 @@ mod tests {
             source: "tank".into(),
             at,
             outcome: Ok(Polled::Reading(Reading {
-                observed: Observed { at: observed, inferred: false },
+                observed: Observed::absolute(observed),
                 values: vec![("level".into(), Value::number(84.6, Unit::Percent))],
             })),
             next_poll_at: at,

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 use jiff::SpanRelativeTo;
-use strum::VariantNames as _;
 
+use super::problem::nearest;
 use super::section::{Section, Spanned};
 use super::source_url::SourceUrl;
 use crate::units::{System, Unit};
@@ -104,10 +104,13 @@ impl Section<'_, '_> {
     /// Reads `unit` by its name.
     pub(super) fn unit(&mut self) -> Option<Unit> {
         let Spanned { value, span } = self.string("unit")?;
-        let unit = value.parse().ok();
+        let unit = Unit::from_input(&value);
         if unit.is_none() {
-            let known = Unit::VARIANTS.join(", ");
-            self.report(span, format_args!("\"unit\": \"{value}\" is none of {known}"));
+            let hint = match nearest(&value, Unit::NAMES.iter().copied()) {
+                Some(near) => format!("did you mean \"{near}\"?"),
+                None => format!("known are {};", Unit::NAMES.join(", ")),
+            };
+            self.report(span, format_args!("\"unit\": \"{value}\" is unknown; {hint}"));
         }
         unit
     }

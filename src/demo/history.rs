@@ -69,7 +69,7 @@ fn samples_at(at: Timestamp, is_outage: bool) -> Vec<Sample> {
     let observed = numbers.into_iter().filter(|(source, ..)| !(is_outage && *source == "tank"));
     let samples = observed.filter_map(|(source, field, value, unit)| {
         let (source, field, unit) = (source.into(), field.into(), Some(unit));
-        Some(Sample { source, field, at, value: Finite::new(value)?, unit })
+        Some(Sample::new(source, field, at, Finite::new(value)?, unit))
     });
     samples.collect()
 }

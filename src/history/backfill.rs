@@ -78,13 +78,13 @@ pub fn trend_samples(history: &History, sources: &[Source], now: Timestamp) -> V
         };
         let unit = points.unit();
         samples.extend(points.map_while(Result::ok).filter_map(|point| {
-            Some(Sample {
-                source: lookback.source.clone(),
-                field: lookback.field.clone(),
-                at: Timestamp::from_second(point.at).ok()?,
-                value: Finite::new(point.last)?,
+            Some(Sample::new(
+                lookback.source.clone(),
+                lookback.field.clone(),
+                Timestamp::from_second(point.at).ok()?,
+                Finite::new(point.last)?,
                 unit,
-            })
+            ))
         }));
     }
     samples

@@ -59,7 +59,7 @@ impl Reader<'_> {
              (SELECT last_at FROM day WHERE series = id ORDER BY at DESC LIMIT 1) DESC, id DESC",
         )?;
         let series = select.query_map([source, field], |row| {
-            Ok(Series { id: row.get(0)?, unit: row.get::<_, String>(1)?.parse().ok() })
+            Ok(Series { id: row.get(0)?, unit: Unit::from_recorded(&row.get::<_, String>(1)?) })
         })?;
         Ok(series.collect::<Result<_, _>>()?)
     }

@@ -68,13 +68,7 @@ fn moment(at: i64) -> Timestamp {
 }
 
 fn sample(field: &str, at: i64, value: f64, unit: Unit) -> Sample {
-    Sample {
-        source: "tank".into(),
-        field: field.into(),
-        at: moment(at),
-        value: Finite::new(value).unwrap(),
-        unit: Some(unit),
-    }
+    Sample::new("tank".into(), field.into(), moment(at), Finite::new(value).unwrap(), Some(unit))
 }
 
 fn level(at: i64, value: f64) -> Sample {

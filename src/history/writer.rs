@@ -208,12 +208,14 @@ mod tests {
     use crate::board::{Finite, Sample};
 
     fn samples(field: &str, number: i64) -> Entry {
-        let sample = |at| Sample {
-            source: "tank".into(),
-            field: field.into(),
-            at: Timestamp::from_second(1_773_014_400 + at).expect("a second of 2026"),
-            value: Finite::new(1.0).expect("1 is finite"),
-            unit: None,
+        let sample = |at| {
+            Sample::new(
+                "tank".into(),
+                field.into(),
+                Timestamp::from_second(1_773_014_400 + at).expect("a second of 2026"),
+                Finite::new(1.0).expect("1 is finite"),
+                None,
+            )
         };
         Entry::Samples((0..number).map(sample).collect())
     }

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::board::{Datum, Finite, Observed, Reading, SavedReading, Snapshot, State, Value};
 use crate::private_file;
 use crate::text::clean_shared;
+use crate::units::Unit;
 
 /// Beginning of the first line. Its number is the version of the format.
 const MAGIC: &str = "pumphouse-web last values 1 crc32 ";
@@ -110,9 +111,9 @@ fn reading_of(saved: SavedSource) -> Option<SavedReading> {
             SavedDatum::Number(number) => Finite::new(number).map(Datum::Number),
             SavedDatum::Text(text) => Some(Datum::text(text)),
         });
-        let unit = value.unit.and_then(|name| name.parse().ok());
+        let unit = value.unit.and_then(|name| Unit::from_recorded(&name));
         let note = value.note.map(|note| clean_shared(note.into()));
-        (value.name.into(), Value { datum, unit, note })
+        (value.name.into(), Value { datum, unit, note, observed: None })
     });
     Some(SavedReading {
         source: saved.source.into(),
@@ -120,9 +121,9 @@ fn reading_of(saved: SavedSource) -> Option<SavedReading> {
         fetched_at: Timestamp::from_second(saved.fetched_at).ok()?,
         stale: saved.stale,
         reading: Reading {
-            observed: Observed {
-                at: Timestamp::from_second(saved.observed_at).ok()?,
-                inferred: saved.inferred,
+            observed: match Timestamp::from_second(saved.observed_at).ok()? {
+                at if saved.inferred => Observed::fetched(at),
+                at => Observed::absolute(at),
             },
             values: values.collect(),
         },

@@ -158,7 +158,7 @@ mod tests {
             source: "tank".into(),
             at,
             outcome: Ok(Polled::Reading(Reading {
-                observed: Observed { at, inferred: true },
+                observed: Observed::fetched(at),
                 values: vec![
                     ("level".into(), Value::number(level, Unit::Percent)),
                     ("state".into(), Value::text("on")),
@@ -193,7 +193,7 @@ mod tests {
         assert_eq!(source.state, State::Stale, "before the first poll");
         assert_eq!(source.values().cloned().collect::<Vec<_>>(), values);
         let reading = source.reading.as_ref().unwrap();
-        assert_eq!(reading.observed, Observed { at: hours_ago, inferred: true });
+        assert_eq!(reading.observed, Observed::fetched(hours_ago));
         assert_eq!(reading.fetched_at, hours_ago);
     }
 

@@ -40,7 +40,7 @@ pub(super) fn source_at(observed: i64, stale: i64, next_poll: i64) -> SourceView
         show: [].into(),
         state: State::Fresh,
         reading: Some(LastReading {
-            observed: Observed { at: at(observed), inferred: false },
+            observed: Observed::absolute(at(observed)),
             fetched_at: at(-59),
             stale_at: at(stale),
             values: values([

@@ -230,8 +230,8 @@ mod tests {
         // Without the constructors, which clean texts: quotes alone have to hold them.
         let (datum, note) = (Some(Datum::Text(sent.into())), Some(sent.into()));
         source.reading.as_mut().unwrap().values = values([
-            ("mode", Value { datum, unit: None, note: None }),
-            ("level", Value { datum: None, unit: Some(Unit::Percent), note }),
+            ("mode", Value { datum, ..Value::text("") }),
+            ("level", Value { note, ..Value::missing(Some(Unit::Percent), "") }),
         ]);
         let site = site(vec![failing(source, crate::board::ErrorKind::Decode, sent)]);
         for target in ["/api/v1/status", "/api/v1/values/pump.mode"] {

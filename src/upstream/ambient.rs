@@ -91,7 +91,7 @@ pub(super) fn decode(body: &[u8]) -> Result<Reading, DecodeError> {
     if values.iter().all(|(_, value)| value.datum.is_none()) {
         return Err(DecodeError::new("the reading has none of the expected values"));
     }
-    Ok(Reading { observed: Observed { at, inferred: false }, values })
+    Ok(Reading { observed: Observed::absolute(at), values })
 }
 
 #[cfg(test)]
@@ -114,7 +114,7 @@ mod tests {
         for body in [format!("[{}]", station(DATA)), format!("[{DATA},{DATA}]")] {
             let reading = decode(body.as_bytes()).unwrap();
             let at = "2018-01-08T18:35:00Z".parse().unwrap();
-            assert_eq!(reading.observed, Observed { at, inferred: false });
+            assert_eq!(reading.observed, Observed::absolute(at));
             let expected: Vec<(FieldName, Value)> = [
                 ("temperature", Value::number(66.9, Unit::Fahrenheit)),
                 ("humidity", Value::number(30.0, Unit::Percent)),

@@ -21,7 +21,7 @@ fn convert_value(value: Value, sent: Unit, wanted: Unit) -> Value {
     if sent == wanted {
         return value;
     }
-    if sent.quantity() != wanted.quantity() || sent.convert(0.0, wanted).is_none() {
+    if !sent.converts_to(wanted) {
         let note = value.note.unwrap_or_else(|| format!("cannot be converted to {wanted}").into());
         return Value { note: Some(note), ..value };
     }
@@ -43,7 +43,7 @@ mod tests {
     use crate::units::System;
 
     fn converted(desired: &DesiredUnits, field: &str, value: Value) -> Value {
-        let observed = Observed { at: jiff::Timestamp::UNIX_EPOCH, inferred: false };
+        let observed = Observed::absolute(jiff::Timestamp::UNIX_EPOCH);
         let reading = Reading { observed, values: vec![(field.into(), value)] };
         convert(desired, reading).values.remove(0).1
     }

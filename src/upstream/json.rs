@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use serde_json::Value as Json;
 
 use super::decode::{self, DecodeError};
-use crate::board::{Datum, FieldName, Finite, Observed, Reading, Value};
+use crate::board::{FieldName, Finite, Observed, Reading, Value};
 use crate::config;
 
 /// Significant digits of a scaled number: more than any sensor has, and few enough to hide binary rounding
@@ -37,8 +37,8 @@ pub(super) fn decode(
         return Err(DecodeError::new("the response has none of the configured values"));
     }
     let observed = match &keys.observed_at {
-        None => Observed { at: fetched_at, inferred: true },
-        Some(time) => Observed { at: observed_at(time, &document)?, inferred: false },
+        None => Observed::fetched(fetched_at),
+        Some(time) => Observed::absolute(observed_at(time, &document)?),
     };
     let values = keys.values.iter().map(|value| field(value, &document)).collect();
     Ok(Reading { observed, values })
@@ -49,7 +49,7 @@ fn field(keys: &config::JsonValue, document: &Json) -> (FieldName, Value) {
     // A JSON number without a configured unit is a quantity without one, such as a pH, and not a text.
     let value = if keys.unit.is_some() || raw.is_some_and(Json::is_number) {
         match decode::number(raw).and_then(|raw| calibrated(keys, raw)) {
-            Ok(number) => Value { datum: Some(Datum::Number(number)), unit: keys.unit, note: None },
+            Ok(number) => Value { unit: keys.unit, ..Value::unitless(number) },
             Err(note) => Value::missing(keys.unit, note),
         }
     } else {
@@ -197,7 +197,7 @@ mod tests {
         let keys =
             keys(vec![value("/here", Some(Unit::Inch)), value("/gone", Some(Unit::Inch))], None);
         let reading = decode(&keys, br#"{"here":1}"#, fetched()).unwrap();
-        assert_eq!(reading.observed, Observed { at: fetched(), inferred: true });
+        assert_eq!(reading.observed, Observed::fetched(fetched()));
         assert_eq!(reading.values[0].1, Value::number(1.0, Unit::Inch));
         assert_eq!(
             reading.values[1].1,
@@ -241,7 +241,7 @@ mod tests {
             match expected {
                 Some(at) => {
                     let at = at.parse().unwrap();
-                    assert_eq!(observed, Ok(Observed { at, inferred: false }), "{time}");
+                    assert_eq!(observed, Ok(Observed::absolute(at)), "{time}");
                 }
                 None => assert!(observed.is_err(), "{time}"),
             }

@@ -70,7 +70,7 @@ pub(super) fn decode(body: &[u8]) -> Result<Reading, DecodeError> {
         return Err(DecodeError::new("the observation has none of the expected values"));
     }
     values.push((CONDITIONS.0.into(), decode::text_value(properties.get(CONDITIONS.1))));
-    Ok(Reading { observed: Observed { at, inferred: false }, values })
+    Ok(Reading { observed: Observed::absolute(at), values })
 }
 
 /// Decodes one quantity with its unit and the result of quality control.
@@ -128,7 +128,7 @@ mod tests {
     fn observation_is_decoded() {
         let reading = decode(CLEAR.as_bytes()).unwrap();
         let at = "2026-04-07T20:25:00Z".parse().unwrap();
-        assert_eq!(reading.observed, Observed { at, inferred: false });
+        assert_eq!(reading.observed, Observed::absolute(at));
         let expected: Vec<(FieldName, Value)> = [
             ("temperature", Value::number(11.0, Unit::Celsius)),
             ("humidity", Value::number(35.0, Unit::Percent)),

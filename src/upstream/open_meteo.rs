@@ -94,7 +94,7 @@ pub(super) fn decode(body: &[u8]) -> Result<Reading, DecodeError> {
     if values.iter().all(|(_, value)| value.datum.is_none()) {
         return Err(DecodeError::new("the current weather has none of the requested values"));
     }
-    Ok(Reading { observed: Observed { at, inferred: false }, values })
+    Ok(Reading { observed: Observed::absolute(at), values })
 }
 
 /// Decodes one value with the unit that the response names.
@@ -200,7 +200,7 @@ mod tests {
     fn response_in_us_units_is_decoded() {
         let reading = decode(US.as_bytes()).unwrap();
         let at = "2025-10-19T14:45:00Z".parse().unwrap();
-        assert_eq!(reading.observed, Observed { at, inferred: false });
+        assert_eq!(reading.observed, Observed::absolute(at));
         let names: Vec<&str> = reading.values.iter().map(|(name, _)| &**name).collect();
         assert_eq!(
             names,

@@ -81,7 +81,7 @@ pub(super) fn decode(
     }
     let values: Vec<(FieldName, Value)> =
         values.into_iter().map(|(name, value)| (name.into(), value)).collect();
-    Ok(Reading { observed: Observed { at, inferred: true }, values })
+    Ok(Reading { observed: Observed { inferred: true, ..Observed::absolute(at) }, values })
 }
 
 /// Returns a number, which may be a text with a unit after it, or the note for its absence.
@@ -186,7 +186,7 @@ mod tests {
         let reading = read(CISTERN).unwrap();
         // 8:17 in Denver in summer, UTC-6.
         let at = "2026-07-15T14:17:00Z".parse().unwrap();
-        assert_eq!(reading.observed, Observed { at, inferred: true });
+        assert_eq!(reading.observed, Observed { inferred: true, ..Observed::absolute(at) });
         let expected: Vec<(FieldName, Value)> = [
             ("level", Value::number(50.0, Unit::Percent)),
             ("depth", Value::number(10.0, Unit::Inch)),

@@ -48,7 +48,7 @@ pub(super) fn decode(
         .checked_sub(age)
         .map_err(|_| DecodeError::new("the age of the observation is out of range"))?;
     Ok(Reading {
-        observed: Observed { at, inferred: false },
+        observed: Observed::absolute(at),
         values: values(keys, &depth, page.vendor_level),
     })
 }
@@ -268,7 +268,7 @@ mod tests {
     fn page_of_a_tank_is_decoded() {
         let reading = read(&page("49.09", "3 minutes, 20 seconds ago", "85")).unwrap();
         let at = "2026-01-31T17:16:41Z".parse().unwrap();
-        assert_eq!(reading.observed, Observed { at, inferred: false });
+        assert_eq!(reading.observed, Observed::absolute(at));
         assert_eq!(
             reading.values,
             [

@@ -131,7 +131,7 @@ mod tests {
         let note =
             |text: &str| Value { note: Some(text.into()), ..Value::number(1.0, Unit::Percent) };
         let of = |values: [Value; 3]| Reading {
-            observed: Observed { at: jiff::Timestamp::UNIX_EPOCH, inferred: false },
+            observed: Observed::absolute(jiff::Timestamp::UNIX_EPOCH),
             values: values.map(|value| ("v".into(), value)).into(),
         };
         let echoed = [Value::text("key s3cretkey"), note("for s3cretkey"), note("for all")];

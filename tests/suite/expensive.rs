@@ -25,13 +25,13 @@ use crate::server::{Server, code};
 fn fill_densely(path: &Path) {
     const ROWS: i64 = 7 * 24 * 3600;
     let now = Timestamp::now().as_second();
-    let latest = Sample {
-        source: "tank".into(),
-        field: "level".into(),
-        at: Timestamp::from_second(now).unwrap(),
-        value: Finite::new(84.6).unwrap(),
-        unit: Some(Unit::Percent),
-    };
+    let latest = Sample::new(
+        "tank".into(),
+        "level".into(),
+        Timestamp::from_second(now).unwrap(),
+        Finite::new(84.6).unwrap(),
+        Some(Unit::Percent),
+    );
     import(path, &TimeZone::UTC, [Change::Observed(vec![latest])]).unwrap();
     let sql = format!(
         "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n LIMIT {ROWS})

@@ -91,13 +91,13 @@ fn damaged_history_fails_check_and_stays_unchanged() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("pumphouse.db");
     let changes = (0..5_000).map(|number| {
-        Change::Observed(vec![Sample {
-            source: "tank".into(),
-            field: "level".into(),
-            at: Timestamp::from_second(1_773_014_400 + number).unwrap(),
-            value: Finite::new(1.0).unwrap(),
-            unit: Some(Unit::Percent),
-        }])
+        Change::Observed(vec![Sample::new(
+            "tank".into(),
+            "level".into(),
+            Timestamp::from_second(1_773_014_400 + number).unwrap(),
+            Finite::new(1.0).unwrap(),
+            Some(Unit::Percent),
+        )])
     });
     import(&path, &TimeZone::UTC, changes).unwrap();
     Config::new().write(folder.path());
@@ -183,13 +183,13 @@ fn year_of_csv_is_streamed_in_constant_memory() {
     let path = folder.path().join("pumphouse.db");
     let now = Timestamp::now().as_second();
     let changes = (0..ROWS).map(|number| {
-        Change::Observed(vec![Sample {
-            source: "tank".into(),
-            field: "level".into(),
-            at: Timestamp::from_second(now - 600 - number * 300).unwrap(),
-            value: Finite::new((number % 100) as f64).unwrap(),
-            unit: Some(Unit::Percent),
-        }])
+        Change::Observed(vec![Sample::new(
+            "tank".into(),
+            "level".into(),
+            Timestamp::from_second(now - 600 - number * 300).unwrap(),
+            Finite::new((number % 100) as f64).unwrap(),
+            Some(Unit::Percent),
+        )])
     });
     import(&path, &TimeZone::UTC, changes).unwrap();
     let upstream = Upstream::answering(r#"{"level": 84.6}"#);

@@ -45,7 +45,7 @@ fn sources() -> Sources {
 
 fn reading(observed: i64, level: f64) -> Result<Polled, PollError> {
     Ok(Polled::Reading(Reading {
-        observed: Observed { at: t(observed), inferred: false },
+        observed: Observed::absolute(t(observed)),
         values: vec![("level".into(), Value::number(level, Unit::Percent))],
     }))
 }
@@ -163,7 +163,7 @@ fn reading_fetched_by_a_clock_ahead_ages_from_its_fetch() {
     for (observed, inferred, expected) in [(0, false, 0), (5010, true, 10)] {
         let mut sources = sources();
         let outcome = Ok(Polled::Reading(Reading {
-            observed: Observed { at: t(observed), inferred },
+            observed: Observed { inferred, ..Observed::absolute(t(observed)) },
             values: vec![("level".into(), Value::number(50.0, Unit::Percent))],
         }));
         let (at, next_poll_at) = (t(5010), t(5310));
@@ -247,7 +247,7 @@ fn observation_in_the_future_is_clamped_and_noted() {
         let view = report(&mut sources, "tank", 10, reading(10 + ahead, 50.0));
         let note = view.value("level").unwrap().note.clone();
         let last = view.reading.unwrap();
-        assert_eq!(last.observed, Observed { at: t(10), inferred: has_note }, "{ahead}");
+        assert_eq!((last.observed.at, last.observed.inferred), (t(10), has_note), "{ahead}");
         assert_eq!(last.stale_at, t(10 + STALE_AFTER), "{ahead}");
         assert_eq!(note.is_some_and(|note| note.contains(&ahead.to_string())), has_note);
     }
@@ -260,10 +260,7 @@ fn fractions_of_seconds_are_dropped() {
     let report = Report {
         source: "tank".into(),
         at: late,
-        outcome: Ok(Polled::Reading(Reading {
-            observed: Observed { at: late, inferred: true },
-            values: vec![],
-        })),
+        outcome: Ok(Polled::Reading(Reading { observed: Observed::fetched(late), values: vec![] })),
         next_poll_at: t(300),
     };
     let now = TimePoint { wall: late, ..m(10) };
@@ -289,7 +286,7 @@ fn saved_reading_is_restored_with_its_age_until_the_first_poll() {
         fetched_at: t(at),
         stale: false,
         reading: Reading {
-            observed: Observed { at: t(at), inferred: false },
+            observed: Observed::absolute(t(at)),
             values: vec![("level".into(), Value::number(50.0, Unit::Percent))],
         },
     };
@@ -323,7 +320,8 @@ fn saved_reading_is_restored_with_its_age_until_the_first_poll() {
     // The clock was set back by a day since the reading was saved.
     sources.restore(vec![saved("tank", "json", 86_400)], m(600));
     let last = view(&sources, "tank").reading.unwrap();
-    assert_eq!((last.observed, last.fetched_at), (Observed { at: t(600), inferred: true }, t(600)));
+    assert_eq!((last.observed.at, last.fetched_at), (t(600), t(600)));
+    assert!(last.observed.inferred);
 }
 
 #[test]
@@ -332,12 +330,14 @@ fn backfill_restarts_trends_as_of_the_restored_reading() {
     info.trends = vec![TrendSettings::of_fields(vec!["level".into()])];
     // The level falls by six per cent an hour.
     let level = |at: i64| 90.0 - at as f64 / 600.0;
-    let sample = |at: i64| Sample {
-        source: "tank".into(),
-        field: "level".into(),
-        at: t(at),
-        value: Finite::new(level(at)).unwrap(),
-        unit: Some(Unit::Percent),
+    let sample = |at: i64| {
+        Sample::new(
+            "tank".into(),
+            "level".into(),
+            t(at),
+            Finite::new(level(at)).unwrap(),
+            Some(Unit::Percent),
+        )
     };
     let rate = |sources: &Sources| {
         let view = view(sources, "tank");

@@ -219,7 +219,12 @@ fn field_without_a_tank_has_its_configured_changes() {
         let value = Value::number(1010.0 - f64::from(hour as i32), Unit::Hectopascal);
         values = trend.derive(at(hour * 60), &[("pressure".into(), value)]);
     }
-    assert_eq!(values, [("pressure_change_3h".into(), Value::number(-3.0, Unit::Hectopascal))]);
+    let per_hour = Unit::Hectopascal.per_hour().unwrap();
+    let expected = [
+        ("pressure_rate".into(), Value::number(-1.0, per_hour)),
+        ("pressure_change_3h".into(), Value::number(-3.0, Unit::Hectopascal)),
+    ];
+    assert_eq!(values, expected);
 }
 
 #[test]

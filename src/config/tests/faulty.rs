@@ -95,7 +95,7 @@ const WRONG: &[(&str, &str)] = &[
     ),
     (
         "[[source]]\nname = \"w\"\nkind = \"nws\"\nstation = \"KSFO\"\n[source.fields.rain]\nunit = \"cups\"\n",
-        "p.toml:6:9: \"unit\": \"cups\" is none of ",
+        "p.toml:6:9: \"unit\": \"cups\" is unknown; known are %, in, ft, ",
     ),
     (
         "[[source]]\nname = \"w\"\nkind = \"open-meteo\"\nlatitude = 91\nlongitude = 0\n",
@@ -118,8 +118,8 @@ const WRONG: &[(&str, &str)] = &[
         "p.toml:6:12: \"pointer\" must be a JSON pointer (RFC 6901) such as \"/a/b/0\" in [source.values.a]",
     ),
     (
-        "[[source]]\nname = \"w\"\nkind = \"json\"\nurl = \"http://h\"\n[source.values.a]\npointer = \"\"\nunit = \"F\"\n",
-        "p.toml:7:9: \"unit\": \"F\" is none of %, in, cm, mm, gal, L, degF, degC, mph, km/h, m/s, deg, inHg, hPa, V, WMO, h, %/h, gal/h, L/h, in/h, cm/h, mm/h in [source.values.a]",
+        "[[source]]\nname = \"w\"\nkind = \"json\"\nurl = \"http://h\"\n[source.values.a]\npointer = \"\"\nunit = \"deg C\"\n",
+        "p.toml:7:9: \"unit\": \"deg C\" is unknown; did you mean \"degC\"? in [source.values.a]",
     ),
     (
         "[site]\ntimezone = \"Nowhere/Town\"\n",

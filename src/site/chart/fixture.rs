@@ -21,12 +21,14 @@ pub(in crate::site) fn recorded_site(title: &str) -> RecordedSite {
     let path = folder.path().join("pumphouse.db");
     let end = now().as_second() - 840;
     let times = (0..576).map(|n| end - n * 300).rev();
-    let samples = times.filter(|at| !(end - 40_000..end - 25_600).contains(at)).map(|at| Sample {
-        source: "tank".into(),
-        field: "level".into(),
-        at: Timestamp::from_second(at).unwrap(),
-        value: Finite::new(40.0 + (at / 300 % 20) as f64).unwrap(),
-        unit: Some(Unit::Percent),
+    let samples = times.filter(|at| !(end - 40_000..end - 25_600).contains(at)).map(|at| {
+        Sample::new(
+            "tank".into(),
+            "level".into(),
+            Timestamp::from_second(at).unwrap(),
+            Finite::new(40.0 + (at / 300 % 20) as f64).unwrap(),
+            Some(Unit::Percent),
+        )
     });
     import(&path, &TimeZone::UTC, [Change::Observed(samples.collect())]).unwrap();
     let history = History::read_only(&path, TimeZone::UTC);

@@ -17,12 +17,14 @@ fn level() -> Vec<Sample> {
     let end = now().as_second();
     let gap = end - 18 * 3600..end - 12 * 3600;
     let times = (0..576).map(|n| end - n * 300).rev().filter(|at| !gap.contains(at));
-    let sample = |at| Sample {
-        source: "tank".into(),
-        field: "level".into(),
-        at: Timestamp::from_second(at).unwrap(),
-        value: Finite::new(50.0 + ((at / 300) % 10) as f64).unwrap(),
-        unit: Some(Unit::Percent),
+    let sample = |at| {
+        Sample::new(
+            "tank".into(),
+            "level".into(),
+            Timestamp::from_second(at).unwrap(),
+            Finite::new(50.0 + ((at / 300) % 10) as f64).unwrap(),
+            Some(Unit::Percent),
+        )
     };
     times.map(sample).collect()
 }

@@ -40,12 +40,14 @@ pub(super) fn recorded_site(sources: Vec<SourceView>) -> (tempfile::TempDir, Sit
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("pumphouse.db");
     let end = now().as_second();
-    let sample = |ago: i64| Sample {
-        source: "tank".into(),
-        field: "level".into(),
-        at: jiff::Timestamp::from_second(end - ago * 300).unwrap(),
-        value: Finite::new(50.0 + (ago % 10) as f64 / 3.0).unwrap(),
-        unit: Some(Unit::Percent),
+    let sample = |ago: i64| {
+        Sample::new(
+            "tank".into(),
+            "level".into(),
+            jiff::Timestamp::from_second(end - ago * 300).unwrap(),
+            Finite::new(50.0 + (ago % 10) as f64 / 3.0).unwrap(),
+            Some(Unit::Percent),
+        )
     };
     let happened = |kind| {
         let source = (kind != EventKind::Started).then(|| "tank".into());

@@ -1,7 +1,7 @@
 //! The schemas of all bodies (JSON Schema 2020-12).
 
 use serde_json::{Value as Json, json};
-use strum::{VariantArray, VariantNames as _};
+use strum::VariantArray;
 
 use super::example;
 use crate::access::MAX_NAME_BYTES;
@@ -9,7 +9,7 @@ use crate::board::{ErrorKind, EventKind, State};
 use crate::config::KINDS;
 use crate::history::{DAY, Tier};
 use crate::site::login::LOGIN_BODY_LIMIT;
-use crate::units::Unit;
+use crate::units::{MAX_LABEL, Unit};
 
 /// Pattern of a source's or a field's name.
 pub(super) const NAME: &str = "^[a-z][a-z0-9_]*$";
@@ -114,8 +114,12 @@ fn state() -> Json {
 
 /// A unit, or null.
 fn unit() -> Json {
-    let units = Unit::VARIANTS.iter().map(|name| json!(name)).chain([Json::Null]);
-    json!({"description": "Null for a text.", "enum": units.collect::<Vec<_>>()})
+    json!({
+        "type": ["string", "null"],
+        "description": "A known unit, or a label of the configuration. Null for a text.",
+        "maxLength": MAX_LABEL,
+        "examples": Unit::NAMES,
+    })
 }
 
 fn status() -> Json {

@@ -44,13 +44,13 @@ fn reading_from_before_the_window_is_left_out() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("pumphouse.db");
     let old = stale(tank(), 8 * 3600);
-    let sample = Sample {
-        source: "tank".into(),
-        field: "level".into(),
-        at: old.reading.as_ref().unwrap().observed.at,
-        value: Finite::new(84.6).unwrap(),
-        unit: Some(Unit::Percent),
-    };
+    let sample = Sample::new(
+        "tank".into(),
+        "level".into(),
+        old.reading.as_ref().unwrap().observed.at,
+        Finite::new(84.6).unwrap(),
+        Some(Unit::Percent),
+    );
     import(&path, &TimeZone::UTC, [Change::Observed(vec![sample])]).unwrap();
     let site = site_with(vec![old], History::read_only(&path, TimeZone::UTC));
     let response = get(&site, "/chart/tank.level.svg?range=6h", &[]);
@@ -65,13 +65,13 @@ fn description_of(old: (f64, Unit), new: (f64, Unit), is_written: bool) -> Strin
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("pumphouse.db");
     let sample = |ago: i64, (value, unit): (f64, Unit)| {
-        Change::Observed(vec![Sample {
-            source: "tank".into(),
-            field: "field".into(),
-            at: Timestamp::from_second(now().as_second() - ago).unwrap(),
-            value: Finite::new(value).unwrap(),
-            unit: Some(unit),
-        }])
+        Change::Observed(vec![Sample::new(
+            "tank".into(),
+            "field".into(),
+            Timestamp::from_second(now().as_second() - ago).unwrap(),
+            Finite::new(value).unwrap(),
+            Some(unit),
+        )])
     };
     let mut samples = vec![sample(1140, old)];
     if is_written {

@@ -85,11 +85,11 @@ impl DenseHistory {
 }
 
 fn sample(at: i64) -> Option<Sample> {
-    Some(Sample {
-        source: "site".into(),
-        field: "level".into(),
-        at: Timestamp::from_second(at).ok()?,
-        value: Finite::new((at % 997) as f64 / 10.0)?,
-        unit: Some(Unit::Percent),
-    })
+    Some(Sample::new(
+        "site".into(),
+        "level".into(),
+        Timestamp::from_second(at).ok()?,
+        Finite::new((at % 997) as f64 / 10.0)?,
+        Some(Unit::Percent),
+    ))
 }

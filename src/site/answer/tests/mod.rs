@@ -37,12 +37,14 @@ impl RecordedSite {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("pumphouse.db");
         let end = jiff::Timestamp::now().as_second();
-        let samples = (0..ROWS).map(|n| Sample {
-            source: "tank".into(),
-            field: "level".into(),
-            at: jiff::Timestamp::from_second(end - ROWS + n).unwrap(),
-            value: Finite::new((n % 100) as f64).unwrap(),
-            unit: Some(Unit::Percent),
+        let samples = (0..ROWS).map(|n| {
+            Sample::new(
+                "tank".into(),
+                "level".into(),
+                jiff::Timestamp::from_second(end - ROWS + n).unwrap(),
+                Finite::new((n % 100) as f64).unwrap(),
+                Some(Unit::Percent),
+            )
         });
         import(&path, &TimeZone::UTC, [Change::Observed(samples.collect())]).unwrap();
         let seen = Arc::new(Seen::default());
