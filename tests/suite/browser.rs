@@ -82,7 +82,9 @@ fn chart_shows_the_point_under_the_pointer() {
     let browser = Browser::open(Engine::Chromium, 1280, 900);
     browser.visit(&format!("{}source/tank?range=7d", demo.url()));
     let place = browser.run(
-        "const box = document.querySelector('figure.history svg.wide').getBoundingClientRect();
+        "const chart = document.querySelector('figure.history svg.wide');
+         chart.scrollIntoView({ block: 'center' });
+         const box = chart.getBoundingClientRect();
          return [box.left + box.width / 2, box.top + 9]",
     );
     browser.point(place[0].as_f64().unwrap(), place[1].as_f64().unwrap());
