@@ -145,6 +145,7 @@ mod tests {
                 assert_eq!(event.source.as_deref(), Some("tank"));
                 (event.kind.as_str(), since(event.at), event.detail.to_string())
             }
+            Change::ClockStepped(by) => panic!("of no source: {by}"),
         };
         before.changes_to(after, t(NOW)).into_iter().map(summary).collect()
     }

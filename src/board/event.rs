@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use strum::{EnumString, IntoStaticStr, VariantArray};
 
 use super::reading::{FieldName, Finite};
@@ -41,6 +41,8 @@ pub enum EventKind {
     ErrorEnded,
     /// The history file was damaged, and was renamed.
     HistorySetAside,
+    /// The clock of this machine was set.
+    ClockStepped,
 }
 
 impl EventKind {
@@ -99,6 +101,9 @@ pub enum Change {
     Observed(Vec<Sample>),
     /// An event occurred.
     Happened(Event),
+    /// The clock of this machine was set: forward if positive. Every time before this change that was read
+    /// from the clock ([`DatedBy::Machine`]) is wrong by that, and later ones are not.
+    ClockStepped(SignedDuration),
 }
 
 /// Receiver of changes. Must not block: it runs on the board's thread.

@@ -49,6 +49,7 @@ impl Batch {
         let entry = match change {
             Change::Observed(samples) => Entry::Samples(self.plausible(samples)),
             Change::Happened(event) => Entry::Event(self.number(event)),
+            Change::ClockStepped(_) => return,
         };
         if !self.stores_entries {
             return;

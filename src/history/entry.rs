@@ -35,5 +35,6 @@ pub(super) fn rows_of(change: &Change) -> u64 {
     match change {
         Change::Observed(samples) => samples.len() as u64,
         Change::Happened(_) => 1,
+        Change::ClockStepped(_) => 0,
     }
 }

@@ -39,12 +39,13 @@ pub fn import(
     // The transaction is large, and its rows are not sorted.
     writer.connection.pragma_update(None, "cache_size", -IMPORT_CACHE_KIB)?;
     let mut id = writer.latest_event()?;
-    let entries = changes.into_iter().map(|change| match change {
-        Change::Observed(samples) => Entry::Samples(samples),
+    let entries = changes.into_iter().filter_map(|change| match change {
+        Change::Observed(samples) => Some(Entry::Samples(samples)),
         Change::Happened(event) => {
             id += 1;
-            Entry::Event(StoredEvent { id, event })
+            Some(Entry::Event(StoredEvent { id, event }))
         }
+        Change::ClockStepped(_) => None,
     });
     let entries: Vec<Entry> = entries.collect();
     writer.write(entries.iter())

@@ -59,5 +59,6 @@ const fn description(kind: EventKind) -> (Icon, &'static str, &'static str) {
         EventKind::HistorySetAside => {
             (Icon::Failing, "bad", "The history file was damaged and set aside")
         }
+        EventKind::ClockStepped => (Icon::Waiting, "plain", "The clock of this machine was set"),
     }
 }
