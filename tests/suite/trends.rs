@@ -40,18 +40,19 @@ fn trends_survive_a_restart() {
     let value = |status: &serde_json::Value, field: &str| {
         status["sources"]["tank"]["values"][field]["value"].clone()
     };
-    const FIELDS: [&str; 6] = [
+    const FIELDS: [&str; 7] = [
         "volume_rate",
         "volume_change_1h",
         "time_to_empty",
         "time_to_full",
         "last_refill",
+        "last_refill_began",
         "last_refill_amount",
     ];
     let before = server.status();
     let expected = FIELDS.map(|field| value(&before, field));
     assert_eq!(expected[0], -60.0, "{before}");
-    assert_eq!(expected[5], 500.0, "{before}");
+    assert_eq!(expected[6], 500.0, "{before}");
     // A stop writes the last values, which are otherwise written once a minute.
     server.signal("TERM");
     assert!(server.wait().success());

@@ -216,19 +216,22 @@ impl Trend {
         values
     }
 
-    /// Adds the time and the amount of the last refill.
+    /// Adds the times and the amount of the last refill.
     fn add_last_refill(&self, values: &mut Vec<(FieldName, Value)>, unit: Option<Unit>) {
         let last = self.refills.as_ref().and_then(Refills::last);
         let none = || Value::missing(None, "no refill detected yet");
-        let (when, amount) = match (last, unit) {
-            (Some(Refill { at, amount }), Some(unit)) => {
-                let when = Timestamp::from_second(at)
-                    .map_or_else(|_| none(), |at| Value::text(Rfc3339(at).to_string()));
-                (when, Value::number(unit.rounded(amount), unit))
-            }
-            _ => (none(), Value { unit, ..none() }),
+        let time = |at: i64| {
+            Timestamp::from_second(at)
+                .map_or_else(|_| none(), |at| Value::text(Rfc3339(at).to_string()))
         };
-        values.push(("last_refill".into(), when));
+        let (began, ended, amount) = match (last, unit) {
+            (Some(Refill { began, at, amount }), Some(unit)) => {
+                (time(began), time(at), Value::number(unit.rounded(amount), unit))
+            }
+            _ => (none(), none(), Value { unit, ..none() }),
+        };
+        values.push(("last_refill".into(), ended));
+        values.push(("last_refill_began".into(), began));
         values.push(("last_refill_amount".into(), amount));
     }
 }

@@ -3,12 +3,15 @@
 /// Seconds without a new maximum after which a rise has ended.
 const RISE_TIMEOUT: i64 = 60 * 60;
 
-/// Fall that ends a rise, as a share of the smallest refill.
-const END_FALL: f64 = 0.5;
+/// Change that is more than noise, as a share of the smallest refill: such a fall ends a rise, and
+/// the rise began when the content was last within it of the minimum.
+const NOISE: f64 = 0.5;
 
 /// A refill of the tank.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Refill {
+    /// Time of the beginning of the rise.
+    pub(super) began: i64,
     /// Time of the maximum.
     pub(super) at: i64,
     /// Difference of the maximum and the minimum before it.
@@ -28,10 +31,11 @@ pub(super) struct Refills {
 enum State {
     /// No observation yet.
     Start,
-    /// Falling, or rising by less than a refill: the minimum since the last refill.
-    Draining { low: f64 },
-    /// Rising by at least a refill: the minimum before it, and the maximum with its time.
-    Rising { low: f64, high: f64, high_at: i64 },
+    /// Falling, or rising by less than a refill: the minimum since the last refill, and the last time
+    /// at which the content was near it.
+    Draining { low: f64, low_at: i64 },
+    /// Rising by at least a refill: the minimum before it with its time, and the maximum with its.
+    Rising { low: f64, low_at: i64, high: f64, high_at: i64 },
 }
 
 impl Refills {
@@ -42,24 +46,27 @@ impl Refills {
 
     /// Adds an observation.
     pub(super) fn push(&mut self, at: i64, number: f64) {
+        let noise = self.min_rise * NOISE;
         self.state = match self.state {
-            State::Start => State::Draining { low: number },
-            State::Draining { low } if number >= low + self.min_rise => {
-                State::Rising { low, high: number, high_at: at }
+            State::Start => State::Draining { low: number, low_at: at },
+            State::Draining { low, low_at } if number >= low + self.min_rise => {
+                State::Rising { low, low_at, high: number, high_at: at }
             }
-            State::Draining { low } => State::Draining { low: low.min(number) },
-            State::Rising { low, high, .. } if number > high => {
-                State::Rising { low, high: number, high_at: at }
+            State::Draining { low, .. } if number <= low + noise => {
+                State::Draining { low: low.min(number), low_at: at }
+            }
+            State::Rising { low, low_at, high, .. } if number > high => {
+                State::Rising { low, low_at, high: number, high_at: at }
             }
             State::Rising { high, high_at, .. }
-                if number <= high - self.min_rise * END_FALL || at - high_at >= RISE_TIMEOUT =>
+                if number <= high - noise || at - high_at >= RISE_TIMEOUT =>
             {
-                State::Draining { low: number }
+                State::Draining { low: number, low_at: at }
             }
-            rising => rising,
+            unchanged => unchanged,
         };
-        if let State::Rising { low, high, high_at } = self.state {
-            self.last = Some(Refill { at: high_at, amount: high - low });
+        if let State::Rising { low, low_at, high, high_at } = self.state {
+            self.last = Some(Refill { began: low_at, at: high_at, amount: high - low });
         }
     }
 
@@ -91,14 +98,22 @@ mod tests {
     fn rise_above_the_minimum_is_a_refill_and_noise_is_not() {
         for (numbers, expected) in [
             (&[1000.0, 990.0, 996.0, 985.0, 1010.0, 980.0][..], None),
-            (&[500.0, 490.0, 600.0, 700.0, 694.0], Some((3, 210.0))),
+            (&[500.0, 490.0, 600.0, 700.0, 694.0], Some((1, 3, 210.0))),
             // A fall within the noise does not end the rise.
-            (&[500.0, 600.0, 590.0, 700.0], Some((3, 200.0))),
+            (&[500.0, 600.0, 590.0, 700.0], Some((0, 3, 200.0))),
             // Of two refills, the later one is reported.
-            (&[500.0, 600.0, 560.0, 620.0], Some((3, 60.0))),
+            (&[500.0, 600.0, 560.0, 620.0], Some((2, 3, 60.0))),
+            // A plateau before the rise, with its noise, is no part of it.
+            (&[490.0, 500.0, 495.0, 510.0, 600.0, 700.0], Some((3, 5, 210.0))),
+            // A slow rise begins where it leaves the noise.
+            (&[500.0, 520.0, 540.0, 560.0, 580.0], Some((1, 4, 80.0))),
             (&[], None),
         ] {
-            let expected = expected.map(|(at, amount)| Refill { at: at * 300, amount });
+            let expected = expected.map(|(began, at, amount)| Refill {
+                began: began * 300,
+                at: at * 300,
+                amount,
+            });
             assert_eq!(last_refill(numbers), expected, "{numbers:?}");
         }
     }
@@ -110,6 +125,6 @@ mod tests {
         {
             refills.push(at, number);
         }
-        assert_eq!(refills.last(), Some(Refill { at: 8300, amount: 56.0 }));
+        assert_eq!(refills.last(), Some(Refill { began: 4000, at: 8300, amount: 56.0 }));
     }
 }

@@ -32,7 +32,8 @@ pub(super) fn trends(source: &SourceView, now: Timestamp) -> Markup {
 /// Returns true if [`trends`] contains the value, so that it needs no tile.
 pub(super) fn contains(source: &SourceView, name: &str, value: &Value) -> bool {
     let mut derived = source.reading.iter().flat_map(|reading| &reading.derived);
-    let is_in_sentence = name != "last_refill_amount" || source.shows("last_refill");
+    let is_of_refill = matches!(name, "last_refill_began" | "last_refill_amount");
+    let is_in_sentence = !is_of_refill || source.shows("last_refill");
     // A null has a note instead, which a tile shows if the field is configured to be shown.
     is_in_sentence && value.datum.is_some() && derived.any(|(field, _)| **field == *name)
 }
@@ -85,9 +86,7 @@ fn trend(source: &SourceView, subject: &Subject, now: Timestamp) -> Markup {
             @for (over, change, unit) in changes {
                 li { span.delta { (signed(change)) " " (symbol(unit)) } " in " (over) }
             }
-            @if let Some((at, amount)) = refill {
-                li { "Filled " (time(at, now, AgeFormat::Ago)) @if let Some(amount) = amount { " by " (amount) } }
-            }
+            @if let Some(refill) = &refill { li { (refill_sentence(refill, now)) } }
         }
     }
 }
@@ -150,12 +149,42 @@ fn spaced(over: &str) -> String {
     }
 }
 
-/// Returns the time of the last refill and its amount.
-fn refill(source: &SourceView) -> Option<(Timestamp, Option<String>)> {
-    let last = source.value("last_refill").filter(|_| source.shows("last_refill"))?;
-    let Some(Datum::Text(at)) = &last.datum else { return None };
+/// Rise of a tank.
+struct Refill {
+    began: Option<Timestamp>,
+    ended: Timestamp,
+    amount: Option<String>,
+}
+
+/// Rises that took less time are shown without it.
+const LONG_RISE: SignedDuration = SignedDuration::from_hours(1);
+
+/// Returns the last refill.
+fn refill(source: &SourceView) -> Option<Refill> {
+    let time = |field: &str| match &source.value(field)?.datum {
+        Some(Datum::Text(at)) => at.parse().ok(),
+        _ => None,
+    };
+    let ended = time("last_refill").filter(|_| source.shows("last_refill"))?;
     let amount = shown_number(source, "last_refill_amount");
     let amount =
         amount.and_then(|(amount, unit)| Some(format!("{} {}", compact(amount), symbol(unit?))));
-    Some((at.parse().ok()?, amount))
+    Some(Refill { began: time("last_refill_began"), ended, amount })
+}
+
+/// Renders `Filled by 842 gal, 5 hours ago`, and for a long rise its length:
+/// `Filled by 24,511 L over 4 days, until 2 hours ago`.
+fn refill_sentence(refill: &Refill, now: Timestamp) -> Markup {
+    let length = refill.began.map(|began| refill.ended.duration_since(began));
+    let length = length.filter(|&length| length >= LONG_RISE);
+    html! {
+        "Filled"
+        @if let Some(amount) = &refill.amount { " by " (amount) }
+        @match length {
+            Some(length) => { " over " (coarse_duration(length)) ", until " }
+            None if refill.amount.is_some() => { ", " }
+            None => { " " }
+        }
+        (time(refill.ended, now, AgeFormat::Ago))
+    }
 }

@@ -31,8 +31,8 @@ fn card_of_a_tank_shows_its_trend_in_words() {
             sentence,
             "<span class=\"delta\">−13 gal</span> in 1 h",
             "<span class=\"delta\">+540 gal</span> in 24 h",
-            "Filled <time datetime=\"2026-01-31T12:20:00Z\"",
-            ">5 hours ago</time> by 842 gal",
+            "Filled by 842 gal, <time datetime=\"2026-01-31T12:20:00Z\"",
+            ">5 hours ago</time>",
         ] {
             assert!(html.contains(words), "{words} is not in {html}");
         }
@@ -81,4 +81,23 @@ fn forecast_of_a_stale_source_has_the_time_of_its_observation() {
     let (_, after) = html.split_once("empty in 3 days").unwrap();
     assert!(after.starts_with("</span><span class=\"then\">as of <time"), "{html}");
     assert!(after.contains(">3 hours 4 minutes ago</time></span>"), "{html}");
+}
+
+#[test]
+fn rise_of_days_has_its_length() {
+    let refill = |began: &str| {
+        let mut source = tank();
+        source.reading.as_mut().unwrap().derived = values([
+            ("volume_rate", Value::number(255.0, Unit::LitrePerHour)),
+            ("time_to_full", Value::number(75.0, Unit::Hour)),
+            ("last_refill", Value::text("2026-01-31T17:20:00Z")),
+            ("last_refill_began", Value::text(began)),
+            ("last_refill_amount", Value::number(24_511.0, Unit::Litre)),
+        ]);
+        html(vec![source])
+    };
+    let slow = refill("2026-01-27T15:20:00Z");
+    assert!(slow.contains("Filled by 24,511 L over 4 days, until <time"), "{slow}");
+    let quick = refill("2026-01-31T16:40:00Z");
+    assert!(quick.contains("Filled by 24,511 L, <time"), "{quick}");
 }
