@@ -43,5 +43,6 @@ mod private_file;
 pub mod route_pattern;
 mod text;
 pub mod threads;
+pub mod time_zone;
 mod timestamp;
 pub mod units;

@@ -14,6 +14,7 @@ use crate::config::{
 use crate::engine::Settings;
 use crate::private_file;
 use crate::server::admitted_connections;
+use crate::time_zone;
 use crate::timestamp::Rfc3339Date;
 
 /// Returns the description of a configuration and its certificates.
@@ -51,7 +52,7 @@ fn write_all(
     }
     access(text, &config.auth)?;
     limits(text, config)?;
-    history(text, config)?;
+    history(text, config, now)?;
     for source in &config.sources {
         source_lines(text, source)?;
     }
@@ -183,9 +184,9 @@ fn limits(text: &mut String, config: &Config) -> fmt::Result {
     )
 }
 
-fn history(text: &mut String, config: &Config) -> fmt::Result {
+fn history(text: &mut String, config: &Config, now: Timestamp) -> fmt::Result {
     let Some(history) = &config.history else { return writeln!(text, "no history is recorded") };
-    let zone = config.site.timezone.iana_name().unwrap_or("UTC");
+    let zone = time_zone::label(&config.site.timezone, now);
     let keep = |keep: Option<Duration>| {
         keep.map_or_else(|| "for ever".to_owned(), |keep| format!("{} d", keep.as_secs() / 86_400))
     };

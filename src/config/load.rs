@@ -8,9 +8,10 @@ use toml_span::{Span, Value};
 use super::problem::{ConfigErrors, Problem};
 use super::section::{Reader, Section, Spanned};
 use super::{
-    Config, History, ListenAddr, Log, Server, Site, auth, history, log, server, socket_paths,
-    source, tls,
+    Config, DEFAULT_TITLE, History, ListenAddr, Log, Server, Site, auth, history, log, server,
+    socket_paths, source, tls,
 };
+use crate::time_zone;
 use crate::units::System;
 
 const VARIABLE: &str = "PUMPHOUSE_CONFIG";
@@ -155,7 +156,7 @@ fn read<'reader>(
     let site = root
         .section("site", "[site]".to_owned())
         .unwrap_or_else(|| Section::absent(reader, "[site]"));
-    let (site, units) = read_site(site);
+    let (site, units) = read_site(site, &mut warnings);
     let auth = match root.section("auth", "[auth]".to_owned()) {
         Some(section) => auth::read(section, &server, &mut warnings),
         None => auth::absent(&server),
@@ -191,9 +192,8 @@ fn read<'reader>(
 }
 
 /// Reads `[site]`. Also returns the default units of sources.
-fn read_site(mut section: Section<'_, '_>) -> (Site, Option<System>) {
-    let default = Site::default();
-    let title = section.string("title").map_or(default.title, |at| at.value);
+fn read_site(mut section: Section<'_, '_>, warnings: &mut Vec<String>) -> (Site, Option<System>) {
+    let title = section.string("title").map_or_else(|| DEFAULT_TITLE.to_owned(), |at| at.value);
     let contact = section.string("contact").and_then(|Spanned { value, span }| {
         // It is sent within a comment of the User-Agent field (RFC 9110 5.6.5).
         let plain = |c: char| c == ' ' || c.is_ascii_graphic() && !matches!(c, '(' | ')' | '\\');
@@ -203,16 +203,20 @@ fn read_site(mut section: Section<'_, '_>) -> (Site, Option<System>) {
         section.report(span, "\"contact\" must be an address or a URL in plain ASCII");
         None
     });
-    let timezone = section.string("timezone").and_then(|Spanned { value, span }| {
-        let zone = TimeZone::get(&value);
-        if zone.is_err() {
-            let message =
-                format!("\"timezone\": {value} is not a time zone such as America/Los_Angeles");
+    let timezone = match section.string("timezone") {
+        Some(Spanned { value, span }) => TimeZone::get(&value).unwrap_or_else(|_| {
+            let nearest = time_zone::nearest(&value);
+            let nearest = nearest.as_deref().unwrap_or("America/Los_Angeles");
+            let message = format!("\"timezone\": {value} is not a time zone such as {nearest}");
             section.report(span, message);
+            TimeZone::UTC
+        }),
+        None => {
+            let machine = time_zone::of_machine();
+            warnings.extend(machine.warning);
+            machine.zone
         }
-        zone.ok()
-    });
-    let timezone = timezone.unwrap_or(default.timezone);
+    };
     let units = section.unit_system();
     section.finish();
     (Site { title, contact, timezone }, units)

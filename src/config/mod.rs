@@ -46,6 +46,8 @@ pub use source_url::{SourceUrl, SourceUrlError};
 pub use tls::{CertificateError, CertificateFiles, CertificateInfo, Certificates, TlsFiles};
 pub use trends::{Tank, TrendSettings};
 
+use crate::time_zone;
+
 /// A checked configuration.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -83,6 +85,8 @@ impl Default for Config {
     }
 }
 
+const DEFAULT_TITLE: &str = "Pumphouse";
+
 /// `[site]`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Site {
@@ -96,7 +100,8 @@ pub struct Site {
 
 impl Default for Site {
     fn default() -> Site {
-        Site { title: "Pumphouse".to_owned(), contact: None, timezone: TimeZone::system() }
+        let timezone = time_zone::of_machine().zone;
+        Site { title: DEFAULT_TITLE.to_owned(), contact: None, timezone }
     }
 }
 

@@ -14,6 +14,7 @@ use super::rollup::{self, SeriesIds};
 use super::schema;
 use super::settings::Retention;
 use crate::board::Change;
+use crate::time_zone;
 
 /// Most rows of a series and table that one `prune` deletes, so that a shortened retention does not
 /// delay the next flush.
@@ -164,7 +165,7 @@ impl Writer {
 
     /// Recomputes the days from the quarters if they were computed for another zone.
     fn adopt_zone(&mut self, zone: &TimeZone) -> Result<(), StoreError> {
-        let name = zone.iana_name().unwrap_or("UTC");
+        let name = &*time_zone::identity(zone);
         let sql = "SELECT value FROM meta WHERE key = 'timezone'";
         let stored: Option<String> =
             self.connection.query_row(sql, [], |row| row.get(0)).optional()?;

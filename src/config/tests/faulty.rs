@@ -126,6 +126,10 @@ const WRONG: &[(&str, &str)] = &[
         "p.toml:2:13: \"timezone\": Nowhere/Town is not a time zone such as America/Los_Angeles in [site]",
     ),
     (
+        "[site]\ntimezone = \"Amerika/Denver\"\n",
+        "p.toml:2:13: \"timezone\": Amerika/Denver is not a time zone such as America/Denver in [site]",
+    ),
+    (
         "[history]\nkeep_raw = \"some\"\n",
         "p.toml:2:13: \"keep_raw\" must be a duration such as \"400d\", or \"forever\" in [history]",
     ),
