@@ -105,8 +105,7 @@ impl Context {
 
     /// Returns the layout of the site's pages.
     pub(super) fn layout<'a>(&'a self, settings: &'a Settings) -> Layout<'a> {
-        let zone = self.history.zone().iana_name().unwrap_or("UTC");
-        Layout { title: &settings.title, assets: &self.assets, zone }
+        Layout { title: &settings.title, assets: &self.assets, zone: self.history.zone() }
     }
 
     /// Replaces the title, and drops the pages that show the old one.

@@ -32,7 +32,7 @@ fn weight(origin: &str, path: &str) -> usize {
     let assets =
         page.match_indices("/assets/").map(|(at, _)| page[at..].split('"').next().unwrap());
     let assets: Vec<&str> = assets.collect();
-    assert_eq!(assets.len(), 3, "a style sheet, a script and an icon: {assets:?}");
+    assert_eq!(assets.len(), 4, "a style sheet, two scripts and an icon: {assets:?}");
     let all = assets.into_iter().chain([path]);
     all.map(|path| fetched(&format!("{origin}{path}"), &GZIP).len()).sum()
 }

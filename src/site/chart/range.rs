@@ -39,6 +39,14 @@ impl Range {
         self.into()
     }
 
+    /// Returns the query of a page with charts of this range; empty for the default range.
+    pub(in crate::site) fn query(self) -> String {
+        match self {
+            Range::Day => String::new(),
+            range => format!("?range={}", range.as_str()),
+        }
+    }
+
     /// Returns the words that follow "the last": `24 hours`.
     pub(in crate::site) const fn in_words(self) -> &'static str {
         match self {

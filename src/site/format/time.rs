@@ -7,6 +7,8 @@
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
+use crate::time_zone;
+
 const MINUTE: i64 = 60;
 const HOUR: i64 = 60 * MINUTE;
 const DAY: i64 = 24 * HOUR;
@@ -48,10 +50,21 @@ pub(in crate::site) fn wait(seconds: u64) -> String {
     }
 }
 
-/// Returns a point in time by the clocks of `zone`: `Sat 31 Jan 2026, 17:00`.
+/// Returns a point in time by the clocks of `zone`: `Sat 31 Jan 2026, 17:00`. A time that occurs twice,
+/// because the clocks are set back, has its abbreviation: `Sun 1 Nov 2026, 01:00 PDT`.
 pub(in crate::site) fn local_time(second: i64, zone: &TimeZone) -> String {
+    local("%a %-d %b %Y, %H:%M", second, zone)
+}
+
+/// Formats a point in time by the clocks of `zone`, and distinguishes one that occurs twice.
+fn local(form: &str, second: i64, zone: &TimeZone) -> String {
     let Ok(at) = Timestamp::from_second(second) else { return second.to_string() };
-    zone.to_datetime(at).strftime("%a %-d %b %Y, %H:%M").to_string()
+    let mut text = zone.to_datetime(at).strftime(form).to_string();
+    if let Some(distinction) = time_zone::distinction(zone, at) {
+        text.push(' ');
+        text.push_str(&distinction);
+    }
+    text
 }
 
 /// Returns a point in time in full: `Saturday, 31 January 2026, 17:16:00 UTC`.

@@ -10,13 +10,21 @@ use crate::site::format::{datum, field_label, symbol};
 use crate::site::freshness::state_at;
 use crate::units::Unit;
 
-/// Renders a card: title and state above `body` and `chart`, times and failure below.
+/// Parts of a card that depend on the page that it is on.
+pub(super) struct Placement {
+    /// Chart below the values; may be empty.
+    pub(super) chart: Markup,
+    /// Query of the link to the source's page: it keeps the range of the charts.
+    pub(super) query: String,
+}
+
+/// Renders a card: title and state above `body` and the chart, times and failure below.
 pub(super) fn frame(
     source: &SourceView,
     class: &'static str,
     now: Timestamp,
     body: &Markup,
-    chart: &Markup,
+    placement: &Placement,
 ) -> Markup {
     let id = format!("source-{}", source.name);
     let stale_at = source.reading.as_ref().map(|reading| reading.stale_at);
@@ -24,18 +32,18 @@ pub(super) fn frame(
         article.card.(class) aria-labelledby=(id) data-state=(state_at(source, now).as_str())
             data-stale-at=[stale_at.map(|at| at.as_second())] {
             header {
-                h2 #(id) { a href={ "/source/" (source.name) } { (source.title) } }
+                h2 #(id) { a href={ "/source/" (source.name) (placement.query) } { (source.title) } }
                 (status::badge(source, now))
             }
             (status::stale_band(source, now))
-            div.parts { div.body { (body) } (chart) }
+            div.parts { div.body { (body) } (placement.chart) }
             (status::foot(source, now))
         }
     }
 }
 
 /// Renders the card of a source of any kind: its values in their order, then its trends.
-pub(super) fn generic(source: &SourceView, now: Timestamp, chart: &Markup) -> Markup {
+pub(super) fn generic(source: &SourceView, now: Timestamp, placement: &Placement) -> Markup {
     let values =
         source.shown().into_iter().filter(|(name, value)| !trend::contains(source, name, value));
     let body = html! {
@@ -44,7 +52,7 @@ pub(super) fn generic(source: &SourceView, now: Timestamp, chart: &Markup) -> Ma
             (trend::trends(source, now))
         } @else { (pending()) }
     };
-    frame(source, "generic", now, &body, chart)
+    frame(source, "generic", now, &body, placement)
 }
 
 /// Renders the body of a card without a reading.

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use maud::{Markup, html};
 
+use super::layout::LivePage;
 use super::source_card::source_card;
 use super::view::View;
 use super::{charts, events, notice, status, tank};
@@ -27,12 +28,18 @@ pub(in crate::site) fn dashboard(view: &View<'_>) -> String {
             @for source in sources {
                 @let chart = charts::leading_field(source)
                     .map(|field| charts::titled_chart(view, source, &field));
-                (source_card(source, now, &chart.unwrap_or_default()))
+                (source_card(source, now, &charts::placement(view, chart.unwrap_or_default())))
             }
         }
-        (events::list(recent.iter().take(EVENTS), sources, now))
+        (events::list(recent.iter(), EVENTS, sources, history.zone(), now))
     };
-    layout.live(&title(layout.title, sources, now), &main, view.by_session)
+    layout.live(&LivePage {
+        title: &title(layout.title, sources, now),
+        description: &description(sources),
+        main: &main,
+        by_session: view.by_session,
+        now,
+    })
 }
 
 /// Returns the page's title. The level comes first, because a row of tabs shows little more.
@@ -44,6 +51,23 @@ fn title(site: &str, sources: &[SourceView], now: Timestamp) -> String {
         }
         Some((_, level)) => format!("{} % · {site}", whole(level)),
         None => site.to_owned(),
+    }
+}
+
+/// Returns the page's description, which names the first sources.
+fn description(sources: &[SourceView]) -> String {
+    const MAX_NAMED: usize = 3;
+    let mut titles: Vec<&str> =
+        sources.iter().take(MAX_NAMED).map(|source| &*source.title).collect();
+    if sources.len() > MAX_NAMED {
+        titles.push("others");
+    }
+    match titles.split_last() {
+        None => "No source is configured.".to_owned(),
+        Some((only, [])) => format!("Readings of {only}, their age and their history."),
+        Some((last, first)) => {
+            format!("Readings of {} and {last}, their age and their history.", first.join(", "))
+        }
     }
 }
 

@@ -1,12 +1,18 @@
 //! Parts that all pages share: the head, the masthead and the footer.
 
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use maud::{DOCTYPE, Markup, html};
 
 use super::icon;
 use crate::site::asset_files::AssetFiles;
+use crate::time_zone;
 
 /// Seconds after which a browser without scripts reloads a page.
 const REFRESH: u32 = 30;
+
+/// Description of a page that visitors without an account may see.
+const DESCRIPTION: &str = "Readings of water systems, their age and their history.";
 
 /// Parts of a page that are the same for all pages of a site.
 #[derive(Clone, Copy)]
@@ -15,15 +21,25 @@ pub(in crate::site) struct Layout<'a> {
     pub(in crate::site) title: &'a str,
     /// Files that the page loads.
     pub(in crate::site) assets: &'a AssetFiles,
-    /// Time zone of the charts, by its IANA name.
-    pub(in crate::site) zone: &'a str,
+    /// Time zone of charts and events.
+    pub(in crate::site) zone: &'a TimeZone,
+}
+
+/// A page that the script keeps up to date.
+pub(super) struct LivePage<'a> {
+    pub(super) title: &'a str,
+    /// Text for previews of links.
+    pub(super) description: &'a str,
+    pub(super) main: &'a Markup,
+    /// True if the page has a button to sign out.
+    pub(super) by_session: bool,
+    pub(super) now: Timestamp,
 }
 
 impl Layout<'_> {
-    /// Renders a page that the script keeps up to date. With `by_session`, it has a button to sign
-    /// out.
-    pub(super) fn live(&self, title: &str, main: &Markup, by_session: bool) -> String {
-        self.render(title, main, Some(by_session))
+    /// Renders a page that the script keeps up to date.
+    pub(super) fn live(&self, page: &LivePage<'_>) -> String {
+        self.render(page.title, page.main, Some(page))
     }
 
     /// Renders a page that does not change.
@@ -34,14 +50,14 @@ impl Layout<'_> {
         self.render(title, main, None)
     }
 
-    /// `live` is `None` for a page that does not change; otherwise true for one with a button to
-    /// sign out.
-    fn render(&self, title: &str, main: &Markup, live: Option<bool>) -> String {
+    /// `live` is `None` for a page that does not change.
+    fn render(&self, title: &str, main: &Markup, live: Option<&LivePage<'_>>) -> String {
         let Layout { title: site_title, assets, zone } = *self;
-        let (live, by_session) = (live.is_some(), live == Some(true));
+        let by_session = live.is_some_and(|page| page.by_session);
+        let description = live.map_or(DESCRIPTION, |page| page.description);
         let page = html! {
             (DOCTYPE)
-            html lang="en" data-zone=[live.then_some(zone)] {
+            html lang="en" {
                 head {
                     meta charset="utf-8";
                     meta name="viewport" content="width=device-width, initial-scale=1";
@@ -49,12 +65,13 @@ impl Layout<'_> {
                     // `Origin: null` with a form, which is also what other sites' forms can send.
                     meta name="referrer" content="same-origin";
                     title { (title) }
+                    meta name="description" content=(description);
                     meta name="color-scheme" content="light dark";
                     meta name="theme-color" content="#e9efee" media="(prefers-color-scheme: light)";
                     meta name="theme-color" content="#0b1518" media="(prefers-color-scheme: dark)";
                     link rel="icon" type="image/svg+xml" href=(assets.icon.path);
                     link rel="stylesheet" href=(assets.style.path);
-                    @if live {
+                    @if live.is_some() {
                         script defer src=(assets.script.path) {}
                         script defer src=(assets.readout.path) {}
                         noscript { meta http-equiv="refresh" content=(REFRESH); }
@@ -77,7 +94,7 @@ impl Layout<'_> {
                         // This text changes each minute and is not announced again.
                         span aria-live="off" {}
                     }
-                    @if live {
+                    @if live.is_some() {
                         p.lost #signed-out role="alert" hidden {
                             "You are not signed in any more, so nothing below is kept up to date."
                             a href="/login" { "Sign in" }
@@ -85,9 +102,9 @@ impl Layout<'_> {
                     }
                     p.unseen #spoken role="status" { }
                     main #main tabindex="-1" { (main) }
-                    @if live {
+                    @if let Some(page) = live {
                         footer.colophon {
-                            p { "Charts are by the clocks of " (zone.trim_start_matches("Etc/"))
+                            p { "Charts are by the clocks of " (time_zone::label(zone, page.now))
                                 ". The same readings for scripts: "
                                 a href="/api/v1/status" { "JSON" } }
                             p { "pumphouse-web " (env!("CARGO_PKG_VERSION")) }

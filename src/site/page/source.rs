@@ -3,6 +3,7 @@
 
 use maud::{Markup, html};
 
+use super::layout::LivePage;
 use super::source_card::source_card;
 use super::view::View;
 use super::{charts, events};
@@ -19,8 +20,8 @@ pub(in crate::site) fn source_page(view: &View<'_>, source: &SourceView) -> Stri
     let is_own = |stored: &&StoredEvent| stored.event.source.as_ref() == Some(&source.name);
     let fields = charts::chart_fields(source);
     let main = html! {
-        p.back { a href="/" { "All readings" } }
-        div.cards.single { (source_card(source, view.now, &html! {})) }
+        p.back { a href={ "/" (view.range.query()) } { "All readings" } }
+        div.cards.single { (source_card(source, view.now, &charts::placement(view, html! {}))) }
         @if view.history.is_enabled() && !fields.is_empty() {
             div.between-parts {
                 h2 { "The last " (view.range.in_words()) }
@@ -31,14 +32,22 @@ pub(in crate::site) fn source_page(view: &View<'_>, source: &SourceView) -> Stri
             }
         }
         (events::list(
-            recent.iter().filter(is_own).take(EVENTS),
+            recent.iter().filter(is_own),
+            EVENTS,
             std::slice::from_ref(source),
+            view.history.zone(),
             view.now,
         ))
         (for_scripts(source, fields.first()))
     };
     let title = format!("{} · {}", source.title, view.layout.title);
-    view.layout.live(&title, &main, view.by_session)
+    view.layout.live(&LivePage {
+        title: &title,
+        description: &format!("Readings of {}, their age and their history.", source.title),
+        main: &main,
+        by_session: view.by_session,
+        now: view.now,
+    })
 }
 
 /// Renders links to the same data for scripts.

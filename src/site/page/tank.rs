@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use maud::{Markup, html};
 
-use super::card::{frame, tiles};
+use super::card::{Placement, frame, tiles};
 use super::icon::Icon;
 use super::number::shown_number;
 use super::trend;
@@ -22,7 +22,7 @@ pub(super) fn level(source: &SourceView) -> Option<f64> {
 }
 
 /// Renders the card of a tank.
-pub(super) fn card(source: &SourceView, now: Timestamp, chart: &Markup) -> Markup {
+pub(super) fn card(source: &SourceView, now: Timestamp, placement: &Placement) -> Markup {
     let level = level(source);
     let rest: Vec<_> = source
         .shown()
@@ -48,7 +48,7 @@ pub(super) fn card(source: &SourceView, now: Timestamp, chart: &Markup) -> Marku
         // A drawing without a level means that the level is unknown.
         @if source.shows("level") { (drawing(source, level)) }
     };
-    frame(source, "tank", now, &body, chart)
+    frame(source, "tank", now, &body, placement)
 }
 
 fn level_figure(level: Option<f64>) -> Markup {

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use maud::{Markup, html};
 
-use super::card::{amount, frame, pending, tiles};
+use super::card::{Placement, amount, frame, pending, tiles};
 use super::icon::Icon;
 use super::number::{number, shown_number};
 use super::trend;
@@ -14,7 +14,7 @@ use crate::site::format::{compass_point, symbol, whole};
 const IN_HEAD: [&str; 4] = ["temperature", "conditions", "weather_code", "wind_direction"];
 
 /// Renders the card of a weather station or forecast.
-pub(super) fn card(source: &SourceView, now: Timestamp, chart: &Markup) -> Markup {
+pub(super) fn card(source: &SourceView, now: Timestamp, placement: &Placement) -> Markup {
     let rest: Vec<_> = source
         .shown()
         .into_iter()
@@ -41,7 +41,7 @@ pub(super) fn card(source: &SourceView, now: Timestamp, chart: &Markup) -> Marku
             (trend::trends(source, now))
         }
     };
-    frame(source, "weather", now, &body, chart)
+    frame(source, "weather", now, &body, placement)
 }
 
 fn degrees(temperature: &Value) -> Markup {

@@ -16,7 +16,7 @@ fn texts_of_upstreams_and_operators_are_escaped() {
     sky.reading.as_mut().unwrap().values = values([("conditions", Value::text(EVIL))]);
     let html = html(vec![source, sky]);
     assert!(!html.contains("alert('x')</script>") && !html.contains("<img"), "{html}");
-    assert_eq!(html.matches("&lt;script&gt;").count(), 5, "{html}");
+    assert_eq!(html.matches("&lt;script&gt;").count(), 6, "{html}");
 }
 
 #[test]
@@ -60,4 +60,54 @@ fn ids_of_two_tanks_are_unique() {
     ids.sort_unstable();
     ids.dedup();
     assert_eq!(ids.len(), all);
+}
+
+#[test]
+fn every_page_has_a_description() {
+    let description = |html: &str| {
+        let (_, rest) = html.split_once("<meta name=\"description\" content=\"").unwrap();
+        rest.split('"').next().unwrap().to_owned()
+    };
+    let mut other = pump();
+    other.name = "other".into();
+    for (sources, expected) in [
+        (vec![], "No source is configured."),
+        (vec![tank()], "Readings of Cistern, their age and their history."),
+        (
+            vec![tank(), weather()],
+            "Readings of Cistern and At the ridge, their age and their history.",
+        ),
+        (
+            vec![tank(), weather(), pump(), other],
+            "Readings of Cistern, At the ridge, Booster pump and others, their age and their history.",
+        ),
+    ] {
+        assert_eq!(description(&html(sources)), expected);
+    }
+    let site = site(vec![tank()]);
+    for (path, expected) in [
+        ("/source/tank", "Readings of Cistern, their age and their history."),
+        // Visitors without an account may see it.
+        ("/nowhere", "Readings of water systems, their age and their history."),
+    ] {
+        let page = get(&site, path, &[("accept", "text/html")]);
+        assert_eq!(description(text(&page)), expected, "{path}");
+    }
+}
+
+#[test]
+fn links_between_pages_keep_the_range() {
+    let site = site(vec![tank(), weather()]);
+    for (query, kept) in
+        [("", ""), ("?range=24h", ""), ("?range=7d", "?range=7d"), ("?range=x", "")]
+    {
+        let dashboard = get(&site, &format!("/{query}"), &[]);
+        for source in ["tank", "weather"] {
+            let link = format!("href=\"/source/{source}{kept}\"");
+            assert!(text(&dashboard).contains(&link), "{query}: {link}");
+        }
+        let page = get(&site, &format!("/source/tank{query}"), &[]);
+        let link = format!("<a href=\"/{kept}\">All readings</a>");
+        assert!(text(&page).contains(&link), "{query}: {link}");
+    }
 }
