@@ -1,10 +1,11 @@
-//! Converts a response body into a reading: decodes it, converts units, redacts secrets.
+//! Converts a response body into a reading: decodes it, rejects what cannot be true, converts units, redacts
+//! secrets.
 
 use jiff::Timestamp;
 
 use super::conversion::convert;
 use super::secrets::Secrets;
-use super::{excerpt, kind};
+use super::{excerpt, kind, plausible};
 use crate::board::{ErrorKind, PollError, Reading};
 use crate::config::Source;
 
@@ -27,7 +28,10 @@ pub(super) fn interpret(
     at: Timestamp,
 ) -> Result<Reading, DecodeFailure> {
     match kind::decode(&source.kind, body, at) {
-        Ok(reading) => Ok(secrets.redact_reading(convert(&source.units, reading))),
+        Ok(reading) => {
+            let plausible = plausible::check(&source.kind, reading);
+            Ok(secrets.redact_reading(convert(&source.units, plausible)))
+        }
         Err(error) => Err(DecodeFailure {
             error: secrets.redact_error(PollError::new(ErrorKind::Decode, error.to_string())),
             excerpt: excerpt::of(body, secrets),

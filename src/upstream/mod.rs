@@ -14,7 +14,8 @@
 //! `json`) with the reference of its API, its quirks, and tests from payload to reading. A decoder is a pure
 //! function from bytes and the time of the response to a reading or an error. A value that is null, not a
 //! number, out of range or missing stays in the reading as null with a note; it never becomes 0. The decoder
-//! reports the unit that the upstream sent, and `conversion` converts it to the configured one.
+//! reports the unit that the upstream sent. `plausible` then rejects numbers that cannot be true, for all kinds
+//! alike, and `conversion` converts the others to the configured unit.
 //!
 //! Upstreams may echo the request, so `secrets` redacts the source's credentials from errors, texts, notes
 //! and excerpts. Hidden characters are replaced where a text of an upstream becomes part
@@ -36,6 +37,7 @@ mod kind;
 mod nws;
 mod on_demand;
 mod open_meteo;
+mod plausible;
 pub mod poll_once;
 mod poller;
 mod pollers;

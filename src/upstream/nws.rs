@@ -4,8 +4,8 @@
 //!
 //! Every quantity is an object with a `value`, which is null if the station did not measure it, a
 //! `unitCode` such as `wmoUnit:degC`, and a `qualityControl` letter: a value that quality control rejected
-//! becomes null. The latest observation may be days old; `timestamp` is its time. Errors are problem+json with
-//! a `detail`. The service requires a User-Agent, and supports conditional requests.
+//! becomes null. Both may carry the prefix of their vocabulary (`qc:X`). The latest observation may be days
+//! old; `timestamp` is its time. Errors are problem+json with a `detail`. The service requires a User-Agent, and supports conditional requests.
 //!
 //! `pressure` is `barometricPressure`. The reports of airports (METAR) contain no pressure at the station but
 //! the altimeter setting (`A3007`), which is reduced to sea level, and the service sends that one here: it differs
@@ -82,7 +82,7 @@ fn decode_quantity(quantity: Option<&Json>, default_unit: Unit) -> Value {
         Err(note) => return missing(note),
     };
     let unit_code = quantity.get("unitCode").and_then(Json::as_str);
-    let value = match unit_code.map(|code| code.rsplit(':').next().unwrap_or_default()) {
+    let value = match unit_code.map(local_name) {
         Some("degC") => Value::number(number, Unit::Celsius),
         Some("degF") => Value::number(number, Unit::Fahrenheit),
         Some("km_h-1") => Value::number(number, Unit::KilometrePerHour),
@@ -97,7 +97,8 @@ fn decode_quantity(quantity: Option<&Json>, default_unit: Unit) -> Value {
         _ => return missing("sent in an unknown unit"),
     };
     // Letters of MADIS quality control, as listed in the service's OpenAPI document.
-    match quantity.get("qualityControl").and_then(Json::as_str) {
+    let letter = quantity.get("qualityControl").and_then(Json::as_str).map(local_name);
+    match letter.map(str::to_ascii_uppercase).as_deref() {
         Some("X" | "B") => missing("rejected by the quality control"),
         Some("Q") => Value {
             note: value.datum.as_ref().map(|_: &Datum| "doubted by the quality control".into()),
@@ -105,6 +106,11 @@ fn decode_quantity(quantity: Option<&Json>, default_unit: Unit) -> Value {
         },
         _ => value,
     }
+}
+
+/// Returns a name without the prefix of its vocabulary: `degC` of `wmoUnit:degC`, `X` of `qc:X`.
+fn local_name(name: &str) -> &str {
+    name.rsplit([':', '/']).next().unwrap_or_default().trim()
 }
 
 #[cfg(test)]
@@ -164,6 +170,30 @@ mod tests {
                     note: Some("doubted by the quality control".into()),
                     ..Value::number(40.0, Unit::Celsius)
                 },
+            ),
+            (
+                r#"{"unitCode":"wmoUnit:degC","value":60,"qualityControl":"qc:X"}"#,
+                missing("rejected by the quality control"),
+            ),
+            (
+                r#"{"unitCode":"http://codes.wmo.int/common/unit/degC","value":60,
+                    "qualityControl":" b "}"#,
+                missing("rejected by the quality control"),
+            ),
+            (
+                r#"{"unitCode":"wmoUnit:degC","value":40,"qualityControl":"qc:q "}"#,
+                Value {
+                    note: Some("doubted by the quality control".into()),
+                    ..Value::number(40.0, Unit::Celsius)
+                },
+            ),
+            (
+                r#"{"unitCode":"wmoUnit:degC","value":40,"qualityControl":"qc:V"}"#,
+                Value::number(40.0, Unit::Celsius),
+            ),
+            (
+                r#"{"unitCode":"wmoUnit:degC","value":40,"qualityControl":null}"#,
+                Value::number(40.0, Unit::Celsius),
             ),
             ("12", missing("missing from the response")),
         ] {

@@ -18,6 +18,7 @@ use jiff::Timestamp;
 
 use super::age;
 use super::decode::{self, DecodeError};
+use super::plausible::{Fields, Plausibility, judge};
 use crate::board::{FieldName, Observed, Reading, Value};
 use crate::config;
 use crate::units::{Unit, round_to};
@@ -64,8 +65,8 @@ pub(super) fn raw_fields(body: &[u8]) -> Vec<(String, String)> {
 
 /// Computes the values from the depth, or from the vendor's percentage if there is no depth.
 fn values(keys: &config::PtLevel, depth: &str, vendor: Option<f64>) -> Vec<(FieldName, Value)> {
-    let (depth, level, volume) = match decode::decimal(depth).filter(|inches| *inches >= 0.0) {
-        Some(inches) => {
+    let (depth, level, volume) = match usable_depth(depth) {
+        Ok(inches) => {
             let full = inches / keys.height;
             let percent = full * 100.0;
             let level = Value {
@@ -74,8 +75,8 @@ fn values(keys: &config::PtLevel, depth: &str, vendor: Option<f64>) -> Vec<(Fiel
             };
             (Value::number(inches, Unit::Inch), level, volume(keys, full))
         }
-        None => {
-            let depth = Value::missing(Some(Unit::Inch), "the page shows no usable depth");
+        Err(note) => {
+            let depth = Value::missing(Some(Unit::Inch), note);
             match vendor {
                 Some(percent) => {
                     let by_vendor = |value| Value {
@@ -94,6 +95,15 @@ fn values(keys: &config::PtLevel, depth: &str, vendor: Option<f64>) -> Vec<(Fiel
         }
     };
     vec![("level".into(), level), ("depth".into(), depth), ("volume".into(), volume)]
+}
+
+/// Returns the depth in inches, or the note for its absence.
+fn usable_depth(text: &str) -> Result<f64, String> {
+    let inches = decode::decimal(text).ok_or("the page shows no usable depth")?;
+    match judge(Fields::Tank, "depth", inches, Some(Unit::Inch)) {
+        Plausibility::Impossible(note) => Err(note),
+        Plausibility::Plausible | Plausibility::Doubtful(_) => Ok(inches),
+    }
 }
 
 fn volume(keys: &config::PtLevel, full: f64) -> Value {
@@ -325,10 +335,23 @@ mod tests {
                 noted(1190.0, Unit::UsGallon, by_vendor),
             ),
             (
-                "-1",
+                // An empty tank by a sensor that is a little off; `plausible` adds the note.
+                "-0.2",
+                "0",
+                Value::number(-0.3, Unit::Percent),
+                Value::number(-5.0, Unit::UsGallon),
+            ),
+            (
+                "-9999",
                 "null",
                 missing(Unit::Percent, "the page shows neither depth nor percentage"),
                 missing(Unit::UsGallon, "the page shows neither depth nor percentage"),
+            ),
+            (
+                "65535",
+                "85",
+                noted(85.0, Unit::Percent, by_vendor),
+                noted(1190.0, Unit::UsGallon, by_vendor),
             ),
             (
                 "",

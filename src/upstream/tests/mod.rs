@@ -1,5 +1,7 @@
-//! Tests of pollers against faulty upstreams on loopback.
+//! Tests of pollers against faulty upstreams on loopback, and of faults that befall several kinds.
 
 mod fake;
+mod faults;
 mod fetching;
+mod kinds;
 mod polling;

@@ -1,0 +1,165 @@
+//! Rejects numbers that cannot be measurements: sentinels, and what is physically impossible.
+//!
+//! Devices send numbers such as -9999 or 65535 for a sensor that is absent, at any scale, and some convert
+//! them to another unit first. Each number is therefore compared with the [`Limits`] of its field or unit:
+//!
+//! | number | result |
+//! | --- | --- |
+//! | beyond [`MAX_MAGNITUDE`] | null with a note |
+//! | -9999, -999.9 or -999 | null with a note |
+//! | with the digits of a [sentinel](SENTINELS), and outside of `usual` | null with a note |
+//! | outside of `possible` | null with a note |
+//! | outside of `usual`, and the limits have a note for that side | kept with that note |
+//!
+//! The fields of weather stations and tank sensors have narrow limits. A value of `json` may be anything, so
+//! its limits follow from its unit, or from its name where that has one meaning only. A configured `min` or
+//! `max` that admits the number replaces them.
+
+mod limits;
+
+use limits::limits;
+
+use crate::board::{Datum, Reading, Value};
+use crate::config::{Json, Kind};
+use crate::units::Unit;
+
+/// Largest magnitude of a number: up to here an `f64` distinguishes adjacent integers. Conversions and
+/// sums of such numbers stay finite.
+const MAX_MAGNITUDE: f64 = 9_007_199_254_740_992.0;
+
+/// Numbers that stand for a missing measurement in any unit.
+const NEVER_MEASURED: [f64; 3] = [-9999.0, -999.9, -999.0];
+
+/// Numbers whose digits stand for a missing measurement, at one of the [scales](SCALES): the extremes of
+/// integers of 16 and 32 bits, and negative nines.
+const SENTINELS: [f64; 8] = [
+    32_767.0,
+    -32_768.0,
+    65_535.0,
+    2_147_483_647.0,
+    -2_147_483_648.0,
+    4_294_967_295.0,
+    -999.0,
+    -9999.0,
+];
+
+/// Scales by which integers are sent as decimals: 6553.5, 655.35.
+const SCALES: [f64; 3] = [1.0, 10.0, 100.0];
+
+/// Meaning of the names of fields.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Fields<'a> {
+    /// Those of a weather station.
+    Weather,
+    /// Those of a tank sensor.
+    Tank,
+    /// Those that the configuration chose.
+    Json(&'a Json),
+}
+
+impl Fields<'_> {
+    fn of(kind: &Kind) -> Fields<'_> {
+        match kind {
+            Kind::OpenMeteo(_) | Kind::Nws(_) | Kind::Ambient(_) => Fields::Weather,
+            Kind::PtLevel(_) | Kind::PtDevices(_) => Fields::Tank,
+            Kind::Json(json) => Fields::Json(json),
+        }
+    }
+
+    /// Returns true if a configured bound admits the number, which was checked against it.
+    fn admit(self, field: &str, number: f64) -> bool {
+        let Fields::Json(json) = self else { return false };
+        let value = json.values.iter().find(|value| *value.name == *field);
+        value.is_some_and(|value| if number < 0.0 { value.min } else { value.max }.is_some())
+    }
+}
+
+/// Result of the check of one number.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Plausibility {
+    /// The number may be true.
+    Plausible,
+    /// The number may be true, but deserves a note.
+    Doubtful(&'static str),
+    /// The number cannot be true, as the note says.
+    Impossible(String),
+}
+
+/// Replaces each number of a reading that cannot be true by null with a note.
+pub(super) fn check(kind: &Kind, reading: Reading) -> Reading {
+    let fields = Fields::of(kind);
+    let checked = reading.values.into_iter().map(|(field, value)| {
+        let judged = match &value.datum {
+            Some(Datum::Number(number)) => judge(fields, &field, number.get(), value.unit),
+            _ => Plausibility::Plausible,
+        };
+        let value = match judged {
+            Plausibility::Plausible => value,
+            // A note of the decoder explains the number better.
+            Plausibility::Doubtful(_) if value.note.is_some() => value,
+            Plausibility::Doubtful(note) => value.with_note(note),
+            Plausibility::Impossible(note) => Value { datum: None, ..value }.with_note(note),
+        };
+        (field, value)
+    });
+    Reading { values: checked.collect(), ..reading }
+}
+
+/// Checks one number of a field.
+pub(super) fn judge(
+    fields: Fields<'_>,
+    field: &str,
+    number: f64,
+    unit: Option<Unit>,
+) -> Plausibility {
+    let impossible = |reason: &str| {
+        let unit = unit.map_or_else(String::new, |unit| format!(" {unit}"));
+        Plausibility::Impossible(format!("{number}{unit} {reason}"))
+    };
+    const NO_MEASUREMENT: &str = "stands for no measurement";
+    if number.abs() > MAX_MAGNITUDE {
+        return Plausibility::Impossible(format!("{number:e} is beyond what can be measured"));
+    }
+    if fields.admit(field, number) {
+        return Plausibility::Plausible;
+    }
+    if NEVER_MEASURED.contains(&number) && !is_bidirectional(number, unit) {
+        return impossible(NO_MEASUREMENT);
+    }
+    let Some(limits) = unit.and_then(|unit| limits(fields, field, unit)) else {
+        return Plausibility::Plausible;
+    };
+    let compared = unit.and_then(|unit| unit.convert(number, limits.unit)).unwrap_or(number);
+    let is_usual = limits.usual.contains(&compared);
+    if !is_usual && (is_sentinel(number) || limits.sentinel == Some(compared)) {
+        return impossible(NO_MEASUREMENT);
+    }
+    if !limits.possible.contains(&compared) {
+        return impossible("is not possible");
+    }
+    let note = match limits.doubtful {
+        Some((exactly, note)) if exactly == compared => Some(note),
+        _ if compared < *limits.usual.start() => limits.below,
+        _ if compared > *limits.usual.end() => limits.above,
+        _ => None,
+    };
+    note.map_or(Plausibility::Plausible, Plausibility::Doubtful)
+}
+
+/// Returns true if the unit measures a flow in two directions, in which -999 is an ordinary number: the power
+/// that a house feeds into the grid, the current that a battery gives.
+fn is_bidirectional(number: f64, unit: Option<Unit>) -> bool {
+    number > -9999.0 && matches!(unit, Some(Unit::Watt | Unit::Milliampere))
+}
+
+/// Returns true if the number has the digits of a sentinel.
+fn is_sentinel(number: f64) -> bool {
+    // Far above the rounding of the multiplication, far below the step of a sensor.
+    const TOLERANCE: f64 = 1e-6;
+    SENTINELS
+        .iter()
+        .any(|sentinel| SCALES.iter().any(|scale| (number * scale - sentinel).abs() < TOLERANCE))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,145 @@
+//! Limits of the numbers of each field and unit.
+
+use std::ops::RangeInclusive;
+
+use super::{Fields, MAX_MAGNITUDE};
+use crate::units::{Quantity, Unit};
+
+/// Limits of a field or unit, in `unit`.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Limits {
+    pub(super) unit: Unit,
+    /// Numbers that can be true.
+    pub(super) possible: RangeInclusive<f64>,
+    /// Numbers that occur. One with the digits of a sentinel is a measurement in here.
+    pub(super) usual: RangeInclusive<f64>,
+    /// Note on a number below `usual`.
+    pub(super) below: Option<&'static str>,
+    /// Note on a number above `usual`.
+    pub(super) above: Option<&'static str>,
+    /// Further sentinel of the sensors of this quantity.
+    pub(super) sentinel: Option<f64>,
+    /// Single number that deserves a note.
+    pub(super) doubtful: Option<(f64, &'static str)>,
+}
+
+const LESS_THAN_EMPTY: &str = "less than empty";
+const MORE_THAN_FULL: &str = "more than full";
+
+impl Limits {
+    fn new(unit: Unit, possible: RangeInclusive<f64>, usual: RangeInclusive<f64>) -> Limits {
+        Limits { unit, possible, usual, below: None, above: None, sentinel: None, doubtful: None }
+    }
+
+    fn between(unit: Unit, min: f64, max: f64) -> Limits {
+        Limits::new(unit, min..=max, min..=max)
+    }
+
+    /// Adds the notes on a tank that is emptier than empty and fuller than full.
+    fn of_content(self) -> Limits {
+        Limits { below: Some(LESS_THAN_EMPTY), above: Some(MORE_THAN_FULL), ..self }
+    }
+}
+
+/// Returns the limits of a field in `unit`.
+pub(super) fn limits(fields: Fields<'_>, field: &str, unit: Unit) -> Option<Limits> {
+    let named = match fields {
+        Fields::Weather => of_weather(field),
+        Fields::Tank => of_tank(field),
+        Fields::Json(_) => of_name(field),
+    };
+    // A field of that name may measure another quantity, such as an absolute humidity.
+    named.filter(|limits| unit.converts_to(limits.unit)).or_else(|| of_unit(unit))
+}
+
+/// Returns the limits of a field of a weather station. They exceed the records of the World Meteorological
+/// Organization (<https://wmo.asu.edu/content/world-meteorological-organization-global-weather-climate-extremes-archive>).
+fn of_weather(field: &str) -> Option<Limits> {
+    Some(match field {
+        "temperature" | "indoor_temperature" => {
+            Limits::new(Unit::Celsius, -100.0..=80.0, -90.0..=60.0)
+        }
+        "pressure" | "station_pressure" => Limits::between(Unit::Hectopascal, 300.0, 1100.0),
+        // Of an hour at most: 305 mm are the record.
+        "rain" => Limits::new(Unit::Millimetre, 0.0..=1000.0, 0.0..=300.0),
+        // Of a day: 1825 mm are the record.
+        "rain_today" => Limits::new(Unit::Millimetre, 0.0..=2000.0, 0.0..=1000.0),
+        _ => return of_name(field),
+    })
+}
+
+/// Returns the limits of a field whose name has one meaning in every kind of source.
+fn of_name(field: &str) -> Option<Limits> {
+    Some(match field {
+        "level" => Limits::new(Unit::Percent, -20.0..=1000.0, 0.0..=100.0).of_content(),
+        "volume" => {
+            let possible = -MAX_MAGNITUDE..=MAX_MAGNITUDE;
+            let usual = 0.0..=MAX_MAGNITUDE;
+            Limits::new(Unit::Litre, possible, usual).of_content()
+        }
+        // A well may be deeper, and its depth relative to any datum.
+        "depth" => {
+            Limits::new(Unit::Millimetre, -MAX_MAGNITUDE..=MAX_MAGNITUDE, -30_000.0..=30_000.0)
+        }
+        // A hygrometer in fog reports a little more than 100 %.
+        "humidity" => Limits::between(Unit::Percent, 0.0, 105.0),
+        _ if field.ends_with("_humidity") => Limits::between(Unit::Percent, 0.0, 105.0),
+        "wind_direction" => Limits::between(Unit::Degree, 0.0, 360.0),
+        "wind_speed" | "wind_gust" => Limits::between(Unit::MetrePerSecond, 0.0, 120.0),
+        "rain_rate" => Limits::new(Unit::MillimetrePerHour, 0.0..=3000.0, 0.0..=1000.0),
+        // An amount of any time: there are counters that never reset.
+        _ if field == "rain" || field.starts_with("rain_") => {
+            Limits::between(Unit::Millimetre, 0.0, MAX_MAGNITUDE)
+        }
+        _ => return None,
+    })
+}
+
+/// Returns the limits of a field of a tank sensor.
+fn of_tank(field: &str) -> Option<Limits> {
+    Some(match field {
+        "depth" => Limits {
+            below: Some(LESS_THAN_EMPTY),
+            ..Limits::new(Unit::Millimetre, -500.0..=100_000.0, 0.0..=30_000.0)
+        },
+        "volume" => {
+            Limits::new(Unit::Litre, -1000.0..=MAX_MAGNITUDE, 0.0..=MAX_MAGNITUDE).of_content()
+        }
+        "temperature" | "enclosure_temperature" => {
+            Limits::new(Unit::Celsius, -100.0..=100.0, -60.0..=90.0)
+        }
+        "battery" => Limits::between(Unit::Volt, 0.0, 100.0),
+        _ => return of_name(field),
+    })
+}
+
+/// Returns the limits of any number in this unit; `None` if any number can be true.
+fn of_unit(unit: Unit) -> Option<Limits> {
+    Some(match unit.quantity() {
+        Quantity::Temperature => Limits {
+            // A DS18B20 that does not answer.
+            sentinel: Some(-127.0),
+            doubtful: Some((85.0, "may be a DS18B20 that has not measured yet")),
+            // From the absolute zero to the end of thermocouples.
+            ..Limits::new(Unit::Celsius, -273.15..=3000.0, -80.0..=1500.0)
+        },
+        // A pressure may be relative to that of the air: a vacuum is above -1100 hPa.
+        Quantity::Pressure => Limits::new(Unit::Hectopascal, -1100.0..=1e7, -1100.0..=1e6),
+        Quantity::Speed => Limits::new(Unit::MetrePerSecond, -1000.0..=1000.0, -150.0..=150.0),
+        Quantity::Ratio => Limits::new(Unit::Percent, -1000.0..=10_000.0, -100.0..=1000.0),
+        Quantity::Angle => Limits::new(Unit::Degree, -36_000.0..=36_000.0, -360.0..=360.0),
+        Quantity::Voltage => Limits::new(Unit::Volt, -1e6..=1e6, -2000.0..=2000.0),
+        Quantity::Current => Limits::new(Unit::Ampere, -1e6..=1e6, -2000.0..=2000.0),
+        // The sun gives 1361 W/m2 above the atmosphere; a radiometer at night is a little below 0.
+        Quantity::Irradiance => Limits::between(Unit::WattPerSquareMetre, -500.0, 5000.0),
+        // The sun gives 130,000 lx.
+        Quantity::Illuminance => Limits::between(Unit::Lux, 0.0, 1e6),
+        Quantity::UvIndex => Limits::between(Unit::UvIndex, 0.0, 50.0),
+        Quantity::Acidity => Limits::between(Unit::Ph, -2.0, 16.0),
+        Quantity::SoundLevel => Limits::between(Unit::Decibel, -200.0, 300.0),
+        Quantity::SignalLevel => Limits::between(Unit::DecibelMilliwatt, -200.0, 100.0),
+        Quantity::Concentration => Limits::between(Unit::PartPerMillion, -1000.0, 1e6),
+        Quantity::Code => Limits::between(Unit::WmoCode, 0.0, 99.0),
+        _ => return None,
+    })
+}
