@@ -16,10 +16,7 @@ use std::io::Read as _;
 use std::time::{Duration, Instant, SystemTime};
 
 use flate2::read::MultiGzDecoder;
-use ureq::http::header::{
-    ACCEPT_ENCODING, CONTENT_ENCODING, ETAG, HeaderMap, IF_MODIFIED_SINCE, IF_NONE_MATCH,
-    LAST_MODIFIED, LOCATION, RETRY_AFTER,
-};
+use ureq::http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, LOCATION, RETRY_AFTER};
 use ureq::http::{HeaderName, HeaderValue, StatusCode, Uri};
 use ureq::tls::TlsConfig;
 use ureq::{Agent, Body};
@@ -27,6 +24,7 @@ use ureq::{Agent, Body};
 use super::redirect;
 use super::retry_after;
 use super::secrets::Secrets;
+use super::validators::Validators;
 use crate::board::{ErrorKind, PollError};
 use crate::outbound::{self, Failure, ThreadedResolver};
 
@@ -52,7 +50,7 @@ pub(super) struct Request {
     pub(super) headers: Vec<(HeaderName, HeaderValue)>,
     /// Error message for a redirect, if redirects must not be followed.
     pub(super) redirect: Option<&'static str>,
-    /// True if validators are sent, so that the upstream may respond 304.
+    /// True if the upstream may respond 304 to the validators of the last response.
     pub(super) conditional: bool,
     /// Extracts the upstream's reason from the body of an error response.
     pub(super) reason: fn(&[u8]) -> Option<String>,
@@ -72,13 +70,6 @@ pub(super) enum Fetched {
     },
     /// 304: the response with these validators is still current.
     NotModified,
-}
-
-/// Validators of a response (RFC 9110 8.8).
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Validators {
-    etag: Option<HeaderValue>,
-    last_modified: Option<HeaderValue>,
 }
 
 /// A failed exchange, with the time that the upstream asked us to wait.
@@ -117,7 +108,7 @@ impl Fetcher {
     pub(super) fn fetch(
         &self,
         request: &Request,
-        validators: &Validators,
+        validators: Option<&Validators>,
     ) -> Result<Fetched, FetchError> {
         self.follow(request, validators).map_err(|FetchError { error, retry_after }| FetchError {
             error: request.secrets.redact_error(error),
@@ -126,8 +117,14 @@ impl Fetcher {
     }
 
     /// Sends the request, and follows redirects until one deadline for all of them.
-    fn follow(&self, request: &Request, validators: &Validators) -> Result<Fetched, FetchError> {
+    fn follow(
+        &self,
+        request: &Request,
+        validators: Option<&Validators>,
+    ) -> Result<Fetched, FetchError> {
         let deadline = Instant::now() + self.timeout;
+        let validators =
+            validators.filter(|validators| request.conditional && !validators.is_empty());
         let invalid_url =
             |_| PollError::new(ErrorKind::Http, "the URL cannot be parsed; check \"url\"");
         let mut uri: Uri = request.url.parse().map_err(invalid_url)?;
@@ -135,11 +132,11 @@ impl Fetcher {
             let mut response = self.exchange(request, validators, &uri, hop, deadline)?;
             let status = response.status();
             match status {
-                StatusCode::NOT_MODIFIED if request.conditional && !validators.is_empty() => {
+                StatusCode::NOT_MODIFIED if validators.is_some() => {
                     return Ok(Fetched::NotModified);
                 }
                 _ if status.is_success() => {
-                    let validators = Validators::of(response.headers());
+                    let validators = Validators::of(response.headers(), SystemTime::now());
                     let body = self.read(&mut response, MAX_BODY)?;
                     return Ok(Fetched::Body { body, validators });
                 }
@@ -167,7 +164,7 @@ impl Fetcher {
     fn exchange(
         &self,
         request: &Request,
-        validators: &Validators,
+        validators: Option<&Validators>,
         uri: &Uri,
         hop: u32,
         deadline: Instant,
@@ -176,7 +173,7 @@ impl Fetcher {
         for (name, value) in &request.headers {
             builder = builder.header(name, value);
         }
-        if request.conditional {
+        if let Some(validators) = validators {
             builder = validators.add_to(builder);
         }
         if hop > 0 {
@@ -235,28 +232,5 @@ impl Fetcher {
             message.push_str(&reason);
         }
         FetchError { error: PollError::new(kind, message), retry_after }
-    }
-}
-
-impl Validators {
-    fn of(headers: &HeaderMap) -> Validators {
-        Validators {
-            etag: headers.get(ETAG).cloned(),
-            last_modified: headers.get(LAST_MODIFIED).cloned(),
-        }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.etag.is_none() && self.last_modified.is_none()
-    }
-
-    fn add_to<T>(&self, mut builder: ureq::RequestBuilder<T>) -> ureq::RequestBuilder<T> {
-        if let Some(etag) = &self.etag {
-            builder = builder.header(IF_NONE_MATCH, etag);
-        }
-        if let Some(last_modified) = &self.last_modified {
-            builder = builder.header(IF_MODIFIED_SINCE, last_modified);
-        }
-        builder
     }
 }

@@ -34,6 +34,7 @@ mod fuzz;
 mod interpret;
 mod json;
 mod kind;
+mod last_response;
 mod nws;
 mod on_demand;
 mod open_meteo;
@@ -51,6 +52,7 @@ mod secrets;
 mod stats;
 #[cfg(test)]
 mod tests;
+mod validators;
 
 pub use on_demand::PollRequest;
 pub use pollers::{PollerHandles, Pollers, thread_names};

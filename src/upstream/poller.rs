@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, TryRecvError, select};
 use jiff::Timestamp;
 
-use super::fetch::{FetchError, Fetched, Fetcher, Request, Validators};
+use super::fetch::{FetchError, Fetched, Fetcher, Request};
 use super::interpret::{DecodeFailure, interpret};
+use super::last_response::LastResponse;
 use super::on_demand::OnDemand;
 use super::rate_limit::RateLimiter;
 use super::schedule::{Feedback, Schedule};
@@ -47,16 +48,16 @@ impl Poller {
     /// Polls repeatedly until `stop` is disconnected.
     pub(super) fn run(mut self, stop: &StopToken) {
         let mut fetcher = (self.make_fetcher)();
-        let mut validators = Validators::default();
+        let mut last = LastResponse::new(self.source.stale_after);
         let mut failure = OnChange::new();
         let mut due = self.schedule.first();
         while self.wait_for_turn(due, stop) {
             let started = Instant::now();
             self.stats.begin();
             // A panic in a decoder fails one poll and must not end the thread. It cannot leave the state of
-            // the closure inconsistent: the fetcher is replaced, and validators are assigned as a whole.
+            // the closure inconsistent: the fetcher is replaced, and a response is stored as a whole.
             let result = panic::catch_unwind(AssertUnwindSafe(|| {
-                poll(&self.source, &self.request, &fetcher, &mut validators)
+                poll(&self.source, &self.request, &fetcher, &mut last)
             }))
             .unwrap_or_else(|_| {
                 fetcher = (self.make_fetcher)();
@@ -140,17 +141,24 @@ fn poll(
     source: &config::Source,
     request: &Request,
     fetcher: &Fetcher,
-    validators: &mut Validators,
+    last: &mut LastResponse,
 ) -> PollResult {
+    let validators = last.validators(Timestamp::now(), Instant::now());
     let fetched = fetcher.fetch(request, validators);
     let at = Timestamp::now();
     match fetched {
         Ok(Fetched::NotModified) => succeeded(Polled::Unchanged, at),
-        Ok(Fetched::Body { body, validators: new }) => {
+        Ok(Fetched::Body { body, validators }) => {
             match interpret(source, &request.secrets, &body, at) {
                 Ok(reading) => {
                     // Stored only after decoding, so that a 304 always refers to the reading on the board.
-                    *validators = new;
+                    if last.store(validators, &reading, Instant::now()) {
+                        let name = &source.name;
+                        log::info!(
+                            "{name}: the upstream sends the same validators with another reading; it \
+                             is no longer asked whether its response has changed"
+                        );
+                    }
                     succeeded(Polled::Reading(reading), at)
                 }
                 Err(DecodeFailure { error, excerpt }) => {

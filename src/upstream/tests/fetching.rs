@@ -13,7 +13,7 @@ use super::fake::{Upstream, drip, head, hold};
 use crate::board::{ErrorKind, PollError};
 use crate::outbound::blackhole::Blackhole;
 use crate::outbound::{Lookup, ThreadedResolver, tls};
-use crate::upstream::fetch::{FetchError, Fetched, Fetcher, MAX_BODY, Request, Validators};
+use crate::upstream::fetch::{FetchError, Fetched, Fetcher, MAX_BODY, Request};
 use crate::upstream::secrets::Secrets;
 
 /// Deadline of one exchange in these tests.
@@ -41,7 +41,7 @@ fn request(url: String) -> Request {
 
 /// Fetches with a generous deadline.
 fn fetch(url: String) -> Result<Fetched, FetchError> {
-    fetcher(BOUND).fetch(&request(url), &Validators::default())
+    fetcher(BOUND).fetch(&request(url), None)
 }
 
 fn body(url: String) -> Vec<u8> {
@@ -59,7 +59,7 @@ fn kind(result: Result<Fetched, FetchError>) -> ErrorKind {
 fn times_out(upstream: &Upstream, scheme: &str) {
     let started = Instant::now();
     let url = format!("{scheme}://{}/s/secret", upstream.address);
-    let error = fetcher(TIMEOUT).fetch(&request(url), &Validators::default()).unwrap_err().error;
+    let error = fetcher(TIMEOUT).fetch(&request(url), None).unwrap_err().error;
     assert_eq!(error.kind, ErrorKind::Timeout, "{error}");
     assert_eq!(error.message, "no complete response within 0.4 s");
     assert!(started.elapsed() < BOUND);
@@ -302,13 +302,12 @@ fn unchanged_response_is_not_modified() {
     });
     let request = Request { conditional: true, ..request(upstream.url("/")) };
     let fetcher = fetcher(BOUND);
-    let Fetched::Body { validators, .. } = fetcher.fetch(&request, &Validators::default()).unwrap()
-    else {
+    let Fetched::Body { validators, .. } = fetcher.fetch(&request, None).unwrap() else {
         panic!("the first request has no validators");
     };
-    assert!(matches!(fetcher.fetch(&request, &validators), Ok(Fetched::NotModified)));
+    assert!(matches!(fetcher.fetch(&request, Some(&validators)), Ok(Fetched::NotModified)));
     let unconditional = Request { conditional: false, ..request };
-    assert!(matches!(fetcher.fetch(&unconditional, &validators), Ok(Fetched::Body { .. })));
+    assert!(matches!(fetcher.fetch(&unconditional, Some(&validators)), Ok(Fetched::Body { .. })));
 }
 
 /// Returns an upstream with a certificate for that name, and a fetcher that trusts it.
@@ -348,8 +347,7 @@ fn tls_upstream(name: &str) -> (Upstream, Fetcher) {
 fn certificate_must_be_trusted_and_match_the_host() {
     let (upstream, trusting) = tls_upstream("sensor.test");
     let url = |host: &str| format!("https://{host}:{}/", upstream.address.port());
-    let fetch_from =
-        |fetcher: &Fetcher, host: &str| fetcher.fetch(&request(url(host)), &Validators::default());
+    let fetch_from = |fetcher: &Fetcher, host: &str| fetcher.fetch(&request(url(host)), None);
     assert!(fetch_from(&trusting, "sensor.test").is_ok());
     assert_eq!(kind(fetch_from(&trusting, "other.test")), ErrorKind::Tls);
     assert_eq!(kind(fetch_from(&fetcher(BOUND), "127.0.0.1")), ErrorKind::Tls);
@@ -368,13 +366,13 @@ fn fetch_with_blackholed_addresses_reaches_the_upstream() {
         Fetcher::new(timeout, "test", tls::trusting(no_roots.iter().copied()), resolver)
     };
     let (request, started) = (request("http://sensor.test/".to_owned()), Instant::now());
-    let response = fetcher(addresses.to_vec(), BOUND).fetch(&request, &Validators::default());
+    let response = fetcher(addresses.to_vec(), BOUND).fetch(&request, None);
     assert!(matches!(response, Ok(Fetched::Body { .. })), "{response:?}");
     // An attempt starts every 250 ms. Attempts one after another would take most of the deadline.
     assert!(started.elapsed() < BOUND / 2, "{:?}", started.elapsed());
 
     let silent = fetcher(addresses[..2].to_vec(), TIMEOUT);
-    let error = silent.fetch(&request, &Validators::default()).unwrap_err().error;
+    let error = silent.fetch(&request, None).unwrap_err().error;
     let message = "no complete response within 0.4 s: no connection to any of 2 addresses: \
                    no answer (2 times)";
     assert_eq!(error, PollError::new(ErrorKind::Timeout, message));
@@ -415,7 +413,7 @@ fn hanging_lookups_occupy_one_thread() {
     let started = Instant::now();
     for _ in 0..4 {
         let request = request("http://sensor.test/".to_owned());
-        let error = fetcher.fetch(&request, &Validators::default()).unwrap_err().error;
+        let error = fetcher.fetch(&request, None).unwrap_err().error;
         assert_eq!(error.kind, ErrorKind::Dns, "{error}");
     }
     assert!(started.elapsed() < BOUND);

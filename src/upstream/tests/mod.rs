@@ -4,4 +4,5 @@ mod fake;
 mod faults;
 mod fetching;
 mod kinds;
+mod lying_validators;
 mod polling;

@@ -55,7 +55,7 @@ fn source(name: &str, url: String) -> Source {
     }
 }
 
-fn board(sources: &[Source]) -> (Board, BoardReader, Reporter) {
+pub(super) fn board(sources: &[Source]) -> (Board, BoardReader, Reporter) {
     let service =
         ServiceInfo { name: "test", version: "0", started_at: jiff::Timestamp::UNIX_EPOCH };
     Board::start(
@@ -67,7 +67,7 @@ fn board(sources: &[Source]) -> (Board, BoardReader, Reporter) {
     .unwrap()
 }
 
-fn start(sources: &[Source], reporter: &Reporter) -> Pollers {
+pub(super) fn start(sources: &[Source], reporter: &Reporter) -> Pollers {
     let no_certs: &[&[u8]] = &[];
     let tls = tls::trusting(no_certs.iter().copied());
     Pollers::start_with(sources, reporter, "test", tls.into(), Box::new(ThreadedResolver::system))
@@ -75,7 +75,7 @@ fn start(sources: &[Source], reporter: &Reporter) -> Pollers {
 }
 
 /// Waits for a snapshot that satisfies a predicate, for at most a minute.
-fn until(reader: &BoardReader, wanted: impl Fn(&Snapshot) -> bool) -> Arc<Snapshot> {
+pub(super) fn until(reader: &BoardReader, wanted: impl Fn(&Snapshot) -> bool) -> Arc<Snapshot> {
     let started = Instant::now();
     loop {
         let snapshot = reader.load();
