@@ -5,6 +5,9 @@
 //! otherwise silence a source for ever, without an error. Once the reading has turned stale, by its time of
 //! observation or because no response has changed it for as long, requests are unconditional until a response
 //! changes it. Validators that have come with two different readings are never sent again.
+//!
+//! Nor may a request refer to a response that states an age or no time at all: the same body is then a new
+//! observation, which "not modified" would hide.
 
 use std::time::{Duration, Instant};
 
@@ -49,7 +52,8 @@ impl LastResponse {
             .saturating_add(self.stale_after)
             .is_ok_and(|stale_at| wall < stale_at)
             && now.saturating_duration_since(held.changed) < self.stale_after;
-        (is_fresh && !held.validators.is_empty()).then_some(&held.validators)
+        (is_fresh && is_absolute(&held.reading) && !held.validators.is_empty())
+            .then_some(&held.validators)
     }
 
     /// Stores a response that was decoded at `now`. Returns true if its validators are the first that are
@@ -75,6 +79,12 @@ impl LastResponse {
     }
 }
 
+/// Returns true if all times of a reading are points in time.
+fn is_absolute(reading: &Reading) -> bool {
+    let of_values = reading.values.iter().filter_map(|(_, value)| value.observed);
+    of_values.chain([reading.observed]).all(|observed| !observed.stamp.is_by_machine())
+}
+
 #[cfg(test)]
 mod tests {
     use ureq::http::HeaderMap;
@@ -97,7 +107,7 @@ mod tests {
 
     fn reading(second: i64, level: f64) -> Reading {
         Reading {
-            observed: Observed { at: wall(second), inferred: false },
+            observed: Observed::absolute(wall(second)),
             values: vec![("level".into(), Value::number(level, Unit::Percent))],
         }
     }
@@ -123,6 +133,25 @@ mod tests {
             let (wall, now) = at(asked);
             let sent = last.validators(wall, now);
             assert_eq!(sent.is_some(), is_conditional, "observed {observed}, asked {asked}");
+        }
+    }
+
+    #[test]
+    fn response_that_states_an_age_or_no_time_is_not_referred_to() {
+        let now = Instant::now();
+        let aged = Observed::aged(wall(0), Duration::from_secs(5), Duration::from_secs(1));
+        for (observed, own, is_conditional) in [
+            (Observed::absolute(wall(0)), None, true),
+            (Observed::absolute(wall(0)), Some(Observed::absolute(wall(0))), true),
+            (Observed::absolute(wall(0)), Some(aged), false),
+            (aged, None, false),
+            (Observed::fetched(wall(0)), None, false),
+        ] {
+            let mut response = Reading { observed, ..reading(0, 1.0) };
+            response.values[0].1.observed = own;
+            let mut last = LastResponse::new(STALE_AFTER);
+            last.store(validators("\"v1\""), &response, now);
+            assert_eq!(last.validators(wall(1), now).is_some(), is_conditional, "{response:?}");
         }
     }
 
