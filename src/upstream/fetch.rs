@@ -12,15 +12,14 @@
 //! Proxies in the environment are ignored: a poll goes to the configured host. Connections are not reused,
 //! since the next poll is minutes away.
 
-use std::io::Read as _;
 use std::time::{Duration, Instant, SystemTime};
 
-use flate2::read::MultiGzDecoder;
-use ureq::http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, LOCATION, RETRY_AFTER};
+use ureq::http::header::{ACCEPT_ENCODING, LOCATION, RETRY_AFTER};
 use ureq::http::{HeaderName, HeaderValue, StatusCode, Uri};
 use ureq::tls::TlsConfig;
 use ureq::{Agent, Body};
 
+use super::content_coding::{self, CodingError};
 use super::redirect;
 use super::retry_after;
 use super::secrets::Secrets;
@@ -29,9 +28,6 @@ use crate::board::{ErrorKind, PollError};
 use crate::outbound::{self, Failure, ThreadedResolver};
 
 /// Most bytes of a body, before and after decompression. Pages and JSON of sensors have a few dozen KiB.
-///
-/// This module decompresses gzip instead of the client library, so that a decompression bomb is stopped at
-/// this bound.
 pub(super) const MAX_BODY: u64 = 1024 * 1024;
 
 /// Most bytes of an error response that are read for the upstream's reason.
@@ -169,7 +165,7 @@ impl Fetcher {
         hop: u32,
         deadline: Instant,
     ) -> Result<Response, PollError> {
-        let mut builder = self.agent.get(uri).header(ACCEPT_ENCODING, "gzip");
+        let mut builder = self.agent.get(uri).header(ACCEPT_ENCODING, content_coding::ACCEPTED);
         for (name, value) in &request.headers {
             builder = builder.header(name, value);
         }
@@ -190,24 +186,15 @@ impl Fetcher {
         if response.body().content_length().is_some_and(|length| length > limit) {
             return Err(too_large());
         }
-        let coding = response.headers().get(CONTENT_ENCODING).cloned();
+        let codings = content_coding::codings(response.headers());
+        let codings =
+            codings.map_err(|error| PollError::new(ErrorKind::Decode, error.to_string()))?;
         let body = response.body_mut().with_config().limit(limit).read_to_vec();
         let body = body.map_err(|error| self.exchange_error(error))?;
-        match coding.as_ref().map(HeaderValue::as_bytes) {
-            None | Some(b"identity" | b"") => Ok(body),
-            Some(coding) if coding.eq_ignore_ascii_case(b"gzip") => {
-                let mut plain = Vec::new();
-                let mut decoder = MultiGzDecoder::new(&body[..]).take(limit + 1);
-                decoder.read_to_end(&mut plain).map_err(|_| {
-                    PollError::new(ErrorKind::Decode, "the body cannot be decompressed")
-                })?;
-                if plain.len() as u64 > limit { Err(too_large()) } else { Ok(plain) }
-            }
-            Some(_) => {
-                let message = "the body has a content coding that was not requested";
-                Err(PollError::new(ErrorKind::Decode, message))
-            }
-        }
+        content_coding::decode(&codings, body, limit).map_err(|error| match error {
+            CodingError::TooLarge => too_large(),
+            error => PollError::new(ErrorKind::Decode, error.to_string()),
+        })
     }
 
     fn exchange_error(&self, error: ureq::Error) -> PollError {
