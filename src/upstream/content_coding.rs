@@ -194,6 +194,13 @@ mod tests {
     }
 
     #[test]
+    fn decompression_reads_no_further_than_the_limit() {
+        let mut zeros = std::io::repeat(0).take(10 * LIMIT);
+        assert_eq!(read(&mut zeros, LIMIT), Err(CodingError::TooLarge));
+        assert_eq!(zeros.limit(), 9 * LIMIT - 1);
+    }
+
+    #[test]
     fn other_codings_and_malformed_bodies_are_errors() {
         for (fields, body, error) in [
             ("br", vec![], CodingError::Unknown),

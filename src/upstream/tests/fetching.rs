@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use flate2::Compression;
-use flate2::write::GzEncoder;
+use flate2::write::{DeflateEncoder, GzEncoder};
 use ureq::http::header::{ACCEPT, HeaderValue};
 
 use super::fake::{Upstream, drip, head, hold};
@@ -156,22 +156,37 @@ fn gzipped(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
+fn deflated(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = DeflateEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
 #[test]
-fn gzip_is_decompressed_up_to_the_limit() {
-    let response = |packed: &[u8]| {
-        let mut response = format!(
-            "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {}\r\n\r\n",
-            packed.len()
-        )
-        .into_bytes();
-        response.extend_from_slice(packed);
-        Upstream::responding(response)
-    };
-    assert_eq!(body(response(&gzipped(b"small")).url("/")), b"small");
-    let bomb = gzipped(&vec![0; 32 * 1024 * 1024]);
-    assert!((bomb.len() as u64) < MAX_BODY);
-    assert_eq!(kind(fetch(response(&bomb).url("/"))), ErrorKind::TooLarge);
-    assert_eq!(kind(fetch(response(b"no gzip at all").url("/"))), ErrorKind::Decode);
+fn body_of_every_coding_is_decompressed_up_to_the_limit() {
+    for (coding, pack) in [
+        ("gzip", gzipped as fn(&[u8]) -> Vec<u8>),
+        ("X-GZip, identity", gzipped),
+        ("deflate", deflated),
+    ] {
+        let response = |packed: &[u8]| {
+            let mut response = format!(
+                "HTTP/1.1 200 OK\r\nContent-Encoding: {coding}\r\nContent-Length: {}\r\n\r\n",
+                packed.len()
+            )
+            .into_bytes();
+            response.extend_from_slice(packed);
+            Upstream::responding(response)
+        };
+        assert_eq!(body(response(&pack(b"small")).url("/")), b"small", "{coding}");
+        let bomb = pack(&vec![0; 32 * 1024 * 1024]);
+        assert!((bomb.len() as u64) < MAX_BODY);
+        assert_eq!(kind(fetch(response(&bomb).url("/"))), ErrorKind::TooLarge, "{coding}");
+        let garbage = response(b"\xffnot compressed at all");
+        assert_eq!(kind(fetch(garbage.url("/"))), ErrorKind::Decode, "{coding}");
+    }
+    let brotli = "HTTP/1.1 200 OK\r\nContent-Encoding: br\r\nContent-Length: 1\r\n\r\n!";
+    assert_eq!(kind(fetch(Upstream::responding(brotli).url("/"))), ErrorKind::Decode);
 }
 
 #[test]

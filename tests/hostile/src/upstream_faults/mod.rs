@@ -28,6 +28,8 @@ pub enum Fault {
     EndlessBody,
     /// Sends a small gzip body that expands to 32 MiB.
     GzipBomb,
+    /// Sends a small body in bare DEFLATE that expands to 32 MiB.
+    DeflateBomb,
     /// Answers 200 with an HTML page that reports an outage.
     ErrorPage,
     /// Answers 200 with an empty body.
@@ -89,7 +91,9 @@ impl Fault {
             | Fault::TlsStalls
             | Fault::DripsHead
             | Fault::DripsBody => Effect::PollFails("timeout"),
-            Fault::EndlessBody | Fault::GzipBomb => Effect::PollFails("too_large"),
+            Fault::EndlessBody | Fault::GzipBomb | Fault::DeflateBomb => {
+                Effect::PollFails("too_large")
+            }
             Fault::ErrorPage
             | Fault::EmptyBody
             | Fault::TruncatedJson

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};
 
 use flate2::Compression;
-use flate2::write::GzEncoder;
+use flate2::write::{DeflateEncoder, GzEncoder};
 use socket2::SockRef;
 
 use super::Fault;
@@ -42,13 +42,8 @@ pub(super) fn answer(fault: Option<Fault>, level: usize, mut stream: TcpStream) 
             }
             return;
         }
-        Some(Fault::GzipBomb) => {
-            let body = gzip_bomb();
-            let head =
-                format!("{HEAD}Content-Encoding: gzip\r\nContent-Length: {}\r\n\r\n", body.len());
-            let _ = stream.write_all(&[head.as_bytes(), body].concat());
-            return;
-        }
+        Some(Fault::GzipBomb) => return compressed(stream, "gzip", gzip_bomb()),
+        Some(Fault::DeflateBomb) => return compressed(stream, "deflate", deflate_bomb()),
         Some(Fault::ErrorPage) => ok("<html><h1>We will be back soon</h1></html>"),
         Some(Fault::EmptyBody) => ok(""),
         Some(Fault::TruncatedJson) => ok(r#"{"at":1,"level":"#),
@@ -101,6 +96,22 @@ pub(super) fn gzip_bomb() -> &'static [u8] {
         encoder.write_all(&vec![b' '; 32 << 20]).unwrap();
         encoder.finish().unwrap()
     })
+}
+
+/// Returns 32 MiB of spaces in bare DEFLATE.
+pub(super) fn deflate_bomb() -> &'static [u8] {
+    static BOMB: OnceLock<Vec<u8>> = OnceLock::new();
+    BOMB.get_or_init(|| {
+        let mut encoder = DeflateEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(&vec![b' '; 32 << 20]).unwrap();
+        encoder.finish().unwrap()
+    })
+}
+
+fn compressed(mut stream: TcpStream, coding: &str, body: &[u8]) {
+    let length = body.len();
+    let head = format!("{HEAD}Content-Encoding: {coding}\r\nContent-Length: {length}\r\n\r\n");
+    let _ = stream.write_all(&[head.as_bytes(), body].concat());
 }
 
 /// Returns a response with this JSON value as the level, observed `ahead` of now.

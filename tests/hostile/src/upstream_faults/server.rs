@@ -44,8 +44,14 @@ impl FaultyUpstream {
         // The kernel queues one connection more than the backlog.
         listener.listen(if fault == Fault::DropsSyn { 1 } else { 64 }).unwrap();
         let address = listener.local_addr().unwrap().as_socket().unwrap();
-        if fault == Fault::GzipBomb {
-            response::gzip_bomb();
+        match fault {
+            Fault::GzipBomb => {
+                response::gzip_bomb();
+            }
+            Fault::DeflateBomb => {
+                response::deflate_bomb();
+            }
+            _ => {}
         }
         let bad_name = match fault {
             Fault::CertificateForAnotherName => "elsewhere.test",
