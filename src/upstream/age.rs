@@ -17,19 +17,30 @@ const UNITS: [(&[&str], u64); 7] = [
 /// Words that are skipped.
 const FILLERS: [&str; 7] = ["ago", "and", "about", "almost", "over", "less", "than"];
 
+/// Phrases for an age below a minute.
+const NOW: [&[&str]; 3] = [&["just", "now"], &["now"], &["moments", "ago"]];
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// Age of an observation, as a text states it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Age {
+    /// Time since the observation.
+    pub(super) age: Duration,
+    /// Length of the smallest unit that the text names: the age is exact to it.
+    pub(super) resolution: Duration,
+}
+
 /// Parses an age. Returns `None` if any word is unknown: skipping `3 days` would make an old observation look
 /// fresh.
-pub(super) fn parse(phrase: &str) -> Option<Duration> {
+pub(super) fn parse(phrase: &str) -> Option<Age> {
     let phrase = phrase.to_ascii_lowercase();
-    let mut words =
-        phrase.split(|c: char| c.is_whitespace() || c == ',').filter(|word| !word.is_empty());
-    if matches!(
-        words.clone().collect::<Vec<_>>()[..],
-        ["just", "now"] | ["now"] | ["moments", "ago"]
-    ) {
-        return Some(Duration::ZERO);
+    let words: Vec<&str> = words(&phrase).collect();
+    if NOW.contains(&&words[..]) {
+        return Some(Age { age: Duration::ZERO, resolution: MINUTE });
     }
-    let mut age: Option<u64> = None;
+    let mut words = words.into_iter();
+    let mut sum: Option<(u64, u64)> = None;
     while let Some(word) = words.next() {
         if FILLERS.contains(&word) {
             continue;
@@ -38,10 +49,35 @@ pub(super) fn parse(phrase: &str) -> Option<Duration> {
             "a" | "an" | "one" => 1,
             digits => digits.parse().ok()?,
         };
-        let seconds = count.checked_mul(unit(words.next()?)?)?;
-        age = Some(age.unwrap_or(0).checked_add(seconds)?);
+        let seconds_of_unit = unit(words.next()?)?;
+        let seconds = count.checked_mul(seconds_of_unit)?;
+        sum = Some(match sum {
+            None => (seconds, seconds_of_unit),
+            Some((earlier, smallest)) => {
+                (earlier.checked_add(seconds)?, smallest.min(seconds_of_unit))
+            }
+        });
     }
-    age.map(Duration::from_secs)
+    sum.map(|(age, resolution)| Age {
+        age: Duration::from_secs(age),
+        resolution: Duration::from_secs(resolution),
+    })
+}
+
+/// Splits a phrase into words and numbers: `5m` is `5` and `m`.
+fn words(phrase: &str) -> impl Iterator<Item = &str> {
+    let words = phrase.split(|c: char| c.is_whitespace() || c == ',');
+    let words = words.map(|word| word.strip_suffix('.').unwrap_or(word));
+    words.filter(|word| !word.is_empty()).flat_map(|word| {
+        let is_boundary = |pair: &(usize, char)| {
+            let before = word[..pair.0].chars().next_back();
+            before.is_some_and(|before| before.is_ascii_digit() != pair.1.is_ascii_digit())
+        };
+        let boundaries = word.char_indices().filter(is_boundary).map(|(at, _)| at);
+        let ends: Vec<usize> = boundaries.chain([word.len()]).collect();
+        let starts = std::iter::once(0).chain(ends.clone());
+        starts.zip(ends).map(|(start, end)| &word[start..end])
+    })
 }
 
 /// Returns the length in seconds of a unit, named in the singular or plural.
@@ -59,25 +95,33 @@ mod tests {
 
     #[test]
     fn age_in_words_is_parsed_and_unknown_words_are_rejected() {
-        for (phrase, seconds) in [
-            ("3 minutes, 20 seconds ago", Some(200)),
-            ("2 hours, 5 minutes ago", Some(7500)),
-            ("1 day, 3 hours ago", Some(97_200)),
-            ("just now", Some(0)),
-            (" Just\n now ", Some(0)),
-            ("0 seconds ago", Some(0)),
-            ("1 second ago", Some(1)),
-            ("45 secs ago", Some(45)),
-            ("1 minute ago", Some(60)),
-            ("a minute ago", Some(60)),
-            ("less than a minute ago", Some(60)),
-            ("about an hour ago", Some(3600)),
-            ("2 days", Some(172_800)),
-            ("3 weeks, 1 day ago", Some(1_900_800)),
-            ("2 months ago", Some(5_184_000)),
-            ("1 year, 2 months and 3 days ago", Some(36_979_200)),
-            ("1 Hour, 1 Minute, 1 Second Ago", Some(3661)),
-            ("1\u{a0}hour ago", Some(3600)),
+        const MINUTE: u64 = 60;
+        const HOUR: u64 = 60 * MINUTE;
+        const DAY: u64 = 24 * HOUR;
+        for (phrase, age) in [
+            ("3 minutes, 20 seconds ago", Some((200, 1))),
+            ("2 hours, 5 minutes ago", Some((7500, MINUTE))),
+            ("1 day, 3 hours ago", Some((97_200, HOUR))),
+            ("just now", Some((0, MINUTE))),
+            (" Just\n now ", Some((0, MINUTE))),
+            ("0 seconds ago", Some((0, 1))),
+            ("1 second ago", Some((1, 1))),
+            ("45 secs ago", Some((45, 1))),
+            ("5 s ago", Some((5, 1))),
+            ("5s ago", Some((5, 1))),
+            ("1h5m", Some((3900, MINUTE))),
+            ("10 min. ago", Some((600, MINUTE))),
+            ("1 minute ago", Some((60, MINUTE))),
+            ("a minute ago", Some((60, MINUTE))),
+            ("less than a minute ago", Some((60, MINUTE))),
+            ("about an hour ago", Some((3600, HOUR))),
+            ("2 days", Some((172_800, DAY))),
+            ("3 weeks, 1 day ago", Some((1_900_800, DAY))),
+            ("11 months, 4 weeks ago", Some((30_931_200, 7 * DAY))),
+            ("2 months ago", Some((5_184_000, 30 * DAY))),
+            ("1 year, 2 months and 3 days ago", Some((36_979_200, DAY))),
+            ("1 Hour, 1 Minute, 1 Second Ago", Some((3661, 1))),
+            ("1\u{a0}hour ago", Some((3600, HOUR))),
             ("", None),
             ("ago", None),
             ("never", None),
@@ -92,7 +136,11 @@ mod tests {
             ("99999999999999999999 seconds ago", None),
             ("9999999999999999999 years ago", None),
         ] {
-            assert_eq!(parse(phrase), seconds.map(Duration::from_secs), "{phrase:?}");
+            let age = age.map(|(age, resolution)| Age {
+                age: Duration::from_secs(age),
+                resolution: Duration::from_secs(resolution),
+            });
+            assert_eq!(parse(phrase), age, "{phrase:?}");
         }
     }
 }

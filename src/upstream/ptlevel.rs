@@ -16,7 +16,7 @@ use html5gum::emitters::default::DefaultEmitter;
 use html5gum::{Token, Tokenizer};
 use jiff::Timestamp;
 
-use super::age;
+use super::age::{self, Age};
 use super::decode::{self, DecodeError};
 use super::plausible::{Fields, Plausibility, judge};
 use crate::board::{FieldName, Observed, Reading, Value};
@@ -43,13 +43,13 @@ pub(super) fn decode(
     let missing = |class: &str| DecodeError::new(format!("the page has no span.{class}"));
     let depth = page.depth.ok_or_else(|| missing(DEPTH))?;
     let age = page.age.ok_or_else(|| missing(AGE))?;
-    let age = age::parse(&age)
+    let Age { age, resolution } = age::parse(&age)
         .ok_or_else(|| DecodeError::new(format!("the age in span.{AGE} cannot be parsed")))?;
-    let at = fetched_at
-        .checked_sub(age)
-        .map_err(|_| DecodeError::new("the age of the observation is out of range"))?;
+    if fetched_at.checked_sub(age).is_err() {
+        return Err(DecodeError::new("the age of the observation is out of range"));
+    }
     Ok(Reading {
-        observed: Observed::absolute(at),
+        observed: Observed::aged(fetched_at, age, resolution),
         values: values(keys, &depth, page.vendor_level),
     })
 }
@@ -277,8 +277,9 @@ mod tests {
     #[test]
     fn page_of_a_tank_is_decoded() {
         let reading = read(&page("49.09", "3 minutes, 20 seconds ago", "85")).unwrap();
-        let at = "2026-01-31T17:16:41Z".parse().unwrap();
-        assert_eq!(reading.observed, Observed::absolute(at));
+        let second = Duration::from_secs(1);
+        let observed = Observed::aged(fetched(), 200 * second, second);
+        assert_eq!(reading.observed, observed);
         assert_eq!(
             reading.values,
             [
@@ -393,7 +394,7 @@ mod tests {
         );
         let read = Page::read(page.as_bytes());
         assert_eq!(read.depth.as_deref(), Some("49.09"));
-        assert_eq!(age::parse(&read.age.unwrap()), Some(Duration::from_secs(7500)));
+        assert_eq!(age::parse(&read.age.unwrap()).unwrap().age, Duration::from_secs(7500));
     }
 
     #[test]
