@@ -76,7 +76,9 @@ impl Baseline {
 fn samples(source: &Arc<str>, last: &LastReading) -> Vec<Sample> {
     let sample = |(field, value): &(FieldName, Value)| match value.datum {
         Some(Datum::Number(number)) => {
-            Some(Sample::new(source.clone(), field.clone(), last.observed.at, number, value.unit))
+            let (source, field, at) = (source.clone(), field.clone(), last.observed.at);
+            let sample = Sample::new(source, field, at, number, value.unit);
+            Some(Sample { period: value.period, ..sample })
         }
         _ => None,
     };

@@ -1,6 +1,7 @@
 //! Events and samples that the board passes to the recorder of the history.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use strum::{EnumString, IntoStaticStr, VariantArray};
@@ -69,6 +70,8 @@ pub struct Sample {
     pub unit: Option<Unit>,
     /// Aggregation of the field over time.
     pub over_time: OverTime,
+    /// Time before `at` that the number covers, such as the hour of an hourly amount of rain.
+    pub period: Option<Duration>,
 }
 
 impl Sample {
@@ -81,7 +84,8 @@ impl Sample {
         unit: Option<Unit>,
     ) -> Sample {
         let over_time = OverTime::of(&field, unit);
-        Sample { source, field, at, dated_by: DatedBy::Sensor, value, unit, over_time }
+        let dated_by = DatedBy::Sensor;
+        Sample { source, field, at, dated_by, value, unit, over_time, period: None }
     }
 }
 

@@ -83,6 +83,8 @@ pub struct Value {
     pub note: Option<Arc<str>>,
     /// Time of this value, if the upstream states one for it alone.
     pub observed: Option<Observed>,
+    /// Time before the observation that an amount covers, such as the hour of an hourly amount of rain.
+    pub period: Option<Duration>,
 }
 
 /// Number or text. A number is finite by construction.
@@ -139,12 +141,20 @@ impl Value {
     }
 
     const fn empty(unit: Option<Unit>) -> Value {
-        Value { datum: None, unit, note: None, observed: None }
+        Value { datum: None, unit, note: None, observed: None, period: None }
     }
 
     /// Returns a number without a unit, such as a count.
     pub fn unitless(number: Finite) -> Value {
         Value { datum: Some(Datum::Number(number)), ..Value::empty(None) }
+    }
+
+    /// States the time before the observation that an amount covers. Overlapping amounts are then not
+    /// counted twice in the history.
+    #[must_use]
+    pub const fn over(mut self, period: Duration) -> Value {
+        self.period = Some(period);
+        self
     }
 
     /// Adds a note. An earlier note is kept before it, and the same note is added once.

@@ -3,7 +3,8 @@
 use strum::{IntoStaticStr, VariantArray};
 
 use super::calendar::Calendar;
-use crate::units::Unit;
+use super::direction::VectorSum;
+use crate::units::{OverTime, Unit};
 
 /// Granularity of stored rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, IntoStaticStr, VariantArray)]
@@ -41,18 +42,78 @@ pub struct Bucket {
     pub last: f64,
     /// Number of observations, at least 1.
     pub count: u64,
+    /// Aggregate of the ways over time that the numbers above do not determine.
+    pub total: Total,
+    /// True if the window cuts the step, so that the bucket has a part of its observations only.
+    pub is_partial: bool,
+}
+
+/// Aggregate of the ways over time that need more than the numbers of the observations.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Total {
+    /// Not needed, or not known.
+    None,
+    /// The bucket is one observation, unchanged: its value is the number that was measured.
+    Observation,
+    /// Amount of [`OverTime::Sum`] or rise of [`OverTime::Increase`].
+    Amount(f64),
+    /// Directions of [`OverTime::Circular`].
+    Vector(VectorSum),
+}
+
+impl Total {
+    fn merge(self, later: Total) -> Total {
+        match (self, later) {
+            (Total::Amount(one), Total::Amount(other)) => Total::Amount(one + other),
+            (Total::Vector(one), Total::Vector(other)) => Total::Vector(one + other),
+            // An unknown part makes the whole unknown.
+            _ => Total::None,
+        }
+    }
 }
 
 impl Bucket {
-    /// Returns the bucket of a single observation.
+    /// Returns the bucket of an observation that is shown as it was measured.
     pub const fn single(at: i64, value: f64) -> Bucket {
-        Bucket { at, min: value, max: value, sum: value, last: value, count: 1 }
+        Bucket::with_total(at, value, Total::Observation)
+    }
+
+    /// Returns the bucket of an observation that is to be merged with others.
+    pub(super) const fn with_total(at: i64, value: f64, total: Total) -> Bucket {
+        let (min, max, sum, last) = (value, value, value, value);
+        Bucket { at, min, max, sum, last, count: 1, total, is_partial: false }
     }
 
     /// Returns the mean.
     pub fn mean(&self) -> f64 {
         // A count is far below 2^52.
         self.sum / self.count as f64
+    }
+
+    /// Returns the number that stands for all observations. Returns `None` if there is none, for the
+    /// reason that [`note`](Bucket::note) returns.
+    pub fn value(&self, over_time: OverTime) -> Option<f64> {
+        let value = match (self.total, over_time) {
+            (Total::Observation, _) | (_, OverTime::Last) => self.last,
+            (_, OverTime::Mean) => self.mean(),
+            (_, OverTime::Max) => self.max,
+            (Total::Amount(amount), OverTime::Sum | OverTime::Increase) => amount,
+            (Total::Vector(vector), OverTime::Circular) => vector.direction()?,
+            _ => return None,
+        };
+        value.is_finite().then_some(value)
+    }
+
+    /// Returns the reason why [`value`](Bucket::value) is `None`; `None` if there is a value.
+    pub fn note(&self, over_time: OverTime) -> Option<&'static str> {
+        match self.value(over_time) {
+            Some(_) => None,
+            None => Some(match self.total {
+                Total::Vector(vector) if vector.is_calm() => "calm",
+                Total::Vector(_) => "no prevailing direction",
+                _ => "the single observations are no longer stored",
+            }),
+        }
     }
 
     /// Adds the observations of a later bucket. `at` does not change.
@@ -62,19 +123,33 @@ impl Bucket {
         self.sum += later.sum;
         self.last = later.last;
         self.count += later.count;
+        self.total = self.total.merge(later.total);
+        self.is_partial |= later.is_partial;
     }
 
     /// Converts the bucket to another unit. Returns it unchanged if the units measure different quantities.
+    ///
+    /// The numbers of observations are rounded as converted values are. Their sum and the amount are not,
+    /// since they are added to others.
     pub fn converted(self, from: Option<Unit>, to: Option<Unit>) -> Bucket {
         let (Some(from), Some(to)) = (from, to) else { return self };
         if from == to {
             return self;
         }
         let convert = |number: f64| from.convert(number, to);
-        let parts =
-            (convert(self.min), convert(self.max), convert(self.mean()), convert(self.last));
-        let (Some(min), Some(max), Some(mean), Some(last)) = parts else { return self };
-        Bucket { min, max, sum: mean * self.count as f64, last, ..self }
+        let exact = |number: f64| from.convert_unrounded(number, to);
+        let numbers = (convert(self.min), convert(self.max), convert(self.last));
+        let (Some(min), Some(max), Some(last)) = numbers else { return self };
+        let (Some(mean), Some(zero), Some(one)) = (exact(self.mean()), exact(0.0), exact(1.0))
+        else {
+            return self;
+        };
+        let total = match self.total {
+            // A difference has no zero of its own: 1 K is 1.8 °F.
+            Total::Amount(amount) => Total::Amount(amount * (one - zero)),
+            other => other,
+        };
+        Bucket { min, max, sum: mean * self.count as f64, last, total, ..self }
     }
 }
 
@@ -95,6 +170,11 @@ impl Merger {
     /// Adds the next bucket. If it begins a new step, returns the complete step before it.
     pub fn push(&mut self, bucket: Bucket) -> Option<Bucket> {
         let at = self.calendar.step(bucket.at, self.step);
+        self.push_to(at, bucket)
+    }
+
+    /// Adds the next bucket, which belongs to the step that starts at `at`.
+    pub(super) fn push_to(&mut self, at: i64, bucket: Bucket) -> Option<Bucket> {
         match &mut self.open {
             Some(open) if open.at == at => {
                 open.merge(&bucket);
@@ -122,11 +202,52 @@ mod tests {
         for (at, value) in [(60, 1.0), (120, 7.0), (180, 6.0)] {
             bucket.merge(&Bucket::single(at, value));
         }
-        assert_eq!(bucket, Bucket { at: 0, min: 1.0, max: 7.0, sum: 18.0, last: 6.0, count: 4 });
-        assert_eq!(bucket.mean(), 4.5);
+        let numbers = (bucket.min, bucket.max, bucket.sum, bucket.last, bucket.count);
+        assert_eq!(numbers, (1.0, 7.0, 18.0, 6.0, 4));
+        assert_eq!((bucket.at, bucket.mean()), (0, 4.5));
         let celsius = bucket.converted(Some(Unit::Celsius), Some(Unit::Fahrenheit));
         assert_eq!((celsius.min, celsius.max, celsius.mean()), (33.8, 44.6, 40.1));
         assert_eq!(bucket.converted(Some(Unit::Celsius), Some(Unit::Inch)), bucket);
+    }
+
+    #[test]
+    fn value_is_the_aggregate_by_the_quantity() {
+        let with = |total| {
+            let mut bucket = Bucket::with_total(0, 4.0, total);
+            bucket.merge(&Bucket::with_total(60, 1.0, total));
+            bucket
+        };
+        let east = Total::Vector(VectorSum::of(90.0, 2.0));
+        for (over_time, total, expected) in [
+            (OverTime::Mean, Total::None, Some(2.5)),
+            (OverTime::Max, Total::None, Some(4.0)),
+            (OverTime::Last, Total::None, Some(1.0)),
+            (OverTime::Sum, Total::Amount(0.25), Some(0.5)),
+            (OverTime::Increase, Total::Amount(3.0), Some(6.0)),
+            (OverTime::Circular, east, Some(90.0)),
+            (OverTime::Sum, Total::None, None),
+            (OverTime::Increase, Total::None, None),
+            (OverTime::Circular, Total::None, None),
+            // An amount is unknown if a part of it is.
+            (OverTime::Sum, Total::Observation, None),
+        ] {
+            let bucket = with(total);
+            assert_eq!(bucket.value(over_time), expected, "{over_time} {total:?}");
+            assert_eq!(bucket.note(over_time).is_none(), expected.is_some(), "{over_time}");
+        }
+        for over_time in [OverTime::Mean, OverTime::Sum, OverTime::Increase, OverTime::Circular] {
+            assert_eq!(Bucket::single(0, 7.0).value(over_time), Some(7.0), "{over_time}");
+        }
+    }
+
+    #[test]
+    fn amount_is_converted_without_rounding_and_without_a_zero() {
+        let rain = Bucket::with_total(0, 0.01, Total::Amount(0.001));
+        let rain = rain.converted(Some(Unit::Inch), Some(Unit::Millimetre));
+        assert_eq!(rain.value(OverTime::Sum), Some(0.0254));
+        let rise = Bucket::with_total(0, 10.0, Total::Amount(10.0));
+        let rise = rise.converted(Some(Unit::Celsius), Some(Unit::Fahrenheit));
+        assert_eq!((rise.last, rise.value(OverTime::Increase)), (50.0, Some(18.0)));
     }
 
     #[test]

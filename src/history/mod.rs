@@ -61,6 +61,7 @@ mod backup;
 mod batch;
 mod bucket;
 mod calendar;
+mod direction;
 mod entry;
 mod error;
 mod events;
@@ -79,8 +80,9 @@ mod shared;
 mod writer;
 
 pub use backfill::trend_samples;
-pub use bucket::{Bucket, Merger, Tier};
+pub use bucket::{Bucket, Merger, Tier, Total};
 pub use calendar::{Calendar, DAY, QUARTER};
+pub use direction::VectorSum;
 pub use entry::StoredEvent;
 pub use error::{HistoryError, ReadError, StoreError};
 pub use events::EventScan;

@@ -13,7 +13,7 @@ use super::error::{ReadError, StoreError};
 use super::plan::{Coverage, MAX_POINTS, Plan, Step, Window, plan};
 use super::pool::{Reader, ReaderPool, ReaderWait};
 use super::queries::Series;
-use crate::units::Unit;
+use crate::units::{OverTime, Unit};
 
 /// Rows of a page. A download whose client does not read holds one page for each series.
 const PAGE_ROWS: usize = 250;
@@ -178,6 +178,11 @@ impl Points {
     /// Returns the unit of all points.
     pub fn unit(&self) -> Option<Unit> {
         self.unit
+    }
+
+    /// Returns the aggregation of the field over time, by which [`Bucket::value`] is computed.
+    pub fn over_time(&self) -> OverTime {
+        OverTime::of(&self.window.field, self.unit)
     }
 
     /// Returns the number of single observations to be merged to steps, counted by whole days; 0 if the plan

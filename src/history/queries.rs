@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use rusqlite::{Row, params};
 
 use super::backup;
-use super::bucket::{Bucket, Tier};
+use super::bucket::{Bucket, Tier, Total};
 use super::calendar::DAY;
 use super::entry::StoredEvent;
 use super::error::StoreError;
@@ -186,6 +186,8 @@ fn bucket(row: &Row<'_>) -> rusqlite::Result<Bucket> {
         sum: row.get(3)?,
         last: row.get(4)?,
         count: u64::try_from(row.get::<_, i64>(5)?).unwrap_or(1).max(1),
+        total: Total::None,
+        is_partial: false,
     })
 }
 

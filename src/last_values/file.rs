@@ -113,7 +113,7 @@ fn reading_of(saved: SavedSource) -> Option<SavedReading> {
         });
         let unit = value.unit.and_then(|name| Unit::from_recorded(&name));
         let note = value.note.map(|note| clean_shared(note.into()));
-        (value.name.into(), Value { datum, unit, note, observed: None })
+        (value.name.into(), Value { datum, unit, note, observed: None, period: None })
     });
     Some(SavedReading {
         source: saved.source.into(),

@@ -35,18 +35,19 @@ impl Unit {
     /// Returns the number unchanged if the units are equal, and `None` if they measure different
     /// quantities.
     pub fn convert(self, number: f64, other: Unit) -> Option<f64> {
-        if self == other {
-            return Some(number);
+        let converted = self.convert_unrounded(number, other)?;
+        Some(if self == other { number } else { other.rounded(converted) })
+    }
+
+    /// Converts a number in this unit to `other` without rounding it: for a number that is computed with.
+    pub fn convert_unrounded(self, number: f64, other: Unit) -> Option<f64> {
+        match (self, other) {
+            _ if self == other => Some(number),
+            _ if !self.converts_to(other) => None,
+            (Unit::Fahrenheit, Unit::Celsius) => Some((number - 32.0) / 1.8),
+            (Unit::Celsius, Unit::Fahrenheit) => Some(number * 1.8 + 32.0),
+            _ => Some(number * self.factor() / other.factor()),
         }
-        if !self.converts_to(other) {
-            return None;
-        }
-        let converted = match (self, other) {
-            (Unit::Fahrenheit, Unit::Celsius) => (number - 32.0) / 1.8,
-            (Unit::Celsius, Unit::Fahrenheit) => number * 1.8 + 32.0,
-            _ => number * self.factor() / other.factor(),
-        };
-        Some(other.rounded(converted))
     }
 }
 
