@@ -2,25 +2,23 @@
 //! `GET /token/v1/device/{id}?api_token=…`).
 //!
 //! Quirks:
-//! - `tx_reported`, the transmitter's last report, and `reported`, the receiver's, are texts
-//!   such as `Jul 15th, 8:17 AM`, without a year or a zone. The year is the one that makes the
-//!   time the latest that is not in the future; the zone is configured. The time of observation is
-//!   therefore always inferred, and a time that cannot be parsed is an error: a sensor of unknown age
-//!   must not look fresh.
+//! - Times are texts without a year or a zone, so the time of observation is inferred (`report_time`).
 //! - Numbers may arrive as texts with a unit, `"-46.00dBm"`.
 //! - The volume follows `units`; the depth is always in inches.
 //! - The response to a wrong token is a redirect, which must not be followed.
 //! - The API keeps sending the last values of a sensor that has stopped reporting; `status_number` shows it.
 
-use jiff::civil::{Date, Time};
-use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp};
+mod report_time;
+
+use jiff::Timestamp;
 use serde_json::Value as Json;
 
+use super::age;
 use super::decode::{self, DecodeError};
-use crate::board::{FieldName, Observed, Reading, Value};
+use crate::board::{FieldName, Reading, Value};
 use crate::config;
 use crate::units::Unit;
+use report_time::{ReportTime, Times, report_time};
 
 /// Error message for a redirect.
 pub(super) const REDIRECT: &str =
@@ -28,9 +26,6 @@ pub(super) const REDIRECT: &str =
 
 /// Litres in an imperial gallon, by definition (NIST SP 811, appendix B.8).
 const LITRES_PER_IMPERIAL_GALLON: f64 = 4.546_09;
-
-/// Time by which the device's clock may be ahead of ours. A time further ahead is taken for last year's.
-const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_hours(24);
 
 /// Returns the URL of the device. Never logged: it contains the token.
 pub(super) fn url(keys: &config::PtDevices) -> String {
@@ -48,16 +43,21 @@ pub(super) fn decode(
     fetched_at: Timestamp,
 ) -> Result<Reading, DecodeError> {
     let response = decode::json(body)?;
-    let device = response.get("data").filter(|data| data.is_object());
-    let device = device.ok_or_else(|| DecodeError::new("the response has no device"))?;
+    let device = device_of(&response, &keys.device)
+        .ok_or_else(|| DecodeError::new("the response has no device"))?;
     let data = device.get("device_data").filter(|data| data.is_object());
     let data = data.ok_or_else(|| DecodeError::new("the device has not sent any data yet"))?;
-    let at = ["tx_reported", "reported"]
-        .iter()
-        .find_map(|key| device.get(*key).and_then(Json::as_str))
-        .ok_or_else(|| DecodeError::new("the response has no time of the last report"))?;
-    let at = time_of(at, &keys.timezone, fetched_at)
-        .ok_or_else(|| DecodeError::new("the time of the last report cannot be parsed"))?;
+    let text = |key| {
+        let text = device.get(key).and_then(Json::as_str);
+        text.filter(|text| !text.trim().is_empty())
+    };
+    let times = Times {
+        transmitter: text("tx_reported"),
+        receiver: text("reported"),
+        age: text("last_updated_on").and_then(age::parse),
+        is_silent: matches!(measured(device.get("status_number")), Ok(3.0 | 4.0 | 5.0 | 6.0)),
+    };
+    let ReportTime { observed, note } = report_time(times, &keys.timezone, fetched_at)?;
     let quantity = |key: &str, unit| match measured(data.get(key)) {
         Ok(number) => Value::number(number, unit),
         Err(note) => Value::missing(Some(unit), note),
@@ -74,14 +74,34 @@ pub(super) fn decode(
         ("enclosure_temperature", quantity("enclosure_temperature", temperature_unit)),
         ("battery", quantity("battery_voltage", Unit::Volt)),
         ("battery_status", decode::text_value(data.get("battery_status"))),
-        ("status", status(device)),
+        (
+            "status",
+            match note {
+                Some(note) => status(device).with_note(note),
+                None => status(device),
+            },
+        ),
     ];
     if values[..3].iter().all(|(_, value)| value.datum.is_none()) {
         return Err(DecodeError::new("the response has neither level nor depth nor volume"));
     }
     let values: Vec<(FieldName, Value)> =
         values.into_iter().map(|(name, value)| (name.into(), value)).collect();
-    Ok(Reading { observed: Observed { inferred: true, ..Observed::absolute(at) }, values })
+    Ok(Reading { observed, values })
+}
+
+/// Returns the device of a response, which may be that of all devices of the account.
+fn device_of<'a>(response: &'a Json, id: &str) -> Option<&'a Json> {
+    let data = response.get("data")?;
+    let Some(devices) = data.as_array() else { return Some(data).filter(|data| data.is_object()) };
+    let is_named = |device: &&Json| {
+        let names = ["id", "device_id"].map(|key| device.get(key));
+        names.into_iter().flatten().any(|name| match name {
+            Json::String(name) => name.eq_ignore_ascii_case(id),
+            name => name.to_string() == id,
+        })
+    };
+    devices.iter().find(is_named)
 }
 
 /// Returns a number, which may be a text with a unit after it, or the note for its absence.
@@ -126,34 +146,12 @@ fn status(device: &Json) -> Value {
     Value { note: (!is_working).then(|| description.into()), ..value }
 }
 
-/// Parses a time such as `Jul 15th, 8:17 AM`, in the latest year in which it is not in the future.
-fn time_of(text: &str, zone: &TimeZone, now: Timestamp) -> Option<Timestamp> {
-    let (day, time) = text.split_once(',')?;
-    let (month, day) = day.trim().split_once(' ')?;
-    let month = month_of(month)?;
-    let day: i8 = day.trim().trim_end_matches(|c: char| c.is_ascii_alphabetic()).parse().ok()?;
-    let time = Time::strptime("%I:%M %p", time.trim()).ok()?;
-    let latest = now.checked_add(CLOCK_TOLERANCE).ok()?;
-    let this_year = now.to_zoned_datetime(zone.clone()).year();
-    // Nine years include a 29th of February, even across the end of a century.
-    (this_year - 8..=this_year + 1).rev().find_map(|year| {
-        let date = Date::new(year, month, day).ok()?;
-        let at = zone.to_timestamp(date.to_datetime(time)).ok()?;
-        (at <= latest).then_some(at)
-    })
-}
-
-fn month_of(name: &str) -> Option<i8> {
-    const MONTHS: [&str; 12] =
-        ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
-    let name = name.to_ascii_lowercase();
-    let position = MONTHS.iter().position(|month| name.starts_with(month))?;
-    i8::try_from(position + 1).ok()
-}
-
 #[cfg(test)]
 mod tests {
+    use jiff::tz::TimeZone;
+
     use super::*;
+    use crate::board::Observed;
     use crate::config::Secret;
 
     const CISTERN: &str = r#"{"data":{"id":200,"device_id":"123456789ABC","title":"Cistern",
@@ -200,28 +198,6 @@ mod tests {
         .map(|(name, value)| (name.into(), value))
         .into();
         assert_eq!(reading.values, expected);
-    }
-
-    #[test]
-    fn time_without_a_year_is_the_latest_in_the_past() {
-        let denver = TimeZone::get("America/Denver").unwrap();
-        for (text, now, at) in [
-            ("Jul 15th, 8:17 AM", "2026-07-15T20:00:00Z", Some("2026-07-15T14:17:00Z")),
-            // Last year's, seen in January.
-            ("Dec 31st, 11:59 PM", "2026-01-01T08:00:00Z", Some("2026-01-01T06:59:00Z")),
-            ("Jul 16th, 8:17 AM", "2026-07-15T20:00:00Z", Some("2026-07-16T14:17:00Z")),
-            ("Jul 17th, 8:17 AM", "2026-07-15T20:00:00Z", Some("2025-07-17T14:17:00Z")),
-            ("Feb 29th, 12:00 PM", "2026-07-15T20:00:00Z", Some("2024-02-29T19:00:00Z")),
-            ("March 1st, 12:05 AM", "2026-07-15T20:00:00Z", Some("2026-03-01T07:05:00Z")),
-            ("Feb 30th, 1:00 PM", "2026-07-15T20:00:00Z", None),
-            ("Jul 15th", "2026-07-15T20:00:00Z", None),
-            ("Jul 15th, 25:00 PM", "2026-07-15T20:00:00Z", None),
-            ("2026-07-15, 1:00 PM", "2026-07-15T20:00:00Z", None),
-            ("", "2026-07-15T20:00:00Z", None),
-        ] {
-            let expected: Option<Timestamp> = at.map(|at| at.parse().unwrap());
-            assert_eq!(time_of(text, &denver, now.parse().unwrap()), expected, "{text}");
-        }
     }
 
     #[test]
@@ -272,6 +248,36 @@ mod tests {
             assert!(body.contains(from), "{from}");
             assert_eq!(value(&body.replace(from, to), field), expected, "{to}");
         }
+    }
+
+    #[test]
+    fn error_of_the_zone_is_corrected_and_noted() {
+        let whole = CISTERN.replace("\n        ", "");
+        // The texts are in UTC, the zone is configured as that of Denver.
+        let utc = whole
+            .replace("Jul 15th, 1:25 PM", "Jul 15th, 7:59 PM")
+            .replace("Jul 15th, 8:17 AM", "Jul 15th, 7:57 PM")
+            .replace("\"last_updated_on\":null", "\"last_updated_on\":\"48 seconds ago\"");
+        let reading = read(&utc).unwrap();
+        assert_eq!(reading.observed.at, "2026-07-15T19:57:00Z".parse().unwrap());
+        let status = value(&utc, "status");
+        let note = "the device's times are 6h ahead of its age; check \"timezone\"";
+        assert_eq!(status, Value::text("Working").with_note(note));
+    }
+
+    #[test]
+    fn device_is_found_in_the_list_of_the_account() {
+        let whole = CISTERN.replace("\n        ", "");
+        let device = whole.strip_prefix("{\"data\":").unwrap().strip_suffix('}').unwrap();
+        let other = device.replace(":200,", ":201,").replace("123456789ABC", "123456789ABD");
+        let list = format!("{{\"data\":[{other},{device}]}}").replace(":50,", ":51,");
+        assert_eq!(value(&list, "level"), Value::number(51.0, Unit::Percent));
+        for device in ["200", "123456789abc"] {
+            let keys = config::PtDevices { device: device.to_owned(), ..keys() };
+            assert!(decode(&keys, list.as_bytes(), Timestamp::UNIX_EPOCH).is_ok(), "{device}");
+        }
+        let keys = config::PtDevices { device: "202".to_owned(), ..keys() };
+        assert!(decode(&keys, list.as_bytes(), Timestamp::UNIX_EPOCH).is_err());
     }
 
     #[test]
