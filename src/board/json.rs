@@ -81,12 +81,16 @@ impl Serialize for Values<'_> {
     }
 }
 
-/// `value`, `unit` (null for a text), and `note` if there is one.
+/// `value`, `unit` (null for a text), `period` in seconds for an amount of some time, and `note` if there is
+/// one.
 impl Serialize for Value {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("value", &self.datum)?;
         map.serialize_entry("unit", &self.unit.map(|unit| unit.as_str()))?;
+        if let Some(period) = self.period {
+            map.serialize_entry("period", &period.as_secs())?;
+        }
         if let Some(note) = &self.note {
             map.serialize_entry("note", &**note)?;
         }
@@ -219,6 +223,10 @@ mod tests {
             (
                 Value::missing(Some(Unit::Inch), "sent as null"),
                 r#"{"value":null,"unit":"in","note":"sent as null"}"#,
+            ),
+            (
+                Value::number(0.2, Unit::Millimetre).over(std::time::Duration::from_secs(3600)),
+                r#"{"value":0.2,"unit":"mm","period":3600}"#,
             ),
             (
                 Value::number(f64::NAN, Unit::Volt),

@@ -6,11 +6,15 @@
 use std::fs;
 use std::io;
 use std::path::Path;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::board::{Datum, Finite, Observed, Reading, SavedReading, Snapshot, State, Value};
+use crate::board::{
+    Datum, FieldName, Finite, Observed, Reading, SavedReading, Snapshot, State, Value,
+};
+use crate::config;
 use crate::private_file;
 use crate::text::clean_shared;
 use crate::units::Unit;
@@ -46,6 +50,9 @@ struct SavedValue {
     datum: Option<SavedDatum>,
     unit: Option<String>,
     note: Option<String>,
+    /// `period` of an amount, in seconds.
+    #[serde(default)]
+    period: Option<u64>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -71,6 +78,7 @@ pub(super) fn encode(snapshot: &Snapshot) -> Vec<u8> {
                 }),
                 unit: value.unit.map(|unit| unit.as_str().to_owned()),
                 note: value.note.as_deref().map(str::to_owned),
+                period: value.period.map(|period| period.as_secs()),
             });
             Some(SavedSource {
                 source: source.name.to_string(),
@@ -113,8 +121,11 @@ fn reading_of(saved: SavedSource) -> Option<SavedReading> {
         });
         let unit = value.unit.and_then(|name| Unit::from_recorded(&name));
         let note = value.note.map(|note| clean_shared(note.into()));
-        (value.name.into(), Value { datum, unit, note, observed: None, period: None })
+        let period = value.period.map(Duration::from_secs);
+        (value.name.into(), Value { datum, unit, note, observed: None, period })
     });
+    let mut values: Vec<(FieldName, Value)> = values.collect();
+    rename(&saved.kind, &mut values);
     Some(SavedReading {
         source: saved.source.into(),
         kind: saved.kind,
@@ -125,9 +136,23 @@ fn reading_of(saved: SavedSource) -> Option<SavedReading> {
                 at if saved.inferred => Observed::fetched(at),
                 at => Observed::absolute(at),
             },
-            values: values.collect(),
+            values,
         },
     })
+}
+
+/// Renames the fields of a reading that an earlier version saved.
+fn rename(kind: &str, values: &mut [(FieldName, Value)]) {
+    for field in config::renamed_fields(kind) {
+        // This version saves the new name, and may save another field by the old one.
+        if values.iter().any(|(name, _)| **name == *field.new) {
+            continue;
+        }
+        for (name, value) in values.iter_mut().filter(|(name, _)| **name == *field.old) {
+            *name = field.new.into();
+            value.unit = value.unit.map(|unit| field.unit(unit));
+        }
+    }
 }
 
 /// Reads and checks the file.
@@ -152,6 +177,40 @@ mod tests {
         let saved = decode(file.as_bytes()).unwrap();
         let value = Value { note: Some("a b".into()), ..Value::text("1.02\u{fffd}") };
         assert_eq!(saved[0].reading.values, [("v".into(), value)]);
+    }
+
+    #[test]
+    fn field_that_has_another_name_now_is_renamed() {
+        let value = |name: &str, number: &str, unit: &str| {
+            format!(
+                r#"{{"name":"{name}","datum":{{"number":{number}}},"unit":"{unit}","note":null}}"#
+            )
+        };
+        let read = |kind: &str, values: &[String]| {
+            let json = format!(
+                r#"[{{"source":"a","kind":"{kind}","observed_at":1,"inferred":false,"fetched_at":2,
+                "values":[{}]}}]"#,
+                values.join(",")
+            );
+            let file = format!("{MAGIC}{:08x}\n{json}\n", crc32fast::hash(json.as_bytes()));
+            decode(file.as_bytes()).unwrap().remove(0).reading.values
+        };
+        let station = value("pressure", "27.58", "inHg");
+        let station_pressure =
+            ("station_pressure".into(), Value::number(27.58, Unit::InchOfMercury));
+        assert_eq!(read("open-meteo", &[station]), [station_pressure.clone()]);
+        // Saved by this version.
+        let both = [value("pressure", "30", "inHg"), value("station_pressure", "27.58", "inHg")];
+        let pressure = ("pressure".into(), Value::number(30.0, Unit::InchOfMercury));
+        assert_eq!(read("open-meteo", &both), [pressure, station_pressure]);
+        let rain = [value("rain", "0.75", "in"), value("rain_daily", "0.02", "in")];
+        let renamed = [
+            ("rain_rate".into(), Value::number(0.75, Unit::InchPerHour)),
+            ("rain_today".into(), Value::number(0.02, Unit::Inch)),
+        ];
+        assert_eq!(read("ambient", &rain), renamed);
+        let rain = [value("rain", "0.75", "in")];
+        assert_eq!(read("nws", &rain), [("rain".into(), Value::number(0.75, Unit::Inch))]);
     }
 
     #[test]

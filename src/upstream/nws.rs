@@ -12,6 +12,8 @@
 //! from `seaLevelPressure` by a few hPa at most. `seaLevelPressure`, which many reports lack, does not replace
 //! it: a series of both by turns would jump between the two reductions.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use serde_json::Value as Json;
 
@@ -28,8 +30,13 @@ const FIELDS: [(&str, &str, Unit); 7] = [
     ("wind_gust", "windGust", Unit::KilometrePerHour),
     ("wind_direction", "windDirection", Unit::Degree),
     ("pressure", "barometricPressure", Unit::Hectopascal),
-    ("rain", "precipitationLastHour", Unit::Millimetre),
+    (RAIN, "precipitationLastHour", Unit::Millimetre),
 ];
+
+const RAIN: &str = "rain";
+
+/// Time that `precipitationLastHour` covers.
+const RAIN_PERIOD: Duration = Duration::from_secs(60 * 60);
 
 const CONDITIONS: (&str, &str) = ("conditions", "textDescription");
 
@@ -63,7 +70,9 @@ pub(super) fn decode(body: &[u8]) -> Result<Reading, DecodeError> {
     let mut values: Vec<(FieldName, Value)> = FIELDS
         .iter()
         .map(|(field, property, default_unit)| {
-            ((*field).into(), decode_quantity(properties.get(*property), *default_unit))
+            let value = decode_quantity(properties.get(*property), *default_unit);
+            let value = if *field == RAIN { value.over(RAIN_PERIOD) } else { value };
+            ((*field).into(), value)
         })
         .collect();
     if values.iter().all(|(_, value)| value.datum.is_none()) {
@@ -142,7 +151,11 @@ mod tests {
             ("wind_gust", Value::missing(Some(Unit::KilometrePerHour), "sent as null")),
             ("wind_direction", Value::number(310.0, Unit::Degree)),
             ("pressure", Value::number(1023.7, Unit::Hectopascal)),
-            ("rain", Value::missing(Some(Unit::Millimetre), "missing from the response")),
+            (
+                "rain",
+                Value::missing(Some(Unit::Millimetre), "missing from the response")
+                    .over(RAIN_PERIOD),
+            ),
             ("conditions", Value::text("Clear")),
         ]
         .map(|(name, value)| (name.into(), value))

@@ -8,9 +8,11 @@
 //! `pressure` is `pressure_msl`, the pressure at sea level, as the other kinds report it; `surface_pressure` is
 //! the one at the elevation of the place, `station_pressure`.
 //!
-//! `current.time` is the start of the interval of the values, in seconds since 1970
-//! (`timeformat=unixtime`). Any value may be null. Errors are status 400 with
+//! `current.time` is the time of the values, in seconds since 1970 (`timeformat=unixtime`). `precipitation` is
+//! the amount of the `current.interval` seconds before it, a quarter of an hour. Any value may be null. Errors are status 400 with
 //! `{"error":true,"reason":"…"}`.
+
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::Value as Json;
@@ -29,12 +31,16 @@ const FIELDS: [(&str, &str, Unit); 9] = [
     ("wind_direction", "wind_direction_10m", Unit::Degree),
     ("pressure", "pressure_msl", Unit::Hectopascal),
     ("station_pressure", "surface_pressure", Unit::Hectopascal),
-    ("rain", "precipitation", Unit::Inch),
+    (RAIN, "precipitation", Unit::Inch),
     (WEATHER_CODE, "weather_code", Unit::WmoCode),
 ];
 
+const RAIN: &str = "rain";
 const WEATHER_CODE: &str = "weather_code";
 const CONDITIONS: &str = "conditions";
+
+/// Documented interval of current values, for a response that omits it.
+const INTERVAL: Duration = Duration::from_secs(15 * 60);
 
 /// Returns the URL of the current weather at the configured coordinates.
 pub(super) fn url(keys: &config::OpenMeteo, system: Option<System>) -> String {
@@ -82,11 +88,14 @@ pub(super) fn decode(body: &[u8]) -> Result<Reading, DecodeError> {
         .and_then(|seconds| Timestamp::from_second(seconds).ok())
         .ok_or_else(|| DecodeError::new("the current weather has no usable time"))?;
     let units = response.get("current_units");
+    let interval = current.get("interval").and_then(Json::as_u64).filter(|seconds| *seconds > 0);
+    let interval = interval.map_or(INTERVAL, Duration::from_secs);
 
     let mut values: Vec<(FieldName, Value)> = Vec::with_capacity(FIELDS.len() + 1);
     for (field, variable, default_unit) in FIELDS {
         let unit = units.and_then(|units| units.get(variable)).and_then(Json::as_str);
         let value = decode_value(current.get(variable), unit, default_unit);
+        let value = if field == RAIN { value.over(interval) } else { value };
         let conditions = (field == WEATHER_CODE).then(|| conditions(&value));
         values.push((field.into(), value));
         values.extend(conditions.map(|conditions| (CONDITIONS.into(), conditions)));
@@ -225,7 +234,7 @@ mod tests {
             ("wind_direction", Value::number(210.0, Unit::Degree)),
             ("pressure", Value::number(1016.0, Unit::Hectopascal)),
             ("station_pressure", Value::number(934.1, Unit::Hectopascal)),
-            ("rain", Value::number(0.0, Unit::Inch)),
+            ("rain", Value::number(0.0, Unit::Inch).over(INTERVAL)),
             ("weather_code", Value::number(3.0, Unit::WmoCode)),
             ("conditions", Value::text("Overcast")),
         ] {
@@ -238,10 +247,12 @@ mod tests {
         let body = US
             .replace("°F", "°C")
             .replace(r#""wind_speed_10m":"mp/h""#, r#""wind_speed_10m":"kn""#)
-            .replace("\"inch\"", "\"mm\"");
+            .replace("\"inch\"", "\"mm\"")
+            .replace("\"interval\":900", "\"interval\":3600");
         let reading = decode(body.as_bytes()).unwrap();
         assert_eq!(field(&reading, "temperature"), Value::number(52.2, Unit::Celsius));
-        assert_eq!(field(&reading, "rain"), Value::number(0.0, Unit::Millimetre));
+        let rain = Value::number(0.0, Unit::Millimetre).over(Duration::from_secs(3600));
+        assert_eq!(field(&reading, "rain"), rain);
         assert_eq!(
             field(&reading, "wind_speed"),
             Value::missing(Some(Unit::MilePerHour), "sent in an unknown unit")

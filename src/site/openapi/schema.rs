@@ -224,6 +224,11 @@ fn value_members() -> Json {
             "description": "Null if the upstream sent null or an invalid value; `note` has the reason.",
         },
         "unit": unit(),
+        "period": {
+            "type": "integer",
+            "description": "Seconds before the observation that an amount covers: 3600 for the rain of an hour.",
+            "minimum": 0,
+        },
         "note": {"type": "string", "description": "A remark, for people."},
     })
 }
