@@ -133,14 +133,9 @@ impl Picture {
         outcome: Outcome,
         render: impl FnOnce(String) -> Rendered,
     ) -> Result<Content, Problem> {
-        let Picture { source, field, range, size, theme } = self;
+        let Picture { source, field, size, theme, .. } = self;
         let chart = outcome.map_err(|missing| match missing {
             Missing::NeverRecorded => unrecorded(Some(source), &source.name, field),
-            Missing::NothingInRange => Problem::not_found(format!(
-                "No value of {}.{field} was recorded in the last {}.",
-                source.name,
-                range.in_words()
-            )),
             Missing::HistoryUnavailable | Missing::NotDrawn => {
                 Problem::unavailable("The history cannot be read now.").retry_after(2)
             }

@@ -5,7 +5,6 @@ use std::path::Path;
 use super::*;
 
 mod faulty;
-mod json_values;
 mod renamed;
 mod valid;
 

@@ -37,8 +37,6 @@ const MAX_OUTDATED_AGE: i64 = 15 * 60;
 pub(in crate::site) enum Missing {
     /// The field was never recorded.
     NeverRecorded,
-    /// The field was not recorded within the range.
-    NothingInRange,
     /// The history cannot be read now.
     HistoryUnavailable,
     /// The chart is not drawn yet.
@@ -179,7 +177,8 @@ impl ChartCache {
             state.failed_until = entry.drawn_at + RETRY_DELAY;
             return;
         }
-        if entry.outcome.is_err() && !field_exists {
+        let is_absent = entry.outcome.as_ref().map_or(true, |chart| chart.is_empty());
+        if is_absent && !field_exists {
             return;
         }
         if state.entries.len() >= CAPACITY && !state.entries.contains_key(&key) {

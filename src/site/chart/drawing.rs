@@ -6,11 +6,19 @@ use std::task::Poll;
 use jiff::Timestamp;
 
 use super::cache::{ChartCache, Entry, Inputs, Key, Missing, Outcome, Subject};
-use super::plot::{Frame, Plot};
+use super::plot::{Frame, Plot, Shape};
+use super::point::Point;
+use super::range::Range;
 use super::rendering::{Chart, Content};
 use crate::board::{Datum, LastReading, SourceView};
-use crate::history::{Bucket, History, HistoryError, Points, ReaderWait, RowBudget, Step, Window};
-use crate::units::Unit;
+use crate::history::{
+    Bucket, Calendar, DAY, History, HistoryError, Merger, Plan, Points, QUARTER, ReaderWait,
+    RowBudget, Step, Tier, Window,
+};
+use crate::units::{OverTime, Unit};
+
+/// Largest number of single observations that a chart shows one by one.
+const MAX_SINGLE: usize = 400;
 
 /// Seconds after which a reading is stale, for a source that has none yet.
 const DEFAULT_STALE_AFTER: i64 = 900;
@@ -28,12 +36,17 @@ pub(in crate::site) struct Drawing {
     /// Points that are still to be read; `None` before the window is open.
     unread: Option<Points>,
     read: Vec<Bucket>,
+    over_time: OverTime,
 }
 
 impl Drawing {
     /// Begins a drawing. It reads nothing before the first [`advance`](Drawing::advance).
     pub(in crate::site) fn new(history: &History, subject: Subject<'_>, now: Timestamp) -> Drawing {
+        let latest = subject.source.reading.as_ref();
+        let latest = latest.and_then(|reading| latest_of(reading, subject.field));
+        let unit = latest.and_then(|(_, unit)| unit);
         Drawing {
+            over_time: OverTime::of(subject.field, unit),
             source: subject.source.clone(),
             key: subject.key(),
             now,
@@ -60,6 +73,7 @@ impl Drawing {
         };
         let entry =
             Entry { outcome: outcome.clone(), inputs: self.inputs, drawn_at: self.now.as_second() };
+        // Clients can invent names of fields while the source has not answered.
         let field_exists = self.source.value(&self.key.field).is_some();
         cache.insert(self.key.clone(), entry, field_exists);
         Poll::Ready(outcome)
@@ -67,15 +81,29 @@ impl Drawing {
 
     /// Returns the latest reading of the field, which the history may not have written yet.
     fn latest(&self) -> Option<(Bucket, Option<Unit>)> {
-        self.source.reading.as_ref().and_then(|reading| latest(reading, &self.key.field))
+        self.source.reading.as_ref().and_then(|reading| latest_of(reading, &self.key.field))
+    }
+
+    /// Returns true if the source reports the field as a number, or has not answered yet.
+    fn may_exist(&self) -> bool {
+        let Some(reading) = &self.source.reading else { return true };
+        let value = reading.values.iter().find(|(name, _)| **name == *self.key.field);
+        value.is_some_and(|(_, value)| !matches!(value.datum, Some(Datum::Text(_))))
     }
 
     fn read_on(&mut self, history: &History) -> Result<Poll<Chart>, Missing> {
         let mut unread = match self.unread.take() {
             Some(unread) => unread,
-            None => match self.open(history)? {
-                Poll::Ready(unread) => unread,
-                Poll::Pending => return Ok(Poll::Pending),
+            None => match self.open(history) {
+                Ok(Poll::Ready(unread)) => unread,
+                Ok(Poll::Pending) => return Ok(Poll::Pending),
+                // The field exists, or may exist: the source has not answered yet.
+                Err(Missing::NeverRecorded) if self.may_exist() => {
+                    let plan = Plan { tier: Tier::Raw, step: None };
+                    let unit = self.latest().and_then(|(_, unit)| unit);
+                    return Ok(Poll::Ready(self.finish(plan, unit, history)));
+                }
+                Err(missing) => return Err(missing),
             },
         };
         let mut rows = RowBudget::of_a_piece();
@@ -84,7 +112,10 @@ impl Drawing {
                 unread.poll_next(&mut rows).map_err(|error| history.report_read_error(error));
             match point.map_err(|_| Missing::HistoryUnavailable)? {
                 Poll::Ready(Some(point)) => self.read.push(point),
-                Poll::Ready(None) => return self.finish(&unread, history).map(Poll::Ready),
+                Poll::Ready(None) => {
+                    let chart = self.finish(unread.plan(), unread.unit(), history);
+                    return Ok(Poll::Ready(chart));
+                }
                 Poll::Pending => {
                     self.unread = Some(unread);
                     return Ok(Poll::Pending);
@@ -93,60 +124,108 @@ impl Drawing {
         }
     }
 
-    fn open(&mut self, history: &History) -> Result<Poll<Points>, Missing> {
+    /// Returns the start and the end of the window.
+    fn window(&self) -> (i64, i64) {
         let to = self.now.as_second() + 1;
-        let window = Window {
-            source: self.key.source.to_string(),
-            field: self.key.field.clone(),
-            from: to - self.key.range.seconds(),
-            to,
-            step: Step::Seconds(self.key.range.step()),
-        };
-        let found = history.poll_points(&window, &mut self.wait).map_err(|error| match error {
-            HistoryError::Off => Missing::NeverRecorded,
-            _ => Missing::HistoryUnavailable,
-        })?;
-        let Poll::Ready(found) = found else { return Ok(Poll::Pending) };
-        let mut points = found.ok_or(Missing::NeverRecorded)?;
-        if let Some((_, Some(unit))) = self.latest() {
-            // The unit may have changed with a reading that is not written yet.
-            points = points.in_unit(Some(unit));
-        }
-        Ok(Poll::Ready(points))
+        (to - self.key.range.seconds(), to)
     }
 
-    fn finish(&mut self, points: &Points, history: &History) -> Result<Chart, Missing> {
-        let (range, unit) = (self.key.range, points.unit());
-        let Window { from, to, .. } = *points.window();
-        let mut points = std::mem::take(&mut self.read);
+    /// Opens the window. The way over time decides the step, and is known for sure once it is open.
+    fn open(&mut self, history: &History) -> Result<Poll<Points>, Missing> {
+        let (from, to) = self.window();
+        loop {
+            let step = self.step();
+            let window = Window {
+                source: self.key.source.to_string(),
+                field: self.key.field.clone(),
+                from,
+                to,
+                step,
+            };
+            let found = history.poll_points(&window, &mut self.wait);
+            let found = found.map_err(|error| match error {
+                HistoryError::Off => Missing::NeverRecorded,
+                _ => Missing::HistoryUnavailable,
+            })?;
+            let Poll::Ready(found) = found else { return Ok(Poll::Pending) };
+            let mut points = found.ok_or(Missing::NeverRecorded)?;
+            self.over_time = points.over_time();
+            if self.step() != step {
+                continue;
+            }
+            if let Some((_, Some(unit))) = self.latest() {
+                // The unit may have changed with a reading that is not written yet.
+                points = points.in_unit(Some(unit));
+            }
+            return Ok(Poll::Ready(points));
+        }
+    }
+
+    /// Returns the step of the rows to read.
+    fn step(&self) -> Step {
+        let range = self.key.range;
+        match (self.over_time, range) {
+            (OverTime::Sum | OverTime::Increase, _) => Step::Seconds(range.row_step()),
+            (OverTime::Circular, _) => Step::Seconds(range.step()),
+            // Single observations, unless there are too many.
+            (_, Range::SixHours | Range::Day) => Step::Auto,
+            _ => Step::Seconds(range.step()),
+        }
+    }
+
+    /// Makes the chart of the rows that were read by a plan.
+    fn finish(&mut self, plan: Plan, unit: Option<Unit>, history: &History) -> Chart {
+        let range = self.key.range;
+        let (from, to) = self.window();
+        let over_time = self.over_time;
+        let mut calendar = Calendar::new(history.zone().clone());
+        let read = std::mem::take(&mut self.read);
+        let (mut rows, step) = match (plan.tier, plan.step) {
+            (Tier::Raw, None) if read.len() <= MAX_SINGLE => (read, None),
+            (Tier::Raw, _) => (merge(&read, range.step(), &calendar), Some(range.step())),
+            (Tier::Quarter, step) => (read, Some(step.unwrap_or(QUARTER))),
+            (Tier::Day, step) => (read, Some(step.unwrap_or(DAY))),
+        };
         let latest = self.latest().map(|(latest, _)| latest).filter(|latest| latest.at >= from);
-        let unwritten =
-            latest.filter(|new| points.last().is_none_or(|last| last.at < new.at - range.step()));
-        points.extend(unwritten);
+        // The history may not have written the latest reading yet.
+        let unwritten = latest.map(|new| match step {
+            Some(step) => Bucket { at: calendar.step(new.at, step), ..new },
+            None => new,
+        });
+        // Its part of a rise is not known before it is written.
+        let unwritten = unwritten.filter(|_| over_time != OverTime::Increase);
+        rows.extend(unwritten.filter(|new| rows.last().is_none_or(|last| last.at < new.at)));
+        let plotted: Vec<Point> =
+            rows.iter().filter_map(|row| Point::of(row, step, over_time, &mut calendar)).collect();
         let reading = self.source.reading.as_ref();
         let stale_after = reading.map_or(DEFAULT_STALE_AFTER, |reading| {
             reading.stale_at.duration_since(reading.observed.at).as_secs()
         });
-        let frame = Frame { from, to, step: range.step(), stale_after, unit };
-        // The last point is the mean of a span; the line ends at the latest reading, which is part
-        // of that span.
-        let end = latest.filter(|new| points.last().is_some_and(|last| last.at < new.at));
-        let drawn: Vec<Bucket> = points.iter().copied().chain(end).collect();
-        let plot = Plot::of(&drawn, frame).ok_or(Missing::NothingInRange)?;
-        Ok(Chart::new(Content {
+        let frame = Frame { from, to, step, stale_after, unit, over_time };
+        let latest = latest
+            .filter(|_| frame.shape() == Shape::Line)
+            .map(|latest| Point::single(latest.at, latest.last));
+        Chart::new(Content {
             source: self.key.source.clone(),
             title: self.source.title.to_string(),
             field: self.key.field.clone(),
             range,
-            plot,
-            points,
-            unit,
+            plot: Plot::of(&plotted, latest, frame),
+            rows,
             zone: history.zone().clone(),
-        }))
+        })
     }
 }
 
-fn latest(reading: &LastReading, field: &str) -> Option<(Bucket, Option<Unit>)> {
+/// Merges rows to steps of the calendar.
+fn merge(rows: &[Bucket], step: i64, calendar: &Calendar) -> Vec<Bucket> {
+    let mut merger = Merger::new(calendar.clone(), step);
+    let mut merged: Vec<Bucket> = rows.iter().filter_map(|row| merger.push(*row)).collect();
+    merged.extend(merger.finish());
+    merged
+}
+
+fn latest_of(reading: &LastReading, field: &str) -> Option<(Bucket, Option<Unit>)> {
     let (_, value) = reading.values.iter().find(|(name, _)| **name == *field)?;
     match value.datum {
         Some(Datum::Number(number)) => {

@@ -2,8 +2,8 @@
 //!
 //! ```text
 //!            miss                        shapes                      any size, any theme
-//! cache ──────────► drawing ──► plot ──► (axis, lines, gaps) ──► svg ──► page or picture
-//!   ▲                  │                                     └─► table
+//! cache ──────────► drawing ──► plot ──► (lines, bars, gaps) ──► layout ──► svg ──► page or picture
+//!   ▲                  │                                     └─► table, readout
 //!   └──────────────────┘
 //! ```
 //! 1. [`ChartCache`] answers from memory whether a chart is current.
@@ -11,8 +11,9 @@
 //!    of rows, so that a worker is not held by a disk or by a dense history.
 //! 3. `plot` turns the points into lines that end at gaps, a band between least and most, and the
 //!    spans in which the latest observation was stale.
-//! 4. `rendering` makes SVG of it, in two sizes for pages and in any size for pictures, and a table.
-//!    All but pictures of other sizes than the default are made once for a chart.
+//! 4. `layout` fits axes, labels and legend to a size, and `rendering` makes SVG of it, in two sizes for
+//!    pages and in any size for pictures, a table, and the points for the read-out. All but pictures of
+//!    other sizes than the default are made once for a chart.
 //!
 //! Charts are drawn here, as shapes with classes, because libraries for charts produce pictures with
 //! colours, fonts and sizes of their own. These neither follow the page's light and dark theme nor
@@ -26,21 +27,27 @@
 //! The handlers that request charts, and that run the pieces of a drawing under a permit, are
 //! `pages` and `picture`.
 
-mod axis;
 mod cache;
 mod drawing;
+mod layout;
 mod plot;
+mod point;
 mod range;
+mod readout;
 mod rendering;
 mod size;
 mod svg;
 mod table;
+mod text_width;
 mod theme;
+mod tick;
+mod time_axis;
+mod value_axis;
 
 pub(super) use self::cache::{Cached, ChartCache, Missing, Outcome, Subject};
 pub(super) use self::drawing::Drawing;
 pub(super) use self::range::Range;
-pub(super) use self::rendering::SVG;
+pub(super) use self::rendering::{Chart, SVG};
 pub(super) use self::size::{SIDES, Size, WIDE};
 pub(super) use self::theme::Theme;
 

@@ -84,7 +84,7 @@ impl Range {
         }
     }
 
-    /// Returns the seconds that one row of the table covers, so that a table has 24 to 30 rows.
+    /// Returns the seconds that one row of the table and one bar cover, so that there are 24 to 30.
     pub(super) const fn row_step(self) -> i64 {
         match self {
             Range::SixHours => 15 * 60,

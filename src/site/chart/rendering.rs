@@ -7,14 +7,14 @@ use strum::EnumCount as _;
 
 use super::plot::Plot;
 use super::range::Range;
+use super::readout::Readout;
 use super::size::{NARROW, Size, WIDE};
 use super::svg::{self, Caption};
 use super::table;
 use super::theme::Theme;
 use crate::board::Rendered;
-use crate::history::Bucket;
+use crate::history::{Bucket, DAY};
 use crate::site::format::field_label;
-use crate::units::Unit;
 
 /// Media type of a picture.
 pub(in crate::site) const SVG: &str = "image/svg+xml";
@@ -28,10 +28,13 @@ pub(super) struct Content {
     pub(super) field: String,
     pub(super) range: Range,
     pub(super) plot: Plot,
-    pub(super) points: Vec<Bucket>,
-    pub(super) unit: Option<Unit>,
+    /// Rows of the history that the plot was made from, for the table.
+    pub(super) rows: Vec<Bucket>,
     pub(super) zone: TimeZone,
 }
+
+/// Size of the font in a picture of its own.
+const PICTURE_FONT: f64 = 13.0;
 
 /// A chart that was drawn.
 #[derive(Debug)]
@@ -40,6 +43,7 @@ pub(in crate::site) struct Chart {
     wide: OnceLock<String>,
     narrow: OnceLock<String>,
     table: OnceLock<String>,
+    readout: OnceLock<Readout>,
     /// Pictures of the default size, one for each theme.
     pictures: [OnceLock<Rendered>; Theme::COUNT],
 }
@@ -51,6 +55,7 @@ impl Chart {
             wide: OnceLock::new(),
             narrow: OnceLock::new(),
             table: OnceLock::new(),
+            readout: OnceLock::new(),
             pictures: Default::default(),
         }
     }
@@ -58,16 +63,26 @@ impl Chart {
     /// Renders the chart. A chart with a style sheet is a document of its own; one without is an
     /// element of a page.
     fn render(&self, size: Size, style: Option<&str>) -> String {
-        let Content { source, title, field, range, plot, unit, zone, .. } = &self.content;
+        let Content { source, title, field, range, plot, zone, .. } = &self.content;
+        let span = plot.frame.step.map(span_in_words).unwrap_or_default();
         let caption = Caption {
             title: &field_label(field),
             source: title,
             window: &format!("the last {}", range.in_words()),
-            unit: *unit,
+            span: &span,
             id: &format!("{source}-{field}-{}", size.width),
             class: if size == NARROW { "narrow" } else { "wide" },
         };
-        svg::render(plot, &caption, size, zone, style).into_string()
+        let font = match style {
+            Some(_) => PICTURE_FONT,
+            None => size.font(),
+        };
+        svg::render(plot, &caption, size, font, zone, style).into_string()
+    }
+
+    /// Returns true if there is nothing in the range of the chart.
+    pub(in crate::site) fn is_empty(&self) -> bool {
+        self.content.plot.is_empty()
     }
 
     /// Returns the chart for a page with room.
@@ -82,8 +97,17 @@ impl Chart {
 
     /// Returns the table of the chart's numbers.
     pub(in crate::site) fn table(&self) -> &str {
-        let Content { points, range, unit, zone, .. } = &self.content;
-        self.table.get_or_init(|| table::render(points, *range, *unit, zone).into_string())
+        let Content { plot, rows, range, zone, .. } = &self.content;
+        self.table.get_or_init(|| table::render(rows, *range, &plot.frame, zone).into_string())
+    }
+
+    /// Returns the points for the read-out.
+    pub(in crate::site) fn readout(&self) -> &Readout {
+        let Content { plot, zone, .. } = &self.content;
+        self.readout.get_or_init(|| {
+            let (least, most) = plot.extremes();
+            Readout::of(plot, resolving_decimals(least, most), zone)
+        })
     }
 
     /// Returns the picture of the default size, rendered and compressed once.
@@ -94,5 +118,42 @@ impl Chart {
     /// Renders a picture of any size.
     pub(in crate::site) fn picture(&self, size: Size, theme: Theme) -> String {
         self.render(size, Some(&theme.style()))
+    }
+}
+
+/// Returns the number of decimals that resolve a thousandth of a span of numbers, or of its larger end if
+/// the numbers are the same.
+fn resolving_decimals(least: f64, most: f64) -> usize {
+    let span = if most > least { most - least } else { most.abs() };
+    if span > 0.0 { (3.0 - span.log10().ceil()).clamp(0.0, 12.0) as usize } else { 0 }
+}
+
+/// Returns the span of a point: `day`, `2 hours`, `15 minutes`.
+fn span_in_words(seconds: i64) -> String {
+    let (number, unit) = match seconds {
+        DAY.. => (seconds / DAY, "day"),
+        3600.. => (seconds / 3600, "hour"),
+        _ => (seconds / 60, "minute"),
+    };
+    if number <= 1 { unit.to_owned() } else { format!("{number} {unit}s") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn span_is_in_its_largest_unit() {
+        for (seconds, expected) in [
+            (30, "minute"),
+            (60, "minute"),
+            (300, "5 minutes"),
+            (3600, "hour"),
+            (7200, "2 hours"),
+            (DAY, "day"),
+            (2 * DAY, "2 days"),
+        ] {
+            assert_eq!(span_in_words(seconds), expected);
+        }
     }
 }

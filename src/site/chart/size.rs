@@ -17,3 +17,10 @@ pub(in crate::site) const WIDE: Size = Size { width: 720, height: 240 };
 
 /// Size for phones and for a column of a page.
 pub(super) const NARROW: Size = Size { width: 340, height: 210 };
+
+impl Size {
+    /// Returns the largest size that the style sheet of the page gives to labels of a chart.
+    pub(super) fn font(self) -> f64 {
+        if self == NARROW { 12.0 } else { 15.0 }
+    }
+}

@@ -1,32 +1,27 @@
 //! A plot as SVG: shapes with classes, which the style sheet of the page colours, or an embedded one.
 //!
-//! `readout.js` reads the `data-` attributes and the paths of the lines to show the value under the
-//! pointer, so the two change together.
+//! `readout.js` reads the `data-` attributes to find the place of a point, so the two change together.
 
 use std::fmt::Write as _;
 
 use jiff::tz::TimeZone;
 use maud::{Markup, html};
 
-use super::axis::time_ticks;
-use super::plot::Plot;
+use super::layout::{Layout, SWATCH, Swatch, tenth};
+use super::plot::{Plot, Shape};
+use super::point::Point;
+use super::readout::exact;
 use super::size::Size;
-use crate::history::Bucket;
+use super::text_width::width;
 use crate::site::format::{fixed, symbol};
-use crate::units::Unit;
-
-// Margins around the plot, for labels.
-const LEFT: f64 = 46.0;
-const RIGHT: f64 = 12.0;
-const TOP: f64 = 12.0;
-const BOTTOM: f64 = 26.0;
-
-/// Half of the width of a label of time, which is cut off closer to the edge.
-const HALF_LABEL: f64 = 22.0;
+use crate::units::OverTime;
 
 /// Mean distance between least and most, as a share of the axis, beyond which the line through the
 /// means is drawn thin: the band is then the larger part of the chart.
 const WIDE_BAND: f64 = 0.08;
+
+/// Number of points up to which each is marked by a dot.
+const FEW: usize = 12;
 
 /// Texts and names of a chart.
 pub(super) struct Caption<'a> {
@@ -36,44 +31,55 @@ pub(super) struct Caption<'a> {
     pub(super) source: &'a str,
     /// `the last 24 hours`
     pub(super) window: &'a str,
-    pub(super) unit: Option<Unit>,
+    /// Span of a point: `day`, `2 hours`.
+    pub(super) span: &'a str,
     /// Suffix that makes the ids unique on a page.
     pub(super) id: &'a str,
     /// Class by which the style sheet shows the chart only where it fits.
     pub(super) class: &'a str,
 }
 
-/// Coordinates of times and values in the picture.
-struct Grid<'a> {
-    plot: &'a Plot,
-    size: Size,
+/// Returns the wordings of the legend, the preferred one first; none if the chart needs no legend.
+fn explanations(plot: &Plot, span: &str) -> Vec<Vec<(Swatch, String)>> {
+    let Some(aggregate) = aggregate(plot.frame.over_time) else { return Vec::new() };
+    if plot.frame.step.is_none() || plot.points().next().is_none() {
+        return Vec::new();
+    }
+    let band = plot.has_band().then(|| (Swatch::Band, "lowest to highest".to_owned()));
+    let swatch = match plot.frame.shape() {
+        // A line through means that are single observations needs no explanation.
+        Shape::Line if plot.frame.over_time == OverTime::Mean && band.is_none() => {
+            return Vec::new();
+        }
+        Shape::Line => Swatch::Line,
+        Shape::Bars => Swatch::Bar,
+        Shape::Dots => Swatch::Dot,
+    };
+    let texts = [format!("{aggregate} of each {span}"), aggregate.to_owned()];
+    texts
+        .into_iter()
+        .map(|text| [(swatch, text)].into_iter().chain(band.clone()).collect())
+        .collect()
 }
 
-impl Grid<'_> {
-    fn right(&self) -> f64 {
-        f64::from(self.size.width) - RIGHT
+/// Returns what the value of a span is called: `mean`; `None` for the latest one.
+pub(super) const fn aggregate(over_time: OverTime) -> Option<&'static str> {
+    match over_time {
+        OverTime::Mean => Some("mean"),
+        OverTime::Circular => Some("mean direction"),
+        OverTime::Sum => Some("total"),
+        OverTime::Increase => Some("increase"),
+        OverTime::Max => Some("highest"),
+        OverTime::Last => None,
     }
+}
 
-    fn bottom(&self) -> f64 {
-        f64::from(self.size.height) - BOTTOM
-    }
-
-    fn x(&self, at: i64) -> f64 {
-        let share = (at - self.plot.from) as f64 / (self.plot.to - self.plot.from).max(1) as f64;
-        tenth(LEFT + (self.right() - LEFT) * share.clamp(0.0, 1.0))
-    }
-
-    fn y(&self, value: f64) -> f64 {
-        let axis = &self.plot.axis;
-        let share = (value - axis.low) / (axis.high - axis.low);
-        tenth(self.bottom() - (self.bottom() - TOP) * share)
-    }
-
-    /// Returns the line through the means.
-    fn line(&self, run: &[Bucket]) -> Path {
+impl Layout<'_> {
+    /// Returns the line through the values.
+    fn line(&self, run: &[Point]) -> Path {
         let mut path = Path::default();
         for point in run {
-            path.to(self.x(point.at), self.y(point.mean()));
+            path.to(self.x(point.middle()), self.y(point.value));
         }
         if run.len() == 1 {
             // A line of no length with round caps is a dot.
@@ -83,24 +89,61 @@ impl Grid<'_> {
     }
 
     /// Returns the area between least and most.
-    fn band(&self, run: &[Bucket]) -> String {
+    fn band(&self, run: &[Point]) -> String {
         let mut path = Path::default();
         for point in run {
-            path.to(self.x(point.at), self.y(point.max));
+            path.to(self.x(point.middle()), self.y(point.most));
         }
         for point in run.iter().rev() {
-            path.to(self.x(point.at), self.y(point.min));
+            path.to(self.x(point.middle()), self.y(point.least));
         }
         path.text + "z"
     }
 
     /// Returns the area below the line.
-    fn area(&self, run: &[Bucket]) -> String {
+    fn area(&self, run: &[Point]) -> String {
         let (Some(first), Some(last)) = (run.first(), run.last()) else { return String::new() };
         let mut path = self.line(run);
-        path.to(self.x(last.at), self.bottom());
-        path.to(self.x(first.at), self.bottom());
+        path.to(self.x(last.middle()), self.bottom());
+        path.to(self.x(first.middle()), self.bottom());
         path.text + "z"
+    }
+
+    /// Returns the bars from zero to the values.
+    fn bars(&self, run: &[Point]) -> String {
+        let mut text = String::new();
+        for point in run {
+            let (left, right) = (self.x(point.at), self.x(point.end()));
+            // Bars of more than a few units are set apart.
+            let gap = if right - left > 3.0 { (right - left) * 0.15 } else { 0.0 };
+            let (left, breadth) = (tenth(left + gap / 2.0), tenth((right - left - gap).max(0.7)));
+            let (zero, top) = (self.y(0.0), self.y(point.value));
+            let _ = write!(text, "M{left} {zero}V{top}h{breadth}V{zero}z");
+        }
+        text
+    }
+
+    /// Returns a dot for each value.
+    fn dots(&self, run: &[Point]) -> String {
+        let mut text = String::new();
+        for point in run {
+            let _ = write!(text, "M{} {}h0", self.x(point.middle()), self.y(point.value));
+        }
+        text
+    }
+
+    /// Returns the text of a single value, its place and its anchor.
+    fn lone_label(&self, point: &Point, text: &str) -> (f64, f64, &'static str) {
+        let (x, y) = (self.x(point.middle()), self.y(point.value));
+        let y = (y - 0.8 * self.font).max(self.top + self.font);
+        let length = width(text) * self.font + 8.0;
+        if x - length >= self.left {
+            (x - 8.0, y, "end")
+        } else if x + length <= f64::from(self.size.width) {
+            (x + 8.0, y, "start")
+        } else {
+            (f64::from(self.size.width), y, "end")
+        }
     }
 }
 
@@ -132,76 +175,147 @@ fn tenths(number: i64) -> String {
     }
 }
 
-/// Rounds to tenths.
-fn tenth(number: f64) -> f64 {
-    (number * 10.0).round() / 10.0
-}
-
 /// Renders a chart. With `style`, a style sheet to embed, it is a document of its own.
 pub(super) fn render(
     plot: &Plot,
     caption: &Caption<'_>,
     size: Size,
+    font: f64,
     zone: &TimeZone,
     style: Option<&str>,
 ) -> Markup {
-    let grid = Grid { plot, size };
+    let explanations = explanations(plot, caption.span);
+    let layout = Layout::new(plot, size, font, zone, &explanations);
     let title = format!("{} of {}, {}", caption.title, caption.source, caption.window);
     let (title_id, desc_id) = (format!("t-{}", caption.id), format!("d-{}", caption.id));
-    let axis = &plot.axis;
-    let decimals = axis.decimals();
-    let unit = caption.unit.map_or("", symbol);
-    let last = plot.points().next_back();
+    let axis = &layout.values;
+    let unit = plot.frame.unit.map_or("", symbol);
     let is_wide = plot.mean_band() > WIDE_BAND * (axis.high - axis.low);
+    let marks = plot.marks().count();
     html! {
         svg.chart.(caption.class).banded[is_wide] xmlns=[style.map(|_| "http://www.w3.org/2000/svg")] role="img"
             viewBox={ "0 0 " (size.width) " " (size.height) }
             width=[style.map(|_| size.width)] height=[style.map(|_| size.height)]
             aria-labelledby={ (title_id) " " (desc_id) }
-            data-from=(plot.from) data-to=(plot.to) data-low=(axis.low) data-high=(axis.high)
-            data-left=(LEFT) data-right=(grid.right()) data-top=(TOP) data-bottom=(grid.bottom())
-            data-unit=(unit) data-decimals=(decimals) {
+            data-low=(axis.low) data-high=(axis.high)
+            data-left=(layout.left) data-right=(layout.right())
+            data-top=(layout.top) data-bottom=(layout.bottom()) {
             title id=(title_id) { (title) }
-            desc id=(desc_id) { (description(plot, unit, decimals)) }
+            desc id=(desc_id) { (description(plot, unit, axis.decimals())) }
             @if let Some(style) = style { style { (style) } }
+            (legend(&layout))
             @for &(from, to) in &plot.stale {
-                rect.stale x=(grid.x(from)) y=(TOP) height=(grid.bottom() - TOP)
-                    width=(tenth(grid.x(to) - grid.x(from))) {}
+                rect.stale x=(layout.x(from)) y=(layout.top) height=(layout.bottom() - layout.top)
+                    width=(tenth(layout.x(to) - layout.x(from))) {}
             }
-            g.grid {
-                @for tick in &axis.ticks {
-                    @let y = grid.y(tick.at);
-                    line x1=(LEFT) x2=(grid.right()) y1=(y) y2=(y) {}
-                    text.value x=(LEFT - 8.0) y=(y + 4.0) { (tick.label) }
+            (grid(&layout))
+            (shapes(&layout))
+            @if marks <= FEW && plot.frame.shape() == Shape::Line {
+                @for point in plot.points() {
+                    circle.mark cx=(layout.x(point.middle())) cy=(layout.y(point.value)) r="3" {}
                 }
-                @for tick in time_ticks(plot.from, plot.to, zone) {
-                    @let x = grid.x(tick.at);
-                    line x1=(x) x2=(x) y1=(grid.bottom()) y2=(grid.bottom() + 5.0) {}
-                    @if x > LEFT + HALF_LABEL / 2.0 && x < grid.right() - HALF_LABEL + RIGHT {
-                        text.time x=(x) y=(grid.bottom() + 19.0) { (tick.label) }
+            }
+            @if let Some(latest) = plot.latest {
+                circle.latest cx=(layout.x(latest.at)) cy=(layout.y(latest.value)) r="4" {}
+            }
+            @if let Some(only) = plot.marks().next().filter(|_| marks == 1) {
+                @let text = format!("{} {unit}", exact(only.value));
+                @let (x, y, anchor) = layout.lone_label(only, &text);
+                text.lone x=(tenth(x)) y=(tenth(y)) text-anchor=(anchor) { (text.trim_end()) }
+            }
+        }
+    }
+}
+
+fn legend(layout: &Layout<'_>) -> Markup {
+    let baseline = tenth(layout.font * 1.2);
+    let middle = tenth(baseline - layout.font * 0.35);
+    html! {
+        @if !layout.legend.is_empty() {
+            g.legend {
+                @for (x, swatch, text) in &layout.legend {
+                    @match swatch {
+                        Swatch::Line => { path.line d={ "M" (tenth(*x)) " " (middle) "h16" } {} }
+                        Swatch::Band => {
+                            rect.between x=(tenth(*x)) y=(tenth(middle - 5.0)) width="16" height="10" {}
+                        }
+                        Swatch::Bar => {
+                            rect.bar x=(tenth(*x)) y=(tenth(middle - 5.0)) width="16" height="10" {}
+                        }
+                        Swatch::Dot => { path.dots d={ "M" (tenth(*x + 8.0)) " " (middle) "h0" } {} }
                     }
+                    text x=(tenth(*x + SWATCH)) y=(baseline) { (text) }
                 }
             }
-            @for run in &plot.runs {
-                path.under d=(grid.area(run)) {}
-                @if plot.has_band() { path.between d=(grid.band(run)) {} }
+        }
+    }
+}
+
+fn grid(layout: &Layout<'_>) -> Markup {
+    let (bottom, font) = (layout.bottom(), layout.font);
+    let is_empty = layout.plot.is_empty();
+    let middle = (layout.left + layout.right()) / 2.0;
+    html! {
+        g.grid {
+            @if is_empty {
+                line x1=(layout.left) x2=(layout.right()) y1=(bottom) y2=(bottom) {}
+                text.time x=(middle) y=(tenth((layout.top + bottom) / 2.0)) { (no_data(layout)) }
+            } @else {
+                @for tick in &layout.values.ticks {
+                    @let y = layout.y(tick.at);
+                    line x1=(layout.left) x2=(layout.right()) y1=(y) y2=(y) {}
+                    text.value x=(layout.left - 8.0) y=(tenth(y + font * 0.33)) { (tick.label) }
+                }
             }
-            @for run in &plot.runs { path.line d=(grid.line(run).text) {} }
-            @if let Some(last) = last {
-                circle.latest cx=(grid.x(last.at)) cy=(grid.y(last.mean())) r="4" {}
+            @for tick in &layout.times {
+                @let x = layout.x(tick.at);
+                line x1=(x) x2=(x) y1=(bottom) y2=(bottom + 5.0) {}
+                @if !tick.label.is_empty() {
+                    text.time x=(x) y=(tenth(bottom + 6.0 + font)) { (tick.label) }
+                }
             }
+        }
+    }
+}
+
+/// Returns the text of an empty chart that fits.
+fn no_data(layout: &Layout<'_>) -> &'static str {
+    const TEXT: &str = "No data in this period";
+    let room = layout.right() - layout.left;
+    if width(TEXT) * layout.font <= room { TEXT } else { "No data" }
+}
+
+fn shapes(layout: &Layout<'_>) -> Markup {
+    let plot = layout.plot;
+    html! {
+        @match plot.frame.shape() {
+            Shape::Line => {
+                @for run in &plot.runs {
+                    path.under d=(layout.area(run)) {}
+                    @if plot.has_band() { path.between d=(layout.band(run)) {} }
+                }
+                @for run in &plot.runs { path.line d=(layout.line(run).text) {} }
+            }
+            Shape::Bars => { @for run in &plot.runs { path.bar d=(layout.bars(run)) {} } }
+            Shape::Dots => { @for run in &plot.runs { path.dots d=(layout.dots(run)) {} } }
         }
     }
 }
 
 /// Describes the chart for screen readers.
 fn description(plot: &Plot, unit: &str, decimals: usize) -> String {
+    if plot.is_empty() {
+        return "No data in this period.".to_owned();
+    }
     let amount = |number: f64| format!("{} {unit}", fixed(number, decimals)).trim_end().to_owned();
-    let least = plot.points().map(|point| point.min).reduce(f64::min).unwrap_or_default();
-    let most = plot.points().map(|point| point.max).reduce(f64::max).unwrap_or_default();
-    let last = plot.points().next_back().map_or(0.0, |point| point.last);
-    let mut text =
-        format!("Between {} and {}; the latest is {}.", amount(least), amount(most), amount(last));
+    let (least, most) = plot.extremes();
+    let mut text = format!("Between {} and {}", amount(least), amount(most));
+    match plot.latest.or_else(|| plot.points().next_back().copied()) {
+        Some(latest) if plot.frame.shape() == Shape::Line => {
+            let _ = write!(text, "; the latest is {}.", amount(latest.value));
+        }
+        _ => text.push('.'),
+    }
     match plot.stale.len() {
         0 => {}
         1 => text.push_str(" There is one gap."),

@@ -6,7 +6,7 @@ use strum::VariantArray as _;
 use super::card::Placement;
 use super::view::View;
 use crate::board::{Datum, SourceView};
-use crate::site::chart::{Missing, Outcome, Range, Subject};
+use crate::site::chart::{Chart, Missing, Outcome, Range, Subject};
 use crate::site::format::{field_label, symbol};
 
 /// Returns the drawn chart of a field, or the reason for its absence.
@@ -22,10 +22,25 @@ fn chart(view: &View<'_>, source: &SourceView, field: &str) -> Markup {
     }
     html! {
         @match drawn(view, source, field) {
-            Ok(chart) => {
+            Ok(chart) if chart.is_empty() => {
                 div.plot { (PreEscaped(chart.wide())) (PreEscaped(chart.narrow())) }
             }
-            Err(missing) => { (absence(missing, view.range)) }
+            Ok(chart) => { (readable(source, field, &chart)) }
+            Err(missing) => { (absence(missing)) }
+        }
+    }
+}
+
+/// Renders a chart whose points can be read by pointer and by keys. The script shows them.
+fn readable(source: &SourceView, field: &str, chart: &Chart) -> Markup {
+    let readout = chart.readout();
+    let length = Some(readout.length).filter(|&length| length > 0);
+    html! {
+        div.plot #{ "plot-" (source.name) "-" (field) } tabindex="0" role="group"
+            aria-label={ (field_label(field)) " of " (source.title) ": arrow keys select a point" }
+            data-window=(readout.window) data-points=(readout.points) data-length=[length]
+            data-aggregate=(readout.aggregate) data-unit=(readout.unit) data-clock=(readout.clock) {
+            (PreEscaped(chart.wide())) (PreEscaped(chart.narrow()))
         }
     }
 }
@@ -55,12 +70,11 @@ pub(super) fn figure(view: &View<'_>, source: &SourceView, field: &str) -> Marku
     }
 }
 
-fn absence(missing: Missing, range: Range) -> Markup {
+fn absence(missing: Missing) -> Markup {
     html! {
         p.no-plot {
             @match missing {
                 Missing::NeverRecorded => { "Nothing recorded yet." }
-                Missing::NothingInRange => { "Nothing recorded in the last " (range.in_words()) "." }
                 Missing::HistoryUnavailable => { "The history cannot be read at the moment." }
                 Missing::NotDrawn => { "This chart is drawn in a moment: reload the page." }
             }
@@ -72,7 +86,7 @@ fn absence(missing: Missing, range: Range) -> Markup {
 fn numbers(view: &View<'_>, source: &SourceView, field: &str) -> Markup {
     let name = field_label(field);
     html! {
-        @if let Ok(chart) = drawn(view, source, field) {
+        @if let Ok(chart) = drawn(view, source, field) && !chart.is_empty() {
             details.numbers #{ "numbers-" (source.name) "-" (field) } {
                 summary { "The numbers" span.unseen { " of " (name) ", " (source.title) } }
                 div.scroll role="region" tabindex="0"
@@ -113,11 +127,13 @@ pub(super) fn ranges(view: &View<'_>, path: &str) -> Markup {
     }
 }
 
-/// Returns the label of a field with its unit: `Level, %`.
+/// Returns the label of a field with its unit: `Level, %`. A field may be named as its unit.
 fn heading(source: &SourceView, field: &str) -> String {
+    let label = field_label(field);
     match source.value(field).and_then(|value| value.unit).map_or("", symbol) {
-        "" => field_label(field),
-        unit => format!("{}, {unit}", field_label(field)),
+        "" => label,
+        unit if unit.eq_ignore_ascii_case(&label) => label,
+        unit => format!("{label}, {unit}"),
     }
 }
 
