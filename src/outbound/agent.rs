@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use ureq::Agent;
-use ureq::tls::TlsConfig;
 use ureq::unversioned::transport::Connector;
 
 use super::resolve::ThreadedResolver;
@@ -23,7 +22,6 @@ const BUFFER: usize = 2 * MAX_HEAD;
 pub(crate) fn agent(
     timeout: Duration,
     user_agent: &str,
-    tls: TlsConfig,
     connector: impl Connector,
     resolver: ThreadedResolver,
 ) -> Agent {
@@ -37,7 +35,6 @@ pub(crate) fn agent(
         .output_buffer_size(BUFFER)
         .max_idle_connections(0)
         .user_agent(user_agent)
-        .tls_config(tls)
         .build();
     Agent::with_parts(config, connector, resolver)
 }

@@ -4,13 +4,13 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use ureq::http::{HeaderName, HeaderValue};
-use ureq::tls::TlsConfig;
 use ureq::{Agent, Body};
 
 use super::agent::agent;
 use super::failure::{Failure, FailureKind};
 use super::resolve::ThreadedResolver;
 use super::target::Endpoint;
+use super::tls::ClientTls;
 use super::transport::connector;
 use super::unix::UnixConnector;
 
@@ -40,14 +40,12 @@ impl Client {
     pub(crate) fn new(
         endpoint: Endpoint,
         timeout: Duration,
-        tls: TlsConfig,
+        tls: ClientTls,
         resolver: ThreadedResolver,
     ) -> Client {
         let agent = match &endpoint {
-            Endpoint::Unix(path) => {
-                agent(timeout, USER_AGENT, tls, UnixConnector::new(path), resolver)
-            }
-            Endpoint::Web(_) => agent(timeout, USER_AGENT, tls, connector(), resolver),
+            Endpoint::Unix(path) => agent(timeout, USER_AGENT, UnixConnector::new(path), resolver),
+            Endpoint::Web(_) => agent(timeout, USER_AGENT, connector(tls), resolver),
         };
         Client { agent, endpoint, timeout }
     }

@@ -27,10 +27,12 @@ mod client;
 mod connect;
 mod connect_error;
 mod failure;
+mod pinned;
 mod race;
 mod resolve;
 mod target;
 pub(crate) mod tls;
+mod tls_transport;
 mod transport;
 mod unix;
 

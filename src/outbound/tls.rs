@@ -2,12 +2,27 @@
 
 use std::sync::Arc;
 
-use ureq::tls::{Certificate, RootCerts, TlsConfig, TlsProvider};
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::CertificateDer;
+use rustls::{ALL_VERSIONS, ClientConfig, RootCertStore};
+
+use super::pinned::PinnedOrTrusted;
+
+/// TLS settings of an HTTP client. They are cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct ClientTls(Arc<ClientConfig>);
+
+impl ClientTls {
+    /// Returns the settings for rustls.
+    pub(crate) fn config(&self) -> &Arc<ClientConfig> {
+        &self.0
+    }
+}
 
 /// Returns the settings that trust the certificate authorities of the system, which are read now.
 ///
 /// If the system has none, every https exchange fails with a TLS error.
-pub(crate) fn system() -> TlsConfig {
+pub(crate) fn system() -> ClientTls {
     let found = rustls_native_certs::load_native_certs();
     for error in &found.errors {
         log::warn!("cannot read a certificate authority of the system: {error}");
@@ -15,18 +30,41 @@ pub(crate) fn system() -> TlsConfig {
     if found.certs.is_empty() {
         log::error!("the system has no certificate authorities: no https source can be trusted");
     }
-    trusting(found.certs.iter().map(AsRef::as_ref))
+    trusting(&found.certs)
 }
 
-/// Returns the settings that trust these certificates (DER) and no others.
-///
-/// The provider is named explicitly, so that nothing depends on a default of the process.
-pub(crate) fn trusting<'a>(certificates: impl Iterator<Item = &'a [u8]>) -> TlsConfig {
-    let roots: Vec<Certificate<'static>> =
-        certificates.map(|der| Certificate::from_der(der).to_owned()).collect();
-    TlsConfig::builder()
-        .provider(TlsProvider::Rustls)
-        .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
-        .root_certs(RootCerts::new_with_certs(&roots))
-        .build()
+/// Returns the settings that trust these certificate authorities and no others.
+pub(crate) fn trusting(authorities: &[CertificateDer<'_>]) -> ClientTls {
+    let builder = ClientConfig::builder_with_provider(provider())
+        .with_protocol_versions(ALL_VERSIONS)
+        .expect("the provider has cipher suites of every version");
+    let config = builder.with_root_certificates(roots(authorities)).with_no_client_auth();
+    ClientTls(Arc::new(config))
+}
+
+/// Returns the settings that trust these certificates and no others: as authorities, and each as the
+/// certificate of the server itself, for any name.
+pub(crate) fn trusting_or_pinning(certificates: &[CertificateDer<'static>]) -> ClientTls {
+    let provider = provider();
+    let verifier = PinnedOrTrusted::new(certificates.into(), roots(certificates), &provider);
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(ALL_VERSIONS)
+        .expect("the provider has cipher suites of every version");
+    let config = builder
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(verifier))
+        .with_no_client_auth();
+    ClientTls(Arc::new(config))
+}
+
+/// Returns the cryptography. It is named explicitly, so that nothing depends on a default of the process.
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::aws_lc_rs::default_provider())
+}
+
+/// Returns the certificates as trust anchors, without those that cannot be one.
+fn roots(certificates: &[CertificateDer<'_>]) -> Arc<RootCertStore> {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(certificates.iter().cloned().map(CertificateDer::into_owned));
+    Arc::new(roots)
 }

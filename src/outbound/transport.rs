@@ -13,17 +13,17 @@ use ureq::Error;
 use ureq::unversioned::transport::time;
 use ureq::unversioned::transport::{
     Buffers, ConnectProxyConnector, ConnectionDetails, Connector, Either, LazyBuffers, NextTimeout,
-    RustlsConnector, Transport,
+    Transport,
 };
 
 use super::connect::connect;
+use super::tls::ClientTls;
+use super::tls_transport::TlsConnector;
 
 /// Returns the connector of every HTTP client that speaks over TCP: through the client's proxy if
 /// it has one, by Happy Eyeballs, and with TLS for `https`.
-pub(crate) fn connector() -> impl Connector {
-    ().chain(ConnectProxyConnector::default())
-        .chain(RaceConnector)
-        .chain(RustlsConnector::default())
+pub(crate) fn connector(tls: ClientTls) -> impl Connector {
+    ().chain(ConnectProxyConnector::default()).chain(RaceConnector).chain(TlsConnector(tls))
 }
 
 /// Connects to the addresses that the resolver returned, in their order.
@@ -154,6 +154,7 @@ mod tests {
     use ureq::{Agent, Proxy};
 
     use super::*;
+    use crate::outbound::tls;
 
     fn head(stream: &mut TcpStream) -> String {
         let (mut head, mut byte) = (Vec::new(), [0]);
@@ -179,7 +180,8 @@ mod tests {
             .proxy(Some(Proxy::new(&proxy).unwrap()))
             .timeout_global(Some(Duration::from_secs(20)))
             .build();
-        let agent = Agent::with_parts(config, connector(), DefaultResolver::default());
+        let agent =
+            Agent::with_parts(config, connector(tls::trusting(&[])), DefaultResolver::default());
         let mut response = agent.get("http://192.0.2.1:81/level").call().unwrap();
         assert_eq!(response.body_mut().read_to_string().unwrap(), "hi");
         let (tunnel, request) = proxying.join().unwrap();

@@ -8,10 +8,9 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-use ureq::tls::TlsConfig;
-
 use super::trust::Trust;
 pub use super::trust::TrustError;
+use crate::outbound::tls::ClientTls;
 use crate::outbound::{Client, Failure, FailureKind, Response, Target, ThreadedResolver};
 use crate::text::clean;
 use crate::threads;
@@ -145,7 +144,7 @@ impl Prober {
 fn probe(
     target: &Target,
     timeout: Duration,
-    trust: TlsConfig,
+    trust: ClientTls,
     resolver: ThreadedResolver,
 ) -> Result<u16, Unhealthy> {
     let client = Client::new(target.endpoint.clone(), timeout, trust, resolver);

@@ -9,10 +9,9 @@ use base64::engine::general_purpose::STANDARD;
 use dxr::{FaultResponse, MethodCall, MethodResponse, TryFromValue, Value};
 use ureq::http::header::{AUTHORIZATION, CONTENT_TYPE};
 use ureq::http::{HeaderName, HeaderValue};
-use ureq::tls::TlsConfig;
 
 use crate::config::Secret;
-use crate::outbound::{Client, Endpoint, Failure, ThreadedResolver};
+use crate::outbound::{Client, Endpoint, Failure, ThreadedResolver, tls};
 use crate::supervisor::probe::one_line;
 
 const PATH: &str = "/RPC2";
@@ -152,7 +151,7 @@ impl Supervisord {
     /// Returns a client of the supervisord at that address. A user without a password has an empty one.
     pub fn new(endpoint: Endpoint, user: Option<(&str, &Secret)>) -> Supervisord {
         // supervisord speaks no TLS.
-        let (tls, resolver) = (TlsConfig::default(), ThreadedResolver::system("rpc"));
+        let (tls, resolver) = (tls::trusting(&[]), ThreadedResolver::system("rpc"));
         let mut headers = vec![(CONTENT_TYPE, HeaderValue::from_static("text/xml"))];
         if let Some((user, password)) = user {
             let pair = STANDARD.encode(format!("{user}:{}", password.expose()));

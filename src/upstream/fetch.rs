@@ -16,7 +16,6 @@ use std::time::{Duration, Instant, SystemTime};
 
 use ureq::http::header::{ACCEPT_ENCODING, LOCATION, RETRY_AFTER};
 use ureq::http::{HeaderName, HeaderValue, StatusCode, Uri};
-use ureq::tls::TlsConfig;
 use ureq::{Agent, Body};
 
 use super::content_coding::{self, CodingError};
@@ -25,6 +24,7 @@ use super::retry_after;
 use super::secrets::Secrets;
 use super::validators::Validators;
 use crate::board::{ErrorKind, PollError};
+use crate::outbound::tls::ClientTls;
 use crate::outbound::{self, Failure, ThreadedResolver};
 
 /// Most bytes of a body, before and after decompression. Pages and JSON of sensors have a few dozen KiB.
@@ -92,10 +92,10 @@ impl Fetcher {
     pub(super) fn new(
         timeout: Duration,
         user_agent: &str,
-        tls: TlsConfig,
+        tls: ClientTls,
         resolver: ThreadedResolver,
     ) -> Fetcher {
-        let agent = outbound::agent(timeout, user_agent, tls, outbound::connector(), resolver);
+        let agent = outbound::agent(timeout, user_agent, outbound::connector(tls), resolver);
         Fetcher { agent, timeout }
     }
 

@@ -40,7 +40,7 @@ pub fn poll_all(sources: &[Source], user_agent: &str, mut report: impl FnMut(&So
             std::thread::sleep(limiter.reserve(now).saturating_duration_since(now));
         }
         let tls = match &source.ca_certs {
-            Some(ca_certs) => tls::trusting(ca_certs.iter().map(AsRef::as_ref)),
+            Some(ca_certs) => tls::trusting_or_pinning(ca_certs),
             None => system_tls.clone(),
         };
         let resolver = ThreadedResolver::system(&source.name);

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use ureq::tls::TlsConfig;
 
 use super::fetch::Fetcher;
 use super::kind;
@@ -18,7 +17,8 @@ use super::schedule::Schedule;
 use super::stats::PollStats;
 use crate::board::Reporter;
 use crate::config;
-use crate::outbound::{ThreadedResolver, tls};
+use crate::outbound::ThreadedResolver;
+use crate::outbound::tls::{self, ClientTls};
 use crate::threads::OwnedThread;
 
 /// Longest wait for polls in flight when pollers are stopped. A poll may last for its source's `timeout`, and
@@ -36,7 +36,7 @@ pub struct Pollers {
     user_agent: String,
     /// TLS settings with the system's certificate authorities. They take time and memory, so they are
     /// loaded for the first source that needs them.
-    system_tls: OnceCell<TlsConfig>,
+    system_tls: OnceCell<ClientTls>,
     resolver: Box<dyn Fn(&str) -> ThreadedResolver + Send>,
 }
 
@@ -106,7 +106,7 @@ impl Pollers {
         sources: &[config::Source],
         reporter: &Reporter,
         user_agent: &str,
-        system_tls: OnceCell<TlsConfig>,
+        system_tls: OnceCell<ClientTls>,
         resolver: Box<dyn Fn(&str) -> ThreadedResolver + Send>,
     ) -> io::Result<Pollers> {
         let mut pollers = Pollers {
@@ -171,12 +171,12 @@ impl Pollers {
         let make_fetcher = {
             let (timeout, user_agent) = (source.timeout, self.user_agent.clone());
             let tls = match &source.ca_certs {
-                Some(ca_certs) => tls::trusting(ca_certs.iter().map(AsRef::as_ref)),
+                Some(ca_certs) => tls::trusting_or_pinning(ca_certs),
                 None if source.kind.url().is_https() => {
                     self.system_tls.get_or_init(tls::system).clone()
                 }
                 // Redirects from http to https are not followed, so no certificate is needed.
-                None => tls::trusting(std::iter::empty()),
+                None => tls::trusting(&[]),
             };
             let resolver = (self.resolver)(&source.name);
             move || Fetcher::new(timeout, &user_agent, tls.clone(), resolver.clone())

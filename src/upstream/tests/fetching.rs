@@ -23,12 +23,11 @@ const TIMEOUT: Duration = Duration::from_millis(400);
 const BOUND: Duration = Duration::from_secs(10);
 
 fn fetcher(timeout: Duration) -> Fetcher {
-    let no_certs: &[&[u8]] = &[];
-    let tls = tls::trusting(no_certs.iter().copied());
+    let tls = tls::trusting(&[]);
     Fetcher::new(timeout, "pumphouse-web/test", tls, ThreadedResolver::system("x"))
 }
 
-fn request(url: String) -> Request {
+pub(super) fn request(url: String) -> Request {
     Request {
         url,
         headers: vec![(ACCEPT, HeaderValue::from_static("application/json"))],
@@ -348,8 +347,7 @@ fn tls_upstream(name: &str) -> (Upstream, Fetcher) {
             let _ = tls.flush();
         }
     });
-    let trusted: &[&[u8]] = &[generated.cert.der()];
-    let tls = tls::trusting(trusted.iter().copied());
+    let tls = tls::trusting(std::slice::from_ref(generated.cert.der()));
     let to_upstream: Lookup = {
         let address = upstream.address;
         Arc::new(move |_, _| Ok(vec![address]))
@@ -374,11 +372,10 @@ fn fetch_with_blackholed_addresses_reaches_the_upstream() {
     let blackholes = [Blackhole::new(), Blackhole::new()];
     let upstream = Upstream::responding("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi");
     let addresses = [blackholes[0].address, blackholes[1].address, upstream.address];
-    let no_roots: &[&[u8]] = &[];
     let fetcher = |addresses: Vec<SocketAddr>, timeout| {
         let lookup: Lookup = Arc::new(move |_, _| Ok(addresses.clone()));
         let resolver = ThreadedResolver::with_lookup("x", lookup);
-        Fetcher::new(timeout, "test", tls::trusting(no_roots.iter().copied()), resolver)
+        Fetcher::new(timeout, "test", tls::trusting(&[]), resolver)
     };
     let (request, started) = (request("http://sensor.test/".to_owned()), Instant::now());
     let response = fetcher(addresses.to_vec(), BOUND).fetch(&request, None);
@@ -421,8 +418,7 @@ fn hanging_lookups_occupy_one_thread() {
         let _ = hang.recv();
         Ok(vec![SocketAddr::from(([127, 0, 0, 1], port))])
     };
-    let no_certs: &[&[u8]] = &[];
-    let tls = tls::trusting(no_certs.iter().copied());
+    let tls = tls::trusting(&[]);
     let resolver = ThreadedResolver::with_lookup("silent", Arc::new(lookup));
     let fetcher = Fetcher::new(Duration::from_millis(200), "test", tls, resolver);
     let started = Instant::now();

@@ -1,5 +1,6 @@
 //! Tests of pollers against faulty upstreams on loopback, and of faults that befall several kinds.
 
+mod certificates;
 mod fake;
 mod faults;
 mod fetching;

@@ -68,8 +68,7 @@ pub(super) fn board(sources: &[Source]) -> (Board, BoardReader, Reporter) {
 }
 
 pub(super) fn start(sources: &[Source], reporter: &Reporter) -> Pollers {
-    let no_certs: &[&[u8]] = &[];
-    let tls = tls::trusting(no_certs.iter().copied());
+    let tls = tls::trusting(&[]);
     Pollers::start_with(sources, reporter, "test", tls.into(), Box::new(ThreadedResolver::system))
         .unwrap()
 }
@@ -188,8 +187,7 @@ fn panic_in_a_decoder_fails_one_poll() {
             secrets: Secrets::default(),
         },
         make_fetcher: Box::new(|| {
-            let no_certs: &[&[u8]] = &[];
-            let tls = tls::trusting(no_certs.iter().copied());
+            let tls = tls::trusting(&[]);
             Fetcher::new(Duration::from_secs(10), "test", tls, ThreadedResolver::system("x"))
         }),
         schedule: Schedule::new(source.interval, 0, Instant::now()),

@@ -1,0 +1,108 @@
+//! TLS connections as transports of the HTTP client (ureq).
+//!
+//! ureq's own connector takes no verifier of certificates, which a source with a pinned certificate needs.
+//! This one is otherwise the same.
+
+use std::fmt;
+use std::io::{Read as _, Write as _};
+
+use rustls::pki_types::ServerName;
+use rustls::{ClientConnection, StreamOwned};
+use ureq::Error;
+use ureq::unversioned::transport::time;
+use ureq::unversioned::transport::{
+    Buffers, ConnectionDetails, Connector, Either, LazyBuffers, NextTimeout, Transport,
+    TransportAdapter,
+};
+
+use super::tls::ClientTls;
+
+/// Encrypts the connection if the URL has the scheme `https`.
+#[derive(Debug)]
+pub(super) struct TlsConnector(pub(super) ClientTls);
+
+impl<In: Transport> Connector<In> for TlsConnector {
+    type Out = Either<In, TlsTransport>;
+
+    fn connect(
+        &self,
+        details: &ConnectionDetails<'_>,
+        chained: Option<In>,
+    ) -> Result<Option<Self::Out>, Error> {
+        let Some(transport) = chained else { return Ok(None) };
+        if !details.needs_tls() || transport.is_tls() {
+            return Ok(Some(Either::A(transport)));
+        }
+        let host = details.uri.host().unwrap_or_default();
+        // The brackets of an IPv6 address belong to the URL.
+        let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+        let name = ServerName::try_from(host.to_owned())
+            .map_err(|_| Error::Tls("the host is no name that a certificate can have"))?;
+        let mut connection = ClientConnection::new(self.0.config().clone(), name)?;
+        let mut socket = TransportAdapter::new(transport.boxed(), details.current_time.clone());
+        socket.set_timeout(remaining(details)?);
+        connection.complete_io(&mut socket)?;
+        let config = details.config;
+        let buffers = LazyBuffers::new(config.input_buffer_size(), config.output_buffer_size());
+        let stream = StreamOwned::new(connection, socket);
+        Ok(Some(Either::B(TlsTransport { buffers, stream })))
+    }
+}
+
+/// Returns the time that is left for connecting, of which the socket's connect has used a part.
+pub(super) fn remaining(details: &ConnectionDetails<'_>) -> Result<NextTimeout, Error> {
+    let mut timeout = details.timeout;
+    if let time::Duration::Exact(limit) = timeout.after {
+        let left = match ((details.current_time)(), details.now) {
+            (time::Instant::Exact(now), time::Instant::Exact(begun)) => {
+                limit.saturating_sub(now.saturating_duration_since(begun))
+            }
+            _ => limit,
+        };
+        if left.is_zero() {
+            return Err(Error::Timeout(timeout.reason));
+        }
+        timeout.after = left.into();
+    }
+    Ok(timeout)
+}
+
+/// Encrypted connection.
+pub(super) struct TlsTransport {
+    buffers: LazyBuffers,
+    stream: StreamOwned<ClientConnection, TransportAdapter>,
+}
+
+impl Transport for TlsTransport {
+    fn buffers(&mut self) -> &mut dyn Buffers {
+        &mut self.buffers
+    }
+
+    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
+        self.stream.get_mut().set_timeout(timeout);
+        self.stream.write_all(&self.buffers.output()[..amount])?;
+        Ok(())
+    }
+
+    fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
+        self.stream.get_mut().set_timeout(timeout);
+        let read = self.stream.read(self.buffers.input_append_buf())?;
+        self.buffers.input_appended(read);
+        Ok(read > 0)
+    }
+
+    /// Returns false: no client of this program keeps a connection for a later request.
+    fn is_open(&mut self) -> bool {
+        false
+    }
+
+    fn is_tls(&self) -> bool {
+        true
+    }
+}
+
+impl fmt::Debug for TlsTransport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("TlsTransport").field(&self.stream.sock.inner()).finish()
+    }
+}
