@@ -4,6 +4,7 @@
 //! certificates and socket paths that a start would reject are errors; everything else is described by
 //! `summary`. If requested, [`poll`] then polls each source once.
 
+mod ca_file;
 pub mod poll;
 mod summary;
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::ca_file;
 use crate::access::{Admission, Restricted};
 use crate::certificates::EXPIRES_SOON_DAYS;
 use crate::config::{
@@ -54,7 +55,7 @@ fn write_all(
     limits(text, config)?;
     history(text, config, now)?;
     for source in &config.sources {
-        source_lines(text, source)?;
+        source_lines(text, source, now)?;
     }
     for warning in &config.warnings {
         writeln!(text, "note: {warning}")?;
@@ -215,7 +216,7 @@ fn exposed(text: &mut String, file: &Path) -> fmt::Result {
     )
 }
 
-fn source_lines(text: &mut String, source: &Source) -> fmt::Result {
+fn source_lines(text: &mut String, source: &Source, now: Timestamp) -> fmt::Result {
     let Source { name, title, interval, timeout, stale_after, kind, .. } = source;
     writeln!(text, "\nsource {name}: \"{title}\", {} at {}", kind.as_str(), kind.url())?;
     writeln!(
@@ -236,8 +237,7 @@ fn source_lines(text: &mut String, source: &Source) -> fmt::Result {
         writeln!(text, "  requests of its rate limit's group start at least {every} apart")?;
     }
     if let Some(ca_certs) = &source.ca_certs {
-        let count = ca_certs.len();
-        writeln!(text, "  trusts {count} certificate authorities of its own, and no others")?;
+        ca_file::write(text, ca_certs, now)?;
     }
     match kind {
         Kind::PtLevel(keys) => writeln!(

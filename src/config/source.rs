@@ -34,7 +34,8 @@ pub struct Source {
     pub units: DesiredUnits,
     /// Rate limit that the source shares with others of its group.
     pub rate_limit: Option<RateLimit>,
-    /// `ca_file`: certificate authorities that replace the system's.
+    /// `ca_file`: certificates that replace the system's authorities, as authorities and each as that of the
+    /// server itself.
     pub ca_certs: Option<Arc<[CertificateDer<'static>]>>,
     /// `show`: fields on the page, in that order; empty: all fields.
     pub show: Vec<Arc<str>>,

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::pki_types::PrivateKeyDer;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use socket2::{Domain, Socket, Type};
@@ -26,14 +27,18 @@ struct State {
     /// Level that healthy responses report.
     level: AtomicUsize,
     stopping: AtomicBool,
-    good: Identity,
-    bad: Identity,
+    /// The authority of both certificates, in PEM.
+    authority: String,
+    /// TLS configuration that presents a valid certificate.
+    good: Arc<ServerConfig>,
+    /// TLS configuration that presents an invalid certificate, if that is the fault.
+    bad: Arc<ServerConfig>,
 }
 
-/// A certificate in PEM, and the TLS configuration that presents it.
-struct Identity {
+/// A certificate authority.
+struct Authority {
     pem: String,
-    config: Arc<ServerConfig>,
+    issuer: Issuer<'static, KeyPair>,
 }
 
 impl FaultyUpstream {
@@ -57,12 +62,14 @@ impl FaultyUpstream {
             Fault::CertificateForAnotherName => "elsewhere.test",
             _ => "127.0.0.1",
         };
+        let authority = Authority::new();
         let state = Arc::new(State {
             faulty: AtomicBool::new(false),
             level: AtomicUsize::new(50),
             stopping: AtomicBool::new(false),
-            good: Identity::new("127.0.0.1", false),
-            bad: Identity::new(bad_name, fault == Fault::CertificateExpired),
+            good: authority.issue("127.0.0.1", false),
+            bad: authority.issue(bad_name, fault == Fault::CertificateExpired),
+            authority: authority.pem,
         });
         let shared = Arc::clone(&state);
         let accepting = std::thread::spawn(move || accept(fault, &listener, address, &shared));
@@ -80,10 +87,10 @@ impl FaultyUpstream {
         format!("{scheme}://{}/", self.address)
     }
 
-    /// Returns the certificates that a client must trust, in PEM: the one that the upstream
-    /// presents without its fault, and the one with it.
+    /// Returns the certificate of the authority that a client must trust, in PEM. It has issued both
+    /// the certificate that the upstream presents without its fault and the one with it.
     pub fn ca_certs(&self) -> String {
-        format!("{}{}", self.state.good.pem, self.state.bad.pem)
+        self.state.authority.clone()
     }
 
     /// Begins the fault.
@@ -110,15 +117,24 @@ impl Drop for FaultyUpstream {
     }
 }
 
-impl Identity {
-    fn new(name: &str, expired: bool) -> Identity {
-        let mut params = rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap();
+impl Authority {
+    fn new() -> Authority {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().unwrap();
+        let pem = params.self_signed(&key).unwrap().pem();
+        Authority { pem, issuer: Issuer::new(params, key) }
+    }
+
+    /// Issues a certificate for a name, and returns the TLS configuration that presents it.
+    fn issue(&self, name: &str, expired: bool) -> Arc<ServerConfig> {
+        let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
         if expired {
             params.not_before = rcgen::date_time_ymd(2020, 1, 1);
             params.not_after = rcgen::date_time_ymd(2021, 1, 1);
         }
-        let key = rcgen::KeyPair::generate().unwrap();
-        let certificate = params.self_signed(&key).unwrap();
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
         let private = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let config = ServerConfig::builder_with_provider(provider)
@@ -127,7 +143,7 @@ impl Identity {
             .with_no_client_auth()
             .with_single_cert(vec![certificate.der().clone()], private)
             .unwrap();
-        Identity { pem: certificate.pem(), config: Arc::new(config) }
+        Arc::new(config)
     }
 }
 
@@ -171,8 +187,8 @@ fn serve(fault: Fault, stream: TcpStream, state: &State) {
     }
     let is_bad =
         matches!(injected, Some(Fault::CertificateExpired | Fault::CertificateForAnotherName));
-    let identity = if is_bad { &state.bad } else { &state.good };
-    let session = ServerConnection::new(Arc::clone(&identity.config)).unwrap();
+    let config = if is_bad { &state.bad } else { &state.good };
+    let session = ServerConnection::new(Arc::clone(config)).unwrap();
     let mut tls = StreamOwned::new(session, stream);
     if tls.read(&mut [0; 4096]).is_ok() {
         let answer = match injected {
