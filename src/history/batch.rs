@@ -14,6 +14,9 @@ use crate::board::{Change, Event, Sample};
 /// Number of events that are kept in memory, so that a page shows them without a read of the disk.
 const MAX_RECENT: usize = 200;
 
+/// Largest number that is recorded. No sensor measures more, and sums of it stay finite.
+pub(super) const MAX_NUMBER: f64 = 1e15;
+
 /// 1 January 2020. An observation dated earlier comes from a clock that was never set.
 const MIN_SAMPLE_TIME: i64 = 1_577_836_800;
 
@@ -114,7 +117,7 @@ impl Batch {
         self.shared.publish_events(&self.recent);
     }
 
-    pub(super) fn entries(&self) -> impl Iterator<Item = &Entry> {
+    pub(super) fn entries(&self) -> impl Iterator<Item = &Entry> + Clone {
         self.entries.iter()
     }
 

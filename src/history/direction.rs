@@ -3,7 +3,7 @@
 //! The mean of 350° and 10° is 0° and not 180°. Each direction is therefore a vector, as long as the wind
 //! was strong, and the mean is the direction of the sum of the vectors (WMO-No. 8, part I, chapter 5).
 
-use std::ops::Add;
+use std::ops::{Add, Sub};
 
 /// Sum of the vectors of several directions.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -56,6 +56,18 @@ impl Add for VectorSum {
             east: self.east + other.east,
             north: self.north + other.north,
             weight: self.weight + other.weight,
+        }
+    }
+}
+
+impl Sub for VectorSum {
+    type Output = VectorSum;
+
+    fn sub(self, other: VectorSum) -> VectorSum {
+        VectorSum {
+            east: self.east - other.east,
+            north: self.north - other.north,
+            weight: self.weight - other.weight,
         }
     }
 }

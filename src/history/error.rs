@@ -37,15 +37,22 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Returns the code of an error that SQLite returned.
+    pub(super) fn sqlite_error_code(&self) -> Option<ErrorCode> {
+        match self {
+            StoreError::Database(error) => error.sqlite_error_code(),
+            _ => None,
+        }
+    }
+
     /// Returns true if the file is damaged, so that a new one has to replace it.
     pub fn is_damage(&self) -> bool {
         match self {
             StoreError::Damaged(_) => true,
-            StoreError::Database(error) => matches!(
-                error.sqlite_error_code(),
+            _ => matches!(
+                self.sqlite_error_code(),
                 Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
             ),
-            _ => false,
         }
     }
 }

@@ -156,5 +156,6 @@ impl History {
 /// Settings of a handle without a recorder.
 fn without_recorder(path: Option<&Path>, zone: TimeZone) -> Settings {
     let (flush, keep) = (Duration::ZERO, Retention::default());
-    Settings { path: path.map(Path::to_owned), flush, keep, zone, readers: 1 }
+    let path = path.map(Path::to_owned);
+    Settings { path, flush, keep, zone, readers: 1, sources: Vec::new() }
 }

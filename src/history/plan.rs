@@ -7,8 +7,10 @@
 use super::bucket::Tier;
 use super::calendar::{DAY, QUARTER};
 use super::error::StoreError;
+use super::observation::shift;
 use super::pool::Reader;
 use super::queries::Series;
+use super::rebuild::LONGEST_DAY;
 
 /// Most points of a window with [`Step::Auto`].
 pub const MAX_POINTS: i64 = 2_000;
@@ -58,22 +60,24 @@ pub struct Plan {
 /// coarser rows only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Coverage {
-    raw: i64,
-    quarters: i64,
+    pub(super) raw: i64,
+    pub(super) quarters: i64,
 }
 
 impl Coverage {
     /// Coverage of a history from which no rows were deleted.
-    const ALL: Coverage = Coverage { raw: i64::MIN, quarters: i64::MIN };
+    pub(super) const ALL: Coverage = Coverage { raw: i64::MIN, quarters: i64::MIN };
 
     /// Returns the coverage of several series together.
     pub(super) fn of(reader: &Reader<'_>, all: &[Series]) -> Result<Coverage, StoreError> {
-        // Length of a day on which the clocks are set back by an hour.
-        const LONGEST_DAY: i64 = DAY + 60 * 60;
         let mut coverage = Coverage::ALL;
         for series in all {
             let rows = |tier| reader.extent(series.id, tier);
             let (raw, quarters, days) = (rows(Tier::Raw)?, rows(Tier::Quarter)?, rows(Tier::Day)?);
+            // The times of the steps to which the observations belong.
+            let raw = raw.map(|(first, last)| {
+                (first - shift(series.over_time), last - shift(series.over_time))
+            });
             // Retention deletes the earliest rows first. A fine tier therefore lacks the time that a coarse one
             // has before the first fine row. Without any fine row it lacks all of it.
             let complete_since = |fine: Option<(i64, i64)>, coarse: Option<(i64, i64)>, length| {

@@ -3,20 +3,18 @@
 //! Each page borrows a reader and returns it at once. Between two pages a download therefore holds
 //! no reader and no transaction, only the rows of one page for each series.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::Poll;
 
 use super::bucket::{Bucket, Merger, Tier};
 use super::calendar::{Calendar, DAY, QUARTER};
-use super::error::{ReadError, StoreError};
+use super::cursor::Cursor;
+use super::error::ReadError;
 use super::plan::{Coverage, MAX_POINTS, Plan, Step, Window, plan};
 use super::pool::{Reader, ReaderPool, ReaderWait};
 use super::queries::Series;
+use super::segment::segments;
 use crate::units::{OverTime, Unit};
-
-/// Rows of a page. A download whose client does not read holds one page for each series.
-const PAGE_ROWS: usize = 250;
 
 /// Rows of one piece of work, counted once when read and once when merged: about 2 ms of work.
 pub(super) const ROWS_PER_PIECE: usize = 2_000;
@@ -59,20 +57,14 @@ pub struct Points {
     cursors: Vec<Cursor>,
     /// Series of other quantities.
     others: Vec<Cursor>,
+    /// Aggregation of the series whose unit is `unit`.
+    over_time: OverTime,
     merger: Option<Merger>,
+    /// Starts of the steps that the window cuts.
+    partial: [Option<i64>; 2],
     finished: bool,
     wait: ReaderWait,
     observations: i64,
-}
-
-/// Position in one series of the field.
-#[derive(Debug)]
-struct Cursor {
-    series: Series,
-    /// Time of the latest row that was read.
-    after: i64,
-    page: VecDeque<Bucket>,
-    exhausted: bool,
 }
 
 impl Points {
@@ -86,8 +78,9 @@ impl Points {
     ) -> Result<Option<Points>, ReadError> {
         let series = reader.series(&window.source, &window.field)?;
         let Some(first) = series.first() else { return Ok(None) };
-        let unit = first.unit;
-        let mut plan = plan(&window, Coverage::of(reader, &series)?);
+        let (unit, over_time) = (first.unit, first.over_time);
+        let coverage = Coverage::of(reader, &series)?;
+        let mut plan = plan(&window, coverage);
         if window.step == Step::Auto && plan.tier == Tier::Raw {
             let most = usize::try_from(MAX_POINTS).unwrap_or(usize::MAX);
             let mut count = 0;
@@ -101,29 +94,25 @@ impl Points {
         let mut observations = 0;
         if plan.tier == Tier::Raw && plan.step.is_some() {
             for one in &series {
-                observations += reader.observations(one.id, window.from, window.to)?;
+                observations += reader.count_by_days(one.id, window.from, window.to)?;
             }
         }
         let mut calendar = calendar;
-        let start = match (plan.tier, plan.step) {
-            (Tier::Raw, None) => window.from,
-            // A step that begins before the window would be incomplete, so it is omitted.
-            (Tier::Raw | Tier::Quarter, step) => {
-                let step = step.unwrap_or(QUARTER);
-                let start = calendar.step(window.from, step);
-                if start < window.from { start + step } else { start }
-            }
-            // A day is included as a whole, so that the last 30 days include their first day.
-            (Tier::Day, step) => calendar.step(window.from, step.unwrap_or(DAY)),
+        let span = (window.from, window.to);
+        let segments = segments(span, plan.tier, coverage, &mut calendar);
+        let step = match plan.tier {
+            Tier::Raw => plan.step,
+            Tier::Quarter => Some(plan.step.unwrap_or(QUARTER)),
+            Tier::Day => Some(plan.step.unwrap_or(DAY)),
         };
-        let cursor = |series: Series| Cursor {
-            series,
-            after: start - 1,
-            page: VecDeque::new(),
-            exhausted: false,
+        let mut cut_at = |at| {
+            let start = calendar.step(at, step?);
+            Some(start).filter(|&start| start < at)
         };
+        let partial = [cut_at(window.from), cut_at(window.to)];
+        let cursor = |series| Cursor::new(series, &segments, step.is_some());
         let others = series.into_iter().map(cursor).collect();
-        let merger = plan.step.map(|step| Merger::new(calendar, step));
+        let merger = step.map(|step| Merger::new(calendar, step));
         let points = Points {
             readers: Arc::clone(readers),
             window,
@@ -131,7 +120,9 @@ impl Points {
             unit,
             cursors: Vec::new(),
             others,
+            over_time,
             merger,
+            partial,
             finished: false,
             wait: ReaderWait::default(),
             observations,
@@ -153,9 +144,10 @@ impl Points {
     /// Returns the points of the same window that were recorded while the field measured another quantity, and
     /// that these points therefore omit. Returns `None` if there are none.
     pub fn next_quantity(mut self) -> Option<Points> {
-        let unit = self.others.first()?.series.unit;
+        let Series { unit, over_time, .. } = self.others.first()?.series;
         self.cursors.clear();
         self.finished = false;
+        self.over_time = over_time;
         Some(self.in_unit(unit))
     }
 
@@ -182,7 +174,7 @@ impl Points {
 
     /// Returns the aggregation of the field over time, by which [`Bucket::value`] is computed.
     pub fn over_time(&self) -> OverTime {
-        OverTime::of(&self.window.field, self.unit)
+        self.over_time
     }
 
     /// Returns the number of single observations to be merged to steps, counted by whole days; 0 if the plan
@@ -191,18 +183,21 @@ impl Points {
         self.observations
     }
 
-    /// Returns the next row in order of time. If the unit changed within a quarter or a day, several series have
-    /// a row for it, and these are merged.
-    fn poll_row(&mut self, rows: &mut RowBudget) -> Result<Poll<Option<Bucket>>, ReadError> {
+    /// Returns the next row in order of time, with its tier. If the unit changed within a quarter or a day,
+    /// several series have a row for it, and these are merged.
+    fn poll_row(
+        &mut self,
+        rows: &mut RowBudget,
+    ) -> Result<Poll<Option<(Tier, Bucket)>>, ReadError> {
         for cursor in &mut self.cursors {
-            if cursor.page.is_empty() && !cursor.exhausted {
+            while cursor.needs_page() {
                 if rows.is_exhausted() {
                     return Ok(Poll::Pending);
                 }
                 let Some(reader) = self.wait.try_borrow(&self.readers)? else {
                     return Ok(Poll::Pending);
                 };
-                rows.spend(cursor.read_page(&reader, self.plan.tier, self.window.to)?);
+                rows.spend(cursor.read_page(&reader)?);
             }
         }
         if rows.is_exhausted() {
@@ -210,17 +205,19 @@ impl Points {
         }
         rows.spend(1);
         let next = self.cursors.iter().filter_map(|cursor| Some(cursor.page.front()?.at)).min();
-        let mut merged: Option<Bucket> = None;
-        // The series with the latest observation comes first, so it is merged last.
+        let mut merged: Option<(Tier, Bucket)> = None;
+        // The series recorded last comes first, so it is merged last.
         for cursor in self.cursors.iter_mut().rev() {
             let first = cursor.page.front().copied();
             let Some(row) = first.filter(|row| Some(row.at) == next) else { continue };
             cursor.page.pop_front();
             let row = row.converted(cursor.series.unit, self.unit);
             match &mut merged {
-                Some(earlier) if self.plan.tier != Tier::Raw => earlier.merge(&row),
+                Some((tier, earlier)) if *tier != Tier::Raw && *tier == cursor.tier => {
+                    earlier.merge(&row);
+                }
                 // An observation that was recorded in both units.
-                merged => *merged = Some(row),
+                merged => *merged = Some((cursor.tier, row)),
             }
         }
         Ok(Poll::Ready(merged))
@@ -243,29 +240,26 @@ impl Points {
         }
         loop {
             let Poll::Ready(row) = self.poll_row(rows)? else { return Ok(Poll::Pending) };
-            let Some(merger) = &mut self.merger else { return Ok(Poll::Ready(row)) };
-            match row {
-                Some(row) => {
-                    if let Some(complete) = merger.push(row) {
-                        return Ok(Poll::Ready(Some(complete)));
-                    }
+            let Some(merger) = &mut self.merger else {
+                return Ok(Poll::Ready(row.map(|(_, point)| point)));
+            };
+            let complete = match row {
+                // A row of the plan's tier is a step as a whole, unless rows are to be merged.
+                Some((tier, row)) if tier == self.plan.tier && self.plan.step.is_none() => {
+                    merger.push_to(row.at, row)
                 }
-                None => return Ok(Poll::Ready(merger.finish())),
+                Some((_, row)) => merger.push(row),
+                None => return Ok(Poll::Ready(merger.finish().map(|step| self.marked(step)))),
+            };
+            if let Some(complete) = complete {
+                return Ok(Poll::Ready(Some(self.marked(complete))));
             }
         }
     }
-}
 
-impl Cursor {
-    /// Reads the next page; returns its number of rows.
-    fn read_page(&mut self, reader: &Reader<'_>, tier: Tier, to: i64) -> Result<usize, StoreError> {
-        let page = reader.page(self.series.id, tier, self.after, to, PAGE_ROWS)?;
-        self.exhausted = page.len() < PAGE_ROWS;
-        if let Some(last) = page.last() {
-            self.after = last.at;
-        }
-        self.page = page.into();
-        Ok(self.page.len())
+    /// Marks a step that the window cuts.
+    fn marked(&self, step: Bucket) -> Bucket {
+        Bucket { is_partial: self.partial.contains(&Some(step.at)), ..step }
     }
 }
 

@@ -7,21 +7,26 @@ use jiff::Timestamp;
 use rusqlite::{Row, params};
 
 use super::backup;
-use super::bucket::{Bucket, Tier, Total};
+use super::bucket::{Bucket, Tier};
 use super::calendar::DAY;
 use super::entry::StoredEvent;
 use super::error::StoreError;
+use super::observation::Observation;
 use super::pool::Reader;
+use super::rebuild;
+use super::rollup_row::{self, columns, of_table};
 use super::schema;
+use super::series::over_time_of;
 use crate::board::{Event, EventKind};
 use crate::text::clean_shared;
-use crate::units::Unit;
+use crate::units::{OverTime, Unit};
 
 /// A field of a source in one unit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Series {
     pub(super) id: i64,
     pub(super) unit: Option<Unit>,
+    pub(super) over_time: OverTime,
 }
 
 /// Events read by one query.
@@ -32,34 +37,44 @@ pub(super) struct EventPage {
     pub(super) next: Option<i64>,
 }
 
-/// Returns the query for a page of rows.
-const fn page_sql(tier: Tier) -> &'static str {
-    match tier {
-        Tier::Raw => {
-            "SELECT at, value, value, value, value, 1 FROM raw \
-             WHERE series = ? AND at > ? AND at < ? ORDER BY at LIMIT ?"
+/// Rows read by one query.
+#[derive(Debug)]
+pub(super) struct Page<T> {
+    pub(super) rows: Vec<T>,
+    /// Time of the last row, after which there may be more; `None` at the end.
+    pub(super) next: Option<i64>,
+}
+
+impl<T> Page<T> {
+    /// Collects rows of a time and a row that may be invalid.
+    fn collect(
+        rows: impl Iterator<Item = rusqlite::Result<(i64, Option<T>)>>,
+        limit: usize,
+    ) -> Result<Page<T>, StoreError> {
+        let (mut page, mut count, mut last) = (Page { rows: Vec::new(), next: None }, 0, None);
+        for row in rows {
+            let (at, row) = row?;
+            (count, last) = (count + 1, Some(at));
+            page.rows.extend(row);
         }
-        Tier::Quarter => {
-            "SELECT at, min, max, sum, last, count FROM quarter \
-             WHERE series = ? AND at > ? AND at < ? ORDER BY at LIMIT ?"
-        }
-        Tier::Day => {
-            "SELECT at, min, max, sum, last, count FROM day \
-             WHERE series = ? AND at > ? AND at < ? ORDER BY at LIMIT ?"
-        }
+        page.next = last.filter(|_| count == limit);
+        Ok(page)
     }
 }
 
 impl Reader<'_> {
-    /// Returns the series of a field, one for each unit in which it was recorded; the one with the
-    /// latest observation comes first.
+    /// Returns the series of a field, one for each unit in which it was recorded; the one recorded last
+    /// comes first.
     pub(super) fn series(&self, source: &str, field: &str) -> Result<Vec<Series>, StoreError> {
         let mut select = self.connection().prepare_cached(
-            "SELECT id, unit FROM series WHERE source = ? AND field = ? ORDER BY \
-             (SELECT last_at FROM day WHERE series = id ORDER BY at DESC LIMIT 1) DESC, id DESC",
+            "SELECT id, unit, over_time FROM series WHERE source = ? AND field = ? \
+             ORDER BY recorded DESC, id DESC",
         )?;
         let series = select.query_map([source, field], |row| {
-            Ok(Series { id: row.get(0)?, unit: Unit::from_recorded(&row.get::<_, String>(1)?) })
+            let (unit, over_time): (String, String) = (row.get(1)?, row.get(2)?);
+            let unit = Unit::from_recorded(&unit);
+            let over_time = over_time_of(&over_time, field, unit);
+            Ok(Series { id: row.get(0)?, unit, over_time })
         })?;
         Ok(series.collect::<Result<_, _>>()?)
     }
@@ -96,19 +111,52 @@ impl Reader<'_> {
         Ok(row.0.zip(row.1))
     }
 
-    /// Returns the first `limit` rows with `after < at < to`.
-    pub(super) fn page(
+    /// Returns the first `limit` rollups with `after < at < to`.
+    pub(super) fn rollups(
         &self,
         series: i64,
         tier: Tier,
-        after: i64,
-        to: i64,
+        (after, to): (i64, i64),
         limit: usize,
-    ) -> Result<Vec<Bucket>, StoreError> {
-        let mut select = self.connection().prepare_cached(page_sql(tier))?;
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let rows = select.query_map(params![series, after, to, limit], bucket)?;
-        Ok(rows.collect::<Result<_, _>>()?)
+    ) -> Result<Page<Bucket>, StoreError> {
+        let mut select = self.connection().prepare_cached(of_table!(
+            tier,
+            concat!("SELECT ", columns!(), " FROM "),
+            " WHERE series = ? AND at > ? AND at < ? ORDER BY at LIMIT ?"
+        ))?;
+        let most = i64::try_from(limit).unwrap_or(i64::MAX);
+        let rows = select.query_map(params![series, after, to, most], |row| {
+            Ok((row.get(0)?, rollup_row::read(row)?.map(|row| row.bucket)))
+        })?;
+        Page::collect(rows, limit)
+    }
+
+    /// Returns the first `limit` single observations with `after < at < to`.
+    pub(super) fn observations(
+        &self,
+        series: i64,
+        (after, to): (i64, i64),
+        limit: usize,
+    ) -> Result<Page<Observation>, StoreError> {
+        let mut select = self.connection().prepare_cached(
+            "SELECT at, value, qualifier FROM raw \
+             WHERE series = ? AND at > ? AND at < ? ORDER BY at LIMIT ?",
+        )?;
+        let most = i64::try_from(limit).unwrap_or(i64::MAX);
+        let rows = select.query_map(params![series, after, to, most], |row| {
+            let row = rebuild::observation(row)?;
+            Ok((row.at, Some(row).filter(|row| row.value.is_finite())))
+        })?;
+        Page::collect(rows, limit)
+    }
+
+    /// Returns time and number of the latest observation before `before`.
+    pub(super) fn previous(
+        &self,
+        series: i64,
+        before: i64,
+    ) -> Result<Option<(i64, f64)>, StoreError> {
+        rebuild::previous(self.connection(), series, before)
     }
 
     /// Counts the single observations of a window, up to `limit`.
@@ -150,7 +198,7 @@ impl Reader<'_> {
 
     /// Returns the number of single observations on the days that overlap a window, by the counts of those
     /// days.
-    pub(super) fn observations(&self, series: i64, from: i64, to: i64) -> Result<i64, StoreError> {
+    pub(super) fn count_by_days(&self, series: i64, from: i64, to: i64) -> Result<i64, StoreError> {
         let mut select = self.connection().prepare_cached(
             "SELECT coalesce(sum(count), 0) FROM day WHERE series = ? AND at > ? AND at < ?",
         )?;
@@ -176,19 +224,6 @@ impl Reader<'_> {
         });
         sized.collect()
     }
-}
-
-fn bucket(row: &Row<'_>) -> rusqlite::Result<Bucket> {
-    Ok(Bucket {
-        at: row.get(0)?,
-        min: row.get(1)?,
-        max: row.get(2)?,
-        sum: row.get(3)?,
-        last: row.get(4)?,
-        count: u64::try_from(row.get::<_, i64>(5)?).unwrap_or(1).max(1),
-        total: Total::None,
-        is_partial: false,
-    })
 }
 
 fn event(row: &Row<'_>) -> rusqlite::Result<(i64, Option<Event>)> {

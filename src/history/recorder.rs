@@ -157,15 +157,21 @@ impl RecorderThread {
 
     /// Opens and checks the file. Replaces a damaged one.
     fn open_writer(&mut self, path: &Path) -> Result<Writer, StoreError> {
-        let open_checked = || {
-            let mut writer = Writer::open(path, &self.settings.zone)?;
-            writer.verify(heartbeat_of(&self.shared))?;
+        let Settings { zone, sources, .. } = &self.settings;
+        let open = || Writer::open(path, zone, sources, heartbeat_of(&self.shared));
+        let checked = open().and_then(|writer| {
+            writer.verify()?;
             Ok(writer)
-        };
-        let writer = match open_checked() {
+        });
+        let writer = match checked {
             Err(error) if StoreError::is_damage(&error) => {
                 self.set_aside(path, &error)?;
-                Writer::open(path, &self.settings.zone)?
+                Writer::open(
+                    path,
+                    &self.settings.zone,
+                    &self.settings.sources,
+                    heartbeat_of(&self.shared),
+                )?
             }
             other => other?,
         };
@@ -206,7 +212,7 @@ impl RecorderThread {
     fn flush(&mut self) {
         let Some(writer) = &mut self.writer else { return };
         let is_suspect = self.shared.take_damage_suspicion();
-        let checked = if is_suspect { writer.verify(heartbeat_of(&self.shared)) } else { Ok(()) };
+        let checked = if is_suspect { writer.verify() } else { Ok(()) };
         if self.batch.is_empty() && checked.is_ok() {
             return;
         }
@@ -278,7 +284,7 @@ mod tests {
             super::super::writer::import(&path, &TimeZone::UTC, before).unwrap();
             let (flush, keep) = (Duration::ZERO, Retention::default());
             let (zone, path) = (TimeZone::UTC, Some(path));
-            let settings = Settings { path, flush, keep, zone, readers: 1 };
+            let settings = Settings { path, flush, keep, zone, readers: 1, sources: Vec::new() };
             let (prepared, _, history) = prepare(settings);
             let (mut thread, _) = prepared.into_thread(Box::new(|_| {}));
             for _ in 0..3 {

@@ -1,108 +1,311 @@
-//! Inserts observations and updates their rollups.
+//! Inserts observations and keeps their rollups.
 //!
-//! A rollup row has the minimum, maximum, sum and count of its observations, so adding one is an
-//! upsert of a single row. `last` is the observation with the latest time and not the one inserted last, so
-//! a late observation does not replace it.
+//! The latest observation of a series is added to its quarter and its day by an upsert of one row each. A
+//! late or corrected observation may change the total of the one after it too; then the quarters and days
+//! of both are recomputed from the rows that they have.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension as _, params};
 
-use rusqlite::{Transaction, params};
-
-use super::calendar::{Calendar, DAY, QUARTER};
+use super::bucket::{Bucket, Tier, Total};
+use super::calendar::{Calendar, QUARTER};
 use super::error::StoreError;
+use super::observation::{Observation, Totals, depends_on_previous, shift, total};
+use super::rebuild::{self, observation, quarter_of};
+use super::rollup_row::{self, Rollup};
+use super::series::{Series, SeriesTable};
+use super::speeds;
 use crate::board::Sample;
+use crate::units::OverTime;
 
-/// Ids of series by source, field and unit.
-pub(super) type SeriesIds = HashMap<(Arc<str>, Arc<str>, &'static str), i64>;
-
-/// Inserts an observation and adds it to its quarter and its day. Returns the number of new observations: 0 if
-/// it is already stored.
+/// Inserts a sample, or corrects the stored one with the same time. Returns false if it is already stored.
+/// `samples` are those of the same observation.
 pub(super) fn add(
-    transaction: &Transaction<'_>,
-    ids: &mut SeriesIds,
+    connection: &Connection,
+    table: &mut SeriesTable,
     calendar: &mut Calendar,
     sample: &Sample,
-) -> Result<u64, StoreError> {
-    let unit = sample.unit.map_or("", |unit| unit.as_str());
-    let key = (sample.source.clone(), sample.field.clone(), unit);
-    let series = match ids.get(&key) {
-        Some(&series) => series,
-        None => {
-            let series = series_id(transaction, &sample.source, &sample.field, unit)?;
-            ids.insert(key, series);
-            series
-        }
+    samples: &[Sample],
+) -> Result<bool, StoreError> {
+    let series = table.find(connection, calendar, sample)?;
+    let qualifier = match series.over_time {
+        OverTime::Sum => sample.period.map(|period| period.as_secs_f64()).or(series.period),
+        OverTime::Circular => speeds::of_direction(connection, samples, sample)?,
+        _ => None,
     };
     let (at, value) = (sample.at.as_second(), sample.value.get());
-    let mut insert = transaction.prepare_cached(
-        "INSERT INTO raw (series, at, value) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
-    )?;
-    if insert.execute(params![series, at, value])? == 0 {
-        return Ok(0);
+    let is_new = insert(connection, calendar, series, Observation { at, value, qualifier })?;
+    if is_new
+        && let Some(speed) = speeds::of_sample(sample)
+        && !speeds::has_direction(samples, sample)
+    {
+        // The direction of the same observation may have been recorded before its speed.
+        let directions = table.directions(connection, &sample.source)?;
+        for &direction in directions {
+            weigh(connection, calendar, direction, sample.at, speed)?;
+        }
     }
-    let quarter = at.div_euclid(QUARTER) * QUARTER;
-    let (day, _) = calendar.day(at);
-    for (table, start) in [("quarter", quarter), ("day", day)] {
-        let mut upsert = transaction.prepare_cached(&upsert_sql(table))?;
-        upsert.execute(params![series, start, value, value, value, value, at, 1])?;
-    }
-    Ok(1)
+    Ok(is_new)
 }
 
-/// Returns the statement that adds to a rollup; its parameters are the columns in the order of the
-/// table.
-fn upsert_sql(table: &str) -> String {
-    format!(
-        "INSERT INTO {table} (series, at, min, max, sum, last, last_at, count) \
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET \
-         min = min(min, excluded.min), max = max(max, excluded.max), \
-         sum = sum + excluded.sum, count = count + excluded.count, \
-         last = iif(excluded.last_at >= last_at, excluded.last, last), \
-         last_at = max(last_at, excluded.last_at)"
-    )
-}
-
-/// Returns the id of a series, and creates the series if it does not exist.
-fn series_id(
-    transaction: &Transaction<'_>,
-    source: &str,
-    field: &str,
-    unit: &str,
-) -> Result<i64, StoreError> {
-    let row = params![source, field, unit];
-    transaction.execute(
-        "INSERT INTO series (source, field, unit) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
-        row,
-    )?;
-    let sql = "SELECT id FROM series WHERE source = ? AND field = ? AND unit = ?";
-    Ok(transaction.query_row(sql, row, |row| row.get(0))?)
-}
-
-/// Recomputes the days of a series from its quarters. Days before the first quarter are not changed.
-pub(super) fn rebuild_days(
-    transaction: &Transaction<'_>,
+/// Weighs a recorded direction by the speed of its observation.
+fn weigh(
+    connection: &Connection,
     calendar: &mut Calendar,
     series: i64,
+    at: Timestamp,
+    speed: f64,
 ) -> Result<(), StoreError> {
-    let sql = "SELECT min(at) FROM quarter WHERE series = ?";
-    let first: Option<i64> = transaction.query_row(sql, [series], |row| row.get(0))?;
-    let Some(first) = first else { return Ok(()) };
-    let (from, _) = calendar.day(first);
-    // A day of another zone may overlap with `from`, by less than a day.
-    let sql = "DELETE FROM day WHERE series = ? AND at > ?";
-    transaction.execute(sql, params![series, from - DAY])?;
-    let mut select = transaction.prepare(
-        "SELECT at, min, max, sum, last, last_at, count FROM quarter WHERE series = ? ORDER BY at",
+    let Some(before) = stored(connection, series, at.as_second())? else { return Ok(()) };
+    let after = Observation { qualifier: Some(speed), ..before };
+    if before == after {
+        return Ok(());
+    }
+    update(connection, series, &after)?;
+    Change { series, over_time: OverTime::Circular, before: Some(before), after }
+        .apply(connection, calendar)
+}
+
+/// Returns the stored observation at a time.
+fn stored(
+    connection: &Connection,
+    series: i64,
+    at: i64,
+) -> Result<Option<Observation>, StoreError> {
+    let sql = "SELECT at, value, qualifier FROM raw WHERE series = ? AND at = ?";
+    let mut select = connection.prepare_cached(sql)?;
+    Ok(select.query_row([series, at], observation).optional()?)
+}
+
+/// Replaces the number and the qualifier of a stored observation.
+fn update(connection: &Connection, series: i64, after: &Observation) -> Result<(), StoreError> {
+    let sql = "UPDATE raw SET value = ?, qualifier = ? WHERE series = ? AND at = ?";
+    let mut update = connection.prepare_cached(sql)?;
+    update.execute(params![after.value, after.qualifier, series, after.at])?;
+    Ok(())
+}
+
+/// Inserts an observation, or corrects the one with the same time. Returns false if the same observation is
+/// already stored.
+fn insert(
+    connection: &Connection,
+    calendar: &mut Calendar,
+    series: &mut Series,
+    new: Observation,
+) -> Result<bool, StoreError> {
+    let Series { id, over_time, .. } = *series;
+    let is_ordered = depends_on_previous(over_time);
+    if is_ordered && series.latest.is_none() {
+        series.latest = Some(rebuild::previous(connection, id, i64::MAX)?);
+    }
+    let Observation { at, value, qualifier } = new;
+    let mut insert = connection.prepare_cached(
+        "INSERT INTO raw (series, at, value, qualifier) VALUES (?, ?, ?, ?) \
+         ON CONFLICT DO NOTHING",
     )?;
-    let mut upsert = transaction.prepare(&upsert_sql("day"))?;
-    let mut rows = select.query([series])?;
-    while let Some(row) = rows.next()? {
-        let (day, _) = calendar.day(row.get(0)?);
-        let number = |column| row.get::<_, f64>(column);
-        let (last_at, count): (i64, i64) = (row.get(5)?, row.get(6)?);
-        let (min, max, sum, last) = (number(1)?, number(2)?, number(3)?, number(4)?);
-        upsert.execute(params![series, day, min, max, sum, last, last_at, count])?;
+    let is_inserted = insert.execute(params![id, at, value, qualifier])? > 0;
+    let latest = series.latest.flatten();
+    let change = |before| Change { series: id, over_time, before, after: new };
+    if is_ordered && latest.is_none_or(|(latest, _)| at >= latest) {
+        series.latest = Some(Some((at, value)));
+    }
+    if !is_inserted {
+        let Some(before) = stored(connection, id, at)?.filter(|before| *before != new) else {
+            return Ok(false);
+        };
+        update(connection, id, &new)?;
+        change(Some(before)).apply(connection, calendar)?;
+    } else if is_ordered && latest.is_some_and(|(latest, _)| at <= latest) {
+        change(None).apply(connection, calendar)?;
+    } else {
+        add_single(connection, calendar, id, over_time, latest, &new)?;
+    }
+    Ok(true)
+}
+
+/// Adds an observation to its quarter and its day.
+fn add_single(
+    connection: &Connection,
+    calendar: &mut Calendar,
+    series: i64,
+    over_time: OverTime,
+    previous: Option<(i64, f64)>,
+    new: &Observation,
+) -> Result<(), StoreError> {
+    let bucket = Totals::after(previous, over_time).next(new);
+    let quarter = quarter_of(bucket.at);
+    let (day, _) = calendar.day(quarter);
+    for (tier, at) in [(Tier::Quarter, quarter), (Tier::Day, day)] {
+        Rollup::single(Bucket { at, ..bucket }, new.at).add_to(connection, tier, series)?;
     }
     Ok(())
+}
+
+/// A late or corrected observation, which `raw` already has.
+struct Change {
+    series: i64,
+    over_time: OverTime,
+    /// The observation before its correction; `None` if it is late.
+    before: Option<Observation>,
+    after: Observation,
+}
+
+/// What a change does to one rollup.
+#[derive(Debug, Clone, Copy, Default)]
+struct Effect {
+    /// Number of new observations.
+    inserted: i64,
+    /// True if the observation belongs to the rollup; false if only the next one does.
+    has_observation: bool,
+    /// True if the observation after it belongs to the rollup.
+    has_next: bool,
+}
+
+impl Change {
+    /// Updates the rollups of the observation, and those of the next one, whose total may depend on it.
+    fn apply(&self, connection: &Connection, calendar: &mut Calendar) -> Result<(), StoreError> {
+        let next = match depends_on_previous(self.over_time) {
+            true => self.next(connection)?,
+            false => None,
+        };
+        let quarter = |at: i64| quarter_of(at - shift(self.over_time));
+        let own = quarter(self.after.at);
+        let next_quarter = next.as_ref().map(|next| quarter(next.at));
+        let quarters = [Some(own), next_quarter.filter(|&next| next != own)];
+        let mut days: Vec<((i64, i64), Effect)> = Vec::new();
+        for start in quarters.into_iter().flatten() {
+            let has_observation = start == own;
+            let effect = Effect {
+                inserted: i64::from(has_observation && self.before.is_none()),
+                has_observation,
+                has_next: next_quarter == Some(start),
+            };
+            let raw = self.count(connection, Tier::Raw, start + shift(self.over_time), QUARTER)?;
+            let stored = rollup_row::find(connection, Tier::Quarter, self.series, start)?;
+            if is_complete(raw, effect, stored) {
+                rebuild::quarter(connection, self.series, self.over_time, start)?;
+            } else {
+                self.adjust(connection, Tier::Quarter, start, effect, next)?;
+            }
+            let day = calendar.day(start);
+            match days.iter_mut().find(|(known, _)| *known == day) {
+                Some((_, known)) => {
+                    known.inserted += effect.inserted;
+                    known.has_observation |= effect.has_observation;
+                    known.has_next |= effect.has_next;
+                }
+                None => days.push((day, effect)),
+            }
+        }
+        for ((start, end), effect) in days {
+            let quarters = self.count(connection, Tier::Quarter, start, end - start)?;
+            let stored = rollup_row::find(connection, Tier::Day, self.series, start)?;
+            if is_complete(quarters, effect, stored) {
+                rebuild::day(connection, self.series, (start, end))?;
+            } else {
+                self.adjust(connection, Tier::Day, start, effect, next)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the observation after the changed one.
+    fn next(&self, connection: &Connection) -> Result<Option<Observation>, StoreError> {
+        let sql = "SELECT at, value, qualifier FROM raw WHERE series = ? AND at > ? \
+                   ORDER BY at LIMIT 1";
+        let mut select = connection.prepare_cached(sql)?;
+        Ok(select.query_row([self.series, self.after.at], observation).optional()?)
+    }
+
+    /// Counts the observations of a span by the rows of a tier.
+    fn count(
+        &self,
+        connection: &Connection,
+        tier: Tier,
+        from: i64,
+        length: i64,
+    ) -> Result<i64, StoreError> {
+        let sql = match tier {
+            Tier::Raw => "SELECT count(*) FROM raw WHERE series = ? AND at >= ? AND at < ?",
+            _ => {
+                "SELECT coalesce(sum(count), 0) FROM quarter \
+                 WHERE series = ? AND at >= ? AND at < ?"
+            }
+        };
+        let mut select = connection.prepare_cached(sql)?;
+        Ok(select.query_row([self.series, from, from + length], |row| row.get(0))?)
+    }
+
+    /// Changes a rollup whose finer rows have been deleted in part. Its least and its largest number may be
+    /// those of an observation that was corrected.
+    fn adjust(
+        &self,
+        connection: &Connection,
+        tier: Tier,
+        start: i64,
+        effect: Effect,
+        next: Option<Observation>,
+    ) -> Result<(), StoreError> {
+        let Change { series, over_time, before, after } = *self;
+        let previous = match depends_on_previous(over_time) {
+            true => rebuild::previous(connection, series, after.at)?,
+            false => None,
+        };
+        let mut stored = rollup_row::find(connection, tier, series, start)?;
+        if effect.has_observation {
+            let new = total(over_time, previous, &after);
+            match (&mut stored, &before) {
+                (Some(stored), Some(before)) => {
+                    let Bucket { min, max, sum, .. } = &mut stored.bucket;
+                    *min = min.min(after.value);
+                    *max = max.max(after.value);
+                    *sum += after.value - before.value;
+                    if stored.last_at == after.at {
+                        stored.bucket.last = after.value;
+                    }
+                    let old = total(over_time, previous, before);
+                    stored.bucket.total = stored.bucket.total.replacing(old, new);
+                }
+                (stored, _) => {
+                    let bucket = Bucket::with_total(start, after.value, new);
+                    let single = Rollup::single(bucket, after.at);
+                    match stored {
+                        Some(stored) => stored.merge(&single),
+                        None => *stored = Some(single),
+                    }
+                }
+            }
+        }
+        if let (true, Some(next), Some(stored)) = (effect.has_next, next, &mut stored) {
+            let earlier = before.map_or(previous, |before| Some((before.at, before.value)));
+            let old = total(over_time, earlier, &next);
+            let new = total(over_time, Some((after.at, after.value)), &next);
+            stored.bucket.total = stored.bucket.total.replacing(old, new);
+        }
+        match stored {
+            Some(stored) => stored.put(connection, tier, series),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Returns true if a rollup had no more observations than the finer rows had before the change.
+fn is_complete(finer: i64, effect: Effect, stored: Option<Rollup>) -> bool {
+    let stored = stored.map_or(0, |stored| i64::try_from(stored.bucket.count).unwrap_or(i64::MAX));
+    finer - effect.inserted >= stored
+}
+
+impl Total {
+    /// Replaces the share of one observation.
+    fn replacing(self, old: Total, new: Total) -> Total {
+        match (self, old, new) {
+            (Total::Amount(all), Total::Amount(old), Total::Amount(new)) => {
+                Total::Amount(all - old + new)
+            }
+            (Total::Vector(all), Total::Vector(old), Total::Vector(new)) => {
+                Total::Vector(all - old + new)
+            }
+            _ => Total::None,
+        }
+    }
 }

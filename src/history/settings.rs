@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
+use super::renames::SourceFields;
+
 /// Settings of a recorder and its readers.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -18,6 +20,8 @@ pub struct Settings {
     pub zone: TimeZone,
     /// Number of connections that read.
     pub readers: usize,
+    /// Configured sources, with the fields that have another name now.
+    pub sources: Vec<SourceFields>,
 }
 
 /// Age at which rows of each table are deleted; `None`: never.

@@ -18,6 +18,7 @@ use crate::units::Unit;
 mod backup;
 mod damage;
 mod events;
+mod over_time;
 mod pieces;
 mod recording;
 mod retention;
@@ -46,6 +47,7 @@ impl Fixture {
             keep: FOREVER,
             zone: TimeZone::UTC,
             readers: 2,
+            sources: Vec::new(),
         }
     }
 
@@ -59,7 +61,7 @@ impl Fixture {
     }
 
     fn writer(&self) -> Writer {
-        Writer::open(&self.path, &TimeZone::UTC).unwrap()
+        Writer::open(&self.path, &TimeZone::UTC, &[], || {}).unwrap()
     }
 }
 

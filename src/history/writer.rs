@@ -1,18 +1,25 @@
 //! The connection that writes. Each batch is one transaction.
 
+use std::collections::HashSet;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
+use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Transaction, params};
 
 use super::calendar::Calendar;
 use super::entry::{Entry, StoredEvent};
 use super::error::StoreError;
-use super::rollup::{self, SeriesIds};
+use super::meta;
+use super::rebuild::{self, LONGEST_DAY};
+use super::renames::{self, SourceFields};
+use super::rollup;
 use super::schema;
+use super::series::SeriesTable;
 use super::settings::Retention;
+use super::upgrade;
 use crate::board::Change;
 use crate::time_zone;
 
@@ -36,7 +43,7 @@ pub fn import(
     zone: &TimeZone,
     changes: impl IntoIterator<Item = Change>,
 ) -> Result<u64, StoreError> {
-    let mut writer = Writer::open(path, zone)?;
+    let mut writer = Writer::open(path, zone, &[], || {})?;
     // The transaction is large, and its rows are not sorted.
     writer.connection.pragma_update(None, "cache_size", -IMPORT_CACHE_KIB)?;
     let mut id = writer.latest_event()?;
@@ -56,22 +63,42 @@ pub fn import(
 pub(super) struct Writer {
     connection: Connection,
     calendar: Calendar,
-    series: SeriesIds,
+    series: SeriesTable,
+    /// Sources and fields whose samples the file refuses.
+    refused: HashSet<(Arc<str>, Arc<str>)>,
 }
 
 impl Writer {
-    /// Opens the file, or creates it. Days are those of `zone`.
-    pub(super) fn open(path: &Path, zone: &TimeZone) -> Result<Writer, StoreError> {
-        let connection = schema::open_to_write(path)?;
-        let calendar = Calendar::new(zone.clone());
-        let mut writer = Writer { connection, calendar, series: SeriesIds::new() };
+    /// Opens the file, or creates it, and migrates it. Days are those of `zone`. Calls `beat` during long
+    /// statements, here and later.
+    pub(super) fn open(
+        path: &Path,
+        zone: &TimeZone,
+        sources: &[SourceFields],
+        beat: impl Fn() + Send + 'static,
+    ) -> Result<Writer, StoreError> {
+        let mut calendar = Calendar::new(zone.clone());
+        let connection = schema::open_to_write(path, beat, |transaction, version| {
+            upgrade::run(transaction, &mut calendar, sources, version)
+        })?;
+        let (series, refused) = (SeriesTable::default(), HashSet::new());
+        let mut writer = Writer { connection, calendar, series, refused };
+        writer.move_renamed(sources)?;
         writer.adopt_zone(zone)?;
+        writer.mend_days()?;
         Ok(writer)
     }
 
-    /// Checks the whole file for damage, which may take minutes. Calls `beat` meanwhile.
-    pub(super) fn verify(&mut self, beat: impl Fn() + Send + 'static) -> Result<(), StoreError> {
-        schema::verify_with(&mut self.connection, beat)
+    /// Checks the whole file for damage, which may take minutes.
+    pub(super) fn verify(&self) -> Result<(), StoreError> {
+        schema::verify(&self.connection)
+    }
+
+    /// Moves the renamed fields of sources that were not configured when the file was migrated.
+    fn move_renamed(&mut self, sources: &[SourceFields]) -> Result<(), StoreError> {
+        let transaction = self.connection.transaction()?;
+        renames::apply(&transaction, &mut self.calendar, sources)?;
+        Ok(transaction.commit()?)
     }
 
     /// Returns the largest id of an event; 0 if there is none.
@@ -80,36 +107,62 @@ impl Writer {
         Ok(self.connection.query_row(sql, [], |row| row.get(0))?)
     }
 
-    /// Writes all entries in one transaction; returns the number of new rows. Entries that are already
-    /// stored are skipped.
+    /// Writes all entries in one transaction; returns the number of new and corrected rows. Entries that are
+    /// already stored are skipped.
+    ///
+    /// If the file refuses a sample, such as by a constraint that other software added, the samples of that
+    /// field are left out: they must not keep those of other sources from being written.
     pub(super) fn write<'e>(
         &mut self,
-        entries: impl Iterator<Item = &'e Entry>,
+        entries: impl Iterator<Item = &'e Entry> + Clone,
     ) -> Result<u64, StoreError> {
-        let written = self.write_transaction(entries);
-        if written.is_err() {
+        loop {
+            let refused = match self.write_transaction(entries.clone()) {
+                Ok(rows) => return Ok(rows),
+                Err(refused) => refused,
+            };
             // The rollback has removed series that the transaction had created.
             self.series.clear();
+            let Refused { field, error } = refused;
+            match field
+                .filter(|_| error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation))
+            {
+                Some((source, field)) => {
+                    log::error!(
+                        "the history refuses values of {source}.{field}, which are not recorded \
+                         until the next start: {error}"
+                    );
+                    self.refused.insert((source, field));
+                }
+                None => return Err(error),
+            }
         }
-        written
     }
 
     fn write_transaction<'e>(
         &mut self,
         entries: impl Iterator<Item = &'e Entry>,
-    ) -> Result<u64, StoreError> {
+    ) -> Result<u64, Refused> {
         let transaction = self.connection.transaction()?;
         let mut rows = 0;
         for entry in entries {
             match entry {
                 Entry::Samples(samples) => {
                     for sample in samples {
-                        rows += rollup::add(
+                        let field = || (sample.source.clone(), sample.field.clone());
+                        if !self.refused.is_empty() && self.refused.contains(&field()) {
+                            continue;
+                        }
+                        let added = rollup::add(
                             &transaction,
                             &mut self.series,
                             &mut self.calendar,
                             sample,
-                        )?;
+                            samples,
+                        );
+                        let is_new =
+                            added.map_err(|error| Refused { field: Some(field()), error })?;
+                        rows += u64::from(is_new);
                     }
                 }
                 Entry::Event(StoredEvent { id, event }) => {
@@ -166,9 +219,7 @@ impl Writer {
     /// Recomputes the days from the quarters if they were computed for another zone.
     fn adopt_zone(&mut self, zone: &TimeZone) -> Result<(), StoreError> {
         let name = &*time_zone::identity(zone);
-        let sql = "SELECT value FROM meta WHERE key = 'timezone'";
-        let stored: Option<String> =
-            self.connection.query_row(sql, [], |row| row.get(0)).optional()?;
+        let stored = meta::get(&self.connection, meta::TIME_ZONE)?;
         if stored.as_deref() == Some(name) {
             return Ok(());
         }
@@ -180,13 +231,46 @@ impl Writer {
         let all = self.all_series()?;
         let transaction = self.connection.transaction()?;
         for series in all {
-            rollup::rebuild_days(&transaction, &mut self.calendar, series)?;
+            rebuild::days(&transaction, &mut self.calendar, series)?;
         }
-        let sql = "INSERT INTO meta (key, value) VALUES ('timezone', ?) \
-                   ON CONFLICT DO UPDATE SET value = excluded.value";
-        transaction.execute(sql, [name])?;
-        transaction.commit()?;
+        meta::set(&transaction, meta::TIME_ZONE, name)?;
+        Ok(transaction.commit()?)
+    }
+
+    /// Recomputes the days of series that have days of another calendar. Earlier versions recorded such days,
+    /// which overlap with others, when the zone had no name; and the rules of a zone may change.
+    fn mend_days(&mut self) -> Result<(), StoreError> {
+        for series in self.all_series()? {
+            let mut select = self.connection.prepare_cached(
+                "SELECT at FROM day WHERE series = ?1 AND at > \
+                 (SELECT min(at) FROM quarter WHERE series = ?1) - ?2 ORDER BY at",
+            )?;
+            let mut is_foreign = false;
+            for at in select.query_map([series, LONGEST_DAY], |row| row.get::<_, i64>(0))? {
+                let at = at?;
+                is_foreign |= self.calendar.day(at).0 != at;
+            }
+            drop(select);
+            if is_foreign {
+                log::info!("the days of a series belong to another time zone: recomputing them");
+                let transaction = self.connection.transaction()?;
+                rebuild::days(&transaction, &mut self.calendar, series)?;
+                transaction.commit()?;
+            }
+        }
         Ok(())
+    }
+}
+
+/// A transaction that failed, and the field whose sample it could not write.
+struct Refused {
+    field: Option<(Arc<str>, Arc<str>)>,
+    error: StoreError,
+}
+
+impl From<rusqlite::Error> for Refused {
+    fn from(error: rusqlite::Error) -> Refused {
+        Refused { field: None, error: error.into() }
     }
 }
 
@@ -226,7 +310,7 @@ mod tests {
     fn series_of_a_transaction_that_was_rolled_back_gets_a_new_id() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("pumphouse.db");
-        let mut writer = Writer::open(&path, &TimeZone::UTC).unwrap();
+        let mut writer = Writer::open(&path, &TimeZone::UTC, &[], || {}).unwrap();
         let pages: i64 =
             writer.connection.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
         let most = |writer: &Writer, pages: i64| {

@@ -29,9 +29,9 @@ use crate::admin::scoreboard::Scoreboard;
 use crate::admin::{Admin, AdminPages};
 use crate::board::{Board, EventKind, Reporter, ServiceInfo, SourceInfo};
 use crate::certificates::{CertificateWatcher, LiveCertificates};
-use crate::config::{self, Config};
+use crate::config::{self, Config, renamed_fields};
 use crate::engine::{Engine, Listener, Settings};
-use crate::history::{self, History, Retention, trend_samples};
+use crate::history::{self, History, RenamedSeries, Retention, SourceFields, trend_samples};
 use crate::kernel::descriptors;
 use crate::last_values::{self, Saver};
 use crate::logging;
@@ -238,6 +238,7 @@ fn service() -> ServiceInfo {
 
 fn history_settings(config: &Config) -> history::Settings {
     let zone = config.site.timezone.clone();
+    let sources = config.sources.iter().map(fields_of).collect();
     // A reader for each permit of expensive work and one more, but fewer than workers: a disk that
     // hangs must not hold all of these.
     let engine = &config.server.engine;
@@ -250,6 +251,7 @@ fn history_settings(config: &Config) -> history::Settings {
             keep: Retention { raw: file.keep_raw, quarters: file.keep_15m, days: file.keep_daily },
             zone,
             readers,
+            sources,
         },
         None => history::Settings {
             path: None,
@@ -257,8 +259,19 @@ fn history_settings(config: &Config) -> history::Settings {
             keep: Retention::default(),
             zone,
             readers,
+            sources,
         },
     }
+}
+
+/// Returns the fields of a source that the history recorded under other names.
+fn fields_of(source: &config::Source) -> SourceFields {
+    let renamed = renamed_fields(source.kind.as_str()).map(|field| RenamedSeries {
+        old: field.old,
+        new: field.new,
+        is_rate: field.is_rate,
+    });
+    SourceFields { source: source.name.clone(), renamed: renamed.collect() }
 }
 
 /// Returns the number of connections that are admitted, and warns if it is lower than configured.

@@ -1,5 +1,6 @@
 //! Series as JSON, CSV and NDJSON, rendered point by point as the client reads.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::io::{self, Read};
@@ -11,10 +12,13 @@ use strum::{EnumString, IntoStaticStr, VariantNames};
 use crate::engine::StreamBody;
 use crate::history::{Bucket, History, HistoryError, Points, QUARTER, RowBudget, Tier};
 use crate::timestamp::Rfc3339;
-use crate::units::round_to;
+use crate::units::{OverTime, round_to};
 
-/// Decimals of a mean. The observations have fewer.
-const MEAN_DECIMALS: i32 = 4;
+/// Significant digits of a computed number. The observations have fewer.
+const SIGNIFICANT_DIGITS: i32 = 9;
+
+/// Most decimals of a computed number. Smaller numbers are errors of rounding.
+const MAX_DECIMALS: i32 = 30;
 
 /// Number of bytes that are rendered in one piece. With the last point they fit one read of the
 /// engine, so no part of a piece is held while the client does not read.
@@ -116,17 +120,18 @@ impl SeriesBody {
     }
 
     fn point(&mut self, point: &Bucket, out: &mut String) {
+        let point = Point { bucket: point, over_time: self.points.over_time() };
         match self.format {
-            Format::Csv => csv_point(point, out),
+            Format::Csv => point.csv(out),
             Format::Ndjson => {
-                json_point(point, out);
+                point.json(out);
                 out.push('\n');
             }
             Format::Json => {
                 if !std::mem::take(&mut self.first) {
                     out.push(',');
                 }
-                json_point(point, out);
+                point.json(out);
             }
         }
     }
@@ -171,30 +176,75 @@ fn json_head(points: &Points) -> String {
     let unit = points.unit().map_or_else(|| "null".to_owned(), |unit| format!("\"{unit}\""));
     let step = step.map_or_else(|| "null".to_owned(), |step| step.to_string());
     format!(
-        r#"{{"field":"{}.{}","unit":{unit},"from":"{}","to":"{}","resolution":"{}","step":{step},"points":["#,
+        r#"{{"field":"{}.{}","unit":{unit},"over_time":"{}","from":"{}","to":"{}","resolution":"{}","step":{step},"points":["#,
         window.source,
         window.field,
+        points.over_time(),
         time(window.from),
         time(window.to),
         plan.tier.as_str(),
     )
 }
 
-/// Appends a point as JSON.
-fn json_point(point: &Bucket, out: &mut String) {
-    let Bucket { min, max, last, count, .. } = point;
-    let (at, value) = (time(point.at), round_to(point.mean(), MEAN_DECIMALS));
-    let _ = write!(
-        out,
-        r#"{{"at":"{at}","value":{value},"min":{min},"max":{max},"last":{last},"count":{count}}}"#
-    );
+/// A point with the aggregation by which its value is computed.
+struct Point<'b> {
+    bucket: &'b Bucket,
+    over_time: OverTime,
 }
 
-/// Appends a point as a line of CSV.
-fn csv_point(point: &Bucket, out: &mut String) {
-    let Bucket { min, max, last, count, .. } = point;
-    let (at, value) = (time(point.at), round_to(point.mean(), MEAN_DECIMALS));
-    let _ = write!(out, "{at},{value},{min},{max},{last},{count}\r\n");
+impl Point<'_> {
+    /// Returns value, least, most and latest. Directions have no least and no most: they turn in a circle.
+    fn numbers(&self) -> [Option<f64>; 4] {
+        let Point { bucket, over_time } = *self;
+        let value = bucket.value(over_time).map(significant);
+        let is_band = over_time != OverTime::Circular;
+        let finite = |number: f64| number.is_finite().then_some(number);
+        let [min, max] = [bucket.min, bucket.max].map(|number| finite(number).filter(|_| is_band));
+        [value, min, max, finite(bucket.last)]
+    }
+
+    /// Appends the point as JSON.
+    fn json(&self, out: &mut String) {
+        let at = time(self.bucket.at);
+        let _ = write!(out, r#"{{"at":"{at}""#);
+        for (name, number) in ["value", "min", "max", "last"].into_iter().zip(self.numbers()) {
+            let _ = match number {
+                Some(number) => write!(out, r#","{name}":{number}"#),
+                None => write!(out, r#","{name}":null"#),
+            };
+        }
+        let _ = write!(out, r#","count":{}"#, self.bucket.count);
+        if let Some(note) = self.bucket.note(self.over_time) {
+            // Notes contain no characters that JSON escapes.
+            let _ = write!(out, r#","note":"{note}""#);
+        }
+        if self.bucket.is_partial {
+            out.push_str(r#","partial":true"#);
+        }
+        out.push('}');
+    }
+
+    /// Appends the point as a line of CSV.
+    fn csv(&self, out: &mut String) {
+        out.push_str(&time(self.bucket.at));
+        for number in self.numbers() {
+            out.push(',');
+            if let Some(number) = number {
+                let _ = write!(out, "{number}");
+            }
+        }
+        let _ = write!(out, ",{}\r\n", self.bucket.count);
+    }
+}
+
+/// Rounds a computed number to its [`SIGNIFICANT_DIGITS`].
+fn significant(number: f64) -> f64 {
+    if number == 0.0 || !number.is_finite() {
+        return 0.0;
+    }
+    // The logarithm of a finite number is far within the range of an i32.
+    let digits = SIGNIFICANT_DIGITS - 1 - number.abs().log10().floor() as i32;
+    round_to(number, digits.clamp(0, MAX_DECIMALS))
 }
 
 fn time(at: i64) -> String {
@@ -222,9 +272,10 @@ impl Exporter {
         let window = points.window();
         let (source, field) = (&window.source, &window.field);
         let unit = points.unit().map(|unit| unit.as_str());
+        let point = Point { bucket: point, over_time: points.over_time() };
         if self.format == Format::Csv {
-            let _ = write!(out, "{source},{field},{},", unit.unwrap_or_default());
-            return csv_point(point, out);
+            let _ = write!(out, "{source},{field},{},", csv_text(unit.unwrap_or_default()));
+            return point.csv(out);
         }
         // Neither names nor units contain characters that JSON escapes.
         let _ = write!(out, r#"{{"source":"{source}","field":"{field}","unit":"#);
@@ -233,8 +284,34 @@ impl Exporter {
             None => write!(out, "null,"),
         };
         let begin = out.len();
-        json_point(point, out);
+        point.json(out);
         out.remove(begin);
         out.push('\n');
+    }
+}
+
+/// Quotes a text of CSV if it contains a comma (RFC 4180). Labels contain no quotes.
+fn csv_text(text: &str) -> Cow<'_, str> {
+    if text.contains(',') { format!("\"{text}\"").into() } else { text.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn computed_number_keeps_its_significant_digits() {
+        for (number, expected) in [
+            (0.1 + 0.2, "0.3"),
+            (0.000_001_234_5, "0.0000012345"),
+            (1.0 / 3.0, "0.333333333"),
+            (-200.0 / 3.0, "-66.6666667"),
+            (1_234_567_890.4, "1234567890"),
+            (1e15, "1000000000000000"),
+            (0.0, "0"),
+            (-1e-40, "0"),
+        ] {
+            assert_eq!(significant(number).to_string(), expected);
+        }
     }
 }

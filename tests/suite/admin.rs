@@ -51,6 +51,7 @@ impl OverEngine {
             keep: Retention::default(),
             zone: TimeZone::UTC,
             readers: 1,
+            sources: Vec::new(),
         });
         let (board, reader, reporter) =
             Board::start(Vec::new(), Vec::new(), service.clone(), Box::new(|_| ())).unwrap();

@@ -35,7 +35,7 @@ fn fill_densely(path: &Path) {
     import(path, &TimeZone::UTC, [Change::Observed(vec![latest])]).unwrap();
     let sql = format!(
         "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n LIMIT {ROWS})
-         INSERT INTO raw SELECT series.id, {now} - {ROWS} - 1 + n, n % 100 FROM n, series"
+         INSERT INTO raw (series, at, value) SELECT series.id, {now} - {ROWS} - 1 + n, n % 100 FROM n, series"
     );
     rusqlite::Connection::open(path).unwrap().execute_batch(&sql).unwrap();
 }

@@ -134,7 +134,7 @@ fn open_window_holds_no_reader() {
         assert_eq!(points.next().unwrap().unwrap().last, 0.0);
     }
     // An observation that is already stored adds no row.
-    let late = Entry::Samples(vec![sample("level", START + 4_999, 1.0, Unit::Percent)]);
+    let late = Entry::Samples(vec![level(START + 4_999, 4_999.0)]);
     assert_eq!(writer.write([&late].into_iter()).unwrap(), 0);
     for points in open {
         assert_eq!(points.count(), 4_999);

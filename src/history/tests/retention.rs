@@ -47,7 +47,8 @@ fn window_older_than_a_tier_is_read_from_the_next_one() {
     assert_eq!(plan(5 * day, Step::Raw).2, 0, "`raw` is never replaced by another tier");
     // A series in another unit, whose observations were all deleted, does not affect the plan.
     let inches = Entry::Samples(vec![sample("level", START - 90 * day, 1.0, Unit::Inch)]);
-    writer.write([&inches].into_iter()).unwrap();
+    let percent = Entry::Samples(vec![level(START + 40 * day, 1.0)]);
+    writer.write([&inches, &percent].into_iter()).unwrap();
     while !writer.prune(&keep, moment(START + 40 * day)).unwrap() {}
     assert_eq!(plan(35 * day, ten_minutes), (Tier::Raw, Some(600), 144));
     assert_eq!(plan(25 * day, ten_minutes), (Tier::Quarter, None, 96));

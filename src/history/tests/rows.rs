@@ -121,7 +121,7 @@ fn days_are_recomputed_when_the_time_zone_changes() {
     fixture.writer().write([&Entry::Samples(samples)].into_iter()).unwrap();
     let days = |zone: &str| {
         let zone = TimeZone::get(zone).unwrap();
-        drop(Writer::open(&fixture.path, &zone).unwrap());
+        drop(Writer::open(&fixture.path, &zone, &[], || {}).unwrap());
         let history = History::read_only(&fixture.path, zone);
         let step = Step::Seconds(86_400);
         points(&history, window("level", START - 86_400, START + 3 * 86_400, step))

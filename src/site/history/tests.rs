@@ -56,7 +56,8 @@ fn window_of_each_length_has_its_resolution_and_step() {
         ("field=tank.level", "raw", Json::Null, 216),
         ("field=tank.level&days=1", "raw", Json::Null, 216),
         ("field=tank.level&days=2", "15m", 900.into(), 169),
-        ("field=tank.level&days=2&step=1h", "15m", 3600.into(), 43),
+        // The first hour and the first day are those parts that the window has of them.
+        ("field=tank.level&days=2&step=1h", "15m", 3600.into(), 44),
         ("field=tank.level&days=365", "1d", 86_400.into(), 3),
         ("field=tank.level&hours=1&step=raw", "raw", Json::Null, 12),
         ("field=tank.level&from=2026-01-31&to=2026-01-31T06:00:00Z", "raw", Json::Null, 8),
@@ -70,7 +71,11 @@ fn window_of_each_length_has_its_resolution_and_step() {
         assert_eq!(series["points"].as_array().unwrap().len(), points, "{query}");
     }
     let series = get_series(site, "field=tank.level&hours=2&step=1h");
-    let hour = &series["points"][1];
+    assert_eq!(series["over_time"], "mean");
+    // From 15:21 to 17:21.
+    let partial = [0, 1, 2].map(|n| series["points"][n]["partial"].as_bool().is_some());
+    assert_eq!(partial, [true, false, true]);
+    let hour = &series["points"][2];
     assert_eq!((&hour["at"], &hour["count"]), (&"2026-01-31T17:00:00Z".into(), &5.into()));
     assert!(hour["min"].as_f64() <= hour["value"].as_f64(), "{hour}");
 }

@@ -72,6 +72,7 @@ pub(super) fn series() -> Json {
     json!({
         "field": "tank.level",
         "unit": "%",
+        "over_time": "mean",
         "from": "2026-01-31T16:00:00Z",
         "to": "2026-01-31T18:00:00Z",
         "resolution": "raw",

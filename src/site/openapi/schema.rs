@@ -1,7 +1,7 @@
 //! The schemas of all bodies (JSON Schema 2020-12).
 
 use serde_json::{Value as Json, json};
-use strum::VariantArray;
+use strum::{VariantArray, VariantNames as _};
 
 use super::example;
 use crate::access::MAX_NAME_BYTES;
@@ -9,7 +9,7 @@ use crate::board::{ErrorKind, EventKind, State};
 use crate::config::KINDS;
 use crate::history::{DAY, Tier};
 use crate::site::login::LOGIN_BODY_LIMIT;
-use crate::units::{MAX_LABEL, Unit};
+use crate::units::{MAX_LABEL, OverTime, Unit};
 
 /// Pattern of a source's or a field's name.
 pub(super) const NAME: &str = "^[a-z][a-z0-9_]*$";
@@ -275,10 +275,15 @@ fn series() -> Json {
     let tiers = names(Tier::as_str);
     json!({
         "type": "object",
-        "required": ["field", "unit", "from", "to", "resolution", "step", "points"],
+        "required": ["field", "unit", "over_time", "from", "to", "resolution", "step", "points"],
         "properties": {
             "field": {"type": "string", "pattern": FIELD},
             "unit": unit(),
+            "over_time": {
+                "type": "string",
+                "description": "Aggregation of the field over time, by which `value` is computed.",
+                "enum": OverTime::VARIANTS,
+            },
             "from": reference("Time"),
             "to": {"$ref": "#/components/schemas/Time", "description": "End of the window, exclusive."},
             "resolution": {
@@ -298,16 +303,30 @@ fn series() -> Json {
 }
 
 fn point() -> Json {
+    let number =
+        |description: &str| json!({"type": ["number", "null"], "description": description});
     json!({
         "type": "object",
         "required": ["at", "value", "min", "max", "last", "count"],
         "properties": {
             "at": {"$ref": "#/components/schemas/Time", "description": "Begin of the step."},
-            "value": {"type": "number", "description": "The mean."},
-            "min": {"type": "number"},
-            "max": {"type": "number"},
-            "last": {"type": "number"},
+            "value": number(
+                "If `step` is null, the observation. Else by `over_time`: the mean (`mean`), the mean \
+                 direction, weighted by the wind speed (`circular`), the sum of amounts, each in the \
+                 step that ends at its time or contains it (`sum`), the rise of a counter that may be \
+                 reset (`increase`), the largest (`max`) or the latest (`last`) observation. Null as \
+                 `note` explains.",
+            ),
+            "min": number("Smallest observation; null for directions."),
+            "max": number("Largest observation; null for directions."),
+            "last": number("Latest observation."),
             "count": {"type": "integer", "description": "Number of observations.", "minimum": 1},
+            "note": {"type": "string", "description": "Reason why `value` is null; absent else."},
+            "partial": {
+                "type": "boolean",
+                "description": "True if `from` or `to` cuts the step, so that the point has the \
+                                observations inside of the window only; absent else.",
+            },
         },
     })
 }

@@ -62,7 +62,7 @@ impl RecordedSite {
             let name = format!("f{number}");
             recorded.sql(&format!(
                 "INSERT INTO series (source, field, unit) VALUES ('tank', '{name}', '%');
-                 INSERT INTO raw SELECT series.id, at, value FROM raw, series
+                 INSERT INTO raw (series, at, value) SELECT series.id, at, value FROM raw, series
                  WHERE raw.series = 1 AND field = '{name}'"
             ));
             values.push((name.as_str().into(), Value::number(50.0, Unit::Percent)));

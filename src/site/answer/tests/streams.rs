@@ -40,7 +40,7 @@ fn stream_between_two_reads_holds_rows_and_no_rendered_bytes() {
                 Ok(length) => read += length,
                 Err(error) => panic!("{error}"),
             }
-            // A page of rows, of 48 bytes each.
+            // A page of rows, of 88 bytes each.
             let held = source.held_bytes();
             assert!(held < 14 << 10, "{format}: {held}");
         }

@@ -1,0 +1,295 @@
+//! Recomputes rollups from the rows of the next finer table.
+//!
+//! Retention deletes fine rows before coarse ones, so a rollup may have more observations than the fine rows
+//! that are left. Such a row is *incomplete* here: it keeps its numbers, and only its total is estimated
+//! where the other numbers allow it.
+
+use std::collections::HashSet;
+
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+
+use super::bucket::{Bucket, Tier, Total};
+use super::calendar::{Calendar, DAY, QUARTER};
+use super::error::StoreError;
+use super::observation::{Observation, Totals, depends_on_previous, shift};
+use super::rollup_row::{self, Rollup, columns, of_table};
+use crate::units::OverTime;
+
+/// Longest day: the clocks are set back by an hour.
+pub(super) const LONGEST_DAY: i64 = DAY + 60 * 60;
+
+/// Rows of a table that are read before some of them are written.
+const PAGE_ROWS: i64 = 1_000;
+
+/// Returns the start of the quarter that contains a time.
+pub(super) const fn quarter_of(at: i64) -> i64 {
+    at.div_euclid(QUARTER) * QUARTER
+}
+
+/// Returns time and number of the latest observation before `before`. Where single observations have been
+/// deleted, the latest one of a quarter or of a day is known still.
+pub(super) fn previous(
+    connection: &Connection,
+    series: i64,
+    before: i64,
+) -> Result<Option<(i64, f64)>, StoreError> {
+    const RAW: &str = "SELECT at, value FROM raw WHERE series = ?1 AND at < ?2 \
+                       ORDER BY at DESC LIMIT 1";
+    const QUARTERS: &str = "SELECT last_at, last FROM quarter WHERE series = ?1 AND at < ?2 \
+                            AND last_at < ?2 ORDER BY at DESC LIMIT 1";
+    const DAYS: &str = "SELECT last_at, last FROM day WHERE series = ?1 AND at < ?2 \
+                        AND last_at < ?2 ORDER BY at DESC LIMIT 1";
+    for sql in [RAW, QUARTERS, DAYS] {
+        let mut select = connection.prepare_cached(sql)?;
+        let row = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
+        if let Some(found) = select.query_row([series, before], row).optional()? {
+            return Ok(Some(found));
+        }
+    }
+    Ok(None)
+}
+
+/// Reads a row of `at, value, qualifier`.
+pub(super) fn observation(row: &Row<'_>) -> rusqlite::Result<Observation> {
+    Ok(Observation { at: row.get(0)?, value: row.get(1)?, qualifier: row.get(2)? })
+}
+
+/// Recomputes the quarter that starts at `quarter` from its single observations.
+pub(super) fn quarter(
+    connection: &Connection,
+    series: i64,
+    over_time: OverTime,
+    start: i64,
+) -> Result<(), StoreError> {
+    let begin = start + shift(over_time);
+    let before = match depends_on_previous(over_time) {
+        true => previous(connection, series, begin)?,
+        false => None,
+    };
+    let mut totals = Totals::after(before, over_time);
+    let mut select = connection.prepare_cached(
+        "SELECT at, value, qualifier FROM raw WHERE series = ? AND at >= ? AND at < ? ORDER BY at",
+    )?;
+    let mut whole: Option<Rollup> = None;
+    for row in select.query_map([series, begin, begin + QUARTER], observation)? {
+        let row = row?;
+        let bucket = Bucket { at: start, ..totals.next(&row) };
+        merge_into(&mut whole, Rollup::single(bucket, row.at));
+    }
+    store(connection, Tier::Quarter, series, start, whole)
+}
+
+/// Recomputes the day from `start` to `end` from its quarters.
+pub(super) fn day(
+    connection: &Connection,
+    series: i64,
+    (start, end): (i64, i64),
+) -> Result<(), StoreError> {
+    let mut select = connection.prepare_cached(concat!(
+        "SELECT ",
+        columns!(),
+        " FROM quarter WHERE series = ? AND at >= ? AND at < ? ORDER BY at"
+    ))?;
+    let mut whole: Option<Rollup> = None;
+    for row in select.query_map([series, start, end], rollup_row::read)? {
+        let Some(mut row) = row? else { continue };
+        row.bucket.at = start;
+        merge_into(&mut whole, row);
+    }
+    store(connection, Tier::Day, series, start, whole)
+}
+
+fn merge_into(whole: &mut Option<Rollup>, part: Rollup) {
+    match whole {
+        Some(whole) => whole.merge(&part),
+        None => *whole = Some(part),
+    }
+}
+
+fn store(
+    connection: &Connection,
+    tier: Tier,
+    series: i64,
+    at: i64,
+    whole: Option<Rollup>,
+) -> Result<(), StoreError> {
+    match whole {
+        Some(whole) => whole.put(connection, tier, series),
+        None => rollup_row::delete(connection, tier, series, at),
+    }
+}
+
+/// Recomputes all rollups of a series for another aggregation. `before` is the one by which they are stored.
+pub(super) fn whole_series(
+    connection: &Connection,
+    calendar: &mut Calendar,
+    series: i64,
+    before: OverTime,
+    after: OverTime,
+) -> Result<(), StoreError> {
+    quarters(connection, series, before, after)?;
+    estimate_totals(connection, Tier::Quarter, series, after)?;
+    days(connection, calendar, series)?;
+    estimate_totals(connection, Tier::Day, series, after)
+}
+
+/// Recomputes the complete quarters from single observations, and deletes the totals of the others.
+fn quarters(
+    connection: &Connection,
+    series: i64,
+    before: OverTime,
+    after: OverTime,
+) -> Result<(), StoreError> {
+    let first = "SELECT min(at) FROM raw WHERE series = ?";
+    let first: Option<i64> = connection.query_row(first, [series], |row| row.get(0))?;
+    let complete = "DELETE FROM quarter WHERE series = ?1 AND at >= ?2 AND count <= \
+                    (SELECT count(*) FROM raw WHERE raw.series = ?1 \
+                     AND raw.at >= quarter.at + ?3 AND raw.at < quarter.at + ?3 + ?4)";
+    let begin = first.map_or(i64::MAX, |first| quarter_of(first - shift(before)));
+    connection.execute(complete, params![series, begin, shift(before), QUARTER])?;
+    let sql = "UPDATE quarter SET amount = NULL, east = NULL, north = NULL, weight = NULL \
+               WHERE series = ?";
+    connection.execute(sql, [series])?;
+    let Some(first) = first else { return Ok(()) };
+    let mut select = connection.prepare("SELECT at FROM quarter WHERE series = ? AND at >= ?")?;
+    let incomplete: HashSet<i64> =
+        select.query_map([series, begin], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    let before_first = match depends_on_previous(after) {
+        true => previous(connection, series, first)?,
+        false => None,
+    };
+    let mut totals = Totals::after(before_first, after);
+    let mut select =
+        connection.prepare("SELECT at, value, qualifier FROM raw WHERE series = ? ORDER BY at")?;
+    let mut open: Option<Rollup> = None;
+    for row in select.query_map([series], observation)? {
+        let row = row?;
+        let bucket = totals.next(&row);
+        if incomplete.contains(&quarter_of(row.at - shift(before))) {
+            // The quarter has the observation already.
+            continue;
+        }
+        let at = quarter_of(bucket.at);
+        if let Some(complete) = open.take_if(|open| open.bucket.at != at) {
+            complete.add_to(connection, Tier::Quarter, series)?;
+        }
+        merge_into(&mut open, Rollup::single(Bucket { at, ..bucket }, row.at));
+    }
+    match open {
+        Some(complete) => complete.add_to(connection, Tier::Quarter, series),
+        None => Ok(()),
+    }
+}
+
+/// Recomputes the days of a series from its quarters. Days with more observations than the quarters that are
+/// left keep their numbers.
+pub(super) fn days(
+    connection: &Connection,
+    calendar: &mut Calendar,
+    series: i64,
+) -> Result<(), StoreError> {
+    let first = "SELECT min(at) FROM quarter WHERE series = ?";
+    let first: Option<i64> = connection.query_row(first, [series], |row| row.get(0))?;
+    let begin = first.map_or(i64::MAX, |first| first - LONGEST_DAY);
+    // The days may be those of another calendar, whose lengths are not known.
+    let complete = "DELETE FROM day WHERE series = ?1 AND at > ?2 AND count <= \
+                    (SELECT coalesce(sum(count), 0) FROM quarter WHERE quarter.series = ?1 \
+                     AND quarter.at >= day.at AND quarter.at < day.at + ?3)";
+    connection.execute(complete, params![series, begin, LONGEST_DAY])?;
+    let sql = "UPDATE day SET amount = NULL, east = NULL, north = NULL, weight = NULL \
+               WHERE series = ?";
+    connection.execute(sql, [series])?;
+    let mut select =
+        connection.prepare("SELECT at FROM day WHERE series = ? AND at > ? ORDER BY at")?;
+    let kept = select
+        .query_map([series, begin], |row| row.get(0))?
+        .map(|at| {
+            let at: i64 = at?;
+            let (start, end) = calendar.day(at);
+            Ok((at, if start == at { end } else { at + DAY }))
+        })
+        .collect::<Result<Vec<(i64, i64)>, rusqlite::Error>>()?;
+    let mut kept = kept.into_iter().peekable();
+    let mut select = connection.prepare(concat!(
+        "SELECT ",
+        columns!(),
+        " FROM quarter WHERE series = ? ORDER BY at"
+    ))?;
+    let mut open: Option<Rollup> = None;
+    for row in select.query_map([series], rollup_row::read)? {
+        let Some(mut row) = row? else { continue };
+        let quarter = row.bucket.at;
+        while kept.next_if(|&(_, end)| end <= quarter).is_some() {}
+        if kept.peek().is_some_and(|&(start, _)| start <= quarter) {
+            // The day has the observations of the quarter already.
+            continue;
+        }
+        row.bucket.at = calendar.day(quarter).0;
+        if let Some(complete) = open.take_if(|open| open.bucket.at != row.bucket.at) {
+            complete.add_to(connection, Tier::Day, series)?;
+        }
+        merge_into(&mut open, row);
+    }
+    match open {
+        Some(complete) => complete.add_to(connection, Tier::Day, series),
+        None => Ok(()),
+    }
+}
+
+/// Fills in the totals of incomplete rollups, as far as their other numbers determine them.
+///
+/// The amount of `sum` is the sum. The rise of a counter is the difference of its latest numbers; a reset
+/// in between is noticed by the least number, and more than one are taken for one. A mean direction
+/// cannot be computed.
+fn estimate_totals(
+    connection: &Connection,
+    tier: Tier,
+    series: i64,
+    over_time: OverTime,
+) -> Result<(), StoreError> {
+    match over_time {
+        OverTime::Sum => {
+            let sql =
+                of_table!(tier, "UPDATE ", " SET amount = sum WHERE series = ? AND amount IS NULL");
+            connection.execute(sql, [series])?;
+            return Ok(());
+        }
+        OverTime::Increase => {}
+        _ => return Ok(()),
+    }
+    let mut select = connection.prepare(of_table!(
+        tier,
+        concat!("SELECT ", columns!(), " FROM "),
+        " WHERE series = ? AND at > ? ORDER BY at LIMIT ?"
+    ))?;
+    let mut before: Option<f64> = None;
+    let mut after = i64::MIN;
+    loop {
+        // In pages, as the rows that are read are also written.
+        let rows = select.query_map(params![series, after, PAGE_ROWS], |row| {
+            Ok((row.get::<_, i64>(0)?, rollup_row::read(row)?))
+        })?;
+        let page: Vec<(i64, Option<Rollup>)> = rows.collect::<Result<_, _>>()?;
+        let Some(&(last, _)) = page.last() else { return Ok(()) };
+        after = last;
+        for mut row in page.into_iter().filter_map(|(_, row)| row) {
+            if row.bucket.total == Total::None {
+                row.bucket.total = Total::Amount(rise(before, &row.bucket));
+                row.put(connection, tier, series)?;
+            }
+            before = Some(row.bucket.last);
+        }
+    }
+}
+
+/// Estimates by how much a counter rose in a bucket, given its number before.
+fn rise(before: Option<f64>, bucket: &Bucket) -> f64 {
+    let Bucket { min, max, last, .. } = *bucket;
+    match before {
+        None => (last - min).max(0.0),
+        Some(before) if min >= before => last - before,
+        // Reset: what it rose to before, and to what it has risen since.
+        Some(before) if max > last => (max - before).max(0.0) + last,
+        Some(_) => last,
+    }
+}

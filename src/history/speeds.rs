@@ -1,0 +1,84 @@
+//! Wind speeds by which directions are weighted.
+//!
+//! A direction and the `wind_speed` of the same source with the same time are one observation. The speed is
+//! stored with the direction, in metres per second, so that neither reads nor rebuilds look it up.
+
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+
+use super::error::StoreError;
+use crate::board::Sample;
+use crate::units::{OverTime, Unit};
+
+/// Field with the speed of the wind.
+pub(super) const FIELD: &str = "wind_speed";
+
+/// Returns a speed in metres per second. A speed in a unit that cannot be converted is returned unchanged:
+/// weights of one unit can be compared with each other.
+fn metres_per_second(number: f64, unit: Option<Unit>) -> f64 {
+    let unit = unit.filter(|unit| unit.converts_to(Unit::MetrePerSecond));
+    unit.and_then(|unit| unit.convert_unrounded(number, Unit::MetrePerSecond)).unwrap_or(number)
+}
+
+/// Returns the speed that a sample states, if it is one.
+pub(super) fn of_sample(sample: &Sample) -> Option<f64> {
+    (*sample.field == *FIELD).then(|| metres_per_second(sample.value.get(), sample.unit))
+}
+
+/// Returns true if two samples are of the same observation.
+fn is_same_observation(one: &Sample, other: &Sample) -> bool {
+    one.source == other.source && one.at == other.at
+}
+
+/// Returns true if the samples have a direction of the same observation as the speed.
+pub(super) fn has_direction(samples: &[Sample], speed: &Sample) -> bool {
+    samples
+        .iter()
+        .any(|sample| sample.over_time == OverTime::Circular && is_same_observation(sample, speed))
+}
+
+/// Returns the speed of the observation of a direction, from the samples written with it or from the file.
+pub(super) fn of_direction(
+    connection: &Connection,
+    samples: &[Sample],
+    direction: &Sample,
+) -> Result<Option<f64>, StoreError> {
+    let beside = samples.iter().filter(|sample| is_same_observation(sample, direction));
+    match beside.filter_map(of_sample).next() {
+        Some(speed) => Ok(Some(speed)),
+        None => recorded(connection, &direction.source, direction.at.as_second()),
+    }
+}
+
+/// Returns the recorded speed of an observation.
+fn recorded(connection: &Connection, source: &str, at: i64) -> Result<Option<f64>, StoreError> {
+    let mut select = connection.prepare_cached(
+        "SELECT raw.value, series.unit FROM series JOIN raw ON raw.series = series.id \
+         AND raw.at = ?3 WHERE series.source = ?1 AND series.field = ?2 \
+         ORDER BY series.recorded DESC LIMIT 1",
+    )?;
+    let speed = |row: &Row<'_>| {
+        let unit: String = row.get(1)?;
+        Ok(metres_per_second(row.get(0)?, Unit::from_recorded(&unit)))
+    };
+    Ok(select.query_row(params![source, FIELD, at], speed).optional()?)
+}
+
+/// Stores the recorded speeds with the directions of a series.
+pub(super) fn fill(connection: &Connection, source: &str, series: i64) -> Result<(), StoreError> {
+    let sql = "SELECT id, unit FROM series WHERE source = ? AND field = ? ORDER BY recorded DESC";
+    let mut select = connection.prepare(sql)?;
+    let speeds = select.query_map([source, FIELD], |row| {
+        let unit: String = row.get(1)?;
+        Ok((row.get::<_, i64>(0)?, metres_per_second(1.0, Unit::from_recorded(&unit))))
+    })?;
+    for speed in speeds {
+        let (speed, factor) = speed?;
+        connection.execute(
+            "UPDATE raw SET qualifier = speed.value * ? FROM raw AS speed \
+             WHERE raw.series = ? AND raw.qualifier IS NULL \
+             AND speed.series = ? AND speed.at = raw.at",
+            params![factor, series, speed],
+        )?;
+    }
+    Ok(())
+}
