@@ -1,5 +1,7 @@
 //! Describes a configuration in plain text, one line for each property, without secrets.
 
+mod json_values;
+
 use std::fmt::{self, Write as _};
 use std::path::Path;
 use std::time::Duration;
@@ -9,9 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::ca_file;
 use crate::access::{Admission, Restricted};
 use crate::certificates::EXPIRES_SOON_DAYS;
-use crate::config::{
-    Auth, CertificateInfo, Certificates, Config, Credentials, Json, JsonValue, Kind, Source,
-};
+use crate::config::{Auth, CertificateInfo, Certificates, Config, Credentials, Json, Kind, Source};
 use crate::engine::Settings;
 use crate::private_file;
 use crate::server::admitted_connections;
@@ -272,27 +272,7 @@ fn json_lines(text: &mut String, keys: &Json) -> fmt::Result {
         }
         None => {}
     }
-    match &keys.observed_at {
-        Some(time) => {
-            writeln!(text, "  observed at \"{}\" ({})", time.pointer, time.format.as_str())?;
-        }
-        None => writeln!(text, "  observed when fetched, as observed_at is not configured")?,
-    }
-    keys.values.iter().try_for_each(|value| json_value_line(text, value))
-}
-
-fn json_value_line(text: &mut String, value: &JsonValue) -> fmt::Result {
-    let unit = value.unit.map_or("no unit", |unit| unit.as_str());
-    write!(text, "  {}: \"{}\", {unit}", value.name, value.pointer)?;
-    if value.scale != 1.0 || value.offset != 0.0 {
-        write!(text, ", times {} plus {}", value.scale, value.offset)?;
-    }
-    if value.min.is_some() || value.max.is_some() {
-        let bound =
-            |bound: Option<f64>| bound.map_or_else(|| "…".to_owned(), |bound| bound.to_string());
-        write!(text, ", accepted from {} to {}", bound(value.min), bound(value.max))?;
-    }
-    writeln!(text)
+    json_values::lines(text, keys)
 }
 
 /// Formats a duration as the configuration writes it.

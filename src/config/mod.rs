@@ -18,6 +18,7 @@ mod secret;
 mod section;
 pub mod self_signed;
 mod server;
+mod simple_value;
 mod socket_paths;
 mod source;
 mod source_url;
@@ -29,8 +30,9 @@ use jiff::tz::TimeZone;
 pub use auth::Auth;
 pub use history::History;
 pub use kind::{
-    Ambient, BodyFormat, Credentials, Json, JsonRequest, JsonTime, JsonValue, Kind, NAMES as KINDS,
-    Nws, OpenMeteo, PtDevices, PtLevel, TimeFormat,
+    Ambient, BodyFormat, Calibration, Condition, Conditions, Credentials, Json, JsonList,
+    JsonPlace, JsonRequest, JsonTime, JsonValue, Kind, ListElement, Mapped, NAMES as KINDS,
+    NamedFormat, Nws, OpenMeteo, PtDevices, PtLevel, TimeFormat, ValueMap, ValueType,
 };
 pub use listen_addr::{ListenAddr, ListenAddrError, NotLocalError, admin_address};
 pub use load::{load, load_server, load_to_serve, location, parse, parse_to_serve};
@@ -41,6 +43,7 @@ pub use renamed_fields::{RENAMED_FIELDS, RenamedField, renamed_fields};
 pub use scalar::parse_duration;
 pub use secret::Secret;
 pub use server::Server;
+pub use simple_value::Scalar;
 pub use source::{DesiredUnits, RateLimit, Source};
 pub use source_url::{SourceUrl, SourceUrlError};
 pub use tls::{CertificateError, CertificateFiles, CertificateInfo, Certificates, TlsFiles};

@@ -1,15 +1,18 @@
-//! Typed strings: durations, sizes, units and URLs.
+//! Typed strings: durations, sizes, units, time zones and URLs.
 
 use std::ops::RangeInclusive;
+use std::str::FromStr;
 use std::time::Duration;
 
 use bytesize::ByteSize;
 use jiff::SpanRelativeTo;
+use jiff::tz::TimeZone;
+use strum::VariantNames;
 
 use super::problem::nearest;
 use super::section::{Section, Spanned};
 use super::source_url::SourceUrl;
-use crate::units::{System, Unit};
+use crate::units::{Label, MAX_LABEL, System, Unit};
 
 /// Longest duration of a key other than a retention time.
 const MAX_DURATION: Duration = Duration::from_secs(366 * 24 * 60 * 60);
@@ -101,18 +104,92 @@ impl Section<'_, '_> {
 
 /// Readers of keys that several kinds of sources share.
 impl Section<'_, '_> {
-    /// Reads `unit` by its name.
+    /// Reads `unit` by its name, or by another name that people type.
     pub(super) fn unit(&mut self) -> Option<Unit> {
-        let Spanned { value, span } = self.string("unit")?;
+        let unit = self.string("unit")?;
+        self.unit_in(unit, false)
+    }
+
+    /// Reads `unit`, or `unit_label`: the name of a unit that the program does not know.
+    pub(super) fn unit_or_label(&mut self) -> Option<Unit> {
+        let unit = self.string("unit");
+        let label = self.string("unit_label");
+        match (unit, label) {
+            (Some(_), Some(Spanned { span, .. })) => {
+                self.report(span, "\"unit\" and \"unit_label\" exclude each other");
+                None
+            }
+            (Some(unit), None) => self.unit_in(unit, true),
+            (None, Some(label)) => self.label_in(label),
+            (None, None) => None,
+        }
+    }
+
+    /// Parses a unit. The error names `unit_label` if the section may have it.
+    fn unit_in(
+        &self,
+        Spanned { value, span }: Spanned<String>,
+        may_be_label: bool,
+    ) -> Option<Unit> {
         let unit = Unit::from_input(&value);
         if unit.is_none() {
-            let hint = match nearest(&value, Unit::NAMES.iter().copied()) {
-                Some(near) => format!("did you mean \"{near}\"?"),
-                None => format!("known are {};", Unit::NAMES.join(", ")),
+            let near = nearest(&value, Unit::NAMES.iter().copied());
+            let label = format!("unit_label = \"{value}\"");
+            let hint = match (near, may_be_label) {
+                (Some(near), true) => format!("did you mean \"{near}\", or {label}?"),
+                (Some(near), false) => format!("did you mean \"{near}\"?"),
+                (None, true) => {
+                    let known = Unit::NAMES.join(", ");
+                    format!("write {label} for a unit that is none of {known},")
+                }
+                (None, false) => format!("known are {};", Unit::NAMES.join(", ")),
             };
             self.report(span, format_args!("\"unit\": \"{value}\" is unknown; {hint}"));
         }
         unit
+    }
+
+    fn label_in(&self, Spanned { value, span }: Spanned<String>) -> Option<Unit> {
+        if let Some(unit) = Unit::from_input(&value) {
+            let message = format_args!(
+                "\"unit_label\": \"{value}\" is a known unit; write unit = \"{unit}\""
+            );
+            self.report(span, message);
+            return None;
+        }
+        let label = Label::new(&value).map(Unit::Label);
+        if label.is_none() {
+            let message = format_args!(
+                "\"unit_label\" must have 1 to {MAX_LABEL} visible characters, without blanks at its \
+                 ends, quotation marks and backslashes,"
+            );
+            self.report(span, message);
+        }
+        label
+    }
+
+    /// Reads a string that is one of the names of an enumeration.
+    pub(super) fn choice<T: FromStr + VariantNames>(&mut self, key: &str) -> Option<Spanned<T>> {
+        let Spanned { value, span } = self.string(key)?;
+        match value.parse() {
+            Ok(value) => Some(Spanned { value, span }),
+            Err(_) => {
+                let all = T::VARIANTS.join(", ");
+                self.report(span, format_args!("\"{key}\": \"{value}\" is none of {all}"));
+                None
+            }
+        }
+    }
+
+    /// Reads `timezone`, the zone of the clock that `clock` names.
+    pub(super) fn clock_zone(&mut self, clock: &str) -> Option<TimeZone> {
+        let Spanned { value, span } = self.string("timezone")?;
+        let zone = TimeZone::get(&value).ok();
+        if zone.is_none() {
+            let wanted = format!("a time zone such as \"America/Denver\", the one of {clock}");
+            self.report(span, format_args!("\"timezone\": \"{value}\" is not {wanted},"));
+        }
+        zone
     }
 
     /// Reads `units`, of a source or of `[site]`.

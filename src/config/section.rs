@@ -14,6 +14,7 @@ use toml_span::{Span, Value};
 
 use super::problem::{Problem, nearest};
 use super::secret::Secret;
+use super::simple_value::Scalar;
 
 /// State that the sections of one file share: the environment and the problems found so far.
 pub(super) struct Reader<'env> {
@@ -128,6 +129,11 @@ impl<'reader, 'text> Section<'reader, 'text> {
         }
     }
 
+    /// Returns the position of the table.
+    pub(super) const fn own_span(&self) -> Span {
+        self.span
+    }
+
     pub(super) fn rename(&mut self, title: String) {
         self.title = title;
     }
@@ -193,18 +199,52 @@ impl<'reader, 'text> Section<'reader, 'text> {
             self.report(span, format_args!("\"{key}\" must be an array of strings"));
             return None;
         };
-        let mut strings = Vec::new();
-        for item in items {
-            let span = item.span;
-            match into_inner(item) {
-                ValueInner::String(text) => {
-                    let expanded = self.reader.expand(span, &text);
-                    strings.extend(expanded.map(|value| Spanned { value, span }));
-                }
-                other => self.report_type(key, span, "an array of strings", &other),
+        let items = items.into_iter().map(|item| self.string_in(key, "an array of strings", item));
+        Some(items.flatten().collect())
+    }
+
+    /// Reads a string or an array of strings.
+    pub(super) fn string_or_strings(&mut self, key: &str) -> Option<Vec<Spanned<String>>> {
+        let (_, value) = self.take(key)?;
+        let span = value.span;
+        let items = match into_inner(value) {
+            ValueInner::Array(items) => items,
+            single => vec![Value::with_span(single, span)],
+        };
+        let expected = "a string or an array of strings";
+        let items = items.into_iter().map(|item| self.string_in(key, expected, item));
+        Some(items.flatten().collect())
+    }
+
+    fn string_in(&self, key: &str, expected: &str, item: Value<'_>) -> Option<Spanned<String>> {
+        let span = item.span;
+        match into_inner(item) {
+            ValueInner::String(text) => {
+                self.reader.expand(span, &text).map(|value| Spanned { value, span })
+            }
+            other => {
+                self.report_type(key, span, expected, &other);
+                None
             }
         }
-        Some(strings)
+    }
+
+    /// Reads a string, a finite number, or true or false.
+    pub(super) fn scalar(&mut self, key: &str) -> Option<Spanned<Scalar>> {
+        let (_, value) = self.take(key)?;
+        let span = value.span;
+        let value = match into_inner(value) {
+            ValueInner::String(text) => Scalar::Text(self.reader.expand(span, &text)?),
+            // Exact: configured quantities are far below 2^53.
+            ValueInner::Integer(number) => Scalar::Number(number as f64),
+            ValueInner::Float(number) if number.is_finite() => Scalar::Number(number),
+            ValueInner::Boolean(truth) => Scalar::Bool(truth),
+            other => {
+                self.report_type(key, span, "a string, a number, true or false", &other);
+                return None;
+            }
+        };
+        Some(Spanned { value, span })
     }
 
     /// Reads a string and parses it. The message names the key and the error of the parser.

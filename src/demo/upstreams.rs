@@ -11,8 +11,8 @@ use tiny_http::{Header, Response, Server};
 
 use super::model::{self, SensorValues, TANK_CAPACITY, TANK_HEIGHT};
 use crate::config::{
-    BodyFormat, DesiredUnits, Json, JsonRequest, JsonTime, JsonValue, Kind, OpenMeteo, PtLevel,
-    Source, TimeFormat, TrendSettings,
+    BodyFormat, DesiredUnits, Json, JsonRequest, JsonTime, JsonValue, Kind, NamedFormat, OpenMeteo,
+    PtLevel, Source, TrendSettings,
 };
 use crate::threads::OwnedThread;
 use crate::units::{System, Unit};
@@ -76,24 +76,15 @@ impl Upstreams {
             show: Vec::new(),
             trends,
         };
-        let value = |name: &str, pointer: &str, unit| JsonValue {
-            name: name.into(),
-            pointer: pointer.to_owned(),
-            unit,
-            scale: 1.0,
-            offset: 0.0,
-            min: None,
-            max: None,
-        };
         let pump = Json {
             url: url("/pump.json"),
             request: JsonRequest::default(),
             format: BodyFormat::default(),
             values: vec![
-                value("state", "/pump/state", None),
-                value("battery", "/battery/volts", Some(Unit::Volt)),
+                JsonValue::new("state", "/pump/state", None),
+                JsonValue::new("battery", "/battery/volts", Some(Unit::Volt)),
             ],
-            observed_at: Some(JsonTime { pointer: "/at".into(), format: TimeFormat::Unix }),
+            observed_at: Some(JsonTime::at("/at", NamedFormat::Unix)),
         };
         let tank = PtLevel { url: url("/s/demo"), height: TANK_HEIGHT, capacity: TANK_CAPACITY };
         let weather = OpenMeteo { url: url(""), latitude: 37.24, longitude: -122.14 };

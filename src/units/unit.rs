@@ -68,79 +68,74 @@ macro_rules! units {
                 }
             }
 
-            /// Returns the unit with this name, or with one of the further names that people type:
-            /// `gpm`, `m³`, `°C`. Returns `None` for a label.
-            pub fn from_input(text: &str) -> Option<Unit> {
-                match text {
-                    $($name $(| $alias)* => Some(Unit::$variant),)*
-                    _ => None,
-                }
-            }
+            /// Every name that [`from_input`](Unit::from_input) accepts, with its unit.
+            const INPUT: &'static [(&'static str, Unit)] =
+                &[$(($name, Unit::$variant), $(($alias, Unit::$variant),)*)*];
         }
     };
 }
 
 units! {
     /// `%`
-    Percent = "%", Ratio, 1.0, 1, ["percent", "pct", "%RH"];
+    Percent = "%", Ratio, 1.0, 1, ["percent", "pct", "%RH", "% RH", "per cent", "%rH"];
     /// `in`, inch
-    Inch = "in", Length, 25.4, 2, ["inch", "inches", "\""];
+    Inch = "in", Length, 25.4, 2, ["inch", "inches", "\"", "in."];
     /// `ft`, international foot
-    Foot = "ft", Length, 304.8, 2, ["foot", "feet"];
+    Foot = "ft", Length, 304.8, 2, ["foot", "feet", "ft.", "'"];
     /// `m`, metre
     Metre = "m", Length, 1000.0, 2, ["metre", "meter", "metres", "meters"];
     /// `cm`, centimetre
-    Centimetre = "cm", Length, 10.0, 1, ["centimetre", "centimeter"];
+    Centimetre = "cm", Length, 10.0, 1, ["centimetre", "centimeter", "centimetres", "centimeters"];
     /// `mm`, millimetre
-    Millimetre = "mm", Length, 1.0, 1, ["millimetre", "millimeter"];
+    Millimetre = "mm", Length, 1.0, 1, ["millimetre", "millimeter", "millimetres", "millimeters"];
     /// `gal`, US liquid gallon (231 cubic inches)
-    UsGallon = "gal", Volume, 3.785_411_784, 0, ["gallon", "gallons", "USgal", "US gal"];
+    UsGallon = "gal", Volume, 3.785_411_784, 0, ["gallon", "gallons", "USgal", "US gal", "US gallon", "US gallons", "gals"];
     /// `L`, litre
-    Litre = "L", Volume, 1.0, 0, ["l", "litre", "liter", "litres", "liters"];
+    Litre = "L", Volume, 1.0, 0, ["l", "litre", "liter", "litres", "liters", "ltr", "\u{2113}"];
     /// `m3`, cubic metre
-    CubicMetre = "m3", Volume, 1000.0, 2, ["m³", "m^3", "cbm"];
+    CubicMetre = "m3", Volume, 1000.0, 2, ["m³", "m^3", "cbm", "cu m", "cubic metre", "cubic metres", "cubic meter", "cubic meters"];
     /// `ft3`, cubic foot
-    CubicFoot = "ft3", Volume, 28.316_846_592, 1, ["ft³", "ft^3", "cu ft", "cf"];
+    CubicFoot = "ft3", Volume, 28.316_846_592, 1, ["ft³", "ft^3", "cu ft", "cf", "cuft", "cubic foot", "cubic feet"];
     /// `gal/min`, US gallons per minute
-    UsGallonPerMinute = "gal/min", VolumeFlow, 3.785_411_784 * 60.0, 1, ["gpm", "GPM"];
+    UsGallonPerMinute = "gal/min", VolumeFlow, 3.785_411_784 * 60.0, 1, ["gpm", "GPM", "gallons/min", "USgpm"];
     /// `gal/h`, US gallons per hour
     UsGallonPerHour = "gal/h", VolumeFlow, 3.785_411_784, 1, ["gph", "GPH", "gal/hr"];
     /// `L/min`, litres per minute
-    LitrePerMinute = "L/min", VolumeFlow, 60.0, 1, ["lpm", "LPM", "l/min"];
+    LitrePerMinute = "L/min", VolumeFlow, 60.0, 1, ["lpm", "LPM", "l/min", "ltr/min"];
     /// `L/h`, litres per hour
     LitrePerHour = "L/h", VolumeFlow, 1.0, 1, ["lph", "LPH", "l/h", "L/hr"];
     /// `m3/h`, cubic metres per hour
-    CubicMetrePerHour = "m3/h", VolumeFlow, 1000.0, 2, ["m³/h", "m^3/h", "m3/hr"];
+    CubicMetrePerHour = "m3/h", VolumeFlow, 1000.0, 2, ["m³/h", "m^3/h", "m3/hr", "m³/hr", "cbm/h"];
     /// `degF`, degree Fahrenheit
-    Fahrenheit = "degF", Temperature, 1.0, 1, ["°F", "F", "fahrenheit", "Fahrenheit"];
+    Fahrenheit = "degF", Temperature, 1.0, 1, ["°F", "F", "fahrenheit", "Fahrenheit", "deg F", "\u{2109}", "\u{ba}F", "degree F", "degrees F"];
     /// `degC`, degree Celsius
-    Celsius = "degC", Temperature, 1.0, 1, ["°C", "C", "celsius", "Celsius"];
+    Celsius = "degC", Temperature, 1.0, 1, ["°C", "C", "celsius", "Celsius", "deg C", "\u{2103}", "\u{ba}C", "degree C", "degrees C"];
     /// `mph`, miles per hour
     MilePerHour = "mph", Speed, 1.609_344, 1, ["mi/h"];
     /// `km/h`, kilometres per hour
-    KilometrePerHour = "km/h", Speed, 1.0, 1, ["kmh", "kph", "kmph"];
+    KilometrePerHour = "km/h", Speed, 1.0, 1, ["kmh", "kph", "kmph", "km/hr", "kmhr"];
     /// `m/s`, metres per second
-    MetrePerSecond = "m/s", Speed, 3.6, 1, ["mps"];
+    MetrePerSecond = "m/s", Speed, 3.6, 1, ["mps", "m/sec", "m s-1"];
     /// `kn`, international knot (1,852 metres per hour)
     Knot = "kn", Speed, 1.852, 1, ["kt", "kts", "knot", "knots"];
     /// `deg`, degree of arc, clockwise from north
-    Degree = "deg", Angle, 1.0, 1, ["°", "degree", "degrees"];
+    Degree = "deg", Angle, 1.0, 1, ["°", "degree", "degrees", "\u{ba}", "degs"];
     /// `inHg`, inch of mercury
-    InchOfMercury = "inHg", Pressure, 25.4 * 1.333_223_874_15, 2, ["in Hg"];
+    InchOfMercury = "inHg", Pressure, 25.4 * 1.333_223_874_15, 2, ["in Hg", "inches Hg", "\"Hg", "in. Hg", "inhg"];
     /// `hPa`, hectopascal
     Hectopascal = "hPa", Pressure, 1.0, 1, ["hpa"];
     /// `mbar`, millibar
-    Millibar = "mbar", Pressure, 1.0, 1, ["mb", "millibar"];
+    Millibar = "mbar", Pressure, 1.0, 1, ["mb", "millibar", "millibars", "mbars"];
     /// `psi`, pound-force per square inch
-    PoundPerSquareInch = "psi", Pressure, 68.947_572_931_683_6, 1, ["PSI", "psig", "lb/in2"];
+    PoundPerSquareInch = "psi", Pressure, 68.947_572_931_683_6, 1, ["PSI", "psig", "lb/in2", "lbf/in2", "psia"];
     /// `bar`
     Bar = "bar", Pressure, 1000.0, 2, ["bars"];
     /// `kPa`, kilopascal
-    Kilopascal = "kPa", Pressure, 10.0, 1, ["kpa", "KPa"];
+    Kilopascal = "kPa", Pressure, 10.0, 1, ["kpa", "KPa", "kilopascal"];
     /// `Pa`, pascal
     Pascal = "Pa", Pressure, 0.01, 0, ["pascal"];
     /// `V`, volt
-    Volt = "V", Voltage, 1.0, 1, ["v", "volt", "volts"];
+    Volt = "V", Voltage, 1.0, 1, ["v", "volt", "volts", "VDC", "Vdc"];
     /// `W`, watt
     Watt = "W", Power, 1.0, 1, ["w", "watt", "watts"];
     /// `kW`, kilowatt
@@ -158,25 +153,25 @@ units! {
     /// `rpm`, revolutions per minute
     RevolutionPerMinute = "rpm", Rotation, 1.0, 0, ["RPM", "1/min"];
     /// `s`, second
-    Second = "s", Time, 1.0 / 3600.0, 1, ["sec", "second", "seconds"];
+    Second = "s", Time, 1.0 / 3600.0, 1, ["sec", "second", "seconds", "secs"];
     /// `min`, minute
-    Minute = "min", Time, 1.0 / 60.0, 1, ["minute", "minutes"];
+    Minute = "min", Time, 1.0 / 60.0, 1, ["minute", "minutes", "mins"];
     /// `h`, hour
-    Hour = "h", Time, 1.0, 1, ["hr", "hour", "hours"];
+    Hour = "h", Time, 1.0, 1, ["hr", "hour", "hours", "hrs"];
     /// `d`, day of 24 hours
     Day = "d", Time, 24.0, 1, ["day", "days"];
     /// `lx`, lux
     Lux = "lx", Illuminance, 1.0, 0, ["lux"];
     /// `W/m2`, watts per square metre
-    WattPerSquareMetre = "W/m2", Irradiance, 1.0, 1, ["W/m²", "W/m^2", "w/m2"];
+    WattPerSquareMetre = "W/m2", Irradiance, 1.0, 1, ["W/m²", "W/m^2", "w/m2", "watts/m2"];
     /// `UV`, UV index
-    UvIndex = "UV", UvIndex, 1.0, 1, ["uv", "UVI", "uvi", "UV index"];
+    UvIndex = "UV", UvIndex, 1.0, 1, ["uv", "UVI", "uvi", "UV index", "UV-I"];
     /// `ppm`, parts per million
     PartPerMillion = "ppm", Concentration, 1.0, 1, ["PPM"];
     /// `mg/L`, milligrams per litre
     MilligramPerLitre = "mg/L", Density, 1.0, 2, ["mg/l"];
     /// `uS/cm`, microsiemens per centimetre
-    MicrosiemensPerCentimetre = "uS/cm", Conductivity, 1.0, 1, ["\u{b5}S/cm", "\u{3bc}S/cm"];
+    MicrosiemensPerCentimetre = "uS/cm", Conductivity, 1.0, 1, ["\u{b5}S/cm", "\u{3bc}S/cm", "us/cm"];
     /// `pH`
     Ph = "pH", Acidity, 1.0, 2, ["ph", "PH"];
     /// `NTU`, nephelometric turbidity unit
@@ -186,11 +181,11 @@ units! {
     /// `ug/m3`, micrograms per cubic metre
     MicrogramPerCubicMetre = "ug/m3", Density, 1e-6, 1, ["ug/m³", "ug/m^3", "\u{b5}g/m3", "\u{b5}g/m³", "\u{3bc}g/m3", "\u{3bc}g/m³"];
     /// `dB`, decibel
-    Decibel = "dB", SoundLevel, 1.0, 1, ["db"];
+    Decibel = "dB", SoundLevel, 1.0, 1, ["db", "dB(A)", "dBA"];
     /// `dBm`, decibel-milliwatt
     DecibelMilliwatt = "dBm", SignalLevel, 1.0, 1, ["dbm"];
     /// `in/h`, inches per hour
-    InchPerHour = "in/h", LengthRate, 25.4, 2, ["in/hr", "in/Hr", "inph"];
+    InchPerHour = "in/h", LengthRate, 25.4, 2, ["in/hr", "in/Hr", "inph", "inch/h", "inch/hr", "iph"];
     /// `cm/h`, centimetres per hour
     CentimetrePerHour = "cm/h", LengthRate, 10.0, 1, ["cm/hr"];
     /// `mm/h`, millimetres per hour
@@ -203,7 +198,23 @@ units! {
     WmoCode = "WMO", Code, 1.0, 0, [];
 }
 
+/// Fewest bytes of a name whose case is ignored: `MPH` is `mph`, but `S` is not a second, and `MA` not a
+/// milliampere.
+const MIN_CASELESS: usize = 3;
+
 impl Unit {
+    /// Returns the unit with this name, or with one of the further names that people type: `gpm`, `m³`,
+    /// `°C`. A longer name may be in capitals. Returns `None` for a label.
+    pub fn from_input(text: &str) -> Option<Unit> {
+        let exact = Unit::INPUT.iter().find(|(name, _)| *name == text);
+        let found = exact.or_else(|| {
+            let is_same =
+                |name: &str| text.len() >= MIN_CASELESS && name.eq_ignore_ascii_case(text);
+            Unit::INPUT.iter().find(|(name, _)| is_same(name))
+        });
+        found.map(|(_, unit)| *unit)
+    }
+
     /// Returns the unit with a recorded name: one of [`NAMES`](Unit::NAMES), or else a label. Returns
     /// `None` for a text that cannot be a label.
     pub fn from_recorded(text: &str) -> Option<Unit> {
@@ -287,10 +298,31 @@ mod tests {
             ("\u{3bc}S/cm", Unit::MicrosiemensPerCentimetre),
             ("kt", Unit::Knot),
             ("W/m²", Unit::WattPerSquareMetre),
+            ("MPH", Unit::MilePerHour),
+            ("HPA", Unit::Hectopascal),
+            ("Km/h", Unit::KilometrePerHour),
+            ("℃", Unit::Celsius),
+            ("deg F", Unit::Fahrenheit),
+            ("in/Hr", Unit::InchPerHour),
+            ("'", Unit::Foot),
+            ("\"", Unit::Inch),
         ] {
             assert_eq!(Unit::from_input(typed), Some(unit), "{typed}");
         }
-        assert_eq!(Unit::from_input("furlong"), None);
+        for unknown in ["furlong", "S", "M", "MA", "PA", "mS/cm", "mW", ""] {
+            assert_eq!(Unit::from_input(unknown), None, "{unknown}");
+        }
+    }
+
+    #[test]
+    fn name_that_is_accepted_means_one_unit() {
+        for (index, (name, unit)) in Unit::INPUT.iter().enumerate() {
+            for (other, of) in &Unit::INPUT[index + 1..] {
+                assert_ne!(name, other, "listed twice");
+                let is_same = name.len() >= MIN_CASELESS && name.eq_ignore_ascii_case(other);
+                assert!(!is_same || unit == of, "{name} of {unit} and {other} of {of}");
+            }
+        }
     }
 
     #[test]

@@ -80,13 +80,7 @@ pub(super) fn decode(body: &[u8]) -> Result<Reading, DecodeError> {
     let values: Vec<(FieldName, Value)> = FIELDS
         .iter()
         .filter(|(_, key, _, expected)| *expected || data.get(*key).is_some())
-        .map(|(field, key, unit, _)| {
-            let value = match decode::number(data.get(*key)) {
-                Ok(number) => Value::number(number, *unit),
-                Err(note) => Value::missing(Some(*unit), note),
-            };
-            ((*field).into(), value)
-        })
+        .map(|(field, key, unit, _)| ((*field).into(), decode::quantity(data.get(*key), *unit)))
         .collect();
     if values.iter().all(|(_, value)| value.datum.is_none()) {
         return Err(DecodeError::new("the reading has none of the expected values"));

@@ -43,7 +43,7 @@ pub(super) fn request(kind: &Kind, units: &DesiredUnits) -> Request {
         Kind::Ambient(keys) => Request { reason: ambient::reason, ..get(ambient::url(keys), JSON) },
         Kind::Json(keys) => Request {
             headers: json_headers(keys),
-            conditional: keys.observed_at.is_some(),
+            conditional: keys.states_absolute_times(),
             ..get(keys.url.as_str().to_owned(), JSON)
         },
     }

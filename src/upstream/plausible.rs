@@ -20,7 +20,7 @@ mod limits;
 use limits::limits;
 
 use crate::board::{Datum, Reading, Value};
-use crate::config::{Json, Kind};
+use crate::config::{Calibration, Json, Kind};
 use crate::units::Unit;
 
 /// Largest magnitude of a number: up to here an `f64` distinguishes adjacent integers. Conversions and
@@ -70,7 +70,10 @@ impl Fields<'_> {
     fn admit(self, field: &str, number: f64) -> bool {
         let Fields::Json(json) = self else { return false };
         let value = json.values.iter().find(|value| *value.name == *field);
-        value.is_some_and(|value| if number < 0.0 { value.min } else { value.max }.is_some())
+        value.is_some_and(|value| {
+            let Calibration { min, max, .. } = value.calibration;
+            if number < 0.0 { min } else { max }.is_some()
+        })
     }
 }
 

@@ -9,7 +9,11 @@ use super::secret::Secret;
 use super::section::{Section, Spanned};
 use super::source_url::SourceUrl;
 
-pub use json::{BodyFormat, Credentials, Json, JsonRequest, JsonTime, JsonValue, TimeFormat};
+pub use json::{
+    BodyFormat, Calibration, Condition, Conditions, Credentials, Json, JsonList, JsonPlace,
+    JsonRequest, JsonTime, JsonValue, ListElement, Mapped, NamedFormat, TimeFormat, ValueMap,
+    ValueType,
+};
 pub use tank::{PtDevices, PtLevel};
 pub use weather::{Ambient, Nws, OpenMeteo};
 

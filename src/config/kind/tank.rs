@@ -53,14 +53,7 @@ pub(super) fn ptdevices(section: &mut Section<'_, '_>) -> Option<PtDevices> {
     });
     let token = section.secret("token");
     let token = section.require("token", token);
-    let timezone = section.string("timezone");
-    let timezone = section.require("timezone", timezone).and_then(|Spanned { value, span }| {
-        let zone = TimeZone::get(&value).ok();
-        if zone.is_none() {
-            let wanted = "a time zone such as \"America/Denver\", the one of the device's clock";
-            section.report(span, format_args!("\"timezone\": \"{value}\" is not {wanted},"));
-        }
-        zone
-    });
+    let timezone = section.clock_zone("the device's clock");
+    let timezone = section.require("timezone", timezone);
     Some(PtDevices { url: url?, device: device?, token: token?, timezone: timezone? })
 }

@@ -118,8 +118,8 @@ const WRONG: &[(&str, &str)] = &[
         "p.toml:6:12: \"pointer\" must be a JSON pointer (RFC 6901) such as \"/a/b/0\" in [source.values.a]",
     ),
     (
-        "[[source]]\nname = \"w\"\nkind = \"json\"\nurl = \"http://h\"\n[source.values.a]\npointer = \"\"\nunit = \"deg C\"\n",
-        "p.toml:7:9: \"unit\": \"deg C\" is unknown; did you mean \"degC\"? in [source.values.a]",
+        "[[source]]\nname = \"w\"\nkind = \"json\"\nurl = \"http://h\"\n[source.values.a]\npointer = \"\"\nunit = \"deg CC\"\n",
+        "p.toml:7:9: \"unit\": \"deg CC\" is unknown; did you mean \"degC\", or unit_label = \"deg CC\"? in [source.values.a]",
     ),
     (
         "[site]\ntimezone = \"Nowhere/Town\"\n",

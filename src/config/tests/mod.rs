@@ -5,6 +5,7 @@ use std::path::Path;
 use super::*;
 
 mod faulty;
+mod json_values;
 mod renamed;
 mod valid;
 

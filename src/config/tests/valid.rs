@@ -99,7 +99,8 @@ fn json_source_keeps_its_order_and_hides_its_secrets() {
     assert_eq!(kind.url.as_str(), "http://h/?key=s3cret");
     let names: Vec<&str> = kind.values.iter().map(|value| &*value.name).collect();
     assert_eq!(names, ["z", "a"]);
-    assert_eq!((kind.values[0].scale, kind.values[0].min), (2.0, Some(0.0)));
+    let Calibration { scale, min, .. } = kind.values[0].calibration;
+    assert_eq!((scale, min), (2.0, Some(0.0)));
     assert_eq!(kind.values[1].unit, None);
     assert!(!format!("{config:?}").contains("s3cret"), "secrets are never shown");
 }

@@ -11,8 +11,8 @@ use crate::board::{
     Board, BoardReader, ErrorKind, Reporter, ServiceInfo, Snapshot, SourceInfo, State,
 };
 use crate::config::{
-    BodyFormat, DesiredUnits, Json, JsonRequest, JsonTime, JsonValue, Kind, RateLimit, Secret,
-    Source, TimeFormat,
+    BodyFormat, DesiredUnits, Json, JsonRequest, JsonTime, JsonValue, Kind, NamedFormat, RateLimit,
+    Secret, Source,
 };
 use crate::outbound::{ThreadedResolver, tls};
 use crate::units::Unit;
@@ -24,16 +24,8 @@ use crate::upstream::secrets::Secrets;
 use crate::upstream::{Outcome, Phase, PollRequest, PollStats, Pollers};
 
 fn source(name: &str, url: String) -> Source {
-    let level = JsonValue {
-        name: "level".into(),
-        pointer: "/level".into(),
-        unit: Some(Unit::Percent),
-        scale: 1.0,
-        offset: 0.0,
-        min: None,
-        max: None,
-    };
-    let observed_at = JsonTime { pointer: "/at".into(), format: TimeFormat::Unix };
+    let level = JsonValue::new("level", "/level", Some(Unit::Percent));
+    let observed_at = JsonTime::at("/at", NamedFormat::Unix);
     Source {
         name: name.into(),
         title: name.into(),

@@ -1,22 +1,24 @@
 //! `kind = "json"`: any JSON endpoint, read by pointers.
 
 mod credentials;
+mod place;
 mod request;
 mod time;
+mod value_type;
 mod values;
-
-use std::str::FromStr;
 
 use strum::{EnumString, IntoStaticStr, VariantNames};
 
 use super::super::secret::Secret;
-use super::super::section::{Section, Spanned};
+use super::super::section::Section;
 use super::super::source_url::SourceUrl;
 
 pub use credentials::Credentials;
+pub use place::{Condition, Conditions, JsonList, JsonPlace, ListElement};
 pub use request::JsonRequest;
-pub use time::{JsonTime, TimeFormat};
-pub use values::JsonValue;
+pub use time::{JsonTime, NamedFormat, TimeFormat};
+pub use value_type::{Mapped, ValueMap, ValueType};
+pub use values::{Calibration, JsonValue};
 
 /// Keys of `kind = "json"`.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,6 +36,20 @@ pub struct Json {
 }
 
 impl Json {
+    /// Returns true if every reading is dated by points in time that the upstream states. An unchanged
+    /// response is then no new observation.
+    pub fn states_absolute_times(&self) -> bool {
+        let is_absolute =
+            |time: &Option<JsonTime>| time.as_ref().is_some_and(JsonTime::is_absolute);
+        let of_values = |value: &JsonValue| match &value.observed_at {
+            Some(time) => time.is_absolute(),
+            None => is_absolute(&self.observed_at),
+        };
+        is_absolute(&self.observed_at) && self.values.iter().all(of_values)
+            || self.observed_at.is_none()
+                && self.values.iter().all(|value| is_absolute(&value.observed_at))
+    }
+
     pub(super) fn secrets(&self) -> Vec<Secret> {
         let mut secrets: Vec<Secret> = self.url.secrets().collect();
         secrets.extend(self.request.secrets());
@@ -44,7 +60,7 @@ impl Json {
 pub(super) fn read(section: &mut Section<'_, '_>) -> Option<Json> {
     let url = section.url();
     let request = request::read(section);
-    let format = choice(section, "format").unwrap_or_default();
+    let format = section.choice("format").map_or_else(BodyFormat::default, |at| at.value);
     let values = section.section("values", "[source.values]".to_owned());
     let values = section.require("values", values).map(values::values_of);
     let observed_at = section.section("observed_at", "\"observed_at\"".to_owned());
@@ -74,26 +90,4 @@ impl BodyFormat {
     pub fn as_str(self) -> &'static str {
         self.into()
     }
-}
-
-/// Reads a string that is one of the names of an enumeration.
-fn choice<T: FromStr + VariantNames>(section: &mut Section<'_, '_>, key: &str) -> Option<T> {
-    let Spanned { value, span } = section.string(key)?;
-    let choice = value.parse().ok();
-    if choice.is_none() {
-        let all = T::VARIANTS.join(", ");
-        section.report(span, format_args!("\"{key}\": \"{value}\" is none of {all}"));
-    }
-    choice
-}
-
-/// Reads a JSON pointer (RFC 6901): empty, or beginning with a slash.
-fn pointer(section: &mut Section<'_, '_>) -> Option<String> {
-    let pointer = section.string("pointer");
-    let Spanned { value, span } = section.require("pointer", pointer)?;
-    if value.is_empty() || value.starts_with('/') {
-        return Some(value);
-    }
-    section.report(span, "\"pointer\" must be a JSON pointer (RFC 6901) such as \"/a/b/0\"");
-    None
 }

@@ -1,5 +1,7 @@
 //! Parts that the decoders share: their error type, and parsing of numbers and texts.
 
+mod number;
+
 use std::sync::Arc;
 
 use serde_json::Value as Json;
@@ -8,11 +10,13 @@ use super::secrets::CUT;
 use crate::board::Value;
 use crate::text::clean;
 
+pub(super) use number::{Note, Quoted, in_unit, plain_number, quantity, quoted, sent_as};
+
 /// Most characters of a text value.
 const MAX_TEXT: usize = 200;
 
-/// A response is not what this kind of upstream sends. The message is one line, and never quotes the
-/// response, which may contain secrets.
+/// A response is not what this kind of upstream sends. The message is one line. Of the response it quotes
+/// nothing but the beginning of a value that would be shown; the source's secrets are redacted in both.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct DecodeError(String);

@@ -1,0 +1,132 @@
+//! Times of observation in the formats that upstreams write.
+
+use jiff::civil::DateTime;
+use jiff::fmt::strtime::BrokenDownTime;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value as Json;
+use std::time::Duration;
+
+use super::super::age;
+use super::super::decode::{self, Note};
+use super::select::select;
+use crate::board::Observed;
+use crate::config::{JsonTime, NamedFormat, TimeFormat};
+
+/// Reads a time of a response that was complete at `fetched_at`, or returns the note for its absence.
+pub(super) fn read(
+    keys: &JsonTime,
+    document: &Json,
+    fetched_at: Timestamp,
+) -> Result<Observed, Note> {
+    let sent = select(&keys.place, document)?;
+    let zone = keys.timezone.as_ref();
+    let observed = match &keys.format {
+        TimeFormat::Pattern(pattern) => by_pattern(&text_of(sent)?, pattern, zone, fetched_at),
+        TimeFormat::Named(format) => match format {
+            NamedFormat::Unix => since_1970(sent, 1.0)?.map(Observed::absolute),
+            NamedFormat::UnixMs => since_1970(sent, 1e3)?.map(Observed::absolute),
+            NamedFormat::UnixUs => since_1970(sent, 1e6)?.map(Observed::absolute),
+            NamedFormat::Rfc3339 | NamedFormat::Local => {
+                return date_and_time(string_of(sent)?, zone, fetched_at);
+            }
+            NamedFormat::Http => {
+                let time = httpdate::parse_http_date(string_of(sent)?.trim()).ok();
+                time.and_then(|time| Timestamp::try_from(time).ok()).map(Observed::absolute)
+            }
+            NamedFormat::Age => age::parse(string_of(sent)?)
+                .map(|age| Observed::aged(fetched_at, age.age, age.resolution)),
+            NamedFormat::AgeSeconds => {
+                let age = Duration::try_from_secs_f64(decode::number(Some(sent))?).ok();
+                age.map(|age| Observed::aged(fetched_at, age, Duration::from_secs(1)))
+            }
+        },
+    };
+    observed.ok_or_else(|| unusable(sent, &keys.format))
+}
+
+fn unusable(sent: &Json, format: &TimeFormat) -> Note {
+    match text_of(sent) {
+        Ok(text) => decode::sent_as(&text, &format!(", which is no time in the format {format}")),
+        Err(note) => note,
+    }
+}
+
+fn string_of(sent: &Json) -> Result<&str, Note> {
+    sent.as_str().ok_or_else(|| "not sent as a text".into())
+}
+
+/// Returns a string, or the digits of a number: a date may be the number 20260131.
+fn text_of(sent: &Json) -> Result<String, Note> {
+    match sent {
+        Json::Number(number) => Ok(number.to_string()),
+        _ => string_of(sent).map(str::to_owned),
+    }
+}
+
+/// Converts a count of seconds, or of fractions of which a second has `per_second`, to whole seconds. Zero
+/// is rejected: devices whose clock is not set send it.
+fn since_1970(sent: &Json, per_second: f64) -> Result<Option<Timestamp>, Note> {
+    let seconds = (decode::number(Some(sent))? / per_second).floor();
+    // The cast saturates, and a saturated count is outside the range of a timestamp.
+    Ok((seconds > 0.0).then(|| Timestamp::from_second(seconds as i64).ok()).flatten())
+}
+
+/// Parses a date and time as in RFC 3339. One without an offset is by the clocks of `zone`.
+fn date_and_time(
+    text: &str,
+    zone: Option<&TimeZone>,
+    fetched_at: Timestamp,
+) -> Result<Observed, Note> {
+    let text = text.trim();
+    if let Ok(at) = text.parse::<Timestamp>() {
+        return Ok(Observed::absolute(at));
+    }
+    // A date alone is the beginning of its day, and hardly the time of an observation.
+    let local = text.parse::<DateTime>().ok().filter(|_| text.contains(':'));
+    match (local, zone) {
+        (Some(local), Some(zone)) => at_local(local, zone, fetched_at)
+            .ok_or_else(|| decode::sent_as(text, ", which is out of range")),
+        (Some(_), None) => {
+            Err(decode::sent_as(text, ", which has no offset; configure \"timezone\""))
+        }
+        (None, _) => Err(decode::sent_as(text, ", which is no date and time")),
+    }
+}
+
+fn by_pattern(
+    text: &str,
+    pattern: &str,
+    zone: Option<&TimeZone>,
+    fetched_at: Timestamp,
+) -> Option<Observed> {
+    let parsed = BrokenDownTime::parse(pattern, text.trim()).ok()?;
+    if let Ok(at) = parsed.to_timestamp() {
+        return Some(Observed::absolute(at));
+    }
+    if let Ok(zoned) = parsed.to_zoned_datetime() {
+        return Some(Observed::absolute(zoned.timestamp()));
+    }
+    at_local(parsed.to_datetime().ok()?, zone?, fetched_at)
+}
+
+/// Tolerated difference between the clocks of the sensor and of this machine.
+const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_mins(1);
+
+/// Returns the time at which the clocks of a zone show a date and time.
+///
+/// When the clocks are set back, they show each time of an hour twice. The later of both is meant unless it
+/// lies in the future: taking the earlier one would merge the observations of two hours, and the later one
+/// would date those of the first hour in the future. A time that the clocks skip is dated as if they
+/// had been set later. In both cases the time is inferred.
+fn at_local(local: DateTime, zone: &TimeZone, fetched_at: Timestamp) -> Option<Observed> {
+    let both = zone.to_ambiguous_timestamp(local);
+    let inferred = both.is_ambiguous();
+    let (earlier, later) = (both.clone().earlier().ok()?, both.later().ok()?);
+    let latest = fetched_at.checked_add(CLOCK_TOLERANCE).unwrap_or(Timestamp::MAX);
+    let at = if later <= latest { later } else { earlier };
+    Some(Observed { inferred, ..Observed::absolute(at) })
+}
+
+#[cfg(test)]
+mod tests;
