@@ -14,10 +14,11 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use ureq::http::header::{ACCEPT_ENCODING, LOCATION, RETRY_AFTER};
+use ureq::http::header::{ACCEPT_ENCODING, CONTENT_TYPE, LOCATION, RETRY_AFTER};
 use ureq::http::{HeaderName, HeaderValue, StatusCode, Uri};
 use ureq::{Agent, Body};
 
+use super::charset;
 use super::content_coding::{self, CodingError};
 use super::redirect;
 use super::retry_after;
@@ -59,7 +60,7 @@ pub(super) struct Request {
 pub(super) enum Fetched {
     /// A whole body.
     Body {
-        /// The body, decompressed.
+        /// The body, decompressed and in UTF-8.
         body: Vec<u8>,
         /// Validators for the next request.
         validators: Validators,
@@ -180,7 +181,7 @@ impl Fetcher {
         builder.call().map_err(|error| self.exchange_error(error))
     }
 
-    /// Reads and decompresses the body, with at most `limit` bytes in either form.
+    /// Reads and decompresses the body, with at most `limit` bytes in either form, and converts it to UTF-8.
     fn read(&self, response: &mut Response, limit: u64) -> Result<Vec<u8>, PollError> {
         let too_large = || self.exchange_error(ureq::Error::BodyExceedsLimit(limit));
         if response.body().content_length().is_some_and(|length| length > limit) {
@@ -191,10 +192,11 @@ impl Fetcher {
             codings.map_err(|error| PollError::new(ErrorKind::Decode, error.to_string()))?;
         let body = response.body_mut().with_config().limit(limit).read_to_vec();
         let body = body.map_err(|error| self.exchange_error(error))?;
-        content_coding::decode(&codings, body, limit).map_err(|error| match error {
+        let body = content_coding::decode(&codings, body, limit).map_err(|error| match error {
             CodingError::TooLarge => too_large(),
             error => PollError::new(ErrorKind::Decode, error.to_string()),
-        })
+        })?;
+        Ok(charset::to_utf8(body, response.headers().get(CONTENT_TYPE)))
     }
 
     fn exchange_error(&self, error: ureq::Error) -> PollError {

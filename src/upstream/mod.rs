@@ -24,6 +24,7 @@
 mod age;
 mod ambient;
 mod backoff;
+mod charset;
 mod content_coding;
 mod conversion;
 mod decode;

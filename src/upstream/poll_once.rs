@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use serde_json::Value as Json;
 
+use super::decode::{self, DecodeError};
 use super::fetch::{Fetched, Fetcher};
 use super::interpret::{DecodeFailure, interpret};
 use super::rate_limit::RateLimiters;
 use super::secrets::Secrets;
-use super::{kind, ptlevel};
+use super::{json, kind, ptlevel};
 use crate::board::{PollError, Reading};
 use crate::config::{Kind, Source};
 use crate::outbound::{ThreadedResolver, tls};
@@ -79,17 +80,20 @@ fn poll(source: &Source, fetcher: &Fetcher) -> SinglePoll {
 fn raw_fields(kind: &Kind, secrets: &Secrets, body: &[u8]) -> Vec<(String, String)> {
     let mut fields = match kind {
         Kind::PtLevel(_) => ptlevel::raw_fields(body),
-        _ => {
-            let mut fields = Vec::new();
-            if let Ok(document) = serde_json::from_slice::<Json>(body) {
-                flatten(&document, String::new(), &mut fields);
-            }
-            fields
-        }
+        Kind::Json(keys) => fields_of(json::document(keys, body)),
+        _ => fields_of(decode::json(body)),
     };
     fields.truncate(MAX_FIELDS);
     for text in fields.iter_mut().flat_map(|(place, text)| [place, text]) {
         *text = secrets.redact(std::mem::take(text));
+    }
+    fields
+}
+
+fn fields_of(document: Result<Json, DecodeError>) -> Vec<(String, String)> {
+    let mut fields = Vec::new();
+    if let Ok(document) = document {
+        flatten(&document, String::new(), &mut fields);
     }
     fields
 }

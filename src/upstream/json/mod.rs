@@ -5,6 +5,7 @@
 //! | `select` | the position of a value: pointers, alternatives, elements of lists |
 //! | `value` | the value by its type: number, text, true or false, an entry of a map |
 //! | `time` | times of observation, for the source and for single values |
+//! | `ndjson` | the last line of a body of several documents |
 //!
 //! A value that is null, missing, unusable or outside of `min..=max` becomes null with a note, never 0. If it
 //! is `required`, the response is an error.
@@ -15,6 +16,7 @@
 //! response in which no configured position exists is an error, too: it is another document, such as an error
 //! message with status 200.
 
+mod ndjson;
 mod select;
 mod time;
 mod value;
@@ -37,7 +39,7 @@ pub(super) fn decode(
     body: &[u8],
     fetched_at: Timestamp,
 ) -> Result<Reading, DecodeError> {
-    let document = decode::json(body)?;
+    let document = document(keys, body)?;
     if !keys.values.iter().any(|value| select::is_present(&value.place, &document)) {
         return Err(DecodeError::new("the response has none of the configured values"));
     }
@@ -54,6 +56,17 @@ pub(super) fn decode(
         None => time_of_values(keys, &values, fetched_at)?,
     };
     Ok(Reading { observed, values })
+}
+
+/// Parses the document of a response.
+///
+/// # Errors
+/// The body is not in the configured format.
+pub(super) fn document(keys: &config::Json, body: &[u8]) -> Result<Json, DecodeError> {
+    match keys.format {
+        config::BodyFormat::Json => decode::json(body),
+        config::BodyFormat::Ndjson => ndjson::last_line(body),
+    }
 }
 
 /// Reads a value with its own time, if it has one.

@@ -43,7 +43,8 @@ fn fetch(url: String) -> Result<Fetched, FetchError> {
     fetcher(BOUND).fetch(&request(url), None)
 }
 
-fn body(url: String) -> Vec<u8> {
+/// Returns the body of a response.
+pub(super) fn body(url: String) -> Vec<u8> {
     match fetch(url).unwrap() {
         Fetched::Body { body, .. } => body,
         Fetched::NotModified => panic!("the request was not conditional"),
