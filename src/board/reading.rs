@@ -135,6 +135,14 @@ impl Value {
         Value { datum: Some(Datum::text(text)), ..Value::empty(None) }
     }
 
+    /// Note on a value that the response does not have.
+    pub const UNSENT: &str = "missing from the response";
+
+    /// Returns true if the response does not have the value.
+    pub fn is_unsent(&self) -> bool {
+        self.datum.is_none() && self.note.as_deref() == Some(Value::UNSENT)
+    }
+
     /// Returns a missing value with a note.
     pub fn missing(unit: Option<Unit>, note: impl Into<Arc<str>>) -> Value {
         Value { note: Some(clean_shared(note.into())), ..Value::empty(unit) }

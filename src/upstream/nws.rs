@@ -85,7 +85,7 @@ pub(super) fn decode(body: &[u8]) -> Result<Reading, DecodeError> {
 /// Decodes one quantity with its unit and the result of quality control.
 fn decode_quantity(quantity: Option<&Json>, default_unit: Unit) -> Value {
     let missing = |note: &str| Value::missing(Some(default_unit), note);
-    let Some(quantity) = quantity else { return missing("missing from the response") };
+    let Some(quantity) = quantity else { return missing(Value::UNSENT) };
     let number = match decode::number(quantity.get("value")) {
         Ok(number) => number,
         Err(note) => return missing(note),

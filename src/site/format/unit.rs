@@ -2,13 +2,20 @@
 
 use crate::units::Unit;
 
-/// Returns the symbol that is printed behind a number in this unit; empty for codes.
+/// Returns the symbol that is printed behind a number in this unit; empty for codes and truths.
 pub(in crate::site) fn symbol(unit: Unit) -> &'static str {
     match unit {
         Unit::Fahrenheit => "°F",
         Unit::Celsius => "°C",
         Unit::Degree => "°",
-        Unit::WmoCode => "",
+        Unit::WmoCode | Unit::Bool => "",
+        Unit::CubicMetre => "m³",
+        Unit::CubicFoot => "ft³",
+        Unit::CubicMetrePerHour => "m³/h",
+        Unit::WattPerSquareMetre => "W/m²",
+        Unit::GramPerCubicMetre => "g/m³",
+        Unit::MicrogramPerCubicMetre => "µg/m³",
+        Unit::MicrosiemensPerCentimetre => "µS/cm",
         _ => unit.as_str(),
     }
 }

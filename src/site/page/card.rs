@@ -3,12 +3,13 @@
 use jiff::Timestamp;
 use maud::{Markup, html};
 
+use super::amount::{amount, remarks};
 use super::icon::Icon;
 use super::{status, trend};
-use crate::board::{Datum, FieldName, SourceView, Value};
-use crate::site::format::{datum, field_label, symbol};
+use crate::board::{FieldName, SourceView, Value};
+use crate::site::format::field_label;
 use crate::site::freshness::state_at;
-use crate::units::Unit;
+use crate::units::{Quantity, Unit};
 
 /// Parts of a card that depend on the page that it is on.
 pub(super) struct Placement {
@@ -18,7 +19,7 @@ pub(super) struct Placement {
     pub(super) query: String,
 }
 
-/// Renders a card: title and state above `body` and the chart, times and failure below.
+/// Renders a card: title and state, a failure, `body` and the chart, and the times.
 pub(super) fn frame(
     source: &SourceView,
     class: &'static str,
@@ -28,13 +29,15 @@ pub(super) fn frame(
 ) -> Markup {
     let id = format!("source-{}", source.name);
     let stale_at = source.reading.as_ref().map(|reading| reading.stale_at);
+    let failing = source.error.is_some().then_some("true");
     html! {
         article.card.(class) aria-labelledby=(id) data-state=(state_at(source, now).as_str())
-            data-stale-at=[stale_at.map(|at| at.as_second())] {
+            data-failing=[failing] data-stale-at=[stale_at.map(|at| at.as_second())] {
             header {
                 h2 #(id) { a href={ "/source/" (source.name) (placement.query) } { (source.title) } }
                 (status::badge(source, now))
             }
+            (status::failure_notice(source, now))
             (status::stale_band(source, now))
             div.parts { div.body { (body) } (placement.chart) }
             (status::foot(source, now))
@@ -48,7 +51,7 @@ pub(super) fn generic(source: &SourceView, now: Timestamp, placement: &Placement
         source.shown().into_iter().filter(|(name, value)| !trend::contains(source, name, value));
     let body = html! {
         @if source.reading.is_some() {
-            (tiles(values))
+            (tiles(source, values, now))
             (trend::trends(source, now))
         } @else { (pending()) }
     };
@@ -60,50 +63,48 @@ pub(super) fn pending() -> Markup {
     html! { p.pending { "No reading yet" } }
 }
 
-/// Renders values side by side, each with its label.
-pub(super) fn tiles<'a>(values: impl Iterator<Item = &'a (FieldName, Value)>) -> Markup {
-    html! { dl.tiles { @for (name, value) in values { (tile(name, value)) } } }
+/// Renders values side by side, each with its label and its remarks.
+pub(super) fn tiles<'a>(
+    source: &SourceView,
+    values: impl Iterator<Item = &'a (FieldName, Value)>,
+    now: Timestamp,
+) -> Markup {
+    let values: Vec<_> = values.filter(|(name, value)| !is_foreign(source, name, value)).collect();
+    html! {
+        @if !values.is_empty() {
+            dl.tiles { @for (name, value) in values { (tile(source, name, value, now)) } }
+        }
+    }
 }
 
-fn tile(name: &str, value: &Value) -> Markup {
+/// Returns true for a quantity that the device does not measure: devices of this vendor differ in
+/// their sensors, and the response has only those that the device has.
+fn is_foreign(source: &SourceView, name: &str, value: &Value) -> bool {
+    let is_requested = source.show.iter().any(|shown| **shown == *name);
+    source.kind == "ptdevices" && value.is_unsent() && !is_requested
+}
+
+fn tile(source: &SourceView, name: &str, value: &Value, now: Timestamp) -> Markup {
     html! {
         div {
             dt {
                 @if let Some(icon) = icon_of(name, value.unit) { (icon.render()) }
                 (field_label(name))
             }
-            dd { (amount(value)) }
+            dd { (amount(value)) (remarks(source, value, now)) }
         }
-    }
-}
-
-/// Renders a value with its unit, or a dash, and the value's note.
-pub(super) fn amount(value: &Value) -> Markup {
-    let note = value.note.as_deref();
-    html! {
-        @match &value.datum {
-            Some(Datum::Text(text)) => { span.text { (text) } }
-            Some(number) => {
-                (datum(number, value.unit))
-                @if let Some(unit) = value.unit { span.unit { (symbol(unit)) } }
-            }
-            None => { span.absent { span aria-hidden="true" { "–" } span.unseen { "no value" } } }
-        }
-        @if let Some(note) = note { small.note { (note) } }
     }
 }
 
 fn icon_of(name: &str, unit: Option<Unit>) -> Option<Icon> {
-    match (name, unit) {
+    match (name, unit.map(Unit::quantity)) {
         ("humidity", _) => Some(Icon::Humidity),
-        ("rain", _) => Some(Icon::Rain),
         ("battery", _) => Some(Icon::Battery),
         ("depth", _) => Some(Icon::Depth),
-        (_, Some(Unit::Fahrenheit | Unit::Celsius)) => Some(Icon::Thermometer),
-        (_, Some(Unit::InchOfMercury | Unit::Hectopascal)) => Some(Icon::Pressure),
-        (_, Some(Unit::MilePerHour | Unit::KilometrePerHour | Unit::MetrePerSecond)) => {
-            Some(Icon::Wind)
-        }
+        (name, _) if name == "rain" || name.starts_with("rain_") => Some(Icon::Rain),
+        (_, Some(Quantity::Temperature)) => Some(Icon::Thermometer),
+        (_, Some(Quantity::Pressure)) => Some(Icon::Pressure),
+        (name, Some(Quantity::Speed)) if name.starts_with("wind") => Some(Icon::Wind),
         _ => None,
     }
 }

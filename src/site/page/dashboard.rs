@@ -8,7 +8,6 @@ use super::source_card::source_card;
 use super::view::View;
 use super::{charts, events, notice, status, tank};
 use crate::board::{SourceView, State};
-use crate::site::format::whole;
 use crate::site::freshness::state_at;
 
 /// Number of events that the dashboard shows.
@@ -44,12 +43,14 @@ pub(in crate::site) fn dashboard(view: &View<'_>) -> String {
 
 /// Returns the page's title. The level comes first, because a row of tabs shows little more.
 fn title(site: &str, sources: &[SourceView], now: Timestamp) -> String {
-    let tank = sources.iter().find_map(|source| Some((source, tank::level(source)?)));
+    let tank = sources.iter().find_map(|source| Some((source, tank::level_in_words(source)?)));
+    let is_down = |source: &SourceView| source.reading.is_none() && source.error.is_some();
     match tank {
         Some((source, level)) if state_at(source, now) == State::Stale => {
-            format!("{} % (stale) · {site}", whole(level))
+            format!("{level} (stale) · {site}")
         }
-        Some((_, level)) => format!("{} % · {site}", whole(level)),
+        Some((_, level)) => format!("{level} · {site}"),
+        None if sources.iter().any(is_down) => format!("Failing · {site}"),
         None => site.to_owned(),
     }
 }

@@ -10,13 +10,15 @@
 //!
 //! ```text
 //! dashboard, source, sign_in, error        pages, on a layout
-//!   └── source_card                        selects a card: tank, weather or card (any kind)
-//!         └── status, trend, time, icon    parts of cards
+//!   └── source_card                        selects a card: tank, weather (sky, wind) or card (any kind)
+//!         └── status, trend, amount        parts of cards
+//!               └── time, icon             parts of these
 //!   └── charts, events, notice             parts between cards
 //! ```
 //! Pages contain no inline style and no inline script, so that the Content-Security-Policy can
 //! forbid both. Texts of upstreams are escaped by maud.
 
+mod amount;
 mod cache;
 mod card;
 mod charts;
@@ -28,6 +30,7 @@ mod layout;
 mod notice;
 mod number;
 mod sign_in;
+mod sky;
 mod source;
 mod source_card;
 mod status;
@@ -36,6 +39,7 @@ mod time;
 mod trend;
 mod view;
 mod weather;
+mod wind;
 
 pub(super) use self::cache::{DashboardCache, Moment, SourcePageCache, Variant};
 pub(super) use self::charts::{chart_fields, leading_field};

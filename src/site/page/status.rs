@@ -1,47 +1,59 @@
-//! Freshness of the readings: the summary, and the badge, band and foot of a card.
+//! Freshness of the readings: the summary, and the badge, failure, band and foot of a card.
 
 use jiff::Timestamp;
 use maud::{Markup, html};
 
 use super::icon::Icon;
 use super::time::{AgeFormat, time};
-use crate::board::{ErrorKind, Failure, SourceView, State};
+use crate::board::{ErrorKind, SourceView, State};
 use crate::site::freshness::state_at;
 
-/// Renders the line above the cards: the number of fresh, stale and failing sources.
+/// Renders the line above the cards: the number of failing, stale, waiting and fresh sources, the worst
+/// first.
 pub(super) fn summary(sources: &[SourceView], now: Timestamp) -> Markup {
     let count =
         |state: State| sources.iter().filter(|source| state_at(source, now) == state).count();
-    let (fresh, stale, waiting) = (count(State::Fresh), count(State::Stale), count(State::Waiting));
+    let (fresh, stale) = (count(State::Fresh), count(State::Stale));
+    let failing = sources.iter().filter(|source| source.error.is_some()).count();
+    // A source that fails from the start is counted once, as failing.
+    let is_waiting = |source: &&SourceView| source.reading.is_none() && source.error.is_none();
+    let waiting = sources.iter().filter(is_waiting).count();
     let total = sources.len();
     if total == 0 {
         return html! {};
     }
-    let (state, icon, words) = if fresh == total {
-        let words = if total == 1 {
-            "The reading is fresh".to_owned()
-        } else {
-            format!("All {total} readings are fresh")
-        };
-        (State::Fresh, Icon::Fresh, words)
-    } else if stale > 0 {
-        (State::Stale, Icon::Stale, format!("{stale} of {total} stale"))
-    } else {
-        (State::Waiting, Icon::Waiting, format!("Waiting for {waiting} of {total}"))
+    let fresh_words = match (fresh == total, total, failing) {
+        (true, 1, 0) => Some("The reading is fresh".to_owned()),
+        (true, _, 0) => Some(format!("All {total} readings are fresh")),
+        (true, 1, _) => Some("The reading is still fresh".to_owned()),
+        (true, _, _) => Some(format!("All {total} readings are still fresh")),
+        _ => None,
     };
-    let failing = sources.iter().filter(|source| source.error.is_some()).count();
+    let parts = [
+        ("failing", Icon::Failing, failing, format!("{failing} of {total} failing to update")),
+        ("stale", Icon::Stale, stale, format!("{stale} of {total} stale")),
+        ("waiting", Icon::Waiting, waiting, format!("Waiting for {waiting} of {total}")),
+        ("fresh", Icon::Fresh, usize::from(fresh_words.is_some()), fresh_words.unwrap_or_default()),
+    ];
+    let mut parts = parts.into_iter().filter(|(_, _, count, _)| *count > 0).peekable();
+    let worst = parts.peek().map(|(state, ..)| *state);
     html! {
-        p.summary #summary data-state=(state.as_str()) {
-            (icon.render()) span { (words) }
-            @if failing > 0 { " " span.failing { (Icon::Failing.render()) (failing) " failing to update" } }
+        p.summary #summary data-state=[worst] {
+            @for (index, (state, icon, _, words)) in parts.enumerate() {
+                @if index > 0 { " " }
+                span.part data-state=(state) { (icon.render()) span { (words) } }
+            }
         }
     }
 }
 
 /// Renders the state of a source, for the corner of its card.
+///
+/// While the values of a failing source are fresh, they say so; the failure is a notice below.
 pub(super) fn badge(source: &SourceView, now: Timestamp) -> Markup {
     let (icon, word) = match state_at(source, now) {
         State::Fresh => (Icon::Fresh, "Fresh"),
+        _ if source.error.is_some() => (Icon::Failing, "Failing"),
         State::Stale => (Icon::Stale, "Stale"),
         State::Waiting => (Icon::Waiting, "Waiting"),
     };
@@ -62,11 +74,10 @@ pub(super) fn stale_band(source: &SourceView, now: Timestamp) -> Markup {
     }
 }
 
-/// Renders the foot of a card: the failure, if polls fail, and the times of observation and fetch.
+/// Renders the foot of a card: the times of observation and fetch.
 pub(super) fn foot(source: &SourceView, now: Timestamp) -> Markup {
     html! {
         footer {
-            @if let Some(failure) = &source.error { (failure_notice(source, failure, now)) }
             @if let Some(reading) = &source.reading {
                 p.clocks {
                     span {
@@ -77,23 +88,28 @@ pub(super) fn foot(source: &SourceView, now: Timestamp) -> Markup {
                 }
             } @else if source.error.is_none() {
                 p.clocks { span { "Waiting for the first answer." } }
+            } @else {
+                p.clocks { span { "It has not answered since the start." } }
             }
         }
     }
 }
 
-fn failure_notice(source: &SourceView, failure: &Failure, now: Timestamp) -> Markup {
+/// Renders the failure of a source, and nothing if its polls succeed.
+pub(super) fn failure_notice(source: &SourceView, now: Timestamp) -> Markup {
     html! {
-        div.failure {
-            (Icon::Failing.render())
-            div {
-                p { strong { (in_words(failure.kind)) } }
-                p.reason { code { (failure.kind) } " " (failure.message) }
-                p {
-                    "Failing for " (time(failure.since, now, AgeFormat::Span))
-                    @if failure.failures > 1 { ", " (failure.failures) " tries in a row" }
-                    "."
-                    @if source.reading.is_some() { " The values are the last good ones." }
+        @if let Some(failure) = &source.error {
+            div.failure {
+                (Icon::Failing.render())
+                div {
+                    p { strong { (in_words(failure.kind)) } }
+                    p.reason { code { (failure.kind) } " " (failure.message) }
+                    p {
+                        "Failing for " (time(failure.since, now, AgeFormat::Span))
+                        @if failure.failures > 1 { ", " (failure.failures) " tries in a row" }
+                        "."
+                        @if source.reading.is_some() { " The values are the last good ones." }
+                    }
                 }
             }
         }

@@ -3,12 +3,12 @@
 use jiff::Timestamp;
 use maud::{Markup, html};
 
-use super::card::{Placement, frame, tiles};
+use super::amount::{amount_in_words, large_amount, remarks};
+use super::card::{Placement, frame, pending, tiles};
 use super::icon::Icon;
-use super::number::shown_number;
 use super::trend;
-use crate::board::{FieldName, SourceView, Value};
-use crate::site::format::{unit_name, whole};
+use crate::board::{Datum, SourceView, Value};
+use crate::units::Unit;
 
 /// Level in percent at and below which the card warns of a low level.
 const LOW: f64 = 25.0;
@@ -16,54 +16,124 @@ const LOW: f64 = 25.0;
 /// Level in percent at and below which the warning is urgent.
 const VERY_LOW: f64 = 10.0;
 
-/// Returns the level in percent, if the source has one and shows it.
-pub(super) fn level(source: &SourceView) -> Option<f64> {
-    shown_number(source, "level").map(|(level, _)| level)
+/// Content of a tank, as its card shows it.
+#[derive(Clone, Copy)]
+enum Level<'a> {
+    /// A percentage, which has a drawing and warnings.
+    Percent(f64, &'a Value),
+    /// A number in another unit, or a text: `84 mm`, `FULL`.
+    Other(&'a Value),
+    /// A null, or no reading yet. A drawing without a level says so.
+    Unknown(Option<&'a Value>),
+}
+
+impl<'a> Level<'a> {
+    /// Returns the level of a source that shows it.
+    fn of(source: &'a SourceView) -> Option<Level<'a>> {
+        if !source.shows("level") {
+            return None;
+        }
+        let Some(value) = source.value("level") else { return Some(Level::Unknown(None)) };
+        Some(match (&value.datum, value.unit) {
+            (Some(Datum::Number(number)), Some(Unit::Percent)) => {
+                Level::Percent(number.get(), value)
+            }
+            (Some(_), _) => Level::Other(value),
+            (None, _) => Level::Unknown(Some(value)),
+        })
+    }
+
+    const fn percent(self) -> Option<f64> {
+        match self {
+            Level::Percent(percent, _) => Some(percent),
+            _ => None,
+        }
+    }
+
+    /// Returns true if the tank is drawn: a drawing shows percentages only.
+    fn is_drawn(self) -> bool {
+        match self {
+            Level::Percent(..) => true,
+            Level::Other(_) => false,
+            Level::Unknown(value) => {
+                value.is_none_or(|value| matches!(value.unit, Some(Unit::Percent) | None))
+            }
+        }
+    }
+}
+
+/// Returns the level in words for the page's title, if the source has one and shows it.
+pub(super) fn level_in_words(source: &SourceView) -> Option<String> {
+    match Level::of(source)? {
+        Level::Percent(_, value) | Level::Other(value) => amount_in_words(value),
+        Level::Unknown(_) => None,
+    }
 }
 
 /// Renders the card of a tank.
 pub(super) fn card(source: &SourceView, now: Timestamp, placement: &Placement) -> Markup {
-    let level = level(source);
+    let level = Level::of(source);
+    let volume = source.value("volume").filter(|_| source.shows("volume"));
+    // A missing volume is a value like others; only the level stands for the whole reading.
+    let volume = volume.filter(|value| value.datum.is_some());
     let rest: Vec<_> = source
         .shown()
         .into_iter()
-        .filter(|(name, value)| {
-            !matches!(&**name, "level" | "volume") && !trend::contains(source, name, value)
+        .filter(|(name, value)| match &**name {
+            "level" => false,
+            "volume" => volume.is_none(),
+            _ => !trend::contains(source, name, value),
         })
         .collect();
+    let is_drawn = level.is_some_and(Level::is_drawn);
     let body = html! {
         div.figures {
-            @if source.shows("level") { (level_figure(level)) }
-            @if let Some((volume, unit)) = shown_number(source, "volume") {
-                p.volume {
-                    span.number { (whole(volume)) }
-                    @if let Some(unit) = unit { " " span.sign { (unit_name(unit)) } }
-                }
+            @if let Some(level) = level { (level_figure(source, level, now)) }
+            @if let Some(volume) = volume {
+                p.volume { (large_amount(volume)) }
+                (remarks(source, volume, now))
             }
-            (warning(level))
-            (missing_reading(source))
+            (warning(level.and_then(Level::percent)))
+            @if source.reading.is_none() { (pending()) }
+            @if let Some(Level::Unknown(Some(value))) = level { (no_level(value, volume)) }
             (trend::trends(source, now))
-            @if !rest.is_empty() { (tiles(rest.into_iter())) }
+            (tiles(source, rest.into_iter(), now))
         }
-        // A drawing without a level means that the level is unknown.
-        @if source.shows("level") { (drawing(source, level)) }
+        @if is_drawn { (svg(&source.name, level.and_then(Level::percent))) }
     };
-    frame(source, "tank", now, &body, placement)
+    frame(source, if is_drawn { "tank" } else { "tank undrawn" }, now, &body, placement)
 }
 
-fn level_figure(level: Option<f64>) -> Markup {
+fn level_figure(source: &SourceView, level: Level<'_>, now: Timestamp) -> Markup {
     html! {
-        p.level {
-            @match level {
-                Some(level) => {
-                    span.number { (whole(level)) } span.sign { "%" } span.unseen { " full" }
+        @match level {
+            Level::Percent(percent, value) => {
+                p.level { (large_amount(value)) span.unseen { " full" } }
+                @if value.note.is_none() && let Some(note) = out_of_range(percent) {
+                    small.note { (note) }
                 }
-                None => {
+                (remarks(source, value, now))
+            }
+            Level::Other(value) => {
+                p.level { span.label { "Level" } " " (large_amount(value)) }
+                (remarks(source, value, now))
+            }
+            Level::Unknown(_) => {
+                p.level {
                     span.number.absent aria-hidden="true" { "–" }
                     span.unseen { "Level unknown" }
                 }
             }
         }
+    }
+}
+
+/// Returns a note on a percentage that no tank has. Less than half a percent is the sensor's error.
+const fn out_of_range(percent: f64) -> Option<&'static str> {
+    match percent {
+        100.5.. => Some("more than full"),
+        ..=-0.5 => Some("less than empty"),
+        _ => None,
     }
 }
 
@@ -76,17 +146,10 @@ fn warning(level: Option<f64>) -> Markup {
     html! { p.warning.(class) { (Icon::Low.render()) span { (words) } } }
 }
 
-/// Renders the reason for a missing level or volume.
-fn missing_reading(source: &SourceView) -> Markup {
-    let note = |(name, value): &(FieldName, Value)| match (&**name, &value.datum, &value.note) {
-        ("level" | "volume", None, Some(note)) if source.shows(name) => Some(note.clone()),
-        _ => None,
-    };
-    let first = source.values().find_map(note);
-    html! {
-        @if let Some(note) = first { p.pending { "No reading: " (note) } }
-        @else if source.reading.is_none() { p.pending { "No reading yet" } }
-    }
+/// Renders the reason for a missing level.
+fn no_level(level: &Value, volume: Option<&Value>) -> Markup {
+    let what = if volume.is_some() { "No level" } else { "No reading" };
+    html! { @if let Some(note) = &level.note { p.pending { (what) ": " (note) } } }
 }
 
 // Inside of the tank, in coordinates of the drawing.
@@ -106,10 +169,6 @@ fn surface(level: f64) -> f64 {
 /// Renders the drawing of a tank without a source, for a server without sources.
 pub(super) fn empty_drawing() -> Markup {
     svg("none", None)
-}
-
-fn drawing(source: &SourceView, level: Option<f64>) -> Markup {
-    svg(&source.name, level)
 }
 
 /// Renders the drawing. Its ids contain `name`, because a page may have several tanks.

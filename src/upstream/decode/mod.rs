@@ -33,7 +33,7 @@ impl DecodeError {
 /// Returns a number, which may be written as a string, or the note for its absence.
 pub(super) fn number(json: Option<&Json>) -> Result<f64, &'static str> {
     match json {
-        None => Err("missing from the response"),
+        None => Err(Value::UNSENT),
         Some(Json::Null) => Err("sent as null"),
         // A number out of range, such as 1e999, becomes infinite.
         Some(Json::Number(number)) => {
@@ -47,7 +47,7 @@ pub(super) fn number(json: Option<&Json>) -> Result<f64, &'static str> {
 /// Returns a text value, shortened by [`short_text`]. A boolean becomes `true` or `false`.
 pub(super) fn text_value(json: Option<&Json>) -> Value {
     match json {
-        None => Value::missing(None, "missing from the response"),
+        None => Value::missing(None, Value::UNSENT),
         Some(Json::Null) => Value::missing(None, "sent as null"),
         Some(Json::String(text)) => match short_text(text) {
             Some(text) => Value::text(text),

@@ -1,0 +1,101 @@
+//! Values as people read them: the number with its unit on one line, and the remarks below it.
+
+use jiff::Timestamp;
+use maud::{Markup, html};
+
+use super::time::{AgeFormat, time};
+use crate::board::{Datum, SourceView, Value};
+use crate::site::format::{datum, headline, symbol, unit_name};
+use crate::units::Unit;
+
+/// Length of the shortest and the longest amount that the style sheet has a size for.
+const LENGTHS: std::ops::RangeInclusive<usize> = 3..=24;
+
+/// Width of a letter of a unit, as a share of that of a digit: units are printed smaller.
+const UNIT_SHARE: f64 = 0.62;
+
+/// Renders a value with its unit, or a dash. Its remarks are not included.
+pub(super) fn amount(value: &Value) -> Markup {
+    rendered(value, datum, symbol)
+}
+
+/// Renders a value for large digits: fewer decimals, and the name of its unit in place of the symbol.
+pub(super) fn large_amount(value: &Value) -> Markup {
+    let number = |sent: &Datum, unit: Option<Unit>| match sent {
+        Datum::Number(number) if unit != Some(Unit::Bool) => headline(number.get()),
+        other => datum(other, unit),
+    };
+    rendered(value, number, unit_name)
+}
+
+/// Returns the value in a few words, for a title: `85 %`, `84 mm`, `FULL`.
+pub(super) fn amount_in_words(value: &Value) -> Option<String> {
+    const MAX_TEXT: usize = 24;
+    let number = match value.datum.as_ref()? {
+        Datum::Text(text) if text.chars().count() > MAX_TEXT => {
+            text.chars().take(MAX_TEXT - 1).chain(['…']).collect()
+        }
+        Datum::Number(number) if value.unit != Some(Unit::Bool) => headline(number.get()),
+        other => datum(other, value.unit),
+    };
+    Some(format!("{number} {}", value.unit.map_or("", symbol)).trim_end().to_owned())
+}
+
+fn rendered(
+    value: &Value,
+    number: impl Fn(&Datum, Option<Unit>) -> String,
+    unit: impl Fn(Unit) -> &'static str,
+) -> Markup {
+    html! {
+        @match &value.datum {
+            Some(Datum::Text(text)) => { span.text { (text) } }
+            Some(sent) => { (on_one_line(&number(sent, value.unit), value.unit.map_or("", unit))) }
+            None => { span.absent { span aria-hidden="true" { "–" } span.unseen { "no value" } } }
+        }
+    }
+}
+
+/// Renders a number and its unit, which a line break must not separate. The style sheet selects a
+/// size by the length, so that both fit.
+fn on_one_line(number: &str, unit: &str) -> Markup {
+    // Signs follow the number directly, words and other symbols after a space.
+    let is_sign = matches!(unit, "%" | "°" | "°F" | "°C");
+    let unit_length = unit.chars().count() + usize::from(!is_sign && !unit.is_empty());
+    let length = number.chars().count() as f64 + unit_length as f64 * UNIT_SHARE;
+    // The cast is exact: a length of a few hundred at most.
+    let length = (length.ceil() as usize).clamp(*LENGTHS.start(), *LENGTHS.end());
+    html! {
+        span.amount data-length=(length) {
+            span.number { (number) }
+            @if !unit.is_empty() {
+                @if !is_sign { " " }
+                span.unit.sign[is_sign] { (unit) }
+            }
+        }
+    }
+}
+
+/// Renders the remarks on a value: its note, and its own time if it has one.
+pub(super) fn remarks(source: &SourceView, value: &Value, now: Timestamp) -> Markup {
+    html! {
+        @if let Some(note) = &value.note { small.note { (note) } }
+        (own_age(source, value, now))
+    }
+}
+
+/// Renders the age of a value that has its own time, and marks it if it is older than readings of the
+/// source may be.
+pub(super) fn own_age(source: &SourceView, value: &Value, now: Timestamp) -> Markup {
+    let reading = source.reading.as_ref();
+    let own = value.observed.zip(reading).filter(|(own, reading)| own.at != reading.observed.at);
+    html! {
+        @if let Some((own, reading)) = own {
+            @let stale_after = reading.stale_at.duration_since(reading.observed.at);
+            @let is_stale = now.duration_since(own.at) >= stale_after;
+            small.note.old[is_stale] {
+                @if is_stale { "Stale, observed " } @else { "Observed " }
+                (time(own.at, now, AgeFormat::Ago))
+            }
+        }
+    }
+}
