@@ -51,6 +51,8 @@ mod logs;
 mod make_targets;
 mod monitoring;
 mod reload;
+mod scenes;
+mod screens;
 mod sign_in;
 mod silent_dns;
 mod soak;

@@ -6,6 +6,8 @@ mod webkit;
 use std::process::Child;
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use hostile::client::TEST_TIMEOUT;
 use serde_json::{Value, json};
 
@@ -164,6 +166,11 @@ impl Browser {
         self.post("/execute/async", &json!({"script": script, "args": []}))
     }
 
+    /// Returns the visible part of the page as a PNG.
+    pub fn screenshot(&self) -> Vec<u8> {
+        decoded(&self.get("/screenshot").unwrap())
+    }
+
     /// Emulates another medium (`print`), or preferences
     /// (`("prefers-color-scheme", "dark")`), until the next call. Chromium only.
     pub fn emulate(&self, medium: &str, features: &[(&str, &str)]) {
@@ -205,6 +212,11 @@ impl Browser {
             .unwrap();
         value(&response.body_mut().with_config().limit(MAX_RESPONSE).read_to_string().unwrap())
     }
+}
+
+/// Decodes a picture of a driver's response.
+pub fn decoded(picture: &Value) -> Vec<u8> {
+    STANDARD.decode(picture.as_str().unwrap()).unwrap()
 }
 
 /// Maximum size of a driver's response: that of a large screenshot.

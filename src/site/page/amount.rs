@@ -58,20 +58,39 @@ fn rendered(
 /// Renders a number and its unit, which a line break must not separate. The style sheet selects a
 /// size by the length, so that both fit.
 fn on_one_line(number: &str, unit: &str) -> Markup {
-    // Signs follow the number directly, words and other symbols after a space.
-    let is_sign = matches!(unit, "%" | "°" | "°F" | "°C");
-    let unit_length = unit.chars().count() + usize::from(!is_sign && !unit.is_empty());
-    let length = number.chars().count() as f64 + unit_length as f64 * UNIT_SHARE;
-    // The cast is exact: a length of a few hundred at most.
-    let length = (length.ceil() as usize).clamp(*LENGTHS.start(), *LENGTHS.end());
     html! {
-        span.amount data-length=(length) {
+        span.amount data-length=(length(number, unit)) {
             span.number { (number) }
             @if !unit.is_empty() {
-                @if !is_sign { " " }
-                span.unit.sign[is_sign] { (unit) }
+                @if !is_sign(unit) { " " }
+                span.unit.sign[is_sign(unit)] { (unit) }
             }
         }
+    }
+}
+
+/// Returns true for a unit that follows its number directly; others follow after a space.
+fn is_sign(unit: &str) -> bool {
+    matches!(unit, "%" | "°" | "°F" | "°C")
+}
+
+/// Returns the length of a number with its unit, in digits.
+fn length(number: &str, unit: &str) -> usize {
+    let unit_length = unit.chars().count() + usize::from(!unit.is_empty() && !is_sign(unit));
+    let length = number.chars().count() as f64 + unit_length as f64 * UNIT_SHARE;
+    // The cast is exact: a length of a few hundred at most.
+    (length.ceil() as usize).clamp(*LENGTHS.start(), *LENGTHS.end())
+}
+
+/// Returns true if an amount needs the width of several tiles.
+pub(super) fn is_long(value: &Value) -> bool {
+    const MAX_LENGTH: usize = 11;
+    match &value.datum {
+        Some(sent @ Datum::Number(_)) => {
+            length(&datum(sent, value.unit), value.unit.map_or("", symbol)) > MAX_LENGTH
+        }
+        Some(Datum::Text(text)) => text.chars().count() > 2 * MAX_LENGTH,
+        None => false,
     }
 }
 

@@ -3,7 +3,8 @@
 use jiff::Timestamp;
 use maud::{Markup, html};
 
-use super::amount::{amount, remarks};
+use super::amount::{amount, is_long, remarks};
+use super::grid::Columns;
 use super::icon::Icon;
 use super::{status, trend};
 use crate::board::{FieldName, SourceView, Value};
@@ -11,8 +12,21 @@ use crate::site::format::field_label;
 use crate::site::freshness::state_at;
 use crate::units::{Quantity, Unit};
 
+/// Shape of a card, which decides its place on the dashboard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shape {
+    /// A tank with its drawing.
+    Tank,
+    /// Figures and tiles.
+    Other,
+    /// No values yet.
+    Empty,
+}
+
 /// Parts of a card that depend on the page that it is on.
 pub(super) struct Placement {
+    /// Width of the card.
+    pub(super) columns: Columns,
     /// Chart below the values; may be empty.
     pub(super) chart: Markup,
     /// Query of the link to the source's page: it keeps the range of the charts.
@@ -32,7 +46,8 @@ pub(super) fn frame(
     let failing = source.error.is_some().then_some("true");
     html! {
         article.card.(class) aria-labelledby=(id) data-state=(state_at(source, now).as_str())
-            data-failing=[failing] data-stale-at=[stale_at.map(|at| at.as_second())] {
+            data-failing=[failing] data-medium=(placement.columns.medium)
+            data-wide=(placement.columns.wide) data-stale-at=[stale_at.map(|at| at.as_second())] {
             header {
                 h2 #(id) { a href={ "/source/" (source.name) (placement.query) } { (source.title) } }
                 (status::badge(source, now))
@@ -86,7 +101,7 @@ fn is_foreign(source: &SourceView, name: &str, value: &Value) -> bool {
 
 fn tile(source: &SourceView, name: &str, value: &Value, now: Timestamp) -> Markup {
     html! {
-        div {
+        div.long[is_long(value)] {
             dt {
                 @if let Some(icon) = icon_of(name, value.unit) { (icon.render()) }
                 (field_label(name))

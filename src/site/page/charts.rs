@@ -4,6 +4,7 @@ use maud::{Markup, PreEscaped, html};
 use strum::VariantArray as _;
 
 use super::card::Placement;
+use super::grid::Columns;
 use super::view::View;
 use crate::board::{Datum, SourceView};
 use crate::site::chart::{Chart, Missing, Outcome, Range, Subject};
@@ -107,7 +108,7 @@ fn numbers(view: &View<'_>, source: &SourceView, field: &str) -> Markup {
 
 /// Returns the place of a card on a page: its link to the source's page keeps the range.
 pub(super) fn placement(view: &View<'_>, chart: Markup) -> Placement {
-    Placement { chart, query: view.range.query() }
+    Placement { columns: Columns::ROW, chart, query: view.range.query() }
 }
 
 /// Renders the links that select the range of the page at `path`.

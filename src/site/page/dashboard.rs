@@ -3,10 +3,11 @@
 use jiff::Timestamp;
 use maud::{Markup, html};
 
+use super::card::Placement;
 use super::layout::LivePage;
-use super::source_card::source_card;
+use super::source_card::{shape, source_card};
 use super::view::View;
-use super::{charts, events, notice, status, tank};
+use super::{charts, events, grid, notice, status, tank};
 use crate::board::{SourceView, State};
 use crate::site::freshness::state_at;
 
@@ -18,16 +19,18 @@ pub(in crate::site) fn dashboard(view: &View<'_>) -> String {
     let View { layout, snapshot, history, now, .. } = *view;
     let sources = &snapshot.sources;
     let recent = history.recent_events();
+    let columns = grid::columns(&sources.iter().map(shape).collect::<Vec<_>>());
     let main = html! {
         div.between-parts { (status::summary(sources, now)) (charts::ranges(view, "/")) }
         (notice::history(&history.health(), history.dropped(), now))
         (notice::certificate(view.certificate_days))
         @if sources.is_empty() { (nothing_configured()) }
         div.cards {
-            @for source in sources {
+            @for (source, columns) in sources.iter().zip(columns) {
                 @let chart = charts::leading_field(source)
                     .map(|field| charts::titled_chart(view, source, &field));
-                (source_card(source, now, &charts::placement(view, chart.unwrap_or_default())))
+                @let placement = charts::placement(view, chart.unwrap_or_default());
+                (source_card(source, now, &Placement { columns, ..placement }))
             }
         }
         (events::list(recent.iter(), EVENTS, sources, history.zone(), now))

@@ -14,9 +14,11 @@ pub(in crate::site) fn error_page(
     let main = html! {
         section.trouble {
             p.code { (status) }
-            h2 { (title) }
-            p { (detail) }
-            p { a href="/" { "Back to the readings" } }
+            div {
+                h2 { (title) }
+                p { (detail) }
+                p { a href="/" { "Back to the readings" } }
+            }
         }
     };
     layout.fixed(&format!("{title} · {}", layout.title), &main)

@@ -10,6 +10,7 @@
 //!
 //! ```text
 //! dashboard, source, sign_in, error        pages, on a layout
+//!   └── grid                               widths of the cards
 //!   └── source_card                        selects a card: tank, weather (sky, wind) or card (any kind)
 //!         └── status, trend, amount        parts of cards
 //!               └── time, icon             parts of these
@@ -25,6 +26,7 @@ mod charts;
 mod dashboard;
 mod error;
 mod events;
+mod grid;
 mod icon;
 mod layout;
 mod notice;

@@ -3,21 +3,45 @@
 use jiff::Timestamp;
 use maud::Markup;
 
-use super::card::Placement;
+use super::card::{Placement, Shape};
 use super::{card, tank, weather};
 use crate::board::SourceView;
 
-/// Renders the card of a source, at its place on a page.
-///
-/// The kind decides for upstreams of tanks and weather, also before the first reading; otherwise the
-/// fields of the reading decide.
-pub(super) fn source_card(source: &SourceView, now: Timestamp, placement: &Placement) -> Markup {
+/// Card of a kind of source.
+#[derive(Clone, Copy)]
+enum Card {
+    Tank,
+    Weather,
+    Generic,
+}
+
+/// Selects the card. The kind decides for upstreams of tanks and weather, also before the first
+/// reading; otherwise the fields of the reading decide.
+fn select(source: &SourceView) -> Card {
     let has = |field: &str| source.value(field).is_some();
     match source.kind {
-        "ptlevel" | "ptdevices" => tank::card(source, now, placement),
-        "open-meteo" | "nws" | "ambient" => weather::card(source, now, placement),
-        _ if has("level") => tank::card(source, now, placement),
-        _ if has("conditions") || has("weather_code") => weather::card(source, now, placement),
-        _ => card::generic(source, now, placement),
+        "ptlevel" | "ptdevices" => Card::Tank,
+        "open-meteo" | "nws" | "ambient" => Card::Weather,
+        _ if has("level") => Card::Tank,
+        _ if has("conditions") || has("weather_code") => Card::Weather,
+        _ => Card::Generic,
+    }
+}
+
+/// Renders the card of a source, at its place on a page.
+pub(super) fn source_card(source: &SourceView, now: Timestamp, placement: &Placement) -> Markup {
+    match select(source) {
+        Card::Tank => tank::card(source, now, placement),
+        Card::Weather => weather::card(source, now, placement),
+        Card::Generic => card::generic(source, now, placement),
+    }
+}
+
+/// Returns the shape of the card of a source.
+pub(super) fn shape(source: &SourceView) -> Shape {
+    match select(source) {
+        _ if source.reading.is_none() => Shape::Empty,
+        Card::Tank if tank::is_drawn(source) => Shape::Tank,
+        _ => Shape::Other,
     }
 }

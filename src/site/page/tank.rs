@@ -70,6 +70,11 @@ pub(super) fn level_in_words(source: &SourceView) -> Option<String> {
     }
 }
 
+/// Returns true if the card of the source has a drawing.
+pub(super) fn is_drawn(source: &SourceView) -> bool {
+    Level::of(source).is_some_and(Level::is_drawn)
+}
+
 /// Renders the card of a tank.
 pub(super) fn card(source: &SourceView, now: Timestamp, placement: &Placement) -> Markup {
     let level = Level::of(source);
@@ -85,7 +90,10 @@ pub(super) fn card(source: &SourceView, now: Timestamp, placement: &Placement) -
             _ => !trend::contains(source, name, value),
         })
         .collect();
-    let is_drawn = level.is_some_and(Level::is_drawn);
+    if source.reading.is_none() {
+        return frame(source, "tank undrawn", now, &pending(), placement);
+    }
+    let is_drawn = is_drawn(source);
     let body = html! {
         div.figures {
             @if let Some(level) = level { (level_figure(source, level, now)) }
@@ -94,7 +102,6 @@ pub(super) fn card(source: &SourceView, now: Timestamp, placement: &Placement) -
                 (remarks(source, volume, now))
             }
             (warning(level.and_then(Level::percent)))
-            @if source.reading.is_none() { (pending()) }
             @if let Some(Level::Unknown(Some(value))) = level { (no_level(value, volume)) }
             (trend::trends(source, now))
             (tiles(source, rest.into_iter(), now))
