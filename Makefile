@@ -53,6 +53,11 @@ test: toolchain test-programs $(AXE) ## run every test; as root, install the pro
 	$(CARGO) build --examples
 	$(CARGO) test --test suite -- --test-threads=8
 
+.PHONY: screens
+screens: toolchain test-programs ## pictures of every state of the site, in target/screens (SCREENS="huge 404")
+	SCREENS="$(SCREENS)" $(CARGO) test --test suite -- --ignored --exact --nocapture \
+		screens::every_state_is_rendered
+
 .PHONY: fuzz
 fuzz: toolchain ## search for inputs that break an invariant (FUZZ_SECONDS, default 300 for each target)
 	FUZZ_SECONDS=$${FUZZ_SECONDS:-300} $(CARGO) test $(AS_PROFILE) --lib fuzz:: -- --nocapture

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs every make target that README names, in a short form, by the command that a user types.
-# `make lint` and `make test` are absent, since CI runs them in full. Only the fuzz targets use the profile
-# of the tests, since a release build of them takes longer than all the rest.
+# `make lint` and `make test` are absent, since CI runs them in full. Only the fuzz targets and the
+# screens use the profile of the tests, since a release build of them takes longer than all the rest.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -51,6 +51,7 @@ step make incident
 step make attack \
     ATTACK="--connections 600 --seconds 5 --scenario-seconds 4 --history-interval 300 --untimed"
 step make soak SOAK="--seconds 20 --connections 100"
+step make screens SCREENS="fresh 404"
 step make fuzz PROFILE=dev FUZZ_SECONDS=1
 step make bench \
     BENCH="--rounds 1 --seconds 0.1 --idle 100" YEARS="--years 1 --series 2 --untimed"
