@@ -78,7 +78,7 @@ fn every_state_is_rendered() {
         let browser = Browser::open(Engine::Chromium, 1024, SCREEN);
         let scene = visit(&browser);
         rows.push((*name, shoot(&browser, &folder, name, scene.features)));
-        println!("{name}");
+        eprintln!("{name}");
     }
     assert!(!rows.is_empty(), "no state is named in SCREENS");
     let path = folder.join("index.html");
@@ -93,5 +93,5 @@ fn every_state_is_rendered() {
     );
     let picture = crate::webdriver::decoded(&picture["data"]);
     std::fs::write(folder.join("contact-sheet.png"), picture).unwrap();
-    println!("{}", folder.join("contact-sheet.png").display());
+    eprintln!("{}", folder.join("contact-sheet.png").display());
 }
