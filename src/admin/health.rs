@@ -21,7 +21,7 @@ const ACCEPTOR_BOUND: Duration = ACCEPTOR_PULSE.saturating_add(Duration::from_se
 /// it milliseconds, or the time of its handler.
 const WORKER_BOUND: Duration = Duration::from_secs(30);
 
-/// Bound of the board's thread, which checks the clock every 30 seconds.
+/// Bound of the board's thread, which compares the clocks every two seconds.
 const BOARD_BOUND: Duration = Duration::from_secs(90);
 
 /// Bound of the history's recorder, which wakes once a minute; a write may be slow.

@@ -27,6 +27,7 @@ use crate::board::BoardReader;
 use crate::certificates::LiveCertificates;
 use crate::engine::Stats;
 use crate::history::History;
+use crate::kernel::clock::Start;
 use crate::kernel::listen_queue::ListenSocket;
 use crate::upstream::PollerHandles;
 
@@ -52,8 +53,8 @@ pub struct Metrics {
     pub configuration: Arc<LiveConfiguration>,
     /// Heartbeats of all threads, and the admin engine.
     pub health: Arc<Health>,
-    /// Time of the start.
-    pub started_at: Timestamp,
+    /// Start of this process.
+    pub start: Start,
 }
 
 impl Metrics {
@@ -73,9 +74,9 @@ impl Metrics {
         families.extend(program::reloads(&self.configuration));
         families.extend(program::log());
         families.push(program::certificates(self.certificates.as_deref()));
-        families.extend(process::families(self.started_at));
+        families.extend(process::families(self.start.at()));
         families.push(program::build_info());
-        families.extend(deprecated::old_names(&families, self.started_at, now));
+        families.extend(deprecated::old_names(&families, self.start.at(), now));
         // The encoder rejects families without samples, such as values before the first poll.
         families.retain(|family| !family.get_metric().is_empty());
         TextEncoder::new().encode_to_string(&families).unwrap_or_else(|error| {

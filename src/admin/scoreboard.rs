@@ -18,6 +18,7 @@ use super::health::Health;
 use crate::board::{Snapshot, SourceView};
 use crate::certificates::LiveCertificates;
 use crate::engine::{CloseReason, ConnectionState, ShedReason, Stats};
+use crate::kernel::clock::Start;
 use crate::kernel::listen_queue::{ListenSocket, listen_losses, listen_queues};
 use crate::kernel::process::ProcessInfo;
 use crate::logging::{self, LogStats};
@@ -33,8 +34,8 @@ pub struct Scoreboard {
     pub certificates: Option<Arc<LiveCertificates>>,
     /// Limits in force, and outcomes of reloads.
     pub configuration: Arc<LiveConfiguration>,
-    /// Time of the start.
-    pub started_at: Timestamp,
+    /// Start of this process.
+    pub start: Start,
 }
 
 impl Scoreboard {
@@ -55,8 +56,8 @@ impl Scoreboard {
         Report {
             service: report::Service {
                 version: env!("CARGO_PKG_VERSION").into(),
-                started_at: Rfc3339(self.started_at).to_string(),
-                uptime_seconds: seconds_since(self.started_at, now),
+                started_at: Rfc3339(self.start.at()).to_string(),
+                uptime_seconds: self.start.uptime().as_secs_f64(),
             },
             process: ProcessInfo::of_this().ok(),
             limits: (*self.configuration.limits()).clone(),

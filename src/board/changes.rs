@@ -1,47 +1,30 @@
-//! Derives the changes to record from two states of a source.
-
-use std::sync::Arc;
+//! Derives the events to record from two states of a source.
 
 use jiff::Timestamp;
 
-use super::event::{Change, Event, EventKind, Sample};
-use super::reading::{Datum, FieldName, Value};
-use super::snapshot::{LastReading, SourceView, State};
+use super::event::{Change, Event, EventKind};
+use super::snapshot::{SourceView, State};
 use crate::timestamp::Rfc3339;
 
-/// State of a source before a transition, from which the changes are derived.
+/// State of a source before a transition, from which the events are derived.
 pub(super) struct Baseline {
     pub(super) state: State,
-    /// Time of the observation.
-    observed: Option<Timestamp>,
     /// Time of the first failure, and number of failures.
     failing: Option<(Timestamp, u32)>,
 }
 
 impl Baseline {
-    pub(super) fn of(view: &SourceView) -> Baseline {
+    /// Returns the baseline of a source whose events up to the state `announced` were emitted.
+    pub(super) fn of(announced: State, view: &SourceView) -> Baseline {
         Baseline {
-            state: view.state,
-            observed: view.reading.as_ref().map(|last| last.observed.at),
+            state: announced,
             failing: view.error.as_ref().map(|error| (error.since, error.failures)),
         }
     }
 
-    /// Returns the baseline of a restored reading. Its observation counts as new, since a crash may have
-    /// prevented it from being recorded.
-    pub(super) fn saved(stale: bool) -> Baseline {
-        let state = if stale { State::Stale } else { State::Fresh };
-        Baseline { state, observed: None, failing: None }
-    }
-
-    /// Returns the changes from this state to `view`.
+    /// Returns the events from this state to `view`.
     pub(super) fn changes_to(&self, view: &SourceView, now: Timestamp) -> Vec<Change> {
         let mut changes = Vec::new();
-        if let Some(last) = &view.reading
-            && self.observed != Some(last.observed.at)
-        {
-            changes.push(Change::Observed(samples(&view.name, last)));
-        }
         let mut add_event = |at, kind, detail: String| {
             let source = Some(view.name.clone());
             changes.push(Change::Happened(Event { at, kind, source, detail: detail.into() }));
@@ -72,26 +55,15 @@ impl Baseline {
     }
 }
 
-/// Returns the measured numbers of a reading; derived values are not recorded.
-fn samples(source: &Arc<str>, last: &LastReading) -> Vec<Sample> {
-    let sample = |(field, value): &(FieldName, Value)| match value.datum {
-        Some(Datum::Number(number)) => {
-            let (source, field, at) = (source.clone(), field.clone(), last.observed.at);
-            let sample = Sample::new(source, field, at, number, value.unit);
-            Some(Sample { period: value.period, ..sample })
-        }
-        _ => None,
-    };
-    last.values.iter().filter_map(sample).collect()
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
-    use crate::board::{ErrorKind, Failure, Finite, Observed};
+    use crate::board::{ErrorKind, Failure, LastReading, Observed, Reading, Value};
     use crate::units::Unit;
 
-    const STALE_AFTER: i64 = 900;
+    const STALE_AFTER: u64 = 900;
     const NOW: i64 = 2000;
 
     /// Returns the time `seconds` after an arbitrary start.
@@ -101,16 +73,12 @@ mod tests {
 
     /// Returns a source with an observation at `observed`, which has failed `failures` times since 100.
     fn view(state: State, observed: Option<i64>, failures: u32) -> SourceView {
-        let reading = |at: i64| LastReading {
-            observed: Observed::absolute(t(at)),
-            fetched_at: t(at),
-            stale_at: t(at + STALE_AFTER),
-            values: vec![
-                ("level".into(), Value::number(50.0, Unit::Percent)),
-                ("depth".into(), Value::missing(Some(Unit::Inch), "sent as null")),
-                ("status".into(), Value::text("on")),
-            ],
-            derived: vec![("level_rate".into(), Value::number(1.0, Unit::PercentPerHour))],
+        let reading = |at: i64| {
+            let reading = Reading {
+                observed: Observed::absolute(t(at)),
+                values: vec![("level".into(), Value::number(50.0, Unit::Percent))],
+            };
+            LastReading::new(reading, t(at), Duration::from_secs(STALE_AFTER))
         };
         SourceView {
             name: "tank".into(),
@@ -119,7 +87,7 @@ mod tests {
             show: [].into(),
             state,
             reading: observed.map(reading),
-            interval: std::time::Duration::from_secs(300),
+            interval: Duration::from_secs(300),
             next_poll_at: None,
             error: (failures > 0).then(|| Failure {
                 kind: ErrorKind::Dns,
@@ -134,15 +102,7 @@ mod tests {
     fn changes(before: &Baseline, after: &SourceView) -> Vec<(&'static str, i64, String)> {
         let since = |at: Timestamp| at.as_second() - t(0).as_second();
         let summary = |change| match change {
-            Change::Observed(samples) => {
-                let [sample] = &samples[..] else { panic!("one measured number: {samples:?}") };
-                assert_eq!((&*sample.source, &*sample.field), ("tank", "level"));
-                assert_eq!(
-                    (sample.value, sample.unit),
-                    (Finite::new(50.0).unwrap(), Some(Unit::Percent))
-                );
-                ("observed", since(sample.at), String::new())
-            }
+            Change::Observed(samples) => panic!("no event: {samples:?}"),
             Change::Happened(event) => {
                 assert_eq!(event.source.as_deref(), Some("tank"));
                 (event.kind.as_str(), since(event.at), event.detail.to_string())
@@ -155,26 +115,22 @@ mod tests {
     #[test]
     fn transition_emits_each_change_once() {
         use State::{Fresh, Stale, Waiting};
-        let observed = |at: i64| ("observed", at, "");
         let stale = |at, detail| ("stale", at, detail);
         let began = ("error_began", 100, "dns: no such name");
         let fresh = ("fresh", NOW, "");
         // State, observation and failures before and after.
         for (before, after, expected) in [
             ((Waiting, None, 0), (Waiting, None, 0), vec![]),
-            ((Waiting, None, 0), (Fresh, Some(1900), 0), vec![observed(1900)]),
+            ((Waiting, None, 0), (Fresh, Some(1900), 0), vec![]),
             ((Waiting, None, 0), (Waiting, None, 1), vec![began]),
             ((Waiting, None, 1), (Waiting, None, 2), vec![]),
             (
                 (Waiting, None, 2),
                 (Fresh, Some(1900), 0),
-                vec![
-                    observed(1900),
-                    ("error_ended", NOW, "2 polls had failed since 2026-02-02T02:41:40Z"),
-                ],
+                vec![("error_ended", NOW, "2 polls had failed since 2026-02-02T02:41:40Z")],
             ),
             ((Fresh, Some(1900), 0), (Fresh, Some(1900), 0), vec![]),
-            ((Fresh, Some(1900), 0), (Fresh, Some(1950), 0), vec![observed(1950)]),
+            ((Fresh, Some(1900), 0), (Fresh, Some(1950), 0), vec![]),
             ((Fresh, Some(1900), 0), (Fresh, Some(1900), 1), vec![began]),
             (
                 (Fresh, Some(1900), 1),
@@ -188,58 +144,28 @@ mod tests {
                 vec![stale(1900, "the latest observation is of 2026-02-02T02:56:40Z")],
             ),
             ((Stale, Some(1000), 0), (Stale, Some(1000), 0), vec![]),
-            ((Stale, Some(1000), 0), (Stale, Some(1050), 0), vec![observed(1050)]),
+            ((Stale, Some(1000), 0), (Stale, Some(1050), 0), vec![]),
             // The first observation is already stale.
             (
                 (Waiting, None, 0),
                 (Stale, Some(100), 0),
-                vec![
-                    observed(100),
-                    stale(1000, "the latest observation is of 2026-02-02T02:41:40Z"),
-                ],
+                vec![stale(1000, "the latest observation is of 2026-02-02T02:41:40Z")],
             ),
-            ((Stale, Some(100), 0), (Fresh, Some(1990), 0), vec![observed(1990), fresh]),
+            ((Stale, Some(100), 0), (Fresh, Some(1990), 0), vec![fresh]),
             (
                 (Stale, Some(100), 1),
                 (Fresh, Some(1990), 0),
-                vec![
-                    observed(1990),
-                    ("error_ended", NOW, "1 poll had failed since 2026-02-02T02:41:40Z"),
-                    fresh,
-                ],
+                vec![("error_ended", NOW, "1 poll had failed since 2026-02-02T02:41:40Z"), fresh],
             ),
             // The clock was set back.
             ((Stale, Some(1900), 0), (Fresh, Some(1900), 0), vec![fresh]),
         ] {
             let view = |(state, observed, failures)| view(state, observed, failures);
+            let baseline = |of: (State, Option<i64>, u32)| Baseline::of(of.0, &view(of));
             let expected: Vec<_> =
                 expected.into_iter().map(|(a, b, c): (_, _, &str)| (a, b, c.to_owned())).collect();
-            assert_eq!(
-                changes(&Baseline::of(&view(before)), &view(after)),
-                expected,
-                "{before:?} {after:?}"
-            );
-            assert_eq!(
-                changes(&Baseline::of(&view(after)), &view(after)),
-                [],
-                "emitted once: {after:?}"
-            );
+            assert_eq!(changes(&baseline(before), &view(after)), expected, "{before:?} {after:?}");
+            assert_eq!(changes(&baseline(after), &view(after)), [], "emitted once: {after:?}");
         }
-    }
-
-    #[test]
-    fn restored_reading_turns_stale_once() {
-        let kinds = |stale, after: &SourceView| {
-            let changes = changes(&Baseline::saved(stale), after).into_iter();
-            changes.map(|(kind, at, _)| (kind, at)).collect::<Vec<_>>()
-        };
-        let (stale, fresh) = (view(State::Stale, Some(100), 0), view(State::Fresh, Some(1900), 0));
-        assert_eq!(
-            kinds(false, &stale),
-            [("observed", 100), ("stale", 1000)],
-            "it turned stale while the program was down"
-        );
-        assert_eq!(kinds(true, &stale), [("observed", 100)], "reported before the restart");
-        assert_eq!(kinds(false, &fresh), [("observed", 1900)]);
     }
 }

@@ -15,7 +15,7 @@ pub struct ServiceInfo {
     pub name: &'static str,
     /// Version of the program.
     pub version: &'static str,
-    /// Start of this process.
+    /// Start of this process, by the setting of the wall clock.
     pub started_at: Timestamp,
 }
 
@@ -81,8 +81,8 @@ impl Serialize for Values<'_> {
     }
 }
 
-/// `value`, `unit` (null for a text), `period` in seconds for an amount of some time, and `note` if there is
-/// one.
+/// `value`, `unit` (null for a text), `period` in seconds for an amount of some time, `observed_at` if the value
+/// has a time of its own, and `note` if there is one.
 impl Serialize for Value {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
@@ -90,6 +90,12 @@ impl Serialize for Value {
         map.serialize_entry("unit", &self.unit.map(|unit| unit.as_str()))?;
         if let Some(period) = self.period {
             map.serialize_entry("period", &period.as_secs())?;
+        }
+        if let Some(observed) = &self.observed {
+            map.serialize_entry("observed_at", &Rfc3339(observed.at))?;
+            if observed.inferred {
+                map.serialize_entry("observed_at_inferred", &true)?;
+            }
         }
         if let Some(note) = &self.note {
             map.serialize_entry("note", &**note)?;
@@ -122,7 +128,7 @@ impl Serialize for Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::board::{ErrorKind, LastReading, Observed, State};
+    use crate::board::{ErrorKind, LastReading, Observed, Reading, State};
     use crate::units::Unit;
 
     fn at(text: &str) -> Timestamp {
@@ -144,17 +150,18 @@ mod tests {
             kind: "ptlevel",
             show: [].into(),
             state: State::Fresh,
-            reading: Some(LastReading {
-                observed: Observed::absolute(at("2026-01-31T17:16:00Z")),
-                fetched_at: at("2026-01-31T17:20:01Z"),
-                stale_at: at("2026-01-31T17:36:00Z"),
-                values: vec![
-                    ("level".into(), Value::number(84.6, Unit::Percent)),
-                    ("depth".into(), Value::number(49.09, Unit::Inch)),
-                    ("volume".into(), Value::number(1185.0, Unit::UsGallon)),
-                ],
-                derived: Vec::new(),
-            }),
+            reading: Some(LastReading::new(
+                Reading {
+                    observed: Observed::absolute(at("2026-01-31T17:16:00Z")),
+                    values: vec![
+                        ("level".into(), Value::number(84.6, Unit::Percent)),
+                        ("depth".into(), Value::number(49.09, Unit::Inch)),
+                        ("volume".into(), Value::number(1185.0, Unit::UsGallon)),
+                    ],
+                },
+                at("2026-01-31T17:20:01Z"),
+                std::time::Duration::from_secs(20 * 60),
+            )),
             interval: std::time::Duration::from_secs(300),
             next_poll_at: Some(at("2026-01-31T17:25:01.9Z")),
             error: None,
@@ -217,7 +224,15 @@ mod tests {
 
     #[test]
     fn value_is_serialised_by_its_kind() {
+        let own = Observed { inferred: true, ..Observed::absolute(at("2026-01-31T17:16:00Z")) };
         for (value, json) in [
+            (
+                Value { observed: Some(own), ..Value::number(1.0, Unit::Volt) },
+                concat!(
+                    r#"{"value":1.0,"unit":"V","observed_at":"2026-01-31T17:16:00Z","#,
+                    r#""observed_at_inferred":true}"#
+                ),
+            ),
             (Value::number(-40.0, Unit::Celsius), r#"{"value":-40.0,"unit":"degC"}"#),
             (Value::text("Clear \"sky\""), r#"{"value":"Clear \"sky\"","unit":null}"#),
             (

@@ -31,18 +31,24 @@
 mod changes;
 mod error;
 mod event;
+mod held;
+mod identity;
 mod json;
+mod order;
+mod over_times;
 mod publisher;
 mod reading;
 mod rendered;
 mod report;
 mod snapshot;
+mod source;
 mod sources;
-mod time_point;
 mod trend;
 
 pub use error::{ErrorKind, PollError};
 pub use event::{Change, ChangeSink, DatedBy, Event, EventKind, Sample};
+pub use held::Received;
+pub use identity::Sighting;
 pub use json::{ServiceInfo, status};
 pub use publisher::{Board, BoardReader, Reporter};
 pub use reading::{Datum, FieldName, Finite, Observed, Reading, Stamp, Value};

@@ -13,22 +13,23 @@ use crossbeam_channel::{Receiver, Sender, bounded, select};
 use jiff::Timestamp;
 
 use super::event::{ChangeSink, Sample};
+use super::identity::moved;
 use super::json::{self, ServiceInfo};
 use super::rendered::Rendered;
 use super::report::{Report, SavedReading, SourceInfo};
 use super::snapshot::Snapshot;
 use super::sources::Sources;
-use super::time_point::TimePoint;
 use crate::engine::Heartbeat;
+use crate::kernel::clock::{Clock, TimePoint};
 use crate::threads::{self, OwnedThread, StopToken};
 
 /// Most messages in the channel. The publisher handles each in the time of one rendering, so a poller
 /// practically never blocks on a full channel.
 const MAX_MESSAGES: usize = 64;
 
-/// Longest wait. A reading turns stale by the wall clock, which may be set, but a wait ends by the monotonic
-/// clock. The publisher therefore reads the wall clock at least this often.
-const MAX_WAIT: Duration = Duration::from_secs(30);
+/// Longest wait. The wall clock may be set at any time, which ends no wait. The publisher therefore compares the
+/// clocks at least this often, so that no age is wrong for longer. A look takes about a microsecond.
+const MAX_WAIT: Duration = Duration::from_secs(2);
 
 /// Shortest wait, so that a rounding error cannot cause a busy loop.
 const MIN_WAIT: Duration = Duration::from_millis(1);
@@ -46,7 +47,10 @@ pub struct BoardReader(Arc<Published>);
 
 /// Handle that sends reports to the board. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Reporter(Sender<Message>);
+pub struct Reporter {
+    messages: Sender<Message>,
+    clock: Clock,
+}
 
 #[derive(Debug)]
 enum Message {
@@ -75,7 +79,18 @@ impl Board {
         service: ServiceInfo,
         changes: ChangeSink,
     ) -> io::Result<(Board, BoardReader, Reporter)> {
-        let now = TimePoint::now();
+        Board::start_by(Clock::system(), sources, saved, service, changes)
+    }
+
+    /// Starts the thread as [`Board::start`] does, by the given clocks.
+    pub(super) fn start_by(
+        clock: Clock,
+        sources: Vec<SourceInfo>,
+        saved: Vec<SavedReading>,
+        service: ServiceInfo,
+        changes: ChangeSink,
+    ) -> io::Result<(Board, BoardReader, Reporter)> {
+        let now = clock.now();
         let mut sources = Sources::new(sources, now);
         sources.restore(saved, now);
         let published = Arc::new(Published {
@@ -83,13 +98,14 @@ impl Board {
             heartbeat: Heartbeat::new(),
         });
         let (sender, messages) = bounded(MAX_MESSAGES);
-        let shared = published.clone();
+        let (shared, board_clock) = (published.clone(), clock.clone());
         let thread = OwnedThread::spawn(threads::BOARD, move |stopped| {
-            let (version, published) = (1, shared);
-            Publisher { sources, service, version, published, messages, stopped, changes }.run();
+            let (version, published, clock) = (1, shared, board_clock);
+            Publisher { sources, service, version, published, clock, messages, stopped, changes }
+                .run();
         })?;
         let board = Board { messages: sender.clone(), _thread: thread };
-        Ok((board, BoardReader(published), Reporter(sender)))
+        Ok((board, BoardReader(published), Reporter { messages: sender, clock }))
     }
 
     /// Applies a new configuration. Sources with the same name and kind keep their values.
@@ -105,7 +121,7 @@ impl BoardReader {
         self.0.snapshot.load_full()
     }
 
-    /// Returns the time since the board last read the clocks: at most 30 s while its thread runs. If the
+    /// Returns the time since the board last read the clocks: about 2 s at most while its thread runs. If the
     /// thread is stuck, old readings stay fresh.
     pub fn heartbeat_age(&self) -> Duration {
         self.0.heartbeat.age()
@@ -115,13 +131,18 @@ impl BoardReader {
 impl Reporter {
     /// Sends a report; returns false if the board has ended.
     pub fn send(&self, report: Report) -> bool {
-        self.0.send(Message::Report(report)).is_ok()
+        self.messages.send(Message::Report(report)).is_ok()
+    }
+
+    /// Returns the present by the board's clocks.
+    pub fn now(&self) -> TimePoint {
+        self.clock.now()
     }
 
     /// Sends recorded samples, earliest first, from which the trends start; returns false if the board
     /// has ended.
     pub fn backfill(&self, past: Vec<Sample>) -> bool {
-        self.0.send(Message::Backfill(past)).is_ok()
+        self.messages.send(Message::Backfill(past)).is_ok()
     }
 }
 
@@ -131,6 +152,7 @@ struct Publisher {
     service: ServiceInfo,
     version: u64,
     published: Arc<Published>,
+    clock: Clock,
     messages: Receiver<Message>,
     stopped: StopToken,
     changes: ChangeSink,
@@ -141,7 +163,7 @@ impl Publisher {
         self.emit_changes();
         loop {
             self.published.heartbeat.beat();
-            let wait = wait(self.sources.next_expiry(), Timestamp::now());
+            let wait = wait(self.sources.next_expiry(), self.clock.now().wall);
             let message = select! {
                 recv(self.stopped) -> _ => return,
                 recv(self.messages) -> message => match message {
@@ -151,7 +173,7 @@ impl Publisher {
                 },
                 default(wait) => None,
             };
-            self.step(message, TimePoint::now());
+            self.step(message, self.clock.now());
         }
     }
 
@@ -161,7 +183,7 @@ impl Publisher {
         match message {
             None => {}
             Some(Message::Backfill(past)) => {
-                self.sources.backfill(&past);
+                self.sources.backfill(&past, now);
                 changed = true;
             }
             Some(Message::Sources(sources)) => {
@@ -194,11 +216,12 @@ impl Publisher {
     }
 }
 
-/// Renders a snapshot.
+/// Renders a snapshot. The time of the start is that by the present setting of the wall clock.
 fn snapshot(version: u64, service: &ServiceInfo, sources: &Sources) -> Snapshot {
-    let sources = sources.views();
-    let status = Rendered::new("application/json", json::status(service, &sources));
-    Snapshot { version, sources, status }
+    let started_at = moved(service.started_at, sources.stepped());
+    let (service, sources) = (ServiceInfo { started_at, ..service.clone() }, sources.views());
+    let status = Rendered::new("application/json", json::status(&service, &sources));
+    Snapshot { version, service, sources, status }
 }
 
 /// Returns the time until the next reading turns stale, within the bounds of a wait.
@@ -212,8 +235,8 @@ fn wait(expiry: Option<Timestamp>, now: Timestamp) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::board::sources::tests::time_point;
     use crate::board::{ErrorKind, Observed, PollError, Polled, Reading, State, Value};
+    use crate::kernel::clock::tests::time_point;
     use crate::units::Unit;
 
     /// Returns the time `seconds` after an arbitrary start.
@@ -239,14 +262,15 @@ mod tests {
             stale_after: Duration::from_secs(600),
             show: [].into(),
             trends: Vec::new(),
+            over_time: Vec::new(),
         }
     }
 
-    fn message(at: Timestamp, observed: Timestamp) -> Option<Message> {
-        Some(Message::Report(good(at, observed)))
+    fn message(at: i64, observed: Timestamp) -> Option<Message> {
+        Some(Message::Report(good(m(at), observed)))
     }
 
-    fn good(at: Timestamp, observed: Timestamp) -> Report {
+    fn good(at: TimePoint, observed: Timestamp) -> Report {
         Report {
             source: "tank".into(),
             at,
@@ -254,7 +278,7 @@ mod tests {
                 observed: Observed::absolute(observed),
                 values: vec![("level".into(), Value::number(84.6, Unit::Percent))],
             })),
-            next_poll_at: at,
+            next_poll_at: at.wall,
         }
     }
 
@@ -270,6 +294,7 @@ mod tests {
             service: service(),
             version: 1,
             published: published.clone(),
+            clock: Clock::system(),
             messages: crossbeam_channel::never(),
             stopped: crossbeam_channel::never(),
             changes: Box::new(|_| {}),
@@ -299,7 +324,7 @@ mod tests {
         let (mut publisher, reader) = publisher();
         publisher.step(None, m(10));
         assert_eq!(reader.load().version, 1);
-        publisher.step(message(t(20), t(0)), m(20));
+        publisher.step(message(20, t(0)), m(20));
         let fresh = reader.load();
         assert_eq!((fresh.version, fresh.sources[0].state), (2, State::Fresh));
         publisher.step(None, m(599));
@@ -313,7 +338,7 @@ mod tests {
     #[test]
     fn times_corrected_after_a_step_of_the_clock_are_published() {
         let (mut publisher, reader) = publisher();
-        publisher.step(message(t(20), t(0)), m(20));
+        publisher.step(message(20, t(0)), m(20));
         publisher.step(None, time_point(t(-5000), 30));
         let snapshot = reader.load();
         let last = snapshot.sources[0].reading.as_ref().unwrap();
@@ -325,9 +350,9 @@ mod tests {
     #[test]
     fn equal_content_keeps_its_entity_tag() {
         let (mut publisher, reader) = publisher();
-        publisher.step(message(t(20), t(0)), m(20));
+        publisher.step(message(20, t(0)), m(20));
         let one = reader.load();
-        publisher.step(message(t(20), t(0)), m(21));
+        publisher.step(message(20, t(0)), m(21));
         let two = reader.load();
         assert_ne!(one.version, two.version);
         assert_eq!(one.status.identity.etag, two.status.identity.etag);
@@ -335,10 +360,10 @@ mod tests {
     }
 
     #[test]
-    fn wait_lasts_until_the_next_expiry_and_at_most_30_s() {
+    fn wait_lasts_until_the_next_expiry_and_at_most_2_s() {
         for (expiry, wanted) in [
             (None, MAX_WAIT),
-            (Some(t(10)), Duration::from_secs(10)),
+            (Some(t(1)), Duration::from_secs(1)),
             (Some(t(3600)), MAX_WAIT),
             (Some(t(0)), MIN_WAIT),
             (Some(t(-50)), MIN_WAIT),
@@ -352,16 +377,16 @@ mod tests {
         let (board, reader, reporter) =
             Board::start(vec![info()], Vec::new(), service(), Box::new(|_| {})).unwrap();
         assert_eq!(reader.load().sources[0].state, State::Waiting);
-        let now = Timestamp::now();
-        assert!(reporter.send(good(now, now)));
+        let now = reporter.now();
+        assert!(reporter.send(good(now, now.wall)));
         assert_eq!(published(&reader, 2).sources[0].state, State::Fresh);
         let error = Err(PollError::new(ErrorKind::Timeout, "late"));
-        assert!(reporter.send(Report { outcome: error, ..good(now, now) }));
+        assert!(reporter.send(Report { outcome: error, ..good(now, now.wall) }));
         let failing = published(&reader, 3);
         assert_eq!(failing.sources[0].error.as_ref().unwrap().kind, ErrorKind::Timeout);
         assert_eq!(failing.sources[0].values().count(), 1);
         drop(board);
-        assert!(!reporter.send(good(now, now)), "the thread has ended");
+        assert!(!reporter.send(good(now, now.wall)), "the thread has ended");
         assert_eq!(reader.load().version, 3, "the last snapshot stays");
     }
 
@@ -369,9 +394,9 @@ mod tests {
     fn reading_turns_stale_without_a_report_or_a_reporter() {
         let (_board, reader, reporter) =
             Board::start(vec![info()], Vec::new(), service(), Box::new(|_| {})).unwrap();
-        let now = Timestamp::now();
+        let now = reporter.now();
         // Turns stale a second or less from now: 600 s after the observation.
-        let observed = now.checked_sub(Duration::from_secs(599)).unwrap();
+        let observed = now.wall.checked_sub(Duration::from_secs(599)).unwrap();
         assert!(reporter.send(good(now, observed)));
         drop(reporter);
         until(&reader, |snapshot| snapshot.sources[0].state == State::Stale);

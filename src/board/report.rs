@@ -6,8 +6,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::error::PollError;
-use super::reading::Reading;
+use super::held::Received;
+use super::reading::{FieldName, Reading};
 use crate::config::{self, TrendSettings};
+use crate::kernel::clock::TimePoint;
+use crate::units::OverTime;
 
 /// Settings of a source that the board uses.
 #[derive(Debug, Clone)]
@@ -26,6 +29,8 @@ pub struct SourceInfo {
     pub show: Arc<[Arc<str>]>,
     /// Trends to derive from its values.
     pub trends: Vec<TrendSettings>,
+    /// Ways over time of fields that differ from those of their names and units.
+    pub over_time: Vec<(FieldName, OverTime)>,
 }
 
 impl From<&config::Source> for SourceInfo {
@@ -38,6 +43,7 @@ impl From<&config::Source> for SourceInfo {
             stale_after: source.stale_after,
             show: source.show.as_slice().into(),
             trends: source.trends.clone(),
+            over_time: Vec::new(),
         }
     }
 }
@@ -47,11 +53,11 @@ impl From<&config::Source> for SourceInfo {
 pub struct Report {
     /// Name of the source.
     pub source: Arc<str>,
-    /// Time by our clock at which the response was complete or the poll failed.
-    pub at: Timestamp,
+    /// Time by both clocks at which the response was complete or the poll failed.
+    pub at: TimePoint,
     /// The poll's reading or error.
     pub outcome: Result<Polled, PollError>,
-    /// Time of the next poll.
+    /// Time of the next poll, by the setting of the wall clock at `at`.
     pub next_poll_at: Timestamp,
 }
 
@@ -75,6 +81,6 @@ pub struct SavedReading {
     pub fetched_at: Timestamp,
     /// True if the source was stale, which has been reported as an event.
     pub stale: bool,
-    /// The reading.
-    pub reading: Reading,
+    /// The reading, with its first sights.
+    pub received: Received,
 }

@@ -7,7 +7,9 @@ use jiff::Timestamp;
 use strum::{IntoStaticStr, VariantArray};
 
 use super::error::ErrorKind;
-use super::reading::{FieldName, Observed, Value};
+use super::held::{Held, Received};
+use super::json::ServiceInfo;
+use super::reading::{FieldName, Observed, Reading, Value};
 use super::rendered::Rendered;
 
 /// State of all sources at one time. Immutable once published.
@@ -15,6 +17,8 @@ use super::rendered::Rendered;
 pub struct Snapshot {
     /// Number of the publication since the start, from 1.
     pub version: u64,
+    /// `service` in the status, as of the publication.
+    pub service: ServiceInfo,
     /// Sources in the order of the configuration.
     pub sources: Vec<SourceView>,
     /// Body of `GET /api/v1/status`, rendered once.
@@ -75,7 +79,7 @@ impl SourceView {
 /// Last reading of a source, with the times of both clocks.
 #[derive(Debug, Clone)]
 pub struct LastReading {
-    /// Time of the observation, by the sensor's clock.
+    /// Time of the observation, never in the future.
     pub observed: Observed,
     /// Time by our clock at which the response was complete.
     pub fetched_at: Timestamp,
@@ -85,6 +89,15 @@ pub struct LastReading {
     pub values: Vec<(FieldName, Value)>,
     /// Values of the trends, derived from its observations.
     pub derived: Vec<(FieldName, Value)>,
+    /// The reading before its times were corrected and noted.
+    pub received: Arc<Received>,
+}
+
+impl LastReading {
+    /// Returns a reading that is seen first in a response at `fetched_at`.
+    pub fn new(reading: Reading, fetched_at: Timestamp, stale_after: Duration) -> LastReading {
+        Held::new(reading, fetched_at).last_reading(fetched_at, stale_after, Vec::new())
+    }
 }
 
 /// State of a source by the age of its observation.

@@ -1,7 +1,8 @@
-//! Interfaces to the kernel: processes, listening sockets, descriptors and signals.
+//! Interfaces to the kernel: clocks, processes, listening sockets, descriptors and signals.
 //!
 //! This module depends on neither the configuration nor the engine: callers pass plain numbers.
 
+pub mod clock;
 pub mod descriptors;
 pub mod listen_queue;
 pub mod process;

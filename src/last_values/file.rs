@@ -12,7 +12,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::board::{
-    Datum, FieldName, Finite, Observed, Reading, SavedReading, Snapshot, State, Value,
+    Datum, FieldName, Finite, Observed, Received, SavedReading, Sighting, Snapshot, Stamp, State,
+    Value,
 };
 use crate::config;
 use crate::private_file;
@@ -35,13 +36,36 @@ pub(super) enum ReadError {
 struct SavedSource {
     source: String,
     kind: String,
-    observed_at: i64,
-    inferred: bool,
+    #[serde(flatten)]
+    sighting: SavedSighting,
     fetched_at: i64,
     /// True if the source was stale. Absent in files of earlier versions.
     #[serde(default)]
     stale: bool,
     values: Vec<SavedValue>,
+}
+
+/// Time of a reading or of a value, and when it was seen first.
+#[derive(Debug, Serialize, Deserialize)]
+struct SavedSighting {
+    observed_at: i64,
+    inferred: bool,
+    /// Absent in files of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    stamp: Option<SavedStamp>,
+    /// Absent in files of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    first_seen: Option<i64>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum SavedStamp {
+    /// Nanoseconds since 1970, as text: JSON has no such large numbers.
+    Absolute(String),
+    /// Resolution of an age, in seconds.
+    Age(u64),
+    Fetched,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -50,9 +74,12 @@ struct SavedValue {
     datum: Option<SavedDatum>,
     unit: Option<String>,
     note: Option<String>,
-    /// `period` of an amount, in seconds.
-    #[serde(default)]
+    /// Seconds that an amount covers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     period: Option<u64>,
+    /// Time of the value, if it has one of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    own: Option<SavedSighting>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -69,8 +96,10 @@ pub(super) fn encode(snapshot: &Snapshot) -> Vec<u8> {
         .iter()
         .filter_map(|source| {
             let reading = source.reading.as_ref()?;
+            let Received { sighting, values, own } = &*reading.received;
+            let own = |field: &FieldName| own.iter().find(|(name, _)| name == field);
             // Derived values are not saved: the trends derive them again.
-            let values = reading.values.iter().map(|(name, value)| SavedValue {
+            let values = values.iter().map(|(name, value)| SavedValue {
                 name: name.to_string(),
                 datum: value.datum.as_ref().map(|datum| match datum {
                     Datum::Number(number) => SavedDatum::Number(number.get()),
@@ -79,12 +108,12 @@ pub(super) fn encode(snapshot: &Snapshot) -> Vec<u8> {
                 unit: value.unit.map(|unit| unit.as_str().to_owned()),
                 note: value.note.as_deref().map(str::to_owned),
                 period: value.period.map(|period| period.as_secs()),
+                own: value.observed.and_then(|_| own(name)).map(|(_, own)| saved_sighting(own)),
             });
             Some(SavedSource {
                 source: source.name.to_string(),
                 kind: source.kind.to_owned(),
-                observed_at: reading.observed.at.as_second(),
-                inferred: reading.observed.inferred,
+                sighting: saved_sighting(sighting),
                 fetched_at: reading.fetched_at.as_second(),
                 stale: source.state == State::Stale,
                 values: values.collect(),
@@ -114,7 +143,11 @@ fn decode(bytes: &[u8]) -> Result<Vec<SavedReading>, ReadError> {
 
 /// Returns the reading of a source; `None` if a time is out of range.
 fn reading_of(saved: SavedSource) -> Option<SavedReading> {
-    let values = saved.values.into_iter().map(|value| {
+    let fetched_at = Timestamp::from_second(saved.fetched_at).ok()?;
+    let mut own = Vec::new();
+    let mut values = Vec::new();
+    for value in saved.values {
+        let name: FieldName = value.name.into();
         let datum = value.datum.and_then(|datum| match datum {
             SavedDatum::Number(number) => Finite::new(number).map(Datum::Number),
             SavedDatum::Text(text) => Some(Datum::text(text)),
@@ -122,22 +155,18 @@ fn reading_of(saved: SavedSource) -> Option<SavedReading> {
         let unit = value.unit.and_then(|name| Unit::from_recorded(&name));
         let note = value.note.map(|note| clean_shared(note.into()));
         let period = value.period.map(Duration::from_secs);
-        (value.name.into(), Value { datum, unit, note, observed: None, period })
-    });
-    let mut values: Vec<(FieldName, Value)> = values.collect();
+        let sighting = value.own.and_then(|own| sighting(own, fetched_at));
+        own.extend(sighting.map(|sighting| (name.clone(), sighting)));
+        let observed = sighting.map(|sighting| sighting.observed);
+        values.push((name, Value { datum, unit, note, observed, period }));
+    }
     rename(&saved.kind, &mut values);
     Some(SavedReading {
         source: saved.source.into(),
         kind: saved.kind,
-        fetched_at: Timestamp::from_second(saved.fetched_at).ok()?,
+        fetched_at,
         stale: saved.stale,
-        reading: Reading {
-            observed: match Timestamp::from_second(saved.observed_at).ok()? {
-                at if saved.inferred => Observed::fetched(at),
-                at => Observed::absolute(at),
-            },
-            values,
-        },
+        received: Received { sighting: sighting(saved.sighting, fetched_at)?, values, own },
     })
 }
 
@@ -153,6 +182,37 @@ fn rename(kind: &str, values: &mut [(FieldName, Value)]) {
             value.unit = value.unit.map(|unit| field.unit(unit));
         }
     }
+}
+
+fn saved_sighting(sighting: &Sighting) -> SavedSighting {
+    let Sighting { observed, first_seen, .. } = sighting;
+    SavedSighting {
+        observed_at: observed.at.as_second(),
+        inferred: observed.inferred,
+        stamp: Some(match observed.stamp {
+            Stamp::Absolute(stamp) => SavedStamp::Absolute(stamp.as_nanosecond().to_string()),
+            Stamp::Age { resolution } => SavedStamp::Age(resolution.as_secs()),
+            Stamp::Fetched => SavedStamp::Fetched,
+        }),
+        first_seen: Some(first_seen.as_second()),
+    }
+}
+
+/// Returns the first sight of a saved time; `None` if it is out of range.
+fn sighting(saved: SavedSighting, fetched_at: Timestamp) -> Option<Sighting> {
+    let SavedSighting { observed_at, inferred, stamp, first_seen } = saved;
+    let at = Timestamp::from_second(observed_at).ok()?;
+    let stamp = match stamp {
+        Some(SavedStamp::Absolute(stamp)) => {
+            Stamp::Absolute(Timestamp::from_nanosecond(stamp.parse().ok()?).ok()?)
+        }
+        Some(SavedStamp::Age(seconds)) => Stamp::Age { resolution: Duration::from_secs(seconds) },
+        // Earlier versions marked a time that they had corrected.
+        None if !inferred => Stamp::Absolute(at),
+        Some(SavedStamp::Fetched) | None => Stamp::Fetched,
+    };
+    let first_seen = first_seen.map_or(Some(fetched_at), |at| Timestamp::from_second(at).ok())?;
+    Some(Sighting::restored(Observed { at, stamp, inferred }, first_seen))
 }
 
 /// Reads and checks the file.
@@ -176,7 +236,7 @@ mod tests {
         let file = format!("{MAGIC}{:08x}\n{json}\n", crc32fast::hash(json.as_bytes()));
         let saved = decode(file.as_bytes()).unwrap();
         let value = Value { note: Some("a b".into()), ..Value::text("1.02\u{fffd}") };
-        assert_eq!(saved[0].reading.values, [("v".into(), value)]);
+        assert_eq!(saved[0].received.values, [("v".into(), value)]);
     }
 
     #[test]
@@ -193,7 +253,7 @@ mod tests {
                 values.join(",")
             );
             let file = format!("{MAGIC}{:08x}\n{json}\n", crc32fast::hash(json.as_bytes()));
-            decode(file.as_bytes()).unwrap().remove(0).reading.values
+            decode(file.as_bytes()).unwrap().remove(0).received.values
         };
         let station = value("pressure", "27.58", "inHg");
         let station_pressure =

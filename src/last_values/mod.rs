@@ -133,6 +133,7 @@ mod tests {
     use crate::board::{
         Board, Observed, Polled, Reading, Report, ServiceInfo, SourceInfo, State, Value,
     };
+    use crate::kernel::clock::Clock;
     use crate::units::Unit;
     use jiff::Timestamp;
 
@@ -145,6 +146,7 @@ mod tests {
             stale_after: Duration::from_secs(900),
             show: [].into(),
             trends: Vec::new(),
+            over_time: Vec::new(),
         }
     }
 
@@ -153,19 +155,20 @@ mod tests {
         Board::start(vec![info()], saved, service, Box::new(|_| {})).unwrap()
     }
 
-    fn report(level: f64, at: Timestamp) -> Report {
+    fn report(level: f64, observed: Timestamp) -> Report {
+        let at = Clock::system().now();
         Report {
             source: "tank".into(),
             at,
             outcome: Ok(Polled::Reading(Reading {
-                observed: Observed::fetched(at),
+                observed: Observed::absolute(observed),
                 values: vec![
                     ("level".into(), Value::number(level, Unit::Percent)),
                     ("state".into(), Value::text("on")),
                     ("depth".into(), Value::missing(Some(Unit::Inch), "sent as null")),
                 ],
             })),
-            next_poll_at: at,
+            next_poll_at: at.wall,
         }
     }
 
@@ -193,8 +196,8 @@ mod tests {
         assert_eq!(source.state, State::Stale, "before the first poll");
         assert_eq!(source.values().cloned().collect::<Vec<_>>(), values);
         let reading = source.reading.as_ref().unwrap();
-        assert_eq!(reading.observed, Observed::fetched(hours_ago));
-        assert_eq!(reading.fetched_at, hours_ago);
+        assert_eq!(reading.observed, Observed::absolute(hours_ago));
+        assert!(reading.fetched_at > hours_ago);
     }
 
     #[test]

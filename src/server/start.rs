@@ -27,17 +27,18 @@ use crate::admin::health::Health;
 use crate::admin::metrics::{Metrics, RequestMetrics};
 use crate::admin::scoreboard::Scoreboard;
 use crate::admin::{Admin, AdminPages};
-use crate::board::{Board, EventKind, Reporter, ServiceInfo, SourceInfo};
+use crate::board::{Board, Change, EventKind, Reporter, ServiceInfo, SourceInfo};
 use crate::certificates::{CertificateWatcher, LiveCertificates};
 use crate::config::{self, Config, renamed_fields};
 use crate::engine::{Engine, Listener, Settings};
 use crate::history::{self, History, RenamedSeries, Retention, SourceFields, trend_samples};
+use crate::kernel::clock::{Clock, Start};
 use crate::kernel::descriptors;
 use crate::last_values::{self, Saver};
 use crate::logging;
 use crate::site::{self, Site};
 use crate::threads;
-use crate::upstream::Pollers;
+use crate::upstream::{PollerHandles, Pollers};
 
 /// Interval in which the recorder wakes if no history is kept.
 const IDLE_FLUSH: Duration = Duration::from_secs(60);
@@ -59,7 +60,8 @@ impl Running {
         });
         let redirect = redirect::start(&config, &addresses, &gate)?;
         let sockets = listen_sockets(&listeners, config.server.backlog);
-        let service = service();
+        let start = Start::now(Clock::system());
+        let service = service(&start);
         let teardown = Teardown::start()?;
 
         // Data: history, board, pollers.
@@ -69,8 +71,15 @@ impl Running {
         let (recorder, change_sender, history) = history::prepare(history_settings(&config));
         change_sender.send(program_event(EventKind::Started, env!("CARGO_PKG_VERSION")));
         let changes = change_sender.clone();
-        let changes = Box::new(move |change| changes.send(change));
-        let (board, reader, reporter) = Board::start(infos, loaded, service.clone(), changes)?;
+        let polled_again = Arc::new(OnceLock::<PollerHandles>::new());
+        let on_step = polled_again.clone();
+        let changes = Box::new(move |change| {
+            if let (Change::ClockStepped(_), Some(pollers)) = (&change, on_step.get()) {
+                pollers.repoll_all();
+            }
+            changes.send(change);
+        });
+        let (board, reader, reporter) = Board::start(infos, loaded, service, changes)?;
         // Trends start from recorded samples. The recorder's thread reads them, as the disk may be slow.
         let (sources, trend_reporter) = (config.sources.clone(), reporter.clone());
         let recorder = recorder.start(Box::new(move |history| {
@@ -79,6 +88,8 @@ impl Running {
         let saver = file.map(|file| Saver::start(file, reader.clone())).transpose()?;
         let pollers = Pollers::start(&config.sources, &reporter, &user_agent(&config.site))?;
         let handles = pollers.handles();
+        // A step of the clock before this needs no further poll: the pollers have just begun.
+        let _ = polled_again.set(handles.clone());
 
         // The site, and the engine that serves it.
         let certificates = certificates.map(|certificates| {
@@ -89,7 +100,7 @@ impl Running {
         let (snapshots, pollers_on_demand) = (reader.clone(), handles.clone());
         let certificates_in_use = certificates.clone();
         let site = Site::new(
-            site::Settings { title: config.site.title.clone(), service: service.clone() },
+            site::Settings { title: config.site.title.clone() },
             Box::new(move || snapshots.load()),
             Box::new(move |source| pollers_on_demand.request_poll(source)),
             history.clone(),
@@ -120,7 +131,7 @@ impl Running {
             listeners: sockets.clone(),
             certificates: certificates.clone(),
             configuration: configuration.clone(),
-            started_at: service.started_at,
+            start: start.clone(),
         });
         let metrics = Metrics {
             requests: request_metrics,
@@ -133,7 +144,7 @@ impl Running {
             certificates: certificates.clone(),
             configuration: configuration.clone(),
             health: health.clone(),
-            started_at: service.started_at,
+            start,
         };
         let pages = AdminPages {
             health: health.clone(),
@@ -227,12 +238,12 @@ fn session_file(config: &Config) -> Option<PathBuf> {
     config.history.as_ref().map(config::History::sessions)
 }
 
-/// Returns the name and version of the program, and now as the time of its start.
-fn service() -> ServiceInfo {
+/// Returns the name and version of the program, and the time of its start.
+fn service(start: &Start) -> ServiceInfo {
     ServiceInfo {
         name: env!("CARGO_PKG_NAME"),
         version: env!("CARGO_PKG_VERSION"),
-        started_at: Timestamp::now(),
+        started_at: start.at(),
     }
 }
 

@@ -11,7 +11,7 @@ use super::chart::ChartCache;
 use super::page::{DashboardCache, Layout, SourcePageCache};
 use super::snapshot_cache::SnapshotCache;
 use crate::access::Gate;
-use crate::board::{ServiceInfo, Snapshot};
+use crate::board::Snapshot;
 use crate::engine::Request;
 use crate::history::History;
 use crate::upstream::PollRequest;
@@ -21,8 +21,6 @@ use crate::upstream::PollRequest;
 pub struct Settings {
     /// The page's heading, `[site] title`.
     pub title: String,
-    /// The program, as the status describes it.
-    pub service: ServiceInfo,
 }
 
 /// Returns the latest snapshot. Must not block.

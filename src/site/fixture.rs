@@ -13,8 +13,8 @@ use super::media_type::JSON;
 use super::{RequestObserver, Settings, Site};
 use crate::access::{Gate, Rules};
 use crate::board::{
-    self, ErrorKind, Failure, FieldName, LastReading, Observed, Rendered, ServiceInfo, Snapshot,
-    SourceView, State, Value,
+    self, ErrorKind, Failure, FieldName, LastReading, Observed, Reading, Rendered, ServiceInfo,
+    Snapshot, SourceView, State, Value,
 };
 use crate::engine::{Activity, Body, Peer, Request, Response};
 use crate::history::History;
@@ -33,6 +33,14 @@ pub(super) fn at(seconds: i64) -> Timestamp {
 
 /// Returns a source that has answered. Its three times are in seconds from [`now`].
 pub(super) fn source_at(observed: i64, stale: i64, next_poll: i64) -> SourceView {
+    let reading = Reading {
+        observed: Observed::absolute(at(observed)),
+        values: values([
+            ("level", Value::number(84.6, Unit::Percent)),
+            ("depth", Value::number(49.09, Unit::Inch)),
+            ("volume", Value::number(1185.0, Unit::UsGallon)),
+        ]),
+    };
     SourceView {
         name: "tank".into(),
         title: "Cistern".into(),
@@ -40,15 +48,8 @@ pub(super) fn source_at(observed: i64, stale: i64, next_poll: i64) -> SourceView
         show: [].into(),
         state: State::Fresh,
         reading: Some(LastReading {
-            observed: Observed::absolute(at(observed)),
-            fetched_at: at(-59),
             stale_at: at(stale),
-            values: values([
-                ("level", Value::number(84.6, Unit::Percent)),
-                ("depth", Value::number(49.09, Unit::Inch)),
-                ("volume", Value::number(1185.0, Unit::UsGallon)),
-            ]),
-            derived: Vec::new(),
+            ..LastReading::new(reading, at(observed.max(-59)), Duration::ZERO)
         }),
         interval: Duration::from_secs(300),
         next_poll_at: Some(at(next_poll)),
@@ -172,8 +173,8 @@ fn site_over(
         started_at: at(-86_400),
     };
     let status = Rendered::new(JSON, board::status(&service, &sources));
-    let snapshot = Arc::new(Snapshot { version: 1, sources, status });
-    let settings = Settings { title: "Pumphouse".into(), service };
+    let snapshot = Arc::new(Snapshot { version: 1, service, sources, status });
+    let settings = Settings { title: "Pumphouse".into() };
     let request_poll = |source: &str| match source {
         "tank" => Some(PollRequest::Granted),
         "weather" => Some(PollRequest::TooSoon(Duration::from_millis(9500))),

@@ -14,6 +14,7 @@ use super::conditional::Dates;
 use super::content::CachePolicy;
 use super::problem::{AffectedSource, Problem};
 use crate::board::{LastReading, SourceView, State};
+use crate::kernel::clock::CLOCK_TOLERANCE;
 use crate::timestamp::Rfc3339;
 
 /// Time for which a cache may serve the last response while this server is unreachable, in seconds.
@@ -81,7 +82,7 @@ impl<'a> Freshness<'a> {
 
     /// Rejects the request if a source is older than `max_age` seconds or never answered.
     pub(super) fn require_max_age(&self, max_age: u64) -> Result<(), Problem> {
-        let is_older = |reading: &LastReading| seconds(reading.observed.at, self.now) > max_age;
+        let is_older = |reading: &LastReading| is_older(reading.observed.at, self.now, max_age);
         let older = self.subset(|assessed| assessed.source.reading.as_ref().is_none_or(is_older));
         if older.sources.is_empty() {
             return Ok(());
@@ -92,6 +93,16 @@ impl<'a> Freshness<'a> {
             "Older than {max_age} seconds, or never answered: {}.",
             names.join(", ")
         )))
+    }
+
+    /// Rejects the request if a value that was observed at `at` is older than `max_age` seconds.
+    pub(super) fn require_max_age_of(&self, at: Timestamp, max_age: u64) -> Result<(), Problem> {
+        if is_older(at, self.now, max_age) {
+            let at = Rfc3339(at);
+            let detail = format!("Older than {max_age} seconds: the value is of {at}.");
+            return Err(self.unavailable(detail));
+        }
+        Ok(())
     }
 
     /// Rejects the request unless every source is fresh.
@@ -182,6 +193,12 @@ fn within_interval(source: &SourceView, moment: Timestamp, now: Timestamp) -> u6
 /// Returns the whole seconds from one moment to a later one; 0 if it is not later.
 fn seconds(from: Timestamp, to: Timestamp) -> u64 {
     u64::try_from(to.duration_since(from).as_secs()).unwrap_or(0)
+}
+
+/// Returns true if an observation is older than `max_age` seconds, or if its age is not known: it is then in the
+/// future, because the clock of this machine is behind.
+fn is_older(at: Timestamp, now: Timestamp, max_age: u64) -> bool {
+    seconds(at, now) > max_age || at.duration_since(now) > CLOCK_TOLERANCE
 }
 
 /// Formats an `IMF-fixdate` (RFC 9110 5.6.7).

@@ -117,6 +117,9 @@ impl Script {
             value.unit.map(|unit| unit.as_str()).unwrap_or_default(),
         );
         self.text(format_args!("{name}_note"), value.note.as_deref().unwrap_or_default());
+        if let Some(observed) = value.observed {
+            self.text(format_args!("{name}_observed_at"), Rfc3339(observed.at));
+        }
     }
 
     fn text(&mut self, name: impl Display, text: impl Display) {

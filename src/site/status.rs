@@ -26,8 +26,7 @@ pub(super) fn status(context: &Context, request: &RouteRequest<'_>) -> Result<Co
     const PARAMETERS: [Parameter; 3] = [Parameter::Fields, Parameter::Format, Parameter::MaxAge];
     let query = Query::parse(&request.http.target, &PARAMETERS)?;
     let snapshot = context.snapshot();
-    let settings = context.settings();
-    let service = &settings.service;
+    let service = &snapshot.service;
     let selected = selected(&snapshot.sources, &query)?;
     let freshness = assess(&selected, &query, request)?;
     let rendered = match (is_snapshot(&query, &freshness), query.syntax) {

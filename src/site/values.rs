@@ -23,8 +23,9 @@ struct OneValue<'a> {
     value: &'a Value,
     /// `fresh` or `stale`.
     state: &'static str,
-    /// Time by the sensor's clock.
-    observed_at: Rfc3339,
+    /// Time of the reading, unless the value has one of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    observed_at: Option<Rfc3339>,
     /// Time by this server's clock.
     fetched_at: Rfc3339,
 }
@@ -50,7 +51,8 @@ pub(super) fn value(context: &Context, request: &RouteRequest<'_>) -> Result<Con
     };
     let value = view.value(field).ok_or_else(unknown_field)?;
     if let Some(max_age) = query.max_age {
-        freshness.require_max_age(max_age)?;
+        let observed = value.observed.unwrap_or(reading.observed);
+        freshness.require_max_age_of(observed.at, max_age)?;
     }
     let state = freshness.state_of(view);
     let headers = request.headers();
@@ -69,7 +71,7 @@ pub(super) fn value(context: &Context, request: &RouteRequest<'_>) -> Result<Con
             field,
             value,
             state: state.as_str(),
-            observed_at: Rfc3339(reading.observed.at),
+            observed_at: value.observed.is_none().then_some(Rfc3339(reading.observed.at)),
             fetched_at: Rfc3339(reading.fetched_at),
         };
         render_json_for(headers, &value)

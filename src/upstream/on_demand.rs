@@ -26,13 +26,16 @@ pub(super) struct OnDemand {
     earliest: AtomicU64,
     sender: Sender<()>,
     receiver: Receiver<()>,
+    /// Times of polls that the schedule does not know of.
+    repolls: (Sender<Instant>, Receiver<Instant>),
 }
 
 impl OnDemand {
     pub(super) fn new(interval: Duration) -> OnDemand {
         let (sender, receiver) = bounded(1);
         let pause = MIN_PAUSE.min(interval);
-        OnDemand { base: Instant::now(), pause, earliest: AtomicU64::new(0), sender, receiver }
+        let (base, earliest) = (Instant::now(), AtomicU64::new(0));
+        OnDemand { base, pause, earliest, sender, receiver, repolls: bounded(1) }
     }
 
     /// Requests a poll, unless the last one ended within the pause or the upstream requested a longer wait.
@@ -45,6 +48,19 @@ impl OnDemand {
         // If the channel is full, a request is pending already.
         let _ = self.sender.try_send(());
         PollRequest::Granted
+    }
+
+    /// Requests a poll at a time, because the clock of the machine was set: a poll before or during that
+    /// may have failed for the wrong time, such as by a certificate that seemed not yet valid. The pause does not
+    /// apply, but a wait that the upstream requested does.
+    pub(super) fn repoll(&self, at: Instant) {
+        // If the channel is full, a repoll is pending already.
+        let _ = self.repolls.0.try_send(at);
+    }
+
+    /// Returns the poller's end of the channel of repolls.
+    pub(super) fn repolls(&self) -> &Receiver<Instant> {
+        &self.repolls.1
     }
 
     /// Ends the pause after the last poll.

@@ -16,6 +16,7 @@ use super::schedule::{Feedback, Schedule};
 use super::stats::{HEARTBEAT_INTERVAL, Outcome, PollStats};
 use crate::board::{ErrorKind, PollError, Polled, Report, Reporter};
 use crate::config;
+use crate::kernel::clock::TimePoint;
 use crate::logging::OnChange;
 use crate::threads::StopToken;
 
@@ -39,7 +40,7 @@ struct PollResult {
     outcome: Result<Polled, PollError>,
     feedback: Feedback,
     /// Time at which the response was complete, or the poll failed.
-    at: Timestamp,
+    at: TimePoint,
     /// Beginning of a response that could not be decoded.
     excerpt: Option<String>,
 }
@@ -51,18 +52,17 @@ impl Poller {
         let mut last = LastResponse::new(self.source.stale_after);
         let mut failure = OnChange::new();
         let mut due = self.schedule.first();
-        while self.wait_for_turn(due, stop) {
+        let mut may_advance = true;
+        while self.wait_for_turn(due, may_advance, stop) {
             let started = Instant::now();
             self.stats.begin();
             // A panic in a decoder fails one poll and must not end the thread. It cannot leave the state of
             // the closure inconsistent: the fetcher is replaced, and a response is stored as a whole.
-            let result = panic::catch_unwind(AssertUnwindSafe(|| {
-                poll(&self.source, &self.request, &fetcher, &mut last)
-            }))
-            .unwrap_or_else(|_| {
-                fetcher = (self.make_fetcher)();
-                panicked()
-            });
+            let result = panic::catch_unwind(AssertUnwindSafe(|| self.poll(&fetcher, &mut last)))
+                .unwrap_or_else(|_| {
+                    fetcher = (self.make_fetcher)();
+                    panicked(self.reporter.now())
+                });
             let now = Instant::now();
             self.stats.end(outcome(&result), now.duration_since(started));
             due = self.schedule.next(result.feedback, now, fastrand::f64());
@@ -71,6 +71,7 @@ impl Poller {
                 Feedback::Success | Feedback::Failure => Duration::ZERO,
             };
             self.on_demand.polled(now, requested_wait);
+            may_advance = requested_wait.is_zero();
             if stop.try_recv() == Err(TryRecvError::Disconnected) {
                 // Not reported: a poller of a newer configuration may be polling the source already.
                 return;
@@ -80,7 +81,7 @@ impl Poller {
                 source: self.source.name.clone(),
                 at: result.at,
                 outcome: result.outcome,
-                next_poll_at: wall_clock(due),
+                next_poll_at: self.wall_clock(due),
             };
             if !self.reporter.send(report) {
                 return;
@@ -89,26 +90,37 @@ impl Poller {
     }
 
     /// Waits until a poll is due or requested, then for the rate limiter. Returns false if the thread
-    /// must stop.
-    fn wait_for_turn(&self, due: Instant, stop: &StopToken) -> bool {
-        let never = crossbeam_channel::never();
-        if !self.wait_until(due, self.on_demand.requests(), stop) {
+    /// must stop. `may_advance` is false if the upstream asked us to wait until `due`.
+    fn wait_for_turn(&self, due: Instant, may_advance: bool, stop: &StopToken) -> bool {
+        let (never, no_repoll) = (crossbeam_channel::never(), crossbeam_channel::never());
+        let repolls = if may_advance { self.on_demand.repolls() } else { &no_repoll };
+        if !self.wait_until(due, self.on_demand.requests(), repolls, stop) {
             return false;
         }
         match &self.limiter {
-            Some(limiter) => self.wait_until(limiter.reserve(Instant::now()), &never, stop),
+            Some(limiter) => {
+                self.wait_until(limiter.reserve(Instant::now()), &never, &no_repoll, stop)
+            }
             None => true,
         }
     }
 
-    /// Waits until `due` or a request for a poll, with heartbeats. Returns false if the thread must stop.
-    fn wait_until(&self, due: Instant, requests: &Receiver<()>, stop: &StopToken) -> bool {
+    /// Waits until `due`, a request for a poll, or the earlier time of a repoll, with heartbeats. Returns false
+    /// if the thread must stop.
+    fn wait_until(
+        &self,
+        mut due: Instant,
+        requests: &Receiver<()>,
+        repolls: &Receiver<Instant>,
+        stop: &StopToken,
+    ) -> bool {
         loop {
             self.stats.beat();
             let wake = due.min(Instant::now() + HEARTBEAT_INTERVAL);
             select! {
                 recv(stop) -> _ => return false,
                 recv(requests) -> _ => return true,
+                recv(repolls) -> at => due = at.map_or(due, |at| due.min(at)),
                 recv(crossbeam_channel::at(wake)) -> _ => {
                     if Instant::now() >= due {
                         return true;
@@ -116,6 +128,41 @@ impl Poller {
                 }
             }
         }
+    }
+
+    /// Polls once: fetches and decodes.
+    fn poll(&self, fetcher: &Fetcher, last: &mut LastResponse) -> PollResult {
+        let validators = last.validators(self.reporter.now().wall, Instant::now());
+        let fetched = fetcher.fetch(&self.request, validators);
+        let at = self.reporter.now();
+        match fetched {
+            Ok(Fetched::NotModified) => succeeded(Polled::Unchanged, at),
+            Ok(Fetched::Body { body, validators }) => {
+                match interpret(&self.source, &self.request.secrets, &body, at.wall) {
+                    Ok(reading) => {
+                        // Stored only after decoding, so that a 304 always refers to a reading that was reported.
+                        if last.store(validators, &reading, Instant::now()) {
+                            let name = &self.source.name;
+                            log::info!(
+                                "{name}: the upstream sends the same validators with another reading; it \
+                                 is no longer asked whether its response has changed"
+                            );
+                        }
+                        succeeded(Polled::Reading(reading), at)
+                    }
+                    Err(DecodeFailure { error, excerpt }) => {
+                        PollResult { excerpt: Some(excerpt), ..failed(error.into(), at) }
+                    }
+                }
+            }
+            Err(error) => failed(error, at),
+        }
+    }
+
+    /// Converts an instant to wall-clock time, by the present setting of the clock.
+    fn wall_clock(&self, due: Instant) -> Timestamp {
+        let wait = due.saturating_duration_since(Instant::now());
+        self.reporter.now().wall.saturating_add(wait).unwrap_or(Timestamp::MAX)
     }
 
     /// Logs when a source begins to fail, fails in another way, or recovers. Repeated failures are
@@ -136,53 +183,19 @@ impl Poller {
     }
 }
 
-/// Polls once: fetches and decodes.
-fn poll(
-    source: &config::Source,
-    request: &Request,
-    fetcher: &Fetcher,
-    last: &mut LastResponse,
-) -> PollResult {
-    let validators = last.validators(Timestamp::now(), Instant::now());
-    let fetched = fetcher.fetch(request, validators);
-    let at = Timestamp::now();
-    match fetched {
-        Ok(Fetched::NotModified) => succeeded(Polled::Unchanged, at),
-        Ok(Fetched::Body { body, validators }) => {
-            match interpret(source, &request.secrets, &body, at) {
-                Ok(reading) => {
-                    // Stored only after decoding, so that a 304 always refers to the reading on the board.
-                    if last.store(validators, &reading, Instant::now()) {
-                        let name = &source.name;
-                        log::info!(
-                            "{name}: the upstream sends the same validators with another reading; it \
-                             is no longer asked whether its response has changed"
-                        );
-                    }
-                    succeeded(Polled::Reading(reading), at)
-                }
-                Err(DecodeFailure { error, excerpt }) => {
-                    PollResult { excerpt: Some(excerpt), ..failed(error.into(), at) }
-                }
-            }
-        }
-        Err(error) => failed(error, at),
-    }
-}
-
-fn succeeded(polled: Polled, at: Timestamp) -> PollResult {
+fn succeeded(polled: Polled, at: TimePoint) -> PollResult {
     PollResult { outcome: Ok(polled), feedback: Feedback::Success, at, excerpt: None }
 }
 
-fn failed(FetchError { error, retry_after }: FetchError, at: Timestamp) -> PollResult {
+fn failed(FetchError { error, retry_after }: FetchError, at: TimePoint) -> PollResult {
     let slow_down = error.kind == ErrorKind::RateLimited || retry_after.is_some();
     let feedback = if slow_down { Feedback::SlowDown(retry_after) } else { Feedback::Failure };
     PollResult { outcome: Err(error), feedback, at, excerpt: None }
 }
 
-fn panicked() -> PollResult {
+fn panicked(at: TimePoint) -> PollResult {
     let message = "a bug in pumphouse-web: see the panic in its log, and report it";
-    failed(PollError::new(ErrorKind::Panic, message).into(), Timestamp::now())
+    failed(PollError::new(ErrorKind::Panic, message).into(), at)
 }
 
 fn outcome(result: &PollResult) -> Outcome {
@@ -191,10 +204,4 @@ fn outcome(result: &PollResult) -> Outcome {
         Ok(Polled::Unchanged) => Outcome::NotModified,
         Err(error) => Outcome::Failed(error.kind),
     }
-}
-
-/// Converts an instant to wall-clock time, by the current setting of the clock.
-fn wall_clock(due: Instant) -> Timestamp {
-    let wait = due.saturating_duration_since(Instant::now());
-    Timestamp::now().saturating_add(wait).unwrap_or(Timestamp::MAX)
 }

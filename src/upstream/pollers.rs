@@ -13,7 +13,7 @@ use super::kind;
 use super::on_demand::{OnDemand, PollRequest};
 use super::poller::Poller;
 use super::rate_limit::{RateLimiter, RateLimiters};
-use super::schedule::Schedule;
+use super::schedule::{Schedule, offset};
 use super::stats::PollStats;
 use crate::board::Reporter;
 use crate::config;
@@ -56,6 +56,7 @@ struct Running {
 /// Handle to a poller: its statistics, and requests for polls.
 #[derive(Debug, Clone)]
 struct PollerHandle {
+    interval: Duration,
     stats: Arc<PollStats>,
     on_demand: Arc<OnDemand>,
 }
@@ -76,6 +77,15 @@ impl PollerHandles {
         let handles = self.0.load();
         let handle = handles.iter().find(|handle| handle.stats.source() == source)?;
         Some(handle.on_demand.request(Instant::now()))
+    }
+
+    /// Requests a poll of each source, a fraction of a second apart. For a clock that was set, which may have
+    /// failed the latest polls.
+    pub fn repoll_all(&self) {
+        let now = Instant::now();
+        for (position, handle) in (0..).zip(&**self.0.load()) {
+            handle.on_demand.repoll(now + offset(position, handle.interval));
+        }
     }
 
     /// Ends the pause after the last poll of each source.
@@ -165,6 +175,7 @@ impl Pollers {
         limiter: Option<Arc<RateLimiter>>,
     ) -> io::Result<Running> {
         let handle = PollerHandle {
+            interval: source.interval,
             stats: Arc::new(PollStats::new(source.name.clone(), source.timeout)),
             on_demand: Arc::new(OnDemand::new(source.interval)),
         };

@@ -41,13 +41,18 @@ pub(super) enum Feedback {
     SlowDown(Option<Duration>),
 }
 
+/// Returns the time after which the source at `position` is polled if all sources are to be polled.
+pub(super) fn offset(position: u32, interval: Duration) -> Duration {
+    SPREAD.saturating_mul(position).min(interval)
+}
+
 impl Schedule {
     /// Creates the schedule of the source at `position` among all sources.
     pub(super) fn new(interval: Duration, position: u32, now: Instant) -> Schedule {
         // An interval of zero would make the loop in `next` endless.
         let interval = interval.max(Duration::from_millis(1));
-        let offset = SPREAD.saturating_mul(position).min(interval);
-        Schedule { interval, anchor: now + offset, failures: 0, unhinted: 0 }
+        let anchor = now + offset(position, interval);
+        Schedule { interval, anchor, failures: 0, unhinted: 0 }
     }
 
     /// Returns the time of the first poll.

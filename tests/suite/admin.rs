@@ -9,7 +9,6 @@ use hostile::client::{Client, TEST_TIMEOUT, connect_tls, read_response};
 use hostile::config::{Config, Source};
 use hostile::mode::Mode;
 use hostile::upstream::Upstream;
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use pumphouse_web::access::{Gate, Rules};
 use pumphouse_web::admin::configuration::{EffectiveLimits, LiveConfiguration};
@@ -20,6 +19,7 @@ use pumphouse_web::admin::{Admin, AdminPages};
 use pumphouse_web::board::{Board, Reporter, ServiceInfo};
 use pumphouse_web::engine::{Listener, Settings, Stats};
 use pumphouse_web::history::{self, Retention};
+use pumphouse_web::kernel::clock::{Clock, Start};
 use pumphouse_web::site::{self, Site, SnapshotReader};
 use pumphouse_web::upstream::PollerHandles;
 
@@ -43,8 +43,8 @@ impl OverEngine {
         engine: &Arc<Stats>,
         snapshots_from: impl FnOnce(SnapshotReader) -> SnapshotReader,
     ) -> OverEngine {
-        let started_at = Timestamp::now();
-        let service = ServiceInfo { name: "test", version: "0", started_at };
+        let start = Start::now(Clock::system());
+        let service = ServiceInfo { name: "test", version: "0", started_at: start.at() };
         let (_, _, history) = history::prepare(history::Settings {
             path: None,
             flush: TEST_TIMEOUT,
@@ -54,12 +54,12 @@ impl OverEngine {
             sources: Vec::new(),
         });
         let (board, reader, reporter) =
-            Board::start(Vec::new(), Vec::new(), service.clone(), Box::new(|_| ())).unwrap();
+            Board::start(Vec::new(), Vec::new(), service, Box::new(|_| ())).unwrap();
         let requests = Arc::new(RequestMetrics::new().unwrap());
         let snapshots = reader.clone();
         let gate = Arc::new(Gate::new(Rules::default()).unwrap());
         let site = Arc::new(Site::new(
-            site::Settings { title: "Test".to_owned(), service },
+            site::Settings { title: "Test".to_owned() },
             snapshots_from(Box::new(move || snapshots.load())),
             Box::new(|_| None),
             history.clone(),
@@ -87,14 +87,14 @@ impl OverEngine {
                 certificates: None,
                 configuration: configuration.clone(),
                 health: health.clone(),
-                started_at,
+                start: start.clone(),
             },
             scoreboard: Arc::new(Scoreboard {
                 health,
                 listeners: Vec::new(),
                 certificates: None,
                 configuration,
-                started_at,
+                start,
             }),
             site,
         };

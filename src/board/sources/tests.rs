@@ -1,11 +1,15 @@
 //! Tests of the state machine: transitions by reports, clocks and new configurations.
 
-use std::sync::LazyLock;
-use std::time::Instant;
+use std::time::Duration;
 
+use super::super::source::round_up_to_seconds;
 use super::*;
-use crate::board::{Datum, ErrorKind, EventKind, Finite, PollError};
+use crate::board::{
+    Datum, ErrorKind, Failure, Finite, Observed, PollError, Polled, Reading, Received, Sighting,
+    Value,
+};
 use crate::config::TrendSettings;
+use crate::kernel::clock::tests::time_point;
 use crate::units::Unit;
 
 const STALE_AFTER: i64 = 900;
@@ -13,13 +17,6 @@ const STALE_AFTER: i64 = 900;
 /// Returns the time `seconds` after an arbitrary start.
 fn t(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_770_000_000 + seconds).unwrap()
-}
-
-/// Returns a wall-clock time, `monotonic` seconds after an arbitrary start by the monotonic clock.
-pub(in crate::board) fn time_point(wall: Timestamp, monotonic: i64) -> TimePoint {
-    static BASE: LazyLock<Instant> = LazyLock::new(Instant::now);
-    let seconds = u64::try_from(monotonic + 1_000_000).unwrap();
-    TimePoint { wall, monotonic: *BASE + Duration::from_secs(seconds) }
 }
 
 /// Returns the time `seconds` after the start by both clocks.
@@ -36,6 +33,7 @@ fn info(name: &str) -> SourceInfo {
         stale_after: Duration::from_secs(STALE_AFTER as u64),
         show: [].into(),
         trends: Vec::new(),
+        over_time: Vec::new(),
     }
 }
 
@@ -60,8 +58,18 @@ fn report(
     at: i64,
     outcome: Result<Polled, PollError>,
 ) -> SourceView {
-    let report = Report { source: source.into(), at: t(at), outcome, next_poll_at: t(at + 300) };
-    assert!(sources.apply(report, m(at)));
+    report_at(sources, source, m(at), outcome)
+}
+
+fn report_at(
+    sources: &mut Sources,
+    source: &str,
+    at: TimePoint,
+    outcome: Result<Polled, PollError>,
+) -> SourceView {
+    let next_poll_at = at.wall + SignedDuration::from_secs(300);
+    let report = Report { source: source.into(), at, outcome, next_poll_at };
+    assert!(sources.apply(report, at));
     view(sources, source)
 }
 
@@ -166,9 +174,7 @@ fn reading_fetched_by_a_clock_ahead_ages_from_its_fetch() {
             observed: Observed { inferred, ..Observed::absolute(t(observed)) },
             values: vec![("level".into(), Value::number(50.0, Unit::Percent))],
         }));
-        let (at, next_poll_at) = (t(5010), t(5310));
-        let report = Report { source: "tank".into(), at, outcome, next_poll_at };
-        assert!(sources.apply(report, time_point(at, 10)));
+        report_at(&mut sources, "tank", time_point(t(5010), 10), outcome);
         assert!(sources.expire(m(20)));
         let tank = view(&sources, "tank");
         assert_eq!(tank.state, State::Fresh);
@@ -183,27 +189,27 @@ fn steps_within_the_tolerance_and_a_suspended_machine_correct_nothing() {
     let mut sources = sources();
     report(&mut sources, "tank", 10, reading(0, 50.0));
     let before = view(&sources, "tank").reading.unwrap();
-    // The clock is set back by two seconds; then the machine is suspended for an hour, in which the monotonic
-    // clock stands still.
-    for now in [time_point(t(28), 30), time_point(t(30), 30), time_point(t(3630), 30)] {
+    // The clock is set back by two seconds; then the machine is suspended for an hour, which both clocks count.
+    for now in [time_point(t(28), 30), time_point(t(30), 30), time_point(t(3630), 3630)] {
         let _ = sources.expire(now);
         let last = view(&sources, "tank").reading.unwrap();
         assert_eq!((last.observed, last.fetched_at), (before.observed, before.fetched_at));
     }
-    assert_eq!(view(&sources, "tank").state, State::Stale, "by the wall clock");
+    assert_eq!(view(&sources, "tank").state, State::Stale);
 }
 
 #[test]
-fn report_from_before_a_step_back_is_dated_now() {
+fn report_from_before_a_step_back_is_dated_by_the_new_setting() {
     let mut sources = sources();
     let report = Report {
         source: "tank".into(),
-        at: t(5000),
+        at: time_point(t(5000), 5),
         outcome: failure(ErrorKind::Timeout),
         next_poll_at: t(5300),
     };
     assert!(sources.apply(report, m(10)));
-    assert_eq!(view(&sources, "tank").error.unwrap().since, t(10));
+    let tank = view(&sources, "tank");
+    assert_eq!((tank.error.unwrap().since, tank.next_poll_at), (t(5), Some(t(305))));
 }
 
 #[test]
@@ -249,7 +255,8 @@ fn observation_in_the_future_is_clamped_and_noted() {
         let last = view.reading.unwrap();
         assert_eq!((last.observed.at, last.observed.inferred), (t(10), has_note), "{ahead}");
         assert_eq!(last.stale_at, t(10 + STALE_AFTER), "{ahead}");
-        assert_eq!(note.is_some_and(|note| note.contains(&ahead.to_string())), has_note);
+        let expected = if ahead == 3600 { "observed 1h in the future" } else { "observed 3s in" };
+        assert_eq!(note.is_some_and(|note| note.contains(expected)), has_note);
     }
 }
 
@@ -259,11 +266,11 @@ fn fractions_of_seconds_are_dropped() {
     let late = t(10).checked_add(Duration::from_millis(900)).unwrap();
     let report = Report {
         source: "tank".into(),
-        at: late,
+        at: TimePoint { wall: late, ..m(10) },
         outcome: Ok(Polled::Reading(Reading { observed: Observed::fetched(late), values: vec![] })),
         next_poll_at: t(300),
     };
-    let now = TimePoint { wall: late, ..m(10) };
+    let now = report.at;
     assert!(sources.apply(report, now));
     let last = view(&sources, "tank").reading.unwrap();
     assert_eq!((last.fetched_at, last.observed.at), (t(10), t(10)));
@@ -285,9 +292,10 @@ fn saved_reading_is_restored_with_its_age_until_the_first_poll() {
         kind: kind.to_owned(),
         fetched_at: t(at),
         stale: false,
-        reading: Reading {
-            observed: Observed::absolute(t(at)),
+        received: Received {
+            sighting: Sighting::restored(Observed::absolute(t(at)), t(at)),
             values: vec![("level".into(), Value::number(50.0, Unit::Percent))],
+            own: Vec::new(),
         },
     };
     let mut sources = sources();
@@ -319,9 +327,13 @@ fn saved_reading_is_restored_with_its_age_until_the_first_poll() {
     assert_eq!(events(&mut sources), []);
     // The clock was set back by a day since the reading was saved.
     sources.restore(vec![saved("tank", "json", 86_400)], m(600));
-    let last = view(&sources, "tank").reading.unwrap();
-    assert_eq!((last.observed.at, last.fetched_at), (t(600), t(600)));
-    assert!(last.observed.inferred);
+    let tank = view(&sources, "tank");
+    assert_eq!(tank.state, State::Stale);
+    let note = tank.value("level").unwrap().note.clone().unwrap();
+    assert!(note.contains("its age is unknown"), "{note}");
+    let last = tank.reading.unwrap();
+    assert_eq!((last.observed.at, last.fetched_at), (t(86_400), t(86_400)));
+    assert_eq!(events(&mut sources), [], "nothing is known of it");
 }
 
 #[test]
@@ -351,7 +363,7 @@ fn backfill_restarts_trends_as_of_the_restored_reading() {
         let mut sources = Sources::new(vec![info.clone()], m(0));
         let _ = report(&mut sources, "tank", observed, reading(observed, level(observed)));
         assert_eq!(rate(&sources), None, "one observation is too few");
-        sources.backfill(&past[..known]);
+        sources.backfill(&past[..known], m(observed));
         let tank = view(&sources, "tank");
         assert_eq!(tank.reading.unwrap().observed.at, t(observed), "the reading is the same");
         assert_eq!(rate(&sources), six, "{observed} {known}");
@@ -364,7 +376,7 @@ fn backfill_restarts_trends_as_of_the_restored_reading() {
 fn report_of_an_unknown_source_is_rejected() {
     let report = Report {
         source: "other".into(),
-        at: t(0),
+        at: m(0),
         outcome: Ok(Polled::Unchanged),
         next_poll_at: t(1),
     };

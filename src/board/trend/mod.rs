@@ -21,11 +21,13 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use self::refills::{Refill, Refills};
-use self::samples::Samples;
+use self::samples::{Added, Observation, Samples};
+use super::event::Sample;
+use super::over_times::OverTimes;
 use super::reading::{Datum, FieldName, Value};
 use crate::config::{Tank, TrendSettings};
 use crate::timestamp::Rfc3339;
-use crate::units::{Unit, round_to};
+use crate::units::{OverTime, Unit, round_to};
 
 /// Returns the longest time from which a trend needs observations.
 fn lookback(settings: &TrendSettings) -> Duration {
@@ -41,14 +43,24 @@ const MAX_HOURS: f64 = 365.0 * 24.0;
 /// Most observations that wait for the capacity: two months of quarters of an hour are fewer.
 const MAX_PENDING: usize = 8_192;
 
+/// Note on a rate or a change of too few observations.
+const TOO_FEW: &str = "too few observations yet";
+
+/// Note on the derived values while observations are dated much earlier than recorded ones.
+const CLOCK_BEHIND: &str = "the clock of this machine is behind the recorded observations";
+
 /// A trend, with the observations from which it is derived.
 #[derive(Debug)]
 pub(super) struct Trend {
     settings: TrendSettings,
+    /// Configured ways over time of fields.
+    over_times: OverTimes,
     /// Field and unit of the samples; `None` before the first.
     series: Option<(FieldName, Option<Unit>)>,
     samples: Samples,
     refills: Option<Refills>,
+    /// The refills before the latest observation, which may be corrected.
+    earlier_refills: Option<Refills>,
     /// Content of a full tank, if it is known.
     capacity: Option<f64>,
     /// Observations that have not been searched for refills, as the capacity is not known yet.
@@ -56,56 +68,79 @@ pub(super) struct Trend {
 }
 
 impl Trend {
-    pub(super) fn new(settings: TrendSettings) -> Trend {
-        let samples = Samples::new(lookback(&settings));
+    pub(super) fn new(settings: TrendSettings, over_times: OverTimes) -> Trend {
         Trend {
-            capacity: None,
-            settings,
+            over_times,
             series: None,
-            samples,
+            samples: Samples::new(OverTime::Mean, lookback(&settings)),
             refills: None,
+            earlier_refills: None,
+            capacity: None,
             pending: Vec::new(),
+            settings,
         }
     }
 
-    /// Returns the settings of the trend.
-    pub(super) fn settings(&self) -> &TrendSettings {
-        &self.settings
+    /// Returns true if another trend has the same settings.
+    pub(super) fn has_settings_of(&self, other: &Trend) -> bool {
+        self.settings == other.settings && self.over_times == other.over_times
     }
 
-    /// Adds an observation of the source and returns the derived values.
+    /// Adds an observation of the source and returns the derived values. `dated` returns the time of a field's
+    /// value in seconds, and true if the clock of this machine gave it.
     pub(super) fn derive(
         &mut self,
-        at: Timestamp,
         values: &[(FieldName, Value)],
+        dated: impl Fn(&str) -> (i64, bool),
     ) -> Vec<(FieldName, Value)> {
         let Some((field, value)) = self.select_field(values) else { return Vec::new() };
+        let mut derived = self.derive_from(field, value, values, dated(field));
+        // What is derived from a value has its time.
+        derived.iter_mut().for_each(|(_, of_field)| of_field.observed = value.observed);
+        derived
+    }
+
+    /// Adds an observation of a field, dated as [`Trend::derive`] describes, and returns the derived values.
+    fn derive_from(
+        &mut self,
+        field: &FieldName,
+        value: &Value,
+        values: &[(FieldName, Value)],
+        (at, is_by_machine): (i64, bool),
+    ) -> Vec<(FieldName, Value)> {
         let Some(now) = number(value) else {
             let series = self.series.as_ref().filter(|(known, _)| known == field);
             let unit = series.and_then(|(_, unit)| *unit);
-            return self.values(field, unit.or(value.unit), None);
+            return self.values(field, unit.or(value.unit), Err(&format!("no current {field}")));
         };
-        let series = Some((field.clone(), value.unit));
-        if self.series != series {
-            self.restart(field.clone(), value.unit);
-        }
+        self.follow(field, value.unit);
         self.update_capacity(values, value.unit, now);
-        self.add(at.as_second(), now);
-        self.values(field, value.unit, Some(now))
+        if self.samples.is_ahead_of(at) && !is_by_machine {
+            // The latest observation was dated ahead of its time. It must not block the following ones.
+            self.forget_from(at);
+        }
+        let observation = Observation { at, number: now, period: value.period, is_by_machine };
+        match self.add(observation) {
+            Added::ClockBehind => self.values(field, value.unit, Err(CLOCK_BEHIND)),
+            Added::Latest | Added::Corrected | Added::Known | Added::Late => {
+                self.values(field, value.unit, Ok(now))
+            }
+        }
     }
 
     /// Adds a recorded observation. The calls must be in order of time.
-    pub(super) fn backfill(&mut self, field: &str, unit: Option<Unit>, at: i64, number: f64) {
-        let field: FieldName = match self.settings.fields.iter().find(|name| ***name == *field) {
-            Some(field) => field.clone(),
-            None => return,
-        };
-        if self.series.is_none() {
-            self.restart(field.clone(), unit);
+    pub(super) fn backfill(&mut self, sample: &Sample) {
+        let is_other = self.series.as_ref().is_some_and(|(field, _)| *field != sample.field);
+        if is_other || !self.settings.fields.contains(&sample.field) {
+            return;
         }
-        if self.series == Some((field, unit)) {
-            self.add(at, number);
-        }
+        self.follow(&sample.field, sample.unit);
+        self.add(Observation {
+            at: sample.at.as_second(),
+            number: sample.value.get(),
+            period: sample.period,
+            is_by_machine: false,
+        });
     }
 
     /// Drops all observations before a backfill.
@@ -113,27 +148,70 @@ impl Trend {
         self.series = None;
     }
 
-    /// Drops all observations and starts to follow another field or unit.
-    fn restart(&mut self, field: FieldName, unit: Option<Unit>) {
-        self.series = Some((field, unit));
-        self.samples = Samples::new(lookback(&self.settings));
+    /// Drops the observations later than `at`, which are no longer believed.
+    pub(super) fn forget_after(&mut self, at: i64) {
+        self.forget_from(at.saturating_add(1));
+    }
+
+    fn forget_from(&mut self, at: i64) {
+        self.samples.drop_from(at);
+        self.refills = self.refills.take().and_then(|refills| refills.before(at));
+        self.earlier_refills = None;
+        self.pending.retain(|&(pending, _)| pending < at);
+    }
+
+    /// Moves the observations that this machine dated, after its clock was set by `step` seconds.
+    pub(super) fn redate(&mut self, step: i64) {
+        let Some(first) = self.samples.redate(step) else { return };
+        let refills = [&mut self.refills, &mut self.earlier_refills].into_iter().flatten();
+        refills.for_each(|refills| refills.redate(first, step));
+        for (at, _) in self.pending.iter_mut().filter(|(at, _)| *at >= first) {
+            *at = at.saturating_add(step);
+        }
+    }
+
+    /// Follows a field. If it is another one than before, or has another unit, all observations are dropped.
+    fn follow(&mut self, field: &FieldName, unit: Option<Unit>) {
+        let series = Some((field.clone(), unit));
+        if self.series == series {
+            return;
+        }
+        self.series = series;
+        let over_time = self.over_times.of(field, unit);
+        self.samples = Samples::new(over_time, lookback(&self.settings));
         self.refills = None;
+        self.earlier_refills = None;
         self.pending.clear();
         let configured = self.settings.tank.and_then(|tank| tank.full);
         self.capacity = configured.or((unit == Some(Unit::Percent)).then_some(100.0));
     }
 
     /// Adds an observation, and searches it for a refill as soon as the capacity is known.
-    fn add(&mut self, at: i64, number: f64) {
-        if self.samples.drop_after(at) {
-            self.refills = self.refills.take().and_then(|refills| refills.before(at));
-            self.pending.retain(|&(pending, _)| pending < at);
+    fn add(&mut self, observation: Observation) -> Added {
+        let added = self.samples.push(observation);
+        let Some(tank) = self.settings.tank else { return added };
+        match added {
+            Added::Latest => {}
+            Added::Corrected => {
+                self.pending.retain(|&(at, _)| at < observation.at);
+                self.refills = self.earlier_refills.clone();
+            }
+            Added::Known | Added::Late | Added::ClockBehind => {
+                self.search_pending(tank);
+                return added;
+            }
         }
-        let is_new = self.samples.push(at, number);
-        let Some(tank) = self.settings.tank else { return };
-        if is_new && self.pending.len() < MAX_PENDING {
-            self.pending.push((at, number));
+        if self.pending.len() < MAX_PENDING {
+            self.search_pending(tank);
+            self.earlier_refills.clone_from(&self.refills);
+            self.pending.push((observation.at, observation.number));
         }
+        self.search_pending(tank);
+        added
+    }
+
+    /// Searches the pending observations for refills, if the capacity is known.
+    fn search_pending(&mut self, tank: Tank) {
         let Some(capacity) = self.capacity else { return };
         let refills =
             self.refills.get_or_insert_with(|| Refills::new(capacity * tank.refill / 100.0));
@@ -175,34 +253,37 @@ impl Trend {
         }
     }
 
-    /// Returns the derived values; `now` is the field's number, if it has one.
-    fn values(&self, field: &str, unit: Option<Unit>, now: Option<f64>) -> Vec<(FieldName, Value)> {
+    /// Returns the derived values; `now` is the field's number, or the reason why there is none.
+    fn values(
+        &self,
+        field: &str,
+        unit: Option<Unit>,
+        now: Result<f64, &str>,
+    ) -> Vec<(FieldName, Value)> {
         let mut values = Vec::new();
-        let none = |unit: Unit| match now {
-            Some(_) => Value::missing(Some(unit), "too few observations yet"),
-            None => Value::missing(Some(unit), format!("no current {field}")),
+        let none = |unit: Unit| Value::missing(Some(unit), *now.as_ref().err().unwrap_or(&TOO_FEW));
+        let over_time = self.samples.over_time();
+        // The size of a counter says nothing of its increase.
+        let size = match over_time {
+            OverTime::Increase | OverTime::Sum => 0.0,
+            _ => now.unwrap_or(0.0),
         };
-        let rate = now.and_then(|_| self.samples.rate(self.settings.rate_over.as_secs_f64()));
-        if let (Some(unit), Some(per_hour)) = (unit, unit.and_then(Unit::per_hour)) {
-            let value = now
-                .zip(rate)
-                .map(|(now, rate)| Value::number(rounded(rate, unit, now, 1), per_hour));
+        let rate = now.ok().and_then(|_| self.samples.rate(self.settings.rate_over));
+        if let (Some(unit), Some(per_hour)) = (unit, unit.and_then(Unit::per_hour))
+            && over_time != OverTime::Circular
+        {
+            let value = rate.map(|rate| Value::number(rounded(rate, unit, size, 1), per_hour));
             values.push((format!("{field}_rate").into(), value.unwrap_or_else(|| none(per_hour))));
         }
         for &over in &self.settings.changes {
+            let Some(unit) = unit else { continue };
             let name = format!("{field}_change_{}", span_suffix(over));
-            let change = now.and_then(|now| Some((now, self.samples.change(over)?)));
-            let value = match (change, unit) {
-                (Some((now, change)), Some(unit)) => {
-                    Value::number(rounded(change, unit, now, 0), unit)
-                }
-                (None, Some(unit)) => none(unit),
-                (_, None) => continue,
-            };
-            values.push((name.into(), value));
+            let change = now.ok().and_then(|_| self.samples.change(over));
+            let value = change.map(|change| Value::number(rounded(change, unit, size, 0), unit));
+            values.push((name.into(), value.unwrap_or_else(|| none(unit))));
         }
         if let (Some(_), Some(capacity)) = (self.settings.tank, self.capacity) {
-            let (to_empty, to_full) = match now.zip(rate) {
+            let (to_empty, to_full) = match now.ok().zip(rate) {
                 Some((now, rate)) => (
                     hours(capacity, now, -rate, "it is not falling"),
                     hours(capacity, capacity - now, rate, "it is not rising"),

@@ -19,7 +19,7 @@ pub(super) struct Refill {
 }
 
 /// Detector of refills, fed with observations in order of time.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Refills {
     /// Smallest rise that is a refill.
     min_rise: f64,
@@ -74,6 +74,23 @@ impl Refills {
     pub(super) fn before(self, at: i64) -> Option<Refills> {
         let last = self.last.filter(|refill| refill.at < at)?;
         Some(Refills { state: State::Start, last: Some(last), ..self })
+    }
+
+    /// Moves the times from `first` on by `step` seconds, after the clock that gave them was set.
+    pub(super) fn redate(&mut self, first: i64, step: i64) {
+        let redate = |at: &mut i64| {
+            if *at >= first {
+                *at = at.saturating_add(step);
+            }
+        };
+        match &mut self.state {
+            State::Start => {}
+            State::Draining { low_at, .. } => redate(low_at),
+            State::Rising { low_at, high_at, .. } => [low_at, high_at].into_iter().for_each(redate),
+        }
+        if let Some(Refill { began, at, .. }) = &mut self.last {
+            [began, at].into_iter().for_each(redate);
+        }
     }
 
     /// Returns the latest refill, which may still be in progress.

@@ -1,6 +1,7 @@
 //! Trends of simulated tanks.
 
 use super::*;
+use crate::board::Finite;
 use crate::timestamp::Rfc3339;
 
 const START: i64 = 1_770_000_000;
@@ -16,16 +17,35 @@ fn at(minutes: i64) -> Timestamp {
     Timestamp::from_second(START + minutes * 60).unwrap()
 }
 
+fn new(settings: TrendSettings) -> Trend {
+    Trend::new(settings, OverTimes::default())
+}
+
+/// Returns the values derived from an observation that the sensor dated.
+fn derive(
+    trend: &mut Trend,
+    at: Timestamp,
+    values: &[(FieldName, Value)],
+) -> Vec<(FieldName, Value)> {
+    trend.derive(values, |_| (at.as_second(), false))
+}
+
+/// Adds a recorded observation.
+fn backfill(trend: &mut Trend, field: &str, unit: Unit, minute: i64, number: f64) {
+    let number = Finite::new(number).unwrap();
+    trend.backfill(&Sample::new("tank".into(), field.into(), at(minute), number, Some(unit)));
+}
+
 fn find(values: &[(FieldName, Value)], name: &str) -> Value {
     values.iter().find(|(field, _)| **field == *name).unwrap_or_else(|| panic!("{name}")).1.clone()
 }
 
 /// Returns the derived values after observations every five minutes.
 fn after(minutes: i64, volume: impl Fn(i64) -> f64) -> Vec<(FieldName, Value)> {
-    let mut trend = Trend::new(TrendSettings::of_tank());
+    let mut trend = new(TrendSettings::of_tank());
     let mut values = Vec::new();
     for minute in (0..=minutes).step_by(5) {
-        values = trend.derive(at(minute), &reading(volume(minute), 1400.0));
+        values = derive(&mut trend, at(minute), &reading(volume(minute), 1400.0));
     }
     values
 }
@@ -66,15 +86,15 @@ fn filling_tank_has_time_to_full_and_last_refill() {
 #[test]
 fn small_tank_is_rounded_to_more_decimals() {
     // 0.1 gal/h out of 1.5 gal.
-    let mut trend = Trend::new(TrendSettings::of_tank());
+    let mut trend = new(TrendSettings::of_tank());
     let mut values = Vec::new();
     for minute in (0..=4 * 60).step_by(5) {
         let volume = 1.5 - 0.1 * minute as f64 / 60.0;
-        values = trend.derive(at(minute), &reading(volume, 2.0));
+        values = derive(&mut trend, at(minute), &reading(volume, 2.0));
     }
     assert_eq!(number(&find(&values, "volume_rate")), Some(-0.1));
     assert_eq!(number(&find(&values, "volume_change_1h")), Some(-0.1));
-    let values = trend.derive(at(245), &reading(0.0, 2.0));
+    let values = derive(&mut trend, at(245), &reading(0.0, 2.0));
     assert_eq!(number(&find(&values, "volume_change_1h")), Some(-1.19));
 }
 
@@ -90,8 +110,8 @@ fn few_observations_give_missing_values_with_a_note() {
 
 #[test]
 fn null_gives_missing_values_and_drops_no_observation() {
-    let mut trend = Trend::new(TrendSettings::of_tank());
-    let nothing = trend.derive(at(-5), &[("other".into(), Value::text("x"))]);
+    let mut trend = new(TrendSettings::of_tank());
+    let nothing = derive(&mut trend, at(-5), &[("other".into(), Value::text("x"))]);
     assert_eq!(nothing, []);
     let mut volume = |minute: i64| {
         let is_null = (60..90).contains(&minute) || minute < 0;
@@ -99,7 +119,7 @@ fn null_gives_missing_values_and_drops_no_observation() {
         if is_null {
             reading[1].1 = Value::missing(Some(Unit::UsGallon), "sent as null");
         }
-        trend.derive(at(minute), &reading)
+        derive(&mut trend, at(minute), &reading)
     };
     let mut before = Vec::new();
     for minute in (0..60).step_by(5) {
@@ -129,7 +149,7 @@ fn first_configured_field_with_a_number_is_followed() {
     let volume = |value| ("volume".into(), value);
     let null = || Value::missing(Some(Unit::UsGallon), "sent as null");
     let gallons = || Value::number(700.0, Unit::UsGallon);
-    let mut trend = Trend::new(TrendSettings::of_tank());
+    let mut trend = new(TrendSettings::of_tank());
     for (minute, observed, prefix) in [
         (0, vec![level(), volume(null())], "level"),
         // A field that precedes it has a number.
@@ -141,33 +161,34 @@ fn first_configured_field_with_a_number_is_followed() {
         (25, vec![("level".into(), null()), volume(null())], "level"),
         (30, vec![volume(null())], "volume"),
     ] {
-        let values = trend.derive(at(minute), &observed);
+        let values = derive(&mut trend, at(minute), &observed);
         assert_eq!(&*values[0].0, format!("{prefix}_rate"), "{minute}");
     }
 }
 
 #[test]
 fn observation_dated_far_ahead_is_dropped() {
-    let mut trend = Trend::new(TrendSettings::of_tank());
+    let mut trend = new(TrendSettings::of_tank());
     let mut values = Vec::new();
     for minute in (0..3 * 60).step_by(5) {
-        values = trend.derive(at(minute), &reading(700.0 - minute as f64, 1400.0));
+        values = derive(&mut trend, at(minute), &reading(700.0 - minute as f64, 1400.0));
         if minute == 60 {
             // Dated a year ahead, with a full tank.
-            trend.derive(at(minute + 365 * 24 * 60), &reading(1400.0, 1400.0));
+            derive(&mut trend, at(minute + 365 * 24 * 60), &reading(1400.0, 1400.0));
         }
     }
     assert_eq!(number(&find(&values, "volume_rate")), Some(-60.0));
     assert_eq!(find(&values, "last_refill").note.as_deref(), Some("no refill detected yet"));
     // A slightly late observation drops no other.
-    values = trend.derive(at(170), &reading(530.0, 1400.0));
+    values = derive(&mut trend, at(170), &reading(530.0, 1400.0));
     assert_eq!(number(&find(&values, "volume_rate")), Some(-60.0));
 }
 
 #[test]
 fn tank_of_unknown_capacity_has_no_times_to_full_and_empty() {
-    let mut trend = Trend::new(TrendSettings::of_tank());
-    let values = trend.derive(at(0), &[("volume".into(), Value::number(700.0, Unit::UsGallon))]);
+    let mut trend = new(TrendSettings::of_tank());
+    let values =
+        derive(&mut trend, at(0), &[("volume".into(), Value::number(700.0, Unit::UsGallon))]);
     let names: Vec<&str> = values.iter().map(|(name, _)| &**name).collect();
     assert_eq!(names, ["volume_rate", "volume_change_1h", "volume_change_24h"]);
 }
@@ -175,11 +196,11 @@ fn tank_of_unknown_capacity_has_no_times_to_full_and_empty() {
 #[test]
 fn gap_longer_than_a_span_gives_no_rate_or_change() {
     // No observation from the first hour to the thirtieth.
-    let mut trend = Trend::new(TrendSettings::of_tank());
+    let mut trend = new(TrendSettings::of_tank());
     for minute in (0..60).step_by(5) {
-        trend.derive(at(minute), &reading(1000.0, 1400.0));
+        derive(&mut trend, at(minute), &reading(1000.0, 1400.0));
     }
-    let values = trend.derive(at(30 * 60), &reading(800.0, 1400.0));
+    let values = derive(&mut trend, at(30 * 60), &reading(800.0, 1400.0));
     assert_eq!(find(&values, "volume_rate").datum, None);
     assert_eq!(find(&values, "volume_change_1h").datum, None);
     assert_eq!(find(&values, "volume_change_24h").datum, None);
@@ -187,28 +208,28 @@ fn gap_longer_than_a_span_gives_no_rate_or_change() {
 
 #[test]
 fn backfill_gives_rate_change_and_last_refill() {
-    let mut trend = Trend::new(TrendSettings::of_tank());
+    let mut trend = new(TrendSettings::of_tank());
     trend.clear();
     for (minute, volume) in [(-6000, 500.0), (-5985, 700.0), (-5970, 1000.0)] {
-        trend.backfill("volume", Some(Unit::UsGallon), START + minute * 60, volume);
+        backfill(&mut trend, "volume", Unit::UsGallon, minute, volume);
     }
     for minute in (0..24 * 60).step_by(15) {
         let volume = 1000.0 - minute as f64 / 6.0;
-        trend.backfill("volume", Some(Unit::UsGallon), START + minute * 60, volume);
-        trend.backfill("level", Some(Unit::Percent), START + minute * 60, 1.0);
+        backfill(&mut trend, "volume", Unit::UsGallon, minute, volume);
+        backfill(&mut trend, "level", Unit::Percent, minute, 1.0);
     }
-    let values = trend.derive(at(24 * 60), &reading(760.0, 1400.0));
+    let values = derive(&mut trend, at(24 * 60), &reading(760.0, 1400.0));
     assert_eq!(number(&find(&values, "volume_rate")), Some(-10.0));
     assert_eq!(number(&find(&values, "volume_change_24h")), Some(-240.0));
     // The refill is in the recorded samples. The capacity became known only with the last observation.
     assert_eq!(number(&find(&values, "last_refill_amount")), Some(500.0));
 
     // The observation is the last recorded one, as after a restart.
-    let mut trend = Trend::new(TrendSettings::of_tank());
+    let mut trend = new(TrendSettings::of_tank());
     for (minute, volume) in [(0, 500.0), (15, 700.0), (30, 1000.0)] {
-        trend.backfill("volume", Some(Unit::UsGallon), START + minute * 60, volume);
+        backfill(&mut trend, "volume", Unit::UsGallon, minute, volume);
     }
-    let values = trend.derive(at(30), &reading(1000.0, 1400.0));
+    let values = derive(&mut trend, at(30), &reading(1000.0, 1400.0));
     assert_eq!(number(&find(&values, "last_refill_amount")), Some(500.0));
 }
 
@@ -216,11 +237,11 @@ fn backfill_gives_rate_change_and_last_refill() {
 fn field_without_a_tank_has_its_configured_changes() {
     let mut settings = TrendSettings::of_fields(vec!["pressure".into()]);
     settings.changes = vec![Duration::from_secs(3 * 3600)];
-    let mut trend = Trend::new(settings);
+    let mut trend = new(settings);
     let mut values = Vec::new();
     for hour in 0..6 {
         let value = Value::number(1010.0 - f64::from(hour as i32), Unit::Hectopascal);
-        values = trend.derive(at(hour * 60), &[("pressure".into(), value)]);
+        values = derive(&mut trend, at(hour * 60), &[("pressure".into(), value)]);
     }
     let per_hour = Unit::Hectopascal.per_hour().unwrap();
     let expected = [

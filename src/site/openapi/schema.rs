@@ -229,6 +229,14 @@ fn value_members() -> Json {
             "description": "Seconds before the observation that an amount covers: 3600 for the rain of an hour.",
             "minimum": 0,
         },
+        "observed_at": {
+            "$ref": "#/components/schemas/Time",
+            "description": "Time of this value, if the upstream states one for it alone.",
+        },
+        "observed_at_inferred": {
+            "const": true,
+            "description": "Present if the upstream does not state the time exactly.",
+        },
         "note": {"type": "string", "description": "A remark, for people."},
     })
 }
@@ -241,7 +249,10 @@ fn one_value() -> Json {
     members["source"] = name("The source's name.");
     members["field"] = name("The field's name.");
     members["state"] = state();
-    members["observed_at"] = reference("Time");
+    members["observed_at"] = json!({
+        "$ref": "#/components/schemas/Time",
+        "description": "Time of the value if the upstream states one for it alone, else of the reading.",
+    });
     members["fetched_at"] = reference("Time");
     schema
 }

@@ -3,9 +3,15 @@
 use serde_json::{Value as Json, json};
 
 use super::{header, parsed};
-use crate::board::Value;
-use crate::site::fixture::{get, site, tank, text, values, waiting};
+use crate::board::{Observed, Value};
+use crate::site::fixture::{at, get, site, tank, text, values, waiting};
 use crate::units::Unit;
+
+/// Returns a value that was observed that many seconds from now.
+fn own_time(seconds: i64) -> Value {
+    let observed = Some(Observed::absolute(at(seconds)));
+    Value { observed, ..Value::number(1.0, Unit::Volt) }
+}
 
 #[test]
 fn value_is_json_or_bare_and_503_where_it_is_missing() {
@@ -17,6 +23,10 @@ fn value_is_json_or_bare_and_503_where_it_is_missing() {
         ("mode", Value::text("on\r\n0")),
         ("battery", Value::missing(Some(Unit::Volt), "the upstream sent null")),
         ("txt", Value::number(7.0, Unit::Volt)),
+        // The time of each value counts, where the upstream states one.
+        ("newer", own_time(-60)),
+        ("older", own_time(-3600)),
+        ("unknown", own_time(3600)),
     ]);
     let site = site(vec![source, waiting("well", "json")]);
     for (value, code, expected) in [
@@ -30,6 +40,10 @@ fn value_is_json_or_bare_and_503_where_it_is_missing() {
         ("well.level", 503, ""),
         ("tank.level.txt?max_age=240", 200, "84.6\n"),
         ("tank.level.txt?max_age=239", 503, ""),
+        ("tank.newer.txt?max_age=60", 200, "1\n"),
+        ("tank.older.txt?max_age=3600", 200, "1\n"),
+        ("tank.older.txt?max_age=3599", 503, ""),
+        ("tank.unknown.txt?max_age=3600", 503, ""),
     ] {
         let response = get(&site, &format!("/api/v1/values/{value}"), &[]);
         assert_eq!(response.status().as_u16(), code, "{value}");
@@ -47,6 +61,13 @@ fn value_is_json_or_bare_and_503_where_it_is_missing() {
         json!({"source": "tank", "field": "level", "value": 84.6, "unit": "%", "state": "fresh",
                "observed_at": "2026-01-31T17:16:00Z", "fetched_at": "2026-01-31T17:19:01Z"})
     );
+    let newer = get(&site, "/api/v1/values/tank.newer", &[]);
+    let expected =
+        r#""unit":"V","observed_at":"2026-01-31T17:19:00Z","state":"fresh","fetched_at""#;
+    assert!(text(&newer).contains(expected), "{}", text(&newer));
+    let shell = get(&site, "/api/v1/status?format=shell&fields=tank.newer", &[]);
+    let shell = text(&shell);
+    assert!(shell.contains("tank_newer_observed_at='2026-01-31T17:19:00Z'\n"), "{shell}");
     let missing = parsed(&get(&site, "/api/v1/values/tank.battery", &[]));
     assert_eq!(missing["value"], Json::Null);
     assert_eq!(missing["note"], "the upstream sent null");

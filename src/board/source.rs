@@ -1,0 +1,330 @@
+//! State machine of one source.
+//!
+//! ```text
+//!             first reading               stale_at has passed
+//!   waiting ─────────────────► fresh ─────────────────────────► stale
+//!                                ▲                                │
+//!                                └────────── newer reading ───────┘
+//! ```
+//! A reading that is already old when it arrives makes the source stale at once. The state depends on
+//! the age of the observation only: a failed poll sets the error beside it and keeps the reading.
+//!
+//! An answer passes through these steps:
+//! 1. `identity`: is it the observation that is held, a newer one, or an older one?
+//! 2. `order`: an older one is passed over, unless it completes a row that is believed. It goes to the history
+//!    with its own time; the page, the trends and the events do not change.
+//! 3. `held`: the values are replaced. A repeated stamp with other values is a correction.
+//! 4. `trend`: the derived values follow.
+//! 5. The samples that differ from those held before are recorded.
+//!
+//! A reading from before a restart that is later than the present, because the clock of this machine is
+//! behind, is stale and has no known age. Nothing is reported of that: the clock will be set.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::changes::Baseline;
+use super::event::{Change, DatedBy, Sample};
+use super::held::{Held, Outcome, restated, sample};
+use super::identity::{Sighting, moved, whole_seconds};
+use super::over_times::OverTimes;
+use super::reading::{FieldName, Reading, Value};
+use super::report::{Polled, Report, SavedReading, SourceInfo};
+use super::snapshot::{Failure, SourceView, State};
+use super::trend::Trend;
+use crate::kernel::clock::TimePoint;
+
+/// State of one source.
+#[derive(Debug)]
+pub(super) struct Source {
+    stale_after: Duration,
+    over_times: OverTimes,
+    held: Option<Held>,
+    /// The latest response if it was passed over: "not modified" repeats it.
+    passed_over: Option<Reading>,
+    trends: Vec<Trend>,
+    /// Samples of the latest response that was passed over. It is recorded once, however often it is sent.
+    recorded_past: Vec<Sample>,
+    /// State of which events were emitted.
+    announced: State,
+    /// False while the reading is later than the present.
+    is_age_known: bool,
+    view: SourceView,
+}
+
+impl Source {
+    /// Returns a source without a reading.
+    pub(super) fn waiting(info: SourceInfo) -> Source {
+        let over_times = OverTimes::from(info.over_time);
+        let trend = |settings| Trend::new(settings, over_times.clone());
+        Source {
+            stale_after: round_up_to_seconds(info.stale_after),
+            held: None,
+            passed_over: None,
+            trends: info.trends.into_iter().map(trend).collect(),
+            over_times,
+            recorded_past: Vec::new(),
+            announced: State::Waiting,
+            is_age_known: true,
+            view: SourceView {
+                name: info.name,
+                title: info.title,
+                kind: info.kind,
+                show: info.show,
+                state: State::Waiting,
+                reading: None,
+                interval: info.interval,
+                next_poll_at: None,
+                error: None,
+            },
+        }
+    }
+
+    /// Returns what is published of the source.
+    pub(super) fn view(&self) -> &SourceView {
+        &self.view
+    }
+
+    /// Returns the source with the settings of a new configuration. Its reading, its error and the trends with
+    /// unchanged settings are kept.
+    pub(super) fn renewed(mut self, info: SourceInfo, now: Timestamp) -> (Source, Vec<Change>) {
+        let mut before = std::mem::take(&mut self.trends);
+        let mut renewed = Source::waiting(info);
+        for trend in &mut renewed.trends {
+            if let Some(at) = before.iter().position(|before| before.has_settings_of(trend)) {
+                *trend = before.swap_remove(at);
+            }
+        }
+        renewed.view.next_poll_at = self.view.next_poll_at;
+        renewed.view.error = self.view.error.take();
+        renewed.announced = self.announced;
+        renewed.held = self.held.take();
+        let baseline = renewed.baseline();
+        renewed.derive(now);
+        // A new `stale_after` may change the state of the same reading.
+        let changes = renewed.enter_state(baseline, now);
+        (renewed, changes)
+    }
+
+    /// Restores the reading from before a restart.
+    pub(super) fn restore(&mut self, saved: SavedReading, now: Timestamp) -> Vec<Change> {
+        self.held = Some(Held::restored(saved.received, whole_seconds(saved.fetched_at)));
+        self.derive(now);
+        // The observation may not have been recorded before a crash, and may have turned stale since.
+        self.announced = if saved.stale { State::Stale } else { State::Fresh };
+        let baseline = self.baseline();
+        let mut changes = vec![Change::Observed(self.samples())];
+        changes.extend(self.enter_state(baseline, now));
+        changes
+    }
+
+    /// Applies a report.
+    pub(super) fn apply(&mut self, report: Report, now: TimePoint) -> Vec<Change> {
+        // The clock may have been set since the poll. Times of the report are by its earlier setting.
+        let step = now.step_since(report.at);
+        let at = whole_seconds(moved(report.at.wall, step).min(now.wall));
+        self.view.next_poll_at = Some(moved(report.next_poll_at, step));
+        let baseline = self.baseline();
+        let mut changes = Vec::new();
+        match report.outcome {
+            Ok(polled) => {
+                self.view.error = None;
+                match polled {
+                    Polled::Reading(reading) => {
+                        changes = self.receive(restated_reading(reading, step), at, now.wall);
+                    }
+                    Polled::Unchanged => match self.passed_over.take() {
+                        Some(reading) => changes = self.receive(reading, at, now.wall),
+                        None => {
+                            if let Some(held) = &mut self.held {
+                                held.fetch(at);
+                            }
+                            self.show(now.wall);
+                        }
+                    },
+                }
+            }
+            Err(error) => {
+                let (since, before) =
+                    self.view.error.as_ref().map_or((at, 0), |error| (error.since, error.failures));
+                self.view.error = Some(Failure {
+                    kind: error.kind,
+                    message: error.message.into(),
+                    since,
+                    failures: before.saturating_add(1),
+                });
+            }
+        }
+        changes.extend(self.enter_state(baseline, now.wall));
+        changes
+    }
+
+    /// Applies a reading. Returns the samples to record.
+    fn receive(&mut self, reading: Reading, at: Timestamp, now: Timestamp) -> Vec<Change> {
+        let before = self.samples();
+        let outcome = match &mut self.held {
+            Some(held) => {
+                let repeated = reading.clone();
+                let outcome = held.receive(reading, at, self.stale_after);
+                self.passed_over = (!outcome.is_held).then_some(repeated);
+                outcome
+            }
+            held => {
+                *held = Some(Held::new(reading, at));
+                Outcome { is_held: true, is_reinstated: false, older: Vec::new() }
+            }
+        };
+        if outcome.is_reinstated {
+            let latest = self.held.as_ref().map(|held| held.observed().at);
+            let latest = latest.unwrap_or(at).as_second();
+            self.trends.iter_mut().for_each(|trend| trend.forget_after(latest));
+        }
+        if outcome.is_held {
+            self.derive(now);
+        } else {
+            self.show(now);
+        }
+        let mut samples = self.samples();
+        samples.retain(|sample| !before.contains(sample));
+        let name = &self.view.name;
+        let of_past = |(field, value, sighting): &(FieldName, Value, Sighting)| {
+            sample(name, field, value, sighting.into(), &self.over_times)
+        };
+        // The time of an observation in the future is not known, if it is not held.
+        let past = outcome.older.iter().filter(|(_, _, sighting)| sighting.ahead().is_none());
+        let mut past: Vec<Sample> = past.filter_map(of_past).collect();
+        past.retain(|sample| !before.contains(sample) && !self.recorded_past.contains(sample));
+        if !past.is_empty() {
+            self.recorded_past.clone_from(&past);
+        }
+        let recorded = [past, samples].into_iter().filter(|samples| !samples.is_empty());
+        recorded.map(Change::Observed).collect()
+    }
+
+    /// Updates the state by the clock. Returns true if it has changed.
+    #[must_use]
+    pub(super) fn expire(&mut self, now: Timestamp, changes: &mut Vec<Change>) -> bool {
+        let before = (self.view.state, self.is_age_known);
+        let baseline = self.baseline();
+        changes.extend(self.enter_state(baseline, now));
+        before != (self.view.state, self.is_age_known)
+    }
+
+    /// Dates everything anew that was dated by the wall clock, which was set by `step`, to `now`.
+    pub(super) fn redate(&mut self, step: SignedDuration, now: Timestamp) {
+        if let Some(failure) = &mut self.view.error {
+            failure.since = moved(failure.since, step);
+        }
+        self.view.next_poll_at = self.view.next_poll_at.map(|at| moved(at, step));
+        self.trends.iter_mut().for_each(|trend| trend.redate(step.as_secs()));
+        if let Some(held) = &mut self.held {
+            let before = held.observed().at;
+            held.redate(step, now);
+            let at = held.observed().at;
+            if at != before && at != moved(before, step) {
+                // The sensor's stamp is believed now: the latest observation has another time.
+                self.trends.iter_mut().for_each(|trend| trend.forget_after(at.as_second()));
+            }
+        }
+        self.derive(now);
+    }
+
+    /// Restarts the trends from recorded samples, earliest first.
+    pub(super) fn backfill(&mut self, past: &[Sample], now: Timestamp) {
+        let name = self.view.name.clone();
+        let own_samples = past.iter().filter(|sample| sample.source == name);
+        // The history may have observations later than the restored reading. Trends are as of the time of the
+        // reading, so they are derived before the later samples are added.
+        let latest = self.held.as_ref().map(|held| held.observed().at);
+        let (earlier, later): (Vec<&Sample>, Vec<&Sample>) =
+            own_samples.partition(|sample| latest.is_none_or(|latest| sample.at <= latest));
+        if earlier.is_empty() && later.is_empty() {
+            return;
+        }
+        self.trends.iter_mut().for_each(Trend::clear);
+        self.backfill_trends(&earlier);
+        self.derive(now);
+        self.backfill_trends(&later);
+    }
+
+    /// Adds recorded samples to the trends.
+    fn backfill_trends(&mut self, past: &[&Sample]) {
+        for trend in &mut self.trends {
+            past.iter().for_each(|sample| trend.backfill(sample));
+        }
+    }
+
+    /// Derives the values of the trends from the reading, and shows them.
+    fn derive(&mut self, now: Timestamp) {
+        let Some(held) = &self.held else { return };
+        let values = held.values(now);
+        let trends = self.trends.iter_mut().flat_map(|trend| {
+            trend.derive(&values, |field| {
+                let dated = held.dated(field);
+                (dated.at.as_second(), dated.by == DatedBy::Machine)
+            })
+        });
+        let mut derived: Vec<(FieldName, Value)> = Vec::new();
+        for (name, value) in trends {
+            // A field of the upstream takes precedence over a derived one of the same name.
+            if !values.iter().chain(&derived).any(|(known, _)| *known == name) {
+                derived.push((name, value));
+            }
+        }
+        self.view.reading = Some(held.last_reading(now, self.stale_after, derived));
+    }
+
+    /// Shows the reading with the times that it has now. The derived values stay.
+    fn show(&mut self, now: Timestamp) {
+        let Some(held) = &self.held else { return };
+        let derived = self.view.reading.take().map(|last| last.derived).unwrap_or_default();
+        self.view.reading = Some(held.last_reading(now, self.stale_after, derived));
+    }
+
+    /// Returns the measured numbers of the reading.
+    fn samples(&self) -> Vec<Sample> {
+        let held = self.held.as_ref();
+        held.map(|held| held.samples(&self.view.name, &self.over_times)).unwrap_or_default()
+    }
+
+    fn baseline(&self) -> Baseline {
+        Baseline::of(self.announced, &self.view)
+    }
+
+    /// Computes the state at `now`, and returns the events since the baseline.
+    fn enter_state(&mut self, mut before: Baseline, now: Timestamp) -> Vec<Change> {
+        let is_age_known = self.held.as_ref().is_none_or(|held| !held.is_later_than(now));
+        if self.is_age_known != is_age_known {
+            self.is_age_known = is_age_known;
+            // The values have a note while their age is unknown.
+            self.show(now);
+        }
+        self.view.state = match &self.view.reading {
+            None => State::Waiting,
+            Some(reading) if is_age_known && now < reading.stale_at => State::Fresh,
+            Some(_) => State::Stale,
+        };
+        if is_age_known {
+            self.announced = self.view.state;
+        } else {
+            before.state = self.view.state;
+        }
+        before.changes_to(&self.view, now)
+    }
+}
+
+/// Returns the reading with the times that were read from the clock before it was set by `step`.
+fn restated_reading(mut reading: Reading, step: SignedDuration) -> Reading {
+    reading.observed = restated(reading.observed, step);
+    for (_, value) in &mut reading.values {
+        value.observed = value.observed.map(|observed| restated(observed, step));
+    }
+    reading
+}
+
+/// Returns the duration rounded up to whole seconds.
+pub(super) fn round_up_to_seconds(duration: Duration) -> Duration {
+    let fraction = u64::from(duration.subsec_nanos() > 0);
+    Duration::from_secs(duration.as_secs().saturating_add(fraction))
+}
