@@ -49,21 +49,59 @@ impl SourceUrl {
         Some(Secret::new(last.to_owned()))
     }
 
+    /// Returns the URL of a resource of an API of which this is the base. Not for logs.
+    ///
+    /// `path` is appended to the path of the base, except for segments that the base ends with already, so that
+    /// both `https://host` and `https://host/v1/forecast` lead to `/v1/forecast`. The parameters of the base
+    /// come first in the query.
+    pub fn endpoint(&self, path: &str, query: &str) -> String {
+        let base = if path.is_empty() { self.path() } else { self.path().trim_end_matches('/') };
+        let path = &path[overlap(base, path)..];
+        let mut url = format!("{base}{path}");
+        let mut separator = '?';
+        for query in [self.query(), query] {
+            if !query.is_empty() {
+                url.push(separator);
+                url.push_str(query);
+                separator = '&';
+            }
+        }
+        url
+    }
+
     /// Returns the possible secrets: the values of the query's parameters, encoded and decoded, and the
     /// last part of the path if it looks like a key.
     pub fn secrets(&self) -> impl Iterator<Item = Secret> {
-        let query = self.text.split_once('?').map_or("", |(_, query)| query);
-        let query = query.split('#').next().unwrap_or_default();
-        let values =
-            query.split('&').map(|pair| pair.split_once('=').map_or(pair, |(_, value)| value));
+        let values = self
+            .query()
+            .split('&')
+            .map(|pair| pair.split_once('=').map_or(pair, |(_, value)| value));
         let decoded = values.clone().map(percent_decoded);
         let share = self.share().filter(|share| looks_like_a_key(share.expose()));
         values.map(str::to_owned).chain(decoded).map(Secret::new).chain(share)
     }
 
+    /// Returns the query without its question mark.
+    fn query(&self) -> &str {
+        // A fragment may contain a question mark.
+        let text = self.text.split('#').next().unwrap_or_default();
+        text.split_once('?').map_or("", |(_, query)| query)
+    }
+
+    /// Returns the part before the query.
     fn path(&self) -> &str {
         self.text.split(['?', '#']).next().unwrap_or_default()
     }
+}
+
+/// Returns the length of the longest beginning of `path`, in whole segments, that `base` ends with.
+fn overlap(base: &str, path: &str) -> usize {
+    // The name of a host is no segment.
+    let base = base.split_once("://").and_then(|(_, rest)| rest.find('/').map(|at| &rest[at..]));
+    let base = base.unwrap_or_default();
+    let ends = path.match_indices('/').map(|(at, _)| at).chain([path.len()]);
+    // `path` begins with a slash, so that a match ends a whole segment of `base` and begins one.
+    ends.filter(|end| base.ends_with(&path[..*end])).max().unwrap_or_default()
 }
 
 /// Returns true if a part of a path has at least 8 bytes and a digit, unlike an ordinary word.
@@ -155,6 +193,42 @@ mod tests {
             assert_eq!(url.as_str(), text);
             assert_eq!(url.to_string(), shown);
             assert!(!format!("{url:?}").contains("s3cret"));
+        }
+    }
+
+    #[test]
+    fn endpoint_joins_path_and_query_of_the_base() {
+        for (base, path, query, expected) in [
+            ("https://h", "/v1/forecast", "a=1", "https://h/v1/forecast?a=1"),
+            ("https://h/", "/v1/forecast", "a=1", "https://h/v1/forecast?a=1"),
+            ("https://h/p/", "/v1/forecast", "", "https://h/p/v1/forecast"),
+            ("https://h/p?key=k", "/v1/forecast", "a=1", "https://h/p/v1/forecast?key=k&a=1"),
+            ("https://h?key=k", "/v1/forecast", "a=1", "https://h/v1/forecast?key=k&a=1"),
+            (
+                "https://h/v1/forecast?key=k",
+                "/v1/forecast",
+                "a=1",
+                "https://h/v1/forecast?key=k&a=1",
+            ),
+            ("https://h/v1/forecast/?", "/v1/forecast", "a=1", "https://h/v1/forecast?a=1"),
+            (
+                "https://h/v1/devices?key=k",
+                "/v1/devices/m",
+                "a=1",
+                "https://h/v1/devices/m?key=k&a=1",
+            ),
+            ("https://h/p/v1", "/v1/forecast", "", "https://h/p/v1/forecast"),
+            // Segments are compared in whole.
+            ("https://h/xv1", "/v1/forecast", "", "https://h/xv1/v1/forecast"),
+            ("https://h/v1/fore", "/v1/forecast", "", "https://h/v1/fore/v1/forecast"),
+            ("https://v1", "/v1/forecast", "", "https://v1/v1/forecast"),
+            ("https://h/p?key=k#f?g", "/v1/forecast", "a=1", "https://h/p/v1/forecast?key=k&a=1"),
+            // The URL of a document, which has no further path.
+            ("https://h/p/?key=k", "", "a=1", "https://h/p/?key=k&a=1"),
+            ("https://h/p/?key=k#f", "", "", "https://h/p/?key=k"),
+        ] {
+            let url: SourceUrl = base.parse().unwrap();
+            assert_eq!(url.endpoint(path, query), expected, "{base}");
         }
     }
 

@@ -35,13 +35,13 @@ const FIELDS: [(&str, &str, Unit, bool); 11] = [
 
 /// Returns the URL of the newest reading. Never logged: it contains keys.
 pub(super) fn url(keys: &config::Ambient) -> String {
-    let base = keys.url.as_str().trim_end_matches('/');
     let (station, limit) = match &keys.mac {
         Some(mac) => (format!("/{mac}"), "&limit=1"),
         None => (String::new(), ""),
     };
     let (api_key, application_key) = (keys.api_key.expose(), keys.application_key.expose());
-    format!("{base}/v1/devices{station}?apiKey={api_key}&applicationKey={application_key}{limit}")
+    let query = format!("apiKey={api_key}&applicationKey={application_key}{limit}");
+    keys.url.endpoint(&format!("/v1/devices{station}"), &query)
 }
 
 /// Returns the reason in an error response.

@@ -101,7 +101,7 @@ pub(super) fn decode(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{BodyFormat, Credentials, JsonRequest, Secret};
+    use crate::config::{self, BodyFormat, Credentials, JsonRequest, Secret};
 
     fn json(credentials: Option<Credentials>) -> Kind {
         Kind::Json(Json {
@@ -128,6 +128,32 @@ mod tests {
             let (name, value) = request.headers.last().unwrap();
             assert_eq!((name, value.to_str().unwrap()), (&AUTHORIZATION, expected));
             assert!(!format!("{value:?}").contains("s3cret"));
+        }
+    }
+
+    #[test]
+    fn query_of_a_base_url_is_sent_and_redacted_for_every_kind() {
+        const QUERY: &str = "apikey=s3cretKey%2F1&flag=s3cretFlag";
+        for keys in [
+            "kind = \"ptlevel\"\nheight = 58\ncapacity = 1400",
+            "kind = \"ptdevices\"\ndevice = \"1\"\ntoken = \"t0kenToken\"\ntimezone = \"UTC\"",
+            "kind = \"open-meteo\"\nlatitude = 1\nlongitude = 2",
+            "kind = \"nws\"\nstation = \"KSFO\"",
+            "kind = \"ambient\"\napi_key = \"apiKey1\"\napplication_key = \"appKey2\"",
+            "kind = \"json\"\nvalues.v.pointer = \"/v\"",
+        ] {
+            let text =
+                format!("[[source]]\nname = \"x\"\nurl = \"http://h/base?{QUERY}\"\n{keys}\n");
+            let config = config::parse("p".as_ref(), &text, &|_| None).unwrap();
+            let source = &config.sources[0];
+            let sent = request(&source.kind, &source.units);
+            assert!(sent.url.starts_with("http://h/base"), "{}", sent.url);
+            assert!(sent.url.contains(&format!("?{QUERY}")), "{}", sent.url);
+            assert_eq!(sent.url.matches('?').count(), 1, "{}", sent.url);
+            let shown = source.kind.url().to_string();
+            let echoed =
+                sent.secrets.redact("no key s3cretKey%2F1, s3cretKey/1, s3cretFlag".to_owned());
+            assert!(!shown.contains("s3cret") && !echoed.contains("s3cret"), "{shown}, {echoed}");
         }
     }
 

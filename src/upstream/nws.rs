@@ -42,8 +42,7 @@ const CONDITIONS: (&str, &str) = ("conditions", "textDescription");
 
 /// Returns the URL of the station's latest observation.
 pub(super) fn url(keys: &config::Nws) -> String {
-    let base = keys.url.as_str().trim_end_matches('/');
-    format!("{base}/stations/{}/observations/latest", keys.station)
+    keys.url.endpoint(&format!("/stations/{}/observations/latest", keys.station), "")
 }
 
 /// Returns the detail of an error response (RFC 9457).

@@ -52,13 +52,13 @@ pub(super) fn url(keys: &config::OpenMeteo, system: Option<System>) -> String {
         Some(System::Metric) | None => "",
     };
     let variables: Vec<&str> = FIELDS.iter().map(|(_, variable, _)| *variable).collect();
-    format!(
-        "{}/v1/forecast?latitude={}&longitude={}&current={}{units}&timeformat=unixtime",
-        keys.url.as_str().trim_end_matches('/'),
+    let query = format!(
+        "latitude={}&longitude={}&current={}{units}&timeformat=unixtime",
         keys.latitude,
         keys.longitude,
         variables.join(","),
-    )
+    );
+    keys.url.endpoint("/v1/forecast", &query)
 }
 
 /// Returns the reason in an error response.

@@ -29,8 +29,8 @@ const LITRES_PER_IMPERIAL_GALLON: f64 = 4.546_09;
 
 /// Returns the URL of the device. Never logged: it contains the token.
 pub(super) fn url(keys: &config::PtDevices) -> String {
-    let base = keys.url.as_str().trim_end_matches('/');
-    format!("{base}/token/v1/device/{}?api_token={}", keys.device, keys.token.expose())
+    let path = format!("/token/v1/device/{}", keys.device);
+    keys.url.endpoint(&path, &format!("api_token={}", keys.token.expose()))
 }
 
 /// Decodes a response.

@@ -49,13 +49,14 @@ impl Kind {
 
     /// Returns the secrets in its keys, which are redacted wherever they occur.
     pub fn secrets(&self) -> Vec<Secret> {
-        match self {
-            Kind::PtLevel(kind) => kind.url.share().into_iter().chain(kind.url.secrets()).collect(),
+        let of_kind = match self {
+            Kind::PtLevel(kind) => kind.url.share().into_iter().collect(),
             Kind::PtDevices(kind) => vec![kind.token.clone()],
             Kind::OpenMeteo(_) | Kind::Nws(_) => Vec::new(),
             Kind::Ambient(kind) => vec![kind.api_key.clone(), kind.application_key.clone()],
-            Kind::Json(kind) => kind.secrets(),
-        }
+            Kind::Json(kind) => kind.request.secrets(),
+        };
+        self.url().secrets().chain(of_kind).collect()
     }
 
     /// Returns the URL that is polled, or its base.

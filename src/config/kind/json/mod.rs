@@ -9,7 +9,6 @@ mod values;
 
 use strum::{EnumString, IntoStaticStr, VariantNames};
 
-use super::super::secret::Secret;
 use super::super::section::Section;
 use super::super::source_url::SourceUrl;
 
@@ -48,12 +47,6 @@ impl Json {
         is_absolute(&self.observed_at) && self.values.iter().all(of_values)
             || self.observed_at.is_none()
                 && self.values.iter().all(|value| is_absolute(&value.observed_at))
-    }
-
-    pub(super) fn secrets(&self) -> Vec<Secret> {
-        let mut secrets: Vec<Secret> = self.url.secrets().collect();
-        secrets.extend(self.request.secrets());
-        secrets
     }
 }
 

@@ -17,7 +17,7 @@ pub struct JsonRequest {
 
 impl JsonRequest {
     /// Returns the secrets in it, as configured and as sent.
-    pub(super) fn secrets(&self) -> Vec<Secret> {
+    pub(in super::super) fn secrets(&self) -> Vec<Secret> {
         let mut secrets = Vec::new();
         for (_, value) in &self.headers {
             secrets.extend(value.last_word());
