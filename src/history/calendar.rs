@@ -100,8 +100,14 @@ mod tests {
             ("America/Los_Angeles", "2026-03-09T07:00:00Z", "2026-03-09T07:00:00Z", 24),
             ("America/Los_Angeles", "2026-11-01T20:00:00Z", "2026-11-01T07:00:00Z", 25),
             ("Asia/Kathmandu", "2026-03-08T00:00:00Z", "2026-03-07T18:15:00Z", 24),
+            ("Europe/Zurich", "2026-10-25T12:00:00Z", "2026-10-24T22:00:00Z", 25),
+            ("Pacific/Chatham", "2026-09-26T20:00:00Z", "2026-09-26T11:15:00Z", 23),
+            ("Pacific/Chatham", "2026-04-04T20:00:00Z", "2026-04-04T10:15:00Z", 25),
             // The clocks skip midnight.
             ("America/Havana", "2026-03-08T12:00:00Z", "2026-03-08T05:00:00Z", 23),
+            ("America/Santiago", "2026-09-06T12:00:00Z", "2026-09-06T04:00:00Z", 23),
+            // Midnight occurs twice.
+            ("America/Havana", "2026-11-01T12:00:00Z", "2026-11-01T04:00:00Z", 25),
         ] {
             let start = seconds(start);
             assert_eq!(
@@ -109,6 +115,19 @@ mod tests {
                 (start, start + hours * 3600),
                 "{zone} {at}"
             );
+        }
+    }
+
+    #[test]
+    fn days_of_half_an_hour_more_or_less_follow_each_other() {
+        let mut calendar = calendar("Australia/Lord_Howe");
+        for (at, minutes) in
+            [("2026-04-05T02:00:00Z", 24 * 60 + 30), ("2026-10-04T02:00:00Z", 23 * 60 + 30)]
+        {
+            let (start, end) = calendar.day(seconds(at));
+            assert_eq!(end - start, minutes * 60);
+            assert_eq!(calendar.day(start - 1).1, start);
+            assert_eq!(calendar.day(end).0, end);
         }
     }
 

@@ -1,18 +1,23 @@
 //! The layout of a chart of a size: margins for its labels, axes, legend, and coordinates.
 
+use jiff::tz::TimeZone;
+
+use super::legend::{SWATCH, Swatch, Wording};
 use super::plot::{Plot, Shape};
 use super::size::Size;
 use super::text_width::width;
 use super::tick::Tick;
 use super::time_axis::{self, Extent};
 use super::value_axis::{Room, ValueAxis};
-use jiff::tz::TimeZone;
 
 /// Room on the right, for half of the mark of the latest observation and of a label of time.
 const RIGHT: f64 = 12.0;
 
 /// Room between the labels of values and the plot.
 const GAP: f64 = 8.0;
+
+/// Distance from the plot down to the labels of time.
+pub(super) const LABEL_DROP: f64 = 8.5;
 
 /// Share of the width that labels of values may take.
 const MAX_LABEL_SHARE: f64 = 0.4;
@@ -31,29 +36,17 @@ pub(super) struct Layout<'a> {
     pub(super) legend: Vec<(f64, Swatch, &'a str)>,
 }
 
-/// Sample of a shape in the legend.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Swatch {
-    Line,
-    Band,
-    Bar,
-    Dot,
-}
-
-/// Width of a sample in the legend, with the room behind it.
-pub(super) const SWATCH: f64 = 22.0;
-
 impl<'a> Layout<'a> {
-    /// Lays a chart out. `explanations` are wordings of the legend, the preferred one first.
+    /// Lays a chart out, with the first of the legend's wordings that fits.
     pub(super) fn new(
         plot: &'a Plot,
         size: Size,
         font: f64,
         zone: &TimeZone,
-        explanations: &'a [Vec<(Swatch, String)>],
+        wordings: &'a [Wording],
     ) -> Layout<'a> {
         let total = f64::from(size.width);
-        let legend = explanations.iter().find_map(|parts| lay_legend(parts, font, total));
+        let legend = wordings.iter().find_map(|parts| lay_legend(parts, font, total));
         let legend = legend.unwrap_or_default();
         let top = 12.0 + if legend.is_empty() { 0.0 } else { font * 1.6 };
         let (least, most) = plot.extremes();
@@ -97,12 +90,12 @@ impl<'a> Layout<'a> {
 
 /// Room below the plot, for the labels of time.
 fn bottom_margin(font: f64) -> f64 {
-    font + 13.0
+    LABEL_DROP + font + 5.0
 }
 
 /// Places the parts of a legend in a row; `None` if it has no room for them.
 fn lay_legend<'a>(
-    parts: &'a [(Swatch, String)],
+    parts: &'a Wording,
     font: f64,
     total: f64,
 ) -> Option<Vec<(f64, Swatch, &'a str)>> {
@@ -119,4 +112,111 @@ fn lay_legend<'a>(
 /// Rounds to tenths.
 pub(super) fn tenth(number: f64) -> f64 {
     (number * 10.0).round() / 10.0
+}
+
+#[cfg(test)]
+mod tests {
+    use strum::VariantArray as _;
+
+    use super::super::legend;
+    use super::super::plot::Frame;
+    use super::super::point::Point;
+    use super::super::range::Range;
+    use super::super::size::{NARROW, WIDE};
+    use super::*;
+    use crate::units::{OverTime, Unit};
+
+    /// Box of a label: left, top, right and bottom.
+    type LabelBox = (f64, f64, f64, f64);
+
+    /// Returns a plot of three points, the latest of which is now.
+    fn plot(range: Range, numbers: [f64; 3], unit: Option<Unit>, over_time: OverTime) -> Plot {
+        let to = 1_795_687_200;
+        let (from, step) = (to - range.seconds(), range.step());
+        let frame = Frame { from, to, step: Some(step), stale_after: 900, unit, over_time };
+        let point = |place: i64, value: f64| Point {
+            at: from + place * range.seconds() / 4,
+            length: step,
+            value,
+            least: value,
+            most: value * 1.1,
+        };
+        let [one, two, three] = numbers;
+        let points = [point(1, one), point(2, two), point(3, three)];
+        Plot::of(&points, Some(Point::single(to - 60, three)), frame)
+    }
+
+    /// Returns the boxes of all labels, of the axis of values, of time, and of the legend.
+    fn boxes(layout: &Layout<'_>) -> Vec<(String, LabelBox)> {
+        let font = layout.font;
+        let mut boxes = Vec::new();
+        let mut add = |text: &str, left: f64, middle: f64| {
+            let (right, half) = (left + width(text) * font, font * 0.5);
+            boxes.push((text.to_owned(), (left, middle - half, right, middle + half)));
+        };
+        for tick in &layout.values.ticks {
+            let length = width(&tick.label) * font;
+            add(&tick.label, layout.left - GAP - length, layout.y(tick.at));
+        }
+        for tick in layout.times.iter().filter(|tick| !tick.label.is_empty()) {
+            let length = width(&tick.label) * font;
+            add(
+                &tick.label,
+                layout.x(tick.at) - length / 2.0,
+                layout.bottom() + LABEL_DROP + font * 0.5,
+            );
+        }
+        for (x, _, text) in &layout.legend {
+            add(text, x + SWATCH, font * 0.85);
+        }
+        boxes
+    }
+
+    #[test]
+    fn labels_of_every_size_range_and_magnitude_stay_in_the_frame_and_apart() {
+        let sizes = [(160, 160), (160, 600), (320, 160), (640, 400), (2400, 160), (2400, 2400)];
+        let sizes = sizes.map(|(width, height)| (Size { width, height }, 13.0));
+        let sizes =
+            [(WIDE, WIDE.font()), (NARROW, NARROW.font()), (WIDE, 13.0)].into_iter().chain(sizes);
+        let zone = TimeZone::get("America/Los_Angeles").unwrap();
+        let mut checked = 0;
+        for (size, font) in sizes {
+            for &range in Range::VARIANTS {
+                for (numbers, unit, over_time) in [
+                    ([1013.25, 1013.3, 1013.75], Some(Unit::Hectopascal), OverTime::Mean),
+                    ([0.0, 0.004, 0.01], Some(Unit::Inch), OverTime::Sum),
+                    ([-40.0, -12.0, 3.0], Some(Unit::Celsius), OverTime::Mean),
+                    ([41_234.5, 41_234.75, 41_235.0], Some(Unit::KilowattHour), OverTime::Increase),
+                    ([12.8, 12.8, 12.8], Some(Unit::Volt), OverTime::Max),
+                    ([1e-9, 2e-9, 4e-9], None, OverTime::Mean),
+                    ([9.9e6, 1e7, 1.1e7], None, OverTime::Mean),
+                    ([1e12, 1.000_1e12, 1.000_2e12], Some(Unit::Litre), OverTime::Mean),
+                    ([-1e300, 0.0, 1e300], None, OverTime::Mean),
+                ] {
+                    let plot = plot(range, numbers, unit, over_time);
+                    let wordings = legend::wordings(&plot);
+                    let layout = Layout::new(&plot, size, font, &zone, &wordings);
+                    let boxes = boxes(&layout);
+                    let context = format!("{size:?} {range:?} {numbers:?}: {boxes:?}");
+                    assert!(
+                        layout.right() - layout.left >= 40.0,
+                        "no room for the plot: {context}"
+                    );
+                    for (index, (text, one)) in boxes.iter().enumerate() {
+                        let (left, top, right, bottom) = *one;
+                        let (total, height) = (f64::from(size.width), f64::from(size.height));
+                        assert!(left >= 0.0 && right <= total, "{text}: {context}");
+                        assert!(top >= 0.0 && bottom <= height, "{text}: {context}");
+                        for (other, next) in &boxes[index + 1..] {
+                            let is_apart = next.0 >= right || next.2 <= left;
+                            let is_apart = is_apart || next.1 >= bottom || next.3 <= top;
+                            assert!(is_apart, "{text} overlaps {other}: {context}");
+                        }
+                        checked += 1;
+                    }
+                }
+            }
+        }
+        assert!(checked > 4000, "{checked}");
+    }
 }

@@ -30,6 +30,7 @@
 mod cache;
 mod drawing;
 mod layout;
+mod legend;
 mod plot;
 mod point;
 mod range;

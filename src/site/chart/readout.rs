@@ -8,8 +8,8 @@ use std::fmt::Write as _;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use super::legend::aggregate;
 use super::plot::Plot;
-use super::svg::aggregate;
 use crate::history::DAY;
 use crate::site::format::{fixed, symbol};
 use crate::time_zone;

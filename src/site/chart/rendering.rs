@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 use jiff::tz::TimeZone;
 use strum::EnumCount as _;
 
+use super::legend::{self, Wording};
 use super::plot::Plot;
 use super::range::Range;
 use super::readout::Readout;
@@ -13,7 +14,7 @@ use super::svg::{self, Caption};
 use super::table;
 use super::theme::Theme;
 use crate::board::Rendered;
-use crate::history::{Bucket, DAY};
+use crate::history::Bucket;
 use crate::site::format::field_label;
 
 /// Media type of a picture.
@@ -64,12 +65,10 @@ impl Chart {
     /// element of a page.
     fn render(&self, size: Size, style: Option<&str>) -> String {
         let Content { source, title, field, range, plot, zone, .. } = &self.content;
-        let span = plot.frame.step.map(span_in_words).unwrap_or_default();
         let caption = Caption {
             title: &field_label(field),
             source: title,
             window: &format!("the last {}", range.in_words()),
-            span: &span,
             id: &format!("{source}-{field}-{}", size.width),
             class: if size == NARROW { "narrow" } else { "wide" },
         };
@@ -101,6 +100,11 @@ impl Chart {
         self.table.get_or_init(|| table::render(rows, *range, &plot.frame, zone).into_string())
     }
 
+    /// Returns the legend of the chart, for a page; empty if it needs none.
+    pub(in crate::site) fn legend(&self) -> Wording {
+        legend::wordings(&self.content.plot).into_iter().next().unwrap_or_default()
+    }
+
     /// Returns the points for the read-out.
     pub(in crate::site) fn readout(&self) -> &Readout {
         let Content { plot, zone, .. } = &self.content;
@@ -126,34 +130,4 @@ impl Chart {
 fn resolving_decimals(least: f64, most: f64) -> usize {
     let span = if most > least { most - least } else { most.abs() };
     if span > 0.0 { (3.0 - span.log10().ceil()).clamp(0.0, 12.0) as usize } else { 0 }
-}
-
-/// Returns the span of a point: `day`, `2 hours`, `15 minutes`.
-fn span_in_words(seconds: i64) -> String {
-    let (number, unit) = match seconds {
-        DAY.. => (seconds / DAY, "day"),
-        3600.. => (seconds / 3600, "hour"),
-        _ => (seconds / 60, "minute"),
-    };
-    if number <= 1 { unit.to_owned() } else { format!("{number} {unit}s") }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn span_is_in_its_largest_unit() {
-        for (seconds, expected) in [
-            (30, "minute"),
-            (60, "minute"),
-            (300, "5 minutes"),
-            (3600, "hour"),
-            (7200, "2 hours"),
-            (DAY, "day"),
-            (2 * DAY, "2 days"),
-        ] {
-            assert_eq!(span_in_words(seconds), expected);
-        }
-    }
 }

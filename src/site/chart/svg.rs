@@ -7,14 +7,14 @@ use std::fmt::Write as _;
 use jiff::tz::TimeZone;
 use maud::{Markup, html};
 
-use super::layout::{Layout, SWATCH, Swatch, tenth};
+use super::layout::{LABEL_DROP, Layout, tenth};
+use super::legend;
 use super::plot::{Plot, Shape};
 use super::point::Point;
 use super::readout::exact;
 use super::size::Size;
 use super::text_width::width;
 use crate::site::format::{fixed, symbol};
-use crate::units::OverTime;
 
 /// Mean distance between least and most, as a share of the axis, beyond which the line through the
 /// means is drawn thin: the band is then the larger part of the chart.
@@ -31,47 +31,10 @@ pub(super) struct Caption<'a> {
     pub(super) source: &'a str,
     /// `the last 24 hours`
     pub(super) window: &'a str,
-    /// Span of a point: `day`, `2 hours`.
-    pub(super) span: &'a str,
     /// Suffix that makes the ids unique on a page.
     pub(super) id: &'a str,
     /// Class by which the style sheet shows the chart only where it fits.
     pub(super) class: &'a str,
-}
-
-/// Returns the wordings of the legend, the preferred one first; none if the chart needs no legend.
-fn explanations(plot: &Plot, span: &str) -> Vec<Vec<(Swatch, String)>> {
-    let Some(aggregate) = aggregate(plot.frame.over_time) else { return Vec::new() };
-    if plot.frame.step.is_none() || plot.points().next().is_none() {
-        return Vec::new();
-    }
-    let band = plot.has_band().then(|| (Swatch::Band, "lowest to highest".to_owned()));
-    let swatch = match plot.frame.shape() {
-        // A line through means that are single observations needs no explanation.
-        Shape::Line if plot.frame.over_time == OverTime::Mean && band.is_none() => {
-            return Vec::new();
-        }
-        Shape::Line => Swatch::Line,
-        Shape::Bars => Swatch::Bar,
-        Shape::Dots => Swatch::Dot,
-    };
-    let texts = [format!("{aggregate} of each {span}"), aggregate.to_owned()];
-    texts
-        .into_iter()
-        .map(|text| [(swatch, text)].into_iter().chain(band.clone()).collect())
-        .collect()
-}
-
-/// Returns what the value of a span is called: `mean`; `None` for the latest one.
-pub(super) const fn aggregate(over_time: OverTime) -> Option<&'static str> {
-    match over_time {
-        OverTime::Mean => Some("mean"),
-        OverTime::Circular => Some("mean direction"),
-        OverTime::Sum => Some("total"),
-        OverTime::Increase => Some("increase"),
-        OverTime::Max => Some("highest"),
-        OverTime::Last => None,
-    }
 }
 
 impl Layout<'_> {
@@ -184,8 +147,9 @@ pub(super) fn render(
     zone: &TimeZone,
     style: Option<&str>,
 ) -> Markup {
-    let explanations = explanations(plot, caption.span);
-    let layout = Layout::new(plot, size, font, zone, &explanations);
+    // A page has the legend above the chart.
+    let wordings = if style.is_some() { legend::wordings(plot) } else { Vec::new() };
+    let layout = Layout::new(plot, size, font, zone, &wordings);
     let title = format!("{} of {}, {}", caption.title, caption.source, caption.window);
     let (title_id, desc_id) = (format!("t-{}", caption.id), format!("d-{}", caption.id));
     let axis = &layout.values;
@@ -203,7 +167,7 @@ pub(super) fn render(
             title id=(title_id) { (title) }
             desc id=(desc_id) { (description(plot, unit, axis.decimals())) }
             @if let Some(style) = style { style { (style) } }
-            (legend(&layout))
+            (legend::render(&layout))
             @for &(from, to) in &plot.stale {
                 rect.stale x=(layout.x(from)) y=(layout.top) height=(layout.bottom() - layout.top)
                     width=(tenth(layout.x(to) - layout.x(from))) {}
@@ -227,32 +191,8 @@ pub(super) fn render(
     }
 }
 
-fn legend(layout: &Layout<'_>) -> Markup {
-    let baseline = tenth(layout.font * 1.2);
-    let middle = tenth(baseline - layout.font * 0.35);
-    html! {
-        @if !layout.legend.is_empty() {
-            g.legend {
-                @for (x, swatch, text) in &layout.legend {
-                    @match swatch {
-                        Swatch::Line => { path.line d={ "M" (tenth(*x)) " " (middle) "h16" } {} }
-                        Swatch::Band => {
-                            rect.between x=(tenth(*x)) y=(tenth(middle - 5.0)) width="16" height="10" {}
-                        }
-                        Swatch::Bar => {
-                            rect.bar x=(tenth(*x)) y=(tenth(middle - 5.0)) width="16" height="10" {}
-                        }
-                        Swatch::Dot => { path.dots d={ "M" (tenth(*x + 8.0)) " " (middle) "h0" } {} }
-                    }
-                    text x=(tenth(*x + SWATCH)) y=(baseline) { (text) }
-                }
-            }
-        }
-    }
-}
-
 fn grid(layout: &Layout<'_>) -> Markup {
-    let (bottom, font) = (layout.bottom(), layout.font);
+    let bottom = layout.bottom();
     let is_empty = layout.plot.is_empty();
     let middle = (layout.left + layout.right()) / 2.0;
     html! {
@@ -264,14 +204,14 @@ fn grid(layout: &Layout<'_>) -> Markup {
                 @for tick in &layout.values.ticks {
                     @let y = layout.y(tick.at);
                     line x1=(layout.left) x2=(layout.right()) y1=(y) y2=(y) {}
-                    text.value x=(layout.left - 8.0) y=(tenth(y + font * 0.33)) { (tick.label) }
+                    text.value x=(layout.left - 8.0) y=(y) dy=".34em" { (tick.label) }
                 }
             }
             @for tick in &layout.times {
                 @let x = layout.x(tick.at);
                 line x1=(x) x2=(x) y1=(bottom) y2=(bottom + 5.0) {}
                 @if !tick.label.is_empty() {
-                    text.time x=(x) y=(tenth(bottom + 6.0 + font)) { (tick.label) }
+                    text.time x=(x) y=(bottom + LABEL_DROP) dy=".9em" { (tick.label) }
                 }
             }
         }

@@ -36,7 +36,15 @@ fn chart(view: &View<'_>, source: &SourceView, field: &str) -> Markup {
 fn readable(source: &SourceView, field: &str, chart: &Chart) -> Markup {
     let readout = chart.readout();
     let length = Some(readout.length).filter(|&length| length > 0);
+    let legend = chart.legend();
     html! {
+        @if !legend.is_empty() {
+            p.legend {
+                @for (swatch, text) in &legend {
+                    span { span.swatch.(swatch.class()) {} (text) }
+                }
+            }
+        }
         div.plot #{ "plot-" (source.name) "-" (field) } tabindex="0" role="group"
             aria-label={ (field_label(field)) " of " (source.title) ": arrow keys select a point" }
             data-window=(readout.window) data-points=(readout.points) data-length=[length]

@@ -160,7 +160,7 @@ fn band_spans_least_and_most_of_points_that_cover_several_observations() {
     let response = get(site, "/chart/tank.level.svg?range=1y", &[]);
     let svg = text(&response);
     assert!(svg.contains("the latest is 84.6 %."), "{svg}");
-    assert!(svg.contains(">mean of each day</text>"), "{svg}");
+    assert!(svg.contains(">mean per day</text>"), "{svg}");
     assert!(svg.contains(">lowest to highest</text>"), "{svg}");
     // The band is along the most and back along the least of the two complete days. This one has only
     // begun: a line to its mean or to the current reading would be a spur.

@@ -1,0 +1,162 @@
+//! The legend of a chart: what its line or bars and its band stand for.
+
+use maud::{Markup, html};
+
+use super::layout::{Layout, tenth};
+use super::plot::{Plot, Shape};
+use crate::history::DAY;
+use crate::units::OverTime;
+
+/// Sample of a shape in the legend.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::site) enum Swatch {
+    Line,
+    Band,
+    Bar,
+    Dot,
+}
+
+/// Parts of a legend, in a row.
+pub(in crate::site) type Wording = Vec<(Swatch, String)>;
+
+/// Width of a sample in the legend, with the room behind it.
+pub(super) const SWATCH: f64 = 22.0;
+
+impl Swatch {
+    /// Returns the class of the shape in the style sheet.
+    pub(in crate::site) const fn class(self) -> &'static str {
+        match self {
+            Swatch::Line => "line",
+            Swatch::Band => "between",
+            Swatch::Bar => "bar",
+            Swatch::Dot => "dots",
+        }
+    }
+}
+
+/// Returns the wordings of the legend, the preferred one first; none if the chart needs no legend.
+pub(super) fn wordings(plot: &Plot) -> Vec<Wording> {
+    let frame = &plot.frame;
+    let (Some(aggregate), Some(step)) = (aggregate(frame.over_time), frame.step) else {
+        return Vec::new();
+    };
+    let has_band = has_visible_band(plot);
+    let swatch = match frame.shape() {
+        // A line through means of about the same numbers needs no explanation.
+        Shape::Line if frame.over_time == OverTime::Mean && !has_band => return Vec::new(),
+        _ if plot.points().next().is_none() => return Vec::new(),
+        Shape::Line => Swatch::Line,
+        Shape::Bars => Swatch::Bar,
+        Shape::Dots => Swatch::Dot,
+    };
+    let band = has_band.then(|| (Swatch::Band, "lowest to highest".to_owned()));
+    let texts = [format!("{aggregate} per {}", span_in_words(step)), aggregate.to_owned()];
+    let wording = |text| [(swatch, text)].into_iter().chain(band.clone()).collect();
+    texts.into_iter().map(wording).collect()
+}
+
+/// Returns true if the band is more than the width of the line at some point.
+fn has_visible_band(plot: &Plot) -> bool {
+    /// Share of the numbers of the chart.
+    const VISIBLE: f64 = 0.02;
+    let (least, most) = plot.extremes();
+    plot.points().any(|point| point.most - point.least > VISIBLE * (most - least))
+}
+
+/// Returns what the value of a span is called: `mean`; `None` for the latest one.
+pub(super) const fn aggregate(over_time: OverTime) -> Option<&'static str> {
+    match over_time {
+        OverTime::Mean => Some("mean"),
+        OverTime::Circular => Some("mean direction"),
+        OverTime::Sum => Some("total"),
+        OverTime::Increase => Some("increase"),
+        OverTime::Max => Some("highest"),
+        OverTime::Last => None,
+    }
+}
+
+/// Returns the span of a point: `day`, `2 hours`, `15 minutes`.
+fn span_in_words(seconds: i64) -> String {
+    let (number, unit) = match seconds {
+        DAY.. => (seconds / DAY, "day"),
+        3600.. => (seconds / 3600, "hour"),
+        _ => (seconds / 60, "minute"),
+    };
+    if number <= 1 { unit.to_owned() } else { format!("{number} {unit}s") }
+}
+
+/// Renders the legend of a picture, if it has one that fits.
+pub(super) fn render(layout: &Layout<'_>) -> Markup {
+    let baseline = tenth(layout.font * 1.2);
+    let middle = tenth(baseline - layout.font * 0.35);
+    html! {
+        @if !layout.legend.is_empty() {
+            g.legend {
+                @for (x, swatch, text) in &layout.legend {
+                    @match swatch {
+                        Swatch::Line => { path.line d={ "M" (tenth(*x)) " " (middle) "h16" } {} }
+                        Swatch::Band => {
+                            rect.between x=(tenth(*x)) y=(tenth(middle - 5.0)) width="16" height="10" {}
+                        }
+                        Swatch::Bar => {
+                            rect.bar x=(tenth(*x)) y=(tenth(middle - 5.0)) width="16" height="10" {}
+                        }
+                        Swatch::Dot => { path.dots d={ "M" (tenth(*x + 8.0)) " " (middle) "h0" } {} }
+                    }
+                    text x=(tenth(*x + SWATCH)) y=(baseline) { (text) }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::plot::Frame;
+    use super::super::point::Point;
+    use super::*;
+
+    #[test]
+    fn span_is_in_its_largest_unit() {
+        for (seconds, expected) in [
+            (30, "minute"),
+            (60, "minute"),
+            (300, "5 minutes"),
+            (3600, "hour"),
+            (7200, "2 hours"),
+            (DAY, "day"),
+            (2 * DAY, "2 days"),
+        ] {
+            assert_eq!(span_in_words(seconds), expected);
+        }
+    }
+
+    #[test]
+    fn legend_names_what_each_quantity_shows() {
+        let first = |over_time, step: Option<i64>, band: f64| {
+            let point = |at: i64, value: f64| {
+                let (least, most) = (value - band, value + band);
+                Point { at: at * DAY, length: step.unwrap_or(0), value, least, most }
+            };
+            let points = [point(0, 10.0), point(1, 20.0)];
+            let (from, to) = (0, 2 * DAY);
+            let frame = Frame { from, to, step, stale_after: DAY, unit: None, over_time };
+            let wordings = wordings(&Plot::of(&points, None, frame));
+            let first = wordings.first().cloned().unwrap_or_default();
+            first.into_iter().map(|(_, text)| text).collect::<Vec<_>>()
+        };
+        let day = Some(DAY);
+        for (over_time, step, band, expected) in [
+            (OverTime::Mean, day, 3.0, &["mean per day", "lowest to highest"][..]),
+            (OverTime::Mean, day, 0.01, &[]),
+            (OverTime::Mean, None, 0.0, &[]),
+            (OverTime::Max, day, 0.0, &["highest per day"]),
+            (OverTime::Sum, day, 0.0, &["total per day"]),
+            (OverTime::Increase, day, 0.0, &["increase per day"]),
+            (OverTime::Circular, day, 0.0, &["mean direction per day"]),
+            (OverTime::Last, day, 0.0, &[]),
+        ] {
+            assert_eq!(first(over_time, step, band), expected, "{over_time} {band}");
+        }
+    }
+}
