@@ -6,10 +6,12 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use jiff::{SignedDuration, Timestamp};
+
 use super::entry::{Entry, StoredEvent};
 use super::sender::CAPACITY;
 use super::shared::Shared;
-use crate::board::{Change, Event, Sample};
+use crate::board::{Change, DatedBy, Event, Sample};
 
 /// Number of events that are kept in memory, so that a page shows them without a read of the disk.
 const MAX_RECENT: usize = 200;
@@ -18,7 +20,7 @@ const MAX_RECENT: usize = 200;
 pub(super) const MAX_NUMBER: f64 = 1e15;
 
 /// 1 January 2020. An observation dated earlier comes from a clock that was never set.
-const MIN_SAMPLE_TIME: i64 = 1_577_836_800;
+pub(super) const MIN_TIME: i64 = 1_577_836_800;
 
 /// Entries to be written next, oldest first.
 pub(super) struct Batch {
@@ -31,6 +33,7 @@ pub(super) struct Batch {
     /// The latest events, newest first.
     recent: VecDeque<StoredEvent>,
     warned_of_clock: bool,
+    warned_of_numbers: bool,
     shared: Arc<Shared>,
 }
 
@@ -43,6 +46,7 @@ impl Batch {
             is_numbered: false,
             recent: VecDeque::new(),
             warned_of_clock: false,
+            warned_of_numbers: false,
             shared,
         }
     }
@@ -50,9 +54,9 @@ impl Batch {
     /// Adds a change. If the batch is full, drops the oldest entry.
     pub(super) fn add(&mut self, change: Change) {
         let entry = match change {
-            Change::Observed(samples) => Entry::Samples(self.plausible(samples)),
+            Change::Observed(samples) => Entry::Samples(self.bounded(samples)),
             Change::Happened(event) => Entry::Event(self.number(event)),
-            Change::ClockStepped(_) => return,
+            Change::ClockStepped(step) => return self.date_anew(step),
         };
         if !self.stores_entries {
             return;
@@ -65,17 +69,87 @@ impl Batch {
         self.entries.push_back(entry);
     }
 
-    /// Drops samples dated before 2020, and warns of the first.
-    fn plausible(&mut self, mut samples: Vec<Sample>) -> Vec<Sample> {
-        let before = samples.len();
-        samples.retain(|sample| sample.at.as_second() >= MIN_SAMPLE_TIME);
-        if samples.len() < before && !std::mem::replace(&mut self.warned_of_clock, true) {
+    /// Drops samples with numbers that no sensor measures, and warns of the first. Decoders reject them already;
+    /// this keeps the sums of the history finite whatever they let through.
+    fn bounded(&mut self, mut samples: Vec<Sample>) -> Vec<Sample> {
+        let count = samples.len();
+        samples.retain(|sample| sample.value.get().abs() <= MAX_NUMBER);
+        let dropped = count - samples.len();
+        self.shared.refused(dropped as u64);
+        if dropped > 0 && !std::mem::replace(&mut self.warned_of_numbers, true) {
+            log::warn!("numbers beyond {MAX_NUMBER:e} are not recorded");
+        }
+        samples
+    }
+
+    /// Drops samples dated before 2020, and warns of the first. Called before a flush, since held samples may be
+    /// dated anew.
+    pub(super) fn drop_implausible(&mut self) {
+        let mut dropped = 0;
+        for entry in &mut self.entries {
+            let Entry::Samples(samples) = entry else { continue };
+            let count = samples.len();
+            samples.retain(|sample| sample.at.as_second() >= MIN_TIME);
+            dropped += count - samples.len();
+        }
+        if dropped > 0 && !std::mem::replace(&mut self.warned_of_clock, true) {
             log::warn!(
                 "observations dated before 2020 are not recorded; check the clocks of this machine \
                  and of the sensor"
             );
         }
-        samples
+    }
+
+    /// Drops what the machine dated while its clock was known to be wrong; returns the number of dropped
+    /// samples and events. Events with a plausible time stay: they say what the program did.
+    pub(super) fn drop_dated_by_machine(&mut self) -> usize {
+        let mut dropped = 0;
+        self.entries.retain_mut(|entry| match entry {
+            Entry::Samples(samples) => {
+                let count = samples.len();
+                samples.retain(|sample| sample.dated_by == DatedBy::Sensor);
+                dropped += count - samples.len();
+                true
+            }
+            Entry::Event(stored) => {
+                let is_kept = stored.event.at.as_second() >= MIN_TIME;
+                dropped += usize::from(!is_kept);
+                is_kept
+            }
+        });
+        dropped
+    }
+
+    /// Adds a step of the machine's clock to the times that were read from it and are not written.
+    fn date_anew(&mut self, step: SignedDuration) {
+        let moved = |at: Timestamp| at.saturating_add(step).unwrap_or(at);
+        let mut unwritten = if self.stores_entries { i64::MAX } else { i64::MIN };
+        for entry in &mut self.entries {
+            match entry {
+                Entry::Samples(samples) => {
+                    let by_machine =
+                        samples.iter_mut().filter(|sample| sample.dated_by == DatedBy::Machine);
+                    by_machine.for_each(|sample| sample.at = moved(sample.at));
+                }
+                Entry::Event(stored) => {
+                    stored.event.at = moved(stored.event.at);
+                    unwritten = unwritten.min(stored.id);
+                }
+            }
+        }
+        for stored in self.recent.iter_mut().filter(|stored| stored.id >= unwritten) {
+            stored.event.at = moved(stored.event.at);
+        }
+        self.shared.publish_events(&self.recent);
+    }
+
+    /// Returns the time of the latest sample.
+    pub(super) fn latest(&self) -> Option<i64> {
+        let samples = self.entries.iter().filter_map(|entry| match entry {
+            Entry::Samples(samples) => Some(samples),
+            Entry::Event(_) => None,
+        });
+        samples.flatten().map(|sample| sample.at.as_second()).max()
     }
 
     /// Gives an event its id, and adds it to the recent ones.
@@ -119,6 +193,10 @@ impl Batch {
 
     pub(super) fn entries(&self) -> impl Iterator<Item = &Entry> + Clone {
         self.entries.iter()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
     }
 
     pub(super) fn is_empty(&self) -> bool {

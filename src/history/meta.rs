@@ -3,6 +3,7 @@
 //! | key | value |
 //! | --- | --- |
 //! | `timezone` | identity of the time zone of the days |
+//! | `latest` | time of the latest record, in seconds since 1970, unless that is known to be wrong |
 //! | `earlier_series` | largest id of the series that the first version of the schema recorded |
 //! | `fields:SOURCE` | set once the renamed fields of a source have been moved |
 
@@ -11,6 +12,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use super::error::StoreError;
 
 pub(super) const TIME_ZONE: &str = "timezone";
+pub(super) const LATEST: &str = "latest";
 pub(super) const EARLIER_SERIES: &str = "earlier_series";
 
 /// Returns the key that is set once the renamed fields of a source have been moved.

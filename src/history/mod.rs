@@ -61,6 +61,7 @@ mod backup;
 mod batch;
 mod bucket;
 mod calendar;
+mod clock_guard;
 mod cursor;
 mod direction;
 mod entry;

@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, select};
 use jiff::Timestamp;
 
-use super::batch::Batch;
+use super::batch::{Batch, MIN_TIME};
+use super::clock_guard::{ClockGuard, Judgement};
 use super::error::StoreError;
 use super::handle::History;
 use super::pool::ReaderPool;
@@ -22,6 +23,7 @@ use super::settings::Settings;
 use super::shared::Shared;
 use super::writer::Writer;
 use crate::board::{Change, Event, EventKind};
+use crate::kernel::clock::Clock;
 use crate::threads::{self, OwnedThread, StopToken};
 
 /// Interval between two attempts to open a file that could not be opened.
@@ -45,6 +47,7 @@ pub struct Prepared {
     settings: Settings,
     shared: Arc<Shared>,
     changes: Receiver<Box<Change>>,
+    clock: Clock,
 }
 
 /// Creates a recorder with its sender and its handle. The sender queues changes at once; they are
@@ -53,7 +56,7 @@ pub fn prepare(settings: Settings) -> (Prepared, ChangeSender, History) {
     let shared = Arc::new(Shared::new(&settings));
     let (sender, changes) = ChangeSender::new(shared.clone());
     let history = History::new(shared.clone());
-    (Prepared { settings, shared, changes }, sender, history)
+    (Prepared { settings, shared, changes, clock: Clock::system() }, sender, history)
 }
 
 impl Prepared {
@@ -68,12 +71,15 @@ impl Prepared {
     }
 
     fn into_thread(self, on_open: OnOpen) -> (RecorderThread, Receiver<Box<Change>>) {
-        let Prepared { settings, shared, changes } = self;
+        let Prepared { settings, shared, changes, clock } = self;
         let recorder = RecorderThread {
             on_open: Some(on_open),
             history: History::new(shared.clone()),
             batch: Batch::new(settings.path.is_some(), shared.clone()),
             shared,
+            clock,
+            guard: ClockGuard::default(),
+            is_holding: false,
             writer: None,
             pruned_at: Instant::now(),
             settings,
@@ -91,6 +97,10 @@ struct RecorderThread {
     /// `None` while the file is not open.
     writer: Option<Writer>,
     batch: Batch,
+    clock: Clock,
+    guard: ClockGuard,
+    /// True while the clock is wrong and readings are held.
+    is_holding: bool,
     pruned_at: Instant,
 }
 
@@ -118,7 +128,7 @@ impl RecorderThread {
                 while let Ok(change) = changes.try_recv() {
                     self.batch.add(*change);
                 }
-                self.flush();
+                self.flush_last();
                 // The writer closes last: the last connection checkpoints and deletes the WAL.
                 self.shared.closed();
                 return;
@@ -176,6 +186,7 @@ impl RecorderThread {
             other => other?,
         };
         self.batch.renumber_after(writer.latest_event()?);
+        self.guard.note_stored(writer.latest()?);
         Ok(writer)
     }
 
@@ -208,14 +219,74 @@ impl RecorderThread {
         Ok(())
     }
 
-    /// Writes the batch in one transaction.
+    /// Writes the batch in one transaction, unless the clock of the machine is wrong.
     fn flush(&mut self) {
+        if self.is_clock_plausible() {
+            self.write_batch();
+        }
+    }
+
+    /// Compares the clock with the latest record. While it is earlier, reports that readings are held.
+    fn is_clock_plausible(&mut self) -> bool {
+        if self.writer.is_none() {
+            return true;
+        }
+        let rfc3339 =
+            |at| Timestamp::from_second(at).map_or_else(|_| at.to_string(), |at| at.to_string());
+        let now = self.clock.now();
+        match self.guard.judge(now.wall, now.boot) {
+            Judgement::Plausible => {}
+            Judgement::Behind(record) => {
+                self.is_holding = true;
+                let reason = match record {
+                    MIN_TIME => "is earlier than 2020".to_owned(),
+                    _ => format!("is earlier than the latest recorded value, {}", rfc3339(record)),
+                };
+                self.shared.held(&format!(
+                    "the clock of this machine {reason}: readings are held, and recorded once it is \
+                     right"
+                ));
+                return false;
+            }
+            Judgement::RecordWrong(record) => log::warn!(
+                "the clock of this machine has been earlier than {} for a day: a value was recorded with \
+                 a wrong time; readings are recorded again",
+                rfc3339(record)
+            ),
+        }
+        if std::mem::take(&mut self.is_holding) {
+            log::info!("held readings are recorded: {} observations and events", self.batch.len());
+            self.shared.clear_error();
+        }
+        true
+    }
+
+    /// Writes the batch at the end of the program.
+    fn flush_last(&mut self) {
+        if !self.is_clock_plausible() {
+            let dropped = self.batch.drop_dated_by_machine();
+            log::warn!(
+                "the program ends while its clock is wrong: {dropped} held values and events that it \
+                 dated are dropped"
+            );
+        }
+        self.write_batch();
+    }
+
+    fn write_batch(&mut self) {
         let Some(writer) = &mut self.writer else { return };
         let is_suspect = self.shared.take_damage_suspicion();
         let checked = if is_suspect { writer.verify() } else { Ok(()) };
         if self.batch.is_empty() && checked.is_ok() {
             return;
         }
+        self.batch.drop_implausible();
+        if let Some(latest) = self.batch.latest()
+            && !self.is_holding
+        {
+            self.guard.note(latest, self.clock.now().wall);
+        }
+        writer.set_latest(self.guard.latest());
         match checked.and_then(|()| writer.write(self.batch.entries())) {
             Ok(rows) => {
                 self.batch.clear();
@@ -265,43 +336,4 @@ fn heartbeat_of(shared: &Arc<Shared>) -> impl Fn() + Send + 'static {
 }
 
 #[cfg(test)]
-mod tests {
-    use jiff::tz::TimeZone;
-
-    use super::*;
-    use crate::history::Retention;
-
-    #[test]
-    fn events_recorded_before_the_file_is_open_get_ids_after_those_in_it() {
-        let happened = |kind| {
-            Change::Happened(Event { at: Timestamp::now(), kind, source: None, detail: "".into() })
-        };
-        // The file has fewer events than were recorded before it was opened, as many, or more.
-        for stored in [1, 3, 5] {
-            let folder = tempfile::tempdir().unwrap();
-            let path = folder.path().join("pumphouse.db");
-            let before = (0..stored).map(|_| happened(EventKind::Stale));
-            super::super::writer::import(&path, &TimeZone::UTC, before).unwrap();
-            let (flush, keep) = (Duration::ZERO, Retention::default());
-            let (zone, path) = (TimeZone::UTC, Some(path));
-            let settings = Settings { path, flush, keep, zone, readers: 1, sources: Vec::new() };
-            let (prepared, _, history) = prepare(settings);
-            let (mut thread, _) = prepared.into_thread(Box::new(|_| {}));
-            for _ in 0..3 {
-                thread.batch.add(happened(EventKind::Fresh));
-            }
-            thread.open();
-            thread.flush();
-            thread.batch.add(happened(EventKind::Stopped));
-            thread.flush();
-            let (ids, kinds): (Vec<i64>, Vec<EventKind>) =
-                history.recent_events().iter().map(|stored| (stored.id, stored.event.kind)).unzip();
-            assert_eq!(ids, (1..=stored + 4).rev().collect::<Vec<_>>(), "{stored}");
-            assert_eq!(
-                kinds[..4],
-                [[EventKind::Stopped].as_slice(), &[EventKind::Fresh; 3]].concat()
-            );
-            assert_eq!(history.rows(), 4, "{stored}: all new events are written");
-        }
-    }
-}
+mod tests;

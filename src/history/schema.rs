@@ -119,6 +119,14 @@ const STATEMENTS: usize = 64;
 /// Schema version of this program.
 const VERSION: i32 = MIGRATIONS.len() as i32;
 
+/// Creates a file of the first version.
+#[cfg(test)]
+pub(super) fn create_first_version(path: &Path) -> Connection {
+    let mut connection = Connection::open(path).unwrap();
+    migrate(&mut connection, 0, &MIGRATIONS[..1], |_, _| Ok(())).unwrap();
+    connection
+}
+
 /// Opens the file for writing, creates it if it does not exist, and migrates it to the current schema.
 /// Calls `beat` during long statements.
 ///

@@ -108,6 +108,16 @@ impl Shared {
         self.report_error(TOO_SLOW, |current| current.is_none());
     }
 
+    /// Counts samples with impossible numbers as dropped. That is no fault of the disk, so it is not reported.
+    pub(super) fn refused(&self, samples: u64) {
+        self.dropped.fetch_add(samples, Ordering::Relaxed);
+    }
+
+    /// Reports that readings are held because of the clock, and not recorded.
+    pub(super) fn held(&self, message: &str) {
+        self.report_error(message, |current| current != Some(message));
+    }
+
     /// Counts a failure of the recorder and makes it the current error.
     pub(super) fn write_failed(&self, message: &str) {
         self.errors.fetch_add(1, Ordering::Relaxed);
@@ -136,7 +146,7 @@ impl Shared {
         }
     }
 
-    fn clear_error(&self) {
+    pub(super) fn clear_error(&self) {
         if self.health.load().error.is_some() {
             let dropped = self.dropped.load(Ordering::Relaxed);
             log::info!(

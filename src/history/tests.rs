@@ -23,6 +23,7 @@ mod pieces;
 mod recording;
 mod retention;
 mod rows;
+mod upgrade;
 
 /// Midnight in UTC of a Monday.
 const START: i64 = 1_773_014_400;

@@ -66,6 +66,8 @@ pub(super) struct Writer {
     series: SeriesTable,
     /// Sources and fields whose samples the file refuses.
     refused: HashSet<(Arc<str>, Arc<str>)>,
+    /// Time of the latest record, to be stored by the next write.
+    latest: Option<i64>,
 }
 
 impl Writer {
@@ -82,7 +84,7 @@ impl Writer {
             upgrade::run(transaction, &mut calendar, sources, version)
         })?;
         let (series, refused) = (SeriesTable::default(), HashSet::new());
-        let mut writer = Writer { connection, calendar, series, refused };
+        let mut writer = Writer { connection, calendar, series, refused, latest: None };
         writer.move_renamed(sources)?;
         writer.adopt_zone(zone)?;
         writer.mend_days()?;
@@ -92,6 +94,19 @@ impl Writer {
     /// Checks the whole file for damage, which may take minutes.
     pub(super) fn verify(&self) -> Result<(), StoreError> {
         schema::verify(&self.connection)
+    }
+
+    /// Returns the time of the latest record that is not known to be wrong.
+    pub(super) fn latest(&self) -> Result<Option<i64>, StoreError> {
+        if let Some(latest) = meta::number(&self.connection, meta::LATEST)? {
+            return Ok(Some(latest));
+        }
+        Ok(self.connection.query_row("SELECT max(last_at) FROM day", [], |row| row.get(0))?)
+    }
+
+    /// Sets the time of the latest record, which the next write stores.
+    pub(super) fn set_latest(&mut self, latest: Option<i64>) {
+        self.latest = latest;
     }
 
     /// Moves the renamed fields of sources that were not configured when the file was migrated.
@@ -175,6 +190,9 @@ impl Writer {
                     rows += insert.execute(row)? as u64;
                 }
             }
+        }
+        if let Some(latest) = self.latest {
+            meta::set(&transaction, meta::LATEST, &latest.to_string())?;
         }
         transaction.commit()?;
         Ok(rows)
@@ -266,6 +284,12 @@ impl Writer {
 struct Refused {
     field: Option<(Arc<str>, Arc<str>)>,
     error: StoreError,
+}
+
+impl From<StoreError> for Refused {
+    fn from(error: StoreError) -> Refused {
+        Refused { field: None, error }
+    }
 }
 
 impl From<rusqlite::Error> for Refused {

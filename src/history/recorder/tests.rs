@@ -1,0 +1,221 @@
+//! Ids of events, and readings that are held while the clock is wrong.
+
+use jiff::SignedDuration;
+use jiff::tz::TimeZone;
+use tempfile::TempDir;
+
+use super::*;
+use crate::board::{DatedBy, Finite, Sample};
+use crate::history::{Retention, Step, Window};
+use crate::kernel::clock::tests::{FakeClock, time_point};
+use crate::units::Unit;
+
+#[test]
+fn events_recorded_before_the_file_is_open_get_ids_after_those_in_it() {
+    let happened = |kind| {
+        Change::Happened(Event { at: Timestamp::now(), kind, source: None, detail: "".into() })
+    };
+    // The file has fewer events than were recorded before it was opened, as many, or more.
+    for stored in [1, 3, 5] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pumphouse.db");
+        let before = (0..stored).map(|_| happened(EventKind::Stale));
+        super::super::writer::import(&path, &TimeZone::UTC, before).unwrap();
+        let (prepared, _, history) = prepare(settings(&folder));
+        let (mut thread, _) = prepared.into_thread(Box::new(|_| {}));
+        for _ in 0..3 {
+            thread.batch.add(happened(EventKind::Fresh));
+        }
+        thread.open();
+        thread.flush();
+        thread.batch.add(happened(EventKind::Stopped));
+        thread.flush();
+        let (ids, kinds): (Vec<i64>, Vec<EventKind>) =
+            history.recent_events().iter().map(|stored| (stored.id, stored.event.kind)).unzip();
+        assert_eq!(ids, (1..=stored + 4).rev().collect::<Vec<_>>(), "{stored}");
+        assert_eq!(kinds[..4], [[EventKind::Stopped].as_slice(), &[EventKind::Fresh; 3]].concat());
+        assert_eq!(history.rows(), 4, "{stored}: all new events are written");
+    }
+}
+
+/// 31 January 2026, 17:20 UTC.
+const RECORD: i64 = 1_769_880_000;
+
+const HOUR: i64 = 3600;
+
+/// A recorder with a file, a thread that a test drives, and clocks that it sets.
+struct Held {
+    folder: TempDir,
+    clock: FakeClock,
+    thread: RecorderThread,
+    history: History,
+}
+
+fn settings(folder: &TempDir) -> Settings {
+    Settings {
+        path: Some(folder.path().join("pumphouse.db")),
+        flush: Duration::ZERO,
+        keep: Retention::default(),
+        zone: TimeZone::UTC,
+        readers: 1,
+        sources: Vec::new(),
+    }
+}
+
+impl Held {
+    /// Starts a recorder at that time, in the folder of an earlier one.
+    fn start(folder: TempDir, now: i64) -> Held {
+        let (mut prepared, _, history) = prepare(settings(&folder));
+        let clock = FakeClock::new(time_point(Timestamp::from_second(now).unwrap(), 0));
+        prepared.clock = clock.clock();
+        let (mut thread, _) = prepared.into_thread(Box::new(|_| {}));
+        thread.open();
+        Held { folder, clock, thread, history }
+    }
+
+    /// Returns a recorder whose file has a value of [`RECORD`], started with the clock at `now`.
+    fn after_a_record(now: i64) -> Held {
+        let mut earlier = Held::start(tempfile::tempdir().unwrap(), RECORD);
+        earlier.observe(RECORD, 1.0, DatedBy::Sensor);
+        earlier.thread.flush();
+        assert_eq!(earlier.recorded(), [RECORD]);
+        let Held { folder, thread, .. } = earlier;
+        drop(thread);
+        Held::start(folder, now)
+    }
+
+    fn observe(&mut self, at: i64, number: f64, dated_by: DatedBy) {
+        let at = Timestamp::from_second(at).unwrap();
+        let value = Finite::new(number).unwrap();
+        let sample = Sample::new("tank".into(), "level".into(), at, value, Some(Unit::Percent));
+        self.thread.batch.add(Change::Observed(vec![Sample { dated_by, ..sample }]));
+    }
+
+    /// Sets the wall clock forward, as the board reports it.
+    fn set_clock(&mut self, seconds: i64) {
+        let step = SignedDuration::from_secs(seconds);
+        self.clock.set(step);
+        self.thread.batch.add(Change::ClockStepped(step));
+    }
+
+    /// Returns the times of all recorded values.
+    fn recorded(&self) -> Vec<i64> {
+        let window = Window {
+            source: "tank".into(),
+            field: "level".into(),
+            from: 0,
+            to: 4 * RECORD,
+            step: Step::Raw,
+        };
+        let points = self.history.points(window).unwrap();
+        points.map(|points| points.map(|point| point.unwrap().at).collect()).unwrap_or_default()
+    }
+
+    fn error(&self) -> Option<String> {
+        self.history.health().error.as_ref().map(|error| error.message.to_string())
+    }
+}
+
+#[test]
+fn readings_are_held_until_the_clock_is_set() {
+    // A machine without a clock boots in 1970, or where it was switched off.
+    for behind in [RECORD - 100, HOUR] {
+        let mut held = Held::after_a_record(RECORD - behind);
+        held.observe(RECORD - behind, 2.0, DatedBy::Machine);
+        held.observe(RECORD + 60, 3.0, DatedBy::Sensor);
+        held.thread.flush();
+        assert_eq!(held.recorded(), [RECORD], "{behind}");
+        let error = held.error().unwrap();
+        assert!(error.contains("2026-01-31T17:20:00Z"), "{error}");
+        held.clock.advance(Duration::from_secs(5));
+        held.set_clock(behind + 300);
+        held.observe(RECORD + 305, 4.0, DatedBy::Machine);
+        held.thread.flush();
+        assert_eq!(held.recorded(), [RECORD, RECORD + 60, RECORD + 300, RECORD + 305], "{behind}");
+        assert_eq!(held.error(), None);
+        assert_eq!(held.history.dropped(), 0);
+    }
+}
+
+#[test]
+fn events_of_a_wrong_clock_are_dated_anew() {
+    let mut held = Held::start(tempfile::tempdir().unwrap(), 100);
+    let event = |at| {
+        let at = Timestamp::from_second(at).unwrap();
+        Change::Happened(Event { at, kind: EventKind::Started, source: None, detail: "".into() })
+    };
+    held.thread.batch.add(event(100));
+    held.thread.flush();
+    assert_eq!(held.history.rows(), 0, "the clock was never set");
+    held.set_clock(RECORD);
+    held.thread.batch.add(event(RECORD + 200));
+    held.thread.flush();
+    let times = |history: &History| {
+        let events = history.recent_events();
+        events.iter().map(|stored| stored.event.at.as_second()).collect::<Vec<_>>()
+    };
+    assert_eq!(times(&held.history), [RECORD + 200, RECORD + 100]);
+    let Held { folder, thread, .. } = held;
+    drop(thread);
+    // Those of the file, too. What is written is not moved again.
+    let mut held = Held::start(folder, RECORD + 300);
+    assert_eq!(times(&held.history), [RECORD + 200, RECORD + 100]);
+    held.set_clock(HOUR);
+    assert_eq!(times(&held.history), [RECORD + 200, RECORD + 100]);
+}
+
+#[test]
+fn record_of_a_clock_that_was_ahead_holds_readings_for_a_day_at_most() {
+    // The clock was right when the file was written, then a year ahead, and is right again.
+    let year = 365 * 24 * HOUR;
+    let mut held = Held::after_a_record(RECORD + year);
+    held.observe(RECORD + year, 2.0, DatedBy::Machine);
+    held.thread.flush();
+    assert_eq!(held.recorded(), [RECORD, RECORD + year]);
+    held.set_clock(60 - year);
+    held.observe(RECORD + 60, 3.0, DatedBy::Machine);
+    held.thread.flush();
+    assert_eq!(held.recorded().len(), 2);
+    held.clock.advance(Duration::from_secs(24 * 3600));
+    held.observe(RECORD + 60 + 24 * HOUR, 4.0, DatedBy::Machine);
+    held.thread.flush();
+    let expected = [RECORD, RECORD + 60, RECORD + 60 + 24 * HOUR, RECORD + year];
+    assert_eq!(held.recorded(), expected);
+    // A restart does not hold them again.
+    let Held { folder, thread, .. } = held;
+    drop(thread);
+    let mut held = Held::start(folder, RECORD + 120 + 24 * HOUR);
+    held.observe(RECORD + 120 + 24 * HOUR, 5.0, DatedBy::Machine);
+    held.thread.flush();
+    assert_eq!((held.recorded().len(), held.error()), (5, None));
+}
+
+#[test]
+fn sensor_ahead_of_the_clock_holds_nothing() {
+    let mut held = Held::after_a_record(RECORD + 60);
+    held.observe(RECORD + HOUR, 2.0, DatedBy::Sensor);
+    held.thread.flush();
+    held.clock.advance(Duration::from_secs(60));
+    held.observe(RECORD + 120, 3.0, DatedBy::Machine);
+    held.thread.flush();
+    assert_eq!(held.recorded(), [RECORD, RECORD + 120, RECORD + HOUR]);
+}
+
+#[test]
+fn program_that_ends_while_the_clock_is_wrong_writes_what_sensors_dated() {
+    let mut held = Held::after_a_record(1000);
+    held.observe(1000, 2.0, DatedBy::Machine);
+    held.observe(RECORD + 60, 3.0, DatedBy::Sensor);
+    held.thread.flush_last();
+    assert_eq!(held.recorded(), [RECORD, RECORD + 60]);
+}
+
+#[test]
+fn numbers_beyond_any_sensor_are_not_recorded() {
+    let mut held = Held::after_a_record(RECORD + 60);
+    for number in [1.7e308, -1.7e308, 1.000_001e15, 1e15] {
+        held.observe(RECORD + 60, number, DatedBy::Sensor);
+    }
+    held.thread.flush();
+    assert_eq!((held.recorded().len(), held.history.dropped(), held.error()), (2, 3, None));
+}
