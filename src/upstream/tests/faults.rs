@@ -1,7 +1,7 @@
 //! Faulty numbers, for every kind of source that can send them.
 
 use super::kinds::{KINDS, KindCase, number, read, source, value};
-use crate::board::Value;
+use crate::board::{Observed, Value};
 
 /// Returns the value of the case's number, sent as `raw`, after a check that the other number is intact.
 fn sent_as(case: &KindCase, units: &str, raw: &str) -> Value {
@@ -43,6 +43,89 @@ fn ordinary_number_has_no_note_in_any_kind() {
     for case in &KINDS {
         let value = sent_as(case, "us", "48.5");
         assert!(value.datum.is_some() && value.note.is_none(), "{}: {value:?}", case.keys);
+    }
+}
+
+#[test]
+fn what_is_no_number_is_null_with_a_note_and_never_0_in_any_kind() {
+    for case in &KINDS {
+        let is_json = case.body.starts_with(['{', '[']);
+        for raw in [
+            "null",
+            "\"\"",
+            "\" \"",
+            "\"n/a\"",
+            "\"--\"",
+            "\"NaN\"",
+            "\"FULL\"",
+            "1e999",
+            "-1e999",
+            "\"1e999\"",
+            "\"-9999\"",
+            "\"1.7e308\"",
+            "[]",
+            "[48.5]",
+            "{}",
+        ] {
+            // A page has the text itself.
+            let raw = if is_json { raw } else { raw.trim_matches('"') };
+            let value = sent_as(case, "us", raw);
+            assert_eq!(value.datum, None, "{}: {raw}", case.keys);
+            assert!(value.note.is_some(), "{}: {raw}", case.keys);
+        }
+    }
+}
+
+#[test]
+fn number_in_a_string_is_a_number_in_every_kind() {
+    for case in &KINDS {
+        let plain = sent_as(case, "us", "48.5");
+        let is_json = case.body.starts_with(['{', '[']);
+        for raw in ["\"48.5\"", "\" 48.5 \"", "\"+48.5\"", "4.85e1"] {
+            let raw = if is_json { raw } else { raw.trim_matches('"') };
+            assert_eq!(sent_as(case, "us", raw), plain, "{}: {raw}", case.keys);
+        }
+    }
+}
+
+/// Kinds whose responses state a time, with the text of that time in `KINDS`, and a text of the time
+/// one hour later than the response, and in 2036.
+const STATED: [(usize, &str, [&str; 2]); 3] = [
+    (2, "1769879760", ["1769883600", "2085978496"]),
+    (3, "2026-01-31T17:16:00+00:00", ["2026-01-31T18:20:00+00:00", "2036-02-07T06:28:16+00:00"]),
+    (4, "1769879760000", ["1769883600000", "2085978496000"]),
+];
+
+#[test]
+fn stamp_in_the_future_is_passed_on_unchanged() {
+    for (kind, past, stamps) in STATED {
+        let case = &KINDS[kind];
+        for (stamp, expected) in
+            stamps.into_iter().zip(["2026-01-31T18:20:00Z", "2036-02-07T06:28:16Z"])
+        {
+            let body = case.body.replace("RAW", "48.5").replace(past, stamp);
+            let reading = read(&source(case.keys, "us"), &body).unwrap();
+            let expected = Observed::absolute(expected.parse().unwrap());
+            assert_eq!(reading.observed, expected, "{}", case.keys);
+        }
+    }
+}
+
+#[test]
+fn response_without_a_usable_time_is_an_error() {
+    for (kind, stamp, _) in STATED {
+        let case = &KINDS[kind];
+        for broken in ["0", "-5", "soon", ""] {
+            let body = case.body.replace("RAW", "48.5").replace(stamp, broken);
+            assert!(read(&source(case.keys, "us"), &body).is_err(), "{}: {broken}", case.keys);
+        }
+    }
+    for (kind, time) in [(0, "just now"), (1, "Jan 31st, 5:16 PM")] {
+        let case = &KINDS[kind];
+        for broken in ["0", "-5", "soon", ""] {
+            let body = case.body.replace("RAW", "48.5").replace(time, broken);
+            assert!(read(&source(case.keys, "us"), &body).is_err(), "{}: {broken}", case.keys);
+        }
     }
 }
 
