@@ -17,8 +17,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::Value as Json;
 
-use super::decode::{self, DecodeError};
-use crate::board::{Datum, FieldName, Observed, Reading, Value};
+use super::decode::{self, DecodeError, Note, Quoted};
+use crate::board::{FieldName, Observed, Reading, Value};
 use crate::config;
 use crate::units::{Unit, round_to};
 
@@ -83,35 +83,33 @@ pub(super) fn decode(body: &[u8]) -> Result<Reading, DecodeError> {
 
 /// Decodes one quantity with its unit and the result of quality control.
 fn decode_quantity(quantity: Option<&Json>, default_unit: Unit) -> Value {
-    let missing = |note: &str| Value::missing(Some(default_unit), note);
-    let Some(quantity) = quantity else { return missing(Value::UNSENT) };
-    let number = match decode::number(quantity.get("value")) {
-        Ok(number) => number,
+    let missing = |note: Note| Value::missing(Some(default_unit), note);
+    let Some(quantity) = quantity else { return missing(Value::UNSENT.into()) };
+    let Quoted { number, unit: sent } = match decode::quoted(quantity.get("value")) {
+        Ok(quoted) => quoted,
         Err(note) => return missing(note),
     };
-    let unit_code = quantity.get("unitCode").and_then(Json::as_str);
-    let value = match unit_code.map(local_name) {
-        Some("degC") => Value::number(number, Unit::Celsius),
-        Some("degF") => Value::number(number, Unit::Fahrenheit),
-        Some("km_h-1") => Value::number(number, Unit::KilometrePerHour),
-        Some("m_s-1") => Value::number(number, Unit::MetrePerSecond),
-        Some("Pa") => Value::number(round_to(number / 100.0, 2), Unit::Hectopascal),
-        Some("hPa") => Value::number(number, Unit::Hectopascal),
+    let unit_code = quantity.get("unitCode").and_then(Json::as_str).map(local_name);
+    let value = match (sent, unit_code) {
+        (Some(unit), _) if unit.converts_to(default_unit) => Value::number(number, unit),
+        (None, Some("degC")) => Value::number(number, Unit::Celsius),
+        (None, Some("degF")) => Value::number(number, Unit::Fahrenheit),
+        (None, Some("km_h-1")) => Value::number(number, Unit::KilometrePerHour),
+        (None, Some("m_s-1")) => Value::number(number, Unit::MetrePerSecond),
+        (None, Some("Pa")) => Value::number(round_to(number / 100.0, 2), Unit::Hectopascal),
+        (None, Some("hPa")) => Value::number(number, Unit::Hectopascal),
         // The service computes it with more digits than any sensor has.
-        Some("percent") => Value::number(round_to(number, 1), Unit::Percent),
-        Some("degree_(angle)") => Value::number(number, Unit::Degree),
-        Some("mm") => Value::number(number, Unit::Millimetre),
-        Some("m") => Value::number(round_to(number * 1000.0, 1), Unit::Millimetre),
-        _ => return missing("sent in an unknown unit"),
+        (None, Some("percent")) => Value::number(round_to(number, 1), Unit::Percent),
+        (None, Some("degree_(angle)")) => Value::number(number, Unit::Degree),
+        (None, Some("mm")) => Value::number(number, Unit::Millimetre),
+        (None, Some("m")) => Value::number(round_to(number * 1000.0, 1), Unit::Millimetre),
+        _ => return missing("sent in an unknown unit".into()),
     };
     // Letters of MADIS quality control, as listed in the service's OpenAPI document.
     let letter = quantity.get("qualityControl").and_then(Json::as_str).map(local_name);
     match letter.map(str::to_ascii_uppercase).as_deref() {
-        Some("X" | "B") => missing("rejected by the quality control"),
-        Some("Q") => Value {
-            note: value.datum.as_ref().map(|_: &Datum| "doubted by the quality control".into()),
-            ..value
-        },
+        Some("X" | "B") => missing("rejected by the quality control".into()),
+        Some("Q") => value.with_note("doubted by the quality control"),
         _ => value,
     }
 }

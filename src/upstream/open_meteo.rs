@@ -17,7 +17,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::Value as Json;
 
-use super::decode::{self, DecodeError};
+use super::decode::{self, DecodeError, Quoted};
 use crate::board::{Datum, FieldName, Observed, Reading, Value};
 use crate::config;
 use crate::units::{System, Unit};
@@ -108,13 +108,11 @@ pub(super) fn decode(body: &[u8]) -> Result<Reading, DecodeError> {
 
 /// Decodes one value with the unit that the response names.
 fn decode_value(raw: Option<&Json>, unit: Option<&str>, default_unit: Unit) -> Value {
-    let number = match decode::number(raw) {
-        Ok(number) => number,
-        Err(note) => return Value::missing(Some(default_unit), note),
-    };
-    match unit.and_then(named_unit) {
-        Some(unit) => Value::number(number, unit),
-        None => Value::missing(Some(default_unit), "sent in an unknown unit"),
+    match (decode::quoted(raw), unit.and_then(named_unit)) {
+        (Ok(Quoted { unit: None, .. }), None) => {
+            Value::missing(Some(default_unit), "sent in an unknown unit")
+        }
+        (_, unit) => decode::quantity(raw, unit.unwrap_or(default_unit)),
     }
 }
 

@@ -20,7 +20,7 @@ mod limits;
 use limits::limits;
 
 use crate::board::{Datum, Reading, Value};
-use crate::config::{Calibration, Json, Kind};
+use crate::config::{Calibration, Json, JsonValue, Kind};
 use crate::units::Unit;
 
 /// Largest magnitude of a number: up to here an `f64` distinguishes adjacent integers. Conversions and
@@ -70,12 +70,15 @@ impl Fields<'_> {
     fn admit(self, field: &str, number: f64) -> bool {
         let Fields::Json(json) = self else { return false };
         let value = json.values.iter().find(|value| *value.name == *field);
-        value.is_some_and(|value| {
-            let Calibration { min, max, .. } = value.calibration;
-            if number < 0.0 { min } else { max }.is_some()
-        })
+        value.is_some_and(|value| admits(&value.calibration, number))
     }
 }
+
+fn admits(Calibration { min, max, .. }: &Calibration, number: f64) -> bool {
+    if number < 0.0 { min } else { max }.is_some()
+}
+
+const NO_MEASUREMENT: &str = "stands for no measurement";
 
 /// Result of the check of one number.
 #[derive(Debug, Clone, PartialEq)]
@@ -119,7 +122,6 @@ pub(super) fn judge(
         let unit = unit.map_or_else(String::new, |unit| format!(" {unit}"));
         Plausibility::Impossible(format!("{number}{unit} {reason}"))
     };
-    const NO_MEASUREMENT: &str = "stands for no measurement";
     if number.abs() > MAX_MAGNITUDE {
         return Plausibility::Impossible(format!("{number:e} is beyond what can be measured"));
     }
@@ -147,6 +149,37 @@ pub(super) fn judge(
         _ => None,
     };
     note.map_or(Plausibility::Plausible, Plausibility::Doubtful)
+}
+
+/// Checks the number from which a value of `json` was computed. Scale, offset and `invert_from` turn a sentinel
+/// into a number that looks like any other.
+///
+/// # Errors
+/// The note for the value if the number that was sent stands for a missing measurement.
+pub(super) fn check_sent(
+    keys: &JsonValue,
+    sent: f64,
+    computed: f64,
+    unit: Option<Unit>,
+) -> Result<(), String> {
+    let Calibration { scale, offset, invert_from, .. } = keys.calibration;
+    if keys.calibration.is_identity() || admits(&keys.calibration, computed) {
+        return Ok(());
+    }
+    // -999 is an ordinary count of tenths.
+    let is_decimal = offset == 0.0 && invert_from.is_none() && [0.1, 0.01, 0.001].contains(&scale);
+    let is_never_measured = NEVER_MEASURED.contains(&sent) && (sent < -999.9 || !is_decimal);
+    let is_usual = || {
+        let limits = unit.and_then(|unit| Some((unit, limits::of_json(&keys.name, unit)?)));
+        limits.is_none_or(|(unit, limits)| {
+            let compared = unit.convert(computed, limits.unit).unwrap_or(computed);
+            limits.usual.contains(&compared)
+        })
+    };
+    if is_never_measured || (is_sentinel(sent) && !is_usual()) {
+        return Err(format!("{sent} {NO_MEASUREMENT}"));
+    }
+    Ok(())
 }
 
 /// Returns true if the unit measures a flow in two directions, in which -999 is an ordinary number: the power

@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use serde_json::Value as Json;
 
 use super::age;
-use super::decode::{self, DecodeError};
+use super::decode::{self, DecodeError, Quoted};
 use crate::board::{FieldName, Reading, Value};
 use crate::config;
 use crate::units::Unit;
@@ -55,13 +55,10 @@ pub(super) fn decode(
         transmitter: text("tx_reported"),
         receiver: text("reported"),
         age: text("last_updated_on").and_then(age::parse),
-        is_silent: matches!(measured(device.get("status_number")), Ok(3.0 | 4.0 | 5.0 | 6.0)),
+        is_silent: matches!(status_number(device), Some(3.0 | 4.0 | 5.0 | 6.0)),
     };
     let ReportTime { observed, note } = report_time(times, &keys.timezone, fetched_at)?;
-    let quantity = |key: &str, unit| match measured(data.get(key)) {
-        Ok(number) => Value::number(number, unit),
-        Err(note) => Value::missing(Some(unit), note),
-    };
+    let quantity = |key: &str, unit| decode::quantity(data.get(key), unit);
     let temperature_unit = match device.get("temperature_units").and_then(Json::as_str) {
         Some("C") => Unit::Celsius,
         _ => Unit::Fahrenheit,
@@ -104,36 +101,37 @@ fn device_of<'a>(response: &'a Json, id: &str) -> Option<&'a Json> {
     devices.iter().find(is_named)
 }
 
-/// Returns a number, which may be a text with a unit after it, or the note for its absence.
-fn measured(json: Option<&Json>) -> Result<f64, &'static str> {
-    let Some(Json::String(text)) = json else { return decode::number(json) };
-    let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
-    let unit = &text[digits.len()..];
-    // The rest must be a unit, and not a part of another number.
-    let is_unit = unit.chars().all(|c| c.is_alphabetic() || matches!(c, ' ' | '%' | '°' | '"'));
-    is_unit.then(|| decode::decimal(digits)).flatten().ok_or("sent as text that is not a number")
+/// Returns the volume in the unit that the device is set to. British gallons become litres.
+fn volume(device: &Json, data: &Json) -> Value {
+    let sent = data.get("volume_level");
+    match device.get("units").and_then(Json::as_str) {
+        Some("Metric") => decode::quantity(sent, Unit::Litre),
+        Some("British Imperial") => match decode::quoted(sent) {
+            Ok(Quoted { number, unit: None | Some(Unit::UsGallon) }) => {
+                let litres = number * LITRES_PER_IMPERIAL_GALLON;
+                Value::number(Unit::Litre.rounded(litres), Unit::Litre)
+            }
+            _ => decode::quantity(sent, Unit::Litre),
+        },
+        Some("US Imperial") => decode::quantity(sent, Unit::UsGallon),
+        _ => match decode::quoted(sent) {
+            Ok(Quoted { unit: None, .. }) => {
+                Value::missing(Some(Unit::UsGallon), "sent in an unknown unit")
+            }
+            _ => decode::quantity(sent, Unit::UsGallon),
+        },
+    }
 }
 
-fn volume(device: &Json, data: &Json) -> Value {
-    let number = measured(data.get("volume_level"));
-    let units = device.get("units").and_then(Json::as_str);
-    match (number, units) {
-        (Err(note), Some("US Imperial") | None) => Value::missing(Some(Unit::UsGallon), note),
-        (Err(note), Some(_)) => Value::missing(Some(Unit::Litre), note),
-        (Ok(gallons), Some("US Imperial")) => Value::number(gallons, Unit::UsGallon),
-        (Ok(litres), Some("Metric")) => Value::number(litres, Unit::Litre),
-        (Ok(gallons), Some("British Imperial")) => {
-            Value::number(Unit::Litre.rounded(gallons * LITRES_PER_IMPERIAL_GALLON), Unit::Litre)
-        }
-        (Ok(_), _) => Value::missing(Some(Unit::UsGallon), "sent in an unknown unit"),
-    }
+/// Returns `status_number`.
+fn status_number(device: &Json) -> Option<f64> {
+    decode::quoted(device.get("status_number")).ok().map(|quoted| quoted.number)
 }
 
 /// Returns the status as a text, with a note unless the device is working.
 fn status(device: &Json) -> Value {
     let sent = decode::text_value(device.get("status"));
-    let number = measured(device.get("status_number")).ok();
-    let (description, is_working) = match number {
+    let (description, is_working) = match status_number(device) {
         Some(0.0 | 1.0) => ("not yet connected", false),
         Some(2.0) => ("working", true),
         Some(3.0) => ("not connected", false),
@@ -223,13 +221,27 @@ mod tests {
                 Value::number(70.0, Unit::Celsius),
             ),
             (":6.6", ":\"6.60V\"", "battery", Value::number(6.6, Unit::Volt)),
-            (":6.6", ":\"-46.00 dBm\"", "battery", Value::number(-46.0, Unit::Volt)),
+            (
+                ":6.6",
+                ":\"-46.00 dBm\"",
+                "battery",
+                Value::missing(Some(Unit::Volt), "sent in dBm, but V is configured"),
+            ),
             (
                 ":6.6",
                 ":\"6.6/7\"",
                 "battery",
-                Value::missing(Some(Unit::Volt), "sent as text that is not a number"),
+                Value::missing(Some(Unit::Volt), "sent as \"6.6/7\", which is not a number"),
             ),
+            (":100,", ":\"1,185 gal\",", "volume", Value::number(1185.0, Unit::UsGallon)),
+            (":100,", ":\"1000 L\",", "volume", Value::number(264.0, Unit::UsGallon)),
+            (
+                "inch_level\":10",
+                "inch_level\":\"5' 3\\\"\"",
+                "depth",
+                Value::number(63.0, Unit::Inch),
+            ),
+            ("level\":50", "level\":\"50,5 %\"", "level", Value::number(50.5, Unit::Percent)),
             (
                 "percent_level\":50",
                 "percent_level\":null",

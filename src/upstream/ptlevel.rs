@@ -99,7 +99,8 @@ fn values(keys: &config::PtLevel, depth: &str, vendor: Option<f64>) -> Vec<(Fiel
 
 /// Returns the depth in inches, or the note for its absence.
 fn usable_depth(text: &str) -> Result<f64, String> {
-    let inches = decode::decimal(text).ok_or("the page shows no usable depth")?;
+    let sent = decode::parse(text).and_then(|sent| decode::in_unit(sent, Some(Unit::Inch)));
+    let inches = sent.map_err(|_| "the page shows no usable depth")?.number;
     match judge(Fields::Tank, "depth", inches, Some(Unit::Inch)) {
         Plausibility::Impossible(note) => Err(note),
         Plausibility::Plausible | Plausibility::Doubtful(_) => Ok(inches),

@@ -3,6 +3,7 @@
 use serde_json::Value as Json;
 
 use super::super::decode::{self, Note, Quoted};
+use super::super::plausible;
 use super::select::select;
 use crate::board::{Finite, Value};
 use crate::config::{Calibration, JsonValue, Mapped, ValueMap, ValueType};
@@ -39,8 +40,9 @@ fn as_sent(sent: &Json) -> Result<Value, Note> {
 }
 
 fn number(keys: &JsonValue, sent: &Json) -> Result<Value, Note> {
-    let Quoted { number, unit } = decode::in_unit(decode::quoted(Some(sent))?, keys.unit)?;
-    let number = calibrated(&keys.calibration, number)?;
+    let Quoted { number: sent, unit } = decode::in_unit(decode::quoted(Some(sent))?, keys.unit)?;
+    let number = calibrated(&keys.calibration, sent)?;
+    plausible::check_sent(keys, sent, number.get(), keys.unit)?;
     // What is computed from a number has not the unit that was sent with it.
     let unit = if keys.calibration.is_identity() { unit } else { keys.unit };
     Ok(Value { unit, ..Value::unitless(number) })

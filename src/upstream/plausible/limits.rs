@@ -43,12 +43,21 @@ impl Limits {
 
 /// Returns the limits of a field in `unit`.
 pub(super) fn limits(fields: Fields<'_>, field: &str, unit: Unit) -> Option<Limits> {
-    let named = match fields {
-        Fields::Weather => of_weather(field),
-        Fields::Tank => of_tank(field),
-        Fields::Json(_) => of_name(field),
-    };
-    // A field of that name may measure another quantity, such as an absolute humidity.
+    match fields {
+        Fields::Weather => measured_in(unit, of_weather(field)),
+        Fields::Tank => measured_in(unit, of_tank(field)),
+        Fields::Json(_) => of_json(field, unit),
+    }
+}
+
+/// Returns the limits of a value of `json` in `unit`.
+pub(super) fn of_json(field: &str, unit: Unit) -> Option<Limits> {
+    measured_in(unit, of_name(field))
+}
+
+/// Returns the limits of a name, or those of the unit if that measures another quantity: a humidity may be
+/// absolute.
+fn measured_in(unit: Unit, named: Option<Limits>) -> Option<Limits> {
     named.filter(|limits| unit.converts_to(limits.unit)).or_else(|| of_unit(unit))
 }
 

@@ -200,3 +200,29 @@ fn note_shows_the_number_with_its_unit() {
         assert_eq!(judged, Plausibility::Impossible(note.to_owned()));
     }
 }
+
+#[test]
+fn sentinel_is_recognised_before_it_is_scaled() {
+    for (calibration, unit, sent, is_null) in [
+        ("scale = 0.5\n", "L", -9999.0, true),
+        ("scale = 0.5\n", "L", -999.0, true),
+        ("scale = 0.01\n", "degC", -999.0, false),
+        ("scale = 0.01\n", "degC", -9999.0, true),
+        ("scale = 0.1\ninvert_from = 200\n", "cm", -999.0, true),
+        // An ultrasonic sensor without an echo, in millimetres.
+        ("scale = 0.1\ninvert_from = 200\n", "cm", 65_535.0, true),
+        ("invert_from = 200\n", "cm", 150.0, false),
+        ("scale = 0.01\n", "V", 65_535.0, false),
+        ("offset = 1\n", "L", 65_535.0, false),
+        ("offset = 1\nmax = 70000\nmin = -20000\n", "L", -9999.0, false),
+    ] {
+        let kind = json(&format!("unit = \"{unit}\"\n{calibration}"));
+        let Kind::Json(keys) = &kind else { unreachable!() };
+        let Calibration { scale, offset, invert_from, .. } = keys.values[0].calibration;
+        let scaled = sent * scale + offset;
+        let computed = invert_from.map_or(scaled, |from| from - scaled);
+        let keys = JsonValue { name: "depth".into(), ..keys.values[0].clone() };
+        let checked = check_sent(&keys, sent, computed, keys.unit);
+        assert_eq!(checked.is_err(), is_null, "{calibration} {sent}: {checked:?}");
+    }
+}
