@@ -37,6 +37,7 @@ mod events;
 mod example_files;
 mod example_scripts;
 mod expensive;
+mod field_cases;
 mod guessing;
 mod history;
 mod hostile_upstreams;
