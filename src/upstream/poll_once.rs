@@ -9,6 +9,7 @@ use serde_json::Value as Json;
 use super::decode::{self, DecodeError};
 use super::fetch::{Fetched, Fetcher};
 use super::interpret::{DecodeFailure, interpret};
+use super::json::Settling;
 use super::rate_limit::RateLimiters;
 use super::secrets::Secrets;
 use super::{json, kind, ptlevel};
@@ -68,7 +69,7 @@ fn poll(source: &Source, fetcher: &Fetcher) -> SinglePoll {
         }
     };
     let response = Some((body.len(), raw_fields(&source.kind, &request.secrets, &body)));
-    match interpret(source, &request.secrets, &body, at) {
+    match interpret(source, &request.secrets, &mut Settling::default(), &body, at) {
         Ok(reading) => SinglePoll { duration, response, reading: Ok((reading, at)), excerpt: None },
         Err(DecodeFailure { error, excerpt }) => {
             SinglePoll { duration, response, reading: Err(error), excerpt: Some(excerpt) }

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 
 use super::fetch::{FetchError, Fetched, Fetcher, Request};
 use super::interpret::{DecodeFailure, interpret};
+use super::json::Settling;
 use super::last_response::LastResponse;
 use super::on_demand::OnDemand;
 use super::rate_limit::RateLimiter;
@@ -50,6 +51,7 @@ impl Poller {
     pub(super) fn run(mut self, stop: &StopToken) {
         let mut fetcher = (self.make_fetcher)();
         let mut last = LastResponse::new(self.source.stale_after);
+        let mut settling = Settling::default();
         let mut failure = OnChange::new();
         let mut due = self.schedule.first();
         let mut may_advance = true;
@@ -57,12 +59,14 @@ impl Poller {
             let started = Instant::now();
             self.stats.begin();
             // A panic in a decoder fails one poll and must not end the thread. It cannot leave the state of
-            // the closure inconsistent: the fetcher is replaced, and a response is stored as a whole.
-            let result = panic::catch_unwind(AssertUnwindSafe(|| self.poll(&fetcher, &mut last)))
-                .unwrap_or_else(|_| {
-                    fetcher = (self.make_fetcher)();
-                    panicked(self.reporter.now())
-                });
+            // the closure inconsistent: the fetcher and the state of earlier observations are replaced, and
+            // a response is stored as a whole.
+            let poll = AssertUnwindSafe(|| self.poll(&fetcher, &mut last, &mut settling));
+            let result = panic::catch_unwind(poll).unwrap_or_else(|_| {
+                fetcher = (self.make_fetcher)();
+                settling = Settling::default();
+                panicked(self.reporter.now())
+            });
             let now = Instant::now();
             self.stats.end(outcome(&result), now.duration_since(started));
             due = self.schedule.next(result.feedback, now, fastrand::f64());
@@ -131,14 +135,19 @@ impl Poller {
     }
 
     /// Polls once: fetches and decodes.
-    fn poll(&self, fetcher: &Fetcher, last: &mut LastResponse) -> PollResult {
+    fn poll(
+        &self,
+        fetcher: &Fetcher,
+        last: &mut LastResponse,
+        settling: &mut Settling,
+    ) -> PollResult {
         let validators = last.validators(self.reporter.now().wall, Instant::now());
         let fetched = fetcher.fetch(&self.request, validators);
         let at = self.reporter.now();
         match fetched {
             Ok(Fetched::NotModified) => succeeded(Polled::Unchanged, at),
             Ok(Fetched::Body { body, validators }) => {
-                match interpret(&self.source, &self.request.secrets, &body, at.wall) {
+                match interpret(&self.source, &self.request.secrets, settling, &body, at.wall) {
                     Ok(reading) => {
                         // Stored only after decoding, so that a 304 always refers to a reading that was reported.
                         if last.store(validators, &reading, Instant::now()) {

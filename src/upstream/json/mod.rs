@@ -6,6 +6,7 @@
 //! | `value` | the value by its type: number, text, true or false, an entry of a map |
 //! | `time` | times of observation, for the source and for single values |
 //! | `ndjson` | the last line of a body of several documents |
+//! | `settle` | what depends on earlier observations: `filter`, `max_step`; applied after `plausible` |
 //!
 //! A value that is null, missing, unusable or outside of `min..=max` becomes null with a note, never 0. If it
 //! is `required`, the response is an error.
@@ -18,6 +19,7 @@
 
 mod ndjson;
 mod select;
+mod settle;
 mod time;
 mod value;
 
@@ -29,6 +31,8 @@ use serde_json::Value as Json;
 use super::decode::{self, DecodeError};
 use crate::board::{FieldName, Observed, Reading, Value};
 use crate::config;
+
+pub(super) use settle::Settling;
 
 /// Decodes a response.
 ///

@@ -5,6 +5,7 @@ use std::path::Path;
 use jiff::Timestamp;
 
 use super::super::interpret::{DecodeFailure, interpret};
+use super::super::json::Settling;
 use super::super::secrets::Secrets;
 use crate::board::{Datum, Reading, Value};
 use crate::config::{self, Source};
@@ -83,7 +84,8 @@ pub(super) fn source(keys: &str, units: &str) -> Source {
 
 /// Converts a body as the poller does.
 pub(super) fn read(source: &Source, body: &str) -> Result<Reading, DecodeFailure> {
-    interpret(source, &Secrets::of(&source.kind), body.as_bytes(), fetched())
+    let mut settling = Settling::default();
+    interpret(source, &Secrets::of(&source.kind), &mut settling, body.as_bytes(), fetched())
 }
 
 /// Returns a value of a reading.

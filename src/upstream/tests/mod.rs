@@ -8,3 +8,4 @@ mod fetching;
 mod kinds;
 mod lying_validators;
 mod polling;
+mod settling;
