@@ -9,5 +9,7 @@ mod time;
 mod unit;
 
 pub(super) use self::number::{compact, datum, fixed, headline, signed, whole};
-pub(super) use self::time::{coarse_duration, duration, humanize, local_time, utc_date_time, wait};
+pub(super) use self::time::{
+    coarse_duration, duration, humanize, last, local_time, utc_date_time, wait,
+};
 pub(super) use self::unit::{compass_point, field_label, symbol, unit_name};

@@ -4,6 +4,8 @@
 //! and with them its entity tag. `script.js` updates the ages between two fetches by the same
 //! rules.
 
+use std::time::Duration;
+
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
@@ -39,6 +41,12 @@ pub(in crate::site) fn coarse_duration(length: SignedDuration) -> String {
         seconds @ HOUR..DAY => count(seconds / HOUR, "hour"),
         _ => duration(length),
     }
+}
+
+/// Returns the time that an amount covers: `last hour`, `last 15 minutes`.
+pub(in crate::site) fn last(period: Duration) -> String {
+    let length = duration(SignedDuration::try_from(period).unwrap_or(SignedDuration::MAX));
+    format!("last {}", length.strip_prefix("1 ").unwrap_or(&length))
 }
 
 /// Returns the time to wait before a retry: `a second`, `64 seconds`, `2 minutes`.
@@ -79,6 +87,18 @@ fn count(number: i64, unit: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn period_of_an_amount_is_the_last_hour_or_minutes() {
+        for (seconds, text) in [
+            (900, "last 15 minutes"),
+            (3600, "last hour"),
+            (3 * 3600, "last 3 hours"),
+            (86_400, "last day"),
+        ] {
+            assert_eq!(last(Duration::from_secs(seconds)), text);
+        }
+    }
 
     #[test]
     fn age_is_in_words_that_change_once_a_minute() {

@@ -8,7 +8,7 @@ use super::grid::Columns;
 use super::icon::Icon;
 use super::{status, trend};
 use crate::board::{FieldName, SourceView, Value};
-use crate::site::format::field_label;
+use crate::site::format::{field_label, last};
 use crate::site::freshness::state_at;
 use crate::units::{Quantity, Unit};
 
@@ -105,6 +105,7 @@ fn tile(source: &SourceView, name: &str, value: &Value, now: Timestamp) -> Marku
             dt {
                 @if let Some(icon) = icon_of(name, value.unit) { (icon.render()) }
                 (field_label(name))
+                @if let Some(period) = value.period { ", " (last(period)) }
             }
             dd { (amount(value)) (remarks(source, value, now)) }
         }

@@ -176,3 +176,13 @@ fn value_with_its_own_time_has_its_own_age() {
     }
     assert_eq!(now(), at(0));
 }
+
+#[test]
+fn amount_is_shown_with_the_time_that_it_covers() {
+    let hour = std::time::Duration::from_secs(3600);
+    let rain = Value::number(0.16, Unit::Inch);
+    assert!(
+        words(&with(weather(), [("rain", rain.clone().over(hour))])).contains("Rain, last hour")
+    );
+    assert!(!words(&with(weather(), [("rain", rain)])).contains("last hour"));
+}
