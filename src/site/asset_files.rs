@@ -41,7 +41,7 @@ impl AssetFiles {
                 "script",
                 "js",
                 "text/javascript; charset=utf-8",
-                include_str!("assets/script.js"),
+                concat!(include_str!("assets/morph.js"), include_str!("assets/script.js")),
             ),
             readout: Asset::new(
                 "readout",

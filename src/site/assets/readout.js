@@ -160,5 +160,5 @@
   });
   addEventListener("resize", renew);
   const main = document.querySelector("main");
-  if (main) new MutationObserver(renew).observe(main, { childList: true, subtree: true });
+  if (main) new MutationObserver(renew).observe(main, { childList: true, subtree: true, attributeFilter: ["data-points", "data-window"] });
 }

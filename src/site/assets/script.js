@@ -1,10 +1,16 @@
-// Keeps the page up to date: fetches it conditionally, replaces what differs in <main>, and updates
-// the ages between two fetches. Without scripts the browser reloads the page. The read-out of charts is
-// in readout.js.
+// Keeps the page up to date: fetches it conditionally, changes what differs in <main>, and updates the
+// ages between two fetches. While there is no answer of this server, it says so in a notice, in the
+// summary and in the title. Without scripts the browser reloads the page.
 "use strict";
 
 const POLL_INTERVAL = 5000; // milliseconds
 const FETCH_TIMEOUT = 10000; // milliseconds
+
+// Failed polls in a row after which the connection counts as lost.
+const MAX_FAILURES = 2;
+
+// Distinguishes a page of this program from one that a network or a proxy sends in its place.
+const MARK = 'meta[name="generator"][content^="pumphouse-web"]';
 
 const lost = document.getElementById("lost");
 const signedOut = document.getElementById("signed-out");
@@ -12,9 +18,15 @@ const spoken = document.getElementById("spoken");
 
 let etag = null;
 let clockOffset = null; // this clock minus the server's, in milliseconds; null before the first answer
-let answeredAt = Date.now(); // time of the latest answer, by this clock
+let answeredAt = null; // time of the latest answer, by this clock
+let title = document.title; // as the server sent it
 let failures = 0;
+let trouble = null; // null, or the reason why the page is not up to date: a key of TITLES
+let detail = ""; // words about the trouble
 let busy = false;
+
+// Words before the title of a page that is not up to date.
+const TITLES = { lost: "No connection", foreign: "Not updated", refused: "Not updated", "signed-out": "Signed out" };
 
 const count = (number, unit) => `${number} ${unit}${number === 1 ? "" : "s"}`;
 
@@ -35,55 +47,126 @@ function age(seconds, format) {
   return seconds < 60 ? "just now" : `${duration(seconds)} ago`;
 }
 
+// Writes a text in place, so that a selection in it stays.
 function write(element, text) {
-  if (element.textContent !== text) element.textContent = text;
+  if (element.childNodes.length !== 1 || element.firstChild.nodeType !== Node.TEXT_NODE) {
+    element.textContent = text;
+  } else {
+    morphText(element.firstChild, { data: text });
+  }
 }
 
-function tick() {
-  if (failures > 1) {
-    lost.hidden = false;
-    write(lost.querySelector("span"), `${duration((Date.now() - answeredAt) / 1000)} ago.`);
-  } else {
-    lost.hidden = true;
-  }
-  if (clockOffset === null) return;
-  const now = Date.now() - clockOffset;
-  for (const time of document.querySelectorAll("time[data-age]")) {
-    write(time, age((now - Date.parse(time.dateTime)) / 1000, time.dataset.age));
-  }
-  // Readings turn stale on time also while the server cannot be reached.
+// Returns the server's time by this clock, or null if neither is known well enough.
+function serverTime() {
+  if (clockOffset !== null) return Date.now() - clockOffset;
+  // A page from the browser's cache whose server does not answer: this clock is right unless the page has
+  // times that are later.
+  const times = [...document.querySelectorAll("time[data-age]")].map((time) => Date.parse(time.dateTime));
+  return failures > 0 && times.every((time) => time <= Date.now()) ? Date.now() : null;
+}
+
+// Marks the readings that have turned stale since the server rendered them; returns their number.
+function markStale(now) {
   for (const card of document.querySelectorAll('.card[data-state="fresh"][data-stale-at]')) {
     if (now < card.dataset.staleAt * 1000) continue;
     card.dataset.state = "stale";
+    card.dataset.turned = "";
+    if (card.dataset.failing) continue;
     card.querySelector(".badge use").setAttribute("href", "#i-stale");
     write(card.querySelector(".badge span"), "Stale");
   }
+  return document.querySelectorAll(".card[data-turned]").length;
 }
 
-// Replaces only elements that differ, so that the waves of an unchanged tank go on moving.
-function replaceChanged(old, next) {
-  const sameChildren = old.childElementCount === next.childElementCount;
-  if (!sameChildren || old.matches(".card, :not(main, .cards)")) return old.replaceWith(next);
-  [...next.children].forEach((child, index) => {
-    if (!old.children[index].isEqualNode(child)) replaceChanged(old.children[index], child);
-  });
+// Replaces the summary, which says what the server knew at the latest answer.
+function summarize(turned) {
+  const summary = document.getElementById("summary");
+  if (!summary || !(trouble || turned)) return;
+  const cards = document.querySelectorAll(".card[data-state]").length;
+  const stale = document.querySelectorAll('.card[data-state="stale"]').length;
+  const loaded = answeredAt === null ? "" : `, loaded ${duration((Date.now() - answeredAt) / 1000)} ago`;
+  const words = [trouble ? `Not up to date${loaded}` : "", stale ? `${stale} of ${cards} stale` : ""];
+  const state = trouble ? "failing" : "stale";
+  if (!summary.matches("[data-lost]")) {
+    const part = document.createElement("span");
+    part.className = "part";
+    const icon = document.querySelector(".card .badge svg").cloneNode(true);
+    part.append(icon, document.createElement("span"));
+    summary.replaceChildren(part);
+    summary.dataset.lost = "";
+  }
+  summary.dataset.state = summary.firstChild.dataset.state = state;
+  summary.querySelector("use").setAttribute("href", `#i-${state}`);
+  write(summary.querySelector(".part span"), words.filter(Boolean).join("; "));
 }
 
-// Replaces the content of the page.
-function show(html) {
-  const fresh = new DOMParser().parseFromString(html, "text/html");
+function tick() {
+  signedOut.hidden = trouble !== "signed-out";
+  lost.hidden = !trouble || trouble === "signed-out";
+  if (!lost.hidden) {
+    const [what, when] = lost.querySelectorAll("span");
+    write(what, detail);
+    const loaded = answeredAt === null ? "" : `were loaded ${duration((Date.now() - answeredAt) / 1000)} ago and `;
+    write(when, `The numbers below ${loaded}are not kept up to date.`);
+    lost.querySelector("a").hidden = trouble !== "foreign";
+    lost.querySelector("a").href = location.href;
+  }
+  const now = serverTime();
+  let turned = 0;
+  if (now !== null) {
+    for (const time of document.querySelectorAll("time[data-age]")) {
+      write(time, age((now - Date.parse(time.dateTime)) / 1000, time.dataset.age));
+    }
+    // Readings turn stale on time also while the server cannot be reached.
+    turned = markStale(now);
+  }
+  summarize(turned);
+  // The next answer has to restore what differs from the server's page.
+  if (trouble || turned) etag = null;
+  const words = [trouble ? TITLES[trouble] : "", turned ? "Stale" : ""].filter(Boolean).join(", ");
+  const shown = words ? `${words} · ${title}` : title;
+  if (document.title !== shown) document.title = shown;
+}
+
+// Changes the page into a newer one.
+function show(fresh) {
   const next = fresh.querySelector("main");
   const main = document.querySelector("main");
   if (!next || !main) return;
-  // A table that the visitor has unfolded stays unfolded.
-  for (const details of next.querySelectorAll("details[id]")) {
-    details.open = document.getElementById(details.id)?.open ?? false;
-  }
   const before = document.getElementById("summary")?.textContent ?? "";
-  replaceChanged(main, next);
-  document.title = fresh.title;
+  morph(main, next);
+  title = fresh.title;
   const after = document.getElementById("summary")?.textContent ?? "";
   if (after !== before) write(spoken, after);
+}
+
+// Reads a response; returns the reason why it is not the current page of this server, or null.
+async function read(response) {
+  // A redirect leads to a sign-in of a proxy or of a network: this server redirects no page.
+  if (response.type === "opaqueredirect") return "foreign";
+  const fresh = response.status === 304 ? null : new DOMParser().parseFromString(await response.text(), "text/html");
+  const isOurs = fresh?.querySelector(MARK);
+  if (response.status === 401) {
+    // A proxy that asks for credentials does so for the page itself.
+    const page = location.pathname + location.search;
+    signedOut.querySelector("a").href = isOurs ? `/login?next=${encodeURIComponent(page)}` : page;
+    return "signed-out";
+  }
+  if (response.status !== 304 && !response.ok) {
+    detail = `The server answers with an error (${response.status}).`;
+    return "refused";
+  }
+  if (fresh && !isOurs) return "foreign";
+  const date = Date.parse(response.headers.get("Date") ?? "");
+  // Date has whole seconds, so on average it is half a second behind.
+  if (date) clockOffset = Date.now() - (date + 500);
+  answeredAt = Date.now();
+  if (fresh) {
+    // The first answer is the page already on screen, or a newer one.
+    show(fresh);
+    etag = response.headers.get("ETag");
+  }
+  return null;
 }
 
 async function poll() {
@@ -92,28 +175,23 @@ async function poll() {
   try {
     const headers = { Accept: "text/html" };
     if (etag) headers["If-None-Match"] = etag;
-    const response = await fetch(location.pathname + location.search, { headers, cache: "no-store", signal: AbortSignal.timeout(FETCH_TIMEOUT) });
-    signedOut.hidden = response.status !== 401;
-    if (response.status === 401) {
-      // The server has answered: the connection is not lost.
-      failures = 0;
-      signedOut.querySelector("a").href = `/login?next=${encodeURIComponent(location.pathname + location.search)}`;
-      return;
-    }
-    if (response.status !== 304 && !response.ok) throw new Error(`status ${response.status}`);
-    const html = response.status === 304 ? null : await response.text();
-    const date = Date.parse(response.headers.get("Date") ?? "");
-    // Date has whole seconds, so on average it is half a second behind.
-    if (date) clockOffset = Date.now() - (date + 500);
-    answeredAt = Date.now();
-    failures = 0;
-    if (html !== null) {
-      // The first answer is the page already on screen, or a newer one.
-      show(html);
-      etag = response.headers.get("ETag");
-    }
+    const response = await fetch(location.pathname + location.search, {
+      headers,
+      cache: "no-store",
+      redirect: "manual",
+      signal: AbortSignal.timeout(FETCH_TIMEOUT),
+    });
+    const found = await read(response);
+    // An error of the server may pass by the next poll.
+    failures = found === "refused" ? failures + 1 : 0;
+    if (found !== "refused" || failures >= MAX_FAILURES) trouble = found;
+    if (found === "foreign") detail = "Another page answers at this address, such as the sign-in of a network.";
   } catch {
     failures += 1;
+    if (failures >= MAX_FAILURES) {
+      trouble = "lost";
+      detail = "Connection lost.";
+    }
   } finally {
     busy = false;
     tick();
@@ -121,6 +199,8 @@ async function poll() {
 }
 
 document.addEventListener("visibilitychange", poll);
+addEventListener("online", poll);
+addEventListener("pageshow", poll);
 setInterval(poll, POLL_INTERVAL);
 setInterval(tick, 1000);
 poll();

@@ -65,6 +65,9 @@ impl Layout<'_> {
                     // `Origin: null` with a form, which is also what other sites' forms can send.
                     meta name="referrer" content="same-origin";
                     title { (title) }
+                    // Tells the script a page of this program from one that a proxy or a network
+                    // sends in its place.
+                    meta name="generator" content="pumphouse-web";
                     meta name="description" content=(description);
                     meta name="color-scheme" content="light dark";
                     meta name="theme-color" content="#e9efee" media="(prefers-color-scheme: light)";
@@ -89,15 +92,16 @@ impl Layout<'_> {
                     }
                     // Screen readers announce changes of a live region only if it was there before
                     // the change, so these are outside <main>, which the script replaces.
-                    p.lost #lost role="alert" hidden {
-                        "Connection lost. The numbers below were loaded "
-                        // This text changes each minute and is not announced again.
-                        span aria-live="off" {}
-                    }
                     @if live.is_some() {
+                        p.lost #lost role="alert" hidden {
+                            span {} " "
+                            // This text changes each minute and is not announced again.
+                            span aria-live="off" {} " "
+                            a hidden href="" { "Open it" }
+                        }
                         p.lost #signed-out role="alert" hidden {
-                            "You are not signed in any more, so nothing below is kept up to date."
-                            a href="/login" { "Sign in" }
+                            "You are not signed in any more, so nothing below is kept up to date. "
+                            a href="/login" { "Sign in again" }
                         }
                     }
                     p.unseen #spoken role="status" { }
