@@ -14,9 +14,13 @@ use super::handle::History;
 use super::plan::{Step, Window};
 use crate::board::{Finite, Sample};
 use crate::config::{Source, TrendSettings};
+use crate::units::OverTime;
 
 /// Time in which a tank's last refill is searched for.
 const REFILL_LOOKBACK: Duration = Duration::from_secs(60 * 24 * 60 * 60);
+
+/// Step by which amounts of single observations are added up, in seconds.
+const AMOUNT_STEP: i64 = 60;
 
 /// A span of time of one field that ends now.
 struct Lookback {
@@ -59,14 +63,24 @@ pub fn trend_samples(history: &History, sources: &[Source], now: Timestamp) -> V
             sample.at.as_second() < begin
                 || (&sample.source, &sample.field) != (&lookback.source, &lookback.field)
         });
-        let window = Window {
+        let mut window = Window {
             source: lookback.source.to_string(),
             field: lookback.field.to_string(),
             from: begin,
             to: now.as_second() + 1,
             step: lookback.step,
         };
-        let points = match history.points(window) {
+        let points = history.points(window.clone()).and_then(|points| match points {
+            // Amounts may overlap; those of steps do not.
+            Some(points)
+                if points.over_time() == OverTime::Sum && points.step_seconds().is_none() =>
+            {
+                window.step = Step::Seconds(AMOUNT_STEP);
+                history.points(window)
+            }
+            other => Ok(other),
+        });
+        let points = match points {
             Ok(Some(points)) => points,
             Ok(None) => continue,
             Err(error) => {
@@ -76,15 +90,21 @@ pub fn trend_samples(history: &History, sources: &[Source], now: Timestamp) -> V
                 return samples;
             }
         };
-        let unit = points.unit();
+        let (unit, over_time) = (points.unit(), points.over_time());
+        let length = match over_time {
+            // An amount has the time at which its step ends.
+            OverTime::Sum => points.step_seconds().unwrap_or(0),
+            _ => 0,
+        };
         samples.extend(points.map_while(Result::ok).filter_map(|point| {
-            Some(Sample::new(
-                lookback.source.clone(),
-                lookback.field.clone(),
-                Timestamp::from_second(point.at).ok()?,
-                Finite::new(point.last)?,
-                unit,
-            ))
+            let number = match over_time {
+                OverTime::Sum => point.value(over_time)?,
+                _ => point.last,
+            };
+            let at = Timestamp::from_second(point.at + length).ok()?;
+            let (source, field) = (lookback.source.clone(), lookback.field.clone());
+            let sample = Sample::new(source, field, at, Finite::new(number)?, unit);
+            Some(Sample { over_time, ..sample })
         }));
     }
     samples

@@ -56,6 +56,17 @@ pub struct Plan {
     pub step: Option<i64>,
 }
 
+impl Plan {
+    /// Returns the seconds from point to point; `None` if each observation is a point.
+    pub(super) fn step_seconds(self) -> Option<i64> {
+        self.step.or(match self.tier {
+            Tier::Raw => None,
+            Tier::Quarter => Some(QUARTER),
+            Tier::Day => Some(DAY),
+        })
+    }
+}
+
 /// Start of the time for which each of the finer tiers is complete. For earlier times, retention has left
 /// coarser rows only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

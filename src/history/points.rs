@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use super::bucket::{Bucket, Merger, Tier};
-use super::calendar::{Calendar, DAY, QUARTER};
+use super::calendar::Calendar;
 use super::cursor::Cursor;
 use super::error::ReadError;
 use super::plan::{Coverage, MAX_POINTS, Plan, Step, Window, plan};
@@ -100,11 +100,7 @@ impl Points {
         let mut calendar = calendar;
         let span = (window.from, window.to);
         let segments = segments(span, plan.tier, coverage, &mut calendar);
-        let step = match plan.tier {
-            Tier::Raw => plan.step,
-            Tier::Quarter => Some(plan.step.unwrap_or(QUARTER)),
-            Tier::Day => Some(plan.step.unwrap_or(DAY)),
-        };
+        let step = plan.step_seconds();
         let mut cut_at = |at| {
             let start = calendar.step(at, step?);
             Some(start).filter(|&start| start < at)
@@ -160,6 +156,11 @@ impl Points {
     /// Returns the plan by which the window is read.
     pub fn plan(&self) -> Plan {
         self.plan
+    }
+
+    /// Returns the seconds from point to point; `None` if each observation is a point.
+    pub fn step_seconds(&self) -> Option<i64> {
+        self.plan.step_seconds()
     }
 
     /// Returns the window.

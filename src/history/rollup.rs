@@ -247,10 +247,15 @@ impl Change {
         next: Option<Observation>,
     ) -> Result<(), StoreError> {
         let Change { series, over_time, before, after } = *self;
-        let previous = match depends_on_previous(over_time) {
+        let mut previous = match depends_on_previous(over_time) {
             true => rebuild::previous(connection, series, after.at)?,
             false => None,
         };
+        if previous.is_none() && over_time == OverTime::Increase {
+            // It has been deleted, and the counter is taken to have risen since.
+            let lower = before.map_or(after.value, |before| before.value.min(after.value));
+            previous = Some((after.at, lower));
+        }
         let mut stored = rollup_row::find(connection, tier, series, start)?;
         if effect.has_observation {
             let new = total(over_time, previous, &after);

@@ -16,6 +16,7 @@ use crate::board::{Change, Event, EventKind, Finite, Sample};
 use crate::units::Unit;
 
 mod backup;
+mod corrections;
 mod damage;
 mod events;
 mod over_time;

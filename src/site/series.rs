@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use strum::{EnumString, IntoStaticStr, VariantNames};
 
 use crate::engine::StreamBody;
-use crate::history::{Bucket, History, HistoryError, Points, QUARTER, RowBudget, Tier};
+use crate::history::{Bucket, History, HistoryError, Points, RowBudget};
 use crate::timestamp::Rfc3339;
 use crate::units::{OverTime, round_to};
 
@@ -166,15 +166,9 @@ impl StreamBody for SeriesBody {
 fn json_head(points: &Points) -> String {
     let window = points.window();
     let plan = points.plan();
-    let step = match (plan.tier, plan.step) {
-        (_, Some(step)) => Some(step),
-        (Tier::Raw, None) => None,
-        (Tier::Quarter, None) => Some(QUARTER),
-        (Tier::Day, None) => Some(crate::history::DAY),
-    };
     // Neither names nor units contain characters that JSON escapes.
     let unit = points.unit().map_or_else(|| "null".to_owned(), |unit| format!("\"{unit}\""));
-    let step = step.map_or_else(|| "null".to_owned(), |step| step.to_string());
+    let step = points.step_seconds().map_or_else(|| "null".to_owned(), |step| step.to_string());
     format!(
         r#"{{"field":"{}.{}","unit":{unit},"over_time":"{}","from":"{}","to":"{}","resolution":"{}","step":{step},"points":["#,
         window.source,

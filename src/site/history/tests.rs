@@ -246,3 +246,80 @@ fn field_that_is_not_recorded_is_404_with_the_reason() {
         }
     }
 }
+
+/// Returns a site with the samples of a weather station: wind that turns through north, a counter of rain that
+/// is reset, and little rain.
+fn weather() -> RecordedSite {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pumphouse.db");
+    let start = "2026-01-31T10:00:00Z".parse::<Timestamp>().unwrap().as_second();
+    let mut samples = Vec::new();
+    for n in 0..8_i32 {
+        let mut add = |field: &str, number: f64, unit| {
+            let at = Timestamp::from_second(start + i64::from(n) * 450 + 450).unwrap();
+            let number = Finite::new(number).unwrap();
+            samples.push(Sample::new("roof".into(), field.into(), at, number, Some(unit)));
+        };
+        let is_calm = n >= 5;
+        add("wind_direction", if n % 2 == 0 { 350.0 } else { 10.0 }, Unit::Degree);
+        add("wind_speed", if is_calm { 0.0 } else { 3.0 }, Unit::MetrePerSecond);
+        add("rain", f64::from(n) / 1e6, Unit::Inch);
+        add("rain_today", [2.5, 2.75, 3.0, 0.0, 0.25, 0.5, 0.5, 0.5][n as usize], Unit::Millimetre);
+        add("wind_gust", f64::from(n), Unit::Knot);
+    }
+    import(&path, &TimeZone::UTC, [Change::Observed(samples)]).unwrap();
+    let history = History::read_only(&path, TimeZone::UTC);
+    RecordedSite { _folder: folder, site: site_with(vec![tank()], history) }
+}
+
+#[test]
+fn value_is_the_aggregate_of_the_quantity_in_each_format() {
+    let RecordedSite { site, .. } = &weather();
+    let window = "from=2026-01-31T10:00:00Z&to=2026-01-31T11:00:00Z&step=15m";
+    for (field, over_time, expected) in [
+        ("wind_direction", "circular", ["350,,,350,1", "0,,,350,2", "0,,,350,2", ",,,350,2"]),
+        (
+            "rain",
+            "sum",
+            [
+                "0.000001,0,0.000001,0.000001,2",
+                "0.000005,0.000002,0.000003,0.000003,2",
+                "0.000009,0.000004,0.000005,0.000005,2",
+                "0.000013,0.000006,0.000007,0.000007,2",
+            ],
+        ),
+        (
+            "rain_today",
+            "increase",
+            ["0,2.5,2.5,2.5,1", "0.5,2.75,3,3,2", "0.25,0,0.25,0.25,2", "0.25,0.5,0.5,0.5,2"],
+        ),
+        ("wind_gust", "max", ["0,0,0,0,1", "2,1,2,2,2", "4,3,4,4,2", "6,5,6,6,2"]),
+    ] {
+        let query = format!("field=roof.{field}&{window}");
+        let series = get_series(site, &query);
+        assert_eq!(series["over_time"], over_time, "{field}");
+        let points = series["points"].as_array().unwrap();
+        let lines = points.iter().map(|point| {
+            let number = |name: &str| match &point[name] {
+                Json::Null => String::new(),
+                // Printed as a decimal, as in CSV.
+                number => number.as_f64().unwrap().to_string(),
+            };
+            ["value", "min", "max", "last", "count"].map(number).join(",")
+        });
+        let lines: Vec<String> = lines.collect();
+        assert_eq!(lines, expected, "{field}");
+        let csv = drained(get(site, &format!("/api/v1/history?{query}&format=csv"), &[]));
+        let rows: Vec<&str> =
+            csv.lines().skip(1).map(|line| line.split_once(',').unwrap().1).collect();
+        assert_eq!(rows, expected, "{field}");
+        let ndjson = drained(get(site, &format!("/api/v1/history?{query}&format=ndjson"), &[]));
+        let parsed = ndjson.lines().map(|line| serde_json::from_str(line).unwrap());
+        assert_eq!(&parsed.collect::<Vec<Json>>(), points, "{field}");
+    }
+    let query = format!("field=roof.wind_direction&{window}");
+    assert_eq!(get_series(site, &query)["points"][3]["note"], "calm");
+    // Each observation is a point of its own: it has its own number.
+    let raw = get_series(site, "field=roof.rain_today&from=2026-01-31&to=2026-02-01&step=raw");
+    assert_eq!((&raw["points"][2]["value"], &raw["step"]), (&3.0.into(), &Json::Null));
+}
