@@ -43,7 +43,7 @@ impl From<&config::Source> for SourceInfo {
             stale_after: source.stale_after,
             show: source.show.as_slice().into(),
             trends: source.trends.clone(),
-            over_time: Vec::new(),
+            over_time: source.kind.over_time(),
         }
     }
 }
@@ -83,4 +83,20 @@ pub struct SavedReading {
     pub stale: bool,
     /// The reading, with its first sights.
     pub received: Received,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn configured_way_over_time_is_that_of_its_field() {
+        let text = "[[source]]\nname = \"s\"\nkind = \"json\"\nurl = \"http://h/\"\n\
+                    [source.values.water]\npointer = \"/w\"\nunit = \"m3\"\n\
+                    over_time = \"increase\"\n\
+                    [source.values.depth]\npointer = \"/d\"\nunit = \"m\"\n";
+        let config = config::parse("p".as_ref(), text, &|_| None).unwrap();
+        let info = SourceInfo::from(&config.sources[0]);
+        assert_eq!(info.over_time, [("water".into(), OverTime::Increase)]);
+    }
 }

@@ -4,10 +4,13 @@ mod json;
 mod tank;
 mod weather;
 
+use std::sync::Arc;
+
 use super::problem::nearest;
 use super::secret::Secret;
 use super::section::{Section, Spanned};
 use super::source_url::SourceUrl;
+use crate::units::OverTime;
 
 pub use json::{
     BodyFormat, Calibration, Condition, Conditions, Credentials, Json, JsonList, JsonPlace,
@@ -57,6 +60,13 @@ impl Kind {
             Kind::Json(kind) => kind.request.secrets(),
         };
         self.url().secrets().chain(of_kind).collect()
+    }
+
+    /// Returns the aggregations over time that its keys configure, by field.
+    pub fn over_time(&self) -> Vec<(Arc<str>, OverTime)> {
+        let Kind::Json(kind) = self else { return Vec::new() };
+        let of = |value: &JsonValue| Some((value.name.clone(), value.over_time?));
+        kind.values.iter().filter_map(of).collect()
     }
 
     /// Returns the URL that is polled, or its base.
