@@ -91,7 +91,13 @@ impl Sighting {
             Ordering::Equal => Relation::Same,
             Ordering::Less => Relation::Older,
         };
+        let are_inferred = self.observed.inferred && stated.observed.inferred;
         match (self.observed.stamp, stated.observed.stamp) {
+            (Stamp::Absolute(held), Stamp::Absolute(stated))
+                if are_inferred && has_equal_values && is_anniversary(held, stated) =>
+            {
+                Relation::Same
+            }
             (Stamp::Absolute(held), Stamp::Absolute(stated)) => by_order(held, stated),
             // A time that the upstream states replaces one that was a guess, even by an earlier time.
             (Stamp::Fetched, _) | (_, Stamp::Fetched) => Relation::Newer,
@@ -169,6 +175,21 @@ impl Sighting {
     }
 }
 
+/// Returns true if `stated` is a whole number of years after `held`.
+///
+/// A text without a year means the latest such day. A sensor that keeps sending it would otherwise have a new
+/// observation on each anniversary of its last one.
+fn is_anniversary(held: Timestamp, stated: Timestamp) -> bool {
+    const DAY: i64 = 24 * 60 * 60;
+    // The clocks may have been set forward or back.
+    const HOUR: i64 = 60 * 60;
+    let seconds = stated.duration_since(held).as_secs();
+    let days = (seconds + HOUR).div_euclid(DAY);
+    let years = days / 365;
+    let has_same_time = (seconds - days * DAY).abs() <= HOUR;
+    years > 0 && has_same_time && days - years * 365 <= years / 4 + 1
+}
+
 /// Returns a time that was read from a clock that was set by `step` since.
 pub(super) fn moved(at: Timestamp, step: SignedDuration) -> Timestamp {
     let limit = if step.is_negative() { Timestamp::MIN } else { Timestamp::MAX };
@@ -179,4 +200,38 @@ pub(super) fn moved(at: Timestamp, step: SignedDuration) -> Timestamp {
 /// whole seconds, too.
 pub(super) fn whole_seconds(at: Timestamp) -> Timestamp {
     Timestamp::from_second(at.as_second()).expect("a timestamp's seconds are in range")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_without_a_year_is_the_same_observation_on_its_anniversaries() {
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let relation = |stated: &str, inferred: bool, has_equal_values: bool| {
+            let sighting = |stamp: Timestamp| {
+                let observed = Observed { inferred, ..Observed::absolute(stamp) };
+                Sighting::new(observed, stamp + SignedDuration::from_mins(5))
+            };
+            sighting(at("2026-07-15T14:17:00Z")).relation(&sighting(at(stated)), has_equal_values)
+        };
+        for (stated, expected) in [
+            ("2026-07-15T14:17:00Z", Relation::Same),
+            ("2027-07-15T14:17:00Z", Relation::Same),
+            // Over a leap day, and over a change of the clocks.
+            ("2028-07-15T14:17:00Z", Relation::Same),
+            ("2027-07-15T15:17:00Z", Relation::Same),
+            ("2034-07-15T13:17:00Z", Relation::Same),
+            ("2027-07-15T16:18:00Z", Relation::Newer),
+            ("2027-07-14T14:17:00Z", Relation::Newer),
+            ("2027-07-17T14:17:00Z", Relation::Newer),
+            ("2026-07-15T15:17:00Z", Relation::Newer),
+            ("2025-07-15T14:17:00Z", Relation::Older),
+        ] {
+            assert_eq!(relation(stated, true, true), expected, "{stated}");
+        }
+        assert_eq!(relation("2027-07-15T14:17:00Z", true, false), Relation::Newer);
+        assert_eq!(relation("2027-07-15T14:17:00Z", false, true), Relation::Newer, "it has a year");
+    }
 }

@@ -1,5 +1,7 @@
 //! Generates more than a year of history from the model, so that charts have data from the start.
 
+use std::time::Duration;
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::model::{self, TANK_CAPACITY, TANK_HEIGHT};
@@ -17,6 +19,9 @@ const DAY: i64 = 24 * HOUR;
 
 /// Simulated outage without observations of the tank, in seconds before now.
 const OUTAGE: std::ops::Range<i64> = 26 * HOUR..30 * HOUR;
+
+/// Time that an amount of rain covers, as the simulated upstream states it.
+const RAIN_PERIOD: Duration = Duration::from_secs(15 * 60);
 
 /// Returns the samples and events up to `now`, earliest first.
 pub fn history(now: Timestamp) -> Vec<Change> {
@@ -56,6 +61,7 @@ fn samples_at(at: Timestamp, is_outage: bool) -> Vec<Sample> {
         ("weather", "humidity", sensors.humidity.round(), Unit::Percent),
         ("weather", "wind_speed", tenths(sensors.wind), Unit::MilePerHour),
         ("weather", "wind_gust", tenths(sensors.gust), Unit::MilePerHour),
+        ("weather", "wind_direction", sensors.wind_direction.round(), Unit::Degree),
         ("weather", "pressure", inches_of_mercury(sensors.pressure), Unit::InchOfMercury),
         (
             "weather",
@@ -68,8 +74,9 @@ fn samples_at(at: Timestamp, is_outage: bool) -> Vec<Sample> {
     ];
     let observed = numbers.into_iter().filter(|(source, ..)| !(is_outage && *source == "tank"));
     let samples = observed.filter_map(|(source, field, value, unit)| {
+        let period = (field == "rain").then_some(RAIN_PERIOD);
         let (source, field, unit) = (source.into(), field.into(), Some(unit));
-        Some(Sample::new(source, field, at, Finite::new(value)?, unit))
+        Some(Sample { period, ..Sample::new(source, field, at, Finite::new(value)?, unit) })
     });
     samples.collect()
 }

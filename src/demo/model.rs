@@ -81,7 +81,7 @@ pub(super) fn sensors_at(at: Timestamp) -> SensorValues {
         wind_direction: (220.0 + 60.0 * spell + 15.0 * gusty).rem_euclid(360.0),
         pressure,
         station_pressure: pressure * PRESSURE_RATIO,
-        rain: if wet { 0.04 } else { 0.0 },
+        rain: if wet { 0.01 } else { 0.0 },
         weather_code: match () {
             () if wet => 61,
             () if spell < -0.2 => 3,
