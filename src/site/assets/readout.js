@@ -30,8 +30,9 @@
   function pointsOf(plot) {
     let at = +plot.dataset.window.split(" ")[0];
     return plot.dataset.points.split(";").map((point) => {
-      const [delta, value, least = "-", most = "-", length = plot.dataset.length ?? 0] = point.split(" ");
-      at += +delta;
+      const parts = point.split(" ");
+      at += +(parts[0].startsWith("+") ? parts.shift() : plot.dataset.length);
+      const [value, least = "-", most = "-", length = plot.dataset.length ?? 0] = parts;
       return { at, value, least, most, length: +length, place: at + +length / 2 };
     });
   }

@@ -201,7 +201,10 @@ impl Drawing {
         let stale_after = reading.map_or(DEFAULT_STALE_AFTER, |reading| {
             reading.stale_at.duration_since(reading.observed.at).as_secs()
         });
-        let frame = Frame { from, to, step, stale_after, unit, over_time };
+        // A point has the time at which its span starts. The observation may be from its end, so two
+        // points that follow each other are never a gap.
+        let covered = stale_after.max(step.unwrap_or(range.step()) * 3 / 2);
+        let frame = Frame { from, to, step, covered, unit, over_time };
         let latest = latest
             .filter(|_| frame.shape() == Shape::Line)
             .map(|latest| Point::single(latest.at, latest.last));

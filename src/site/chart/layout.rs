@@ -4,7 +4,7 @@ use jiff::tz::TimeZone;
 
 use super::legend::{SWATCH, Swatch, Wording};
 use super::plot::{Plot, Shape};
-use super::size::Size;
+use super::size::{NARROW, Size};
 use super::text_width::width;
 use super::tick::Tick;
 use super::time_axis::{self, Extent};
@@ -32,6 +32,8 @@ pub(super) struct Layout<'a> {
     pub(super) times: Vec<Tick<i64>>,
     pub(super) left: f64,
     pub(super) top: f64,
+    /// Resolution of paths, in tenths: below a third of a pixel of the screen.
+    pub(super) grain: f64,
     /// Parts of the legend, each with its place from the left.
     pub(super) legend: Vec<(f64, Swatch, &'a str)>,
 }
@@ -64,7 +66,8 @@ impl<'a> Layout<'a> {
         let left = (values.label_width() * font + GAP + 2.0).ceil();
         let extent = Extent { left, right: total - RIGHT, width: total, font };
         let times = time_axis::ticks(plot.frame.from, plot.frame.to, zone, extent);
-        Layout { plot, size, font, values, times, left, top, legend }
+        let grain = if size == NARROW { 5.0 } else { 2.0 };
+        Layout { plot, size, font, values, times, left, top, grain, legend }
     }
 
     pub(super) fn right(&self) -> f64 {
@@ -122,7 +125,7 @@ mod tests {
     use super::super::plot::Frame;
     use super::super::point::Point;
     use super::super::range::Range;
-    use super::super::size::{NARROW, WIDE};
+    use super::super::size::WIDE;
     use super::*;
     use crate::units::{OverTime, Unit};
 
@@ -133,7 +136,7 @@ mod tests {
     fn plot(range: Range, numbers: [f64; 3], unit: Option<Unit>, over_time: OverTime) -> Plot {
         let to = 1_795_687_200;
         let (from, step) = (to - range.seconds(), range.step());
-        let frame = Frame { from, to, step: Some(step), stale_after: 900, unit, over_time };
+        let frame = Frame { from, to, step: Some(step), covered: 900, unit, over_time };
         let point = |place: i64, value: f64| Point {
             at: from + place * range.seconds() / 4,
             length: step,

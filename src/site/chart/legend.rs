@@ -140,7 +140,7 @@ mod tests {
             };
             let points = [point(0, 10.0), point(1, 20.0)];
             let (from, to) = (0, 2 * DAY);
-            let frame = Frame { from, to, step, stale_after: DAY, unit: None, over_time };
+            let frame = Frame { from, to, step, covered: DAY, unit: None, over_time };
             let wordings = wordings(&Plot::of(&points, None, frame));
             let first = wordings.first().cloned().unwrap_or_default();
             first.into_iter().map(|(_, text)| text).collect::<Vec<_>>()

@@ -26,8 +26,8 @@ pub(super) struct Frame {
     pub(super) to: i64,
     /// Seconds of the span of each point; `None` if the points are single observations.
     pub(super) step: Option<i64>,
-    /// Seconds after which an observation is stale.
-    pub(super) stale_after: i64,
+    /// Seconds after a point for which it holds; then there is a gap.
+    pub(super) covered: i64,
     pub(super) unit: Option<Unit>,
     pub(super) over_time: OverTime,
 }
@@ -57,10 +57,7 @@ impl Plot {
     /// Returns the plot of these points, which are in order, and of the latest observation, which may be the
     /// last of these.
     pub(super) fn of(points: &[Point], latest: Option<Point>, frame: Frame) -> Plot {
-        let Frame { from, to, step, stale_after, .. } = frame;
-        // A point has the time at which its span starts. The observation may be from its end, so two points
-        // that follow each other are never a gap.
-        let covered = stale_after.max(step.unwrap_or_default() * 3 / 2);
+        let Frame { from, to, covered, .. } = frame;
         let mut runs: Vec<Vec<Point>> = Vec::new();
         let mut stale = Vec::new();
         let mut last: Option<i64> = None;
@@ -136,7 +133,7 @@ mod tests {
         from: 0,
         to: 10_000,
         step: None,
-        stale_after: 900,
+        covered: 900,
         unit: Some(Unit::Percent),
         over_time: OverTime::Mean,
     };
@@ -173,7 +170,7 @@ mod tests {
     #[test]
     fn points_a_step_apart_leave_no_gap() {
         let days: Vec<Point> = (0..5).map(day).collect();
-        let frame = Frame { to: 5 * DAY, step: Some(DAY), ..FRAME };
+        let frame = Frame { to: 5 * DAY, step: Some(DAY), covered: DAY, ..FRAME };
         assert_eq!(Plot::of(&days, None, frame).runs, [days]);
     }
 
@@ -182,7 +179,8 @@ mod tests {
         // The window begins in the afternoon of day 0 and ends in the morning of day 4.
         let days: Vec<Point> = (0..5).map(day).collect();
         let latest = Some(Point::single(4 * DAY + 3000, 99.0));
-        let frame = Frame { from: DAY * 3 / 4, to: 4 * DAY + 3600, step: Some(DAY), ..FRAME };
+        let frame =
+            Frame { from: DAY * 3 / 4, to: 4 * DAY + 3600, step: Some(DAY), covered: DAY, ..FRAME };
         let plot = Plot::of(&days, latest, frame);
         assert_eq!(plot.runs, [&days[1..4]]);
         assert_eq!(plot.marks().next_back(), latest.as_ref());

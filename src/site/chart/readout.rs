@@ -21,8 +21,9 @@ pub(in crate::site) struct Readout {
     /// Window of the chart: two Unix times.
     pub(in crate::site) window: String,
     /// Points, separated by `;`. Each has the seconds since the point before, or since the start of the
-    /// window, and the value; of a span also the least and the greatest number, `-` for both if the value
-    /// does not lie between others; and the seconds of the span if these are not those of most points.
+    /// window, after `+`, unless they are `length`; the value; the least and the greatest number of a span,
+    /// `-` for both if the value does not lie between others; and the seconds of the span if these are not
+    /// `length`.
     pub(in crate::site) points: String,
     /// Seconds of the span of most points; 0 for single observations.
     pub(in crate::site) length: i64,
@@ -47,7 +48,10 @@ impl Readout {
             let is_computed = point.length > 0 && frame.over_time != OverTime::Max;
             let value =
                 if is_computed { rounded(point.value, decimals) } else { exact(point.value) };
-            let _ = write!(points, "{} {value}", point.at - before);
+            if point.at - before != length {
+                let _ = write!(points, "+{} ", point.at - before);
+            }
+            points.push_str(&value);
             let has_own_length = point.length != length;
             match (point.least < point.most, has_own_length) {
                 (true, _) => {
@@ -201,7 +205,7 @@ mod tests {
             from: 1000,
             to: 1000 + 4 * DAY,
             step: Some(DAY),
-            stale_after: 900,
+            covered: 900,
             unit: Some(Unit::Hectopascal),
             over_time: OverTime::Mean,
         };
@@ -216,8 +220,8 @@ mod tests {
         let readout = Readout::of(&plot, 2, &TimeZone::UTC);
         assert_eq!(
             readout.points,
-            "200 1,013.27 1,009.5 1,017.25;86400 1,012 - - 90000;\
-             90000 0 −3 2.000000e-9;168940 1,013.25 - - 0"
+            "+200 1,013.27 1,009.5 1,017.25;1,012 - - 90000;\
+             +90000 0 −3 2.000000e-9;+168940 1,013.25 - - 0"
         );
         assert_eq!((readout.length, &*readout.aggregate, readout.unit), (DAY, "mean of", "hPa"));
         for (over_time, aggregate) in [

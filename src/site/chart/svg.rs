@@ -40,7 +40,7 @@ pub(super) struct Caption<'a> {
 impl Layout<'_> {
     /// Returns the line through the values.
     fn line(&self, run: &[Point]) -> Path {
-        let mut path = Path::default();
+        let mut path = Path::new(self.grain);
         for point in run {
             path.to(self.x(point.middle()), self.y(point.value));
         }
@@ -53,7 +53,7 @@ impl Layout<'_> {
 
     /// Returns the area between least and most.
     fn band(&self, run: &[Point]) -> String {
-        let mut path = Path::default();
+        let mut path = Path::new(self.grain);
         for point in run {
             path.to(self.x(point.middle()), self.y(point.most));
         }
@@ -111,15 +111,21 @@ impl Layout<'_> {
 }
 
 /// A path of relative steps in tenths, which take fewer digits than absolute coordinates.
-#[derive(Default)]
 struct Path {
     text: String,
     at: Option<(i64, i64)>,
+    /// Resolution, in tenths.
+    grain: f64,
 }
 
 impl Path {
+    fn new(grain: f64) -> Path {
+        Path { text: String::new(), at: None, grain }
+    }
+
     fn to(&mut self, x: f64, y: f64) {
-        let here = ((x * 10.0).round() as i64, (y * 10.0).round() as i64);
+        let tenths_of = |place: f64| ((place * 10.0 / self.grain).round() * self.grain) as i64;
+        let here = (tenths_of(x), tenths_of(y));
         let text = &mut self.text;
         let _ = match self.at.replace(here) {
             None => write!(text, "M{} {}", tenths(here.0), tenths(here.1)),

@@ -73,7 +73,7 @@ mod tests {
             from,
             to,
             step: None,
-            stale_after: 900,
+            covered: 900,
             unit: Some(Unit::Celsius),
             over_time: OverTime::Mean,
         };
@@ -127,7 +127,7 @@ mod tests {
             (OverTime::Last, &["From", "Latest (mm)"]),
         ] {
             let unit = Some(Unit::Millimetre);
-            let frame = Frame { from: 0, to: 900, step: None, stale_after: 900, unit, over_time };
+            let frame = Frame { from: 0, to: 900, step: None, covered: 900, unit, over_time };
             let rows = [Bucket::single(0, 4.0)];
             let html = render(&rows, Range::Day, &frame, &TimeZone::UTC).into_string();
             let cells = html.match_indices("<th scope=\"col\">");
