@@ -98,10 +98,10 @@ impl Held {
             let value = values.iter().find(|(name, _)| *name == field);
             let value = value.map(|(_, value)| value.clone());
             let value = value.unwrap_or_else(|| Value::missing(None, "missing from the response"));
-            OwnTimed { field, track: Track::new(sighting), value }
+            OwnTimed { field, track: Track::new(sighting.of_earlier_process()), value }
         };
         Held {
-            track: Track::new(sighting),
+            track: Track::new(sighting.of_earlier_process()),
             own: own.into_iter().map(own_timed).collect(),
             values,
             fetched_at,

@@ -54,6 +54,11 @@ impl Sighting {
         Sighting { observed, first_seen, is_own: false }
     }
 
+    /// Returns the same observation, as first seen by an earlier process.
+    pub(super) fn of_earlier_process(self) -> Sighting {
+        Sighting { is_own: false, ..self }
+    }
+
     /// Returns by how much the stamp was in the future when it was seen first, beyond the tolerance.
     pub(super) fn ahead(&self) -> Option<SignedDuration> {
         let Stamp::Absolute(stamp) = self.observed.stamp else { return None };
@@ -114,8 +119,8 @@ impl Sighting {
                 let is_near = is_within(self, stated) || is_within(stated, self);
                 match by_order(held, at) {
                     _ if is_near && has_equal_values => Relation::Same,
-                    // Other values at about the same time: the values have changed since.
-                    _ if is_near => Relation::Newer,
+                    // Other values at about the same time: the values have changed since. A stamp is exact.
+                    _ if is_near && stated.observed.stamp.is_by_machine() => Relation::Newer,
                     relation => relation,
                 }
             }

@@ -14,12 +14,16 @@
 //!
 //! # Clocks
 //! Each reading has two times: `observed_at` is by the sensor's clock and decides when the reading turns
-//! stale; `fetched_at` is by ours. A source is therefore stale if its upstream responds 200 with old data. An
-//! observation dated in the future is clamped to our clock, with a note.
+//! stale; `fetched_at` is by ours. A source is therefore stale if its upstream responds 200 with old data.
 //!
-//! The wall clock can be set back; then a reading would have an age of 0 until the clock has caught up.
-//! The board keeps a monotonic time beside each reading and moves the reading's times back with the
-//! clock (`time_point`). It reads both clocks at least every 30 s, so no age is wrong for longer.
+//! The upstream's own stamp identifies an observation (`identity`), and the latest observation is shown (`order`).
+//! One dated in the future has the time at which it was first seen, with a note, and turns stale by that.
+//!
+//! The wall clock of this machine can be set, in either direction. Two clocks are compared at least every two
+//! seconds (`kernel::clock`), so a step is noticed and logged, and an event. What this process dated moves with
+//! the clock: readings without a stamp, `fetched_at`, the beginning of a failure, the next poll, the start of the
+//! process. Stamps stay as the sensors state them. [`Change::ClockStepped`] goes to the history and to
+//! the pollers.
 //!
 //! # Restarts and changes
 //! The board starts with the readings that `last_values` has saved, each with its true age. Trends

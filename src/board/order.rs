@@ -110,15 +110,18 @@ impl Track {
 
     /// Dates the held observation anew after the wall clock was set by `step`, to `now`.
     pub(super) fn redate(&mut self, step: SignedDuration, now: Timestamp) {
-        self.sighting.redate(step, now);
-        self.row = Row::default();
         self.ahead.retain(|stamp| *stamp > now);
+        let mut sighting = self.sighting;
+        sighting.redate(step, now);
+        self.hold(sighting);
     }
 
     fn hold(&mut self, sighting: Sighting) {
         self.sighting = sighting;
         self.row = Row::default();
-        if let (Stamp::Absolute(stamp), Some(_)) = (sighting.observed.stamp, sighting.ahead()) {
+        if let (Stamp::Absolute(stamp), Some(_)) = (sighting.observed.stamp, sighting.ahead())
+            && !self.ahead.contains(&stamp)
+        {
             self.ahead.push_back(stamp);
             if self.ahead.len() > MAX_AHEAD {
                 self.ahead.pop_front();

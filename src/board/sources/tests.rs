@@ -5,12 +5,17 @@ use std::time::Duration;
 use super::super::source::round_up_to_seconds;
 use super::*;
 use crate::board::{
-    Datum, ErrorKind, Failure, Finite, Observed, PollError, Polled, Reading, Received, Sighting,
-    Value,
+    DatedBy, Datum, ErrorKind, Failure, Finite, Observed, PollError, Polled, Reading, Received,
+    Sighting, Stamp, Value,
 };
 use crate::config::TrendSettings;
 use crate::kernel::clock::tests::time_point;
 use crate::units::Unit;
+
+mod clock;
+mod identity;
+mod order;
+mod property;
 
 const STALE_AFTER: i64 = 900;
 
@@ -46,6 +51,69 @@ fn reading(observed: i64, level: f64) -> Result<Polled, PollError> {
         observed: Observed::absolute(t(observed)),
         values: vec![("level".into(), Value::number(level, Unit::Percent))],
     }))
+}
+
+/// Returns a reading of a level by an observation.
+fn level(observed: Observed, level: f64) -> Result<Polled, PollError> {
+    let values = vec![("level".into(), Value::number(level, Unit::Percent))];
+    Ok(Polled::Reading(Reading { observed, values }))
+}
+
+/// Returns the time of each recorded sample, in seconds after the start, with its number.
+fn recorded(sources: &mut Sources) -> Vec<(i64, f64)> {
+    let changes = sources.take_changes().into_iter();
+    let samples = changes.flat_map(|change| match change {
+        Change::Observed(samples) => samples,
+        Change::Happened(_) | Change::ClockStepped(_) => Vec::new(),
+    });
+    samples.map(|sample| (seconds(sample.at), sample.value.get())).collect()
+}
+
+/// Returns the kinds of the events since the last call.
+fn events(sources: &mut Sources) -> Vec<EventKind> {
+    let changes = sources.take_changes().into_iter();
+    let kinds = changes.filter_map(|change| match change {
+        Change::Happened(event) => Some(event.kind),
+        Change::Observed(_) | Change::ClockStepped(_) => None,
+    });
+    kinds.collect()
+}
+
+/// Returns the seconds from the start to `at`.
+fn seconds(at: Timestamp) -> i64 {
+    at.as_second() - t(0).as_second()
+}
+
+/// Returns the time of a source's reading in seconds after the start, and the number of its level.
+fn shown(view: &SourceView) -> (i64, Option<f64>) {
+    let at = view.reading.as_ref().map(|last| seconds(last.observed.at)).unwrap();
+    (at, number(view, "level"))
+}
+
+fn number(view: &SourceView, field: &str) -> Option<f64> {
+    match view.value(field)?.datum {
+        Some(Datum::Number(number)) => Some(number.get()),
+        _ => None,
+    }
+}
+
+/// Returns the sources of a new process that has the saved readings of an earlier one.
+fn restarted(before: &Sources, now: TimePoint) -> Sources {
+    let saved = before.views().into_iter().filter_map(|view| {
+        let last = view.reading?;
+        Some(SavedReading {
+            source: view.name,
+            kind: view.kind.to_owned(),
+            fetched_at: last.fetched_at,
+            stale: view.state == State::Stale,
+            received: (*last.received).clone(),
+        })
+    });
+    let saved = saved.collect();
+    let mut sources = Sources::new(vec![info("tank"), info("weather")], now);
+    sources.restore(saved, now);
+    sources.take_changes();
+    sources
 }
 
 fn failure(kind: ErrorKind) -> Result<Polled, PollError> {
@@ -118,98 +186,6 @@ fn next_expiry_is_the_earliest_of_all_sources() {
     report(&mut sources, "tank", 100, reading(90, 50.0));
     report(&mut sources, "weather", 100, reading(30, 50.0));
     assert_eq!(sources.next_expiry(), Some(t(30 + STALE_AFTER)));
-}
-
-#[test]
-fn clock_set_back_makes_no_reading_younger() {
-    // The clock is set back by a year, 20 s after the poll. Without a correction, the reading would be fresh
-    // for a year.
-    const YEAR: i64 = 365 * 86_400;
-    let back = |monotonic: i64| time_point(t(monotonic - YEAR), monotonic);
-    let mut sources = sources();
-    report(&mut sources, "tank", 10, reading(0, 50.0));
-    sources.take_changes();
-    assert!(!sources.expire(m(29)));
-    assert!(sources.expire(back(30)), "corrected times are published");
-    let last = view(&sources, "tank").reading.unwrap();
-    assert_eq!((last.observed.at, last.fetched_at), (t(-YEAR), t(10 - YEAR)));
-    assert_eq!(sources.next_expiry(), Some(t(STALE_AFTER - YEAR)));
-    assert!(!sources.expire(back(STALE_AFTER - 1)), "corrected once");
-    assert_eq!(view(&sources, "tank").state, State::Fresh);
-    assert!(sources.expire(back(STALE_AFTER)));
-    assert_eq!(view(&sources, "tank").state, State::Stale);
-    let changes = sources.take_changes();
-    let stale = |change: &&Change| matches!(change, Change::Happened(event) if event.kind == EventKind::Stale);
-    assert_eq!(changes.iter().filter(stale).count(), 1, "{changes:?}");
-}
-
-#[test]
-fn stale_source_stays_stale_when_the_clock_is_set_back() {
-    let mut sources = sources();
-    report(&mut sources, "tank", 10, reading(0, 50.0));
-    assert!(sources.expire(m(5000)));
-    // The times were right when the source was polled, 4,990 s before.
-    assert!(sources.expire(time_point(t(20), 5000)));
-    assert_eq!(view(&sources, "tank").state, State::Stale);
-}
-
-#[test]
-fn source_that_is_stale_by_a_clock_ahead_is_fresh_after_its_correction() {
-    let mut sources = sources();
-    report(&mut sources, "tank", 10, reading(0, 50.0));
-    assert!(sources.expire(time_point(t(5000), 15)));
-    assert_eq!(view(&sources, "tank").state, State::Stale);
-    assert!(sources.expire(m(20)));
-    let tank = view(&sources, "tank");
-    assert_eq!(tank.state, State::Fresh);
-    assert_eq!(tank.reading.unwrap().observed.at, t(0), "the times of the reading were right");
-}
-
-#[test]
-fn reading_fetched_by_a_clock_ahead_ages_from_its_fetch() {
-    // The poll is at 10 s, and our clock shows 5,010 s.
-    for (observed, inferred, expected) in [(0, false, 0), (5010, true, 10)] {
-        let mut sources = sources();
-        let outcome = Ok(Polled::Reading(Reading {
-            observed: Observed { inferred, ..Observed::absolute(t(observed)) },
-            values: vec![("level".into(), Value::number(50.0, Unit::Percent))],
-        }));
-        report_at(&mut sources, "tank", time_point(t(5010), 10), outcome);
-        assert!(sources.expire(m(20)));
-        let tank = view(&sources, "tank");
-        assert_eq!(tank.state, State::Fresh);
-        let last = tank.reading.unwrap();
-        assert_eq!((last.observed.at, last.fetched_at), (t(expected), t(10)), "{observed}");
-        assert_eq!(last.stale_at, t(expected + STALE_AFTER));
-    }
-}
-
-#[test]
-fn steps_within_the_tolerance_and_a_suspended_machine_correct_nothing() {
-    let mut sources = sources();
-    report(&mut sources, "tank", 10, reading(0, 50.0));
-    let before = view(&sources, "tank").reading.unwrap();
-    // The clock is set back by two seconds; then the machine is suspended for an hour, which both clocks count.
-    for now in [time_point(t(28), 30), time_point(t(30), 30), time_point(t(3630), 3630)] {
-        let _ = sources.expire(now);
-        let last = view(&sources, "tank").reading.unwrap();
-        assert_eq!((last.observed, last.fetched_at), (before.observed, before.fetched_at));
-    }
-    assert_eq!(view(&sources, "tank").state, State::Stale);
-}
-
-#[test]
-fn report_from_before_a_step_back_is_dated_by_the_new_setting() {
-    let mut sources = sources();
-    let report = Report {
-        source: "tank".into(),
-        at: time_point(t(5000), 5),
-        outcome: failure(ErrorKind::Timeout),
-        next_poll_at: t(5300),
-    };
-    assert!(sources.apply(report, m(10)));
-    let tank = view(&sources, "tank");
-    assert_eq!((tank.error.unwrap().since, tank.next_poll_at), (t(5), Some(t(305))));
 }
 
 #[test]
@@ -311,14 +287,6 @@ fn saved_reading_is_restored_with_its_age_until_the_first_poll() {
         "the saved reading is of another kind"
     );
     assert!(sources.expire(m(STALE_AFTER)), "a restored reading ages");
-    let events = |sources: &mut Sources| {
-        let changes = sources.take_changes().into_iter();
-        let kinds = changes.filter_map(|change| match change {
-            Change::Happened(event) => Some(event.kind),
-            Change::Observed(_) | Change::ClockStepped(_) => None,
-        });
-        kinds.collect::<Vec<_>>()
-    };
     assert_eq!(events(&mut sources), [EventKind::Stale]);
     // One reading turned stale while the program was down; the other before, and was reported then.
     sources.restore(vec![saved("tank", "json", -5000)], m(600));
