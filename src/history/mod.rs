@@ -17,13 +17,28 @@
 //! oldest change; the log, the page and the metrics report the loss. When the disk recovers, the next
 //! flush writes everything that is still in memory.
 //!
+//! # Clock
+//! While the clock of the machine is earlier than the latest record, readings are held in the batch and not
+//! written with wrong times (`clock_guard`). When the clock is set, those that this process dated are
+//! dated anew.
+//!
 //! # Rows
 //! Single observations, quarters of an hour by UTC, and days of the site's calendar (23 or 25 hours
 //! long when the clocks change) each have a table and a retention of their own. Writing an
 //! observation updates the rollups in the same transaction, so they never disagree. The primary key
-//! makes writes idempotent: an observation that is already stored counts once. A time without
-//! observations has no rows, so gaps stay visible. A series is a source, a field and a unit. After a
-//! change of units, older rows are converted when they are read.
+//! makes writes idempotent: an observation that is already stored counts once, and one with another
+//! number is a correction, which replaces it (`rollup`). A time without observations has no rows, so gaps
+//! stay visible. A series is a source, a field and a unit. After a change of units, older rows are
+//! converted when they are read.
+//!
+//! Each quantity has its aggregation over time (`observation`): a mean, the direction of the mean wind vector,
+//! the sum of amounts, the rise of a counter that is reset, the largest or the latest number. Rollups
+//! store what that needs, so that the value of any step equals the one computed from all observations.
+//!
+//! The first version of the schema had the mean only. Its files are upgraded when they are opened, in one
+//! transaction (`upgrade`): rollups are computed anew from single observations where these are still
+//! stored, and fields that have other names now are moved (`renames`). Where retention has
+//! deleted the observations, sums and rises are computed from the rollups, and a mean direction is unknown.
 //!
 //! # Retention
 //! `prune` deletes a few thousand rows at a time, so a flush never waits long. A row is deleted only
@@ -34,7 +49,8 @@
 //! # Reading
 //! WAL lets readers and the writer proceed at the same time. [`History`] reads a window from the
 //! coarsest rows that are fine enough (`plan`), so any window costs about as much as a month of
-//! quarters; `benches/HISTORY.md` has the measurements. Rows are read in pages. Each page borrows a
+//! quarters; `benches/HISTORY.md` has the measurements. The steps that the window cuts are read from finer
+//! rows (`segment`): a point has what lies inside the window, and nothing else. Rows are read in pages. Each page borrows a
 //! connection and returns it at once (`pool`), so a client that takes a year to download a year holds
 //! neither a transaction nor a reader. Work is done in pieces of about two thousand rows
 //! ([`RowBudget`]), between which the engine serves other connections. There are fewer readers than

@@ -281,3 +281,42 @@ fn file_of_the_first_version_can_be_read_before_it_is_migrated() {
     assert_eq!((days.len(), days[0].value(OverTime::Circular)), (2, None));
     fixture.history().check().unwrap();
 }
+
+#[test]
+fn migration_that_fails_changes_nothing_and_is_tried_again() {
+    let fixture = Fixture::new();
+    let old = first_version(&fixture.path, &station());
+    // Fails in the middle, as on a full disk: when the days of the last series are written.
+    let refuse = "CREATE TRIGGER full BEFORE INSERT ON day WHEN new.series = 5
+                  BEGIN SELECT RAISE(ABORT, 'the disk is full'); END";
+    old.execute_batch(refuse).unwrap();
+    let state = |connection: &Connection| {
+        let sql = "SELECT (SELECT user_version FROM pragma_user_version), (SELECT total(sum) FROM quarter), \
+                   (SELECT group_concat(field) FROM series), (SELECT count(*) FROM day)";
+        let row = |row: &rusqlite::Row<'_>| {
+            Ok((
+                row.get::<_, i32>(0)?,
+                row.get::<_, f64>(1)?,
+                row.get::<_, String>(2)?,
+                row.get::<_, i64>(3)?,
+            ))
+        };
+        connection.query_row(sql, [], row).unwrap()
+    };
+    let before = state(&old);
+    assert_eq!(before.0, 1);
+    let settings = Settings { sources: ambient(), ..fixture.settings() };
+    let (prepared, sender, history) = prepare(settings);
+    let recorder = prepared.start(Box::new(|_| {})).unwrap();
+    wait_until("the recorder has tried", || history.health().error.is_some());
+    let error = history.health().error.clone().unwrap();
+    assert!(error.message.contains("the disk is full"), "{error:?}");
+    sender.send(Change::Observed(vec![level(START, 7.0)]));
+    drop(recorder);
+    assert_eq!(state(&old), before);
+    old.execute_batch("DROP TRIGGER full").unwrap();
+    drop(old);
+    drop(open(&fixture.path, &ambient()));
+    let (.., days) = read(&fixture, "rain_today", DAY);
+    assert_eq!(days.len(), 2);
+}
