@@ -1,5 +1,6 @@
 //! Describes a configuration in plain text, one line for each property, without secrets.
 
+mod json_request;
 mod json_values;
 
 use std::fmt::{self, Write as _};
@@ -11,7 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::ca_file;
 use crate::access::{Admission, Restricted};
 use crate::certificates::EXPIRES_SOON_DAYS;
-use crate::config::{Auth, CertificateInfo, Certificates, Config, Credentials, Json, Kind, Source};
+use crate::config::{Auth, CertificateInfo, Certificates, Config, Json, Kind, Source};
 use crate::engine::Settings;
 use crate::private_file;
 use crate::server::admitted_connections;
@@ -262,16 +263,7 @@ fn source_lines(text: &mut String, source: &Source, now: Timestamp) -> fmt::Resu
 }
 
 fn json_lines(text: &mut String, keys: &Json) -> fmt::Result {
-    for (name, _) in &keys.request.headers {
-        writeln!(text, "  sends {name}: [secret]")?;
-    }
-    match &keys.request.credentials {
-        Some(Credentials::Bearer(_)) => writeln!(text, "  sends a bearer token")?,
-        Some(Credentials::Basic { username, .. }) => {
-            writeln!(text, "  sends a password for {username}")?;
-        }
-        None => {}
-    }
+    json_request::lines(text, &keys.request)?;
     json_values::lines(text, keys)
 }
 

@@ -30,9 +30,10 @@ use jiff::tz::TimeZone;
 pub use auth::Auth;
 pub use history::History;
 pub use kind::{
-    Ambient, BodyFormat, Calibration, Condition, Conditions, Credentials, Json, JsonList,
-    JsonPlace, JsonRequest, JsonTime, JsonValue, Kind, ListElement, Mapped, NAMES as KINDS,
-    NamedFormat, Nws, OpenMeteo, PtDevices, PtLevel, TimeFormat, ValueMap, ValueType,
+    Ambient, BodyFormat, Calibration, Condition, Conditions, Credentials, HttpProxy, Json,
+    JsonList, JsonPlace, JsonRequest, JsonTime, JsonValue, Kind, ListElement, Login, Mapped,
+    Method, NAMES as KINDS, NamedFormat, Nws, OpenMeteo, Proxy, PtDevices, PtLevel, Query,
+    TimeFormat, ValueMap, ValueType,
 };
 pub use listen_addr::{ListenAddr, ListenAddrError, NotLocalError, admin_address};
 pub use load::{load, load_server, load_to_serve, location, parse, parse_to_serve};

@@ -134,6 +134,11 @@ impl<'reader, 'text> Section<'reader, 'text> {
         self.span
     }
 
+    /// Returns a variable of the environment.
+    pub(super) fn environment(&self, name: &str) -> Option<String> {
+        (self.reader.environment)(name)
+    }
+
     pub(super) fn rename(&mut self, title: String) {
         self.title = title;
     }

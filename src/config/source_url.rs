@@ -110,7 +110,7 @@ fn looks_like_a_key(text: &str) -> bool {
 }
 
 /// Decodes the value of a parameter (WHATWG URL 5.1).
-fn percent_decoded(value: &str) -> String {
+pub(super) fn percent_decoded(value: &str) -> String {
     let mut decoded = Vec::new();
     let mut rest = value.as_bytes();
     while let Some((&byte, following)) = rest.split_first() {

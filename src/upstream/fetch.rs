@@ -12,19 +12,22 @@
 //! Proxies in the environment are ignored: a poll goes to the configured host. Connections are not reused,
 //! since the next poll is minutes away.
 
+use std::cell::RefCell;
 use std::time::{Duration, Instant, SystemTime};
 
-use ureq::http::header::{ACCEPT_ENCODING, CONTENT_TYPE, LOCATION, RETRY_AFTER};
+use ureq::http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, LOCATION, RETRY_AFTER};
 use ureq::http::{HeaderName, HeaderValue, StatusCode, Uri};
-use ureq::{Agent, Body};
+use ureq::{Agent, Body, RequestBuilder};
 
 use super::charset;
 use super::content_coding::{self, CodingError};
+use super::digest::{Challenge, DigestError};
 use super::redirect;
 use super::retry_after;
 use super::secrets::Secrets;
 use super::validators::Validators;
 use crate::board::{ErrorKind, PollError};
+use crate::config::{Login, Method};
 use crate::outbound::tls::ClientTls;
 use crate::outbound::{self, Failure, ThreadedResolver};
 
@@ -41,10 +44,16 @@ type Response = ureq::http::Response<Body>;
 
 /// A request to an upstream.
 pub(super) struct Request {
+    /// Method.
+    pub(super) method: Method,
     /// URL. Never logged: it may contain a credential.
     pub(super) url: String,
     /// Further header fields.
     pub(super) headers: Vec<(HeaderName, HeaderValue)>,
+    /// Body, if the request has one.
+    pub(super) body: Option<Vec<u8>>,
+    /// Name and password for the upstream's challenges, if it is to get a digest of them.
+    pub(super) digest: Option<Login>,
     /// Error message for a redirect, if redirects must not be followed.
     pub(super) redirect: Option<&'static str>,
     /// True if the upstream may respond 304 to the validators of the last response.
@@ -87,6 +96,18 @@ impl From<PollError> for FetchError {
 pub(super) struct Fetcher {
     agent: Agent,
     timeout: Duration,
+    /// Latest challenge of the upstream for a digest, which a request has answered.
+    challenge: RefCell<Option<Challenge>>,
+}
+
+/// One request of several that redirects lead to.
+struct Step<'a> {
+    uri: Uri,
+    method: Method,
+    /// True until a redirect changes the method to GET.
+    has_body: bool,
+    validators: Option<&'a Validators>,
+    deadline: Instant,
 }
 
 impl Fetcher {
@@ -97,7 +118,7 @@ impl Fetcher {
         resolver: ThreadedResolver,
     ) -> Fetcher {
         let agent = outbound::agent(timeout, user_agent, outbound::connector(tls), resolver);
-        Fetcher { agent, timeout }
+        Fetcher { agent, timeout, challenge: RefCell::default() }
     }
 
     /// Sends the request, with the validators of the last response if there are any. The request's secrets
@@ -124,9 +145,15 @@ impl Fetcher {
             validators.filter(|validators| request.conditional && !validators.is_empty());
         let invalid_url =
             |_| PollError::new(ErrorKind::Http, "the URL cannot be parsed; check \"url\"");
-        let mut uri: Uri = request.url.parse().map_err(invalid_url)?;
-        for hop in 0..=MAX_REDIRECTS {
-            let mut response = self.exchange(request, validators, &uri, hop, deadline)?;
+        let mut step = Step {
+            uri: request.url.parse().map_err(invalid_url)?,
+            method: request.method,
+            has_body: true,
+            validators,
+            deadline,
+        };
+        for _ in 0..=MAX_REDIRECTS {
+            let mut response = self.authenticated(request, &step)?;
             let status = response.status();
             match status {
                 StatusCode::NOT_MODIFIED if validators.is_some() => {
@@ -147,8 +174,11 @@ impl Fetcher {
                     }
                     let location = response.headers().get(LOCATION);
                     let location = location.and_then(|location| location.to_str().ok());
-                    uri = redirect::target(&uri, location.unwrap_or_default())
+                    step.uri = redirect::target(&step.uri, location.unwrap_or_default())
                         .map_err(|error| PollError::new(ErrorKind::Http, error.to_string()))?;
+                    if redirect::becomes_get(status, step.method) {
+                        (step.method, step.has_body) = (Method::Get, false);
+                    }
                 }
                 _ => return Err(self.status_error(request, response)),
             }
@@ -157,28 +187,55 @@ impl Fetcher {
         Err(PollError::new(ErrorKind::Http, message).into())
     }
 
+    /// Sends one request, and once more with a digest if the upstream asks for one.
+    ///
+    /// The challenge is kept for the next request. After a refusal it is not: the next request begins
+    /// without a digest, so that a wrong password is tried once a poll.
+    fn authenticated(&self, request: &Request, step: &Step<'_>) -> Result<Response, PollError> {
+        let Some(login) = &request.digest else { return self.exchange(request, step, None) };
+        let digest_error = |error: DigestError| PollError::new(ErrorKind::Http, error.to_string());
+        let mut challenge = self.challenge.take();
+        let digest = |challenge: &mut Challenge| {
+            challenge.respond(login, step.method.as_str(), &step.uri).map_err(digest_error)
+        };
+        let first = challenge.as_mut().map(digest).transpose()?;
+        let mut response = self.exchange(request, step, first)?;
+        if response.status() == StatusCode::UNAUTHORIZED {
+            let Some(mut new) = Challenge::of(response.headers()).map_err(digest_error)? else {
+                return Ok(response);
+            };
+            // Closes its connection: a device may serve one at a time.
+            drop(response);
+            response = self.exchange(request, step, Some(digest(&mut new)?))?;
+            challenge = Some(new);
+        }
+        if response.status() != StatusCode::UNAUTHORIZED {
+            self.challenge.replace(challenge);
+        }
+        Ok(response)
+    }
+
     /// Sends one request and returns the head of its response, with the body still to be read.
     fn exchange(
         &self,
         request: &Request,
-        validators: Option<&Validators>,
-        uri: &Uri,
-        hop: u32,
-        deadline: Instant,
+        step: &Step<'_>,
+        authorization: Option<HeaderValue>,
     ) -> Result<Response, PollError> {
-        let mut builder = self.agent.get(uri).header(ACCEPT_ENCODING, content_coding::ACCEPTED);
-        for (name, value) in &request.headers {
-            builder = builder.header(name, value);
-        }
-        if let Some(validators) = validators {
-            builder = validators.add_to(builder);
-        }
-        if hop > 0 {
-            // The agent's timeouts restart with each exchange; this one covers all of them.
-            let remaining = deadline.saturating_duration_since(Instant::now());
-            builder = builder.config().timeout_global(Some(remaining)).build();
-        }
-        builder.call().map_err(|error| self.exchange_error(error))
+        let (agent, uri) = (&self.agent, &step.uri);
+        let body = request.body.as_deref().filter(|_| step.has_body);
+        let sent = match (step.method, body) {
+            (Method::Get, None) => prepare(agent.get(uri), request, step, authorization).call(),
+            (Method::Get, Some(body)) => {
+                prepare(agent.get(uri), request, step, authorization).force_send_body().send(body)
+            }
+            (Method::Post, body) => prepare(agent.post(uri), request, step, authorization)
+                .send(body.unwrap_or_default()),
+            (Method::Put, body) => {
+                prepare(agent.put(uri), request, step, authorization).send(body.unwrap_or_default())
+            }
+        };
+        sent.map_err(|error| self.exchange_error(error))
     }
 
     /// Reads and decompresses the body, with at most `limit` bytes in either form, and converts it to UTF-8.
@@ -222,4 +279,28 @@ impl Fetcher {
         }
         FetchError { error: PollError::new(kind, message), retry_after }
     }
+}
+
+/// Adds to a request what does not depend on its method.
+fn prepare<T>(
+    mut builder: RequestBuilder<T>,
+    request: &Request,
+    step: &Step<'_>,
+    authorization: Option<HeaderValue>,
+) -> RequestBuilder<T> {
+    builder = builder.header(ACCEPT_ENCODING, content_coding::ACCEPTED);
+    for (name, value) in &request.headers {
+        if step.has_body || *name != CONTENT_TYPE {
+            builder = builder.header(name, value);
+        }
+    }
+    if let Some(authorization) = authorization {
+        builder = builder.header(AUTHORIZATION, authorization);
+    }
+    if let Some(validators) = step.validators {
+        builder = validators.add_to(builder);
+    }
+    // The agent's timeouts begin anew with each exchange; this one covers all of them.
+    let remaining = step.deadline.saturating_duration_since(Instant::now());
+    builder.config().timeout_global(Some(remaining)).build()
 }

@@ -1,14 +1,14 @@
 //! Selects the request and the decoder by the kind of upstream.
 
 use jiff::Timestamp;
-use ureq::http::header::{ACCEPT, AUTHORIZATION, HeaderName, HeaderValue};
+use ureq::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
 
 use super::decode::DecodeError;
 use super::fetch::Request;
 use super::secrets::Secrets;
 use super::{ambient, json, nws, open_meteo, ptdevices, ptlevel};
 use crate::board::Reading;
-use crate::config::{DesiredUnits, Json, Kind};
+use crate::config::{Credentials, DesiredUnits, Json, Kind, Method};
 
 /// Builds the request for the source's current values, with its URL and header fields.
 ///
@@ -17,8 +17,11 @@ use crate::config::{DesiredUnits, Json, Kind};
 /// time is observed when it is fetched.
 pub(super) fn request(kind: &Kind, units: &DesiredUnits) -> Request {
     let get = |url, media_type| Request {
+        method: Method::Get,
         url,
         headers: accept(media_type),
+        body: None,
+        digest: None,
         conditional: false,
         redirect: None,
         reason: |_| None,
@@ -43,8 +46,15 @@ pub(super) fn request(kind: &Kind, units: &DesiredUnits) -> Request {
         Kind::Ambient(keys) => Request { reason: ambient::reason, ..get(ambient::url(keys), JSON) },
         Kind::Json(keys) => Request {
             headers: json_headers(keys),
-            conditional: keys.states_absolute_times(),
-            ..get(keys.url.as_str().to_owned(), JSON)
+            // A condition has a meaning for GET alone (RFC 9110 13.1.2).
+            conditional: keys.request.method == Method::Get && keys.states_absolute_times(),
+            method: keys.request.method,
+            body: keys.request.body.as_ref().map(|body| body.expose().as_bytes().to_vec()),
+            digest: match &keys.request.credentials {
+                Some(Credentials::Digest(login)) => Some(login.clone()),
+                _ => None,
+            },
+            ..get(keys.url.endpoint("", &keys.request.query.encoded()), JSON)
         },
     }
 }
@@ -62,12 +72,9 @@ fn json_headers(keys: &Json) -> Vec<(HeaderName, HeaderValue)> {
     headers.extend(
         keys.request.headers.iter().map(|(name, value)| (name.clone(), sensitive(value.expose()))),
     );
-    headers.extend(
-        keys.request
-            .credentials
-            .as_ref()
-            .map(|credentials| (AUTHORIZATION, sensitive(credentials.authorization().expose()))),
-    );
+    headers.extend(keys.request.content_type().map(|value| (CONTENT_TYPE, value)));
+    let authorization = keys.request.credentials.as_ref().and_then(Credentials::authorization);
+    headers.extend(authorization.map(|value| (AUTHORIZATION, sensitive(value.expose()))));
     headers
 }
 
@@ -101,7 +108,7 @@ pub(super) fn decode(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{self, BodyFormat, Credentials, JsonRequest, Secret};
+    use crate::config::{self, BodyFormat, JsonRequest, Login, Secret};
 
     fn json(credentials: Option<Credentials>) -> Kind {
         Kind::Json(Json {
@@ -109,6 +116,7 @@ mod tests {
             request: JsonRequest {
                 headers: vec![(ACCEPT, Secret::new("text/json".to_owned()))],
                 credentials,
+                ..JsonRequest::default()
             },
             format: BodyFormat::Json,
             values: Vec::new(),
@@ -119,7 +127,7 @@ mod tests {
     #[test]
     fn credentials_are_sent_and_never_shown() {
         let secret = || Secret::new("s3cret".to_owned());
-        let basic = Credentials::Basic { username: "me".to_owned(), password: secret() };
+        let basic = Credentials::Basic(Login { username: "me".to_owned(), password: secret() });
         // printf me:s3cret | base64
         let cases =
             [(Credentials::Bearer(secret()), "Bearer s3cret"), (basic, "Basic bWU6czNjcmV0")];

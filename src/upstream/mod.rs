@@ -28,6 +28,7 @@ mod charset;
 mod content_coding;
 mod conversion;
 mod decode;
+mod digest;
 mod excerpt;
 mod failure;
 mod fetch;

@@ -4,8 +4,10 @@
 //! and another origin's response is not the upstream's. A redirect to another host, port or scheme therefore
 //! ends the poll with an error that names the target.
 
-use ureq::http::Uri;
 use ureq::http::uri::PathAndQuery;
+use ureq::http::{StatusCode, Uri};
+
+use crate::config::Method;
 
 /// A redirect that is not followed.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -22,6 +24,16 @@ pub(super) enum RedirectError {
     /// The location is missing, not a URL, or has another scheme.
     #[error("redirect without a usable location")]
     Unusable,
+}
+
+/// Returns true if the request after a redirect is a GET without a body (RFC 9110 15.4): after 303, and for a
+/// POST after 301 and 302, as clients have always done.
+pub(super) fn becomes_get(status: StatusCode, method: Method) -> bool {
+    match status {
+        StatusCode::SEE_OTHER => true,
+        StatusCode::MOVED_PERMANENTLY | StatusCode::FOUND => method == Method::Post,
+        _ => false,
+    }
 }
 
 /// Resolves a Location field (RFC 9110 10.2.2) against the current URL.

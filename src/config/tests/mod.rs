@@ -7,6 +7,7 @@ use super::*;
 mod faulty;
 mod json_values;
 mod renamed;
+mod requests;
 mod valid;
 
 fn environment(name: &str) -> Option<String> {

@@ -11,6 +11,7 @@ use ureq::http::header::{ACCEPT, HeaderValue};
 
 use super::fake::{Upstream, drip, head, hold};
 use crate::board::{ErrorKind, PollError};
+use crate::config::Method;
 use crate::outbound::blackhole::Blackhole;
 use crate::outbound::{Lookup, ThreadedResolver, tls};
 use crate::upstream::fetch::{FetchError, Fetched, Fetcher, MAX_BODY, Request};
@@ -29,8 +30,11 @@ fn fetcher(timeout: Duration) -> Fetcher {
 
 pub(super) fn request(url: String) -> Request {
     Request {
+        method: Method::Get,
         url,
         headers: vec![(ACCEPT, HeaderValue::from_static("application/json"))],
+        body: None,
+        digest: None,
         redirect: None,
         conditional: false,
         reason: |body| String::from_utf8(body.to_vec()).ok(),

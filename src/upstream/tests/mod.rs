@@ -8,4 +8,5 @@ mod fetching;
 mod kinds;
 mod lying_validators;
 mod polling;
+mod requests;
 mod settling;

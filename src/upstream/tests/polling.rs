@@ -11,8 +11,8 @@ use crate::board::{
     Board, BoardReader, ErrorKind, Reporter, ServiceInfo, Snapshot, SourceInfo, State,
 };
 use crate::config::{
-    BodyFormat, DesiredUnits, Json, JsonRequest, JsonTime, JsonValue, Kind, NamedFormat, RateLimit,
-    Secret, Source,
+    BodyFormat, DesiredUnits, Json, JsonRequest, JsonTime, JsonValue, Kind, Method, NamedFormat,
+    RateLimit, Secret, Source,
 };
 use crate::outbound::{ThreadedResolver, tls};
 use crate::units::Unit;
@@ -171,8 +171,11 @@ fn panic_in_a_decoder_fails_one_poll() {
     let stats = Arc::new(PollStats::new(source.name.clone(), source.timeout));
     let poller = Poller {
         request: Request {
+            method: Method::Get,
             url: upstream.url("/"),
             headers: Vec::new(),
+            body: None,
+            digest: None,
             redirect: None,
             conditional: false,
             reason: |_| panic!("panic for this test"),

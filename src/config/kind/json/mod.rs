@@ -2,6 +2,8 @@
 
 mod credentials;
 mod place;
+mod proxy;
+mod query;
 mod request;
 mod time;
 mod value_type;
@@ -12,9 +14,11 @@ use strum::{EnumString, IntoStaticStr, VariantNames};
 use super::super::section::Section;
 use super::super::source_url::SourceUrl;
 
-pub use credentials::Credentials;
+pub use credentials::{Credentials, Login};
 pub use place::{Condition, Conditions, JsonList, JsonPlace, ListElement};
-pub use request::JsonRequest;
+pub use proxy::{HttpProxy, Proxy};
+pub use query::Query;
+pub use request::{JsonRequest, Method};
 pub use time::{JsonTime, NamedFormat, TimeFormat};
 pub use value_type::{Mapped, ValueMap, ValueType};
 pub use values::{Calibration, JsonValue};
@@ -52,7 +56,7 @@ impl Json {
 
 pub(super) fn read(section: &mut Section<'_, '_>) -> Option<Json> {
     let url = section.url();
-    let request = request::read(section);
+    let request = request::read(section, url.as_ref());
     let format = section.choice("format").map_or_else(BodyFormat::default, |at| at.value);
     let values = section.section("values", "[source.values]".to_owned());
     let values = section.require("values", values).map(values::values_of);

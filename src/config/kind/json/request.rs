@@ -1,21 +1,62 @@
 //! What is sent to the endpoint with each request.
 
+use http::header::CONTENT_TYPE;
 use http::{HeaderName, HeaderValue};
+use strum::{EnumString, IntoStaticStr, VariantNames};
 
 use super::super::super::secret::Secret;
 use super::super::super::section::{Section, Spanned};
+use super::super::super::source_url::{SourceUrl, percent_decoded};
 use super::credentials::{self, Credentials};
+use super::proxy::{self, Proxy};
+use super::query::{self, Query};
 
 /// What is sent to the endpoint with each request.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct JsonRequest {
+    /// `method`.
+    pub method: Method,
     /// `[source.headers]`.
     pub headers: Vec<(HeaderName, Secret)>,
-    /// `bearer`, or `[source.basic]`.
+    /// `body`. It may contain a password.
+    pub body: Option<Secret>,
+    /// `[source.query]`.
+    pub query: Query,
+    /// `bearer`, `[source.basic]` or `[source.digest]`.
     pub credentials: Option<Credentials>,
+    /// `proxy`.
+    pub proxy: Proxy,
+}
+
+/// Method of a request.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, EnumString, IntoStaticStr, VariantNames)]
+#[strum(serialize_all = "UPPERCASE")]
+pub enum Method {
+    /// `GET`.
+    #[default]
+    Get,
+    /// `POST`.
+    Post,
+    /// `PUT`.
+    Put,
+}
+
+impl Method {
+    /// Returns its name in the configuration and in the request.
+    pub fn as_str(self) -> &'static str {
+        self.into()
+    }
 }
 
 impl JsonRequest {
+    /// Returns the media type of the body, unless a header field states it: that of JSON if it is JSON.
+    pub fn content_type(&self) -> Option<HeaderValue> {
+        let body = self.body.as_ref()?;
+        let is_configured = self.headers.iter().any(|(name, _)| *name == CONTENT_TYPE);
+        let is_json = serde_json::from_str::<serde::de::IgnoredAny>(body.expose()).is_ok();
+        (!is_configured && is_json).then_some(HeaderValue::from_static("application/json"))
+    }
+
     /// Returns the secrets in it, as configured and as sent.
     pub(in super::super) fn secrets(&self) -> Vec<Secret> {
         let mut secrets = Vec::new();
@@ -23,16 +64,65 @@ impl JsonRequest {
             secrets.extend(value.last_word());
             secrets.push(value.clone());
         }
+        secrets.extend(self.body.iter().flat_map(|body| body_secrets(body)));
+        secrets.extend(self.query.secrets());
         secrets.extend(self.credentials.iter().flat_map(Credentials::secrets));
+        secrets.extend(self.proxy.secrets());
         secrets
     }
 }
 
+/// Parts of names of members and fields whose values are secrets.
+const SECRET_NAMES: [&str; 6] = ["pass", "pwd", "token", "secret", "key", "auth"];
+
+/// Returns the secrets in a body: all of it, and the values whose names say that they are secret. Other values
+/// are ordinary words, which a response may have as well.
+fn body_secrets(body: &Secret) -> Vec<Secret> {
+    let is_secret = |name: &str| {
+        let name = name.to_ascii_lowercase();
+        SECRET_NAMES.iter().any(|part| name.contains(part))
+    };
+    let mut secrets = vec![body.clone()];
+    match serde_json::from_str::<serde_json::Value>(body.expose()) {
+        Ok(document) => {
+            let mut rest = vec![&document];
+            while let Some(value) = rest.pop() {
+                match value {
+                    serde_json::Value::Array(items) => rest.extend(items),
+                    serde_json::Value::Object(members) => {
+                        let texts = members.iter().filter(|(name, _)| is_secret(name));
+                        let texts = texts.filter_map(|(_, value)| value.as_str());
+                        secrets.extend(texts.map(|text| Secret::new(text.to_owned())));
+                        rest.extend(members.values());
+                    }
+                    _ => {}
+                }
+            }
+        }
+        // A form (WHATWG URL 5).
+        Err(_) => {
+            let pairs = body.expose().split('&').filter_map(|pair| pair.split_once('='));
+            for (_, value) in pairs.filter(|(name, _)| is_secret(name)) {
+                secrets.extend([value.to_owned(), percent_decoded(value)].map(Secret::new));
+            }
+        }
+    }
+    secrets
+}
+
 /// Reads the keys of the request.
-pub(super) fn read(section: &mut Section<'_, '_>) -> JsonRequest {
+pub(super) fn read(section: &mut Section<'_, '_>, url: Option<&SourceUrl>) -> JsonRequest {
+    let method = section.choice("method").map(|at| at.value);
+    let body = section.secret("body");
+    // As curl does: who gives a body wants it to be read.
+    let method = method.unwrap_or(if body.is_some() { Method::Post } else { Method::Get });
     let headers = section.section("headers", "[source.headers]".to_owned());
     let headers = headers.map(headers_of).unwrap_or_default();
-    JsonRequest { headers, credentials: credentials::read(section) }
+    let query = section.section("query", "[source.query]".to_owned());
+    let query = query.map(query::read).unwrap_or_default();
+    let credentials = credentials::read(section);
+    let proxy = proxy::read(section, url);
+    JsonRequest { method, headers, body, query, credentials, proxy }
 }
 
 /// Reads `[source.headers]`.

@@ -1,0 +1,97 @@
+//! Keys of the request of a source of kind `json`.
+
+use super::read;
+use crate::config::{Credentials, Kind, Method, Proxy};
+
+fn source(keys: &str) -> String {
+    format!(
+        "[[source]]\nname = \"w\"\nkind = \"json\"\nurl = \"https://h/\"\n\
+         values.a.pointer = \"\"\n{keys}\n"
+    )
+}
+
+#[test]
+fn request_is_read_with_secrets_from_files() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("secret");
+    std::fs::write(&path, "s3cretFile\n").unwrap();
+    let file = path.display();
+    let keys = format!(
+        "method = \"PUT\"\nbody_file = \"{file}\"\nproxy = \"http://me:${{TOKEN}}@proxy:3128\"\n\
+         query = {{ name = \"a b\", count = 2, key_file = \"{file}\" }}\n\
+         digest = {{ username = \"me\", password_file = \"{file}\" }}\nformat = \"ndjson\""
+    );
+    let config = read(&source(&keys)).unwrap();
+    let Kind::Json(kind) = &config.sources[0].kind else { panic!() };
+    let request = &kind.request;
+    assert_eq!(request.method, Method::Put);
+    assert_eq!(request.body.as_ref().unwrap().expose(), "s3cretFile");
+    assert_eq!(request.query.encoded(), "name=a%20b&count=2&key=s3cretFile");
+    let Some(Credentials::Digest(login)) = &request.credentials else { panic!() };
+    assert_eq!((&*login.username, login.password.expose()), ("me", "s3cretFile"));
+    let Proxy::Configured(proxy) = &request.proxy else { panic!() };
+    assert_eq!(proxy.to_string(), "http://proxy:3128");
+    assert!(!format!("{config:?}").contains("s3cret"), "secrets are never shown");
+    let secrets = kind_secrets(&config.sources[0].kind);
+    for secret in ["s3cretFile", "s3cret", "a b", "a%20b"] {
+        assert!(secrets.contains(&secret.to_owned()), "{secret} is not in {secrets:?}");
+    }
+}
+
+fn kind_secrets(kind: &Kind) -> Vec<String> {
+    kind.secrets().iter().map(|secret| secret.expose().to_owned()).collect()
+}
+
+#[test]
+fn secrets_in_a_body_are_those_that_its_names_say() {
+    for (body, expected) in [
+        (
+            r#"{"method":"Status","auth":[{"password":"s3cret"}],"apiKey":"k3y"}"#,
+            &["k3y", "s3cret"][..],
+        ),
+        ("user=me&passwd=s3%2Fcret&x=1", &["s3%2Fcret", "s3/cret"]),
+        ("plain", &[]),
+    ] {
+        let config = read(&source(&format!("body = '{body}'"))).unwrap();
+        let mut secrets = kind_secrets(&config.sources[0].kind);
+        assert!(secrets.contains(&body.to_owned()));
+        secrets.retain(|secret| secret != body && !secret.is_empty());
+        secrets.sort();
+        assert_eq!(secrets, expected, "{body}");
+    }
+}
+
+#[test]
+fn faulty_request_is_reported_at_its_key() {
+    const BASIC: &str = "basic = { username = \"me\", password = \"s3cretly\" }\n";
+    const DIGEST: &str = "digest = { username = \"me\", password = \"s3cretly\" }\n";
+    for (keys, message) in [
+        ("method = \"DELETE\"", "6:11: \"method\": \"DELETE\" is none of GET, POST, PUT"),
+        ("format = \"yaml\"", "6:11: \"format\": \"yaml\" is none of json, ndjson"),
+        ("digest = { username = \"me\" }", "6:10: missing key \"password\" in [source.digest]"),
+        ("digest = { user = \"me\" }", "unknown key \"user\" in [source.digest]"),
+        (&format!("{BASIC}{DIGEST}"), "7:1: \"basic\" and \"digest\" exclude each other"),
+        (
+            &format!("bearer = \"s3cretly\"\n{DIGEST}"),
+            "7:1: \"bearer\" and \"digest\" exclude each other",
+        ),
+        (
+            &format!("bearer_file = \"/dev/null\"\n{BASIC}"),
+            "7:1: \"bearer_file\" and \"basic\" exclude each other",
+        ),
+        ("bearer = \"s3cretly\\nx\"", "6:1: \"bearer\" contains a control character"),
+        (
+            "query = { a = 1, a_file = \"/nowhere\" }",
+            "\"a\" and \"a_file\" exclude each other in [source.query]",
+        ),
+        ("query = { a = [1] }", "\"a\" must be "),
+        ("query = { a_file = \"/nowhere\" }", "\"a_file\": cannot read /nowhere"),
+        ("proxy = \"socks5://s3cretly@h\"", "6:1: \"proxy\" must begin with http://"),
+        ("proxy = \"http://s3cretly@h/x\"", "6:1: \"proxy\" must end with the host and port"),
+        ("proxi = \"env\"", "unknown key \"proxi\" in [[source]] \"w\"; did you mean \"proxy\"?"),
+    ] {
+        let found = read(&source(keys)).unwrap_err();
+        assert!(found.contains(message), "{keys}: {found}");
+        assert!(!found.contains("s3cretly"), "{found}");
+    }
+}
