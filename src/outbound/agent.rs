@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use ureq::Agent;
 use ureq::unversioned::transport::Connector;
+use ureq::{Agent, Proxy};
 
 use super::resolve::ThreadedResolver;
 
@@ -17,11 +17,12 @@ const BUFFER: usize = 2 * MAX_HEAD;
 /// Returns an HTTP client whose exchanges take no longer than `timeout`, from the lookup of the name
 /// to the last byte of the body.
 ///
-/// It follows no redirect, returns responses of every status, takes no proxy from the environment,
-/// and keeps no connection, since the next request is seconds or minutes away.
+/// It follows no redirect, returns responses of every status, uses no proxy but the one given, and
+/// keeps no connection, since the next request is seconds or minutes away.
 pub(crate) fn agent(
     timeout: Duration,
     user_agent: &str,
+    proxy: Option<Proxy>,
     connector: impl Connector,
     resolver: ThreadedResolver,
 ) -> Agent {
@@ -29,7 +30,7 @@ pub(crate) fn agent(
         .timeout_global(Some(timeout))
         .http_status_as_error(false)
         .max_redirects(0)
-        .proxy(None)
+        .proxy(proxy)
         .max_response_header_size(MAX_HEAD)
         .input_buffer_size(BUFFER)
         .output_buffer_size(BUFFER)

@@ -44,8 +44,10 @@ impl Client {
         resolver: ThreadedResolver,
     ) -> Client {
         let agent = match &endpoint {
-            Endpoint::Unix(path) => agent(timeout, USER_AGENT, UnixConnector::new(path), resolver),
-            Endpoint::Web(_) => agent(timeout, USER_AGENT, connector(tls), resolver),
+            Endpoint::Unix(path) => {
+                agent(timeout, USER_AGENT, None, UnixConnector::new(path), resolver)
+            }
+            Endpoint::Web(_) => agent(timeout, USER_AGENT, None, connector(tls), resolver),
         };
         Client { agent, endpoint, timeout }
     }

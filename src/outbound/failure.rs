@@ -8,6 +8,7 @@ use std::time::Duration;
 use rustix::io::Errno;
 
 use super::connect_error::ConnectError;
+use super::proxy::ProxyError;
 use super::resolve::ResolveError;
 use crate::text::clean;
 
@@ -61,7 +62,10 @@ fn is_local_shortage(error: &ureq::Error) -> bool {
                 (Some(ResolveError::NoThread(_)), _) => true,
                 (Some(ResolveError::Failed(error)), _) => is_shortage(error),
                 (_, Some(error)) => error.failures().iter().any(is_shortage),
-                _ => false,
+                _ => match other.downcast_ref::<ProxyError>() {
+                    Some(ProxyError::Unreachable(error)) => is_local_shortage(error),
+                    _ => false,
+                },
             }
         }
         _ => false,
@@ -86,7 +90,10 @@ fn describe(error: ureq::Error, timeout: Duration) -> (FailureKind, String) {
                     (FailureKind::Timeout, format!("{}: {error}", timeout_message(timeout)))
                 }
                 Ok(error) => (FailureKind::Connect, error.to_string()),
-                Err(_) => (FailureKind::Connect, "the connection failed".to_owned()),
+                Err(other) => match other.downcast::<ProxyError>() {
+                    Ok(error) => describe_proxy(*error, timeout),
+                    Err(_) => (FailureKind::Connect, "the connection failed".to_owned()),
+                },
             },
         },
         Error::Io(error) => describe_io(error, timeout),
@@ -107,6 +114,16 @@ fn describe(error: ureq::Error, timeout: Duration) -> (FailureKind, String) {
         }
         // The rest is about the request, whose address must not be shown.
         _ => (FailureKind::Http, "the request cannot be made".to_owned()),
+    }
+}
+
+fn describe_proxy(error: ProxyError, timeout: Duration) -> (FailureKind, String) {
+    match error {
+        ProxyError::Unreachable(error) => {
+            let (kind, message) = describe(error, timeout);
+            (kind, format!("the proxy cannot be reached: {message}"))
+        }
+        error => (FailureKind::Connect, error.to_string()),
     }
 }
 

@@ -28,6 +28,7 @@ mod connect;
 mod connect_error;
 mod failure;
 mod pinned;
+mod proxy;
 mod race;
 mod resolve;
 mod target;

@@ -9,13 +9,13 @@ use std::io::{Read as _, Write as _};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConnection, StreamOwned};
 use ureq::Error;
-use ureq::unversioned::transport::time;
 use ureq::unversioned::transport::{
     Buffers, ConnectionDetails, Connector, Either, LazyBuffers, NextTimeout, Transport,
     TransportAdapter,
 };
 
 use super::tls::ClientTls;
+use super::transport::remaining;
 
 /// Encrypts the connection if the URL has the scheme `https`.
 #[derive(Debug)]
@@ -47,24 +47,6 @@ impl<In: Transport> Connector<In> for TlsConnector {
         let stream = StreamOwned::new(connection, socket);
         Ok(Some(Either::B(TlsTransport { buffers, stream })))
     }
-}
-
-/// Returns the time that is left for connecting, of which the socket's connect has used a part.
-pub(super) fn remaining(details: &ConnectionDetails<'_>) -> Result<NextTimeout, Error> {
-    let mut timeout = details.timeout;
-    if let time::Duration::Exact(limit) = timeout.after {
-        let left = match ((details.current_time)(), details.now) {
-            (time::Instant::Exact(now), time::Instant::Exact(begun)) => {
-                limit.saturating_sub(now.saturating_duration_since(begun))
-            }
-            _ => limit,
-        };
-        if left.is_zero() {
-            return Err(Error::Timeout(timeout.reason));
-        }
-        timeout.after = left.into();
-    }
-    Ok(timeout)
 }
 
 /// Encrypted connection.

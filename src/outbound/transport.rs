@@ -12,18 +12,18 @@ use socket2::Socket;
 use ureq::Error;
 use ureq::unversioned::transport::time;
 use ureq::unversioned::transport::{
-    Buffers, ConnectProxyConnector, ConnectionDetails, Connector, Either, LazyBuffers, NextTimeout,
-    Transport,
+    Buffers, ConnectionDetails, Connector, Either, LazyBuffers, NextTimeout, Transport,
 };
 
 use super::connect::connect;
+use super::proxy::ProxyConnector;
 use super::tls::ClientTls;
 use super::tls_transport::TlsConnector;
 
 /// Returns the connector of every HTTP client that speaks over TCP: through the client's proxy if
 /// it has one, by Happy Eyeballs, and with TLS for `https`.
 pub(crate) fn connector(tls: ClientTls) -> impl Connector {
-    ().chain(ConnectProxyConnector::default()).chain(RaceConnector).chain(TlsConnector(tls))
+    ().chain(ProxyConnector::default()).chain(RaceConnector).chain(TlsConnector(tls))
 }
 
 /// Connects to the addresses that the resolver returned, in their order.
@@ -52,6 +52,24 @@ impl<In: Transport> Connector<In> for RaceConnector {
     }
 }
 
+/// Returns the time that is left for connecting, of which the socket's connect has used a part.
+pub(super) fn remaining(details: &ConnectionDetails<'_>) -> Result<NextTimeout, Error> {
+    let mut timeout = details.timeout;
+    if let time::Duration::Exact(limit) = timeout.after {
+        let left = match ((details.current_time)(), details.now) {
+            (time::Instant::Exact(now), time::Instant::Exact(begun)) => {
+                limit.saturating_sub(now.saturating_duration_since(begun))
+            }
+            _ => limit,
+        };
+        if left.is_zero() {
+            return Err(Error::Timeout(timeout.reason));
+        }
+        timeout.after = left.into();
+    }
+    Ok(timeout)
+}
+
 /// Connected stream socket in blocking mode, over TCP or a unix socket.
 pub(super) struct SocketTransport {
     socket: Socket,
@@ -63,6 +81,11 @@ impl SocketTransport {
         let config = details.config;
         let buffers = LazyBuffers::new(config.input_buffer_size(), config.output_buffer_size());
         SocketTransport { socket, buffers }
+    }
+
+    /// Sends bytes that are not in the output buffer.
+    pub(super) fn send(&mut self, bytes: &[u8], timeout: NextTimeout) -> Result<(), Error> {
+        write_all(&self.socket, bytes, timeout)
     }
 
     /// Returns the time that a system call may take, for one of the socket's timeouts.
@@ -94,25 +117,7 @@ impl Transport for SocketTransport {
     }
 
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
-        let begun = Instant::now();
-        let wait = Self::time_left(timeout)?;
-        let mut output = &self.buffers.output()[..amount];
-        // The socket's timeout bounds one write; `timeout` bounds all of them together.
-        while !output.is_empty() {
-            let left = match wait.map(|wait| wait.checked_sub(begun.elapsed())) {
-                Some(Some(left)) if !left.is_zero() => Some(left),
-                Some(_) => return Err(Error::Timeout(timeout.reason)),
-                None => None,
-            };
-            self.socket.set_write_timeout(left)?;
-            match self.socket.write(output) {
-                Ok(0) => return Err(io::Error::from(io::ErrorKind::WriteZero).into()),
-                Ok(written) => output = &output[written..],
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(Self::failure(error, timeout)),
-            }
-        }
-        Ok(())
+        write_all(&self.socket, &self.buffers.output()[..amount], timeout)
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
@@ -138,6 +143,28 @@ impl Transport for SocketTransport {
     fn is_open(&mut self) -> bool {
         false
     }
+}
+
+/// Writes all of the output, within one timeout.
+fn write_all(mut socket: &Socket, mut output: &[u8], timeout: NextTimeout) -> Result<(), Error> {
+    let begun = Instant::now();
+    let wait = SocketTransport::time_left(timeout)?;
+    // The socket's timeout bounds one write; `timeout` bounds all of them together.
+    while !output.is_empty() {
+        let left = match wait.map(|wait| wait.checked_sub(begun.elapsed())) {
+            Some(Some(left)) if !left.is_zero() => Some(left),
+            Some(_) => return Err(Error::Timeout(timeout.reason)),
+            None => None,
+        };
+        socket.set_write_timeout(left)?;
+        match socket.write(output) {
+            Ok(0) => return Err(io::Error::from(io::ErrorKind::WriteZero).into()),
+            Ok(written) => output = &output[written..],
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(SocketTransport::failure(error, timeout)),
+        }
+    }
+    Ok(())
 }
 
 impl fmt::Debug for SocketTransport {

@@ -9,7 +9,8 @@
 //! | redirects | [`MAX_REDIRECTS`], within the configured origin |
 //! | threads | one for each source, for lookups ([`ThreadedResolver`]) |
 //!
-//! Proxies in the environment are ignored: a poll goes to the configured host. Connections are not reused,
+//! Proxies in the environment are ignored unless the source says `proxy = "env"`: a poll goes to the configured
+//! host. Connections are not reused,
 //! since the next poll is minutes away.
 
 use std::cell::RefCell;
@@ -17,7 +18,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use ureq::http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, LOCATION, RETRY_AFTER};
 use ureq::http::{HeaderName, HeaderValue, StatusCode, Uri};
-use ureq::{Agent, Body, RequestBuilder};
+use ureq::{Agent, Body, Proxy, RequestBuilder};
 
 use super::charset;
 use super::content_coding::{self, CodingError};
@@ -115,9 +116,10 @@ impl Fetcher {
         timeout: Duration,
         user_agent: &str,
         tls: ClientTls,
+        proxy: Option<Proxy>,
         resolver: ThreadedResolver,
     ) -> Fetcher {
-        let agent = outbound::agent(timeout, user_agent, outbound::connector(tls), resolver);
+        let agent = outbound::agent(timeout, user_agent, proxy, outbound::connector(tls), resolver);
         Fetcher { agent, timeout, challenge: RefCell::default() }
     }
 

@@ -8,7 +8,7 @@ use super::fetch::Request;
 use super::secrets::Secrets;
 use super::{ambient, json, nws, open_meteo, ptdevices, ptlevel};
 use crate::board::Reading;
-use crate::config::{Credentials, DesiredUnits, Json, Kind, Method};
+use crate::config::{Credentials, DesiredUnits, HttpProxy, Json, Kind, Method};
 
 /// Builds the request for the source's current values, with its URL and header fields.
 ///
@@ -56,6 +56,14 @@ pub(super) fn request(kind: &Kind, units: &DesiredUnits) -> Request {
             },
             ..get(keys.url.endpoint("", &keys.request.query.encoded()), JSON)
         },
+    }
+}
+
+/// Returns the proxy that the source is reached through.
+pub(super) fn proxy(kind: &Kind) -> Option<ureq::Proxy> {
+    match kind {
+        Kind::Json(keys) => keys.request.proxy.http().map(HttpProxy::client_proxy),
+        _ => None,
     }
 }
 

@@ -46,7 +46,13 @@ pub fn poll_all(sources: &[Source], user_agent: &str, mut report: impl FnMut(&So
             None => system_tls.clone(),
         };
         let resolver = ThreadedResolver::system(&source.name);
-        report(source, poll(source, &Fetcher::new(source.timeout, user_agent, tls, resolver)));
+        report(
+            source,
+            poll(
+                source,
+                &Fetcher::new(source.timeout, user_agent, tls, kind::proxy(&source.kind), resolver),
+            ),
+        );
     }
 }
 

@@ -189,8 +189,8 @@ impl Pollers {
                 // Redirects from http to https are not followed, so no certificate is needed.
                 None => tls::trusting(&[]),
             };
-            let resolver = (self.resolver)(&source.name);
-            move || Fetcher::new(timeout, &user_agent, tls.clone(), resolver.clone())
+            let (proxy, resolver) = (kind::proxy(&source.kind), (self.resolver)(&source.name));
+            move || Fetcher::new(timeout, &user_agent, tls.clone(), proxy.clone(), resolver.clone())
         };
         let poller = Poller {
             source: source.clone(),

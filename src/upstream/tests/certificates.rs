@@ -137,6 +137,7 @@ fn check(
             Duration::from_secs(20),
             "test",
             tls::trusting_or_pinning(ca_file),
+            None,
             ThreadedResolver::system("x"),
         );
         let url = format!("https://{ADDRESS}:{}/", upstream.address.port());

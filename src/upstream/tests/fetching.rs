@@ -25,7 +25,7 @@ const BOUND: Duration = Duration::from_secs(10);
 
 fn fetcher(timeout: Duration) -> Fetcher {
     let tls = tls::trusting(&[]);
-    Fetcher::new(timeout, "pumphouse-web/test", tls, ThreadedResolver::system("x"))
+    Fetcher::new(timeout, "pumphouse-web/test", tls, None, ThreadedResolver::system("x"))
 }
 
 pub(super) fn request(url: String) -> Request {
@@ -357,7 +357,8 @@ fn tls_upstream(name: &str) -> (Upstream, Fetcher) {
         let address = upstream.address;
         Arc::new(move |_, _| Ok(vec![address]))
     };
-    let fetcher = Fetcher::new(BOUND, "test", tls, ThreadedResolver::with_lookup("x", to_upstream));
+    let fetcher =
+        Fetcher::new(BOUND, "test", tls, None, ThreadedResolver::with_lookup("x", to_upstream));
     (upstream, fetcher)
 }
 
@@ -380,7 +381,7 @@ fn fetch_with_blackholed_addresses_reaches_the_upstream() {
     let fetcher = |addresses: Vec<SocketAddr>, timeout| {
         let lookup: Lookup = Arc::new(move |_, _| Ok(addresses.clone()));
         let resolver = ThreadedResolver::with_lookup("x", lookup);
-        Fetcher::new(timeout, "test", tls::trusting(&[]), resolver)
+        Fetcher::new(timeout, "test", tls::trusting(&[]), None, resolver)
     };
     let (request, started) = (request("http://sensor.test/".to_owned()), Instant::now());
     let response = fetcher(addresses.to_vec(), BOUND).fetch(&request, None);
@@ -425,7 +426,7 @@ fn hanging_lookups_occupy_one_thread() {
     };
     let tls = tls::trusting(&[]);
     let resolver = ThreadedResolver::with_lookup("silent", Arc::new(lookup));
-    let fetcher = Fetcher::new(Duration::from_millis(200), "test", tls, resolver);
+    let fetcher = Fetcher::new(Duration::from_millis(200), "test", tls, None, resolver);
     let started = Instant::now();
     for _ in 0..4 {
         let request = request("http://sensor.test/".to_owned());

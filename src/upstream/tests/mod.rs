@@ -8,5 +8,6 @@ mod fetching;
 mod kinds;
 mod lying_validators;
 mod polling;
+mod proxies;
 mod requests;
 mod settling;

@@ -183,7 +183,7 @@ fn panic_in_a_decoder_fails_one_poll() {
         },
         make_fetcher: Box::new(|| {
             let tls = tls::trusting(&[]);
-            Fetcher::new(Duration::from_secs(10), "test", tls, ThreadedResolver::system("x"))
+            Fetcher::new(Duration::from_secs(10), "test", tls, None, ThreadedResolver::system("x"))
         }),
         schedule: Schedule::new(source.interval, 0, Instant::now()),
         limiter: None,

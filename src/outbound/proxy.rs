@@ -1,0 +1,219 @@
+//! Connections through an HTTP proxy: a tunnel (CONNECT, RFC 9110 9.3.6), or requests that the proxy forwards.
+//!
+//! A tunnel serves every scheme, and the proxy sees no request. Many proxies allow tunnels for `https` alone;
+//! one that refuses a tunnel for `http` gets requests in absolute form (RFC 9112 3.2.2) from then on.
+//!
+//! ureq's own connector is not used: each of its reads from the proxy may take the time of a whole exchange.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use base64::prelude::{BASE64_STANDARD, Engine as _};
+use ureq::http::{StatusCode, Uri};
+use ureq::unversioned::transport::time;
+use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, NextTimeout, Transport};
+use ureq::{Error, Proxy};
+
+use super::connect::connect;
+use super::transport::{SocketTransport, remaining};
+
+/// Longest head of a proxy's response, bytes.
+const MAX_HEAD: usize = 16 * 1024;
+
+/// Most header fields of a proxy's response.
+const MAX_FIELDS: usize = 64;
+
+/// A connection that the proxy did not make.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ProxyError {
+    /// There is no connection to the proxy itself.
+    #[error("the proxy cannot be reached")]
+    Unreachable(Error),
+    /// The proxy answered with this status.
+    #[error("the proxy refused the connection: {0}")]
+    Refused(StatusCode),
+    /// The proxy asks for credentials, or for others.
+    #[error("the proxy requires a name and password; give them in the URL of the proxy")]
+    Unauthorized,
+    /// The proxy closed the connection without a response.
+    #[error("the proxy closed the connection")]
+    Closed,
+    /// The request line of a request to forward exceeds the buffer.
+    #[error("the request is too large for a proxy")]
+    HeadTooLarge,
+    /// The response of the proxy is not HTTP, or too long.
+    #[error("the proxy's response violates the HTTP protocol")]
+    Malformed,
+}
+
+impl From<ProxyError> for Error {
+    fn from(error: ProxyError) -> Error {
+        Error::Other(Box::new(error))
+    }
+}
+
+/// Connects through the proxy of the client, if it has one.
+#[derive(Debug, Default)]
+pub(super) struct ProxyConnector {
+    /// True once the proxy has refused a tunnel for `http`.
+    forwards: AtomicBool,
+}
+
+impl Connector for ProxyConnector {
+    type Out = ProxyTransport;
+
+    fn connect(
+        &self,
+        details: &ConnectionDetails<'_>,
+        _: Option<()>,
+    ) -> Result<Option<ProxyTransport>, Error> {
+        let Some(proxy) = details.config.proxy() else { return Ok(None) };
+        let may_forward = !details.needs_tls();
+        if !may_forward || !self.forwards.load(Ordering::Relaxed) {
+            let mut socket = open(proxy, details)?;
+            match tunnel(&mut socket, proxy, details)? {
+                status if status.is_success() => {
+                    return Ok(Some(ProxyTransport { socket, forward: None }));
+                }
+                StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
+                    return Err(ProxyError::Unauthorized.into());
+                }
+                status if may_forward && is_refusal_of_tunnels(status) => {
+                    self.forwards.store(true, Ordering::Relaxed);
+                }
+                status => return Err(ProxyError::Refused(status).into()),
+            }
+        }
+        let forward = Some(Forward::new(proxy, details.uri));
+        Ok(Some(ProxyTransport { socket: open(proxy, details)?, forward }))
+    }
+}
+
+/// Returns true if a status says that the proxy makes no tunnel, and not that it failed to reach the host.
+fn is_refusal_of_tunnels(status: StatusCode) -> bool {
+    status.is_client_error() || status == StatusCode::NOT_IMPLEMENTED
+}
+
+/// Connects to the proxy itself, by Happy Eyeballs.
+fn open(proxy: &Proxy, details: &ConnectionDetails<'_>) -> Result<SocketTransport, Error> {
+    let timeout = remaining(details)?;
+    let addresses = details
+        .resolver
+        .resolve(proxy.uri(), details.config, timeout)
+        .map_err(ProxyError::Unreachable)?;
+    let deadline = match details.now + details.timeout.after {
+        time::Instant::NotHappening => None,
+        time::Instant::Exact(at) => Some(at),
+        time::Instant::AlreadyHappened => return Err(Error::Timeout(details.timeout.reason)),
+    };
+    let socket = connect(&addresses, deadline)
+        .map_err(|error| ProxyError::Unreachable(Error::Other(Box::new(error))))?;
+    Ok(SocketTransport::new(socket, details))
+}
+
+/// Asks the proxy for a tunnel to the host of the URL, and returns its answer.
+fn tunnel(
+    socket: &mut SocketTransport,
+    proxy: &Proxy,
+    details: &ConnectionDetails<'_>,
+) -> Result<StatusCode, Error> {
+    let host = details.uri.host().unwrap_or_default();
+    let default_port = if details.needs_tls() { 443 } else { 80 };
+    let target = format!("{host}:{}", details.uri.port_u16().unwrap_or(default_port));
+    let authorization = authorization(proxy);
+    let request = format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n{authorization}\r\n");
+    socket.send(request.as_bytes(), remaining(details)?)?;
+    loop {
+        if !socket.await_input(remaining(details)?)? {
+            return Err(ProxyError::Closed.into());
+        }
+        let input = socket.buffers().input();
+        let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
+        let mut response = httparse::Response::new(&mut fields);
+        match response.parse(input).map_err(|_| ProxyError::Malformed)? {
+            httparse::Status::Complete(length) => {
+                let status = response.code.and_then(|code| StatusCode::from_u16(code).ok());
+                let status = status.ok_or(ProxyError::Malformed)?;
+                // What follows comes from the host already.
+                socket.buffers().input_consume(length);
+                return Ok(status);
+            }
+            httparse::Status::Partial if input.len() >= MAX_HEAD => {
+                return Err(ProxyError::Malformed.into());
+            }
+            httparse::Status::Partial => {}
+        }
+    }
+}
+
+/// Returns the header field with the credentials for the proxy, if it has any.
+fn authorization(proxy: &Proxy) -> String {
+    match (proxy.username(), proxy.password()) {
+        (None, None) => String::new(),
+        (name, password) => {
+            let pair = format!("{}:{}", name.unwrap_or_default(), password.unwrap_or_default());
+            format!("Proxy-Authorization: Basic {}\r\n", BASE64_STANDARD.encode(pair))
+        }
+    }
+}
+
+/// What a request in absolute form has, and one to the host itself has not.
+struct Forward {
+    /// Scheme and authority of the URL.
+    origin: String,
+    /// Header field with the credentials for the proxy.
+    authorization: String,
+}
+
+impl Forward {
+    fn new(proxy: &Proxy, uri: &Uri) -> Forward {
+        let authority = uri.authority().map_or("", |authority| authority.as_str());
+        Forward { origin: format!("http://{authority}"), authorization: authorization(proxy) }
+    }
+
+    /// Returns the beginning of a request in absolute form; `None` if it has no whole request line.
+    fn rewrite(&self, request: &[u8]) -> Option<Vec<u8>> {
+        let target = memchr::memchr(b' ', request)? + 1;
+        let fields = memchr::memchr(b'\n', request)? + 1;
+        let (origin, authorization) = (self.origin.as_bytes(), self.authorization.as_bytes());
+        let line = request.get(target..fields)?;
+        Some([&request[..target], origin, line, authorization, &request[fields..]].concat())
+    }
+}
+
+/// Connection through a proxy.
+pub(super) struct ProxyTransport {
+    socket: SocketTransport,
+    /// `Some` until the request's beginning is sent, if the proxy forwards it.
+    forward: Option<Forward>,
+}
+
+impl Transport for ProxyTransport {
+    fn buffers(&mut self) -> &mut dyn Buffers {
+        self.socket.buffers()
+    }
+
+    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
+        let Some(forward) = self.forward.take() else {
+            return self.socket.transmit_output(amount, timeout);
+        };
+        let request = forward.rewrite(&self.socket.buffers().output()[..amount]);
+        // The client sends the head as a whole, unless it is larger than its buffer.
+        self.socket.send(&request.ok_or(ProxyError::HeadTooLarge)?, timeout)
+    }
+
+    fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
+        self.socket.await_input(timeout)
+    }
+
+    /// Returns false: no client of this program keeps a connection for a later request.
+    fn is_open(&mut self) -> bool {
+        false
+    }
+}
+
+impl fmt::Debug for ProxyTransport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("ProxyTransport").field(&self.socket).finish()
+    }
+}
