@@ -258,7 +258,7 @@ mod tests {
         let station = value("pressure", "27.58", "inHg");
         let station_pressure =
             ("station_pressure".into(), Value::number(27.58, Unit::InchOfMercury));
-        assert_eq!(read("open-meteo", &[station]), [station_pressure.clone()]);
+        assert_eq!(read("open-meteo", &[station]), std::slice::from_ref(&station_pressure));
         // Saved by this version.
         let both = [value("pressure", "30", "inHg"), value("station_pressure", "27.58", "inHg")];
         let pressure = ("pressure".into(), Value::number(30.0, Unit::InchOfMercury));

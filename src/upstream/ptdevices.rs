@@ -95,7 +95,7 @@ fn device_of<'a>(response: &'a Json, id: &str) -> Option<&'a Json> {
         let names = ["id", "device_id"].map(|key| device.get(key));
         names.into_iter().flatten().any(|name| match name {
             Json::String(name) => name.eq_ignore_ascii_case(id),
-            name => name.to_string() == id,
+            name => name.as_u64().is_some_and(|number| id.parse() == Ok(number)),
         })
     };
     devices.iter().find(is_named)

@@ -260,7 +260,7 @@ impl WrittenTime {
 /// Returns the instants of a local time, latest first.
 fn instants(zone: &TimeZone, local: DateTime, folds: Folds) -> impl Iterator<Item = Timestamp> {
     let ambiguous = zone.to_ambiguous_timestamp(local);
-    let later = ambiguous.clone().later().ok().filter(|_| folds == Folds::Both);
+    let later = ambiguous.later().ok().filter(|_| folds == Folds::Both);
     let first = ambiguous.compatible().ok();
     later.filter(|later| first.is_some_and(|first| first < *later)).into_iter().chain(first)
 }
