@@ -192,3 +192,74 @@ fn printed_page_is_dark_on_white() {
         browser.run("return getComputedStyle(document.querySelector('.card')).backgroundColor");
     assert_eq!(card, "rgb(255, 255, 255)");
 }
+
+/// Script that returns the boxes of the titles of all cards.
+const TITLES: &str = "return [...document.querySelectorAll('.card h2')].map(title => {
+    const { x, y, width, height } = title.getBoundingClientRect();
+    return { x: x + scrollX, y: y + scrollY, width, height, scale: 1 };
+})";
+
+#[test]
+fn forced_colours_hide_no_title_and_no_icon() {
+    let demo = Demo::start();
+    let browser = Browser::open(Engine::Chromium, 1024, 900);
+    // The page of a tank has the largest figures.
+    for path in ["", "source/tank"] {
+        browser.visit(&format!("{}{path}", demo.url()));
+        eventually("every card has its figures", || !browser.text("main").contains("No reading"));
+        // The page stays as it is during the comparison.
+        browser.run(
+            "const main = document.querySelector('main');
+             main.replaceWith(main.cloneNode(true));
+             busy = true",
+        );
+        titles_and_icons_are_visible(&browser);
+    }
+}
+
+/// Requires that figures cover no title, and that icons have the colour of texts.
+fn titles_and_icons_are_visible(browser: &Browser) {
+    for colours in ["light", "dark"] {
+        browser.emulate(
+            "",
+            &[
+                ("forced-colors", "active"),
+                ("prefers-color-scheme", colours),
+                ("prefers-reduced-motion", "reduce"),
+            ],
+        );
+        for width in [340, 768, 1024, 1440] {
+            browser.resize(width, 900);
+            let titles = browser.run(TITLES);
+            let pictures = || -> Vec<serde_json::Value> {
+                let clips = titles.as_array().unwrap().iter();
+                let picture = |clip| {
+                    browser.devtools(
+                        "Page.captureScreenshot",
+                        &serde_json::json!({"captureBeyondViewport": true, "clip": clip}),
+                    )["data"]
+                        .clone()
+                };
+                clips.map(picture).collect()
+            };
+            let show = |visibility: &str| {
+                browser.run(&format!(
+                    "for (const figure of document.querySelectorAll('.level, .volume, .temperature'))
+                         figure.style.visibility = '{visibility}'"
+                ));
+            };
+            let with_figures = pictures();
+            show("hidden");
+            let alone = pictures();
+            show("");
+            assert!(!with_figures.is_empty());
+            assert!(with_figures == alone, "figures cover a title at {width}, {colours}");
+            let unlike = browser.run(
+                "const text = getComputedStyle(document.body).color;
+                 return [...document.querySelectorAll('.card .icon, .summary .icon')]
+                     .filter(icon => getComputedStyle(icon).stroke !== text).length",
+            );
+            assert_eq!(unlike, 0, "icons without the colour of the text at {width}, {colours}");
+        }
+    }
+}
