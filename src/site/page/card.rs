@@ -101,7 +101,7 @@ fn is_foreign(source: &SourceView, name: &str, value: &Value) -> bool {
 
 fn tile(source: &SourceView, name: &str, value: &Value, now: Timestamp) -> Markup {
     html! {
-        div.long[is_long(value)] data-key=(name) {
+        div class=[is_long(value).then_some("long")] data-key=(name) {
             dt {
                 @if let Some(icon) = icon_of(name, value.unit) { (icon.render()) }
                 (field_label(name))
