@@ -97,11 +97,7 @@ fn bottom_margin(font: f64) -> f64 {
 }
 
 /// Places the parts of a legend in a row; `None` if it has no room for them.
-fn lay_legend<'a>(
-    parts: &'a Wording,
-    font: f64,
-    total: f64,
-) -> Option<Vec<(f64, Swatch, &'a str)>> {
+fn lay_legend(parts: &Wording, font: f64, total: f64) -> Option<Vec<(f64, Swatch, &str)>> {
     const MARGIN: f64 = 10.0;
     let mut x = MARGIN;
     let mut placed = Vec::new();

@@ -138,7 +138,7 @@ fn ticks_of(from: i64, to: i64, step: TimeStep, zone: &TimeZone) -> Option<Vec<T
     let mut ticks: Vec<Tick<i64>> = Vec::new();
     loop {
         let ambiguous = zone.to_ambiguous_timestamp(at);
-        let Ok(earliest) = ambiguous.clone().compatible() else { break };
+        let Ok(earliest) = ambiguous.compatible() else { break };
         if earliest.as_second() > to {
             break;
         }
