@@ -14,6 +14,7 @@ use super::events::EventScan;
 use super::plan::Window;
 use super::points::Points;
 use super::pool::{ReaderPool, ReaderWait};
+use super::renames::SourceFields;
 use super::settings::{Retention, Settings};
 use super::shared::{Health, Shared};
 
@@ -105,6 +106,12 @@ impl History {
         let reader = readers.borrow()?;
         reader.verify()?;
         Ok(reader.sizes()?)
+    }
+
+    /// Sets the configured sources. The series of fields that earlier versions recorded under another name
+    /// move before the next write. Must be called before a new source is polled.
+    pub fn renew_sources(&self, sources: Vec<SourceFields>) {
+        self.0.sources.store(Arc::new(sources));
     }
 
     /// Returns true if the configuration has a history.

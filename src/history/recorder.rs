@@ -17,6 +17,7 @@ use super::clock_guard::{ClockGuard, Judgement};
 use super::error::StoreError;
 use super::handle::History;
 use super::pool::ReaderPool;
+use super::renames::SourceFields;
 use super::schema;
 use super::sender::ChangeSender;
 use super::settings::Settings;
@@ -76,6 +77,7 @@ impl Prepared {
             on_open: Some(on_open),
             history: History::new(shared.clone()),
             batch: Batch::new(settings.path.is_some(), shared.clone()),
+            moved: shared.sources.load_full(),
             shared,
             clock,
             guard: ClockGuard::default(),
@@ -101,6 +103,8 @@ struct RecorderThread {
     guard: ClockGuard,
     /// True while the clock is wrong and readings are held.
     is_holding: bool,
+    /// Sources whose renamed fields have been moved.
+    moved: Arc<Vec<SourceFields>>,
     pruned_at: Instant,
 }
 
@@ -167,8 +171,10 @@ impl RecorderThread {
 
     /// Opens and checks the file. Replaces a damaged one.
     fn open_writer(&mut self, path: &Path) -> Result<Writer, StoreError> {
-        let Settings { zone, sources, .. } = &self.settings;
-        let open = || Writer::open(path, zone, sources, heartbeat_of(&self.shared));
+        self.moved = self.shared.sources.load_full();
+        let (zone, sources) = (self.settings.zone.clone(), self.moved.clone());
+        let shared = self.shared.clone();
+        let open = || Writer::open(path, &zone, &sources, heartbeat_of(&shared));
         let checked = open().and_then(|writer| {
             writer.verify()?;
             Ok(writer)
@@ -176,12 +182,7 @@ impl RecorderThread {
         let writer = match checked {
             Err(error) if StoreError::is_damage(&error) => {
                 self.set_aside(path, &error)?;
-                Writer::open(
-                    path,
-                    &self.settings.zone,
-                    &self.settings.sources,
-                    heartbeat_of(&self.shared),
-                )?
+                open()?
             }
             other => other?,
         };
@@ -287,8 +288,15 @@ impl RecorderThread {
             self.guard.note(latest, self.clock.now().wall);
         }
         writer.set_latest(self.guard.latest());
-        match checked.and_then(|()| writer.write(self.batch.entries())) {
+        let sources = self.shared.sources.load_full();
+        let is_reloaded = !Arc::ptr_eq(&sources, &self.moved);
+        let moved = match is_reloaded {
+            true => checked.and_then(|()| writer.move_renamed(&sources)),
+            false => checked,
+        };
+        match moved.and_then(|()| writer.write(self.batch.entries())) {
             Ok(rows) => {
+                self.moved = sources;
                 self.batch.clear();
                 self.shared.flushed(rows);
             }

@@ -108,10 +108,13 @@ impl SeriesTable {
                 }
             }
         }
-        // Another unit, or another aggregation: what is known of the field's other series is outdated.
-        self.known.retain(|(other, name, _), _| (other, name) != (source, field));
+        let of_field = of_field(connection, source, field)?;
+        if of_field.len() > 1 {
+            // What is known of the field's series in other units is outdated.
+            self.known.retain(|(other, name, _), _| (other, name) != (source, field));
+        }
         self.directions.remove(source);
-        for (id, before) in of_field(connection, source, field)? {
+        for (id, before) in of_field {
             if before != *over_time {
                 change_over_time(connection, calendar, source, id, before, *over_time)?;
             }

@@ -16,6 +16,7 @@ use super::calendar::Calendar;
 use super::entry::StoredEvent;
 use super::error::{HistoryError, ReadError};
 use super::pool::ReaderPool;
+use super::renames::SourceFields;
 use super::settings::Settings;
 use crate::engine::Heartbeat;
 use crate::logging::OnChange;
@@ -44,6 +45,8 @@ pub struct CurrentError {
 pub(super) struct Shared {
     pub(super) enabled: bool,
     pub(super) zone: TimeZone,
+    /// Configured sources, with the fields that have another name now.
+    pub(super) sources: ArcSwap<Vec<SourceFields>>,
     /// Connections that read; `None` while the file is not open.
     pub(super) readers: ArcSwapOption<ReaderPool>,
     pub(super) health: ArcSwap<Health>,
@@ -66,6 +69,7 @@ impl Shared {
         Shared {
             enabled: settings.path.is_some(),
             zone: settings.zone.clone(),
+            sources: ArcSwap::from_pointee(settings.sources.clone()),
             readers: ArcSwapOption::empty(),
             health: ArcSwap::default(),
             recent: ArcSwap::default(),

@@ -110,7 +110,9 @@ impl Writer {
     }
 
     /// Moves the renamed fields of sources that were not configured when the file was migrated.
-    fn move_renamed(&mut self, sources: &[SourceFields]) -> Result<(), StoreError> {
+    pub(super) fn move_renamed(&mut self, sources: &[SourceFields]) -> Result<(), StoreError> {
+        // Their ids may be those of other fields then.
+        self.series.clear();
         let transaction = self.connection.transaction()?;
         renames::apply(&transaction, &mut self.calendar, sources)?;
         Ok(transaction.commit()?)

@@ -11,7 +11,7 @@
 //!   not applied, so that the next HUP logs them again.
 
 use super::reload_thread::ReloadThread;
-use super::start::backfill_trends;
+use super::start::{backfill_trends, recorded_sources};
 use super::{Running, Setup, admitted_connections, effective_limits, program_event, user_agent};
 use crate::board::{EventKind, SourceInfo};
 use crate::config::{Config, ListenAddr, Server, Site, Source, TlsFiles};
@@ -84,8 +84,10 @@ impl Running {
     /// Passes the sources and the site's title to the parts that use them.
     fn renew_sources(&mut self, config: &Config, reload_thread: &ReloadThread) {
         self.site.rename(&config.site.title);
-        // The board first, as it ignores reports of sources that it does not know.
+        // The history and the board first: a new source has no values before its series are in order, and
+        // the board ignores reports of sources that it does not know.
         let sources = config.sources.clone();
+        self.history.renew_sources(recorded_sources(&sources));
         self.board.renew(sources.iter().map(SourceInfo::from).collect());
         if let Err(error) = self.pollers.renew(&sources, &user_agent(&config.site)) {
             log::error!("HUP: a source is not polled: {error}; send HUP again when that is fixed");

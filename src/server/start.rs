@@ -249,7 +249,7 @@ fn service(start: &Start) -> ServiceInfo {
 
 fn history_settings(config: &Config) -> history::Settings {
     let zone = config.site.timezone.clone();
-    let sources = config.sources.iter().map(fields_of).collect();
+    let sources = recorded_sources(&config.sources);
     // A reader for each permit of expensive work and one more, but fewer than workers: a disk that
     // hangs must not hold all of these.
     let engine = &config.server.engine;
@@ -275,14 +275,18 @@ fn history_settings(config: &Config) -> history::Settings {
     }
 }
 
-/// Returns the fields of a source that the history recorded under other names.
-fn fields_of(source: &config::Source) -> SourceFields {
-    let renamed = renamed_fields(source.kind.as_str()).map(|field| RenamedSeries {
+/// Returns the sources with the fields that the history recorded under other names.
+pub(super) fn recorded_sources(sources: &[config::Source]) -> Vec<SourceFields> {
+    let series = |field: &config::RenamedField| RenamedSeries {
         old: field.old,
         new: field.new,
         is_rate: field.is_rate,
-    });
-    SourceFields { source: source.name.clone(), renamed: renamed.collect() }
+    };
+    let fields = |source: &config::Source| SourceFields {
+        source: source.name.clone(),
+        renamed: renamed_fields(source.kind.as_str()).map(series).collect(),
+    };
+    sources.iter().map(fields).collect()
 }
 
 /// Returns the number of connections that are admitted, and warns if it is lower than configured.

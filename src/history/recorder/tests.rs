@@ -6,7 +6,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::board::{DatedBy, Finite, Sample};
-use crate::history::{Retention, Step, Window};
+use crate::history::{RenamedSeries, Retention, Step, Window};
 use crate::kernel::clock::tests::{FakeClock, time_point};
 use crate::units::Unit;
 
@@ -218,4 +218,34 @@ fn numbers_beyond_any_sensor_are_not_recorded() {
     }
     held.thread.flush();
     assert_eq!((held.recorded().len(), held.history.dropped(), held.error()), (2, 3, None));
+}
+
+#[test]
+fn renamed_fields_of_a_source_that_a_reload_adds_move_before_its_first_value() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pumphouse.db");
+    let old = schema::create_first_version(&path);
+    old.execute_batch(
+        "INSERT INTO series VALUES (1, 'tank', 'level', '%');
+         INSERT INTO raw VALUES (1, 1769880000, 7);
+         INSERT INTO quarter VALUES (1, 1769879700, 7, 7, 7, 7, 1769880000, 1);
+         INSERT INTO day VALUES (1, 1769817600, 7, 7, 7, 7, 1769880000, 1)",
+    )
+    .unwrap();
+    drop(old);
+    let mut held = Held::start(folder, RECORD + 60);
+    assert_eq!(held.recorded(), [RECORD]);
+    let renamed = RenamedSeries { old: "level", new: "old_level", is_rate: false };
+    held.history
+        .renew_sources(vec![SourceFields { source: "tank".into(), renamed: vec![renamed] }]);
+    for seconds in [60, 120] {
+        held.observe(RECORD + seconds, 2.0, DatedBy::Sensor);
+        held.thread.flush();
+    }
+    assert_eq!(held.recorded(), [RECORD + 60, RECORD + 120]);
+    let fields = held.history.fields().unwrap();
+    assert_eq!(
+        fields.iter().map(|(_, field)| &**field).collect::<Vec<_>>(),
+        ["level", "old_level"]
+    );
 }
