@@ -8,6 +8,7 @@ use crate::board::{Datum, Reading, Value};
 use crate::config::{Config, Source};
 use crate::server::user_agent;
 use crate::text::escape_line;
+use crate::timestamp::Rfc3339;
 use crate::upstream::poll_once::{SinglePoll, poll_all};
 
 /// Polls every source, and passes a description of each poll to `print` as soon as the poll has ended.
@@ -45,15 +46,15 @@ fn write_poll(text: &mut String, source: &Source, polled: &SinglePoll) -> fmt::R
         }
     }
     match &polled.reading {
-        Ok((reading, at)) => write_reading(text, source, reading, *at),
+        Ok((reading, at)) => write_reading(text, source, reading, *at)?,
         Err(error) => {
             writeln!(text, "  FAILED after {seconds:.1} s: {error}")?;
-            match &polled.excerpt {
-                Some(excerpt) => writeln!(text, "  the response begins {excerpt}"),
-                None => Ok(()),
+            if let Some(excerpt) = &polled.excerpt {
+                writeln!(text, "  the response begins {excerpt}")?;
             }
         }
     }
+    polled.hints.iter().try_for_each(|hint| writeln!(text, "  note: {}", escape_line(hint)))
 }
 
 fn write_reading(
@@ -82,6 +83,8 @@ fn format_value(value: &Value) -> String {
         None => "null".to_owned(),
     };
     let unit = value.unit.map_or_else(String::new, |unit| format!(" {unit}"));
+    let observed = value.observed.map(|own| format!(", observed at {}", Rfc3339(own.at)));
+    let observed = observed.unwrap_or_default();
     let note = value.note.as_ref().map_or_else(String::new, |note| format!(" ({note})"));
-    format!("{datum}{unit}{note}")
+    format!("{datum}{unit}{observed}{note}")
 }

@@ -31,6 +31,8 @@ pub struct SinglePoll {
     pub reading: Result<(Reading, Timestamp), PollError>,
     /// Beginning of a response that could not be decoded.
     pub excerpt: Option<String>,
+    /// Hints on the configuration that this response gives, without secrets.
+    pub hints: Vec<String>,
 }
 
 /// Polls each source once, one after the other, within the rate limits, and passes each result to `report`.
@@ -71,16 +73,24 @@ fn poll(source: &Source, fetcher: &Fetcher) -> SinglePoll {
                 response: None,
                 reading: Err(error.error),
                 excerpt: None,
+                hints: Vec::new(),
             };
         }
     };
     let response = Some((body.len(), raw_fields(&source.kind, &request.secrets, &body)));
-    match interpret(source, &request.secrets, &mut Settling::default(), &body, at) {
-        Ok(reading) => SinglePoll { duration, response, reading: Ok((reading, at)), excerpt: None },
-        Err(DecodeFailure { error, excerpt }) => {
-            SinglePoll { duration, response, reading: Err(error), excerpt: Some(excerpt) }
-        }
-    }
+    let (reading, excerpt) =
+        match interpret(source, &request.secrets, &mut Settling::default(), &body, at) {
+            Ok(reading) => (Ok((reading, at)), None),
+            Err(DecodeFailure { error, excerpt }) => (Err(error), Some(excerpt)),
+        };
+    let hints = hints(&source.kind, &request.secrets, &body);
+    SinglePoll { duration, response, reading, excerpt, hints }
+}
+
+fn hints(kind: &Kind, secrets: &Secrets, body: &[u8]) -> Vec<String> {
+    let Kind::Json(keys) = kind else { return Vec::new() };
+    let hints = json::document(keys, body).map(|document| json::hints(keys, &document));
+    hints.into_iter().flatten().map(|hint| secrets.redact(hint)).collect()
 }
 
 /// Returns the raw fields of a response, each with its position: a pointer in JSON, a span or script in HTML.

@@ -6,6 +6,7 @@
 //! | `value` | the value by its type: number, text, true or false, an entry of a map |
 //! | `time` | times of observation, for the source and for single values |
 //! | `ndjson` | the last line of a body of several documents |
+//! | `hint` | hints on pointers that count elements, for `check --poll` |
 //! | `settle` | what depends on earlier observations: `filter`, `max_step`; applied after `plausible` |
 //!
 //! A value that is null, missing, unusable or outside of `min..=max` becomes null with a note, never 0. If it
@@ -17,6 +18,7 @@
 //! response in which no configured position exists is an error, too: it is another document, such as an error
 //! message with status 200.
 
+mod hint;
 mod ndjson;
 mod select;
 mod settle;
@@ -32,6 +34,7 @@ use super::decode::{self, DecodeError};
 use crate::board::{FieldName, Observed, Reading, Value};
 use crate::config;
 
+pub(super) use hint::hints;
 pub(super) use settle::Settling;
 
 /// Decodes a response.
