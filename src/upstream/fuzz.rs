@@ -2,11 +2,14 @@
 
 use jiff::Timestamp;
 
+use super::conversion::convert;
 use super::kind::decode;
+use super::plausible;
 use crate::board::{Datum, Reading};
-use crate::config::{self, Kind};
+use crate::config::{self, DesiredUnits, Kind};
 use crate::fuzzing::fuzz;
 use crate::text::clean;
+use crate::units::System;
 
 const SOURCES: &str = r#"
 [[source]]
@@ -79,11 +82,29 @@ fn describe(reading: &Reading) -> String {
     description
 }
 
+/// Checks that no conversion makes a plausible number infinite.
+fn check_conversions(kind: &Kind, reading: &Reading) {
+    let plausible = plausible::check(kind, reading.clone());
+    for system in [System::Us, System::Metric] {
+        let units = DesiredUnits { system: Some(system), fields: Vec::new() };
+        let converted = convert(&units, plausible.clone());
+        for ((field, before), (_, after)) in plausible.values.iter().zip(&converted.values) {
+            assert_eq!(before.datum.is_some(), after.datum.is_some(), "{field}: {before:?}");
+            if let Some(Datum::Number(number)) = &after.datum {
+                assert!(number.get().abs() < 1e30, "{field}: {after:?}");
+            }
+        }
+    }
+}
+
 fn fuzz_kind(name: &str, dictionary: &[&str]) {
     let kind = kind(name);
     let fetched_at: Timestamp = "2026-01-31T17:20:00Z".parse().unwrap();
     fuzz(name, dictionary, |input| match decode(&kind, input, fetched_at) {
-        Ok(reading) => describe(&reading),
+        Ok(reading) => {
+            check_conversions(&kind, &reading);
+            describe(&reading)
+        }
         Err(error) => {
             let error = error.to_string();
             error.split(['"', '`']).step_by(2).collect::<String>().replace(char::is_numeric, "")
@@ -139,7 +160,9 @@ fn json_body_is_a_reading_or_an_error() {
         "\"tank\":",
         "\"level\":",
         "\"at\":",
-        "1e308",
+        "1.7e308",
+        "-9999",
+        "65535",
         "\"pump\":",
         "{\"state\":\"\u{202e}\u{9b}\\u001b\"}",
     ];

@@ -182,6 +182,18 @@ fn number_that_cannot_be_measured_is_rejected_without_a_unit_too() {
 }
 
 #[test]
+fn conversion_of_the_largest_number_is_finite() {
+    for from in Unit::ALL {
+        for to in Unit::ALL {
+            for number in [MAX_MAGNITUDE, -MAX_MAGNITUDE] {
+                let converted = from.convert(number, *to);
+                assert!(converted.is_none_or(|number| number.abs() < 1e30), "{from} {to}");
+            }
+        }
+    }
+}
+
+#[test]
 fn configured_bound_replaces_the_limits_on_its_side() {
     let (cold, hot) = (json("min = -20000\n"), json("max = 20000\n"));
     let is_kept = |kind: &Kind, number| {
