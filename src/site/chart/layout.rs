@@ -62,7 +62,10 @@ impl<'a> Layout<'a> {
             Shape::Bars => (least.min(0.0), most.max(0.0)),
             Shape::Line | Shape::Dots => (least, most),
         };
-        let values = ValueAxis::covering(least, most, plot.frame.unit, room);
+        let values = match plot.frame.shape() {
+            Shape::Dots => ValueAxis::compass(),
+            Shape::Line | Shape::Bars => ValueAxis::covering(least, most, plot.frame.unit, room),
+        };
         let left = (values.label_width() * font + GAP + 2.0).ceil();
         let extent = Extent { left, right: total - RIGHT, width: total, font };
         let times = time_axis::ticks(plot.frame.from, plot.frame.to, zone, extent);

@@ -255,13 +255,14 @@ fn description(plot: &Plot, unit: &str, decimals: usize) -> String {
     }
     let amount = |number: f64| format!("{} {unit}", fixed(number, decimals)).trim_end().to_owned();
     let (least, most) = plot.extremes();
-    let mut text = format!("Between {} and {}", amount(least), amount(most));
-    match plot.latest.or_else(|| plot.points().next_back().copied()) {
-        Some(latest) if plot.frame.shape() == Shape::Line => {
-            let _ = write!(text, "; the latest is {}.", amount(latest.value));
-        }
-        _ => text.push('.'),
-    }
+    let between = format!("Between {} and {}", amount(least), amount(most));
+    let latest = plot.marks().next_back().map_or(0.0, |point| point.value);
+    let mut text = match plot.frame.shape() {
+        Shape::Line => format!("{between}; the latest is {}.", amount(latest)),
+        Shape::Bars => format!("{between}."),
+        // A least direction has no meaning.
+        Shape::Dots => format!("The latest is {}.", amount(latest)),
+    };
     match plot.stale.len() {
         0 => {}
         1 => text.push_str(" There is one gap."),

@@ -55,6 +55,13 @@ impl ValueAxis {
         }
     }
 
+    /// Returns the axis of directions in degrees, from north to north.
+    pub(super) fn compass() -> ValueAxis {
+        let points = [(0.0, "N"), (90.0, "E"), (180.0, "S"), (270.0, "W"), (360.0, "N")];
+        let ticks = points.map(|(at, label)| Tick { at, label: label.to_owned() });
+        ValueAxis { low: 0.0, high: 360.0, ticks: ticks.into() }
+    }
+
     fn by_step(least: f64, most: f64, step: f64) -> ValueAxis {
         let (first, last) = ((least / step).floor(), (most / step).ceil());
         let (low, high) = (first * step, last * step);

@@ -167,8 +167,8 @@ pub(in crate::site) fn leading_field(source: &SourceView) -> Option<String> {
 pub(in crate::site) fn chart_fields(source: &SourceView) -> Vec<String> {
     let reported = source.reading.iter().flat_map(|reading| &reading.values);
     let is_reported = |name: &str| reported.clone().any(|(field, _)| **field == *name);
-    // A line through codes or directions has no meaning.
-    let has_line = |name: &str| !matches!(name, "weather_code" | "wind_direction" | "status");
+    // A line through codes has no meaning.
+    let has_line = |name: &str| !matches!(name, "weather_code" | "status");
     let shown = source.shown().into_iter().filter(|(name, value)| {
         is_reported(name) && has_line(name) && !matches!(value.datum, Some(Datum::Text(_)))
     });

@@ -169,3 +169,78 @@ fn band_spans_least_and_most_of_points_that_cover_several_observations() {
     assert_eq!(band.matches('l').count(), 3, "{band}");
     assert!(band.ends_with('z'), "{band}");
 }
+
+#[test]
+fn directions_are_dots_on_a_compass_and_amounts_are_bars() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pumphouse.db");
+    let samples = (0..288).flat_map(|number: i64| {
+        let at = Timestamp::from_second(now().as_second() - 300 * (288 - number)).unwrap();
+        let sample = |field: &str, value: f64, unit| {
+            Sample::new("tank".into(), field.into(), at, Finite::new(value).unwrap(), Some(unit))
+        };
+        // Around north. Nothing blows in the first half.
+        let speed = if number < 144 { 0.0 } else { 3.0 };
+        let direction = if number % 2 == 0 { 350.0 } else { 10.0 };
+        let wind = [
+            sample("wind_speed", speed, Unit::MetrePerSecond),
+            sample("wind_direction", direction, Unit::Degree),
+        ];
+        let rain = (number % 12 == 0).then(|| sample("rain", 1.5, Unit::Millimetre));
+        [Change::Observed(wind.into_iter().chain(rain).collect())]
+    });
+    import(&path, &TimeZone::UTC, samples).unwrap();
+    let mut source = tank();
+    source.reading.as_mut().unwrap().values = values([
+        ("wind_direction", Value::number(350.0, Unit::Degree)),
+        ("rain", Value::number(1.5, Unit::Millimetre)),
+    ]);
+    let site = site_with(vec![source], History::read_only(&path, TimeZone::UTC));
+    let page = get(&site, "/source/tank?range=3d", &[]);
+    let page = text(&page);
+    for expected in [
+        "data-aggregate=\"mean direction of\"",
+        "data-aggregate=\"total of\"",
+        "mean direction per 15 minutes",
+        "total per 3 hours",
+    ] {
+        assert!(page.contains(expected), "{expected} is not in {page}");
+    }
+    let picture = |field: &str| {
+        let response = get(&site, &format!("/chart/tank.{field}.svg?range=3d"), &[]);
+        assert_eq!(response.status(), 200);
+        let svg = text(&response).to_owned();
+        let (drawing, labels) = (svg.split_once("class=\"time\"").unwrap().1.to_owned(), svg);
+        (drawing, labels)
+    };
+    let (drawing, labels) = picture("wind_direction");
+    let compass: Vec<&str> = labels
+        .match_indices("class=\"value\"")
+        .map(|(at, _)| labels[at..].split(['>', '<']).nth(1).unwrap())
+        .collect();
+    assert_eq!(compass, ["N", "E", "S", "W", "N"]);
+    let (_, dots) = drawing.split_once("<path class=\"dots\" d=\"").unwrap();
+    let dots: Vec<f64> = dots
+        .split('"')
+        .next()
+        .unwrap()
+        .split_terminator("h0")
+        .map(|dot| dot.split_once(' ').unwrap().1.parse().unwrap())
+        .collect();
+    // Half a day, by quarters of an hour. A calm has no direction.
+    assert!((47..=49).contains(&dots.len()), "{dots:?}");
+    let ends =
+        [dots.iter().copied().fold(f64::MAX, f64::min), dots.iter().copied().fold(0.0, f64::max)];
+    for dot in &dots {
+        let distance = (dot - ends[0]).min(ends[1] - dot);
+        assert!(distance < 10.0, "the mean of 350° and 10° is north: {dots:?}");
+    }
+    assert!(!drawing.contains("class=\"line\"") && !drawing.contains("class=\"between\""));
+    assert!(labels.contains("The latest is "), "{labels}");
+
+    let (drawing, _) = picture("rain");
+    let (_, bars) = drawing.split_once("<path class=\"bar\" d=\"").unwrap();
+    let bars = bars.split('"').next().unwrap();
+    assert!((8..=9).contains(&bars.matches('z').count()), "{bars}");
+    assert!(!drawing.contains("class=\"line\"") && !drawing.contains("class=\"latest\""));
+}
