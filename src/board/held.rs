@@ -77,6 +77,14 @@ impl From<&Sighting> for Dated {
     }
 }
 
+impl Received {
+    /// Returns true if a stamp was in the future when it was seen first. Its age is then known from here only.
+    pub fn is_ahead(&self) -> bool {
+        let own = self.own.iter().map(|(_, sighting)| sighting);
+        own.chain([&self.sighting]).any(|sighting| sighting.ahead().is_some())
+    }
+}
+
 impl Held {
     /// Returns the first reading of a source.
     pub(super) fn new(reading: Reading, fetched_at: Timestamp) -> Held {

@@ -5,6 +5,7 @@
 //! `summary`. If requested, [`poll`] then polls each source once.
 
 mod ca_file;
+mod observed_time;
 pub mod poll;
 mod summary;
 

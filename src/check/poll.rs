@@ -2,8 +2,9 @@
 
 use std::fmt::{self, Write as _};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
+use super::observed_time::ObservedTime;
 use crate::board::{Datum, Reading, Value};
 use crate::config::{Config, Source};
 use crate::server::user_agent;
@@ -63,15 +64,21 @@ fn write_reading(
     reading: &Reading,
     at: Timestamp,
 ) -> fmt::Result {
-    let age = at.duration_since(reading.observed.at);
-    let inferred = if reading.observed.inferred { ", inferred" } else { "" };
-    let stale = SignedDuration::try_from(source.stale_after).is_ok_and(|limit| age >= limit);
-    let stale = if stale { ": STALE" } else { "" };
-    let whole = SignedDuration::from_secs(age.as_secs());
-    writeln!(text, "  observed {whole:#} ago ({:.0}{inferred}){stale}", reading.observed.at)?;
+    let time = ObservedTime { observed: reading.observed, response: at };
+    writeln!(text, "  {}", time.describe(source.stale_after))?;
+    for hint in time.hints() {
+        writeln!(text, "    {hint}")?;
+    }
     let width = reading.values.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
     for (name, value) in &reading.values {
         writeln!(text, "    {name:width$}  {}", format_value(value))?;
+        if let Some(observed) = value.observed {
+            let time = ObservedTime { observed, response: at };
+            writeln!(text, "    {:width$}  {}", "", time.describe(source.stale_after))?;
+            for hint in time.hints() {
+                writeln!(text, "    {:width$}  {hint}", "")?;
+            }
+        }
     }
     Ok(())
 }

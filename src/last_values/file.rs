@@ -274,6 +274,39 @@ mod tests {
     }
 
     #[test]
+    fn stamps_and_first_sights_are_kept() {
+        let t = |seconds: i64| Timestamp::from_second(1_770_000_000 + seconds).unwrap();
+        let fraction = t(90) + Duration::from_millis(123);
+        let age = Stamp::Age { resolution: Duration::from_secs(60) };
+        for stamp in
+            [Stamp::Absolute(fraction), Stamp::Absolute(t(9_000_000_000)), age, Stamp::Fetched]
+        {
+            let observed = Observed { at: t(90), stamp, inferred: stamp == Stamp::Fetched };
+            let restored = Sighting::restored(observed, t(100));
+            assert_eq!(sighting(saved_sighting(&restored), t(400)), Some(restored));
+        }
+    }
+
+    #[test]
+    fn file_of_an_earlier_version_is_read() {
+        // A time in the future was corrected and marked, so it is the guess that it is.
+        for (inferred, stamp) in
+            [(false, Stamp::Absolute(Timestamp::UNIX_EPOCH)), (true, Stamp::Fetched)]
+        {
+            let json = format!(
+                r#"[{{"source":"a","kind":"json","observed_at":0,"inferred":{inferred},"fetched_at":2,
+                "values":[{{"name":"v","datum":{{"number":1.5}},"unit":"V","note":null}}]}}]"#
+            );
+            let file = format!("{MAGIC}{:08x}\n{json}\n", crc32fast::hash(json.as_bytes()));
+            let saved = decode(file.as_bytes()).unwrap().remove(0);
+            let Received { sighting, values, own } = saved.received;
+            assert_eq!((sighting.observed.stamp, sighting.first_seen.as_second()), (stamp, 2));
+            assert_eq!(values, [("v".into(), Value::number(1.5, Unit::Volt))]);
+            assert!(own.is_empty() && !saved.stale);
+        }
+    }
+
+    #[test]
     fn truncated_file_or_flipped_bit_is_rejected() {
         let json = br#"[{"source":"a","kind":"json","observed_at":1,"inferred":false,"fetched_at":2,"values":[]}]"#;
         let mut whole = format!("{MAGIC}{:08x}\n", crc32fast::hash(json)).into_bytes();

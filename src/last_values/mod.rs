@@ -3,7 +3,8 @@
 //! One thread, `pw-last-values`, watches the board's snapshots and writes their readings to a small file
 //! beside the history: at once after the first change, then at most once a minute, since a memory
 //! card wears with each write. A power cut or `kill -9` thus loses a minute at most; a regular stop loses
-//! nothing. The file is written under a temporary name, synced and renamed (`file`), so a complete file exists
+//! nothing. The first stamp of a source that is in the future is written within seconds: its age is counted from
+//! its first sight, which a restart would otherwise make later. The file is written under a temporary name, synced and renamed (`file`), so a complete file exists
 //! at any time. No poller and no handler blocks on it.
 //!
 //! [`load`] returns the readings to the board, which shows them with their true ages before the first
@@ -18,12 +19,15 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::RecvTimeoutError;
 
-use crate::board::{BoardReader, SavedReading, Snapshot};
+use crate::board::{BoardReader, SavedReading, Snapshot, SourceView};
 use crate::logging::OnChange;
 use crate::threads::{self, OwnedThread, StopToken};
 
 /// Interval between two writes. A power cut can lose the readings of this time.
 const WRITE_INTERVAL: Duration = Duration::from_secs(60);
+
+/// Interval between two writes if a source has its first stamp in the future.
+const URGENT_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Interval at which the snapshot is checked for changes.
 const CHECK_INTERVAL: Duration = Duration::from_millis(250);
@@ -64,7 +68,8 @@ impl Saver {
     /// # Errors
     /// The thread cannot be created.
     pub fn start(path: PathBuf, board: BoardReader) -> io::Result<Saver> {
-        let saver = SaverThread { path, board, written: None, failure: OnChange::new() };
+        let (written, ahead, failure) = (None, Vec::new(), OnChange::new());
+        let saver = SaverThread { path, board, written, ahead, failure };
         let run = move |stop| saver.run(&stop);
         Ok(Saver { _thread: OwnedThread::spawn(threads::LAST_VALUES, run)? })
     }
@@ -76,21 +81,25 @@ struct SaverThread {
     board: BoardReader,
     /// Content of the file, once this process has written it.
     written: Option<Vec<u8>>,
+    /// Sources whose stamp in the file is in the future.
+    ahead: Vec<Arc<str>>,
     failure: OnChange<()>,
 }
 
 impl SaverThread {
     fn run(mut self, stopped: &StopToken) {
         let mut latest: Option<Arc<Snapshot>> = None;
-        let mut next = Instant::now();
+        let mut written_at: Option<Instant> = None;
         loop {
             let stopping =
                 stopped.recv_timeout(CHECK_INTERVAL) == Err(RecvTimeoutError::Disconnected);
             let snapshot = self.board.load();
             let is_new = latest.as_ref().is_none_or(|latest| latest.version != snapshot.version);
-            if is_new && (stopping || Instant::now() >= next) {
+            let interval = if self.is_urgent(&snapshot) { URGENT_INTERVAL } else { WRITE_INTERVAL };
+            let is_due = written_at.is_none_or(|written| written.elapsed() >= interval);
+            if is_new && (stopping || is_due) {
                 if self.save(&snapshot) {
-                    next = Instant::now() + WRITE_INTERVAL;
+                    written_at = Some(Instant::now());
                 }
                 latest = Some(snapshot);
             }
@@ -98,6 +107,11 @@ impl SaverThread {
                 return;
             }
         }
+    }
+
+    /// Returns true if a source has a stamp in the future, and had none in the file.
+    fn is_urgent(&self, snapshot: &Snapshot) -> bool {
+        ahead(snapshot).any(|name| !self.ahead.contains(name))
     }
 
     /// Writes the readings if they differ from the file. Returns true if a write was attempted.
@@ -114,6 +128,7 @@ impl SaverThread {
                     log::info!("the last values are saved again");
                 }
                 self.written = Some(bytes);
+                self.ahead = ahead(snapshot).cloned().collect();
             }
             Err(error) if self.failure.set(()) => {
                 let path = self.path.display();
@@ -127,6 +142,14 @@ impl SaverThread {
     }
 }
 
+/// Returns the sources with a stamp that was in the future when it was seen first.
+fn ahead(snapshot: &Snapshot) -> impl Iterator<Item = &Arc<str>> {
+    let is_ahead = |source: &&SourceView| {
+        source.reading.as_ref().is_some_and(|reading| reading.received.is_ahead())
+    };
+    snapshot.sources.iter().filter(is_ahead).map(|source| &source.name)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -135,7 +158,7 @@ mod tests {
     };
     use crate::kernel::clock::Clock;
     use crate::units::Unit;
-    use jiff::Timestamp;
+    use jiff::{SignedDuration, Timestamp};
 
     fn info() -> SourceInfo {
         SourceInfo {
@@ -198,6 +221,34 @@ mod tests {
         let reading = source.reading.as_ref().unwrap();
         assert_eq!(reading.observed, Observed::absolute(hours_ago));
         assert!(reading.fetched_at > hours_ago);
+    }
+
+    #[test]
+    fn first_stamp_in_the_future_is_urgent() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.last.json");
+        let (_board, reader, reporter) = start(Vec::new());
+        let mut saver = SaverThread {
+            path: path.clone(),
+            board: reader.clone(),
+            written: None,
+            ahead: Vec::new(),
+            failure: OnChange::new(),
+        };
+        let now = Timestamp::now();
+        let mut version = 1;
+        for (ahead, is_urgent) in [(0, false), (3600, true), (3660, false), (7200, false)] {
+            assert!(reporter.send(report(50.0, now + SignedDuration::from_secs(ahead))));
+            version += 1;
+            while reader.load().version < version {
+                std::thread::yield_now();
+            }
+            let snapshot = reader.load();
+            assert_eq!(saver.is_urgent(&snapshot), is_urgent, "{ahead}");
+            assert!(saver.save(&snapshot));
+            let first_seen = load(&path).remove(0).received.sighting.first_seen;
+            assert!(first_seen >= now - SignedDuration::from_secs(1), "{ahead}");
+        }
     }
 
     #[test]

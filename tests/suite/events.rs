@@ -44,7 +44,7 @@ fn changes_of_a_source_are_reported_once_and_in_order() {
         eventually("the source is polled again", || tank.connections() >= polls + 2);
     };
     wait_for_event("stale");
-    // The age of an observation in the future counts from the time of the poll: it is never stale.
+    // The age of an observation in the future counts from its first sight.
     tank.set(Some(&observed(3600)));
     wait_for_event("fresh");
     tank.set(None);

@@ -52,6 +52,7 @@ mod log_stalls;
 mod logs;
 mod make_targets;
 mod monitoring;
+mod observations;
 mod reload;
 mod scenes;
 mod screens;
