@@ -1,7 +1,8 @@
 //! Rejects numbers that cannot be measurements: sentinels, and what is physically impossible.
 //!
 //! Devices send numbers such as -9999 or 65535 for a sensor that is absent, at any scale, and some convert
-//! them to another unit first. Each number is therefore compared with the [`Limits`] of its field or unit:
+//! them to another unit first. Each number is therefore compared with the [`Limits`](limits::Limits) of its
+//! field or unit:
 //!
 //! | number | result |
 //! | --- | --- |
@@ -23,9 +24,9 @@ use crate::board::{Datum, Reading, Value};
 use crate::config::{Calibration, Json, JsonValue, Kind};
 use crate::units::Unit;
 
-/// Largest magnitude of a number: up to here an `f64` distinguishes adjacent integers. Conversions and
-/// sums of such numbers stay finite.
-const MAX_MAGNITUDE: f64 = 9_007_199_254_740_992.0;
+/// Largest magnitude of a number, far beyond any measurement, and the largest that the history records.
+/// Conversions and sums of such numbers stay finite.
+const MAX_MAGNITUDE: f64 = 1e15;
 
 /// Numbers that stand for a missing measurement in any unit.
 const NEVER_MEASURED: [f64; 3] = [-9999.0, -999.9, -999.0];
