@@ -41,6 +41,7 @@ mod expensive;
 mod field_cases;
 mod guessing;
 mod history;
+mod history_upgrade;
 mod hostile_upstreams;
 mod hung_upstreams;
 mod incident;
