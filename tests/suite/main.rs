@@ -48,6 +48,7 @@ mod incident;
 mod interop;
 mod last_values;
 mod layers;
+mod layout;
 mod listening;
 mod log_stalls;
 mod logs;
