@@ -41,8 +41,9 @@ pub mod logging;
 pub mod outbound;
 mod private_file;
 pub mod route_pattern;
-mod text;
 pub mod threads;
 pub mod time_zone;
 mod timestamp;
 pub mod units;
+// Every layer above cleans texts.
+mod text;
