@@ -45,3 +45,50 @@ pub(super) fn interpret(
         }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config;
+
+    #[test]
+    fn secret_that_is_longer_than_a_quotation_is_in_no_note_and_no_error() {
+        const KEY: &str = "7f3a9c1e5b8d2f4a6c0e9b7d5f3a1c8e2b4d6f8a0c1e3b5d7f9a2c4e6b8d0f1a";
+        let config = |lines: &str| {
+            let text = format!(
+                "[[source]]\nname = \"s\"\nkind = \"json\"\nurl = \"http://h/\"\nbearer = \"{KEY}\"\n{lines}"
+            );
+            config::parse("p".as_ref(), &text, &|_| None).unwrap().sources.remove(0)
+        };
+        let value = |lines: &str| format!("[source.values.x]\npointer = \"/x\"\n{lines}");
+        let bodies = [
+            format!(r#"{{"x":"{KEY}"}}"#),
+            format!(r#"{{"x":"key {KEY} is unknown"}}"#),
+            format!(r#"{{"x":"the token of the request was {KEY}"}}"#),
+        ];
+        for lines in [
+            value("unit = \"%\"\n"),
+            value("unit = \"%\"\nrequired = true\n"),
+            value("type = \"text\"\n"),
+            value("type = \"bool\"\n"),
+            value("map = { on = 1 }\n"),
+            value("observed_at = { pointer = \"/x\", format = \"rfc3339\" }\n"),
+            value(
+                "observed_at = { pointer = \"/x\", format = \"%Y-%m-%d %H\", timezone = \"UTC\" }\n",
+            ),
+            format!("observed_at = {{ pointer = \"/x\", format = \"http\" }}\n{}", value("")),
+            format!("observed_at = {{ pointer = \"/x\", format = \"age\" }}\n{}", value("")),
+        ] {
+            let source = config(&lines);
+            let secrets = Secrets::of(&source.kind);
+            for body in &bodies {
+                let at = Timestamp::UNIX_EPOCH;
+                let result =
+                    interpret(&source, &secrets, &mut Settling::default(), body.as_bytes(), at);
+                let shown = format!("{result:?}");
+                assert!(shown.contains("[secret]"), "{lines}: {shown}");
+                assert!(!shown.contains(&KEY[..4]), "{lines}: {shown}");
+            }
+        }
+    }
+}

@@ -13,7 +13,7 @@ use crate::config::Kind;
 /// Fewest bytes of a secret that is redacted. A shorter one can be guessed, and occurs in texts by chance.
 const MIN_BYTES: usize = 4;
 
-/// Marker at the end of a text that was shortened.
+/// Marker at the end of a text that was shortened. A note may quote such a text and continue behind it.
 pub(super) const CUT: char = '…';
 
 const REDACTED: &str = "[secret]";
@@ -33,14 +33,11 @@ impl Secrets {
         Secrets(forms)
     }
 
-    /// Redacts the secrets in a text. If the text ends with [`CUT`], the beginning of a secret before it is
-    /// redacted too.
+    /// Redacts the secrets in a text, and the beginning of a secret before each [`CUT`].
     pub(super) fn redact(&self, mut text: String) -> String {
         // Before whole secrets are replaced, since the beginning of one may be all of another.
-        if let Some(uncut) = text.strip_suffix(CUT)
-            && let Some(rest) = self.0.iter().find_map(|secret| without_partial(uncut, secret))
-        {
-            text = format!("{rest}{REDACTED}{CUT}");
+        if text.contains(CUT) {
+            text = self.redact_cut(&text);
         }
         for secret in &self.0 {
             if text.contains(secret) {
@@ -48,6 +45,22 @@ impl Secrets {
             }
         }
         text
+    }
+
+    /// Redacts the beginning of a secret before each [`CUT`], the longest that any secret has there.
+    fn redact_cut(&self, text: &str) -> String {
+        let mut parts = text.split(CUT);
+        let last = parts.next_back().unwrap_or_default();
+        let mut redacted = String::new();
+        for part in parts {
+            let rests = self.0.iter().filter_map(|secret| without_partial(part, secret));
+            match rests.min_by_key(|rest| rest.len()) {
+                Some(rest) => redacted.extend([rest, REDACTED]),
+                None => redacted.push_str(part),
+            }
+            redacted.push(CUT);
+        }
+        redacted + last
     }
 
     pub(super) fn redact_error(&self, error: PollError) -> PollError {
@@ -118,6 +131,13 @@ mod tests {
             ("x_s3cretkey1, Token s3cretkey", "x_[secret]1, [secret]"),
             ("s3cretkeyandmore", "[secret]"),
             ("cut in the middle of s3cretkeyan…", "cut in the middle of [secret]…"),
+            (
+                "sent as \"s3cretkeyan…\", which is no number",
+                "sent as \"[secret]…\", which is no number",
+            ),
+            ("s3cretk…; s3cretkeya…", "[secret]…; [secret]…"),
+            // The beginning of one secret and the end of the beginning of another.
+            ("to s3cretkeyandmo…", "to [secret]…"),
             ("cut in the middle of s3cretk", "cut in the middle of s3cretk"),
             ("", ""),
         ] {
