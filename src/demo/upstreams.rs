@@ -91,7 +91,7 @@ impl Upstreams {
         vec![
             source("tank", "Cistern", Kind::PtLevel(tank), vec![TrendSettings::of_tank()]),
             source("weather", "Weather", Kind::OpenMeteo(weather), Vec::new()),
-            source("pump", "Well pump", Kind::Json(pump), Vec::new()),
+            source("pump", "Well pump", Kind::Json(Box::new(pump)), Vec::new()),
         ]
     }
 }

@@ -119,7 +119,7 @@ mod tests {
     use crate::config::{self, BodyFormat, JsonRequest, Login, Secret};
 
     fn json(credentials: Option<Credentials>) -> Kind {
-        Kind::Json(Json {
+        Kind::Json(Box::new(Json {
             url: "http://h/".parse().unwrap(),
             request: JsonRequest {
                 headers: vec![(ACCEPT, Secret::new("text/json".to_owned()))],
@@ -129,7 +129,7 @@ mod tests {
             format: BodyFormat::Json,
             values: Vec::new(),
             observed_at: None,
-        })
+        }))
     }
 
     #[test]

@@ -34,7 +34,7 @@ pub enum Kind {
     /// The Ambient Weather API.
     Ambient(Ambient),
     /// Any JSON endpoint, read by pointers.
-    Json(Json),
+    Json(Box<Json>),
 }
 
 impl Kind {
@@ -95,7 +95,7 @@ pub(super) fn read(section: &mut Section<'_, '_>) -> Option<Kind> {
         "open-meteo" => weather::open_meteo(section).map(Kind::OpenMeteo),
         "nws" => weather::nws(section).map(Kind::Nws),
         "ambient" => weather::ambient(section).map(Kind::Ambient),
-        "json" => json::read(section).map(Kind::Json),
+        "json" => json::read(section).map(Box::new).map(Kind::Json),
         other => {
             let hint = match nearest(other, NAMES) {
                 Some(near) => format!("did you mean \"{near}\"?"),

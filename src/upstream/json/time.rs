@@ -122,7 +122,7 @@ const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_mins(1);
 fn at_local(local: DateTime, zone: &TimeZone, fetched_at: Timestamp) -> Option<Observed> {
     let both = zone.to_ambiguous_timestamp(local);
     let inferred = both.is_ambiguous();
-    let (earlier, later) = (both.clone().earlier().ok()?, both.later().ok()?);
+    let (earlier, later) = (both.earlier().ok()?, both.later().ok()?);
     let latest = fetched_at.checked_add(CLOCK_TOLERANCE).unwrap_or(Timestamp::MAX);
     let at = if later <= latest { later } else { earlier };
     Some(Observed { inferred, ..Observed::absolute(at) })

@@ -32,13 +32,13 @@ fn source(name: &str, url: String) -> Source {
         interval: Duration::from_millis(20),
         timeout: Duration::from_secs(10),
         stale_after: Duration::from_secs(3600),
-        kind: Kind::Json(Json {
+        kind: Kind::Json(Box::new(Json {
             url: url.parse().unwrap(),
             request: JsonRequest::default(),
             format: BodyFormat::default(),
             values: vec![level],
             observed_at: Some(observed_at),
-        }),
+        })),
         units: DesiredUnits::default(),
         rate_limit: None,
         ca_certs: None,

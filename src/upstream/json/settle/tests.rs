@@ -12,7 +12,7 @@ fn keys(lines: &str) -> Json {
     );
     let config = config::parse("p".as_ref(), &text, &|_| None).unwrap();
     match config.sources.into_iter().next().unwrap().kind {
-        Kind::Json(keys) => keys,
+        Kind::Json(keys) => *keys,
         kind => panic!("{kind:?}"),
     }
 }
