@@ -34,7 +34,7 @@ impl VectorSum {
     /// the vectors cancel out.
     pub(super) fn direction(self) -> Option<f64> {
         let length = self.east.hypot(self.north);
-        if !(length > self.weight * VANISHING) {
+        if length.is_nan() || length <= self.weight * VANISHING {
             return None;
         }
         let degrees = self.east.atan2(self.north).to_degrees().rem_euclid(360.0);

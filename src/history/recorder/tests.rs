@@ -203,8 +203,8 @@ fn sensor_ahead_of_the_clock_holds_nothing() {
 
 #[test]
 fn program_that_ends_while_the_clock_is_wrong_writes_what_sensors_dated() {
-    let mut held = Held::after_a_record(1000);
-    held.observe(1000, 2.0, DatedBy::Machine);
+    let mut held = Held::after_a_record(RECORD - 100);
+    held.observe(RECORD - 100, 2.0, DatedBy::Machine);
     held.observe(RECORD + 60, 3.0, DatedBy::Sensor);
     held.thread.flush_last();
     assert_eq!(held.recorded(), [RECORD, RECORD + 60]);
