@@ -101,11 +101,53 @@ pub fn trend_samples(history: &History, sources: &[Source], now: Timestamp) -> V
                 OverTime::Sum => point.value(over_time)?,
                 _ => point.last,
             };
-            let at = Timestamp::from_second(point.at + length).ok()?;
+            let at = Timestamp::from_second(point.at + length).ok()?.min(now);
             let (source, field) = (lookback.source.clone(), lookback.field.clone());
             let sample = Sample::new(source, field, at, Finite::new(number)?, unit);
             Some(Sample { over_time, ..sample })
         }));
     }
     samples
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::tz::TimeZone;
+
+    use super::*;
+    use crate::board::Change;
+    use crate::config;
+    use crate::history::import;
+    use crate::units::Unit;
+
+    #[test]
+    fn amounts_start_trends_without_their_overlap() {
+        let text = "[[source]]\nname = \"roof\"\nkind = \"json\"\nurl = \"http://127.0.0.1:1/\"\n\
+                    values.rain = { pointer = \"/rain\", unit = \"mm\" }\n\
+                    trends.rain = { changes = [\"1h\", \"7d\"] }\n";
+        let now: Timestamp = "2026-01-31T17:20:00Z".parse().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pumphouse.db");
+        // The amount of the last hour, every ten minutes of two days.
+        let sample = |n: i64| {
+            let at = Timestamp::from_second(now.as_second() - n * 600).unwrap();
+            let number = Finite::new(6.0).unwrap();
+            let unit = Some(Unit::Millimetre);
+            let sample = Sample::new("roof".into(), "rain".into(), at, number, unit);
+            Change::Observed(vec![Sample { period: Some(Duration::from_secs(3600)), ..sample }])
+        };
+        import(&path, &TimeZone::UTC, (0..288).rev().map(sample)).unwrap();
+        let history = History::read_only(&path, TimeZone::UTC);
+        let total = |text: &str| {
+            let sources = config::parse("p".as_ref(), text, &|_| None).unwrap().sources;
+            let samples = trend_samples(&history, &sources, now);
+            assert!(samples.iter().all(|sample| sample.at <= now && sample.period.is_none()));
+            let amounts = samples.iter().map(|sample| sample.value.get()).sum::<f64>();
+            (samples.len(), (amounts * 1e6).round() / 1e6)
+        };
+        // The first amount has no other before it, and counts as a whole.
+        assert_eq!(total(text), (192 + 1, 287.0 + 6.0));
+        // The two hours of the rate, and a quarter of them: the amounts of 15:00 to 17:20.
+        assert_eq!(total(&text.replace(", \"7d\"", "")), (15, 15.0));
+    }
 }
