@@ -386,6 +386,11 @@ mod tests {
             let found = labels(to, hours * 3600, &zone(name), wide);
             assert_eq!(found, expected, "{name} {to}");
         }
+        // Two hours apart, 2:00 is left out, rather than 3:00 and 4:00 shown.
+        let (from, to) = (second("2026-03-28T22:30:00Z"), second("2026-03-29T04:20:00Z"));
+        let ticks = ticks_of(from, to, TimeStep::Hours(2), &zone("Europe/Zurich")).unwrap();
+        let found: Vec<&str> = ticks.iter().map(|tick| &*tick.label).collect();
+        assert_eq!(found, ["Sun 29", "04:00", "06:00"]);
         // By half an hour, at 2:00: there are two times 1:30.
         let zone = zone("Australia/Lord_Howe");
         let (from, to) = (second("2026-04-04T14:00:00Z"), second("2026-04-04T16:00:00Z"));
