@@ -83,7 +83,7 @@ impl Board {
     }
 
     /// Starts the thread as [`Board::start`] does, by the given clocks.
-    pub(super) fn start_by(
+    pub(crate) fn start_by(
         clock: Clock,
         sources: Vec<SourceInfo>,
         saved: Vec<SavedReading>,
@@ -270,6 +270,10 @@ mod tests {
         Some(Message::Report(good(m(at), observed)))
     }
 
+    fn message_at(at: TimePoint) -> Option<Message> {
+        Some(Message::Report(good(at, at.wall)))
+    }
+
     fn good(at: TimePoint, observed: Timestamp) -> Report {
         Report {
             source: "tank".into(),
@@ -345,6 +349,15 @@ mod tests {
         assert_eq!((snapshot.version, last.fetched_at), (3, t(-5010)));
         publisher.step(None, time_point(t(-4999), 31));
         assert_eq!(reader.load().version, 3);
+    }
+
+    #[test]
+    fn start_of_the_process_moves_with_the_clock() {
+        let (mut publisher, reader) = publisher();
+        for (wall, boot, started_at) in [(100, 100, 0), (7200, 200, 7000), (300, 300, 0)] {
+            publisher.step(message_at(time_point(t(wall), boot)), time_point(t(wall), boot));
+            assert_eq!(reader.load().service.started_at, t(started_at));
+        }
     }
 
     #[test]

@@ -108,8 +108,7 @@ impl Context {
 
     /// Replaces the title, and drops the pages that show the old one.
     pub(super) fn set_title(&self, title: &str) {
-        let before = self.settings();
-        self.settings.store(Arc::new(Settings { title: title.to_owned(), ..(*before).clone() }));
+        self.settings.store(Arc::new(Settings { title: title.to_owned() }));
         self.dashboards.clear();
         self.source_pages.clear();
     }

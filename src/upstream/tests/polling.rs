@@ -8,12 +8,14 @@ use std::time::{Duration, Instant};
 
 use super::fake::{Upstream, head, hold};
 use crate::board::{
-    Board, BoardReader, ErrorKind, Reporter, ServiceInfo, Snapshot, SourceInfo, State,
+    Board, BoardReader, Change, ErrorKind, Reporter, ServiceInfo, Snapshot, SourceInfo, State,
 };
 use crate::config::{
     BodyFormat, DesiredUnits, Json, JsonRequest, JsonTime, JsonValue, Kind, Method, NamedFormat,
     RateLimit, Secret, Source,
 };
+use crate::kernel::clock::Clock;
+use crate::kernel::clock::tests::FakeClock;
 use crate::outbound::{ThreadedResolver, tls};
 use crate::units::Unit;
 use crate::upstream::fetch::{Fetcher, Request};
@@ -251,6 +253,42 @@ fn requested_poll_begins_at_once() {
     pollers.handles().allow_poll_requests();
     assert_eq!(requests.request_poll("tank"), Some(PollRequest::Granted));
     until(&reader, |snapshot| snapshot.version > first);
+}
+
+#[test]
+fn step_of_the_clock_polls_all_sources_again_within_the_pause_but_not_a_requested_wait() {
+    let upstream = Upstream::responding(response(50));
+    let busy = Upstream::responding(b"HTTP/1.1 429 Slow\r\nContent-Length: 0\r\n\r\n".to_vec());
+    let polled_rarely = |name: &str, url: &str| Source {
+        interval: Duration::from_secs(3600),
+        ..source(name, url.to_owned())
+    };
+    let [one, busy, two] = [("one", &upstream), ("busy", &busy), ("two", &upstream)]
+        .map(|(name, upstream)| polled_rarely(name, &upstream.url("/")));
+    let sources = [one, busy, two];
+    // The clock is set by a day as soon as the sources have been polled.
+    let fake = FakeClock::new(Clock::system().now());
+    let (sender, steps) = crossbeam_channel::unbounded();
+    let changes = Box::new(move |change| {
+        if let Change::ClockStepped(by) = change {
+            let _ = sender.send(by);
+        }
+    });
+    let service = ServiceInfo { name: "test", version: "0", started_at: fake.clock().now().wall };
+    let started_at = service.started_at;
+    let infos = sources.iter().map(SourceInfo::from).collect();
+    let (_board, reader, reporter) =
+        Board::start_by(fake.clock(), infos, Vec::new(), service, changes).unwrap();
+    let pollers = start(&sources, &reporter);
+    let polls = |at: usize| pollers.handles().stats()[at].durations().count;
+    until(&reader, |_| (0..3).all(|source| polls(source) == 1));
+    let day = jiff::SignedDuration::from_hours(24);
+    fake.set(day);
+    assert_eq!(steps.recv_timeout(Duration::from_secs(60)), Ok(day));
+    pollers.handles().repoll_all();
+    let snapshot = until(&reader, |_| polls(0) == 2 && polls(2) == 2);
+    assert_eq!(polls(1), 1, "the upstream asked us to wait");
+    assert_eq!(snapshot.service.started_at, started_at + day);
 }
 
 #[test]
