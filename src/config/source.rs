@@ -119,6 +119,8 @@ fn read(
     let name: Arc<str> = name?.into();
     let title = title.map_or_else(|| Arc::clone(&name), Arc::from);
     let kind = kind?;
+    let of_kind = kind.warnings().into_iter();
+    warnings.extend(of_kind.map(|warning| format!("[[source]] \"{name}\": {warning}")));
     let system = match &kind {
         // The configuration names the unit of each value.
         Kind::Json(_) => system,

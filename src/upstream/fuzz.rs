@@ -50,6 +50,19 @@ min = 0
 max = 100
 [source.values.state]
 pointer = "/pump/state"
+[source.values.running]
+pointer = ["/pump/on", "/pump/state"]
+map = { on = 1, off = 0 }
+[source.values.probe]
+pointer = "/val"
+list = "/list"
+where = { id = "0x03" }
+unit = "degC"
+observed_at = { pointer = "/time", format = "local", timezone = "Europe/Vienna" }
+[source.values.age]
+pointer = "/a"
+type = "bool"
+observed_at = { pointer = "/ago", format = "age" }
 "#;
 
 fn kind(name: &str) -> Kind {
@@ -165,6 +178,15 @@ fn json_body_is_a_reading_or_an_error() {
         "65535",
         "\"pump\":",
         "{\"state\":\"\u{202e}\u{9b}\\u001b\"}",
+        "NaN",
+        "\"list\":",
+        "{\"id\":\"0x03\",\"val\":\"21,5 °C\"}",
+        "\"5' 3\\\"\"",
+        "\"1,185 gal\"",
+        "\"time\":\"2026-10-25T02:30:00\"",
+        "\"ago\":\"5 minutes ago\"",
+        "\"a\":true",
+        "\"on\":",
     ];
     fuzz_kind("json", &dictionary);
 }

@@ -62,6 +62,14 @@ impl Kind {
         self.url().secrets().chain(of_kind).collect()
     }
 
+    /// Returns settings that are valid but probably unintended, as texts for people.
+    pub(super) fn warnings(&self) -> Vec<String> {
+        match self {
+            Kind::Json(kind) => kind.warnings(),
+            _ => Vec::new(),
+        }
+    }
+
     /// Returns the aggregations over time that its keys configure, by field.
     pub fn over_time(&self) -> Vec<(Arc<str>, OverTime)> {
         let Kind::Json(kind) = self else { return Vec::new() };

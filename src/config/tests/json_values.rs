@@ -175,7 +175,6 @@ fn faulty_key_of_a_value_is_reported_with_a_remedy() {
             "pointer = \"\"\nscale = 2\nmap = { a = 1 }",
             "7:1: \"scale\" has no effect: \"map\" gives the value itself",
         ),
-        ("pointer = \"\"\nmin = 2\nmax = 1", "7:7: \"min\" is greater than \"max\""),
         (
             "pointer = \"\"\nfilter = \"median 4\"",
             "7:11: \"filter\": \"median 4\" must be \"median 3\" to \"median 99\"",
@@ -222,10 +221,6 @@ fn faulty_time_is_reported_with_a_remedy() {
             "\"timezone\": \"CET1\" is not a time zone such as",
         ),
         (
-            "pointer = \"/t\", format = \"unix\", timezone = \"Europe/Vienna\"",
-            "\"timezone\" has no effect: unix states the zone",
-        ),
-        (
             "pointer = \"/t\", format = \"%m-%d %H:%M\", timezone = \"Europe/Vienna\"",
             "states no point in time: it needs a year",
         ),
@@ -262,6 +257,28 @@ fn faulty_time_is_reported_with_a_remedy() {
         let text =
             format!("pointer = \"\"\nobserved_at = {{ pointer = \"/t\", format = \"{format}\" }}");
         assert!(read(&file(&text)).is_ok(), "{format} states its zone");
+    }
+}
+
+#[test]
+fn setting_without_effect_is_warned_of() {
+    for (lines, warning) in [
+        ("min = 2\nmax = 1", Some("\"min\" of [source.values.a] is greater than its \"max\"")),
+        ("min = 1\nmax = 1", None),
+        (
+            "observed_at = { pointer = \"/t\", format = \"unix\", timezone = \"Europe/Vienna\" }",
+            Some("\"timezone\" of an \"observed_at\" has no effect: the format unix needs none"),
+        ),
+        (
+            "observed_at = { pointer = \"/t\", format = \"rfc3339\", timezone = \"Europe/Vienna\" }",
+            None,
+        ),
+    ] {
+        let warnings = read(&file(&format!("pointer = \"/a\"\n{lines}"))).unwrap().warnings;
+        let about_value = warnings.iter().find(|warning| warning.starts_with("[[source]] \"w\": "));
+        assert_eq!(about_value.is_some(), warning.is_some(), "{lines}: {warnings:?}");
+        let has = |warning: &str| about_value.is_some_and(|found| found.contains(warning));
+        assert!(warning.is_none_or(has), "{lines}: {warnings:?}");
     }
 }
 

@@ -52,6 +52,29 @@ impl Json {
             || self.observed_at.is_none()
                 && self.values.iter().all(|value| is_absolute(&value.observed_at))
     }
+
+    /// Returns settings that are valid but probably unintended.
+    pub(super) fn warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        for JsonValue { name, calibration: Calibration { min, max, .. }, .. } in &self.values {
+            if let (Some(min), Some(max)) = (min, max)
+                && min > max
+            {
+                warnings.push(format!(
+                    "\"min\" of [source.values.{name}] is greater than its \"max\", so it is always \
+                     null"
+                ));
+            }
+        }
+        let times = self.values.iter().map(|value| &value.observed_at).chain([&self.observed_at]);
+        for time in times.flatten().filter(|time| time.has_idle_zone()) {
+            let format = &time.format;
+            warnings.push(format!(
+                "\"timezone\" of an \"observed_at\" has no effect: the format {format} needs none"
+            ));
+        }
+        warnings
+    }
 }
 
 pub(super) fn read(section: &mut Section<'_, '_>) -> Option<Json> {

@@ -63,6 +63,14 @@ impl JsonTime {
         }
     }
 
+    /// Returns true if `timezone` is configured and has no effect.
+    pub(super) const fn has_idle_zone(&self) -> bool {
+        use NamedFormat::{Local, Rfc3339};
+        let may_need_zone =
+            matches!(self.format, TimeFormat::Named(Local | Rfc3339) | TimeFormat::Pattern(_));
+        self.timezone.is_some() && !may_need_zone
+    }
+
     /// Returns true if the upstream states a point in time, and not an age.
     pub const fn is_absolute(&self) -> bool {
         !matches!(self.format, TimeFormat::Named(NamedFormat::Age | NamedFormat::AgeSeconds))
@@ -88,12 +96,6 @@ pub(super) fn time_of(mut section: Section<'_, '_>) -> Option<JsonTime> {
     let timezone = section.clock_zone("the sensor's clock");
     let format_at = format.as_ref().map(|at| at.span);
     let format = format.and_then(|format| format_of(&section, format));
-    if let (Some(format), Some(span)) = (&format, zone_at)
-        && format.states_zone
-    {
-        let format = &format.format;
-        section.report(span, format_args!("\"timezone\" has no effect: {format} states the zone"));
-    }
     if let (Some(format), None, Some(span)) = (&format, zone_at, format_at)
         && format.needs_zone
     {
@@ -115,13 +117,10 @@ pub(super) fn time_of(mut section: Section<'_, '_>) -> Option<JsonTime> {
     Some(JsonTime { place: place?, format: format?.format, timezone })
 }
 
-/// A format, and its relation to `timezone`.
+/// A format, and whether a time of it never states its zone.
 struct CheckedFormat {
     format: TimeFormat,
-    /// True if a time of this format never has a zone.
     needs_zone: bool,
-    /// True if a time of this format always has a zone, or needs none.
-    states_zone: bool,
 }
 
 fn format_of(
@@ -130,11 +129,9 @@ fn format_of(
 ) -> Option<CheckedFormat> {
     if value.contains('%') {
         return match pattern_states_zone(&value) {
-            Ok(states_zone) => Some(CheckedFormat {
-                format: TimeFormat::Pattern(value),
-                needs_zone: !states_zone,
-                states_zone,
-            }),
+            Ok(states_zone) => {
+                Some(CheckedFormat { format: TimeFormat::Pattern(value), needs_zone: !states_zone })
+            }
             Err(reason) => {
                 section.report(span, format_args!("\"format\": \"{value}\" {reason}"));
                 None
@@ -155,7 +152,6 @@ fn format_of(
     Some(CheckedFormat {
         format: TimeFormat::Named(named),
         needs_zone: named == NamedFormat::Local,
-        states_zone: !matches!(named, NamedFormat::Local | NamedFormat::Rfc3339),
     })
 }
 

@@ -158,11 +158,6 @@ fn calibration(section: &mut Section<'_, '_>) -> Calibration {
     let offset = number("offset").map_or(0.0, |at| at.value);
     let invert_from = number("invert_from").map(|at| at.value);
     let (min, max) = (number("min"), number("max"));
-    if let (Some(min), Some(max)) = (&min, &max)
-        && min.value > max.value
-    {
-        section.report(min.span, "\"min\" is greater than \"max\"");
-    }
     let (min, max) = (min.map(|at| at.value), max.map(|at| at.value));
     Calibration { scale, offset, invert_from, min, max }
 }
