@@ -115,6 +115,29 @@ fn planted_secrets_appear_in_no_output() {
         [source.values.long]
         pointer = "/long"
         [[source]]
+        name = "posted"
+        kind = "json"
+        url = "http://{echo}/json"
+        method = "GET"
+        body = '{{"days":1,"password":"s3cretBody"}}'
+        query = {{ days = 1, code = "s3cret Code" }}
+        digest = {{ username = "me", password = "s3cretDigest" }}
+        [source.values.line]
+        pointer = "/line"
+        [[source]]
+        name = "proxied"
+        kind = "json"
+        url = "http://{echo}/json"
+        proxy = "http://me:s3cretProxy@{echo}"
+        [source.values.line]
+        pointer = "/line"
+        [[source]]
+        name = "base"
+        kind = "open-meteo"
+        url = "http://{echo}/refuse?apikey=s3cretBase"
+        latitude = 1
+        longitude = 2
+        [[source]]
         name = "bearer"
         kind = "json"
         url = "http://{echo}/json"
@@ -127,19 +150,21 @@ fn planted_secrets_appear_in_no_output() {
     let shell = "export RUST_LOG=debug S3CRET_PASSWORD=s3cretPassword";
     let server = Server::start_after(shell, &Config::https().append(&sources));
     let failed = |status: &serde_json::Value| {
-        ["share", "device", "station", "query", "login"]
+        ["share", "device", "station", "query", "login", "base", "proxied"]
             .iter()
             .all(|name| status["sources"][name]["error"].is_object())
     };
     server.eventually_status("every source has failed", failed);
     let shown = |status: &serde_json::Value| {
         ["shown", "bearer"].iter().all(|name| status["sources"][name]["values"]["sent"].is_object())
+            && status["sources"]["posted"]["values"]["line"].is_object()
     };
     let status = server.eventually_status("what is echoed as JSON is shown", shown);
     // The secret is replaced, and the rest is present.
     for (source, field, expected) in [
         ("shown", "line", "GET /json?days=1&key=[secret] HTTP/1.1"),
         ("shown", "sent", "Basic [secret]"),
+        ("posted", "line", "GET /json?days=1&code=[secret] HTTP/1.1"),
         ("shown", "key", "[secret]"),
         ("bearer", "sent", "Bearer [secret]"),
     ] {
@@ -153,7 +178,7 @@ fn planted_secrets_appear_in_no_output() {
     eventually("the failures are among the events", || {
         let events = json(&server.get("/api/v1/events"));
         let began = |event: &&serde_json::Value| event["kind"] == "error_began";
-        events["events"].as_array().is_some_and(|all| all.iter().filter(began).count() == 5)
+        events["events"].as_array().is_some_and(|all| all.iter().filter(began).count() == 7)
     });
 
     let mut output = server.log().join("\n");
@@ -163,6 +188,9 @@ fn planted_secrets_appear_in_no_output() {
         "/source/station",
         "/source/shown",
         "/source/login",
+        "/source/posted",
+        "/source/proxied",
+        "/source/base",
         "/api/v1/status",
         "/api/v1/sources",
         "/api/v1/sources/login",
@@ -196,6 +224,8 @@ fn planted_secrets_appear_in_no_output() {
     let basic = BASE64_STANDARD.encode("me:s3cretPassword");
     let inside = BASE64_STANDARD.encode("s3cret");
     assert!(basic.contains(&inside), "the encoded secret is aligned to three bytes");
+    let proxied = BASE64_STANDARD.encode("me:s3cretProxy");
+    assert!(proxied.contains(&inside));
     for secret in ["s3cret", &inside.to_ascii_lowercase()] {
         if let Some(at) = lower.find(secret) {
             let start = (0..=at.saturating_sub(200)).rev().find(|at| output.is_char_boundary(*at));
