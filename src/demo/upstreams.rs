@@ -11,8 +11,8 @@ use tiny_http::{Header, Response, Server};
 
 use super::model::{self, SensorValues, TANK_CAPACITY, TANK_HEIGHT};
 use crate::config::{
-    BodyFormat, DesiredUnits, Json, JsonRequest, JsonTime, JsonValue, Kind, NamedFormat, OpenMeteo,
-    PtLevel, Source, TrendSettings,
+    BodyFormat, DesiredUnits, Json, JsonTime, JsonValue, Kind, NamedFormat, OpenMeteo, PtLevel,
+    Source, TrendSettings,
 };
 use crate::threads::OwnedThread;
 use crate::units::{System, Unit};
@@ -78,7 +78,7 @@ impl Upstreams {
         };
         let pump = Json {
             url: url("/pump.json"),
-            request: JsonRequest::default(),
+            request: Box::default(),
             format: BodyFormat::default(),
             values: vec![
                 JsonValue::new("state", "/pump/state", None),

@@ -121,11 +121,11 @@ mod tests {
     fn json(credentials: Option<Credentials>) -> Kind {
         Kind::Json(Box::new(Json {
             url: "http://h/".parse().unwrap(),
-            request: JsonRequest {
+            request: Box::new(JsonRequest {
                 headers: vec![(ACCEPT, Secret::new("text/json".to_owned()))],
                 credentials,
                 ..JsonRequest::default()
-            },
+            }),
             format: BodyFormat::Json,
             values: Vec::new(),
             observed_at: None,

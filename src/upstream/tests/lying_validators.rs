@@ -8,8 +8,11 @@ use super::polling::{board, start, until};
 use crate::board::{Datum, Snapshot};
 use crate::config::{self, Source};
 
+/// Returns a body with this value and time.
+type Body = fn(u32, i64) -> String;
+
 /// Sources of every kind that is polled conditionally, and the body with a value and its time.
-const KINDS: [(&str, fn(u32, i64) -> String); 3] = [
+const KINDS: [(&str, Body); 3] = [
     ("kind = \"open-meteo\"\nlatitude = 46.5\nlongitude = 6.6\nunits = \"metric\"", |value, at| {
         format!(
             r#"{{"current_units":{{"time":"unixtime","relative_humidity_2m":"%"}},
@@ -39,7 +42,7 @@ fn source(keys: &str, upstream: &Upstream) -> Source {
 }
 
 /// Returns an upstream with a new value in each whole response, that answers 304 to every condition.
-fn lying(validator: &'static str, ahead: i64, body: fn(u32, i64) -> String) -> Upstream {
+fn lying(validator: &'static str, ahead: i64, body: Body) -> Upstream {
     let mut value = 50;
     Upstream::new(move |mut stream| {
         let is_conditional = head(&mut stream).to_ascii_lowercase().contains("\r\nif-");

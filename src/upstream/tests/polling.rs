@@ -11,8 +11,8 @@ use crate::board::{
     Board, BoardReader, Change, ErrorKind, Reporter, ServiceInfo, Snapshot, SourceInfo, State,
 };
 use crate::config::{
-    BodyFormat, DesiredUnits, Json, JsonRequest, JsonTime, JsonValue, Kind, Method, NamedFormat,
-    RateLimit, Secret, Source,
+    BodyFormat, DesiredUnits, Json, JsonTime, JsonValue, Kind, Method, NamedFormat, RateLimit,
+    Secret, Source,
 };
 use crate::kernel::clock::Clock;
 use crate::kernel::clock::tests::FakeClock;
@@ -36,7 +36,7 @@ fn source(name: &str, url: String) -> Source {
         stale_after: Duration::from_secs(3600),
         kind: Kind::Json(Box::new(Json {
             url: url.parse().unwrap(),
-            request: JsonRequest::default(),
+            request: Box::default(),
             format: BodyFormat::default(),
             values: vec![level],
             observed_at: Some(observed_at),

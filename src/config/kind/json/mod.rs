@@ -29,7 +29,7 @@ pub struct Json {
     /// The endpoint.
     pub url: SourceUrl,
     /// What is sent to the endpoint.
-    pub request: JsonRequest,
+    pub request: Box<JsonRequest>,
     /// Format of the response.
     pub format: BodyFormat,
     /// `[source.values.NAME]`, in the order of the file.
@@ -79,7 +79,7 @@ impl Json {
 
 pub(super) fn read(section: &mut Section<'_, '_>) -> Option<Json> {
     let url = section.url();
-    let request = request::read(section, url.as_ref());
+    let request = Box::new(request::read(section, url.as_ref()));
     let format = section.choice("format").map_or_else(BodyFormat::default, |at| at.value);
     let values = section.section("values", "[source.values]".to_owned());
     let values = section.require("values", values).map(values::values_of);

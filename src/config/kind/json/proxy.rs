@@ -208,7 +208,8 @@ mod tests {
     #[test]
     fn environment_names_the_proxy_by_scheme_and_host() {
         const URL: &str = "https://api.tank.test/level";
-        let cases: [(&str, &[(&str, &str)], Option<&str>); 20] = [
+        type Variables = &'static [(&'static str, &'static str)];
+        let cases: [(&str, Variables, Option<&str>); 20] = [
             (URL, &[], None),
             (URL, &[("https_proxy", "http://a:1")], Some("http://a:1")),
             (URL, &[("HTTPS_PROXY", "a:1"), ("ALL_PROXY", "b:2")], Some("http://a:1")),

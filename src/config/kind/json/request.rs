@@ -64,7 +64,7 @@ impl JsonRequest {
             secrets.extend(value.last_word());
             secrets.push(value.clone());
         }
-        secrets.extend(self.body.iter().flat_map(|body| body_secrets(body)));
+        secrets.extend(self.body.iter().flat_map(body_secrets));
         secrets.extend(self.query.secrets());
         secrets.extend(self.credentials.iter().flat_map(Credentials::secrets));
         secrets.extend(self.proxy.secrets());
