@@ -10,11 +10,12 @@ use jiff::{SignedDuration, Timestamp};
 use pumphouse_web::board::{Change, Finite, Sample};
 use pumphouse_web::history::import;
 use pumphouse_web::units::Unit;
+use serde_json::json;
 
 use crate::access::with_anna;
 use crate::demo::Demo;
 use crate::harness::eventually;
-use crate::server::Server;
+use crate::server::{BINARY, Server};
 use crate::webdriver::Browser;
 
 /// A page in one state, visited.
@@ -61,6 +62,7 @@ pub const ALL: &[(&str, Visit)] = &[
     }),
     ("history", recorded),
     ("lone-point", lone_point),
+    ("history-problem", history_problem),
     ("stale", |browser| {
         values(
             browser,
@@ -336,12 +338,34 @@ fn notes(browser: &Browser) -> Scene {
         "windSpeed":{{"unitCode":"wmoUnit:km_h-1","value":7.5,"qualityControl":"Q"}},
         "relativeHumidity":{{"unitCode":"wmoUnit:percent","value":35,"qualityControl":"V"}}}}}}"#
     ));
+    let aged = Upstream::answering(&format!(
+        r#"{{"well":{{"v":7.25,"t":{}}},"pump":{{"v":"running","t":{}}}}}"#,
+        seconds_ago(40 * 86_400),
+        seconds_ago(10)
+    ));
+    let old = |name: &str, unit: &str| {
+        let time = json!({"pointer": format!("/{name}/t"), "format": "unix"});
+        let value = json!({"pointer": format!("/{name}/v"), "observed_at": time});
+        let mut value = value.as_object().unwrap().clone();
+        if !unit.is_empty() {
+            value.insert("unit".into(), unit.into());
+        }
+        serde_json::Value::from(value)
+    };
+    let gauges = Source::json("gauges", &aged.url())
+        .set("values.well_depth", old("well", "ft"))
+        .set("values.pump", old("pump", ""));
     let tank = Source::new("ptlevel", "tank", &format!("{}s", page.url()))
         .set("height", 58)
         .set("capacity", 1400);
     let weather = Source::new("nws", "weather", &station.url()).set("station", "KFLL");
-    let config = Config::https().source(tank).source(weather);
-    served(browser, vec![Box::new(page), Box::new(station)], config, "doubted")
+    let config = Config::https().source(tank).source(weather).source(gauges);
+    served(
+        browser,
+        vec![Box::new(page), Box::new(station), Box::new(aged)],
+        config,
+        "Stale, observed",
+    )
 }
 
 /// Visits the page of sources with a day of history.
@@ -380,6 +404,25 @@ fn with_samples(browser: &Browser, samples: Vec<Sample>) -> Scene {
         browser.run("return document.querySelectorAll('svg.chart').length") != 0
     });
     scene
+}
+
+/// Visits a page whose server has a full disk.
+fn history_problem(browser: &Browser) -> Scene {
+    let (config, mut running) = configured(&["tank", "pump"]);
+    let shell = format!(
+        "mkdir disk && exec unshare --mount sh -c \
+         'mount -t tmpfs -o size=512k tmpfs disk && exec {BINARY} serve' #"
+    );
+    let config = config.set("history.path", "disk/pumphouse.db");
+    let server = Server::start_after(&shell, &config);
+    visit(browser, &server, "Observed");
+    let ballast = format!("/proc/{}/cwd/disk/ballast", server.process());
+    // The write fails once the disk is full.
+    let _ = std::fs::write(ballast, vec![0; 1 << 20]);
+    server.wait_for_log("the disk is full");
+    visit(browser, &server, "History is not being written");
+    running.push(Box::new(server));
+    scene(running)
 }
 
 /// Visits a page whose server then ends.
