@@ -175,8 +175,9 @@ impl RecorderThread {
         let (zone, sources) = (self.settings.zone.clone(), self.moved.clone());
         let shared = self.shared.clone();
         let open = || Writer::open(path, &zone, &sources, heartbeat_of(&shared));
-        let checked = open().and_then(|writer| {
+        let checked = open().and_then(|mut writer| {
             writer.verify()?;
+            writer.mend_days()?;
             Ok(writer)
         });
         let writer = match checked {

@@ -87,7 +87,6 @@ impl Writer {
         let mut writer = Writer { connection, calendar, series, refused, latest: None };
         writer.move_renamed(sources)?;
         writer.adopt_zone(zone)?;
-        writer.mend_days()?;
         Ok(writer)
     }
 
@@ -259,7 +258,7 @@ impl Writer {
 
     /// Recomputes the days of series that have days of another calendar. Earlier versions recorded such days,
     /// which overlap with others, when the zone had no name; and the rules of a zone may change.
-    fn mend_days(&mut self) -> Result<(), StoreError> {
+    pub(super) fn mend_days(&mut self) -> Result<(), StoreError> {
         for series in self.all_series()? {
             let mut select = self.connection.prepare_cached(
                 "SELECT at FROM day WHERE series = ?1 AND at > \
@@ -272,7 +271,7 @@ impl Writer {
             }
             drop(select);
             if is_foreign {
-                log::info!("the days of a series belong to another time zone: recomputing them");
+                log::info!("days of series {series} are of another time zone: recomputing them");
                 let transaction = self.connection.transaction()?;
                 rebuild::days(&transaction, &mut self.calendar, series)?;
                 transaction.commit()?;

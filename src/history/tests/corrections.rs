@@ -212,7 +212,9 @@ fn days_of_a_wrong_zone_are_recomputed_when_the_file_is_opened() {
         other.query_row(&sql, [], |row| row.get::<_, i64>(0)).unwrap()
     };
     assert_eq!(count("day"), 4);
-    drop(fixture.writer());
+    let (recorder, _, history) = fixture.recorder();
+    wait_until("the file is open", || history.version() > 0);
+    drop(recorder);
     assert_eq!(count("day"), 3);
     let days = numbers(&fixture, "level", Step::Seconds(DAY));
     assert_eq!(days[0], (0.0, 23.0, 276.0, 23.0, 24));
