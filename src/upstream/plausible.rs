@@ -143,8 +143,7 @@ pub(super) fn judge(
     if !limits.possible.contains(&compared) {
         return impossible("is not possible");
     }
-    let note = match limits.doubtful {
-        Some((exactly, note)) if exactly == compared => Some(note),
+    let note = match compared {
         _ if compared < *limits.usual.start() => limits.below,
         _ if compared > *limits.usual.end() => limits.above,
         _ => None,
@@ -170,9 +169,11 @@ pub(super) fn check_sent(
     // -999 is an ordinary count of tenths.
     let is_decimal = offset == 0.0 && invert_from.is_none() && [0.1, 0.01, 0.001].contains(&scale);
     let is_never_measured = NEVER_MEASURED.contains(&sent) && (sent < -999.9 || !is_decimal);
+    // More than the sensor measures: the distance to water below the bottom.
+    let is_below_zero = invert_from.is_some() && computed < 0.0;
     let is_usual = || {
         let limits = unit.and_then(|unit| Some((unit, limits::of_json(&keys.name, unit)?)));
-        limits.is_none_or(|(unit, limits)| {
+        limits.map_or(!is_below_zero, |(unit, limits)| {
             let compared = unit.convert(computed, limits.unit).unwrap_or(computed);
             limits.usual.contains(&compared)
         })

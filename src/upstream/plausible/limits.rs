@@ -19,8 +19,6 @@ pub(super) struct Limits {
     pub(super) above: Option<&'static str>,
     /// Further sentinel of the sensors of this quantity.
     pub(super) sentinel: Option<f64>,
-    /// Single number that deserves a note.
-    pub(super) doubtful: Option<(f64, &'static str)>,
 }
 
 const LESS_THAN_EMPTY: &str = "less than empty";
@@ -28,7 +26,7 @@ const MORE_THAN_FULL: &str = "more than full";
 
 impl Limits {
     fn new(unit: Unit, possible: RangeInclusive<f64>, usual: RangeInclusive<f64>) -> Limits {
-        Limits { unit, possible, usual, below: None, above: None, sentinel: None, doubtful: None }
+        Limits { unit, possible, usual, below: None, above: None, sentinel: None }
     }
 
     fn between(unit: Unit, min: f64, max: f64) -> Limits {
@@ -123,22 +121,33 @@ fn of_tank(field: &str) -> Option<Limits> {
 }
 
 /// Returns the limits of any number in this unit; `None` if any number can be true.
+///
+/// What occurs is narrower than what is possible. Only a number with the digits of a sentinel is rejected
+/// between the two: a furnace has 1200 °C, but exactly 655.35 °C is a sensor that is absent.
 fn of_unit(unit: Unit) -> Option<Limits> {
+    const ANY: RangeInclusive<f64> = -MAX_MAGNITUDE..=MAX_MAGNITUDE;
     Some(match unit.quantity() {
         Quantity::Temperature => Limits {
             // A DS18B20 that does not answer.
             sentinel: Some(-127.0),
-            doubtful: Some((85.0, "may be a DS18B20 that has not measured yet")),
             // From the absolute zero to the end of thermocouples.
-            ..Limits::new(Unit::Celsius, -273.15..=3000.0, -80.0..=1500.0)
+            ..Limits::new(Unit::Celsius, -273.15..=3000.0, -80.0..=200.0)
         },
         // A pressure may be relative to that of the air: a vacuum is above -1100 hPa.
-        Quantity::Pressure => Limits::new(Unit::Hectopascal, -1100.0..=1e7, -1100.0..=1e6),
+        // In these units it is mostly that of the air itself, in others that of a pipe.
+        Quantity::Pressure => {
+            let is_of_air =
+                matches!(unit, Unit::Hectopascal | Unit::Millibar | Unit::InchOfMercury);
+            let most = if is_of_air { 1100.0 } else { 20_000.0 };
+            Limits::new(Unit::Hectopascal, -1100.0..=1e7, -1100.0..=most)
+        }
+        // The distance to the water, the depth of a well, the height of a cloud.
+        Quantity::Length => Limits::new(Unit::Millimetre, ANY, -30_000.0..=30_000.0),
         Quantity::Speed => Limits::new(Unit::MetrePerSecond, -1000.0..=1000.0, -150.0..=150.0),
-        Quantity::Ratio => Limits::new(Unit::Percent, -1000.0..=10_000.0, -100.0..=1000.0),
+        Quantity::Ratio => Limits::new(Unit::Percent, -1000.0..=10_000.0, 0.0..=200.0),
         Quantity::Angle => Limits::new(Unit::Degree, -36_000.0..=36_000.0, -360.0..=360.0),
-        Quantity::Voltage => Limits::new(Unit::Volt, -1e6..=1e6, -2000.0..=2000.0),
-        Quantity::Current => Limits::new(Unit::Ampere, -1e6..=1e6, -2000.0..=2000.0),
+        Quantity::Voltage => Limits::new(Unit::Volt, -1e6..=1e6, -300.0..=300.0),
+        Quantity::Current => Limits::new(Unit::Ampere, -1e6..=1e6, -300.0..=300.0),
         // The sun gives 1361 W/m2 above the atmosphere; a radiometer at night is a little below 0.
         Quantity::Irradiance => Limits::between(Unit::WattPerSquareMetre, -500.0, 5000.0),
         // The sun gives 130,000 lx.
@@ -147,7 +156,16 @@ fn of_unit(unit: Unit) -> Option<Limits> {
         Quantity::Acidity => Limits::between(Unit::Ph, -2.0, 16.0),
         Quantity::SoundLevel => Limits::between(Unit::Decibel, -200.0, 300.0),
         Quantity::SignalLevel => Limits::between(Unit::DecibelMilliwatt, -200.0, 100.0),
-        Quantity::Concentration => Limits::between(Unit::PartPerMillion, -1000.0, 1e6),
+        Quantity::Concentration => Limits::new(Unit::PartPerMillion, -1000.0..=1e6, 0.0..=50_000.0),
+        // Sea water has 55,000 uS/cm.
+        Quantity::Conductivity => Limits::new(Unit::MicrosiemensPerCentimetre, ANY, 0.0..=60_000.0),
+        Quantity::Turbidity => Limits::new(Unit::NephelometricTurbidityUnit, ANY, 0.0..=5000.0),
+        Quantity::Frequency => Limits::new(Unit::Hertz, ANY, 0.0..=300.0),
+        Quantity::Rotation => Limits::new(Unit::RevolutionPerMinute, ANY, -30_000.0..=30_000.0),
+        // Particles in the air; other densities may be of anything.
+        Quantity::Density if unit == Unit::MicrogramPerCubicMetre => {
+            Limits::new(unit, ANY, 0.0..=5000.0)
+        }
         Quantity::Code => Limits::between(Unit::WmoCode, 0.0, 99.0),
         _ => return None,
     })

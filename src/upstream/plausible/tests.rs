@@ -120,12 +120,18 @@ fn number_of_a_tank_may_be_a_little_below_empty_and_above_full() {
 #[test]
 fn number_of_a_json_value_is_rejected_by_its_unit() {
     use Unit::{
-        Celsius, Degree, Fahrenheit, Hectopascal, Hour, Inch, InchOfMercury, Litre, MetrePerSecond,
-        Percent, Volt, WmoCode,
+        Ampere, Celsius, Centimetre, Degree, Fahrenheit, Hectopascal, Hertz, Hour, Inch,
+        InchOfMercury, Kilopascal, Litre, Metre, MetrePerSecond, MicrogramPerCubicMetre,
+        MicrosiemensPerCentimetre, Milliampere, MilligramPerLitre, Millimetre,
+        NephelometricTurbidityUnit, PartPerMillion, Percent, PoundPerSquareInch,
+        RevolutionPerMinute, Volt, WmoCode,
     };
     let cases = [
-        ("boiler", 85.0, Celsius, Noted("may be a DS18B20 that has not measured yet")),
-        ("boiler", 185.0, Fahrenheit, Noted("may be a DS18B20 that has not measured yet")),
+        ("boiler", 85.0, Celsius, Kept),
+        ("boiler", 185.0, Fahrenheit, Kept),
+        ("boiler", 327.67, Celsius, Null),
+        ("boiler", 655.35, Celsius, Null),
+        ("boiler", 327.0, Celsius, Kept),
         ("boiler", 85.0625, Celsius, Kept),
         ("furnace", 1800.0, Celsius, Kept),
         ("furnace", 3276.7, Celsius, Null),
@@ -143,11 +149,38 @@ fn number_of_a_json_value_is_rejected_by_its_unit() {
         ("flow", -1.5, MetrePerSecond, Kept),
         ("wind_speed", -1.5, MetrePerSecond, Null),
         ("pressure", -0.9, InchOfMercury, Kept),
-        ("pressure", 65_535.0, Hectopascal, Kept),
+        ("pressure", 65_535.0, Hectopascal, Null),
+        ("pressure", 6553.5, Hectopascal, Null),
+        ("pressure", 655.35, InchOfMercury, Null),
+        ("pressure", 200.0, InchOfMercury, Kept),
+        ("pressure", 655.35, Kilopascal, Kept),
+        ("pressure", 65_535.0, Kilopascal, Null),
+        ("pressure", 655.35, PoundPerSquareInch, Null),
+        ("pressure", 2500.0, PoundPerSquareInch, Kept),
         ("pressure", -32_768.0, Hectopascal, Null),
         ("pressure", -1101.0, Hectopascal, Null),
         ("battery", 12.6, Volt, Kept),
         ("battery", 65_535.0, Volt, Null),
+        ("battery", 655.35, Volt, Null),
+        ("battery", 655.0, Volt, Kept),
+        ("load", 327.67, Ampere, Null),
+        ("load", 327.67, Milliampere, Kept),
+        ("soil_moisture", 655.35, Percent, Null),
+        ("soil_moisture", -9.99, Percent, Null),
+        ("growth", -12.5, Percent, Kept),
+        ("co2", 65_535.0, PartPerMillion, Null),
+        ("co2", 32_767.0, PartPerMillion, Kept),
+        ("well", 65_535.0, MicrosiemensPerCentimetre, Null),
+        ("well", 180_000.0, MicrosiemensPerCentimetre, Kept),
+        ("motor", 65_535.0, RevolutionPerMinute, Null),
+        ("motor", 90_000.0, RevolutionPerMinute, Kept),
+        ("mains", 655.35, Hertz, Null),
+        ("mains", 50.02, Hertz, Kept),
+        ("dust", 6553.5, MicrogramPerCubicMetre, Null),
+        ("dust", 65_535.0, MicrogramPerCubicMetre, Null),
+        ("dust", 655.35, MicrogramPerCubicMetre, Kept),
+        ("dust", 65_535.0, MilligramPerLitre, Kept),
+        ("turbidity", 65_535.0, NephelometricTurbidityUnit, Null),
         ("valve", 6553.5, Percent, Null),
         ("code", 100.0, WmoCode, Null),
         ("rain", 12_000.0, Inch, Kept),
@@ -159,6 +192,13 @@ fn number_of_a_json_value_is_rejected_by_its_unit() {
         ("meter", -999.0, Litre, Null),
         ("meter", -998.0, Litre, Kept),
         ("level", 84.0, Inch, Kept),
+        ("level", 65_535.0, Millimetre, Null),
+        ("level", -6353.5, Centimetre, Kept),
+        ("distance", 65_535.0, Millimetre, Null),
+        ("distance", 32_767.0, Millimetre, Null),
+        ("distance", 655.35, Metre, Null),
+        ("distance", 12_000.0, Metre, Kept),
+        ("rain", 65_535.0, Millimetre, Kept),
     ];
     check_all(&json(""), &cases);
     let number = |number| judge(Fields::of(&json("")), "x", number, None);
@@ -215,26 +255,32 @@ fn note_shows_the_number_with_its_unit() {
 
 #[test]
 fn sentinel_is_recognised_before_it_is_scaled() {
-    for (calibration, unit, sent, is_null) in [
-        ("scale = 0.5\n", "L", -9999.0, true),
-        ("scale = 0.5\n", "L", -999.0, true),
-        ("scale = 0.01\n", "degC", -999.0, false),
-        ("scale = 0.01\n", "degC", -9999.0, true),
-        ("scale = 0.1\ninvert_from = 200\n", "cm", -999.0, true),
+    for (name, calibration, unit, sent, is_null) in [
+        ("x", "scale = 0.5\n", "L", -9999.0, true),
+        ("x", "scale = 0.5\n", "L", -999.0, true),
+        ("x", "scale = 0.01\n", "degC", -999.0, false),
+        ("x", "scale = 0.01\n", "degC", -9999.0, true),
+        ("x", "scale = 0.1\ninvert_from = 200\n", "cm", -999.0, true),
         // An ultrasonic sensor without an echo, in millimetres.
-        ("scale = 0.1\ninvert_from = 200\n", "cm", 65_535.0, true),
-        ("invert_from = 200\n", "cm", 150.0, false),
-        ("scale = 0.01\n", "V", 65_535.0, false),
-        ("offset = 1\n", "L", 65_535.0, false),
-        ("offset = 1\nmax = 70000\nmin = -20000\n", "L", -9999.0, false),
+        ("depth", "scale = 0.1\ninvert_from = 200\n", "cm", 65_535.0, true),
+        ("level", "scale = 0.1\ninvert_from = 200\n", "cm", 65_535.0, true),
+        ("x", "scale = 0.1\ninvert_from = 200\n", "cm", 65_535.0, true),
+        // Without limits, a negative result shows that the sensor cannot measure so much.
+        ("x", "invert_from = 9000\n", "L", 65_535.0, true),
+        ("x", "invert_from = 90000\n", "L", 65_535.0, false),
+        ("x", "invert_from = 9000\n", "L", 9001.0, false),
+        ("x", "invert_from = 200\n", "cm", 150.0, false),
+        ("x", "scale = 0.001\n", "V", 65_535.0, false),
+        ("x", "offset = 1\n", "L", 65_535.0, false),
+        ("x", "offset = 1\nmax = 70000\nmin = -20000\n", "L", -9999.0, false),
     ] {
         let kind = json(&format!("unit = \"{unit}\"\n{calibration}"));
         let Kind::Json(keys) = &kind else { unreachable!() };
         let Calibration { scale, offset, invert_from, .. } = keys.values[0].calibration;
         let scaled = sent * scale + offset;
         let computed = invert_from.map_or(scaled, |from| from - scaled);
-        let keys = JsonValue { name: "depth".into(), ..keys.values[0].clone() };
+        let keys = JsonValue { name: name.into(), ..keys.values[0].clone() };
         let checked = check_sent(&keys, sent, computed, keys.unit);
-        assert_eq!(checked.is_err(), is_null, "{calibration} {sent}: {checked:?}");
+        assert_eq!(checked.is_err(), is_null, "{name} {calibration} {sent}: {checked:?}");
     }
 }
