@@ -10,7 +10,7 @@ use crate::config::{Config, Source};
 use crate::server::user_agent;
 use crate::text::escape_line;
 use crate::timestamp::Rfc3339;
-use crate::upstream::poll_once::{SinglePoll, poll_all};
+use crate::upstream::poll_once::{RawFields, RawResponse, SinglePoll, poll_all};
 
 /// Polls every source, and passes a description of each poll to `print` as soon as the poll has ended.
 /// Returns true if all polls succeeded.
@@ -34,7 +34,8 @@ fn write_poll(text: &mut String, source: &Source, polled: &SinglePoll) -> fmt::R
     let kind = &source.kind;
     let seconds = polled.duration.as_secs_f64();
     writeln!(text, "\npolled {}: {} at {}", source.name, kind.as_str(), kind.url())?;
-    if let Some((bytes, fields)) = &polled.response {
+    if let Some(RawResponse { bytes, fields }) = &polled.response {
+        let RawFields { first: fields, more } = fields;
         writeln!(text, "  {bytes} bytes in {seconds:.1} s, with these fields:")?;
         let width = fields.iter().map(|(place, _)| place.chars().count()).max().unwrap_or(0);
         for (place, raw) in fields {
@@ -44,6 +45,9 @@ fn write_poll(text: &mut String, source: &Source, polled: &SinglePoll) -> fmt::R
                 place = escape_line(place),
                 raw = escape_line(raw)
             )?;
+        }
+        if *more > 0 {
+            writeln!(text, "    … and {more} more")?;
         }
     }
     match &polled.reading {

@@ -12,7 +12,10 @@ pub(super) fn to_utf8(mut body: Vec<u8>, content_type: Option<&HeaderValue>) -> 
     let mark = Encoding::for_bom(&body);
     let (encoding, start) = mark.unwrap_or_else(|| {
         let declared = content_type.and_then(|value| declared(value.as_bytes()));
-        (declared.unwrap_or_else(|| undeclared(&body)), 0)
+        // Devices declare UTF-8 and send the degree sign of ISO 8859-1.
+        let is_true =
+            |encoding: &&Encoding| *encoding != UTF_8 || std::str::from_utf8(&body).is_ok();
+        (declared.filter(is_true).unwrap_or_else(|| undeclared(&body)), 0)
     });
     if encoding == UTF_8 && std::str::from_utf8(&body[start..]).is_ok() {
         body.drain(..start);
@@ -89,10 +92,13 @@ mod tests {
     }
 
     #[test]
-    fn invalid_bytes_cost_one_character() {
+    fn text_that_is_not_utf8_as_declared_is_read_like_an_undeclared_one() {
         let header = HeaderValue::from_static("application/json; charset=utf-8");
         let converted = to_utf8(b"{\"t\":\"21.5 \xb0C\"}".to_vec(), Some(&header));
-        assert_eq!(String::from_utf8(converted).unwrap(), "{\"t\":\"21.5 \u{fffd}C\"}");
+        assert_eq!(String::from_utf8(converted).unwrap(), "{\"t\":\"21.5 \u{b0}C\"}");
+        let header = HeaderValue::from_static("application/json; charset=utf-16le");
+        let converted = to_utf8(b"\x00\xd8a\x00".to_vec(), Some(&header));
+        assert_eq!(String::from_utf8(converted).unwrap(), "\u{fffd}a", "a surrogate alone");
         assert_eq!(to_utf8(Vec::new(), None), b"");
         assert_eq!(to_utf8(b"\0".to_vec(), None), b"\0");
     }

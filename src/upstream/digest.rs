@@ -13,6 +13,7 @@ use md5::{Digest as _, Md5};
 use ureq::http::header::{HeaderMap, WWW_AUTHENTICATE};
 use ureq::http::{HeaderValue, Uri};
 
+use super::decode::short_text;
 use crate::config::Login;
 
 /// Random bytes of a client nonce.
@@ -33,6 +34,14 @@ pub(super) enum DigestError {
     /// The system returned no random numbers.
     #[error("the system returned no random numbers")]
     NoRandomness,
+}
+
+impl DigestError {
+    /// Returns the error for a parameter of a challenge, which may be as long as a response's head.
+    fn unsupported(parameter: &str, value: &str) -> DigestError {
+        let value = short_text(value).unwrap_or_default();
+        DigestError::Unsupported(format!("{parameter} {value}"))
+    }
 }
 
 /// Hash functions, the weakest first.
@@ -106,14 +115,14 @@ impl Challenge {
             "MD5" => Hash::Md5,
             "SHA-256" => Hash::Sha256,
             "SHA-512-256" => Hash::Sha512Of256,
-            _ => return Err(DigestError::Unsupported(format!("algorithm {named}"))),
+            _ => return Err(DigestError::unsupported("algorithm", &named)),
         };
         let qop = parameter("qop");
         let offers_auth = |qop: &String| {
             qop.split(',').any(|offered| offered.trim().eq_ignore_ascii_case("auth"))
         };
         if let Some(qop) = qop.as_ref().filter(|qop| !offers_auth(qop)) {
-            return Err(DigestError::Unsupported(format!("qop {qop}")));
+            return Err(DigestError::unsupported("qop", qop));
         }
         Ok(Challenge {
             realm: parameter("realm").ok_or(DigestError::Incomplete("realm"))?,
@@ -342,6 +351,8 @@ mod tests {
         ] {
             assert_eq!(challenge(&[field]).unwrap_err(), error);
         }
+        let long = format!("Digest realm=\"r\", nonce=\"n\", algorithm={}", "x".repeat(30_000));
+        assert!(challenge(&[&long]).unwrap_err().to_string().len() < 300);
     }
 
     #[test]

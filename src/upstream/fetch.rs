@@ -10,8 +10,7 @@
 //! | threads | one for each source, for lookups ([`ThreadedResolver`]) |
 //!
 //! Proxies in the environment are ignored unless the source says `proxy = "env"`: a poll goes to the configured
-//! host. Connections are not reused,
-//! since the next poll is minutes away.
+//! host. Connections are not reused, since the next poll is minutes away.
 
 use std::cell::RefCell;
 use std::time::{Duration, Instant, SystemTime};

@@ -5,7 +5,8 @@
 //! Every quantity is an object with a `value`, which is null if the station did not measure it, a
 //! `unitCode` such as `wmoUnit:degC`, and a `qualityControl` letter: a value that quality control rejected
 //! becomes null. Both may carry the prefix of their vocabulary (`qc:X`). The latest observation may be days
-//! old; `timestamp` is its time. Errors are problem+json with a `detail`. The service requires a User-Agent, and supports conditional requests.
+//! old; `timestamp` is its time. Errors are problem+json with a `detail`. The service requires a User-Agent, and
+//! supports conditional requests.
 //!
 //! `pressure` is `barometricPressure`. The reports of airports (METAR) contain no pressure at the station but
 //! the altimeter setting (`A3007`), which is reduced to sea level, and the service sends that one here: it differs

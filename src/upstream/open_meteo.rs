@@ -9,8 +9,8 @@
 //! the one at the elevation of the place, `station_pressure`.
 //!
 //! `current.time` is the time of the values, in seconds since 1970 (`timeformat=unixtime`). `precipitation` is
-//! the amount of the `current.interval` seconds before it, a quarter of an hour. Any value may be null. Errors are status 400 with
-//! `{"error":true,"reason":"…"}`.
+//! the amount of the `current.interval` seconds before it, a quarter of an hour. Any value may be null. Errors
+//! are status 400 with `{"error":true,"reason":"…"}`.
 
 use std::time::Duration;
 

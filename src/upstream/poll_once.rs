@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use serde_json::Value as Json;
 
-use super::decode::{self, DecodeError};
+use super::decode;
 use super::fetch::{Fetched, Fetcher};
 use super::interpret::{DecodeFailure, interpret};
 use super::json::Settling;
@@ -25,14 +25,41 @@ const MAX_FIELDS: usize = 100;
 pub struct SinglePoll {
     /// Time from the request to the complete response or the failure.
     pub duration: Duration,
-    /// Number of bytes of the response, and its raw fields: position and text, without secrets.
-    pub response: Option<(usize, Vec<(String, String)>)>,
+    /// The response, if there was one.
+    pub response: Option<RawResponse>,
     /// Reading in the configured units, with the time of the response.
     pub reading: Result<(Reading, Timestamp), PollError>,
     /// Beginning of a response that could not be decoded.
     pub excerpt: Option<String>,
     /// Hints on the configuration that this response gives, without secrets.
     pub hints: Vec<String>,
+}
+
+/// A response before it is decoded.
+#[derive(Debug)]
+pub struct RawResponse {
+    /// Number of bytes of the body.
+    pub bytes: usize,
+    /// Its fields.
+    pub fields: RawFields,
+}
+
+/// Fields of a response as they were sent, without secrets.
+#[derive(Debug, Default)]
+pub struct RawFields {
+    /// Position and text of the first fields.
+    pub first: Vec<(String, String)>,
+    /// Number of fields behind those.
+    pub more: usize,
+}
+
+impl RawFields {
+    fn push(&mut self, place: String, text: impl FnOnce() -> String) {
+        match self.first.len() < MAX_FIELDS {
+            true => self.first.push((place, text())),
+            false => self.more += 1,
+        }
+    }
 }
 
 /// Polls each source once, one after the other, within the rate limits, and passes each result to `report`.
@@ -77,7 +104,8 @@ fn poll(source: &Source, fetcher: &Fetcher) -> SinglePoll {
             };
         }
     };
-    let response = Some((body.len(), raw_fields(&source.kind, &request.secrets, &body)));
+    let fields = raw_fields(&source.kind, &request.secrets, &body);
+    let response = Some(RawResponse { bytes: body.len(), fields });
     let (reading, excerpt) =
         match interpret(source, &request.secrets, &mut Settling::default(), &body, at) {
             Ok(reading) => (Ok((reading, at)), None),
@@ -94,31 +122,30 @@ fn hints(kind: &Kind, secrets: &Secrets, body: &[u8]) -> Vec<String> {
 }
 
 /// Returns the raw fields of a response, each with its position: a pointer in JSON, a span or script in HTML.
-fn raw_fields(kind: &Kind, secrets: &Secrets, body: &[u8]) -> Vec<(String, String)> {
-    let mut fields = match kind {
-        Kind::PtLevel(_) => ptlevel::raw_fields(body),
-        Kind::Json(keys) => fields_of(json::document(keys, body)),
-        _ => fields_of(decode::json(body)),
+fn raw_fields(kind: &Kind, secrets: &Secrets, body: &[u8]) -> RawFields {
+    let mut fields = RawFields::default();
+    let document = match kind {
+        Kind::PtLevel(_) => {
+            ptlevel::raw_fields(body)
+                .into_iter()
+                .for_each(|(place, text)| fields.push(place, || text));
+            None
+        }
+        Kind::Json(keys) => json::document(keys, body).ok(),
+        _ => decode::json(body).ok(),
     };
-    fields.truncate(MAX_FIELDS);
-    for text in fields.iter_mut().flat_map(|(place, text)| [place, text]) {
+    if let Some(document) = document {
+        flatten(&document, String::new(), &mut fields);
+    }
+    for text in fields.first.iter_mut().flat_map(|(place, text)| [place, text]) {
         *text = secrets.redact(std::mem::take(text));
     }
     fields
 }
 
-fn fields_of(document: Result<Json, DecodeError>) -> Vec<(String, String)> {
-    let mut fields = Vec::new();
-    if let Ok(document) = document {
-        flatten(&document, String::new(), &mut fields);
-    }
-    fields
-}
-
 /// Collects every number, text, boolean and null of a document with its pointer (RFC 6901).
-fn flatten(json: &Json, pointer: String, fields: &mut Vec<(String, String)>) {
+fn flatten(json: &Json, pointer: String, fields: &mut RawFields) {
     match json {
-        _ if fields.len() >= MAX_FIELDS => {}
         Json::Array(items) => {
             for (index, item) in items.iter().enumerate() {
                 flatten(item, format!("{pointer}/{index}"), fields);
@@ -130,7 +157,7 @@ fn flatten(json: &Json, pointer: String, fields: &mut Vec<(String, String)>) {
                 flatten(member, format!("{pointer}/{name}"), fields);
             }
         }
-        scalar => fields.push((pointer, scalar.to_string())),
+        scalar => fields.push(pointer, || scalar.to_string()),
     }
 }
 
@@ -142,11 +169,19 @@ mod tests {
     fn pointers_of_raw_fields_resolve_to_them() {
         let body = r#"{"a":{"b":[1,"x",null]},"x/y":true,"m~n":2.50,"e":{}}"#;
         let document: Json = serde_json::from_str(body).unwrap();
-        let mut fields = Vec::new();
+        let mut fields = RawFields::default();
         flatten(&document, String::new(), &mut fields);
-        assert_eq!(fields.len(), 5);
-        for (pointer, text) in fields {
+        assert_eq!((fields.first.len(), fields.more), (5, 0));
+        for (pointer, text) in fields.first {
             assert_eq!(document.pointer(&pointer).unwrap().to_string(), text);
         }
+    }
+
+    #[test]
+    fn fields_beyond_the_first_are_counted() {
+        let document = serde_json::json!({ "a": vec![1; 80], "b": vec!["x"; 80] });
+        let mut fields = RawFields::default();
+        flatten(&document, String::new(), &mut fields);
+        assert_eq!((fields.first.len(), fields.more), (MAX_FIELDS, 60));
     }
 }
