@@ -127,7 +127,7 @@ impl Held {
         let fetched_at = self.fetch(fetched_at);
         let Reading { observed, values } = reading;
         let is_equal = has_equal_data(&self.values, &values);
-        let is_stale = is_stale(&self.track, fetched_at, stale_after);
+        let is_stale = self.track.is_stale(fetched_at, stale_after);
         match self.track.see(observed, fetched_at, is_equal, is_stale) {
             Verdict::Older(sighting) => Outcome {
                 is_held: false,
@@ -169,7 +169,7 @@ impl Held {
                 continue;
             };
             let is_equal = own.value.datum == value.datum && own.value.unit == value.unit;
-            let is_stale = is_stale(&own.track, fetched_at, stale_after);
+            let is_stale = own.track.is_stale(fetched_at, stale_after);
             match own.track.see(observed, fetched_at, is_equal, is_stale) {
                 Verdict::Older(sighting) => {
                     let passed_over = std::mem::replace(value, own.value.clone());
@@ -285,12 +285,6 @@ pub(super) fn sample(
         period: value.period,
         ..Sample::new(source.clone(), field.clone(), dated.at, number, value.unit)
     })
-}
-
-/// Returns true if the observation is stale at `now`.
-fn is_stale(track: &Track, now: Timestamp, stale_after: Duration) -> bool {
-    let stale_at = track.sighting().observed.at.saturating_add(stale_after);
-    stale_at.is_ok_and(|stale_at| now >= stale_at)
 }
 
 /// Returns true if the values are equal, apart from their notes.

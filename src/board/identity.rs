@@ -43,7 +43,7 @@ pub(super) enum Relation {
 
 impl Sighting {
     /// Returns an observation that this process sees first in a response at `fetched_at`.
-    pub(super) fn new(stated: Observed, fetched_at: Timestamp) -> Sighting {
+    pub(crate) fn new(stated: Observed, fetched_at: Timestamp) -> Sighting {
         let at = whole_seconds(stated.at).min(fetched_at);
         let observed = Observed { at, ..stated };
         Sighting { observed, first_seen: fetched_at, is_own: true }

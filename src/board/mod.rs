@@ -54,6 +54,7 @@ pub use event::{Change, ChangeSink, DatedBy, Event, EventKind, Sample};
 pub use held::Received;
 pub use identity::Sighting;
 pub use json::{ServiceInfo, status};
+pub(crate) use order::{Track, Verdict};
 pub use publisher::{Board, BoardReader, Reporter};
 pub use reading::{Datum, FieldName, Finite, Observed, Reading, Stamp, Value};
 pub use rendered::{Rendered, RenderedBuilder, Representation};

@@ -19,6 +19,7 @@
 //! Answers that alternate never meet either rule, because the held observation ends the row.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -34,7 +35,7 @@ const MAX_AHEAD: usize = 16;
 
 /// The observation that is held, and the row of older ones since.
 #[derive(Debug, Clone)]
-pub(super) struct Track {
+pub(crate) struct Track {
     sighting: Sighting,
     row: Row,
     /// Stamps from the future that were held, oldest first.
@@ -50,7 +51,7 @@ struct Row {
 
 /// Result of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(crate) enum Verdict {
     /// The observation that is held: its values may be corrected.
     Same,
     /// A later observation, which is held now.
@@ -63,7 +64,7 @@ pub(super) enum Verdict {
 
 impl Track {
     /// Returns the track of an upstream's first observation.
-    pub(super) fn new(sighting: Sighting) -> Track {
+    pub(crate) fn new(sighting: Sighting) -> Track {
         let mut track = Track { sighting, row: Row::default(), ahead: VecDeque::new() };
         track.hold(sighting);
         track
@@ -74,9 +75,15 @@ impl Track {
         &self.sighting
     }
 
+    /// Returns true if the held observation is stale at `now`.
+    pub(crate) fn is_stale(&self, now: Timestamp, stale_after: Duration) -> bool {
+        let stale_at = self.sighting.observed.at.saturating_add(stale_after);
+        stale_at.is_ok_and(|stale_at| now >= stale_at)
+    }
+
     /// Judges an observation that a response at `fetched_at` states, and holds it unless it is passed over.
     /// `is_stale` is true if the held observation is.
-    pub(super) fn see(
+    pub(crate) fn see(
         &mut self,
         stated: Observed,
         fetched_at: Timestamp,

@@ -240,8 +240,7 @@ impl<'reader, 'text> Section<'reader, 'text> {
         let span = value.span;
         let value = match into_inner(value) {
             ValueInner::String(text) => Scalar::Text(self.reader.expand(span, &text)?),
-            // Exact: configured quantities are far below 2^53.
-            ValueInner::Integer(number) => Scalar::Number(number as f64),
+            ValueInner::Integer(number) => Scalar::Integer(number),
             ValueInner::Float(number) if number.is_finite() => Scalar::Number(number),
             ValueInner::Boolean(truth) => Scalar::Bool(truth),
             other => {

@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 
 use super::conversion::convert;
-use super::json::Settling;
+use super::json::{self, Received, Settling};
 use super::secrets::Secrets;
 use super::{excerpt, kind, plausible};
 use crate::board::{ErrorKind, PollError, Reading};
@@ -22,7 +22,7 @@ pub(super) struct DecodeFailure {
 /// polls.
 ///
 /// # Errors
-/// The decoder of the source's kind rejects the body.
+/// The decoder of the source's kind rejects the body, or a required value is missing or impossible.
 pub(super) fn interpret(
     source: &Source,
     secrets: &Secrets,
@@ -30,15 +30,17 @@ pub(super) fn interpret(
     body: &[u8],
     at: Timestamp,
 ) -> Result<Reading, DecodeFailure> {
-    match kind::decode(&source.kind, body, at) {
-        Ok(reading) => {
-            let plausible = plausible::check(&source.kind, reading);
-            let settled = match &source.kind {
-                Kind::Json(keys) => settling.settle(keys, plausible),
-                _ => plausible,
-            };
-            Ok(secrets.redact_reading(convert(&source.units, settled)))
-        }
+    let decoded = kind::decode(&source.kind, body, at);
+    let settled = decoded.and_then(|reading| {
+        let plausible = plausible::check(&source.kind, reading);
+        let Kind::Json(keys) = &source.kind else { return Ok(plausible) };
+        // Before a step can make a value null: it is there, and only awaits its confirmation.
+        json::check_required(keys, &plausible)?;
+        let received = Received { at, stale_after: source.stale_after };
+        Ok(settling.settle(keys, plausible, received))
+    });
+    match settled {
+        Ok(reading) => Ok(secrets.redact_reading(convert(&source.units, reading))),
         Err(error) => Err(DecodeFailure {
             error: secrets.redact_error(PollError::new(ErrorKind::Decode, error.to_string())),
             excerpt: excerpt::of(body, secrets),
@@ -50,6 +52,25 @@ pub(super) fn interpret(
 mod tests {
     use super::*;
     use crate::config;
+
+    #[test]
+    fn required_value_that_cannot_be_true_fails_the_poll() {
+        let text = "[[source]]\nname = \"s\"\nkind = \"json\"\nurl = \"http://h/\"\n\
+            [source.values.x]\npointer = \"/x\"\nunit = \"degC\"\nrequired = true\nmax_step = 1\n";
+        let source = config::parse("p".as_ref(), text, &|_| None).unwrap().sources.remove(0);
+        let mut settling = Settling::default();
+        let mut read = |body: &str| {
+            let at = Timestamp::UNIX_EPOCH;
+            interpret(&source, &Secrets::default(), &mut settling, body.as_bytes(), at)
+        };
+        let error = read(r#"{"x":-9999}"#).unwrap_err().error;
+        let message = "the required value \"x\" is missing: -9999 degC stands for no measurement";
+        assert_eq!(error.message, message);
+        assert!(read(r#"{"x":1}"#).is_ok());
+        // It is there, and shown when it is confirmed.
+        let stepped = read(r#"{"x":9}"#).unwrap();
+        assert!(stepped.values[0].1.datum.is_none());
+    }
 
     #[test]
     fn secret_that_is_longer_than_a_quotation_is_in_no_note_and_no_error() {

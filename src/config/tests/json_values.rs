@@ -190,6 +190,20 @@ fn faulty_key_of_a_value_is_reported_with_a_remedy() {
             "7:14: \"over_time\": \"avg\" is none of mean, circular, sum, increase, max, last",
         ),
         (
+            "pointer = \"\"\nunit = \"hPa\"\nover_time = \"circular\"",
+            "8:1: \"over_time\": circular is for directions in deg, not for hPa",
+        ),
+        (
+            "pointer = \"\"\nunit_label = \"bales\"\nover_time = \"circular\"",
+            "8:1: \"over_time\": circular is for directions in deg, not for bales",
+        ),
+        (
+            "pointer = \"\"\nunit = \"degC\"\nover_time = \"sum\"",
+            "8:1: \"over_time\": sum is for amounts that add up, not for degC",
+        ),
+        ("pointer = \"\"\nunit = \"%\"\nover_time = \"sum\"", "8:1: \"over_time\": sum is for"),
+        ("pointer = \"\"\nunit = \"deg\"\nover_time = \"sum\"", "8:1: \"over_time\": sum is for"),
+        (
             "pointer = \"\"\nunits = \"in\"",
             "7:1: unknown key \"units\" in [source.values.a]; did you mean \"unit\"?",
         ),

@@ -95,3 +95,27 @@ fn faulty_request_is_reported_at_its_key() {
         assert!(!found.contains("s3cretly"), "{found}");
     }
 }
+
+#[test]
+fn body_has_the_media_type_of_its_syntax() {
+    for (body, media_type) in [
+        (r#"{"id":1}"#, Some("application/json")),
+        ("user=a&pass=b", Some("application/x-www-form-urlencoded")),
+        ("cmnd=Status%208&x=", Some("application/x-www-form-urlencoded")),
+        ("user=a&pass", None),
+        ("=a", None),
+        ("user = a", None),
+        (r#"<a b="c"/>"#, None),
+        ("get status", None),
+        ("12", Some("application/json")),
+    ] {
+        let config = read(&source(&format!("body = '{body}'"))).unwrap();
+        let Kind::Json(kind) = &config.sources[0].kind else { panic!() };
+        let found = kind.request.content_type();
+        assert_eq!(found.as_ref().map(|value| value.to_str().unwrap()), media_type, "{body}");
+    }
+    let header = "body = \"a=b\"\nheaders = { Content-Type = \"text/plain\" }";
+    let config = read(&source(header)).unwrap();
+    let Kind::Json(kind) = &config.sources[0].kind else { panic!() };
+    assert_eq!(kind.request.content_type(), None, "the configured one is sent");
+}

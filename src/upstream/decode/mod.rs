@@ -12,7 +12,10 @@ use crate::board::Value;
 use crate::text::clean;
 
 pub(super) use document::json;
-pub(super) use number::{Note, Quoted, in_unit, parse, plain_number, quantity, quoted, sent_as};
+pub(super) use number::{
+    Note, Quoted, in_unit, in_unit_unrounded, is_ambiguous, parse, plain_number, quantity, quoted,
+    sent_as,
+};
 
 /// Most characters of a text value.
 const MAX_TEXT: usize = 200;

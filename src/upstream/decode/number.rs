@@ -54,17 +54,34 @@ pub(in crate::upstream) fn quoted(json: Option<&Json>) -> Result<Quoted, Note> {
     }
 }
 
-/// Converts a number to the configured unit. Without one, the number keeps the unit that was sent.
+/// Converts a number to the configured unit and rounds it. Without one, the number keeps the unit that was
+/// sent.
 pub(in crate::upstream) fn in_unit(
     quoted: Quoted,
     configured: Option<Unit>,
+) -> Result<Quoted, Note> {
+    converted(quoted, configured, Unit::convert)
+}
+
+/// Converts a number as [`in_unit`] does, without rounding it: for a number that is computed with.
+pub(in crate::upstream) fn in_unit_unrounded(
+    quoted: Quoted,
+    configured: Option<Unit>,
+) -> Result<Quoted, Note> {
+    converted(quoted, configured, Unit::convert_unrounded)
+}
+
+fn converted(
+    quoted: Quoted,
+    configured: Option<Unit>,
+    convert: fn(Unit, f64, Unit) -> Option<f64>,
 ) -> Result<Quoted, Note> {
     let (Some(sent), Some(wanted)) = (quoted.unit, configured) else {
         return Ok(Quoted { unit: quoted.unit.or(configured), ..quoted });
     };
     // A bare degree sign is that of the angle, or that of a temperature on an unnamed scale.
     let is_degree = sent == Unit::Degree && wanted.quantity() == Quantity::Temperature;
-    let number = if is_degree { Some(quoted.number) } else { sent.convert(quoted.number, wanted) };
+    let number = if is_degree { Some(quoted.number) } else { convert(sent, quoted.number, wanted) };
     match number {
         Some(number) if number.is_finite() => Ok(Quoted { number, unit: configured }),
         Some(_) => Err("out of range after conversion".into()),
@@ -243,6 +260,15 @@ fn decimal_of(body: &str) -> Option<String> {
     let is_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
     let has_digits = !whole.is_empty() || !fraction.is_empty();
     (has_digits && is_digits(&whole) && is_digits(fraction)).then(|| format!("{whole}.{fraction}"))
+}
+
+/// Returns true if a text may be two numbers: its comma is read as a separator of thousands, and would be a
+/// decimal comma for an upstream that writes those.
+pub(in crate::upstream) fn is_ambiguous(text: &str) -> bool {
+    let plain: String = text.trim().chars().map(plain_character).collect();
+    let unsigned = plain.strip_prefix(['-', '+']).unwrap_or(&plain).trim_start();
+    let body = &unsigned[..length_of_digits(unsigned.as_bytes())];
+    text.len() <= MAX_LENGTH && !body.contains(['.', ' ', '\'']) && has_thousands(body)
 }
 
 /// Returns true if the only comma of a number separates thousands.

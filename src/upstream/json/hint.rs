@@ -1,14 +1,29 @@
-//! Hints on positions that lead to another value when a list gets longer or shorter.
+//! Hints on positions that lead to another value when a list gets longer or shorter, and on numbers that may be
+//! read in two ways.
 
 use serde_json::Value as Json;
 
-use crate::config;
+use super::super::decode;
+use super::select::select;
+use crate::config::{self, ValueType};
 
 /// Names of members that identify an element of a list, the most specific first.
 const NAMES: [&str; 8] = ["id", "uid", "serial", "mac", "key", "name", "sensor", "channel"];
 
-/// Returns a hint for each value whose pointer counts the elements of a list that can be named instead.
+/// Returns a hint for each value whose pointer counts the elements of a list that can be named instead, and for
+/// each whose comma may be a decimal one.
 pub(in crate::upstream) fn hints(keys: &config::Json, document: &Json) -> Vec<String> {
+    let comma = |value: &config::JsonValue| {
+        let is_number = value.value_type == ValueType::Number && value.map.is_none();
+        let sent = select(&value.place, document).ok().filter(|_| is_number)?.as_str()?;
+        decode::is_ambiguous(sent).then(|| {
+            let (name, sent) = (&value.name, decode::sent_as(sent, ""));
+            format!(
+                "{name}: {sent}: a comma before three digits separates thousands; if it is a decimal comma \
+                 here, let the upstream send a point"
+            )
+        })
+    };
     let hint = |value: &config::JsonValue| {
         let pointer = match (&value.place.list, &value.place.pointers[..]) {
             (None, [pointer]) => pointer,
@@ -23,7 +38,7 @@ pub(in crate::upstream) fn hints(keys: &config::Json, document: &Json) -> Vec<St
             value.name
         ))
     };
-    keys.values.iter().filter_map(hint).collect()
+    keys.values.iter().flat_map(|value| [hint(value), comma(value)]).flatten().collect()
 }
 
 /// Splits a pointer at its first index: the pointer to the list, the index, and the pointer behind it.
@@ -85,6 +100,30 @@ mod tests {
             let hints = hints(keys, &document);
             assert_eq!(hints.len(), usize::from(hint.is_some()), "{lines}: {hints:?}");
             assert!(hint.is_none_or(|hint| hints[0].ends_with(hint)), "{lines}: {hints:?}");
+        }
+    }
+
+    #[test]
+    fn comma_that_may_be_a_decimal_one_is_hinted_at() {
+        for (lines, sent, is_hinted) in [
+            ("unit = \"m\"", "1,002", true),
+            ("unit = \"m\"", "-12,500 m", true),
+            ("unit = \"m\"", "0,985", false),
+            ("unit = \"m\"", "12,50", false),
+            ("unit = \"m\"", "1,002.5", false),
+            ("unit = \"m\"", "1 185,125", false),
+            ("unit = \"m\"", "1,185,000", false),
+            ("unit = \"m\"", "1.002", false),
+            ("type = \"text\"", "1,002", false),
+        ] {
+            let text = format!(
+                "[[source]]\nname = \"s\"\nkind = \"json\"\nurl = \"http://h/\"\n\
+                 [source.values.x]\npointer = \"/v\"\n{lines}\n"
+            );
+            let config = config::parse("p".as_ref(), &text, &|_| None).unwrap();
+            let Kind::Json(keys) = &config.sources[0].kind else { panic!() };
+            let hints = hints(keys, &serde_json::json!({ "v": sent }));
+            assert_eq!(hints.len(), usize::from(is_hinted), "{sent}: {hints:?}");
         }
     }
 }

@@ -35,12 +35,12 @@ use crate::board::{FieldName, Observed, Reading, Value};
 use crate::config;
 
 pub(super) use hint::hints;
-pub(super) use settle::Settling;
+pub(super) use settle::{Received, Settling};
 
 /// Decodes a response.
 ///
 /// # Errors
-/// The body is not JSON, has none of the values, or lacks the configured time or a required value.
+/// The body is not JSON, has none of the values, or or lacks the configured time.
 pub(super) fn decode(
     keys: &config::Json,
     body: &[u8],
@@ -57,7 +57,7 @@ pub(super) fn decode(
         })?),
     };
     let values = keys.values.iter().map(|value| field(value, &document, fetched_at));
-    let values = values.collect::<Result<Vec<_>, _>>()?;
+    let values: Vec<_> = values.collect();
     let observed = match observed {
         Some(observed) => observed,
         None => time_of_values(keys, &values, fetched_at)?,
@@ -77,11 +77,7 @@ pub(super) fn document(keys: &config::Json, body: &[u8]) -> Result<Json, DecodeE
 }
 
 /// Reads a value with its own time, if it has one.
-fn field(
-    keys: &config::JsonValue,
-    document: &Json,
-    fetched_at: Timestamp,
-) -> Result<(FieldName, Value), DecodeError> {
+fn field(keys: &config::JsonValue, document: &Json, fetched_at: Timestamp) -> (FieldName, Value) {
     let mut value = value::read(keys, document);
     if let (Some(time), true) = (&keys.observed_at, value.datum.is_some()) {
         value = match time::read(time, document, fetched_at) {
@@ -91,11 +87,22 @@ fn field(
             }
         };
     }
-    if let (true, None) = (keys.required, &value.datum) {
-        let (name, note) = (&keys.name, value.note.unwrap_or_default());
-        return Err(DecodeError::new(format!("the required value \"{name}\" is missing: {note}")));
-    }
-    Ok((Arc::clone(&keys.name), value))
+    (Arc::clone(&keys.name), value)
+}
+
+/// Checks that a reading has all required values, once those that cannot be true are null.
+///
+/// # Errors
+/// A required value is null.
+pub(super) fn check_required(keys: &config::Json, reading: &Reading) -> Result<(), DecodeError> {
+    let is_required =
+        |name: &FieldName| keys.values.iter().any(|value| value.required && value.name == *name);
+    let missing =
+        reading.values.iter().find(|(name, value)| value.datum.is_none() && is_required(name));
+    missing.map_or(Ok(()), |(name, value)| {
+        let note = value.note.as_deref().unwrap_or_default();
+        Err(DecodeError::new(format!("the required value \"{name}\" is missing: {note}")))
+    })
 }
 
 /// Returns the time of a reading whose source states none: the latest of its values' own times, or else that

@@ -1,6 +1,6 @@
 //! Selects a value of a response by its configured position.
 
-use serde_json::Value as Json;
+use serde_json::{Number, Value as Json};
 
 use super::super::decode::Note;
 use crate::config::{Condition, Conditions, JsonList, JsonPlace, ListElement, Scalar};
@@ -41,24 +41,29 @@ fn element<'a>(list: &JsonList, document: &'a Json) -> Result<&'a Json, Note> {
             elements.last().ok_or_else(|| "its list is empty".into())
         }
         (ListElement::Where(conditions), Json::Array(elements)) => {
-            only(conditions, elements.iter())
+            only(conditions, || elements.iter())
         }
         (ListElement::Where(conditions), Json::Object(members)) => {
-            only(conditions, members.values())
+            only(conditions, || members.values())
         }
         _ => Err("its list was not sent as a list".into()),
     }
 }
 
 /// Returns the only element that meets all conditions. With two, either may be meant.
-fn only<'a>(
+fn only<'a, I: Iterator<Item = &'a Json>>(
     conditions: &[Condition],
-    elements: impl Iterator<Item = &'a Json>,
+    elements: impl Fn() -> I,
 ) -> Result<&'a Json, Note> {
-    let mut matching = elements.filter(|element| conditions.iter().all(|one| meets(element, one)));
+    let mut matching =
+        elements().filter(|element| conditions.iter().all(|one| meets(element, one)));
     match (matching.next(), matching.count()) {
         (Some(element), 0) => Ok(element),
-        (None, _) => Err(format!("no element of its list has {}", Conditions(conditions)).into()),
+        (None, _) => {
+            let confused = elements().find_map(|element| confused_type(element, conditions));
+            let hint = confused.unwrap_or_default();
+            Err(format!("no element of its list has {}{hint}", Conditions(conditions)).into())
+        }
         (Some(_), others) => {
             let count = others + 1;
             Err(format!("{count} elements of its list have {}", Conditions(conditions)).into())
@@ -69,10 +74,42 @@ fn only<'a>(
 fn meets(element: &Json, condition: &Condition) -> bool {
     match (element.pointer(&condition.pointer), &condition.value) {
         (Some(Json::String(sent)), Scalar::Text(text)) => sent == text,
+        (Some(Json::Number(sent)), Scalar::Integer(number)) => match is_integer(sent) {
+            true => sent.as_i64() == Some(*number),
+            false => sent.as_f64() == Some(*number as f64),
+        },
         (Some(Json::Number(sent)), Scalar::Number(number)) => sent.as_f64() == Some(*number),
         (Some(Json::Bool(sent)), Scalar::Bool(truth)) => sent == truth,
         _ => false,
     }
+}
+
+/// Returns true if a number is written without a fraction and an exponent.
+fn is_integer(sent: &Number) -> bool {
+    sent.as_i64().is_some() || sent.as_u64().is_some()
+}
+
+/// Returns a hint if an element meets all conditions but for a number that is a text there, or a text that is a
+/// number.
+fn confused_type(element: &Json, conditions: &[Condition]) -> Option<String> {
+    let sent = |condition: &Condition| element.pointer(&condition.pointer);
+    let is_confused = |condition: &Condition| match (sent(condition), &condition.value) {
+        (Some(Json::String(sent)), Scalar::Integer(_) | Scalar::Number(_)) => {
+            *sent == condition.value.to_string()
+        }
+        (Some(Json::Number(sent)), Scalar::Text(text)) => {
+            text.parse::<f64>().ok().is_some_and(|number| sent.as_f64() == Some(number))
+        }
+        _ => false,
+    };
+    let (confused, others): (Vec<&Condition>, _) =
+        conditions.iter().partition(|one| is_confused(one));
+    let only_it = others.iter().all(|one| meets(element, one));
+    let member = sent(confused.first().filter(|_| only_it)?)?;
+    Some(match member {
+        Json::String(_) => format!("; there is {member}, a text: quote it"),
+        _ => format!("; there is {member}, a number: do not quote it"),
+    })
 }
 
 #[cfg(test)]

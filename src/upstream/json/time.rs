@@ -38,12 +38,16 @@ pub(super) fn read(
                 .map(|age| Observed::aged(fetched_at, age.age, age.resolution)),
             NamedFormat::AgeSeconds => {
                 let age = Duration::try_from_secs_f64(decode::number(Some(sent))?).ok();
-                age.map(|age| Observed::aged(fetched_at, age, Duration::from_secs(1)))
+                age.filter(|age| *age <= MAX_AGE)
+                    .map(|age| Observed::aged(fetched_at, age, Duration::from_secs(1)))
             }
         },
     };
     observed.ok_or_else(|| unusable(sent, &keys.format))
 }
+
+/// Greatest age in seconds. A longer one is a point in time.
+const MAX_AGE: Duration = Duration::from_secs(100 * 366 * 24 * 60 * 60);
 
 fn unusable(sent: &Json, format: &TimeFormat) -> Note {
     match text_of(sent) {

@@ -49,12 +49,18 @@ impl Method {
 }
 
 impl JsonRequest {
-    /// Returns the media type of the body, unless a header field states it: that of JSON if it is JSON.
+    /// Returns the media type of the body, unless a header field states it: that of JSON if it is JSON, or that
+    /// of a form, which `curl --data` sends for any body, if it is `name=value&…`.
     pub fn content_type(&self) -> Option<HeaderValue> {
         let body = self.body.as_ref()?;
         let is_configured = self.headers.iter().any(|(name, _)| *name == CONTENT_TYPE);
         let is_json = serde_json::from_str::<serde::de::IgnoredAny>(body.expose()).is_ok();
-        (!is_configured && is_json).then_some(HeaderValue::from_static("application/json"))
+        let media_type = match is_json {
+            true => "application/json",
+            false if is_form(body.expose()) => "application/x-www-form-urlencoded",
+            false => return None,
+        };
+        (!is_configured).then_some(HeaderValue::from_static(media_type))
     }
 
     /// Returns the secrets in it, as configured and as sent.
@@ -70,6 +76,14 @@ impl JsonRequest {
         secrets.extend(self.proxy.secrets());
         secrets
     }
+}
+
+/// Returns true for `name=value`, or several joined by `&`, in the characters of an encoded form.
+fn is_form(body: &str) -> bool {
+    let is_encoded =
+        |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'<' | b'>' | b'"' | b'{');
+    let is_pair = |pair: &str| pair.split_once('=').is_some_and(|(name, _)| !name.is_empty());
+    body.bytes().all(is_encoded) && body.split('&').all(is_pair)
 }
 
 /// Parts of names of members and fields whose values are secrets.

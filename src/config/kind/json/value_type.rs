@@ -159,6 +159,7 @@ impl TypedMap {
         self.values.iter().all(|value| match (map_type, value) {
             (MapType::Texts, Scalar::Text(_)) => true,
             (MapType::Booleans | MapType::Truths, Scalar::Bool(_)) => true,
+            (MapType::Truths, Scalar::Integer(number)) => matches!(number, 0 | 1),
             (MapType::Truths, Scalar::Number(number)) => *number == 0.0 || *number == 1.0,
             _ => false,
         })
@@ -173,6 +174,8 @@ fn read_map(mut section: Section<'_, '_>) -> Option<TypedMap> {
     for Spanned { value: name, .. } in keys {
         let Some(Spanned { value, .. }) = section.scalar(&name) else { continue };
         let mapped = match &value {
+            // Exact below 2^53; larger values are rejected as impossible anyway.
+            Scalar::Integer(number) => Mapped::Number(*number as f64),
             Scalar::Number(number) => Mapped::Number(*number),
             Scalar::Bool(truth) => Mapped::Number(f64::from(u8::from(*truth))),
             Scalar::Text(text) => Mapped::Text(text.as_str().into()),

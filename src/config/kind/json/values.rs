@@ -9,7 +9,7 @@ use super::super::super::section::{Section, Spanned};
 use super::place::{JsonPlace, place};
 use super::time::{JsonTime, time_of};
 use super::value_type::{self, Evidence, ValueMap, ValueType};
-use crate::units::{OverTime, Unit};
+use crate::units::{OverTime, Quantity, Unit};
 
 /// `[source.values.NAME]`
 #[derive(Debug, Clone, PartialEq)]
@@ -120,6 +120,11 @@ fn value_of(name: &str, mut section: Section<'_, '_>) -> Option<JsonValue> {
     let observed_at = section.section("observed_at", "\"observed_at\"".to_owned()).map(time_of);
     let over_time_at = section.span_of("over_time");
     let over_time = section.choice::<OverTime>("over_time").map(|at| at.value);
+    if let (Some(over_time), Some(span), Some(unit)) = (over_time, over_time_at, unit)
+        && let Some(reason) = contradiction(over_time, unit)
+    {
+        section.report(span, format_args!("\"over_time\": {over_time} {reason}, not for {unit}"));
+    }
     if let (Some(over_time), Some(span)) = (over_time, over_time_at)
         && over_time != OverTime::Last
     {
@@ -150,6 +155,20 @@ fn value_of(name: &str, mut section: Section<'_, '_>) -> Option<JsonValue> {
         observed_at: observed_at.flatten(),
         over_time,
     })
+}
+
+/// Returns the reason why numbers in a unit cannot be aggregated so.
+fn contradiction(over_time: OverTime, unit: Unit) -> Option<&'static str> {
+    let quantity = unit.quantity();
+    match over_time {
+        OverTime::Circular if quantity != Quantity::Angle => Some("is for directions in deg"),
+        OverTime::Sum
+            if matches!(quantity, Quantity::Temperature | Quantity::Ratio | Quantity::Angle) =>
+        {
+            Some("is for amounts that add up")
+        }
+        _ => None,
+    }
 }
 
 fn calibration(section: &mut Section<'_, '_>) -> Calibration {

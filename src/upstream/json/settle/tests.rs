@@ -2,13 +2,15 @@ use jiff::Timestamp;
 
 use super::*;
 use crate::config::{self, Kind};
+use crate::units::Unit;
 
 /// Returns the keys of a source with one value `x`, by the lines of its table.
 fn keys(lines: &str) -> Json {
+    let unit = if lines.contains("circular") { "deg" } else { "in" };
     let text = format!(
         "[[source]]\nname = \"s\"\nkind = \"json\"\nurl = \"http://h/\"\n\
          observed_at = {{ pointer = \"/t\", format = \"local\", timezone = \"Europe/Vienna\" }}\n\
-         [source.values.x]\npointer = \"/x\"\nunit = \"in\"\n{lines}\n"
+         [source.values.x]\npointer = \"/x\"\nunit = \"{unit}\"\n{lines}\n"
     );
     let config = config::parse("p".as_ref(), &text, &|_| None).unwrap();
     match config.sources.into_iter().next().unwrap().kind {
@@ -19,6 +21,11 @@ fn keys(lines: &str) -> Json {
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_769_879_760 + second).unwrap()
+}
+
+/// Returns the receipt of a response, later than all observations but those of a clock that is ahead.
+fn received() -> Received {
+    Received { at: at(3600), stale_after: Duration::from_secs(86_400) }
 }
 
 fn absolute(second: i64) -> Observed {
@@ -41,9 +48,9 @@ fn settled(lines: &str, observations: &[(Observed, f64)]) -> Vec<Result<f64, Str
     let keys = keys(lines);
     let mut settling = Settling::default();
     let settle = |&(observed, number): &(Observed, f64)| {
-        let value = Value::number(number, crate::units::Unit::Inch);
+        let value = Value { unit: keys.values[0].unit, ..Value::number(number, Unit::Inch) };
         let reading = Reading { observed, values: vec![("x".into(), value)] };
-        let value = settling.settle(&keys, reading).values.remove(0).1;
+        let value = settling.settle(&keys, reading, received()).values.remove(0).1;
         match value.datum {
             Some(Datum::Number(number)) => Ok(number.get()),
             _ => Err(value.note.unwrap().to_string()),
@@ -155,6 +162,110 @@ fn answers_of_two_caches_by_turns_confirm_no_step() {
 }
 
 #[test]
+fn older_answer_of_a_cache_neither_enters_a_median_nor_confirms_a_step() {
+    // A cache answers with a spike from before, again and again; it is recorded as it is.
+    let seen = settled(
+        "filter = \"median 3\"",
+        &[
+            (absolute(0), 90.0),
+            (absolute(60), 10.0),
+            (absolute(120), 11.0),
+            (absolute(180), 12.0),
+            (absolute(0), 90.0),
+            (absolute(180), 12.0),
+            (absolute(0), 90.0),
+            (absolute(180), 12.0),
+        ],
+    );
+    assert_eq!(seen[3..], [11.0, 90.0, 11.0, 90.0, 11.0].map(Ok));
+    let seen = settled(
+        "max_step = 2",
+        &[(absolute(60), 10.0), (absolute(120), 50.0), (absolute(30), 50.0), (absolute(120), 50.0)],
+    );
+    assert!(seen[1].is_err() && seen[3].is_err(), "{seen:?}");
+}
+
+#[test]
+fn upstream_whose_clock_was_set_back_is_filtered_again() {
+    let ahead = 86_400;
+    let seen = settled(
+        "filter = \"median 3\"",
+        &[
+            (absolute(ahead), 10.0),
+            (absolute(ahead + 60), 11.0),
+            (absolute(120), 12.0),
+            (absolute(180), 13.0),
+            (absolute(240), 14.0),
+            (absolute(300), 90.0),
+            (absolute(360), 15.0),
+        ],
+    );
+    assert_eq!(seen[4..], [11.0, 14.0, 15.0].map(Ok));
+}
+
+#[test]
+fn jitter_of_an_age_confirms_no_step() {
+    let aged = |second| Observed {
+        stamp: Stamp::Age { resolution: std::time::Duration::from_secs(1) },
+        ..absolute(second)
+    };
+    let seen = settled(
+        "max_step = 2",
+        &[
+            (aged(0), 10.0),
+            (aged(600), 40.0),
+            (aged(602), 40.0),
+            (aged(599), 40.0),
+            (aged(660), 40.0),
+        ],
+    );
+    assert!(seen[1..4].iter().all(Result::is_err), "{seen:?}");
+    assert_eq!(seen[4], Ok(40.0));
+}
+
+#[test]
+fn identical_number_without_a_time_confirms_a_step_when_it_persists() {
+    let seen = settled(
+        "max_step = 2",
+        &[
+            (fetched(0), 10.0),
+            (fetched(60), 40.0),
+            (fetched(120), 40.0),
+            (fetched(180), 40.0),
+            (fetched(240), 70.0),
+            (fetched(300), 70.5),
+        ],
+    );
+    let is_shown: Vec<_> = seen.iter().map(Result::is_ok).collect();
+    assert_eq!(is_shown, [true, false, false, true, false, true], "{seen:?}");
+}
+
+#[test]
+fn direction_has_its_step_and_its_median_over_north() {
+    let seen = settled(
+        "over_time = \"circular\"\nmax_step = 30",
+        &[
+            (absolute(0), 350.0),
+            (absolute(60), 10.0),
+            (absolute(120), 340.0),
+            (absolute(180), 200.0),
+        ],
+    );
+    assert_eq!(seen[..3], [350.0, 10.0, 340.0].map(Ok));
+    assert_eq!(seen[3], Err("a step of -140 deg awaits confirmation".to_owned()));
+    let seen = settled(
+        "over_time = \"circular\"\nfilter = \"median 3\"",
+        &[
+            (absolute(0), 350.0),
+            (absolute(60), 10.0),
+            (absolute(120), 355.0),
+            (absolute(180), 180.0),
+        ],
+    );
+    assert_eq!(seen[2..], [355.0, 10.0].map(Ok));
+}
+
+#[test]
 fn unconfirmed_step_enters_no_median() {
     let seen = settled(
         "max_step = 2\nfilter = \"median 3\"",
@@ -170,9 +281,9 @@ fn missing_number_changes_nothing() {
     let mut settling = Settling::default();
     let mut settle = |second, value: Value| {
         let reading = Reading { observed: absolute(second), values: vec![("x".into(), value)] };
-        settling.settle(&keys, reading).values.remove(0).1
+        settling.settle(&keys, reading, received()).values.remove(0).1
     };
-    let number = |number| Value::number(number, crate::units::Unit::Inch);
+    let number = |number| Value::number(number, Unit::Inch);
     assert!(settle(0, number(10.0)).datum.is_some());
     assert!(settle(60, number(40.0)).datum.is_none());
     let missing = Value::missing(None, "sent as null");
@@ -186,7 +297,11 @@ fn unchanged_local_time_stays_when_the_clocks_show_it_again() {
     let mut settling = Settling::default();
     let mut settle = |at: &str, inferred| {
         let observed = Observed { inferred, ..Observed::absolute(at.parse().unwrap()) };
-        settling.settle(&keys, Reading { observed, values: Vec::new() }).observed.at.to_string()
+        settling
+            .settle(&keys, Reading { observed, values: Vec::new() }, received())
+            .observed
+            .at
+            .to_string()
     };
     // 02:30 in Vienna, first and second.
     let (first, second) = ("2026-10-25T00:30:00Z", "2026-10-25T01:30:00Z");

@@ -48,7 +48,7 @@ fn ecowitt_gateway_sends_numbers_with_their_units() {
         [
             r#"temperature {"value":56.7,"unit":"degF"}"#,
             r#"humidity {"value":25.0,"unit":"%"}"#,
-            r#"vapour_pressure {"value":11.8,"unit":"hPa"}"#,
+            r#"vapour_pressure {"value":11.76,"unit":"hPa"}"#,
             r#"wind_speed {"value":1.79,"unit":"mph"}"#,
             r#"sun {"value":4.26,"unit":"W/m2"}"#,
             r#"gone {"value":null,"unit":"degF","note":"no element of its list has id = \"0x99\""}"#,

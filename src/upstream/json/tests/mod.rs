@@ -36,7 +36,9 @@ fn unitless(number: f64) -> Value {
 }
 
 fn error(lines: &str, body: &str) -> String {
-    decode(&keys(lines), body.as_bytes(), fetched()).unwrap_err().to_string()
+    let keys = keys(lines);
+    let reading = decode(&keys, body.as_bytes(), fetched());
+    reading.and_then(|reading| check_required(&keys, &reading)).unwrap_err().to_string()
 }
 
 #[test]
@@ -137,6 +139,83 @@ fn type_decides_what_is_made_of_what_is_sent() {
     ] {
         assert_eq!(sent(lines, raw), expected, "{lines}: {raw}");
     }
+}
+
+#[test]
+fn number_may_be_sent_with_the_configured_label() {
+    for (label, raw, number) in [
+        ("mmHg", "759.9 mmHg", Some(759.9)),
+        ("km", "12 km", Some(12.0)),
+        ("Wh", "1,234 Wh", Some(1234.0)),
+        ("VA", "230va", Some(230.0)),
+        ("bales", " 40 Bales ", Some(40.0)),
+        ("m\u{b3}/d", "1,5 m\u{b3}/d", Some(1.5)),
+        ("bales", "40", Some(40.0)),
+        ("bales", "40 sacks", None),
+        ("bales", "bales", None),
+        ("bales", "some bales", None),
+        // Its digits are those of the number.
+        ("2", "42", Some(42.0)),
+    ] {
+        let value = sent(&format!("unit_label = \"{label}\""), &format!("\"{raw}\""));
+        let unit = crate::units::Label::new(label).map(Unit::Label);
+        match number {
+            Some(number) => assert_eq!(value, Value { unit, ..unitless(number) }, "{raw}"),
+            None => {
+                let note = format!("sent as \"{raw}\", which is not a number");
+                assert_eq!(value, Value::missing(unit, note));
+            }
+        }
+    }
+}
+
+#[test]
+fn converted_number_is_computed_with_unrounded() {
+    for (unit, lines, raw, number) in [
+        ("m", "invert_from = 2", "1234 mm", 0.766),
+        ("m3", "", "12345 L", 12.345),
+        ("hPa", "", "1.176 kPa", 11.76),
+        ("inHg", "", "101.3 kPa", 29.91),
+        ("gal", "", "1000 L", 264.0),
+        ("ft", "offset = 1", "1 in", 1.083_333_33),
+        ("degC", "", "66.9 \u{b0}F", 19.4),
+    ] {
+        let value = sent(&format!("unit = \"{unit}\"\n{lines}"), &format!("\"{raw}\""));
+        assert_eq!(value, Value::number(number, unit.parse().unwrap()), "{raw}");
+    }
+}
+
+#[test]
+fn scale_is_not_applied_to_a_number_in_another_unit() {
+    let scaled = |raw: &str| sent("unit = \"inHg\"\nscale = 0.2953", raw);
+    let note = "sent in kPa, which is converted to inHg: remove \"scale\"";
+    assert_eq!(scaled("\"101.3 kPa\""), Value::missing(Some(Unit::InchOfMercury), note));
+    assert_eq!(scaled("101.3"), Value::number(29.91389, Unit::InchOfMercury));
+    assert_eq!(scaled("\"101.3 inHg\""), Value::number(29.91389, Unit::InchOfMercury));
+    let moved = sent("unit = \"degC\"\nscale = 1.1", "\"10\u{b0}\"");
+    assert_eq!(moved, Value::number(11.0, Unit::Celsius), "a bare degree");
+}
+
+#[test]
+fn integer_of_64_bits_is_compared_exactly() {
+    let list = r#"{"l":[{"id":2882303761517118464,"v":1},{"id":2882303761517118465,"v":2},
+        {"id":3.0,"v":3},{"id":"4","v":4}]}"#;
+    let at =
+        |id: &str| one(&format!("list = \"/l\"\nwhere = {{ id = {id} }}\npointer = \"/v\""), list);
+    assert_eq!(at("2882303761517118465"), unitless(2.0));
+    assert_eq!(at("2882303761517118464"), unitless(1.0));
+    assert_eq!(at("3"), unitless(3.0));
+    let absent = "no element of its list has id = 2882303761517118463";
+    assert_eq!(at("2882303761517118463"), Value::missing(None, absent));
+    let text = "no element of its list has id = 4; there is \"4\", a text: quote it";
+    assert_eq!(at("4"), Value::missing(None, text));
+    let number = "no element of its list has id = \"3\"; there is 3.0, a number: do not quote it";
+    assert_eq!(at("\"3\""), Value::missing(None, number));
+    let mapped = |raw| sent("map = { 2882303761517118465 = 1, 7 = 2 }", raw);
+    assert_eq!(mapped("2882303761517118465"), unitless(1.0));
+    let other = "sent as \"2882303761517118464\", which is not in \"map\"";
+    assert_eq!(mapped("2882303761517118464"), Value::missing(None, other));
+    assert_eq!(mapped("7.0"), unitless(2.0));
 }
 
 #[test]

@@ -86,9 +86,14 @@ fn age_counts_from_the_response() {
         let resolution = Duration::from_secs(resolution);
         assert_eq!(observed.stamp, Stamp::Age { resolution }, "{sent}");
     }
-    for (format, sent) in
-        [("age", "\"a while ago\""), ("age", "300"), ("age_seconds", "-1"), ("age_seconds", "1e30")]
-    {
+    for (format, sent) in [
+        ("age", "\"a while ago\""),
+        ("age", "300"),
+        ("age_seconds", "-1"),
+        ("age_seconds", "1e30"),
+        // A point in time in milliseconds.
+        ("age_seconds", "1769879760000"),
+    ] {
         let read = read(&keys(format, None), &serde_json::from_str(sent).unwrap(), at(FETCHED));
         assert!(read.is_err(), "{format} {sent}");
     }
