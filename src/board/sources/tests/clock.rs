@@ -227,3 +227,21 @@ fn saved_reading_later_than_the_clock_is_stale_until_the_clock_is_set() {
     assert!(sources.expire(m(710)));
     assert_eq!(shown(&view(&sources, "tank")), (675, Some(51.0)));
 }
+
+#[test]
+fn own_time_of_a_value_moves_with_the_clock_that_gave_it() {
+    let minute = Duration::from_secs(60);
+    for (observed, expected) in
+        [(Observed::aged(t(100), minute, minute), 40 + 3600), (Observed::absolute(t(90)), 90)]
+    {
+        let level = Value { observed: Some(observed), ..Value::number(50.0, Unit::Percent) };
+        let values = vec![("level".into(), level)];
+        let mut sources = sources();
+        let reading = Reading { observed: Observed::fetched(t(100)), values };
+        report(&mut sources, "tank", 100, Ok(Polled::Reading(reading)));
+        assert!(sources.expire(stepped(110, 3600)));
+        let tank = view(&sources, "tank");
+        let own = tank.value("level").unwrap().observed.unwrap();
+        assert_eq!(seconds(own.at), expected, "{observed:?}");
+    }
+}
