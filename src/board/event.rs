@@ -64,6 +64,12 @@ pub struct Sample {
     pub at: Timestamp,
     /// Clock by which the observation is dated.
     pub dated_by: DatedBy,
+    /// Time that the upstream stated, in whole seconds, if the machine dated the observation because that time
+    /// was later than its clock. It is the time of the observation once the clock shows it.
+    pub stated: Option<Timestamp>,
+    /// True if the number replaces another one of the same time in the history. One of a restored reading or of an
+    /// older answer does not: it may lack a correction.
+    pub corrects: bool,
     /// Measured number.
     pub value: Finite,
     /// Unit, if there is one.
@@ -84,8 +90,18 @@ impl Sample {
         unit: Option<Unit>,
     ) -> Sample {
         let over_time = OverTime::of(&field, unit);
-        let dated_by = DatedBy::Sensor;
-        Sample { source, field, at, dated_by, value, unit, over_time, period: None }
+        Sample {
+            source,
+            field,
+            at,
+            dated_by: DatedBy::Sensor,
+            stated: None,
+            corrects: true,
+            value,
+            unit,
+            over_time,
+            period: None,
+        }
     }
 }
 

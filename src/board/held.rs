@@ -13,7 +13,7 @@ use super::event::{DatedBy, Sample};
 use super::identity::{Sighting, moved, whole_seconds};
 use super::order::{Track, Verdict};
 use super::over_times::OverTimes;
-use super::reading::{Datum, FieldName, Observed, Reading, Value};
+use super::reading::{Datum, FieldName, Observed, Reading, Stamp, Value};
 use super::snapshot::LastReading;
 use crate::units::Unit;
 
@@ -59,6 +59,8 @@ pub(super) struct Outcome {
     pub(super) is_held: bool,
     /// True if earlier times than those held before are believed again.
     pub(super) is_reinstated: bool,
+    /// True if a value that is held has changed.
+    pub(super) is_changed: bool,
     /// Values that were passed over.
     pub(super) older: Vec<(FieldName, Value, Sighting)>,
 }
@@ -68,20 +70,39 @@ pub(super) struct Outcome {
 pub(super) struct Dated {
     pub(super) at: Timestamp,
     pub(super) by: DatedBy,
+    /// Stamp of the upstream that was later than the clock.
+    stated: Option<Timestamp>,
 }
 
 impl From<&Sighting> for Dated {
     fn from(sighting: &Sighting) -> Dated {
-        let by = if sighting.is_by_machine() { DatedBy::Machine } else { DatedBy::Sensor };
-        Dated { at: sighting.observed.at, by }
+        // A step of the clock does not move the times of an earlier process, which read another setting.
+        let is_by_machine = sighting.is_own && sighting.is_by_machine();
+        let by = if is_by_machine { DatedBy::Machine } else { DatedBy::Sensor };
+        let stated = match sighting.observed.stamp {
+            Stamp::Absolute(stamp) if is_by_machine => Some(whole_seconds(stamp)),
+            _ => None,
+        };
+        Dated { at: sighting.observed.at, by, stated }
+    }
+}
+
+impl OwnTimed {
+    /// Returns true if the value is equal, apart from its note.
+    fn has_data_of(&self, value: &Value) -> bool {
+        self.value.datum == value.datum && self.value.unit == value.unit
     }
 }
 
 impl Received {
-    /// Returns true if a stamp was in the future when it was seen first. Its age is then known from here only.
-    pub fn is_ahead(&self) -> bool {
-        let own = self.own.iter().map(|(_, sighting)| sighting);
-        own.chain([&self.sighting]).any(|sighting| sighting.ahead().is_some())
+    /// Returns the stamps that were in the future when they were seen first, with their fields; that of the
+    /// reading has none. Their ages are known from here only.
+    pub fn stamps_ahead(&self) -> impl Iterator<Item = (Option<&FieldName>, Timestamp)> {
+        let own = self.own.iter().map(|(field, sighting)| (Some(field), sighting));
+        own.chain([(None, &self.sighting)]).filter_map(|(field, sighting)| {
+            sighting.ahead()?;
+            Some((field, sighting.order()))
+        })
     }
 }
 
@@ -100,16 +121,16 @@ impl Held {
     }
 
     /// Returns a reading that an earlier process fetched.
-    pub(super) fn restored(received: Received, fetched_at: Timestamp) -> Held {
+    pub(super) fn restored(received: Received, fetched_at: Timestamp, now: Timestamp) -> Held {
         let Received { sighting, values, own } = received;
         let own_timed = |(field, sighting): (FieldName, Sighting)| {
             let value = values.iter().find(|(name, _)| *name == field);
             let value = value.map(|(_, value)| value.clone());
             let value = value.unwrap_or_else(|| Value::missing(None, "missing from the response"));
-            OwnTimed { field, track: Track::new(sighting.of_earlier_process()), value }
+            OwnTimed { field, track: Track::new(sighting.of_earlier_process(now)), value }
         };
         Held {
-            track: Track::new(sighting.of_earlier_process()),
+            track: Track::new(sighting.of_earlier_process(now)),
             own: own.into_iter().map(own_timed).collect(),
             values,
             fetched_at,
@@ -129,15 +150,13 @@ impl Held {
         let is_equal = has_equal_data(&self.values, &values);
         let is_stale = self.track.is_stale(fetched_at, stale_after);
         match self.track.see(observed, fetched_at, is_equal, is_stale) {
-            Verdict::Older(sighting) => Outcome {
-                is_held: false,
-                is_reinstated: false,
-                older: values.into_iter().map(|(name, value)| (name, value, sighting)).collect(),
-            },
+            Verdict::Older(sighting) => {
+                self.receive_older(values, sighting, fetched_at, stale_after)
+            }
             verdict => {
                 let is_reinstated = verdict == Verdict::Reinstated;
                 let older = self.replace_values(values, fetched_at, stale_after);
-                Outcome { is_held: true, is_reinstated, older }
+                Outcome { is_held: true, is_reinstated, is_changed: true, older }
             }
         }
     }
@@ -168,7 +187,7 @@ impl Held {
                 self.own.push(OwnTimed { field: field.clone(), track, value: value.clone() });
                 continue;
             };
-            let is_equal = own.value.datum == value.datum && own.value.unit == value.unit;
+            let is_equal = own.has_data_of(value);
             let is_stale = own.track.is_stale(fetched_at, stale_after);
             match own.track.see(observed, fetched_at, is_equal, is_stale) {
                 Verdict::Older(sighting) => {
@@ -179,6 +198,44 @@ impl Held {
             }
         }
         older
+    }
+
+    /// Applies the values of an answer that is passed over. Those with a time of their own are judged by that:
+    /// a later one is held, although the rest of the answer is older.
+    fn receive_older(
+        &mut self,
+        values: Vec<(FieldName, Value)>,
+        sighting: Sighting,
+        fetched_at: Timestamp,
+        stale_after: Duration,
+    ) -> Outcome {
+        let (mut older, mut is_changed) = (Vec::new(), false);
+        for (field, value) in values {
+            let Some(observed) = value.observed else {
+                older.push((field, value, sighting));
+                continue;
+            };
+            let Some(own) = self.own.iter_mut().find(|own| own.field == field) else {
+                older.push((field, value, Sighting::new(observed, fetched_at)));
+                continue;
+            };
+            let is_equal = own.has_data_of(&value);
+            let is_stale = own.track.is_stale(fetched_at, stale_after);
+            match own.track.see(observed, fetched_at, is_equal, is_stale) {
+                Verdict::Older(sighting) => older.push((field, value, sighting)),
+                // The later answer may have corrected it.
+                Verdict::Same => {}
+                Verdict::Newer | Verdict::Reinstated => {
+                    is_changed = true;
+                    let shown = self.values.iter_mut().find(|(name, _)| *name == field);
+                    if let Some((_, shown)) = shown.filter(|(_, shown)| shown.observed.is_some()) {
+                        *shown = value.clone();
+                    }
+                    own.value = value;
+                }
+            }
+        }
+        Outcome { is_held: false, is_reinstated: false, is_changed, older }
     }
 
     /// Returns what is saved over a restart.
@@ -281,6 +338,7 @@ pub(super) fn sample(
     let Some(Datum::Number(number)) = value.datum else { return None };
     Some(Sample {
         dated_by: dated.by,
+        stated: dated.stated,
         over_time: over_times.of(field, value.unit),
         period: value.period,
         ..Sample::new(source.clone(), field.clone(), dated.at, number, value.unit)

@@ -13,7 +13,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::reading::{Observed, Stamp};
-use crate::kernel::clock::CLOCK_TOLERANCE;
+use crate::kernel::clock::{CLOCK_TOLERANCE, MIN_TIME};
 
 /// Largest difference between the times that two responses with an age give, beyond the age's resolution:
 /// responses take different times to arrive.
@@ -54,9 +54,19 @@ impl Sighting {
         Sighting { observed, first_seen, is_own: false }
     }
 
-    /// Returns the same observation, as first seen by an earlier process.
-    pub(super) fn of_earlier_process(self) -> Sighting {
-        Sighting { is_own: false, ..self }
+    /// Returns the same observation at `now`, as first seen by an earlier process.
+    pub(super) fn of_earlier_process(self, now: Timestamp) -> Sighting {
+        let mut sighting = Sighting { is_own: false, ..self };
+        sighting.believe(now);
+        sighting
+    }
+
+    /// Believes the stamp, unless it is later than `now`, if the clock was never set when it was seen first.
+    fn believe(&mut self, now: Timestamp) {
+        let Stamp::Absolute(stamp) = self.observed.stamp else { return };
+        if self.first_seen.as_second() < MIN_TIME && stamp <= now {
+            (self.observed.at, self.first_seen) = (whole_seconds(stamp), now);
+        }
     }
 
     /// Returns by how much the stamp was in the future when it was seen first, beyond the tolerance.
@@ -164,6 +174,7 @@ impl Sighting {
                 self.observed.at = moved(self.observed.at, step);
                 self.first_seen = moved(self.first_seen, step);
             }
+            self.believe(now);
             return;
         }
         let was_stamped = self.has_stamped_time();

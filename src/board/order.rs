@@ -91,6 +91,8 @@ impl Track {
         is_stale: bool,
     ) -> Verdict {
         let stated = Sighting::new(stated, fetched_at);
+        // A clock that was ahead and is right again states the remembered stamps once more, now truly.
+        self.ahead.retain(|stamp| *stamp > fetched_at);
         match self.sighting.relation(&stated, has_equal_values) {
             Relation::Same => {
                 self.row = Row::default();
@@ -136,9 +138,10 @@ impl Track {
         }
     }
 
-    /// Returns true if the stamp was in the future when it was held, and another has replaced it since.
+    /// Returns true if the stamp is in the future, as it was when it was held, and another has replaced it since.
     fn was_ahead(&self, stated: &Sighting) -> bool {
-        matches!(stated.observed.stamp, Stamp::Absolute(stamp) if self.ahead.contains(&stamp))
+        stated.ahead().is_some()
+            && matches!(stated.observed.stamp, Stamp::Absolute(stamp) if self.ahead.contains(&stamp))
     }
 
     /// Counts an older answer. Returns true if it completes a row.

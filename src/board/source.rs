@@ -109,12 +109,13 @@ impl Source {
 
     /// Restores the reading from before a restart.
     pub(super) fn restore(&mut self, saved: SavedReading, now: Timestamp) -> Vec<Change> {
-        self.held = Some(Held::restored(saved.received, whole_seconds(saved.fetched_at)));
+        self.held = Some(Held::restored(saved.received, whole_seconds(saved.fetched_at), now));
         self.derive(now);
         // The observation may not have been recorded before a crash, and may have turned stale since.
         self.announced = if saved.stale { State::Stale } else { State::Fresh };
         let baseline = self.baseline();
-        let mut changes = vec![Change::Observed(self.samples())];
+        let samples = self.samples().into_iter().map(uncorrecting);
+        let mut changes = vec![Change::Observed(samples.collect())];
         changes.extend(self.enter_state(baseline, now));
         changes
     }
@@ -172,7 +173,7 @@ impl Source {
             }
             held => {
                 *held = Some(Held::new(reading, at));
-                Outcome { is_held: true, is_reinstated: false, older: Vec::new() }
+                Outcome { is_held: true, is_reinstated: false, is_changed: true, older: Vec::new() }
             }
         };
         if outcome.is_reinstated {
@@ -180,7 +181,7 @@ impl Source {
             let latest = latest.unwrap_or(at).as_second();
             self.trends.iter_mut().for_each(|trend| trend.forget_after(latest));
         }
-        if outcome.is_held {
+        if outcome.is_changed {
             self.derive(now);
         } else {
             self.show(now);
@@ -198,6 +199,7 @@ impl Source {
         if !past.is_empty() {
             self.recorded_past.clone_from(&past);
         }
+        let past = past.into_iter().map(uncorrecting).collect();
         let recorded = [past, samples].into_iter().filter(|samples| !samples.is_empty());
         recorded.map(Change::Observed).collect()
     }
@@ -312,6 +314,11 @@ impl Source {
         }
         before.changes_to(&self.view, now)
     }
+}
+
+/// Returns the sample of an answer that may be out of date.
+fn uncorrecting(sample: Sample) -> Sample {
+    Sample { corrects: false, ..sample }
 }
 
 /// Returns the reading with the times that were read from the clock before it was set by `step`.

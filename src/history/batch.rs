@@ -12,15 +12,13 @@ use super::entry::{Entry, StoredEvent};
 use super::sender::CAPACITY;
 use super::shared::Shared;
 use crate::board::{Change, DatedBy, Event, Sample};
+use crate::kernel::clock::MIN_TIME;
 
 /// Number of events that are kept in memory, so that a page shows them without a read of the disk.
 const MAX_RECENT: usize = 200;
 
 /// Largest number that is recorded. No sensor measures more, and sums of it stay finite.
 pub(super) const MAX_NUMBER: f64 = 1e15;
-
-/// 1 January 2020. An observation dated earlier comes from a clock that was never set.
-pub(super) const MIN_TIME: i64 = 1_577_836_800;
 
 /// Entries to be written next, oldest first.
 pub(super) struct Batch {
@@ -123,13 +121,20 @@ impl Batch {
     /// Adds a step of the machine's clock to the times that were read from it and are not written.
     fn date_anew(&mut self, step: SignedDuration) {
         let moved = |at: Timestamp| at.saturating_add(step).unwrap_or(at);
+        let date = |sample: &mut Sample| {
+            sample.at = moved(sample.at);
+            // The stamp of the sensor was right, as the board now shows.
+            if let Some(stated) = sample.stated.take_if(|stated| *stated <= sample.at) {
+                (sample.at, sample.dated_by) = (stated, DatedBy::Sensor);
+            }
+        };
         let mut unwritten = if self.stores_entries { i64::MAX } else { i64::MIN };
         for entry in &mut self.entries {
             match entry {
                 Entry::Samples(samples) => {
                     let by_machine =
                         samples.iter_mut().filter(|sample| sample.dated_by == DatedBy::Machine);
-                    by_machine.for_each(|sample| sample.at = moved(sample.at));
+                    by_machine.for_each(date);
                 }
                 Entry::Event(stored) => {
                     stored.event.at = moved(stored.event.at);

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::batch::MIN_TIME;
+use crate::kernel::clock::MIN_TIME;
 
 /// Longest time for which readings are held because of a late record.
 const MAX_HOLD: Duration = Duration::from_secs(24 * 60 * 60);

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, select};
 use jiff::Timestamp;
 
-use super::batch::{Batch, MIN_TIME};
+use super::batch::Batch;
 use super::clock_guard::{ClockGuard, Judgement};
 use super::error::StoreError;
 use super::handle::History;
@@ -24,14 +24,21 @@ use super::settings::Settings;
 use super::shared::Shared;
 use super::writer::Writer;
 use crate::board::{Change, Event, EventKind};
-use crate::kernel::clock::Clock;
+use crate::kernel::clock::{Clock, MIN_TIME};
 use crate::threads::{self, OwnedThread, StopToken};
+
+mod setting;
+
+use setting::ReportedSetting;
 
 /// Interval between two attempts to open a file that could not be opened.
 const REOPEN_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Interval between two deletions of old rows.
 const PRUNE_INTERVAL: Duration = Duration::from_secs(60 * 60);
+
+/// Interval between two flushes while the report of a step of the clock is awaited.
+const AWAIT_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Function that the recorder's thread calls once the history is open.
 pub type OnOpen = Box<dyn FnOnce(&History) + Send>;
@@ -49,6 +56,8 @@ pub struct Prepared {
     shared: Arc<Shared>,
     changes: Receiver<Box<Change>>,
     clock: Clock,
+    /// The board begins after this, and reports each step since.
+    setting: ReportedSetting,
 }
 
 /// Creates a recorder with its sender and its handle. The sender queues changes at once; they are
@@ -57,7 +66,9 @@ pub fn prepare(settings: Settings) -> (Prepared, ChangeSender, History) {
     let shared = Arc::new(Shared::new(&settings));
     let (sender, changes) = ChangeSender::new(shared.clone());
     let history = History::new(shared.clone());
-    (Prepared { settings, shared, changes, clock: Clock::system() }, sender, history)
+    let clock = Clock::system();
+    let setting = ReportedSetting::new(clock.now());
+    (Prepared { settings, shared, changes, clock, setting }, sender, history)
 }
 
 impl Prepared {
@@ -72,7 +83,7 @@ impl Prepared {
     }
 
     fn into_thread(self, on_open: OnOpen) -> (RecorderThread, Receiver<Box<Change>>) {
-        let Prepared { settings, shared, changes, clock } = self;
+        let Prepared { settings, shared, changes, clock, setting } = self;
         let recorder = RecorderThread {
             on_open: Some(on_open),
             history: History::new(shared.clone()),
@@ -80,6 +91,7 @@ impl Prepared {
             moved: shared.sources.load_full(),
             shared,
             clock,
+            setting,
             guard: ClockGuard::default(),
             is_holding: false,
             writer: None,
@@ -100,6 +112,7 @@ struct RecorderThread {
     writer: Option<Writer>,
     batch: Batch,
     clock: Clock,
+    setting: ReportedSetting,
     guard: ClockGuard,
     /// True while the clock is wrong and readings are held.
     is_holding: bool,
@@ -120,7 +133,7 @@ impl RecorderThread {
                 recv(stop) -> _ => true,
                 recv(changes) -> change => match change {
                     Ok(change) => {
-                        self.batch.add(*change);
+                        self.add(*change);
                         false
                     }
                     // All senders have been dropped, so the program is stopping.
@@ -130,7 +143,7 @@ impl RecorderThread {
             };
             if stopping {
                 while let Ok(change) = changes.try_recv() {
-                    self.batch.add(*change);
+                    self.add(*change);
                 }
                 self.flush_last();
                 // The writer closes last: the last connection checkpoints and deletes the WAL.
@@ -143,11 +156,23 @@ impl RecorderThread {
                 open_at = Instant::now() + REOPEN_INTERVAL;
             }
             if now >= flush_at {
+                let interval = match self.setting.is_awaited(self.clock.now()) {
+                    true => AWAIT_INTERVAL.min(self.settings.flush),
+                    false => self.settings.flush,
+                };
                 self.flush();
                 self.prune();
-                flush_at = Instant::now() + self.settings.flush;
+                flush_at = Instant::now() + interval;
             }
         }
+    }
+
+    /// Adds a change to the batch.
+    fn add(&mut self, change: Change) {
+        if let Change::ClockStepped(step) = change {
+            self.setting.report(step, self.clock.now());
+        }
+        self.batch.add(change);
     }
 
     /// Opens the file for writing and publishes its readers.
@@ -221,9 +246,10 @@ impl RecorderThread {
         Ok(())
     }
 
-    /// Writes the batch in one transaction, unless the clock of the machine is wrong.
+    /// Writes the batch in one transaction, unless the clock of the machine is wrong, or was set and the batch is
+    /// dated by its earlier setting.
     fn flush(&mut self) {
-        if self.is_clock_plausible() {
+        if !self.setting.is_awaited(self.clock.now()) && self.is_clock_plausible() {
             self.write_batch();
         }
     }
@@ -265,6 +291,10 @@ impl RecorderThread {
 
     /// Writes the batch at the end of the program.
     fn flush_last(&mut self) {
+        if let Some(step) = self.setting.unreported(self.clock.now()) {
+            // The board has ended before it noticed the step.
+            self.add(Change::ClockStepped(step));
+        }
         if !self.is_clock_plausible() {
             let dropped = self.batch.drop_dated_by_machine();
             log::warn!(

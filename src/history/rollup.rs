@@ -34,7 +34,9 @@ pub(super) fn add(
         _ => None,
     };
     let (at, value) = (sample.at.as_second(), sample.value.get());
-    let is_new = insert(connection, calendar, series, Observation { at, value, qualifier })?;
+    let new = Observation { at, value, qualifier };
+    let is_new = (sample.corrects || stored(connection, series.id, at)?.is_none())
+        && insert(connection, calendar, series, new)?;
     if is_new
         && let Some(speed) = speeds::of_sample(sample)
         && !speeds::has_direction(samples, sample)

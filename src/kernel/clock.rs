@@ -16,6 +16,9 @@ use rustix::time::{ClockId, clock_gettime};
 /// slews a clock that is off by less than a second.
 pub const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_secs(2);
 
+/// 1 January 2020, in seconds. A clock that shows an earlier time was never set.
+pub const MIN_TIME: i64 = 1_577_836_800;
+
 /// Clock that goes on while the machine is suspended. That of macOS does so under the POSIX name.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const SINCE_BOOT: ClockId = ClockId::Boottime;

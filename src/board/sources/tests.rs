@@ -99,6 +99,13 @@ fn number(view: &SourceView, field: &str) -> Option<f64> {
 
 /// Returns the sources of a new process that has the saved readings of an earlier one.
 fn restarted(before: &Sources, now: TimePoint) -> Sources {
+    let mut sources = restored(before, now);
+    sources.take_changes();
+    sources
+}
+
+/// Returns the sources of a new process with the changes of its start.
+fn restored(before: &Sources, now: TimePoint) -> Sources {
     let saved = before.views().into_iter().filter_map(|view| {
         let last = view.reading?;
         Some(SavedReading {
@@ -112,7 +119,6 @@ fn restarted(before: &Sources, now: TimePoint) -> Sources {
     let saved = saved.collect();
     let mut sources = Sources::new(vec![info("tank"), info("weather")], now);
     sources.restore(saved, now);
-    sources.take_changes();
     sources
 }
 

@@ -24,11 +24,11 @@ fn events_recorded_before_the_file_is_open_get_ids_after_those_in_it() {
         let (prepared, _, history) = prepare(settings(&folder));
         let (mut thread, _) = prepared.into_thread(Box::new(|_| {}));
         for _ in 0..3 {
-            thread.batch.add(happened(EventKind::Fresh));
+            thread.add(happened(EventKind::Fresh));
         }
         thread.open();
         thread.flush();
-        thread.batch.add(happened(EventKind::Stopped));
+        thread.add(happened(EventKind::Stopped));
         thread.flush();
         let (ids, kinds): (Vec<i64>, Vec<EventKind>) =
             history.recent_events().iter().map(|stored| (stored.id, stored.event.kind)).unzip();
@@ -68,6 +68,7 @@ impl Held {
         let (mut prepared, _, history) = prepare(settings(&folder));
         let clock = FakeClock::new(time_point(Timestamp::from_second(now).unwrap(), 0));
         prepared.clock = clock.clock();
+        prepared.setting = ReportedSetting::new(prepared.clock.now());
         let (mut thread, _) = prepared.into_thread(Box::new(|_| {}));
         thread.open();
         Held { folder, clock, thread, history }
@@ -88,14 +89,14 @@ impl Held {
         let at = Timestamp::from_second(at).unwrap();
         let value = Finite::new(number).unwrap();
         let sample = Sample::new("tank".into(), "level".into(), at, value, Some(Unit::Percent));
-        self.thread.batch.add(Change::Observed(vec![Sample { dated_by, ..sample }]));
+        self.thread.add(Change::Observed(vec![Sample { dated_by, ..sample }]));
     }
 
     /// Sets the wall clock forward, as the board reports it.
     fn set_clock(&mut self, seconds: i64) {
         let step = SignedDuration::from_secs(seconds);
         self.clock.set(step);
-        self.thread.batch.add(Change::ClockStepped(step));
+        self.thread.add(Change::ClockStepped(step));
     }
 
     /// Returns the times of all recorded values.
@@ -138,17 +139,59 @@ fn readings_are_held_until_the_clock_is_set() {
 }
 
 #[test]
+fn nothing_is_written_between_a_step_of_the_clock_and_its_report() {
+    // From 1970, where it was switched off, and back from a clock that was ahead.
+    for (booted, step) in [(HOUR, RECORD), (RECORD - 100, 400), (RECORD + 2 * HOUR, -HOUR)] {
+        let mut held = Held::after_a_record(booted);
+        held.observe(booted + 10, 2.0, DatedBy::Machine);
+        held.clock.set(SignedDuration::from_secs(step));
+        held.thread.flush();
+        assert_eq!((held.recorded(), held.history.dropped()), (vec![RECORD], 0), "{booted}");
+        held.clock.advance(Duration::from_secs(2));
+        held.thread.add(Change::ClockStepped(SignedDuration::from_secs(step)));
+        held.thread.flush();
+        assert_eq!(held.recorded(), [RECORD, booted + 10 + step], "{booted}");
+        assert_eq!(held.history.dropped(), 0, "{booted}");
+    }
+}
+
+#[test]
+fn board_that_reports_no_step_delays_writes_for_seconds_only() {
+    let mut held = Held::after_a_record(RECORD + 60);
+    held.clock.set(SignedDuration::from_secs(HOUR));
+    held.observe(RECORD + 61, 2.0, DatedBy::Sensor);
+    for (seconds, rows) in [(0, 1), (9, 1), (1, 2)] {
+        held.clock.advance(Duration::from_secs(seconds));
+        held.thread.flush();
+        assert_eq!(held.recorded().len(), rows);
+    }
+    // The late report is the known setting again, and the next step is noticed.
+    held.thread.add(Change::ClockStepped(SignedDuration::from_secs(HOUR)));
+    held.observe(RECORD + 62, 2.0, DatedBy::Sensor);
+    held.thread.flush();
+    assert_eq!(held.recorded().len(), 3);
+    held.clock.set(SignedDuration::from_secs(HOUR));
+    held.observe(RECORD + 63, 2.0, DatedBy::Sensor);
+    held.thread.flush();
+    assert_eq!(held.recorded().len(), 3);
+    // The program ends before the board has noticed it.
+    held.observe(RECORD + 2 * HOUR, 2.0, DatedBy::Machine);
+    held.thread.flush_last();
+    assert_eq!(held.recorded().last(), Some(&(RECORD + 3 * HOUR)));
+}
+
+#[test]
 fn events_of_a_wrong_clock_are_dated_anew() {
     let mut held = Held::start(tempfile::tempdir().unwrap(), 100);
     let event = |at| {
         let at = Timestamp::from_second(at).unwrap();
         Change::Happened(Event { at, kind: EventKind::Started, source: None, detail: "".into() })
     };
-    held.thread.batch.add(event(100));
+    held.thread.add(event(100));
     held.thread.flush();
     assert_eq!(held.history.rows(), 0, "the clock was never set");
     held.set_clock(RECORD);
-    held.thread.batch.add(event(RECORD + 200));
+    held.thread.add(event(RECORD + 200));
     held.thread.flush();
     let times = |history: &History| {
         let events = history.recent_events();
@@ -208,6 +251,29 @@ fn program_that_ends_while_the_clock_is_wrong_writes_what_sensors_dated() {
     held.observe(RECORD + 60, 3.0, DatedBy::Sensor);
     held.thread.flush_last();
     assert_eq!(held.recorded(), [RECORD, RECORD + 60]);
+}
+
+#[test]
+fn stamp_that_a_clock_of_1970_did_not_believe_is_recorded() {
+    for is_believed in [true, false] {
+        let mut held = Held::after_a_record(HOUR);
+        let at = Timestamp::from_second(HOUR).unwrap();
+        // Two hours before the clock is set, or an hour after.
+        let stamp = if is_believed { RECORD + HOUR } else { RECORD + 4 * HOUR };
+        let value = Finite::new(2.0).unwrap();
+        let sample = Sample::new("tank".into(), "level".into(), at, value, Some(Unit::Percent));
+        let stated = Some(Timestamp::from_second(stamp).unwrap());
+        held.thread.add(Change::Observed(vec![Sample {
+            dated_by: DatedBy::Machine,
+            stated,
+            ..sample
+        }]));
+        held.thread.flush();
+        held.set_clock(RECORD + 2 * HOUR);
+        held.thread.flush();
+        let expected = if is_believed { stamp } else { RECORD + 3 * HOUR };
+        assert_eq!(held.recorded(), [RECORD, expected]);
+    }
 }
 
 #[test]

@@ -237,3 +237,17 @@ fn refused_values_of_one_field_do_not_block_the_others() {
     assert_eq!(numbers(&fixture, "level", Step::Seconds(DAY)), [(1.0, 3.0, 6.0, 3.0, 3)]);
     assert_eq!(write(&mut writer, vec![level(START + 180, 4.0)]), 1);
 }
+
+#[test]
+fn restored_or_older_answer_undoes_no_correction_but_fills_a_gap() {
+    let fixture = Fixture::new();
+    let mut writer = fixture.writer();
+    let of = |at, number, corrects| Sample { corrects, ..level(at, number) };
+    write(&mut writer, vec![of(START, 5.0, true)]);
+    write(&mut writer, vec![of(START, 6.0, true)]);
+    write(&mut writer, vec![of(START, 5.0, false), of(START + 60, 8.0, false)]);
+    for step in [Step::Raw, Step::Seconds(DAY)] {
+        let expected = if step == Step::Raw { vec![Some(6.0), Some(8.0)] } else { vec![Some(7.0)] };
+        assert_eq!(values(&fixture, "level", step), expected);
+    }
+}

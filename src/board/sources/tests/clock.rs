@@ -245,3 +245,53 @@ fn own_time_of_a_value_moves_with_the_clock_that_gave_it() {
         assert_eq!(seconds(own.at), expected, "{observed:?}");
     }
 }
+
+#[test]
+fn reading_of_an_earlier_process_is_dated_by_no_clock_of_this_one() {
+    let minute = Duration::from_secs(60);
+    for observed in [
+        Observed::fetched(t(100)),
+        Observed::aged(t(100), minute, minute),
+        Observed::absolute(t(9000)),
+        Observed::absolute(t(90)),
+    ] {
+        let mut before = sources();
+        report(&mut before, "tank", 100, level(observed, 50.0));
+        let samples = |sources: &mut Sources| -> Vec<Sample> {
+            let changes = sources.take_changes().into_iter();
+            let samples = changes.flat_map(|change| match change {
+                Change::Observed(samples) => samples,
+                Change::Happened(_) | Change::ClockStepped(_) => Vec::new(),
+            });
+            samples.collect()
+        };
+        let fetched = samples(&mut before);
+        // This process begins in 1970, and its clock is set later: the saved time was right all along.
+        let epoch = -t(0).as_second();
+        let mut after = restored(&before, stepped(700, epoch));
+        let again = samples(&mut after);
+        assert_eq!((again[0].at, again[0].dated_by), (fetched[0].at, DatedBy::Sensor));
+        assert!(after.expire(m(720)));
+        assert_eq!(shown(&view(&after, "tank")).0, seconds(fetched[0].at), "{observed:?}");
+    }
+}
+
+#[test]
+fn stamp_that_an_earlier_process_saw_in_1970_is_believed_once_the_clock_is_right() {
+    let epoch = -t(0).as_second();
+    let mut before = Sources::new(vec![info("tank"), info("weather")], stepped(0, epoch));
+    let at_boot = stepped(20, epoch);
+    assert_eq!(shown(&report_at(&mut before, "tank", at_boot, reading(10, 50.0))).0, 20 + epoch);
+    // The clock is set while the program is down, or after its start.
+    for is_set_later in [false, true] {
+        let start = if is_set_later { stepped(100, epoch) } else { m(100) };
+        let mut after = restarted(&before, start);
+        let _ = after.expire(m(110));
+        let tank = view(&after, "tank");
+        assert_eq!((shown(&tank), tank.state), ((10, Some(50.0)), State::Fresh), "{is_set_later}");
+        assert_eq!(tank.value("level").unwrap().note, None);
+        report(&mut after, "tank", 120, reading(10, 50.0));
+        assert_eq!(shown(&view(&after, "tank")).0, 10);
+        assert_eq!(recorded(&mut after), [], "the same observation");
+    }
+}

@@ -124,11 +124,14 @@ fn sample_states_which_clock_dated_it() {
     }
     let changes = sources.take_changes();
     let dated = changes.iter().flat_map(|change| match change {
-        Change::Observed(samples) => samples.iter().map(|sample| sample.dated_by).collect(),
+        Change::Observed(samples) => {
+            samples.iter().map(|sample| (sample.dated_by, sample.stated)).collect()
+        }
         _ => Vec::new(),
     });
-    let machine = DatedBy::Machine;
-    assert_eq!(dated.collect::<Vec<_>>(), [DatedBy::Sensor, machine, machine, machine]);
+    let machine = |stated| (DatedBy::Machine, stated);
+    let expected = [(DatedBy::Sensor, None), machine(None), machine(Some(t(9000))), machine(None)];
+    assert_eq!(dated.collect::<Vec<_>>(), expected);
 }
 
 #[test]
@@ -240,4 +243,70 @@ fn trend_of_tiny_numbers_keeps_their_digits() {
     }
     assert_eq!(super::number(&tank, "level_change_1h"), Some(0.000006));
     assert_eq!(super::number(&tank, "level_rate"), Some(0.000006));
+}
+
+#[test]
+fn station_whose_clock_was_ahead_by_hours_is_shown_after_its_correction() {
+    // A stamp each five minutes. The clock is an hour ahead until minute 60, and right then.
+    let mut sources = sources();
+    for minute in (0..=180).step_by(5) {
+        let now = minute * 60;
+        let stamp = if minute < 60 { now + 3600 } else { now };
+        let tank = report(&mut sources, "tank", now + 7, reading(stamp, minute as f64));
+        // Three answers in a row are believed.
+        if !(60..70).contains(&minute) {
+            assert_eq!(shown(&tank).1, Some(minute as f64), "{minute}");
+        }
+    }
+}
+
+/// An answer of a reading and of the value "own", which has its own time.
+fn with_own(time: i64, level: f64, own: (i64, f64)) -> Result<Polled, PollError> {
+    let own_value =
+        Value { observed: Some(Observed::absolute(t(own.0))), ..Value::number(own.1, Unit::Volt) };
+    let values =
+        vec![("level".into(), Value::number(level, Unit::Percent)), ("own".into(), own_value)];
+    Ok(Polled::Reading(Reading { observed: Observed::absolute(t(time)), values }))
+}
+
+#[test]
+fn values_with_their_own_times_are_judged_by_them_in_an_older_answer() {
+    // The times and numbers of the value "own" in an older answer; what is recorded of it, and what is shown.
+    for (own, is_recorded, expected) in [
+        ((40, 4.0), true, 5.0),
+        ((95, 6.0), true, 6.0),
+        // The later answer may have corrected it.
+        ((90, 7.0), false, 5.0),
+    ] {
+        let mut sources = sources();
+        report(&mut sources, "tank", 100, with_own(100, 50.0, (90, 5.0)));
+        sources.take_changes();
+        let tank = report(&mut sources, "tank", 110, with_own(50, 45.0, own));
+        assert_eq!(shown(&tank), (100, Some(50.0)));
+        assert_eq!(number(&tank, "own"), Some(expected), "{own:?}");
+        let mut rows = vec![(50, 45.0)];
+        rows.extend(is_recorded.then_some(own));
+        assert_eq!(recorded(&mut sources), rows, "{own:?}");
+    }
+}
+
+#[test]
+fn only_the_latest_answer_of_this_process_corrects_the_history() {
+    let corrects = |sources: &mut Sources| -> Vec<(i64, bool)> {
+        let changes = sources.take_changes().into_iter();
+        let samples = changes.flat_map(|change| match change {
+            Change::Observed(samples) => samples,
+            _ => Vec::new(),
+        });
+        samples.map(|sample| (seconds(sample.at), sample.corrects)).collect()
+    };
+    let mut before = sources();
+    report(&mut before, "tank", 100, reading(90, 50.0));
+    assert_eq!(corrects(&mut before), [(90, true)]);
+    report(&mut before, "tank", 110, reading(60, 40.0));
+    assert_eq!(corrects(&mut before), [(60, false)]);
+    let mut after = restored(&before, m(200));
+    assert_eq!(corrects(&mut after), [(90, false)]);
+    report(&mut after, "tank", 210, reading(90, 51.0));
+    assert_eq!(corrects(&mut after), [(90, true)], "a correction");
 }
