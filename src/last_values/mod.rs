@@ -3,8 +3,8 @@
 //! One thread, `pw-last-values`, watches the board's snapshots and writes their readings to a small file
 //! beside the history: at once after the first change, then at most once a minute, since a memory
 //! card wears with each write. A power cut or `kill -9` thus loses a minute at most; a regular stop loses
-//! nothing. The first stamp of a source that is in the future is written within seconds: its age is counted from
-//! its first sight, which a restart would otherwise make later. The file is written under a temporary name, synced and renamed (`file`), so a complete file exists
+//! nothing. A new stamp that is in the future is written within seconds: its age is counted from its first
+//! sight, which a restart would otherwise make later. The file is written under a temporary name, synced and renamed (`file`), so a complete file exists
 //! at any time. No poller and no handler blocks on it.
 //!
 //! [`load`] returns the readings to the board, which shows them with their true ages before the first
@@ -12,21 +12,23 @@
 
 mod file;
 
+use std::collections::HashSet;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::RecvTimeoutError;
+use jiff::Timestamp;
 
-use crate::board::{BoardReader, SavedReading, Snapshot, SourceView};
+use crate::board::{BoardReader, FieldName, SavedReading, Snapshot};
 use crate::logging::OnChange;
 use crate::threads::{self, OwnedThread, StopToken};
 
 /// Interval between two writes. A power cut can lose the readings of this time.
 const WRITE_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Interval between two writes if a source has its first stamp in the future.
+/// Interval between two writes if a reading has a new stamp in the future.
 const URGENT_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Interval at which the snapshot is checked for changes.
@@ -68,8 +70,8 @@ impl Saver {
     /// # Errors
     /// The thread cannot be created.
     pub fn start(path: PathBuf, board: BoardReader) -> io::Result<Saver> {
-        let (written, ahead, failure) = (None, Vec::new(), OnChange::new());
-        let saver = SaverThread { path, board, written, ahead, failure };
+        let (ahead, failure) = (HashSet::new(), OnChange::new());
+        let saver = SaverThread { path, board, saved: None, written: None, ahead, failure };
         let run = move |stop| saver.run(&stop);
         Ok(Saver { _thread: OwnedThread::spawn(threads::LAST_VALUES, run)? })
     }
@@ -79,29 +81,27 @@ impl Saver {
 struct SaverThread {
     path: PathBuf,
     board: BoardReader,
+    /// Version of the latest snapshot whose readings the file has.
+    saved: Option<u64>,
     /// Content of the file, once this process has written it.
     written: Option<Vec<u8>>,
-    /// Sources whose stamp in the file is in the future.
-    ahead: Vec<Arc<str>>,
+    /// Stamps in the file that were in the future.
+    ahead: HashSet<StampAhead>,
     failure: OnChange<()>,
 }
 
 impl SaverThread {
     fn run(mut self, stopped: &StopToken) {
-        let mut latest: Option<Arc<Snapshot>> = None;
         let mut written_at: Option<Instant> = None;
         loop {
             let stopping =
                 stopped.recv_timeout(CHECK_INTERVAL) == Err(RecvTimeoutError::Disconnected);
             let snapshot = self.board.load();
-            let is_new = latest.as_ref().is_none_or(|latest| latest.version != snapshot.version);
+            let is_new = self.saved != Some(snapshot.version);
             let interval = if self.is_urgent(&snapshot) { URGENT_INTERVAL } else { WRITE_INTERVAL };
             let is_due = written_at.is_none_or(|written| written.elapsed() >= interval);
-            if is_new && (stopping || is_due) {
-                if self.save(&snapshot) {
-                    written_at = Some(Instant::now());
-                }
-                latest = Some(snapshot);
+            if is_new && (stopping || is_due) && self.save(&snapshot) {
+                written_at = Some(Instant::now());
             }
             if stopping {
                 return;
@@ -109,17 +109,18 @@ impl SaverThread {
         }
     }
 
-    /// Returns true if a source has a stamp in the future, and had none in the file.
+    /// Returns true if a reading has a stamp in the future that the file has not.
     fn is_urgent(&self, snapshot: &Snapshot) -> bool {
-        ahead(snapshot).any(|name| !self.ahead.contains(name))
+        ahead(snapshot).any(|stamp| !self.ahead.contains(&stamp))
     }
 
-    /// Writes the readings if they differ from the file. Returns true if a write was attempted.
+    /// Writes the readings if they differ from the file. Returns true if a write was attempted; one that failed
+    /// is attempted again.
     fn save(&mut self, snapshot: &Snapshot) -> bool {
         let bytes = file::encode(snapshot);
-        if snapshot.sources.iter().all(|source| source.reading.is_none())
-            || self.written.as_ref() == Some(&bytes)
-        {
+        let is_empty = snapshot.sources.iter().all(|source| source.reading.is_none());
+        if is_empty || self.written.as_ref() == Some(&bytes) {
+            self.saved = Some(snapshot.version);
             return false;
         }
         match file::write(&self.path, &bytes) {
@@ -128,7 +129,8 @@ impl SaverThread {
                     log::info!("the last values are saved again");
                 }
                 self.written = Some(bytes);
-                self.ahead = ahead(snapshot).cloned().collect();
+                self.saved = Some(snapshot.version);
+                self.ahead = ahead(snapshot).collect();
             }
             Err(error) if self.failure.set(()) => {
                 let path = self.path.display();
@@ -142,12 +144,16 @@ impl SaverThread {
     }
 }
 
-/// Returns the sources with a stamp that was in the future when it was seen first.
-fn ahead(snapshot: &Snapshot) -> impl Iterator<Item = &Arc<str>> {
-    let is_ahead = |source: &&SourceView| {
-        source.reading.as_ref().is_some_and(|reading| reading.received.is_ahead())
-    };
-    snapshot.sources.iter().filter(is_ahead).map(|source| &source.name)
+/// A stamp in the future: its source, its field, or none for that of the reading, and the stamp.
+type StampAhead = (Arc<str>, Option<FieldName>, Timestamp);
+
+/// Returns the stamps that were in the future when they were seen first.
+fn ahead(snapshot: &Snapshot) -> impl Iterator<Item = StampAhead> {
+    snapshot.sources.iter().flat_map(|source| {
+        let readings = source.reading.iter();
+        let stamps = readings.flat_map(|reading| reading.received.stamps_ahead());
+        stamps.map(|(field, stamp)| (source.name.clone(), field.cloned(), stamp))
+    })
 }
 
 #[cfg(test)]
@@ -158,7 +164,7 @@ mod tests {
     };
     use crate::kernel::clock::Clock;
     use crate::units::Unit;
-    use jiff::{SignedDuration, Timestamp};
+    use jiff::SignedDuration;
 
     fn info() -> SourceInfo {
         SourceInfo {
@@ -224,20 +230,23 @@ mod tests {
     }
 
     #[test]
-    fn first_stamp_in_the_future_is_urgent() {
+    fn new_stamp_in_the_future_is_urgent() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.last.json");
         let (_board, reader, reporter) = start(Vec::new());
         let mut saver = SaverThread {
             path: path.clone(),
             board: reader.clone(),
+            saved: None,
             written: None,
-            ahead: Vec::new(),
+            ahead: HashSet::new(),
             failure: OnChange::new(),
         };
         let now = Timestamp::now();
         let mut version = 1;
-        for (ahead, is_urgent) in [(0, false), (3600, true), (3660, false), (7200, false)] {
+        for (ahead, is_urgent) in
+            [(0, false), (3600, true), (3660, true), (3660, false), (7200, true)]
+        {
             assert!(reporter.send(report(50.0, now + SignedDuration::from_secs(ahead))));
             version += 1;
             while reader.load().version < version {
@@ -245,7 +254,8 @@ mod tests {
             }
             let snapshot = reader.load();
             assert_eq!(saver.is_urgent(&snapshot), is_urgent, "{ahead}");
-            assert!(saver.save(&snapshot));
+            saver.save(&snapshot);
+            assert_eq!(saver.saved, Some(snapshot.version));
             let first_seen = load(&path).remove(0).received.sighting.first_seen;
             assert!(first_seen >= now - SignedDuration::from_secs(1), "{ahead}");
         }
@@ -260,6 +270,31 @@ mod tests {
         assert!(!path.exists());
         let aside = folder.path().join("x.last.json.damaged");
         assert_eq!(std::fs::read_to_string(aside).unwrap(), "garbage");
+    }
+
+    #[test]
+    fn write_that_failed_is_repeated() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("missing").join("x.last.json");
+        let (_board, reader, reporter) = start(Vec::new());
+        assert!(reporter.send(report(50.0, Timestamp::now())));
+        while reader.load().version < 2 {
+            std::thread::yield_now();
+        }
+        let mut saver = SaverThread {
+            path: path.clone(),
+            board: reader.clone(),
+            saved: None,
+            written: None,
+            ahead: HashSet::new(),
+            failure: OnChange::new(),
+        };
+        let snapshot = reader.load();
+        assert!(saver.save(&snapshot));
+        assert_eq!(saver.saved, None);
+        std::fs::create_dir(path.parent().unwrap()).unwrap();
+        assert!(saver.save(&snapshot));
+        assert_eq!((saver.saved, load(&path).len()), (Some(2), 1));
     }
 
     #[test]
