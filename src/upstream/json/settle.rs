@@ -23,6 +23,7 @@ use crate::board::{
     Datum, FieldName, Finite, Observed, Reading, Sighting, Stamp, Track, Value, Verdict,
 };
 use crate::config::{Json, JsonTime, JsonValue};
+use crate::kernel::clock::CLOCK_TOLERANCE;
 use crate::units::OverTime;
 
 /// State of a source between polls.
@@ -79,8 +80,11 @@ impl Settling {
         reading.observed = match &keys.observed_at {
             Some(time) => self.time(&FieldName::from(""), Some(time), reading.observed),
             None => {
+                // One value whose clock is ahead must not keep the source at its time for ever.
+                let is_past = |at: Timestamp| at.duration_since(received.at) <= CLOCK_TOLERANCE;
                 let times = reading.values.iter().filter_map(|(_, value)| value.observed);
-                times.max_by_key(|observed| observed.at).unwrap_or(reading.observed)
+                let latest = times.max_by_key(|observed| (is_past(observed.at), observed.at));
+                latest.unwrap_or(reading.observed)
             }
         };
         let settled = reading.values.into_iter().map(|(field, value)| {

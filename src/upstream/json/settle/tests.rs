@@ -1,5 +1,3 @@
-use jiff::Timestamp;
-
 use super::*;
 use crate::config::{self, Kind};
 use crate::units::Unit;
@@ -310,4 +308,29 @@ fn unchanged_local_time_stays_when_the_clocks_show_it_again() {
     assert_eq!(settle("2026-10-25T01:31:00Z", true), "2026-10-25T01:31:00Z");
     assert_eq!(settle(second, true), second, "another time has been between");
     assert_eq!(settle("2026-10-25T03:30:00Z", false), "2026-10-25T03:30:00Z");
+}
+
+#[test]
+fn reading_has_the_latest_time_of_its_values_that_is_not_in_the_future() {
+    let text = "[[source]]\nname = \"s\"\nkind = \"json\"\nurl = \"http://h/\"\n\
+                [source.values.x]\npointer = \"/x\"\nunit = \"in\"\n\
+                observed_at = { pointer = \"/t\", format = \"unix\" }\n\
+                [source.values.y]\npointer = \"/y\"\nunit = \"in\"\n\
+                observed_at = { pointer = \"/u\", format = \"unix\" }\n";
+    let config = config::parse("p".as_ref(), text, &|_| None).unwrap();
+    let Kind::Json(keys) = &config.sources[0].kind else { panic!("the kind is json") };
+    // Times of two values in seconds after the response, and that of the reading.
+    for (x, y, expected) in
+        [(-60, -30, -30), (86_400, -30, -30), (2, -30, 2), (86_400, 3600, 86_400)]
+    {
+        let value = |time| Value {
+            observed: Some(absolute(time)),
+            ..Value::number(1.0, crate::units::Unit::Inch)
+        };
+        let values = vec![("x".into(), value(x)), ("y".into(), value(y))];
+        let reading = Reading { observed: fetched(0), values };
+        let received = Received { at: at(0), ..received() };
+        let settled = Settling::default().settle(keys, reading, received);
+        assert_eq!(settled.observed, absolute(expected), "{x} {y}");
+    }
 }
