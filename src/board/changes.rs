@@ -95,6 +95,7 @@ mod tests {
                 since: t(100),
                 failures,
             }),
+            configuration: 0,
         }
     }
 

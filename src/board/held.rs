@@ -238,6 +238,12 @@ impl Held {
         Outcome { is_held: false, is_reinstated: false, is_changed, older }
     }
 
+    /// Believes the next answer, since the source's configuration has changed.
+    pub(super) fn doubt(&mut self) {
+        self.track.doubt();
+        self.own.iter_mut().for_each(|own| own.track.doubt());
+    }
+
     /// Returns what is saved over a restart.
     fn received(&self) -> Received {
         let own = self.own.iter().map(|own| (own.field.clone(), *own.track.sighting()));

@@ -165,6 +165,7 @@ mod tests {
             interval: std::time::Duration::from_secs(300),
             next_poll_at: Some(at("2026-01-31T17:25:01.9Z")),
             error: None,
+            configuration: 0,
         }
     }
 

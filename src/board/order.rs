@@ -16,6 +16,9 @@
 //! - It was not: three answers in a row whose stamps advance, while the held observation is stale. Repeated
 //!   stamps neither count nor end the row.
 //!
+//! After a change of the source's configuration, the first answer is believed: it may be of another device, or its
+//! time may be read in another way.
+//!
 //! Answers that alternate never meet either rule, because the held observation ends the row.
 
 use std::collections::VecDeque;
@@ -40,6 +43,8 @@ pub(crate) struct Track {
     row: Row,
     /// Stamps from the future that were held, oldest first.
     ahead: VecDeque<Timestamp>,
+    /// True until the first answer by another configuration: the observation may be that of another device.
+    is_doubted: bool,
 }
 
 /// Consistent older answers in a row.
@@ -65,7 +70,8 @@ pub(crate) enum Verdict {
 impl Track {
     /// Returns the track of an upstream's first observation.
     pub(crate) fn new(sighting: Sighting) -> Track {
-        let mut track = Track { sighting, row: Row::default(), ahead: VecDeque::new() };
+        let mut track =
+            Track { sighting, row: Row::default(), ahead: VecDeque::new(), is_doubted: false };
         track.hold(sighting);
         track
     }
@@ -93,12 +99,13 @@ impl Track {
         let stated = Sighting::new(stated, fetched_at);
         // A clock that was ahead and is right again states the remembered stamps once more, now truly.
         self.ahead.retain(|stamp| *stamp > fetched_at);
+        let is_doubted = std::mem::take(&mut self.is_doubted);
         match self.sighting.relation(&stated, has_equal_values) {
             Relation::Same => {
                 self.row = Row::default();
                 Verdict::Same
             }
-            _ if self.was_ahead(&stated) => {
+            _ if self.was_ahead(&stated) && !is_doubted => {
                 self.row = Row::default();
                 Verdict::Older(stated)
             }
@@ -107,7 +114,7 @@ impl Track {
                 Verdict::Newer
             }
             Relation::Older => {
-                if self.continues_row(&stated, is_stale) {
+                if is_doubted || self.continues_row(&stated, is_stale) {
                     self.hold(stated);
                     Verdict::Reinstated
                 } else {
@@ -115,6 +122,11 @@ impl Track {
                 }
             }
         }
+    }
+
+    /// Believes the next answer, whatever its time.
+    pub(super) fn doubt(&mut self) {
+        self.is_doubted = true;
     }
 
     /// Dates the held observation anew after the wall clock was set by `step`, to `now`.

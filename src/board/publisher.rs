@@ -263,6 +263,7 @@ mod tests {
             show: [].into(),
             trends: Vec::new(),
             over_time: Vec::new(),
+            configuration: 1,
         }
     }
 

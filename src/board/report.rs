@@ -31,6 +31,8 @@ pub struct SourceInfo {
     pub trends: Vec<TrendSettings>,
     /// Ways over time of fields that differ from those of their names and units.
     pub over_time: Vec<(FieldName, OverTime)>,
+    /// Checksum of the settings by which answers are requested and decoded.
+    pub configuration: u32,
 }
 
 impl From<&config::Source> for SourceInfo {
@@ -44,8 +46,17 @@ impl From<&config::Source> for SourceInfo {
             show: source.show.as_slice().into(),
             trends: source.trends.clone(),
             over_time: source.kind.over_time(),
+            configuration: configuration(source),
         }
     }
+}
+
+/// Returns the checksum of the settings by which answers are requested and decoded.
+fn configuration(source: &config::Source) -> u32 {
+    let config::Source { kind, units, .. } = source;
+    // The debug format omits secrets. Those of the URL may be what tells one device from another.
+    let settings = format!("{} {kind:?} {units:?}", kind.url().as_str());
+    crc32fast::hash(settings.as_bytes())
 }
 
 /// Result of a poll.
@@ -81,6 +92,8 @@ pub struct SavedReading {
     pub fetched_at: Timestamp,
     /// True if the source was stale, which has been reported as an event.
     pub stale: bool,
+    /// Checksum of the source's configuration; `None` in files of earlier versions.
+    pub configuration: Option<u32>,
     /// The reading, with its first sights.
     pub received: Received,
 }
@@ -98,5 +111,31 @@ mod tests {
         let config = config::parse("p".as_ref(), text, &|_| None).unwrap();
         let info = SourceInfo::from(&config.sources[0]);
         assert_eq!(info.over_time, [("water".into(), OverTime::Increase)]);
+    }
+
+    #[test]
+    fn configuration_is_that_of_requests_and_decoding() {
+        let checksum = |head: &str, value: &str| {
+            let text = format!(
+                "[[source]]\nname = \"s\"\nkind = \"json\"\n{head}\n\
+                 [source.values.depth]\npointer = \"/d\"\nunit = \"m\"\n{value}\n"
+            );
+            let config = config::parse("p".as_ref(), &text, &|_| None).unwrap();
+            SourceInfo::from(&config.sources[0]).configuration
+        };
+        const URL: &str = "url = \"http://h/?device=1\"";
+        let known = checksum(URL, "");
+        for presentation in ["title = \"T\"", "show = [\"depth\"]", "interval = \"7m\""] {
+            assert_eq!(checksum(&format!("{URL}\n{presentation}"), ""), known, "{presentation}");
+        }
+        assert_ne!(checksum("url = \"http://h/?device=2\"", ""), known);
+        assert_ne!(checksum(URL, "scale = 2"), known);
+        assert_ne!(
+            checksum(
+                &format!("{URL}\nobserved_at = {{ pointer = \"/t\", format = \"unix\" }}"),
+                ""
+            ),
+            known
+        );
     }
 }

@@ -46,6 +46,8 @@ pub struct SourceView {
     pub next_poll_at: Option<Timestamp>,
     /// Current failure, if the latest poll failed.
     pub error: Option<Failure>,
+    /// Checksum of the settings by which answers are requested and decoded.
+    pub configuration: u32,
 }
 
 impl SourceView {

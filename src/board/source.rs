@@ -77,6 +77,7 @@ impl Source {
                 interval: info.interval,
                 next_poll_at: None,
                 error: None,
+                configuration: info.configuration,
             },
         }
     }
@@ -100,6 +101,11 @@ impl Source {
         renewed.view.error = self.view.error.take();
         renewed.announced = self.announced;
         renewed.held = self.held.take();
+        if self.view.configuration != renewed.view.configuration
+            && let Some(held) = &mut renewed.held
+        {
+            held.doubt();
+        }
         let baseline = renewed.baseline();
         renewed.derive(now);
         // A new `stale_after` may change the state of the same reading.
@@ -109,7 +115,11 @@ impl Source {
 
     /// Restores the reading from before a restart.
     pub(super) fn restore(&mut self, saved: SavedReading, now: Timestamp) -> Vec<Change> {
-        self.held = Some(Held::restored(saved.received, whole_seconds(saved.fetched_at), now));
+        let mut held = Held::restored(saved.received, whole_seconds(saved.fetched_at), now);
+        if saved.configuration.is_some_and(|saved| saved != self.view.configuration) {
+            held.doubt();
+        }
+        self.held = Some(held);
         self.derive(now);
         // The observation may not have been recorded before a crash, and may have turned stale since.
         self.announced = if saved.stale { State::Stale } else { State::Fresh };

@@ -42,6 +42,9 @@ struct SavedSource {
     /// True if the source was stale. Absent in files of earlier versions.
     #[serde(default)]
     stale: bool,
+    /// Absent in files of earlier versions.
+    #[serde(default)]
+    configuration: Option<u32>,
     values: Vec<SavedValue>,
 }
 
@@ -116,6 +119,7 @@ pub(super) fn encode(snapshot: &Snapshot) -> Vec<u8> {
                 sighting: saved_sighting(sighting),
                 fetched_at: reading.fetched_at.as_second(),
                 stale: source.state == State::Stale,
+                configuration: Some(source.configuration),
                 values: values.collect(),
             })
         })
@@ -166,6 +170,7 @@ fn reading_of(saved: SavedSource) -> Option<SavedReading> {
         kind: saved.kind,
         fetched_at,
         stale: saved.stale,
+        configuration: saved.configuration,
         received: Received { sighting: sighting(saved.sighting, fetched_at)?, values, own },
     })
 }

@@ -176,6 +176,7 @@ mod tests {
             show: [].into(),
             trends: Vec::new(),
             over_time: Vec::new(),
+            configuration: 1,
         }
     }
 

@@ -54,6 +54,7 @@ pub(super) fn source_at(observed: i64, stale: i64, next_poll: i64) -> SourceView
         interval: Duration::from_secs(300),
         next_poll_at: Some(at(next_poll)),
         error: None,
+        configuration: 0,
     }
 }
 
@@ -108,6 +109,7 @@ pub(super) fn waiting(name: &str, kind: &'static str) -> SourceView {
         interval: Duration::from_secs(300),
         next_poll_at: Some(at(10)),
         error: None,
+        configuration: 0,
     }
 }
 

@@ -39,6 +39,7 @@ fn info(name: &str) -> SourceInfo {
         show: [].into(),
         trends: Vec::new(),
         over_time: Vec::new(),
+        configuration: 1,
     }
 }
 
@@ -106,20 +107,25 @@ fn restarted(before: &Sources, now: TimePoint) -> Sources {
 
 /// Returns the sources of a new process with the changes of its start.
 fn restored(before: &Sources, now: TimePoint) -> Sources {
-    let saved = before.views().into_iter().filter_map(|view| {
+    let mut sources = Sources::new(vec![info("tank"), info("weather")], now);
+    sources.restore(saved_readings(before), now);
+    sources
+}
+
+/// Returns the readings as they are saved over a restart.
+fn saved_readings(sources: &Sources) -> Vec<SavedReading> {
+    let saved = sources.views().into_iter().filter_map(|view| {
         let last = view.reading?;
         Some(SavedReading {
             source: view.name,
             kind: view.kind.to_owned(),
             fetched_at: last.fetched_at,
             stale: view.state == State::Stale,
+            configuration: Some(view.configuration),
             received: (*last.received).clone(),
         })
     });
-    let saved = saved.collect();
-    let mut sources = Sources::new(vec![info("tank"), info("weather")], now);
-    sources.restore(saved, now);
-    sources
+    saved.collect()
 }
 
 fn failure(kind: ErrorKind) -> Result<Polled, PollError> {
@@ -274,6 +280,7 @@ fn saved_reading_is_restored_with_its_age_until_the_first_poll() {
         kind: kind.to_owned(),
         fetched_at: t(at),
         stale: false,
+        configuration: None,
         received: Received {
             sighting: Sighting::restored(Observed::absolute(t(at)), t(at)),
             values: vec![("level".into(), Value::number(50.0, Unit::Percent))],

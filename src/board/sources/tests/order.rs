@@ -310,3 +310,30 @@ fn only_the_latest_answer_of_this_process_corrects_the_history() {
     report(&mut after, "tank", 210, reading(90, 51.0));
     assert_eq!(corrects(&mut after), [(90, true)], "a correction");
 }
+
+#[test]
+fn first_answer_by_another_configuration_is_believed() {
+    let with = |configuration| SourceInfo { configuration, ..info("tank") };
+    for (configuration, is_believed) in [(1, false), (2, true)] {
+        for is_restarted in [false, true] {
+            for ahead in [0, 9000] {
+                let mut sources = sources();
+                report(&mut sources, "tank", 1000, with_own(1000, 50.0, (1000 + ahead, 5.0)));
+                report(&mut sources, "tank", 1000, with_own(1000 + ahead, 50.0, (1000, 5.0)));
+                if is_restarted {
+                    let saved = saved_readings(&sources);
+                    sources = Sources::new(vec![with(configuration)], m(1010));
+                    sources.restore(saved, m(1010));
+                } else {
+                    sources.renew(vec![with(configuration)], m(1010));
+                }
+                let first = report(&mut sources, "tank", 1020, with_own(900, 40.0, (800, 4.0)));
+                assert_eq!(shown(&first) == (900, Some(40.0)), is_believed);
+                assert_eq!(number(&first, "own") == Some(4.0), is_believed);
+                // Only the first.
+                let second = report(&mut sources, "tank", 1030, with_own(700, 30.0, (700, 3.0)));
+                assert_ne!(number(&second, "level"), Some(30.0));
+            }
+        }
+    }
+}
