@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use super::conditional::Dates;
 use super::content::CachePolicy;
 use super::problem::{AffectedSource, Problem};
-use crate::board::{LastReading, SourceView, State};
+use crate::board::{LastReading, SourceView, State, Value};
 use crate::kernel::clock::CLOCK_TOLERANCE;
 use crate::timestamp::Rfc3339;
 
@@ -37,11 +37,19 @@ pub(super) struct Freshness<'a> {
     sources: Vec<Assessment<'a>>,
 }
 
+#[derive(Clone, Copy)]
+struct Times {
+    observed_at: Timestamp,
+    stale_at: Timestamp,
+}
+
 /// Freshness of one source.
 #[derive(Clone)]
 struct Assessment<'a> {
     source: &'a SourceView,
     state: State,
+    /// Time of the oldest value that was requested, and the time at which it turns stale.
+    times: Option<Times>,
     /// Seconds until the next poll, if one is due.
     next_poll_in: Option<u64>,
 }
@@ -52,12 +60,39 @@ impl<'a> Freshness<'a> {
         sources: impl IntoIterator<Item = &'a SourceView>,
         now: Timestamp,
     ) -> Freshness<'a> {
-        let assess = |source: &'a SourceView| Assessment {
-            source,
-            state: state_at(source, now),
-            next_poll_in: source.next_poll_at.map(|next| within_interval(source, next, now)),
+        let assess = |source: &'a SourceView| {
+            let observed_at = source.reading.as_ref().map(|reading| reading.observed.at);
+            Assessment::new(source, observed_at, now)
         };
         Freshness { now, sources: sources.into_iter().map(assess).collect() }
+    }
+
+    /// Assesses selected values of sources at `now`: a value with a time of its own has the age of that. The
+    /// sources have the selected values only.
+    pub(super) fn assess_selected(
+        sources: impl IntoIterator<Item = &'a SourceView>,
+        now: Timestamp,
+    ) -> Freshness<'a> {
+        let assess = |source: &'a SourceView| {
+            let oldest = source.reading.as_ref().map(|reading| {
+                let times = source.values().map(|(_, value)| observed_at(reading, value));
+                // One whose age is not known comes before the oldest.
+                let oldest = times.min_by_key(|at| (!is_later(*at, now), *at));
+                oldest.unwrap_or(reading.observed.at)
+            });
+            Assessment::new(source, oldest, now)
+        };
+        Freshness { now, sources: sources.into_iter().map(assess).collect() }
+    }
+
+    /// Assesses one value of a source at `now`.
+    pub(super) fn assess_value(
+        source: &'a SourceView,
+        value: &Value,
+        now: Timestamp,
+    ) -> Freshness<'a> {
+        let observed_at = source.reading.as_ref().map(|reading| observed_at(reading, value));
+        Freshness { now, sources: vec![Assessment::new(source, observed_at, now)] }
     }
 
     /// Returns the state of a source, or the published one if the source was not assessed.
@@ -82,8 +117,8 @@ impl<'a> Freshness<'a> {
 
     /// Rejects the request if a source is older than `max_age` seconds or never answered.
     pub(super) fn require_max_age(&self, max_age: u64) -> Result<(), Problem> {
-        let is_older = |reading: &LastReading| is_older(reading.observed.at, self.now, max_age);
-        let older = self.subset(|assessed| assessed.source.reading.as_ref().is_none_or(is_older));
+        let is_older = |times: Times| is_older(times.observed_at, self.now, max_age);
+        let older = self.subset(|assessed| assessed.times.is_none_or(is_older));
         if older.sources.is_empty() {
             return Ok(());
         }
@@ -123,11 +158,7 @@ impl<'a> Freshness<'a> {
         let affected = |assessed: &Assessment<'_>| AffectedSource {
             name: assessed.source.name.to_string(),
             state: assessed.state.as_str(),
-            observed_at: assessed
-                .source
-                .reading
-                .as_ref()
-                .map(|reading| Rfc3339(reading.observed.at)),
+            observed_at: assessed.times.map(|times| Rfc3339(times.observed_at)),
         };
         let affected = self.sources.iter().map(affected).collect();
         Problem::unavailable(detail).retry_after(self.retry_after()).concerning(affected)
@@ -148,18 +179,20 @@ impl<'a> Freshness<'a> {
         let mut limit = |seconds: u64| {
             good_for = Some(good_for.map_or(seconds, |shortest| shortest.min(seconds)));
         };
-        for Assessment { source, next_poll_in, .. } in &self.sources {
+        for Assessment { source, next_poll_in, times, .. } in &self.sources {
             changed = changed.max(source.error.as_ref().map(|failure| failure.since));
             if let Some(reading) = &source.reading {
                 // Last-Modified may not be later than Date (RFC 9110 8.8.2.1).
                 let at = reading.observed.at.min(now);
                 observed = observed.max(Some(at));
                 changed = changed.max(Some(at));
-                if now >= reading.stale_at {
-                    changed = changed.max(Some(reading.stale_at));
+            }
+            if let Some(Times { stale_at, .. }) = *times {
+                if now >= stale_at {
+                    changed = changed.max(Some(stale_at));
                 } else {
                     // A copy cached beyond this moment would still claim to be fresh.
-                    limit(within_interval(source, reading.stale_at, now));
+                    limit(within_interval(source, stale_at, now));
                 }
             }
             next_poll_in.map(&mut limit);
@@ -181,6 +214,35 @@ impl<'a> Freshness<'a> {
     }
 }
 
+impl<'a> Assessment<'a> {
+    /// Assesses a source whose oldest requested value was observed at `observed_at`.
+    fn new(
+        source: &'a SourceView,
+        observed_at: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Assessment<'a> {
+        let times = source.reading.as_ref().zip(observed_at).map(|(reading, observed_at)| {
+            // A value turns stale at the age at which the reading does.
+            let stale_after = reading.stale_at.duration_since(reading.observed.at);
+            let stale_at = observed_at.saturating_add(stale_after).unwrap_or(Timestamp::MAX);
+            Times { observed_at, stale_at }
+        });
+        let is_stale =
+            times.is_some_and(|times| now >= times.stale_at || is_later(times.observed_at, now));
+        let state = match state_at(source, now) {
+            State::Fresh if is_stale => State::Stale,
+            state => state,
+        };
+        let next_poll_in = source.next_poll_at.map(|next| within_interval(source, next, now));
+        Assessment { source, state, times, next_poll_in }
+    }
+}
+
+/// Returns the time of a value: its own, or that of the reading.
+fn observed_at(reading: &LastReading, value: &Value) -> Timestamp {
+    value.observed.unwrap_or(reading.observed).at
+}
+
 /// Returns the seconds until a moment of a source's future, at most its interval.
 ///
 /// The moment was computed with an earlier reading of the clock. If the clock has been set back since,
@@ -198,7 +260,12 @@ fn seconds(from: Timestamp, to: Timestamp) -> u64 {
 /// Returns true if an observation is older than `max_age` seconds, or if its age is not known: it is then in the
 /// future, because the clock of this machine is behind.
 fn is_older(at: Timestamp, now: Timestamp, max_age: u64) -> bool {
-    seconds(at, now) > max_age || at.duration_since(now) > CLOCK_TOLERANCE
+    seconds(at, now) > max_age || is_later(at, now)
+}
+
+/// Returns true if a time is in the future.
+fn is_later(at: Timestamp, now: Timestamp) -> bool {
+    at.duration_since(now) > CLOCK_TOLERANCE
 }
 
 /// Formats an `IMF-fixdate` (RFC 9110 5.6.7).

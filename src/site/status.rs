@@ -90,13 +90,17 @@ impl<'a> Named<'a> {
     }
 }
 
-/// Assesses the sources, and rejects the request if one is older than its `max_age=`.
+/// Assesses the sources, or the values that the query selects, and rejects the request if one is older than its
+/// `max_age=`.
 fn assess<'a>(
     sources: &'a [SourceView],
     query: &Query,
     request: &RouteRequest<'_>,
 ) -> Result<Freshness<'a>, Problem> {
-    let freshness = Freshness::assess(sources, request.now);
+    let freshness = match query.fields {
+        None => Freshness::assess(sources, request.now),
+        Some(_) => Freshness::assess_selected(sources, request.now),
+    };
     match query.max_age {
         Some(max_age) => freshness.require_max_age(max_age).map(|()| freshness),
         None => Ok(freshness),

@@ -45,11 +45,12 @@ pub(super) fn value(context: &Context, request: &RouteRequest<'_>) -> Result<Con
     let query = Query::parse(&request.http.target, parameters)?;
     let snapshot = context.snapshot();
     let view = find(&snapshot.sources, source).ok_or_else(unknown_field)?;
-    let freshness = Freshness::assess([view], request.now);
     let Some(reading) = &view.reading else {
+        let freshness = Freshness::assess([view], request.now);
         return Err(freshness.unavailable("The source has not answered yet."));
     };
     let value = view.value(field).ok_or_else(unknown_field)?;
+    let freshness = Freshness::assess_value(view, value, request.now);
     if let Some(max_age) = query.max_age {
         let observed = value.observed.unwrap_or(reading.observed);
         freshness.require_max_age_of(observed.at, max_age)?;

@@ -73,3 +73,37 @@ fn value_is_json_or_bare_and_503_where_it_is_missing() {
     assert_eq!(missing["note"], "the upstream sent null");
     assert_eq!(parsed(&get(&site, "/api/v1/values/tank.txt", &[]))["value"], 7.0);
 }
+
+#[test]
+fn state_and_max_age_of_selected_values_count_from_their_own_times() {
+    let mut source = tank();
+    source.reading.as_mut().unwrap().values = values([
+        ("level", Value::number(84.6, Unit::Percent)),
+        ("newer", own_time(-60)),
+        ("older", own_time(-3 * 86_400)),
+        ("unknown", own_time(3600)),
+    ]);
+    let site = site(vec![source]);
+    // The reading is 240 seconds old. The status code is that with `max_age=239`.
+    for (fields, state, code) in [
+        ("tank.level", "fresh", 503),
+        ("tank.newer", "fresh", 200),
+        ("tank.older", "stale", 503),
+        ("tank.unknown", "stale", 503),
+        ("tank.newer,tank.older", "stale", 503),
+        ("tank.newer,tank.unknown", "stale", 503),
+        ("tank.newer,tank.level", "fresh", 503),
+    ] {
+        let status = format!("/api/v1/status?fields={fields}");
+        let body = parsed(&get(&site, &status, &[]));
+        assert_eq!(body["sources"]["tank"]["state"], state, "{fields}");
+        let gated = get(&site, &format!("{status}&max_age=239"), &[]);
+        assert_eq!(gated.status().as_u16(), code, "{fields}");
+        if !fields.contains(',') {
+            let value = format!("/api/v1/values/{fields}");
+            assert_eq!(parsed(&get(&site, &value, &[]))["state"], state, "{fields}");
+            let gated = get(&site, &format!("{value}?max_age=239"), &[]);
+            assert_eq!(gated.status().as_u16(), code, "{fields}");
+        }
+    }
+}
