@@ -7,7 +7,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 use rustix::time::{ClockId, clock_gettime};
@@ -154,6 +154,31 @@ impl StepDetector {
     }
 }
 
+/// Time in suspend that does not count: the two clocks are not read at the same moment.
+const SUSPEND_TOLERANCE: Duration = Duration::from_secs(1);
+
+/// Notices that the machine was suspended: on Linux, [`Instant`] stands still then, and waits are longer by that.
+#[derive(Debug)]
+pub struct SuspendDetector {
+    boot: Duration,
+    instant: Instant,
+}
+
+impl SuspendDetector {
+    /// Returns a detector of suspends after the given time, by both clocks.
+    pub const fn new(boot: Duration, instant: Instant) -> SuspendDetector {
+        SuspendDetector { boot, instant }
+    }
+
+    /// Returns the time in suspend since the last call.
+    pub fn suspended(&mut self, boot: Duration, instant: Instant) -> Duration {
+        let running = instant.saturating_duration_since(self.instant);
+        let suspended = boot.saturating_sub(self.boot).saturating_sub(running);
+        *self = SuspendDetector { boot, instant };
+        if suspended < SUSPEND_TOLERANCE { Duration::ZERO } else { suspended }
+    }
+}
+
 #[cfg(test)]
 pub(crate) mod tests {
     use std::sync::Mutex;
@@ -199,6 +224,25 @@ pub(crate) mod tests {
 
     fn seconds(seconds: i64) -> SignedDuration {
         SignedDuration::from_secs(seconds)
+    }
+
+    #[test]
+    fn suspend_is_the_time_that_only_the_clock_since_boot_counts() {
+        let (boot, instant) = (Duration::from_secs(1000), Instant::now());
+        let mut detector = SuspendDetector::new(boot, instant);
+        // Milliseconds after the start by the time since boot and by the instant, and those in suspend.
+        for (by_boot, by_instant, suspended) in [
+            (10_000, 10_000, 0),
+            (20_900, 20_000, 0),
+            (3_630_900, 30_000, 3_600_000),
+            (3_640_900, 40_000, 0),
+            (3_640_900, 50_000, 0),
+            (3_651_900, 60_000, 1000),
+        ] {
+            let millis = Duration::from_millis;
+            let found = detector.suspended(boot + millis(by_boot), instant + millis(by_instant));
+            assert_eq!(found, millis(suspended), "{by_boot}");
+        }
     }
 
     #[test]

@@ -17,7 +17,7 @@ use super::schedule::{Feedback, Schedule};
 use super::stats::{HEARTBEAT_INTERVAL, Outcome, PollStats};
 use crate::board::{ErrorKind, PollError, Polled, Report, Reporter};
 use crate::config;
-use crate::kernel::clock::TimePoint;
+use crate::kernel::clock::{SuspendDetector, TimePoint};
 use crate::logging::OnChange;
 use crate::threads::StopToken;
 
@@ -109,7 +109,8 @@ impl Poller {
         }
     }
 
-    /// Waits until `due`, a request for a poll, or the earlier time of a repoll, with heartbeats. Returns false
+    /// Waits until `due`, a request for a poll, or the earlier time of a repoll, with heartbeats. Time in suspend
+    /// counts: after it, polls that became due meanwhile begin within seconds, spread as at a start. Returns false
     /// if the thread must stop.
     fn wait_until(
         &self,
@@ -118,8 +119,15 @@ impl Poller {
         repolls: &Receiver<Instant>,
         stop: &StopToken,
     ) -> bool {
+        let mut clock = SuspendDetector::new(self.reporter.now().boot, Instant::now());
         loop {
             self.stats.beat();
+            let now = Instant::now();
+            let suspended = clock.suspended(self.reporter.now().boot, now);
+            if !suspended.is_zero() {
+                let earliest = due.min(now + self.schedule.offset());
+                due = due.checked_sub(suspended).map_or(earliest, |due| due.max(earliest));
+            }
             let wake = due.min(Instant::now() + HEARTBEAT_INTERVAL);
             select! {
                 recv(stop) -> _ => return false,

@@ -22,6 +22,8 @@ const EXTRA_FAILURES: u32 = 4;
 #[derive(Debug)]
 pub(super) struct Schedule {
     interval: Duration,
+    /// Time after which this source is polled if all sources are to be polled.
+    offset: Duration,
     /// A point of the grid, kept close to the present.
     anchor: Instant,
     /// Number of failures that no success has cancelled, up to the retries and [`EXTRA_FAILURES`].
@@ -51,8 +53,13 @@ impl Schedule {
     pub(super) fn new(interval: Duration, position: u32, now: Instant) -> Schedule {
         // An interval of zero would make the loop in `next` endless.
         let interval = interval.max(Duration::from_millis(1));
-        let anchor = now + offset(position, interval);
-        Schedule { interval, anchor, failures: 0, unhinted: 0 }
+        let offset = offset(position, interval);
+        Schedule { interval, offset, anchor: now + offset, failures: 0, unhinted: 0 }
+    }
+
+    /// Returns the time after which this source is polled if all sources are to be polled.
+    pub(super) const fn offset(&self) -> Duration {
+        self.offset
     }
 
     /// Returns the time of the first poll.
@@ -65,7 +72,7 @@ impl Schedule {
     /// passed are skipped.
     pub(super) fn next(&mut self, feedback: Feedback, now: Instant, random: f64) -> Instant {
         while self.anchor <= now {
-            // Advances by all passed intervals at once, since a suspended laptop may have missed thousands.
+            // Advances by all passed intervals at once, since a process that was stopped may have missed thousands.
             let behind = now.duration_since(self.anchor);
             let passed = behind.as_nanos() / self.interval.as_nanos() + 1;
             self.anchor += self.interval.saturating_mul(u32::try_from(passed).unwrap_or(u32::MAX));
@@ -130,7 +137,7 @@ mod tests {
             (start + INTERVAL + seconds(2), start + 2 * INTERVAL),
             // A poll that ended after a point of the grid skips that point.
             (start + 3 * INTERVAL + seconds(1), start + 4 * INTERVAL),
-            // The machine was suspended for years.
+            // The process was stopped for years.
             (start + 500_000 * INTERVAL + seconds(5), start + 500_001 * INTERVAL),
         ] {
             assert_eq!(schedule.next(Feedback::Success, poll_ended, 0.5), next);

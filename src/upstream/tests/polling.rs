@@ -292,6 +292,30 @@ fn step_of_the_clock_polls_all_sources_again_within_the_pause_but_not_a_requeste
 }
 
 #[test]
+fn time_in_suspend_counts_until_the_next_poll() {
+    let upstream = Upstream::responding(response(50));
+    let hourly =
+        Source { interval: Duration::from_secs(3600), ..source("tank", upstream.url("/")) };
+    let fake = FakeClock::new(Clock::system().now());
+    let started_at = fake.clock().now().wall;
+    let service = ServiceInfo { name: "test", version: "0", started_at };
+    let infos = vec![SourceInfo::from(&hourly)];
+    let (_board, reader, reporter) =
+        Board::start_by(fake.clock(), infos, Vec::new(), service, Box::new(|_| {})).unwrap();
+    let pollers = start(&[hourly], &reporter);
+    let polls = || pollers.handles().stats()[0].durations().count;
+    until(&reader, |snapshot| snapshot.sources[0].next_poll_at.is_some());
+    assert_eq!(polls(), 1);
+    // Both clocks of the board advance, and those of waits do not. The poller may have begun to wait only now, so
+    // it is suspended again until it has noticed.
+    until(&reader, |_| {
+        fake.advance(Duration::from_secs(60));
+        std::thread::sleep(Duration::from_millis(50));
+        polls() >= 2
+    });
+}
+
+#[test]
 fn sources_of_one_rate_limit_are_polled_apart() {
     let (sender, arrivals) = crossbeam_channel::unbounded();
     let upstream = Upstream::new(move |mut stream| {
