@@ -160,12 +160,12 @@ mod tests {
 
     /// Formats a time by the clock's offsets, as `readout.js` does.
     fn read(clock: &str, at: i64) -> String {
-        let parts = clock.split(';').map(|entry| {
+        let mut parts = clock.split(';').map(|entry| {
             let mut parts = entry.splitn(3, ' ');
             let mut number = || parts.next().unwrap().parse::<i64>().unwrap();
             (number(), number(), parts.next())
         });
-        let (_, offset, distinction) = parts.filter(|(start, ..)| *start <= at).last().unwrap();
+        let (_, offset, distinction) = parts.rfind(|(start, ..)| *start <= at).unwrap();
         let shown = local_time(at + offset, &TimeZone::UTC);
         distinction.map_or(shown.clone(), |distinction| format!("{shown} {distinction}"))
     }
@@ -211,7 +211,7 @@ mod tests {
         };
         let day = |at, length, value, least, most| Point { at, length, value, least, most };
         let points = [
-            day(1200, DAY, 1013.266_666, 1009.5, 1017.25),
+            day(1200, DAY, 1_013.266_666, 1009.5, 1017.25),
             day(1200 + DAY, DAY + 3600, 1012.0, 1012.0, 1012.0),
             day(4800 + 2 * DAY, DAY, -0.000_123_4, -3.0, 2e-9),
         ];
