@@ -11,14 +11,14 @@
 //! the amounts of several observations cover the same time, such as "the last hour" that is reported every
 //! ten minutes, each counts by the part of its period since the observation before.
 //!
-//! A counter that drops was reset, and counts from 0. The first reading of a series adds nothing.
+//! A counter that drops by more than a tenth was reset, and counts from 0. The first reading of a series adds nothing.
 //!
 //! Readers compute the totals of single observations by the same code as the writer, so that a window has
 //! the same totals whichever rows it is read from.
 
 use super::bucket::{Bucket, Total};
 use super::direction::VectorSum;
-use crate::units::OverTime;
+use crate::units::{OverTime, rise};
 
 /// A row of `raw`.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -66,8 +66,7 @@ pub(super) fn total(
         }
         OverTime::Increase => Total::Amount(match previous {
             None => 0.0,
-            Some((_, before)) if value >= before => value - before,
-            Some(_) => value,
+            Some((_, before)) => rise(before, value),
         }),
     }
 }
@@ -128,6 +127,13 @@ mod tests {
         let rows: Vec<_> = (0..).zip(readings).map(|(n, value)| (n * 60, value, None)).collect();
         let expected = [0.0, 0.5, 0.0, 0.0, 0.2, 0.1];
         assert_eq!(amounts(OverTime::Increase, &rows), expected);
+    }
+
+    #[test]
+    fn counter_that_dips_was_not_reset() {
+        let readings = [12_345.5, 12_345.25, 12_345.5, 12_346.0];
+        let rows: Vec<_> = (0..).zip(readings).map(|(n, value)| (n * 60, value, None)).collect();
+        assert_eq!(amounts(OverTime::Increase, &rows), [0.0, -0.25, 0.25, 0.5]);
     }
 
     #[test]

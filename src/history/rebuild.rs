@@ -13,7 +13,7 @@ use super::calendar::{Calendar, DAY, QUARTER};
 use super::error::StoreError;
 use super::observation::{Observation, Totals, depends_on_previous, shift};
 use super::rollup_row::{self, Rollup, columns, of_table};
-use crate::units::OverTime;
+use crate::units::{OverTime, is_reset};
 
 /// Longest day: the clocks are set back by an hour.
 pub(super) const LONGEST_DAY: i64 = DAY + 60 * 60;
@@ -127,9 +127,14 @@ pub(super) fn whole_series(
     before: OverTime,
     after: OverTime,
 ) -> Result<(), StoreError> {
+    // By the quarters as they are: the observation of midnight may belong to another day afterwards.
+    delete_complete_days(connection, series)?;
     quarters(connection, series, before, after)?;
     estimate_totals(connection, Tier::Quarter, series, after)?;
-    days(connection, calendar, series)?;
+    let sql = "UPDATE day SET amount = NULL, east = NULL, north = NULL, weight = NULL \
+               WHERE series = ?";
+    connection.execute(sql, [series])?;
+    add_days(connection, calendar, series)?;
     estimate_totals(connection, Tier::Day, series, after)
 }
 
@@ -182,33 +187,54 @@ fn quarters(
 }
 
 /// Recomputes the days of a series from its quarters. Days with more observations than the quarters that are
-/// left keep their numbers.
+/// left keep their numbers and totals.
 pub(super) fn days(
     connection: &Connection,
     calendar: &mut Calendar,
     series: i64,
 ) -> Result<(), StoreError> {
+    delete_complete_days(connection, series)?;
+    add_days(connection, calendar, series)
+}
+
+/// Returns the time after which days start that may have quarters.
+fn begin_of_days(connection: &Connection, series: i64) -> Result<i64, StoreError> {
     let first = "SELECT min(at) FROM quarter WHERE series = ?";
     let first: Option<i64> = connection.query_row(first, [series], |row| row.get(0))?;
-    let begin = first.map_or(i64::MAX, |first| first - LONGEST_DAY);
-    // The days may be those of another calendar, whose lengths are not known.
+    Ok(first.map_or(i64::MAX, |first| first - LONGEST_DAY))
+}
+
+/// Deletes the days all of whose quarters are left.
+///
+/// The days may be those of another calendar, whose lengths are not known. The quarters of a day are those
+/// that start in it and whose latest observation is not later than the day's.
+fn delete_complete_days(connection: &Connection, series: i64) -> Result<(), StoreError> {
+    let begin = begin_of_days(connection, series)?;
     let complete = "DELETE FROM day WHERE series = ?1 AND at > ?2 AND count <= \
                     (SELECT coalesce(sum(count), 0) FROM quarter WHERE quarter.series = ?1 \
-                     AND quarter.at >= day.at AND quarter.at < day.at + ?3)";
+                     AND quarter.at >= day.at AND quarter.at < day.at + ?3 \
+                     AND quarter.last_at <= day.last_at)";
     connection.execute(complete, params![series, begin, LONGEST_DAY])?;
-    let sql = "UPDATE day SET amount = NULL, east = NULL, north = NULL, weight = NULL \
-               WHERE series = ?";
-    connection.execute(sql, [series])?;
-    let mut select =
-        connection.prepare("SELECT at FROM day WHERE series = ? AND at > ? ORDER BY at")?;
+    Ok(())
+}
+
+/// Adds the quarters to their days, except those that the days already have.
+fn add_days(
+    connection: &Connection,
+    calendar: &mut Calendar,
+    series: i64,
+) -> Result<(), StoreError> {
+    let begin = begin_of_days(connection, series)?;
+    let mut select = connection
+        .prepare("SELECT at, last_at FROM day WHERE series = ? AND at > ? ORDER BY at")?;
     let kept = select
-        .query_map([series, begin], |row| row.get(0))?
-        .map(|at| {
-            let at: i64 = at?;
-            let (start, end) = calendar.day(at);
-            Ok((at, if start == at { end } else { at + DAY }))
+        .query_map([series, begin], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .map(|row| {
+            let (start, last_at) = row?;
+            let (own_start, end) = calendar.day(start);
+            Ok(KeptDay { start, end: (own_start == start).then_some(end), last_at })
         })
-        .collect::<Result<Vec<(i64, i64)>, rusqlite::Error>>()?;
+        .collect::<Result<Vec<KeptDay>, rusqlite::Error>>()?;
     let mut kept = kept.into_iter().peekable();
     let mut select = connection.prepare(concat!(
         "SELECT ",
@@ -219,8 +245,8 @@ pub(super) fn days(
     for row in select.query_map([series], rollup_row::read)? {
         let Some(mut row) = row? else { continue };
         let quarter = row.bucket.at;
-        while kept.next_if(|&(_, end)| end <= quarter).is_some() {}
-        if kept.peek().is_some_and(|&(start, _)| start <= quarter) {
+        while kept.next_if(|day| day.ends_before(&row)).is_some() {}
+        if kept.peek().is_some_and(|day| day.start <= quarter) {
             // The day has the observations of the quarter already.
             continue;
         }
@@ -233,6 +259,23 @@ pub(super) fn days(
     match open {
         Some(complete) => complete.add_to(connection, Tier::Day, series),
         None => Ok(()),
+    }
+}
+
+/// A day whose quarters have been deleted in part.
+struct KeptDay {
+    start: i64,
+    /// End of the day; `None` if it belongs to another calendar.
+    end: Option<i64>,
+    last_at: i64,
+}
+
+impl KeptDay {
+    fn ends_before(&self, quarter: &Rollup) -> bool {
+        match self.end {
+            Some(end) => end <= quarter.bucket.at,
+            None => self.last_at < quarter.last_at,
+        }
     }
 }
 
@@ -287,7 +330,7 @@ fn rise(before: Option<f64>, bucket: &Bucket) -> f64 {
     let Bucket { min, max, last, .. } = *bucket;
     match before {
         None => (last - min).max(0.0),
-        Some(before) if min >= before => last - before,
+        Some(before) if !is_reset(before, min) => last - before,
         // Reset: what it rose to before, and to what it has risen since.
         Some(before) if max > last => (max - before).max(0.0) + last,
         Some(_) => last,

@@ -100,6 +100,15 @@ fn insert(
     if is_ordered && series.latest.is_none() {
         series.latest = Some(rebuild::previous(connection, id, i64::MAX)?);
     }
+    if let Some(last) = pruned(connection, calendar, series, new.at)? {
+        let Some(value) = last.filter(|&value| value != new.value) else { return Ok(false) };
+        if is_ordered && series.latest.flatten().is_some_and(|(latest, _)| latest == new.at) {
+            series.latest = Some(Some((new.at, new.value)));
+        }
+        let before = Some(Observation { value, ..new });
+        Change { series: id, over_time, before, after: new }.apply(connection, calendar)?;
+        return Ok(true);
+    }
     let Observation { at, value, qualifier } = new;
     let mut insert = connection.prepare_cached(
         "INSERT INTO raw (series, at, value, qualifier) VALUES (?, ?, ?, ?) \
@@ -123,6 +132,52 @@ fn insert(
         add_single(connection, calendar, id, over_time, latest, &new)?;
     }
     Ok(true)
+}
+
+/// Returns `Some` if the rollups may have an observation at this time whose row was pruned: it must not be
+/// added again. The number is that of the observation, where it is the latest of its rollup.
+///
+/// Rows are pruned oldest first. Therefore an observation is new if it is later than its rollup's latest, if
+/// the rollup has all its finer rows, or if one before it is left.
+fn pruned(
+    connection: &Connection,
+    calendar: &mut Calendar,
+    series: &Series,
+    at: i64,
+) -> Result<Option<Option<f64>>, StoreError> {
+    let shift = shift(series.over_time);
+    let quarter = quarter_of(at - shift);
+    let spans = [(Tier::Quarter, (quarter, quarter + QUARTER)), (Tier::Day, calendar.day(quarter))];
+    for (tier, (start, end)) in spans {
+        let Some(stored) = rollup_row::find(connection, tier, series.id, start)? else { continue };
+        if stored.last_at < at {
+            return Ok(None);
+        }
+        let (finer, begin, end, own) = match tier {
+            Tier::Day => (
+                "SELECT coalesce(sum(count), 0), min(at) FROM quarter \
+                 WHERE series = ? AND at >= ? AND at < ?",
+                start,
+                end,
+                quarter,
+            ),
+            _ => (
+                "SELECT count(*), min(at) FROM raw WHERE series = ? AND at >= ? AND at < ?",
+                start + shift,
+                end + shift,
+                at,
+            ),
+        };
+        let mut select = connection.prepare_cached(finer)?;
+        let (count, first): (i64, Option<i64>) =
+            select.query_row([series.id, begin, end], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let is_complete = u64::try_from(count).is_ok_and(|count| count >= stored.bucket.count);
+        let is_new = is_complete || first.is_some_and(|first| first <= own);
+        // Rows may be kept for longer than those of the rollup.
+        let is_new = is_new || self::stored(connection, series.id, at)?.is_some();
+        return Ok((!is_new).then(|| (stored.last_at == at).then_some(stored.bucket.last)));
+    }
+    Ok(None)
 }
 
 /// Adds an observation to its quarter and its day.

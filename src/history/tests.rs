@@ -21,6 +21,7 @@ mod damage;
 mod events;
 mod over_time;
 mod pieces;
+mod pruned;
 mod recording;
 mod retention;
 mod rows;

@@ -15,7 +15,7 @@ mod unit;
 
 pub use conversion::round_to;
 pub use label::{Label, MAX_LABEL};
-pub use over_time::OverTime;
+pub use over_time::{OverTime, is_reset, rise};
 pub use quantity::Quantity;
 pub use system::System;
 pub use unit::{Unit, UnknownUnit};

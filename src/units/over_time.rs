@@ -24,6 +24,9 @@ pub enum OverTime {
     Last,
 }
 
+/// Largest drop of a counter that is not a reset, as a share of its number.
+const MAX_DIP_SHARE: f64 = 0.1;
+
 impl OverTime {
     /// Returns the name in JSON and in the configuration.
     pub fn as_str(self) -> &'static str {
@@ -41,15 +44,47 @@ impl OverTime {
             _ if is_angle && field.ends_with("_direction") => OverTime::Circular,
             _ if field.split('_').any(|word| word == "gust") => OverTime::Max,
             "rain" if is_length => OverTime::Sum,
-            // Rain since a point in time: rain_today, rain_daily, rain_total.
-            _ if is_length && field.starts_with("rain_") => OverTime::Increase,
+            _ if is_length && is_running_rain(field) => OverTime::Increase,
+            _ if quantity == Some(Quantity::Volume) && is_totaliser(field) => OverTime::Increase,
             _ => match quantity {
-                Some(Quantity::Energy | Quantity::Charge) => OverTime::Increase,
+                // A charge is not a counter: that of a battery falls and rises.
+                Some(Quantity::Energy) => OverTime::Increase,
                 Some(Quantity::Code) => OverTime::Last,
                 _ => OverTime::Mean,
             },
         }
     }
+}
+
+/// Returns true for rain since a point in time, such as `rain_today`. Rain of a window that moves on, such
+/// as `rain_24h`, is no counter: it also falls.
+fn is_running_rain(field: &str) -> bool {
+    const SINCE: [&str; 10] = [
+        "today", "daily", "total", "event", "week", "weekly", "month", "monthly", "year", "yearly",
+    ];
+    field.strip_prefix("rain_").is_some_and(|since| SINCE.contains(&since))
+}
+
+/// Returns true for a field that is named as the count of a water meter.
+fn is_totaliser(field: &str) -> bool {
+    let (first, last) = (field.split('_').next(), field.rsplit('_').next());
+    first == Some("total") || matches!(last, Some("total" | "meter"))
+}
+
+/// Returns by how much a counter rose from one number to the next, as for Home Assistant's
+/// `total_increasing`.
+///
+/// If the number drops by more than a tenth, the counter was reset and has counted from 0 since. A smaller
+/// drop is a correction or noise: the rise is negative, so that the rises add up to the difference.
+pub fn rise(before: f64, number: f64) -> f64 {
+    if is_reset(before, number) { number.max(0.0) } else { number - before }
+}
+
+/// Returns true if a counter was reset between two numbers.
+pub fn is_reset(before: f64, number: f64) -> bool {
+    // A drop makes a negative number larger.
+    let share = if before < 0.0 { -MAX_DIP_SHARE } else { MAX_DIP_SHARE };
+    number < (1.0 - share) * before
 }
 
 #[cfg(test)]
@@ -69,6 +104,19 @@ mod tests {
             ("rain", None, OverTime::Mean),
             ("rain_today", Some(Unit::Inch), OverTime::Increase),
             ("rain_daily", Some(Unit::Millimetre), OverTime::Increase),
+            ("rain_total", Some(Unit::Millimetre), OverTime::Increase),
+            ("rain_yearly", Some(Unit::Inch), OverTime::Increase),
+            // Amounts of a window that moves on.
+            ("rain_1h", Some(Unit::Millimetre), OverTime::Mean),
+            ("rain_24h", Some(Unit::Inch), OverTime::Mean),
+            ("rain_hourly", Some(Unit::Millimetre), OverTime::Mean),
+            ("total", Some(Unit::CubicMetre), OverTime::Increase),
+            ("water_total", Some(Unit::UsGallon), OverTime::Increase),
+            ("total_water", Some(Unit::Litre), OverTime::Increase),
+            ("meter", Some(Unit::CubicFoot), OverTime::Increase),
+            ("well_meter", Some(Unit::CubicMetre), OverTime::Increase),
+            ("pump_total", Some(Unit::Kilowatt), OverTime::Mean),
+            ("battery_charge", Some(Unit::AmpereHour), OverTime::Mean),
             ("rain_rate", Some(Unit::InchPerHour), OverTime::Mean),
             ("pump_energy", Some(Unit::KilowattHour), OverTime::Increase),
             ("weather_code", Some(Unit::WmoCode), OverTime::Last),

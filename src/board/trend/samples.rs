@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::units::OverTime;
+use crate::units::{OverTime, rise};
 
 /// Most observations. When it is reached, every other one is dropped.
 const MAX_SAMPLES: usize = 2_048;
@@ -220,9 +220,7 @@ fn level(over_time: OverTime, before: Option<&Point>, observation: Observation) 
     let Some(before) = before else { return number };
     let earlier = before.observation;
     match over_time {
-        // A drop is a reset: the counter has counted from 0 since.
-        OverTime::Increase if number < earlier.number => before.level + number.max(0.0),
-        OverTime::Increase => before.level + (number - earlier.number),
+        OverTime::Increase => before.level + rise(earlier.number, number),
         OverTime::Sum => {
             let passed = (observation.at - earlier.at) as f64;
             // Amounts of overlapping periods count once.
@@ -271,6 +269,12 @@ mod tests {
         let number = samples(OverTime::Mean, &rain);
         assert_eq!(rounded(number.change(HOUR)), Some(-24.8));
         assert!(number.rate(2 * HOUR).unwrap() < 0.0);
+    }
+
+    #[test]
+    fn counter_that_dips_was_not_reset() {
+        let meter = [(-60, 12_345.5), (-40, 12_345.25), (-20, 12_345.5), (0, 12_346.0)];
+        assert_eq!(samples(OverTime::Increase, &meter).change(HOUR), Some(0.5));
     }
 
     #[test]

@@ -63,7 +63,7 @@ fn expected(kind: Kind, all: &BTreeMap<i64, Numbers>, from: i64, to: i64) -> Opt
                     number * share.min(1.0)
                 }
                 (OverTime::Sum, None) => number,
-                (_, Some((_, lower))) if number >= lower => number - lower,
+                (_, Some((_, earlier))) if number >= 0.9 * earlier => number - earlier,
                 (_, Some(_)) => number,
                 (_, None) => 0.0,
             };
