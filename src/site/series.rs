@@ -10,12 +10,12 @@ use jiff::Timestamp;
 use strum::{EnumString, IntoStaticStr, VariantNames};
 
 use crate::engine::StreamBody;
-use crate::history::{Bucket, History, HistoryError, Points, RowBudget};
+use crate::history::{Bucket, History, HistoryError, Points, RowBudget, Total};
 use crate::timestamp::Rfc3339;
 use crate::units::{OverTime, round_to};
 
-/// Significant digits of a computed number. The observations have fewer.
-const SIGNIFICANT_DIGITS: i32 = 9;
+/// Significant digits of a computed number. The errors of sums of many numbers are smaller.
+const SIGNIFICANT_DIGITS: i32 = 12;
 
 /// Most decimals of a computed number. Smaller numbers are errors of rounding.
 const MAX_DECIMALS: i32 = 30;
@@ -190,7 +190,11 @@ impl Point<'_> {
     /// Returns value, least, most and latest. Directions have no least and no most: they turn in a circle.
     fn numbers(&self) -> [Option<f64>; 4] {
         let Point { bucket, over_time } = *self;
-        let value = bucket.value(over_time).map(significant);
+        let value = match bucket.total {
+            // As it was measured.
+            Total::Observation => bucket.value(over_time),
+            _ => bucket.value(over_time).map(significant),
+        };
         let is_band = over_time != OverTime::Circular;
         let finite = |number: f64| number.is_finite().then_some(number);
         let [min, max] = [bucket.min, bucket.max].map(|number| finite(number).filter(|_| is_band));
@@ -298,14 +302,22 @@ mod tests {
         for (number, expected) in [
             (0.1 + 0.2, "0.3"),
             (0.000_001_234_5, "0.0000012345"),
-            (1.0 / 3.0, "0.333333333"),
-            (-200.0 / 3.0, "-66.6666667"),
-            (1_234_567_890.4, "1234567890"),
+            (1.0 / 3.0, "0.333333333333"),
+            (-200.0 / 3.0, "-66.6666666667"),
+            (1_234_567_890.4, "1234567890.4"),
             (1e15, "1000000000000000"),
             (0.0, "0"),
             (-1e-40, "0"),
         ] {
             assert_eq!(significant(number).to_string(), expected);
         }
+    }
+
+    #[test]
+    fn single_observation_is_not_rounded() {
+        let mut json = String::new();
+        let bucket = Bucket::single(0, 123_456_789_012.345_67);
+        Point { bucket: &bucket, over_time: OverTime::Mean }.json(&mut json);
+        assert!(json.contains(r#""value":123456789012.34567,"#), "{json}");
     }
 }
