@@ -62,7 +62,7 @@ pub(super) fn schemas() -> Json {
         "Point": point(),
         "SeriesCsv": {
             "type": "string",
-            "description": "A header line, and a line for each point (RFC 4180).",
+            "description": "A header line, and a line for each point (RFC 4180). It has no `partial` and no `note`.",
             "pattern": "^at,value,min,max,last,count\r\n([^\n]+\r\n)*$",
         },
         "SeriesLines": {
