@@ -31,6 +31,19 @@ pub(super) fn state_at(source: &SourceView, now: Timestamp) -> State {
     }
 }
 
+/// Returns the time at which a value turns stale: by its own time if it has one, else with its reading.
+pub(super) fn stale_at(reading: &LastReading, value: &Value) -> Timestamp {
+    let Some(own) = value.observed else { return reading.stale_at };
+    let stale_after = reading.stale_at.duration_since(reading.observed.at);
+    own.at.saturating_add(stale_after).unwrap_or(reading.stale_at)
+}
+
+/// Returns true if a value is too old at `now`, by its own time or by that of its reading.
+pub(super) fn is_value_stale(source: &SourceView, value: &Value, now: Timestamp) -> bool {
+    let is_past = |reading: &LastReading| now >= stale_at(reading, value);
+    state_at(source, now) == State::Stale || source.reading.as_ref().is_some_and(is_past)
+}
+
 /// Freshness of some sources at one moment.
 pub(super) struct Freshness<'a> {
     now: Timestamp,

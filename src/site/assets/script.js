@@ -78,6 +78,17 @@ function markStale(now) {
   return document.querySelectorAll(".card[data-turned]").length;
 }
 
+// Marks the values that have turned stale by their own times; returns true if a level is among them.
+function markOld(now) {
+  for (const element of document.querySelectorAll("[data-old-at]:not(.old)")) {
+    if (now < element.dataset.oldAt * 1000) continue;
+    element.classList.add("old");
+    element.dataset.turned = "";
+    if (element.matches(".note")) write(element.querySelector("span"), "Stale, observed");
+  }
+  return document.querySelector(".level[data-turned]") !== null;
+}
+
 // Replaces the summary, which says what the server knew at the latest answer.
 function summarize(turned) {
   const summary = document.getElementById("summary");
@@ -113,17 +124,19 @@ function tick() {
   }
   const now = serverTime();
   let turned = 0;
+  let levelTurned = false;
   if (now !== null) {
     for (const time of document.querySelectorAll("time[data-age]")) {
       write(time, age((now - Date.parse(time.dateTime)) / 1000, time.dataset.age));
     }
     // Readings turn stale on time also while the server cannot be reached.
     turned = markStale(now);
+    levelTurned = markOld(now);
   }
   summarize(turned);
   // The next answer has to restore what differs from the server's page.
-  if (trouble || turned) etag = null;
-  const words = [trouble ? TITLES[trouble] : "", turned ? "Stale" : ""].filter(Boolean).join(", ");
+  if (trouble || document.querySelector("[data-turned]")) etag = null;
+  const words = [trouble ? TITLES[trouble] : "", turned || levelTurned ? "Stale" : ""].filter(Boolean).join(", ");
   const shown = words ? `${words} · ${title}` : title;
   if (document.title !== shown) document.title = shown;
 }

@@ -6,6 +6,7 @@ use maud::{Markup, html};
 use super::time::{AgeFormat, time};
 use crate::board::{Datum, SourceView, Value};
 use crate::site::format::{datum, headline, symbol, unit_name};
+use crate::site::freshness::stale_at;
 use crate::units::Unit;
 
 /// Length of the shortest and the longest amount that the style sheet has a size for.
@@ -94,6 +95,32 @@ pub(super) fn is_long(value: &Value) -> bool {
     }
 }
 
+/// Age of a value with its own time, as the style sheet and the script see it. All other values have the
+/// default: the card says how old its reading is.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Age {
+    /// True if the value is older than readings of the source may be.
+    pub(super) is_old: bool,
+    /// Second at which the script marks the value as old.
+    pub(super) old_at: Option<i64>,
+}
+
+impl Age {
+    /// Returns the age of a value at `now`.
+    pub(super) fn of(source: &SourceView, value: &Value, now: Timestamp) -> Age {
+        let old_at = own_stale_at(source, value);
+        let is_old = old_at.is_some_and(|at| now >= at);
+        Age { is_old, old_at: old_at.map(Timestamp::as_second) }
+    }
+}
+
+/// Returns the time at which a value with its own time turns stale.
+fn own_stale_at(source: &SourceView, value: &Value) -> Option<Timestamp> {
+    let reading = source.reading.as_ref()?;
+    let own = value.observed.filter(|own| own.at != reading.observed.at);
+    own.map(|_| stale_at(reading, value))
+}
+
 /// Renders the remarks on a value: its note, and its own time if it has one.
 pub(super) fn remarks(source: &SourceView, value: &Value, now: Timestamp) -> Markup {
     html! {
@@ -105,14 +132,11 @@ pub(super) fn remarks(source: &SourceView, value: &Value, now: Timestamp) -> Mar
 /// Renders the age of a value that has its own time, and marks it if it is older than readings of the
 /// source may be.
 pub(super) fn own_age(source: &SourceView, value: &Value, now: Timestamp) -> Markup {
-    let reading = source.reading.as_ref();
-    let own = value.observed.zip(reading).filter(|(own, reading)| own.at != reading.observed.at);
+    let Age { is_old, old_at } = Age::of(source, value, now);
     html! {
-        @if let Some((own, reading)) = own {
-            @let stale_after = reading.stale_at.duration_since(reading.observed.at);
-            @let is_stale = now.duration_since(own.at) >= stale_after;
-            small.note.old[is_stale] {
-                @if is_stale { "Stale, observed " } @else { "Observed " }
+        @if let Some(own) = value.observed && let Some(old_at) = old_at {
+            small.note.old[is_old] data-old-at=(old_at) {
+                span { @if is_old { "Stale, observed" } @else { "Observed" } } " "
                 (time(own.at, now, AgeFormat::Ago))
             }
         }

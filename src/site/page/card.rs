@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use maud::{Markup, html};
 
-use super::amount::{amount, is_long, remarks};
+use super::amount::{Age, amount, is_long, remarks};
 use super::grid::Columns;
 use super::icon::Icon;
 use super::{status, trend};
@@ -107,7 +107,10 @@ fn tile(source: &SourceView, name: &str, value: &Value, now: Timestamp) -> Marku
                 (field_label(name))
                 @if let Some(period) = value.period { ", " (last(period)) }
             }
-            dd { (amount(value)) (remarks(source, value, now)) }
+            @let age = Age::of(source, value, now);
+            dd class=[age.is_old.then_some("old")] data-old-at=[age.old_at] {
+                (amount(value)) (remarks(source, value, now))
+            }
         }
     }
 }

@@ -8,8 +8,7 @@ use super::layout::LivePage;
 use super::source_card::{shape, source_card};
 use super::view::View;
 use super::{charts, events, grid, notice, status, tank};
-use crate::board::{SourceView, State};
-use crate::site::freshness::state_at;
+use crate::board::SourceView;
 
 /// Number of events that the dashboard shows.
 const EVENTS: usize = 6;
@@ -44,18 +43,13 @@ pub(in crate::site) fn dashboard(view: &View<'_>) -> String {
     })
 }
 
-/// Returns the page's title. The level comes first, because a row of tabs shows little more.
+/// Returns the page's title: a failure and the level come first, because a row of tabs shows little more.
 fn title(site: &str, sources: &[SourceView], now: Timestamp) -> String {
-    let tank = sources.iter().find_map(|source| Some((source, tank::level_in_words(source)?)));
-    let is_down = |source: &SourceView| source.reading.is_none() && source.error.is_some();
-    match tank {
-        Some((source, level)) if state_at(source, now) == State::Stale => {
-            format!("{level} (stale) · {site}")
-        }
-        Some((_, level)) => format!("{level} · {site}"),
-        None if sources.iter().any(is_down) => format!("Failing · {site}"),
-        None => site.to_owned(),
-    }
+    let is_failing = sources.iter().any(|source| source.error.is_some());
+    let failing = is_failing.then(|| "Failing".to_owned());
+    let level = sources.iter().find_map(|source| tank::level_in_words(source, now));
+    let parts: Vec<String> = failing.into_iter().chain(level).chain([site.to_owned()]).collect();
+    parts.join(" · ")
 }
 
 /// Returns the page's description, which names the first sources.

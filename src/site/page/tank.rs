@@ -3,11 +3,12 @@
 use jiff::Timestamp;
 use maud::{Markup, html};
 
-use super::amount::{amount_in_words, large_amount, remarks};
+use super::amount::{Age, amount_in_words, large_amount, remarks};
 use super::card::{Placement, frame, pending, tiles};
 use super::icon::Icon;
 use super::trend;
 use crate::board::{Datum, SourceView, Value};
+use crate::site::freshness::is_value_stale;
 use crate::units::Unit;
 
 /// Level in percent at and below which the card warns of a low level.
@@ -50,6 +51,13 @@ impl<'a> Level<'a> {
         }
     }
 
+    const fn value(self) -> Option<&'a Value> {
+        match self {
+            Level::Percent(_, value) | Level::Other(value) => Some(value),
+            Level::Unknown(value) => value,
+        }
+    }
+
     /// Returns true if the tank is drawn: a drawing shows percentages only.
     fn is_drawn(self) -> bool {
         match self {
@@ -62,12 +70,12 @@ impl<'a> Level<'a> {
     }
 }
 
-/// Returns the level in words for the page's title, if the source has one and shows it.
-pub(super) fn level_in_words(source: &SourceView) -> Option<String> {
-    match Level::of(source)? {
-        Level::Percent(_, value) | Level::Other(value) => amount_in_words(value),
-        Level::Unknown(_) => None,
-    }
+/// Returns the level in words for the page's title, if the source has one and shows it. A level that is
+/// too old is marked.
+pub(super) fn level_in_words(source: &SourceView, now: Timestamp) -> Option<String> {
+    let (Level::Percent(_, value) | Level::Other(value)) = Level::of(source)? else { return None };
+    let words = amount_in_words(value)?;
+    Some(if is_value_stale(source, value, now) { format!("{words} (stale)") } else { words })
 }
 
 /// Returns true if the card of the source has a drawing.
@@ -98,15 +106,19 @@ pub(super) fn card(source: &SourceView, now: Timestamp, placement: &Placement) -
         div.figures {
             @if let Some(level) = level { (level_figure(source, level, now)) }
             @if let Some(volume) = volume {
-                p.volume { (large_amount(volume)) }
+                @let age = Age::of(source, volume, now);
+                p.volume.old[age.is_old] data-old-at=[age.old_at] { (large_amount(volume)) }
                 (remarks(source, volume, now))
             }
             (warning(level.and_then(Level::percent)))
-            @if let Some(Level::Unknown(Some(value))) = level { (no_level(value, volume)) }
+            @if let Some(Level::Unknown(Some(value))) = level { (no_level(value)) }
             (trend::trends(source, now))
             (tiles(source, rest.into_iter(), now))
         }
-        @if is_drawn { (svg(&source.name, level.and_then(Level::percent))) }
+        @if is_drawn {
+            @let age = level.and_then(Level::value).map(|value| Age::of(source, value, now));
+            (svg(&source.name, level.and_then(Level::percent), age.unwrap_or_default()))
+        }
     };
     frame(source, if is_drawn { "tank" } else { "tank undrawn" }, now, &body, placement)
 }
@@ -115,14 +127,20 @@ fn level_figure(source: &SourceView, level: Level<'_>, now: Timestamp) -> Markup
     html! {
         @match level {
             Level::Percent(percent, value) => {
-                p.level { (large_amount(value)) span.unseen { " full" } }
+                @let age = Age::of(source, value, now);
+                p.level.old[age.is_old] data-old-at=[age.old_at] {
+                    (large_amount(value)) span.unseen { " full" }
+                }
                 @if value.note.is_none() && let Some(note) = out_of_range(percent) {
                     small.note { (note) }
                 }
                 (remarks(source, value, now))
             }
             Level::Other(value) => {
-                p.level { span.label { "Level" } " " (large_amount(value)) }
+                @let age = Age::of(source, value, now);
+                p.level.old[age.is_old] data-old-at=[age.old_at] {
+                    span.label { "Level" } " " (large_amount(value))
+                }
                 (remarks(source, value, now))
             }
             Level::Unknown(_) => {
@@ -153,10 +171,9 @@ fn warning(level: Option<f64>) -> Markup {
     html! { p.warning.(class) { (Icon::Low.render()) span { (words) } } }
 }
 
-/// Renders the reason for a missing level.
-fn no_level(level: &Value, volume: Option<&Value>) -> Markup {
-    let what = if volume.is_some() { "No level" } else { "No reading" };
-    html! { @if let Some(note) = &level.note { p.pending { (what) ": " (note) } } }
+/// Renders the reason for a missing level. The reading may have other values.
+fn no_level(level: &Value) -> Markup {
+    html! { @if let Some(note) = &level.note { p.pending { "No level: " (note) } } }
 }
 
 // Inside of the tank, in coordinates of the drawing.
@@ -175,18 +192,18 @@ fn surface(level: f64) -> f64 {
 
 /// Renders the drawing of a tank without a source, for a server without sources.
 pub(super) fn empty_drawing() -> Markup {
-    svg("none", None)
+    svg("none", None, Age::default())
 }
 
 /// Renders the drawing. Its ids contain `name`, because a page may have several tanks.
-fn svg(name: &str, level: Option<f64>) -> Markup {
+fn svg(name: &str, level: Option<f64>, age: Age) -> Markup {
     let inside = format!("inside-{name}");
     let (water, hatch) = (format!("water-{name}"), format!("hatch-{name}"));
     let url = |id: &str| format!("url(#{id})");
     let low = level.is_some_and(|level| level <= LOW);
     html! {
-        svg.drawing.unknown[level.is_none()].low[low] viewBox="0 0 300 382" aria-hidden="true"
-            focusable="false" {
+        svg.drawing.unknown[level.is_none()].low[low].old[age.is_old] data-old-at=[age.old_at]
+            viewBox="0 0 300 382" aria-hidden="true" focusable="false" {
             defs {
                 linearGradient id=(water) x1="0" y1="0" x2="0" y2="1" {
                     stop.shallow offset="0" {}

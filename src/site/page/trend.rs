@@ -11,7 +11,7 @@ use super::number::shown_number;
 use super::time::{AgeFormat, time};
 use crate::board::{Datum, SourceView, State, Value};
 use crate::site::format::{coarse_duration, compact, field_label, signed, symbol};
-use crate::site::freshness::state_at;
+use crate::site::freshness::{is_value_stale, state_at};
 use crate::units::Unit;
 
 /// Rate below which a value is called steady: sensors do not resolve less.
@@ -69,8 +69,7 @@ fn trend(source: &SourceView, subject: &Subject, now: Timestamp) -> Markup {
     if direction.is_none() && changes.is_empty() && refill.is_none() {
         return html! {};
     }
-    // A forecast of a stale source is from the time of its latest observation.
-    let stale_reading = source.reading.as_ref().filter(|_| state_at(source, now) == State::Stale);
+    let as_of = stale_since(source, &subject.field, now);
     html! {
         ul.trend {
             @if direction.is_some() || !subject.is_tank {
@@ -78,8 +77,8 @@ fn trend(source: &SourceView, subject: &Subject, now: Timestamp) -> Markup {
                     // The card of a tank needs no label for the water.
                     @if !subject.is_tank { span { (field_label(&subject.field)) } }
                     @if let Some(direction) = direction { (direction) }
-                    @if let Some(reading) = stale_reading {
-                        span.then { "as of " (time(reading.observed.at, now, AgeFormat::Ago)) }
+                    @if let Some(at) = as_of {
+                        span.then { "as of " (time(at, now, AgeFormat::Ago)) }
                     }
                 }
             }
@@ -89,6 +88,18 @@ fn trend(source: &SourceView, subject: &Subject, now: Timestamp) -> Markup {
             @if let Some(refill) = &refill { li { (refill_sentence(refill, now)) } }
         }
     }
+}
+
+/// Returns the time of the latest observation of a field if it is stale: a forecast is from that time.
+fn stale_since(source: &SourceView, field: &str, now: Timestamp) -> Option<Timestamp> {
+    let reading = source.reading.as_ref()?;
+    let value = source.value(field);
+    let is_stale = match value {
+        Some(value) => is_value_stale(source, value, now),
+        None => state_at(source, now) == State::Stale,
+    };
+    let observed = value.and_then(|value| value.observed).unwrap_or(reading.observed);
+    is_stale.then_some(observed.at)
 }
 
 /// Renders the direction, the rate, and the time until full or empty.

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use maud::{Markup, html};
 
-use super::amount::{large_amount, remarks};
+use super::amount::{Age, large_amount, remarks};
 use super::card::{Placement, frame, pending, tiles};
 use super::{sky, trend, wind};
 use crate::board::{SourceView, Value};
@@ -50,7 +50,8 @@ fn head(source: &SourceView, now: Timestamp) -> Markup {
 
 fn degrees(source: &SourceView, temperature: &Value, now: Timestamp) -> Markup {
     html! {
-        p.temperature { (large_amount(temperature)) }
+        @let age = Age::of(source, temperature, now);
+        p.temperature.old[age.is_old] data-old-at=[age.old_at] { (large_amount(temperature)) }
         (remarks(source, temperature, now))
     }
 }

@@ -178,6 +178,35 @@ fn value_with_its_own_time_has_its_own_age() {
 }
 
 #[test]
+fn stale_level_of_its_own_time_is_stale_in_title_figure_drawing_and_trend() {
+    // The reading is fresh; it turns stale 1200 seconds after its observation.
+    for (age, is_stale) in [(1199, false), (1200, true)] {
+        for (field, unit) in [("level", Unit::Percent), ("level", Unit::Inch)] {
+            let value =
+                Value { observed: Some(Observed::absolute(at(-age))), ..Value::number(60.0, unit) };
+            let mut source = tank();
+            source.reading.as_mut().unwrap().derived =
+                values([("level_rate", Value::number(-2.0, Unit::PercentPerHour))]);
+            let page = with(source, [(field, value)]);
+            let symbol = if unit == Unit::Percent { "%" } else { "in" };
+            let in_title = format!("<title>60 {symbol} (stale) · Pumphouse</title>");
+            let is_drawn = unit == Unit::Percent;
+            for (words, is_expected) in [
+                (&*in_title, true),
+                ("<p class=\"level old\"", true),
+                ("<svg class=\"drawing old\"", is_drawn),
+                ("as of <time", true),
+                ("Stale, observed", true),
+            ] {
+                assert_eq!(page.contains(words), is_stale && is_expected, "{words}: {page}");
+            }
+            let turns_at = format!("data-old-at=\"{}\"", at(1200 - age).as_second());
+            assert_eq!(page.matches(&turns_at).count(), 2 + usize::from(is_drawn), "{page}");
+        }
+    }
+}
+
+#[test]
 fn amount_is_shown_with_the_time_that_it_covers() {
     let hour = std::time::Duration::from_secs(3600);
     let rain = Value::number(0.16, Unit::Inch);

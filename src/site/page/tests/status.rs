@@ -47,13 +47,13 @@ fn page_shows_levels_freshness_and_failures() {
         (percent(-3.0), &["<title>−3 % ·", ">−3<", "less than empty", "Very low"], &[]),
         (
             vec![tank_at(no_level)],
-            &["<title>Pumphouse</title>", "Level unknown", "No reading: the page had no level"],
+            &["<title>Pumphouse</title>", "Level unknown", "No level: the page had no level"],
             &["<title>0", "Very low", "Low level"],
         ),
         (
             vec![timeout(stale(tank(), 10_800)), pump()],
             &[
-                "<title>85 % (stale) · Pumphouse</title>",
+                "<title>Failing · 85 % (stale) · Pumphouse</title>",
                 "data-state=\"failing\"><span class=\"part\" data-state=\"failing\">",
                 "1 of 2 failing to update</span></span> <span class=\"part\" data-state=\"stale\">",
                 "1 of 2 stale",
@@ -82,6 +82,11 @@ fn page_shows_levels_freshness_and_failures() {
                 ">Waiting<",
             ],
             &["last good ones", "STALE"],
+        ),
+        (
+            vec![weather(), tank(), timeout(pump())],
+            &["<title>Failing · 85 % · Pumphouse</title>"],
+            &[],
         ),
         (
             vec![timeout(tank()), weather()],
