@@ -114,6 +114,7 @@ pub use entry::StoredEvent;
 pub use error::{HistoryError, ReadError, StoreError};
 pub use events::EventScan;
 pub use handle::History;
+pub use observation::unwritten;
 pub use parse::{MIN_TIME, parse_step, parse_time};
 pub use plan::{MAX_POINTS, Plan, Step, Window};
 pub use points::{Points, RowBudget};
@@ -123,6 +124,7 @@ pub use renames::{RenamedSeries, SourceFields};
 pub use sender::ChangeSender;
 pub use settings::{Retention, Settings};
 pub use shared::{CurrentError, Health};
+pub use speeds::FIELD as WIND_SPEED;
 pub use writer::import;
 
 #[cfg(test)]

@@ -18,7 +18,8 @@
 
 use super::bucket::{Bucket, Total};
 use super::direction::VectorSum;
-use crate::units::{OverTime, rise};
+use super::speeds;
+use crate::units::{OverTime, Unit, rise};
 
 /// A row of `raw`.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -91,6 +92,21 @@ impl Totals {
         let at = observation.at - shift(self.over_time);
         Bucket::with_total(at, observation.value, total)
     }
+}
+
+/// Returns the bucket of an observation that is not written yet, with the speed of the wind of the same
+/// observation; `None` if its total depends on the observation before.
+pub fn unwritten(
+    over_time: OverTime,
+    at: i64,
+    value: f64,
+    wind_speed: Option<(f64, Option<Unit>)>,
+) -> Option<Bucket> {
+    if depends_on_previous(over_time) {
+        return None;
+    }
+    let qualifier = wind_speed.map(|(speed, unit)| speeds::metres_per_second(speed, unit));
+    Some(Totals::after(None, over_time).next(&Observation { at, value, qualifier }))
 }
 
 #[cfg(test)]

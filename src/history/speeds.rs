@@ -9,12 +9,12 @@ use super::error::StoreError;
 use crate::board::Sample;
 use crate::units::{OverTime, Unit};
 
-/// Field with the speed of the wind.
-pub(super) const FIELD: &str = "wind_speed";
+/// Field with the speed of the wind, which weights its direction.
+pub const FIELD: &str = "wind_speed";
 
 /// Returns a speed in metres per second. A speed in a unit that cannot be converted is returned unchanged:
 /// weights of one unit can be compared with each other.
-fn metres_per_second(number: f64, unit: Option<Unit>) -> f64 {
+pub(super) fn metres_per_second(number: f64, unit: Option<Unit>) -> f64 {
     let unit = unit.filter(|unit| unit.converts_to(Unit::MetrePerSecond));
     unit.and_then(|unit| unit.convert_unrounded(number, Unit::MetrePerSecond)).unwrap_or(number)
 }

@@ -31,7 +31,7 @@
     let at = +plot.dataset.window.split(" ")[0];
     return plot.dataset.points.split(";").map((point) => {
       const parts = point.split(" ");
-      at += +(parts[0].startsWith("+") ? parts.shift().slice(1) : plot.dataset.length);
+      at += +(parts[0].startsWith("+") ? parts.shift().slice(1) : (plot.dataset.length ?? 0));
       const [value, least = "-", most = "-", length = plot.dataset.length ?? 0] = parts;
       return { at, value, least, most, length: +length, place: at + +length / 2 };
     });

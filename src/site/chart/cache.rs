@@ -2,7 +2,7 @@
 //!
 //! One chart is kept for each source, field and range, whatever sizes and themes it is rendered in,
 //! so requests for many of these read the disk once. A chart is drawn again when the history or the
-//! source's reading has changed, or when a pixel's worth of time has passed. Until then, and where a
+//! field's latest observation has changed, or when a pixel's worth of time has passed. Until then, and where a
 //! new drawing would have to wait, the kept one is shown.
 //!
 //! After a failure no drawing is tried for [`RETRY_DELAY`], so a page with twenty charts queries a broken
@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
+use super::latest::Latest;
 use super::range::Range;
 use super::rendering::Chart;
 use crate::board::SourceView;
@@ -61,8 +62,7 @@ impl Subject<'_> {
     }
 
     pub(super) fn inputs(&self, history: &History) -> Inputs {
-        let observed_at = self.source.reading.as_ref().map(|reading| reading.observed.at);
-        Inputs { history: history.version(), observed_at }
+        Inputs { history: history.version(), latest: Latest::of(self.source, self.field) }
     }
 }
 
@@ -75,10 +75,10 @@ pub(super) struct Key {
 }
 
 /// Versions of the data that a chart was drawn from. Equal inputs give an equal chart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Inputs {
     history: u64,
-    observed_at: Option<Timestamp>,
+    latest: Option<Latest>,
 }
 
 /// Result of a lookup in the cache, which reads no disk.

@@ -6,11 +6,12 @@ use std::task::Poll;
 use jiff::Timestamp;
 
 use super::cache::{ChartCache, Entry, Inputs, Key, Missing, Outcome, Subject};
+use super::latest::Latest;
 use super::plot::{Frame, Plot, Shape};
 use super::point::Point;
 use super::range::Range;
 use super::rendering::{Chart, Content};
-use crate::board::{Datum, LastReading, SourceView};
+use crate::board::{Datum, SourceView};
 use crate::history::{
     Bucket, Calendar, DAY, History, HistoryError, Merger, Plan, Points, QUARTER, ReaderWait,
     RowBudget, Step, Tier, Window,
@@ -32,6 +33,7 @@ pub(in crate::site) struct Drawing {
     key: Key,
     now: Timestamp,
     inputs: Inputs,
+    latest: Option<Latest>,
     wait: ReaderWait,
     /// Points that are still to be read; `None` before the window is open.
     unread: Option<Points>,
@@ -42,11 +44,10 @@ pub(in crate::site) struct Drawing {
 impl Drawing {
     /// Begins a drawing. It reads nothing before the first [`advance`](Drawing::advance).
     pub(in crate::site) fn new(history: &History, subject: Subject<'_>, now: Timestamp) -> Drawing {
-        let latest = subject.source.reading.as_ref();
-        let latest = latest.and_then(|reading| latest_of(reading, subject.field));
-        let unit = latest.and_then(|(_, unit)| unit);
+        let latest = Latest::of(subject.source, subject.field);
         Drawing {
-            over_time: OverTime::of(subject.field, unit),
+            over_time: OverTime::of(subject.field, latest.and_then(|latest| latest.unit)),
+            latest,
             source: subject.source.clone(),
             key: subject.key(),
             now,
@@ -79,11 +80,6 @@ impl Drawing {
         Poll::Ready(outcome)
     }
 
-    /// Returns the latest reading of the field, which the history may not have written yet.
-    fn latest(&self) -> Option<(Bucket, Option<Unit>)> {
-        self.source.reading.as_ref().and_then(|reading| latest_of(reading, &self.key.field))
-    }
-
     /// Returns true if the source reports the field as a number, or has not answered yet.
     fn may_exist(&self) -> bool {
         let Some(reading) = &self.source.reading else { return true };
@@ -100,7 +96,7 @@ impl Drawing {
                 // The field exists, or may exist: the source has not answered yet.
                 Err(Missing::NeverRecorded) if self.may_exist() => {
                     let plan = Plan { tier: Tier::Raw, step: None };
-                    let unit = self.latest().and_then(|(_, unit)| unit);
+                    let unit = self.latest.and_then(|latest| latest.unit);
                     return Ok(Poll::Ready(self.finish(plan, unit, history)));
                 }
                 Err(missing) => return Err(missing),
@@ -153,7 +149,7 @@ impl Drawing {
             if self.step() != step {
                 continue;
             }
-            if let Some((_, Some(unit))) = self.latest() {
+            if let Some(Latest { unit: Some(unit), .. }) = self.latest {
                 // The unit may have changed with a reading that is not written yet.
                 points = points.in_unit(Some(unit));
             }
@@ -186,15 +182,15 @@ impl Drawing {
             (Tier::Quarter, step) => (read, Some(step.unwrap_or(QUARTER))),
             (Tier::Day, step) => (read, Some(step.unwrap_or(DAY))),
         };
-        let latest = self.latest().map(|(latest, _)| latest).filter(|latest| latest.at >= from);
-        // The history may not have written the latest reading yet.
-        let unwritten = latest.map(|new| match step {
-            Some(step) => Bucket { at: calendar.step(new.at, step), ..new },
-            None => new,
-        });
-        // Its part of a rise is not known before it is written.
-        let unwritten = unwritten.filter(|_| over_time != OverTime::Increase);
-        rows.extend(unwritten.filter(|new| rows.last().is_none_or(|last| last.at < new.at)));
+        let latest = self.latest.filter(|latest| latest.at >= from);
+        if let Some(new) = latest.and_then(|latest| latest.row(over_time)) {
+            let at = step.map_or(new.at, |step| calendar.step(new.at, step));
+            // A single observation may be corrected under the same time.
+            rows.pop_if(|last| step.is_none() && last.at == at);
+            if rows.last().is_none_or(|last| last.at < at) {
+                rows.push(Bucket { at, ..new });
+            }
+        }
         let plotted: Vec<Point> =
             rows.iter().filter_map(|row| Point::of(row, step, over_time, &mut calendar)).collect();
         let reading = self.source.reading.as_ref();
@@ -207,7 +203,7 @@ impl Drawing {
         let frame = Frame { from, to, step, covered, unit, over_time };
         let latest = latest
             .filter(|_| frame.shape() == Shape::Line)
-            .map(|latest| Point::single(latest.at, latest.last));
+            .map(|latest| Point::single(latest.at, latest.number));
         Chart::new(Content {
             source: self.key.source.clone(),
             title: self.source.title.to_string(),
@@ -226,14 +222,4 @@ fn merge(rows: &[Bucket], step: i64, calendar: &Calendar) -> Vec<Bucket> {
     let mut merged: Vec<Bucket> = rows.iter().filter_map(|row| merger.push(*row)).collect();
     merged.extend(merger.finish());
     merged
-}
-
-fn latest_of(reading: &LastReading, field: &str) -> Option<(Bucket, Option<Unit>)> {
-    let (_, value) = reading.values.iter().find(|(name, _)| **name == *field)?;
-    match value.datum {
-        Some(Datum::Number(number)) => {
-            Some((Bucket::single(reading.observed.at.as_second(), number.get()), value.unit))
-        }
-        _ => None,
-    }
 }

@@ -29,6 +29,7 @@
 
 mod cache;
 mod drawing;
+mod latest;
 mod layout;
 mod legend;
 mod plot;

@@ -97,8 +97,8 @@ impl Plot {
 
     /// Iterates over the points and the latest observation, if it is not one of the points.
     pub(super) fn marks(&self) -> impl DoubleEndedIterator<Item = &Point> {
-        let last = self.points().next_back().copied();
-        self.points().chain(self.latest.iter().filter(move |latest| Some(**latest) != last))
+        let last = self.points().next_back().filter(|last| last.length == 0).map(|last| last.at);
+        self.points().chain(self.latest.iter().filter(move |latest| Some(latest.at) != last))
     }
 
     /// Returns true if there is nothing to draw.

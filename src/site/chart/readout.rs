@@ -21,7 +21,7 @@ pub(in crate::site) struct Readout {
     /// Window of the chart: two Unix times.
     pub(in crate::site) window: String,
     /// Points, separated by `;`. Each has the seconds since the point before, or since the start of the
-    /// window, after `+`, unless they are `length`; the value; the least and the greatest number of a span,
+    /// window, after `+`, unless they are a `length` above 0; the value; the least and the greatest number of a span,
     /// `-` for both if the value does not lie between others; and the seconds of the span if these are not
     /// `length`.
     pub(in crate::site) points: String,
@@ -48,7 +48,8 @@ impl Readout {
             let is_computed = point.length > 0 && frame.over_time != OverTime::Max;
             let value =
                 if is_computed { rounded(point.value, decimals) } else { exact(point.value) };
-            if point.at - before != length {
+            // Without a span to repeat, the seconds are needed even where they are 0.
+            if length == 0 || point.at - before != length {
                 let _ = write!(points, "+{} ", point.at - before);
             }
             points.push_str(&value);
@@ -233,6 +234,30 @@ mod tests {
         ] {
             let plot = Plot { frame: Frame { over_time, ..frame }, ..plot.clone() };
             assert_eq!(Readout::of(&plot, 2, &TimeZone::UTC).aggregate, aggregate);
+        }
+    }
+
+    #[test]
+    fn single_observations_have_their_times_from_the_start_of_the_window_on() {
+        let frame = Frame {
+            from: 1000,
+            to: 2000,
+            step: None,
+            covered: 900,
+            unit: Some(Unit::Percent),
+            over_time: OverTime::Mean,
+        };
+        let single = |at, value| Point::single(at, value);
+        let points = [single(1000, 5.0), single(1300, 6.0)];
+        for (latest, expected) in [
+            (None, "+0 5;+300 6"),
+            (Some(single(1300, 6.0)), "+0 5;+300 6"),
+            // The latest observation in another form, such as another unit's rounding.
+            (Some(single(1300, 6.01)), "+0 5;+300 6"),
+            (Some(single(1400, 7.0)), "+0 5;+300 6;+100 7"),
+        ] {
+            let readout = Readout::of(&Plot::of(&points, latest, frame), 2, &TimeZone::UTC);
+            assert_eq!((&*readout.points, readout.length), (expected, 0));
         }
     }
 
