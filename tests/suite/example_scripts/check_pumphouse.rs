@@ -56,7 +56,7 @@ fn check_pumphouse_exits_as_a_monitoring_plugin() {
         ),
         (
             &["-f", "cistern.level", "-a", "600"],
-            "Older than 600 seconds, or never answered: cistern.",
+            "Older than 600 seconds: the value is of 2001-09-09T01:46:40Z.",
         ),
         (&["-f", "well.level"], "The source has not answered yet."),
         (&["-f", "tank.nothing"], "There is no source and field of that name."),
