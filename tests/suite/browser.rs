@@ -73,7 +73,7 @@ fn page_of_each_range_has_its_charts() {
     let plain = Browser::without_scripts(1280, 900);
     plain.visit(&format!("{}source/tank?range=7d", demo.url()));
     assert!(plain.text("main").contains("The last 7 days"));
-    assert!(plain.text("figure.history").contains("The numbers"));
+    assert!(plain.text("figure.history").contains("Show as table"));
 }
 
 #[test]

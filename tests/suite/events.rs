@@ -97,7 +97,7 @@ fn changes_of_a_source_are_reported_once_and_in_order() {
     }
 
     let page = server.get("/");
-    let list = body(&page).split_once("What happened").expect("the list has a heading").1;
+    let list = body(&page).split_once("Recent events").expect("the list has a heading").1;
     let list = list.split_once("</section>").unwrap().0;
     let mut rest = list;
     for words in ["answers again", "cannot be reached", "is fresh again", "turned stale"] {

@@ -305,7 +305,7 @@ fn waiting(browser: &Browser) -> Scene {
         browser,
         vec![Box::new(upstream)],
         Config::https().sources(sources),
-        "Waiting for 3 of 3",
+        "3 of 3 have no reading yet",
     )
 }
 

@@ -12,4 +12,4 @@ pub(super) use self::number::{compact, datum, fixed, headline, signed, whole};
 pub(super) use self::time::{
     coarse_duration, duration, humanize, last, local_time, utc_date_time, wait,
 };
-pub(super) use self::unit::{compass_point, field_label, symbol, unit_name};
+pub(super) use self::unit::{compass_point, field_label, is_compass_point, symbol, unit_name};

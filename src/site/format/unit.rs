@@ -39,12 +39,19 @@ pub(in crate::site) fn field_label(field: &str) -> String {
     text
 }
 
+/// Points of the compass, from north on.
+const POINTS: [&str; 16] = [
+    "N", "NNE", "NE", "ENE", "E", "ESE", "SE", "SSE", "S", "SSW", "SW", "WSW", "W", "WNW", "NW",
+    "NNW",
+];
+
+/// Returns true for the abbreviation of a point of the compass, in upper or lower case.
+pub(in crate::site) fn is_compass_point(text: &str) -> bool {
+    POINTS.iter().any(|point| point.eq_ignore_ascii_case(text.trim()))
+}
+
 /// Returns the nearest of the sixteen points of the compass.
 pub(in crate::site) fn compass_point(degrees: f64) -> &'static str {
-    const POINTS: [&str; 16] = [
-        "N", "NNE", "NE", "ENE", "E", "ESE", "SE", "SSE", "S", "SSW", "SW", "WSW", "W", "WNW",
-        "NW", "NNW",
-    ];
     // The remainder is from 0 to 360, so the quotient is at most 16 and the cast is exact.
     POINTS[(degrees.rem_euclid(360.0) / 22.5).round() as usize % POINTS.len()]
 }

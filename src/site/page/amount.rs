@@ -5,7 +5,7 @@ use maud::{Markup, html};
 
 use super::time::{AgeFormat, time};
 use crate::board::{Datum, SourceView, Value};
-use crate::site::format::{datum, headline, symbol, unit_name};
+use crate::site::format::{compact, datum, headline, symbol, unit_name};
 use crate::site::freshness::stale_at;
 use crate::units::Unit;
 
@@ -83,6 +83,26 @@ fn length(number: &str, unit: &str) -> usize {
     (length.ceil() as usize).clamp(*LENGTHS.start(), *LENGTHS.end())
 }
 
+/// Returns a note with the number that it is about as pages show numbers: `-1234.5 degF is not possible` as
+/// `−1,234°F is not possible`. The note itself has the number and the unit for programs.
+pub(super) fn note_in_words(note: &str) -> String {
+    let parts = note.split("; ").map(|part| about_number(part).unwrap_or_else(|| part.to_owned()));
+    parts.collect::<Vec<_>>().join("; ")
+}
+
+/// Returns a note that begins with a number, an optional unit and a verb.
+fn about_number(note: &str) -> Option<String> {
+    let is_verb = |text: &str| text.starts_with("is ") || text.starts_with("stands ");
+    let (number, rest) = note.split_once(' ')?;
+    let number = compact(number.parse().ok().filter(|number: &f64| number.is_finite())?);
+    if is_verb(rest) {
+        return Some(format!("{number} {rest}"));
+    }
+    let (unit, rest) = rest.split_once(' ').filter(|(_, rest)| is_verb(rest))?;
+    let unit = symbol(Unit::from_recorded(unit)?);
+    Some(format!("{number}{}{unit} {rest}", if is_sign(unit) { "" } else { " " }))
+}
+
 /// Returns true if an amount needs the width of several tiles.
 pub(super) fn is_long(value: &Value) -> bool {
     const MAX_LENGTH: usize = 11;
@@ -124,7 +144,7 @@ fn own_stale_at(source: &SourceView, value: &Value) -> Option<Timestamp> {
 /// Renders the remarks on a value: its note, and its own time if it has one.
 pub(super) fn remarks(source: &SourceView, value: &Value, now: Timestamp) -> Markup {
     html! {
-        @if let Some(note) = &value.note { small.note { (note) } }
+        @if let Some(note) = &value.note { small.note { (note_in_words(note)) } }
         (own_age(source, value, now))
     }
 }
@@ -139,6 +159,30 @@ pub(super) fn own_age(source: &SourceView, value: &Value, now: Timestamp) -> Mar
                 span { @if is_old { "Stale, observed" } @else { "Observed" } } " "
                 (time(own.at, now, AgeFormat::Ago))
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn note_about_a_number_has_it_as_pages_show_numbers() {
+        for (note, words) in [
+            ("-1234.5 degF is not possible", "−1,234°F is not possible"),
+            ("-9999 hPa stands for no measurement", "−9,999 hPa stands for no measurement"),
+            ("-9999 stands for no measurement", "−9,999 stands for no measurement"),
+            (
+                "1.7e308 is beyond what can be measured",
+                "1.7 × 10³⁰⁸ is beyond what can be measured",
+            ),
+            ("the clock is late; 255 % is not possible", "the clock is late; 255% is not possible"),
+            ("3 in a row is too many", "3 in a row is too many"),
+            ("-5 xyzzy", "-5 xyzzy"),
+            ("sent as null", "sent as null"),
+        ] {
+            assert_eq!(note_in_words(note), words);
         }
     }
 }

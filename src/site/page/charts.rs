@@ -97,7 +97,7 @@ fn numbers(view: &View<'_>, source: &SourceView, field: &str) -> Markup {
     html! {
         @if let Ok(chart) = drawn(view, source, field) && !chart.is_empty() {
             details.numbers #{ "numbers-" (source.name) "-" (field) } {
-                summary { "The numbers" span.unseen { " of " (name) ", " (source.title) } }
+                summary { "Show as table" span.unseen { ": " (name) ", " (source.title) } }
                 div.scroll role="region" tabindex="0"
                     aria-label={ (name) ", " (source.title) ", numbers" } {
                     (PreEscaped(chart.table()))

@@ -29,7 +29,7 @@ pub(super) fn list<'e>(
     html! {
         @if !events.is_empty() {
             section.events aria-labelledby="events" {
-                h2 #events { "What happened" }
+                h2 #events { "Recent events" }
                 ol { @for stored in events { (item(&stored.event, sources, zone, now)) } }
             }
         }

@@ -21,7 +21,7 @@ pub(in crate::site) struct Layout<'a> {
     pub(in crate::site) title: &'a str,
     /// Files that the page loads.
     pub(in crate::site) assets: &'a AssetFiles,
-    /// Time zone of charts and events.
+    /// Time zone of charts and events, which the footer names.
     pub(in crate::site) zone: &'a TimeZone,
 }
 
@@ -34,6 +34,14 @@ pub(super) struct LivePage<'a> {
     /// True if the page has a button to sign out.
     pub(super) by_session: bool,
     pub(super) now: Timestamp,
+}
+
+/// Returns a sentence about the time zone: `Times are in UTC.`, `Times are those of America/Denver.`
+fn times(zone: &TimeZone, now: Timestamp) -> String {
+    let label = time_zone::label(zone, now);
+    // The name of a zone is that of a place, except those of fixed offsets.
+    let how = if label.contains('/') { "those of" } else { "in" };
+    format!("Times are {how} {label}.")
 }
 
 impl Layout<'_> {
@@ -108,8 +116,7 @@ impl Layout<'_> {
                     main #main tabindex="-1" { (main) }
                     @if let Some(page) = live {
                         footer.colophon {
-                            p { "Charts are by the clocks of " (time_zone::label(zone, page.now))
-                                ". The same readings for scripts: "
+                            p { (times(zone, page.now)) " The same readings for scripts: "
                                 a href="/api/v1/status" { "JSON" } }
                             p { "pumphouse-web " (env!("CARGO_PKG_VERSION")) }
                         }

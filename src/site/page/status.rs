@@ -32,7 +32,7 @@ pub(super) fn summary(sources: &[SourceView], now: Timestamp) -> Markup {
     let parts = [
         ("failing", Icon::Failing, failing, format!("{failing} of {total} failing to update")),
         ("stale", Icon::Stale, stale, format!("{stale} of {total} stale")),
-        ("waiting", Icon::Waiting, waiting, format!("Waiting for {waiting} of {total}")),
+        ("waiting", Icon::Waiting, waiting, without_reading(waiting, total)),
         ("fresh", Icon::Fresh, usize::from(fresh_words.is_some()), fresh_words.unwrap_or_default()),
     ];
     let mut parts = parts.into_iter().filter(|(_, _, count, _)| *count > 0).peekable();
@@ -45,6 +45,12 @@ pub(super) fn summary(sources: &[SourceView], now: Timestamp) -> Markup {
             }
         }
     }
+}
+
+/// Returns `1 of 3 has no reading yet`.
+fn without_reading(count: usize, total: usize) -> String {
+    let have = if count == 1 { "has" } else { "have" };
+    format!("{count} of {total} {have} no reading yet")
 }
 
 /// Renders the state of a source, for the corner of its card.

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use maud::{Markup, html};
 
-use super::amount::{Age, amount_in_words, large_amount, remarks};
+use super::amount::{Age, amount_in_words, large_amount, note_in_words, remarks};
 use super::card::{Placement, frame, pending, tiles};
 use super::icon::Icon;
 use super::trend;
@@ -173,7 +173,7 @@ fn warning(level: Option<f64>) -> Markup {
 
 /// Renders the reason for a missing level. The reading may have other values.
 fn no_level(level: &Value) -> Markup {
-    html! { @if let Some(note) = &level.note { p.pending { "No level: " (note) } } }
+    html! { @if let Some(note) = &level.note { p.pending { "No level: " (note_in_words(note)) } } }
 }
 
 // Inside of the tank, in coordinates of the drawing.

@@ -17,7 +17,9 @@ pub(super) fn card(source: &SourceView, now: Timestamp, placement: &Placement) -
         .shown()
         .into_iter()
         .filter(|(name, value)| {
-            !IN_HEAD.contains(&&**name) && !trend::contains(source, name, value)
+            !IN_HEAD.contains(&&**name)
+                && !wind::contains(source, name)
+                && !trend::contains(source, name, value)
         })
         .collect();
     let body = html! {

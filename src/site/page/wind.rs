@@ -6,8 +6,8 @@ use maud::{Markup, html};
 use super::amount::{amount, remarks};
 use super::number::number;
 use crate::board::{Datum, SourceView};
-use crate::site::format::{compass_point, whole};
-use crate::units::Unit;
+use crate::site::format::{compass_point, datum, is_compass_point, symbol, whole};
+use crate::units::{Quantity, Unit};
 
 /// Renders the direction of the wind; nothing if the source has or shows none.
 ///
@@ -17,8 +17,7 @@ pub(super) fn direction(source: &SourceView, now: Timestamp) -> Markup {
     else {
         return html! {};
     };
-    let is_calm = number(source, "wind_speed").is_some_and(|(speed, _)| speed == 0.0);
-    if is_calm && !matches!(value.datum, Some(Datum::Text(_))) {
+    if is_calm(source) && !matches!(value.datum, Some(Datum::Text(_))) {
         return html! {
             p.vane { (arrow(None)) span { "Calm" } }
             @if value.datum.is_some() { (remarks(source, value, now)) }
@@ -33,18 +32,62 @@ pub(super) fn direction(source: &SourceView, now: Timestamp) -> Markup {
                     span {
                         "Wind from " (compass_point(degrees)) " "
                         span.quiet { (whole(degrees)) "°" }
+                        (speeds(source))
                     }
                 }
             }
             (Some(Datum::Text(text)), _) if text.eq_ignore_ascii_case("calm") => {
                 p.vane { (arrow(None)) span { "Calm" } }
             }
-            (Some(Datum::Text(text)), _) => {
-                p.vane { (arrow(None)) span { "Wind from " (text) } }
+            (Some(Datum::Text(text)), _) if is_compass_point(text) => {
+                p.vane { (arrow(None)) span { "Wind from " (text) (speeds(source)) } }
             }
-            _ => { p.vane { (arrow(None)) span { "Wind direction " (amount(value)) } } }
+            // Not the name of a direction: `VRB`, or an abbreviation of another language.
+            _ => { p.vane { (arrow(None)) span { "Wind direction: " (amount(value)) } } }
         }
         (remarks(source, value, now))
+    }
+}
+
+/// Returns true if the value needs no tile: the sentence about the direction has all of it.
+pub(super) fn contains(source: &SourceView, name: &str) -> bool {
+    let has_speeds = source.shows("wind_direction")
+        && source.value("wind_direction").is_some_and(|value| match &value.datum {
+            Some(Datum::Number(degrees)) => {
+                matches!(value.unit, Some(Unit::Degree) | None) && is_angle(degrees.get())
+            }
+            Some(Datum::Text(text)) => is_compass_point(text),
+            None => false,
+        });
+    has_speeds
+        && !is_calm(source)
+        && matches!(name, "wind_speed" | "wind_gust")
+        && speed(source, name).is_some()
+}
+
+/// Returns true if the wind has no speed.
+fn is_calm(source: &SourceView) -> bool {
+    number(source, "wind_speed").is_some_and(|(speed, _)| speed == 0.0)
+}
+
+/// Returns a speed in words if there is no more to it: notes and times of its own need a tile.
+fn speed(source: &SourceView, field: &str) -> Option<(String, Unit)> {
+    let value = source.value(field).filter(|_| source.shows(field))?;
+    let is_plain = value.note.is_none() && value.observed.is_none();
+    let unit = value.unit.filter(|unit| is_plain && unit.quantity() == Quantity::Speed)?;
+    let sent = value.datum.as_ref().filter(|sent| matches!(sent, Datum::Number(_)))?;
+    Some((datum(sent, Some(unit)), unit))
+}
+
+/// Renders the speeds behind a direction: `, 9.4 mph, gusts 14`.
+fn speeds(source: &SourceView) -> Markup {
+    let (mean, gust) = (speed(source, "wind_speed"), speed(source, "wind_gust"));
+    html! {
+        @if let Some((number, unit)) = &mean { ", " (number) " " (symbol(*unit)) }
+        @if let Some((number, unit)) = &gust {
+            ", gusts " (number)
+            @if mean.as_ref().is_none_or(|(_, of_mean)| of_mean != unit) { " " (symbol(*unit)) }
+        }
     }
 }
 

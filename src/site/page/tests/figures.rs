@@ -129,20 +129,40 @@ fn calm_has_no_direction() {
         ([speed(0.0), degrees(225.0)], "Calm"),
         ([speed(0.0), null()], "Calm"),
         ([speed(3.0), ("wind_direction", Value::text("calm"))], "Calm"),
-        ([speed(3.0), degrees(0.0)], "Wind from N 0°"),
+        ([speed(3.0), degrees(0.0)], "Wind from N 0°, 3 mph"),
         ([speed(3.0), degrees(360.0)], "Wind from N 360°"),
-        ([speed(3.0), degrees(9999.0)], "Wind direction 9,999°"),
-        ([speed(3.0), ("wind_direction", Value::text("ZW"))], "Wind from ZW"),
-        ([speed(3.0), null()], "Wind direction –no valuethe station sent null"),
+        ([speed(3.0), degrees(9999.0)], "Wind direction: 9,999°"),
+        ([speed(3.0), ("wind_direction", Value::text("ZW"))], "Wind direction: ZW"),
+        ([speed(3.0), ("wind_direction", Value::text("VRB"))], "Wind direction: VRB"),
+        ([speed(3.0), ("wind_direction", Value::text("nne"))], "Wind from nne, 3 mph"),
+        ([speed(3.0), null()], "Wind direction: –no valuethe station sent null"),
     ] {
         let text = words(&with(weather(), list));
         assert!(text.contains(shown), "{shown} is not in {text}");
-        let is_calm = shown == "Calm";
-        assert_eq!(
-            text.contains("Wind from") || text.contains("sent null"),
-            !is_calm && !shown.contains("direction 9"),
-            "{text}"
-        );
+        assert_eq!(text.contains("Wind from"), shown.contains("Wind from"), "{text}");
+        assert_eq!(text.contains("sent null"), shown.contains("sent null"), "{text}");
+    }
+}
+
+#[test]
+fn wind_has_its_speeds_behind_its_direction_and_tiles_for_those_with_remarks() {
+    let direction = || ("wind_direction", Value::number(315.0, Unit::Degree));
+    let mph = |number| Value::number(number, Unit::MilePerHour);
+    let noted = Value { note: Some(NOTE.into()), ..mph(9.4) };
+    let own = Value { observed: Some(Observed::absolute(at(-90))), ..mph(9.4) };
+    for (speed, gust, shown, tiles) in [
+        (mph(9.4), mph(14.0), "Wind from NW 315°, 9.4 mph, gusts 14", &[][..]),
+        (mph(9.4), Value::number(6.0, Unit::Knot), "9.4 mph, gusts 6 kn", &[]),
+        (noted, mph(14.0), "Wind from NW 315°, gusts 14 mph", &["Wind speed"]),
+        (own, mph(14.0), "Wind from NW 315°, gusts 14 mph", &["Wind speed"]),
+        (mph(0.0), mph(14.0), "Calm", &["Wind speed", "Wind gust"]),
+    ] {
+        let text =
+            words(&with(weather(), [direction(), ("wind_speed", speed), ("wind_gust", gust)]));
+        assert!(text.contains(shown), "{shown} is not in {text}");
+        for tile in ["Wind speed", "Wind gust"] {
+            assert_eq!(text.contains(tile), tiles.contains(&tile), "{tile}: {text}");
+        }
     }
 }
 

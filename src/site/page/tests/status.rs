@@ -74,7 +74,7 @@ fn page_shows_levels_freshness_and_failures() {
             &[
                 "<title>Failing · Pumphouse</title>",
                 "1 of 2 failing to update",
-                "Waiting for 1 of 2",
+                "1 of 2 has no reading yet",
                 "data-state=\"waiting\" data-failing=\"true\"",
                 "<span>Failing</span>",
                 "No reading yet",
