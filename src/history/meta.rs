@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `timezone` | identity of the time zone of the days |
 //! | `latest` | time of the latest record, in seconds since 1970, unless that is known to be wrong |
+//! | `held` | time for which `latest` has held readings because the clock is earlier, in seconds |
 //! | `earlier_series` | largest id of the series that the first version of the schema recorded |
 //! | `fields:SOURCE` | set once the renamed fields of a source have been moved |
 
@@ -13,6 +14,7 @@ use super::error::StoreError;
 
 pub(super) const TIME_ZONE: &str = "timezone";
 pub(super) const LATEST: &str = "latest";
+pub(super) const HELD: &str = "held";
 pub(super) const EARLIER_SERIES: &str = "earlier_series";
 
 /// Returns the key that is set once the renamed fields of a source have been moved.

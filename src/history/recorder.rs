@@ -40,6 +40,9 @@ const PRUNE_INTERVAL: Duration = Duration::from_secs(60 * 60);
 /// Interval between two flushes while the report of a step of the clock is awaited.
 const AWAIT_INTERVAL: Duration = Duration::from_secs(1);
 
+/// Time after which the length of a hold is stored again.
+const STORE_HELD_INTERVAL: Duration = Duration::from_secs(10 * 60);
+
 /// Function that the recorder's thread calls once the history is open.
 pub type OnOpen = Box<dyn FnOnce(&History) + Send>;
 
@@ -94,6 +97,7 @@ impl Prepared {
             setting,
             guard: ClockGuard::default(),
             is_holding: false,
+            stored_held: Duration::ZERO,
             writer: None,
             pruned_at: Instant::now(),
             settings,
@@ -116,6 +120,8 @@ struct RecorderThread {
     guard: ClockGuard,
     /// True while the clock is wrong and readings are held.
     is_holding: bool,
+    /// Length of the hold in the file.
+    stored_held: Duration,
     /// Sources whose renamed fields have been moved.
     moved: Arc<Vec<SourceFields>>,
     pruned_at: Instant,
@@ -171,6 +177,7 @@ impl RecorderThread {
     fn add(&mut self, change: Change) {
         if let Change::ClockStepped(step) = change {
             self.setting.report(step, self.clock.now());
+            self.guard.step(step);
         }
         self.batch.add(change);
     }
@@ -213,7 +220,8 @@ impl RecorderThread {
             other => other?,
         };
         self.batch.renumber_after(writer.latest_event()?);
-        self.guard.note_stored(writer.latest()?);
+        self.stored_held = writer.held()?;
+        self.guard.note_stored(writer.latest()?, self.stored_held);
         Ok(writer)
     }
 
@@ -274,6 +282,10 @@ impl RecorderThread {
                     "the clock of this machine {reason}: readings are held, and recorded once it is \
                      right"
                 ));
+                let held = self.guard.held(now.boot);
+                if held.abs_diff(self.stored_held) >= STORE_HELD_INTERVAL {
+                    self.store_held(held);
+                }
                 return false;
             }
             Judgement::RecordWrong(record) => log::warn!(
@@ -287,6 +299,16 @@ impl RecorderThread {
             self.shared.clear_error();
         }
         true
+    }
+
+    /// Stores how long readings have been held, so that a machine that restarts often records again after a day.
+    fn store_held(&mut self, held: Duration) {
+        let Some(writer) = &mut self.writer else { return };
+        // If it fails, the next interval tries again.
+        self.stored_held = held;
+        if let Err(error) = writer.store_held(held) {
+            self.shared.write_failed(&format!("the history cannot be written: {error}"));
+        }
     }
 
     /// Writes the batch at the end of the program.
@@ -330,6 +352,9 @@ impl RecorderThread {
                 self.moved = sources;
                 self.batch.clear();
                 self.shared.flushed(rows);
+                if !self.is_holding && !self.stored_held.is_zero() {
+                    self.store_held(Duration::ZERO);
+                }
             }
             Err(error) => {
                 self.shared.write_failed(&format!("the history cannot be written: {error}"));

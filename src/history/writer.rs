@@ -103,6 +103,17 @@ impl Writer {
         Ok(self.connection.query_row("SELECT max(last_at) FROM day", [], |row| row.get(0))?)
     }
 
+    /// Returns for how long the latest record has held readings.
+    pub(super) fn held(&self) -> Result<Duration, StoreError> {
+        let seconds = meta::number(&self.connection, meta::HELD)?;
+        Ok(Duration::from_secs(seconds.and_then(|n| n.try_into().ok()).unwrap_or(0)))
+    }
+
+    /// Stores for how long the latest record has held readings.
+    pub(super) fn store_held(&mut self, held: Duration) -> Result<(), StoreError> {
+        meta::set(&self.connection, meta::HELD, &held.as_secs().to_string())
+    }
+
     /// Sets the time of the latest record, which the next write stores.
     pub(super) fn set_latest(&mut self, latest: Option<i64>) {
         self.latest = latest;

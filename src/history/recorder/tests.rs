@@ -209,13 +209,15 @@ fn events_of_a_wrong_clock_are_dated_anew() {
 
 #[test]
 fn record_of_a_clock_that_was_ahead_holds_readings_for_a_day_at_most() {
-    // The clock was right when the file was written, then a year ahead, and is right again.
+    // The clock was right when the file was written, then a year ahead, and was set while the program was down.
     let year = 365 * 24 * HOUR;
     let mut held = Held::after_a_record(RECORD + year);
     held.observe(RECORD + year, 2.0, DatedBy::Machine);
     held.thread.flush();
     assert_eq!(held.recorded(), [RECORD, RECORD + year]);
-    held.set_clock(60 - year);
+    let Held { folder, thread, .. } = held;
+    drop(thread);
+    let mut held = Held::start(folder, RECORD + 60);
     held.observe(RECORD + 60, 3.0, DatedBy::Machine);
     held.thread.flush();
     assert_eq!(held.recorded().len(), 2);
@@ -231,6 +233,110 @@ fn record_of_a_clock_that_was_ahead_holds_readings_for_a_day_at_most() {
     held.observe(RECORD + 120 + 24 * HOUR, 5.0, DatedBy::Machine);
     held.thread.flush();
     assert_eq!((held.recorded().len(), held.error()), (5, None));
+}
+
+#[test]
+fn clock_that_was_ahead_and_is_set_back_while_the_program_runs_holds_nothing() {
+    let year = 365 * 24 * HOUR;
+    // The clock is ahead at the start, or right, ahead for a while, and right again.
+    for is_ahead in [true, false] {
+        let mut held = Held::after_a_record(RECORD + if is_ahead { 60 + year } else { 60 });
+        if !is_ahead {
+            held.observe(RECORD + 60, 2.0, DatedBy::Machine);
+            held.thread.flush();
+            held.set_clock(year);
+        }
+        held.observe(RECORD + 61 + year, 3.0, DatedBy::Machine);
+        held.clock.advance(Duration::from_secs(1));
+        held.thread.flush();
+        held.set_clock(-year);
+        held.clock.advance(Duration::from_secs(1));
+        held.observe(RECORD + 62, 4.0, DatedBy::Machine);
+        held.thread.flush();
+        assert_eq!(held.error(), None);
+        assert!(held.recorded().contains(&(RECORD + 62)), "{is_ahead}");
+        // Nor does the next start.
+        let Held { folder, thread, .. } = held;
+        drop(thread);
+        let mut held = Held::start(folder, RECORD + 70);
+        held.observe(RECORD + 70, 5.0, DatedBy::Machine);
+        held.thread.flush();
+        assert!(held.recorded().contains(&(RECORD + 70)), "{is_ahead}");
+    }
+}
+
+#[test]
+fn machine_that_restarts_daily_records_after_a_day_of_holding() {
+    let year = 365 * 24 * HOUR;
+    // The program is ended, or killed.
+    for is_ended in [true, false] {
+        let mut held = Held::after_a_record(RECORD + year);
+        held.observe(RECORD + year, 2.0, DatedBy::Machine);
+        held.thread.flush();
+        let mut start = RECORD + 60;
+        for day in 0..4 {
+            let Held { folder, thread, .. } = held;
+            drop(thread);
+            held = Held::start(folder, start);
+            held.thread.flush();
+            held.clock.advance(Duration::from_secs(9 * 3600));
+            held.observe(start + 9 * HOUR, 3.0, DatedBy::Machine);
+            match is_ended {
+                true => held.thread.flush_last(),
+                false => held.thread.flush(),
+            }
+            let is_recorded = held.recorded().contains(&(start + 9 * HOUR));
+            assert_eq!(is_recorded, day >= 2, "day {day}, {is_ended}");
+            start += 24 * HOUR;
+        }
+        assert_eq!(held.error(), None);
+    }
+}
+
+#[test]
+fn length_of_a_hold_is_forgotten_once_the_clock_is_right() {
+    let mut held = Held::after_a_record(RECORD - 100 * HOUR);
+    for _ in 0..2 {
+        held.thread.flush();
+        held.clock.advance(Duration::from_secs(20 * 3600));
+    }
+    held.set_clock(200 * HOUR);
+    held.observe(RECORD + 140 * HOUR, 2.0, DatedBy::Machine);
+    held.thread.flush();
+    assert_eq!(held.recorded(), [RECORD, RECORD + 140 * HOUR]);
+    let Held { folder, thread, .. } = held;
+    drop(thread);
+    let mut held = Held::start(folder, RECORD);
+    held.thread.flush();
+    held.clock.advance(Duration::from_secs(20 * 3600));
+    held.observe(RECORD + 20 * HOUR, 3.0, DatedBy::Machine);
+    held.thread.flush();
+    assert_eq!(held.recorded().len(), 2);
+}
+
+#[test]
+fn record_that_is_known_to_be_wrong_holds_nothing_after_a_restart_without_new_values() {
+    let year = 365 * 24 * HOUR;
+    let mut held = Held::after_a_record(RECORD + year);
+    held.observe(RECORD + year, 2.0, DatedBy::Machine);
+    held.thread.flush();
+    for (start, is_recorded) in [(RECORD + 60, false), (RECORD + 60 + 25 * HOUR, true)] {
+        let Held { folder, thread, .. } = held;
+        drop(thread);
+        held = Held::start(folder, start);
+        held.thread.flush();
+        if is_recorded {
+            held.observe(start, 3.0, DatedBy::Machine);
+            held.thread.flush();
+            assert!(held.recorded().contains(&start));
+            return;
+        }
+        held.clock.advance(Duration::from_secs(24 * 3600));
+        // A batch with an event only.
+        let (at, kind) = (Timestamp::from_second(start + 24 * HOUR).unwrap(), EventKind::Started);
+        held.thread.add(Change::Happened(Event { at, kind, source: None, detail: "".into() }));
+        held.thread.flush();
+    }
 }
 
 #[test]
