@@ -119,11 +119,13 @@ pub fn identity(zone: &TimeZone) -> String {
     }
 }
 
-/// Returns the zone as pages show it: the IANA name, or else the abbreviation and the offset at `at`:
-/// `EST (UTC−05:00)`.
+/// Returns the zone as pages show it: the IANA name of a place, or else the abbreviation and the offset at
+/// `at`: `EST (UTC−05:00)`.
 pub fn label(zone: &TimeZone, at: Timestamp) -> String {
     if let Some(name) = zone.iana_name() {
-        return name.trim_start_matches("Etc/").to_owned();
+        // The signs of these names are reversed: Etc/GMT+5 is UTC−05:00.
+        let is_place = !name.starts_with("Etc/");
+        return if is_place { name.to_owned() } else { offset_label(zone.to_offset(at)) };
     }
     let offset = offset_label(zone.to_offset(at));
     match abbreviation(zone, at) {
@@ -263,6 +265,8 @@ mod tests {
         let (winter, summer) = (at("2026-01-31T17:20:00Z"), at("2026-07-31T17:20:00Z"));
         for (zone, winter_label, summer_label) in [
             (zone("Etc/UTC"), "UTC", "UTC"),
+            (zone("Etc/GMT+5"), "UTC−05:00", "UTC−05:00"),
+            (zone("Etc/GMT-14"), "UTC+14:00", "UTC+14:00"),
             (zone("America/Denver"), "America/Denver", "America/Denver"),
             (TimeZone::posix(RULE).unwrap(), "EST (UTC−05:00)", "EDT (UTC−04:00)"),
             (TimeZone::posix("<-03>3").unwrap(), "UTC−03:00", "UTC−03:00"),

@@ -5,10 +5,12 @@ use std::cmp::Reverse;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use maud::{Markup, html};
+use strum::VariantArray as _;
 
 use super::icon::Icon;
+use super::status::in_words;
 use super::time::{AgeFormat, time};
-use crate::board::{Event, EventKind, SourceView};
+use crate::board::{ErrorKind, Event, EventKind, SourceView};
 use crate::history::StoredEvent;
 use crate::site::format::local_time;
 
@@ -24,7 +26,8 @@ pub(super) fn list<'e>(
     now: Timestamp,
 ) -> Markup {
     let mut events: Vec<&StoredEvent> = events.collect();
-    events.sort_by_key(|stored| Reverse((stored.event.at, stored.id)));
+    // Stored times are whole seconds; those of events that are not written yet may not be.
+    events.sort_by_key(|stored| Reverse((stored.event.at.as_second(), stored.id)));
     events.truncate(limit);
     html! {
         @if !events.is_empty() {
@@ -37,7 +40,16 @@ pub(super) fn list<'e>(
 }
 
 fn item(event: &Event, sources: &[SourceView], zone: &TimeZone, now: Timestamp) -> Markup {
-    let (icon, class, words) = description(event.kind);
+    let (icon, class, mut words) = description(event.kind);
+    let mut detail = event.detail.to_string();
+    if event.kind == EventKind::ErrorBegan
+        && let Some((kind, message)) = failure(&event.detail)
+    {
+        if is_answered(kind) {
+            words = "stopped updating";
+        }
+        detail = format!("{}: {message}", in_words(kind));
+    }
     let source = event.source.as_deref().map(|name| {
         // A source that is no longer configured has no title any more.
         let configured = sources.iter().find(|source| *source.name == *name);
@@ -48,8 +60,8 @@ fn item(event: &Event, sources: &[SourceView], zone: &TimeZone, now: Timestamp) 
             (icon.render())
             div {
                 p { @if let Some(source) = source { strong { (source) } " " } (words) }
-                @if !event.detail.is_empty() && event.kind != EventKind::Started {
-                    p.detail { (with_local_times(&event.detail, zone)) }
+                @if !detail.is_empty() && event.kind != EventKind::Started {
+                    p.detail { (with_local_times(&detail, zone)) }
                 }
             }
             p.when {
@@ -57,6 +69,25 @@ fn item(event: &Event, sources: &[SourceView], zone: &TimeZone, now: Timestamp) 
                 span { (local_time(event.at.as_second(), zone)) }
             }
         }
+    }
+}
+
+/// Returns the kind and the message of the failure that a detail states: `decode: the response is not JSON`.
+fn failure(detail: &str) -> Option<(ErrorKind, &str)> {
+    let (name, message) = detail.split_once(": ")?;
+    let kind = ErrorKind::VARIANTS.iter().find(|kind| kind.as_str() == name)?;
+    Some((*kind, message))
+}
+
+/// Returns true if a response caused the failure, or no request was made.
+const fn is_answered(kind: ErrorKind) -> bool {
+    match kind {
+        ErrorKind::Timeout | ErrorKind::Dns | ErrorKind::Connect | ErrorKind::Tls => false,
+        ErrorKind::Http
+        | ErrorKind::TooLarge
+        | ErrorKind::Decode
+        | ErrorKind::RateLimited
+        | ErrorKind::Panic => true,
     }
 }
 
@@ -123,5 +154,40 @@ mod tests {
             ["Sun 1 Nov 2026, 02:30", "Sun 1 Nov 2026, 01:30 PST", "Sun 1 Nov 2026, 01:30 PDT",]
         );
         assert!(html.contains("the latest observation is of Sun 1 Nov 2026, 00:30<"), "{html}");
+    }
+    #[test]
+    fn events_of_one_second_are_in_the_order_of_their_numbers() {
+        let events = [
+            stored(1, "2026-11-01T10:30:00.9Z", EventKind::Started, ""),
+            stored(2, "2026-11-01T10:30:00Z", EventKind::ErrorBegan, "connect: refused"),
+            stored(3, "2026-11-01T10:30:00Z", EventKind::Stale, ""),
+        ];
+        let now = "2026-11-01T12:00:00Z".parse().unwrap();
+        let html = list(events.iter(), 3, &[], &TimeZone::UTC, now).into_string();
+        let places = ["turned stale", "cannot be reached", "The server started"]
+            .map(|words| html.find(words).unwrap());
+        assert!(places.is_sorted(), "{html}");
+    }
+
+    #[test]
+    fn failure_is_in_words_by_its_kind() {
+        for &kind in ErrorKind::VARIANTS {
+            let event = stored(
+                1,
+                "2026-11-01T10:30:00Z",
+                EventKind::ErrorBegan,
+                &format!("{kind}: the message: x"),
+            );
+            let now = "2026-11-01T12:00:00Z".parse().unwrap();
+            let html = list([&event].into_iter(), 1, &[], &TimeZone::UTC, now).into_string();
+            let words = match kind {
+                ErrorKind::Timeout | ErrorKind::Dns | ErrorKind::Connect | ErrorKind::Tls => {
+                    "cannot be reached"
+                }
+                _ => "stopped updating",
+            };
+            let detail = format!("<p class=\"detail\">{}: the message: x</p>", in_words(kind));
+            assert!(html.contains(words) && html.contains(&detail), "{kind}: {html}");
+        }
     }
 }

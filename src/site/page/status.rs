@@ -123,7 +123,7 @@ pub(super) fn failure_notice(source: &SourceView, now: Timestamp) -> Markup {
 }
 
 /// Returns a kind of failure in words for visitors, who do not know the protocols.
-const fn in_words(kind: ErrorKind) -> &'static str {
+pub(super) const fn in_words(kind: ErrorKind) -> &'static str {
     match kind {
         ErrorKind::Timeout => "No answer in time",
         ErrorKind::Dns => "The address cannot be found",
