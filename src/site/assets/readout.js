@@ -25,6 +25,12 @@
   let shown = null; // { id, at }
 
   const number = (text) => Number(text.replaceAll(",", "").replace("−", "-"));
+  // Returns a number as the page shows it: with a power of ten for an exponent.
+  const displayed = (text) => {
+    const raised = (sign) => (sign === "-" ? "⁻" : "⁰¹²³⁴⁵⁶⁷⁸⁹"[sign]);
+    const [mantissa, exponent] = text.replace(/^-/, "−").split("e");
+    return exponent ? `${mantissa} × 10${[...exponent].map(raised).join("")}` : mantissa;
+  };
   const visibleChart = (plot) => [...plot.querySelectorAll("svg")].find((chart) => chart.getBoundingClientRect().width > 0);
 
   function pointsOf(plot) {
@@ -57,7 +63,7 @@
     const days = last === day ? day : `${day} to ${last}`;
     const span = length < DAY - 3600 ? `${day}, ${time} to ${local(plot, at + length).time}` : days;
     const isOpen = at + length > +plot.dataset.window.split(" ")[1];
-    return `${plot.dataset.aggregate} ${span}`.trim() + (isOpen ? " so far" : "") + (least === "-" ? "" : `, ${least} to ${most}`);
+    return `${plot.dataset.aggregate} ${span}`.trim() + (isOpen ? " so far" : "") + (least === "-" ? "" : `, ${displayed(least)} to ${displayed(most)}`);
   }
 
   function hide() {
@@ -78,7 +84,7 @@
     const height = (number(point.value) - low) / (high - low);
     const x = box.left + scrollX + scale * (+left + share * (right - left));
     const y = box.top + scrollY + scale * (bottom - height * (bottom - top));
-    const texts = [`${point.value} ${plot.dataset.unit}`.trim(), words(plot, point)];
+    const texts = [`${displayed(point.value)} ${plot.dataset.unit}`.trim(), words(plot, point)];
     [readout.firstChild, readout.lastChild].forEach((part, index) => {
       if (part.textContent !== texts[index]) part.textContent = texts[index];
     });

@@ -11,7 +11,7 @@ use jiff::tz::TimeZone;
 use super::legend::aggregate;
 use super::plot::Plot;
 use crate::history::DAY;
-use crate::site::format::{fixed, symbol};
+use crate::site::format::{fixed, scientific, symbol};
 use crate::time_zone;
 use crate::units::OverTime;
 
@@ -83,19 +83,28 @@ impl Readout {
 }
 
 /// Returns a measured number with up to seven significant digits: all that sensors have.
-pub(super) fn exact(number: f64) -> String {
+fn exact(number: f64) -> String {
     const DIGITS: i32 = 7;
     let magnitude = if number == 0.0 { 0 } else { number.abs().log10().floor() as i32 };
     rounded(number, (DIGITS - 1 - magnitude).clamp(0, 20) as usize)
 }
 
-/// Returns a number with at most `decimals` decimals. `Number` of JavaScript parses it without its commas and
+/// Returns a measured number as `readout.js` shows it.
+pub(super) fn displayed(number: f64) -> String {
+    let text = exact(number);
+    if text.contains('e') { scientific(number, 6) } else { text }
+}
+
+/// Returns a number with at most `decimals` decimals; a very large or small one with an exponent, which
+/// `readout.js` shows as a power of ten. `Number` of JavaScript parses it without its commas and
 /// with another minus sign.
 fn rounded(number: f64, decimals: usize) -> String {
     /// Magnitudes that are readable without an exponent.
     const PLAIN: std::ops::Range<f64> = 1e-6..1e12;
     if number != 0.0 && !PLAIN.contains(&number.abs()) {
-        return format!("{number:.6e}");
+        let text = format!("{number:.6e}");
+        let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+        return format!("{}e{exponent}", mantissa.trim_end_matches('0').trim_end_matches('.'));
     }
     let text = fixed(number, decimals);
     let text = match text.contains('.') {
@@ -222,7 +231,7 @@ mod tests {
         assert_eq!(
             readout.points,
             "+200 1,013.27 1,009.5 1,017.25;1,012 - - 90000;\
-             +90000 0 −3 2.000000e-9;+168940 1,013.25 - - 0"
+             +90000 0 −3 2e-9;+168940 1,013.25 - - 0"
         );
         assert_eq!((readout.length, &*readout.aggregate, readout.unit), (DAY, "mean of", "hPa"));
         for (over_time, aggregate) in [
@@ -272,9 +281,10 @@ mod tests {
             (-4.5, "−4.5"),
             (1_234_567.0, "1,234,567"),
             (12_345_678.0, "12,345,678"),
-            (1.5e300, "1.500000e300"),
+            (1.5e300, "1.5e300"),
         ] {
             assert_eq!(exact(number), expected);
         }
+        assert_eq!([displayed(30.05), displayed(-1.5e-9)], ["30.05", "−1.5 × 10⁻⁹"]);
     }
 }

@@ -11,7 +11,7 @@ use super::layout::{LABEL_DROP, Layout, tenth};
 use super::legend;
 use super::plot::{Plot, Shape};
 use super::point::Point;
-use super::readout::exact;
+use super::readout::displayed;
 use super::size::Size;
 use super::text_width::width;
 use crate::site::format::{fixed, symbol};
@@ -189,7 +189,7 @@ pub(super) fn render(
                 circle.latest cx=(layout.x(latest.at)) cy=(layout.y(latest.value)) r="4" {}
             }
             @if let Some(only) = plot.marks().next().filter(|_| marks == 1) {
-                @let text = format!("{} {unit}", exact(only.value));
+                @let text = format!("{} {unit}", displayed(only.value));
                 @let (x, y, anchor) = layout.lone_label(only, &text);
                 text.lone x=(tenth(x)) y=(tenth(y)) text-anchor=(anchor) { (text.trim_end()) }
             }

@@ -7,7 +7,7 @@ use super::legend::aggregate;
 use super::plot::Frame;
 use super::range::Range;
 use crate::history::{Bucket, Calendar, Merger};
-use crate::site::format::{compact, local_time, symbol};
+use crate::site::format::{compact, row_time, symbol};
 use crate::units::OverTime;
 
 /// Renders the table, latest row first.
@@ -30,7 +30,7 @@ pub(super) fn render(rows: &[Bucket], range: Range, frame: &Frame, zone: &TimeZo
             tbody {
                 @for row in merged.iter().rev() {
                     tr {
-                        th scope="row" { (local_time(row.at, zone)) }
+                        th scope="row" { (row_time(row.at, range.row_step(), range.seconds(), zone)) }
                         @if has_range { td { (compact(row.min)) } }
                         td {
                             @match row.value(frame.over_time) {

@@ -2,7 +2,7 @@
 
 use super::text_width::width;
 use super::tick::Tick;
-use crate::site::format::fixed;
+use crate::site::format::{fixed, scientific};
 use crate::units::{Quantity, Unit};
 
 /// Axis of values, which begins and ends at a tick.
@@ -92,7 +92,7 @@ impl ValueAxis {
 fn with_zero(least: f64, most: f64, unit: Option<Unit>) -> (f64, f64) {
     match unit.map(Unit::quantity) {
         // A percentage is shown as a share of the whole.
-        _ if unit == Some(Unit::Percent) && least >= 0.0 && most <= 100.0 => (0.0, 100.0),
+        _ if unit == Some(Unit::Percent) && least >= 0.0 => (0.0, most.max(100.0)),
         // An amount or a speed is shown in proportion to zero.
         Some(Quantity::Volume | Quantity::Speed) => (least.min(0.0), most.max(1.0)),
         Some(Quantity::Length) => (least.min(0.0), most.max(0.1)),
@@ -124,33 +124,13 @@ fn labels(numbers: &[f64], step: f64) -> Vec<String> {
             // One more digit than the step has magnitudes below the number, for steps of 2.5.
             let digits =
                 |number: f64| (number.abs().log10().floor() - step.log10().floor()) as usize;
-            numbers.iter().map(|&number| scientific(number, digits(number) + 1)).collect()
+            let label = |&number: &f64| match number {
+                0.0 => "0".to_owned(),
+                _ => scientific(number, digits(number) + 1),
+            };
+            numbers.iter().map(label).collect()
         }
     }
-}
-
-/// Returns a number in scientific notation: `2.5×10⁻⁸`.
-fn scientific(number: f64, max_decimals: usize) -> String {
-    if number == 0.0 {
-        return "0".to_owned();
-    }
-    let text = format!("{number:.max_decimals$e}");
-    let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
-    let mantissa = match mantissa.contains('.') {
-        true => mantissa.trim_end_matches('0').trim_end_matches('.'),
-        false => mantissa,
-    };
-    let exponent = exponent.chars().map(|character| match character {
-        '-' => '⁻',
-        '1' => '¹',
-        '2' => '²',
-        '3' => '³',
-        digit => {
-            // The others are in a row from U+2070 on.
-            digit.to_digit(10).and_then(|digit| char::from_u32(0x2070 + digit)).unwrap_or(digit)
-        }
-    });
-    format!("{}×10{}", mantissa.replace('-', "−"), exponent.collect::<String>())
 }
 
 #[cfg(test)]
@@ -167,6 +147,8 @@ mod tests {
     fn value_axis_has_round_ticks() {
         for (least, most, unit, labels) in [
             (40.0, 80.0, Some(Unit::Percent), &["0", "25", "50", "75", "100"][..]),
+            // Of a battery, or of a tank above its mark.
+            (80.0, 110.0, Some(Unit::Percent), &["0", "50", "100", "150"]),
             (310.0, 1185.0, Some(Unit::UsGallon), &["0", "500", "1,000", "1,500"]),
             (51.3, 63.0, Some(Unit::Fahrenheit), &["50", "55", "60", "65"]),
             (-3.2, 4.1, Some(Unit::Celsius), &["−4", "−2", "0", "2", "4", "6"]),
@@ -179,8 +161,13 @@ mod tests {
             ),
             (12.8, 12.8, Some(Unit::Volt), &["12.0", "12.5", "13.0", "13.5"]),
             (0.0, 0.0, Some(Unit::Inch), &["0.000", "0.025", "0.050", "0.075", "0.100"]),
-            (0.0, 4e-8, None, &["0", "1×10⁻⁸", "2×10⁻⁸", "3×10⁻⁸", "4×10⁻⁸"]),
-            (-2.5e12, 5e12, None, &["−4×10¹²", "−2×10¹²", "0", "2×10¹²", "4×10¹²", "6×10¹²"]),
+            (0.0, 4e-8, None, &["0", "1 × 10⁻⁸", "2 × 10⁻⁸", "3 × 10⁻⁸", "4 × 10⁻⁸"]),
+            (
+                -2.5e12,
+                5e12,
+                None,
+                &["−4 × 10¹²", "−2 × 10¹²", "0", "2 × 10¹²", "4 × 10¹²", "6 × 10¹²"],
+            ),
         ] {
             let axis = ValueAxis::covering(least, most, unit, ROOM);
             assert_eq!(labels_of(&axis), labels, "{least} {most}");
@@ -208,7 +195,7 @@ mod tests {
                             let mut seen = labels.clone();
                             seen.dedup();
                             assert_eq!(seen.len(), labels.len(), "{context}");
-                            // Even `−5×10⁻³⁰⁰` has to fit somewhere.
+                            // Even `−5 × 10⁻³⁰⁰` has to fit somewhere.
                             assert!(axis.label_width() <= label.max(6.5), "{context}");
                             tried += 1;
                         }

@@ -26,12 +26,12 @@ const POWERS_BELOW: f64 = 1e-6;
 /// very small one has its power of ten: `1.2 × 10¹⁵`.
 pub(in crate::site) fn compact(number: f64) -> String {
     let decimals = match number.abs() {
-        size if size >= POWERS_FROM => return scientific(number),
+        size if size >= POWERS_FROM => return scientific(number, 2),
         size if size >= 1000.0 => 0,
         size if size >= 10.0 => 1,
         size if size >= 0.1 || size == 0.0 => 2,
         size if size >= POWERS_BELOW => (2.0 - size.log10().floor()) as usize,
-        _ => return scientific(number),
+        _ => return scientific(number, 2),
     };
     grouped(trimmed(&format!("{number:.decimals$}")))
 }
@@ -40,7 +40,7 @@ pub(in crate::site) fn compact(number: f64) -> String {
 /// [`compact`] below.
 pub(in crate::site) fn headline(number: f64) -> String {
     match number.abs() {
-        size if size >= POWERS_FROM => scientific(number),
+        size if size >= POWERS_FROM => scientific(number, 2),
         size if size >= 10.0 => whole(number),
         size if size >= 1.0 => grouped(trimmed(&format!("{number:.1}"))),
         _ => compact(number),
@@ -55,9 +55,10 @@ fn trimmed(text: &str) -> &str {
     }
 }
 
-/// Returns a number as a product of a mantissa and a power of ten: `1.2 × 10¹⁵`.
-fn scientific(number: f64) -> String {
-    let text = format!("{number:.2e}");
+/// Returns a number as a product of a mantissa, with at most `decimals` decimals, and a power of ten:
+/// `1.2 × 10¹⁵`.
+pub(in crate::site) fn scientific(number: f64, decimals: usize) -> String {
+    let text = format!("{number:.decimals$e}");
     // Rust writes an exponent behind every finite number in this format.
     let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
     format!("{} × 10{}", grouped(trimmed(mantissa)), superscript(exponent))

@@ -64,6 +64,17 @@ pub(in crate::site) fn local_time(second: i64, zone: &TimeZone) -> String {
     local("%a %-d %b %Y, %H:%M", second, zone)
 }
 
+/// Returns the start of a row of a table in short, by the time to the next row and by that to the last:
+/// `Sat 31, 17:00`, from a day on `Sat 31 Jan`, and over more than a month `31 Jan 2026`.
+pub(in crate::site) fn row_time(second: i64, step: i64, window: i64, zone: &TimeZone) -> String {
+    let form = match (step, window) {
+        (..DAY, _) => "%a %-d, %H:%M",
+        (_, window) if window <= 31 * DAY => "%a %-d %b",
+        _ => "%-d %b %Y",
+    };
+    local(form, second, zone)
+}
+
 /// Formats a point in time by the clocks of `zone`, and distinguishes one that occurs twice.
 fn local(form: &str, second: i64, zone: &TimeZone) -> String {
     let Ok(at) = Timestamp::from_second(second) else { return second.to_string() };
@@ -144,6 +155,13 @@ mod tests {
     fn local_time_is_that_of_the_zone() {
         let zone = TimeZone::get("America/Los_Angeles").unwrap();
         assert_eq!(local_time(1_769_880_000, &zone), "Sat 31 Jan 2026, 09:20");
+        for (step, window, text) in [
+            (HOUR, DAY, "Sat 31, 09:20"),
+            (DAY, 30 * DAY, "Sat 31 Jan"),
+            (14 * DAY, 365 * DAY, "31 Jan 2026"),
+        ] {
+            assert_eq!(row_time(1_769_880_000, step, window, &zone), text);
+        }
         assert_eq!(local_time(i64::MAX, &zone), i64::MAX.to_string());
         let at = Timestamp::from_second(1_769_880_000).unwrap();
         assert_eq!(utc_date_time(at), "Saturday, 31 January 2026, 17:20:00 UTC");
