@@ -92,7 +92,8 @@ pub(super) fn note_in_words(note: &str) -> String {
 
 /// Returns a note that begins with a number, an optional unit and a verb.
 fn about_number(note: &str) -> Option<String> {
-    let is_verb = |text: &str| text.starts_with("is ") || text.starts_with("stands ");
+    // A number that stands for no measurement is a code, which is shown as it was sent.
+    let is_verb = |text: &str| text.starts_with("is ");
     let (number, rest) = note.split_once(' ')?;
     let number = compact(number.parse().ok().filter(|number: &f64| number.is_finite())?);
     if is_verb(rest) {
@@ -171,8 +172,8 @@ mod tests {
     fn note_about_a_number_has_it_as_pages_show_numbers() {
         for (note, words) in [
             ("-1234.5 degF is not possible", "−1,234°F is not possible"),
-            ("-9999 hPa stands for no measurement", "−9,999 hPa stands for no measurement"),
-            ("-9999 stands for no measurement", "−9,999 stands for no measurement"),
+            ("-9999 hPa stands for no measurement", "-9999 hPa stands for no measurement"),
+            ("-9999 stands for no measurement", "-9999 stands for no measurement"),
             (
                 "1.7e308 is beyond what can be measured",
                 "1.7 × 10³⁰⁸ is beyond what can be measured",
