@@ -131,7 +131,8 @@ fn check(
     assert_eq!(count, inside, "{kind:?} {step:?}: all observations of the window");
 }
 
-const ZONES: [&str; 4] = ["UTC", "America/Los_Angeles", "Asia/Kathmandu", "Australia/Lord_Howe"];
+const ZONES: [&str; 5] =
+    ["UTC", "America/Los_Angeles", "Asia/Kolkata", "Asia/Kathmandu", "Australia/Lord_Howe"];
 
 /// Returns observations of three days around a change of the clocks, with duplicate times as corrections.
 fn observations() -> impl Strategy<Value = Vec<(i64, Numbers)>> {
