@@ -134,7 +134,7 @@ pub fn label(zone: &TimeZone, at: Timestamp) -> String {
     }
 }
 
-/// Returns the abbreviation or the offset that tells the local time of `at` from an equal one, an hour
+/// Returns the abbreviation or the offset that distinguishes the local time of `at` from an equal one, an hour
 /// earlier or later, where the clocks are set back; `None` for all other times.
 pub fn distinction(zone: &TimeZone, at: Timestamp) -> Option<String> {
     let ambiguous = zone.to_ambiguous_timestamp(zone.to_datetime(at));

@@ -23,13 +23,13 @@ pub struct Observed {
     /// Time of the observation. A decoder returns the time that the upstream states, which may lie in
     /// the future; the board replaces that by the time at which it first saw the observation.
     pub at: Timestamp,
-    /// What the upstream states of the time. It identifies the observation.
+    /// Upstream's own statement of the time. It identifies the observation.
     pub stamp: Stamp,
     /// True if the upstream does not state the time exactly (`observed_at_inferred` in JSON).
     pub inferred: bool,
 }
 
-/// What an upstream states of the time of an observation.
+/// Statement of an upstream on the time of an observation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stamp {
     /// A point in time, unchanged. The same stamp means the same observation.

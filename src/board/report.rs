@@ -54,7 +54,7 @@ impl From<&config::Source> for SourceInfo {
 /// Returns the checksum of the settings by which answers are requested and decoded.
 fn configuration(source: &config::Source) -> u32 {
     let config::Source { kind, units, .. } = source;
-    // The debug format omits secrets. Those of the URL may be what tells one device from another.
+    // The debug format omits secrets. Those of the URL may distinguish one device from another.
     let settings = format!("{} {kind:?} {units:?}", kind.url().as_str());
     crc32fast::hash(settings.as_bytes())
 }

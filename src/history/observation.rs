@@ -26,7 +26,7 @@ use crate::units::{OverTime, Unit, rise};
 pub(super) struct Observation {
     pub(super) at: i64,
     pub(super) value: f64,
-    /// What else the total depends on: the period of an amount in seconds, or the wind speed of a
+    /// Further input of the total: the period of an amount in seconds, or the wind speed of a
     /// direction in metres per second.
     pub(super) qualifier: Option<f64>,
 }

@@ -207,7 +207,7 @@ struct Change {
     after: Observation,
 }
 
-/// What a change does to one rollup.
+/// Effect of a change on one rollup.
 #[derive(Debug, Clone, Copy, Default)]
 struct Effect {
     /// Number of new observations.

@@ -2,7 +2,7 @@
 //!
 //! Sensors state times by the wall clock, so ages are differences of wall-clock times. But an administrator
 //! or NTP may set that clock, and a board without a battery boots in 1970. The time since boot
-//! (`CLOCK_BOOTTIME`) goes on while the machine is suspended, so it tells how much time has really passed:
+//! (`CLOCK_BOOTTIME`) advances while the machine is suspended, so it measures the time that has really passed:
 //! if the wall clock has advanced by another amount, it was set.
 
 use std::fmt;

@@ -202,6 +202,18 @@ mod tests {
         }
     }
 
+    /// Returns the state of a thread that has written nothing yet.
+    fn saver(path: &std::path::Path, board: &BoardReader) -> SaverThread {
+        SaverThread {
+            path: path.to_owned(),
+            board: board.clone(),
+            saved: None,
+            written: None,
+            ahead: HashSet::new(),
+            failure: OnChange::new(),
+        }
+    }
+
     #[test]
     fn readings_are_restored_with_their_true_ages() {
         let folder = tempfile::tempdir().unwrap();
@@ -235,14 +247,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.last.json");
         let (_board, reader, reporter) = start(Vec::new());
-        let mut saver = SaverThread {
-            path: path.clone(),
-            board: reader.clone(),
-            saved: None,
-            written: None,
-            ahead: HashSet::new(),
-            failure: OnChange::new(),
-        };
+        let mut saver = saver(&path, &reader);
         let now = Timestamp::now();
         let mut version = 1;
         for (ahead, is_urgent) in
@@ -282,14 +287,7 @@ mod tests {
         while reader.load().version < 2 {
             std::thread::yield_now();
         }
-        let mut saver = SaverThread {
-            path: path.clone(),
-            board: reader.clone(),
-            saved: None,
-            written: None,
-            ahead: HashSet::new(),
-            failure: OnChange::new(),
-        };
+        let mut saver = saver(&path, &reader);
         let snapshot = reader.load();
         assert!(saver.save(&snapshot));
         assert_eq!(saver.saved, None);

@@ -157,7 +157,7 @@ fn authorization(proxy: &Proxy) -> String {
     }
 }
 
-/// What a request in absolute form has, and one to the host itself has not.
+/// Parts of a request in absolute form that one to the host itself lacks.
 struct Forward {
     /// Scheme and authority of the URL.
     origin: String,

@@ -77,7 +77,7 @@ pub(super) fn decode(
 
 fn read(decoder: impl Read, limit: u64) -> Result<Vec<u8>, CodingError> {
     let mut plain = Vec::new();
-    // One byte more than the limit tells a body at the limit from one beyond it.
+    // One byte more than the limit distinguishes a body at the limit from one beyond it.
     let mut decoder = decoder.take(limit.saturating_add(1));
     decoder.read_to_end(&mut plain).map_err(|_| CodingError::Malformed)?;
     if plain.len() as u64 > limit { Err(CodingError::TooLarge) } else { Ok(plain) }

@@ -77,7 +77,7 @@ fn filling_tank_has_time_to_full_and_last_refill() {
     assert!((8.6..=8.7).contains(&hours), "{hours}");
     let when = find(&values, "last_refill").datum;
     assert_eq!(when, Some(Datum::Text(Rfc3339(at(240)).to_string().into())));
-    // The rise is told from noise where it has reached half of the smallest refill.
+    // The rise is distinguished from noise where it has reached half of the smallest refill.
     let began = find(&values, "last_refill_began").datum;
     assert_eq!(began, Some(Datum::Text(Rfc3339(at(95)).to_string().into())));
     assert_eq!(number(&find(&values, "last_refill_amount")), Some(180.0));

@@ -2,7 +2,7 @@
 //!
 //! The board looks at the clocks every two seconds at least, and reports a step after the changes that it dated by
 //! the earlier setting. In between, the recorder must not write: it would compare readings of 1970 with a clock
-//! that is right already. It therefore knows the setting by which it has been told to date, and waits while the
+//! that is right already. It therefore knows the setting that the board reported last, and waits while the
 //! clock has another one.
 
 use std::time::Duration;

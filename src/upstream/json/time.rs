@@ -119,7 +119,7 @@ const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_mins(1);
 
 /// Returns the time at which the clocks of a zone show a date and time.
 ///
-/// When the clocks are set back, they show each time of an hour twice. The later of both is meant unless it
+/// Clocks that are set back show each time of an hour twice. The later of both is meant unless it
 /// lies in the future: taking the earlier one would merge the observations of two hours, and the later one
 /// would date those of the first hour in the future. A time that the clocks skip is dated as if they
 /// had been set later. In both cases the time is inferred.

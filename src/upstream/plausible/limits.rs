@@ -122,7 +122,7 @@ fn of_tank(field: &str) -> Option<Limits> {
 
 /// Returns the limits of any number in this unit; `None` if any number can be true.
 ///
-/// What occurs is narrower than what is possible. Only a number with the digits of a sentinel is rejected
+/// The range that occurs is narrower than the possible one. Only a number with the digits of a sentinel is rejected
 /// between the two: a furnace has 1200 °C, but exactly 655.35 °C is a sensor that is absent.
 fn of_unit(unit: Unit) -> Option<Limits> {
     const ANY: RangeInclusive<f64> = -MAX_MAGNITUDE..=MAX_MAGNITUDE;

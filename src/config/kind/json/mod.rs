@@ -28,7 +28,7 @@ pub use values::{Calibration, JsonValue};
 pub struct Json {
     /// The endpoint.
     pub url: SourceUrl,
-    /// What is sent to the endpoint.
+    /// Method, fields, body and credentials of each request.
     pub request: Box<JsonRequest>,
     /// Format of the response.
     pub format: BodyFormat,

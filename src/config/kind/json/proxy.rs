@@ -15,7 +15,7 @@ use super::super::super::secret::Secret;
 use super::super::super::section::Section;
 use super::super::super::source_url::SourceUrl;
 
-/// How an endpoint is reached.
+/// Route to an endpoint: direct, or through a proxy.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub enum Proxy {
     /// Directly.

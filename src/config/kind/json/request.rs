@@ -1,4 +1,4 @@
-//! What is sent to the endpoint with each request.
+//! Request to the endpoint: method, query, body, header fields and credentials.
 
 use http::header::CONTENT_TYPE;
 use http::{HeaderName, HeaderValue};
@@ -11,7 +11,7 @@ use super::credentials::{self, Credentials};
 use super::proxy::{self, Proxy};
 use super::query::{self, Query};
 
-/// What is sent to the endpoint with each request.
+/// Request to the endpoint.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct JsonRequest {
     /// `method`.

@@ -24,7 +24,7 @@ pub struct JsonValue {
     pub map: Option<ValueMap>,
     /// The unit; `None` for texts and plain numbers.
     pub unit: Option<Unit>,
-    /// What is computed from the number that was sent.
+    /// Computation of the number from the one that was sent.
     pub calibration: Calibration,
     /// Number of observations of `filter = "median N"`.
     pub filter: Option<usize>,
@@ -38,7 +38,7 @@ pub struct JsonValue {
     pub over_time: Option<OverTime>,
 }
 
-/// What is computed from a number that was sent, in this order: `sent × scale + offset`, then
+/// Computation of a number from the one that was sent, in this order: `sent × scale + offset`, then
 /// `invert_from − that`, then the comparison with the bounds.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Calibration {
