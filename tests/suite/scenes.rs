@@ -88,7 +88,7 @@ pub const ALL: &[(&str, Visit)] = &[
             r#"{"level":null,"depth":12,
             "temperature":null,"wind_direction":null,"wind_speed":3,"battery":null,
             "mode":null}"#,
-            "No reading",
+            "No level",
         )
     }),
     ("texts", texts),
