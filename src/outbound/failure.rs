@@ -152,12 +152,18 @@ mod tests {
     #[test]
     fn error_for_want_of_a_local_resource_is_a_local_shortage() {
         let resolve = |error: ResolveError| ureq::Error::Other(Box::new(error));
+        let proxy =
+            |error: ureq::Error| ureq::Error::Other(Box::new(ProxyError::Unreachable(error)));
         let of = |errno: Errno| io::Error::from(errno);
         for (error, expected) in [
             (resolve(ResolveError::NoThread(of(Errno::AGAIN))), true),
             (resolve(ResolveError::Failed(of(Errno::MFILE))), true),
             (ureq::Error::Io(of(Errno::MFILE)), true),
             (ureq::Error::Io(of(Errno::NFILE)), true),
+            (proxy(ureq::Error::Io(of(Errno::MFILE))), true),
+            (proxy(resolve(ResolveError::NoThread(of(Errno::AGAIN)))), true),
+            (proxy(ureq::Error::Io(of(Errno::CONNREFUSED))), false),
+            (ureq::Error::Other(Box::new(ProxyError::Closed)), false),
             (resolve(ResolveError::Unanswered), false),
             (resolve(ResolveError::Failed(io::Error::other("no such name"))), false),
             (ureq::Error::Io(of(Errno::CONNREFUSED)), false),

@@ -1,12 +1,13 @@
-//! Connections through an HTTP proxy: a tunnel (CONNECT, RFC 9110 9.3.6), or requests that the proxy forwards.
+//! Connections through an HTTP proxy: a tunnel (CONNECT, RFC 9110 9.3.6) for `https`, and requests in absolute
+//! form (RFC 9112 3.2.2), which the proxy forwards, for `http`.
 //!
-//! A tunnel serves every scheme, and the proxy sees no request. Many proxies allow tunnels for `https` alone;
-//! one that refuses a tunnel for `http` gets requests in absolute form (RFC 9112 3.2.2) from then on.
+//! curl does the same. Many proxies make tunnels for `https` alone: they refuse one for `http`, close the
+//! connection, or never respond.
 //!
-//! ureq's own connector is not used: each of its reads from the proxy may take the time of a whole exchange.
+//! ureq's own connector is not used: it makes tunnels for every scheme, and each of its reads from the proxy may
+//! take the time of a whole exchange.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use ureq::http::{StatusCode, Uri};
@@ -22,6 +23,9 @@ const MAX_HEAD: usize = 16 * 1024;
 
 /// Most header fields of a proxy's response.
 const MAX_FIELDS: usize = 64;
+
+/// Port of a URL with the scheme `https` that names none.
+const HTTPS_PORT: u16 = 443;
 
 /// A connection that the proxy did not make.
 #[derive(Debug, thiserror::Error)]
@@ -53,11 +57,8 @@ impl From<ProxyError> for Error {
 }
 
 /// Connects through the proxy of the client, if it has one.
-#[derive(Debug, Default)]
-pub(super) struct ProxyConnector {
-    /// True once the proxy has refused a tunnel for `http`.
-    forwards: AtomicBool,
-}
+#[derive(Debug)]
+pub(super) struct ProxyConnector;
 
 impl Connector for ProxyConnector {
     type Out = ProxyTransport;
@@ -68,30 +69,15 @@ impl Connector for ProxyConnector {
         _: Option<()>,
     ) -> Result<Option<ProxyTransport>, Error> {
         let Some(proxy) = details.config.proxy() else { return Ok(None) };
-        let may_forward = !details.needs_tls();
-        if !may_forward || !self.forwards.load(Ordering::Relaxed) {
-            let mut socket = open(proxy, details)?;
-            match tunnel(&mut socket, proxy, details)? {
-                status if status.is_success() => {
-                    return Ok(Some(ProxyTransport { socket, forward: None }));
-                }
-                StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
-                    return Err(ProxyError::Unauthorized.into());
-                }
-                status if may_forward && is_refusal_of_tunnels(status) => {
-                    self.forwards.store(true, Ordering::Relaxed);
-                }
-                status => return Err(ProxyError::Refused(status).into()),
-            }
-        }
-        let forward = Some(Forward::new(proxy, details.uri));
-        Ok(Some(ProxyTransport { socket: open(proxy, details)?, forward }))
+        let mut socket = open(proxy, details)?;
+        let route = if details.needs_tls() {
+            tunnel(&mut socket, proxy, details)?;
+            Route::Tunnel
+        } else {
+            Route::Forward(Forward::new(proxy, details.uri))
+        };
+        Ok(Some(ProxyTransport { socket, route }))
     }
-}
-
-/// Returns true if a status says that the proxy makes no tunnel, and not that it failed to reach the host.
-fn is_refusal_of_tunnels(status: StatusCode) -> bool {
-    status.is_client_error() || status == StatusCode::NOT_IMPLEMENTED
 }
 
 /// Connects to the proxy itself, by Happy Eyeballs.
@@ -111,37 +97,44 @@ fn open(proxy: &Proxy, details: &ConnectionDetails<'_>) -> Result<SocketTranspor
     Ok(SocketTransport::new(socket, details))
 }
 
-/// Asks the proxy for a tunnel to the host of the URL, and returns its answer.
+/// Requests a tunnel to the host of the URL, and waits until the proxy has made it.
 fn tunnel(
     socket: &mut SocketTransport,
     proxy: &Proxy,
     details: &ConnectionDetails<'_>,
-) -> Result<StatusCode, Error> {
+) -> Result<(), Error> {
     let host = details.uri.host().unwrap_or_default();
-    let default_port = if details.needs_tls() { 443 } else { 80 };
-    let target = format!("{host}:{}", details.uri.port_u16().unwrap_or(default_port));
+    let target = format!("{host}:{}", details.uri.port_u16().unwrap_or(HTTPS_PORT));
     let authorization = authorization(proxy);
     let request = format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n{authorization}\r\n");
     socket.send(request.as_bytes(), remaining(details)?)?;
     loop {
-        if !socket.await_input(remaining(details)?)? {
-            return Err(ProxyError::Closed.into());
-        }
         let input = socket.buffers().input();
         let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
         let mut response = httparse::Response::new(&mut fields);
         match response.parse(input).map_err(|_| ProxyError::Malformed)? {
             httparse::Status::Complete(length) => {
                 let status = response.code.and_then(|code| StatusCode::from_u16(code).ok());
-                let status = status.ok_or(ProxyError::Malformed)?;
                 // What follows comes from the host already.
                 socket.buffers().input_consume(length);
-                return Ok(status);
+                match status.ok_or(ProxyError::Malformed)? {
+                    status if status.is_success() => return Ok(()),
+                    // The final response follows.
+                    status if status.is_informational() => {}
+                    StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
+                        return Err(ProxyError::Unauthorized.into());
+                    }
+                    status => return Err(ProxyError::Refused(status).into()),
+                }
             }
             httparse::Status::Partial if input.len() >= MAX_HEAD => {
                 return Err(ProxyError::Malformed.into());
             }
-            httparse::Status::Partial => {}
+            httparse::Status::Partial => {
+                if !socket.await_input(remaining(details)?)? {
+                    return Err(ProxyError::Closed.into());
+                }
+            }
         }
     }
 }
@@ -181,11 +174,22 @@ impl Forward {
     }
 }
 
+/// Use of a connection to a proxy.
+enum Route {
+    /// Everything is from and to the host itself.
+    Tunnel,
+    /// The proxy forwards a request, of which nothing is sent yet.
+    Forward(Forward),
+    /// The proxy has a request to forward, and has sent nothing yet.
+    Forwarded,
+    /// The proxy has begun to respond.
+    Responding,
+}
+
 /// Connection through a proxy.
 pub(super) struct ProxyTransport {
     socket: SocketTransport,
-    /// `Some` until the request's beginning is sent, if the proxy forwards it.
-    forward: Option<Forward>,
+    route: Route,
 }
 
 impl Transport for ProxyTransport {
@@ -194,16 +198,24 @@ impl Transport for ProxyTransport {
     }
 
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
-        let Some(forward) = self.forward.take() else {
+        let Route::Forward(forward) = &self.route else {
             return self.socket.transmit_output(amount, timeout);
         };
         let request = forward.rewrite(&self.socket.buffers().output()[..amount]);
+        self.route = Route::Forwarded;
         // The client sends the head as a whole, unless it is larger than its buffer.
         self.socket.send(&request.ok_or(ProxyError::HeadTooLarge)?, timeout)
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
-        self.socket.await_input(timeout)
+        let is_open = self.socket.await_input(timeout)?;
+        if matches!(self.route, Route::Forwarded) {
+            if !is_open {
+                return Err(ProxyError::Closed.into());
+            }
+            self.route = Route::Responding;
+        }
+        Ok(is_open)
     }
 
     /// Returns false: no client of this program keeps a connection for a later request.

@@ -23,7 +23,7 @@ use super::tls_transport::TlsConnector;
 /// Returns the connector of every HTTP client that speaks over TCP: through the client's proxy if
 /// it has one, by Happy Eyeballs, and with TLS for `https`.
 pub(crate) fn connector(tls: ClientTls) -> impl Connector {
-    ().chain(ProxyConnector::default()).chain(RaceConnector).chain(TlsConnector(tls))
+    ().chain(ProxyConnector).chain(RaceConnector).chain(TlsConnector(tls))
 }
 
 /// Connects to the addresses that the resolver returned, in their order.

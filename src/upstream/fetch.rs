@@ -40,6 +40,9 @@ const MAX_REASON: u64 = 4 * 1024;
 /// Most redirects that are followed.
 const MAX_REDIRECTS: u32 = 3;
 
+/// Reason of a 407, which a proxy sends.
+const PROXY_LOGIN: &str = "give a name and password, or others, in the URL of the proxy";
+
 type Response = ureq::http::Response<Body>;
 
 /// A request to an upstream.
@@ -273,8 +276,12 @@ impl Fetcher {
             || (status == StatusCode::SERVICE_UNAVAILABLE && retry_after.is_some());
         let kind = if slow_down { ErrorKind::RateLimited } else { ErrorKind::Http };
         let mut message = format!("the response was {status}");
-        let reason = self.read(&mut response, MAX_REASON).ok();
-        if let Some(reason) = reason.and_then(|body| (request.reason)(&body)) {
+        let reason = match status {
+            // The body is a page of the proxy.
+            StatusCode::PROXY_AUTHENTICATION_REQUIRED => Some(PROXY_LOGIN.to_owned()),
+            _ => self.read(&mut response, MAX_REASON).ok().and_then(|body| (request.reason)(&body)),
+        };
+        if let Some(reason) = reason {
             message.push_str(": ");
             message.push_str(&reason);
         }

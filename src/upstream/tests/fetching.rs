@@ -1,8 +1,7 @@
 //! Exchanges with faulty upstreams: each fault is reported as its kind of error within the deadline.
 
 use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
-use std::sync::Arc;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use flate2::Compression;
@@ -10,20 +9,19 @@ use flate2::write::{DeflateEncoder, GzEncoder};
 use ureq::http::header::{ACCEPT, HeaderValue};
 
 use super::fake::{Upstream, drip, head, hold};
-use crate::board::{ErrorKind, PollError};
+use crate::board::ErrorKind;
 use crate::config::Method;
-use crate::outbound::blackhole::Blackhole;
-use crate::outbound::{Lookup, ThreadedResolver, tls};
+use crate::outbound::{ThreadedResolver, tls};
 use crate::upstream::fetch::{FetchError, Fetched, Fetcher, MAX_BODY, Request};
 use crate::upstream::secrets::Secrets;
 
 /// Deadline of one exchange in these tests.
-const TIMEOUT: Duration = Duration::from_millis(400);
+pub(super) const TIMEOUT: Duration = Duration::from_millis(400);
 
 /// Deadline that no exchange should reach, and bound for those that end at [`TIMEOUT`].
-const BOUND: Duration = Duration::from_secs(10);
+pub(super) const BOUND: Duration = Duration::from_secs(10);
 
-fn fetcher(timeout: Duration) -> Fetcher {
+pub(super) fn fetcher(timeout: Duration) -> Fetcher {
     let tls = tls::trusting(&[]);
     Fetcher::new(timeout, "pumphouse-web/test", tls, None, ThreadedResolver::system("x"))
 }
@@ -55,14 +53,14 @@ pub(super) fn body(url: String) -> Vec<u8> {
     }
 }
 
-fn kind(result: Result<Fetched, FetchError>) -> ErrorKind {
+pub(super) fn kind(result: Result<Fetched, FetchError>) -> ErrorKind {
     result.unwrap_err().error.kind
 }
 
 /// Checks that the exchange with an upstream ends at its deadline.
-fn times_out(upstream: &Upstream, scheme: &str) {
+fn times_out(upstream: &Upstream) {
     let started = Instant::now();
-    let url = format!("{scheme}://{}/s/secret", upstream.address);
+    let url = upstream.url("/s/secret");
     let error = fetcher(TIMEOUT).fetch(&request(url), None).unwrap_err().error;
     assert_eq!(error.kind, ErrorKind::Timeout, "{error}");
     assert_eq!(error.message, "no complete response within 0.4 s");
@@ -90,12 +88,7 @@ fn request_has_the_configured_headers_and_its_body_is_returned() {
 
 #[test]
 fn upstream_that_never_sends_times_out() {
-    times_out(&Upstream::new(hold), "http");
-}
-
-#[test]
-fn stalled_tls_handshake_times_out() {
-    times_out(&Upstream::new(hold), "https");
+    times_out(&Upstream::new(hold));
 }
 
 #[test]
@@ -104,7 +97,7 @@ fn endless_head_times_out() {
         stream.write_all(b"HTTP/1.1 200 OK\r\nX: ").unwrap();
         drip(stream, b'x');
     });
-    times_out(&upstream, "http");
+    times_out(&upstream);
 }
 
 #[test]
@@ -113,7 +106,7 @@ fn dripping_body_times_out() {
         stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").unwrap();
         drip(stream, b'x');
     });
-    times_out(&upstream, "http");
+    times_out(&upstream);
 }
 
 #[test]
@@ -126,7 +119,7 @@ fn redirects_share_one_deadline() {
         let _ = stream.read(&mut [0]);
         let _ = stream.write_all(b"HTTP/1.1 302 Found\r\nLocation: /\r\n\r\n");
     });
-    times_out(&upstream, "http");
+    times_out(&upstream);
 }
 
 #[test]
@@ -327,118 +320,4 @@ fn unchanged_response_is_not_modified() {
     assert!(matches!(fetcher.fetch(&request, Some(&validators)), Ok(Fetched::NotModified)));
     let unconditional = Request { conditional: false, ..request };
     assert!(matches!(fetcher.fetch(&unconditional, Some(&validators)), Ok(Fetched::Body { .. })));
-}
-
-/// Returns an upstream with a certificate for that name, and a fetcher that trusts it.
-fn tls_upstream(name: &str) -> (Upstream, Fetcher) {
-    let generated = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
-    let key =
-        rustls::pki_types::PrivateKeyDer::try_from(generated.signing_key.serialize_der()).unwrap();
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![generated.cert.der().clone()], key)
-        .unwrap();
-    let config = Arc::new(config);
-    let upstream = Upstream::new(move |stream| {
-        let connection = rustls::ServerConnection::new(config.clone()).unwrap();
-        let mut tls = rustls::StreamOwned::new(connection, stream);
-        let mut request = [0; 1024];
-        // A client that rejects the certificate disconnects before it sends a request.
-        if tls.read(&mut request).is_ok() {
-            let _ = tls.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi");
-            let _ = tls.flush();
-        }
-    });
-    let tls = tls::trusting(std::slice::from_ref(generated.cert.der()));
-    let to_upstream: Lookup = {
-        let address = upstream.address;
-        Arc::new(move |_, _| Ok(vec![address]))
-    };
-    let fetcher =
-        Fetcher::new(BOUND, "test", tls, None, ThreadedResolver::with_lookup("x", to_upstream));
-    (upstream, fetcher)
-}
-
-#[test]
-fn certificate_must_be_trusted_and_match_the_host() {
-    let (upstream, trusting) = tls_upstream("sensor.test");
-    let url = |host: &str| format!("https://{host}:{}/", upstream.address.port());
-    let fetch_from = |fetcher: &Fetcher, host: &str| fetcher.fetch(&request(url(host)), None);
-    assert!(fetch_from(&trusting, "sensor.test").is_ok());
-    assert_eq!(kind(fetch_from(&trusting, "other.test")), ErrorKind::Tls);
-    assert_eq!(kind(fetch_from(&fetcher(BOUND), "127.0.0.1")), ErrorKind::Tls);
-}
-
-/// The resolver returns two unresponsive addresses before the address of the upstream.
-#[test]
-fn fetch_with_blackholed_addresses_reaches_the_upstream() {
-    let blackholes = [Blackhole::new(), Blackhole::new()];
-    let upstream = Upstream::responding("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi");
-    let addresses = [blackholes[0].address, blackholes[1].address, upstream.address];
-    let fetcher = |addresses: Vec<SocketAddr>, timeout| {
-        let lookup: Lookup = Arc::new(move |_, _| Ok(addresses.clone()));
-        let resolver = ThreadedResolver::with_lookup("x", lookup);
-        Fetcher::new(timeout, "test", tls::trusting(&[]), None, resolver)
-    };
-    let (request, started) = (request("http://sensor.test/".to_owned()), Instant::now());
-    let response = fetcher(addresses.to_vec(), BOUND).fetch(&request, None);
-    assert!(matches!(response, Ok(Fetched::Body { .. })), "{response:?}");
-    // An attempt starts every 250 ms. Attempts one after another would take most of the deadline.
-    assert!(started.elapsed() < BOUND / 2, "{:?}", started.elapsed());
-
-    let silent = fetcher(addresses[..2].to_vec(), TIMEOUT);
-    let error = silent.fetch(&request, None).unwrap_err().error;
-    let message = "no complete response within 0.4 s: no connection to any of 2 addresses: \
-                   no answer (2 times)";
-    assert_eq!(error, PollError::new(ErrorKind::Timeout, message));
-}
-
-#[test]
-fn tls_to_a_plain_port_is_an_error() {
-    let upstream = Upstream::new(|mut stream: TcpStream| {
-        let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
-        hold(stream);
-    });
-    let url = format!("https://{}/", upstream.address);
-    assert_eq!(kind(fetch(url)), ErrorKind::Tls);
-}
-
-/// Returns the number of threads of this process with a name. Linux truncates names to 15 bytes.
-#[cfg(target_os = "linux")]
-fn threads(name: &str) -> usize {
-    std::fs::read_dir("/proc/self/task")
-        .unwrap()
-        .filter_map(|task| std::fs::read_to_string(task.unwrap().path().join("comm")).ok())
-        .filter(|comm| comm.trim_end() == name)
-        .count()
-}
-
-#[cfg(target_os = "linux")]
-#[test]
-fn hanging_lookups_occupy_one_thread() {
-    let (release, hang) = crossbeam_channel::bounded::<()>(0);
-    let lookup = move |_: &str, port| {
-        let _ = hang.recv();
-        Ok(vec![SocketAddr::from(([127, 0, 0, 1], port))])
-    };
-    let tls = tls::trusting(&[]);
-    let resolver = ThreadedResolver::with_lookup("silent", Arc::new(lookup));
-    let fetcher = Fetcher::new(Duration::from_millis(200), "test", tls, None, resolver);
-    let started = Instant::now();
-    for _ in 0..4 {
-        let request = request("http://sensor.test/".to_owned());
-        let error = fetcher.fetch(&request, None).unwrap_err().error;
-        assert_eq!(error.kind, ErrorKind::Dns, "{error}");
-    }
-    assert!(started.elapsed() < BOUND);
-    // A thread sets its own name when it starts to run, which may be later.
-    while threads("pw-dns-silent") == 0 {
-        assert!(started.elapsed() < 3 * BOUND, "the resolver thread has not started");
-        std::thread::yield_now();
-    }
-    assert_eq!(threads("pw-dns-silent"), 1);
-    drop(release);
 }

@@ -1,6 +1,7 @@
 //! Tests of pollers against faulty upstreams on loopback, and of faults that befall several kinds.
 
 mod certificates;
+mod connecting;
 mod encodings;
 mod fake;
 mod faults;
