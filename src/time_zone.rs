@@ -60,14 +60,14 @@ fn judge(
     }
     let origin = match &variable {
         Some(value) => format!("TZ={value}"),
-        None => format!("{LOCAL_TIME}, which is no symbolic link"),
+        None => format!("{LOCAL_TIME}, which is no symbolic link,"),
     };
     let hint = match &*named_like(&zone, now) {
         [] => REMEDY.to_owned(),
         names => format!("{REMEDY}, for example to {}", names.join(" or ")),
     };
     let warning =
-        format!("the time zone of {origin}, has no name, so pages show its offset: {hint}");
+        format!("the time zone of {origin} has no name, so pages show its offset: {hint}");
     MachineZone { zone, warning: Some(warning) }
 }
 
@@ -233,7 +233,7 @@ mod tests {
             ),
             (Some(":europe/zurch"), None, true, &["did you mean Europe/Zurich?"]),
             (Some("Nowhere/Town"), None, true, &["TZ=Nowhere/Town is not a time zone, so"]),
-            (Some(RULE), rule(), true, &["TZ=EST5EDT,M3.2.0,M11.1.0, has no name", "America/"]),
+            (Some(RULE), rule(), true, &["TZ=EST5EDT,M3.2.0,M11.1.0 has no name", "America/"]),
             (None, rule(), true, &["/etc/localtime, which is no symbolic link, has no name"]),
         ] {
             let MachineZone { zone, warning } = judged(variable, found.clone(), has_file);

@@ -152,7 +152,7 @@ fn limits(text: &mut String, config: &Config) -> fmt::Result {
     writeln!(text, "{} workers, a listen backlog of {}", engine.workers, config.server.backlog)?;
     writeln!(
         text,
-        "at most {} expensive requests of scripts at a time, one for each client",
+        "expensive requests of scripts: at most {} at a time, one for each client",
         engine.heavy_permits()
     )?;
     let admitted = admitted_connections(config);
