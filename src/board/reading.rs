@@ -108,9 +108,9 @@ impl Datum {
 pub struct Finite(f64);
 
 impl Finite {
-    /// Returns the number if it is finite.
+    /// Returns the number if it is finite. -0, which prints with its sign, becomes 0.
     pub fn new(number: f64) -> Option<Finite> {
-        number.is_finite().then_some(Finite(number))
+        number.is_finite().then_some(Finite(if number == 0.0 { 0.0 } else { number }))
     }
 
     /// Returns the number.

@@ -79,15 +79,15 @@ units! {
     /// `%`
     Percent = "%", Ratio, 1.0, 1, ["percent", "pct", "%RH", "% RH", "per cent", "%rH"];
     /// `in`, inch
-    Inch = "in", Length, 25.4, 2, ["inch", "inches", "\"", "in."];
+    Inch = "in", Length, 25.4, 2, ["inch", "inches", "\"", "in.", "IN"];
     /// `ft`, international foot
-    Foot = "ft", Length, 304.8, 2, ["foot", "feet", "ft.", "'"];
+    Foot = "ft", Length, 304.8, 2, ["foot", "feet", "ft.", "'", "FT"];
     /// `m`, metre
     Metre = "m", Length, 1000.0, 2, ["metre", "meter", "metres", "meters"];
     /// `cm`, centimetre
-    Centimetre = "cm", Length, 10.0, 1, ["centimetre", "centimeter", "centimetres", "centimeters"];
+    Centimetre = "cm", Length, 10.0, 1, ["centimetre", "centimeter", "centimetres", "centimeters", "CM"];
     /// `mm`, millimetre
-    Millimetre = "mm", Length, 1.0, 1, ["millimetre", "millimeter", "millimetres", "millimeters"];
+    Millimetre = "mm", Length, 1.0, 1, ["millimetre", "millimeter", "millimetres", "millimeters", "MM"];
     /// `gal`, US liquid gallon (231 cubic inches)
     UsGallon = "gal", Volume, 3.785_411_784, 0, ["gallon", "gallons", "USgal", "US gal", "US gallon", "US gallons", "gals"];
     /// `L`, litre
@@ -107,9 +107,9 @@ units! {
     /// `m3/h`, cubic metres per hour
     CubicMetrePerHour = "m3/h", VolumeFlow, 1000.0, 2, ["m³/h", "m^3/h", "m3/hr", "m³/hr", "cbm/h"];
     /// `degF`, degree Fahrenheit
-    Fahrenheit = "degF", Temperature, 1.0, 1, ["°F", "F", "fahrenheit", "Fahrenheit", "deg F", "\u{2109}", "\u{ba}F", "degree F", "degrees F"];
+    Fahrenheit = "degF", Temperature, 1.0, 1, ["°F", "F", "fahrenheit", "Fahrenheit", "deg F", "\u{2109}", "\u{ba}F", "degree F", "degrees F", "° F"];
     /// `degC`, degree Celsius
-    Celsius = "degC", Temperature, 1.0, 1, ["°C", "C", "celsius", "Celsius", "deg C", "\u{2103}", "\u{ba}C", "degree C", "degrees C"];
+    Celsius = "degC", Temperature, 1.0, 1, ["°C", "C", "celsius", "Celsius", "deg C", "\u{2103}", "\u{ba}C", "degree C", "degrees C", "° C"];
     /// `mph`, miles per hour
     MilePerHour = "mph", Speed, 1.609_344, 1, ["mi/h"];
     /// `km/h`, kilometres per hour

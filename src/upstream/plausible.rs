@@ -7,7 +7,7 @@
 //! | number | result |
 //! | --- | --- |
 //! | beyond [`MAX_MAGNITUDE`] | null with a note |
-//! | -9999, -999.9 or -999 | null with a note |
+//! | one of [`NEVER_MEASURED`], such as -9999 | null with a note |
 //! | with the digits of a [sentinel](SENTINELS), and outside of `usual` | null with a note |
 //! | outside of `possible` | null with a note |
 //! | outside of `usual`, and the limits have a note for that side | kept with that note |
@@ -15,10 +15,12 @@
 //! The fields of weather stations and tank sensors have narrow limits. A value of `json` may be anything, so
 //! its limits follow from its unit, or from its name where that has one meaning only. A configured `min` or
 //! `max` that admits the number replaces them.
+//!
+//! A number that is converted when it is decoded is compared with the sentinels of its own unit before.
 
 mod limits;
 
-use limits::limits;
+use limits::{Limits, limits};
 
 use crate::board::{Datum, Reading, Value};
 use crate::config::{Calibration, Json, JsonValue, Kind};
@@ -29,12 +31,14 @@ use crate::units::Unit;
 const MAX_MAGNITUDE: f64 = 1e15;
 
 /// Numbers that stand for a missing measurement in any unit.
-const NEVER_MEASURED: [f64; 3] = [-9999.0, -999.9, -999.0];
+const NEVER_MEASURED: [f64; 8] =
+    [-999_999.0, -99_999.0, -9999.99, -9999.9, -9999.0, -999.99, -999.9, -999.0];
 
 /// Numbers whose digits stand for a missing measurement, at one of the [scales](SCALES): the extremes of
 /// integers of 16 and 32 bits, and negative nines.
-const SENTINELS: [f64; 8] = [
+const SENTINELS: [f64; 9] = [
     32_767.0,
+    -32_767.0,
     -32_768.0,
     65_535.0,
     2_147_483_647.0,
@@ -129,17 +133,12 @@ pub(super) fn judge(
     if fields.admit(field, number) {
         return Plausibility::Plausible;
     }
-    if NEVER_MEASURED.contains(&number) && !is_bidirectional(number, unit) {
+    let limits = unit.and_then(|unit| limits(fields, field, unit));
+    if is_code(number, unit, limits.as_ref()) {
         return impossible(NO_MEASUREMENT);
     }
-    let Some(limits) = unit.and_then(|unit| limits(fields, field, unit)) else {
-        return Plausibility::Plausible;
-    };
-    let compared = unit.and_then(|unit| unit.convert(number, limits.unit)).unwrap_or(number);
-    let is_usual = limits.usual.contains(&compared);
-    if !is_usual && (is_sentinel(number) || limits.sentinel == Some(compared)) {
-        return impossible(NO_MEASUREMENT);
-    }
+    let Some(limits) = limits else { return Plausibility::Plausible };
+    let compared = limits.converted(number, unit);
     if !limits.possible.contains(&compared) {
         return impossible("is not possible");
     }
@@ -149,6 +148,24 @@ pub(super) fn judge(
         _ => None,
     };
     note.map_or(Plausibility::Plausible, Plausibility::Doubtful)
+}
+
+/// Returns true for a number that stands for a missing measurement in the unit that it was sent in. In another
+/// unit it looks like any other number: -999 mm are -39.33 in.
+pub(super) fn stands_for_nothing(number: f64, unit: Unit) -> bool {
+    is_code(number, Some(unit), limits::of_unit(unit).as_ref())
+}
+
+/// Returns true for a number that stands for a missing measurement, of a quantity with these limits.
+fn is_code(number: f64, unit: Option<Unit>, limits: Option<&Limits>) -> bool {
+    if NEVER_MEASURED.contains(&number) && !is_bidirectional(number, unit) {
+        return true;
+    }
+    limits.is_some_and(|limits| {
+        let compared = limits.converted(number, unit);
+        let is_usual = limits.usual.contains(&compared);
+        !is_usual && (is_sentinel(number) || limits.sentinel == Some(compared))
+    })
 }
 
 /// Checks the number from which a value of `json` was computed. Scale, offset and `invert_from` turn a sentinel
@@ -173,10 +190,10 @@ pub(super) fn check_sent(
     let is_below_zero = invert_from.is_some() && computed < 0.0;
     let is_usual = || {
         let limits = unit.and_then(|unit| Some((unit, limits::of_json(&keys.name, unit)?)));
-        limits.map_or(!is_below_zero, |(unit, limits)| {
-            let compared = unit.convert(computed, limits.unit).unwrap_or(computed);
-            limits.usual.contains(&compared)
-        })
+        let is_within = |(unit, limits): (Unit, Limits)| {
+            limits.usual.contains(&limits.converted(computed, Some(unit)))
+        };
+        !is_below_zero && limits.is_none_or(is_within)
     };
     if is_never_measured || (is_sentinel(sent) && !is_usual()) {
         return Err(format!("{sent} {NO_MEASUREMENT}"));

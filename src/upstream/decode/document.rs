@@ -12,6 +12,9 @@ const NOT_NUMBERS: [&[u8]; 4] = [b"nan(ind)", b"nan", b"infinity", b"inf"];
 /// Parses a whole body as JSON. Nesting is bounded by serde_json (128 levels). A bare `NaN` or `Infinity`
 /// is read as null.
 pub(in crate::upstream) fn json(body: &[u8]) -> Result<Json, DecodeError> {
+    // Programs in C send the end of their buffer along.
+    let end = body.iter().rposition(|byte| !matches!(byte, 0 | b' ' | b'\t' | b'\r' | b'\n'));
+    let body = &body[..end.map_or(0, |last| last + 1)];
     if body.trim_ascii().is_empty() {
         return Err(DecodeError::new("the response is empty, but JSON is expected"));
     }
@@ -85,6 +88,12 @@ fn length_of_nan(text: &[u8]) -> usize {
         unsigned.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word))
             && is_end(unsigned.get(word.len()))
     };
+    // Microsoft's C library prints 1.#INF, 1.#QNAN and -1.#IND00.
+    if let Some(code) = unsigned.strip_prefix(b"1.#") {
+        let length = code.iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
+        let is_code = length > 0 && is_end(code.get(length));
+        return if is_code { text.len() - code.len() + length } else { 0 };
+    }
     let word = NOT_NUMBERS.into_iter().find(is_here);
     word.map_or(0, |word| text.len() - unsigned.len() + word.len())
 }
@@ -105,6 +114,7 @@ mod tests {
                 "[null,null,null,null,null,null,null]",
             ),
             ("NaN", "null"),
+            (r#"{"a":1.#QNAN,"b":-1.#IND00, "c":1.#INF}"#, r#"{"a":null,"b":null,"c":null}"#),
             ("{\"a\":\tNaN\r\n}", r#"{"a":null}"#),
             // Within strings and names they stay.
             (r#"{"NaN":"NaN, [NaN]","b":NaN}"#, r#"{"NaN":"NaN, [NaN]","b":null}"#),
@@ -112,10 +122,27 @@ mod tests {
         ] {
             assert_eq!(json(body.as_bytes()).unwrap().to_string(), read, "{body}");
         }
-        for body in
-            ["{\"a\":NaNs}", "{\"a\":xNaN}", "{\"a\":1NaN}", "{NaN:1}", "{\"a\":--NaN}", "NaN NaN"]
-        {
+        for body in [
+            "{\"a\":NaNs}",
+            "{\"a\":xNaN}",
+            "{\"a\":1NaN}",
+            "{NaN:1}",
+            "{\"a\":--NaN}",
+            "NaN NaN",
+            "[1.#]",
+            "[1.#?]",
+        ] {
             assert!(json(body.as_bytes()).is_err(), "{body}");
+        }
+    }
+
+    #[test]
+    fn zeros_behind_the_document_are_ignored() {
+        for body in ["{\"a\":1}\0", "{\"a\":1}\r\n\0\0", "{\"a\":1}\0\n"] {
+            assert_eq!(json(body.as_bytes()).unwrap().to_string(), "{\"a\":1}", "{body:?}");
+        }
+        for body in ["\0", "\0{\"a\":1}", "{\"a\":1\0}"] {
+            assert!(json(body.as_bytes()).is_err(), "{body:?}");
         }
     }
 

@@ -9,12 +9,13 @@
 //! | `1,185,000`, `1.185.000`, `1 185`, `1'185,5` | 1185000, 1185000, 1185, 1185.5 | groups of three digits |
 //! | `5' 3"`, `5 ft 3 in`, `5'` | 63 in, 63 in, 5 ft | feet and inches |
 //!
-//! Blanks may be any of Unicode's, and the minus sign may be U+2212. Every other text is not a number.
+//! Blanks may be any of Unicode's, and the minus sign may be U+2212 or a hyphen. Every other text is not a number.
 
 use std::borrow::Cow;
 
 use serde_json::Value as Json;
 
+use super::super::plausible;
 use super::short_text;
 use crate::board::Value;
 use crate::units::{Quantity, Unit};
@@ -81,6 +82,9 @@ fn converted(
     };
     // A bare degree sign is that of the angle, or that of a temperature on an unnamed scale.
     let is_degree = sent == Unit::Degree && wanted.quantity() == Quantity::Temperature;
+    if sent != wanted && plausible::stands_for_nothing(quoted.number, sent) {
+        return Err(format!("{} {sent} stands for no measurement", quoted.number).into());
+    }
     let number = if is_degree { Some(quoted.number) } else { convert(sent, quoted.number, wanted) };
     match number {
         Some(number) if number.is_finite() => Ok(Quoted { number, unit: configured }),
@@ -118,8 +122,16 @@ pub(in crate::upstream) fn parse(text: &str) -> Result<Quoted, Note> {
     match unit {
         Some(unit) => Ok(Quoted { number, unit: Some(unit) }),
         None if name == "." => Ok(Quoted { number, unit: None }),
+        None if looks_like_a_unit(name) => Err(sent_as(text, ", in a unit that is not known")),
         None => Err(not_a_number()),
     }
+}
+
+/// Returns true for a text behind a number that is hardly a part of it.
+fn looks_like_a_unit(text: &str) -> bool {
+    let is_of_unit =
+        |c: char| c.is_alphabetic() || matches!(c, '%' | '°' | '/' | '.' | '²' | '³' | ' ');
+    text.starts_with(char::is_alphabetic) && text.chars().all(is_of_unit)
 }
 
 /// Returns the number of a text that is a plain decimal number and nothing that looks like a code: without
@@ -178,8 +190,8 @@ fn is_placeholder(text: &str) -> bool {
 /// Replaces the characters that are typed for blanks, minus signs, apostrophes and quotation marks.
 const fn plain_character(c: char) -> char {
     match c {
-        '\u{a0}' | '\u{2000}'..='\u{200a}' | '\u{202f}' | '\u{3000}' | '\t' => ' ',
-        '\u{2212}' | '\u{2013}' => '-',
+        '\u{a0}' | '\u{2000}'..='\u{200a}' | '\u{202f}' | '\u{205f}' | '\u{3000}' | '\t' => ' ',
+        '\u{2212}' | '\u{2010}'..='\u{2013}' | '\u{fe63}' | '\u{ff0d}' => '-',
         '\u{2019}' | '\u{2032}' => '\'',
         '\u{201d}' | '\u{2033}' => '"',
         c => c,
@@ -297,7 +309,8 @@ fn without_groups(whole: &str, separator: char) -> Option<String> {
 fn inches_behind_feet(name: &str) -> Option<f64> {
     let feet = ["'", "feet", "foot", "ft.", "ft"];
     let (mark, rest) = feet.iter().find_map(|mark| Some((*mark, name.strip_prefix(mark)?)))?;
-    let rest = rest.trim_start();
+    // Whole feet and inches are also written 5'-3" and 5 feet, 3 inches.
+    let rest = rest.trim_start().trim_start_matches(['-', ',']).trim_start();
     // A sign, a separator of thousands or an exponent has no place in the inches.
     let length = rest.bytes().take_while(|byte| byte.is_ascii_digit() || *byte == b'.').count();
     let (inches, unit) = rest.split_at(length);

@@ -33,6 +33,11 @@ impl Limits {
         Limits::new(unit, min..=max, min..=max)
     }
 
+    /// Returns a number in the unit of the limits.
+    pub(super) fn converted(&self, number: f64, unit: Option<Unit>) -> f64 {
+        unit.and_then(|unit| unit.convert(number, self.unit)).unwrap_or(number)
+    }
+
     /// Adds the notes on a tank that is emptier than empty and fuller than full.
     fn of_content(self) -> Limits {
         Limits { below: Some(LESS_THAN_EMPTY), above: Some(MORE_THAN_FULL), ..self }
@@ -66,7 +71,9 @@ fn of_weather(field: &str) -> Option<Limits> {
         "temperature" | "indoor_temperature" => {
             Limits::new(Unit::Celsius, -100.0..=80.0, -90.0..=60.0)
         }
-        "pressure" | "station_pressure" => Limits::between(Unit::Hectopascal, 300.0, 1100.0),
+        // At sea level: 870 hPa is the record. A station that is not set to its elevation sends less.
+        "pressure" => Limits::new(Unit::Hectopascal, 300.0..=1100.0, 850.0..=1100.0),
+        "station_pressure" => Limits::between(Unit::Hectopascal, 300.0, 1100.0),
         // Of an hour at most: 305 mm are the record.
         "rain" => Limits::new(Unit::Millimetre, 0.0..=1000.0, 0.0..=300.0),
         // Of a day: 1825 mm are the record.
@@ -124,7 +131,7 @@ fn of_tank(field: &str) -> Option<Limits> {
 ///
 /// The range that occurs is narrower than the possible one. Only a number with the digits of a sentinel is rejected
 /// between the two: a furnace has 1200 °C, but exactly 655.35 °C is a sensor that is absent.
-fn of_unit(unit: Unit) -> Option<Limits> {
+pub(super) fn of_unit(unit: Unit) -> Option<Limits> {
     const ANY: RangeInclusive<f64> = -MAX_MAGNITUDE..=MAX_MAGNITUDE;
     Some(match unit.quantity() {
         Quantity::Temperature => Limits {
@@ -143,6 +150,14 @@ fn of_unit(unit: Unit) -> Option<Limits> {
         }
         // The distance to the water, the depth of a well, the height of a cloud.
         Quantity::Length => Limits::new(Unit::Millimetre, ANY, -30_000.0..=30_000.0),
+        // Water that falls and rises in a tank, rain, and flows that turn back. Counters are positive.
+        Quantity::LengthRate => Limits::new(Unit::MillimetrePerHour, ANY, -10_000.0..=10_000.0),
+        Quantity::VolumeFlow => Limits::new(Unit::LitrePerHour, ANY, -30_000.0..=1e6),
+        Quantity::Volume => Limits::new(Unit::Litre, ANY, -30_000.0..=MAX_MAGNITUDE),
+        Quantity::Energy => Limits::new(Unit::KilowattHour, ANY, -30_000.0..=MAX_MAGNITUDE),
+        Quantity::Power => Limits::new(Unit::Watt, ANY, -1e6..=1e6),
+        Quantity::Charge => Limits::new(Unit::AmpereHour, ANY, -10_000.0..=10_000.0),
+        Quantity::Time => Limits::new(Unit::Second, ANY, -30_000.0..=MAX_MAGNITUDE),
         Quantity::Speed => Limits::new(Unit::MetrePerSecond, -1000.0..=1000.0, -150.0..=150.0),
         Quantity::Ratio => Limits::new(Unit::Percent, -1000.0..=10_000.0, 0.0..=200.0),
         Quantity::Angle => Limits::new(Unit::Degree, -36_000.0..=36_000.0, -360.0..=360.0),

@@ -19,6 +19,11 @@ fn sentinel_or_impossible_number_is_null_with_a_note_in_every_kind() {
                 ("-9999.0", "stands for no measurement"),
                 ("-999", "stands for no measurement"),
                 ("-999.9", "stands for no measurement"),
+                ("-999.99", "stands for no measurement"),
+                ("-9999.9", "stands for no measurement"),
+                ("-99999", "stands for no measurement"),
+                ("-999999", "stands for no measurement"),
+                ("-32767", "stands for no measurement"),
                 ("65535", "stands for no measurement"),
                 ("32767", "stands for no measurement"),
                 ("6553.5", "stands for no measurement"),
@@ -112,10 +117,24 @@ fn stamp_in_the_future_is_passed_on_unchanged() {
 }
 
 #[test]
+fn stamp_that_is_a_number_may_be_written_in_any_way() {
+    let expected = Observed::absolute("2026-01-31T17:16:00Z".parse().unwrap());
+    for (kind, stamp, _) in STATED {
+        let case = &KINDS[kind];
+        let Ok(number) = stamp.parse::<f64>() else { continue };
+        for written in [format!("\"{stamp}\""), format!("{stamp}.0"), format!("{number:e}")] {
+            let body = case.body.replace("RAW", "48.5").replace(stamp, &written);
+            let reading = read(&source(case.keys, "us"), &body).unwrap();
+            assert_eq!(reading.observed, expected, "{}: {written}", case.keys);
+        }
+    }
+}
+
+#[test]
 fn response_without_a_usable_time_is_an_error() {
     for (kind, stamp, _) in STATED {
         let case = &KINDS[kind];
-        for broken in ["0", "-5", "soon", ""] {
+        for broken in ["0", "-5", "soon", "", "0001-01-01T00:00:00Z", "1970-01-01T00:00:00Z"] {
             let body = case.body.replace("RAW", "48.5").replace(stamp, broken);
             assert!(read(&source(case.keys, "us"), &body).is_err(), "{}: {broken}", case.keys);
         }

@@ -52,6 +52,10 @@ fn number_is_read_in_every_way_to_write_it() {
         // Signs that people type.
         ("\u{2212}4.5", -4.5),
         ("- 4.5", -4.5),
+        ("\u{2011}4.5", -4.5),
+        ("\u{ff0d}4.5", -4.5),
+        ("1\u{2009}185", 1185.0),
+        ("1\u{205f}185", 1185.0),
     ] {
         assert_eq!(read(text, None), Ok((number, None)), "{text}");
     }
@@ -73,7 +77,12 @@ fn text_that_is_not_a_number_has_a_note_that_quotes_it() {
         ("nan", "sent as \"nan\""),
         ("inf", "sent as \"inf\""),
         ("FULL", "sent as \"FULL\", which is not a number"),
-        ("12 pts", "sent as \"12 pts\", which is not a number"),
+        ("12 pts", "sent as \"12 pts\", in a unit that is not known"),
+        ("294.65 K", "sent as \"294.65 K\", in a unit that is not known"),
+        ("5 m/s SW", "sent as \"5 m/s SW\", in a unit that is not known"),
+        ("5-", "sent as \"5-\", which is not a number"),
+        ("½ in", "sent as \"½ in\", which is not a number"),
+        ("5' 3 1/2\"", "sent as \"5' 3 1/2\"\", which is not a number"),
         ("1e999", "sent out of range"),
         ("1 2", "sent as \"1 2\", which is not a number"),
         ("1.2.3", "sent as \"1.2.3\", which is not a number"),
@@ -121,6 +130,15 @@ fn unit_behind_a_number_is_converted_to_the_configured_one() {
         ("5'3", Inch, Ok(63.0)),
         ("5′3″", Inch, Ok(63.0)),
         ("5 ft 3 in", Inch, Ok(63.0)),
+        ("5'-3\"", Inch, Ok(63.0)),
+        ("5 feet, 3 inches", Inch, Ok(63.0)),
+        ("21.5 ° C", Celsius, Ok(21.5)),
+        ("63 IN", Inch, Ok(63.0)),
+        // Codes for no measurement look like any other number in another unit.
+        ("-999 mm", Inch, contradicts("-999 mm stands for no measurement")),
+        ("-9999 °F", Celsius, contradicts("-9999 degF stands for no measurement")),
+        ("65535 mm", Inch, contradicts("65535 mm stands for no measurement")),
+        ("6553.5 gal", Litre, Ok(24808.0)),
         ("5ft 3.5in", Inch, Ok(63.5)),
         ("5 feet 3 inches", Foot, Ok(5.25)),
         ("-1' 6\"", Inch, Ok(-18.0)),

