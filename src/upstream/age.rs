@@ -15,10 +15,22 @@ const UNITS: [(&[&str], u64); 7] = [
 ];
 
 /// Words that are skipped.
-const FILLERS: [&str; 7] = ["ago", "and", "about", "almost", "over", "less", "than"];
+const FILLERS: [&str; 13] = [
+    "ago", "and", "about", "almost", "over", "less", "than", "last", "updated", "seen", "reported",
+    "received", "observed",
+];
 
 /// Phrases for an age below a minute.
-const NOW: [&[&str]; 3] = [&["just", "now"], &["now"], &["moments", "ago"]];
+const NOW: [&[&str]; 8] = [
+    &["just", "now"],
+    &["now"],
+    &["moments", "ago"],
+    &["a", "moment", "ago"],
+    &["a", "few", "seconds", "ago"],
+    &["few", "seconds", "ago"],
+    &["seconds", "ago"],
+    &["half", "a", "minute", "ago"],
+];
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -67,7 +79,7 @@ pub(super) fn parse(phrase: &str) -> Option<Age> {
 /// Splits a phrase into words and numbers: `5m` is `5` and `m`.
 fn words(phrase: &str) -> impl Iterator<Item = &str> {
     let words = phrase.split(|c: char| c.is_whitespace() || c == ',');
-    let words = words.map(|word| word.strip_suffix('.').unwrap_or(word));
+    let words = words.map(|word| word.strip_suffix(['.', ':', '!']).unwrap_or(word));
     words.filter(|word| !word.is_empty()).flat_map(|word| {
         let is_boundary = |pair: &(usize, char)| {
             let before = word[..pair.0].chars().next_back();
@@ -122,6 +134,18 @@ mod tests {
             ("1 year, 2 months and 3 days ago", Some((36_979_200, DAY))),
             ("1 Hour, 1 Minute, 1 Second Ago", Some((3661, 1))),
             ("1\u{a0}hour ago", Some((3600, HOUR))),
+            ("Just now!", Some((0, MINUTE))),
+            ("a few seconds ago", Some((0, MINUTE))),
+            ("half a minute ago", Some((0, MINUTE))),
+            ("a moment ago", Some((0, MINUTE))),
+            ("less than 5 seconds ago", Some((5, 1))),
+            ("Last updated: 3 min. ago", Some((180, MINUTE))),
+            ("last seen 2 days ago", Some((172_800, DAY))),
+            ("last week", None),
+            ("a few minutes ago", None),
+            ("half an hour ago", None),
+            ("in 5 minutes", None),
+            ("00:05:12", None),
             ("", None),
             ("ago", None),
             ("never", None),

@@ -12,9 +12,11 @@ pub(super) fn to_utf8(mut body: Vec<u8>, content_type: Option<&HeaderValue>) -> 
     let mark = Encoding::for_bom(&body);
     let (encoding, start) = mark.unwrap_or_else(|| {
         let declared = content_type.and_then(|value| declared(value.as_bytes()));
-        // Devices declare UTF-8 and send the degree sign of ISO 8859-1.
-        let is_true =
-            |encoding: &&Encoding| *encoding != UTF_8 || std::str::from_utf8(&body).is_ok();
+        // Devices declare UTF-8 and send the degree sign of ISO 8859-1, or UTF-16.
+        let is_true = |encoding: &&Encoding| match utf16_order(&body) {
+            Some(found) => found == *encoding,
+            None => *encoding != UTF_8 || std::str::from_utf8(&body).is_ok(),
+        };
         (declared.filter(is_true).unwrap_or_else(|| undeclared(&body)), 0)
     });
     if encoding == UTF_8 && std::str::from_utf8(&body[start..]).is_ok() {
@@ -38,13 +40,20 @@ fn declared(content_type: &[u8]) -> Option<&'static Encoding> {
     Encoding::for_label(&charset[start..=end])
 }
 
-/// Returns the encoding of a text that neither has a byte order mark nor declares one.
-///
-/// The first character of JSON and of HTML is ASCII, so that one of its first two bytes is zero in UTF-16.
-fn undeclared(body: &[u8]) -> &'static Encoding {
+/// Returns the encoding of a text in UTF-16, which the first character shows: in JSON and HTML it is ASCII, and one
+/// of its two bytes zero.
+fn utf16_order(body: &[u8]) -> Option<&'static Encoding> {
     match body {
-        [0, 1..=255, ..] => UTF_16BE,
-        [1..=255, 0, ..] => UTF_16LE,
+        [0, 1..=127, ..] => Some(UTF_16BE),
+        [1..=127, 0, ..] => Some(UTF_16LE),
+        _ => None,
+    }
+}
+
+/// Returns the encoding of a text that neither has a byte order mark nor declares one.
+fn undeclared(body: &[u8]) -> &'static Encoding {
+    match utf16_order(body) {
+        Some(encoding) => encoding,
         _ if std::str::from_utf8(body).is_ok() => UTF_8,
         // The superset of ISO 8859-1 that browsers use for it, too.
         _ => WINDOWS_1252,
@@ -79,6 +88,9 @@ mod tests {
             (marked(b"\xfe\xff", &big), Some("application/json")),
             (little.clone(), None),
             (big.clone(), None),
+            (little.clone(), Some("application/json; charset=utf-8")),
+            (little.clone(), Some("application/json; charset=iso-8859-1")),
+            (big.clone(), Some("application/json; charset=utf-16")),
             (little, Some("application/json;charset=\"UTF-16LE\"")),
             (big, Some("text/json; q=1; Charset = 'utf-16be'")),
             (latin1.clone(), None),

@@ -5,6 +5,7 @@
 
 use std::io::Read;
 
+use encoding_rs::Encoding;
 use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 use ureq::http::HeaderMap;
 use ureq::http::header::CONTENT_ENCODING;
@@ -50,6 +51,9 @@ pub(super) fn codings(headers: &HeaderMap) -> Result<Vec<Coding>, CodingError> {
         for name in value.to_str().map_err(|_| CodingError::Unknown)?.split(',') {
             match name.trim().to_ascii_lowercase().as_str() {
                 "" | "identity" => {}
+                // Some devices state the charset, or that there is none, in the wrong field.
+                "none" | "binary" | "8bit" => {}
+                charset if Encoding::for_label(charset.as_bytes()).is_some() => {}
                 "gzip" | "x-gzip" => codings.push(Coding::Gzip),
                 "deflate" => codings.push(Coding::Deflate),
                 _ => return Err(CodingError::Unknown),
@@ -149,6 +153,12 @@ mod tests {
             ("deflate, gzip", gzip(&zlib(plain))),
             ("gzip|deflate", bare(&gzip(plain))),
             ("gzip,,gzip", gzip(&gzip(plain))),
+            ("utf-8", plain.to_vec()),
+            ("UTF-8", plain.to_vec()),
+            ("iso-8859-1", plain.to_vec()),
+            ("none", plain.to_vec()),
+            ("binary", plain.to_vec()),
+            ("utf-8, gzip", gzip(plain)),
         ] {
             assert_eq!(decoded(fields, body).as_deref(), Ok(&plain[..]), "{fields}");
         }

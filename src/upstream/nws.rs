@@ -66,6 +66,8 @@ pub(super) fn decode(body: &[u8]) -> Result<Reading, DecodeError> {
         .get("timestamp")
         .and_then(Json::as_str)
         .and_then(|text| text.parse().ok())
+        // The year 1 stands for no time.
+        .filter(|at| *at > Timestamp::UNIX_EPOCH)
         .ok_or_else(|| DecodeError::new("the observation has no usable timestamp"))?;
     let mut values: Vec<(FieldName, Value)> = FIELDS
         .iter()

@@ -12,6 +12,7 @@
 //! the amount of the `current.interval` seconds before it, a quarter of an hour. Any value may be null. Errors
 //! are status 400 with `{"error":true,"reason":"…"}`.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -41,6 +42,9 @@ const CONDITIONS: &str = "conditions";
 
 /// Documented interval of current values, for a response that omits it.
 const INTERVAL: Duration = Duration::from_secs(15 * 60);
+
+/// Intervals in seconds that occur, up to a day.
+const INTERVALS: RangeInclusive<f64> = 1.0..=86_400.0;
 
 /// Returns the URL of the current weather at the configured coordinates.
 pub(super) fn url(keys: &config::OpenMeteo, system: Option<System>) -> String {
@@ -83,13 +87,15 @@ pub(super) fn decode(body: &[u8]) -> Result<Reading, DecodeError> {
         .ok_or_else(|| DecodeError::new("the response has no current weather"))?;
     let at = current
         .get("time")
-        .and_then(Json::as_i64)
-        .filter(|seconds| *seconds > 0)
-        .and_then(|seconds| Timestamp::from_second(seconds).ok())
+        .and_then(|time| decode::number(Some(time)).ok())
+        .filter(|seconds| *seconds > 0.0)
+        // The cast saturates, and a saturated count is outside the range of a timestamp.
+        .and_then(|seconds| Timestamp::from_second(seconds as i64).ok())
         .ok_or_else(|| DecodeError::new("the current weather has no usable time"))?;
     let units = response.get("current_units");
-    let interval = current.get("interval").and_then(Json::as_u64).filter(|seconds| *seconds > 0);
-    let interval = interval.map_or(INTERVAL, Duration::from_secs);
+    let interval = decode::number(current.get("interval")).ok();
+    let interval = interval.filter(|seconds| INTERVALS.contains(seconds));
+    let interval = interval.map_or(INTERVAL, Duration::from_secs_f64);
 
     let mut values: Vec<(FieldName, Value)> = Vec::with_capacity(FIELDS.len() + 1);
     for (field, variable, default_unit) in FIELDS {

@@ -1,17 +1,20 @@
 //! Times of observation in the formats that upstreams write.
 
+use std::borrow::Cow;
+use std::time::Duration;
+
 use jiff::civil::DateTime;
 use jiff::fmt::strtime::BrokenDownTime;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value as Json;
-use std::time::Duration;
 
 use super::super::age;
 use super::super::decode::{self, Note};
 use super::select::select;
-use crate::board::Observed;
+use crate::board::{Observed, Stamp};
 use crate::config::{JsonTime, NamedFormat, TimeFormat};
+use crate::units::Unit;
 
 /// Reads a time of a response that was complete at `fetched_at`, or returns the note for its absence.
 pub(super) fn read(
@@ -21,14 +24,30 @@ pub(super) fn read(
 ) -> Result<Observed, Note> {
     let sent = select(&keys.place, document)?;
     let zone = keys.timezone.as_ref();
-    let observed = match &keys.format {
+    let observed = by_format(keys, sent, zone, fetched_at)?;
+    observed.filter(|observed| !is_unset(observed)).ok_or_else(|| unusable(sent, &keys.format))
+}
+
+/// Returns true for a time that stands for none: 0 in every format, and the year 1, with which many programs begin
+/// to count. An age counts from the clock of this machine, which may begin in 1970.
+fn is_unset(observed: &Observed) -> bool {
+    matches!(observed.stamp, Stamp::Absolute(at) if at <= Timestamp::UNIX_EPOCH)
+}
+
+fn by_format(
+    keys: &JsonTime,
+    sent: &Json,
+    zone: Option<&TimeZone>,
+    fetched_at: Timestamp,
+) -> Result<Option<Observed>, Note> {
+    Ok(match &keys.format {
         TimeFormat::Pattern(pattern) => by_pattern(&text_of(sent)?, pattern, zone, fetched_at),
         TimeFormat::Named(format) => match format {
             NamedFormat::Unix => since_1970(sent, 1.0)?.map(Observed::absolute),
             NamedFormat::UnixMs => since_1970(sent, 1e3)?.map(Observed::absolute),
             NamedFormat::UnixUs => since_1970(sent, 1e6)?.map(Observed::absolute),
             NamedFormat::Rfc3339 | NamedFormat::Local => {
-                return date_and_time(string_of(sent)?, zone, fetched_at);
+                Some(date_and_time(string_of(sent)?, zone, fetched_at)?)
             }
             NamedFormat::Http => {
                 let time = httpdate::parse_http_date(string_of(sent)?.trim()).ok();
@@ -37,17 +56,17 @@ pub(super) fn read(
             NamedFormat::Age => age::parse(string_of(sent)?)
                 .map(|age| Observed::aged(fetched_at, age.age, age.resolution)),
             NamedFormat::AgeSeconds => {
-                let age = Duration::try_from_secs_f64(decode::number(Some(sent))?).ok();
+                let age = decode::in_unit(decode::quoted(Some(sent))?, Some(Unit::Second))?;
+                let age = Duration::try_from_secs_f64(age.number).ok();
                 age.filter(|age| *age <= MAX_AGE)
                     .map(|age| Observed::aged(fetched_at, age, Duration::from_secs(1)))
             }
         },
-    };
-    observed.ok_or_else(|| unusable(sent, &keys.format))
+    })
 }
 
-/// Greatest age in seconds. A longer one is a point in time.
-const MAX_AGE: Duration = Duration::from_secs(100 * 366 * 24 * 60 * 60);
+/// Greatest age in seconds, 31 years. A longer one is a point in time, of this century.
+const MAX_AGE: Duration = Duration::from_secs(1_000_000_000);
 
 fn unusable(sent: &Json, format: &TimeFormat) -> Note {
     match text_of(sent) {
@@ -76,6 +95,17 @@ fn since_1970(sent: &Json, per_second: f64) -> Result<Option<Timestamp>, Note> {
     Ok((seconds > 0.0).then(|| Timestamp::from_second(seconds as i64).ok()).flatten())
 }
 
+/// Removes the blank before an offset, with which some programs write it: `17:16:00 +0100`, `17:16:00 UTC`.
+fn with_joined_offset(text: &str) -> Cow<'_, str> {
+    match text.rsplit_once(' ') {
+        Some((time, "Z" | "UTC" | "GMT")) if time.contains(':') => format!("{time}Z").into(),
+        Some((time, offset)) if time.contains(':') && offset.starts_with(['+', '-']) => {
+            format!("{time}{offset}").into()
+        }
+        _ => text.into(),
+    }
+}
+
 /// Parses a date and time as in RFC 3339. One without an offset is by the clocks of `zone`.
 fn date_and_time(
     text: &str,
@@ -83,7 +113,7 @@ fn date_and_time(
     fetched_at: Timestamp,
 ) -> Result<Observed, Note> {
     let text = text.trim();
-    if let Ok(at) = text.parse::<Timestamp>() {
+    if let Ok(at) = with_joined_offset(text).parse::<Timestamp>() {
         return Ok(Observed::absolute(at));
     }
     // A date alone is the beginning of its day, and hardly the time of an observation.

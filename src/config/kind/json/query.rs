@@ -33,7 +33,10 @@ impl Query {
 
     /// Returns the values, as configured and as sent.
     pub(super) fn secrets(&self) -> impl Iterator<Item = Secret> {
-        self.0.iter().flat_map(|(_, value)| {
+        // A common word: a response has it, too.
+        let is_secret = |value: &Secret| !matches!(value.expose(), "true" | "false");
+        let values = self.0.iter().filter(move |(_, value)| is_secret(value));
+        values.flat_map(|(_, value)| {
             let sent = utf8_percent_encode(value.expose(), ENCODED).to_string();
             [value.clone(), Secret::new(sent)]
         })

@@ -35,6 +35,15 @@ fn time_is_read_by_its_format() {
         ("rfc3339", None, "\"2026-01-31T17:16:00\"", None),
         ("rfc3339", None, "1769879760", None),
         ("rfc3339", None, "\"yesterday\"", None),
+        ("rfc3339", None, "\"2026-01-31 18:16:00 +0100\"", observed),
+        ("rfc3339", None, "\"2026-01-31 18:16:00 +01:00\"", observed),
+        ("rfc3339", None, "\"2026-01-31 17:16:00 UTC\"", observed),
+        ("rfc3339", None, "\"2026-01-31T17:16:00 Z\"", observed),
+        ("rfc3339", None, "\"0001-01-01T00:00:00Z\"", None),
+        ("rfc3339", None, "\"1970-01-01T00:00:00Z\"", None),
+        ("local", VIENNA, "\"1970-01-01T01:00:00\"", None),
+        ("http", None, "\"Thu, 01 Jan 1970 00:00:00 GMT\"", None),
+        ("%d.%m.%Y %H:%M", VIENNA, "\"31.01.26 18:16\"", None),
         ("local", VIENNA, "\"2026-01-31T18:16:00\"", observed),
         ("local", VIENNA, "\" 2026-01-31 18:16 \"", observed),
         ("local", VIENNA, "\"2026-01-31 18:16:00.750\"", Some("2026-01-31T17:16:00.75Z")),
@@ -79,6 +88,10 @@ fn age_counts_from_the_response() {
         ("age_seconds", "48", 48, 1),
         ("age_seconds", "\"48\"", 48, 1),
         ("age_seconds", "0", 0, 1),
+        ("age_seconds", "\"48 s\"", 48, 1),
+        ("age_seconds", "\"1,234\"", 1234, 1),
+        ("age_seconds", "\"5 min\"", 300, 1),
+        ("age", "\"a few seconds ago\"", 0, 60),
     ] {
         let read = read(&keys(format, None), &serde_json::from_str(sent).unwrap(), at(FETCHED));
         let observed = read.unwrap();
@@ -91,8 +104,10 @@ fn age_counts_from_the_response() {
         ("age", "300"),
         ("age_seconds", "-1"),
         ("age_seconds", "1e30"),
-        // A point in time in milliseconds.
+        ("age_seconds", "\"5 gal\""),
+        // A point in time in milliseconds, and in seconds.
         ("age_seconds", "1769879760000"),
+        ("age_seconds", "1769879760"),
     ] {
         let read = read(&keys(format, None), &serde_json::from_str(sent).unwrap(), at(FETCHED));
         assert!(read.is_err(), "{format} {sent}");
@@ -153,4 +168,11 @@ fn local_time_that_clocks_show_twice_or_never_is_inferred() {
     let zone = Some("Asia/Kathmandu");
     let read = read(&keys("local", zone), &Json::from("2026-01-31T23:01:00"), at(FETCHED)).unwrap();
     assert_eq!(read, Observed::absolute(at("2026-01-31T17:16:00Z")), "UTC+05:45");
+}
+
+#[test]
+fn age_counts_also_while_the_clock_of_this_machine_is_not_set() {
+    let boot = at("1970-01-01T00:00:10Z");
+    let observed = read(&keys("age", None), &Json::from("5 minutes ago"), boot).unwrap();
+    assert_eq!(boot.duration_since(observed.at).as_secs(), 300);
 }
