@@ -6,6 +6,8 @@
 use std::sync::Arc;
 use std::task::Poll;
 
+use strum::VariantArray as _;
+
 use super::bucket::{Bucket, Merger, Tier};
 use super::calendar::Calendar;
 use super::cursor::Cursor;
@@ -65,6 +67,7 @@ pub struct Points {
     finished: bool,
     wait: ReaderWait,
     observations: i64,
+    recorded_since: Option<i64>,
 }
 
 impl Points {
@@ -80,6 +83,7 @@ impl Points {
         let Some(first) = series.first() else { return Ok(None) };
         let (unit, over_time) = (first.unit, first.over_time);
         let coverage = Coverage::of(reader, &series)?;
+        let recorded_since = first_recorded(reader, &series, coverage)?;
         let mut plan = plan(&window, coverage);
         if window.step == Step::Auto && plan.tier == Tier::Raw {
             let most = usize::try_from(MAX_POINTS).unwrap_or(usize::MAX);
@@ -122,6 +126,7 @@ impl Points {
             finished: false,
             wait: ReaderWait::default(),
             observations,
+            recorded_since,
         };
         Ok(Some(points.in_unit(unit)))
     }
@@ -182,6 +187,12 @@ impl Points {
     /// merges none. All other plans merge a few thousand rows at most.
     pub fn observations(&self) -> i64 {
         self.observations
+    }
+
+    /// Returns the time of the field's first observation in any unit, whether or not it is in the window. Where
+    /// retention has deleted it, returns that of the first rollup.
+    pub fn recorded_since(&self) -> Option<i64> {
+        self.recorded_since
     }
 
     /// Returns the next row in order of time, with its tier. If the unit changed within a quarter or a day,
@@ -262,6 +273,26 @@ impl Points {
     fn marked(&self, step: Bucket) -> Bucket {
         Bucket { is_partial: self.partial.contains(&Some(step.at)), ..step }
     }
+}
+
+/// Returns the time of the first observation of all series, or of their first rollup if observations are
+/// deleted.
+fn first_recorded(
+    reader: &Reader<'_>,
+    series: &[Series],
+    coverage: Coverage,
+) -> Result<Option<i64>, ReadError> {
+    // Rollups begin before their first observation.
+    let is_complete = coverage.raw == Coverage::ALL.raw;
+    let tiers = if is_complete { &[Tier::Raw][..] } else { Tier::VARIANTS };
+    let mut first: Option<i64> = None;
+    for one in series {
+        for &tier in tiers {
+            let extent = reader.extent(one.id, tier)?;
+            first = first.into_iter().chain(extent.map(|(first, _)| first)).min();
+        }
+    }
+    Ok(first)
 }
 
 /// Blocks while all readers are in use. For commands and for threads that serve no client.

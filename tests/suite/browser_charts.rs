@@ -8,6 +8,7 @@ use jiff::{Timestamp, ToSpan as _};
 use pumphouse_web::board::{Change, Finite, Sample};
 use pumphouse_web::history::import;
 use pumphouse_web::units::Unit;
+use serde_json::json;
 
 use crate::harness::eventually;
 use crate::server::Server;
@@ -24,8 +25,8 @@ const RIGHT: &str = "\u{E014}";
 const HOME: &str = "\u{E011}";
 const ESCAPE: &str = "\u{E00C}";
 
-/// A server with a year of temperatures of known numbers.
-struct Year {
+/// A server with a source whose one field has recorded numbers.
+struct Yard {
     server: Server,
     zone: TimeZone,
     _upstream: Upstream,
@@ -38,38 +39,41 @@ fn numbers(date: Date) -> [f64; 3] {
     [base - 1.5, base, base + 3.0]
 }
 
-impl Year {
-    /// Starts a server that polls its source at this interval.
-    fn start(interval: &str) -> Year {
-        let zone = TimeZone::get(ZONE).unwrap();
-        let today = zone.to_datetime(Timestamp::now()).date();
-        let samples = (1..=DAYS).flat_map(|ago| {
-            let date = today.checked_sub(ago.days()).unwrap();
-            [4, 12, 20]
-                .into_iter()
-                .zip(numbers(date))
-                .map(move |(hour, number)| (date, hour, number))
-        });
-        let samples = samples.map(|(date, hour, number)| {
-            (zone.to_timestamp(date.at(hour, 30, 0, 0)).unwrap().as_second(), number)
-        });
-        Year::recorded(interval, samples.collect())
+/// Returns the numbers of each day of a year.
+fn year() -> Vec<(i64, f64)> {
+    let zone = TimeZone::get(ZONE).unwrap();
+    let today = zone.to_datetime(Timestamp::now()).date();
+    let samples = (1..=DAYS).flat_map(|ago| {
+        let date = today.checked_sub(ago.days()).unwrap();
+        [4, 12, 20].into_iter().zip(numbers(date)).map(move |(hour, number)| (date, hour, number))
+    });
+    let second = |(date, hour, number): (Date, i8, f64)| {
+        (zone.to_timestamp(date.at(hour, 30, 0, 0)).unwrap().as_second(), number)
+    };
+    samples.map(second).collect()
+}
+
+impl Yard {
+    /// Starts a server with a year of known temperatures that polls its source at this interval.
+    fn of_a_year(interval: &str) -> Yard {
+        Yard::recorded(interval, Unit::Celsius, year())
     }
 
     /// Starts a server over these numbers at Unix times.
-    fn recorded(interval: &str, numbers: Vec<(i64, f64)>) -> Year {
+    fn recorded(interval: &str, unit: Unit, numbers: Vec<(i64, f64)>) -> Yard {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("pumphouse.db");
         let zone = TimeZone::get(ZONE).unwrap();
         let samples = numbers.into_iter().map(|(second, number)| {
             let at = Timestamp::from_second(second).unwrap();
             let (source, field) = ("yard".into(), "warmth".into());
-            Sample::new(source, field, at, Finite::new(number).unwrap(), Some(Unit::Celsius))
+            Sample::new(source, field, at, Finite::new(number).unwrap(), Some(unit))
         });
         import(&path, &zone, [Change::Observed(samples.collect())]).unwrap();
-        let upstream = Upstream::answering(r#"{"warmth": 21.37}"#);
+        let latest = if unit == Unit::Celsius { 21.37 } else { 1013.4 };
+        let upstream = Upstream::answering(&format!(r#"{{"warmth": {latest}}}"#));
         let source = Source::json("yard", &upstream.url())
-            .value("warmth", "/warmth", "degC")
+            .value("warmth", "/warmth", unit.as_str())
             .set("title", "Yard")
             .set("interval", interval);
         let config = Config::https()
@@ -78,7 +82,7 @@ impl Year {
             .set("history.path", path.to_str().unwrap())
             .source(source);
         let server = Server::start(&config);
-        Year { server, zone, _upstream: upstream, _folder: folder }
+        Yard { server, zone, _upstream: upstream, _folder: folder }
     }
 
     /// Opens the page of the source, with its chart in sight.
@@ -135,7 +139,7 @@ fn texts_of(date: Date) -> [String; 2] {
 
 #[test]
 fn readout_names_each_day_of_the_year_with_its_exact_numbers() {
-    let year = Year::start("1s");
+    let year = Yard::of_a_year("1s");
     for (engine, every) in [(Engine::Chromium, 7), (Engine::WebKit, 41)] {
         let browser = year.open(engine, 1280, "1y");
         // The first days of the window may be cut off, and the latest has only begun.
@@ -164,7 +168,7 @@ fn readout_names_single_observations_from_the_start_of_the_window_on() {
         // One of each second, so that the window begins at one whenever the chart is drawn.
         let first = now - hours * 3600;
         let times = (first..first + 300).chain((first + 900..now - 60).step_by(1800));
-        let year = Year::recorded("10m", times.map(|at| (at, number(at))).collect());
+        let year = Yard::recorded("10m", Unit::Celsius, times.map(|at| (at, number(at))).collect());
         for engine in Engine::ALL {
             let browser = year.open(engine, 1280, range);
             let window = || {
@@ -184,6 +188,14 @@ fn readout_names_single_observations_from_the_start_of_the_window_on() {
             let value = format!("1,{:05.1} °C", number(at) - 1000.0);
             let expected = [value, local.strftime("%a %-d %b, %H:%M").to_string()];
             assert_eq!(texts, expected, "{engine:?} {range}");
+            // In the middle, by the pointer.
+            let at = first + 900 + 1800 * hours;
+            let (x, y) = place(&browser, at);
+            browser.point(x, y);
+            let local = year.zone.to_datetime(Timestamp::from_second(at).unwrap());
+            let value = format!("1,{:05.1} °C", number(at) - 1000.0);
+            let expected = [value, local.strftime("%a %-d %b, %H:%M").to_string()];
+            assert_eq!(readout(&browser), expected, "{engine:?} {range}");
         }
     }
 }
@@ -191,7 +203,7 @@ fn readout_names_single_observations_from_the_start_of_the_window_on() {
 #[test]
 fn arrow_keys_select_points_and_updates_of_the_page_keep_them() {
     // An update between the focus and the key would be the subject of another test.
-    let year = Year::start("10m");
+    let year = Yard::of_a_year("10m");
     for engine in Engine::ALL {
         let browser = year.open(engine, 1280, "1y");
         let press = |key: &str| {
@@ -219,7 +231,7 @@ fn arrow_keys_select_points_and_updates_of_the_page_keep_them() {
 
 #[test]
 fn pointer_and_finger_take_no_focus() {
-    let year = Year::start("1s");
+    let year = Yard::of_a_year("1s");
     let browser = year.open(Engine::Chromium, 1280, "1y");
     let focus = "return document.activeElement.textContent";
     browser.run("document.querySelector('.ranges a').focus({ preventScroll: true })");
@@ -231,12 +243,11 @@ fn pointer_and_finger_take_no_focus() {
     let yesterday = year.today().yesterday().unwrap();
     let noon = year.zone.to_timestamp(yesterday.at(12, 0, 0, 0)).unwrap();
     let (x, y) = place(&browser, noon.as_second());
-    browser.devtools("Emulation.setTouchEmulationEnabled", &serde_json::json!({"enabled": true}));
-    for (kind, points) in [
-        ("touchStart", serde_json::json!([{"x": x.round(), "y": y}])),
-        ("touchEnd", serde_json::json!([])),
-    ] {
-        let event = serde_json::json!({"type": kind, "touchPoints": points});
+    browser.devtools("Emulation.setTouchEmulationEnabled", &json!({"enabled": true}));
+    for (kind, points) in
+        [("touchStart", json!([{"x": x.round(), "y": y}])), ("touchEnd", json!([]))]
+    {
+        let event = json!({"type": kind, "touchPoints": points});
         browser.devtools("Input.dispatchTouchEvent", &event);
     }
     assert_eq!(readout(&browser), texts_of(yesterday), "the point stays when the finger is lifted");
@@ -246,7 +257,9 @@ fn pointer_and_finger_take_no_focus() {
 
 #[test]
 fn labels_stay_in_the_chart_and_do_not_overlap_in_any_size() {
-    let year = Year::start("1s");
+    let now = Timestamp::now().as_second();
+    let hours = (1..24).map(|hours| (now - hours * 3600, f64::from(hours as i32)));
+    let year = Yard::recorded("1s", Unit::Celsius, year().into_iter().chain(hours).collect());
     for (engine, widths) in [
         (Engine::Chromium, &[320, 340, 480, 620, 800, 1280, 1900][..]),
         (Engine::WebKit, &[340, 1280]),
@@ -277,10 +290,106 @@ fn labels_stay_in_the_chart_and_do_not_overlap_in_any_size() {
                      }
                      if (!chart.querySelector('.time') || !chart.querySelector('.value'))
                          faults.push('labels are missing');
+                     const legend = [...document.querySelectorAll('.legend > span')];
+                     const card = document.querySelector('figure').getBoundingClientRect();
+                     const boxes = legend.map(it => [it.textContent, it.getBoundingClientRect()]);
+                     boxes.forEach(([text, box], index) => {
+                         if (box.left < card.left || box.right > card.right)
+                             faults.push(`${text} leaves the card`);
+                         if (box.bottom > frame.top + .5) faults.push(`${text} covers the chart`);
+                         for (const [other, next] of boxes.slice(index + 1))
+                             if (box.left < next.right && next.left < box.right &&
+                                 box.top < next.bottom && next.top < box.bottom)
+                                 faults.push(`${text} overlaps ${other}`);
+                     });
+                     if (location.search === '?range=1y' && legend.length !== 2)
+                         faults.push('the band is not explained');
                      return faults",
                 );
-                assert_eq!(faults, serde_json::json!([]), "{engine:?} {width} {range}");
+                assert_eq!(faults, json!([]), "{engine:?} {width} {range}");
             }
         }
+    }
+}
+
+/// Script that returns the faults of the labels of values, and these labels.
+const VALUE_LABELS: &str = "
+    const faults = [];
+    const box = (it) => {
+        const range = document.createRange();
+        range.selectNodeContents(it);
+        return range.getBoundingClientRect();
+    };
+    const chart = [...document.querySelectorAll('svg.chart')].find(it => it.getBoundingClientRect().width);
+    const around = chart.closest('figure, .card');
+    const heading = box(around.querySelector('h3, .charted'));
+    const labels = [...chart.querySelectorAll('.value')];
+    for (const label of labels) {
+        const { left, right, top, bottom } = label.getBoundingClientRect();
+        if (Math.abs(left - heading.left) > 1) faults.push(`${label.textContent} is at ${left}, not ${heading.left}`);
+        for (let it = label.parentElement; it !== document.body; it = it.parentElement) {
+            const clips = it === around || getComputedStyle(it).overflowX !== 'visible';
+            const edge = it.getBoundingClientRect();
+            if (clips && (left < edge.left || right > edge.right || top < edge.top || bottom > edge.bottom))
+                faults.push(`${label.textContent} is cut`);
+        }
+        const line = chart.querySelector('.line').getBoundingClientRect();
+        if (right > line.left) faults.push(`${label.textContent} covers the line`);
+    }
+    return [faults, labels.map(it => it.textContent)]";
+
+#[test]
+fn labels_of_values_are_whole_and_begin_where_the_heading_does() {
+    let now = Timestamp::now().as_second();
+    let numbers =
+        (1..1440).map(|minutes| (now - minutes * 60, 1013.1 + (minutes % 13) as f64 / 10.0));
+    let yard = Yard::recorded("10m", Unit::Hectopascal, numbers.collect());
+    for engine in Engine::ALL {
+        let browser = yard.open(engine, 1280, "24h");
+        for path in ["", "source/yard"] {
+            browser.visit(&format!("https://{}/{path}", yard.server.address));
+            for width in [340, 480, 768, 1024, 1440] {
+                browser.resize(width, 900);
+                let found = browser.run(VALUE_LABELS);
+                assert_eq!(found[0], json!([]), "{engine:?}, /{path} at {width}");
+                let labels = found[1].as_array().unwrap();
+                assert!(labels.contains(&json!("1,013.5")), "{engine:?}, /{path}: {labels:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn first_observations_are_a_line_of_text_and_the_picture_is_one() {
+    let yard = Yard::recorded("10m", Unit::Celsius, Vec::new());
+    for engine in Engine::ALL {
+        let browser = Browser::open(engine, 340, 900);
+        for (path, tile) in [("", ".card"), ("source/yard", ".tiles")] {
+            eventually("the first observation", || {
+                browser.visit(&format!("https://{}/{path}", yard.server.address));
+                browser.text("main").contains("Recording since")
+            });
+            let text = browser.text(".no-plot");
+            let words = text.strip_prefix("Recording since ").unwrap();
+            let (since, words) = words.split_at(5);
+            let polled = |text: &str| {
+                let time = yard.zone.to_datetime(Timestamp::now()).date().at(0, 0, 0, 0);
+                let parsed: Vec<i64> = text.split(':').map(|it| it.parse().unwrap()).collect();
+                time.checked_add(parsed[0].hours().minutes(parsed[1])).unwrap()
+            };
+            let ago = yard.zone.to_datetime(Timestamp::now()).since(polled(since)).unwrap();
+            assert!(ago.total(jiff::Unit::Minute).unwrap() < 20.0, "{text}");
+            assert_eq!(words, ". The chart appears after the first hour.", "{engine:?}");
+            let drawn = "return document.querySelectorAll('svg.chart, .plot').length";
+            assert_eq!(browser.run(drawn), 0, "{engine:?}: no frame around a dot");
+            assert!(browser.text(tile).contains("21.4"), "{engine:?}: the value is shown");
+        }
+        let picture = browser.run_async(
+            "const done = arguments[0], image = new Image();
+             image.onload = () => done([image.naturalWidth, image.naturalHeight]);
+             image.onerror = () => done('broken');
+             image.src = '/chart/yard.warmth.svg'",
+        );
+        assert_eq!(picture, json!([720, 240]), "{engine:?}");
     }
 }

@@ -18,6 +18,7 @@ mod admin_attacks;
 mod attack;
 mod browser;
 mod browser_charts;
+mod browser_pages;
 mod browser_updates;
 mod certificates;
 mod commands;

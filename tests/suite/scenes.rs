@@ -61,7 +61,8 @@ pub const ALL: &[(&str, Visit)] = &[
         served(browser, running, config.set("history.enabled", false), "Observed")
     }),
     ("history", recorded),
-    ("lone-point", lone_point),
+    ("first-observation", |browser| with_samples(browser, Vec::new())),
+    ("few-observations", few_observations),
     ("history-problem", history_problem),
     ("stale", |browser| {
         values(
@@ -387,8 +388,15 @@ fn recorded(browser: &Browser) -> Scene {
     with_samples(browser, samples.collect())
 }
 
-fn lone_point(browser: &Browser) -> Scene {
-    with_samples(browser, Vec::new())
+/// Visits the page of a source that was recorded for long, with few observations in a day.
+fn few_observations(browser: &Browser) -> Scene {
+    let now = Timestamp::now().as_second();
+    let samples = [40 * 86_400, 900, 600].map(|ago| {
+        let at = Timestamp::from_second(now - ago).unwrap();
+        let level = Finite::new(83.0).unwrap();
+        Sample::new("s0".into(), "level".into(), at, level, Some(Unit::Percent))
+    });
+    with_samples(browser, samples.into())
 }
 
 fn with_samples(browser: &Browser, samples: Vec<Sample>) -> Scene {
@@ -399,10 +407,7 @@ fn with_samples(browser: &Browser, samples: Vec<Sample>) -> Scene {
     running.push(Box::new(folder));
     let config = config.set("history.path", path.to_str().unwrap()).set("history.flush", "200ms");
     let scene = served(browser, running, config, "Observed");
-    eventually("the point is drawn", || {
-        browser.run("location.reload()");
-        browser.run("return document.querySelectorAll('svg.chart').length") != 0
-    });
+    settle(browser);
     scene
 }
 

@@ -106,3 +106,23 @@ fn observation_whose_row_is_pruned_is_not_counted_again() {
         assert_eq!(day(&fixture, "level", second).0, before[0].0 + 1);
     }
 }
+
+#[test]
+fn recording_begins_with_the_first_observation_or_with_the_first_rollup_that_is_left() {
+    let fixture = Fixture::new();
+    let first = START + 5 * HOUR + 17;
+    let entry = Entry::Samples(vec![
+        level(first, 80.0),
+        sample("level", first + HOUR, 12.0, Unit::Millimetre),
+        level(START + 3 * DAY, 81.0),
+    ]);
+    fixture.writer().write([&entry].into_iter()).unwrap();
+    let since = || {
+        let (from, to) = (START + 3 * DAY, START + 4 * DAY);
+        let points = fixture.history().points(window("level", from, to, Step::Auto)).unwrap();
+        points.unwrap().recorded_since()
+    };
+    assert_eq!(since(), Some(first));
+    execute(&fixture, &format!("DELETE FROM raw WHERE at < {}", START + DAY));
+    assert_eq!(since(), Some(START));
+}

@@ -11,6 +11,7 @@ use super::plot::{Frame, Plot, Shape};
 use super::point::Point;
 use super::range::Range;
 use super::rendering::{Chart, Content};
+use super::sparse;
 use crate::board::{Datum, SourceView};
 use crate::history::{
     Bucket, Calendar, DAY, History, HistoryError, Merger, Plan, Points, QUARTER, ReaderWait,
@@ -39,6 +40,8 @@ pub(in crate::site) struct Drawing {
     unread: Option<Points>,
     read: Vec<Bucket>,
     over_time: OverTime,
+    /// Time of the first observation of the field that the history has.
+    recorded_since: Option<i64>,
 }
 
 impl Drawing {
@@ -55,6 +58,7 @@ impl Drawing {
             wait: ReaderWait::default(),
             unread: None,
             read: Vec::new(),
+            recorded_since: None,
         }
     }
 
@@ -146,6 +150,7 @@ impl Drawing {
             let Poll::Ready(found) = found else { return Ok(Poll::Pending) };
             let mut points = found.ok_or(Missing::NeverRecorded)?;
             self.over_time = points.over_time();
+            self.recorded_since = points.recorded_since();
             if self.step() != step {
                 continue;
             }
@@ -201,15 +206,23 @@ impl Drawing {
         // points that follow each other are never a gap.
         let covered = stale_after.max(step.unwrap_or(range.step()) * 3 / 2);
         let frame = Frame { from, to, step, covered, unit, over_time };
-        let latest = latest
+        let marked = latest
             .filter(|_| frame.shape() == Shape::Line)
             .map(|latest| Point::single(latest.at, latest.number));
+        let plot = Plot::of(&plotted, marked, frame);
+        let recorded = sparse::Recorded {
+            rows: &rows,
+            since: self.recorded_since,
+            latest: latest.map(|latest| latest.at),
+        };
+        let summary = sparse::summary(&recorded, &plot, range, history.zone());
         Chart::new(Content {
             source: self.key.source.clone(),
             title: self.source.title.to_string(),
             field: self.key.field.clone(),
             range,
-            plot: Plot::of(&plotted, latest, frame),
+            plot,
+            summary,
             rows,
             zone: history.zone().clone(),
         })

@@ -4,7 +4,7 @@ use jiff::tz::TimeZone;
 
 use super::legend::{SWATCH, Swatch, Wording};
 use super::plot::{Plot, Shape};
-use super::size::{NARROW, Size};
+use super::size::{Canvas, NARROW};
 use super::text_width::width;
 use super::tick::Tick;
 use super::time_axis::{self, Extent};
@@ -25,11 +25,10 @@ const MAX_LABEL_SHARE: f64 = 0.4;
 /// Layout of a chart.
 pub(super) struct Layout<'a> {
     pub(super) plot: &'a Plot,
-    pub(super) size: Size,
-    /// Size of the font of labels.
-    pub(super) font: f64,
+    pub(super) canvas: Canvas,
     pub(super) values: ValueAxis,
     pub(super) times: Vec<Tick<i64>>,
+    /// Place of the window's start.
     pub(super) left: f64,
     pub(super) top: f64,
     /// Resolution of paths, in tenths: below a third of a pixel of the screen.
@@ -42,13 +41,13 @@ impl<'a> Layout<'a> {
     /// Lays a chart out, with the first of the legend's wordings that fits.
     pub(super) fn new(
         plot: &'a Plot,
-        size: Size,
-        font: f64,
+        canvas: Canvas,
         zone: &TimeZone,
         wordings: &'a [Wording],
     ) -> Layout<'a> {
+        let Canvas { size, font, margin } = canvas;
         let total = f64::from(size.width);
-        let legend = wordings.iter().find_map(|parts| lay_legend(parts, font, total));
+        let legend = wordings.iter().find_map(|parts| lay_legend(parts, font, margin, total));
         let legend = legend.unwrap_or_default();
         let top = 12.0 + if legend.is_empty() { 0.0 } else { font * 1.6 };
         let (least, most) = plot.extremes();
@@ -66,19 +65,19 @@ impl<'a> Layout<'a> {
             Shape::Dots => ValueAxis::compass(),
             Shape::Line | Shape::Bars => ValueAxis::covering(least, most, plot.frame.unit, room),
         };
-        let left = (values.label_width() * font + GAP + 2.0).ceil();
+        let left = (margin + values.label_width() * font + GAP).ceil();
         let extent = Extent { left, right: total - RIGHT, width: total, font };
         let times = time_axis::ticks(plot.frame.from, plot.frame.to, zone, extent);
         let grain = if size == NARROW { 5.0 } else { 2.0 };
-        Layout { plot, size, font, values, times, left, top, grain, legend }
+        Layout { plot, canvas, values, times, left, top, grain, legend }
     }
 
     pub(super) fn right(&self) -> f64 {
-        f64::from(self.size.width) - RIGHT
+        f64::from(self.canvas.size.width) - RIGHT
     }
 
     pub(super) fn bottom(&self) -> f64 {
-        f64::from(self.size.height) - bottom_margin(self.font)
+        f64::from(self.canvas.size.height) - bottom_margin(self.canvas.font)
     }
 
     pub(super) fn x(&self, at: i64) -> f64 {
@@ -100,15 +99,19 @@ fn bottom_margin(font: f64) -> f64 {
 }
 
 /// Places the parts of a legend in a row; `None` if it has no room for them.
-fn lay_legend(parts: &Wording, font: f64, total: f64) -> Option<Vec<(f64, Swatch, &str)>> {
-    const MARGIN: f64 = 10.0;
-    let mut x = MARGIN;
+fn lay_legend(
+    parts: &Wording,
+    font: f64,
+    margin: f64,
+    total: f64,
+) -> Option<Vec<(f64, Swatch, &str)>> {
+    let mut x = margin;
     let mut placed = Vec::new();
     for (swatch, text) in parts {
         placed.push((x, *swatch, &**text));
         x += SWATCH + width(text) * font + 1.2 * font;
     }
-    (x - 1.2 * font <= total - MARGIN).then_some(placed)
+    (x - 1.2 * font <= total - margin).then_some(placed)
 }
 
 /// Rounds to tenths.
@@ -124,7 +127,7 @@ mod tests {
     use super::super::plot::Frame;
     use super::super::point::Point;
     use super::super::range::Range;
-    use super::super::size::WIDE;
+    use super::super::size::{Size, WIDE};
     use super::*;
     use crate::units::{OverTime, Unit};
 
@@ -150,15 +153,16 @@ mod tests {
 
     /// Returns the boxes of all labels, of the axis of values, of time, and of the legend.
     fn boxes(layout: &Layout<'_>) -> Vec<(String, LabelBox)> {
-        let font = layout.font;
+        let Canvas { font, margin, size } = layout.canvas;
         let mut boxes = Vec::new();
         let mut add = |text: &str, left: f64, middle: f64| {
             let (right, half) = (left + width(text) * font, font * 0.5);
             boxes.push((text.to_owned(), (left, middle - half, right, middle + half)));
         };
         for tick in &layout.values.ticks {
+            add(&tick.label, margin, layout.y(tick.at));
             let length = width(&tick.label) * font;
-            add(&tick.label, layout.left - GAP - length, layout.y(tick.at));
+            assert!(margin + length + GAP <= layout.left, "{} {size:?}", tick.label);
         }
         for tick in layout.times.iter().filter(|tick| !tick.label.is_empty()) {
             let length = width(&tick.label) * font;
@@ -177,12 +181,12 @@ mod tests {
     #[test]
     fn labels_of_every_size_range_and_magnitude_stay_in_the_frame_and_apart() {
         let sizes = [(160, 160), (160, 600), (320, 160), (640, 400), (2400, 160), (2400, 2400)];
-        let sizes = sizes.map(|(width, height)| (Size { width, height }, 13.0));
-        let sizes =
-            [(WIDE, WIDE.font()), (NARROW, NARROW.font()), (WIDE, 13.0)].into_iter().chain(sizes);
+        let pictures = sizes.map(|(width, height)| Canvas::of_picture(Size { width, height }));
+        let pages = [WIDE, NARROW].map(Canvas::of_page);
+        let canvases = pages.into_iter().chain([Canvas::of_picture(WIDE)]).chain(pictures);
         let zone = TimeZone::get("America/Los_Angeles").unwrap();
         let mut checked = 0;
-        for (size, font) in sizes {
+        for canvas in canvases {
             for &range in Range::VARIANTS {
                 for (numbers, unit, over_time) in [
                     ([1013.25, 1013.3, 1013.75], Some(Unit::Hectopascal), OverTime::Mean),
@@ -197,8 +201,9 @@ mod tests {
                 ] {
                     let plot = plot(range, numbers, unit, over_time);
                     let wordings = legend::wordings(&plot);
-                    let layout = Layout::new(&plot, size, font, &zone, &wordings);
+                    let layout = Layout::new(&plot, canvas, &zone, &wordings);
                     let boxes = boxes(&layout);
+                    let size = canvas.size;
                     let context = format!("{size:?} {range:?} {numbers:?}: {boxes:?}");
                     assert!(
                         layout.right() - layout.left >= 40.0,

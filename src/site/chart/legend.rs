@@ -76,7 +76,7 @@ pub(super) const fn aggregate(over_time: OverTime) -> Option<&'static str> {
 }
 
 /// Returns the span of a point: `day`, `2 hours`, `15 minutes`.
-fn span_in_words(seconds: i64) -> String {
+pub(super) fn span_in_words(seconds: i64) -> String {
     let (number, unit) = match seconds {
         DAY.. => (seconds / DAY, "day"),
         3600.. => (seconds / 3600, "hour"),
@@ -87,8 +87,8 @@ fn span_in_words(seconds: i64) -> String {
 
 /// Renders the legend of a picture, if it has one that fits.
 pub(super) fn render(layout: &Layout<'_>) -> Markup {
-    let baseline = tenth(layout.font * 1.2);
-    let middle = tenth(baseline - layout.font * 0.35);
+    let baseline = tenth(layout.canvas.font * 1.2);
+    let middle = tenth(baseline - layout.canvas.font * 0.35);
     html! {
         @if !layout.legend.is_empty() {
             g.legend {

@@ -9,9 +9,10 @@
 //! 1. [`ChartCache`] answers from memory whether a chart is current.
 //! 2. If it is not, a [`Drawing`] reads the history piece by piece: a piece takes a bounded number
 //!    of rows, so that a worker is not held by a disk or by a dense history.
-//! 3. `plot` turns the points into lines that end at gaps, a band between least and most, and the
+//! 3. If these are too few for a line, `sparse` describes them in a sentence, which pages show.
+//! 4. `plot` turns the points into lines that end at gaps, a band between least and most, and the
 //!    spans in which the latest observation was stale.
-//! 4. `layout` fits axes, labels and legend to a size, and `rendering` makes SVG of it, in two sizes for
+//! 5. `layout` fits axes, labels and legend to a size, and `rendering` makes SVG of it, in two sizes for
 //!    pages and in any size for pictures, a table, and the points for the read-out. All but pictures of
 //!    other sizes than the default are made once for a chart.
 //!
@@ -38,6 +39,7 @@ mod range;
 mod readout;
 mod rendering;
 mod size;
+mod sparse;
 mod svg;
 mod table;
 mod text_width;

@@ -9,7 +9,7 @@ use super::legend::{self, Wording};
 use super::plot::Plot;
 use super::range::Range;
 use super::readout::Readout;
-use super::size::{NARROW, Size, WIDE};
+use super::size::{Canvas, NARROW, Size, WIDE};
 use super::svg::{self, Caption};
 use super::table;
 use super::theme::Theme;
@@ -29,13 +29,12 @@ pub(super) struct Content {
     pub(super) field: String,
     pub(super) range: Range,
     pub(super) plot: Plot,
+    /// Text for a page in place of the chart, if that would be almost empty.
+    pub(super) summary: Option<String>,
     /// Rows of the history that the plot was made from, for the table.
     pub(super) rows: Vec<Bucket>,
     pub(super) zone: TimeZone,
 }
-
-/// Size of the font in a picture of its own.
-const PICTURE_FONT: f64 = 13.0;
 
 /// A chart that was drawn.
 #[derive(Debug)]
@@ -72,16 +71,21 @@ impl Chart {
             id: &format!("{source}-{field}-{}", size.width),
             class: if size == NARROW { "narrow" } else { "wide" },
         };
-        let font = match style {
-            Some(_) => PICTURE_FONT,
-            None => size.font(),
+        let canvas = match style {
+            Some(_) => Canvas::of_picture(size),
+            None => Canvas::of_page(size),
         };
-        svg::render(plot, &caption, size, font, zone, style).into_string()
+        svg::render(plot, &caption, canvas, zone, style).into_string()
     }
 
     /// Returns true if there is nothing in the range of the chart.
     pub(in crate::site) fn is_empty(&self) -> bool {
         self.content.plot.is_empty()
+    }
+
+    /// Returns the text that a page shows in place of the chart: there are too few observations for a line.
+    pub(in crate::site) fn summary(&self) -> Option<&str> {
+        self.content.summary.as_deref()
     }
 
     /// Returns the chart for a page with room.

@@ -12,7 +12,7 @@ use super::legend;
 use super::plot::{Plot, Shape};
 use super::point::Point;
 use super::readout::displayed;
-use super::size::Size;
+use super::size::Canvas;
 use super::text_width::width;
 use crate::site::format::{fixed, symbol};
 
@@ -98,14 +98,14 @@ impl Layout<'_> {
     /// Returns the text of a single value, its place and its anchor.
     fn lone_label(&self, point: &Point, text: &str) -> (f64, f64, &'static str) {
         let (x, y) = (self.x(point.middle()), self.y(point.value));
-        let y = (y - 0.8 * self.font).max(self.top + self.font);
-        let length = width(text) * self.font + 8.0;
+        let y = (y - 0.8 * self.canvas.font).max(self.top + self.canvas.font);
+        let length = width(text) * self.canvas.font + 8.0;
         if x - length >= self.left {
             (x - 8.0, y, "end")
-        } else if x + length <= f64::from(self.size.width) {
+        } else if x + length <= f64::from(self.canvas.size.width) {
             (x + 8.0, y, "start")
         } else {
-            (f64::from(self.size.width), y, "end")
+            (f64::from(self.canvas.size.width), y, "end")
         }
     }
 }
@@ -148,17 +148,16 @@ fn tenths(number: i64) -> String {
 pub(super) fn render(
     plot: &Plot,
     caption: &Caption<'_>,
-    size: Size,
-    font: f64,
+    canvas: Canvas,
     zone: &TimeZone,
     style: Option<&str>,
 ) -> Markup {
     // A page has the legend above the chart.
     let wordings = if style.is_some() { legend::wordings(plot) } else { Vec::new() };
-    let layout = Layout::new(plot, size, font, zone, &wordings);
+    let layout = Layout::new(plot, canvas, zone, &wordings);
     let title = format!("{} of {}, {}", caption.title, caption.source, caption.window);
     let (title_id, desc_id) = (format!("t-{}", caption.id), format!("d-{}", caption.id));
-    let axis = &layout.values;
+    let (axis, size) = (&layout.values, canvas.size);
     let unit = plot.frame.unit.map_or("", symbol);
     let is_wide = plot.mean_band() > WIDE_BAND * (axis.high - axis.low);
     let marks = plot.marks().count();
@@ -210,7 +209,7 @@ fn grid(layout: &Layout<'_>) -> Markup {
                 @for tick in &layout.values.ticks {
                     @let y = layout.y(tick.at);
                     line x1=(layout.left) x2=(layout.right()) y1=(y) y2=(y) {}
-                    text.value x=(layout.left - 8.0) y=(y) dy=".34em" { (tick.label) }
+                    text.value x=(layout.canvas.margin) y=(y) dy=".34em" { (tick.label) }
                 }
             }
             @for tick in &layout.times {
@@ -228,7 +227,7 @@ fn grid(layout: &Layout<'_>) -> Markup {
 fn no_data(layout: &Layout<'_>) -> &'static str {
     const TEXT: &str = "No data in this period";
     let room = layout.right() - layout.left;
-    if width(TEXT) * layout.font <= room { TEXT } else { "No data" }
+    if width(TEXT) * layout.canvas.font <= room { TEXT } else { "No data" }
 }
 
 fn shapes(layout: &Layout<'_>) -> Markup {

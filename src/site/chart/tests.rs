@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 
 use super::fixture::recorded_site;
-use super::{Cached, Chart, Drawing, Range, Subject};
+use super::{Cached, Chart, Drawing, Range, Subject, Theme, WIDE};
 use crate::board::{Change, Finite, Observed, Sample, SourceView, Value};
 use crate::history::{History, import};
 use crate::site::chart::ChartCache;
@@ -136,5 +136,122 @@ fn direction_of_the_latest_observation_is_weighted_by_its_wind() {
         ]);
         let chart = drawn(&source, "wind_direction", Range::Day, recorded);
         assert_eq!(cells(&chart)[..2], ["Sat 31, 17:00", expected], "{speed} mph");
+    }
+}
+
+/// Returns the sentence in place of a chart of the level, which the tank reported at `latest`.
+fn summary(latest: Option<i64>, range: Range, recorded: &[(i64, f64)]) -> Option<String> {
+    let source = latest.map_or_else(waiting, |latest| tank_with_level_at(latest, 84.6));
+    let recorded: Vec<_> =
+        recorded.iter().map(|&(at, level)| (at, "level", level, Unit::Percent)).collect();
+    drawn(&source, "level", range, &recorded).summary().map(str::to_owned)
+}
+
+/// Returns the tank without a reading.
+fn waiting() -> SourceView {
+    SourceView { reading: None, ..tank() }
+}
+
+#[test]
+fn few_observations_are_described_in_a_sentence() {
+    const DAY: i64 = 86_400;
+    // 17:20 on Saturday, 31 January.
+    for (latest, range, recorded, expected) in [
+        // Nothing is written yet.
+        (Some(-240), Range::SixHours, &[][..], "Recording since 17:16. 15 minutes"),
+        (Some(-240), Range::Day, &[], "Recording since 17:16. hour"),
+        (Some(-240), Range::Year, &[], "Recording since 17:16. 14 days"),
+        (Some(-240), Range::SixHours, &[(-840, 80.0)], "Recording since 17:06. 15 minutes"),
+        (Some(-240), Range::ThreeDays, &[(-840, 80.0)], "Recording since 17:06. 3 hours"),
+        (Some(-240), Range::Week, &[(-18_000, 80.0)], "Recording since 12:20. 6 hours"),
+        (Some(-240), Range::Month, &[(-82_800, 80.0)], "Recording since Fri 30, 18:20. day"),
+        (Some(-240), Range::Year, &[(-5 * DAY, 80.0)], "Recording since 26 Jan 2026. 14 days"),
+        // The chart begins.
+        (Some(-240), Range::SixHours, &[(-1140, 80.0)], ""),
+        (Some(-240), Range::Day, &[(-3900, 80.0)], ""),
+        (Some(-240), Range::Year, &[(-15 * DAY, 80.0)], ""),
+        // Recorded for long, with a few observations in the window.
+        (
+            Some(-240),
+            Range::Day,
+            &[(-40 * DAY, 80.0)],
+            "One observation in the last 24 hours: 84.6 % at 17:16.",
+        ),
+        (
+            Some(-240),
+            Range::Week,
+            &[(-40 * DAY, 80.0)],
+            "One observation in the last 7 days: 84.6 % at 17:16.",
+        ),
+        (
+            Some(-240),
+            Range::Day,
+            &[(-40 * DAY, 90.0), (-840, 84.0), (-540, 85.0)],
+            "3 observations in the last 24 hours: 84 to 85 %, from 17:06 to 17:16.",
+        ),
+        (
+            Some(-80_000),
+            Range::Day,
+            &[(-40 * DAY, 90.0), (-80_300, 84.6)],
+            "2 observations in the last 24 hours: 84.6 %, from Fri 30, 19:01 to 19:06.",
+        ),
+        // An hour has passed since the first, so a chart was announced in vain.
+        (
+            None,
+            Range::Day,
+            &[(-80_000, 80.0)],
+            "One observation in the last 24 hours: 80 % on Fri 30, 19:06.",
+        ),
+        // Only the quarter of an hour is known.
+        (
+            None,
+            Range::ThreeDays,
+            &[(-40 * DAY, 90.0), (-80_000, 80.0)],
+            "One observation in the last 3 days: 80 % from Fri 30, 19:00 to 19:15.",
+        ),
+        (
+            None,
+            Range::Year,
+            &[(-400 * DAY, 90.0), (-40 * DAY, 80.0), (-40 * DAY + 60, 81.0)],
+            "2 observations in the last year: 80 to 81 %, on 22 Dec 2025.",
+        ),
+        (None, Range::Day, &[(-40 * DAY, 90.0)], "No data in the last 24 hours."),
+    ] {
+        let found = summary(latest, range, recorded);
+        let expected = match expected.split_once(". ") {
+            Some((since, span)) => {
+                Some(format!("{since}. The chart appears after the first {span}."))
+            }
+            None => Some(expected.to_owned()).filter(|expected| !expected.is_empty()),
+        };
+        assert_eq!(found, expected, "{range:?} {recorded:?}");
+    }
+}
+
+#[test]
+fn amounts_and_directions_without_a_chart_are_described_in_a_sentence() {
+    let mut source = weather();
+    let reading = source.reading.as_mut().unwrap();
+    reading.values = values([
+        ("rain", Value::number(0.25, Unit::Inch)),
+        ("wind_direction", Value::number(90.0, Unit::Degree)),
+        ("wind_speed", Value::number(0.0, Unit::MilePerHour)),
+    ]);
+    let direction = |at, degrees, speed| {
+        [
+            (at, "wind_direction", degrees, Unit::Degree),
+            (at, "wind_speed", speed, Unit::MilePerHour),
+        ]
+    };
+    let long_ago = (-3_000_000, "rain", 0.1, Unit::Inch);
+    let calm = [direction(-8000, 90.0, 0.0), direction(-4000, 45.0, 0.0)].concat();
+    for (field, recorded, expected) in [
+        ("rain", &[long_ago][..], "Observations in the last 24 hours: only at 17:10."),
+        ("wind_direction", &calm, "No value in the last 24 hours: calm."),
+    ] {
+        let chart = drawn(&source, field, Range::Day, recorded);
+        assert_eq!(chart.summary(), Some(expected));
+        // The picture is one nevertheless.
+        assert!(chart.picture(WIDE, Theme::Light).ends_with("</svg>"));
     }
 }

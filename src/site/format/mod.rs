@@ -10,6 +10,7 @@ mod unit;
 
 pub(super) use self::number::{compact, datum, fixed, headline, scientific, signed, whole};
 pub(super) use self::time::{
-    coarse_duration, duration, humanize, last, local_time, row_time, utc_date_time, wait,
+    clock_time, coarse_duration, duration, humanize, last, local_time, row_time, utc_date_time,
+    wait,
 };
 pub(super) use self::unit::{compass_point, field_label, is_compass_point, symbol, unit_name};

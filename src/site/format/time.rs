@@ -64,6 +64,11 @@ pub(in crate::site) fn local_time(second: i64, zone: &TimeZone) -> String {
     local("%a %-d %b %Y, %H:%M", second, zone)
 }
 
+/// Returns a time of day by the clocks of `zone`: `13:39`.
+pub(in crate::site) fn clock_time(second: i64, zone: &TimeZone) -> String {
+    local("%H:%M", second, zone)
+}
+
 /// Returns the start of a row of a table in short, by the time to the next row and by that to the last:
 /// `Sat 31, 17:00`, from a day on `Sat 31 Jan`, and over more than a month `31 Jan 2026`.
 pub(in crate::site) fn row_time(second: i64, step: i64, window: i64, zone: &TimeZone) -> String {

@@ -23,10 +23,10 @@ fn chart(view: &View<'_>, source: &SourceView, field: &str) -> Markup {
     }
     html! {
         @match drawn(view, source, field) {
-            Ok(chart) if chart.is_empty() => {
-                div.plot { (PreEscaped(chart.wide())) (PreEscaped(chart.narrow())) }
+            Ok(chart) => {
+                @if let Some(summary) = chart.summary() { p.no-plot { (summary) } }
+                @else { (readable(source, field, &chart)) }
             }
-            Ok(chart) => { (readable(source, field, &chart)) }
             Err(missing) => { (absence(missing)) }
         }
     }
