@@ -23,10 +23,12 @@ const STALE_IF_ERROR: u32 = 86_400;
 /// Returns the state of a source at `now`.
 ///
 /// The board publishes a snapshot when a reading turns stale. Until that snapshot is in, a reading
-/// past its time counts as stale already.
+/// past its time counts as stale already. So does one whose time is in the future: its age is not known.
 pub(super) fn state_at(source: &SourceView, now: Timestamp) -> State {
+    let is_past =
+        |reading: &LastReading| now >= reading.stale_at || is_later(reading.observed.at, now);
     match &source.reading {
-        Some(reading) if source.state == State::Fresh && now >= reading.stale_at => State::Stale,
+        Some(reading) if source.state == State::Fresh && is_past(reading) => State::Stale,
         _ => source.state,
     }
 }
@@ -38,9 +40,12 @@ pub(super) fn stale_at(reading: &LastReading, value: &Value) -> Timestamp {
     own.at.saturating_add(stale_after).unwrap_or(reading.stale_at)
 }
 
-/// Returns true if a value is too old at `now`, by its own time or by that of its reading.
+/// Returns true if a value is too old at `now`, by its own time or by that of its reading, or if its time is
+/// in the future.
 pub(super) fn is_value_stale(source: &SourceView, value: &Value, now: Timestamp) -> bool {
-    let is_past = |reading: &LastReading| now >= stale_at(reading, value);
+    let is_past = |reading: &LastReading| {
+        now >= stale_at(reading, value) || is_later(observed_at(reading, value), now)
+    };
     state_at(source, now) == State::Stale || source.reading.as_ref().is_some_and(is_past)
 }
 
@@ -277,7 +282,7 @@ fn is_older(at: Timestamp, now: Timestamp, max_age: u64) -> bool {
 }
 
 /// Returns true if a time is in the future.
-fn is_later(at: Timestamp, now: Timestamp) -> bool {
+pub(super) fn is_later(at: Timestamp, now: Timestamp) -> bool {
     at.duration_since(now) > CLOCK_TOLERANCE
 }
 

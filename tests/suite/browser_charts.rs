@@ -132,7 +132,7 @@ fn texts_of(date: Date) -> [String; 2] {
     let minus = |number: f64| number.to_string().replace('-', "−");
     let mean = (least + middle + most) / 3.0;
     [
-        format!("{} °C", minus(mean)),
+        format!("{}°C", minus(mean)),
         format!("mean of {}, {} to {}", date.strftime("%a %-d %b"), minus(least), minus(most)),
     ]
 }
@@ -153,7 +153,7 @@ fn readout_names_each_day_of_the_year_with_its_exact_numbers() {
         let (x, y) = place(&browser, Timestamp::now().as_second());
         browser.point(x, y);
         let [value, time] = readout(&browser);
-        assert_eq!(value, "21.37 °C");
+        assert_eq!(value, "21.37°C");
         assert!(time.contains(':') && !time.contains("mean"), "{time}");
         browser.point(2.0, 2.0);
         assert_eq!(readout(&browser), ["", ""], "the pointer has left the chart");
@@ -185,7 +185,7 @@ fn readout_names_single_observations_from_the_start_of_the_window_on() {
                 }
             };
             let local = year.zone.to_datetime(Timestamp::from_second(at).unwrap());
-            let value = format!("1,{:05.1} °C", number(at) - 1000.0);
+            let value = format!("1,{:05.1}°C", number(at) - 1000.0);
             let expected = [value, local.strftime("%a %-d %b, %H:%M").to_string()];
             assert_eq!(texts, expected, "{engine:?} {range}");
             // In the middle, by the pointer.

@@ -213,19 +213,19 @@ fn page_without_its_server_says_so_in_notice_summary_and_title() {
             browser.visit(&url);
             browser.text("main").contains("41")
         });
-        wait_for(&browser, ["41 % · Pumphouse", "The reading is fresh", ""]);
+        wait_for(&browser, ["41% · Pumphouse", "The reading is fresh", ""]);
         assert_eq!(state(&browser)[2], "", "{engine:?}");
         drop(server);
         wait_for(
             &browser,
             [
-                "No connection · 41 %",
+                "No connection · 41%",
                 "Not up to date, loaded",
                 "Connection lost. The numbers below were loaded",
             ],
         );
         // Readings go on to age.
-        wait_for(&browser, ["No connection, Stale · 41 %", "; 1 of 1 stale", "Connection lost"]);
+        wait_for(&browser, ["No connection, Stale · 41%", "; 1 of 1 stale", "Connection lost"]);
         assert!(browser.text(".badge").contains("Stale"), "{engine:?}");
         let stranger = Stranger::start(port);
         for (head, body, link) in [
@@ -238,7 +238,7 @@ fn page_without_its_server_says_so_in_notice_summary_and_title() {
             wait_for(
                 &browser,
                 [
-                    "Not updated, Stale · 41 %",
+                    "Not updated, Stale · 41%",
                     "Not up to date",
                     "Another page answers at this address",
                 ],
@@ -253,16 +253,16 @@ fn page_without_its_server_says_so_in_notice_summary_and_title() {
             wait_for(&browser, ["Not updated", "Not up to date", "an error (503)"]);
         }
         stranger.send("401 Unauthorized\r\nWWW-Authenticate: Bearer", "<main>Who are you?</main>");
-        wait_for(&browser, ["Signed out, Stale · 41 %", "Not up to date", "Sign in again"]);
+        wait_for(&browser, ["Signed out, Stale · 41%", "Not up to date", "Sign in again"]);
         let link = "return document.querySelector('#signed-out a').getAttribute('href')";
         assert_eq!(browser.run(link), "/?range=7d", "{engine:?}: the page of the proxy");
         drop(stranger);
         // The server is back, at the same address.
         let listen = json!([format!("127.0.0.1:{port}")]);
         let (server, _) = serve(folder.path(), &config.set("server.listen", listen));
-        wait_for(&browser, ["41 % · Pumphouse", "The reading is fresh", ""]);
+        wait_for(&browser, ["41% · Pumphouse", "The reading is fresh", ""]);
         let [title, _, notices] = state(&browser);
-        assert!(title.starts_with("41 %") && notices.is_empty(), "{engine:?}: {title}, {notices}");
+        assert!(title.starts_with("41%") && notices.is_empty(), "{engine:?}: {title}, {notices}");
         assert!(browser.text(".badge").contains("Fresh"), "{engine:?}");
         drop(server);
     }

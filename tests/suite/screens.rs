@@ -68,6 +68,11 @@ fn every_state_is_rendered() {
     let wanted = std::env::var("SCREENS").unwrap_or_default();
     let wanted: Vec<&str> = wanted.split_whitespace().collect();
     let folder = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/target/screens"));
+    // The sheet of some states does not replace that of all.
+    let (page, sheet_name) = match wanted[..] {
+        [] => ("index.html", "contact-sheet.png"),
+        _ => ("part.html", "contact-sheet-part.png"),
+    };
     std::fs::create_dir_all(&folder).unwrap();
     let mut rows = Vec::new();
     for (name, visit) in ALL {
@@ -81,7 +86,7 @@ fn every_state_is_rendered() {
         eprintln!("{name}");
     }
     assert!(!rows.is_empty(), "no state is named in SCREENS");
-    let path = folder.join("index.html");
+    let path = folder.join(page);
     std::fs::write(&path, sheet(&rows)).unwrap();
     let browser = Browser::open(Engine::Chromium, 1900, SCREEN);
     browser.visit(&format!("file://{}", path.display()));
@@ -92,6 +97,6 @@ fn every_state_is_rendered() {
                 "clip": {"x": 0, "y": 0, "width": 1900, "height": height, "scale": 1}}),
     );
     let picture = crate::webdriver::decoded(&picture["data"]);
-    std::fs::write(folder.join("contact-sheet.png"), picture).unwrap();
-    eprintln!("{}", folder.join("contact-sheet.png").display());
+    std::fs::write(folder.join(sheet_name), picture).unwrap();
+    eprintln!("{}", folder.join(sheet_name).display());
 }

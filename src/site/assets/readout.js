@@ -84,7 +84,7 @@
     const height = (number(point.value) - low) / (high - low);
     const x = box.left + scrollX + scale * (+left + share * (right - left));
     const y = box.top + scrollY + scale * (bottom - height * (bottom - top));
-    const texts = [`${displayed(point.value)} ${plot.dataset.unit}`.trim(), words(plot, point)];
+    const texts = [displayed(point.value) + plot.dataset.suffix, words(plot, point)];
     [readout.firstChild, readout.lastChild].forEach((part, index) => {
       if (part.textContent !== texts[index]) part.textContent = texts[index];
     });

@@ -40,10 +40,16 @@ function duration(seconds) {
   return minutes ? `${count(hours, "hour")} ${count(minutes, "minute")}` : count(hours, "hour");
 }
 
-// `format` is the `AgeFormat` of the element.
+// Seconds by which a time may be later than the server's clock as it is known here: an answer is under way for
+// some of them.
+const CLOCK_TOLERANCE = 10;
+
+// The texts of the server's `page::time`. `format` is the `AgeFormat` of the element.
 function age(seconds, format) {
+  const isAhead = seconds < -CLOCK_TOLERANCE;
   if (format === "rough" && seconds >= 3600 && seconds < 86400) seconds -= seconds % 3600;
-  if (format !== "ago") return duration(seconds);
+  if (format !== "ago") return isAhead ? "an unknown time" : duration(seconds);
+  if (isAhead) return `${duration(-seconds)} ahead of the server's clock`;
   return seconds < 60 ? "just now" : `${duration(seconds)} ago`;
 }
 

@@ -11,7 +11,7 @@ use jiff::tz::TimeZone;
 use super::legend::aggregate;
 use super::plot::Plot;
 use crate::history::DAY;
-use crate::site::format::{fixed, scientific, symbol};
+use crate::site::format::{fixed, scientific, suffix};
 use crate::time_zone;
 use crate::units::OverTime;
 
@@ -29,7 +29,8 @@ pub(in crate::site) struct Readout {
     pub(in crate::site) length: i64,
     /// Words before a span: `mean of`; empty if the latest number of a span is shown.
     pub(in crate::site) aggregate: String,
-    pub(in crate::site) unit: &'static str,
+    /// Unit as it follows a number, with the space before it: see `format::suffix`.
+    pub(in crate::site) suffix: String,
     /// Offsets of the clocks: see [`clock`].
     pub(in crate::site) clock: String,
 }
@@ -76,7 +77,7 @@ impl Readout {
             points,
             length,
             aggregate,
-            unit: frame.unit.map_or("", symbol),
+            suffix: suffix(frame.unit),
             clock: clock(frame.from, frame.to, zone),
         }
     }
@@ -233,7 +234,10 @@ mod tests {
             "+200 1,013.27 1,009.5 1,017.25;1,012 - - 90000;\
              +90000 0 −3 2e-9;+168940 1,013.25 - - 0"
         );
-        assert_eq!((readout.length, &*readout.aggregate, readout.unit), (DAY, "mean of", "hPa"));
+        assert_eq!(
+            (readout.length, &*readout.aggregate, &*readout.suffix),
+            (DAY, "mean of", " hPa")
+        );
         for (over_time, aggregate) in [
             (OverTime::Circular, "mean direction of"),
             (OverTime::Sum, "total of"),

@@ -9,7 +9,7 @@ use super::plot::{Frame, Plot, Shape};
 use super::range::Range;
 use crate::board::{Datum, Finite};
 use crate::history::{Bucket, DAY};
-use crate::site::format::{clock_time, datum, row_time, symbol};
+use crate::site::format::{clock_time, datum, row_time, suffix};
 
 /// Observations of a window, as far as they are known.
 pub(super) struct Recorded<'a> {
@@ -73,15 +73,14 @@ pub(super) fn summary(
     })
 }
 
-/// Returns the least and the greatest number of the rows: `12.1 to 12.3 °C`.
+/// Returns the least and the greatest number of the rows: `12.1 to 12.3°C`.
 fn numbers(rows: &[Bucket], frame: &Frame) -> Option<String> {
     let least = rows.iter().map(|row| row.min).reduce(f64::min)?;
     let most = rows.iter().map(|row| row.max).reduce(f64::max)?;
     let text = |number| Some(datum(&Datum::Number(Finite::new(number)?), frame.unit));
     let (least, most) = (text(least)?, text(most)?);
     let numbers = if least == most { most } else { format!("{least} to {most}") };
-    let unit = frame.unit.map_or("", symbol);
-    Some(format!("{numbers} {unit}").trim_end().to_owned())
+    Some(format!("{numbers}{}", suffix(frame.unit)))
 }
 
 /// Formats times by the clocks of the site, as precise as they are known.

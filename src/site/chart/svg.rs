@@ -14,7 +14,7 @@ use super::point::Point;
 use super::readout::displayed;
 use super::size::Canvas;
 use super::text_width::width;
-use crate::site::format::{fixed, symbol};
+use crate::site::format::{fixed, suffix};
 
 /// Mean distance between least and most, as a share of the axis, beyond which the line through the
 /// means is drawn thin: the band is then the larger part of the chart.
@@ -158,7 +158,7 @@ pub(super) fn render(
     let title = format!("{} of {}, {}", caption.title, caption.source, caption.window);
     let (title_id, desc_id) = (format!("t-{}", caption.id), format!("d-{}", caption.id));
     let (axis, size) = (&layout.values, canvas.size);
-    let unit = plot.frame.unit.map_or("", symbol);
+    let unit = suffix(plot.frame.unit);
     let is_wide = plot.mean_band() > WIDE_BAND * (axis.high - axis.low);
     let marks = plot.marks().count();
     html! {
@@ -170,7 +170,7 @@ pub(super) fn render(
             data-left=(layout.left) data-right=(layout.right())
             data-top=(layout.top) data-bottom=(layout.bottom()) {
             title id=(title_id) { (title) }
-            desc id=(desc_id) { (description(plot, unit, axis.decimals())) }
+            desc id=(desc_id) { (description(plot, &unit, axis.decimals())) }
             @if let Some(style) = style { style { (style) } }
             (legend::render(&layout))
             @for &(from, to) in &plot.stale {
@@ -188,9 +188,9 @@ pub(super) fn render(
                 circle.latest cx=(layout.x(latest.at)) cy=(layout.y(latest.value)) r="4" {}
             }
             @if let Some(only) = plot.marks().next().filter(|_| marks == 1) {
-                @let text = format!("{} {unit}", displayed(only.value));
+                @let text = format!("{}{unit}", displayed(only.value));
                 @let (x, y, anchor) = layout.lone_label(only, &text);
-                text.lone x=(tenth(x)) y=(tenth(y)) text-anchor=(anchor) { (text.trim_end()) }
+                text.lone x=(tenth(x)) y=(tenth(y)) text-anchor=(anchor) { (text) }
             }
         }
     }
@@ -252,7 +252,7 @@ fn description(plot: &Plot, unit: &str, decimals: usize) -> String {
     if plot.is_empty() {
         return "No data in this period.".to_owned();
     }
-    let amount = |number: f64| format!("{} {unit}", fixed(number, decimals)).trim_end().to_owned();
+    let amount = |number: f64| format!("{}{unit}", fixed(number, decimals));
     let (least, most) = plot.extremes();
     let between = format!("Between {} and {}", amount(least), amount(most));
     let latest = plot.marks().next_back().map_or(0.0, |point| point.value);

@@ -175,45 +175,45 @@ fn few_observations_are_described_in_a_sentence() {
             Some(-240),
             Range::Day,
             &[(-40 * DAY, 80.0)],
-            "One observation in the last 24 hours: 84.6 % at 17:16.",
+            "One observation in the last 24 hours: 84.6% at 17:16.",
         ),
         (
             Some(-240),
             Range::Week,
             &[(-40 * DAY, 80.0)],
-            "One observation in the last 7 days: 84.6 % at 17:16.",
+            "One observation in the last 7 days: 84.6% at 17:16.",
         ),
         (
             Some(-240),
             Range::Day,
             &[(-40 * DAY, 90.0), (-840, 84.0), (-540, 85.0)],
-            "3 observations in the last 24 hours: 84 to 85 %, from 17:06 to 17:16.",
+            "3 observations in the last 24 hours: 84 to 85%, from 17:06 to 17:16.",
         ),
         (
             Some(-80_000),
             Range::Day,
             &[(-40 * DAY, 90.0), (-80_300, 84.6)],
-            "2 observations in the last 24 hours: 84.6 %, from Fri 30, 19:01 to 19:06.",
+            "2 observations in the last 24 hours: 84.6%, from Fri 30, 19:01 to 19:06.",
         ),
         // An hour has passed since the first, so a chart was announced in vain.
         (
             None,
             Range::Day,
             &[(-80_000, 80.0)],
-            "One observation in the last 24 hours: 80 % on Fri 30, 19:06.",
+            "One observation in the last 24 hours: 80% on Fri 30, 19:06.",
         ),
         // Only the quarter of an hour is known.
         (
             None,
             Range::ThreeDays,
             &[(-40 * DAY, 90.0), (-80_000, 80.0)],
-            "One observation in the last 3 days: 80 % from Fri 30, 19:00 to 19:15.",
+            "One observation in the last 3 days: 80% from Fri 30, 19:00 to 19:15.",
         ),
         (
             None,
             Range::Year,
             &[(-400 * DAY, 90.0), (-40 * DAY, 80.0), (-40 * DAY + 60, 81.0)],
-            "2 observations in the last year: 80 to 81 %, on 22 Dec 2025.",
+            "2 observations in the last year: 80 to 81%, on 22 Dec 2025.",
         ),
         (None, Range::Day, &[(-40 * DAY, 90.0)], "No data in the last 24 hours."),
     ] {

@@ -10,7 +10,9 @@ mod unit;
 
 pub(super) use self::number::{compact, datum, fixed, headline, scientific, signed, whole};
 pub(super) use self::time::{
-    clock_time, coarse_duration, duration, humanize, last, local_time, row_time, utc_date_time,
-    wait,
+    clock_time, coarse_duration, duration, full_time, humanize, is_ahead, last, local_time,
+    row_time, wait,
 };
-pub(super) use self::unit::{compass_point, field_label, is_compass_point, symbol, unit_name};
+pub(super) use self::unit::{
+    compass_point, field_label, is_compass_point, is_sign, suffix, symbol, unit_name,
+};

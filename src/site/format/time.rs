@@ -9,6 +9,7 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
+use crate::kernel::clock::CLOCK_TOLERANCE;
 use crate::time_zone;
 
 const MINUTE: i64 = 60;
@@ -17,9 +18,19 @@ const DAY: i64 = 24 * HOUR;
 
 /// Returns an age: `just now`, `4 minutes ago`, `3 hours 5 minutes ago`, `2 days ago`.
 ///
-/// A negative age, of a timestamp in the future, is `just now`.
+/// The age of a time in the future is negative: `2 hours ahead of the server's clock`. One of the two clocks
+/// is wrong then.
 pub(in crate::site) fn humanize(age: SignedDuration) -> String {
+    if is_ahead(age) {
+        let ahead = duration(age.checked_neg().unwrap_or(SignedDuration::MAX));
+        return format!("{ahead} ahead of the server's clock");
+    }
     if age.as_secs() < MINUTE { "just now".to_owned() } else { format!("{} ago", duration(age)) }
+}
+
+/// Returns true for the age of a time in the future.
+pub(in crate::site) fn is_ahead(age: SignedDuration) -> bool {
+    age < -CLOCK_TOLERANCE
 }
 
 /// Returns a duration: `less than a minute`, `4 minutes`, `3 hours 5 minutes`, `2 days`.
@@ -91,9 +102,11 @@ fn local(form: &str, second: i64, zone: &TimeZone) -> String {
     text
 }
 
-/// Returns a point in time in full: `Saturday, 31 January 2026, 17:16:00 UTC`.
-pub(in crate::site) fn utc_date_time(at: Timestamp) -> String {
-    at.strftime("%A, %-d %B %Y, %H:%M:%S UTC").to_string()
+/// Returns a point in time in full, by the clocks of `zone` and with its name:
+/// `Saturday, 31 January 2026, 10:16:00 America/Denver`.
+pub(in crate::site) fn full_time(at: Timestamp, zone: &TimeZone) -> String {
+    let time = local("%A, %-d %B %Y, %H:%M:%S", at.as_second(), zone);
+    format!("{time} {}", time_zone::label(zone, at))
 }
 
 fn count(number: i64, unit: &str) -> String {
@@ -119,8 +132,7 @@ mod tests {
     #[test]
     fn age_is_in_words_that_change_once_a_minute() {
         for (seconds, expected_age, expected_coarse) in [
-            (i64::MIN, "just now", "less than a minute"),
-            (-3600, "just now", "less than a minute"),
+            (-1, "just now", "less than a minute"),
             (0, "just now", "less than a minute"),
             (59, "just now", "less than a minute"),
             (60, "1 minute ago", "1 minute"),
@@ -139,6 +151,19 @@ mod tests {
             let age = SignedDuration::from_secs(seconds);
             assert_eq!(humanize(age), expected_age, "{seconds}");
             assert_eq!(coarse_duration(age), expected_coarse, "{seconds}");
+        }
+    }
+
+    #[test]
+    fn time_in_the_future_is_ahead_of_the_clock() {
+        for (seconds, expected) in [
+            (i64::MIN, "106751991167300 days ahead of the server's clock"),
+            (-7260, "2 hours 1 minute ahead of the server's clock"),
+            (-3, "less than a minute ahead of the server's clock"),
+            // Times are in whole seconds.
+            (-2, "just now"),
+        ] {
+            assert_eq!(humanize(SignedDuration::from_secs(seconds)), expected, "{seconds}");
         }
     }
 
@@ -168,7 +193,28 @@ mod tests {
             assert_eq!(row_time(1_769_880_000, step, window, &zone), text);
         }
         assert_eq!(local_time(i64::MAX, &zone), i64::MAX.to_string());
-        let at = Timestamp::from_second(1_769_880_000).unwrap();
-        assert_eq!(utc_date_time(at), "Saturday, 31 January 2026, 17:20:00 UTC");
+    }
+
+    #[test]
+    fn full_time_has_the_name_of_its_zone() {
+        for (zone, second, expected) in [
+            ("UTC", 1_769_880_000, "Saturday, 31 January 2026, 17:20:00 UTC"),
+            (
+                "America/Los_Angeles",
+                1_769_880_000,
+                "Saturday, 31 January 2026, 09:20:00 America/Los_Angeles",
+            ),
+            ("Asia/Kathmandu", 1_769_880_000, "Saturday, 31 January 2026, 23:05:00 Asia/Kathmandu"),
+            ("Etc/GMT+5", 1_769_880_000, "Saturday, 31 January 2026, 12:20:00 UTC−05:00"),
+            // This hour occurs twice.
+            (
+                "America/Los_Angeles",
+                1_793_523_600,
+                "Sunday, 1 November 2026, 01:00:00 PST America/Los_Angeles",
+            ),
+        ] {
+            let at = Timestamp::from_second(second).unwrap();
+            assert_eq!(full_time(at, &TimeZone::get(zone).unwrap()), expected);
+        }
     }
 }

@@ -16,7 +16,38 @@ pub(in crate::site) fn symbol(unit: Unit) -> &'static str {
         Unit::GramPerCubicMetre => "g/m³",
         Unit::MicrogramPerCubicMetre => "µg/m³",
         Unit::MicrosiemensPerCentimetre => "µS/cm",
+        Unit::Label(label) => rate_symbol(label.as_str()),
         _ => unit.as_str(),
+    }
+}
+
+/// Returns the symbol of a rate that the board derives in a unit without a unit of rate: see `Unit::per_hour`.
+fn rate_symbol(label: &'static str) -> &'static str {
+    match label {
+        "degF/h" => "°F/h",
+        "degC/h" => "°C/h",
+        "ft3/h" => "ft³/h",
+        "W/m2/h" => "W/m²/h",
+        "g/m3/h" => "g/m³/h",
+        "ug/m3/h" => "µg/m³/h",
+        "uS/cm/h" => "µS/cm/h",
+        other => other,
+    }
+}
+
+/// Returns true for a symbol that follows its number directly: `85%`, `52°F`, `2.4%/h`. Other symbols follow
+/// after a space: `84 mm`.
+pub(in crate::site) fn is_sign(symbol: &str) -> bool {
+    symbol.starts_with(['%', '°'])
+}
+
+/// Returns the symbol of a unit as it follows a number in a text, with the space before it: `%`, ` mm`; empty
+/// without a unit, and for codes and truths.
+pub(in crate::site) fn suffix(unit: Option<Unit>) -> String {
+    match unit.map_or("", symbol) {
+        "" => String::new(),
+        sign if is_sign(sign) => sign.to_owned(),
+        symbol => format!(" {symbol}"),
     }
 }
 
@@ -66,6 +97,36 @@ mod tests {
             [(0.0, "N"), (11.0, "N"), (12.0, "NNE"), (315.0, "NW"), (359.0, "N"), (-90.0, "W")]
         {
             assert_eq!(compass_point(degrees), point, "{degrees}");
+        }
+    }
+
+    #[test]
+    fn only_signs_follow_their_number_directly() {
+        for (text, expected) in [
+            ("%", "85%"),
+            ("%/h", "85%/h"),
+            ("degF", "85°F"),
+            ("degC", "85°C"),
+            ("deg", "85°"),
+            ("degF/h", "85°F/h"),
+            ("mm", "85 mm"),
+            ("gal/min", "85 gal/min"),
+            ("WMO", "85"),
+            ("bool", "85"),
+        ] {
+            let unit = Unit::from_recorded(text).unwrap_or_else(|| panic!("{text}"));
+            assert_eq!(format!("85{}", suffix(Some(unit))), expected);
+        }
+        assert_eq!(suffix(None), "");
+    }
+
+    #[test]
+    fn rate_has_the_symbol_of_its_unit() {
+        for name in Unit::NAMES {
+            let unit = Unit::from_recorded(name).unwrap();
+            if let Some(rate @ Unit::Label(_)) = unit.per_hour() {
+                assert_eq!(symbol(rate), format!("{}/h", symbol(unit)));
+            }
         }
     }
 

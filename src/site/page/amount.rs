@@ -3,10 +3,10 @@
 use jiff::Timestamp;
 use maud::{Markup, html};
 
-use super::time::{AgeFormat, time};
+use super::time::{AgeFormat, Clock, time};
 use crate::board::{Datum, SourceView, Value};
-use crate::site::format::{compact, datum, headline, symbol, unit_name};
-use crate::site::freshness::stale_at;
+use crate::site::format::{compact, datum, headline, is_sign, suffix, symbol, unit_name};
+use crate::site::freshness::{is_later, stale_at};
 use crate::units::Unit;
 
 /// Length of the shortest and the longest amount that the style sheet has a size for.
@@ -29,7 +29,7 @@ pub(super) fn large_amount(value: &Value) -> Markup {
     rendered(value, number, unit_name)
 }
 
-/// Returns the value in a few words, for a title: `85 %`, `84 mm`, `FULL`.
+/// Returns the value in a few words, for a title: `85%`, `84 mm`, `FULL`.
 pub(super) fn amount_in_words(value: &Value) -> Option<String> {
     const MAX_TEXT: usize = 24;
     let number = match value.datum.as_ref()? {
@@ -39,7 +39,7 @@ pub(super) fn amount_in_words(value: &Value) -> Option<String> {
         Datum::Number(number) if value.unit != Some(Unit::Bool) => headline(number.get()),
         other => datum(other, value.unit),
     };
-    Some(format!("{number} {}", value.unit.map_or("", symbol)).trim_end().to_owned())
+    Some(format!("{number}{}", suffix(value.unit)))
 }
 
 fn rendered(
@@ -70,11 +70,6 @@ fn on_one_line(number: &str, unit: &str) -> Markup {
     }
 }
 
-/// Returns true for a unit that follows its number directly; others follow after a space.
-fn is_sign(unit: &str) -> bool {
-    matches!(unit, "%" | "°" | "°F" | "°C")
-}
-
 /// Returns the length of a number with its unit, in digits.
 fn length(number: &str, unit: &str) -> usize {
     let unit_length = unit.chars().count() + usize::from(!unit.is_empty() && !is_sign(unit));
@@ -100,8 +95,8 @@ fn about_number(note: &str) -> Option<String> {
         return Some(format!("{number} {rest}"));
     }
     let (unit, rest) = rest.split_once(' ').filter(|(_, rest)| is_verb(rest))?;
-    let unit = symbol(Unit::from_recorded(unit)?);
-    Some(format!("{number}{}{unit} {rest}", if is_sign(unit) { "" } else { " " }))
+    let unit = Unit::from_recorded(unit)?;
+    Some(format!("{number}{} {rest}", suffix(Some(unit))))
 }
 
 /// Returns true if an amount needs the width of several tiles.
@@ -130,7 +125,8 @@ impl Age {
     /// Returns the age of a value at `now`.
     pub(super) fn of(source: &SourceView, value: &Value, now: Timestamp) -> Age {
         let old_at = own_stale_at(source, value);
-        let is_old = old_at.is_some_and(|at| now >= at);
+        let is_later = value.observed.is_some_and(|own| is_later(own.at, now));
+        let is_old = old_at.is_some_and(|at| now >= at || is_later);
         Age { is_old, old_at: old_at.map(Timestamp::as_second) }
     }
 }
@@ -143,22 +139,22 @@ fn own_stale_at(source: &SourceView, value: &Value) -> Option<Timestamp> {
 }
 
 /// Renders the remarks on a value: its note, and its own time if it has one.
-pub(super) fn remarks(source: &SourceView, value: &Value, now: Timestamp) -> Markup {
+pub(super) fn remarks(source: &SourceView, value: &Value, clock: Clock<'_>) -> Markup {
     html! {
         @if let Some(note) = &value.note { small.note { (note_in_words(note)) } }
-        (own_age(source, value, now))
+        (own_age(source, value, clock))
     }
 }
 
 /// Renders the age of a value that has its own time, and marks it if it is older than readings of the
 /// source may be.
-pub(super) fn own_age(source: &SourceView, value: &Value, now: Timestamp) -> Markup {
-    let Age { is_old, old_at } = Age::of(source, value, now);
+pub(super) fn own_age(source: &SourceView, value: &Value, clock: Clock<'_>) -> Markup {
+    let Age { is_old, old_at } = Age::of(source, value, clock.now);
     html! {
         @if let Some(own) = value.observed && let Some(old_at) = old_at {
             small.note.old[is_old] data-old-at=(old_at) {
                 span { @if is_old { "Stale, observed" } @else { "Observed" } } " "
-                (time(own.at, now, AgeFormat::Ago))
+                (time(own.at, clock, AgeFormat::Ago))
             }
         }
     }

@@ -1,11 +1,11 @@
 //! The frame of every card, and the card of a source of any kind.
 
-use jiff::Timestamp;
 use maud::{Markup, html};
 
 use super::amount::{Age, amount, is_long, remarks};
 use super::grid::Columns;
 use super::icon::Icon;
+use super::time::Clock;
 use super::{status, trend};
 use crate::board::{FieldName, SourceView, Value};
 use crate::site::format::{field_label, last};
@@ -37,7 +37,7 @@ pub(super) struct Placement {
 pub(super) fn frame(
     source: &SourceView,
     class: &'static str,
-    now: Timestamp,
+    clock: Clock<'_>,
     body: &Markup,
     placement: &Placement,
 ) -> Markup {
@@ -45,32 +45,32 @@ pub(super) fn frame(
     let stale_at = source.reading.as_ref().map(|reading| reading.stale_at);
     let failing = source.error.is_some().then_some("true");
     html! {
-        article.card.(class) aria-labelledby=(id) data-state=(state_at(source, now).as_str())
+        article.card.(class) aria-labelledby=(id) data-state=(state_at(source, clock.now).as_str())
             data-failing=[failing] data-medium=(placement.columns.medium)
             data-wide=(placement.columns.wide) data-stale-at=[stale_at.map(|at| at.as_second())] {
             header {
                 h2 #(id) { a href={ "/source/" (source.name) (placement.query) } { (source.title) } }
-                (status::badge(source, now))
+                (status::badge(source, clock.now))
             }
-            (status::failure_notice(source, now))
-            (status::stale_band(source, now))
+            (status::failure_notice(source, clock))
+            (status::stale_band(source, clock))
             div.parts { div.body { (body) } (placement.chart) }
-            (status::foot(source, now))
+            (status::foot(source, clock))
         }
     }
 }
 
 /// Renders the card of a source of any kind: its values in their order, then its trends.
-pub(super) fn generic(source: &SourceView, now: Timestamp, placement: &Placement) -> Markup {
+pub(super) fn generic(source: &SourceView, clock: Clock<'_>, placement: &Placement) -> Markup {
     let values =
         source.shown().into_iter().filter(|(name, value)| !trend::contains(source, name, value));
     let body = html! {
         @if source.reading.is_some() {
-            (tiles(source, values, now))
-            (trend::trends(source, now))
+            (tiles(source, values, clock))
+            (trend::trends(source, clock))
         } @else { (pending()) }
     };
-    frame(source, "generic", now, &body, placement)
+    frame(source, "generic", clock, &body, placement)
 }
 
 /// Renders the body of a card without a reading.
@@ -82,12 +82,12 @@ pub(super) fn pending() -> Markup {
 pub(super) fn tiles<'a>(
     source: &SourceView,
     values: impl Iterator<Item = &'a (FieldName, Value)>,
-    now: Timestamp,
+    clock: Clock<'_>,
 ) -> Markup {
     let values: Vec<_> = values.filter(|(name, value)| !is_foreign(source, name, value)).collect();
     html! {
         @if !values.is_empty() {
-            dl.tiles { @for (name, value) in values { (tile(source, name, value, now)) } }
+            dl.tiles { @for (name, value) in values { (tile(source, name, value, clock)) } }
         }
     }
 }
@@ -99,7 +99,7 @@ fn is_foreign(source: &SourceView, name: &str, value: &Value) -> bool {
     source.kind == "ptdevices" && value.is_unsent() && !is_requested
 }
 
-fn tile(source: &SourceView, name: &str, value: &Value, now: Timestamp) -> Markup {
+fn tile(source: &SourceView, name: &str, value: &Value, clock: Clock<'_>) -> Markup {
     html! {
         div class=[is_long(value).then_some("long")] data-key=(name) {
             dt {
@@ -107,9 +107,9 @@ fn tile(source: &SourceView, name: &str, value: &Value, now: Timestamp) -> Marku
                 (field_label(name))
                 @if let Some(period) = value.period { ", " (last(period)) }
             }
-            @let age = Age::of(source, value, now);
+            @let age = Age::of(source, value, clock.now);
             dd class=[age.is_old.then_some("old")] data-old-at=[age.old_at] {
-                (amount(value)) (remarks(source, value, now))
+                (amount(value)) (remarks(source, value, clock))
             }
         }
     }

@@ -48,7 +48,7 @@ fn readable(source: &SourceView, field: &str, chart: &Chart) -> Markup {
         div.plot #{ "plot-" (source.name) "-" (field) } tabindex="0" role="group"
             aria-label={ (field_label(field)) " of " (source.title) ": arrow keys select a point" }
             data-window=(readout.window) data-points=(readout.points) data-length=[length]
-            data-aggregate=(readout.aggregate) data-unit=(readout.unit) data-clock=(readout.clock) {
+            data-aggregate=(readout.aggregate) data-suffix=(readout.suffix) data-clock=(readout.clock) {
             (PreEscaped(chart.wide())) (PreEscaped(chart.narrow()))
         }
     }

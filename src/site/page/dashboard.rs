@@ -16,12 +16,12 @@ const EVENTS: usize = 6;
 /// Renders the dashboard.
 pub(in crate::site) fn dashboard(view: &View<'_>) -> String {
     let View { layout, snapshot, history, now, .. } = *view;
-    let sources = &snapshot.sources;
+    let (clock, sources) = (view.clock(), &snapshot.sources);
     let recent = history.recent_events();
     let columns = grid::columns(&sources.iter().map(shape).collect::<Vec<_>>());
     let main = html! {
         div.between-parts { (status::summary(sources, now)) (charts::ranges(view, "/")) }
-        (notice::history(&history.health(), history.dropped(), now))
+        (notice::history(&history.health(), history.dropped(), clock))
         (notice::certificate(view.certificate_days))
         @if sources.is_empty() { (nothing_configured()) }
         div.cards {
@@ -29,10 +29,10 @@ pub(in crate::site) fn dashboard(view: &View<'_>) -> String {
                 @let chart = charts::leading_field(source)
                     .map(|field| charts::titled_chart(view, source, &field));
                 @let placement = charts::placement(view, chart.unwrap_or_default());
-                (source_card(source, now, &Placement { columns, ..placement }))
+                (source_card(source, clock, &Placement { columns, ..placement }))
             }
         }
-        (events::list(recent.iter(), EVENTS, sources, history.zone(), now))
+        (events::list(recent.iter(), EVENTS, sources, clock))
     };
     layout.live(&LivePage {
         title: &title(layout.title, sources, now),

@@ -9,7 +9,7 @@ use strum::VariantArray as _;
 
 use super::icon::Icon;
 use super::status::in_words;
-use super::time::{AgeFormat, time};
+use super::time::{AgeFormat, Clock, time};
 use crate::board::{ErrorKind, Event, EventKind, SourceView};
 use crate::history::StoredEvent;
 use crate::site::format::local_time;
@@ -22,8 +22,7 @@ pub(super) fn list<'e>(
     events: impl Iterator<Item = &'e StoredEvent>,
     limit: usize,
     sources: &[SourceView],
-    zone: &TimeZone,
-    now: Timestamp,
+    clock: Clock<'_>,
 ) -> Markup {
     let mut events: Vec<&StoredEvent> = events.collect();
     // Stored times are whole seconds; those of events that are not written yet may not be.
@@ -33,13 +32,13 @@ pub(super) fn list<'e>(
         @if !events.is_empty() {
             section.events aria-labelledby="events" {
                 h2 #events { "Recent events" }
-                ol { @for stored in events { (item(&stored.event, sources, zone, now)) } }
+                ol { @for stored in events { (item(&stored.event, sources, clock)) } }
             }
         }
     }
 }
 
-fn item(event: &Event, sources: &[SourceView], zone: &TimeZone, now: Timestamp) -> Markup {
+fn item(event: &Event, sources: &[SourceView], clock: Clock<'_>) -> Markup {
     let (icon, class, mut words) = description(event.kind);
     let mut detail = event.detail.to_string();
     if event.kind == EventKind::ErrorBegan
@@ -61,12 +60,12 @@ fn item(event: &Event, sources: &[SourceView], zone: &TimeZone, now: Timestamp) 
             div {
                 p { @if let Some(source) = source { strong { (source) } " " } (words) }
                 @if !detail.is_empty() && event.kind != EventKind::Started {
-                    p.detail { (with_local_times(&detail, zone)) }
+                    p.detail { (with_local_times(&detail, clock.zone)) }
                 }
             }
             p.when {
-                (time(event.at, now, AgeFormat::Ago))
-                span { (local_time(event.at.as_second(), zone)) }
+                (time(event.at, clock, AgeFormat::Ago))
+                span { (local_time(event.at.as_second(), clock.zone)) }
             }
         }
     }
@@ -144,7 +143,7 @@ mod tests {
         ];
         let zone = TimeZone::get("America/Los_Angeles").unwrap();
         let now = "2026-11-01T12:00:00Z".parse().unwrap();
-        let html = list(events.iter(), 3, &[], &zone, now).into_string();
+        let html = list(events.iter(), 3, &[], Clock { now, zone: &zone }).into_string();
         let shown: Vec<&str> = html
             .match_indices("<span>")
             .map(|(at, tag)| html[at + tag.len()..].split('<').next().unwrap())
@@ -163,7 +162,7 @@ mod tests {
             stored(3, "2026-11-01T10:30:00Z", EventKind::Stale, ""),
         ];
         let now = "2026-11-01T12:00:00Z".parse().unwrap();
-        let html = list(events.iter(), 3, &[], &TimeZone::UTC, now).into_string();
+        let html = list(events.iter(), 3, &[], Clock { now, zone: &TimeZone::UTC }).into_string();
         let places = ["turned stale", "cannot be reached", "The server started"]
             .map(|words| html.find(words).unwrap());
         assert!(places.is_sorted(), "{html}");
@@ -179,7 +178,8 @@ mod tests {
                 &format!("{kind}: the message: x"),
             );
             let now = "2026-11-01T12:00:00Z".parse().unwrap();
-            let html = list([&event].into_iter(), 1, &[], &TimeZone::UTC, now).into_string();
+            let html = list([&event].into_iter(), 1, &[], Clock { now, zone: &TimeZone::UTC })
+                .into_string();
             let words = match kind {
                 ErrorKind::Timeout | ErrorKind::Dns | ErrorKind::Connect | ErrorKind::Tls => {
                     "cannot be reached"

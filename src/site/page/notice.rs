@@ -1,20 +1,19 @@
 //! Notices above the cards, about the server itself.
 
-use jiff::Timestamp;
 use maud::{Markup, html};
 
 use super::icon::Icon;
-use super::time::{AgeFormat, time};
+use super::time::{AgeFormat, Clock, time};
 use crate::history::Health;
 
 /// Renders a notice if the history cannot be written; `dropped` is the number of values lost.
-pub(super) fn history(health: &Health, dropped: u64, now: Timestamp) -> Markup {
+pub(super) fn history(health: &Health, dropped: u64, clock: Clock<'_>) -> Markup {
     html! {
         @if let Some(error) = &health.error {
             p.notice role="status" {
                 (Icon::Failing.render())
                 span {
-                    "History is not being written, for " (time(error.since, now, AgeFormat::Span))
+                    "History is not being written, for " (time(error.since, clock, AgeFormat::Span))
                     @if dropped > 0 { "; " (dropped) " values were dropped" }
                     ". The readings below are not affected; the log has the reason."
                 }

@@ -1,10 +1,10 @@
 //! The sky: the conditions in words or as a code of the weather services, and their icon.
 
-use jiff::Timestamp;
 use maud::{Markup, html};
 
 use super::amount::{amount, remarks};
 use super::icon::Icon;
+use super::time::Clock;
 use crate::board::{Datum, SourceView, Value};
 use crate::units::Unit;
 
@@ -43,7 +43,7 @@ impl<'a> Sky<'a> {
     }
 
     /// Renders the conditions in words. A code without words is shown as a number.
-    pub(super) fn words(&self, source: &SourceView, now: Timestamp) -> Markup {
+    pub(super) fn words(&self, source: &SourceView, clock: Clock<'_>) -> Markup {
         html! {
             p.conditions {
                 @match (self.words, &self.value.datum) {
@@ -54,7 +54,7 @@ impl<'a> Sky<'a> {
                     _ => { (amount(self.value)) }
                 }
             }
-            (remarks(source, self.value, now))
+            (remarks(source, self.value, clock))
         }
     }
 }

@@ -21,7 +21,7 @@ pub(in crate::site) fn source_page(view: &View<'_>, source: &SourceView) -> Stri
     let fields = charts::chart_fields(source);
     let main = html! {
         p.back { a href={ "/" (view.range.query()) } { "All readings" } }
-        div.cards.single { (source_card(source, view.now, &charts::placement(view, html! {}))) }
+        div.cards.single { (source_card(source, view.clock(), &charts::placement(view, html! {}))) }
         @if view.history.is_enabled() && !fields.is_empty() {
             div.between-parts {
                 h2 { "The last " (view.range.in_words()) }
@@ -35,8 +35,7 @@ pub(in crate::site) fn source_page(view: &View<'_>, source: &SourceView) -> Stri
             recent.iter().filter(is_own),
             EVENTS,
             std::slice::from_ref(source),
-            view.history.zone(),
-            view.now,
+            view.clock(),
         ))
         (for_scripts(source, fields.first()))
     };

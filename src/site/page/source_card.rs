@@ -1,9 +1,9 @@
 //! Chooses the card that suits a source.
 
-use jiff::Timestamp;
 use maud::Markup;
 
 use super::card::{Placement, Shape};
+use super::time::Clock;
 use super::{card, tank, weather};
 use crate::board::SourceView;
 
@@ -29,11 +29,11 @@ fn select(source: &SourceView) -> Card {
 }
 
 /// Renders the card of a source, at its place on a page.
-pub(super) fn source_card(source: &SourceView, now: Timestamp, placement: &Placement) -> Markup {
+pub(super) fn source_card(source: &SourceView, clock: Clock<'_>, placement: &Placement) -> Markup {
     match select(source) {
-        Card::Tank => tank::card(source, now, placement),
-        Card::Weather => weather::card(source, now, placement),
-        Card::Generic => card::generic(source, now, placement),
+        Card::Tank => tank::card(source, clock, placement),
+        Card::Weather => weather::card(source, clock, placement),
+        Card::Generic => card::generic(source, clock, placement),
     }
 }
 

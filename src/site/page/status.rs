@@ -4,9 +4,9 @@ use jiff::Timestamp;
 use maud::{Markup, html};
 
 use super::icon::Icon;
-use super::time::{AgeFormat, time};
+use super::time::{AgeFormat, Clock, time};
 use crate::board::{ErrorKind, SourceView, State};
-use crate::site::freshness::state_at;
+use crate::site::freshness::{is_later, state_at};
 
 /// Renders the line above the cards: the number of failing, stale, waiting and fresh sources, the worst
 /// first.
@@ -67,13 +67,15 @@ pub(super) fn badge(source: &SourceView, now: Timestamp) -> Markup {
 }
 
 /// Renders the band across a stale card, and nothing on other cards.
-pub(super) fn stale_band(source: &SourceView, now: Timestamp) -> Markup {
+pub(super) fn stale_band(source: &SourceView, clock: Clock<'_>) -> Markup {
     html! {
-        @if let Some(reading) = &source.reading && state_at(source, now) == State::Stale {
+        @if let Some(reading) = &source.reading && state_at(source, clock.now) == State::Stale {
             p.band {
                 span {
                     strong { "STALE" } " — "
-                    (time(reading.observed.at, now, AgeFormat::Rough)) " old"
+                    @if is_later(reading.observed.at, clock.now) {
+                        "observed " (time(reading.observed.at, clock, AgeFormat::Ago))
+                    } @else { (time(reading.observed.at, clock, AgeFormat::Rough)) " old" }
                 }
             }
         }
@@ -81,16 +83,16 @@ pub(super) fn stale_band(source: &SourceView, now: Timestamp) -> Markup {
 }
 
 /// Renders the foot of a card: the times of observation and fetch.
-pub(super) fn foot(source: &SourceView, now: Timestamp) -> Markup {
+pub(super) fn foot(source: &SourceView, clock: Clock<'_>) -> Markup {
     html! {
         footer {
             @if let Some(reading) = &source.reading {
                 p.clocks {
                     span {
-                        "Observed " (time(reading.observed.at, now, AgeFormat::Ago))
+                        "Observed " (time(reading.observed.at, clock, AgeFormat::Ago))
                         @if reading.observed.inferred { " (time estimated)" }
                     }
-                    span { "Fetched " (time(reading.fetched_at, now, AgeFormat::Ago)) }
+                    span { "Fetched " (time(reading.fetched_at, clock, AgeFormat::Ago)) }
                 }
             } @else if source.error.is_none() {
                 p.clocks { span { "Waiting for the first answer." } }
@@ -102,7 +104,7 @@ pub(super) fn foot(source: &SourceView, now: Timestamp) -> Markup {
 }
 
 /// Renders the failure of a source, and nothing if its polls succeed.
-pub(super) fn failure_notice(source: &SourceView, now: Timestamp) -> Markup {
+pub(super) fn failure_notice(source: &SourceView, clock: Clock<'_>) -> Markup {
     html! {
         @if let Some(failure) = &source.error {
             div.failure {
@@ -111,7 +113,7 @@ pub(super) fn failure_notice(source: &SourceView, now: Timestamp) -> Markup {
                     p { strong { (in_words(failure.kind)) } }
                     p.reason { code { (failure.kind) } " " (failure.message) }
                     p {
-                        "Failing for " (time(failure.since, now, AgeFormat::Span))
+                        "Failing for " (time(failure.since, clock, AgeFormat::Span))
                         @if failure.failures > 1 { ", " (failure.failures) " tries in a row" }
                         "."
                         @if source.reading.is_some() { " The values are the last good ones." }

@@ -6,6 +6,7 @@ use maud::{Markup, html};
 use super::amount::{Age, amount_in_words, large_amount, note_in_words, remarks};
 use super::card::{Placement, frame, pending, tiles};
 use super::icon::Icon;
+use super::time::Clock;
 use super::trend;
 use crate::board::{Datum, SourceView, Value};
 use crate::site::freshness::is_value_stale;
@@ -84,7 +85,7 @@ pub(super) fn is_drawn(source: &SourceView) -> bool {
 }
 
 /// Renders the card of a tank.
-pub(super) fn card(source: &SourceView, now: Timestamp, placement: &Placement) -> Markup {
+pub(super) fn card(source: &SourceView, clock: Clock<'_>, placement: &Placement) -> Markup {
     let level = Level::of(source);
     let volume = source.value("volume").filter(|_| source.shows("volume"));
     // A missing volume is a value like others; only the level stands for the whole reading.
@@ -99,49 +100,49 @@ pub(super) fn card(source: &SourceView, now: Timestamp, placement: &Placement) -
         })
         .collect();
     if source.reading.is_none() {
-        return frame(source, "tank undrawn", now, &pending(), placement);
+        return frame(source, "tank undrawn", clock, &pending(), placement);
     }
     let is_drawn = is_drawn(source);
     let body = html! {
         div.figures {
-            @if let Some(level) = level { (level_figure(source, level, now)) }
+            @if let Some(level) = level { (level_figure(source, level, clock)) }
             @if let Some(volume) = volume {
-                @let age = Age::of(source, volume, now);
+                @let age = Age::of(source, volume, clock.now);
                 p.volume.old[age.is_old] data-old-at=[age.old_at] { (large_amount(volume)) }
-                (remarks(source, volume, now))
+                (remarks(source, volume, clock))
             }
             (warning(level.and_then(Level::percent)))
             @if let Some(Level::Unknown(Some(value))) = level { (no_level(value)) }
-            (trend::trends(source, now))
-            (tiles(source, rest.into_iter(), now))
+            (trend::trends(source, clock))
+            (tiles(source, rest.into_iter(), clock))
         }
         @if is_drawn {
-            @let age = level.and_then(Level::value).map(|value| Age::of(source, value, now));
+            @let age = level.and_then(Level::value).map(|value| Age::of(source, value, clock.now));
             (svg(&source.name, level.and_then(Level::percent), age.unwrap_or_default()))
         }
     };
-    frame(source, if is_drawn { "tank" } else { "tank undrawn" }, now, &body, placement)
+    frame(source, if is_drawn { "tank" } else { "tank undrawn" }, clock, &body, placement)
 }
 
-fn level_figure(source: &SourceView, level: Level<'_>, now: Timestamp) -> Markup {
+fn level_figure(source: &SourceView, level: Level<'_>, clock: Clock<'_>) -> Markup {
     html! {
         @match level {
             Level::Percent(percent, value) => {
-                @let age = Age::of(source, value, now);
+                @let age = Age::of(source, value, clock.now);
                 p.level.old[age.is_old] data-old-at=[age.old_at] {
                     (large_amount(value)) span.unseen { " full" }
                 }
                 @if value.note.is_none() && let Some(note) = out_of_range(percent) {
                     small.note { (note) }
                 }
-                (remarks(source, value, now))
+                (remarks(source, value, clock))
             }
             Level::Other(value) => {
-                @let age = Age::of(source, value, now);
+                @let age = Age::of(source, value, clock.now);
                 p.level.old[age.is_old] data-old-at=[age.old_at] {
                     span.label { "Level" } " " (large_amount(value))
                 }
-                (remarks(source, value, now))
+                (remarks(source, value, clock))
             }
             Level::Unknown(_) => {
                 p.level {

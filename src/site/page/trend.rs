@@ -8,9 +8,9 @@ use maud::{Markup, html};
 
 use super::icon::Icon;
 use super::number::shown_number;
-use super::time::{AgeFormat, time};
+use super::time::{AgeFormat, Clock, time};
 use crate::board::{Datum, SourceView, State, Value};
-use crate::site::format::{coarse_duration, compact, field_label, signed, symbol};
+use crate::site::format::{coarse_duration, compact, field_label, signed, suffix};
 use crate::site::freshness::{is_value_stale, state_at};
 use crate::units::Unit;
 
@@ -25,8 +25,8 @@ struct Subject {
 }
 
 /// Renders the trends that the source is configured to show.
-pub(super) fn trends(source: &SourceView, now: Timestamp) -> Markup {
-    html! { @for subject in &subjects(source) { (trend(source, subject, now)) } }
+pub(super) fn trends(source: &SourceView, clock: Clock<'_>) -> Markup {
+    html! { @for subject in &subjects(source) { (trend(source, subject, clock)) } }
 }
 
 /// Returns true if [`trends`] contains the value, so that it needs no tile.
@@ -62,14 +62,14 @@ fn subjects(source: &SourceView) -> Vec<Subject> {
     subjects
 }
 
-fn trend(source: &SourceView, subject: &Subject, now: Timestamp) -> Markup {
+fn trend(source: &SourceView, subject: &Subject, clock: Clock<'_>) -> Markup {
     let direction = direction(source, subject);
     let changes = changes(source, &subject.field);
     let refill = refill(source).filter(|_| subject.is_tank);
     if direction.is_none() && changes.is_empty() && refill.is_none() {
         return html! {};
     }
-    let as_of = stale_since(source, &subject.field, now);
+    let as_of = stale_since(source, &subject.field, clock.now);
     html! {
         ul.trend {
             @if direction.is_some() || !subject.is_tank {
@@ -78,14 +78,14 @@ fn trend(source: &SourceView, subject: &Subject, now: Timestamp) -> Markup {
                     @if !subject.is_tank { span { (field_label(&subject.field)) } }
                     @if let Some(direction) = direction { (direction) }
                     @if let Some(at) = as_of {
-                        span.then { "as of " (time(at, now, AgeFormat::Ago)) }
+                        span.then { "as of " (time(at, clock, AgeFormat::Ago)) }
                     }
                 }
             }
             @for (over, change, unit) in changes {
-                li { span.delta { (signed(change)) " " (symbol(unit)) } " in " (over) }
+                li { span.delta { (signed(change)) (suffix(Some(unit))) } " in " (over) }
             }
-            @if let Some(refill) = &refill { li { (refill_sentence(refill, now)) } }
+            @if let Some(refill) = &refill { li { (refill_sentence(refill, clock)) } }
         }
     }
 }
@@ -119,7 +119,7 @@ fn direction(source: &SourceView, subject: &Subject) -> Option<Markup> {
             };
             let speed = match icon {
                 Icon::Steady => String::new(),
-                _ => format!(" {} {}", compact(rate.abs()), symbol(unit)),
+                _ => format!(" {}{}", compact(rate.abs()), suffix(Some(unit))),
             };
             (icon, html! { strong { (word) } (speed) })
         }
@@ -178,14 +178,14 @@ fn refill(source: &SourceView) -> Option<Refill> {
     };
     let ended = time("last_refill").filter(|_| source.shows("last_refill"))?;
     let amount = shown_number(source, "last_refill_amount");
-    let amount =
-        amount.and_then(|(amount, unit)| Some(format!("{} {}", compact(amount), symbol(unit?))));
+    let amount = amount.filter(|(_, unit)| unit.is_some());
+    let amount = amount.map(|(amount, unit)| format!("{}{}", compact(amount), suffix(unit)));
     Some(Refill { began: time("last_refill_began"), ended, amount })
 }
 
 /// Renders `Filled by 842 gal, 5 hours ago`, and for a long rise its length:
 /// `Filled by 24,511 L over 4 days, until 2 hours ago`.
-fn refill_sentence(refill: &Refill, now: Timestamp) -> Markup {
+fn refill_sentence(refill: &Refill, clock: Clock<'_>) -> Markup {
     let length = refill.began.map(|began| refill.ended.duration_since(began));
     let length = length.filter(|&length| length >= LONG_RISE);
     html! {
@@ -196,6 +196,6 @@ fn refill_sentence(refill: &Refill, now: Timestamp) -> Markup {
             None if refill.amount.is_some() => { ", " }
             None => { " " }
         }
-        (time(refill.ended, now, AgeFormat::Ago))
+        (time(refill.ended, clock, AgeFormat::Ago))
     }
 }

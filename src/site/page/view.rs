@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::layout::Layout;
+use super::time::Clock;
 use crate::board::Snapshot;
 use crate::history::History;
 use crate::site::chart::{ChartCache, Range};
@@ -19,4 +20,11 @@ pub(in crate::site) struct View<'a> {
     pub(in crate::site) range: Range,
     /// True if the visitor can sign out.
     pub(in crate::site) by_session: bool,
+}
+
+impl View<'_> {
+    /// Returns the time of the page and the zone of its times.
+    pub(super) fn clock(&self) -> Clock<'_> {
+        Clock { now: self.now, zone: self.layout.zone }
+    }
 }

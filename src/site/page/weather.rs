@@ -1,10 +1,10 @@
 //! The card of the weather: temperature and conditions in large letters, other values below.
 
-use jiff::Timestamp;
 use maud::{Markup, html};
 
 use super::amount::{Age, large_amount, remarks};
 use super::card::{Placement, frame, pending, tiles};
+use super::time::Clock;
 use super::{sky, trend, wind};
 use crate::board::{SourceView, Value};
 
@@ -12,7 +12,7 @@ use crate::board::{SourceView, Value};
 const IN_HEAD: [&str; 4] = ["temperature", "conditions", "weather_code", "wind_direction"];
 
 /// Renders the card of a weather station or forecast.
-pub(super) fn card(source: &SourceView, now: Timestamp, placement: &Placement) -> Markup {
+pub(super) fn card(source: &SourceView, clock: Clock<'_>, placement: &Placement) -> Markup {
     let rest: Vec<_> = source
         .shown()
         .into_iter()
@@ -24,17 +24,17 @@ pub(super) fn card(source: &SourceView, now: Timestamp, placement: &Placement) -
         .collect();
     let body = html! {
         @if source.reading.is_none() { (pending()) } @else {
-            (head(source, now))
-            (wind::direction(source, now))
-            (tiles(source, rest.into_iter(), now))
-            (trend::trends(source, now))
+            (head(source, clock))
+            (wind::direction(source, clock))
+            (tiles(source, rest.into_iter(), clock))
+            (trend::trends(source, clock))
         }
     };
-    frame(source, "weather", now, &body, placement)
+    frame(source, "weather", clock, &body, placement)
 }
 
 /// Renders the icon of the sky, the temperature and the conditions.
-fn head(source: &SourceView, now: Timestamp) -> Markup {
+fn head(source: &SourceView, clock: Clock<'_>) -> Markup {
     let temperature = source.value("temperature").filter(|_| source.shows("temperature"));
     let sky = sky::Sky::of(source);
     html! {
@@ -42,18 +42,18 @@ fn head(source: &SourceView, now: Timestamp) -> Markup {
             div.sky {
                 @if let Some(sky) = &sky { (sky.icon()) }
                 div {
-                    @if let Some(value) = temperature { (degrees(source, value, now)) }
-                    @if let Some(sky) = &sky { (sky.words(source, now)) }
+                    @if let Some(value) = temperature { (degrees(source, value, clock)) }
+                    @if let Some(sky) = &sky { (sky.words(source, clock)) }
                 }
             }
         }
     }
 }
 
-fn degrees(source: &SourceView, temperature: &Value, now: Timestamp) -> Markup {
+fn degrees(source: &SourceView, temperature: &Value, clock: Clock<'_>) -> Markup {
     html! {
-        @let age = Age::of(source, temperature, now);
+        @let age = Age::of(source, temperature, clock.now);
         p.temperature.old[age.is_old] data-old-at=[age.old_at] { (large_amount(temperature)) }
-        (remarks(source, temperature, now))
+        (remarks(source, temperature, clock))
     }
 }

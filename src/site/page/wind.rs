@@ -1,18 +1,18 @@
 //! The direction of the wind, as an arrow and in words.
 
-use jiff::Timestamp;
 use maud::{Markup, html};
 
 use super::amount::{amount, remarks};
 use super::number::number;
+use super::time::Clock;
 use crate::board::{Datum, SourceView};
-use crate::site::format::{compass_point, datum, is_compass_point, symbol, whole};
+use crate::site::format::{compass_point, datum, is_compass_point, suffix, whole};
 use crate::units::{Quantity, Unit};
 
 /// Renders the direction of the wind; nothing if the source has or shows none.
 ///
 /// A calm has no direction. Sensors report the last one then, 0, which would be north, or null.
-pub(super) fn direction(source: &SourceView, now: Timestamp) -> Markup {
+pub(super) fn direction(source: &SourceView, clock: Clock<'_>) -> Markup {
     let Some(value) = source.value("wind_direction").filter(|_| source.shows("wind_direction"))
     else {
         return html! {};
@@ -20,7 +20,7 @@ pub(super) fn direction(source: &SourceView, now: Timestamp) -> Markup {
     if is_calm(source) && !matches!(value.datum, Some(Datum::Text(_))) {
         return html! {
             p.vane { (arrow(None)) span { "Calm" } }
-            @if value.datum.is_some() { (remarks(source, value, now)) }
+            @if value.datum.is_some() { (remarks(source, value, clock)) }
         };
     }
     html! {
@@ -45,7 +45,7 @@ pub(super) fn direction(source: &SourceView, now: Timestamp) -> Markup {
             // Not the name of a direction: `VRB`, or an abbreviation of another language.
             _ => { p.vane { (arrow(None)) span { "Wind direction: " (amount(value)) } } }
         }
-        (remarks(source, value, now))
+        (remarks(source, value, clock))
     }
 }
 
@@ -83,10 +83,10 @@ fn speed(source: &SourceView, field: &str) -> Option<(String, Unit)> {
 fn speeds(source: &SourceView) -> Markup {
     let (mean, gust) = (speed(source, "wind_speed"), speed(source, "wind_gust"));
     html! {
-        @if let Some((number, unit)) = &mean { ", " (number) " " (symbol(*unit)) }
+        @if let Some((number, unit)) = &mean { ", " (number) (suffix(Some(*unit))) }
         @if let Some((number, unit)) = &gust {
             ", gusts " (number)
-            @if mean.as_ref().is_none_or(|(_, of_mean)| of_mean != unit) { " " (symbol(*unit)) }
+            @if mean.as_ref().is_none_or(|(_, of_mean)| of_mean != unit) { (suffix(Some(*unit))) }
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::board::{Change, Finite, Sample, Value};
 use crate::history::{History, import};
 use crate::site::chart::fixture::recorded_site;
 use crate::site::fixture::{get, now, site_with, stale, tank, text, values};
-use crate::site::format::symbol;
+use crate::site::format::suffix;
 use crate::units::Unit;
 
 #[test]
@@ -24,7 +24,7 @@ fn picture_has_title_description_ticks_and_gaps() {
     for expected in [
         "<title id=\"t-tank-level-720\">Level of Cistern, the last 24 hours</title>",
         // The latest reading is from the board and is not written yet.
-        "Between 40.0 % and 84.6 %; the latest is 84.6 %. There is one gap.</desc>",
+        "Between 40.0% and 84.6%; the latest is 84.6%. There is one gap.</desc>",
         "xmlns=\"http://www.w3.org/2000/svg\"",
         "prefers-color-scheme: dark",
         ">20:00</text>",
@@ -100,12 +100,12 @@ fn chart_is_in_the_current_unit_of_its_field() {
         // A level that was a depth before cannot be converted: the depths are left out.
         ((70.0, Unit::Inch), (80.0, Unit::Percent), [80.0, 80.0]),
     ] {
-        let unit = symbol(new.1);
+        let unit = suffix(Some(new.1));
         for is_written in [false, true] {
             let description = description_of(old, new, is_written);
             let between = description.strip_prefix("Between ").unwrap();
-            let (least, rest) = between.split_once(&format!(" {unit} and ")).unwrap();
-            let (most, _) = rest.split_once(&format!(" {unit};")).unwrap();
+            let (least, rest) = between.split_once(&format!("{unit} and ")).unwrap();
+            let (most, _) = rest.split_once(&format!("{unit};")).unwrap();
             let found = [least, most].map(|number| number.parse::<f64>().unwrap());
             assert_eq!(found, expected, "{description}");
         }
@@ -159,7 +159,7 @@ fn band_spans_least_and_most_of_points_that_cover_several_observations() {
     assert_eq!(bands("1y"), (2, 2));
     let response = get(site, "/chart/tank.level.svg?range=1y", &[]);
     let svg = text(&response);
-    assert!(svg.contains("the latest is 84.6 %."), "{svg}");
+    assert!(svg.contains("the latest is 84.6%."), "{svg}");
     assert!(svg.contains(">mean per day</text>"), "{svg}");
     assert!(svg.contains(">lowest to highest</text>"), "{svg}");
     // The band is along the most and back along the least of the two complete days. This one has only

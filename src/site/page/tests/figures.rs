@@ -208,8 +208,8 @@ fn stale_level_of_its_own_time_is_stale_in_title_figure_drawing_and_trend() {
             source.reading.as_mut().unwrap().derived =
                 values([("level_rate", Value::number(-2.0, Unit::PercentPerHour))]);
             let page = with(source, [(field, value)]);
-            let symbol = if unit == Unit::Percent { "%" } else { "in" };
-            let in_title = format!("<title>60 {symbol} (stale) · Pumphouse</title>");
+            let symbol = if unit == Unit::Percent { "%" } else { " in" };
+            let in_title = format!("<title>60{symbol} (stale) · Pumphouse</title>");
             let is_drawn = unit == Unit::Percent;
             for (words, is_expected) in [
                 (&*in_title, true),

@@ -3,6 +3,7 @@
 mod figures;
 mod markup;
 mod shown;
+mod signs;
 mod status;
 mod trend;
 

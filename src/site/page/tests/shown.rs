@@ -54,7 +54,7 @@ fn card_of_every_kind_shows_only_the_configured_fields() {
         for words in all {
             assert_eq!(html.contains(words), shown.contains(&words), "{words} by {show:?}: {html}");
         }
-        let in_tab = html.contains("<title>85 %");
+        let in_tab = html.contains("<title>85%");
         assert_eq!(in_tab, shown.contains(&level), "the tab shows no more than the card");
     }
     // A null that is configured to be shown has its note.

@@ -1,8 +1,13 @@
 //! Levels, freshness, failures and notices.
 
+use jiff::tz::TimeZone;
+
 use super::html;
-use crate::board::{ErrorKind, SourceView, Value};
-use crate::site::fixture::{failing, get, pump, site, stale, tank, text, values, waiting, weather};
+use crate::board::{ErrorKind, Observed, SourceView, Value};
+use crate::history::History;
+use crate::site::fixture::{
+    at, failing, get, pump, site, site_with, stale, tank, text, values, waiting, weather,
+};
 use crate::units::Unit;
 
 fn tank_at(level: Value) -> SourceView {
@@ -23,7 +28,7 @@ fn page_shows_levels_freshness_and_failures() {
         (
             vec![tank(), weather()],
             &[
-                "<title>85 % · Pumphouse</title>",
+                "<title>85% · Pumphouse</title>",
                 ">85<",
                 ">1,185<",
                 ">gallons<",
@@ -40,11 +45,11 @@ fn page_shows_levels_freshness_and_failures() {
         (percent(25.0), &["Low level"], &["Very low"]),
         (percent(25.1), &[], &["Low level", "Very low"]),
         (percent(10.0), &["Very low"], &["Low level"]),
-        (percent(0.0), &["<title>0 % ·", ">0<", "Very low"], &[]),
-        (percent(0.3), &["<title>0.3 % ·", ">0.3<", "Very low"], &[]),
-        (percent(100.2), &["<title>100 % ·"], &["more than full"]),
-        (percent(104.0), &["<title>104 % ·", ">104<", "more than full"], &[]),
-        (percent(-3.0), &["<title>−3 % ·", ">−3<", "less than empty", "Very low"], &[]),
+        (percent(0.0), &["<title>0% ·", ">0<", "Very low"], &[]),
+        (percent(0.3), &["<title>0.3% ·", ">0.3<", "Very low"], &[]),
+        (percent(100.2), &["<title>100% ·"], &["more than full"]),
+        (percent(104.0), &["<title>104% ·", ">104<", "more than full"], &[]),
+        (percent(-3.0), &["<title>−3% ·", ">−3<", "less than empty", "Very low"], &[]),
         (
             vec![tank_at(no_level)],
             &["<title>Pumphouse</title>", "Level unknown", "No level: the page had no level"],
@@ -53,7 +58,7 @@ fn page_shows_levels_freshness_and_failures() {
         (
             vec![timeout(stale(tank(), 10_800)), pump()],
             &[
-                "<title>Failing · 85 % (stale) · Pumphouse</title>",
+                "<title>Failing · 85% (stale) · Pumphouse</title>",
                 "data-state=\"failing\"><span class=\"part\" data-state=\"failing\">",
                 "1 of 2 failing to update</span></span> <span class=\"part\" data-state=\"stale\">",
                 "1 of 2 stale",
@@ -85,7 +90,7 @@ fn page_shows_levels_freshness_and_failures() {
         ),
         (
             vec![weather(), tank(), timeout(pump())],
-            &["<title>Failing · 85 % · Pumphouse</title>"],
+            &["<title>Failing · 85% · Pumphouse</title>"],
             &[],
         ),
         (
@@ -121,5 +126,62 @@ fn certificate_that_expires_soon_is_announced_without_its_names() {
         let page = text(&get(&site, "/", &[])).to_owned();
         assert_eq!(page.contains("certificate"), days.is_some(), "{days:?}");
         assert!(page.contains(expected), "{expected} is not in {page}");
+    }
+}
+
+#[test]
+fn reading_in_the_future_is_stale_and_said_to_be_ahead_of_the_clock() {
+    // A saved reading, and a clock that is behind.
+    let ahead = |seconds: i64| {
+        let mut source = tank();
+        let reading = source.reading.as_mut().unwrap();
+        reading.observed.at = at(seconds);
+        reading.fetched_at = at(seconds);
+        reading.stale_at = at(seconds + 1200);
+        source
+    };
+    for (seconds, is_ahead, words) in [
+        (7260, true, "2 hours 1 minute ahead of the server&#39;s clock</time>"),
+        (30, true, "less than a minute ahead of the server&#39;s clock</time>"),
+        (2, false, ">just now</time>"),
+    ] {
+        let html = html(vec![ahead(seconds)]).replace('\'', "&#39;");
+        assert!(html.contains(words), "{words}: {html}");
+        for words in
+            ["1 of 1 stale", "<span>Stale</span>", "85% (stale)", "STALE</strong> — observed <time"]
+        {
+            assert_eq!(html.contains(words), is_ahead, "{seconds}: {words}: {html}");
+        }
+        assert_eq!(html.contains("just now"), !is_ahead, "{html}");
+    }
+    // A value with such a time of its own, and a failure that began under another clock.
+    let mut source = failing(tank(), ErrorKind::Timeout, "no answer within 10 s");
+    source.error.as_mut().unwrap().since = at(3600);
+    let own =
+        Value { observed: Some(Observed::absolute(at(3600))), ..Value::number(3.0, Unit::Foot) };
+    source.reading.as_mut().unwrap().values = values([("well_depth", own)]);
+    let html = html(vec![source]).replace('\'', "&#39;");
+    assert!(html.contains("<span>Stale, observed</span> <time"), "{html}");
+    assert!(html.contains("1 hour ahead of the server&#39;s clock"), "{html}");
+    assert!(html.contains(">an unknown time</time>"), "{html}");
+}
+
+#[test]
+fn times_behind_ages_are_those_of_the_zone_that_the_page_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let zone = TimeZone::get("America/Denver").unwrap();
+    let history = History::read_only(&folder.path().join("none.db"), zone);
+    let site = site_with(vec![failing(tank(), ErrorKind::Timeout, "no answer")], history);
+    for path in ["/", "/source/tank"] {
+        let page = get(&site, path, &[]);
+        let titles: Vec<&str> = text(&page).split("<time ").skip(1).collect();
+        assert!(titles.len() >= 3, "{}", text(&page));
+        for time in titles {
+            let (_, title) = time.split_once("title=\"").unwrap();
+            let title = title.split('"').next().unwrap();
+            assert!(title.contains(", 10:") || title.contains(", 09:"), "{title}");
+            assert!(title.ends_with("America/Denver"), "{title}");
+        }
+        assert!(text(&page).contains("Times are those of America/Denver."));
     }
 }

@@ -63,7 +63,7 @@ fn card_of_any_kind_shows_trends() {
     for words in [
         "<strong>Falling</strong> 12.8 gal/h, empty in 3 days",
         "<span>Battery</span></li><li><span class=\"delta\">−0.4 V</span> in 24 h",
-        "<span>Temperature</span></li><li><span class=\"delta\">+6 °F</span> in 24 h",
+        "<span>Temperature</span></li><li><span class=\"delta\">+6°F</span> in 24 h",
     ] {
         assert!(html.contains(words), "{words} is not in {html}");
     }
