@@ -53,6 +53,51 @@ fn every_key_of_a_value_is_read() {
     assert_eq!(time.timezone.unwrap().iana_name(), Some("Asia/Kathmandu"));
 }
 
+/// Scripts and configurations of others use these names.
+#[test]
+fn every_public_name_of_units_formats_and_aggregations_is_accepted() {
+    const UNITS: &str = "% in cm mm gal L degF degC mph km/h m/s deg inHg hPa V \
+                         psi bar kPa Pa mbar gal/min gal/h L/min L/h m3/h ft m m3 ft3 W kW kWh A mA \
+                         Ah Hz rpm s min h d lx W/m2 UV ppm mg/L uS/cm pH NTU g/m3 ug/m3 dB dBm kn \
+                         in/h mm/h bool";
+    for name in UNITS.split_whitespace() {
+        let value = value(&format!("pointer = \"\"\nunit = \"{name}\""));
+        assert_eq!(value.unit.map(Unit::as_str), Some(name));
+    }
+    for (alias, name) in [
+        ("gpm", "gal/min"),
+        ("lpm", "L/min"),
+        ("m³", "m3"),
+        ("°C", "degC"),
+        ("µS/cm", "uS/cm"),
+        ("kt", "kn"),
+    ] {
+        let value = value(&format!("pointer = \"\"\nunit = \"{alias}\""));
+        assert_eq!(value.unit.map(Unit::as_str), Some(name), "{alias}");
+    }
+    for name in ["mean", "circular", "sum", "increase", "max", "last"] {
+        let value = value(&format!("pointer = \"\"\nover_time = \"{name}\""));
+        assert_eq!(value.over_time.map(OverTime::as_str), Some(name));
+    }
+    for format in [
+        "unix",
+        "unix_ms",
+        "unix_us",
+        "rfc3339",
+        "http",
+        "local",
+        "age",
+        "age_seconds",
+        "%d.%m.%Y %H:%M",
+    ] {
+        let zone =
+            if matches!(format, "local" | "%d.%m.%Y %H:%M") { ", timezone = \"UTC\"" } else { "" };
+        let time = format!("observed_at = {{ pointer = \"/t\", format = \"{format}\"{zone} }}");
+        let value = value(&format!("pointer = \"\"\n{time}"));
+        assert_eq!(value.observed_at.unwrap().format.to_string().trim_matches('"'), format);
+    }
+}
+
 #[test]
 fn type_of_a_value_follows_from_its_keys() {
     for (lines, value_type) in [

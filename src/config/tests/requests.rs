@@ -18,7 +18,8 @@ fn request_is_read_with_secrets_from_files() {
     let file = path.display();
     let keys = format!(
         "method = \"PUT\"\nbody_file = \"{file}\"\nproxy = \"http://me:${{TOKEN}}@proxy:3128\"\n\
-         query = {{ name = \"a b\", count = 2, key_file = \"{file}\" }}\n\
+         query = {{ name = \"a b\", count = 2, key_file = \"{file}\", \
+         all = true }}\n\
          digest = {{ username = \"me\", password_file = \"{file}\" }}\nformat = \"ndjson\""
     );
     let config = read(&source(&keys)).unwrap();
@@ -26,7 +27,7 @@ fn request_is_read_with_secrets_from_files() {
     let request = &kind.request;
     assert_eq!(request.method, Method::Put);
     assert_eq!(request.body.as_ref().unwrap().expose(), "s3cretFile");
-    assert_eq!(request.query.encoded(), "name=a%20b&count=2&key=s3cretFile");
+    assert_eq!(request.query.encoded(), "name=a%20b&count=2&key=s3cretFile&all=true");
     let Some(Credentials::Digest(login)) = &request.credentials else { panic!() };
     assert_eq!((&*login.username, login.password.expose()), ("me", "s3cretFile"));
     let Proxy::Configured(proxy) = &request.proxy else { panic!() };
@@ -36,6 +37,7 @@ fn request_is_read_with_secrets_from_files() {
     for secret in ["s3cretFile", "s3cret", "a b", "a%20b"] {
         assert!(secrets.contains(&secret.to_owned()), "{secret} is not in {secrets:?}");
     }
+    assert!(!secrets.contains(&"true".to_owned()), "a word that responses have");
 }
 
 fn kind_secrets(kind: &Kind) -> Vec<String> {

@@ -1,6 +1,7 @@
 mod cases;
 
 use super::*;
+use crate::board::Datum;
 use crate::config::{Json as Keys, Kind};
 use crate::units::Unit;
 
@@ -138,6 +139,20 @@ fn type_decides_what_is_made_of_what_is_sent() {
         ("type = \"bool\"", "null", no_bool("sent as null")),
     ] {
         assert_eq!(sent(lines, raw), expected, "{lines}: {raw}");
+    }
+}
+
+#[test]
+fn zero_has_no_sign() {
+    for (lines, raw) in [
+        ("", "-0.0"),
+        ("", "\"-0\""),
+        ("unit = \"degC\"", "-0.0"),
+        ("unit = \"degC\"", "\"-0.0 °C\""),
+        ("scale = -1", "0"),
+    ] {
+        let Some(Datum::Number(number)) = sent(lines, raw).datum else { panic!("{lines} {raw}") };
+        assert_eq!(number.get().to_string(), "0", "{lines} {raw}");
     }
 }
 
