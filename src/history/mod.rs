@@ -79,6 +79,7 @@ mod bucket;
 mod calendar;
 mod clock_guard;
 mod cursor;
+mod days;
 mod direction;
 mod entry;
 mod error;

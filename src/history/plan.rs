@@ -6,11 +6,11 @@
 
 use super::bucket::Tier;
 use super::calendar::{DAY, QUARTER};
+use super::days::LONGEST_DAY;
 use super::error::StoreError;
 use super::observation::shift;
 use super::pool::Reader;
 use super::queries::Series;
-use super::rebuild::LONGEST_DAY;
 
 /// Most points of a window with [`Step::Auto`].
 pub const MAX_POINTS: i64 = 2_000;

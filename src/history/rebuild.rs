@@ -1,4 +1,4 @@
-//! Recomputes rollups from the rows of the next finer table.
+//! Recomputes quarters of an hour from single observations, and all rollups of a series.
 //!
 //! Retention deletes fine rows before coarse ones, so a rollup may have more observations than the fine rows
 //! that are left. Such a row is *incomplete* here: it keeps its numbers, and only its total is estimated
@@ -9,14 +9,12 @@ use std::collections::HashSet;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::bucket::{Bucket, Tier, Total};
-use super::calendar::{Calendar, DAY, QUARTER};
+use super::calendar::{Calendar, QUARTER};
+use super::days;
 use super::error::StoreError;
 use super::observation::{Observation, Totals, depends_on_previous, shift};
 use super::rollup_row::{self, Rollup, columns, of_table};
 use crate::units::{OverTime, is_reset};
-
-/// Longest day: the clocks are set back by an hour.
-pub(super) const LONGEST_DAY: i64 = DAY + 60 * 60;
 
 /// Rows of a table that are read before some of them are written.
 const PAGE_ROWS: i64 = 1_000;
@@ -39,14 +37,18 @@ pub(super) fn previous(
                             AND last_at < ?2 ORDER BY at DESC LIMIT 1";
     const DAYS: &str = "SELECT last_at, last FROM day WHERE series = ?1 AND at < ?2 \
                         AND last_at < ?2 ORDER BY at DESC LIMIT 1";
+    let mut latest: Option<(i64, f64)> = None;
     for sql in [RAW, QUARTERS, DAYS] {
         let mut select = connection.prepare_cached(sql)?;
         let row = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
-        if let Some(found) = select.query_row([series, before], row).optional()? {
-            return Ok(Some(found));
-        }
+        let found: Option<(i64, f64)> = select.query_row([series, before], row).optional()?;
+        // The finest row of a time has its latest correction.
+        latest = match (latest, found) {
+            (Some(finer), Some(found)) if found.0 <= finer.0 => Some(finer),
+            (finer, found) => found.or(finer),
+        };
     }
-    Ok(None)
+    Ok(latest)
 }
 
 /// Reads a row of `at, value, qualifier`.
@@ -62,6 +64,21 @@ pub(super) fn quarter(
     start: i64,
 ) -> Result<(), StoreError> {
     let begin = start + shift(over_time);
+    let whole = from_observations(connection, series, over_time, (begin, begin + QUARTER))?;
+    let whole = whole.map(|mut whole| {
+        whole.bucket.at = start;
+        whole
+    });
+    rollup_row::replace(connection, Tier::Quarter, series, start, whole)
+}
+
+/// Returns the rollup of the single observations of a span.
+pub(super) fn from_observations(
+    connection: &Connection,
+    series: i64,
+    over_time: OverTime,
+    (begin, end): (i64, i64),
+) -> Result<Option<Rollup>, StoreError> {
     let before = match depends_on_previous(over_time) {
         true => previous(connection, series, begin)?,
         false => None,
@@ -71,51 +88,18 @@ pub(super) fn quarter(
         "SELECT at, value, qualifier FROM raw WHERE series = ? AND at >= ? AND at < ? ORDER BY at",
     )?;
     let mut whole: Option<Rollup> = None;
-    for row in select.query_map([series, begin, begin + QUARTER], observation)? {
+    for row in select.query_map([series, begin, end], observation)? {
         let row = row?;
-        let bucket = Bucket { at: start, ..totals.next(&row) };
-        merge_into(&mut whole, Rollup::single(bucket, row.at));
+        merge_into(&mut whole, Rollup::single(totals.next(&row), row.at));
     }
-    store(connection, Tier::Quarter, series, start, whole)
+    Ok(whole)
 }
 
-/// Recomputes the day from `start` to `end` from its quarters.
-pub(super) fn day(
-    connection: &Connection,
-    series: i64,
-    (start, end): (i64, i64),
-) -> Result<(), StoreError> {
-    let mut select = connection.prepare_cached(concat!(
-        "SELECT ",
-        columns!(),
-        " FROM quarter WHERE series = ? AND at >= ? AND at < ? ORDER BY at"
-    ))?;
-    let mut whole: Option<Rollup> = None;
-    for row in select.query_map([series, start, end], rollup_row::read)? {
-        let Some(mut row) = row? else { continue };
-        row.bucket.at = start;
-        merge_into(&mut whole, row);
-    }
-    store(connection, Tier::Day, series, start, whole)
-}
-
-fn merge_into(whole: &mut Option<Rollup>, part: Rollup) {
+/// Adds a later part to a rollup.
+pub(super) fn merge_into(whole: &mut Option<Rollup>, part: Rollup) {
     match whole {
         Some(whole) => whole.merge(&part),
         None => *whole = Some(part),
-    }
-}
-
-fn store(
-    connection: &Connection,
-    tier: Tier,
-    series: i64,
-    at: i64,
-    whole: Option<Rollup>,
-) -> Result<(), StoreError> {
-    match whole {
-        Some(whole) => whole.put(connection, tier, series),
-        None => rollup_row::delete(connection, tier, series, at),
     }
 }
 
@@ -128,13 +112,13 @@ pub(super) fn whole_series(
     after: OverTime,
 ) -> Result<(), StoreError> {
     // By the quarters as they are: the observation of midnight may belong to another day afterwards.
-    delete_complete_days(connection, series)?;
+    let kept = days::delete_complete(connection, series, before)?;
     quarters(connection, series, before, after)?;
     estimate_totals(connection, Tier::Quarter, series, after)?;
     let sql = "UPDATE day SET amount = NULL, east = NULL, north = NULL, weight = NULL \
                WHERE series = ?";
     connection.execute(sql, [series])?;
-    add_days(connection, calendar, series)?;
+    days::add(connection, calendar, series, after, kept)?;
     estimate_totals(connection, Tier::Day, series, after)
 }
 
@@ -183,99 +167,6 @@ fn quarters(
     match open {
         Some(complete) => complete.add_to(connection, Tier::Quarter, series),
         None => Ok(()),
-    }
-}
-
-/// Recomputes the days of a series from its quarters. Days with more observations than the quarters that are
-/// left keep their numbers and totals.
-pub(super) fn days(
-    connection: &Connection,
-    calendar: &mut Calendar,
-    series: i64,
-) -> Result<(), StoreError> {
-    delete_complete_days(connection, series)?;
-    add_days(connection, calendar, series)
-}
-
-/// Returns the time after which days start that may have quarters.
-fn begin_of_days(connection: &Connection, series: i64) -> Result<i64, StoreError> {
-    let first = "SELECT min(at) FROM quarter WHERE series = ?";
-    let first: Option<i64> = connection.query_row(first, [series], |row| row.get(0))?;
-    Ok(first.map_or(i64::MAX, |first| first - LONGEST_DAY))
-}
-
-/// Deletes the days all of whose quarters are left.
-///
-/// The days may be those of another calendar, whose lengths are not known. The quarters of a day are those
-/// that start in it and whose latest observation is not later than the day's.
-fn delete_complete_days(connection: &Connection, series: i64) -> Result<(), StoreError> {
-    let begin = begin_of_days(connection, series)?;
-    let complete = "DELETE FROM day WHERE series = ?1 AND at > ?2 AND count <= \
-                    (SELECT coalesce(sum(count), 0) FROM quarter WHERE quarter.series = ?1 \
-                     AND quarter.at >= day.at AND quarter.at < day.at + ?3 \
-                     AND quarter.last_at <= day.last_at)";
-    connection.execute(complete, params![series, begin, LONGEST_DAY])?;
-    Ok(())
-}
-
-/// Adds the quarters to their days, except those that the days already have.
-fn add_days(
-    connection: &Connection,
-    calendar: &mut Calendar,
-    series: i64,
-) -> Result<(), StoreError> {
-    let begin = begin_of_days(connection, series)?;
-    let mut select = connection
-        .prepare("SELECT at, last_at FROM day WHERE series = ? AND at > ? ORDER BY at")?;
-    let kept = select
-        .query_map([series, begin], |row| Ok((row.get(0)?, row.get(1)?)))?
-        .map(|row| {
-            let (start, last_at) = row?;
-            let (own_start, end) = calendar.day(start);
-            Ok(KeptDay { start, end: (own_start == start).then_some(end), last_at })
-        })
-        .collect::<Result<Vec<KeptDay>, rusqlite::Error>>()?;
-    let mut kept = kept.into_iter().peekable();
-    let mut select = connection.prepare(concat!(
-        "SELECT ",
-        columns!(),
-        " FROM quarter WHERE series = ? ORDER BY at"
-    ))?;
-    let mut open: Option<Rollup> = None;
-    for row in select.query_map([series], rollup_row::read)? {
-        let Some(mut row) = row? else { continue };
-        let quarter = row.bucket.at;
-        while kept.next_if(|day| day.ends_before(&row)).is_some() {}
-        if kept.peek().is_some_and(|day| day.start <= quarter) {
-            // The day has the observations of the quarter already.
-            continue;
-        }
-        row.bucket.at = calendar.day(quarter).0;
-        if let Some(complete) = open.take_if(|open| open.bucket.at != row.bucket.at) {
-            complete.add_to(connection, Tier::Day, series)?;
-        }
-        merge_into(&mut open, row);
-    }
-    match open {
-        Some(complete) => complete.add_to(connection, Tier::Day, series),
-        None => Ok(()),
-    }
-}
-
-/// A day whose quarters have been deleted in part.
-struct KeptDay {
-    start: i64,
-    /// End of the day; `None` if it belongs to another calendar.
-    end: Option<i64>,
-    last_at: i64,
-}
-
-impl KeptDay {
-    fn ends_before(&self, quarter: &Rollup) -> bool {
-        match self.end {
-            Some(end) => end <= quarter.bucket.at,
-            None => self.last_at < quarter.last_at,
-        }
     }
 }
 

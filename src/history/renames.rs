@@ -11,6 +11,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::bucket::Tier;
 use super::calendar::Calendar;
+use super::days::QuarterDay;
 use super::error::StoreError;
 use super::meta;
 use super::observation::shift;
@@ -158,7 +159,8 @@ fn merge(
     for at in in_both {
         // Counted once, so that the rollups are recomputed from the single observations.
         let quarter = quarter_of(at - shift(target.over_time));
-        for (tier, at) in [(Tier::Quarter, quarter), (Tier::Day, calendar.day(quarter).0)] {
+        let day = QuarterDay::of(connection, calendar, target.id, target.over_time, quarter)?;
+        for (tier, at) in [(Tier::Quarter, quarter), (Tier::Day, day.at)] {
             let sql = of_table!(
                 tier,
                 "UPDATE ",

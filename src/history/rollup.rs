@@ -9,6 +9,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::bucket::{Bucket, Tier, Total};
 use super::calendar::{Calendar, QUARTER};
+use super::days::{self, QuarterDay};
 use super::error::StoreError;
 use super::observation::{Observation, Totals, depends_on_previous, shift, total};
 use super::rebuild::{self, observation, quarter_of};
@@ -100,7 +101,9 @@ fn insert(
     if is_ordered && series.latest.is_none() {
         series.latest = Some(rebuild::previous(connection, id, i64::MAX)?);
     }
-    if let Some(last) = pruned(connection, calendar, series, new.at)? {
+    let quarter = quarter_of(new.at - shift(over_time));
+    let day = QuarterDay::of(connection, calendar, id, over_time, quarter)?;
+    if let Some(last) = pruned(connection, series, new.at, quarter, day)? {
         let Some(value) = last.filter(|&value| value != new.value) else { return Ok(false) };
         if is_ordered && series.latest.flatten().is_some_and(|(latest, _)| latest == new.at) {
             series.latest = Some(Some((new.at, new.value)));
@@ -129,7 +132,10 @@ fn insert(
     } else if is_ordered && latest.is_some_and(|(latest, _)| at <= latest) {
         change(None).apply(connection, calendar)?;
     } else {
-        add_single(connection, calendar, id, over_time, latest, &new)?;
+        let bucket = Totals::after(latest, over_time).next(&new);
+        for (tier, at) in [(Tier::Quarter, quarter), (Tier::Day, day.at)] {
+            Rollup::single(Bucket { at, ..bucket }, new.at).add_to(connection, tier, id)?;
+        }
     }
     Ok(true)
 }
@@ -137,65 +143,52 @@ fn insert(
 /// Returns `Some` if the rollups may have an observation at this time whose row was pruned: it must not be
 /// added again. The number is that of the observation, where it is the latest of its rollup.
 ///
-/// Rows are pruned oldest first. Therefore an observation is new if it is later than its rollup's latest, if
-/// the rollup has all its finer rows, or if one before it is left.
+/// Rows are pruned oldest first. Therefore an observation is new if it is later than the latest one of its
+/// quarter or its day, if one before it is left, or if these have all their finer rows. A quarter that was
+/// pruned may be there again, with a later observation.
 fn pruned(
     connection: &Connection,
-    calendar: &mut Calendar,
     series: &Series,
     at: i64,
+    quarter: i64,
+    day: QuarterDay,
 ) -> Result<Option<Option<f64>>, StoreError> {
-    let shift = shift(series.over_time);
-    let quarter = quarter_of(at - shift);
-    let spans = [(Tier::Quarter, (quarter, quarter + QUARTER)), (Tier::Day, calendar.day(quarter))];
-    for (tier, (start, end)) in spans {
-        let Some(stored) = rollup_row::find(connection, tier, series.id, start)? else { continue };
+    let finer = |sql, from, to| -> Result<(i64, i64), StoreError> {
+        let mut select = connection.prepare_cached(sql)?;
+        let row = select.query_row([series.id, from, to], |row| {
+            Ok((row.get(0)?, row.get::<_, Option<i64>>(1)?.unwrap_or(i64::MAX)))
+        });
+        Ok(row?)
+    };
+    let of_quarter = rollup_row::find(connection, Tier::Quarter, series.id, quarter)?;
+    let latest =
+        |row: Option<Rollup>| row.filter(|row| row.last_at == at).map(|row| row.bucket.last);
+    if let Some(stored) = of_quarter {
         if stored.last_at < at {
             return Ok(None);
         }
-        let (finer, begin, end, own) = match tier {
-            Tier::Day => (
-                "SELECT coalesce(sum(count), 0), min(at) FROM quarter \
-                 WHERE series = ? AND at >= ? AND at < ?",
-                start,
-                end,
-                quarter,
-            ),
-            _ => (
-                "SELECT count(*), min(at) FROM raw WHERE series = ? AND at >= ? AND at < ?",
-                start + shift,
-                end + shift,
-                at,
-            ),
-        };
-        let mut select = connection.prepare_cached(finer)?;
-        let (count, first): (i64, Option<i64>) =
-            select.query_row([series.id, begin, end], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        let is_complete = u64::try_from(count).is_ok_and(|count| count >= stored.bucket.count);
-        let is_new = is_complete || first.is_some_and(|first| first <= own);
-        // Rows may be kept for longer than those of the rollup.
-        let is_new = is_new || self::stored(connection, series.id, at)?.is_some();
-        return Ok((!is_new).then(|| (stored.last_at == at).then_some(stored.bucket.last)));
+        let sql = "SELECT count(*), min(at) FROM raw WHERE series = ? AND at >= ? AND at < ?";
+        let begin = quarter + shift(series.over_time);
+        let (count, first) = finer(sql, begin, begin + QUARTER)?;
+        if first <= at {
+            return Ok(None);
+        }
+        if count < count_of(Some(stored)) {
+            return Ok(Some(latest(of_quarter)));
+        }
     }
-    Ok(None)
-}
-
-/// Adds an observation to its quarter and its day.
-fn add_single(
-    connection: &Connection,
-    calendar: &mut Calendar,
-    series: i64,
-    over_time: OverTime,
-    previous: Option<(i64, f64)>,
-    new: &Observation,
-) -> Result<(), StoreError> {
-    let bucket = Totals::after(previous, over_time).next(new);
-    let quarter = quarter_of(bucket.at);
-    let (day, _) = calendar.day(quarter);
-    for (tier, at) in [(Tier::Quarter, quarter), (Tier::Day, day)] {
-        Rollup::single(Bucket { at, ..bucket }, new.at).add_to(connection, tier, series)?;
+    let of_day = rollup_row::find(connection, Tier::Day, series.id, day.at)?;
+    if of_day.is_none_or(|day| day.last_at < at) {
+        return Ok(None);
     }
-    Ok(())
+    let sql = "SELECT coalesce(sum(count), 0), min(at) FROM quarter \
+               WHERE series = ? AND at >= ? AND at < ?";
+    let (count, first) = finer(sql, day.from, day.to)?;
+    // Rows may be kept for longer than those of the rollup.
+    let is_new = count >= count_of(of_day)
+        || first < quarter
+        || self::stored(connection, series.id, at)?.is_some();
+    Ok((!is_new).then(|| latest(of_quarter).or(latest(of_day))))
 }
 
 /// A late or corrected observation, which `raw` already has.
@@ -229,7 +222,7 @@ impl Change {
         let own = quarter(self.after.at);
         let next_quarter = next.as_ref().map(|next| quarter(next.at));
         let quarters = [Some(own), next_quarter.filter(|&next| next != own)];
-        let mut days: Vec<((i64, i64), Effect)> = Vec::new();
+        let mut days: Vec<(QuarterDay, Effect)> = Vec::new();
         for start in quarters.into_iter().flatten() {
             let has_observation = start == own;
             let effect = Effect {
@@ -237,30 +230,32 @@ impl Change {
                 has_observation,
                 has_next: next_quarter == Some(start),
             };
-            let raw = self.count(connection, Tier::Raw, start + shift(self.over_time), QUARTER)?;
+            let day = QuarterDay::of(connection, calendar, self.series, self.over_time, start)?;
+            let begin = start + shift(self.over_time);
+            let raw = self.count(connection, Tier::Raw, (begin, begin + QUARTER))?;
             let stored = rollup_row::find(connection, Tier::Quarter, self.series, start)?;
-            if is_complete(raw, effect, stored) {
+            if raw - effect.inserted >= count_of(stored) {
                 rebuild::quarter(connection, self.series, self.over_time, start)?;
             } else {
                 self.adjust(connection, Tier::Quarter, start, effect, next)?;
             }
-            let day = calendar.day(start);
-            match days.iter_mut().find(|(known, _)| *known == day) {
-                Some((_, known)) => {
-                    known.inserted += effect.inserted;
-                    known.has_observation |= effect.has_observation;
-                    known.has_next |= effect.has_next;
+            match days.iter_mut().find(|(known, _)| known.at == day.at) {
+                Some((known, all)) => {
+                    known.to = known.to.max(day.to);
+                    all.inserted += effect.inserted;
+                    all.has_observation |= effect.has_observation;
+                    all.has_next |= effect.has_next;
                 }
                 None => days.push((day, effect)),
             }
         }
-        for ((start, end), effect) in days {
-            let quarters = self.count(connection, Tier::Quarter, start, end - start)?;
-            let stored = rollup_row::find(connection, Tier::Day, self.series, start)?;
-            if is_complete(quarters, effect, stored) {
-                rebuild::day(connection, self.series, (start, end))?;
+        for (day, effect) in days {
+            let quarters = self.count(connection, Tier::Quarter, (day.from, day.to))?;
+            let stored = rollup_row::find(connection, Tier::Day, self.series, day.at)?;
+            if quarters - effect.inserted == count_of(stored) {
+                days::rebuild(connection, self.series, day)?;
             } else {
-                self.adjust(connection, Tier::Day, start, effect, next)?;
+                self.adjust(connection, Tier::Day, day.at, effect, next)?;
             }
         }
         Ok(())
@@ -279,8 +274,7 @@ impl Change {
         &self,
         connection: &Connection,
         tier: Tier,
-        from: i64,
-        length: i64,
+        (from, to): (i64, i64),
     ) -> Result<i64, StoreError> {
         let sql = match tier {
             Tier::Raw => "SELECT count(*) FROM raw WHERE series = ? AND at >= ? AND at < ?",
@@ -290,7 +284,7 @@ impl Change {
             }
         };
         let mut select = connection.prepare_cached(sql)?;
-        Ok(select.query_row([self.series, from, from + length], |row| row.get(0))?)
+        Ok(select.query_row([self.series, from, to], |row| row.get(0))?)
     }
 
     /// Changes a rollup whose finer rows have been deleted in part. Its least and its largest number may be
@@ -351,10 +345,9 @@ impl Change {
     }
 }
 
-/// Returns true if a rollup had no more observations than the finer rows had before the change.
-fn is_complete(finer: i64, effect: Effect, stored: Option<Rollup>) -> bool {
-    let stored = stored.map_or(0, |stored| i64::try_from(stored.bucket.count).unwrap_or(i64::MAX));
-    finer - effect.inserted >= stored
+/// Returns the number of observations of a row; 0 if there is none.
+fn count_of(row: Option<Rollup>) -> i64 {
+    row.map_or(0, |row| i64::try_from(row.bucket.count).unwrap_or(i64::MAX))
 }
 
 impl Total {

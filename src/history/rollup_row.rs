@@ -29,6 +29,14 @@ macro_rules! columns {
 }
 pub(super) use columns;
 
+/// Columns and placeholders of an `INSERT`, in the order in which [`Rollup::store`] binds them.
+macro_rules! inserted {
+    () => {
+        " (series, at, min, max, sum, last, last_at, count, amount, east, north, weight) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    };
+}
+
 /// A row of a rollup.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Rollup {
@@ -100,14 +108,16 @@ impl Rollup {
             of_table!(
                 tier,
                 "INSERT INTO ",
-                " (series, at, min, max, sum, last, last_at, count, amount, east, north, weight) \
-                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET \
-                 min = min(min, excluded.min), max = max(max, excluded.max), \
-                 sum = sum + excluded.sum, count = count + excluded.count, \
-                 last = iif(excluded.last_at >= last_at, excluded.last, last), \
-                 last_at = max(last_at, excluded.last_at), amount = amount + excluded.amount, \
-                 east = east + excluded.east, north = north + excluded.north, \
-                 weight = weight + excluded.weight"
+                concat!(
+                    inserted!(),
+                    " ON CONFLICT DO UPDATE SET \
+                     min = min(min, excluded.min), max = max(max, excluded.max), \
+                     sum = sum + excluded.sum, count = count + excluded.count, \
+                     last = iif(excluded.last_at >= last_at, excluded.last, last), \
+                     last_at = max(last_at, excluded.last_at), \
+                     amount = amount + excluded.amount, east = east + excluded.east, \
+                     north = north + excluded.north, weight = weight + excluded.weight"
+                )
             ),
         )
     }
@@ -119,16 +129,7 @@ impl Rollup {
         tier: Tier,
         series: i64,
     ) -> Result<(), StoreError> {
-        self.store(
-            connection,
-            series,
-            of_table!(
-                tier,
-                "INSERT OR REPLACE INTO ",
-                " (series, at, min, max, sum, last, last_at, count, amount, east, north, weight) \
-                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-            ),
-        )
+        self.store(connection, series, of_table!(tier, "INSERT OR REPLACE INTO ", inserted!()))
     }
 
     fn store(&self, connection: &Connection, series: i64, sql: &str) -> Result<(), StoreError> {
@@ -169,13 +170,22 @@ pub(super) fn find(
     Ok(select.query_row([series, at], read).optional()?.flatten())
 }
 
-/// Deletes the row at a time.
-pub(super) fn delete(
+/// Makes `row` the one at a time, or deletes that if there is none.
+pub(super) fn replace(
     connection: &Connection,
     tier: Tier,
     series: i64,
     at: i64,
+    row: Option<Rollup>,
 ) -> Result<(), StoreError> {
+    match row {
+        Some(row) => row.put(connection, tier, series),
+        None => delete(connection, tier, series, at),
+    }
+}
+
+/// Deletes the row at a time.
+fn delete(connection: &Connection, tier: Tier, series: i64, at: i64) -> Result<(), StoreError> {
     let sql = of_table!(tier, "DELETE FROM ", " WHERE series = ? AND at = ?");
     connection.prepare_cached(sql)?.execute([series, at])?;
     Ok(())

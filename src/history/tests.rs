@@ -26,6 +26,7 @@ mod recording;
 mod retention;
 mod rows;
 mod upgrade;
+mod upkeep;
 
 /// Midnight in UTC of a Monday.
 const START: i64 = 1_773_014_400;

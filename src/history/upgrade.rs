@@ -1,12 +1,15 @@
 //! Upgrades the rows of the first version of the schema, in the transaction of the migration.
 
+use std::collections::BTreeSet;
+
 use rusqlite::Connection;
 
 use super::batch::MAX_NUMBER;
 use super::calendar::Calendar;
+use super::days::{self, LONGEST_DAY};
 use super::error::StoreError;
 use super::meta;
-use super::rebuild::{self, LONGEST_DAY, quarter_of};
+use super::rebuild::{self, quarter_of};
 use super::renames::{self, SourceFields};
 use super::series::{change_over_time, over_time_of};
 use crate::units::{OverTime, Unit};
@@ -66,6 +69,7 @@ fn delete_impossible_numbers(
     let mut select = connection.prepare(&sql)?;
     let days = select.query_map([MAX_NUMBER], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let days: Vec<(i64, i64)> = days.collect::<Result<_, _>>()?;
+    let changed: BTreeSet<i64> = days.iter().map(|&(series, _)| series).collect();
     for (series, start) in days {
         let end = start + LONGEST_DAY;
         let sql = "DELETE FROM raw WHERE series = ? AND at >= ? AND at < ? AND NOT abs(value) <= ?";
@@ -83,7 +87,9 @@ fn delete_impossible_numbers(
         }
         let sql = "DELETE FROM day WHERE series = ? AND at = ?";
         connection.execute(sql, [series, start])?;
-        rebuild::day(connection, series, calendar.day(start))?;
+    }
+    for series in changed {
+        days::recompute(connection, calendar, series, OverTime::Mean)?;
     }
     Ok(())
 }

@@ -10,18 +10,19 @@ use jiff::tz::TimeZone;
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Transaction, params};
 
 use super::calendar::Calendar;
+use super::days;
 use super::entry::{Entry, StoredEvent};
 use super::error::StoreError;
 use super::meta;
-use super::rebuild::{self, LONGEST_DAY};
 use super::renames::{self, SourceFields};
 use super::rollup;
 use super::schema;
-use super::series::SeriesTable;
+use super::series::{SeriesTable, over_time_of};
 use super::settings::Retention;
 use super::upgrade;
 use crate::board::Change;
 use crate::time_zone;
+use crate::units::{OverTime, Unit};
 
 /// Most rows of a series and table that one `prune` deletes, so that a shortened retention does not
 /// delay the next flush.
@@ -229,7 +230,7 @@ impl Writer {
                  WHERE series = ? AND at < ? ORDER BY at LIMIT ?)"
             );
             let mut delete = transaction.prepare_cached(&sql)?;
-            for series in &all {
+            for (series, _) in &all {
                 let deleted = delete.execute(params![series, before, MAX_DELETED])?;
                 done &= (deleted as i64) < MAX_DELETED;
             }
@@ -240,10 +241,16 @@ impl Writer {
         Ok(done)
     }
 
-    fn all_series(&self) -> Result<Vec<i64>, StoreError> {
-        let mut select = self.connection.prepare_cached("SELECT id FROM series")?;
-        let ids = select.query_map([], |row| row.get(0))?;
-        Ok(ids.collect::<Result<_, _>>()?)
+    /// Returns the ids and the aggregations of all series.
+    fn all_series(&self) -> Result<Vec<(i64, OverTime)>, StoreError> {
+        let sql = "SELECT id, over_time, field, unit FROM series";
+        let mut select = self.connection.prepare_cached(sql)?;
+        let all = select.query_map([], |row| {
+            let text = |column| row.get::<_, String>(column);
+            let over_time = over_time_of(&text(1)?, &text(2)?, Unit::from_recorded(&text(3)?));
+            Ok((row.get(0)?, over_time))
+        })?;
+        Ok(all.collect::<Result<_, _>>()?)
     }
 
     /// Recomputes the days from the quarters if they were computed for another zone.
@@ -260,8 +267,8 @@ impl Writer {
         }
         let all = self.all_series()?;
         let transaction = self.connection.transaction()?;
-        for series in all {
-            rebuild::days(&transaction, &mut self.calendar, series)?;
+        for (series, over_time) in all {
+            days::recompute(&transaction, &mut self.calendar, series, over_time)?;
         }
         meta::set(&transaction, meta::TIME_ZONE, name)?;
         Ok(transaction.commit()?)
@@ -270,21 +277,11 @@ impl Writer {
     /// Recomputes the days of series that have days of another calendar. Earlier versions recorded such days,
     /// which overlap with others, when the zone had no name; and the rules of a zone may change.
     pub(super) fn mend_days(&mut self) -> Result<(), StoreError> {
-        for series in self.all_series()? {
-            let mut select = self.connection.prepare_cached(
-                "SELECT at FROM day WHERE series = ?1 AND at > \
-                 (SELECT min(at) FROM quarter WHERE series = ?1) - ?2 ORDER BY at",
-            )?;
-            let mut is_foreign = false;
-            for at in select.query_map([series, LONGEST_DAY], |row| row.get::<_, i64>(0))? {
-                let at = at?;
-                is_foreign |= self.calendar.day(at).0 != at;
-            }
-            drop(select);
-            if is_foreign {
+        for (series, over_time) in self.all_series()? {
+            if days::has_foreign(&self.connection, &mut self.calendar, series, over_time)? {
                 log::info!("days of series {series} are of another time zone: recomputing them");
                 let transaction = self.connection.transaction()?;
-                rebuild::days(&transaction, &mut self.calendar, series)?;
+                days::recompute(&transaction, &mut self.calendar, series, over_time)?;
                 transaction.commit()?;
             }
         }
