@@ -19,6 +19,7 @@ mod backup;
 mod corrections;
 mod damage;
 mod events;
+mod kept_days;
 mod over_time;
 mod pieces;
 mod pruned;
