@@ -64,16 +64,24 @@ pub(super) fn codings(headers: &HeaderMap) -> Result<Vec<Coding>, CodingError> {
 }
 
 /// Removes the codings of a body, the last one first. No form of it may be larger than `limit`.
+///
+/// The bytes decide which coding it is: some servers confuse the two names, and some proxies remove a coding and
+/// keep its name.
 pub(super) fn decode(
     codings: &[Coding],
     mut body: Vec<u8>,
     limit: u64,
 ) -> Result<Vec<u8>, CodingError> {
     for coding in codings.iter().rev() {
-        body = match coding {
-            Coding::Gzip => read(MultiGzDecoder::new(&body[..]), limit)?,
-            Coding::Deflate if is_zlib(&body) => read(ZlibDecoder::new(&body[..]), limit)?,
-            Coding::Deflate => read(DeflateDecoder::new(&body[..]), limit)?,
+        let decoded = match coding {
+            _ if body.starts_with(GZIP) => read(MultiGzDecoder::new(&body[..]), limit),
+            _ if is_zlib(&body) => read(ZlibDecoder::new(&body[..]), limit),
+            Coding::Gzip => Err(CodingError::Malformed),
+            Coding::Deflate => read(DeflateDecoder::new(&body[..]), limit),
+        };
+        body = match decoded {
+            Err(CodingError::Malformed) if is_document(&body) => body,
+            decoded => decoded?,
         };
     }
     Ok(body)
@@ -85,6 +93,15 @@ fn read(decoder: impl Read, limit: u64) -> Result<Vec<u8>, CodingError> {
     let mut decoder = decoder.take(limit.saturating_add(1));
     decoder.read_to_end(&mut plain).map_err(|_| CodingError::Malformed)?;
     if plain.len() as u64 > limit { Err(CodingError::TooLarge) } else { Ok(plain) }
+}
+
+/// Header of the gzip format with its one method (RFC 1952 2.3.1). Bare DEFLATE data cannot begin so: the three low
+/// bits would be a block of a reserved type.
+const GZIP: &[u8] = &[0x1f, 0x8b, 8];
+
+/// Returns true if a body begins like JSON or HTML.
+fn is_document(body: &[u8]) -> bool {
+    matches!(body.trim_ascii_start(), [b'{' | b'[' | b'<', ..])
 }
 
 /// Returns true if data begin with the header of the zlib format (RFC 1950 2.2): the method is DEFLATE, and
@@ -153,6 +170,9 @@ mod tests {
             ("deflate, gzip", gzip(&zlib(plain))),
             ("gzip|deflate", bare(&gzip(plain))),
             ("gzip,,gzip", gzip(&gzip(plain))),
+            // The wrong name.
+            ("gzip", zlib(plain)),
+            ("deflate", gzip(plain)),
             ("utf-8", plain.to_vec()),
             ("UTF-8", plain.to_vec()),
             ("iso-8859-1", plain.to_vec()),
@@ -164,6 +184,16 @@ mod tests {
         }
         // Several members are one body (RFC 1952 2.2).
         assert_eq!(decoded("gzip", [gzip(b"a"), gzip(b"b")].concat()).as_deref(), Ok(&b"ab"[..]));
+    }
+
+    #[test]
+    fn document_whose_coding_was_removed_on_the_way_is_kept() {
+        for plain in ["{\"a\":1}", " \r\n[1]", "<html></html>"] {
+            for fields in ["gzip", "x-gzip", "deflate", "gzip, deflate"] {
+                let decoded = decoded(fields, plain.into());
+                assert_eq!(decoded.as_deref(), Ok(plain.as_bytes()), "{fields}");
+            }
+        }
     }
 
     #[test]

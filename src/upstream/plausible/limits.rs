@@ -181,6 +181,7 @@ pub(super) fn of_unit(unit: Unit) -> Option<Limits> {
         Quantity::Density if unit == Unit::MicrogramPerCubicMetre => {
             Limits::new(unit, ANY, 0.0..=5000.0)
         }
+        Quantity::Density => Limits::new(Unit::GramPerCubicMetre, ANY, 0.0..=1e6),
         Quantity::Code => Limits::between(Unit::WmoCode, 0.0, 99.0),
         _ => return None,
     })

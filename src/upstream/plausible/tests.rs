@@ -185,6 +185,7 @@ fn number_of_a_json_value_is_rejected_by_its_unit() {
         ("dust", 65_535.0, MicrogramPerCubicMetre, Null),
         ("dust", 655.35, MicrogramPerCubicMetre, Kept),
         ("dust", 65_535.0, MilligramPerLitre, Kept),
+        ("solids", -32_768.0, MilligramPerLitre, Null),
         ("turbidity", 65_535.0, NephelometricTurbidityUnit, Null),
         ("valve", 6553.5, Percent, Null),
         ("code", 100.0, WmoCode, Null),
