@@ -1,5 +1,5 @@
 //! Layout of the page in each state and each width: nothing is cut, no number loses its unit to the next
-//! line, and cards fill their rows.
+//! line, cards and tiles fill their rows, and units follow numbers in one way.
 
 use serde_json::json;
 
@@ -8,7 +8,12 @@ use crate::screens::WIDTHS;
 use crate::webdriver::{Browser, Engine};
 
 /// States that differ in their layout.
-const STATES: [&str; 9] = [
+const STATES: [&str; 14] = [
+    "fresh",
+    "source-tank-24h",
+    "source-weather",
+    "source-pump",
+    "tank-other",
     "five",
     "three-others",
     "failing-from-the-start",
@@ -44,6 +49,35 @@ const FAULTS: &str = "
         if (grid.width - width > gaps + 1) faults.push(`a hole of ${grid.width - width} in the row at ${top}`);
         const heights = new Set(cards.map((card) => Math.round(card.height)));
         if (heights.size > 1) faults.push(`heights ${[...heights]} in the row at ${top}`);
+    }
+    // Neighbours in a row are about as high.
+    for (const card of document.querySelectorAll('.card')) {
+        const bottom = Math.max(...[...card.querySelectorAll('.body, .past')].map((part) => box(part).bottom));
+        const hole = box(card.querySelector('footer')).top - bottom;
+        if (hole > 150) faults.push(`a hole of ${hole} in ${card.querySelector('h2').textContent}`);
+    }
+    // Tiles have the width of the values, and their last row is at least half full.
+    for (const tiles of document.querySelectorAll('.tiles')) {
+        const { paddingLeft, paddingRight } = getComputedStyle(tiles.parentElement);
+        const room = tiles.parentElement.clientWidth - parseFloat(paddingLeft) - parseFloat(paddingRight);
+        const right = Math.max(...[...tiles.children].map((tile) => box(tile).right));
+        if (room - box(tiles).width > 1 || box(tiles).right - right > 1) faults.push(`tiles of ${box(tiles).width} in ${room}`);
+        const rows = [...Map.groupBy(tiles.children, (tile) => Math.round(box(tile).top)).values()];
+        const sizes = rows.map((row) => row.length);
+        if (tiles.dataset.count && 2 * sizes.at(-1) < sizes[0]) faults.push(`rows of ${sizes} tiles`);
+    }
+    // A sign follows its number directly, also where the page has it as a text or shows it for a pointer.
+    const texts = [document.title, page.innerText, ...[...document.querySelectorAll('title, desc')].map((it) => it.textContent)];
+    for (const plot of document.querySelectorAll('.plot[data-points]')) {
+        plot.dispatchEvent(new KeyboardEvent('keydown', { key: 'End', bubbles: true }));
+        const shown = document.querySelector('.readout strong').textContent;
+        if (!/\\d/.test(shown)) faults.push(`no read-out of ${plot.id}`);
+        texts.push(shown);
+        plot.dispatchEvent(new KeyboardEvent('keydown', { key: 'Escape', bubbles: true }));
+    }
+    for (const text of texts) {
+        const apart = text.match(/\\d[ \\u00a0]+[%°][^\\n]*/);
+        if (apart) faults.push(`a sign apart: ${apart[0]}`);
     }
     return faults";
 

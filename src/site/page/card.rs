@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::amount::{Age, amount, is_long, remarks};
-use super::grid::Columns;
+use super::grid::Width;
 use super::icon::Icon;
 use super::time::Clock;
 use super::{status, trend};
@@ -17,8 +17,12 @@ use crate::units::{Quantity, Unit};
 pub(super) enum Shape {
     /// A tank with its drawing.
     Tank,
-    /// Figures and tiles.
-    Other,
+    /// Values and a drawn chart.
+    Charted,
+    /// Weather without a chart.
+    Weather,
+    /// Other values without a chart, which are low.
+    Plain,
     /// No values yet.
     Empty,
 }
@@ -26,7 +30,7 @@ pub(super) enum Shape {
 /// Parts of a card that depend on the page that it is on.
 pub(super) struct Placement {
     /// Width of the card.
-    pub(super) columns: Columns,
+    pub(super) width: Width,
     /// Chart below the values; may be empty.
     pub(super) chart: Markup,
     /// Query of the link to the source's page: it keeps the range of the charts.
@@ -43,11 +47,12 @@ pub(super) fn frame(
 ) -> Markup {
     let id = format!("source-{}", source.name);
     let stale_at = source.reading.as_ref().map(|reading| reading.stale_at);
+    let is_half = placement.width == Width::Half;
     let failing = source.error.is_some().then_some("true");
     html! {
         article.card.(class) aria-labelledby=(id) data-state=(state_at(source, clock.now).as_str())
-            data-failing=[failing] data-medium=(placement.columns.medium)
-            data-wide=(placement.columns.wide) data-stale-at=[stale_at.map(|at| at.as_second())] {
+            data-failing=[failing] data-width=[is_half.then_some("half")]
+            data-stale-at=[stale_at.map(|at| at.as_second())] {
             header {
                 h2 #(id) { a href={ "/source/" (source.name) (placement.query) } { (source.title) } }
                 (status::badge(source, clock.now))
@@ -60,17 +65,24 @@ pub(super) fn frame(
     }
 }
 
+/// Most values of a card that is low: they share a row.
+const MAX_BRIEF: usize = 4;
+
 /// Renders the card of a source of any kind: its values in their order, then its trends.
 pub(super) fn generic(source: &SourceView, clock: Clock<'_>, placement: &Placement) -> Markup {
-    let values =
-        source.shown().into_iter().filter(|(name, value)| !trend::contains(source, name, value));
+    let shown = source.shown().into_iter();
+    let values: Vec<_> =
+        shown.filter(|(name, value)| !trend::contains(source, name, value)).collect();
+    let trends = trend::trends(source, clock);
+    let is_brief = values.len() <= MAX_BRIEF && trends.0.is_empty();
     let body = html! {
         @if source.reading.is_some() {
-            (tiles(source, values, clock))
-            (trend::trends(source, clock))
+            (tiles(source, values.into_iter(), clock))
+            (trends)
         } @else { (pending()) }
     };
-    frame(source, "generic", clock, &body, placement)
+    let class = if is_brief { "generic brief" } else { "generic" };
+    frame(source, class, clock, &body, placement)
 }
 
 /// Renders the body of a card without a reading.
@@ -85,9 +97,11 @@ pub(super) fn tiles<'a>(
     clock: Clock<'_>,
 ) -> Markup {
     let values: Vec<_> = values.filter(|(name, value)| !is_foreign(source, name, value)).collect();
+    // The style sheet fills the rows of tiles of the same width.
+    let count = (!values.iter().any(|(_, value)| is_long(value))).then_some(values.len());
     html! {
         @if !values.is_empty() {
-            dl.tiles { @for (name, value) in values { (tile(source, name, value, clock)) } }
+            dl.tiles data-count=[count] { @for (name, value) in values { (tile(source, name, value, clock)) } }
         }
     }
 }

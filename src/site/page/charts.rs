@@ -4,7 +4,7 @@ use maud::{Markup, PreEscaped, html};
 use strum::VariantArray as _;
 
 use super::card::Placement;
-use super::grid::Columns;
+use super::grid::Width;
 use super::view::View;
 use crate::board::{Datum, SourceView};
 use crate::site::chart::{Chart, Missing, Outcome, Range, Subject};
@@ -14,6 +14,12 @@ use crate::site::format::{field_label, symbol};
 fn drawn(view: &View<'_>, source: &SourceView, field: &str) -> Outcome {
     let subject = Subject { source, field, range: view.range };
     view.charts.get(view.history, subject, view.now).best()
+}
+
+/// Returns true if the chart of a field is drawn, rather than a sentence in its place.
+pub(super) fn is_drawn(view: &View<'_>, source: &SourceView, field: &str) -> bool {
+    view.history.is_enabled()
+        && drawn(view, source, field).is_ok_and(|chart| chart.summary().is_none())
 }
 
 /// Renders the chart of a field in two sizes, of which the style sheet shows one.
@@ -116,7 +122,7 @@ fn numbers(view: &View<'_>, source: &SourceView, field: &str) -> Markup {
 
 /// Returns the place of a card on a page: its link to the source's page keeps the range.
 pub(super) fn placement(view: &View<'_>, chart: Markup) -> Placement {
-    Placement { columns: Columns::ROW, chart, query: view.range.query() }
+    Placement { width: Width::Row, chart, query: view.range.query() }
 }
 
 /// Renders the links that select the range of the page at `path`.

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use maud::{Markup, html};
 
-use super::card::Placement;
+use super::card::{Placement, Shape};
 use super::layout::LivePage;
 use super::source_card::{shape, source_card};
 use super::view::View;
@@ -18,18 +18,30 @@ pub(in crate::site) fn dashboard(view: &View<'_>) -> String {
     let View { layout, snapshot, history, now, .. } = *view;
     let (clock, sources) = (view.clock(), &snapshot.sources);
     let recent = history.recent_events();
-    let columns = grid::columns(&sources.iter().map(shape).collect::<Vec<_>>());
+    let fields: Vec<Option<String>> = sources.iter().map(charts::leading_field).collect();
+    let has_chart = |source: &SourceView, field: &Option<String>| {
+        field.as_ref().is_some_and(|field| charts::is_drawn(view, source, field))
+    };
+    let shapes: Vec<Shape> = sources
+        .iter()
+        .zip(&fields)
+        .map(|(source, field)| shape(source, has_chart(source, field)))
+        .collect();
+    let cards = sources.iter().zip(&fields).zip(grid::widths(&shapes));
     let main = html! {
-        div.between-parts { (status::summary(sources, now)) (charts::ranges(view, "/")) }
+        div.between-parts {
+            (status::summary(sources, now))
+            @if !sources.is_empty() { (charts::ranges(view, "/")) }
+        }
         (notice::history(&history.health(), history.dropped(), clock))
         (notice::certificate(view.certificate_days))
         @if sources.is_empty() { (nothing_configured()) }
         div.cards {
-            @for (source, columns) in sources.iter().zip(columns) {
-                @let chart = charts::leading_field(source)
-                    .map(|field| charts::titled_chart(view, source, &field));
+            @for ((source, field), width) in cards {
+                @let chart =
+                    field.as_ref().map(|field| charts::titled_chart(view, source, field));
                 @let placement = charts::placement(view, chart.unwrap_or_default());
-                (source_card(source, clock, &Placement { columns, ..placement }))
+                (source_card(source, clock, &Placement { width, ..placement }))
             }
         }
         (events::list(recent.iter(), EVENTS, sources, clock))

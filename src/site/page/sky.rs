@@ -51,6 +51,7 @@ impl<'a> Sky<'a> {
                     (None, Some(Datum::Number(_))) if code_of(self.value).is_some() => {
                         "Conditions: code " (amount(self.value))
                     }
+                    (None, None) => { "Conditions: " (amount(self.value)) }
                     _ => { (amount(self.value)) }
                 }
             }

@@ -37,11 +37,13 @@ pub(super) fn source_card(source: &SourceView, clock: Clock<'_>, placement: &Pla
     }
 }
 
-/// Returns the shape of the card of a source.
-pub(super) fn shape(source: &SourceView) -> Shape {
+/// Returns the shape of the card of a source, with or without a drawn chart.
+pub(super) fn shape(source: &SourceView, has_chart: bool) -> Shape {
     match select(source) {
         _ if source.reading.is_none() => Shape::Empty,
         Card::Tank if tank::is_drawn(source) => Shape::Tank,
-        _ => Shape::Other,
+        _ if has_chart => Shape::Charted,
+        Card::Weather => Shape::Weather,
+        Card::Tank | Card::Generic => Shape::Plain,
     }
 }

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::amount::{Age, large_amount, remarks};
+use super::amount::{Age, amount, large_amount, remarks};
 use super::card::{Placement, frame, pending, tiles};
 use super::time::Clock;
 use super::{sky, trend, wind};
@@ -53,7 +53,9 @@ fn head(source: &SourceView, clock: Clock<'_>) -> Markup {
 fn degrees(source: &SourceView, temperature: &Value, clock: Clock<'_>) -> Markup {
     html! {
         @let age = Age::of(source, temperature, clock.now);
-        p.temperature.old[age.is_old] data-old-at=[age.old_at] { (large_amount(temperature)) }
+        @if temperature.datum.is_some() {
+            p.temperature.old[age.is_old] data-old-at=[age.old_at] { (large_amount(temperature)) }
+        } @else { p.conditions { "Temperature: " (amount(temperature)) } }
         (remarks(source, temperature, clock))
     }
 }

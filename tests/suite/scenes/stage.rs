@@ -30,7 +30,7 @@ impl Complete {
         const CARDS: &str = "return document.readyState === 'complete'
             && !document.querySelector('.card[data-state=waiting]:not([data-failing])')";
         const CHARTS: &str = "return ![...document.querySelectorAll('.no-plot')]
-            .some(chart => /in a moment|Nothing recorded/.test(chart.textContent))";
+            .some(chart => /moment|Nothing recorded/.test(chart.textContent))";
         match self {
             Complete::Text => true,
             Complete::Readings => browser.run(CARDS) == true,
