@@ -9,18 +9,24 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::bucket::Bucket;
 use super::calendar::QUARTER;
+use super::error::HistoryError;
 use super::handle::History;
 use super::plan::{Step, Window};
+use super::points::Points;
 use crate::board::{Finite, Sample};
 use crate::config::{Source, TrendSettings};
-use crate::units::OverTime;
+use crate::units::{OverTime, Unit, rise};
 
 /// Time in which a tank's last refill is searched for.
 const REFILL_LOOKBACK: Duration = Duration::from_secs(60 * 24 * 60 * 60);
 
 /// Step by which amounts of single observations are added up, in seconds.
 const AMOUNT_STEP: i64 = 60;
+
+/// Difference of rises that is one of rounding, relative to the rise.
+const ROUNDING: f64 = 1e-6;
 
 /// A span of time of one field that ends now.
 struct Lookback {
@@ -63,25 +69,15 @@ pub fn trend_samples(history: &History, sources: &[Source], now: Timestamp) -> V
             sample.at.as_second() < begin
                 || (&sample.source, &sample.field) != (&lookback.source, &lookback.field)
         });
-        let mut window = Window {
+        let window = Window {
             source: lookback.source.to_string(),
             field: lookback.field.to_string(),
             from: begin,
             to: now.as_second() + 1,
             step: lookback.step,
         };
-        let points = history.points(window.clone()).and_then(|points| match points {
-            // Amounts may overlap; those of steps do not.
-            Some(points)
-                if points.over_time() == OverTime::Sum && points.step_seconds().is_none() =>
-            {
-                window.step = Step::Seconds(AMOUNT_STEP);
-                history.points(window)
-            }
-            other => Ok(other),
-        });
-        let points = match points {
-            Ok(Some(points)) => points,
+        let (points, unit, over_time) = match read(history, window) {
+            Ok(Some(found)) => found,
             Ok(None) => continue,
             Err(error) => {
                 log::warn!(
@@ -90,24 +86,68 @@ pub fn trend_samples(history: &History, sources: &[Source], now: Timestamp) -> V
                 return samples;
             }
         };
-        let (unit, over_time) = (points.unit(), points.over_time());
-        let length = match over_time {
-            // An amount has the time at which its step ends.
-            OverTime::Sum => points.step_seconds().unwrap_or(0),
-            _ => 0,
-        };
-        samples.extend(points.map_while(Result::ok).filter_map(|point| {
-            let number = match over_time {
-                OverTime::Sum => point.value(over_time)?,
-                _ => point.last,
-            };
-            let at = Timestamp::from_second(point.at + length).ok()?.min(now);
+        samples.extend(points.into_iter().filter_map(|(at, number)| {
+            let at = Timestamp::from_second(at).ok()?.min(now);
             let (source, field) = (lookback.source.clone(), lookback.field.clone());
             let sample = Sample::new(source, field, at, Finite::new(number)?, unit);
             Some(Sample { over_time, ..sample })
         }));
     }
     samples
+}
+
+/// Times and numbers of a trend, with the unit and the aggregation of the field.
+type Numbers = (Vec<(i64, f64)>, Option<Unit>, OverTime);
+
+/// Reads a window. Each step has the time of its latest observation.
+fn read(history: &History, window: Window) -> Result<Option<Numbers>, HistoryError> {
+    let Some(points) = history.points(window.clone())? else { return Ok(None) };
+    let (unit, over_time) = (points.unit(), points.over_time());
+    let step = points.step_seconds();
+    let collect = |points: Points| {
+        let all: Result<Vec<Bucket>, _> = points.collect();
+        all.map_err(|error| history.report_read_error(error))
+    };
+    let mut all = collect(points)?;
+    if over_time == OverTime::Sum && step.is_none_or(|step| step > AMOUNT_STEP) {
+        // Single amounts may overlap; those of steps do not. The latest step is read in short ones, since the
+        // restored reading replaces the one with its time.
+        let from = match (step, all.pop()) {
+            (Some(_), Some(latest)) => latest.at.max(window.from),
+            _ => window.from,
+        };
+        all.retain(|point| point.at < from);
+        let step = Step::Seconds(AMOUNT_STEP);
+        all.extend(
+            history.points(Window { from, step, ..window })?.map_or(Ok(Vec::new()), collect)?,
+        );
+    }
+    let mut before: Option<f64> = None;
+    let mut numbers = Vec::with_capacity(all.len());
+    for point in &all {
+        match over_time {
+            OverTime::Sum => {
+                numbers.extend(point.value(over_time).map(|amount| (point.last_at, amount)));
+            }
+            OverTime::Increase if step.is_some() => {
+                numbers.extend(hidden_reset(before, point).into_iter().flatten());
+                numbers.push((point.last_at, point.last));
+            }
+            _ => numbers.push((point.last_at, point.last)),
+        }
+        before = Some(point.last);
+    }
+    Ok(Some((numbers, unit, over_time)))
+}
+
+/// Returns the readings of a counter around its reset within a step, if the latest numbers of the steps do not
+/// show by how much it rose: the highest one and 0.
+fn hidden_reset(before: Option<f64>, point: &Bucket) -> Option<[(i64, f64); 2]> {
+    let (before, risen) = before.zip(point.value(OverTime::Increase))?;
+    let Bucket { last, last_at, .. } = *point;
+    let is_hidden = risen - rise(before, last) > ROUNDING * risen.abs().max(1.0);
+    let highest = before + risen - last;
+    (is_hidden && highest >= before).then_some([(last_at - 2, highest), (last_at - 1, 0.0)])
 }
 
 #[cfg(test)]
@@ -119,6 +159,80 @@ mod tests {
     use crate::config;
     use crate::history::import;
     use crate::units::Unit;
+
+    /// Records observations of a field, given by the minutes before now, and returns the samples from which a trend
+    /// of the latest `hours` starts.
+    fn restarted(
+        field: &str,
+        over_time: OverTime,
+        hours: u64,
+        rows: &[(i64, f64)],
+    ) -> Vec<(i64, f64)> {
+        let text = format!(
+            "[[source]]\nname = \"roof\"\nkind = \"json\"\nurl = \"http://127.0.0.1:1/\"\n\
+             values.{field} = {{ pointer = \"/x\", over_time = \"{over_time}\" }}\n\
+             trends.{field} = {{ changes = [\"{hours}h\"] }}\n"
+        );
+        let now: Timestamp = "2026-01-31T17:20:00Z".parse().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pumphouse.db");
+        let sample = |&(minutes, number): &(i64, f64)| {
+            let at = Timestamp::from_second(now.as_second() - minutes * 60).unwrap();
+            let number = Finite::new(number).unwrap();
+            let sample = Sample::new("roof".into(), field.into(), at, number, None);
+            Change::Observed(vec![Sample { over_time, ..sample }])
+        };
+        import(&path, &TimeZone::UTC, rows.iter().map(sample)).unwrap();
+        let history = History::read_only(&path, TimeZone::UTC);
+        let sources = config::parse("p".as_ref(), &text, &|_| None).unwrap().sources;
+        let samples = trend_samples(&history, &sources, now);
+        let minutes = |sample: &Sample| (now.as_second() - sample.at.as_second()).div_euclid(60);
+        samples.iter().map(|sample| (minutes(sample), sample.value.get())).collect()
+    }
+
+    #[test]
+    fn numbers_of_steps_have_the_times_at_which_they_were_observed() {
+        // Every seven minutes, for a trend that is read in quarters of an hour.
+        let rows: Vec<(i64, f64)> =
+            (1..1500).rev().map(|n| (n * 7, f64::from((n * 37 % 360) as i32))).collect();
+        for over_time in [OverTime::Mean, OverTime::Max, OverTime::Last, OverTime::Circular] {
+            let samples = restarted("vane", over_time, 140, &rows);
+            assert!((690..720).contains(&samples.len()), "{over_time} {}", samples.len());
+            assert!(samples.iter().all(|sample| rows.contains(sample)), "{over_time}");
+            assert_eq!(samples.last(), rows.last(), "{over_time}");
+        }
+    }
+
+    #[test]
+    fn counter_rises_by_as_much_after_a_restart_wherever_it_was_reset() {
+        let rises = |rows: &[(i64, f64)]| -> f64 {
+            rows.windows(2).map(|pair| rise(pair[0].1, pair[1].1)).sum()
+        };
+        // Every seven minutes; it is reset once a day, within a step, and is at once higher or lower than before.
+        for after_reset in [0.0, 3.0, 90.0, 400.0] {
+            let number = |n: i64| match n % 205 {
+                0 => 350.0,
+                tick => after_reset + (205 - tick) as f64,
+            };
+            let rows: Vec<(i64, f64)> = (1..1500).rev().map(|n| (n * 7, number(n))).collect();
+            let samples = restarted("rain_today", OverTime::Increase, 140, &rows);
+            assert!((690..730).contains(&samples.len()), "{}", samples.len());
+            let first = rows.iter().position(|row| row == &samples[0]).unwrap();
+            let (found, expected) = (rises(&samples), rises(&rows[first..]));
+            assert!((found - expected).abs() < 1e-6, "{after_reset}: {found} and not {expected}");
+            assert_eq!(samples.last(), rows.last());
+        }
+    }
+
+    #[test]
+    fn latest_amount_of_steps_is_a_single_one() {
+        let rows: Vec<(i64, f64)> = (1..1500).rev().map(|n| (n * 7, 1.0)).collect();
+        let samples = restarted("drips", OverTime::Sum, 140, &rows);
+        assert_eq!(samples.last(), rows.last(), "a restored reading replaces it");
+        let all = rows.iter().filter(|row| row.0 <= 140 * 60 * 5 / 4).count();
+        assert_eq!(samples.iter().map(|sample| sample.1).sum::<f64>(), all as f64);
+        assert!((690..730).contains(&samples.len()), "{}", samples.len());
+    }
 
     #[test]
     fn amounts_start_trends_without_their_overlap() {

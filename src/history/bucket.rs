@@ -40,6 +40,8 @@ pub struct Bucket {
     pub sum: f64,
     /// Number of the latest observation.
     pub last: f64,
+    /// Time of the latest observation.
+    pub last_at: i64,
     /// Number of observations, at least 1.
     pub count: u64,
     /// Aggregate of the ways over time that the numbers above do not determine.
@@ -62,8 +64,8 @@ pub enum Total {
 }
 
 impl Total {
-    fn merge(self, later: Total) -> Total {
-        match (self, later) {
+    fn merge(self, other: Total) -> Total {
+        match (self, other) {
             (Total::Amount(one), Total::Amount(other)) => Total::Amount(one + other),
             (Total::Vector(one), Total::Vector(other)) => Total::Vector(one + other),
             // An unknown part makes the whole unknown.
@@ -81,7 +83,7 @@ impl Bucket {
     /// Returns the bucket of an observation that is to be merged with others.
     pub(super) const fn with_total(at: i64, value: f64, total: Total) -> Bucket {
         let (min, max, sum, last) = (value, value, value, value);
-        Bucket { at, min, max, sum, last, count: 1, total, is_partial: false }
+        Bucket { at, min, max, sum, last, last_at: at, count: 1, total, is_partial: false }
     }
 
     /// Returns the mean.
@@ -116,15 +118,17 @@ impl Bucket {
         }
     }
 
-    /// Adds the observations of a later bucket. `at` does not change.
-    pub fn merge(&mut self, later: &Bucket) {
-        self.min = self.min.min(later.min);
-        self.max = self.max.max(later.max);
-        self.sum += later.sum;
-        self.last = later.last;
-        self.count += later.count;
-        self.total = self.total.merge(later.total);
-        self.is_partial |= later.is_partial;
+    /// Adds the observations of another bucket. `at` does not change.
+    pub fn merge(&mut self, other: &Bucket) {
+        self.min = self.min.min(other.min);
+        self.max = self.max.max(other.max);
+        self.sum += other.sum;
+        if other.last_at >= self.last_at {
+            (self.last, self.last_at) = (other.last, other.last_at);
+        }
+        self.count += other.count;
+        self.total = self.total.merge(other.total);
+        self.is_partial |= other.is_partial;
     }
 
     /// Converts the bucket to another unit. Returns it unchanged if the units measure different quantities.

@@ -12,12 +12,12 @@
 
 use rusqlite::{Connection, params};
 
-use super::bucket::Tier;
+use super::bucket::{Bucket, Tier};
 use super::calendar::{Calendar, DAY, QUARTER};
 use super::error::StoreError;
 use super::observation::shift;
 use super::rebuild::{from_observations, merge_into, quarter_of};
-use super::rollup_row::{self, Rollup, columns};
+use super::rollup_row::{self, columns};
 use crate::units::OverTime;
 
 /// Longest day: the clocks of Casey Station were set back by three hours.
@@ -229,10 +229,10 @@ pub(super) fn add(
         " FROM quarter WHERE series = ? ORDER BY at"
     ))?;
     let mut latest: Option<i64> = None;
-    let mut open: Option<Rollup> = None;
+    let mut open: Option<Bucket> = None;
     for row in select.query_map([series], rollup_row::read)? {
         let Some(mut row) = row? else { continue };
-        let quarter = row.bucket.at;
+        let quarter = row.at;
         while let [passed, others @ ..] = kept
             && passed.latest_quarter < quarter
         {
@@ -248,13 +248,13 @@ pub(super) fn add(
                 continue;
             };
             row = rest;
-            row.bucket.at = span.last;
+            row.at = span.last;
         } else {
             let (start, _) = calendar.day(quarter);
-            row.bucket.at = latest.map_or(start, |latest| latest.max(start));
-            latest = Some(row.bucket.at);
+            row.at = latest.map_or(start, |latest| latest.max(start));
+            latest = Some(row.at);
         }
-        if let Some(complete) = open.take_if(|open| open.bucket.at != row.bucket.at) {
+        if let Some(complete) = open.take_if(|open| open.at != row.at) {
             complete.add_to(connection, Tier::Day, series)?;
         }
         merge_into(&mut open, row);
@@ -276,10 +276,10 @@ pub(super) fn rebuild(
         columns!(),
         " FROM quarter WHERE series = ? AND at >= ? AND at < ? ORDER BY at"
     ))?;
-    let mut whole: Option<Rollup> = None;
+    let mut whole: Option<Bucket> = None;
     for row in select.query_map(params![series, day.from, day.to], rollup_row::read)? {
         let Some(mut row) = row? else { continue };
-        row.bucket.at = day.at;
+        row.at = day.at;
         merge_into(&mut whole, row);
     }
     rollup_row::replace(connection, Tier::Day, series, day.at, whole)

@@ -90,7 +90,8 @@ impl Totals {
         let total = total(self.over_time, self.previous, observation);
         self.previous = Some((observation.at, observation.value));
         let at = observation.at - shift(self.over_time);
-        Bucket::with_total(at, observation.value, total)
+        let bucket = Bucket::with_total(at, observation.value, total);
+        Bucket { last_at: observation.at, ..bucket }
     }
 }
 

@@ -126,7 +126,7 @@ impl Reader<'_> {
         ))?;
         let most = i64::try_from(limit).unwrap_or(i64::MAX);
         let rows = select.query_map(params![series, after, to, most], |row| {
-            Ok((row.get(0)?, rollup_row::read(row)?.map(|row| row.bucket)))
+            Ok((row.get(0)?, rollup_row::read(row)?))
         })?;
         Page::collect(rows, limit)
     }

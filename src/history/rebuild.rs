@@ -13,7 +13,7 @@ use super::calendar::{Calendar, QUARTER};
 use super::days;
 use super::error::StoreError;
 use super::observation::{Observation, Totals, depends_on_previous, shift};
-use super::rollup_row::{self, Rollup, columns, of_table};
+use super::rollup_row::{self, columns, of_table};
 use crate::units::{OverTime, is_reset};
 
 /// Rows of a table that are read before some of them are written.
@@ -66,7 +66,7 @@ pub(super) fn quarter(
     let begin = start + shift(over_time);
     let whole = from_observations(connection, series, over_time, (begin, begin + QUARTER))?;
     let whole = whole.map(|mut whole| {
-        whole.bucket.at = start;
+        whole.at = start;
         whole
     });
     rollup_row::replace(connection, Tier::Quarter, series, start, whole)
@@ -78,7 +78,7 @@ pub(super) fn from_observations(
     series: i64,
     over_time: OverTime,
     (begin, end): (i64, i64),
-) -> Result<Option<Rollup>, StoreError> {
+) -> Result<Option<Bucket>, StoreError> {
     let before = match depends_on_previous(over_time) {
         true => previous(connection, series, begin)?,
         false => None,
@@ -87,16 +87,16 @@ pub(super) fn from_observations(
     let mut select = connection.prepare_cached(
         "SELECT at, value, qualifier FROM raw WHERE series = ? AND at >= ? AND at < ? ORDER BY at",
     )?;
-    let mut whole: Option<Rollup> = None;
+    let mut whole: Option<Bucket> = None;
     for row in select.query_map([series, begin, end], observation)? {
         let row = row?;
-        merge_into(&mut whole, Rollup::single(totals.next(&row), row.at));
+        merge_into(&mut whole, totals.next(&row));
     }
     Ok(whole)
 }
 
 /// Adds a later part to a rollup.
-pub(super) fn merge_into(whole: &mut Option<Rollup>, part: Rollup) {
+pub(super) fn merge_into(whole: &mut Option<Bucket>, part: Bucket) {
     match whole {
         Some(whole) => whole.merge(&part),
         None => *whole = Some(part),
@@ -150,7 +150,7 @@ fn quarters(
     let mut totals = Totals::after(before_first, after);
     let mut select =
         connection.prepare("SELECT at, value, qualifier FROM raw WHERE series = ? ORDER BY at")?;
-    let mut open: Option<Rollup> = None;
+    let mut open: Option<Bucket> = None;
     for row in select.query_map([series], observation)? {
         let row = row?;
         let bucket = totals.next(&row);
@@ -159,10 +159,10 @@ fn quarters(
             continue;
         }
         let at = quarter_of(bucket.at);
-        if let Some(complete) = open.take_if(|open| open.bucket.at != at) {
+        if let Some(complete) = open.take_if(|open| open.at != at) {
             complete.add_to(connection, Tier::Quarter, series)?;
         }
-        merge_into(&mut open, Rollup::single(Bucket { at, ..bucket }, row.at));
+        merge_into(&mut open, Bucket { at, ..bucket });
     }
     match open {
         Some(complete) => complete.add_to(connection, Tier::Quarter, series),
@@ -203,15 +203,15 @@ fn estimate_totals(
         let rows = select.query_map(params![series, after, PAGE_ROWS], |row| {
             Ok((row.get::<_, i64>(0)?, rollup_row::read(row)?))
         })?;
-        let page: Vec<(i64, Option<Rollup>)> = rows.collect::<Result<_, _>>()?;
+        let page: Vec<(i64, Option<Bucket>)> = rows.collect::<Result<_, _>>()?;
         let Some(&(last, _)) = page.last() else { return Ok(()) };
         after = last;
         for mut row in page.into_iter().filter_map(|(_, row)| row) {
-            if row.bucket.total == Total::None {
-                row.bucket.total = Total::Amount(rise(before, &row.bucket));
+            if row.total == Total::None {
+                row.total = Total::Amount(rise(before, &row));
                 row.put(connection, tier, series)?;
             }
-            before = Some(row.bucket.last);
+            before = Some(row.last);
         }
     }
 }

@@ -9,14 +9,14 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-use super::bucket::Tier;
+use super::bucket::{Bucket, Tier};
 use super::calendar::Calendar;
 use super::days::QuarterDay;
 use super::error::StoreError;
 use super::meta;
 use super::observation::shift;
 use super::rebuild::{self, quarter_of};
-use super::rollup_row::{self, Rollup, columns, of_table};
+use super::rollup_row::{self, columns, of_table};
 use super::series::{change_over_time, over_time_of};
 use crate::units::{OverTime, Unit};
 
@@ -151,7 +151,7 @@ fn merge(
             " WHERE series = ?"
         ))?;
         let rows = select.query_map([moved.id], rollup_row::read)?;
-        let rows: Vec<Option<Rollup>> = rows.collect::<Result<_, _>>()?;
+        let rows: Vec<Option<Bucket>> = rows.collect::<Result<_, _>>()?;
         for row in rows.into_iter().flatten() {
             row.add_to(connection, tier, target.id)?;
         }

@@ -13,7 +13,7 @@ use super::days::{self, QuarterDay};
 use super::error::StoreError;
 use super::observation::{Observation, Totals, depends_on_previous, shift, total};
 use super::rebuild::{self, observation, quarter_of};
-use super::rollup_row::{self, Rollup};
+use super::rollup_row;
 use super::series::{Series, SeriesTable};
 use super::speeds;
 use crate::board::Sample;
@@ -134,7 +134,7 @@ fn insert(
     } else {
         let bucket = Totals::after(latest, over_time).next(&new);
         for (tier, at) in [(Tier::Quarter, quarter), (Tier::Day, day.at)] {
-            Rollup::single(Bucket { at, ..bucket }, new.at).add_to(connection, tier, id)?;
+            Bucket { at, ..bucket }.add_to(connection, tier, id)?;
         }
     }
     Ok(true)
@@ -161,8 +161,7 @@ fn pruned(
         Ok(row?)
     };
     let of_quarter = rollup_row::find(connection, Tier::Quarter, series.id, quarter)?;
-    let latest =
-        |row: Option<Rollup>| row.filter(|row| row.last_at == at).map(|row| row.bucket.last);
+    let latest = |row: Option<Bucket>| row.filter(|row| row.last_at == at).map(|row| row.last);
     if let Some(stored) = of_quarter {
         if stored.last_at < at {
             return Ok(None);
@@ -312,19 +311,19 @@ impl Change {
             let new = total(over_time, previous, &after);
             match (&mut stored, &before) {
                 (Some(stored), Some(before)) => {
-                    let Bucket { min, max, sum, .. } = &mut stored.bucket;
+                    let Bucket { min, max, sum, .. } = stored;
                     *min = min.min(after.value);
                     *max = max.max(after.value);
                     *sum += after.value - before.value;
                     if stored.last_at == after.at {
-                        stored.bucket.last = after.value;
+                        stored.last = after.value;
                     }
                     let old = total(over_time, previous, before);
-                    stored.bucket.total = stored.bucket.total.replacing(old, new);
+                    stored.total = stored.total.replacing(old, new);
                 }
                 (stored, _) => {
                     let bucket = Bucket::with_total(start, after.value, new);
-                    let single = Rollup::single(bucket, after.at);
+                    let single = Bucket { last_at: after.at, ..bucket };
                     match stored {
                         Some(stored) => stored.merge(&single),
                         None => *stored = Some(single),
@@ -336,7 +335,7 @@ impl Change {
             let earlier = before.map_or(previous, |before| Some((before.at, before.value)));
             let old = total(over_time, earlier, &next);
             let new = total(over_time, Some((after.at, after.value)), &next);
-            stored.bucket.total = stored.bucket.total.replacing(old, new);
+            stored.total = stored.total.replacing(old, new);
         }
         match stored {
             Some(stored) => stored.put(connection, tier, series),
@@ -346,8 +345,8 @@ impl Change {
 }
 
 /// Returns the number of observations of a row; 0 if there is none.
-fn count_of(row: Option<Rollup>) -> i64 {
-    row.map_or(0, |row| i64::try_from(row.bucket.count).unwrap_or(i64::MAX))
+fn count_of(row: Option<Bucket>) -> i64 {
+    row.map_or(0, |row| i64::try_from(row.count).unwrap_or(i64::MAX))
 }
 
 impl Total {

@@ -29,7 +29,7 @@ macro_rules! columns {
 }
 pub(super) use columns;
 
-/// Columns and placeholders of an `INSERT`, in the order in which [`Rollup::store`] binds them.
+/// Columns and placeholders of an `INSERT`, in the order in which [`Bucket::store`] binds them.
 macro_rules! inserted {
     () => {
         " (series, at, min, max, sum, last, last_at, count, amount, east, north, weight) \
@@ -37,17 +37,9 @@ macro_rules! inserted {
     };
 }
 
-/// A row of a rollup.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Rollup {
-    pub(super) bucket: Bucket,
-    /// Time of the latest observation.
-    pub(super) last_at: i64,
-}
-
 /// Reads a row of [`columns!`]. Returns `None` if a number is not finite: earlier versions stored sums that
 /// were infinite, and such a row has nothing that is true.
-pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Option<Rollup>> {
+pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Option<Bucket>> {
     let number = |column| {
         let number: Option<f64> = row.get(column)?;
         Ok::<_, rusqlite::Error>(number.filter(|number| number.is_finite()))
@@ -65,8 +57,8 @@ pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Option<Rollup>> {
         _ => Total::None,
     };
     let count = u64::try_from(row.get::<_, i64>(5)?).unwrap_or(1).max(1);
-    let bucket = Bucket { at: row.get(0)?, min, max, sum, last, count, total, is_partial: false };
-    Ok(Some(Rollup { bucket, last_at: row.get(10)? }))
+    let (at, last_at) = (row.get(0)?, row.get(10)?);
+    Ok(Some(Bucket { at, min, max, sum, last, last_at, count, total, is_partial: false }))
 }
 
 /// Columns of a total: amount, east, north and weight.
@@ -80,20 +72,7 @@ fn total_columns(total: Total) -> [Option<f64>; 4] {
     }
 }
 
-impl Rollup {
-    /// Returns the row of one observation.
-    pub(super) const fn single(bucket: Bucket, last_at: i64) -> Rollup {
-        Rollup { bucket, last_at }
-    }
-
-    /// Adds the observations of another row; `at` does not change.
-    pub(super) fn merge(&mut self, other: &Rollup) {
-        let last = if other.last_at >= self.last_at { other.bucket.last } else { self.bucket.last };
-        self.bucket.merge(&other.bucket);
-        self.bucket.last = last;
-        self.last_at = self.last_at.max(other.last_at);
-    }
-
+impl Bucket {
     /// Adds this row to the one with the same time, or inserts it. A total that one of both lacks is
     /// unknown then.
     pub(super) fn add_to(
@@ -133,23 +112,12 @@ impl Rollup {
     }
 
     fn store(&self, connection: &Connection, series: i64, sql: &str) -> Result<(), StoreError> {
-        let Bucket { at, min, max, sum, last, count, total, .. } = self.bucket;
+        let Bucket { at, min, max, sum, last, last_at, count, total, .. } = *self;
         let count = i64::try_from(count).unwrap_or(i64::MAX);
         let [amount, east, north, weight] = total_columns(total);
         let mut statement = connection.prepare_cached(sql)?;
         statement.execute(params![
-            series,
-            at,
-            min,
-            max,
-            sum,
-            last,
-            self.last_at,
-            count,
-            amount,
-            east,
-            north,
-            weight
+            series, at, min, max, sum, last, last_at, count, amount, east, north, weight
         ])?;
         Ok(())
     }
@@ -161,7 +129,7 @@ pub(super) fn find(
     tier: Tier,
     series: i64,
     at: i64,
-) -> Result<Option<Rollup>, StoreError> {
+) -> Result<Option<Bucket>, StoreError> {
     let mut select = connection.prepare_cached(of_table!(
         tier,
         concat!("SELECT ", columns!(), " FROM "),
@@ -176,7 +144,7 @@ pub(super) fn replace(
     tier: Tier,
     series: i64,
     at: i64,
-    row: Option<Rollup>,
+    row: Option<Bucket>,
 ) -> Result<(), StoreError> {
     match row {
         Some(row) => row.put(connection, tier, series),
