@@ -29,7 +29,7 @@ pub(super) struct Export {
     #[argh(option)]
     to: String,
 
-    /// csv (default) or ndjson
+    /// csv (default), or ndjson, which also has the note and partial of a point
     #[argh(option, default = "\"csv\".to_owned()")]
     format: String,
 
