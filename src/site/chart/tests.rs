@@ -216,6 +216,13 @@ fn few_observations_are_described_in_a_sentence() {
             "2 observations in the last year: 80 to 81%, on 22 Dec 2025.",
         ),
         (None, Range::Day, &[(-40 * DAY, 90.0)], "No data in the last 24 hours."),
+        // The window cuts both days.
+        (
+            None,
+            Range::Year,
+            &[(-365 * DAY + 3600, 90.0), (-3600, 80.0)],
+            "No complete day in the last year.",
+        ),
     ] {
         let found = summary(latest, range, recorded);
         let expected = match expected.split_once(". ") {
