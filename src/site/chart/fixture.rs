@@ -1,4 +1,4 @@
-//! A site with a recorded history, for tests of charts and pages.
+//! A site with a recorded history, and time zones, for tests of charts and pages.
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -8,6 +8,16 @@ use crate::history::{History, import};
 use crate::site::Site;
 use crate::site::fixture::{now, site_with, tank};
 use crate::units::Unit;
+
+/// Zones whose clocks differ: UTC, an hour's change, half an hour's, an offset with quarters, and a midnight that is skipped.
+pub(super) const ZONES: [&str; 6] = [
+    "UTC",
+    "Europe/Zurich",
+    "Australia/Lord_Howe",
+    "Pacific/Chatham",
+    "America/Santiago",
+    "America/Havana",
+];
 
 /// A site and the folder of its history.
 pub(in crate::site) struct RecordedSite {

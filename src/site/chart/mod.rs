@@ -46,6 +46,7 @@ mod text_width;
 mod theme;
 mod tick;
 mod time_axis;
+mod time_step;
 mod value_axis;
 
 pub(super) use self::cache::{Cached, ChartCache, Missing, Outcome, Subject};
