@@ -4,6 +4,7 @@ use maud::{Markup, html};
 
 use super::layout::{Layout, tenth};
 use super::plot::{Plot, Shape};
+use super::point::Point;
 use crate::history::DAY;
 use crate::units::OverTime;
 
@@ -55,12 +56,26 @@ pub(super) fn wordings(plot: &Plot) -> Vec<Wording> {
     texts.into_iter().map(wording).collect()
 }
 
-/// Returns true if the band is more than the width of the line at some point.
+/// Returns true if the band is wider than the line at some point. Where the line is steep, it covers a band that
+/// is as high as the change of the value in a step.
 fn has_visible_band(plot: &Plot) -> bool {
-    /// Share of the numbers of the chart.
-    const VISIBLE: f64 = 0.02;
+    /// Width of the line, as a share of the height of a chart.
+    const LINE: f64 = 0.025;
+    /// Height of a chart, as a share of its width.
+    const ASPECT: f64 = 0.5;
     let (least, most) = plot.extremes();
-    plot.points().any(|point| point.most - point.least > VISIBLE * (most - least))
+    let share = |difference: f64| difference / (most - least);
+    let is_visible = |point: &Point, next: &Point| {
+        let time =
+            (next.middle() - point.middle()) as f64 / (plot.frame.to - plot.frame.from) as f64;
+        let slope = share(next.value - point.value) * ASPECT / time;
+        // Across the line, rather than upwards.
+        share(point.most - point.least) / slope.hypot(1.0) > LINE
+    };
+    plot.runs.iter().any(|run| match &**run {
+        [only] => only.least < only.most,
+        run => run.windows(2).any(|pair| is_visible(&pair[0], &pair[1])),
+    })
 }
 
 /// Returns what the value of a span is called: `mean`; `None` for the latest one.
@@ -112,8 +127,9 @@ pub(super) fn render(layout: &Layout<'_>) -> Markup {
 
 #[cfg(test)]
 mod tests {
+    use std::f64::consts::TAU;
+
     use super::super::plot::Frame;
-    use super::super::point::Point;
     use super::*;
 
     #[test]
@@ -128,6 +144,35 @@ mod tests {
             (2 * DAY, "2 days"),
         ] {
             assert_eq!(span_in_words(seconds), expected);
+        }
+    }
+
+    #[test]
+    fn band_that_the_line_covers_is_not_explained() {
+        let (step, count) = (1800, 336);
+        // A curve that turns in so many days, with this noise.
+        let has_legend = |days: f64, noise: f64| {
+            let curve = |at: i64| 10.0 * (at as f64 / DAY as f64 / days * TAU).sin();
+            let point = |number: i64| {
+                let at = number * step;
+                let (first, last) = (curve(at), curve(at + step));
+                let (least, most) = (first.min(last) - noise, first.max(last) + noise);
+                Point { at, length: step, value: (first + last) / 2.0, least, most }
+            };
+            let points: Vec<Point> = (0..count).map(point).collect();
+            let (to, over_time) = (count * step, OverTime::Mean);
+            let frame =
+                Frame { from: 0, to, step: Some(step), covered: DAY, unit: None, over_time };
+            !wordings(&Plot::of(&points, None, frame)).is_empty()
+        };
+        for (days, noise, expected) in [
+            (1.0, 0.0, false),
+            (7.0, 0.0, false),
+            (1.0, 0.1, false),
+            (1.0, 1.0, true),
+            (7.0, 1.0, true),
+        ] {
+            assert_eq!(has_legend(days, noise), expected, "{days} {noise}");
         }
     }
 
