@@ -193,7 +193,7 @@ fn readout_names_single_observations_from_the_start_of_the_window_on() {
             let (x, y) = place(&browser, at);
             browser.point(x, y);
             let local = year.zone.to_datetime(Timestamp::from_second(at).unwrap());
-            let value = format!("1,{:05.1} °C", number(at) - 1000.0);
+            let value = format!("1,{:05.1}°C", number(at) - 1000.0);
             let expected = [value, local.strftime("%a %-d %b, %H:%M").to_string()];
             assert_eq!(readout(&browser), expected, "{engine:?} {range}");
         }
