@@ -6,7 +6,8 @@ use jiff::tz::TimeZone;
 use toml_span::{Span, Value};
 
 use super::problem::{ConfigErrors, Problem};
-use super::section::{Reader, Section, Spanned};
+use super::reader::Reader;
+use super::section::{Section, Spanned};
 use super::{
     Config, DEFAULT_TITLE, History, ListenAddr, Log, Server, Site, auth, history, log, server,
     socket_paths, source, tls,

@@ -12,6 +12,7 @@ mod load;
 mod log;
 mod name;
 mod problem;
+mod reader;
 mod renamed_fields;
 mod scalar;
 mod secret;
