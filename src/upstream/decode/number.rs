@@ -8,6 +8,7 @@
 //! | `1,185.5`, `1.185,5` | 1185.5 | of both, the last one is the decimal separator |
 //! | `1,185,000`, `1.185.000`, `1 185`, `1'185,5` | 1185000, 1185000, 1185, 1185.5 | groups of three digits |
 //! | `5' 3"`, `5 ft 3 in`, `5'` | 63 in, 63 in, 5 ft | feet and inches |
+//! | `49 1/2 in`, `5' 3-1/2"`, `49½"` | 49.5 in, 63.5 in, 49.5 in | fractions of an inch, as on a tape measure |
 //!
 //! Blanks may be any of Unicode's, and the minus sign may be U+2212 or a hyphen. Every other text is not a number.
 
@@ -116,6 +117,13 @@ pub(in crate::upstream) fn parse(text: &str) -> Result<Quoted, Note> {
     }
     if let Some(inches) = inches_behind_feet(name) {
         let inches = (number.abs() * 12.0 + inches).copysign(number);
+        return Ok(Quoted { number: inches, unit: Some(Unit::Inch) });
+    }
+    if let Some((fraction, name)) = fraction_of(name)
+        && number.fract() == 0.0
+        && Unit::from_input(name.trim()) == Some(Unit::Inch)
+    {
+        let inches = (number.abs() + fraction).copysign(number);
         return Ok(Quoted { number: inches, unit: Some(Unit::Inch) });
     }
     let unit = Unit::from_input(name).or_else(|| Unit::from_input(name.trim_end_matches('.')));
@@ -314,13 +322,43 @@ fn inches_behind_feet(name: &str) -> Option<f64> {
     // A sign, a separator of thousands or an exponent has no place in the inches.
     let length = rest.bytes().take_while(|byte| byte.is_ascii_digit() || *byte == b'.').count();
     let (inches, unit) = rest.split_at(length);
+    let (fraction, unit) = fraction_of(unit).unwrap_or((0.0, unit));
     let is_inch = match unit.trim().trim_end_matches('.') {
         "" => mark == "'",
         "\"" | "''" | "in" | "inch" | "inches" => true,
         _ => false,
     };
-    let inches: f64 = inches.parse().ok()?;
-    (is_inch && (0.0..12.0).contains(&inches)).then_some(inches)
+    let whole: f64 = inches.parse().ok()?;
+    let is_one_number = fraction == 0.0 || !inches.contains('.');
+    let inches = whole + fraction;
+    (is_inch && is_one_number && (0.0..12.0).contains(&inches)).then_some(inches)
+}
+
+/// Returns the fraction at the beginning of a text, and the text behind it: ` 1/2`, `-3/16`, `½`.
+fn fraction_of(text: &str) -> Option<(f64, &str)> {
+    const SIGNS: [(char, f64); 7] = [
+        ('½', 0.5),
+        ('¼', 0.25),
+        ('¾', 0.75),
+        ('⅛', 0.125),
+        ('⅜', 0.375),
+        ('⅝', 0.625),
+        ('⅞', 0.875),
+    ];
+    let text = text.trim_start_matches([' ', '-']);
+    if let Some((sign, fraction)) = SIGNS.iter().find(|(sign, _)| text.starts_with(*sign)) {
+        return Some((*fraction, &text[sign.len_utf8()..]));
+    }
+    let (numerator, rest) = text.split_once('/')?;
+    let length = rest.bytes().take_while(u8::is_ascii_digit).count();
+    let (denominator, rest) = rest.split_at(length);
+    let is_plain = |digits: &str| digits.len() <= 2 && digits.bytes().all(|b| b.is_ascii_digit());
+    let (numerator, denominator): (u8, u8) = match is_plain(numerator) && is_plain(denominator) {
+        true => (numerator.parse().ok()?, denominator.parse().ok()?),
+        false => return None,
+    };
+    let is_of_tape = matches!(denominator, 2 | 4 | 8 | 16 | 32 | 64) && numerator < denominator;
+    is_of_tape.then(|| (f64::from(numerator) / f64::from(denominator), rest))
 }
 
 #[cfg(test)]
