@@ -264,6 +264,22 @@ mod tests {
     }
 
     #[test]
+    fn interval_of_rain_is_that_of_the_response_if_it_can_be_one() {
+        for (interval, seconds) in [
+            ("3600", 3600),
+            ("\"1800\"", 1800),
+            ("600.0", 600),
+            ("-5", 900),
+            ("1e30", 900),
+            ("null", 900),
+        ] {
+            let body = US.replace("\"interval\":900", &format!("\"interval\":{interval}"));
+            let rain = Value::number(0.0, Unit::Inch).over(Duration::from_secs(seconds));
+            assert_eq!(field(&decode(body.as_bytes()).unwrap(), "rain"), rain, "{interval}");
+        }
+    }
+
+    #[test]
     fn missing_values_have_notes() {
         let body = br#"{"current_units":{"temperature_2m":"\u00b0C"},
             "current":{"time":1760885100,"interval":900,"temperature_2m":11.2,"weather_code":98}}"#;

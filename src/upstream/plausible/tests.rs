@@ -290,6 +290,7 @@ fn sentinel_is_recognised_before_it_is_scaled() {
         ("x", "scale = 0.1\ninvert_from = 200\n", "cm", 65_535.0, true),
         // Without limits, a negative result shows that the sensor cannot measure so much.
         ("x", "invert_from = 9000\n", "L", 65_535.0, true),
+        ("x", "invert_from = 40000\n", "L", 65_535.0, true),
         ("x", "invert_from = 90000\n", "L", 65_535.0, false),
         ("x", "invert_from = 9000\n", "L", 9001.0, false),
         ("x", "invert_from = 200\n", "cm", 150.0, false),
