@@ -199,6 +199,8 @@ const TITLES: &str = "return [...document.querySelectorAll('.card h2')].map(titl
     return { x: x + scrollX, y: y + scrollY, width, height, scale: 1 };
 })";
 
+// In Chromium only: WebKit knows the media feature, but has no forced colours on any system, and its driver
+// emulates none. Chromium also draws the opaque boxes behind texts that hid titles.
 #[test]
 fn forced_colours_hide_no_title_and_no_icon() {
     let demo = Demo::start();

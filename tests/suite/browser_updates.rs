@@ -11,6 +11,7 @@ use hostile::config::{Config, Source};
 use hostile::upstream::Upstream;
 use serde_json::json;
 
+use crate::access::with_anna;
 use crate::harness::eventually;
 use crate::process::Process;
 use crate::server::{BINARY, Server};
@@ -265,5 +266,88 @@ fn page_without_its_server_says_so_in_notice_summary_and_title() {
         assert!(title.starts_with("41%") && notices.is_empty(), "{engine:?}: {title}, {notices}");
         assert!(browser.text(".badge").contains("Fresh"), "{engine:?}");
         drop(server);
+    }
+}
+
+/// Script that sets the clock of the page ahead, and so its estimate of the server's.
+const AN_HOUR_LATER: &str = "const real = Date.now; Date.now = () => real() + 3600000";
+
+#[test]
+fn value_turns_stale_by_its_own_time_without_the_server() {
+    // Two values turn stale in half an hour, the other one and the reading in ten.
+    let now = jiff::Timestamp::now().as_second();
+    let upstream = Upstream::answering(&format!(
+        r#"{{"level":41,"depth":12,"volume":700,"then":{},"now":{now}}}"#,
+        now - 9 * 3600 - 1800
+    ));
+    let value = |unit: &str, pointer: &str, time: &str| {
+        let own_time = json!({"pointer": time, "format": "unix"});
+        json!({"pointer": pointer, "unit": unit, "observed_at": own_time})
+    };
+    let source = Source::json("tank", &upstream.url())
+        .set("title", "Cistern")
+        .set("stale_after", "10h")
+        .set("values.level", value("%", "/level", "/then"))
+        .set("values.depth", value("in", "/depth", "/then"))
+        .set("values.volume", value("gal", "/volume", "/now"));
+    let folder = tempfile::tempdir().unwrap();
+    for engine in Engine::ALL {
+        let (server, port) = serve(folder.path(), &Config::http().source(source.clone()));
+        let browser = Browser::open(engine, 1024, 700);
+        eventually("a reading", || {
+            browser.visit(&format!("http://127.0.0.1:{port}/"));
+            browser.text("main").contains("41")
+        });
+        browser.run_async("const done = arguments[0]; poll().then(() => done(null), done)");
+        let old = "return [...document.querySelectorAll('.old')].map(it => it.tagName + ' ' + it.className)
+            .map(name => name.replace('[object SVGAnimatedString]', 'drawing'))";
+        assert_eq!(browser.run(old), json!([]), "{engine:?}");
+        drop(server);
+        browser.run(AN_HOUR_LATER);
+        wait_for(&browser, ["No connection, Stale · 41%", "Not up to date", "Connection lost"]);
+        let expected =
+            json!(["P level old", "SMALL note old", "DD old", "SMALL note old", "svg drawing"]);
+        assert_eq!(browser.run(old), expected, "{engine:?}");
+        let text = browser.text("main");
+        assert_eq!(text.matches("Stale, observed 10 hours").count(), 2, "{engine:?}: {text}");
+        assert!(browser.text(".badge").contains("Fresh"), "{engine:?}: the reading is fresh");
+    }
+}
+
+#[test]
+fn page_whose_session_ended_links_to_the_form_and_back() {
+    let upstream = Upstream::answering(&answer(41, "filling"));
+    let server = Server::start(&with_anna().source(tank(&upstream).set("stale_after", "10m")));
+    let page = "/source/tank?range=7d";
+    for engine in Engine::ALL {
+        let browser = Browser::open(engine, 1024, 700);
+        let sign_in = || {
+            browser.keys("#username", "anna");
+            browser.keys("#password", "right");
+            browser.click(".sign-in button");
+            eventually("the page", || browser.text("main").contains("41"));
+            let path = browser.run("return location.pathname + location.search");
+            assert_eq!(path, page, "{engine:?}");
+        };
+        browser.visit(&format!("https://localhost:{}{page}", server.address.port()));
+        sign_in();
+        // The session ends in another tab.
+        // WebKit does not settle the promise of a redirect that clears the cache.
+        browser.run("fetch('/logout', { method: 'POST', redirect: 'manual' })");
+        eventually("the notice", || {
+            browser.run("return document.getElementById('signed-out').hidden") == false
+        });
+        let state = browser.run(
+            "const link = document.querySelector('#signed-out a');
+             return [link.textContent, link.getAttribute('href'), document.title,
+                 document.getElementById('lost').hidden]",
+        );
+        let link = "/login?next=%2Fsource%2Ftank%3Frange%3D7d";
+        let expected = json!(["Sign in again", link, "Signed out · Cistern · Pumphouse", true]);
+        assert_eq!(state, expected, "{engine:?}");
+        assert!(browser.text("main").contains("41"), "{engine:?}: the last values stay");
+        browser.click("#signed-out a");
+        eventually("the form", || browser.text("main").contains("Password"));
+        sign_in();
     }
 }
