@@ -113,16 +113,28 @@ pub(super) fn whole_series(
 ) -> Result<(), StoreError> {
     // By the quarters as they are: the observation of midnight may belong to another day afterwards.
     let kept = days::delete_complete(connection, series, before)?;
+    if after != before {
+        delete_totals(connection, series)?;
+    }
     quarters(connection, series, before, after)?;
     estimate_totals(connection, Tier::Quarter, series, after)?;
-    let sql = "UPDATE day SET amount = NULL, east = NULL, north = NULL, weight = NULL \
-               WHERE series = ?";
-    connection.execute(sql, [series])?;
     days::add(connection, calendar, series, after, kept)?;
     estimate_totals(connection, Tier::Day, series, after)
 }
 
-/// Recomputes the complete quarters from single observations, and deletes the totals of the others.
+/// Deletes the totals of a series, which are those of another aggregation.
+fn delete_totals(connection: &Connection, series: i64) -> Result<(), StoreError> {
+    for sql in [
+        "UPDATE quarter SET amount = NULL, east = NULL, north = NULL, weight = NULL \
+         WHERE series = ?",
+        "UPDATE day SET amount = NULL, east = NULL, north = NULL, weight = NULL WHERE series = ?",
+    ] {
+        connection.execute(sql, [series])?;
+    }
+    Ok(())
+}
+
+/// Recomputes the complete quarters from single observations.
 fn quarters(
     connection: &Connection,
     series: i64,
@@ -136,9 +148,6 @@ fn quarters(
                      AND raw.at >= quarter.at + ?3 AND raw.at < quarter.at + ?3 + ?4)";
     let begin = first.map_or(i64::MAX, |first| quarter_of(first - shift(before)));
     connection.execute(complete, params![series, begin, shift(before), QUARTER])?;
-    let sql = "UPDATE quarter SET amount = NULL, east = NULL, north = NULL, weight = NULL \
-               WHERE series = ?";
-    connection.execute(sql, [series])?;
     let Some(first) = first else { return Ok(()) };
     let mut select = connection.prepare("SELECT at FROM quarter WHERE series = ? AND at >= ?")?;
     let incomplete: HashSet<i64> =

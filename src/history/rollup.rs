@@ -102,7 +102,11 @@ fn insert(
         series.latest = Some(rebuild::previous(connection, id, i64::MAX)?);
     }
     let quarter = quarter_of(new.at - shift(over_time));
-    let day = QuarterDay::of(connection, calendar, id, over_time, quarter)?;
+    let day = match series.day {
+        Some((known, day)) if known == quarter => day,
+        _ => QuarterDay::of(connection, calendar, id, over_time, quarter)?,
+    };
+    series.day = Some((quarter, day));
     if let Some(last) = pruned(connection, series, new.at, quarter, day)? {
         let Some(value) = last.filter(|&value| value != new.value) else { return Ok(false) };
         if is_ordered && series.latest.flatten().is_some_and(|(latest, _)| latest == new.at) {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, params};
 
 use super::calendar::Calendar;
+use super::days::QuarterDay;
 use super::error::StoreError;
 use super::rebuild;
 use super::speeds;
@@ -27,6 +28,8 @@ pub(super) struct Series {
     pub(super) period: Option<f64>,
     /// Time and number of the latest observation; `None` if that has not been read.
     pub(super) latest: Option<Option<(i64, f64)>>,
+    /// Quarter and day of the observation written last.
+    pub(super) day: Option<(i64, QuarterDay)>,
     /// True if the field's latest sample was in this unit.
     is_current: bool,
 }
@@ -88,7 +91,8 @@ impl SeriesTable {
         series: Series,
     ) -> Result<Series, StoreError> {
         let Sample { source, field, over_time, period, .. } = sample;
-        let mut adopted = Series { over_time: *over_time, is_current: true, ..series };
+        // Its days may be recomputed.
+        let mut adopted = Series { over_time: *over_time, is_current: true, day: None, ..series };
         if !series.is_current {
             let sql = "UPDATE series SET recorded = \
                        (SELECT coalesce(max(recorded), 0) + 1 FROM series) WHERE id = ?";
@@ -159,6 +163,7 @@ fn load(connection: &Connection, sample: &Sample, unit: &str) -> Result<Series, 
             over_time: over_time_of(&name, field, sample.unit),
             period: row.get(2)?,
             latest: None,
+            day: None,
             is_current: row.get(3)?,
         })
     })?;

@@ -277,6 +277,7 @@ impl Writer {
     /// Recomputes the days of series that have days of another calendar. Earlier versions recorded such days,
     /// which overlap with others, when the zone had no name; and the rules of a zone may change.
     pub(super) fn mend_days(&mut self) -> Result<(), StoreError> {
+        self.series.clear();
         for (series, over_time) in self.all_series()? {
             if days::has_foreign(&self.connection, &mut self.calendar, series, over_time)? {
                 log::info!("days of series {series} are of another time zone: recomputing them");

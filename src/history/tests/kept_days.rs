@@ -211,3 +211,24 @@ fn rise_counts_from_the_latest_number_even_if_only_an_earlier_one_has_a_row() {
     assert_eq!(write_in(&fixture, "UTC", vec![counter(noon + 3 * DAY, 25.0)]), 1);
     assert_eq!(day(&fixture, "rain_today", START + 3 * DAY).3, Some(5.0));
 }
+
+#[test]
+fn days_of_a_renamed_series_keep_their_totals_when_it_is_merged() {
+    let fixture = Fixture::new();
+    // Two resets, of which the numbers of the day do not tell.
+    let rows = [0.0, 10.0, 0.0, 8.0, 0.0, 5.0];
+    let rows = (0..).zip(rows).map(|(n, number)| counter(START + n * HOUR, number)).collect();
+    write_in(&fixture, "UTC", rows);
+    let before = day(&fixture, "rain_today", START);
+    assert_eq!(before.3, Some(23.0));
+    write_in(&fixture, "UTC", vec![sample("rain_daily", START + 3 * DAY, 1.0, Unit::Millimetre)]);
+    execute(
+        &fixture,
+        "DELETE FROM raw; DELETE FROM quarter;
+         INSERT OR REPLACE INTO meta (key, value) VALUES ('earlier_series', '9')",
+    );
+    let renamed = vec![RenamedSeries { old: "rain_today", new: "rain_daily", is_rate: false }];
+    let sources = [SourceFields { source: "tank".into(), renamed }];
+    drop(Writer::open(&fixture.path, &TimeZone::UTC, &sources, || {}).unwrap());
+    assert_eq!(day(&fixture, "rain_daily", START), before);
+}
