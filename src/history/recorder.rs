@@ -13,7 +13,7 @@ use crossbeam_channel::{Receiver, select};
 use jiff::Timestamp;
 
 use super::batch::Batch;
-use super::clock_guard::{ClockGuard, Judgement};
+use super::clock_guard::ClockGuard;
 use super::error::StoreError;
 use super::handle::History;
 use super::pool::ReaderPool;
@@ -24,9 +24,10 @@ use super::settings::Settings;
 use super::shared::Shared;
 use super::writer::Writer;
 use crate::board::{Change, Event, EventKind};
-use crate::kernel::clock::{Clock, MIN_TIME};
+use crate::kernel::clock::Clock;
 use crate::threads::{self, OwnedThread, StopToken};
 
+mod hold;
 mod setting;
 
 use setting::ReportedSetting;
@@ -39,9 +40,6 @@ const PRUNE_INTERVAL: Duration = Duration::from_secs(60 * 60);
 
 /// Interval between two flushes while the report of a step of the clock is awaited.
 const AWAIT_INTERVAL: Duration = Duration::from_secs(1);
-
-/// Time after which the length of a hold is stored again.
-const STORE_HELD_INTERVAL: Duration = Duration::from_secs(10 * 60);
 
 /// Function that the recorder's thread calls once the history is open.
 pub type OnOpen = Box<dyn FnOnce(&History) + Send>;
@@ -259,55 +257,6 @@ impl RecorderThread {
     fn flush(&mut self) {
         if !self.setting.is_awaited(self.clock.now()) && self.is_clock_plausible() {
             self.write_batch();
-        }
-    }
-
-    /// Compares the clock with the latest record. While it is earlier, reports that readings are held.
-    fn is_clock_plausible(&mut self) -> bool {
-        if self.writer.is_none() {
-            return true;
-        }
-        let rfc3339 =
-            |at| Timestamp::from_second(at).map_or_else(|_| at.to_string(), |at| at.to_string());
-        let now = self.clock.now();
-        match self.guard.judge(now.wall, now.boot) {
-            Judgement::Plausible => {}
-            Judgement::Behind(record) => {
-                self.is_holding = true;
-                let reason = match record {
-                    MIN_TIME => "is earlier than 2020".to_owned(),
-                    _ => format!("is earlier than the latest recorded value, {}", rfc3339(record)),
-                };
-                self.shared.held(&format!(
-                    "the clock of this machine {reason}: readings are held, and recorded once it is \
-                     right"
-                ));
-                let held = self.guard.held(now.boot);
-                if held.abs_diff(self.stored_held) >= STORE_HELD_INTERVAL {
-                    self.store_held(held);
-                }
-                return false;
-            }
-            Judgement::RecordWrong(record) => log::warn!(
-                "the clock of this machine has been earlier than {} for a day: a value was recorded with \
-                 a wrong time; readings are recorded again",
-                rfc3339(record)
-            ),
-        }
-        if std::mem::take(&mut self.is_holding) {
-            log::info!("held readings are recorded: {} observations and events", self.batch.len());
-            self.shared.clear_error();
-        }
-        true
-    }
-
-    /// Stores how long readings have been held, so that a machine that restarts often records again after a day.
-    fn store_held(&mut self, held: Duration) {
-        let Some(writer) = &mut self.writer else { return };
-        // If it fails, the next interval tries again.
-        self.stored_held = held;
-        if let Err(error) = writer.store_held(held) {
-            self.shared.write_failed(&format!("the history cannot be written: {error}"));
         }
     }
 
