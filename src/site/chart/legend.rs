@@ -60,21 +60,23 @@ pub(super) fn wordings(plot: &Plot) -> Vec<Wording> {
 /// is as high as the change of the value in a step.
 fn has_visible_band(plot: &Plot) -> bool {
     /// Width of the line, as a share of the height of a chart.
-    const LINE: f64 = 0.025;
+    const LINE: f64 = 0.03;
     /// Height of a chart, as a share of its width.
     const ASPECT: f64 = 0.5;
     let (least, most) = plot.extremes();
     let share = |difference: f64| difference / (most - least);
-    let is_visible = |point: &Point, next: &Point| {
-        let time =
-            (next.middle() - point.middle()) as f64 / (plot.frame.to - plot.frame.from) as f64;
-        let slope = share(next.value - point.value) * ASPECT / time;
-        // Across the line, rather than upwards.
-        share(point.most - point.least) / slope.hypot(1.0) > LINE
+    let slope = |one: &Point, next: &Point| {
+        let time = (next.middle() - one.middle()) as f64 / (plot.frame.to - plot.frame.from) as f64;
+        (share(next.value - one.value) * ASPECT / time).abs()
     };
-    plot.runs.iter().any(|run| match &**run {
-        [only] => only.least < only.most,
-        run => run.windows(2).any(|pair| is_visible(&pair[0], &pair[1])),
+    plot.runs.iter().any(|run| {
+        run.iter().enumerate().any(|(index, point)| {
+            let before = index.checked_sub(1).and_then(|index| run.get(index));
+            let before = before.map_or(0.0, |before| slope(before, point));
+            let after = run.get(index + 1).map_or(0.0, |after| slope(point, after));
+            // Across the line, rather than upwards.
+            share(point.most - point.least) / before.max(after).hypot(1.0) > LINE
+        })
     })
 }
 
