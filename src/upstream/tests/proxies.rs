@@ -128,7 +128,8 @@ fn request_for_http_is_forwarded_whatever_the_proxy_does_with_tunnels() {
     let refuse = |mut stream: TcpStream| {
         stream.write_all(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n").unwrap();
     };
-    let cases: [(&str, fn(TcpStream)); 3] = [("drop", drop), ("hold", hold), ("refuse", refuse)];
+    type OnTunnel = fn(TcpStream);
+    let cases: [(&str, OnTunnel); 3] = [("drop", drop), ("hold", hold), ("refuse", refuse)];
     for (case, on_tunnel) in cases {
         for (url, line, host) in [
             ("http://sensor.test/level?a=b", "http://sensor.test/level?a=b", "sensor.test"),
