@@ -20,7 +20,7 @@ use super::rebuild::{from_observations, merge_into, quarter_of};
 use super::rollup_row::{self, columns};
 use crate::units::OverTime;
 
-/// Longest day: the clocks of Casey Station were set back by three hours.
+/// Length of the longest day: the clocks of Casey Station were set back by three hours.
 pub(super) const LONGEST_DAY: i64 = DAY + 3 * 60 * 60;
 
 /// The day of a quarter, which may have no row yet.

@@ -6,7 +6,6 @@
 
 use super::bucket::Tier;
 use super::calendar::{DAY, QUARTER};
-use super::days::LONGEST_DAY;
 use super::error::StoreError;
 use super::observation::shift;
 use super::pool::Reader;
@@ -20,6 +19,10 @@ const MAX_RAW_WINDOW: i64 = 36 * 60 * 60;
 
 /// Longest window with [`Step::Auto`] that is read from quarters of an hour. Longer ones are read from days.
 const MAX_QUARTER_WINDOW: i64 = 40 * DAY;
+
+/// Seconds from the start of the first day to the first finer row, from which on that day is taken to have none.
+/// Not the longest day: that would leave out a day of usual length.
+const MISSING_DAY: i64 = DAY + 60 * 60;
 
 /// Requested length of the steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,9 +102,9 @@ impl Coverage {
                 }
             };
             let starts =
-                [complete_since(raw, quarters, QUARTER), complete_since(raw, days, LONGEST_DAY)];
+                [complete_since(raw, quarters, QUARTER), complete_since(raw, days, MISSING_DAY)];
             coverage.raw = starts.into_iter().flatten().fold(coverage.raw, i64::max);
-            let start = complete_since(quarters, days, LONGEST_DAY);
+            let start = complete_since(quarters, days, MISSING_DAY);
             coverage.quarters = start.into_iter().fold(coverage.quarters, i64::max);
         }
         Ok(coverage)
