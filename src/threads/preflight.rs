@@ -34,7 +34,7 @@ const ALLOCATOR: &str = "jemalloc_bg_thd";
 const SPARE: usize = 2;
 
 /// Address space of one thread, at least: Rust's default stack.
-const STACK: usize = 2 << 20;
+const STACK: u64 = 2 << 20;
 
 /// Address space that must remain while all threads exist, for their later allocations, in addition
 /// to the memory that the configuration allows.
@@ -130,7 +130,7 @@ pub fn ensure(names: &[String], memory: usize) -> Result<(), Shortage> {
 /// Creates a thread that waits until its handle is dropped. Returns once it runs.
 fn spawn_idle(name: &str) -> Result<OwnedThread, Reason> {
     // Beside its stack a new thread needs some memory; without it the process would be aborted.
-    if !has_address_space(2 * STACK) {
+    if address_space_left().is_some_and(|left| left < 2 * STACK) {
         return Err(Reason::AddressSpace);
     }
     let (start, started) = bounded(1);
@@ -142,14 +142,6 @@ fn spawn_idle(name: &str) -> Result<OwnedThread, Reason> {
     let thread = thread.map_err(Reason::Thread)?;
     let _ = started.recv();
     Ok(thread)
-}
-
-/// Returns true if `bytes` can be mapped. Pages that are not touched take no memory.
-fn has_address_space(bytes: usize) -> bool {
-    let mut room = Vec::<u8>::new();
-    let has_room = room.try_reserve_exact(bytes).is_ok();
-    black_box(&room);
-    has_room
 }
 
 /// Number of bytes that the process may still map; `None` without a limit or without `/proc`.
