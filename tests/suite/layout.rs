@@ -25,6 +25,9 @@ const STATES: [&str; 14] = [
     "tiny",
 ];
 
+/// Width of a screen that is almost large.
+const LAPTOP: u32 = 1280;
+
 /// Script that returns the faults of the layout.
 const FAULTS: &str = "
     const faults = [];
@@ -88,7 +91,7 @@ fn no_state_of_the_page_has_a_fault_of_layout() {
             let (_, visit) = ALL.iter().find(|(state, _)| *state == name).expect("a state");
             let browser = Browser::open(engine, 1024, 760);
             let _scene = visit(&browser);
-            for width in WIDTHS {
+            for width in WIDTHS.into_iter().chain([LAPTOP]) {
                 browser.resize(width, 760);
                 // A read-out moves with its chart in the next frame.
                 browser.run_async("const done = arguments[0]; requestAnimationFrame(() => requestAnimationFrame(() => done()))");
