@@ -5,7 +5,7 @@
 //! calendar before. The first days of a series are therefore kept ones, and the others those of the present
 //! calendar.
 //!
-//! So that each observation is in one day, the days of a series divide its quarters into consecutive spans:
+//! The days of a series divide its quarters into consecutive spans, which puts each observation in one day:
 //! sorted by their starts, they are sorted by their latest quarters, and each has the quarters after the latest
 //! one of the day before, up to its own. A quarter after all of them belongs to the day of the calendar, or to a
 //! kept day that begins within that day.

@@ -102,10 +102,12 @@ impl Yard {
     }
 }
 
-/// Script that returns the place of the share `arguments` of the visible chart's window.
-fn place(browser: &Browser, at: i64) -> (f64, f64) {
+/// Scrolls to the first chart, and returns the place in the window of the browser for a time in seconds, at half
+/// the height of the drawing.
+pub fn place(browser: &Browser, at: i64) -> (f64, f64) {
     let place = browser.run(&format!(
         "const plot = document.querySelector('.plot');
+         plot.scrollIntoView({{ block: 'center' }});
          const chart = [...plot.querySelectorAll('svg')].find(it => it.getBoundingClientRect().width);
          const box = chart.getBoundingClientRect();
          const scale = box.width / chart.viewBox.baseVal.width;

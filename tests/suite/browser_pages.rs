@@ -10,6 +10,7 @@ use pumphouse_web::history::import;
 use pumphouse_web::units::Unit;
 use serde_json::json;
 
+use crate::browser_charts::place;
 use crate::harness::eventually;
 use crate::server::Server;
 use crate::webdriver::{Browser, Engine};
@@ -161,18 +162,8 @@ fn hour_that_occurs_twice_has_two_rows_and_two_names() {
         // The read-out distinguishes them, too.
         for (minutes, abbreviation) in [(-30, "BBB"), (30, "AAA")] {
             let at = back.as_second() + minutes * 60;
-            let place = browser.run(&format!(
-                "const plot = document.querySelector('.plot');
-                 plot.scrollIntoView({{ block: 'center' }});
-                 const chart = [...plot.querySelectorAll('svg')].find(it => it.getBoundingClientRect().width);
-                 const box = chart.getBoundingClientRect();
-                 const scale = box.width / chart.viewBox.baseVal.width;
-                 const [from, to] = plot.dataset.window.split(' ');
-                 const {{ left, right }} = chart.dataset;
-                 return [box.left + scale * (+left + ({at} - from) / (to - from) * (right - left)),
-                         box.top + box.height / 2]"
-            ));
-            browser.point(place[0].as_f64().unwrap(), place[1].as_f64().unwrap());
+            let (x, y) = place(&browser, at);
+            browser.point(x, y);
             let text = browser.text(".readout");
             assert!(text.ends_with(&format!("01:30 {abbreviation}")), "{engine:?}: {text}");
         }

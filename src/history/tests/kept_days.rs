@@ -215,7 +215,7 @@ fn rise_counts_from_the_latest_number_even_if_only_an_earlier_one_has_a_row() {
 #[test]
 fn days_of_a_renamed_series_keep_their_totals_when_it_is_merged() {
     let fixture = Fixture::new();
-    // Two resets, of which the numbers of the day do not tell.
+    // Two resets, which the other numbers of the day do not show.
     let rows = [0.0, 10.0, 0.0, 8.0, 0.0, 5.0];
     let rows = (0..).zip(rows).map(|(n, number)| counter(START + n * HOUR, number)).collect();
     write_in(&fixture, "UTC", rows);
