@@ -36,9 +36,9 @@ impl Cert {
     pub(super) fn run(self) -> Result<ExitCode, Failure> {
         let Written { paths, names, certificate } = match (self.renew, self.force) {
             (true, true) => {
-                return Err(
-                    "--renew keeps the key and --force replaces it: give one of them".into()
-                );
+                return Err(Failure::usage(
+                    "--renew keeps the key and --force replaces it: give one of them",
+                ));
             }
             (true, false) => renew(&self.dir, self.name)?,
             (false, force) if self.name.is_empty() => {

@@ -6,9 +6,9 @@ use std::process::ExitCode;
 use argh::FromArgs;
 use jiff::Timestamp;
 
+use super::options::config_path;
 use super::outcome::{Failure, print};
 use crate::check::{check, poll};
-use crate::config;
 
 /// Check a configuration and its certificates without starting the server, and describe what it
 /// would do.
@@ -19,6 +19,10 @@ pub(super) struct Check {
     #[argh(positional)]
     file: Option<PathBuf>,
 
+    /// configuration file, in place of FILE
+    #[argh(option, arg_name = "FILE")]
+    config: Option<PathBuf>,
+
     /// also poll each source once, and show its answer and the values read from it
     #[argh(switch)]
     poll: bool,
@@ -26,7 +30,7 @@ pub(super) struct Check {
 
 impl Check {
     pub(super) fn run(self) -> Result<ExitCode, Failure> {
-        let path = config::location(self.file.as_deref());
+        let path = config_path(self.file, self.config)?;
         let now = Timestamp::now();
         let checked = check(&path, now)?;
         let printed = print(&format!("{} is valid.\n\n{}", path.display(), checked.summary(now)));

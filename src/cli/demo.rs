@@ -29,7 +29,7 @@ pub(super) struct Demo {
 
 impl Demo {
     pub(super) fn run(self) -> Result<ExitCode, Failure> {
-        logging::start(self.log_format)?;
+        logging::start(self.log_format).map_err(Failure::of_log)?;
         let demo::Demo { config, certificates, backing } =
             demo::Demo::prepare(self.listen, self.admin_listen)?;
         log::info!("the certificate is self-signed: confirm it in the browser, call curl with -k");

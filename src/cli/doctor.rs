@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use argh::FromArgs;
 
-use super::options::positive_duration;
+use super::options::{named_config, positive_duration};
 use super::outcome::{Failure, print};
 use crate::config::{self, ListenAddr, Server, admin_address};
 use crate::doctor::{self, Report};
@@ -30,7 +30,11 @@ use crate::doctor::{self, Report};
 pub(super) struct Doctor {
     /// configuration file with the server's addresses (default: $PUMPHOUSE_CONFIG, else
     /// pumphouse.toml if there is one)
-    #[argh(option)]
+    #[argh(positional)]
+    file: Option<PathBuf>,
+
+    /// configuration file, in place of FILE
+    #[argh(option, arg_name = "FILE")]
     config: Option<PathBuf>,
 
     /// the admin listener: 127.0.0.1:6480 or unix:/path (default: the configuration's)
@@ -59,17 +63,18 @@ impl Doctor {
     }
 
     fn addresses(self) -> Result<doctor::Doctor, Failure> {
-        let path = config::location(self.config.as_deref());
+        let named = named_config(self.file, self.config)?;
+        let path = config::location(named.as_deref());
         let complete = self.admin.is_some() && !self.listen.is_empty();
         // The default file need not exist: a demo has none.
-        let server = if complete || (self.config.is_none() && !path.exists()) {
+        let server = if complete || (named.is_none() && !path.exists()) {
             Server::default()
         } else {
             config::load_server(&path)?
         };
         let admin = match self.admin {
             Some(address) => admin_address(address.clone())
-                .map_err(|error| format!("--admin {address}: {error}"))?,
+                .map_err(|error| Failure::usage(format!("--admin {address}: {error}")))?,
             None => server.admin_listen,
         };
         let listen = if self.listen.is_empty() { server.listen } else { self.listen };

@@ -8,6 +8,7 @@ use argh::FromArgs;
 use jiff::tz::TimeZone;
 
 use super::history::history_of;
+use super::options::config_path;
 use super::outcome::Failure;
 use crate::config;
 use crate::history::{Window, parse_step, parse_time};
@@ -18,7 +19,11 @@ use crate::site::{ExportError, Format, export};
 #[argh(subcommand, name = "export")]
 pub(super) struct Export {
     /// configuration file (default: $PUMPHOUSE_CONFIG, else pumphouse.toml)
-    #[argh(option)]
+    #[argh(positional)]
+    file: Option<PathBuf>,
+
+    /// configuration file, in place of FILE
+    #[argh(option, arg_name = "FILE")]
     config: Option<PathBuf>,
 
     /// start: 2026-01-31T17:16:00Z, 2026-01-31 or seconds since 1970
@@ -44,17 +49,23 @@ pub(super) struct Export {
 
 impl Export {
     pub(super) fn run(self) -> Result<ExitCode, Failure> {
-        let config = config::load(&config::location(self.config.as_deref()))?;
+        let config = config::load(&config_path(self.file, self.config)?)?;
         let zone = &config.site.timezone;
         let (from, to) = (time("--from", &self.from, zone)?, time("--to", &self.to, zone)?);
         if from >= to {
-            return Err("--from must be before --to".into());
+            return Err(Failure::usage("--from must be before --to"));
         }
-        let step = parse_step(&self.step)
-            .ok_or_else(|| format!("--step {}: expected raw or a time such as 15m", self.step))?;
+        let step = parse_step(&self.step).ok_or_else(|| {
+            Failure::usage(format!("--step {}: expected raw or a time such as 15m", self.step))
+        })?;
         let format = match self.format.parse() {
             Ok(format @ (Format::Csv | Format::Ndjson)) => format,
-            _ => return Err(format!("--format {}: expected csv or ndjson", self.format).into()),
+            _ => {
+                return Err(Failure::usage(format!(
+                    "--format {}: expected csv or ndjson",
+                    self.format
+                )));
+            }
         };
         let history = history_of(&config)?;
         let fields = match self.field.is_empty() {
@@ -74,15 +85,17 @@ impl Export {
 
 /// Parses the value of an option that is a time, in seconds since 1970.
 fn time(option: &str, text: &str, zone: &TimeZone) -> Result<i64, Failure> {
-    let time = parse_time(text, zone).ok_or_else(|| {
-        format!("{option} {text}: expected a time such as 2026-01-31T17:16:00Z or a date")
-    });
-    Ok(time?)
+    parse_time(text, zone).ok_or_else(|| {
+        Failure::usage(format!(
+            "{option} {text}: expected a time such as 2026-01-31T17:16:00Z or a date"
+        ))
+    })
 }
 
 /// Splits `source.field`.
 fn field(name: &str) -> Result<(String, String), Failure> {
     let parts = name.split_once('.');
-    let (source, field) = parts.ok_or_else(|| format!("--field {name}: expected source.field"))?;
+    let (source, field) =
+        parts.ok_or_else(|| Failure::usage(format!("--field {name}: expected source.field")))?;
     Ok((source.to_owned(), field.to_owned()))
 }

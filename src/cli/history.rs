@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use argh::FromArgs;
 
+use super::options::config_path;
 use super::outcome::{Failure, print};
 use crate::config::{self, Config};
 use crate::history::{History, ReadError};
@@ -30,7 +31,11 @@ enum Action {
 #[argh(subcommand, name = "check")]
 struct Check {
     /// configuration file (default: $PUMPHOUSE_CONFIG, else pumphouse.toml)
-    #[argh(option)]
+    #[argh(positional)]
+    file: Option<PathBuf>,
+
+    /// configuration file, in place of FILE
+    #[argh(option, arg_name = "FILE")]
     config: Option<PathBuf>,
 }
 
@@ -50,8 +55,8 @@ struct Backup {
 impl HistoryCommand {
     pub(super) fn run(self) -> Result<ExitCode, Failure> {
         match self.action {
-            Action::Check(Check { config }) => {
-                let config = config::load(&config::location(config.as_deref()))?;
+            Action::Check(Check { file, config }) => {
+                let config = config::load(&config_path(file, config)?)?;
                 let history = history_of(&config)?;
                 let mut text = String::new();
                 for (table, rows) in history.check().map_err(|error| damaged(&config, error))? {
@@ -61,7 +66,7 @@ impl HistoryCommand {
                 Ok(print(&text))
             }
             Action::Backup(Backup { file, config }) => {
-                let config = config::load(&config::location(config.as_deref()))?;
+                let config = config::load(&config_path(None, config)?)?;
                 // An incomplete copy must not replace the last good one.
                 if file.exists() {
                     return Err(

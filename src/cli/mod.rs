@@ -20,9 +20,9 @@ mod watch;
 
 use std::process::ExitCode;
 
-use argh::FromArgs;
+use argh::{EarlyExit, FromArgs};
 
-use self::outcome::print;
+use self::outcome::{Failure, print};
 use crate::logging;
 
 /// A dashboard server for remote water systems that no slow upstream and no hostile client can
@@ -55,10 +55,23 @@ enum Command {
 
 /// Parses the arguments and runs the command that they name.
 ///
-/// Returns exit code 0 if the command succeeded, else 1; wrong arguments are 1, too.
+/// Returns exit code 0 if the command succeeded, 2 for wrong arguments, else the code of the failure.
 pub fn main() -> ExitCode {
     let _flush = logging::FlushOnDrop;
-    let arguments: Arguments = argh::from_env();
+    let arguments: Vec<String> = std::env::args_os()
+        .skip(1)
+        .map(|argument| argument.to_string_lossy().into_owned())
+        .collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let arguments = match Arguments::from_args(&[env!("CARGO_PKG_NAME")], &arguments) {
+        Ok(arguments) => arguments,
+        Err(EarlyExit { output, status: Ok(()) }) => return print(&output),
+        Err(EarlyExit { output, .. }) => {
+            let failure = Failure::usage(output.trim_end());
+            logging::print_failure(&failure);
+            return failure.exit_code();
+        }
+    };
     if arguments.version {
         return print(&format!("{} {}\n", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION")));
     }
@@ -74,13 +87,13 @@ pub fn main() -> ExitCode {
         Some(Command::Token(command)) => command.run(),
         Some(Command::Export(command)) => command.run(),
         Some(Command::History(command)) => command.run(),
-        None => Err("no command given; `pumphouse-web --help` lists them".into()),
+        None => Err(Failure::usage("no command given; `pumphouse-web --help` lists them")),
     };
     match outcome {
         Ok(code) => code,
         Err(failure) => {
             logging::print_failure(&failure);
-            ExitCode::FAILURE
+            failure.exit_code()
         }
     }
 }

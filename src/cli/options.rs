@@ -1,8 +1,42 @@
-//! Parsers for the values of options.
+//! Arguments that several commands share: the configuration file, and parsers for values of options.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::config::parse_duration;
+use super::outcome::Failure;
+use crate::config::{self, parse_duration};
+
+/// Returns the path of the configuration: the argument FILE or the option `--config`, else
+/// `$PUMPHOUSE_CONFIG`, else `pumphouse.toml`.
+///
+/// Every command that reads a configuration takes both forms.
+///
+/// # Errors
+/// Both are given and differ.
+pub(super) fn config_path(
+    file: Option<PathBuf>,
+    config: Option<PathBuf>,
+) -> Result<PathBuf, Failure> {
+    Ok(config::location(named_config(file, config)?.as_deref()))
+}
+
+/// Returns the configuration that the command line names, if any.
+///
+/// # Errors
+/// Both forms are given and differ.
+pub(super) fn named_config(
+    file: Option<PathBuf>,
+    config: Option<PathBuf>,
+) -> Result<Option<PathBuf>, Failure> {
+    match (file, config) {
+        (Some(file), Some(config)) if file != config => Err(Failure::usage(format!(
+            "two configuration files are given, {} and --config {}: give one of them",
+            file.display(),
+            config.display()
+        ))),
+        (file, config) => Ok(file.or(config)),
+    }
+}
 
 /// Parses an option that is a duration.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
@@ -16,5 +50,22 @@ pub(super) fn positive_duration(text: &str) -> Result<Duration, String> {
         Err("the duration must be longer than zero".to_owned())
     } else {
         Ok(duration)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn configuration_named_twice_must_be_the_same_file() {
+        let path = |text: &str| Some(PathBuf::from(text));
+        assert_eq!(named_config(None, None).unwrap(), None);
+        assert_eq!(named_config(path("a"), None).unwrap(), path("a"));
+        assert_eq!(named_config(None, path("a")).unwrap(), path("a"));
+        assert_eq!(named_config(path("a"), path("a")).unwrap(), path("a"));
+        let failure = named_config(path("a"), path("b")).unwrap_err();
+        assert_eq!(failure.exit_code(), std::process::ExitCode::from(2));
+        assert!(failure.to_string().contains("a and --config b"), "{failure}");
     }
 }

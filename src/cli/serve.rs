@@ -5,8 +5,9 @@ use std::process::ExitCode;
 
 use argh::FromArgs;
 
+use super::options::config_path;
 use super::outcome::Failure;
-use crate::config::{self, ListenAddr};
+use crate::config::ListenAddr;
 use crate::logging::Format;
 use crate::server::{self, Overrides, SetupLoader};
 
@@ -16,7 +17,11 @@ use crate::server::{self, Overrides, SetupLoader};
 #[argh(subcommand, name = "serve")]
 pub(super) struct Serve {
     /// configuration file (default: $PUMPHOUSE_CONFIG, else pumphouse.toml)
-    #[argh(option)]
+    #[argh(positional)]
+    file: Option<PathBuf>,
+
+    /// configuration file, in place of FILE
+    #[argh(option, arg_name = "FILE")]
     config: Option<PathBuf>,
 
     /// listen here instead of the configured addresses: an address such as 0.0.0.0:6443 or
@@ -40,7 +45,7 @@ pub(super) struct Serve {
 impl Serve {
     pub(super) fn run(self) -> Result<ExitCode, Failure> {
         let loader = SetupLoader {
-            path: config::location(self.config.as_deref()),
+            path: config_path(self.file, self.config)?,
             overrides: Overrides {
                 listen: self.listen,
                 admin_listen: self.admin_listen,

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use argh::FromArgs;
 use strum::VariantNames as _;
 
-use super::outcome::{Failure, print};
+use super::outcome::{Failure, print, remark};
 use crate::access::{MAX_NAME_BYTES, Scope, Scopes, TokenHash, generate_token, is_account_name};
 use crate::text::clean;
 
@@ -41,17 +41,16 @@ impl TokenCommand {
         let Action::New(New { name, scope }) = self.action;
         // The printed TOML must be read back as the same name, with no escapes but those below.
         if !is_account_name(&name) || clean(&name) != name {
-            return Err(format!(
+            return Err(Failure::usage(format!(
                 "--name must have 1 to {MAX_NAME_BYTES} bytes, no colon and no control or invisible \
                  character"
-            )
-            .into());
+            )));
         }
         let scopes = if scope.is_empty() { Scopes::default() } else { Scopes::new(scope) };
         let token = generate_token()?;
-        eprintln!(
+        remark(
             "The first line is the token, which is not stored: give it to the script, as in\n\
-             curl -H \"Authorization: Bearer $TOKEN\". Add the rest to the configuration.\n"
+             curl -H \"Authorization: Bearer $TOKEN\". Add the rest to the configuration.\n\n",
         );
         let scopes = scopes.to_string().replace(", ", "\", \"");
         Ok(print(&format!(

@@ -32,7 +32,7 @@ mod queue;
 mod rate;
 mod writer;
 
-use std::io;
+use std::io::{self, Write as _};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -160,6 +160,9 @@ pub fn print_failure(failure: &dyn std::fmt::Display) {
     let text = format!("{}: {}\n", env!("CARGO_PKG_NAME"), escape(&failure.to_string()));
     match LOGGER.get() {
         Some(logger) => logger.producer.send(log::Level::Error, text),
-        None => eprint!("{text}"),
+        // Nothing is left to report a failure of standard error to.
+        None => {
+            let _ = io::stderr().lock().write_all(text.as_bytes());
+        }
     }
 }
