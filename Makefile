@@ -19,7 +19,7 @@ TEST_PROGRAMS = WebKitWebDriver:webkit2gtk-driver Xvfb:xvfb chromium:chromium \
 	chromedriver:chromium-driver curl:curl gnuplot:gnuplot-nox \
 	http:httpie ip:iproute2 jq:jq npm:npm openssl:openssl python3:python3-requests \
 	script:bsdutils shellcheck:shellcheck strace:strace supervisord:supervisor \
-	systemd-socket-activate:systemd wget:wget
+	systemd-analyze:systemd systemd-socket-activate:systemd wget:wget
 
 # Checker of accessibility.
 AXE_VERSION = 4.14.1

@@ -22,13 +22,13 @@ use prometheus::TextEncoder;
 pub use self::requests::RequestMetrics;
 use super::configuration::LiveConfiguration;
 use super::health::Health;
+use super::listeners::LiveListeners;
 use crate::access;
 use crate::board::BoardReader;
 use crate::certificates::LiveCertificates;
 use crate::engine::Stats;
 use crate::history::History;
 use crate::kernel::clock::Start;
-use crate::kernel::listen_queue::ListenSocket;
 use crate::upstream::PollerHandles;
 
 /// Sources of a scrape.
@@ -45,8 +45,8 @@ pub struct Metrics {
     pub polls: PollerHandles,
     /// The history.
     pub history: History,
-    /// The public TCP listeners.
-    pub listeners: Vec<ListenSocket>,
+    /// State of the configured addresses.
+    pub listeners: Arc<LiveListeners>,
     /// Certificates in use; `None` for plain HTTP.
     pub certificates: Option<Arc<LiveCertificates>>,
     /// Outcomes of reloads.
@@ -63,7 +63,8 @@ impl Metrics {
         let mut families = self.requests.gather();
         families.extend(connections::of_engine(&self.engine));
         families.extend(program::access(&self.access));
-        families.extend(connections::accept_queues(&self.listeners));
+        families.extend(connections::accept_queues(&self.listeners.sockets()));
+        families.push(connections::listeners(&self.listeners.statuses()));
         families.extend(sources::polls(&self.polls));
         families.extend(sources::values(&self.board.load(), now));
         families.extend(program::history(&self.history));

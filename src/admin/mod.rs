@@ -19,6 +19,7 @@
 
 pub mod configuration;
 pub mod health;
+pub mod listeners;
 pub mod metrics;
 pub mod scoreboard;
 mod service;
@@ -84,7 +85,6 @@ fn settings(max_connections: usize) -> Settings {
 /// The running admin listener. Dropping it finishes requests in flight, for a quarter of a second at
 /// most, and ends its threads.
 pub struct Admin {
-    local_addr: String,
     engine: Option<Engine>,
 }
 
@@ -94,30 +94,35 @@ impl Admin {
         Engine::thread_names(&settings(1))
     }
 
-    /// Serves `pages` on a bound listener, to at most `max_connections` clients at a time.
+    /// Serves `pages` to at most `max_connections` clients at a time, on this listener and those that are
+    /// added later.
     ///
     /// # Errors
     /// The kernel refuses an epoll instance or a thread.
     pub fn start(
-        listener: Listener,
+        listener: Option<Listener>,
         max_connections: usize,
         pages: AdminPages,
     ) -> io::Result<Admin> {
-        let local_addr = match listener.local_addr() {
-            path if path.starts_with("unix") => path,
-            address => format!("http://{address}/"),
-        };
         let health = Arc::clone(&pages.health);
         let service = Arc::new(AdminService::from(pages));
-        let engine = Engine::start(vec![listener], settings(max_connections), None, service)
+        let listeners = listener.into_iter().collect();
+        let engine = Engine::start(listeners, settings(max_connections), None, service)
             .map_err(threads::with_limits)?;
         health.set_admin(engine.stats());
-        Ok(Admin { local_addr, engine: Some(engine) })
+        Ok(Admin { engine: Some(engine) })
     }
 
-    /// Returns the address that it listens on: `http://127.0.0.1:6480/`, `unix:/path`.
-    pub fn local_addr(&self) -> &str {
-        &self.local_addr
+    /// Adds a listener.
+    ///
+    /// # Errors
+    /// The kernel refuses to register it.
+    pub fn add_listener(&self, listener: Listener) -> io::Result<()> {
+        match &self.engine {
+            Some(engine) => engine.add_listener(listener),
+            // The engine is taken at the drop only.
+            None => Ok(()),
+        }
     }
 }
 

@@ -15,11 +15,12 @@ use strum::VariantArray;
 use self::report::Report;
 use super::configuration::LiveConfiguration;
 use super::health::Health;
+use super::listeners::LiveListeners;
 use crate::board::{Snapshot, SourceView};
 use crate::certificates::LiveCertificates;
 use crate::engine::{CloseReason, ConnectionState, ShedReason, Stats};
 use crate::kernel::clock::Start;
-use crate::kernel::listen_queue::{ListenSocket, listen_losses, listen_queues};
+use crate::kernel::listen_queue::{listen_losses, listen_queues};
 use crate::kernel::process::ProcessInfo;
 use crate::logging::{self, LogStats};
 use crate::timestamp::Rfc3339;
@@ -28,8 +29,8 @@ use crate::timestamp::Rfc3339;
 pub struct Scoreboard {
     /// The engines, the board, the pollers and the recorder, with their heartbeats.
     pub health: Arc<Health>,
-    /// The public TCP listeners.
-    pub listeners: Vec<ListenSocket>,
+    /// State of the configured addresses.
+    pub listeners: Arc<LiveListeners>,
     /// Certificates in use; `None` for plain HTTP.
     pub certificates: Option<Arc<LiveCertificates>>,
     /// Limits in force, and outcomes of reloads.
@@ -72,7 +73,8 @@ impl Scoreboard {
             connections: connections(engine),
             connections_shed: connections_shed(engine),
             queue_depth: engine.queue_depth(),
-            accept_queues: listen_queues(&self.listeners)
+            listeners: self.listeners(),
+            accept_queues: listen_queues(&self.listeners.sockets())
                 .into_iter()
                 .map(|queue| report::AcceptQueue {
                     listener: queue.address,
@@ -108,6 +110,17 @@ impl Scoreboard {
             },
             log: log(),
         }
+    }
+
+    fn listeners(&self) -> Vec<report::Listener> {
+        let statuses = self.listeners.statuses();
+        let listeners = statuses.iter().map(|status| report::Listener {
+            address: status.address.clone(),
+            state: status.state.as_str().into(),
+            error: status.state.error().map(str::to_owned),
+            since: Rfc3339(status.since).to_string(),
+        });
+        listeners.collect()
     }
 
     fn pollers(&self) -> Vec<report::Poller> {

@@ -17,6 +17,7 @@ use crate::config::{
     self, CertificateError, Certificates, Config, ConfigErrors, ListenAddr, TlsFiles,
 };
 use crate::engine::{SocketPath, SocketPathError, inspect_socket_path};
+use crate::kernel::addresses::is_assigned;
 use crate::timestamp::Rfc3339Date;
 
 /// A configuration that the server would start with.
@@ -24,7 +25,7 @@ pub struct Checked {
     /// The configuration.
     pub config: Config,
     certificates: Option<Certificates>,
-    socket_notes: Vec<String>,
+    listener_notes: Vec<String>,
 }
 
 /// Reason why the server would not start, or why no client would accept its certificate.
@@ -66,28 +67,39 @@ pub fn check(path: &Path, now: Timestamp) -> Result<Checked, CheckError> {
             return Err(CheckError::Expired { names: info.names.clone(), on: info.not_after });
         }
     }
-    let socket_notes = socket_notes(&config)?;
-    Ok(Checked { config, certificates, socket_notes })
+    let listener_notes = listener_notes(&config)?;
+    Ok(Checked { config, certificates, listener_notes })
 }
 
 impl Checked {
     /// Returns a description of the server's behaviour, with notes on settings that may be unintended.
     pub fn summary(&self, now: Timestamp) -> String {
         let mut text = summary::render(&self.config, self.certificates.as_ref(), now);
-        for note in &self.socket_notes {
+        for note in &self.listener_notes {
             text += &format!("note: {note}\n");
         }
         text
     }
 }
 
-/// Returns notes on the paths at which unix sockets will be created.
-fn socket_notes(config: &Config) -> Result<Vec<String>, CheckError> {
+/// Returns notes on addresses that this machine does not have, and on the paths at which unix sockets will
+/// be created.
+fn listener_notes(config: &Config) -> Result<Vec<String>, CheckError> {
     let redirects = config.tls.iter().flat_map(|tls| &tls.redirect_listen);
     let listeners = config.server.listen.iter().chain(redirects);
     let mut notes = Vec::new();
     for address in listeners.chain([&config.server.admin_listen]) {
-        let ListenAddr::Unix(path) = address else { continue };
+        let path = match address {
+            ListenAddr::Tcp(tcp) if !is_assigned(*tcp) => {
+                notes.push(format!(
+                    "{address}: this machine does not have the address now; a server waits for it, and \
+                     serves at the others meanwhile"
+                ));
+                continue;
+            }
+            ListenAddr::Tcp(_) | ListenAddr::Fd(_) => continue,
+            ListenAddr::Unix(path) => path,
+        };
         match inspect_socket_path(path) {
             Ok(SocketPath::Free) => {
                 let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());

@@ -35,7 +35,7 @@ impl Demo {
         log::info!("the certificate is self-signed: confirm it in the browser, call curl with -k");
         let outcome = server::run(Setup { config, certificates: Some(certificates) }, None);
         drop(backing);
-        outcome?;
+        outcome.map_err(Failure::of_start)?;
         Ok(ExitCode::SUCCESS)
     }
 }

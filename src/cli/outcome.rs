@@ -7,6 +7,7 @@ use std::io::{self, ErrorKind, Write as _};
 use std::process::ExitCode;
 
 use crate::logging;
+use crate::server::{SetupError, StartError};
 use crate::text::escape;
 
 /// Exit code of a command that failed, or that found something wrong.
@@ -45,6 +46,20 @@ impl Failure {
         match error {
             logging::StartError::Thread(_) => Failure::temporary(error),
             logging::StartError::Format(_) => error.into(),
+        }
+    }
+
+    /// Returns the failure of a server that does not start.
+    pub(super) fn of_start(error: StartError) -> Failure {
+        if error.is_passing() { Failure::temporary(error) } else { error.into() }
+    }
+
+    /// Returns the failure of a setup that cannot be used.
+    pub(super) fn of_setup(error: SetupError) -> Failure {
+        match error {
+            SetupError::AdminListen { .. } => Failure::usage(error),
+            _ if error.is_passing() => Failure::temporary(error),
+            _ => error.into(),
         }
     }
 

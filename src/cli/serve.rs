@@ -14,7 +14,19 @@ use crate::server::{self, Overrides, SetupLoader};
 /// Serve in the foreground; logs go to standard error, filtered by RUST_LOG (default: info; debug
 /// has a line for each request).
 #[derive(FromArgs)]
-#[argh(subcommand, name = "serve")]
+#[argh(
+    subcommand,
+    name = "serve",
+    error_code(0, "Stopped by TERM or INT."),
+    error_code(1, "The configuration is wrong; a restart does not help."),
+    error_code(2, "The command line is wrong."),
+    error_code(70, "The watchdog ended a process that could not serve any more."),
+    error_code(
+        75,
+        "The start may succeed later: a port is in use, or threads, descriptors or memory are short."
+    ),
+    error_code(130, "A second TERM or INT.")
+)]
 pub(super) struct Serve {
     /// configuration file (default: $PUMPHOUSE_CONFIG, else pumphouse.toml)
     #[argh(positional)]
@@ -52,8 +64,9 @@ impl Serve {
                 no_tls: self.no_tls,
             },
         };
-        server::start_log(self.log_format, &loader)?;
-        server::run(loader.load()?, Some(loader))?;
+        server::start_log(self.log_format, &loader).map_err(Failure::of_start)?;
+        server::run(loader.load().map_err(Failure::of_setup)?, Some(loader))
+            .map_err(Failure::of_start)?;
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -31,6 +31,7 @@ use super::eviction::Candidates;
 use super::limits::Settings;
 use super::listener::Listener;
 use super::log_throttle::LogThrottle;
+use super::new_listeners::Registered;
 use super::scheduler::{Place, Slot, SlotToken, StallCheck};
 use super::session::{Session, Task};
 use super::shared::{ReaperTask, Shared};
@@ -59,6 +60,8 @@ pub(super) struct Acceptor {
     settings: Arc<Settings>,
     tls: Option<Arc<ServerConfig>>,
     shared: Arc<Shared>,
+    /// Listeners that are added, at the start and later.
+    added: Receiver<Registered>,
     /// Tokens of connections that other threads have closed.
     closed: Receiver<SlotToken>,
     stall_check: StallCheck,
@@ -76,6 +79,7 @@ pub(super) struct Acceptor {
 
 /// A listener, and whether to accept from it.
 struct ListenerState {
+    token: Token,
     listener: Listener,
     /// The kernel has reported an edge, and `accept(2)` has not returned `EAGAIN` since.
     ready: bool,
@@ -86,21 +90,17 @@ struct ListenerState {
 impl Acceptor {
     pub(super) fn new(
         poll: Poll,
-        listeners: Vec<Listener>,
+        added: Receiver<Registered>,
         tls: Option<Arc<ServerConfig>>,
         shared: Arc<Shared>,
         closed: Receiver<SlotToken>,
-    ) -> io::Result<Acceptor> {
-        let mut states = Vec::new();
-        for (index, mut listener) in listeners.into_iter().enumerate() {
-            listener.register(poll.registry(), Token(index))?;
-            states.push(ListenerState { listener, ready: true, resume_at: None });
-        }
+    ) -> Acceptor {
         let settings = shared.settings.load_full();
         let counts = ClientCounts::new(settings.address_cap(), settings.trusted_proxies.clone());
-        Ok(Acceptor {
+        Acceptor {
             poll,
-            listeners: states,
+            listeners: Vec::new(),
+            added,
             open: 0,
             settings,
             tls,
@@ -116,7 +116,7 @@ impl Acceptor {
             error_log: LogThrottle::default(),
             client_cap_log: LogThrottle::default(),
             memory_log: LogThrottle::default(),
-        })
+        }
     }
 
     /// Runs until the server is stopped and the last connection is closed. No error of a client or
@@ -137,10 +137,12 @@ impl Acceptor {
             }
             self.shared.stats.acceptor_beat();
             for event in &events {
-                if let Some(state) = self.listeners.get_mut(event.token().0) {
+                let is_of = |state: &&mut ListenerState| state.token == event.token();
+                if let Some(state) = self.listeners.iter_mut().find(is_of) {
                     state.ready = true;
                 }
             }
+            self.take_added();
             self.remove_closed();
             self.load_settings();
             // Before it accepts: connections in the queue of an inherited socket are for the next
@@ -171,6 +173,20 @@ impl Acceptor {
             if sweeps { self.next_sweep.saturating_duration_since(now) } else { ACCEPTOR_PULSE };
         let stall_check = self.stall_check.timeout(&self.shared.scheduler, now);
         stall_check.map_or(timeout, |check| check.min(timeout))
+    }
+
+    /// Takes the listeners that were added. One that comes when the server stops is closed.
+    fn take_added(&mut self) {
+        while let Ok((token, listener)) = self.added.try_recv() {
+            if !self.draining {
+                self.listeners.push(ListenerState {
+                    token,
+                    listener,
+                    ready: true,
+                    resume_at: None,
+                });
+            }
+        }
     }
 
     /// Applies new settings, if there are any.

@@ -48,8 +48,10 @@ impl Engine {
     ) -> io::Result<Engine> {
         let (workers, prefix) = (settings.workers, settings.threads);
         let poll = Poll::new()?;
-        let (shared, Receivers { tasks, closed }) = Shared::new(service, settings, &poll)?;
-        let mut acceptor = Acceptor::new(poll, listeners, tls, Arc::clone(&shared), closed)?;
+        let (shared, Receivers { tasks, closed, listeners: added }) =
+            Shared::new(service, settings, &poll)?;
+        listeners.into_iter().try_for_each(|listener| shared.new_listeners.add(listener))?;
+        let mut acceptor = Acceptor::new(poll, added, tls, Arc::clone(&shared), closed);
         let mut threads = Starting { shared: &shared, threads: Vec::new() };
         for number in 0..workers {
             let shared = Arc::clone(&shared);
@@ -76,6 +78,17 @@ impl Engine {
     /// Returns the engine's counters, which remain readable after its end.
     pub fn stats(&self) -> Arc<Stats> {
         Arc::clone(&self.shared.stats)
+    }
+
+    /// Adds a listener to the running engine: its connections have the same limits and deadlines as
+    /// those of the others. Never blocks. An engine that is stopping closes it.
+    ///
+    /// # Errors
+    /// The kernel refuses to register the listener, which is closed then.
+    pub fn add_listener(&self, listener: Listener) -> io::Result<()> {
+        self.shared.new_listeners.add(listener)?;
+        self.shared.scheduler.wake_acceptor();
+        Ok(())
     }
 
     /// Applies new limits and deadlines to connections that begin from now on. The numbers of workers

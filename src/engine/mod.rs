@@ -65,6 +65,7 @@ mod listener;
 mod log_throttle;
 mod memory_limit;
 mod message;
+mod new_listeners;
 mod ready;
 mod reaper;
 mod refusal;

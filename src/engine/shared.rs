@@ -12,6 +12,7 @@ use mio::{Poll, Registry, Token};
 use super::lanes::Lanes;
 use super::limits::{Settings, TRUNCATION_ATTEMPTS};
 use super::memory_limit::MemoryLimit;
+use super::new_listeners::{NewListeners, Registered};
 use super::scheduler::{Epoll, Scheduler, Slot, SlotToken, Waker};
 use super::service::Service;
 use super::session::{Session, Task};
@@ -44,6 +45,8 @@ pub(super) struct Shared {
     /// Limits on expensive work.
     pub(super) lanes: Lanes,
     pub(super) memory: Arc<MemoryLimit>,
+    /// Adds listeners to the acceptor's.
+    pub(super) new_listeners: NewListeners,
     reaper: Sender<ReaperTask>,
     /// Sends the tokens of connections that were closed to the acceptor.
     pub(super) closed: Sender<SlotToken>,
@@ -59,6 +62,8 @@ pub(super) struct Receivers {
     pub(super) tasks: Receiver<ReaperTask>,
     /// Received by the acceptor.
     pub(super) closed: Receiver<SlotToken>,
+    /// Received by the acceptor.
+    pub(super) listeners: Receiver<Registered>,
 }
 
 impl Shared {
@@ -72,6 +77,7 @@ impl Shared {
         acceptor: &Poll,
     ) -> io::Result<(Arc<Shared>, Receivers)> {
         let (epoll, registry, waker) = Epoll::new()?;
+        let (new_listeners, listeners) = NewListeners::new(acceptor)?;
         let acceptor = Waker::new(acceptor, WAKE_ACCEPTOR)?;
         let (reaper, tasks) = unbounded();
         let (closed, closed_tokens) = unbounded();
@@ -88,12 +94,13 @@ impl Shared {
             lanes: Lanes::new(settings.heavy_permits()),
             memory: Arc::new(MemoryLimit::new(settings.max_buffered_bytes)),
             settings: ArcSwap::from_pointee(settings),
+            new_listeners,
             reaper,
             closed,
             rejections_pending: AtomicUsize::new(0),
             draining: AtomicBool::new(false),
         });
-        Ok((shared, Receivers { tasks, closed: closed_tokens }))
+        Ok((shared, Receivers { tasks, closed: closed_tokens, listeners }))
     }
 
     /// Sends a task to the reaper. Fails silently without a reaper, when the process is about to end.

@@ -39,3 +39,23 @@ pub enum StartError {
     #[error(transparent)]
     Part(#[from] io::Error),
 }
+
+impl StartError {
+    /// Returns true if the same start may succeed later, without a change of the configuration: a port is in
+    /// use, or the system is short of a resource.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            StartError::Log(logging::StartError::Format(_))
+            | StartError::NoRedirectTarget
+            // A defect.
+            | StartError::Metrics(_) => false,
+            StartError::Listen(error) => error.is_passing(),
+            StartError::Tls(error) => matches!(error, TlsError::Ticketer(_)),
+            StartError::Log(logging::StartError::Thread(_))
+            | StartError::Threads(_)
+            | StartError::Signals(_)
+            | StartError::Randomness(_)
+            | StartError::Part(_) => true,
+        }
+    }
+}

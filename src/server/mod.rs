@@ -22,6 +22,7 @@
 
 mod descriptor_budget;
 mod error;
+mod late_listeners;
 mod listen;
 mod redirect;
 mod reload;
@@ -36,11 +37,12 @@ pub mod watchdog;
 
 use std::sync::Arc;
 
-use crossbeam_channel::{Receiver, never, select};
+use crossbeam_channel::{Receiver, never, select, tick};
 use jiff::Timestamp;
 
 pub(crate) use self::descriptor_budget::admitted_connections;
 pub use self::error::StartError;
+use self::late_listeners::{LateListeners, RETRY_INTERVAL, Role};
 pub use self::listen::ListenError;
 use self::reload_thread::ReloadThread;
 pub use self::setup::{Overrides, Setup, SetupError, SetupLoader};
@@ -73,6 +75,8 @@ struct Running {
     certificates: Option<Arc<LiveCertificates>>,
     configuration: Arc<LiveConfiguration>,
     engine: Engine,
+    /// Addresses that the machine does not have yet.
+    late_listeners: LateListeners,
     /// Redirects plain HTTP to HTTPS; `None` without `redirect_listen`.
     redirect: Option<Engine>,
     site: Arc<Site>,
@@ -122,7 +126,7 @@ pub fn run(setup: Setup, loader: Option<SetupLoader>) -> Result<(), StartError> 
     let requests = signals::listen().map_err(StartError::Signals)?;
     let mut reload_thread = loader.map(ReloadThread::start).transpose()?;
     let mut running = Running::start(setup)?;
-    systemd::ready();
+    running.notify_ready();
     serve(&mut running, &requests, reload_thread.as_mut());
     running.stop();
     Ok(())
@@ -134,9 +138,11 @@ fn serve(
     requests: &Receiver<Request>,
     mut reload_thread: Option<&mut ReloadThread>,
 ) {
-    let never = never();
+    let no_setups = never();
+    let mut retries =
+        if running.late_listeners.is_complete() { never() } else { tick(RETRY_INTERVAL) };
     loop {
-        let setups = reload_thread.as_ref().map_or(&never, |thread| &thread.setups).clone();
+        let setups = reload_thread.as_ref().map_or(&no_setups, |thread| &thread.setups).clone();
         select! {
             recv(requests) -> request => match (request, &mut reload_thread) {
                 (Ok(Request::Stop) | Err(_), _) => return,
@@ -154,8 +160,46 @@ fn serve(
                 let (Ok(setup), Some(reload_thread)) = (setup, &mut reload_thread) else { continue };
                 apply(running, setup, reload_thread);
                 if reload_thread.note_setup_taken() {
-                    systemd::ready();
+                    running.notify_ready();
                 }
+            }
+            recv(retries) -> _ => {
+                running.listen_on_late_addresses();
+                if running.late_listeners.is_complete() {
+                    retries = never();
+                }
+            }
+        }
+    }
+}
+
+impl Running {
+    /// Tries to listen on the addresses that the machine did not have.
+    fn listen_on_late_addresses(&mut self) {
+        let (engine, redirect, admin) = (&self.engine, &self.redirect, &self.admin);
+        let listens = self.late_listeners.retry(|role, listener| match (role, redirect) {
+            (Role::Public(_), _) => engine.add_listener(listener),
+            (Role::Redirect, Some(redirect)) => redirect.add_listener(listener),
+            // Redirect addresses wait only if there is an engine for them.
+            (Role::Redirect, None) => Ok(()),
+            (Role::Admin, _) => admin.add_listener(listener),
+        });
+        if listens {
+            systemd::status(&self.status());
+        }
+    }
+
+    /// Notifies systemd that the start or a reload is complete.
+    fn notify_ready(&self) {
+        systemd::ready(&self.status());
+    }
+
+    /// Returns the status that `systemctl status` shows.
+    fn status(&self) -> String {
+        match self.late_listeners.missing() {
+            None => "Serving".to_owned(),
+            Some(missing) => {
+                format!("Serving; waiting for addresses that this machine does not have: {missing}")
             }
         }
     }

@@ -3,11 +3,9 @@
 //! A separate engine with one worker and few connections serves it, so that its clients take no worker
 //! and no connection from the site.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::StartError;
-use super::listen::bind;
 use crate::access::Gate;
 use crate::config::{Config, ListenAddr};
 use crate::engine::{DESCRIPTORS_BEYOND_CAP, Engine, Listener, Settings};
@@ -17,23 +15,18 @@ use crate::threads;
 /// Maximum number of connections; each ends as soon as it is answered.
 const MAX_CONNECTIONS: usize = 64;
 
-/// Starts the engine, if the configuration has redirect listeners. `public` are the addresses of
-/// the public listeners.
+/// Starts the engine on the listeners that are bound, if the configuration has redirect listeners.
+/// `target` is the port that they redirect to.
 pub(super) fn start(
     config: &Config,
-    public: &[String],
+    listeners: Vec<Listener>,
+    target: Option<u16>,
     gate: &Arc<Gate>,
 ) -> Result<Option<Engine>, StartError> {
-    let addresses = addresses(config);
-    if addresses.is_empty() {
+    if addresses(config).is_empty() {
         return Ok(None);
     }
-    let port = public.iter().find_map(|at| at.parse::<SocketAddr>().ok()).map(|at| at.port());
-    let port = port.ok_or(StartError::NoRedirectTarget)?;
-    let listeners = bind(addresses, config.server.backlog)?;
-    for address in listeners.iter().map(Listener::local_addr) {
-        log::info!("listening on http://{address}/, for redirects to https");
-    }
+    let port = target.ok_or(StartError::NoRedirectTarget)?;
     let service = Arc::new(Redirect { port, gate: gate.clone() });
     let engine = Engine::start(listeners, settings(config), None, service);
     Ok(Some(engine.map_err(threads::with_limits)?))
@@ -65,6 +58,7 @@ pub(super) fn descriptors(config: &Config) -> usize {
     }
 }
 
-fn addresses(config: &Config) -> &[ListenAddr] {
+/// Returns the addresses of the redirect listeners.
+pub(super) fn addresses(config: &Config) -> &[ListenAddr] {
     config.tls.as_ref().map_or(&[], |tls| &tls.redirect_listen)
 }

@@ -1,11 +1,15 @@
 //! The setup: a checked configuration with its certificates, loaded from files and the command line.
 
+use std::io;
 use std::path::PathBuf;
+
+use rustix::io::Errno;
 
 use crate::config::{
     self, CertificateError, Certificates, Config, ConfigErrors, ListenAddr, NotLocalError,
     TlsFiles, admin_address,
 };
+use crate::engine::tls::TlsError;
 
 /// A checked configuration and the certificates that it names.
 pub struct Setup {
@@ -52,6 +56,25 @@ pub enum SetupError {
         /// Reason why it is not allowed.
         error: NotLocalError,
     },
+}
+
+impl SetupError {
+    /// Returns true if the same files may be usable later: the system is short of a resource.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            SetupError::Certificates(CertificateError::File { error, .. }) => is_shortage(error),
+            SetupError::Certificates(CertificateError::Tls { error, .. }) => {
+                matches!(error, TlsError::Ticketer(_))
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Returns true if the process or the system has no descriptor or memory left.
+fn is_shortage(error: &io::Error) -> bool {
+    const SHORTAGE: [Errno; 3] = [Errno::MFILE, Errno::NFILE, Errno::NOMEM];
+    Errno::from_io_error(error).is_some_and(|errno| SHORTAGE.contains(&errno))
 }
 
 impl SetupLoader {

@@ -6,6 +6,7 @@
 //! that its pages are rendered from.
 
 use std::io;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process;
 use std::sync::{Arc, OnceLock};
@@ -14,7 +15,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::descriptor_budget::{MAX_READERS, admin_connections};
-use super::listen::{bind, bind_one, listen_sockets};
+use super::late_listeners::{Binding, Role};
 use super::stop::Teardown;
 use super::watchdog::{INTERNAL_FAILURE, Watchdog, Watched};
 use super::{
@@ -29,7 +30,7 @@ use crate::admin::scoreboard::Scoreboard;
 use crate::admin::{Admin, AdminPages};
 use crate::board::{Board, Change, EventKind, Reporter, ServiceInfo, SourceInfo};
 use crate::certificates::{CertificateWatcher, LiveCertificates};
-use crate::config::{self, Config, renamed_fields};
+use crate::config::{self, Config, ListenAddr, renamed_fields};
 use crate::engine::{Engine, Listener, Settings};
 use crate::history::{self, History, RenamedSeries, Retention, SourceFields, trend_samples};
 use crate::kernel::clock::{Clock, Start};
@@ -51,15 +52,22 @@ impl Running {
 
         // Listeners. The engine accepts from them later; until then connections wait in their queues.
         let max_connections = admitted_or_warn(&config);
-        let listeners = bind(&config.server.listen, config.server.backlog)?;
-        let addresses: Vec<String> = listeners.iter().map(Listener::local_addr).collect();
-        let admin_listener = bind_one(&config.server.admin_listen, config.server.backlog)?;
+        let scheme = if certificates.is_some() { "https" } else { "http" };
+        let Binding { public, redirect: redirect_listeners, admin: admin_listener, late } =
+            Binding::bind(addresses(&config, scheme), config.server.backlog)?;
+        let bound = |listeners: &[Listener]| -> Vec<String> {
+            listeners.iter().map(Listener::local_addr).collect()
+        };
+        let public_addresses = bound(&public);
+        let redirect_addresses = bound(&redirect_listeners);
+        let admin_address = admin_listener.as_ref().map(Listener::local_addr);
+        let live_listeners = late.live();
         let gate = Arc::new(match session_file(&config) {
             Some(file) => Gate::with_sessions_of(config.auth.rules.clone(), &file)?,
             None => Gate::new(config.auth.rules.clone())?,
         });
-        let redirect = redirect::start(&config, &addresses, &gate)?;
-        let sockets = listen_sockets(&listeners, config.server.backlog);
+        let target = redirect_target(&public_addresses, &config.server.listen);
+        let redirect = redirect::start(&config, redirect_listeners, target, &gate)?;
         let start = Start::now(Clock::system());
         let service = service(&start);
         let teardown = Teardown::start()?;
@@ -112,9 +120,8 @@ impl Running {
         site.set_slow_request(config.log.slow_request);
         let site = Arc::new(site);
         let tls = certificates.as_ref().map(|live| live.server_config()).transpose()?;
-        let scheme = if tls.is_some() { "https" } else { "http" };
         let settings = Settings { max_connections, ..config.server.engine.clone() };
-        let engine = Engine::start(listeners, settings, tls, Arc::new(site.clone()))
+        let engine = Engine::start(public, settings, tls, Arc::new(site.clone()))
             .map_err(threads::with_limits)?;
 
         // The admin listener, and the watchdog.
@@ -128,7 +135,7 @@ impl Running {
         let configuration = LiveConfiguration::new(effective_limits(&config));
         let scoreboard = Arc::new(Scoreboard {
             health: health.clone(),
-            listeners: sockets.clone(),
+            listeners: live_listeners.clone(),
             certificates: certificates.clone(),
             configuration: configuration.clone(),
             start: start.clone(),
@@ -140,7 +147,7 @@ impl Running {
             board: reader,
             polls: handles,
             history: history.clone(),
-            listeners: sockets,
+            listeners: live_listeners,
             certificates: certificates.clone(),
             configuration: configuration.clone(),
             health: health.clone(),
@@ -164,13 +171,12 @@ impl Running {
         });
         let watchdog = Watchdog::start(watched, give_up)?;
 
-        for address in addresses {
-            match address.strip_prefix("unix:") {
-                Some(_) => log::info!("listening on {address}, {scheme}"),
-                None => log::info!("listening on {scheme}://{address}/"),
-            }
+        for (role, address) in (redirect_addresses.iter().map(|address| (Role::Redirect, address)))
+            .chain(public_addresses.iter().map(|address| (Role::Public(scheme), address)))
+            .chain(admin_address.iter().map(|address| (Role::Admin, address)))
+        {
+            log::info!("{}", role.listening(address));
         }
-        log::info!("admin listener on {}", admin.local_addr());
         let mut running = Running {
             config,
             watchdog,
@@ -179,6 +185,7 @@ impl Running {
             certificates,
             configuration,
             engine,
+            late_listeners: late,
             redirect,
             site,
             gate,
@@ -231,6 +238,32 @@ impl Running {
         self.certificate_watcher = Some(watcher);
         Ok(())
     }
+}
+
+/// Returns the addresses of all listeners. The public ones come first, and the admin listener before the
+/// redirect's, so that the first error is about the most important one.
+fn addresses<'a>(
+    config: &'a Config,
+    scheme: &'static str,
+) -> impl Iterator<Item = (Role, &'a ListenAddr)> {
+    let public = config.server.listen.iter().map(move |address| (Role::Public(scheme), address));
+    let admin = (Role::Admin, &config.server.admin_listen);
+    let redirect = redirect::addresses(config).iter().map(|address| (Role::Redirect, address));
+    public.chain([admin]).chain(redirect)
+}
+
+/// Returns the port that visitors are redirected to: that of the first TCP listener that is bound, else of
+/// the first address that is still missing.
+fn redirect_target(bound: &[String], configured: &[ListenAddr]) -> Option<u16> {
+    let bound = bound.iter().find_map(|address| address.parse::<SocketAddr>().ok());
+    let missing = || {
+        configured.iter().find_map(|address| match address {
+            // The kernel chooses port 0 when it is bound.
+            ListenAddr::Tcp(address) if address.port() != 0 => Some(*address),
+            _ => None,
+        })
+    };
+    bound.or_else(missing).map(|address| address.port())
 }
 
 /// Returns the path of the sessions' file, which is beside the history.

@@ -64,6 +64,7 @@ impl Running {
             configuration: _,
             engine,
             redirect,
+            late_listeners: _,
             site,
             gate: _,
             mut pollers,

@@ -19,9 +19,18 @@ const VARIABLE: &str = "NOTIFY_SOCKET";
 /// The latest change of state, if it was not sent yet.
 static UNSENT: Mutex<Option<String>> = Mutex::new(None);
 
+/// The latest status, if it was not sent yet. It has a place of its own, as it must not replace a change
+/// of state.
+static UNSENT_STATUS: Mutex<Option<String>> = Mutex::new(None);
+
 /// Notifies systemd that the server is ready: after the start, and at the end of a reload.
-pub fn ready() {
-    change_state(&[NotifyState::Ready]);
+pub fn ready(status: &str) {
+    change_state(&[NotifyState::Ready, NotifyState::Status(status)]);
+}
+
+/// Sends the status that `systemctl status` shows.
+pub fn status(status: &str) {
+    send_or_keep(&UNSENT_STATUS, &[NotifyState::Status(status)]);
 }
 
 /// Notifies systemd that the configuration is being reloaded.
@@ -51,18 +60,25 @@ pub fn ping() {
 
 /// Sends the latest change of state again if the socket was full. Called several times a second.
 pub fn resend() {
-    let mut unsent = unsent();
-    if let Some(state) = &*unsent
-        && !is_full(&send(state))
-    {
-        *unsent = None;
+    // The state first, as it has an older status.
+    for unsent in [&UNSENT, &UNSENT_STATUS] {
+        let mut unsent = lock(unsent);
+        if let Some(state) = &*unsent
+            && !is_full(&send(state))
+        {
+            *unsent = None;
+        }
     }
 }
 
 fn change_state(states: &[NotifyState<'_>]) {
+    send_or_keep(&UNSENT, states);
+}
+
+fn send_or_keep(unsent: &Mutex<Option<String>>, states: &[NotifyState<'_>]) {
     let state = message(states);
     // Locked while it sends, so that an older state is never sent after a newer one.
-    let mut unsent = unsent();
+    let mut unsent = lock(unsent);
     let sent = send(&state);
     if let Err(error) = &sent {
         log::debug!("cannot notify systemd of {state:?}: {error}");
@@ -70,8 +86,8 @@ fn change_state(states: &[NotifyState<'_>]) {
     *unsent = is_full(&sent).then_some(state);
 }
 
-fn unsent() -> MutexGuard<'static, Option<String>> {
-    UNSENT.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(unsent: &Mutex<Option<String>>) -> MutexGuard<'_, Option<String>> {
+    unsent.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Returns true if systemd has not read its earlier messages yet.

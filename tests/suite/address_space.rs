@@ -56,7 +56,7 @@ fn start_with_too_little_address_space_fails_with_the_limit() {
             .output()
             .unwrap();
         let stderr = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(1), "{kib}: {stderr}");
+        assert_eq!(output.status.code(), Some(75), "{kib}: {stderr}");
         assert!(stderr.contains(&format!("ulimit -v (now {kib})")), "{stderr}");
         assert!(needed(&stderr) > 10, "{stderr}");
     }
@@ -80,7 +80,7 @@ fn wrong_passwords_in_the_smallest_address_space_end_nothing() {
             ended || server.log().contains("admin listener on")
         });
         if ended {
-            assert_eq!(server.wait().code(), Some(1), "{:#?}", server.log().lines());
+            assert_eq!(server.wait().code(), Some(75), "{:#?}", server.log().lines());
             server.log().wait_for("ulimit -v (now ");
             refusals.extend(server.log().lines());
         }

@@ -83,7 +83,7 @@ impl OverEngine {
                 board: reader,
                 polls: PollerHandles::default(),
                 history,
-                listeners: Vec::new(),
+                listeners: Arc::default(),
                 certificates: None,
                 configuration: configuration.clone(),
                 health: health.clone(),
@@ -91,7 +91,7 @@ impl OverEngine {
             },
             scoreboard: Arc::new(Scoreboard {
                 health,
-                listeners: Vec::new(),
+                listeners: Arc::default(),
                 certificates: None,
                 configuration,
                 start,
@@ -99,10 +99,9 @@ impl OverEngine {
             site,
         };
         let listener = Listener::tcp((Ipv4Addr::LOCALHOST, 0).into(), 128).unwrap();
-        let admin = Admin::start(listener, 1024, shown).unwrap();
-        let address = admin.local_addr();
-        let address = address.trim_start_matches("http://").trim_end_matches('/');
-        OverEngine { address: address.parse().unwrap(), _admin: admin, _board: (board, reporter) }
+        let address = listener.local_addr().parse().unwrap();
+        let admin = Admin::start(Some(listener), 1024, shown).unwrap();
+        OverEngine { address, _admin: admin, _board: (board, reporter) }
     }
 
     fn get(&self, target: &str) -> String {

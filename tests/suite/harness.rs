@@ -55,7 +55,10 @@ impl TestEngine {
     ) -> TestEngine {
         let listener = Listener::tcp((Ipv4Addr::LOCALHOST, 0).into(), 128).unwrap();
         let address = listener.local_addr().parse().unwrap();
-        let engine = Engine::start(vec![listener], settings, server, Arc::new(service)).unwrap();
+        // Added to the running engine, as an address that comes late: every test of a defence is one of
+        // such a listener, too. The listeners of a start take the same way.
+        let engine = Engine::start(Vec::new(), settings, server, Arc::new(service)).unwrap();
+        engine.add_listener(listener).unwrap();
         TestEngine { address, client, stats: engine.stats(), engine }
     }
 

@@ -140,7 +140,7 @@ fn socket_of_a_live_process_is_refused() {
     let arguments = ["serve", "--no-tls", "--listen", &listen, "--admin-listen", "127.0.0.1:0"];
     let second = crate::server::run(&arguments, directory.path());
     let output = String::from_utf8(second.stderr).unwrap();
-    assert_eq!(second.status.code(), Some(1), "{output}");
+    assert_eq!(second.status.code(), Some(75), "{output}");
     assert!(output.contains("another process listens on this socket"), "{output}");
     assert!(ping(&mut UnixStream::connect(&path).unwrap()).ends_with("ok\n"));
 }

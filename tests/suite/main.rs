@@ -48,6 +48,7 @@ mod hung_upstreams;
 mod incident;
 mod interop;
 mod last_values;
+mod late_addresses;
 mod layers;
 mod layout;
 mod listening;

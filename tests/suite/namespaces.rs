@@ -13,7 +13,7 @@ const SCRIPT: &str = r#"
 set -e
 ip link set lo up
 ip addr add 2001:db8::1/128 dev lo nodad
-for file in "$1"/*; do mount --bind "$file" "/etc/$(basename "$file")"; done
+for file in "$1"/*; do [ -e "$file" ] && mount --bind "$file" "/etc/$(basename "$file")"; done
 shift
 exec "$@"
 "#;

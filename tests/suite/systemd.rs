@@ -105,3 +105,33 @@ fn full_socket_of_systemd_delays_neither_start_nor_reload_nor_stop() {
     server.signal("TERM");
     assert_eq!(server.wait().code(), Some(0));
 }
+
+#[test]
+fn units_are_valid_and_restart_every_failure_but_a_wrong_configuration() {
+    let folder = tempfile::tempdir().unwrap();
+    let names = ["pumphouse-web.service", "pumphouse-web.socket"];
+    for name in names {
+        let unit = std::fs::read_to_string(format!("examples/systemd/{name}")).unwrap();
+        let unit = unit.replace("/usr/local/bin/pumphouse-web", BINARY);
+        std::fs::write(folder.path().join(name), unit).unwrap();
+    }
+    let verified = Command::new("systemd-analyze")
+        .arg("verify")
+        .args(names.map(|name| folder.path().join(name)))
+        .output()
+        .expect("systemd-analyze is needed: apt-get install systemd");
+    let output = String::from_utf8_lossy(&verified.stderr);
+    assert!(verified.status.success() && output.is_empty(), "{output}");
+    let service = std::fs::read_to_string(folder.path().join(names[0])).unwrap();
+    for line in [
+        "Wants=network-online.target",
+        "After=network-online.target time-sync.target",
+        // Starts without limit, except after a wrong configuration or command line.
+        "StartLimitIntervalSec=0",
+        "Restart=on-failure",
+        "RestartPreventExitStatus=1 2",
+        "RestartSec=1s",
+    ] {
+        assert!(service.lines().any(|found| found == line), "{line}");
+    }
+}

@@ -103,7 +103,7 @@ impl Sandbox {
     fn fails(&self, threads: usize) -> String {
         let Output { status, stderr, .. } = self.serve(threads).output().unwrap();
         let output = String::from_utf8(stderr).unwrap();
-        assert_eq!(status.code(), Some(1), "with {threads} threads: {output}");
+        assert_eq!(status.code(), Some(75), "with {threads} threads: {output}");
         output
     }
 }

@@ -1,9 +1,12 @@
 //! Connections and workers of the engines, and the kernel's accept queues.
 
+use std::collections::BTreeMap;
+
 use prometheus::proto::MetricFamily;
 use strum::VariantArray as _;
 
 use super::family::Family;
+use crate::admin::listeners::{ListenerState, ListenerStatus};
 use crate::engine::{CloseReason, ConnectionState, ShedReason, Stats};
 use crate::kernel::listen_queue::{ListenQueue, ListenSocket, listen_losses, listen_queues};
 
@@ -84,6 +87,24 @@ fn by_close_reason(stats: &Stats, name: &str, help: &str) -> MetricFamily {
     let family = Family::counter(name, help);
     let family = CloseReason::VARIANTS.iter().fold(family, |family, reason| {
         family.sample(&[("reason", reason.as_str())], stats.closed(*reason) as f64)
+    });
+    family.done()
+}
+
+/// Returns whether the server listens on each configured address.
+pub(super) fn listeners(statuses: &[ListenerStatus]) -> MetricFamily {
+    // An address of which the kernel chooses the port may be configured twice.
+    let mut up: BTreeMap<&str, bool> = BTreeMap::new();
+    for status in statuses {
+        let is_up = matches!(status.state, ListenerState::Listening(_));
+        *up.entry(&status.address).or_insert(true) &= is_up;
+    }
+    let family = Family::gauge(
+        "listener_up",
+        "1 if the server listens on a configured address, 0 while the machine does not have it.",
+    );
+    let family = up.into_iter().fold(family, |family, (address, is_up)| {
+        family.sample(&[("address", address)], f64::from(u8::from(is_up)))
     });
     family.done()
 }

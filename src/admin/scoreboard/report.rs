@@ -14,6 +14,8 @@
 //!  "connections": {"handshaking": 0, "reading": 0, "queued": 0, "active": 1, "writing": 0, "idle": 3},
 //!  "connections_shed": {"queue_timeout": 0, "heavy_timeout": 0, "connection_cap": 0, "address_cap": 0, "descriptors": 0},
 //!  "queue_depth": 0,
+//!  "listeners": [{"address": "0.0.0.0:6443", "state": "listening", "error": null,
+//!                 "since": "2026-01-31T16:00:00Z"}],
 //!  "accept_queues": [{"listener": "0.0.0.0:6443", "depth": 0, "limit": 1024}],
 //!  "listen_overflows_total": 0, "listen_drops_total": 0,
 //!  "pollers": [{"source": "tank", "phase": "waiting", "seconds": 42.0}],
@@ -66,6 +68,9 @@ pub struct Report {
     pub connections_shed: BTreeMap<Name, u64>,
     /// Number of ready connections that wait for a worker.
     pub queue_depth: u64,
+    /// The configured addresses of the public engine and of the redirect, in the order of the
+    /// configuration.
+    pub listeners: Vec<Listener>,
     /// Accept queues of the public TCP listeners.
     pub accept_queues: Vec<AcceptQueue>,
     /// Connections that found an accept queue full, of the whole host since it started.
@@ -144,6 +149,20 @@ pub struct Admin {
     pub queue_depth: u64,
     /// Its stuck threads: `admin worker 1 for 12 s`.
     pub stuck: Vec<String>,
+}
+
+/// A configured address.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Listener {
+    /// Address: `0.0.0.0:6443`, `unix:/path`.
+    pub address: String,
+    /// `listening`; `waiting` while the machine does not have the address.
+    pub state: Name,
+    /// Reason of the wait; `None` if the server listens.
+    pub error: Option<String>,
+    /// Begin of the state (RFC 3339, whole seconds).
+    pub since: String,
 }
 
 /// Accept queue of a listener: `Recv-Q` and `Send-Q` of `ss -ltn`.

@@ -4,6 +4,21 @@ use super::fill::is_nearly_full;
 use crate::admin::scoreboard::report::Report as Scoreboard;
 use crate::doctor::finding::{Finding, span};
 
+/// Returns a finding about each configured address that the machine does not have.
+pub(super) fn waiting(scoreboard: &Scoreboard) -> Vec<Finding> {
+    let waiting = scoreboard.listeners.iter().filter_map(|listener| {
+        let error = listener.error.as_deref()?;
+        let detail = format!("waiting for {} since {}: {error}", listener.address, listener.since);
+        Some(Finding::wrong(
+            "listener",
+            detail,
+            "the server listens within a second once the machine has it (`ip address` lists them); if \
+             the address is a mistake, correct it in the configuration and restart the server",
+        ))
+    });
+    waiting.collect()
+}
+
 pub(super) fn accept_queues(scoreboard: &Scoreboard) -> Vec<Finding> {
     if scoreboard.accept_queues.is_empty() {
         let detail = "no TCP listener with a queue that the kernel reports";

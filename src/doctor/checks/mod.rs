@@ -25,6 +25,7 @@ pub(super) fn findings(scoreboard: &Scoreboard, responses: &Responses) -> Vec<Fi
              can serve no request",
         ),
     ];
+    findings.extend(listeners::waiting(scoreboard));
     findings.extend(listeners::accept_queues(scoreboard));
     findings.push(listeners::losses(scoreboard));
     findings.extend(workers::workers(scoreboard));
@@ -134,6 +135,13 @@ mod tests {
                 json!([{"listener": "0.0.0.0:6443", "depth": 129, "limit": 128}]),
                 Mark::Wrong,
                 "129 / 128 waiting",
+            ),
+            (
+                "listeners",
+                json!([{"address": "192.0.2.7:6443", "state": "waiting", "since": "2026-01-31T16:00:00Z",
+                        "error": "this machine has no such address"}]),
+                Mark::Wrong,
+                "waiting for 192.0.2.7:6443 since 2026-01-31T16:00:00Z: this machine has no such address",
             ),
             ("accept_queues", json!([]), Mark::Note, "no TCP listener"),
             (

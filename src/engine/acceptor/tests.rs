@@ -19,8 +19,11 @@ fn acceptor(listener: Listener) -> Acceptor {
 }
 
 fn acceptor_with(listener: Listener, settings: Settings) -> Acceptor {
-    let (shared, poll, Receivers { closed, .. }) = shared(Uncalled, settings);
-    Acceptor::new(poll, vec![listener], None, shared, closed).unwrap()
+    let (shared, poll, Receivers { closed, listeners, .. }) = shared(Uncalled, settings);
+    shared.new_listeners.add(listener).unwrap();
+    let mut acceptor = Acceptor::new(poll, listeners, None, shared, closed);
+    acceptor.take_added();
+    acceptor
 }
 
 /// Open connections, in order of their acceptance.

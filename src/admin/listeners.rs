@@ -1,0 +1,71 @@
+//! The state of the configured addresses: which of them the server listens on, and for which it waits.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use jiff::Timestamp;
+
+use crate::kernel::listen_queue::ListenSocket;
+
+/// A configured address of the public engine or of the redirect.
+#[derive(Debug, Clone)]
+pub struct ListenerStatus {
+    /// Address: `127.0.0.1:6443`, `unix:/path`.
+    pub address: String,
+    /// Whether the server listens on it.
+    pub state: ListenerState,
+    /// Begin of that state.
+    pub since: Timestamp,
+}
+
+/// State of an address.
+#[derive(Debug, Clone)]
+pub enum ListenerState {
+    /// The server listens. The socket of a public TCP listener, whose accept queue is shown.
+    Listening(Option<ListenSocket>),
+    /// The machine does not have the address yet, for this reason.
+    Waiting(String),
+}
+
+/// The state of all addresses: the server writes it, the admin listener reads it.
+#[derive(Debug, Default)]
+pub struct LiveListeners(ArcSwap<Vec<ListenerStatus>>);
+
+impl LiveListeners {
+    /// Returns the state of each address, in the order of the configuration.
+    pub fn statuses(&self) -> Arc<Vec<ListenerStatus>> {
+        self.0.load_full()
+    }
+
+    /// Replaces the state of all addresses.
+    pub fn store(&self, statuses: Vec<ListenerStatus>) {
+        self.0.store(Arc::new(statuses));
+    }
+
+    /// Returns the sockets of the public TCP listeners.
+    pub fn sockets(&self) -> Vec<ListenSocket> {
+        let socket = |status: &ListenerStatus| match &status.state {
+            ListenerState::Listening(socket) => socket.clone(),
+            ListenerState::Waiting(_) => None,
+        };
+        self.0.load().iter().filter_map(socket).collect()
+    }
+}
+
+impl ListenerState {
+    /// Returns the name of the state.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            ListenerState::Listening(_) => "listening",
+            ListenerState::Waiting(_) => "waiting",
+        }
+    }
+
+    /// Returns why the server does not listen; `None` if it does.
+    pub fn error(&self) -> Option<&str> {
+        match self {
+            ListenerState::Listening(_) => None,
+            ListenerState::Waiting(error) => Some(error),
+        }
+    }
+}

@@ -1,0 +1,244 @@
+//! Configured addresses that the machine does not have yet, as on Wi-Fi, by DHCP or by IPv6's router
+//! advertisements at boot. The server starts without them, and listens on each as soon as it can.
+//!
+//! Once a [`RETRY_INTERVAL`] the main thread tries to bind each of them, as a subscription to the
+//! kernel's routing messages would not cover every cause: an IPv6 address is there and cannot be bound
+//! while the kernel checks it for duplicates. A trial is four system calls, none of which blocks; ten
+//! thousand addresses would take some tens of milliseconds of each second. No other thread waits for it,
+//! and after the last address the timer ends.
+//!
+//! | | |
+//! | --- | --- |
+//! | the address never comes | one line in the log when the wait begins, and one each [`LOG_INTERVAL`] |
+//! | it goes again after the bind | the socket stays and serves again when the address is back (ip(7)) |
+//! | its port is in use by then, or descriptors are short | the wait goes on with that error: the other listeners serve |
+//! | HUP, TERM | act at once: the trials run between them, on the same thread |
+//! | `kill -9` | nothing is left |
+//!
+//! Wrong addresses wait, too, as they look the same; the log, `doctor`, `check`, the metrics and systemd's
+//! status name them.
+
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+
+use super::listen::{ListenError, bind, listen_socket};
+use crate::admin::listeners::{ListenerState, ListenerStatus, LiveListeners};
+use crate::config::ListenAddr;
+use crate::engine::Listener;
+use crate::logging::OnChange;
+
+/// Time between two trials.
+pub(super) const RETRY_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Interval in which the log repeats that an address is missing.
+const LOG_INTERVAL: Duration = Duration::from_secs(60 * 60);
+
+/// Use of a listener.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    /// Serves the site, by this scheme.
+    Public(&'static str),
+    /// Redirects to HTTPS.
+    Redirect,
+    /// Serves health and metrics.
+    Admin,
+}
+
+/// The listeners of the start: those that are bound, and addresses that are missing.
+pub(super) struct Binding {
+    pub(super) public: Vec<Listener>,
+    pub(super) redirect: Vec<Listener>,
+    pub(super) admin: Option<Listener>,
+    pub(super) late: LateListeners,
+}
+
+/// The addresses that are missing, and the state of all.
+pub(super) struct LateListeners {
+    backlog: u32,
+    waiting: Vec<Waiting>,
+    /// State of the public and redirect addresses.
+    statuses: Vec<ListenerStatus>,
+    live: Arc<LiveListeners>,
+}
+
+/// An address that is missing.
+struct Waiting {
+    role: Role,
+    address: ListenAddr,
+    /// Position in the list of states; the admin listener has none.
+    status: Option<usize>,
+    /// Text of the latest failure.
+    failure: OnChange<String>,
+}
+
+impl Binding {
+    /// Binds these addresses, but for those that the machine does not have.
+    ///
+    /// # Errors
+    /// An address cannot be listened on for another reason.
+    pub(super) fn bind<'a>(
+        addresses: impl Iterator<Item = (Role, &'a ListenAddr)>,
+        backlog: u32,
+    ) -> Result<Binding, ListenError> {
+        let late = LateListeners {
+            backlog,
+            waiting: Vec::new(),
+            statuses: Vec::new(),
+            live: Arc::default(),
+        };
+        let mut binding = Binding { public: Vec::new(), redirect: Vec::new(), admin: None, late };
+        for (role, address) in addresses {
+            match bind(address, backlog) {
+                Ok(listener) => {
+                    binding.late.bound(role, &listener);
+                    match role {
+                        Role::Public(_) => binding.public.push(listener),
+                        Role::Redirect => binding.redirect.push(listener),
+                        Role::Admin => binding.admin = Some(listener),
+                    }
+                }
+                Err(error) if error.is_absence() => {
+                    binding.late.await_address(role, address, &error)
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        binding.late.publish();
+        Ok(binding)
+    }
+}
+
+impl LateListeners {
+    /// Returns the state of the public and redirect addresses, which changes with them.
+    pub(super) fn live(&self) -> Arc<LiveListeners> {
+        Arc::clone(&self.live)
+    }
+
+    /// Returns true if no address is missing.
+    pub(super) fn is_complete(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// Returns the missing addresses for systemd's status; `None` if there are none.
+    pub(super) fn missing(&self) -> Option<String> {
+        let missing: Vec<String> =
+            self.waiting.iter().map(|waiting| waiting.address.to_string()).collect();
+        (!missing.is_empty()).then(|| missing.join(", "))
+    }
+
+    /// Tries to bind each missing address, and passes what is bound to `add`. Returns true if an address
+    /// is not missing any more.
+    pub(super) fn retry(&mut self, add: impl Fn(Role, Listener) -> io::Result<()>) -> bool {
+        let now = Instant::now();
+        let before = self.waiting.len();
+        for mut waiting in std::mem::take(&mut self.waiting) {
+            let (role, backlog) = (waiting.role, self.backlog);
+            let outcome = bind(&waiting.address, backlog).map_err(|error| error.to_string());
+            let outcome = outcome.and_then(|listener| {
+                let (address, socket) = (listener.local_addr(), listen_socket(&listener, backlog));
+                add(role, listener).map_err(|error| {
+                    format!("cannot listen on {address}: cannot register the socket: {error}")
+                })?;
+                Ok((address, socket))
+            });
+            match outcome {
+                Ok((address, socket)) => {
+                    log::info!("{}", role.listening(&address));
+                    if let Some(position) = waiting.status {
+                        let socket = socket.filter(|_| role != Role::Redirect);
+                        self.statuses[position] = ListenerStatus {
+                            address,
+                            state: ListenerState::Listening(socket),
+                            since: Timestamp::now(),
+                        };
+                    }
+                }
+                Err(error) => {
+                    waiting.log(&error, now);
+                    if let Some(position) = waiting.status {
+                        self.statuses[position].state = ListenerState::Waiting(error);
+                    }
+                    self.waiting.push(waiting);
+                }
+            }
+        }
+        self.publish();
+        self.waiting.len() < before
+    }
+
+    fn bound(&mut self, role: Role, listener: &Listener) {
+        let socket = match role {
+            Role::Public(_) => listen_socket(listener, self.backlog),
+            Role::Redirect => None,
+            Role::Admin => return,
+        };
+        self.statuses.push(ListenerStatus {
+            address: listener.local_addr(),
+            state: ListenerState::Listening(socket),
+            since: Timestamp::now(),
+        });
+    }
+
+    fn await_address(&mut self, role: Role, address: &ListenAddr, error: &ListenError) {
+        let status = (role != Role::Admin).then_some(self.statuses.len());
+        let error = error.to_string();
+        let mut waiting = Waiting {
+            role,
+            address: address.clone(),
+            status,
+            failure: OnChange::repeating(LOG_INTERVAL),
+        };
+        waiting.log(&error, Instant::now());
+        if status.is_some() {
+            self.statuses.push(ListenerStatus {
+                address: address.to_string(),
+                state: ListenerState::Waiting(error),
+                since: Timestamp::now(),
+            });
+        }
+        self.waiting.push(waiting);
+    }
+
+    fn publish(&self) {
+        self.live.store(self.statuses.clone());
+    }
+}
+
+impl Waiting {
+    fn log(&mut self, error: &str, now: Instant) {
+        if self.failure.set_at(error.to_owned(), now) {
+            log::warn!(
+                "{error}; the server tries again each second and serves at its other addresses \
+                 meanwhile: if this one comes by DHCP, Wi-Fi or IPv6 there is nothing to do, else \
+                 correct {} and restart",
+                self.role.key()
+            );
+        }
+    }
+}
+
+impl Role {
+    /// Returns the log line about a bound listener.
+    pub(super) fn listening(self, address: &str) -> String {
+        let is_unix = address.starts_with("unix");
+        match self {
+            Role::Public(scheme) if is_unix => format!("listening on {address}, {scheme}"),
+            Role::Public(scheme) => format!("listening on {scheme}://{address}/"),
+            Role::Redirect => format!("listening on http://{address}/, for redirects to https"),
+            Role::Admin if is_unix => format!("admin listener on {address}"),
+            Role::Admin => format!("admin listener on http://{address}/"),
+        }
+    }
+
+    /// Returns the key of the configuration that has the address.
+    const fn key(self) -> &'static str {
+        match self {
+            Role::Public(_) => "[server] listen",
+            Role::Redirect => "[tls] redirect_listen",
+            Role::Admin => "[server] admin_listen",
+        }
+    }
+}
