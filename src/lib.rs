@@ -45,5 +45,6 @@ pub mod threads;
 pub mod time_zone;
 mod timestamp;
 pub mod units;
-// Every layer above cleans texts.
+// Every layer above cleans texts and suggests names.
+mod suggestion;
 mod text;

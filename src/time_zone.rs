@@ -12,6 +12,8 @@ use std::path::Path;
 use jiff::Timestamp;
 use jiff::tz::{AmbiguousOffset, Offset, TimeZone};
 
+use crate::suggestion::nearest_by;
+
 /// File with the machine's time zone, where `TZ` is not set.
 const LOCAL_TIME: &str = "/etc/localtime";
 
@@ -103,11 +105,7 @@ pub fn nearest(written: &str) -> Option<String> {
     const MIN_SIMILARITY: f64 = 0.88;
     let written = written.to_lowercase();
     let known = jiff::tz::db().available().map(|name| name.as_str().to_owned());
-    known
-        .map(|name| (strsim::jaro_winkler(&written, &name.to_lowercase()), name))
-        .filter(|(similarity, _)| *similarity >= MIN_SIMILARITY)
-        .max_by(|(one, _), (other, _)| one.total_cmp(other))
-        .map(|(_, name)| name)
+    nearest_by(&written, known, MIN_SIMILARITY, |name| name.to_lowercase())
 }
 
 /// Returns a name of the zone that differs from that of each zone with other days: the IANA name, or a

@@ -3,23 +3,23 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 
 use super::outcome::{Failure, print};
 use crate::certificates::files::{LOCAL_NAMES, Written, create, renew};
 use crate::timestamp::Rfc3339Date;
 
 /// Write a self-signed certificate and its key, for a first start or a private network.
-#[derive(FromArgs)]
+#[derive(FromArgs, ArgsInfo)]
 #[argh(subcommand, name = "cert")]
 pub(super) struct Cert {
     /// folder for cert.pem and key.pem (default: certs)
-    #[argh(option, default = "PathBuf::from(\"certs\")")]
+    #[argh(option, arg_name = "DIR", default = "PathBuf::from(\"certs\")")]
     dir: PathBuf,
 
     /// host name or IP address of the server; may be repeated (default: localhost, 127.0.0.1
     /// and ::1)
-    #[argh(option)]
+    #[argh(option, arg_name = "NAME")]
     name: Vec<String>,
 
     /// overwrite existing files

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 use jiff::Timestamp;
 
 use super::options::config_path;
@@ -12,11 +12,11 @@ use crate::check::{check, poll};
 
 /// Check a configuration and its certificates without starting the server, and describe what it
 /// would do.
-#[derive(FromArgs)]
+#[derive(FromArgs, ArgsInfo)]
 #[argh(subcommand, name = "check")]
 pub(super) struct Check {
     /// configuration file (default: $PUMPHOUSE_CONFIG, else pumphouse.toml)
-    #[argh(positional)]
+    #[argh(positional, arg_name = "FILE")]
     file: Option<PathBuf>,
 
     /// configuration file, in place of FILE

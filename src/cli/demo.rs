@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 
 use super::outcome::Failure;
 use crate::config::ListenAddr;
@@ -11,19 +11,19 @@ use crate::logging::{self, Format};
 use crate::server::{self, Setup};
 
 /// Serve a dashboard over simulated upstreams: no configuration, no network.
-#[derive(FromArgs)]
+#[derive(FromArgs, ArgsInfo)]
 #[argh(subcommand, name = "demo")]
 pub(super) struct Demo {
     /// listen here; may be repeated (default: 127.0.0.1:6443 and [::1]:6443)
-    #[argh(option)]
+    #[argh(option, arg_name = "ADDRESS")]
     listen: Vec<ListenAddr>,
 
     /// serve health and metrics here: loopback or unix:/path (default: 127.0.0.1:6480)
-    #[argh(option)]
+    #[argh(option, arg_name = "ADDRESS")]
     admin_listen: Option<ListenAddr>,
 
     /// log format: text, or json for one object a line (default: $PUMPHOUSE_LOG_FORMAT, else text)
-    #[argh(option)]
+    #[argh(option, arg_name = "text|json")]
     log_format: Option<Format>,
 }
 

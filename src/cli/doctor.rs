@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 
 use super::options::{named_config, positive_duration};
 use super::outcome::{Failure, print};
@@ -16,7 +16,7 @@ use crate::doctor::{self, Report};
 /// It queries the admin listener. If that does not answer, it reads from the kernel which process
 /// listens, how many connections wait in its accept queue, and where its threads wait. That works
 /// for any program; run as root to examine processes of other users.
-#[derive(FromArgs)]
+#[derive(FromArgs, ArgsInfo)]
 #[argh(
     subcommand,
     name = "doctor",
@@ -25,12 +25,12 @@ use crate::doctor::{self, Report};
                $ sudo {command_name} --listen 0.0.0.0:8443",
     example = "In a script\n\
                $ {command_name} --json | jq -r '.findings[] | select(.mark == \"wrong\") | .detail'",
-    error_code(1, "Something is wrong.")
+    error_code(1, "something is wrong")
 )]
 pub(super) struct Doctor {
     /// configuration file with the server's addresses (default: $PUMPHOUSE_CONFIG, else
     /// pumphouse.toml if there is one)
-    #[argh(positional)]
+    #[argh(positional, arg_name = "FILE")]
     file: Option<PathBuf>,
 
     /// configuration file, in place of FILE
@@ -38,15 +38,20 @@ pub(super) struct Doctor {
     config: Option<PathBuf>,
 
     /// the admin listener: 127.0.0.1:6480 or unix:/path (default: the configuration's)
-    #[argh(option)]
+    #[argh(option, arg_name = "ADDRESS")]
     admin: Option<ListenAddr>,
 
     /// a public listener; may be repeated (default: the configuration's)
-    #[argh(option)]
+    #[argh(option, arg_name = "ADDRESS")]
     listen: Vec<ListenAddr>,
 
     /// limit for the whole examination (default: 2s)
-    #[argh(option, default = "Duration::from_secs(2)", from_str_fn(positive_duration))]
+    #[argh(
+        option,
+        arg_name = "DURATION",
+        default = "Duration::from_secs(2)",
+        from_str_fn(positive_duration)
+    )]
     timeout: Duration,
 
     /// print JSON: findings, the scoreboard, and facts from the kernel

@@ -4,7 +4,7 @@ use std::io::{self, BufWriter, ErrorKind};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 use jiff::tz::TimeZone;
 
 use super::history::history_of;
@@ -15,11 +15,11 @@ use crate::history::{Window, parse_step, parse_time};
 use crate::site::{ExportError, Format, export};
 
 /// Write the recorded history to standard output, field by field.
-#[derive(FromArgs)]
+#[derive(FromArgs, ArgsInfo)]
 #[argh(subcommand, name = "export")]
 pub(super) struct Export {
     /// configuration file (default: $PUMPHOUSE_CONFIG, else pumphouse.toml)
-    #[argh(positional)]
+    #[argh(positional, arg_name = "FILE")]
     file: Option<PathBuf>,
 
     /// configuration file, in place of FILE
@@ -27,23 +27,23 @@ pub(super) struct Export {
     config: Option<PathBuf>,
 
     /// start: 2026-01-31T17:16:00Z, 2026-01-31 or seconds since 1970
-    #[argh(option)]
+    #[argh(option, arg_name = "TIME")]
     from: String,
 
     /// end, which is not included; written as the start
-    #[argh(option)]
+    #[argh(option, arg_name = "TIME")]
     to: String,
 
     /// csv (default), or ndjson, which also has the note and partial of a point
-    #[argh(option, default = "\"csv\".to_owned()")]
+    #[argh(option, arg_name = "csv|ndjson", default = "\"csv\".to_owned()")]
     format: String,
 
     /// only this field, such as tank.level; may be repeated
-    #[argh(option)]
+    #[argh(option, arg_name = "FIELD")]
     field: Vec<String>,
 
     /// resolution: raw (default), or a time such as 15m, 1h or 1d
-    #[argh(option, default = "\"raw\".to_owned()")]
+    #[argh(option, arg_name = "STEP", default = "\"raw\".to_owned()")]
     step: String,
 }
 

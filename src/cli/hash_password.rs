@@ -3,14 +3,14 @@
 use std::io::{self, IsTerminal as _, Read as _};
 use std::process::ExitCode;
 
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 
 use super::outcome::{Failure, print};
 use crate::access::{MAX_PASSWORD_BYTES, PasswordHash, check_password};
 
 /// Read a password from standard input, and print its hash for [[auth.user]]. On a terminal the
 /// password is requested twice and not shown.
-#[derive(FromArgs)]
+#[derive(FromArgs, ArgsInfo)]
 #[argh(subcommand, name = "hash-password")]
 pub(super) struct HashPassword {}
 

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 
 use super::options::config_path;
 use super::outcome::{Failure, print};
@@ -12,14 +12,14 @@ use crate::config::{self, Config};
 use crate::history::{History, ReadError};
 
 /// Check or back up the recorded history; safe while the server runs.
-#[derive(FromArgs)]
+#[derive(FromArgs, ArgsInfo)]
 #[argh(subcommand, name = "history")]
 pub(super) struct HistoryCommand {
     #[argh(subcommand)]
     action: Action,
 }
 
-#[derive(FromArgs)]
+#[derive(FromArgs, ArgsInfo)]
 #[argh(subcommand)]
 enum Action {
     Check(Check),
@@ -27,11 +27,11 @@ enum Action {
 }
 
 /// Check the whole database for damage, and count its rows.
-#[derive(FromArgs)]
+#[derive(FromArgs, ArgsInfo)]
 #[argh(subcommand, name = "check")]
 struct Check {
     /// configuration file (default: $PUMPHOUSE_CONFIG, else pumphouse.toml)
-    #[argh(positional)]
+    #[argh(positional, arg_name = "FILE")]
     file: Option<PathBuf>,
 
     /// configuration file, in place of FILE
@@ -40,15 +40,15 @@ struct Check {
 }
 
 /// Copy the history into a new file as one consistent state, while the server keeps writing.
-#[derive(FromArgs)]
+#[derive(FromArgs, ArgsInfo)]
 #[argh(subcommand, name = "backup")]
 struct Backup {
     /// path of the copy, which must not exist
-    #[argh(positional)]
+    #[argh(positional, arg_name = "COPY")]
     file: PathBuf,
 
     /// configuration file (default: $PUMPHOUSE_CONFIG, else pumphouse.toml)
-    #[argh(option)]
+    #[argh(option, arg_name = "FILE")]
     config: Option<PathBuf>,
 }
 

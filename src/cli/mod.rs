@@ -1,43 +1,70 @@
 //! The command line: a file for each command.
 //!
+//! ```text
+//! words ─► command_line: checks them, suggests ─► argh: converts values ─► command ─► exit code
+//!               │                                                             │
+//!               └── the table of commands ── manual: --help, man page, completions
+//! ```
+//!
 //! A command parses its arguments, turns them into the types that the rest of the program uses, and
 //! calls the module that does the work. [`main`] maps the outcome to an exit code, and writes an error
-//! to standard error.
+//! to standard error. Neither a closed nor a full standard output or standard error ends the program
+//! by a panic.
 
 mod cert;
 mod check;
+mod command_line;
 mod demo;
 mod doctor;
 mod export;
 mod hash_password;
 mod history;
+mod manual;
 mod options;
 mod outcome;
 mod probe;
+mod reference;
 mod serve;
 mod token;
 mod watch;
 
 use std::process::ExitCode;
 
-use argh::{EarlyExit, FromArgs};
+use argh::{ArgsInfo, CommandInfoWithArgs, FromArgs};
 
-use self::outcome::{Failure, print};
+use self::command_line::{Misuse, Request};
+use self::manual::help;
+use self::outcome::{Failure, print, remark};
 use crate::logging;
 
 /// A dashboard server for remote water systems that no slow upstream and no hostile client can
 /// hang.
-#[derive(FromArgs)]
+#[derive(FromArgs, ArgsInfo)]
+#[argh(
+    example = "See what it does, without a configuration or a network\n$ {command_name} demo",
+    example = "Check a configuration, and poll each source once\n$ {command_name} check --poll",
+    example = "Find out what is wrong with a running server\n$ {command_name} doctor",
+    error_code(0, "done, or stopped by a signal"),
+    error_code(1, "wrong configuration, or what was asked about is not well"),
+    error_code(2, "wrong command line; nothing was done"),
+    error_code(70, "the watchdog ended a server that could not serve any more"),
+    error_code(
+        75,
+        "the start failed by a cause that may pass, such as a port in use; start again"
+    ),
+    error_code(130, "ended by a second signal")
+)]
 struct Arguments {
-    /// print the version and exit
+    /// print the version
     #[argh(switch, short = 'V')]
+    #[allow(dead_code, reason = "the version is printed before the rest is read")]
     version: bool,
 
     #[argh(subcommand)]
-    command: Option<Command>,
+    command: Command,
 }
 
-#[derive(FromArgs)]
+#[derive(FromArgs, ArgsInfo)]
 #[argh(subcommand)]
 enum Command {
     Serve(serve::Serve),
@@ -51,49 +78,72 @@ enum Command {
     Token(token::TokenCommand),
     Export(export::Export),
     History(history::HistoryCommand),
+    Completions(reference::Completions),
+    Man(reference::Man),
+    Version(reference::Version),
 }
 
-/// Parses the arguments and runs the command that they name.
+/// Reads the command line and runs the command that it names.
 ///
-/// Returns exit code 0 if the command succeeded, 2 for wrong arguments, else the code of the failure.
+/// Returns exit code 0 if the command succeeded, 2 for a wrong command line, else the code of the
+/// failure.
 pub fn main() -> ExitCode {
     let _flush = logging::FlushOnDrop;
-    let arguments: Vec<String> = std::env::args_os()
-        .skip(1)
-        .map(|argument| argument.to_string_lossy().into_owned())
-        .collect();
-    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let arguments = match Arguments::from_args(&[env!("CARGO_PKG_NAME")], &arguments) {
-        Ok(arguments) => arguments,
-        Err(EarlyExit { output, status: Ok(()) }) => return print(&output),
-        Err(EarlyExit { output, .. }) => {
-            let failure = Failure::usage(output.trim_end());
-            logging::print_failure(&failure);
-            return failure.exit_code();
-        }
-    };
-    if arguments.version {
-        return print(&format!("{} {}\n", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION")));
-    }
-    let outcome = match arguments.command {
-        Some(Command::Serve(command)) => command.run(),
-        Some(Command::Demo(command)) => command.run(),
-        Some(Command::Check(command)) => command.run(),
-        Some(Command::Probe(command)) => command.run(),
-        Some(Command::Doctor(command)) => command.run(),
-        Some(Command::Watch(command)) => command.run(),
-        Some(Command::Cert(command)) => command.run(),
-        Some(Command::HashPassword(command)) => command.run(),
-        Some(Command::Token(command)) => command.run(),
-        Some(Command::Export(command)) => command.run(),
-        Some(Command::History(command)) => command.run(),
-        None => Err(Failure::usage("no command given; `pumphouse-web --help` lists them")),
-    };
-    match outcome {
+    let table = Arguments::get_args_info();
+    let mut path = Vec::new();
+    match run(&table, &mut path) {
         Ok(code) => code,
+        Err(failure) if failure.is_usage() => {
+            let command = manual::find(&table, &path).name();
+            logging::print_failure(&format!("{failure}\nsee `{command} --help`"));
+            failure.exit_code()
+        }
         Err(failure) => {
             logging::print_failure(&failure);
             failure.exit_code()
         }
+    }
+}
+
+/// Runs the command line. Sets `path` to the names of the command, as far as they are known.
+fn run(table: &CommandInfoWithArgs, path: &mut Vec<String>) -> Result<ExitCode, Failure> {
+    let words = std::env::args_os().skip(1).map(|word| {
+        word.into_string()
+            .map_err(|word| Failure::usage(format!("{} is not UTF-8", word.to_string_lossy())))
+    });
+    let words: Vec<String> = words.collect::<Result<_, _>>()?;
+    if words.is_empty() {
+        remark(&help::render(&manual::Command::program(table)));
+        return Err(Failure::usage("no command given"));
+    }
+    let words = match command_line::read(table, &words) {
+        Ok(Request::Help(path)) => {
+            return Ok(print(&help::render(&manual::find(table, &path))));
+        }
+        Ok(Request::Version) => return Ok(reference::print_version()),
+        Ok(Request::Run(words)) => words,
+        Err(Misuse { path: known, message }) => {
+            *path = known;
+            return Err(Failure::usage(message));
+        }
+    };
+    path.clone_from(&words.path);
+    let Arguments { command, .. } = Arguments::from_args(&[manual::PROGRAM], &words.for_argh())
+        .map_err(|exit| Failure::usage(words.translate(&exit.output)))?;
+    match command {
+        Command::Serve(command) => command.run(),
+        Command::Demo(command) => command.run(),
+        Command::Check(command) => command.run(),
+        Command::Probe(command) => command.run(),
+        Command::Doctor(command) => command.run(),
+        Command::Watch(command) => command.run(),
+        Command::Cert(command) => command.run(),
+        Command::HashPassword(command) => command.run(),
+        Command::Token(command) => command.run(),
+        Command::Export(command) => command.run(),
+        Command::History(command) => command.run(),
+        Command::Completions(command) => Ok(command.run(table)),
+        Command::Man(command) => Ok(command.run(table)),
+        Command::Version(command) => Ok(command.run()),
     }
 }

@@ -63,6 +63,11 @@ impl Failure {
         }
     }
 
+    /// Returns true for the failure of a command line.
+    pub(super) fn is_usage(&self) -> bool {
+        self.code == USAGE
+    }
+
     /// Returns the exit code of the process.
     pub(super) fn exit_code(&self) -> ExitCode {
         ExitCode::from(self.code)

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 
 use super::options::duration;
 use super::outcome::{Failure, print};
@@ -11,21 +11,26 @@ use crate::outbound::Target;
 use crate::supervisor::probe::Prober;
 
 /// Probe a running server once: exit 0 if it is healthy, else 1.
-#[derive(FromArgs)]
+#[derive(FromArgs, ArgsInfo)]
 #[argh(subcommand, name = "probe")]
 pub(super) struct Probe {
     /// address to request: http://, https:// or unix:/path; without a path, its /healthz
     /// (default: http://127.0.0.1:6480/healthz)
-    #[argh(option, default = "\"http://127.0.0.1:6480/healthz\".to_owned()")]
+    #[argh(option, arg_name = "URL", default = "\"http://127.0.0.1:6480/healthz\".to_owned()")]
     url: String,
 
     /// limit for the whole probe (default: 2s)
-    #[argh(option, default = "Duration::from_secs(2)", from_str_fn(duration))]
+    #[argh(
+        option,
+        arg_name = "DURATION",
+        default = "Duration::from_secs(2)",
+        from_str_fn(duration)
+    )]
     timeout: Duration,
 
     /// PEM file of certificates to trust for https, such as a self-signed one (default: the
     /// system's)
-    #[argh(option)]
+    #[argh(option, arg_name = "FILE")]
     ca: Option<std::path::PathBuf>,
 }
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 
 use super::options::config_path;
 use super::outcome::Failure;
@@ -13,23 +13,22 @@ use crate::server::{self, Overrides, SetupLoader};
 
 /// Serve in the foreground; logs go to standard error, filtered by RUST_LOG (default: info; debug
 /// has a line for each request).
-#[derive(FromArgs)]
+#[derive(FromArgs, ArgsInfo)]
 #[argh(
     subcommand,
     name = "serve",
-    error_code(0, "Stopped by TERM or INT."),
-    error_code(1, "The configuration is wrong; a restart does not help."),
-    error_code(2, "The command line is wrong."),
-    error_code(70, "The watchdog ended a process that could not serve any more."),
+    error_code(0, "stopped by TERM or INT"),
+    error_code(1, "the configuration is wrong; a restart does not help"),
+    error_code(70, "the watchdog ended a process that could not serve any more"),
     error_code(
         75,
-        "The start may succeed later: a port is in use, or threads, descriptors or memory are short."
+        "the start may succeed later: a port is in use, or threads, descriptors or memory are short"
     ),
-    error_code(130, "A second TERM or INT.")
+    error_code(130, "a second TERM or INT")
 )]
 pub(super) struct Serve {
     /// configuration file (default: $PUMPHOUSE_CONFIG, else pumphouse.toml)
-    #[argh(positional)]
+    #[argh(positional, arg_name = "FILE")]
     file: Option<PathBuf>,
 
     /// configuration file, in place of FILE
@@ -38,11 +37,11 @@ pub(super) struct Serve {
 
     /// listen here instead of the configured addresses: an address such as 0.0.0.0:6443 or
     /// [::]:6443, unix:/path or fd:0; may be repeated
-    #[argh(option)]
+    #[argh(option, arg_name = "ADDRESS")]
     listen: Vec<ListenAddr>,
 
     /// serve health and metrics here instead of the configured address: loopback or unix:/path
-    #[argh(option)]
+    #[argh(option, arg_name = "ADDRESS")]
     admin_listen: Option<ListenAddr>,
 
     /// serve plain HTTP, even if the configuration has [tls]
@@ -50,7 +49,7 @@ pub(super) struct Serve {
     no_tls: bool,
 
     /// log format: text, or json for one object a line (default: $PUMPHOUSE_LOG_FORMAT, else text)
-    #[argh(option)]
+    #[argh(option, arg_name = "text|json")]
     log_format: Option<Format>,
 }
 

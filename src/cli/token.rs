@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 use strum::VariantNames as _;
 
 use super::outcome::{Failure, print, remark};
@@ -10,29 +10,29 @@ use crate::access::{MAX_NAME_BYTES, Scope, Scopes, TokenHash, generate_token, is
 use crate::text::clean;
 
 /// Create access tokens for scripts.
-#[derive(FromArgs)]
+#[derive(FromArgs, ArgsInfo)]
 #[argh(subcommand, name = "token")]
 pub(super) struct TokenCommand {
     #[argh(subcommand)]
     action: Action,
 }
 
-#[derive(FromArgs)]
+#[derive(FromArgs, ArgsInfo)]
 #[argh(subcommand)]
 enum Action {
     New(New),
 }
 
 /// Print a new token, and the configuration section with its SHA-256. The token is stored nowhere.
-#[derive(FromArgs)]
+#[derive(FromArgs, ArgsInfo)]
 #[argh(subcommand, name = "new")]
 struct New {
     /// name of the token (default: script)
-    #[argh(option, default = "\"script\".to_owned()")]
+    #[argh(option, arg_name = "NAME", default = "\"script\".to_owned()")]
     name: String,
 
     /// scope of the token: read, poll or admin; may be repeated (default: read)
-    #[argh(option, from_str_fn(scope))]
+    #[argh(option, arg_name = "SCOPE", from_str_fn(scope))]
     scope: Vec<Scope>,
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 
 use super::options::duration;
 use super::outcome::Failure;
@@ -16,7 +16,7 @@ use crate::supervisor::restart_policy::RestartLimits;
 use crate::supervisor::{RestartMethod, WatchSettings, watch};
 
 /// Watch a server from outside, and restart it if it runs but does not answer.
-#[derive(FromArgs)]
+#[derive(FromArgs, ArgsInfo)]
 #[argh(
     subcommand,
     name = "watch",
@@ -45,50 +45,69 @@ The log goes to standard error, filtered by RUST_LOG (default: info).",
 )]
 pub(super) struct Watch {
     /// program that supervisord restarts: NAME, or GROUP:NAME for a member of a group
-    #[argh(option)]
+    #[argh(option, arg_name = "NAME")]
     program: Option<String>,
 
     /// restart by this shell command instead; for use without supervisord
-    #[argh(option)]
+    #[argh(option, arg_name = "COMMAND")]
     exec: Option<String>,
 
     /// admin listener: http://HOST:PORT or unix:/path (default: http://127.0.0.1:6480)
-    #[argh(option, default = "Endpoint::Web(\"http://127.0.0.1:6480\".to_owned())")]
+    #[argh(
+        option,
+        arg_name = "ADDRESS",
+        default = "Endpoint::Web(\"http://127.0.0.1:6480\".to_owned())"
+    )]
     admin: Endpoint,
 
     /// also probe this address, as a visitor would, and verify its certificate; without a path,
     /// its /healthz; may be repeated
-    #[argh(option)]
+    #[argh(option, arg_name = "URL")]
     url: Vec<Target>,
 
     /// PEM file of certificates to trust for https, such as a self-signed one (default: the
     /// system's)
-    #[argh(option)]
+    #[argh(option, arg_name = "FILE")]
     ca: Option<PathBuf>,
 
     /// limit for all probes of a tick together (default: 2s)
-    #[argh(option, default = "Duration::from_secs(2)", from_str_fn(duration))]
+    #[argh(
+        option,
+        arg_name = "DURATION",
+        default = "Duration::from_secs(2)",
+        from_str_fn(duration)
+    )]
     timeout: Duration,
 
     /// failed probes in a row before a restart (default: 3)
-    #[argh(option, default = "3")]
+    #[argh(option, arg_name = "NUMBER", default = "3")]
     failures: u32,
 
     /// maximum number of restarts in an hour; beyond it, an alarm is logged each minute; 0: alarms
     /// only (default: 4)
-    #[argh(option, default = "4")]
+    #[argh(option, arg_name = "NUMBER", default = "4")]
     max_restarts: u32,
 
     /// time after a start in which failures do not count (default: 15s)
-    #[argh(option, default = "Duration::from_secs(15)", from_str_fn(duration))]
+    #[argh(
+        option,
+        arg_name = "DURATION",
+        default = "Duration::from_secs(15)",
+        from_str_fn(duration)
+    )]
     grace: Duration,
 
     /// limit for a restart; longer than the program's stopwaitsecs (default: 60s)
-    #[argh(option, default = "Duration::from_secs(60)", from_str_fn(duration))]
+    #[argh(
+        option,
+        arg_name = "DURATION",
+        default = "Duration::from_secs(60)",
+        from_str_fn(duration)
+    )]
     restart_timeout: Duration,
 
     /// address of supervisord: unix:///path or http://HOST:PORT (default: $SUPERVISOR_SERVER_URL)
-    #[argh(option)]
+    #[argh(option, arg_name = "ADDRESS")]
     server_url: Option<String>,
 
     /// restart nothing; log when a restart would be due
@@ -96,7 +115,7 @@ pub(super) struct Watch {
     dry_run: bool,
 
     /// log format: text, or json for one object a line (default: $PUMPHOUSE_LOG_FORMAT, else text)
-    #[argh(option)]
+    #[argh(option, arg_name = "text|json")]
     log_format: Option<Format>,
 }
 

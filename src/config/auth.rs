@@ -5,7 +5,6 @@ use std::time::Duration;
 use strum::{VariantArray as _, VariantNames as _};
 
 use super::listen_addr::ListenAddr;
-use super::problem::nearest;
 use super::section::{Section, Spanned};
 use super::server::Server;
 use super::tls::TlsFiles;
@@ -14,6 +13,7 @@ use crate::access::{
     is_account_name,
 };
 use crate::route_pattern::RoutePattern;
+use crate::suggestion::nearest;
 
 /// `[auth]`, with the keys of `[server]` that concern access.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -9,9 +9,9 @@ use jiff::SpanRelativeTo;
 use jiff::tz::TimeZone;
 use strum::VariantNames;
 
-use super::problem::nearest;
 use super::section::{Section, Spanned};
 use super::source_url::SourceUrl;
+use crate::suggestion::nearest;
 use crate::units::{Label, MAX_LABEL, System, Unit};
 
 /// Longest duration of a key other than a retention time.

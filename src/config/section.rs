@@ -11,10 +11,10 @@ use std::str::FromStr;
 use toml_span::value::{Key, Table, ValueInner};
 use toml_span::{Span, Value};
 
-use super::problem::nearest;
 use super::reader::Reader;
 use super::secret::Secret;
 use super::simple_value::Scalar;
+use crate::suggestion::nearest;
 
 /// A value with its position in the file.
 #[derive(Debug, Clone)]

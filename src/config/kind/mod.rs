@@ -6,10 +6,10 @@ mod weather;
 
 use std::sync::Arc;
 
-use super::problem::nearest;
 use super::secret::Secret;
 use super::section::{Section, Spanned};
 use super::source_url::SourceUrl;
+use crate::suggestion::nearest;
 use crate::units::OverTime;
 
 pub use json::{

@@ -1,0 +1,37 @@
+//! What surrounds the commands: exit codes, environment variables, files and signals.
+
+/// Exit codes of every command, unless it describes them otherwise.
+pub(super) const EXIT_CODES: [(i32, &str); 3] = [
+    (0, "done"),
+    (1, "failed; standard error says why"),
+    (2, "wrong command line; nothing was done"),
+];
+
+/// Environment variables, with what they do.
+pub(super) const ENVIRONMENT: [(&str, &str); 10] = [
+    ("PUMPHOUSE_CONFIG", "configuration file of commands that are given none"),
+    ("PUMPHOUSE_LOG_FORMAT", "log format without --log-format: text or json"),
+    ("RUST_LOG", "filter of the log, such as debug or pumphouse_web::upstream=debug"),
+    ("RUST_LOG_STYLE", "colours of the log: always or never (default: on a terminal)"),
+    ("NO_COLOR", "if set, the log has no colours"),
+    ("TZ", "time zone of the site, unless the configuration sets one"),
+    ("SUPERVISOR_SERVER_URL", "address of supervisord for watch; supervisord sets it"),
+    ("SUPERVISOR_USERNAME", "user name that supervisord demands from watch"),
+    ("SUPERVISOR_PASSWORD", "password that supervisord demands from watch"),
+    ("NOTIFY_SOCKET, WATCHDOG_USEC, LISTEN_FDS", "set by systemd; see examples/systemd"),
+];
+
+/// Files, with their contents.
+pub(super) const FILES: [(&str, &str); 4] = [
+    ("pumphouse.toml", "the configuration; read from the current folder unless named"),
+    ("certs/cert.pem, certs/key.pem", "certificate and key that the command cert writes"),
+    ("PREFIX/share/pumphouse-web/pumphouse.toml", "the example, which documents every key"),
+    ("PREFIX/share/pumphouse-web/", "examples of sources, scripts, supervisord and systemd"),
+];
+
+/// Signals to a server, with what they do.
+pub(super) const SIGNALS: [(&str, &str); 3] = [
+    ("TERM, INT", "finish the requests in flight within drain_timeout, then exit with 0"),
+    ("a second TERM or INT", "exit at once with 130"),
+    ("HUP", "read the configuration again, without closing a connection"),
+];
