@@ -7,7 +7,8 @@ CARGO ?= cargo
 # Profile of binaries and tools, and the folder that Cargo puts them in. With PROFILE=dev the measuring
 # targets reuse the build of the tests.
 PROFILE ?= release
-BUILT = $(or $(CARGO_TARGET_DIR),target)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
+BUILT = $(or $(CARGO_TARGET_DIR),target)/$(if $(CARGO_BUILD_TARGET),$(CARGO_BUILD_TARGET)/)$(if \
+	$(filter dev,$(PROFILE)),debug,$(PROFILE))
 AS_PROFILE = $(if $(filter-out dev,$(PROFILE)),--profile $(PROFILE))
 # With the examples, Cargo selects the same features of dependencies as for the tests; otherwise it would
 # build most of them again.
@@ -108,21 +109,102 @@ deny: $(DENY)
 $(DENY): | toolchain
 	$(CARGO) install --quiet --locked --root target/tools cargo-deny@$(DENY_VERSION)
 
+# Files that `make install` copies below PREFIX, as MODE:SOURCE:DESTINATION, and those that the program
+# prints, as ARGUMENTS:DESTINATION with a slash between two arguments.
+SHARE = share/pumphouse-web
+DOC = share/doc/pumphouse-web
+EXAMPLES = $(filter-out %.png %.rs,$(wildcard examples/*.* examples/Caddyfile))
+DOCUMENTS = README.md ARCHITECTURE.md CHANGELOG.md SECURITY.md LICENSE certs/README.md
+COPIED = 755:$(BUILT)/pumphouse-web:bin/pumphouse-web \
+	$(foreach file,$(EXAMPLES),644:$(file):$(SHARE)/$(notdir $(file))) \
+	$(foreach file,$(wildcard examples/sources/*),644:$(file):$(SHARE)/sources/$(notdir $(file))) \
+	$(foreach file,$(wildcard examples/shell/*),755:$(file):$(SHARE)/shell/$(notdir $(file))) \
+	$(foreach file,$(wildcard examples/systemd/*),644:$(file):$(SHARE)/systemd/$(notdir $(file))) \
+	$(foreach file,$(DOCUMENTS),644:$(file):$(DOC)/$(file))
+PRINTED = man:share/man/man1/pumphouse-web.1 \
+	completions/bash:share/bash-completion/completions/pumphouse-web \
+	completions/zsh:share/zsh/site-functions/_pumphouse-web \
+	completions/fish:share/fish/vendor_completions.d/pumphouse-web.fish
+
+# List of the files and folders that an installation has made, below PREFIX.
+INSTALLED = $(SHARE)/installed-files
+
+# The shells of recipes do not expand a tilde behind DESTDIR.
+override PREFIX := $(patsubst ~/%,$(HOME)/%,$(PREFIX))
+ROOT = $(DESTDIR)$(PREFIX)
+
+# Root installs what a user has built: a build by root would need root's own toolchain, and would leave
+# files of root in target/.
+IS_ROOT = $(filter 0,$(shell id -u))
+CAN_BUILD = $(shell command -v $(CARGO))
+BUILD_FIRST = $(if $(IS_ROOT),,$(if $(CAN_BUILD),build,$(if $(wildcard $(BUILT)/pumphouse-web),,build)))
+
 .PHONY: install
-install: build ## install the binary and the examples (PREFIX, DESTDIR)
-	install -D -m 755 $(BUILT)/pumphouse-web $(DESTDIR)$(PREFIX)/bin/pumphouse-web
-	install -D -m 644 examples/pumphouse.toml \
-		$(DESTDIR)$(PREFIX)/share/pumphouse-web/pumphouse.toml
-	install -d $(DESTDIR)$(PREFIX)/share/pumphouse-web/sources
-	install -m 644 examples/sources/*.toml $(DESTDIR)$(PREFIX)/share/pumphouse-web/sources
-	install -d $(DESTDIR)$(PREFIX)/share/pumphouse-web/shell
-	install -m 755 examples/shell/*.sh $(DESTDIR)$(PREFIX)/share/pumphouse-web/shell
-	install -d $(DESTDIR)$(PREFIX)/share/pumphouse-web/systemd
-	install -m 644 examples/systemd/* $(DESTDIR)$(PREFIX)/share/pumphouse-web/systemd
-	install -m 644 examples/supervisord.conf examples/supervisord-fcgi.conf \
-		examples/home-assistant.yaml examples/prometheus.yml \
-		examples/grafana-dashboard.json examples/prometheus-rules.yml \
-		$(DESTDIR)$(PREFIX)/share/pumphouse-web
+install: $(BUILD_FIRST) ## install the program; with sudo after `make build` (PREFIX, DESTDIR)
+	@test -x "$(BUILT)/pumphouse-web" || { \
+		echo "make: $(BUILT)/pumphouse-web does not exist: run \`make build\` first, without sudo" >&2; \
+		exit 1; }
+	@set -eu; umask 022; root="$(ROOT)"; list="$$root/$(INSTALLED)"; \
+	made=$$(mktemp); trap 'rm -f "$$made"' EXIT; \
+	if [ -f "$$list" ]; then grep '/$$' "$$list" >"$$made" || true; fi; \
+	place() { \
+		folder=$$(dirname "$$1"); \
+		while [ "$$folder" != . ] && ! [ -d "$$root/$$folder" ]; do \
+			echo "$$folder/" >>"$$made"; folder=$$(dirname "$$folder"); \
+		done; \
+		mkdir -p "$$root/$$(dirname "$$1")"; \
+		echo "$$1" >>"$$made"; \
+	}; \
+	for entry in $(COPIED); do \
+		mode=$${entry%%:*}; to=$${entry##*:}; from=$${entry#*:}; from=$${from%:*}; \
+		place "$$to"; \
+		install -m "$$mode" "$$from" "$$root/$$to.new"; \
+		mv -f "$$root/$$to.new" "$$root/$$to"; \
+	done; \
+	if "$(BUILT)/pumphouse-web" --version >/dev/null 2>&1; then \
+		for entry in $(PRINTED); do \
+			to=$${entry##*:}; \
+			place "$$to"; \
+			"$(BUILT)/pumphouse-web" $$(echo "$${entry%%:*}" | tr / ' ') >"$$root/$$to.new"; \
+			mv -f "$$root/$$to.new" "$$root/$$to"; \
+		done; \
+	else \
+		echo "make: $(BUILT)/pumphouse-web does not run on this machine, so its man page and" \
+			"completions are left out; print them on its own: pumphouse-web man" >&2; \
+	fi; \
+	place "$(INSTALLED)"; \
+	if [ -f "$$list" ]; then \
+		grep -v '/$$' "$$list" | grep -vxF -f "$$made" | while read -r old; do \
+			rm -f "$$root/$$old"; \
+		done; \
+	fi; \
+	install -m 644 "$$made" "$$list"; \
+	echo "installed in $$root: $$("$(BUILT)/pumphouse-web" --version 2>/dev/null || echo pumphouse-web)," \
+		"built $$(date -r "$(BUILT)/pumphouse-web" '+%Y-%m-%d %H:%M')"; \
+	[ -z "$(DESTDIR)" ] || exit 0; \
+	case ":$$PATH:" in \
+		*":$(PREFIX)/bin:"*) ;; \
+		*) echo "$(PREFIX)/bin is not in PATH; add it: export PATH=\"$(PREFIX)/bin:\$$PATH\"" ;; \
+	esac; \
+	echo "next: pumphouse-web init"
+
+.PHONY: uninstall
+uninstall: ## remove what `make install` put there, and nothing else (PREFIX, DESTDIR)
+	@set -eu; root="$(ROOT)"; list="$$root/$(INSTALLED)"; \
+	[ -f "$$list" ] || { \
+		echo "make: $$list is missing: nothing is installed there; name its PREFIX" >&2; exit 1; }; \
+	known=$$(mktemp); trap 'rm -f "$$known"' EXIT; \
+	grep -v -e '^/' -e '^$$' -e '\.\.' "$$list" | LC_ALL=C sort -ur >"$$known"; \
+	grep -v '/$$' "$$known" | while read -r path; do rm -f "$$root/$$path"; done; \
+	grep '/$$' "$$known" | while read -r path; do \
+		[ ! -d "$$root/$$path" ] || rmdir --ignore-fail-on-non-empty "$$root/$$path"; \
+	done; \
+	if [ -n "$(DESTDIR)" ]; then \
+		(cd "$(DESTDIR)" && rmdir -p --ignore-fail-on-non-empty "$(PREFIX:/%=%)"); \
+		exit 0; \
+	fi; \
+	echo "removed pumphouse-web from $$root; configurations and data are left in their folders," \
+		"such as /srv/pumphouse"
 
 .PHONY: toolchain
 toolchain:

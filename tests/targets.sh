@@ -46,6 +46,7 @@ run() {
 step make help
 step make install DESTDIR="$folder/root"
 step "$folder/root/usr/local/bin/pumphouse-web" --help
+step make uninstall DESTDIR="$folder/root"
 step run
 step make incident
 step make attack \

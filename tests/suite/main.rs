@@ -46,6 +46,7 @@ mod history_upgrade;
 mod hostile_upstreams;
 mod hung_upstreams;
 mod incident;
+mod install;
 mod interop;
 mod last_values;
 mod late_addresses;
