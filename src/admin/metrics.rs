@@ -74,7 +74,7 @@ impl Metrics {
         }
         families.extend(program::reloads(&self.configuration));
         families.extend(program::log());
-        families.push(program::certificates(self.certificates.as_deref()));
+        families.extend(program::certificates(self.certificates.as_deref()));
         families.extend(process::families(self.start.at()));
         families.push(program::build_info());
         families.extend(deprecated::old_names(&families, self.start.at(), now));

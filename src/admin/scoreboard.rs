@@ -139,10 +139,16 @@ impl Scoreboard {
     fn certificates(&self, now: Timestamp) -> Vec<report::Certificate> {
         let Some(live) = &self.certificates else { return Vec::new() };
         let certificates = live.info();
+        let (error, since) = live.renewal_failure().map(|it| (it.error, it.since)).unzip();
         let certificates = certificates.iter().map(|certificate| report::Certificate {
             names: certificate.names.clone(),
+            not_before: Rfc3339(certificate.not_before).to_string(),
             not_after: Rfc3339(certificate.not_after).to_string(),
             days_left: certificate.days_left(now),
+            valid: (certificate.not_before..=certificate.not_after).contains(&now),
+            problems: certificate.problems.clone(),
+            error: error.clone(),
+            since: since.map(|since| Rfc3339(since).to_string()),
         });
         certificates.collect()
     }

@@ -8,7 +8,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use crate::config::CertificateInfo;
+use super::info::CertificateInfo;
 use crate::config::self_signed::{SelfSignedError, renewed, self_signed};
 
 /// Mode of a key: only its owner may read it.

@@ -6,8 +6,11 @@ use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use rustls::ServerConfig;
 
-use crate::config::{CertificateInfo, Certificates};
+use super::info::CertificateInfo;
+use super::load::Certificates;
+use super::renewal::{Renewal, RenewalFailure};
 use crate::engine::tls::{LiveIdentities, TlsError, live_server_config};
+use crate::timestamp::Rfc3339;
 
 /// Number of days before the expiry of a certificate from which warnings are logged.
 pub const EXPIRES_SOON_DAYS: i64 = 14;
@@ -18,6 +21,7 @@ pub struct LiveCertificates {
     identities: Arc<LiveIdentities>,
     info: ArcSwap<Vec<CertificateInfo>>,
     loaded: Mutex<Certificates>,
+    pub(super) renewal: Renewal,
 }
 
 impl LiveCertificates {
@@ -27,6 +31,7 @@ impl LiveCertificates {
             identities: LiveIdentities::new(certificates.identities.clone()),
             info: ArcSwap::from_pointee(certificates.infos.clone()),
             loaded: Mutex::new(certificates),
+            renewal: Renewal::default(),
         })
     }
 
@@ -43,8 +48,10 @@ impl LiveCertificates {
         self.info.load_full()
     }
 
-    /// Replaces the certificates. Returns false if `latest` equals those in use.
+    /// Replaces the certificates, and clears a failure to renew them. Returns false if `latest` equals those
+    /// in use.
     pub fn replace(&self, latest: Certificates) -> bool {
+        self.renewal.record_success();
         let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
         if loaded.same_as(&latest) {
             return false;
@@ -55,6 +62,16 @@ impl LiveCertificates {
         true
     }
 
+    /// Records that the files could not be loaded, such as by a reload.
+    pub fn record_failure(&self, error: String) {
+        self.renewal.record_failure(error, Timestamp::now());
+    }
+
+    /// Returns the reason why renewed certificates are not in use, and since when it holds.
+    pub fn renewal_failure(&self) -> Option<RenewalFailure> {
+        self.renewal.failure()
+    }
+
     /// Returns the number of whole days until the first certificate expires, if that is fewer than
     /// [`EXPIRES_SOON_DAYS`]; negative once it has expired.
     pub fn expires_soon(&self, now: Timestamp) -> Option<i64> {
@@ -63,11 +80,17 @@ impl LiveCertificates {
         soonest.filter(|days| *days < EXPIRES_SOON_DAYS)
     }
 
-    /// Logs the certificates that expire soon or have expired.
+    /// Logs the certificates that expire soon, have expired or are not valid yet.
     pub fn warn_of_expiry(&self, now: Timestamp) {
         for certificate in &*self.info() {
-            let (names, days) = (certificate.names.join(", "), certificate.days_left(now));
-            if days < 0 {
+            let (names, days) = (certificate.label(), certificate.days_left(now));
+            if now < certificate.not_before {
+                log::error!(
+                    "the certificate for {names} is not valid before {}, so clients refuse it; correct the \
+                     clock of this machine, or use the certificate before it",
+                    Rfc3339(certificate.not_before)
+                );
+            } else if days < 0 {
                 log::error!(
                     "the certificate for {names} has expired, so clients refuse it; renew it"
                 );

@@ -1,14 +1,25 @@
 //! The certificates in use, their renewal while the server runs, and self-signed certificates for a first
 //! start.
 //!
+//! [`Certificates`] are read from the files of `[tls]`: `content` recognises files that cannot be used, and
+//! `review` finds properties for which clients refuse a certificate.
 //! [`LiveCertificates`] holds the certificates that the public listeners present. They can be replaced at
 //! any time: new handshakes present the new certificates, and open connections are not affected.
 //! [`CertificateWatcher`] replaces it when the files change, without a restart or a signal.
 //! [`files`] writes a self-signed pair, for the command `cert`.
 
+mod content;
 pub mod files;
+mod info;
+mod key_kind;
 mod live;
+mod load;
+mod renewal;
+mod review;
 mod watcher;
 
+pub use self::info::{CertificateInfo, CertificateProblem};
 pub use self::live::{EXPIRES_SOON_DAYS, LiveCertificates};
+pub use self::load::{CertificateErrors, Certificates};
+pub use self::renewal::RenewalFailure;
 pub use self::watcher::{CertificateWatcher, OnRenewed};

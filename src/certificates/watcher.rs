@@ -2,26 +2,23 @@
 //!
 //! The thread `pw-certs` opens the files by their paths each time, so it follows symbolic links that were
 //! replaced, as certbot replaces them. If a pair cannot be used, the certificates in use stay. The error is
-//! logged only if the next poll finds the same one, because chain and key cannot be replaced in one step.
+//! logged and reported only if the next poll fails, too, because chain and key cannot be replaced in one
+//! step.
 //!
 //! A read may hang on a network file system or a named pipe, so no other thread waits for this one. Dropping
 //! the handle ends the thread unless a read hangs. A reload passes other files to the same thread.
 
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use jiff::Timestamp;
 
-use super::LiveCertificates;
+use super::{CertificateInfo, Certificates, LiveCertificates};
 use crate::config::TlsFiles;
-use crate::logging::OnChange;
 use crate::threads;
-
-/// Duration of a read beyond which it counts as hanging.
-const MAX_READ: Duration = Duration::from_secs(5);
 
 /// Function that is called when renewed certificates are in use.
 pub type OnRenewed = Box<dyn Fn() + Send>;
@@ -39,14 +36,7 @@ pub struct CertificateWatcher {
 #[derive(Debug)]
 struct Shared {
     files: ArcSwap<TlsFiles>,
-    /// Start of the read in progress.
-    reading_since: Mutex<Option<Instant>>,
-}
-
-impl Shared {
-    fn reading_since(&self) -> MutexGuard<'_, Option<Instant>> {
-        self.reading_since.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+    live: Arc<LiveCertificates>,
 }
 
 impl CertificateWatcher {
@@ -59,17 +49,12 @@ impl CertificateWatcher {
         live: Arc<LiveCertificates>,
         on_renewed: OnRenewed,
     ) -> io::Result<CertificateWatcher> {
-        let shared = Arc::new(Shared {
-            files: ArcSwap::from_pointee(files),
-            reading_since: Mutex::default(),
-        });
+        let shared = Arc::new(Shared { files: ArcSwap::from_pointee(files), live });
         let (wake, woken) = bounded(1);
         let poller = FilePoller {
             shared: Arc::clone(&shared),
-            live,
             on_renewed,
-            latest_error: None,
-            failure: OnChange::new(),
+            failing_since: None,
             warned_at: Timestamp::now(),
         };
         // Detached, as a read may hang: dropping `wake` ends the thread, or the process does.
@@ -85,19 +70,16 @@ impl CertificateWatcher {
             // If the channel is full, the thread has not received the previous wake-up yet.
             let _ = self.wake.try_send(());
         }
-        let reading = self.shared.reading_since().map(|since| since.elapsed());
-        reading.filter(|time| *time > MAX_READ)
+        self.shared.live.renewal.hanging_read()
     }
 }
 
 /// State of the thread.
 struct FilePoller {
     shared: Arc<Shared>,
-    live: Arc<LiveCertificates>,
     on_renewed: OnRenewed,
-    /// Error of the latest poll.
-    latest_error: Option<String>,
-    failure: OnChange<String>,
+    /// Time of the first poll that failed since the last one that succeeded.
+    failing_since: Option<Timestamp>,
     warned_at: Timestamp,
 }
 
@@ -117,24 +99,25 @@ impl FilePoller {
             let now = Timestamp::now();
             if now.as_second() - self.warned_at.as_second() >= WARNING_INTERVAL {
                 self.warned_at = now;
-                self.live.warn_of_expiry(now);
+                self.shared.live.warn_of_expiry(now);
             }
         }
     }
 
     fn poll(&mut self) {
-        *self.shared.reading_since() = Some(Instant::now());
+        let live = Arc::clone(&self.shared.live);
+        live.renewal.record_read(Some((Instant::now(), Timestamp::now())));
         let files = self.shared.files.load_full();
-        let latest = files.load();
-        *self.shared.reading_since() = None;
+        let latest = Certificates::load(&files);
+        live.renewal.record_read(None);
         match latest {
             // A reload replaced the files during the read, and has loaded the new ones itself.
-            _ if !Arc::ptr_eq(&files, &self.shared.files.load()) => self.clear_error(),
+            _ if !Arc::ptr_eq(&files, &self.shared.files.load()) => self.failing_since = None,
             Ok(latest) => {
-                self.clear_error();
-                let warnings = latest.warnings.clone();
-                if self.live.replace(latest) {
-                    warnings.iter().for_each(|warning| log::warn!("{warning}"));
+                self.failing_since = None;
+                let problems = latest.infos.clone();
+                if live.replace(latest) {
+                    problems.iter().for_each(CertificateInfo::log_problems);
                     (self.on_renewed)();
                 }
             }
@@ -142,25 +125,26 @@ impl FilePoller {
         }
     }
 
-    /// Logs an error that two polls in a row have found.
+    /// Logs and records an error if the poll before failed, too.
     fn note_failure(&mut self, error: String) {
-        if self.latest_error.as_ref() != Some(&error) {
-            self.clear_error();
-        } else if self.failure.set(error.clone()) {
-            log::error!("cannot load renewed certificates: {error}; the certificates in use stay");
+        let Some(since) = self.failing_since else {
+            self.failing_since = Some(Timestamp::now());
+            return;
+        };
+        if self.shared.live.renewal.record_failure(error.clone(), since) {
+            for line in error.lines() {
+                log::error!(
+                    "cannot load renewed certificates: {line}; the certificates in use stay"
+                );
+            }
         }
-        self.latest_error = Some(error);
-    }
-
-    fn clear_error(&mut self) {
-        self.latest_error = None;
-        self.failure.clear();
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::certificates::renewal::MAX_READ;
     use crate::config::CertificateFiles;
     use crate::config::self_signed::self_signed;
 
@@ -182,35 +166,41 @@ mod tests {
             named: Vec::new(),
             check_every: std::time::Duration::from_secs(60),
             redirect_listen: Vec::new(),
+            expected_names: Vec::new(),
         };
-        let live = LiveCertificates::new(files.load().unwrap());
+        let live = LiveCertificates::new(Certificates::load(&files).unwrap());
         let (renewals, renewed) = crossbeam_channel::unbounded();
-        let shared =
-            Shared { files: ArcSwap::from_pointee(files), reading_since: Mutex::default() };
+        let shared = Shared { files: ArcSwap::from_pointee(files), live: live.clone() };
         let mut poller = FilePoller {
             shared: Arc::new(shared),
-            live: live.clone(),
             on_renewed: Box::new(move || renewals.send(()).unwrap()),
-            latest_error: None,
-            failure: OnChange::new(),
+            failing_since: None,
             warned_at: Timestamp::now(),
         };
         poller.poll();
         assert!(renewed.is_empty(), "the files are unchanged");
 
-        let (_, old_key) = write(&default, "two.example");
+        write(&default, "two.example");
         let new_key = std::fs::read(&default.key).unwrap();
         std::fs::write(&default.key, "half a k").unwrap();
         poller.poll();
+        assert_eq!(live.renewal_failure(), None, "chain and key are replaced one after the other");
         poller.poll();
         assert_eq!(live.info()[0].names, ["one.example"]);
-        assert!(poller.failure.is_set(), "logged by the second poll");
+        let failure = live.renewal_failure().expect("two polls failed");
+        assert!(failure.error.contains("the file has no PEM section"), "{failure:?}");
+
+        // Another error does not hide that loads fail, and not since when.
+        std::fs::write(&default.key, "").unwrap();
+        poller.poll();
+        let changed = live.renewal_failure().expect("three polls failed");
+        assert!(changed.error.contains("the file is empty"), "{changed:?}");
+        assert_eq!(changed.since, failure.since);
 
         std::fs::write(&default.key, new_key).unwrap();
         poller.poll();
         assert_eq!((live.info()[0].names[0].as_str(), renewed.len()), ("two.example", 1));
-        assert!(!poller.failure.is_set());
-        drop(old_key);
+        assert_eq!(live.renewal_failure(), None);
     }
 
     #[test]
@@ -224,10 +214,11 @@ mod tests {
             named: Vec::new(),
             check_every: Duration::from_millis(1),
             redirect_listen: Vec::new(),
+            expected_names: Vec::new(),
         };
         let before = files("c");
         write(&before.default, "one.example");
-        let live = LiveCertificates::new(before.load().unwrap());
+        let live = LiveCertificates::new(Certificates::load(&before).unwrap());
         let pipe = files("pipe");
         let created =
             std::process::Command::new("mkfifo").arg(&pipe.default.cert).status().unwrap();
@@ -242,13 +233,17 @@ mod tests {
         )
         .unwrap();
         let deadline = Instant::now() + Duration::from_secs(20);
-        while watcher.shared.reading_since().is_none() {
+        while !live.renewal.is_reading() {
             assert!(Instant::now() < deadline, "the pipe is not read");
             std::thread::yield_now();
         }
         assert_eq!(watcher.follow(pipe.clone()), None, "the read is not yet considered hanging");
-        let long_ago = Instant::now().checked_sub(2 * MAX_READ);
-        *watcher.shared.reading_since() = long_ago;
+        assert_eq!(live.renewal_failure(), None);
+        let long_ago = Instant::now().checked_sub(2 * MAX_READ).unwrap();
+        live.renewal.record_read(Some((long_ago, Timestamp::UNIX_EPOCH)));
+        let failure = live.renewal_failure().expect("the read hangs");
+        assert!(failure.error.contains("has not ended for 10 s"), "{failure:?}");
+        assert_eq!(failure.since, Timestamp::UNIX_EPOCH);
         write(&before.default, "two.example");
         assert!(watcher.follow(before).is_some_and(|hung| hung > MAX_READ));
         // The read ends only now, and the thread polls the other files.

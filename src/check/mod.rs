@@ -1,24 +1,24 @@
 //! Checks a configuration without starting the server, and describes the behaviour that it configures.
 //!
-//! The configuration and its certificates are read by the code that the server itself uses. Expired
-//! certificates and socket paths that a start would reject are errors; everything else is described by
-//! `summary`. If requested, [`poll`] then polls each source once.
+//! The configuration and its certificates are read by the code that the server itself uses. Certificates
+//! that are not valid now and socket paths that a start would reject are errors, too. All errors are
+//! reported together; everything else is described by `summary`. If requested, [`poll`] then polls each source once.
 
 mod ca_file;
 mod observed_time;
 pub mod poll;
 mod summary;
 
+use std::fmt;
 use std::path::Path;
 
 use jiff::Timestamp;
 
-use crate::config::{
-    self, CertificateError, Certificates, Config, ConfigErrors, ListenAddr, TlsFiles,
-};
+use crate::certificates::{CertificateErrors, CertificateInfo, Certificates};
+use crate::config::{self, Config, ConfigErrors, ListenAddr};
 use crate::engine::{SocketPath, SocketPathError, inspect_socket_path};
 use crate::kernel::addresses::is_assigned;
-use crate::timestamp::Rfc3339Date;
+use crate::timestamp::{Rfc3339, Rfc3339Date};
 
 /// A configuration that the server would start with.
 pub struct Checked {
@@ -28,47 +28,76 @@ pub struct Checked {
     listener_notes: Vec<String>,
 }
 
-/// Reason why the server would not start, or why no client would accept its certificate.
+/// Reasons why the server would not start, or why no client would accept its certificate. Each is displayed
+/// as one line or more.
+#[derive(Debug)]
+pub struct CheckErrors(Vec<CheckError>);
+
 #[derive(Debug, thiserror::Error)]
-pub enum CheckError {
-    /// The configuration file has errors.
+enum CheckError {
     #[error(transparent)]
-    Config(#[from] ConfigErrors),
-    /// A certificate or its key cannot be used.
+    Config(ConfigErrors),
     #[error(transparent)]
-    Certificates(#[from] CertificateError),
-    /// A certificate has expired.
-    #[error("the certificate for {} expired on {}", names.join(", "), Rfc3339Date(*on))]
-    Expired {
-        /// Names that the certificate is for.
-        names: Vec<String>,
-        /// End of its validity.
-        on: Timestamp,
-    },
+    Certificates(CertificateErrors),
+    #[error("the certificate for {names} expired on {}; renew it", Rfc3339Date(*on))]
+    Expired { names: String, on: Timestamp },
+    #[error(
+        "the certificate for {names} is not valid before {}, and the clock of this machine says {}; \
+         correct the clock, or use the certificate before it",
+        Rfc3339(*not_before), Rfc3339(*now)
+    )]
+    NotYetValid { names: String, not_before: Timestamp, now: Timestamp },
     /// The path of a unix socket holds a file that a start would not replace.
     #[error("{address}: {error}")]
-    Socket {
-        /// Address of the listener.
-        address: ListenAddr,
-        /// Reason.
-        error: SocketPathError,
-    },
+    Socket { address: ListenAddr, error: SocketPathError },
+}
+
+impl std::error::Error for CheckErrors {}
+
+impl fmt::Display for CheckErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, error) in self.0.iter().enumerate() {
+            let separator = if index == 0 { "" } else { "\n" };
+            write!(f, "{separator}{error}")?;
+        }
+        Ok(())
+    }
 }
 
 /// Checks the configuration file at `path`, and what it refers to.
 ///
 /// # Errors
-/// The server would not start, or a certificate has expired; the variants of [`CheckError`] list the reasons.
-pub fn check(path: &Path, now: Timestamp) -> Result<Checked, CheckError> {
-    let config = config::load_to_serve(path, &[])?;
-    let certificates = config.tls.as_ref().map(TlsFiles::load).transpose()?;
-    for info in certificates.iter().flat_map(|certificates| &certificates.infos) {
-        if info.days_left(now) < 0 {
-            return Err(CheckError::Expired { names: info.names.clone(), on: info.not_after });
-        }
+/// Every reason why the server would not start, or why no client would accept a certificate.
+pub fn check(path: &Path, now: Timestamp) -> Result<Checked, CheckErrors> {
+    let mut errors = Vec::new();
+    let config = config::load_to_serve(path, &[]);
+    let tls = match &config {
+        Ok(config) => config.tls.as_ref(),
+        Err(faulty) => faulty.tls_files(),
+    };
+    let certificates = tls.map(Certificates::load).transpose();
+    let config = config.map_err(|faulty| errors.push(CheckError::Config(faulty))).ok();
+    let certificates =
+        certificates.map_err(|faulty| errors.push(CheckError::Certificates(faulty))).ok();
+    for info in certificates.iter().flatten().flat_map(|certificates| &certificates.infos) {
+        errors.extend(invalid_time(info, now));
     }
-    let listener_notes = listener_notes(&config)?;
-    Ok(Checked { config, certificates, listener_notes })
+    let listener_notes = config.as_ref().map(|config| listener_notes(config, &mut errors));
+    match (config, certificates, listener_notes) {
+        (Some(config), Some(certificates), Some(listener_notes)) if errors.is_empty() => {
+            Ok(Checked { config, certificates, listener_notes })
+        }
+        _ => Err(CheckErrors(errors)),
+    }
+}
+
+/// Returns an error if a certificate is not valid now.
+fn invalid_time(info: &CertificateInfo, now: Timestamp) -> Option<CheckError> {
+    let names = info.label();
+    if now < info.not_before {
+        return Some(CheckError::NotYetValid { names, not_before: info.not_before, now });
+    }
+    (info.days_left(now) < 0).then_some(CheckError::Expired { names, on: info.not_after })
 }
 
 impl Checked {
@@ -83,8 +112,8 @@ impl Checked {
 }
 
 /// Returns notes on addresses that this machine does not have, and on the paths at which unix sockets will
-/// be created.
-fn listener_notes(config: &Config) -> Result<Vec<String>, CheckError> {
+/// be created. Adds paths that a start would reject to `errors`.
+fn listener_notes(config: &Config, errors: &mut Vec<CheckError>) -> Vec<String> {
     let redirects = config.tls.iter().flat_map(|tls| &tls.redirect_listen);
     let listeners = config.server.listen.iter().chain(redirects);
     let mut notes = Vec::new();
@@ -116,8 +145,8 @@ fn listener_notes(config: &Config) -> Result<Vec<String>, CheckError> {
             }
             // A server run by another user may have the permission.
             Err(error @ SocketPathError::Unknown(_)) => notes.push(format!("{address}: {error}")),
-            Err(error) => return Err(CheckError::Socket { address: address.clone(), error }),
+            Err(error) => errors.push(CheckError::Socket { address: address.clone(), error }),
         }
     }
-    Ok(notes)
+    notes
 }

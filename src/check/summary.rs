@@ -11,8 +11,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::ca_file;
 use crate::access::{Admission, Restricted};
-use crate::certificates::EXPIRES_SOON_DAYS;
-use crate::config::{Auth, CertificateInfo, Certificates, Config, Json, Kind, Source};
+use crate::certificates::{CertificateInfo, Certificates, EXPIRES_SOON_DAYS};
+use crate::config::{Auth, Config, Json, Kind, Source};
 use crate::engine::Settings;
 use crate::private_file;
 use crate::server::admitted_connections;
@@ -48,9 +48,6 @@ fn write_all(
     writeln!(text, "health and metrics on {}, for this machine only", server.admin_listen)?;
     if let Some(certificates) = certificates {
         certificates.infos.iter().try_for_each(|info| certificate_lines(text, info, now))?;
-        for warning in &certificates.warnings {
-            writeln!(text, "note: {warning}")?;
-        }
     }
     access(text, &config.auth)?;
     limits(text, config)?;
@@ -65,20 +62,13 @@ fn write_all(
 }
 
 fn certificate_lines(text: &mut String, info: &CertificateInfo, now: Timestamp) -> fmt::Result {
-    let names = info.names.join(", ");
+    let names = info.label();
     let days = info.days_left(now);
     writeln!(text, "certificate for {names}, until {} ({days} days)", Rfc3339Date(info.not_after))?;
-    if now < info.not_before {
-        writeln!(
-            text,
-            "note: the certificate is not valid before {}",
-            Rfc3339Date(info.not_before)
-        )?;
-    }
     if days < EXPIRES_SOON_DAYS {
-        writeln!(text, "note: the certificate expires soon")?;
+        writeln!(text, "note: the certificate for {names} expires in {days} days; renew it")?;
     }
-    Ok(())
+    info.problems.iter().try_for_each(|problem| writeln!(text, "note: {problem}"))
 }
 
 /// Describes the accounts by name and scopes, without their hashes.

@@ -7,7 +7,7 @@ use std::io::{self, ErrorKind, Write as _};
 use std::process::ExitCode;
 
 use crate::logging;
-use crate::server::{SetupError, StartError};
+use crate::server::{SetupErrors, StartError};
 use crate::text::escape;
 
 /// Exit code of a command that failed, or that found something wrong.
@@ -55,11 +55,13 @@ impl Failure {
     }
 
     /// Returns the failure of a setup that cannot be used.
-    pub(super) fn of_setup(error: SetupError) -> Failure {
-        match error {
-            SetupError::AdminListen { .. } => Failure::usage(error),
-            _ if error.is_passing() => Failure::temporary(error),
-            _ => error.into(),
+    pub(super) fn of_setup(errors: SetupErrors) -> Failure {
+        if errors.is_usage() {
+            Failure::usage(errors)
+        } else if errors.is_passing() {
+            Failure::temporary(errors)
+        } else {
+            errors.into()
         }
     }
 

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use jiff::tz::TimeZone;
 use toml_span::{Span, Value};
 
-use super::problem::{ConfigErrors, Problem};
+use super::errors::ConfigErrors;
+use super::problem::Problem;
 use super::reader::Reader;
 use super::section::{Section, Spanned};
 use super::{
@@ -123,7 +124,10 @@ fn parse_for(
     let config = Section::new(&reader, "the file", root).map(|root| read(&reader, root, purpose));
     match (config, reader.into_problems()) {
         (Some(config), problems) if problems.is_empty() => Ok(config),
-        (_, problems) => Err(ConfigErrors::in_text(path, text, problems)),
+        (config, problems) => {
+            let tls = config.and_then(|config| config.tls);
+            Err(ConfigErrors::in_text(path, text, problems).with_tls(tls))
+        }
     }
 }
 
@@ -153,7 +157,7 @@ fn read<'reader>(
 ) -> Config {
     let mut warnings = Vec::new();
     let (mut server, listen_key) = read_server(reader, &mut root, &mut warnings);
-    let tls = root.section("tls", "[tls]".to_owned()).and_then(tls::read);
+    let mut tls = root.section("tls", "[tls]".to_owned()).and_then(tls::read);
     let site = root
         .section("site", "[site]".to_owned())
         .unwrap_or_else(|| Section::absent(reader, "[site]"));
@@ -176,6 +180,9 @@ fn read<'reader>(
             reader.report(listen_key.unwrap_or_default(), message);
         }
         warnings.extend(auth::plaintext_warning(&auth, &server, tls.as_ref()));
+    }
+    if let Some(tls) = &mut tls {
+        tls.expected_names = tls::expected_names(&server);
     }
     let history = root.section("history", "[history]".to_owned());
     let history = history.map_or_else(|| Some(History::default()), history::read);

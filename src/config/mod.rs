@@ -5,6 +5,7 @@
 //! paths start at the working directory.
 
 mod auth;
+mod errors;
 mod history;
 mod kind;
 mod listen_addr;
@@ -29,6 +30,7 @@ mod trends;
 use jiff::tz::TimeZone;
 
 pub use auth::Auth;
+pub use errors::ConfigErrors;
 pub use history::History;
 pub use kind::{
     Ambient, BodyFormat, Calibration, Condition, Conditions, Credentials, HttpProxy, Json,
@@ -40,7 +42,6 @@ pub use listen_addr::{ListenAddr, ListenAddrError, NotLocalError, admin_address}
 pub use load::{load, load_server, load_to_serve, location, parse, parse_to_serve};
 pub use log::Log;
 pub(crate) use name::is_name;
-pub use problem::ConfigErrors;
 pub use renamed_fields::{RENAMED_FIELDS, RenamedField, renamed_fields};
 pub use scalar::parse_duration;
 pub use secret::Secret;
@@ -48,7 +49,7 @@ pub use server::Server;
 pub use simple_value::Scalar;
 pub use source::{DesiredUnits, RateLimit, Source};
 pub use source_url::{SourceUrl, SourceUrlError};
-pub use tls::{CertificateError, CertificateFiles, CertificateInfo, Certificates, TlsFiles};
+pub use tls::{CertificateFiles, ExpectedName, TlsFiles};
 pub use trends::{Tank, TrendSettings};
 
 use crate::time_zone;

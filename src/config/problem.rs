@@ -1,71 +1,10 @@
-//! Errors of a configuration, each with its position in the file.
-
-use std::fmt;
-use std::path::{Path, PathBuf};
+//! A problem of the file with its position.
 
 use toml_span::Span;
-
-/// All errors of a file, in the order of the file. Each is displayed as one line:
-/// `pumphouse.toml:12:1: unknown key "lisen" in [server]; did you mean "listen"?`
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub struct ConfigErrors {
-    path: PathBuf,
-    problems: Vec<Located>,
-}
-
-/// An error with its line and column, if it has a position. Both count from one; columns count
-/// characters.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Located {
-    position: Option<(usize, usize)>,
-    message: String,
-}
 
 /// An error with its position as a byte range.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Problem {
     pub(super) span: Span,
     pub(super) message: String,
-}
-
-impl ConfigErrors {
-    pub(super) fn in_text(path: &Path, text: &str, mut problems: Vec<Problem>) -> ConfigErrors {
-        problems.sort_by_key(|problem| problem.span.start);
-        let problems = problems
-            .into_iter()
-            .map(|Problem { span, message }| Located {
-                position: Some(position(text, span)),
-                message,
-            })
-            .collect();
-        ConfigErrors { path: path.to_owned(), problems }
-    }
-
-    pub(super) fn of_file(path: &Path, message: String) -> ConfigErrors {
-        ConfigErrors { path: path.to_owned(), problems: vec![Located { position: None, message }] }
-    }
-}
-
-impl fmt::Display for ConfigErrors {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let path = self.path.display();
-        for (index, problem) in self.problems.iter().enumerate() {
-            if index > 0 {
-                f.write_str("\n")?;
-            }
-            match problem.position {
-                Some((line, column)) => write!(f, "{path}:{line}:{column}: {}", problem.message)?,
-                None => write!(f, "{path}: {}", problem.message)?,
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Returns the line and the column of the start of a span.
-fn position(text: &str, span: Span) -> (usize, usize) {
-    let before = text.get(..span.start).unwrap_or(text);
-    let line = before.matches('\n').count() + 1;
-    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-    (line, column)
 }

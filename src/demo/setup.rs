@@ -11,8 +11,9 @@ use tempfile::TempDir;
 
 use super::history::history;
 use super::upstreams::{Upstreams, thread_names};
+use crate::certificates::Certificates;
 use crate::config::self_signed::{SelfSignedError, self_signed};
-use crate::config::{Certificates, Config, History, ListenAddr, NotLocalError, admin_address};
+use crate::config::{Config, History, ListenAddr, NotLocalError, admin_address};
 use crate::history::{StoreError, import};
 use crate::threads;
 

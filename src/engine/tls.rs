@@ -38,6 +38,9 @@ pub enum TlsError {
     /// The key's file holds no private key, or is not PEM.
     #[error("the private key cannot be read as PEM: {0}")]
     Key(#[source] pem::Error),
+    /// The key is damaged, or its algorithm or size is not supported.
+    #[error("the private key cannot be used: {0}")]
+    UnsupportedKey(#[source] rustls::Error),
     /// The key does not belong to the first certificate of the chain.
     #[error("the private key does not belong to the certificate: {0}")]
     Mismatch(#[source] rustls::Error),
@@ -63,7 +66,21 @@ impl Identity {
             return Err(TlsError::NoCertificate);
         }
         let key = PrivateKeyDer::from_pem_slice(key).map_err(TlsError::Key)?;
-        let pair = CertifiedKey::from_der(chain, key, &provider()).map_err(TlsError::Mismatch)?;
+        Identity::from_der(chain, key)
+    }
+
+    /// Checks that a chain, leaf first, and its key can be used, and that they belong together.
+    ///
+    /// # Errors
+    /// Those of [`TlsError`] for the key, or for both.
+    pub fn from_der(
+        chain: Vec<CertificateDer<'static>>,
+        key: PrivateKeyDer<'static>,
+    ) -> Result<Identity, TlsError> {
+        let provider = provider();
+        let usable = provider.key_provider.load_private_key(key.clone_key());
+        usable.map_err(TlsError::UnsupportedKey)?;
+        let pair = CertifiedKey::from_der(chain, key, &provider).map_err(TlsError::Mismatch)?;
         Ok(Identity(Arc::new(pair)))
     }
 }
@@ -80,14 +97,14 @@ pub struct Identities {
 
 impl Identities {
     fn choose(&self, name: Option<&str>) -> &Identity {
-        let named = |name| self.named.iter().find(|(names, _)| serves(names, name));
+        let named = |name| self.named.iter().find(|(names, _)| covers(names, name));
         name.and_then(named).map_or(&self.default, |(_, identity)| identity)
     }
 }
 
 /// Returns true if a certificate for `names` covers `wanted`. A wildcard stands for one whole label
 /// (RFC 6125 6.4.3).
-fn serves(names: &[String], wanted: &str) -> bool {
+pub fn covers(names: &[String], wanted: &str) -> bool {
     names.iter().any(|name| match (name.strip_prefix("*."), wanted.split_once('.')) {
         (Some(parent), Some((_, wanted))) => parent.eq_ignore_ascii_case(wanted),
         (None, _) => name.eq_ignore_ascii_case(wanted),

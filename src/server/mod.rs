@@ -45,7 +45,7 @@ pub use self::error::StartError;
 use self::late_listeners::{LateListeners, RETRY_INTERVAL, Role};
 pub use self::listen::ListenError;
 use self::reload_thread::ReloadThread;
-pub use self::setup::{Overrides, Setup, SetupError, SetupLoader};
+pub use self::setup::{Overrides, Setup, SetupErrors, SetupLoader};
 use self::stop::Teardown;
 use self::watchdog::Watchdog;
 use crate::access::{Gate, SessionWriter};
@@ -206,8 +206,12 @@ impl Running {
 }
 
 /// Applies a loaded setup, or logs why the running one stays in force.
-fn apply(running: &mut Running, setup: Result<Setup, String>, reload_thread: &ReloadThread) {
-    let setup = setup.and_then(|setup| {
+fn apply(running: &mut Running, setup: Result<Setup, SetupErrors>, reload_thread: &ReloadThread) {
+    let faulty_files = setup.as_ref().err().and_then(SetupErrors::certificates);
+    if let (Some(errors), Some(live)) = (faulty_files, &running.certificates) {
+        live.record_failure(errors.to_string());
+    }
+    let setup = setup.map_err(|errors| errors.to_string()).and_then(|setup| {
         let (before, after) = (&running.config, &setup.config);
         let added =
             required_threads::memory(after).saturating_sub(required_threads::memory(before));

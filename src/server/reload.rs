@@ -14,6 +14,7 @@ use super::reload_thread::ReloadThread;
 use super::start::{backfill_trends, recorded_sources};
 use super::{Running, Setup, admitted_connections, effective_limits, program_event, user_agent};
 use crate::board::{EventKind, SourceInfo};
+use crate::certificates::CertificateInfo;
 use crate::config::{Config, ListenAddr, Server, Site, Source, TlsFiles};
 use crate::engine::Settings;
 
@@ -58,7 +59,7 @@ impl Running {
         let restart = keys_that_need_a_restart(&self.config, &config);
         let renewed = match (&self.certificates, certificates) {
             (Some(live), Some(latest)) => {
-                latest.warnings.iter().for_each(|warning| log::warn!("{warning}"));
+                latest.infos.iter().for_each(CertificateInfo::log_problems);
                 live.replace(latest)
             }
             _ => false,

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
-use super::setup::{Setup, SetupLoader};
+use super::setup::{Setup, SetupErrors, SetupLoader};
 use crate::threads;
 
 type Job = Box<dyn FnOnce() + Send>;
@@ -21,9 +21,9 @@ type Job = Box<dyn FnOnce() + Send>;
 pub(super) struct ReloadThread {
     jobs: Sender<Job>,
     loader: Arc<SetupLoader>,
-    loaded: Sender<Result<Setup, String>>,
+    loaded: Sender<Result<Setup, SetupErrors>>,
     /// Setups that were read, or why they cannot be used.
-    pub(super) setups: Receiver<Result<Setup, String>>,
+    pub(super) setups: Receiver<Result<Setup, SetupErrors>>,
     /// True while a read is queued and has not begun. The read in progress may have passed a file
     /// before that file changed, so one more follows it, however many HUPs come meanwhile.
     read_is_queued: Arc<AtomicBool>,
@@ -63,10 +63,8 @@ impl ReloadThread {
         let read_is_queued = Arc::clone(&self.read_is_queued);
         self.run(move || {
             read_is_queued.store(false, Ordering::Release);
-            let setup =
-                catch_unwind(AssertUnwindSafe(|| loader.load().map_err(|error| error.to_string())));
-            // The panic hook has logged it.
-            let setup = setup.unwrap_or_else(|_| Err("a defect: the read panicked".to_owned()));
+            let setup = catch_unwind(AssertUnwindSafe(|| loader.load()));
+            let setup = setup.unwrap_or_else(|_| Err(SetupErrors::panicked()));
             // The server may have stopped meanwhile.
             let _ = loaded.send(setup);
         });

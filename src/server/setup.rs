@@ -1,15 +1,10 @@
 //! The setup: a checked configuration with its certificates, loaded from files and the command line.
 
-use std::io;
+use std::fmt;
 use std::path::PathBuf;
 
-use rustix::io::Errno;
-
-use crate::config::{
-    self, CertificateError, Certificates, Config, ConfigErrors, ListenAddr, NotLocalError,
-    TlsFiles, admin_address,
-};
-use crate::engine::tls::TlsError;
+use crate::certificates::{CertificateErrors, Certificates};
+use crate::config::{self, Config, ConfigErrors, ListenAddr, NotLocalError, admin_address};
 
 /// A checked configuration and the certificates that it names.
 pub struct Setup {
@@ -39,61 +34,96 @@ pub struct SetupLoader {
     pub overrides: Overrides,
 }
 
+/// Reasons why a setup cannot be used, at least one. Each is displayed as one line or more.
+#[derive(Debug)]
+pub struct SetupErrors(Vec<SetupError>);
+
 /// Reason why a setup cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub enum SetupError {
-    /// The configuration file has errors.
+enum SetupError {
     #[error(transparent)]
-    Config(#[from] ConfigErrors),
-    /// A certificate or its key cannot be used.
+    Config(ConfigErrors),
     #[error(transparent)]
-    Certificates(#[from] CertificateError),
-    /// The admin listener would be reachable from other machines.
+    Certificates(CertificateErrors),
     #[error("--admin-listen {address}: {error}")]
-    AdminListen {
-        /// The address given on the command line.
-        address: ListenAddr,
-        /// Reason why it is not allowed.
-        error: NotLocalError,
-    },
+    AdminListen { address: ListenAddr, error: NotLocalError },
+    /// The panic hook has logged it.
+    #[error("a defect: the read of the configuration panicked")]
+    Panicked,
 }
 
-impl SetupError {
-    /// Returns true if the same files may be usable later: the system is short of a resource.
-    pub fn is_passing(&self) -> bool {
-        match self {
-            SetupError::Certificates(CertificateError::File { error, .. }) => is_shortage(error),
-            SetupError::Certificates(CertificateError::Tls { error, .. }) => {
-                matches!(error, TlsError::Ticketer(_))
-            }
-            _ => false,
-        }
+impl SetupErrors {
+    /// Returns the error of a read that panicked.
+    pub(super) fn panicked() -> SetupErrors {
+        SetupErrors(vec![SetupError::Panicked])
+    }
+
+    /// Returns the errors of the certificate files, if there are any.
+    pub fn certificates(&self) -> Option<&CertificateErrors> {
+        self.0.iter().find_map(|error| match error {
+            SetupError::Certificates(errors) => Some(errors),
+            _ => None,
+        })
     }
 }
 
-/// Returns true if the process or the system has no descriptor or memory left.
-fn is_shortage(error: &io::Error) -> bool {
-    const SHORTAGE: [Errno; 3] = [Errno::MFILE, Errno::NFILE, Errno::NOMEM];
-    Errno::from_io_error(error).is_some_and(|errno| SHORTAGE.contains(&errno))
+impl std::error::Error for SetupErrors {}
+
+impl fmt::Display for SetupErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, error) in self.0.iter().enumerate() {
+            let separator = if index == 0 { "" } else { "\n" };
+            write!(f, "{separator}{error}")?;
+        }
+        Ok(())
+    }
+}
+
+impl SetupErrors {
+    /// Returns true if the command line alone is wrong.
+    pub fn is_usage(&self) -> bool {
+        self.0.iter().all(|error| matches!(error, SetupError::AdminListen { .. }))
+    }
+
+    /// Returns true if the same files may be usable later: the system is short of a resource.
+    pub fn is_passing(&self) -> bool {
+        self.0.iter().all(|error| match error {
+            SetupError::Certificates(errors) => errors.is_passing(),
+            _ => false,
+        })
+    }
 }
 
 impl SetupLoader {
     /// Reads and checks the configuration and its certificates.
     ///
     /// # Errors
-    /// See [`SetupError`].
-    pub fn load(&self) -> Result<Setup, SetupError> {
+    /// All errors of the configuration, of its certificates and of the command line.
+    pub fn load(&self) -> Result<Setup, SetupErrors> {
         let Overrides { listen, admin_listen, no_tls } = &self.overrides;
+        let mut errors = Vec::new();
+        let admin_listen = admin_listen.clone().and_then(|address| {
+            let checked = admin_address(address.clone());
+            checked.map_err(|error| errors.push(SetupError::AdminListen { address, error })).ok()
+        });
         // The addresses take part in the check: those reachable from elsewhere demand [auth].
-        let mut config = config::load_to_serve(&self.path, listen)?;
-        if let Some(address) = admin_listen {
-            config.server.admin_listen = admin_address(address.clone())
-                .map_err(|error| SetupError::AdminListen { address: address.clone(), error })?;
+        let config = config::load_to_serve(&self.path, listen);
+        let tls = match &config {
+            Ok(config) => config.tls.as_ref(),
+            Err(faulty) => faulty.tls_files(),
+        };
+        let tls = tls.filter(|_| !no_tls);
+        let certificates = tls.map(Certificates::load).transpose();
+        let certificates =
+            certificates.map_err(|faulty| errors.push(SetupError::Certificates(faulty)));
+        let config = config.map_err(|faulty| errors.insert(0, SetupError::Config(faulty)));
+        match (config, certificates) {
+            (Ok(mut config), Ok(certificates)) if errors.is_empty() => {
+                config.server.admin_listen = admin_listen.unwrap_or(config.server.admin_listen);
+                config.tls = config.tls.filter(|_| !no_tls);
+                Ok(Setup { config, certificates })
+            }
+            _ => Err(SetupErrors(errors)),
         }
-        if *no_tls {
-            config.tls = None;
-        }
-        let certificates = config.tls.as_ref().map(TlsFiles::load).transpose()?;
-        Ok(Setup { config, certificates })
     }
 }

@@ -29,7 +29,7 @@ use crate::admin::metrics::{Metrics, RequestMetrics};
 use crate::admin::scoreboard::Scoreboard;
 use crate::admin::{Admin, AdminPages};
 use crate::board::{Board, Change, EventKind, Reporter, ServiceInfo, SourceInfo};
-use crate::certificates::{CertificateWatcher, LiveCertificates};
+use crate::certificates::{CertificateInfo, CertificateWatcher, LiveCertificates};
 use crate::config::{self, Config, ListenAddr, renamed_fields};
 use crate::engine::{Engine, Listener, Settings};
 use crate::history::{self, History, RenamedSeries, Retention, SourceFields, trend_samples};
@@ -37,7 +37,7 @@ use crate::kernel::clock::{Clock, Start};
 use crate::kernel::descriptors;
 use crate::last_values::{self, Saver};
 use crate::logging;
-use crate::site::{self, Site};
+use crate::site::{self, CertificateState, Site};
 use crate::threads;
 use crate::upstream::{PollerHandles, Pollers};
 
@@ -101,7 +101,7 @@ impl Running {
 
         // The site, and the engine that serves it.
         let certificates = certificates.map(|certificates| {
-            certificates.warnings.iter().for_each(|warning| log::warn!("{warning}"));
+            certificates.infos.iter().for_each(CertificateInfo::log_problems);
             LiveCertificates::new(certificates)
         });
         let request_metrics = Arc::new(RequestMetrics::new()?);
@@ -115,8 +115,11 @@ impl Running {
             request_metrics.clone(),
             gate.clone(),
         );
-        let site =
-            site.with_expiry(Box::new(move |now| certificates_in_use.as_ref()?.expires_soon(now)));
+        let site = site.with_certificates(Box::new(move |now| {
+            let Some(live) = &certificates_in_use else { return CertificateState::default() };
+            let renewal_failed_since = live.renewal_failure().map(|failure| failure.since);
+            CertificateState { days: live.expires_soon(now), renewal_failed_since }
+        }));
         site.set_slow_request(config.log.slow_request);
         let site = Arc::new(site);
         let tls = certificates.as_ref().map(|live| live.server_config()).transpose()?;

@@ -29,16 +29,24 @@ pub type SnapshotReader = Box<dyn Fn() -> Arc<Snapshot> + Send + Sync>;
 /// Requests a poll of the source of that name; `None` if there is none. Must not block.
 pub type PollRequester = Box<dyn Fn(&str) -> Option<PollRequest> + Send + Sync>;
 
-/// Returns the whole days until a certificate expires, negative once it has, if that is soon
-/// enough for a warning. Must not block.
-pub type ExpiryReader = Box<dyn Fn(Timestamp) -> Option<i64> + Send + Sync>;
+/// State of the site's certificates, as far as pages show it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct CertificateState {
+    /// Whole days until a certificate expires, negative once it has, if that is soon enough for a warning.
+    pub days: Option<i64>,
+    /// Time since when renewed certificates cannot be loaded; `None` if they can.
+    pub renewal_failed_since: Option<Timestamp>,
+}
+
+/// Returns the state of the certificates at a time. Must not block.
+pub type CertificateReader = Box<dyn Fn(Timestamp) -> CertificateState + Send + Sync>;
 
 /// Data and caches that all requests share.
 pub(super) struct Context {
     settings: ArcSwap<Settings>,
     snapshots: SnapshotReader,
     polls: PollRequester,
-    expiry: ExpiryReader,
+    certificates: CertificateReader,
     pub(super) history: History,
     pub(super) gate: Arc<Gate>,
     pub(super) assets: AssetFiles,
@@ -64,7 +72,7 @@ impl Context {
             settings: ArcSwap::from_pointee(settings),
             snapshots,
             polls,
-            expiry: Box::new(|_| None),
+            certificates: Box::new(|_| CertificateState::default()),
             history,
             gate,
             assets: AssetFiles::new(),
@@ -76,9 +84,9 @@ impl Context {
         }
     }
 
-    /// Sets the source of the certificate's expiry.
-    pub(super) fn set_expiry(&mut self, expiry: ExpiryReader) {
-        self.expiry = expiry;
+    /// Sets the source of the certificates' state.
+    pub(super) fn set_certificates(&mut self, certificates: CertificateReader) {
+        self.certificates = certificates;
     }
 
     /// Returns the latest snapshot.
@@ -91,9 +99,9 @@ impl Context {
         (self.polls)(source)
     }
 
-    /// Returns the whole days until the certificate expires, if that is soon.
-    pub(super) fn certificate_expiry(&self, now: Timestamp) -> Option<i64> {
-        (self.expiry)(now)
+    /// Returns the state of the certificates.
+    pub(super) fn certificate(&self, now: Timestamp) -> CertificateState {
+        (self.certificates)(now)
     }
 
     /// Returns the settings in force.

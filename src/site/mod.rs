@@ -75,7 +75,9 @@ mod fixture;
 #[cfg(test)]
 mod tests;
 
-pub use self::context::{ExpiryReader, PollRequester, Settings, SnapshotReader};
+pub use self::context::{
+    CertificateReader, CertificateState, PollRequester, Settings, SnapshotReader,
+};
 pub use self::export::{ExportError, export};
 pub use self::finish::problem;
 pub(crate) use self::methods::is_known;

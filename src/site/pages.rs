@@ -134,7 +134,7 @@ fn with_view<T>(
         snapshot,
         history: &context.history,
         charts: &context.charts,
-        certificate_days: context.certificate_expiry(request.now),
+        certificate: context.certificate(request.now),
         now: request.now,
         range,
         by_session,

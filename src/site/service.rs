@@ -14,7 +14,7 @@ use jiff::Timestamp;
 
 use super::answer::{Answer, Piece, Work};
 use super::content::Content;
-use super::context::{Context, ExpiryReader, PollRequester, Settings, SnapshotReader};
+use super::context::{CertificateReader, Context, PollRequester, Settings, SnapshotReader};
 use super::exchange::{Exchange, GUARDED};
 use super::finish::{self, Finisher};
 use super::methods::is_known;
@@ -56,9 +56,9 @@ impl Site {
         }
     }
 
-    /// Sets the source of the certificate's expiry, which pages warn of.
-    pub fn with_expiry(mut self, expiry: ExpiryReader) -> Site {
-        self.context.set_expiry(expiry);
+    /// Sets the source of the certificates' state, of whose problems pages warn.
+    pub fn with_certificates(mut self, certificates: CertificateReader) -> Site {
+        self.context.set_certificates(certificates);
         self
     }
 

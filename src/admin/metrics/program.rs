@@ -97,8 +97,9 @@ pub(super) fn reloads(configuration: &LiveConfiguration) -> [MetricFamily; 2] {
     ]
 }
 
-/// Returns the end of each certificate's validity; no sample for plain HTTP.
-pub(super) fn certificates(certificates: Option<&LiveCertificates>) -> MetricFamily {
+/// Returns the end of each certificate's validity, and the outcome of the latest load of the certificate
+/// files; no sample for plain HTTP.
+pub(super) fn certificates(certificates: Option<&LiveCertificates>) -> [MetricFamily; 2] {
     let mut not_after = Family::gauge(
         "certificate_not_after_timestamp_seconds",
         "End of a certificate's validity, Unix time.",
@@ -115,7 +116,15 @@ pub(super) fn certificates(certificates: Option<&LiveCertificates>) -> MetricFam
     for (name, at) in &soonest {
         not_after = not_after.sample(&[("name", name)], *at as f64);
     }
-    not_after.done()
+    let mut loaded = Family::gauge(
+        "certificate_last_reload_successful",
+        "1 if the latest certificate files were loaded, else 0.",
+    );
+    if let Some(live) = certificates {
+        let succeeded = live.renewal_failure().is_none();
+        loaded = loaded.sample(&[], f64::from(u8::from(succeeded)));
+    }
+    [not_after.done(), loaded.done()]
 }
 
 /// Returns the number of lines that are missing from the log, by cause, and the current wait for

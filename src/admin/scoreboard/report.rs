@@ -20,7 +20,9 @@
 //!  "listen_overflows_total": 0, "listen_drops_total": 0,
 //!  "pollers": [{"source": "tank", "phase": "waiting", "seconds": 42.0}],
 //!  "sources": [{"source": "tank", "state": "fresh", "age_seconds": 242.0, "error": null}],
-//!  "certificates": [{"names": ["pumphouse.example"], "not_after": "2026-04-01T00:00:00Z", "days_left": 59}],
+//!  "certificates": [{"names": ["pumphouse.example"], "not_before": "2026-01-01T00:00:00Z",
+//!                   "not_after": "2026-04-01T00:00:00Z", "days_left": 59, "valid": true,
+//!                   "problems": [], "error": null, "since": null}],
 //!  "admin": {"acceptor_silent_seconds": 0.2, "workers": [{"state": "waiting"}],
 //!            "connections": {"idle": 1}, "connections_shed": {"queue_timeout": 0},
 //!            "connections_evicted": 0, "queue_depth": 0, "stuck": []},
@@ -39,6 +41,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::admin::configuration::EffectiveLimits;
+use crate::certificates::CertificateProblem;
 use crate::kernel::process::ProcessInfo;
 
 /// A name: static in the server that writes it, owned by a reader that parsed it.
@@ -227,6 +230,16 @@ pub struct Certificate {
     pub not_after: String,
     /// Whole days until then; negative once it has expired.
     pub days_left: i64,
+    /// Start of its validity (RFC 3339); empty from a server older than this member.
+    pub not_before: String,
+    /// False before the start of its validity, and after its end.
+    pub valid: bool,
+    /// Other properties for which clients refuse it, or which are probably unintended.
+    pub problems: Vec<CertificateProblem>,
+    /// Reason why the files of all certificates could not be loaded the last time.
+    pub error: Option<String>,
+    /// Time of the first attempt that failed (RFC 3339).
+    pub since: Option<String>,
 }
 
 /// The board's thread.

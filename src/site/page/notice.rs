@@ -5,6 +5,7 @@ use maud::{Markup, html};
 use super::icon::Icon;
 use super::time::{AgeFormat, Clock, time};
 use crate::history::Health;
+use crate::site::context::CertificateState;
 
 /// Renders a notice if the history cannot be written; `dropped` is the number of values lost.
 pub(super) fn history(health: &Health, dropped: u64, clock: Clock<'_>) -> Markup {
@@ -22,11 +23,22 @@ pub(super) fn history(health: &Health, dropped: u64, clock: Clock<'_>) -> Markup
     }
 }
 
-/// Renders a notice if the site's certificate expires soon.
+/// Renders notices if the site's certificate expires soon, and if a renewed one cannot be loaded.
 ///
-/// It does not contain the certificate's names: visitors need not know them.
-pub(super) fn certificate(days: Option<i64>) -> Markup {
+/// They contain neither the certificate's names nor the files and the error: visitors need not know them.
+pub(super) fn certificate(state: CertificateState, clock: Clock<'_>) -> Markup {
+    let CertificateState { days, renewal_failed_since } = state;
     html! {
+        @if let Some(since) = renewal_failed_since {
+            p.notice role="status" {
+                (Icon::Failing.render())
+                span {
+                    "This site's renewed certificate has not been loaded for "
+                    (time(since, clock, AgeFormat::Span))
+                    "; the earlier one stays in use until it expires. The server's operator has to correct its files."
+                }
+            }
+        }
         @if let Some(days) = days {
             p.notice role="status" {
                 (Icon::Failing.render())

@@ -7,6 +7,7 @@ use super::time::Clock;
 use crate::board::Snapshot;
 use crate::history::History;
 use crate::site::chart::{ChartCache, Range};
+use crate::site::context::CertificateState;
 
 /// State of the site at one moment, for one visitor.
 pub(in crate::site) struct View<'a> {
@@ -14,8 +15,7 @@ pub(in crate::site) struct View<'a> {
     pub(in crate::site) snapshot: &'a Snapshot,
     pub(in crate::site) history: &'a History,
     pub(in crate::site) charts: &'a ChartCache,
-    /// Days until the site's certificate expires, if that is soon.
-    pub(in crate::site) certificate_days: Option<i64>,
+    pub(in crate::site) certificate: CertificateState,
     pub(in crate::site) now: Timestamp,
     pub(in crate::site) range: Range,
     /// True if the visitor can sign out.

@@ -69,6 +69,7 @@ fn scrape_has_every_metric_of_the_contract() {
         ("auth_verifications_total", "counter", ""),
         ("auth_comparisons_total", "counter", "caller=known|stranger"),
         ("build_info", "gauge", concat!("version=", env!("CARGO_PKG_VERSION"))),
+        ("certificate_last_reload_successful", "gauge", ""),
         ("certificate_not_after_timestamp_seconds", "gauge", "name=localhost,127.0.0.1,::1"),
         ("config_reloads_total", "counter", "outcome=ok|refused"),
         ("config_last_reload_successful", "gauge", ""),

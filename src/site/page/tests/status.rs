@@ -5,6 +5,7 @@ use jiff::tz::TimeZone;
 use super::html;
 use crate::board::{ErrorKind, Observed, SourceView, Value};
 use crate::history::History;
+use crate::site::CertificateState;
 use crate::site::fixture::{
     at, failing, get, pump, site, site_with, stale, tank, text, values, waiting, weather,
 };
@@ -122,11 +123,24 @@ fn certificate_that_expires_soon_is_announced_without_its_names() {
         (Some(0), "certificate expires within a day;"),
         (Some(-1), "certificate has expired;"),
     ] {
-        let site = site(vec![tank()]).with_expiry(Box::new(move |_| days));
+        let state = CertificateState { days, renewal_failed_since: None };
+        let site = site(vec![tank()]).with_certificates(Box::new(move |_| state));
         let page = text(&get(&site, "/", &[])).to_owned();
         assert_eq!(page.contains("certificate"), days.is_some(), "{days:?}");
         assert!(page.contains(expected), "{expected} is not in {page}");
     }
+}
+
+#[test]
+fn failed_renewal_is_announced_with_its_age_alone() {
+    let state = CertificateState { days: None, renewal_failed_since: Some(at(-600)) };
+    let site = site(vec![tank()]).with_certificates(Box::new(move |_| state));
+    let page = text(&get(&site, "/", &[])).to_owned();
+    let notice = page.split("<p class=\"notice\"").nth(1).expect("a notice");
+    let notice = notice.split("</p>").next().unwrap();
+    assert!(notice.contains("renewed certificate has not been loaded for "), "{notice}");
+    assert!(notice.contains("10 minutes"), "{notice}");
+    assert!(!notice.contains(".pem"), "{notice}");
 }
 
 #[test]

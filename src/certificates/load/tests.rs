@@ -1,0 +1,42 @@
+use std::time::Duration;
+
+use super::*;
+use crate::config::self_signed::{VALID_DAYS, self_signed};
+
+#[test]
+fn self_signed_pair_is_loaded() {
+    let directory = tempfile::tempdir().unwrap();
+    let names = ["pumphouse.example".to_owned(), "127.0.0.1".to_owned()];
+    let generated = self_signed(&names).unwrap();
+    let default = CertificateFiles {
+        cert: directory.path().join("cert.pem"),
+        key: directory.path().join("key.pem"),
+    };
+    let files = TlsFiles {
+        default: default.clone(),
+        named: Vec::new(),
+        check_every: Duration::from_secs(60),
+        redirect_listen: Vec::new(),
+        expected_names: Vec::new(),
+    };
+    std::fs::write(&default.cert, generated.cert_pem).unwrap();
+    std::fs::write(&default.key, generated.key_pem).unwrap();
+    let mode = |mode| {
+        let permissions = std::os::unix::fs::PermissionsExt::from_mode(mode);
+        std::fs::set_permissions(&default.key, permissions).unwrap();
+    };
+    mode(0o644);
+    let problems = &Certificates::load(&files).unwrap().infos[0].problems;
+    assert!(problems[0].problem.contains("other users can read the private key"), "{problems:?}");
+    mode(0o640);
+    let loaded = Certificates::load(&files).unwrap();
+    assert_eq!(loaded.infos[0].problems, []);
+    assert!(!format!("{loaded:?}").contains("PRIVATE"));
+    let info = &loaded.infos[0];
+    assert_eq!(info.names, names);
+    let now = jiff::Timestamp::now();
+    assert!(info.not_before < now);
+    // The certificate is backdated by one day, for clients whose clocks are behind.
+    let remaining = i64::from(VALID_DAYS) - 1;
+    assert!((remaining - 1..=remaining).contains(&info.days_left(now)), "{}", info.days_left(now));
+}

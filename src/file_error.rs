@@ -1,0 +1,190 @@
+//! Explains why a file cannot be read: where it was sought, as which user, and what helps.
+
+use std::fmt;
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+
+use rustix::io::Errno;
+
+/// Maximum number of symbolic links that an explanation follows.
+const MAX_LINKS: usize = 8;
+
+/// A path in a message. A relative one is followed by the folder that it starts at.
+#[derive(Debug)]
+pub(crate) struct Shown<'a>(pub(crate) &'a Path);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.display().fmt(f)?;
+        match std::env::current_dir() {
+            Ok(folder) if self.0.is_relative() => write!(f, " in {}", folder.display()),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A file cannot be read. Displayed as its path, the reason and, where there is one, the remedy.
+#[derive(Debug)]
+pub(crate) struct FileError {
+    /// Path of the file.
+    pub(crate) path: PathBuf,
+    /// Error of the system.
+    pub(crate) error: io::Error,
+}
+
+impl FileError {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub(crate) fn read(path: &Path) -> Result<Vec<u8>, FileError> {
+        fs::read(path).map_err(|error| FileError { path: path.to_owned(), error })
+    }
+
+    /// Returns true if there is no file.
+    pub(crate) fn is_missing(&self) -> bool {
+        self.error.kind() == ErrorKind::NotFound
+    }
+
+    /// Returns true if the process or the system has no descriptor or memory left.
+    pub(crate) fn is_shortage(&self) -> bool {
+        const SHORTAGE: [Errno; 3] = [Errno::MFILE, Errno::NFILE, Errno::NOMEM];
+        Errno::from_io_error(&self.error).is_some_and(|errno| SHORTAGE.contains(&errno))
+    }
+}
+
+impl std::error::Error for FileError {}
+
+impl fmt::Display for FileError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let FileError { path, error } = self;
+        write!(f, "{}: ", Shown(path))?;
+        match error.kind() {
+            ErrorKind::NotFound => match missing_part(path) {
+                Some(reason) => f.write_str(&reason),
+                None => f.write_str("no such file"),
+            },
+            ErrorKind::IsADirectory => f.write_str("is a folder, not a file"),
+            ErrorKind::PermissionDenied => f.write_str(&denied(path)),
+            _ => error.fmt(f),
+        }
+    }
+}
+
+/// Returns the part of a path that does not exist, if that is not the file itself: a folder, or the target of
+/// a symbolic link.
+fn missing_part(path: &Path) -> Option<String> {
+    let (link, target) = resolve_links(path);
+    if let Some(link) = link {
+        return Some(format!(
+            "{} links to {}, which does not exist",
+            link.display(),
+            target.display()
+        ));
+    }
+    let folders = path.ancestors().skip(1).filter(|folder| !folder.as_os_str().is_empty());
+    let missing = folders.filter(|folder| !folder.exists()).last()?;
+    Some(format!("the folder {} does not exist", missing.display()))
+}
+
+/// Explains which part of a path the user of this process must not read, and how to let it.
+fn denied(path: &Path) -> String {
+    let user = user_name();
+    let (_, target) = resolve_links(path);
+    let absolute = std::path::absolute(&target).unwrap_or(target);
+    let mut folders: Vec<&Path> = absolute.ancestors().skip(1).collect();
+    folders.reverse();
+    // A folder is closed if nothing in it can be examined.
+    let closed = folders.into_iter().find(|folder| {
+        fs::metadata(folder.join("."))
+            .is_err_and(|error| error.kind() == ErrorKind::PermissionDenied)
+    });
+    let (subject, what, mode) = match closed {
+        Some(folder) => (folder, "enter the folder", "g+x"),
+        None => (absolute.as_path(), "read the file", "g+r"),
+    };
+    let quoted = quoted(subject);
+    format!(
+        "permission denied: the user {user} must not {what} {}; allow it by: chgrp {user} {quoted} && \
+         chmod {mode} {quoted}",
+        subject.display()
+    )
+}
+
+/// Follows the symbolic links at the end of a path. Returns the last of them, and its target.
+fn resolve_links(path: &Path) -> (Option<PathBuf>, PathBuf) {
+    let (mut link, mut target) = (None, path.to_owned());
+    for _ in 0..MAX_LINKS {
+        let Ok(next) = fs::read_link(&target) else { break };
+        let folder = target.parent().unwrap_or(Path::new(""));
+        let next = folder.join(next);
+        link = Some(std::mem::replace(&mut target, next));
+    }
+    (link, target)
+}
+
+/// Returns the name of the user of this process, or its number if it has no name.
+pub(crate) fn user_name() -> String {
+    let uid = rustix::process::geteuid().as_raw().to_string();
+    // Users of other databases, such as LDAP, are shown by their number.
+    let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let name = users.lines().find_map(|line| {
+        let mut parts = line.split(':');
+        let (name, number) = (parts.next()?, parts.nth(1)?);
+        (number == uid).then(|| name.to_owned())
+    });
+    name.unwrap_or(uid)
+}
+
+/// Quotes a path for a POSIX shell, if it has characters that need it.
+pub(crate) fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '_' | '-' | '+');
+    if !text.is_empty() && !text.starts_with('-') && text.chars().all(is_plain) {
+        return text;
+    }
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn relative_path_names_the_folder_it_starts_at() {
+        let folder = std::env::current_dir().unwrap();
+        let relative = format!("certs/none.pem in {}", folder.display());
+        assert_eq!(Shown(Path::new("certs/none.pem")).to_string(), relative);
+        assert_eq!(Shown(Path::new("/srv/none.pem")).to_string(), "/srv/none.pem");
+    }
+
+    #[test]
+    fn unreadable_file_names_the_part_of_its_path_that_is_missing() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().display();
+        symlink("gone", folder.path().join("link")).unwrap();
+        std::fs::create_dir(folder.path().join("sub")).unwrap();
+        for (name, expected) in [
+            ("none", "no such file".to_owned()),
+            ("a/b/none", format!("the folder {root}/a does not exist")),
+            ("link", format!("{root}/link links to {root}/gone, which does not exist")),
+            ("sub", "is a folder, not a file".to_owned()),
+        ] {
+            let error = FileError::read(&folder.path().join(name)).unwrap_err();
+            assert_eq!(error.to_string(), format!("{root}/{name}: {expected}"));
+            assert_eq!(error.is_missing(), name != "sub");
+        }
+    }
+
+    #[test]
+    fn path_in_a_command_is_quoted_if_needed() {
+        for (path, expected) in
+            [("/a/b-c.d", "/a/b-c.d"), ("/a b", "'/a b'"), ("it's", r"'it'\''s'"), ("-a", "'-a'")]
+        {
+            assert_eq!(quoted(Path::new(path)), expected);
+        }
+    }
+}
