@@ -14,6 +14,7 @@ pub mod cli;
 pub mod check;
 pub mod demo;
 pub mod doctor;
+pub mod init;
 pub mod server;
 pub mod supervisor;
 

@@ -19,6 +19,7 @@ mod doctor;
 mod export;
 mod hash_password;
 mod history;
+mod init;
 mod manual;
 mod options;
 mod outcome;
@@ -42,6 +43,7 @@ use crate::logging;
 #[derive(FromArgs, ArgsInfo)]
 #[argh(
     example = "See what it does, without a configuration or a network\n$ {command_name} demo",
+    example = "Make a first configuration\n$ {command_name} init",
     example = "Check a configuration, and poll each source once\n$ {command_name} check --poll",
     example = "Find out what is wrong with a running server\n$ {command_name} doctor",
     error_code(0, "done, or stopped by a signal"),
@@ -67,6 +69,7 @@ struct Arguments {
 #[derive(FromArgs, ArgsInfo)]
 #[argh(subcommand)]
 enum Command {
+    Init(init::Init),
     Serve(serve::Serve),
     Demo(demo::Demo),
     Check(check::Check),
@@ -131,6 +134,7 @@ fn run(table: &CommandInfoWithArgs, path: &mut Vec<String>) -> Result<ExitCode, 
     let Arguments { command, .. } = Arguments::from_args(&[manual::PROGRAM], &words.for_argh())
         .map_err(|exit| Failure::usage(words.translate(&exit.output)))?;
     match command {
+        Command::Init(command) => command.run(),
         Command::Serve(command) => command.run(),
         Command::Demo(command) => command.run(),
         Command::Check(command) => command.run(),

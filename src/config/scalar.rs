@@ -209,6 +209,14 @@ impl Section<'_, '_> {
         self.require("url", url)
     }
 
+    /// Reads the URL of a share page, which is a secret: given by `url`, or in a file by `url_file`.
+    pub(super) fn secret_url(&mut self) -> Option<SourceUrl> {
+        let at = self.span_of("url").or(self.span_of("url_file")).unwrap_or_default();
+        let url = self.secret("url");
+        let url = self.require("url", url)?;
+        url.expose().parse().map_err(|error| self.report(at, format_args!("\"url\": {error}"))).ok()
+    }
+
     /// Reads `url`, with a default.
     pub(super) fn url_or(&mut self, default: &str) -> Option<SourceUrl> {
         self.parsed("url").map(|at| at.value).or_else(|| default.parse().ok())

@@ -47,6 +47,7 @@ mod hostile_upstreams;
 mod hung_upstreams;
 mod incident;
 mod install;
+mod init;
 mod interop;
 mod last_values;
 mod late_addresses;

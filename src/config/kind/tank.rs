@@ -33,7 +33,7 @@ pub struct PtDevices {
 const PTDEVICES: &str = "https://api.ptdevices.com";
 
 pub(super) fn ptlevel(section: &mut Section<'_, '_>) -> Option<PtLevel> {
-    let url = section.url();
+    let url = section.secret_url();
     let height = section.positive("height");
     let height = section.require("height", height);
     let capacity = section.positive("capacity");

@@ -1,0 +1,210 @@
+//! `init`: makes a first configuration.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use argh::{ArgsInfo, FromArgs};
+use jiff::Timestamp;
+
+use super::outcome::{Failure, print, remark};
+use crate::access::HostName;
+use crate::check::{check, poll};
+use crate::config::{ListenAddr, SourceUrl};
+use crate::init::{self, Console, InitError, Measure, Options, Place, Request, TankKind, Written};
+use crate::units::{System, Unit};
+
+/// Make a first configuration, with a certificate, an account and a supervisor's file, and poll its
+/// sources once. Existing files are never changed.
+#[derive(FromArgs, ArgsInfo)]
+#[argh(
+    subcommand,
+    name = "init",
+    note = "On a terminal it asks for everything that no option gives. Without one it needs --place; the
+rest has defaults. Secrets are never arguments: on a terminal they are typed unseen, else they are
+lines of standard input, first the password of --user, then the link or the token of the tank. A
+tank whose link or token is missing is written commented out, with the lines to complete.",
+    example = "By questions\n$ {command_name}",
+    example = "Without questions, for everyone in the local network\n\
+               $ {command_name} --place 37.24,-122.14 --tank none --units us --open </dev/null",
+    example = "An account and a tank, under supervisord; the password and the link come from files\n\
+               $ cat password link | {command_name} --place 47.37,8.54 --units metric --user anna \
+               --tank ptlevel --height 147cm --capacity 5300L --supervisord",
+    error_code(
+        1,
+        "a file exists, the input ended, or a file cannot be written: nothing was written"
+    ),
+    error_code(2, "an option is missing or wrong: nothing was written")
+)]
+pub(super) struct Init {
+    /// place of the weather: degrees north and east, such as 37.24,-122.14
+    #[argh(option, arg_name = "LAT,LON")]
+    place: Option<Place>,
+
+    /// kind of the tank: none, ptlevel, ptdevices or json (default: none)
+    #[argh(option, arg_name = "KIND", from_str_fn(tank))]
+    tank: Option<TankKind>,
+
+    /// units of the page: us or metric (default: those usual at the place)
+    #[argh(option, arg_name = "us|metric", from_str_fn(units))]
+    units: Option<System>,
+
+    /// let everyone who reaches the server read
+    #[argh(switch)]
+    open: bool,
+
+    /// let this user read, with a password; without --open and --user only this machine can read
+    #[argh(option, arg_name = "NAME", from_str_fn(user))]
+    user: Option<String>,
+
+    /// write pumphouse-web.conf, which supervisord runs
+    #[argh(switch)]
+    supervisord: bool,
+
+    /// write pumphouse-web.service, which systemd runs
+    #[argh(switch)]
+    systemd: bool,
+
+    /// folder for the files (default: the working directory, in which the server then runs)
+    #[argh(option, arg_name = "FOLDER")]
+    dir: Option<PathBuf>,
+
+    /// folder for the history, and the working directory of the supervisors (default: that of --dir)
+    #[argh(option, arg_name = "FOLDER")]
+    state: Option<PathBuf>,
+
+    /// heading of the page (default: Pumphouse)
+    #[argh(option, from_str_fn(title))]
+    title: Option<String>,
+
+    /// time zone (default: the machine's, or that of the city nearest to the place)
+    #[argh(option, from_str_fn(timezone))]
+    timezone: Option<String>,
+
+    /// public address; may be repeated (default: 0.0.0.0:6443; without --open and --user
+    /// 127.0.0.1:6443)
+    #[argh(option, arg_name = "ADDRESS")]
+    listen: Vec<ListenAddr>,
+
+    /// host name or address of the server, for the certificate; may be repeated (default: the host's);
+    /// localhost and this machine's addresses are added
+    #[argh(option)]
+    name: Vec<HostName>,
+
+    /// ptlevel: height of the full tank, such as 58in or 147cm
+    #[argh(option)]
+    height: Option<Measure>,
+
+    /// ptlevel: volume of the full tank, such as 1400gal or 5300L
+    #[argh(option)]
+    capacity: Option<Measure>,
+
+    /// ptdevices: number or MAC address of the device
+    #[argh(option, from_str_fn(device))]
+    device: Option<String>,
+
+    /// json: URL of the document
+    #[argh(option, arg_name = "URL", from_str_fn(url))]
+    tank_url: Option<SourceUrl>,
+
+    /// json: JSON pointer to the value, such as /tank/level
+    #[argh(option, from_str_fn(pointer))]
+    pointer: Option<String>,
+
+    /// json: unit of the value (default: %)
+    #[argh(option, from_str_fn(unit))]
+    unit: Option<Unit>,
+}
+
+impl Init {
+    pub(super) fn run(self) -> Result<ExitCode, Failure> {
+        let written = init::run(self.request(), &mut Console).map_err(|error| match error {
+            InitError::Options(error) => Failure::usage(error),
+            error => error.into(),
+        })?;
+        let Written { configuration, paths, remarks, next_steps } = written;
+        let paths = paths.iter().map(|path| format!("  {}\n", path.display()));
+        let mut text = paths.fold("Written:\n".to_owned(), |text, path| text + &path);
+        for remark in remarks {
+            text += &format!("note: {remark}\n");
+        }
+        print(&text);
+        let now = Timestamp::now();
+        let checked = check(&configuration, now)?;
+        print(&format!("\n{} is valid.\n\n{}", configuration.display(), checked.summary(now)));
+        let all_answered = poll::run(&checked.config, |text| {
+            print(text);
+        });
+        let printed = print(&format!("\n{next_steps}"));
+        if !all_answered {
+            remark(&format!(
+                "warning: a source did not answer, as shown above. The files are complete and the server \
+                 starts: it shows no values of that source and polls it again and again. Check the network, \
+                 then run `pumphouse-web check --poll {}`.\n",
+                configuration.display()
+            ));
+        }
+        Ok(printed)
+    }
+
+    fn request(self) -> Request {
+        Request {
+            dir: self.dir,
+            state: self.state,
+            options: Options {
+                place: self.place,
+                units: self.units,
+                timezone: self.timezone,
+                title: self.title,
+                open: self.open,
+                user: self.user,
+                tank: self.tank,
+                height: self.height,
+                capacity: self.capacity,
+                device: self.device,
+                tank_url: self.tank_url,
+                pointer: self.pointer,
+                unit: self.unit,
+                listen: self.listen,
+                names: self.name,
+                supervisord: self.supervisord,
+                systemd: self.systemd,
+            },
+        }
+    }
+}
+
+fn tank(text: &str) -> Result<TankKind, String> {
+    TankKind::parse(text)
+}
+
+fn units(text: &str) -> Result<System, String> {
+    text.parse().map_err(|_| "neither us nor metric".to_owned())
+}
+
+fn user(text: &str) -> Result<String, String> {
+    init::user_name(text)
+}
+
+fn title(text: &str) -> Result<String, String> {
+    init::title(text)
+}
+
+fn timezone(text: &str) -> Result<String, String> {
+    init::timezone(text)
+}
+
+fn device(text: &str) -> Result<String, String> {
+    init::device(text)
+}
+
+fn url(text: &str) -> Result<SourceUrl, String> {
+    init::url(text)
+}
+
+fn pointer(text: &str) -> Result<String, String> {
+    init::pointer(text)
+}
+
+fn unit(text: &str) -> Result<Unit, String> {
+    init::unit(text)
+}

@@ -1,0 +1,248 @@
+//! Files for supervisord and systemd: the examples, with this folder, this binary and this user.
+//!
+//! The examples are the only texts of these files. Their paths and names are replaced here, quoted as
+//! the parser of each line requires.
+
+use std::path::Path;
+
+const SUPERVISORD: &str = include_str!("../../examples/supervisord.conf");
+const SYSTEMD: &str = include_str!("../../examples/systemd/pumphouse-web.service");
+
+/// Paths and names in the examples.
+const BINARY: &str = "/usr/local/bin/pumphouse-web";
+const FOLDER: &str = "/srv/pumphouse";
+const STATE_FOLDER: &str = "/var/lib/pumphouse";
+const CONFIGURATION: &str = "/etc/pumphouse/pumphouse.toml";
+const CONFIGURATION_FOLDER: &str = "/etc/pumphouse";
+const USER: &str = "pumphouse";
+const PORT: &str = "6443";
+
+/// What the files name.
+#[derive(Debug, Clone)]
+pub(super) struct Service<'a> {
+    /// This program.
+    pub binary: &'a Path,
+    /// Folder with the configuration.
+    pub folder: &'a Path,
+    /// Folder in which the server runs and writes.
+    pub state: &'a Path,
+    /// User that it runs as.
+    pub user: &'a str,
+    /// Group of that user, which gets access to supervisord's socket.
+    pub group: &'a str,
+    /// Port of the first public address.
+    pub port: u16,
+}
+
+/// A path or a name that the file cannot contain.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the file for {file} cannot name {path:?}: it has a quotation mark, a backslash, one of $ : ; #, or a \
+     character that is no text; move it to a plainer path"
+)]
+pub struct UnsafePath {
+    file: &'static str,
+    path: String,
+}
+
+/// Returns a path that neither parser changes except by the rules that are applied below.
+fn plain<'a>(file: &'static str, path: &'a Path) -> Result<&'a str, UnsafePath> {
+    let error = || UnsafePath { file, path: path.to_string_lossy().into_owned() };
+    let text = path.to_str().ok_or_else(error)?;
+    let is_unsafe =
+        |c: char| c.is_control() || matches!(c, '"' | '\'' | '\\' | '$' | ':' | ';' | '#');
+    if text.contains(is_unsafe) || text.trim() != text { Err(error()) } else { Ok(text) }
+}
+
+/// Doubles the percent signs, which begin a variable in both files.
+fn without_variables(text: &str) -> String {
+    text.replace('%', "%%")
+}
+
+/// Returns one word of a command line. Both parsers understand double quotes.
+fn word(text: &str) -> String {
+    let text = without_variables(text);
+    if text.contains(char::is_whitespace) { format!("\"{text}\"") } else { text }
+}
+
+/// Returns `pumphouse-web.conf`.
+///
+/// # Errors
+/// A path has characters that the file cannot contain.
+pub(super) fn supervisord(service: &Service<'_>) -> Result<String, UnsafePath> {
+    let file = "supervisord";
+    let binary = plain(file, service.binary)?;
+    let folder = plain(file, service.folder)?;
+    let state = plain(file, service.state)?;
+    // The working directory's configuration is the default.
+    let configuration = match service.folder == service.state {
+        true => String::new(),
+        false => format!(" --config {}", word(&format!("{folder}/pumphouse.toml"))),
+    };
+    let lines = body(SUPERVISORD).map(|line| match line.split_once('=') {
+        Some(("command", command)) => {
+            let command = command.replace(BINARY, &word(binary));
+            let command = command.replace(PORT, &service.port.to_string());
+            format!("command={command}{configuration}")
+        }
+        Some(("user", USER)) => format!("user={}", service.user),
+        Some((key, value)) if !is_comment(line) => {
+            format!("{key}={}", value.replace(FOLDER, &without_variables(state)))
+        }
+        _ => line
+            .replace(FOLDER, folder)
+            .replace(BINARY, binary)
+            .replace("root:pumphouse", &format!("root:{}", service.group)),
+    });
+    Ok(lines.fold(head(';'), |text, line| text + &line + "\n"))
+}
+
+/// Returns the lines from the first section on. The comments before it say how to adapt the example.
+fn body(example: &str) -> impl Iterator<Item = &str> {
+    example.lines().skip_while(|line| !line.starts_with('['))
+}
+
+/// Returns the comment that begins a file.
+fn head(mark: char) -> String {
+    format!(
+        "{mark} Written by `pumphouse-web init`, from the example that is installed with the program and \
+         says more.\n\n"
+    )
+}
+
+fn is_comment(line: &str) -> bool {
+    line.starts_with([';', '#'])
+}
+
+/// Returns `pumphouse-web.service`.
+///
+/// # Errors
+/// A path has characters that the file cannot contain.
+pub(super) fn systemd(service: &Service<'_>) -> Result<String, UnsafePath> {
+    let file = "systemd";
+    let binary = plain(file, service.binary)?;
+    let folder = plain(file, service.folder)?;
+    let state = plain(file, service.state)?;
+    let configuration = format!("{folder}/pumphouse.toml");
+    let mut text = head('#');
+    for line in body(SYSTEMD) {
+        let line = match line.split_once('=') {
+            _ if is_comment(line) => line
+                .replace(CONFIGURATION_FOLDER, folder)
+                .replace(STATE_FOLDER, state)
+                .replace(BINARY, binary),
+            Some(("ExecStart", command)) => {
+                let command = command.replace(BINARY, &word(binary));
+                format!("ExecStart={}", command.replace(CONFIGURATION, &word(&configuration)))
+            }
+            Some(("WorkingDirectory", _)) => {
+                format!("WorkingDirectory={}", without_variables(state))
+            }
+            // systemd would create these below /var/lib and /etc, for the user of the example.
+            Some(("StateDirectory", _)) => format!("ReadWritePaths={}", word(state)),
+            Some(("ConfigurationDirectory", _)) => continue,
+            Some(("ProtectHome", _)) => homes(&[binary, folder, state]),
+            Some(("PrivateTmp", _)) if [folder, state].iter().any(|path| is_temporary(path)) => {
+                "PrivateTmp=no".to_owned()
+            }
+            Some(("User", _)) => format!("User={}", service.user),
+            Some((key, value)) => {
+                format!("{key}={}", value.replace(PORT, &service.port.to_string()))
+            }
+            None => line.to_owned(),
+        };
+        text += &line;
+        text.push('\n');
+    }
+    Ok(text)
+}
+
+/// Returns the protection of home directories. Files below one are mounted into an empty `/home`.
+fn homes(paths: &[&str]) -> String {
+    let is_in_home = |path: &&&str| ["/home/", "/root/"].iter().any(|home| path.starts_with(home));
+    let mut bound: Vec<&str> = paths.iter().filter(is_in_home).copied().collect();
+    bound.dedup();
+    match bound.as_slice() {
+        [] => "ProtectHome=yes".to_owned(),
+        bound => bound
+            .iter()
+            .map(|path| format!("\nBindPaths={}", word(path)))
+            .fold("ProtectHome=tmpfs".to_owned(), |text, line| text + &line),
+    }
+}
+
+fn is_temporary(path: &str) -> bool {
+    ["/tmp/", "/var/tmp/"].iter().any(|folder| path.starts_with(folder))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn service<'a>(binary: &'a str, folder: &'a str, state: &'a str) -> Service<'a> {
+        Service {
+            binary: Path::new(binary),
+            folder: Path::new(folder),
+            state: Path::new(state),
+            user: "anna",
+            group: "staff",
+            port: 7443,
+        }
+    }
+
+    /// Returns the lines that are not comments.
+    fn settings(text: &str) -> Vec<&str> {
+        text.lines().filter(|line| !is_comment(line) && !line.is_empty()).collect()
+    }
+
+    #[test]
+    fn files_name_the_given_folder_binary_and_user_only() {
+        let service = service("/opt/p/pumphouse-web", "/data/a tank", "/data/a tank");
+        for text in [supervisord(&service).unwrap(), systemd(&service).unwrap()] {
+            let settings = settings(&text).join("\n");
+            for replaced in [BINARY, FOLDER, CONFIGURATION_FOLDER, STATE_FOLDER, "6443"] {
+                assert!(!settings.contains(replaced), "{replaced} in {settings}");
+            }
+            assert!(settings.contains("/opt/p/pumphouse-web"), "{settings}");
+            assert!(!settings.lines().any(|line| line.eq_ignore_ascii_case("user=pumphouse")));
+        }
+        let unit = systemd(&service).unwrap();
+        assert!(unit.contains("--config \"/data/a tank/pumphouse.toml\"\n"), "{unit}");
+        assert!(unit.contains("\nWorkingDirectory=/data/a tank\n"), "{unit}");
+        assert!(unit.contains("\nReadWritePaths=\"/data/a tank\"\n"), "{unit}");
+        assert!(unit.contains("\nUser=anna\n"), "{unit}");
+        let conf = supervisord(&service).unwrap();
+        assert_eq!(conf.matches("\ndirectory=/data/a tank\n").count(), 2, "{conf}");
+        assert_eq!(conf.matches("\nuser=anna\n").count(), 2, "{conf}");
+    }
+
+    #[test]
+    fn configuration_apart_from_the_state_is_named_in_each_command() {
+        let service = service("/usr/bin/pumphouse-web", "/etc/pumphouse", "/var/lib/pumphouse");
+        let conf = supervisord(&service).unwrap();
+        for line in settings(&conf).iter().filter(|line| line.starts_with("command=")) {
+            assert!(line.ends_with("--config /etc/pumphouse/pumphouse.toml"), "{line}");
+        }
+        assert_eq!(conf.matches("\ndirectory=/var/lib/pumphouse\n").count(), 2, "{conf}");
+        let unit = systemd(&service).unwrap();
+        assert!(unit.contains(" --config /etc/pumphouse/pumphouse.toml\n"), "{unit}");
+    }
+
+    #[test]
+    fn home_directories_stay_protected_but_for_the_own_files() {
+        let service = service("/home/anna/bin/pumphouse-web", "/home/anna/50%", "/home/anna/50%");
+        let unit = systemd(&service).unwrap();
+        let expected = "ProtectHome=tmpfs\nBindPaths=/home/anna/bin/pumphouse-web\n\
+                        BindPaths=/home/anna/50%%\n";
+        assert!(unit.contains(expected), "{unit}");
+    }
+
+    #[test]
+    fn path_that_a_parser_would_change_is_rejected() {
+        for path in ["/a\"b", "/a'b", "/a\\b", "/a$b", "/a ;b", "/a\nb", "/a ", "/a #b", "/a:b"] {
+            let service = service("/bin/pumphouse-web", path, path);
+            assert!(supervisord(&service).is_err(), "{path:?}");
+            assert!(systemd(&service).unwrap_err().to_string().contains("plainer"), "{path:?}");
+        }
+    }
+}
