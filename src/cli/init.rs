@@ -41,7 +41,7 @@ pub(super) struct Init {
     place: Option<Place>,
 
     /// kind of the tank: none, ptlevel, ptdevices or json (default: none)
-    #[argh(option, arg_name = "KIND", from_str_fn(tank))]
+    #[argh(option, arg_name = "none|ptlevel|ptdevices|json", from_str_fn(tank))]
     tank: Option<TankKind>,
 
     /// units of the page: us or metric (default: those usual at the place)
@@ -65,19 +65,19 @@ pub(super) struct Init {
     systemd: bool,
 
     /// folder for the files (default: the working directory, in which the server then runs)
-    #[argh(option, arg_name = "FOLDER")]
+    #[argh(option, arg_name = "DIR")]
     dir: Option<PathBuf>,
 
     /// folder for the history, and the working directory of the supervisors (default: that of --dir)
-    #[argh(option, arg_name = "FOLDER")]
+    #[argh(option, arg_name = "DIR")]
     state: Option<PathBuf>,
 
     /// heading of the page (default: Pumphouse)
-    #[argh(option, from_str_fn(title))]
+    #[argh(option, arg_name = "TITLE", from_str_fn(title))]
     title: Option<String>,
 
     /// time zone (default: the machine's, or that of the city nearest to the place)
-    #[argh(option, from_str_fn(timezone))]
+    #[argh(option, arg_name = "ZONE", from_str_fn(timezone))]
     timezone: Option<String>,
 
     /// public address; may be repeated (default: 0.0.0.0:6443; without --open and --user
@@ -87,19 +87,19 @@ pub(super) struct Init {
 
     /// host name or address of the server, for the certificate; may be repeated (default: the host's);
     /// localhost and this machine's addresses are added
-    #[argh(option)]
+    #[argh(option, arg_name = "NAME")]
     name: Vec<HostName>,
 
     /// ptlevel: height of the full tank, such as 58in or 147cm
-    #[argh(option)]
+    #[argh(option, arg_name = "HEIGHT")]
     height: Option<Measure>,
 
     /// ptlevel: volume of the full tank, such as 1400gal or 5300L
-    #[argh(option)]
+    #[argh(option, arg_name = "VOLUME")]
     capacity: Option<Measure>,
 
     /// ptdevices: number or MAC address of the device
-    #[argh(option, from_str_fn(device))]
+    #[argh(option, arg_name = "DEVICE", from_str_fn(device))]
     device: Option<String>,
 
     /// json: URL of the document
@@ -107,11 +107,11 @@ pub(super) struct Init {
     tank_url: Option<SourceUrl>,
 
     /// json: JSON pointer to the value, such as /tank/level
-    #[argh(option, from_str_fn(pointer))]
+    #[argh(option, arg_name = "POINTER", from_str_fn(pointer))]
     pointer: Option<String>,
 
     /// json: unit of the value (default: %)
-    #[argh(option, from_str_fn(unit))]
+    #[argh(option, arg_name = "UNIT", from_str_fn(unit))]
     unit: Option<Unit>,
 }
 
