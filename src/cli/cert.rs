@@ -11,7 +11,14 @@ use crate::timestamp::Rfc3339Date;
 
 /// Write a self-signed certificate and its key, for a first start or a private network.
 #[derive(FromArgs, ArgsInfo)]
-#[argh(subcommand, name = "cert")]
+#[argh(
+    subcommand,
+    name = "cert",
+    example = "Make certs/cert.pem and certs/key.pem for a host\n$ {command_name} --name tank.example",
+    example = "Replace a certificate that expires, and keep its key\n$ {command_name} --renew",
+    note = "Browsers trust a self-signed certificate only after a question. curl takes it with --cacert \
+            certs/cert.pem, probe and watch with --ca certs/cert.pem."
+)]
 pub(super) struct Cert {
     /// folder for cert.pem and key.pem (default: certs)
     #[argh(option, arg_name = "DIR", default = "PathBuf::from(\"certs\")")]

@@ -13,7 +13,14 @@ use crate::check::{check, poll};
 /// Check a configuration and its certificates without starting the server, and describe what it
 /// would do.
 #[derive(FromArgs, ArgsInfo)]
-#[argh(subcommand, name = "check")]
+#[argh(
+    subcommand,
+    name = "check",
+    example = "Before a restart or a reload\n$ {command_name} && kill -HUP \"$(pidof pumphouse-web)\"",
+    example = "With the answer of each source\n$ {command_name} --poll tank.toml",
+    error_code(0, "the configuration is valid, and with --poll every source answered"),
+    error_code(1, "the configuration is wrong, or a source did not answer")
+)]
 pub(super) struct Check {
     /// configuration file (default: $PUMPHOUSE_CONFIG, else pumphouse.toml)
     #[argh(positional, arg_name = "FILE")]
@@ -33,13 +40,17 @@ impl Check {
         let path = config_path(self.file, self.config)?;
         let now = Timestamp::now();
         let checked = check(&path, now)?;
-        let printed = print(&format!("{} is valid.\n\n{}", path.display(), checked.summary(now)));
+        let mut printed =
+            print(&format!("{} is valid.\n\n{}", path.display(), checked.summary(now)));
         if !self.poll {
             return Ok(printed);
         }
         let all_succeeded = poll::run(&checked.config, |text| {
-            print(text);
+            // One message about a full disk is enough.
+            if printed == ExitCode::SUCCESS {
+                printed = print(text);
+            }
         });
-        Ok(if all_succeeded { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        Ok(if all_succeeded { printed } else { ExitCode::FAILURE })
     }
 }

@@ -12,7 +12,15 @@ use crate::server::{self, Setup};
 
 /// Serve a dashboard over simulated upstreams: no configuration, no network.
 #[derive(FromArgs, ArgsInfo)]
-#[argh(subcommand, name = "demo")]
+#[argh(
+    subcommand,
+    name = "demo",
+    example = "Then open https://localhost:6443/\n$ {command_name}",
+    example = "On another port, and for other machines\n$ {command_name} --listen 0.0.0.0:7443",
+    note = "The log goes to standard error, filtered by RUST_LOG (default: info).",
+    error_code(0, "stopped by TERM or INT"),
+    error_code(75, "the start may succeed later, as when a port is in use")
+)]
 pub(super) struct Demo {
     /// listen here; may be repeated (default: 127.0.0.1:6443 and [::1]:6443)
     #[argh(option, arg_name = "ADDRESS")]

@@ -25,6 +25,7 @@ use crate::doctor::{self, Report};
                $ sudo {command_name} --listen 0.0.0.0:8443",
     example = "In a script\n\
                $ {command_name} --json | jq -r '.findings[] | select(.mark == \"wrong\") | .detail'",
+    error_code(0, "all is well"),
     error_code(1, "something is wrong")
 )]
 pub(super) struct Doctor {

@@ -16,7 +16,17 @@ use crate::site::{ExportError, Format, export};
 
 /// Write the recorded history to standard output, field by field.
 #[derive(FromArgs, ArgsInfo)]
-#[argh(subcommand, name = "export")]
+#[argh(
+    subcommand,
+    name = "export",
+    example = "All fields of January, as a table\n\
+               $ {command_name} --from 2026-01-01 --to 2026-02-01 > january.csv",
+    example = "Hourly levels of one tank, as JSON\n\
+               $ {command_name} --from 2026-01-01 --to 2026-02-01 --field tank.level --step 1h \\\n\
+               --format ndjson",
+    note = "A server that records at the same time is not disturbed. Dates begin in the time zone of \
+            [site]."
+)]
 pub(super) struct Export {
     /// configuration file (default: $PUMPHOUSE_CONFIG, else pumphouse.toml)
     #[argh(positional, arg_name = "FILE")]

@@ -11,7 +11,12 @@ use crate::access::{MAX_PASSWORD_BYTES, PasswordHash, check_password};
 /// Read a password from standard input, and print its hash for [[auth.user]]. On a terminal the
 /// password is requested twice and not shown.
 #[derive(FromArgs, ArgsInfo)]
-#[argh(subcommand, name = "hash-password")]
+#[argh(
+    subcommand,
+    name = "hash-password",
+    example = "Prompt for a password\n$ {command_name}",
+    example = "Read one from a file\n$ {command_name} < password.txt"
+)]
 pub(super) struct HashPassword {}
 
 impl HashPassword {

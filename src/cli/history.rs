@@ -28,7 +28,13 @@ enum Action {
 
 /// Check the whole database for damage, and count its rows.
 #[derive(FromArgs, ArgsInfo)]
-#[argh(subcommand, name = "check")]
+#[argh(
+    subcommand,
+    name = "check",
+    example = "Check the database of the configured server\n$ {command_name}",
+    error_code(0, "the database is sound"),
+    error_code(1, "the database is damaged, or cannot be read")
+)]
 struct Check {
     /// configuration file (default: $PUMPHOUSE_CONFIG, else pumphouse.toml)
     #[argh(positional, arg_name = "FILE")]
@@ -41,7 +47,13 @@ struct Check {
 
 /// Copy the history into a new file as one consistent state, while the server keeps writing.
 #[derive(FromArgs, ArgsInfo)]
-#[argh(subcommand, name = "backup")]
+#[argh(
+    subcommand,
+    name = "backup",
+    example = "Each night, from cron\n\
+               $ {command_name} --config /srv/pumphouse/pumphouse.toml \"/backup/$(date +%F).db\"",
+    note = "The argument is the copy, so the configuration is named by --config only."
+)]
 struct Backup {
     /// path of the copy, which must not exist
     #[argh(positional, arg_name = "COPY")]

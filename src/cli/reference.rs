@@ -10,7 +10,7 @@ use super::outcome::print;
 
 /// Print the version.
 #[derive(FromArgs, ArgsInfo)]
-#[argh(subcommand, name = "version")]
+#[argh(subcommand, name = "version", example = "In a report of a fault\n$ {command_name}")]
 pub(super) struct Version {}
 
 /// Print a script that completes commands, options and values in a shell.

@@ -11,12 +11,18 @@ use crate::config::ListenAddr;
 use crate::logging::Format;
 use crate::server::{self, Overrides, SetupLoader};
 
-/// Serve in the foreground; logs go to standard error, filtered by RUST_LOG (default: info; debug
-/// has a line for each request).
+/// Serve in the foreground.
 #[derive(FromArgs, ArgsInfo)]
 #[argh(
     subcommand,
     name = "serve",
+    example = "By pumphouse.toml in this folder\n$ {command_name}",
+    example = "By another file, with a log for a collector\n\
+               $ {command_name} /srv/pumphouse/pumphouse.toml --log-format json",
+    example = "For this machine only, to try a configuration\n\
+               $ {command_name} tank.toml --listen 127.0.0.1:7443 --admin-listen 127.0.0.1:7480",
+    note = "The log goes to standard error, filtered by RUST_LOG (default: info; debug has a line for \
+            each request). TERM and INT finish requests and stop, HUP reloads the configuration.",
     error_code(0, "stopped by TERM or INT"),
     error_code(1, "the configuration is wrong; a restart does not help"),
     error_code(70, "the watchdog ended a process that could not serve any more"),

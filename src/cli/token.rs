@@ -25,14 +25,20 @@ enum Action {
 
 /// Print a new token, and the configuration section with its SHA-256. The token is stored nowhere.
 #[derive(FromArgs, ArgsInfo)]
-#[argh(subcommand, name = "new")]
+#[argh(
+    subcommand,
+    name = "new",
+    example = "For a script that reads values\n$ {command_name} --name cron",
+    example = "For a script that also requests polls\n\
+               $ {command_name} --name refresh --scope read --scope poll"
+)]
 struct New {
     /// name of the token (default: script)
     #[argh(option, arg_name = "NAME", default = "\"script\".to_owned()")]
     name: String,
 
-    /// scope of the token: read, poll or admin; may be repeated (default: read)
-    #[argh(option, arg_name = "SCOPE", from_str_fn(scope))]
+    /// what the token allows; may be repeated (default: read)
+    #[argh(option, arg_name = "read|poll|admin", from_str_fn(scope))]
     scope: Vec<Scope>,
 }
 
@@ -64,4 +70,17 @@ impl TokenCommand {
 /// Parses the name of a scope.
 fn scope(text: &str) -> Result<Scope, String> {
     text.parse().map_err(|_| format!("no scope; expected {}", Scope::VARIANTS.join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn help_names_every_scope() {
+        let flags = New::get_args_info().flags;
+        let scope = flags.iter().find(|flag| flag.long == "--scope").unwrap();
+        let arg_name = Scope::VARIANTS.join("|");
+        assert_eq!(scope.kind, argh::FlagInfoKind::Option { arg_name: &arg_name });
+    }
 }

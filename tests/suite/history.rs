@@ -11,6 +11,7 @@ use pumphouse_web::board::{Change, Finite, Sample};
 use pumphouse_web::history::import;
 use pumphouse_web::units::Unit;
 
+use crate::command_line::{closed_pipe, full_disk};
 use crate::harness::eventually;
 use crate::server::{BINARY, Server, code, json, run};
 
@@ -70,6 +71,12 @@ fn recorded_values_survive_repeated_kill_9() {
         events.iter().filter(|event| event["kind"] == "started").count()
     };
     eventually("all starts are events", || starts(&json(&server.get("/api/v1/events"))) == 7);
+    for (stream, code) in [(full_disk(), 1), (closed_pipe(), 0)] {
+        let export = ["export", "--from", "2026-01-01", "--to", "2100-01-01"];
+        let status =
+            Command::new(BINARY).args(export).current_dir(&folder).stdout(stream).status().unwrap();
+        assert_eq!(status.code(), Some(code));
+    }
     printed(&run(&["history", "backup", "copy.db"], &folder));
     let again = run(&["history", "backup", "copy.db"], &folder);
     assert_eq!(again.status.code(), Some(1), "an existing file was replaced");

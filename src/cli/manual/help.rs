@@ -65,11 +65,7 @@ pub(crate) fn render(command: &Command<'_>) -> String {
     );
     if !command.info.commands.is_empty() {
         let name = command.name();
-        out.push_str(&format!("\n`{name} COMMAND --help` describes a command"));
-        out.push_str(match command.path.is_empty() {
-            true => ", `man pumphouse-web` all of them.\n",
-            false => ".\n",
-        });
+        out.push_str(&format!("\n`{name} COMMAND --help` describes a command.\n"));
     }
     out
 }

@@ -34,9 +34,7 @@ fn write_script(out: &mut String, program: &Command<'_>) -> std::fmt::Result {
         }
         for positional in command.positionals() {
             let completes = complete(&value_of(positional.name));
-            if !completes.is_empty() {
-                writeln!(out, "{begin}{completes} -d {}", quoted(positional.description))?;
-            }
+            writeln!(out, "{begin}{completes} -d {}", quoted(positional.description))?;
         }
         for flag in command.flags() {
             let letter = short(flag).map_or(String::new(), |letter| format!(" -s {letter}"));
@@ -55,9 +53,9 @@ fn write_script(out: &mut String, program: &Command<'_>) -> std::fmt::Result {
 fn complete(value: &Value<'_>) -> String {
     match value {
         Value::File => " -F".to_owned(),
-        Value::Folder => " -a '(__fish_complete_directories)'".to_owned(),
-        Value::Choice(words) => format!(" -a '{}'", words.join(" ")),
-        Value::Text => String::new(),
+        Value::Folder => " -f -a '(__fish_complete_directories)'".to_owned(),
+        Value::Choice(words) => format!(" -f -a '{}'", words.join(" ")),
+        Value::Text => " -f".to_owned(),
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use argh::{FlagInfo, Optionality};
 
-use super::words::{flag_value, forms, identifier, path, quote};
+use super::words::{flag_value, forms, path, quote};
 use crate::cli::manual::command::{Command, PROGRAM, Value, value_of};
 
 pub(super) fn render(program: &Command<'_>) -> String {
@@ -111,6 +111,8 @@ fn quoted(text: &str) -> String {
     quote(text, r"'\''")
 }
 
+/// Returns the name of a command's function. That of the program is the name of the file, by which zsh
+/// loads it.
 fn function_of(command: &Command<'_>) -> String {
-    format!("_{}{}", identifier(), path(command).replace(['/', '-'], "_"))
+    format!("_{PROGRAM}{}", path(command).replace('/', "_"))
 }
