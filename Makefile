@@ -30,6 +30,11 @@ AXE = target/axe/node_modules/axe-core/axe.min.js
 DENY_VERSION = 0.20.2
 DENY = target/tools/bin/cargo-deny
 
+# Maker of the Debian package, and the folder of its man page and completions.
+CARGO_DEB_VERSION = 3.8.0
+CARGO_DEB = target/tools/bin/cargo-deb
+PACKAGE_ROOT = target/package
+
 # Build of the servers that `make bench` compares with.
 PEERS = benches/peers/target
 
@@ -37,7 +42,7 @@ PEERS = benches/peers/target
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: toolchain ## build, then serve a demo on https://localhost:6443 (RUN="--listen [::]:7443")
@@ -205,6 +210,24 @@ uninstall: ## remove what `make install` put there, and nothing else (PREFIX, DE
 	fi; \
 	echo "removed pumphouse-web from $$root; configurations and data are left in their folders," \
 		"such as /srv/pumphouse"
+
+# The man page and the completions are printed by the program, so this installs it into a folder first.
+.PHONY: package
+package: build $(CARGO_DEB) ## make a Debian package in target/debian
+	rm -rf $(PACKAGE_ROOT)
+	$(MAKE) --no-print-directory install BUILD_FIRST= DESTDIR=$(PACKAGE_ROOT) PREFIX=/usr >/dev/null
+	$(CARGO_DEB) --no-build --variant complete $(if $(filter-out release,$(PROFILE)),--profile $(PROFILE))
+
+.PHONY: package-test
+package-test: package ## as root, install the package in a fresh root, start it, remove it, purge it
+	@command -v mmdebstrap >/dev/null || { test "$$(id -u)" = 0 && apt-get update -qq && \
+		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+			mmdebstrap >/dev/null; } || { \
+		echo "make: mmdebstrap is missing: apt-get install mmdebstrap" >&2; exit 1; }
+	tests/package.sh "$$(ls -t target/debian/pumphouse-web_*.deb | head -1)"
+
+$(CARGO_DEB): | toolchain
+	$(CARGO) install --quiet --locked --root target/tools cargo-deb@$(CARGO_DEB_VERSION)
 
 .PHONY: toolchain
 toolchain:

@@ -47,6 +47,7 @@ step make help
 step make install DESTDIR="$folder/root"
 step "$folder/root/usr/local/bin/pumphouse-web" --help
 step make uninstall DESTDIR="$folder/root"
+step make package-test
 step run
 step make incident
 step make attack \

@@ -62,7 +62,7 @@ fn read_text(path: &Path) -> Result<String, ConfigErrors> {
         let hint = match error.kind() {
             std::io::ErrorKind::NotFound => {
                 "; name another with --config or $PUMPHOUSE_CONFIG, \
-                 or begin with a copy of examples/pumphouse.toml"
+                 or make one by `pumphouse-web init`"
             }
             _ => "",
         };

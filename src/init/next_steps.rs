@@ -14,6 +14,10 @@ use super::{CONFIGURATION, Layout, SUPERVISORD, SYSTEMD, machine};
 const SUPERVISORD_FOLDERS: [(&str, &str); 2] =
     [("/etc/supervisor/conf.d", "conf"), ("/etc/supervisord.d", "ini")];
 
+/// Folder whose configuration the unit of the Debian package reads, and that unit.
+const PACKAGED_FOLDER: &str = "/etc/pumphouse";
+const PACKAGED_UNIT: &str = "/usr/lib/systemd/system/pumphouse-web.service";
+
 /// Returns the text.
 pub(super) fn text(
     answers: &Answers,
@@ -58,7 +62,11 @@ fn write_steps(
              {sudo}systemctl enable --now pumphouse-web"
         )?;
     }
-    if !supervisors.supervisord && !supervisors.systemd {
+    let is_packaged =
+        layout.folder == Path::new(PACKAGED_FOLDER) && Path::new(PACKAGED_UNIT).exists();
+    if is_packaged && !supervisors.supervisord && !supervisors.systemd {
+        writeln!(text, "  {sudo}systemctl start pumphouse-web")?;
+    } else if !supervisors.supervisord && !supervisors.systemd {
         let config = match layout.is_relative {
             true => String::new(),
             false => format!(" --config {}", quoted(&layout.folder.join(CONFIGURATION))),

@@ -61,6 +61,7 @@ mod logs;
 mod make_targets;
 mod monitoring;
 mod observations;
+mod package;
 mod reload;
 mod scenes;
 mod screens;
