@@ -8,6 +8,7 @@ use super::accounts::Accounts;
 use super::key::{Fingerprint, MacKey};
 use super::origins;
 use super::rules::{Admission, Rules};
+use super::site_url::SiteUrl;
 use crate::engine::Request;
 
 /// The rules in force, prepared for lookups.
@@ -38,6 +39,11 @@ impl ActiveRules {
     /// Returns the rules as configured.
     pub fn rules(&self) -> &Rules {
         &self.rules
+    }
+
+    /// Returns the public address of the site.
+    pub fn site_url(&self) -> Option<&SiteUrl> {
+        self.rules.site_url.as_ref()
     }
 
     /// Returns the value of Strict-Transport-Security (RFC 6797), for responses over TLS.

@@ -3,6 +3,7 @@
 use http::header::COOKIE;
 
 use super::scheme::requested_port;
+use super::site_url::SiteUrl;
 use crate::engine::Request;
 
 /// Most cookies of one kind that are verified. Cookies are not separated by port, so a browser sends those
@@ -24,9 +25,10 @@ pub(super) struct Cookie<'a> {
 /// cookie of this port beyond [`MAX_TRIED`].
 pub(super) fn of_kind<'a>(
     request: &'a Request,
+    site_url: Option<&SiteUrl>,
     prefix: &'a str,
 ) -> impl Iterator<Item = Cookie<'a>> {
-    let port = requested_port(request).to_string();
+    let port = requested_port(request, site_url).to_string();
     let own = pairs(request, prefix).filter_map({
         let port = port.clone();
         move |(sent, cookie)| (sent == port).then_some(cookie)
@@ -74,7 +76,7 @@ mod tests {
     }
 
     fn found(request: &Request) -> Vec<(&str, &str)> {
-        of_kind(request, PREFIX).map(|cookie| (cookie.name, cookie.value)).collect()
+        of_kind(request, None, PREFIX).map(|cookie| (cookie.name, cookie.value)).collect()
     }
 
     #[test]

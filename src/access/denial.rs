@@ -61,8 +61,9 @@ impl fmt::Debug for CookieValue {
 /// Reason for which a request is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Denial {
-    /// 421: its host is not one of this server's names.
-    Host,
+    /// 421: its host is not one of this server's names. Has the host as received, cut and without hidden
+    /// characters; `None` if it has none.
+    Host(Option<String>),
     /// 401: no valid credentials. Has the challenges to send.
     Unauthorized(Vec<HeaderValue>),
     /// 403: the account lacks this scope. Has the challenges to send.

@@ -133,11 +133,11 @@ impl Gate {
     /// # Errors
     /// [`Denial::Host`] if it is another name.
     pub fn check_host(&self, active_rules: &ActiveRules, request: &Request) -> Result<(), Denial> {
-        if hosts::matches_any(&active_rules.rules().names, request) {
+        if hosts::matches_any(&active_rules.rules().names, active_rules.site_url(), request) {
             return Ok(());
         }
         self.stats.count_failure(FailureReason::Host);
-        Err(Denial::Host)
+        Err(Denial::Host(hosts::shown(request)))
     }
 
     /// Checks that the request may use the route with that pattern.
@@ -155,7 +155,10 @@ impl Gate {
             Some(accounts) if access != RouteAccess::Open => {
                 if accounts.is_public(pattern) {
                     // On a public page, a session decides whether the page shows a button to sign out.
-                    (Identity::Anyone, self.authenticate_session(accounts, request).is_some())
+                    (
+                        Identity::Anyone,
+                        self.authenticate_session(active_rules, accounts, request).is_some(),
+                    )
                 } else {
                     let identity = self.identify(active_rules, accounts, request)?;
                     let by_session = matches!(identity, Identity::Session(_));
@@ -167,7 +170,7 @@ impl Gate {
         if let RouteAccess::Scope(scope) = access {
             self.check_scope(&identity, scope)?;
         }
-        if origins::is_unsafe(&request.method) && is_forgeable(&identity, request) {
+        if origins::is_unsafe(&request.method) && is_forgeable(active_rules, &identity, request) {
             self.stats.count_failure(FailureReason::CrossSite);
             return Err(Denial::CrossSite);
         }
@@ -234,13 +237,12 @@ impl fmt::Debug for Gate {
 /// send no origin, so a request with a password is refused only if its origin is another site. Only browsers
 /// send sessions, and with every unsafe method they send the origin, so a request with a session but without
 /// an origin is refused.
-fn is_forgeable(identity: &Identity<'_>, request: &Request) -> bool {
+fn is_forgeable(active_rules: &ActiveRules, identity: &Identity<'_>, request: &Request) -> bool {
+    let is_cross_site = || origins::is_cross_site(request, active_rules.site_url());
     match identity {
         Identity::Token(_) => false,
-        Identity::Anyone | Identity::User(..) => origins::is_cross_site(request),
-        Identity::Session(_) => {
-            !origins::names_origin(&request.headers) || origins::is_cross_site(request)
-        }
+        Identity::Anyone | Identity::User(..) => is_cross_site(),
+        Identity::Session(_) => !origins::names_origin(&request.headers) || is_cross_site(),
     }
 }
 

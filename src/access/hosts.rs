@@ -7,7 +7,9 @@ use std::str::FromStr;
 
 use http::header::HOST;
 
+use super::site_url::SiteUrl;
 use crate::engine::{Authority, Host, Request};
+use crate::text;
 
 /// A host name or an IP address, without a port.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,7 +60,7 @@ impl fmt::Display for HostName {
 impl HostName {
     /// Returns true if a request's host is this one. Names are compared without case and final dot; a
     /// percent-encoded name is another name.
-    fn matches(&self, host: Host<'_>) -> bool {
+    pub(super) fn matches(&self, host: Host<'_>) -> bool {
         match (&self.0, host) {
             (Name::Address(address), Host::Address(host)) => *address == host,
             (Name::Dns(name), Host::Name(host)) => {
@@ -76,10 +78,28 @@ fn host(request: &Request) -> Option<Host<'_>> {
     Authority::parse(field.as_bytes()).ok().map(|authority| authority.host())
 }
 
-/// Returns true if the request's host is one of these names, or if there are none.
-pub(super) fn matches_any(names: &[HostName], request: &Request) -> bool {
-    names.is_empty()
-        || host(request).is_some_and(|host| names.iter().any(|name| name.matches(host)))
+/// Returns true if the request's host is one of these names or that of the site's public address, or if
+/// there are no names.
+pub(super) fn matches_any(
+    names: &[HostName],
+    site_url: Option<&SiteUrl>,
+    request: &Request,
+) -> bool {
+    let all = || names.iter().chain(site_url.map(SiteUrl::host_name));
+    names.is_empty() || host(request).is_some_and(|host| all().any(|name| name.matches(host)))
+}
+
+/// Most characters of a foreign host that a refusal repeats.
+const MAX_SHOWN: usize = 64;
+
+/// Returns the Host field for the message of a refusal: cut, and with hidden characters escaped.
+pub(super) fn shown(request: &Request) -> Option<String> {
+    let field = String::from_utf8_lossy(request.headers.get(HOST)?.as_bytes());
+    let mut shown: String = text::escape_line(&field).chars().take(MAX_SHOWN).collect();
+    if shown.len() < field.len() {
+        shown.push('…');
+    }
+    Some(shown)
 }
 
 /// Returns true if the request's host is a loopback address, `localhost`, or absent. HTTP/1.0 requests may
@@ -145,8 +165,11 @@ mod tests {
             (None, false),
         ] {
             let request = request(host);
-            assert_eq!(matches_any(&names, &request), expected, "{host:?}");
-            assert!(matches_any(&[], &request), "without configured names every host matches");
+            assert_eq!(matches_any(&names, None, &request), expected, "{host:?}");
+            assert!(
+                matches_any(&[], None, &request),
+                "without configured names every host matches"
+            );
         }
     }
 

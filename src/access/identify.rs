@@ -18,6 +18,7 @@ use super::ledger::backoff;
 use super::rules::Scopes;
 use super::scheme::requested_port;
 use super::sessions::SignOut;
+use super::site_url::SiteUrl;
 use super::stats::FailureReason;
 use super::throttle::{Guess, Throttle};
 use super::token::TokenHash;
@@ -39,7 +40,7 @@ impl Gate {
     ) -> Result<Identity<'a>, Denial> {
         let sent = Credentials::of(&request.headers);
         if !matches!(sent, Ok(Some(Credentials::Bearer(_))) | Err(Malformed))
-            && let Some(scopes) = self.authenticate_session(accounts, request)
+            && let Some(scopes) = self.authenticate_session(active_rules, accounts, request)
         {
             return Ok(Identity::Session(scopes));
         }
@@ -109,7 +110,7 @@ impl Gate {
         let now = (self.wall_clock)();
         // A name without an account takes the same steps. No cookie is ever issued for its proof of zeros.
         let proof = accounts.user(user).map_or([0; 32], |account| account.proof);
-        let mut devices = cookies::of_kind(request, DEVICE_COOKIE);
+        let mut devices = cookies::of_kind(request, active_rules.site_url(), DEVICE_COOKIE);
         let device = devices.find_map(|cookie| self.devices.verify(cookie.value, &proof, now));
         let credentials = (user, password);
         let monotonic_now = (self.clock)();
@@ -169,7 +170,7 @@ impl Gate {
         let issued = self.sessions.issue(user, &account.password_hash, now, lifetime.as_secs());
         match issued {
             Ok(Some(session)) => {
-                self.end_replaced(request, now);
+                self.end_replaced(active_rules.site_url(), request, now);
                 Ok(SignedIn { session: CookieValue(session), lifetime, device })
             }
             Ok(None) => Err(unauthorized(accounts, BEARER)),
@@ -178,19 +179,23 @@ impl Gate {
     }
 
     /// Ends the sessions whose cookies have the name of the new one.
-    fn end_replaced(&self, request: &Request, now: u64) {
-        let name = format!("{SESSION_COOKIE}{}", requested_port(request));
-        for cookie in cookies::of_kind(request, SESSION_COOKIE).filter(|cookie| cookie.name == name)
-        {
+    fn end_replaced(&self, site_url: Option<&SiteUrl>, request: &Request, now: u64) {
+        let name = format!("{SESSION_COOKIE}{}", requested_port(request, site_url));
+        let sent = cookies::of_kind(request, site_url, SESSION_COOKIE);
+        for cookie in sent.filter(|cookie| cookie.name == name) {
             self.sessions.end(cookie.value, now);
         }
     }
 
     /// Ends the sessions of the request. Returns the names of their cookies, and the durability of the
     /// sign-out.
-    pub fn sign_out<'r>(&self, request: &'r Request) -> (Vec<&'r str>, SignOut) {
+    pub fn sign_out<'r>(
+        &self,
+        active_rules: &ActiveRules,
+        request: &'r Request,
+    ) -> (Vec<&'r str>, SignOut) {
         let now = (self.wall_clock)();
-        let sent = cookies::of_kind(request, SESSION_COOKIE);
+        let sent = cookies::of_kind(request, active_rules.site_url(), SESSION_COOKIE);
         let ended = sent.filter(|cookie| self.sessions.end(cookie.value, now));
         let ended: Vec<_> = ended.map(|cookie| cookie.name).collect();
         // A client without a session never waits for the disk.
@@ -201,21 +206,22 @@ impl Gate {
 
     /// Returns true if the request has a valid session.
     pub fn is_signed_in(&self, active_rules: &ActiveRules, request: &Request) -> bool {
-        active_rules
-            .accounts
-            .as_ref()
-            .is_some_and(|accounts| self.authenticate_session(accounts, request).is_some())
+        let accounts = active_rules.accounts.as_ref();
+        accounts.is_some_and(|accounts| {
+            self.authenticate_session(active_rules, accounts, request).is_some()
+        })
     }
 
     /// Authenticates by a session. Checking it costs one HMAC, so it is checked before any password and never
     /// throttled.
     pub(super) fn authenticate_session<'a>(
         &self,
+        active_rules: &ActiveRules,
         accounts: &'a Accounts,
         request: &Request,
     ) -> Option<&'a Scopes> {
         let (now, lifetime) = ((self.wall_clock)(), accounts.limits.session.as_secs());
-        let mut sent = cookies::of_kind(request, SESSION_COOKIE);
+        let mut sent = cookies::of_kind(request, active_rules.site_url(), SESSION_COOKIE);
         let session = sent.find_map(|cookie| self.sessions.find(cookie.value, now, lifetime))?;
         Some(&accounts.user(&session.account)?.scopes)
     }

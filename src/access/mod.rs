@@ -45,6 +45,7 @@ mod passwords;
 mod rules;
 mod scheme;
 mod sessions;
+mod site_url;
 mod stats;
 mod throttle;
 mod token;
@@ -66,6 +67,7 @@ pub use rules::{
 };
 pub use scheme::{is_secure, requested_port};
 pub use sessions::{SessionWriter, SignOut};
+pub use site_url::{SiteUrl, SiteUrlError};
 pub use stats::{CallerClass, FailureReason, Stats};
 
 /// Prefix of the names of session cookies; a port number follows.

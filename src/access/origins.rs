@@ -8,6 +8,7 @@ use http::header::{HOST, HeaderName, ORIGIN};
 use http::{HeaderMap, HeaderValue, Method, Uri};
 
 use super::scheme::is_secure;
+use super::site_url::SiteUrl;
 use crate::engine::{Authority, Request};
 
 const HTTPS: &str = "https";
@@ -90,21 +91,28 @@ pub(super) fn names_origin(headers: &HeaderMap) -> bool {
 
 /// Returns true if a browser sent the request for a page of another site (Fetch Metadata; Origin for
 /// older browsers). Programs send neither field.
-pub(super) fn is_cross_site(request: &Request) -> bool {
+///
+/// The origin of the site's public address is this site's own, also if a proxy replaces the Host.
+pub(super) fn is_cross_site(request: &Request, site_url: Option<&SiteUrl>) -> bool {
     let headers = &request.headers;
     if let Some(site) = headers.get(SEC_FETCH_SITE) {
         return !matches!(site.as_bytes(), b"same-origin" | b"none");
     }
     let Some(origin) = headers.get(ORIGIN) else { return false };
-    is_same_origin(origin, request) != Some(true)
+    let is_public = site_url.is_some_and(|url| url.origin().as_bytes() == origin.as_bytes());
+    !is_public && is_same_origin(origin, request, site_url) != Some(true)
 }
 
 /// Returns true if scheme, host and port of an Origin field are those of the request; `None` if either
 /// cannot be parsed.
-fn is_same_origin(origin: &HeaderValue, request: &Request) -> Option<bool> {
+fn is_same_origin(
+    origin: &HeaderValue,
+    request: &Request,
+    site_url: Option<&SiteUrl>,
+) -> Option<bool> {
     let (scheme, origin) = origin.to_str().ok()?.split_once("://")?;
     let default_port = |scheme| if scheme == HTTPS { 443 } else { 80 };
-    let own_scheme = if is_secure(request) { HTTPS } else { "http" };
+    let own_scheme = if is_secure(request, site_url) { HTTPS } else { "http" };
     let origin = Authority::parse(origin.as_bytes()).ok()?;
     let host = Authority::parse(request.headers.get(HOST)?.as_bytes()).ok()?;
     let ports = (origin.port(), host.port());
@@ -196,7 +204,7 @@ mod tests {
             (&[HERE_443, ("origin", "https://Pump.example:443")], false),
             (&[HERE_443, ("origin", "http://pump.example")], true),
         ] {
-            assert_eq!(is_cross_site(&request(sent, true)), expected, "{sent:?}");
+            assert_eq!(is_cross_site(&request(sent, true), None), expected, "{sent:?}");
         }
     }
 
@@ -205,13 +213,13 @@ mod tests {
         const SENT: [(&str, &str); 2] =
             [("host", "pump.example"), ("origin", "https://pump.example")];
         let plain = request(&SENT, false);
-        assert!(is_cross_site(&plain));
+        assert!(is_cross_site(&plain, None));
         let forwarded = [SENT[0], SENT[1], ("x-forwarded-proto", "https")];
-        assert!(is_cross_site(&request(&forwarded, false)), "not from a trusted proxy");
-        assert!(!is_cross_site(&Request { proxied: true, ..request(&forwarded, false) }));
+        assert!(is_cross_site(&request(&forwarded, false), None), "not from a trusted proxy");
+        assert!(!is_cross_site(&Request { proxied: true, ..request(&forwarded, false) }, None));
         let over_socket = |sent| {
             let peer = crate::engine::Peer { address: None, tls: false };
-            is_cross_site(&Request { peer, ..request(sent, false) })
+            is_cross_site(&Request { peer, ..request(sent, false) }, None)
         };
         assert!(!over_socket(&forwarded), "a proxy that terminates TLS");
         assert!(over_socket(&SENT));

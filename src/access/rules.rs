@@ -8,6 +8,7 @@ use strum::{EnumString, IntoStaticStr, VariantNames};
 use super::hosts::HostName;
 use super::origins::Origin;
 use super::password::PasswordHash;
+use super::site_url::SiteUrl;
 use super::token::TokenHash;
 
 /// Access rules.
@@ -17,6 +18,8 @@ pub struct Rules {
     pub admission: Admission,
     /// Host names that requests may use; empty: any.
     pub names: Vec<HostName>,
+    /// Public address of the site, `[site] url`. Its host is a name, too, unless `names` is empty.
+    pub site_url: Option<SiteUrl>,
     /// Other sites whose pages may read responses (CORS).
     pub cors_origins: Vec<Origin>,
     /// `max-age` of Strict-Transport-Security (RFC 6797); `None`: the field is not sent.
@@ -31,6 +34,7 @@ impl Default for Rules {
         Rules {
             admission: Admission::Open,
             names: Vec::new(),
+            site_url: None,
             cors_origins: Vec::new(),
             hsts: Some(HSTS),
         }

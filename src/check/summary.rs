@@ -10,7 +10,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::ca_file;
-use crate::access::{Admission, Restricted};
+use crate::access::{Admission, Restricted, SiteUrl};
 use crate::certificates::{CertificateInfo, Certificates, EXPIRES_SOON_DAYS};
 use crate::config::{Auth, Config, Json, Kind, Source};
 use crate::engine::Settings;
@@ -48,6 +48,9 @@ fn write_all(
     writeln!(text, "health and metrics on {}, for this machine only", server.admin_listen)?;
     if let Some(certificates) = certificates {
         certificates.infos.iter().try_for_each(|info| certificate_lines(text, info, now))?;
+    }
+    if let Some(url) = &config.site.url {
+        writeln!(text, "public address {url}")?;
     }
     access(text, &config.auth)?;
     limits(text, config)?;
@@ -88,7 +91,10 @@ fn access(text: &mut String, auth: &Auth) -> fmt::Result {
         }
     }
     if !rules.names.is_empty() {
-        let names: Vec<String> = rules.names.iter().map(ToString::to_string).collect();
+        let public = rules.site_url.as_ref().map(SiteUrl::host_name);
+        let public = public.filter(|name| !rules.names.contains(name));
+        let names = rules.names.iter().chain(public);
+        let names: Vec<String> = names.map(ToString::to_string).collect();
         writeln!(text, "serves requests for these host names only: {}", names.join(", "))?;
     }
     if !rules.cors_origins.is_empty() {

@@ -11,7 +11,7 @@ use super::reader::Reader;
 use super::section::{Section, Spanned};
 use super::{
     Config, DEFAULT_TITLE, History, ListenAddr, Log, Server, Site, auth, history, log, server,
-    socket_paths, source, tls,
+    site_url, socket_paths, source, tls,
 };
 use crate::time_zone;
 use crate::units::System;
@@ -162,10 +162,12 @@ fn read<'reader>(
         .section("site", "[site]".to_owned())
         .unwrap_or_else(|| Section::absent(reader, "[site]"));
     let (site, units) = read_site(site, &mut warnings);
-    let auth = match root.section("auth", "[auth]".to_owned()) {
+    let mut auth = match root.section("auth", "[auth]".to_owned()) {
         Some(section) => auth::read(section, &server, &mut warnings),
         None => auth::absent(&server),
     };
+    auth.rules.site_url = site.url.clone();
+    warnings.extend(site_url::warning(&site, &server, tls.as_ref()));
     if let Purpose::Serve(listen) = purpose {
         let subject = match (listen, listen_key) {
             ([], Some(_)) => "\"listen\" in [server]: ",
@@ -202,6 +204,7 @@ fn read<'reader>(
 /// Reads `[site]`. Also returns the default units of sources.
 fn read_site(mut section: Section<'_, '_>, warnings: &mut Vec<String>) -> (Site, Option<System>) {
     let title = section.string("title").map_or_else(|| DEFAULT_TITLE.to_owned(), |at| at.value);
+    let url = section.parsed("url").map(|url| url.value);
     let contact = section.string("contact").and_then(|Spanned { value, span }| {
         // It is sent within a comment of the User-Agent field (RFC 9110 5.6.5).
         let plain = |c: char| c == ' ' || c.is_ascii_graphic() && !matches!(c, '(' | ')' | '\\');
@@ -227,5 +230,5 @@ fn read_site(mut section: Section<'_, '_>, warnings: &mut Vec<String>) -> (Site,
     };
     let units = section.unit_system();
     section.finish();
-    (Site { title, contact, timezone }, units)
+    (Site { title, url, contact, timezone }, units)
 }

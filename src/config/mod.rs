@@ -21,6 +21,7 @@ mod section;
 pub mod self_signed;
 mod server;
 mod simple_value;
+mod site_url;
 mod socket_paths;
 mod source;
 mod source_url;
@@ -52,6 +53,7 @@ pub use source_url::{SourceUrl, SourceUrlError};
 pub use tls::{CertificateFiles, ExpectedName, TlsFiles};
 pub use trends::{Tank, TrendSettings};
 
+use crate::access::SiteUrl;
 use crate::time_zone;
 
 /// A checked configuration.
@@ -98,6 +100,8 @@ const DEFAULT_TITLE: &str = "Pumphouse";
 pub struct Site {
     /// Heading of the page.
     pub title: String,
+    /// Public address, for absolute links and for the path of cookies; `None`: that of each request.
+    pub url: Option<SiteUrl>,
     /// Contact for operators of upstreams, sent in the User-Agent field.
     pub contact: Option<String>,
     /// Time zone of days and hours on the page; defaults to the machine's.
@@ -107,7 +111,7 @@ pub struct Site {
 impl Default for Site {
     fn default() -> Site {
         let timezone = time_zone::of_machine().zone;
-        Site { title: DEFAULT_TITLE.to_owned(), contact: None, timezone }
+        Site { title: DEFAULT_TITLE.to_owned(), url: None, contact: None, timezone }
     }
 }
 

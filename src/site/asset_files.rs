@@ -5,8 +5,8 @@ use std::hash::{DefaultHasher, Hasher as _};
 use super::media_type::PLAIN;
 use crate::board::Rendered;
 
-/// Path under which the files are served.
-pub(super) const PREFIX: &str = "/assets/";
+/// Folder of the files, below the root of the site.
+pub(super) const FOLDER: &str = "assets/";
 
 const STYLE: &str = include_str!("assets/style.css");
 const SCRIPT: &str = concat!(include_str!("assets/morph.js"), include_str!("assets/script.js"));
@@ -26,7 +26,7 @@ pub(super) struct AssetFiles {
 
 /// A file and its path.
 pub(super) struct Asset {
-    /// Path with a digest of the content: `/assets/style.0123456789abcdef.css`.
+    /// Path below the root of the site, with a digest of the content: `assets/style.0123456789abcdef.css`.
     pub(super) path: String,
     pub(super) rendered: Rendered,
 }
@@ -58,7 +58,7 @@ impl AssetFiles {
 impl Asset {
     fn new(stem: &str, suffix: &str, media_type: &'static str, text: &str) -> Asset {
         Asset {
-            path: format!("{PREFIX}{stem}.{}.{suffix}", digest(text.as_bytes())),
+            path: format!("{FOLDER}{stem}.{}.{suffix}", digest(text.as_bytes())),
             rendered: Rendered::new(media_type, text.to_owned()),
         }
     }

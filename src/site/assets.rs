@@ -1,6 +1,6 @@
 //! `/assets/{name}`, `/favicon.ico` and `/robots.txt`.
 
-use super::asset_files::{AssetFiles, PREFIX};
+use super::asset_files::{AssetFiles, FOLDER};
 use super::content::{CachePolicy, Content, Representation};
 use super::context::{Context, RouteRequest};
 use super::problem::Problem;
@@ -17,7 +17,7 @@ pub(super) fn asset(context: &Context, request: &RouteRequest<'_>) -> Result<Con
     let AssetFiles { style, script, readout, icon, robots: _ } = &context.assets;
     let asset = [style, script, readout, icon]
         .into_iter()
-        .find(|asset| asset.path.strip_prefix(PREFIX) == Some(request.parameter))
+        .find(|asset| asset.path.strip_prefix(FOLDER) == Some(request.parameter))
         .ok_or_else(|| Problem::not_found("There is no file of that name in this release."))?;
     Ok(cached(&asset.rendered, IMMUTABLE))
 }

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use super::asset_files::AssetFiles;
 use super::chart::ChartCache;
+use super::document_cache::DocumentCache;
 use super::page::{DashboardCache, Layout, SourcePageCache};
 use super::snapshot_cache::SnapshotCache;
 use crate::access::Gate;
@@ -53,6 +54,8 @@ pub(super) struct Context {
     pub(super) charts: ChartCache,
     pub(super) dashboards: DashboardCache,
     pub(super) source_pages: SourcePageCache,
+    /// Body of `/openapi.json`.
+    pub(super) document: DocumentCache,
     /// Body of `/api/v1/sources`.
     pub(super) source_list: SnapshotCache,
     /// Body of `/api/v1/status?format=shell`.
@@ -79,6 +82,7 @@ impl Context {
             charts: ChartCache::default(),
             dashboards: DashboardCache::default(),
             source_pages: SourcePageCache::default(),
+            document: DocumentCache::default(),
             source_list: SnapshotCache::default(),
             shell_status: SnapshotCache::default(),
         }
@@ -109,9 +113,9 @@ impl Context {
         self.settings.load_full()
     }
 
-    /// Returns the layout of the site's pages.
-    pub(super) fn layout<'a>(&'a self, settings: &'a Settings) -> Layout<'a> {
-        Layout { title: &settings.title, assets: &self.assets, zone: self.history.zone() }
+    /// Returns the layout of a page. `root` is the relative reference from the page to the root of the site.
+    pub(super) fn layout<'a>(&'a self, settings: &'a Settings, root: &'a str) -> Layout<'a> {
+        Layout { title: &settings.title, root, assets: &self.assets, zone: self.history.zone() }
     }
 
     /// Replaces the title, and drops the pages that show the old one.

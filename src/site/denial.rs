@@ -13,10 +13,7 @@ pub(super) const BUSY_RETRY: u64 = 1;
 impl From<Denial> for Problem {
     fn from(denial: Denial) -> Problem {
         match denial {
-            Denial::Host => Problem::new(
-                StatusCode::MISDIRECTED_REQUEST,
-                "The Host of the request is not one of this server's names.",
-            ),
+            Denial::Host(host) => Problem::new(StatusCode::MISDIRECTED_REQUEST, misdirected(host)),
             Denial::Unauthorized(challenges) => Problem::new(
                 StatusCode::UNAUTHORIZED,
                 "This address requires an account or a token, and the request has no valid \
@@ -45,6 +42,20 @@ impl From<Denial> for Problem {
             .retry_after(BUSY_RETRY),
         }
     }
+}
+
+/// Returns the detail of a 421. It names the host of the request and the keys to set, and not the names
+/// that are configured: a stranger who guesses at them learns nothing.
+fn misdirected(host: Option<String>) -> String {
+    let subject = match host {
+        Some(host) => format!("The request is for the host \"{host}\", which is"),
+        None => "The request has no Host, so it is".to_owned(),
+    };
+    format!(
+        "{subject} not one of this server's names. If it should be, add it to \"names\" in [server], or set \
+         the public address as \"url\" in [site]. If a reverse proxy replaced the Host, let it pass on \
+         that of the browser: in nginx, \"proxy_set_header Host $host;\"."
+    )
 }
 
 /// Rounds a wait up, so that a client that returns on time is not too early.

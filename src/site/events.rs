@@ -68,7 +68,7 @@ impl Search {
         let next =
             found.last().filter(|_| found.len() == limit).map(|StoredEvent { id, .. }| {
                 let source = source.map_or_else(String::new, |source| format!("&source={source}"));
-                format!("/api/v1/events?limit={limit}{source}&before={id}")
+                format!("events?limit={limit}{source}&before={id}")
             });
         let events = found.iter().map(JsonEvent::of).collect();
         let rendered = render_json_for(request.headers(), &Page { events, next });
@@ -76,7 +76,7 @@ impl Search {
     }
 }
 
-/// A page of events, and the address of the next one.
+/// A page of events, and the relative reference to the next one.
 #[derive(Serialize)]
 struct Page<'a> {
     events: Vec<JsonEvent<'a>>,

@@ -5,6 +5,7 @@ use std::time::Instant;
 use jiff::Timestamp;
 
 use super::context::RouteRequest;
+use super::target::Below;
 use crate::access::Pass;
 use crate::engine::{Lane, Request};
 use crate::route_pattern::{NO_ROUTE, RoutePattern};
@@ -22,6 +23,8 @@ pub(super) struct Exchange {
     pub(super) now: Timestamp,
     /// `None` if no route matched.
     pub(super) pattern: Option<RoutePattern>,
+    /// Position of the request's path below that of the site's public address.
+    pub(super) below: Below,
     /// Lane of the work.
     pub(super) lane: Lane,
     /// The pattern's parameter; empty where it has none.
@@ -37,6 +40,7 @@ impl Exchange {
             begun: Instant::now(),
             now,
             pattern: None,
+            below: Below::default(),
             lane: Lane::Interactive,
             parameter: Box::default(),
             pass: OPEN,

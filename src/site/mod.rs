@@ -20,7 +20,7 @@
 //! | routing | `router`, `routes` (the table) |
 //! | handlers | `pages` (and `page_charts`), `picture`, `status`, `values`, `history`, `events`, `poll`, `health`, `login`, `assets`, `openapi` |
 //! | handler interface | `answer` (handlers and their results), `exchange`, `context` (their arguments) |
-//! | caches and views | `page` (HTML), `chart` (SVG), `asset_files`, `snapshot_cache`, `series`, `export`, `shell`, `sources`, `freshness`, `request_log` |
+//! | caches and views | `page` (HTML), `chart` (SVG), `asset_files`, `document_cache`, `snapshot_cache`, `series`, `export`, `shell`, `sources`, `freshness`, `request_log` |
 //! | requests and results | `content`, `query`, `history_query`, `history_problem`, `target`, `cors`, `denial`, `conditional`, `negotiate`, `request_id`, `problem`, `methods`, `media_type`, `observer` |
 //! | texts | `format` (numbers, units, times) |
 
@@ -33,6 +33,7 @@ mod content;
 mod context;
 mod cors;
 mod denial;
+mod document_cache;
 mod events;
 mod exchange;
 mod export;

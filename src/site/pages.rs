@@ -20,6 +20,7 @@ use super::page::{self, Moment, Variant, View};
 use super::page_charts::{PageRenderers, draw_and_render, outdated};
 use super::problem::Problem;
 use super::sources::{find, unknown_source};
+use super::target;
 use crate::board::{Rendered, Snapshot, SourceView};
 
 /// Browsers may store a page, but revalidate it before each use: its ages change.
@@ -42,11 +43,12 @@ pub(super) fn dashboard(context: &Context, request: &RouteRequest<'_>) -> Result
     Ok(draw_and_render(outdated, variant.range, renderers))
 }
 
+/// Renders the dashboard, at the root of the site.
 fn render_dashboard(context: &Context, request: &RouteRequest<'_>) -> Result<Content, Problem> {
     let snapshot = context.snapshot();
     let (variant, moment) = (variant(request), moment(&snapshot, request));
     let cached = context.dashboards.get(variant, moment).unwrap_or_else(|| {
-        let html = with_view(context, &snapshot, request, page::dashboard);
+        let html = with_view(context, &snapshot, request, target::ROOT, page::dashboard);
         context.dashboards.insert(variant, moment, html)
     });
     Ok(content(cached.page.clone()))
@@ -78,7 +80,7 @@ fn render_source(context: &Context, request: &RouteRequest<'_>) -> Result<Conten
     }
     // Before the rendering: a chart that is drawn meanwhile would be missing in the page.
     let is_complete = outdated(context, charts_of(source), variant.range, request.now).is_empty();
-    let html = with_view(context, &snapshot, request, |view| page::source_page(view, source));
+    let html = render_page(context, &snapshot, request, source);
     if !is_complete {
         // A later request may draw the missing charts within this second, so the page is not kept.
         return Ok(content(render_for(request.headers(), HTML, html)));
@@ -90,8 +92,19 @@ fn render_source(context: &Context, request: &RouteRequest<'_>) -> Result<Conten
 fn source_uncompressed(context: &Context, request: &RouteRequest<'_>) -> Result<Content, Problem> {
     let snapshot = context.snapshot();
     let source = named(&snapshot, request)?;
-    let html = with_view(context, &snapshot, request, |view| page::source_page(view, source));
+    let html = render_page(context, &snapshot, request, source);
     Ok(content(Rendered::uncompressed(HTML, html)))
+}
+
+/// Renders the page of a source, at `/source/{source}`.
+fn render_page(
+    context: &Context,
+    snapshot: &Snapshot,
+    request: &RouteRequest<'_>,
+    source: &SourceView,
+) -> String {
+    let render = |view: &View<'_>| page::source_page(view, source);
+    with_view(context, snapshot, request, target::PARENT, render)
 }
 
 fn charts_of(source: &SourceView) -> impl Iterator<Item = (&SourceView, String)> {
@@ -120,17 +133,19 @@ fn range_of(target: &Uri) -> Range {
     name.and_then(|name| name.parse().ok()).unwrap_or(Range::Day)
 }
 
-/// Renders from the state of the site at the moment of the request.
+/// Renders from the state of the site at the moment of the request. `root` is the reference to the root of
+/// the site, which depends on the route and not on the request, so that all requests share a rendering.
 fn with_view<T>(
     context: &Context,
     snapshot: &Snapshot,
     request: &RouteRequest<'_>,
+    root: &str,
     render: impl FnOnce(&View<'_>) -> T,
 ) -> T {
     let settings = context.settings();
     let Variant { range, by_session } = variant(request);
     render(&View {
-        layout: context.layout(&settings),
+        layout: context.layout(&settings, root),
         snapshot,
         history: &context.history,
         charts: &context.charts,

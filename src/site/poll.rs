@@ -26,8 +26,8 @@ pub(super) fn poll(context: &Context, request: &RouteRequest<'_>) -> Result<Cont
             let mut response =
                 uncached(format!("{{\"source\":\"{source}\",\"poll\":\"begun\"}}\n"), JSON);
             *response.status_mut() = StatusCode::ACCEPTED;
-            // A source's name is made of letters, digits and underscores.
-            if let Ok(place) = HeaderValue::try_from(format!("/api/v1/sources/{source}")) {
+            // The source, from its `/poll`. Its name is made of letters, digits and underscores.
+            if let Ok(place) = HeaderValue::try_from(format!("../{source}")) {
                 response.headers_mut().insert(LOCATION, place);
             }
             Ok(response.into())

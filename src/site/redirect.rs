@@ -1,15 +1,16 @@
-//! The service of plain listeners beside TLS: each response redirects to HTTPS or is an error.
+//! Redirects: to HTTPS, by the service of plain listeners beside TLS, and to the site's path with its last
+//! slash.
 
 use std::sync::Arc;
 
-use http::header::LOCATION;
-use http::{HeaderValue, StatusCode, header};
+use http::header::{InvalidHeaderValue, LOCATION};
+use http::{HeaderValue, StatusCode, Uri, header};
 
 use super::finish::{self, add_security_headers};
 use super::methods::is_known;
 use super::problem::Problem;
-use super::target;
-use crate::access::Gate;
+use super::target::{self, Below};
+use crate::access::{Gate, SiteUrl};
 use crate::engine::{
     Activity, Authority, Body, Refusal, Reply, Request, RequestHead, Response, Service,
 };
@@ -17,7 +18,8 @@ use crate::engine::{
 /// Default port of HTTPS (RFC 9110 4.2.2).
 const HTTPS: u16 = 443;
 
-/// Redirects every request to the same path over HTTPS.
+/// Redirects every request to the same path over HTTPS: at the site's public address if one is configured,
+/// and else at the host of the request.
 #[derive(Debug)]
 pub struct Redirect {
     /// Port of the TLS listeners.
@@ -33,7 +35,20 @@ impl Redirect {
         if !is_known(&request.method) {
             return Err(Problem::method_unknown());
         }
-        self.gate.check_host(&self.gate.active_rules(), request)?;
+        let active_rules = self.gate.active_rules();
+        self.gate.check_host(&active_rules, request)?;
+        let path = request.target.path_and_query().map_or("", |path| path.as_str());
+        if !path.starts_with('/') {
+            return Err(Problem::bad_request(
+                "The target * has no address over HTTPS; send the request to the TLS listener.",
+            ));
+        }
+        if let Some(url) = active_rules.site_url().filter(|url| url.is_https()) {
+            let path = within_site(url, &request.target);
+            let location =
+                format!("{url}{}", target::escaped(path.strip_prefix('/').unwrap_or(path)));
+            return HeaderValue::try_from(location).map_err(malformed);
+        }
         // The engine has put the authority of an absolute target into Host.
         let host = request.headers.get(header::HOST).map_or(&b""[..], HeaderValue::as_bytes);
         let authority = Authority::parse(host).map_err(|_| {
@@ -42,34 +57,56 @@ impl Redirect {
                  redirect to.",
             )
         })?;
-        let path = request.target.path_and_query().map_or("", |path| path.as_str());
-        if !path.starts_with('/') {
-            return Err(Problem::bad_request(
-                "The target * has no address over HTTPS; send the request to the TLS listener.",
-            ));
-        }
         let host = authority.written_host();
         let port = if self.port == HTTPS { String::new() } else { format!(":{}", self.port) };
         let location = format!("https://{host}{port}{}", target::escaped(path));
-        HeaderValue::try_from(location)
-            .map_err(|_| Problem::bad_request("The request target is malformed."))
+        HeaderValue::try_from(location).map_err(malformed)
     }
 
     fn respond(&self, request: &Request) -> Response {
-        let location = match self.location(request) {
-            Ok(location) => location,
+        match self.location(request) {
+            Ok(location) => permanent_redirect(location),
             Err(problem) => {
                 let mut response = finish::respond_json(&problem, target::instance(request));
                 add_security_headers(&mut response);
-                return response;
+                response
             }
-        };
-        let mut response = Response::new(Body::empty());
-        // 308 keeps the method, which 301 does not (RFC 9110 15.4.9).
-        *response.status_mut() = StatusCode::PERMANENT_REDIRECT;
-        response.headers_mut().insert(LOCATION, location);
-        response
+        }
     }
+}
+
+/// Returns the path and query of a target without the path of the public address, with which or without
+/// which links may be written.
+fn within_site<'t>(url: &SiteUrl, target: &'t Uri) -> &'t str {
+    let text = target.path_and_query().map_or("", |path| path.as_str());
+    let rest = text.strip_prefix(url.path().trim_end_matches('/'));
+    let is_folder = |rest: &&str| rest.is_empty() || rest.starts_with(['/', '?']);
+    rest.filter(is_folder)
+        .unwrap_or_else(|| Below::of_target(target, Some(url)).path_and_query(target))
+}
+
+/// Redirects from the path of the public address without its last slash, relatively: links on a page at that
+/// path would lead beside the site.
+pub(super) fn add_slash(target: &Uri) -> Result<Response, Problem> {
+    let last = target.path().rsplit('/').next().unwrap_or_default();
+    // A colon in the first segment of a relative reference would end a scheme.
+    let dot = if last.contains(':') { "./" } else { "" };
+    let query = target.query().map_or_else(String::new, |query| format!("?{query}"));
+    let location = format!("{dot}{last}/{query}");
+    let location = HeaderValue::try_from(&*target::escaped(&location));
+    location.map(permanent_redirect).map_err(malformed)
+}
+
+fn permanent_redirect(location: HeaderValue) -> Response {
+    let mut response = Response::new(Body::empty());
+    // 308 keeps the method, which 301 does not (RFC 9110 15.4.9).
+    *response.status_mut() = StatusCode::PERMANENT_REDIRECT;
+    response.headers_mut().insert(LOCATION, location);
+    response
+}
+
+fn malformed(_: InvalidHeaderValue) -> Problem {
+    Problem::bad_request("The request target is malformed.")
 }
 
 impl Service for Redirect {

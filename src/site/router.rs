@@ -7,6 +7,7 @@ use strum::VariantArray as _;
 use super::methods::Methods;
 use super::problem::Problem;
 use super::routes::{Route, route};
+use super::target::Below;
 use crate::engine::{Body, Response};
 use crate::route_pattern::RoutePattern;
 
@@ -21,6 +22,20 @@ pub(super) struct Matched<'p> {
     pub(super) parameter: &'p str,
 }
 
+/// Place of a path within the site.
+pub(super) enum Location<'p> {
+    /// A path of the site.
+    Found {
+        /// The route; `None` if there is none.
+        matched: Option<Matched<'p>>,
+        /// The path within the site.
+        path: &'p str,
+        below: Below,
+    },
+    /// The path of the public address without its last slash, where every relative link would be wrong.
+    WithoutSlash,
+}
+
 impl Router {
     /// Builds the search tree.
     pub(super) fn new() -> Router {
@@ -33,7 +48,30 @@ impl Router {
         Router(router)
     }
 
-    /// Returns the route of a percent-decoded path.
+    /// Returns the location of a percent-decoded path. `site_path` is the path of the site's public
+    /// address, if that is configured.
+    ///
+    /// A proxy may remove `site_path` from requests or leave it, so both forms are served. A path that is
+    /// a route in either form, since `site_path` begins like one, is read as the form that matches.
+    pub(super) fn locate<'p>(&self, path: &'p str, site_path: Option<&str>) -> Location<'p> {
+        let at_top = |matched| Location::Found { matched, path, below: Below::default() };
+        let folder = site_path.and_then(|path| path.strip_suffix('/')).unwrap_or_default();
+        if folder.is_empty() {
+            return at_top(self.find(path));
+        }
+        let inner =
+            path.strip_prefix(folder).filter(|inner| matches!(inner.as_bytes(), [] | [b'/', ..]));
+        let within = inner.and_then(|inner| self.find(inner));
+        match (inner, self.find(path)) {
+            (Some(""), None) => Location::WithoutSlash,
+            (Some(path), at_top) if within.is_some() || at_top.is_none() => {
+                Location::Found { matched: within, path, below: Below::folder(folder) }
+            }
+            (_, matched) => at_top(matched),
+        }
+    }
+
+    /// Returns the route of a percent-decoded path below the site.
     pub(super) fn find<'p>(&self, path: &'p str) -> Option<Matched<'p>> {
         let found = self.0.at(path).ok()?;
         let (pattern, route) = *found.value;

@@ -20,9 +20,9 @@ use super::finish::{self, Finisher};
 use super::methods::is_known;
 use super::observer::RequestObserver;
 use super::problem::Problem;
-use super::router::{Router, respond_by_method, respond_to_asterisk};
-use super::{cors, login, negotiate, target};
-use crate::access::{ActiveRules, Denial, Gate, RouteAccess};
+use super::router::{Location, Router, respond_by_method, respond_to_asterisk};
+use super::{cors, login, negotiate, redirect, target};
+use crate::access::{ActiveRules, Denial, Gate, RouteAccess, SiteUrl};
 use crate::engine::{
     Activity, Continuation, Refusal, Reply, Request, RequestHead, Response, Service,
 };
@@ -78,7 +78,7 @@ impl Site {
         let mut exchange = Exchange::start(Timestamp::now());
         let answer = self.dispatch(None, &mut exchange, request, &Activity::default());
         let outcome = self.complete(&exchange, request, answer);
-        finish::respond(&self.context, request, outcome)
+        finish::respond(&self.context, &exchange, request, outcome)
     }
 
     /// Checks the host, answers a preflight, or dispatches the request.
@@ -116,7 +116,17 @@ impl Site {
             Ok(path) => (path, Problem::unmatched()),
             Err(problem) => ("".into(), problem),
         };
-        let matched = self.router.find(&path);
+        let site_url = active_rules.and_then(ActiveRules::site_url);
+        let location = self.router.locate(&path, site_url.map(SiteUrl::decoded_path));
+        let (matched, path) = match location {
+            Location::Found { matched, path, below } => {
+                exchange.below = below;
+                (matched, path)
+            }
+            Location::WithoutSlash => {
+                return redirect::add_slash(&request.target).map(Answer::ready);
+            }
+        };
         if let Some(matched) = &matched {
             exchange.pattern = Some(matched.pattern);
             activity.set_route(matched.pattern.as_str());
@@ -128,12 +138,12 @@ impl Site {
                 Ok(pass) => exchange.pass = pass,
                 Err(denial) => {
                     exchange.pass = GUARDED;
-                    return self.deny(active_rules, request, &path, denial);
+                    return self.deny(active_rules, exchange, request, path, denial);
                 }
             }
         }
         let Some(matched) = matched else {
-            return match &*path {
+            return match path {
                 "*" => respond_to_asterisk(&request.method).map(Answer::ready),
                 _ => Err(unmatched),
             };
@@ -153,16 +163,20 @@ impl Site {
     fn deny(
         &self,
         active_rules: &ActiveRules,
+        exchange: &Exchange,
         request: &Request,
         path: &str,
         denial: Denial,
     ) -> Result<Answer, Problem> {
         let is_page = !path.starts_with("/api/") && negotiate::prefers_html(&request.headers);
-        match denial {
-            Denial::Unauthorized(_) if is_page && active_rules.signs_in() => {
-                Ok(Answer::ready(login::required(&self.context, request)))
+        let is_form =
+            is_page && matches!(denial, Denial::Unauthorized(_)) && active_rules.signs_in();
+        match exchange.below.root(&request.target).filter(|_| is_form) {
+            Some(root) => {
+                let path = exchange.below.path_and_query(&request.target);
+                Ok(Answer::ready(login::required(&self.context, &request.method, &root, path)))
             }
-            denial => Err(denial.into()),
+            None => Err(denial.into()),
         }
     }
 

@@ -1,10 +1,15 @@
-//! The request target (RFC 9112 3.2) and percent-decoding (RFC 3986 2.1).
+//! The request target (RFC 9112 3.2), percent-decoding (RFC 3986 2.1), and relative references to the
+//! site's root (RFC 3986 4.2).
+//!
+//! The path in the browser's URL may begin with the path of a reverse proxy, which the site need not know.
+//! Links are therefore relative: from `/source/tank`, one directory deep, the root is `../`.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use http::Uri;
 
+use crate::access::SiteUrl;
 use crate::engine::RequestHead;
 
 use super::problem::Problem;
@@ -70,6 +75,86 @@ fn hex_digit(digit: u8) -> Option<u8> {
     char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
 }
 
+/// Deepest path whose error page has links. Every link on the page has a `../` for each directory, so deeper
+/// paths would let a small request cause a large response.
+const MAX_DEPTH: usize = 200;
+
+/// Position of a request's path below the path of the site's public address.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Below {
+    /// Directories of the public address with which the path of the request begins. A proxy that removes
+    /// them leaves none.
+    directories: usize,
+}
+
+impl Below {
+    /// Returns the position of a path that begins with that of the public address, `folder`, which has no
+    /// slash at its end.
+    pub(super) fn folder(folder: &str) -> Below {
+        Below { directories: folder.matches('/').count() }
+    }
+
+    /// Returns the position of a target that the router has not seen.
+    pub(super) fn of_target(target: &Uri, site_url: Option<&SiteUrl>) -> Below {
+        let site_path = site_url.map_or(ROOT_PATH, SiteUrl::decoded_path);
+        let path = percent_decoded(target.path());
+        let is_below = path.is_some_and(|path| path.starts_with(site_path));
+        let folder = site_path.strip_suffix('/').filter(|_| is_below);
+        folder.map_or_else(Below::default, Below::folder)
+    }
+
+    /// Returns the relative reference from the request's URL to the root of the site: `./`, `../`, `../../`…
+    /// Returns `None` for a path that is too deep.
+    pub(super) fn root(self, target: &Uri) -> Option<Cow<'static, str>> {
+        match directories(target.path()).saturating_sub(self.directories) {
+            0 => Some(Cow::Borrowed(ROOT)),
+            1 => Some(Cow::Borrowed(PARENT)),
+            depth if depth <= MAX_DEPTH => Some(Cow::Owned(PARENT.repeat(depth))),
+            _ => None,
+        }
+    }
+
+    /// Returns the path and query without the directories of the public address.
+    pub(super) fn path_and_query(self, target: &Uri) -> &str {
+        let text = target.path_and_query().map_or("", |path| path.as_str());
+        let start = text.match_indices('/').nth(self.directories).map_or(0, |(at, _)| at);
+        &text[start..]
+    }
+}
+
+/// Path of the root.
+const ROOT_PATH: &str = "/";
+
+/// Reference to the root of the site from a path without directories.
+pub(super) const ROOT: &str = "./";
+
+/// Reference to the root of the site from a path with one directory.
+pub(super) const PARENT: &str = "../";
+
+/// Returns the reference to a path of the site, which begins with a slash, from a path without directories.
+///
+/// The dot keeps a colon in the first segment from ending a scheme (RFC 3986 4.2), and further slashes from
+/// beginning a host.
+pub(super) fn from_root(path: &str) -> String {
+    format!(".{path}")
+}
+
+/// Returns the number of directories of a path after removal of its dot segments, as a browser counts them
+/// (URL Standard 4.4): an empty segment is one, and `%2e` is a dot.
+fn directories(path: &str) -> usize {
+    let mut depth: usize = 0;
+    let mut segments = path.split('/').skip(1).peekable();
+    while let Some(segment) = segments.next() {
+        let is_last = segments.peek().is_none();
+        match segment.to_ascii_lowercase().replace("%2e", ".").as_str() {
+            "." => {}
+            ".." => depth = depth.saturating_sub(1),
+            _ => depth += usize::from(!is_last),
+        }
+    }
+    depth
+}
+
 /// Returns the `instance` of a problem: the path as sent, without the query.
 pub(super) fn instance<'a>(head: impl Into<RequestHead<'a>>) -> Option<&'a str> {
     Some(head.into().target.path()).filter(|path| path.starts_with('/'))
@@ -94,6 +179,54 @@ mod tests {
             ("/%ff", None),
         ] {
             assert_eq!(percent_decoded(text).as_deref(), decoded, "{text}");
+        }
+    }
+
+    #[test]
+    fn root_is_a_step_up_for_each_directory() {
+        for (path, expected) in [
+            ("/", "./"),
+            ("/login", "./"),
+            ("/source/tank", "../"),
+            ("/source/tank/", "../../"),
+            ("/a/b/c", "../../"),
+            ("//", "../"),
+            ("//a//b", "../../../"),
+            ("/a%2Fb", "./"),
+            ("/a/./b", "../"),
+            ("/a/.", "../"),
+            ("/a/..", "./"),
+            ("/a/../b/c", "../"),
+            ("/%2E%2e/a/%2e/b", "../"),
+            ("/../../a", "./"),
+            ("/a?b/c", "./"),
+            ("*", "./"),
+        ] {
+            let root = Below::default().root(&path.parse().unwrap());
+            assert_eq!(root.as_deref(), Some(expected), "{path}");
+        }
+        let deep = |depth| "/a".repeat(depth + 1).parse().unwrap();
+        assert!(Below::default().root(&deep(MAX_DEPTH)).is_some());
+        assert_eq!(Below::default().root(&deep(MAX_DEPTH + 1)), None);
+    }
+
+    #[test]
+    fn path_of_the_public_address_is_removed_where_a_proxy_left_it() {
+        let url: SiteUrl = "https://tank.example/a/p%C3%BCmp/".parse().unwrap();
+        for (target, root, path) in [
+            ("/a/p%C3%BCmp/", "./", "/"),
+            ("/a/p%c3%bcmp/source/tank?range=7d", "../", "/source/tank?range=7d"),
+            ("/%61/p%C3%BCmp/x/y/z", "../../", "/x/y/z"),
+            ("/a/p%C3%BCmp//x", "../", "//x"),
+            ("/source/tank?x=/a", "../", "/source/tank?x=/a"),
+            ("/a/pump/", "../../", "/a/pump/"),
+            ("/A/p%C3%BCmp/", "../../", "/A/p%C3%BCmp/"),
+            ("/%zz/x", "../", "/%zz/x"),
+        ] {
+            let target = target.parse().unwrap();
+            let below = Below::of_target(&target, Some(&url));
+            assert_eq!(below.root(&target).unwrap(), root, "{target}");
+            assert_eq!(below.path_and_query(&target), path, "{target}");
         }
     }
 }

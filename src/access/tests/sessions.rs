@@ -136,7 +136,7 @@ fn sign_out_ends_every_session_of_the_request() {
     let (one, two, other) = (cookie(1), cookie(2), cookie(3));
     let sent = with_cookies(Method::POST, &[&one, "a=b", &two], &[]);
     assert_eq!(
-        fixture.gate.sign_out(&sent),
+        fixture.gate.sign_out(&fixture.gate.active_rules(), &sent),
         (vec!["pumphouse_session_1", "pumphouse_session_2"], SignOut::Durable)
     );
     for (cookie, expected) in [(&one, "401"), (&two, "401"), (&other, "ok")] {

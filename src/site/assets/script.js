@@ -16,6 +16,9 @@ const lost = document.getElementById("lost");
 const signedOut = document.getElementById("signed-out");
 const spoken = document.getElementById("spoken");
 
+// The address of the sign-in page, which is at the root of the site: a proxy may publish it below a path.
+const signIn = signedOut.querySelector("a").href;
+
 let etag = null;
 let clockOffset = null; // this clock minus the server's, in milliseconds; null before the first answer
 let answeredAt = null; // time of the latest answer, by this clock
@@ -168,7 +171,9 @@ async function read(response) {
   if (response.status === 401) {
     // A proxy that asks for credentials does so for the page itself.
     const page = location.pathname + location.search;
-    signedOut.querySelector("a").href = isOurs ? `/login?next=${encodeURIComponent(page)}` : page;
+    // `next` is a path within the site.
+    const next = page.slice(new URL(".", signIn).pathname.length - 1);
+    signedOut.querySelector("a").href = isOurs ? `${signIn}?next=${encodeURIComponent(next)}` : page;
     return "signed-out";
   }
   if (response.status !== 304 && !response.ok) {

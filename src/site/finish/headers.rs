@@ -78,9 +78,14 @@ fn is_page(exchange: &Exchange, response: &Response) -> bool {
 }
 
 /// Adds the cookie by which a browser or script that has sent a right password is recognized.
-pub(super) fn add_device_cookie(exchange: &Exchange, request: &Request, response: &mut Response) {
+pub(super) fn add_device_cookie(
+    active_rules: &ActiveRules,
+    exchange: &Exchange,
+    request: &Request,
+    response: &mut Response,
+) {
     if let Some(device) = &exchange.pass.device {
-        login::remember_device(request, device, response);
+        login::remember_device(request, active_rules.site_url(), device, response);
     }
 }
 

@@ -33,6 +33,7 @@ use super::observer::RequestObserver;
 use super::problem::Problem;
 use super::request_id::RequestId;
 use super::request_log::RequestLog;
+use super::target::Below;
 use crate::access::ActiveRules;
 use crate::engine::{Refusal, Request, RequestHead, Response};
 use crate::route_pattern::NO_ROUTE;
@@ -67,9 +68,9 @@ impl Finisher {
         request: &Request,
         outcome: Result<Content, Problem>,
     ) -> Response {
-        let mut response = respond(context, request, outcome);
+        let mut response = respond(context, exchange, request, outcome);
         headers::restrict_caching(active_rules, exchange, &mut response);
-        headers::add_device_cookie(exchange, request, &mut response);
+        headers::add_device_cookie(active_rules, exchange, request, &mut response);
         headers::add_policy_headers(active_rules, request, &mut response);
         let (method, code) = (method_label(&request.method), response.status().as_u16());
         let elapsed = exchange.begun.elapsed();
@@ -90,7 +91,11 @@ impl Finisher {
     ) -> Response {
         let begun = Instant::now();
         let mut response = match head {
-            Some(head) => problem::respond(context, head, &refusal.into()),
+            Some(head) => {
+                let active_rules = context.gate.active_rules();
+                let below = Below::of_target(head.target, active_rules.site_url());
+                problem::respond(context, below, head, &refusal.into())
+            }
             // The head was never parsed, so there is no `Accept` to choose by.
             None => respond_json(&refusal.into(), None),
         };
@@ -108,13 +113,14 @@ impl Finisher {
 /// Makes a response with the headers that every response carries: steps 1 and 2.
 pub(super) fn respond(
     context: &Context,
+    exchange: &Exchange,
     request: &Request,
     outcome: Result<Content, Problem>,
 ) -> Response {
     let outcome = outcome.and_then(|content| content::respond(&request.headers, content));
     let mut response = match outcome {
         Ok(response) => response,
-        Err(problem) => problem::respond(context, request.into(), &problem),
+        Err(problem) => problem::respond(context, exchange.below, request.into(), &problem),
     };
     headers::add_security_headers(&mut response);
     response

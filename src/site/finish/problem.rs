@@ -9,6 +9,7 @@ use crate::engine::{Body, RequestHead, Response};
 use crate::site::context::Context;
 use crate::site::media_type::{HTML, PROBLEM_JSON};
 use crate::site::problem::{AffectedSource, Problem};
+use crate::site::target::Below;
 use crate::site::{negotiate, page, target};
 
 /// Members of RFC 9457 3.1, and `sources` as an extension.
@@ -27,15 +28,23 @@ struct Members<'a> {
     sources: &'a [AffectedSource],
 }
 
-/// Returns the response in the form that the client prefers.
-pub(super) fn respond(context: &Context, head: RequestHead<'_>, problem: &Problem) -> Response {
-    if negotiate::prefers_html(head.headers) {
-        let (status, title) = (problem.status.as_u16(), title(problem.status));
-        let settings = context.settings();
-        let page = page::error_page(context.layout(&settings), status, title, &problem.detail);
-        response(problem, page, HTML)
-    } else {
-        respond_json(problem, target::instance(head))
+/// Returns the response in the form that the client prefers. `below` is the position of the request's
+/// path, from which the links of a page start.
+pub(super) fn respond(
+    context: &Context,
+    below: Below,
+    head: RequestHead<'_>,
+    problem: &Problem,
+) -> Response {
+    let root = || below.root(head.target);
+    match negotiate::prefers_html(head.headers).then(root).flatten() {
+        Some(root) => {
+            let (status, title) = (problem.status.as_u16(), title(problem.status));
+            let settings = context.settings();
+            let layout = context.layout(&settings, &root);
+            response(problem, page::error_page(layout, status, title, &problem.detail), HTML)
+        }
+        None => respond_json(problem, target::instance(head)),
     }
 }
 

@@ -4,31 +4,45 @@ use std::time::Duration;
 
 use http::HeaderValue;
 
-use crate::access::{CookieValue, is_secure, requested_port};
+use crate::access::{CookieValue, SiteUrl, is_secure, requested_port};
 use crate::engine::Request;
 
-/// Returns a cookie that expires after `lifetime`, for this host and all of its paths.
+/// Returns a cookie that expires after `lifetime`, for this host and the path of the site.
 pub(super) fn set_cookie(
     prefix: &str,
     value: &CookieValue,
     lifetime: Duration,
     request: &Request,
+    site_url: Option<&SiteUrl>,
 ) -> Option<HeaderValue> {
-    field(&name(prefix, request), value.expose(), lifetime.as_secs(), request)
+    let name = name(prefix, request, site_url);
+    field(&name, value.expose(), lifetime.as_secs(), request, site_url)
 }
 
 /// Returns an expired cookie, which makes the browser delete its own.
-pub(super) fn expired_cookie(name: &str, request: &Request) -> Option<HeaderValue> {
-    field(name, "", 0, request)
+pub(super) fn expired_cookie(
+    name: &str,
+    request: &Request,
+    site_url: Option<&SiteUrl>,
+) -> Option<HeaderValue> {
+    field(name, "", 0, request, site_url)
 }
 
 /// Returns the value of the header field.
 ///
 /// `HttpOnly`: no script can read the cookie. `SameSite=Lax`: no other site's page can send it with a
 /// POST. `Secure`, for a browser that connects over TLS: the browser sends it over TLS only.
-fn field(name: &str, value: &str, max_age: u64, request: &Request) -> Option<HeaderValue> {
-    let secure = if is_secure(request) { "; Secure" } else { "" };
-    let text = format!("{name}={value}; Path=/; Max-Age={max_age}; HttpOnly; SameSite=Lax{secure}");
+fn field(
+    name: &str,
+    value: &str,
+    max_age: u64,
+    request: &Request,
+    site_url: Option<&SiteUrl>,
+) -> Option<HeaderValue> {
+    let secure = if is_secure(request, site_url) { "; Secure" } else { "" };
+    let path = site_url.map_or("/", |url| url.cookie_path(request));
+    let text =
+        format!("{name}={value}; Path={path}; Max-Age={max_age}; HttpOnly; SameSite=Lax{secure}");
     HeaderValue::try_from(text).ok()
 }
 
@@ -36,8 +50,8 @@ fn field(name: &str, value: &str, max_age: u64, request: &Request) -> Option<Hea
 ///
 /// Browsers keep cookies by host and not by port (RFC 6265 8.5). The port in the name keeps several
 /// servers on one host from overwriting each other's cookies.
-pub(super) fn name(prefix: &str, request: &Request) -> String {
-    format!("{prefix}{}", requested_port(request))
+pub(super) fn name(prefix: &str, request: &Request, site_url: Option<&SiteUrl>) -> String {
+    format!("{prefix}{}", requested_port(request, site_url))
 }
 
 #[cfg(test)]
@@ -60,7 +74,7 @@ mod tests {
         ] {
             let mut posted = request("POST", target, &[("host", host)]);
             posted.peer.tls = tls;
-            assert_eq!(name("p_", &posted), expected, "{host}");
+            assert_eq!(name("p_", &posted, None), expected, "{host}");
         }
     }
 
@@ -92,7 +106,7 @@ mod tests {
             let address = has_address.then(|| ([192, 0, 2, 1], 4096).into());
             posted.peer = Peer { address, tls };
             posted.proxied = proxied;
-            let cookie = expired_cookie("a", &posted).unwrap();
+            let cookie = expired_cookie("a", &posted, None).unwrap();
             assert_eq!(cookie.to_str().unwrap().ends_with("; Secure"), expected);
         }
     }

@@ -4,6 +4,7 @@ use http::StatusCode;
 use http::header::CONTENT_TYPE;
 
 use super::next;
+use crate::access::SiteUrl;
 use crate::engine::Request;
 use crate::site::problem::Problem;
 use crate::site::target::percent_decoded;
@@ -22,7 +23,7 @@ pub(super) struct Credentials {
 }
 
 /// Parses the form. Rejects a field that is missing, repeated, unknown or malformed.
-pub(super) fn read(request: &Request) -> Result<Credentials, Problem> {
+pub(super) fn read(request: &Request, site_url: Option<&SiteUrl>) -> Result<Credentials, Problem> {
     if request.body.len() > LOGIN_BODY_LIMIT {
         return Err(Problem::new(
             StatusCode::PAYLOAD_TOO_LARGE,
@@ -56,7 +57,7 @@ pub(super) fn read(request: &Request) -> Result<Credentials, Problem> {
     let (Some(username), Some(password)) = (username, password) else {
         return Err(Problem::bad_request("The form needs username and password."));
     };
-    let next = next::checked(wanted.as_deref().unwrap_or_default()).to_owned();
+    let next = next::checked(wanted.as_deref().unwrap_or_default(), site_url).to_owned();
     Ok(Credentials { username, password, next })
 }
 
@@ -73,7 +74,7 @@ mod tests {
     fn sent(kind: &str, body: impl Into<bytes::Bytes>) -> Result<[String; 3], u16> {
         let mut request = request("POST", "/login", &[("content-type", kind)]);
         request.body = body.into();
-        let read = read(&request).map(|form| [form.username, form.password, form.next]);
+        let read = read(&request, None).map(|form| [form.username, form.password, form.next]);
         read.map_err(|problem| problem.status.as_u16())
     }
 

@@ -25,8 +25,9 @@ use super::denial::{BUSY_RETRY, whole_seconds};
 use super::media_type::HTML;
 use super::page::{self, Form, Notice};
 use super::problem::Problem;
+use super::target;
 use crate::access::{
-    CookieValue, DEVICE_COOKIE, DEVICE_LIFETIME, Denial, SESSION_COOKIE, SignOut, SignedIn,
+    CookieValue, DEVICE_COOKIE, DEVICE_LIFETIME, Denial, SESSION_COOKIE, SignOut, SignedIn, SiteUrl,
 };
 use crate::engine::{Body, Request, Response};
 
@@ -54,7 +55,8 @@ const CACHE: HeaderValue = HeaderValue::from_static("\"cache\"");
 /// Answers `GET /login` with the form, and `POST /login` with a session or the form again.
 pub(super) fn login(context: &Context, request: &RouteRequest<'_>) -> Result<Content, Problem> {
     let active_rules = context.gate.active_rules();
-    let wanted = next::of_query(request.http.target.query().unwrap_or(""));
+    let site_url = active_rules.site_url();
+    let wanted = next::of_query(request.http.target.query().unwrap_or(""), site_url);
     if active_rules.is_open() {
         return Ok(see_other(&wanted).into());
     }
@@ -62,11 +64,13 @@ pub(super) fn login(context: &Context, request: &RouteRequest<'_>) -> Result<Con
         return Err(Problem::not_found("There is no account that could sign in here."));
     }
     if request.http.method == Method::POST {
-        let sent = form::read(request.http)?;
+        let sent = form::read(request.http, site_url)?;
         let outcome =
             context.gate.sign_in(&active_rules, request.http, &sent.username, &sent.password);
         return Ok(match outcome {
-            Ok(signed_in) => signed_in_response(request.http, &signed_in, &sent.next).into(),
+            Ok(signed_in) => {
+                signed_in_response(request.http, site_url, &signed_in, &sent.next).into()
+            }
             Err(denial) => rejected(context, &sent, &denial)?.into(),
         });
     }
@@ -74,7 +78,7 @@ pub(super) fn login(context: &Context, request: &RouteRequest<'_>) -> Result<Con
         return Ok(see_other(&wanted).into());
     }
     let form = Form { notice: Notice::None, username: "", next: &wanted };
-    Ok(form_response(context, StatusCode::OK, form).into())
+    Ok(form_response(context, target::ROOT, StatusCode::OK, form).into())
 }
 
 /// Answers `POST /logout`: ends the sessions of the request's cookies.
@@ -82,16 +86,17 @@ pub(super) fn login(context: &Context, request: &RouteRequest<'_>) -> Result<Con
 /// A browser keeps its cookies until the end of their sessions is on disk. The form sent again thus
 /// contains them again, and a 303 means that no crash undoes the sign-out.
 pub(super) fn logout(context: &Context, request: &RouteRequest<'_>) -> Result<Content, Problem> {
-    let (ended, outcome) = context.gate.sign_out(request.http);
-    let is_open = context.gate.active_rules().is_open();
+    let active_rules = context.gate.active_rules();
+    let (site_url, is_open) = (active_rules.site_url(), active_rules.is_open());
+    let (ended, outcome) = context.gate.sign_out(&active_rules, request.http);
     // Browsers honour Clear-Site-Data over TLS only.
     match outcome {
         SignOut::Durable => {
             let mut response = see_other(if is_open { HOME } else { LOGIN });
-            let own = cookie::name(SESSION_COOKIE, request.http);
+            let own = cookie::name(SESSION_COOKIE, request.http, site_url);
             let others = ended.into_iter().filter(|name| *name != own);
             for name in others.chain([&*own]) {
-                append(&mut response, SET_COOKIE, expired_cookie(name, request.http));
+                append(&mut response, SET_COOKIE, expired_cookie(name, request.http, site_url));
             }
             response.headers_mut().insert(CLEAR_SITE_DATA, CACHE);
             Ok(response.into())
@@ -103,30 +108,40 @@ pub(super) fn logout(context: &Context, request: &RouteRequest<'_>) -> Result<Co
 }
 
 /// Returns the response to a browser that requests a page without valid credentials: the form, with
-/// 401.
-pub(super) fn required(context: &Context, request: &Request) -> Response {
-    let wanted = match request.method {
-        Method::GET | Method::HEAD => {
-            request.target.path_and_query().map_or("", |path| path.as_str())
-        }
+/// 401. `path` is the path and query of the page within the site, and `root` the relative reference from it
+/// to the root of the site.
+pub(super) fn required(context: &Context, method: &Method, root: &str, path: &str) -> Response {
+    let wanted = match *method {
+        Method::GET | Method::HEAD => path,
         _ => "",
     };
-    let form = Form { notice: Notice::None, username: "", next: next::checked(wanted) };
-    form_response(context, StatusCode::UNAUTHORIZED, form)
+    let form = Form { notice: Notice::None, username: "", next: next::checked(wanted, None) };
+    form_response(context, root, StatusCode::UNAUTHORIZED, form)
 }
 
 /// Adds the cookie that identifies a device from which the right password was sent.
-pub(super) fn remember_device(request: &Request, device: &CookieValue, response: &mut Response) {
-    let cookie = set_cookie(DEVICE_COOKIE, device, DEVICE_LIFETIME, request);
+pub(super) fn remember_device(
+    request: &Request,
+    site_url: Option<&SiteUrl>,
+    device: &CookieValue,
+    response: &mut Response,
+) {
+    let cookie = set_cookie(DEVICE_COOKIE, device, DEVICE_LIFETIME, request, site_url);
     append(response, SET_COOKIE, cookie);
 }
 
-fn signed_in_response(request: &Request, signed_in: &SignedIn, next: &str) -> Response {
+fn signed_in_response(
+    request: &Request,
+    site_url: Option<&SiteUrl>,
+    signed_in: &SignedIn,
+    next: &str,
+) -> Response {
     let SignedIn { session, lifetime, device } = signed_in;
     let mut response = see_other(next);
-    append(&mut response, SET_COOKIE, set_cookie(SESSION_COOKIE, session, *lifetime, request));
+    let cookie = set_cookie(SESSION_COOKIE, session, *lifetime, request, site_url);
+    append(&mut response, SET_COOKIE, cookie);
     if let Some(device) = device {
-        remember_device(request, device, &mut response);
+        remember_device(request, site_url, device, &mut response);
     }
     response
 }
@@ -143,16 +158,16 @@ fn rejected(context: &Context, sent: &Credentials, denial: &Denial) -> Result<Re
         other => return Err(other.clone().into()),
     };
     let form = Form { notice, username: &sent.username, next: &sent.next };
-    let mut response = form_response(context, status, form);
+    let mut response = form_response(context, target::ROOT, status, form);
     if let Some(seconds) = retry {
         response.headers_mut().insert(RETRY_AFTER, seconds.into());
     }
     Ok(response)
 }
 
-fn form_response(context: &Context, status: StatusCode, form: Form<'_>) -> Response {
-    let mut response =
-        Response::new(Body::from(page::sign_in(context.layout(&context.settings()), form)));
+fn form_response(context: &Context, root: &str, status: StatusCode, form: Form<'_>) -> Response {
+    let settings = context.settings();
+    let mut response = Response::new(page::sign_in(context.layout(&settings, root), form).into());
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(HTML));
@@ -165,14 +180,15 @@ fn form_response(context: &Context, status: StatusCode, form: Form<'_>) -> Respo
     response
 }
 
-/// Returns a redirect with 303, which browsers follow with a GET. `next` is checked already.
+/// Returns a redirect with 303, which browsers follow with a GET, from `/login` or `/logout` to a path of the
+/// site. `next` is checked already.
 fn see_other(next: &str) -> Response {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::SEE_OTHER;
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    let location = HeaderValue::from_str(next);
-    headers.insert(LOCATION, location.unwrap_or(const { HeaderValue::from_static(HOME) }));
+    let location = HeaderValue::try_from(target::from_root(next));
+    headers.insert(LOCATION, location.unwrap_or(const { HeaderValue::from_static(target::ROOT) }));
     response
 }
 

@@ -3,6 +3,7 @@
 //! It comes from the address that the visitor followed, which an attacker may have written, so only
 //! a path of this site is accepted: anything else would make the form an open redirect.
 
+use crate::access::SiteUrl;
 use crate::site::target::percent_decoded;
 
 /// Path of the dashboard.
@@ -11,12 +12,16 @@ pub(super) const HOME: &str = "/";
 /// Maximum number of bytes of a path with its query.
 const MAX_BYTES: usize = 2048;
 
-/// Returns `text` if it is a path of this site, and else the path of the dashboard.
+/// Returns `text` if it is a path of this site, and else the path of the dashboard. The path of the public
+/// address is removed from its beginning.
 ///
 /// `//host` and `/\host` name another host, and browsers remove tabs and line breaks before they
 /// parse an address (URL Standard 4.4). The paths of sign-in and sign-out are not accepted, because
 /// they would redirect again.
-pub(super) fn checked(text: &str) -> &str {
+pub(super) fn checked<'t>(text: &'t str, site_url: Option<&SiteUrl>) -> &'t str {
+    let folder = site_url.map_or("", |url| url.path().trim_end_matches('/'));
+    let inner = text.strip_prefix(folder).filter(|inner| inner.starts_with('/'));
+    let text = inner.unwrap_or(text);
     let is_plain = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'\\' | b'#');
     let is_path = text.strip_prefix('/').is_some_and(|rest| !rest.starts_with('/'));
     let path = text.split('?').next().unwrap_or_default();
@@ -28,10 +33,10 @@ pub(super) fn checked(text: &str) -> &str {
 }
 
 /// Returns the checked path in `next=` of a query.
-pub(super) fn of_query(query: &str) -> String {
+pub(super) fn of_query(query: &str, site_url: Option<&SiteUrl>) -> String {
     let value = query.split('&').find_map(|pair| pair.strip_prefix("next="));
     let decoded = value.and_then(percent_decoded);
-    checked(decoded.as_deref().unwrap_or_default()).to_owned()
+    checked(decoded.as_deref().unwrap_or_default(), site_url).to_owned()
 }
 
 #[cfg(test)]
@@ -41,7 +46,7 @@ mod tests {
     #[test]
     fn path_of_another_site_is_replaced_by_the_dashboard() {
         for good in ["/", "/source/tank?range=7d", "/a/../b", "/%2F%2Fevil.example", "/x?u=//y"] {
-            assert_eq!(checked(good), good);
+            assert_eq!(checked(good, None), good);
         }
         let long = format!("/{}", "x".repeat(MAX_BYTES));
         for bad in [
@@ -69,7 +74,7 @@ mod tests {
             "/logout",
             &long,
         ] {
-            assert_eq!(checked(bad), "/", "{bad:?}");
+            assert_eq!(checked(bad, None), "/", "{bad:?}");
         }
     }
 
@@ -88,7 +93,7 @@ mod tests {
             ("next=%zz", "/"),
             ("next=/x&next=//evil.example", "/x"),
         ] {
-            assert_eq!(of_query(query), expected, "{query}");
+            assert_eq!(of_query(query, None), expected, "{query}");
         }
     }
 }

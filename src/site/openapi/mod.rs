@@ -19,8 +19,6 @@ mod response;
 mod schema;
 mod sign_in;
 
-use std::sync::LazyLock;
-
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 
@@ -34,17 +32,25 @@ use crate::board::Rendered;
 /// long.
 const AN_HOUR: &str = "max-age=3600";
 
-/// The document, rendered at the first request for it.
-static RENDERED: LazyLock<Rendered> = LazyLock::new(|| {
-    let mut body =
-        serde_json::to_vec(&Document::new()).expect("string keys and constants are always JSON");
+/// Address of the server without a public address: the folder that the document was loaded from (OpenAPI
+/// 4.6).
+const HERE: &str = ".";
+
+/// Returns the document with the address of the server.
+fn render(server: &str) -> Rendered {
+    let mut body = serde_json::to_vec(&Document::new(server))
+        .expect("string keys and constants are always JSON");
     body.push(b'\n');
     Rendered::new(JSON, body)
-});
+}
 
 /// Answers `GET /openapi.json`.
-pub(super) fn openapi(_: &Context, _: &RouteRequest<'_>) -> Result<Content, Problem> {
-    Ok(Representation::new(RENDERED.clone(), CachePolicy::undated(AN_HOUR)).into())
+pub(super) fn openapi(context: &Context, _: &RouteRequest<'_>) -> Result<Content, Problem> {
+    let active_rules = context.gate.active_rules();
+    // Clients append paths that begin with a slash.
+    let server = active_rules.site_url().map(|url| url.without_slash());
+    let rendered = context.document.get(server.as_deref().unwrap_or(HERE), render);
+    Ok(Representation::new(rendered, CachePolicy::undated(AN_HOUR)).into())
 }
 
 /// The members of an OpenAPI object, in the order in which people read them.
@@ -60,11 +66,11 @@ struct Document {
 }
 
 impl Document {
-    fn new() -> Document {
+    fn new(server: &str) -> Document {
         Document {
             openapi: "3.1.1",
             info: info(),
-            servers: json!([{"url": "/", "description": "The server that this document was loaded from."}]),
+            servers: json!([{"url": server, "description": "The server of this document."}]),
             tags: tags(),
             // Any of the three, or none where the site is open.
             security: json!([{}, {"basic": []}, {"bearer": []}, {"session": []}]),

@@ -33,8 +33,8 @@ const HEADERS: [(&str, bool, &str, &str); 11] = [
     (
         "Location",
         true,
-        "Address of the result, or of the page to load next.",
-        "/api/v1/sources/tank",
+        "Address of the result, or of the page to load next, relative to that of the request.",
+        "../tank",
     ),
     ("Content-Disposition", false, "Name of the file.", "attachment; filename=\"tank.level.csv\""),
     (

@@ -354,7 +354,7 @@ fn events() -> Json {
             },
             "next": {
                 "type": ["string", "null"],
-                "description": "Address of the next page; null on the last one.",
+                "description": "Address of the next page, relative to that of the request; null on the last one.",
                 "format": "uri-reference",
             },
         },
@@ -389,7 +389,8 @@ fn problem() -> Json {
             "title": {"type": "string", "description": "The status in words."},
             "status": {"type": "integer", "minimum": 400, "maximum": 599},
             "detail": {"type": "string", "description": "What failed, the limit, and what to do."},
-            "instance": {"type": "string", "description": "The path of the request."},
+            "instance": {"type": "string", "description": "The path of the request as the server received it, without the path of a proxy that \
+                 removes it: it names the request, and is no link."},
             "sources": {
                 "type": "array",
                 "description": "The sources concerned.",

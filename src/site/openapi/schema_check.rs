@@ -6,7 +6,7 @@ use http::HeaderMap;
 use jsonschema::{Registry, Validator};
 use serde_json::{Value as Json, json};
 
-use super::Document;
+use super::{Document, HERE};
 use crate::engine::Response;
 use crate::site::fixture::drained;
 
@@ -45,7 +45,7 @@ const BASE: &str = "https://pumphouse.example/openapi.json";
 
 impl SchemaCheck {
     pub(super) fn new() -> SchemaCheck {
-        let document = serde_json::to_value(Document::new()).unwrap();
+        let document = serde_json::to_value(Document::new(HERE)).unwrap();
         let mut strict = document["components"].clone();
         make_strict(&mut strict["schemas"]);
         let names: Vec<String> = strict["schemas"].as_object().unwrap().keys().cloned().collect();

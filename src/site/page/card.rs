@@ -33,6 +33,8 @@ pub(super) struct Placement {
     pub(super) width: Width,
     /// Chart below the values; may be empty.
     pub(super) chart: Markup,
+    /// Relative reference from the page to the root of the site.
+    pub(super) root: String,
     /// Query of the link to the source's page: it keeps the range of the charts.
     pub(super) query: String,
 }
@@ -54,7 +56,7 @@ pub(super) fn frame(
             data-failing=[failing] data-width=[is_half.then_some("half")]
             data-stale-at=[stale_at.map(|at| at.as_second())] {
             header {
-                h2 #(id) { a href={ "/source/" (source.name) (placement.query) } { (source.title) } }
+                h2 #(id) { a href={ (placement.root) "source/" (source.name) (placement.query) } { (source.title) } }
                 (status::badge(source, clock.now))
             }
             (status::failure_notice(source, clock))

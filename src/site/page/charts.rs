@@ -109,7 +109,7 @@ fn numbers(view: &View<'_>, source: &SourceView, field: &str) -> Markup {
                     (PreEscaped(chart.table()))
                 }
                 p { "All of them, for a spreadsheet: "
-                    a href={ "/api/v1/history?field=" (source.name) "." (field)
+                    a href={ (view.layout.root) "api/v1/history?field=" (source.name) "." (field)
                         "&hours=" (view.range.seconds() / 3600) "&step=raw&format=csv" }
                         download {
                         "CSV" span.unseen { " of " (name) ", " (source.title) }
@@ -122,11 +122,12 @@ fn numbers(view: &View<'_>, source: &SourceView, field: &str) -> Markup {
 
 /// Returns the place of a card on a page: its link to the source's page keeps the range.
 pub(super) fn placement(view: &View<'_>, chart: Markup) -> Placement {
-    Placement { width: Width::Row, chart, query: view.range.query() }
+    let (root, query) = (view.layout.root.to_owned(), view.range.query());
+    Placement { width: Width::Row, chart, root, query }
 }
 
-/// Renders the links that select the range of the page at `path`.
-pub(super) fn ranges(view: &View<'_>, path: &str) -> Markup {
+/// Renders the links that select the range of the page.
+pub(super) fn ranges(view: &View<'_>) -> Markup {
     if !view.history.is_enabled() {
         return html! {};
     }
@@ -134,7 +135,7 @@ pub(super) fn ranges(view: &View<'_>, path: &str) -> Markup {
         nav.ranges aria-label="How far back charts go" {
             @for &range in Range::VARIANTS {
                 @let current = (range == view.range).then_some("true");
-                a href={ (path) "?range=" (range.as_str()) } aria-current=[current] {
+                a href={ "?range=" (range.as_str()) } aria-current=[current] {
                     (range.as_str()) span.unseen { ", the last " (range.in_words()) }
                 }
             }

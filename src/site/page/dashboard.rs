@@ -31,7 +31,7 @@ pub(in crate::site) fn dashboard(view: &View<'_>) -> String {
     let main = html! {
         div.between-parts {
             (status::summary(sources, now))
-            @if !sources.is_empty() { (charts::ranges(view, "/")) }
+            @if !sources.is_empty() { (charts::ranges(view)) }
         }
         (notice::history(&history.health(), history.dropped(), clock))
         (notice::certificate(view.certificate, clock))

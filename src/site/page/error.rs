@@ -17,7 +17,7 @@ pub(in crate::site) fn error_page(
             div {
                 h2 { (title) }
                 p { (detail) }
-                p { a href="/" { "Back to the readings" } }
+                p { a href=(layout.root) { "Back to the readings" } }
             }
         }
     };

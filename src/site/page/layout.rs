@@ -19,6 +19,9 @@ const DESCRIPTION: &str = "Readings of water systems, their age and their histor
 pub(in crate::site) struct Layout<'a> {
     /// Title of the site.
     pub(in crate::site) title: &'a str,
+    /// Relative reference from the page to the root of the site: `./` or `../`. All links begin with it, so
+    /// that one rendering serves the site below any path.
+    pub(in crate::site) root: &'a str,
     /// Files that the page loads.
     pub(in crate::site) assets: &'a AssetFiles,
     /// Time zone of charts and events, which the footer names.
@@ -60,7 +63,7 @@ impl Layout<'_> {
 
     /// `live` is `None` for a page that does not change.
     fn render(&self, title: &str, main: &Markup, live: Option<&LivePage<'_>>) -> String {
-        let Layout { title: site_title, assets, zone } = *self;
+        let Layout { title: site_title, root, assets, zone } = *self;
         let by_session = live.is_some_and(|page| page.by_session);
         let description = live.map_or(DESCRIPTION, |page| page.description);
         let page = html! {
@@ -77,14 +80,16 @@ impl Layout<'_> {
                     // sends in its place.
                     meta name="generator" content="pumphouse-web";
                     meta name="description" content=(description);
+                    // Below a path, `robots.txt` is not at the address where search engines look for it.
+                    meta name="robots" content="noindex";
                     meta name="color-scheme" content="light dark";
                     meta name="theme-color" content="#e9efee" media="(prefers-color-scheme: light)";
                     meta name="theme-color" content="#0b1518" media="(prefers-color-scheme: dark)";
-                    link rel="icon" type="image/svg+xml" href=(assets.icon.path);
-                    link rel="stylesheet" href=(assets.style.path);
+                    link rel="icon" type="image/svg+xml" href={ (root) (assets.icon.path) };
+                    link rel="stylesheet" href={ (root) (assets.style.path) };
                     @if live.is_some() {
-                        script defer src=(assets.script.path) {}
-                        script defer src=(assets.readout.path) {}
+                        script defer src={ (root) (assets.script.path) } {}
+                        script defer src={ (root) (assets.readout.path) } {}
                         noscript { meta http-equiv="refresh" content=(REFRESH); }
                     }
                 }
@@ -95,7 +100,9 @@ impl Layout<'_> {
                         (icon::mark())
                         h1 { (site_title) }
                         @if by_session {
-                            form method="post" action="/logout" { button type="submit" { "Sign out" } }
+                            form method="post" action={ (root) "logout" } {
+                                button type="submit" { "Sign out" }
+                            }
                         }
                     }
                     // Screen readers announce changes of a live region only if it was there before
@@ -109,7 +116,7 @@ impl Layout<'_> {
                         }
                         p.lost #signed-out role="alert" hidden {
                             "You are not signed in any more, so nothing below is kept up to date. "
-                            a href="/login" { "Sign in again" }
+                            a href={ (root) "login" } { "Sign in again" }
                         }
                     }
                     p.unseen #spoken role="status" { }
@@ -117,7 +124,7 @@ impl Layout<'_> {
                     @if let Some(page) = live {
                         footer.colophon {
                             p { (times(zone, page.now)) " The same readings for scripts: "
-                                a href="/api/v1/status" { "JSON" } }
+                                a href={ (root) "api/v1/status" } { "JSON" } }
                             p { "pumphouse-web " (env!("CARGO_PKG_VERSION")) }
                         }
                     }

@@ -25,7 +25,7 @@ pub(in crate::site) struct Form<'a> {
     pub(in crate::site) notice: Notice,
     /// Name entered in the previous attempt. The password is never sent back.
     pub(in crate::site) username: &'a str,
-    /// Path to redirect to after sign-in.
+    /// Path of the site to redirect to after sign-in.
     pub(in crate::site) next: &'a str,
 }
 
@@ -45,7 +45,7 @@ pub(in crate::site) fn sign_in(layout: Layout<'_>, form: Form<'_>) -> String {
                     span { (message) }
                 }
             }
-            form method="post" action="/login" {
+            form method="post" action={ (layout.root) "login" } {
                 input type="hidden" name="next" value=(next);
                 label for="username" { "Name" }
                 input #username name="username" type="text" value=(username) required

@@ -15,17 +15,16 @@ const EVENTS: usize = 10;
 
 /// Renders the page of a source.
 pub(in crate::site) fn source_page(view: &View<'_>, source: &SourceView) -> String {
-    let path = format!("/source/{}", source.name);
     let recent = view.history.recent_events();
     let is_own = |stored: &&StoredEvent| stored.event.source.as_ref() == Some(&source.name);
     let fields = charts::chart_fields(source);
     let main = html! {
-        p.back { a href={ "/" (view.range.query()) } { "All readings" } }
+        p.back { a href={ (view.layout.root) (view.range.query()) } { "All readings" } }
         div.cards.single { (source_card(source, view.clock(), &charts::placement(view, html! {}))) }
         @if view.history.is_enabled() && !fields.is_empty() {
             div.between-parts {
                 h2 { "The last " (view.range.in_words()) }
-                (charts::ranges(view, &path))
+                (charts::ranges(view))
             }
             div.figures-of-past {
                 @for field in &fields { (charts::figure(view, source, field)) }
@@ -37,7 +36,7 @@ pub(in crate::site) fn source_page(view: &View<'_>, source: &SourceView) -> Stri
             std::slice::from_ref(source),
             view.clock(),
         ))
-        (for_scripts(source, fields.first()))
+        (for_scripts(view.layout.root, source, fields.first()))
     };
     let title = format!("{} · {}", source.title, view.layout.title);
     view.layout.live(&LivePage {
@@ -50,18 +49,17 @@ pub(in crate::site) fn source_page(view: &View<'_>, source: &SourceView) -> Stri
 }
 
 /// Renders links to the same data for scripts.
-fn for_scripts(source: &SourceView, first_field: Option<&String>) -> Markup {
+fn for_scripts(root: &str, source: &SourceView, first_field: Option<&String>) -> Markup {
     let name = &source.name;
+    let link = |path: &str| html! { li { a href={ (root) (path) } { "/" (path) } } };
     html! {
         section.scripts aria-labelledby="scripts" {
             h2 #scripts { "For scripts" }
             ul {
-                li { a href={ "/api/v1/sources/" (name) } { "/api/v1/sources/" (name) } }
+                (link(&format!("api/v1/sources/{name}")))
                 @if let Some(field) = first_field {
-                    @let path = format!("/api/v1/values/{name}.{field}.txt");
-                    li { a href=(path) { (path) } }
-                    @let path = format!("/chart/{name}.{field}.svg?range=7d");
-                    li { a href=(path) { (path) } }
+                    (link(&format!("api/v1/values/{name}.{field}.txt")))
+                    (link(&format!("chart/{name}.{field}.svg?range=7d")))
                 }
             }
         }
