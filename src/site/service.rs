@@ -21,7 +21,8 @@ use super::methods::is_known;
 use super::observer::RequestObserver;
 use super::problem::Problem;
 use super::router::{Location, Router, respond_by_method, respond_to_asterisk};
-use super::{cors, login, negotiate, redirect, target};
+use super::target::{self, Below};
+use super::{cors, login, negotiate, redirect};
 use crate::access::{ActiveRules, Denial, Gate, RouteAccess, SiteUrl};
 use crate::engine::{
     Activity, Continuation, Refusal, Reply, Request, RequestHead, Response, Service,
@@ -89,6 +90,7 @@ impl Site {
         request: &Request,
         activity: &Activity,
     ) -> Result<Answer, Problem> {
+        exchange.below = Below::of_target(&request.target, active_rules.site_url());
         self.context.gate.check_host(active_rules, request)?;
         match cors::preflight(active_rules, request) {
             Some(response) => Ok(Answer::ready(response)),
@@ -110,17 +112,20 @@ impl Site {
         if !is_known(&request.method) {
             return Err(Problem::method_unknown());
         }
+        let site_url = active_rules.and_then(ActiveRules::site_url);
         // A target that cannot be decoded matches no route. Its problem is returned only after the
         // gate has admitted the request.
         let (path, unmatched) = match target::decoded_path(&request.target) {
             Ok(path) => (path, Problem::unmatched()),
             Err(problem) => ("".into(), problem),
         };
-        let site_url = active_rules.and_then(ActiveRules::site_url);
         let location = self.router.locate(&path, site_url.map(SiteUrl::decoded_path));
         let (matched, path) = match location {
             Location::Found { matched, path, below } => {
-                exchange.below = below;
+                // Only a route decides between the two forms of a path that could be either.
+                if matched.is_some() {
+                    exchange.below = below;
+                }
                 (matched, path)
             }
             Location::WithoutSlash => {

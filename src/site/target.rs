@@ -94,13 +94,14 @@ impl Below {
         Below { directories: folder.matches('/').count() }
     }
 
-    /// Returns the position of a target that the router has not seen.
+    /// Returns the position of a target that the router has not seen, or that cannot be decoded as a whole.
     pub(super) fn of_target(target: &Uri, site_url: Option<&SiteUrl>) -> Below {
-        let site_path = site_url.map_or(ROOT_PATH, SiteUrl::decoded_path);
-        let path = percent_decoded(target.path());
-        let is_below = path.is_some_and(|path| path.starts_with(site_path));
-        let folder = site_path.strip_suffix('/').filter(|_| is_below);
-        folder.map_or_else(Below::default, Below::folder)
+        let folder =
+            site_url.and_then(|url| url.decoded_path().strip_suffix('/')).unwrap_or_default();
+        let mut sent = target.path().split('/');
+        let is_sent = |segment| sent.next().and_then(percent_decoded).as_deref() == Some(segment);
+        let is_below = folder.split('/').all(is_sent) && sent.next().is_some();
+        if is_below { Below::folder(folder) } else { Below::default() }
     }
 
     /// Returns the relative reference from the request's URL to the root of the site: `./`, `../`, `../../`…
@@ -121,9 +122,6 @@ impl Below {
         &text[start..]
     }
 }
-
-/// Path of the root.
-const ROOT_PATH: &str = "/";
 
 /// Reference to the root of the site from a path without directories.
 pub(super) const ROOT: &str = "./";
@@ -222,6 +220,9 @@ mod tests {
             ("/a/pump/", "../../", "/a/pump/"),
             ("/A/p%C3%BCmp/", "../../", "/A/p%C3%BCmp/"),
             ("/%zz/x", "../", "/%zz/x"),
+            ("/a/p%C3%BCmp/%zz/x", "../", "/%zz/x"),
+            ("/a/p%C3%BCmp/x%2Fy", "./", "/x%2Fy"),
+            ("/a%2Fp%C3%BCmp/x", "../", "/a%2Fp%C3%BCmp/x"),
         ] {
             let target = target.parse().unwrap();
             let below = Below::of_target(&target, Some(&url));

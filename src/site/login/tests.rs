@@ -50,10 +50,10 @@ fn page_has_a_button_to_sign_out_for_its_own_session_only() {
     for _ in 0..2 {
         // In the same second, so the page kept for one could be sent to the other.
         let page = answer(&site, &by_session);
-        assert!(text(&page).contains("action=\"/logout\""));
+        assert!(text(&page).contains("action=\"./logout\""));
         assert!(!page.headers().contains_key(SET_COOKIE), "the browser has its cookies already");
         let page = answer(&site, &by_basic);
-        assert!(!text(&page).contains("action=\"/logout\""));
+        assert!(!text(&page).contains("action=\"./logout\""));
         assert!(cookies(&page).starts_with(DEVICE_COOKIE), "the client has no device cookie yet");
     }
 }
@@ -89,11 +89,11 @@ fn cookie_is_for_this_host_and_no_script() {
 fn sign_in_without_accounts_redirects_or_is_not_found() {
     let open = site_under(vec![tank()], Rules::default());
     for (method, target, location) in [
-        ("GET", "/login", "/"),
-        ("GET", "/login?next=/source/tank", "/source/tank"),
-        ("GET", "/login?next=//evil.example", "/"),
-        ("POST", "/login?next=/source/tank", "/source/tank"),
-        ("POST", "/logout", "/"),
+        ("GET", "/login", "./"),
+        ("GET", "/login?next=/source/tank", "./source/tank"),
+        ("GET", "/login?next=//evil.example", "./"),
+        ("POST", "/login?next=/source/tank", "./source/tank"),
+        ("POST", "/logout", "./"),
     ] {
         let response = answer(&open, &request(method, target, &[]));
         assert_eq!(response.status(), 303, "{target}");
@@ -132,10 +132,10 @@ fn public_page_has_the_button_for_a_session_and_varies_by_cookie() {
     let sent = cookies(&sign_in(&site));
     for _ in 0..2 {
         let page = answer(&site, &request("GET", "/", &[(COOKIE.as_str(), &sent)]));
-        assert!(text(&page).contains("action=\"/logout\""));
+        assert!(text(&page).contains("action=\"./logout\""));
         let page = answer(&site, &request("GET", "/", &[]));
         assert_eq!(page.status(), 200);
-        assert!(!text(&page).contains("action=\"/logout\""));
+        assert!(!text(&page).contains("action=\"./logout\""));
         let vary: Vec<_> = page.headers().get_all(VARY).iter().collect();
         assert!(vary.iter().any(|field| field.as_bytes() == b"cookie"), "{vary:?}");
         assert_ne!(page.headers()[CACHE_CONTROL], "no-store");

@@ -131,7 +131,7 @@ fn targets(site: &Site) -> Vec<(&'static str, String, u16)> {
         "/api/v1/history" => ("/api/v1/history?field=tank.level".to_owned(), 404),
         "/api/v1/events" => ("/api/v1/events".to_owned(), 200),
         "/logout" => ("/logout".to_owned(), 405),
-        "/assets/{name}" => (site.context.assets.style.path.clone(), 200),
+        "/assets/{name}" => (format!("/{}", site.context.assets.style.path), 200),
         plain => (plain.to_owned(), 200),
     };
     let patterns = RoutePattern::VARIANTS.iter().map(|pattern| {
@@ -208,8 +208,12 @@ fn request_without_credentials_does_not_reveal_which_targets_exist() {
     let of = |method: &str, target: &str, level: &str, accept: &str| {
         let response = answer(&site, &request_as(method, target, level, &[("accept", accept)]));
         let fields = sorted_headers(&response);
-        // `instance` is the path as sent.
-        (response.status(), fields, text(&response).replace(target, "…"))
+        // `instance` is the path as sent, and links of a page have a step for each of its directories.
+        (
+            response.status(),
+            fields,
+            text(&response).replace(target, "…").replace("../", "").replace("./", ""),
+        )
     };
     for level in ["none", "wrong password", "wrong token"] {
         for accept in ["*/*", "text/html"] {
@@ -259,7 +263,7 @@ fn response_to_an_account_is_private() {
         assert_eq!(header(&response, "cache-control"), cache, "{target}, {level}");
         assert_eq!(header(&response, "vary"), vary, "{target}, {level}");
     }
-    let style = site.context.assets.style.path.clone();
+    let style = format!("/{}", site.context.assets.style.path);
     let response = answer(&site, &request_as("GET", &style, "none", &[]));
     assert!(header(&response, "cache-control").starts_with("public, "));
     let etag = header(&answer(&site, &request_as("GET", "/api/v1/status", "read", &[])), "etag");

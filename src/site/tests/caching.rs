@@ -70,7 +70,7 @@ fn asset_with_a_hashed_name_is_immutable() {
         (&site.context.assets.script, "text/javascript; charset=utf-8"),
         (&site.context.assets.icon, "image/svg+xml"),
     ] {
-        let response = get(&site, &asset.path, &[]);
+        let response = get(&site, &format!("/{}", asset.path), &[]);
         assert_eq!(header(&response, "content-type"), kind);
         assert_eq!(header(&response, "cache-control"), "public, max-age=31536000, immutable");
     }

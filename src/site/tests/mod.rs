@@ -4,6 +4,7 @@ mod access;
 mod caching;
 mod cross_origin;
 mod health;
+mod links;
 mod observation;
 mod polls;
 mod problems;

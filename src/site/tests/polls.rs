@@ -27,7 +27,7 @@ fn poll_of_a_source_begins_or_is_refused_with_a_reason() {
             assert_eq!(header(&response, "retry-after"), "10");
         }
         if code == 202 {
-            assert_eq!(header(&response, "location"), "/api/v1/sources/tank");
+            assert_eq!(header(&response, "location"), "../tank");
         }
     }
     for (method, code) in [("GET", 405), ("HEAD", 405), ("DELETE", 405), ("OPTIONS", 204)] {

@@ -8,7 +8,7 @@ use crate::site::fixture::{get, now, request, site, tank};
 #[test]
 fn target_has_its_route_and_each_method_its_status() {
     let site = site(vec![tank()]);
-    let asset = site.context.assets.style.path.clone();
+    let asset = format!("/{}", site.context.assets.style.path);
     for (target, pattern, code) in [
         ("/", "/", 200),
         ("/?anything=goes&here", "/", 200),
