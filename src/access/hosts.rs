@@ -174,6 +174,39 @@ mod tests {
     }
 
     #[test]
+    fn host_of_the_public_address_is_a_name_beside_others() {
+        let url: SiteUrl = "https://tank.example/pumphouse/".parse().unwrap();
+        let names = ["192.0.2.7".parse().unwrap()];
+        for (host, expected) in [
+            (Some("tank.example"), true),
+            (Some("Tank.Example.:8443"), true),
+            (Some("192.0.2.7:6443"), true),
+            (Some("evil.example"), false),
+            (None, false),
+        ] {
+            let request = request(host);
+            assert_eq!(matches_any(&names, Some(&url), &request), expected, "{host:?}");
+            assert!(matches_any(&[], Some(&url), &request), "it restricts nothing by itself");
+        }
+    }
+
+    #[test]
+    fn foreign_host_is_shown_cut_and_without_hidden_characters() {
+        let long = "a".repeat(9000);
+        for (host, expected) in [
+            (None, None),
+            (Some("evil.example:80"), Some("evil.example:80".to_owned())),
+            (Some(&*long), Some(format!("{}…", "a".repeat(64)))),
+        ] {
+            assert_eq!(shown(&request(host)), expected);
+        }
+        let mut request = request(Some(""));
+        let hidden = "e\u{202e}vil\u{9b}".as_bytes();
+        request.headers.insert(HOST, HeaderValue::from_bytes(hidden).unwrap());
+        assert_eq!(shown(&request).unwrap(), "e\\u{202e}vil\\u{9b}");
+    }
+
+    #[test]
     fn loopback_names_and_addresses_name_this_machine() {
         for (host, expected) in [
             (None, true),

@@ -115,9 +115,11 @@ fn is_same_origin(
     let own_scheme = if is_secure(request, site_url) { HTTPS } else { "http" };
     let origin = Authority::parse(origin.as_bytes()).ok()?;
     let host = Authority::parse(request.headers.get(HOST)?.as_bytes()).ok()?;
-    let ports = (origin.port(), host.port());
-    let ports =
-        (ports.0.unwrap_or(default_port(scheme)), ports.1.unwrap_or(default_port(own_scheme)));
+    // Some proxies remove the port from the Host.
+    let public = site_url.filter(|url| url.is_host_of(request));
+    let public = public.filter(|url| url.is_https() == (own_scheme == HTTPS)).map(SiteUrl::port);
+    let own_port = host.port().or(public).unwrap_or(default_port(own_scheme));
+    let ports = (origin.port().unwrap_or(default_port(scheme)), own_port);
     let same_host = origin.written_host().eq_ignore_ascii_case(host.written_host());
     Some(scheme == own_scheme && same_host && ports.0 == ports.1)
 }
@@ -180,6 +182,29 @@ mod tests {
             (&[("origin", "https://home.example"), ("origin", "https://home.example")], false),
         ] {
             assert_eq!(allowed(&origins, &fields(sent)).is_some(), expected, "{sent:?}");
+        }
+    }
+
+    #[test]
+    fn origin_of_the_public_address_is_the_sites_own() {
+        const PUBLIC: &str = "https://tank.example:8443/pumphouse/";
+        let url: SiteUrl = PUBLIC.parse().unwrap();
+        // A proxy without TLS to this server, which replaces the Host or removes the port from it.
+        for (host, origin, expected) in [
+            ("127.0.0.1:6443", "https://tank.example:8443", false),
+            ("tank.example", "https://tank.example:8443", false),
+            ("tank.example:8443", "https://tank.example:8443", false),
+            ("tank.example", "https://tank.example", true),
+            ("tank.example", "http://tank.example:8443", true),
+            ("127.0.0.1:6443", "https://evil.example", true),
+            ("127.0.0.1:6443", "http://127.0.0.1:6443", false),
+        ] {
+            let mut request = request(&[], false);
+            request.headers.insert(HOST, HeaderValue::from_static(host));
+            request.headers.insert(ORIGIN, HeaderValue::from_static(origin));
+            assert_eq!(is_cross_site(&request, Some(&url)), expected, "{host} {origin}");
+            request.headers.insert(SEC_FETCH_SITE, HeaderValue::from_static("same-site"));
+            assert!(is_cross_site(&request, Some(&url)), "the browser says otherwise");
         }
     }
 

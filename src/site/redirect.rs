@@ -151,9 +151,18 @@ mod tests {
         host: Option<&str>,
         names: &[&str],
     ) -> (u16, Option<String>) {
-        let request = request(target, host);
         let names = names.iter().map(|name| name.parse().unwrap()).collect();
-        let gate = Arc::new(Gate::new(Rules { names, ..Rules::default() }).unwrap());
+        answer_under(Rules { names, ..Rules::default() }, port, target, host)
+    }
+
+    fn answer_under(
+        rules: Rules,
+        port: u16,
+        target: &str,
+        host: Option<&str>,
+    ) -> (u16, Option<String>) {
+        let request = request(target, host);
+        let gate = Arc::new(Gate::new(rules).unwrap());
         let response = Redirect { port, gate }.respond(&request);
         let location = response.headers().get(LOCATION);
         let location = location.map(|location| location.to_str().unwrap().to_owned());
@@ -175,6 +184,46 @@ mod tests {
         ] {
             let expected = (308, Some(location.to_owned()));
             assert_eq!(answer(port, target, Some(host), &[]), expected, "{target} {host}");
+        }
+    }
+
+    #[test]
+    fn redirect_leads_to_the_public_address() {
+        const FOLDER: &str = "https://tank.example/pumphouse/";
+        const PORT: &str = "https://tank.example:8443/";
+        for (url, target, host, location) in [
+            (FOLDER, "/", Some("192.0.2.7:6080"), "https://tank.example/pumphouse/"),
+            (
+                FOLDER,
+                "/source/tank?range=7d",
+                None,
+                "https://tank.example/pumphouse/source/tank?range=7d",
+            ),
+            (FOLDER, "/pumphouse/ping", Some("t"), "https://tank.example/pumphouse/ping"),
+            (FOLDER, "/%70umphouse/ping", Some("t"), "https://tank.example/pumphouse/ping"),
+            (FOLDER, "/pumphouse?a=b", Some("t"), "https://tank.example/pumphouse/?a=b"),
+            (FOLDER, "/pumphouses", Some("t"), "https://tank.example/pumphouse/pumphouses"),
+            (
+                FOLDER,
+                "//evil.example/x",
+                Some("t"),
+                "https://tank.example/pumphouse//evil.example/x",
+            ),
+            (PORT, "//evil.example/x", Some("t"), "https://tank.example:8443//evil.example/x"),
+            (PORT, "/ping", Some("evil.example"), "https://tank.example:8443/ping"),
+            // An address without TLS is not the target of a redirect to TLS.
+            ("http://tank.example/", "/ping", Some("t:80"), "https://t:6443/ping"),
+        ] {
+            let site_url = Some(url.parse().unwrap());
+            let rules = Rules { site_url, ..Rules::default() };
+            let expected = (308, Some(location.to_owned()));
+            assert_eq!(answer_under(rules, 6443, target, host), expected, "{url} {target}");
+        }
+        let site_url = Some(PORT.parse().unwrap());
+        let names = vec!["192.0.2.7".parse().unwrap()];
+        let rules = Rules { site_url, names, ..Rules::default() };
+        for (host, expected) in [("tank.example", 308), ("192.0.2.7", 308), ("evil.example", 421)] {
+            assert_eq!(answer_under(rules.clone(), 6443, "/", Some(host)).0, expected, "{host}");
         }
     }
 

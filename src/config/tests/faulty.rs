@@ -82,6 +82,19 @@ const WRONG: &[(&str, &str)] = &[
         "p.toml:2:10: \"units\": \"imperial\" is neither \"us\" nor \"metric\" in [site]",
     ),
     (
+        "[site]\nurl = \"tank.example/pumphouse\"\n",
+        "p.toml:2:8: \"url\": \"tank.example/pumphouse\" does not begin with http:// or https://; write it as \"https://tank.example/pumphouse/\" in [site]",
+    ),
+    (
+        "[site]\nurl = \"https://anna:pw@tank.example/\"\n",
+        "p.toml:2:8: \"url\": must not contain a user name or password: it is shown to visitors in [site]",
+    ),
+    ("[site]\nurl = 6443\n", "p.toml:2:7: \"url\" must be a string, not a whole number in [site]"),
+    (
+        "[site]\nurl = \"https://tank.example/p?q#f\"\n",
+        "p.toml:2:8: \"url\": \"https://tank.example/p?q#f\" must end with its path, without ? and #; write it as \"https://tank.example/p/\" in [site]",
+    ),
+    (
         "[site]\ncontact = \"a)b\"\n",
         "p.toml:2:12: \"contact\" must be an address or a URL in plain ASCII in [site]",
     ),

@@ -22,7 +22,7 @@ fn empty_file_has_all_defaults() {
 #[test]
 fn every_key_is_read() {
     let config = read(
-        "[site]\ntitle = \"Well\"\n\
+        "[site]\ntitle = \"Well\"\nurl = \"https://tank.example/pumphouse\"\n\
          [server]\nlisten = [\"[::1]:1\", \"unix:/run/x\", \"fd:0\"]\nadmin_listen = \"unix:/run/a\"\n\
          workers = 3\nbacklog = 5\nmax_connections = 6\n\
          max_connections_per_address = 7\ntrusted_proxies = [\"10.0.0.0/8\", \"::1\"]\nhandshake_timeout = \"1s\"\n\
@@ -77,6 +77,34 @@ fn every_key_is_read() {
         })
     );
     assert_eq!(config.site.title, "Well");
+    let url = config.site.url.unwrap();
+    assert_eq!(url.to_string(), "https://tank.example/pumphouse/");
+    assert_eq!(config.auth.rules.site_url, Some(url), "the rules of access know it");
+}
+
+#[test]
+fn public_address_that_does_not_fit_the_listeners_is_warned_of() {
+    const TLS: &str = "[tls]\ncert = \"c\"\nkey = \"k\"\n";
+    const PROXY: &str = "[server]\ntrusted_proxies = [\"127.0.0.1\"]\n";
+    const SOCKET: &str = "[server]\nlisten = [\"unix:/run/pumphouse.sock\"]\n";
+    for (url, rest, expected) in [
+        ("https://tank.example/", TLS, None),
+        ("https://tank.example/", PROXY, None),
+        ("https://tank.example/", SOCKET, None),
+        ("https://tank.example/", "", Some("neither [tls] nor \"trusted_proxies\"")),
+        ("http://tank.example/", "", None),
+        ("http://tank.example/", TLS, Some("the listeners speak TLS")),
+        ("http://tank.example/", &[PROXY, TLS].concat(), None),
+    ] {
+        let config = read(&format!("[site]\nurl = \"{url}\"\n{rest}")).unwrap();
+        let warnings: Vec<_> = config
+            .warnings
+            .iter()
+            .filter(|warning| warning.contains("\"url\" in [site]"))
+            .collect();
+        assert_eq!(warnings.len(), usize::from(expected.is_some()), "{url} {rest}: {warnings:?}");
+        assert!(expected.is_none_or(|text| warnings[0].contains(text)), "{warnings:?}");
+    }
 }
 
 #[test]

@@ -79,6 +79,23 @@ mod tests {
     }
 
     #[test]
+    fn path_of_the_public_address_is_removed() {
+        let url: SiteUrl = "https://tank.example/pumphouse/".parse().unwrap();
+        for (text, expected) in [
+            ("/pumphouse/source/tank?range=7d", "/source/tank?range=7d"),
+            ("/pumphouse/", "/"),
+            ("/source/tank", "/source/tank"),
+            ("/pumphouses/x", "/pumphouses/x"),
+            ("/pumphouse//evil.example", "/"),
+            ("/pumphouse/login", "/"),
+            ("/pumphouse", "/pumphouse"),
+            ("//evil.example/pumphouse/", "/"),
+        ] {
+            assert_eq!(checked(text, Some(&url)), expected, "{text}");
+        }
+    }
+
+    #[test]
     fn next_of_a_query_is_decoded_once() {
         for (query, expected) in [
             ("", "/"),

@@ -86,6 +86,57 @@ fn cookie_is_for_this_host_and_no_script() {
 }
 
 #[test]
+fn cookie_has_the_path_of_the_site_where_the_browser_is_below_it() {
+    let ours = "https://tank.example/pumphouse/";
+    let port = "https://tank.example:8443/pumphouse/";
+    let plain = "http://tank.example/pumphouse/";
+    for (url, target, host, tls, expected) in [
+        // The proxy leaves its path, or removes it, with or without the port of the browser's URL.
+        (ours, "/pumphouse/login", "127.0.0.1:6443", true, "6443 /pumphouse/ Secure"),
+        (ours, "/login", "tank.example", false, "443 /pumphouse/ Secure"),
+        (ours, "/pumphouse/login", "tank.example", false, "443 /pumphouse/ Secure"),
+        (port, "/login", "tank.example", true, "8443 /pumphouse/ Secure"),
+        (port, "/login", "TANK.example:8443", false, "8443 /pumphouse/ Secure"),
+        (plain, "/login", "tank.example", false, "80 /pumphouse/"),
+        ("https://tank.example/", "/login", "tank.example", false, "443 / Secure"),
+        // A browser that reaches the server directly never requests the path.
+        (ours, "/login", "tank.example:6443", true, "6443 / Secure"),
+        (ours, "/login", "192.168.1.5:6080", false, "6080 /"),
+        (ours, "/login", "", true, "443 / Secure"),
+    ] {
+        let site = under(anna());
+        let rules = site.context.gate.active_rules().rules().clone();
+        site.context.gate.replace(Rules { site_url: Some(url.parse().unwrap()), ..rules });
+        let send = |target: &str, body: &str, cookie: &str| {
+            let fields = [
+                FORM,
+                ("host", host),
+                (COOKIE.as_str(), cookie),
+                ("sec-fetch-site", "same-origin"),
+            ];
+            let mut posted = request("POST", target, &fields);
+            posted.body = body.to_owned().into();
+            posted.peer = crate::engine::Peer { address: Some(([192, 0, 2, 1], 9).into()), tls };
+            answer(&site, &posted)
+        };
+        let signed_in = send(target, "username=anna&password=right&next=/source/tank", "");
+        assert_eq!(signed_in.headers()[LOCATION], "./source/tank");
+        let signed_out = send(&target.replace("login", "logout"), "", &cookies(&signed_in));
+        assert_eq!(signed_out.headers()[LOCATION], "./login");
+        for response in [signed_in, signed_out] {
+            for cookie in response.headers().get_all(SET_COOKIE) {
+                let cookie = cookie.to_str().unwrap();
+                let name = cookie.split('=').next().unwrap();
+                let path = cookie.split("Path=").nth(1).unwrap().split(';').next().unwrap();
+                let secure = if cookie.ends_with("; Secure") { " Secure" } else { "" };
+                let found = format!("{} {path}{secure}", name.rsplit('_').next().unwrap());
+                assert_eq!(found, expected, "{url} {target} {host}: {cookie}");
+            }
+        }
+    }
+}
+
+#[test]
 fn sign_in_without_accounts_redirects_or_is_not_found() {
     let open = site_under(vec![tank()], Rules::default());
     for (method, target, location) in [

@@ -2,7 +2,7 @@
 
 use super::access::{answer, header, request_as, restricted, rules, sorted_headers};
 use crate::access::{Admission, Rules, Scope, Scopes};
-use crate::site::fixture::{site_under, tank};
+use crate::site::fixture::{request, site_under, tank, text};
 
 #[test]
 fn change_from_another_site_without_a_token_is_403() {
@@ -97,6 +97,42 @@ fn host_of_another_server_is_421() {
             assert_eq!(header(&response, "x-content-type-options"), "nosniff");
         }
     }
+}
+
+#[test]
+fn refusal_of_a_host_says_what_to_set_and_not_what_is_set() {
+    let names = vec!["tank.example".parse().unwrap()];
+    let site_url = Some("https://barn.example/pumphouse/".parse().unwrap());
+    let site = site_under(vec![tank()], Rules { names, site_url, ..rules() });
+    let long = "a".repeat(4000);
+    for accept in ["*/*", "text/html"] {
+        for (host, named) in [
+            ("evil.example:81", "the host \"evil.example:81\""),
+            ("<b>", "&lt;b&gt;"),
+            (&*long, "aaa…"),
+            ("", "the host \"\""),
+        ] {
+            let fields = [("host", host), ("accept", accept)];
+            let response = answer(&site, &request("GET", "/pumphouse/a/b", &fields));
+            assert_eq!(response.status(), 421);
+            let body = text(&response).replace("&quot;", "\"").replace("\\\"", "\"");
+            assert!(accept == "*/*" || body.contains("href=\"../assets/icon."), "{body}");
+            assert!(accept == "*/*" || !body.contains("<b>"), "{body}");
+            assert!(body.len() < 10_000, "{}", body.len());
+            assert!(accept == "*/*" && host == "<b>" || body.contains(named), "{body}");
+            for set in
+                ["\"names\" in [server]", "\"url\" in [site]", "proxy_set_header Host $host;"]
+            {
+                assert!(body.contains(set), "{set}: {body}");
+            }
+            assert!(!body.contains("tank.example") && !body.contains("barn.example"), "{body}");
+        }
+    }
+    let response = answer(&site, &request("GET", "/", &[]));
+    assert!(text(&response).contains("The request has no Host"), "{}", text(&response));
+    let public =
+        answer(&site, &request("GET", "/pumphouse/robots.txt", &[("host", "barn.example")]));
+    assert_eq!(public.status(), 200, "the host of the public address is a name, too");
 }
 
 #[test]
