@@ -339,7 +339,7 @@ fn page_whose_session_ended_links_to_the_form_and_back() {
         });
         let state = browser.run(
             "const link = document.querySelector('#signed-out a');
-             return [link.textContent, link.getAttribute('href'), document.title,
+             return [link.textContent, link.pathname + link.search, document.title,
                  document.getElementById('lost').hidden]",
         );
         let link = "/login?next=%2Fsource%2Ftank%3Frange%3D7d";

@@ -67,13 +67,16 @@ const BROWSER: [&str; 2] = ["--header", "Accept: text/html,application/xhtml+xml
 fn page_without_credentials_gets_a_form_and_the_api_a_challenge() {
     let server = Server::start(&with_anna().source(source()));
     let visitor = Visitor::new(&server, "jar");
-    for path in ["/", "/source/well?range=7d", "/nowhere"] {
+    for (path, action) in
+        [("/", "./login"), ("/source/well?range=7d", "../login"), ("/nowhere", "./login")]
+    {
         let page = visitor.curl(path, &BROWSER);
         assert_eq!(code(&page), 401);
         assert_eq!(header(&page, "www-authenticate"), ["Bearer realm=\"Pumphouse\""]);
         assert_eq!(header(&page, "cache-control"), ["no-store"]);
         let next = format!("name=\"next\" value=\"{path}\"");
-        assert!(page.contains("action=\"/login\"") && page.contains(&next), "{page}");
+        let action = format!("action=\"{action}\"");
+        assert!(page.contains(&action) && page.contains(&next), "{page}");
         assert!(!page.contains("well\"") || path.contains("well"), "no data: {page}");
         let script = visitor.curl(path, &[]);
         assert!(header(&script, "www-authenticate")[0].starts_with("Basic "), "{script}");
@@ -103,14 +106,14 @@ fn session_survives_a_restart_and_ends_at_sign_out() {
     assert_eq!(one.status(), 401);
     for visitor in [&one, &other] {
         let answer = visitor.sign_in("right", "/source/well");
-        assert_eq!((code(&answer), &*header(&answer, "location")), (303, &["/source/well"][..]));
+        assert_eq!((code(&answer), &*header(&answer, "location")), (303, &["./source/well"][..]));
         assert_eq!(header(&answer, "cache-control"), ["no-store"]);
         let session = header(&answer, "set-cookie")[0];
         assert!(session.starts_with(&format!("pumphouse_session_{port}=")), "{session}");
         assert!(session.ends_with("; Path=/; Max-Age=2592000; HttpOnly; SameSite=Lax; Secure"));
         assert_eq!(visitor.status(), 200);
         let page = visitor.curl("/", &BROWSER);
-        assert!(page.contains("action=\"/logout\""), "{page}");
+        assert!(page.contains("action=\"./logout\""), "{page}");
         assert_eq!(header(&page, "vary"), ["accept-encoding", "authorization, cookie"]);
     }
     assert_eq!(
@@ -122,7 +125,7 @@ fn session_survives_a_restart_and_ends_at_sign_out() {
     std::fs::copy(&one.jar, server.folder().join("stolen")).unwrap();
     let stolen = Visitor::new(&server, "stolen");
     let answer = one.curl("/logout", &["--request", "POST"]);
-    assert_eq!((code(&answer), &*header(&answer, "location")), (303, &["/login"][..]));
+    assert_eq!((code(&answer), &*header(&answer, "location")), (303, &["./login"][..]));
     assert!(header(&answer, "set-cookie")[0].contains("=; Path=/; Max-Age=0"), "{answer}");
     assert_eq!([one.status(), stolen.status(), other.status()], [401, 401, 200]);
     // Killed, as by a power cut.
