@@ -34,6 +34,7 @@ pub mod config;
 
 // Access control, the HTTP engine, outgoing connections.
 pub mod access;
+pub mod data_lock;
 pub mod engine;
 mod file_error;
 #[cfg(test)]

@@ -21,6 +21,7 @@ use super::sessions::{SessionWriter, Sessions};
 use super::stats::{FailureReason, Stats};
 use super::throttle::Throttle;
 use super::{hosts, origins};
+use crate::data_lock::DataLock;
 use crate::engine::{LogThrottle, Request};
 
 /// Source of the monotonic time; tests replace it.
@@ -59,8 +60,12 @@ impl Gate {
     ///
     /// # Errors
     /// The system returned no random numbers for keys.
-    pub fn with_sessions_of(rules: Rules, path: &Path) -> Result<Gate, NoRandomness> {
-        let sessions = Sessions::of_file(path)?;
+    pub fn with_sessions_of(
+        rules: Rules,
+        path: &Path,
+        lock: &DataLock,
+    ) -> Result<Gate, NoRandomness> {
+        let sessions = Sessions::of_file(path, lock)?;
         Gate::with_clocks(rules, sessions, Box::new(Instant::now), Box::new(seconds))
     }
 
@@ -108,7 +113,7 @@ impl Gate {
         self.active_rules.load()
     }
 
-    /// Starts the thread that writes sessions to a file, if any account can sign in or the file exists: it
+    /// Starts the thread that writes sessions to a file while this process has the lock, if any account can sign in or the file exists: it
     /// may contain keys of accounts that were removed. Dropping the returned value writes the latest state.
     /// Sign-outs wait for the file on at most a quarter of the workers.
     ///
@@ -117,10 +122,12 @@ impl Gate {
     pub fn write_sessions_to(
         &self,
         path: &Path,
+        lock: &Arc<DataLock>,
         workers: usize,
     ) -> io::Result<Option<SessionWriter>> {
         let is_needed = self.active_rules().signs_in() || path.exists();
-        is_needed.then(|| self.sessions.write_to(path, (workers / 4).max(1))).transpose()
+        let start = || self.sessions.write_to(path, Arc::clone(lock), (workers / 4).max(1));
+        is_needed.then(start).transpose()
     }
 
     /// Returns its counters.

@@ -100,6 +100,7 @@ impl Scoreboard {
             recorder: report::Recorder {
                 enabled: history.is_enabled(),
                 silent_seconds: history.heartbeat_age().as_secs_f64(),
+                holder: history.holder().map(|holder| holder.to_string()),
                 rows: history.rows(),
                 errors: history.errors(),
                 dropped: history.dropped(),

@@ -48,15 +48,22 @@ impl History {
         self.path.with_extension("sessions.json")
     }
 
-    /// Returns the paths of all files with data: the database, its write-ahead log and index, the last
-    /// values and the sessions. Not all of them exist at all times.
-    pub fn files(&self) -> [PathBuf; 5] {
+    /// Returns the paths of all files: the database, its write-ahead log and index, its lock, the last values
+    /// and the sessions. Not all of them exist at all times.
+    pub fn files(&self) -> [PathBuf; 6] {
         let beside = |suffix: &str| {
             let mut name = self.path.as_os_str().to_owned();
             name.push(suffix);
             PathBuf::from(name)
         };
-        [self.path.clone(), beside("-wal"), beside("-shm"), self.last_values(), self.sessions()]
+        [
+            self.path.clone(),
+            beside("-wal"),
+            beside("-shm"),
+            beside(".lock"),
+            self.last_values(),
+            self.sessions(),
+        ]
     }
 }
 

@@ -1,8 +1,11 @@
 //! Errors of the history: of operations on the file, of reads, and for clients.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use rusqlite::ErrorCode;
+
+use crate::data_lock::Holder;
 
 /// Error of an operation on the file.
 #[derive(Debug, thiserror::Error)]
@@ -90,6 +93,9 @@ pub enum HistoryError {
     /// The configuration has no history.
     #[error("no history is recorded")]
     Off,
+    /// Another process records the history.
+    #[error("another process records the history")]
+    Held(Arc<Holder>),
     /// The file is not open, or not yet.
     #[error("the history is not open")]
     Closed,

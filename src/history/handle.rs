@@ -17,6 +17,7 @@ use super::pool::{ReaderPool, ReaderWait};
 use super::renames::SourceFields;
 use super::settings::{Retention, Settings};
 use super::shared::{Health, Shared};
+use crate::data_lock::{DataLock, Holder};
 
 /// Handle to the history. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -124,6 +125,11 @@ impl History {
         self.0.health.load_full()
     }
 
+    /// Returns the other process that records the history, if this one waits for it.
+    pub fn holder(&self) -> Option<Arc<Holder>> {
+        self.0.holder.load_full()
+    }
+
     /// Returns the time zone whose days are rolled up.
     pub fn zone(&self) -> &TimeZone {
         &self.0.zone
@@ -164,5 +170,6 @@ impl History {
 fn without_recorder(path: Option<&Path>, zone: TimeZone) -> Settings {
     let (flush, keep) = (Duration::ZERO, Retention::default());
     let path = path.map(Path::to_owned);
-    Settings { path, flush, keep, zone, readers: 1, sources: Vec::new() }
+    let lock = Arc::new(DataLock::none());
+    Settings { path, lock, flush, keep, zone, readers: 1, sources: Vec::new() }
 }

@@ -17,6 +17,12 @@
 //! oldest change; the log, the page and the metrics report the loss. When the disk recovers, the next
 //! flush writes everything that is still in memory.
 //!
+//! # One process
+//! One process at a time records a file: see [`data_lock`](crate::data_lock). A second one serves without history,
+//! keeps its observations in the batch, which is bounded, and takes over when the first one ends: it then opens,
+//! migrates and reads the file as at a start, and writes the batch. At a restart behind a passed socket the
+//! observations of both are recorded.
+//!
 //! # Clock
 //! While the clock of the machine is earlier than the latest record, readings are held in the batch and not
 //! written with wrong times (`clock_guard`). When the clock is set, those that this process dated are

@@ -2,7 +2,9 @@
 //!
 //! It receives changes into a [`Batch`] and flushes the batch in one transaction per interval. A
 //! flush that fails keeps the batch, so the next one writes it. A file that cannot be opened is tried
-//! again each minute. Old rows are pruned once an hour, right after a flush.
+//! again each minute. A file that another process records is not opened: the recorder keeps the batch, and
+//! tries to get the lock ([`DataLock`]) several times a second at first, since that process may be the former one
+//! that finishes its requests, and then each minute. Old rows are pruned once an hour, right after a flush.
 
 use std::io;
 use std::path::Path;
@@ -24,6 +26,7 @@ use super::settings::Settings;
 use super::shared::Shared;
 use super::writer::Writer;
 use crate::board::{Change, Event, EventKind};
+use crate::data_lock::{Claim, DataLock};
 use crate::kernel::clock::Clock;
 use crate::threads::{self, OwnedThread, StopToken};
 
@@ -34,6 +37,12 @@ use setting::ReportedSetting;
 
 /// Interval between two attempts to open a file that could not be opened.
 const REOPEN_INTERVAL: Duration = Duration::from_secs(60);
+
+/// Interval between two attempts to get the lock from another process, for [`HANDOVER`].
+const CLAIM_INTERVAL: Duration = Duration::from_millis(250);
+
+/// Time in which a former process ends, usually: it finishes its requests (`drain_timeout`).
+const HANDOVER: Duration = Duration::from_secs(30);
 
 /// Interval between two deletions of old rows.
 const PRUNE_INTERVAL: Duration = Duration::from_secs(60 * 60);
@@ -96,6 +105,8 @@ impl Prepared {
             guard: ClockGuard::default(),
             is_holding: false,
             stored_held: Duration::ZERO,
+            lock: settings.lock.clone(),
+            held_since: None,
             writer: None,
             pruned_at: Instant::now(),
             settings,
@@ -110,6 +121,9 @@ struct RecorderThread {
     shared: Arc<Shared>,
     history: History,
     on_open: Option<OnOpen>,
+    lock: Arc<DataLock>,
+    /// Time since which another process has the lock; `None` if this one may write.
+    held_since: Option<Instant>,
     /// `None` while the file is not open.
     writer: Option<Writer>,
     batch: Batch,
@@ -129,10 +143,11 @@ impl RecorderThread {
     fn run(mut self, changes: &Receiver<Box<Change>>, stop: &StopToken) {
         self.open();
         let mut flush_at = Instant::now() + self.settings.flush;
-        let mut open_at = Instant::now() + REOPEN_INTERVAL;
+        let mut open_at = Instant::now() + self.open_interval();
         loop {
             self.shared.heartbeat.beat();
             let until_flush = flush_at.saturating_duration_since(Instant::now());
+            let until_open = open_at.saturating_duration_since(Instant::now());
             let stopping = select! {
                 recv(stop) -> _ => true,
                 recv(changes) -> change => match change {
@@ -143,11 +158,15 @@ impl RecorderThread {
                     // All senders have been dropped, so the program is stopping.
                     Err(_) => true,
                 },
-                default(until_flush.min(REOPEN_INTERVAL)) => false,
+                default(until_flush.min(until_open)) => false,
             };
             if stopping {
                 while let Ok(change) = changes.try_recv() {
                     self.add(*change);
+                }
+                if self.held_since.is_some() {
+                    // The other process may have just ended.
+                    self.open();
                 }
                 self.flush_last();
                 // The writer closes last: the last connection checkpoints and deletes the WAL.
@@ -155,9 +174,12 @@ impl RecorderThread {
                 return;
             }
             let now = Instant::now();
-            if self.writer.is_none() && self.settings.path.is_some() && now >= open_at {
-                self.open();
-                open_at = Instant::now() + REOPEN_INTERVAL;
+            if now >= open_at {
+                match self.writer {
+                    Some(_) => self.check_lock(),
+                    None => self.open(),
+                }
+                open_at = Instant::now() + self.open_interval();
             }
             if now >= flush_at {
                 let interval = match self.setting.is_awaited(self.clock.now()) {
@@ -180,9 +202,44 @@ impl RecorderThread {
         self.batch.add(change);
     }
 
-    /// Opens the file for writing and publishes its readers.
+    /// Returns the time until the next attempt to open the file, or until the lock is checked.
+    fn open_interval(&self) -> Duration {
+        match self.held_since {
+            Some(since) if since.elapsed() < HANDOVER => CLAIM_INTERVAL,
+            _ => REOPEN_INTERVAL,
+        }
+    }
+
+    /// Takes the lock, or checks that this process still has it. Returns false if another one has it.
+    fn claim(&mut self) -> bool {
+        match self.lock.claim() {
+            Claim::Ours => {
+                self.held_since = None;
+                self.shared.unheld();
+                true
+            }
+            Claim::Held(holder) => {
+                self.held_since.get_or_insert_with(Instant::now);
+                self.shared.held_by(holder);
+                false
+            }
+        }
+    }
+
+    /// Closes the file if another process has got the lock, as the lock's file was removed.
+    fn check_lock(&mut self) {
+        if !self.claim() {
+            self.shared.closed();
+            self.writer = None;
+        }
+    }
+
+    /// Opens the file for writing and publishes its readers, unless another process records it.
     fn open(&mut self) {
         let Some(path) = self.settings.path.clone() else { return };
+        if !self.claim() {
+            return;
+        }
         match self.open_writer(&path) {
             Ok(writer) => {
                 let readers = Arc::new(ReaderPool::new(&path, self.settings.readers));

@@ -11,13 +11,16 @@ use std::time::Duration;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use log::Level;
 
 use super::calendar::Calendar;
 use super::entry::StoredEvent;
 use super::error::{HistoryError, ReadError};
 use super::pool::ReaderPool;
 use super::renames::SourceFields;
+use super::sender::CAPACITY;
 use super::settings::Settings;
+use crate::data_lock::Holder;
 use crate::engine::Heartbeat;
 use crate::logging::OnChange;
 
@@ -49,6 +52,8 @@ pub(super) struct Shared {
     pub(super) sources: ArcSwap<Vec<SourceFields>>,
     /// Connections that read; `None` while the file is not open.
     pub(super) readers: ArcSwapOption<ReaderPool>,
+    /// The other process that records the history; `None` if this one may.
+    pub(super) holder: ArcSwapOption<Holder>,
     pub(super) health: ArcSwap<Health>,
     /// The latest events, newest first.
     pub(super) recent: ArcSwap<Vec<StoredEvent>>,
@@ -71,6 +76,7 @@ impl Shared {
             zone: settings.zone.clone(),
             sources: ArcSwap::from_pointee(settings.sources.clone()),
             readers: ArcSwapOption::empty(),
+            holder: ArcSwapOption::empty(),
             health: ArcSwap::default(),
             recent: ArcSwap::default(),
             rows: AtomicU64::new(0),
@@ -80,6 +86,23 @@ impl Shared {
             read_failure: Mutex::new(OnChange::repeating(LOG_INTERVAL)),
             damage_suspected: AtomicBool::new(false),
             heartbeat: Heartbeat::new(),
+        }
+    }
+
+    /// Reports that another process records the history.
+    pub(super) fn held_by(&self, holder: Holder) {
+        let message = format!(
+            "another process records the history: {holder}; this one serves without it, keeps up to \
+             {CAPACITY} observations and events in memory, and records them when that process ends"
+        );
+        self.holder.store(Some(Arc::new(holder)));
+        self.report(Level::Warn, &message, |current| current != Some(&message));
+    }
+
+    /// Reports that no other process records the history any more.
+    pub(super) fn unheld(&self) {
+        if self.holder.swap(None).is_some() {
+            log::info!("the process that recorded the history has ended: this one takes over");
         }
     }
 
@@ -128,8 +151,12 @@ impl Shared {
         self.report_error(message, |current| current != Some(message));
     }
 
-    /// Sets and logs the current error, if `replaces` returns true for the message of the previous one.
     fn report_error(&self, message: &str, replaces: impl Fn(Option<&str>) -> bool) {
+        self.report(Level::Error, message, replaces);
+    }
+
+    /// Sets and logs the current error, if `replaces` returns true for the message of the previous one.
+    fn report(&self, level: Level, message: &str, replaces: impl Fn(Option<&str>) -> bool) {
         let replaces = |health: &Health| {
             let current = health.error.as_ref().map(|error| &*error.message);
             replaces(current)
@@ -146,7 +173,7 @@ impl Shared {
         });
         // Of two threads that report the same error at once, only the first replaces the state.
         if replaces(&before) {
-            log::error!("{message}");
+            log::log!(level, "{message}");
         }
     }
 
@@ -177,7 +204,10 @@ impl Shared {
     pub(super) fn readers(&self) -> Result<Arc<ReaderPool>, HistoryError> {
         match self.readers.load_full() {
             Some(readers) => Ok(readers),
-            None if self.enabled => Err(HistoryError::Closed),
+            None if self.enabled => match self.holder.load_full() {
+                Some(holder) => Err(HistoryError::Held(holder)),
+                None => Err(HistoryError::Closed),
+            },
             None => Err(HistoryError::Off),
         }
     }

@@ -1,6 +1,7 @@
 //! Tests of the history over real files.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
@@ -13,12 +14,14 @@ use super::entry::Entry;
 use super::writer::Writer;
 use super::*;
 use crate::board::{Change, Event, EventKind, Finite, Sample};
+use crate::data_lock::DataLock;
 use crate::units::Unit;
 
 mod backup;
 mod corrections;
 mod damage;
 mod events;
+mod instances;
 mod kept_days;
 mod over_time;
 mod pieces;
@@ -47,6 +50,7 @@ impl Fixture {
 
     fn settings(&self) -> Settings {
         Settings {
+            lock: Arc::new(DataLock::none()),
             path: Some(self.path.clone()),
             flush: Duration::from_millis(10),
             keep: FOREVER,

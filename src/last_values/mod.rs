@@ -7,6 +7,8 @@
 //! sight, which a restart would otherwise make later. The file is written under a temporary name, synced and renamed (`file`), so a complete file exists
 //! at any time. No poller and no handler blocks on it.
 //!
+//! Only the process that has the lock on the history writes the file, or renames a damaged one.
+//!
 //! [`load`] returns the readings to the board, which shows them with their true ages before the first
 //! poll. A damaged file is renamed, never overwritten.
 
@@ -22,6 +24,7 @@ use crossbeam_channel::RecvTimeoutError;
 use jiff::Timestamp;
 
 use crate::board::{BoardReader, FieldName, SavedReading, Snapshot};
+use crate::data_lock::DataLock;
 use crate::logging::OnChange;
 use crate::threads::{self, OwnedThread, StopToken};
 
@@ -34,8 +37,8 @@ const URGENT_INTERVAL: Duration = Duration::from_secs(5);
 /// Interval at which the snapshot is checked for changes.
 const CHECK_INTERVAL: Duration = Duration::from_millis(250);
 
-/// Reads the saved readings. A damaged file is renamed and the damage logged.
-pub fn load(path: &std::path::Path) -> Vec<SavedReading> {
+/// Reads the saved readings. A damaged file is logged, and renamed if this process has the lock.
+pub fn load(path: &std::path::Path, lock: &DataLock) -> Vec<SavedReading> {
     match file::read(path) {
         Ok(saved) => saved,
         Err(file::ReadError::Io(error)) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
@@ -48,7 +51,11 @@ pub fn load(path: &std::path::Path) -> Vec<SavedReading> {
         }
         Err(error @ file::ReadError::Damaged(_)) => {
             let aside = path.with_extension("json.damaged");
-            let outcome = match std::fs::rename(path, &aside) {
+            let rename = || match lock.is_ours() {
+                true => std::fs::rename(path, &aside),
+                false => Err(io::Error::other("another process writes it")),
+            };
+            let outcome = match rename() {
                 Ok(()) => format!("set aside as {}", aside.display()),
                 Err(error) => format!("and cannot be set aside: {error}"),
             };
@@ -65,13 +72,13 @@ pub struct Saver {
 }
 
 impl Saver {
-    /// Starts to save the board's readings to a file.
+    /// Starts to save the board's readings to a file, while this process has the lock.
     ///
     /// # Errors
     /// The thread cannot be created.
-    pub fn start(path: PathBuf, board: BoardReader) -> io::Result<Saver> {
+    pub fn start(path: PathBuf, lock: Arc<DataLock>, board: BoardReader) -> io::Result<Saver> {
         let (ahead, failure) = (HashSet::new(), OnChange::new());
-        let saver = SaverThread { path, board, saved: None, written: None, ahead, failure };
+        let saver = SaverThread { path, lock, board, saved: None, written: None, ahead, failure };
         let run = move |stop| saver.run(&stop);
         Ok(Saver { _thread: OwnedThread::spawn(threads::LAST_VALUES, run)? })
     }
@@ -80,6 +87,7 @@ impl Saver {
 /// State of the thread.
 struct SaverThread {
     path: PathBuf,
+    lock: Arc<DataLock>,
     board: BoardReader,
     /// Version of the latest snapshot whose readings the file has.
     saved: Option<u64>,
@@ -100,7 +108,8 @@ impl SaverThread {
             let is_new = self.saved != Some(snapshot.version);
             let interval = if self.is_urgent(&snapshot) { URGENT_INTERVAL } else { WRITE_INTERVAL };
             let is_due = written_at.is_none_or(|written| written.elapsed() >= interval);
-            if is_new && (stopping || is_due) && self.save(&snapshot) {
+            let may_write = self.lock.is_ours();
+            if is_new && may_write && (stopping || is_due) && self.save(&snapshot) {
                 written_at = Some(Instant::now());
             }
             if stopping {
@@ -166,6 +175,10 @@ mod tests {
     use crate::units::Unit;
     use jiff::SignedDuration;
 
+    fn unlocked() -> Arc<DataLock> {
+        Arc::new(DataLock::none())
+    }
+
     fn info() -> SourceInfo {
         SourceInfo {
             name: "tank".into(),
@@ -206,6 +219,7 @@ mod tests {
     fn saver(path: &std::path::Path, board: &BoardReader) -> SaverThread {
         SaverThread {
             path: path.to_owned(),
+            lock: unlocked(),
             board: board.clone(),
             saved: None,
             written: None,
@@ -218,11 +232,11 @@ mod tests {
     fn readings_are_restored_with_their_true_ages() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.last.json");
-        assert!(load(&path).is_empty(), "nothing was saved yet");
+        assert!(load(&path, &DataLock::none()).is_empty(), "nothing was saved yet");
         let hours_ago = Timestamp::from_second(Timestamp::now().as_second() - 7200).unwrap();
         let values = {
-            let (_board, reader, reporter) = start(load(&path));
-            let saver = Saver::start(path.clone(), reader.clone()).unwrap();
+            let (_board, reader, reporter) = start(load(&path, &DataLock::none()));
+            let saver = Saver::start(path.clone(), unlocked(), reader.clone()).unwrap();
             assert!(reporter.send(report(84.6, hours_ago)));
             while reader.load().version < 2 {
                 std::thread::yield_now();
@@ -230,7 +244,7 @@ mod tests {
             drop(saver);
             reader.load().sources[0].values().cloned().collect::<Vec<_>>()
         };
-        let saved = load(&path);
+        let saved = load(&path, &DataLock::none());
         assert!(saved[0].stale, "saved as stale, so that the event is not repeated");
         let (_board, reader, _reporter) = start(saved);
         let snapshot = reader.load();
@@ -262,7 +276,7 @@ mod tests {
             assert_eq!(saver.is_urgent(&snapshot), is_urgent, "{ahead}");
             saver.save(&snapshot);
             assert_eq!(saver.saved, Some(snapshot.version));
-            let first_seen = load(&path).remove(0).received.sighting.first_seen;
+            let first_seen = load(&path, &DataLock::none()).remove(0).received.sighting.first_seen;
             assert!(first_seen >= now - SignedDuration::from_secs(1), "{ahead}");
         }
     }
@@ -272,7 +286,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.last.json");
         std::fs::write(&path, "garbage").unwrap();
-        assert!(load(&path).is_empty());
+        assert!(load(&path, &DataLock::none()).is_empty());
         assert!(!path.exists());
         let aside = folder.path().join("x.last.json.damaged");
         assert_eq!(std::fs::read_to_string(aside).unwrap(), "garbage");
@@ -293,13 +307,14 @@ mod tests {
         assert_eq!(saver.saved, None);
         std::fs::create_dir(path.parent().unwrap()).unwrap();
         assert!(saver.save(&snapshot));
-        assert_eq!((saver.saved, load(&path).len()), (Some(2), 1));
+        assert_eq!((saver.saved, load(&path, &DataLock::none()).len()), (Some(2), 1));
     }
 
     #[test]
     fn file_that_cannot_be_written_does_not_stop_the_board() {
         let (_board, reader, reporter) = start(Vec::new());
-        let saver = Saver::start("/proc/nowhere/x.json".into(), reader.clone()).unwrap();
+        let saver =
+            Saver::start("/proc/nowhere/x.json".into(), unlocked(), reader.clone()).unwrap();
         assert!(reporter.send(report(1.0, Timestamp::now())));
         while reader.load().version < 2 {
             std::thread::yield_now();

@@ -54,6 +54,7 @@ use crate::admin::configuration::{EffectiveLimits, LiveConfiguration};
 use crate::board::{Board, Change, Event, EventKind, Reporter};
 use crate::certificates::{CertificateWatcher, LiveCertificates};
 use crate::config::{self, Config};
+use crate::data_lock::DataLock;
 use crate::engine::Engine;
 use crate::history::{ChangeSender, History, Recorder};
 use crate::kernel::listen_queue::somaxconn;
@@ -88,6 +89,8 @@ struct Running {
     history: History,
     change_sender: ChangeSender,
     recorder: Recorder,
+    /// Lock on the files of the history.
+    lock: Arc<DataLock>,
     admin: Admin,
     teardown: Teardown,
 }

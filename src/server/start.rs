@@ -31,6 +31,7 @@ use crate::admin::{Admin, AdminPages};
 use crate::board::{Board, Change, EventKind, Reporter, ServiceInfo, SourceInfo};
 use crate::certificates::{CertificateInfo, CertificateWatcher, LiveCertificates};
 use crate::config::{self, Config, ListenAddr, renamed_fields};
+use crate::data_lock::DataLock;
 use crate::engine::{Engine, Listener, Settings};
 use crate::history::{self, History, RenamedSeries, Retention, SourceFields, trend_samples};
 use crate::kernel::clock::{Clock, Start};
@@ -62,8 +63,14 @@ impl Running {
         let redirect_addresses = bound(&redirect_listeners);
         let admin_address = admin_listener.as_ref().map(Listener::local_addr);
         let live_listeners = late.live();
+        // Before the files beside the history are read, as a process without the lock changes none.
+        let lock = Arc::new(match &config.history {
+            Some(history) => DataLock::of_database(&history.path),
+            None => DataLock::none(),
+        });
+        lock.claim();
         let gate = Arc::new(match session_file(&config) {
-            Some(file) => Gate::with_sessions_of(config.auth.rules.clone(), &file)?,
+            Some(file) => Gate::with_sessions_of(config.auth.rules.clone(), &file, &lock)?,
             None => Gate::new(config.auth.rules.clone())?,
         });
         let target = redirect_target(&public_addresses, &config.server.listen);
@@ -75,8 +82,8 @@ impl Running {
         // Data: history, board, pollers.
         let infos = config.sources.iter().map(SourceInfo::from).collect();
         let file = config.history.as_ref().map(config::History::last_values);
-        let loaded = file.as_deref().map(last_values::load).unwrap_or_default();
-        let (recorder, change_sender, history) = history::prepare(history_settings(&config));
+        let loaded = file.as_deref().map(|file| last_values::load(file, &lock)).unwrap_or_default();
+        let (recorder, change_sender, history) = history::prepare(history_settings(&config, &lock));
         change_sender.send(program_event(EventKind::Started, env!("CARGO_PKG_VERSION")));
         let changes = change_sender.clone();
         let polled_again = Arc::new(OnceLock::<PollerHandles>::new());
@@ -93,7 +100,8 @@ impl Running {
         let recorder = recorder.start(Box::new(move |history| {
             backfill_trends(history, &sources, &trend_reporter);
         }))?;
-        let saver = file.map(|file| Saver::start(file, reader.clone())).transpose()?;
+        let saver =
+            file.map(|file| Saver::start(file, lock.clone(), reader.clone())).transpose()?;
         let pollers = Pollers::start(&config.sources, &reporter, &user_agent(&config.site))?;
         let handles = pollers.handles();
         // A step of the clock before this needs no further poll: the pollers have just begun.
@@ -199,6 +207,7 @@ impl Running {
             history,
             change_sender,
             recorder,
+            lock,
             admin,
             teardown,
         };
@@ -211,8 +220,8 @@ impl Running {
     /// file. Does nothing if it was started already.
     pub(super) fn start_session_writer(&mut self) -> io::Result<()> {
         if let (None, Some(file)) = (&self.sessions, session_file(&self.config)) {
-            self.sessions =
-                self.gate.write_sessions_to(&file, self.config.server.engine.workers)?;
+            let workers = self.config.server.engine.workers;
+            self.sessions = self.gate.write_sessions_to(&file, &self.lock, workers)?;
         }
         Ok(())
     }
@@ -283,7 +292,7 @@ fn service(start: &Start) -> ServiceInfo {
     }
 }
 
-fn history_settings(config: &Config) -> history::Settings {
+fn history_settings(config: &Config, lock: &Arc<DataLock>) -> history::Settings {
     let zone = config.site.timezone.clone();
     let sources = recorded_sources(&config.sources);
     // A reader for each permit of expensive work and one more, but fewer than workers: a disk that
@@ -294,6 +303,7 @@ fn history_settings(config: &Config) -> history::Settings {
     match &config.history {
         Some(file) => history::Settings {
             path: Some(file.path.clone()),
+            lock: Arc::clone(lock),
             flush: file.flush,
             keep: Retention { raw: file.keep_raw, quarters: file.keep_15m, days: file.keep_daily },
             zone,
@@ -302,6 +312,7 @@ fn history_settings(config: &Config) -> history::Settings {
         },
         None => history::Settings {
             path: None,
+            lock: Arc::clone(lock),
             flush: IDLE_FLUSH,
             keep: Retention::default(),
             zone,

@@ -74,6 +74,7 @@ impl Running {
             history,
             change_sender,
             recorder,
+            lock: _,
             admin,
             teardown,
         } = self;

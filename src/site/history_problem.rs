@@ -11,6 +11,14 @@ use crate::history::HistoryError;
 pub(super) fn unavailable(error: &HistoryError) -> Problem {
     let (status, retry) = match error {
         HistoryError::Off => return Problem::not_found("This server records no history."),
+        HistoryError::Held(holder) => {
+            let detail = format!(
+                "Another instance of this server ({}) records the history. This one shows it when that one \
+                 ends.",
+                holder.brief()
+            );
+            return Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(60);
+        }
         HistoryError::Busy | HistoryError::Closed => (StatusCode::SERVICE_UNAVAILABLE, 2),
         HistoryError::Unreadable => (StatusCode::SERVICE_UNAVAILABLE, 60),
     };

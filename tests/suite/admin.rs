@@ -46,6 +46,7 @@ impl OverEngine {
         let start = Start::now(Clock::system());
         let service = ServiceInfo { name: "test", version: "0", started_at: start.at() };
         let (_, _, history) = history::prepare(history::Settings {
+            lock: Arc::new(pumphouse_web::data_lock::DataLock::none()),
             path: None,
             flush: TEST_TIMEOUT,
             keep: Retention::default(),

@@ -50,6 +50,7 @@ mod hung_upstreams;
 mod incident;
 mod init;
 mod install;
+mod instances;
 mod interop;
 mod last_values;
 mod late_addresses;

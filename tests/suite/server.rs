@@ -207,9 +207,14 @@ impl Server {
         self.directory.path().join("cert.pem")
     }
 
-    /// Sends a signal by its name, such as `HUP`.
+    /// Sends a signal by its name, such as `HUP`. After `KILL`, waits until the kernel has released what the
+    /// process held.
     pub fn signal(&self, name: &str) {
         self.process.signal(name);
+        if name == "KILL" {
+            let tasks = || std::fs::read_dir(format!("/proc/{}/task", self.process())).unwrap();
+            eventually("the process has ended", || !self.is_running() && tasks().count() == 1);
+        }
     }
 
     /// Returns the ids of the threads with this name.

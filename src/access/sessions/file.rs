@@ -45,8 +45,8 @@ enum LoadError {
 }
 
 /// Loads the keys. Returns `None` if the file does not exist or cannot be read: all sessions have then ended,
-/// which is the safe outcome. A damaged file is renamed.
-pub(super) fn load(path: &Path) -> Option<KeyStore> {
+/// which is the safe outcome. A damaged file is renamed, if it is ours.
+pub(super) fn load(path: &Path, is_ours: bool) -> Option<KeyStore> {
     match read(path) {
         Ok(keys) => Some(keys),
         Err(LoadError::Io(error)) if error.kind() == io::ErrorKind::NotFound => None,
@@ -59,7 +59,11 @@ pub(super) fn load(path: &Path) -> Option<KeyStore> {
         }
         Err(error @ LoadError::Damaged) => {
             let aside = path.with_extension("json.damaged");
-            let outcome = match fs::rename(path, &aside) {
+            let rename = || match is_ours {
+                true => fs::rename(path, &aside),
+                false => Err(io::Error::other("another process writes it")),
+            };
+            let outcome = match rename() {
                 Ok(()) => format!("renamed to {}", aside.display()),
                 Err(error) => format!("cannot be renamed: {error}"),
             };

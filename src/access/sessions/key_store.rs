@@ -59,6 +59,28 @@ impl KeyStore {
         Ok(changed)
     }
 
+    /// Adopts what another process has stored meanwhile: its sign-outs, and the keys by which it has replaced
+    /// others of the same password, as after too many sign-outs. Returns true if anything changed.
+    pub(super) fn adopt(&mut self, stored: KeyStore) -> bool {
+        let mut changed = false;
+        for (name, theirs) in stored.accounts {
+            // An account that is not configured here, or with another password, has no session here.
+            let Some(own) = self.accounts.get_mut(&name) else { continue };
+            if own.password != theirs.password {
+                continue;
+            }
+            if own.key == theirs.key {
+                let before = own.revoked.len();
+                own.revoked.extend(theirs.revoked);
+                changed |= own.revoked.len() != before;
+            } else {
+                *own = theirs;
+                changed = true;
+            }
+        }
+        changed
+    }
+
     /// Records that a session was signed out.
     pub(super) fn revoke(
         &mut self,

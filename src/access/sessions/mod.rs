@@ -15,6 +15,9 @@
 //! `pw-sessions`. A sign-out waits for up to half a second for a write that includes it; one write serves
 //! all that wait. If the sign-out is not on disk by then, the client gets 503: the session has ended, but a
 //! crash would restore it.
+//!
+//! Only the process that has the lock on the history writes the file. A second one refuses what it cannot store
+//! in the same way, and when it gets the lock it adopts the sign-outs that the first one has stored.
 
 mod file;
 mod key_store;
@@ -33,6 +36,7 @@ use super::device::Devices;
 use super::key::{Fingerprint, MacKey, NoRandomness, random};
 use super::password::PasswordHash;
 use super::rules::{MAX_NAME_BYTES, User};
+use crate::data_lock::DataLock;
 use crate::logging::OnChange;
 
 pub use self::writer::SessionWriter;
@@ -102,6 +106,9 @@ struct State {
     has_file: bool,
     has_writer: bool,
     is_stopping: bool,
+    /// True if another process may write the file, or has written it since it was read: before this one writes it,
+    /// it adopts what the other one has stored.
+    must_adopt: bool,
     /// Set from a failed write to the next success.
     failure: OnChange<()>,
     /// Number of sign-outs that wait for the disk. One write serves all of them.
@@ -123,11 +130,14 @@ impl Sessions {
     }
 
     /// Loads the sessions stored in a file, if it exists.
-    pub(super) fn of_file(path: &Path) -> Result<Sessions, NoRandomness> {
-        match file::load(path) {
+    pub(super) fn of_file(path: &Path, lock: &DataLock) -> Result<Sessions, NoRandomness> {
+        let is_ours = lock.is_ours();
+        let sessions = match file::load(path, is_ours) {
             Some(keys) => Sessions::over(keys, 0, true),
             None => Sessions::over(KeyStore::random()?, 1, false),
-        }
+        }?;
+        sessions.shared.state().must_adopt = !is_ours;
+        Ok(sessions)
     }
 
     fn over(keys: KeyStore, version: u64, has_file: bool) -> Result<Sessions, NoRandomness> {
@@ -138,6 +148,7 @@ impl Sessions {
             has_file,
             has_writer: false,
             is_stopping: false,
+            must_adopt: false,
             failure: OnChange::new(),
             waiting: 0,
             max_waiting: 1,
@@ -262,15 +273,16 @@ impl Sessions {
         self.shared.changed.notify_all();
     }
 
-    /// Starts the thread that writes changes to a file. At most `max_waiting` sign-outs wait for it at a
+    /// Starts the thread that writes changes to a file while this process has the lock. At most `max_waiting` sign-outs wait for it at a
     /// time.
     pub(super) fn write_to(
         &self,
         path: &Path,
+        lock: Arc<DataLock>,
         max_waiting: usize,
     ) -> std::io::Result<SessionWriter> {
         self.shared.state().max_waiting = max_waiting;
-        SessionWriter::start(Arc::clone(&self.shared), path.to_owned())
+        SessionWriter::start(Arc::clone(&self.shared), path.to_owned(), lock)
     }
 }
 

@@ -7,6 +7,10 @@ use crate::access::rules::Scopes;
 const NOW: u64 = 1_800_000_000;
 const DAY: u64 = 86_400;
 
+fn unlocked() -> Arc<DataLock> {
+    Arc::new(DataLock::none())
+}
+
 fn user(name: &str, password: &str) -> User {
     let password_hash = PasswordHash::cheap(password);
     User { name: name.to_owned(), password_hash, scopes: Scopes::default() }
@@ -168,21 +172,21 @@ fn sessions_and_sign_outs_survive_a_restart() {
     let (anna, bert) = (user("anna", "right"), user("bert", "right"));
     let users = [anna.clone(), bert.clone()];
     let (valid, ended, berts, device) = {
-        let sessions = Sessions::of_file(&path).unwrap();
+        let sessions = Sessions::of_file(&path, &DataLock::none()).unwrap();
         sessions.sync(&users);
-        let writer = sessions.write_to(&path, 1).unwrap();
+        let writer = sessions.write_to(&path, unlocked(), 1).unwrap();
         let tokens = (issue(&sessions, &anna), issue(&sessions, &anna), issue(&sessions, &bert));
         assert!(sessions.end(&tokens.1, NOW));
         assert_eq!(sessions.wait_until_saved(), SignOut::Durable);
         // A sign-out is on disk before its response, in a new file.
         assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
-        let stored = file::load(&path).unwrap();
+        let stored = file::load(&path, true).unwrap();
         assert_eq!(stored.accounts["anna"].revoked.len(), 1);
         let device = sessions.devices().issue(&[1; 32], NOW).unwrap();
         drop(writer);
         (tokens.0, tokens.1, tokens.2, device)
     };
-    let sessions = Sessions::of_file(&path).unwrap();
+    let sessions = Sessions::of_file(&path, &DataLock::none()).unwrap();
     sessions.sync(&[anna.clone(), user("bert", "newer")]);
     assert!(sessions.find(&valid, NOW, 30 * DAY).is_some());
     assert_eq!(sessions.find(&ended, NOW, 30 * DAY), None);
@@ -195,14 +199,14 @@ fn session_without_its_file_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("x.sessions.json");
     let anna = user("anna", "right");
-    let sessions = Sessions::of_file(&path).unwrap();
+    let sessions = Sessions::of_file(&path, &DataLock::none()).unwrap();
     sessions.sync(std::slice::from_ref(&anna));
-    drop(sessions.write_to(&path, 1).unwrap());
+    drop(sessions.write_to(&path, unlocked(), 1).unwrap());
     let token = issue(&sessions, &anna);
     let whole = std::fs::read(&path).unwrap();
     for damaged in [&b""[..], b"{}", &whole[..whole.len() - 1], &whole[1..]] {
         std::fs::write(&path, damaged).unwrap();
-        let sessions = Sessions::of_file(&path).unwrap();
+        let sessions = Sessions::of_file(&path, &DataLock::none()).unwrap();
         sessions.sync(std::slice::from_ref(&anna));
         assert_eq!(sessions.find(&token, NOW, 30 * DAY), None);
         let aside = folder.path().join("x.sessions.json.damaged");
@@ -211,7 +215,7 @@ fn session_without_its_file_is_refused() {
     }
     std::fs::write(&path, &whole).unwrap();
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
-    let sessions = Sessions::of_file(&path).unwrap();
+    let sessions = Sessions::of_file(&path, &DataLock::none()).unwrap();
     sessions.sync(std::slice::from_ref(&anna));
     assert!(sessions.find(&token, NOW, 30 * DAY).is_some());
     let mode = || path.metadata().unwrap().permissions().mode() & 0o777;
@@ -290,7 +294,8 @@ fn sign_out_is_not_durable_when_the_file_cannot_be_written() {
         SignOut::Durable,
         "no file, so no session after a crash"
     );
-    let writer = sessions.write_to(Path::new("/proc/nowhere/x.sessions.json"), 4).unwrap();
+    let writer =
+        sessions.write_to(Path::new("/proc/nowhere/x.sessions.json"), unlocked(), 4).unwrap();
     std::thread::scope(|scope| {
         let run = || scope.spawn(|| sign_out(&sessions, &anna));
         let signed_out: Vec<_> = (0..4).map(|_| run()).collect();
@@ -313,7 +318,7 @@ fn sign_out_does_not_wait_for_a_writer_that_failed_to_start() {
         let state = sessions.shared.state();
         (state.has_file, state.has_writer)
     };
-    let sessions = Sessions::of_file(&path).unwrap();
+    let sessions = Sessions::of_file(&path, &DataLock::none()).unwrap();
     sessions.sync(std::slice::from_ref(&anna));
     assert_eq!(fail(&sessions), (false, false));
     assert_eq!(
@@ -322,8 +327,8 @@ fn sign_out_does_not_wait_for_a_writer_that_failed_to_start() {
         "no file, so no session after a crash"
     );
     // The next attempt succeeds.
-    drop(sessions.write_to(&path, 1).unwrap());
-    let sessions = Sessions::of_file(&path).unwrap();
+    drop(sessions.write_to(&path, unlocked(), 1).unwrap());
+    let sessions = Sessions::of_file(&path, &DataLock::none()).unwrap();
     sessions.sync(std::slice::from_ref(&anna));
     assert_eq!(fail(&sessions), (true, false));
     assert_eq!(sign_out(&sessions, &anna), SignOut::Unsaved, "the file has its key");
@@ -338,4 +343,97 @@ fn link_in_place_of_the_new_file_is_not_followed() {
     std::os::unix::fs::symlink(&victim, path.with_extension("json.new")).unwrap();
     file::write(&path, b"{}").unwrap();
     assert_eq!(std::fs::read_to_string(victim).unwrap(), "whole");
+}
+
+/// A file of sessions that two processes have, each with its lock.
+struct TwoProcesses {
+    _folder: tempfile::TempDir,
+    path: std::path::PathBuf,
+    locks: [Arc<DataLock>; 2],
+}
+
+impl TwoProcesses {
+    /// The first process has the lock.
+    fn new() -> TwoProcesses {
+        let folder = tempfile::tempdir().unwrap();
+        let database = folder.path().join("x.db");
+        let locks = [(); 2].map(|()| Arc::new(DataLock::of_database(&database)));
+        locks.iter().for_each(|lock| drop(lock.claim()));
+        TwoProcesses { path: folder.path().join("x.sessions.json"), _folder: folder, locks }
+    }
+
+    fn sessions(&self, process: usize, user: &User) -> (Sessions, SessionWriter) {
+        let lock = &self.locks[process];
+        let sessions = Sessions::of_file(&self.path, lock).unwrap();
+        sessions.sync(std::slice::from_ref(user));
+        let writer = sessions.write_to(&self.path, Arc::clone(lock), 1).unwrap();
+        (sessions, writer)
+    }
+}
+
+#[test]
+fn second_process_overwrites_no_sign_out_of_the_first() {
+    let anna = user("anna", "right");
+    let mut two = TwoProcesses::new();
+    let (first, first_writer) = two.sessions(0, &anna);
+    let tokens = [(); 3].map(|()| issue(&first, &anna));
+    assert_eq!(sign_out(&first, &anna), SignOut::Durable, "the file exists");
+    let (second, second_writer) = two.sessions(1, &anna);
+    assert!(tokens.iter().all(|token| second.find(token, NOW, 30 * DAY).is_some()));
+    assert!(first.end(&tokens[0], NOW));
+    assert_eq!(first.wait_until_saved(), SignOut::Durable);
+    assert!(second.end(&tokens[1], NOW));
+    assert_eq!(second.wait_until_saved(), SignOut::Unsaved, "it may not write the file");
+    // What the first stores remains, until it ends.
+    let stored = || two.find_all(&tokens, &anna);
+    assert_eq!(stored(), [false, true, true]);
+    drop(first_writer);
+    two.locks[0] = Arc::new(DataLock::none());
+    assert_eq!(two.locks[1].claim(), crate::data_lock::Claim::Ours);
+    let end = std::time::Instant::now() + Duration::from_secs(20);
+    let is_written = || {
+        let state = second.shared.state();
+        state.written == state.version && !state.failure.is_set()
+    };
+    while !is_written() {
+        assert!(std::time::Instant::now() < end, "the second does not store its sign-out");
+        std::thread::yield_now();
+    }
+    assert_eq!(two.find_all(&tokens, &anna), [false, false, true]);
+    let found = tokens.each_ref().map(|token| second.find(token, NOW, 30 * DAY).is_some());
+    assert_eq!(found, [false, false, true]);
+    assert_eq!(sign_out(&second, &anna), SignOut::Durable);
+    drop(second_writer);
+    assert_eq!(two.find_all(&tokens, &anna), [false, false, true]);
+}
+
+impl TwoProcesses {
+    /// Returns which sessions a process that starts now would accept.
+    fn find_all<const N: usize>(&self, tokens: &[String; N], user: &User) -> [bool; N] {
+        let sessions = Sessions::of_file(&self.path, &DataLock::none()).unwrap();
+        sessions.sync(std::slice::from_ref(user));
+        tokens.each_ref().map(|token| sessions.find(token, NOW, 30 * DAY).is_some())
+    }
+}
+
+#[test]
+fn key_that_another_process_has_replaced_is_adopted() {
+    let anna = user("anna", "right");
+    let two = TwoProcesses::new();
+    let (first, _first_writer) = two.sessions(0, &anna);
+    let token = issue(&first, &anna);
+    assert_eq!(sign_out(&first, &anna), SignOut::Durable);
+    let second = Sessions::of_file(&two.path, &two.locks[1]).unwrap();
+    second.sync(std::slice::from_ref(&anna));
+    // So many sign-outs that the key is replaced.
+    for _ in 0..=MAX_REVOKED {
+        assert!(first.end(&issue(&first, &anna), NOW));
+    }
+    assert_eq!(first.wait_until_saved(), SignOut::Durable);
+    assert!(second.find(&token, NOW, 30 * DAY).is_some());
+    let stored = file::load(&two.path, false).unwrap();
+    assert!(second.shared.state().keys.adopt(stored));
+    assert_eq!(second.find(&token, NOW, 30 * DAY), None);
+    let stored = file::load(&two.path, false).unwrap();
+    assert!(!second.shared.state().keys.adopt(stored), "nothing is new");
 }

@@ -1,15 +1,19 @@
 //! The thread `pw-sessions`: writes signing keys and sign-outs to disk.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use super::{Shared, file};
+use super::{Shared, State, file};
+use crate::data_lock::DataLock;
 use crate::threads::{self, OwnedThread};
 
 /// Time between two attempts while the file cannot be written.
 const RETRY: Duration = Duration::from_secs(10);
+
+/// Time between two looks at the lock while another process has it.
+const LOCK_RETRY: Duration = Duration::from_millis(250);
 
 /// Handle to the thread. Dropping it writes the latest state and joins the thread.
 pub struct SessionWriter {
@@ -18,9 +22,13 @@ pub struct SessionWriter {
 }
 
 impl SessionWriter {
-    pub(super) fn start(shared: Arc<Shared>, path: PathBuf) -> io::Result<SessionWriter> {
+    pub(super) fn start(
+        shared: Arc<Shared>,
+        path: PathBuf,
+        lock: Arc<DataLock>,
+    ) -> io::Result<SessionWriter> {
         SessionWriter::start_by(shared, |shared| {
-            OwnedThread::spawn(threads::SESSIONS, move |_| run(&shared, &path))
+            OwnedThread::spawn(threads::SESSIONS, move |_| run(&shared, &path, &lock))
         })
     }
 
@@ -58,11 +66,37 @@ impl Drop for SessionWriter {
 }
 
 /// Writes each new version of the keys until the handle is dropped.
-fn run(shared: &Shared, path: &std::path::Path) {
+fn run(shared: &Shared, path: &Path, lock: &DataLock) {
     let mut state = shared.state();
     loop {
-        let is_idle =
-            |state: &mut super::State| state.version == state.written && !state.is_stopping;
+        if !lock.is_ours() {
+            state.must_adopt = true;
+            if state.version != state.written && state.failure.set(()) {
+                shared.saved.notify_all();
+                log::warn!(
+                    "sessions are not written to {}, as another process writes it; sign-outs here are \
+                     stored once it ends",
+                    path.display()
+                );
+            }
+            if state.is_stopping {
+                return;
+            }
+            let is_running = |state: &mut State| !state.is_stopping;
+            let waited = shared.changed.wait_timeout_while(state, LOCK_RETRY, is_running);
+            (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+            continue;
+        }
+        if state.must_adopt {
+            drop(state);
+            let stored = file::load(path, true);
+            state = shared.state();
+            state.must_adopt = false;
+            if stored.is_some_and(|stored| state.keys.adopt(stored)) {
+                state.version += 1;
+            }
+        }
+        let is_idle = |state: &mut State| state.version == state.written && !state.is_stopping;
         state = shared.changed.wait_while(state, is_idle).unwrap_or_else(PoisonError::into_inner);
         if state.version == state.written {
             return;
@@ -91,7 +125,7 @@ fn run(shared: &Shared, path: &std::path::Path) {
                 if state.is_stopping {
                     return;
                 }
-                let is_running = |state: &mut super::State| !state.is_stopping;
+                let is_running = |state: &mut State| !state.is_stopping;
                 let waited = shared.changed.wait_timeout_while(state, RETRY, is_running);
                 (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
             }

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::*;
+use crate::data_lock::DataLock;
 
 impl Fixture {
     fn sign_in(&self, user: &str, password: &str, from: &str) -> Result<SignedIn, Denial> {
@@ -183,8 +184,8 @@ fn session_ends_when_its_lifetime_is_shortened_or_the_clock_set_back() {
 
 /// Returns a gate that stores its sessions, with the writer if it needs one.
 fn start(accounts: Restricted, path: &Path) -> (Gate, Option<SessionWriter>) {
-    let gate = Gate::with_sessions_of(rules(accounts), path).unwrap();
-    let writer = gate.write_sessions_to(path, 8).unwrap();
+    let gate = Gate::with_sessions_of(rules(accounts), path, &DataLock::none()).unwrap();
+    let writer = gate.write_sessions_to(path, &std::sync::Arc::new(DataLock::none()), 8).unwrap();
     (gate, writer)
 }
 

@@ -39,8 +39,15 @@ pub(super) fn access(stats: &access::Stats) -> [MetricFamily; 3] {
     ]
 }
 
-/// Returns the number of values and events written to the history, of errors, and of dropped ones.
-pub(super) fn history(history: &History) -> [MetricFamily; 3] {
+/// Returns the number of values and events written to the history, of errors, and of dropped ones; and whether
+/// this process may record it, and can.
+pub(super) fn history(history: &History) -> [MetricFamily; 5] {
+    let gauge = |name, help, is_true: bool| {
+        let family = Family::gauge(name, help);
+        // Neither has a meaning without a history.
+        let samples = history.is_enabled().then_some(f64::from(u8::from(is_true)));
+        samples.into_iter().fold(family, |family, value| family.sample(&[], value)).done()
+    };
     let count =
         |name, help, value: u64| Family::counter(name, help).sample(&[], value as f64).done();
     [
@@ -58,6 +65,16 @@ pub(super) fn history(history: &History) -> [MetricFamily; 3] {
             "history_dropped_total",
             "Number of values and events dropped because the disk was full or too slow.",
             history.dropped(),
+        ),
+        gauge(
+            "history_lock_held",
+            "1 if this process records the history, 0 while another one does.",
+            history.holder().is_none(),
+        ),
+        gauge(
+            "history_up",
+            "1 if the history can be written, 0 while it cannot.",
+            history.health().error.is_none(),
         ),
     ]
 }

@@ -27,7 +27,7 @@
 //!            "connections": {"idle": 1}, "connections_shed": {"queue_timeout": 0},
 //!            "connections_evicted": 0, "queue_depth": 0, "stuck": []},
 //!  "board": {"silent_seconds": 3.1},
-//!  "recorder": {"enabled": true, "silent_seconds": 12.0, "rows": 8123, "errors": 0, "dropped": 0,
+//!  "recorder": {"enabled": true, "silent_seconds": 12.0, "holder": null, "rows": 8123, "errors": 0, "dropped": 0,
 //!               "trouble": null},
 //!  "log": {"queued": 0, "dropped": 0, "suppressed": 0, "blocked_seconds": 0.0}}
 //! ```
@@ -258,6 +258,8 @@ pub struct Recorder {
     pub enabled: bool,
     /// Time since its latest heartbeat.
     pub silent_seconds: f64,
+    /// The other process that records the history; `None` if this one may.
+    pub holder: Option<String>,
     /// Number of values and events written since the start.
     pub rows: u64,
     /// Number of failed writes and reads since the start.

@@ -240,6 +240,13 @@ mod tests {
                 Mark::Wrong,
                 "the disk is full for 60 s",
             ),
+            (
+                "recorder",
+                json!({"enabled": true, "holder": "process 7, started 2026-01-31T16:00:00Z",
+                       "trouble": {"reason": "another process", "seconds": 60.0}}),
+                Mark::Wrong,
+                "recorded by another process for 60 s: process 7, started 2026-01-31T16:00:00Z",
+            ),
             ("recorder", json!({"enabled": true, "dropped": 3}), Mark::Note, "3 dropped"),
             ("recorder", json!({"enabled": false}), Mark::Note, "not configured"),
             ("reloads", json!({"refused": 1, "latest_refused": true}), Mark::Wrong, "1 refused"),

@@ -53,6 +53,18 @@ pub(super) fn history(scoreboard: &Scoreboard) -> Finding {
         "{} rows written, {} errors, {} dropped since the start",
         recorder.rows, recorder.errors, recorder.dropped
     );
+    if let (Some(holder), Some(trouble)) = (&recorder.holder, &recorder.trouble) {
+        let detail = format!(
+            "recorded by another process for {}: {holder}; {detail}",
+            span(trouble.seconds)
+        );
+        return Finding::wrong(
+            "history",
+            detail,
+            "stop one of the two, or give each a [history] path of its own; this one takes over within a \
+             minute after the other has ended",
+        );
+    }
     if let Some(trouble) = &recorder.trouble {
         let detail = format!("{} for {}; {detail}", trouble.reason, span(trouble.seconds));
         return Finding::wrong(

@@ -55,6 +55,7 @@ struct Held {
 
 fn settings(folder: &TempDir) -> Settings {
     Settings {
+        lock: Arc::new(DataLock::none()),
         path: Some(folder.path().join("pumphouse.db")),
         flush: Duration::ZERO,
         keep: Retention::default(),
@@ -157,4 +158,25 @@ fn renamed_fields_of_a_source_that_a_reload_adds_move_before_its_first_value() {
         fields.iter().map(|(_, field)| &**field).collect::<Vec<_>>(),
         ["level", "old_level"]
     );
+}
+
+#[test]
+fn recorder_whose_lock_was_taken_closes_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pumphouse.db");
+    let lock = Arc::new(DataLock::of_database(&path));
+    let settings = Settings { path: Some(path.clone()), lock, ..settings(&folder) };
+    let (prepared, _sender, history) = prepare(settings);
+    let (mut recorder, _changes) = prepared.into_thread(Box::new(|_| {}));
+    recorder.open();
+    recorder.check_lock();
+    assert!(recorder.writer.is_some());
+    std::fs::remove_file(folder.path().join("pumphouse.db.lock")).unwrap();
+    let other = DataLock::of_database(&path);
+    assert_eq!(other.claim(), Claim::Ours);
+    recorder.check_lock();
+    assert!(recorder.writer.is_none() && history.holder().is_some());
+    drop(other);
+    recorder.open();
+    assert!(recorder.writer.is_some() && history.holder().is_none());
 }

@@ -229,7 +229,11 @@ fn sign_out_that_is_not_on_disk_is_503_and_keeps_the_cookie_until_it_is() {
     let site = under(anna());
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("missing/x.sessions.json");
-    let writer = site.context.gate.write_sessions_to(&path, 8).unwrap();
+    let writer = site
+        .context
+        .gate
+        .write_sessions_to(&path, &std::sync::Arc::new(crate::data_lock::DataLock::none()), 8)
+        .unwrap();
     let sent = cookies(&sign_in(&site));
     let fields = [(COOKIE.as_str(), &*sent), ("sec-fetch-site", "same-origin")];
     let sign_out = || answer(&site, &request("POST", "/logout", &fields));

@@ -58,6 +58,8 @@ fn scrape_has_every_metric_of_the_contract() {
         ("history_rows_total", "counter", ""),
         ("history_errors_total", "counter", ""),
         ("history_dropped_total", "counter", ""),
+        ("history_lock_held", "gauge", ""),
+        ("history_up", "gauge", ""),
         ("log_lines_dropped_total", "counter", ""),
         ("log_lines_suppressed_total", "counter", ""),
         ("log_blocked_seconds", "gauge", ""),
@@ -133,6 +135,10 @@ fn scrape_has_every_metric_of_the_contract() {
             assert!(found.contains(&sample), "{sample:?} is not in {scrape}");
         }
     }
+    // The kernel has chosen the port.
+    listed.insert("pumphouse_listener_up".to_owned());
+    let up = format!("pumphouse_listener_up{{address=\"{}\"}} 1", server.address);
+    assert!(scrape.lines().any(|line| line == up), "{up} is not in {scrape}");
     let is_current = |name: &&str| !scrape.contains(&format!("# HELP {name} deprecated: "));
     let families =
         scrape.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next());
