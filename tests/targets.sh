@@ -44,9 +44,11 @@ run() {
 }
 
 step make help
+step make build
 step make install DESTDIR="$folder/root"
 step "$folder/root/usr/local/bin/pumphouse-web" --help
 step make uninstall DESTDIR="$folder/root"
+step make package
 step make package-test
 step run
 step make incident

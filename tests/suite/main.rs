@@ -76,6 +76,7 @@ mod thread_limits;
 mod time_zones;
 mod tls;
 mod trends;
+mod walk;
 mod watchdog;
 mod webdriver;
 mod weight;

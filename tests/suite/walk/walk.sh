@@ -1,0 +1,55 @@
+# Runs commands of the README as they are written there. Only what a test cannot do is replaced: a password of
+# sudo, systemd, a person who answers, looks at a page, and waits.
+#
+#   ANSWERS   file with the answers to the questions of init
+#   PAGE      file for the page that `serve` shows
+set -euo pipefail
+
+sudo() { "$@"; }
+
+# supervisord is the only service here.
+systemctl() {
+    test "$*" = "restart supervisor"
+    if [ -e /run/supervisord.pid ]; then
+        kill "$(cat /run/supervisord.pid)"
+        patiently test ! -e /run/supervisord.pid
+    fi
+    supervisord -c /etc/supervisor/supervisord.conf
+}
+
+# Repeats a command until it succeeds, for a minute.
+patiently() {
+    for _ in $(seq 600); do
+        if "$@"; then return; fi
+        sleep 0.1
+    done
+    echo "in vain: $*" >&2
+    return 1
+}
+
+supervisorctl() {
+    case $1 in
+    status) patiently command supervisorctl "$@" ;;
+    *) command supervisorctl "$@" ;;
+    esac
+}
+
+look() {
+    curl --silent --fail --cacert certs/cert.pem --output "$PAGE" https://localhost:6443/ &&
+        grep -q '51\.2' "$PAGE"
+}
+
+pumphouse-web() {
+    case $1 in
+    init) script -qec "$(printf '%q ' pumphouse-web "$@")" /dev/null <"$ANSWERS" ;;
+    serve)
+        command pumphouse-web "$@" &
+        patiently look
+        kill -INT $!
+        wait $!
+        ;;
+    *) command pumphouse-web "$@" ;;
+    esac
+}
+
+set -x
