@@ -6,6 +6,8 @@
 //! The modules are listed in layers, from the command line down to what every part uses. A module
 //! imports modules below it only; the test `layers` checks that.
 #![forbid(unsafe_code)]
+// `eprintln!` panics when standard error is closed or full.
+#![cfg_attr(not(test), warn(clippy::print_stderr))]
 
 // The command line.
 pub mod cli;

@@ -299,7 +299,7 @@ fn unknown_option(command: &Command<'_>, name: &str) -> String {
         true => format!("unknown option \"{name}\""),
         false => format!("unknown option \"{name}\" for {path}"),
     };
-    match near_option(&[command.clone()], name) {
+    match near_option(std::slice::from_ref(command), name) {
         Some(near) => format!("{begin}; did you mean \"{near}\"?"),
         None => begin,
     }

@@ -23,7 +23,9 @@ const DEFAULT_FILE: &str = "pumphouse.toml";
 pub fn location(named: Option<&Path>) -> PathBuf {
     match named {
         Some(path) => path.to_owned(),
-        None => std::env::var_os(VARIABLE).map_or_else(|| DEFAULT_FILE.into(), PathBuf::from),
+        None => std::env::var_os(VARIABLE)
+            .filter(|path| !path.is_empty())
+            .map_or_else(|| DEFAULT_FILE.into(), PathBuf::from),
     }
 }
 

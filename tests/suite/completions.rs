@@ -298,4 +298,27 @@ fn environment_variables_of_help_are_described() {
             assert!(page.contains(name), "{name} is not in {page}");
         }
     }
+    for name in [
+        // Every variable that the source reads, but those of tests and PATH.
+        "PUMPHOUSE_CONFIG",
+        "PUMPHOUSE_LOG_FORMAT",
+        "RUST_LOG",
+        "RUST_LOG_STYLE",
+        "NO_COLOR",
+        "TZ",
+        "SUPERVISOR_SERVER_URL",
+        "SUPERVISOR_USERNAME",
+        "SUPERVISOR_PASSWORD",
+        "HTTPS_PROXY",
+        "HTTP_PROXY",
+        "ALL_PROXY",
+        "NO_PROXY",
+        "SSL_CERT_FILE",
+        "SSL_CERT_DIR",
+        "NOTIFY_SOCKET",
+        "WATCHDOG_USEC",
+        "LISTEN_FDS",
+    ] {
+        assert!(page.contains(name), "{name} is not in {page}");
+    }
 }
