@@ -260,30 +260,30 @@ fn man_page_has_every_command_option_example_and_exit_code_of_help() {
         "EXAMPLES",
         "SEE ALSO",
     ] {
-        assert!(page.contains(heading), "no {heading} in {page}");
+        assert!(page.contains(heading), "no {heading} in the man page");
     }
     for command in described() {
         let mut sections = command.help.split("\n\n");
         let usage = sections.next().unwrap().trim_start_matches("Usage: ");
         let usage = usage.split_whitespace().collect::<Vec<_>>().join(" ");
         if command.commands.is_empty() {
-            assert!(page.contains(&usage), "no {usage} in {page}");
+            assert!(page.contains(&usage), "no {usage} in the man page");
         }
         for (name, value) in &command.options {
             let option = [name.as_str(), value.as_deref().unwrap_or_default()].join(" ");
-            assert!(page.contains(option.trim_end()), "no {option} in {page}");
+            assert!(page.contains(option.trim_end()), "no {option} in the man page");
         }
         if !command.path.is_empty() && !command.commands.is_empty() {
             continue;
         }
         for part in sections.filter(|part| !part.starts_with("Commands:")) {
             for line in part.lines().filter(|line| line.trim_start().starts_with("$ ")) {
-                assert!(page.contains(line.trim()), "no {line} in {page}");
+                assert!(page.contains(line.trim()), "no {line} in the man page");
             }
         }
     }
     for code in ["70", "75", "130"] {
-        assert!(page.contains(&format!(" {code} ")), "no {code} in {page}");
+        assert!(page.contains(&format!(" {code} ")), "no {code} in the man page");
     }
 }
 
@@ -295,7 +295,7 @@ fn environment_variables_of_help_are_described() {
         for name in words.filter_map(|word| word.strip_prefix('$')).filter(|name| name.len() > 3) {
             let entry = format!("\n  {name} ");
             assert!(command.help.contains(&entry), "{name} is not described in {}", command.help);
-            assert!(page.contains(name), "{name} is not in {page}");
+            assert!(page.contains(name), "{name} is not in the man page");
         }
     }
     for name in [
@@ -319,6 +319,6 @@ fn environment_variables_of_help_are_described() {
         "WATCHDOG_USEC",
         "LISTEN_FDS",
     ] {
-        assert!(page.contains(name), "{name} is not in {page}");
+        assert!(page.contains(name), "{name} is not in the man page");
     }
 }
