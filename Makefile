@@ -158,7 +158,12 @@ install: $(BUILD_FIRST) ## install the program; with sudo after `make build` (PR
 		while [ "$$folder" != . ] && ! [ -d "$$root/$$folder" ]; do \
 			echo "$$folder/" >>"$$made"; folder=$$(dirname "$$folder"); \
 		done; \
-		mkdir -p "$$root/$$(dirname "$$1")"; \
+		folder="$$root/$$(dirname "$$1")"; \
+		{ mkdir -p "$$folder" && [ -w "$$folder" ]; } || { \
+			echo "make: cannot write to $$folder: run \`sudo make install\`, or give a folder of" \
+				"your own: \`make install PREFIX=~/.local\`" >&2; \
+			exit 1; \
+		}; \
 		echo "$$1" >>"$$made"; \
 	}; \
 	for entry in $(COPIED); do \

@@ -269,17 +269,19 @@ fn hidden_characters_of_a_mistyped_word_are_escaped() {
 #[test]
 fn words_that_look_like_options_or_help_are_values_where_they_stand() {
     let folder = tempfile::tempdir().unwrap();
-    for words in [
-        &["check", "--", "--poll"][..],
-        &["check", "--config", "help"],
-        &["check", "--config=--poll"],
-        &["check", "--", "help"],
-        &["check", "--config", "-3.toml"],
+    for (words, file) in [
+        (&["check", "--", "--poll"][..], "--poll"),
+        (&["check", "--config", "help"], "help"),
+        (&["check", "--config=--poll"], "--poll"),
+        (&["check", "--config=-h"], "-h"),
+        (&["check", "--", "help"], "help"),
+        (&["check", "--config", "-3.toml"], "-3.toml"),
     ] {
         let output = Command::new(BINARY).args(words).current_dir(folder.path()).output().unwrap();
         let printed = stderr(&output);
         assert_eq!(output.status.code(), Some(1), "{words:?}: {printed}");
-        assert!(printed.contains("cannot read the configuration"), "{words:?}: {printed}");
+        let begin = format!("pumphouse-web: {file}: cannot read the configuration");
+        assert!(printed.starts_with(&begin), "{words:?}: {printed}");
     }
 }
 

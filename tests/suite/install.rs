@@ -218,6 +218,18 @@ fn install_ends_with_the_next_command() {
 }
 
 #[test]
+fn install_into_a_folder_that_cannot_be_written_says_what_to_do() {
+    let root = tempfile::tempdir().unwrap();
+    fs::write(root.path().join("file"), "").unwrap();
+    let prefix = format!("PREFIX={}/file/local", root.path().display());
+    let refused = Make::by_user("1000").run(&["install", &prefix]);
+    assert!(!refused.status.success());
+    let printed = texts(&refused);
+    assert!(printed.contains("run `sudo make install`"), "{printed}");
+    assert!(printed.contains("`make install PREFIX=~/.local`"), "{printed}");
+}
+
+#[test]
 fn install_of_a_program_for_another_machine_leaves_out_what_it_would_print() {
     let root = tempfile::tempdir().unwrap();
     let other = root.path().join("other");
